@@ -1,0 +1,1 @@
+//! mlark moves MLflow history as a file.
