@@ -1,0 +1,9 @@
+//! Where MLflow history comes from; each source writes an archive and knows nothing of sinks.
+
+mod context;
+pub mod detect;
+mod options;
+pub mod uri;
+
+pub use context::{Export, ExportError, ExportReport};
+pub use options::{ExportOptions, PatternError, Patterns, Selection, TimeRange};
