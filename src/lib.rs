@@ -1,1 +1,4 @@
 //! mlark moves MLflow history as a file.
+
+pub mod model;
+pub mod transform;

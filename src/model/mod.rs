@@ -1,0 +1,3 @@
+//! What MLflow objects are, without any reading or writing.
+
+pub mod pyjson;
