@@ -1,4 +1,5 @@
 //! mlark moves MLflow history as a file.
 
+pub mod format;
 pub mod model;
 pub mod transform;

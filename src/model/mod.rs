@@ -1,3 +1,37 @@
-//! What MLflow objects are, without any reading or writing.
+//! What MLflow objects are, as the archive holds them: one type per kind of object, no IO.
+//!
+//! Field names and enums are those of MLflow's REST API. Every type carries `extra`, so that a field
+//! this version does not know keeps its value when an archive is read and written again.
 
+pub mod artifact;
+pub mod dataset;
+pub mod digest;
+pub mod evaluation;
+pub mod experiment;
+pub mod free_json;
+pub mod logged_model;
+pub mod metric;
+pub mod number;
 pub mod pyjson;
+pub mod registry;
+pub mod run;
+pub mod text;
+pub mod trace;
+
+use std::collections::BTreeMap;
+
+/// Fields a reader does not know, kept as they were.
+pub type Extra = BTreeMap<String, serde_json::Value>;
+
+pub use artifact::{Absent, ArtifactFile, ArtifactList, OwnerKind};
+pub use dataset::Dataset;
+pub use digest::{BlobRef, Digest};
+pub use evaluation::{DatasetRecord, EvaluationDataset, Scorer, Workspace};
+pub use experiment::Experiment;
+pub use logged_model::LoggedModel;
+pub use metric::{MetricSlice, ModelMetricSlice, Point};
+pub use number::Double;
+pub use registry::{ModelVersion, RegisteredModel};
+pub use run::{DatasetInput, LatestMetric, ModelInput, ModelOutput, Run, RunInfo};
+pub use text::{Text, TextMap};
+pub use trace::{Assessment, Span, Trace};

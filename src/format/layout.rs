@@ -1,0 +1,124 @@
+//! Names and numbers of the archive: every file name, every constant.
+//!
+//! ```text
+//! objects/<kind>-<part, five digits>.jsonl
+//! blobs/sha256/<first two digits>/<64 digits>
+//! losses.jsonl                      undo/<entry>-<part>.jsonl
+//! SHA256SUMS      mlark.json      mlark.json.sha256
+//! ```
+
+use super::Kind;
+use crate::model::Digest;
+
+/// Folder of object files.
+pub const OBJECTS: &str = "objects";
+/// Folder of blobs.
+pub const BLOBS: &str = "blobs/sha256";
+/// Folder of undo files.
+pub const UNDO: &str = "undo";
+/// List of failures.
+pub const LOSSES: &str = "losses.jsonl";
+/// Digests of every file below `objects/` and `blobs/`.
+pub const CHECKSUMS: &str = "SHA256SUMS";
+/// The manifest.
+pub const MANIFEST: &str = "mlark.json";
+/// Digest of the manifest; its presence means that the archive is complete.
+pub const SEAL: &str = "mlark.json.sha256";
+
+/// Points in a full metric slice.
+pub const SLICE_POINTS: usize = 5_000;
+/// Files in a full artifact line.
+pub const ARTIFACT_FILES: usize = 1_000;
+/// An object file ends after the line that reaches this size.
+pub const PART_BYTES: u64 = 64 << 20;
+/// The longest line, its line end included.
+pub const LINE_BYTES: usize = 16 << 20;
+/// A longer string stands as a blob.
+pub const STRING_BYTES: usize = 1 << 20;
+/// The largest manifest a reader accepts.
+pub const MANIFEST_BYTES: u64 = 64 << 20;
+/// Deepest nesting of a line or a manifest.
+pub const JSON_DEPTH: usize = 100;
+
+/// Media type of files of JSON lines.
+pub const JSONL_MEDIA_TYPE: &str = "application/jsonl";
+
+/// Path of one part of a kind's objects.
+pub fn object_path(kind: Kind, part: u32) -> String {
+    format!("{OBJECTS}/{}-{part:05}.jsonl", kind.name())
+}
+
+/// Path of one part of the undo record of a history entry.
+pub fn undo_path(entry: usize, part: u32) -> String {
+    format!("{UNDO}/{entry}-{part:05}.jsonl")
+}
+
+/// Path of a blob.
+pub fn blob_path(digest: &Digest) -> String {
+    let hex = digest.hex();
+    let hex = hex.as_str();
+    format!("{BLOBS}/{}/{hex}", &hex[..2])
+}
+
+/// Length of every blob path in bytes.
+pub const BLOB_PATH_LEN: usize = BLOBS.len() + 1 + 2 + 1 + 64;
+
+/// The kind and part of an object path, where it is one in its only spelling.
+pub fn parse_object_path(path: &str) -> Option<(Kind, u32)> {
+    let name = path.strip_prefix(OBJECTS)?.strip_prefix('/')?;
+    let (kind, part) = name.strip_suffix(".jsonl")?.rsplit_once('-')?;
+    let parsed = (Kind::from_name(kind)?, part.parse().ok()?);
+    (object_path(parsed.0, parsed.1) == path).then_some(parsed)
+}
+
+/// The digest of a blob path, where it is one in its only spelling.
+pub fn parse_blob_path(path: &str) -> Option<Digest> {
+    let digest: Digest = path.get(path.len().checked_sub(64)?..)?.parse().ok()?;
+    (blob_path(&digest) == path).then_some(digest)
+}
+
+/// The history entry and part of an undo path, where it is one in its only spelling.
+pub fn parse_undo_path(path: &str) -> Option<(usize, u32)> {
+    let name = path.strip_prefix(UNDO)?.strip_prefix('/')?;
+    let (entry, part) = name.strip_suffix(".jsonl")?.rsplit_once('-')?;
+    let parsed = (entry.parse().ok()?, part.parse().ok()?);
+    (undo_path(parsed.0, parsed.1) == path).then_some(parsed)
+}
+
+/// A line of `SHA256SUMS` and of the seal, as `sha256sum -c` reads it.
+pub fn checksum_line(digest: &Digest, path: &str) -> String {
+    format!("{digest}  {path}\n")
+}
+
+/// The digest and path of a checksum line without its line end.
+pub fn parse_checksum_line(line: &str) -> Option<(Digest, &str)> {
+    let (digest, path) = line.split_at_checked(64)?;
+    Some((digest.parse().ok()?, path.strip_prefix("  ")?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_have_one_spelling() {
+        let digest: Digest = "ab".repeat(32).parse().unwrap();
+        let path = blob_path(&digest);
+        assert_eq!(path.len(), BLOB_PATH_LEN);
+        assert_eq!(parse_blob_path(&path), Some(digest));
+        assert_eq!(parse_blob_path(&path.replace("/ab/", "/ac/")), None);
+        assert_eq!(parse_blob_path("blobs"), None);
+        for &kind in Kind::ALL {
+            assert_eq!(parse_object_path(&object_path(kind, 7)), Some((kind, 7)));
+        }
+        for wrong in [
+            "objects/runs-7.jsonl",
+            "objects/runs-+0007.jsonl",
+            "objects/x-00000.jsonl",
+        ] {
+            assert_eq!(parse_object_path(wrong), None, "{wrong}");
+        }
+        assert_eq!(parse_undo_path("undo/1-00000.jsonl"), Some((1, 0)));
+        assert_eq!(parse_undo_path("undo/01-00000.jsonl"), None);
+    }
+}

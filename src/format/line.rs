@@ -1,0 +1,205 @@
+//! One object, one line: canonical text, and the key that orders it.
+
+use super::layout::STRING_BYTES;
+use super::{Kind, SortKey, order};
+use crate::model::{
+    Dataset, DatasetRecord, EvaluationDataset, Experiment, LoggedModel, ModelVersion,
+    RegisteredModel, Run, RunInfo, Scorer, Trace, Workspace,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// An object whose line alone tells its place in the archive's order.
+pub trait Object: Serialize + DeserializeOwned {
+    /// Which files it is a line of.
+    const KIND: Kind;
+
+    /// Its place among objects of its kind.
+    fn sort_key(&self) -> SortKey;
+
+    /// Its id, for people and loss lists.
+    fn id(&self) -> String;
+}
+
+/// The canonical text of a value: sorted keys, no spaces, no line end.
+pub fn canonical(value: &Value) -> Vec<u8> {
+    // `serde_json::Map` is a BTreeMap here (its `preserve_order` feature is off), so keys are sorted by bytes.
+    serde_json::to_vec(value).expect("a value can be written")
+}
+
+/// The value of an object, keys sorted.
+pub fn to_value<T: Serialize>(object: &T) -> Value {
+    serde_json::to_value(object).expect("objects have text keys and finite numbers")
+}
+
+/// Calls `store` on each string that is too long to stand in a line, and puts its answer there.
+pub fn replace_long_strings<E>(
+    value: &mut Value,
+    store: &mut impl FnMut(&str) -> Result<Value, E>,
+) -> Result<(), E> {
+    match value {
+        Value::String(text) if text.len() > STRING_BYTES => *value = store(text)?,
+        Value::Array(items) => {
+            for item in items {
+                replace_long_strings(item, store)?;
+            }
+        }
+        Value::Object(map) => {
+            for item in map.values_mut() {
+                replace_long_strings(item, store)?;
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+impl Object for Workspace {
+    const KIND: Kind = Kind::Workspaces;
+
+    fn sort_key(&self) -> SortKey {
+        SortKey::new().text(&self.name)
+    }
+
+    fn id(&self) -> String {
+        self.name.clone()
+    }
+}
+
+impl Object for Experiment {
+    const KIND: Kind = Kind::Experiments;
+
+    fn sort_key(&self) -> SortKey {
+        order::experiment(&self.experiment_id)
+    }
+
+    fn id(&self) -> String {
+        self.experiment_id.clone()
+    }
+}
+
+impl RunInfo {
+    /// Place of the run, and of everything that belongs to it.
+    pub fn sort_key(&self) -> SortKey {
+        order::run(&self.experiment_id, self.start_time, &self.run_id)
+    }
+}
+
+impl Object for Run {
+    const KIND: Kind = Kind::Runs;
+
+    fn sort_key(&self) -> SortKey {
+        self.info.sort_key()
+    }
+
+    fn id(&self) -> String {
+        self.info.run_id.clone()
+    }
+}
+
+impl Object for Dataset {
+    const KIND: Kind = Kind::Datasets;
+
+    fn sort_key(&self) -> SortKey {
+        order::experiment(&self.experiment_id)
+            .text(&self.name)
+            .text(&self.digest)
+    }
+
+    fn id(&self) -> String {
+        format!("{}/{}/{}", self.experiment_id, self.name, self.digest)
+    }
+}
+
+impl Object for LoggedModel {
+    const KIND: Kind = Kind::LoggedModels;
+
+    fn sort_key(&self) -> SortKey {
+        order::logged_model(
+            &self.experiment_id,
+            self.creation_timestamp_ms,
+            &self.model_id,
+        )
+    }
+
+    fn id(&self) -> String {
+        self.model_id.clone()
+    }
+}
+
+impl Object for RegisteredModel {
+    const KIND: Kind = Kind::RegisteredModels;
+
+    fn sort_key(&self) -> SortKey {
+        order::registered_model(self.workspace.as_deref(), &self.name)
+    }
+
+    fn id(&self) -> String {
+        self.name.clone()
+    }
+}
+
+impl Object for ModelVersion {
+    const KIND: Kind = Kind::ModelVersions;
+
+    fn sort_key(&self) -> SortKey {
+        order::model_version(self.workspace.as_deref(), &self.name, self.version)
+    }
+
+    fn id(&self) -> String {
+        format!("{}/{}", self.name, self.version)
+    }
+}
+
+impl Object for Trace {
+    const KIND: Kind = Kind::Traces;
+
+    fn sort_key(&self) -> SortKey {
+        order::trace(&self.experiment_id, self.request_time, &self.trace_id)
+    }
+
+    fn id(&self) -> String {
+        self.trace_id.clone()
+    }
+}
+
+impl Object for EvaluationDataset {
+    const KIND: Kind = Kind::EvaluationDatasets;
+
+    fn sort_key(&self) -> SortKey {
+        SortKey::new().text(&self.dataset_id)
+    }
+
+    fn id(&self) -> String {
+        self.dataset_id.clone()
+    }
+}
+
+impl Object for DatasetRecord {
+    const KIND: Kind = Kind::DatasetRecords;
+
+    fn sort_key(&self) -> SortKey {
+        SortKey::new()
+            .text(&self.dataset_id)
+            .text(&self.dataset_record_id)
+    }
+
+    fn id(&self) -> String {
+        format!("{}/{}", self.dataset_id, self.dataset_record_id)
+    }
+}
+
+impl Object for Scorer {
+    const KIND: Kind = Kind::Scorers;
+
+    fn sort_key(&self) -> SortKey {
+        order::experiment(&self.experiment_id)
+            .text(&self.name)
+            .number(self.version)
+    }
+
+    fn id(&self) -> String {
+        format!("{}/{}/{}", self.experiment_id, self.name, self.version)
+    }
+}

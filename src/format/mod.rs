@@ -1,0 +1,18 @@
+//! What an archive is: layout, kinds, order, manifest and text of values; no IO.
+//!
+//! `docs/format.md` is the specification; this module is its only other home. The reader and the writer
+//! in [`crate::archive`] take every name and number from here.
+
+pub mod kind;
+pub mod layout;
+pub mod line;
+pub mod loss;
+pub mod manifest;
+pub mod order;
+pub mod strict_json;
+
+pub use kind::Kind;
+pub use line::Object;
+pub use loss::{Loss, LossClass, LossCount};
+pub use manifest::Manifest;
+pub use order::SortKey;

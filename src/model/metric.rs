@@ -1,0 +1,213 @@
+//! Metric history: columns of points, in slices of bounded length.
+
+use super::Double;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
+
+/// One measured point of a metric, before it is laid out in columns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Point {
+    /// Epoch milliseconds.
+    pub timestamp: i64,
+    /// Step, any 64-bit integer.
+    pub step: i64,
+    /// The value.
+    pub value: Double,
+    /// What the point was measured on or for, where the source says.
+    pub link: Option<Box<PointLink>>,
+}
+
+/// What a metric point belongs to beside its run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PointLink {
+    /// Dataset name.
+    pub dataset_name: Option<String>,
+    /// Dataset digest.
+    pub dataset_digest: Option<String>,
+    /// Logged model the point measures.
+    pub model_id: Option<String>,
+    /// Run that measured it; for the metrics of logged models.
+    pub run_id: Option<String>,
+}
+
+impl PointLink {
+    /// The link, or none where it says nothing.
+    pub fn boxed(self) -> Option<Box<Self>> {
+        (self != Self::default()).then(|| Box::new(self))
+    }
+}
+
+impl Point {
+    /// The archive's order: timestamp, step, value (NaN last), then the link.
+    pub fn archive_cmp(&self, other: &Self) -> Ordering {
+        self.timestamp
+            .cmp(&other.timestamp)
+            .then(self.step.cmp(&other.step))
+            .then(self.value.archive_cmp(other.value))
+            .then_with(|| self.link.cmp(&other.link))
+    }
+}
+
+/// A line of `objects/metrics-*.jsonl`: up to 5,000 points of one metric of one run.
+///
+/// The columns have equal length; a column of links stands only where a point has one, `null` elsewhere.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MetricSlice {
+    /// Digest of the dataset each point was measured on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dataset_digests: Option<Vec<Option<String>>>,
+    /// Name of the dataset each point was measured on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dataset_names: Option<Vec<Option<String>>>,
+    /// Metric name.
+    pub key: String,
+    /// Logged model each point measures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_ids: Option<Vec<Option<String>>>,
+    /// The run.
+    pub run_id: String,
+    /// Steps.
+    pub steps: Vec<i64>,
+    /// Epoch milliseconds.
+    pub timestamps: Vec<i64>,
+    /// Values.
+    pub values: Vec<Double>,
+}
+
+/// A line of `objects/model-metrics-*.jsonl`: up to 5,000 points of one metric of one logged model.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ModelMetricSlice {
+    /// Digest of the dataset each point was measured on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dataset_digests: Option<Vec<Option<String>>>,
+    /// Name of the dataset each point was measured on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dataset_names: Option<Vec<Option<String>>>,
+    /// Metric name.
+    pub key: String,
+    /// The logged model.
+    pub model_id: String,
+    /// Run that measured each point.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_ids: Option<Vec<Option<String>>>,
+    /// Steps.
+    pub steps: Vec<i64>,
+    /// Epoch milliseconds.
+    pub timestamps: Vec<i64>,
+    /// Values.
+    pub values: Vec<Double>,
+}
+
+/// A column of links, or none where no point has one.
+fn column(
+    points: &[Point],
+    pick: impl Fn(&PointLink) -> &Option<String>,
+) -> Option<Vec<Option<String>>> {
+    let column: Vec<_> = points
+        .iter()
+        .map(|point| point.link.as_deref().and_then(|link| pick(link).clone()))
+        .collect();
+    column.iter().any(Option::is_some).then_some(column)
+}
+
+impl MetricSlice {
+    /// Lays out points that are already in the archive's order.
+    pub fn from_points(run_id: &str, key: &str, points: &[Point]) -> Self {
+        MetricSlice {
+            dataset_digests: column(points, |link| &link.dataset_digest),
+            dataset_names: column(points, |link| &link.dataset_name),
+            key: key.to_owned(),
+            model_ids: column(points, |link| &link.model_id),
+            run_id: run_id.to_owned(),
+            steps: points.iter().map(|point| point.step).collect(),
+            timestamps: points.iter().map(|point| point.timestamp).collect(),
+            values: points.iter().map(|point| point.value).collect(),
+        }
+    }
+
+    /// The points, in the order of the line; a short column reads as absent values.
+    pub fn points(&self) -> impl Iterator<Item = Point> + '_ {
+        let columns = [
+            &self.dataset_names,
+            &self.dataset_digests,
+            &self.model_ids,
+            &None,
+        ];
+        points(&self.timestamps, &self.steps, &self.values, columns)
+    }
+
+    /// Whether the columns have equal length.
+    pub fn is_rectangular(&self) -> bool {
+        let links = [&self.dataset_names, &self.dataset_digests, &self.model_ids];
+        is_rectangular(&self.timestamps, &self.steps, &self.values, &links)
+    }
+}
+
+impl ModelMetricSlice {
+    /// Lays out points that are already in the archive's order.
+    pub fn from_points(model_id: &str, key: &str, points: &[Point]) -> Self {
+        ModelMetricSlice {
+            dataset_digests: column(points, |link| &link.dataset_digest),
+            dataset_names: column(points, |link| &link.dataset_name),
+            key: key.to_owned(),
+            model_id: model_id.to_owned(),
+            run_ids: column(points, |link| &link.run_id),
+            steps: points.iter().map(|point| point.step).collect(),
+            timestamps: points.iter().map(|point| point.timestamp).collect(),
+            values: points.iter().map(|point| point.value).collect(),
+        }
+    }
+
+    /// The points, in the order of the line; a short column reads as absent values.
+    pub fn points(&self) -> impl Iterator<Item = Point> + '_ {
+        let columns = [
+            &self.dataset_names,
+            &self.dataset_digests,
+            &None,
+            &self.run_ids,
+        ];
+        points(&self.timestamps, &self.steps, &self.values, columns)
+    }
+
+    /// Whether the columns have equal length.
+    pub fn is_rectangular(&self) -> bool {
+        let links = [&self.dataset_names, &self.dataset_digests, &self.run_ids];
+        is_rectangular(&self.timestamps, &self.steps, &self.values, &links)
+    }
+}
+
+type Column = Option<Vec<Option<String>>>;
+
+/// Rows of the columns; `links` are dataset name, dataset digest, model id, run id.
+fn points<'a>(
+    timestamps: &'a [i64],
+    steps: &'a [i64],
+    values: &'a [Double],
+    links: [&'a Column; 4],
+) -> impl Iterator<Item = Point> + 'a {
+    let cell = |column: &Column, row: usize| {
+        column
+            .as_ref()
+            .and_then(|column| column.get(row).cloned().flatten())
+    };
+    let rows = timestamps.iter().zip(steps).zip(values).enumerate();
+    rows.map(move |(row, ((&timestamp, &step), &value))| Point {
+        timestamp,
+        step,
+        value,
+        link: PointLink {
+            dataset_name: cell(links[0], row),
+            dataset_digest: cell(links[1], row),
+            model_id: cell(links[2], row),
+            run_id: cell(links[3], row),
+        }
+        .boxed(),
+    })
+}
+
+fn is_rectangular(timestamps: &[i64], steps: &[i64], values: &[Double], links: &[&Column]) -> bool {
+    let rows = timestamps.len();
+    let full = |column: &&Column| column.as_ref().is_none_or(|column| column.len() == rows);
+    steps.len() == rows && values.len() == rows && links.iter().all(full)
+}

@@ -1,0 +1,197 @@
+//! Runs: what `runs/get` says of one, metric history apart.
+
+use super::{Double, Extra, TextMap};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A line of `objects/runs-*.jsonl`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Run {
+    /// Ids, times, status.
+    pub info: RunInfo,
+    /// Parameters.
+    #[serde(default)]
+    pub params: TextMap,
+    /// Tags, those that start with `mlflow.` included.
+    #[serde(default)]
+    pub tags: TextMap,
+    /// Latest point of each metric: the greatest (step, timestamp, value), NaN counted as 0.
+    #[serde(default)]
+    pub metrics: BTreeMap<String, LatestMetric>,
+    /// Datasets and models the run read.
+    #[serde(default, skip_serializing_if = "RunInputs::is_empty")]
+    pub inputs: RunInputs,
+    /// Models the run made.
+    #[serde(default, skip_serializing_if = "RunOutputs::is_empty")]
+    pub outputs: RunOutputs,
+    /// The exported info dict's JSON text, only where source tags need it (docs/format.md, "exim").
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exim: Option<String>,
+    /// Fields this version does not know.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// The `info` of a [`Run`].
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunInfo {
+    /// 32 hex digits, nearly always.
+    pub run_id: String,
+    /// The experiment the run belongs to.
+    pub experiment_id: String,
+    /// Display name; absent before MLflow 1.30.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_name: Option<String>,
+    /// User who started the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+    /// RUNNING, SCHEDULED, FINISHED, FAILED or KILLED.
+    pub status: String,
+    /// Epoch milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<i64>,
+    /// Epoch milliseconds; absent while the run goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_time: Option<i64>,
+    /// `active` or `deleted`.
+    pub lifecycle_stage: String,
+    /// Where the run's artifacts were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact_uri: Option<String>,
+    /// Epoch milliseconds; file and SQL stores only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted_time: Option<i64>,
+    /// NOTEBOOK, JOB, PROJECT, LOCAL or UNKNOWN; file and SQL stores only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_type: Option<String>,
+    /// File and SQL stores only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_name: Option<String>,
+    /// File and SQL stores only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_version: Option<String>,
+    /// File and SQL stores only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry_point_name: Option<String>,
+    /// Fields this version does not know.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// The latest point of one metric.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LatestMetric {
+    /// Epoch milliseconds.
+    pub timestamp: i64,
+    /// Step, any 64-bit integer.
+    pub step: i64,
+    /// The value.
+    pub value: Double,
+}
+
+/// What a run read.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunInputs {
+    /// Ordered by (name, digest); the bodies are in `objects/datasets-*.jsonl`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dataset_inputs: Vec<DatasetInput>,
+    /// Ordered by model id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub model_inputs: Vec<ModelInput>,
+}
+
+impl RunInputs {
+    fn is_empty(&self) -> bool {
+        self.dataset_inputs.is_empty() && self.model_inputs.is_empty()
+    }
+}
+
+/// A dataset that a run read, by name and digest within the run's experiment.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct DatasetInput {
+    /// Dataset name.
+    pub name: String,
+    /// Dataset digest.
+    pub digest: String,
+    /// Tags of the link, such as `mlflow.data.context`.
+    #[serde(default)]
+    pub tags: TextMap,
+}
+
+/// A logged model that a run read.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct ModelInput {
+    /// `m-` and 32 hex digits.
+    pub model_id: String,
+}
+
+/// What a run made.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunOutputs {
+    /// Ordered by (model id, step).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub model_outputs: Vec<ModelOutput>,
+}
+
+impl RunOutputs {
+    fn is_empty(&self) -> bool {
+        self.model_outputs.is_empty()
+    }
+}
+
+/// A logged model that a run made.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct ModelOutput {
+    /// `m-` and 32 hex digits.
+    pub model_id: String,
+    /// Step at which the model was logged.
+    pub step: i64,
+}
+
+/// MLflow's rule for the latest point: greatest (step, timestamp, value), NaN counted as 0.
+///
+/// Source: `_update_latest_metrics_if_necessary` in MLflow's SQLAlchemy store.
+pub fn is_later(candidate: &LatestMetric, current: &LatestMetric) -> bool {
+    fn key(metric: &LatestMetric) -> (i64, i64, f64) {
+        let value = metric.value.0;
+        let value = if value.is_nan() { 0.0 } else { value };
+        (metric.step, metric.timestamp, value)
+    }
+    let (a, b) = (key(candidate), key(current));
+    (a.0, a.1)
+        .cmp(&(b.0, b.1))
+        .then(a.2.total_cmp(&b.2))
+        // Equal but for NaN against 0: the number wins, whatever order the points came in.
+        .then(current.value.0.is_nan().cmp(&candidate.value.0.is_nan()))
+        .is_gt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn point(step: i64, timestamp: i64, value: f64) -> LatestMetric {
+        LatestMetric {
+            timestamp,
+            step,
+            value: Double(value),
+        }
+    }
+
+    #[test]
+    fn step_beats_timestamp_beats_value() {
+        assert!(is_later(&point(2, 0, 0.0), &point(1, 9, 9.0)));
+        assert!(is_later(&point(1, 2, 0.0), &point(1, 1, 9.0)));
+        assert!(is_later(&point(1, 1, 2.0), &point(1, 1, 1.0)));
+        assert!(!is_later(&point(1, 1, 1.0), &point(1, 1, 1.0)));
+    }
+
+    #[test]
+    fn nan_counts_as_zero() {
+        assert!(is_later(&point(1, 1, 1.0), &point(1, 1, f64::NAN)));
+        assert!(is_later(&point(1, 1, f64::NAN), &point(1, 1, -1.0)));
+        assert!(is_later(&point(1, 1, 0.0), &point(1, 1, f64::NAN)));
+        assert!(!is_later(&point(1, 1, f64::NAN), &point(1, 1, 0.0)));
+    }
+}

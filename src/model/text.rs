@@ -1,0 +1,156 @@
+//! Text values as MLflow stores them: nearly always UTF-8, sometimes raw bytes.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Parameters, tags and metadata: key to text.
+pub type TextMap = BTreeMap<String, Text>;
+
+/// A text value that keeps its bytes: UTF-8 as a JSON string, anything else as `{"$bytes": base64}`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Text {
+    /// Valid UTF-8, any characters, NUL and line ends included.
+    Utf8(String),
+    /// Bytes that are not UTF-8.
+    Bytes(Vec<u8>),
+}
+
+impl Text {
+    /// Takes bytes as they were found.
+    pub fn from_bytes(bytes: Vec<u8>) -> Self {
+        match String::from_utf8(bytes) {
+            Ok(text) => Text::Utf8(text),
+            Err(error) => Text::Bytes(error.into_bytes()),
+        }
+    }
+
+    /// The text, where it is UTF-8.
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Text::Utf8(text) => Some(text),
+            Text::Bytes(_) => None,
+        }
+    }
+
+    /// The text for people: bytes that are not UTF-8 become replacement characters.
+    pub fn to_display(&self) -> Cow<'_, str> {
+        match self {
+            Text::Utf8(text) => Cow::Borrowed(text),
+            Text::Bytes(bytes) => String::from_utf8_lossy(bytes),
+        }
+    }
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        Text::Utf8(text)
+    }
+}
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        Text::Utf8(text.to_owned())
+    }
+}
+
+impl Serialize for Text {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Text::Utf8(text) => serializer.serialize_str(text),
+            Text::Bytes(bytes) => {
+                let mut map = serializer.serialize_map(Some(1))?;
+                map.serialize_entry("$bytes", &STANDARD.encode(bytes))?;
+                map.end()
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TextVisitor)
+    }
+}
+
+struct TextVisitor;
+
+impl<'de> de::Visitor<'de> for TextVisitor {
+    type Value = Text;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a string or {\"$bytes\": base64}")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Text, E> {
+        Ok(Text::Utf8(text.to_owned()))
+    }
+
+    fn visit_string<E: de::Error>(self, text: String) -> Result<Text, E> {
+        Ok(Text::Utf8(text))
+    }
+
+    fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Text, A::Error> {
+        let Some((key, value)) = map.next_entry::<String, String>()? else {
+            return Err(de::Error::invalid_length(0, &self));
+        };
+        if key != "$bytes" || map.next_key::<String>()?.is_some() {
+            return Err(de::Error::unknown_field(&key, &["$bytes"]));
+        }
+        STANDARD
+            .decode(value)
+            .map(Text::Bytes)
+            .map_err(de::Error::custom)
+    }
+}
+
+impl JsonSchema for Text {
+    fn schema_name() -> Cow<'static, str> {
+        "Text".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "UTF-8 text; bytes that are not UTF-8 in base64; text over 1 MiB as a blob",
+            "anyOf": [
+                {"type": "string"},
+                {"type": "object", "properties": {"$bytes": {"type": "string"}},
+                 "required": ["$bytes"], "additionalProperties": false},
+                {"type": "object", "properties": {"$blob": {"type": "object",
+                    "properties": {"sha256": {"type": "string"}, "size_bytes": {"type": "integer"}},
+                    "required": ["sha256", "size_bytes"], "additionalProperties": false}},
+                 "required": ["$blob"], "additionalProperties": false},
+            ],
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_are_not_utf8_survive() {
+        let text = Text::from_bytes(vec![b'a', 0xff, 0]);
+        let json = serde_json::to_string(&text).unwrap();
+        assert_eq!(json, r#"{"$bytes":"Yf8A"}"#);
+        assert_eq!(serde_json::from_str::<Text>(&json).unwrap(), text);
+    }
+
+    #[test]
+    fn other_objects_are_refused() {
+        for json in [
+            r#"{"$bytes":"Yf8A","x":"y"}"#,
+            r#"{"bytes":"Yf8A"}"#,
+            "{}",
+            "1",
+        ] {
+            assert!(serde_json::from_str::<Text>(json).is_err(), "{json}");
+        }
+    }
+}
