@@ -2,6 +2,7 @@
 //!
 //! The contract is `docs/source-tags.md`. [`rules`] computes the tags of one object from its exported dict.
 
+pub mod canonical;
 mod overlay;
 pub mod rules;
 mod times;
