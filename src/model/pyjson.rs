@@ -6,12 +6,17 @@
 //! ([`PyJson::parse`]), writes JSON that reparses to the same value ([`PyJson::to_json_text`]), and
 //! prints as Python prints ([`PyJson::py_str`], [`PyJson::py_repr`]). It is not the archive's own JSON.
 
+mod error;
+mod input;
 mod parse;
 mod repr;
 mod text;
 mod unprintable;
 
-pub use parse::{MAX_DEPTH, PyJsonError, PyJsonErrorKind};
+use std::io::Read;
+
+pub use error::{PyJsonError, PyJsonErrorKind, PyJsonReadError};
+pub use parse::MAX_DEPTH;
 pub use repr::{py_float_repr, py_str_repr};
 
 /// A JSON value with the distinctions that Python keeps.
@@ -72,7 +77,18 @@ impl PyJson {
     ///
     /// The first fault, with line, column and byte offset.
     pub fn parse(bytes: &[u8]) -> Result<Self, PyJsonError> {
-        parse::parse(bytes)
+        parse::read(bytes, &mut KeepAll).map_err(|error| match error {
+            PyJsonReadError::Json(error) => error,
+            PyJsonReadError::Io(_) => unreachable!("a slice can be read"),
+        })
+    }
+
+    /// Reads a value from a stream, in memory bounded by the value less the lists that `sink` takes.
+    ///
+    /// # Errors
+    /// The stream fails, or its text is refused as by [`PyJson::parse`].
+    pub fn read(reader: impl Read, sink: &mut dyn ListSink) -> Result<Self, PyJsonReadError> {
+        parse::read(reader, sink)
     }
 
     /// The value under `key`, if this is a dict that has it.
@@ -132,6 +148,27 @@ impl PyJson {
             Self::Dict(_) => "an object",
         }
     }
+}
+
+/// Takes the items of long lists while they are read; in the value such a list is empty.
+pub trait ListSink {
+    /// Whether to take the items of the list below these keys. A key that is repeated begins anew.
+    fn begin(&mut self, path: &[String]) -> bool;
+
+    /// Takes an item of the list begun last.
+    fn item(&mut self, item: PyJson);
+}
+
+/// Takes no list.
+#[derive(Debug, Clone, Copy)]
+pub struct KeepAll;
+
+impl ListSink for KeepAll {
+    fn begin(&mut self, _: &[String]) -> bool {
+        false
+    }
+
+    fn item(&mut self, _: PyJson) {}
 }
 
 impl From<&str> for PyJson {

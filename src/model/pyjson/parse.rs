@@ -1,8 +1,10 @@
-//! The parser behind [`PyJson::parse`].
+//! The parser behind [`PyJson::parse`] and [`PyJson::read`]: one pass over a stream, one item of lookahead.
 
+use super::error::{PyJsonError, PyJsonErrorKind as Kind, PyJsonReadError};
+use super::input::{Input, Mark};
+use super::{ListSink, PyInt, PyJson};
 use std::collections::HashMap;
-
-use super::{PyInt, PyJson};
+use std::io::Read;
 
 /// The deepest nesting of lists and objects that is read.
 pub const MAX_DEPTH: usize = 128;
@@ -13,135 +15,48 @@ const MAX_INT_DIGITS: usize = 4300;
 /// Objects with more keys than this find repeated keys through a hash table.
 const SCANNED_KEYS: usize = 16;
 
-/// Where a text stops being JSON as Python reads it, and why.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line} column {column}: {kind}")]
-#[non_exhaustive]
-pub struct PyJsonError {
-    /// Line, from 1.
-    pub line: usize,
-    /// Column in characters, from 1.
-    pub column: usize,
-    /// Offset in bytes, from 0.
-    pub offset: usize,
-    /// What is wrong there.
-    pub kind: PyJsonErrorKind,
-}
+type Result<T> = std::result::Result<T, PyJsonReadError>;
 
-/// What is wrong with a text that should be JSON.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PyJsonErrorKind {
-    /// The bytes are not UTF-8.
-    #[error("not UTF-8")]
-    NotUtf8,
-    /// No value starts here.
-    #[error("a value is expected")]
-    ExpectedValue,
-    /// An object wants a key here.
-    #[error("a key in double quotes is expected")]
-    ExpectedKey,
-    /// A key wants its colon here.
-    #[error("`:` is expected")]
-    ExpectedColon,
-    /// A list or object goes on or ends here.
-    #[error("`,` or the closing bracket is expected")]
-    ExpectedComma,
-    /// A string never ends.
-    #[error("the string that starts here does not end")]
-    UnterminatedString,
-    /// A character below U+0020 stands unescaped in a string.
-    #[error("raw control character in a string")]
-    ControlCharacter,
-    /// A backslash is followed by what is no escape.
-    #[error("not an escape")]
-    BadEscape,
-    /// An escape of half a surrogate pair.
-    #[error("lone surrogate in a string")]
-    LoneSurrogate,
-    /// An integer of more digits than Python converts.
-    #[error("integer of more than 4300 digits")]
-    IntTooLong,
-    /// Nested too deeply.
-    #[error("nested more than 128 deep")]
-    TooDeep,
-    /// Something follows the value.
-    #[error("data after the end of the value")]
-    TrailingData,
-}
-
-use PyJsonErrorKind as Kind;
-
-/// A fault before its line and column are worked out.
-type Fault = (usize, Kind);
-
-pub(super) fn parse(bytes: &[u8]) -> Result<PyJson, PyJsonError> {
-    let text = std::str::from_utf8(bytes)
-        .map_err(|error| locate(bytes, (error.valid_up_to(), Kind::NotUtf8)))?;
+pub(super) fn read(reader: impl Read, sink: &mut dyn ListSink) -> Result<PyJson> {
     let mut parser = Parser {
-        text,
-        at: if text.starts_with('\u{feff}') { 3 } else { 0 },
+        input: Input::new(reader),
+        sink,
+        path: Vec::new(),
+        lists: 0,
     };
-    parser.document().map_err(|fault| locate(bytes, fault))
+    parser.document()
 }
 
-fn locate(bytes: &[u8], (offset, kind): Fault) -> PyJsonError {
-    let before = &bytes[..offset];
-    let line_start = before
-        .iter()
-        .rposition(|&byte| byte == b'\n')
-        .map_or(0, |at| at + 1);
-    let is_char_start = |byte: &&u8| (**byte & 0xC0) != 0x80;
-    PyJsonError {
-        line: 1 + before.iter().filter(|&&byte| byte == b'\n').count(),
-        column: 1 + before[line_start..].iter().filter(is_char_start).count(),
-        offset,
-        kind,
-    }
+struct Parser<'a, R> {
+    input: Input<R>,
+    sink: &'a mut dyn ListSink,
+    path: Vec<String>,
+    /// Lists around the next value.
+    lists: usize,
 }
 
-struct Parser<'a> {
-    text: &'a str,
-    at: usize,
-}
-
-impl Parser<'_> {
-    fn peek(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
-    }
-
-    fn rest(&self) -> &[u8] {
-        &self.text.as_bytes()[self.at..]
-    }
-
-    fn skip_space(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
-            self.at += 1;
+impl<R: Read> Parser<'_, R> {
+    fn document(&mut self) -> Result<PyJson> {
+        if [0, 1, 2].map(|at| self.input.byte(at).ok().flatten()) == [0xEF, 0xBB, 0xBF].map(Some) {
+            self.input.skip(3);
         }
-    }
-
-    /// Steps over `byte` if it is next.
-    fn eat(&mut self, byte: u8) -> bool {
-        let found = self.peek() == Some(byte);
-        self.at += usize::from(found);
-        found
-    }
-
-    fn document(&mut self) -> Result<PyJson, Fault> {
-        self.skip_space();
+        self.input.skip_space()?;
         let value = self.value(0)?;
-        self.skip_space();
-        if self.at == self.text.len() {
-            Ok(value)
-        } else {
-            Err((self.at, Kind::TrailingData))
+        self.input.skip_space()?;
+        match self.input.byte(0)? {
+            None => Ok(value),
+            Some(_) => self.fail(Kind::TrailingData),
         }
     }
 
-    fn value(&mut self, depth: usize) -> Result<PyJson, Fault> {
-        match self.peek() {
+    fn fail<T>(&self, kind: Kind) -> Result<T> {
+        Err(fault(self.input.mark(), kind))
+    }
+
+    fn value(&mut self, depth: usize) -> Result<PyJson> {
+        match self.input.byte(0)? {
             Some(b'"') => Ok(PyJson::Str(self.string()?)),
-            Some(b'{' | b'[') if depth == MAX_DEPTH => Err((self.at, Kind::TooDeep)),
+            Some(b'{' | b'[') if depth == MAX_DEPTH => self.fail(Kind::TooDeep),
             Some(b'{') => self.dict(depth + 1),
             Some(b'[') => self.list(depth + 1),
             Some(b'n') => self.constant("null", PyJson::Null),
@@ -149,203 +64,267 @@ impl Parser<'_> {
             Some(b'f') => self.constant("false", PyJson::Bool(false)),
             Some(b'N') => self.constant("NaN", PyJson::Float(f64::NAN)),
             Some(b'I') => self.constant("Infinity", PyJson::Float(f64::INFINITY)),
-            Some(b'-') if self.rest().starts_with(b"-I") => {
+            Some(b'-') if self.input.byte(1)? == Some(b'I') => {
                 self.constant("-Infinity", PyJson::Float(f64::NEG_INFINITY))
             }
             _ => self.number(),
         }
     }
 
-    fn constant(&mut self, name: &str, value: PyJson) -> Result<PyJson, Fault> {
-        if !self.rest().starts_with(name.as_bytes()) {
-            return Err((self.at, Kind::ExpectedValue));
+    fn constant(&mut self, name: &str, value: PyJson) -> Result<PyJson> {
+        for (at, byte) in name.bytes().enumerate() {
+            if self.input.byte(at)? != Some(byte) {
+                return self.fail(Kind::ExpectedValue);
+            }
         }
-        self.at += name.len();
+        self.input.skip(name.len());
         Ok(value)
     }
 
-    fn number(&mut self) -> Result<PyJson, Fault> {
-        let start = self.at;
-        self.eat(b'-');
-        let digits = self.digits();
-        if digits == 0 {
-            return Err((start, Kind::ExpectedValue));
+    fn number(&mut self) -> Result<PyJson> {
+        let start = self.input.mark();
+        let mut text = String::new();
+        if self.input.byte(0)? == Some(b'-') {
+            self.take(1, &mut text)?;
         }
-        let fraction = self.fraction();
-        let exponent = self.exponent();
-        let text = &self.text[start..self.at];
-        if fraction || exponent {
-            // The grammar just read is a subset of what Rust reads, so this cannot fail.
-            return text
-                .parse()
-                .map(PyJson::Float)
-                .map_err(|_| (start, Kind::ExpectedValue));
-        }
-        match text.parse() {
-            Ok(value) => Ok(PyJson::Int(PyInt::Small(value))),
-            Err(_) if digits > MAX_INT_DIGITS => Err((start, Kind::IntTooLong)),
-            Err(_) => Ok(PyJson::Int(PyInt::Big(text.to_owned()))),
-        }
-    }
-
-    /// Steps over the digits of an integer, of which only a lone one may be 0, and counts them.
-    fn digits(&mut self) -> usize {
-        let limit = if self.peek() == Some(b'0') {
+        let sign_bytes = text.len();
+        // Only a lone digit may be 0.
+        let limit = if self.input.byte(0)? == Some(b'0') {
             1
         } else {
             usize::MAX
         };
-        let count = self
-            .rest()
-            .iter()
-            .take(limit)
-            .take_while(|byte| byte.is_ascii_digit())
-            .count();
-        self.at += count;
-        count
+        self.digits(limit, &mut text)?;
+        let digits = text.len() - sign_bytes;
+        if digits == 0 {
+            return Err(fault(start, Kind::ExpectedValue));
+        }
+        let fraction = self.fraction(&mut text)?;
+        let exponent = self.exponent(&mut text)?;
+        if fraction || exponent {
+            let value = text.parse().expect("the grammar is one that Rust reads");
+            return Ok(PyJson::Float(value));
+        }
+        match text.parse() {
+            Ok(value) => Ok(PyJson::Int(PyInt::Small(value))),
+            Err(_) if digits > MAX_INT_DIGITS => Err(fault(start, Kind::IntTooLong)),
+            Err(_) => Ok(PyJson::Int(PyInt::Big(text))),
+        }
+    }
+
+    /// Moves `count` bytes, which are there and are ASCII, into a text.
+    fn take(&mut self, count: usize, text: &mut String) -> Result<()> {
+        for at in 0..count {
+            text.extend(self.input.byte(at)?.map(char::from));
+        }
+        self.input.skip(count);
+        Ok(())
+    }
+
+    fn digits(&mut self, limit: usize, text: &mut String) -> Result<()> {
+        let mut taken = 0;
+        while taken < limit && self.is_digit(0)? {
+            self.take(1, text)?;
+            taken += 1;
+        }
+        Ok(())
+    }
+
+    fn is_digit(&mut self, at: usize) -> Result<bool> {
+        Ok(self
+            .input
+            .byte(at)?
+            .is_some_and(|byte| byte.is_ascii_digit()))
     }
 
     /// Steps over `.` and digits, or over nothing.
-    fn fraction(&mut self) -> bool {
-        let [b'.', after @ ..] = self.rest() else {
-            return false;
-        };
-        let count = after
-            .iter()
-            .take_while(|byte| byte.is_ascii_digit())
-            .count();
-        self.at += if count == 0 { 0 } else { 1 + count };
-        count != 0
+    fn fraction(&mut self, text: &mut String) -> Result<bool> {
+        let found = self.input.byte(0)? == Some(b'.') && self.is_digit(1)?;
+        if found {
+            self.take(1, text)?;
+            self.digits(usize::MAX, text)?;
+        }
+        Ok(found)
     }
 
     /// Steps over an exponent, or over nothing.
-    fn exponent(&mut self) -> bool {
-        let [b'e' | b'E', after @ ..] = self.rest() else {
-            return false;
-        };
-        let sign = usize::from(matches!(after.first(), Some(b'+' | b'-')));
-        let count = after[sign..]
-            .iter()
-            .take_while(|byte| byte.is_ascii_digit())
-            .count();
-        self.at += if count == 0 { 0 } else { 1 + sign + count };
-        count != 0
+    fn exponent(&mut self, text: &mut String) -> Result<bool> {
+        if !matches!(self.input.byte(0)?, Some(b'e' | b'E')) {
+            return Ok(false);
+        }
+        let sign = usize::from(matches!(self.input.byte(1)?, Some(b'+' | b'-')));
+        let found = self.is_digit(1 + sign)?;
+        if found {
+            self.take(1 + sign, text)?;
+            self.digits(usize::MAX, text)?;
+        }
+        Ok(found)
     }
 
-    fn list(&mut self, depth: usize) -> Result<PyJson, Fault> {
-        self.at += 1;
-        self.skip_space();
+    fn list(&mut self, depth: usize) -> Result<PyJson> {
+        self.input.skip(1);
+        let streamed = self.lists == 0 && self.sink.begin(&self.path);
+        self.lists += 1;
+        let items = self.items(depth, streamed)?;
+        self.lists -= 1;
+        Ok(PyJson::List(items))
+    }
+
+    fn items(&mut self, depth: usize, streamed: bool) -> Result<Vec<PyJson>> {
         let mut items = Vec::new();
-        if self.eat(b']') {
-            return Ok(PyJson::List(items));
+        if self.ends_with(b']')? {
+            return Ok(items);
         }
         loop {
-            self.skip_space();
-            items.push(self.value(depth)?);
-            self.skip_space();
-            if self.eat(b']') {
-                return Ok(PyJson::List(items));
+            self.input.skip_space()?;
+            let item = self.value(depth)?;
+            if streamed {
+                self.sink.item(item);
+            } else {
+                items.push(item);
             }
-            if !self.eat(b',') {
-                return Err((self.at, Kind::ExpectedComma));
+            if self.ends_with(b']')? {
+                return Ok(items);
             }
+            self.expect(b',', Kind::ExpectedComma)?;
         }
     }
 
-    fn dict(&mut self, depth: usize) -> Result<PyJson, Fault> {
-        self.at += 1;
-        self.skip_space();
+    fn dict(&mut self, depth: usize) -> Result<PyJson> {
+        self.input.skip(1);
         let mut entries = Entries::default();
-        if self.eat(b'}') {
+        if self.ends_with(b'}')? {
             return Ok(entries.finish());
         }
         loop {
-            self.skip_space();
-            if self.peek() != Some(b'"') {
-                return Err((self.at, Kind::ExpectedKey));
+            self.input.skip_space()?;
+            if self.input.byte(0)? != Some(b'"') {
+                return self.fail(Kind::ExpectedKey);
             }
             let key = self.string()?;
-            self.skip_space();
-            if !self.eat(b':') {
-                return Err((self.at, Kind::ExpectedColon));
-            }
-            self.skip_space();
-            entries.insert(key, self.value(depth)?);
-            self.skip_space();
-            if self.eat(b'}') {
+            self.input.skip_space()?;
+            self.expect(b':', Kind::ExpectedColon)?;
+            self.input.skip_space()?;
+            self.path.push(key);
+            let value = self.value(depth)?;
+            let key = self.path.pop().expect("it was pushed before the value");
+            entries.insert(key, value);
+            if self.ends_with(b'}')? {
                 return Ok(entries.finish());
             }
-            if !self.eat(b',') {
-                return Err((self.at, Kind::ExpectedComma));
-            }
+            self.expect(b',', Kind::ExpectedComma)?;
         }
     }
 
-    fn string(&mut self) -> Result<String, Fault> {
-        let start = self.at;
-        self.at += 1;
-        let mut text = String::new();
+    /// Steps over space, and over the closing bracket if it is next.
+    fn ends_with(&mut self, bracket: u8) -> Result<bool> {
+        self.input.skip_space()?;
+        let found = self.input.byte(0)? == Some(bracket);
+        self.input.skip(usize::from(found));
+        Ok(found)
+    }
+
+    fn expect(&mut self, byte: u8, kind: Kind) -> Result<()> {
+        if self.input.byte(0)? != Some(byte) {
+            return self.fail(kind);
+        }
+        self.input.skip(1);
+        Ok(())
+    }
+
+    fn string(&mut self) -> Result<String> {
+        let start = self.input.mark();
+        self.input.skip(1);
+        let mut text = Vec::new();
         loop {
-            let plain = self
-                .rest()
-                .iter()
-                .position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20)
-                .ok_or((start, Kind::UnterminatedString))?;
-            text.push_str(&self.text[self.at..self.at + plain]);
-            self.at += plain;
-            match self.peek() {
+            let before = self.input.mark();
+            let from = text.len();
+            let stop = self.input.plain_text(&mut text)?;
+            if let Err(error) = std::str::from_utf8(&text[from..]) {
+                let good = &text[from..from + error.valid_up_to()];
+                return Err(fault(before.after(good), Kind::NotUtf8));
+            }
+            match stop {
                 Some(b'"') => {
-                    self.at += 1;
-                    return Ok(text);
+                    self.input.skip(1);
+                    return Ok(String::from_utf8(text).expect("each part was checked"));
                 }
-                Some(b'\\') => text.push(self.escape()?),
-                _ => return Err((self.at, Kind::ControlCharacter)),
+                Some(b'\\') => {
+                    let character = self.escape()?;
+                    text.extend(character.encode_utf8(&mut [0; 4]).bytes());
+                }
+                Some(_) => return self.fail(Kind::ControlCharacter),
+                None => return Err(fault(start, Kind::UnterminatedString)),
             }
         }
     }
 
-    fn escape(&mut self) -> Result<char, Fault> {
-        let start = self.at;
-        let letter = self.rest().get(1).copied();
-        self.at += 2;
-        let plain = match letter {
-            Some(b'u') => return self.unicode_escape(start),
+    fn escape(&mut self) -> Result<char> {
+        let plain = match self.input.byte(1)? {
+            Some(b'u') => return self.unicode_escape(),
             Some(byte @ (b'"' | b'\\' | b'/')) => char::from(byte),
             Some(b'b') => '\u{8}',
             Some(b'f') => '\u{c}',
             Some(b'n') => '\n',
             Some(b'r') => '\r',
             Some(b't') => '\t',
-            _ => return Err((start, Kind::BadEscape)),
+            _ => return self.fail(Kind::BadEscape),
         };
+        self.input.skip(2);
         Ok(plain)
     }
 
-    fn unicode_escape(&mut self, start: usize) -> Result<char, Fault> {
-        let high = self.four_hex().ok_or((start, Kind::BadEscape))?;
-        if let Some(found) = char::from_u32(high) {
-            return Ok(found);
+    fn unicode_escape(&mut self) -> Result<char> {
+        let Some(high) = self.four_hex(2)? else {
+            return self.fail(Kind::BadEscape);
+        };
+        if let Some(character) = char::from_u32(high) {
+            self.input.skip(6);
+            return Ok(character);
         }
-        if (0xD800..0xDC00).contains(&high) && self.rest().starts_with(b"\\u") {
-            self.at += 2;
-            let low = self.four_hex().ok_or((self.at - 2, Kind::BadEscape))?;
-            if (0xDC00..0xE000).contains(&low) {
+        let next = [self.input.byte(6)?, self.input.byte(7)?];
+        let low = if next == [Some(b'\\'), Some(b'u')] {
+            self.four_hex(8)?
+        } else {
+            None
+        };
+        match low {
+            Some(low @ 0xDC00..0xE000) if high < 0xDC00 => {
+                self.input.skip(12);
                 let code = 0x1_0000 + ((high - 0xD800) << 10) + (low - 0xDC00);
-                return char::from_u32(code).ok_or((start, Kind::LoneSurrogate));
+                Ok(char::from_u32(code).expect("a surrogate pair names a character"))
             }
+            _ => self.fail(Kind::LoneSurrogate),
         }
-        Err((start, Kind::LoneSurrogate))
     }
 
-    fn four_hex(&mut self) -> Option<u32> {
-        let digits = self.rest().get(..4)?;
+    /// The four hex digits at a distance.
+    fn four_hex(&mut self, from: usize) -> Result<Option<u32>> {
         let mut code = 0;
-        for digit in digits {
-            code = code * 16 + char::from(*digit).to_digit(16)?;
+        for at in from..from + 4 {
+            let digit = self
+                .input
+                .byte(at)?
+                .and_then(|byte| char::from(byte).to_digit(16));
+            let Some(digit) = digit else { return Ok(None) };
+            code = code * 16 + digit;
         }
-        self.at += 4;
-        Some(code)
+        Ok(Some(code))
     }
+}
+
+fn fault(mark: Mark, kind: Kind) -> PyJsonReadError {
+    let Mark {
+        line,
+        column,
+        offset,
+    } = mark;
+    PyJsonReadError::Json(PyJsonError {
+        line,
+        column,
+        offset,
+        kind,
+    })
 }
 
 /// The entries of an object while it is read.

@@ -97,6 +97,45 @@ fn faults_are_named_with_line_and_column() {
     assert_eq!(error.to_string(), "line 1 column 3: not UTF-8");
 }
 
+/// Gives one byte a call.
+struct Dripping<'a>(&'a [u8]);
+
+impl std::io::Read for Dripping<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = buffer.len().min(1);
+        (&mut self.0).read(&mut buffer[..count])
+    }
+}
+
+/// Takes the lists two keys deep.
+#[derive(Default)]
+struct Taken(Vec<(String, Vec<PyJson>)>);
+
+impl ListSink for Taken {
+    fn begin(&mut self, path: &[String]) -> bool {
+        if path.len() == 2 {
+            self.0.push((path[1].clone(), Vec::new()));
+        }
+        path.len() == 2
+    }
+
+    fn item(&mut self, item: PyJson) {
+        if let Some((_, items)) = self.0.last_mut() {
+            items.push(item);
+        }
+    }
+}
+
+#[test]
+fn a_sink_takes_the_lists_it_wants_from_a_stream() {
+    let text = r#"{"m": {"a": [{"é": 1.5}, [2]], "b": []}, "n": [3]}"#;
+    let mut taken = Taken::default();
+    let value = PyJson::read(Dripping(text.as_bytes()), &mut taken).expect("the text parses");
+    assert_eq!(value.to_json_text(), r#"{"m":{"a":[],"b":[]},"n":[3]}"#);
+    let items = vec![parse(r#"{"é": 1.5}"#), parse("[2]")];
+    assert_eq!(taken.0, [("a".to_owned(), items), ("b".to_owned(), vec![])]);
+}
+
 #[test]
 fn nesting_is_read_to_its_limit() {
     let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
@@ -201,6 +240,13 @@ proptest! {
     #[test]
     fn text_of_a_value_parses_back_to_it(value in any_value()) {
         prop_assert_eq!(parse(&value.to_json_text()), value);
+    }
+
+    #[test]
+    fn a_stream_is_read_as_its_bytes_are(value in any_value()) {
+        let text = value.to_json_text();
+        let read = PyJson::read(Dripping(text.as_bytes()), &mut KeepAll);
+        prop_assert_eq!(read.expect("the text parses"), value);
     }
 
     #[test]
