@@ -2,4 +2,5 @@
 
 pub mod format;
 pub mod model;
+pub mod source;
 pub mod transform;

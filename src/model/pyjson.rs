@@ -7,6 +7,7 @@
 //! prints as Python prints ([`PyJson::py_str`], [`PyJson::py_repr`]). It is not the archive's own JSON.
 
 mod error;
+mod free;
 mod input;
 mod parse;
 mod repr;

@@ -122,6 +122,12 @@ impl TagDict {
         &self.entries
     }
 
+    /// Whether another has the same entries, in whatever order.
+    pub(super) fn equals(&self, other: &Self) -> bool {
+        let has = |(key, value): &(String, String)| other.get(key) == Some(value);
+        self.entries.len() == other.entries.len() && self.entries.iter().all(has)
+    }
+
     fn get(&self, key: &str) -> Option<&str> {
         let at = *self.positions.get(key)?;
         Some(&self.entries[at].1)

@@ -92,6 +92,11 @@ impl Overlay {
         self.tags.entries()
     }
 
+    /// Whether another has the same tags, in whatever order.
+    pub fn has_tags_of(&self, other: &Self) -> bool {
+        self.tags.equals(&other.tags)
+    }
+
     /// Where the original would have failed.
     pub fn notices(&self) -> &[Notice] {
         &self.notices

@@ -1,0 +1,3 @@
+//! Doors to MLflow history: each writes an archive and knows nothing of sinks.
+
+pub mod exim;
