@@ -1,6 +1,8 @@
 //! mlark moves MLflow history as a file.
 
+pub mod archive;
 pub mod format;
 pub mod model;
+pub mod monitor;
 pub mod source;
 pub mod transform;

@@ -3,8 +3,8 @@
 use super::layout::STRING_BYTES;
 use super::{Kind, SortKey, order};
 use crate::model::{
-    Dataset, DatasetRecord, EvaluationDataset, Experiment, LoggedModel, ModelVersion,
-    RegisteredModel, Run, RunInfo, Scorer, Trace, Workspace,
+    Dataset, DatasetRecord, EvaluationDataset, Experiment, LoggedModel, ModelVersion, RegisteredModel, Run,
+    RunInfo, Scorer, Trace, Workspace,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -116,11 +116,7 @@ impl Object for LoggedModel {
     const KIND: Kind = Kind::LoggedModels;
 
     fn sort_key(&self) -> SortKey {
-        order::logged_model(
-            &self.experiment_id,
-            self.creation_timestamp_ms,
-            &self.model_id,
-        )
+        order::logged_model(&self.experiment_id, self.creation_timestamp_ms, &self.model_id)
     }
 
     fn id(&self) -> String {

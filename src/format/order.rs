@@ -65,8 +65,7 @@ impl SortKey {
     pub fn optional_time(mut self, time: Option<i64>) -> Self {
         self.0.push(u8::from(time.is_some()));
         if let Some(time) = time {
-            self.0
-                .extend((time.cast_unsigned() ^ (1 << 63)).to_be_bytes());
+            self.0.extend((time.cast_unsigned() ^ (1 << 63)).to_be_bytes());
         }
         self
     }
@@ -97,16 +96,12 @@ pub fn experiment(experiment_id: &str) -> SortKey {
 
 /// Order of runs: experiment, start time, run id.
 pub fn run(experiment_id: &str, start_time: Option<i64>, run_id: &str) -> SortKey {
-    experiment(experiment_id)
-        .optional_time(start_time)
-        .text(run_id)
+    experiment(experiment_id).optional_time(start_time).text(run_id)
 }
 
 /// Order of logged models: experiment, creation time, model id.
 pub fn logged_model(experiment_id: &str, created: Option<i64>, model_id: &str) -> SortKey {
-    experiment(experiment_id)
-        .optional_time(created)
-        .text(model_id)
+    experiment(experiment_id).optional_time(created).text(model_id)
 }
 
 /// Order of traces: experiment, request time, trace id.

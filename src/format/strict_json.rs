@@ -29,9 +29,7 @@ impl<'de> DeserializeSeed<'de> for Strict {
 impl Strict {
     fn deeper<E: de::Error>(self) -> Result<Self, E> {
         if self.depth == JSON_DEPTH {
-            return Err(E::custom(format_args!(
-                "nested deeper than {JSON_DEPTH} levels"
-            )));
+            return Err(E::custom(format_args!("nested deeper than {JSON_DEPTH} levels")));
         }
         Ok(Strict {
             depth: self.depth + 1,

@@ -27,12 +27,9 @@ pub fn unescape(value: Value) -> Value {
 
 fn rename_keys(value: Value, rename: &dyn Fn(String) -> String) -> Value {
     match value {
-        Value::Array(items) => Value::Array(
-            items
-                .into_iter()
-                .map(|item| rename_keys(item, rename))
-                .collect(),
-        ),
+        Value::Array(items) => {
+            Value::Array(items.into_iter().map(|item| rename_keys(item, rename)).collect())
+        }
         Value::Object(map) => Value::Object(
             map.into_iter()
                 .map(|(key, item)| (rename(key), rename_keys(item, rename)))

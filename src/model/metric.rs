@@ -100,10 +100,7 @@ pub struct ModelMetricSlice {
 }
 
 /// A column of links, or none where no point has one.
-fn column(
-    points: &[Point],
-    pick: impl Fn(&PointLink) -> &Option<String>,
-) -> Option<Vec<Option<String>>> {
+fn column(points: &[Point], pick: impl Fn(&PointLink) -> &Option<String>) -> Option<Vec<Option<String>>> {
     let column: Vec<_> = points
         .iter()
         .map(|point| point.link.as_deref().and_then(|link| pick(link).clone()))
@@ -128,12 +125,7 @@ impl MetricSlice {
 
     /// The points, in the order of the line; a short column reads as absent values.
     pub fn points(&self) -> impl Iterator<Item = Point> + '_ {
-        let columns = [
-            &self.dataset_names,
-            &self.dataset_digests,
-            &self.model_ids,
-            &None,
-        ];
+        let columns = [&self.dataset_names, &self.dataset_digests, &self.model_ids, &None];
         points(&self.timestamps, &self.steps, &self.values, columns)
     }
 
@@ -161,12 +153,7 @@ impl ModelMetricSlice {
 
     /// The points, in the order of the line; a short column reads as absent values.
     pub fn points(&self) -> impl Iterator<Item = Point> + '_ {
-        let columns = [
-            &self.dataset_names,
-            &self.dataset_digests,
-            &None,
-            &self.run_ids,
-        ];
+        let columns = [&self.dataset_names, &self.dataset_digests, &None, &self.run_ids];
         points(&self.timestamps, &self.steps, &self.values, columns)
     }
 

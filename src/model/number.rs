@@ -121,10 +121,7 @@ mod tests {
             (f64::NEG_INFINITY, "\"-Infinity\""),
         ] {
             assert_eq!(text(value), expected);
-            assert_eq!(
-                serde_json::from_str::<Double>(expected).unwrap(),
-                Double(value)
-            );
+            assert_eq!(serde_json::from_str::<Double>(expected).unwrap(), Double(value));
         }
         assert!(serde_json::from_str::<Double>("\"nan\"").is_err());
     }

@@ -102,10 +102,7 @@ impl<'de> de::Visitor<'de> for TextVisitor {
         if key != "$bytes" || map.next_key::<String>()?.is_some() {
             return Err(de::Error::unknown_field(&key, &["$bytes"]));
         }
-        STANDARD
-            .decode(value)
-            .map(Text::Bytes)
-            .map_err(de::Error::custom)
+        STANDARD.decode(value).map(Text::Bytes).map_err(de::Error::custom)
     }
 }
 
@@ -144,12 +141,7 @@ mod tests {
 
     #[test]
     fn other_objects_are_refused() {
-        for json in [
-            r#"{"$bytes":"Yf8A","x":"y"}"#,
-            r#"{"bytes":"Yf8A"}"#,
-            "{}",
-            "1",
-        ] {
+        for json in [r#"{"$bytes":"Yf8A","x":"y"}"#, r#"{"bytes":"Yf8A"}"#, "{}", "1"] {
             assert!(serde_json::from_str::<Text>(json).is_err(), "{json}");
         }
     }

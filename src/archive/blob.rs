@@ -1,0 +1,298 @@
+//! Bytes on their way into an archive: read once, hashed in the same pass, stored once.
+
+use super::error::{ArchiveError, Result};
+use super::part::finish_digest;
+use crate::format::layout::blob_path;
+use crate::model::{BlobRef, Digest};
+use sha2::{Digest as _, Sha256};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Cursor, Read, Seek, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// Content up to this size is held in memory while it is stored; larger content is streamed.
+pub(crate) const SMALL_BYTES: usize = 1 << 20;
+/// Bytes read at once from large content.
+const CHUNK_BYTES: usize = 256 << 10;
+/// Blobs are immutable, and a directory may share them with other archives by hard links.
+pub(crate) const BLOB_MODE: u32 = 0o444;
+
+/// Opens content when its turn comes.
+pub type OpenFn = Box<dyn FnOnce() -> io::Result<Box<dyn Read + Send>> + Send>;
+
+/// Content to be stored.
+pub enum ByteSource {
+    /// A file; one that changes while it is read is an error.
+    File(PathBuf),
+    /// Bytes in memory.
+    Bytes(Vec<u8>),
+    /// Anything else, such as a download.
+    Open(OpenFn),
+}
+
+/// Why content could not be stored.
+#[derive(Debug)]
+pub(crate) enum IngestError {
+    /// It could not be read.
+    Read(io::Error),
+    /// It could not be written: the archive cannot be made.
+    Write(ArchiveError),
+}
+
+/// Content that was read, as far as a worker thread takes it.
+pub(crate) enum Ingested {
+    /// In the directory.
+    Stored(BlobRef),
+    /// Read and hashed; to be written by the owner of the zip.
+    Small(BlobRef, Vec<u8>),
+    /// To be streamed by the owner of the zip.
+    Large(GuardedReader),
+}
+
+/// What worker threads do with content.
+#[derive(Clone)]
+pub(crate) enum Ingest {
+    /// Stores it as files.
+    Directory(Arc<BlobDirectory>),
+    /// Hands it to the owner of the zip; content of unknown size goes to a file in this directory first.
+    Memory(Arc<Path>),
+}
+
+impl Ingest {
+    /// Reads content, and stores it where a worker thread can.
+    pub(crate) fn run(&self, source: ByteSource) -> Result<Ingested, IngestError> {
+        let mut reader = GuardedReader::open(source).map_err(IngestError::Read)?;
+        let mut head = Vec::with_capacity(reader.capacity_hint());
+        let mut limited = (&mut reader).take(SMALL_BYTES as u64 + 1);
+        limited.read_to_end(&mut head).map_err(IngestError::Read)?;
+        if head.len() > SMALL_BYTES {
+            reader.unread(head);
+            return match self {
+                Ingest::Directory(directory) => directory.store_large(reader).map(Ingested::Stored),
+                Ingest::Memory(_) if reader.file.is_some() => Ok(Ingested::Large(reader)),
+                Ingest::Memory(scratch) => reader.spool(scratch).map(Ingested::Large),
+            };
+        }
+        reader.check_unchanged().map_err(IngestError::Read)?;
+        let blob = BlobRef {
+            sha256: Digest(Sha256::digest(&head).into()),
+            size_bytes: head.len() as u64,
+        };
+        match self {
+            Ingest::Directory(directory) => {
+                directory
+                    .store_small(&blob.sha256, &head)
+                    .map_err(IngestError::Write)?;
+                Ok(Ingested::Stored(blob))
+            }
+            Ingest::Memory(_) => Ok(Ingested::Small(blob, head)),
+        }
+    }
+}
+
+/// The blobs of an archive directory that is being written; used from several threads.
+pub(crate) struct BlobDirectory {
+    root: PathBuf,
+    scratch: PathBuf,
+    made: [AtomicBool; 256],
+    next_temporary: AtomicU64,
+}
+
+impl BlobDirectory {
+    /// Blobs below the archive's root.
+    pub(crate) fn new(root: &Path, scratch: &Path) -> Self {
+        BlobDirectory {
+            root: root.to_owned(),
+            scratch: scratch.to_owned(),
+            made: [const { AtomicBool::new(false) }; 256],
+            next_temporary: AtomicU64::new(0),
+        }
+    }
+
+    /// The path of a blob, its folder made.
+    pub(crate) fn path_of(&self, digest: &Digest) -> Result<PathBuf> {
+        let path = self.root.join(blob_path(digest));
+        let made = &self.made[usize::from(digest.0[0])];
+        if !made.load(Ordering::Acquire) {
+            let folder = path.parent().expect("a blob path has folders");
+            fs::create_dir_all(folder).map_err(ArchiveError::io("create directory", folder))?;
+            made.store(true, Ordering::Release);
+        }
+        Ok(path)
+    }
+
+    fn store_small(&self, digest: &Digest, bytes: &[u8]) -> Result<()> {
+        let path = self.path_of(digest)?;
+        let opened = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(BLOB_MODE)
+            .open(&path);
+        match opened {
+            // Another thread has written, or is writing, the same bytes; if it fails the whole archive does.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            opened => opened
+                .and_then(|mut file| file.write_all(bytes))
+                .map_err(ArchiveError::io("write", &path)),
+        }
+    }
+
+    fn store_large(&self, mut reader: GuardedReader) -> Result<BlobRef, IngestError> {
+        let number = self.next_temporary.fetch_add(1, Ordering::Relaxed);
+        let temporary = self.scratch.join(format!("blob-{number}"));
+        let mut file = File::create_new(&temporary)
+            .map_err(ArchiveError::io("create", &temporary))
+            .map_err(IngestError::Write)?;
+        let copied = copy_and_hash(&mut reader, &mut file, |error| {
+            ArchiveError::io("write", &temporary)(error)
+        });
+        let blob = copied.inspect_err(|_| {
+            // The scratch directory is removed in the end in any case.
+            let _ = fs::remove_file(&temporary);
+        })?;
+        self.keep(&temporary, &file, &blob.sha256)
+            .map_err(IngestError::Write)?;
+        Ok(blob)
+    }
+
+    fn keep(&self, temporary: &Path, file: &File, digest: &Digest) -> Result<()> {
+        file.set_permissions(fs::Permissions::from_mode(BLOB_MODE))
+            .map_err(ArchiveError::io("set mode of", temporary))?;
+        let path = self.path_of(digest)?;
+        fs::rename(temporary, &path).map_err(ArchiveError::io("rename to", &path))
+    }
+}
+
+/// Copies content to a writer and hashes it.
+pub(crate) fn copy_and_hash(
+    reader: &mut GuardedReader,
+    writer: &mut impl Write,
+    write_error: impl Fn(io::Error) -> ArchiveError,
+) -> Result<BlobRef, IngestError> {
+    let mut buffer = vec![0; CHUNK_BYTES];
+    let mut hasher = Sha256::new();
+    let mut size_bytes = 0;
+    loop {
+        let read = match reader.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(IngestError::Read(error)),
+        };
+        hasher.update(&buffer[..read]);
+        size_bytes += read as u64;
+        writer
+            .write_all(&buffer[..read])
+            .map_err(|error| IngestError::Write(write_error(error)))?;
+    }
+    reader.check_unchanged().map_err(IngestError::Read)?;
+    Ok(BlobRef {
+        sha256: finish_digest(hasher),
+        size_bytes,
+    })
+}
+
+/// Content being read, and what its file looked like before.
+pub(crate) struct GuardedReader {
+    head: Cursor<Vec<u8>>,
+    rest: Box<dyn Read + Send>,
+    file: Option<(File, Fingerprint)>,
+}
+
+/// Size and modification time of a file.
+#[derive(PartialEq, Eq)]
+struct Fingerprint {
+    size_bytes: u64,
+    modified: (i64, i64),
+}
+
+impl Fingerprint {
+    fn of(file: &File) -> io::Result<Self> {
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::other("not a regular file"));
+        }
+        Ok(Fingerprint {
+            size_bytes: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        })
+    }
+}
+
+impl GuardedReader {
+    fn open(source: ByteSource) -> io::Result<Self> {
+        let (rest, file): (Box<dyn Read + Send>, _) = match source {
+            ByteSource::Bytes(bytes) => (Box::new(Cursor::new(bytes)), None),
+            ByteSource::Open(open) => (open()?, None),
+            ByteSource::File(path) => {
+                // NONBLOCK: a named pipe that took the place of a file must not hang the export.
+                let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+                let file = OpenOptions::new().read(true).custom_flags(nonblock).open(path)?;
+                let fingerprint = Fingerprint::of(&file)?;
+                (Box::new(file.try_clone()?), Some((file, fingerprint)))
+            }
+        };
+        Ok(GuardedReader {
+            head: Cursor::new(Vec::new()),
+            rest,
+            file,
+        })
+    }
+
+    /// Puts content whose size is not known into an unnamed file, so that it is.
+    fn spool(mut self, scratch: &Path) -> Result<Self, IngestError> {
+        let write_error = |error| ArchiveError::io("write temporary file in", scratch)(error);
+        let file = tempfile::tempfile_in(scratch).map_err(|error| IngestError::Write(write_error(error)))?;
+        let mut spooled = &file;
+        copy_and_hash(&mut self, &mut spooled, write_error)?;
+        spooled
+            .rewind()
+            .map_err(|error| IngestError::Write(write_error(error)))?;
+        let fingerprint = Fingerprint::of(&file).map_err(IngestError::Read)?;
+        let rest = file.try_clone().map_err(IngestError::Read)?;
+        Ok(GuardedReader {
+            head: Cursor::new(Vec::new()),
+            rest: Box::new(rest),
+            file: Some((file, fingerprint)),
+        })
+    }
+
+    fn capacity_hint(&self) -> usize {
+        let size = self
+            .file
+            .as_ref()
+            .map_or(0, |(_, fingerprint)| fingerprint.size_bytes);
+        // One more than the size lets `read_to_end` see the end without growing.
+        usize::try_from(size).unwrap_or(usize::MAX).min(SMALL_BYTES) + 1
+    }
+
+    fn unread(&mut self, head: Vec<u8>) {
+        self.head = Cursor::new(head);
+    }
+
+    /// Size of the content, where it is known beforehand.
+    pub(crate) fn size_hint(&self) -> Option<u64> {
+        self.file.as_ref().map(|(_, fingerprint)| fingerprint.size_bytes)
+    }
+
+    /// Refuses a file that was written to while it was read.
+    fn check_unchanged(&self) -> io::Result<()> {
+        match &self.file {
+            Some((file, before)) if Fingerprint::of(file)? != *before => {
+                Err(io::Error::other("it changed while it was read"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Read for GuardedReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.head.read(buffer)? {
+            0 => self.rest.read(buffer),
+            read => Ok(read),
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! What can go wrong with an archive, as one error with a kind.
+
+use crate::format::manifest::FormatError;
+use crate::model::Digest;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Coarse kinds of error, from which the command line makes exit codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The archive is not what the format says, or its bytes changed.
+    Damaged,
+    /// The archive is newer than this build, or of another format.
+    Unsupported,
+    /// The file system refused.
+    Io,
+    /// The request cannot be carried out as given.
+    Usage,
+    /// What was to be read is not there, or is not what it seems.
+    Source,
+}
+
+/// An error of reading or writing an archive; its message names the place.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ArchiveError {
+    /// The file system refused.
+    #[error("{action} `{}`", path.display())]
+    Io {
+        /// What was attempted.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// There is no archive.
+    #[error("`{}` is not a mlark archive: {reason}", path.display())]
+    NotAnArchive {
+        /// The path.
+        path: PathBuf,
+        /// What is missing.
+        reason: String,
+    },
+    /// Another format or a newer one.
+    #[error("cannot read `{}`", path.display())]
+    Format {
+        /// The path.
+        path: PathBuf,
+        /// Which format it has.
+        #[source]
+        source: FormatError,
+    },
+    /// The container is not what the format says.
+    #[error("`{}` is damaged: {entry}: {reason}", path.display())]
+    Damaged {
+        /// The archive.
+        path: PathBuf,
+        /// The entry, with the line where there is one.
+        entry: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// An entry has other bytes than the archive says.
+    #[error("`{}` is damaged: entry `{entry}` has SHA-256 {found}, expected {expected}", path.display())]
+    DigestMismatch {
+        /// The archive.
+        path: PathBuf,
+        /// The entry.
+        entry: String,
+        /// What the archive says.
+        expected: Digest,
+        /// What the bytes give.
+        found: Digest,
+    },
+    /// The output is already there.
+    #[error("`{}` exists", path.display())]
+    OutputExists {
+        /// The output.
+        path: PathBuf,
+    },
+    /// The output is the input.
+    #[error("output `{}` is the input", path.display())]
+    OutputIsInput {
+        /// The output.
+        path: PathBuf,
+    },
+    /// An object cannot be held by the format.
+    #[error("{kind} `{id}` cannot be written: {reason}")]
+    Object {
+        /// Kind of the object.
+        kind: &'static str,
+        /// Its id.
+        id: String,
+        /// Why not.
+        reason: String,
+    },
+}
+
+impl ArchiveError {
+    /// Wraps an error of the file system.
+    pub fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.as_ref().to_owned();
+        move |source| ArchiveError::Io { action, path, source }
+    }
+
+    /// The kind of error.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            ArchiveError::Io { .. } => ErrorKind::Io,
+            ArchiveError::NotAnArchive { .. } | ArchiveError::Object { .. } => ErrorKind::Source,
+            ArchiveError::Format { .. } => ErrorKind::Unsupported,
+            ArchiveError::Damaged { .. } | ArchiveError::DigestMismatch { .. } => ErrorKind::Damaged,
+            ArchiveError::OutputExists { .. } | ArchiveError::OutputIsInput { .. } => ErrorKind::Usage,
+        }
+    }
+}
+
+/// Result of working with an archive.
+pub type Result<T, E = ArchiveError> = std::result::Result<T, E>;

@@ -1,0 +1,217 @@
+//! Lines of object files, parsed strictly and checked against their digest.
+
+use super::error::{ArchiveError, Result};
+use super::reader::{Archive, CheckedReader};
+use crate::format::layout::LINE_BYTES;
+use crate::format::manifest::FileDescriptor;
+use crate::format::strict_json;
+use crate::model::BlobRef;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Read};
+use std::marker::PhantomData;
+
+/// The largest text that a reader puts back in its place.
+const INLINE_BYTES: u64 = 256 << 20;
+
+/// Reads lines of several files, one after the other.
+pub struct Lines<'a> {
+    archive: &'a Archive,
+    files: VecDeque<FileDescriptor>,
+    open: Option<(FileDescriptor, BufReader<CheckedReader<'a>>)>,
+    line: Vec<u8>,
+    number: u64,
+}
+
+/// A line, without its line end.
+pub struct Line<'l> {
+    /// The text.
+    pub bytes: &'l [u8],
+    /// The file it is in.
+    pub file: &'l str,
+    /// Its number, from 1.
+    pub number: u64,
+}
+
+impl Line<'_> {
+    /// File and line for a person.
+    pub fn place(&self) -> String {
+        format!("{} line {}", self.file, self.number)
+    }
+}
+
+impl<'a> Lines<'a> {
+    pub(crate) fn new(archive: &'a Archive, files: Vec<FileDescriptor>) -> Self {
+        Lines {
+            archive,
+            files: files.into(),
+            open: None,
+            line: Vec::new(),
+            number: 0,
+        }
+    }
+
+    /// The next line.
+    ///
+    /// # Errors
+    /// A file is missing, is not what its descriptor says, or has a line that is too long.
+    pub fn next_line(&mut self) -> Result<Option<Line<'_>>> {
+        loop {
+            if self.open.is_none() {
+                let Some(file) = self.files.pop_front() else {
+                    return Ok(None);
+                };
+                let reader = BufReader::with_capacity(128 << 10, self.archive.open_file(&file)?);
+                self.open = Some((file, reader));
+                self.number = 0;
+            }
+            if self.read_line()? {
+                break;
+            }
+            self.close()?;
+        }
+        let (file, _) = self.open.as_ref().expect("a line was read from it");
+        Ok(Some(Line {
+            bytes: &self.line,
+            file: &file.path,
+            number: self.number,
+        }))
+    }
+
+    /// Reads into `self.line`; false at the end of the file.
+    fn read_line(&mut self) -> Result<bool> {
+        let (file, reader) = self.open.as_mut().expect("opened by the caller");
+        self.line.clear();
+        let mut limited = reader.take(LINE_BYTES as u64);
+        limited
+            .read_until(b'\n', &mut self.line)
+            .map_err(|error| self.archive.read_error(&file.path, error))?;
+        if self.line.is_empty() {
+            return Ok(false);
+        }
+        self.number += 1;
+        if self.line.pop_if(|last| *last == b'\n').is_none() {
+            let reason = match self.line.len() >= LINE_BYTES {
+                true => "the line exceeds 16 MiB",
+                false => "the last line has no line end",
+            };
+            let entry = format!("{} line {}", file.path, self.number);
+            return Err(self.archive.damaged(&entry, reason));
+        }
+        Ok(true)
+    }
+
+    fn close(&mut self) -> Result<()> {
+        if let Some((file, _)) = self.open.take()
+            && file.count != self.number
+        {
+            let reason = format!("it has {} lines, the manifest says {}", self.number, file.count);
+            return Err(self.archive.damaged(&file.path, &reason));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn archive(&self) -> &'a Archive {
+        self.archive
+    }
+}
+
+/// Objects of one kind, in order.
+pub struct Objects<'a, T> {
+    lines: Lines<'a>,
+    done: bool,
+    object: PhantomData<T>,
+}
+
+impl<'a, T> Objects<'a, T> {
+    pub(crate) fn new(lines: Lines<'a>) -> Self {
+        Objects {
+            lines,
+            done: false,
+            object: PhantomData,
+        }
+    }
+}
+
+impl<T: DeserializeOwned> Iterator for Objects<'_, T> {
+    type Item = Result<T>;
+
+    fn next(&mut self) -> Option<Result<T>> {
+        if self.done {
+            return None;
+        }
+        let archive = self.lines.archive();
+        let object = self.lines.next_line().and_then(|line| match line {
+            None => Ok(None),
+            Some(line) => {
+                let value = parse_line(archive, &line)?;
+                serde_json::from_value(value)
+                    .map(Some)
+                    .map_err(|error| archive.damaged(&line.place(), &error.to_string()))
+            }
+        });
+        // After an error the place in the file is lost.
+        self.done = !matches!(object, Ok(Some(_)));
+        object.transpose()
+    }
+}
+
+/// Parses a line and puts long strings back in their places.
+pub(crate) fn parse_line(archive: &Archive, line: &Line<'_>) -> Result<Value> {
+    let mut value =
+        strict_json::parse(line.bytes).map_err(|error| archive.damaged(&line.place(), &error.to_string()))?;
+    // Only a line that has the marker can have a reference; a false alarm costs one walk.
+    if contains(line.bytes, b"\"$blob\"") {
+        inline_blobs(archive, &mut value)?;
+    }
+    Ok(value)
+}
+
+fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack.windows(needle.len()).any(|window| window == needle)
+}
+
+/// The blob that a value refers to, where it is a reference.
+pub(crate) fn blob_reference(value: &Value) -> Option<BlobRef> {
+    let map = value.as_object()?;
+    match map.get("$blob") {
+        Some(blob) if map.len() == 1 => BlobRef::deserialize(blob).ok(),
+        _ => None,
+    }
+}
+
+use serde::Deserialize as _;
+
+fn inline_blobs(archive: &Archive, value: &mut Value) -> Result<()> {
+    if let Some(blob) = blob_reference(value) {
+        *value = Value::String(read_text(archive, &blob)?);
+        return Ok(());
+    }
+    match value {
+        Value::Array(items) => items.iter_mut().try_for_each(|item| inline_blobs(archive, item)),
+        Value::Object(map) => map.values_mut().try_for_each(|item| inline_blobs(archive, item)),
+        _ => Ok(()),
+    }
+}
+
+fn read_text(archive: &Archive, blob: &BlobRef) -> Result<String> {
+    let name = crate::format::layout::blob_path(&blob.sha256);
+    if blob.size_bytes > INLINE_BYTES {
+        return Err(ArchiveError::Object {
+            kind: "text",
+            id: name,
+            reason: format!(
+                "it has {} bytes, and at most {INLINE_BYTES} are read",
+                blob.size_bytes
+            ),
+        });
+    }
+    let mut bytes = Vec::new();
+    let reader = archive.blob(&blob.sha256)?;
+    reader
+        .take(INLINE_BYTES)
+        .read_to_end(&mut bytes)
+        .map_err(|error| archive.read_error(&name, error))?;
+    String::from_utf8(bytes).map_err(|_| archive.damaged(&name, "it stands for text and is not UTF-8"))
+}

@@ -1,0 +1,114 @@
+//! Losses while an archive is written: counted, and failures listed.
+
+use super::error::Result;
+use super::part::PartWriter;
+use crate::format::layout::LOSSES;
+use crate::format::line::{canonical, to_value};
+use crate::format::manifest::{FileDescriptor, Losses};
+use crate::format::strict_json;
+use crate::format::{Kind, Loss, LossClass, LossCount};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Counts per (kind, field, reason), and the file of failures.
+#[derive(Default)]
+pub(crate) struct LossLog {
+    limits: Counts,
+    failures: Counts,
+    file: Option<PartWriter>,
+}
+
+type Counts = BTreeMap<(String, String, String), u64>;
+
+impl LossLog {
+    pub(crate) fn limit(&mut self, kind: &str, field: &str, reason: &str, count: u64) {
+        if count > 0 {
+            add(&mut self.limits, kind, field, reason, count);
+        }
+    }
+
+    pub(crate) fn failure(&mut self, root: &Path, loss: &Loss) -> Result<()> {
+        add(&mut self.failures, &loss.kind, &loss.field, &loss.reason, 1);
+        let file = self.file.get_or_insert_with(|| PartWriter::single(root, LOSSES));
+        file.write_line(&canonical(&to_value(loss)))
+    }
+
+    /// The ids in a line, for a person.
+    pub(crate) fn id_of(line: &[u8]) -> String {
+        let line = strict_json::parse(line).unwrap_or_default();
+        let ids = [
+            "run_id",
+            "experiment_id",
+            "model_id",
+            "trace_id",
+            "span_id",
+            "name",
+            "version",
+            "key",
+            "owner_id",
+        ];
+        let id: Vec<_> = ids
+            .iter()
+            .filter_map(|&field| line.get(field).or_else(|| line.get("info")?.get(field)))
+            .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+            .collect();
+        id.join("/")
+    }
+
+    /// An object that was there twice; the first one was kept.
+    pub(crate) fn duplicate(&mut self, root: &Path, kind: Kind, line: &[u8]) -> Result<()> {
+        self.failure(
+            root,
+            &Loss {
+                class: LossClass::Failure,
+                detail: "the source holds it twice, and the first was kept".to_owned(),
+                field: "*".to_owned(),
+                id: Self::id_of(line),
+                kind: kind.name().to_owned(),
+                reason: "duplicate".to_owned(),
+            },
+        )
+    }
+
+    pub(crate) fn failures(&self) -> u64 {
+        self.failures.values().sum()
+    }
+
+    /// Takes over the counts of the archive that is transformed.
+    pub(crate) fn adopt(&mut self, losses: &Losses) {
+        for (counts, into) in [
+            (&losses.limits, &mut self.limits),
+            (&losses.failures, &mut self.failures),
+        ] {
+            for loss in counts {
+                add(into, &loss.kind, &loss.field, &loss.reason, loss.count);
+            }
+        }
+    }
+
+    pub(crate) fn finish_file(&mut self) -> Result<Vec<FileDescriptor>> {
+        self.file.take().map_or(Ok(Vec::new()), PartWriter::finish)
+    }
+
+    pub(crate) fn counts(&self) -> Losses {
+        Losses {
+            limits: listed(&self.limits),
+            failures: listed(&self.failures),
+        }
+    }
+}
+
+fn add(counts: &mut Counts, kind: &str, field: &str, reason: &str, count: u64) {
+    let key = (kind.to_owned(), field.to_owned(), reason.to_owned());
+    *counts.entry(key).or_insert(0) += count;
+}
+
+fn listed(counts: &Counts) -> Vec<LossCount> {
+    let count = |((kind, field, reason), &count): (&(String, String, String), &u64)| LossCount {
+        kind: kind.clone(),
+        field: field.clone(),
+        reason: reason.clone(),
+        count,
+    };
+    counts.iter().map(count).collect()
+}

@@ -1,0 +1,27 @@
+//! Reading and writing archives: directory and zip containers, the strict scan, `verify`.
+
+mod blob;
+mod checksums;
+mod clock;
+mod container;
+mod error;
+mod kind_writer;
+mod lines;
+mod loss_log;
+mod output;
+pub mod parallel;
+mod part;
+mod points;
+mod reader;
+mod spill;
+mod staging;
+mod writer;
+mod zip;
+
+pub use blob::{ByteSource, OpenFn};
+pub use container::ContainerKind;
+pub use error::{ArchiveError, ErrorKind, Result};
+pub use lines::{Line, Lines, Objects};
+pub use points::PointSeries;
+pub use reader::{Archive, CheckedReader};
+pub use writer::{ArchiveWriter, Duplicates, FileFailure, ManifestHead, Owner, WriterOptions};

@@ -1,0 +1,362 @@
+//! The two containers being written: a directory, and a zip with its objects spooled beside it.
+
+use super::blob::{BLOB_MODE, BlobDirectory, GuardedReader, Ingest, IngestError, copy_and_hash};
+use super::checksums::{ChecksumWriter, Checksums};
+use super::container::ContainerKind;
+use super::error::{ArchiveError, Result};
+use super::reader::Archive;
+use super::staging::Staging;
+use super::zip::{Compression, ZipFileWriter};
+use crate::format::Manifest;
+use crate::format::layout::{BLOB_PATH_LEN, CHECKSUMS, MANIFEST, SEAL, blob_path, checksum_line};
+use crate::format::manifest::FileDescriptor;
+use crate::model::{BlobRef, Digest};
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Name of the tree within the staging directory.
+const TREE: &str = "archive";
+/// Name of the zip within the staging directory.
+const ZIP: &str = "archive.zip";
+
+/// Where blobs and object files go.
+pub(crate) struct Output {
+    /// Object files, and in a directory everything else.
+    root: PathBuf,
+    scratch: PathBuf,
+    target: Target,
+    /// The archive whose blobs were taken over.
+    adopted: Option<Archive>,
+}
+
+enum Target {
+    Directory(Arc<BlobDirectory>),
+    Zip {
+        writer: Option<Box<ZipFileWriter>>,
+        path: PathBuf,
+    },
+}
+
+impl Output {
+    pub(crate) fn create(kind: ContainerKind, staging: &Staging, scratch: &Path) -> Result<Self> {
+        let root = staging.root().join(TREE);
+        fs::create_dir(&root).map_err(ArchiveError::io("create directory", &root))?;
+        let target = match kind {
+            ContainerKind::Directory => Target::Directory(Arc::new(BlobDirectory::new(&root, scratch))),
+            ContainerKind::Zip => {
+                let path = staging.root().join(ZIP);
+                let file = File::options()
+                    .read(true)
+                    .write(true)
+                    .create_new(true)
+                    .open(&path);
+                let file = file.map_err(ArchiveError::io("create", &path))?;
+                let writer = ZipFileWriter::create(file, scratch).map_err(zip_error(&path))?;
+                Target::Zip {
+                    writer: Some(Box::new(writer)),
+                    path,
+                }
+            }
+        };
+        Ok(Output {
+            root,
+            scratch: scratch.to_owned(),
+            target,
+            adopted: None,
+        })
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// What worker threads do with content.
+    pub(crate) fn ingest(&self) -> Ingest {
+        match &self.target {
+            Target::Directory(blobs) => Ingest::Directory(blobs.clone()),
+            Target::Zip { .. } => Ingest::Memory(self.scratch.as_path().into()),
+        }
+    }
+
+    fn zip(&mut self) -> (&mut ZipFileWriter, &Path) {
+        match &mut self.target {
+            Target::Zip {
+                writer: Some(writer),
+                path,
+            } => (writer, path),
+            _ => unreachable!("only content for a zip comes back from a worker thread"),
+        }
+    }
+
+    pub(crate) fn zip_small(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        let (zip, path) = self.zip();
+        zip.write_small(name, bytes, Compression::Probe)
+            .map_err(zip_error(path))?;
+        Ok(())
+    }
+
+    /// Streams content into the zip; content that `is_known` is read, hashed and not kept.
+    pub(crate) fn zip_large(
+        &mut self,
+        mut reader: GuardedReader,
+        is_known: impl Fn(&Digest) -> bool,
+    ) -> Result<BlobRef, IngestError> {
+        let adopted = self.adopted.clone();
+        let (zip, path) = self.zip();
+        let write_error = |error| IngestError::Write(zip_error(path)(error));
+        let size_hint = reader.size_hint().unwrap_or(0);
+        let mut entry = zip
+            .begin(BLOB_PATH_LEN, size_hint, Compression::Probe)
+            .map_err(write_error)?;
+        let io_error = |error| ArchiveError::io("write", path)(error);
+        let copied = copy_and_hash(&mut reader, &mut entry, io_error);
+        let is_known = |digest: &Digest| {
+            is_known(digest) || adopted.as_ref().is_some_and(|archive| archive.has_blob(digest))
+        };
+        match copied {
+            Ok(blob) if !is_known(&blob.sha256) => {
+                entry.finish(&blob_path(&blob.sha256)).map_err(write_error)?;
+                Ok(blob)
+            }
+            copied => {
+                entry.abandon().map_err(write_error)?;
+                copied
+            }
+        }
+    }
+
+    /// Whether the archive that was taken over holds a blob.
+    pub(crate) fn has_adopted(&self, digest: &Digest) -> bool {
+        self.adopted
+            .as_ref()
+            .is_some_and(|archive| archive.has_blob(digest))
+    }
+
+    /// Takes over all blobs of another archive, before any other blob comes.
+    pub(crate) fn adopt_blobs(&mut self, archive: &Archive, copy: bool) -> Result<()> {
+        match (&mut self.target, archive.zip()) {
+            (
+                Target::Zip {
+                    writer: Some(writer),
+                    path,
+                },
+                Some((file, index)),
+            ) => {
+                writer.copy_prefix(index, file).map_err(zip_error(path))?;
+            }
+            (Target::Directory(blobs), None) => {
+                let blobs = blobs.clone();
+                for_each_blob(archive, |digest| link_blob(archive, &blobs, digest, copy))?;
+            }
+            _ => self.copy_blobs(archive)?,
+        }
+        self.adopted = Some(archive.clone());
+        Ok(())
+    }
+
+    /// Copies blobs from one kind of container to the other; their digests are checked.
+    fn copy_blobs(&mut self, archive: &Archive) -> Result<()> {
+        for_each_blob(archive, |digest| {
+            let reader = archive.blob(digest)?;
+            let size = reader.size_bytes();
+            match &mut self.target {
+                Target::Directory(blobs) => {
+                    let path = blobs.path_of(digest)?;
+                    let mut file = File::create_new(&path).map_err(ArchiveError::io("create", &path))?;
+                    copy_checked(archive, digest, reader, &mut file, &path)?;
+                    file.set_permissions(fs::Permissions::from_mode(BLOB_MODE))
+                        .map_err(ArchiveError::io("set mode of", &path))
+                }
+                Target::Zip { writer, path } => {
+                    let writer = writer.as_mut().expect("the zip is open until it is sealed");
+                    let mut entry = writer
+                        .begin(BLOB_PATH_LEN, size, Compression::Probe)
+                        .map_err(zip_error(path))?;
+                    copy_checked(archive, digest, reader, &mut entry, path)?;
+                    entry.finish(&blob_path(digest)).map_err(zip_error(path))?;
+                    Ok(())
+                }
+            }
+        })
+    }
+
+    /// Copies a file of another archive below the root; its bytes are checked.
+    pub(crate) fn adopt_file(&self, archive: &Archive, file: &FileDescriptor) -> Result<()> {
+        let path = self.root.join(&file.path);
+        let parent = path.parent().expect("the path is below the root");
+        fs::create_dir_all(parent).map_err(ArchiveError::io("create directory", parent))?;
+        let mut reader = archive.open_file(file)?;
+        let mut writer = File::create_new(&path).map_err(ArchiveError::io("create", &path))?;
+        let mut buffer = vec![0; 256 << 10];
+        loop {
+            let read = reader
+                .read(&mut buffer)
+                .map_err(|error| archive.read_error(&file.path, error))?;
+            if read == 0 {
+                return Ok(());
+            }
+            writer
+                .write_all(&buffer[..read])
+                .map_err(ArchiveError::io("write", &path))?;
+        }
+    }
+
+    /// Writes `SHA256SUMS`; its digest is the content id.
+    pub(crate) fn write_checksums(&self, own: &BTreeSet<Digest>, files: &[FileDescriptor]) -> Result<Digest> {
+        let mut writer = ChecksumWriter::create(&self.root.join(CHECKSUMS))?;
+        let mut own = own.iter().copied().peekable();
+        if let Some(archive) = &self.adopted {
+            for_each_blob(archive, |digest| {
+                while let Some(next) = own.next_if(|next| next < digest) {
+                    writer.write(&next, &blob_path(&next))?;
+                }
+                writer.write(digest, &blob_path(digest))
+            })?;
+        }
+        for digest in own {
+            writer.write(&digest, &blob_path(&digest))?;
+        }
+        for file in files
+            .iter()
+            .filter(|file| crate::format::layout::parse_object_path(&file.path).is_some())
+        {
+            writer.write(&file.sha256, &file.path)?;
+        }
+        writer.finish()
+    }
+
+    /// Writes the manifest and its seal and closes the container; the name to publish.
+    pub(crate) fn seal(&mut self, manifest: &Manifest) -> Result<String> {
+        let text = manifest.to_text();
+        let digest = Digest(Sha256::digest(&text).into());
+        let seal = checksum_line(&digest, MANIFEST);
+        for (name, content) in [(MANIFEST, &text), (SEAL, &seal)] {
+            let path = self.root.join(name);
+            fs::write(&path, content).map_err(ArchiveError::io("write", &path))?;
+        }
+        match &mut self.target {
+            Target::Directory(_) => Ok(TREE.to_owned()),
+            Target::Zip { writer, path } => {
+                let writer = writer.take().expect("an archive is sealed once");
+                close_zip(*writer, path, &self.root, manifest)?;
+                Ok(ZIP.to_owned())
+            }
+        }
+    }
+}
+
+/// Appends everything but the blobs to a zip: object files, optional files, checksums, manifest, seal.
+fn close_zip(mut zip: ZipFileWriter, path: &Path, root: &Path, manifest: &Manifest) -> Result<()> {
+    let listed = manifest.files.iter().map(|file| file.path.as_str());
+    let (objects, others): (Vec<_>, Vec<_>) =
+        listed.partition(|path| crate::format::layout::parse_object_path(path).is_some());
+    for name in objects
+        .into_iter()
+        .chain(others)
+        .chain([CHECKSUMS, MANIFEST, SEAL])
+    {
+        let from = root.join(name);
+        let mut file = File::open(&from).map_err(ArchiveError::io("open", &from))?;
+        let size = file.metadata().map_err(ArchiveError::io("read", &from))?.len();
+        let mut entry = zip
+            .begin(name.len(), size, Compression::Probe)
+            .map_err(zip_error(path))?;
+        io::copy(&mut file, &mut entry).map_err(ArchiveError::io("write", path))?;
+        entry.finish(name).map_err(zip_error(path))?;
+        fs::remove_file(&from).map_err(ArchiveError::io("remove", &from))?;
+    }
+    zip.finish().map_err(zip_error(path))?;
+    Ok(())
+}
+
+/// Wraps an error of the zip writer.
+fn zip_error(path: &Path) -> impl FnOnce(super::zip::WriteError) -> ArchiveError {
+    let path = path.to_owned();
+    move |error| ArchiveError::Io {
+        action: "write",
+        path,
+        source: io::Error::other(error),
+    }
+}
+
+/// Calls `visit` with each blob of an archive, by digest.
+fn for_each_blob(archive: &Archive, mut visit: impl FnMut(&Digest) -> Result<()>) -> Result<()> {
+    let mut checksums = Checksums::open(archive)?;
+    while let Some((digest, path)) = checksums.next()? {
+        if crate::format::layout::parse_blob_path(&path).is_some() {
+            visit(&digest)?;
+        }
+    }
+    Ok(())
+}
+
+/// Reflinks a blob, else links it, else copies it.
+fn link_blob(archive: &Archive, blobs: &BlobDirectory, digest: &Digest, copy: bool) -> Result<()> {
+    let from = archive.path().join(blob_path(digest));
+    let to = blobs.path_of(digest)?;
+    if clone_file(&from, &to) {
+        return Ok(());
+    }
+    if !copy && fs::hard_link(&from, &to).is_ok() {
+        return Ok(());
+    }
+    fs::copy(&from, &to).map_err(ArchiveError::io("copy", &from))?;
+    Ok(())
+}
+
+/// Shares a file's bytes where the file system can; leaves nothing where it cannot.
+#[cfg(target_os = "linux")]
+fn clone_file(from: &Path, to: &Path) -> bool {
+    use std::os::unix::fs::OpenOptionsExt;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    // A file system that refused once will refuse the next twenty thousand.
+    static REFUSED: AtomicBool = AtomicBool::new(false);
+    if REFUSED.load(Ordering::Relaxed) {
+        return false;
+    }
+    let Ok(source) = File::open(from) else {
+        return false;
+    };
+    let mut options = File::options();
+    let Ok(target) = options.write(true).create_new(true).mode(BLOB_MODE).open(to) else {
+        return false;
+    };
+    let cloned = rustix::fs::ioctl_ficlone(&target, &source).is_ok();
+    if !cloned {
+        REFUSED.store(true, Ordering::Relaxed);
+        let _ = fs::remove_file(to);
+    }
+    cloned
+}
+
+#[cfg(not(target_os = "linux"))]
+fn clone_file(_: &Path, _: &Path) -> bool {
+    false
+}
+
+/// Copies a blob whose reader checks the digest, keeping errors of reading and writing apart.
+fn copy_checked(
+    archive: &Archive,
+    digest: &Digest,
+    mut reader: impl Read,
+    writer: &mut impl Write,
+    path: &Path,
+) -> Result<()> {
+    let mut buffer = vec![0; 256 << 10];
+    loop {
+        let read = reader
+            .read(&mut buffer)
+            .map_err(|error| archive.read_error(&blob_path(digest), error))?;
+        if read == 0 {
+            return Ok(());
+        }
+        writer
+            .write_all(&buffer[..read])
+            .map_err(ArchiveError::io("write", path))?;
+    }
+}

@@ -1,0 +1,183 @@
+//! Complete or absent: what is written lies beside its final name until it is whole.
+
+use super::error::{ArchiveError, Result};
+use rustix::fs::{RenameFlags, renameat_with};
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A temporary directory beside the output; removed when dropped.
+pub(crate) struct Staging {
+    root: PathBuf,
+    out: PathBuf,
+    force: bool,
+}
+
+impl Staging {
+    /// Checks that the output may be made and creates the temporary directory.
+    pub(crate) fn create(out: &Path, force: bool) -> Result<Self> {
+        if !force && fs::symlink_metadata(out).is_ok() {
+            return Err(ArchiveError::OutputExists { path: out.to_owned() });
+        }
+        let parent = parent_of(out);
+        fs::create_dir_all(&parent).map_err(ArchiveError::io("create directory", &parent))?;
+        Ok(Staging {
+            root: create_unique_directory(&parent)?,
+            out: out.to_owned(),
+            force,
+        })
+    }
+
+    /// The temporary directory.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The directory for files that are not part of the result.
+    pub(crate) fn scratch(&self) -> Result<PathBuf> {
+        let scratch = self.root.join("scratch");
+        match fs::create_dir(&scratch) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                Err(ArchiveError::io("create directory", &scratch)(error))
+            }
+            _ => Ok(scratch),
+        }
+    }
+
+    /// Makes `name` within the temporary directory the output: one sync, one rename.
+    pub(crate) fn publish(self, name: &str, sync: bool) -> Result<()> {
+        let made = self.root.join(name);
+        if sync {
+            let file = File::open(&made).map_err(ArchiveError::io("open", &made))?;
+            if made.is_dir() {
+                sync_file_system(&file).map_err(ArchiveError::io("sync", &made))?;
+            } else {
+                file.sync_all().map_err(ArchiveError::io("sync", &made))?;
+            }
+        }
+        self.rename(&made)?;
+        if sync {
+            let parent = parent_of(&self.out);
+            let synced = File::open(&parent).and_then(|directory| directory.sync_all());
+            synced.map_err(ArchiveError::io("sync", &parent))?;
+        }
+        Ok(())
+    }
+
+    fn rename(&self, made: &Path) -> Result<()> {
+        let cwd = rustix::fs::CWD;
+        match renameat_with(cwd, made, cwd, &self.out, RenameFlags::NOREPLACE) {
+            Ok(()) => return Ok(()),
+            Err(rustix::io::Errno::EXIST) if self.force => {}
+            Err(rustix::io::Errno::EXIST) => {
+                return Err(ArchiveError::OutputExists {
+                    path: self.out.clone(),
+                });
+            }
+            // File systems without the flag: look, then rename.
+            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS)
+                if fs::symlink_metadata(&self.out).is_err() =>
+            {
+                return fs::rename(made, &self.out).map_err(ArchiveError::io("rename to", &self.out));
+            }
+            Err(error) => return Err(ArchiveError::io("rename to", &self.out)(error.into())),
+        }
+        self.replace(made)
+    }
+
+    /// Replaces the old output; one of the two is under its name at any moment where the file system can.
+    fn replace(&self, made: &Path) -> Result<()> {
+        let cwd = rustix::fs::CWD;
+        if renameat_with(cwd, made, cwd, &self.out, RenameFlags::EXCHANGE).is_ok() {
+            return Ok(()); // the old one now lies in the temporary directory, which is removed
+        }
+        if made.is_file() && self.out.is_file() {
+            return fs::rename(made, &self.out).map_err(ArchiveError::io("rename to", &self.out));
+        }
+        let aside = self.root.join("replaced");
+        fs::rename(&self.out, &aside).map_err(ArchiveError::io("move aside", &self.out))?;
+        fs::rename(made, &self.out).map_err(|error| {
+            let _ = fs::rename(&aside, &self.out);
+            ArchiveError::io("rename to", &self.out)(error)
+        })
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        // Nothing can be done about a directory that cannot be removed; its name tells what it is.
+        let _ = fs::remove_dir_all(&self.root);
+    }
+}
+
+/// The directory a path lies in, `.` for a bare name.
+pub(crate) fn parent_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// Unlike a directory of the `tempfile` crate, one that follows the umask, since it may become the output.
+fn create_unique_directory(parent: &Path) -> Result<PathBuf> {
+    static COUNTER: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+        let path = parent.join(format!(".mlark-{}-{number}.tmp", std::process::id()));
+        match fs::create_dir(&path) {
+            Ok(()) => return Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(ArchiveError::io("create directory in", parent)(error)),
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn sync_file_system(directory: &File) -> io::Result<()> {
+    // One call instead of one fsync per file (measured: 20,000 files, a third to a half of the time).
+    rustix::fs::syncfs(directory).map_err(io::Error::from)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn sync_file_system(directory: &File) -> io::Result<()> {
+    directory.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn publish(out: &Path, force: bool, text: &str) -> Result<()> {
+        let staging = Staging::create(out, force)?;
+        let made = staging.root().join("archive");
+        fs::create_dir(&made).unwrap();
+        fs::write(made.join("x"), text).unwrap();
+        staging.publish("archive", true)
+    }
+
+    #[test]
+    fn an_output_is_replaced_only_when_forced() {
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("out");
+        publish(&out, false, "one").unwrap();
+        assert!(matches!(
+            publish(&out, false, "two"),
+            Err(ArchiveError::OutputExists { .. })
+        ));
+        publish(&out, true, "three").unwrap();
+        assert_eq!(fs::read_to_string(out.join("x")).unwrap(), "three");
+        assert_eq!(
+            fs::read_dir(directory.path()).unwrap().count(),
+            1,
+            "nothing else is left"
+        );
+    }
+
+    #[test]
+    fn a_dropped_staging_leaves_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(Staging::create(&directory.path().join("out"), false).unwrap());
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+}

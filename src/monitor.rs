@@ -1,0 +1,25 @@
+//! What a long operation tells while it works; the library itself never prints.
+
+/// Told of progress and of things a person should know; silent by default.
+pub trait Monitor: Send + Sync {
+    /// A phase begins; `total` is the number of steps, where it is known.
+    fn begin(&self, phase: &str, total: Option<u64>) {
+        let _ = (phase, total);
+    }
+
+    /// Steps of the current phase were done.
+    fn advance(&self, steps: u64) {
+        let _ = steps;
+    }
+
+    /// Something a person should know that does not end the work.
+    fn notice(&self, text: &str) {
+        let _ = text;
+    }
+}
+
+/// Says nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Monitor for Silent {}

@@ -1,0 +1,278 @@
+//! An export in progress: the archive being written, and one place for what cannot be.
+
+use super::options::ExportOptions;
+use super::uri;
+use crate::archive::{
+    ArchiveError, ArchiveWriter, ByteSource, Duplicates, ErrorKind, FileFailure, ManifestHead, Owner,
+};
+use crate::format::manifest::{Selection as SelectionRecord, SourceInfo};
+use crate::format::{Kind, Loss, LossClass, LossCount, Manifest, Object};
+use crate::model::Absent;
+use crate::monitor::Monitor;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// An export that cannot go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExportError {
+    /// The archive cannot be written.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// Something that was there could not be read, and `--keep-going` was not given.
+    #[error("{kind} `{id}`: {detail}")]
+    Failure {
+        /// Kind of the object.
+        kind: String,
+        /// Its id.
+        id: String,
+        /// Stable code of the reason.
+        reason: String,
+        /// What happened, with the place.
+        detail: String,
+    },
+    /// There is no MLflow data at the source.
+    #[error("no MLflow data at `{source_uri}`: {detail}")]
+    NoData {
+        /// The source, without credentials.
+        source_uri: String,
+        /// What was looked for.
+        detail: String,
+    },
+    /// A choice names something that is not there.
+    #[error("nothing matches --{option} `{value}`")]
+    NothingMatches {
+        /// The option.
+        option: String,
+        /// Its value.
+        value: String,
+    },
+    /// The source itself cannot be read.
+    #[error("cannot read `{source_uri}`: {detail}")]
+    Source {
+        /// The source, without credentials.
+        source_uri: String,
+        /// What happened.
+        detail: String,
+    },
+}
+
+impl ExportError {
+    /// The kind of error.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            ExportError::Archive(error) => error.kind(),
+            ExportError::NothingMatches { .. } => ErrorKind::Usage,
+            _ => ErrorKind::Source,
+        }
+    }
+}
+
+/// What an export made.
+#[derive(Debug, Clone)]
+pub struct ExportReport {
+    /// The manifest of the archive.
+    pub manifest: Manifest,
+    /// Things that could not be read; only with `--keep-going`.
+    pub failures: u64,
+}
+
+/// An export in progress. A source calls [`Export::write`] for each object, [`Export::failure`] for what it
+/// cannot read and [`Export::limit`] for what cannot be held, and [`Export::finish`] at the end.
+pub struct Export<'m> {
+    /// The archive being written.
+    pub writer: ArchiveWriter,
+    /// What was asked for.
+    pub options: ExportOptions,
+    monitor: &'m dyn Monitor,
+    left_out: BTreeMap<(String, String), u64>,
+}
+
+impl<'m> Export<'m> {
+    /// Begins an export to `out`.
+    ///
+    /// # Errors
+    /// The output exists, or cannot be written.
+    pub fn create(out: &Path, options: ExportOptions, monitor: &'m dyn Monitor) -> Result<Self, ExportError> {
+        Ok(Export {
+            writer: ArchiveWriter::create(out, options.writer.clone())?,
+            options,
+            monitor,
+            left_out: BTreeMap::new(),
+        })
+    }
+
+    /// Who is told of progress.
+    pub fn monitor(&self) -> &'m dyn Monitor {
+        self.monitor
+    }
+
+    /// Writes an object; one that the format cannot hold, or that comes twice, is a failure.
+    ///
+    /// # Errors
+    /// The archive cannot be written, or a failure without `--keep-going`.
+    pub fn write<T: Object>(&mut self, object: &T) -> Result<(), ExportError> {
+        let written = self.writer.write(object);
+        self.accept(T::KIND, written)
+    }
+
+    /// Turns an object that the format cannot hold into a failure.
+    ///
+    /// # Errors
+    /// As [`Export::write`].
+    pub fn accept(&mut self, kind: Kind, written: Result<(), ArchiveError>) -> Result<(), ExportError> {
+        match written {
+            Err(ArchiveError::Object { id, reason, .. }) => {
+                self.failure(kind.name(), &id, "*", "unwritable", &reason)
+            }
+            written => Ok(written?),
+        }
+    }
+
+    /// Reports something that was there, or listed, and could not be read. `reason` is a stable code
+    /// (docs/losses.md), `detail` a sentence with the place.
+    ///
+    /// # Errors
+    /// Always, unless `--keep-going` was given.
+    pub fn failure(
+        &mut self,
+        kind: &str,
+        id: &str,
+        field: &str,
+        reason: &str,
+        detail: &str,
+    ) -> Result<(), ExportError> {
+        if !self.options.keep_going {
+            return Err(ExportError::Failure {
+                kind: kind.to_owned(),
+                id: id.to_owned(),
+                reason: reason.to_owned(),
+                detail: detail.to_owned(),
+            });
+        }
+        self.monitor.notice(&format!("left out: {kind} `{id}`: {detail}"));
+        self.writer.failure(&Loss {
+            class: LossClass::Failure,
+            detail: detail.to_owned(),
+            field: field.to_owned(),
+            id: id.to_owned(),
+            kind: kind.to_owned(),
+            reason: reason.to_owned(),
+        })?;
+        Ok(())
+    }
+
+    /// Counts what the source or the format cannot hold.
+    pub fn limit(&mut self, kind: &str, field: &str, reason: &str, count: u64) {
+        self.writer.limit(kind, field, reason, count);
+    }
+
+    /// Counts objects that the choices left out; `reason` is `deleted` or `not-selected`.
+    pub fn left_out(&mut self, kind: Kind, reason: &str, count: u64) {
+        if count > 0 {
+            let key = (kind.name().to_owned(), reason.to_owned());
+            *self.left_out.entry(key).or_insert(0) += count;
+        }
+    }
+
+    /// Queues an artifact, or lists it where the choices do not take it. Files of one owner come together,
+    /// ordered by path bytes.
+    ///
+    /// # Errors
+    /// The archive cannot be written, or an earlier file could not be read and `--keep-going` was not given.
+    pub fn artifact(
+        &mut self,
+        owner: &Owner,
+        path: String,
+        size_bytes: Option<u64>,
+        source: ByteSource,
+    ) -> Result<(), ExportError> {
+        let taken = self.options.selection.takes_artifact(&path);
+        self.with_failures(|writer, on_failure| {
+            if taken {
+                writer.artifact(owner, path, source, on_failure)
+            } else {
+                writer.absent_artifact(owner, path, Absent::NotSelected, size_bytes, on_failure)
+            }
+        })?;
+        if !taken {
+            self.left_out(Kind::Artifacts, "not-selected", 1);
+        }
+        Ok(())
+    }
+
+    /// Lists an artifact that could not be read, and reports the failure.
+    ///
+    /// # Errors
+    /// As [`Export::failure`].
+    pub fn failed_artifact(
+        &mut self,
+        owner: &Owner,
+        path: String,
+        reason: &str,
+        detail: &str,
+    ) -> Result<(), ExportError> {
+        let id = format!("{}/{}", owner.id, path);
+        self.failure(Kind::Artifacts.name(), &id, "*", reason, detail)?;
+        self.with_failures(|writer, on_failure| {
+            writer.absent_artifact(owner, path, Absent::Failed, None, on_failure)
+        })
+    }
+
+    /// Runs a step of the writer that may hand back files that could not be read.
+    fn with_failures(
+        &mut self,
+        step: impl FnOnce(
+            &mut ArchiveWriter,
+            &mut dyn FnMut(&mut ArchiveWriter, FileFailure) -> Result<(), ArchiveError>,
+        ) -> Result<(), ArchiveError>,
+    ) -> Result<(), ExportError> {
+        let mut failures = Vec::new();
+        step(&mut self.writer, &mut |_, failure| {
+            failures.push(failure);
+            Ok(())
+        })?;
+        for FileFailure { owner, path, error } in failures {
+            let id = format!("{}/{path}", owner.id);
+            let detail = format!(
+                "artifact `{path}` of {} `{}`: {error}",
+                owner.kind.as_str(),
+                owner.id
+            );
+            self.failure(Kind::Artifacts.name(), &id, "*", "unreadable", &detail)?;
+        }
+        Ok(())
+    }
+
+    /// Completes the archive.
+    ///
+    /// # Errors
+    /// The archive cannot be written, or a queued file could not be read and `--keep-going` was not given.
+    pub fn finish(mut self, source: SourceInfo) -> Result<ExportReport, ExportError> {
+        self.with_failures(|writer, on_failure| writer.drain_artifacts(on_failure))?;
+        let left_out = self.left_out.iter().map(|((kind, reason), &count)| LossCount {
+            kind: kind.clone(),
+            field: "*".to_owned(),
+            reason: reason.clone(),
+            count,
+        });
+        let selection = SelectionRecord {
+            options: self.options.selection.to_manifest(self.options.include_deleted),
+            left_out: left_out.collect(),
+        };
+        let origin = self.options.origin.take();
+        let head = ManifestHead {
+            origin: origin.unwrap_or_else(|| uri::origin_of(&source.uri)),
+            source,
+            selection,
+            ..ManifestHead::default()
+        };
+        let duplicates = match self.options.keep_going {
+            true => Duplicates::KeepFirst,
+            false => Duplicates::Refuse,
+        };
+        let manifest = self.writer.finish(head, duplicates)?;
+        let failures = manifest.losses.failures.iter().map(|loss| loss.count).sum();
+        Ok(ExportReport { manifest, failures })
+    }
+}

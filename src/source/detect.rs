@@ -1,0 +1,54 @@
+//! Which source lies behind a text: by what is there, never by a version number.
+
+use std::path::Path;
+
+/// The kinds of source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceKind {
+    /// An `mlruns` tree.
+    FileStore,
+    /// A directory of mlflow-export-import.
+    ExportImport,
+    /// A database.
+    Sql,
+    /// A tracking server.
+    Rest,
+}
+
+/// The kind that a URI's scheme or a file's first bytes tell; directories are looked into by their sources.
+pub fn by_name(source: &str) -> Option<SourceKind> {
+    let scheme = source
+        .split_once(':')
+        .map(|(scheme, _)| scheme.to_ascii_lowercase());
+    match scheme.as_deref() {
+        Some("http" | "https" | "databricks" | "databricks-uc") => return Some(SourceKind::Rest),
+        Some(scheme)
+            if ["sqlite", "postgresql", "postgres", "mysql", "mariadb", "mssql"]
+                .iter()
+                .any(|known| {
+                    scheme == *known
+                        || scheme
+                            .strip_prefix(known)
+                            .is_some_and(|driver| driver.starts_with('+'))
+                }) =>
+        {
+            return Some(SourceKind::Sql);
+        }
+        _ => {}
+    }
+    if source == "databricks" {
+        return Some(SourceKind::Rest);
+    }
+    is_sqlite_file(Path::new(source)).then_some(SourceKind::Sql)
+}
+
+fn is_sqlite_file(path: &Path) -> bool {
+    use std::io::Read;
+    let mut head = [0; 16];
+    let read = std::fs::metadata(path)
+        .ok()
+        .filter(std::fs::Metadata::is_file)
+        .and_then(|_| std::fs::File::open(path).ok())
+        .and_then(|mut file| file.read_exact(&mut head).ok());
+    read.is_some() && head == *b"SQLite format 3\0"
+}
