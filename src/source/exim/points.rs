@@ -1,7 +1,7 @@
 //! Metric histories of an export, taken from the file while it is read.
 
 use super::fields::Fields;
-use crate::archive::points::PointSeries;
+use crate::archive::PointSeries;
 use crate::model::metric::PointLink;
 use crate::model::pyjson::{ListSink, PyJson};
 use crate::model::{Double, Point};
