@@ -1,0 +1,211 @@
+//! Everything that can be wrong with an archive zip, each with a stable code.
+
+use std::io;
+
+use super::name::NameProblem;
+
+/// A scan that did not pass.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ScanError {
+    /// The file could not be read; this says nothing about the archive.
+    #[error("read the zip")]
+    Io(#[from] io::Error),
+    /// The file is not a zip of the profile; at least one fault.
+    #[error("the zip has {} faults, the first: {}", .0.len(), .0[0])]
+    Faults(Vec<ZipFault>),
+}
+
+/// One way in which a file is not an intact zip of the profile.
+///
+/// Entries are named as far as their name is known; a name outside the grammar is shown escaped.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum ZipFault {
+    #[error("no zip end record in {length} bytes: not a zip, or cut off")]
+    NoEnd { length: u64 },
+    #[error("{trailing} bytes after the end of the zip at {end}")]
+    TrailingBytes { end: u64, trailing: u64 },
+    #[error("a comment of {length} bytes after the end record at {offset}")]
+    Comment { offset: u64, length: u64 },
+    #[error("byte {offset} of the end records is {found:#04x}, expected {expected:#04x}")]
+    EndRecord {
+        offset: u64,
+        expected: u8,
+        found: u8,
+    },
+    #[error(
+        "the central directory of {size} bytes at {offset} does not end where the end records begin, at {expected_end}"
+    )]
+    CentralRange {
+        offset: u64,
+        size: u64,
+        expected_end: u64,
+    },
+    #[error("no central record at {offset}")]
+    CentralRecord { offset: u64 },
+    #[error("a comment of {length} bytes in the central record of `{entry}` at {offset}")]
+    EntryComment {
+        entry: String,
+        offset: u64,
+        length: u64,
+    },
+    #[error("byte {offset}, in a header of `{entry}`, is {found:#04x}, expected {expected:#04x}")]
+    Header {
+        entry: String,
+        offset: u64,
+        expected: u8,
+        found: u8,
+    },
+    #[error("entry `{entry}` has compression method {found}, expected stored (0) or deflate (8)")]
+    Method { entry: String, found: u16 },
+    #[error("entry name `{entry}` is refused: {problem}")]
+    Name { entry: String, problem: NameProblem },
+    #[error("entry `{entry}` is there twice")]
+    Duplicate { entry: String },
+    #[error("entries `{entry}` and `{other}` differ only in case")]
+    CaseClash { entry: String, other: String },
+    #[error("entry `{entry}` is also the folder of `{other}`")]
+    FolderClash { entry: String, other: String },
+    #[error("blob `{entry}` comes after an entry that is not a blob")]
+    Order { entry: String },
+    #[error("{found} bytes before the first entry `{entry}`")]
+    Prefix { entry: String, found: u64 },
+    #[error("entry `{entry}` begins at {found}, expected {expected}: bytes between entries")]
+    Gap {
+        entry: String,
+        expected: u64,
+        found: u64,
+    },
+    #[error(
+        "entry `{entry}` begins at {found}, expected {expected}: entries overlap or are out of order"
+    )]
+    Overlap {
+        entry: String,
+        expected: u64,
+        found: u64,
+    },
+    #[error("entry `{entry}` ends after the central directory begins, at {central}")]
+    Range { entry: String, central: u64 },
+    #[error("entries end at {found}, the central directory begins at {expected}")]
+    CentralGap { expected: u64, found: u64 },
+    #[error(
+        "entry `{entry}` claims {size} bytes out of {compressed_size}, which its method cannot give"
+    )]
+    Size {
+        entry: String,
+        size: u64,
+        compressed_size: u64,
+    },
+    #[error("{what} is {found}, above the limit of {limit}")]
+    Limit {
+        what: LimitKind,
+        limit: u64,
+        found: u64,
+    },
+    #[error("the end records count {expected} entries, the central directory has {found}")]
+    Count { expected: u64, found: u64 },
+    #[error("entry `{entry}` has content with CRC-32 {found:08x}, expected {expected:08x}")]
+    Crc {
+        entry: String,
+        expected: u32,
+        found: u32,
+    },
+    #[error(
+        "entry `{entry}` has a deflate stream with CRC-32 {found:08x}, expected {expected:08x}"
+    )]
+    StreamCrc {
+        entry: String,
+        expected: u32,
+        found: u32,
+    },
+    #[error("entry `{entry}` is not a valid deflate stream before byte {offset} of it")]
+    Deflate { entry: String, offset: u64 },
+    #[error(
+        "the deflate stream of `{entry}` ends after {found} of {expected} bytes, or goes on beyond them"
+    )]
+    StreamEnd {
+        entry: String,
+        expected: u64,
+        found: u64,
+    },
+    #[error("the deflate stream of `{entry}` gives {found} bytes or more, expected {expected}")]
+    ContentSize {
+        entry: String,
+        expected: u64,
+        found: u64,
+    },
+    #[error(
+        "the deflate stream of `{entry}` ends in padding bits that are not zero: last byte {found:#04x}"
+    )]
+    Padding { entry: String, found: u8 },
+    #[error("more faults than the {shown} shown")]
+    More { shown: u64 },
+}
+
+/// What a limit of [`ZipLimits`](super::ZipLimits) is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LimitKind {
+    /// The length of the file.
+    FileSize,
+    /// The number of blobs.
+    Blobs,
+    /// The number of entries that are not blobs.
+    OtherEntries,
+    /// The size of one entry's content.
+    EntrySize,
+}
+
+impl std::fmt::Display for LimitKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::FileSize => "the size of the file",
+            Self::Blobs => "the number of blobs",
+            Self::OtherEntries => "the number of entries that are not blobs",
+            Self::EntrySize => "the size of an entry",
+        })
+    }
+}
+
+impl ZipFault {
+    /// The name of this kind of fault, the same in every version.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::NoEnd { .. } => "zip-no-end",
+            Self::TrailingBytes { .. } => "zip-trailing-bytes",
+            Self::Comment { .. } | Self::EntryComment { .. } => "zip-comment",
+            Self::EndRecord { .. } => "zip-end-record",
+            Self::CentralRange { .. } => "zip-central-range",
+            Self::CentralRecord { .. } => "zip-central-record",
+            Self::Header { .. } => "zip-header",
+            Self::Method { .. } => "zip-method",
+            Self::Name { .. } => "zip-name",
+            Self::Duplicate { .. } => "zip-duplicate",
+            Self::CaseClash { .. } => "zip-case-clash",
+            Self::FolderClash { .. } => "zip-folder-clash",
+            Self::Order { .. } => "zip-order",
+            Self::Prefix { .. } => "zip-prefix",
+            Self::Gap { .. } | Self::CentralGap { .. } => "zip-gap",
+            Self::Overlap { .. } | Self::Range { .. } => "zip-overlap",
+            Self::Size { .. } | Self::ContentSize { .. } => "zip-size",
+            Self::Limit { .. } => "zip-limit",
+            Self::Count { .. } => "zip-count",
+            Self::Crc { .. } => "zip-crc",
+            Self::StreamCrc { .. } => "zip-stream-crc",
+            Self::Deflate { .. } => "zip-deflate",
+            Self::StreamEnd { .. } => "zip-stream-end",
+            Self::Padding { .. } => "zip-padding",
+            Self::More { .. } => "zip-more-faults",
+        }
+    }
+
+    /// The fault inside an error that reading an entry gave, if it is one.
+    pub(crate) fn from_io(error: &io::Error) -> Option<&Self> {
+        error.get_ref()?.downcast_ref()
+    }
+}
+
+impl From<ZipFault> for io::Error {
+    fn from(fault: ZipFault) -> Self {
+        Self::new(io::ErrorKind::InvalidData, fault)
+    }
+}

@@ -1,0 +1,185 @@
+//! A file written from its start, whose last part can still be patched or cut off cheaply.
+
+use std::{fs::File, io, os::unix::fs::FileExt};
+
+/// Small entries live and die in this many bytes without a system call of their own.
+const BUFFER_LEN: usize = 1 << 20;
+
+/// The file under a zip writer: buffered, positioned by itself, patchable.
+#[derive(Debug)]
+pub(super) struct OutputFile {
+    file: File,
+    /// How many bytes are in the file; the buffer follows them.
+    flushed: u64,
+    buffer: Vec<u8>,
+}
+
+impl OutputFile {
+    /// Takes a file over and empties it.
+    pub(super) fn create(file: File) -> io::Result<Self> {
+        file.set_len(0)?;
+        Ok(Self {
+            file,
+            flushed: 0,
+            buffer: Vec::with_capacity(BUFFER_LEN),
+        })
+    }
+
+    /// Where the next byte goes.
+    pub(super) fn position(&self) -> u64 {
+        self.flushed + self.buffer.len() as u64
+    }
+
+    /// Appends bytes.
+    pub(super) fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.buffer.len() + bytes.len() > BUFFER_LEN {
+            self.flush()?;
+        }
+        if bytes.len() >= BUFFER_LEN {
+            self.file.write_all_at(bytes, self.flushed)?;
+            self.flushed += bytes.len() as u64;
+        } else {
+            self.buffer.extend_from_slice(bytes);
+        }
+        Ok(())
+    }
+
+    /// Replaces bytes already written.
+    pub(super) fn patch(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        debug_assert!(at + bytes.len() as u64 <= self.position());
+        let in_file = self.flushed.saturating_sub(at).min(bytes.len() as u64) as usize;
+        let (file_part, buffer_part) = bytes.split_at(in_file);
+        self.file.write_all_at(file_part, at)?;
+        if !buffer_part.is_empty() {
+            let start = (at + in_file as u64 - self.flushed) as usize;
+            self.buffer[start..start + buffer_part.len()].copy_from_slice(buffer_part);
+        }
+        Ok(())
+    }
+
+    /// Forgets everything from a position on.
+    pub(super) fn truncate(&mut self, to: u64) -> io::Result<()> {
+        match to.checked_sub(self.flushed) {
+            Some(kept) => self.buffer.truncate(kept as usize),
+            None => {
+                self.buffer.clear();
+                self.file.set_len(to)?;
+                self.flushed = to;
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies the first `len` bytes of another file to the start of this one, in the kernel where it can.
+    ///
+    /// Does not move the position of `source`. On file systems that share blocks the kernel shares them.
+    pub(super) fn copy_from_start(&mut self, source: &File, len: u64) -> io::Result<()> {
+        debug_assert_eq!(self.position(), 0);
+        let copied = copy_in_kernel(source, &self.file, len)?;
+        copy_by_buffer(source, &self.file, copied, len)?;
+        self.flushed = len;
+        Ok(())
+    }
+
+    /// Writes out what is buffered and gives the file back.
+    pub(super) fn into_file(mut self) -> io::Result<File> {
+        self.flush()?;
+        Ok(self.file)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.write_all_at(&self.buffer, self.flushed)?;
+        self.flushed += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
+    }
+}
+
+/// Copies as much as the kernel will and says how much that was.
+#[cfg(target_os = "linux")]
+fn copy_in_kernel(source: &File, target: &File, len: u64) -> io::Result<u64> {
+    use rustix::io::Errno;
+    let mut copied = 0;
+    while copied < len {
+        let chunk = usize::try_from(len - copied)
+            .unwrap_or(usize::MAX)
+            .min(1 << 30);
+        let (mut from, mut to) = (copied, copied);
+        match rustix::fs::copy_file_range(source, Some(&mut from), target, Some(&mut to), chunk) {
+            Ok(0) => break,
+            Ok(moved) => copied += moved as u64,
+            Err(Errno::INTR) => {}
+            // What the kernel or the file system does not offer is done by hand.
+            Err(
+                Errno::NOSYS
+                | Errno::XDEV
+                | Errno::INVAL
+                | Errno::OPNOTSUPP
+                | Errno::PERM
+                | Errno::BADF,
+            ) => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(copied)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn copy_in_kernel(_source: &File, _target: &File, _len: u64) -> io::Result<u64> {
+    Ok(0)
+}
+
+fn copy_by_buffer(source: &File, target: &File, from: u64, to: u64) -> io::Result<()> {
+    let mut buffer = vec![0; (to - from).min(BUFFER_LEN as u64) as usize];
+    let mut position = from;
+    while position < to {
+        let chunk = (to - position).min(buffer.len() as u64) as usize;
+        source.read_exact_at(&mut buffer[..chunk], position)?;
+        target.write_all_at(&buffer[..chunk], position)?;
+        position += chunk as u64;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+
+    #[test]
+    fn patches_and_cuts_reach_the_file_and_the_buffer_alike() -> anyhow::Result<()> {
+        let file = tempfile::tempfile()?;
+        let mut output = OutputFile::create(file)?;
+        let mut expected = Vec::new();
+        for part in [
+            vec![1; 300_000],
+            vec![2; BUFFER_LEN],
+            vec![3; 10],
+            vec![4; BUFFER_LEN - 5],
+        ] {
+            output.write_all(&part)?;
+            expected.extend_from_slice(&part);
+        }
+        for at in [
+            0,
+            299_999,
+            output.flushed - 2,
+            output.flushed,
+            output.position() - 4,
+        ] {
+            output.patch(at, b"abcd")?;
+            expected[at as usize..at as usize + 4].copy_from_slice(b"abcd");
+        }
+        for to in [expected.len() - 7, output.flushed as usize, 200_000] {
+            output.truncate(to as u64)?;
+            expected.truncate(to);
+            assert_eq!(output.position(), to as u64);
+        }
+        output.write_all(b"tail")?;
+        expected.extend_from_slice(b"tail");
+        let mut found = Vec::new();
+        output.into_file()?.read_to_end(&mut found)?;
+        assert!(found == expected);
+        Ok(())
+    }
+}

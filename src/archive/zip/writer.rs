@@ -1,0 +1,444 @@
+//! Writing an archive zip, front to back, in memory that does not grow with the number of entries.
+
+use std::{
+    fs::File,
+    io::{self, BufWriter, Write},
+    path::Path,
+};
+
+use super::{
+    compress::{Compression, Deflater, SAMPLE_LEN},
+    index::ZipIndex,
+    name::{MAX_NAME_LEN, NameProblem, check_name},
+    output::OutputFile,
+    profile::{EndRecords, EntryHeader, MAX_32, MAX_LOCAL_LEN, Method, local_len},
+};
+
+const SPOOL_BUFFER_LEN: usize = 128 << 10;
+
+/// Why a zip could not be written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum WriteError {
+    /// The name is outside the grammar.
+    #[error("entry name `{name}` cannot stand in an archive: {problem}")]
+    Name {
+        /// The name asked for.
+        name: String,
+        /// What is wrong with it.
+        problem: NameProblem,
+    },
+    /// The name given at the end is not as long as the one announced.
+    #[error("entry `{name}` was announced with a name of {announced} bytes")]
+    NameLength {
+        /// The name asked for.
+        name: String,
+        /// The length the header was laid out for.
+        announced: usize,
+    },
+    /// The entry is on the other side of 4 GiB than announced, so its header has the wrong length.
+    #[error(
+        "entry `{name}` was announced with {announced} bytes and has {found}, across the border of 4 GiB"
+    )]
+    SizeBorder {
+        /// The entry.
+        name: String,
+        /// The size hint.
+        announced: u64,
+        /// The larger of the real size and the compressed size.
+        found: u64,
+    },
+    /// A prefix can be copied only to the start.
+    #[error("blobs can be copied only into a zip without entries, this one has {entries}")]
+    NotEmpty {
+        /// How many entries the zip has.
+        entries: u64,
+    },
+    /// Reading or writing failed.
+    #[error("write the zip")]
+    Io(#[from] io::Error),
+}
+
+/// What became of one entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct EntryInfo {
+    /// Stored or deflate.
+    pub(crate) method: Method,
+    /// CRC-32 of the content.
+    pub(crate) crc32: u32,
+    /// Length of the bytes in the file.
+    pub(crate) compressed_size: u64,
+    /// Length of the content.
+    pub(crate) size: u64,
+    /// Where the local header begins.
+    pub(crate) offset: u64,
+}
+
+/// Writes an archive zip into a file of the caller's.
+///
+/// The caller opens the file under a temporary name and renames it once [`finish`](Self::finish) has given it back;
+/// what is dropped earlier has no end record, and no zip reader takes it. Names are checked against the grammar;
+/// keeping them unique, and blobs before everything else, is the caller's part.
+#[derive(Debug)]
+pub(crate) struct ZipFileWriter {
+    out: OutputFile,
+    /// The central directory so far, in an unnamed file.
+    central: BufWriter<File>,
+    central_size: u64,
+    entries: u64,
+    deflater: Deflater,
+    /// The start of an entry whose method is not decided yet.
+    sample: Vec<u8>,
+    record: Vec<u8>,
+    /// Where an entry began that is not finished.
+    cut_to: Option<u64>,
+    /// A central record may stand there in part, since writing it failed.
+    central_broken: bool,
+}
+
+impl ZipFileWriter {
+    /// Begins a zip in `file`, which must be open for reading and writing and is emptied; the central directory is
+    /// collected in an unnamed file in `spool_dir`.
+    pub(crate) fn create(file: File, spool_dir: &Path) -> Result<Self, WriteError> {
+        Ok(Self {
+            out: OutputFile::create(file)?,
+            central: BufWriter::with_capacity(SPOOL_BUFFER_LEN, tempfile::tempfile_in(spool_dir)?),
+            central_size: 0,
+            entries: 0,
+            deflater: Deflater::new(),
+            sample: Vec::with_capacity(SAMPLE_LEN),
+            record: Vec::new(),
+            cut_to: None,
+            central_broken: false,
+        })
+    }
+
+    /// How many entries there are so far.
+    pub(crate) fn entries(&self) -> u64 {
+        self.entries
+    }
+
+    /// How long the file is so far, without the central directory.
+    pub(crate) fn position(&self) -> u64 {
+        self.out.position()
+    }
+
+    /// Writes an entry that is in memory; the same bytes come out as by [`begin`](Self::begin).
+    pub(crate) fn write_small(
+        &mut self,
+        name: &str,
+        content: &[u8],
+        compression: Compression,
+    ) -> Result<EntryInfo, WriteError> {
+        check(name)?;
+        let mut entry = self.begin(name.len(), content.len() as u64, compression)?;
+        entry.write_all(content)?;
+        entry.finish(name)
+    }
+
+    /// Begins an entry whose name is known at its end only, like a blob's; its length must be known.
+    ///
+    /// `size_hint` decides whether the header has room for 64-bit sizes: it may be wrong, but not across the border of
+    /// 4 GiB − 1. Just below that border (within 1/512) the content is stored whatever `compression` says, because
+    /// a deflate stream may be longer than its content.
+    pub(crate) fn begin(
+        &mut self,
+        name_len: usize,
+        size_hint: u64,
+        compression: Compression,
+    ) -> Result<EntryWriter<'_>, WriteError> {
+        self.cut()?;
+        let start = self.out.position();
+        let zip64 = size_hint >= MAX_32;
+        let near_border = !zip64 && size_hint >= MAX_32 - MAX_32 / 512;
+        let body = match compression {
+            _ if near_border => Body::Stored,
+            Compression::Stored => Body::Stored,
+            Compression::Deflate => Body::deflate(&mut self.deflater),
+            Compression::Probe => Body::Undecided,
+        };
+        self.sample.clear();
+        self.cut_to = Some(start);
+        let header_len = local_len(name_len.min(MAX_NAME_LEN), zip64);
+        self.out.write_all(&[0; MAX_LOCAL_LEN][..header_len])?;
+        let data_start = self.out.position();
+        let crc = crc32fast::Hasher::new();
+        Ok(EntryWriter {
+            writer: self,
+            start,
+            data_start,
+            name_len,
+            size_hint,
+            crc,
+            size: 0,
+            body,
+            failed: false,
+        })
+    }
+
+    /// Copies all blobs of another archive zip as they stand, and takes over their central records.
+    ///
+    /// The bytes do not pass through this process where the kernel can copy; no CRC and no digest is checked.
+    pub(crate) fn copy_prefix(
+        &mut self,
+        index: &ZipIndex,
+        source: &File,
+    ) -> Result<(), WriteError> {
+        self.cut()?;
+        if self.entries > 0 || self.out.position() > 0 {
+            return Err(WriteError::NotEmpty {
+                entries: self.entries,
+            });
+        }
+        self.out.copy_from_start(source, index.blobs_len())?;
+        for entry in index.blobs() {
+            self.push_central(&entry.header())?;
+        }
+        Ok(())
+    }
+
+    /// Writes the central directory and the end records and gives the file back, not synced.
+    pub(crate) fn finish(mut self) -> Result<File, WriteError> {
+        self.cut()?;
+        let end = EndRecords {
+            entries: self.entries,
+            central_size: self.central_size,
+            central_offset: self.out.position(),
+        };
+        let spool = self
+            .central
+            .into_inner()
+            .map_err(io::IntoInnerError::into_error)?;
+        append_spool(&mut self.out, &spool, end.central_size)?;
+        self.record.clear();
+        end.write(&mut self.record);
+        self.out.write_all(&self.record)?;
+        Ok(self.out.into_file()?)
+    }
+
+    fn push_central(&mut self, header: &EntryHeader<'_>) -> io::Result<()> {
+        self.record.clear();
+        header.write_central(&mut self.record);
+        self.central_broken = true;
+        self.central.write_all(&self.record)?;
+        self.central_broken = false;
+        self.central_size += self.record.len() as u64;
+        self.entries += 1;
+        Ok(())
+    }
+
+    /// Cuts off what an unfinished entry left.
+    fn cut(&mut self) -> io::Result<()> {
+        if self.central_broken {
+            return Err(io::Error::other(
+                "an earlier write of the central directory failed",
+            ));
+        }
+        if let Some(start) = self.cut_to {
+            self.out.truncate(start)?;
+            self.cut_to = None;
+        }
+        Ok(())
+    }
+}
+
+fn append_spool(out: &mut OutputFile, spool: &File, len: u64) -> io::Result<()> {
+    use std::os::unix::fs::FileExt;
+    let mut chunk = vec![0; SPOOL_BUFFER_LEN];
+    let mut position = 0;
+    while position < len {
+        let part = (len - position).min(SPOOL_BUFFER_LEN as u64) as usize;
+        spool.read_exact_at(&mut chunk[..part], position)?;
+        out.write_all(&chunk[..part])?;
+        position += part as u64;
+    }
+    Ok(())
+}
+
+fn check(name: &str) -> Result<(), WriteError> {
+    match check_name(name.as_bytes()) {
+        Ok(_) => Ok(()),
+        Err(problem) => Err(WriteError::Name {
+            name: name.to_owned(),
+            problem,
+        }),
+    }
+}
+
+/// How the bytes of the open entry are being written.
+#[derive(Debug, Clone, Copy)]
+enum Body {
+    /// All of it is in the sample still.
+    Undecided,
+    Stored,
+    Deflate {
+        stream_crc32: u32,
+    },
+}
+
+impl Body {
+    fn deflate(deflater: &mut Deflater) -> Self {
+        deflater.begin();
+        Self::Deflate { stream_crc32: 0 }
+    }
+}
+
+/// One entry being written; [`finish`](Self::finish) completes it, and without that it is as if it had never begun.
+#[must_use = "an entry that is not finished is cut off again"]
+#[derive(Debug)]
+pub(crate) struct EntryWriter<'w> {
+    writer: &'w mut ZipFileWriter,
+    start: u64,
+    data_start: u64,
+    name_len: usize,
+    size_hint: u64,
+    crc: crc32fast::Hasher,
+    size: u64,
+    body: Body,
+    /// A write failed part way, so content is missing.
+    failed: bool,
+}
+
+impl EntryWriter<'_> {
+    /// How many bytes of content came so far.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Completes the entry under its name.
+    pub(crate) fn finish(mut self, name: &str) -> Result<EntryInfo, WriteError> {
+        check(name)?;
+        if name.len() != self.name_len {
+            return Err(WriteError::NameLength {
+                name: name.to_owned(),
+                announced: self.name_len,
+            });
+        }
+        if self.failed {
+            return Err(io::Error::other("an earlier write to this entry failed").into());
+        }
+        let method = self.finish_body()?;
+        let header = EntryHeader {
+            name,
+            method,
+            crc32: self.crc.clone().finalize(),
+            compressed_size: self.writer.out.position() - self.data_start,
+            size: self.size,
+            offset: self.start,
+        };
+        if header.has_local_zip64() != (self.size_hint >= MAX_32) {
+            let found = header.size.max(header.compressed_size);
+            return Err(WriteError::SizeBorder {
+                name: name.to_owned(),
+                announced: self.size_hint,
+                found,
+            });
+        }
+        let writer = &mut *self.writer;
+        writer.record.clear();
+        header.write_local(&mut writer.record);
+        writer.out.patch(self.start, &writer.record)?;
+        writer.push_central(&header)?;
+        writer.cut_to = None;
+        Ok(EntryInfo {
+            method,
+            crc32: header.crc32,
+            compressed_size: header.compressed_size,
+            size: header.size,
+            offset: header.offset,
+        })
+    }
+
+    /// Gives the entry up: the file ends where it began.
+    pub(crate) fn abandon(self) -> Result<(), WriteError> {
+        Ok(self.writer.cut()?)
+    }
+
+    fn finish_body(&mut self) -> io::Result<Method> {
+        if matches!(self.body, Body::Undecided) {
+            self.write_sample()?;
+            if matches!(self.body, Body::Deflate { .. }) {
+                self.end_stream()?;
+                if self.writer.out.position() - self.data_start >= self.size {
+                    self.writer.out.truncate(self.data_start)?;
+                    self.writer.out.write_all(&self.writer.sample)?;
+                    self.body = Body::Stored;
+                }
+            }
+        } else {
+            self.end_stream()?;
+        }
+        Ok(match self.body {
+            Body::Deflate { stream_crc32 } => Method::Deflate { stream_crc32 },
+            Body::Stored | Body::Undecided => Method::Stored,
+        })
+    }
+
+    fn end_stream(&mut self) -> io::Result<()> {
+        if let Body::Deflate { stream_crc32 } = &mut self.body {
+            let ZipFileWriter { out, deflater, .. } = &mut *self.writer;
+            deflater.finish(|bytes| append_stream(out, stream_crc32, bytes))?;
+        }
+        Ok(())
+    }
+
+    /// Decides by the sample and writes it.
+    fn write_sample(&mut self) -> io::Result<()> {
+        let ZipFileWriter {
+            deflater, sample, ..
+        } = &mut *self.writer;
+        self.body = if deflater.is_worth_it(sample)? {
+            Body::deflate(deflater)
+        } else {
+            Body::Stored
+        };
+        let sample = std::mem::take(&mut self.writer.sample);
+        let written = self.write_body(&sample);
+        self.writer.sample = sample;
+        written
+    }
+
+    fn write_body(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let ZipFileWriter { out, deflater, .. } = &mut *self.writer;
+        match &mut self.body {
+            Body::Deflate { stream_crc32 } => {
+                deflater.write(bytes, |bytes| append_stream(out, stream_crc32, bytes))
+            }
+            Body::Stored | Body::Undecided => out.write_all(bytes),
+        }
+    }
+}
+
+fn append_stream(out: &mut OutputFile, stream_crc32: &mut u32, bytes: &[u8]) -> io::Result<()> {
+    let mut crc = crc32fast::Hasher::new_with_initial(*stream_crc32);
+    crc.update(bytes);
+    *stream_crc32 = crc.finalize();
+    out.write_all(bytes)
+}
+
+impl Write for EntryWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.failed = true;
+        let mut rest = bytes;
+        if matches!(self.body, Body::Undecided) {
+            let sample = &mut self.writer.sample;
+            let (head, tail) = rest.split_at(rest.len().min(SAMPLE_LEN - sample.len()));
+            sample.extend_from_slice(head);
+            rest = tail;
+            if !rest.is_empty() {
+                self.write_sample()?;
+            }
+        }
+        if !rest.is_empty() {
+            self.write_body(rest)?;
+        }
+        self.failed = false;
+        self.crc.update(bytes);
+        self.size += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
