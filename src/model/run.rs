@@ -25,7 +25,8 @@ pub struct Run {
     /// Models the run made.
     #[serde(default, skip_serializing_if = "RunOutputs::is_empty")]
     pub outputs: RunOutputs,
-    /// The exported info dict's JSON text, only where source tags need it (docs/format.md, "exim").
+    /// JSON text `{"info": …}` of the export, with `"tags"` where their order matters; only where source tags need it
+    /// (docs/format.md, "exim").
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exim: Option<String>,
     /// Fields this version does not know.

@@ -2,6 +2,7 @@
 
 mod context;
 pub mod detect;
+pub mod exim;
 mod options;
 pub mod uri;
 

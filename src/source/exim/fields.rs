@@ -1,0 +1,208 @@
+//! Typed picks from an exported dict, which notice what they did not understand.
+
+use crate::model::pyjson::PyJson;
+use crate::model::{Extra, Text, TextMap};
+use std::collections::BTreeSet;
+
+/// A field that holds something else than its type.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("field `{field}` is {found}, not {expected}")]
+pub(super) struct WrongType {
+    pub(super) field: String,
+    pub(super) expected: &'static str,
+    pub(super) found: &'static str,
+}
+
+/// The fields of one exported dict.
+pub(super) struct Fields<'a> {
+    entries: &'a [(String, PyJson)],
+    taken: BTreeSet<&'a str>,
+    wrong: Vec<WrongType>,
+}
+
+impl<'a> Fields<'a> {
+    /// Fields of a dict; anything else has none.
+    pub(super) fn new(dict: &'a PyJson) -> Self {
+        Fields {
+            entries: dict.as_dict().unwrap_or_default(),
+            taken: BTreeSet::new(),
+            wrong: Vec::new(),
+        }
+    }
+
+    /// The value of a field that is there and not null.
+    pub(super) fn value(&mut self, key: &str) -> Option<&'a PyJson> {
+        let (name, value) = self.entries.iter().find(|(name, _)| name == key)?;
+        self.taken.insert(name);
+        (!value.is_null()).then_some(value)
+    }
+
+    /// Text; a number is taken as its digits, since old exports have ids as numbers.
+    pub(super) fn text(&mut self, key: &str) -> Option<String> {
+        match self.value(key)? {
+            PyJson::Str(text) => Some(text.clone()),
+            PyJson::Int(number) => Some(number.to_string()),
+            other => self.wrong(key, "a string", other),
+        }
+    }
+
+    /// Text that must be there; missing text is wrong and reads as empty.
+    pub(super) fn required_text(&mut self, key: &str) -> String {
+        if self.value(key).is_none() {
+            return self
+                .wrong(key, "a string", &PyJson::Null)
+                .unwrap_or_default();
+        }
+        self.text(key).unwrap_or_default()
+    }
+
+    /// An integer; a float without fraction and a decimal text are taken as one.
+    pub(super) fn int(&mut self, key: &str) -> Option<i64> {
+        let value = self.value(key)?;
+        let number = match value {
+            PyJson::Int(number) => number.as_i64(),
+            PyJson::Float(number) => whole(*number),
+            PyJson::Str(text) => text.parse().ok(),
+            _ => None,
+        };
+        number.or_else(|| self.wrong(key, "a 64-bit integer", value))
+    }
+
+    /// The items of a list; none where it is missing.
+    pub(super) fn list(&mut self, key: &str) -> &'a [PyJson] {
+        match self.value(key) {
+            None => &[],
+            Some(PyJson::List(items)) => items,
+            Some(other) => self.wrong(key, "a list", other).unwrap_or_default(),
+        }
+    }
+
+    /// Texts of a list; others are left out as wrong.
+    pub(super) fn texts(&mut self, key: &str) -> Vec<String> {
+        let mut texts = Vec::new();
+        for item in self.list(key) {
+            match item {
+                PyJson::Str(text) => texts.push(text.clone()),
+                PyJson::Int(number) => texts.push(number.to_string()),
+                other => texts.extend(self.wrong::<String>(key, "a list of strings", other)),
+            }
+        }
+        texts
+    }
+
+    /// A dict; null where it is missing.
+    pub(super) fn dict(&mut self, key: &str) -> &'a PyJson {
+        match self.value(key) {
+            None => &PyJson::Null,
+            Some(dict @ PyJson::Dict(_)) => dict,
+            Some(other) => {
+                let _: Option<()> = self.wrong(key, "an object", other);
+                &PyJson::Null
+            }
+        }
+    }
+
+    /// Tags, params or metadata: a dict, or a list of `{key, value}`.
+    pub(super) fn text_map(&mut self, key: &str) -> TextMap {
+        match self.value(key) {
+            None => TextMap::new(),
+            Some(PyJson::Dict(entries)) => entries.iter().filter_map(text_entry).collect(),
+            Some(PyJson::List(items)) => items.iter().filter_map(key_value).collect(),
+            Some(other) => self.wrong(key, "an object", other).unwrap_or_default(),
+        }
+    }
+
+    /// Fields that say nothing new.
+    pub(super) fn ignore(&mut self, keys: &[&str]) {
+        let entries = self.entries;
+        let ignored = entries
+            .iter()
+            .filter(|(name, _)| keys.contains(&name.as_str()));
+        self.taken.extend(ignored.map(|(name, _)| name.as_str()));
+    }
+
+    /// Notes a field that holds something else than its type.
+    pub(super) fn wrong<T>(
+        &mut self,
+        key: &str,
+        expected: &'static str,
+        found: &PyJson,
+    ) -> Option<T> {
+        self.wrong.push(WrongType {
+            field: key.to_owned(),
+            expected,
+            found: found.type_name(),
+        });
+        None
+    }
+
+    /// What nobody took, less nulls and the exporter's own additions (`_` keys); and what was wrong.
+    pub(super) fn finish(self) -> (Extra, Vec<WrongType>) {
+        let mut extra = Extra::new();
+        for (key, value) in self.entries {
+            if !self.taken.contains(key.as_str()) && !value.is_null() && !key.starts_with('_') {
+                extra.insert(key.clone(), value.to_free_json());
+            }
+        }
+        (extra, self.wrong)
+    }
+}
+
+fn text_entry((key, value): &(String, PyJson)) -> Option<(String, Text)> {
+    (!value.is_null()).then(|| (key.clone(), Text::from(value.py_str())))
+}
+
+fn key_value(item: &PyJson) -> Option<(String, Text)> {
+    let key = item.get("key")?.as_str()?.to_owned();
+    text_entry(&(key, item.get("value")?.clone()))
+}
+
+/// A float that is an integer of 64 bits.
+pub(super) fn whole(number: f64) -> Option<i64> {
+    const LIMIT: f64 = 9_007_199_254_740_992.0;
+    let is_whole = number.fract() == 0.0 && number.abs() <= LIMIT;
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a whole number of at most 2^53"
+    )]
+    is_whole.then_some(number as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn fields_nobody_took_ride_along_less_the_exporters_own() {
+        let text = r#"{"a": 7, "b": 1.0, "_b": "x", "c": null, "new": {"$k": NaN}, "tags": [{"key": "k", "value": "v"}]}"#;
+        let dict = PyJson::parse(text.as_bytes()).expect("the text parses");
+        let mut fields = Fields::new(&dict);
+        assert_eq!(fields.text("a").as_deref(), Some("7"));
+        assert_eq!(fields.int("b"), Some(1));
+        assert_eq!(
+            fields.text_map("tags"),
+            TextMap::from([("k".to_owned(), "v".into())])
+        );
+        assert_eq!(fields.text("c"), None);
+        let (extra, wrong) = fields.finish();
+        assert_eq!(
+            extra,
+            Extra::from([("new".to_owned(), json!({"$$k": {"$float": "NaN"}}))])
+        );
+        assert_eq!(wrong, []);
+    }
+
+    #[test]
+    fn a_field_of_another_type_is_noticed() {
+        let dict = PyJson::parse(br#"{"a": [], "b": "x", "c": 1.5}"#).expect("the text parses");
+        let mut fields = Fields::new(&dict);
+        assert_eq!(
+            (fields.text("a"), fields.int("b"), fields.int("c")),
+            (None, None, None)
+        );
+        let (_, wrong) = fields.finish();
+        assert_eq!(wrong[0].to_string(), "field `a` is a list, not a string");
+        assert_eq!(wrong.len(), 3);
+    }
+}

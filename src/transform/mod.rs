@@ -1,0 +1,3 @@
+//! What changes an archive: archive in, archive out.
+
+pub mod source_tags;

@@ -1,0 +1,10 @@
+//! Source tags: the lineage that mlflow-export-import's `--import-source-tags` would write.
+//!
+//! The contract is `docs/source-tags.md`. [`rules`] computes the tags of one object from its exported dict.
+
+pub mod canonical;
+mod overlay;
+pub mod rules;
+mod times;
+
+pub use overlay::{Notice, Overwritten, SourceTags, TimeFault};

@@ -1,0 +1,203 @@
+//! The original's rules, as pure functions over the exported dicts.
+//!
+//! | object | tags, later wins |
+//! |---|---|
+//! | experiment | own < `mlflow_exim.mlflow_tag.*` < `mlflow_exim.field.*` < creation_time, last_update_time |
+//! | run | own < `mlflow_exim.mlflow_tag.*` < `mlflow_exim.run_info.*` |
+//! | model version | own < `mlflow_exim.field.*` < creation_timestamp, last_updated_timestamp |
+//!
+//! A replaced tag keeps its place, as in a Python dict. What an importing user adds (`mlflow.user`, the destination's
+//! `mlflow.parentRunId`) belongs to a replay and is not here.
+
+use super::overlay::{Notice, SourceTags, TagDict, TimeFault};
+use super::times::format_millis;
+use crate::model::pyjson::PyJson;
+
+/// The prefix of all source tags.
+pub const PREFIX_ROOT: &str = "mlflow_exim";
+/// The prefix, with its dot, of the tags made from an object's fields.
+pub const PREFIX_FIELD: &str = "mlflow_exim.field.";
+/// The prefix, with its dot, of the tags made from a run's info.
+pub const PREFIX_RUN_INFO: &str = "mlflow_exim.run_info.";
+/// The prefix, with its dot, of the tags made from system tags.
+pub const PREFIX_MLFLOW_TAG: &str = "mlflow_exim.mlflow_tag.";
+
+const SYSTEM_PREFIX: &str = "mlflow.";
+const TAGS: &str = "tags";
+const EXPERIMENT_TIMES: [&str; 2] = ["creation_time", "last_update_time"];
+const VERSION_TIMES: [&str; 2] = ["creation_timestamp", "last_updated_timestamp"];
+
+/// The tags of an experiment, from the `experiment` dict of its export, tags included.
+pub fn experiment_tags(experiment: &PyJson) -> SourceTags {
+    with_own_tags(experiment.get(TAGS), experiment_overlay(experiment))
+}
+
+/// The tags of a run, from the `info` and `tags` dicts of its export.
+pub fn run_tags(info: &PyJson, tags: &PyJson) -> SourceTags {
+    with_own_tags(Some(tags), run_overlay(info, tags))
+}
+
+/// The tags of a model version, from its dict in the export, tags included.
+pub fn version_tags(version: &PyJson) -> SourceTags {
+    with_own_tags(version.get(TAGS), version_overlay(version))
+}
+
+/// The source tags of an experiment, without its own tags.
+pub fn experiment_overlay(experiment: &PyJson) -> Overlay {
+    let mut overlay = Overlay::default();
+    overlay.system_tags(experiment.get(TAGS));
+    overlay.fields(experiment, EXPERIMENT_TIMES);
+    overlay
+}
+
+/// The source tags of a run, without its own tags.
+pub fn run_overlay(info: &PyJson, tags: &PyJson) -> Overlay {
+    let mut overlay = Overlay::default();
+    overlay.system_tags(Some(tags));
+    for (key, value) in info.as_dict().unwrap_or_default() {
+        overlay.insert(PREFIX_RUN_INFO, key, value.py_str());
+    }
+    overlay
+}
+
+/// The source tags of a model version, without its own tags; its system tags get none.
+pub fn version_overlay(version: &PyJson) -> Overlay {
+    let mut overlay = Overlay::default();
+    overlay.fields(version, VERSION_TIMES);
+    overlay
+}
+
+/// Source tags that are still to be laid over the own tags of an object.
+#[derive(Debug, Default)]
+pub struct Overlay {
+    tags: TagDict,
+    notices: Vec<Notice>,
+}
+
+impl Overlay {
+    /// Lays the source tags over own tags, which may have come from elsewhere than the exported dict.
+    pub fn onto(self, own: impl IntoIterator<Item = (String, String)>) -> SourceTags {
+        let own: TagDict = own.into_iter().collect();
+        let all = own
+            .entries()
+            .iter()
+            .chain(self.tags.entries())
+            .cloned()
+            .collect::<TagDict>();
+        all.finish(&own, self.notices)
+    }
+
+    /// The source tags, in the order in which the original makes them.
+    pub fn tags(&self) -> &[(String, String)] {
+        self.tags.entries()
+    }
+
+    /// Whether another has the same tags, in whatever order.
+    pub fn has_tags_of(&self, other: &Self) -> bool {
+        self.tags.equals(&other.tags)
+    }
+
+    /// Where the original would have failed.
+    pub fn notices(&self) -> &[Notice] {
+        &self.notices
+    }
+
+    fn insert(&mut self, prefix: &str, key: &str, value: String) {
+        self.tags.insert(format!("{prefix}{key}"), value);
+    }
+
+    /// A source tag for every tag whose key starts with `mlflow.`; all occurrences of that text are dropped from the key.
+    fn system_tags(&mut self, tags: Option<&PyJson>) {
+        for (key, value) in tag_entries(tags) {
+            if key.starts_with(SYSTEM_PREFIX) {
+                self.insert(
+                    PREFIX_MLFLOW_TAG,
+                    &key.replace(SYSTEM_PREFIX, ""),
+                    value.py_str(),
+                );
+            }
+        }
+    }
+
+    /// A source tag for every field but `tags`, and the formatted copies of the times.
+    fn fields(&mut self, object: &PyJson, times: [&str; 2]) {
+        for (key, value) in object.as_dict().unwrap_or_default() {
+            if key != TAGS {
+                self.insert(PREFIX_FIELD, key, value.py_str());
+            }
+        }
+        for time in times {
+            self.time(object, time);
+        }
+    }
+
+    fn time(&mut self, object: &PyJson, field: &str) {
+        let millis = object.get(field).ok_or(TimeFault::Missing);
+        match millis.and_then(|millis| Ok((millis, format_millis(millis)?))) {
+            Ok((millis, text)) => {
+                self.insert(PREFIX_FIELD, field, millis.py_str());
+                self.insert(PREFIX_FIELD, &format!("_{field}"), text);
+            }
+            Err(fault) => {
+                self.notices.push(Notice::NoTimeTags {
+                    field: field.to_owned(),
+                    fault,
+                });
+            }
+        }
+    }
+}
+
+fn with_own_tags(tags: Option<&PyJson>, mut overlay: Overlay) -> SourceTags {
+    let (own, mut notices) = own_tags(tags);
+    notices.append(&mut overlay.notices);
+    overlay.notices = notices;
+    overlay.onto(own)
+}
+
+/// The own tags of an exported object, in their order, and what is wrong with them.
+///
+/// The exporter writes an object of strings. A list of `{key, value}` is read too; a value that is no string stands as Python
+/// prints it, and a null is no tag.
+pub fn own_tags(tags: Option<&PyJson>) -> (Vec<(String, String)>, Vec<Notice>) {
+    let mut notices = Vec::new();
+    match tags {
+        Some(PyJson::Dict(_)) => {}
+        Some(other) => notices.push(Notice::TagsNotADict {
+            found: other.type_name(),
+        }),
+        None => notices.push(Notice::TagsNotADict { found: "missing" }),
+    }
+    let mut own = Vec::new();
+    for (key, value) in tag_entries(tags) {
+        if value.as_str().is_none() {
+            let notice = Notice::TagNotAString {
+                key: key.to_owned(),
+                found: value.type_name(),
+            };
+            notices.push(notice);
+        }
+        if !value.is_null() {
+            own.push((key.to_owned(), value.py_str()));
+        }
+    }
+    (own, notices)
+}
+
+/// The tags as (key, value), whether they are an object or a list of `{key, value}`.
+fn tag_entries(tags: Option<&PyJson>) -> Vec<(&str, &PyJson)> {
+    match tags {
+        Some(PyJson::Dict(entries)) => entries
+            .iter()
+            .map(|(key, value)| (key.as_str(), value))
+            .collect(),
+        Some(PyJson::List(items)) => items
+            .iter()
+            .filter_map(|item| Some((item.get("key")?.as_str()?, item.get("value")?)))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
