@@ -68,10 +68,15 @@ impl OutputArgs {
 
 /// The tracking URI that stands for a source or target that was not given.
 pub(super) fn tracking_uri(given: Option<&str>, what: &str) -> Result<String> {
-    let from_environment = || std::env::var("MLFLOW_TRACKING_URI").ok().filter(|uri| !uri.is_empty());
-    given.map(str::to_owned).or_else(from_environment).ok_or_else(|| {
-        CliError::usage(format!("no {what} was given, and MLFLOW_TRACKING_URI is not set"))
-    })
+    let from_environment = || {
+        std::env::var("MLFLOW_TRACKING_URI")
+            .ok()
+            .filter(|uri| !uri.is_empty())
+    };
+    given
+        .map(str::to_owned)
+        .or_else(from_environment)
+        .ok_or_else(|| CliError::usage(format!("no {what} was given, and MLFLOW_TRACKING_URI is not set")))
 }
 
 /// A number with thousands separated, for people.
@@ -106,7 +111,13 @@ mod tests {
 
     #[test]
     fn numbers_are_made_for_reading() {
-        assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
-        assert_eq!([0, 999, 1000, 1_500_000].map(bytes), ["0 B", "999 B", "1.0 kB", "1.5 MB"]);
+        assert_eq!(
+            [0, 999, 1000, 1_234_567].map(grouped),
+            ["0", "999", "1,000", "1,234,567"]
+        );
+        assert_eq!(
+            [0, 999, 1000, 1_500_000].map(bytes),
+            ["0 B", "999 B", "1.0 kB", "1.5 MB"]
+        );
     }
 }

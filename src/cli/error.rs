@@ -56,7 +56,9 @@ impl From<ExportError> for CliError {
     fn from(error: ExportError) -> Self {
         let hint = match &error {
             ExportError::Archive(_) => {
-                let ExportError::Archive(error) = error else { unreachable!("matched above") };
+                let ExportError::Archive(error) = error else {
+                    unreachable!("matched above")
+                };
                 return error.into();
             }
             ExportError::Failure { .. } => {

@@ -101,11 +101,14 @@ fn parse_time(text: &str) -> Result<i64> {
     let timestamp = text.parse::<jiff::Timestamp>().ok();
     let timestamp = timestamp.or_else(|| {
         let civil: jiff::civil::DateTime = text.parse().ok()?;
-        civil.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+        jiff::tz::TimeZone::UTC.to_timestamp(civil).ok()
     });
-    timestamp.map(|timestamp| timestamp.as_millisecond()).ok_or_else(|| {
-        CliError::usage(format!("`{text}` is not a time")).hint("write 2024-01-31 or 2024-01-31T12:00:00Z")
-    })
+    timestamp
+        .map(|timestamp| timestamp.as_millisecond())
+        .ok_or_else(|| {
+            CliError::usage(format!("`{text}` is not a time"))
+                .hint("write 2024-01-31 or 2024-01-31T12:00:00Z")
+        })
 }
 
 impl Args {
@@ -133,7 +136,11 @@ impl Args {
         progress.done();
         let report = report?;
         print!("{}", summary(&self.output.output, &report));
-        Ok(if report.failures > 0 { Exit::Incomplete } else { Exit::Done })
+        Ok(if report.failures > 0 {
+            Exit::Incomplete
+        } else {
+            Exit::Done
+        })
     }
 }
 
@@ -148,8 +155,17 @@ fn summary(out: &Path, report: &ExportReport) -> String {
         ("failure", &manifest.losses.failures),
     ] {
         for loss in counts {
-            let field = if loss.field == "*" { String::new() } else { format!(" {}", loss.field) };
-            text.push_str(&format!("{label}: {} {}{field}: {}\n", grouped(loss.count), loss.kind, loss.reason));
+            let field = if loss.field == "*" {
+                String::new()
+            } else {
+                format!(" {}", loss.field)
+            };
+            text.push_str(&format!(
+                "{label}: {} {}{field}: {}\n",
+                grouped(loss.count),
+                loss.kind,
+                loss.reason
+            ));
         }
     }
     text
@@ -161,10 +177,20 @@ pub(super) fn contents(manifest: &Manifest) -> String {
         .iter()
         .filter(|kind| !matches!(kind, Kind::Metrics | Kind::ModelMetrics | Kind::Artifacts))
         .filter(|kind| manifest.count(**kind) > 0)
-        .map(|kind| format!("{} {}", grouped(manifest.count(*kind)), kind.name().replace('-', " ")))
+        .map(|kind| {
+            format!(
+                "{} {}",
+                grouped(manifest.count(*kind)),
+                kind.name().replace('-', " ")
+            )
+        })
         .collect();
     let totals = &manifest.totals;
     words.push(format!("{} metric points", grouped(totals.metric_points)));
-    words.push(format!("{} artifacts ({})", grouped(totals.artifact_files), bytes(totals.artifact_bytes)));
+    words.push(format!(
+        "{} artifacts ({})",
+        grouped(totals.artifact_files),
+        bytes(totals.artifact_bytes)
+    ));
     words.join(", ")
 }

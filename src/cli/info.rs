@@ -39,20 +39,39 @@ fn describe(manifest: &Manifest) -> String {
         let _ = writeln!(text, "{name:<14}{value}");
     };
     let format = &manifest.format;
-    row("format", &format!("{} {}.{}", format.name, format.major, format.minor));
+    row(
+        "format",
+        &format!("{} {}.{}", format.name, format.major, format.minor),
+    );
     row("content id", &manifest.content_id.to_string());
     row("origin", &manifest.origin);
     let source = &manifest.source;
-    let version = source.mlflow_version.as_ref().map_or(String::new(), |version| format!(", MLflow {version}"));
+    let version = source
+        .mlflow_version
+        .as_ref()
+        .map_or(String::new(), |version| format!(", MLflow {version}"));
     row("source", &format!("{} ({}{version})", source.uri, source.kind));
-    row("created", &format!("{} by {} {}", manifest.created, manifest.tool.name, manifest.tool.version));
+    row(
+        "created",
+        &format!(
+            "{} by {} {}",
+            manifest.created, manifest.tool.name, manifest.tool.version
+        ),
+    );
     for (name, value) in &manifest.selection.options {
         row("selection", &format!("--{name} {value}"));
     }
     describe_counts(manifest, &mut row);
     for entry in &manifest.history {
-        let counts: Vec<_> = entry.counts.iter().map(|(name, count)| format!("{name} {}", grouped(*count))).collect();
-        row("transform", &format!("{} at {} ({})", entry.name, entry.time, counts.join(", ")));
+        let counts: Vec<_> = entry
+            .counts
+            .iter()
+            .map(|(name, count)| format!("{name} {}", grouped(*count)))
+            .collect();
+        row(
+            "transform",
+            &format!("{} at {} ({})", entry.name, entry.time, counts.join(", ")),
+        );
     }
     for (label, losses) in [
         ("left out", &manifest.selection.left_out),
@@ -60,8 +79,15 @@ fn describe(manifest: &Manifest) -> String {
         ("failure", &manifest.losses.failures),
     ] {
         for loss in losses {
-            let place = if loss.field == "*" { loss.kind.clone() } else { format!("{} {}", loss.kind, loss.field) };
-            row(label, &format!("{place}: {} ({})", loss.reason, grouped(loss.count)));
+            let place = if loss.field == "*" {
+                loss.kind.clone()
+            } else {
+                format!("{} {}", loss.kind, loss.field)
+            };
+            row(
+                label,
+                &format!("{place}: {} ({})", loss.reason, grouped(loss.count)),
+            );
         }
     }
     text
@@ -72,11 +98,31 @@ fn describe_counts(manifest: &Manifest, row: &mut impl FnMut(&str, &str)) {
         let count = manifest.count(kind);
         // Lines of metrics and artifacts mean nothing to a person; their totals follow.
         if count > 0 && !matches!(kind, Kind::Metrics | Kind::ModelMetrics | Kind::Artifacts) {
-            row("holds", &format!("{} {}", grouped(count), kind.name().replace('-', " ")));
+            row(
+                "holds",
+                &format!("{} {}", grouped(count), kind.name().replace('-', " ")),
+            );
         }
     }
     let totals = &manifest.totals;
-    row("holds", &format!("{} metric points", grouped(totals.metric_points)));
-    row("holds", &format!("{} artifacts, {}", grouped(totals.artifact_files), bytes(totals.artifact_bytes)));
-    row("holds", &format!("{} distinct blobs, {}", grouped(totals.blobs), bytes(totals.blob_bytes)));
+    row(
+        "holds",
+        &format!("{} metric points", grouped(totals.metric_points)),
+    );
+    row(
+        "holds",
+        &format!(
+            "{} artifacts, {}",
+            grouped(totals.artifact_files),
+            bytes(totals.artifact_bytes)
+        ),
+    );
+    row(
+        "holds",
+        &format!(
+            "{} distinct blobs, {}",
+            grouped(totals.blobs),
+            bytes(totals.blob_bytes)
+        ),
+    );
 }

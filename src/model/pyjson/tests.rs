@@ -18,10 +18,7 @@ fn int_and_float_differ_by_their_text() {
     assert_eq!(parse("1.0"), PyJson::Float(1.0));
     assert_eq!(parse("1e16"), PyJson::Float(1e16));
     assert_eq!(parse("1e400"), PyJson::Float(f64::INFINITY));
-    assert_eq!(
-        parse("-9223372036854775808"),
-        PyJson::Int(PyInt::Small(i64::MIN))
-    );
+    assert_eq!(parse("-9223372036854775808"), PyJson::Int(PyInt::Small(i64::MIN)));
     assert_eq!(
         parse("-9223372036854775809"),
         PyJson::Int(PyInt::Big("-9223372036854775809".to_owned()))
@@ -55,27 +52,15 @@ fn repeated_key_keeps_first_position_and_last_value() {
 #[test]
 fn surrogate_pairs_join_and_lone_surrogates_are_refused() {
     assert_eq!(parse(r#""\ud83d\ude00""#), PyJson::from("😀"));
-    assert_eq!(
-        fault(r#"["\ud800"]"#),
-        (1, 3, PyJsonErrorKind::LoneSurrogate)
-    );
-    assert_eq!(
-        fault(r#""\udc00\ud800""#),
-        (1, 2, PyJsonErrorKind::LoneSurrogate)
-    );
-    assert_eq!(
-        fault(r#""\ud800\u0041""#),
-        (1, 2, PyJsonErrorKind::LoneSurrogate)
-    );
+    assert_eq!(fault(r#"["\ud800"]"#), (1, 3, PyJsonErrorKind::LoneSurrogate));
+    assert_eq!(fault(r#""\udc00\ud800""#), (1, 2, PyJsonErrorKind::LoneSurrogate));
+    assert_eq!(fault(r#""\ud800\u0041""#), (1, 2, PyJsonErrorKind::LoneSurrogate));
 }
 
 #[test]
 fn faults_are_named_with_line_and_column() {
     use PyJsonErrorKind as Kind;
-    assert_eq!(
-        fault("{\n  \"é\": \"a\tb\"}"),
-        (2, 10, Kind::ControlCharacter)
-    );
+    assert_eq!(fault("{\n  \"é\": \"a\tb\"}"), (2, 10, Kind::ControlCharacter));
     assert_eq!(fault(""), (1, 1, Kind::ExpectedValue));
     assert_eq!(fault("[1,]"), (1, 4, Kind::ExpectedValue));
     assert_eq!(fault("[1 2]"), (1, 4, Kind::ExpectedComma));

@@ -60,8 +60,9 @@ fn write_string(text: &str, out: &mut String) {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            '\0'..='\u{1f}' => write!(out, "\\u{:04x}", u32::from(character))
-                .expect("writing to a string cannot fail"),
+            '\0'..='\u{1f}' => {
+                write!(out, "\\u{:04x}", u32::from(character)).expect("writing to a string cannot fail")
+            }
             _ => out.push(character),
         }
     }
