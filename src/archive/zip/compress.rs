@@ -89,10 +89,7 @@ impl Deflater {
     }
 
     /// Ends the stream.
-    pub(super) fn finish(
-        &mut self,
-        mut sink: impl FnMut(&[u8]) -> io::Result<()>,
-    ) -> io::Result<()> {
+    pub(super) fn finish(&mut self, mut sink: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
         while self.step(&[], FlushCompress::Finish, &mut sink)?.1 != Status::StreamEnd {}
         Ok(())
     }
@@ -126,9 +123,7 @@ fn looks_random(sample: &[u8]) -> bool {
     let mut counts = [0_u32; 256];
     let mut counted = 0;
     for slice in statistic_slices(sample) {
-        slice
-            .iter()
-            .for_each(|byte| counts[usize::from(*byte)] += 1);
+        slice.iter().for_each(|byte| counts[usize::from(*byte)] += 1);
         counted += slice.len() as u64;
     }
     let squares: u64 = counts.iter().map(|count| u64::from(*count).pow(2)).sum();
@@ -167,20 +162,14 @@ mod tests {
         assert!(!deflater.is_worth_it(&random_bytes(300, 3))?);
         assert!(!deflater.is_worth_it(&random_bytes(SAMPLE_LEN, 3))?);
         assert!(deflater.is_worth_it(&[0; 100])?);
-        let hex: Vec<u8> = random_bytes(30_000, 3)
-            .iter()
-            .map(|b| b'a' + b % 16)
-            .collect();
+        let hex: Vec<u8> = random_bytes(30_000, 3).iter().map(|b| b'a' + b % 16).collect();
         assert!(deflater.is_worth_it(&hex)?);
         Ok(())
     }
 
     #[test]
     fn a_reset_compressor_writes_the_same_stream_again() -> anyhow::Result<()> {
-        let text: Vec<u8> = random_bytes(300_000, 5)
-            .iter()
-            .map(|b| b'a' + b % 7)
-            .collect();
+        let text: Vec<u8> = random_bytes(300_000, 5).iter().map(|b| b'a' + b % 7).collect();
         let mut deflater = Deflater::new();
         let mut run = |pieces: usize| -> io::Result<Vec<u8>> {
             let mut out = Vec::new();

@@ -28,11 +28,7 @@ pub(crate) enum ZipFault {
     #[error("a comment of {length} bytes after the end record at {offset}")]
     Comment { offset: u64, length: u64 },
     #[error("byte {offset} of the end records is {found:#04x}, expected {expected:#04x}")]
-    EndRecord {
-        offset: u64,
-        expected: u8,
-        found: u8,
-    },
+    EndRecord { offset: u64, expected: u8, found: u8 },
     #[error(
         "the central directory of {size} bytes at {offset} does not end where the end records begin, at {expected_end}"
     )]
@@ -44,11 +40,7 @@ pub(crate) enum ZipFault {
     #[error("no central record at {offset}")]
     CentralRecord { offset: u64 },
     #[error("a comment of {length} bytes in the central record of `{entry}` at {offset}")]
-    EntryComment {
-        entry: String,
-        offset: u64,
-        length: u64,
-    },
+    EntryComment { entry: String, offset: u64, length: u64 },
     #[error("byte {offset}, in a header of `{entry}`, is {found:#04x}, expected {expected:#04x}")]
     Header {
         entry: String,
@@ -76,9 +68,7 @@ pub(crate) enum ZipFault {
         expected: u64,
         found: u64,
     },
-    #[error(
-        "entry `{entry}` begins at {found}, expected {expected}: entries overlap or are out of order"
-    )]
+    #[error("entry `{entry}` begins at {found}, expected {expected}: entries overlap or are out of order")]
     Overlap {
         entry: String,
         expected: u64,
@@ -88,20 +78,14 @@ pub(crate) enum ZipFault {
     Range { entry: String, central: u64 },
     #[error("entries end at {found}, the central directory begins at {expected}")]
     CentralGap { expected: u64, found: u64 },
-    #[error(
-        "entry `{entry}` claims {size} bytes out of {compressed_size}, which its method cannot give"
-    )]
+    #[error("entry `{entry}` claims {size} bytes out of {compressed_size}, which its method cannot give")]
     Size {
         entry: String,
         size: u64,
         compressed_size: u64,
     },
     #[error("{what} is {found}, above the limit of {limit}")]
-    Limit {
-        what: LimitKind,
-        limit: u64,
-        found: u64,
-    },
+    Limit { what: LimitKind, limit: u64, found: u64 },
     #[error("the end records count {expected} entries, the central directory has {found}")]
     Count { expected: u64, found: u64 },
     #[error("entry `{entry}` has content with CRC-32 {found:08x}, expected {expected:08x}")]
@@ -110,9 +94,7 @@ pub(crate) enum ZipFault {
         expected: u32,
         found: u32,
     },
-    #[error(
-        "entry `{entry}` has a deflate stream with CRC-32 {found:08x}, expected {expected:08x}"
-    )]
+    #[error("entry `{entry}` has a deflate stream with CRC-32 {found:08x}, expected {expected:08x}")]
     StreamCrc {
         entry: String,
         expected: u32,
@@ -120,9 +102,7 @@ pub(crate) enum ZipFault {
     },
     #[error("entry `{entry}` is not a valid deflate stream before byte {offset} of it")]
     Deflate { entry: String, offset: u64 },
-    #[error(
-        "the deflate stream of `{entry}` ends after {found} of {expected} bytes, or goes on beyond them"
-    )]
+    #[error("the deflate stream of `{entry}` ends after {found} of {expected} bytes, or goes on beyond them")]
     StreamEnd {
         entry: String,
         expected: u64,
@@ -134,9 +114,7 @@ pub(crate) enum ZipFault {
         expected: u64,
         found: u64,
     },
-    #[error(
-        "the deflate stream of `{entry}` ends in padding bits that are not zero: last byte {found:#04x}"
-    )]
+    #[error("the deflate stream of `{entry}` ends in padding bits that are not zero: last byte {found:#04x}")]
     Padding { entry: String, found: u8 },
     #[error("more faults than the {shown} shown")]
     More { shown: u64 },

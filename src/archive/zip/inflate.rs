@@ -98,11 +98,7 @@ impl Inflater {
     /// input was.
     ///
     /// Once all content `is_complete`, room that is otherwise kept free lets the decoder go on to the end of the stream.
-    pub(super) fn decode(
-        &mut self,
-        input: &[u8],
-        is_complete: bool,
-    ) -> Result<usize, InflateProblem> {
+    pub(super) fn decode(&mut self, input: &[u8], is_complete: bool) -> Result<usize, InflateProblem> {
         self.make_room();
         let limit = self.window.len() - if is_complete { 0 } else { LAST_BYTE_ROOM };
         let (status, read) = self.step(input, limit, TINFL_FLAG_HAS_MORE_INPUT);
@@ -117,14 +113,10 @@ impl Inflater {
     /// Decodes the last byte of the stream, when [all before it](Self::needs_input) is decoded.
     pub(super) fn decode_last(&mut self, byte: u8) -> Result<(), InflateProblem> {
         let without_highest_bit = byte & !(0x80_u8.checked_shr(byte.leading_zeros()).unwrap_or(0));
-        let other = (byte != 0)
-            .then(|| self.end_with(without_highest_bit))
-            .flatten();
+        let other = (byte != 0).then(|| self.end_with(without_highest_bit)).flatten();
         let begin = self.end;
         match self.step(&[byte], self.window.len(), 0) {
-            (TINFLStatus::Done, 1)
-                if other.is_some_and(|other| other == self.window[begin..self.end]) =>
-            {
+            (TINFLStatus::Done, 1) if other.is_some_and(|other| other == self.window[begin..self.end]) => {
                 Err(InflateProblem::Padding(byte))
             }
             (TINFLStatus::Done, 1) => {
@@ -144,20 +136,14 @@ impl Inflater {
         let end = window.len();
         window.resize(end + LAST_BYTE_ROOM, 0);
         let flags = TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
-        let (status, read, written) =
-            decompress(&mut self.state.clone(), &[byte], &mut window, end, flags);
+        let (status, read, written) = decompress(&mut self.state.clone(), &[byte], &mut window, end, flags);
         (status == TINFLStatus::Done && read == 1).then(|| window[end..end + written].to_vec())
     }
 
     fn step(&mut self, input: &[u8], limit: usize, flags: u32) -> (TINFLStatus, usize) {
         let flags = flags | TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
-        let (status, read, written) = decompress(
-            &mut self.state,
-            input,
-            &mut self.window[..limit],
-            self.end,
-            flags,
-        );
+        let (status, read, written) =
+            decompress(&mut self.state, input, &mut self.window[..limit], self.end, flags);
         self.end += written;
         self.decoded += written as u64;
         (status, read)

@@ -31,10 +31,7 @@ mod scan;
 mod tests;
 mod writer;
 
-#[expect(
-    unused_imports,
-    reason = "the containers above this layer are written next"
-)]
+#[expect(unused_imports, reason = "the containers above this layer are written next")]
 pub(crate) use self::{
     compress::Compression,
     fault::{ScanError, ZipFault},

@@ -101,23 +101,16 @@ fn copy_in_kernel(source: &File, target: &File, len: u64) -> io::Result<u64> {
     use rustix::io::Errno;
     let mut copied = 0;
     while copied < len {
-        let chunk = usize::try_from(len - copied)
-            .unwrap_or(usize::MAX)
-            .min(1 << 30);
+        let chunk = usize::try_from(len - copied).unwrap_or(usize::MAX).min(1 << 30);
         let (mut from, mut to) = (copied, copied);
         match rustix::fs::copy_file_range(source, Some(&mut from), target, Some(&mut to), chunk) {
             Ok(0) => break,
             Ok(moved) => copied += moved as u64,
             Err(Errno::INTR) => {}
             // What the kernel or the file system does not offer is done by hand.
-            Err(
-                Errno::NOSYS
-                | Errno::XDEV
-                | Errno::INVAL
-                | Errno::OPNOTSUPP
-                | Errno::PERM
-                | Errno::BADF,
-            ) => break,
+            Err(Errno::NOSYS | Errno::XDEV | Errno::INVAL | Errno::OPNOTSUPP | Errno::PERM | Errno::BADF) => {
+                break;
+            }
             Err(error) => return Err(error.into()),
         }
     }

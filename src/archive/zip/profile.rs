@@ -130,11 +130,7 @@ impl EntryHeader<'_> {
                 wide_count += 1;
             }
         }
-        let zip64_len = if wide_count > 0 {
-            4 + 8 * wide_count
-        } else {
-            0
-        };
+        let zip64_len = if wide_count > 0 { 4 + 8 * wide_count } else { 0 };
         let stream_len = if self.method == Method::Stored {
             0
         } else {

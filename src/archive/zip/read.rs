@@ -135,9 +135,7 @@ struct EntryBytes<'f> {
 impl EntryBytes<'_> {
     /// Reads some bytes into the buffer; none only at the end of the entry or for an empty buffer.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let wanted = usize::try_from(self.rest)
-            .unwrap_or(usize::MAX)
-            .min(buffer.len());
+        let wanted = usize::try_from(self.rest).unwrap_or(usize::MAX).min(buffer.len());
         if wanted == 0 {
             return Ok(0);
         }
@@ -207,8 +205,7 @@ impl DeflateReader {
             return Ok(());
         }
         self.start = 0;
-        self.buffer
-            .resize(source.rest.min(INPUT_LEN as u64) as usize, 0);
+        self.buffer.resize(source.rest.min(INPUT_LEN as u64) as usize, 0);
         let read = source.read(&mut self.buffer)?;
         self.buffer.truncate(read);
         self.crc.update(&self.buffer);

@@ -15,8 +15,8 @@ use super::{
     index::{AddProblem, IndexBuilder, MAX_48, ZipIndex},
     name::check_name,
     profile::{
-        CENTRAL_FIXED_LEN, CentralFixed, END_LEN, END_SIGNATURE, EndRecords, EntryHeader,
-        MAX_LOCAL_LEN, Method, ZIP64_END_LEN, get16, get32,
+        CENTRAL_FIXED_LEN, CentralFixed, END_LEN, END_SIGNATURE, EndRecords, EntryHeader, MAX_LOCAL_LEN,
+        Method, ZIP64_END_LEN, get16, get32,
     },
 };
 
@@ -160,13 +160,7 @@ impl Scanner<'_> {
                 return Ok(());
             };
             count += 1;
-            next_entry = self.scan_entry(
-                start,
-                &central.record,
-                &fixed,
-                next_entry,
-                end.central_offset,
-            )?;
+            next_entry = self.scan_entry(start, &central.record, &fixed, next_entry, end.central_offset)?;
             if self.must_stop() {
                 return Ok(());
             }
@@ -259,13 +253,7 @@ impl Scanner<'_> {
         Ok(Some(end))
     }
 
-    fn check_central(
-        &mut self,
-        start: u64,
-        record: &[u8],
-        fixed: &CentralFixed,
-        header: &EntryHeader<'_>,
-    ) {
+    fn check_central(&mut self, start: u64, record: &[u8], fixed: &CentralFixed, header: &EntryHeader<'_>) {
         let entry = || header.name.to_owned();
         if fixed.comment_len > 0 {
             self.fault(ZipFault::EntryComment {
@@ -357,18 +345,14 @@ impl Scanner<'_> {
         match self.builder.add(header) {
             Ok(()) => {}
             Err(AddProblem::OutOfOrder) => self.fault(ZipFault::Order { entry }),
-            Err(AddProblem::Clash { other }) if other == entry => {
-                self.fault(ZipFault::Duplicate { entry })
-            }
+            Err(AddProblem::Clash { other }) if other == entry => self.fault(ZipFault::Duplicate { entry }),
             Err(AddProblem::Clash { other }) => self.fault(ZipFault::CaseClash { entry, other }),
         }
     }
 
     fn finish(self) -> Result<ZipIndex, ScanError> {
         let Self {
-            mut faults,
-            builder,
-            ..
+            mut faults, builder, ..
         } = self;
         faults.extend(
             builder
@@ -378,9 +362,7 @@ impl Scanner<'_> {
         match builder.finish() {
             Ok(index) if faults.is_empty() => return Ok(index),
             Ok(_) => {}
-            Err(twice) => {
-                faults.extend(twice.into_iter().map(|entry| ZipFault::Duplicate { entry }))
-            }
+            Err(twice) => faults.extend(twice.into_iter().map(|entry| ZipFault::Duplicate { entry })),
         }
         Err(ScanError::Faults(faults))
     }
@@ -440,8 +422,7 @@ impl<'f> CentralReader<'f> {
         self.record.clear();
         self.record.extend_from_slice(&fixed_bytes);
         self.record.resize(fixed.record_len(), 0);
-        self.reader
-            .read_exact(&mut self.record[CENTRAL_FIXED_LEN..])?;
+        self.reader.read_exact(&mut self.record[CENTRAL_FIXED_LEN..])?;
         self.position += fixed.record_len() as u64;
         Ok(Some((start, Some(fixed))))
     }

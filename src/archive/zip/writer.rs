@@ -179,11 +179,7 @@ impl ZipFileWriter {
     /// Copies all blobs of another archive zip as they stand, and takes over their central records.
     ///
     /// The bytes do not pass through this process where the kernel can copy; no CRC and no digest is checked.
-    pub(crate) fn copy_prefix(
-        &mut self,
-        index: &ZipIndex,
-        source: &File,
-    ) -> Result<(), WriteError> {
+    pub(crate) fn copy_prefix(&mut self, index: &ZipIndex, source: &File) -> Result<(), WriteError> {
         self.cut()?;
         if self.entries > 0 || self.out.position() > 0 {
             return Err(WriteError::NotEmpty {
@@ -384,9 +380,7 @@ impl EntryWriter<'_> {
 
     /// Decides by the sample and writes it.
     fn write_sample(&mut self) -> io::Result<()> {
-        let ZipFileWriter {
-            deflater, sample, ..
-        } = &mut *self.writer;
+        let ZipFileWriter { deflater, sample, .. } = &mut *self.writer;
         self.body = if deflater.is_worth_it(sample)? {
             Body::deflate(deflater)
         } else {

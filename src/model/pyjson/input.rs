@@ -70,11 +70,7 @@ impl<R: Read> Input<R> {
         self.buffer.drain(..self.at);
         self.at = 0;
         let limit = CHUNK_BYTES as u64;
-        let read = self
-            .reader
-            .by_ref()
-            .take(limit)
-            .read_to_end(&mut self.buffer)?;
+        let read = self.reader.by_ref().take(limit).read_to_end(&mut self.buffer)?;
         Ok(read > 0)
     }
 

@@ -131,10 +131,7 @@ impl<R: Read> Parser<'_, R> {
     }
 
     fn is_digit(&mut self, at: usize) -> Result<bool> {
-        Ok(self
-            .input
-            .byte(at)?
-            .is_some_and(|byte| byte.is_ascii_digit()))
+        Ok(self.input.byte(at)?.is_some_and(|byte| byte.is_ascii_digit()))
     }
 
     /// Steps over `.` and digits, or over nothing.
@@ -314,11 +311,7 @@ impl<R: Read> Parser<'_, R> {
 }
 
 fn fault(mark: Mark, kind: Kind) -> PyJsonReadError {
-    let Mark {
-        line,
-        column,
-        offset,
-    } = mark;
+    let Mark { line, column, offset } = mark;
     PyJsonReadError::Json(PyJsonError {
         line,
         column,

@@ -18,10 +18,7 @@ fn int_and_float_differ_by_their_text() {
     assert_eq!(parse("1.0"), PyJson::Float(1.0));
     assert_eq!(parse("1e16"), PyJson::Float(1e16));
     assert_eq!(parse("1e400"), PyJson::Float(f64::INFINITY));
-    assert_eq!(
-        parse("-9223372036854775808"),
-        PyJson::Int(PyInt::Small(i64::MIN))
-    );
+    assert_eq!(parse("-9223372036854775808"), PyJson::Int(PyInt::Small(i64::MIN)));
     assert_eq!(
         parse("-9223372036854775809"),
         PyJson::Int(PyInt::Big("-9223372036854775809".to_owned()))
@@ -55,27 +52,15 @@ fn repeated_key_keeps_first_position_and_last_value() {
 #[test]
 fn surrogate_pairs_join_and_lone_surrogates_are_refused() {
     assert_eq!(parse(r#""\ud83d\ude00""#), PyJson::from("😀"));
-    assert_eq!(
-        fault(r#"["\ud800"]"#),
-        (1, 3, PyJsonErrorKind::LoneSurrogate)
-    );
-    assert_eq!(
-        fault(r#""\udc00\ud800""#),
-        (1, 2, PyJsonErrorKind::LoneSurrogate)
-    );
-    assert_eq!(
-        fault(r#""\ud800\u0041""#),
-        (1, 2, PyJsonErrorKind::LoneSurrogate)
-    );
+    assert_eq!(fault(r#"["\ud800"]"#), (1, 3, PyJsonErrorKind::LoneSurrogate));
+    assert_eq!(fault(r#""\udc00\ud800""#), (1, 2, PyJsonErrorKind::LoneSurrogate));
+    assert_eq!(fault(r#""\ud800\u0041""#), (1, 2, PyJsonErrorKind::LoneSurrogate));
 }
 
 #[test]
 fn faults_are_named_with_line_and_column() {
     use PyJsonErrorKind as Kind;
-    assert_eq!(
-        fault("{\n  \"é\": \"a\tb\"}"),
-        (2, 10, Kind::ControlCharacter)
-    );
+    assert_eq!(fault("{\n  \"é\": \"a\tb\"}"), (2, 10, Kind::ControlCharacter));
     assert_eq!(fault(""), (1, 1, Kind::ExpectedValue));
     assert_eq!(fault("[1,]"), (1, 4, Kind::ExpectedValue));
     assert_eq!(fault("[1 2]"), (1, 4, Kind::ExpectedComma));
@@ -218,6 +203,15 @@ fn str_of_nested_values_is_their_repr() {
     );
 }
 
+#[test]
+fn dumps_text_is_that_of_python() {
+    let value = parse(r#"{"é😀": [1, 1e16, "\u0001\b\f\u007f/\""], "a": NaN}"#);
+    assert_eq!(
+        value.to_dumps_text(),
+        r#"{"\u00e9\ud83d\ude00": [1, 1e+16, "\u0001\b\f"#.to_owned() + "\u{7f}" + r#"/\""], "a": NaN}"#
+    );
+}
+
 fn any_value() -> impl Strategy<Value = PyJson> {
     let number = any::<f64>().prop_filter("NaN is not equal to itself", |value| !value.is_nan());
     let leaf = prop_oneof![
@@ -239,6 +233,7 @@ fn any_value() -> impl Strategy<Value = PyJson> {
 proptest! {
     #[test]
     fn text_of_a_value_parses_back_to_it(value in any_value()) {
+        prop_assert_eq!(parse(&value.to_dumps_text()), value.clone());
         prop_assert_eq!(parse(&value.to_json_text()), value);
     }
 

@@ -45,12 +45,7 @@ pub enum DocumentError {
 impl DocumentError {
     /// The error and its cause in one line, with the file below the export's root.
     pub(super) fn detail(&self, root: &Path) -> String {
-        let below = |path: &Path| {
-            path.strip_prefix(root)
-                .unwrap_or(path)
-                .display()
-                .to_string()
-        };
+        let below = |path: &Path| path.strip_prefix(root).unwrap_or(path).display().to_string();
         match self {
             Self::Read { path, source } => format!("read {}: {source}", below(path)),
             Self::Json { path, source } => format!("{} is not JSON: {source}", below(path)),

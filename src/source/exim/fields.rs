@@ -49,9 +49,7 @@ impl<'a> Fields<'a> {
     /// Text that must be there; missing text is wrong and reads as empty.
     pub(super) fn required_text(&mut self, key: &str) -> String {
         if self.value(key).is_none() {
-            return self
-                .wrong(key, "a string", &PyJson::Null)
-                .unwrap_or_default();
+            return self.wrong(key, "a string", &PyJson::Null).unwrap_or_default();
         }
         self.text(key).unwrap_or_default()
     }
@@ -115,19 +113,12 @@ impl<'a> Fields<'a> {
     /// Fields that say nothing new.
     pub(super) fn ignore(&mut self, keys: &[&str]) {
         let entries = self.entries;
-        let ignored = entries
-            .iter()
-            .filter(|(name, _)| keys.contains(&name.as_str()));
+        let ignored = entries.iter().filter(|(name, _)| keys.contains(&name.as_str()));
         self.taken.extend(ignored.map(|(name, _)| name.as_str()));
     }
 
     /// Notes a field that holds something else than its type.
-    pub(super) fn wrong<T>(
-        &mut self,
-        key: &str,
-        expected: &'static str,
-        found: &PyJson,
-    ) -> Option<T> {
+    pub(super) fn wrong<T>(&mut self, key: &str, expected: &'static str, found: &PyJson) -> Option<T> {
         self.wrong.push(WrongType {
             field: key.to_owned(),
             expected,
@@ -161,10 +152,7 @@ fn key_value(item: &PyJson) -> Option<(String, Text)> {
 pub(super) fn whole(number: f64) -> Option<i64> {
     const LIMIT: f64 = 9_007_199_254_740_992.0;
     let is_whole = number.fract() == 0.0 && number.abs() <= LIMIT;
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a whole number of at most 2^53"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "a whole number of at most 2^53")]
     is_whole.then_some(number as i64)
 }
 

@@ -3,7 +3,10 @@
 mod document;
 mod experiment;
 mod fields;
+mod logged_model;
 mod points;
+mod prompt;
+mod registry;
 mod run;
 
 pub use document::DocumentError;

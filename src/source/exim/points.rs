@@ -34,7 +34,10 @@ impl MetricsSink {
     pub(super) fn finish(self) -> io::Result<Taken> {
         match self.error {
             Some(error) => Err(error),
-            None => Ok(Taken { series: self.series, bad_points: self.bad_points }),
+            None => Ok(Taken {
+                series: self.series,
+                bad_points: self.bad_points,
+            }),
         }
     }
 }
@@ -53,7 +56,8 @@ impl ListSink for MetricsSink {
         };
         self.current = metric.to_owned();
         self.bad_points.remove(metric);
-        self.series.insert(metric.to_owned(), PointSeries::new(&self.scratch));
+        self.series
+            .insert(metric.to_owned(), PointSeries::new(&self.scratch));
         true
     }
 
@@ -62,10 +66,25 @@ impl ListSink for MetricsSink {
             *self.bad_points.entry(self.current.clone()).or_default() += 1;
             return;
         };
-        let Some(series) = self.series.get_mut(&self.current) else { return };
+        // The run is the owner of the series.
+        let point = without_run(point);
+        let Some(series) = self.series.get_mut(&self.current) else {
+            return;
+        };
         if let Err(error) = series.push(point) {
             self.error.get_or_insert(error);
         }
+    }
+}
+
+fn without_run(mut point: Point) -> Point {
+    let link = point.link.take().map(|link| PointLink {
+        run_id: None,
+        ..*link
+    });
+    Point {
+        link: link.and_then(PointLink::boxed),
+        ..point
     }
 }
 
@@ -86,7 +105,12 @@ pub(super) fn point(exported: &PyJson) -> Option<Point> {
         run_id: fields.text("run_id"),
     };
     let (_, wrong) = fields.finish();
-    let point = Point { timestamp, step, value: Double(value), link: link.boxed() };
+    let point = Point {
+        timestamp,
+        step,
+        value: Double(value),
+        link: link.boxed(),
+    };
     wrong.is_empty().then_some(point)
 }
 

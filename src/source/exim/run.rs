@@ -26,8 +26,13 @@ pub(super) fn run(body: &PyJson) -> ExportedRun {
         info,
         params: fields.text_map("params"),
         tags: fields.text_map("tags"),
-        inputs: RunInputs { dataset_inputs, model_inputs: model_inputs(fields.dict("inputs")) },
-        outputs: RunOutputs { model_outputs: model_outputs(fields.dict("outputs")) },
+        inputs: RunInputs {
+            dataset_inputs,
+            model_inputs: model_inputs(fields.dict("inputs")),
+        },
+        outputs: RunOutputs {
+            model_outputs: model_outputs(fields.dict("outputs")),
+        },
         ..Run::default()
     };
     // Metrics were taken while the file was read; the ids of traces stand in the traces.
@@ -55,7 +60,9 @@ fn run_info(exported: &PyJson) -> (RunInfo, Vec<WrongType>) {
         status: fields.required_text("status"),
         start_time: fields.int("start_time"),
         end_time: fields.int("end_time"),
-        lifecycle_stage: fields.text("lifecycle_stage").unwrap_or_else(|| "active".to_owned()),
+        lifecycle_stage: fields
+            .text("lifecycle_stage")
+            .unwrap_or_else(|| "active".to_owned()),
         artifact_uri: fields.text("artifact_uri"),
         ..RunInfo::default()
     };
@@ -81,7 +88,9 @@ fn exim_text(run: &Run, info: &PyJson, tags: &PyJson) -> Option<String> {
 fn dataset_inputs(inputs: &PyJson, experiment_id: &str) -> (Vec<DatasetInput>, Vec<Dataset>) {
     let mut fields = Fields::new(inputs);
     let exported = fields.list("dataset_inputs").iter();
-    let mut pairs: Vec<_> = exported.map(|input| dataset_input(input, experiment_id)).collect();
+    let mut pairs: Vec<_> = exported
+        .map(|input| dataset_input(input, experiment_id))
+        .collect();
     pairs.sort_by(|a, b| a.0.cmp(&b.0));
     pairs.dedup_by(|a, b| a.0 == b.0);
     pairs.into_iter().unzip()
@@ -125,7 +134,11 @@ fn model_outputs(outputs: &PyJson) -> Vec<ModelOutput> {
     for output in fields.list("model_outputs") {
         let mut fields = Fields::new(output);
         let step = fields.int("step").unwrap_or(0);
-        models.extend(fields.text("model_id").map(|model_id| ModelOutput { model_id, step }));
+        models.extend(
+            fields
+                .text("model_id")
+                .map(|model_id| ModelOutput { model_id, step }),
+        );
     }
     models.sort();
     models.dedup();

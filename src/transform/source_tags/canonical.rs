@@ -46,20 +46,14 @@ pub fn run_source(run: &Run) -> Result<Overlay, PyJsonError> {
         .get("tags")
         .cloned()
         .unwrap_or_else(|| tags_dict(&run.tags));
-    Ok(run_overlay(
-        exported.get("info").unwrap_or(&PyJson::Null),
-        &tags,
-    ))
+    Ok(run_overlay(exported.get("info").unwrap_or(&PyJson::Null), &tags))
 }
 
 /// The source tags of a model version's line.
 ///
 /// # Errors
 /// The line's `exim` text is not JSON.
-pub fn version_source(
-    version: &ModelVersion,
-    context: &VersionContext,
-) -> Result<Overlay, PyJsonError> {
+pub fn version_source(version: &ModelVersion, context: &VersionContext) -> Result<Overlay, PyJsonError> {
     match &version.exim {
         Some(text) => Ok(version_overlay(&PyJson::parse(text.as_bytes())?)),
         None => Ok(version_overlay(&version_dict(version, context))),
@@ -118,10 +112,7 @@ pub fn version_dict(version: &ModelVersion, context: &VersionContext) -> PyJson 
         .iter()
         .map(|alias| PyJson::from(alias.as_str()))
         .collect();
-    let status_message = version
-        .status_message
-        .as_deref()
-        .filter(|text| !text.is_empty());
+    let status_message = version.status_message.as_deref().filter(|text| !text.is_empty());
     let mut dict = Dict::default();
     dict.put("name", version.name.as_str());
     dict.put("version", version.version.to_string());
@@ -216,8 +207,7 @@ mod tests {
             },
             ..Run::default()
         };
-        run.tags
-            .insert("mlflow.a.mlflow.b".to_owned(), "greater".into());
+        run.tags.insert("mlflow.a.mlflow.b".to_owned(), "greater".into());
         run.tags.insert("mlflow.a.b".to_owned(), "lesser".into());
         run
     }
@@ -225,14 +215,8 @@ mod tests {
     #[test]
     fn a_run_without_an_end_has_none_as_text() {
         let overlay = run_source(&run()).expect("there is no exim text");
-        assert_eq!(
-            value(&overlay, "mlflow_exim.run_info.end_time"),
-            Some("None")
-        );
-        assert_eq!(
-            value(&overlay, "mlflow_exim.run_info._end_time"),
-            Some("None")
-        );
+        assert_eq!(value(&overlay, "mlflow_exim.run_info.end_time"), Some("None"));
+        assert_eq!(value(&overlay, "mlflow_exim.run_info._end_time"), Some("None"));
         assert_eq!(
             value(&overlay, "mlflow_exim.run_info._start_time"),
             Some("2022-12-12 09:07:36")

@@ -110,11 +110,7 @@ impl Overlay {
     fn system_tags(&mut self, tags: Option<&PyJson>) {
         for (key, value) in tag_entries(tags) {
             if key.starts_with(SYSTEM_PREFIX) {
-                self.insert(
-                    PREFIX_MLFLOW_TAG,
-                    &key.replace(SYSTEM_PREFIX, ""),
-                    value.py_str(),
-                );
+                self.insert(PREFIX_MLFLOW_TAG, &key.replace(SYSTEM_PREFIX, ""), value.py_str());
             }
         }
     }
@@ -187,10 +183,7 @@ pub fn own_tags(tags: Option<&PyJson>) -> (Vec<(String, String)>, Vec<Notice>) {
 /// The tags as (key, value), whether they are an object or a list of `{key, value}`.
 fn tag_entries(tags: Option<&PyJson>) -> Vec<(&str, &PyJson)> {
     match tags {
-        Some(PyJson::Dict(entries)) => entries
-            .iter()
-            .map(|(key, value)| (key.as_str(), value))
-            .collect(),
+        Some(PyJson::Dict(entries)) => entries.iter().map(|(key, value)| (key.as_str(), value)).collect(),
         Some(PyJson::List(items)) => items
             .iter()
             .filter_map(|item| Some((item.get("key")?.as_str()?, item.get("value")?)))

@@ -14,10 +14,7 @@ pub(super) fn format_millis(millis: &PyJson) -> Result<String, TimeFault> {
         PyJson::Bool(value) => f64::from(u8::from(*value)),
         PyJson::Float(value) => *value,
         // Exact to 2^53; no calendar time is beyond.
-        PyJson::Int(value) => value
-            .to_string()
-            .parse()
-            .map_err(|_| TimeFault::NotANumber)?,
+        PyJson::Int(value) => value.to_string().parse().map_err(|_| TimeFault::NotANumber)?,
         PyJson::Str(_) | PyJson::List(_) | PyJson::Dict(_) => return Err(TimeFault::NotANumber),
     };
     if millis == 0.0 {
@@ -30,10 +27,7 @@ pub(super) fn format_millis(millis: &PyJson) -> Result<String, TimeFault> {
     if !(FIRST_SECOND..=LAST_SECOND).contains(&seconds) {
         return Err(TimeFault::OutOfRange);
     }
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a whole number within 64 bits"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "a whole number within 64 bits")]
     let seconds = seconds as i64;
     Ok(format_seconds(seconds))
 }
@@ -55,8 +49,7 @@ fn civil_from_days(days_since_1970: i64) -> (i64, i64, i64) {
         days.div_euclid(DAYS_IN_400_YEARS),
         days.rem_euclid(DAYS_IN_400_YEARS),
     );
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
@@ -78,20 +71,11 @@ mod tests {
 
     #[test]
     fn a_time_is_formatted_in_utc() {
-        assert_eq!(
-            text(1_670_474_737_597).as_deref(),
-            Ok("2022-12-08 04:45:38")
-        );
+        assert_eq!(text(1_670_474_737_597).as_deref(), Ok("2022-12-08 04:45:38"));
         assert_eq!(text(951_782_400_000).as_deref(), Ok("2000-02-29 00:00:00"));
         assert_eq!(text(-86_400_000).as_deref(), Ok("1969-12-31 00:00:00"));
-        assert_eq!(
-            text(253_402_300_800_000).as_deref(),
-            Ok("10000-01-01 00:00:00")
-        );
-        assert_eq!(
-            text(-60_000_000_000_000).as_deref(),
-            Ok("68-09-03 13:20:00")
-        );
+        assert_eq!(text(253_402_300_800_000).as_deref(), Ok("10000-01-01 00:00:00"));
+        assert_eq!(text(-60_000_000_000_000).as_deref(), Ok("68-09-03 13:20:00"));
         assert_eq!(text(-62_135_596_801_000).as_deref(), Ok("0-12-31 23:59:59"));
     }
 
@@ -122,10 +106,7 @@ mod tests {
             format_millis(&PyJson::Float(f64::NAN)),
             Err(TimeFault::OutOfRange)
         );
-        assert_eq!(
-            format_millis(&PyJson::from("1500")),
-            Err(TimeFault::NotANumber)
-        );
+        assert_eq!(format_millis(&PyJson::from("1500")), Err(TimeFault::NotANumber));
         assert_eq!(text(i64::MAX), Ok("292278994-08-17 07:12:56".to_owned()));
     }
 }

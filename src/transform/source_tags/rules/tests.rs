@@ -99,14 +99,8 @@ fn version_has_own_then_fields_then_times_and_no_mlflow_tags() {
         ("mlflow_exim.field.creation_timestamp", "1500"),
         ("mlflow_exim.field.last_updated_timestamp", "2500"),
         ("mlflow_exim.field.aliases", "['also-champion', 'champion']"),
-        (
-            "mlflow_exim.field._creation_timestamp",
-            "1970-01-01 00:00:02",
-        ),
-        (
-            "mlflow_exim.field._last_updated_timestamp",
-            "1970-01-01 00:00:02",
-        ),
+        ("mlflow_exim.field._creation_timestamp", "1970-01-01 00:00:02"),
+        ("mlflow_exim.field._last_updated_timestamp", "1970-01-01 00:00:02"),
     ]);
     assert_eq!(made.tags, expected);
 }
@@ -131,9 +125,8 @@ fn later_tags_win_and_keep_the_first_place() {
 
 #[test]
 fn a_second_injection_nests_nothing_and_changes_nothing() {
-    let dict = json(
-        r#"{"x": 1, "creation_time": 1500, "last_update_time": 1500, "tags": {"mlflow.a": "1"}}"#,
-    );
+    let dict =
+        json(r#"{"x": 1, "creation_time": 1500, "last_update_time": 1500, "tags": {"mlflow.a": "1"}}"#);
     let first = experiment_tags(&dict);
     let second = experiment_overlay(&dict).onto(first.tags.clone());
     assert_eq!(second.tags, first.tags);
@@ -151,10 +144,7 @@ fn every_occurrence_of_the_prefix_is_dropped_from_a_key() {
     ];
     for (key, rest) in cases {
         let made = system_tags(&format!(r#"{{"{key}": "v"}}"#));
-        assert_eq!(
-            made,
-            [(format!("mlflow_exim.mlflow_tag.{rest}"), "v".to_owned())]
-        );
+        assert_eq!(made, [(format!("mlflow_exim.mlflow_tag.{rest}"), "v".to_owned())]);
     }
 }
 
@@ -175,7 +165,8 @@ fn of_colliding_keys_the_later_wins_at_the_place_of_the_first() {
 
 #[test]
 fn keys_that_only_contain_the_prefix_get_no_source_tag() {
-    let tags = r#"{"xmlflow.y": "1", "mlflowX": "2", "mlflow": "3", "mlflow_exim.field.a": "4", "MLflow.a": "5"}"#;
+    let tags =
+        r#"{"xmlflow.y": "1", "mlflowX": "2", "mlflow": "3", "mlflow_exim.field.a": "4", "MLflow.a": "5"}"#;
     assert_eq!(system_tags(tags), []);
 }
 
@@ -207,8 +198,7 @@ fn scalars_are_printed_as_python_prints_them() {
 
 #[test]
 fn every_key_but_tags_becomes_a_field() {
-    let made =
-        version(r#"{"_download_uri": "u", "status_message": null, "tags": {"a": "1"}, "x.y": 1}"#);
+    let made = version(r#"{"_download_uri": "u", "status_message": null, "tags": {"a": "1"}, "x.y": 1}"#);
     assert_eq!(
         made.added,
         pairs([
@@ -244,10 +234,7 @@ fn the_exported_copy_of_a_time_is_overwritten_in_its_place() {
 #[test]
 fn run_times_are_copied_as_they_are() {
     let made = run(r#"{"start_time": 1500, "_start_time": "whatever"}"#, "{}");
-    assert_eq!(
-        value(&made, "mlflow_exim.run_info._start_time"),
-        Some("whatever")
-    );
+    assert_eq!(value(&made, "mlflow_exim.run_info._start_time"), Some("whatever"));
     assert_eq!(value(&made, "mlflow_exim.run_info._end_time"), None);
     assert_eq!(made.notices, []);
 }
@@ -290,10 +277,7 @@ fn a_time_that_would_be_sent_as_no_value_is_only_copied_and_reported() {
 #[test]
 fn a_time_that_is_no_number_is_only_copied_and_reported() {
     let made = experiment(r#"{"creation_time": "1500", "last_update_time": null, "tags": {}}"#);
-    assert_eq!(
-        value(&made, "mlflow_exim.field.creation_time"),
-        Some("1500")
-    );
+    assert_eq!(value(&made, "mlflow_exim.field.creation_time"), Some("1500"));
     assert_eq!(value(&made, "mlflow_exim.field._creation_time"), None);
     assert_eq!(
         made.notices,
@@ -316,11 +300,7 @@ fn tags_as_a_list_are_read_and_reported() {
     );
     assert_eq!(
         made.tags,
-        pairs([
-            ("mlflow.a", "1"),
-            ("b", "2"),
-            ("mlflow_exim.mlflow_tag.a", "1")
-        ])
+        pairs([("mlflow.a", "1"), ("b", "2"), ("mlflow_exim.mlflow_tag.a", "1")])
     );
     assert_eq!(made.notices, [Notice::TagsNotADict { found: "a list" }]);
 }
@@ -349,8 +329,5 @@ fn a_tag_that_is_no_string_is_printed_and_reported() {
 #[test]
 fn no_mlflow_user_is_added() {
     let made = run(r#"{"user_id": "unknown"}"#, "{}");
-    assert_eq!(
-        made.tags,
-        pairs([("mlflow_exim.run_info.user_id", "unknown")])
-    );
+    assert_eq!(made.tags, pairs([("mlflow_exim.run_info.user_id", "unknown")]));
 }
