@@ -1,6 +1,7 @@
 //! mlark moves MLflow history as a file.
 
 pub mod archive;
+pub mod cli;
 pub mod format;
 pub mod model;
 pub mod monitor;

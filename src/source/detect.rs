@@ -1,5 +1,7 @@
 //! Which source lies behind a text: by what is there, never by a version number.
 
+use super::context::ExportError;
+use super::uri::{local_path, redact};
 use std::path::Path;
 
 /// The kinds of source.
@@ -51,4 +53,26 @@ fn is_sqlite_file(path: &Path) -> bool {
         .and_then(|_| std::fs::File::open(path).ok())
         .and_then(|mut file| file.read_exact(&mut head).ok());
     read.is_some() && head == *b"SQLite format 3\0"
+}
+
+/// The kind of source behind a text.
+///
+/// # Errors
+/// There is nothing, or nothing that is known.
+pub fn kind_of(source: &str) -> Result<SourceKind, ExportError> {
+    if let Some(kind) = by_name(source) {
+        return Ok(kind);
+    }
+    let no_data = |detail: &str| ExportError::NoData {
+        source_uri: redact(source),
+        detail: detail.to_owned(),
+    };
+    let path = local_path(source).ok_or_else(|| no_data("its scheme is not one mlark reads"))?;
+    let path = Path::new(&path);
+    if !path.exists() {
+        return Err(no_data("there is no such file or directory"));
+    }
+    Err(no_data(
+        "neither an mlruns tree (folders with meta.yaml) nor an export of mlflow-export-import (experiment.json, model.json, …) lies there",
+    ))
 }

@@ -1,0 +1,123 @@
+//! Options that several commands share, and small helpers of printing.
+
+use super::error::{CliError, Result};
+use crate::archive::{ContainerKind, WriterOptions};
+use clap::ValueEnum;
+use std::path::{Path, PathBuf};
+
+/// Where and how a new archive is written.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Output")]
+pub(super) struct OutputArgs {
+    /// The archive to make: a zip where the name ends in `.zip`, else a directory
+    #[arg(short, long, value_name = "OUT")]
+    pub output: PathBuf,
+    /// Makes a directory or a zip whatever the name is
+    #[arg(long, value_enum, value_name = "KIND")]
+    container: Option<ContainerArg>,
+    /// Replaces OUT where it exists; until the new one is whole, the old one stays
+    #[arg(long)]
+    force: bool,
+    /// Leaves syncing to disk to the operating system
+    #[arg(long)]
+    no_sync: bool,
+    /// Threads that read and hash [default: one per core]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    threads: usize,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ContainerArg {
+    Directory,
+    Zip,
+}
+
+impl OutputArgs {
+    /// Options of the writer.
+    pub(super) fn writer_options(&self) -> WriterOptions {
+        WriterOptions {
+            container: self.container.map(|container| match container {
+                ContainerArg::Directory => ContainerKind::Directory,
+                ContainerArg::Zip => ContainerKind::Zip,
+            }),
+            force: self.force,
+            threads: self.threads,
+            no_sync: self.no_sync,
+        }
+    }
+
+    /// Refuses an output that is the input or lies within it.
+    pub(super) fn refuse_input(&self, input: &Path) -> Result<()> {
+        let (Ok(input), Ok(output)) = (input.canonicalize(), self.output.canonicalize()) else {
+            return Ok(());
+        };
+        if input == output {
+            let path = self.output.clone();
+            return Err(crate::archive::ArchiveError::OutputIsInput { path }.into());
+        }
+        if output.starts_with(&input) || input.starts_with(&output) {
+            return Err(CliError::usage(format!(
+                "output `{}` and input `{}` lie within each other",
+                output.display(),
+                input.display()
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// The tracking URI that stands for a source or target that was not given.
+pub(super) fn tracking_uri(given: Option<&str>, what: &str) -> Result<String> {
+    let from_environment = || {
+        std::env::var("MLFLOW_TRACKING_URI")
+            .ok()
+            .filter(|uri| !uri.is_empty())
+    };
+    given
+        .map(str::to_owned)
+        .or_else(from_environment)
+        .ok_or_else(|| CliError::usage(format!("no {what} was given, and MLFLOW_TRACKING_URI is not set")))
+}
+
+/// A number with thousands separated, for people.
+pub(super) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A size in bytes, for people.
+pub(super) fn bytes(size_bytes: u64) -> String {
+    let mut size = size_bytes as f64;
+    for unit in ["B", "kB", "MB", "GB"] {
+        if size < 1000.0 {
+            let decimals = usize::from(unit != "B");
+            return format!("{size:.decimals$} {unit}");
+        }
+        size /= 1000.0;
+    }
+    format!("{size:.1} TB")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_made_for_reading() {
+        assert_eq!(
+            [0, 999, 1000, 1_234_567].map(grouped),
+            ["0", "999", "1,000", "1,234,567"]
+        );
+        assert_eq!(
+            [0, 999, 1000, 1_500_000].map(bytes),
+            ["0 B", "999 B", "1.0 kB", "1.5 MB"]
+        );
+    }
+}

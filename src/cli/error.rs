@@ -1,0 +1,108 @@
+//! Errors as people see them: what failed, why, and a hint that can be run.
+
+use super::Exit;
+use crate::archive::ArchiveError;
+use crate::source::ExportError;
+use std::io;
+
+/// An error on its way to the user.
+#[derive(Debug)]
+pub(super) struct CliError {
+    error: anyhow::Error,
+    exit: Exit,
+    hint: Option<String>,
+}
+
+/// Result of a command.
+pub(super) type Result<T = Exit> = std::result::Result<T, CliError>;
+
+impl CliError {
+    /// A request that cannot be carried out as given.
+    pub(super) fn usage(message: impl std::fmt::Display) -> Self {
+        CliError {
+            error: anyhow::anyhow!("{message}"),
+            exit: Exit::Usage,
+            hint: None,
+        }
+    }
+
+    /// Adds a hint, such as a command to run.
+    #[must_use]
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl From<ArchiveError> for CliError {
+    fn from(error: ArchiveError) -> Self {
+        let hint = match &error {
+            ArchiveError::OutputExists { .. } => Some("--force replaces it".to_owned()),
+            ArchiveError::OutputIsInput { .. } => Some("give another path to -o".to_owned()),
+            ArchiveError::Damaged { path, .. } | ArchiveError::DigestMismatch { path, .. } => {
+                Some(format!("`mlark verify {}` lists all damage", path.display()))
+            }
+            _ => None,
+        };
+        CliError {
+            exit: Exit::of_error(error.kind()),
+            error: error.into(),
+            hint,
+        }
+    }
+}
+
+impl From<ExportError> for CliError {
+    fn from(error: ExportError) -> Self {
+        let hint = match &error {
+            ExportError::Archive(_) => {
+                let ExportError::Archive(error) = error else {
+                    unreachable!("matched above")
+                };
+                return error.into();
+            }
+            ExportError::Failure { .. } => {
+                Some("--keep-going leaves it out, lists it in the archive and exits with 3".to_owned())
+            }
+            ExportError::NothingMatches { .. } => Some("`mlark ls SOURCE` shows what is there".to_owned()),
+            _ => None,
+        };
+        CliError {
+            exit: Exit::of_error(error.kind()),
+            error: error.into(),
+            hint,
+        }
+    }
+}
+
+/// An error of writing results to stdout.
+impl From<io::Error> for CliError {
+    fn from(error: io::Error) -> Self {
+        // A reader that has seen enough, such as `head`, is not an error.
+        let exit = match error.kind() {
+            io::ErrorKind::BrokenPipe => Exit::Done,
+            _ => Exit::Io,
+        };
+        CliError {
+            error: anyhow::Error::new(error).context("write the output"),
+            exit,
+            hint: None,
+        }
+    }
+}
+
+/// Prints an error with its causes and the hint; the exit code to end with.
+pub(super) fn report(error: &CliError) -> Exit {
+    if error.exit == Exit::Done {
+        return Exit::Done;
+    }
+    let mut text = format!("error: {}\n", error.error);
+    for cause in error.error.chain().skip(1) {
+        text.push_str(&format!("  because: {cause}\n"));
+    }
+    if let Some(hint) = &error.hint {
+        text.push_str(&format!("hint: {hint}\n"));
+    }
+    anstream::eprint!("{text}");
+    error.exit
+}

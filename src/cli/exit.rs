@@ -1,0 +1,60 @@
+//! Exit codes.
+
+use crate::archive::ErrorKind;
+use std::process::ExitCode;
+
+/// Shown below the list of commands.
+pub(super) const HELP: &str = "\
+Exit codes:
+  0  done
+  1  findings (verify) or differences (diff)
+  2  usage: an option or an output that cannot be
+  3  incomplete: made with --keep-going, and something could not be read or written
+  4  the archive is damaged
+  5  the archive is of a newer version, or of another format
+  6  the file system refused
+  7  the source could not be read
+  8  the target refused or could not be reached";
+
+/// What a run of mlark ends with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// All was done.
+    Done = 0,
+    /// `verify` found something, `diff` found differences.
+    Findings = 1,
+    /// The request cannot be carried out as given.
+    Usage = 2,
+    /// Made, but with failures.
+    Incomplete = 3,
+    /// The archive is damaged.
+    Damaged = 4,
+    /// The archive is newer or of another format.
+    Unsupported = 5,
+    /// The file system refused.
+    Io = 6,
+    /// The source could not be read.
+    Source = 7,
+    /// The target refused or could not be reached.
+    Target = 8,
+}
+
+impl Exit {
+    /// The code for an error; a new kind of error does not compile without one.
+    pub(super) fn of_error(kind: ErrorKind) -> Self {
+        match kind {
+            ErrorKind::Damaged => Exit::Damaged,
+            ErrorKind::Unsupported => Exit::Unsupported,
+            ErrorKind::Io => Exit::Io,
+            ErrorKind::Usage => Exit::Usage,
+            ErrorKind::Source => Exit::Source,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(exit as u8)
+    }
+}

@@ -1,0 +1,128 @@
+//! `mlark info`.
+
+use super::common::{bytes, grouped};
+use super::error::Result;
+use super::exit::Exit;
+use crate::archive::Archive;
+use crate::format::{Kind, Manifest};
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+/// Say what an archive is: whence, when, how much, what was done to it, what it does not hold
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The archive
+    archive: PathBuf,
+    /// Prints the manifest
+    #[arg(long)]
+    json: bool,
+}
+
+impl Args {
+    pub(super) fn run(self) -> Result {
+        let archive = Archive::open(&self.archive)?;
+        let manifest = archive.manifest();
+        let text = match self.json {
+            true => manifest.to_text(),
+            false => describe(manifest),
+        };
+        std::io::stdout().lock().write_all(text.as_bytes())?;
+        Ok(Exit::Done)
+    }
+}
+
+/// The manifest for people.
+fn describe(manifest: &Manifest) -> String {
+    let mut text = String::new();
+    let mut row = |name: &str, value: &str| {
+        let _ = writeln!(text, "{name:<14}{value}");
+    };
+    let format = &manifest.format;
+    row(
+        "format",
+        &format!("{} {}.{}", format.name, format.major, format.minor),
+    );
+    row("content id", &manifest.content_id.to_string());
+    row("origin", &manifest.origin);
+    let source = &manifest.source;
+    let version = source
+        .mlflow_version
+        .as_ref()
+        .map_or(String::new(), |version| format!(", MLflow {version}"));
+    row("source", &format!("{} ({}{version})", source.uri, source.kind));
+    row(
+        "created",
+        &format!(
+            "{} by {} {}",
+            manifest.created, manifest.tool.name, manifest.tool.version
+        ),
+    );
+    for (name, value) in &manifest.selection.options {
+        row("selection", &format!("--{name} {value}"));
+    }
+    describe_counts(manifest, &mut row);
+    for entry in &manifest.history {
+        let counts: Vec<_> = entry
+            .counts
+            .iter()
+            .map(|(name, count)| format!("{name} {}", grouped(*count)))
+            .collect();
+        row(
+            "transform",
+            &format!("{} at {} ({})", entry.name, entry.time, counts.join(", ")),
+        );
+    }
+    for (label, losses) in [
+        ("left out", &manifest.selection.left_out),
+        ("limit", &manifest.losses.limits),
+        ("failure", &manifest.losses.failures),
+    ] {
+        for loss in losses {
+            let place = if loss.field == "*" {
+                loss.kind.clone()
+            } else {
+                format!("{} {}", loss.kind, loss.field)
+            };
+            row(
+                label,
+                &format!("{place}: {} ({})", loss.reason, grouped(loss.count)),
+            );
+        }
+    }
+    text
+}
+
+fn describe_counts(manifest: &Manifest, row: &mut impl FnMut(&str, &str)) {
+    for &kind in Kind::ALL {
+        let count = manifest.count(kind);
+        // Lines of metrics and artifacts mean nothing to a person; their totals follow.
+        if count > 0 && !matches!(kind, Kind::Metrics | Kind::ModelMetrics | Kind::Artifacts) {
+            row(
+                "holds",
+                &format!("{} {}", grouped(count), kind.name().replace('-', " ")),
+            );
+        }
+    }
+    let totals = &manifest.totals;
+    row(
+        "holds",
+        &format!("{} metric points", grouped(totals.metric_points)),
+    );
+    row(
+        "holds",
+        &format!(
+            "{} artifacts, {}",
+            grouped(totals.artifact_files),
+            bytes(totals.artifact_bytes)
+        ),
+    );
+    row(
+        "holds",
+        &format!(
+            "{} distinct blobs, {}",
+            grouped(totals.blobs),
+            bytes(totals.blob_bytes)
+        ),
+    );
+}

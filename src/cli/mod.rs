@@ -1,0 +1,56 @@
+//! The command line: one file per command, each with its `Args` and a `run` that reads like a recipe.
+
+mod common;
+mod error;
+mod exit;
+mod export;
+mod info;
+mod progress;
+
+use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+pub use exit::Exit;
+
+/// Moves MLflow history as a file.
+///
+/// mlark writes experiments, runs, models, traces, prompts and artifacts into one verifiable archive, keeps
+/// their lineage as source tags, and replays them into any MLflow server.
+#[derive(Debug, Parser)]
+#[command(name = "mlark", version, max_term_width = 110, after_help = exit::HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Export(export::Args),
+    Info(info::Args),
+}
+
+/// Runs the command line; what it found or made decides the exit code.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are results; a closed pipe while they are printed is not an error.
+            let _ = error.print();
+            return if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Done
+            }
+            .into();
+        }
+    };
+    let done = match cli.command {
+        Command::Export(args) => args.run(),
+        Command::Info(args) => args.run(),
+    };
+    match done {
+        Ok(exit) => exit.into(),
+        Err(error) => error::report(&error).into(),
+    }
+}

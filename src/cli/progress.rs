@@ -1,0 +1,62 @@
+//! Progress on a terminal; notices always.
+
+use crate::monitor::Monitor;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::IsTerminal;
+use std::sync::Mutex;
+use std::time::Duration;
+
+/// Draws a bar on stderr where that is a terminal, and prints notices there.
+pub(super) struct Progress {
+    bar: Mutex<ProgressBar>,
+}
+
+impl Progress {
+    pub(super) fn new() -> Self {
+        Progress {
+            bar: Mutex::new(ProgressBar::hidden()),
+        }
+    }
+
+    fn with_bar(&self, action: impl FnOnce(&mut ProgressBar)) {
+        if let Ok(mut bar) = self.bar.lock() {
+            action(&mut bar);
+        }
+    }
+
+    /// Removes the bar.
+    pub(super) fn done(&self) {
+        self.with_bar(|bar| bar.finish_and_clear());
+    }
+}
+
+impl Monitor for Progress {
+    fn begin(&self, phase: &str, total: Option<u64>) {
+        if !std::io::stderr().is_terminal() {
+            return;
+        }
+        self.with_bar(|bar| {
+            bar.finish_and_clear();
+            // Four times a second is enough, and work done within the first second draws nothing.
+            let target = ProgressDrawTarget::stderr_with_hz(4);
+            *bar = ProgressBar::with_draw_target(total, target);
+            let template = match total {
+                Some(_) => "{msg} {wide_bar} {human_pos}/{human_len} {per_sec} {eta}",
+                None => "{msg} {spinner} {human_pos} {per_sec}",
+            };
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style);
+            }
+            bar.set_message(phase.to_owned());
+            bar.enable_steady_tick(Duration::from_secs(1));
+        });
+    }
+
+    fn advance(&self, steps: u64) {
+        self.with_bar(|bar| bar.inc(steps));
+    }
+
+    fn notice(&self, text: &str) {
+        self.with_bar(|bar| bar.suspend(|| anstream::eprintln!("note: {text}")));
+    }
+}
