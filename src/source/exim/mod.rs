@@ -1,6 +1,8 @@
 //! Directories that mlflow-export-import wrote.
 
+mod artifacts;
 mod document;
+mod evaluation;
 mod experiment;
 mod fields;
 mod logged_model;
