@@ -43,8 +43,9 @@ impl ArtifactTree {
     pub(super) fn below(root: &Path) -> io::Result<Self> {
         let mut pending = VecDeque::new();
         if root.is_dir() {
-            let above = Rc::new(vec![root.canonicalize()?]);
-            pending = entries_of(root, "", &above)?.into();
+            let root = root.canonicalize()?;
+            let above = Rc::new(vec![root.clone()]);
+            pending = entries_of(&root, "", &above)?.into();
         }
         Ok(ArtifactTree { pending })
     }
@@ -70,8 +71,8 @@ impl ArtifactTree {
             return entry.failed("not-a-file", "neither a file nor a folder".to_owned());
         }
         let mut above = entry.above.as_ref().clone();
-        above.push(real);
-        match entries_of(&entry.at, &entry.path, &Rc::new(above)) {
+        above.push(real.clone());
+        match entries_of(&real, &entry.path, &Rc::new(above)) {
             Err(error) => entry.failed("unreadable", error.to_string()),
             Ok(entries) if entries.is_empty() => Some(Found::EmptyDirectory),
             Ok(entries) => {
