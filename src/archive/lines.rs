@@ -183,6 +183,12 @@ pub(crate) fn blob_reference(value: &Value) -> Option<BlobRef> {
 
 use serde::Deserialize as _;
 
+/// A value with its long strings put back in their places.
+pub(crate) fn inlined(archive: &Archive, mut value: Value) -> Result<Value> {
+    inline_blobs(archive, &mut value)?;
+    Ok(value)
+}
+
 fn inline_blobs(archive: &Archive, value: &mut Value) -> Result<()> {
     if let Some(blob) = blob_reference(value) {
         *value = Value::String(read_text(archive, &blob)?);

@@ -19,9 +19,12 @@ mod writer;
 mod zip;
 
 pub use blob::{ByteSource, OpenFn};
+pub(crate) use clock::now_text;
 pub use container::ContainerKind;
 pub use error::{ArchiveError, ErrorKind, Result};
 pub use lines::{Line, Lines, Objects};
+pub(crate) use lines::{inlined, parse_line};
+pub(crate) use part::PartWriter;
 pub use points::PointSeries;
 pub use reader::{Archive, CheckedReader};
 pub use writer::{ArchiveWriter, Duplicates, FileFailure, ManifestHead, Owner, WriterOptions};

@@ -8,7 +8,9 @@ use super::reader::Archive;
 use super::staging::Staging;
 use super::zip::{Compression, ZipFileWriter};
 use crate::format::Manifest;
-use crate::format::layout::{BLOB_PATH_LEN, CHECKSUMS, MANIFEST, SEAL, blob_path, checksum_line};
+use crate::format::layout::{
+    BLOB_PATH_LEN, CHECKSUMS, MANIFEST, SEAL, blob_path, checksum_line, is_object_path, parse_blob_path,
+};
 use crate::format::manifest::FileDescriptor;
 use crate::model::{BlobRef, Digest};
 use sha2::{Digest as _, Sha256};
@@ -32,6 +34,8 @@ pub(crate) struct Output {
     target: Target,
     /// The archive whose blobs were taken over.
     adopted: Option<Archive>,
+    /// Those that were not.
+    except: BTreeSet<Digest>,
 }
 
 enum Target {
@@ -68,6 +72,7 @@ impl Output {
             scratch: scratch.to_owned(),
             target,
             adopted: None,
+            except: BTreeSet::new(),
         })
     }
 
@@ -138,7 +143,13 @@ impl Output {
     }
 
     /// Takes over all blobs of another archive, before any other blob comes.
-    pub(crate) fn adopt_blobs(&mut self, archive: &Archive, copy: bool) -> Result<()> {
+    pub(crate) fn adopt_blobs(
+        &mut self,
+        archive: &Archive,
+        copy: bool,
+        except: &BTreeSet<Digest>,
+    ) -> Result<()> {
+        self.except = except.clone();
         match (&mut self.target, archive.zip()) {
             (
                 Target::Zip {
@@ -146,12 +157,12 @@ impl Output {
                     path,
                 },
                 Some((file, index)),
-            ) => {
+            ) if except.is_empty() => {
                 writer.copy_prefix(index, file).map_err(zip_error(path))?;
             }
             (Target::Directory(blobs), None) => {
                 let blobs = blobs.clone();
-                for_each_blob(archive, |digest| link_blob(archive, &blobs, digest, copy))?;
+                for_each_blob(archive, except, |digest| link_blob(archive, &blobs, digest, copy))?;
             }
             _ => self.copy_blobs(archive)?,
         }
@@ -161,7 +172,8 @@ impl Output {
 
     /// Copies blobs from one kind of container to the other; their digests are checked.
     fn copy_blobs(&mut self, archive: &Archive) -> Result<()> {
-        for_each_blob(archive, |digest| {
+        let except = self.except.clone();
+        for_each_blob(archive, &except, |digest| {
             let reader = archive.blob(digest)?;
             let size = reader.size_bytes();
             match &mut self.target {
@@ -211,7 +223,7 @@ impl Output {
         let mut writer = ChecksumWriter::create(&self.root.join(CHECKSUMS))?;
         let mut own = own.iter().copied().peekable();
         if let Some(archive) = &self.adopted {
-            for_each_blob(archive, |digest| {
+            for_each_blob(archive, &self.except, |digest| {
                 while let Some(next) = own.next_if(|next| next < digest) {
                     writer.write(&next, &blob_path(&next))?;
                 }
@@ -221,10 +233,7 @@ impl Output {
         for digest in own {
             writer.write(&digest, &blob_path(&digest))?;
         }
-        for file in files
-            .iter()
-            .filter(|file| crate::format::layout::parse_object_path(&file.path).is_some())
-        {
+        for file in files.iter().filter(|file| is_object_path(&file.path)) {
             writer.write(&file.sha256, &file.path)?;
         }
         writer.finish()
@@ -253,8 +262,7 @@ impl Output {
 /// Appends everything but the blobs to a zip: object files, optional files, checksums, manifest, seal.
 fn close_zip(mut zip: ZipFileWriter, path: &Path, root: &Path, manifest: &Manifest) -> Result<()> {
     let listed = manifest.files.iter().map(|file| file.path.as_str());
-    let (objects, others): (Vec<_>, Vec<_>) =
-        listed.partition(|path| crate::format::layout::parse_object_path(path).is_some());
+    let (objects, others): (Vec<_>, Vec<_>) = listed.partition(|path| is_object_path(path));
     for name in objects
         .into_iter()
         .chain(others)
@@ -284,11 +292,15 @@ fn zip_error(path: &Path) -> impl FnOnce(super::zip::WriteError) -> ArchiveError
     }
 }
 
-/// Calls `visit` with each blob of an archive, by digest.
-fn for_each_blob(archive: &Archive, mut visit: impl FnMut(&Digest) -> Result<()>) -> Result<()> {
+/// Calls `visit` with each blob of an archive but those of `except`, by digest.
+fn for_each_blob(
+    archive: &Archive,
+    except: &BTreeSet<Digest>,
+    mut visit: impl FnMut(&Digest) -> Result<()>,
+) -> Result<()> {
     let mut checksums = Checksums::open(archive)?;
     while let Some((digest, path)) = checksums.next()? {
-        if crate::format::layout::parse_blob_path(&path).is_some() {
+        if parse_blob_path(&path).is_some() && !except.contains(&digest) {
             visit(&digest)?;
         }
     }

@@ -11,7 +11,7 @@ use super::points::PointSeries;
 use super::reader::Archive;
 use super::staging::Staging;
 use crate::format::Loss;
-use crate::format::layout::parse_object_path;
+use crate::format::layout::object_kind_name;
 use crate::format::layout::{ARTIFACT_FILES, STRING_BYTES, blob_path};
 use crate::format::line::{canonical, replace_long_strings, to_value};
 use crate::format::manifest::{FileDescriptor, HistoryEntry, Manifest, Selection, SourceInfo, Totals};
@@ -54,6 +54,25 @@ pub struct ManifestHead {
     pub history: Vec<HistoryEntry>,
     /// Fields of a parent's manifest that this version does not know.
     pub extra: Extra,
+    /// The parent's format, where that is a newer minor version.
+    pub format: Option<Format>,
+    /// The content id that must come out.
+    pub expected_content_id: Option<Digest>,
+}
+
+impl ManifestHead {
+    /// The head of an archive that is made from another.
+    pub fn of_parent(parent: &Manifest) -> Self {
+        ManifestHead {
+            origin: parent.origin.clone(),
+            source: parent.source.clone(),
+            selection: parent.selection.clone(),
+            history: parent.history.clone(),
+            extra: parent.extra.clone(),
+            format: Some(parent.format.clone()),
+            expected_content_id: None,
+        }
+    }
 }
 
 /// Writes an archive; dropped before [`ArchiveWriter::finish`] it leaves nothing.
@@ -421,7 +440,7 @@ impl ArchiveWriter {
             }
             Ingested::Large(reader) => self.stream_to_zip(reader)?,
         };
-        if self.blobs.insert(blob.sha256) {
+        if !self.output.has_adopted(&blob.sha256) && self.blobs.insert(blob.sha256) {
             self.totals.blobs += 1;
             self.totals.blob_bytes += blob.size_bytes;
         }
@@ -455,15 +474,19 @@ impl ArchiveWriter {
         self.losses.failures()
     }
 
-    /// Takes over all blobs of another archive without reading them: linked or copied by the kernel.
+    /// Takes over all blobs of another archive but those of `except` without reading them: linked, or copied by
+    /// the kernel (`copy` rules out links).
     ///
     /// # Errors
     /// They cannot be linked or copied.
-    pub fn adopt_blobs(&mut self, archive: &Archive, copy: bool) -> Result<()> {
-        self.output.adopt_blobs(archive, copy)?;
+    pub fn adopt_blobs(&mut self, archive: &Archive, copy: bool, except: &BTreeSet<Digest>) -> Result<()> {
+        self.output.adopt_blobs(archive, copy, except)?;
         let totals = &archive.manifest().totals;
-        self.totals.blobs += totals.blobs;
+        self.totals.blobs += totals.blobs - except.len() as u64;
         self.totals.blob_bytes += totals.blob_bytes;
+        for digest in except {
+            self.totals.blob_bytes -= archive.blob(digest)?.size_bytes();
+        }
         Ok(())
     }
 
@@ -484,6 +507,11 @@ impl ArchiveWriter {
         self.totals.artifact_files += totals.artifact_files;
         self.totals.artifact_bytes += totals.artifact_bytes;
         self.losses.adopt(&archive.manifest().losses);
+    }
+
+    /// Blobs that were stored and not taken over.
+    pub fn own_blobs(&self) -> &BTreeSet<Digest> {
+        &self.blobs
     }
 
     /// Adds a file that a transform wrote below [`ArchiveWriter::root`], such as an undo record.
@@ -521,13 +549,24 @@ impl ArchiveWriter {
         files.extend(self.losses.finish_file()?);
         files.sort_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()));
         for file in &files {
-            if let Some((kind, _)) = parse_object_path(&file.path) {
-                *counts.entry(kind.name().to_owned()).or_insert(0) += file.count;
+            if let Some(kind) = object_kind_name(&file.path) {
+                *counts.entry(kind.to_owned()).or_insert(0) += file.count;
             }
         }
         let content_id = self.output.write_checksums(&self.blobs, &files)?;
+        if let Some(expected) = head
+            .expected_content_id
+            .filter(|expected| *expected != content_id)
+        {
+            return Err(ArchiveError::DigestMismatch {
+                path: self.output.root().to_owned(),
+                entry: "SHA256SUMS".to_owned(),
+                expected,
+                found: content_id,
+            });
+        }
         let manifest = Manifest {
-            format: Format::current(),
+            format: head.format.unwrap_or_else(Format::current),
             tool: Tool::current(),
             created: super::clock::now_text(),
             origin: head.origin,

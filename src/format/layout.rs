@@ -71,6 +71,18 @@ pub fn parse_object_path(path: &str) -> Option<(Kind, u32)> {
     (object_path(parsed.0, parsed.1) == path).then_some(parsed)
 }
 
+/// Whether a path lies below `objects/`, of a kind this build knows or not.
+pub fn is_object_path(path: &str) -> bool {
+    path.strip_prefix(OBJECTS)
+        .is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// The name of the kind in an object path, known or not.
+pub fn object_kind_name(path: &str) -> Option<&str> {
+    let name = path.strip_prefix(OBJECTS)?.strip_prefix('/')?;
+    Some(name.strip_suffix(".jsonl")?.rsplit_once('-')?.0)
+}
+
 /// The digest of a blob path, where it is one in its only spelling.
 pub fn parse_blob_path(path: &str) -> Option<Digest> {
     let digest: Digest = path.get(path.len().checked_sub(64)?..)?.parse().ok()?;

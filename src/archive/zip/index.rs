@@ -251,10 +251,10 @@ impl IndexBuilder {
         Ok(())
     }
 
-    /// Makes room in steps of an eighth, so that memory stays near what the entries need and no claim is trusted.
+    /// Makes room in steps of a sixteenth, so that memory stays near what the entries need and no claim is trusted.
     fn grow(&mut self) {
         if self.blobs.len() == self.blobs.capacity() {
-            self.blobs.reserve_exact((self.blobs.len() / 8).max(1024));
+            self.blobs.reserve_exact((self.blobs.len() / 16).max(1024));
         }
     }
 

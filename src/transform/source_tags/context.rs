@@ -1,0 +1,69 @@
+//! What the export of a model version says of other objects, collected in one pass over each kind.
+
+use super::canonical::VersionContext;
+use crate::archive::{Archive, Result};
+use crate::model::{Experiment, ModelVersion, RegisteredModel, Run};
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// Contexts of all model versions of an archive.
+#[derive(Debug, Default)]
+pub(super) struct VersionContexts {
+    /// (workspace, name) → alias → version.
+    aliases: HashMap<(Option<String>, String), BTreeMap<String, u64>>,
+    /// Run id → (artifact URI, experiment id), of runs that a version names.
+    runs: HashMap<String, (Option<String>, String)>,
+    /// Experiment id → name, of experiments of those runs.
+    experiments: HashMap<String, String>,
+}
+
+impl VersionContexts {
+    /// Reads what versions need of registered models, runs and experiments.
+    pub(super) fn collect(archive: &Archive) -> Result<Self> {
+        let mut contexts = VersionContexts::default();
+        let mut run_ids = HashSet::new();
+        for version in archive.objects::<ModelVersion>() {
+            run_ids.extend(version?.run_id.filter(|run_id| !run_id.is_empty()));
+        }
+        for model in archive.objects::<RegisteredModel>() {
+            let model = model?;
+            if !model.aliases.is_empty() {
+                contexts
+                    .aliases
+                    .insert((model.workspace, model.name), model.aliases);
+            }
+        }
+        if run_ids.is_empty() {
+            return Ok(contexts);
+        }
+        for run in archive.objects::<Run>() {
+            let info = run?.info;
+            if run_ids.contains(&info.run_id) {
+                contexts
+                    .runs
+                    .insert(info.run_id, (info.artifact_uri, info.experiment_id));
+            }
+        }
+        for experiment in archive.objects::<Experiment>() {
+            let experiment = experiment?;
+            contexts
+                .experiments
+                .insert(experiment.experiment_id, experiment.name);
+        }
+        Ok(contexts)
+    }
+
+    /// The context of one version.
+    pub(super) fn of(&self, version: &ModelVersion) -> VersionContext {
+        let model = (version.workspace.clone(), version.name.clone());
+        let aliases = self.aliases.get(&model).into_iter().flatten();
+        let run = version.run_id.as_ref().and_then(|run_id| self.runs.get(run_id));
+        VersionContext {
+            aliases: aliases
+                .filter(|(_, number)| **number == version.version)
+                .map(|(alias, _)| alias.clone())
+                .collect(),
+            run_artifact_uri: run.and_then(|(artifact_uri, _)| artifact_uri.clone()),
+            experiment_name: run.and_then(|(_, experiment_id)| self.experiments.get(experiment_id).cloned()),
+        }
+    }
+}
