@@ -185,7 +185,10 @@ impl Patterns {
 
     /// The patterns that a text is, or matches.
     pub fn matching(&self, text: &str) -> Vec<&str> {
-        let by_glob = self.globs.as_ref().map_or_else(Vec::new, |globs| globs.matches(text));
+        let by_glob = self
+            .globs
+            .as_ref()
+            .map_or_else(Vec::new, |globs| globs.matches(text));
         let texts = self.texts.iter().enumerate();
         texts
             .filter(|(index, pattern)| *pattern == text || by_glob.contains(index))

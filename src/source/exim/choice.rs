@@ -39,7 +39,12 @@ impl Choice {
         self.takes_all || with_run || self.whole.contains(experiment_id)
     }
 
-    pub(super) fn takes_logged_model(&self, model_id: &str, experiment_id: &str, run_id: Option<&str>) -> bool {
+    pub(super) fn takes_logged_model(
+        &self,
+        model_id: &str,
+        experiment_id: &str,
+        run_id: Option<&str>,
+    ) -> bool {
         self.takes_of_run(experiment_id, run_id) || self.logged_models.contains(model_id)
     }
 
@@ -85,7 +90,8 @@ impl<'a> Chooser<'a> {
         for text in [&experiment.experiment_id, &experiment.name] {
             self.note_matches("experiment", self.selection.experiments.matching(text));
         }
-        self.names.insert(experiment.experiment_id.clone(), experiment.name.clone());
+        self.names
+            .insert(experiment.experiment_id.clone(), experiment.name.clone());
     }
 
     /// Tells of a model version; before all runs.
@@ -114,7 +120,11 @@ impl<'a> Chooser<'a> {
         let inputs = run.inputs.model_inputs.iter().map(|input| &input.model_id);
         let needs = RunNeeds {
             experiment_id: run.info.experiment_id.clone(),
-            parent: run.tags.get(PARENT_TAG).and_then(|id| id.as_str()).map(str::to_owned),
+            parent: run
+                .tags
+                .get(PARENT_TAG)
+                .and_then(|id| id.as_str())
+                .map(str::to_owned),
             logged_models: outputs.chain(inputs).cloned().collect(),
         };
         self.runs.insert(run_id.clone(), needs);
@@ -143,9 +153,17 @@ impl<'a> Chooser<'a> {
     /// The first option and value that match nothing.
     pub(super) fn unmatched(&self) -> Option<(&'static str, &'a str)> {
         let selection = self.selection;
-        let experiments = selection.experiments.texts().iter().map(|text| ("experiment", text.as_str()));
+        let experiments = selection
+            .experiments
+            .texts()
+            .iter()
+            .map(|text| ("experiment", text.as_str()));
         let runs = selection.runs.iter().map(|text| ("run", text.as_str()));
-        let models = selection.models.texts().iter().map(|text| ("model", text.as_str()));
+        let models = selection
+            .models
+            .texts()
+            .iter()
+            .map(|text| ("model", text.as_str()));
         let mut all = experiments.chain(runs).chain(models);
         all.find(|(option, text)| !self.matched.contains(&format!("{option} {text}")))
     }
@@ -167,7 +185,9 @@ impl<'a> Chooser<'a> {
         }
         let mut pending = self.chosen;
         while let Some(run_id) = pending.pop() {
-            let Some(needs) = self.runs.get(&run_id) else { continue };
+            let Some(needs) = self.runs.get(&run_id) else {
+                continue;
+            };
             if choice.runs.insert(run_id) {
                 choice.experiments.insert(needs.experiment_id.clone());
                 choice.logged_models.extend(needs.logged_models.iter().cloned());
@@ -188,7 +208,8 @@ mod tests {
         run.info.run_id = run_id.to_owned();
         run.info.experiment_id = experiment_id.to_owned();
         run.info.start_time = Some(start);
-        run.tags.extend(parent.map(|parent| (PARENT_TAG.to_owned(), parent.into())));
+        run.tags
+            .extend(parent.map(|parent| (PARENT_TAG.to_owned(), parent.into())));
         run
     }
 
@@ -205,7 +226,9 @@ mod tests {
         chooser.run(&run("parent", "1", 10, None));
         chooser.run(&run("child", "2", 20, Some("parent")));
         chooser.run(&run("other", "2", 30, None));
-        let unmatched = chooser.unmatched().map(|(option, text)| (option.to_owned(), text.to_owned()));
+        let unmatched = chooser
+            .unmatched()
+            .map(|(option, text)| (option.to_owned(), text.to_owned()));
         (chooser.finish(), unmatched)
     }
 
@@ -215,7 +238,10 @@ mod tests {
 
     #[test]
     fn a_version_brings_its_run_and_a_run_its_parents_and_experiments() {
-        let (choice, unmatched) = choice(&Selection { models: names(&["m"]), ..Selection::default() });
+        let (choice, unmatched) = choice(&Selection {
+            models: names(&["m"]),
+            ..Selection::default()
+        });
         assert_eq!(unmatched, None);
         assert!(choice.takes_run("child") && choice.takes_run("parent") && !choice.takes_run("other"));
         assert!(choice.takes_experiment("1") && choice.takes_experiment("2"));
@@ -224,17 +250,29 @@ mod tests {
 
     #[test]
     fn an_experiment_is_taken_whole_unless_runs_are_chosen_too() {
-        let by_name = Selection { experiments: names(&["te*"]), ..Selection::default() };
+        let by_name = Selection {
+            experiments: names(&["te*"]),
+            ..Selection::default()
+        };
         let (whole, _) = choice(&by_name);
         assert!(whole.takes_of_run("2", None) && whole.takes_run("other") && whole.takes_run("parent"));
-        let since = TimeRange { since: Some(30), until: None };
-        let (part, _) = choice(&Selection { time: since, ..by_name });
+        let since = TimeRange {
+            since: Some(30),
+            until: None,
+        };
+        let (part, _) = choice(&Selection {
+            time: since,
+            ..by_name
+        });
         assert!(part.takes_run("other") && !part.takes_run("child") && !part.takes_of_run("2", None));
     }
 
     #[test]
     fn what_matches_nothing_is_told() {
-        let selection = Selection { runs: vec!["other".to_owned(), "none".to_owned()], ..Selection::default() };
+        let selection = Selection {
+            runs: vec!["other".to_owned(), "none".to_owned()],
+            ..Selection::default()
+        };
         assert_eq!(choice(&selection).1, Some(("run".to_owned(), "none".to_owned())));
     }
 }
