@@ -25,6 +25,16 @@ pub(super) enum Found {
     EmptyDirectory,
 }
 
+impl Found {
+    /// The path, empty for a folder.
+    pub(super) fn path(&self) -> &str {
+        match self {
+            Found::File { path, .. } | Found::Failed { path, .. } => path,
+            Found::EmptyDirectory => "",
+        }
+    }
+}
+
 /// Walks a tree; entries come in the order of their paths' bytes. Symbolic links are followed only within the root.
 pub(super) struct ArtifactTree {
     pending: VecDeque<Entry>,
