@@ -1,10 +1,12 @@
 //! An export in progress: the archive being written, and one place for what cannot be.
 
+use super::credentials::{self, Suspicion};
 use super::options::ExportOptions;
 use super::uri;
 use crate::archive::{
     ArchiveError, ArchiveWriter, ByteSource, Duplicates, ErrorKind, FileFailure, ManifestHead, Owner,
 };
+use crate::format::line::to_value;
 use crate::format::manifest::{Selection as SelectionRecord, SourceInfo};
 use crate::format::{Kind, Loss, LossClass, LossCount, Manifest, Object};
 use crate::model::Absent;
@@ -112,7 +114,14 @@ impl<'m> Export<'m> {
     /// # Errors
     /// The archive cannot be written, or a failure without `--keep-going`.
     pub fn write<T: Object>(&mut self, object: &T) -> Result<(), ExportError> {
-        let written = self.writer.write(object);
+        let value = to_value(object);
+        for Suspicion { place, what } in credentials::scan(&value) {
+            let (kind, id) = (T::KIND, object.id());
+            self.monitor.notice(&format!(
+                "{kind} `{id}`: {place} holds what looks like {what}; it is kept as it is"
+            ));
+        }
+        let written = self.writer.write_value(object, value);
         self.accept(T::KIND, written)
     }
 

@@ -1,6 +1,7 @@
 //! Where MLflow history comes from; each source writes an archive and knows nothing of sinks.
 
 mod context;
+mod credentials;
 pub mod detect;
 pub mod exim;
 mod options;
