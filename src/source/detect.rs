@@ -72,6 +72,9 @@ pub fn kind_of(source: &str) -> Result<SourceKind, ExportError> {
     if !path.exists() {
         return Err(no_data("there is no such file or directory"));
     }
+    if super::exim::looks_like_exim(path) {
+        return Ok(SourceKind::ExportImport);
+    }
     Err(no_data(
         "neither an mlruns tree (folders with meta.yaml) nor an export of mlflow-export-import (experiment.json, model.json, …) lies there",
     ))

@@ -25,8 +25,8 @@ pub fn export(
     options: ExportOptions,
     monitor: &dyn Monitor,
 ) -> Result<ExportReport, ExportError> {
-    let _ = (out, options, monitor);
     match kind {
+        SourceKind::ExportImport => exim::export(source, out, options, monitor),
         _ => Err(ExportError::NoData {
             source_uri: uri::redact(source),
             detail: "this build does not read that kind of source".to_owned(),

@@ -183,6 +183,19 @@ impl Patterns {
         &self.texts
     }
 
+    /// The patterns that a text is, or matches.
+    pub fn matching(&self, text: &str) -> Vec<&str> {
+        let by_glob = self
+            .globs
+            .as_ref()
+            .map_or_else(Vec::new, |globs| globs.matches(text));
+        let texts = self.texts.iter().enumerate();
+        texts
+            .filter(|(index, pattern)| *pattern == text || by_glob.contains(index))
+            .map(|(_, pattern)| pattern.as_str())
+            .collect()
+    }
+
     /// Whether a text is one of the patterns, or matches one.
     pub fn matches(&self, text: &str) -> bool {
         self.texts.iter().any(|pattern| pattern == text)

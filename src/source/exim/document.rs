@@ -87,6 +87,13 @@ impl Document {
         })
     }
 
+    /// Reads a file that must have a part.
+    pub(super) fn read_part(path: &Path, part: &'static str) -> Result<Self, DocumentError> {
+        let document = Self::read(path)?;
+        document.part(part)?;
+        Ok(document)
+    }
+
     /// What the exporter says of itself: `system` in format 2, `export_info` or `info` in format 1.
     pub(super) fn system(&self) -> &PyJson {
         ["system", "export_info", "info"]
