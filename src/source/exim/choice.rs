@@ -102,7 +102,7 @@ impl<'a> Chooser<'a> {
         }
     }
 
-    /// Tells of a registered model without versions.
+    /// Tells of a prompt.
     pub(super) fn model(&mut self, model: &str) {
         self.note_matches("model", self.selection.models.matching(model));
     }

@@ -123,10 +123,4 @@ impl Document {
             expected: key,
         })
     }
-
-    /// Whether mlflow-export-import wrote it.
-    pub(super) fn is_exported(&self) -> bool {
-        let format_2 = self.root.get("mlflow").is_some() && self.root.get("system").is_some();
-        format_2 || self.root.get("export_info").is_some()
-    }
 }

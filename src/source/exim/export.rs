@@ -123,6 +123,13 @@ impl Exporter<'_> {
 
     /// Tells of all experiments and runs that can be read; those that cannot fail when they are exported.
     fn tell_chooser(&self, layout: &Layout, chooser: &mut Chooser<'_>) {
+        for name in layout
+            .prompts
+            .iter()
+            .filter_map(|file| bodies::prompt_name(file).ok().flatten())
+        {
+            chooser.model(&name);
+        }
         let mut run_folders = layout.runs.clone();
         for (file, is_own) in &layout.experiments {
             if let Ok((experiment, _)) = bodies::experiment(file) {

@@ -18,6 +18,7 @@ mod prompt;
 mod registry;
 mod run;
 mod same;
+mod trace;
 
 pub use detect::looks_like_exim;
 pub use document::DocumentError;

@@ -1,19 +1,19 @@
-//! Whether two copies of a run in one export are the same, to the byte of their artifacts.
+//! Whether two copies of an object in one export are the same, to the byte of their artifacts.
 
 use super::artifacts::{ArtifactTree, Found};
 use super::document::Document;
-use super::layout::{ARTIFACTS, RUN};
+use super::layout::ARTIFACTS;
 use crate::model::pyjson::{ListSink, PyJson};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-/// What differs between two folders of a run, if anything.
-pub(super) fn run_difference(first: &Path, again: &Path) -> Option<String> {
-    match (body_digest(first), body_digest(again)) {
+/// What differs between two folders of an object, if anything; `file` is the object's own.
+pub(super) fn difference(first: &Path, again: &Path, file: &str) -> Option<String> {
+    match (body_digest(&first.join(file)), body_digest(&again.join(file))) {
         (Some(a), Some(b)) if a == b => {}
-        _ => return Some(RUN.to_owned()),
+        _ => return Some(file.to_owned()),
     }
     match tree_difference(&first.join(ARTIFACTS), &again.join(ARTIFACTS)) {
         Ok(difference) => difference,
@@ -21,10 +21,10 @@ pub(super) fn run_difference(first: &Path, again: &Path) -> Option<String> {
     }
 }
 
-/// A digest of what a run's file says of the run, less the ids of traces, which only one of two exporters adds.
-fn body_digest(folder: &Path) -> Option<[u8; 32]> {
+/// A digest of what an object's file says of it, less the ids of traces, which only one of two exporters adds to a run.
+fn body_digest(file: &Path) -> Option<[u8; 32]> {
     let mut hasher = HashMetrics(Sha256::new());
-    let document = Document::read_with(&folder.join(RUN), &mut hasher).ok()?;
+    let document = Document::read_with(file, &mut hasher).ok()?;
     for (key, value) in document.body().as_dict()? {
         if !["traces", "export_info"].contains(&key.as_str()) {
             hasher.0.update(format!("{key}\n{}\n", value.to_json_text()));
@@ -93,6 +93,7 @@ fn digest(file: &Path) -> io::Result<[u8; 32]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::exim::layout::RUN;
     use std::fs;
 
     fn run(root: &Path, name: &str, body: &str, artifact: &str) -> std::path::PathBuf {
@@ -114,13 +115,13 @@ mod tests {
         let first = run(root.path(), "first", body, "bytes");
         let traces = body.replace(r#"{"info""#, r#"{"traces": ["t"], "info""#);
         assert_eq!(
-            run_difference(&first, &run(root.path(), "same", &traces, "bytes")),
+            difference(&first, &run(root.path(), "same", &traces, "bytes"), RUN),
             None
         );
         let points = body.replace("NaN", "1.0");
         let other = run(root.path(), "points", &points, "bytes");
-        assert_eq!(run_difference(&first, &other).as_deref(), Some("run.json"));
+        assert_eq!(difference(&first, &other, RUN).as_deref(), Some("run.json"));
         let other = run(root.path(), "artifact", body, "byteS");
-        assert_eq!(run_difference(&first, &other).as_deref(), Some("artifact a"));
+        assert_eq!(difference(&first, &other, RUN).as_deref(), Some("artifact a"));
     }
 }

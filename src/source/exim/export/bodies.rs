@@ -3,7 +3,7 @@
 use crate::model::pyjson::{ListSink, PyJson};
 use crate::model::{Experiment, Run};
 use crate::source::exim::document::{Document, DocumentError};
-use crate::source::exim::fields::WrongType;
+use crate::source::exim::fields::{Fields, WrongType};
 use crate::source::exim::layout::{ExperimentFolder, RUN};
 use crate::source::exim::{experiment, run};
 use std::path::Path;
@@ -26,6 +26,12 @@ pub(super) fn experiment_folder(file: &Path, is_own: bool) -> Result<ExperimentF
 pub(super) fn run_without_metrics(folder: &Path) -> Result<Run, DocumentError> {
     let document = Document::read_with(&folder.join(RUN), &mut SkipMetrics)?;
     Ok(run::run(document.body()).run)
+}
+
+/// The name of the prompt of a file.
+pub(super) fn prompt_name(file: &Path) -> Result<Option<String>, DocumentError> {
+    let document = Document::read(file)?;
+    Ok(Fields::new(document.part("prompt")?).text("name"))
 }
 
 /// Drops the points of metrics.

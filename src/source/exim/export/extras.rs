@@ -2,14 +2,29 @@
 
 use super::{Exporter, Result, folder_name};
 use crate::archive::Owner;
+use crate::format::line::to_value;
 use crate::format::{Kind, Object};
-use crate::model::OwnerKind;
+use crate::model::pyjson::PyJson;
+use crate::model::{OwnerKind, Trace};
 use crate::source::exim::document::Document;
 use crate::source::exim::evaluation::evaluation_dataset;
-use crate::source::exim::layout::{ARTIFACTS, LOGGED_MODEL};
+use crate::source::exim::layout::{ARTIFACTS, LOGGED_MODEL, LOGGED_MODELS, TRACE, TRACES};
 use crate::source::exim::logged_model::{ExportedModel, logged_model};
 use crate::source::exim::prompt::prompt;
+use crate::source::exim::same;
+use crate::source::exim::trace::{spans, trace};
 use std::path::Path;
+
+/// Metadata of a trace that names its run.
+const SOURCE_RUN: &str = "mlflow.sourceRun";
+
+/// An object as it was found, for the search for another copy.
+struct FoundObject<'a> {
+    kind: Kind,
+    id: &'a str,
+    experiment_id: &'a str,
+    folder: &'a Path,
+}
 
 impl Exporter<'_> {
     /// Exports a logged model with its metrics and artifacts.
@@ -39,7 +54,13 @@ impl Exporter<'_> {
             self.export.left_out(Kind::LoggedModels, "deleted", 1);
             return Ok(());
         }
-        if self.is_known_copy(Kind::LoggedModels, &id, folder) {
+        let found = FoundObject {
+            kind: Kind::LoggedModels,
+            id: &id,
+            experiment_id: &model.experiment_id,
+            folder,
+        };
+        if self.is_copy(&found, LOGGED_MODELS, LOGGED_MODEL)? {
             return Ok(());
         }
         self.belongs_to(&model.experiment_id);
@@ -69,15 +90,89 @@ impl Exporter<'_> {
         self.artifacts(&owner, &folder.join(ARTIFACTS))
     }
 
-    /// Whether an object was found before in another folder; the first copy counts.
-    pub(super) fn is_known_copy(&mut self, kind: Kind, id: &str, folder: &Path) -> bool {
-        let key = (kind, id.to_owned());
-        self.held.loose.insert(key, folder.to_owned()).is_some()
+    /// Whether an object that lies outside its experiment's folder was found elsewhere too; that copy counts then,
+    /// and one that differs is reported.
+    fn is_copy(&mut self, found: &FoundObject<'_>, below: &str, file: &str) -> Result<bool> {
+        let experiment = self.held.experiments.get(found.experiment_id);
+        let own = experiment
+            .and_then(|experiment| experiment.folder.as_ref())
+            .map(|folder| folder.join(below).join(found.id))
+            .filter(|folder| folder.join(file).is_file());
+        if own.as_deref() == Some(found.folder) {
+            return Ok(false);
+        }
+        let key = (found.kind, found.id.to_owned());
+        let Some(first) = own.or_else(|| self.held.loose.get(&key).cloned()) else {
+            self.held.loose.insert(key, found.folder.to_owned());
+            return Ok(false);
+        };
+        if let Some(what) = same::difference(&first, found.folder, file) {
+            self.differs(found.kind, found.id, &first, found.folder, &what)?;
+        }
+        Ok(true)
     }
 
-    /// Exports a trace.
+    /// Exports a trace with what the export has of its spans, and its artifacts.
     pub(super) fn trace(&mut self, folder: &Path) -> Result<()> {
-        let _ = folder;
+        let file = folder.join(TRACE);
+        let document = match Document::read_part(&file, "info") {
+            Ok(document) => document,
+            Err(error) => return self.unreadable(Kind::Traces, &folder_name(folder), &error),
+        };
+        self.note_system(&document);
+        let body = document.body();
+        let (trace, wrong) = trace(body.get("info").unwrap_or(&PyJson::Null));
+        self.wrong_types(Kind::Traces, &trace.trace_id, &file, &wrong)?;
+        if self.leaves_out_trace(&trace) {
+            return Ok(());
+        }
+        let found = FoundObject {
+            kind: Kind::Traces,
+            id: &trace.trace_id,
+            experiment_id: &trace.experiment_id,
+            folder,
+        };
+        if self.is_copy(&found, TRACES, TRACE)? {
+            return Ok(());
+        }
+        self.belongs_to(&trace.experiment_id);
+        self.export.write(&trace)?;
+        self.spans(&trace, body.get("data").unwrap_or(&PyJson::Null))?;
+        let owner = Owner {
+            kind: OwnerKind::Trace,
+            id: trace.trace_id.clone(),
+            sort_key: trace.sort_key(),
+        };
+        self.artifacts(&owner, &folder.join(ARTIFACTS))
+    }
+
+    fn leaves_out_trace(&mut self, trace: &Trace) -> bool {
+        let run_id = trace
+            .trace_metadata
+            .get(SOURCE_RUN)
+            .and_then(|run_id| run_id.as_str());
+        let reason = match self.choice.takes_of_run(&trace.experiment_id, run_id) {
+            false => "not-selected",
+            true if self.is_of_left_out_experiment(&trace.experiment_id) => "deleted",
+            true => return false,
+        };
+        self.export.left_out(Kind::Traces, reason, 1);
+        true
+    }
+
+    fn spans(&mut self, trace: &Trace, data: &PyJson) -> Result<()> {
+        let spans = spans(&trace.trace_id, data);
+        self.export
+            .limit(Kind::Spans.name(), "*", "only-names-exported", spans.len() as u64);
+        for (span, number) in spans.iter().zip(0..) {
+            let line = self.export.writer.line_of(to_value(span))?;
+            let key = trace.sort_key().number(number);
+            let written = self
+                .export
+                .writer
+                .write_line(Kind::Spans, key, &span.span_id, &line);
+            self.export.accept(Kind::Spans, written)?;
+        }
         Ok(())
     }
 

@@ -221,7 +221,7 @@ impl Exporter<'_> {
 
     /// A run found again must be the same to the byte of its artifacts.
     fn check_same_run(&mut self, run_id: &str, first: &Path, again: &Path) -> Result<()> {
-        match same::run_difference(first, again) {
+        match same::difference(first, again, RUN) {
             None => Ok(()),
             Some(what) => self.differs(Kind::Runs, run_id, first, again, &what),
         }
