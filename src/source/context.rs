@@ -257,7 +257,7 @@ impl<'m> Export<'m> {
     ///
     /// # Errors
     /// The archive cannot be written, or a queued file could not be read and `--keep-going` was not given.
-    pub fn finish(mut self, source: SourceInfo) -> Result<ExportReport, ExportError> {
+    pub fn finish(mut self, mut source: SourceInfo) -> Result<ExportReport, ExportError> {
         self.with_failures(|writer, on_failure| writer.drain_artifacts(on_failure))?;
         let left_out = self.left_out.iter().map(|((kind, reason), &count)| LossCount {
             kind: kind.clone(),
@@ -269,6 +269,9 @@ impl<'m> Export<'m> {
             options: self.options.selection.to_manifest(self.options.include_deleted),
             left_out: left_out.collect(),
         };
+        if let Some(source_uri) = &self.options.source_uri {
+            source.uri = uri::redact(source_uri);
+        }
         let origin = self.options.origin.take();
         let head = ManifestHead {
             origin: origin.unwrap_or_else(|| uri::origin_of(&source.uri)),

@@ -72,6 +72,10 @@ pub fn kind_of(source: &str) -> Result<SourceKind, ExportError> {
     if !path.exists() {
         return Err(no_data("there is no such file or directory"));
     }
+    if super::unpack::is_foreign_zip(path) {
+        // What is in it is seen when it is unpacked.
+        return Ok(SourceKind::FileStore);
+    }
     if super::exim::looks_like_exim(path) {
         return Ok(SourceKind::ExportImport);
     }

@@ -5,6 +5,7 @@ mod credentials;
 pub mod detect;
 pub mod exim;
 mod options;
+mod unpack;
 pub mod uri;
 
 pub use context::{Export, ExportError, ExportReport};
@@ -25,6 +26,16 @@ pub fn export(
     options: ExportOptions,
     monitor: &dyn Monitor,
 ) -> Result<ExportReport, ExportError> {
+    let path = uri::local_path(source).filter(|path| unpack::is_foreign_zip(Path::new(path)));
+    if let Some(path) = path {
+        let unpacked = unpack::unpack(Path::new(&path), out)?;
+        let root = unpacked.root().display().to_string();
+        let options = ExportOptions {
+            source_uri: options.source_uri.or(Some(source.to_owned())),
+            ..options
+        };
+        return export(detect::kind_of(&root)?, &root, out, options, monitor);
+    }
     match kind {
         SourceKind::ExportImport => exim::export(source, out, options, monitor),
         _ => Err(ExportError::NoData {

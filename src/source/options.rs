@@ -17,6 +17,8 @@ pub struct ExportOptions {
     pub include_deleted: bool,
     /// Stable name of where the data comes from; a digest of the source's URI where absent.
     pub origin: Option<String>,
+    /// What the manifest names as the source, where that is not what was read (an unpacked zip).
+    pub source_uri: Option<String>,
     /// Which objects.
     pub selection: Selection,
     /// Directory that a server's `--artifacts-destination` names, for `mlflow-artifacts:` URIs.
