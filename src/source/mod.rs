@@ -3,6 +3,7 @@
 mod context;
 pub mod detect;
 pub mod exim;
+pub mod file_store;
 mod options;
 pub mod uri;
 
