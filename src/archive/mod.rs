@@ -19,11 +19,11 @@ mod writer;
 mod zip;
 
 pub use blob::{ByteSource, OpenFn};
+pub(crate) use clock::now_text;
 pub use container::ContainerKind;
 pub use error::{ArchiveError, ErrorKind, Result};
-pub(crate) use clock::now_text;
-pub(crate) use lines::{inlined, parse_line};
 pub use lines::{Line, Lines, Objects};
+pub(crate) use lines::{inlined, parse_line};
 pub(crate) use part::PartWriter;
 pub use points::PointSeries;
 pub use reader::{Archive, CheckedReader};

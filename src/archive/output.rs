@@ -8,7 +8,9 @@ use super::reader::Archive;
 use super::staging::Staging;
 use super::zip::{Compression, ZipFileWriter};
 use crate::format::Manifest;
-use crate::format::layout::{is_object_path, parse_blob_path, BLOB_PATH_LEN, CHECKSUMS, MANIFEST, SEAL, blob_path, checksum_line};
+use crate::format::layout::{
+    BLOB_PATH_LEN, CHECKSUMS, MANIFEST, SEAL, blob_path, checksum_line, is_object_path, parse_blob_path,
+};
 use crate::format::manifest::FileDescriptor;
 use crate::model::{BlobRef, Digest};
 use sha2::{Digest as _, Sha256};
@@ -141,10 +143,21 @@ impl Output {
     }
 
     /// Takes over all blobs of another archive, before any other blob comes.
-    pub(crate) fn adopt_blobs(&mut self, archive: &Archive, copy: bool, except: &BTreeSet<Digest>) -> Result<()> {
+    pub(crate) fn adopt_blobs(
+        &mut self,
+        archive: &Archive,
+        copy: bool,
+        except: &BTreeSet<Digest>,
+    ) -> Result<()> {
         self.except = except.clone();
         match (&mut self.target, archive.zip()) {
-            (Target::Zip { writer: Some(writer), path }, Some((file, index))) if except.is_empty() => {
+            (
+                Target::Zip {
+                    writer: Some(writer),
+                    path,
+                },
+                Some((file, index)),
+            ) if except.is_empty() => {
                 writer.copy_prefix(index, file).map_err(zip_error(path))?;
             }
             (Target::Directory(blobs), None) => {
@@ -220,10 +233,7 @@ impl Output {
         for digest in own {
             writer.write(&digest, &blob_path(&digest))?;
         }
-        for file in files
-            .iter()
-            .filter(|file| is_object_path(&file.path))
-        {
+        for file in files.iter().filter(|file| is_object_path(&file.path)) {
             writer.write(&file.sha256, &file.path)?;
         }
         writer.finish()
@@ -252,8 +262,7 @@ impl Output {
 /// Appends everything but the blobs to a zip: object files, optional files, checksums, manifest, seal.
 fn close_zip(mut zip: ZipFileWriter, path: &Path, root: &Path, manifest: &Manifest) -> Result<()> {
     let listed = manifest.files.iter().map(|file| file.path.as_str());
-    let (objects, others): (Vec<_>, Vec<_>) =
-        listed.partition(|path| is_object_path(path));
+    let (objects, others): (Vec<_>, Vec<_>) = listed.partition(|path| is_object_path(path));
     for name in objects
         .into_iter()
         .chain(others)

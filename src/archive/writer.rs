@@ -554,7 +554,10 @@ impl ArchiveWriter {
             }
         }
         let content_id = self.output.write_checksums(&self.blobs, &files)?;
-        if let Some(expected) = head.expected_content_id.filter(|expected| *expected != content_id) {
+        if let Some(expected) = head
+            .expected_content_id
+            .filter(|expected| *expected != content_id)
+        {
             return Err(ArchiveError::DigestMismatch {
                 path: self.output.root().to_owned(),
                 entry: "SHA256SUMS".to_owned(),

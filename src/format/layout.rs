@@ -73,7 +73,8 @@ pub fn parse_object_path(path: &str) -> Option<(Kind, u32)> {
 
 /// Whether a path lies below `objects/`, of a kind this build knows or not.
 pub fn is_object_path(path: &str) -> bool {
-    path.strip_prefix(OBJECTS).is_some_and(|rest| rest.starts_with('/'))
+    path.strip_prefix(OBJECTS)
+        .is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// The name of the kind in an object path, known or not.

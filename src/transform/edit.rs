@@ -165,7 +165,9 @@ impl<'a> Edit<'a> {
     /// Records what was there before in the undo file of a history entry.
     pub(super) fn record_undo(&mut self, entry: usize) {
         let root = self.writer.root().to_owned();
-        self.undo = Some(crate::archive::PartWriter::new(&root, move |part| undo_path(entry, part)));
+        self.undo = Some(crate::archive::PartWriter::new(&root, move |part| {
+            undo_path(entry, part)
+        }));
     }
 
     /// Edits each line of a kind on the writer's threads.
@@ -180,7 +182,10 @@ impl<'a> Edit<'a> {
             lines: self.archive.lines(kind),
         };
         let work = move |batch: Result<Vec<NumberedLine>>| -> Result<Vec<Ready>> {
-            batch?.into_iter().map(|line| edit_line(&archive, line, &edit)).collect()
+            batch?
+                .into_iter()
+                .map(|line| edit_line(&archive, line, &edit))
+                .collect()
         };
         map_ordered(&pool, WINDOW, batches, work, |ready| {
             ready?.into_iter().try_for_each(|ready| self.write(kind, ready))
@@ -207,7 +212,9 @@ impl<'a> Edit<'a> {
 
     /// Completes the undo file.
     pub(super) fn finish_undo(&mut self) -> Result<()> {
-        let Some(mut file) = self.undo.take() else { return Ok(()) };
+        let Some(mut file) = self.undo.take() else {
+            return Ok(());
+        };
         let added_blobs: Vec<_> = self.writer.own_blobs().iter().copied().collect();
         if !added_blobs.is_empty() {
             let line = UndoLine {

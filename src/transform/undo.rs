@@ -1,7 +1,8 @@
 //! `--undo`: the last history entry reversed, down to the parent's content id.
 
 use super::edit::{
-    BLOBS_LINE, Edit, Edited, Result, TransformError, TransformOptions, TransformReport, UndoLine, is_of, typed,
+    BLOBS_LINE, Edit, Edited, Result, TransformError, TransformOptions, TransformReport, UndoLine, is_of,
+    typed,
 };
 use crate::archive::{Archive, ArchiveError, ManifestHead};
 use crate::format::layout::parse_undo_path;
@@ -30,8 +31,14 @@ pub fn undo(archive: &Archive, out: &Path, options: &TransformOptions) -> Result
         });
     };
     head.expected_content_id = Some(entry.parent_content_id);
-    let belongs = |file: &FileDescriptor| parse_undo_path(&file.path).is_some_and(|(entry, _)| entry == number);
-    let record: Vec<_> = manifest.files.iter().filter(|file| belongs(file)).cloned().collect();
+    let belongs =
+        |file: &FileDescriptor| parse_undo_path(&file.path).is_some_and(|(entry, _)| entry == number);
+    let record: Vec<_> = manifest
+        .files
+        .iter()
+        .filter(|file| belongs(file))
+        .cloned()
+        .collect();
     if record.is_empty() {
         return Err(mismatch(archive, "it has no record of the last transform"));
     }
@@ -46,7 +53,10 @@ pub fn undo(archive: &Archive, out: &Path, options: &TransformOptions) -> Result
         edit.edit_lines(kind, move |value| restore(&copy, kind, value, &undo_lines))?;
         let restored = edit.counts.get(kind.name()).copied().unwrap_or(0);
         if restored != expected {
-            return Err(mismatch(archive, &format!("{restored} of {expected} {kind} are there")));
+            return Err(mismatch(
+                archive,
+                &format!("{restored} of {expected} {kind} are there"),
+            ));
         }
     }
     edit.finish(head)
@@ -60,7 +70,11 @@ fn mismatch(archive: &Archive, detail: &str) -> TransformError {
 }
 
 /// Reads undo lines one by one.
-fn for_each_line(archive: &Archive, record: Vec<FileDescriptor>, mut visit: impl FnMut(UndoLine)) -> Result<()> {
+fn for_each_line(
+    archive: &Archive,
+    record: Vec<FileDescriptor>,
+    mut visit: impl FnMut(UndoLine),
+) -> Result<()> {
     let mut lines = archive.lines_of(record);
     while let Some(line) = lines.next_line()? {
         // Values of tags may refer to blobs, and go back as they are.
@@ -102,7 +116,11 @@ fn lines_of(
 }
 
 /// The place of an object, its workspace and its id.
-pub(super) fn identity(archive: &Archive, kind: Kind, value: &Value) -> Result<(SortKey, Option<String>, String)> {
+pub(super) fn identity(
+    archive: &Archive,
+    kind: Kind,
+    value: &Value,
+) -> Result<(SortKey, Option<String>, String)> {
     Ok(match kind {
         Kind::Experiments => {
             let object: Experiment = typed(archive, value)?;
@@ -130,7 +148,8 @@ fn restore(
     let mut counts = Vec::new();
     if let Some(undo) = undo_lines.get(&object_key) {
         let tags = value.get_mut("tags").and_then(Value::as_object_mut);
-        let tags = tags.ok_or_else(|| mismatch(archive, &format!("{kind} `{}` has no tags", object_key.1)))?;
+        let tags =
+            tags.ok_or_else(|| mismatch(archive, &format!("{kind} `{}` has no tags", object_key.1)))?;
         for added in &undo.added {
             if tags.remove(added).is_none() {
                 let detail = format!("{kind} `{}` has no tag `{added}`", object_key.1);

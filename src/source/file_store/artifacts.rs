@@ -51,7 +51,11 @@ pub(super) fn find(
     let mut files = Vec::new();
     let walked = walk(store, &folder, &mut |file| {
         files.push(file);
-        if files.len() > LISTED_FILES { Err(()) } else { Ok(()) }
+        if files.len() > LISTED_FILES {
+            Err(())
+        } else {
+            Ok(())
+        }
     });
     match walked {
         Err(()) => FoundArtifacts::Many(folder),
@@ -93,7 +97,10 @@ fn locate(
 
 /// The longest tail of a path, of at least two parts, that is a folder below the tree or beside it.
 fn under_tree(store: &Store, path: &str) -> Option<PathBuf> {
-    let parts: Vec<&str> = path.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+    let parts: Vec<&str> = path
+        .split('/')
+        .filter(|part| !matches!(*part, "" | "."))
+        .collect();
     if parts.contains(&"..") {
         return None;
     }
@@ -153,9 +160,18 @@ pub(super) fn walk<E>(
         };
         let (is_folder, is_file) = (entry.file_type().is_dir(), entry.file_type().is_file());
         let canonical_root = canonical_root.get_or_insert_with(|| root.canonicalize().ok());
-        if entry.path_is_symlink() && !leads_inside(entry.path(), [canonical_root.as_deref(), Some(store.tree())]) {
-            let detail = format!("artifact {} is a symbolic link that leads out of the tree", entry.path().display());
-            visit(FoundFile::Failed(relative(root, entry.path()), "symlink-outside", detail))?;
+        if entry.path_is_symlink()
+            && !leads_inside(entry.path(), [canonical_root.as_deref(), Some(store.tree())])
+        {
+            let detail = format!(
+                "artifact {} is a symbolic link that leads out of the tree",
+                entry.path().display()
+            );
+            visit(FoundFile::Failed(
+                relative(root, entry.path()),
+                "symlink-outside",
+                detail,
+            ))?;
             if is_folder {
                 entries.skip_current_dir();
             }
@@ -188,10 +204,18 @@ fn order_name(entry: &DirEntry) -> impl Iterator<Item = u8> + '_ {
 
 fn failed_entry(root: &Path, error: &walkdir::Error) -> FoundFile {
     let path = error.path().unwrap_or(root);
-    let is_link = path.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink());
+    let is_link = path
+        .symlink_metadata()
+        .is_ok_and(|metadata| metadata.is_symlink());
     let (reason, why) = match error.io_error() {
-        None => ("symlink-loop", "it is a symbolic link to a folder that holds it".to_owned()),
-        Some(_) if is_link => ("symlink-broken", "it is a symbolic link that leads nowhere".to_owned()),
+        None => (
+            "symlink-loop",
+            "it is a symbolic link to a folder that holds it".to_owned(),
+        ),
+        Some(_) if is_link => (
+            "symlink-broken",
+            "it is a symbolic link that leads nowhere".to_owned(),
+        ),
         Some(error) => ("unreadable", error.to_string()),
     };
     let detail = format!("artifact {}: {why}", path.display());
@@ -242,7 +266,10 @@ mod tests {
         for file in ["a/x", "a.txt", "a-b", "b/d"] {
             fs::write(root.join(file), file).unwrap();
         }
-        assert_eq!(names(&store(root), root), ["a-b", "a.txt", "a/x", "empty", "b/d", "empty"]);
+        assert_eq!(
+            names(&store(root), root),
+            ["a-b", "a.txt", "a/x", "empty", "b/d", "empty"]
+        );
     }
 
     #[test]
@@ -280,13 +307,31 @@ mod tests {
         fs::create_dir_all(tree.join("elsewhere/r/artifacts")).unwrap();
         let store = store(&tree);
         let place = |uri: &str, own: &str, own_exists| {
-            let found = locate(&store, Some(uri), &tree.join(own), own_exists, &mut Notes::default());
+            let found = locate(
+                &store,
+                Some(uri),
+                &tree.join(own),
+                own_exists,
+                &mut Notes::default(),
+            );
             found.map(|path| path.strip_prefix(&tree).unwrap().to_str().unwrap().to_owned())
         };
-        assert_eq!(place("/gone/mlruns/7/r/artifacts", "7/r/artifacts", true).unwrap(), "7/r/artifacts");
-        assert_eq!(place("file:///gone/mlruns/7/r/artifacts", "8/r/artifacts", false).unwrap(), "7/r/artifacts");
-        assert_eq!(place("/gone/elsewhere/r/artifacts", "8/r/artifacts", false).unwrap(), "elsewhere/r/artifacts");
-        assert_eq!(place("s3://bucket/7/r/artifacts", "7/r/artifacts", true).unwrap(), "7/r/artifacts");
+        assert_eq!(
+            place("/gone/mlruns/7/r/artifacts", "7/r/artifacts", true).unwrap(),
+            "7/r/artifacts"
+        );
+        assert_eq!(
+            place("file:///gone/mlruns/7/r/artifacts", "8/r/artifacts", false).unwrap(),
+            "7/r/artifacts"
+        );
+        assert_eq!(
+            place("/gone/elsewhere/r/artifacts", "8/r/artifacts", false).unwrap(),
+            "elsewhere/r/artifacts"
+        );
+        assert_eq!(
+            place("s3://bucket/7/r/artifacts", "7/r/artifacts", true).unwrap(),
+            "7/r/artifacts"
+        );
         assert_eq!(place("s3://bucket/7/r/artifacts", "7/r/artifacts", false), None);
         assert_eq!(place("/gone/../etc/r", "8/r/artifacts", false), None);
     }

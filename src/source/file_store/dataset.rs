@@ -15,7 +15,12 @@ use std::path::{Path, PathBuf};
 pub(super) type DatasetIndex = HashMap<String, (String, String)>;
 
 /// The datasets of an experiment.
-pub(super) fn index(store: &Store, experiment: &Path, experiment_id: &str, notes: &mut Notes) -> DatasetIndex {
+pub(super) fn index(
+    store: &Store,
+    experiment: &Path,
+    experiment_id: &str,
+    notes: &mut Notes,
+) -> DatasetIndex {
     let mut found = DatasetIndex::new();
     let path = experiment.join("datasets");
     let entries = open_optional(&path).and_then(|folder| {
@@ -40,7 +45,13 @@ pub(super) fn index(store: &Store, experiment: &Path, experiment_id: &str, notes
                         found.insert(name.to_owned(), (dataset.name, dataset.digest));
                     }
                     Err((reason, detail)) => {
-                        notes.failure(Kind::Datasets, &format!("{experiment_id}/{name}"), "*", reason, detail);
+                        notes.failure(
+                            Kind::Datasets,
+                            &format!("{experiment_id}/{name}"),
+                            "*",
+                            reason,
+                            detail,
+                        );
                     }
                 }
             }
@@ -58,7 +69,10 @@ pub(super) fn read(path: &Path, experiment_id: &str, notes: &mut Notes) -> Resul
     let mut meta = Meta::parse(&bytes).map_err(|error| bad_yaml(&path, &error))?;
     let (name, digest) = (meta.text("name"), meta.text("digest"));
     let (Some(name), Some(digest)) = (name, digest) else {
-        return Err(("bad-field", format!("{} has no name or no digest", path.display())));
+        return Err((
+            "bad-field",
+            format!("{} has no name or no digest", path.display()),
+        ));
     };
     Ok(Dataset {
         source_type: meta.text("source_type"),
@@ -66,7 +80,12 @@ pub(super) fn read(path: &Path, experiment_id: &str, notes: &mut Notes) -> Resul
         schema: meta.text("schema"),
         profile: meta.text("profile"),
         experiment_id: experiment_id.to_owned(),
-        extra: meta.finish(Kind::Datasets, &format!("{experiment_id}/{name}/{digest}"), &path, notes),
+        extra: meta.finish(
+            Kind::Datasets,
+            &format!("{experiment_id}/{name}/{digest}"),
+            &path,
+            notes,
+        ),
         name,
         digest,
     })
@@ -124,35 +143,47 @@ pub(super) fn inputs(
     notes: &mut Notes,
 ) -> RunInputs {
     let mut inputs = RunInputs::default();
-    each_link(store, run, run_id, "inputs", notes, &mut |mut meta, path, notes| {
-        let source_type = meta.text("source_type").unwrap_or_default();
-        let source_id = meta.text("source_id").unwrap_or_default();
-        // The destination is the run around it; MLflow writes the source's id there.
-        let tags = meta.text_map("tags");
-        match (source_type.as_str(), datasets.get(&source_id)) {
-            ("DATASET", Some((name, digest))) => {
-                used.push(source_id);
-                inputs.dataset_inputs.push(DatasetInput {
-                    name: name.clone(),
-                    digest: digest.clone(),
-                    tags,
-                });
+    each_link(
+        store,
+        run,
+        run_id,
+        "inputs",
+        notes,
+        &mut |mut meta, path, notes| {
+            let source_type = meta.text("source_type").unwrap_or_default();
+            let source_id = meta.text("source_id").unwrap_or_default();
+            // The destination is the run around it; MLflow writes the source's id there.
+            let tags = meta.text_map("tags");
+            match (source_type.as_str(), datasets.get(&source_id)) {
+                ("DATASET", Some((name, digest))) => {
+                    used.push(source_id);
+                    inputs.dataset_inputs.push(DatasetInput {
+                        name: name.clone(),
+                        digest: digest.clone(),
+                        tags,
+                    });
+                }
+                ("DATASET", None) => {
+                    let detail = format!(
+                        "{} names dataset `{source_id}`, which is not there",
+                        path.display()
+                    );
+                    notes.failure(Kind::Runs, run_id, "inputs", "missing", detail);
+                }
+                ("MODEL", _) if tags.is_empty() => {
+                    inputs.model_inputs.push(ModelInput { model_id: source_id })
+                }
+                ("MODEL", _) => {
+                    notes.limit(Kind::Runs, "inputs.model_inputs.tags", "not-held");
+                    inputs.model_inputs.push(ModelInput { model_id: source_id });
+                }
+                (other, _) => {
+                    let detail = format!("{} has source_type `{other}`, which is not known", path.display());
+                    notes.failure(Kind::Runs, run_id, "inputs", "bad-field", detail);
+                }
             }
-            ("DATASET", None) => {
-                let detail = format!("{} names dataset `{source_id}`, which is not there", path.display());
-                notes.failure(Kind::Runs, run_id, "inputs", "missing", detail);
-            }
-            ("MODEL", _) if tags.is_empty() => inputs.model_inputs.push(ModelInput { model_id: source_id }),
-            ("MODEL", _) => {
-                notes.limit(Kind::Runs, "inputs.model_inputs.tags", "not-held");
-                inputs.model_inputs.push(ModelInput { model_id: source_id });
-            }
-            (other, _) => {
-                let detail = format!("{} has source_type `{other}`, which is not known", path.display());
-                notes.failure(Kind::Runs, run_id, "inputs", "bad-field", detail);
-            }
-        }
-    });
+        },
+    );
     inputs.dataset_inputs.sort();
     inputs.model_inputs.sort();
     inputs
@@ -161,20 +192,32 @@ pub(super) fn inputs(
 /// What a run made.
 pub(super) fn outputs(store: &Store, run: &Folder, run_id: &str, notes: &mut Notes) -> RunOutputs {
     let mut outputs = RunOutputs::default();
-    each_link(store, run, run_id, "outputs", notes, &mut |mut meta, path, notes| {
-        let kind = meta.text("destination_type").unwrap_or_default();
-        let (model_id, step) = (meta.text("destination_id"), meta.int("step").unwrap_or(0));
-        if !meta.text_map("tags").is_empty() {
-            notes.limit(Kind::Runs, "outputs.model_outputs.tags", "not-held");
-        }
-        match model_id {
-            Some(model_id) if kind == "MODEL_OUTPUT" => outputs.model_outputs.push(ModelOutput { model_id, step }),
-            _ => {
-                let detail = format!("{} has destination_type `{kind}`, which is not known", path.display());
-                notes.failure(Kind::Runs, run_id, "outputs", "bad-field", detail);
+    each_link(
+        store,
+        run,
+        run_id,
+        "outputs",
+        notes,
+        &mut |mut meta, path, notes| {
+            let kind = meta.text("destination_type").unwrap_or_default();
+            let (model_id, step) = (meta.text("destination_id"), meta.int("step").unwrap_or(0));
+            if !meta.text_map("tags").is_empty() {
+                notes.limit(Kind::Runs, "outputs.model_outputs.tags", "not-held");
             }
-        }
-    });
+            match model_id {
+                Some(model_id) if kind == "MODEL_OUTPUT" => {
+                    outputs.model_outputs.push(ModelOutput { model_id, step })
+                }
+                _ => {
+                    let detail = format!(
+                        "{} has destination_type `{kind}`, which is not known",
+                        path.display()
+                    );
+                    notes.failure(Kind::Runs, run_id, "outputs", "bad-field", detail);
+                }
+            }
+        },
+    );
     outputs.model_outputs.sort();
     outputs
 }

@@ -44,7 +44,8 @@ fn find_in(
     found: &mut Vec<FoundExperiment>,
 ) -> io::Result<()> {
     for entry in folder.entries(store.tree())? {
-        let is_reserved = !is_deleted && [TRASH.as_bytes(), MODELS.as_bytes()].contains(&entry.name.as_slice());
+        let is_reserved =
+            !is_deleted && [TRASH.as_bytes(), MODELS.as_bytes()].contains(&entry.name.as_slice());
         match (entry.name(), entry.kind) {
             _ if is_reserved => {}
             (Some(id), EntryKind::Folder) => {
@@ -89,13 +90,21 @@ pub(super) fn read(store: &Store, found: &FoundExperiment, notes: &mut Notes) ->
         Ok(folder) => {
             experiment.tags = read_values(store, &folder, "tags", owner, &mut Vec::new(), notes);
         }
-        Err(error) => failed(("unreadable", format!("read {}: {error}", found.path.display())), notes),
+        Err(error) => failed(
+            ("unreadable", format!("read {}: {error}", found.path.display())),
+            notes,
+        ),
     }
     Some(experiment)
 }
 
 /// Reads the file of an experiment; none where there is no such file.
-fn read_meta(path: &Path, id: &str, is_deleted: bool, notes: &mut Notes) -> Result<Option<Experiment>, Fault> {
+fn read_meta(
+    path: &Path,
+    id: &str,
+    is_deleted: bool,
+    notes: &mut Notes,
+) -> Result<Option<Experiment>, Fault> {
     let path = path.join(META);
     let bytes = match std::fs::read(&path) {
         Ok(bytes) => bytes,

@@ -96,7 +96,9 @@ impl Exporter<'_, '_> {
         is_chosen: impl Fn(&Chosen, &str) -> bool,
     ) -> Result<Vec<Indexed<T>>, ExportError> {
         let (objects, notes) = index::<T>(&self.store, &self.pool, path, reserved, place);
-        self.chosen.relevant(notes, &place.experiment_id).report(self.export)?;
+        self.chosen
+            .relevant(notes, &place.experiment_id)
+            .report(self.export)?;
         Ok(self.keep(objects, is_chosen))
     }
 
@@ -238,7 +240,10 @@ impl Exporter<'_, '_> {
         for metric in found.metrics {
             let (name, series) = self.series(metric, logged_model::metric_owner(&model_id))?;
             if !series.is_empty() {
-                let written = self.export.writer.write_model_metric(&key, &model_id, &name, series);
+                let written = self
+                    .export
+                    .writer
+                    .write_model_metric(&key, &model_id, &name, series);
                 self.export.accept(Kind::ModelMetrics, written)?;
             }
         }

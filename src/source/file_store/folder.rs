@@ -52,7 +52,10 @@ pub(super) struct Folder {
 impl Folder {
     /// Opens a folder.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        Self::from_fd(openat(rustix::fs::CWD, path, folder_flags(), Mode::empty())?, path.to_owned())
+        Self::from_fd(
+            openat(rustix::fs::CWD, path, folder_flags(), Mode::empty())?,
+            path.to_owned(),
+        )
     }
 
     fn from_fd(fd: OwnedFd, path: PathBuf) -> io::Result<Self> {
@@ -146,7 +149,10 @@ fn look(path: &Path, folder: &Path, tree: &Path) -> EntryKind {
     if !target.starts_with(tree) {
         return EntryKind::Refused("it is a symbolic link that leads out of the tree");
     }
-    if folder.canonicalize().is_ok_and(|folder| folder.starts_with(&target)) {
+    if folder
+        .canonicalize()
+        .is_ok_and(|folder| folder.starts_with(&target))
+    {
         return EntryKind::Refused("it is a symbolic link to a folder that holds it");
     }
     match target.metadata() {
@@ -189,6 +195,11 @@ mod tests {
         let kinds: Vec<_> = entries.iter().map(|entry| (entry.shown(), entry.kind)).collect();
         assert_eq!(kinds[0], ("b".to_owned(), EntryKind::Folder));
         assert_eq!(kinds[1], ("inside".to_owned(), EntryKind::File));
-        assert!(kinds[2..].iter().all(|(_, kind)| matches!(kind, EntryKind::Refused(_))), "{kinds:?}");
+        assert!(
+            kinds[2..]
+                .iter()
+                .all(|(_, kind)| matches!(kind, EntryKind::Refused(_))),
+            "{kinds:?}"
+        );
     }
 }

@@ -27,19 +27,30 @@ pub(super) fn read_values(
     notes: &mut Notes,
 ) -> TextMap {
     let mut values = TextMap::new();
-    walk(store, parent, name, owner, notes, &mut |key, folder, file, notes| {
-        match folder.read(file, buffer) {
+    walk(
+        store,
+        parent,
+        name,
+        owner,
+        notes,
+        &mut |key, folder, file, notes| match folder.read(file, buffer) {
             Ok(bytes) => {
                 values.insert(key, Text::from_bytes(bytes.to_vec()));
             }
             Err(error) => unreadable(owner, folder, file, &error, notes),
-        }
-    });
+        },
+    );
     values
 }
 
 /// Notes a file that cannot be read.
-pub(super) fn unreadable(owner: KeyOwner<'_>, folder: &Folder, file: &[u8], error: &std::io::Error, notes: &mut Notes) {
+pub(super) fn unreadable(
+    owner: KeyOwner<'_>,
+    folder: &Folder,
+    file: &[u8],
+    error: &std::io::Error,
+    notes: &mut Notes,
+) {
     let detail = format!("read {}: {error}", folder.path_of(file).display());
     notes.failure(owner.kind, owner.id, owner.field, "unreadable", detail);
 }

@@ -25,13 +25,20 @@ impl Described for LoggedModel {
         }
         let experiment_id = meta.text("experiment_id").unwrap_or_default();
         if experiment_id != place.experiment_id {
-            return Err(id_mismatch(path, "experiment_id", &experiment_id, &place.experiment_id));
+            return Err(id_mismatch(
+                path,
+                "experiment_id",
+                &experiment_id,
+                &place.experiment_id,
+            ));
         }
         for name in ["tags", "params", "metrics"] {
             meta.ignore_empty(name);
         }
         // Finalizing a model drops the key, so that a model without it is active.
-        let stage = meta.text("lifecycle_stage").unwrap_or_else(|| "active".to_owned());
+        let stage = meta
+            .text("lifecycle_stage")
+            .unwrap_or_else(|| "active".to_owned());
         Ok(LoggedModel {
             model_id,
             experiment_id,
@@ -41,7 +48,11 @@ impl Described for LoggedModel {
             last_updated_timestamp_ms: meta.int("last_updated_timestamp"),
             status: status(meta.text("status")),
             status_message: meta.text("status_message"),
-            lifecycle_stage: if place.is_deleted { "deleted".to_owned() } else { stage },
+            lifecycle_stage: if place.is_deleted {
+                "deleted".to_owned()
+            } else {
+                stage
+            },
             model_type: meta.text("model_type"),
             source_run_id: meta.text("source_run_id"),
             extra: meta.finish(Kind::LoggedModels, id, path, notes),

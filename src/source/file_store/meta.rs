@@ -116,7 +116,11 @@ impl Meta {
         let fields = self.fields.into_iter().filter(|(_, node)| !node.is_null());
         fields
             .map(|(key, node)| {
-                let key = if key.starts_with('$') { format!("${key}") } else { key };
+                let key = if key.starts_with('$') {
+                    format!("${key}")
+                } else {
+                    key
+                };
                 (key, node.resolve().to_free_json())
             })
             .collect()
@@ -143,7 +147,8 @@ mod tests {
 
     #[test]
     fn fields_nobody_took_are_resolved_and_kept() {
-        let mut meta = Meta::parse(b"name: 1e3\ntime: 5\nnothing: null\n$new: {$a: 1, b: .nan}\nlist: []\n").unwrap();
+        let mut meta =
+            Meta::parse(b"name: 1e3\ntime: 5\nnothing: null\n$new: {$a: 1, b: .nan}\nlist: []\n").unwrap();
         assert_eq!(meta.text("name").as_deref(), Some("1e3"));
         assert_eq!(meta.int("time"), Some(5));
         assert_eq!(meta.int("absent"), None);
@@ -160,7 +165,10 @@ mod tests {
     #[test]
     fn a_field_of_another_type_is_a_failure() {
         let mut meta = Meta::parse(b"time: soon\nname: [a]\nbig: 99999999999999999999\n").unwrap();
-        assert_eq!((meta.int("time"), meta.text("name"), meta.int("big")), (None, None, None));
+        assert_eq!(
+            (meta.int("time"), meta.text("name"), meta.int("big")),
+            (None, None, None)
+        );
         let mut notes = Notes::default();
         meta.finish(Kind::Runs, "r", Path::new("meta.yaml"), &mut notes);
         assert_eq!(notes.problems().len(), 3);

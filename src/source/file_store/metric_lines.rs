@@ -131,7 +131,9 @@ fn parse_line(line: &[u8], owner: LineOwner) -> Result<Point, &'static str> {
         rest = after;
         field
     };
-    let timestamp: i64 = next().parse().map_err(|_| "its timestamp is not a 64-bit integer")?;
+    let timestamp: i64 = next()
+        .parse()
+        .map_err(|_| "its timestamp is not a 64-bit integer")?;
     let value: f64 = match next() {
         "" => return Err("it has no value"),
         value => value.parse().map_err(|_| "its value is not a number")?,
@@ -140,7 +142,10 @@ fn parse_line(line: &[u8], owner: LineOwner) -> Result<Point, &'static str> {
     let (timestamp, step) = match step {
         "" if owner == LineOwner::LoggedModel => return Err("it has too few fields"),
         "" => (seconds_to_ms(timestamp), 0),
-        step => (timestamp, step.parse().map_err(|_| "its step is not a 64-bit integer")?),
+        step => (
+            timestamp,
+            step.parse().map_err(|_| "its step is not a 64-bit integer")?,
+        ),
     };
     let link = match owner {
         LineOwner::Run => dataset_link(rest, PointLink::default())?,
@@ -150,7 +155,13 @@ fn parse_line(line: &[u8], owner: LineOwner) -> Result<Point, &'static str> {
                 return Err("it has no run id");
             }
             let run_id = Some(run_id.to_owned());
-            dataset_link(dataset, PointLink { run_id, ..PointLink::default() })?
+            dataset_link(
+                dataset,
+                PointLink {
+                    run_id,
+                    ..PointLink::default()
+                },
+            )?
         }
     };
     Ok(Point {
@@ -166,7 +177,9 @@ fn dataset_link(text: &str, link: PointLink) -> Result<PointLink, &'static str> 
     if text.is_empty() {
         return Ok(link);
     }
-    let (name, digest) = text.rsplit_once(' ').ok_or("it has a dataset name without a digest")?;
+    let (name, digest) = text
+        .rsplit_once(' ')
+        .ok_or("it has a dataset name without a digest")?;
     Ok(PointLink {
         dataset_name: Some(name.to_owned()),
         dataset_digest: Some(digest.to_owned()),
@@ -201,9 +214,15 @@ mod tests {
 
     #[test]
     fn lines_of_each_length_are_read() {
-        assert_eq!(point("1714979290123 0.5 -7").unwrap(), plain(1_714_979_290_123, 0.5, -7));
+        assert_eq!(
+            point("1714979290123 0.5 -7").unwrap(),
+            plain(1_714_979_290_123, 0.5, -7)
+        );
         assert_eq!(point("1530000000 3").unwrap(), plain(1_530_000_000_000, 3.0, 0));
-        assert_eq!(point("1530000000123 3").unwrap(), plain(1_530_000_000_123, 3.0, 0));
+        assert_eq!(
+            point("1530000000123 3").unwrap(),
+            plain(1_530_000_000_123, 3.0, 0)
+        );
         let linked = point("1 2.0 3 my data set 1e3").unwrap().link.unwrap();
         assert_eq!(linked.dataset_name.as_deref(), Some("my data set"));
         assert_eq!(linked.dataset_digest.as_deref(), Some("1e3"));
@@ -225,7 +244,11 @@ mod tests {
             ("5e-324", 5e-324),
             ("3", 3.0),
         ] {
-            assert_eq!(point(&format!("1 {text} 0")).unwrap(), plain(1, expected, 0), "{text}");
+            assert_eq!(
+                point(&format!("1 {text} 0")).unwrap(),
+                plain(1, expected, 0),
+                "{text}"
+            );
         }
     }
 
@@ -247,7 +270,10 @@ mod tests {
         assert_eq!(points, [1, 6, 7]);
         assert_eq!(streamed, points);
         assert_eq!(report.bad, again.bad);
-        assert_eq!(report.bad.iter().map(|bad| bad.line).collect::<Vec<_>>(), [2, 3, 4, 5, 6, 7]);
+        assert_eq!(
+            report.bad.iter().map(|bad| bad.line).collect::<Vec<_>>(),
+            [2, 3, 4, 5, 6, 7]
+        );
         assert!(report.is_unterminated && again.is_unterminated);
     }
 

@@ -60,20 +60,27 @@ pub(super) fn read(
 ) -> Vec<FoundMetric> {
     let mut metrics = Vec::new();
     let mut budget = BUDGET_BYTES;
-    walk(store, parent, "metrics", owner.keys(), notes, &mut |key, folder, file, notes| {
-        let points = match folder.read_up_to(file, budget, buffer) {
-            Ok(Some(bytes)) => {
-                budget = budget.saturating_sub(bytes.len());
-                let mut series = PointSeries::new(store.scratch());
-                let parsed = parse_bytes(bytes, owner.lines, &mut |point| series.push(point));
-                note_lines(parsed, &folder.path_of(file), owner, &series, notes);
-                Points::Read(series)
-            }
-            Ok(None) => Points::Later(folder.path_of(file)),
-            Err(error) => return unreadable(owner.keys(), folder, file, &error, notes),
-        };
-        metrics.push(FoundMetric { key, points });
-    });
+    walk(
+        store,
+        parent,
+        "metrics",
+        owner.keys(),
+        notes,
+        &mut |key, folder, file, notes| {
+            let points = match folder.read_up_to(file, budget, buffer) {
+                Ok(Some(bytes)) => {
+                    budget = budget.saturating_sub(bytes.len());
+                    let mut series = PointSeries::new(store.scratch());
+                    let parsed = parse_bytes(bytes, owner.lines, &mut |point| series.push(point));
+                    note_lines(parsed, &folder.path_of(file), owner, &series, notes);
+                    Points::Read(series)
+                }
+                Ok(None) => Points::Later(folder.path_of(file)),
+                Err(error) => return unreadable(owner.keys(), folder, file, &error, notes),
+            };
+            metrics.push(FoundMetric { key, points });
+        },
+    );
     // A folder's keys come after those of files that its name begins, not in the order of whole keys.
     metrics.sort_unstable_by(|a, b| a.key.cmp(&b.key));
     metrics
@@ -112,7 +119,11 @@ fn note_lines(
         failure("bad-metric-line", format!("{}, {bad}", path.display()));
     }
     if report.more_bad > 0 {
-        let detail = format!("{}: {} more lines are no metric points", path.display(), report.more_bad);
+        let detail = format!(
+            "{}: {} more lines are no metric points",
+            path.display(),
+            report.more_bad
+        );
         failure("bad-metric-line", detail);
     }
     if series.is_empty() && report.bad.is_empty() {

@@ -23,7 +23,14 @@ pub(super) struct Notes {
 
 impl Notes {
     /// Notes a failure of an object as a whole, or of the field named.
-    pub(super) fn failure(&mut self, kind: Kind, id: &str, field: &str, reason: &'static str, detail: String) {
+    pub(super) fn failure(
+        &mut self,
+        kind: Kind,
+        id: &str,
+        field: &str,
+        reason: &'static str,
+        detail: String,
+    ) {
         self.problems.push(Problem {
             kind,
             id: id.to_owned(),

@@ -110,7 +110,9 @@ impl FoundModel {
         for entry in entries {
             let number = entry.name().and_then(|name| name.strip_prefix("version-"));
             match (number, entry.kind) {
-                (Some(number), EntryKind::Folder) => versions.extend(self.version(store, &folder, number, notes)),
+                (Some(number), EntryKind::Folder) => {
+                    versions.extend(self.version(store, &folder, number, notes))
+                }
                 _ if entry.name().is_some_and(|name| PARTS.contains(&name)) => {}
                 (None, EntryKind::Folder) if entry.name().is_some() => {
                     note_folder_without_meta(
@@ -127,7 +129,13 @@ impl FoundModel {
         versions
     }
 
-    fn version(&self, store: &Store, model: &Folder, number: &str, notes: &mut Notes) -> Option<ModelVersion> {
+    fn version(
+        &self,
+        store: &Store,
+        model: &Folder,
+        number: &str,
+        notes: &mut Notes,
+    ) -> Option<ModelVersion> {
         let id = format!("{}/{number}", self.name);
         let name = format!("version-{number}");
         let path = model.path_of(name.as_bytes());
@@ -199,7 +207,9 @@ fn parse_version(
     if found != name {
         return Err(id_mismatch(path, "name", &found, name));
     }
-    let version = meta.int("version").and_then(|version| u64::try_from(version).ok());
+    let version = meta
+        .int("version")
+        .and_then(|version| u64::try_from(version).ok());
     let version = version.filter(|version| version.to_string() == number);
     let version = version.ok_or_else(|| id_mismatch(path, "version", "(another number)", number))?;
     // Aliases are files of the model; tags are files of the version.

@@ -31,7 +31,12 @@ impl Described for RunInfo {
         }
         let experiment_id = meta.text("experiment_id").unwrap_or_default();
         if experiment_id != place.experiment_id {
-            return Err(id_mismatch(path, "experiment_id", &experiment_id, &place.experiment_id));
+            return Err(id_mismatch(
+                path,
+                "experiment_id",
+                &experiment_id,
+                &place.experiment_id,
+            ));
         }
         meta.ignore_empty("tags");
         let run_name = meta.text("run_name").or_else(|| {
@@ -39,7 +44,9 @@ impl Described for RunInfo {
             let name = meta.text("name");
             name.filter(|name| !name.is_empty())
         });
-        let stage = meta.text("lifecycle_stage").unwrap_or_else(|| "active".to_owned());
+        let stage = meta
+            .text("lifecycle_stage")
+            .unwrap_or_else(|| "active".to_owned());
         Ok(RunInfo {
             run_id,
             experiment_id,
@@ -48,7 +55,11 @@ impl Described for RunInfo {
             status: status(meta.text("status")),
             start_time: meta.int("start_time"),
             end_time: meta.int("end_time"),
-            lifecycle_stage: if place.is_deleted { "deleted".to_owned() } else { stage },
+            lifecycle_stage: if place.is_deleted {
+                "deleted".to_owned()
+            } else {
+                stage
+            },
             artifact_uri: meta.text("artifact_uri"),
             deleted_time: meta.int("deleted_time"),
             source_type: meta.text("source_type").map(source_type),
@@ -155,12 +166,19 @@ fn read_noting(
         }
     };
     let has = |name: &str| {
-        let is_it = |entry: &super::folder::Entry| entry.name == name.as_bytes() && entry.kind == EntryKind::Folder;
+        let is_it =
+            |entry: &super::folder::Entry| entry.name == name.as_bytes() && entry.kind == EntryKind::Folder;
         entries.iter().any(is_it)
     };
     note_strays(&run, &entries, &id, notes);
     let mut found = FoundRun {
-        artifacts: find(store, info.artifact_uri.as_deref(), &run.path_of(b"artifacts"), has("artifacts"), notes),
+        artifacts: find(
+            store,
+            info.artifact_uri.as_deref(),
+            &run.path_of(b"artifacts"),
+            has("artifacts"),
+            notes,
+        ),
         run: Run {
             info,
             ..Run::default()
@@ -236,8 +254,15 @@ mod tests {
 
     #[test]
     fn statuses_and_source_types_are_names() {
-        let info = parse("run_id: r\nexperiment_id: '1'\nstatus: 4\nsource_type: 4\nend_time: null\n", false).unwrap();
-        assert_eq!((info.status.as_str(), info.source_type.as_deref()), ("FAILED", Some("LOCAL")));
+        let info = parse(
+            "run_id: r\nexperiment_id: '1'\nstatus: 4\nsource_type: 4\nend_time: null\n",
+            false,
+        )
+        .unwrap();
+        assert_eq!(
+            (info.status.as_str(), info.source_type.as_deref()),
+            ("FAILED", Some("LOCAL"))
+        );
         assert_eq!((info.end_time, info.lifecycle_stage.as_str()), (None, "active"));
     }
 
@@ -245,7 +270,10 @@ mod tests {
     fn the_oldest_files_are_read() {
         let info = parse("run_uuid: r\nexperiment_id: 1\nname: 'old'\ntags: []\n", false).unwrap();
         assert_eq!((info.run_id.as_str(), info.status.as_str()), ("r", "RUNNING"));
-        assert_eq!((info.run_name.as_deref(), info.experiment_id.as_str()), (Some("old"), "1"));
+        assert_eq!(
+            (info.run_name.as_deref(), info.experiment_id.as_str()),
+            (Some("old"), "1")
+        );
         assert!(info.extra.is_empty());
     }
 
@@ -257,8 +285,14 @@ mod tests {
 
     #[test]
     fn ids_that_differ_from_the_folders_are_faults() {
-        assert_eq!(parse("run_id: s\nexperiment_id: '1'\n", false).unwrap_err().0, "id-mismatch");
-        assert_eq!(parse("run_id: r\nexperiment_id: '2'\n", false).unwrap_err().0, "id-mismatch");
+        assert_eq!(
+            parse("run_id: s\nexperiment_id: '1'\n", false).unwrap_err().0,
+            "id-mismatch"
+        );
+        assert_eq!(
+            parse("run_id: r\nexperiment_id: '2'\n", false).unwrap_err().0,
+            "id-mismatch"
+        );
         assert_eq!(parse("", false).unwrap_err().0, "bad-yaml");
     }
 }

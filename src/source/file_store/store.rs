@@ -24,7 +24,11 @@ pub(super) struct Store {
 
 impl Store {
     /// The store at `root`; temporary files go to `scratch`.
-    pub(super) fn new(root: &Path, scratch: &Path, artifacts_destination: Option<PathBuf>) -> io::Result<Self> {
+    pub(super) fn new(
+        root: &Path,
+        scratch: &Path,
+        artifacts_destination: Option<PathBuf>,
+    ) -> io::Result<Self> {
         Ok(Store {
             root: std::path::absolute(root)?,
             tree: root.canonicalize()?,
@@ -59,7 +63,10 @@ pub(super) fn note_folder_without_meta(kind: Kind, id: &str, path: &Path, notes:
     let mut entries = walkdir::WalkDir::new(path).into_iter().filter_map(Result::ok);
     let holds_files = entries.any(|entry| !entry.file_type().is_dir());
     if holds_files && !id.starts_with('.') {
-        let detail = format!("{} holds files but no {META}, so MLflow does not see it", path.display());
+        let detail = format!(
+            "{} holds files but no {META}, so MLflow does not see it",
+            path.display()
+        );
         notes.failure(kind, id, "*", "no-meta", detail);
     } else {
         notes.limit(kind, "*", if holds_files { "stray" } else { "empty-directory" });

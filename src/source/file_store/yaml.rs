@@ -273,7 +273,10 @@ mod tests {
     #[test]
     fn escapes_and_folding_are_undone() {
         let yaml = "a: \"b: \\\"c\\\"\\n#d \\U0001F600 \\L\\N\\0\"\nb: 'two\n\n  lines'\nc: 'it''s'\nd: long\n  plain\n";
-        assert_eq!(text_of(yaml, "a").unwrap(), "b: \"c\"\n#d \u{1F600} \u{2028}\u{85}\0");
+        assert_eq!(
+            text_of(yaml, "a").unwrap(),
+            "b: \"c\"\n#d \u{1F600} \u{2028}\u{85}\0"
+        );
         assert_eq!(text_of(yaml, "b").unwrap(), "two\nlines");
         assert_eq!(text_of(yaml, "c").unwrap(), "it's");
         assert_eq!(text_of(yaml, "d").unwrap(), "long plain");
@@ -294,7 +297,12 @@ mod tests {
 
     #[test]
     fn faults_name_the_line() {
-        for (yaml, line) in [("", 1), ("- a\n", 1), ("a: 1\nb: 'open\n", 2), ("a: 1\n b: 2\n", 2)] {
+        for (yaml, line) in [
+            ("", 1),
+            ("- a\n", 1),
+            ("a: 1\nb: 'open\n", 2),
+            ("a: 1\n b: 2\n", 2),
+        ] {
             let error = parse_mapping(yaml.as_bytes()).unwrap_err();
             assert!(error.line >= line, "{yaml:?}: {error}");
         }

@@ -70,14 +70,16 @@ fn radix(digits: &[u8], radix: u32) -> Option<i128> {
 
 /// `12:30:45`: each part after the first below 60.
 fn sexagesimal(text: &str) -> Option<i128> {
-    text.split(':').enumerate().try_fold(0_i128, |sum, (place, part)| {
-        let is_part = !part.is_empty() && part.bytes().all(|digit| digit.is_ascii_digit());
-        let value: i128 = is_part.then(|| part.parse().ok()).flatten()?;
-        if place > 0 && (value > 59 || part.len() > 2) {
-            return None;
-        }
-        sum.checked_mul(60)?.checked_add(value)
-    })
+    text.split(':')
+        .enumerate()
+        .try_fold(0_i128, |sum, (place, part)| {
+            let is_part = !part.is_empty() && part.bytes().all(|digit| digit.is_ascii_digit());
+            let value: i128 = is_part.then(|| part.parse().ok()).flatten()?;
+            if place > 0 && (value > 59 || part.len() > 2) {
+                return None;
+            }
+            sum.checked_mul(60)?.checked_add(value)
+        })
 }
 
 /// A float of PyYAML: a point is needed, and a sign in the exponent.

@@ -27,7 +27,9 @@ impl VersionContexts {
         for model in archive.objects::<RegisteredModel>() {
             let model = model?;
             if !model.aliases.is_empty() {
-                contexts.aliases.insert((model.workspace, model.name), model.aliases);
+                contexts
+                    .aliases
+                    .insert((model.workspace, model.name), model.aliases);
             }
         }
         if run_ids.is_empty() {
@@ -36,12 +38,16 @@ impl VersionContexts {
         for run in archive.objects::<Run>() {
             let info = run?.info;
             if run_ids.contains(&info.run_id) {
-                contexts.runs.insert(info.run_id, (info.artifact_uri, info.experiment_id));
+                contexts
+                    .runs
+                    .insert(info.run_id, (info.artifact_uri, info.experiment_id));
             }
         }
         for experiment in archive.objects::<Experiment>() {
             let experiment = experiment?;
-            contexts.experiments.insert(experiment.experiment_id, experiment.name);
+            contexts
+                .experiments
+                .insert(experiment.experiment_id, experiment.name);
         }
         Ok(contexts)
     }

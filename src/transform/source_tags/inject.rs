@@ -30,7 +30,9 @@ const KINDS: [Kind; 3] = [Kind::Experiments, Kind::Runs, Kind::ModelVersions];
 /// The archive cannot be read, an `exim` text in it cannot, or the result cannot be written.
 pub fn inject(archive: &Archive, out: &Path, options: &TransformOptions) -> Result<TransformReport> {
     let manifest = archive.manifest();
-    let mut edit = Edit::begin(archive, out, options, &Default::default(), |file| !is_of(file, &KINDS))?;
+    let mut edit = Edit::begin(archive, out, options, &Default::default(), |file| {
+        !is_of(file, &KINDS)
+    })?;
     edit.record_undo(manifest.history.len() + 1);
     let copy = archive.clone();
     edit.edit_lines(Kind::Experiments, move |value| edit_experiment(&copy, value))?;
@@ -38,7 +40,9 @@ pub fn inject(archive: &Archive, out: &Path, options: &TransformOptions) -> Resu
     edit.edit_lines(Kind::Runs, move |value| edit_run(&copy, value))?;
     let contexts = VersionContexts::collect(archive)?;
     let copy = archive.clone();
-    edit.edit_lines(Kind::ModelVersions, move |value| edit_version(&copy, &contexts, value))?;
+    edit.edit_lines(Kind::ModelVersions, move |value| {
+        edit_version(&copy, &contexts, value)
+    })?;
     edit.finish_undo()?;
     let mut head = ManifestHead::of_parent(manifest);
     // A transform that changes nothing leaves no trace: equal content has an equal history.
@@ -84,9 +88,7 @@ fn edit_version(archive: &Archive, contexts: &VersionContexts, value: Value) -> 
     let context: VersionContext = contexts.of(&version);
     let overlay = match is_prompt(&version.tags) {
         true => Overlay::default(),
-        false => {
-            version_source(&version, &context).map_err(exim_error(Kind::ModelVersions, version.id()))?
-        }
+        false => version_source(&version, &context).map_err(exim_error(Kind::ModelVersions, version.id()))?,
     };
     let subject = Subject {
         kind: Kind::ModelVersions,
@@ -154,7 +156,11 @@ impl Subject {
         undo.added.sort_unstable();
         let changed = added + replaced > 0;
         let counts = match changed {
-            true => vec![(self.kind.name(), 1), ("tags added", added), ("tags replaced", replaced)],
+            true => vec![
+                (self.kind.name(), 1),
+                ("tags added", added),
+                ("tags replaced", replaced),
+            ],
             false => Vec::new(),
         };
         Ok(Edited {

@@ -20,11 +20,15 @@ pub(super) fn exceeded(kind: Kind, tags: &[(String, String)]) -> Vec<String> {
     let longer = |text: &str, limit: usize| text.len() > limit && text.chars().count() > limit;
     let mut notices = Vec::new();
     if tags.iter().any(|(key, _)| longer(key, KEY_CHARS)) {
-        notices.push(format!("{kind}: a source tag's key exceeds the {KEY_CHARS} characters that servers take"));
+        notices.push(format!(
+            "{kind}: a source tag's key exceeds the {KEY_CHARS} characters that servers take"
+        ));
     }
     let limit = value_chars(kind);
     if tags.iter().any(|(_, value)| longer(value, limit)) {
-        notices.push(format!("{kind}: a source tag's value exceeds the {limit} characters that servers take"));
+        notices.push(format!(
+            "{kind}: a source tag's value exceeds the {limit} characters that servers take"
+        ));
     }
     notices
 }
