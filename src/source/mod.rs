@@ -4,6 +4,7 @@ mod context;
 mod credentials;
 pub mod detect;
 pub mod exim;
+pub mod file_store;
 mod options;
 mod unpack;
 pub mod uri;
