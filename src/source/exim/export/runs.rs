@@ -1,14 +1,14 @@
 //! Experiments and runs.
 
 use super::{Exporter, HeldExperiment, Result, bodies, folder_name};
-use crate::archive::Owner;
+use crate::archive::{ArchiveError, Owner};
 use crate::format::line::canonical;
 use crate::format::{Kind, Object, line};
 use crate::model::{Dataset, OwnerKind, Run};
 use crate::source::exim::document::{Document, DocumentError};
 use crate::source::exim::experiment;
 use crate::source::exim::layout::{ARTIFACTS, ExperimentFolder, RUN, run_within};
-use crate::source::exim::points::{MetricsSink, Taken};
+use crate::source::exim::points::{Metrics, MetricsSink};
 use crate::source::exim::run::{ExportedRun, run};
 use crate::source::exim::same;
 use sha2::{Digest, Sha256};
@@ -155,10 +155,7 @@ impl Exporter<'_> {
             let facts = (run.info.artifact_uri.clone(), run.info.experiment_id.clone());
             self.held.run_facts.insert(run_id.clone(), facts);
         }
-        for (metric, series) in &metrics.series {
-            run.metrics
-                .extend(series.latest().map(|latest| (metric.clone(), latest.clone())));
-        }
+        run.metrics = metrics.latest().collect();
         self.export.write(&run)?;
         self.metrics(&run, &file, metrics)?;
         for dataset in datasets {
@@ -172,7 +169,7 @@ impl Exporter<'_> {
         self.artifacts(&owner, &folder.join(ARTIFACTS))
     }
 
-    fn read_run(&mut self, file: &Path) -> Result<(ExportedRun, Taken), DocumentError> {
+    fn read_run(&mut self, file: &Path) -> Result<(ExportedRun, Metrics), DocumentError> {
         let mut sink = MetricsSink::new(self.export.writer.scratch());
         let document = Document::read_with(file, &mut sink)?;
         document.part("info")?;
@@ -227,19 +224,20 @@ impl Exporter<'_> {
         }
     }
 
-    fn metrics(&mut self, run: &Run, file: &Path, metrics: Taken) -> Result<()> {
+    fn metrics(&mut self, run: &Run, file: &Path, mut metrics: Metrics) -> Result<()> {
         let key = run.sort_key();
         let run_id = &run.info.run_id;
-        for (metric, series) in metrics.series {
-            if series.is_empty() && !metrics.bad_points.contains_key(&metric) {
+        let scratch_error = |error| ArchiveError::io("use temporary file for", file)(error);
+        while let Some((metric, series, bad_points)) = metrics.take_next().map_err(scratch_error)? {
+            if series.is_empty() && bad_points == 0 {
                 self.export.limit(Kind::Metrics.name(), "*", "no-points", 1);
             }
             let written = self.export.writer.write_metric(&key, run_id, &metric, series);
             self.export.accept(Kind::Metrics, written)?;
-        }
-        for (metric, count) in metrics.bad_points {
-            let id = format!("{run_id}/{metric}");
-            self.bad_points(Kind::Metrics, &id, file, &metric, count)?;
+            if bad_points > 0 {
+                let id = format!("{run_id}/{metric}");
+                self.bad_points(Kind::Metrics, &id, file, &metric, bad_points)?;
+            }
         }
         Ok(())
     }
