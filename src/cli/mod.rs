@@ -7,6 +7,7 @@ mod export;
 mod info;
 mod progress;
 mod transform;
+mod verify;
 
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
@@ -30,6 +31,7 @@ enum Command {
     Export(export::Args),
     Info(info::Args),
     Transform(transform::Args),
+    Verify(verify::Args),
 }
 
 /// Runs the command line; what it found or made decides the exit code.
@@ -51,6 +53,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Export(args) => args.run(),
         Command::Info(args) => args.run(),
         Command::Transform(args) => args.run(),
+        Command::Verify(args) => args.run(),
     };
     match done {
         Ok(exit) => exit.into(),

@@ -4,6 +4,7 @@ mod context;
 mod credentials;
 pub mod detect;
 pub mod exim;
+pub mod file_store;
 mod options;
 mod unpack;
 pub mod uri;
@@ -38,6 +39,10 @@ pub fn export(
     }
     match kind {
         SourceKind::ExportImport => exim::export(source, out, options, monitor),
+        SourceKind::FileStore => {
+            let root = uri::local_path(source).unwrap_or_else(|| source.to_owned());
+            file_store::export(Path::new(&root), out, options, monitor)
+        }
         _ => Err(ExportError::NoData {
             source_uri: uri::redact(source),
             detail: "this build does not read that kind of source".to_owned(),

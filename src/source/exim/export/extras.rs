@@ -2,7 +2,6 @@
 
 use super::{Exporter, Result, folder_name};
 use crate::archive::Owner;
-use crate::format::line::to_value;
 use crate::format::{Kind, Object};
 use crate::model::pyjson::PyJson;
 use crate::model::{OwnerKind, Trace};
@@ -164,15 +163,7 @@ impl Exporter<'_> {
         let spans = spans(&trace.trace_id, data);
         self.export
             .limit(Kind::Spans.name(), "*", "only-names-exported", spans.len() as u64);
-        for (span, number) in spans.iter().zip(0..) {
-            let line = self.export.writer.line_of(to_value(span))?;
-            let key = trace.sort_key().number(number);
-            let written = self
-                .export
-                .writer
-                .write_line(Kind::Spans, key, &span.span_id, &line);
-            self.export.accept(Kind::Spans, written)?;
-        }
+        self.export.write_spans(trace, spans)?;
         Ok(())
     }
 
