@@ -1,6 +1,6 @@
 //! Exports of mlflow-export-import made by hand, for what the real ones in `fixtures/` do not show.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use mlark::archive::Archive;
 use mlark::format::{Kind, LossCount};
