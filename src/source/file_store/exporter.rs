@@ -300,7 +300,7 @@ impl Exporter<'_, '_> {
         }
     }
 
-    fn artifact(&mut self, owner: &Owner, file: FoundFile) -> Result<(), ExportError> {
+    pub(super) fn artifact(&mut self, owner: &Owner, file: FoundFile) -> Result<(), ExportError> {
         match file {
             FoundFile::File(path, place) => {
                 let is_taken = self.export.options.selection.takes_artifact(&path);
@@ -324,11 +324,5 @@ impl Exporter<'_, '_> {
                 Ok(())
             }
         }
-    }
-}
-
-impl Exporter<'_, '_> {
-    fn traces(&mut self, _found: &FoundExperiment) -> Result<(), ExportError> {
-        Ok(())
     }
 }

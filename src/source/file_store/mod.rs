@@ -13,6 +13,7 @@
 //! `docs/sources/file-store.md`. Nothing is written to the tree.
 
 mod artifacts;
+mod assessment;
 mod dataset;
 mod experiment;
 mod exporter;
@@ -28,6 +29,8 @@ mod registry;
 mod run;
 mod selection;
 mod store;
+mod trace;
+mod trace_writer;
 mod yaml;
 mod yaml_scalar;
 

@@ -25,6 +25,11 @@ impl Chosen {
         true
     }
 
+    /// Whether a trace is exported.
+    pub(super) fn takes_trace(&self, _id: &str) -> bool {
+        true
+    }
+
     /// Whether a logged model is exported.
     pub(super) fn takes_logged_model(&self, _id: &str) -> bool {
         true
