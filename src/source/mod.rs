@@ -7,6 +7,7 @@ pub mod exim;
 pub mod file_store;
 mod options;
 mod unpack;
+pub(crate) mod span_file;
 pub mod uri;
 
 pub use context::{Export, ExportError, ExportReport};
