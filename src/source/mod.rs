@@ -6,8 +6,8 @@ pub mod detect;
 pub mod exim;
 pub mod file_store;
 mod options;
-mod unpack;
 pub(crate) mod span_file;
+mod unpack;
 pub mod uri;
 
 pub use context::{Export, ExportError, ExportReport};

@@ -187,8 +187,7 @@ impl Exporter<'_> {
             let notice = format!("not part of an export, left out: {}", self.below_root(path));
             self.export.monitor().notice(&notice);
         }
-        self.export
-            .limit("files", "*", "unknown-file", unknown.len() as u64);
+        self.export.limit("files", "*", "stray", unknown.len() as u64);
     }
 
     /// Reads a file and remembers what it says of its export.
@@ -221,7 +220,7 @@ impl Exporter<'_> {
     fn unreadable(&mut self, kind: Kind, id: &str, error: &DocumentError) -> Result<()> {
         let reason = match error {
             DocumentError::Read { .. } => "unreadable",
-            DocumentError::Json { .. } => "not-json",
+            DocumentError::Json { .. } => "bad-json",
             DocumentError::Shape { .. } => "not-an-export",
         };
         let detail = error.detail(&self.root);
@@ -233,13 +232,18 @@ impl Exporter<'_> {
         for wrong in wrong {
             let detail = format!("{}: {wrong}", self.below_root(file));
             self.export
-                .failure(kind.name(), id, &wrong.field, "wrong-type", &detail)?;
+                .failure(kind.name(), id, &wrong.field, "bad-field", &detail)?;
         }
         Ok(())
     }
 
     /// Writes the files below a folder as artifacts.
     fn artifacts(&mut self, owner: &Owner, folder: &Path) -> Result<()> {
+        self.artifacts_less(owner, folder, None)
+    }
+
+    /// Writes the files below a folder as artifacts, less one that the archive holds in another form.
+    fn artifacts_less(&mut self, owner: &Owner, folder: &Path, less: Option<&str>) -> Result<()> {
         let tree = match ArtifactTree::below(folder) {
             Ok(tree) => tree,
             Err(error) => {
@@ -251,6 +255,7 @@ impl Exporter<'_> {
         };
         for found in tree {
             match found {
+                Found::File { path, .. } if less == Some(&path) => {}
                 Found::File { path, at, size_bytes } => {
                     self.export
                         .artifact(owner, path, Some(size_bytes), ByteSource::File(at))?;

@@ -12,6 +12,8 @@ use crate::source::exim::logged_model::{ExportedModel, logged_model};
 use crate::source::exim::prompt::prompt;
 use crate::source::exim::same;
 use crate::source::exim::trace::{spans, trace};
+use crate::source::span_file::{SPAN_FILE, SpanFile};
+use std::fs::File;
 use std::path::Path;
 
 /// Metadata of a trace that names its run.
@@ -136,13 +138,13 @@ impl Exporter<'_> {
         }
         self.belongs_to(&trace.experiment_id);
         self.export.write(&trace)?;
-        self.spans(&trace, body.get("data").unwrap_or(&PyJson::Null))?;
+        let has_all = self.spans(&trace, body.get("data").unwrap_or(&PyJson::Null), folder)?;
         let owner = Owner {
             kind: OwnerKind::Trace,
             id: trace.trace_id.clone(),
             sort_key: trace.sort_key(),
         };
-        self.artifacts(&owner, &folder.join(ARTIFACTS))
+        self.artifacts_less(&owner, &folder.join(ARTIFACTS), has_all.then_some(SPAN_FILE))
     }
 
     fn leaves_out_trace(&mut self, trace: &Trace) -> bool {
@@ -159,12 +161,31 @@ impl Exporter<'_> {
         true
     }
 
-    fn spans(&mut self, trace: &Trace, data: &PyJson) -> Result<()> {
-        let spans = spans(&trace.trace_id, data);
+    /// Writes the spans of a trace, from the artifact that holds them, else by name and id only. True where the spans say all
+    /// that the artifact says.
+    fn spans(&mut self, trace: &Trace, data: &PyJson, folder: &Path) -> Result<bool> {
+        let file = folder.join(ARTIFACTS).join(SPAN_FILE);
+        let opened = file.is_file().then(|| File::open(&file));
+        let read = opened.map(|opened| SpanFile::read(opened?, &trace.trace_id));
+        if let Some(Ok(found)) = read {
+            self.export.write_spans(trace, found.spans)?;
+            let kept = u64::from(!found.is_whole);
+            self.export
+                .limit(Kind::Spans.name(), "*", "kept-as-artifact", kept);
+            return Ok(found.is_whole);
+        }
+        let named = spans(&trace.trace_id, data);
         self.export
-            .limit(Kind::Spans.name(), "*", "only-names-exported", spans.len() as u64);
-        self.export.write_spans(trace, spans)?;
-        Ok(())
+            .limit(Kind::Spans.name(), "*", "only-names-exported", named.len() as u64);
+        self.export.write_spans(trace, named)?;
+        if let Some(Err(error)) = read {
+            let cause =
+                std::error::Error::source(&error).map_or_else(String::new, |cause| format!(": {cause}"));
+            let detail = format!("{} {error}{cause}", self.below_root(&file));
+            self.export
+                .failure(Kind::Spans.name(), &trace.trace_id, "*", "bad-json", &detail)?;
+        }
+        Ok(false)
     }
 
     /// Exports a prompt version.

@@ -252,7 +252,7 @@ impl Exporter<'_> {
     ) -> Result<()> {
         let place = self.below_root(file);
         let detail = format!("{place}: {count} points of metric `{metric}` lack a number, a time or a step");
-        self.export.failure(kind.name(), id, "*", "not-a-point", &detail)
+        self.export.failure(kind.name(), id, "*", "bad-point", &detail)
     }
 
     /// Writes a dataset once; MLflow keeps one body per experiment, name and digest.
