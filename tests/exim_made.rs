@@ -574,3 +574,31 @@ fn spans_come_from_the_artifact_that_holds_them() {
         "{error}"
     );
 }
+
+#[test]
+fn what_cannot_be_read_and_was_not_chosen_is_no_failure() {
+    let made = Made::new();
+    made.experiment("experiments/1/experiment.json", "1", &["a", "b", "gone"]);
+    made.run("experiments/1/runs/a", "a");
+    made.text("experiments/1/runs/b/run.json", "{");
+    let runs = |id: &str| Selection {
+        runs: vec![id.to_owned()],
+        ..Selection::default()
+    };
+    let options = |selection| ExportOptions {
+        selection,
+        ..ExportOptions::default()
+    };
+    let archive = made.export("out", options(runs("a"))).unwrap();
+    assert_eq!(archive.manifest().count(Kind::Runs), 1);
+    assert_eq!(
+        count(&archive.manifest().selection.left_out, "runs", "not-selected"),
+        1
+    );
+    let experiments = Patterns::names(vec!["1".to_owned()]).unwrap();
+    let whole = Selection {
+        experiments,
+        ..Selection::default()
+    };
+    assert!(made.export("whole", options(whole)).is_err());
+}

@@ -171,8 +171,10 @@ impl Exporter<'_> {
         for file in &layout.evaluation_datasets {
             self.evaluation_dataset(file)?;
         }
-        for file in &layout.indexes {
-            self.check_index(file)?;
+        if self.choice.takes_all() {
+            for file in &layout.indexes {
+                self.check_index(file)?;
+            }
         }
         self.count_unknown(&layout.unknown);
         let missing = self.held.missing_experiments.len() as u64;
@@ -280,6 +282,24 @@ impl Exporter<'_> {
             self.export.left_out(kind, "deleted", 1);
         }
         is_left_out
+    }
+
+    /// Whether something that cannot be read, or is missing, would be taken: it is in an experiment that is taken whole, or its
+    /// folder has the id of a chosen run.
+    fn is_asked(&self, path: &Path) -> bool {
+        let mut whole = self
+            .held
+            .experiments
+            .iter()
+            .filter(|(id, _)| self.choice.takes_of_run(id, None));
+        let is_within = |held: &HeldExperiment| {
+            held.folder
+                .as_deref()
+                .is_some_and(|folder| path.starts_with(folder))
+        };
+        self.choice.takes_all()
+            || self.choice.takes_run(&folder_name(path))
+            || whole.any(|(_, held)| is_within(held))
     }
 
     /// Notes an experiment that something belongs to.

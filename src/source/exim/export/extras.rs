@@ -33,6 +33,10 @@ impl Exporter<'_> {
         let file = folder.join(LOGGED_MODEL);
         let document = match Document::read(&file) {
             Ok(document) => document,
+            Err(_) if !self.is_asked(folder) => {
+                self.export.left_out(Kind::LoggedModels, "not-selected", 1);
+                return Ok(());
+            }
             Err(error) => return self.unreadable(Kind::LoggedModels, &folder_name(folder), &error),
         };
         self.note_system(&document);
@@ -43,7 +47,6 @@ impl Exporter<'_> {
             wrong,
         } = logged_model(document.body());
         let id = model.model_id.clone();
-        self.wrong_types(Kind::LoggedModels, &id, &file, &wrong)?;
         if !self
             .choice
             .takes_logged_model(&id, &model.experiment_id, model.source_run_id.as_deref())
@@ -64,6 +67,7 @@ impl Exporter<'_> {
         if self.is_copy(&found, LOGGED_MODELS, LOGGED_MODEL)? {
             return Ok(());
         }
+        self.wrong_types(Kind::LoggedModels, &id, &file, &wrong)?;
         self.belongs_to(&model.experiment_id);
         self.export.write(&model)?;
         for (key, points) in points {
@@ -118,12 +122,15 @@ impl Exporter<'_> {
         let file = folder.join(TRACE);
         let document = match Document::read_part(&file, "info") {
             Ok(document) => document,
+            Err(_) if !self.is_asked(folder) => {
+                self.export.left_out(Kind::Traces, "not-selected", 1);
+                return Ok(());
+            }
             Err(error) => return self.unreadable(Kind::Traces, &folder_name(folder), &error),
         };
         self.note_system(&document);
         let body = document.body();
         let (trace, wrong) = trace(body.get("info").unwrap_or(&PyJson::Null));
-        self.wrong_types(Kind::Traces, &trace.trace_id, &file, &wrong)?;
         if self.leaves_out_trace(&trace) {
             return Ok(());
         }
@@ -136,6 +143,7 @@ impl Exporter<'_> {
         if self.is_copy(&found, TRACES, TRACE)? {
             return Ok(());
         }
+        self.wrong_types(Kind::Traces, &trace.trace_id, &file, &wrong)?;
         self.belongs_to(&trace.experiment_id);
         self.export.write(&trace)?;
         let has_all = self.spans(&trace, body.get("data").unwrap_or(&PyJson::Null), folder)?;
@@ -198,11 +206,11 @@ impl Exporter<'_> {
         self.note_system(&document);
         let exported = document.body().get("prompt").unwrap_or(document.body());
         let (model, version, wrong) = prompt(exported);
-        self.wrong_types(Kind::ModelVersions, &version.id(), file, &wrong)?;
         if !self.choice.takes_all() && !self.export.options.selection.models.matches(&model.name) {
             self.export.left_out(Kind::ModelVersions, "not-selected", 1);
             return Ok(());
         }
+        self.wrong_types(Kind::ModelVersions, &version.id(), file, &wrong)?;
         // The exporter leaves out aliases and the prompt's own tags, and the reserved tags of a version.
         self.export.limit(
             Kind::ModelVersions.name(),
@@ -244,11 +252,11 @@ impl Exporter<'_> {
             .get("evaluation_dataset")
             .unwrap_or(document.body());
         let (dataset, records, wrong) = evaluation_dataset(exported);
-        self.wrong_types(Kind::EvaluationDatasets, &dataset.dataset_id, file, &wrong)?;
         if !self.choice.takes_of_experiments(&dataset.experiment_ids) {
             self.export.left_out(Kind::EvaluationDatasets, "not-selected", 1);
             return Ok(());
         }
+        self.wrong_types(Kind::EvaluationDatasets, &dataset.dataset_id, file, &wrong)?;
         self.export.write(&dataset)?;
         for record in &records {
             self.export.write(record)?;

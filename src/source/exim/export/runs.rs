@@ -51,7 +51,7 @@ impl Exporter<'_> {
             Ok(document) => {
                 self.note_system(&document);
                 self.experiment_object(file, &document)?;
-                if is_own {
+                if is_own && self.is_asked(file) {
                     self.check_experiment(file, &document, &folder)?;
                 }
             }
@@ -82,7 +82,6 @@ impl Exporter<'_> {
     fn experiment_object(&mut self, file: &Path, document: &Document) -> Result<()> {
         let exported = document.body().get("experiment").unwrap_or(document.body());
         let (experiment, wrong) = experiment::experiment(exported);
-        self.wrong_types(Kind::Experiments, &experiment.experiment_id, file, &wrong)?;
         if !self.choice.takes_experiment(&experiment.experiment_id) {
             self.export.left_out(Kind::Experiments, "not-selected", 1);
             return Ok(());
@@ -94,6 +93,7 @@ impl Exporter<'_> {
         if let Some(first) = self.held.loose.get(&key).cloned() {
             return self.check_same_experiment(&experiment.experiment_id, &first, file);
         }
+        self.wrong_types(Kind::Experiments, &experiment.experiment_id, file, &wrong)?;
         self.held.loose.insert(key, file.to_owned());
         self.export.write(&experiment)
     }
@@ -134,6 +134,10 @@ impl Exporter<'_> {
         let file = folder.join(RUN);
         let (exported, metrics) = match self.read_run(&file) {
             Ok(read) => read,
+            Err(_) if !self.is_asked(folder) => {
+                self.export.left_out(Kind::Runs, "not-selected", 1);
+                return Ok(());
+            }
             Err(error) => return self.unreadable(Kind::Runs, &folder_name(folder), &error),
         };
         let ExportedRun {
@@ -142,10 +146,10 @@ impl Exporter<'_> {
             wrong,
         } = exported;
         let run_id = run.info.run_id.clone();
-        self.wrong_types(Kind::Runs, &run_id, &file, &wrong)?;
         if self.leaves_out_run(&run) {
             return Ok(());
         }
+        self.wrong_types(Kind::Runs, &run_id, &file, &wrong)?;
         if let Some(first) = self.earlier_copy(&run, folder) {
             return self.check_same_run(&run_id, &first, folder);
         }
