@@ -6,6 +6,7 @@ pub mod detect;
 pub mod exim;
 pub mod file_store;
 mod options;
+pub(crate) mod span_file;
 mod unpack;
 pub mod uri;
 

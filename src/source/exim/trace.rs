@@ -24,7 +24,7 @@ pub(super) fn trace(info: &PyJson) -> (Trace, Vec<WrongType>) {
             ["execution_duration", "execution_time_ms"],
             Fields::int,
         ),
-        state: either(&mut fields, ["state", "status"], Fields::text).unwrap_or_default(),
+        state: state(either(&mut fields, ["state", "status"], Fields::text)),
         request_preview: fields.text("request_preview"),
         response_preview: fields.text("response_preview"),
         trace_metadata: fields.text_map("trace_metadata"),
@@ -57,6 +57,13 @@ pub(super) fn trace(info: &PyJson) -> (Trace, Vec<WrongType>) {
     let order = |a: &Assessment| (a.create_time, a.assessment_id.clone());
     trace.assessments.sort_by_key(order);
     (trace, wrong)
+}
+
+/// The state, by its name in MLflow 3.
+fn state(exported: Option<String>) -> String {
+    exported
+        .filter(|state| state != "TRACE_STATUS_UNSPECIFIED")
+        .unwrap_or_else(|| "STATE_UNSPECIFIED".to_owned())
 }
 
 fn either<'a, T>(

@@ -291,6 +291,8 @@ mod tests {
             [
                 "broken symlink-broken",
                 "inside/file",
+                "inside/in-tree",
+                "inside/up symlink-loop",
                 "outside symlink-outside",
                 "sub/file",
                 "sub/in-tree",

@@ -254,6 +254,10 @@ impl Exporter<'_, '_> {
         let mut notes = Notes::default();
         let found = registry::find_all(&self.store, &mut notes);
         let found = found.map_err(|error| super::source_error(&self.store, MODELS, &error))?;
+        if let Chosen::Some(_) = self.chosen {
+            let patterns = self.export.options.selection.models.clone();
+            notes = notes.of_objects(|name| patterns.matches(name));
+        }
         notes.report(self.export)?;
         for model in found {
             let mut notes = Notes::default();
@@ -300,7 +304,7 @@ impl Exporter<'_, '_> {
         }
     }
 
-    fn artifact(&mut self, owner: &Owner, file: FoundFile) -> Result<(), ExportError> {
+    pub(super) fn artifact(&mut self, owner: &Owner, file: FoundFile) -> Result<(), ExportError> {
         match file {
             FoundFile::File(path, place) => {
                 let is_taken = self.export.options.selection.takes_artifact(&path);
@@ -324,11 +328,5 @@ impl Exporter<'_, '_> {
                 Ok(())
             }
         }
-    }
-}
-
-impl Exporter<'_, '_> {
-    fn traces(&mut self, _found: &FoundExperiment) -> Result<(), ExportError> {
-        Ok(())
     }
 }

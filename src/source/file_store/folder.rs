@@ -81,6 +81,11 @@ impl Folder {
         self.path.join(OsStr::from_bytes(name))
     }
 
+    /// Whether a folder of that name is in it.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.path_of(name.as_bytes()).is_dir()
+    }
+
     /// The entries, by name. Links are followed only below `tree`, which is canonical.
     pub(super) fn entries(&mut self, tree: &Path) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();

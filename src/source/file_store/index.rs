@@ -8,7 +8,6 @@ use super::notes::Notes;
 use super::store::{Store, note_folder_without_meta, open_optional};
 use crate::archive::parallel::{Pool, map_ordered};
 use crate::format::Kind;
-use crate::model::Extra;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -155,7 +154,7 @@ fn read_batch<T: Described>(
         if let Some(described) = describe::<T>(&folder, &id, place, &mut buffer, &mut notes) {
             objects.push(Indexed {
                 time: described.time(),
-                is_deleted: described.is_deleted(),
+                is_deleted: place.is_deleted || described.is_deleted(),
                 held: hold.then_some(described),
                 id,
             });
@@ -199,11 +198,4 @@ pub(super) fn id_mismatch(path: &Path, field: &str, found: &str, expected: &str)
 /// The fault of a file that is not YAML.
 pub(super) fn bad_yaml(path: &Path, error: &super::yaml::YamlError) -> Fault {
     ("bad-yaml", format!("{}: {error}", path.display()))
-}
-
-/// Moves fields that MLflow knew once under the names the archive keeps them by.
-pub(super) fn keep_extra(extra: &mut Extra, key: &str, value: Option<String>) {
-    if let Some(value) = value {
-        extra.insert(key.to_owned(), value.into());
-    }
 }

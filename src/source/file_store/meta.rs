@@ -68,6 +68,17 @@ impl Meta {
         }
     }
 
+    /// Takes a time in milliseconds: RFC 3339 text or an integer.
+    pub(super) fn time(&mut self, name: &str) -> Option<i64> {
+        let node = self.take(name)?;
+        let text = node.text().unwrap_or_default();
+        let time = whole_number(text).or_else(|| {
+            let timestamp = text.parse::<jiff::Timestamp>().ok()?;
+            Some(timestamp.as_millisecond())
+        });
+        time.or_else(|| self.refuse(name, "it is not a time"))
+    }
+
     /// Takes a mapping of texts.
     pub(super) fn text_map(&mut self, name: &str) -> TextMap {
         let Some(node) = self.take(name) else {
@@ -91,6 +102,11 @@ impl Meta {
     pub(super) fn refuse<T>(&mut self, name: &str, why: &'static str) -> Option<T> {
         self.wrong.push((name.to_owned(), why));
         None
+    }
+
+    /// Whether no field is left that says anything.
+    pub(super) fn is_empty(&self) -> bool {
+        self.fields.iter().all(|(_, node)| node.is_null())
     }
 
     /// Drops fields that say nothing new.

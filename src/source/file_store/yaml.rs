@@ -114,6 +114,10 @@ fn with_yaml_11_breaks(text: &str) -> Cow<'_, str> {
             fixed.push('\n');
         } else if BREAKS.contains(&next) {
             fixed.truncate(fixed.trim_end_matches([' ', '\t']).len());
+            if fixed.ends_with('\n') {
+                // A line of a scalar must be indented, however deep the scalar stands; the space is no part of it.
+                fixed.push_str(&" ".repeat(4 * MAX_DEPTH));
+            }
             fixed.push(next);
             while rest.next_if(|&space| matches!(space, ' ' | '\t')).is_some() {}
             if rest.peek() == Some(&'\n') {
@@ -290,6 +294,12 @@ mod tests {
             ("a: '\u{2028}\n  b'\n", "\u{2028}\nb"),
             ("a: '\u{2028}\n\n  b'\n", "\u{2028}\n\nb"),
             ("a: 'a\n\n\u{2028}  b'\n", "a\n\u{2028}b"),
+            ("a: 'a\n\n\u{2028}\n  b'\n", "a\n\u{2028}\nb"),
+            ("a: 'a\u{2028}\u{2029}\n\n  b'\n", "a\u{2028}\u{2029}\n\nb"),
+            (
+                "a: 'a\n\n\n\u{2028}\n\u{2029}  b c'\n",
+                "a\n\n\u{2028}\n\u{2029}b c",
+            ),
         ] {
             assert_eq!(text_of(yaml, "a").unwrap(), expected, "{yaml:?}");
         }
