@@ -3,6 +3,7 @@
 use super::Exit;
 use crate::archive::ArchiveError;
 use crate::source::ExportError;
+use crate::transform::TransformError;
 use std::io;
 
 /// An error on its way to the user.
@@ -71,6 +72,19 @@ impl From<ExportError> for CliError {
             exit: Exit::of_error(error.kind()),
             error: error.into(),
             hint,
+        }
+    }
+}
+
+impl From<TransformError> for CliError {
+    fn from(error: TransformError) -> Self {
+        match error {
+            TransformError::Archive(error) => error.into(),
+            error => CliError {
+                exit: Exit::of_error(error.kind()),
+                error: error.into(),
+                hint: None,
+            },
         }
     }
 }

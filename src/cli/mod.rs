@@ -6,6 +6,8 @@ mod exit;
 mod export;
 mod info;
 mod progress;
+mod transform;
+mod verify;
 
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
@@ -28,6 +30,8 @@ struct Cli {
 enum Command {
     Export(export::Args),
     Info(info::Args),
+    Transform(transform::Args),
+    Verify(verify::Args),
 }
 
 /// Runs the command line; what it found or made decides the exit code.
@@ -48,6 +52,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let done = match cli.command {
         Command::Export(args) => args.run(),
         Command::Info(args) => args.run(),
+        Command::Transform(args) => args.run(),
+        Command::Verify(args) => args.run(),
     };
     match done {
         Ok(exit) => exit.into(),

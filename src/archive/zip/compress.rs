@@ -37,6 +37,8 @@ pub(crate) enum Compression {
 pub(super) struct Deflater {
     probe: Compress,
     stream: Compress,
+    /// Input waits here until it fills a block: what the compressor writes depends on how it is fed.
+    block: Vec<u8>,
     chunk: Vec<u8>,
 }
 
@@ -52,6 +54,7 @@ impl Deflater {
         Self {
             probe: Compress::new(flate2::Compression::new(1), false),
             stream: Compress::new(flate2::Compression::new(6), false),
+            block: Vec::with_capacity(CHUNK_LEN),
             chunk: vec![0; CHUNK_LEN],
         }
     }
@@ -73,6 +76,7 @@ impl Deflater {
     /// Begins a new deflate stream.
     pub(super) fn begin(&mut self) {
         self.stream.reset();
+        self.block.clear();
     }
 
     /// Compresses input into the stream and hands what comes out to `sink`.
@@ -83,14 +87,31 @@ impl Deflater {
     ) -> io::Result<()> {
         let mut rest = input;
         while !rest.is_empty() {
-            rest = self.step(rest, FlushCompress::None, &mut sink)?.0;
+            let (head, tail) = rest.split_at(rest.len().min(CHUNK_LEN - self.block.len()));
+            self.block.extend_from_slice(head);
+            rest = tail;
+            if self.block.len() == CHUNK_LEN {
+                self.write_block(&mut sink)?;
+            }
         }
         Ok(())
     }
 
     /// Ends the stream.
     pub(super) fn finish(&mut self, mut sink: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+        self.write_block(&mut sink)?;
         while self.step(&[], FlushCompress::Finish, &mut sink)?.1 != Status::StreamEnd {}
+        Ok(())
+    }
+
+    fn write_block(&mut self, sink: &mut impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+        let mut block = std::mem::take(&mut self.block);
+        let mut rest = &block[..];
+        while !rest.is_empty() {
+            rest = self.step(rest, FlushCompress::None, sink)?.0;
+        }
+        block.clear();
+        self.block = block;
         Ok(())
     }
 
@@ -139,6 +160,8 @@ fn statistic_slices(sample: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
     use crate::archive::zip::tests::random_bytes;
 
@@ -175,9 +198,9 @@ mod tests {
             let mut out = Vec::new();
             deflater.begin();
             for piece in text.chunks(pieces) {
-                deflater.write(piece, |bytes| Ok(out.extend_from_slice(bytes)))?;
+                deflater.write(piece, |bytes| out.write_all(bytes))?;
             }
-            deflater.finish(|bytes| Ok(out.extend_from_slice(bytes)))?;
+            deflater.finish(|bytes| out.write_all(bytes))?;
             Ok(out)
         };
         let first = run(300_000)?;

@@ -12,13 +12,17 @@
 //! | [`compress`]| the probe that decides between stored and deflate, and deflate    |
 //! | [`output`]  | a buffered file that can be patched and cut back                  |
 //! | [`writer`]  | [`ZipFileWriter`], entries in, finished zip out                   |
+//! | [`entry`]   | [`EntryWriter`], one entry being written                      |
 //! | [`fault`]   | [`ZipFault`], everything that can be wrong with a zip             |
 //! | [`scan`]    | the scan that must pass before an entry is believed               |
+//! | [`central`] | the central directory, record by record                       |
 //! | [`index`]   | [`ZipIndex`], what the scan leaves: at most 64 bytes a blob       |
 //! | [`read`]    | [`EntryReader`], one entry's content, checked to its last bit     |
 //! | [`inflate`] | deflate decoding that accepts no slack                            |
 
+mod central;
 mod compress;
+mod entry;
 mod fault;
 mod index;
 mod inflate;
@@ -31,13 +35,13 @@ mod scan;
 mod tests;
 mod writer;
 
-#[expect(unused_imports, reason = "the containers above this layer are written next")]
 pub(crate) use self::{
     compress::Compression,
+    entry::{EntryInfo, EntryWriter},
     fault::{ScanError, ZipFault},
     index::{IndexEntry, ZipIndex},
     name::{NameProblem, blob_name, check_name},
     read::EntryReader,
     scan::ZipLimits,
-    writer::{EntryInfo, EntryWriter, WriteError, ZipFileWriter},
+    writer::{WriteError, ZipFileWriter},
 };

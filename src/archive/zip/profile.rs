@@ -122,14 +122,7 @@ impl EntryHeader<'_> {
 
     /// Appends the record of the central directory.
     pub(crate) fn write_central(&self, out: &mut Vec<u8>) {
-        let mut wide = [0; 3];
-        let mut wide_count = 0;
-        for value in [self.size, self.compressed_size, self.offset] {
-            if value >= MAX_32 {
-                wide[wide_count] = value;
-                wide_count += 1;
-            }
-        }
+        let (wide, wide_count) = self.wide_values();
         let zip64_len = if wide_count > 0 { 4 + 8 * wide_count } else { 0 };
         let stream_len = if self.method == Method::Stored {
             0
@@ -159,6 +152,19 @@ impl EntryHeader<'_> {
             put16(out, 4);
             put32(out, stream_crc32);
         }
+    }
+
+    /// The values that do not fit 32 bits, and how many they are.
+    fn wide_values(&self) -> ([u64; 3], usize) {
+        let mut wide = [0; 3];
+        let mut count = 0;
+        for value in [self.size, self.compressed_size, self.offset] {
+            if value >= MAX_32 {
+                wide[count] = value;
+                count += 1;
+            }
+        }
+        (wide, count)
     }
 
     /// The fields both headers share, in their common order: version needed to extra length.

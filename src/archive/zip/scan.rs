@@ -4,13 +4,10 @@
 //! values that vary, serialized again by [`profile`](super::profile), and compared byte for byte. Content is not read:
 //! that is [`EntryReader`](super::EntryReader)'s part.
 
-use std::{
-    fs::File,
-    io::{self, BufReader, Read},
-    os::unix::fs::FileExt,
-};
+use std::{fs::File, io, os::unix::fs::FileExt};
 
 use super::{
+    central::CentralReader,
     fault::{LimitKind, ScanError, ZipFault},
     index::{AddProblem, IndexBuilder, MAX_48, ZipIndex},
     name::check_name,
@@ -20,7 +17,6 @@ use super::{
     },
 };
 
-const CENTRAL_BUFFER_LEN: usize = 256 << 10;
 /// Deflate spells at most 258 bytes with 2 bits.
 const MAX_DEFLATE_RATIO: u64 = 1032;
 
@@ -215,33 +211,14 @@ impl Scanner<'_> {
         expected_offset: Option<u64>,
         central: u64,
     ) -> io::Result<Option<u64>> {
-        let (name, rest) = record[CENTRAL_FIXED_LEN..].split_at(fixed.name_len);
-        let entry = || name.escape_ascii().to_string();
-        let name = match check_name(name) {
-            Ok(name) => name,
-            Err(problem) => {
-                self.fault(ZipFault::Name {
-                    entry: entry(),
-                    problem,
-                });
-                return Ok(None);
-            }
-        };
-        let header = match fixed.header(name, &rest[..fixed.extra_len]) {
-            Ok(header) => header,
-            Err(found) => {
-                self.fault(ZipFault::Method {
-                    entry: entry(),
-                    found,
-                });
-                return Ok(None);
-            }
+        let Some(header) = self.parse_header(record, fixed) else {
+            return Ok(None);
         };
         self.check_central(start, record, fixed, &header);
         self.check_offset(&header, expected_offset);
         let Some(end) = header.end().filter(|end| *end <= central) else {
             self.fault(ZipFault::Range {
-                entry: entry(),
+                entry: header.name.to_owned(),
                 central,
             });
             return Ok(None);
@@ -251,6 +228,26 @@ impl Scanner<'_> {
             self.add(&header);
         }
         Ok(Some(end))
+    }
+
+    fn parse_header<'r>(&mut self, record: &'r [u8], fixed: &CentralFixed) -> Option<EntryHeader<'r>> {
+        let (name, rest) = record[CENTRAL_FIXED_LEN..].split_at(fixed.name_len);
+        let entry = || name.escape_ascii().to_string();
+        let header = match check_name(name) {
+            Ok(checked) => {
+                fixed
+                    .header(checked, &rest[..fixed.extra_len])
+                    .map_err(|found| ZipFault::Method {
+                        entry: entry(),
+                        found,
+                    })
+            }
+            Err(problem) => Err(ZipFault::Name {
+                entry: entry(),
+                problem,
+            }),
+        };
+        header.map_err(|fault| self.fault(fault)).ok()
     }
 
     fn check_central(&mut self, start: u64, record: &[u8], fixed: &CentralFixed, header: &EntryHeader<'_>) {
@@ -380,64 +377,4 @@ fn first_difference(expected: &[u8], found: &[u8]) -> Option<(u64, u8, u8)> {
         .count();
     let at = |bytes: &[u8]| bytes.get(common).copied().unwrap_or(0);
     Some((common as u64, at(expected), at(found)))
-}
-
-/// Reads the central directory front to back, one record at a time.
-struct CentralReader<'f> {
-    reader: BufReader<FileRange<'f>>,
-    position: u64,
-    end: u64,
-    /// The record read last, whole: at most 46 + 3 × 65,535 bytes.
-    record: Vec<u8>,
-}
-
-impl<'f> CentralReader<'f> {
-    fn new(file: &'f File, end: &EndRecords) -> Self {
-        let (position, end) = (end.central_offset, end.central_offset + end.central_size);
-        let reader = BufReader::with_capacity(CENTRAL_BUFFER_LEN, FileRange { file, position });
-        Self {
-            reader,
-            position,
-            end,
-            record: Vec::new(),
-        }
-    }
-
-    /// The start of the next record and its values (nothing when there is no record), or nothing at the end.
-    fn read_record(&mut self) -> io::Result<Option<(u64, Option<CentralFixed>)>> {
-        let start = self.position;
-        let rest = self.end - start;
-        if rest == 0 {
-            return Ok(None);
-        }
-        let mut fixed_bytes = [0; CENTRAL_FIXED_LEN];
-        if rest < fixed_bytes.len() as u64 {
-            return Ok(Some((start, None)));
-        }
-        self.reader.read_exact(&mut fixed_bytes)?;
-        let fixed = CentralFixed::parse(&fixed_bytes);
-        let Some(fixed) = fixed.filter(|fixed| fixed.record_len() as u64 <= rest) else {
-            return Ok(Some((start, None)));
-        };
-        self.record.clear();
-        self.record.extend_from_slice(&fixed_bytes);
-        self.record.resize(fixed.record_len(), 0);
-        self.reader.read_exact(&mut self.record[CENTRAL_FIXED_LEN..])?;
-        self.position += fixed.record_len() as u64;
-        Ok(Some((start, Some(fixed))))
-    }
-}
-
-/// A file read on from a position of its own.
-struct FileRange<'f> {
-    file: &'f File,
-    position: u64,
-}
-
-impl Read for FileRange<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read_at(buffer, self.position)?;
-        self.position += read as u64;
-        Ok(read)
-    }
 }

@@ -8,10 +8,11 @@ use std::{
 
 use super::{
     compress::{Compression, Deflater, SAMPLE_LEN},
+    entry::{Body, EntryInfo, EntryWriter, check},
     index::ZipIndex,
-    name::{MAX_NAME_LEN, NameProblem, check_name},
+    name::{MAX_NAME_LEN, NameProblem},
     output::OutputFile,
-    profile::{EndRecords, EntryHeader, MAX_32, MAX_LOCAL_LEN, Method, local_len},
+    profile::{EndRecords, EntryHeader, MAX_32, MAX_LOCAL_LEN, local_len},
 };
 
 const SPOOL_BUFFER_LEN: usize = 128 << 10;
@@ -59,21 +60,6 @@ pub(crate) enum WriteError {
     Io(#[from] io::Error),
 }
 
-/// What became of one entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct EntryInfo {
-    /// Stored or deflate.
-    pub(crate) method: Method,
-    /// CRC-32 of the content.
-    pub(crate) crc32: u32,
-    /// Length of the bytes in the file.
-    pub(crate) compressed_size: u64,
-    /// Length of the content.
-    pub(crate) size: u64,
-    /// Where the local header begins.
-    pub(crate) offset: u64,
-}
-
 /// Writes an archive zip into a file of the caller's.
 ///
 /// The caller opens the file under a temporary name and renames it once [`finish`](Self::finish) has given it back;
@@ -81,19 +67,19 @@ pub(crate) struct EntryInfo {
 /// keeping them unique, and blobs before everything else, is the caller's part.
 #[derive(Debug)]
 pub(crate) struct ZipFileWriter {
-    out: OutputFile,
+    pub(super) out: OutputFile,
     /// The central directory so far, in an unnamed file.
-    central: BufWriter<File>,
-    central_size: u64,
-    entries: u64,
-    deflater: Deflater,
+    pub(super) central: BufWriter<File>,
+    pub(super) central_size: u64,
+    pub(super) entries: u64,
+    pub(super) deflater: Deflater,
     /// The start of an entry whose method is not decided yet.
-    sample: Vec<u8>,
-    record: Vec<u8>,
+    pub(super) sample: Vec<u8>,
+    pub(super) record: Vec<u8>,
     /// Where an entry began that is not finished.
-    cut_to: Option<u64>,
+    pub(super) cut_to: Option<u64>,
     /// A central record may stand there in part, since writing it failed.
-    central_broken: bool,
+    pub(super) central_broken: bool,
 }
 
 impl ZipFileWriter {
@@ -212,6 +198,16 @@ impl ZipFileWriter {
         Ok(self.out.into_file()?)
     }
 
+    /// Puts the local header of the entry written last in its place and adds its central record.
+    pub(super) fn complete(&mut self, header: &EntryHeader<'_>) -> io::Result<()> {
+        self.record.clear();
+        header.write_local(&mut self.record);
+        self.out.patch(header.offset, &self.record)?;
+        self.push_central(header)?;
+        self.cut_to = None;
+        Ok(())
+    }
+
     fn push_central(&mut self, header: &EntryHeader<'_>) -> io::Result<()> {
         self.record.clear();
         header.write_central(&mut self.record);
@@ -224,7 +220,7 @@ impl ZipFileWriter {
     }
 
     /// Cuts off what an unfinished entry left.
-    fn cut(&mut self) -> io::Result<()> {
+    pub(super) fn cut(&mut self) -> io::Result<()> {
         if self.central_broken {
             return Err(io::Error::other(
                 "an earlier write of the central directory failed",
@@ -249,190 +245,4 @@ fn append_spool(out: &mut OutputFile, spool: &File, len: u64) -> io::Result<()> 
         position += part as u64;
     }
     Ok(())
-}
-
-fn check(name: &str) -> Result<(), WriteError> {
-    match check_name(name.as_bytes()) {
-        Ok(_) => Ok(()),
-        Err(problem) => Err(WriteError::Name {
-            name: name.to_owned(),
-            problem,
-        }),
-    }
-}
-
-/// How the bytes of the open entry are being written.
-#[derive(Debug, Clone, Copy)]
-enum Body {
-    /// All of it is in the sample still.
-    Undecided,
-    Stored,
-    Deflate {
-        stream_crc32: u32,
-    },
-}
-
-impl Body {
-    fn deflate(deflater: &mut Deflater) -> Self {
-        deflater.begin();
-        Self::Deflate { stream_crc32: 0 }
-    }
-}
-
-/// One entry being written; [`finish`](Self::finish) completes it, and without that it is as if it had never begun.
-#[must_use = "an entry that is not finished is cut off again"]
-#[derive(Debug)]
-pub(crate) struct EntryWriter<'w> {
-    writer: &'w mut ZipFileWriter,
-    start: u64,
-    data_start: u64,
-    name_len: usize,
-    size_hint: u64,
-    crc: crc32fast::Hasher,
-    size: u64,
-    body: Body,
-    /// A write failed part way, so content is missing.
-    failed: bool,
-}
-
-impl EntryWriter<'_> {
-    /// How many bytes of content came so far.
-    pub(crate) fn size(&self) -> u64 {
-        self.size
-    }
-
-    /// Completes the entry under its name.
-    pub(crate) fn finish(mut self, name: &str) -> Result<EntryInfo, WriteError> {
-        check(name)?;
-        if name.len() != self.name_len {
-            return Err(WriteError::NameLength {
-                name: name.to_owned(),
-                announced: self.name_len,
-            });
-        }
-        if self.failed {
-            return Err(io::Error::other("an earlier write to this entry failed").into());
-        }
-        let method = self.finish_body()?;
-        let header = EntryHeader {
-            name,
-            method,
-            crc32: self.crc.clone().finalize(),
-            compressed_size: self.writer.out.position() - self.data_start,
-            size: self.size,
-            offset: self.start,
-        };
-        if header.has_local_zip64() != (self.size_hint >= MAX_32) {
-            let found = header.size.max(header.compressed_size);
-            return Err(WriteError::SizeBorder {
-                name: name.to_owned(),
-                announced: self.size_hint,
-                found,
-            });
-        }
-        let writer = &mut *self.writer;
-        writer.record.clear();
-        header.write_local(&mut writer.record);
-        writer.out.patch(self.start, &writer.record)?;
-        writer.push_central(&header)?;
-        writer.cut_to = None;
-        Ok(EntryInfo {
-            method,
-            crc32: header.crc32,
-            compressed_size: header.compressed_size,
-            size: header.size,
-            offset: header.offset,
-        })
-    }
-
-    /// Gives the entry up: the file ends where it began.
-    pub(crate) fn abandon(self) -> Result<(), WriteError> {
-        Ok(self.writer.cut()?)
-    }
-
-    fn finish_body(&mut self) -> io::Result<Method> {
-        if matches!(self.body, Body::Undecided) {
-            self.write_sample()?;
-            if matches!(self.body, Body::Deflate { .. }) {
-                self.end_stream()?;
-                if self.writer.out.position() - self.data_start >= self.size {
-                    self.writer.out.truncate(self.data_start)?;
-                    self.writer.out.write_all(&self.writer.sample)?;
-                    self.body = Body::Stored;
-                }
-            }
-        } else {
-            self.end_stream()?;
-        }
-        Ok(match self.body {
-            Body::Deflate { stream_crc32 } => Method::Deflate { stream_crc32 },
-            Body::Stored | Body::Undecided => Method::Stored,
-        })
-    }
-
-    fn end_stream(&mut self) -> io::Result<()> {
-        if let Body::Deflate { stream_crc32 } = &mut self.body {
-            let ZipFileWriter { out, deflater, .. } = &mut *self.writer;
-            deflater.finish(|bytes| append_stream(out, stream_crc32, bytes))?;
-        }
-        Ok(())
-    }
-
-    /// Decides by the sample and writes it.
-    fn write_sample(&mut self) -> io::Result<()> {
-        let ZipFileWriter { deflater, sample, .. } = &mut *self.writer;
-        self.body = if deflater.is_worth_it(sample)? {
-            Body::deflate(deflater)
-        } else {
-            Body::Stored
-        };
-        let sample = std::mem::take(&mut self.writer.sample);
-        let written = self.write_body(&sample);
-        self.writer.sample = sample;
-        written
-    }
-
-    fn write_body(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let ZipFileWriter { out, deflater, .. } = &mut *self.writer;
-        match &mut self.body {
-            Body::Deflate { stream_crc32 } => {
-                deflater.write(bytes, |bytes| append_stream(out, stream_crc32, bytes))
-            }
-            Body::Stored | Body::Undecided => out.write_all(bytes),
-        }
-    }
-}
-
-fn append_stream(out: &mut OutputFile, stream_crc32: &mut u32, bytes: &[u8]) -> io::Result<()> {
-    let mut crc = crc32fast::Hasher::new_with_initial(*stream_crc32);
-    crc.update(bytes);
-    *stream_crc32 = crc.finalize();
-    out.write_all(bytes)
-}
-
-impl Write for EntryWriter<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.failed = true;
-        let mut rest = bytes;
-        if matches!(self.body, Body::Undecided) {
-            let sample = &mut self.writer.sample;
-            let (head, tail) = rest.split_at(rest.len().min(SAMPLE_LEN - sample.len()));
-            sample.extend_from_slice(head);
-            rest = tail;
-            if !rest.is_empty() {
-                self.write_sample()?;
-            }
-        }
-        if !rest.is_empty() {
-            self.write_body(rest)?;
-        }
-        self.failed = false;
-        self.crc.update(bytes);
-        self.size += bytes.len() as u64;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

@@ -66,12 +66,25 @@ impl ListSink for MetricsSink {
             *self.bad_points.entry(self.current.clone()).or_default() += 1;
             return;
         };
+        // The run is the owner of the series.
+        let point = without_run(point);
         let Some(series) = self.series.get_mut(&self.current) else {
             return;
         };
         if let Err(error) = series.push(point) {
             self.error.get_or_insert(error);
         }
+    }
+}
+
+fn without_run(mut point: Point) -> Point {
+    let link = point.link.take().map(|link| PointLink {
+        run_id: None,
+        ..*link
+    });
+    Point {
+        link: link.and_then(PointLink::boxed),
+        ..point
     }
 }
 

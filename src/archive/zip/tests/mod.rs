@@ -11,3 +11,86 @@ pub(super) fn random_bytes(len: usize, seed: u64) -> Vec<u8> {
     };
     std::iter::repeat_with(&mut next).take(len).collect()
 }
+
+mod flips;
+mod hostile;
+mod interop;
+mod measure;
+mod round_trip;
+mod scale;
+
+use std::{
+    fs::File,
+    io::{Read, Write},
+    os::unix::fs::FileExt,
+};
+
+use super::{Compression, ScanError, ZipFault, ZipFileWriter, ZipIndex, ZipLimits, blob_name};
+
+/// An archive zip being written into an unnamed file.
+pub(super) fn writer() -> anyhow::Result<ZipFileWriter> {
+    Ok(ZipFileWriter::create(
+        tempfile::tempfile()?,
+        &std::env::temp_dir(),
+    )?)
+}
+
+/// The name of a blob for tests; its content need not have this digest.
+fn blob(number: u8) -> String {
+    blob_name(&[number; 32])
+}
+
+/// Text that shrinks.
+fn text(len: usize) -> Vec<u8> {
+    (0..)
+        .flat_map(|i: u64| format!("line {i} of {}\n", i * i).into_bytes())
+        .take(len)
+        .collect()
+}
+
+fn zip_of(entries: &[(&str, &[u8], Compression)]) -> anyhow::Result<Vec<u8>> {
+    let mut writer = writer()?;
+    for (name, content, compression) in entries {
+        writer.write_small(name, content, *compression)?;
+    }
+    bytes_of(&writer.finish()?)
+}
+
+fn bytes_of(file: &File) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = vec![0; file.metadata()?.len() as usize];
+    file.read_exact_at(&mut bytes, 0)?;
+    Ok(bytes)
+}
+
+fn file_of(bytes: &[u8]) -> std::io::Result<File> {
+    let mut file = tempfile::tempfile()?;
+    file.write_all(bytes)?;
+    Ok(file)
+}
+
+/// Scans, reads every entry, and gives the first fault's code, or the contents.
+fn read_all(file: &File) -> Result<Vec<(String, Vec<u8>)>, Vec<ZipFault>> {
+    let index = match ZipIndex::scan(file, &ZipLimits::default()) {
+        Ok(index) => index,
+        Err(ScanError::Faults(faults)) => return Err(faults),
+        Err(ScanError::Io(error)) => panic!("{error}"),
+    };
+    let mut contents = Vec::new();
+    for entry in index.entries() {
+        let mut content = Vec::new();
+        let mut reader = index.open(file, &entry.name).expect("the index names it");
+        match reader.read_to_end(&mut content) {
+            Ok(_) => contents.push((entry.name.to_string(), content)),
+            Err(error) => return Err(vec![ZipFault::from_io(&error).expect("a fault").clone()]),
+        }
+    }
+    Ok(contents)
+}
+
+/// The codes of what is wrong with these bytes.
+fn codes(bytes: &[u8]) -> Vec<&'static str> {
+    match read_all(&file_of(bytes).expect("a temporary file")) {
+        Ok(_) => Vec::new(),
+        Err(faults) => faults.iter().map(ZipFault::code).collect(),
+    }
+}

@@ -1,0 +1,86 @@
+//! `mlark transform`.
+
+use super::common::{OutputArgs, grouped};
+use super::error::{CliError, Result};
+use super::exit::Exit;
+use crate::archive::Archive;
+use crate::transform::{self, TransformOptions, TransformReport};
+use std::io::Write as _;
+use std::path::PathBuf;
+
+/// Make an archive from an archive, offline
+///
+/// Blobs are shared with the input where the file system can (reflinks, else hard links in a directory), and
+/// what was there before is kept in the archive, so that --undo brings back the input's content id.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  mlark transform history.zip -o tagged.zip --source-tags
+  mlark transform tagged.zip -o again.zip --undo")]
+pub(super) struct Args {
+    /// The archive to read
+    #[arg(value_name = "IN")]
+    input: PathBuf,
+    #[command(flatten)]
+    output: OutputArgs,
+    /// Adds the source tags that mlflow-export-import's --import-source-tags would add (`mlflow_exim.*`)
+    #[arg(long, required_unless_present = "undo")]
+    source_tags: bool,
+    /// Reverses the last transform instead
+    #[arg(long)]
+    undo: bool,
+    /// Copies blobs instead of linking them to the input's
+    #[arg(long)]
+    copy: bool,
+}
+
+impl Args {
+    pub(super) fn run(self) -> Result {
+        self.output.refuse_input(&self.input)?;
+        let archive = Archive::open(&self.input)?;
+        let options = TransformOptions {
+            writer: self.output.writer_options(),
+            copy: self.copy,
+        };
+        if self.source_tags && self.undo {
+            self.refuse_other_transform(&archive)?;
+        }
+        let report = match self.undo {
+            true => transform::undo(&archive, &self.output.output, &options)?,
+            false => transform::source_tags::inject(&archive, &self.output.output, &options)?,
+        };
+        for (notice, &count) in &report.notices {
+            anstream::eprintln!("note: {notice} ({} objects)", grouped(count));
+        }
+        let text = self.summary(&report);
+        std::io::stdout().lock().write_all(text.as_bytes())?;
+        Ok(Exit::Done)
+    }
+
+    /// `--source-tags --undo` undoes source tags and nothing else.
+    fn refuse_other_transform(&self, archive: &Archive) -> Result<()> {
+        match archive.manifest().history.last() {
+            Some(entry) if entry.name != transform::source_tags::NAME => Err(CliError::usage(format!(
+                "the last transform of `{}` is `{}`, not `{}`",
+                self.input.display(),
+                entry.name,
+                transform::source_tags::NAME
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    fn summary(&self, report: &TransformReport) -> String {
+        let counts: Vec<_> = report
+            .counts
+            .iter()
+            .map(|(name, count)| format!("{name} {}", grouped(*count)))
+            .collect();
+        let done = if counts.is_empty() {
+            "nothing to change".to_owned()
+        } else {
+            counts.join(", ")
+        };
+        let out = self.output.output.display();
+        format!("{out}: {done}\ncontent id {}\n", report.manifest.content_id)
+    }
+}
