@@ -326,6 +326,18 @@ mod tests {
         assert_eq!(entries[0].1, entries[1].1);
     }
 
+    #[test]
+    fn what_pyyaml_dumps_reads_as_pyyaml_reads_it() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/pyyaml/cases.jsonl");
+        let cases = std::fs::read(path).unwrap();
+        for line in cases.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+            let case = PyJson::parse(line).unwrap();
+            let (yaml, expected) = (case.get("yaml").unwrap().as_str().unwrap(), case.get("json").unwrap());
+            let found = parse_mapping(yaml.as_bytes()).map(|entries| Node::Map(entries).resolve());
+            assert_eq!(found.as_ref(), Ok(expected), "{yaml}");
+        }
+    }
+
     proptest::proptest! {
         #[test]
         fn any_bytes_parse_or_not_without_panic(bytes: Vec<u8>) {
