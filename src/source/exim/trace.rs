@@ -49,14 +49,16 @@ pub(super) fn trace(info: &PyJson) -> (Trace, Vec<WrongType>) {
     }
     let (extra, mut wrong) = fields.finish();
     trace.extra.extend(extra);
-    for exported in assessments {
-        let (assessment, more_wrong) = assessment(exported);
-        trace.assessments.push(assessment);
-        wrong.extend(more_wrong);
-    }
-    let order = |a: &Assessment| (a.create_time, a.assessment_id.clone());
-    trace.assessments.sort_by_key(order);
+    let (assessments, more_wrong) = all_assessments(assessments);
+    trace.assessments = assessments;
+    wrong.extend(more_wrong);
     (trace, wrong)
+}
+
+fn all_assessments(exported: &[PyJson]) -> (Vec<Assessment>, Vec<WrongType>) {
+    let (mut assessments, wrong): (Vec<_>, Vec<_>) = exported.iter().map(assessment).unzip();
+    assessments.sort_by_key(|found| (found.create_time, found.assessment_id.clone()));
+    (assessments, wrong.into_iter().flatten().collect())
 }
 
 /// The state, by its name in MLflow 3.

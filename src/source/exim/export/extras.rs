@@ -1,10 +1,10 @@
 //! Logged models, traces, prompts and evaluation datasets.
 
 use super::{Exporter, Result, folder_name};
-use crate::archive::Owner;
+use crate::archive::{ArchiveError, Owner};
 use crate::format::{Kind, Object};
 use crate::model::pyjson::PyJson;
-use crate::model::{OwnerKind, Trace};
+use crate::model::{LoggedModel, OwnerKind, Point, Trace};
 use crate::source::exim::document::Document;
 use crate::source::exim::evaluation::evaluation_dataset;
 use crate::source::exim::layout::{ARTIFACTS, LOGGED_MODEL, LOGGED_MODELS, TRACE, TRACES};
@@ -13,6 +13,7 @@ use crate::source::exim::prompt::prompt;
 use crate::source::exim::same;
 use crate::source::exim::trace::{spans, trace};
 use crate::source::span_file::{SPAN_FILE, SpanFile};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 
@@ -47,15 +48,7 @@ impl Exporter<'_> {
             wrong,
         } = logged_model(document.body());
         let id = model.model_id.clone();
-        if !self
-            .choice
-            .takes_logged_model(&id, &model.experiment_id, model.source_run_id.as_deref())
-        {
-            self.export.left_out(Kind::LoggedModels, "not-selected", 1);
-            return Ok(());
-        }
-        if self.is_of_left_out_experiment(&model.experiment_id) {
-            self.export.left_out(Kind::LoggedModels, "deleted", 1);
+        if self.leaves_out_model(&model) {
             return Ok(());
         }
         let found = FoundObject {
@@ -70,29 +63,53 @@ impl Exporter<'_> {
         self.wrong_types(Kind::LoggedModels, &id, &file, &wrong)?;
         self.belongs_to(&model.experiment_id);
         self.export.write(&model)?;
-        for (key, points) in points {
-            let mut series = self.export.writer.point_series();
-            for point in points {
-                series.push(point).map_err(crate::archive::ArchiveError::io(
-                    "write temporary file in",
-                    folder,
-                ))?;
-            }
-            let written = self
-                .export
-                .writer
-                .write_model_metric(&model.sort_key(), &id, &key, series);
-            self.export.accept(Kind::ModelMetrics, written)?;
-        }
-        if bad_points > 0 {
-            self.bad_points(Kind::ModelMetrics, &id, &file, "*", bad_points)?;
-        }
+        self.model_metrics(&model, &file, points, bad_points)?;
         let owner = Owner {
             kind: OwnerKind::LoggedModel,
             id,
             sort_key: model.sort_key(),
         };
         self.artifacts(&owner, &folder.join(ARTIFACTS))
+    }
+
+    fn leaves_out_model(&mut self, model: &LoggedModel) -> bool {
+        let run_id = model.source_run_id.as_deref();
+        let takes = self
+            .choice
+            .takes_logged_model(&model.model_id, &model.experiment_id, run_id);
+        let reason = match takes {
+            false => "not-selected",
+            true if self.is_of_left_out_experiment(&model.experiment_id) => "deleted",
+            true => return false,
+        };
+        self.export.left_out(Kind::LoggedModels, reason, 1);
+        true
+    }
+
+    fn model_metrics(
+        &mut self,
+        model: &LoggedModel,
+        file: &Path,
+        points: BTreeMap<String, Vec<Point>>,
+        bad_points: u64,
+    ) -> Result<()> {
+        let scratch_error = |error| ArchiveError::io("use temporary file for", file)(error);
+        for (key, points) in points {
+            let mut series = self.export.writer.point_series();
+            for point in points {
+                series.push(point).map_err(scratch_error)?;
+            }
+            let id = &model.model_id;
+            let written = self
+                .export
+                .writer
+                .write_model_metric(&model.sort_key(), id, &key, series);
+            self.export.accept(Kind::ModelMetrics, written)?;
+        }
+        match bad_points {
+            0 => Ok(()),
+            count => self.bad_points(Kind::ModelMetrics, &model.model_id, file, "*", count),
+        }
     }
 
     /// Whether an object that lies outside its experiment's folder was found elsewhere too; that copy counts then,
