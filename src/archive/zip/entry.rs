@@ -62,6 +62,7 @@ pub(crate) struct EntryWriter<'w> {
 
 impl EntryWriter<'_> {
     /// How many bytes of content came so far.
+    #[cfg(test)]
     pub(crate) fn size(&self) -> u64 {
         self.size
     }

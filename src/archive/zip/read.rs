@@ -26,6 +26,7 @@ const INPUT_LEN: usize = 128 << 10;
 pub(crate) struct EntryReader<'f> {
     source: EntryBytes<'f>,
     deflated: Option<DeflateReader>,
+    #[cfg(test)]
     size: u64,
     /// Content not yet handed out.
     left: u64,
@@ -65,6 +66,7 @@ impl<'f> EntryReader<'f> {
         Self {
             source,
             deflated,
+            #[cfg(test)]
             size,
             left: size,
             expected_crc,
@@ -74,6 +76,7 @@ impl<'f> EntryReader<'f> {
     }
 
     /// The size of the content, as claimed.
+    #[cfg(test)]
     pub(crate) fn size(&self) -> u64 {
         self.size
     }
