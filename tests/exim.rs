@@ -1,6 +1,6 @@
 //! Real exports of mlflow-export-import (`fixtures/exim-*`), from the folder to the source tags.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use mlark::archive::Archive;
 use mlark::format::{Kind, LossClass};

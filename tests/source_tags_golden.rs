@@ -1,6 +1,6 @@
 //! The rules against what mlflow-export-import's own functions made of the same dicts (`fixtures/source-tags`).
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use mlark::model::pyjson::{PyJson, PyJsonErrorKind};
 use mlark::transform::source_tags::SourceTags;

@@ -20,7 +20,7 @@ use sha2::Digest as _;
 use std::path::Path;
 
 /// Bytes that do not shrink, always the same.
-pub fn noise(bytes: usize) -> Vec<u8> {
+fn noise(bytes: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let next = |_| {
         state ^= state << 13;
@@ -31,8 +31,17 @@ pub fn noise(bytes: usize) -> Vec<u8> {
     (0..bytes).map(next).collect()
 }
 
+/// How much is in the archive.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Size {
+    /// Long texts, large artifacts, series and lists of several lines.
+    Full,
+    /// A line or two of everything, no more.
+    Small,
+}
+
 /// Makes the archive; a name that ends in `.zip` makes a zip.
-pub fn build(out: &Path) -> Manifest {
+pub(crate) fn build(out: &Path, size: Size) -> Manifest {
     let options = WriterOptions {
         no_sync: true,
         threads: 2,
@@ -40,14 +49,14 @@ pub fn build(out: &Path) -> Manifest {
     };
     let mut writer = ArchiveWriter::create(out, options).unwrap();
     workspaces_and_experiments(&mut writer);
-    let runs = runs(&mut writer);
+    let runs = runs(&mut writer, size);
     let models = models(&mut writer);
     let versions = registry(&mut writer);
     let traces = traces(&mut writer);
     evaluation(&mut writer);
-    artifacts(&mut writer, &runs, &models, &versions, &traces);
+    artifacts(&mut writer, size, &runs, &models, &versions, &traces);
     failures(&mut writer);
-    let undo = undo(&mut writer);
+    let undo = undo(&mut writer, size);
     writer.add_files(vec![undo]);
     writer.finish(head(), Duplicates::Refuse).unwrap()
 }
@@ -104,7 +113,8 @@ fn workspaces_and_experiments(writer: &mut ArchiveWriter) {
     }
 }
 
-fn runs(writer: &mut ArchiveWriter) -> Vec<Run> {
+fn runs(writer: &mut ArchiveWriter, size: Size) -> Vec<Run> {
+    let is_full = size == Size::Full;
     let mut runs = Vec::new();
     for (id, experiment, start) in [
         ("r1", "0", None),
@@ -126,15 +136,17 @@ fn runs(writer: &mut ArchiveWriter) -> Vec<Run> {
         };
         run.params.insert("bytes".into(), Text::from_bytes(vec![0xff, 0]));
         run.tags.insert("mlflow.parentRunId".into(), "r1".into());
-        if id == "r3" {
+        if id == "r3" && is_full {
             run.tags
                 .insert("long".into(), "x".repeat(STRING_BYTES + 1).as_str().into());
             run.params
                 .insert("long".into(), Text::from_bytes(vec![0xfe; STRING_BYTES]));
+        }
+        if id == "r3" {
             fill_inputs(&mut run);
         }
         for (key, points, scale) in [("loss", 12_000, 0.1), ("nan", 3, f64::NAN), ("one", 1, 1e300)] {
-            let series = series(writer, if id == "r3" { points } else { 2 }, scale);
+            let series = series(writer, if id == "r3" && is_full { points } else { 2 }, scale);
             run.metrics.insert(key.into(), series.latest().unwrap().clone());
             writer
                 .write_metric(&run.info.sort_key(), id, key, series)
@@ -324,11 +336,16 @@ fn evaluation(writer: &mut ArchiveWriter) {
 
 fn artifacts(
     writer: &mut ArchiveWriter,
+    size: Size,
     runs: &[Run],
     models: &[LoggedModel],
     versions: &[ModelVersion],
     traces: &[Trace],
 ) {
+    let (large, many) = match size {
+        Size::Full => (1_300_000, 1_200),
+        Size::Small => (3_000, 5),
+    };
     let owner = |kind, id: &str, sort_key| Owner {
         kind,
         id: id.to_owned(),
@@ -341,13 +358,13 @@ fn artifacts(
             .unwrap();
     };
     let run = owner(OwnerKind::Run, "r1", runs[0].info.sort_key());
-    add(&run, "large.bin", noise(3 << 20));
+    add(&run, "large.bin", noise(large));
     add(&run, "model/MLmodel", b"flavors: {}\n".to_vec());
     add(&run, "model/empty", Vec::new());
-    add(&run, "model/same", noise(3 << 20));
-    add(&run, "text.txt", b"shrinks well. ".repeat(200_000));
+    add(&run, "model/same", noise(large));
+    add(&run, "text.txt", b"shrinks well. ".repeat(large / 14));
     let run = owner(OwnerKind::Run, "r3", runs[1].info.sort_key());
-    for number in 0..1_200 {
+    for number in 0..many {
         add(
             &run,
             &format!("many/{number:04}.txt"),
@@ -399,9 +416,13 @@ fn failures(writer: &mut ArchiveWriter) {
     writer.limit("artifacts", "*", "empty-directory", 2);
 }
 
-fn undo(writer: &mut ArchiveWriter) -> FileDescriptor {
+fn undo(writer: &mut ArchiveWriter, size: Size) -> FileDescriptor {
     let mut text = Vec::new();
-    let long = writer.line_of(json!(["y".repeat(STRING_BYTES + 5)])).unwrap();
+    let long = match size {
+        Size::Full => "y".repeat(STRING_BYTES + 5),
+        Size::Small => "short".to_owned(),
+    };
+    let long = writer.line_of(json!([long])).unwrap();
     let long: serde_json::Value = serde_json::from_slice(&long).unwrap();
     for id in ["r1", "r3"] {
         let line = UndoLine {

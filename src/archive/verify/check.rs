@@ -11,7 +11,7 @@ use crate::archive::error::Result;
 use crate::archive::lines::{blob_reference, contains};
 use crate::format::layout::{CHECKSUMS, LINE_BYTES, MANIFEST, PART_BYTES, STRING_BYTES, blob_path};
 use crate::format::line::{canonical, to_value};
-use crate::format::manifest::{FORMAT_MINOR, Totals};
+use crate::format::manifest::{FORMAT_MINOR, FileDescriptor, Totals};
 use crate::format::{Kind, Manifest, strict_json};
 use crate::model::{BlobRef, Digest};
 use serde::Serialize;
@@ -71,6 +71,11 @@ impl<'t> Check<'t> {
             referenced: BlobBits::new(tree.blob_count()),
             is_newer: manifest.is_none_or(|manifest| manifest.format.minor > FORMAT_MINOR),
         }
+    }
+
+    /// What the manifest says of a file.
+    fn descriptor(&self, path: &str) -> Option<&'t FileDescriptor> {
+        self.manifest?.files.iter().find(|file| file.path == path)
     }
 
     /// Notes that something of a file could not be read.
@@ -334,6 +339,12 @@ impl<'t> PartLines<'t> {
         if let Some((file, lines)) = self.open.take() {
             let path = file.path();
             check_file(check, &path, &lines);
+            if check
+                .descriptor(&path)
+                .is_some_and(|stated| stated.count != lines.number())
+            {
+                check.unreadable(file);
+            }
             self.check_cut(check, &path, &lines);
         }
     }

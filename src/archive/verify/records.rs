@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 /// Checks all of them.
 pub(super) fn check_all(check: &mut Check<'_>) {
     unknown_kinds(check);
+    note_missing(check);
     losses(check);
     undo(check);
 }
@@ -63,6 +64,18 @@ fn unknown_kinds(check: &mut Check<'_>) {
             }
         }
     }
+}
+
+/// Notes listed files that are missing: what they said is not known.
+fn note_missing(check: &mut Check<'_>) {
+    let is_missing = |path: &str| {
+        let is_record = path == LOSSES || parse_undo_path(path).is_some();
+        is_record && !check.tree.files.contains_key(path)
+    };
+    let has_missing = check
+        .manifest
+        .is_some_and(|manifest| manifest.files.iter().any(|file| is_missing(&file.path)));
+    check.has_unreadable_record |= has_missing;
 }
 
 fn losses(check: &mut Check<'_>) {

@@ -24,7 +24,7 @@ pub(super) fn trace(info: &PyJson) -> (Trace, Vec<WrongType>) {
             ["execution_duration", "execution_time_ms"],
             Fields::int,
         ),
-        state: either(&mut fields, ["state", "status"], Fields::text).unwrap_or_default(),
+        state: state(either(&mut fields, ["state", "status"], Fields::text)),
         request_preview: fields.text("request_preview"),
         response_preview: fields.text("response_preview"),
         trace_metadata: fields.text_map("trace_metadata"),
@@ -49,14 +49,23 @@ pub(super) fn trace(info: &PyJson) -> (Trace, Vec<WrongType>) {
     }
     let (extra, mut wrong) = fields.finish();
     trace.extra.extend(extra);
-    for exported in assessments {
-        let (assessment, more_wrong) = assessment(exported);
-        trace.assessments.push(assessment);
-        wrong.extend(more_wrong);
-    }
-    let order = |a: &Assessment| (a.create_time, a.assessment_id.clone());
-    trace.assessments.sort_by_key(order);
+    let (assessments, more_wrong) = all_assessments(assessments);
+    trace.assessments = assessments;
+    wrong.extend(more_wrong);
     (trace, wrong)
+}
+
+fn all_assessments(exported: &[PyJson]) -> (Vec<Assessment>, Vec<WrongType>) {
+    let (mut assessments, wrong): (Vec<_>, Vec<_>) = exported.iter().map(assessment).unzip();
+    assessments.sort_by_key(|found| (found.create_time, found.assessment_id.clone()));
+    (assessments, wrong.into_iter().flatten().collect())
+}
+
+/// The state, by its name in MLflow 3.
+fn state(exported: Option<String>) -> String {
+    exported
+        .filter(|state| state != "TRACE_STATUS_UNSPECIFIED")
+        .unwrap_or_else(|| "STATE_UNSPECIFIED".to_owned())
 }
 
 fn either<'a, T>(
