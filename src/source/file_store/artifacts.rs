@@ -139,7 +139,6 @@ pub(super) fn walk<E>(
         .follow_links(true)
         .sort_by(|a, b| order_name(a).cmp(order_name(b)))
         .into_iter();
-    let mut canonical_root = None;
     let mut open_folder: Option<usize> = None;
     while let Some(entry) = entries.next() {
         let depth = entry.as_ref().map_or_else(walkdir::Error::depth, DirEntry::depth);
@@ -159,10 +158,7 @@ pub(super) fn walk<E>(
             }
         };
         let (is_folder, is_file) = (entry.file_type().is_dir(), entry.file_type().is_file());
-        let canonical_root = canonical_root.get_or_insert_with(|| root.canonicalize().ok());
-        if entry.path_is_symlink()
-            && !leads_inside(entry.path(), [canonical_root.as_deref(), Some(store.tree())])
-        {
+        if entry.path_is_symlink() && !leads_inside(entry.path(), root, store.tree()) {
             let detail = format!(
                 "artifact {} is a symbolic link that leads out of the tree",
                 entry.path().display()
@@ -222,9 +218,11 @@ fn failed_entry(root: &Path, error: &walkdir::Error) -> FoundFile {
     FoundFile::Failed(relative(root, path), reason, detail)
 }
 
-fn leads_inside(link: &Path, roots: [Option<&Path>; 2]) -> bool {
+fn leads_inside(link: &Path, root: &Path, tree: &Path) -> bool {
     let target = link.canonicalize();
-    target.is_ok_and(|target| roots.into_iter().flatten().any(|root| target.starts_with(root)))
+    target.is_ok_and(|target| {
+        target.starts_with(tree) || root.canonicalize().is_ok_and(|root| target.starts_with(root))
+    })
 }
 
 fn relative(root: &Path, path: &Path) -> Option<String> {
