@@ -1,11 +1,18 @@
 //! The command line: one file per command, each with its `Args` and a `run` that reads like a recipe.
 
+mod cat;
 mod common;
+mod diff;
 mod error;
 mod exit;
 mod export;
+mod extract;
 mod info;
+mod ls;
 mod progress;
+mod show;
+mod snapshot;
+mod table;
 mod transform;
 mod verify;
 
@@ -30,6 +37,12 @@ struct Cli {
 enum Command {
     Export(export::Args),
     Info(info::Args),
+    Ls(ls::Args),
+    Show(show::Args),
+    Cat(cat::Args),
+    Extract(extract::Args),
+    Snapshot(snapshot::Args),
+    Diff(diff::Args),
     Transform(transform::Args),
     Verify(verify::Args),
 }
@@ -52,6 +65,12 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let done = match cli.command {
         Command::Export(args) => args.run(),
         Command::Info(args) => args.run(),
+        Command::Ls(args) => args.run(),
+        Command::Show(args) => args.run(),
+        Command::Cat(args) => args.run(),
+        Command::Extract(args) => args.run(),
+        Command::Snapshot(args) => args.run(),
+        Command::Diff(args) => args.run(),
         Command::Transform(args) => args.run(),
         Command::Verify(args) => args.run(),
     };
