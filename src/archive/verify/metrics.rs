@@ -136,7 +136,7 @@ impl<'t, S: Slice> MetricSlices<'t, S> {
             let Some(place) = self.lines.next(check) else {
                 return false;
             };
-            let Some(slice) = check.parse::<S>(self.lines.line(), place) else {
+            let Some(slice) = check.parse_sorted::<S>(self.lines.line(), place) else {
                 continue;
             };
             if let Some(latest) = self.check_slice(check, &slice, place) {

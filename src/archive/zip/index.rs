@@ -205,6 +205,11 @@ impl ZipIndex {
         (Digest(record.digest), unpack48(record.size))
     }
 
+    /// A reader of the blob at a place in the file.
+    pub(crate) fn open_blob<'f>(&self, file: &'f File, place: usize) -> EntryReader<'f> {
+        EntryReader::new(file, &self.blobs[place].unpack())
+    }
+
     /// The entry with exactly this name.
     pub(crate) fn get(&self, name: &str) -> Option<IndexEntry<'_>> {
         match parse_blob_name(name) {
