@@ -15,6 +15,7 @@ mod points;
 mod reader;
 mod spill;
 mod staging;
+pub mod verify;
 pub mod walk;
 mod writer;
 mod zip;

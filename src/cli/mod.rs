@@ -14,6 +14,7 @@ mod show;
 mod snapshot;
 mod table;
 mod transform;
+mod verify;
 
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
@@ -43,6 +44,7 @@ enum Command {
     Snapshot(snapshot::Args),
     Diff(diff::Args),
     Transform(transform::Args),
+    Verify(verify::Args),
 }
 
 /// Runs the command line; what it found or made decides the exit code.
@@ -70,6 +72,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Snapshot(args) => args.run(),
         Command::Diff(args) => args.run(),
         Command::Transform(args) => args.run(),
+        Command::Verify(args) => args.run(),
     };
     match done {
         Ok(exit) => exit.into(),
