@@ -19,18 +19,21 @@ const TERMINAL_CHARACTERS: usize = 100;
 
 /// Say how two archives differ, down to the value
 ///
-/// Content is compared, not when or by what an archive was made. The exit code is 0 where it is equal, 1 where not.
-/// In a pipe each line is one key of one object, with six columns separated by tabs:
+/// Content is compared, not when or by what an archive was made. The exit code is
+/// 0 where it is equal, 1 where not. In a pipe each line is one key of one object,
+/// with six columns separated by tabs:
 ///
 ///   change   added, removed or changed
 ///   kind     such as runs or model-versions
 ///   id       of the object; of metrics and artifacts that of their owner
-///   key      such as tags.team; * for the whole object; a metric's name; an artifact's path
-///   before   JSON; the word absent where there is none, present for a whole object
+///   key      such as tags.team; a metric's name; an artifact's path;
+///            * for the whole object
+///   before   JSON; absent where there is none, present for a whole object
 ///   after    likewise
 ///
-/// A metric that is in both has one line with the number of points that are only here or there or have another
-/// value, and one for each of the first five, `name[timestamp,step]`. Texts over 1,000 characters are cut and end
+/// A metric that is in both has one line with the number of points that are only
+/// on that side or have another value, and one line for each of the first five,
+/// their key `name[timestamp,step]`. Texts over 1,000 characters are cut and end
 /// with length and digest; --json has them whole, one object a line.
 #[derive(Debug, clap::Args)]
 #[command(

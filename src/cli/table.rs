@@ -108,15 +108,11 @@ impl<W: Write> Table<W> {
     fn measure(&mut self) -> io::Result<()> {
         let width = |index: usize, column: &Column| {
             let cells = self.measured.iter().map(|row| row[index].width());
-            cells.chain([column.name.width()]).max().unwrap_or(0)
+            cells.chain([heading(column).width()]).max().unwrap_or(0)
         };
         let columns = self.columns.iter().enumerate();
         let widths: Vec<usize> = columns.map(|(index, column)| width(index, column)).collect();
-        let names: Vec<_> = self
-            .columns
-            .iter()
-            .map(|column| column.name.replace('_', " "))
-            .collect();
+        let names: Vec<_> = self.columns.iter().map(heading).collect();
         write!(self.out, "{HEADING}")?;
         print_row(&mut self.out, self.columns, &widths, &names)?;
         write!(self.out, "{HEADING:#}")?;
@@ -126,6 +122,12 @@ impl<W: Write> Table<W> {
         self.widths = Some(widths);
         Ok(())
     }
+}
+
+/// A column's name over a table; units stand in the cells there.
+fn heading(column: &Column) -> String {
+    let name = column.name.strip_suffix("_bytes").unwrap_or(column.name);
+    name.replace('_', " ")
 }
 
 fn print_row(out: &mut impl Write, columns: &[Column], widths: &[usize], cells: &[String]) -> io::Result<()> {

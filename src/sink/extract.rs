@@ -370,7 +370,7 @@ mod tests {
             "é😀",
             "-rf",
             "~",
-            "a:b",
+            "ab:c",
         ] {
             assert_eq!(
                 check_name(name).is_ok(),
