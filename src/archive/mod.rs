@@ -16,6 +16,7 @@ mod reader;
 mod spill;
 mod staging;
 pub mod verify;
+pub mod walk;
 mod writer;
 mod zip;
 

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// The current line of a kind, if there is one.
-pub(super) struct Cursor<'a> {
+pub(crate) struct Cursor<'a> {
     archive: &'a Archive,
     lines: Lines<'a>,
     bytes: Vec<u8>,
@@ -18,7 +18,7 @@ pub(super) struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     /// At the first line of a kind.
-    pub(super) fn new(archive: &'a Archive, kind: Kind) -> Result<Self> {
+    pub(crate) fn new(archive: &'a Archive, kind: Kind) -> Result<Self> {
         let mut cursor = Cursor {
             archive,
             lines: archive.lines(kind),
@@ -32,7 +32,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Goes to the next line.
-    pub(super) fn advance(&mut self) -> Result<()> {
+    pub(crate) fn advance(&mut self) -> Result<()> {
         match self.lines.next_line()? {
             Some(line) => {
                 self.bytes.clear();
@@ -48,54 +48,54 @@ impl<'a> Cursor<'a> {
     }
 
     /// The line, without its line end.
-    pub(super) fn line(&self) -> Option<&[u8]> {
+    pub(crate) fn line(&self) -> Option<&[u8]> {
         (!self.at_end).then_some(&self.bytes[..])
     }
 
     /// Exchanges the line's bytes for others, before the cursor leaves the line.
-    pub(super) fn take_line(&mut self, bytes: &mut Vec<u8>) {
+    pub(crate) fn take_line(&mut self, bytes: &mut Vec<u8>) {
         std::mem::swap(&mut self.bytes, bytes);
     }
 
     /// The line, parsed strictly; long strings stay references to their blobs.
-    pub(super) fn value(&self) -> Result<Value> {
+    pub(crate) fn value(&self) -> Result<Value> {
         strict_json::parse(&self.bytes).map_err(|error| self.damaged(&error.to_string()))
     }
 
     /// The line as an object.
-    pub(super) fn parse<T: DeserializeOwned>(&self) -> Result<T> {
+    pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T> {
         serde_json::from_slice(&self.bytes).map_err(|error| self.damaged(&error.to_string()))
     }
 
     /// The head of the line.
-    pub(super) fn head(&self, kind: Kind) -> Result<Head> {
+    pub(crate) fn head(&self, kind: Kind) -> Result<Head> {
         Head::read(kind, &self.bytes).map_err(|error| self.damaged(&error.to_string()))
     }
 
     /// An error that names the line.
-    pub(super) fn damaged(&self, reason: &str) -> ArchiveError {
+    pub(crate) fn damaged(&self, reason: &str) -> ArchiveError {
         let entry = format!("{} line {}", self.file, self.number);
         self.archive.damaged(&entry, reason)
     }
 }
 
 /// Walks along the objects that own other lines, which follow the same order.
-pub(super) struct Owners<'a> {
+pub(crate) struct Owners<'a> {
     kind: Kind,
     cursor: Cursor<'a>,
     current: Option<OwnerHead>,
 }
 
 /// An owner: its id, its place, and what else its line's head says.
-pub(super) struct OwnerHead {
-    pub(super) id: String,
-    pub(super) key: SortKey,
-    pub(super) head: Head,
+pub(crate) struct OwnerHead {
+    pub(crate) id: String,
+    pub(crate) key: SortKey,
+    pub(crate) head: Head,
 }
 
 impl<'a> Owners<'a> {
     /// Before the first owner of a kind.
-    pub(super) fn new(archive: &'a Archive, kind: Kind) -> Result<Self> {
+    pub(crate) fn new(archive: &'a Archive, kind: Kind) -> Result<Self> {
         Ok(Owners {
             kind,
             cursor: Cursor::new(archive, kind)?,
@@ -104,7 +104,7 @@ impl<'a> Owners<'a> {
     }
 
     /// Goes on to the owner with an id; none where it is not among those that follow.
-    pub(super) fn find(&mut self, id: &str) -> Result<Option<&OwnerHead>> {
+    pub(crate) fn find(&mut self, id: &str) -> Result<Option<&OwnerHead>> {
         while self.current.as_ref().is_none_or(|owner| owner.id != id) {
             if self.cursor.line().is_none() {
                 return Ok(None);
@@ -122,7 +122,7 @@ impl<'a> Owners<'a> {
 }
 
 /// An error about a line whose owner does not come where the order says.
-pub(super) fn orphan(cursor: &Cursor<'_>, owner: &str) -> ArchiveError {
+pub(crate) fn orphan(cursor: &Cursor<'_>, owner: &str) -> ArchiveError {
     let owner: String = owner.chars().take(100).collect();
     cursor.damaged(&format!(
         "`{owner}`, which it belongs to, is missing or out of order"

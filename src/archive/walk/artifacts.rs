@@ -7,13 +7,13 @@ use crate::format::Kind;
 use crate::model::{ArtifactFile, ArtifactList, OwnerKind};
 
 /// Walks along the owners of artifacts, in their order: runs, logged models, model versions, traces.
-pub(super) struct OwnerWalk<'a> {
+pub(crate) struct OwnerWalk<'a> {
     archive: &'a Archive,
     current: Option<(OwnerKind, Owners<'a>)>,
 }
 
 /// The kind of object that owners of a kind are.
-pub(super) fn kind_of_owner(kind: OwnerKind) -> Kind {
+pub(crate) fn kind_of_owner(kind: OwnerKind) -> Kind {
     match kind {
         OwnerKind::Run => Kind::Runs,
         OwnerKind::LoggedModel => Kind::LoggedModels,
@@ -24,7 +24,7 @@ pub(super) fn kind_of_owner(kind: OwnerKind) -> Kind {
 
 impl<'a> OwnerWalk<'a> {
     /// Before the first owner.
-    pub(super) fn new(archive: &'a Archive) -> Self {
+    pub(crate) fn new(archive: &'a Archive) -> Self {
         OwnerWalk {
             archive,
             current: None,
@@ -32,7 +32,7 @@ impl<'a> OwnerWalk<'a> {
     }
 
     /// Goes on to an owner; none where it is not among those that follow.
-    pub(super) fn find(&mut self, kind: OwnerKind, id: &str) -> Result<Option<&OwnerHead>> {
+    pub(crate) fn find(&mut self, kind: OwnerKind, id: &str) -> Result<Option<&OwnerHead>> {
         if self.current.as_ref().is_some_and(|(current, _)| *current > kind) {
             return Ok(None);
         }

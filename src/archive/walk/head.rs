@@ -8,22 +8,22 @@ use serde_json::Value;
 /// to judge.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Head {
-    pub(super) experiment_id: Value,
-    pub(super) run_id: Value,
-    pub(super) start_time: Value,
-    pub(super) name: Value,
-    pub(super) digest: Value,
-    pub(super) model_id: Value,
-    pub(super) creation_timestamp_ms: Value,
-    pub(super) workspace: Value,
-    pub(super) version: Value,
-    pub(super) trace_id: Value,
-    pub(super) request_time: Value,
-    pub(super) span_id: Value,
-    pub(super) dataset_id: Value,
-    pub(super) dataset_record_id: Value,
-    pub(super) key: Value,
+pub(crate) struct Head {
+    pub(crate) experiment_id: Value,
+    pub(crate) run_id: Value,
+    pub(crate) start_time: Value,
+    pub(crate) name: Value,
+    pub(crate) digest: Value,
+    pub(crate) model_id: Value,
+    pub(crate) creation_timestamp_ms: Value,
+    pub(crate) workspace: Value,
+    pub(crate) version: Value,
+    pub(crate) trace_id: Value,
+    pub(crate) request_time: Value,
+    pub(crate) span_id: Value,
+    pub(crate) dataset_id: Value,
+    pub(crate) dataset_record_id: Value,
+    pub(crate) key: Value,
 }
 
 #[derive(Deserialize)]
@@ -32,13 +32,13 @@ struct RunHead {
 }
 
 /// A value's text, empty where it is none.
-pub(super) fn text(value: &Value) -> &str {
+pub(crate) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
 impl Head {
     /// Reads the head of a line.
-    pub(super) fn read(kind: Kind, line: &[u8]) -> serde_json::Result<Self> {
+    pub(crate) fn read(kind: Kind, line: &[u8]) -> serde_json::Result<Self> {
         match kind {
             Kind::Runs => serde_json::from_slice(line).map(|RunHead { info }| info),
             _ => serde_json::from_slice(line),
@@ -46,7 +46,7 @@ impl Head {
     }
 
     /// The object's id as [`Object::id`](crate::format::Object::id) has it.
-    pub(super) fn id(&self, kind: Kind) -> String {
+    pub(crate) fn id(&self, kind: Kind) -> String {
         let version = || self.version.as_u64().unwrap_or(0);
         let [experiment, name] = [&self.experiment_id, &self.name].map(text);
         match kind {
@@ -69,7 +69,7 @@ impl Head {
 
     /// The object's place as [`Object::sort_key`](crate::format::Object::sort_key) has it. Lines of metrics, spans
     /// and artifacts do not tell theirs.
-    pub(super) fn sort_key(&self, kind: Kind) -> SortKey {
+    pub(crate) fn sort_key(&self, kind: Kind) -> SortKey {
         let experiment = text(&self.experiment_id);
         let name = text(&self.name);
         let version = self.version.as_u64().unwrap_or(0);
