@@ -1,10 +1,12 @@
 //! Where MLflow history comes from; each source writes an archive and knows nothing of sinks.
 
+mod choice;
 mod context;
 mod credentials;
 pub mod detect;
 pub mod exim;
 mod options;
+pub mod sql;
 mod unpack;
 pub mod uri;
 
@@ -38,6 +40,7 @@ pub fn export(
     }
     match kind {
         SourceKind::ExportImport => exim::export(source, out, options, monitor),
+        SourceKind::Sql => sql::export(source, out, options, monitor),
         _ => Err(ExportError::NoData {
             source_uri: uri::redact(source),
             detail: "this build does not read that kind of source".to_owned(),
