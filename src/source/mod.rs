@@ -1,11 +1,14 @@
 //! Where MLflow history comes from; each source writes an archive and knows nothing of sinks.
 
+mod artifact_walk;
 mod choice;
 mod context;
 mod credentials;
 pub mod detect;
 pub mod exim;
+pub mod file_store;
 mod options;
+pub(crate) mod span_file;
 pub mod sql;
 mod unpack;
 pub mod uri;

@@ -20,6 +20,8 @@ pub(super) struct Exporter<'m> {
     pub(super) places: Places,
     /// Datasets that runs of a choice read, by uuid.
     pub(super) used_datasets: HashSet<String>,
+    /// Notices that were given once.
+    pub(super) noted: HashSet<&'static str>,
 }
 
 impl<'m> Exporter<'m> {
@@ -33,11 +35,13 @@ impl<'m> Exporter<'m> {
             choice: Choice::default(),
             places,
             used_datasets: HashSet::new(),
+            noted: HashSet::new(),
         }
     }
 
     /// Reads and writes everything.
     pub(super) fn run(&mut self) -> Result<()> {
+        self.places.check()?;
         self.experiments = Experiments::read(&self.tables)?;
         self.choose()?;
         let monitor = self.export.monitor();

@@ -138,8 +138,12 @@ impl Exporter<'_> {
     fn logged_model_batch(&mut self, mut models: Vec<LoggedModel>) -> Result<()> {
         let ids: Vec<String> = models.iter().map(|model| model.model_id.clone()).collect();
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-        read_map(&self.tables, PARAMS, &ids, |place| &mut models[place].params)?;
-        read_map(&self.tables, TAGS, &ids, |place| &mut models[place].tags)?;
+        read_map(&self.tables, PARAMS, &ids, |place, key, value| {
+            models[place].params.insert(key, value);
+        })?;
+        read_map(&self.tables, TAGS, &ids, |place, key, value| {
+            models[place].tags.insert(key, value);
+        })?;
         for model in models {
             self.experiments.need(&model.experiment_id);
             self.export.write(&model)?;
@@ -147,9 +151,9 @@ impl Exporter<'_> {
             let owner = Owner {
                 kind: OwnerKind::LoggedModel,
                 sort_key: model.sort_key(),
-                id: model.model_id,
+                id: model.model_id.clone(),
             };
-            self.artifacts(&owner, model.artifact_uri.as_deref())?;
+            self.artifacts(&owner, &model.experiment_id, model.artifact_uri.as_deref())?;
         }
         Ok(())
     }

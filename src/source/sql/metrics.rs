@@ -71,11 +71,13 @@ impl OpenMetrics {
     /// Reads the run at `place` and as many after it as memory allows.
     fn read(&mut self, tables: &Tables, place: usize, run_ids: &[&str]) -> Result<()> {
         let mut points = 0;
-        let fits = |&count: &u64| {
-            points += count;
-            points <= HELD_POINTS
-        };
-        let count = self.counts[place..].iter().take_while(|count| fits(count)).count();
+        let count = self.counts[place..]
+            .iter()
+            .take_while(|&&count| {
+                points += count;
+                points <= HELD_POINTS
+            })
+            .count();
         let held = &mut self.held[place..place + count];
         tables.of_owners(METRICS, "", &run_ids[place..place + count], |run, row| {
             if let Some(point) = point_of(row) {

@@ -19,9 +19,11 @@ mod metrics;
 mod registry;
 mod run_parts;
 mod runs;
+mod spans;
 mod spool;
 mod sqlite;
 mod tables;
+mod trace_parts;
 mod traces;
 mod versions;
 

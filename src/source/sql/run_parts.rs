@@ -63,8 +63,12 @@ impl RunParts {
             dangling: vec![Vec::new(); run_ids.len()],
         };
         let runs = &mut parts.runs;
-        read_map(tables, PARAMS, run_ids, |place| &mut runs[place].params)?;
-        read_map(tables, TAGS, run_ids, |place| &mut runs[place].tags)?;
+        read_map(tables, PARAMS, run_ids, |place, key, value| {
+            runs[place].params.insert(key, value);
+        })?;
+        read_map(tables, TAGS, run_ids, |place, key, value| {
+            runs[place].tags.insert(key, value);
+        })?;
         tables.of_owners(LATEST, "", run_ids, |place, row| {
             let Some(value) = value_of(row, 2, 5) else { return Ok(()) };
             let latest = LatestMetric {
@@ -132,16 +136,16 @@ impl RunParts {
     }
 }
 
-/// Reads a table of (owner, key, value) into the map of each owner; NULL reads as an empty text, as MLflow reads it.
-pub(super) fn read_map<'a>(
+/// Hands over the rows of a table of (owner, key, value); NULL reads as an empty text, as MLflow reads it.
+pub(super) fn read_map(
     tables: &Tables,
     table: Table,
     owners: &[&str],
-    mut map_of: impl FnMut(usize) -> &'a mut TextMap,
+    mut insert: impl FnMut(usize, String, Text),
 ) -> Result<()> {
     tables.of_owners(table, "", owners, |place, row| {
         let value = row.any_text(2).unwrap_or_else(|| Text::Utf8(String::new()));
-        map_of(place).insert(row.required_text(1), value);
+        insert(place, row.required_text(1), value);
         Ok(())
     })
 }

@@ -175,9 +175,9 @@ impl Exporter<'_> {
             let owner = Owner {
                 kind: OwnerKind::Run,
                 sort_key: run.sort_key(),
-                id: run.info.run_id,
+                id: run.info.run_id.clone(),
             };
-            self.artifacts(&owner, run.info.artifact_uri.as_deref())?;
+            self.artifacts(&owner, &run.info.experiment_id, run.info.artifact_uri.as_deref())?;
         }
         Ok(())
     }

@@ -125,7 +125,16 @@ impl Tables {
 
     /// The number of rows of a table.
     pub(super) fn count(&self, table: &str) -> Result<u64> {
-        let sql = format!("SELECT COUNT(*) FROM {}", self.dialect().quote(table));
+        self.count_of("*", table)
+    }
+
+    /// The number of rows in which a column is not NULL.
+    pub(super) fn count_values(&self, table: &str, column: &str) -> Result<u64> {
+        self.count_of(&self.dialect().quote(column), table)
+    }
+
+    fn count_of(&self, what: &str, table: &str) -> Result<u64> {
+        let sql = format!("SELECT COUNT({what}) FROM {}", self.dialect().quote(table));
         let mut count = 0;
         let table = Table {
             kind: "tables",
