@@ -152,7 +152,9 @@ impl Exporter<'_> {
     fn write_version(&mut self, version: &ModelVersion) -> Result<bool> {
         let run_id = version.run_id.as_deref().filter(|run_id| !run_id.is_empty());
         let is_deleted = version.current_stage.as_deref() == Some(DELETED_STAGE);
-        let by_run = run_id.is_some_and(|run_id| self.choice.takes_run(run_id));
+        // A choice of models brings their runs, but not other models of the same runs.
+        let by_run = self.export.options.selection.chooses_runs()
+            && run_id.is_some_and(|run_id| self.choice.takes_run(run_id));
         if !self.takes_model(&version.name) && !by_run {
             self.export.left_out(Kind::ModelVersions, "not-selected", 1);
             return Ok(false);
