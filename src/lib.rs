@@ -5,5 +5,7 @@ pub mod cli;
 pub mod format;
 pub mod model;
 pub mod monitor;
+pub mod report;
+pub mod sink;
 pub mod source;
 pub mod transform;

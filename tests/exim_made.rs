@@ -1,6 +1,6 @@
 //! Exports of mlflow-export-import made by hand, for what the real ones in `fixtures/` do not show.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use mlark::archive::Archive;
 use mlark::format::{Kind, LossCount};
@@ -199,7 +199,7 @@ fn broken_json_is_a_failure_with_line_and_column() {
     );
     let archive = made.kept_going();
     assert_eq!(
-        count(&archive.manifest().losses.failures, "experiments", "not-json"),
+        count(&archive.manifest().losses.failures, "experiments", "bad-json"),
         1
     );
 }
@@ -428,7 +428,11 @@ fn an_artifact_that_links_out_of_its_run_is_a_failure() {
     std::os::unix::fs::symlink("../../../secret.txt", made.root().join("runs/a/artifacts/link")).unwrap();
     let archive = made.kept_going();
     assert_eq!(
-        count(&archive.manifest().losses.failures, "artifacts", "link-outside"),
+        count(
+            &archive.manifest().losses.failures,
+            "artifacts",
+            "symlink-outside"
+        ),
         1
     );
     let files = archive.values(Kind::Artifacts).next().unwrap().unwrap();
@@ -540,8 +544,61 @@ fn stray_files_are_counted() {
     made.experiment("experiment.json", "1", &[]);
     made.text("notes.txt", "mine");
     let archive = made.exported();
+    assert_eq!(count(&archive.manifest().losses.limits, "files", "stray"), 1);
+}
+
+#[test]
+fn spans_come_from_the_artifact_that_holds_them() {
+    let made = Made::new();
+    let info = json!({"trace_id": "tr-1", "trace_location": {"mlflow_experiment": {"experiment_id": "1"}},
+        "request_time": 5, "state": "OK"});
+    let data =
+        json!([{"name": "root", "trace_id": "tr-1", "span_id": "00000000000000aa", "parent_id": null}]);
+    made.file("trace.json", Value::Null, json!({"info": info, "data": data}));
+    let span = json!({"name": "root", "context": {"span_id": "0x00000000000000aa", "trace_id": "0x1"}, "parent_id": null,
+        "start_time": 5, "end_time": 6, "status_code": "OK", "status_message": "", "attributes": {}, "events": []});
+    made.text("artifacts/traces.json", &json!({"spans": [span]}).to_string());
+    let archive = made.exported();
+    let spans: Vec<_> = archive.values(Kind::Spans).map(Result::unwrap).collect();
+    assert_eq!((spans.len(), &spans[0]["end_time_unix_nano"]), (1, &json!(6)));
     assert_eq!(
-        count(&archive.manifest().losses.limits, "files", "unknown-file"),
+        count(&archive.manifest().losses.limits, "spans", "only-names-exported"),
+        0
+    );
+
+    made.text("artifacts/traces.json", "{\"spans\": [");
+    fs::remove_dir_all(made.folder.path().join("out")).unwrap();
+    let error = made.failure();
+    assert!(
+        error.contains("artifacts/traces.json is not JSON: line 1 column 12"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_cannot_be_read_and_was_not_chosen_is_no_failure() {
+    let made = Made::new();
+    made.experiment("experiments/1/experiment.json", "1", &["a", "b", "gone"]);
+    made.run("experiments/1/runs/a", "a");
+    made.text("experiments/1/runs/b/run.json", "{");
+    let runs = |id: &str| Selection {
+        runs: vec![id.to_owned()],
+        ..Selection::default()
+    };
+    let options = |selection| ExportOptions {
+        selection,
+        ..ExportOptions::default()
+    };
+    let archive = made.export("out", options(runs("a"))).unwrap();
+    assert_eq!(archive.manifest().count(Kind::Runs), 1);
+    assert_eq!(
+        count(&archive.manifest().selection.left_out, "runs", "not-selected"),
         1
     );
+    let experiments = Patterns::names(vec!["1".to_owned()]).unwrap();
+    let whole = Selection {
+        experiments,
+        ..Selection::default()
+    };
+    assert!(made.export("whole", options(whole)).is_err());
 }

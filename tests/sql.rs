@@ -1,5 +1,7 @@
 //! Exports of SQLite backend stores that real servers filled, held against what the servers' own clients said.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use mlark::archive::Archive;
 use mlark::format::{Kind, Manifest};
 use mlark::model::MetricSlice;
@@ -153,7 +155,12 @@ fn runs_are_what_the_client_says() {
 }
 
 fn same_links(said: &Value, run: &Value) {
-    let list = |pointer: &str| run.pointer(pointer).and_then(Value::as_array).cloned().unwrap_or_default();
+    let list = |pointer: &str| {
+        run.pointer(pointer)
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default()
+    };
     let sorted = |name: &str| {
         let mut items = said[name].as_array().unwrap().clone();
         items.sort_by_key(Value::to_string);
@@ -180,7 +187,11 @@ fn same_links(said: &Value, run: &Value) {
 /// A double by its bits; NaN is one value.
 fn bits(text: &str) -> u64 {
     let value: f64 = text.parse().unwrap();
-    if value.is_nan() { f64::NAN.to_bits() } else { value.to_bits() }
+    if value.is_nan() {
+        f64::NAN.to_bits()
+    } else {
+        value.to_bits()
+    }
 }
 
 type Points = BTreeMap<(String, String), Vec<(i64, i64, u64)>>;
@@ -196,7 +207,9 @@ fn every_metric_point_is_there_bit_for_bit() {
                 let value = point.value.0;
                 (point.timestamp, point.step, bits(&value.to_string()))
             });
-            let series = found.entry((slice.run_id.clone(), slice.key.clone())).or_default();
+            let series = found
+                .entry((slice.run_id.clone(), slice.key.clone()))
+                .or_default();
             series.extend(points);
         }
         let mut expected = Points::new();
@@ -276,7 +289,11 @@ fn the_registry_is_what_the_client_says() {
         let exported = export(version, ExportOptions::default());
         let said = said(version);
         let found = exported.by(Kind::RegisteredModels, "/name");
-        assert_eq!(keys(&said["registered_models"]), found.keys().cloned().collect(), "{version}");
+        assert_eq!(
+            keys(&said["registered_models"]),
+            found.keys().cloned().collect(),
+            "{version}"
+        );
         for (name, model) in &found {
             let model = &without_prompt_tags(model);
             let fields = [
@@ -334,14 +351,20 @@ fn logged_models_are_what_the_client_says() {
         same_fields(id, &said[id], model, &fields);
         let status = model["status"].as_str().unwrap();
         assert_eq!(
-            status.trim_start_matches("LOGGED_MODEL_").trim_start_matches("UPLOAD_"),
+            status
+                .trim_start_matches("LOGGED_MODEL_")
+                .trim_start_matches("UPLOAD_"),
             said[id]["status"].as_str().unwrap()
         );
     }
     let points = exported.archive.values(Kind::ModelMetrics).map(Result::unwrap);
-    let found: usize = points.map(|slice| slice["values"].as_array().unwrap().len()).sum();
+    let found: usize = points
+        .map(|slice| slice["values"].as_array().unwrap().len())
+        .sum();
     let metrics = said.as_object().unwrap().values();
-    let expected: usize = metrics.map(|model| model["metrics"].as_array().unwrap().len()).sum();
+    let expected: usize = metrics
+        .map(|model| model["metrics"].as_array().unwrap().len())
+        .sum();
     assert_eq!(found, expected);
 }
 
@@ -388,7 +411,9 @@ fn traces_are_what_the_client_says() {
         assert_eq!(keys(said), found.keys().cloned().collect(), "{version}");
         for (id, trace) in &found {
             same_fields(id, &said[id], trace, &fields);
-            let metadata = said[id].get("trace_metadata").or(said[id].get("request_metadata"));
+            let metadata = said[id]
+                .get("trace_metadata")
+                .or(said[id].get("request_metadata"));
             same_texts(id, metadata.unwrap(), &trace["trace_metadata"]);
             same_texts(id, &said[id]["tags"], &trace["tags"]);
             same_spans(&exported, id, &said[id]["spans"]);
@@ -416,7 +441,11 @@ fn same_spans(exported: &Exported, trace_id: &str, said: &Value) {
         same_fields(id, said, &found[id], &fields);
         let attributes: Vec<_> = keys(&found[id]["attributes"]).into_iter().collect();
         assert_eq!(json!(attributes), said["attributes"], "{id}");
-        let events = found[id].get("events").and_then(Value::as_array).cloned().unwrap_or_default();
+        let events = found[id]
+            .get("events")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
         let events: Vec<_> = events.iter().map(|event| event["name"].clone()).collect();
         assert_eq!(json!(events), said["events"], "{id}");
     }
@@ -438,14 +467,24 @@ fn assessments_and_links_come_with_their_trace() {
     assert_eq!(found.len(), expected.len());
     for said in expected {
         let id = said["assessment_id"].as_str().unwrap();
-        for field in ["assessment_name", "issue", "overrides", "rationale", "source", "span_id"] {
+        for field in [
+            "assessment_name",
+            "issue",
+            "overrides",
+            "rationale",
+            "source",
+            "span_id",
+        ] {
             let pointer = format!("/{field}");
             same_fields(id, said, found[id], &[(field, &pointer)]);
         }
         same_fields(id, said, found[id], &[("feedback", "/feedback")]);
         assert_eq!(found[id]["create_time"], 1_714_979_330_123_i64);
     }
-    let structured = found.values().find(|found| found["assessment_name"] == "structured").unwrap();
+    let structured = found
+        .values()
+        .find(|found| found["assessment_name"] == "structured")
+        .unwrap();
     let expected = json!({"value": {"facts": ["four", 4, 4.0, null], "deep": {"x": true}}});
     assert_eq!(structured["expectation"], expected);
     let run = &said["made"]["runs"]["finished"];
@@ -470,7 +509,16 @@ fn evaluation_datasets_and_scorers_are_what_the_client_says() {
     let records = exported.by(Kind::DatasetRecords, "/dataset_record_id");
     assert_eq!(records.len(), 5);
     for (id, dataset) in &found {
-        for field in ["name", "digest", "created_time", "last_update_time", "created_by", "last_updated_by", "tags", "profile"] {
+        for field in [
+            "name",
+            "digest",
+            "created_time",
+            "last_update_time",
+            "created_by",
+            "last_updated_by",
+            "tags",
+            "profile",
+        ] {
             let pointer = format!("/{field}");
             same_fields(id, &said[id], dataset, &[(field, &pointer)]);
         }
@@ -478,16 +526,29 @@ fn evaluation_datasets_and_scorers_are_what_the_client_says() {
             assert_eq!(records[record_id]["dataset_id"], json!(id));
             if record["inputs"].get("big").is_some() {
                 // Beyond 63 bits an integer is marked.
-                assert_eq!(records[record_id]["inputs"]["big"], json!({"$int": "12345678901234567890"}));
+                assert_eq!(
+                    records[record_id]["inputs"]["big"],
+                    json!({"$int": "12345678901234567890"})
+                );
                 continue;
             }
-            for field in ["inputs", "tags", "source", "created_time", "last_update_time", "created_by"] {
+            for field in [
+                "inputs",
+                "tags",
+                "source",
+                "created_time",
+                "last_update_time",
+                "created_by",
+            ] {
                 let pointer = format!("/{field}");
                 same_fields(record_id, record, &records[record_id], &[(field, &pointer)]);
             }
         }
     }
-    let outputs: Vec<_> = records.values().filter_map(|record| record.get("outputs")).collect();
+    let outputs: Vec<_> = records
+        .values()
+        .filter_map(|record| record.get("outputs"))
+        .collect();
     assert!(outputs.contains(&&json!("plain text")), "unwrapped: {outputs:?}");
     let scorers = exported.archive.values(Kind::Scorers).map(Result::unwrap);
     let scorers: Vec<_> = scorers
@@ -499,15 +560,25 @@ fn evaluation_datasets_and_scorers_are_what_the_client_says() {
 #[test]
 fn deleted_objects_are_counted_unless_asked_for() {
     for version in VERSIONS {
-        let (all, active) = (export(version, with_deleted()), export(version, ExportOptions::default()));
+        let (all, active) = (
+            export(version, with_deleted()),
+            export(version, ExportOptions::default()),
+        );
         assert_eq!(active.left_out("experiments", "deleted"), 1, "{version}");
         assert_eq!(active.left_out("runs", "deleted"), 2, "{version}");
-        for kind in [Kind::Experiments, Kind::Runs, Kind::ModelVersions, Kind::LoggedModels] {
+        for kind in [
+            Kind::Experiments,
+            Kind::Runs,
+            Kind::ModelVersions,
+            Kind::LoggedModels,
+        ] {
             let left_out = active.left_out(kind.name(), "deleted");
             assert_eq!(active.count(kind) + left_out, all.count(kind), "{version} {kind}");
         }
         let runs = all.by(Kind::Runs, "/info/run_id");
-        let deleted = runs.values().filter(|run| run["info"]["lifecycle_stage"] == "deleted");
+        let deleted = runs
+            .values()
+            .filter(|run| run["info"]["lifecycle_stage"] == "deleted");
         assert!(deleted.clone().all(|run| run["info"]["deleted_time"].is_i64()));
         assert_eq!(deleted.count(), 2, "{version}");
     }
@@ -530,8 +601,15 @@ fn a_choice_brings_what_it_needs_and_counts_the_rest() {
     assert_eq!(exported.count(Kind::Experiments), 1);
     assert_eq!(exported.left_out("experiments", "not-selected"), 7);
     let all = export("3.18.0", with_deleted());
-    assert_eq!(exported.left_out("runs", "not-selected"), all.count(Kind::Runs) - 3);
-    assert!(exported.by(Kind::Traces, "/trace_id").contains_key(said["made"]["traces"]["imported"].as_str().unwrap()));
+    assert_eq!(
+        exported.left_out("runs", "not-selected"),
+        all.count(Kind::Runs) - 3
+    );
+    assert!(
+        exported
+            .by(Kind::Traces, "/trace_id")
+            .contains_key(said["made"]["traces"]["imported"].as_str().unwrap())
+    );
     assert_eq!(exported.count(Kind::EvaluationDatasets), 0);
 
     let by_name = Selection {
@@ -554,7 +632,9 @@ fn a_choice_brings_what_it_needs_and_counts_the_rest() {
         experiments: names(&["no such"]),
         ..Selection::default()
     };
-    let error = try_export(&fixture("3.18.0").join("mlflow.db"), select(nothing)).err().unwrap();
+    let error = try_export(&fixture("3.18.0").join("mlflow.db"), select(nothing))
+        .err()
+        .unwrap();
     assert_eq!(error.to_string(), "nothing matches --experiment `no such`");
 }
 
@@ -587,7 +667,10 @@ fn served_artifacts_are_found_beside_the_database() {
             .map(|file| file["path"].as_str().unwrap().to_owned())
             .collect();
         for path in ["empty.txt", "deep/er/and/deeper/leaf.json", "odd/😀.bin"] {
-            assert!(paths.iter().any(|found| found == path), "{version}: {path} in {paths:?}");
+            assert!(
+                paths.iter().any(|found| found == path),
+                "{version}: {path} in {paths:?}"
+            );
         }
         assert!(paths.is_sorted());
     }
@@ -597,7 +680,10 @@ fn served_artifacts_are_found_beside_the_database() {
 fn the_manifest_tells_the_schema() {
     let exported = export("2.9.2", ExportOptions::default());
     let source = &exported.manifest.source;
-    assert_eq!((source.kind.as_str(), source.mlflow_version.as_deref()), ("sql", Some("2.9")));
+    assert_eq!(
+        (source.kind.as_str(), source.mlflow_version.as_deref()),
+        ("sql", Some("2.9"))
+    );
     assert_eq!(source.details["alembic_head"], "acf3f17fdcc7");
     assert_eq!(source.details["dialect"], "sqlite");
 }
@@ -612,14 +698,24 @@ mod hostile {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("mlflow.db");
         std::fs::copy(fixture(version).join("mlflow.db"), &path).unwrap();
-        Connection::open(&path).unwrap().execute_batch(statements).unwrap();
+        Connection::open(&path)
+            .unwrap()
+            .execute_batch(statements)
+            .unwrap();
         (directory, path)
     }
 
     fn limits(exported: &Exported) -> Vec<(String, String, String, u64)> {
         let limits = exported.manifest.losses.limits.iter();
         limits
-            .map(|loss| (loss.kind.clone(), loss.field.clone(), loss.reason.clone(), loss.count))
+            .map(|loss| {
+                (
+                    loss.kind.clone(),
+                    loss.field.clone(),
+                    loss.reason.clone(),
+                    loss.count,
+                )
+            })
             .collect()
     }
 
@@ -632,7 +728,10 @@ mod hostile {
         );
         let exported = try_export(&path, ExportOptions::default()).unwrap();
         let runs = exported.by(Kind::Runs, "/info/run_id");
-        let run = runs.values().find(|run| run["params"].get("alpha").is_some()).unwrap();
+        let run = runs
+            .values()
+            .find(|run| run["params"].get("alpha").is_some())
+            .unwrap();
         assert_eq!(run["params"]["alpha"], json!({"$bytes": "Yf8AYg=="}));
         assert_eq!(run["tags"]["flavour"], "a\0b");
     }
@@ -648,13 +747,22 @@ mod hostile {
         );
         let exported = try_export(&path, with_deleted()).unwrap();
         let limits = limits(&exported);
-        for expected in [("runs", "mood", "unknown-column", 3), ("dreams", "*", "not-exported", 2)] {
+        for expected in [
+            ("runs", "mood", "unknown-column", 3),
+            ("dreams", "*", "not-exported", 2),
+        ] {
             let (kind, field, reason, count) = expected;
             let expected = (kind.to_owned(), field.to_owned(), reason.to_owned(), count);
             assert!(limits.contains(&expected), "{limits:?}");
         }
-        assert!(!limits.iter().any(|(kind, ..)| kind == "secrets"), "not even counted");
-        assert_eq!(exported.count(Kind::Runs), export("3.18.0", with_deleted()).count(Kind::Runs));
+        assert!(
+            !limits.iter().any(|(kind, ..)| kind == "secrets"),
+            "not even counted"
+        );
+        assert_eq!(
+            exported.count(Kind::Runs),
+            export("3.18.0", with_deleted()).count(Kind::Runs)
+        );
     }
 
     #[test]
@@ -665,7 +773,10 @@ mod hostile {
              INSERT INTO model_version_tags (key, value, name, version) VALUES ('k', 'v', 'gone', 1);",
         );
         let error = try_export(&path, ExportOptions::default()).err().unwrap();
-        assert!(error.to_string().contains("which is not in the database"), "{error}");
+        assert!(
+            error.to_string().contains("which is not in the database"),
+            "{error}"
+        );
         let options = ExportOptions {
             keep_going: true,
             ..ExportOptions::default()
@@ -682,7 +793,10 @@ mod hostile {
         live.execute_batch("PRAGMA wal_autocheckpoint=0; UPDATE experiments SET name = 'in the log' WHERE experiment_id = 1;")
             .unwrap();
         let exported = try_export(&path, ExportOptions::default()).unwrap();
-        assert_eq!(exported.by(Kind::Experiments, "/experiment_id")["1"]["name"], "in the log");
+        assert_eq!(
+            exported.by(Kind::Experiments, "/experiment_id")["1"]["name"],
+            "in the log"
+        );
     }
 
     #[test]
@@ -692,16 +806,28 @@ mod hostile {
         let length = bytes.len();
         bytes[8192..length - 4096].fill(0xaa);
         std::fs::write(&path, bytes).unwrap();
-        let error = try_export(&path, ExportOptions::default()).err().unwrap().to_string();
-        assert!(error.contains("mlflow.db") && error.contains("malformed"), "{error}");
+        let error = try_export(&path, ExportOptions::default())
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(
+            error.contains("mlflow.db") && error.contains("malformed"),
+            "{error}"
+        );
     }
 
     #[test]
     fn a_database_without_mlflow_in_it_is_refused() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("other.db");
-        Connection::open(&path).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
-        let error = try_export(&path, ExportOptions::default()).err().unwrap().to_string();
+        Connection::open(&path)
+            .unwrap()
+            .execute_batch("CREATE TABLE t (x)")
+            .unwrap();
+        let error = try_export(&path, ExportOptions::default())
+            .err()
+            .unwrap()
+            .to_string();
         assert!(error.contains("no tables `experiments` and `runs`"), "{error}");
     }
 

@@ -113,16 +113,14 @@ pub(crate) fn walk<E>(
         };
         let (is_folder, is_file) = (entry.file_type().is_dir(), entry.file_type().is_file());
         let canonical_root = canonical_root.get_or_insert_with(|| root.canonicalize().ok());
-        if entry.path_is_symlink()
-            && !leads_inside(entry.path(), [canonical_root.as_deref(), tree])
-        {
+        if entry.path_is_symlink() && !leads_inside(entry.path(), [canonical_root.as_deref(), tree]) {
             let detail = format!(
                 "artifact {} is a symbolic link that leads out of the tree",
                 entry.path().display()
             );
             visit(FoundFile::Failed(
                 relative(root, entry.path()),
-                "symlink-outside",
+                "link-outside",
                 detail,
             ))?;
             if is_folder {
@@ -135,7 +133,7 @@ pub(crate) fn walk<E>(
             Some(path) if is_file => visit(FoundFile::File(path, entry.into_path()))?,
             Some(path) => {
                 let detail = format!("artifact {} is not a regular file", entry.path().display());
-                visit(FoundFile::Failed(Some(path), "special-file", detail))?;
+                visit(FoundFile::Failed(Some(path), "not-a-file", detail))?;
             }
             None => {
                 let detail = format!("the name of artifact {} is not UTF-8", entry.path().display());
@@ -162,11 +160,11 @@ fn failed_entry(root: &Path, error: &walkdir::Error) -> FoundFile {
         .is_ok_and(|metadata| metadata.is_symlink());
     let (reason, why) = match error.io_error() {
         None => (
-            "symlink-loop",
+            "link-loop",
             "it is a symbolic link to a folder that holds it".to_owned(),
         ),
         Some(_) if is_link => (
-            "symlink-broken",
+            "link-broken",
             "it is a symbolic link that leads nowhere".to_owned(),
         ),
         Some(error) => ("unreadable", error.to_string()),
@@ -184,4 +182,3 @@ fn relative(root: &Path, path: &Path) -> Option<String> {
     let relative = path.strip_prefix(root).ok()?.to_str()?;
     (!relative.is_empty()).then(|| relative.to_owned())
 }
-

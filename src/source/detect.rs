@@ -79,6 +79,9 @@ pub fn kind_of(source: &str) -> Result<SourceKind, ExportError> {
     if super::exim::looks_like_exim(path) {
         return Ok(SourceKind::ExportImport);
     }
+    if super::file_store::looks_like_file_store(path) {
+        return Ok(SourceKind::FileStore);
+    }
     Err(no_data(
         "neither an mlruns tree (folders with meta.yaml) nor an export of mlflow-export-import (experiment.json, model.json, …) lies there",
     ))

@@ -44,6 +44,10 @@ pub fn export(
     match kind {
         SourceKind::ExportImport => exim::export(source, out, options, monitor),
         SourceKind::Sql => sql::export(source, out, options, monitor),
+        SourceKind::FileStore => {
+            let root = uri::local_path(source).unwrap_or_else(|| source.to_owned());
+            file_store::export(Path::new(&root), out, options, monitor)
+        }
         _ => Err(ExportError::NoData {
             source_uri: uri::redact(source),
             detail: "this build does not read that kind of source".to_owned(),

@@ -78,7 +78,7 @@ impl ArtifactTree {
             });
         }
         if !metadata.is_dir() {
-            return entry.failed("not-a-file", "neither a file nor a folder".to_owned());
+            return entry.failed("special-file", "neither a file nor a folder".to_owned());
         }
         let mut above = entry.above.as_ref().clone();
         above.push(real.clone());
@@ -102,19 +102,22 @@ impl Entry {
         if !self.is_link {
             return Ok(self.at.clone());
         }
-        let real = self
-            .at
-            .canonicalize()
-            .map_err(|error| ("unreadable", error.to_string()))?;
+        let broken = |error: io::Error| {
+            (
+                "symlink-broken",
+                format!("a symbolic link leads nowhere: {error}"),
+            )
+        };
+        let real = self.at.canonicalize().map_err(broken)?;
         if !real.starts_with(&self.above[0]) {
             return Err((
-                "link-outside",
+                "symlink-outside",
                 "a symbolic link leaves the artifact folder".to_owned(),
             ));
         }
         if self.above.contains(&real) {
             return Err((
-                "link-loop",
+                "symlink-loop",
                 "a symbolic link leads back to a folder above it".to_owned(),
             ));
         }
@@ -210,10 +213,10 @@ mod tests {
             walk(&root),
             [
                 "a/file 6",
-                "a/loop link-loop",
-                "escape link-outside",
+                "a/loop symlink-loop",
+                "escape symlink-outside",
                 "inside 6",
-                "none unreadable"
+                "none symlink-broken"
             ]
         );
     }

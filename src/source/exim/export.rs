@@ -171,8 +171,10 @@ impl Exporter<'_> {
         for file in &layout.evaluation_datasets {
             self.evaluation_dataset(file)?;
         }
-        for file in &layout.indexes {
-            self.check_index(file)?;
+        if self.choice.takes_all() {
+            for file in &layout.indexes {
+                self.check_index(file)?;
+            }
         }
         self.count_unknown(&layout.unknown);
         let missing = self.held.missing_experiments.len() as u64;
@@ -187,8 +189,7 @@ impl Exporter<'_> {
             let notice = format!("not part of an export, left out: {}", self.below_root(path));
             self.export.monitor().notice(&notice);
         }
-        self.export
-            .limit("files", "*", "unknown-file", unknown.len() as u64);
+        self.export.limit("files", "*", "stray", unknown.len() as u64);
     }
 
     /// Reads a file and remembers what it says of its export.
@@ -221,7 +222,7 @@ impl Exporter<'_> {
     fn unreadable(&mut self, kind: Kind, id: &str, error: &DocumentError) -> Result<()> {
         let reason = match error {
             DocumentError::Read { .. } => "unreadable",
-            DocumentError::Json { .. } => "not-json",
+            DocumentError::Json { .. } => "bad-json",
             DocumentError::Shape { .. } => "not-an-export",
         };
         let detail = error.detail(&self.root);
@@ -233,13 +234,18 @@ impl Exporter<'_> {
         for wrong in wrong {
             let detail = format!("{}: {wrong}", self.below_root(file));
             self.export
-                .failure(kind.name(), id, &wrong.field, "wrong-type", &detail)?;
+                .failure(kind.name(), id, &wrong.field, "bad-field", &detail)?;
         }
         Ok(())
     }
 
     /// Writes the files below a folder as artifacts.
     fn artifacts(&mut self, owner: &Owner, folder: &Path) -> Result<()> {
+        self.artifacts_less(owner, folder, None)
+    }
+
+    /// Writes the files below a folder as artifacts, less one that the archive holds in another form.
+    fn artifacts_less(&mut self, owner: &Owner, folder: &Path, less: Option<&str>) -> Result<()> {
         let tree = match ArtifactTree::below(folder) {
             Ok(tree) => tree,
             Err(error) => {
@@ -251,6 +257,7 @@ impl Exporter<'_> {
         };
         for found in tree {
             match found {
+                Found::File { path, .. } if less == Some(&path) => {}
                 Found::File { path, at, size_bytes } => {
                     self.export
                         .artifact(owner, path, Some(size_bytes), ByteSource::File(at))?;
@@ -275,6 +282,24 @@ impl Exporter<'_> {
             self.export.left_out(kind, "deleted", 1);
         }
         is_left_out
+    }
+
+    /// Whether something that cannot be read, or is missing, would be taken: it is in an experiment that is taken whole, or its
+    /// folder has the id of a chosen run.
+    fn is_asked(&self, path: &Path) -> bool {
+        let mut whole = self
+            .held
+            .experiments
+            .iter()
+            .filter(|(id, _)| self.choice.takes_of_run(id, None));
+        let is_within = |held: &HeldExperiment| {
+            held.folder
+                .as_deref()
+                .is_some_and(|folder| path.starts_with(folder))
+        };
+        self.choice.takes_all()
+            || self.choice.takes_run(&folder_name(path))
+            || whole.any(|(_, held)| is_within(held))
     }
 
     /// Notes an experiment that something belongs to.

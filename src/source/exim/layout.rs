@@ -127,7 +127,7 @@ impl Layout {
             let below = folder.join(name);
             let belongs_to_object =
                 (has(MODEL) && name == VERSION_MODELS) || (has(VERSION) && name == VERSION_MODEL);
-            if depth == MAX_DEPTH {
+            if depth == MAX_DEPTH || leads_above(&below) {
                 self.unknown.push(below);
             } else if !belongs_to_object {
                 self.visit(&below, depth + 1)?;
@@ -148,6 +148,16 @@ impl Layout {
         };
         list.push(folder.join(name));
     }
+}
+
+/// Whether a folder is a link to one above it.
+fn leads_above(folder: &Path) -> bool {
+    let parent = folder.parent().and_then(|parent| parent.canonicalize().ok());
+    let target = folder.canonicalize().ok();
+    folder.is_symlink()
+        && parent
+            .zip(target)
+            .is_none_or(|(parent, target)| parent.starts_with(target))
 }
 
 /// Format 1 before December 2022 wrote `manifest.json` for an experiment.

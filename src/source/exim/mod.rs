@@ -1,6 +1,6 @@
 //! Directories that mlflow-export-import wrote, of format 1 and 2, single and bulk.
 //!
-//! The folder is looked through by the names of its files ([`layout`]); each file is read into the archive's types, one module
+//! The folder is looked through by the names of its files (`layout`); each file is read into the archive's types, one module
 //! per kind of object; [`export()`] drives this, checks what is listed against what is there, and writes the archive.
 
 mod artifacts;

@@ -24,7 +24,7 @@ pub(super) fn trace(info: &PyJson) -> (Trace, Vec<WrongType>) {
             ["execution_duration", "execution_time_ms"],
             Fields::int,
         ),
-        state: either(&mut fields, ["state", "status"], Fields::text).unwrap_or_default(),
+        state: state(either(&mut fields, ["state", "status"], Fields::text)),
         request_preview: fields.text("request_preview"),
         response_preview: fields.text("response_preview"),
         trace_metadata: fields.text_map("trace_metadata"),
@@ -49,14 +49,23 @@ pub(super) fn trace(info: &PyJson) -> (Trace, Vec<WrongType>) {
     }
     let (extra, mut wrong) = fields.finish();
     trace.extra.extend(extra);
-    for exported in assessments {
-        let (assessment, more_wrong) = assessment(exported);
-        trace.assessments.push(assessment);
-        wrong.extend(more_wrong);
-    }
-    let order = |a: &Assessment| (a.create_time, a.assessment_id.clone());
-    trace.assessments.sort_by_key(order);
+    let (assessments, more_wrong) = all_assessments(assessments);
+    trace.assessments = assessments;
+    wrong.extend(more_wrong);
     (trace, wrong)
+}
+
+fn all_assessments(exported: &[PyJson]) -> (Vec<Assessment>, Vec<WrongType>) {
+    let (mut assessments, wrong): (Vec<_>, Vec<_>) = exported.iter().map(assessment).unzip();
+    assessments.sort_by_key(|found| (found.create_time, found.assessment_id.clone()));
+    (assessments, wrong.into_iter().flatten().collect())
+}
+
+/// The state, by its name in MLflow 3.
+fn state(exported: Option<String>) -> String {
+    exported
+        .filter(|state| state != "TRACE_STATUS_UNSPECIFIED")
+        .unwrap_or_else(|| "STATE_UNSPECIFIED".to_owned())
 }
 
 fn either<'a, T>(
@@ -92,11 +101,11 @@ fn assessment(exported: &PyJson) -> (Assessment, Vec<WrongType>) {
         source: source
             .map(|(key, value)| (key, value.to_display().into_owned()))
             .collect(),
-        create_time: either(&mut fields, ["create_time_ms", "create_time"], Fields::int),
+        create_time: either(&mut fields, ["create_time_ms", "create_time"], Fields::time),
         last_update_time: either(
             &mut fields,
             ["last_update_time_ms", "last_update_time"],
-            Fields::int,
+            Fields::time,
         ),
         feedback: fields
             .value("feedback")
@@ -119,24 +128,37 @@ fn assessment(exported: &PyJson) -> (Assessment, Vec<WrongType>) {
 /// `{value, error?}`; the value is the user's own.
 fn feedback(exported: &PyJson, error: Option<&PyJson>) -> Value {
     let mut feedback = Map::new();
-    let parts = [
-        ("value", exported.get("value")),
-        ("error", exported.get("error").filter(|e| !e.is_null()).or(error)),
-    ];
-    for (key, value) in parts {
-        if let Some(value) = value.filter(|value| !value.is_null()) {
-            feedback.insert(key.to_owned(), value.to_free_json());
-        }
+    if let Some(value) = exported.get("value") {
+        feedback.insert("value".to_owned(), value.to_free_json());
+    }
+    let own_error = exported.get("error").or(error).filter(|error| !error.is_null());
+    if let Some(error) = own_error {
+        feedback.insert("error".to_owned(), error.to_free_json());
     }
     Value::Object(feedback)
 }
 
-/// The exporter writes the value of an expectation in place of the object that holds it.
+/// `{value}`; the value is the user's own.
+///
+/// A dump of the client's objects has the value itself in place of the object that holds it; REST's form has
+/// `{value}` or `{serialized_value: {value: <JSON text>}}`. Only the dump names its times in milliseconds.
 fn expectation(fields: &mut Fields<'_>, kind: &str) -> Option<Value> {
-    match fields.value("expectation") {
-        Some(value) => Some(json!({ "value": value.to_free_json() })),
-        None => (kind == "expectation").then(|| json!({ "value": null })),
-    }
+    let is_dump = fields.value("create_time_ms").is_some();
+    let value = match fields.value("expectation") {
+        None => (kind == "expectation").then_some(Value::Null)?,
+        Some(exported) if is_dump => exported.to_free_json(),
+        Some(exported) => rest_value(exported),
+    };
+    Some(json!({ "value": value }))
+}
+
+fn rest_value(expectation: &PyJson) -> Value {
+    let text = expectation
+        .get("serialized_value")
+        .and_then(|value| value.get("value")?.as_str());
+    let parsed = text.and_then(|text| PyJson::parse(text.as_bytes()).ok());
+    let value = parsed.as_ref().or_else(|| expectation.get("value"));
+    value.unwrap_or(expectation).to_free_json()
 }
 
 /// The spans of an exported trace, as far as `trace.json` tells of them: name, ids, parents.
@@ -193,6 +215,15 @@ mod tests {
             trace.assessments[1].expectation,
             Some(json!({"value": [1, {"$float": "NaN"}]}))
         );
+    }
+
+    #[test]
+    fn an_assessment_in_the_form_of_rest_is_read_too() {
+        let text = r#"{"assessment_id": "a-1", "assessment_name": "n", "create_time": "2024-05-06T07:08:50.123Z",
+            "expectation": {"serialized_value": {"serialization_format": "JSON_FORMAT", "value": "{\"x\": 4.0}"}}}"#;
+        let (assessment, wrong) = assessment(&parse(text));
+        assert_eq!((wrong, assessment.create_time), (vec![], Some(1_714_979_330_123)));
+        assert_eq!(assessment.expectation, Some(json!({"value": {"x": 4.0}})));
     }
 
     #[test]

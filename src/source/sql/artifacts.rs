@@ -82,7 +82,10 @@ impl Places {
         if self.has_root(experiment_location.unwrap_or(uri)) {
             return Place::Empty;
         }
-        let moved = self.folder.as_ref().and_then(|folder| moved_folder(folder, &path));
+        let moved = self
+            .folder
+            .as_ref()
+            .and_then(|folder| moved_folder(folder, &path));
         moved.map_or(Place::OutOfReach("missing-directory"), Place::Folder)
     }
 
@@ -114,12 +117,7 @@ impl Places {
 
 impl Exporter<'_> {
     /// Queues the artifacts of an owner in an experiment.
-    pub(super) fn artifacts(
-        &mut self,
-        owner: &Owner,
-        experiment_id: &str,
-        uri: Option<&str>,
-    ) -> Result<()> {
+    pub(super) fn artifacts(&mut self, owner: &Owner, experiment_id: &str, uri: Option<&str>) -> Result<()> {
         let Some(folder) = self.artifact_folder(experiment_id, uri) else {
             return Ok(());
         };
@@ -181,7 +179,10 @@ mod tests {
         let runs = Place::Folder(folder.join("mlruns/1/r/artifacts"));
         let absolute = folder.join("mlruns/1/r/artifacts").display().to_string();
         assert_eq!(find(&absolute, &absolute), runs);
-        assert_eq!(find("./mlruns/1/r/artifacts", "./mlruns/1"), Place::Folder(folder.join("./mlruns/1/r/artifacts")));
+        assert_eq!(
+            find("./mlruns/1/r/artifacts", "./mlruns/1"),
+            Place::Folder(folder.join("./mlruns/1/r/artifacts"))
+        );
         assert_eq!(find("/gone/mlruns/1/r/artifacts", "/gone/mlruns/1"), runs);
         assert_eq!(find("./mlruns/1/s/artifacts", "./mlruns/1"), Place::Empty);
         assert_eq!(
@@ -192,7 +193,13 @@ mod tests {
             find("mlflow-artifacts:/1/r/artifacts", "mlflow-artifacts:/1"),
             Place::Folder(folder.join("mlartifacts/1/r/artifacts"))
         );
-        assert_eq!(find("mlflow-artifacts:/1/s/artifacts", "mlflow-artifacts:/1"), Place::Empty);
-        assert_eq!(find("s3://bucket/1/r/artifacts", "s3://bucket/1"), Place::OutOfReach("remote-uri"));
+        assert_eq!(
+            find("mlflow-artifacts:/1/s/artifacts", "mlflow-artifacts:/1"),
+            Place::Empty
+        );
+        assert_eq!(
+            find("s3://bucket/1/r/artifacts", "s3://bucket/1"),
+            Place::OutOfReach("remote-uri")
+        );
     }
 }

@@ -79,7 +79,12 @@ const SCORERS: Table = Table {
 const SCORER_VERSIONS: Table = Table {
     kind: "scorers",
     name: "scorer_versions",
-    columns: &["scorer_id", "scorer_version", "serialized_scorer", "creation_time"],
+    columns: &[
+        "scorer_id",
+        "scorer_version",
+        "serialized_scorer",
+        "creation_time",
+    ],
 };
 
 /// Key under which MLflow wraps outputs, so that any JSON value can stand in the column.
@@ -149,7 +154,9 @@ fn evaluation_datasets(tables: &Tables) -> Result<BTreeMap<String, EvaluationDat
         Ok(())
     })?;
     for dataset in datasets.values_mut() {
-        dataset.experiment_ids.sort_by_cached_key(|id| order::experiment(id));
+        dataset
+            .experiment_ids
+            .sort_by_cached_key(|id| order::experiment(id));
     }
     Ok(datasets)
 }
@@ -188,9 +195,8 @@ impl Exporter<'_> {
         let mut datasets = evaluation_datasets(&self.tables)?;
         let all = datasets.len();
         let choice = &self.choice;
-        datasets.retain(|_, dataset| {
-            choice.takes_all() || choice.takes_of_experiments(&dataset.experiment_ids)
-        });
+        datasets
+            .retain(|_, dataset| choice.takes_all() || choice.takes_of_experiments(&dataset.experiment_ids));
         let left_out = (all - datasets.len()) as u64;
         self.export
             .left_out(Kind::EvaluationDatasets, "not-selected", left_out);

@@ -106,7 +106,9 @@ impl Exporter<'_> {
                 .insert(row.required_text(1), value);
             Ok(())
         })?;
-        let mut experiments: Vec<_> = std::mem::take(&mut self.experiments.by_id).into_values().collect();
+        let mut experiments: Vec<_> = std::mem::take(&mut self.experiments.by_id)
+            .into_values()
+            .collect();
         experiments.sort_by_cached_key(|experiment| order::experiment(&experiment.experiment_id));
         for mut experiment in experiments {
             let own_tags = tags.remove(&experiment.experiment_id);

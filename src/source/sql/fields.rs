@@ -57,11 +57,6 @@ impl<'r> Fields<'r> {
         self.oddities.count(self.kind, field, reason);
     }
 
-    /// Whether a value is NULL.
-    pub(super) fn is_null(&self, column: usize) -> bool {
-        self.row.cell(column) == Cell::Null
-    }
-
     /// The bytes of a text.
     pub(super) fn bytes(&self, column: usize) -> Option<Vec<u8>> {
         match self.row.cell(column) {
@@ -158,8 +153,9 @@ impl<'r> Fields<'r> {
 }
 
 fn exact_integer(value: f64) -> Option<i64> {
-    // Beyond 2^63 nothing fits; `as` is exact for whole numbers below.
-    let fits = value.fract() == 0.0 && (-9.223_372_036_854_775_8e18..9.223_372_036_854_775_8e18).contains(&value);
+    /// 2^63, which no `i64` reaches.
+    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
+    let fits = value.fract() == 0.0 && (-LIMIT..LIMIT).contains(&value);
     #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and in range")]
     fits.then_some(value as i64)
 }

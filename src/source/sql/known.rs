@@ -85,7 +85,10 @@ const EXPORTED: &[(&str, &str)] = &[
         "model_id metric_name metric_timestamp_ms metric_step metric_value experiment_id run_id dataset_uuid \
          dataset_name dataset_digest",
     ),
-    ("logged_model_params", "model_id experiment_id param_key param_value"),
+    (
+        "logged_model_params",
+        "model_id experiment_id param_key param_value",
+    ),
     ("logged_model_tags", "model_id experiment_id tag_key tag_value"),
     (
         "logged_models",
@@ -111,7 +114,10 @@ const EXPORTED: &[(&str, &str)] = &[
         "run_uuid name source_type source_name entry_point_name user_id status start_time end_time source_version \
          lifecycle_stage artifact_uri experiment_id deleted_time",
     ),
-    ("scorer_versions", "scorer_id scorer_version serialized_scorer creation_time"),
+    (
+        "scorer_versions",
+        "scorer_id scorer_version serialized_scorer creation_time",
+    ),
     ("scorers", "experiment_id scorer_name scorer_id"),
     (
         "spans",

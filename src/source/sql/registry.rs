@@ -104,10 +104,7 @@ pub(super) fn tell(tables: &Tables, chooser: &mut Chooser<'_>) -> Result<()> {
 type Tag = (String, Text);
 
 fn tag(row: &Fields<'_>) -> Tag {
-    (
-        row.required_text(2),
-        row.any_text(3).unwrap_or_else(|| "".into()),
-    )
+    (row.required_text(2), row.any_text(3).unwrap_or_else(|| "".into()))
 }
 
 impl Exporter<'_> {
@@ -138,7 +135,10 @@ impl Exporter<'_> {
                 break;
             }
             for mut version in batch {
-                version.tags = tags.of_key(&version.sort_key(), &mut strays)?.into_iter().collect();
+                version.tags = tags
+                    .of_key(&version.sort_key(), &mut strays)?
+                    .into_iter()
+                    .collect();
                 if self.write_version(&version)? {
                     with_versions.insert((version.workspace, version.name));
                 }
@@ -212,7 +212,11 @@ impl Exporter<'_> {
             }
         }
         self.limit_orphans("registered-models", "tags", stray_tags + tags.count_rest());
-        self.limit_orphans("registered-models", "aliases", stray_aliases + aliases.count_rest());
+        self.limit_orphans(
+            "registered-models",
+            "aliases",
+            stray_aliases + aliases.count_rest(),
+        );
         Ok(())
     }
 }

@@ -70,7 +70,9 @@ impl RunParts {
             runs[place].tags.insert(key, value);
         })?;
         tables.of_owners(LATEST, "", run_ids, |place, row| {
-            let Some(value) = value_of(row, 2, 5) else { return Ok(()) };
+            let Some(value) = value_of(row, 2, 5) else {
+                return Ok(());
+            };
             let latest = LatestMetric {
                 timestamp: row.int(3).unwrap_or(0),
                 step: row.int(4).unwrap_or(0),

@@ -87,9 +87,7 @@ impl Exporter<'_> {
             self.export
                 .failure(Kind::Spans.name(), &id, "*", "bad-json", &detail)?;
         }
-        spans.sort_by(|a, b| {
-            (a.start_time_unix_nano, &a.span_id).cmp(&(b.start_time_unix_nano, &b.span_id))
-        });
+        spans.sort_by(|a, b| (a.start_time_unix_nano, &a.span_id).cmp(&(b.start_time_unix_nano, &b.span_id)));
         spans.iter().try_for_each(|span| self.write_span(owner, span))?;
         Ok(spans.len())
     }

@@ -62,7 +62,8 @@ impl<T: DeserializeOwned> Sorted<T> {
         let mut batch = Vec::with_capacity(count);
         while batch.len() < count {
             let Some(record) = self.merge.next() else { break };
-            let value = record.and_then(|(_, bytes)| serde_json::from_slice(&bytes).map_err(io::Error::other));
+            let value =
+                record.and_then(|(_, bytes)| serde_json::from_slice(&bytes).map_err(io::Error::other));
             batch.push(value.map_err(|error| spool_error(&self.scratch, error))?);
         }
         Ok(batch)

@@ -42,9 +42,8 @@ impl Sqlite {
 
     fn open_with(path: &Path, query: &str) -> rusqlite::Result<Self> {
         let uri = format!("file:{}?{query}", percent_encode(path));
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
-            | OpenFlags::SQLITE_OPEN_URI
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let flags =
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(uri, flags)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.execute_batch(&format!(

@@ -119,7 +119,10 @@ impl Tables {
             let Some(&place) = places.get(owner) else {
                 return Ok(());
             };
-            each(place, &Fields::new(row, table.kind, table.columns, &self.oddities))
+            each(
+                place,
+                &Fields::new(row, table.kind, table.columns, &self.oddities),
+            )
         })
     }
 

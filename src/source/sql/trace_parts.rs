@@ -74,7 +74,11 @@ pub(super) fn rebuild(trace: &mut Trace, promoted: Promoted) {
     let costs = promoted.costs.map(|cost| cost.map(py_float_repr));
     set(&mut trace.tags, NAME_TAG, promoted.name);
     set(&mut trace.trace_metadata, SESSION, promoted.session);
-    set(&mut trace.trace_metadata, TOKEN_USAGE, json_text(&TOKEN_KEYS, &tokens));
+    set(
+        &mut trace.trace_metadata,
+        TOKEN_USAGE,
+        json_text(&TOKEN_KEYS, &tokens),
+    );
     set(&mut trace.trace_metadata, COST, json_text(&COST_KEYS, &costs));
 }
 
@@ -101,9 +105,10 @@ pub(super) fn read_assessments(tables: &Tables, ids: &[&str], batch: &mut [Found
         Ok(())
     })?;
     for found in batch {
-        found.trace.assessments.sort_by(|a, b| {
-            (a.create_time, &a.assessment_id).cmp(&(b.create_time, &b.assessment_id))
-        });
+        found
+            .trace
+            .assessments
+            .sort_by(|a, b| (a.create_time, &a.assessment_id).cmp(&(b.create_time, &b.assessment_id)));
     }
     Ok(())
 }
@@ -163,11 +168,16 @@ fn metadata(row: &Fields<'_>, assessment: &mut Assessment) {
         }
         Some(PyJson::Null) | None => {}
         Some(other) => {
-            assessment.extra.insert("metadata".to_owned(), other.to_free_json());
+            assessment
+                .extra
+                .insert("metadata".to_owned(), other.to_free_json());
         }
     }
     // The column repeats what the metadata says, where that says it.
-    let told = assessment.metadata.get(ASSESSMENT_RUN).and_then(|run| run.as_str());
+    let told = assessment
+        .metadata
+        .get(ASSESSMENT_RUN)
+        .and_then(|run| run.as_str());
     if let Some(run_id) = row.text(10).filter(|run_id| Some(run_id.as_str()) != told) {
         assessment.extra.insert("run_id".to_owned(), run_id.into());
     }

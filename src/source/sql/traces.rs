@@ -161,7 +161,9 @@ impl Exporter<'_> {
                 rebuild(&mut trace, promoted);
             }
             let source_run = trace.trace_metadata.get(SOURCE_RUN).and_then(|run| run.as_str());
-            trace.linked_runs.retain(|run_id| Some(run_id.as_str()) != source_run);
+            trace
+                .linked_runs
+                .retain(|run_id| Some(run_id.as_str()) != source_run);
             self.experiments.need(&trace.experiment_id);
             self.export.write(&trace)?;
             let owner = Owner {

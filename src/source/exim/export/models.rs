@@ -104,6 +104,13 @@ impl Exporter<'_> {
         self.choice.takes_all() || self.export.options.selection.models.matches(name)
     }
 
+    /// Versions of chosen models; where only runs are chosen, those made from one of them.
+    fn takes_version(&self, name: &str, run_id: Option<&str>) -> bool {
+        let of_run = self.export.options.selection.models.is_empty()
+            && run_id.is_some_and(|run_id| self.choice.takes_run(run_id));
+        self.takes_model(name) || of_run
+    }
+
     /// Where a model's export keeps the files of a version's own model.
     fn version_folder(&self, model: &Path, version: &PyJson) -> PathBuf {
         let number = Fields::new(version).text("version").unwrap_or_default();
@@ -134,7 +141,7 @@ impl Exporter<'_> {
         let context = self.version_context(exported, model);
         let (mut version, wrong) = model_version(exported, &context);
         let run_id = version.run_id.as_deref().filter(|run_id| !run_id.is_empty());
-        if !self.takes_model(&version.name) && !run_id.is_some_and(|run_id| self.choice.takes_run(run_id)) {
+        if !self.takes_version(&version.name, run_id) {
             self.export.left_out(Kind::ModelVersions, "not-selected", 1);
             return Ok(false);
         }

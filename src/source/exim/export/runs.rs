@@ -1,14 +1,14 @@
 //! Experiments and runs.
 
 use super::{Exporter, HeldExperiment, Result, bodies, folder_name};
-use crate::archive::Owner;
+use crate::archive::{ArchiveError, Owner};
 use crate::format::line::canonical;
 use crate::format::{Kind, Object, line};
 use crate::model::{Dataset, OwnerKind, Run};
 use crate::source::exim::document::{Document, DocumentError};
 use crate::source::exim::experiment;
 use crate::source::exim::layout::{ARTIFACTS, ExperimentFolder, RUN, run_within};
-use crate::source::exim::points::{MetricsSink, Taken};
+use crate::source::exim::points::{Metrics, MetricsSink};
 use crate::source::exim::run::{ExportedRun, run};
 use crate::source::exim::same;
 use sha2::{Digest, Sha256};
@@ -51,7 +51,7 @@ impl Exporter<'_> {
             Ok(document) => {
                 self.note_system(&document);
                 self.experiment_object(file, &document)?;
-                if is_own {
+                if is_own && self.is_asked(file) {
                     self.check_experiment(file, &document, &folder)?;
                 }
             }
@@ -82,7 +82,6 @@ impl Exporter<'_> {
     fn experiment_object(&mut self, file: &Path, document: &Document) -> Result<()> {
         let exported = document.body().get("experiment").unwrap_or(document.body());
         let (experiment, wrong) = experiment::experiment(exported);
-        self.wrong_types(Kind::Experiments, &experiment.experiment_id, file, &wrong)?;
         if !self.choice.takes_experiment(&experiment.experiment_id) {
             self.export.left_out(Kind::Experiments, "not-selected", 1);
             return Ok(());
@@ -94,6 +93,7 @@ impl Exporter<'_> {
         if let Some(first) = self.held.loose.get(&key).cloned() {
             return self.check_same_experiment(&experiment.experiment_id, &first, file);
         }
+        self.wrong_types(Kind::Experiments, &experiment.experiment_id, file, &wrong)?;
         self.held.loose.insert(key, file.to_owned());
         self.export.write(&experiment)
     }
@@ -134,6 +134,10 @@ impl Exporter<'_> {
         let file = folder.join(RUN);
         let (exported, metrics) = match self.read_run(&file) {
             Ok(read) => read,
+            Err(_) if !self.is_asked(folder) => {
+                self.export.left_out(Kind::Runs, "not-selected", 1);
+                return Ok(());
+            }
             Err(error) => return self.unreadable(Kind::Runs, &folder_name(folder), &error),
         };
         let ExportedRun {
@@ -142,10 +146,10 @@ impl Exporter<'_> {
             wrong,
         } = exported;
         let run_id = run.info.run_id.clone();
-        self.wrong_types(Kind::Runs, &run_id, &file, &wrong)?;
         if self.leaves_out_run(&run) {
             return Ok(());
         }
+        self.wrong_types(Kind::Runs, &run_id, &file, &wrong)?;
         if let Some(first) = self.earlier_copy(&run, folder) {
             return self.check_same_run(&run_id, &first, folder);
         }
@@ -155,10 +159,7 @@ impl Exporter<'_> {
             let facts = (run.info.artifact_uri.clone(), run.info.experiment_id.clone());
             self.held.run_facts.insert(run_id.clone(), facts);
         }
-        for (metric, series) in &metrics.series {
-            run.metrics
-                .extend(series.latest().map(|latest| (metric.clone(), latest.clone())));
-        }
+        run.metrics = metrics.latest().collect();
         self.export.write(&run)?;
         self.metrics(&run, &file, metrics)?;
         for dataset in datasets {
@@ -172,7 +173,7 @@ impl Exporter<'_> {
         self.artifacts(&owner, &folder.join(ARTIFACTS))
     }
 
-    fn read_run(&mut self, file: &Path) -> Result<(ExportedRun, Taken), DocumentError> {
+    fn read_run(&mut self, file: &Path) -> Result<(ExportedRun, Metrics), DocumentError> {
         let mut sink = MetricsSink::new(self.export.writer.scratch());
         let document = Document::read_with(file, &mut sink)?;
         document.part("info")?;
@@ -227,19 +228,20 @@ impl Exporter<'_> {
         }
     }
 
-    fn metrics(&mut self, run: &Run, file: &Path, metrics: Taken) -> Result<()> {
+    fn metrics(&mut self, run: &Run, file: &Path, mut metrics: Metrics) -> Result<()> {
         let key = run.sort_key();
         let run_id = &run.info.run_id;
-        for (metric, series) in metrics.series {
-            if series.is_empty() && !metrics.bad_points.contains_key(&metric) {
+        let scratch_error = |error| ArchiveError::io("use temporary file for", file)(error);
+        while let Some((metric, series, bad_points)) = metrics.take_next().map_err(scratch_error)? {
+            if series.is_empty() && bad_points == 0 {
                 self.export.limit(Kind::Metrics.name(), "*", "no-points", 1);
             }
             let written = self.export.writer.write_metric(&key, run_id, &metric, series);
             self.export.accept(Kind::Metrics, written)?;
-        }
-        for (metric, count) in metrics.bad_points {
-            let id = format!("{run_id}/{metric}");
-            self.bad_points(Kind::Metrics, &id, file, &metric, count)?;
+            if bad_points > 0 {
+                let id = format!("{run_id}/{metric}");
+                self.bad_points(Kind::Metrics, &id, file, &metric, bad_points)?;
+            }
         }
         Ok(())
     }
@@ -254,7 +256,7 @@ impl Exporter<'_> {
     ) -> Result<()> {
         let place = self.below_root(file);
         let detail = format!("{place}: {count} points of metric `{metric}` lack a number, a time or a step");
-        self.export.failure(kind.name(), id, "*", "not-a-point", &detail)
+        self.export.failure(kind.name(), id, "*", "bad-point", &detail)
     }
 
     /// Writes a dataset once; MLflow keeps one body per experiment, name and digest.
