@@ -1,5 +1,7 @@
 //! Where MLflow history comes from; each source writes an archive and knows nothing of sinks.
 
+mod artifact_walk;
+mod choice;
 mod context;
 mod credentials;
 pub mod detect;
@@ -7,6 +9,7 @@ pub mod exim;
 pub mod file_store;
 mod options;
 pub(crate) mod span_file;
+pub mod sql;
 mod unpack;
 pub mod uri;
 
@@ -40,6 +43,7 @@ pub fn export(
     }
     match kind {
         SourceKind::ExportImport => exim::export(source, out, options, monitor),
+        SourceKind::Sql => sql::export(source, out, options, monitor),
         SourceKind::FileStore => {
             let root = uri::local_path(source).unwrap_or_else(|| source.to_owned());
             file_store::export(Path::new(&root), out, options, monitor)
