@@ -3,7 +3,9 @@
 mod context;
 pub mod detect;
 pub mod exim;
+pub mod file_store;
 mod options;
+pub(crate) mod span_file;
 pub mod uri;
 
 pub use context::{Export, ExportError, ExportReport};
