@@ -194,7 +194,15 @@ impl ArchiveWriter {
     /// [`ArchiveError::Object`] where the format cannot hold it or where it is there twice (nothing is
     /// written then, and the writer goes on); others end the writing.
     pub fn write<T: Object>(&mut self, object: &T) -> Result<()> {
-        let line = self.line_of(to_value(object))?;
+        self.write_value(object, to_value(object))
+    }
+
+    /// Writes an object whose value was made already.
+    ///
+    /// # Errors
+    /// As [`ArchiveWriter::write`].
+    pub fn write_value<T: Object>(&mut self, object: &T, value: Value) -> Result<()> {
+        let line = self.line_of(value)?;
         self.write_line(T::KIND, object.sort_key(), &object.id(), &line)
     }
 

@@ -1,11 +1,14 @@
 //! Where MLflow history comes from; each source writes an archive and knows nothing of sinks.
 
 mod context;
+mod credentials;
 pub mod detect;
 pub mod exim;
 pub mod file_store;
 mod options;
+pub mod rest;
 pub(crate) mod span_file;
+mod unpack;
 pub mod uri;
 
 pub use context::{Export, ExportError, ExportReport};
@@ -26,8 +29,23 @@ pub fn export(
     options: ExportOptions,
     monitor: &dyn Monitor,
 ) -> Result<ExportReport, ExportError> {
-    let _ = (out, options, monitor);
+    let path = uri::local_path(source).filter(|path| unpack::is_foreign_zip(Path::new(path)));
+    if let Some(path) = path {
+        let unpacked = unpack::unpack(Path::new(&path), out)?;
+        let root = unpacked.root().display().to_string();
+        let options = ExportOptions {
+            source_uri: options.source_uri.or(Some(source.to_owned())),
+            ..options
+        };
+        return export(detect::kind_of(&root)?, &root, out, options, monitor);
+    }
     match kind {
+        SourceKind::ExportImport => exim::export(source, out, options, monitor),
+        SourceKind::FileStore => {
+            let root = uri::local_path(source).unwrap_or_else(|| source.to_owned());
+            file_store::export(Path::new(&root), out, options, monitor)
+        }
+        SourceKind::Rest => rest::export(source, out, options, monitor),
         _ => Err(ExportError::NoData {
             source_uri: uri::redact(source),
             detail: "this build does not read that kind of source".to_owned(),

@@ -72,7 +72,13 @@ impl Route {
         Ok((files.collect(), listing.empty_folders))
     }
 
-    fn list_folder(&self, server: &Server, folder: &str, depth: usize, listing: &mut Listing) -> Result<(), String> {
+    fn list_folder(
+        &self,
+        server: &Server,
+        folder: &str,
+        depth: usize,
+        listing: &mut Listing,
+    ) -> Result<(), String> {
         if depth > DEPTH {
             return Err(format!("`{folder}` lies deeper than {DEPTH} folders"));
         }
@@ -88,7 +94,9 @@ impl Route {
                 Route::Proxy(_) if !folder.is_empty() => format!("{folder}/{name}"),
                 _ => name,
             };
-            let is_below = path.strip_prefix(folder).is_some_and(|rest| folder.is_empty() || rest.starts_with('/'));
+            let is_below = path
+                .strip_prefix(folder)
+                .is_some_and(|rest| folder.is_empty() || rest.starts_with('/'));
             if !is_below || path.split('/').any(|part| matches!(part, "" | "." | "..")) {
                 return Err(format!("the server lists `{path}` in folder `{folder}`"));
             }
@@ -118,11 +126,17 @@ impl Route {
                     .query("run_id", run_id)
                     .optional_query("path", (!folder.is_empty()).then_some(folder)),
                 Route::LoggedModel(model_id) => client
-                    .get(Path::api2("logged-models").segment(model_id).below("artifacts/directories"))
+                    .get(
+                        Path::api2("logged-models")
+                            .segment(model_id)
+                            .below("artifacts/directories"),
+                    )
                     .optional_query("artifact_directory_path", (!folder.is_empty()).then_some(folder)),
                 Route::None => return Ok(entries),
             };
-            let answer = request.optional_query("page_token", token.as_deref()).parse::<Value>();
+            let answer = request
+                .optional_query("page_token", token.as_deref())
+                .parse::<Value>();
             let mut answer = Fields::of(answer.map_err(|error| told(&error))?);
             entries.extend(answer.list("files"));
             let next = answer.text("next_page_token").filter(|next| !next.is_empty());
@@ -139,7 +153,11 @@ impl Route {
         let open: OpenFn = Box::new(move || {
             let download = route.download(&server, &file.path)?;
             let expected = file.size_bytes;
-            Ok(Box::new(Sized { inner: download, expected, read_bytes: 0 }) as Box<dyn Read + Send>)
+            Ok(Box::new(Sized {
+                inner: download,
+                expected,
+                read_bytes: 0,
+            }) as Box<dyn Read + Send>)
         });
         ByteSource::Open(open)
     }
@@ -147,14 +165,20 @@ impl Route {
     fn download(&self, server: &Server, path: &str) -> Result<crate::client::Download, ClientError> {
         let client: &Client = &server.client;
         match self {
-            Route::Proxy(root) => client.get(server.proxy(Path::artifacts("artifacts").below(&joined(root, path)))).download(),
+            Route::Proxy(root) => client
+                .get(server.proxy(Path::artifacts("artifacts").below(&joined(root, path))))
+                .download(),
             Route::Run(run_id) => client
                 .get(Path::root("get-artifact"))
                 .query("run_id", run_id)
                 .query("path", path)
                 .download(),
             Route::LoggedModel(model_id) => client
-                .get(Path::ajax2("logged-models").segment(model_id).below("artifacts/files"))
+                .get(
+                    Path::ajax2("logged-models")
+                        .segment(model_id)
+                        .below("artifacts/files"),
+                )
                 .query("artifact_file_path", path)
                 .download(),
             Route::None => unreachable!("nothing was listed"),
@@ -213,7 +237,9 @@ impl<R: Read> Read for Sized<R> {
         match self.expected {
             Some(expected) if read == 0 && !buffer.is_empty() && self.read_bytes != expected => {
                 let found = self.read_bytes;
-                Err(io::Error::other(format!("{found} bytes came of a file listed with {expected}")))
+                Err(io::Error::other(format!(
+                    "{found} bytes came of a file listed with {expected}"
+                )))
             }
             _ => Ok(read),
         }
@@ -226,7 +252,13 @@ mod tests {
 
     #[test]
     fn names_with_escapes_are_not_asked_for() {
-        for (path, expected) in [("a b/ü?", false), ("50%", false), ("a%20b", true), ("%zz", false), ("%ff", true)] {
+        for (path, expected) in [
+            ("a b/ü?", false),
+            ("50%", false),
+            ("a%20b", true),
+            ("%zz", false),
+            ("%ff", true),
+        ] {
             assert_eq!(is_mangled(path), expected, "{path}");
         }
     }
@@ -234,11 +266,18 @@ mod tests {
     #[test]
     fn a_size_that_differs_is_an_error() {
         let read = |expected| {
-            let mut sized = Sized { inner: &b"abc"[..], expected, read_bytes: 0 };
+            let mut sized = Sized {
+                inner: &b"abc"[..],
+                expected,
+                read_bytes: 0,
+            };
             sized.read_to_end(&mut Vec::new())
         };
         assert_eq!(read(Some(3)).unwrap(), 3);
         assert_eq!(read(None).unwrap(), 3);
-        assert_eq!(read(Some(4)).unwrap_err().to_string(), "3 bytes came of a file listed with 4");
+        assert_eq!(
+            read(Some(4)).unwrap_err().to_string(),
+            "3 bytes came of a file listed with 4"
+        );
     }
 }

@@ -1,9 +1,9 @@
 //! Assessments as trace infos hold them.
 
 use super::fields::{Fields, as_time};
+use crate::model::Assessment;
 use crate::model::free_json::escape;
 use crate::model::pyjson::PyJson;
-use crate::model::Assessment;
 use serde_json::{Map, Value, json};
 
 /// Reads the assessments of a trace.
@@ -21,7 +21,9 @@ fn read(value: Value) -> Assessment {
         assessment_id: fields.text("assessment_id").unwrap_or_default(),
         assessment_name: fields.text("assessment_name").unwrap_or_default(),
         span_id: fields.text("span_id").filter(|id| !id.is_empty()),
-        source: source.map(|(key, value)| (key, value.to_display().into_owned())).collect(),
+        source: source
+            .map(|(key, value)| (key, value.to_display().into_owned()))
+            .collect(),
         create_time: fields.take("create_time").as_ref().and_then(as_time),
         last_update_time: fields.take("last_update_time").as_ref().and_then(as_time),
         feedback: fields.take("feedback").map(feedback),
@@ -37,9 +39,16 @@ fn read(value: Value) -> Assessment {
 
 /// `{value, error?}`; the value is the user's own.
 fn feedback(value: Value) -> Value {
-    let Value::Object(fields) = value else { return escape(value) };
-    let kept = fields.into_iter().filter(|(key, value)| key == "value" || !value.is_null());
-    Value::Object(kept.map(|(key, value)| (key, escape(value))).collect::<Map<_, _>>())
+    let Value::Object(fields) = value else {
+        return escape(value);
+    };
+    let kept = fields
+        .into_iter()
+        .filter(|(key, value)| key == "value" || !value.is_null());
+    Value::Object(
+        kept.map(|(key, value)| (key, escape(value)))
+            .collect::<Map<_, _>>(),
+    )
 }
 
 /// `{value}`; a value that stands as JSON text in `serialized_value` is taken out of it.
@@ -62,7 +71,10 @@ mod tests {
             "source": {"source_type": "HUMAN", "source_id": "ana"}, "feedback": {"value": null, "error": null}, "valid": false
         }));
         assert_eq!(read.feedback, Some(json!({"value": null})));
-        assert_eq!((read.create_time, read.valid), (Some(1_714_979_330_123), Some(false)));
+        assert_eq!(
+            (read.create_time, read.valid),
+            (Some(1_714_979_330_123), Some(false))
+        );
         let structured = json!({"serialized_value": {"serialization_format": "JSON_FORMAT", "value": "{\"$f\": [4, 4.0]}"}});
         assert_eq!(expectation(structured), json!({"value": {"$$f": [4, 4.0]}}));
     }

@@ -52,7 +52,9 @@ impl Choice {
     /// Whether experiments are taken with all that is in them.
     fn takes_whole_experiments(&self) -> bool {
         let selection = &self.selection;
-        !selection.experiments.is_empty() && selection.runs.is_empty() && selection.time == TimeRange::default()
+        !selection.experiments.is_empty()
+            && selection.runs.is_empty()
+            && selection.time == TimeRange::default()
     }
 
     /// Tells of an experiment; before all else. Returns whether its runs must be looked through.
@@ -70,13 +72,15 @@ impl Choice {
             }
         }
         let by_id_only = !self.selection.runs.is_empty();
-        self.takes_all() || (self.selection.chooses_runs() && !by_id_only && (patterns.is_empty() || is_matched))
+        self.takes_all()
+            || (self.selection.chooses_runs() && !by_id_only && (patterns.is_empty() || is_matched))
     }
 
     /// Tells of a version of a model; before the runs.
     pub(super) fn version(&mut self, name: &str, run_id: Option<&str>, source: Option<&str>) {
         if self.selection.models.matches(name) {
-            self.needed_runs.extend(run_id.filter(|id| !id.is_empty()).map(str::to_owned));
+            self.needed_runs
+                .extend(run_id.filter(|id| !id.is_empty()).map(str::to_owned));
             let model_id = source.and_then(|source| source.strip_prefix("models:/m-"));
             self.logged_models.extend(model_id.map(|id| format!("m-{id}")));
         }
@@ -89,7 +93,13 @@ impl Choice {
 
     /// Runs to be asked for by id.
     pub(super) fn runs_by_id(&self) -> Vec<String> {
-        let ids: BTreeSet<_> = self.selection.runs.iter().chain(&self.needed_runs).cloned().collect();
+        let ids: BTreeSet<_> = self
+            .selection
+            .runs
+            .iter()
+            .chain(&self.needed_runs)
+            .cloned()
+            .collect();
         ids.into_iter().collect()
     }
 
@@ -113,7 +123,12 @@ impl Choice {
         }
         self.runs.insert(info.run_id.clone());
         self.experiments.insert(info.experiment_id.clone());
-        self.logged_models.extend(run.outputs.model_outputs.iter().map(|output| output.model_id.clone()));
+        self.logged_models.extend(
+            run.outputs
+                .model_outputs
+                .iter()
+                .map(|output| output.model_id.clone()),
+        );
         let parent = run.tags.get(PARENT_TAG).and_then(|id| id.as_str());
         let parent = parent.filter(|id| !id.is_empty()).map(str::to_owned);
         (verdict, parent.filter(|parent| self.need_run(parent)))
@@ -144,7 +159,8 @@ impl Choice {
 
     /// Judges something of an experiment that goes where the experiment goes.
     pub(super) fn takes_of_experiment(&self, experiment_id: &str) -> Verdict {
-        let is_whole = self.takes_all() || (self.takes_whole_experiments() && self.matched.contains(experiment_id));
+        let is_whole =
+            self.takes_all() || (self.takes_whole_experiments() && self.matched.contains(experiment_id));
         match is_whole {
             true => self.kept_unless_deleted(self.deleted.contains(experiment_id)),
             false => Verdict::LeftOut("not-selected"),
@@ -153,7 +169,10 @@ impl Choice {
 
     /// Judges a logged model.
     pub(super) fn takes_logged_model(&self, model: &LoggedModel) -> Verdict {
-        let with_run = model.source_run_id.as_ref().is_some_and(|run_id| self.runs.contains(run_id));
+        let with_run = model
+            .source_run_id
+            .as_ref()
+            .is_some_and(|run_id| self.runs.contains(run_id));
         match with_run || self.logged_models.contains(&model.model_id) {
             true => self.kept_unless_deleted(self.deleted.contains(&model.experiment_id)),
             false => self.takes_of_experiment(&model.experiment_id),
@@ -162,7 +181,9 @@ impl Choice {
 
     /// Judges a trace by the runs and the model it names.
     pub(super) fn takes_trace(&self, experiment_id: &str, names: &[&str]) -> Verdict {
-        let is_named = names.iter().any(|name| self.runs.contains(*name) || self.logged_models.contains(*name));
+        let is_named = names
+            .iter()
+            .any(|name| self.runs.contains(*name) || self.logged_models.contains(*name));
         match is_named {
             true => self.kept_unless_deleted(self.deleted.contains(experiment_id)),
             false => self.takes_of_experiment(experiment_id),
@@ -184,7 +205,8 @@ impl Choice {
 
     /// Experiments of which something may be exported beside runs, in no order.
     pub(super) fn open_experiments<'e>(&self, all: &'e BTreeMap<String, Experiment>) -> Vec<&'e String> {
-        let is_open = |id: &&String| self.takes_all() || self.matched.contains(*id) || self.experiments.contains(*id);
+        let is_open =
+            |id: &&String| self.takes_all() || self.matched.contains(*id) || self.experiments.contains(*id);
         // A logged model may lie in an experiment that nothing else points to.
         let any_may = !self.logged_models.is_empty();
         all.keys().filter(|id| any_may || is_open(id)).collect()
@@ -199,7 +221,8 @@ impl Choice {
         let names = |text: &str| crate::source::Patterns::names(vec![text.to_owned()]);
         for text in selection.experiments.texts() {
             let Ok(pattern) = names(text) else { continue };
-            let matches = |found: &Experiment| pattern.matches(&found.experiment_id) || pattern.matches(&found.name);
+            let matches =
+                |found: &Experiment| pattern.matches(&found.experiment_id) || pattern.matches(&found.name);
             if !experiments.values().any(matches) {
                 return Some(("experiment", text));
             }

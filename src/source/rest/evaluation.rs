@@ -29,7 +29,9 @@ impl Exporter<'_, '_> {
         let rows = match found {
             Ok(None) => return Ok(()),
             // A server over a file store has the route and refuses.
-            Err(error) if error.status() == Some(501) || error.error_code() == Some("NOT_IMPLEMENTED") => return Ok(()),
+            Err(error) if error.status() == Some(501) || error.error_code() == Some("NOT_IMPLEMENTED") => {
+                return Ok(());
+            }
             Ok(Some(found)) => self.listed(Kind::EvaluationDatasets.name(), Ok(found))?,
             Err(error) => self.listed(Kind::EvaluationDatasets.name(), Err(error))?,
         };
@@ -39,7 +41,13 @@ impl Exporter<'_, '_> {
                 Ok(ids) => dataset.experiment_ids = ids,
                 Err(error) => {
                     let (kind, detail) = (Kind::EvaluationDatasets.name(), told(&error));
-                    self.export.failure(kind, &dataset.dataset_id, "experiment_ids", "unreadable", &detail)?;
+                    self.export.failure(
+                        kind,
+                        &dataset.dataset_id,
+                        "experiment_ids",
+                        "unreadable",
+                        &detail,
+                    )?;
                 }
             }
             self.write_dataset(&dataset)?;
@@ -48,8 +56,12 @@ impl Exporter<'_, '_> {
     }
 
     fn write_dataset(&mut self, dataset: &EvaluationDataset) -> Result<(), ExportError> {
-        let verdicts = dataset.experiment_ids.iter().map(|id| self.choice.borrow().takes_of_experiment(id));
-        let is_taken = self.choice.borrow().takes_all() || verdicts.into_iter().any(|verdict| verdict == Verdict::Kept);
+        let verdicts = dataset
+            .experiment_ids
+            .iter()
+            .map(|id| self.choice.borrow().takes_of_experiment(id));
+        let is_taken =
+            self.choice.borrow().takes_all() || verdicts.into_iter().any(|verdict| verdict == Verdict::Kept);
         if !is_taken {
             self.export.left_out(Kind::EvaluationDatasets, "not-selected", 1);
             return Ok(());
@@ -69,14 +81,18 @@ impl Exporter<'_, '_> {
                 }
                 Err(detail) => {
                     let kind = Kind::DatasetRecords.name();
-                    return self.export.failure(kind, &dataset.dataset_id, "*", "unreadable", &detail);
+                    return self
+                        .export
+                        .failure(kind, &dataset.dataset_id, "*", "unreadable", &detail);
                 }
             }
         }
     }
 
     fn experiments_of(&self, dataset_id: &str) -> Result<Vec<String>, ClientError> {
-        let path = Path::api3("datasets").segment(dataset_id).segment("experiment-ids");
+        let path = Path::api3("datasets")
+            .segment(dataset_id)
+            .segment("experiment-ids");
         let answer: Value = self.server.client.get(path).parse()?;
         let ids = answer["experiment_ids"].as_array().into_iter().flatten();
         let mut ids: Vec<String> = ids.filter_map(|id| Some(id.as_str()?.to_owned())).collect();
@@ -121,10 +137,13 @@ impl Exporter<'_, '_> {
         map_ordered(&pool, pool.threads() * 2, ids, work, |(id, found)| match found {
             Ok(scorers) => scorers.iter().try_for_each(|scorer| self.export.write(scorer)),
             Err(error) if !fits_the_answer(&id) && error.status() == Some(500) => {
-                self.export.limit(Kind::Scorers.name(), "*", "experiment-id-too-large", 1);
+                self.export
+                    .limit(Kind::Scorers.name(), "*", "experiment-id-too-large", 1);
                 Ok(())
             }
-            Err(error) => self.export.failure(Kind::Scorers.name(), &id, "*", "unreadable", &told(&error)),
+            Err(error) => self
+                .export
+                .failure(Kind::Scorers.name(), &id, "*", "unreadable", &told(&error)),
         })
     }
 }
@@ -135,39 +154,62 @@ fn fits_the_answer(experiment_id: &str) -> bool {
 }
 
 fn search_datasets(server: Arc<Server>) -> Pages<'static> {
-    Pages::new(PAGE_DATASETS, |row| Some(row["dataset_id"].as_str()?.to_owned()), move |token, rows| {
-        let mut body = json!({"max_results": rows, "order_by": ["created_time ASC"]});
-        if let Some(token) = token {
-            body["page_token"] = token.into();
-        }
-        let request = server.client.post(Path::api3("datasets/search"), Repeat::Safe).json(&body);
-        request.parse().map(|answer| Page::of(answer, "datasets"))
-    })
+    Pages::new(
+        PAGE_DATASETS,
+        |row| Some(row["dataset_id"].as_str()?.to_owned()),
+        move |token, rows| {
+            let mut body = json!({"max_results": rows, "order_by": ["created_time ASC"]});
+            if let Some(token) = token {
+                body["page_token"] = token.into();
+            }
+            let request = server
+                .client
+                .post(Path::api3("datasets/search"), Repeat::Safe)
+                .json(&body);
+            request.parse().map(|answer| Page::of(answer, "datasets"))
+        },
+    )
 }
 
 /// Tags stand as the text of a JSON object.
 fn parse_tags(text: &str) -> TextMap {
-    let Ok(PyJson::Dict(entries)) = PyJson::parse(text.as_bytes()) else { return TextMap::new() };
+    let Ok(PyJson::Dict(entries)) = PyJson::parse(text.as_bytes()) else {
+        return TextMap::new();
+    };
     let text_of = |value: PyJson| match value {
         PyJson::Str(text) => Text::Utf8(text),
         other => Text::Utf8(other.to_free_json().to_string()),
     };
-    entries.into_iter().map(|(key, value)| (key, text_of(value))).collect()
+    entries
+        .into_iter()
+        .map(|(key, value)| (key, text_of(value)))
+        .collect()
 }
 
 type RecordPage = (Vec<DatasetRecord>, Option<String>);
 
 fn record_page(server: &Server, dataset_id: &str, token: Option<&str>) -> Result<RecordPage, String> {
     let path = Path::api3("datasets").segment(dataset_id).segment("records");
-    let request = server.client.get(path).query("max_results", PAGE_RECORDS).optional_query("page_token", token);
+    let request = server
+        .client
+        .get(path)
+        .query("max_results", PAGE_RECORDS)
+        .optional_query("page_token", token);
     let answer = request.parse::<Value>().map_err(|error| told(&error))?;
     let text = answer["records"].as_str().unwrap_or("[]");
-    let records = PyJson::parse(text.as_bytes()).map_err(|error| format!("records of `{dataset_id}`: {error}"))?;
+    let records =
+        PyJson::parse(text.as_bytes()).map_err(|error| format!("records of `{dataset_id}`: {error}"))?;
     let PyJson::List(records) = records else {
         return Err(format!("records of `{dataset_id}` are no list"));
     };
     let next = answer["next_page_token"].as_str().filter(|next| !next.is_empty());
-    Ok((records.into_iter().map(|found| record(found, dataset_id)).collect(), next.map(str::to_owned)))
+    Ok((
+        records
+            .into_iter()
+            .map(|found| record(found, dataset_id))
+            .collect(),
+        next.map(str::to_owned),
+    ))
 }
 
 fn record(found: PyJson, dataset_id: &str) -> DatasetRecord {
@@ -175,7 +217,9 @@ fn record(found: PyJson, dataset_id: &str) -> DatasetRecord {
         dataset_id: dataset_id.to_owned(),
         ..DatasetRecord::default()
     };
-    let PyJson::Dict(entries) = found else { return record };
+    let PyJson::Dict(entries) = found else {
+        return record;
+    };
     for (key, value) in entries {
         if value.is_null() {
             continue;
@@ -220,7 +264,12 @@ fn find_scorers(server: &Server, experiment_id: &str) -> Result<Vec<Scorer>, Cli
         let name = found["scorer_name"].as_str().unwrap_or_default();
         let versions = ask("scorers/versions", Some(name))?.unwrap_or_default();
         let mut versions = Fields::of(versions);
-        scorers.extend(versions.list("scorers").into_iter().map(|value| scorer(value, experiment_id)));
+        scorers.extend(
+            versions
+                .list("scorers")
+                .into_iter()
+                .map(|value| scorer(value, experiment_id)),
+        );
     }
     Ok(scorers)
 }
@@ -228,7 +277,9 @@ fn find_scorers(server: &Server, experiment_id: &str) -> Result<Vec<Scorer>, Cli
 fn scorer(value: Value, experiment_id: &str) -> Scorer {
     let mut fields = Fields::of(value);
     fields.ignore(&["experiment_id"]);
-    let version = fields.int("scorer_version").and_then(|number| u64::try_from(number).ok());
+    let version = fields
+        .int("scorer_version")
+        .and_then(|number| u64::try_from(number).ok());
     Scorer {
         experiment_id: experiment_id.to_owned(),
         name: fields.text("scorer_name").unwrap_or_default(),

@@ -92,14 +92,22 @@ impl<'a, 'm> Exporter<'a, 'm> {
     /// Finds all experiments; returns those whose runs are looked through.
     fn find_experiments(&mut self) -> Result<Vec<String>, ExportError> {
         let server = self.server.clone();
-        let pages = Pages::new(PAGE_EXPERIMENTS, |row| Some(row["experiment_id"].as_str()?.to_owned()), |token, rows| {
-            let mut body = json!({"max_results": rows, "view_type": "ALL", "order_by": ["creation_time ASC"]});
-            if let Some(token) = token {
-                body["page_token"] = token.into();
-            }
-            let request = server.client.post(Path::api2("experiments/search"), Repeat::Safe);
-            request.json(&body).parse().map(|answer| Page::of(answer, "experiments"))
-        });
+        let pages = Pages::new(
+            PAGE_EXPERIMENTS,
+            |row| Some(row["experiment_id"].as_str()?.to_owned()),
+            |token, rows| {
+                let mut body =
+                    json!({"max_results": rows, "view_type": "ALL", "order_by": ["creation_time ASC"]});
+                if let Some(token) = token {
+                    body["page_token"] = token.into();
+                }
+                let request = server.client.post(Path::api2("experiments/search"), Repeat::Safe);
+                request
+                    .json(&body)
+                    .parse()
+                    .map(|answer| Page::of(answer, "experiments"))
+            },
+        );
         let rows = self.listed("experiments", pages.all())?;
         let mut looked_through = Vec::new();
         let mut experiments: Vec<_> = rows.into_iter().map(experiment).collect();
@@ -109,7 +117,8 @@ impl<'a, 'm> Exporter<'a, 'm> {
                 looked_through.push(experiment.experiment_id.clone());
             }
             self.workspace = experiment.workspace.clone().or_else(|| self.workspace.take());
-            self.experiments.insert(experiment.experiment_id.clone(), experiment);
+            self.experiments
+                .insert(experiment.experiment_id.clone(), experiment);
         }
         Ok(looked_through)
     }
@@ -148,17 +157,23 @@ impl<'a, 'm> Exporter<'a, 'm> {
         let (files, empty_folders) = match listed {
             Ok(listed) => listed,
             Err(detail) => {
-                return self.export.failure(Kind::Artifacts.name(), &owner.id, "*", "unlisted", &detail);
+                return self
+                    .export
+                    .failure(Kind::Artifacts.name(), &owner.id, "*", "unlisted", &detail);
             }
         };
         if empty_folders > 0 {
-            self.export.limit(Kind::Artifacts.name(), "*", "empty-directory", empty_folders);
+            self.export
+                .limit(Kind::Artifacts.name(), "*", "empty-directory", empty_folders);
         }
         for file in files {
             let is_taken = self.export.options.selection.takes_artifact(&file.path);
             match file.problem.filter(|_| is_taken) {
                 Some(reason) => {
-                    let detail = format!("artifact `{}` of `{}` cannot be asked for by its name", file.path, owner.id);
+                    let detail = format!(
+                        "artifact `{}` of `{}` cannot be asked for by its name",
+                        file.path, owner.id
+                    );
                     self.export.failed_artifact(owner, file.path, reason, &detail)?;
                 }
                 None => {
@@ -179,7 +194,9 @@ fn experiment(value: Value) -> Experiment {
         experiment_id: fields.text("experiment_id").unwrap_or_default(),
         name: fields.text("name").unwrap_or_default(),
         artifact_location: fields.text("artifact_location"),
-        lifecycle_stage: fields.text("lifecycle_stage").unwrap_or_else(|| "active".to_owned()),
+        lifecycle_stage: fields
+            .text("lifecycle_stage")
+            .unwrap_or_else(|| "active".to_owned()),
         creation_time: fields.int("creation_time"),
         last_update_time: fields.int("last_update_time"),
         workspace: fields.text("workspace"),

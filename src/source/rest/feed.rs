@@ -57,12 +57,14 @@ impl Feed {
     /// Asks for all runs of experiments.
     pub(super) fn add_experiments(&mut self, ids: &[String]) {
         let chunks = ids.chunks(EXPERIMENTS);
-        self.wanted.extend(chunks.map(|chunk| Wanted::Experiments(chunk.to_vec())));
+        self.wanted
+            .extend(chunks.map(|chunk| Wanted::Experiments(chunk.to_vec())));
     }
 
     /// Asks for runs by id.
     pub(super) fn add_ids(&mut self, ids: &[String]) {
-        self.wanted.extend(ids.chunks(IDS).map(|chunk| Wanted::Ids(chunk.to_vec())));
+        self.wanted
+            .extend(ids.chunks(IDS).map(|chunk| Wanted::Ids(chunk.to_vec())));
     }
 
     fn read_on(&self, mut pages: Pages<'static>) -> Pending<Reading> {
@@ -90,7 +92,10 @@ impl Feed {
             Ok(None) => None,
             // One experiment of them may be at fault.
             Err(_) if experiments.len() > 1 => {
-                let each = experiments.into_iter().rev().map(|id| Wanted::Experiments(vec![id]));
+                let each = experiments
+                    .into_iter()
+                    .rev()
+                    .map(|id| Wanted::Experiments(vec![id]));
                 each.for_each(|wanted| self.wanted.push_front(wanted));
                 None
             }
@@ -129,7 +134,11 @@ impl Iterator for Feed {
 
 /// One run by id.
 pub(super) fn get(server: &Server, run_id: &str) -> Result<FoundRun, ClientError> {
-    let answer = server.client.get(Path::api2("runs/get")).query("run_id", run_id).parse::<Value>();
+    let answer = server
+        .client
+        .get(Path::api2("runs/get"))
+        .query("run_id", run_id)
+        .parse::<Value>();
     answer.map(|mut answer| run::read(answer["run"].take()))
 }
 
@@ -145,7 +154,10 @@ fn search(server: Arc<Server>, experiments: Vec<String>) -> Pages<'static> {
         if let Some(token) = token {
             body["page_token"] = token.into();
         }
-        let request = server.client.post(Path::api2("runs/search"), Repeat::Safe).json(&body);
+        let request = server
+            .client
+            .post(Path::api2("runs/search"), Repeat::Safe)
+            .json(&body);
         request.parse().map(|answer| Page::of(answer, "runs"))
     })
 }

@@ -65,7 +65,10 @@ impl Fields {
     pub(super) fn text_map(&mut self, key: &str) -> TextMap {
         match self.take(key) {
             Some(Value::Array(items)) => items.into_iter().filter_map(key_value).collect(),
-            Some(Value::Object(map)) => map.into_iter().map(|(key, value)| (key, as_text(value))).collect(),
+            Some(Value::Object(map)) => map
+                .into_iter()
+                .map(|(key, value)| (key, as_text(value)))
+                .collect(),
             _ => TextMap::new(),
         }
     }
@@ -137,7 +140,9 @@ pub(super) fn as_time(value: &Value) -> Option<i64> {
 
 /// Milliseconds of a protobuf duration such as `"1.234s"`.
 pub(super) fn as_duration_ms(value: &Value) -> Option<i64> {
-    let Value::String(text) = value else { return value.as_i64() };
+    let Value::String(text) = value else {
+        return value.as_i64();
+    };
     let text = text.strip_suffix('s')?;
     let (sign, text) = match text.strip_prefix('-') {
         Some(rest) => (-1, rest),
@@ -156,7 +161,13 @@ mod tests {
 
     #[test]
     fn durations_are_milliseconds() {
-        for (text, expected) in [("1.234s", 1234), ("0.600s", 600), ("1s", 1000), ("0.000500s", 0), ("-1.5s", -1500)] {
+        for (text, expected) in [
+            ("1.234s", 1234),
+            ("0.600s", 600),
+            ("1s", 1000),
+            ("0.000500s", 0),
+            ("-1.5s", -1500),
+        ] {
             assert_eq!(as_duration_ms(&json!(text)), Some(expected), "{text}");
         }
         assert_eq!(as_duration_ms(&json!("soon")), None);
@@ -164,16 +175,24 @@ mod tests {
 
     #[test]
     fn unknown_fields_ride_along() {
-        let mut fields = Fields::of(json!({"id": 5, "big": "7", "new": {"$x": 1}, "none": null, "tags": [{"key": "a"}]}));
+        let mut fields =
+            Fields::of(json!({"id": 5, "big": "7", "new": {"$x": 1}, "none": null, "tags": [{"key": "a"}]}));
         assert_eq!(fields.text("id").as_deref(), Some("5"));
         assert_eq!(fields.int("big"), Some(7));
         assert_eq!(fields.text_map("tags")["a"], Text::from(""));
-        assert_eq!(fields.finish(), Extra::from([("new".to_owned(), json!({"$$x": 1}))]));
+        assert_eq!(
+            fields.finish(),
+            Extra::from([("new".to_owned(), json!({"$$x": 1}))])
+        );
     }
 
     #[test]
     fn doubles_that_are_not_finite_are_words() {
-        for (value, expected) in [(json!("NaN"), f64::NAN), (json!("-Infinity"), f64::NEG_INFINITY), (json!(1), 1.0)] {
+        for (value, expected) in [
+            (json!("NaN"), f64::NAN),
+            (json!("-Infinity"), f64::NEG_INFINITY),
+            (json!(1), 1.0),
+        ] {
             assert_eq!(as_double(&value), Some(Double(expected)));
         }
         assert_eq!(as_double(&json!("x")), None);

@@ -78,9 +78,10 @@ impl History {
 
     fn remember(&self, key: &str, points: usize) {
         let mut state = self.state();
+        let has_room = state.density.len() < REMEMBERED;
         match state.density.get_mut(key) {
             Some(density) => *density = points.max(*density),
-            None if state.density.len() < REMEMBERED => {
+            None if has_room => {
                 state.density.insert(key.to_owned(), points);
             }
             None => {}
@@ -96,7 +97,11 @@ impl History {
             match self.bulk(&left[..count], key) {
                 Ok(Some(answer)) => {
                     let is_cut = answer.points >= POINTS;
-                    let whole = if is_cut { answer.runs.len() - 1 } else { answer.runs.len() };
+                    let whole = if is_cut {
+                        answer.runs.len() - 1
+                    } else {
+                        answer.runs.len()
+                    };
                     let mut whole: BTreeMap<_, _> = answer.runs.into_iter().take(whole).collect();
                     if is_cut && whole.is_empty() {
                         // Its last run fills the answer, so it comes by pages.
@@ -127,10 +132,15 @@ impl History {
 
     /// Learns how many runs a call takes from the server's refusal.
     fn learn_limit(&self, error: &ClientError) -> bool {
-        let ClientError::Status { status: 400, message, .. } = error else { return false };
-        let limit = message.split_once("more than ").and_then(|(_, rest)| {
-            rest.split_whitespace().next()?.parse::<usize>().ok()
-        });
+        let ClientError::Status {
+            status: 400, message, ..
+        } = error
+        else {
+            return false;
+        };
+        let limit = message
+            .split_once("more than ")
+            .and_then(|(_, rest)| rest.split_whitespace().next()?.parse::<usize>().ok());
         let mut state = self.state();
         match limit {
             Some(limit) if limit > 0 && limit < state.runs_per_call => {
@@ -147,7 +157,9 @@ impl History {
             for run_id in run_ids {
                 request = request.query("run_id", run_id);
             }
-            let request = request.query("metric_key", key).query("max_results", POINTS.to_string());
+            let request = request
+                .query("metric_key", key)
+                .query("max_results", POINTS.to_string());
             let response = request.send()?;
             Ok(parse_bulk(&response.body, &self.scratch))
         })?;
@@ -214,7 +226,8 @@ fn wire_double<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Doub
         }
 
         fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Double, E> {
-            as_double(&Value::from(text)).ok_or_else(|| E::invalid_value(serde::de::Unexpected::Str(text), &self))
+            as_double(&Value::from(text))
+                .ok_or_else(|| E::invalid_value(serde::de::Unexpected::Str(text), &self))
         }
     }
     deserializer.deserialize_any(Visitor)
@@ -242,7 +255,9 @@ fn parse_bulk(body: &[u8], scratch: &std::path::Path) -> serde_json::Result<Bulk
             bulk.close(&mut series, scratch);
             bulk.last_run = point.run_id.clone().into_owned();
             if !seen.insert(&point.run_id) {
-                return Err(serde::de::Error::custom("the points of a run do not come together"));
+                return Err(serde::de::Error::custom(
+                    "the points of a run do not come together",
+                ));
             }
         }
         let pushed = series.push(Point {
@@ -263,7 +278,9 @@ impl Bulk {
             return;
         }
         let series = std::mem::replace(series, PointSeries::new(scratch));
-        self.densest = self.densest.max(usize::try_from(series.len()).unwrap_or(usize::MAX));
+        self.densest = self
+            .densest
+            .max(usize::try_from(series.len()).unwrap_or(usize::MAX));
         self.runs.push((self.last_run.clone(), Ok(series)));
     }
 }
@@ -327,11 +344,18 @@ impl<'de> Deserialize<'de> for WireInt {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
         let number = super::fields::as_int(&value);
-        number.map(WireInt).ok_or_else(|| serde::de::Error::custom(format!("`{value}` is no integer")))
+        number
+            .map(WireInt)
+            .ok_or_else(|| serde::de::Error::custom(format!("`{value}` is no integer")))
     }
 }
 
-fn read_pages(client: &Client, run_id: &str, key: &str, scratch: &std::path::Path) -> Result<PointSeries, String> {
+fn read_pages(
+    client: &Client,
+    run_id: &str,
+    key: &str,
+    scratch: &std::path::Path,
+) -> Result<PointSeries, String> {
     let mut series = PointSeries::new(scratch);
     let mut token: Option<String> = None;
     loop {
@@ -346,12 +370,17 @@ fn read_pages(client: &Client, run_id: &str, key: &str, scratch: &std::path::Pat
             .map_err(|error| told(&error))?;
         let is_empty = page.metrics.is_empty();
         for point in page.metrics {
-            series.push(point.into_point()).map_err(|error| error.to_string())?;
+            series
+                .push(point.into_point())
+                .map_err(|error| error.to_string())?;
         }
         match page.next_page_token.filter(|next| !next.is_empty()) {
             None => return Ok(series),
             Some(next) if is_empty || token.as_ref() == Some(&next) => {
-                return Err(format!("the server's pages do not advance after {} points", series.len()));
+                return Err(format!(
+                    "the server's pages do not advance after {} points",
+                    series.len()
+                ));
             }
             next => token = next,
         }
@@ -391,10 +420,20 @@ mod tests {
         let body = br#"{"metrics":[{"key":"m","run_id":"a","step":0,"timestamp":1,"value":NaN},
             {"key":"m","run_id":"a","step":1,"timestamp":2,"value":3},{"key":"m","run_id":"b","step":0,"timestamp":1,"value":1e400}]}"#;
         let directory = tempfile::tempdir().unwrap();
-        assert!(parse_bulk(body, directory.path()).is_err(), "1e400 is out of range");
+        assert!(
+            parse_bulk(body, directory.path()).is_err(),
+            "1e400 is out of range"
+        );
         let body = String::from_utf8(body.to_vec()).unwrap().replace("1e400", "-0.5");
         let bulk = parse_bulk(body.as_bytes(), directory.path()).unwrap();
-        let sizes: Vec<_> = bulk.runs.iter().map(|(id, series)| (id.as_str(), series.as_ref().unwrap().len())).collect();
-        assert_eq!((sizes, bulk.points, bulk.densest), (vec![("a", 2), ("b", 1)], 3, 2));
+        let sizes: Vec<_> = bulk
+            .runs
+            .iter()
+            .map(|(id, series)| (id.as_str(), series.as_ref().unwrap().len()))
+            .collect();
+        assert_eq!(
+            (sizes, bulk.points, bulk.densest),
+            (vec![("a", 2), ("b", 1)], 3, 2)
+        );
     }
 }

@@ -29,12 +29,19 @@ struct FoundModel {
 }
 
 fn search(server: Arc<Server>, experiments: Vec<String>) -> Pages<'static> {
-    Pages::new(PAGE_MODELS, |row| Some(row["info"]["model_id"].as_str()?.to_owned()), move |token, rows| {
-        ask(&server, &experiments, token, rows).map(|answer| Page::of(answer, "models"))
-    })
+    Pages::new(
+        PAGE_MODELS,
+        |row| Some(row["info"]["model_id"].as_str()?.to_owned()),
+        move |token, rows| ask(&server, &experiments, token, rows).map(|answer| Page::of(answer, "models")),
+    )
 }
 
-fn ask(server: &Server, experiments: &[String], token: Option<&str>, rows: usize) -> Result<Value, ClientError> {
+fn ask(
+    server: &Server,
+    experiments: &[String],
+    token: Option<&str>,
+    rows: usize,
+) -> Result<Value, ClientError> {
     let mut body = json!({
         "experiment_ids": experiments,
         "max_results": rows,
@@ -43,7 +50,11 @@ fn ask(server: &Server, experiments: &[String], token: Option<&str>, rows: usize
     if let Some(token) = token {
         body["page_token"] = token.into();
     }
-    server.client.post(Path::api2("logged-models/search"), Repeat::Safe).json(&body).parse()
+    server
+        .client
+        .post(Path::api2("logged-models/search"), Repeat::Safe)
+        .json(&body)
+        .parse()
 }
 
 impl Exporter<'_, '_> {
@@ -51,11 +62,19 @@ impl Exporter<'_, '_> {
     pub(super) fn has_logged_models(&mut self) -> Result<bool, ExportError> {
         let ids: Vec<String> = self.experiments.keys().cloned().collect();
         for chunk in ids.chunks(EXPERIMENTS) {
-            let asked = self.server.optional("logged-models", |_| ask(&self.server, chunk, None, 1));
+            let asked = self
+                .server
+                .optional("logged-models", |_| ask(&self.server, chunk, None, 1));
             let answer = asked.map_err(|error| self.server.error(&error))?;
             match answer {
                 None => return Ok(false),
-                Some(answer) if answer["models"].as_array().is_some_and(|models| !models.is_empty()) => return Ok(true),
+                Some(answer)
+                    if answer["models"]
+                        .as_array()
+                        .is_some_and(|models| !models.is_empty()) =>
+                {
+                    return Ok(true);
+                }
                 Some(_) => {}
             }
         }
@@ -64,7 +83,13 @@ impl Exporter<'_, '_> {
 
     /// Writes the logged models of all experiments.
     pub(super) fn logged_models(&mut self) -> Result<(), ExportError> {
-        let ids: Vec<String> = self.choice.borrow().open_experiments(&self.experiments).into_iter().cloned().collect();
+        let ids: Vec<String> = self
+            .choice
+            .borrow()
+            .open_experiments(&self.experiments)
+            .into_iter()
+            .cloned()
+            .collect();
         for chunk in ids.chunks(EXPERIMENTS) {
             let mut pages = search(self.server.clone(), chunk.to_vec());
             loop {
@@ -73,14 +98,21 @@ impl Exporter<'_, '_> {
                     Ok(None) => break,
                     Err(error) => {
                         let (kind, ids) = (Kind::LoggedModels.name(), chunk.join(","));
-                        self.export.failure(kind, &ids, "*", "unreadable", &told(&error))?;
+                        self.export
+                            .failure(kind, &ids, "*", "unreadable", &told(&error))?;
                         break;
                     }
                 }
             }
             if pages.is_unstable {
                 let detail = format!("logged models of experiments {} came and went", chunk.join(", "));
-                self.export.failure(Kind::LoggedModels.name(), &chunk.join(","), "*", "unstable-listing", &detail)?;
+                self.export.failure(
+                    Kind::LoggedModels.name(),
+                    &chunk.join(","),
+                    "*",
+                    "unstable-listing",
+                    &detail,
+                )?;
             }
         }
         Ok(())
@@ -99,12 +131,19 @@ impl Exporter<'_, '_> {
         let (server, pool) = (self.server.clone(), self.pool.clone());
         let work = move |found: FoundModel| {
             let model = &found.model;
-            let route = Route::of(&server, OwnerKind::LoggedModel, &model.model_id, model.artifact_uri.as_deref());
+            let route = Route::of(
+                &server,
+                OwnerKind::LoggedModel,
+                &model.model_id,
+                model.artifact_uri.as_deref(),
+            );
             let listed = route.list(&server);
             (found, route, listed)
         };
         let window = pool.threads() * 2;
-        map_ordered(&pool, window, kept, work, |(found, route, listed)| self.write_model(&found, &route, listed))
+        map_ordered(&pool, window, kept, work, |(found, route, listed)| {
+            self.write_model(&found, &route, listed)
+        })
     }
 
     fn write_model(
@@ -122,7 +161,10 @@ impl Exporter<'_, '_> {
                 let pushed = series.push(point.clone());
                 pushed.map_err(|error| self.scratch_error(&error))?;
             }
-            let written = self.export.writer.write_model_metric(&key, &model.model_id, name, series);
+            let written = self
+                .export
+                .writer
+                .write_model_metric(&key, &model.model_id, name, series);
             self.export.accept(Kind::ModelMetrics, written)?;
         }
         let owner = Owner {
@@ -154,9 +196,13 @@ fn read(value: Value) -> FoundModel {
         artifact_uri: info.text("artifact_uri"),
         creation_timestamp_ms: info.int("creation_timestamp_ms"),
         last_updated_timestamp_ms: info.int("last_updated_timestamp_ms"),
-        status: info.text("status").unwrap_or_else(|| "LOGGED_MODEL_STATUS_UNSPECIFIED".to_owned()),
+        status: info
+            .text("status")
+            .unwrap_or_else(|| "LOGGED_MODEL_STATUS_UNSPECIFIED".to_owned()),
         status_message: info.text("status_message"),
-        lifecycle_stage: info.text("lifecycle_stage").unwrap_or_else(|| "active".to_owned()),
+        lifecycle_stage: info
+            .text("lifecycle_stage")
+            .unwrap_or_else(|| "active".to_owned()),
         model_type: info.text("model_type"),
         source_run_id: info.text("source_run_id"),
         params: data.text_map("params"),

@@ -50,7 +50,10 @@ impl RestOptions {
 
     /// The registry's server, where it is another one than the tracking server.
     pub(super) fn registry(&self, tracking_uri: &str) -> Option<String> {
-        let uri = self.registry_uri.clone().or_else(|| self.environment().get("MLFLOW_REGISTRY_URI"));
+        let uri = self
+            .registry_uri
+            .clone()
+            .or_else(|| self.environment().get("MLFLOW_REGISTRY_URI"));
         uri.filter(|uri| uri.trim_end_matches('/') != tracking_uri.trim_end_matches('/'))
     }
 }

@@ -98,7 +98,8 @@ impl<'f> Pages<'f> {
         self.is_unstable |= is_stuck;
         self.token = page.next.take();
         self.anchor = page.rows.last().and_then(self.id_of);
-        page.rows.retain(|row| (self.id_of)(row).is_none_or(|id| self.is_new(&id)));
+        page.rows
+            .retain(|row| (self.id_of)(row).is_none_or(|id| self.is_new(&id)));
         Ok(Some(page.rows))
     }
 
@@ -162,7 +163,10 @@ mod tests {
             })
         });
         let (found, is_unstable) = pages.all().unwrap();
-        (found.iter().map(|row| row.as_i64().unwrap()).collect(), is_unstable)
+        (
+            found.iter().map(|row| row.as_i64().unwrap()).collect(),
+            is_unstable,
+        )
     }
 
     #[test]
@@ -197,14 +201,19 @@ mod tests {
 
     #[test]
     fn a_source_that_never_rests_is_reported() {
-        let (_, is_unstable) = read((0..10).collect(), |request, rows| rows.insert(0, 100 + request as i64));
+        let (_, is_unstable) = read((0..10).collect(), |request, rows| {
+            rows.insert(0, 100 + request as i64)
+        });
         assert!(is_unstable);
     }
 
     #[test]
     fn a_token_that_does_not_advance_ends_the_search() {
         let pages = Pages::new(3, id_of, |_, _| {
-            Ok(Page { rows: vec![json!(1)], next: Some("same".into()) })
+            Ok(Page {
+                rows: vec![json!(1)],
+                next: Some("same".into()),
+            })
         });
         let (rows, is_unstable) = pages.all().unwrap();
         assert_eq!((rows, is_unstable), (vec![json!(1)], true));

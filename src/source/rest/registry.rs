@@ -1,8 +1,8 @@
 //! Registered models, their versions, and prompts, which plain searches hide.
 
+use super::choice::Choice;
 use super::exporter::Exporter;
 use super::fields::Fields;
-use super::choice::Choice;
 use super::paging::{Page, Pages};
 use super::server::{Server, told};
 use crate::archive::parallel::map_ordered;
@@ -34,19 +34,28 @@ impl Exporter<'_, '_> {
             return Ok(found);
         }
         let models = self.rows("registered-models")?;
-        found.models = models.iter().filter_map(|row| Some(row["name"].as_str()?.to_owned())).collect();
+        found.models = models
+            .iter()
+            .filter_map(|row| Some(row["name"].as_str()?.to_owned()))
+            .collect();
         let versions = self.rows("model-versions")?;
         for version in versions {
             let text = |key: &str| version[key].as_str();
             let name = text("name").unwrap_or_default();
-            self.choice.borrow_mut().version(name, text("run_id"), text("source"));
+            self.choice
+                .borrow_mut()
+                .version(name, text("run_id"), text("source"));
         }
         Ok(found)
     }
 
     /// Refuses names that match nothing.
     pub(super) fn check_names(&self, registry: &Registry) -> Result<(), ExportError> {
-        let unmatched = Choice::unmatched(&self.export.options.selection, &self.experiments, &registry.models);
+        let unmatched = Choice::unmatched(
+            &self.export.options.selection,
+            &self.experiments,
+            &registry.models,
+        );
         match unmatched {
             None => Ok(()),
             Some((option, value)) => Err(ExportError::NothingMatches {
@@ -81,7 +90,10 @@ impl Exporter<'_, '_> {
             let version = self.version(row);
             let (count, last) = numbers.entry(version.name.clone()).or_default();
             (*count, *last) = (*count + 1, (*last).max(version.version));
-            let is_taken = self.choice.borrow().takes_version(&version.name, version.run_id.as_deref());
+            let is_taken = self
+                .choice
+                .borrow()
+                .takes_version(&version.name, version.run_id.as_deref());
             match (is_taken, version.current_stage.as_deref() == Some(DELETED_STAGE)) {
                 (false, _) => self.export.left_out(Kind::ModelVersions, "not-selected", 1),
                 (true, true) if !self.export.options.include_deleted => {
@@ -91,9 +103,13 @@ impl Exporter<'_, '_> {
             }
         }
         // Deleted versions leave gaps, and are not shown.
-        let gaps = numbers.values().map(|(count, last)| last.saturating_sub(*count)).sum();
+        let gaps = numbers
+            .values()
+            .map(|(count, last)| last.saturating_sub(*count))
+            .sum();
         if gaps > 0 {
-            self.export.limit(Kind::ModelVersions.name(), "*", "deleted-not-shown", gaps);
+            self.export
+                .limit(Kind::ModelVersions.name(), "*", "deleted-not-shown", gaps);
         }
         let (server, pool) = (self.registry_server.clone(), self.pool.clone());
         let work = move |mut version: ModelVersion| {
@@ -104,8 +120,13 @@ impl Exporter<'_, '_> {
         map_ordered(&pool, pool.threads() * 2, chosen, work, |(version, problem)| {
             if let Some(detail) = problem {
                 let id = crate::format::Object::id(&version);
-                self.export
-                    .failure(Kind::ModelVersions.name(), &id, "storage_location", "unreadable", &detail)?;
+                self.export.failure(
+                    Kind::ModelVersions.name(),
+                    &id,
+                    "storage_location",
+                    "unreadable",
+                    &detail,
+                )?;
             }
             if is_prompt(&version.tags) {
                 prompts.push(format!("{}/{}", version.name, version.version));
@@ -130,7 +151,11 @@ impl Exporter<'_, '_> {
             prompts => self.listed(what, prompts)?,
         };
         let mut seen: HashSet<String> = rows.iter().filter_map(id_of).collect();
-        rows.extend(prompts.into_iter().filter(|row| id_of(row).is_none_or(|id| seen.insert(id))));
+        rows.extend(
+            prompts
+                .into_iter()
+                .filter(|row| id_of(row).is_none_or(|id| seen.insert(id))),
+        );
         Ok(rows)
     }
 
@@ -160,7 +185,10 @@ impl Exporter<'_, '_> {
         fields.ignore(&["aliases", "model_params", "model_metrics"]);
         ModelVersion {
             name: fields.text("name").unwrap_or_default(),
-            version: fields.int("version").and_then(|number| u64::try_from(number).ok()).unwrap_or(0),
+            version: fields
+                .int("version")
+                .and_then(|number| u64::try_from(number).ok())
+                .unwrap_or(0),
             creation_timestamp: fields.int("creation_timestamp"),
             last_updated_timestamp: fields.int("last_updated_timestamp"),
             user_id: fields.text("user_id"),
@@ -191,7 +219,11 @@ fn id_of(row: &Value) -> Option<String> {
 
 fn search(server: &Arc<Server>, what: &'static str, filter: Option<&'static str>) -> Pages<'static> {
     let server = server.clone();
-    let key = if what == "model-versions" { "model_versions" } else { "registered_models" };
+    let key = if what == "model-versions" {
+        "model_versions"
+    } else {
+        "registered_models"
+    };
     Pages::new(PAGE_MODELS, id_of, move |token, rows| {
         let request = server
             .client
@@ -199,7 +231,11 @@ fn search(server: &Arc<Server>, what: &'static str, filter: Option<&'static str>
             .query("max_results", rows.to_string())
             .optional_query("filter", filter)
             .optional_query("page_token", token);
-        let request = if filter.is_some() { request.attempts(2) } else { request };
+        let request = if filter.is_some() {
+            request.attempts(2)
+        } else {
+            request
+        };
         request.parse().map(|answer| Page::of(answer, key))
     })
 }

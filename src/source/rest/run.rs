@@ -38,7 +38,11 @@ pub(super) fn read(value: Value) -> FoundRun {
         info,
         params: data.text_map("params"),
         tags: data.text_map("tags"),
-        metrics: data.list("metrics").into_iter().filter_map(latest_metric).collect::<BTreeMap<_, _>>(),
+        metrics: data
+            .list("metrics")
+            .into_iter()
+            .filter_map(latest_metric)
+            .collect::<BTreeMap<_, _>>(),
         inputs: RunInputs {
             dataset_inputs,
             model_inputs: model_inputs(inputs.list("model_inputs")),
@@ -62,7 +66,9 @@ fn info(mut fields: Fields) -> RunInfo {
         status: fields.text("status").unwrap_or_else(|| "RUNNING".to_owned()),
         start_time: fields.int("start_time"),
         end_time: fields.int("end_time"),
-        lifecycle_stage: fields.text("lifecycle_stage").unwrap_or_else(|| "active".to_owned()),
+        lifecycle_stage: fields
+            .text("lifecycle_stage")
+            .unwrap_or_else(|| "active".to_owned()),
         artifact_uri: fields.text("artifact_uri"),
         extra: fields.finish(),
         ..RunInfo::default()
@@ -102,7 +108,9 @@ fn dataset_input(value: Value, experiment_id: &str, datasets: &mut Vec<Dataset>)
 
 /// Reads `inputs.model_inputs`.
 pub(super) fn model_inputs(items: Vec<Value>) -> Vec<ModelInput> {
-    let ids = items.into_iter().filter_map(|item| Fields::of(item).text("model_id"));
+    let ids = items
+        .into_iter()
+        .filter_map(|item| Fields::of(item).text("model_id"));
     let mut inputs: Vec<_> = ids.map(|model_id| ModelInput { model_id }).collect();
     inputs.sort();
     inputs

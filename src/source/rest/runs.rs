@@ -109,7 +109,13 @@ impl Exporter<'_, '_> {
             datasets: HashSet::new(),
         };
         let window = pool.threads() * 3;
-        map_ordered(&pool, window, jobs, move |job| worker.work(job), |done| sink.take(done))
+        map_ordered(
+            &pool,
+            window,
+            jobs,
+            move |job| worker.work(job),
+            |done| sink.take(done),
+        )
     }
 }
 
@@ -180,7 +186,12 @@ impl Jobs {
             if self.with_inputs {
                 parts.push(Job::Inputs(run_id.clone()));
             }
-            let route = Route::of(&self.server, OwnerKind::Run, run_id, run.info.artifact_uri.as_deref());
+            let route = Route::of(
+                &self.server,
+                OwnerKind::Run,
+                run_id,
+                run.info.artifact_uri.as_deref(),
+            );
             if route != Route::None {
                 parts.push(Job::Artifacts(owner_of(run_id, run.info.sort_key()), route));
             }
@@ -190,7 +201,8 @@ impl Jobs {
         for (key, run_ids) in by_key {
             let group = self.history.group_runs(&key);
             let groups = run_ids.chunks(group);
-            self.queue.extend(groups.map(|group| Job::History(group.to_vec(), key.clone())));
+            self.queue
+                .extend(groups.map(|group| Job::History(group.to_vec(), key.clone())));
         }
         self.queue.extend(parts);
         self.queue.push_back(Job::Close(ids));
@@ -219,14 +231,16 @@ impl Sink<'_, '_, '_> {
         self.exporter.tell_notices();
         match done {
             Done::Open(runs) => {
-                let runs = runs.into_iter().map(|found| (found.run.info.run_id.clone(), found));
+                let runs = runs
+                    .into_iter()
+                    .map(|found| (found.run.info.run_id.clone(), found));
                 self.open.extend(runs);
                 Ok(())
             }
             Done::Inputs(run_id, inputs) => self.inputs(&run_id, inputs),
-            Done::History(key, histories) => {
-                histories.into_iter().try_for_each(|(run_id, series)| self.metric(&run_id, &key, series))
-            }
+            Done::History(key, histories) => histories
+                .into_iter()
+                .try_for_each(|(run_id, series)| self.metric(&run_id, &key, series)),
             Done::Artifacts(owner, route, listed) => self.exporter.artifacts(&owner, &route, listed),
             Done::Close(run_ids) => run_ids.iter().try_for_each(|run_id| self.close(run_id)),
             Done::Note(note) => self.note(note),
@@ -242,8 +256,17 @@ impl Sink<'_, '_, '_> {
             }
             Note::Failed(id, detail) => export.failure(Kind::Runs.name(), &id, "*", "unreadable", &detail),
             Note::Unstable(ids) => {
-                let detail = format!("runs of experiments {} came and went while they were listed", ids.join(", "));
-                export.failure(Kind::Runs.name(), &ids.join(","), "*", "unstable-listing", &detail)
+                let detail = format!(
+                    "runs of experiments {} came and went while they were listed",
+                    ids.join(", ")
+                );
+                export.failure(
+                    Kind::Runs.name(),
+                    &ids.join(","),
+                    "*",
+                    "unstable-listing",
+                    &detail,
+                )
             }
         }
     }
@@ -252,7 +275,10 @@ impl Sink<'_, '_, '_> {
         match inputs {
             Ok(inputs) => {
                 for input in &inputs {
-                    self.exporter.choice.borrow_mut().need_logged_model(&input.model_id);
+                    self.exporter
+                        .choice
+                        .borrow_mut()
+                        .need_logged_model(&input.model_id);
                 }
                 if let Some(found) = self.open.get_mut(run_id) {
                     found.run.inputs.model_inputs = inputs;
@@ -261,12 +287,23 @@ impl Sink<'_, '_, '_> {
             }
             Err(detail) => {
                 let export = &mut *self.exporter.export;
-                export.failure(Kind::Runs.name(), run_id, "inputs.model_inputs", "unreadable", &detail)
+                export.failure(
+                    Kind::Runs.name(),
+                    run_id,
+                    "inputs.model_inputs",
+                    "unreadable",
+                    &detail,
+                )
             }
         }
     }
 
-    fn metric(&mut self, run_id: &str, key: &str, series: Result<PointSeries, String>) -> Result<(), ExportError> {
+    fn metric(
+        &mut self,
+        run_id: &str,
+        key: &str,
+        series: Result<PointSeries, String>,
+    ) -> Result<(), ExportError> {
         let id = format!("{run_id}/{key}");
         let series = match series {
             Ok(series) => self.checked(run_id, key, series),
@@ -279,18 +316,24 @@ impl Sink<'_, '_, '_> {
                 return export.failure(Kind::Metrics.name(), &id, "*", "unreadable", &detail);
             }
         };
-        let Some(found) = self.open.get(run_id) else { return Ok(()) };
+        let Some(found) = self.open.get(run_id) else {
+            return Ok(());
+        };
         if series.is_empty() {
             return Ok(());
         }
         let export = &mut *self.exporter.export;
-        let written = export.writer.write_metric(&found.run.info.sort_key(), run_id, key, series);
+        let written = export
+            .writer
+            .write_metric(&found.run.info.sort_key(), run_id, key, series);
         export.accept(Kind::Metrics, written)
     }
 
     /// Compares the history with the latest point that the run itself told.
     fn checked(&mut self, run_id: &str, key: &str, mut series: PointSeries) -> Result<PointSeries, String> {
-        let Some(found) = self.open.get_mut(run_id) else { return Ok(series) };
+        let Some(found) = self.open.get_mut(run_id) else {
+            return Ok(series);
+        };
         let told = found.run.metrics.get(key);
         if told == series.latest() {
             return Ok(series);
@@ -303,7 +346,9 @@ impl Sink<'_, '_, '_> {
             series = self.history.one(run_id.to_owned(), key).1?;
             if is_older(&series) {
                 // The server itself keeps the two apart.
-                self.exporter.export.limit(Kind::Metrics.name(), "*", "latest-not-in-history", 1);
+                self.exporter
+                    .export
+                    .limit(Kind::Metrics.name(), "*", "latest-not-in-history", 1);
                 return Ok(series);
             }
         }
@@ -315,9 +360,15 @@ impl Sink<'_, '_, '_> {
     }
 
     fn close(&mut self, run_id: &str) -> Result<(), ExportError> {
-        let Some(FoundRun { run, datasets }) = self.open.remove(run_id) else { return Ok(()) };
+        let Some(FoundRun { run, datasets }) = self.open.remove(run_id) else {
+            return Ok(());
+        };
         for dataset in datasets {
-            let names = [dataset.experiment_id.clone(), dataset.name.clone(), dataset.digest.clone()];
+            let names = [
+                dataset.experiment_id.clone(),
+                dataset.name.clone(),
+                dataset.digest.clone(),
+            ];
             if self.datasets.insert(names) {
                 self.exporter.export.write(&dataset)?;
             }

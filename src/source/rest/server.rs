@@ -100,7 +100,9 @@ fn as_version(body: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(body).ok()?.trim();
     let is_version = text.starts_with(|first: char| first.is_ascii_digit())
         && text.len() < 40
-        && text.chars().all(|next| next.is_ascii_alphanumeric() || matches!(next, '.' | '-' | '+'));
+        && text
+            .chars()
+            .all(|next| next.is_ascii_alphanumeric() || matches!(next, '.' | '-' | '+'));
     is_version.then(|| text.to_owned())
 }
 
@@ -137,7 +139,11 @@ impl Server {
             return;
         }
         let asked = self.optional(PREFIXED_PROXY, |client| {
-            client.get(Path::artifacts("artifacts")).attempts(1).query("path", "").parse::<Value>()
+            client
+                .get(Path::artifacts("artifacts"))
+                .attempts(1)
+                .query("path", "")
+                .parse::<Value>()
         });
         // Any other refusal will be met, and told, with the first artifact.
         drop(asked);
@@ -159,10 +165,20 @@ impl Server {
         }
         let user = match &self.client.options().auth {
             crate::client::Auth::Basic { user, .. } => user.clone(),
-            _ => return Some("the server asks who is there; objects this account may not read are not exported".to_owned()),
+            _ => {
+                return Some(
+                    "the server asks who is there; objects this account may not read are not exported"
+                        .to_owned(),
+                );
+            }
         };
         let path = Path::api2("users/get");
-        let answer = self.client.get(path).query("username", &user).attempts(1).parse::<Value>();
+        let answer = self
+            .client
+            .get(path)
+            .query("username", &user)
+            .attempts(1)
+            .parse::<Value>();
         match answer {
             Ok(answer) if answer["user"]["is_admin"] == Value::Bool(true) => None,
             _ => Some(format!(

@@ -30,7 +30,10 @@ impl Api {
     pub(super) fn of(server: &Server, experiment_id: &str) -> Result<Option<Self>, ClientError> {
         let ids = [experiment_id.to_owned()];
         for (api, feature) in [(Api::V3, "traces-v3"), (Api::V2, "traces-v2")] {
-            if server.optional(feature, |_| api.ask(server, &ids, None, None, 1))?.is_some() {
+            if server
+                .optional(feature, |_| api.ask(server, &ids, None, None, 1))?
+                .is_some()
+            {
                 return Ok(Some(api));
             }
         }
@@ -60,7 +63,11 @@ impl Api {
                         body[key] = value.into();
                     }
                 }
-                server.client.post(Path::api3("traces/search"), Repeat::Safe).json(&body).parse()
+                server
+                    .client
+                    .post(Path::api3("traces/search"), Repeat::Safe)
+                    .json(&body)
+                    .parse()
             }
             Api::V2 => {
                 let mut request = server.client.get(Path::api2("traces"));
@@ -78,9 +85,15 @@ impl Api {
     }
 
     /// All traces of some experiments, oldest first.
-    pub(super) fn search(self, server: Arc<Server>, experiments: Vec<String>, filter: Option<String>) -> Pages<'static> {
+    pub(super) fn search(
+        self,
+        server: Arc<Server>,
+        experiments: Vec<String>,
+        filter: Option<String>,
+    ) -> Pages<'static> {
         Pages::new(PAGE_TRACES, id_of, move |token, rows| {
-            self.ask(&server, &experiments, filter.as_deref(), token, rows).map(|answer| Page::of(answer, "traces"))
+            self.ask(&server, &experiments, filter.as_deref(), token, rows)
+                .map(|answer| Page::of(answer, "traces"))
         })
     }
 }
@@ -97,7 +110,9 @@ pub(super) fn read(value: Value) -> Trace {
     let request_id = fields.text("request_id");
     let mut location = fields.object("trace_location");
     let mut experiment = location.object("mlflow_experiment");
-    let experiment_id = experiment.text("experiment_id").or_else(|| fields.text("experiment_id"));
+    let experiment_id = experiment
+        .text("experiment_id")
+        .or_else(|| fields.text("experiment_id"));
     let mut either = |names: [&str; 2]| names.into_iter().find_map(|name| fields.take(name));
     let request_time = either(["request_time", "timestamp_ms"]);
     let execution_duration = either(["execution_duration", "execution_time_ms"]);
@@ -109,10 +124,18 @@ pub(super) fn read(value: Value) -> Trace {
         client_request_id: fields.text("client_request_id"),
         request_time: request_time.as_ref().and_then(as_time),
         execution_duration: execution_duration.as_ref().and_then(as_duration_ms),
-        state: state.as_ref().and_then(Value::as_str).unwrap_or("STATE_UNSPECIFIED").to_owned(),
+        state: state
+            .as_ref()
+            .and_then(Value::as_str)
+            .unwrap_or("STATE_UNSPECIFIED")
+            .to_owned(),
         request_preview: fields.text("request_preview"),
         response_preview: fields.text("response_preview"),
-        trace_metadata: if metadata.is_empty() { fields.text_map("request_metadata") } else { metadata },
+        trace_metadata: if metadata.is_empty() {
+            fields.text_map("request_metadata")
+        } else {
+            metadata
+        },
         tags: fields.text_map("tags"),
         assessments: assessment::read_all(fields.list("assessments")),
         linked_runs: Vec::new(),
@@ -127,7 +150,10 @@ pub(super) fn full_values(trace: &Trace) -> (u64, u64) {
         let is_full = |text: &&Text| text.as_str().is_some_and(|text| text.chars().count() == chars);
         texts.values().filter(is_full).count() as u64
     };
-    (count(&trace.trace_metadata, METADATA_CHARS), count(&trace.tags, TAG_CHARS))
+    (
+        count(&trace.trace_metadata, METADATA_CHARS),
+        count(&trace.tags, TAG_CHARS),
+    )
 }
 
 #[cfg(test)]
@@ -146,6 +172,9 @@ mod tests {
             "status": "OK", "request_metadata": [{"key": "a", "value": "b"}], "tags": [{"key": "c", "value": "d"}]
         }));
         assert_eq!(v2, v3);
-        assert_eq!((v3.request_time, v3.execution_duration), (Some(1_714_979_350_123), Some(1500)));
+        assert_eq!(
+            (v3.request_time, v3.execution_duration),
+            (Some(1_714_979_350_123), Some(1500))
+        );
     }
 }

@@ -45,7 +45,9 @@ struct FoundTrace {
 impl Exporter<'_, '_> {
     /// Writes the traces of all experiments.
     pub(super) fn traces(&mut self, prompts: &[String]) -> Result<(), ExportError> {
-        let Some(first) = self.experiments.keys().next() else { return Ok(()) };
+        let Some(first) = self.experiments.keys().next() else {
+            return Ok(());
+        };
         let api = Api::of(&self.server, first).map_err(|error| self.server.error(&error))?;
         let Some(api) = api else { return Ok(()) };
         let with_traces = self.experiments_with_traces(api)?;
@@ -61,21 +63,34 @@ impl Exporter<'_, '_> {
                     Ok(None) => break,
                     Err(error) => {
                         let (kind, ids) = (Kind::Traces.name(), chunk.join(","));
-                        self.export.failure(kind, &ids, "*", "unreadable", &told(&error))?;
+                        self.export
+                            .failure(kind, &ids, "*", "unreadable", &told(&error))?;
                         break;
                     }
                 }
             }
             if pages.is_unstable {
                 let detail = format!("traces of experiments {} came and went", chunk.join(", "));
-                self.export.failure(Kind::Traces.name(), &chunk.join(","), "*", "unstable-listing", &detail)?;
+                self.export.failure(
+                    Kind::Traces.name(),
+                    &chunk.join(","),
+                    "*",
+                    "unstable-listing",
+                    &detail,
+                )?;
             }
         }
         Ok(())
     }
 
     fn experiments_with_traces(&mut self, api: Api) -> Result<Vec<String>, ExportError> {
-        let ids: Vec<String> = self.choice.borrow().open_experiments(&self.experiments).into_iter().cloned().collect();
+        let ids: Vec<String> = self
+            .choice
+            .borrow()
+            .open_experiments(&self.experiments)
+            .into_iter()
+            .cloned()
+            .collect();
         let (server, pool) = (self.server.clone(), self.pool.clone());
         let work = move |id: String| {
             let first = api.search(server.clone(), vec![id.clone()], None).first();
@@ -86,7 +101,10 @@ impl Exporter<'_, '_> {
             match first {
                 Ok(true) => found.push(id),
                 Ok(false) => {}
-                Err(error) => self.export.failure(Kind::Traces.name(), &id, "*", "unreadable", &told(&error))?,
+                Err(error) => {
+                    self.export
+                        .failure(Kind::Traces.name(), &id, "*", "unreadable", &told(&error))?
+                }
             }
             Ok::<_, ExportError>(())
         })?;
@@ -101,7 +119,9 @@ impl Exporter<'_, '_> {
         }
         let runs = self.run_ids.clone();
         let wanted = runs.iter().map(|id| ("run", id.clone()));
-        let wanted: Vec<_> = wanted.chain(prompts.iter().map(|id| ("prompt", id.clone()))).collect();
+        let wanted: Vec<_> = wanted
+            .chain(prompts.iter().map(|id| ("prompt", id.clone())))
+            .collect();
         let (server, pool, experiments) = (self.server.clone(), self.pool.clone(), experiments.to_vec());
         let work = move |(what, id): (&'static str, String)| {
             let field = if what == "run" { "run_id" } else { "prompt" };
@@ -110,7 +130,9 @@ impl Exporter<'_, '_> {
             };
             let asked = server.optional(what, |_| {
                 let filter = format!("{field} = {literal}");
-                let found = api.search(server.clone(), experiments.clone(), Some(filter)).all();
+                let found = api
+                    .search(server.clone(), experiments.clone(), Some(filter))
+                    .all();
                 match found {
                     // A server that does not know such links.
                     Err(error) if error.status() == Some(400) => Ok(Vec::new()),
@@ -125,7 +147,8 @@ impl Exporter<'_, '_> {
                 Ok(rows) => links.add(what, &id, &rows),
                 Err(detail) => {
                     let field = format!("linked_{what}s");
-                    self.export.failure(Kind::Traces.name(), &id, &field, "unreadable", &detail)?;
+                    self.export
+                        .failure(Kind::Traces.name(), &id, &field, "unreadable", &detail)?;
                 }
             }
             Ok::<_, ExportError>(())
@@ -152,18 +175,28 @@ impl Exporter<'_, '_> {
     }
 
     fn judge_trace(&self, trace: &Trace) -> Verdict {
-        let metadata = NAMING_METADATA.iter().filter_map(|key| trace.trace_metadata.get(*key)?.as_str());
-        let names: Vec<&str> = metadata.chain(trace.linked_runs.iter().map(String::as_str)).collect();
+        let metadata = NAMING_METADATA
+            .iter()
+            .filter_map(|key| trace.trace_metadata.get(*key)?.as_str());
+        let names: Vec<&str> = metadata
+            .chain(trace.linked_runs.iter().map(String::as_str))
+            .collect();
         self.choice.borrow().takes_trace(&trace.experiment_id, &names)
     }
 
     fn write_trace(&mut self, found: FoundTrace) -> Result<(), ExportError> {
-        let FoundTrace { trace, spans, route, listed } = found;
+        let FoundTrace {
+            trace,
+            spans,
+            route,
+            listed,
+        } = found;
         let (key, trace_id) = (trace.sort_key(), trace.id());
         let (metadata, tags) = trace::full_values(&trace);
         for (field, count) in [("trace_metadata", metadata), ("tags", tags)] {
             if count > 0 {
-                self.export.limit(Kind::Traces.name(), field, "cut-by-server", count);
+                self.export
+                    .limit(Kind::Traces.name(), field, "cut-by-server", count);
             }
         }
         self.export.write(&trace)?;
@@ -185,7 +218,8 @@ impl Exporter<'_, '_> {
                 }
             }
             Err(detail) => {
-                self.export.failure(Kind::Spans.name(), &trace_id, "*", "unreadable", &detail)?;
+                self.export
+                    .failure(Kind::Spans.name(), &trace_id, "*", "unreadable", &detail)?;
                 keeps_file = true;
             }
         }
@@ -193,7 +227,11 @@ impl Exporter<'_, '_> {
     }
 
     fn write_span(&mut self, owner: &Owner, span: &Span) -> Result<(), ExportError> {
-        let key = owner.sort_key.clone().optional_time(span.start_time_unix_nano).text(&span.span_id);
+        let key = owner
+            .sort_key
+            .clone()
+            .optional_time(span.start_time_unix_nano)
+            .text(&span.span_id);
         let id = format!("{}/{}", span.trace_id, span.span_id);
         let line = self.export.writer.line_of(to_value(span));
         let written = line.and_then(|line| self.export.writer.write_line(Kind::Spans, key, &id, &line));
@@ -240,17 +278,26 @@ fn find(server: &Arc<Server>, trace: Trace) -> FoundTrace {
     let spans = match span_request(server, &trace.trace_id).download() {
         Ok(download) => {
             let read = SpanFile::read(download, &trace.trace_id);
-            read.map(Some).map_err(|error| format!("spans of trace `{}`: {error}", trace.trace_id))
+            read.map(Some)
+                .map_err(|error| format!("spans of trace `{}`: {error}", trace.trace_id))
         }
         // A trace may have none; one whose spans are in the store has some.
         Err(error) if error.is_not_found() && tag(SPANS_TAG) != Some("TRACKING_STORE") => Ok(None),
         Err(error) => Err(told(&error)),
     };
-    FoundTrace { trace, spans, route, listed }
+    FoundTrace {
+        trace,
+        spans,
+        route,
+        listed,
+    }
 }
 
 fn span_request<'c>(server: &'c Server, trace_id: &str) -> crate::client::Request<'c> {
-    server.client.get(Path::ajax2("get-trace-artifact")).query("request_id", trace_id)
+    server
+        .client
+        .get(Path::ajax2("get-trace-artifact"))
+        .query("request_id", trace_id)
 }
 
 /// A literal of MLflow's filter language.
@@ -261,7 +308,11 @@ fn quoted(text: &str) -> Option<String> {
 
 impl Links {
     fn add(&mut self, what: &str, id: &str, rows: &[Value]) {
-        let links = if what == "run" { &mut self.runs } else { &mut self.prompts };
+        let links = if what == "run" {
+            &mut self.runs
+        } else {
+            &mut self.prompts
+        };
         for row in rows {
             // A search by run also finds traces that name the run in their metadata.
             let named = row["trace_metadata"]["mlflow.sourceRun"].as_str();
@@ -275,7 +326,12 @@ impl Links {
 
     fn put_into(&self, trace: &mut Trace) {
         let of = |links: &BTreeMap<String, BTreeSet<String>>| {
-            links.get(&trace.trace_id).into_iter().flatten().cloned().collect()
+            links
+                .get(&trace.trace_id)
+                .into_iter()
+                .flatten()
+                .cloned()
+                .collect()
         };
         (trace.linked_runs, trace.linked_prompts) = (of(&self.runs), of(&self.prompts));
     }

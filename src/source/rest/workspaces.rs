@@ -39,7 +39,9 @@ fn workspace(value: Value) -> Workspace {
     Workspace {
         name: fields.text("name").unwrap_or_default(),
         description: fields.text("description").filter(|text| !text.is_empty()),
-        default_artifact_root: fields.text("default_artifact_root").filter(|text| !text.is_empty()),
+        default_artifact_root: fields
+            .text("default_artifact_root")
+            .filter(|text| !text.is_empty()),
         extra: fields.finish(),
     }
 }

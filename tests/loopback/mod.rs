@@ -1,4 +1,5 @@
 //! A small HTTP server on 127.0.0.1 whose answers a test scripts.
+#![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};

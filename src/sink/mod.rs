@@ -1,0 +1,3 @@
+//! Where archives go; each sink reads an archive and knows nothing of sources.
+
+pub mod extract;

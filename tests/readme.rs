@@ -1,0 +1,102 @@
+//! What the README shows is what mlark prints: each `$ mlark …` of a `console` block is run, in order, and the
+//! lines below it are compared. `…` in the README stands for any text within a line.
+
+use std::path::Path;
+use std::process::Command;
+
+/// A command of the README and the lines that follow it.
+struct Shown {
+    command: String,
+    output: Vec<String>,
+}
+
+fn shown(readme: &str) -> Vec<Shown> {
+    let mut commands: Vec<Shown> = Vec::new();
+    let mut inside = false;
+    for line in readme.lines() {
+        match (line, inside) {
+            ("```console", _) => inside = true,
+            ("```", _) => inside = false,
+            (_, false) => {}
+            (line, true) => match line.strip_prefix("$ ") {
+                Some(command) => commands.push(Shown {
+                    command: command.to_owned(),
+                    output: Vec::new(),
+                }),
+                None => {
+                    let shown = commands.last_mut().expect("a block begins with a command");
+                    shown.output.push(line.to_owned());
+                }
+            },
+        }
+    }
+    commands
+}
+
+/// Whether a line fits a pattern in which `…` stands for any text.
+fn fits(pattern: &str, line: &str) -> bool {
+    let mut pieces = pattern.split('…');
+    let first = pieces.next().unwrap_or_default();
+    let Some(mut rest) = line.strip_prefix(first) else {
+        return false;
+    };
+    let pieces: Vec<_> = pieces.collect();
+    for (index, piece) in pieces.iter().enumerate() {
+        let found = if index + 1 == pieces.len() {
+            rest.rfind(piece)
+        } else {
+            rest.find(piece)
+        };
+        let Some(start) = found else { return false };
+        rest = &rest[start + piece.len()..];
+    }
+    rest.is_empty() || pattern.ends_with('…')
+}
+
+#[test]
+fn the_readme_shows_what_mlark_prints() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let commands = shown(&readme);
+    let ours: Vec<_> = commands
+        .iter()
+        .filter(|shown| shown.command.starts_with("mlark "))
+        .collect();
+    assert!(ours.len() >= 6, "the README shows the main job");
+    let directory = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(root.join("fixtures"), directory.path().join("fixtures")).unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_mlark"));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let paths = std::env::split_paths(&path).collect::<Vec<_>>();
+    let with_mlark = std::iter::once(program.parent().unwrap().to_owned()).chain(paths);
+    for shown in ours {
+        let output = Command::new("sh")
+            .args(["-c", &shown.command])
+            .env("PATH", std::env::join_paths(with_mlark.clone()).unwrap())
+            .env_remove("MLFLOW_TRACKING_URI")
+            .current_dir(directory.path())
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let lines: Vec<_> = text.lines().collect();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        let same = lines.len() == shown.output.len()
+            && shown
+                .output
+                .iter()
+                .zip(&lines)
+                .all(|(pattern, line)| fits(pattern, line));
+        let expected = shown.output.join("\n");
+        assert!(
+            same,
+            "$ {}\n{text}\n--- the README shows\n{expected}\n--- stderr\n{errors}",
+            shown.command
+        );
+    }
+}
+
+#[test]
+fn dots_stand_for_any_text() {
+    assert!(fits("a…c", "abbc") && fits("a…", "ab") && fits("…: 3", "x: y: 3"));
+    assert!(!fits("a…c", "abd") && !fits("ab", "abc"));
+}
