@@ -112,8 +112,11 @@ pub(crate) fn walk<E>(
             }
         };
         let (is_folder, is_file) = (entry.file_type().is_dir(), entry.file_type().is_file());
-        let canonical_root = canonical_root.get_or_insert_with(|| root.canonicalize().ok());
-        if entry.path_is_symlink() && !leads_inside(entry.path(), [canonical_root.as_deref(), tree]) {
+        let mut real_root = || {
+            let root: &Option<_> = canonical_root.get_or_insert_with(|| root.canonicalize().ok());
+            root.clone()
+        };
+        if entry.path_is_symlink() && !leads_inside(entry.path(), [real_root().as_deref(), tree]) {
             let detail = format!(
                 "artifact {} is a symbolic link that leads out of the tree",
                 entry.path().display()

@@ -8,6 +8,7 @@ pub mod detect;
 pub mod exim;
 pub mod file_store;
 mod options;
+pub mod rest;
 pub(crate) mod span_file;
 pub mod sql;
 mod unpack;
@@ -48,6 +49,7 @@ pub fn export(
             let root = uri::local_path(source).unwrap_or_else(|| source.to_owned());
             file_store::export(Path::new(&root), out, options, monitor)
         }
+        SourceKind::Rest => rest::export(source, out, options, monitor),
         _ => Err(ExportError::NoData {
             source_uri: uri::redact(source),
             detail: "this build does not read that kind of source".to_owned(),

@@ -105,12 +105,6 @@ impl ZipFileWriter {
         self.entries
     }
 
-    /// How long the file is so far, without the central directory.
-    #[cfg(test)]
-    pub(crate) fn position(&self) -> u64 {
-        self.out.position()
-    }
-
     /// Writes an entry that is in memory; the same bytes come out as by [`begin`](Self::begin).
     pub(crate) fn write_small(
         &mut self,
