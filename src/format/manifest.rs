@@ -67,6 +67,11 @@ pub struct Format {
 }
 
 impl Format {
+    /// Whether a newer mlark wrote it.
+    pub fn is_newer(&self) -> bool {
+        self.major > FORMAT_MAJOR || self.minor > FORMAT_MINOR
+    }
+
     /// The format this build writes.
     pub fn current() -> Self {
         Format {

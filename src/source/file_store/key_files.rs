@@ -62,7 +62,7 @@ pub(super) fn walk(
     name: &str,
     owner: KeyOwner<'_>,
     notes: &mut Notes,
-    visit: &mut dyn FnMut(String, &Folder, &[u8], &mut Notes),
+    visit: &mut Visit<'_>,
 ) {
     match parent.sub(name.as_bytes()) {
         Ok(folder) => walk_folder(store, folder, "", 0, owner, notes, visit),
@@ -71,6 +71,9 @@ pub(super) fn walk(
     }
 }
 
+/// Takes a key, the folder its file is in, and the file's name there.
+type Visit<'v> = dyn FnMut(String, &Folder, &[u8], &mut Notes) + 'v;
+
 fn walk_folder(
     store: &Store,
     mut folder: Folder,
@@ -78,7 +81,7 @@ fn walk_folder(
     depth: usize,
     owner: KeyOwner<'_>,
     notes: &mut Notes,
-    visit: &mut dyn FnMut(String, &Folder, &[u8], &mut Notes),
+    visit: &mut Visit<'_>,
 ) {
     let entries = match folder.entries(store.tree()) {
         Ok(entries) => entries,
