@@ -241,10 +241,7 @@ fn each_rule_of_metrics_and_artifacts_has_a_finding() {
     };
     assert_eq!(metrics(3, shorter), "slice total");
     assert_eq!(metrics(5, shorter), "total warning:latest-metric");
-    assert_eq!(
-        metrics(0, |slice| slice["run_id"] = json!("r9")),
-        "reference"
-    );
+    assert_eq!(metrics(0, |slice| slice["run_id"] = json!("r9")), "reference");
 
     let lists = |line, edit: fn(&mut Value)| {
         sealed(Size::Full, |bytes| {

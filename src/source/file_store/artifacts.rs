@@ -108,9 +108,9 @@ fn under_tree(store: &Store, path: &str) -> Option<PathBuf> {
     let root = store.root();
     let name = root.file_name().and_then(OsStr::to_str);
     tails
-        .filter_map(|tail| match tail.split_once('/') {
-            Some((first, rest)) if Some(first) == name => Some(root.join(rest)),
-            _ => Some(root.join(tail)),
+        .map(|tail| match tail.split_once('/') {
+            Some((first, rest)) if Some(first) == name => root.join(rest),
+            _ => root.join(tail),
         })
         .find(|folder| folder.is_dir())
 }
@@ -146,49 +146,41 @@ pub(super) fn walk<E>(
             visit(FoundFile::EmptyFolder)?;
         }
         open_folder = None;
-        let entry = match entry {
-            Ok(entry) if depth == 0 => {
-                debug_assert!(entry.file_type().is_dir(), "the root is a folder");
-                continue;
+        match entry {
+            Ok(_) if depth == 0 => {}
+            Ok(entry) if escapes(&entry, root, store) => {
+                let place = entry.path().display();
+                let detail = format!("artifact {place} is a symbolic link that leads out of the tree");
+                let path = relative(root, entry.path());
+                visit(FoundFile::Failed(path, "link-outside", detail))?;
+                if entry.file_type().is_dir() {
+                    entries.skip_current_dir();
+                }
             }
-            Ok(entry) => entry,
-            Err(error) => {
-                visit(failed_entry(root, &error))?;
-                continue;
-            }
-        };
-        let (is_folder, is_file) = (entry.file_type().is_dir(), entry.file_type().is_file());
-        if entry.path_is_symlink() && !leads_inside(entry.path(), root, store.tree()) {
-            let detail = format!(
-                "artifact {} is a symbolic link that leads out of the tree",
-                entry.path().display()
-            );
-            visit(FoundFile::Failed(
-                relative(root, entry.path()),
-                "link-outside",
-                detail,
-            ))?;
-            if is_folder {
-                entries.skip_current_dir();
-            }
-            continue;
-        }
-        match relative(root, entry.path()) {
-            _ if is_folder => open_folder = Some(depth),
-            Some(path) if is_file => visit(FoundFile::File(path, entry.into_path()))?,
-            Some(path) => {
-                let detail = format!("artifact {} is not a regular file", entry.path().display());
-                visit(FoundFile::Failed(Some(path), "not-a-file", detail))?;
-            }
-            None => {
-                let detail = format!("the name of artifact {} is not UTF-8", entry.path().display());
-                visit(FoundFile::Failed(None, "name-not-utf8", detail))?;
-            }
+            Ok(entry) if entry.file_type().is_dir() => open_folder = Some(depth),
+            Ok(entry) => visit(found_file(root, entry))?,
+            Err(error) => visit(failed_entry(root, &error))?,
         }
     }
     match open_folder {
         Some(_) => visit(FoundFile::EmptyFolder),
         None => Ok(()),
+    }
+}
+
+/// What an entry is that is no folder.
+fn found_file(root: &Path, entry: DirEntry) -> FoundFile {
+    let place = entry.path().display();
+    match relative(root, entry.path()) {
+        Some(path) if entry.file_type().is_file() => FoundFile::File(path, entry.into_path()),
+        Some(path) => {
+            let detail = format!("artifact {place} is not a regular file");
+            FoundFile::Failed(Some(path), "not-a-file", detail)
+        }
+        None => {
+            let detail = format!("the name of artifact {place} is not UTF-8");
+            FoundFile::Failed(None, "name-not-utf8", detail)
+        }
     }
 }
 
@@ -218,11 +210,12 @@ fn failed_entry(root: &Path, error: &walkdir::Error) -> FoundFile {
     FoundFile::Failed(relative(root, path), reason, detail)
 }
 
-fn leads_inside(link: &Path, root: &Path, tree: &Path) -> bool {
-    let target = link.canonicalize();
-    target.is_ok_and(|target| {
-        target.starts_with(tree) || root.canonicalize().is_ok_and(|root| target.starts_with(root))
-    })
+/// Whether an entry is a link that leads neither below the same root nor below the tree.
+fn escapes(entry: &DirEntry, root: &Path, store: &Store) -> bool {
+    let leads_inside = |target: PathBuf| {
+        target.starts_with(store.tree()) || root.canonicalize().is_ok_and(|root| target.starts_with(root))
+    };
+    entry.path_is_symlink() && !entry.path().canonicalize().is_ok_and(leads_inside)
 }
 
 fn relative(root: &Path, path: &Path) -> Option<String> {
