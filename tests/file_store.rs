@@ -1,5 +1,7 @@
 //! Exports of file stores: those made by real MLflow, and small ones that are broken on purpose.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use mlark::archive::Archive;
 use mlark::format::Kind;
 use mlark::model::{

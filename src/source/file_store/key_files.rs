@@ -17,6 +17,9 @@ pub(super) struct KeyOwner<'a> {
     pub(super) field: &'a str,
 }
 
+/// Takes a key, the folder that holds its file, and the file's name there.
+pub(super) type Visit<'v> = dyn FnMut(String, &Folder, &[u8], &mut Notes) + 'v;
+
 /// Reads the values below a folder named `name`; none where it is missing.
 pub(super) fn read_values(
     store: &Store,
