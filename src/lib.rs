@@ -3,6 +3,8 @@
 pub mod archive;
 pub mod cli;
 pub mod format;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod model;
 pub mod monitor;
 pub mod report;

@@ -79,6 +79,19 @@ fn an_intact_archive_of_every_kind_has_no_findings() {
 }
 
 #[test]
+fn golden_archives_have_no_findings() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/golden");
+    for version in fs::read_dir(golden).into_iter().flatten() {
+        for archive in fs::read_dir(version.unwrap().path()).unwrap() {
+            let path = archive.unwrap().path();
+            if path.is_dir() || path.extension().is_some_and(|extension| extension == "zip") {
+                assert_eq!(codes(&path), "", "{}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
 fn resealing_what_is_not_changed_changes_nothing() {
     let mut resealed = intact(Size::Full).clone();
     resealed.reseal();

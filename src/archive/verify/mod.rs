@@ -137,10 +137,7 @@ fn open(path: &Path, findings: &mut Findings) -> Result<Option<Container>> {
         Ok(index) => Ok(Some(Container::Zip { file, index })),
         Err(ScanError::Io(error)) => Err(ArchiveError::io("read", path)(error)),
         Err(ScanError::Faults(faults)) => {
-            for (fault, number) in faults.iter().zip(1..) {
-                // Faults of one code may lie at many places that only their messages tell.
-                findings.error(fault.code(), format_args!("zip fault {number}"), fault);
-            }
+            faults.iter().for_each(|fault| findings.zip_fault(fault));
             Ok(None)
         }
     }

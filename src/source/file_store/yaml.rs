@@ -332,7 +332,10 @@ mod tests {
         let cases = std::fs::read(path).unwrap();
         for line in cases.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
             let case = PyJson::parse(line).unwrap();
-            let (yaml, expected) = (case.get("yaml").unwrap().as_str().unwrap(), case.get("json").unwrap());
+            let (yaml, expected) = (
+                case.get("yaml").unwrap().as_str().unwrap(),
+                case.get("json").unwrap(),
+            );
             let found = parse_mapping(yaml.as_bytes()).map(|entries| Node::Map(entries).resolve());
             assert_eq!(found.as_ref(), Ok(expected), "{yaml}");
         }
