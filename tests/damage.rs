@@ -1,5 +1,7 @@
 //! The damage matrix, and damage at random: `verify` finds all of it.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 #[path = "common/bytes.rs"]
 mod bytes;
 #[path = "common/rich.rs"]

@@ -1,5 +1,7 @@
 //! The entry points of the fuzz targets, under proptest: any bytes come back as accepted or not, and never panic.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 #[path = "common/bytes.rs"]
 mod bytes;
 #[path = "common/rich.rs"]

@@ -1,5 +1,7 @@
 //! `mlark verify` as a person and a program see it.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 #[path = "common/bytes.rs"]
 mod bytes;
 #[path = "common/rich.rs"]

@@ -11,7 +11,8 @@
 //! | [`manifest`]   | seal, text and sums of the manifest, the set of files                 |
 //! | [`checksums`]  | `SHA256SUMS`, and that it lists exactly what is there                 |
 //! | [`blobs`]      | digests of blobs                                                      |
-//! | [`check`]      | files of lines: digests, parts, strict JSON, canonical text, types    |
+//! | [`parts`]      | files of lines: digests, sizes, counts, where parts end               |
+//! | [`check`]      | strict JSON, canonical text, types, references to blobs               |
 //! | [`kinds`]      | order and references of each kind                                     |
 //! | [`metrics`]    | slices of metric history                                              |
 //! | [`artifacts`]  | lists of artifacts                                                    |
@@ -26,6 +27,7 @@ mod kinds;
 mod lines;
 mod manifest;
 mod metrics;
+mod parts;
 mod place;
 mod records;
 mod references;

@@ -148,7 +148,7 @@ impl Findings {
         content_id: Option<Digest>,
         checked: Checked,
     ) -> VerifyReport {
-        self.list.sort_by(|a, b| a.severity.cmp(&b.severity));
+        self.list.sort_by_key(|finding| finding.severity);
         VerifyReport {
             path,
             container,
