@@ -17,6 +17,7 @@ mod reader;
 mod spill;
 mod staging;
 pub mod verify;
+pub mod walk;
 mod writer;
 mod zip;
 
@@ -28,6 +29,7 @@ pub use lines::{Line, Lines, Objects};
 pub(crate) use lines::{inlined, parse_line};
 pub(crate) use part::PartWriter;
 pub use points::PointSeries;
+pub(crate) use spill::{Merge, SpillSorter};
 pub use reader::{Archive, CheckedReader};
 pub(crate) use staging::Staging;
 pub use writer::{ArchiveWriter, Duplicates, FileFailure, ManifestHead, Owner, WriterOptions};

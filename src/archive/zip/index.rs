@@ -142,6 +142,7 @@ pub(crate) struct ZipIndex {
 
 impl ZipIndex {
     /// How many entries there are.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.blobs.len() + self.others.len()
     }
@@ -162,6 +163,7 @@ impl ZipIndex {
     }
 
     /// The blobs in the order of their digests.
+    #[cfg(test)]
     pub(crate) fn blobs_by_digest(&self) -> impl ExactSizeIterator<Item = IndexEntry<'_>> {
         self.by_digest
             .iter()
@@ -174,6 +176,7 @@ impl ZipIndex {
     }
 
     /// All entries in the order of the file.
+    #[cfg(test)]
     pub(crate) fn entries(&self) -> impl Iterator<Item = IndexEntry<'_>> {
         self.blobs().chain(self.others.iter().cloned())
     }

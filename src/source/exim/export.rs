@@ -7,7 +7,7 @@ mod models;
 mod runs;
 
 use super::artifacts::{ArtifactTree, Found};
-use super::choice::{Choice, Chooser};
+use crate::source::choice::{Choice, Chooser};
 use super::document::{Document, DocumentError};
 use super::fields::{Fields, WrongType};
 use super::layout::Layout;

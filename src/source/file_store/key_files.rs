@@ -92,7 +92,7 @@ fn walk_folder(
             continue;
         };
         match entry.kind {
-            EntryKind::File => visit(format!("{prefix}{name}"), &folder, &entry.name, notes),
+            EntryKind::File => visit([prefix, name].concat(), &folder, &entry.name, notes),
             EntryKind::Folder if depth < MAX_DEPTH => match folder.sub(&entry.name) {
                 Ok(inner) => {
                     let prefix = format!("{prefix}{name}/");

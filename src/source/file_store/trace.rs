@@ -1,6 +1,7 @@
 //! Traces (MLflow 2.14 and later): `<experiment>/traces/<trace id>/`, under the names of either API.
 
-use super::artifacts::{FoundArtifacts, FoundFile, find};
+use super::artifacts::{FoundArtifacts, find};
+use crate::source::artifact_walk::FoundFile;
 use super::assessment;
 use super::folder::Folder;
 use super::index::{Described, Fault, Indexed, Place, bad_yaml, describe, id_mismatch};
