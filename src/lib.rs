@@ -10,6 +10,8 @@ pub mod archive;
 pub mod cli;
 pub mod client;
 pub mod format;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod model;
 pub mod monitor;
 pub mod report;

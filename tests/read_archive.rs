@@ -1,5 +1,7 @@
 //! `scripts/read_archive.py` reads archives without mlark: the proof that the format is a document.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 #[path = "common/bytes.rs"]
 mod bytes;
 #[path = "common/rich.rs"]

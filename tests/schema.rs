@@ -2,6 +2,8 @@
 //!
 //! `MLARK_UPDATE=1 cargo test --test schema` writes them anew.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 #[path = "common/rich.rs"]
 mod rich;
 

@@ -5,6 +5,7 @@ mod checksums;
 mod clock;
 mod container;
 mod error;
+pub(crate) mod fuzzing;
 mod kind_writer;
 mod lines;
 mod loss_log;

@@ -246,6 +246,11 @@ impl Manifest {
         Ok(())
     }
 
+    /// Whether a newer minor version wrote it, which may have fields and kinds that this build does not know.
+    pub fn is_newer(&self) -> bool {
+        self.format.minor > FORMAT_MINOR
+    }
+
     /// The manifest's text: canonical JSON, indented for people, one line end at the end.
     pub fn to_text(&self) -> String {
         let value = serde_json::to_value(self).expect("a manifest has only text keys");

@@ -1,6 +1,7 @@
 //! Lists of artifacts: cut and ordered as the format says, each file in a blob or with the reason of its absence.
 
-use super::check::{Check, PartLines};
+use super::check::Check;
+use super::parts::PartLines;
 use super::place::Place;
 use super::references::{Id, Target};
 use crate::format::Kind;

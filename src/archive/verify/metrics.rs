@@ -1,6 +1,7 @@
 //! Metric history: slices cut and ordered as the format says, owned by runs or logged models.
 
-use super::check::{Check, PartLines};
+use super::check::Check;
+use super::parts::PartLines;
 use super::place::Place;
 use super::references::{Id, Target};
 use crate::format::Kind;

@@ -11,7 +11,8 @@
 //! | [`manifest`]   | seal, text and sums of the manifest, the set of files                 |
 //! | [`checksums`]  | `SHA256SUMS`, and that it lists exactly what is there                 |
 //! | [`blobs`]      | digests of blobs                                                      |
-//! | [`check`]      | files of lines: digests, parts, strict JSON, canonical text, types    |
+//! | [`parts`]      | files of lines: digests, sizes, counts, where parts end               |
+//! | [`check`]      | strict JSON, canonical text, types, references to blobs               |
 //! | [`kinds`]      | order and references of each kind                                     |
 //! | [`metrics`]    | slices of metric history                                              |
 //! | [`artifacts`]  | lists of artifacts                                                    |
@@ -26,6 +27,7 @@ mod kinds;
 mod lines;
 mod manifest;
 mod metrics;
+mod parts;
 mod place;
 mod records;
 mod references;
@@ -137,10 +139,7 @@ fn open(path: &Path, findings: &mut Findings) -> Result<Option<Container>> {
         Ok(index) => Ok(Some(Container::Zip { file, index })),
         Err(ScanError::Io(error)) => Err(ArchiveError::io("read", path)(error)),
         Err(ScanError::Faults(faults)) => {
-            for (fault, number) in faults.iter().zip(1..) {
-                // Faults of one code may lie at many places that only their messages tell.
-                findings.error(fault.code(), format_args!("zip fault {number}"), fault);
-            }
+            faults.iter().for_each(|fault| findings.zip_fault(fault));
             Ok(None)
         }
     }

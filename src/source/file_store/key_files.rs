@@ -74,9 +74,6 @@ pub(super) fn walk(
     }
 }
 
-/// Takes a key, the folder its file is in, and the file's name there.
-type Visit<'v> = dyn FnMut(String, &Folder, &[u8], &mut Notes) + 'v;
-
 fn walk_folder(
     store: &Store,
     mut folder: Folder,
