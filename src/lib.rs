@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod cli;
+pub mod client;
 pub mod format;
 pub mod model;
 pub mod monitor;

@@ -4,7 +4,9 @@ mod context;
 mod credentials;
 pub mod detect;
 pub mod exim;
+pub mod file_store;
 mod options;
+pub(crate) mod span_file;
 pub mod uri;
 
 pub use context::{Export, ExportError, ExportReport};

@@ -1,0 +1,223 @@
+//! Datasets of an experiment: `datasets/<md5>/meta.yaml`, and what runs say of them and of logged models.
+
+use super::folder::{EntryKind, Folder};
+use super::index::{Fault, bad_yaml, note_stray};
+use super::meta::Meta;
+use super::notes::Notes;
+use super::store::{META, Store, open_optional};
+use crate::format::Kind;
+use crate::model::run::{RunInputs, RunOutputs};
+use crate::model::{Dataset, DatasetInput, ModelInput, ModelOutput};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+/// Name and digest of each dataset, by the name of its folder.
+pub(super) type DatasetIndex = HashMap<String, (String, String)>;
+
+/// The datasets of an experiment.
+pub(super) fn index(
+    store: &Store,
+    experiment: &Path,
+    experiment_id: &str,
+    notes: &mut Notes,
+) -> DatasetIndex {
+    let mut found = DatasetIndex::new();
+    let path = experiment.join("datasets");
+    let entries = open_optional(&path).and_then(|folder| {
+        let Some(mut folder) = folder else { return Ok(None) };
+        let entries = folder.entries(store.tree())?;
+        Ok(Some((folder, entries)))
+    });
+    let (folder, entries) = match entries {
+        Ok(Some(found)) => found,
+        Ok(None) => return found,
+        Err(error) => {
+            let detail = format!("read {}: {error}", path.display());
+            notes.failure(Kind::Datasets, experiment_id, "*", "unreadable", detail);
+            return found;
+        }
+    };
+    for entry in entries {
+        match (entry.name(), entry.kind) {
+            (Some(name), EntryKind::Folder) => {
+                match read(&folder.path_of(&entry.name), experiment_id, &mut Notes::default()) {
+                    Ok(dataset) => {
+                        found.insert(name.to_owned(), (dataset.name, dataset.digest));
+                    }
+                    Err((reason, detail)) => {
+                        notes.failure(
+                            Kind::Datasets,
+                            &format!("{experiment_id}/{name}"),
+                            "*",
+                            reason,
+                            detail,
+                        );
+                    }
+                }
+            }
+            _ => note_stray(Kind::Datasets, &folder, &entry, notes),
+        }
+    }
+    found
+}
+
+/// Reads a dataset.
+pub(super) fn read(path: &Path, experiment_id: &str, notes: &mut Notes) -> Result<Dataset, Fault> {
+    let path: PathBuf = path.join(META);
+    let bytes =
+        std::fs::read(&path).map_err(|error| ("unreadable", format!("read {}: {error}", path.display())))?;
+    let mut meta = Meta::parse(&bytes).map_err(|error| bad_yaml(&path, &error))?;
+    let (name, digest) = (meta.text("name"), meta.text("digest"));
+    let (Some(name), Some(digest)) = (name, digest) else {
+        return Err((
+            "bad-field",
+            format!("{} has no name or no digest", path.display()),
+        ));
+    };
+    Ok(Dataset {
+        source_type: meta.text("source_type"),
+        source: meta.text("source"),
+        schema: meta.text("schema"),
+        profile: meta.text("profile"),
+        experiment_id: experiment_id.to_owned(),
+        extra: meta.finish(
+            Kind::Datasets,
+            &format!("{experiment_id}/{name}/{digest}"),
+            &path,
+            notes,
+        ),
+        name,
+        digest,
+    })
+}
+
+/// Visits the `meta.yaml` of each folder below a run's `inputs` or `outputs`.
+fn each_link(
+    store: &Store,
+    run: &Folder,
+    run_id: &str,
+    name: &'static str,
+    notes: &mut Notes,
+    visit: &mut dyn FnMut(Meta, &Path, &mut Notes),
+) {
+    let failed = |path: &Path, error: std::io::Error, notes: &mut Notes| {
+        let detail = format!("read {}: {error}", path.display());
+        notes.failure(Kind::Runs, run_id, name, "unreadable", detail);
+    };
+    let listed = run.sub(name.as_bytes()).and_then(|mut folder| {
+        let entries = folder.entries(store.tree())?;
+        Ok((folder, entries))
+    });
+    let (folder, entries) = match listed {
+        Ok(listed) => listed,
+        Err(error) => return failed(&run.path_of(name.as_bytes()), error, notes),
+    };
+    let mut buffer = Vec::new();
+    for entry in entries {
+        if entry.kind != EntryKind::Folder || entry.name().is_none() {
+            note_stray(Kind::Runs, &folder, &entry, notes);
+            continue;
+        }
+        let file = [entry.name.as_slice(), b"/", META.as_bytes()].concat();
+        let path = folder.path_of(&file);
+        match folder.read(&file, &mut buffer) {
+            Ok(bytes) => match Meta::parse(bytes) {
+                Ok(meta) => visit(meta, &path, notes),
+                Err(error) => {
+                    let (reason, detail) = bad_yaml(&path, &error);
+                    notes.failure(Kind::Runs, run_id, name, reason, detail);
+                }
+            },
+            Err(error) => failed(&path, error, notes),
+        }
+    }
+}
+
+/// What a run read.
+pub(super) fn inputs(
+    store: &Store,
+    run: &Folder,
+    run_id: &str,
+    datasets: &DatasetIndex,
+    used: &mut Vec<String>,
+    notes: &mut Notes,
+) -> RunInputs {
+    let mut inputs = RunInputs::default();
+    each_link(
+        store,
+        run,
+        run_id,
+        "inputs",
+        notes,
+        &mut |mut meta, path, notes| {
+            let source_type = meta.text("source_type").unwrap_or_default();
+            let source_id = meta.text("source_id").unwrap_or_default();
+            // The destination is the run around it; MLflow writes the source's id there.
+            let tags = meta.text_map("tags");
+            match (source_type.as_str(), datasets.get(&source_id)) {
+                ("DATASET", Some((name, digest))) => {
+                    used.push(source_id);
+                    inputs.dataset_inputs.push(DatasetInput {
+                        name: name.clone(),
+                        digest: digest.clone(),
+                        tags,
+                    });
+                }
+                ("DATASET", None) => {
+                    let detail = format!(
+                        "{} names dataset `{source_id}`, which is not there",
+                        path.display()
+                    );
+                    notes.failure(Kind::Runs, run_id, "inputs", "missing", detail);
+                }
+                ("MODEL", _) if tags.is_empty() => {
+                    inputs.model_inputs.push(ModelInput { model_id: source_id })
+                }
+                ("MODEL", _) => {
+                    notes.limit(Kind::Runs, "inputs.model_inputs.tags", "not-held");
+                    inputs.model_inputs.push(ModelInput { model_id: source_id });
+                }
+                (other, _) => {
+                    let detail = format!("{} has source_type `{other}`, which is not known", path.display());
+                    notes.failure(Kind::Runs, run_id, "inputs", "bad-field", detail);
+                }
+            }
+        },
+    );
+    inputs.dataset_inputs.sort();
+    inputs.model_inputs.sort();
+    inputs
+}
+
+/// What a run made.
+pub(super) fn outputs(store: &Store, run: &Folder, run_id: &str, notes: &mut Notes) -> RunOutputs {
+    let mut outputs = RunOutputs::default();
+    each_link(
+        store,
+        run,
+        run_id,
+        "outputs",
+        notes,
+        &mut |mut meta, path, notes| {
+            let kind = meta.text("destination_type").unwrap_or_default();
+            let (model_id, step) = (meta.text("destination_id"), meta.int("step").unwrap_or(0));
+            if !meta.text_map("tags").is_empty() {
+                notes.limit(Kind::Runs, "outputs.model_outputs.tags", "not-held");
+            }
+            match model_id {
+                Some(model_id) if kind == "MODEL_OUTPUT" => {
+                    outputs.model_outputs.push(ModelOutput { model_id, step })
+                }
+                _ => {
+                    let detail = format!(
+                        "{} has destination_type `{kind}`, which is not known",
+                        path.display()
+                    );
+                    notes.failure(Kind::Runs, run_id, "outputs", "bad-field", detail);
+                }
+            }
+        },
+    );
+    outputs.model_outputs.sort();
+    outputs
+}

@@ -1,0 +1,136 @@
+//! Experiments: folders of the root, and of `.trash` once deleted.
+
+use super::folder::{EntryKind, Folder};
+use super::index::{Fault, bad_yaml, id_mismatch, note_stray};
+use super::key_files::{KeyOwner, read_values};
+use super::meta::Meta;
+use super::notes::Notes;
+use super::store::{META, MODELS, Store, TRASH, note_folder_without_meta, open_optional};
+use crate::format::{Kind, order};
+use crate::model::Experiment;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// An experiment that was found.
+#[derive(Debug, Clone)]
+pub(super) struct FoundExperiment {
+    /// Its id, which is the name of its folder.
+    pub(super) id: String,
+    /// Its name.
+    pub(super) name: String,
+    /// Its folder.
+    pub(super) path: PathBuf,
+    /// Whether it lies in the trash, which is what deletes it: MLflow 1.x leaves its file as it was.
+    pub(super) is_deleted: bool,
+}
+
+/// The experiments of a store, in the order of the archive.
+pub(super) fn find_all(store: &Store, notes: &mut Notes) -> io::Result<Vec<FoundExperiment>> {
+    let mut found = Vec::new();
+    let mut root = Folder::open(store.root())?;
+    find_in(store, &mut root, false, notes, &mut found)?;
+    if let Some(mut trash) = open_optional(&store.root().join(TRASH))? {
+        find_in(store, &mut trash, true, notes, &mut found)?;
+    }
+    found.sort_by_cached_key(|experiment| order::experiment(&experiment.id));
+    Ok(found)
+}
+
+fn find_in(
+    store: &Store,
+    folder: &mut Folder,
+    is_deleted: bool,
+    notes: &mut Notes,
+    found: &mut Vec<FoundExperiment>,
+) -> io::Result<()> {
+    for entry in folder.entries(store.tree())? {
+        let is_reserved =
+            !is_deleted && [TRASH.as_bytes(), MODELS.as_bytes()].contains(&entry.name.as_slice());
+        match (entry.name(), entry.kind) {
+            _ if is_reserved => {}
+            (Some(id), EntryKind::Folder) => {
+                let path = folder.path_of(&entry.name);
+                let mut ignored = Notes::default();
+                match read_meta(&path, id, is_deleted, &mut ignored) {
+                    Ok(Some(experiment)) => found.push(FoundExperiment {
+                        id: id.to_owned(),
+                        name: experiment.name,
+                        path,
+                        is_deleted,
+                    }),
+                    Ok(None) => note_folder_without_meta(Kind::Experiments, id, &path, notes),
+                    Err((reason, detail)) => notes.failure(Kind::Experiments, id, "*", reason, detail),
+                }
+            }
+            _ => note_stray(Kind::Experiments, folder, &entry, notes),
+        }
+    }
+    Ok(())
+}
+
+/// Reads an experiment whole.
+pub(super) fn read(store: &Store, found: &FoundExperiment, notes: &mut Notes) -> Option<Experiment> {
+    let experiment = read_meta(&found.path, &found.id, found.is_deleted, notes);
+    let failed = |(reason, detail): Fault, notes: &mut Notes| {
+        notes.failure(Kind::Experiments, &found.id, "*", reason, detail);
+    };
+    let mut experiment = match experiment {
+        Ok(experiment) => experiment?,
+        Err(fault) => {
+            failed(fault, notes);
+            return None;
+        }
+    };
+    let owner = KeyOwner {
+        kind: Kind::Experiments,
+        id: &found.id,
+        field: "tags",
+    };
+    match Folder::open(&found.path) {
+        Ok(folder) => {
+            experiment.tags = read_values(store, &folder, "tags", owner, &mut Vec::new(), notes);
+        }
+        Err(error) => failed(
+            ("unreadable", format!("read {}: {error}", found.path.display())),
+            notes,
+        ),
+    }
+    Some(experiment)
+}
+
+/// Reads the file of an experiment; none where there is no such file.
+fn read_meta(
+    path: &Path,
+    id: &str,
+    is_deleted: bool,
+    notes: &mut Notes,
+) -> Result<Option<Experiment>, Fault> {
+    let path = path.join(META);
+    let bytes = match std::fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(("unreadable", format!("read {}: {error}", path.display()))),
+    };
+    let mut meta = Meta::parse(&bytes).map_err(|error| bad_yaml(&path, &error))?;
+    let experiment_id = meta.text("experiment_id").unwrap_or_default();
+    if experiment_id != id {
+        return Err(id_mismatch(&path, "experiment_id", &experiment_id, id));
+    }
+    // Tags are files; the map in the file is a copy that renaming and deleting leave behind.
+    meta.ignore(&["tags", "lifecycle_stage"]);
+    let name = meta.text("name").unwrap_or_else(|| {
+        let _: Option<()> = meta.refuse("name", "it is missing");
+        String::new()
+    });
+    Ok(Some(Experiment {
+        experiment_id,
+        name,
+        artifact_location: meta.text("artifact_location"),
+        lifecycle_stage: if is_deleted { "deleted" } else { "active" }.to_owned(),
+        creation_time: meta.int("creation_time"),
+        last_update_time: meta.int("last_update_time"),
+        workspace: meta.text("workspace"),
+        extra: meta.finish(Kind::Experiments, id, &path, notes),
+        ..Experiment::default()
+    }))
+}

@@ -1,0 +1,328 @@
+//! An export of a file store, step by step in the order of the archive.
+
+use super::artifacts::{FoundArtifacts, FoundFile, walk};
+use super::dataset;
+use super::experiment::{self, FoundExperiment};
+use super::index::{Described, Indexed, Place, index};
+use super::logged_model;
+use super::metrics::{FoundMetric, MetricOwner};
+use super::notes::Notes;
+use super::registry;
+use super::run::{self, FoundRun, RunFolder};
+use super::selection::Chosen;
+use super::store::{META, MODELS, Store};
+use crate::archive::parallel::{Pool, map_ordered};
+use crate::archive::{ByteSource, Owner, PointSeries};
+use crate::format::{Kind, Object, SortKey};
+use crate::model::{LoggedModel, OwnerKind, RunInfo};
+use crate::source::context::{Export, ExportError};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Entries of an experiment's folder that are never runs.
+pub(super) const NEVER_RUNS: &[&str] = &[META, "datasets", MODELS, "tags", "traces"];
+
+/// An export in progress.
+pub(super) struct Exporter<'a, 'm> {
+    pub(super) export: &'a mut Export<'m>,
+    pub(super) store: Arc<Store>,
+    pub(super) pool: Arc<Pool>,
+    pub(super) experiments: Vec<FoundExperiment>,
+    pub(super) chosen: Chosen,
+}
+
+/// Whether an object is exported, and if not, why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Kept,
+    LeftOut(&'static str),
+}
+
+impl Exporter<'_, '_> {
+    /// Experiments, runs, logged models, the registry, traces.
+    pub(super) fn run(&mut self) -> Result<(), ExportError> {
+        let experiments = self.experiments.clone();
+        let count = experiments.len() as u64;
+        self.export.monitor().begin("experiments", Some(count));
+        for experiment in &experiments {
+            self.experiment(experiment)?;
+            self.export.monitor().advance(1);
+        }
+        self.export.monitor().begin("logged models", None);
+        for experiment in &experiments {
+            self.logged_models(experiment)?;
+        }
+        self.export.monitor().begin("registered models", None);
+        self.registry()?;
+        self.export.monitor().begin("traces", None);
+        for experiment in &experiments {
+            self.traces(experiment)?;
+        }
+        Ok(())
+    }
+
+    /// Whether something is exported that is deleted or not, and chosen or not.
+    pub(super) fn verdict(&self, is_deleted: bool, is_chosen: bool) -> Verdict {
+        match (is_chosen, is_deleted && !self.export.options.include_deleted) {
+            (false, _) => Verdict::LeftOut("not-selected"),
+            (true, true) => Verdict::LeftOut("deleted"),
+            (true, false) => Verdict::Kept,
+        }
+    }
+
+    /// Sorts out which objects of an index are kept; the others are counted.
+    fn keep<T: Described>(
+        &mut self,
+        objects: Vec<Indexed<T>>,
+        is_chosen: impl Fn(&Chosen, &str) -> bool,
+    ) -> Vec<Indexed<T>> {
+        let mut kept = Vec::with_capacity(objects.len());
+        for object in objects {
+            match self.verdict(object.is_deleted, is_chosen(&self.chosen, &object.id)) {
+                Verdict::Kept => kept.push(object),
+                Verdict::LeftOut(reason) => self.export.left_out(T::KIND, reason, 1),
+            }
+        }
+        kept
+    }
+
+    /// The objects of a folder that are kept.
+    pub(super) fn kept_index<T: Described>(
+        &mut self,
+        path: &Path,
+        reserved: &'static [&'static str],
+        place: &Arc<Place>,
+        is_chosen: impl Fn(&Chosen, &str) -> bool,
+    ) -> Result<Vec<Indexed<T>>, ExportError> {
+        let (objects, notes) = index::<T>(&self.store, &self.pool, path, reserved, place);
+        self.chosen
+            .relevant(notes, &place.experiment_id)
+            .report(self.export)?;
+        Ok(self.keep(objects, is_chosen))
+    }
+
+    pub(super) fn place(found: &FoundExperiment) -> Arc<Place> {
+        Arc::new(Place {
+            experiment_id: found.id.clone(),
+            is_deleted: found.is_deleted,
+        })
+    }
+
+    fn experiment(&mut self, found: &FoundExperiment) -> Result<(), ExportError> {
+        let verdict = self.verdict(found.is_deleted, self.chosen.takes_experiment(&found.id));
+        let mut notes = Notes::default();
+        match verdict {
+            Verdict::Kept => {
+                let experiment = experiment::read(&self.store, found, &mut notes);
+                notes.report(self.export)?;
+                if let Some(experiment) = experiment {
+                    self.export.write(&experiment)?;
+                }
+            }
+            Verdict::LeftOut(reason) => self.export.left_out(Kind::Experiments, reason, 1),
+        }
+        let mut notes = Notes::default();
+        let folder = Arc::new(RunFolder {
+            place: Self::place(found),
+            path: found.path.clone(),
+            datasets: dataset::index(&self.store, &found.path, &found.id, &mut notes),
+        });
+        self.chosen.relevant(notes, &found.id).report(self.export)?;
+        let used = self.runs(&folder)?;
+        self.datasets(&folder, verdict, &used)
+    }
+
+    /// Writes the runs of an experiment; returns the folders of the datasets they read.
+    fn runs(&mut self, folder: &Arc<RunFolder>) -> Result<BTreeSet<String>, ExportError> {
+        let is_chosen = |chosen: &Chosen, id: &str| chosen.takes_run(id);
+        let runs = self.kept_index::<RunInfo>(&folder.path, NEVER_RUNS, &folder.place, is_chosen)?;
+        let mut used = BTreeSet::new();
+        let (store, pool, folder) = (self.store.clone(), self.pool.clone(), folder.clone());
+        let work = move |found| run::read(&store, &folder, found);
+        let window = pool.threads() * 4;
+        map_ordered(&pool, window, runs, work, |(found, notes)| {
+            notes.report(self.export)?;
+            match found {
+                Some(found) => self.write_run(found, &mut used),
+                None => Ok(()),
+            }
+        })?;
+        Ok(used)
+    }
+
+    fn write_run(&mut self, found: FoundRun, used: &mut BTreeSet<String>) -> Result<(), ExportError> {
+        let FoundRun {
+            mut run,
+            metrics,
+            artifacts,
+            datasets,
+        } = found;
+        used.extend(datasets);
+        let (key, run_id) = (run.sort_key(), run.id());
+        for metric in metrics {
+            let (name, series) = self.series(metric, run::metric_owner(&run_id))?;
+            if let Some(latest) = series.latest() {
+                run.metrics.insert(name.clone(), latest.clone());
+                let written = self.export.writer.write_metric(&key, &run_id, &name, series);
+                self.export.accept(Kind::Metrics, written)?;
+            }
+        }
+        self.export.write(&run)?;
+        self.artifacts(OwnerKind::Run, run_id, key, artifacts)
+    }
+
+    fn series(
+        &mut self,
+        metric: FoundMetric,
+        owner: MetricOwner<'_>,
+    ) -> Result<(String, PointSeries), ExportError> {
+        let mut notes = Notes::default();
+        let name = metric.key.clone();
+        let series = metric.series(&self.store, owner, &mut notes);
+        notes.report(self.export)?;
+        Ok((name, series))
+    }
+
+    /// Writes the datasets of an experiment that is kept: all of them, or those its chosen runs read.
+    fn datasets(
+        &mut self,
+        folder: &RunFolder,
+        verdict: Verdict,
+        used: &BTreeSet<String>,
+    ) -> Result<(), ExportError> {
+        let mut sorted: Vec<_> = folder.datasets.iter().collect();
+        sorted.sort_by_key(|(_, names)| *names);
+        let experiment_id = &folder.place.experiment_id;
+        for (name, _) in sorted {
+            let is_chosen = self.chosen.takes_whole(experiment_id) || used.contains(name);
+            match verdict {
+                Verdict::Kept if is_chosen => {
+                    let mut notes = Notes::default();
+                    let path = folder.path.join("datasets").join(name);
+                    let dataset = dataset::read(&path, experiment_id, &mut notes);
+                    notes.report(self.export)?;
+                    match dataset {
+                        Ok(dataset) => self.export.write(&dataset)?,
+                        Err((reason, detail)) => {
+                            let id = format!("{experiment_id}/{name}");
+                            self.export
+                                .failure(Kind::Datasets.name(), &id, "*", reason, &detail)?;
+                        }
+                    }
+                }
+                Verdict::Kept => self.export.left_out(Kind::Datasets, "not-selected", 1),
+                Verdict::LeftOut(reason) => self.export.left_out(Kind::Datasets, reason, 1),
+            }
+        }
+        Ok(())
+    }
+
+    fn logged_models(&mut self, found: &FoundExperiment) -> Result<(), ExportError> {
+        let (place, path) = (Self::place(found), found.path.join(MODELS));
+        let is_chosen = |chosen: &Chosen, id: &str| chosen.takes_logged_model(id);
+        let models = self.kept_index::<LoggedModel>(&path, &[], &place, is_chosen)?;
+        let (store, pool) = (self.store.clone(), self.pool.clone());
+        let work = move |found| logged_model::read(&store, &path, &place, found);
+        let window = pool.threads() * 4;
+        map_ordered(&pool, window, models, work, |(found, notes)| {
+            notes.report(self.export)?;
+            match found {
+                Some(found) => self.write_logged_model(found),
+                None => Ok(()),
+            }
+        })
+    }
+
+    fn write_logged_model(&mut self, found: logged_model::FoundModel) -> Result<(), ExportError> {
+        let (key, model_id) = (found.model.sort_key(), found.model.id());
+        self.export.write(&found.model)?;
+        for metric in found.metrics {
+            let (name, series) = self.series(metric, logged_model::metric_owner(&model_id))?;
+            if !series.is_empty() {
+                let written = self
+                    .export
+                    .writer
+                    .write_model_metric(&key, &model_id, &name, series);
+                self.export.accept(Kind::ModelMetrics, written)?;
+            }
+        }
+        self.artifacts(OwnerKind::LoggedModel, model_id, key, found.artifacts)
+    }
+
+    fn registry(&mut self) -> Result<(), ExportError> {
+        let mut notes = Notes::default();
+        let found = registry::find_all(&self.store, &mut notes);
+        let found = found.map_err(|error| super::source_error(&self.store, MODELS, &error))?;
+        notes.report(self.export)?;
+        for model in found {
+            let mut notes = Notes::default();
+            let versions = model.versions(&self.store, &mut notes);
+            let takes_model = self.chosen.takes_registered_model(&model.name);
+            if takes_model {
+                let registered = model.read(&self.store, &mut notes);
+                notes.report(self.export)?;
+                if let Some(registered) = registered {
+                    self.export.write(&registered)?;
+                }
+            } else {
+                self.export.left_out(Kind::RegisteredModels, "not-selected", 1);
+            }
+            for version in versions {
+                let is_chosen = takes_model && self.chosen.takes_version(&version.name, version.version);
+                match self.verdict(registry::is_deleted(&version), is_chosen) {
+                    Verdict::Kept => self.export.write(&version)?,
+                    Verdict::LeftOut(reason) => self.export.left_out(Kind::ModelVersions, reason, 1),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Queues the artifacts of an owner.
+    pub(super) fn artifacts(
+        &mut self,
+        kind: OwnerKind,
+        id: String,
+        sort_key: SortKey,
+        artifacts: FoundArtifacts,
+    ) -> Result<(), ExportError> {
+        let owner = Owner { kind, id, sort_key };
+        match artifacts {
+            FoundArtifacts::None => Ok(()),
+            FoundArtifacts::Listed(files) => {
+                files.into_iter().try_for_each(|file| self.artifact(&owner, file))
+            }
+            FoundArtifacts::Many(root) => {
+                let store = self.store.clone();
+                walk(&store, &root, &mut |file| self.artifact(&owner, file))
+            }
+        }
+    }
+
+    pub(super) fn artifact(&mut self, owner: &Owner, file: FoundFile) -> Result<(), ExportError> {
+        match file {
+            FoundFile::File(path, place) => {
+                let is_taken = self.export.options.selection.takes_artifact(&path);
+                let size_bytes = match is_taken {
+                    true => None,
+                    false => place.metadata().ok().map(|metadata| metadata.len()),
+                };
+                self.export
+                    .artifact(owner, path, size_bytes, ByteSource::File(place))
+            }
+            FoundFile::Failed(Some(path), reason, detail) => {
+                self.export.failed_artifact(owner, path, reason, &detail)
+            }
+            FoundFile::Failed(None, reason, detail) => {
+                self.export
+                    .failure(Kind::Artifacts.name(), &owner.id, "*", reason, &detail)
+            }
+            FoundFile::EmptyFolder => {
+                self.export
+                    .limit(Kind::Artifacts.name(), "*", "empty-directory", 1);
+                Ok(())
+            }
+        }
+    }
+}

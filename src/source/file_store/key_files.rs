@@ -1,0 +1,113 @@
+//! Parameters, tags and metadata: one file per key, its bytes the value; a `/` in a key is a folder.
+
+use super::folder::{EntryKind, Folder};
+use super::notes::Notes;
+use super::store::Store;
+use crate::format::Kind;
+use crate::model::{Text, TextMap};
+
+/// Deepest nesting of keys; a path cannot be much longer.
+const MAX_DEPTH: usize = 256;
+
+/// Whose keys are read, for failures.
+#[derive(Clone, Copy)]
+pub(super) struct KeyOwner<'a> {
+    pub(super) kind: Kind,
+    pub(super) id: &'a str,
+    pub(super) field: &'a str,
+}
+
+/// Reads the values below a folder named `name`; none where it is missing.
+pub(super) fn read_values(
+    store: &Store,
+    parent: &Folder,
+    name: &str,
+    owner: KeyOwner<'_>,
+    buffer: &mut Vec<u8>,
+    notes: &mut Notes,
+) -> TextMap {
+    let mut values = TextMap::new();
+    walk(
+        store,
+        parent,
+        name,
+        owner,
+        notes,
+        &mut |key, folder, file, notes| match folder.read(file, buffer) {
+            Ok(bytes) => {
+                values.insert(key, Text::from_bytes(bytes.to_vec()));
+            }
+            Err(error) => unreadable(owner, folder, file, &error, notes),
+        },
+    );
+    values
+}
+
+/// Notes a file that cannot be read.
+pub(super) fn unreadable(
+    owner: KeyOwner<'_>,
+    folder: &Folder,
+    file: &[u8],
+    error: &std::io::Error,
+    notes: &mut Notes,
+) {
+    let detail = format!("read {}: {error}", folder.path_of(file).display());
+    notes.failure(owner.kind, owner.id, owner.field, "unreadable", detail);
+}
+
+/// Visits the file of each key below a folder.
+pub(super) fn walk(
+    store: &Store,
+    parent: &Folder,
+    name: &str,
+    owner: KeyOwner<'_>,
+    notes: &mut Notes,
+    visit: &mut dyn FnMut(String, &Folder, &[u8], &mut Notes),
+) {
+    match parent.sub(name.as_bytes()) {
+        Ok(folder) => walk_folder(store, folder, "", 0, owner, notes, visit),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => unreadable(owner, parent, name.as_bytes(), &error, notes),
+    }
+}
+
+fn walk_folder(
+    store: &Store,
+    mut folder: Folder,
+    prefix: &str,
+    depth: usize,
+    owner: KeyOwner<'_>,
+    notes: &mut Notes,
+    visit: &mut dyn FnMut(String, &Folder, &[u8], &mut Notes),
+) {
+    let entries = match folder.entries(store.tree()) {
+        Ok(entries) => entries,
+        Err(error) => return unreadable(owner, &folder, b"", &error, notes),
+    };
+    for entry in entries {
+        let place = || folder.path_of(&entry.name).display().to_string();
+        let Some(name) = entry.name() else {
+            let detail = format!("the name of {} is not UTF-8", place());
+            notes.failure(owner.kind, owner.id, owner.field, "name-not-utf8", detail);
+            continue;
+        };
+        match entry.kind {
+            EntryKind::File => visit(format!("{prefix}{name}"), &folder, &entry.name, notes),
+            EntryKind::Folder if depth < MAX_DEPTH => match folder.sub(&entry.name) {
+                Ok(inner) => {
+                    let prefix = format!("{prefix}{name}/");
+                    walk_folder(store, inner, &prefix, depth + 1, owner, notes, visit);
+                }
+                Err(error) => unreadable(owner, &folder, &entry.name, &error, notes),
+            },
+            EntryKind::Folder => {
+                let detail = format!("{} is nested too deeply", place());
+                notes.failure(owner.kind, owner.id, owner.field, "unreadable", detail);
+            }
+            EntryKind::Refused(why) => {
+                let detail = format!("cannot read {}: {why}", place());
+                notes.failure(owner.kind, owner.id, owner.field, "special-file", detail);
+            }
+        }
+    }
+}

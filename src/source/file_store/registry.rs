@@ -1,0 +1,252 @@
+//! The model registry (MLflow 2): `models/<name>/`, and in it `version-<n>/`; prompts are registered models too.
+
+use super::folder::{EntryKind, Folder};
+use super::index::{Fault, bad_yaml, id_mismatch, note_stray};
+use super::key_files::{KeyOwner, read_values};
+use super::meta::Meta;
+use super::notes::Notes;
+use super::store::{META, MODELS, Store, note_folder_without_meta, open_optional};
+use crate::format::{Kind, order};
+use crate::model::registry::DELETED_STAGE;
+use crate::model::{Extra, ModelVersion, RegisteredModel};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Folders and files of a registered model that are not versions.
+const PARTS: [&str; 3] = ["aliases", META, "tags"];
+
+/// A registered model that was found.
+#[derive(Debug, Clone)]
+pub(super) struct FoundModel {
+    /// Its name, which is the name of its folder.
+    pub(super) name: String,
+    /// Its folder.
+    path: PathBuf,
+    workspace: Option<String>,
+}
+
+/// The registered models of a store, in the order of the archive.
+pub(super) fn find_all(store: &Store, notes: &mut Notes) -> io::Result<Vec<FoundModel>> {
+    let mut found = Vec::new();
+    let Some(mut folder) = open_optional(&store.root().join(MODELS))? else {
+        return Ok(found);
+    };
+    for entry in folder.entries(store.tree())? {
+        let (Some(name), EntryKind::Folder) = (entry.name(), entry.kind) else {
+            note_stray(Kind::RegisteredModels, &folder, &entry, notes);
+            continue;
+        };
+        let path = folder.path_of(&entry.name);
+        match read_meta(&path, name, &mut Notes::default()) {
+            Ok(Some(model)) => found.push(FoundModel {
+                name: name.to_owned(),
+                path,
+                workspace: model.workspace,
+            }),
+            Ok(None) => note_folder_without_meta(Kind::RegisteredModels, name, &path, notes),
+            Err((reason, detail)) => notes.failure(Kind::RegisteredModels, name, "*", reason, detail),
+        }
+    }
+    found.sort_by_cached_key(|model| order::registered_model(model.workspace.as_deref(), &model.name));
+    Ok(found)
+}
+
+impl FoundModel {
+    /// The model; none where it is no longer there.
+    pub(super) fn read(&self, store: &Store, notes: &mut Notes) -> Option<RegisteredModel> {
+        let mut model = match read_meta(&self.path, &self.name, notes) {
+            Ok(model) => model?,
+            Err((reason, detail)) => {
+                notes.failure(Kind::RegisteredModels, &self.name, "*", reason, detail);
+                return None;
+            }
+        };
+        let folder = match Folder::open(&self.path) {
+            Ok(folder) => folder,
+            Err(error) => {
+                let detail = format!("read {}: {error}", self.path.display());
+                notes.failure(Kind::RegisteredModels, &self.name, "*", "unreadable", detail);
+                return Some(model);
+            }
+        };
+        let values = |field: &'static str| KeyOwner {
+            kind: Kind::RegisteredModels,
+            id: &self.name,
+            field,
+        };
+        let mut buffer = Vec::new();
+        model.tags = read_values(store, &folder, "tags", values("tags"), &mut buffer, notes);
+        let aliases = read_values(store, &folder, "aliases", values("aliases"), &mut buffer, notes);
+        for (alias, text) in aliases {
+            match text.as_str().and_then(|text| text.trim().parse().ok()) {
+                Some(version) => {
+                    model.aliases.insert(alias, version);
+                }
+                None => {
+                    let path = self.path.join("aliases").join(&alias);
+                    let detail = format!("{} holds no version number", path.display());
+                    notes.failure(Kind::RegisteredModels, &self.name, "aliases", "bad-field", detail);
+                }
+            }
+        }
+        Some(model)
+    }
+
+    /// The versions, in the order of their numbers.
+    pub(super) fn versions(&self, store: &Store, notes: &mut Notes) -> Vec<ModelVersion> {
+        let mut versions = Vec::new();
+        let opened = Folder::open(&self.path).and_then(|mut folder| {
+            let entries = folder.entries(store.tree())?;
+            Ok((folder, entries))
+        });
+        let (folder, entries) = match opened {
+            Ok(opened) => opened,
+            Err(error) => {
+                let detail = format!("read {}: {error}", self.path.display());
+                notes.failure(Kind::ModelVersions, &self.name, "*", "unreadable", detail);
+                return versions;
+            }
+        };
+        for entry in entries {
+            let number = entry.name().and_then(|name| name.strip_prefix("version-"));
+            match (number, entry.kind) {
+                (Some(number), EntryKind::Folder) => {
+                    versions.extend(self.version(store, &folder, number, notes))
+                }
+                _ if entry.name().is_some_and(|name| PARTS.contains(&name)) => {}
+                (None, EntryKind::Folder) if entry.name().is_some() => {
+                    note_folder_without_meta(
+                        Kind::ModelVersions,
+                        &format!("{}/{}", self.name, entry.shown()),
+                        &folder.path_of(&entry.name),
+                        notes,
+                    );
+                }
+                _ => note_stray(Kind::ModelVersions, &folder, &entry, notes),
+            }
+        }
+        versions.sort_by_key(|version: &ModelVersion| version.version);
+        versions
+    }
+
+    fn version(
+        &self,
+        store: &Store,
+        model: &Folder,
+        number: &str,
+        notes: &mut Notes,
+    ) -> Option<ModelVersion> {
+        let id = format!("{}/{number}", self.name);
+        let name = format!("version-{number}");
+        let path = model.path_of(name.as_bytes());
+        let failed = |(reason, detail): Fault, notes: &mut Notes| {
+            notes.failure(Kind::ModelVersions, &id, "*", reason, detail);
+            None
+        };
+        let read = model.sub(name.as_bytes()).and_then(|folder| {
+            let bytes = std::fs::read(path.join(META))?;
+            Ok((folder, bytes))
+        });
+        let (folder, bytes) = match read {
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                note_folder_without_meta(Kind::ModelVersions, &id, &path, notes);
+                return None;
+            }
+            Err(error) => return failed(("unreadable", format!("read {}: {error}", path.display())), notes),
+        };
+        let mut version = match parse_version(&bytes, &self.name, number, &path.join(META), notes) {
+            Ok(version) => version,
+            Err(fault) => return failed(fault, notes),
+        };
+        let owner = KeyOwner {
+            kind: Kind::ModelVersions,
+            id: &id,
+            field: "tags",
+        };
+        version.tags = read_values(store, &folder, "tags", owner, &mut Vec::new(), notes);
+        Some(version)
+    }
+}
+
+/// Reads the file of a registered model; none where there is no such file.
+fn read_meta(path: &Path, name: &str, notes: &mut Notes) -> Result<Option<RegisteredModel>, Fault> {
+    let path = path.join(META);
+    let bytes = match std::fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(("unreadable", format!("read {}: {error}", path.display()))),
+    };
+    let mut meta = Meta::parse(&bytes).map_err(|error| bad_yaml(&path, &error))?;
+    let found = meta.text("name").unwrap_or_default();
+    if found != name {
+        return Err(id_mismatch(&path, "name", &found, name));
+    }
+    // Tags and aliases are files; what the file says of them is an old copy.
+    meta.ignore(&["aliases", "tags", "latest_versions"]);
+    Ok(Some(RegisteredModel {
+        name: found,
+        creation_timestamp: meta.int("creation_timestamp"),
+        last_updated_timestamp: meta.int("last_updated_timestamp"),
+        description: meta.text("description"),
+        workspace: meta.text("workspace"),
+        extra: meta.finish(Kind::RegisteredModels, name, &path, notes),
+        ..RegisteredModel::default()
+    }))
+}
+
+fn parse_version(
+    bytes: &[u8],
+    name: &str,
+    number: &str,
+    path: &Path,
+    notes: &mut Notes,
+) -> Result<ModelVersion, Fault> {
+    let mut meta = Meta::parse(bytes).map_err(|error| bad_yaml(path, &error))?;
+    let found = meta.text("name").unwrap_or_default();
+    if found != name {
+        return Err(id_mismatch(path, "name", &found, name));
+    }
+    let version = meta
+        .int("version")
+        .and_then(|version| u64::try_from(version).ok());
+    let version = version.filter(|version| version.to_string() == number);
+    let version = version.ok_or_else(|| id_mismatch(path, "version", "(another number)", number))?;
+    // Aliases are files of the model; tags are files of the version.
+    meta.ignore(&["aliases", "tags"]);
+    let id = format!("{name}/{number}");
+    let mut model_version = ModelVersion {
+        name: found,
+        version,
+        creation_timestamp: meta.int("creation_timestamp"),
+        last_updated_timestamp: meta.int("last_updated_timestamp"),
+        user_id: meta.text("user_id"),
+        // The stage is the text "None" where there is none.
+        current_stage: meta.text("current_stage"),
+        description: meta.text("description"),
+        source: meta.text("source"),
+        storage_location: meta.text("storage_location"),
+        run_id: meta.text("run_id"),
+        run_link: meta.text("run_link"),
+        status: meta.text("status"),
+        status_message: meta.text("status_message"),
+        model_id: meta.text("model_id"),
+        workspace: meta.text("workspace"),
+        ..ModelVersion::default()
+    };
+    model_version.extra = version_extra(meta, &id, path, notes);
+    Ok(model_version)
+}
+
+/// Fields this version does not know, less lists that say nothing.
+fn version_extra(mut meta: Meta, id: &str, path: &Path, notes: &mut Notes) -> Extra {
+    for name in ["model_params", "model_metrics", "metrics", "params"] {
+        meta.ignore_empty(name);
+    }
+    meta.finish(Kind::ModelVersions, id, path, notes)
+}
+
+/// Whether a version is deleted: its folder stays, its stage says so.
+pub(super) fn is_deleted(version: &ModelVersion) -> bool {
+    version.current_stage.as_deref() == Some(DELETED_STAGE)
+}

@@ -1,0 +1,83 @@
+//! The tree that is read, as worker threads see it.
+
+use super::folder::Folder;
+use super::notes::Notes;
+use crate::format::Kind;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Name of the folder of deleted experiments.
+pub(super) const TRASH: &str = ".trash";
+/// Name of the folder of registered models in the root, and of logged models in an experiment.
+pub(super) const MODELS: &str = "models";
+/// Name of the file that describes an experiment, run, model or dataset.
+pub(super) const META: &str = "meta.yaml";
+
+/// Where the tree is, and what else its reader needs to know.
+#[derive(Debug)]
+pub(super) struct Store {
+    root: PathBuf,
+    tree: PathBuf,
+    scratch: PathBuf,
+    artifacts_destination: Option<PathBuf>,
+}
+
+impl Store {
+    /// The store at `root`; temporary files go to `scratch`.
+    pub(super) fn new(
+        root: &Path,
+        scratch: &Path,
+        artifacts_destination: Option<PathBuf>,
+    ) -> io::Result<Self> {
+        Ok(Store {
+            root: std::path::absolute(root)?,
+            tree: root.canonicalize()?,
+            scratch: scratch.to_owned(),
+            artifacts_destination,
+        })
+    }
+
+    /// The root as it was named, made absolute.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The root without symbolic links: links inside it must not lead out of this.
+    pub(super) fn tree(&self) -> &Path {
+        &self.tree
+    }
+
+    /// A directory for temporary files.
+    pub(super) fn scratch(&self) -> &Path {
+        &self.scratch
+    }
+
+    /// The directory behind `mlflow-artifacts:` URIs.
+    pub(super) fn artifacts_destination(&self) -> Option<&Path> {
+        self.artifacts_destination.as_deref()
+    }
+}
+
+/// Notes a folder in which no `meta.yaml` is: one that holds files is a failure, an empty one nothing but a leftover.
+pub(super) fn note_folder_without_meta(kind: Kind, id: &str, path: &Path, notes: &mut Notes) {
+    let mut entries = walkdir::WalkDir::new(path).into_iter().filter_map(Result::ok);
+    let holds_files = entries.any(|entry| !entry.file_type().is_dir());
+    if holds_files && !id.starts_with('.') {
+        let detail = format!(
+            "{} holds files but no {META}, so MLflow does not see it",
+            path.display()
+        );
+        notes.failure(kind, id, "*", "no-meta", detail);
+    } else {
+        notes.limit(kind, "*", if holds_files { "stray" } else { "empty-directory" });
+    }
+}
+
+/// Opens a folder that may be missing.
+pub(super) fn open_optional(path: &Path) -> io::Result<Option<Folder>> {
+    match Folder::open(path) {
+        Ok(folder) => Ok(Some(folder)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
