@@ -6,5 +6,6 @@ pub mod client;
 pub mod format;
 pub mod model;
 pub mod monitor;
+pub mod sink;
 pub mod source;
 pub mod transform;

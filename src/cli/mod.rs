@@ -4,7 +4,9 @@ mod common;
 mod error;
 mod exit;
 mod export;
+mod import;
 mod info;
+mod map;
 mod progress;
 mod transform;
 
@@ -28,7 +30,9 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Export(export::Args),
+    Import(import::Args),
     Info(info::Args),
+    Map(map::Args),
     Transform(transform::Args),
 }
 
@@ -49,7 +53,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let done = match cli.command {
         Command::Export(args) => args.run(),
+        Command::Import(args) => args.run(),
         Command::Info(args) => args.run(),
+        Command::Map(args) => args.run(),
         Command::Transform(args) => args.run(),
     };
     match done {

@@ -148,10 +148,8 @@ impl Fitting {
         version: &ModelVersion,
         context: &VersionContext,
     ) -> Result<(Texts, Option<String>, Vec<Change>), PyJsonError> {
-        let mut fit = self.begin(
-            Kind::ModelVersions,
-            &format!("{}/{}", version.name, version.version),
-        );
+        let id = format!("{}/{}", version.name, version.version);
+        let mut fit = self.begin(Kind::ModelVersions, &id);
         let is_prompt = crate::model::registry::is_prompt(&version.tags);
         let overlay = match is_prompt {
             true => None,

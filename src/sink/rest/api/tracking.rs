@@ -302,6 +302,14 @@ impl Api {
         self.post("runs/delete", Repeat::Safe, &json!({"run_id": run_id})).map(drop)
     }
 
+    /// Restores a deleted run.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn restore_run(&self, run_id: &str) -> Result<()> {
+        self.post("runs/restore", Repeat::Safe, &json!({"run_id": run_id})).map(drop)
+    }
+
     /// Stores a file through the server's artifact proxy; `path` is below the proxy's root.
     ///
     /// # Errors

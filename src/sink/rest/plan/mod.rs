@@ -6,6 +6,7 @@ mod decide;
 #[cfg(test)]
 mod tests;
 
+pub use build::Named;
 pub use chosen::Chosen;
 
 use super::changes::{Change, ChangeCount, Changes};
