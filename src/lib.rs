@@ -6,6 +6,7 @@ pub mod client;
 pub mod format;
 pub mod model;
 pub mod monitor;
+pub mod report;
 pub mod sink;
 pub mod source;
 pub mod transform;

@@ -37,10 +37,16 @@ fn shown(readme: &str) -> Vec<Shown> {
 fn fits(pattern: &str, line: &str) -> bool {
     let mut pieces = pattern.split('…');
     let first = pieces.next().unwrap_or_default();
-    let Some(mut rest) = line.strip_prefix(first) else { return false };
+    let Some(mut rest) = line.strip_prefix(first) else {
+        return false;
+    };
     let pieces: Vec<_> = pieces.collect();
     for (index, piece) in pieces.iter().enumerate() {
-        let found = if index + 1 == pieces.len() { rest.rfind(piece) } else { rest.find(piece) };
+        let found = if index + 1 == pieces.len() {
+            rest.rfind(piece)
+        } else {
+            rest.find(piece)
+        };
         let Some(start) = found else { return false };
         rest = &rest[start + piece.len()..];
     }
@@ -52,7 +58,10 @@ fn the_readme_shows_what_mlark_prints() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
     let commands = shown(&readme);
-    let ours: Vec<_> = commands.iter().filter(|shown| shown.command.starts_with("mlark ")).collect();
+    let ours: Vec<_> = commands
+        .iter()
+        .filter(|shown| shown.command.starts_with("mlark "))
+        .collect();
     assert!(ours.len() >= 6, "the README shows the main job");
     let directory = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink(root.join("fixtures"), directory.path().join("fixtures")).unwrap();
@@ -72,9 +81,17 @@ fn the_readme_shows_what_mlark_prints() {
         let lines: Vec<_> = text.lines().collect();
         let errors = String::from_utf8_lossy(&output.stderr);
         let same = lines.len() == shown.output.len()
-            && shown.output.iter().zip(&lines).all(|(pattern, line)| fits(pattern, line));
+            && shown
+                .output
+                .iter()
+                .zip(&lines)
+                .all(|(pattern, line)| fits(pattern, line));
         let expected = shown.output.join("\n");
-        assert!(same, "$ {}\n{text}\n--- the README shows\n{expected}\n--- stderr\n{errors}", shown.command);
+        assert!(
+            same,
+            "$ {}\n{text}\n--- the README shows\n{expected}\n--- stderr\n{errors}",
+            shown.command
+        );
     }
 }
 

@@ -168,7 +168,8 @@ pub(crate) fn parse_line(archive: &Archive, line: &Line<'_>) -> Result<Value> {
     Ok(value)
 }
 
-fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+/// Whether bytes occur within others.
+pub(crate) fn contains(haystack: &[u8], needle: &[u8]) -> bool {
     haystack.windows(needle.len()).any(|window| window == needle)
 }
 

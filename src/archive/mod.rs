@@ -15,6 +15,7 @@ mod points;
 mod reader;
 mod spill;
 mod staging;
+pub mod verify;
 mod writer;
 mod zip;
 
@@ -27,4 +28,5 @@ pub(crate) use lines::{inlined, parse_line};
 pub(crate) use part::PartWriter;
 pub use points::PointSeries;
 pub use reader::{Archive, CheckedReader};
+pub(crate) use staging::Staging;
 pub use writer::{ArchiveWriter, Duplicates, FileFailure, ManifestHead, Owner, WriterOptions};

@@ -2,6 +2,8 @@
 
 use super::error::{CliError, Result};
 use crate::archive::{ContainerKind, WriterOptions};
+use crate::report::list::TextTest;
+use crate::source::Patterns;
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
 
@@ -77,6 +79,18 @@ pub(super) fn tracking_uri(given: Option<&str>, what: &str) -> Result<String> {
         .map(str::to_owned)
         .or_else(from_environment)
         .ok_or_else(|| CliError::usage(format!("no {what} was given, and MLFLOW_TRACKING_URI is not set")))
+}
+
+/// A test of names by a name or glob.
+pub(super) fn name_test(text: String) -> Result<TextTest> {
+    let patterns = Patterns::names(vec![text]).map_err(CliError::usage)?;
+    Ok(Box::new(move |name| patterns.matches(name)))
+}
+
+/// A test of artifact paths by a path or glob.
+pub(super) fn path_test(text: String) -> Result<TextTest> {
+    let patterns = Patterns::paths(vec![text]).map_err(CliError::usage)?;
+    Ok(Box::new(move |path| patterns.matches(path)))
 }
 
 /// A number with thousands separated, for people.

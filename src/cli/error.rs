@@ -4,6 +4,8 @@ use super::Exit;
 use crate::archive::ArchiveError;
 use crate::sink::rest::ImportError;
 use crate::sink::rest::journal::JournalError;
+use crate::report::ReportError;
+use crate::sink::extract::ExtractError;
 use crate::source::ExportError;
 use crate::transform::TransformError;
 use std::io;
@@ -116,6 +118,44 @@ impl From<ImportError> for CliError {
             exit: error.kind().map_or(Exit::Target, Exit::of_error),
             error: error.into(),
             hint,
+        }
+    }
+}
+
+impl From<ReportError> for CliError {
+    fn from(error: ReportError) -> Self {
+        let (exit, hint) = match &error {
+            ReportError::NotFound { .. } => (Exit::Usage, Some("`mlark ls` lists what there is")),
+            ReportError::Ambiguous { .. } => (Exit::Usage, Some("give a whole id, or --kind")),
+            ReportError::Absent { failed: true, .. } => (Exit::Incomplete, None),
+            error => (Exit::of_error(error.kind()), None),
+        };
+        match error {
+            ReportError::Archive(error) => error.into(),
+            error => CliError {
+                exit,
+                error: error.into(),
+                hint: hint.map(str::to_owned),
+            },
+        }
+    }
+}
+
+impl From<ExtractError> for CliError {
+    fn from(error: ExtractError) -> Self {
+        let hint = "--keep-going leaves it out, says so and exits with 3";
+        match error {
+            ExtractError::Archive(ArchiveError::OutputExists { path }) => CliError {
+                exit: Exit::Usage,
+                error: ArchiveError::OutputExists { path }.into(),
+                hint: Some("artifacts are extracted to a directory that does not exist yet".to_owned()),
+            },
+            ExtractError::Archive(error) => error.into(),
+            error => CliError {
+                exit: Exit::of_error(error.kind()),
+                error: error.into(),
+                hint: Some(hint.to_owned()),
+            },
         }
     }
 }

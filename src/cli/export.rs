@@ -128,6 +128,7 @@ impl Args {
             keep_going: self.keep_going,
             include_deleted: self.include_deleted,
             origin: self.origin,
+            source_uri: None,
             selection: self.selection.into_selection()?,
             artifacts_destination: self.artifacts_destination,
         };

@@ -1,14 +1,22 @@
 //! The command line: one file per command, each with its `Args` and a `run` that reads like a recipe.
 
+mod cat;
 mod common;
+mod diff;
 mod error;
 mod exit;
 mod export;
+mod extract;
 mod import;
 mod info;
+mod ls;
 mod map;
 mod progress;
+mod show;
+mod snapshot;
+mod table;
 mod transform;
+mod verify;
 
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
@@ -33,7 +41,14 @@ enum Command {
     Import(import::Args),
     Info(info::Args),
     Map(map::Args),
+    Ls(ls::Args),
+    Show(show::Args),
+    Cat(cat::Args),
+    Extract(extract::Args),
+    Snapshot(snapshot::Args),
+    Diff(diff::Args),
     Transform(transform::Args),
+    Verify(verify::Args),
 }
 
 /// Runs the command line; what it found or made decides the exit code.
@@ -56,7 +71,14 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Import(args) => args.run(),
         Command::Info(args) => args.run(),
         Command::Map(args) => args.run(),
+        Command::Ls(args) => args.run(),
+        Command::Show(args) => args.run(),
+        Command::Cat(args) => args.run(),
+        Command::Extract(args) => args.run(),
+        Command::Snapshot(args) => args.run(),
+        Command::Diff(args) => args.run(),
         Command::Transform(args) => args.run(),
+        Command::Verify(args) => args.run(),
     };
     match done {
         Ok(exit) => exit.into(),

@@ -10,9 +10,11 @@ pub mod loss;
 pub mod manifest;
 pub mod order;
 pub mod strict_json;
+pub mod undo;
 
 pub use kind::Kind;
 pub use line::Object;
 pub use loss::{Loss, LossClass, LossCount};
 pub use manifest::Manifest;
 pub use order::SortKey;
+pub use undo::UndoLine;

@@ -111,6 +111,11 @@ pub fn trace(experiment_id: &str, request_time: Option<i64>, trace_id: &str) -> 
         .text(trace_id)
 }
 
+/// Order of spans: that of their traces, then start time and span id.
+pub fn span(trace: &SortKey, start_time_unix_nano: Option<i64>, span_id: &str) -> SortKey {
+    trace.clone().optional_time(start_time_unix_nano).text(span_id)
+}
+
 /// Order of registered models: workspace, name.
 pub fn registered_model(workspace: Option<&str>, name: &str) -> SortKey {
     SortKey::new().optional_text(workspace).text(name)

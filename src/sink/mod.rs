@@ -1,3 +1,4 @@
-//! Where an archive goes: each sink reads an archive and knows nothing of sources.
+//! Where archives go; each sink reads an archive and knows nothing of sources.
 
+pub mod extract;
 pub mod rest;

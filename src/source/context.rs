@@ -8,8 +8,8 @@ use crate::archive::{
 };
 use crate::format::line::to_value;
 use crate::format::manifest::{Selection as SelectionRecord, SourceInfo};
-use crate::format::{Kind, Loss, LossClass, LossCount, Manifest, Object};
-use crate::model::Absent;
+use crate::format::{Kind, Loss, LossClass, LossCount, Manifest, Object, SortKey, order};
+use crate::model::{Absent, Span, Trace};
 use crate::monitor::Monitor;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -123,6 +123,25 @@ impl<'m> Export<'m> {
         }
         let written = self.writer.write_value(object, value);
         self.accept(T::KIND, written)
+    }
+
+    /// Writes the spans of a trace, which may come in any order.
+    ///
+    /// # Errors
+    /// As [`Export::write`].
+    pub fn write_spans(&mut self, trace: &Trace, mut spans: Vec<Span>) -> Result<(), ExportError> {
+        let trace_key = trace.sort_key();
+        spans.sort_by_cached_key(|span| {
+            order::span(&SortKey::new(), span.start_time_unix_nano, &span.span_id)
+        });
+        for span in &spans {
+            let key = order::span(&trace_key, span.start_time_unix_nano, &span.span_id);
+            let line = self.writer.line_of(to_value(span))?;
+            let id = format!("{}/{}", span.trace_id, span.span_id);
+            let written = self.writer.write_line(Kind::Spans, key, &id, &line);
+            self.accept(Kind::Spans, written)?;
+        }
+        Ok(())
     }
 
     /// Turns an object that the format cannot hold into a failure.
@@ -257,7 +276,7 @@ impl<'m> Export<'m> {
     ///
     /// # Errors
     /// The archive cannot be written, or a queued file could not be read and `--keep-going` was not given.
-    pub fn finish(mut self, source: SourceInfo) -> Result<ExportReport, ExportError> {
+    pub fn finish(mut self, mut source: SourceInfo) -> Result<ExportReport, ExportError> {
         self.with_failures(|writer, on_failure| writer.drain_artifacts(on_failure))?;
         let left_out = self.left_out.iter().map(|((kind, reason), &count)| LossCount {
             kind: kind.clone(),
@@ -269,6 +288,9 @@ impl<'m> Export<'m> {
             options: self.options.selection.to_manifest(self.options.include_deleted),
             left_out: left_out.collect(),
         };
+        if let Some(source_uri) = &self.options.source_uri {
+            source.uri = uri::redact(source_uri);
+        }
         let origin = self.options.origin.take();
         let head = ManifestHead {
             origin: origin.unwrap_or_else(|| uri::origin_of(&source.uri)),

@@ -72,6 +72,16 @@ pub fn kind_of(source: &str) -> Result<SourceKind, ExportError> {
     if !path.exists() {
         return Err(no_data("there is no such file or directory"));
     }
+    if super::unpack::is_foreign_zip(path) {
+        // What is in it is seen when it is unpacked.
+        return Ok(SourceKind::FileStore);
+    }
+    if super::exim::looks_like_exim(path) {
+        return Ok(SourceKind::ExportImport);
+    }
+    if super::file_store::looks_like_file_store(path) {
+        return Ok(SourceKind::FileStore);
+    }
     Err(no_data(
         "neither an mlruns tree (folders with meta.yaml) nor an export of mlflow-export-import (experiment.json, model.json, …) lies there",
     ))

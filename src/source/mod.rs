@@ -7,6 +7,7 @@ pub mod exim;
 pub mod file_store;
 mod options;
 pub(crate) mod span_file;
+mod unpack;
 pub mod uri;
 
 pub use context::{Export, ExportError, ExportReport};
@@ -27,8 +28,22 @@ pub fn export(
     options: ExportOptions,
     monitor: &dyn Monitor,
 ) -> Result<ExportReport, ExportError> {
-    let _ = (out, options, monitor);
+    let path = uri::local_path(source).filter(|path| unpack::is_foreign_zip(Path::new(path)));
+    if let Some(path) = path {
+        let unpacked = unpack::unpack(Path::new(&path), out)?;
+        let root = unpacked.root().display().to_string();
+        let options = ExportOptions {
+            source_uri: options.source_uri.or(Some(source.to_owned())),
+            ..options
+        };
+        return export(detect::kind_of(&root)?, &root, out, options, monitor);
+    }
     match kind {
+        SourceKind::ExportImport => exim::export(source, out, options, monitor),
+        SourceKind::FileStore => {
+            let root = uri::local_path(source).unwrap_or_else(|| source.to_owned());
+            file_store::export(Path::new(&root), out, options, monitor)
+        }
         _ => Err(ExportError::NoData {
             source_uri: uri::redact(source),
             detail: "this build does not read that kind of source".to_owned(),

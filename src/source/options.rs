@@ -17,6 +17,8 @@ pub struct ExportOptions {
     pub include_deleted: bool,
     /// Stable name of where the data comes from; a digest of the source's URI where absent.
     pub origin: Option<String>,
+    /// What the manifest names as the source, where that is not what was read (an unpacked zip).
+    pub source_uri: Option<String>,
     /// Which objects.
     pub selection: Selection,
     /// Directory that a server's `--artifacts-destination` names, for `mlflow-artifacts:` URIs.
@@ -181,6 +183,19 @@ impl Patterns {
     /// The patterns as given.
     pub fn texts(&self) -> &[String] {
         &self.texts
+    }
+
+    /// The patterns that a text is, or matches.
+    pub fn matching(&self, text: &str) -> Vec<&str> {
+        let by_glob = self
+            .globs
+            .as_ref()
+            .map_or_else(Vec::new, |globs| globs.matches(text));
+        let texts = self.texts.iter().enumerate();
+        texts
+            .filter(|(index, pattern)| *pattern == text || by_glob.contains(index))
+            .map(|(_, pattern)| pattern.as_str())
+            .collect()
     }
 
     /// Whether a text is one of the patterns, or matches one.

@@ -61,9 +61,8 @@ impl SpanFile {
         }
         file.is_whole &= is_derived(request.as_ref(), &file.spans, "mlflow.spanInputs");
         file.is_whole &= is_derived(response.as_ref(), &file.spans, "mlflow.spanOutputs");
-        file.spans.sort_by(|a, b| {
-            (a.start_time_unix_nano, &a.span_id).cmp(&(b.start_time_unix_nano, &b.span_id))
-        });
+        file.spans
+            .sort_by(|a, b| (a.start_time_unix_nano, &a.span_id).cmp(&(b.start_time_unix_nano, &b.span_id)));
         file
     }
 }
@@ -72,7 +71,12 @@ impl SpanFile {
 fn is_derived(text: Option<&PyJson>, spans: &[Span], attribute: &str) -> bool {
     let Some(text) = text else { return true };
     let mut roots = spans.iter().filter(|span| span.parent_span_id.is_none());
-    let of_root = |span: &Span| span.attributes.get(attribute).and_then(Value::as_str).map(str::to_owned);
+    let of_root = |span: &Span| {
+        span.attributes
+            .get(attribute)
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+    };
     roots.any(|span| of_root(span).as_deref() == text.as_str())
 }
 
@@ -100,7 +104,10 @@ fn span(exported: PyJson, trace_id: &str) -> Option<Span> {
         links: fields.list("links").into_iter().map(link).collect(),
         extra: Extra::new(),
     };
-    if let Some(own) = own_trace_id.map(|id| hex_id(&id)).filter(|own| !tells(trace_id, own)) {
+    if let Some(own) = own_trace_id
+        .map(|id| hex_id(&id))
+        .filter(|own| !tells(trace_id, own))
+    {
         span.extra.insert(OTEL_TRACE_ID.to_owned(), own.into());
     }
     span.extra.extend(fields.finish());
@@ -175,7 +182,10 @@ impl Fields {
     }
 
     fn take_if(&mut self, key: &str, fits: impl Fn(&PyJson) -> bool) -> Option<PyJson> {
-        let index = self.0.iter().position(|(name, value)| name == key && fits(value))?;
+        let index = self
+            .0
+            .iter()
+            .position(|(name, value)| name == key && fits(value))?;
         Some(self.0.remove(index).1)
     }
 
@@ -225,7 +235,11 @@ impl Fields {
 /// Entries of a user's own dict as the archive keeps them: a key that starts with `$` gets one more.
 fn free_entries(entries: impl IntoIterator<Item = (String, PyJson)>) -> BTreeMap<String, Value> {
     let entries = entries.into_iter().map(|(key, value)| {
-        let key = if key.starts_with('$') { format!("${key}") } else { key };
+        let key = if key.starts_with('$') {
+            format!("${key}")
+        } else {
+            key
+        };
         (key, value.to_free_json())
     });
     entries.collect()
@@ -255,9 +269,18 @@ mod tests {
             );
             let span = &file.spans[0];
             assert!(file.is_whole);
-            assert_eq!((span.span_id.as_str(), span.start_time_unix_nano), ("04cf3db7ecd83c0e", Some(5)));
-            assert_eq!((span.end_time_unix_nano, span.status_code.as_deref()), (None, Some("OK")));
-            assert_eq!(span.extra["otel_trace_id"], json!("30a5f94df81c996d879c93954d6b41a3"));
+            assert_eq!(
+                (span.span_id.as_str(), span.start_time_unix_nano),
+                ("04cf3db7ecd83c0e", Some(5))
+            );
+            assert_eq!(
+                (span.end_time_unix_nano, span.status_code.as_deref()),
+                (None, Some("OK"))
+            );
+            assert_eq!(
+                span.extra["otel_trace_id"],
+                json!("30a5f94df81c996d879c93954d6b41a3")
+            );
             assert_eq!(span.events[0].attributes["$$n"], json!({"$float": "NaN"}));
             assert_eq!(span.events[0].time_unix_nano, Some(6));
         }
@@ -277,8 +300,14 @@ mod tests {
         assert!(file.is_whole);
         assert_eq!(span.span_id, "cec0d99ab0392d0d");
         assert_eq!(span.parent_span_id.as_deref(), Some("4e892ded7b9f42cc"));
-        assert_eq!((span.status_code.as_deref(), span.status_message.as_deref()), (Some("ERROR"), Some("m")));
-        assert_eq!((span.end_time_unix_nano, span.links[0].trace_id.as_str()), (Some(10), "tr-ab"));
+        assert_eq!(
+            (span.status_code.as_deref(), span.status_message.as_deref()),
+            (Some("ERROR"), Some("m"))
+        );
+        assert_eq!(
+            (span.end_time_unix_nano, span.links[0].trace_id.as_str()),
+            (Some(10), "tr-ab")
+        );
         assert_eq!(span.extra, Extra::from([("new".to_owned(), json!([1.0]))]));
     }
 

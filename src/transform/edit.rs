@@ -8,7 +8,6 @@ use crate::format::line::{canonical, to_value};
 use crate::format::manifest::{FileDescriptor, Manifest};
 use crate::format::{Kind, SortKey};
 use crate::model::Digest;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -88,30 +87,7 @@ impl TransformError {
 /// Result of a transform's step.
 pub(super) type Result<T, E = TransformError> = std::result::Result<T, E>;
 
-/// A line of an undo file: how one object's tags were before.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct UndoLine {
-    /// Keys of tags that were not there.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub added: Vec<String>,
-    /// Blobs that the transform stored; stands alone in a line of kind `blobs`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub added_blobs: Vec<Digest>,
-    /// Id of the object.
-    pub id: String,
-    /// Kind of the object.
-    pub kind: String,
-    /// Values that tags had.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub replaced: BTreeMap<String, Value>,
-    /// Workspace of the object, where ids are unique only within one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub workspace: Option<String>,
-}
-
-/// Kind of the undo line that lists blobs.
-pub(super) const BLOBS_LINE: &str = "blobs";
+pub(super) use crate::format::undo::{BLOBS_LINE, UndoLine};
 
 /// A line after its edit.
 pub(super) struct Edited {

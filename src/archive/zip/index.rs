@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, collections::BTreeMap, fs::File, mem};
 
+use crate::model::Digest;
+
 use super::{
     name::{blob_name, parse_blob_name},
     profile::{EntryHeader, Method},
@@ -178,11 +180,26 @@ impl ZipIndex {
 
     /// The blob with this digest.
     pub(crate) fn blob(&self, digest: &[u8; 32]) -> Option<IndexEntry<'_>> {
-        let place = self
-            .by_digest
-            .binary_search_by_key(&digest, |place| &self.blobs[*place as usize].digest)
-            .ok()?;
+        let place = self.blob_rank(digest)?;
         Some(self.blobs[self.by_digest[place] as usize].unpack())
+    }
+
+    /// The place of the blob with this digest in the order of digests.
+    pub(crate) fn blob_rank(&self, digest: &[u8; 32]) -> Option<usize> {
+        self.by_digest
+            .binary_search_by_key(&digest, |place| &self.blobs[*place as usize].digest)
+            .ok()
+    }
+
+    /// Digest and claimed size of a blob, by its place in the order of digests.
+    pub(crate) fn blob_by_rank(&self, rank: usize) -> (Digest, u64) {
+        self.blob_in_file_order(self.by_digest[rank] as usize)
+    }
+
+    /// Digest and claimed size of a blob, by its place in the file.
+    pub(crate) fn blob_in_file_order(&self, place: usize) -> (Digest, u64) {
+        let record = &self.blobs[place];
+        (Digest(record.digest), unpack48(record.size))
     }
 
     /// The entry with exactly this name.

@@ -1,6 +1,9 @@
 //! A file written from its start, whose last part can still be patched or cut off cheaply.
 
-use std::{fs::File, io, os::unix::fs::FileExt};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::thread::{self, JoinHandle};
 
 /// Small entries live and die in this many bytes without a system call of their own.
 const BUFFER_LEN: usize = 1 << 20;
@@ -12,6 +15,8 @@ pub(super) struct OutputFile {
     /// How many bytes are in the file; the buffer follows them.
     flushed: u64,
     buffer: Vec<u8>,
+    /// Fills the start of the file while more is appended.
+    copying: Option<JoinHandle<io::Result<()>>>,
 }
 
 impl OutputFile {
@@ -22,6 +27,7 @@ impl OutputFile {
             file,
             flushed: 0,
             buffer: Vec::with_capacity(BUFFER_LEN),
+            copying: None,
         })
     }
 
@@ -72,18 +78,27 @@ impl OutputFile {
 
     /// Copies the first `len` bytes of another file to the start of this one, in the kernel where it can.
     ///
-    /// Does not move the position of `source`. On file systems that share blocks the kernel shares them.
+    /// The copy goes on beside what is appended, since every write names its place; [`OutputFile::into_file`] waits
+    /// for it and has its error. Does not move the position of `source`. On file systems that share blocks the kernel
+    /// shares them.
     pub(super) fn copy_from_start(&mut self, source: &File, len: u64) -> io::Result<()> {
         debug_assert_eq!(self.position(), 0);
-        let copied = copy_in_kernel(source, &self.file, len)?;
-        copy_by_buffer(source, &self.file, copied, len)?;
+        let (source, target) = (source.try_clone()?, self.file.try_clone()?);
+        self.copying = Some(thread::spawn(move || {
+            let copied = copy_in_kernel(&source, &target, len)?;
+            copy_by_buffer(&source, &target, copied, len)
+        }));
         self.flushed = len;
         Ok(())
     }
 
-    /// Writes out what is buffered and gives the file back.
+    /// Writes out what is buffered, waits for a copy that is under way, and gives the file back.
     pub(super) fn into_file(mut self) -> io::Result<File> {
         self.flush()?;
+        if let Some(copying) = self.copying.take() {
+            let copied = copying.join();
+            copied.map_err(|_| io::Error::other("the thread that copied blobs panicked"))??;
+        }
         Ok(self.file)
     }
 

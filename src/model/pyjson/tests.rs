@@ -203,6 +203,15 @@ fn str_of_nested_values_is_their_repr() {
     );
 }
 
+#[test]
+fn dumps_text_is_that_of_python() {
+    let value = parse(r#"{"é😀": [1, 1e16, "\u0001\b\f\u007f/\""], "a": NaN}"#);
+    assert_eq!(
+        value.to_dumps_text(),
+        r#"{"\u00e9\ud83d\ude00": [1, 1e+16, "\u0001\b\f"#.to_owned() + "\u{7f}" + r#"/\""], "a": NaN}"#
+    );
+}
+
 fn any_value() -> impl Strategy<Value = PyJson> {
     let number = any::<f64>().prop_filter("NaN is not equal to itself", |value| !value.is_nan());
     let leaf = prop_oneof![
@@ -224,6 +233,7 @@ fn any_value() -> impl Strategy<Value = PyJson> {
 proptest! {
     #[test]
     fn text_of_a_value_parses_back_to_it(value in any_value()) {
+        prop_assert_eq!(parse(&value.to_dumps_text()), value.clone());
         prop_assert_eq!(parse(&value.to_json_text()), value);
     }
 

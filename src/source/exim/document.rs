@@ -87,6 +87,13 @@ impl Document {
         })
     }
 
+    /// Reads a file that must have a part.
+    pub(super) fn read_part(path: &Path, part: &'static str) -> Result<Self, DocumentError> {
+        let document = Self::read(path)?;
+        document.part(part)?;
+        Ok(document)
+    }
+
     /// What the exporter says of itself: `system` in format 2, `export_info` or `info` in format 1.
     pub(super) fn system(&self) -> &PyJson {
         ["system", "export_info", "info"]
@@ -115,11 +122,5 @@ impl Document {
             path: self.path.clone(),
             expected: key,
         })
-    }
-
-    /// Whether mlflow-export-import wrote it.
-    pub(super) fn is_exported(&self) -> bool {
-        let format_2 = self.root.get("mlflow").is_some() && self.root.get("system").is_some();
-        format_2 || self.root.get("export_info").is_some()
     }
 }

@@ -66,6 +66,16 @@ impl<'a> Fields<'a> {
         number.or_else(|| self.wrong(key, "a 64-bit integer", value))
     }
 
+    /// A time in epoch milliseconds: a number, or text as REST prints it (RFC 3339).
+    pub(super) fn time(&mut self, key: &str) -> Option<i64> {
+        let text = self.value(key)?.as_str();
+        let time = text.and_then(|text| text.parse::<jiff::Timestamp>().ok());
+        match time {
+            Some(time) => Some(time.as_millisecond()),
+            None => self.int(key),
+        }
+    }
+
     /// The items of a list; none where it is missing.
     pub(super) fn list(&mut self, key: &str) -> &'a [PyJson] {
         match self.value(key) {

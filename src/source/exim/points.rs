@@ -1,51 +1,115 @@
-//! Metric histories of an export, taken from the file while it is read.
+//! Metric histories of an export, taken from the file while it is read, in bounded memory.
 
 use super::fields::Fields;
 use crate::archive::PointSeries;
 use crate::model::metric::PointLink;
 use crate::model::pyjson::{ListSink, PyJson};
-use crate::model::{Double, Point};
+use crate::model::run::is_later;
+use crate::model::{Double, LatestMetric, Point};
 use std::collections::BTreeMap;
-use std::io;
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+
+/// Points of all metrics held in memory before they go to a temporary file (32 bytes each).
+const MEMORY_POINTS: usize = 100_000;
 
 /// Takes the lists below `metrics` of a `run.json`, of either format.
 pub(super) struct MetricsSink {
     scratch: PathBuf,
-    series: BTreeMap<String, PointSeries>,
+    metrics: BTreeMap<String, Metric>,
     current: String,
-    bad_points: BTreeMap<String, u64>,
+    held: usize,
+    limit: usize,
+    spool: Option<BufWriter<File>>,
+    spooled_bytes: u64,
     error: Option<io::Error>,
 }
 
+/// The points of one metric: first those in the temporary file, then those in memory.
+#[derive(Default)]
+struct Metric {
+    /// Where in the temporary file, and how many.
+    segments: Vec<(u64, usize)>,
+    memory: Vec<Point>,
+    latest: Option<LatestMetric>,
+    bad_points: u64,
+}
+
 impl MetricsSink {
-    /// An empty sink; `scratch` takes long series.
+    /// An empty sink; `scratch` takes long histories.
     pub(super) fn new(scratch: &Path) -> Self {
         MetricsSink {
             scratch: scratch.to_owned(),
-            series: BTreeMap::new(),
+            metrics: BTreeMap::new(),
             current: String::new(),
-            bad_points: BTreeMap::new(),
+            held: 0,
+            limit: MEMORY_POINTS,
+            spool: None,
+            spooled_bytes: 0,
             error: None,
         }
     }
 
-    /// The series by metric, and how many points of each were none.
-    pub(super) fn finish(self) -> io::Result<Taken> {
-        match self.error {
-            Some(error) => Err(error),
-            None => Ok(Taken {
-                series: self.series,
-                bad_points: self.bad_points,
-            }),
+    /// What was taken.
+    pub(super) fn finish(mut self) -> io::Result<Metrics> {
+        if let Some(error) = self.error.take() {
+            return Err(error);
+        }
+        let spool = match self.spool.take() {
+            Some(spool) => Some(spool.into_inner().map_err(io::IntoInnerError::into_error)?),
+            None => None,
+        };
+        Ok(Metrics {
+            scratch: self.scratch,
+            metrics: self.metrics,
+            spool,
+        })
+    }
+
+    fn push(&mut self, point: Point) -> io::Result<()> {
+        let metric = self.metrics.entry(self.current.clone()).or_default();
+        let candidate = LatestMetric {
+            timestamp: point.timestamp,
+            step: point.step,
+            value: point.value,
+        };
+        if metric
+            .latest
+            .as_ref()
+            .is_none_or(|latest| is_later(&candidate, latest))
+        {
+            metric.latest = Some(candidate);
+        }
+        metric.memory.push(point);
+        self.held += 1;
+        if self.held < self.limit {
+            Ok(())
+        } else {
+            self.spill()
         }
     }
-}
 
-/// The metrics of a run.
-pub(super) struct Taken {
-    pub(super) series: BTreeMap<String, PointSeries>,
-    pub(super) bad_points: BTreeMap<String, u64>,
+    fn spill(&mut self) -> io::Result<()> {
+        let spool = match &mut self.spool {
+            Some(spool) => spool,
+            none => none.insert(BufWriter::new(tempfile::tempfile_in(&self.scratch)?)),
+        };
+        for metric in self
+            .metrics
+            .values_mut()
+            .filter(|metric| !metric.memory.is_empty())
+        {
+            metric.segments.push((self.spooled_bytes, metric.memory.len()));
+            for point in std::mem::take(&mut metric.memory) {
+                let bytes = encode(&point);
+                spool.write_all(&bytes)?;
+                self.spooled_bytes += bytes.len() as u64;
+            }
+        }
+        self.held = 0;
+        Ok(())
+    }
 }
 
 impl ListSink for MetricsSink {
@@ -55,23 +119,105 @@ impl ListSink for MetricsSink {
             return false;
         };
         self.current = metric.to_owned();
-        self.bad_points.remove(metric);
-        self.series
-            .insert(metric.to_owned(), PointSeries::new(&self.scratch));
+        self.metrics.insert(metric.to_owned(), Metric::default());
         true
     }
 
     fn item(&mut self, item: PyJson) {
         let Some(point) = point(&item) else {
-            *self.bad_points.entry(self.current.clone()).or_default() += 1;
+            self.metrics.entry(self.current.clone()).or_default().bad_points += 1;
             return;
         };
-        let Some(series) = self.series.get_mut(&self.current) else {
-            return;
-        };
-        if let Err(error) = series.push(point) {
+        if let Err(error) = self.push(without_run(point)) {
             self.error.get_or_insert(error);
         }
+    }
+}
+
+/// The metrics of a run.
+pub(super) struct Metrics {
+    scratch: PathBuf,
+    metrics: BTreeMap<String, Metric>,
+    spool: Option<File>,
+}
+
+impl Metrics {
+    /// The latest point of each metric.
+    pub(super) fn latest(&self) -> impl Iterator<Item = (String, LatestMetric)> + '_ {
+        let latest = |(key, metric): (&String, &Metric)| Some((key.clone(), metric.latest.clone()?));
+        self.metrics.iter().filter_map(latest)
+    }
+
+    /// The series of the metric that comes next by name, and how many of its points were none.
+    pub(super) fn take_next(&mut self) -> io::Result<Option<(String, PointSeries, u64)>> {
+        let Some((key, metric)) = self.metrics.pop_first() else {
+            return Ok(None);
+        };
+        let mut series = PointSeries::new(&self.scratch);
+        if let Some(file) = &mut self.spool {
+            for (offset, count) in metric.segments {
+                file.seek(SeekFrom::Start(offset))?;
+                let mut reader = BufReader::new(&mut *file);
+                for _ in 0..count {
+                    series.push(decode(&mut reader)?)?;
+                }
+            }
+        }
+        for point in metric.memory {
+            series.push(point)?;
+        }
+        Ok(Some((key, series, metric.bad_points)))
+    }
+}
+
+fn encode(point: &Point) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(25);
+    bytes.extend(point.timestamp.to_le_bytes());
+    bytes.extend(point.step.to_le_bytes());
+    bytes.extend(point.value.0.to_bits().to_le_bytes());
+    let link = point
+        .link
+        .as_deref()
+        .map(|link| [&link.dataset_name, &link.dataset_digest, &link.model_id]);
+    let text = serde_json::to_vec(&link).expect("texts can be written");
+    bytes.extend((text.len() as u64).to_le_bytes());
+    bytes.extend(text);
+    bytes
+}
+
+fn decode(reader: &mut impl Read) -> io::Result<Point> {
+    let mut number = || {
+        let mut bytes = [0; 8];
+        reader.read_exact(&mut bytes).map(|()| u64::from_le_bytes(bytes))
+    };
+    let [timestamp, step, value, length] = [number()?, number()?, number()?, number()?];
+    // The length is one that `encode` wrote into a file no other process can open.
+    let mut text = Vec::new();
+    reader.take(length).read_to_end(&mut text)?;
+    let link: Option<[Option<String>; 3]> = serde_json::from_slice(&text)?;
+    let link = link.map(|[dataset_name, dataset_digest, model_id]| PointLink {
+        dataset_name,
+        dataset_digest,
+        model_id,
+        run_id: None,
+    });
+    Ok(Point {
+        timestamp: timestamp.cast_signed(),
+        step: step.cast_signed(),
+        value: Double(f64::from_bits(value)),
+        link: link.and_then(PointLink::boxed),
+    })
+}
+
+/// The run is the owner of the series.
+fn without_run(mut point: Point) -> Point {
+    let link = point.link.take().map(|link| PointLink {
+        run_id: None,
+        ..*link
+    });
+    Point {
+        link: link.and_then(PointLink::boxed),
+        ..point
     }
 }
 
@@ -107,5 +253,66 @@ fn double(value: &PyJson) -> Option<f64> {
         PyJson::Int(value) => value.to_string().parse().ok(),
         PyJson::Str(text) => text.parse().ok(),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All points by metric, read with room for `limit` points in memory.
+    fn taken(text: &str, limit: usize) -> Vec<(String, Vec<Point>, u64)> {
+        let scratch = tempfile::tempdir().expect("a temporary folder");
+        let mut sink = MetricsSink::new(scratch.path());
+        sink.limit = limit;
+        PyJson::read(text.as_bytes(), &mut sink).expect("the text parses");
+        let mut metrics = sink.finish().expect("points are held");
+        let mut found = Vec::new();
+        while let Some((key, series, bad)) = metrics.take_next().expect("points come back") {
+            let mut points = Vec::new();
+            let mut keep = |_, slice: &[Point]| {
+                points.extend_from_slice(slice);
+                io::Result::Ok(())
+            };
+            series.for_each_slice(&mut keep).expect("points are in memory");
+            found.push((key, points, bad));
+        }
+        found
+    }
+
+    #[test]
+    fn points_that_went_to_a_file_come_back_as_they_were() {
+        let point = |number: i64| {
+            let value = if number % 3 == 0 {
+                "NaN".to_owned()
+            } else {
+                format!("{number}.5")
+            };
+            format!(
+                r#"{{"value": {value}, "timestamp": {number}, "step": -{number}, "model_id": "m-{}"}}"#,
+                number % 2
+            )
+        };
+        let list = |from: i64| (from..from + 10).map(point).collect::<Vec<_>>().join(",");
+        let text = format!(
+            r#"{{"metrics": {{"b": [{}, null], "a": [{}], "c": []}}}}"#,
+            list(0),
+            list(50)
+        );
+        let all = taken(&text, 1_000);
+        assert_eq!(
+            all.iter()
+                .map(|(_, points, bad)| (points.len(), *bad))
+                .collect::<Vec<_>>(),
+            [(10, 0), (10, 1), (0, 0)]
+        );
+        assert_eq!(taken(&text, 3), all);
+    }
+
+    #[test]
+    fn a_metric_that_is_repeated_counts_as_its_last() {
+        let text = r#"{"metrics": {"a": [{"value": 1.0, "timestamp": 1, "step": 0}], "a": [{"value": 2, "timestamp": 1}]}}"#;
+        let found = taken(text, 1);
+        assert_eq!((found.len(), found[0].1[0].value), (1, Double(2.0)));
     }
 }

@@ -169,7 +169,7 @@ pub(super) fn walk<E>(
             );
             visit(FoundFile::Failed(
                 relative(root, entry.path()),
-                "symlink-outside",
+                "link-outside",
                 detail,
             ))?;
             if is_folder {
@@ -182,7 +182,7 @@ pub(super) fn walk<E>(
             Some(path) if is_file => visit(FoundFile::File(path, entry.into_path()))?,
             Some(path) => {
                 let detail = format!("artifact {} is not a regular file", entry.path().display());
-                visit(FoundFile::Failed(Some(path), "special-file", detail))?;
+                visit(FoundFile::Failed(Some(path), "not-a-file", detail))?;
             }
             None => {
                 let detail = format!("the name of artifact {} is not UTF-8", entry.path().display());
@@ -209,11 +209,11 @@ fn failed_entry(root: &Path, error: &walkdir::Error) -> FoundFile {
         .is_ok_and(|metadata| metadata.is_symlink());
     let (reason, why) = match error.io_error() {
         None => (
-            "symlink-loop",
+            "link-loop",
             "it is a symbolic link to a folder that holds it".to_owned(),
         ),
         Some(_) if is_link => (
-            "symlink-broken",
+            "link-broken",
             "it is a symbolic link that leads nowhere".to_owned(),
         ),
         Some(error) => ("unreadable", error.to_string()),
@@ -289,14 +289,14 @@ mod tests {
         assert_eq!(
             names(&store(&tree), &root),
             [
-                "broken symlink-broken",
+                "broken link-broken",
                 "inside/file",
                 "inside/in-tree",
-                "inside/up symlink-loop",
-                "outside symlink-outside",
+                "inside/up link-loop",
+                "outside link-outside",
                 "sub/file",
                 "sub/in-tree",
-                "sub/up symlink-loop",
+                "sub/up link-loop",
             ]
         );
     }

@@ -94,7 +94,10 @@ mod tests {
         assert_eq!(text.feedback, Some(json!({"value": "1e3"})));
         assert_eq!((text.assessment_name.as_str(), text.valid), ("y", Some(true)));
         let number = parsed("feedback:\n  value: 3.0\n  error:\n    error_code: X\n");
-        assert_eq!(number.feedback, Some(json!({"value": 3.0, "error": {"error_code": "X"}})));
+        assert_eq!(
+            number.feedback,
+            Some(json!({"value": 3.0, "error": {"error_code": "X"}}))
+        );
         let none = parsed("feedback:\n  value: null\n");
         assert_eq!(none.feedback, Some(json!({"value": null})));
     }
@@ -103,12 +106,18 @@ mod tests {
     fn serialized_expectations_are_taken_out() {
         let yaml = "expectation:\n  serialized_value:\n    serialization_format: JSON_FORMAT\n    value: '{\"f\": [4, 4.0]}'\n";
         assert_eq!(parsed(yaml).expectation, Some(json!({"value": {"f": [4, 4.0]}})));
-        assert_eq!(parsed("expectation:\n  value: '4'\n").expectation, Some(json!({"value": "4"})));
+        assert_eq!(
+            parsed("expectation:\n  value: '4'\n").expectation,
+            Some(json!({"value": "4"}))
+        );
     }
 
     #[test]
     fn times_are_milliseconds() {
         let times = parsed("create_time: '2024-05-06T07:08:09.831Z'\nlast_update_time: 5\n");
-        assert_eq!((times.create_time, times.last_update_time), (Some(1_714_979_289_831), Some(5)));
+        assert_eq!(
+            (times.create_time, times.last_update_time),
+            (Some(1_714_979_289_831), Some(5))
+        );
     }
 }

@@ -70,7 +70,7 @@ pub(super) fn read(path: &Path, experiment_id: &str, notes: &mut Notes) -> Resul
     let (name, digest) = (meta.text("name"), meta.text("digest"));
     let (Some(name), Some(digest)) = (name, digest) else {
         return Err((
-            "bad-field",
+            "wrong-type",
             format!("{} has no name or no digest", path.display()),
         ));
     };
@@ -168,7 +168,7 @@ pub(super) fn inputs(
                         "{} names dataset `{source_id}`, which is not there",
                         path.display()
                     );
-                    notes.failure(Kind::Runs, run_id, "inputs", "missing", detail);
+                    notes.failure(Kind::Runs, run_id, "inputs", "listed-but-missing", detail);
                 }
                 ("MODEL", _) if tags.is_empty() => {
                     inputs.model_inputs.push(ModelInput { model_id: source_id })
@@ -179,7 +179,7 @@ pub(super) fn inputs(
                 }
                 (other, _) => {
                     let detail = format!("{} has source_type `{other}`, which is not known", path.display());
-                    notes.failure(Kind::Runs, run_id, "inputs", "bad-field", detail);
+                    notes.failure(Kind::Runs, run_id, "inputs", "wrong-type", detail);
                 }
             }
         },
@@ -213,7 +213,7 @@ pub(super) fn outputs(store: &Store, run: &Folder, run_id: &str, notes: &mut Not
                         "{} has destination_type `{kind}`, which is not known",
                         path.display()
                     );
-                    notes.failure(Kind::Runs, run_id, "outputs", "bad-field", detail);
+                    notes.failure(Kind::Runs, run_id, "outputs", "wrong-type", detail);
                 }
             }
         },

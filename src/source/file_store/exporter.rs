@@ -254,6 +254,10 @@ impl Exporter<'_, '_> {
         let mut notes = Notes::default();
         let found = registry::find_all(&self.store, &mut notes);
         let found = found.map_err(|error| super::source_error(&self.store, MODELS, &error))?;
+        if let Chosen::Some(_) = self.chosen {
+            let patterns = self.export.options.selection.models.clone();
+            notes = notes.of_objects(|name| patterns.matches(name));
+        }
         notes.report(self.export)?;
         for model in found {
             let mut notes = Notes::default();

@@ -128,7 +128,7 @@ pub(super) fn note_stray(kind: Kind, folder: &Folder, entry: &Entry, notes: &mut
         }
         EntryKind::Refused(why) => {
             let detail = format!("cannot read {}: {why}", place.display());
-            notes.failure(kind, &entry.shown(), "*", "special-file", detail);
+            notes.failure(kind, &entry.shown(), "*", "not-a-file", detail);
         }
     }
 }
@@ -197,5 +197,5 @@ pub(super) fn id_mismatch(path: &Path, field: &str, found: &str, expected: &str)
 
 /// The fault of a file that is not YAML.
 pub(super) fn bad_yaml(path: &Path, error: &super::yaml::YamlError) -> Fault {
-    ("bad-yaml", format!("{}: {error}", path.display()))
+    ("not-yaml", format!("{}: {error}", path.display()))
 }

@@ -106,7 +106,7 @@ fn walk_folder(
             }
             EntryKind::Refused(why) => {
                 let detail = format!("cannot read {}: {why}", place());
-                notes.failure(owner.kind, owner.id, owner.field, "special-file", detail);
+                notes.failure(owner.kind, owner.id, owner.field, "not-a-file", detail);
             }
         }
     }

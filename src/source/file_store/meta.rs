@@ -127,7 +127,7 @@ impl Meta {
     pub(super) fn finish(self, kind: Kind, id: &str, path: &Path, notes: &mut Notes) -> Extra {
         for (field, why) in self.wrong {
             let detail = format!("field `{field}` in {}: {why}", path.display());
-            notes.failure(kind, id, &field, "bad-field", detail);
+            notes.failure(kind, id, &field, "wrong-type", detail);
         }
         let fields = self.fields.into_iter().filter(|(_, node)| !node.is_null());
         fields

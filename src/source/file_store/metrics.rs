@@ -116,7 +116,7 @@ fn note_lines(
         Err(error) => return failure("unreadable", format!("read {}: {error}", path.display())),
     };
     for bad in &report.bad {
-        failure("bad-metric-line", format!("{}, {bad}", path.display()));
+        failure("not-a-point", format!("{}, {bad}", path.display()));
     }
     if report.more_bad > 0 {
         let detail = format!(
@@ -124,10 +124,10 @@ fn note_lines(
             path.display(),
             report.more_bad
         );
-        failure("bad-metric-line", detail);
+        failure("not-a-point", detail);
     }
     if series.is_empty() && report.bad.is_empty() {
-        failure("bad-metric-line", format!("{} holds no line", path.display()));
+        failure("not-a-point", format!("{} holds no line", path.display()));
     }
     if report.is_unterminated {
         let kind = match owner.lines {

@@ -14,6 +14,7 @@
 
 mod artifacts;
 mod assessment;
+mod catalogue;
 mod dataset;
 mod experiment;
 mod exporter;
@@ -37,6 +38,7 @@ mod yaml_scalar;
 use super::{Export, ExportError, ExportOptions, ExportReport};
 use crate::format::manifest::SourceInfo;
 use crate::monitor::Monitor;
+use catalogue::Catalogue;
 use exporter::Exporter;
 use notes::Notes;
 use selection::Chosen;
@@ -70,7 +72,13 @@ pub fn export(
     let experiments = experiments.map_err(|error| source_error(&store, "", &error))?;
     notes.report(&mut export)?;
     let pool = export.writer.pool();
-    let chosen = Chosen::All;
+    let chosen = match export.options.selection.takes_all_objects() {
+        true => Chosen::All,
+        false => selection::choose(
+            &export.options.selection,
+            &Catalogue::read(&store, &pool, &experiments),
+        )?,
+    };
     let mut exporter = Exporter {
         export: &mut export,
         store: store.clone(),

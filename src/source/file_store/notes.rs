@@ -53,6 +53,20 @@ impl Notes {
         }
     }
 
+    /// What concerns the objects whose ids are asked for; limits are left to them too.
+    pub(super) fn of_objects(self, is_asked: impl Fn(&str) -> bool) -> Self {
+        let problems = self.problems.into_iter();
+        Notes {
+            problems: problems.filter(|problem| is_asked(&problem.id)).collect(),
+            limits: BTreeMap::new(),
+        }
+    }
+
+    /// The ids of objects that could not be read.
+    pub(super) fn into_ids(self) -> impl Iterator<Item = String> {
+        self.problems.into_iter().map(|problem| problem.id)
+    }
+
     /// The failures.
     #[cfg(test)]
     pub(super) fn problems(&self) -> &[Problem] {

@@ -230,7 +230,7 @@ fn note_strays(run: &Folder, entries: &[super::folder::Entry], id: &str, notes: 
             _ if is_known => {}
             EntryKind::Refused(why) => {
                 let detail = format!("cannot read {}: {why}", run.path_of(&entry.name).display());
-                notes.failure(Kind::Runs, id, &entry.shown(), "special-file", detail);
+                notes.failure(Kind::Runs, id, &entry.shown(), "not-a-file", detail);
             }
             _ => notes.limit(Kind::Runs, "*", "stray"),
         }
@@ -293,6 +293,6 @@ mod tests {
             parse("run_id: r\nexperiment_id: '2'\n", false).unwrap_err().0,
             "id-mismatch"
         );
-        assert_eq!(parse("", false).unwrap_err().0, "bad-yaml");
+        assert_eq!(parse("", false).unwrap_err().0, "not-yaml");
     }
 }

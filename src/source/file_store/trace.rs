@@ -28,7 +28,10 @@ impl Described for Trace {
     fn parse(bytes: &[u8], id: &str, place: &Place, path: &Path, notes: &mut Notes) -> Result<Self, Fault> {
         let mut meta = Meta::parse(bytes).map_err(|error| bad_yaml(path, &error))?;
         // `request_id` is the name of API v2, in which the times, the state and the experiment have other names too.
-        let trace_id = meta.text("trace_id").or_else(|| meta.text("request_id")).unwrap_or_default();
+        let trace_id = meta
+            .text("trace_id")
+            .or_else(|| meta.text("request_id"))
+            .unwrap_or_default();
         if trace_id != id {
             return Err(id_mismatch(path, "trace_id", &trace_id, id));
         }
@@ -40,7 +43,9 @@ impl Described for Trace {
             experiment_id: place.experiment_id.clone(),
             client_request_id: meta.text("client_request_id"),
             request_time: meta.time("request_time").or_else(|| meta.int("timestamp_ms")),
-            execution_duration: meta.int("execution_duration_ms").or_else(|| meta.int("execution_time_ms")),
+            execution_duration: meta
+                .int("execution_duration_ms")
+                .or_else(|| meta.int("execution_time_ms")),
             state: state(meta.text("state").or_else(|| meta.text("status"))),
             request_preview: meta.text("request_preview"),
             response_preview: meta.text("response_preview"),
@@ -75,7 +80,9 @@ fn state(text: Option<String>) -> String {
 fn keep_odd_location(trace: &mut Trace, meta: &mut Meta, place: &Place) {
     let own = meta.text("experiment_id").filter(|id| *id != place.experiment_id);
     if let Some(other) = own {
-        trace.extra.insert("stated_experiment_id".to_owned(), other.into());
+        trace
+            .extra
+            .insert("stated_experiment_id".to_owned(), other.into());
     }
     let Some(location) = meta.take("trace_location") else {
         return;
@@ -89,7 +96,9 @@ fn keep_odd_location(trace: &mut Trace, meta: &mut Meta, place: &Place) {
         && fields.is_empty()
         && experiment.is_empty();
     if !is_plain {
-        trace.extra.insert("trace_location".to_owned(), resolved.to_free_json());
+        trace
+            .extra
+            .insert("trace_location".to_owned(), resolved.to_free_json());
     }
 }
 
@@ -97,7 +106,9 @@ fn inline_assessments(node: Option<Node>, id: &str, path: &Path, notes: &mut Not
     match node {
         Some(Node::List(items)) => {
             let items = items.into_iter().map(|item| Meta::of(Some(item)));
-            items.map(|meta| assessment::read(meta, id, path, notes)).collect()
+            items
+                .map(|meta| assessment::read(meta, id, path, notes))
+                .collect()
         }
         _ => Vec::new(),
     }
@@ -205,14 +216,23 @@ fn read_assessments(store: &Store, own: &Folder, trace: &mut Trace, buffer: &mut
     if own.has("assessments") {
         trace.assessments.clear();
     }
-    walk(store, own, "assessments", owner, notes, &mut |key, folder, file, notes| {
-        let path = folder.path_of(file);
-        match folder.read(file, buffer) {
-            Ok(_) if !key.ends_with(".yaml") => notes.limit(Kind::Traces, "assessments", "stray"),
-            Ok(bytes) => trace.assessments.extend(assessment::parse(bytes, &id, &path, notes)),
-            Err(error) => super::key_files::unreadable(owner, folder, file, &error, notes),
-        }
-    });
+    walk(
+        store,
+        own,
+        "assessments",
+        owner,
+        notes,
+        &mut |key, folder, file, notes| {
+            let path = folder.path_of(file);
+            match folder.read(file, buffer) {
+                Ok(_) if !key.ends_with(".yaml") => notes.limit(Kind::Traces, "assessments", "stray"),
+                Ok(bytes) => trace
+                    .assessments
+                    .extend(assessment::parse(bytes, &id, &path, notes)),
+                Err(error) => super::key_files::unreadable(owner, folder, file, &error, notes),
+            }
+        },
+    );
     trace
         .assessments
         .sort_by(|a, b| (a.create_time, &a.assessment_id).cmp(&(b.create_time, &b.assessment_id)));

@@ -54,7 +54,7 @@ impl Exporter<'_, '_> {
                 Err(error) => {
                     let detail = format!("{}: {}", path.display(), with_cause(&error));
                     self.export
-                        .failure(Kind::Spans.name(), &trace_id, "*", "bad-json", &detail)?;
+                        .failure(Kind::Spans.name(), &trace_id, "*", "not-json", &detail)?;
                     kept_file = Some(path);
                 }
             }

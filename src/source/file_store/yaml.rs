@@ -114,6 +114,10 @@ fn with_yaml_11_breaks(text: &str) -> Cow<'_, str> {
             fixed.push('\n');
         } else if BREAKS.contains(&next) {
             fixed.truncate(fixed.trim_end_matches([' ', '\t']).len());
+            if fixed.ends_with('\n') {
+                // A line of a scalar must be indented, however deep the scalar stands; the space is no part of it.
+                fixed.push_str(&" ".repeat(4 * MAX_DEPTH));
+            }
             fixed.push(next);
             while rest.next_if(|&space| matches!(space, ' ' | '\t')).is_some() {}
             if rest.peek() == Some(&'\n') {
@@ -290,6 +294,12 @@ mod tests {
             ("a: '\u{2028}\n  b'\n", "\u{2028}\nb"),
             ("a: '\u{2028}\n\n  b'\n", "\u{2028}\n\nb"),
             ("a: 'a\n\n\u{2028}  b'\n", "a\n\u{2028}b"),
+            ("a: 'a\n\n\u{2028}\n  b'\n", "a\n\u{2028}\nb"),
+            ("a: 'a\u{2028}\u{2029}\n\n  b'\n", "a\u{2028}\u{2029}\n\nb"),
+            (
+                "a: 'a\n\n\n\u{2028}\n\u{2029}  b c'\n",
+                "a\n\n\u{2028}\n\u{2029}b c",
+            ),
         ] {
             assert_eq!(text_of(yaml, "a").unwrap(), expected, "{yaml:?}");
         }
@@ -314,6 +324,18 @@ mod tests {
     fn aliases_are_copies() {
         let entries = parse_mapping(b"a: &id001\n- 1\nb: *id001\n").unwrap();
         assert_eq!(entries[0].1, entries[1].1);
+    }
+
+    #[test]
+    fn what_pyyaml_dumps_reads_as_pyyaml_reads_it() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/pyyaml/cases.jsonl");
+        let cases = std::fs::read(path).unwrap();
+        for line in cases.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
+            let case = PyJson::parse(line).unwrap();
+            let (yaml, expected) = (case.get("yaml").unwrap().as_str().unwrap(), case.get("json").unwrap());
+            let found = parse_mapping(yaml.as_bytes()).map(|entries| Node::Map(entries).resolve());
+            assert_eq!(found.as_ref(), Ok(expected), "{yaml}");
+        }
     }
 
     proptest::proptest! {

@@ -1,0 +1,114 @@
+//! Lists of artifacts: cut and ordered as the format says, each file in a blob or with the reason of its absence.
+
+use super::check::{Check, PartLines};
+use super::place::Place;
+use super::references::{Id, Target};
+use crate::format::Kind;
+use crate::format::layout::ARTIFACT_FILES;
+use crate::model::{ArtifactFile, ArtifactList, OwnerKind};
+
+/// What the last line said.
+struct Last {
+    owner_kind: OwnerKind,
+    owner_id: String,
+    path: String,
+    is_full: bool,
+}
+
+/// Checks all artifact lines.
+pub(super) fn check(check: &mut Check<'_>) {
+    let mut lines = PartLines::of_kind(check, Kind::Artifacts);
+    let mut last: Option<Last> = None;
+    while let Some(place) = lines.next(check) {
+        let Some(list) = check.parse::<ArtifactList>(lines.line(), place) else {
+            continue;
+        };
+        check_list(check, &list, last.as_ref(), place);
+        last = list.files.last().map(|file| Last {
+            owner_kind: list.owner_kind,
+            owner_id: list.owner_id.clone(),
+            path: file.path.clone(),
+            is_full: list.files.len() == ARTIFACT_FILES,
+        });
+    }
+}
+
+fn check_list(check: &mut Check<'_>, list: &ArtifactList, last: Option<&Last>, place: Place) {
+    let mut wrong = |message: &str| check.findings.error("artifact-list", place, message);
+    if list.files.is_empty() {
+        wrong("it has no files");
+    }
+    if list.files.len() > ARTIFACT_FILES {
+        wrong("it has more than 1,000 files");
+    }
+    let same = last.filter(|last| last.owner_kind == list.owner_kind && last.owner_id == list.owner_id);
+    if same.is_some_and(|last| !last.is_full) {
+        wrong("the list before it, of the same owner, is not full");
+    }
+    if same.is_none() {
+        if last.is_some_and(|last| last.owner_kind > list.owner_kind) {
+            check
+                .findings
+                .error("order", place, "its kind of owner is out of order");
+        }
+        let target = Target::from(list.owner_kind);
+        check
+            .references
+            .follow(Id::new(target, &list.owner_id), Kind::Artifacts, place);
+    }
+    let before = same.map(|last| last.path.as_str());
+    let paths = before
+        .into_iter()
+        .chain(list.files.iter().map(|file| file.path.as_str()));
+    if !paths.is_sorted_by(|a, b| a.as_bytes() < b.as_bytes()) {
+        check
+            .findings
+            .error("order", place, "its paths are out of order or there twice");
+    }
+    for file in &list.files {
+        check_file(check, file, place);
+    }
+}
+
+fn check_file(check: &mut Check<'_>, file: &ArtifactFile, place: Place) {
+    let place = format!("{place}, `{}`", file.path);
+    if !is_artifact_path(&file.path) {
+        check.findings.error(
+            "artifact-path",
+            &place,
+            "it is not a path below the owner's artifacts",
+        );
+    }
+    check.totals.artifact_files += 1;
+    match (&file.sha256, file.size_bytes, file.absent) {
+        (Some(digest), Some(size_bytes), None) => {
+            check.totals.artifact_bytes = check.totals.artifact_bytes.saturating_add(size_bytes);
+            check.blob(digest, size_bytes, place);
+        }
+        (None, _, Some(_)) => {}
+        _ => {
+            let message = "it needs a digest and a size, or the reason of its absence";
+            check.findings.error("artifact", place, message);
+        }
+    }
+}
+
+/// A path joined with `/`, that stays below its root whatever it is joined to.
+pub(super) fn is_artifact_path(path: &str) -> bool {
+    !path.contains('\0') && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn artifact_paths_stay_below_their_root() {
+        for path in ["a", "a/b", "..a/b..", "a\\..\\b", "ü/\u{2028}", "..."] {
+            assert!(is_artifact_path(path), "{path}");
+        }
+        for path in ["", "/a", "a/", "a//b", ".", "..", "a/../b", "./a", "a\0"] {
+            assert!(!is_artifact_path(path), "{path:?}");
+        }
+    }
+}

@@ -1,0 +1,403 @@
+//! What the checks of all kinds share: files of lines, strict parsing, references to blobs.
+
+use super::blobs::BlobBits;
+use super::checksums::Checksums;
+use super::lines::{FileLines, NextLine};
+use super::place::{LineFile, Place};
+use super::references::References;
+use super::report::{Findings, read_finding};
+use super::tree::Tree;
+use crate::archive::error::Result;
+use crate::archive::lines::{blob_reference, contains};
+use crate::format::layout::{CHECKSUMS, LINE_BYTES, MANIFEST, PART_BYTES, STRING_BYTES, blob_path};
+use crate::format::line::{canonical, to_value};
+use crate::format::manifest::{FORMAT_MINOR, FileDescriptor, Totals};
+use crate::format::{Kind, Manifest, strict_json};
+use crate::model::{BlobRef, Digest};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::collections::{BTreeSet, VecDeque};
+use std::io::Read;
+
+/// Fields that ids and order are made of; a long text in one of them is read to compare it.
+const KEY_FIELDS: &[&str] = &[
+    "name",
+    "digest",
+    "run_id",
+    "experiment_id",
+    "workspace",
+    "model_id",
+    "dataset_id",
+];
+/// The longest text that is read for that.
+const KEY_BYTES: u64 = 16 << 20;
+
+/// Everything that is known while lines are checked.
+pub(super) struct Check<'t> {
+    pub tree: &'t Tree<'t>,
+    pub manifest: Option<&'t Manifest>,
+    pub checksums: &'t Checksums,
+    pub findings: Findings,
+    pub references: References,
+    pub totals: Totals,
+    pub lines: u64,
+    /// Kinds of which a line could not be read.
+    pub unreadable: BTreeSet<Kind>,
+    /// Lines of other files could not be read.
+    pub has_unreadable_record: bool,
+    referenced: BlobBits,
+    /// Whether a newer minor version may have fields that this build would drop.
+    is_newer: bool,
+}
+
+impl<'t> Check<'t> {
+    pub(super) fn new(
+        tree: &'t Tree<'t>,
+        manifest: Option<&'t Manifest>,
+        checksums: &'t Checksums,
+        findings: Findings,
+    ) -> Self {
+        Check {
+            tree,
+            manifest,
+            checksums,
+            findings,
+            references: References::new(),
+            totals: Totals::default(),
+            lines: 0,
+            unreadable: BTreeSet::new(),
+            has_unreadable_record: false,
+            referenced: BlobBits::new(tree.blob_count()),
+            is_newer: manifest.is_none_or(|manifest| manifest.format.minor > FORMAT_MINOR),
+        }
+    }
+
+    /// What the manifest says of a file.
+    fn descriptor(&self, path: &str) -> Option<&'t FileDescriptor> {
+        self.manifest?.files.iter().find(|file| file.path == path)
+    }
+
+    /// Notes that something of a file could not be read.
+    pub(super) fn unreadable(&mut self, file: LineFile) {
+        match file {
+            LineFile::Objects(kind, _) => {
+                self.unreadable.insert(kind);
+            }
+            LineFile::Undo(..) | LineFile::Losses => self.has_unreadable_record = true,
+        }
+    }
+
+    /// Parses a line; nothing where it is not an object of its kind.
+    pub(super) fn parse<T: Serialize + DeserializeOwned>(&mut self, line: &[u8], place: Place) -> Option<T> {
+        let parsed = self.parse_checked(line, place);
+        if parsed.is_none() {
+            self.unreadable(place.file);
+        }
+        parsed
+    }
+
+    /// As [`Check::parse`], with references to blobs left in their places.
+    pub(super) fn parse_raw<T: Serialize + DeserializeOwned>(
+        &mut self,
+        line: &[u8],
+        place: Place,
+    ) -> Option<T> {
+        let parsed = strict_json::parse(line)
+            .and_then(|value| Ok((canonical(&value) == line, T::deserialize(value)?)));
+        match parsed {
+            Ok((is_canonical, object)) => {
+                if !is_canonical {
+                    self.findings
+                        .error("canonical", place, "its text is not in canonical form");
+                }
+                Some(object)
+            }
+            Err(error) => {
+                let code = if error.is_data() { "type" } else { "json" };
+                self.findings.error(code, place, error);
+                self.unreadable(place.file);
+                None
+            }
+        }
+    }
+
+    fn parse_checked<T: Serialize + DeserializeOwned>(&mut self, line: &[u8], place: Place) -> Option<T> {
+        let mut value = match strict_json::parse(line) {
+            Ok(value) => value,
+            Err(error) => {
+                self.findings.error("json", place, error);
+                return None;
+            }
+        };
+        if line.len() > STRING_BYTES && has_long_string(&value) {
+            self.findings
+                .error("string", place, "it has a text over 1 MiB that is not a blob");
+        }
+        let has_references = contains(line, b"\"$blob\"");
+        let mut is_canonical = None;
+        if has_references {
+            is_canonical = Some(canonical(&value) == line);
+            self.resolve(&mut value, "", place);
+        }
+        let typed = match T::deserialize(&value) {
+            Ok(typed) => typed,
+            Err(error) => {
+                self.findings.error("type", place, error);
+                return None;
+            }
+        };
+        let text = canonical(&to_value(&typed));
+        let is_same = if has_references {
+            text == canonical(&value)
+        } else {
+            text == line
+        };
+        if is_same && is_canonical.unwrap_or(true) {
+            return Some(typed);
+        }
+        if !is_canonical.unwrap_or_else(|| canonical(&value) == line) {
+            self.findings
+                .error("canonical", place, "its text is not in canonical form");
+        } else if !self.is_newer {
+            let message = "it has a field that does not belong there, or lacks one that does";
+            self.findings.error("canonical", place, message);
+        }
+        Some(typed)
+    }
+
+    /// Checks references to blobs and puts a text in the place of each, so that the value can be typed.
+    fn resolve(&mut self, value: &mut Value, field: &str, place: Place) {
+        if let Some(blob) = blob_reference(value) {
+            self.text_blob(&blob, place);
+            let text = match KEY_FIELDS.contains(&field) {
+                true => self.read_text(&blob),
+                false => None,
+            };
+            // 64 hex digits are valid base64 as well, and so fit wherever a text does.
+            *value = Value::String(text.unwrap_or_else(|| blob.sha256.to_string()));
+            return;
+        }
+        match value {
+            Value::Array(items) => items.iter_mut().for_each(|item| self.resolve(item, "", place)),
+            Value::Object(map) => map
+                .iter_mut()
+                .for_each(|(key, item)| self.resolve(item, key, place)),
+            _ => {}
+        }
+    }
+
+    fn text_blob(&mut self, blob: &BlobRef, place: Place) {
+        if blob.size_bytes <= STRING_BYTES as u64 {
+            let message = format_args!("a text of {} bytes stands as a blob", blob.size_bytes);
+            self.findings.error("string", place, message);
+        }
+        self.blob(&blob.sha256, blob.size_bytes, place);
+    }
+
+    fn read_text(&self, blob: &BlobRef) -> Option<String> {
+        let mut text = String::new();
+        let reader = self.tree.open(&blob_path(&blob.sha256)).ok()?;
+        reader.take(KEY_BYTES).read_to_string(&mut text).ok()?;
+        Some(text)
+    }
+
+    /// Notes a reference to a blob.
+    pub(super) fn blob(&mut self, digest: &Digest, size_bytes: u64, place: impl std::fmt::Display) {
+        let Some(rank) = self.tree.blob_rank(digest) else {
+            self.findings
+                .error("missing-blob", place, format_args!("blob {digest} is missing"));
+            return;
+        };
+        self.referenced.set(rank);
+        let found = self.tree.blob_at(rank).1;
+        if found != size_bytes {
+            let message = format_args!("blob {digest} has {found} bytes, expected {size_bytes}");
+            self.findings.error("blob-size", place, message);
+        }
+    }
+
+    /// Blobs that nothing refers to; nothing is said where a line could not be read.
+    pub(super) fn check_orphans(&mut self) {
+        if !self.unreadable.is_empty() || self.has_unreadable_record || self.is_newer {
+            return;
+        }
+        for rank in self.referenced.unset(self.tree.blob_count()) {
+            let path = blob_path(&self.tree.blob_at(rank).0);
+            self.findings.error("orphan-blob", path, "nothing refers to it");
+        }
+    }
+
+    /// Joins references, once all lines were seen.
+    pub(super) fn check_references(&mut self) -> Result<()> {
+        let references = std::mem::replace(&mut self.references, References::new());
+        references.finish(self.manifest, &self.unreadable, &mut self.findings)
+    }
+}
+
+fn has_long_string(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.len() > STRING_BYTES,
+        Value::Array(items) => items.iter().any(has_long_string),
+        Value::Object(map) => map.values().any(has_long_string),
+        _ => false,
+    }
+}
+
+/// The lines of several files that are one list cut into parts.
+pub(super) struct PartLines<'t> {
+    files: VecDeque<LineFile>,
+    open: Option<(LineFile, FileLines<'t>)>,
+    /// A part ends after the line that reaches this size.
+    part_bytes: u64,
+}
+
+impl<'t> PartLines<'t> {
+    /// Lines of a kind's parts; a gap in their numbers is a finding.
+    pub(super) fn of_kind(check: &mut Check<'t>, kind: Kind) -> Self {
+        let parts = check.tree.parts_of(kind);
+        let listed = check
+            .manifest
+            .map_or(0, |manifest| manifest.files_of(kind).count());
+        if parts.len() < listed {
+            check.unreadable.insert(kind);
+        }
+        let files = parts.into_iter().map(|part| LineFile::Objects(kind, part));
+        Self::new(check, files.collect(), PART_BYTES)
+    }
+
+    /// Lines of files in the order of their part numbers.
+    pub(super) fn new(check: &mut Check<'t>, files: VecDeque<LineFile>, part_bytes: u64) -> Self {
+        for (file, expected) in files.iter().zip(0..) {
+            if let LineFile::Objects(_, part) | LineFile::Undo(_, part) = *file
+                && part != expected
+            {
+                let message = format_args!("part {expected} is missing before it");
+                check.findings.error("part", file.path(), message);
+                check.unreadable(*file);
+                break;
+            }
+        }
+        PartLines {
+            files,
+            open: None,
+            part_bytes,
+        }
+    }
+
+    /// Reads the next line that is one; findings are made of what is not.
+    pub(super) fn next(&mut self, check: &mut Check<'t>) -> Option<Place> {
+        loop {
+            if self.open.is_none() {
+                let file = self.files.pop_front()?;
+                match check.tree.open(&file.path()) {
+                    Ok(reader) => self.open = Some((file, FileLines::new(reader, LINE_BYTES))),
+                    Err(error) => self.fail(check, file, &error),
+                }
+                continue;
+            }
+            let (file, lines) = self.open.as_mut()?;
+            let file = *file;
+            let next = lines.next();
+            let place = Place {
+                file,
+                line: lines.number(),
+            };
+            match next {
+                NextLine::Line => {
+                    check.lines += 1;
+                    return Some(place);
+                }
+                NextLine::TooLong => {
+                    check.findings.error("line", place, "the line exceeds 16 MiB");
+                    check.unreadable(file);
+                }
+                NextLine::Unterminated => {
+                    check
+                        .findings
+                        .error("line", place, "the last line has no line end");
+                    check.unreadable(file);
+                }
+                NextLine::End => self.close(check),
+                NextLine::Failed(error) => self.fail(check, file, &error),
+            }
+        }
+    }
+
+    /// The line that was read last.
+    pub(super) fn line(&self) -> &[u8] {
+        self.open.as_ref().map_or(&[], |(_, lines)| lines.line())
+    }
+
+    fn fail(&mut self, check: &mut Check<'t>, file: LineFile, error: &std::io::Error) {
+        self.open = None;
+        check.findings.extend(vec![read_finding(&file.path(), error)]);
+        check.unreadable(file);
+    }
+
+    fn close(&mut self, check: &mut Check<'t>) {
+        if let Some((file, lines)) = self.open.take() {
+            let path = file.path();
+            check_file(check, &path, &lines);
+            if check
+                .descriptor(&path)
+                .is_some_and(|stated| stated.count != lines.number())
+            {
+                check.unreadable(file);
+            }
+            self.check_cut(check, &path, &lines);
+        }
+    }
+
+    /// A part ends after the line that reaches the limit, and not before.
+    fn check_cut(&self, check: &mut Check<'t>, path: &str, lines: &FileLines<'_>) {
+        let size_bytes = lines.size_bytes();
+        let before_last = size_bytes - lines.last_line_bytes();
+        if lines.number() == 0 {
+            check.findings.error("part", path, "it has no lines");
+        } else if before_last >= self.part_bytes {
+            check
+                .findings
+                .error("part", path, "it goes on after the line that reached 64 MiB");
+        } else if !self.files.is_empty() && size_bytes < self.part_bytes {
+            check
+                .findings
+                .error("part", path, "it ends before 64 MiB, and there is another part");
+        }
+    }
+}
+
+/// Compares a file that was read to its end with what the manifest and the checksums say of it.
+pub(super) fn check_file(check: &mut Check<'_>, path: &str, lines: &FileLines<'_>) {
+    let found = lines.digest();
+    let file = check
+        .manifest
+        .and_then(|manifest| manifest.files.iter().find(|file| file.path == path));
+    if let Some(file) = file {
+        if file.sha256 != found {
+            let message = format_args!("it has SHA-256 {found}, {MANIFEST} says {}", file.sha256);
+            check.findings.error("digest", path, message);
+        }
+        if file.size_bytes != lines.size_bytes() {
+            let message = format_args!(
+                "it has {} bytes, {MANIFEST} says {}",
+                lines.size_bytes(),
+                file.size_bytes
+            );
+            check.findings.error("size", path, message);
+        }
+        if file.count != lines.number() {
+            let message = format_args!("it has {} lines, {MANIFEST} says {}", lines.number(), file.count);
+            check.findings.error("count", path, message);
+        }
+    }
+    if let Some(stated) = check
+        .checksums
+        .objects
+        .get(path)
+        .filter(|stated| **stated != found)
+    {
+        let message = format_args!("it has SHA-256 {found}, {CHECKSUMS} says {stated}");
+        check.findings.error("digest", path, message);
+    }
+}

@@ -1,0 +1,123 @@
+//! `SHA256SUMS`: its lines, its digest, and that it lists exactly what is there.
+
+use super::blobs::BlobBits;
+use super::lines::{FileLines, NextLine};
+use super::report::{Findings, read_finding};
+use super::tree::Tree;
+use crate::format::layout::{CHECKSUMS, blob_path, is_object_path, parse_blob_path, parse_checksum_line};
+use crate::model::Digest;
+use std::collections::BTreeMap;
+
+/// The longest line that is looked at; paths of the format are far shorter.
+const LINE_BYTES: usize = 400;
+
+/// What `SHA256SUMS` says.
+#[derive(Default)]
+pub(super) struct Checksums {
+    /// Digest of the file itself: the content id.
+    pub digest: Option<Digest>,
+    /// Digests of object files.
+    pub objects: BTreeMap<String, Digest>,
+}
+
+/// Checks the file; nothing is said of it where it cannot be read.
+pub(super) fn check(tree: &Tree<'_>, findings: &mut Findings) -> Checksums {
+    let mut checksums = Checksums::default();
+    if !tree.files.contains_key(CHECKSUMS) {
+        findings.error("missing-file", CHECKSUMS, "it is missing");
+        return checksums;
+    }
+    let mut lines = match tree.open(CHECKSUMS) {
+        Ok(reader) => FileLines::new(reader, LINE_BYTES),
+        Err(error) => {
+            findings.extend(vec![read_finding(CHECKSUMS, &error)]);
+            return checksums;
+        }
+    };
+    let mut listed = BlobBits::new(tree.blob_count());
+    let mut last_path = String::new();
+    loop {
+        let place = |number: u64| format!("{CHECKSUMS} line {number}");
+        match lines.next() {
+            NextLine::End => break,
+            NextLine::Failed(error) => {
+                findings.extend(vec![read_finding(CHECKSUMS, &error)]);
+                return checksums;
+            }
+            NextLine::TooLong | NextLine::Unterminated => {
+                findings.error(
+                    "checksum-line",
+                    place(lines.number()),
+                    "it is not a checksum line",
+                );
+            }
+            NextLine::Line => {
+                let number = lines.number();
+                let line = std::str::from_utf8(lines.line())
+                    .ok()
+                    .and_then(parse_checksum_line);
+                let Some((digest, path)) = line else {
+                    findings.error("checksum-line", place(number), "it is not a checksum line");
+                    continue;
+                };
+                if last_path.as_str() >= path {
+                    findings.error(
+                        "order",
+                        place(number),
+                        format_args!("`{path}` is out of order or there twice"),
+                    );
+                }
+                last_path.clear();
+                last_path.push_str(path);
+                if let Err((code, message)) = take_line(tree, &mut checksums, &mut listed, digest, path) {
+                    findings.error(code, place(number), message);
+                }
+            }
+        }
+    }
+    checksums.digest = Some(lines.digest());
+    find_unlisted(tree, &checksums, &listed, findings);
+    checksums
+}
+
+fn take_line(
+    tree: &Tree<'_>,
+    checksums: &mut Checksums,
+    listed: &mut BlobBits,
+    digest: Digest,
+    path: &str,
+) -> Result<(), (&'static str, String)> {
+    if let Some(named) = parse_blob_path(path) {
+        if named != digest {
+            return Err(("digest", format!("blob `{path}` is listed with SHA-256 {digest}")));
+        }
+        let rank = tree.blob_rank(&digest);
+        let rank = rank.ok_or_else(|| ("missing-blob", format!("blob {digest} is missing")))?;
+        listed.set(rank);
+        return Ok(());
+    }
+    if !is_object_path(path) {
+        return Err((
+            "checksum-line",
+            format!("`{path}` is neither an object file nor a blob"),
+        ));
+    }
+    checksums.objects.insert(path.to_owned(), digest);
+    match tree.files.contains_key(path) {
+        true => Ok(()),
+        false => Err(("missing-file", format!("`{path}` is missing"))),
+    }
+}
+
+fn find_unlisted(tree: &Tree<'_>, checksums: &Checksums, listed: &BlobBits, findings: &mut Findings) {
+    let count = tree.blob_count();
+    for rank in listed.unset(count) {
+        let path = blob_path(&tree.blob_at(rank).0);
+        findings.error("extra-file", path, format_args!("{CHECKSUMS} does not list it"));
+    }
+    for path in tree.object_files() {
+        if !checksums.objects.contains_key(path) {
+            findings.error("extra-file", path, format_args!("{CHECKSUMS} does not list it"));
+        }
+    }
+}

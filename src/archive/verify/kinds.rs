@@ -1,0 +1,284 @@
+//! Objects of each kind: their order, what they refer to, and what must be ordered within them.
+
+use super::artifacts;
+use super::check::{Check, PartLines};
+use super::metrics::{self, MetricSlices};
+use super::place::Place;
+use super::references::{Id, Need, Target};
+use crate::format::{Kind, Object, SortKey, order};
+use crate::model::metric::MetricSlice;
+use crate::model::{
+    Dataset, DatasetRecord, EvaluationDataset, Experiment, LoggedModel, ModelMetricSlice, ModelVersion,
+    RegisteredModel, Run, Scorer, Span, TextMap, Trace, Workspace,
+};
+
+/// Tag that names the parent of a run.
+const PARENT_RUN: &str = "mlflow.parentRunId";
+/// Metadata that names the run a trace was made in.
+const SOURCE_RUN: &str = "mlflow.sourceRun";
+
+/// Checks the lines of every kind.
+pub(super) fn check_all(check: &mut Check<'_>) {
+    each(check, |_, _: &Workspace, _| ());
+    each(check, experiment);
+    runs(check);
+    each(check, dataset);
+    each(check, logged_model);
+    metrics::check_rest::<ModelMetricSlice>(check);
+    each(check, registered_model);
+    each(check, model_version);
+    each(check, trace);
+    spans(check);
+    each(check, evaluation_dataset);
+    each(check, dataset_record);
+    each(check, scorer);
+    artifacts::check(check);
+}
+
+/// Checks the lines of a kind whose order their own keys tell.
+fn each<T: Object>(check: &mut Check<'_>, visit: impl Fn(&mut Check<'_>, &T, Place)) {
+    each_with(check, |check, object, place| visit(check, object, place));
+}
+
+fn each_with<'t, T: Object>(check: &mut Check<'t>, mut visit: impl FnMut(&mut Check<'t>, &T, Place)) {
+    let mut lines = PartLines::of_kind(check, T::KIND);
+    let mut last: Option<SortKey> = None;
+    while let Some(place) = lines.next(check) {
+        let Some(object) = check.parse::<T>(lines.line(), place) else {
+            continue;
+        };
+        let key = object.sort_key();
+        match &last {
+            Some(last) if *last == key => {
+                let message = format_args!("{} `{}` is there twice", T::KIND, object.id());
+                check.findings.error("duplicate", place, message);
+            }
+            Some(last) if *last > key => {
+                let message = format_args!("{} `{}` is out of order", T::KIND, object.id());
+                check.findings.error("order", place, message);
+            }
+            _ => {}
+        }
+        last = Some(key);
+        visit(check, &object, place);
+    }
+}
+
+fn runs(check: &mut Check<'_>) {
+    let mut slices = MetricSlices::<MetricSlice>::open(check);
+    each_with(check, |check, object: &Run, place| {
+        run(check, object, place);
+        let latest = slices.of_owner(check, &object.info.run_id);
+        metrics::check_latest(check, object, &latest, place);
+    });
+    slices.finish(check);
+}
+
+/// A list within an object that has an order.
+fn ordered<T: PartialOrd>(check: &mut Check<'_>, items: impl Iterator<Item = T>, name: &str, place: Place) {
+    if !items.is_sorted() {
+        check
+            .findings
+            .error("order", place, format_args!("{name} are out of order"));
+    }
+}
+
+fn text_of<'m>(map: &'m TextMap, key: &str) -> Option<&'m str> {
+    map.get(key).and_then(|text| text.as_str())
+}
+
+fn in_experiment(check: &mut Check<'_>, experiment_id: &str, place: Place) {
+    check
+        .references
+        .refer(Id::new(Target::Experiment, experiment_id), Need::Required, place);
+}
+
+fn to_run(check: &mut Check<'_>, run_id: Option<&str>, place: Place) {
+    if let Some(run_id) = run_id.filter(|id| !id.is_empty()) {
+        check
+            .references
+            .refer(Id::new(Target::Run, run_id), Need::Tolerated, place);
+    }
+}
+
+fn to_model(check: &mut Check<'_>, model_id: Option<&str>, place: Place) {
+    if let Some(model_id) = model_id.filter(|id| !id.is_empty()) {
+        check
+            .references
+            .refer(Id::new(Target::LoggedModel, model_id), Need::Tolerated, place);
+    }
+}
+
+fn experiment(check: &mut Check<'_>, object: &Experiment, place: Place) {
+    check
+        .references
+        .define(Id::new(Target::Experiment, &object.experiment_id), place);
+}
+
+fn run(check: &mut Check<'_>, object: &Run, place: Place) {
+    let info = &object.info;
+    check.references.define(Id::new(Target::Run, &info.run_id), place);
+    in_experiment(check, &info.experiment_id, place);
+    to_run(check, text_of(&object.tags, PARENT_RUN), place);
+    let (inputs, outputs) = (&object.inputs, &object.outputs.model_outputs);
+    for input in &inputs.dataset_inputs {
+        let id = dataset_id(&info.experiment_id, &input.name, &input.digest);
+        let text = format!("{} {}", input.name, input.digest);
+        check.references.refer(
+            Id {
+                target: Target::Dataset,
+                key: id,
+                text: &text,
+            },
+            Need::Required,
+            place,
+        );
+    }
+    let models = inputs.model_inputs.iter().map(|input| &input.model_id);
+    for model_id in models.chain(outputs.iter().map(|output| &output.model_id)) {
+        to_model(check, Some(model_id), place);
+    }
+    let names = inputs
+        .dataset_inputs
+        .iter()
+        .map(|input| (&input.name, &input.digest));
+    ordered(check, names, "dataset inputs", place);
+    ordered(
+        check,
+        inputs.model_inputs.iter().map(|input| &input.model_id),
+        "model inputs",
+        place,
+    );
+    ordered(
+        check,
+        outputs.iter().map(|output| (&output.model_id, output.step)),
+        "model outputs",
+        place,
+    );
+}
+
+fn dataset_id(experiment_id: &str, name: &str, digest: &str) -> SortKey {
+    SortKey::new().text(experiment_id).text(name).text(digest)
+}
+
+fn dataset(check: &mut Check<'_>, object: &Dataset, place: Place) {
+    let key = dataset_id(&object.experiment_id, &object.name, &object.digest);
+    check.references.define(
+        Id {
+            target: Target::Dataset,
+            key,
+            text: &object.id(),
+        },
+        place,
+    );
+    in_experiment(check, &object.experiment_id, place);
+}
+
+fn logged_model(check: &mut Check<'_>, object: &LoggedModel, place: Place) {
+    check
+        .references
+        .define(Id::new(Target::LoggedModel, &object.model_id), place);
+    in_experiment(check, &object.experiment_id, place);
+    to_run(check, object.source_run_id.as_deref(), place);
+}
+
+fn registered_model(check: &mut Check<'_>, object: &RegisteredModel, place: Place) {
+    let key = order::registered_model(object.workspace.as_deref(), &object.name);
+    check.references.define(
+        Id {
+            target: Target::RegisteredModel,
+            key,
+            text: &object.name,
+        },
+        place,
+    );
+    for version in object.aliases.values() {
+        let text = format!("{}/{version}", object.name);
+        check
+            .references
+            .refer(Id::new(Target::ModelVersion, &text), Need::Tolerated, place);
+    }
+}
+
+fn model_version(check: &mut Check<'_>, object: &ModelVersion, place: Place) {
+    check
+        .references
+        .define(Id::new(Target::ModelVersion, &object.id()), place);
+    let key = order::registered_model(object.workspace.as_deref(), &object.name);
+    check.references.refer(
+        Id {
+            target: Target::RegisteredModel,
+            key,
+            text: &object.name,
+        },
+        Need::Required,
+        place,
+    );
+    to_run(check, object.run_id.as_deref(), place);
+    to_model(check, object.model_id.as_deref(), place);
+}
+
+fn trace(check: &mut Check<'_>, object: &Trace, place: Place) {
+    check
+        .references
+        .define(Id::new(Target::Trace, &object.trace_id), place);
+    in_experiment(check, &object.experiment_id, place);
+    to_run(check, text_of(&object.trace_metadata, SOURCE_RUN), place);
+    for run_id in &object.linked_runs {
+        to_run(check, Some(run_id), place);
+    }
+    let assessments = object.assessments.iter();
+    let keys = assessments.map(|assessment| (assessment.create_time, &assessment.assessment_id));
+    ordered(check, keys, "assessments", place);
+    ordered(check, object.linked_runs.iter(), "linked runs", place);
+    ordered(check, object.linked_prompts.iter(), "linked prompts", place);
+}
+
+/// Spans follow their traces; within one they are ordered by start, then id.
+fn spans(check: &mut Check<'_>) {
+    let mut lines = PartLines::of_kind(check, Kind::Spans);
+    let mut last: Option<(String, SortKey)> = None;
+    while let Some(place) = lines.next(check) {
+        let Some(span) = check.parse::<Span>(lines.line(), place) else {
+            continue;
+        };
+        let key = order::span(&SortKey::new(), span.start_time_unix_nano, &span.span_id);
+        match &last {
+            Some((trace_id, last)) if *trace_id == span.trace_id => {
+                if *last == key {
+                    let message = format_args!("span `{}` is there twice", span.span_id);
+                    check.findings.error("duplicate", place, message);
+                } else if *last > key {
+                    let message = format_args!("span `{}` is out of order", span.span_id);
+                    check.findings.error("order", place, message);
+                }
+            }
+            _ => check
+                .references
+                .follow(Id::new(Target::Trace, &span.trace_id), Kind::Spans, place),
+        }
+        last = Some((span.trace_id, key));
+    }
+}
+
+fn evaluation_dataset(check: &mut Check<'_>, object: &EvaluationDataset, place: Place) {
+    check
+        .references
+        .define(Id::new(Target::EvaluationDataset, &object.dataset_id), place);
+    for experiment_id in &object.experiment_ids {
+        check
+            .references
+            .refer(Id::new(Target::Experiment, experiment_id), Need::Tolerated, place);
+    }
+    let keys = object.experiment_ids.iter().map(|id| order::experiment(id));
+    ordered(check, keys, "experiment ids", place);
+}
+
+fn dataset_record(check: &mut Check<'_>, object: &DatasetRecord, place: Place) {
+    let id = Id::new(Target::EvaluationDataset, &object.dataset_id);
+    check.references.refer(id, Need::Required, place);
+}
+
+fn scorer(check: &mut Check<'_>, object: &Scorer, place: Place) {
+    in_experiment(check, &object.experiment_id, place);
+}

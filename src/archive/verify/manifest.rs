@@ -1,0 +1,202 @@
+//! Seal and manifest: bytes, text, and what can be said of it alone.
+
+use super::report::{Findings, read_finding};
+use super::tree::Tree;
+use crate::archive::error::{ArchiveError, Result};
+use crate::format::layout::{
+    CHECKSUMS, JSONL_MEDIA_TYPE, LOSSES, MANIFEST, MANIFEST_BYTES, SEAL, checksum_line, is_object_path,
+    object_kind_name, parse_checksum_line, parse_object_path, parse_undo_path,
+};
+use crate::format::manifest::FORMAT_MINOR;
+use crate::format::{LossCount, Manifest, strict_json};
+use crate::model::Digest;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+use std::path::Path;
+
+/// The largest seal that is looked at.
+const SEAL_BYTES: u64 = 1000;
+
+/// Reads seal and manifest; the manifest, where it can be believed enough to compare with.
+///
+/// # Errors
+/// It is intact and of a format that this build does not read.
+pub(super) fn check(path: &Path, tree: &Tree<'_>, findings: &mut Findings) -> Result<Option<Manifest>> {
+    let text = read_small(tree, MANIFEST, MANIFEST_BYTES, findings);
+    let seal = read_small(tree, SEAL, SEAL_BYTES, findings);
+    let Some(text) = text else {
+        return Ok(None);
+    };
+    let is_sealed = seal.is_some_and(|seal| check_seal(&seal, &text, findings));
+    let document = match strict_json::parse(&text) {
+        Ok(document) => document,
+        Err(error) => {
+            findings.error("json", MANIFEST, error);
+            return Ok(None);
+        }
+    };
+    if let Err(source) = Manifest::check_format(&document) {
+        if is_sealed {
+            let path = path.to_owned();
+            return Err(ArchiveError::Format { path, source });
+        }
+        findings.error("format", MANIFEST, source);
+        return Ok(None);
+    }
+    let manifest = typed(&text, document, findings);
+    if let Some(manifest) = &manifest {
+        check_files(manifest, findings);
+        check_losses(manifest, findings);
+        check_set(manifest, tree, findings);
+    }
+    Ok(manifest)
+}
+
+fn read_small(tree: &Tree<'_>, name: &str, limit: u64, findings: &mut Findings) -> Option<Vec<u8>> {
+    if !tree.files.contains_key(name) {
+        findings.error("missing-file", name, "it is missing");
+        return None;
+    }
+    let mut bytes = Vec::new();
+    let read = tree
+        .open(name)
+        .and_then(|reader| reader.take(limit + 1).read_to_end(&mut bytes));
+    if let Err(error) = read {
+        findings.extend(vec![read_finding(name, &error)]);
+        return None;
+    }
+    if bytes.len() as u64 > limit {
+        findings.error("size", name, format_args!("it exceeds {limit} bytes"));
+        return None;
+    }
+    Some(bytes)
+}
+
+fn check_seal(seal: &[u8], text: &[u8], findings: &mut Findings) -> bool {
+    let found = Digest(Sha256::digest(text).into());
+    if seal == checksum_line(&found, MANIFEST).as_bytes() {
+        return true;
+    }
+    let line = std::str::from_utf8(seal)
+        .ok()
+        .and_then(|seal| seal.strip_suffix('\n'));
+    match line.and_then(parse_checksum_line) {
+        Some((stated, MANIFEST)) => {
+            let message = format_args!("it has SHA-256 {found}, {SEAL} says {stated}");
+            findings.error("digest", MANIFEST, message);
+        }
+        _ => findings.error("seal", SEAL, "it is not the one checksum line of the manifest"),
+    }
+    false
+}
+
+fn typed(text: &[u8], document: Value, findings: &mut Findings) -> Option<Manifest> {
+    let mut canonical = serde_json::to_string_pretty(&document).expect("a value can be written");
+    canonical.push('\n');
+    let is_canonical = canonical.as_bytes() == text;
+    if !is_canonical {
+        findings.error("canonical", MANIFEST, "its text is not in canonical form");
+    }
+    match serde_json::from_value::<Manifest>(document) {
+        Ok(manifest) => {
+            // A newer minor version may have fields within objects that this build would drop.
+            if is_canonical && manifest.format.minor <= FORMAT_MINOR && manifest.to_text().as_bytes() != text
+            {
+                findings.error(
+                    "canonical",
+                    MANIFEST,
+                    "it has a field that does not belong there, or lacks one",
+                );
+            }
+            Some(manifest)
+        }
+        Err(error) => {
+            findings.error("type", MANIFEST, error);
+            None
+        }
+    }
+}
+
+fn check_files(manifest: &Manifest, findings: &mut Findings) {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for pair in manifest.files.windows(2) {
+        if pair[0].path.as_bytes() >= pair[1].path.as_bytes() {
+            let message = format_args!("`{}` is listed out of order or twice", pair[1].path);
+            findings.error("order", MANIFEST, message);
+        }
+    }
+    for file in &manifest.files {
+        let path = file.path.as_str();
+        let is_known = path == LOSSES || parse_undo_path(path).is_some() || parse_object_path(path).is_some();
+        let is_newer = manifest.format.minor > FORMAT_MINOR && is_object_path(path);
+        if !is_known && !is_newer {
+            findings.error(
+                "unknown-file",
+                path,
+                "the manifest lists a file that does not belong to an archive",
+            );
+        }
+        if file.media_type != JSONL_MEDIA_TYPE {
+            findings.error(
+                "media-type",
+                path,
+                format_args!("the manifest says {}", file.media_type),
+            );
+        }
+        if let Some(kind) = object_kind_name(path) {
+            let count = counts.entry(kind).or_insert(0);
+            *count = count.saturating_add(file.count);
+        }
+    }
+    let kinds: BTreeSet<&str> = counts
+        .keys()
+        .copied()
+        .chain(manifest.counts.keys().map(String::as_str))
+        .collect();
+    for kind in kinds {
+        let stated = manifest.counts.get(kind);
+        let listed = counts.get(kind);
+        if stated != listed {
+            let number = |count: Option<&u64>| count.map_or_else(|| "nothing".to_owned(), u64::to_string);
+            let message = format_args!(
+                "counts say {} {kind}, files have {}",
+                number(stated),
+                number(listed)
+            );
+            findings.error("count", MANIFEST, message);
+        }
+    }
+}
+
+fn check_losses(manifest: &Manifest, findings: &mut Findings) {
+    for (name, losses) in [
+        ("losses.limits", &manifest.losses.limits),
+        ("losses.failures", &manifest.losses.failures),
+    ] {
+        let key = |loss: &LossCount| (loss.kind.clone(), loss.field.clone(), loss.reason.clone());
+        if !losses.windows(2).all(|pair| key(&pair[0]) < key(&pair[1])) {
+            findings.error(
+                "order",
+                MANIFEST,
+                format_args!("{name} are out of order or listed twice"),
+            );
+        }
+    }
+}
+
+/// Files that are listed and not there, or there and not listed.
+fn check_set(manifest: &Manifest, tree: &Tree<'_>, findings: &mut Findings) {
+    let listed: BTreeSet<&str> = manifest.files.iter().map(|file| file.path.as_str()).collect();
+    for path in &listed {
+        if !tree.files.contains_key(*path) {
+            findings.error("missing-file", path, "it is missing");
+        }
+    }
+    for path in tree.files.keys() {
+        if !listed.contains(path.as_str()) && !matches!(path.as_str(), MANIFEST | SEAL | CHECKSUMS) {
+            findings.error("extra-file", path, "the manifest does not list it");
+        }
+    }
+}

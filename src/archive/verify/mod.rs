@@ -1,0 +1,188 @@
+//! Verification: everything that is wrong with an archive, not the first of it.
+//!
+//! One pass over the bytes: blobs are hashed on several threads while this one reads the lines of all files, checks their
+//! text, their order and what they refer to, and compares all with the checksums and the manifest. Memory stays bounded:
+//! at most 64 bytes a blob, everything else streams; references are joined by sorting, with temporary files where they are
+//! many.
+//!
+//! | module         | checks                                                                |
+//! |----------------|-----------------------------------------------------------------------|
+//! | [`tree`]       | names: what is there and has no place, the order of a zip's entries   |
+//! | [`manifest`]   | seal, text and sums of the manifest, the set of files                 |
+//! | [`checksums`]  | `SHA256SUMS`, and that it lists exactly what is there                 |
+//! | [`blobs`]      | digests of blobs                                                      |
+//! | [`check`]      | files of lines: digests, parts, strict JSON, canonical text, types    |
+//! | [`kinds`]      | order and references of each kind                                     |
+//! | [`metrics`]    | slices of metric history                                              |
+//! | [`artifacts`]  | lists of artifacts                                                    |
+//! | [`records`]    | failures and undo records                                             |
+//! | [`references`] | the join of references                                                |
+
+mod artifacts;
+mod blobs;
+mod check;
+mod checksums;
+mod kinds;
+mod lines;
+mod manifest;
+mod metrics;
+mod place;
+mod records;
+mod references;
+mod report;
+mod tree;
+
+use self::blobs::BlobHashing;
+use self::check::Check;
+use self::checksums::Checksums;
+use self::report::Findings;
+use self::tree::Tree;
+use super::container::{Container, ContainerKind};
+use super::error::{ArchiveError, Result};
+use super::zip::{ScanError, ZipIndex, ZipLimits};
+use crate::format::layout::{CHECKSUMS, MANIFEST};
+use crate::format::{Kind, Manifest};
+use crate::monitor::Monitor;
+use std::fs::File;
+use std::path::Path;
+use std::thread;
+
+pub use self::report::{Checked, Finding, Severity, VerifyReport};
+
+/// How to verify.
+#[derive(Debug, Clone, Default)]
+pub struct VerifyOptions {
+    /// Threads that hash; 0 for one per core.
+    pub threads: usize,
+}
+
+/// Verifies an archive; what is wrong with it is in the report.
+///
+/// # Errors
+/// There is nothing to verify: no archive, one of a newer version, or a file system that refuses.
+pub fn verify(path: &Path, options: &VerifyOptions, monitor: &dyn Monitor) -> Result<VerifyReport> {
+    let mut findings = Findings::default();
+    let container = match open(path, &mut findings)? {
+        Some(container) => container,
+        None => {
+            let checked = Checked::default();
+            return Ok(findings.into_report(path.to_owned(), ContainerKind::Zip, None, checked));
+        }
+    };
+    let tree = Tree::list(path, &container, &mut findings)?;
+    let manifest = manifest::check(path, &tree, &mut findings)?;
+    let checksums = checksums::check(&tree, &mut findings);
+    check_content_id(manifest.as_ref(), &checksums, &mut findings);
+    let count = tree.blob_count() as u64;
+    monitor.begin("verify", Some(count));
+    let hashing = BlobHashing::new(&tree, monitor);
+    let check = Check::new(&tree, manifest.as_ref(), &checksums, findings);
+    let threads = match options.threads {
+        0 => super::parallel::default_threads(),
+        threads => threads,
+    };
+    let check = thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| hashing.work());
+        }
+        check_lines(check)
+    });
+    let mut check = check?;
+    check.findings.extend(hashing.into_findings());
+    let checked = Checked {
+        files: tree.files.len() as u64,
+        lines: check.lines,
+        blobs: check.totals.blobs,
+        blob_bytes: check.totals.blob_bytes,
+    };
+    let kind = match &container {
+        Container::Directory(_) => ContainerKind::Directory,
+        Container::Zip { .. } => ContainerKind::Zip,
+    };
+    Ok(check
+        .findings
+        .into_report(path.to_owned(), kind, checksums.digest, checked))
+}
+
+/// Opens the container; a zip whose scan fails gives findings and nothing else.
+fn open(path: &Path, findings: &mut Findings) -> Result<Option<Container>> {
+    let metadata = std::fs::metadata(path).map_err(ArchiveError::io("open", path))?;
+    if !metadata.is_file() {
+        return Container::open(path).map(Some);
+    }
+    let file = File::open(path).map_err(ArchiveError::io("open", path))?;
+    match ZipIndex::scan(&file, &ZipLimits::default()) {
+        Ok(index) => Ok(Some(Container::Zip { file, index })),
+        Err(ScanError::Io(error)) => Err(ArchiveError::io("read", path)(error)),
+        Err(ScanError::Faults(faults)) => {
+            for (fault, number) in faults.iter().zip(1..) {
+                // Faults of one code may lie at many places that only their messages tell.
+                findings.error(fault.code(), format_args!("zip fault {number}"), fault);
+            }
+            Ok(None)
+        }
+    }
+}
+
+fn check_content_id(manifest: Option<&Manifest>, checksums: &Checksums, findings: &mut Findings) {
+    let Some((manifest, found)) = manifest.zip(checksums.digest) else {
+        return;
+    };
+    if manifest.content_id != found {
+        let message = format_args!("it has SHA-256 {found}, {MANIFEST} says {}", manifest.content_id);
+        findings.error("content-id", CHECKSUMS, message);
+    }
+}
+
+fn check_lines(mut check: Check<'_>) -> Result<Check<'_>> {
+    kinds::check_all(&mut check);
+    records::check_all(&mut check);
+    check.check_references()?;
+    check.check_orphans();
+    check_totals(&mut check);
+    Ok(check)
+}
+
+/// Compares the manifest's totals with what is there, as far as all of it could be read.
+fn check_totals(check: &mut Check<'_>) {
+    for rank in 0..check.tree.blob_count() {
+        check.totals.blobs += 1;
+        check.totals.blob_bytes += check.tree.blob_at(rank).1;
+    }
+    let Some(manifest) = check.manifest else {
+        return;
+    };
+    let (stated, found) = (&manifest.totals, check.totals);
+    let has_metrics =
+        !check.unreadable.contains(&Kind::Metrics) && !check.unreadable.contains(&Kind::ModelMetrics);
+    let has_artifacts = !check.unreadable.contains(&Kind::Artifacts);
+    for (name, stated, found, is_known) in [
+        (
+            "metric points",
+            stated.metric_points,
+            found.metric_points,
+            has_metrics,
+        ),
+        (
+            "artifact files",
+            stated.artifact_files,
+            found.artifact_files,
+            has_artifacts,
+        ),
+        (
+            "artifact bytes",
+            stated.artifact_bytes,
+            found.artifact_bytes,
+            has_artifacts,
+        ),
+        ("blobs", stated.blobs, found.blobs, true),
+        ("blob bytes", stated.blob_bytes, found.blob_bytes, true),
+    ] {
+        if is_known && stated != found {
+            let message = format_args!("totals say {stated} {name}, there are {found}");
+            check
+                .findings
+                .error("total", format_args!("{MANIFEST} totals, {name}"), message);
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Files beside the objects: failures, undo records, and parts of kinds that this build does not know.
+
+use super::check::{Check, PartLines, check_file};
+use super::lines::{FileLines, NextLine};
+use super::place::{LineFile, Place};
+use super::report::read_finding;
+use crate::archive::lines::blob_reference;
+use crate::format::layout::{LINE_BYTES, LOSSES, MANIFEST, PART_BYTES, object_kind_name, parse_undo_path};
+use crate::format::line::canonical;
+use crate::format::undo::{BLOBS_LINE, UndoLine};
+use crate::format::{Kind, Loss, LossClass, strict_json};
+use std::collections::BTreeMap;
+
+/// Checks all of them.
+pub(super) fn check_all(check: &mut Check<'_>) {
+    unknown_kinds(check);
+    note_missing(check);
+    losses(check);
+    undo(check);
+}
+
+/// Lines of a kind that a newer minor version brought: JSON in canonical form, and no more can be said.
+fn unknown_kinds(check: &mut Check<'_>) {
+    let is_unknown = |path: &&str| object_kind_name(path).and_then(Kind::from_name).is_none();
+    let paths: Vec<String> = check
+        .tree
+        .object_files()
+        .filter(is_unknown)
+        .map(str::to_owned)
+        .collect();
+    for path in paths {
+        let mut lines = match check.tree.open(&path) {
+            Ok(reader) => FileLines::new(reader, LINE_BYTES),
+            Err(error) => {
+                check.findings.extend(vec![read_finding(&path, &error)]);
+                continue;
+            }
+        };
+        loop {
+            let next = lines.next();
+            let place = format!("{path} line {}", lines.number());
+            match next {
+                NextLine::Line => match strict_json::parse(lines.line()) {
+                    Ok(value) if canonical(&value) == lines.line() => {}
+                    Ok(_) => check
+                        .findings
+                        .error("canonical", place, "its text is not in canonical form"),
+                    Err(error) => check.findings.error("json", place, error),
+                },
+                NextLine::TooLong => check.findings.error("line", place, "the line exceeds 16 MiB"),
+                NextLine::Unterminated => {
+                    check
+                        .findings
+                        .error("line", place, "the last line has no line end")
+                }
+                NextLine::Failed(error) => {
+                    check.findings.extend(vec![read_finding(&path, &error)]);
+                    break;
+                }
+                NextLine::End => {
+                    check_file(check, &path, &lines);
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// Notes listed files that are missing: what they said is not known.
+fn note_missing(check: &mut Check<'_>) {
+    let is_missing = |path: &str| {
+        let is_record = path == LOSSES || parse_undo_path(path).is_some();
+        is_record && !check.tree.files.contains_key(path)
+    };
+    let has_missing = check
+        .manifest
+        .is_some_and(|manifest| manifest.files.iter().any(|file| is_missing(&file.path)));
+    check.has_unreadable_record |= has_missing;
+}
+
+fn losses(check: &mut Check<'_>) {
+    let mut counts: BTreeMap<(String, String, String), u64> = BTreeMap::new();
+    if check.tree.files.contains_key(LOSSES) {
+        let mut lines = PartLines::new(check, [LineFile::Losses].into(), u64::MAX);
+        while let Some(place) = lines.next(check) {
+            let Some(loss) = check.parse::<Loss>(lines.line(), place) else {
+                continue;
+            };
+            if loss.class != LossClass::Failure {
+                check.findings.error("loss", place, "it is not a failure");
+            }
+            // What the manifest does not count is a finding in any case, and need not be kept apart.
+            if counts.len() < 100_000 {
+                *counts.entry((loss.kind, loss.field, loss.reason)).or_insert(0) += 1;
+            }
+        }
+    }
+    let Some(manifest) = check.manifest.filter(|_| !check.has_unreadable_record) else {
+        return;
+    };
+    let stated: BTreeMap<_, u64> = manifest
+        .losses
+        .failures
+        .iter()
+        .map(|loss| {
+            (
+                (loss.kind.clone(), loss.field.clone(), loss.reason.clone()),
+                loss.count,
+            )
+        })
+        .collect();
+    if stated != counts {
+        let message = format_args!("its failures are not those that {LOSSES} lists");
+        check.findings.error("count", MANIFEST, message);
+    }
+}
+
+fn undo(check: &mut Check<'_>) {
+    let mut entries: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
+    for (entry, part) in check.tree.files.keys().filter_map(|path| parse_undo_path(path)) {
+        entries.entry(entry).or_default().push(part);
+    }
+    let history = check.manifest.map(|manifest| manifest.history.len());
+    for (entry, mut parts) in entries {
+        parts.sort_unstable();
+        if history.is_some_and(|history| entry == 0 || entry > history) {
+            let path = LineFile::Undo(entry, parts[0]).path();
+            check
+                .findings
+                .error("undo", path, "there is no such entry in the history");
+        }
+        let files = parts
+            .into_iter()
+            .map(|part| LineFile::Undo(entry, part))
+            .collect();
+        let mut lines = PartLines::new(check, files, PART_BYTES);
+        while let Some(place) = lines.next(check) {
+            undo_line(check, lines.line(), place);
+        }
+    }
+}
+
+fn undo_line(check: &mut Check<'_>, line: &[u8], place: Place) {
+    let Some(undo) = check.parse_raw::<UndoLine>(line, place) else {
+        return;
+    };
+    let is_known = undo.kind == BLOBS_LINE || Kind::from_name(&undo.kind).is_some();
+    if !is_known {
+        check
+            .findings
+            .error("undo", place, format_args!("`{}` is not a kind", undo.kind));
+    }
+    for digest in &undo.added_blobs {
+        if check.tree.blob_rank(digest).is_none() {
+            check
+                .findings
+                .error("missing-blob", place, format_args!("blob {digest} is missing"));
+        }
+    }
+    for blob in undo.replaced.values().filter_map(blob_reference) {
+        check.blob(&blob.sha256, blob.size_bytes, place);
+    }
+}

@@ -1,0 +1,164 @@
+//! What a verification found.
+
+use crate::archive::ContainerKind;
+use crate::model::Digest;
+use serde::Serialize;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::PathBuf;
+
+/// Findings listed before the rest is only counted.
+const LISTED: usize = 10_000;
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// The archive is not what the format says, or its bytes changed.
+    Error,
+    /// Intact, but worth knowing, such as a reference to an object that MLflow itself lets go.
+    Warning,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        })
+    }
+}
+
+/// One thing that was found.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Finding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// Name of the kind of finding, the same in every version (docs/format.md lists them).
+    pub code: &'static str,
+    /// File, and line where there is one.
+    pub place: String,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// How much was looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Checked {
+    /// Files that are not blobs.
+    pub files: u64,
+    /// Lines of these.
+    pub lines: u64,
+    /// Blobs.
+    pub blobs: u64,
+    /// Bytes of blobs.
+    pub blob_bytes: u64,
+}
+
+/// What a verification found.
+#[derive(Debug, Clone, Serialize)]
+pub struct VerifyReport {
+    /// The archive.
+    pub path: PathBuf,
+    /// Directory or zip.
+    pub container: ContainerKind,
+    /// The content id, where the bytes of `SHA256SUMS` could be read.
+    pub content_id: Option<Digest>,
+    /// How much was looked at.
+    pub checked: Checked,
+    /// Number of errors, also those that are not listed.
+    pub errors: u64,
+    /// Number of warnings, also those that are not listed.
+    pub warnings: u64,
+    /// What was found, in the order of the archive.
+    pub findings: Vec<Finding>,
+}
+
+impl VerifyReport {
+    /// Whether nothing is damaged; warnings do not count.
+    pub fn is_intact(&self) -> bool {
+        self.errors == 0
+    }
+}
+
+/// Findings being collected; one place has each code once.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    list: Vec<Finding>,
+    seen: BTreeSet<(&'static str, String)>,
+    errors: u64,
+    warnings: u64,
+}
+
+impl Findings {
+    pub(super) fn error(&mut self, code: &'static str, place: impl fmt::Display, message: impl fmt::Display) {
+        self.add(Severity::Error, code, place.to_string(), message);
+    }
+
+    pub(super) fn warning(
+        &mut self,
+        code: &'static str,
+        place: impl fmt::Display,
+        message: impl fmt::Display,
+    ) {
+        self.add(Severity::Warning, code, place.to_string(), message);
+    }
+
+    fn add(&mut self, severity: Severity, code: &'static str, place: String, message: impl fmt::Display) {
+        if self.seen.len() < LISTED && !self.seen.insert((code, place.clone())) {
+            return;
+        }
+        match severity {
+            Severity::Error => self.errors += 1,
+            Severity::Warning => self.warnings += 1,
+        }
+        if self.list.len() < LISTED {
+            self.list.push(Finding {
+                severity,
+                code,
+                place,
+                message: message.to_string(),
+            });
+        }
+    }
+
+    /// Adds findings that other threads made.
+    pub(super) fn extend(&mut self, findings: Vec<Finding>) {
+        for finding in findings {
+            self.add(finding.severity, finding.code, finding.place, finding.message);
+        }
+    }
+
+    pub(super) fn into_report(
+        mut self,
+        path: PathBuf,
+        container: ContainerKind,
+        content_id: Option<Digest>,
+        checked: Checked,
+    ) -> VerifyReport {
+        self.list.sort_by(|a, b| a.severity.cmp(&b.severity));
+        VerifyReport {
+            path,
+            container,
+            content_id,
+            checked,
+            errors: self.errors,
+            warnings: self.warnings,
+            findings: self.list,
+        }
+    }
+}
+
+/// An error finding about an entry that could not be read: the zip's own code where it has one.
+pub(super) fn read_finding(place: &str, error: &std::io::Error) -> Finding {
+    let code = match crate::archive::zip::ZipFault::from_io(error) {
+        Some(fault) => fault.code(),
+        None => "unreadable",
+    };
+    Finding {
+        severity: Severity::Error,
+        code,
+        place: place.to_owned(),
+        message: error.to_string(),
+    }
+}

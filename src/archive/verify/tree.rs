@@ -1,0 +1,233 @@
+//! What is there: files by name, blobs by digest, and everything that has no place in an archive.
+
+use super::report::Findings;
+use crate::archive::container::Container;
+use crate::archive::error::{ArchiveError, Result};
+use crate::format::layout::{
+    BLOBS, CHECKSUMS, LOSSES, MANIFEST, OBJECTS, SEAL, UNDO, is_object_path, object_kind_name,
+    parse_blob_path, parse_object_path, parse_undo_path,
+};
+use crate::model::Digest;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Read};
+use std::path::Path;
+
+/// Folder above [`BLOBS`].
+const BLOBS_PARENT: &str = "blobs";
+
+/// Everything an archive consists of, by name; contents are not read.
+pub(super) struct Tree<'c> {
+    container: &'c Container,
+    /// Sizes of files that are not blobs, by name.
+    pub files: BTreeMap<String, u64>,
+    blobs: Vec<ListedBlob>,
+}
+
+/// A blob of a directory: 38 bytes.
+struct ListedBlob {
+    digest: [u8; 32],
+    size: [u8; 6],
+}
+
+impl<'c> Tree<'c> {
+    /// Lists a container.
+    pub(super) fn list(root: &Path, container: &'c Container, findings: &mut Findings) -> Result<Self> {
+        let mut tree = Tree {
+            container,
+            files: BTreeMap::new(),
+            blobs: Vec::new(),
+        };
+        match container {
+            Container::Directory(directory) => {
+                tree.walk(directory, "", findings)
+                    .map_err(ArchiveError::io("list", directory))?;
+                tree.blobs.sort_unstable_by_key(|blob| blob.digest);
+            }
+            Container::Zip { index, .. } => {
+                for entry in index.others() {
+                    tree.add_file(&entry.name, entry.size, findings);
+                }
+                tree.check_entry_order(findings);
+            }
+        }
+        let is_archive = |name: &&str| tree.files.contains_key(*name);
+        let has_objects = tree.files.keys().any(|name| is_object_path(name));
+        if tree.blob_count() == 0 && !has_objects && ![MANIFEST, SEAL, CHECKSUMS].iter().any(is_archive) {
+            return Err(ArchiveError::NotAnArchive {
+                path: root.to_owned(),
+                reason: format!("there is no `{MANIFEST}` in it"),
+            });
+        }
+        Ok(tree)
+    }
+
+    fn walk(&mut self, directory: &Path, prefix: &str, findings: &mut Findings) -> io::Result<()> {
+        let mut entries = fs::read_dir(directory)?.collect::<io::Result<Vec<_>>>()?;
+        entries.sort_unstable_by_key(fs::DirEntry::file_name);
+        if entries.is_empty() && !prefix.is_empty() {
+            findings.error("empty-directory", prefix, "the directory is empty");
+        }
+        for entry in entries {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let name = if prefix.is_empty() {
+                name
+            } else {
+                format!("{prefix}/{name}")
+            };
+            if let Err(error) = self.visit(&entry, &name, findings) {
+                findings.error("unreadable", &name, error);
+            }
+        }
+        Ok(())
+    }
+
+    fn visit(&mut self, entry: &fs::DirEntry, name: &str, findings: &mut Findings) -> io::Result<()> {
+        let kind = entry.file_type()?;
+        let is_utf8 = entry.file_name().to_str().is_some();
+        if kind.is_symlink() {
+            findings.error("symlink", name, "symbolic links have no place in an archive");
+        } else if kind.is_dir() {
+            match is_utf8 && is_folder(name) {
+                true => self.walk(&entry.path(), name, findings)?,
+                false => findings.error("extra-directory", name, "no such directory belongs to an archive"),
+            }
+        } else if !kind.is_file() {
+            findings.error("special-file", name, "it is neither a file nor a directory");
+        } else if let Some(digest) = parse_blob_path(name).filter(|_| is_utf8) {
+            let size = pack(entry.metadata()?.len());
+            if self.blobs.len() == self.blobs.capacity() {
+                // An eighth at a time keeps memory near what the blobs need.
+                self.blobs.reserve_exact((self.blobs.len() / 8).max(1024));
+            }
+            self.blobs.push(ListedBlob {
+                digest: digest.0,
+                size,
+            });
+        } else {
+            self.add_file(name, entry.metadata()?.len(), findings);
+        }
+        Ok(())
+    }
+
+    fn add_file(&mut self, name: &str, size_bytes: u64, findings: &mut Findings) {
+        let is_known = matches!(name, MANIFEST | SEAL | CHECKSUMS | LOSSES)
+            || object_kind_name(name).is_some_and(|kind| !kind.contains('/'))
+            || parse_undo_path(name).is_some();
+        if is_known {
+            self.files.insert(name.to_owned(), size_bytes);
+        } else {
+            findings.error("extra-file", name, "no such file belongs to an archive");
+        }
+    }
+
+    /// Objects by path, then optional files by path, then checksums, manifest and seal.
+    fn check_entry_order(&self, findings: &mut Findings) {
+        let Container::Zip { index, .. } = self.container else {
+            return;
+        };
+        let rank = |name: &str| match name {
+            SEAL => 4,
+            MANIFEST => 3,
+            CHECKSUMS => 2,
+            _ if is_object_path(name) => 0,
+            _ => 1,
+        };
+        let mut last: Option<(u8, &str)> = None;
+        for entry in index.others() {
+            let place = (rank(&entry.name), entry.name.as_ref());
+            match last {
+                Some(last) if last > place => {
+                    findings.error(
+                        "entry-order",
+                        &entry.name,
+                        format_args!("it comes after `{}`", last.1),
+                    );
+                }
+                _ => last = Some(place),
+            }
+        }
+    }
+
+    /// Object files by kind name, with the number of each part; a name that is not a part's is left out.
+    pub(super) fn object_files(&self) -> impl Iterator<Item = &str> {
+        self.files
+            .keys()
+            .map(String::as_str)
+            .filter(|name| is_object_path(name))
+    }
+
+    /// Parts of one kind that are there, in order.
+    pub(super) fn parts_of(&self, kind: crate::format::Kind) -> Vec<u32> {
+        let mut parts: Vec<u32> = self
+            .object_files()
+            .filter_map(parse_object_path)
+            .filter_map(|(found, part)| (found == kind).then_some(part))
+            .collect();
+        parts.sort_unstable();
+        parts
+    }
+
+    /// Opens a file or a blob.
+    pub(super) fn open(&self, name: &str) -> io::Result<Box<dyn Read + Send + '_>> {
+        self.container.open_entry(name)
+    }
+
+    /// How many blobs there are.
+    pub(super) fn blob_count(&self) -> usize {
+        match self.container {
+            Container::Directory(_) => self.blobs.len(),
+            Container::Zip { index, .. } => index.blob_count(),
+        }
+    }
+
+    /// Place of a blob in the order of digests.
+    pub(super) fn blob_rank(&self, digest: &Digest) -> Option<usize> {
+        match self.container {
+            Container::Directory(_) => self
+                .blobs
+                .binary_search_by_key(&&digest.0, |blob| &blob.digest)
+                .ok(),
+            Container::Zip { index, .. } => index.blob_rank(&digest.0),
+        }
+    }
+
+    /// Digest and size of the blob at a place in the order of digests.
+    pub(super) fn blob_at(&self, rank: usize) -> (Digest, u64) {
+        match self.container {
+            Container::Directory(_) => {
+                let blob = &self.blobs[rank];
+                (Digest(blob.digest), unpack(blob.size))
+            }
+            Container::Zip { index, .. } => index.blob_by_rank(rank),
+        }
+    }
+
+    /// Digest and size of the blob at a place in the order in which reading is cheapest.
+    pub(super) fn blob_in_file_order(&self, place: usize) -> (Digest, u64) {
+        match self.container {
+            Container::Directory(_) => self.blob_at(place),
+            Container::Zip { index, .. } => index.blob_in_file_order(place),
+        }
+    }
+}
+
+/// Whether a directory of that name belongs to an archive.
+fn is_folder(name: &str) -> bool {
+    let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    matches!(name, OBJECTS | UNDO | BLOBS_PARENT | BLOBS)
+        || name
+            .strip_prefix(BLOBS)
+            .and_then(|rest| rest.strip_prefix('/'))
+            .is_some_and(|rest| rest.len() == 2 && rest.bytes().all(is_hex))
+}
+
+fn pack(size: u64) -> [u8; 6] {
+    // No file system holds a file of 2^48 bytes.
+    let bytes = size.min((1 << 48) - 1).to_le_bytes();
+    [bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5]]
+}
+
+fn unpack([a, b, c, d, e, f]: [u8; 6]) -> u64 {
+    u64::from_le_bytes([a, b, c, d, e, f, 0, 0])
+}

@@ -1,0 +1,291 @@
+//! `mlark diff`.
+
+use super::error::{CliError, Result};
+use super::exit::Exit;
+use super::progress::Progress;
+use super::table::Form;
+use crate::archive::{Archive, ArchiveError};
+use crate::report::diff::{self, Change, DiffOptions, Difference, PointDifferences};
+use crate::report::text::{json_text, printable, shortened};
+use anstyle::{AnsiColor, Style};
+use serde_json::{Value, json};
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+/// Longer values are cut in text, and end with their length and digest.
+const VALUE_CHARACTERS: usize = 1000;
+/// The same on a terminal.
+const TERMINAL_CHARACTERS: usize = 100;
+
+/// Say how two archives differ, down to the value
+///
+/// Content is compared, not when or by what an archive was made. The exit code is 0 where it is equal, 1 where not.
+/// In a pipe each line is one key of one object, with six columns separated by tabs:
+///
+///   change   added, removed or changed
+///   kind     such as runs or model-versions
+///   id       of the object; of metrics and artifacts that of their owner
+///   key      such as tags.team; * for the whole object; a metric's name; an artifact's path
+///   before   JSON; the word absent where there is none, present for a whole object
+///   after    likewise
+///
+/// A metric that is in both has one line with the number of points that are only here or there or have another
+/// value, and one for each of the first five, `name[timestamp,step]`. Texts over 1,000 characters are cut and end
+/// with length and digest; --json has them whole, one object a line.
+#[derive(Debug, clap::Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "Examples:
+  mlark diff history.zip tagged.zip
+  mlark diff history.zip tagged.zip | cut -f 2,4 | sort | uniq -c
+  mlark diff --ignore-limits from-server.zip from-disk.zip"
+)]
+pub(super) struct Args {
+    /// The first archive
+    #[arg(value_name = "A")]
+    before: PathBuf,
+    /// The second archive
+    #[arg(value_name = "B")]
+    after: PathBuf,
+    /// Leaves out differences in what either archive counts as a limit, by kind and field
+    #[arg(long)]
+    ignore_limits: bool,
+    /// Prints nothing; the exit code alone tells
+    #[arg(short, long)]
+    quiet: bool,
+    /// Prints one JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+impl Args {
+    pub(super) fn run(self) -> Result {
+        let (before, after) = (Archive::open(&self.before)?, Archive::open(&self.after)?);
+        let options = DiffOptions {
+            ignore_limits: self.ignore_limits,
+        };
+        if self.quiet {
+            return Ok(match diff::is_equal(&before, &after, options)? {
+                true => Exit::Done,
+                false => Exit::Findings,
+            });
+        }
+        let out = io::BufWriter::new(anstream::stdout().lock());
+        let mut printer = Printer::new(out, Form::of_stdout(self.json));
+        let progress = Progress::new();
+        let compared = diff::diff(&before, &after, options, &progress, &mut |difference| {
+            printer.print(&difference).map_err(Failure::Write)
+        });
+        progress.done();
+        compared?;
+        Ok(match printer.finish()? {
+            0 => Exit::Done,
+            _ => Exit::Findings,
+        })
+    }
+}
+
+enum Failure {
+    Archive(ArchiveError),
+    Write(io::Error),
+}
+
+impl From<ArchiveError> for Failure {
+    fn from(error: ArchiveError) -> Self {
+        Failure::Archive(error)
+    }
+}
+
+impl From<Failure> for CliError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Archive(error) => error.into(),
+            Failure::Write(error) => error.into(),
+        }
+    }
+}
+
+/// Prints differences as they come.
+struct Printer<W: Write> {
+    out: W,
+    form: Form,
+    count: u64,
+    object: Option<(String, String)>,
+}
+
+impl<W: Write> Printer<W> {
+    fn new(out: W, form: Form) -> Self {
+        Printer {
+            out,
+            form,
+            count: 0,
+            object: None,
+        }
+    }
+
+    fn print(&mut self, difference: &Difference) -> io::Result<()> {
+        self.count += 1;
+        match self.form {
+            Form::Json => writeln!(self.out, "{}", json_text(difference)),
+            Form::Piped => self.print_piped(difference),
+            Form::Terminal => self.print_grouped(difference),
+        }
+    }
+
+    fn finish(mut self) -> io::Result<u64> {
+        if self.form == Form::Terminal && self.count > 0 {
+            let noun = if self.count == 1 {
+                "difference"
+            } else {
+                "differences"
+            };
+            writeln!(self.out, "\n{} {noun}", super::common::grouped(self.count))?;
+        }
+        self.out.flush()?;
+        Ok(self.count)
+    }
+
+    fn print_piped(&mut self, difference: &Difference) -> io::Result<()> {
+        let Difference { kind, id, .. } = difference;
+        let key = difference.key_text();
+        let (before, after) = match &difference.points {
+            Some(points) => point_counts(points),
+            None => (
+                piped(difference, &difference.before),
+                piped(difference, &difference.after),
+            ),
+        };
+        let mut line = |change: Change, key: &str, before: &str, after: &str| {
+            let [kind, id, key] = [kind, id, key].map(printable);
+            writeln!(
+                self.out,
+                "{}\t{kind}\t{id}\t{key}\t{before}\t{after}",
+                change.as_str()
+            )
+        };
+        line(difference.change, &key, &before, &after)?;
+        for point in difference.points.iter().flat_map(|points| &points.first) {
+            let change = match (&point.before, &point.after) {
+                (None, _) => Change::Added,
+                (_, None) => Change::Removed,
+                _ => Change::Changed,
+            };
+            let key = format!("{key}[{},{}]", point.timestamp, point.step);
+            line(change, &key, &side(&point.before), &side(&point.after))?;
+        }
+        Ok(())
+    }
+
+    fn print_grouped(&mut self, difference: &Difference) -> io::Result<()> {
+        let Difference { kind, id, change, .. } = difference;
+        let style = style_of(*change);
+        let sign = sign_of(*change);
+        if difference.key.is_empty() {
+            self.object = None;
+            return writeln!(
+                self.out,
+                "{style}{sign} {} {}{style:#}",
+                printable(kind),
+                printable(id)
+            );
+        }
+        let object = (kind.clone(), id.clone());
+        if self.object.as_ref() != Some(&object) {
+            let heading = super::table::HEADING;
+            writeln!(
+                self.out,
+                "{heading}~ {} {}{heading:#}",
+                printable(kind),
+                printable(id)
+            )?;
+            self.object = Some(object);
+        }
+        let key = difference.key_text();
+        let key = printable(&key);
+        write!(self.out, "    {style}{sign}{style:#} {key}: ")?;
+        match &difference.points {
+            Some(points) => print_points(&mut self.out, points),
+            None => writeln!(self.out, "{}", sides(&difference.before, &difference.after)),
+        }
+    }
+}
+
+fn print_points(out: &mut impl Write, points: &PointDifferences) -> io::Result<()> {
+    let counts = [
+        (points.added, "added"),
+        (points.removed, "removed"),
+        (points.changed, "changed"),
+    ];
+    let counts: Vec<_> = counts
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{} {word}", super::common::grouped(count)))
+        .collect();
+    writeln!(out, "points {}", counts.join(", "))?;
+    for point in &points.first {
+        writeln!(
+            out,
+            "        step {} at {}: {}",
+            point.step,
+            crate::report::text::time_text(point.timestamp),
+            sides(&point.before, &point.after)
+        )?;
+    }
+    Ok(())
+}
+
+fn style_of(change: Change) -> Style {
+    let color = match change {
+        Change::Added => AnsiColor::Green,
+        Change::Removed => AnsiColor::Red,
+        Change::Changed => AnsiColor::Yellow,
+    };
+    color.on_default()
+}
+
+fn sign_of(change: Change) -> char {
+    match change {
+        Change::Added => '+',
+        Change::Removed => '-',
+        Change::Changed => '~',
+    }
+}
+
+/// Both values, or the one there is.
+fn sides(before: &Option<Value>, after: &Option<Value>) -> String {
+    let shown = |value: &Value| shortened(&json_text(value), TERMINAL_CHARACTERS).into_owned();
+    match (before, after) {
+        (Some(before), Some(after)) => format!("{} → {}", shown(before), shown(after)),
+        (Some(value), None) | (None, Some(value)) => shown(value),
+        (None, None) => String::new(),
+    }
+}
+
+fn side(value: &Option<Value>) -> String {
+    match value {
+        None => "absent".to_owned(),
+        Some(Value::String(text)) => json_text(&shortened(text, VALUE_CHARACTERS)),
+        Some(value) => shortened(&json_text(value), VALUE_CHARACTERS).into_owned(),
+    }
+}
+
+fn piped(difference: &Difference, value: &Option<Value>) -> String {
+    match (difference.key.is_empty(), value) {
+        (true, Some(_)) => "present".to_owned(),
+        _ => side(value),
+    }
+}
+
+/// Points of a metric that differ, as each side has them.
+fn point_counts(points: &PointDifferences) -> (String, String) {
+    let PointDifferences {
+        added,
+        removed,
+        changed,
+        ..
+    } = points;
+    (
+        json!({"changed": changed, "only_here": removed}).to_string(),
+        json!({"changed": changed, "only_here": added}).to_string(),
+    )
+}

@@ -1,0 +1,54 @@
+//! `mlark show`.
+
+use super::error::Result;
+use super::exit::Exit;
+use crate::archive::Archive;
+use crate::format::Kind;
+use crate::report::object::{KINDS, find, related};
+use crate::report::text::json_text;
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use std::io::Write as _;
+use std::path::PathBuf;
+
+mod describe;
+
+/// Show one object
+///
+/// An object is named by its id, by the start of a run's, model's or trace's id, by the name of an experiment,
+/// model, prompt or dataset, or by `name/version` or `name@alias`. --json prints its line of the archive, long texts in
+/// place.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  mlark show history.zip 6f2c
+  mlark show history.zip churn/3
+  mlark show history.zip training --kind experiments --json")]
+pub(super) struct Args {
+    /// The archive
+    archive: PathBuf,
+    /// Id, the start of it, or name
+    object: String,
+    /// Looks among objects of this kind alone
+    #[arg(short, long, value_parser = kind_parser())]
+    kind: Option<Kind>,
+    /// Prints the object's line
+    #[arg(long)]
+    json: bool,
+}
+
+fn kind_parser() -> impl clap::builder::TypedValueParser<Value = Kind> {
+    let names = KINDS.iter().map(|kind| kind.name());
+    PossibleValuesParser::new(names).map(|name| Kind::from_name(&name).unwrap_or(Kind::Runs))
+}
+
+impl Args {
+    pub(super) fn run(self) -> Result {
+        let archive = Archive::open(&self.archive)?;
+        let found = find(&archive, &self.object, self.kind)?;
+        let text = match self.json {
+            true => format!("{}\n", json_text(&found.value)),
+            false => describe::describe(&found, &related(&archive, &found)?),
+        };
+        anstream::stdout().lock().write_all(text.as_bytes())?;
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,177 @@
+//! Rows for people and for programs: an aligned table on a terminal, tab-separated values in a pipe.
+
+use crate::report::list::{Column, ColumnForm};
+use crate::report::text::{printable, time_text, value_text};
+use serde_json::Value;
+use std::io::{self, Write};
+use unicode_width::UnicodeWidthStr;
+
+/// Rows by which the widths of columns are chosen.
+const MEASURED_ROWS: usize = 500;
+/// Longer values are cut on a terminal.
+const CELL_CHARACTERS: usize = 60;
+/// Longer values are cut in a pipe, where they end with length and digest.
+const PIPED_CHARACTERS: usize = 1000;
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// For a person.
+    Terminal,
+    /// For a program.
+    Piped,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Form {
+    /// The form for stdout.
+    pub(super) fn of_stdout(json: bool) -> Self {
+        use std::io::IsTerminal as _;
+        match (json, io::stdout().is_terminal()) {
+            (true, _) => Form::Json,
+            (false, true) => Form::Terminal,
+            (false, false) => Form::Piped,
+        }
+    }
+}
+
+/// A heading, where colour is wanted.
+pub(super) const HEADING: anstyle::Style = anstyle::Style::new().bold();
+
+/// Prints rows as they come.
+pub(super) struct Table<W: Write> {
+    out: W,
+    form: Form,
+    columns: &'static [Column],
+    measured: Vec<Vec<String>>,
+    widths: Option<Vec<usize>>,
+}
+
+impl<W: Write> Table<W> {
+    pub(super) fn new(out: W, form: Form, columns: &'static [Column]) -> Self {
+        Table {
+            out,
+            form,
+            columns,
+            measured: Vec::new(),
+            widths: None,
+        }
+    }
+
+    /// Prints a row, or holds it until widths are known.
+    pub(super) fn row(&mut self, values: &[Value]) -> io::Result<()> {
+        match self.form {
+            Form::Json => {
+                let fields = self
+                    .columns
+                    .iter()
+                    .zip(values)
+                    .filter(|(_, value)| !value.is_null());
+                let object: serde_json::Map<_, _> = fields
+                    .map(|(column, value)| (column.name.to_owned(), value.clone()))
+                    .collect();
+                writeln!(self.out, "{}", crate::report::text::json_text(&object))
+            }
+            Form::Piped => {
+                let cells = self.columns.iter().zip(values);
+                let cells: Vec<_> = cells.map(|(column, value)| piped_cell(column, value)).collect();
+                writeln!(self.out, "{}", cells.join("\t"))
+            }
+            Form::Terminal => {
+                let cells = self.columns.iter().zip(values);
+                let cells: Vec<_> = cells
+                    .map(|(column, value)| terminal_cell(column, value))
+                    .collect();
+                match &self.widths {
+                    Some(widths) => print_row(&mut self.out, self.columns, widths, &cells),
+                    None => {
+                        self.measured.push(cells);
+                        match self.measured.len() < MEASURED_ROWS {
+                            true => Ok(()),
+                            false => self.measure(),
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Prints what is held.
+    pub(super) fn finish(mut self) -> io::Result<()> {
+        if self.form == Form::Terminal && self.widths.is_none() && !self.measured.is_empty() {
+            self.measure()?;
+        }
+        self.out.flush()
+    }
+
+    fn measure(&mut self) -> io::Result<()> {
+        let width = |index: usize, column: &Column| {
+            let cells = self.measured.iter().map(|row| row[index].width());
+            cells.chain([column.name.width()]).max().unwrap_or(0)
+        };
+        let columns = self.columns.iter().enumerate();
+        let widths: Vec<usize> = columns.map(|(index, column)| width(index, column)).collect();
+        let names: Vec<_> = self
+            .columns
+            .iter()
+            .map(|column| column.name.replace('_', " "))
+            .collect();
+        write!(self.out, "{HEADING}")?;
+        print_row(&mut self.out, self.columns, &widths, &names)?;
+        write!(self.out, "{HEADING:#}")?;
+        for cells in std::mem::take(&mut self.measured) {
+            print_row(&mut self.out, self.columns, &widths, &cells)?;
+        }
+        self.widths = Some(widths);
+        Ok(())
+    }
+}
+
+fn print_row(out: &mut impl Write, columns: &[Column], widths: &[usize], cells: &[String]) -> io::Result<()> {
+    let mut line = String::new();
+    for ((column, width), cell) in columns.iter().zip(widths).zip(cells) {
+        let gap = " ".repeat(width.saturating_sub(cell.width()));
+        match column.form {
+            ColumnForm::Number | ColumnForm::Bytes => line.extend([gap.as_str(), cell]),
+            ColumnForm::Text | ColumnForm::Time => line.extend([cell, gap.as_str()]),
+        }
+        line.push_str("  ");
+    }
+    writeln!(out, "{}", line.trim_end())
+}
+
+fn piped_cell(column: &Column, value: &Value) -> String {
+    match (column.form, value) {
+        (_, Value::Null) => String::new(),
+        (ColumnForm::Time, Value::Number(number)) => {
+            number.as_i64().map_or_else(|| number.to_string(), time_text)
+        }
+        _ => value_text(value, PIPED_CHARACTERS),
+    }
+}
+
+fn terminal_cell(column: &Column, value: &Value) -> String {
+    match (column.form, value) {
+        (_, Value::Null) => "-".to_owned(),
+        (ColumnForm::Time, Value::Number(number)) => {
+            let time = number.as_i64().map_or_else(|| number.to_string(), time_text);
+            time.split_once('.')
+                .map_or(time.clone(), |(start, _)| start.replace('T', " "))
+        }
+        (ColumnForm::Bytes, Value::Number(number)) => number
+            .as_u64()
+            .map_or_else(|| number.to_string(), super::common::bytes),
+        (_, Value::String(text)) if column.name == "path" => printable(text).into_owned(),
+        (_, Value::String(text)) if column.name == "sha256" => text.chars().take(12).collect(),
+        (_, Value::String(text)) => cut(&printable(text)),
+        (_, other) => cut(&other.to_string()),
+    }
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(CELL_CHARACTERS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}

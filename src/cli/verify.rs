@@ -1,0 +1,93 @@
+//! `mlark verify`.
+
+use super::common::{bytes, grouped};
+use super::error::Result;
+use super::exit::Exit;
+use super::progress::Progress;
+use crate::archive::verify::{VerifyOptions, VerifyReport, verify};
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+/// Check that an archive is whole and unchanged, down to the last byte and reference
+///
+/// Lists all damage, not the first; exits with 0 where there is none, whatever losses the archive records, and with 1
+/// where there is some. Warnings do not count.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The archive
+    archive: PathBuf,
+    /// Prints the report as JSON
+    #[arg(long)]
+    json: bool,
+    /// Threads that hash [default: one per core]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    threads: usize,
+}
+
+impl Args {
+    pub(super) fn run(self) -> Result {
+        let progress = Progress::new();
+        let options = VerifyOptions {
+            threads: self.threads,
+        };
+        let report = verify(&self.archive, &options, &progress);
+        progress.done();
+        let report = report?;
+        let text = match self.json {
+            true => json(&report),
+            false => describe(&report),
+        };
+        std::io::stdout().lock().write_all(text.as_bytes())?;
+        Ok(match report.is_intact() {
+            true => Exit::Done,
+            false => Exit::Findings,
+        })
+    }
+}
+
+fn json(report: &VerifyReport) -> String {
+    let mut value = serde_json::to_value(report).unwrap_or_default();
+    value["intact"] = report.is_intact().into();
+    format!("{value:#}\n")
+}
+
+/// A line a finding, and what was looked at.
+fn describe(report: &VerifyReport) -> String {
+    let mut text = String::new();
+    for finding in &report.findings {
+        let _ = writeln!(
+            text,
+            "{} {}: {}: {}",
+            finding.severity, finding.code, finding.place, finding.message
+        );
+    }
+    let unlisted = report.errors + report.warnings - report.findings.len() as u64;
+    if unlisted > 0 {
+        let _ = writeln!(text, "and {} more", grouped(unlisted));
+    }
+    let verdict = match report.is_intact() {
+        true => "intact".to_owned(),
+        false => format!("DAMAGED, {}", count(report.errors, "error")),
+    };
+    let warnings = match report.warnings {
+        0 => String::new(),
+        warnings => format!(", {}", count(warnings, "warning")),
+    };
+    let checked = &report.checked;
+    let _ = writeln!(
+        text,
+        "{}: {verdict}{warnings}; checked {} with {}, {} ({})",
+        report.path.display(),
+        count(checked.files, "file"),
+        count(checked.lines, "line"),
+        count(checked.blobs, "blob"),
+        bytes(checked.blob_bytes)
+    );
+    text
+}
+
+fn count(number: u64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", grouped(number))
+}

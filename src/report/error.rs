@@ -1,0 +1,56 @@
+//! Requests about an archive's objects that cannot be answered.
+
+use super::text::printable;
+use crate::archive::{ArchiveError, ErrorKind};
+
+/// Why a report cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReportError {
+    /// The archive cannot be read.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// Nothing has that id or name.
+    #[error("no {what} `{}` in the archive", printable(.query))]
+    NotFound {
+        /// What was looked for.
+        what: &'static str,
+        /// As it was asked for.
+        query: String,
+    },
+    /// Several objects have that name, or ids that begin like that.
+    #[error("`{}` is ambiguous: {}", printable(.query), .candidates.join(", "))]
+    Ambiguous {
+        /// As it was asked for.
+        query: String,
+        /// Some of the objects, as `kind id`.
+        candidates: Vec<String>,
+    },
+    /// An artifact is listed and its bytes are not in the archive.
+    #[error("the bytes of `{}` are not in the archive: {}", printable(.path), absent_reason(.failed))]
+    Absent {
+        /// Its path.
+        path: String,
+        /// Whether it could not be read on export, and was not left out by choice.
+        failed: bool,
+    },
+}
+
+fn absent_reason(failed: &bool) -> &'static str {
+    match failed {
+        true => "it could not be read on export (losses.jsonl says why)",
+        false => "it was left out by choice on export",
+    }
+}
+
+impl ReportError {
+    /// The kind of error.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            ReportError::Archive(error) => error.kind(),
+            ReportError::NotFound { .. } | ReportError::Ambiguous { .. } | ReportError::Absent { .. } => {
+                ErrorKind::Usage
+            }
+        }
+    }
+}

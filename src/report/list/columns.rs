@@ -1,0 +1,316 @@
+//! What can be listed, and the columns of each list.
+
+use crate::format::Kind;
+use serde_json::{Value, json};
+
+/// What can be listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Noun {
+    /// Experiments with the number of their runs, logged models and traces.
+    Overview,
+    /// Experiments.
+    Experiments,
+    /// Runs.
+    Runs,
+    /// Registered models without prompts.
+    Models,
+    /// Versions of registered models and prompts.
+    Versions,
+    /// Prompts.
+    Prompts,
+    /// Logged models.
+    LoggedModels,
+    /// Datasets that runs read.
+    Datasets,
+    /// Traces.
+    Traces,
+    /// Evaluation datasets.
+    EvaluationDatasets,
+    /// Scorers.
+    Scorers,
+    /// Artifacts of all owners.
+    Artifacts,
+}
+
+/// How a column's values are shown to people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColumnForm {
+    /// As text.
+    Text,
+    /// Epoch milliseconds.
+    Time,
+    /// A size in bytes.
+    Bytes,
+    /// A number.
+    Number,
+}
+
+/// A column of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Column {
+    /// Its name, also in JSON.
+    pub name: &'static str,
+    /// How people see it.
+    pub form: ColumnForm,
+    pointer: &'static str,
+    taken: Taken,
+}
+
+/// What is taken from the place a column points to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    Value,
+    /// How many entries a map has.
+    Length,
+    /// `alias=version` of each entry.
+    Pairs,
+}
+
+const fn text(name: &'static str, pointer: &'static str) -> Column {
+    column(name, pointer, ColumnForm::Text, Taken::Value)
+}
+
+const fn time(name: &'static str, pointer: &'static str) -> Column {
+    column(name, pointer, ColumnForm::Time, Taken::Value)
+}
+
+const fn number(name: &'static str, pointer: &'static str) -> Column {
+    column(name, pointer, ColumnForm::Number, Taken::Value)
+}
+
+const fn length(name: &'static str, pointer: &'static str) -> Column {
+    column(name, pointer, ColumnForm::Number, Taken::Length)
+}
+
+const fn column(name: &'static str, pointer: &'static str, form: ColumnForm, taken: Taken) -> Column {
+    Column {
+        name,
+        form,
+        pointer,
+        taken,
+    }
+}
+
+const ALIASES: Column = column("aliases", "/aliases", ColumnForm::Text, Taken::Pairs);
+
+const OVERVIEW: &[Column] = &[
+    text("experiment_id", ""),
+    text("name", ""),
+    text("stage", ""),
+    number("runs", ""),
+    number("logged_models", ""),
+    number("traces", ""),
+    time("last_start_time", ""),
+];
+const EXPERIMENTS: &[Column] = &[
+    text("experiment_id", "/experiment_id"),
+    text("name", "/name"),
+    text("stage", "/lifecycle_stage"),
+    time("creation_time", "/creation_time"),
+    length("tags", "/tags"),
+    text("artifact_location", "/artifact_location"),
+];
+const RUNS: &[Column] = &[
+    text("run_id", "/info/run_id"),
+    text("experiment_id", "/info/experiment_id"),
+    text("name", "/info/run_name"),
+    text("status", "/info/status"),
+    text("stage", "/info/lifecycle_stage"),
+    time("start_time", "/info/start_time"),
+    time("end_time", "/info/end_time"),
+    text("user_id", "/info/user_id"),
+    length("params", "/params"),
+    length("metrics", "/metrics"),
+];
+const MODELS: &[Column] = &[
+    text("name", "/name"),
+    ALIASES,
+    time("creation_timestamp", "/creation_timestamp"),
+    time("last_updated_timestamp", "/last_updated_timestamp"),
+    text("description", "/description"),
+];
+const VERSIONS: &[Column] = &[
+    text("name", "/name"),
+    number("version", "/version"),
+    text("stage", "/current_stage"),
+    text("status", "/status"),
+    text("run_id", "/run_id"),
+    text("model_id", "/model_id"),
+    time("creation_timestamp", "/creation_timestamp"),
+    text("source", "/source"),
+];
+const LOGGED_MODELS: &[Column] = &[
+    text("model_id", "/model_id"),
+    text("experiment_id", "/experiment_id"),
+    text("name", "/name"),
+    text("status", "/status"),
+    text("stage", "/lifecycle_stage"),
+    text("source_run_id", "/source_run_id"),
+    text("model_type", "/model_type"),
+    time("creation_timestamp_ms", "/creation_timestamp_ms"),
+];
+const DATASETS: &[Column] = &[
+    text("experiment_id", "/experiment_id"),
+    text("name", "/name"),
+    text("digest", "/digest"),
+    text("source_type", "/source_type"),
+    text("source", "/source"),
+];
+const TRACES: &[Column] = &[
+    text("trace_id", "/trace_id"),
+    text("experiment_id", "/experiment_id"),
+    text("state", "/state"),
+    time("request_time", "/request_time"),
+    number("execution_duration", "/execution_duration"),
+    length("assessments", "/assessments"),
+    text("request_preview", "/request_preview"),
+];
+const EVALUATION_DATASETS: &[Column] = &[
+    text("dataset_id", "/dataset_id"),
+    text("name", "/name"),
+    text("experiment_ids", "/experiment_ids"),
+    time("created_time", "/created_time"),
+    text("digest", "/digest"),
+];
+const SCORERS: &[Column] = &[
+    text("experiment_id", "/experiment_id"),
+    text("name", "/name"),
+    number("version", "/version"),
+    time("creation_time", "/creation_time"),
+];
+const ARTIFACTS: &[Column] = &[
+    text("owner_kind", ""),
+    text("owner_id", ""),
+    text("path", ""),
+    column("size_bytes", "", ColumnForm::Bytes, Taken::Value),
+    text("sha256", ""),
+    text("absent", ""),
+];
+
+/// Where filters look, as JSON pointers.
+#[derive(Debug, Default)]
+pub(super) struct FilterFields {
+    pub(super) experiment: &'static [&'static str],
+    pub(super) run: &'static [&'static str],
+    pub(super) model: &'static [&'static str],
+    pub(super) status: &'static [&'static str],
+}
+
+impl Noun {
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Noun::Overview => "overview",
+            Noun::Experiments => "experiments",
+            Noun::Runs => "runs",
+            Noun::Models => "models",
+            Noun::Versions => "versions",
+            Noun::Prompts => "prompts",
+            Noun::LoggedModels => "logged-models",
+            Noun::Datasets => "datasets",
+            Noun::Traces => "traces",
+            Noun::EvaluationDatasets => "evaluation-datasets",
+            Noun::Scorers => "scorers",
+            Noun::Artifacts => "artifacts",
+        }
+    }
+
+    /// The columns of its list.
+    pub fn columns(self) -> &'static [Column] {
+        match self {
+            Noun::Overview => OVERVIEW,
+            Noun::Experiments => EXPERIMENTS,
+            Noun::Runs => RUNS,
+            Noun::Models | Noun::Prompts => MODELS,
+            Noun::Versions => VERSIONS,
+            Noun::LoggedModels => LOGGED_MODELS,
+            Noun::Datasets => DATASETS,
+            Noun::Traces => TRACES,
+            Noun::EvaluationDatasets => EVALUATION_DATASETS,
+            Noun::Scorers => SCORERS,
+            Noun::Artifacts => ARTIFACTS,
+        }
+    }
+
+    /// The kind of object its rows are made of.
+    pub(super) fn kind(self) -> Kind {
+        match self {
+            Noun::Overview | Noun::Experiments => Kind::Experiments,
+            Noun::Runs => Kind::Runs,
+            Noun::Models | Noun::Prompts => Kind::RegisteredModels,
+            Noun::Versions => Kind::ModelVersions,
+            Noun::LoggedModels => Kind::LoggedModels,
+            Noun::Datasets => Kind::Datasets,
+            Noun::Traces => Kind::Traces,
+            Noun::EvaluationDatasets => Kind::EvaluationDatasets,
+            Noun::Scorers => Kind::Scorers,
+            Noun::Artifacts => Kind::Artifacts,
+        }
+    }
+
+    pub(super) fn fields(self) -> FilterFields {
+        let experiment: &[&str] = &["/experiment_id"];
+        match self {
+            Noun::Overview | Noun::Experiments => FilterFields {
+                experiment,
+                status: &["/lifecycle_stage"],
+                ..FilterFields::default()
+            },
+            Noun::Runs => FilterFields {
+                experiment: &["/info/experiment_id"],
+                run: &["/info/run_id"],
+                status: &["/info/status", "/info/lifecycle_stage"],
+                ..FilterFields::default()
+            },
+            Noun::Models | Noun::Prompts => FilterFields {
+                model: &["/name"],
+                ..FilterFields::default()
+            },
+            Noun::Versions => FilterFields {
+                run: &["/run_id"],
+                model: &["/name"],
+                status: &["/status", "/current_stage"],
+                ..FilterFields::default()
+            },
+            Noun::LoggedModels => FilterFields {
+                experiment,
+                run: &["/source_run_id"],
+                model: &["/name", "/model_id"],
+                status: &["/status", "/lifecycle_stage"],
+            },
+            Noun::Datasets | Noun::Scorers => FilterFields {
+                experiment,
+                ..FilterFields::default()
+            },
+            Noun::Traces => FilterFields {
+                experiment,
+                run: &["/trace_metadata/mlflow.sourceRun", "/linked_runs"],
+                status: &["/state"],
+                ..FilterFields::default()
+            },
+            Noun::EvaluationDatasets => FilterFields {
+                experiment: &["/experiment_ids"],
+                ..FilterFields::default()
+            },
+            Noun::Artifacts => FilterFields::default(),
+        }
+    }
+}
+
+impl Column {
+    /// Its value of an object, null where there is none.
+    pub(super) fn value(&self, object: &Value) -> Value {
+        let value = object.pointer(self.pointer).unwrap_or(&Value::Null);
+        match (self.taken, value) {
+            (Taken::Length, Value::Object(map)) => json!(map.len()),
+            (Taken::Length, Value::Array(items)) => json!(items.len()),
+            (Taken::Length, _) => json!(0),
+            (Taken::Pairs, Value::Object(map)) if map.is_empty() => Value::Null,
+            (Taken::Pairs, Value::Object(map)) => {
+                let pairs: Vec<_> = map.iter().map(|(key, value)| format!("{key}={value}")).collect();
+                json!(pairs.join(","))
+            }
+            _ => value.clone(),
+        }
+    }
+}

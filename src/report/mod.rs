@@ -1,0 +1,21 @@
+//! What an archive says, for people and for tests: differences, lists, single objects, a text to compare.
+//!
+//! Nothing here prints. Each report is a value, or a stream of values, from which the command line makes text
+//! or JSON; [`snapshot`] alone makes text, since a stable text is its purpose.
+
+mod artifacts;
+mod cursor;
+pub mod diff;
+mod error;
+mod head;
+pub mod list;
+pub mod object;
+mod series;
+pub mod snapshot;
+pub mod text;
+
+pub use artifacts::{ArtifactEntry, OwnerFacts, for_each_artifact};
+pub use diff::{DiffOptions, Difference, diff};
+pub use error::ReportError;
+pub use series::SeriesFacts;
+pub use snapshot::{SnapshotOptions, snapshot, snapshot_with};

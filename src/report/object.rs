@@ -1,0 +1,307 @@
+//! One object of an archive, found by its id, by the start of it, or by its name.
+
+use super::artifacts::for_each_artifact;
+use super::cursor::Cursor;
+use super::error::ReportError;
+use super::head::{Head, text};
+use super::series::{SeriesFacts, for_each_series};
+use crate::archive::{Archive, ArchiveError, inlined};
+use crate::format::Kind;
+use crate::model::{ArtifactFile, OwnerKind};
+use serde_json::Value;
+
+/// Kinds that can be asked for; lines of metrics and artifacts are shown with their owners.
+pub const KINDS: &[Kind] = &[
+    Kind::Workspaces,
+    Kind::Experiments,
+    Kind::Runs,
+    Kind::Datasets,
+    Kind::LoggedModels,
+    Kind::RegisteredModels,
+    Kind::ModelVersions,
+    Kind::Traces,
+    Kind::Spans,
+    Kind::EvaluationDatasets,
+    Kind::DatasetRecords,
+    Kind::Scorers,
+];
+
+/// The start of an id is looked up from this length on.
+const SHORTEST_START: usize = 4;
+/// Objects named when a query fits several.
+const CANDIDATES: usize = 8;
+
+/// An object and where it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its id.
+    pub id: String,
+    /// Its line, long texts in place.
+    pub value: Value,
+}
+
+/// How well an object fits a query, the best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Fit {
+    Id,
+    Name,
+    Start,
+}
+
+/// Finds the one object that a query names: by id, else by name, else by the start of its id.
+///
+/// # Errors
+/// None or several, or the archive cannot be read.
+pub fn find(archive: &Archive, query: &str, kind: Option<Kind>) -> Result<Found, ReportError> {
+    let mut search = Search::default();
+    for &candidate in KINDS
+        .iter()
+        .filter(|&&candidate| kind.is_none_or(|kind| kind == candidate))
+    {
+        search.look(archive, candidate, query)?;
+    }
+    if search.found.is_empty()
+        && kind.is_none_or(|kind| kind == Kind::ModelVersions)
+        && let Some(version) = version_of_alias(archive, query)?
+    {
+        search.look(archive, Kind::ModelVersions, &version)?;
+    }
+    search.into_one(archive, query)
+}
+
+#[derive(Default)]
+struct Search {
+    fit: Option<Fit>,
+    found: Vec<Found>,
+}
+
+impl Search {
+    fn look(&mut self, archive: &Archive, kind: Kind, query: &str) -> Result<(), ArchiveError> {
+        let mut cursor = Cursor::new(archive, kind)?;
+        while cursor.line().is_some() {
+            let head = cursor.head(kind)?;
+            if let Some(fit) = fit(kind, &head, query)
+                && self.fit.is_none_or(|best| fit <= best)
+            {
+                if self.fit != Some(fit) {
+                    self.found.clear();
+                }
+                self.fit = Some(fit);
+                if self.found.len() <= CANDIDATES {
+                    let (id, value) = (head.id(kind), cursor.value()?);
+                    self.found.push(Found { kind, id, value });
+                }
+            }
+            cursor.advance()?;
+        }
+        Ok(())
+    }
+
+    fn into_one(mut self, archive: &Archive, query: &str) -> Result<Found, ReportError> {
+        if self.found.len() > 1 {
+            let named = self.found.iter().take(CANDIDATES);
+            let mut candidates: Vec<_> = named
+                .map(|found| format!("{} {}", found.kind, super::text::printable(&found.id)))
+                .collect();
+            if self.found.len() > CANDIDATES {
+                candidates.push("…".to_owned());
+            }
+            return Err(ReportError::Ambiguous {
+                query: query.to_owned(),
+                candidates,
+            });
+        }
+        let Some(found) = self.found.pop() else {
+            return Err(ReportError::NotFound {
+                what: "object",
+                query: query.to_owned(),
+            });
+        };
+        let value = inlined(archive, found.value)?;
+        Ok(Found { value, ..found })
+    }
+}
+
+fn fit(kind: Kind, head: &Head, query: &str) -> Option<Fit> {
+    let id = head.id(kind);
+    let own_id = match kind {
+        Kind::Spans => text(&head.span_id),
+        Kind::DatasetRecords => text(&head.dataset_record_id),
+        _ => id.as_str(),
+    };
+    if id == query || own_id == query {
+        return Some(Fit::Id);
+    }
+    let has_name = matches!(
+        kind,
+        Kind::Experiments | Kind::LoggedModels | Kind::EvaluationDatasets | Kind::Datasets | Kind::Scorers
+    );
+    if has_name && head.name == query || kind == Kind::Datasets && head.digest == query {
+        return Some(Fit::Name);
+    }
+    let has_long_id = matches!(
+        kind,
+        Kind::Runs | Kind::LoggedModels | Kind::Traces | Kind::EvaluationDatasets | Kind::DatasetRecords
+    );
+    let is_start = has_long_id && query.len() >= SHORTEST_START && own_id.starts_with(query);
+    is_start.then_some(Fit::Start)
+}
+
+/// `name/version` of `name@alias`.
+fn version_of_alias(archive: &Archive, query: &str) -> Result<Option<String>, ArchiveError> {
+    let Some((name, alias)) = query.rsplit_once('@') else {
+        return Ok(None);
+    };
+    let mut cursor = Cursor::new(archive, Kind::RegisteredModels)?;
+    while cursor.line().is_some() {
+        if cursor.head(Kind::RegisteredModels)?.name == name {
+            let version = cursor.value()?["aliases"][alias].as_u64();
+            return Ok(version.map(|version| format!("{name}/{version}")));
+        }
+        cursor.advance()?;
+    }
+    Ok(None)
+}
+
+/// What belongs to an object and is not in its line.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Related {
+    /// Metric histories of a run or logged model.
+    pub series: Vec<SeriesFacts>,
+    /// The first artifacts.
+    pub artifacts: Vec<ArtifactFile>,
+    /// How many artifacts there are.
+    pub artifact_files: u64,
+    /// Their bytes.
+    pub artifact_bytes: u64,
+    /// The lines of a trace's spans, of a model's versions.
+    pub lines: Vec<Value>,
+    /// Runs of an experiment.
+    pub runs: u64,
+}
+
+/// Artifacts named of one object.
+const FIRST_ARTIFACTS: usize = 20;
+
+/// Collects what belongs to an object.
+///
+/// # Errors
+/// The archive cannot be read.
+pub fn related(archive: &Archive, found: &Found) -> Result<Related, ReportError> {
+    let mut related = Related::default();
+    let (owner_kind, series_kind) = match found.kind {
+        Kind::Runs => (Some(OwnerKind::Run), Some(Kind::Metrics)),
+        Kind::LoggedModels => (Some(OwnerKind::LoggedModel), Some(Kind::ModelMetrics)),
+        Kind::ModelVersions => (Some(OwnerKind::ModelVersion), None),
+        Kind::Traces => (Some(OwnerKind::Trace), None),
+        _ => (None, None),
+    };
+    if let Some(kind) = series_kind {
+        for_each_series(archive, kind, Some(&found.id), &mut |series| {
+            related.series.push(series);
+            Ok::<_, ArchiveError>(())
+        })?;
+    }
+    if let Some(kind) = owner_kind {
+        for_each_artifact(archive, &mut |entry| {
+            if entry.owner.kind == kind && entry.owner.id == found.id {
+                related.artifact_files += 1;
+                related.artifact_bytes += entry.file.size_bytes.unwrap_or(0);
+                if related.artifacts.len() < FIRST_ARTIFACTS {
+                    related.artifacts.push(entry.file.clone());
+                }
+            }
+            Ok::<_, ArchiveError>(())
+        })?;
+    }
+    match found.kind {
+        Kind::Traces => {
+            related.lines = lines_of(archive, Kind::Spans, |head| head.trace_id == found.id.as_str())?
+        }
+        Kind::RegisteredModels => {
+            let of_model =
+                |head: &Head| head.name == found.id.as_str() && head.workspace == found.value["workspace"];
+            related.lines = lines_of(archive, Kind::ModelVersions, of_model)?;
+        }
+        Kind::Experiments => related.runs = count_runs(archive, &found.id)?,
+        _ => {}
+    }
+    Ok(related)
+}
+
+fn lines_of(archive: &Archive, kind: Kind, test: impl Fn(&Head) -> bool) -> Result<Vec<Value>, ArchiveError> {
+    let mut lines = Vec::new();
+    let mut cursor = Cursor::new(archive, kind)?;
+    while cursor.line().is_some() {
+        if test(&cursor.head(kind)?) {
+            lines.push(cursor.value()?);
+        }
+        cursor.advance()?;
+    }
+    Ok(lines)
+}
+
+fn count_runs(archive: &Archive, experiment_id: &str) -> Result<u64, ArchiveError> {
+    let mut runs = 0;
+    let mut cursor = Cursor::new(archive, Kind::Runs)?;
+    while cursor.line().is_some() {
+        runs += u64::from(cursor.head(Kind::Runs)?.experiment_id == experiment_id);
+        cursor.advance()?;
+    }
+    Ok(runs)
+}
+
+/// Finds an artifact by its owner (an id, its start, `name/version`) and its path.
+///
+/// # Errors
+/// The owner has no such artifact, several owners fit, the bytes are not in the archive, or it cannot be read.
+pub fn find_artifact(archive: &Archive, owner: &str, path: &str) -> Result<ArtifactFile, ReportError> {
+    let mut owners: Vec<(OwnerKind, String)> = Vec::new();
+    let mut files: Vec<(bool, ArtifactFile)> = Vec::new();
+    for_each_artifact(archive, &mut |entry| {
+        let id = &entry.owner.id;
+        let is_exact = id == owner;
+        if is_exact || owner.len() >= SHORTEST_START && id.starts_with(owner) {
+            if owners
+                .last()
+                .is_none_or(|(kind, last)| *kind != entry.owner.kind || last != id)
+            {
+                owners.push((entry.owner.kind, id.clone()));
+            }
+            if entry.file.path == path {
+                files.push((is_exact, entry.file.clone()));
+            }
+        }
+        Ok::<_, ArchiveError>(())
+    })?;
+    let is_exact = owners.iter().any(|(_, id)| id == owner);
+    files.retain(|(exact, _)| *exact || !is_exact);
+    let not_found = |what, query: &str| ReportError::NotFound {
+        what,
+        query: query.to_owned(),
+    };
+    if owners.is_empty() {
+        return Err(not_found("artifacts of", owner));
+    }
+    if !is_exact && owners.len() > 1 {
+        let named = owners.iter().take(CANDIDATES);
+        return Err(ReportError::Ambiguous {
+            query: owner.to_owned(),
+            candidates: named
+                .map(|(kind, id)| format!("{} {id}", kind.as_str()))
+                .collect(),
+        });
+    }
+    match files.pop() {
+        None => Err(not_found("artifact", path)),
+        Some((_, file)) => match file.absent {
+            None => Ok(file),
+            Some(absent) => Err(ReportError::Absent {
+                path: path.to_owned(),
+                failed: absent == crate::model::Absent::Failed,
+            }),
+        },
+    }
+}

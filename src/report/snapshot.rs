@@ -1,0 +1,307 @@
+//! A whole archive as one stable text, for snapshot tests and for review.
+//!
+//! The text has a part per kind and a paragraph per object. What differs between two recordings of the same
+//! history is replaced by placeholders that keep identity: the second run is `run-2` wherever its id stands.
+//! Experiments are ordered by name and their runs by start time, since ids are often random. The text and what
+//! it is made of are held in memory: this is for archives of tests, not of years.
+
+mod redact;
+
+use super::artifacts::for_each_artifact;
+use super::series::for_each_series;
+use super::text::{json_text, printable, shortened};
+use crate::archive::{Archive, ArchiveError, Result};
+use crate::format::{Kind, LossCount};
+use redact::Redactor;
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+
+/// Longer texts are cut, and end with their length and digest.
+const VALUE_CHARACTERS: usize = 200;
+
+/// What a snapshot shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SnapshotOptions {
+    /// Replaces ids, times, users and URIs by placeholders.
+    pub redact: bool,
+    /// Shows sizes of artifacts.
+    pub sizes: bool,
+    /// Shows digests of artifacts.
+    pub digests: bool,
+}
+
+impl Default for SnapshotOptions {
+    fn default() -> Self {
+        SnapshotOptions {
+            redact: true,
+            sizes: false,
+            digests: false,
+        }
+    }
+}
+
+/// A stable, redacted text of an archive, to be compared with an earlier one.
+///
+/// ```
+/// # use mlark::archive::{ArchiveWriter, Duplicates, ManifestHead, WriterOptions};
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("history.zip");
+/// # let mut writer = ArchiveWriter::create(&path, WriterOptions::default())?;
+/// # let mut experiment = mlark::model::Experiment::default();
+/// # (experiment.experiment_id, experiment.name) = ("847".into(), "training".into());
+/// # experiment.lifecycle_stage = "active".into();
+/// # writer.write(&experiment)?;
+/// # writer.finish(ManifestHead::default(), Duplicates::Refuse)?;
+/// let archive = mlark::archive::Archive::open(&path)?;
+/// insta::assert_snapshot!(mlark::report::snapshot(&archive)?, @r#"
+/// == experiments: 1
+///
+/// experiment-1
+///   lifecycle_stage = "active"
+///   name = "training"
+/// "#);
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// The archive cannot be read.
+pub fn snapshot(archive: &Archive) -> Result<String> {
+    snapshot_with(archive, &SnapshotOptions::default())
+}
+
+/// A stable text of an archive.
+///
+/// # Errors
+/// The archive cannot be read.
+pub fn snapshot_with(archive: &Archive, options: &SnapshotOptions) -> Result<String> {
+    let objects = ordered_objects(archive)?;
+    let mut redactor = Redactor::new(options.redact);
+    for (kind, lines) in &objects {
+        for line in lines {
+            redactor.learn(*kind, line);
+        }
+    }
+    let mut belongings = Belongings::default();
+    belongings.read(archive, options, &mut redactor)?;
+    let mut text = String::new();
+    for (kind, lines) in &objects {
+        let _ = writeln!(text, "== {kind}: {}\n", lines.len());
+        for line in lines {
+            paragraph(&mut text, *kind, line, &mut redactor, &mut belongings);
+        }
+    }
+    losses(&mut text, archive);
+    text.truncate(text.trim_end().len());
+    text.push('\n');
+    Ok(text)
+}
+
+/// Objects by kind, in the order of the text; kinds without objects are left out.
+fn ordered_objects(archive: &Archive) -> Result<Vec<(Kind, Vec<Value>)>> {
+    let mut ranks = Ranks::default();
+    let mut objects = Vec::new();
+    for &kind in Kind::ALL {
+        if matches!(kind, Kind::Metrics | Kind::ModelMetrics | Kind::Artifacts) {
+            continue;
+        }
+        let mut lines = archive.values(kind).collect::<Result<Vec<Value>>>()?;
+        lines.sort_by_cached_key(|line| ranks.key(kind, line));
+        ranks.learn(kind, &lines);
+        if !lines.is_empty() {
+            objects.push((kind, lines));
+        }
+    }
+    Ok(objects)
+}
+
+/// Places of experiments, traces and evaluation datasets, by which what belongs to them is ordered.
+#[derive(Default)]
+struct Ranks {
+    places: HashMap<String, usize>,
+}
+
+impl Ranks {
+    /// A sort is stable: what has equal keys stays in the archive's order.
+    fn key(&self, kind: Kind, line: &Value) -> (usize, Option<i64>, String) {
+        let text = |pointer: &str| line.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        let rank = |pointer: &str| self.places.get(text(pointer)).copied().unwrap_or(usize::MAX);
+        match kind {
+            Kind::Experiments | Kind::EvaluationDatasets => (0, None, text("/name").to_owned()),
+            Kind::Runs => {
+                let start_time = line.pointer("/info/start_time").and_then(Value::as_i64);
+                let name = text("/info/run_name").to_owned();
+                (rank("/info/experiment_id"), start_time, name)
+            }
+            Kind::Datasets | Kind::LoggedModels | Kind::Traces | Kind::Scorers => {
+                (rank("/experiment_id"), None, String::new())
+            }
+            Kind::Spans => (rank("/trace_id"), None, String::new()),
+            Kind::DatasetRecords => (rank("/dataset_id"), None, line["inputs"].to_string()),
+            _ => (0, None, String::new()),
+        }
+    }
+
+    fn learn(&mut self, kind: Kind, lines: &[Value]) {
+        let field = match kind {
+            Kind::Experiments => "experiment_id",
+            Kind::Traces => "trace_id",
+            Kind::EvaluationDatasets => "dataset_id",
+            _ => return,
+        };
+        let ids = lines.iter().filter_map(|line| line[field].as_str());
+        self.places
+            .extend(ids.enumerate().map(|(place, id)| (id.to_owned(), place)));
+    }
+}
+
+/// Metrics and artifacts as lines of text, by kind and id of their owner.
+#[derive(Default)]
+struct Belongings {
+    lines: BTreeMap<(Kind, String), Vec<String>>,
+}
+
+impl Belongings {
+    fn read(&mut self, archive: &Archive, options: &SnapshotOptions, redactor: &mut Redactor) -> Result<()> {
+        for (kind, owner) in [
+            (Kind::Metrics, Kind::Runs),
+            (Kind::ModelMetrics, Kind::LoggedModels),
+        ] {
+            for_each_series(archive, kind, None, &mut |series| {
+                let line = series_line(&series);
+                self.lines.entry((owner, series.owner_id)).or_default().push(line);
+                Ok::<_, ArchiveError>(())
+            })?;
+        }
+        for_each_artifact(archive, &mut |entry| {
+            let file = entry.file;
+            let mut line = format!("artifact {}", printable(&redactor.text(&file.path)));
+            if let Some(absent) = file.absent {
+                let _ = write!(line, " absent: {}", json_text(&absent).trim_matches('"'));
+            }
+            if let Some(size_bytes) = file.size_bytes.filter(|_| options.sizes) {
+                let _ = write!(line, " {size_bytes} bytes");
+            }
+            if let Some(digest) = file.sha256.filter(|_| options.digests) {
+                let _ = write!(line, " sha256 {digest}");
+            }
+            let kind = super::artifacts::kind_of_owner(entry.owner.kind);
+            self.lines
+                .entry((kind, entry.owner.id.clone()))
+                .or_default()
+                .push(line);
+            Ok::<_, ArchiveError>(())
+        })
+    }
+}
+
+fn series_line(series: &super::SeriesFacts) -> String {
+    let number = |value: &crate::model::Double| json_text(value).trim_matches('"').to_owned();
+    let mut line = format!("history {}: ", printable(&series.key));
+    let points = if series.points == 1 { "point" } else { "points" };
+    let _ = write!(
+        line,
+        "{} {points}, steps {} to {}",
+        series.points, series.first_step, series.last_step
+    );
+    let _ = write!(
+        line,
+        ", first {}, last {}",
+        number(&series.first),
+        number(&series.last)
+    );
+    if let (Some(min), Some(max)) = (&series.min, &series.max) {
+        let _ = write!(line, ", min {}, max {}", number(min), number(max));
+    }
+    line
+}
+
+fn paragraph(
+    text: &mut String,
+    kind: Kind,
+    line: &Value,
+    redactor: &mut Redactor,
+    belongings: &mut Belongings,
+) {
+    let id = super::head::Head::read(kind, &crate::format::line::canonical(line)).map(|head| head.id(kind));
+    let id = id.unwrap_or_default();
+    let _ = writeln!(text, "{}", printable(&redactor.heading(kind, line, &id)));
+    let mut key = Vec::new();
+    fields(text, line, &mut key, kind, redactor);
+    for belonging in belongings.lines.remove(&(kind, id)).unwrap_or_default() {
+        let _ = writeln!(text, "  {belonging}");
+    }
+    text.push('\n');
+}
+
+/// A line per value, its key before it.
+fn fields(text: &mut String, value: &Value, key: &mut Vec<String>, kind: Kind, redactor: &mut Redactor) {
+    match value {
+        Value::Object(map) if is_latest_metric(kind, key) => {
+            let value = map.get("value").map(json_text).unwrap_or_default();
+            let step = map.get("step").map(json_text).unwrap_or_default();
+            let key = key.join(".");
+            let _ = writeln!(
+                text,
+                "  {} = {} (step {step})",
+                printable(&key),
+                value.trim_matches('"')
+            );
+        }
+        Value::Object(map) => {
+            for (name, value) in map {
+                key.push(name.clone());
+                fields(text, value, key, kind, redactor);
+                key.pop();
+            }
+        }
+        Value::Array(items) => {
+            for (index, value) in items.iter().enumerate() {
+                key.push(format!("[{index}]"));
+                fields(text, value, key, kind, redactor);
+                key.pop();
+            }
+        }
+        value => {
+            if redactor.is_heading(kind, key) {
+                return;
+            }
+            let shown = match redactor.value(kind, key, value) {
+                redact::Shown::Placeholder(placeholder) => placeholder,
+                redact::Shown::Value(Value::String(value)) => json_text(&shortened(&value, VALUE_CHARACTERS)),
+                redact::Shown::Value(value) => json_text(&value),
+            };
+            let _ = writeln!(text, "  {} = {shown}", printable(&super::diff::joined_key(key)));
+        }
+    }
+}
+
+fn is_latest_metric(kind: Kind, key: &[String]) -> bool {
+    kind == Kind::Runs && key.len() == 2 && key[0] == "metrics"
+}
+
+/// What the archive says that it does not hold.
+fn losses(text: &mut String, archive: &Archive) {
+    let manifest = archive.manifest();
+    let parts: [(&str, &[LossCount]); 3] = [
+        ("left out", &manifest.selection.left_out),
+        ("limit", &manifest.losses.limits),
+        ("failure", &manifest.losses.failures),
+    ];
+    if parts.iter().all(|(_, losses)| losses.is_empty()) {
+        return;
+    }
+    text.push_str("== losses\n\n");
+    for (label, losses) in parts {
+        for loss in losses {
+            let _ = writeln!(
+                text,
+                "{label} {} {}: {} ({})",
+                printable(&loss.kind),
+                printable(&loss.field),
+                printable(&loss.reason),
+                loss.count
+            );
+        }
+    }
+}

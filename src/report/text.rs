@@ -1,0 +1,137 @@
+//! Text from archives made safe to show, and values made readable.
+
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// Whether a character could steer a terminal or disguise text: controls, and what changes the direction of writing.
+fn is_hidden(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Text as it may be shown: `\t`, `\n`, `\r`, `\\`, and `\u{…}` for other control and invisible characters.
+///
+/// The result has neither tabs nor line ends, and two texts never look the same.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if !text
+        .chars()
+        .any(|character| character == '\\' || is_hidden(character))
+    {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        match character {
+            '\\' => shown.push_str("\\\\"),
+            '\t' => shown.push_str("\\t"),
+            '\n' => shown.push_str("\\n"),
+            '\r' => shown.push_str("\\r"),
+            hidden if is_hidden(hidden) => {
+                let _ = write!(shown, "\\u{{{:x}}}", u32::from(hidden));
+            }
+            other => shown.push(other),
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// A value as JSON on one line, its control and invisible characters as `\uXXXX`.
+pub fn json_text(value: &impl serde::Serialize) -> String {
+    let text = serde_json::to_string(value).expect("values have text keys");
+    if !text.chars().any(is_hidden) {
+        return text;
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        if !is_hidden(character) {
+            shown.push(character);
+            continue;
+        }
+        let mut units = [0; 2];
+        for unit in character.encode_utf16(&mut units) {
+            let _ = write!(shown, "\\u{unit:04x}");
+        }
+    }
+    shown
+}
+
+/// A text of at most about `limit` characters; a longer one ends with its length and the start of its SHA-256.
+pub fn shortened(text: &str, limit: usize) -> Cow<'_, str> {
+    let Some((cut, _)) = text.char_indices().nth(limit) else {
+        return Cow::Borrowed(text);
+    };
+    let digest = crate::model::Digest(Sha256::digest(text).into());
+    let hex = digest.hex();
+    Cow::Owned(format!(
+        "{}… ({} bytes, sha256 {})",
+        &text[..cut],
+        text.len(),
+        &hex.as_str()[..12]
+    ))
+}
+
+/// A value for people: texts as they are, made safe; anything else as JSON.
+pub fn value_text(value: &Value, limit: usize) -> String {
+    match value {
+        Value::String(text) => printable(&shortened(text, limit)).into_owned(),
+        other => shortened(&json_text(other), limit).into_owned(),
+    }
+}
+
+/// Epoch milliseconds as RFC 3339 in UTC; the number where that has no such text.
+pub fn time_text(milliseconds: i64) -> String {
+    match jiff::Timestamp::from_millisecond(milliseconds) {
+        Ok(time) => time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
+        Err(_) => milliseconds.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_steers_a_terminal_is_escaped() {
+        let cases = [
+            ("plain é 😀", "plain é 😀"),
+            ("a\tb\nc\r", "a\\tb\\nc\\r"),
+            ("\u{1b}[31mred\u{7}", "\\u{1b}[31mred\\u{7}"),
+            ("\u{9b}0m", "\\u{9b}0m"),
+            ("a\\u{1b}", "a\\\\u{1b}"),
+            ("\u{202e}txt.exe\u{2066}", "\\u{202e}txt.exe\\u{2066}"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(printable(text), expected);
+        }
+    }
+
+    #[test]
+    fn json_text_stays_json() {
+        let value = Value::from("\u{7f}\u{9b}\u{2028}\u{e0041}\n\u{feff}x");
+        let text = json_text(&value);
+        assert!(text.is_ascii(), "{text}");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+    }
+
+    #[test]
+    fn long_texts_end_with_length_and_digest() {
+        assert_eq!(shortened("short", 5), "short");
+        assert_eq!(
+            shortened("ééééééé", 3),
+            "ééé… (14 bytes, sha256 68f0b4a0f4d3)".replace("68f0b4a0f4d3", &{
+                let digest = crate::model::Digest(Sha256::digest("ééééééé").into());
+                digest.hex().as_str()[..12].to_owned()
+            })
+        );
+    }
+
+    #[test]
+    fn times_are_utc() {
+        assert_eq!(time_text(1_670_836_055_960), "2022-12-12T09:07:35.960Z");
+        assert_eq!(time_text(i64::MAX), i64::MAX.to_string());
+    }
+}

@@ -1,0 +1,323 @@
+//! Artifacts as a tree of files: no name leads out of it, nothing is overwritten, and it is whole or not there.
+//!
+//! ```text
+//! <run_id>/<path>    <model_id>/<path>    <trace_id>/<path>    models/<name>/<version>/<path>
+//! ```
+
+use crate::archive::{Archive, ArchiveError, ErrorKind, Staging};
+use crate::model::{Absent, OwnerKind};
+use crate::monitor::Monitor;
+use crate::report::{ArtifactEntry, OwnerFacts, for_each_artifact};
+use serde::Serialize;
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// Folder of model versions.
+const MODELS: &str = "models";
+/// Bytes of a name that file systems allow.
+const NAME_BYTES: usize = 255;
+
+/// What to extract, and how.
+pub struct ExtractOptions<'t> {
+    /// Which artifacts.
+    pub takes: &'t dyn Fn(&ArtifactEntry<'_>) -> bool,
+    /// Leaves out artifacts whose names cannot be made here, and says so, instead of making nothing.
+    pub keep_going: bool,
+}
+
+/// What was extracted, and what was not.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ExtractReport {
+    /// Files written.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Artifacts that a choice on export left out.
+    pub not_selected: u64,
+    /// Artifacts that could not be read on export, as `owner/path`.
+    pub failed: Vec<String>,
+    /// Artifacts whose names cannot be made here, with the reason.
+    pub refused: Vec<String>,
+}
+
+/// Why artifacts cannot be extracted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExtractError {
+    /// The archive cannot be read, or the tree cannot be written.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// A name that must not or cannot become a file's.
+    #[error("artifact `{}` of {} `{}` cannot become a file: {reason}", shown(.path), .owner_kind.as_str(), shown(.owner_id))]
+    Name {
+        /// Kind of the owner.
+        owner_kind: OwnerKind,
+        /// Id of the owner.
+        owner_id: String,
+        /// The artifact's path.
+        path: String,
+        /// Why not.
+        reason: String,
+    },
+}
+
+fn shown(text: &str) -> std::borrow::Cow<'_, str> {
+    crate::report::text::printable(text)
+}
+
+impl ExtractError {
+    /// The kind of error.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            ExtractError::Archive(error) => error.kind(),
+            ExtractError::Name { .. } => ErrorKind::Usage,
+        }
+    }
+}
+
+/// Writes artifacts below the new directory `out`.
+///
+/// # Errors
+/// `out` exists, a name is not safe (without `keep_going`), a blob is damaged, or a file cannot be written;
+/// nothing is left under the name `out` then.
+pub fn extract(
+    archive: &Archive,
+    out: &Path,
+    options: &ExtractOptions<'_>,
+    monitor: &dyn Monitor,
+) -> Result<ExtractReport, ExtractError> {
+    let staging = Staging::create(out, false)?;
+    let root = staging.root().join("tree");
+    fs::create_dir(&root).map_err(ArchiveError::io("create directory", &root))?;
+    monitor.begin("extract", Some(archive.manifest().totals.artifact_files));
+    let mut tree = Tree::new(archive, root)?;
+    for_each_artifact(archive, &mut |entry| {
+        if (options.takes)(&entry) {
+            tree.take(&entry, options.keep_going)?;
+        }
+        monitor.advance(1);
+        Ok::<_, ExtractError>(())
+    })?;
+    let report = tree.report;
+    staging.publish("tree", true)?;
+    Ok(report)
+}
+
+/// The tree that is being written, in a fresh directory of our own.
+struct Tree<'a> {
+    archive: &'a Archive,
+    root: PathBuf,
+    names: Names,
+    report: ExtractReport,
+}
+
+impl<'a> Tree<'a> {
+    fn new(archive: &'a Archive, root: PathBuf) -> Result<Self, ArchiveError> {
+        let folds_case = folds_case(&root)?;
+        Ok(Tree {
+            archive,
+            root,
+            names: Names::new(folds_case),
+            report: ExtractReport::default(),
+        })
+    }
+
+    fn take(&mut self, entry: &ArtifactEntry<'_>, keep_going: bool) -> Result<(), ExtractError> {
+        let ArtifactEntry { owner, file } = entry;
+        let place = format!("{}/{}", owner.id, file.path);
+        match file.absent {
+            Some(Absent::NotSelected) => {
+                self.report.not_selected += 1;
+                return Ok(());
+            }
+            Some(Absent::Failed) => {
+                self.report.failed.push(place);
+                return Ok(());
+            }
+            None => {}
+        }
+        let named = components(owner, &file.path).and_then(|parts| self.names.claim(&parts).map(|()| parts));
+        let parts = match named {
+            Ok(parts) => parts,
+            Err(reason) if keep_going => {
+                self.report.refused.push(format!("{place}: {reason}"));
+                return Ok(());
+            }
+            Err(reason) => {
+                return Err(ExtractError::Name {
+                    owner_kind: owner.kind,
+                    owner_id: owner.id.clone(),
+                    path: file.path.clone(),
+                    reason,
+                });
+            }
+        };
+        self.write(&parts, entry)?;
+        Ok(())
+    }
+
+    fn write(&mut self, parts: &[&str], entry: &ArtifactEntry<'_>) -> Result<(), ArchiveError> {
+        let path: PathBuf = std::iter::once(self.root.as_os_str())
+            .chain(parts.iter().map(|part| part.as_ref()))
+            .collect();
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(ArchiveError::io("create directory", folder))?;
+        }
+        let Some(digest) = entry.file.sha256 else {
+            let reason = format!(
+                "artifact `{}` has neither bytes nor a reason why not",
+                shown(&entry.file.path)
+            );
+            return Err(self.archive.damaged("objects/artifacts", &reason));
+        };
+        let mut reader = self.archive.blob(&digest)?;
+        // Exclusive creation follows no symlink and overwrites nothing.
+        let file = File::create_new(&path).map_err(ArchiveError::io("create", &path))?;
+        let mut writer = BufWriter::with_capacity(128 << 10, file);
+        let mut buffer = vec![0; 128 << 10];
+        loop {
+            let read = io::Read::read(&mut reader, &mut buffer).map_err(|error| {
+                self.archive
+                    .read_error(&crate::format::layout::blob_path(&digest), error)
+            })?;
+            if read == 0 {
+                break;
+            }
+            let written = writer.write_all(&buffer[..read]);
+            written.map_err(ArchiveError::io("write", &path))?;
+            self.report.bytes += read as u64;
+        }
+        writer.flush().map_err(ArchiveError::io("write", &path))?;
+        self.report.files += 1;
+        Ok(())
+    }
+}
+
+/// Names from the root down; an error says what is wrong with one.
+fn components<'n>(owner: &'n OwnerFacts, path: &'n str) -> Result<Vec<&'n str>, String> {
+    let mut parts = Vec::new();
+    if owner.kind == OwnerKind::ModelVersion {
+        let Some((name, version)) = owner.id.rsplit_once('/') else {
+            return Err("its owner has no version".to_owned());
+        };
+        parts.extend([MODELS, name, version]);
+    } else {
+        if owner.id.eq_ignore_ascii_case(MODELS) {
+            return Err(format!("`{MODELS}` is the folder of model versions"));
+        }
+        parts.push(owner.id.as_str());
+    }
+    parts.extend(path.split('/'));
+    parts.iter().try_for_each(|part| check_name(part)).map(|()| parts)
+}
+
+/// Refuses what is not one plain name on every common system.
+fn check_name(name: &str) -> Result<(), String> {
+    let device = name
+        .split('.')
+        .next()
+        .unwrap_or_default()
+        .trim_end()
+        .to_ascii_uppercase();
+    let is_device = matches!(
+        device.as_str(),
+        "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$"
+    ) || (device.strip_prefix("COM").or_else(|| device.strip_prefix("LPT")))
+        .is_some_and(|number| matches!(number, "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9"));
+    let reason = match name {
+        "" => "a name in it is empty",
+        "." | ".." => "a name in it leads elsewhere",
+        _ if name.contains('/') => "a name in it holds a slash",
+        _ if name.contains('\\') => "a name in it holds a backslash",
+        _ if name.contains('\0') => "a name in it holds a NUL",
+        _ if name.as_bytes().get(1) == Some(&b':') && name.as_bytes()[0].is_ascii_alphabetic() => {
+            "a name in it begins like a drive"
+        }
+        _ if name.len() > NAME_BYTES => "a name in it is longer than 255 bytes",
+        _ if cfg!(windows) && is_device => "a name in it is a device's",
+        _ => return Ok(()),
+    };
+    Err(reason.to_owned())
+}
+
+/// Names taken so far, of the current owner and of all owners: what would clash is found before it is written.
+struct Names {
+    folds_case: bool,
+    owners: HashMap<String, String>,
+    owner: String,
+    /// What is at a path: true for a file; and, where case is folded, its spelling.
+    paths: HashMap<String, (bool, String)>,
+}
+
+impl Names {
+    fn new(folds_case: bool) -> Self {
+        Names {
+            folds_case,
+            owners: HashMap::new(),
+            owner: String::new(),
+            paths: HashMap::new(),
+        }
+    }
+
+    fn fold(&self, name: &str) -> String {
+        match self.folds_case {
+            true => name.to_lowercase(),
+            false => name.to_owned(),
+        }
+    }
+
+    /// Takes a path for a file.
+    fn claim(&mut self, parts: &[&str]) -> Result<(), String> {
+        let owner_parts = if parts[0] == MODELS { 3 } else { 1 };
+        let (owner, path) = parts.split_at(owner_parts.min(parts.len()));
+        let owner = owner.join("/");
+        if owner != self.owner {
+            if let Some(other) = self.owners.get(&self.fold(&owner))
+                && *other != owner
+            {
+                return Err(format!("`{}` differs from it by case alone", shown(other)));
+            }
+            if self.folds_case {
+                self.owners.insert(self.fold(&owner), owner.clone());
+            }
+            self.owner = owner;
+            self.paths.clear();
+        }
+        let mut spelled = String::new();
+        for (index, part) in path.iter().enumerate() {
+            if index > 0 {
+                spelled.push('/');
+            }
+            spelled.push_str(part);
+            let is_file = index + 1 == path.len();
+            let folded = self.fold(&spelled);
+            match self.paths.get(&folded) {
+                None => {
+                    self.paths.insert(folded, (is_file, spelled.clone()));
+                }
+                Some((_, other)) if *other != spelled => {
+                    return Err(format!("`{}` differs from it by case alone", shown(other)));
+                }
+                Some((false, _)) if !is_file => {}
+                Some(_) => {
+                    return Err(format!(
+                        "`{}` is a file and a folder, or there twice",
+                        shown(&spelled)
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether names that differ by case alone are one in a directory.
+fn folds_case(directory: &Path) -> Result<bool, ArchiveError> {
+    let probe = directory.join("case-probe");
+    File::create_new(&probe).map_err(ArchiveError::io("create", &probe))?;
+    let folds = fs::symlink_metadata(directory.join("CASE-PROBE")).is_ok();
+    fs::remove_file(&probe).map_err(ArchiveError::io("remove", &probe))?;
+    Ok(folds)
+}

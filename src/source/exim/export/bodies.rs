@@ -1,0 +1,46 @@
+//! Objects of files, as far as the choice needs them.
+
+use crate::model::pyjson::{ListSink, PyJson};
+use crate::model::{Experiment, Run};
+use crate::source::exim::document::{Document, DocumentError};
+use crate::source::exim::fields::{Fields, WrongType};
+use crate::source::exim::layout::{ExperimentFolder, RUN};
+use crate::source::exim::{experiment, run};
+use std::path::Path;
+
+/// The experiment of a file.
+pub(super) fn experiment(file: &Path) -> Result<(Experiment, Vec<WrongType>), DocumentError> {
+    let document = Document::read(file)?;
+    Ok(experiment::experiment(document.part("experiment")?))
+}
+
+/// What lies in the folder of an experiment; nothing where the folder is a model version's.
+pub(super) fn experiment_folder(file: &Path, is_own: bool) -> Result<ExperimentFolder, DocumentError> {
+    match file.parent() {
+        Some(folder) if is_own => ExperimentFolder::of(folder),
+        _ => Ok(ExperimentFolder::default()),
+    }
+}
+
+/// The run of a folder, its metrics skipped.
+pub(super) fn run_without_metrics(folder: &Path) -> Result<Run, DocumentError> {
+    let document = Document::read_with(&folder.join(RUN), &mut SkipMetrics)?;
+    Ok(run::run(document.body()).run)
+}
+
+/// The name of the prompt of a file.
+pub(super) fn prompt_name(file: &Path) -> Result<Option<String>, DocumentError> {
+    let document = Document::read(file)?;
+    Ok(Fields::new(document.part("prompt")?).text("name"))
+}
+
+/// Drops the points of metrics.
+struct SkipMetrics;
+
+impl ListSink for SkipMetrics {
+    fn begin(&mut self, path: &[String]) -> bool {
+        path.len() >= 2 && path[path.len() - 2] == "metrics"
+    }
+
+    fn item(&mut self, _: PyJson) {}
+}
