@@ -1,7 +1,7 @@
 //! Experiments, runs and artifacts.
 
 use super::{Api, Result, if_found, integer, pairs, text};
-use crate::client::{Body, Path, Repeat};
+use crate::client::{Body, ClientError, Path, Repeat, Response};
 use crate::model::Double;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -316,7 +316,8 @@ impl Api {
     /// The call failed.
     pub fn put_artifact(&self, path: &str, body: Body) -> Result<()> {
         let path = Path::artifacts("artifacts").below(path);
-        self.client.put(path).body(body).parse::<Value>().map(drop)
+        let response = self.client.put(path).body(body).send()?;
+        refuse_page("PUT", "artifact", &response)
     }
 
     /// Stores a file of a run through the UI's upload, which takes 10 MB.
@@ -326,8 +327,22 @@ impl Api {
     pub fn upload_artifact(&self, run_id: &str, path: &str, body: Body) -> Result<()> {
         let request = self.client.post(Path::ajax2("upload-artifact"), Repeat::Safe);
         let request = request.query("run_uuid", run_id).query("path", path).body(body);
-        request.send().map(drop)
+        refuse_page("POST", "artifact", &request.send()?)
     }
+}
+
+/// A page in place of an empty answer did not come from MLflow, whatever its status.
+fn refuse_page(method: &str, url: &str, response: &Response) -> Result<()> {
+    let is_page = response.body.first() == Some(&b'<');
+    if !is_page {
+        return Ok(());
+    }
+    Err(ClientError::NotMlflow {
+        method: method.to_owned(),
+        url: url.to_owned(),
+        found: "an HTML page".to_owned(),
+        source: None,
+    })
 }
 
 #[derive(Serialize)]
