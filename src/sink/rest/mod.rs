@@ -17,6 +17,7 @@ pub mod options;
 pub mod plan;
 pub mod report;
 pub mod rewrite;
+pub mod sources;
 pub mod target;
 
 pub use options::{ImportOptions, LongValues, OnConflict, Only};

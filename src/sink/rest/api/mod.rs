@@ -7,7 +7,7 @@ mod registry;
 mod tracking;
 mod traces;
 
-pub use models::NewLoggedModel;
+pub use models::{NewLoggedModel, TargetLoggedModel};
 pub use registry::{TargetModel, TargetVersion};
 pub use traces::TargetDataset;
 pub use tracking::{MetricOut, NewRun, Pair, TargetExperiment, TargetRun};

@@ -6,6 +6,8 @@ mod deletions;
 mod experiments;
 mod feed;
 mod fill;
+mod logged_models;
+mod registry;
 mod runs;
 
 use super::api::Api;
@@ -108,8 +110,12 @@ impl Apply<'_> {
     fn run(&self) -> Result<()> {
         self.experiments()?;
         self.create_runs()?;
+        self.create_logged_models()?;
         self.fill_runs()?;
+        self.fill_logged_models()?;
+        self.registry()?;
         self.check_runs()?;
+        self.delete_logged_models()?;
         self.delete()
     }
 
