@@ -1,6 +1,8 @@
 //! Archives built in memory for tests: one with an object of every kind, and changes to it.
 
-#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
+
+pub mod loopback;
 
 use mlark::archive::{Archive, ArchiveWriter, ByteSource, Duplicates, ManifestHead, Owner, WriterOptions};
 use mlark::format::line::{canonical, to_value};
