@@ -35,7 +35,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Export(export::Args),
+    Export(Box<export::Args>),
     Info(info::Args),
     Ls(ls::Args),
     Show(show::Args),

@@ -11,7 +11,7 @@ const PARENT_TAG: &str = "mlflow.parentRunId";
 
 /// What to export.
 #[derive(Debug, Default)]
-pub(super) struct Choice {
+pub(in crate::source) struct Choice {
     takes_all: bool,
     /// Experiments taken with all that is in them.
     whole: HashSet<String>,
@@ -21,25 +21,25 @@ pub(super) struct Choice {
 }
 
 impl Choice {
-    pub(super) fn takes_all(&self) -> bool {
+    pub(in crate::source) fn takes_all(&self) -> bool {
         self.takes_all
     }
 
-    pub(super) fn takes_experiment(&self, experiment_id: &str) -> bool {
+    pub(in crate::source) fn takes_experiment(&self, experiment_id: &str) -> bool {
         self.takes_all || self.experiments.contains(experiment_id)
     }
 
-    pub(super) fn takes_run(&self, run_id: &str) -> bool {
+    pub(in crate::source) fn takes_run(&self, run_id: &str) -> bool {
         self.takes_all || self.runs.contains(run_id)
     }
 
     /// Whether something is taken that belongs to an experiment and, perhaps, to a run.
-    pub(super) fn takes_of_run(&self, experiment_id: &str, run_id: Option<&str>) -> bool {
+    pub(in crate::source) fn takes_of_run(&self, experiment_id: &str, run_id: Option<&str>) -> bool {
         let with_run = run_id.is_some_and(|run_id| self.runs.contains(run_id));
         self.takes_all || with_run || self.whole.contains(experiment_id)
     }
 
-    pub(super) fn takes_logged_model(
+    pub(in crate::source) fn takes_logged_model(
         &self,
         model_id: &str,
         experiment_id: &str,
@@ -49,7 +49,7 @@ impl Choice {
     }
 
     /// Whether something is taken that belongs to several experiments.
-    pub(super) fn takes_of_experiments(&self, experiment_ids: &[String]) -> bool {
+    pub(in crate::source) fn takes_of_experiments(&self, experiment_ids: &[String]) -> bool {
         self.takes_all || experiment_ids.iter().any(|id| self.whole.contains(id))
     }
 }
@@ -63,7 +63,7 @@ struct RunNeeds {
 }
 
 /// Collects what an export holds.
-pub(super) struct Chooser<'a> {
+pub(in crate::source) struct Chooser<'a> {
     selection: &'a Selection,
     names: HashMap<String, String>,
     runs: HashMap<String, RunNeeds>,
@@ -74,7 +74,7 @@ pub(super) struct Chooser<'a> {
 }
 
 impl<'a> Chooser<'a> {
-    pub(super) fn new(selection: &'a Selection) -> Self {
+    pub(in crate::source) fn new(selection: &'a Selection) -> Self {
         Chooser {
             selection,
             names: HashMap::new(),
@@ -86,7 +86,7 @@ impl<'a> Chooser<'a> {
     }
 
     /// Tells of an experiment; before its runs.
-    pub(super) fn experiment(&mut self, experiment: &Experiment) {
+    pub(in crate::source) fn experiment(&mut self, experiment: &Experiment) {
         for text in [&experiment.experiment_id, &experiment.name] {
             self.note_matches("experiment", self.selection.experiments.matching(text));
         }
@@ -95,7 +95,7 @@ impl<'a> Chooser<'a> {
     }
 
     /// Tells of a model version; before all runs.
-    pub(super) fn version(&mut self, model: &str, run_id: Option<&str>) {
+    pub(in crate::source) fn version(&mut self, model: &str, run_id: Option<&str>) {
         self.note_matches("model", self.selection.models.matching(model));
         if self.selection.models.matches(model) {
             self.versions_runs.extend(run_id.map(str::to_owned));
@@ -103,12 +103,12 @@ impl<'a> Chooser<'a> {
     }
 
     /// Tells of a prompt.
-    pub(super) fn model(&mut self, model: &str) {
+    pub(in crate::source) fn model(&mut self, model: &str) {
         self.note_matches("model", self.selection.models.matching(model));
     }
 
     /// Tells of a run.
-    pub(super) fn run(&mut self, run: &Run) {
+    pub(in crate::source) fn run(&mut self, run: &Run) {
         let run_id = &run.info.run_id;
         if self.selection.runs.contains(run_id) {
             self.matched.insert(format!("run {run_id}"));
@@ -151,7 +151,7 @@ impl<'a> Chooser<'a> {
     }
 
     /// The first option and value that match nothing.
-    pub(super) fn unmatched(&self) -> Option<(&'static str, &'a str)> {
+    pub(in crate::source) fn unmatched(&self) -> Option<(&'static str, &'a str)> {
         let selection = self.selection;
         let experiments = selection
             .experiments
@@ -169,7 +169,7 @@ impl<'a> Chooser<'a> {
     }
 
     /// The choice, with all that it needs.
-    pub(super) fn finish(self) -> Choice {
+    pub(in crate::source) fn finish(self) -> Choice {
         let selection = self.selection;
         let mut choice = Choice {
             takes_all: selection.takes_all_objects(),
