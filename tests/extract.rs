@@ -60,12 +60,13 @@ fn beside(directory: &Path) -> Vec<String> {
     names
 }
 
-fn history(artifacts: Vec<(OwnerKind, &str, &str, Result<Vec<u8>, Absent>)>) -> tempfile::TempDir {
+/// Kind and id of the owner, path, bytes or the reason of their absence.
+type Artifact<'a> = (OwnerKind, &'a str, &'a str, Result<Vec<u8>, Absent>);
+
+fn history(artifacts: Vec<Artifact<'_>>) -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     let mut history = History::new();
-    let own = |(kind, id, path, content): (OwnerKind, &str, &str, _)| {
-        (kind, id.to_owned(), path.to_owned(), content)
-    };
+    let own = |(kind, id, path, content): Artifact<'_>| (kind, id.to_owned(), path.to_owned(), content);
     history.artifacts = artifacts.into_iter().map(own).collect();
     history.write(&directory.path().join("a.zip"));
     directory

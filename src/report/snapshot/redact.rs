@@ -32,7 +32,7 @@ const USER_FIELDS: [&str; 6] = [
     "mlflow.user",
     "user",
 ];
-const URI_FIELDS: [&str; 8] = [
+const URI_FIELDS: [&str; 9] = [
     "artifact_uri",
     "artifact_location",
     "default_artifact_root",
@@ -41,6 +41,7 @@ const URI_FIELDS: [&str; 8] = [
     "source_name",
     "run_link",
     "mlflow.source.name",
+    "mlflow.artifactLocation",
 ];
 
 /// What stands for a value.
