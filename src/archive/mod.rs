@@ -28,7 +28,7 @@ pub use lines::{Line, Lines, Objects};
 pub(crate) use lines::{inlined, parse_line};
 pub(crate) use part::PartWriter;
 pub use points::PointSeries;
-pub(crate) use spill::{Merge, SpillSorter};
 pub use reader::{Archive, CheckedReader};
+pub(crate) use spill::{Merge, SpillSorter};
 pub(crate) use staging::Staging;
 pub use writer::{ArchiveWriter, Duplicates, FileFailure, ManifestHead, Owner, WriterOptions};

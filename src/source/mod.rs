@@ -50,9 +50,5 @@ pub fn export(
             file_store::export(Path::new(&root), out, options, monitor)
         }
         SourceKind::Rest => rest::export(source, out, options, monitor),
-        _ => Err(ExportError::NoData {
-            source_uri: uri::redact(source),
-            detail: "this build does not read that kind of source".to_owned(),
-        }),
     }
 }

@@ -1,7 +1,6 @@
 //! An export of a file store, step by step in the order of the archive.
 
 use super::artifacts::{FoundArtifacts, walk};
-use crate::source::artifact_walk::FoundFile;
 use super::dataset;
 use super::experiment::{self, FoundExperiment};
 use super::index::{Described, Indexed, Place, index};
@@ -16,6 +15,7 @@ use crate::archive::parallel::{Pool, map_ordered};
 use crate::archive::{Owner, PointSeries};
 use crate::format::{Kind, Object, SortKey};
 use crate::model::{LoggedModel, OwnerKind, RunInfo};
+use crate::source::artifact_walk::FoundFile;
 use crate::source::context::{Export, ExportError};
 use std::collections::BTreeSet;
 use std::path::Path;
