@@ -2,6 +2,7 @@
 //!
 //! | root | route |
 //! |---|---|
+//! | a local path on a server of this machine, or a served one below `--artifacts-destination` | the disk |
 //! | `mlflow-artifacts:/…` | `api/2.0/mlflow-artifacts/artifacts` |
 //! | a run's, any other scheme | `artifacts/list` and `get-artifact`: the server reads for us |
 //! | a logged model's, any other scheme | `logged-models/<id>/artifacts/directories` and the UI's route of files |
@@ -9,12 +10,14 @@
 use super::fields::Fields;
 use super::server::{Server, told};
 use crate::archive::{ByteSource, OpenFn};
-use crate::client::{Client, ClientError, Path};
+use crate::client::{Client, ClientError, Download, Path};
 use crate::model::OwnerKind;
-use crate::source::uri::percent_decode;
+use crate::source::artifact_walk::served_folder;
+use crate::source::uri::{local_path, percent_decode};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Deepest folder that is looked into.
@@ -34,8 +37,10 @@ pub(super) struct Listed {
 /// Where an owner's artifacts are asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Route {
-    /// The proxy, below this path.
-    Proxy(String),
+    /// A folder of this machine.
+    Local(PathBuf),
+    /// The proxy, below this path; the routes of this run where the proxy fails.
+    Proxy(String, Option<String>),
     /// The routes of runs.
     Run(String),
     /// The routes of logged models.
@@ -47,8 +52,11 @@ pub(super) enum Route {
 impl Route {
     /// The route to an owner's artifacts.
     pub(super) fn of(server: &Server, kind: OwnerKind, id: &str, uri: Option<&str>) -> Self {
+        if let Some(folder) = uri.and_then(|uri| local_folder(server, uri)) {
+            return Route::Local(folder);
+        }
         if let Some(path) = uri.and_then(|uri| proxied_path(server, uri)) {
-            return Route::Proxy(path);
+            return Route::Proxy(path, (kind == OwnerKind::Run).then(|| id.to_owned()));
         }
         match kind {
             OwnerKind::Run => Route::Run(id.to_owned()),
@@ -61,7 +69,7 @@ impl Route {
     pub(super) fn list(&self, server: &Server) -> Result<(Vec<Listed>, u64), String> {
         let mut listing = Listing::default();
         match self {
-            Route::None => {}
+            Route::None | Route::Local(_) => {}
             _ => self.list_folder(server, "", 0, &mut listing)?,
         }
         let files = listing.files.into_iter().map(|(path, size_bytes)| Listed {
@@ -91,7 +99,7 @@ impl Route {
             let Some(name) = fields.text("path") else { continue };
             // The proxy gives names, the other routes paths from the root on.
             let path = match self {
-                Route::Proxy(_) if !folder.is_empty() => format!("{folder}/{name}"),
+                Route::Proxy(..) if !folder.is_empty() => format!("{folder}/{name}"),
                 _ => name,
             };
             let is_below = path
@@ -118,7 +126,7 @@ impl Route {
         let mut token: Option<String> = None;
         loop {
             let request = match self {
-                Route::Proxy(root) => client
+                Route::Proxy(root, _) => client
                     .get(server.proxy(Path::artifacts("artifacts")))
                     .query("path", joined(root, folder)),
                 Route::Run(run_id) => client
@@ -132,7 +140,7 @@ impl Route {
                             .below("artifacts/directories"),
                     )
                     .optional_query("artifact_directory_path", (!folder.is_empty()).then_some(folder)),
-                Route::None => return Ok(entries),
+                Route::None | Route::Local(_) => return Ok(entries),
             };
             let answer = request
                 .optional_query("page_token", token.as_deref())
@@ -162,17 +170,22 @@ impl Route {
         ByteSource::Open(open)
     }
 
-    fn download(&self, server: &Server, path: &str) -> Result<crate::client::Download, ClientError> {
-        let client: &Client = &server.client;
+    fn download(&self, server: &Server, path: &str) -> Result<Download, ClientError> {
+        let client = &server.client;
         match self {
-            Route::Proxy(root) => client
-                .get(server.proxy(Path::artifacts("artifacts").below(&joined(root, path))))
-                .download(),
-            Route::Run(run_id) => client
-                .get(Path::root("get-artifact"))
-                .query("run_id", run_id)
-                .query("path", path)
-                .download(),
+            Route::Proxy(root, run_id) => {
+                let proxied = Path::artifacts("artifacts").below(&joined(root, path));
+                let request = client.get(server.proxy(proxied));
+                match run_id {
+                    // Servers up to 2.22 put such names raw into a header of the proxy's answer, which breaks it.
+                    Some(run_id) if !path.is_ascii() => {
+                        let proxied = request.attempts(1).download();
+                        proxied.or_else(|_| of_run(client, run_id, path))
+                    }
+                    _ => request.download(),
+                }
+            }
+            Route::Run(run_id) => of_run(client, run_id, path),
             Route::LoggedModel(model_id) => client
                 .get(
                     Path::ajax2("logged-models")
@@ -181,9 +194,24 @@ impl Route {
                 )
                 .query("artifact_file_path", path)
                 .download(),
-            Route::None => unreachable!("nothing was listed"),
+            Route::None | Route::Local(_) => unreachable!("nothing was listed"),
         }
     }
+}
+
+fn of_run(client: &Client, run_id: &str, path: &str) -> Result<Download, ClientError> {
+    let request = client.get(Path::root("get-artifact")).query("run_id", run_id);
+    request.query("path", path).download()
+}
+
+/// The folder of this machine that a URI names. Paths of a server elsewhere may name something else here.
+fn local_folder(server: &Server, uri: &str) -> Option<PathBuf> {
+    if let Some(destination) = &server.artifacts_destination {
+        return served_folder(destination, uri);
+    }
+    let path = local_path(uri).filter(|_| server.client.base().is_loopback())?;
+    let path = PathBuf::from(path);
+    (path.is_absolute() && path.is_dir()).then_some(path)
 }
 
 #[derive(Default)]

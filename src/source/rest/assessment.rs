@@ -60,6 +60,22 @@ fn expectation(value: Value) -> Value {
     }
 }
 
+/// Numbers without fraction in values: an integer may have been given, and the server tells a double.
+pub(super) fn whole_doubles(assessment: &Assessment) -> u64 {
+    fn count(value: &Value) -> u64 {
+        match value {
+            Value::Number(number) => {
+                u64::from(number.is_f64() && number.as_f64().is_some_and(|it| it.fract() == 0.0))
+            }
+            Value::Array(items) => items.iter().map(count).sum(),
+            Value::Object(map) => map.values().map(count).sum(),
+            _ => 0,
+        }
+    }
+    let values = [&assessment.feedback, &assessment.expectation];
+    values.into_iter().flatten().map(count).sum()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

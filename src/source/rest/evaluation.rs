@@ -123,10 +123,15 @@ impl Exporter<'_, '_> {
 
     /// Writes scorers, every version.
     pub(super) fn scorers(&mut self) -> Result<(), ExportError> {
-        let mut ids = Vec::new();
-        for id in self.experiments.keys() {
-            if self.choice.borrow().takes_of_experiment(id) == Verdict::Kept {
-                ids.push(id.clone());
+        let (mut ids, mut deleted) = (Vec::new(), 0);
+        for (id, experiment) in &self.experiments {
+            if self.choice.borrow().takes_of_experiment(id) != Verdict::Kept {
+                continue;
+            }
+            match experiment.lifecycle_stage.as_str() {
+                // Servers answer for active experiments only.
+                "deleted" => deleted += 1,
+                _ => ids.push(id.clone()),
             }
         }
         let (server, pool) = (self.server.clone(), self.pool.clone());
@@ -144,7 +149,12 @@ impl Exporter<'_, '_> {
             Err(error) => self
                 .export
                 .failure(Kind::Scorers.name(), &id, "*", "unreadable", &told(&error)),
-        })
+        })?;
+        if !self.server.lacks("scorers") {
+            let kind = Kind::Scorers.name();
+            self.export.limit(kind, "*", "deleted-experiment", deleted);
+        }
+        Ok(())
     }
 }
 

@@ -10,6 +10,7 @@ use crate::archive::parallel::Pool;
 use crate::client::{ClientError, Path, Repeat};
 use crate::format::Kind;
 use crate::model::Experiment;
+use crate::source::artifact_walk::walk;
 use crate::source::context::{Export, ExportError};
 use serde_json::{Value, json};
 use std::cell::RefCell;
@@ -120,6 +121,10 @@ impl<'a, 'm> Exporter<'a, 'm> {
             self.experiments
                 .insert(experiment.experiment_id.clone(), experiment);
         }
+        if self.workspace.is_some() && !self.server.has_workspaces() {
+            let kind = Kind::Workspaces.name();
+            self.export.limit(kind, "*", "not-shown", 1);
+        }
         Ok(looked_through)
     }
 
@@ -154,6 +159,9 @@ impl<'a, 'm> Exporter<'a, 'm> {
         route: &Route,
         listed: Result<(Vec<Listed>, u64), String>,
     ) -> Result<(), ExportError> {
+        if let Route::Local(folder) = route {
+            return walk(folder, None, &mut |file| self.export.found_file(owner, file));
+        }
         let (files, empty_folders) = match listed {
             Ok(listed) => listed,
             Err(detail) => {

@@ -31,7 +31,28 @@ const RUNS: usize = 100;
 const REMEMBERED: usize = 10_000;
 
 /// The points of one metric of one run, or why there are none.
-pub(super) type RunHistory = (String, Result<PointSeries, String>);
+pub(super) type RunHistory = (String, Result<Points, String>);
+
+/// Points, with what can be said of them.
+pub(super) struct Points {
+    pub(super) series: PointSeries,
+    /// Values at the end of the range of doubles, which SQL stores put in place of infinities.
+    pub(super) extremes: u64,
+}
+
+impl Points {
+    fn new(scratch: &std::path::Path) -> Self {
+        Points {
+            series: PointSeries::new(scratch),
+            extremes: 0,
+        }
+    }
+
+    fn push(&mut self, point: Point) -> std::io::Result<()> {
+        self.extremes += u64::from(point.value.0.abs() == f64::MAX);
+        self.series.push(point)
+    }
+}
 
 /// Fetches metric history; used from several threads.
 pub(super) struct History {
@@ -115,7 +136,7 @@ impl History {
                         match whole.remove(&run_id) {
                             Some(series) => found.push((run_id, series)),
                             None if is_cut => rest.push(run_id),
-                            None => found.push((run_id, Ok(PointSeries::new(&self.scratch)))),
+                            None => found.push((run_id, Ok(Points::new(&self.scratch)))),
                         }
                     }
                     left = rest;
@@ -172,8 +193,8 @@ impl History {
     /// The history of one metric of one run, page by page.
     pub(super) fn one(&self, run_id: String, key: &str) -> RunHistory {
         let read = read_pages(&self.server.client, &run_id, key, &self.scratch);
-        if let Ok(series) = &read {
-            self.remember(key, usize::try_from(series.len()).unwrap_or(usize::MAX));
+        if let Ok(points) = &read {
+            self.remember(key, usize::try_from(points.series.len()).unwrap_or(usize::MAX));
         }
         (run_id, read)
     }
@@ -182,7 +203,7 @@ impl History {
 /// A bulk answer.
 struct Bulk {
     /// In the order of the answer, the last one possibly cut.
-    runs: Vec<(String, Result<PointSeries, String>)>,
+    runs: Vec<RunHistory>,
     last_run: String,
     points: usize,
     densest: usize,
@@ -249,7 +270,7 @@ fn parse_bulk(body: &[u8], scratch: &std::path::Path) -> serde_json::Result<Bulk
         densest: 0,
     };
     let mut seen = HashSet::new();
-    let mut series = PointSeries::new(scratch);
+    let mut series = Points::new(scratch);
     for point in &answer.metrics {
         if point.run_id != bulk.last_run {
             bulk.close(&mut series, scratch);
@@ -273,15 +294,14 @@ fn parse_bulk(body: &[u8], scratch: &std::path::Path) -> serde_json::Result<Bulk
 }
 
 impl Bulk {
-    fn close(&mut self, series: &mut PointSeries, scratch: &std::path::Path) {
-        if series.is_empty() {
+    fn close(&mut self, points: &mut Points, scratch: &std::path::Path) {
+        if points.series.is_empty() {
             return;
         }
-        let series = std::mem::replace(series, PointSeries::new(scratch));
-        self.densest = self
-            .densest
-            .max(usize::try_from(series.len()).unwrap_or(usize::MAX));
-        self.runs.push((self.last_run.clone(), Ok(series)));
+        let points = std::mem::replace(points, Points::new(scratch));
+        let count = usize::try_from(points.series.len()).unwrap_or(usize::MAX);
+        self.densest = self.densest.max(count);
+        self.runs.push((self.last_run.clone(), Ok(points)));
     }
 }
 
@@ -350,13 +370,8 @@ impl<'de> Deserialize<'de> for WireInt {
     }
 }
 
-fn read_pages(
-    client: &Client,
-    run_id: &str,
-    key: &str,
-    scratch: &std::path::Path,
-) -> Result<PointSeries, String> {
-    let mut series = PointSeries::new(scratch);
+fn read_pages(client: &Client, run_id: &str, key: &str, scratch: &std::path::Path) -> Result<Points, String> {
+    let mut points = Points::new(scratch);
     let mut token: Option<String> = None;
     loop {
         let page = client
@@ -370,16 +385,16 @@ fn read_pages(
             .map_err(|error| told(&error))?;
         let is_empty = page.metrics.is_empty();
         for point in page.metrics {
-            series
+            points
                 .push(point.into_point())
                 .map_err(|error| error.to_string())?;
         }
         match page.next_page_token.filter(|next| !next.is_empty()) {
-            None => return Ok(series),
+            None => return Ok(points),
             Some(next) if is_empty || token.as_ref() == Some(&next) => {
                 return Err(format!(
                     "the server's pages do not advance after {} points",
-                    series.len()
+                    points.series.len()
                 ));
             }
             next => token = next,
@@ -429,7 +444,7 @@ mod tests {
         let sizes: Vec<_> = bulk
             .runs
             .iter()
-            .map(|(id, series)| (id.as_str(), series.as_ref().unwrap().len()))
+            .map(|(id, series)| (id.as_str(), series.as_ref().unwrap().series.len()))
             .collect();
         assert_eq!(
             (sizes, bulk.points, bulk.densest),

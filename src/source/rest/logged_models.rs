@@ -61,24 +61,24 @@ impl Exporter<'_, '_> {
     /// Whether the server shows any logged model; without one, no run can have read one that it shows.
     pub(super) fn has_logged_models(&mut self) -> Result<bool, ExportError> {
         let ids: Vec<String> = self.experiments.keys().cloned().collect();
+        let mut is_any = false;
         for chunk in ids.chunks(EXPERIMENTS) {
             let asked = self
                 .server
                 .optional("logged-models", |_| ask(&self.server, chunk, None, 1));
             let answer = asked.map_err(|error| self.server.error(&error))?;
-            match answer {
-                None => return Ok(false),
-                Some(answer)
-                    if answer["models"]
-                        .as_array()
-                        .is_some_and(|models| !models.is_empty()) =>
-                {
-                    return Ok(true);
-                }
-                Some(_) => {}
+            let Some(answer) = answer else { return Ok(false) };
+            is_any |= answer["models"]
+                .as_array()
+                .is_some_and(|models| !models.is_empty());
+            if is_any {
+                break;
             }
         }
-        Ok(false)
+        // Once a server, since nobody can tell how many there are.
+        let kind = Kind::LoggedModels.name();
+        self.export.limit(kind, "*", "deleted-not-shown", 1);
+        Ok(is_any)
     }
 
     /// Writes the logged models of all experiments.

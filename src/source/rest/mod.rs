@@ -17,6 +17,7 @@ mod options;
 mod paging;
 mod registry;
 mod run;
+mod run_sink;
 mod runs;
 mod server;
 mod trace;
@@ -82,5 +83,5 @@ fn connect(uri: &str, options: &ExportOptions) -> Result<Server, ExportError> {
         source_uri,
         detail: error.to_string(),
     })?;
-    Server::connect(client)
+    Server::connect(client, options.artifacts_destination.clone())
 }

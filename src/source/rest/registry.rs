@@ -72,6 +72,10 @@ impl Exporter<'_, '_> {
         let (kept, prompts) = self.versions(versions)?;
         for row in models {
             let model = self.model(row);
+            if model.description.is_none() {
+                let kind = Kind::RegisteredModels.name();
+                self.export.limit(kind, "description", "empty-not-shown", 1);
+            }
             if self.choice.borrow().takes_model(&model.name) || kept.contains(&model.name) {
                 self.export.write(&model)?;
             } else {
@@ -250,5 +254,7 @@ fn storage_location(server: &Server, version: &ModelVersion) -> Result<Option<St
             .parse()
     });
     let answer = asked.map_err(|error| told(&error))?;
-    Ok(answer.and_then(|answer| Some(answer["artifact_uri"].as_str()?.to_owned())))
+    let uri = answer.and_then(|answer| Some(answer["artifact_uri"].as_str()?.to_owned()));
+    // Where nothing is stored, the server answers with the source; stores keep the place since 2.9.
+    Ok(uri.filter(|uri| server.is_at_least(2, 9) || version.source.as_ref() != Some(uri)))
 }

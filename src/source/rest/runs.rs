@@ -6,15 +6,15 @@ use super::exporter::Exporter;
 use super::feed::{Batch, Feed, get};
 use super::history::{History, RunHistory};
 use super::run::FoundRun;
+use super::run_sink::Sink;
 use super::server::{Server, told};
+use crate::archive::Owner;
 use crate::archive::parallel::map_ordered;
-use crate::archive::{Owner, PointSeries};
-use crate::format::{Kind, SortKey};
-use crate::model::run::is_later;
+use crate::format::SortKey;
 use crate::model::{ModelInput, OwnerKind};
 use crate::source::context::ExportError;
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -35,14 +35,14 @@ enum Job {
 }
 
 /// Something to be told.
-enum Note {
+pub(super) enum Note {
     LeftOut(&'static str),
     Failed(String, String),
     Unstable(Vec<String>),
 }
 
 /// The result of a step.
-enum Done {
+pub(super) enum Done {
     Open(Vec<FoundRun>),
     Inputs(String, Result<Vec<ModelInput>, String>),
     History(String, Vec<RunHistory>),
@@ -102,12 +102,7 @@ impl Exporter<'_, '_> {
             history: history.clone(),
         };
         let pool = self.pool.clone();
-        let mut sink = Sink {
-            exporter: self,
-            history,
-            open: HashMap::new(),
-            datasets: HashSet::new(),
-        };
+        let mut sink = Sink::new(self, history);
         let window = pool.threads() * 3;
         map_ordered(
             &pool,
@@ -214,168 +209,5 @@ fn owner_of(run_id: &str, sort_key: SortKey) -> Owner {
         kind: OwnerKind::Run,
         id: run_id.to_owned(),
         sort_key,
-    }
-}
-
-/// Writes what comes.
-struct Sink<'x, 'a, 'm> {
-    exporter: &'x mut Exporter<'a, 'm>,
-    history: Arc<History>,
-    open: HashMap<String, FoundRun>,
-    /// Datasets written so far.
-    datasets: HashSet<[String; 3]>,
-}
-
-impl Sink<'_, '_, '_> {
-    fn take(&mut self, done: Done) -> Result<(), ExportError> {
-        self.exporter.tell_notices();
-        match done {
-            Done::Open(runs) => {
-                let runs = runs
-                    .into_iter()
-                    .map(|found| (found.run.info.run_id.clone(), found));
-                self.open.extend(runs);
-                Ok(())
-            }
-            Done::Inputs(run_id, inputs) => self.inputs(&run_id, inputs),
-            Done::History(key, histories) => histories
-                .into_iter()
-                .try_for_each(|(run_id, series)| self.metric(&run_id, &key, series)),
-            Done::Artifacts(owner, route, listed) => self.exporter.artifacts(&owner, &route, listed),
-            Done::Close(run_ids) => run_ids.iter().try_for_each(|run_id| self.close(run_id)),
-            Done::Note(note) => self.note(note),
-        }
-    }
-
-    fn note(&mut self, note: Note) -> Result<(), ExportError> {
-        let export = &mut *self.exporter.export;
-        match note {
-            Note::LeftOut(reason) => {
-                export.left_out(Kind::Runs, reason, 1);
-                Ok(())
-            }
-            Note::Failed(id, detail) => export.failure(Kind::Runs.name(), &id, "*", "unreadable", &detail),
-            Note::Unstable(ids) => {
-                let detail = format!(
-                    "runs of experiments {} came and went while they were listed",
-                    ids.join(", ")
-                );
-                export.failure(
-                    Kind::Runs.name(),
-                    &ids.join(","),
-                    "*",
-                    "unstable-listing",
-                    &detail,
-                )
-            }
-        }
-    }
-
-    fn inputs(&mut self, run_id: &str, inputs: Result<Vec<ModelInput>, String>) -> Result<(), ExportError> {
-        match inputs {
-            Ok(inputs) => {
-                for input in &inputs {
-                    self.exporter
-                        .choice
-                        .borrow_mut()
-                        .need_logged_model(&input.model_id);
-                }
-                if let Some(found) = self.open.get_mut(run_id) {
-                    found.run.inputs.model_inputs = inputs;
-                }
-                Ok(())
-            }
-            Err(detail) => {
-                let export = &mut *self.exporter.export;
-                export.failure(
-                    Kind::Runs.name(),
-                    run_id,
-                    "inputs.model_inputs",
-                    "unreadable",
-                    &detail,
-                )
-            }
-        }
-    }
-
-    fn metric(
-        &mut self,
-        run_id: &str,
-        key: &str,
-        series: Result<PointSeries, String>,
-    ) -> Result<(), ExportError> {
-        let id = format!("{run_id}/{key}");
-        let series = match series {
-            Ok(series) => self.checked(run_id, key, series),
-            Err(detail) => Err(detail),
-        };
-        let series = match series {
-            Ok(series) => series,
-            Err(detail) => {
-                let export = &mut *self.exporter.export;
-                return export.failure(Kind::Metrics.name(), &id, "*", "unreadable", &detail);
-            }
-        };
-        let Some(found) = self.open.get(run_id) else {
-            return Ok(());
-        };
-        if series.is_empty() {
-            return Ok(());
-        }
-        let export = &mut *self.exporter.export;
-        let written = export
-            .writer
-            .write_metric(&found.run.info.sort_key(), run_id, key, series);
-        export.accept(Kind::Metrics, written)
-    }
-
-    /// Compares the history with the latest point that the run itself told.
-    fn checked(&mut self, run_id: &str, key: &str, mut series: PointSeries) -> Result<PointSeries, String> {
-        let Some(found) = self.open.get_mut(run_id) else {
-            return Ok(series);
-        };
-        let told = found.run.metrics.get(key);
-        if told == series.latest() {
-            return Ok(series);
-        }
-        let is_older = |series: &PointSeries| match (told, series.latest()) {
-            (Some(told), Some(latest)) => is_later(told, latest),
-            (told, _) => told.is_some(),
-        };
-        if is_older(&series) {
-            series = self.history.one(run_id.to_owned(), key).1?;
-            if is_older(&series) {
-                // The server itself keeps the two apart.
-                self.exporter
-                    .export
-                    .limit(Kind::Metrics.name(), "*", "latest-not-in-history", 1);
-                return Ok(series);
-            }
-        }
-        // The run was written to meanwhile.
-        if let Some(latest) = series.latest() {
-            found.run.metrics.insert(key.to_owned(), latest.clone());
-        }
-        Ok(series)
-    }
-
-    fn close(&mut self, run_id: &str) -> Result<(), ExportError> {
-        let Some(FoundRun { run, datasets }) = self.open.remove(run_id) else {
-            return Ok(());
-        };
-        for dataset in datasets {
-            let names = [
-                dataset.experiment_id.clone(),
-                dataset.name.clone(),
-                dataset.digest.clone(),
-            ];
-            if self.datasets.insert(names) {
-                self.exporter.export.write(&dataset)?;
-            }
-        }
-        self.exporter.export.write(&run)?;
-        self.exporter.run_ids.push(run.info.run_id);
-        self.exporter.export.monitor().advance(1);
-        Ok(())
     }
 }

@@ -4,6 +4,7 @@ use crate::client::{Client, ClientError, Path, Repeat};
 use crate::source::context::ExportError;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Mutex;
 
 /// The proxy of artifacts below the static prefix.
@@ -17,13 +18,18 @@ pub(super) struct Server {
     pub(super) version: Option<String>,
     /// What `server-info` says (3.10 and later).
     pub(super) info: Value,
+    /// Directory that the server's `--artifacts-destination` names, where it is on this machine.
+    pub(super) artifacts_destination: Option<PathBuf>,
     /// Routes that this server turned out not to know.
     missing: Mutex<BTreeMap<&'static str, bool>>,
 }
 
 impl Server {
     /// Asks who is there.
-    pub(super) fn connect(client: Client) -> Result<Self, ExportError> {
+    pub(super) fn connect(
+        client: Client,
+        artifacts_destination: Option<PathBuf>,
+    ) -> Result<Self, ExportError> {
         let version = match client.get(Path::root("version")).send() {
             Ok(response) => as_version(&response.body),
             Err(error) if error.is_unknown_route() || error.is_denied() => None,
@@ -38,6 +44,7 @@ impl Server {
         Ok(Server {
             version,
             info: info.unwrap_or_default(),
+            artifacts_destination,
             missing: Mutex::new(BTreeMap::new()),
             client,
         })
@@ -50,6 +57,7 @@ impl Server {
             client: client.map_err(|error| source_error(&self.client, &error))?,
             version: self.version.clone(),
             info: self.info.clone(),
+            artifacts_destination: self.artifacts_destination.clone(),
             missing: Mutex::new(BTreeMap::new()),
         })
     }
@@ -82,6 +90,13 @@ impl Server {
     pub(super) fn lacks(&self, feature: &'static str) -> bool {
         let missing = self.missing.lock().unwrap_or_else(|poison| poison.into_inner());
         missing.get(feature).copied().unwrap_or(false)
+    }
+
+    /// Whether the server says that it is this version or a later one.
+    pub(super) fn is_at_least(&self, major: u32, minor: u32) -> bool {
+        let mut parts = self.version.as_deref().unwrap_or_default().split('.');
+        let mut part = || parts.next()?.parse::<u32>().ok();
+        part().zip(part()).is_some_and(|found| found >= (major, minor))
     }
 
     /// Whether workspaces are switched on.

@@ -1,6 +1,7 @@
 //! Writing traces with spans, links and attachments.
 
 use super::artifacts::{Listed, Route};
+use super::assessment;
 use super::choice::Verdict;
 use super::exporter::Exporter;
 use super::server::{Server, told};
@@ -193,12 +194,11 @@ impl Exporter<'_, '_> {
         } = found;
         let (key, trace_id) = (trace.sort_key(), trace.id());
         let (metadata, tags) = trace::full_values(&trace);
-        for (field, count) in [("trace_metadata", metadata), ("tags", tags)] {
-            if count > 0 {
-                self.export
-                    .limit(Kind::Traces.name(), field, "cut-by-server", count);
-            }
-        }
+        let export = &mut *self.export;
+        export.limit(Kind::Traces.name(), "trace_metadata", "cut-by-server", metadata);
+        export.limit(Kind::Traces.name(), "tags", "cut-by-server", tags);
+        let doubles = trace.assessments.iter().map(assessment::whole_doubles).sum();
+        export.limit(Kind::Traces.name(), "assessments", "integers-as-doubles", doubles);
         self.export.write(&trace)?;
         let owner = Owner {
             kind: OwnerKind::Trace,
