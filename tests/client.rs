@@ -1,8 +1,8 @@
 //! The HTTP client against a scripted loopback server: credentials, retries, refusals, cut answers.
 
-mod common;
+mod loopback;
 
-use common::loopback::{Answer, Loopback};
+use loopback::{Answer, Loopback};
 use mlark::client::{Body, Client, ClientError, Connection, Environment, FailureKind, Path, Repeat};
 use serde_json::{Value, json};
 use std::io::Read;

@@ -1,5 +1,7 @@
 //! The damage matrix, and damage at random: `verify` finds all of it.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 #[path = "common/bytes.rs"]
 mod bytes;
 #[path = "common/rich.rs"]
@@ -75,6 +77,19 @@ fn an_intact_archive_of_every_kind_has_no_findings() {
         assert_eq!(report.content_id, Some(manifest.content_id));
         assert_eq!(report.checked.blobs, manifest.totals.blobs);
         assert_eq!(report.checked.blob_bytes, manifest.totals.blob_bytes);
+    }
+}
+
+#[test]
+fn golden_archives_have_no_findings() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/golden");
+    for version in fs::read_dir(golden).into_iter().flatten() {
+        for archive in fs::read_dir(version.unwrap().path()).unwrap() {
+            let path = archive.unwrap().path();
+            if path.is_dir() || path.extension().is_some_and(|extension| extension == "zip") {
+                assert_eq!(codes(&path), "", "{}", path.display());
+            }
+        }
     }
 }
 

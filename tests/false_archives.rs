@@ -1,5 +1,7 @@
 //! Archives that are sealed and still not what the format says: each rule has a change that breaks it.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 #[path = "common/bytes.rs"]
 mod bytes;
 #[path = "common/rich.rs"]
@@ -196,6 +198,15 @@ fn each_rule_of_the_text_has_a_finding() {
                 run["tags"]["long"]["$blob"]["sha256"] = json!(digest)
             });
         }),
+        ("a text that is not UTF-8", "orphan-blob string", |bytes| {
+            let noise = bytes
+                .entries
+                .iter()
+                .find(|entry| entry.bytes.len() == 1_300_000)
+                .unwrap();
+            let blob = json!({"$blob": {"sha256": bytes::sha256(&noise.bytes), "size_bytes": 1_300_000}});
+            edit_value(bytes, &file(Kind::Runs), 1, |run| run["tags"]["long"] = blob);
+        }),
         ("a short text as a blob", "string", |bytes| {
             let small = bytes.entries.iter().find(|entry| entry.bytes.len() == 7).unwrap();
             let blob = json!({"$blob": {"sha256": bytes::sha256(&small.bytes), "size_bytes": 7}});
@@ -241,10 +252,7 @@ fn each_rule_of_metrics_and_artifacts_has_a_finding() {
     };
     assert_eq!(metrics(3, shorter), "slice total");
     assert_eq!(metrics(5, shorter), "total warning:latest-metric");
-    assert_eq!(
-        metrics(0, |slice| slice["run_id"] = json!("r9")),
-        "reference"
-    );
+    assert_eq!(metrics(0, |slice| slice["run_id"] = json!("r9")), "reference");
 
     let lists = |line, edit: fn(&mut Value)| {
         sealed(Size::Full, |bytes| {

@@ -36,7 +36,12 @@ fn golden_archives_are_intact_and_have_their_content_ids() {
             let report = verify::verify(&path, &verify::VerifyOptions::default(), &Silent).unwrap();
             assert!(report.is_intact(), "{}: {report:?}", path.display());
             let archive = Archive::open(&path).unwrap();
-            assert_eq!(archive.manifest().content_id.to_string(), expected, "{}", path.display());
+            assert_eq!(
+                archive.manifest().content_id.to_string(),
+                expected,
+                "{}",
+                path.display()
+            );
         }
     }
 }
@@ -76,8 +81,14 @@ fn with_manifest(edit: impl Fn(&str) -> String) -> (tempfile::TempDir, String) {
     assert_ne!(edited, manifest, "the edit found its place");
     let digest = mlark::model::Digest(sha2::Sha256::digest(&edited).into());
     fs::write(directory.path().join("mlark.json"), edited).unwrap();
-    fs::write(directory.path().join("mlark.json.sha256"), format!("{digest}  mlark.json\n")).unwrap();
-    let error = Archive::open(directory.path()).err().expect("it is from the future");
+    fs::write(
+        directory.path().join("mlark.json.sha256"),
+        format!("{digest}  mlark.json\n"),
+    )
+    .unwrap();
+    let error = Archive::open(directory.path())
+        .err()
+        .expect("it is from the future");
     let cause = std::error::Error::source(&error).unwrap().to_string();
     (directory, cause)
 }
@@ -94,6 +105,8 @@ fn an_archive_from_the_future_is_refused_by_name_with_the_remedy() {
         with_manifest(|text| text.replace("\"requires\": []", "\"requires\": [\"quantum\"]"));
     assert_eq!(
         cause,
-        format!("archive needs the format feature `quantum`, which mlark {version} does not know: use a newer mlark")
+        format!(
+            "archive needs the format feature `quantum`, which mlark {version} does not know: use a newer mlark"
+        )
     );
 }

@@ -32,6 +32,11 @@ impl PointSeries {
         }
     }
 
+    /// Makes room for points that are about to come, as far as memory holds them.
+    pub fn reserve(&mut self, points: usize) {
+        self.points.reserve(points.min(MEMORY_POINTS));
+    }
+
     /// Adds a point.
     ///
     /// # Errors

@@ -126,6 +126,10 @@ impl From<ReportError> for CliError {
     fn from(error: ReportError) -> Self {
         let (exit, hint) = match &error {
             ReportError::NotFound { .. } => (Exit::Usage, Some("`mlark ls` lists what there is")),
+            ReportError::NoArtifact { .. } => (
+                Exit::Usage,
+                Some("`mlark ls ARCHIVE artifacts` lists what there is"),
+            ),
             ReportError::Ambiguous { .. } => (Exit::Usage, Some("give a whole id, or --kind")),
             ReportError::Absent { failed: true, .. } => (Exit::Incomplete, None),
             error => (Exit::of_error(error.kind()), None),

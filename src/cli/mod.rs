@@ -37,8 +37,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Export(export::Args),
-    Import(import::Args),
+    Export(Box<export::Args>),
+    Import(Box<import::Args>),
     Info(info::Args),
     Map(map::Args),
     Ls(ls::Args),

@@ -1,6 +1,7 @@
 //! The environment a client is set up from, as a value, so that tests bring their own.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
 /// Variables, and the home directory with its credential files.
@@ -8,6 +9,16 @@ use std::path::PathBuf;
 pub struct Environment {
     variables: Option<BTreeMap<String, String>>,
     home: Option<PathBuf>,
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Values may be credentials.
+        formatter
+            .debug_struct("Environment")
+            .field("home", &self.home)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Environment {

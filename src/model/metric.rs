@@ -101,6 +101,9 @@ pub struct ModelMetricSlice {
 
 /// A column of links, or none where no point has one.
 fn column(points: &[Point], pick: impl Fn(&PointLink) -> &Option<String>) -> Option<Vec<Option<String>>> {
+    if points.iter().all(|point| point.link.is_none()) {
+        return None;
+    }
     let column: Vec<_> = points
         .iter()
         .map(|point| point.link.as_deref().and_then(|link| pick(link).clone()))

@@ -71,11 +71,6 @@ impl Folder {
         Self::from_fd(fd, self.path_of(name))
     }
 
-    /// Where the folder is.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Where an entry is.
     pub(super) fn path_of(&self, name: &[u8]) -> PathBuf {
         self.path.join(OsStr::from_bytes(name))

@@ -17,6 +17,9 @@ pub(super) struct KeyOwner<'a> {
     pub(super) field: &'a str,
 }
 
+/// Takes a key, the folder that holds its file, and the file's name there.
+pub(super) type Visit<'v> = dyn FnMut(String, &Folder, &[u8], &mut Notes) + 'v;
+
 /// Reads the values below a folder named `name`; none where it is missing.
 pub(super) fn read_values(
     store: &Store,
@@ -62,7 +65,7 @@ pub(super) fn walk(
     name: &str,
     owner: KeyOwner<'_>,
     notes: &mut Notes,
-    visit: &mut dyn FnMut(String, &Folder, &[u8], &mut Notes),
+    visit: &mut Visit<'_>,
 ) {
     match parent.sub(name.as_bytes()) {
         Ok(folder) => walk_folder(store, folder, "", 0, owner, notes, visit),
@@ -78,7 +81,7 @@ fn walk_folder(
     depth: usize,
     owner: KeyOwner<'_>,
     notes: &mut Notes,
-    visit: &mut dyn FnMut(String, &Folder, &[u8], &mut Notes),
+    visit: &mut Visit<'_>,
 ) {
     let entries = match folder.entries(store.tree()) {
         Ok(entries) => entries,
@@ -92,7 +95,7 @@ fn walk_folder(
             continue;
         };
         match entry.kind {
-            EntryKind::File => visit(format!("{prefix}{name}"), &folder, &entry.name, notes),
+            EntryKind::File => visit([prefix, name].concat(), &folder, &entry.name, notes),
             EntryKind::Folder if depth < MAX_DEPTH => match folder.sub(&entry.name) {
                 Ok(inner) => {
                     let prefix = format!("{prefix}{name}/");

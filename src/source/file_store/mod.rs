@@ -34,6 +34,7 @@ mod trace;
 mod trace_writer;
 mod yaml;
 mod yaml_scalar;
+mod yaml_simple;
 
 use super::{Export, ExportError, ExportOptions, ExportReport};
 use crate::format::manifest::SourceInfo;

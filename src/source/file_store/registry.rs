@@ -85,7 +85,13 @@ impl FoundModel {
                 None => {
                     let path = self.path.join("aliases").join(&alias);
                     let detail = format!("{} holds no version number", path.display());
-                    notes.failure(Kind::RegisteredModels, &self.name, "aliases", "wrong-type", detail);
+                    notes.failure(
+                        Kind::RegisteredModels,
+                        &self.name,
+                        "aliases",
+                        "wrong-type",
+                        detail,
+                    );
                 }
             }
         }

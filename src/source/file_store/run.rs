@@ -2,7 +2,7 @@
 
 use super::artifacts::{FoundArtifacts, find};
 use super::dataset::{self, DatasetIndex};
-use super::folder::{EntryKind, Folder};
+use super::folder::{Entry, EntryKind, Folder};
 use super::index::{Described, Fault, Indexed, Place, bad_yaml, describe, id_mismatch};
 use super::key_files::{KeyOwner, read_values};
 use super::meta::Meta;
@@ -11,7 +11,7 @@ use super::metrics::{self, FoundMetric, MetricOwner};
 use super::notes::Notes;
 use super::store::{META, Store};
 use crate::format::Kind;
-use crate::model::{Run, RunInfo};
+use crate::model::{Run, RunInfo, TextMap};
 use std::path::{Path, PathBuf};
 
 /// Folders of a run; anything else in it is not MLflow's.
@@ -141,10 +141,6 @@ fn read_noting(
     notes: &mut Notes,
 ) -> Option<FoundRun> {
     let id = found.id;
-    let failed = |error: std::io::Error, notes: &mut Notes| {
-        let detail = format!("read {}: {error}", folder.path.join(&id).display());
-        notes.failure(Kind::Runs, &id, "*", "unreadable", detail);
-    };
     let opened = Folder::open(&folder.path.join(&id)).and_then(|mut run| {
         let entries = run.entries(store.tree())?;
         Ok((run, entries))
@@ -152,61 +148,98 @@ fn read_noting(
     let (run, entries) = match opened {
         Ok(opened) => opened,
         Err(error) => {
-            failed(error, notes);
+            let detail = format!("read {}: {error}", folder.path.join(&id).display());
+            notes.failure(Kind::Runs, &id, "*", "unreadable", detail);
             return None;
         }
     };
-    let mut buffer = Vec::new();
     let info = match found.held {
         Some(info) => info,
         // What is wrong with it was noted when it was read for the index.
         None => {
             let parent = Folder::open(&folder.path).ok()?;
-            describe(&parent, &id, &folder.place, &mut buffer, &mut Notes::default())?
+            describe(
+                &parent,
+                &id,
+                &folder.place,
+                &mut Vec::new(),
+                &mut Notes::default(),
+            )?
         }
     };
-    let has = |name: &str| {
-        let is_it =
-            |entry: &super::folder::Entry| entry.name == name.as_bytes() && entry.kind == EntryKind::Folder;
-        entries.iter().any(is_it)
-    };
     note_strays(&run, &entries, &id, notes);
-    let mut found = FoundRun {
-        artifacts: find(
+    let parts = Parts {
+        store,
+        folder,
+        run,
+        entries,
+        id,
+    };
+    Some(parts.read(info, notes))
+}
+
+/// The folder of a run, listed.
+struct Parts<'a> {
+    store: &'a Store,
+    folder: &'a RunFolder,
+    run: Folder,
+    entries: Vec<Entry>,
+    id: String,
+}
+
+impl Parts<'_> {
+    /// Whether a folder of that name is there, so that nothing is asked for in vain.
+    fn has(&self, name: &str) -> bool {
+        let is_it = |entry: &Entry| entry.name == name.as_bytes() && entry.kind == EntryKind::Folder;
+        self.entries.iter().any(is_it)
+    }
+
+    fn values(&self, field: &'static str, buffer: &mut Vec<u8>, notes: &mut Notes) -> TextMap {
+        let owner = KeyOwner {
+            kind: Kind::Runs,
+            id: &self.id,
+            field,
+        };
+        match self.has(field) {
+            true => read_values(self.store, &self.run, field, owner, buffer, notes),
+            false => TextMap::new(),
+        }
+    }
+
+    fn read(&self, info: RunInfo, notes: &mut Notes) -> FoundRun {
+        let (store, run, id) = (self.store, &self.run, self.id.as_str());
+        let mut buffer = Vec::new();
+        let own = run.path_of(b"artifacts");
+        let artifacts = find(
             store,
             info.artifact_uri.as_deref(),
-            &run.path_of(b"artifacts"),
-            has("artifacts"),
+            &own,
+            self.has("artifacts"),
             notes,
-        ),
-        run: Run {
-            info,
-            ..Run::default()
-        },
-        metrics: Vec::new(),
-        datasets: Vec::new(),
-    };
-    let values = |field: &'static str| KeyOwner {
-        kind: Kind::Runs,
-        id: &id,
-        field,
-    };
-    if has("params") {
-        found.run.params = read_values(store, &run, "params", values("params"), &mut buffer, notes);
+        );
+        let mut found = FoundRun {
+            artifacts,
+            run: Run {
+                info,
+                params: self.values("params", &mut buffer, notes),
+                tags: self.values("tags", &mut buffer, notes),
+                ..Run::default()
+            },
+            metrics: Vec::new(),
+            datasets: Vec::new(),
+        };
+        if self.has("metrics") {
+            found.metrics = metrics::read(store, run, metric_owner(id), &mut buffer, notes);
+        }
+        if self.has("inputs") {
+            let datasets = &self.folder.datasets;
+            found.run.inputs = dataset::inputs(store, run, id, datasets, &mut found.datasets, notes);
+        }
+        if self.has("outputs") {
+            found.run.outputs = dataset::outputs(store, run, id, notes);
+        }
+        found
     }
-    if has("tags") {
-        found.run.tags = read_values(store, &run, "tags", values("tags"), &mut buffer, notes);
-    }
-    if has("metrics") {
-        found.metrics = metrics::read(store, &run, metric_owner(&id), &mut buffer, notes);
-    }
-    if has("inputs") {
-        found.run.inputs = dataset::inputs(store, &run, &id, &folder.datasets, &mut found.datasets, notes);
-    }
-    if has("outputs") {
-        found.run.outputs = dataset::outputs(store, &run, &id, notes);
-    }
-    Some(found)
 }
 
 /// The owner of a run's metric files.
@@ -219,7 +252,7 @@ pub(super) fn metric_owner(run_id: &str) -> MetricOwner<'_> {
 }
 
 /// Notes what is in a run's folder and is not MLflow's.
-fn note_strays(run: &Folder, entries: &[super::folder::Entry], id: &str, notes: &mut Notes) {
+fn note_strays(run: &Folder, entries: &[Entry], id: &str, notes: &mut Notes) {
     for entry in entries {
         let is_known = match entry.name() {
             Some(META) => true,

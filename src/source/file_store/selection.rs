@@ -236,10 +236,10 @@ impl Chooser<'_> {
             }
             self.set.models.insert(version.name.clone());
             self.set.versions.insert((version.name.clone(), version.version));
-            for run_id in &version.run_id {
+            if let Some(run_id) = &version.run_id {
                 self.add_run(run_id);
             }
-            for model_id in &version.model_id {
+            if let Some(model_id) = &version.model_id {
                 self.add_logged_model(model_id);
             }
         }
@@ -275,7 +275,7 @@ impl Chooser<'_> {
     }
 
     fn add_logged_model(&mut self, id: &str) {
-        for run_id in self.insert_logged_model(id) {
+        if let Some(run_id) = self.insert_logged_model(id) {
             self.add_run(&run_id);
         }
     }

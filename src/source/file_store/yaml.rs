@@ -5,6 +5,7 @@
 //! takes [`Node::text`], the scalar's text; a field that is not known is resolved by [`Node::resolve`].
 
 use super::yaml_scalar::resolve;
+use super::yaml_simple;
 use crate::model::pyjson::PyJson;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 use std::borrow::Cow;
@@ -85,6 +86,14 @@ pub(super) fn parse_mapping(bytes: &[u8]) -> Result<Vec<(String, Node)>, YamlErr
             reason: "it is empty".to_owned(),
         });
     }
+    match yaml_simple::parse(text) {
+        Some(entries) => Ok(entries),
+        None => parse_whole(text),
+    }
+}
+
+/// Parses a document by the rules of YAML.
+fn parse_whole(text: &str) -> Result<Vec<(String, Node)>, YamlError> {
     let text = with_yaml_11_breaks(text);
     match Loader::new(&text).document()? {
         (Node::Map(entries), _) => Ok(entries),
@@ -332,7 +341,10 @@ mod tests {
         let cases = std::fs::read(path).unwrap();
         for line in cases.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
             let case = PyJson::parse(line).unwrap();
-            let (yaml, expected) = (case.get("yaml").unwrap().as_str().unwrap(), case.get("json").unwrap());
+            let (yaml, expected) = (
+                case.get("yaml").unwrap().as_str().unwrap(),
+                case.get("json").unwrap(),
+            );
             let found = parse_mapping(yaml.as_bytes()).map(|entries| Node::Map(entries).resolve());
             assert_eq!(found.as_ref(), Ok(expected), "{yaml}");
         }
@@ -342,6 +354,16 @@ mod tests {
         #[test]
         fn any_bytes_parse_or_not_without_panic(bytes: Vec<u8>) {
             let _ = parse_mapping(&bytes);
+        }
+
+        #[test]
+        fn simple_documents_read_alike_either_way(
+            lines in proptest::collection::vec("[a-z_]{1,3}: ('[a-z0-9_./ -]{0,6}'|[A-Za-z0-9_./-]{0,6}|\\[\\]|\\{\\}|~|'')\n", 1..5)
+        ) {
+            let text = lines.concat();
+            if let Some(entries) = yaml_simple::parse(&text) {
+                proptest::prop_assert_eq!(Ok(entries), parse_whole(&text));
+            }
         }
 
         #[test]
