@@ -14,6 +14,7 @@ pub mod mapping;
 pub mod mark;
 pub mod mlmodel;
 pub mod options;
+pub mod otlp;
 pub mod plan;
 pub mod report;
 pub mod rewrite;

@@ -6,8 +6,8 @@ use crate::model::Run;
 use crate::sink::rest::Result;
 
 impl Apply<'_> {
-    /// Deletes runs, then experiments.
-    pub(super) fn delete(&self) -> Result<()> {
+    /// Deletes runs.
+    pub(super) fn delete_runs(&self) -> Result<()> {
         let feed = |send: &mut dyn FnMut((String, String)) -> bool| -> Result<()> {
             for run in self.archive.objects::<Run>() {
                 let info = run?.info;
@@ -25,7 +25,11 @@ impl Apply<'_> {
         };
         self.in_parallel(feed, |(id, new_id)| {
             self.attempt(Kind::Runs, &id, || Ok(self.api.delete_run(&new_id)?));
-        })?;
+        })
+    }
+
+    /// Deletes experiments, and with them what is in them.
+    pub(super) fn delete_experiments(&self) -> Result<()> {
         for planned in self.plan.experiments.iter().filter(|planned| planned.delete) {
             if let Some(new_id) = self.ledger.id(Kind::Experiments, &planned.id) {
                 self.attempt(Kind::Experiments, &planned.id, || Ok(self.api.delete_experiment(&new_id)?));

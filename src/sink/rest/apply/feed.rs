@@ -57,6 +57,17 @@ impl<'a> Owned<'a> {
         })
     }
 
+    /// Span lines by trace.
+    pub(super) fn spans(archive: &'a Archive) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Head {
+            trace_id: String,
+        }
+        Self::new(archive, Kind::Spans, |line| {
+            serde_json::from_slice(line).map(|head: Head| Some(head.trace_id))
+        })
+    }
+
     /// Artifact lines of runs.
     pub(super) fn run_artifacts(archive: &'a Archive) -> Result<Self> {
         Self::new(archive, Kind::Artifacts, |line| owner(line, OwnerKind::Run))

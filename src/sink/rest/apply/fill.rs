@@ -282,9 +282,23 @@ impl Apply<'_> {
         }
         let models = run.inputs.model_inputs.iter();
         let models: Vec<_> = models.filter_map(|input| self.linked_model(id, &input.model_id)).collect();
-        if !datasets.is_empty() || !models.is_empty() {
-            self.api.log_inputs(&filling.known.id, &datasets, &models)?;
+        if datasets.is_empty() && models.is_empty() {
+            return Ok(());
         }
+        let new: Vec<_> = run
+            .inputs
+            .dataset_inputs
+            .iter()
+            .map(|input| (filling.experiment_id.clone(), input.name.clone(), input.digest.clone()))
+            .collect();
+        // Two runs that bring the same new dataset at the same moment would collide in the server's database.
+        let mut brought = lock(&self.datasets);
+        if new.iter().all(|key| brought.contains(key)) {
+            drop(brought);
+            return Ok(self.api.log_inputs(&filling.known.id, &datasets, &models)?);
+        }
+        self.api.log_inputs(&filling.known.id, &datasets, &models)?;
+        brought.extend(new);
         Ok(())
     }
 

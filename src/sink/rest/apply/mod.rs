@@ -7,8 +7,10 @@ mod experiments;
 mod feed;
 mod fill;
 mod logged_models;
+mod genai;
 mod registry;
 mod runs;
+mod traces;
 
 use super::api::Api;
 use super::changes::{Change, Outcome};
@@ -66,6 +68,8 @@ pub fn apply(
         locations: Mutex::new(HashMap::new()),
         expected: Mutex::new(HashMap::new()),
         late: Mutex::default(),
+        datasets: Mutex::default(),
+        assessed: Mutex::default(),
         salt: salt(options),
     };
     apply.run()?;
@@ -103,6 +107,10 @@ pub(super) struct Apply<'a> {
     expected: Mutex<HashMap<String, u64>>,
     /// Runs that were made before their parents.
     late: Mutex<HashSet<String>>,
+    /// Datasets that this process brought: experiment in the target, name, digest.
+    datasets: Mutex<HashSet<(String, String, String)>>,
+    /// Traces whose assessments are still to come, with the digests of what arrives with them.
+    assessed: Mutex<HashMap<String, u64>>,
     salt: String,
 }
 
@@ -114,9 +122,14 @@ impl Apply<'_> {
         self.fill_runs()?;
         self.fill_logged_models()?;
         self.registry()?;
+        self.evaluation_datasets()?;
+        self.scorers()?;
+        self.traces()?;
         self.check_runs()?;
+        self.delete_runs()?;
+        self.assessments()?;
         self.delete_logged_models()?;
-        self.delete()
+        self.delete_experiments()
     }
 
     /// Runs jobs on several threads; `feed` makes them and ends when its `send` says false.
