@@ -28,7 +28,7 @@ pub enum Repeat {
 }
 
 /// Opens a body anew for each try.
-pub type OpenBody = Box<dyn Fn() -> io::Result<Box<dyn Read + Send>> + Send>;
+pub(crate) type OpenBody = Box<dyn Fn() -> io::Result<Box<dyn Read + Send>> + Send>;
 
 /// What a request carries.
 #[derive(Default)]
@@ -222,6 +222,7 @@ impl<'c> Request<'c> {
     }
 
     /// One try: any answer that is a success.
+    #[expect(clippy::result_large_err, reason = "one refusal a request costs nothing beside the request")]
     pub(super) fn try_once(&self) -> Result<http::Response<ureq::Body>, Refusal> {
         let client = self.client;
         client.shared.rate.wait();

@@ -37,9 +37,12 @@ impl Page {
     }
 }
 
+/// Fetches the page behind a token, of so many rows.
+type Fetch<'f> = Box<dyn FnMut(Option<&str>, usize) -> Result<Page, ClientError> + Send + 'f>;
+
 /// A search in progress.
 pub(super) struct Pages<'f> {
-    fetch: Box<dyn FnMut(Option<&str>, usize) -> Result<Page, ClientError> + Send + 'f>,
+    fetch: Fetch<'f>,
     id_of: fn(&Value) -> Option<String>,
     page_rows: usize,
     token: Option<String>,

@@ -2,8 +2,16 @@
 
 use super::exporter::{Exporter, Result};
 
+type Part = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    (&'static str, &'static str),
+);
+
 /// A table of parts: its name, the column of the owner's id, the owners' table and id, and what a limit calls the rows.
-const PARTS: &[(&str, &str, &str, &str, (&str, &str))] = &[
+const PARTS: &[Part] = &[
     ("params", "run_uuid", "runs", "run_uuid", ("runs", "params")),
     ("tags", "run_uuid", "runs", "run_uuid", ("runs", "tags")),
     (
