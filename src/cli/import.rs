@@ -7,6 +7,7 @@ use super::progress::Progress;
 use crate::archive::Archive;
 use crate::client::{Client, Connection, Environment};
 use crate::format::Kind;
+use crate::report::text::json_text;
 use crate::sink::rest::apply::INTERRUPTED;
 use crate::sink::rest::options::DEFAULT_CONNECTIONS;
 use crate::sink::rest::{ImportError, ImportOptions, LongValues, OnConflict, Only, Prepared};
@@ -73,6 +74,9 @@ pub(super) struct Args {
     /// Requests under way at once
     #[arg(long, value_name = "N", default_value_t = DEFAULT_CONNECTIONS)]
     connections: usize,
+    /// Then compares every value and artifact with what the target holds; exits with 1 where something differs
+    #[arg(long)]
+    verify: bool,
     /// Exits with 3 where the target cannot hold something
     #[arg(long)]
     strict: bool,
@@ -115,6 +119,12 @@ impl Args {
         };
         std::io::stdout().lock().write_all(text.as_bytes())?;
         let is_limited = self.strict && !report.changes.is_empty();
+        if self.verify {
+            let differences = verify_target(&prepared, &target, self.json)?;
+            if differences > 0 {
+                return Ok(Exit::Findings);
+            }
+        }
         Ok(match report.failures.is_empty() && !is_limited {
             true => Exit::Done,
             false => Exit::Incomplete,
@@ -157,6 +167,38 @@ impl Args {
             list_objects: self.objects,
         })
     }
+}
+
+/// Prints how a target differs from an archive; how many differences there are.
+pub(super) fn verify_target(prepared: &Prepared, uri: &str, json: bool) -> Result<u64> {
+    let progress = Progress::new();
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let count = prepared.verify(uri, &progress, &mut |difference| match json {
+        true => writeln!(out, "{}", json_text(&difference)),
+        false => {
+            let side = |value: &Option<serde_json::Value>| value.as_ref().map_or(String::new(), ToString::to_string);
+            let points = difference.points.as_ref().map_or(String::new(), |points| {
+                format!(" {} points more, {} less, {} other", points.added, points.removed, points.changed)
+            });
+            let (kind, id, key) = (&difference.kind, &difference.id, difference.key_text());
+            let change = difference.change.as_str();
+            let (before, after) = (side(&difference.before), side(&difference.after));
+            writeln!(out, "{change}\t{}\t{}\t{}\t{before}\t{after}{points}", plain(kind), plain(id), plain(&key))
+        }
+    });
+    progress.done();
+    let count = count?;
+    if !json {
+        let verdict = if count == 0 { "the target holds what the archive says".to_owned() } else { format!("{count} differences") };
+        writeln!(out, "{verdict}")?;
+    }
+    out.flush()?;
+    Ok(count)
+}
+
+/// A text without what would break a line or colour a terminal.
+fn plain(text: &str) -> String {
+    text.chars().map(|next| if next.is_control() { ' ' } else { next }).collect()
 }
 
 fn on_interrupt() {

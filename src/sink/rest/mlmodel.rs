@@ -3,6 +3,8 @@
 //! Touched are the values of the top-level keys [`KEYS`] and nothing else, so that a signature, a flavour or a comment that
 //! holds the same text stays what it was.
 
+use crate::format::Kind;
+
 /// Top-level keys whose values name objects of the server.
 pub const KEYS: [&str; 5] = ["run_id", "model_id", "artifact_path", "source_run_id", "experiment_id"];
 
@@ -14,6 +16,15 @@ pub const LARGEST_BYTES: u64 = 1 << 20;
 /// Whether a path is that of an `MLmodel` file.
 pub fn is_mlmodel(path: &str) -> bool {
     path.rsplit('/').next() == Some(FILE_NAME)
+}
+
+/// The target's id for a word in the value of a key, as [`rewrite`] asks for it.
+pub fn new_id(key: &str, word: &str, id: impl Fn(Kind, &str) -> Option<String>) -> Option<String> {
+    match key {
+        "experiment_id" => id(Kind::Experiments, word),
+        // A path's other words, an experiment's number among them, are nobody's id alone.
+        _ => id(Kind::Runs, word).or_else(|| id(Kind::LoggedModels, word)),
+    }
 }
 
 /// The file with ids replaced, or none where nothing is to be.

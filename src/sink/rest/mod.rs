@@ -20,6 +20,7 @@ pub mod report;
 pub mod rewrite;
 pub mod sources;
 pub mod target;
+pub mod verify;
 
 pub use options::{ImportOptions, LongValues, OnConflict, Only};
 pub use plan::Plan;
@@ -226,11 +227,21 @@ impl Prepared {
         Ok(())
     }
 
+    /// What the journal says now, or without one the target's marks.
+    fn current_mapping(&self) -> Result<Mapping> {
+        let contents = Journal::read(&self.journal_path, &self.key)?;
+        let mut mapping = contents.mapping;
+        if contents.sessions == 0 {
+            recover(&self.api, &self.target, &self.key.origin, &mut mapping)?;
+        }
+        Ok(mapping)
+    }
+
     /// Carries the plan out.
     ///
     /// # Errors
     /// The plan cannot be carried out, or the import had to stop; running it again goes on.
-    pub fn apply(self, monitor: &dyn Monitor) -> Result<ImportReport> {
+    pub fn apply(&self, monitor: &dyn Monitor) -> Result<ImportReport> {
         self.check()?;
         let stamp = stamp(&self.archive, &self.options);
         if self.is_complete {

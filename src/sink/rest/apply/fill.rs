@@ -405,19 +405,10 @@ impl Apply<'_> {
         let is_mlmodel = self.options.fix_mlmodel && mlmodel::is_mlmodel(&file.path);
         if is_mlmodel && size_bytes <= mlmodel::LARGEST_BYTES {
             let bytes = artifacts::read(self.archive, &digest)?;
-            let new_id = |key: &str, word: &str| self.new_id(key, word);
+            let new_id = |key: &str, word: &str| mlmodel::new_id(key, word, |kind, id| self.ledger.id(kind, id));
             return Ok(Some(Body::Bytes(mlmodel::rewrite(&bytes, new_id).unwrap_or(bytes))));
         }
         Ok(Some(artifacts::body(self.archive, digest, size_bytes)?))
-    }
-
-    fn new_id(&self, key: &str, word: &str) -> Option<String> {
-        let by_kind = |kind| self.ledger.id(kind, word);
-        match key {
-            "experiment_id" => by_kind(Kind::Experiments),
-            // The experiment's number stands in a path between other words; only a path that names a model is ours.
-            _ => by_kind(Kind::Runs).or_else(|| by_kind(Kind::LoggedModels)),
-        }
     }
 
     fn complete(&self, filling: &Filling, digest: u64) -> Result<()> {
