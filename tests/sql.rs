@@ -770,7 +770,8 @@ mod hostile {
         let (_directory, path) = copy(
             "2.9.2",
             "PRAGMA foreign_keys=OFF; DELETE FROM datasets WHERE name = 'y';
-             INSERT INTO model_version_tags (key, value, name, version) VALUES ('k', 'v', 'gone', 1);",
+             INSERT INTO model_version_tags (key, value, name, version) VALUES ('k', 'v', 'gone', 1);
+             INSERT INTO params (key, value, run_uuid) VALUES ('k', 'v', 'gone'), ('l', 'v', 'gone');",
         );
         let error = try_export(&path, ExportOptions::default()).err().unwrap();
         assert!(
@@ -784,6 +785,7 @@ mod hostile {
         let exported = try_export(&path, options).unwrap();
         assert_eq!(exported.manifest.losses.failures[0].reason, "orphan");
         assert!(limits(&exported).contains(&("model-versions".into(), "tags".into(), "orphan".into(), 1)));
+        assert!(limits(&exported).contains(&("runs".into(), "params".into(), "orphan".into(), 2)));
     }
 
     #[test]

@@ -6,6 +6,8 @@
     reason = "each test file uses its own part, and none of it leaves the tests"
 )]
 
+pub mod loopback;
+
 use mlark::archive::{Archive, ArchiveWriter, ByteSource, Duplicates, ManifestHead, Owner, WriterOptions};
 use mlark::format::line::{canonical, to_value};
 use mlark::format::{Kind, Object as _};

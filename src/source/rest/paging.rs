@@ -145,7 +145,7 @@ mod tests {
     }
 
     /// Pages over rows that `change` alters before each request.
-    fn read(rows: Vec<i64>, change: impl Fn(usize, &mut Vec<i64>)) -> (Vec<i64>, bool) {
+    fn read(rows: Vec<i64>, change: impl Fn(usize, &mut Vec<i64>) + Sync) -> (Vec<i64>, bool) {
         let mut rows = rows;
         let mut request = 0;
         let pages = Pages::new(3, id_of, |token, count| {

@@ -97,6 +97,7 @@ impl<'m> Exporter<'m> {
 
     /// Tables and columns that are not exported, and values that did not fit.
     fn count_what_is_not_read(&mut self) -> Result<()> {
+        self.count_orphans()?;
         known::count(&self.tables, &mut self.export)?;
         for ((kind, field, reason), count) in self.tables.oddities.take() {
             self.export.limit(&kind, &field, &reason, count);

@@ -150,7 +150,9 @@ impl SeriesWriter<'_, '_> {
         let order = dialect.by_bytes(&dialect.quote("key"));
         let sql = format!("SELECT {columns} FROM metrics WHERE run_uuid = ? ORDER BY {order}");
         let run_id = self.run.info.run_id.clone();
+        let mut rows = 0;
         tables.rows(&sql, &[&run_id], METRICS, |row| {
+            rows += 1;
             let Some(point) = point_of(row) else { return Ok(()) };
             let key = row.required_text(1);
             if self.open.as_ref().is_none_or(|(current, _)| *current != key) {
@@ -158,6 +160,7 @@ impl SeriesWriter<'_, '_> {
             }
             self.push(point)
         })?;
+        tables.add_rows_read(METRICS, rows);
         self.finish()
     }
 

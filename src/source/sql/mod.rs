@@ -16,6 +16,7 @@ mod known;
 mod location;
 mod logged_models;
 mod metrics;
+mod orphans;
 mod registry;
 mod run_parts;
 mod runs;
@@ -32,7 +33,6 @@ use crate::format::manifest::SourceInfo;
 use crate::monitor::Monitor;
 use database::Database;
 use exporter::Exporter;
-use fields::Oddities;
 use location::Location;
 use sqlite::Sqlite;
 use std::path::Path;
@@ -53,18 +53,13 @@ pub fn export(
     let (database, folder): (Box<dyn Database>, _) = match &location {
         Location::Sqlite(path) => (Box::new(Sqlite::open(path)?), path.parent()),
     };
-    let schema = database.schema()?;
-    if !schema.has("experiments") || !schema.has("runs") {
+    let tables = Tables::new(database)?;
+    if !tables.schema.has("experiments") || !tables.schema.has("runs") {
         return Err(ExportError::NoData {
             source_uri: uri::redact(source),
             detail: "the database has no tables `experiments` and `runs`".to_owned(),
         });
     }
-    let tables = Tables {
-        database,
-        schema,
-        oddities: Oddities::default(),
-    };
     let mut info = SourceInfo {
         kind: "sql".to_owned(),
         uri: uri::redact(source),

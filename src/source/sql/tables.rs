@@ -3,7 +3,8 @@
 use super::super::ExportError;
 use super::database::{Database, Dialect, Schema};
 use super::fields::{Fields, Oddities};
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 
 type Result<T, E = ExportError> = std::result::Result<T, E>;
 
@@ -23,9 +24,24 @@ pub(super) struct Tables {
     pub(super) database: Box<dyn Database>,
     pub(super) schema: Schema,
     pub(super) oddities: Oddities,
+    /// Rows of parts that were read, by table.
+    rows_read: RefCell<BTreeMap<&'static str, u64>>,
 }
 
 impl Tables {
+    /// The tables of a database.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub(super) fn new(database: Box<dyn Database>) -> Result<Self> {
+        Ok(Tables {
+            schema: database.schema()?,
+            database,
+            oddities: Oddities::default(),
+            rows_read: RefCell::default(),
+        })
+    }
+
     pub(super) fn dialect(&self) -> Dialect {
         self.database.dialect()
     }
@@ -79,7 +95,7 @@ impl Tables {
         table: Table,
         condition: &str,
         owners: &[&str],
-        each: impl FnMut(usize, &Fields<'_>) -> Result<()>,
+        mut each: impl FnMut(usize, &Fields<'_>) -> Result<()>,
     ) -> Result<()> {
         if !self.has(table) {
             return Ok(());
@@ -91,7 +107,23 @@ impl Tables {
             "SELECT {columns} FROM {} WHERE {condition} {owner} IN ",
             dialect.quote(table.name)
         );
-        self.rows_of_owners(&sql, "", owners, table, each)
+        let mut rows = 0;
+        self.rows_of_owners(&sql, "", owners, table, |place, row| {
+            rows += 1;
+            each(place, row)
+        })?;
+        self.add_rows_read(table, rows);
+        Ok(())
+    }
+
+    /// Notes that rows of a table of parts were read.
+    pub(super) fn add_rows_read(&self, table: Table, rows: u64) {
+        *self.rows_read.borrow_mut().entry(table.name).or_insert(0) += rows;
+    }
+
+    /// How many rows of a table of parts were read.
+    pub(super) fn rows_read(&self, table: &str) -> u64 {
+        self.rows_read.borrow().get(table).copied().unwrap_or(0)
     }
 
     /// Visits the rows of a query that ends in `IN` and a suffix; the first column is the owner's id.
@@ -128,16 +160,23 @@ impl Tables {
 
     /// The number of rows of a table.
     pub(super) fn count(&self, table: &str) -> Result<u64> {
-        self.count_of("*", table)
+        self.count_of("*", table, "")
     }
 
     /// The number of rows in which a column is not NULL.
     pub(super) fn count_values(&self, table: &str, column: &str) -> Result<u64> {
-        self.count_of(&self.dialect().quote(column), table)
+        self.count_of(&self.dialect().quote(column), table, "")
     }
 
-    fn count_of(&self, what: &str, table: &str) -> Result<u64> {
-        let sql = format!("SELECT COUNT({what}) FROM {}", self.dialect().quote(table));
+    /// The number of rows whose owner is there.
+    pub(super) fn count_owned(&self, table: &str, owner: &str, owners: &str, id: &str) -> Result<u64> {
+        let condition = format!("WHERE {owner} IN (SELECT {id} FROM {owners})");
+        self.count_of("*", table, &condition)
+    }
+
+    fn count_of(&self, what: &str, table: &str, condition: &str) -> Result<u64> {
+        let table = self.dialect().quote(table);
+        let sql = format!("SELECT COUNT({what}) FROM {table} {condition}");
         let mut count = 0;
         let table = Table {
             kind: "tables",
