@@ -2,10 +2,10 @@
 
 use super::Exit;
 use crate::archive::ArchiveError;
-use crate::sink::rest::ImportError;
-use crate::sink::rest::journal::JournalError;
 use crate::report::ReportError;
 use crate::sink::extract::ExtractError;
+use crate::sink::rest::ImportError;
+use crate::sink::rest::journal::JournalError;
 use crate::source::ExportError;
 use crate::transform::TransformError;
 use std::io;
@@ -103,14 +103,26 @@ impl From<ImportError> for CliError {
                 };
                 return error.into();
             }
-            ImportError::Client(error) => Some(error.hint().map_or(go_on.to_owned(), |hint| format!("{hint}; then {go_on}"))),
-            ImportError::Conflict { .. } => Some("--on-conflict merge adds to them, --on-conflict rename takes other names".to_owned()),
-            ImportError::TooLong { .. } => Some("--long-values truncate sends what fits, --long-values skip leaves them out".to_owned()),
-            ImportError::Gone { .. } => Some("give --journal another path where this is another server under the old URL".to_owned()),
+            ImportError::Client(error) => Some(
+                error
+                    .hint()
+                    .map_or(go_on.to_owned(), |hint| format!("{hint}; then {go_on}")),
+            ),
+            ImportError::Conflict { .. } => {
+                Some("--on-conflict merge adds to them, --on-conflict rename takes other names".to_owned())
+            }
+            ImportError::TooLong { .. } => {
+                Some("--long-values truncate sends what fits, --long-values skip leaves them out".to_owned())
+            }
+            ImportError::Gone { .. } => {
+                Some("give --journal another path where this is another server under the old URL".to_owned())
+            }
             ImportError::Journal(JournalError::Damaged { .. }) => {
                 Some("move it away: the next import makes it anew from the server's marks".to_owned())
             }
-            ImportError::Journal(JournalError::OtherImport { .. }) => Some("give --journal another path".to_owned()),
+            ImportError::Journal(JournalError::OtherImport { .. }) => {
+                Some("give --journal another path".to_owned())
+            }
             ImportError::Interrupted => Some(go_on.to_owned()),
             _ => None,
         };

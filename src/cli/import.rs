@@ -100,7 +100,8 @@ impl Args {
     pub(super) fn run(self) -> Result {
         let target = tracking_uri(self.target.as_deref(), "TARGET")?;
         let archive = Archive::open(&self.archive)?;
-        let mut connection = Connection::of(&target, &Environment::of_process()).map_err(ImportError::from)?;
+        let mut connection =
+            Connection::of(&target, &Environment::of_process()).map_err(ImportError::from)?;
         connection.options.connections = self.connections.max(connection.options.connections);
         let client = Client::new(connection.base, connection.options).map_err(ImportError::from)?;
         let prepared = Prepared::new(&archive, client, self.options()?)?;
@@ -222,8 +223,10 @@ fn parse_only(texts: &[String]) -> Result<Only> {
             _ => {
                 let kind = Kind::from_name(text).ok_or_else(|| {
                     let names: Vec<_> = Kind::ALL.iter().map(|kind| kind.name()).collect();
-                    CliError::usage(format!("`{text}` is no kind of object"))
-                        .hint(format!("experiment=NAME, run=ID, model=NAME, or one of {}", names.join(", ")))
+                    CliError::usage(format!("`{text}` is no kind of object")).hint(format!(
+                        "experiment=NAME, run=ID, model=NAME, or one of {}",
+                        names.join(", ")
+                    ))
                 })?;
                 kinds.insert(kind);
             }

@@ -4,8 +4,8 @@ use super::common::tracking_uri;
 use super::error::{CliError, Result};
 use super::exit::Exit;
 use crate::archive::Archive;
-use crate::sink::rest::journal::{self, Journal, JournalKey};
 use crate::sink::rest::ImportError;
+use crate::sink::rest::journal::{self, Journal, JournalKey};
 use serde_json::json;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -37,10 +37,14 @@ impl Args {
             origin: archive.manifest().origin.clone(),
             target: crate::sink::rest::target_name(&client),
         };
-        let path = self.journal.unwrap_or_else(|| journal::default_path(&self.archive, &key));
+        let path = self
+            .journal
+            .unwrap_or_else(|| journal::default_path(&self.archive, &key));
         if !path.exists() {
-            return Err(CliError::usage(format!("there is no journal `{}`", path.display()))
-                .hint("`mlark import` makes it anew from the server's marks"));
+            return Err(
+                CliError::usage(format!("there is no journal `{}`", path.display()))
+                    .hint("`mlark import` makes it anew from the server's marks"),
+            );
         }
         let contents = Journal::read(&path, &key).map_err(ImportError::from)?;
         let mut out = std::io::BufWriter::new(std::io::stdout().lock());

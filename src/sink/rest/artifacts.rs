@@ -24,9 +24,8 @@ pub fn fault(file: &ArtifactFile) -> Option<&'static str> {
 /// Why servers refuse or change a path: they percent-decode it again and again, and then check it.
 fn path_fault(path: &str) -> Option<&'static str> {
     let bytes = path.as_bytes();
-    let is_escape = |window: &[u8]| {
-        window[0] == b'%' && window[1].is_ascii_hexdigit() && window[2].is_ascii_hexdigit()
-    };
+    let is_escape =
+        |window: &[u8]| window[0] == b'%' && window[1].is_ascii_hexdigit() && window[2].is_ascii_hexdigit();
     let has_drive = bytes.len() >= 2 && bytes[0].is_ascii_alphabetic() && bytes[1] == b':';
     let is_refused = path.contains('#')
         || path.starts_with('/')

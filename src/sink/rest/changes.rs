@@ -91,12 +91,13 @@ impl Changes {
 
     /// The counts, ordered.
     pub fn counts(&self) -> Vec<ChangeCount> {
-        let count = |(&(kind, reason, outcome), &count): (&(Kind, &'static str, Outcome), &u64)| ChangeCount {
-            kind,
-            reason,
-            outcome,
-            count,
-        };
+        let count =
+            |(&(kind, reason, outcome), &count): (&(Kind, &'static str, Outcome), &u64)| ChangeCount {
+                kind,
+                reason,
+                outcome,
+                count,
+            };
         self.counts.iter().map(count).collect()
     }
 
@@ -108,7 +109,10 @@ impl Changes {
     /// How often a reason occurred.
     pub fn of_reason(&self, reason: &str) -> u64 {
         let counts = self.counts.iter();
-        counts.filter(|((_, found, _), _)| *found == reason).map(|(_, count)| count).sum()
+        counts
+            .filter(|((_, found, _), _)| *found == reason)
+            .map(|(_, count)| count)
+            .sum()
     }
 
     /// Whether there is none.

@@ -134,17 +134,27 @@ impl Journal {
         key: &JournalKey,
         content_id: &str,
     ) -> Result<(Self, JournalContents), JournalError> {
-        let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).clone();
+        let options = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .clone();
         let mut file = options.open(path).map_err(io_error("open", path))?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(JournalError::InUse { path: path.to_owned() }),
+            Err(TryLockError::WouldBlock) => {
+                return Err(JournalError::InUse {
+                    path: path.to_owned(),
+                });
+            }
             // Some file systems have no locks; the marks on the target still prevent doubles.
             Err(TryLockError::Error(_)) => {}
         }
         let copy = file.try_clone().map_err(io_error("open", path))?;
         let contents = Reader::new(path, key).read(BufReader::new(copy))?;
-        file.set_len(contents.whole_bytes).map_err(io_error("cut", path))?;
+        file.set_len(contents.whole_bytes)
+            .map_err(io_error("cut", path))?;
         file.seek(io::SeekFrom::End(0)).map_err(io_error("read", path))?;
         let mut journal = Journal {
             path: path.to_owned(),
@@ -299,7 +309,14 @@ impl<'a> Reader<'a> {
     fn apply(&mut self, entry: Entry) -> Result<(), JournalError> {
         let mapping = &mut self.contents.mapping;
         match entry {
-            Entry { journal: Some(name), origin: Some(origin), target: Some(target), version, archive: Some(_), .. } => {
+            Entry {
+                journal: Some(name),
+                origin: Some(origin),
+                target: Some(target),
+                version,
+                archive: Some(_),
+                ..
+            } => {
                 if name != NAME || version != Some(VERSION) {
                     return Err(self.damaged("it is of another version of journals"));
                 }
@@ -307,18 +324,35 @@ impl<'a> Reader<'a> {
                 self.check_key("target", &target, &self.key.target)?;
                 self.contents.sessions += 1;
             }
-            Entry { intent: Some(kind), ids: Some(ids), .. } => {
+            Entry {
+                intent: Some(kind),
+                ids: Some(ids),
+                ..
+            } => {
                 ids.iter().for_each(|id| mapping.intend(kind, id));
             }
-            Entry { made: Some(kind), id: Some(id), new: Some(new), .. } => {
+            Entry {
+                made: Some(kind),
+                id: Some(id),
+                new: Some(new),
+                ..
+            } => {
                 mapping.insert(kind, &id, &new, false);
             }
-            Entry { done: Some(kind), id: Some(id), digest: Some(digest), .. } => {
+            Entry {
+                done: Some(kind),
+                id: Some(id),
+                digest: Some(digest),
+                ..
+            } => {
                 let digest = u64::from_str_radix(&digest, 16);
                 let digest = digest.map_err(|_| self.damaged("its digest is none"))?;
                 self.contents.mapping.set_done(kind, &id, digest);
             }
-            Entry { complete: Some(content_id), .. } => self.contents.complete = Some(content_id),
+            Entry {
+                complete: Some(content_id),
+                ..
+            } => self.contents.complete = Some(content_id),
             _ => return Err(self.damaged("it says nothing known")),
         }
         Ok(())

@@ -122,7 +122,13 @@ impl Limits {
             version_tag: if since(3, 1) { 100_000 } else { 5_000 },
             trace_text: 8_000,
             experiment_name: if since(2, 22) { 500 } else { 256 },
-            dataset: [500, 36, 65_535, if since(2, 15) { 1_048_575 } else { 65_535 }, 16_777_215],
+            dataset: [
+                500,
+                36,
+                65_535,
+                if since(2, 15) { 1_048_575 } else { 65_535 },
+                16_777_215,
+            ],
             input_tag: 500,
             description: 5_000,
             colon_in_keys: since(2, 22),
@@ -136,7 +142,9 @@ impl Limits {
             return Some("key-too-long");
         }
         let allowed = |next: char| {
-            next.is_alphanumeric() || matches!(next, '/' | '_' | '.' | '-' | ' ') || (next == ':' && self.colon_in_keys)
+            next.is_alphanumeric()
+                || matches!(next, '/' | '_' | '.' | '-' | ' ')
+                || (next == ':' && self.colon_in_keys)
         };
         let is_normal = !key.starts_with('/')
             && !key.ends_with('/')
@@ -192,7 +200,10 @@ mod tests {
         for bad in ["", "/a", "a/", "a//b", "./a", "a/../b", "a%b", "a\tb", "a@b"] {
             assert_eq!(new.key_fault(bad), Some("key-refused"), "{bad}");
         }
-        assert_eq!((old.key_fault("a:b"), new.key_fault("a:b")), (Some("key-refused"), None));
+        assert_eq!(
+            (old.key_fault("a:b"), new.key_fault("a:b")),
+            (Some("key-refused"), None)
+        );
         assert_eq!(new.key_fault(&"é".repeat(250)), None);
         assert_eq!(new.key_fault(&"é".repeat(251)), Some("key-too-long"));
     }

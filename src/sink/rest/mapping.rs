@@ -168,11 +168,19 @@ mod tests {
         assert!(mapping.is_intended(Kind::Runs, &hex));
         mapping.insert(Kind::Runs, &hex, &"1".repeat(32), true);
         mapping.insert(Kind::Runs, &upper, "other", false);
-        mapping.insert(Kind::LoggedModels, &format!("m-{hex}"), &format!("m-{}", "2".repeat(32)), false);
+        mapping.insert(
+            Kind::LoggedModels,
+            &format!("m-{hex}"),
+            &format!("m-{}", "2".repeat(32)),
+            false,
+        );
         mapping.set_done(Kind::Runs, &hex, 7);
         assert!(!mapping.is_intended(Kind::Runs, &hex));
         let known = mapping.get(Kind::Runs, &hex).unwrap();
-        assert_eq!((known.id.as_str(), known.done, known.is_fresh), (&*"1".repeat(32), 7, true));
+        assert_eq!(
+            (known.id.as_str(), known.done, known.is_fresh),
+            (&*"1".repeat(32), 7, true)
+        );
         assert_eq!(mapping.id(Kind::Runs, &upper).as_deref(), Some("other"));
         assert_eq!(
             mapping.id(Kind::LoggedModels, &format!("m-{hex}")),

@@ -70,10 +70,7 @@ mod tests {
         for id in ["0", "a'b", "mödel/3", "100%", ""] {
             let text = mark("file:o'r", Kind::ModelVersions, id);
             assert!(!text.contains(['\'', '"', '`', ' ']), "{text}");
-            assert_eq!(
-                id_of(&text, "file:o'r", Kind::ModelVersions).as_deref(),
-                Some(id)
-            );
+            assert_eq!(id_of(&text, "file:o'r", Kind::ModelVersions).as_deref(), Some(id));
             assert_eq!(id_of(&text, "file:o'r", Kind::Runs), None);
         }
         assert_eq!(mark("srv", Kind::Runs, "ab12"), "srv/runs/ab12");

@@ -6,7 +6,13 @@
 use crate::format::Kind;
 
 /// Top-level keys whose values name objects of the server.
-pub const KEYS: [&str; 5] = ["run_id", "model_id", "artifact_path", "source_run_id", "experiment_id"];
+pub const KEYS: [&str; 5] = [
+    "run_id",
+    "model_id",
+    "artifact_path",
+    "source_run_id",
+    "experiment_id",
+];
 
 /// Name of the files that are looked at.
 pub const FILE_NAME: &str = "MLmodel";

@@ -68,7 +68,9 @@ pub enum ImportError {
         detail: String,
     },
     /// Names are taken.
-    #[error("the target has {count} objects of the same name that no import of this archive's origin made: {names}")]
+    #[error(
+        "the target has {count} objects of the same name that no import of this archive's origin made: {names}"
+    )]
     Conflict {
         /// How many.
         count: usize,
@@ -113,7 +115,9 @@ impl ImportError {
             ImportError::Archive(error) => Some(error.kind()),
             ImportError::Client(_) | ImportError::Needs { .. } | ImportError::Gone { .. } => None,
             ImportError::Journal(JournalError::Io { .. }) => Some(ErrorKind::Io),
-            ImportError::Journal(JournalError::Damaged { .. }) | ImportError::Exim { .. } => Some(ErrorKind::Damaged),
+            ImportError::Journal(JournalError::Damaged { .. }) | ImportError::Exim { .. } => {
+                Some(ErrorKind::Damaged)
+            }
             ImportError::Journal(_)
             | ImportError::Choice { .. }
             | ImportError::Conflict { .. }
@@ -206,7 +210,8 @@ impl Prepared {
     pub fn check(&self) -> Result<()> {
         let conflicts: Vec<_> = self.plan.conflicts().collect();
         if !conflicts.is_empty() {
-            let name = |item: &&plan::Item| format!("{} `{}`", item.kind, item.name.as_ref().unwrap_or(&item.id));
+            let name =
+                |item: &&plan::Item| format!("{} `{}`", item.kind, item.name.as_ref().unwrap_or(&item.id));
             let names: Vec<_> = conflicts.iter().take(5).map(name).collect();
             return Err(ImportError::Conflict {
                 count: conflicts.len(),
@@ -216,9 +221,9 @@ impl Prepared {
         let too_long = self.plan.changes.of_reason(changes::TOO_LONG);
         if too_long > 0 && self.options.long_values == LongValues::Error {
             let named = self.plan.changes.named().iter();
-            let example = named.filter(|change| change.reason == changes::TOO_LONG).map(|change| {
-                format!("{} of {} `{}`", change.field, change.kind, change.id)
-            });
+            let example = named
+                .filter(|change| change.reason == changes::TOO_LONG)
+                .map(|change| format!("{} of {} `{}`", change.field, change.kind, change.id));
             return Err(ImportError::TooLong {
                 count: too_long,
                 example: example.take(1).collect(),

@@ -100,7 +100,9 @@ impl ImportReport {
     pub fn to_json(&self) -> Value {
         let counts = |counts: &BTreeMap<Kind, u64>| {
             let counts = counts.iter().filter(|(_, count)| **count > 0);
-            counts.map(|(kind, count)| (kind.name(), *count)).collect::<BTreeMap<_, _>>()
+            counts
+                .map(|(kind, count)| (kind.name(), *count))
+                .collect::<BTreeMap<_, _>>()
         };
         json!({
             "target": self.target,
@@ -140,7 +142,10 @@ impl ImportReport {
         }
         text.push_str(&limits_text(&self.changes.counts(), self.changes.named()));
         for failure in &self.failures {
-            text.push_str(&format!("failure: {} {}: {}\n", failure.kind, failure.id, failure.detail));
+            text.push_str(&format!(
+                "failure: {} {}: {}\n",
+                failure.kind, failure.id, failure.detail
+            ));
         }
         text
     }

@@ -102,7 +102,11 @@ impl Fitting {
         let tag_name = tags.iter().find(|(key, _)| key == RUN_NAME_TAG);
         let run_name = match (tag_name, info.run_name.as_deref().filter(|name| !name.is_empty())) {
             (Some((_, tag)), Some(name)) if tag != name => {
-                fit.change(format!("tag {RUN_NAME_TAG}"), "differs-from-run-name", Outcome::Replaced);
+                fit.change(
+                    format!("tag {RUN_NAME_TAG}"),
+                    "differs-from-run-name",
+                    Outcome::Replaced,
+                );
                 put(&mut tags, RUN_NAME_TAG, name);
                 Some(name.to_owned())
             }
@@ -162,7 +166,14 @@ impl Fitting {
     }
 
     /// Tags of another kind of object, without a mark.
-    pub fn other(&self, kind: Kind, id: &str, field: &str, texts: &TextMap, limit: usize) -> (Texts, Vec<Change>) {
+    pub fn other(
+        &self,
+        kind: Kind,
+        id: &str,
+        field: &str,
+        texts: &TextMap,
+        limit: usize,
+    ) -> (Texts, Vec<Change>) {
         let mut fit = self.begin(kind, id);
         let texts = fit.texts(field, own(texts), limit);
         (texts, fit.changes)
@@ -172,7 +183,11 @@ impl Fitting {
         &self,
         source: impl FnOnce() -> Result<Overlay, PyJsonError>,
     ) -> Result<Option<Overlay>, PyJsonError> {
-        if self.source_tags { source().map(Some) } else { Ok(None) }
+        if self.source_tags {
+            source().map(Some)
+        } else {
+            Ok(None)
+        }
     }
 
     fn begin<'a>(&'a self, kind: Kind, id: &'a str) -> Fit<'a> {
@@ -191,7 +206,13 @@ type Own = (String, String, bool);
 fn own(texts: &TextMap) -> Vec<Own> {
     let entries = texts.iter();
     entries
-        .map(|(key, text)| (key.clone(), text.to_display().into_owned(), text.as_str().is_none()))
+        .map(|(key, text)| {
+            (
+                key.clone(),
+                text.to_display().into_owned(),
+                text.as_str().is_none(),
+            )
+        })
         .collect()
 }
 

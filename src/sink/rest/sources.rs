@@ -53,7 +53,10 @@ pub fn rewrite(given: Given<'_>, places: &impl Places) -> Source {
     let named_model = given.uri.strip_prefix("models:/").and_then(logged_model_id);
     let (model_id, below) = match (given.model_id.filter(|id| !id.is_empty()), named_model) {
         (_, Some(found)) => (Some(found.0), found.1),
-        (Some(id), None) => (Some(id), below_root(given.uri, &format!("/models/{id}/artifacts"))),
+        (Some(id), None) => (
+            Some(id),
+            below_root(given.uri, &format!("/models/{id}/artifacts")),
+        ),
         (None, None) => match in_model_root(given.uri) {
             Some((id, below)) => (Some(id), Some(below)),
             None => (None, None),
@@ -75,14 +78,22 @@ pub fn rewrite(given: Given<'_>, places: &impl Places) -> Source {
             true => root,
             false => format!("{}{below}", places.model_artifacts(new_model).unwrap_or(root)),
         };
-    } else if let Some((run_id, path)) = given.uri.strip_prefix("runs:/").and_then(|rest| rest.split_once('/')) {
+    } else if let Some((run_id, path)) = given
+        .uri
+        .strip_prefix("runs:/")
+        .and_then(|rest| rest.split_once('/'))
+    {
         if let Some(new_run) = places.run(run_id) {
             source.uri = format!("runs:/{new_run}/{path}");
             source.run_id = Some(new_run);
         } else {
             source.fault = Some("source-run-not-in-target");
         }
-    } else if let Some((name, version)) = given.uri.strip_prefix("models:/").and_then(|rest| rest.rsplit_once('/')) {
+    } else if let Some((name, version)) = given
+        .uri
+        .strip_prefix("models:/")
+        .and_then(|rest| rest.rsplit_once('/'))
+    {
         match places.version(name, version) {
             Some((name, version)) => source.uri = format!("models:/{name}/{version}"),
             None => source.fault = Some("source-version-not-in-target"),
@@ -135,7 +146,10 @@ fn logged_model_id(rest: &str) -> Option<(&str, Option<&str>)> {
 
 /// Whether servers ask whose a source is, or refuse it.
 fn is_checked(uri: &str) -> bool {
-    let scheme = uri.split_once(':').map_or("", |(scheme, _)| scheme).to_ascii_lowercase();
+    let scheme = uri
+        .split_once(':')
+        .map_or("", |(scheme, _)| scheme)
+        .to_ascii_lowercase();
     let is_cloud = ["s3", "gs", "wasbs", "wasb", "dbfs", "abfss", "r2", "b2"].contains(&scheme.as_str());
     matches!(Destination::of(uri), Destination::Proxy(_)) || !is_cloud
 }
@@ -178,24 +192,51 @@ mod tests {
     fn sources_name_the_runs_and_models_of_the_target() {
         let run = Some("r1");
         assert_eq!(uri("runs:/r1/model", run, None).uri, "runs:/R1/model");
-        assert_eq!(uri("mlflow-artifacts:/1/r1/artifacts/model", run, None).uri, "mlflow-artifacts:/7/R1/artifacts/model");
+        assert_eq!(
+            uri("mlflow-artifacts:/1/r1/artifacts/model", run, None).uri,
+            "mlflow-artifacts:/7/R1/artifacts/model"
+        );
         let moved = uri("file:///old/place/model", run, Some("file:///old/place/"));
-        assert_eq!((moved.uri.as_str(), moved.run_id.as_deref()), ("mlflow-artifacts:/7/R1/artifacts/model", Some("R1")));
+        assert_eq!(
+            (moved.uri.as_str(), moved.run_id.as_deref()),
+            ("mlflow-artifacts:/7/R1/artifacts/model", Some("R1"))
+        );
         let model = uri("models:/m-1", run, None);
-        assert_eq!((model.uri.as_str(), model.model_id.as_deref()), ("models:/m-9", Some("m-9")));
+        assert_eq!(
+            (model.uri.as_str(), model.model_id.as_deref()),
+            ("models:/m-9", Some("m-9"))
+        );
         let below = uri("s3://b/1/models/m-1/artifacts/x", None, None);
         assert_eq!(below.uri, "mlflow-artifacts:/7/models/m-9/artifacts/x");
-        assert_eq!(uri("s3://b/1/models/m-1/artifacts", None, None).uri, "models:/m-9");
+        assert_eq!(
+            uri("s3://b/1/models/m-1/artifacts", None, None).uri,
+            "models:/m-9"
+        );
         assert_eq!(uri("models:/wine/3", None, None).uri, "models:/wine-2/3");
     }
 
     #[test]
     fn a_source_of_ones_own_stays_and_one_that_is_refused_says_so() {
         let own = uri("s3://bucket/model", Some("gone"), None);
-        assert_eq!((own.uri.as_str(), own.run_id.as_deref(), own.fault), ("s3://bucket/model", Some("gone"), None));
-        for refused in ["/tmp/model", "file:///tmp/model", "mlflow-artifacts:/1/x", "http://h/x"] {
-            assert_eq!(uri(refused, None, None).fault, Some("source-refused"), "{refused}");
+        assert_eq!(
+            (own.uri.as_str(), own.run_id.as_deref(), own.fault),
+            ("s3://bucket/model", Some("gone"), None)
+        );
+        for refused in [
+            "/tmp/model",
+            "file:///tmp/model",
+            "mlflow-artifacts:/1/x",
+            "http://h/x",
+        ] {
+            assert_eq!(
+                uri(refused, None, None).fault,
+                Some("source-refused"),
+                "{refused}"
+            );
         }
-        assert_eq!(uri("runs:/gone/model", None, None).fault, Some("source-run-not-in-target"));
+        assert_eq!(
+            uri("runs:/gone/model", None, None).fault,
+            Some("source-run-not-in-target")
+        );
     }
 }

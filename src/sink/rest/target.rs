@@ -45,7 +45,11 @@ impl TargetState {
     pub fn version(&self) -> Version {
         let told = self.version_text.as_deref().and_then(Version::parse);
         // A workspace tells no version and has what the newest release has.
-        let untold = if self.is_databricks { Version::new(3, 0) } else { Version::OLDEST };
+        let untold = if self.is_databricks {
+            Version::new(3, 0)
+        } else {
+            Version::OLDEST
+        };
         told.unwrap_or(untold)
     }
 
@@ -61,7 +65,9 @@ impl TargetState {
 
     /// The experiment of a name.
     pub fn experiment_of_name(&self, name: &str) -> Option<&TargetExperiment> {
-        self.experiments.values().find(|experiment| experiment.name == name)
+        self.experiments
+            .values()
+            .find(|experiment| experiment.name == name)
     }
 
     /// Asks who the target is.
@@ -74,9 +80,14 @@ impl TargetState {
         let host = base.split("://").nth(1).unwrap_or_default();
         let host = host.split(['/', ':']).next().unwrap_or_default();
         let is_databricks = version_text.is_none()
-            && [".databricks.com", ".azuredatabricks.net", ".databricks.us", ".databricks.cn"]
-                .iter()
-                .any(|suffix| host.ends_with(suffix));
+            && [
+                ".databricks.com",
+                ".azuredatabricks.net",
+                ".databricks.us",
+                ".databricks.cn",
+            ]
+            .iter()
+            .any(|suffix| host.ends_with(suffix));
         Ok(TargetState {
             url: super::target_name(api.client()),
             version_text,
@@ -94,7 +105,10 @@ impl TargetState {
             let mark = experiment.tags.get(mark::KEY);
             if let Some(id) = mark.and_then(|mark| mark::id_of(mark, origin, Kind::Experiments)) {
                 // Of several, made by two imports at once, all take the least.
-                let least = self.marked.get(&id).is_none_or(|found| is_before(&experiment.id, found));
+                let least = self
+                    .marked
+                    .get(&id)
+                    .is_none_or(|found| is_before(&experiment.id, found));
                 if least {
                     self.marked.insert(id, experiment.id.clone());
                 }
@@ -124,7 +138,9 @@ impl TargetState {
         for number in 1.. {
             let name = numbered(name, number);
             if self.experiment_of_name(&name).is_none() {
-                let Some(experiment) = api.experiment_by_name(&name)? else { break };
+                let Some(experiment) = api.experiment_by_name(&name)? else {
+                    break;
+                };
                 self.experiments.insert(experiment.id.clone(), experiment);
             }
             if !rename {

@@ -4,8 +4,8 @@
 
 mod models;
 mod registry;
-mod tracking;
 mod traces;
+mod tracking;
 
 pub use models::{NewLoggedModel, TargetLoggedModel};
 pub use registry::{TargetModel, TargetVersion};
@@ -65,7 +65,10 @@ impl Api {
     }
 
     fn patch(&self, route: &str, body: &impl Serialize) -> Result<Value> {
-        self.client.patch(Path::api2(route), Repeat::Safe).json(body).parse()
+        self.client
+            .patch(Path::api2(route), Repeat::Safe)
+            .json(body)
+            .parse()
     }
 }
 
@@ -99,7 +102,10 @@ fn integer(value: &Value) -> Option<i64> {
 /// The texts in a list of `{key, value}` or an object.
 fn pairs(value: &Value) -> std::collections::BTreeMap<String, String> {
     match value {
-        Value::Array(items) => items.iter().map(|item| (text(item, "key"), text(item, "value"))).collect(),
+        Value::Array(items) => items
+            .iter()
+            .map(|item| (text(item, "key"), text(item, "value")))
+            .collect(),
         Value::Object(map) => map
             .iter()
             .map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned()))

@@ -80,9 +80,18 @@ impl Api {
             "experiment_ids": [experiment_id], "filter": mark_filter("=", mark), "max_results": 50,
         });
         let answer = self.post("logged-models/search", Repeat::Safe, &body)?;
-        let models = answer["models"].as_array().into_iter().flatten().map(logged_model);
+        let models = answer["models"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(logged_model);
         Ok(models
-            .filter(|model| model.tags.get(crate::sink::rest::mark::KEY).is_some_and(|found| found == mark))
+            .filter(|model| {
+                model
+                    .tags
+                    .get(crate::sink::rest::mark::KEY)
+                    .is_some_and(|found| found == mark)
+            })
             .min_by(|a, b| a.id.cmp(&b.id)))
     }
 

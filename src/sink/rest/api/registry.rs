@@ -37,12 +37,18 @@ impl Api {
     ///
     /// # Errors
     /// The call failed.
-    pub fn create_model(&self, name: &str, description: Option<&str>, tags: &[(String, String)]) -> Result<()> {
+    pub fn create_model(
+        &self,
+        name: &str,
+        description: Option<&str>,
+        tags: &[(String, String)],
+    ) -> Result<()> {
         let mut body = json!({"name": name, "tags": list(tags)});
         if let Some(description) = description {
             body["description"] = description.into();
         }
-        self.post("registered-models/create", Repeat::Unsafe, &body).map(drop)
+        self.post("registered-models/create", Repeat::Unsafe, &body)
+            .map(drop)
     }
 
     /// A registered model or prompt.
@@ -71,7 +77,8 @@ impl Api {
     /// The call failed.
     pub fn set_model_tag(&self, name: &str, key: &str, value: &str) -> Result<()> {
         let body = json!({"name": name, "key": key, "value": value});
-        self.post("registered-models/set-tag", Repeat::Safe, &body).map(drop)
+        self.post("registered-models/set-tag", Repeat::Safe, &body)
+            .map(drop)
     }
 
     /// Creates the next version of a registered model; its number.
@@ -108,13 +115,20 @@ impl Api {
     pub fn versions(&self, name: &str, is_prompt: bool) -> Result<Vec<TargetVersion>> {
         let mut filter = format!("name = '{}'", name.replace('\'', "\\'"));
         if is_prompt {
-            filter.push_str(&format!(" AND tags.`{}` = 'true'", crate::model::registry::PROMPT_TAG));
+            filter.push_str(&format!(
+                " AND tags.`{}` = 'true'",
+                crate::model::registry::PROMPT_TAG
+            ));
         }
         let mut found = Vec::new();
         let mut token: Option<Value> = None;
         loop {
             let mut query = vec![("filter", filter.as_str()), ("max_results", "1000")];
-            let page = token.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
+            let page = token
+                .as_ref()
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned();
             if !page.is_empty() {
                 query.push(("page_token", &page));
             }
@@ -159,7 +173,8 @@ impl Api {
         let body = json!({
             "name": name, "version": version.to_string(), "stage": stage, "archive_existing_versions": false,
         });
-        self.post("model-versions/transition-stage", Repeat::Safe, &body).map(drop)
+        self.post("model-versions/transition-stage", Repeat::Safe, &body)
+            .map(drop)
     }
 
     /// Points an alias at a version.
@@ -168,7 +183,8 @@ impl Api {
     /// The call failed.
     pub fn set_alias(&self, name: &str, alias: &str, version: u64) -> Result<()> {
         let body = json!({"name": name, "alias": alias, "version": version.to_string()});
-        self.post("registered-models/alias", Repeat::Safe, &body).map(drop)
+        self.post("registered-models/alias", Repeat::Safe, &body)
+            .map(drop)
     }
 
     /// Deletes a version.
@@ -184,5 +200,7 @@ impl Api {
 }
 
 fn number(value: &Value) -> u64 {
-    integer(value).and_then(|number| u64::try_from(number).ok()).unwrap_or(0)
+    integer(value)
+        .and_then(|number| u64::try_from(number).ok())
+        .unwrap_or(0)
 }

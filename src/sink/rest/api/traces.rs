@@ -82,7 +82,12 @@ impl Api {
     ///
     /// # Errors
     /// The call failed.
-    pub fn create_dataset(&self, name: &str, experiments: &[String], tags: &[(String, String)]) -> Result<String> {
+    pub fn create_dataset(
+        &self,
+        name: &str,
+        experiments: &[String],
+        tags: &[(String, String)],
+    ) -> Result<String> {
         let tags: BTreeMap<_, _> = tags.iter().cloned().collect();
         let body = json!({"name": name, "experiment_ids": experiments, "tags": json!(tags).to_string()});
         let path = Path::api3("datasets/create");
@@ -134,7 +139,12 @@ impl Api {
         let mut versions: Vec<_> = scorers
             .into_iter()
             .flatten()
-            .map(|scorer| (super::integer(&scorer["scorer_version"]), text(scorer, "serialized_scorer")))
+            .map(|scorer| {
+                (
+                    super::integer(&scorer["scorer_version"]),
+                    text(scorer, "serialized_scorer"),
+                )
+            })
             .collect();
         versions.sort();
         Ok(versions.into_iter().map(|(_, scorer)| scorer).collect())
@@ -146,7 +156,10 @@ impl Api {
     /// The call failed.
     pub fn register_scorer(&self, experiment_id: &str, name: &str, serialized: &str) -> Result<()> {
         let body = json!({"experiment_id": experiment_id, "name": name, "serialized_scorer": serialized});
-        let request = self.client.post(Path::api3("scorers/register"), Repeat::Unsafe).json(&body);
+        let request = self
+            .client
+            .post(Path::api3("scorers/register"), Repeat::Unsafe)
+            .json(&body);
         request.parse::<Value>().map(drop)
     }
 

@@ -152,7 +152,13 @@ impl Api {
                 body["page_token"] = token;
             }
             let answer = self.post("experiments/search", Repeat::Safe, &body)?;
-            found.extend(answer["experiments"].as_array().into_iter().flatten().map(experiment));
+            found.extend(
+                answer["experiments"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .map(experiment),
+            );
             token = next_page(&answer);
             if token.is_none() {
                 return Ok(found);
@@ -166,7 +172,8 @@ impl Api {
     /// The call failed.
     pub fn set_experiment_tag(&self, id: &str, key: &str, value: &str) -> Result<()> {
         let body = json!({"experiment_id": id, "key": key, "value": value});
-        self.post("experiments/set-experiment-tag", Repeat::Safe, &body).map(drop)
+        self.post("experiments/set-experiment-tag", Repeat::Safe, &body)
+            .map(drop)
     }
 
     /// Deletes an experiment.
@@ -174,7 +181,8 @@ impl Api {
     /// # Errors
     /// The call failed.
     pub fn delete_experiment(&self, id: &str) -> Result<()> {
-        self.post("experiments/delete", Repeat::Safe, &json!({"experiment_id": id})).map(drop)
+        self.post("experiments/delete", Repeat::Safe, &json!({"experiment_id": id}))
+            .map(drop)
     }
 
     /// Restores a deleted experiment.
@@ -182,7 +190,8 @@ impl Api {
     /// # Errors
     /// The call failed.
     pub fn restore_experiment(&self, id: &str) -> Result<()> {
-        self.post("experiments/restore", Repeat::Safe, &json!({"experiment_id": id})).map(drop)
+        self.post("experiments/restore", Repeat::Safe, &json!({"experiment_id": id}))
+            .map(drop)
     }
 
     /// Creates a run.
@@ -231,7 +240,12 @@ impl Api {
                 body["page_token"] = token;
             }
             let answer = self.post("runs/search", Repeat::Safe, &body)?;
-            answer["runs"].as_array().into_iter().flatten().map(run).for_each(&mut each);
+            answer["runs"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(run)
+                .for_each(&mut each);
             token = next_page(&answer);
             if token.is_none() {
                 return Ok(());
@@ -277,7 +291,10 @@ impl Api {
     /// # Errors
     /// The call failed.
     pub fn log_outputs(&self, run_id: &str, models: &[(String, i64)]) -> Result<()> {
-        let models: Vec<_> = models.iter().map(|(id, step)| json!({"model_id": id, "step": step})).collect();
+        let models: Vec<_> = models
+            .iter()
+            .map(|(id, step)| json!({"model_id": id, "step": step}))
+            .collect();
         let body = json!({"run_id": run_id, "models": models});
         self.post("runs/outputs", Repeat::Unsafe, &body).map(drop)
     }
@@ -299,7 +316,8 @@ impl Api {
     /// # Errors
     /// The call failed.
     pub fn delete_run(&self, run_id: &str) -> Result<()> {
-        self.post("runs/delete", Repeat::Safe, &json!({"run_id": run_id})).map(drop)
+        self.post("runs/delete", Repeat::Safe, &json!({"run_id": run_id}))
+            .map(drop)
     }
 
     /// Restores a deleted run.
@@ -307,7 +325,8 @@ impl Api {
     /// # Errors
     /// The call failed.
     pub fn restore_run(&self, run_id: &str) -> Result<()> {
-        self.post("runs/restore", Repeat::Safe, &json!({"run_id": run_id})).map(drop)
+        self.post("runs/restore", Repeat::Safe, &json!({"run_id": run_id}))
+            .map(drop)
     }
 
     /// Stores a file through the server's artifact proxy; `path` is below the proxy's root.
@@ -361,7 +380,10 @@ pub(super) fn mark_filter(operator: &str, value: &str) -> String {
 /// The token of the next page, where there is one.
 pub(super) fn next_page(answer: &Value) -> Option<Value> {
     let token = answer.get("next_page_token")?;
-    token.as_str().is_some_and(|token| !token.is_empty()).then(|| token.clone())
+    token
+        .as_str()
+        .is_some_and(|token| !token.is_empty())
+        .then(|| token.clone())
 }
 
 fn experiment(value: &Value) -> TargetExperiment {

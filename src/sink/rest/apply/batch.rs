@@ -66,7 +66,8 @@ impl<'a> Batch<'a> {
         if self.params.is_empty() && self.tags.is_empty() && self.metrics.is_empty() {
             return Ok(());
         }
-        self.api.log_batch(self.run_id, &self.params, &self.tags, &self.metrics)?;
+        self.api
+            .log_batch(self.run_id, &self.params, &self.tags, &self.metrics)?;
         self.params.clear();
         self.tags.clear();
         self.metrics.clear();

@@ -70,7 +70,9 @@ impl Visible {
         let mut fields = Vec::new();
         let texts = |label: &str, mine: &BTreeMap<String, String>, theirs: &BTreeMap<String, String>| {
             let differ = mine.iter().filter(|(key, value)| theirs.get(*key) != Some(value));
-            differ.map(|(key, _)| format!("{label} {key}")).collect::<Vec<_>>()
+            differ
+                .map(|(key, _)| format!("{label} {key}"))
+                .collect::<Vec<_>>()
         };
         fields.extend(texts("param", &self.params, &target.params));
         fields.extend(texts("tag", &self.tags, &target.tags));
@@ -82,7 +84,12 @@ impl Visible {
             ("start_time", self.start_time != target.start_time),
             ("end_time", self.end_time != target.end_time),
         ];
-        fields.extend(infos.iter().filter(|(_, differs)| *differs).map(|(field, _)| (*field).to_owned()));
+        fields.extend(
+            infos
+                .iter()
+                .filter(|(_, differs)| *differs)
+                .map(|(field, _)| (*field).to_owned()),
+        );
         fields
     }
 }
@@ -108,14 +115,21 @@ impl Apply<'_> {
         if lock(&self.expected).is_empty() {
             return Ok(());
         }
-        self.monitor.begin("check", Some(lock(&self.expected).len() as u64));
+        self.monitor
+            .begin("check", Some(lock(&self.expected).len() as u64));
         let mut doubtful = HashSet::new();
         for planned in &self.plan.experiments {
-            let Some(id) = self.ledger.id(Kind::Experiments, &planned.id) else { continue };
+            let Some(id) = self.ledger.id(Kind::Experiments, &planned.id) else {
+                continue;
+            };
             let is_ours = planned.action == Action::Create || self.target.marked.contains_key(&planned.id);
             let filter = match is_ours {
                 true => String::new(),
-                false => format!("tags.`{}` LIKE '{}%'", mark::KEY, mark::prefix(&self.plan.origin, KIND)),
+                false => format!(
+                    "tags.`{}` LIKE '{}%'",
+                    mark::KEY,
+                    mark::prefix(&self.plan.origin, KIND)
+                ),
             };
             self.check_experiment(&id, &filter, &mut doubtful)?;
         }
@@ -156,7 +170,9 @@ impl Apply<'_> {
         }
         for run in self.archive.objects::<Run>() {
             let run: Run = run?;
-            let Some(known) = self.ledger.get(KIND, &run.info.run_id) else { continue };
+            let Some(known) = self.ledger.get(KIND, &run.info.run_id) else {
+                continue;
+            };
             if doubtful.contains(&known.id) || missing.contains_key(&known.id) {
                 self.attempt(KIND, &run.info.run_id, || self.compare(&run, &known.id));
             }
@@ -180,10 +196,18 @@ impl Apply<'_> {
         let mine = Visible::of_archive(run, &fitted, &self.fitting.limits);
         let theirs = Visible::of_target(&target);
         let is_named = |field: &String| {
-            let named = lock(&self.report).changes.named().iter().any(|change| change.id == *id && change.field == *field);
+            let named = lock(&self.report)
+                .changes
+                .named()
+                .iter()
+                .any(|change| change.id == *id && change.field == *field);
             named || (field.strip_prefix("tag ") == Some(USER_TAG) && self.target.is_databricks)
         };
-        for field in mine.differences(&theirs).into_iter().filter(|field| !is_named(field)) {
+        for field in mine
+            .differences(&theirs)
+            .into_iter()
+            .filter(|field| !is_named(field))
+        {
             let detail = format!("the target stored another value of {field} than it was sent");
             lock(&self.report).fail(KIND, id, &ImportError::Choice { detail });
         }

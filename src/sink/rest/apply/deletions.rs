@@ -32,7 +32,9 @@ impl Apply<'_> {
     pub(super) fn delete_experiments(&self) -> Result<()> {
         for planned in self.plan.experiments.iter().filter(|planned| planned.delete) {
             if let Some(new_id) = self.ledger.id(Kind::Experiments, &planned.id) {
-                self.attempt(Kind::Experiments, &planned.id, || Ok(self.api.delete_experiment(&new_id)?));
+                self.attempt(Kind::Experiments, &planned.id, || {
+                    Ok(self.api.delete_experiment(&new_id)?)
+                });
             }
         }
         self.end_of_phase()

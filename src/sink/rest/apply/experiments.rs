@@ -16,7 +16,8 @@ const KIND: Kind = Kind::Experiments;
 impl Apply<'_> {
     /// Makes the experiments of the plan, one after the other: there are few.
     pub(super) fn experiments(&self) -> Result<()> {
-        self.monitor.begin("experiments", Some(self.plan.experiments.len() as u64));
+        self.monitor
+            .begin("experiments", Some(self.plan.experiments.len() as u64));
         let new: Vec<_> = self
             .plan
             .experiments
@@ -103,7 +104,12 @@ impl Apply<'_> {
     }
 
     /// Adds tags that are missing; what is there stays.
-    fn add_experiment_tags(&self, planned: &PlannedExperiment, found: &TargetExperiment, tags: &Texts) -> Result<()> {
+    fn add_experiment_tags(
+        &self,
+        planned: &PlannedExperiment,
+        found: &TargetExperiment,
+        tags: &Texts,
+    ) -> Result<()> {
         if found.is_deleted {
             return Ok(());
         }
@@ -124,7 +130,12 @@ impl Apply<'_> {
         if target.is_deleted && planned.delete {
             self.api.restore_experiment(&target.id)?;
         } else if target.is_deleted {
-            self.kept(KIND, &planned.id, "lifecycle_stage".to_owned(), "deleted-in-target");
+            self.kept(
+                KIND,
+                &planned.id,
+                "lifecycle_stage".to_owned(),
+                "deleted-in-target",
+            );
         }
         Ok(())
     }

@@ -75,7 +75,9 @@ impl<'a> Owned<'a> {
 
     /// Artifact lines of logged models.
     pub(super) fn model_artifacts(archive: &'a Archive) -> Result<Self> {
-        Self::new(archive, Kind::Artifacts, |line| owner(line, OwnerKind::LoggedModel))
+        Self::new(archive, Kind::Artifacts, |line| {
+            owner(line, OwnerKind::LoggedModel)
+        })
     }
 
     /// Artifact lines of traces.

@@ -57,7 +57,11 @@ impl Apply<'_> {
         if !self.plan.chosen.kind(KIND) {
             return Ok(());
         }
-        let total = self.plan.tallies.get(&KIND).map_or(0, |tally| tally.create + tally.reuse);
+        let total = self
+            .plan
+            .tallies
+            .get(&KIND)
+            .map_or(0, |tally| tally.create + tally.reuse);
         self.monitor.begin("contents of runs", Some(total));
         let mut feed = RunFeed::new(self.archive)?;
         let mut datasets = DatasetBodies::new(self);
@@ -186,7 +190,12 @@ impl Apply<'_> {
         if found.is_deleted && info.lifecycle_stage == "deleted" {
             self.api.restore_run(id)?;
         } else if found.is_deleted {
-            self.kept(KIND, &info.run_id, "lifecycle_stage".to_owned(), "deleted-in-target");
+            self.kept(
+                KIND,
+                &info.run_id,
+                "lifecycle_stage".to_owned(),
+                "deleted-in-target",
+            );
             filling.is_closed.store(true, Ordering::Relaxed);
         }
         Ok(found)
@@ -210,7 +219,8 @@ impl Apply<'_> {
         }
         let Some(target) = target else {
             // Made by this process: only a parent's id can have been left out then.
-            let is_late = |key: &str| key == crate::sink::rest::rewrite::PARENT_TAG && self.was_waiting(&filling.run);
+            let is_late =
+                |key: &str| key == crate::sink::rest::rewrite::PARENT_TAG && self.was_waiting(&filling.run);
             for tag in fitted.tags.into_iter().filter(|(key, _)| is_late(key)) {
                 batch.tag(tag)?;
             }
@@ -270,35 +280,33 @@ impl Apply<'_> {
             }
             let key = (input.name.clone(), input.digest.clone());
             let Some(body) = filling.bodies.get(&key) else {
-                self.left_out(KIND, id, format!("input {} {}", input.name, input.digest), "no-dataset-body");
+                self.left_out(
+                    KIND,
+                    id,
+                    format!("input {} {}", input.name, input.digest),
+                    "no-dataset-body",
+                );
                 continue;
             };
-            let (tags, changes) = self.fitting.other(KIND, id, "input tag", &input.tags, self.fitting.limits.input_tag);
+            let (tags, changes) =
+                self.fitting
+                    .other(KIND, id, "input tag", &input.tags, self.fitting.limits.input_tag);
             lock(&self.report).changes.extend(changes);
-            let tags: Vec<_> = tags.iter().map(|(key, value)| json!({"key": key, "value": value})).collect();
+            let tags: Vec<_> = tags
+                .iter()
+                .map(|(key, value)| json!({"key": key, "value": value}))
+                .collect();
             if let Some(dataset) = self.dataset(id, body) {
                 datasets.push(json!({"tags": tags, "dataset": dataset}));
             }
         }
         let models = run.inputs.model_inputs.iter();
-        let models: Vec<_> = models.filter_map(|input| self.linked_model(id, &input.model_id)).collect();
-        if datasets.is_empty() && models.is_empty() {
-            return Ok(());
-        }
-        let new: Vec<_> = run
-            .inputs
-            .dataset_inputs
-            .iter()
-            .map(|input| (filling.experiment_id.clone(), input.name.clone(), input.digest.clone()))
+        let models: Vec<_> = models
+            .filter_map(|input| self.linked_model(id, &input.model_id))
             .collect();
-        // Two runs that bring the same new dataset at the same moment would collide in the server's database.
-        let mut brought = lock(&self.datasets);
-        if new.iter().all(|key| brought.contains(key)) {
-            drop(brought);
-            return Ok(self.api.log_inputs(&filling.known.id, &datasets, &models)?);
+        if !datasets.is_empty() || !models.is_empty() {
+            self.api.log_inputs(&filling.known.id, &datasets, &models)?;
         }
-        self.api.log_inputs(&filling.known.id, &datasets, &models)?;
-        brought.extend(new);
         Ok(())
     }
 
@@ -321,7 +329,12 @@ impl Apply<'_> {
             };
             match text {
                 Some(text) if exceeds(text, limit) => {
-                    self.left_out(KIND, run_id, format!("input {} {field}", body.name), "value-too-long");
+                    self.left_out(
+                        KIND,
+                        run_id,
+                        format!("input {} {field}", body.name),
+                        "value-too-long",
+                    );
                     if matches!(field, "source" | "source_type") {
                         return None;
                     }
@@ -382,7 +395,9 @@ impl Apply<'_> {
     }
 
     fn file(&self, filling: &Filling, destination: &Destination, file: &ArtifactFile) -> Result<()> {
-        let Some(body) = self.body(file)? else { return Ok(()) };
+        let Some(body) = self.body(file)? else {
+            return Ok(());
+        };
         match destination {
             Destination::Proxy(root) => self.api.put_artifact(&format!("{root}/{}", file.path), body)?,
             Destination::Elsewhere => {
@@ -405,10 +420,21 @@ impl Apply<'_> {
         let is_mlmodel = self.options.fix_mlmodel && mlmodel::is_mlmodel(&file.path);
         if is_mlmodel && size_bytes <= mlmodel::LARGEST_BYTES {
             let bytes = artifacts::read(self.archive, &digest)?;
-            let new_id = |key: &str, word: &str| mlmodel::new_id(key, word, |kind, id| self.ledger.id(kind, id));
-            return Ok(Some(Body::Bytes(mlmodel::rewrite(&bytes, new_id).unwrap_or(bytes))));
+            let new_id = |key: &str, word: &str| self.new_id(key, word);
+            return Ok(Some(Body::Bytes(
+                mlmodel::rewrite(&bytes, new_id).unwrap_or(bytes),
+            )));
         }
         Ok(Some(artifacts::body(self.archive, digest, size_bytes)?))
+    }
+
+    fn new_id(&self, key: &str, word: &str) -> Option<String> {
+        let by_kind = |kind| self.ledger.id(kind, word);
+        match key {
+            "experiment_id" => by_kind(Kind::Experiments),
+            // The experiment's number stands in a path between other words; only a path that names a model is ours.
+            _ => by_kind(Kind::Runs).or_else(|| by_kind(Kind::LoggedModels)),
+        }
     }
 
     fn complete(&self, filling: &Filling, digest: u64) -> Result<()> {
@@ -416,7 +442,8 @@ impl Apply<'_> {
         let is_running = info.status == "RUNNING" && info.end_time.is_none();
         let is_closed = filling.is_closed.load(Ordering::Relaxed);
         if !is_closed && (!is_running || !filling.known.is_fresh) {
-            self.api.update_run(&filling.known.id, &info.status, info.end_time)?;
+            self.api
+                .update_run(&filling.known.id, &info.status, info.end_time)?;
         }
         if !is_closed {
             self.expect(filling)?;
@@ -472,7 +499,9 @@ impl<'a> DatasetBodies<'a> {
             if !is_behind {
                 break;
             }
-            let Some(dataset) = self.datasets.next().transpose()? else { break };
+            let Some(dataset) = self.datasets.next().transpose()? else {
+                break;
+            };
             if dataset.experiment_id == *id {
                 bodies.insert((dataset.name.clone(), dataset.digest.clone()), dataset);
             }

@@ -47,7 +47,8 @@ impl Apply<'_> {
         if !self.has_logged_models() {
             return Ok(());
         }
-        self.monitor.begin("logged models", Some(self.archive.manifest().count(KIND)));
+        self.monitor
+            .begin("logged models", Some(self.archive.manifest().count(KIND)));
         let feed = |send: &mut dyn FnMut(LoggedModel) -> bool| -> Result<()> {
             let mut batch: Vec<LoggedModel> = Vec::new();
             let mut models = self.archive.objects::<LoggedModel>();
@@ -137,11 +138,15 @@ impl Apply<'_> {
                 let model: LoggedModel = model?;
                 let mut hasher = Sha256::new();
                 hasher.update(&self.salt);
-                hasher.update(crate::format::line::canonical(&crate::format::line::to_value(&model)));
+                hasher.update(crate::format::line::canonical(&crate::format::line::to_value(
+                    &model,
+                )));
                 let metrics = take_all(&mut metrics, &model.model_id, &mut hasher)?;
                 let artifacts = take_all(&mut artifacts, &model.model_id, &mut hasher)?;
                 let digest = short_digest(hasher);
-                let Some(known) = self.ledger.get(KIND, &model.model_id) else { continue };
+                let Some(known) = self.ledger.get(KIND, &model.model_id) else {
+                    continue;
+                };
                 if !self.plan.chosen.logged_model(&model) {
                     continue;
                 }
@@ -173,7 +178,12 @@ impl Apply<'_> {
         let new_id = &job.known.id;
         let Some(target) = self.api.logged_model(new_id)? else {
             if model.lifecycle_stage != "deleted" {
-                self.kept(KIND, &model.model_id, "lifecycle_stage".to_owned(), "deleted-in-target");
+                self.kept(
+                    KIND,
+                    &model.model_id,
+                    "lifecycle_stage".to_owned(),
+                    "deleted-in-target",
+                );
             }
             // What is deleted takes nothing in, and cannot be restored.
             return Ok(self.ledger.done(KIND, &model.model_id, job.digest)?);
@@ -232,13 +242,21 @@ impl Apply<'_> {
         let mut by_run: BTreeMap<String, Vec<(usize, usize)>> = BTreeMap::new();
         let parse = |line: &Vec<u8>| serde_json::from_slice::<ModelMetricSlice>(line);
         let slices: Result<Vec<_>, _> = job.metrics.iter().map(parse).collect();
-        let slices = slices.map_err(|error| self.archive.damaged("objects/model-metrics", &error.to_string()))?;
+        let slices =
+            slices.map_err(|error| self.archive.damaged("objects/model-metrics", &error.to_string()))?;
         for (at, slice) in slices.iter().enumerate() {
             for row in 0..slice.values.len() {
                 let run_id = slice.run_ids.as_ref().and_then(|runs| runs.get(row)?.as_deref());
                 match run_id.and_then(|run_id| self.ledger.id(Kind::Runs, run_id)) {
-                    Some(run_id) if slice.timestamps[row] >= 0 => by_run.entry(run_id).or_default().push((at, row)),
-                    _ => self.left_out(Kind::ModelMetrics, id, format!("metric {}", slice.key), "run-not-in-target"),
+                    Some(run_id) if slice.timestamps[row] >= 0 => {
+                        by_run.entry(run_id).or_default().push((at, row))
+                    }
+                    _ => self.left_out(
+                        Kind::ModelMetrics,
+                        id,
+                        format!("metric {}", slice.key),
+                        "run-not-in-target",
+                    ),
                 }
             }
         }
@@ -282,7 +300,9 @@ impl Apply<'_> {
                 && self.plan.chosen.logged_model(&model)
                 && let Some(new_id) = self.ledger.id(KIND, &model.model_id)
             {
-                self.attempt(KIND, &model.model_id, || Ok(self.api.delete_logged_model(&new_id)?));
+                self.attempt(KIND, &model.model_id, || {
+                    Ok(self.api.delete_logged_model(&new_id)?)
+                });
             }
         }
         self.end_of_phase()
@@ -290,7 +310,9 @@ impl Apply<'_> {
 }
 
 fn point<'s>(slice: &'s ModelMetricSlice, row: usize, model_id: &str) -> MetricOut<'s> {
-    let cell = |column: &'s Option<Vec<Option<String>>>| column.as_ref().and_then(|column| column.get(row)?.as_deref());
+    let cell = |column: &'s Option<Vec<Option<String>>>| {
+        column.as_ref().and_then(|column| column.get(row)?.as_deref())
+    };
     MetricOut {
         key: &slice.key,
         value: slice.values[row],
@@ -303,7 +325,11 @@ fn point<'s>(slice: &'s ModelMetricSlice, row: usize, model_id: &str) -> MetricO
 }
 
 /// All lines of an owner.
-pub(super) fn take_all(lines: &mut Owned<'_>, owner: &str, hasher: &mut Sha256) -> Result<Vec<Vec<u8>>, ImportError> {
+pub(super) fn take_all(
+    lines: &mut Owned<'_>,
+    owner: &str,
+    hasher: &mut Sha256,
+) -> Result<Vec<Vec<u8>>, ImportError> {
     let mut all = Vec::new();
     while let Some(line) = lines.take(owner)? {
         hasher.update(&line);

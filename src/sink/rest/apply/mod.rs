@@ -73,7 +73,10 @@ pub fn apply(
         salt: salt(options),
     };
     apply.run()?;
-    let mut report = apply.report.into_inner().unwrap_or_else(|poison| poison.into_inner());
+    let mut report = apply
+        .report
+        .into_inner()
+        .unwrap_or_else(|poison| poison.into_inner());
     report.requests = api.client().requests();
     report.retries = api.client().retries();
     Ok(report)
@@ -199,11 +202,16 @@ impl Apply<'_> {
 
     fn is_fatal(&self, error: &ImportError) -> bool {
         match error {
-            ImportError::Client(ClientError::Status { status: 500..=599, .. }) => {
-                self.server_errors.fetch_add(1, Ordering::Relaxed) + 1 >= SERVER_ERRORS
-            }
-            ImportError::Client(ClientError::Status { status: 401 | 403 | 429, .. }) => true,
-            ImportError::Client(ClientError::Status { .. }) | ImportError::Needs { .. } | ImportError::Exim { .. } => false,
+            ImportError::Client(ClientError::Status {
+                status: 500..=599, ..
+            }) => self.server_errors.fetch_add(1, Ordering::Relaxed) + 1 >= SERVER_ERRORS,
+            ImportError::Client(ClientError::Status {
+                status: 401 | 403 | 429,
+                ..
+            }) => true,
+            ImportError::Client(ClientError::Status { .. })
+            | ImportError::Needs { .. }
+            | ImportError::Exim { .. } => false,
             _ => true,
         }
     }
@@ -277,7 +285,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn short_digest(hasher: sha2::Sha256) -> u64 {
     use sha2::Digest as _;
     let digest = hasher.finalize();
-    let bytes = digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte));
+    let bytes = digest
+        .iter()
+        .take(8)
+        .fold(0, |number, byte| number << 8 | u64::from(*byte));
     std::cmp::max(bytes, 1)
 }
 

@@ -44,7 +44,8 @@ impl Apply<'_> {
         if self.plan.models.is_empty() {
             return Ok(());
         }
-        self.monitor.begin("registered models", Some(self.plan.models.len() as u64));
+        self.monitor
+            .begin("registered models", Some(self.plan.models.len() as u64));
         let contexts = VersionContexts::collect(self.archive)?;
         let mut late = self.registry_pass(&contexts, &|job| !refers_to_versions(&job.versions))?;
         late.retain(|_| !self.is_stopped());
@@ -89,7 +90,9 @@ impl Apply<'_> {
                     break;
                 }
             }
-            versions.find_map(Result::err).map_or(Ok(()), |error| Err(error.into()))
+            versions
+                .find_map(Result::err)
+                .map_or(Ok(()), |error| Err(error.into()))
         };
         self.in_parallel(feed, |job: Job| {
             self.attempt(KIND, &job.model.name, || self.registered_model(&job, contexts));
@@ -104,7 +107,9 @@ impl Apply<'_> {
         let known = self.ledger.get(KIND, &model.name);
         if known.as_ref().is_some_and(|known| known.done == digest) {
             self.count(Done::Reused, KIND);
-            job.versions.iter().for_each(|_| self.count(Done::Reused, VERSION));
+            job.versions
+                .iter()
+                .for_each(|_| self.count(Done::Reused, VERSION));
             return Ok(());
         }
         let is_fresh = match known.is_none() && planned.action == Action::Create {
@@ -124,7 +129,9 @@ impl Apply<'_> {
         let mut is_whole = true;
         for version in &job.versions {
             let id = Object::id(version);
-            let made = self.attempt(VERSION, &id, || self.version(version, planned, contexts, &mut numbers));
+            let made = self.attempt(VERSION, &id, || {
+                self.version(version, planned, contexts, &mut numbers)
+            });
             is_whole &= made.is_some();
             if self.is_stopped() {
                 return Ok(());
@@ -159,10 +166,14 @@ impl Apply<'_> {
             let is_ours = |found: &super::super::api::TargetModel| found.tags.get(mark::KEY) == Some(&mark);
             Ok(found.filter(is_ours).map(drop))
         };
-        let create = || self.api.create_model(&planned.target_name, description.as_deref(), &tags);
+        let create = || {
+            self.api
+                .create_model(&planned.target_name, description.as_deref(), &tags)
+        };
         let maybe_there = self.ledger.is_intended(KIND, &model.name);
         let ((), is_fresh) = self.create_once(maybe_there, find, create)?;
-        self.ledger.made(KIND, &model.name, &planned.target_name, is_fresh)?;
+        self.ledger
+            .made(KIND, &model.name, &planned.target_name, is_fresh)?;
         Ok(is_fresh)
     }
 
@@ -205,9 +216,10 @@ impl Apply<'_> {
     }
 
     fn last_number(&self, job: &Job) -> u64 {
-        let numbers = job.versions.iter().filter_map(|version| {
-            self.ledger.id(VERSION, &Object::id(version))?.parse::<u64>().ok()
-        });
+        let numbers = job
+            .versions
+            .iter()
+            .filter_map(|version| self.ledger.id(VERSION, &Object::id(version))?.parse::<u64>().ok());
         numbers.max().unwrap_or(0)
     }
 
@@ -245,7 +257,13 @@ impl Apply<'_> {
     }
 
     /// Makes versions until one has the wanted number, where the model is ours; the others are deleted.
-    fn numbered(&self, version: &ModelVersion, body: &Value, planned: &PlannedModel, numbers: &mut Numbers) -> Result<u64> {
+    fn numbered(
+        &self,
+        version: &ModelVersion,
+        body: &Value,
+        planned: &PlannedModel,
+        numbers: &mut Numbers,
+    ) -> Result<u64> {
         let wanted = version.version;
         let gap = wanted.saturating_sub(numbers.last + 1);
         let keeps = numbers.keeps_numbers && gap <= LARGEST_GAP;
@@ -258,7 +276,9 @@ impl Apply<'_> {
         let mark = self.fitting.mark(VERSION, &Object::id(version)).1;
         let find = || -> Result<Option<u64>, ClientError> {
             let found = self.api.versions(&numbers.name, planned.is_prompt)?;
-            let marked = found.into_iter().filter(|found| found.tags.get(mark::KEY) == Some(&mark));
+            let marked = found
+                .into_iter()
+                .filter(|found| found.tags.get(mark::KEY) == Some(&mark));
             Ok(marked.map(|found| found.version).max())
         };
         let mut maybe_there = !numbers.is_fresh;
@@ -295,7 +315,10 @@ impl Apply<'_> {
         let id = Object::id(version);
         let context = contexts.of(version);
         let (tags, description) = self.version_texts(version, contexts)?;
-        let tags: Vec<_> = tags.iter().map(|(key, value)| json!({"key": key, "value": value})).collect();
+        let tags: Vec<_> = tags
+            .iter()
+            .map(|(key, value)| json!({"key": key, "value": value}))
+            .collect();
         let mut body = json!({"name": planned.target_name, "tags": tags});
         if let Some(description) = description {
             body["description"] = description.into();
@@ -334,7 +357,11 @@ impl Apply<'_> {
         Ok(Some(body))
     }
 
-    fn version_texts(&self, version: &ModelVersion, contexts: &VersionContexts) -> Result<(Texts, Option<String>)> {
+    fn version_texts(
+        &self,
+        version: &ModelVersion,
+        contexts: &VersionContexts,
+    ) -> Result<(Texts, Option<String>)> {
         let fitted = self.fitting.model_version(version, &contexts.of(version));
         let (mut tags, description, _) = fitted.map_err(|source| ImportError::Exim {
             kind: VERSION,
@@ -382,7 +409,9 @@ impl Apply<'_> {
 
     fn stage(&self, version: &ModelVersion, number: u64, name: &str) -> Result<()> {
         match version.current_stage.as_deref() {
-            Some(stage @ ("Staging" | "Production" | "Archived")) => Ok(self.api.set_stage(name, number, stage)?),
+            Some(stage @ ("Staging" | "Production" | "Archived")) => {
+                Ok(self.api.set_stage(name, number, stage)?)
+            }
             _ => Ok(()),
         }
     }
@@ -392,14 +421,25 @@ impl Apply<'_> {
             return Ok(());
         }
         let name = &planned.target_name;
-        let there = self.api.model(name)?.map(|found| found.aliases).unwrap_or_default();
+        let there = self
+            .api
+            .model(name)?
+            .map(|found| found.aliases)
+            .unwrap_or_default();
         for (alias, version) in model.aliases.iter().filter(|(alias, _)| takes_alias(alias)) {
             let Some(number) = self.ledger.id(VERSION, &format!("{}/{version}", model.name)) else {
-                self.left_out(KIND, &model.name, format!("alias {alias}"), "version-not-in-target");
+                self.left_out(
+                    KIND,
+                    &model.name,
+                    format!("alias {alias}"),
+                    "version-not-in-target",
+                );
                 continue;
             };
             match there.get(alias) {
-                None => self.api.set_alias(name, alias, number.parse().unwrap_or(*version))?,
+                None => self
+                    .api
+                    .set_alias(name, alias, number.parse().unwrap_or(*version))?,
                 Some(found) if *found == number => {}
                 Some(_) => self.kept(KIND, &model.name, format!("alias {alias}"), DIFFERS),
             }
@@ -463,6 +503,8 @@ impl Places for Apply<'_> {
 fn refers_to_versions(versions: &[ModelVersion]) -> bool {
     versions.iter().any(|version| {
         let source = version.source.as_deref().unwrap_or_default();
-        source.strip_prefix("models:/").is_some_and(|rest| !rest.starts_with("m-"))
+        source
+            .strip_prefix("models:/")
+            .is_some_and(|rest| !rest.starts_with("m-"))
     })
 }

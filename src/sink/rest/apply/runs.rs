@@ -69,7 +69,10 @@ impl Apply<'_> {
             self.send_runs(&mut batch, send).map(drop)
         };
         self.in_parallel(feed, |run: Run| {
-            if self.attempt(KIND, &run.info.run_id, || self.create_run(&run)).is_some() {
+            if self
+                .attempt(KIND, &run.info.run_id, || self.create_run(&run))
+                .is_some()
+            {
                 made.fetch_add(1, Ordering::Relaxed);
             }
             self.monitor.advance(1);
@@ -124,7 +127,12 @@ impl Apply<'_> {
         let info = &run.info;
         let experiment_id = self.need(Kind::Experiments, &info.experiment_id)?;
         if run.tags.contains_key(PARENT_TAG) && matches!(self.parent(run), Parent::None) {
-            self.kept(KIND, &info.run_id, format!("tag {PARENT_TAG}"), "parent-not-in-archive");
+            self.kept(
+                KIND,
+                &info.run_id,
+                format!("tag {PARENT_TAG}"),
+                "parent-not-in-archive",
+            );
         }
         if matches!(self.parent(run), Parent::ToCome) {
             super::lock(&self.late).insert(info.run_id.clone());
@@ -135,7 +143,11 @@ impl Apply<'_> {
             run_name: fitted.run_name.as_deref(),
             user_id: fitted.user_id.as_deref(),
             start_time: info.start_time,
-            tags: fitted.tags.iter().map(|(key, value)| Pair { key, value }).collect(),
+            tags: fitted
+                .tags
+                .iter()
+                .map(|(key, value)| Pair { key, value })
+                .collect(),
         };
         let mark = self.fitting.mark(KIND, &info.run_id).1;
         let find = || -> Result<Option<String>, ClientError> {

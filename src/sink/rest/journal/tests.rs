@@ -24,7 +24,10 @@ fn a_journal_says_again_what_was_written() {
     written(&path);
     let (mut journal, contents) = Journal::open(&path, &key(), "c2").unwrap();
     let known = contents.mapping.get(Kind::Runs, "a").unwrap();
-    assert_eq!((known.id.as_str(), known.done, known.is_fresh), ("x", 0xfe, false));
+    assert_eq!(
+        (known.id.as_str(), known.done, known.is_fresh),
+        ("x", 0xfe, false)
+    );
     assert!(contents.mapping.is_intended(Kind::Runs, "b") && !contents.mapping.is_intended(Kind::Runs, "a"));
     journal.complete("c2").unwrap();
     drop(journal);

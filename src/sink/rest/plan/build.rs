@@ -6,8 +6,8 @@ use super::{Action, Item, Plan};
 use crate::archive::Archive;
 use crate::format::{Kind, Object};
 use crate::model::{
-    ArtifactList, EvaluationDataset, Experiment, LoggedModel, MetricSlice, ModelVersion, RegisteredModel, Run,
-    Scorer, Trace,
+    ArtifactList, EvaluationDataset, Experiment, LoggedModel, MetricSlice, ModelVersion, RegisteredModel,
+    Run, Scorer, Trace,
 };
 use crate::sink::rest::ImportError;
 use crate::sink::rest::changes::{Change, Outcome};
@@ -131,7 +131,9 @@ impl Builder<'_> {
         let mut experiments: Vec<_> = named.experiments.iter().collect();
         experiments.sort_by_key(|experiment| experiment.lifecycle_stage == "deleted");
         for experiment in experiments {
-            let planned = decisions.experiment(experiment).map_err(gone(Kind::Experiments))?;
+            let planned = decisions
+                .experiment(experiment)
+                .map_err(gone(Kind::Experiments))?;
             self.plan.experiments.push(planned);
         }
         for model in &named.models {
@@ -139,20 +141,40 @@ impl Builder<'_> {
             self.plan.models.push(planned);
         }
         for planned in self.plan.experiments.clone() {
-            self.count(Kind::Experiments, &planned.id, planned.action, planned.target_id, Some(planned.name));
+            self.count(
+                Kind::Experiments,
+                &planned.id,
+                planned.action,
+                planned.target_id,
+                Some(planned.name),
+            );
         }
         for experiment in &named.experiments {
             let planned = self.plan.experiment(&experiment.experiment_id);
-            let (target_name, delete) = planned.map_or_else(Default::default, |planned| (planned.target_name.clone(), planned.delete));
+            let (target_name, delete) = planned.map_or_else(Default::default, |planned| {
+                (planned.target_name.clone(), planned.delete)
+            });
             if experiment.lifecycle_stage == "deleted" && !delete {
-                self.limit(Kind::Experiments, &experiment.experiment_id, "lifecycle_stage", "not-ours-to-delete", Outcome::Kept);
+                self.limit(
+                    Kind::Experiments,
+                    &experiment.experiment_id,
+                    "lifecycle_stage",
+                    "not-ours-to-delete",
+                    Outcome::Kept,
+                );
             }
             if crate::sink::rest::limits::exceeds(&target_name, self.fitting.limits.experiment_name) {
                 return Err(ImportError::Choice {
-                    detail: format!("experiment {} has a name that the target refuses as too long; --rename-experiment gives it another", experiment.experiment_id),
+                    detail: format!(
+                        "experiment {} has a name that the target refuses as too long; --rename-experiment gives it another",
+                        experiment.experiment_id
+                    ),
                 });
             }
-            let (_, changes) = self.fitting.experiment(experiment).map_err(exim(Kind::Experiments, &experiment.experiment_id))?;
+            let (_, changes) = self
+                .fitting
+                .experiment(experiment)
+                .map_err(exim(Kind::Experiments, &experiment.experiment_id))?;
             self.plan.changes.extend(changes);
         }
         Ok(())
@@ -168,7 +190,11 @@ impl Builder<'_> {
                 continue;
             }
             let known = self.mapping.id(Kind::Runs, &info.run_id);
-            let action = if known.is_some() { Action::Reuse } else { Action::Create };
+            let action = if known.is_some() {
+                Action::Reuse
+            } else {
+                Action::Create
+            };
             self.count(Kind::Runs, &info.run_id, action, known, info.run_name.clone());
             if let Some(parent) = run.tags.get(PARENT_TAG).and_then(|text| text.as_str()) {
                 parents.insert(parent.to_owned());
@@ -177,7 +203,9 @@ impl Builder<'_> {
             self.plan.changes.extend(fitted.changes);
             if !self.target.has(Feature::DatasetInputs) {
                 let inputs = run.inputs.dataset_inputs.len() as u64;
-                self.plan.changes.count(Kind::Datasets, TOO_OLD, Outcome::LeftOut, inputs);
+                self.plan
+                    .changes
+                    .count(Kind::Datasets, TOO_OLD, Outcome::LeftOut, inputs);
             }
         }
         // Parents that the archive does not have cannot be waited for.
@@ -200,11 +228,17 @@ impl Builder<'_> {
                 .map_err(|error| self.archive.damaged(&line.place(), &error.to_string()))?;
             let infinite = slice.values.iter().filter(|value| value.0.is_infinite()).count() as u64;
             let negative = slice.timestamps.iter().filter(|time| **time < 0).count() as u64;
-            self.plan.changes.count(Kind::Metrics, "infinity", Outcome::Replaced, infinite);
-            self.plan.changes.count(Kind::Metrics, "negative-timestamp", Outcome::LeftOut, negative);
+            self.plan
+                .changes
+                .count(Kind::Metrics, "infinity", Outcome::Replaced, infinite);
+            self.plan
+                .changes
+                .count(Kind::Metrics, "negative-timestamp", Outcome::LeftOut, negative);
             if let Some(fault) = self.fitting.limits.key_fault(&slice.key) {
                 let points = slice.values.len() as u64;
-                self.plan.changes.count(Kind::Metrics, fault, Outcome::LeftOut, points);
+                self.plan
+                    .changes
+                    .count(Kind::Metrics, fault, Outcome::LeftOut, points);
             }
         }
         let mut lines = self.archive.lines(Kind::Artifacts);
@@ -214,7 +248,13 @@ impl Builder<'_> {
             for file in &list.files {
                 let fault = crate::sink::rest::artifacts::fault(file);
                 if let Some(fault) = fault {
-                    self.limit(Kind::Artifacts, &list.owner_id, &file.path, fault, Outcome::LeftOut);
+                    self.limit(
+                        Kind::Artifacts,
+                        &list.owner_id,
+                        &file.path,
+                        fault,
+                        Outcome::LeftOut,
+                    );
                 }
             }
         }
@@ -234,7 +274,11 @@ impl Builder<'_> {
                 continue;
             }
             let known = self.mapping.id(kind, &model.model_id);
-            let action = if known.is_some() { Action::Reuse } else { Action::Create };
+            let action = if known.is_some() {
+                Action::Reuse
+            } else {
+                Action::Create
+            };
             self.count(kind, &model.model_id, action, known, model.name.clone());
             let (_, _, changes) = self.fitting.logged_model(&model);
             self.plan.changes.extend(changes);
@@ -263,7 +307,13 @@ impl Builder<'_> {
             });
         }
         for planned in self.plan.models.clone() {
-            self.count(Kind::RegisteredModels, &planned.name, planned.action, Some(planned.target_name), None);
+            self.count(
+                Kind::RegisteredModels,
+                &planned.name,
+                planned.action,
+                Some(planned.target_name),
+                None,
+            );
         }
         for model in &named.models {
             if self.is_skipped(&model.name) {
@@ -284,7 +334,13 @@ impl Builder<'_> {
                 true => continue,
             };
             let field = format!("alias {alias}");
-            self.limit(Kind::RegisteredModels, &model.name, &field, fault, Outcome::LeftOut);
+            self.limit(
+                Kind::RegisteredModels,
+                &model.name,
+                &field,
+                fault,
+                Outcome::LeftOut,
+            );
         }
     }
 
@@ -306,7 +362,11 @@ impl Builder<'_> {
                 continue;
             }
             let known = self.mapping.id(Kind::ModelVersions, &id);
-            let action = if known.is_some() { Action::Reuse } else { Action::Create };
+            let action = if known.is_some() {
+                Action::Reuse
+            } else {
+                Action::Create
+            };
             self.count(Kind::ModelVersions, &id, action, known, None);
             let context = contexts.of(&version);
             let fitted = self.fitting.model_version(&version, &context);
@@ -336,7 +396,10 @@ impl Builder<'_> {
             let known = self.mapping.id(kind, &dataset.dataset_id);
             let is_chosen = self.plan.chosen.kind(kind)
                 && (dataset.experiment_ids.is_empty() && self.plan.chosen.whole_experiment("")
-                    || dataset.experiment_ids.iter().any(|id| self.plan.chosen.whole_experiment(id)));
+                    || dataset
+                        .experiment_ids
+                        .iter()
+                        .any(|id| self.plan.chosen.whole_experiment(id)));
             let action = match (is_chosen, &known) {
                 (false, _) => Action::Skip,
                 (true, Some(_)) => Action::Reuse,
@@ -378,7 +441,14 @@ impl Builder<'_> {
         });
     }
 
-    fn count(&mut self, kind: Kind, id: &str, action: Action, target_id: Option<String>, name: Option<String>) {
+    fn count(
+        &mut self,
+        kind: Kind,
+        id: &str,
+        action: Action,
+        target_id: Option<String>,
+        name: Option<String>,
+    ) {
         self.plan.tallies.entry(kind).or_default().add(action);
         if self.options.list_objects || action == Action::Conflict {
             self.plan.items.push(Item {

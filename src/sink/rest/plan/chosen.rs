@@ -44,7 +44,9 @@ impl Chosen {
         };
         for experiment in archive.objects::<Experiment>() {
             let experiment = experiment?;
-            if only.experiments.matches(&experiment.name) || only.experiments.matches(&experiment.experiment_id) {
+            if only.experiments.matches(&experiment.name)
+                || only.experiments.matches(&experiment.experiment_id)
+            {
                 names.whole.insert(experiment.experiment_id);
             }
         }
@@ -57,7 +59,9 @@ impl Chosen {
         for version in archive.objects::<ModelVersion>() {
             let version = version?;
             if names.models.contains(&version.name) {
-                names.runs.extend(version.run_id.filter(|run_id| !run_id.is_empty()));
+                names
+                    .runs
+                    .extend(version.run_id.filter(|run_id| !run_id.is_empty()));
             }
         }
         if !names.runs.is_empty() {
@@ -92,7 +96,10 @@ impl Chosen {
     pub fn run(&self, experiment_id: &str, run_id: &str) -> bool {
         self.kind(Kind::Runs)
             && (self.whole_experiment(experiment_id)
-                || self.names.as_ref().is_some_and(|names| names.runs.contains(run_id)))
+                || self
+                    .names
+                    .as_ref()
+                    .is_some_and(|names| names.runs.contains(run_id)))
     }
 
     /// Whether a logged model is chosen.
@@ -100,12 +107,18 @@ impl Chosen {
         let source = model.source_run_id.as_deref().unwrap_or_default();
         self.kind(Kind::LoggedModels)
             && (self.whole_experiment(&model.experiment_id)
-                || self.names.as_ref().is_some_and(|names| names.runs.contains(source)))
+                || self
+                    .names
+                    .as_ref()
+                    .is_some_and(|names| names.runs.contains(source)))
     }
 
     /// Whether a registered model is chosen.
     pub fn model(&self, name: &str) -> bool {
-        let named = self.names.as_ref().is_none_or(|names| names.models.contains(name));
+        let named = self
+            .names
+            .as_ref()
+            .is_none_or(|names| names.models.contains(name));
         named && (self.kind(Kind::RegisteredModels) || self.kind(Kind::ModelVersions))
     }
 

@@ -41,7 +41,11 @@ pub(super) fn experiment_name(experiment: &Experiment, options: &ImportOptions) 
 
 /// The name that a registered model is to have in the target.
 pub(super) fn model_name(model: &RegisteredModel, options: &ImportOptions) -> String {
-    options.rename_models.get(&model.name).unwrap_or(&model.name).clone()
+    options
+        .rename_models
+        .get(&model.name)
+        .unwrap_or(&model.name)
+        .clone()
 }
 
 /// Whether an experiment is the default one and goes into the target's.
@@ -68,7 +72,9 @@ impl Decisions<'_> {
         let found = known.or_else(|| self.target.marked.get(id).cloned());
         let (action, target_id, target_name) = match found.and_then(|id| self.target.experiments.get(&id)) {
             Some(found) => (Action::Reuse, Some(found.id.clone()), found.name.clone()),
-            None if is_default(experiment, &name) && self.target.experiments.contains_key(DEFAULT_EXPERIMENT) => {
+            None if is_default(experiment, &name)
+                && self.target.experiments.contains_key(DEFAULT_EXPERIMENT) =>
+            {
                 let found = &self.target.experiments[DEFAULT_EXPERIMENT];
                 (Action::Merge, Some(found.id.clone()), found.name.clone())
             }

@@ -149,7 +149,11 @@ impl Plan {
 
     /// The plan as JSON.
     pub fn to_json(&self) -> Value {
-        let tallies: BTreeMap<_, _> = self.tallies.iter().map(|(kind, tally)| (kind.name(), tally)).collect();
+        let tallies: BTreeMap<_, _> = self
+            .tallies
+            .iter()
+            .map(|(kind, tally)| (kind.name(), tally))
+            .collect();
         json!({
             "target": self.target,
             "target_version": self.target_version,
@@ -185,10 +189,19 @@ impl Plan {
         text.push_str(&limits_text(&self.changes.counts(), self.changes.named()));
         for item in &self.items {
             let action = serde_json::to_value(item.action).unwrap_or_default();
-            let name = item.name.as_ref().map_or(String::new(), |name| format!(" `{name}`"));
-            let target = item.target_id.as_ref().map_or(String::new(), |id| format!(" -> {id}"));
+            let name = item
+                .name
+                .as_ref()
+                .map_or(String::new(), |name| format!(" `{name}`"));
+            let target = item
+                .target_id
+                .as_ref()
+                .map_or(String::new(), |id| format!(" -> {id}"));
             let action = action.as_str().unwrap_or_default();
-            text.push_str(&format!("  {action:<8} {} {}{name}{target}\n", item.kind, item.id));
+            text.push_str(&format!(
+                "  {action:<8} {} {}{name}{target}\n",
+                item.kind, item.id
+            ));
         }
         text
     }
@@ -209,9 +222,9 @@ pub(super) fn limits_text(counts: &[ChangeCount], named: &[Change]) -> String {
             count.reason,
             outcome.as_str().unwrap_or_default().replace('-', " ")
         ));
-        let examples = named
-            .iter()
-            .filter(|change| (change.kind, change.reason, change.outcome) == (count.kind, count.reason, count.outcome));
+        let examples = named.iter().filter(|change| {
+            (change.kind, change.reason, change.outcome) == (count.kind, count.reason, count.outcome)
+        });
         for change in examples.take(EXAMPLES) {
             text.push_str(&format!("  {} {}\n", change.id, change.field));
         }

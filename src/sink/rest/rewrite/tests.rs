@@ -26,19 +26,26 @@ fn run() -> Run {
         ..Run::default()
     };
     run.tags.insert(USER_TAG.to_owned(), "ana".into());
-    run.params.insert("p".to_owned(), "é".repeat(6_001).as_str().into());
+    run.params
+        .insert("p".to_owned(), "é".repeat(6_001).as_str().into());
     run
 }
 
 fn tag<'a>(texts: &'a Texts, key: &str) -> Option<&'a str> {
-    texts.iter().find(|(found, _)| found == key).map(|(_, value)| value.as_str())
+    texts
+        .iter()
+        .find(|(found, _)| found == key)
+        .map(|(_, value)| value.as_str())
 }
 
 #[test]
 fn long_values_are_cut_or_left_out_and_always_reported() {
     let fitted = fitting(LongValues::Truncate).run(&run()).unwrap();
     assert_eq!(fitted.params[0].1.chars().count(), 6_000);
-    assert_eq!((fitted.changes[0].reason, fitted.changes[0].outcome), (TOO_LONG, Outcome::Truncated));
+    assert_eq!(
+        (fitted.changes[0].reason, fitted.changes[0].outcome),
+        (TOO_LONG, Outcome::Truncated)
+    );
     let fitted = fitting(LongValues::Skip).run(&run()).unwrap();
     assert!(fitted.params.is_empty());
     assert_eq!(fitted.changes[0].outcome, Outcome::LeftOut);
@@ -48,11 +55,17 @@ fn long_values_are_cut_or_left_out_and_always_reported() {
 fn a_run_carries_its_mark_and_keeps_its_user_unless_told() {
     let fitted = fitting(LongValues::Skip).run(&run()).unwrap();
     assert_eq!(tag(&fitted.tags, mark::KEY), Some("o/runs/r"));
-    assert_eq!((tag(&fitted.tags, USER_TAG), fitted.user_id.as_deref()), (Some("ana"), Some("ana")));
+    assert_eq!(
+        (tag(&fitted.tags, USER_TAG), fitted.user_id.as_deref()),
+        (Some("ana"), Some("ana"))
+    );
     let mut other = fitting(LongValues::Skip);
     other.user = Some("ben".to_owned());
     let fitted = other.run(&run()).unwrap();
-    assert_eq!((tag(&fitted.tags, USER_TAG), fitted.user_id.as_deref()), (Some("ben"), Some("ben")));
+    assert_eq!(
+        (tag(&fitted.tags, USER_TAG), fitted.user_id.as_deref()),
+        (Some("ben"), Some("ben"))
+    );
 }
 
 #[test]
@@ -81,5 +94,10 @@ fn names_that_differ_and_keys_and_bytes_that_do_not_fit_are_reported() {
     databricks.is_databricks = true;
     let fitted = databricks.run(&run).unwrap();
     assert_eq!(tag(&fitted.tags, USER_TAG), None);
-    assert!(fitted.changes.iter().any(|change| change.reason == "refused-by-databricks"));
+    assert!(
+        fitted
+            .changes
+            .iter()
+            .any(|change| change.reason == "refused-by-databricks")
+    );
 }
