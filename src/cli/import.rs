@@ -177,20 +177,34 @@ pub(super) fn verify_target(prepared: &Prepared, uri: &str, json: bool) -> Resul
     let count = prepared.verify(uri, &progress, &mut |difference| match json {
         true => writeln!(out, "{}", json_text(&difference)),
         false => {
-            let side = |value: &Option<serde_json::Value>| value.as_ref().map_or(String::new(), ToString::to_string);
+            let side =
+                |value: &Option<serde_json::Value>| value.as_ref().map_or(String::new(), ToString::to_string);
             let points = difference.points.as_ref().map_or(String::new(), |points| {
-                format!(" {} points more, {} less, {} other", points.added, points.removed, points.changed)
+                format!(
+                    " {} points more, {} less, {} other",
+                    points.added, points.removed, points.changed
+                )
             });
             let (kind, id, key) = (&difference.kind, &difference.id, difference.key_text());
             let change = difference.change.as_str();
             let (before, after) = (side(&difference.before), side(&difference.after));
-            writeln!(out, "{change}\t{}\t{}\t{}\t{before}\t{after}{points}", plain(kind), plain(id), plain(&key))
+            writeln!(
+                out,
+                "{change}\t{}\t{}\t{}\t{before}\t{after}{points}",
+                plain(kind),
+                plain(id),
+                plain(&key)
+            )
         }
     });
     progress.done();
     let count = count?;
     if !json {
-        let verdict = if count == 0 { "the target holds what the archive says".to_owned() } else { format!("{count} differences") };
+        let verdict = if count == 0 {
+            "the target holds what the archive says".to_owned()
+        } else {
+            format!("{count} differences")
+        };
         writeln!(out, "{verdict}")?;
     }
     out.flush()?;
@@ -199,7 +213,9 @@ pub(super) fn verify_target(prepared: &Prepared, uri: &str, json: bool) -> Resul
 
 /// A text without what would break a line or colour a terminal.
 fn plain(text: &str) -> String {
-    text.chars().map(|next| if next.is_control() { ' ' } else { next }).collect()
+    text.chars()
+        .map(|next| if next.is_control() { ' ' } else { next })
+        .collect()
 }
 
 fn on_interrupt() {

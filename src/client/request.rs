@@ -222,7 +222,10 @@ impl<'c> Request<'c> {
     }
 
     /// One try: any answer that is a success.
-    #[expect(clippy::result_large_err, reason = "one refusal a request costs nothing beside the request")]
+    #[expect(
+        clippy::result_large_err,
+        reason = "one refusal a request costs nothing beside the request"
+    )]
     pub(super) fn try_once(&self) -> Result<http::Response<ureq::Body>, Refusal> {
         let client = self.client;
         client.shared.rate.wait();

@@ -29,7 +29,10 @@ pub fn request(spans: Vec<Value>) -> Value {
 pub fn span(span: &Span) -> Option<Value> {
     let trace_id = otel_trace_id(&span.trace_id)?;
     let is_plain = span.extra.is_empty() && is_hex(&span.span_id, 16);
-    let has_message = span.status_message.as_deref().is_some_and(|message| !message.is_empty());
+    let has_message = span
+        .status_message
+        .as_deref()
+        .is_some_and(|message| !message.is_empty());
     if !is_plain || (has_message && span.status_code.as_deref() != Some("ERROR")) {
         return None;
     }
@@ -37,7 +40,11 @@ pub fn span(span: &Span) -> Option<Value> {
     if span.attributes.get(REQUEST_ID).and_then(Value::as_str) != Some(own_id.as_str()) {
         return None;
     }
-    let attributes: Option<Vec<_>> = span.attributes.iter().map(|(key, text)| attribute(key, text)).collect();
+    let attributes: Option<Vec<_>> = span
+        .attributes
+        .iter()
+        .map(|(key, text)| attribute(key, text))
+        .collect();
     let events: Option<Vec<_>> = span.events.iter().map(event).collect();
     let links: Option<Vec<_>> = span.links.iter().map(link).collect();
     let mut value = json!({
@@ -97,7 +104,11 @@ fn attribute(key: &str, text: &Value) -> Option<Value> {
 }
 
 fn event(event: &SpanEvent) -> Option<Value> {
-    let attributes: Option<Vec<_>> = event.attributes.iter().map(|(key, value)| typed(key, value)).collect();
+    let attributes: Option<Vec<_>> = event
+        .attributes
+        .iter()
+        .map(|(key, value)| typed(key, value))
+        .collect();
     event.extra.is_empty().then_some(())?;
     Some(json!({
         "name": event.name,
@@ -108,7 +119,11 @@ fn event(event: &SpanEvent) -> Option<Value> {
 
 fn link(link: &SpanLink) -> Option<Value> {
     let trace_id = link.trace_id.strip_prefix("tr-").unwrap_or(&link.trace_id);
-    let attributes: Option<Vec<_>> = link.attributes.iter().map(|(key, value)| typed(key, value)).collect();
+    let attributes: Option<Vec<_>> = link
+        .attributes
+        .iter()
+        .map(|(key, value)| typed(key, value))
+        .collect();
     (link.extra.is_empty() && is_hex(trace_id, 32) && is_hex(&link.span_id, 16)).then_some(())?;
     Some(json!({"traceId": trace_id, "spanId": link.span_id, "attributes": attributes?}))
 }
@@ -122,7 +137,8 @@ fn typed(key: &str, value: &Value) -> Option<Value> {
 fn unescaped(value: &Value) -> Option<Value> {
     let has_marker = |value: &Value| {
         value.as_object().is_some_and(|map| {
-            map.keys().any(|key| matches!(key.as_str(), "$int" | "$float" | "$bytes" | "$blob"))
+            map.keys()
+                .any(|key| matches!(key.as_str(), "$int" | "$float" | "$bytes" | "$blob"))
         })
     };
     (!holds(value, &has_marker)).then(|| unescape(value.clone()))
@@ -197,11 +213,19 @@ fn file_span(span: &Span) -> Value {
         value.insert("kind".to_owned(), kind.as_str().into());
     }
     let message = span.status_message.as_deref().unwrap_or_default();
-    value.insert("status".to_owned(), json!({"code": status_code(span), "message": message}));
-    let attributes = span.attributes.iter().map(|(key, value)| (key.clone(), unescape(value.clone())));
+    value.insert(
+        "status".to_owned(),
+        json!({"code": status_code(span), "message": message}),
+    );
+    let attributes = span
+        .attributes
+        .iter()
+        .map(|(key, value)| (key.clone(), unescape(value.clone())));
     value.insert("attributes".to_owned(), Value::Object(attributes.collect()));
     let plain = |attributes: &std::collections::BTreeMap<String, Value>| {
-        let attributes = attributes.iter().map(|(key, value)| (key.clone(), unescape(value.clone())));
+        let attributes = attributes
+            .iter()
+            .map(|(key, value)| (key.clone(), unescape(value.clone())));
         Value::Object(attributes.collect())
     };
     let events = span.events.iter().map(|event| {
@@ -270,7 +294,10 @@ mod tests {
     #[test]
     fn attributes_go_so_that_their_text_comes_back() {
         for (text, expected) in [
-            (r#"{"b": 1, "a": 2.0}"#, json!({"stringValue": r#"{"b": 1, "a": 2.0}"#})),
+            (
+                r#"{"b": 1, "a": 2.0}"#,
+                json!({"stringValue": r#"{"b": 1, "a": 2.0}"#}),
+            ),
             (r#""CHAIN""#, json!({"stringValue": r#""CHAIN""#})),
             ("5", json!({"intValue": "5"})),
             ("1.5", json!({"doubleValue": 1.5})),
@@ -278,7 +305,11 @@ mod tests {
             ("null", json!({})),
         ] {
             let sent = span(&one(&[("k", text)])).unwrap();
-            assert_eq!(sent["attributes"][0], json!({"key": "k", "value": expected}), "{text}");
+            assert_eq!(
+                sent["attributes"][0],
+                json!({"key": "k", "value": expected}),
+                "{text}"
+            );
         }
         for lossy in ["1.50", "NaN", "007", "not JSON", "123456789012345678901234567890"] {
             assert_eq!(span(&one(&[("k", lossy)])), None, "{lossy}");
@@ -293,7 +324,10 @@ mod tests {
         let file: Value = serde_json::from_slice(&span_file(&[open])).unwrap();
         assert_eq!(file["spans"][0]["end_time_unix_nano"], Value::Null);
         assert_eq!(file["spans"][0]["span_id"], "AAAAAAAAAAA=");
-        assert_eq!(time_text(1_670_836_055_960).as_deref(), Some("2022-12-12T09:07:35.960Z"));
+        assert_eq!(
+            time_text(1_670_836_055_960).as_deref(),
+            Some("2022-12-12T09:07:35.960Z")
+        );
         assert_eq!(duration_text(-1_234), "-1.234s");
     }
 }

@@ -154,7 +154,9 @@ impl TargetState {
         for number in 1.. {
             let name = numbered(name, number);
             if let Entry::Vacant(place) = self.models.entry(name) {
-                let Some(model) = api.model(place.key())? else { break };
+                let Some(model) = api.model(place.key())? else {
+                    break;
+                };
                 place.insert(model);
             }
             if !rename {

@@ -23,18 +23,23 @@ impl Apply<'_> {
         if !self.target.has(Feature::EvaluationDatasets) || self.archive.manifest().count(KIND) == 0 {
             return Ok(());
         }
-        self.monitor.begin("evaluation datasets", Some(self.archive.manifest().count(KIND)));
+        self.monitor
+            .begin("evaluation datasets", Some(self.archive.manifest().count(KIND)));
         let mut records = self.archive.objects::<DatasetRecord>().peekable();
         for dataset in self.archive.objects::<EvaluationDataset>() {
             let dataset: EvaluationDataset = dataset?;
             let mut own = || {
                 let next = records.next_if(|record| {
-                    record.as_ref().is_ok_and(|record| record.dataset_id == dataset.dataset_id)
+                    record
+                        .as_ref()
+                        .is_ok_and(|record| record.dataset_id == dataset.dataset_id)
                 });
                 next.and_then(Result::ok)
             };
             if self.is_chosen(&dataset) {
-                self.attempt(KIND, &dataset.dataset_id, || self.evaluation_dataset(&dataset, &mut own));
+                self.attempt(KIND, &dataset.dataset_id, || {
+                    self.evaluation_dataset(&dataset, &mut own)
+                });
             }
             while own().is_some() {}
             self.monitor.advance(1);
@@ -94,7 +99,13 @@ impl Apply<'_> {
         Ok(self.ledger.done(KIND, id, digest)?)
     }
 
-    fn add_record(&self, new_id: &str, record: &DatasetRecord, call: &mut Vec<Value>, size_bytes: &mut usize) -> Result<()> {
+    fn add_record(
+        &self,
+        new_id: &str,
+        record: &DatasetRecord,
+        call: &mut Vec<Value>,
+        size_bytes: &mut usize,
+    ) -> Result<()> {
         let mut value = Map::new();
         let parts = [
             ("inputs", &record.inputs),
@@ -122,7 +133,9 @@ impl Apply<'_> {
 
     fn create_evaluation_dataset(&self, dataset: &EvaluationDataset) -> Result<String> {
         let id = &dataset.dataset_id;
-        let (mut tags, changes) = self.fitting.other(KIND, id, "tag", &dataset.tags, self.fitting.limits.model_tag);
+        let (mut tags, changes) =
+            self.fitting
+                .other(KIND, id, "tag", &dataset.tags, self.fitting.limits.model_tag);
         super::lock(&self.report).changes.extend(changes);
         let mark = self.fitting.mark(KIND, id);
         tags.push(mark.clone());
@@ -139,7 +152,9 @@ impl Apply<'_> {
         self.ledger.intend(KIND, &[id])?;
         let find = || -> Result<Option<String>, ClientError> {
             let found = self.api.datasets(&dataset.name)?;
-            let ours = found.into_iter().find(|found| found.tags.get(mark::KEY) == Some(&mark.1));
+            let ours = found
+                .into_iter()
+                .find(|found| found.tags.get(mark::KEY) == Some(&mark.1));
             Ok(ours.map(|found| found.id))
         };
         let create = || self.api.create_dataset(&dataset.name, &experiments, &tags);
@@ -159,13 +174,18 @@ impl Apply<'_> {
 
     /// Adds the versions of scorers that are not there, in the order of their numbers.
     pub(super) fn scorers(&self) -> Result<()> {
-        if !self.target.has(Feature::EvaluationDatasets) || self.archive.manifest().count(Kind::Scorers) == 0 {
+        if !self.target.has(Feature::EvaluationDatasets) || self.archive.manifest().count(Kind::Scorers) == 0
+        {
             return Ok(());
         }
         for scorer in self.archive.objects::<Scorer>() {
             let scorer: Scorer = scorer?;
             let id = Object::id(&scorer);
-            if !self.plan.chosen.in_experiment(Kind::Scorers, &scorer.experiment_id) {
+            if !self
+                .plan
+                .chosen
+                .in_experiment(Kind::Scorers, &scorer.experiment_id)
+            {
                 continue;
             }
             if self.ledger.get(Kind::Scorers, &id).is_some() {

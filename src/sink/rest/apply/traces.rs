@@ -48,7 +48,8 @@ impl Apply<'_> {
         if !self.has_traces() {
             return Ok(());
         }
-        self.monitor.begin("traces", Some(self.archive.manifest().count(KIND)));
+        self.monitor
+            .begin("traces", Some(self.archive.manifest().count(KIND)));
         let mut spans = Owned::spans(self.archive)?;
         let mut files = Owned::trace_artifacts(self.archive)?;
         let feed = |send: &mut dyn FnMut(Job) -> bool| -> Result<()> {
@@ -98,11 +99,20 @@ impl Apply<'_> {
         let answer = self.api.create_trace(&self.trace_info(trace, &experiment_id))?;
         self.ledger.made(KIND, id, id, known.is_none())?;
         let info = &answer["trace"]["trace_info"];
-        let location = info["tags"]["mlflow.artifactLocation"].as_str().unwrap_or_default();
+        let location = info["tags"]["mlflow.artifactLocation"]
+            .as_str()
+            .unwrap_or_default();
         self.spans(job, &experiment_id, location)?;
         self.trace_files(job, location)?;
         self.links(trace)?;
-        self.count(if known.is_none() { Done::Created } else { Done::Completed }, KIND);
+        self.count(
+            if known.is_none() {
+                Done::Created
+            } else {
+                Done::Completed
+            },
+            KIND,
+        );
         // Assessments come last; without any, this is all.
         if trace.assessments.is_empty() {
             self.ledger.done(KIND, id, job.digest)?;
@@ -118,7 +128,9 @@ impl Apply<'_> {
         if is_new.is_some_and(|experiment| experiment.is_fresh) {
             return Ok(true);
         }
-        let Some(found) = self.api.trace(&trace.trace_id)? else { return Ok(true) };
+        let Some(found) = self.api.trace(&trace.trace_id)? else {
+            return Ok(true);
+        };
         let expected = self.fitting.mark(KIND, &trace.trace_id).1;
         let info = &found["trace"]["trace_info"];
         let is_ours = info["tags"][mark::KEY].as_str() == Some(expected.as_str());
@@ -130,9 +142,13 @@ impl Apply<'_> {
 
     fn trace_info(&self, trace: &Trace, experiment_id: &str) -> Value {
         let limit = self.fitting.limits.trace_text;
-        let (tags, changes) = self.fitting.other(KIND, &trace.trace_id, "tag", &trace.tags, limit);
+        let (tags, changes) = self
+            .fitting
+            .other(KIND, &trace.trace_id, "tag", &trace.tags, limit);
         super::lock(&self.report).changes.extend(changes);
-        let (metadata, changes) = self.fitting.other(KIND, &trace.trace_id, "metadata", &trace.trace_metadata, limit);
+        let (metadata, changes) =
+            self.fitting
+                .other(KIND, &trace.trace_id, "metadata", &trace.trace_metadata, limit);
         super::lock(&self.report).changes.extend(changes);
         let mut tags: Map<String, Value> = tags
             .into_iter()
@@ -163,7 +179,10 @@ impl Apply<'_> {
             ("request_preview", trace.request_preview.clone()),
             ("response_preview", trace.response_preview.clone()),
             ("request_time", trace.request_time.and_then(otlp::time_text)),
-            ("execution_duration", trace.execution_duration.map(otlp::duration_text)),
+            (
+                "execution_duration",
+                trace.execution_duration.map(otlp::duration_text),
+            ),
         ];
         for (field, value) in optional {
             if let Some(value) = value {
@@ -200,7 +219,8 @@ impl Apply<'_> {
             let mut size_bytes = 0;
             for (span, line) in sent.into_iter().zip(&job.spans) {
                 if size_bytes > 0 && size_bytes + line.len() > CALL_BYTES {
-                    self.api.send_spans(experiment_id, &otlp::request(std::mem::take(&mut call)))?;
+                    self.api
+                        .send_spans(experiment_id, &otlp::request(std::mem::take(&mut call)))?;
                     size_bytes = 0;
                 }
                 size_bytes += line.len();
@@ -263,7 +283,12 @@ impl Apply<'_> {
             });
             match found {
                 Some(found) if self.target.has(Feature::PromptLinks) => prompts.push(found),
-                _ => self.left_out(KIND, id, format!("linked prompt {prompt}"), "version-not-in-target"),
+                _ => self.left_out(
+                    KIND,
+                    id,
+                    format!("linked prompt {prompt}"),
+                    "version-not-in-target",
+                ),
             }
         }
         if !prompts.is_empty() {
@@ -308,7 +333,11 @@ impl Apply<'_> {
             let mut later = Vec::new();
             for assessment in left {
                 let waits = assessment.overrides.as_ref().is_some_and(|overridden| {
-                    !there.contains(overridden) && trace.assessments.iter().any(|other| other.assessment_id == *overridden)
+                    !there.contains(overridden)
+                        && trace
+                            .assessments
+                            .iter()
+                            .any(|other| other.assessment_id == *overridden)
                 });
                 if waits {
                     later.push(assessment);
@@ -332,7 +361,9 @@ impl Apply<'_> {
         })?;
         let assessments = found["trace"]["trace_info"]["assessments"].as_array().cloned();
         let ids = assessments.into_iter().flatten();
-        Ok(ids.filter_map(|one| one["assessment_id"].as_str().map(str::to_owned)).collect())
+        Ok(ids
+            .filter_map(|one| one["assessment_id"].as_str().map(str::to_owned))
+            .collect())
     }
 
     fn assessment(&self, trace_id: &str, assessment: &Assessment) -> Value {
@@ -354,10 +385,25 @@ impl Apply<'_> {
         let plain = |value: &Value| crate::model::free_json::unescape(value.clone());
         let optional = [
             ("span_id", assessment.span_id.as_deref().map(Value::from)),
-            ("create_time", assessment.create_time.and_then(otlp::time_text).map(Value::from)),
-            ("last_update_time", assessment.last_update_time.and_then(otlp::time_text).map(Value::from)),
+            (
+                "create_time",
+                assessment.create_time.and_then(otlp::time_text).map(Value::from),
+            ),
+            (
+                "last_update_time",
+                assessment
+                    .last_update_time
+                    .and_then(otlp::time_text)
+                    .map(Value::from),
+            ),
             ("feedback", assessment.feedback.as_ref().map(plain)),
-            ("expectation", assessment.expectation.as_ref().map(|value| expectation(plain(value)))),
+            (
+                "expectation",
+                assessment
+                    .expectation
+                    .as_ref()
+                    .map(|value| expectation(plain(value))),
+            ),
             ("issue", assessment.issue.as_ref().map(plain)),
             ("rationale", assessment.rationale.as_deref().map(Value::from)),
             ("overrides", assessment.overrides.as_deref().map(Value::from)),
@@ -369,7 +415,12 @@ impl Apply<'_> {
             }
         }
         if exceeds(&assessment.assessment_name, 250) {
-            self.left_out(KIND, trace_id, format!("assessment {}", assessment.assessment_id), "name-too-long");
+            self.left_out(
+                KIND,
+                trace_id,
+                format!("assessment {}", assessment.assessment_id),
+                "name-too-long",
+            );
         }
         value
     }

@@ -64,7 +64,9 @@ impl Expected<'_, '_, '_> {
     fn experiments(&mut self) -> Result<()> {
         for experiment in self.context.archive.objects::<Experiment>() {
             let mut experiment: Experiment = experiment?;
-            let Some(planned) = self.context.plan.experiment(&experiment.experiment_id) else { continue };
+            let Some(planned) = self.context.plan.experiment(&experiment.experiment_id) else {
+                continue;
+            };
             let fitted = self.context.fitting.experiment(&experiment);
             let (tags, _) = fitted.map_err(exim(Kind::Experiments, &planned.id))?;
             experiment.tags = texts(tags);
@@ -94,7 +96,9 @@ impl Expected<'_, '_, '_> {
             let has_models = self.context.target.has(Feature::LoggedModels);
             let is_there = |model: &String| has_models && mapping.id(Kind::LoggedModels, model).is_some();
             run.inputs.model_inputs.retain(|input| is_there(&input.model_id));
-            run.outputs.model_outputs.retain(|output| is_there(&output.model_id));
+            run.outputs
+                .model_outputs
+                .retain(|output| is_there(&output.model_id));
             if !self.context.target.has(Feature::DatasetInputs) {
                 run.inputs.dataset_inputs.clear();
             }
@@ -110,12 +114,21 @@ impl Expected<'_, '_, '_> {
         let mut lines = self.context.archive.lines(Kind::Metrics);
         while let Some(line) = lines.next_line()? {
             let slice: MetricSlice = super::found::parse(self.context.archive, &line)?;
-            let is_next = series.as_ref().is_none_or(|(run, key, ..)| *run != slice.run_id || *key != slice.key);
+            let is_next = series
+                .as_ref()
+                .is_none_or(|(run, key, ..)| *run != slice.run_id || *key != slice.key);
             if is_next {
                 self.finish_series(series.take())?;
-                series = Some((slice.run_id.clone(), slice.key.clone(), self.writer.point_series(), None));
+                series = Some((
+                    slice.run_id.clone(),
+                    slice.key.clone(),
+                    self.writer.point_series(),
+                    None,
+                ));
             }
-            let Some((_, key, points, last)) = &mut series else { continue };
+            let Some((_, key, points, last)) = &mut series else {
+                continue;
+            };
             if self.context.fitting.limits.key_fault(key).is_some() {
                 continue;
             }
@@ -126,7 +139,9 @@ impl Expected<'_, '_, '_> {
                     ..point
                 };
                 if last.as_ref() != Some(&point) {
-                    points.push(point.clone()).map_err(crate::archive::ArchiveError::io("write", "points"))?;
+                    points
+                        .push(point.clone())
+                        .map_err(crate::archive::ArchiveError::io("write", "points"))?;
                     *last = Some(point);
                 }
             }
@@ -138,9 +153,13 @@ impl Expected<'_, '_, '_> {
         &mut self,
         series: Option<(String, String, crate::archive::PointSeries, Option<Point>)>,
     ) -> Result<()> {
-        let Some((run_id, key, points, _)) = series else { return Ok(()) };
+        let Some((run_id, key, points, _)) = series else {
+            return Ok(());
+        };
         match self.owners.get(&(OwnerKind::Run, run_id.clone())) {
-            Some(owner) if !points.is_empty() => Ok(self.writer.write_metric(owner, &run_id, &key, points)?),
+            Some(owner) if !points.is_empty() => {
+                Ok(self.writer.write_metric(owner, &run_id, &key, points)?)
+            }
             _ => Ok(()),
         }
     }
@@ -155,9 +174,12 @@ impl Expected<'_, '_, '_> {
             let (tags, params, _) = self.context.fitting.logged_model(&model);
             (model.tags, model.params) = (texts(tags), texts(params));
             let mapping = self.context.mapping;
-            model.source_run_id = model.source_run_id.filter(|run| mapping.id(Kind::Runs, run).is_some());
+            model.source_run_id = model
+                .source_run_id
+                .filter(|run| mapping.id(Kind::Runs, run).is_some());
             plain_logged_model(&mut model);
-            self.owners.insert((OwnerKind::LoggedModel, model.model_id.clone()), model.sort_key());
+            self.owners
+                .insert((OwnerKind::LoggedModel, model.model_id.clone()), model.sort_key());
             self.write(&model)?;
         }
         Ok(())
@@ -176,10 +198,15 @@ impl Expected<'_, '_, '_> {
             let series = series.or_insert_with(|| self.writer.point_series());
             for point in slice.points() {
                 let link = point.link.clone().unwrap_or_default();
-                let is_there = link.run_id.as_ref().is_some_and(|run| self.context.mapping.id(Kind::Runs, run).is_some());
+                let is_there = link
+                    .run_id
+                    .as_ref()
+                    .is_some_and(|run| self.context.mapping.id(Kind::Runs, run).is_some());
                 if is_there && point.timestamp >= 0 {
                     let point = model_point(point, *link);
-                    series.push(point).map_err(crate::archive::ArchiveError::io("write", "points"))?;
+                    series
+                        .push(point)
+                        .map_err(crate::archive::ArchiveError::io("write", "points"))?;
                 }
             }
         }
@@ -216,7 +243,9 @@ impl Expected<'_, '_, '_> {
                 .filter(|(alias, version)| {
                     has_aliases
                         && takes_alias(alias)
-                        && mapping.id(Kind::ModelVersions, &format!("{}/{version}", model.name)).is_some()
+                        && mapping
+                            .id(Kind::ModelVersions, &format!("{}/{version}", model.name))
+                            .is_some()
                 })
                 .collect();
             super::found::plain_registered_model(&mut model);
@@ -234,7 +263,12 @@ impl Expected<'_, '_, '_> {
         Ok(())
     }
 
-    fn version(&self, mut version: ModelVersion, is_prompt: bool, contexts: &VersionContexts) -> Result<Option<ModelVersion>> {
+    fn version(
+        &self,
+        mut version: ModelVersion,
+        is_prompt: bool,
+        contexts: &VersionContexts,
+    ) -> Result<Option<ModelVersion>> {
         if version.current_stage.as_deref() == Some(DELETED_STAGE) {
             return Ok(None);
         }
@@ -256,7 +290,9 @@ impl Expected<'_, '_, '_> {
             if source.fault.is_some() {
                 return Ok(None);
             }
-            let run_id = source.run_id.map(|run| self.context.reverse.or_same(Kind::Runs, &run));
+            let run_id = source
+                .run_id
+                .map(|run| self.context.reverse.or_same(Kind::Runs, &run));
             (version.source, version.run_id) = (Some(source.uri), run_id);
         }
         super::found::plain_version(&mut version);
@@ -267,13 +303,23 @@ impl Expected<'_, '_, '_> {
         let mapping = self.context.mapping;
         for trace in self.context.archive.objects::<Trace>() {
             let mut trace: Trace = trace?;
-            if !self.context.plan.chosen.in_experiment(Kind::Traces, &trace.experiment_id) {
+            if !self
+                .context
+                .plan
+                .chosen
+                .in_experiment(Kind::Traces, &trace.experiment_id)
+            {
                 continue;
             }
             plain_trace(&mut trace);
-            trace.linked_runs.retain(|run| mapping.id(Kind::Runs, run).is_some());
-            trace.linked_prompts.retain(|prompt| mapping.id(Kind::ModelVersions, prompt).is_some());
-            self.owners.insert((OwnerKind::Trace, trace.trace_id.clone()), trace.sort_key());
+            trace
+                .linked_runs
+                .retain(|run| mapping.id(Kind::Runs, run).is_some());
+            trace
+                .linked_prompts
+                .retain(|prompt| mapping.id(Kind::ModelVersions, prompt).is_some());
+            self.owners
+                .insert((OwnerKind::Trace, trace.trace_id.clone()), trace.sort_key());
             self.write(&trace)?;
         }
         super::found::spans(self.context.archive, self.writer, &self.owners)
@@ -283,21 +329,36 @@ impl Expected<'_, '_, '_> {
         let archive = self.context.archive;
         for dataset in archive.objects::<EvaluationDataset>() {
             let mut dataset: EvaluationDataset = dataset?;
-            if self.context.mapping.id(Kind::EvaluationDatasets, &dataset.dataset_id).is_some() {
+            if self
+                .context
+                .mapping
+                .id(Kind::EvaluationDatasets, &dataset.dataset_id)
+                .is_some()
+            {
                 super::found::plain_dataset(&mut dataset);
                 self.write(&dataset)?;
             }
         }
         for record in archive.objects::<DatasetRecord>() {
             let mut record: DatasetRecord = record?;
-            if self.context.mapping.id(Kind::EvaluationDatasets, &record.dataset_id).is_some() {
+            if self
+                .context
+                .mapping
+                .id(Kind::EvaluationDatasets, &record.dataset_id)
+                .is_some()
+            {
                 super::found::plain_record(&mut record);
                 self.write(&record)?;
             }
         }
         for scorer in archive.objects::<Scorer>() {
             let mut scorer: Scorer = scorer?;
-            if self.context.plan.chosen.in_experiment(Kind::Scorers, &scorer.experiment_id) {
+            if self
+                .context
+                .plan
+                .chosen
+                .in_experiment(Kind::Scorers, &scorer.experiment_id)
+            {
                 super::found::plain_scorer(&mut scorer);
                 self.write(&scorer)?;
             }
@@ -310,7 +371,13 @@ impl Expected<'_, '_, '_> {
         let mut number = 0;
         while let Some(line) = lines.next_line()? {
             let list: ArtifactList = super::found::parse(self.context.archive, &line)?;
-            let Some(owner) = self.owners.get(&(list.owner_kind, list.owner_id.clone())).cloned() else { continue };
+            let Some(owner) = self
+                .owners
+                .get(&(list.owner_kind, list.owner_id.clone()))
+                .cloned()
+            else {
+                continue;
+            };
             for mut file in list.files {
                 if artifacts::fault(&file).is_some() {
                     continue;
@@ -324,7 +391,8 @@ impl Expected<'_, '_, '_> {
                 };
                 let key = artifact_key(list.owner_kind, &owner, 0).text(&one.files[0].path);
                 let line = canonical(&to_value(&one));
-                self.writer.write_line(Kind::Artifacts, key, &one.owner_id, &line)?;
+                self.writer
+                    .write_line(Kind::Artifacts, key, &one.owner_id, &line)?;
             }
         }
         Ok(())
@@ -336,9 +404,12 @@ impl Expected<'_, '_, '_> {
             && owner != OwnerKind::Trace
             && mlmodel::is_mlmodel(&file.path)
             && file.size_bytes.is_some_and(|size| size <= mlmodel::LARGEST_BYTES);
-        let Some(digest) = file.sha256.filter(|_| is_looked_at) else { return Ok(()) };
+        let Some(digest) = file.sha256.filter(|_| is_looked_at) else {
+            return Ok(());
+        };
         let bytes = artifacts::read(self.context.archive, &digest)?;
-        let new_id = |key: &str, word: &str| mlmodel::new_id(key, word, |kind, id| self.context.mapping.id(kind, id));
+        let new_id =
+            |key: &str, word: &str| mlmodel::new_id(key, word, |kind, id| self.context.mapping.id(kind, id));
         if let Some(bytes) = mlmodel::rewrite(&bytes, new_id) {
             file.size_bytes = Some(bytes.len() as u64);
             file.sha256 = Some(Digest(Sha256::digest(&bytes).into()));
@@ -349,7 +420,11 @@ impl Expected<'_, '_, '_> {
 
 /// A point of a logged model as SQL stores keep it: they have no NaN there.
 pub(super) fn model_point(point: Point, link: PointLink) -> Point {
-    let value = if point.value.0.is_nan() { Double(0.0) } else { stored(point.value) };
+    let value = if point.value.0.is_nan() {
+        Double(0.0)
+    } else {
+        stored(point.value)
+    };
     let link = PointLink {
         model_id: None,
         ..link
@@ -371,7 +446,10 @@ impl Places for Expected<'_, '_, '_> {
     }
 
     fn version(&self, name: &str, version: &str) -> Option<(String, String)> {
-        let number = self.context.mapping.id(Kind::ModelVersions, &format!("{name}/{version}"))?;
+        let number = self
+            .context
+            .mapping
+            .id(Kind::ModelVersions, &format!("{name}/{version}"))?;
         Some((self.context.mapping.id(Kind::RegisteredModels, name)?, number))
     }
 

@@ -4,9 +4,9 @@ use super::Context;
 use super::expected::{model_point, sorted};
 use super::sides::{artifact_key, plain_logged_model, plain_run, plain_trace, stored};
 use crate::archive::{Archive, ArchiveError, ArchiveWriter, Line, parse_line};
+use crate::format::line::Object as _;
 use crate::format::line::{canonical, to_value};
 use crate::format::{Kind, SortKey};
-use crate::format::line::Object as _;
 use crate::model::*;
 use crate::sink::rest::rewrite::PARENT_TAG;
 use crate::sink::rest::{Result, mark};
@@ -49,7 +49,9 @@ impl Found<'_, '_, '_> {
     fn experiments(&mut self) -> Result<()> {
         for experiment in self.actual.objects::<Experiment>() {
             let mut experiment: Experiment = experiment?;
-            let Some(id) = self.old(Kind::Experiments, &experiment.experiment_id) else { continue };
+            let Some(id) = self.old(Kind::Experiments, &experiment.experiment_id) else {
+                continue;
+            };
             experiment.experiment_id = id;
             experiment.tags.remove(mark::KEY);
             plain_experiment(&mut experiment);
@@ -63,11 +65,15 @@ impl Found<'_, '_, '_> {
         for run in self.actual.objects::<Run>() {
             let mut run: Run = run?;
             let new_id = run.info.run_id.clone();
-            let Some(id) = reverse.get(Kind::Runs, &new_id) else { continue };
+            let Some(id) = reverse.get(Kind::Runs, &new_id) else {
+                continue;
+            };
             run.info.run_id.clone_from(&id);
             run.info.experiment_id = reverse.or_same(Kind::Experiments, &run.info.experiment_id);
             run.tags.remove(mark::KEY);
-            rename(&mut run.tags, PARENT_TAG, |parent| reverse.or_same(Kind::Runs, parent));
+            rename(&mut run.tags, PARENT_TAG, |parent| {
+                reverse.or_same(Kind::Runs, parent)
+            });
             for input in &mut run.inputs.model_inputs {
                 input.model_id = reverse.or_same(Kind::LoggedModels, &input.model_id);
             }
@@ -88,13 +94,16 @@ impl Found<'_, '_, '_> {
         for model in self.actual.objects::<LoggedModel>() {
             let mut model: LoggedModel = model?;
             let new_id = model.model_id.clone();
-            let Some(id) = reverse.get(Kind::LoggedModels, &new_id) else { continue };
+            let Some(id) = reverse.get(Kind::LoggedModels, &new_id) else {
+                continue;
+            };
             model.model_id.clone_from(&id);
             model.experiment_id = reverse.or_same(Kind::Experiments, &model.experiment_id);
             model.source_run_id = model.source_run_id.map(|run| reverse.or_same(Kind::Runs, &run));
             model.tags.remove(mark::KEY);
             plain_logged_model(&mut model);
-            self.owners.insert((OwnerKind::LoggedModel, new_id), (id, model.sort_key()));
+            self.owners
+                .insert((OwnerKind::LoggedModel, new_id), (id, model.sort_key()));
             self.writer.write(&model)?;
         }
         Ok(())
@@ -115,7 +124,13 @@ impl Found<'_, '_, '_> {
             let series = all.entry(key).or_insert_with(|| self.writer.point_series());
             for point in slice.points() {
                 let value = stored(point.value);
-                series.push(Point { value, link: None, ..point }).map_err(io())?;
+                series
+                    .push(Point {
+                        value,
+                        link: None,
+                        ..point
+                    })
+                    .map_err(io())?;
             }
         }
         self.finish_points(&mut all)?;
@@ -126,16 +141,23 @@ impl Found<'_, '_, '_> {
             let series = all.entry(key).or_insert_with(|| self.writer.point_series());
             for point in slice.points() {
                 let mut link = point.link.clone().map(|link| *link).unwrap_or_default();
-                link.run_id = link.run_id.map(|run| self.context.reverse.or_same(Kind::Runs, &run));
+                link.run_id = link
+                    .run_id
+                    .map(|run| self.context.reverse.or_same(Kind::Runs, &run));
                 series.push(model_point(point, link)).map_err(io())?;
             }
         }
         self.finish_points(&mut all)
     }
 
-    fn finish_points(&mut self, all: &mut HashMap<(OwnerKind, String, String), crate::archive::PointSeries>) -> Result<()> {
+    fn finish_points(
+        &mut self,
+        all: &mut HashMap<(OwnerKind, String, String), crate::archive::PointSeries>,
+    ) -> Result<()> {
         for ((kind, new_id, key), series) in all.drain() {
-            let Some((id, place)) = self.owners.get(&(kind, new_id)) else { continue };
+            let Some((id, place)) = self.owners.get(&(kind, new_id)) else {
+                continue;
+            };
             match kind {
                 OwnerKind::Run => self.writer.write_metric(place, id, &key, series)?,
                 _ => self.writer.write_model_metric(place, id, &key, series)?,
@@ -159,7 +181,9 @@ impl Found<'_, '_, '_> {
         };
         for model in self.actual.objects::<RegisteredModel>() {
             let mut model: RegisteredModel = model?;
-            let Some(name) = reverse.get(Kind::RegisteredModels, &model.name) else { continue };
+            let Some(name) = reverse.get(Kind::RegisteredModels, &model.name) else {
+                continue;
+            };
             for version in model.aliases.values_mut() {
                 let id = reverse.get(Kind::ModelVersions, &format!("{}/{version}", model.name));
                 let number = id.and_then(|id| id.rsplit_once('/')?.1.parse().ok());
@@ -173,8 +197,12 @@ impl Found<'_, '_, '_> {
         }
         for version in self.actual.objects::<ModelVersion>() {
             let mut version: ModelVersion = version?;
-            let Some(id) = reverse.get(Kind::ModelVersions, &version.id()) else { continue };
-            let Some((name, number)) = id.rsplit_once('/') else { continue };
+            let Some(id) = reverse.get(Kind::ModelVersions, &version.id()) else {
+                continue;
+            };
+            let Some((name, number)) = id.rsplit_once('/') else {
+                continue;
+            };
             version.name = name.to_owned();
             version.version = number.parse().unwrap_or(version.version);
             version.run_id = version.run_id.map(|run| reverse.or_same(Kind::Runs, &run));
@@ -198,11 +226,17 @@ impl Found<'_, '_, '_> {
                 continue;
             }
             trace.experiment_id = reverse.or_same(Kind::Experiments, &trace.experiment_id);
-            rename(&mut trace.trace_metadata, "mlflow.sourceRun", |run| reverse.or_same(Kind::Runs, run));
-            rename(&mut trace.trace_metadata, "mlflow.modelId", |model| reverse.or_same(Kind::LoggedModels, model));
+            rename(&mut trace.trace_metadata, "mlflow.sourceRun", |run| {
+                reverse.or_same(Kind::Runs, run)
+            });
+            rename(&mut trace.trace_metadata, "mlflow.modelId", |model| {
+                reverse.or_same(Kind::LoggedModels, model)
+            });
             for assessment in &mut trace.assessments {
                 let key = "mlflow.assessment.sourceRunId";
-                rename(&mut assessment.metadata, key, |run| reverse.or_same(Kind::Runs, run));
+                rename(&mut assessment.metadata, key, |run| {
+                    reverse.or_same(Kind::Runs, run)
+                });
             }
             for run in &mut trace.linked_runs {
                 *run = reverse.or_same(Kind::Runs, run);
@@ -215,7 +249,8 @@ impl Found<'_, '_, '_> {
             plain_trace(&mut trace);
             let id = trace.trace_id.clone();
             owners.insert((OwnerKind::Trace, id.clone()), trace.sort_key());
-            self.owners.insert((OwnerKind::Trace, id.clone()), (id, trace.sort_key()));
+            self.owners
+                .insert((OwnerKind::Trace, id.clone()), (id, trace.sort_key()));
             self.writer.write(&trace)?;
         }
         spans(self.actual, self.writer, &owners)
@@ -225,10 +260,14 @@ impl Found<'_, '_, '_> {
         let reverse = &self.context.reverse;
         for dataset in self.actual.objects::<EvaluationDataset>() {
             let mut dataset: EvaluationDataset = dataset?;
-            let Some(id) = reverse.get(Kind::EvaluationDatasets, &dataset.dataset_id) else { continue };
+            let Some(id) = reverse.get(Kind::EvaluationDatasets, &dataset.dataset_id) else {
+                continue;
+            };
             dataset.dataset_id = id;
             let experiments = dataset.experiment_ids.iter();
-            let experiments = experiments.map(|id| reverse.or_same(Kind::Experiments, id)).collect();
+            let experiments = experiments
+                .map(|id| reverse.or_same(Kind::Experiments, id))
+                .collect();
             dataset.experiment_ids = sorted(experiments);
             dataset.tags.remove(mark::KEY);
             plain_dataset(&mut dataset);
@@ -236,14 +275,18 @@ impl Found<'_, '_, '_> {
         }
         for record in self.actual.objects::<DatasetRecord>() {
             let mut record: DatasetRecord = record?;
-            let Some(id) = reverse.get(Kind::EvaluationDatasets, &record.dataset_id) else { continue };
+            let Some(id) = reverse.get(Kind::EvaluationDatasets, &record.dataset_id) else {
+                continue;
+            };
             record.dataset_id = id;
             plain_record(&mut record);
             self.writer.write(&record)?;
         }
         for scorer in self.actual.objects::<Scorer>() {
             let mut scorer: Scorer = scorer?;
-            let Some(id) = reverse.get(Kind::Experiments, &scorer.experiment_id) else { continue };
+            let Some(id) = reverse.get(Kind::Experiments, &scorer.experiment_id) else {
+                continue;
+            };
             scorer.experiment_id = id;
             if reverse.get(Kind::Scorers, &scorer.id()).is_some() {
                 plain_scorer(&mut scorer);
@@ -257,7 +300,13 @@ impl Found<'_, '_, '_> {
         let mut lines = self.actual.lines(Kind::Artifacts);
         while let Some(line) = lines.next_line()? {
             let list: ArtifactList = parse(self.actual, &line)?;
-            let Some((id, place)) = self.owners.get(&(list.owner_kind, list.owner_id.clone())).cloned() else { continue };
+            let Some((id, place)) = self
+                .owners
+                .get(&(list.owner_kind, list.owner_id.clone()))
+                .cloned()
+            else {
+                continue;
+            };
             for file in list.files {
                 let one = ArtifactList {
                     files: vec![file],
@@ -265,7 +314,8 @@ impl Found<'_, '_, '_> {
                     owner_kind: list.owner_kind,
                 };
                 let key = artifact_key(list.owner_kind, &place, 0).text(&one.files[0].path);
-                self.writer.write_line(Kind::Artifacts, key, &id, &canonical(&to_value(&one)))?;
+                self.writer
+                    .write_line(Kind::Artifacts, key, &id, &canonical(&to_value(&one)))?;
             }
         }
         Ok(())
@@ -281,9 +331,14 @@ pub(super) fn spans(
     let mut lines = archive.lines(Kind::Spans);
     while let Some(line) = lines.next_line()? {
         let mut span: Span = parse(archive, &line)?;
-        let Some(owner) = owners.get(&(OwnerKind::Trace, span.trace_id.clone())) else { continue };
+        let Some(owner) = owners.get(&(OwnerKind::Trace, span.trace_id.clone())) else {
+            continue;
+        };
         span.extra.remove("otel_trace_id");
-        let key = owner.clone().optional_time(span.start_time_unix_nano).text(&span.span_id);
+        let key = owner
+            .clone()
+            .optional_time(span.start_time_unix_nano)
+            .text(&span.span_id);
         let line = writer.line_of(to_value(&span))?;
         writer.write_line(Kind::Spans, key, &span.span_id, &line)?;
     }
@@ -331,8 +386,15 @@ pub(super) fn plain_version(version: &mut ModelVersion) {
     version.storage_location = None;
     version.model_id = None;
     version.workspace = None;
-    version.current_stage = version.current_stage.take().filter(|stage| !matches!(stage.as_str(), "" | "None"));
-    for text in [&mut version.description, &mut version.run_link, &mut version.run_id] {
+    version.current_stage = version
+        .current_stage
+        .take()
+        .filter(|stage| !matches!(stage.as_str(), "" | "None"));
+    for text in [
+        &mut version.description,
+        &mut version.run_link,
+        &mut version.run_id,
+    ] {
         *text = text.take().filter(|text| !text.is_empty());
     }
 }
@@ -356,8 +418,15 @@ pub(super) fn plain_record(record: &mut DatasetRecord) {
     record.last_update_time = None;
     record.created_by = None;
     record.last_updated_by = None;
-    for part in [&mut record.outputs, &mut record.expectations, &mut record.tags, &mut record.source] {
-        *part = part.take().filter(|part| !part.is_null() && *part != Value::Object(serde_json::Map::new()));
+    for part in [
+        &mut record.outputs,
+        &mut record.expectations,
+        &mut record.tags,
+        &mut record.source,
+    ] {
+        *part = part
+            .take()
+            .filter(|part| !part.is_null() && *part != Value::Object(serde_json::Map::new()));
     }
     let inputs = record.inputs.clone().unwrap_or_default();
     record.dataset_record_id = Digest(Sha256::digest(canonical(&inputs)).into()).to_string();
@@ -367,7 +436,10 @@ pub(super) fn plain_scorer(scorer: &mut Scorer) {
     scorer.extra.clear();
     scorer.scorer_id = None;
     scorer.creation_time = None;
-    let parsed = scorer.serialized_scorer.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let parsed = scorer
+        .serialized_scorer
+        .as_deref()
+        .and_then(|text| serde_json::from_str::<Value>(text).ok());
     if let Some(value) = parsed {
         scorer.serialized_scorer = Some(value.to_string());
     }

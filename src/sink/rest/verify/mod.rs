@@ -4,8 +4,8 @@
 //! (docs/replay.md), the archive's side fitted to the target as an import fits it. What [`crate::report::diff`] then finds is a
 //! difference, named by the archive's ids.
 
-mod found;
 mod expected;
+mod found;
 mod sides;
 
 use super::api::Api;
@@ -56,7 +56,12 @@ impl Prepared {
             plan: &self.plan,
             target: &self.target,
             options: &self.options,
-            fitting: Fitting::new(self.target.limits(), self.target.is_databricks, &self.plan.origin, &self.options),
+            fitting: Fitting::new(
+                self.target.limits(),
+                self.target.is_databricks,
+                &self.plan.origin,
+                &self.options,
+            ),
             reverse: Reverse::of(&mapping),
             mapping: &mapping,
         };
@@ -64,20 +69,30 @@ impl Prepared {
         let expected = write_side(&path("expected"), |writer| expected::write(&context, writer))?;
         let found = write_side(&path("found"), |writer| found::write(&context, &actual, writer))?;
         let mut count = 0;
-        diff(&expected, &found, DiffOptions::default(), monitor, &mut |difference| {
-            if context.is_accepted(&difference) {
-                return Ok(());
-            }
-            count += 1;
-            sink(difference).map_err(|error| ImportError::from(ArchiveError::io("write", "the output")(error)))
-        })?;
+        diff(
+            &expected,
+            &found,
+            DiffOptions::default(),
+            monitor,
+            &mut |difference| {
+                if context.is_accepted(&difference) {
+                    return Ok(());
+                }
+                count += 1;
+                sink(difference)
+                    .map_err(|error| ImportError::from(ArchiveError::io("write", "the output")(error)))
+            },
+        )?;
         Ok(count)
     }
 }
 
 /// Exports what the plan touches.
 fn export_target(uri: &str, out: &Path, plan: &Plan, monitor: &dyn Monitor) -> Result<Archive> {
-    let names = plan.experiments.iter().map(|planned| escape(&planned.target_name));
+    let names = plan
+        .experiments
+        .iter()
+        .map(|planned| escape(&planned.target_name));
     let models = plan.models.iter().map(|planned| escape(&planned.target_name));
     let pattern = |error: crate::source::PatternError| ImportError::Choice {
         detail: error.to_string(),
@@ -97,7 +112,13 @@ fn export_target(uri: &str, out: &Path, plan: &Plan, monitor: &dyn Monitor) -> R
         },
         ..ExportOptions::default()
     };
-    let exported = crate::source::export(crate::source::detect::SourceKind::Rest, uri, out, options, monitor);
+    let exported = crate::source::export(
+        crate::source::detect::SourceKind::Rest,
+        uri,
+        out,
+        options,
+        monitor,
+    );
     exported.map_err(|error| ImportError::Choice {
         detail: format!("the target cannot be read: {error}"),
     })?;
@@ -139,12 +160,19 @@ impl Context<'_> {
         let key = difference.key.join(" ");
         let is_extra_tag = difference.before.is_none()
             && difference.key.first().is_some_and(|part| part == "tags")
-            && difference.key.get(1).is_some_and(|key| key.starts_with("mlflow_exim.") || key.starts_with("mlflow."));
+            && difference
+                .key
+                .get(1)
+                .is_some_and(|key| key.starts_with("mlflow_exim.") || key.starts_with("mlflow."));
         let named = self.plan.changes.named().iter();
-        let mut of_object = named.filter(|change| change.kind.name() == difference.kind && change.id == difference.id);
+        let mut of_object =
+            named.filter(|change| change.kind.name() == difference.kind && change.id == difference.id);
         is_extra_tag
             || of_object.any(|change| {
-                let field = change.field.split_once(' ').map_or(change.field.as_str(), |(_, field)| field);
+                let field = change
+                    .field
+                    .split_once(' ')
+                    .map_or(change.field.as_str(), |(_, field)| field);
                 change.field == "*" || key.ends_with(field)
             })
     }

@@ -94,11 +94,17 @@ pub(super) fn plain_trace(trace: &mut Trace) {
     ] {
         trace.tags.remove(key);
     }
-    for text in [&mut trace.client_request_id, &mut trace.request_preview, &mut trace.response_preview] {
+    for text in [
+        &mut trace.client_request_id,
+        &mut trace.request_preview,
+        &mut trace.response_preview,
+    ] {
         *text = text.take().filter(|text| !text.is_empty());
     }
     trace.assessments.iter_mut().for_each(plain_assessment);
-    trace.assessments.sort_by(|a, b| (a.create_time, &a.assessment_id).cmp(&(b.create_time, &b.assessment_id)));
+    trace
+        .assessments
+        .sort_by(|a, b| (a.create_time, &a.assessment_id).cmp(&(b.create_time, &b.assessment_id)));
 }
 
 fn plain_assessment(assessment: &mut Assessment) {
@@ -106,7 +112,10 @@ fn plain_assessment(assessment: &mut Assessment) {
     assessment.valid = Some(assessment.valid.unwrap_or(true));
     assessment.rationale = assessment.rationale.take().filter(|text| !text.is_empty());
     assessment.overrides = assessment.overrides.take().filter(|text| !text.is_empty());
-    for value in [&mut assessment.feedback, &mut assessment.expectation].into_iter().flatten() {
+    for value in [&mut assessment.feedback, &mut assessment.expectation]
+        .into_iter()
+        .flatten()
+    {
         *value = doubles(value.take());
         if let Some(map) = value.as_object_mut() {
             map.retain(|_, value| !value.is_null());
@@ -119,7 +128,11 @@ fn doubles(value: Value) -> Value {
     match value {
         Value::Number(number) => number.as_f64().map_or(Value::Number(number), Value::from),
         Value::Array(items) => items.into_iter().map(doubles).collect(),
-        Value::Object(map) => Value::Object(map.into_iter().map(|(key, value)| (key, doubles(value))).collect()),
+        Value::Object(map) => Value::Object(
+            map.into_iter()
+                .map(|(key, value)| (key, doubles(value)))
+                .collect(),
+        ),
         other => other,
     }
 }
