@@ -3,7 +3,7 @@
 //! A server reads an attribute's text as JSON and writes it anew. Objects, lists and strings that are sent as their own JSON text
 //! come through unread; numbers and truth values go as themselves, which is safe where Python writes them as they are.
 
-use crate::model::free_json::unescape;
+use super::free_text;
 use crate::model::pyjson::PyJson;
 use crate::model::trace::{SpanEvent, SpanLink};
 use crate::model::{Span, Text};
@@ -141,7 +141,7 @@ fn unescaped(value: &Value) -> Option<Value> {
                 .any(|key| matches!(key.as_str(), "$int" | "$float" | "$bytes" | "$blob"))
         })
     };
-    (!holds(value, &has_marker)).then(|| unescape(value.clone()))
+    (!holds(value, &has_marker)).then(|| free_text::plain(value))
 }
 
 fn holds(value: &Value, test: &dyn Fn(&Value) -> bool) -> bool {
@@ -180,7 +180,7 @@ fn any_value(value: &Value) -> Option<Value> {
 /// The text of `traces.json` for spans, in the form that MLflow 3 writes.
 pub fn span_file(spans: &[Span]) -> Vec<u8> {
     let spans: Vec<_> = spans.iter().map(file_span).collect();
-    json!({"spans": spans}).to_string().into_bytes()
+    free_text::text(&json!({"spans": spans})).into_bytes()
 }
 
 fn file_span(span: &Span) -> Value {
@@ -188,7 +188,7 @@ fn file_span(span: &Span) -> Value {
         .extra
         .iter()
         .filter(|(key, _)| *key != "otel_trace_id")
-        .map(|(key, value)| (key.clone(), unescape(value.clone())))
+        .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
     let trace_id = match otel_trace_id(&span.trace_id) {
         Some(hex) => hex.to_owned(),
@@ -217,17 +217,23 @@ fn file_span(span: &Span) -> Value {
         "status".to_owned(),
         json!({"code": status_code(span), "message": message}),
     );
-    let attributes = span
-        .attributes
-        .iter()
-        .map(|(key, value)| (key.clone(), unescape(value.clone())));
-    value.insert("attributes".to_owned(), Value::Object(attributes.collect()));
+    // Their keys are the user's own and stand there unescaped.
     let plain = |attributes: &std::collections::BTreeMap<String, Value>| {
-        let attributes = attributes
-            .iter()
-            .map(|(key, value)| (key.clone(), unescape(value.clone())));
-        Value::Object(attributes.collect())
+        let own = |key: &String| {
+            if key.starts_with('$') {
+                format!("${key}")
+            } else {
+                key.clone()
+            }
+        };
+        Value::Object(
+            attributes
+                .iter()
+                .map(|(key, value)| (own(key), value.clone()))
+                .collect(),
+        )
     };
+    value.insert("attributes".to_owned(), plain(&span.attributes));
     let events = span.events.iter().map(|event| {
         json!({"name": event.name, "time_unix_nano": event.time_unix_nano, "attributes": plain(&event.attributes)})
     });

@@ -117,13 +117,13 @@ impl Api {
         }
     }
 
-    /// Adds records to an evaluation dataset; those with equal inputs merge.
+    /// Adds records, as JSON texts, to an evaluation dataset; those with equal inputs merge.
     ///
     /// # Errors
     /// The call failed.
-    pub fn add_records(&self, dataset_id: &str, records: &[Value]) -> Result<()> {
+    pub fn add_records(&self, dataset_id: &str, records: &[String]) -> Result<()> {
         let path = Path::api3("datasets").segment(dataset_id).segment("records");
-        let body = json!({"dataset_id": dataset_id, "records": json!(records).to_string()});
+        let body = json!({"dataset_id": dataset_id, "records": format!("[{}]", records.join(","))});
         self.post3(path, &body).map(drop)
     }
 

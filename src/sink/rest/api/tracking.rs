@@ -273,6 +273,31 @@ impl Api {
         self.post("runs/log-batch", Repeat::Safe, &body).map(drop)
     }
 
+    /// Points (timestamp, step) at which a run's metric is not a number.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub fn nan_points(&self, run_id: &str, key: &str) -> Result<Vec<(i64, i64)>> {
+        let mut found = Vec::new();
+        let mut token = String::new();
+        loop {
+            let mut query = vec![("run_id", run_id), ("metric_key", key), ("max_results", "25000")];
+            if !token.is_empty() {
+                query.push(("page_token", &token));
+            }
+            let answer = self.get("metrics/get-history", &query)?;
+            let metrics = answer["metrics"].as_array().into_iter().flatten();
+            found.extend(metrics.filter(|metric| metric["value"] == "NaN").map(|metric| {
+                let number = |field: &str| integer(&metric[field]).unwrap_or(0);
+                (number("timestamp"), number("step"))
+            }));
+            match next_page(&answer) {
+                Some(next) => token = next.as_str().unwrap_or_default().to_owned(),
+                None => return Ok(found),
+            }
+        }
+    }
+
     /// Links a run to what it read.
     ///
     /// # Errors

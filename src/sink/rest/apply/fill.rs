@@ -304,9 +304,29 @@ impl Apply<'_> {
         let models: Vec<_> = models
             .filter_map(|input| self.linked_model(id, &input.model_id))
             .collect();
-        if !datasets.is_empty() || !models.is_empty() {
-            self.api.log_inputs(&filling.known.id, &datasets, &models)?;
+        if datasets.is_empty() && models.is_empty() {
+            return Ok(());
         }
+        let new: Vec<_> = run
+            .inputs
+            .dataset_inputs
+            .iter()
+            .map(|input| {
+                (
+                    filling.experiment_id.clone(),
+                    input.name.clone(),
+                    input.digest.clone(),
+                )
+            })
+            .collect();
+        // Two runs that bring the same new dataset at the same moment would collide in the server's database.
+        let mut brought = lock(&self.datasets);
+        if new.iter().all(|key| brought.contains(key)) {
+            drop(brought);
+            return Ok(self.api.log_inputs(&filling.known.id, &datasets, &models)?);
+        }
+        self.api.log_inputs(&filling.known.id, &datasets, &models)?;
+        brought.extend(new);
         Ok(())
     }
 
@@ -420,21 +440,13 @@ impl Apply<'_> {
         let is_mlmodel = self.options.fix_mlmodel && mlmodel::is_mlmodel(&file.path);
         if is_mlmodel && size_bytes <= mlmodel::LARGEST_BYTES {
             let bytes = artifacts::read(self.archive, &digest)?;
-            let new_id = |key: &str, word: &str| self.new_id(key, word);
+            let new_id =
+                |key: &str, word: &str| mlmodel::new_id(key, word, |kind, id| self.ledger.id(kind, id));
             return Ok(Some(Body::Bytes(
                 mlmodel::rewrite(&bytes, new_id).unwrap_or(bytes),
             )));
         }
         Ok(Some(artifacts::body(self.archive, digest, size_bytes)?))
-    }
-
-    fn new_id(&self, key: &str, word: &str) -> Option<String> {
-        let by_kind = |kind| self.ledger.id(kind, word);
-        match key {
-            "experiment_id" => by_kind(Kind::Experiments),
-            // The experiment's number stands in a path between other words; only a path that names a model is ours.
-            _ => by_kind(Kind::Runs).or_else(|| by_kind(Kind::LoggedModels)),
-        }
     }
 
     fn complete(&self, filling: &Filling, digest: u64) -> Result<()> {

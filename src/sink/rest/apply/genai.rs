@@ -3,11 +3,10 @@
 use super::{Apply, short_digest};
 use crate::client::ClientError;
 use crate::format::{Kind, Object};
-use crate::model::free_json::unescape;
 use crate::model::{DatasetRecord, EvaluationDataset, Scorer};
 use crate::sink::rest::limits::Feature;
 use crate::sink::rest::report::Done;
-use crate::sink::rest::{Result, mark};
+use crate::sink::rest::{Result, free_text, mark};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
@@ -73,6 +72,8 @@ impl Apply<'_> {
         hasher.update(crate::format::line::to_value(dataset).to_string());
         let mut call = Vec::new();
         let mut size_bytes = 0;
+        // A server that has seen an output that is no object takes no more that are.
+        let mut last = Vec::new();
         let is_old = known.as_ref().is_some_and(|known| known.done != 0);
         // A dataset that was whole is only hashed first: equal records need no call.
         let mut held = Vec::new();
@@ -82,14 +83,18 @@ impl Apply<'_> {
                 held.push(record);
                 continue;
             }
-            self.add_record(&new_id, &record, &mut call, &mut size_bytes)?;
+            match has_plain_output(&record) {
+                true => last.push(record),
+                false => self.add_record(&new_id, &record, &mut call, &mut size_bytes)?,
+            }
         }
         let digest = short_digest(hasher);
         if known.is_some_and(|known| known.done == digest) {
             self.count(Done::Reused, KIND);
             return Ok(());
         }
-        for record in &held {
+        held.sort_by_key(has_plain_output);
+        for record in held.iter().chain(&last) {
             self.add_record(&new_id, record, &mut call, &mut size_bytes)?;
         }
         if !call.is_empty() {
@@ -103,7 +108,7 @@ impl Apply<'_> {
         &self,
         new_id: &str,
         record: &DatasetRecord,
-        call: &mut Vec<Value>,
+        call: &mut Vec<String>,
         size_bytes: &mut usize,
     ) -> Result<()> {
         let mut value = Map::new();
@@ -116,11 +121,11 @@ impl Apply<'_> {
         ];
         for (field, part) in parts {
             if let Some(part) = part {
-                value.insert(field.to_owned(), unescape(part.clone()));
+                value.insert(field.to_owned(), part.clone());
             }
         }
-        let value = Value::Object(value);
-        let added = value.to_string().len();
+        let value = free_text::text(&Value::Object(value));
+        let added = value.len();
         if !call.is_empty() && (call.len() >= RECORDS || *size_bytes + added > CALL_BYTES) {
             self.api.add_records(new_id, call)?;
             call.clear();
@@ -225,6 +230,13 @@ impl Apply<'_> {
         }
         Ok(self.ledger.made(Kind::Scorers, id, id, true)?)
     }
+}
+
+fn has_plain_output(record: &DatasetRecord) -> bool {
+    record
+        .outputs
+        .as_ref()
+        .is_some_and(|outputs| !outputs.is_object())
 }
 
 fn same_json(a: &str, b: &str) -> bool {

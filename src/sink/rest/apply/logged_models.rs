@@ -5,7 +5,7 @@ use super::feed::Owned;
 use super::{Apply, DIFFERS, lock, short_digest};
 use crate::client::ClientError;
 use crate::format::{Kind, Object};
-use crate::model::{ArtifactList, LoggedModel, ModelMetricSlice};
+use crate::model::{ArtifactList, Double, LoggedModel, ModelMetricSlice};
 use crate::sink::rest::api::{MetricOut, NewLoggedModel, TargetLoggedModel};
 use crate::sink::rest::artifacts::{self, Destination};
 use crate::sink::rest::changes::{Change, Outcome};
@@ -16,6 +16,7 @@ use crate::sink::rest::rewrite::Texts;
 use crate::sink::rest::{ImportError, Result};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 const KIND: Kind = Kind::LoggedModels;
 /// Models whose making is written down at once.
@@ -262,8 +263,20 @@ impl Apply<'_> {
         }
         for (run_id, points) in &by_run {
             let mut batch = Batch::new(self.api, run_id);
+            let mut nans: BTreeMap<&str, Vec<(i64, i64)>> = BTreeMap::new();
             for &(at, row) in points {
-                batch.metric(point(&slices[at], row, &job.known.id))?;
+                let mut point = point(&slices[at], row, &job.known.id);
+                // A store that has no NaN here keeps 0 in its place; the run's own point says which it was.
+                if point.value.0 == 0.0 {
+                    let known = match nans.entry(point.key) {
+                        Entry::Occupied(known) => known.into_mut(),
+                        Entry::Vacant(new) => new.insert(self.api.nan_points(run_id, point.key)?),
+                    };
+                    if known.contains(&(point.timestamp, point.step)) {
+                        point.value = Double(f64::NAN);
+                    }
+                }
+                batch.metric(point)?;
             }
             batch.send()?;
         }

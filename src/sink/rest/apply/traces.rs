@@ -7,6 +7,7 @@ use crate::client::Body;
 use crate::format::Kind;
 use crate::model::{ArtifactList, Assessment, Span, Trace};
 use crate::sink::rest::artifacts::{self, Destination};
+use crate::sink::rest::free_text;
 use crate::sink::rest::limits::{Feature, exceeds};
 use crate::sink::rest::otlp;
 use crate::sink::rest::report::Done;
@@ -382,7 +383,7 @@ impl Apply<'_> {
             "source": assessment.source,
             "metadata": metadata,
         });
-        let plain = |value: &Value| crate::model::free_json::unescape(value.clone());
+
         let optional = [
             ("span_id", assessment.span_id.as_deref().map(Value::from)),
             (
@@ -396,15 +397,9 @@ impl Apply<'_> {
                     .and_then(otlp::time_text)
                     .map(Value::from),
             ),
-            ("feedback", assessment.feedback.as_ref().map(plain)),
-            (
-                "expectation",
-                assessment
-                    .expectation
-                    .as_ref()
-                    .map(|value| expectation(plain(value))),
-            ),
-            ("issue", assessment.issue.as_ref().map(plain)),
+            ("feedback", assessment.feedback.as_ref().map(free_text::plain)),
+            ("expectation", assessment.expectation.as_ref().map(expectation)),
+            ("issue", assessment.issue.as_ref().map(free_text::plain)),
             ("rationale", assessment.rationale.as_deref().map(Value::from)),
             ("overrides", assessment.overrides.as_deref().map(Value::from)),
             ("valid", assessment.valid.map(Value::from)),
@@ -427,11 +422,11 @@ impl Apply<'_> {
 }
 
 /// Lists and objects go as their JSON text, in which integers stay integers.
-fn expectation(mut expectation: Value) -> Value {
-    let inner = expectation["value"].take();
+fn expectation(expectation: &Value) -> Value {
+    let inner = &expectation["value"];
     if inner.is_array() || inner.is_object() {
-        return json!({"serialized_value": {"serialization_format": "JSON_FORMAT", "value": inner.to_string()}});
+        let text = free_text::text(inner);
+        return json!({"serialized_value": {"serialization_format": "JSON_FORMAT", "value": text}});
     }
-    expectation["value"] = inner;
-    expectation
+    free_text::plain(expectation)
 }

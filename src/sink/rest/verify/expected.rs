@@ -327,26 +327,29 @@ impl Expected<'_, '_, '_> {
 
     fn genai(&mut self) -> Result<()> {
         let archive = self.context.archive;
+        let mut seen = std::collections::HashSet::new();
         for dataset in archive.objects::<EvaluationDataset>() {
             let mut dataset: EvaluationDataset = dataset?;
-            if self
-                .context
-                .mapping
-                .id(Kind::EvaluationDatasets, &dataset.dataset_id)
-                .is_some()
+            // One without experiments is in no selection of a target.
+            let is_seen = dataset
+                .experiment_ids
+                .iter()
+                .any(|id| self.context.plan.chosen.whole_experiment(id));
+            if is_seen
+                && self
+                    .context
+                    .mapping
+                    .id(Kind::EvaluationDatasets, &dataset.dataset_id)
+                    .is_some()
             {
+                seen.insert(dataset.dataset_id.clone());
                 super::found::plain_dataset(&mut dataset);
                 self.write(&dataset)?;
             }
         }
         for record in archive.objects::<DatasetRecord>() {
             let mut record: DatasetRecord = record?;
-            if self
-                .context
-                .mapping
-                .id(Kind::EvaluationDatasets, &record.dataset_id)
-                .is_some()
-            {
+            if seen.contains(&record.dataset_id) {
                 super::found::plain_record(&mut record);
                 self.write(&record)?;
             }

@@ -168,6 +168,7 @@ impl Context<'_> {
         let mut of_object =
             named.filter(|change| change.kind.name() == difference.kind && change.id == difference.id);
         is_extra_tag
+            || is_cut_on_reading(difference)
             || of_object.any(|change| {
                 let field = change
                     .field
@@ -177,3 +178,24 @@ impl Context<'_> {
             })
     }
 }
+
+/// Whether a server gave only the first characters of a trace's text, which it holds whole.
+fn is_cut_on_reading(difference: &Difference) -> bool {
+    let text = |value: &Option<serde_json::Value>| {
+        value.as_ref().and_then(|value| value.as_str().map(str::to_owned))
+    };
+    let cut = match difference.key.first().map(String::as_str) {
+        Some("trace_metadata") => TRACE_METADATA_CHARS,
+        Some("tags") => TRACE_TAG_CHARS,
+        _ => return false,
+    };
+    let (Some(whole), Some(part)) = (text(&difference.before), text(&difference.after)) else {
+        return false;
+    };
+    difference.kind == Kind::Traces.name() && whole.starts_with(&part) && part.chars().count() == cut
+}
+
+/// Characters of a trace's metadata value that servers give out.
+const TRACE_METADATA_CHARS: usize = 250;
+/// Characters of a trace's tag value that servers give out.
+const TRACE_TAG_CHARS: usize = 4096;
