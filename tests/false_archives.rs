@@ -1,5 +1,7 @@
 //! Archives that are sealed and still not what the format says: each rule has a change that breaks it.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 #[path = "common/bytes.rs"]
 mod bytes;
 #[path = "common/rich.rs"]
@@ -195,6 +197,15 @@ fn each_rule_of_the_text_has_a_finding() {
             edit_value(bytes, &file(Kind::Runs), 1, |run| {
                 run["tags"]["long"]["$blob"]["sha256"] = json!(digest)
             });
+        }),
+        ("a text that is not UTF-8", "orphan-blob string", |bytes| {
+            let noise = bytes
+                .entries
+                .iter()
+                .find(|entry| entry.bytes.len() == 1_300_000)
+                .unwrap();
+            let blob = json!({"$blob": {"sha256": bytes::sha256(&noise.bytes), "size_bytes": 1_300_000}});
+            edit_value(bytes, &file(Kind::Runs), 1, |run| run["tags"]["long"] = blob);
         }),
         ("a short text as a blob", "string", |bytes| {
             let small = bytes.entries.iter().find(|entry| entry.bytes.len() == 7).unwrap();

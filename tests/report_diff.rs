@@ -15,9 +15,7 @@ use std::process::{Command, Output};
 fn differences(before: &Archive, after: &Archive, options: DiffOptions) -> Vec<String> {
     let mut lines = Vec::new();
     diff(before, after, options, &Silent, &mut |difference| {
-        let side = |value: &Option<serde_json::Value>| {
-            value.as_ref().map_or("-".to_owned(), |value| json_text(value))
-        };
+        let side = |value: &Option<serde_json::Value>| value.as_ref().map_or("-".to_owned(), json_text);
         let is_whole = difference.key.is_empty();
         let values = match (&difference.points, is_whole) {
             (Some(points), _) => json_text(points),
@@ -136,7 +134,7 @@ fn slices_that_are_cut_elsewhere_are_the_same_series() {
 fn artifacts_are_compared_file_by_file() {
     let lines = changed(|history| {
         history.artifacts[0].3 = Ok(b"other".to_vec());
-        history.artifacts.remove(1);
+        drop(history.artifacts.remove(1));
         history.artifacts[2].3 = Ok(b"there now".to_vec());
         history.artifacts.insert(
             3,

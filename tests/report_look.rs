@@ -268,3 +268,11 @@ fn another_recording_of_the_same_history_gives_the_same_snapshot() {
     let again = again.write(&directory.path().join("b"));
     assert_eq!(snapshot(&first).unwrap(), snapshot(&again).unwrap());
 }
+
+#[test]
+fn help_says_what_can_be_relied_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let commands = ["ls", "show", "cat", "extract", "snapshot", "diff"].map(|command| [command, "--help"]);
+    let commands: Vec<&[&str]> = commands.iter().map(<[&str; 2]>::as_slice).collect();
+    insta::assert_snapshot!(shown(directory.path(), &commands));
+}

@@ -82,8 +82,11 @@ fn write_run(directory: &Path, records: impl Iterator<Item = io::Result<Record>>
 /// Records of several sorted runs, in order.
 pub(crate) struct Merge {
     runs: Vec<Run>,
-    heap: BinaryHeap<Reverse<(Vec<u8>, usize, Vec<u8>)>>,
+    heap: BinaryHeap<Reverse<Next>>,
 }
+
+/// The next record of a run: its key, which run, its value.
+type Next = (Vec<u8>, usize, Vec<u8>);
 
 enum Run {
     File(BufReader<File>),

@@ -19,18 +19,21 @@ const TERMINAL_CHARACTERS: usize = 100;
 
 /// Say how two archives differ, down to the value
 ///
-/// Content is compared, not when or by what an archive was made. The exit code is 0 where it is equal, 1 where not.
-/// In a pipe each line is one key of one object, with six columns separated by tabs:
+/// Content is compared, not when or by what an archive was made. The exit code is
+/// 0 where it is equal, 1 where not. In a pipe each line is one key of one object,
+/// with six columns separated by tabs:
 ///
 ///   change   added, removed or changed
 ///   kind     such as runs or model-versions
 ///   id       of the object; of metrics and artifacts that of their owner
-///   key      such as tags.team; * for the whole object; a metric's name; an artifact's path
-///   before   JSON; the word absent where there is none, present for a whole object
+///   key      such as tags.team; a metric's name; an artifact's path;
+///            * for the whole object
+///   before   JSON; absent where there is none, present for a whole object
 ///   after    likewise
 ///
-/// A metric that is in both has one line with the number of points that are only here or there or have another
-/// value, and one for each of the first five, `name[timestamp,step]`. Texts over 1,000 characters are cut and end
+/// A metric that is in both has one line with the number of points that are only
+/// on that side or have another value, and one line for each of the first five,
+/// their key `name[timestamp,step]`. Texts over 1,000 characters are cut and end
 /// with length and digest; --json has them whole, one object a line.
 #[derive(Debug, clap::Args)]
 #[command(
@@ -288,4 +291,104 @@ fn point_counts(points: &PointDifferences) -> (String, String) {
         json!({"changed": changed, "only_here": removed}).to_string(),
         json!({"changed": changed, "only_here": added}).to_string(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::diff::PointDifference;
+
+    fn difference(
+        change: Change,
+        kind: &str,
+        id: &str,
+        key: &[&str],
+        sides: [Option<Value>; 2],
+    ) -> Difference {
+        let [before, after] = sides;
+        Difference {
+            change,
+            kind: kind.to_owned(),
+            id: id.to_owned(),
+            owner_kind: None,
+            key: key.iter().map(|part| (*part).to_owned()).collect(),
+            before,
+            after,
+            points: None,
+        }
+    }
+
+    fn printed(form: Form) -> String {
+        let some = |value: Value| Some(value);
+        let mut metric = difference(Change::Changed, "metrics", "r1", &["loss"], [None, None]);
+        metric.points = Some(PointDifferences {
+            added: 1200,
+            removed: 0,
+            changed: 1,
+            first: vec![
+                PointDifference {
+                    timestamp: 1_670_836_055_960,
+                    step: 3,
+                    before: some(json!(0.5)),
+                    after: some(json!("NaN")),
+                },
+                PointDifference {
+                    timestamp: 1_670_836_055_961,
+                    step: 4,
+                    before: None,
+                    after: some(json!(1.0)),
+                },
+            ],
+        });
+        let differences = [
+            difference(
+                Change::Removed,
+                "experiments",
+                "7",
+                &[],
+                [some(json!({"name": "x"})), None],
+            ),
+            difference(
+                Change::Added,
+                "runs",
+                "r1",
+                &["tags", "a\u{1b}b"],
+                [None, some(json!("v\u{9b}\n"))],
+            ),
+            difference(
+                Change::Changed,
+                "runs",
+                "r1",
+                &["info", "status"],
+                [some(json!("RUNNING")), some(json!("FAILED"))],
+            ),
+            difference(
+                Change::Removed,
+                "runs",
+                "r1",
+                &["params", "long"],
+                [some(json!("x".repeat(2000))), None],
+            ),
+            metric,
+        ];
+        let mut out = Vec::new();
+        let mut printer = Printer::new(&mut out, form);
+        differences
+            .iter()
+            .for_each(|difference| printer.print(difference).unwrap());
+        printer.finish().unwrap();
+        String::from_utf8(anstream::adapter::strip_bytes(&out).into_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_terminal_gets_differences_by_object() {
+        insta::assert_snapshot!(printed(Form::Terminal));
+    }
+
+    #[test]
+    fn a_pipe_gets_a_line_per_key() {
+        let text = printed(Form::Piped);
+        assert!(text.lines().all(|line| line.split('\t').count() == 6), "{text}");
+        insta::assert_snapshot!(text.replace(&"x".repeat(1000), "x…x"));
+    }
 }

@@ -2,6 +2,8 @@
 
 use super::Exit;
 use crate::archive::ArchiveError;
+use crate::sink::rest::ImportError;
+use crate::sink::rest::journal::JournalError;
 use crate::report::ReportError;
 use crate::sink::extract::ExtractError;
 use crate::source::ExportError;
@@ -91,10 +93,43 @@ impl From<TransformError> for CliError {
     }
 }
 
+impl From<ImportError> for CliError {
+    fn from(error: ImportError) -> Self {
+        let go_on = "the same command goes on where this one stopped";
+        let hint = match &error {
+            ImportError::Archive(_) => {
+                let ImportError::Archive(error) = error else {
+                    unreachable!("matched above")
+                };
+                return error.into();
+            }
+            ImportError::Client(error) => Some(error.hint().map_or(go_on.to_owned(), |hint| format!("{hint}; then {go_on}"))),
+            ImportError::Conflict { .. } => Some("--on-conflict merge adds to them, --on-conflict rename takes other names".to_owned()),
+            ImportError::TooLong { .. } => Some("--long-values truncate sends what fits, --long-values skip leaves them out".to_owned()),
+            ImportError::Gone { .. } => Some("give --journal another path where this is another server under the old URL".to_owned()),
+            ImportError::Journal(JournalError::Damaged { .. }) => {
+                Some("move it away: the next import makes it anew from the server's marks".to_owned())
+            }
+            ImportError::Journal(JournalError::OtherImport { .. }) => Some("give --journal another path".to_owned()),
+            ImportError::Interrupted => Some(go_on.to_owned()),
+            _ => None,
+        };
+        CliError {
+            exit: error.kind().map_or(Exit::Target, Exit::of_error),
+            error: error.into(),
+            hint,
+        }
+    }
+}
+
 impl From<ReportError> for CliError {
     fn from(error: ReportError) -> Self {
         let (exit, hint) = match &error {
             ReportError::NotFound { .. } => (Exit::Usage, Some("`mlark ls` lists what there is")),
+            ReportError::NoArtifact { .. } => (
+                Exit::Usage,
+                Some("`mlark ls ARCHIVE artifacts` lists what there is"),
+            ),
             ReportError::Ambiguous { .. } => (Exit::Usage, Some("give a whole id, or --kind")),
             ReportError::Absent { failed: true, .. } => (Exit::Incomplete, None),
             error => (Exit::of_error(error.kind()), None),

@@ -4,9 +4,11 @@ use super::common::{OutputArgs, bytes, grouped, tracking_uri};
 use super::error::{CliError, Result};
 use super::exit::Exit;
 use super::progress::Progress;
+use crate::client::Secret;
 use crate::format::Kind;
 use crate::format::Manifest;
 use crate::source::detect::{self, SourceKind};
+use crate::source::rest::RestOptions;
 use crate::source::{ExportOptions, ExportReport, Patterns, Selection, TimeRange};
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
@@ -39,7 +41,45 @@ pub(super) struct Args {
     #[arg(long, value_name = "DIR")]
     artifacts_destination: Option<PathBuf>,
     #[command(flatten)]
+    server: ServerArgs,
+    #[command(flatten)]
     selection: SelectionArgs,
+}
+
+/// How a tracking server is asked; `MLFLOW_TRACKING_*` and its kin mean what they mean to MLflow.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Tracking server")]
+struct ServerArgs {
+    /// Requests under way at once
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    concurrency: usize,
+    /// Requests a second at most
+    #[arg(long, value_name = "N")]
+    max_rate: Option<f64>,
+    /// Server of the model registry, where it is another one [default: MLFLOW_REGISTRY_URI]
+    #[arg(long, value_name = "URI")]
+    registry_uri: Option<String>,
+    /// Header of every request; may be repeated
+    #[arg(long = "header", value_name = "NAME: VALUE")]
+    headers: Vec<String>,
+}
+
+impl ServerArgs {
+    fn into_options(self) -> Result<RestOptions> {
+        let headers = self.headers.iter().map(|header| {
+            let (name, value) = header
+                .split_once(':')
+                .ok_or_else(|| CliError::usage("a header is written `NAME: VALUE`"))?;
+            Ok((name.trim().to_owned(), Secret::new(value.trim())))
+        });
+        Ok(RestOptions {
+            concurrency: self.concurrency,
+            requests_per_second: self.max_rate,
+            registry_uri: self.registry_uri,
+            headers: headers.collect::<Result<_>>()?,
+            environment: None,
+        })
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -131,6 +171,7 @@ impl Args {
             source_uri: None,
             selection: self.selection.into_selection()?,
             artifacts_destination: self.artifacts_destination,
+            rest: self.server.into_options()?,
         };
         let progress = Progress::new();
         let report = crate::source::export(kind, &source, &self.output.output, options, &progress);

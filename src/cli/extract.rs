@@ -5,9 +5,9 @@ use super::error::Result;
 use super::exit::Exit;
 use super::progress::Progress;
 use crate::archive::Archive;
+use crate::archive::walk::ArtifactEntry;
 use crate::format::Kind;
 use crate::model::OwnerKind;
-use crate::report::ArtifactEntry;
 use crate::report::list::TextTest;
 use crate::report::text::printable;
 use crate::sink::extract::{ExtractOptions, ExtractReport, extract};
@@ -82,33 +82,39 @@ impl Args {
     }
 
     fn tell(&self, report: &ExtractReport) -> Result<()> {
-        for (what, names) in [
-            ("could not be read on export", &report.failed),
-            ("has a name that cannot be made here", &report.refused),
-        ] {
-            for name in names.iter().take(NAMED) {
-                anstream::eprintln!("failure: {} {what}", printable(name));
-            }
-            if names.len() > NAMED {
-                anstream::eprintln!("failure: {} more {what}", grouped((names.len() - NAMED) as u64));
-            }
-        }
+        name_some(&report.failed, " could not be read on export");
+        name_some(&report.refused, "");
         if report.not_selected > 0 {
-            let count = grouped(report.not_selected);
-            anstream::eprintln!("note: {count} artifacts were left out by choice on export");
+            let count = counted(report.not_selected, "artifact");
+            anstream::eprintln!("note: left out by choice on export: {count}");
         }
         let text = match self.json {
             true => format!("{}\n", crate::report::text::json_text(report)),
             false => format!(
-                "{}: {} files, {}\n",
+                "{}: {}, {}\n",
                 self.output.display(),
-                grouped(report.files),
+                counted(report.files, "file"),
                 bytes(report.bytes)
             ),
         };
         std::io::stdout().lock().write_all(text.as_bytes())?;
         Ok(())
     }
+}
+
+/// Names artifacts on stderr; of many, the first.
+fn name_some(names: &[String], what: &str) {
+    for name in names.iter().take(NAMED) {
+        anstream::eprintln!("failure: {}{what}", printable(name));
+    }
+    if names.len() > NAMED {
+        anstream::eprintln!("failure: {} more", grouped((names.len() - NAMED) as u64));
+    }
+}
+
+fn counted(count: u64, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", grouped(count))
 }
 
 /// Which artifacts are asked for.

@@ -7,8 +7,10 @@ mod error;
 mod exit;
 mod export;
 mod extract;
+mod import;
 mod info;
 mod ls;
+mod map;
 mod progress;
 mod show;
 mod snapshot;
@@ -35,8 +37,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Export(export::Args),
+    Export(Box<export::Args>),
+    Import(Box<import::Args>),
     Info(info::Args),
+    Map(map::Args),
     Ls(ls::Args),
     Show(show::Args),
     Cat(cat::Args),
@@ -64,7 +68,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let done = match cli.command {
         Command::Export(args) => args.run(),
+        Command::Import(args) => args.run(),
         Command::Info(args) => args.run(),
+        Command::Map(args) => args.run(),
         Command::Ls(args) => args.run(),
         Command::Show(args) => args.run(),
         Command::Cat(args) => args.run(),

@@ -108,15 +108,11 @@ impl<W: Write> Table<W> {
     fn measure(&mut self) -> io::Result<()> {
         let width = |index: usize, column: &Column| {
             let cells = self.measured.iter().map(|row| row[index].width());
-            cells.chain([column.name.width()]).max().unwrap_or(0)
+            cells.chain([heading(column).width()]).max().unwrap_or(0)
         };
         let columns = self.columns.iter().enumerate();
         let widths: Vec<usize> = columns.map(|(index, column)| width(index, column)).collect();
-        let names: Vec<_> = self
-            .columns
-            .iter()
-            .map(|column| column.name.replace('_', " "))
-            .collect();
+        let names: Vec<_> = self.columns.iter().map(heading).collect();
         write!(self.out, "{HEADING}")?;
         print_row(&mut self.out, self.columns, &widths, &names)?;
         write!(self.out, "{HEADING:#}")?;
@@ -126,6 +122,12 @@ impl<W: Write> Table<W> {
         self.widths = Some(widths);
         Ok(())
     }
+}
+
+/// A column's name over a table; units stand in the cells there.
+fn heading(column: &Column) -> String {
+    let name = column.name.strip_suffix("_bytes").unwrap_or(column.name);
+    name.replace('_', " ")
 }
 
 fn print_row(out: &mut impl Write, columns: &[Column], widths: &[usize], cells: &[String]) -> io::Result<()> {
@@ -173,5 +175,66 @@ fn cut(text: &str) -> String {
     match text.char_indices().nth(CELL_CHARACTERS) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::list::Noun;
+    use serde_json::json;
+
+    fn printed(form: Form, noun: Noun, rows: &[Vec<Value>]) -> String {
+        let mut out = Vec::new();
+        let mut table = Table::new(&mut out, form, noun.columns());
+        rows.iter().for_each(|row| table.row(row).unwrap());
+        table.finish().unwrap();
+        let text = anstream::adapter::strip_bytes(&out).into_vec();
+        String::from_utf8(text).unwrap()
+    }
+
+    fn artifacts() -> Vec<Vec<Value>> {
+        let digest = "ab".repeat(32);
+        vec![
+            json!(["run", "r1", "a/b.txt", 12, digest, null]),
+            json!(["run", "r1", "日本\u{1b}[2J\t\n", 12_345_678, digest, null]),
+            json!(["model_version", "churn/3", "x", null, null, "failed"]),
+        ]
+        .into_iter()
+        .map(|row| row.as_array().unwrap().clone())
+        .collect()
+    }
+
+    #[test]
+    fn a_terminal_gets_aligned_columns_under_their_names() {
+        insta::assert_snapshot!(printed(Form::Terminal, Noun::Artifacts, &artifacts()));
+        let run = json!([
+            "r1",
+            "1",
+            "x".repeat(80),
+            "FINISHED",
+            "active",
+            1_670_836_055_960_i64,
+            null,
+            null,
+            2,
+            10
+        ]);
+        let rows = [run.as_array().unwrap().clone()];
+        insta::assert_snapshot!(printed(Form::Terminal, Noun::Runs, &rows));
+        assert_eq!(printed(Form::Terminal, Noun::Runs, &[]), "");
+    }
+
+    #[test]
+    fn a_pipe_gets_one_row_a_line_whatever_it_holds() {
+        insta::assert_snapshot!(printed(Form::Piped, Noun::Artifacts, &artifacts()).replace('\t', " | "));
+        insta::assert_snapshot!(printed(Form::Json, Noun::Artifacts, &artifacts()));
+    }
+
+    #[test]
+    fn rows_after_the_measured_ones_come_at_once() {
+        let row = artifacts().remove(0);
+        let text = printed(Form::Terminal, Noun::Artifacts, &vec![row; MEASURED_ROWS + 3]);
+        assert_eq!(text.lines().count(), MEASURED_ROWS + 4);
     }
 }

@@ -4,7 +4,10 @@ use super::common::{bytes, grouped};
 use super::error::Result;
 use super::exit::Exit;
 use super::progress::Progress;
+use crate::archive::Archive;
 use crate::archive::verify::{VerifyOptions, VerifyReport, verify};
+use crate::client::{Client, Environment};
+use crate::sink::rest::{ImportError, ImportOptions, Prepared};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -17,6 +20,15 @@ use std::path::PathBuf;
 pub(super) struct Args {
     /// The archive
     archive: PathBuf,
+    /// Compares every value and artifact of the archive with what this server holds, instead of checking the archive itself
+    #[arg(long, value_name = "TARGET", conflicts_with = "threads")]
+    against: Option<String>,
+    /// Where the journal of the import is, with --against [default: beside the archive, named by origin and target]
+    #[arg(long, value_name = "PATH", requires = "against")]
+    journal: Option<PathBuf>,
+    /// Expects the source tags that `import --source-tags` adds, with --against
+    #[arg(long, requires = "against")]
+    source_tags: bool,
     /// Prints the report as JSON
     #[arg(long)]
     json: bool,
@@ -27,6 +39,9 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) fn run(self) -> Result {
+        if let Some(target) = &self.against {
+            return self.run_against(target);
+        }
         let progress = Progress::new();
         let options = VerifyOptions {
             threads: self.threads,
@@ -42,6 +57,24 @@ impl Args {
         Ok(match report.is_intact() {
             true => Exit::Done,
             false => Exit::Findings,
+        })
+    }
+}
+
+impl Args {
+    fn run_against(&self, target: &str) -> Result {
+        let archive = Archive::open(&self.archive)?;
+        let client = Client::open(target, &Environment::of_process()).map_err(ImportError::from)?;
+        let options = ImportOptions {
+            journal: self.journal.clone(),
+            source_tags: self.source_tags,
+            ..ImportOptions::default()
+        };
+        let prepared = Prepared::new(&archive, client, options)?;
+        let differences = super::import::verify_target(&prepared, target, self.json)?;
+        Ok(match differences {
+            0 => Exit::Done,
+            _ => Exit::Findings,
         })
     }
 }

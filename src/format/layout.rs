@@ -85,8 +85,8 @@ pub fn object_kind_name(path: &str) -> Option<&str> {
 
 /// The digest of a blob path, where it is one in its only spelling.
 pub fn parse_blob_path(path: &str) -> Option<Digest> {
-    let digest: Digest = path.get(path.len().checked_sub(64)?..)?.parse().ok()?;
-    (blob_path(&digest) == path).then_some(digest)
+    let (folder, name) = path.strip_prefix(BLOBS)?.strip_prefix('/')?.split_once('/')?;
+    (name.len() == 64 && name.get(..2) == Some(folder)).then(|| name.parse().ok())?
 }
 
 /// The history entry and part of an undo path, where it is one in its only spelling.

@@ -67,6 +67,11 @@ pub struct Format {
 }
 
 impl Format {
+    /// Whether a newer mlark wrote it.
+    pub fn is_newer(&self) -> bool {
+        self.major > FORMAT_MAJOR || self.minor > FORMAT_MINOR
+    }
+
     /// The format this build writes.
     pub fn current() -> Self {
         Format {
@@ -239,6 +244,11 @@ impl Manifest {
             }
         }
         Ok(())
+    }
+
+    /// Whether a newer minor version wrote it, which may have fields and kinds that this build does not know.
+    pub fn is_newer(&self) -> bool {
+        self.format.minor > FORMAT_MINOR
     }
 
     /// The manifest's text: canonical JSON, indented for people, one line end at the end.

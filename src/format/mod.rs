@@ -9,6 +9,7 @@ pub mod line;
 pub mod loss;
 pub mod manifest;
 pub mod order;
+pub mod schema;
 pub mod strict_json;
 pub mod undo;
 

@@ -16,7 +16,7 @@ pub struct ArtifactList {
 }
 
 /// What kind of object owns artifacts, in the order of the archive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OwnerKind {
     /// A run.

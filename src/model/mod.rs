@@ -12,6 +12,7 @@ pub mod free_json;
 pub mod logged_model;
 pub mod metric;
 pub mod number;
+pub mod printable;
 pub mod pyjson;
 pub mod registry;
 pub mod run;

@@ -112,16 +112,27 @@ impl JsonSchema for Text {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let blob = serde_json::json!({
+            "type": "object",
+            "properties": {"$blob": {
+                "type": "object",
+                "properties": {
+                    "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+                    "size_bytes": {"type": "integer", "minimum": 1_048_577},
+                },
+                "required": ["sha256", "size_bytes"],
+                "additionalProperties": false,
+            }},
+            "required": ["$blob"],
+            "additionalProperties": false,
+        });
         json_schema!({
-            "description": "UTF-8 text; bytes that are not UTF-8 in base64; text over 1 MiB as a blob",
+            "description": "UTF-8 text; bytes that are not UTF-8 in base64; either over 1 MiB as a blob",
             "anyOf": [
                 {"type": "string"},
-                {"type": "object", "properties": {"$bytes": {"type": "string"}},
+                {"type": "object", "properties": {"$bytes": {"anyOf": [{"type": "string"}, blob]}},
                  "required": ["$bytes"], "additionalProperties": false},
-                {"type": "object", "properties": {"$blob": {"type": "object",
-                    "properties": {"sha256": {"type": "string"}, "size_bytes": {"type": "integer"}},
-                    "required": ["sha256", "size_bytes"], "additionalProperties": false}},
-                 "required": ["$blob"], "additionalProperties": false},
+                blob,
             ],
         })
     }

@@ -11,12 +11,18 @@ pub enum ReportError {
     #[error(transparent)]
     Archive(#[from] ArchiveError),
     /// Nothing has that id or name.
-    #[error("no {what} `{}` in the archive", printable(.query))]
+    #[error("no object `{}` in the archive", printable(.query))]
     NotFound {
-        /// What was looked for.
-        what: &'static str,
         /// As it was asked for.
         query: String,
+    },
+    /// An object has no artifact of that path, or none at all.
+    #[error("no artifact `{}` of `{}` in the archive", printable(.path), printable(.owner))]
+    NoArtifact {
+        /// The owner as it was asked for.
+        owner: String,
+        /// The path.
+        path: String,
     },
     /// Several objects have that name, or ids that begin like that.
     #[error("`{}` is ambiguous: {}", printable(.query), .candidates.join(", "))]
@@ -48,9 +54,10 @@ impl ReportError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             ReportError::Archive(error) => error.kind(),
-            ReportError::NotFound { .. } | ReportError::Ambiguous { .. } | ReportError::Absent { .. } => {
-                ErrorKind::Usage
-            }
+            ReportError::NotFound { .. }
+            | ReportError::NoArtifact { .. }
+            | ReportError::Ambiguous { .. }
+            | ReportError::Absent { .. } => ErrorKind::Usage,
         }
     }
 }

@@ -3,10 +3,10 @@
 mod columns;
 mod overview;
 
-use super::artifacts::{ArtifactEntry, for_each_artifact};
-use super::cursor::Cursor;
 use super::error::ReportError;
 use crate::archive::Archive;
+use crate::archive::walk::Cursor;
+use crate::archive::walk::{ArtifactEntry, for_each_artifact};
 use crate::format::Kind;
 use crate::model::registry::PROMPT_TAG;
 use serde_json::{Value, json};

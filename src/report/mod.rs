@@ -3,18 +3,14 @@
 //! Nothing here prints. Each report is a value, or a stream of values, from which the command line makes text
 //! or JSON; [`snapshot`] alone makes text, since a stable text is its purpose.
 
-mod artifacts;
-mod cursor;
 pub mod diff;
 mod error;
-mod head;
 pub mod list;
 pub mod object;
 mod series;
 pub mod snapshot;
 pub mod text;
 
-pub use artifacts::{ArtifactEntry, OwnerFacts, for_each_artifact};
 pub use diff::{DiffOptions, Difference, diff};
 pub use error::ReportError;
 pub use series::SeriesFacts;

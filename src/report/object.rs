@@ -1,10 +1,10 @@
 //! One object of an archive, found by its id, by the start of it, or by its name.
 
-use super::artifacts::for_each_artifact;
-use super::cursor::Cursor;
 use super::error::ReportError;
-use super::head::{Head, text};
 use super::series::{SeriesFacts, for_each_series};
+use crate::archive::walk::Cursor;
+use crate::archive::walk::for_each_artifact;
+use crate::archive::walk::{Head, text};
 use crate::archive::{Archive, ArchiveError, inlined};
 use crate::format::Kind;
 use crate::model::{ArtifactFile, OwnerKind};
@@ -115,7 +115,6 @@ impl Search {
         }
         let Some(found) = self.found.pop() else {
             return Err(ReportError::NotFound {
-                what: "object",
                 query: query.to_owned(),
             });
         };
@@ -278,13 +277,6 @@ pub fn find_artifact(archive: &Archive, owner: &str, path: &str) -> Result<Artif
     })?;
     let is_exact = owners.iter().any(|(_, id)| id == owner);
     files.retain(|(exact, _)| *exact || !is_exact);
-    let not_found = |what, query: &str| ReportError::NotFound {
-        what,
-        query: query.to_owned(),
-    };
-    if owners.is_empty() {
-        return Err(not_found("artifacts of", owner));
-    }
     if !is_exact && owners.len() > 1 {
         let named = owners.iter().take(CANDIDATES);
         return Err(ReportError::Ambiguous {
@@ -295,7 +287,10 @@ pub fn find_artifact(archive: &Archive, owner: &str, path: &str) -> Result<Artif
         });
     }
     match files.pop() {
-        None => Err(not_found("artifact", path)),
+        None => Err(ReportError::NoArtifact {
+            owner: owner.to_owned(),
+            path: path.to_owned(),
+        }),
         Some((_, file)) => match file.absent {
             None => Ok(file),
             Some(absent) => Err(ReportError::Absent {

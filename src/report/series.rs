@@ -1,7 +1,7 @@
 //! Metric histories in a few numbers each.
 
-use super::cursor::Cursor;
-use super::head::text;
+use crate::archive::walk::Cursor;
+use crate::archive::walk::text;
 use crate::archive::{Archive, ArchiveError, Result};
 use crate::format::Kind;
 use crate::model::{Double, MetricSlice, ModelMetricSlice, Point};

@@ -7,9 +7,9 @@
 
 mod redact;
 
-use super::artifacts::for_each_artifact;
 use super::series::for_each_series;
 use super::text::{json_text, printable, shortened};
+use crate::archive::walk::for_each_artifact;
 use crate::archive::{Archive, ArchiveError, Result};
 use crate::format::{Kind, LossCount};
 use redact::Redactor;
@@ -185,7 +185,7 @@ impl Belongings {
             if let Some(digest) = file.sha256.filter(|_| options.digests) {
                 let _ = write!(line, " sha256 {digest}");
             }
-            let kind = super::artifacts::kind_of_owner(entry.owner.kind);
+            let kind = crate::archive::walk::kind_of_owner(entry.owner.kind);
             self.lines
                 .entry((kind, entry.owner.id.clone()))
                 .or_default()
@@ -223,7 +223,8 @@ fn paragraph(
     redactor: &mut Redactor,
     belongings: &mut Belongings,
 ) {
-    let id = super::head::Head::read(kind, &crate::format::line::canonical(line)).map(|head| head.id(kind));
+    let id = crate::archive::walk::Head::read(kind, &crate::format::line::canonical(line))
+        .map(|head| head.id(kind));
     let id = id.unwrap_or_default();
     let _ = writeln!(text, "{}", printable(&redactor.heading(kind, line, &id)));
     let mut key = Vec::new();

@@ -1,43 +1,11 @@
-//! Text from archives made safe to show, and values made readable.
+//! Values of archives made readable, and safe to show.
 
+use crate::model::printable::is_hidden;
+pub use crate::model::printable::printable;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::borrow::Cow;
 use std::fmt::Write as _;
-
-/// Whether a character could steer a terminal or disguise text: controls, and what changes the direction of writing.
-fn is_hidden(character: char) -> bool {
-    character.is_control()
-        || matches!(character,
-            '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-}
-
-/// Text as it may be shown: `\t`, `\n`, `\r`, `\\`, and `\u{…}` for other control and invisible characters.
-///
-/// The result has neither tabs nor line ends, and two texts never look the same.
-pub fn printable(text: &str) -> Cow<'_, str> {
-    if !text
-        .chars()
-        .any(|character| character == '\\' || is_hidden(character))
-    {
-        return Cow::Borrowed(text);
-    }
-    let mut shown = String::with_capacity(text.len() + 8);
-    for character in text.chars() {
-        match character {
-            '\\' => shown.push_str("\\\\"),
-            '\t' => shown.push_str("\\t"),
-            '\n' => shown.push_str("\\n"),
-            '\r' => shown.push_str("\\r"),
-            hidden if is_hidden(hidden) => {
-                let _ = write!(shown, "\\u{{{:x}}}", u32::from(hidden));
-            }
-            other => shown.push(other),
-        }
-    }
-    Cow::Owned(shown)
-}
 
 /// A value as JSON on one line, its control and invisible characters as `\uXXXX`.
 pub fn json_text(value: &impl serde::Serialize) -> String {
@@ -93,21 +61,6 @@ pub fn time_text(milliseconds: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_steers_a_terminal_is_escaped() {
-        let cases = [
-            ("plain é 😀", "plain é 😀"),
-            ("a\tb\nc\r", "a\\tb\\nc\\r"),
-            ("\u{1b}[31mred\u{7}", "\\u{1b}[31mred\\u{7}"),
-            ("\u{9b}0m", "\\u{9b}0m"),
-            ("a\\u{1b}", "a\\\\u{1b}"),
-            ("\u{202e}txt.exe\u{2066}", "\\u{202e}txt.exe\\u{2066}"),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(printable(text), expected);
-        }
-    }
 
     #[test]
     fn json_text_stays_json() {

@@ -4,10 +4,10 @@
 //! <run_id>/<path>    <model_id>/<path>    <trace_id>/<path>    models/<name>/<version>/<path>
 //! ```
 
+use crate::archive::walk::{ArtifactEntry, OwnerFacts, for_each_artifact};
 use crate::archive::{Archive, ArchiveError, ErrorKind, Staging};
 use crate::model::{Absent, OwnerKind};
 use crate::monitor::Monitor;
-use crate::report::{ArtifactEntry, OwnerFacts, for_each_artifact};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -64,7 +64,7 @@ pub enum ExtractError {
 }
 
 fn shown(text: &str) -> std::borrow::Cow<'_, str> {
-    crate::report::text::printable(text)
+    crate::model::printable::printable(text)
 }
 
 impl ExtractError {
@@ -320,4 +320,63 @@ fn folds_case(directory: &Path) -> Result<bool, ArchiveError> {
     let folds = fs::symlink_metadata(directory.join("CASE-PROBE")).is_ok();
     fs::remove_file(&probe).map_err(ArchiveError::io("remove", &probe))?;
     Ok(folds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claims(folds_case: bool, paths: &[&str]) -> Vec<bool> {
+        let mut names = Names::new(folds_case);
+        let parts = |path: &str| path.split('/').map(str::to_owned).collect::<Vec<_>>();
+        let claim = |path: &&str| {
+            let parts = parts(path);
+            names
+                .claim(&parts.iter().map(String::as_str).collect::<Vec<_>>())
+                .is_ok()
+        };
+        paths.iter().map(claim).collect()
+    }
+
+    #[test]
+    fn names_that_differ_by_case_alone_clash_where_case_is_folded() {
+        for (folds_case, expected) in [(false, true), (true, false)] {
+            assert_eq!(claims(folds_case, &["run/a.txt", "run/A.txt"]), [true, expected]);
+            assert_eq!(claims(folds_case, &["run/É/x", "run/é/y"]), [true, expected]);
+            assert_eq!(claims(folds_case, &["run/x", "RUN/y"]), [true, expected]);
+            assert_eq!(
+                claims(folds_case, &["models/M/1/x", "models/m/1/y", "models/m/2/y"]),
+                [true, expected, true]
+            );
+        }
+        assert_eq!(claims(true, &["run/a/x", "run/a/y", "other/A/x"]), [true; 3]);
+    }
+
+    #[test]
+    fn a_path_is_taken_once_and_is_a_file_or_a_folder() {
+        assert_eq!(
+            claims(false, &["r/a", "r/a", "r/a/b", "r/b/c", "r/b"]),
+            [true, false, false, true, false]
+        );
+    }
+
+    #[test]
+    fn devices_and_odd_ends_are_names_on_this_system() {
+        for name in [
+            "con",
+            "aux.txt",
+            "trailing.",
+            "trailing ",
+            "é😀",
+            "-rf",
+            "~",
+            "ab:c",
+        ] {
+            assert_eq!(
+                check_name(name).is_ok(),
+                !cfg!(windows) || !matches!(name, "con" | "aux.txt"),
+                "{name}"
+            );
+        }
+    }
 }

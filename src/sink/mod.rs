@@ -1,3 +1,4 @@
 //! Where archives go; each sink reads an archive and knows nothing of sources.
 
 pub mod extract;
+pub mod rest;

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 /// Something in an object that looks like a credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Suspicion {
+pub(super) struct Suspicion {
     /// Keys down to the text, joined with dots.
     pub place: String,
     /// What it looks like.
@@ -15,7 +15,7 @@ pub struct Suspicion {
 }
 
 /// Looks through all texts of an object.
-pub fn scan(value: &Value) -> Vec<Suspicion> {
+pub(super) fn scan(value: &Value) -> Vec<Suspicion> {
     let mut found = Vec::new();
     walk(value, &mut Vec::new(), &mut found);
     found

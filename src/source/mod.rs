@@ -1,12 +1,16 @@
 //! Where MLflow history comes from; each source writes an archive and knows nothing of sinks.
 
+mod artifact_walk;
+mod choice;
 mod context;
 mod credentials;
 pub mod detect;
 pub mod exim;
 pub mod file_store;
 mod options;
+pub mod rest;
 pub(crate) mod span_file;
+pub mod sql;
 mod unpack;
 pub mod uri;
 
@@ -40,13 +44,11 @@ pub fn export(
     }
     match kind {
         SourceKind::ExportImport => exim::export(source, out, options, monitor),
+        SourceKind::Sql => sql::export(source, out, options, monitor),
         SourceKind::FileStore => {
             let root = uri::local_path(source).unwrap_or_else(|| source.to_owned());
             file_store::export(Path::new(&root), out, options, monitor)
         }
-        _ => Err(ExportError::NoData {
-            source_uri: uri::redact(source),
-            detail: "this build does not read that kind of source".to_owned(),
-        }),
+        SourceKind::Rest => rest::export(source, out, options, monitor),
     }
 }

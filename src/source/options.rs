@@ -23,6 +23,8 @@ pub struct ExportOptions {
     pub selection: Selection,
     /// Directory that a server's `--artifacts-destination` names, for `mlflow-artifacts:` URIs.
     pub artifacts_destination: Option<PathBuf>,
+    /// How a tracking server is asked.
+    pub rest: super::rest::RestOptions,
 }
 
 /// Which objects to export; empty means all.

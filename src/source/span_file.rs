@@ -8,7 +8,7 @@
 //!
 //! The spans become lines of the archive. The file says no more than they do, except where [`SpanFile::is_whole`] is false.
 
-use crate::model::pyjson::{PyJson, PyJsonReadError};
+use crate::model::pyjson::{PyJson, PyJsonError, PyJsonReadError};
 use crate::model::trace::{SpanEvent, SpanLink};
 use crate::model::{Extra, Span};
 use base64::Engine;
@@ -65,6 +65,14 @@ impl SpanFile {
             .sort_by(|a, b| (a.start_time_unix_nano, &a.span_id).cmp(&(b.start_time_unix_nano, &b.span_id)));
         file
     }
+}
+
+/// Reads one span, as a database holds it; none where it has no id.
+///
+/// # Errors
+/// It is not JSON.
+pub(crate) fn read_span(text: &[u8], trace_id: &str) -> Result<Option<Span>, PyJsonError> {
+    Ok(span(PyJson::parse(text)?, trace_id))
 }
 
 /// Whether a text of MLflow 2's file is the root span's attribute, or missing as that is.

@@ -1,5 +1,11 @@
 //! An archive as names and bytes, to be damaged and laid out again as a directory or a zip.
 
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "shared by tests that each use a part of it"
+)]
+
 use mlark::archive::ContainerKind;
 use mlark::format::Manifest;
 use mlark::format::layout::{CHECKSUMS, MANIFEST, SEAL, checksum_line, is_object_path, parse_blob_path};

@@ -1,6 +1,8 @@
 //! Archives built in memory for tests: one with an object of every kind, and changes to it.
 
-#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
+
+pub mod loopback;
 
 use mlark::archive::{Archive, ArchiveWriter, ByteSource, Duplicates, ManifestHead, Owner, WriterOptions};
 use mlark::format::line::{canonical, to_value};
@@ -18,6 +20,9 @@ pub const RUN_B: &str = "bbbb1111bbbb2222cccc3333dddd4444";
 pub const MODEL: &str = "m-0123456789abcdef0123456789abcdef";
 pub const TRACE: &str = "tr-00112233445566778899aabbccddeeff";
 
+/// Kind and id of the owner, path, bytes or the reason of their absence.
+pub type Artifact = (OwnerKind, String, String, Result<Vec<u8>, Absent>);
+
 /// The content of an archive, to be changed before it is written.
 pub struct History {
     pub experiments: Vec<Experiment>,
@@ -33,8 +38,7 @@ pub struct History {
     pub evaluation_datasets: Vec<EvaluationDataset>,
     pub records: Vec<DatasetRecord>,
     pub scorers: Vec<Scorer>,
-    /// Kind and id of the owner, path, bytes or the reason of their absence.
-    pub artifacts: Vec<(OwnerKind, String, String, Result<Vec<u8>, Absent>)>,
+    pub artifacts: Vec<Artifact>,
     /// Kind, field, reason.
     pub limits: Vec<(&'static str, &'static str, &'static str)>,
 }
@@ -386,7 +390,7 @@ fn traces() -> (Vec<Trace>, Vec<Span>) {
     (vec![trace], spans)
 }
 
-fn artifacts() -> Vec<(OwnerKind, String, String, Result<Vec<u8>, Absent>)> {
+fn artifacts() -> Vec<Artifact> {
     let file =
         |kind, id: &str, path: &str, text: &str| (kind, id.to_owned(), path.to_owned(), Ok(text.into()));
     vec![

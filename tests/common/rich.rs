@@ -1,5 +1,11 @@
 //! An archive with something of every kind, built in memory of nothing but this file.
 
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "shared by tests that each use a part of it"
+)]
+
 use mlark::archive::{
     ArchiveWriter, ByteSource, Duplicates, ManifestHead, Owner, PointSeries, WriterOptions,
 };

@@ -1,11 +1,13 @@
 //! Lists of artifacts: cut and ordered as the format says, each file in a blob or with the reason of its absence.
 
-use super::check::{Check, PartLines};
+use super::check::Check;
+use super::parts::PartLines;
 use super::place::Place;
 use super::references::{Id, Target};
 use crate::format::Kind;
 use crate::format::layout::ARTIFACT_FILES;
 use crate::model::{ArtifactFile, ArtifactList, OwnerKind};
+use std::fmt;
 
 /// What the last line said.
 struct Last {
@@ -20,7 +22,7 @@ pub(super) fn check(check: &mut Check<'_>) {
     let mut lines = PartLines::of_kind(check, Kind::Artifacts);
     let mut last: Option<Last> = None;
     while let Some(place) = lines.next(check) {
-        let Some(list) = check.parse::<ArtifactList>(lines.line(), place) else {
+        let Some(list) = check.parse_sorted::<ArtifactList>(lines.line(), place) else {
             continue;
         };
         check_list(check, &list, last.as_ref(), place);
@@ -70,12 +72,15 @@ fn check_list(check: &mut Check<'_>, list: &ArtifactList, last: Option<&Last>, p
     }
 }
 
-fn check_file(check: &mut Check<'_>, file: &ArtifactFile, place: Place) {
-    let place = format!("{place}, `{}`", file.path);
+fn check_file(check: &mut Check<'_>, file: &ArtifactFile, line: Place) {
+    let place = FilePlace {
+        line,
+        path: &file.path,
+    };
     if !is_artifact_path(&file.path) {
         check.findings.error(
             "artifact-path",
-            &place,
+            place,
             "it is not a path below the owner's artifacts",
         );
     }
@@ -90,6 +95,19 @@ fn check_file(check: &mut Check<'_>, file: &ArtifactFile, place: Place) {
             let message = "it needs a digest and a size, or the reason of its absence";
             check.findings.error("artifact", place, message);
         }
+    }
+}
+
+/// A file of a list.
+#[derive(Clone, Copy)]
+struct FilePlace<'p> {
+    line: Place,
+    path: &'p str,
+}
+
+impl fmt::Display for FilePlace<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}, `{}`", self.line, self.path.escape_debug())
     }
 }
 

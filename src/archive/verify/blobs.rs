@@ -9,6 +9,7 @@ use crate::monitor::Monitor;
 use sha2::{Digest as _, Sha256};
 use std::io::{self, Read};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Bytes read at once.
 const BUFFER_BYTES: usize = 256 << 10;
@@ -22,6 +23,7 @@ pub(super) struct BlobHashing<'t> {
     tree: &'t Tree<'t>,
     monitor: &'t dyn Monitor,
     next: Mutex<usize>,
+    is_stopped: AtomicBool,
     findings: Mutex<Vec<Finding>>,
 }
 
@@ -31,6 +33,7 @@ impl<'t> BlobHashing<'t> {
             tree,
             monitor,
             next: Mutex::new(0),
+            is_stopped: AtomicBool::new(false),
             findings: Mutex::new(Vec::new()),
         }
     }
@@ -42,7 +45,9 @@ impl<'t> BlobHashing<'t> {
             let count = batch.len() as u64;
             for place in batch {
                 let (digest, size_bytes) = self.tree.blob_in_file_order(place);
-                if let Some(finding) = check_blob(self.tree, &digest, size_bytes, &mut buffer)
+                let read = self.tree.open_blob(place);
+                let read = read.and_then(|reader| hash(reader, size_bytes, &mut buffer));
+                if let Some(finding) = blob_finding(read, &digest)
                     && let Ok(mut findings) = self.findings.lock()
                 {
                     findings.push(finding);
@@ -52,7 +57,15 @@ impl<'t> BlobHashing<'t> {
         }
     }
 
+    /// Ends the work early: nobody wants the findings any more.
+    pub(super) fn stop(&self) {
+        self.is_stopped.store(true, Ordering::Relaxed);
+    }
+
     fn take_batch(&self) -> Option<std::ops::Range<usize>> {
+        if self.is_stopped.load(Ordering::Relaxed) {
+            return None;
+        }
         let count = self.tree.blob_count();
         let mut next = self.next.lock().ok()?;
         let start = *next;
@@ -77,38 +90,39 @@ impl<'t> BlobHashing<'t> {
     }
 }
 
-fn check_blob(tree: &Tree<'_>, digest: &Digest, size_bytes: u64, buffer: &mut [u8]) -> Option<Finding> {
-    let name = blob_path(digest);
-    let read = tree.open(&name).and_then(|reader| hash(reader, buffer));
-    let (code, message) = match read {
-        Err(error) => return Some(read_finding(&name, &error)),
-        Ok((found, _)) if found != *digest => ("digest", format!("it has SHA-256 {found}")),
-        Ok((_, read)) if read != size_bytes => ("size", "its size changed while it was read".to_owned()),
-        Ok(_) => return None,
-    };
-    Some(Finding {
-        severity: Severity::Error,
-        code,
-        place: name,
-        message,
-    })
+fn blob_finding(read: io::Result<Digest>, digest: &Digest) -> Option<Finding> {
+    match read {
+        Err(error) => Some(read_finding(&blob_path(digest), &error)),
+        Ok(found) if found == *digest => None,
+        Ok(found) => Some(Finding {
+            severity: Severity::Error,
+            code: "digest",
+            place: blob_path(digest),
+            message: format!("it has SHA-256 {found}"),
+        }),
+    }
 }
 
-/// Digest and length of what a reader gives.
-fn hash(mut reader: impl Read, buffer: &mut [u8]) -> io::Result<(Digest, u64)> {
+/// Digest of what a reader gives, up to a size.
+fn hash(mut reader: impl Read, size_bytes: u64, buffer: &mut [u8]) -> io::Result<Digest> {
     let mut hasher = Sha256::new();
-    let mut size_bytes = 0;
+    let mut read_bytes = 0;
     loop {
         match reader.read(buffer) {
-            Ok(0) => return Ok((finish_digest(hasher), size_bytes)),
+            Ok(0) => break,
             Ok(read) => {
                 hasher.update(&buffer[..read]);
-                size_bytes += read as u64;
+                read_bytes += read as u64;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
+        // All is there, and asking for more would be a call into the kernel for each blob.
+        if read_bytes >= size_bytes {
+            break;
+        }
     }
+    Ok(finish_digest(hasher))
 }
 
 /// One bit for each blob.

@@ -1,23 +1,22 @@
-//! What the checks of all kinds share: files of lines, strict parsing, references to blobs.
+//! What the checks of all kinds share: strict parsing, references to blobs.
 
 use super::blobs::BlobBits;
 use super::checksums::Checksums;
-use super::lines::{FileLines, NextLine};
 use super::place::{LineFile, Place};
 use super::references::References;
-use super::report::{Findings, read_finding};
+use super::report::Findings;
 use super::tree::Tree;
 use crate::archive::error::Result;
 use crate::archive::lines::{blob_reference, contains};
-use crate::format::layout::{CHECKSUMS, LINE_BYTES, MANIFEST, PART_BYTES, STRING_BYTES, blob_path};
+use crate::format::layout::{STRING_BYTES, blob_path};
 use crate::format::line::{canonical, to_value};
-use crate::format::manifest::{FORMAT_MINOR, FileDescriptor, Totals};
+use crate::format::manifest::{FileDescriptor, Totals};
 use crate::format::{Kind, Manifest, strict_json};
 use crate::model::{BlobRef, Digest};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::io::Read;
 
 /// Fields that ids and order are made of; a long text in one of them is read to compare it.
@@ -69,12 +68,12 @@ impl<'t> Check<'t> {
             unreadable: BTreeSet::new(),
             has_unreadable_record: false,
             referenced: BlobBits::new(tree.blob_count()),
-            is_newer: manifest.is_none_or(|manifest| manifest.format.minor > FORMAT_MINOR),
+            is_newer: manifest.is_none_or(Manifest::is_newer),
         }
     }
 
     /// What the manifest says of a file.
-    fn descriptor(&self, path: &str) -> Option<&'t FileDescriptor> {
+    pub(super) fn descriptor(&self, path: &str) -> Option<&'t FileDescriptor> {
         self.manifest?.files.iter().find(|file| file.path == path)
     }
 
@@ -95,6 +94,23 @@ impl<'t> Check<'t> {
             self.unreadable(place.file);
         }
         parsed
+    }
+
+    /// As [`Check::parse`], for types whose fields are declared in the order of the text and that hold no free JSON.
+    pub(super) fn parse_sorted<T: Serialize + DeserializeOwned>(
+        &mut self,
+        line: &[u8],
+        place: Place,
+    ) -> Option<T> {
+        // Nearly every line is its own re-serialized text, and then all of it is known to be right.
+        let typed = strict_json::parse(line)
+            .and_then(|value| T::deserialize(value))
+            .ok();
+        let is_canonical = |typed: &T| serde_json::to_vec(typed).is_ok_and(|text| text == line);
+        match typed.filter(is_canonical) {
+            Some(typed) if line.len() <= STRING_BYTES => Some(typed),
+            _ => self.parse(line, place),
+        }
     }
 
     /// As [`Check::parse`], with references to blobs left in their places.
@@ -193,6 +209,11 @@ impl<'t> Check<'t> {
             self.findings.error("string", place, message);
         }
         self.blob(&blob.sha256, blob.size_bytes, place);
+        // What cannot be read is a finding of the blob itself.
+        if let Ok(false) = self.tree.open(&blob_path(&blob.sha256)).and_then(is_utf8) {
+            self.findings
+                .error("string", place, "a text stands as a blob that is not UTF-8");
+        }
     }
 
     fn read_text(&self, blob: &BlobRef) -> Option<String> {
@@ -244,160 +265,24 @@ fn has_long_string(value: &Value) -> bool {
     }
 }
 
-/// The lines of several files that are one list cut into parts.
-pub(super) struct PartLines<'t> {
-    files: VecDeque<LineFile>,
-    open: Option<(LineFile, FileLines<'t>)>,
-    /// A part ends after the line that reaches this size.
-    part_bytes: u64,
-}
-
-impl<'t> PartLines<'t> {
-    /// Lines of a kind's parts; a gap in their numbers is a finding.
-    pub(super) fn of_kind(check: &mut Check<'t>, kind: Kind) -> Self {
-        let parts = check.tree.parts_of(kind);
-        let listed = check
-            .manifest
-            .map_or(0, |manifest| manifest.files_of(kind).count());
-        if parts.len() < listed {
-            check.unreadable.insert(kind);
+/// Whether all bytes of a reader are UTF-8.
+fn is_utf8(mut reader: impl Read) -> std::io::Result<bool> {
+    let mut buffer = vec![0; 64 << 10];
+    let mut kept = 0;
+    loop {
+        let read = reader.read(&mut buffer[kept..])?;
+        if read == 0 {
+            return Ok(kept == 0);
         }
-        let files = parts.into_iter().map(|part| LineFile::Objects(kind, part));
-        Self::new(check, files.collect(), PART_BYTES)
-    }
-
-    /// Lines of files in the order of their part numbers.
-    pub(super) fn new(check: &mut Check<'t>, files: VecDeque<LineFile>, part_bytes: u64) -> Self {
-        for (file, expected) in files.iter().zip(0..) {
-            if let LineFile::Objects(_, part) | LineFile::Undo(_, part) = *file
-                && part != expected
-            {
-                let message = format_args!("part {expected} is missing before it");
-                check.findings.error("part", file.path(), message);
-                check.unreadable(*file);
-                break;
+        let filled = kept + read;
+        kept = match std::str::from_utf8(&buffer[..filled]) {
+            Ok(_) => 0,
+            // A character may go on in the next bytes.
+            Err(error) if error.error_len().is_none() => {
+                buffer.copy_within(error.valid_up_to()..filled, 0);
+                filled - error.valid_up_to()
             }
-        }
-        PartLines {
-            files,
-            open: None,
-            part_bytes,
-        }
-    }
-
-    /// Reads the next line that is one; findings are made of what is not.
-    pub(super) fn next(&mut self, check: &mut Check<'t>) -> Option<Place> {
-        loop {
-            if self.open.is_none() {
-                let file = self.files.pop_front()?;
-                match check.tree.open(&file.path()) {
-                    Ok(reader) => self.open = Some((file, FileLines::new(reader, LINE_BYTES))),
-                    Err(error) => self.fail(check, file, &error),
-                }
-                continue;
-            }
-            let (file, lines) = self.open.as_mut()?;
-            let file = *file;
-            let next = lines.next();
-            let place = Place {
-                file,
-                line: lines.number(),
-            };
-            match next {
-                NextLine::Line => {
-                    check.lines += 1;
-                    return Some(place);
-                }
-                NextLine::TooLong => {
-                    check.findings.error("line", place, "the line exceeds 16 MiB");
-                    check.unreadable(file);
-                }
-                NextLine::Unterminated => {
-                    check
-                        .findings
-                        .error("line", place, "the last line has no line end");
-                    check.unreadable(file);
-                }
-                NextLine::End => self.close(check),
-                NextLine::Failed(error) => self.fail(check, file, &error),
-            }
-        }
-    }
-
-    /// The line that was read last.
-    pub(super) fn line(&self) -> &[u8] {
-        self.open.as_ref().map_or(&[], |(_, lines)| lines.line())
-    }
-
-    fn fail(&mut self, check: &mut Check<'t>, file: LineFile, error: &std::io::Error) {
-        self.open = None;
-        check.findings.extend(vec![read_finding(&file.path(), error)]);
-        check.unreadable(file);
-    }
-
-    fn close(&mut self, check: &mut Check<'t>) {
-        if let Some((file, lines)) = self.open.take() {
-            let path = file.path();
-            check_file(check, &path, &lines);
-            if check
-                .descriptor(&path)
-                .is_some_and(|stated| stated.count != lines.number())
-            {
-                check.unreadable(file);
-            }
-            self.check_cut(check, &path, &lines);
-        }
-    }
-
-    /// A part ends after the line that reaches the limit, and not before.
-    fn check_cut(&self, check: &mut Check<'t>, path: &str, lines: &FileLines<'_>) {
-        let size_bytes = lines.size_bytes();
-        let before_last = size_bytes - lines.last_line_bytes();
-        if lines.number() == 0 {
-            check.findings.error("part", path, "it has no lines");
-        } else if before_last >= self.part_bytes {
-            check
-                .findings
-                .error("part", path, "it goes on after the line that reached 64 MiB");
-        } else if !self.files.is_empty() && size_bytes < self.part_bytes {
-            check
-                .findings
-                .error("part", path, "it ends before 64 MiB, and there is another part");
-        }
-    }
-}
-
-/// Compares a file that was read to its end with what the manifest and the checksums say of it.
-pub(super) fn check_file(check: &mut Check<'_>, path: &str, lines: &FileLines<'_>) {
-    let found = lines.digest();
-    let file = check
-        .manifest
-        .and_then(|manifest| manifest.files.iter().find(|file| file.path == path));
-    if let Some(file) = file {
-        if file.sha256 != found {
-            let message = format_args!("it has SHA-256 {found}, {MANIFEST} says {}", file.sha256);
-            check.findings.error("digest", path, message);
-        }
-        if file.size_bytes != lines.size_bytes() {
-            let message = format_args!(
-                "it has {} bytes, {MANIFEST} says {}",
-                lines.size_bytes(),
-                file.size_bytes
-            );
-            check.findings.error("size", path, message);
-        }
-        if file.count != lines.number() {
-            let message = format_args!("it has {} lines, {MANIFEST} says {}", lines.number(), file.count);
-            check.findings.error("count", path, message);
-        }
-    }
-    if let Some(stated) = check
-        .checksums
-        .objects
-        .get(path)
-        .filter(|stated| **stated != found)
-    {
-        let message = format_args!("it has SHA-256 {found}, {CHECKSUMS} says {stated}");
-        check.findings.error("digest", path, message);
+            Err(_) => return Ok(false),
+        };
     }
 }

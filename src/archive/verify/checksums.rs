@@ -4,7 +4,9 @@ use super::blobs::BlobBits;
 use super::lines::{FileLines, NextLine};
 use super::report::{Findings, read_finding};
 use super::tree::Tree;
-use crate::format::layout::{CHECKSUMS, blob_path, is_object_path, parse_blob_path, parse_checksum_line};
+use crate::format::layout::{
+    BLOBS, CHECKSUMS, blob_path, is_object_path, parse_blob_path, parse_checksum_line,
+};
 use crate::model::Digest;
 use std::collections::BTreeMap;
 
@@ -18,6 +20,8 @@ pub(super) struct Checksums {
     pub digest: Option<Digest>,
     /// Digests of object files.
     pub objects: BTreeMap<String, Digest>,
+    /// Place of the blob that the next line should name.
+    next_rank: usize,
 }
 
 /// Checks the file; nothing is said of it where it cannot be read.
@@ -87,11 +91,27 @@ fn take_line(
     digest: Digest,
     path: &str,
 ) -> Result<(), (&'static str, String)> {
-    if let Some(named) = parse_blob_path(path) {
+    let named = match path.get(path.len().saturating_sub(64)..) {
+        // Nearly every line names a blob by the digest it states; both need not be parsed.
+        Some(hex)
+            if path.starts_with(BLOBS) && digest.hex().as_str() == hex && path == blob_path(&digest) =>
+        {
+            Some(digest)
+        }
+        _ => parse_blob_path(path),
+    };
+    if let Some(named) = named {
         if named != digest {
             return Err(("digest", format!("blob `{path}` is listed with SHA-256 {digest}")));
         }
-        let rank = tree.blob_rank(&digest);
+        // Lines are sorted as the blobs are, so the next one is nearly always the next blob.
+        let is_next =
+            checksums.next_rank < tree.blob_count() && tree.blob_at(checksums.next_rank).0 == digest;
+        let rank = match is_next {
+            true => Some(checksums.next_rank),
+            false => tree.blob_rank(&digest),
+        };
+        checksums.next_rank = rank.unwrap_or(checksums.next_rank) + 1;
         let rank = rank.ok_or_else(|| ("missing-blob", format!("blob {digest} is missing")))?;
         listed.set(rank);
         return Ok(());

@@ -1,8 +1,9 @@
 //! Objects of each kind: their order, what they refer to, and what must be ordered within them.
 
 use super::artifacts;
-use super::check::{Check, PartLines};
+use super::check::Check;
 use super::metrics::{self, MetricSlices};
+use super::parts::PartLines;
 use super::place::Place;
 use super::references::{Id, Need, Target};
 use crate::format::{Kind, Object, SortKey, order};

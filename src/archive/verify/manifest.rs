@@ -7,7 +7,6 @@ use crate::format::layout::{
     CHECKSUMS, JSONL_MEDIA_TYPE, LOSSES, MANIFEST, MANIFEST_BYTES, SEAL, checksum_line, is_object_path,
     object_kind_name, parse_checksum_line, parse_object_path, parse_undo_path,
 };
-use crate::format::manifest::FORMAT_MINOR;
 use crate::format::{LossCount, Manifest, strict_json};
 use crate::model::Digest;
 use serde_json::Value;
@@ -102,8 +101,7 @@ fn typed(text: &[u8], document: Value, findings: &mut Findings) -> Option<Manife
     match serde_json::from_value::<Manifest>(document) {
         Ok(manifest) => {
             // A newer minor version may have fields within objects that this build would drop.
-            if is_canonical && manifest.format.minor <= FORMAT_MINOR && manifest.to_text().as_bytes() != text
-            {
+            if is_canonical && !manifest.is_newer() && manifest.to_text().as_bytes() != text {
                 findings.error(
                     "canonical",
                     MANIFEST,
@@ -130,7 +128,7 @@ fn check_files(manifest: &Manifest, findings: &mut Findings) {
     for file in &manifest.files {
         let path = file.path.as_str();
         let is_known = path == LOSSES || parse_undo_path(path).is_some() || parse_object_path(path).is_some();
-        let is_newer = manifest.format.minor > FORMAT_MINOR && is_object_path(path);
+        let is_newer = manifest.is_newer() && is_object_path(path);
         if !is_known && !is_newer {
             findings.error(
                 "unknown-file",

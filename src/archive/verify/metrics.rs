@@ -1,6 +1,7 @@
 //! Metric history: slices cut and ordered as the format says, owned by runs or logged models.
 
-use super::check::{Check, PartLines};
+use super::check::Check;
+use super::parts::PartLines;
 use super::place::Place;
 use super::references::{Id, Target};
 use crate::format::Kind;
@@ -136,7 +137,7 @@ impl<'t, S: Slice> MetricSlices<'t, S> {
             let Some(place) = self.lines.next(check) else {
                 return false;
             };
-            let Some(slice) = check.parse::<S>(self.lines.line(), place) else {
+            let Some(slice) = check.parse_sorted::<S>(self.lines.line(), place) else {
                 continue;
             };
             if let Some(latest) = self.check_slice(check, &slice, place) {

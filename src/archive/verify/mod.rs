@@ -11,7 +11,8 @@
 //! | [`manifest`]   | seal, text and sums of the manifest, the set of files                 |
 //! | [`checksums`]  | `SHA256SUMS`, and that it lists exactly what is there                 |
 //! | [`blobs`]      | digests of blobs                                                      |
-//! | [`check`]      | files of lines: digests, parts, strict JSON, canonical text, types    |
+//! | [`parts`]      | files of lines: digests, sizes, counts, where parts end               |
+//! | [`check`]      | strict JSON, canonical text, types, references to blobs               |
 //! | [`kinds`]      | order and references of each kind                                     |
 //! | [`metrics`]    | slices of metric history                                              |
 //! | [`artifacts`]  | lists of artifacts                                                    |
@@ -26,6 +27,7 @@ mod kinds;
 mod lines;
 mod manifest;
 mod metrics;
+mod parts;
 mod place;
 mod records;
 mod references;
@@ -42,6 +44,7 @@ use super::error::{ArchiveError, Result};
 use super::zip::{ScanError, ZipIndex, ZipLimits};
 use crate::format::layout::{CHECKSUMS, MANIFEST};
 use crate::format::{Kind, Manifest};
+use crate::model::Digest;
 use crate::monitor::Monitor;
 use std::fs::File;
 use std::path::Path;
@@ -70,38 +73,59 @@ pub fn verify(path: &Path, options: &VerifyOptions, monitor: &dyn Monitor) -> Re
         }
     };
     let tree = Tree::list(path, &container, &mut findings)?;
-    let manifest = manifest::check(path, &tree, &mut findings)?;
-    let checksums = checksums::check(&tree, &mut findings);
-    check_content_id(manifest.as_ref(), &checksums, &mut findings);
-    let count = tree.blob_count() as u64;
-    monitor.begin("verify", Some(count));
+    monitor.begin("verify", Some(tree.blob_count() as u64));
     let hashing = BlobHashing::new(&tree, monitor);
-    let check = Check::new(&tree, manifest.as_ref(), &checksums, findings);
     let threads = match options.threads {
         0 => super::parallel::default_threads(),
         threads => threads,
     };
-    let check = thread::scope(|scope| {
+    let checked = thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| hashing.work());
         }
-        check_lines(check)
+        check_all(path, &tree, findings).inspect_err(|_| hashing.stop())
     });
-    let mut check = check?;
-    check.findings.extend(hashing.into_findings());
-    let checked = Checked {
-        files: tree.files.len() as u64,
-        lines: check.lines,
-        blobs: check.totals.blobs,
-        blob_bytes: check.totals.blob_bytes,
-    };
+    let AllChecked {
+        mut findings,
+        content_id,
+        checked,
+    } = checked?;
+    findings.extend(hashing.into_findings());
     let kind = match &container {
         Container::Directory(_) => ContainerKind::Directory,
         Container::Zip { .. } => ContainerKind::Zip,
     };
-    Ok(check
-        .findings
-        .into_report(path.to_owned(), kind, checksums.digest, checked))
+    Ok(findings.into_report(path.to_owned(), kind, content_id, checked))
+}
+
+/// What was found beside the digests of blobs.
+struct AllChecked {
+    findings: Findings,
+    content_id: Option<Digest>,
+    checked: Checked,
+}
+
+/// Checks everything but the bytes of blobs.
+fn check_all(path: &Path, tree: &Tree<'_>, mut findings: Findings) -> Result<AllChecked> {
+    let manifest = manifest::check(path, tree, &mut findings)?;
+    let checksums = checksums::check(tree, &mut findings);
+    check_content_id(manifest.as_ref(), &checksums, &mut findings);
+    let mut check = Check::new(tree, manifest.as_ref(), &checksums, findings);
+    kinds::check_all(&mut check);
+    records::check_all(&mut check);
+    check.check_references()?;
+    check.check_orphans();
+    check_totals(&mut check);
+    Ok(AllChecked {
+        content_id: checksums.digest,
+        checked: Checked {
+            files: tree.files.len() as u64,
+            lines: check.lines,
+            blobs: check.totals.blobs,
+            blob_bytes: check.totals.blob_bytes,
+        },
+        findings: check.findings,
+    })
 }
 
 /// Opens the container; a zip whose scan fails gives findings and nothing else.
@@ -115,10 +139,7 @@ fn open(path: &Path, findings: &mut Findings) -> Result<Option<Container>> {
         Ok(index) => Ok(Some(Container::Zip { file, index })),
         Err(ScanError::Io(error)) => Err(ArchiveError::io("read", path)(error)),
         Err(ScanError::Faults(faults)) => {
-            for (fault, number) in faults.iter().zip(1..) {
-                // Faults of one code may lie at many places that only their messages tell.
-                findings.error(fault.code(), format_args!("zip fault {number}"), fault);
-            }
+            faults.iter().for_each(|fault| findings.zip_fault(fault));
             Ok(None)
         }
     }
@@ -132,15 +153,6 @@ fn check_content_id(manifest: Option<&Manifest>, checksums: &Checksums, findings
         let message = format_args!("it has SHA-256 {found}, {MANIFEST} says {}", manifest.content_id);
         findings.error("content-id", CHECKSUMS, message);
     }
-}
-
-fn check_lines(mut check: Check<'_>) -> Result<Check<'_>> {
-    kinds::check_all(&mut check);
-    records::check_all(&mut check);
-    check.check_references()?;
-    check.check_orphans();
-    check_totals(&mut check);
-    Ok(check)
 }
 
 /// Compares the manifest's totals with what is there, as far as all of it could be read.

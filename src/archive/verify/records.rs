@@ -1,7 +1,8 @@
 //! Files beside the objects: failures, undo records, and parts of kinds that this build does not know.
 
-use super::check::{Check, PartLines, check_file};
+use super::check::Check;
 use super::lines::{FileLines, NextLine};
+use super::parts::{PartLines, check_file};
 use super::place::{LineFile, Place};
 use super::report::read_finding;
 use crate::archive::lines::blob_reference;

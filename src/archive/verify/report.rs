@@ -1,6 +1,7 @@
 //! What a verification found.
 
 use crate::archive::ContainerKind;
+use crate::archive::zip::ZipFault;
 use crate::model::Digest;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -122,6 +123,17 @@ impl Findings {
         }
     }
 
+    /// Adds a fault of a zip's scan, which only its message places.
+    pub(super) fn zip_fault(&mut self, fault: &ZipFault) {
+        self.errors += 1;
+        self.list.push(Finding {
+            severity: Severity::Error,
+            code: fault.code(),
+            place: "zip".to_owned(),
+            message: fault.to_string(),
+        });
+    }
+
     /// Adds findings that other threads made.
     pub(super) fn extend(&mut self, findings: Vec<Finding>) {
         for finding in findings {
@@ -136,7 +148,7 @@ impl Findings {
         content_id: Option<Digest>,
         checked: Checked,
     ) -> VerifyReport {
-        self.list.sort_by(|a, b| a.severity.cmp(&b.severity));
+        self.list.sort_by_key(|finding| finding.severity);
         VerifyReport {
             path,
             container,
@@ -151,7 +163,7 @@ impl Findings {
 
 /// An error finding about an entry that could not be read: the zip's own code where it has one.
 pub(super) fn read_finding(place: &str, error: &std::io::Error) -> Finding {
-    let code = match crate::archive::zip::ZipFault::from_io(error) {
+    let code = match ZipFault::from_io(error) {
         Some(fault) => fault.code(),
         None => "unreadable",
     };

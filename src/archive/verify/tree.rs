@@ -1,10 +1,10 @@
 //! What is there: files by name, blobs by digest, and everything that has no place in an archive.
 
 use super::report::Findings;
-use crate::archive::container::Container;
+use crate::archive::container::{Container, open_regular};
 use crate::archive::error::{ArchiveError, Result};
 use crate::format::layout::{
-    BLOBS, CHECKSUMS, LOSSES, MANIFEST, OBJECTS, SEAL, UNDO, is_object_path, object_kind_name,
+    BLOBS, CHECKSUMS, LOSSES, MANIFEST, OBJECTS, SEAL, UNDO, blob_path, is_object_path, object_kind_name,
     parse_blob_path, parse_object_path, parse_undo_path,
 };
 use crate::model::Digest;
@@ -171,6 +171,17 @@ impl<'c> Tree<'c> {
     /// Opens a file or a blob.
     pub(super) fn open(&self, name: &str) -> io::Result<Box<dyn Read + Send + '_>> {
         self.container.open_entry(name)
+    }
+
+    /// Opens a blob by its place in the order in which reading is cheapest.
+    pub(super) fn open_blob(&self, place: usize) -> io::Result<Box<dyn Read + Send + '_>> {
+        match self.container {
+            Container::Directory(root) => {
+                let path = root.join(blob_path(&self.blob_at(place).0));
+                Ok(Box::new(open_regular(&path)?))
+            }
+            Container::Zip { file, index } => Ok(Box::new(index.open_blob(file, place))),
+        }
     }
 
     /// How many blobs there are.

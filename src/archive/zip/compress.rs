@@ -26,8 +26,10 @@ const CHUNK_LEN: usize = 64 << 10;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Compression {
     /// Write the bytes as they are.
+    #[cfg(test)]
     Stored,
     /// Deflate at level 6, whatever comes of it.
+    #[cfg(test)]
     Deflate,
     /// Deflate what a look at its start says will shrink, store the rest.
     Probe,

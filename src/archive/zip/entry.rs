@@ -61,11 +61,6 @@ pub(crate) struct EntryWriter<'w> {
 }
 
 impl EntryWriter<'_> {
-    /// How many bytes of content came so far.
-    pub(crate) fn size(&self) -> u64 {
-        self.size
-    }
-
     /// Completes the entry under its name.
     pub(crate) fn finish(mut self, name: &str) -> Result<EntryInfo, WriteError> {
         check(name)?;

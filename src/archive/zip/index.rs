@@ -142,6 +142,7 @@ pub(crate) struct ZipIndex {
 
 impl ZipIndex {
     /// How many entries there are.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.blobs.len() + self.others.len()
     }
@@ -162,6 +163,7 @@ impl ZipIndex {
     }
 
     /// The blobs in the order of their digests.
+    #[cfg(test)]
     pub(crate) fn blobs_by_digest(&self) -> impl ExactSizeIterator<Item = IndexEntry<'_>> {
         self.by_digest
             .iter()
@@ -174,6 +176,7 @@ impl ZipIndex {
     }
 
     /// All entries in the order of the file.
+    #[cfg(test)]
     pub(crate) fn entries(&self) -> impl Iterator<Item = IndexEntry<'_>> {
         self.blobs().chain(self.others.iter().cloned())
     }
@@ -200,6 +203,11 @@ impl ZipIndex {
     pub(crate) fn blob_in_file_order(&self, place: usize) -> (Digest, u64) {
         let record = &self.blobs[place];
         (Digest(record.digest), unpack48(record.size))
+    }
+
+    /// A reader of the blob at a place in the file.
+    pub(crate) fn open_blob<'f>(&self, file: &'f File, place: usize) -> EntryReader<'f> {
+        EntryReader::new(file, &self.blobs[place].unpack())
     }
 
     /// The entry with exactly this name.

@@ -37,11 +37,10 @@ mod writer;
 
 pub(crate) use self::{
     compress::Compression,
-    entry::{EntryInfo, EntryWriter},
     fault::{ScanError, ZipFault},
-    index::{IndexEntry, ZipIndex},
-    name::{NameProblem, blob_name, check_name},
-    read::EntryReader,
+    index::ZipIndex,
     scan::ZipLimits,
     writer::{WriteError, ZipFileWriter},
 };
+#[cfg(test)]
+use self::{index::IndexEntry, name::blob_name, read::EntryReader};

@@ -292,6 +292,7 @@ impl EndRecords {
     }
 
     /// The length of all end records.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         END_LEN + if self.has_zip64() { ZIP64_END_LEN } else { 0 }
     }

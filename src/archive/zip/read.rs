@@ -26,7 +26,6 @@ const INPUT_LEN: usize = 128 << 10;
 pub(crate) struct EntryReader<'f> {
     source: EntryBytes<'f>,
     deflated: Option<DeflateReader>,
-    size: u64,
     /// Content not yet handed out.
     left: u64,
     expected_crc: u32,
@@ -65,17 +64,11 @@ impl<'f> EntryReader<'f> {
         Self {
             source,
             deflated,
-            size,
             left: size,
             expected_crc,
             crc,
             state: ReadState::Open,
         }
-    }
-
-    /// The size of the content, as claimed.
-    pub(crate) fn size(&self) -> u64 {
-        self.size
     }
 
     fn read_checked(&mut self, buffer: &mut [u8]) -> io::Result<usize> {

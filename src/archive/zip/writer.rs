@@ -100,13 +100,9 @@ impl ZipFileWriter {
     }
 
     /// How many entries there are so far.
+    #[cfg(test)]
     pub(crate) fn entries(&self) -> u64 {
         self.entries
-    }
-
-    /// How long the file is so far, without the central directory.
-    pub(crate) fn position(&self) -> u64 {
-        self.out.position()
     }
 
     /// Writes an entry that is in memory; the same bytes come out as by [`begin`](Self::begin).
@@ -139,7 +135,9 @@ impl ZipFileWriter {
         let near_border = !zip64 && size_hint >= MAX_32 - MAX_32 / 512;
         let body = match compression {
             _ if near_border => Body::Stored,
+            #[cfg(test)]
             Compression::Stored => Body::Stored,
+            #[cfg(test)]
             Compression::Deflate => Body::deflate(&mut self.deflater),
             Compression::Probe => Body::Undecided,
         };

@@ -26,10 +26,10 @@ pub(super) fn describe(found: &Found, related: &Related) -> String {
     if let Value::Object(map) = &found.value {
         sections.take(map);
     }
-    rows(&mut text, "", &sections.fields);
     if found.kind == Kind::Experiments {
-        rows(&mut text, "", &[("runs".to_owned(), grouped(related.runs))]);
+        sections.fields.push(("runs".to_owned(), grouped(related.runs)));
     }
+    rows(&mut text, "", &sections.fields);
     for (name, rows_of_section) in &sections.maps {
         section(&mut text, name);
         rows(&mut text, "  ", rows_of_section);

@@ -2,12 +2,12 @@
 
 use super::merge::{Merged, Parser, Side};
 use super::{Difference, Pair, WHOLE};
+use crate::archive::walk::OwnerWalk;
+use crate::archive::walk::{Cursor, orphan};
 use crate::archive::{ArchiveError, Result as ArchiveResult};
 use crate::format::line::to_value;
 use crate::format::{Kind, SortKey};
 use crate::model::{ArtifactFile, OwnerKind};
-use crate::report::artifacts::OwnerWalk;
-use crate::report::cursor::{Cursor, orphan};
 use serde_json::{Map, Value};
 use std::cmp::Ordering;
 use std::collections::VecDeque;

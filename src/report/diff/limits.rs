@@ -24,11 +24,33 @@ impl Limits {
     /// Whether a limit names the field, or one that it lies within. `*` is a field of its own: the object as a
     /// whole.
     pub(super) fn covers(&self, kind: &str, field: &str) -> bool {
-        let is_limit = |field: &str| self.fields.contains(&(kind.to_owned(), field.to_owned()));
-        if field == WHOLE || is_limit(field) {
-            return is_limit(field);
+        let is_limit = |kind: &str, field: &str| self.fields.contains(&(kind.to_owned(), field.to_owned()));
+        let is_within = || {
+            field
+                .match_indices('.')
+                .any(|(end, _)| is_limit(kind, &field[..end]))
+        };
+        is_limit(kind, field)
+            || field != WHOLE && is_within()
+            || other_names(kind, field)
+                .iter()
+                .any(|(kind, field)| is_limit(kind, field))
+    }
+}
+
+/// Under which other kinds and fields a limit may count the same loss.
+fn other_names(kind: &str, field: &str) -> &'static [(&'static str, &'static str)] {
+    match (kind, field) {
+        ("metrics", "points") => &[("metrics", WHOLE)],
+        ("model-metrics", "points") => &[("model-metrics", WHOLE)],
+        ("metrics", "values") => &[("metrics", "value")],
+        ("model-metrics", "values") => &[("model-metrics", "value")],
+        ("spans", WHOLE) => &[("traces", "spans")],
+        // A run's line repeats the latest point of each metric.
+        ("runs", field) if field.starts_with("metrics.") && field.ends_with(".value") => {
+            &[("metrics", "value"), ("metrics", "values")]
         }
-        field.match_indices('.').any(|(end, _)| is_limit(&field[..end]))
+        _ => &[],
     }
 }
 
@@ -44,6 +66,8 @@ mod tests {
                 limit("runs", "info.deleted_time"),
                 limit("traces", "trace_metadata"),
                 limit("metrics", "*"),
+                limit("model-metrics", "value"),
+                limit("traces", "spans"),
             ]
             .into(),
         };
@@ -53,6 +77,9 @@ mod tests {
         assert!(!limits.covers("runs", "info"));
         assert!(!limits.covers("runs", "*"));
         assert!(!limits.covers("metrics", "values"));
+        assert!(limits.covers("metrics", "points"));
         assert!(!limits.covers("traces", "trace_metadata_x"));
+        assert!(limits.covers("spans", "*") && !limits.covers("spans", "name"));
+        assert!(limits.covers("model-metrics", "values") && !limits.covers("runs", "metrics.loss.value"));
     }
 }

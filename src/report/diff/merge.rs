@@ -1,9 +1,9 @@
 //! Two streams of lines in one order, walked together.
 
 use super::Pair;
+use crate::archive::walk::Cursor;
 use crate::archive::{Archive, ArchiveError, Result as ArchiveResult};
 use crate::format::Kind;
-use crate::report::cursor::Cursor;
 use std::cmp::Ordering;
 use std::collections::VecDeque;
 

@@ -3,9 +3,9 @@
 use super::merge::{Merged, Parser, Side};
 use super::value::{self, ValueChange};
 use super::{Difference, Pair, WHOLE};
+use crate::archive::walk::Cursor;
 use crate::archive::{ArchiveError, Result as ArchiveResult};
 use crate::format::{Kind, SortKey, strict_json};
-use crate::report::cursor::Cursor;
 use serde_json::Value;
 use std::cmp::Ordering;
 use std::collections::VecDeque;

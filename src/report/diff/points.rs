@@ -3,11 +3,11 @@
 use super::merge::{Merged, Parser, Side};
 use super::objects::equal_line;
 use super::{Difference, Pair, PointDifference, PointDifferences, WHOLE};
+use crate::archive::walk::{Cursor, Owners, orphan};
 use crate::archive::{Archive, ArchiveError, Result as ArchiveResult};
 use crate::format::line::to_value;
 use crate::format::{Kind, SortKey};
 use crate::model::{MetricSlice, ModelMetricSlice, Point};
-use crate::report::cursor::{Cursor, Owners, orphan};
 use serde_json::{Value, json};
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, VecDeque};

@@ -2,10 +2,10 @@
 
 use super::merge::{Merged, Parser, Side};
 use super::{Pair, value};
+use crate::archive::walk::text;
+use crate::archive::walk::{Cursor, Owners, orphan};
 use crate::archive::{Archive, ArchiveError, Result as ArchiveResult};
 use crate::format::{Kind, SortKey};
-use crate::report::cursor::{Cursor, Owners, orphan};
-use crate::report::head::text;
 use serde_json::Value;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, VecDeque};

@@ -53,6 +53,8 @@ pub struct Column {
     /// How people see it.
     pub form: ColumnForm,
     pointer: &'static str,
+    /// Where to look if there is nothing.
+    otherwise: &'static str,
     taken: Taken,
 }
 
@@ -87,9 +89,16 @@ const fn column(name: &'static str, pointer: &'static str, form: ColumnForm, tak
         name,
         form,
         pointer,
+        otherwise: pointer,
         taken,
     }
 }
+
+/// Before MLflow 1.30 a run's name was a tag alone.
+const RUN_NAME: Column = Column {
+    otherwise: "/tags/mlflow.runName",
+    ..text("name", "/info/run_name")
+};
 
 const ALIASES: Column = column("aliases", "/aliases", ColumnForm::Text, Taken::Pairs);
 
@@ -113,7 +122,7 @@ const EXPERIMENTS: &[Column] = &[
 const RUNS: &[Column] = &[
     text("run_id", "/info/run_id"),
     text("experiment_id", "/info/experiment_id"),
-    text("name", "/info/run_name"),
+    RUN_NAME,
     text("status", "/info/status"),
     text("stage", "/info/lifecycle_stage"),
     time("start_time", "/info/start_time"),
@@ -300,7 +309,10 @@ impl Noun {
 impl Column {
     /// Its value of an object, null where there is none.
     pub(super) fn value(&self, object: &Value) -> Value {
-        let value = object.pointer(self.pointer).unwrap_or(&Value::Null);
+        let value = object
+            .pointer(self.pointer)
+            .or_else(|| object.pointer(self.otherwise));
+        let value = value.unwrap_or(&Value::Null);
         match (self.taken, value) {
             (Taken::Length, Value::Object(map)) => json!(map.len()),
             (Taken::Length, Value::Array(items)) => json!(items.len()),

@@ -2,10 +2,10 @@
 
 use super::{Chosen, Noun};
 use crate::archive::Archive;
+use crate::archive::walk::Cursor;
+use crate::archive::walk::text;
 use crate::format::{Kind, SortKey, order};
-use crate::report::cursor::Cursor;
 use crate::report::error::ReportError;
-use crate::report::head::text;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 

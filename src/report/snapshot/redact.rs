@@ -32,7 +32,7 @@ const USER_FIELDS: [&str; 6] = [
     "mlflow.user",
     "user",
 ];
-const URI_FIELDS: [&str; 8] = [
+const URI_FIELDS: [&str; 9] = [
     "artifact_uri",
     "artifact_location",
     "default_artifact_root",
@@ -41,6 +41,7 @@ const URI_FIELDS: [&str; 8] = [
     "source_name",
     "run_link",
     "mlflow.source.name",
+    "mlflow.artifactLocation",
 ];
 
 /// What stands for a value.
@@ -89,7 +90,7 @@ impl Redactor {
             }
             Value::Array(items) => items.iter().for_each(|item| self.learn_at(kind, key, item)),
             Value::String(text) => {
-                if let Some(sort) = sort_of(kind, key) {
+                if let Some(sort) = sort_of(kind, key, text) {
                     self.name(sort, text);
                 }
             }
@@ -127,7 +128,7 @@ impl Redactor {
             }
             // The exported dict repeats the object's own values in another shape.
             Value::String(_) if key.len() == 1 && key[0] == "exim" => Shown::Placeholder("[exim]".to_owned()),
-            Value::String(text) => match sort_of(kind, key) {
+            Value::String(text) => match sort_of(kind, key, text) {
                 Some(sort) => Shown::Placeholder(self.name(sort, text)),
                 None => self.free_text(text),
             },
@@ -247,7 +248,7 @@ impl Redactor {
 }
 
 /// What sort of thing the text at a key names, where it is to be replaced.
-fn sort_of(kind: Kind, key: &[String]) -> Option<&'static str> {
+fn sort_of(kind: Kind, key: &[String], text: &str) -> Option<&'static str> {
     let name = key.iter().rev().find(|part| !part.starts_with('['))?.as_str();
     let is_dataset_link = kind == Kind::Runs && key.first().is_some_and(|part| part == "inputs");
     // Source tags hold copies of fields under the fields' names.
@@ -262,7 +263,9 @@ fn sort_of(kind: Kind, key: &[String]) -> Option<&'static str> {
     if USER_FIELDS.contains(&name) {
         return Some("user");
     }
-    URI_FIELDS.contains(&name).then_some("uri")
+    // `models:/m-…` and `runs:/…` name objects, and say more with those replaced.
+    let names_objects = text.starts_with("models:/") || text.starts_with("runs:/");
+    (URI_FIELDS.contains(&name) && !names_objects).then_some("uri")
 }
 
 fn is_time(key: &[String]) -> bool {

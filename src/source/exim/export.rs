@@ -7,7 +7,6 @@ mod models;
 mod runs;
 
 use super::artifacts::{ArtifactTree, Found};
-use super::choice::{Choice, Chooser};
 use super::document::{Document, DocumentError};
 use super::fields::{Fields, WrongType};
 use super::layout::Layout;
@@ -15,6 +14,7 @@ use crate::archive::{ByteSource, Owner};
 use crate::format::Kind;
 use crate::format::manifest::SourceInfo;
 use crate::monitor::Monitor;
+use crate::source::choice::{Choice, Chooser};
 use crate::source::{Export, ExportError, ExportOptions, ExportReport, uri};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};

@@ -4,7 +4,6 @@
 //! per kind of object; [`export()`] drives this, checks what is listed against what is there, and writes the archive.
 
 mod artifacts;
-mod choice;
 mod detect;
 mod document;
 mod evaluation;

@@ -7,11 +7,9 @@
 use super::notes::Notes;
 use super::store::Store;
 use crate::format::Kind;
+use crate::source::artifact_walk::{self, FoundFile, moved_folder, served_folder};
 use crate::source::uri::local_path;
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use walkdir::{DirEntry, WalkDir};
 
 /// Files that a worker thread lists; a folder of more is walked by the thread that writes.
 const LISTED_FILES: usize = 500;
@@ -24,17 +22,6 @@ pub(super) enum FoundArtifacts {
     Listed(Vec<FoundFile>),
     /// There are many below this folder.
     Many(PathBuf),
-}
-
-/// An artifact, or something in its place.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum FoundFile {
-    /// A file, by its path below the artifact root.
-    File(String, PathBuf),
-    /// Something that cannot be read: its path where it has one that text can hold, a stable code and a sentence.
-    Failed(Option<String>, &'static str, String),
-    /// A folder that holds nothing.
-    EmptyFolder,
 }
 
 /// Finds the artifacts of an owner whose own folder would be `own`.
@@ -81,11 +68,11 @@ fn locate(
         Some(path) if Path::new(&path) == own => (own_folder(), "missing-directory"),
         Some(path) => {
             let there = Some(PathBuf::from(&path)).filter(|path| path.is_absolute() && path.is_dir());
-            let moved = || own_folder().or_else(|| under_tree(store, &path));
+            let moved = || own_folder().or_else(|| moved_folder(store.root(), &path));
             (there.or_else(moved), "missing-directory")
         }
         None => {
-            let served = || served_folder(store, uri);
+            let served = || served_folder(store.artifacts_destination()?, uri);
             (served().or_else(own_folder), "remote-uri")
         }
     };
@@ -95,132 +82,13 @@ fn locate(
     found
 }
 
-/// The longest tail of a path, of at least two parts, that is a folder below the tree or beside it.
-fn under_tree(store: &Store, path: &str) -> Option<PathBuf> {
-    let parts: Vec<&str> = path
-        .split('/')
-        .filter(|part| !matches!(*part, "" | "."))
-        .collect();
-    if parts.contains(&"..") {
-        return None;
-    }
-    let tails = (0..parts.len().saturating_sub(1)).map(|start| parts[start..].join("/"));
-    let root = store.root();
-    let name = root.file_name().and_then(OsStr::to_str);
-    tails
-        .map(|tail| match tail.split_once('/') {
-            Some((first, rest)) if Some(first) == name => root.join(rest),
-            _ => root.join(tail),
-        })
-        .find(|folder| folder.is_dir())
-}
-
-/// The folder behind an `mlflow-artifacts:` URI, where a destination was named.
-fn served_folder(store: &Store, uri: &str) -> Option<PathBuf> {
-    let rest = uri.strip_prefix("mlflow-artifacts:")?;
-    let path = match rest.strip_prefix("//") {
-        Some(rest) => rest.split_once('/')?.1,
-        None => rest,
-    };
-    let path = path.trim_start_matches('/');
-    let is_plain = path.split('/').all(|part| !matches!(part, "." | ".."));
-    let folder = store.artifacts_destination()?.join(path);
-    (is_plain && folder.is_dir()).then_some(folder)
-}
-
-/// Visits what lies below an artifact root, ordered by path bytes. Symbolic links are followed where they lead to
-/// something below the same root or below the tree.
+/// Visits what lies below an artifact root of the store.
 pub(super) fn walk<E>(
     store: &Store,
     root: &Path,
     visit: &mut dyn FnMut(FoundFile) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut entries = WalkDir::new(root)
-        .follow_links(true)
-        .sort_by(|a, b| order_name(a).cmp(order_name(b)))
-        .into_iter();
-    let mut open_folder: Option<usize> = None;
-    while let Some(entry) = entries.next() {
-        let depth = entry.as_ref().map_or_else(walkdir::Error::depth, DirEntry::depth);
-        if open_folder.is_some_and(|folder| depth <= folder) {
-            visit(FoundFile::EmptyFolder)?;
-        }
-        open_folder = None;
-        match entry {
-            Ok(_) if depth == 0 => {}
-            Ok(entry) if escapes(&entry, root, store) => {
-                let place = entry.path().display();
-                let detail = format!("artifact {place} is a symbolic link that leads out of the tree");
-                let path = relative(root, entry.path());
-                visit(FoundFile::Failed(path, "link-outside", detail))?;
-                if entry.file_type().is_dir() {
-                    entries.skip_current_dir();
-                }
-            }
-            Ok(entry) if entry.file_type().is_dir() => open_folder = Some(depth),
-            Ok(entry) => visit(found_file(root, entry))?,
-            Err(error) => visit(failed_entry(root, &error))?,
-        }
-    }
-    match open_folder {
-        Some(_) => visit(FoundFile::EmptyFolder),
-        None => Ok(()),
-    }
-}
-
-/// What an entry is that is no folder.
-fn found_file(root: &Path, entry: DirEntry) -> FoundFile {
-    let place = entry.path().display();
-    match relative(root, entry.path()) {
-        Some(path) if entry.file_type().is_file() => FoundFile::File(path, entry.into_path()),
-        Some(path) => {
-            let detail = format!("artifact {place} is not a regular file");
-            FoundFile::Failed(Some(path), "not-a-file", detail)
-        }
-        None => {
-            let detail = format!("the name of artifact {place} is not UTF-8");
-            FoundFile::Failed(None, "name-not-utf8", detail)
-        }
-    }
-}
-
-/// Sorts a folder where its files' paths sort: `a.txt` before `a/b`.
-fn order_name(entry: &DirEntry) -> impl Iterator<Item = u8> + '_ {
-    let slash = entry.file_type().is_dir().then_some(b'/');
-    entry.file_name().as_bytes().iter().copied().chain(slash)
-}
-
-fn failed_entry(root: &Path, error: &walkdir::Error) -> FoundFile {
-    let path = error.path().unwrap_or(root);
-    let is_link = path
-        .symlink_metadata()
-        .is_ok_and(|metadata| metadata.is_symlink());
-    let (reason, why) = match error.io_error() {
-        None => (
-            "link-loop",
-            "it is a symbolic link to a folder that holds it".to_owned(),
-        ),
-        Some(_) if is_link => (
-            "link-broken",
-            "it is a symbolic link that leads nowhere".to_owned(),
-        ),
-        Some(error) => ("unreadable", error.to_string()),
-    };
-    let detail = format!("artifact {}: {why}", path.display());
-    FoundFile::Failed(relative(root, path), reason, detail)
-}
-
-/// Whether an entry is a link that leads neither below the same root nor below the tree.
-fn escapes(entry: &DirEntry, root: &Path, store: &Store) -> bool {
-    let leads_inside = |target: PathBuf| {
-        target.starts_with(store.tree()) || root.canonicalize().is_ok_and(|root| target.starts_with(root))
-    };
-    entry.path_is_symlink() && !entry.path().canonicalize().is_ok_and(leads_inside)
-}
-
-fn relative(root: &Path, path: &Path) -> Option<String> {
-    let relative = path.strip_prefix(root).ok()?.to_str()?;
-    (!relative.is_empty()).then(|| relative.to_owned())
+    artifact_walk::walk(root, Some(store.tree()), visit)
 }
 
 #[cfg(test)]

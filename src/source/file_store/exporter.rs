@@ -1,6 +1,6 @@
 //! An export of a file store, step by step in the order of the archive.
 
-use super::artifacts::{FoundArtifacts, FoundFile, walk};
+use super::artifacts::{FoundArtifacts, walk};
 use super::dataset;
 use super::experiment::{self, FoundExperiment};
 use super::index::{Described, Indexed, Place, index};
@@ -12,9 +12,10 @@ use super::run::{self, FoundRun, RunFolder};
 use super::selection::Chosen;
 use super::store::{META, MODELS, Store};
 use crate::archive::parallel::{Pool, map_ordered};
-use crate::archive::{ByteSource, Owner, PointSeries};
+use crate::archive::{Owner, PointSeries};
 use crate::format::{Kind, Object, SortKey};
 use crate::model::{LoggedModel, OwnerKind, RunInfo};
+use crate::source::artifact_walk::FoundFile;
 use crate::source::context::{Export, ExportError};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -305,28 +306,6 @@ impl Exporter<'_, '_> {
     }
 
     pub(super) fn artifact(&mut self, owner: &Owner, file: FoundFile) -> Result<(), ExportError> {
-        match file {
-            FoundFile::File(path, place) => {
-                let is_taken = self.export.options.selection.takes_artifact(&path);
-                let size_bytes = match is_taken {
-                    true => None,
-                    false => place.metadata().ok().map(|metadata| metadata.len()),
-                };
-                self.export
-                    .artifact(owner, path, size_bytes, ByteSource::File(place))
-            }
-            FoundFile::Failed(Some(path), reason, detail) => {
-                self.export.failed_artifact(owner, path, reason, &detail)
-            }
-            FoundFile::Failed(None, reason, detail) => {
-                self.export
-                    .failure(Kind::Artifacts.name(), &owner.id, "*", reason, &detail)
-            }
-            FoundFile::EmptyFolder => {
-                self.export
-                    .limit(Kind::Artifacts.name(), "*", "empty-directory", 1);
-                Ok(())
-            }
-        }
+        self.export.found_file(owner, file)
     }
 }

@@ -1,6 +1,6 @@
 //! Traces (MLflow 2.14 and later): `<experiment>/traces/<trace id>/`, under the names of either API.
 
-use super::artifacts::{FoundArtifacts, FoundFile, find};
+use super::artifacts::{FoundArtifacts, find};
 use super::assessment;
 use super::folder::Folder;
 use super::index::{Described, Fault, Indexed, Place, bad_yaml, describe, id_mismatch};
@@ -12,6 +12,7 @@ use super::yaml::Node;
 use crate::format::Kind;
 use crate::model::pyjson::PyJsonReadError;
 use crate::model::{Assessment, Trace};
+use crate::source::artifact_walk::FoundFile;
 use crate::source::span_file::{SPAN_FILE, SpanFile};
 use std::fs::File;
 use std::path::{Path, PathBuf};

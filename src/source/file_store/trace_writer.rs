@@ -81,7 +81,8 @@ impl Exporter<'_, '_> {
         artifacts: super::artifacts::FoundArtifacts,
         kept_file: Option<PathBuf>,
     ) -> Result<(), ExportError> {
-        use super::artifacts::{FoundArtifacts, FoundFile, walk};
+        use super::artifacts::{FoundArtifacts, walk};
+        use crate::source::artifact_walk::FoundFile;
         let owner = Owner {
             kind: OwnerKind::Trace,
             id,

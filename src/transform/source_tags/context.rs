@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Contexts of all model versions of an archive.
 #[derive(Debug, Default)]
-pub(super) struct VersionContexts {
+pub(crate) struct VersionContexts {
     /// (workspace, name) → alias → version.
     aliases: HashMap<(Option<String>, String), BTreeMap<String, u64>>,
     /// Run id → (artifact URI, experiment id), of runs that a version names.
@@ -18,7 +18,7 @@ pub(super) struct VersionContexts {
 
 impl VersionContexts {
     /// Reads what versions need of registered models, runs and experiments.
-    pub(super) fn collect(archive: &Archive) -> Result<Self> {
+    pub(crate) fn collect(archive: &Archive) -> Result<Self> {
         let mut contexts = VersionContexts::default();
         let mut run_ids = HashSet::new();
         for version in archive.objects::<ModelVersion>() {
@@ -53,7 +53,7 @@ impl VersionContexts {
     }
 
     /// The context of one version.
-    pub(super) fn of(&self, version: &ModelVersion) -> VersionContext {
+    pub(crate) fn of(&self, version: &ModelVersion) -> VersionContext {
         let model = (version.workspace.clone(), version.name.clone());
         let aliases = self.aliases.get(&model).into_iter().flatten();
         let run = version.run_id.as_ref().and_then(|run_id| self.runs.get(run_id));

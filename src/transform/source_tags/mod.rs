@@ -10,5 +10,6 @@ mod overlay;
 pub mod rules;
 mod times;
 
+pub(crate) use context::VersionContexts;
 pub use inject::{DEFAULT_PROFILE, NAME, inject};
 pub use overlay::{Notice, Overwritten, SourceTags, TimeFault};

@@ -1,0 +1,6 @@
+//! `cargo +nightly fuzz run object_line`; the same entry point runs under proptest in `tests/fuzzing.rs`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    mlark::fuzzing::object_line(bytes);
+});

@@ -1,0 +1,102 @@
+//! Artifacts with who owns them, as one stream.
+
+use super::cursor::{Cursor, OwnerHead, Owners, orphan};
+use super::head::text;
+use crate::archive::{Archive, ArchiveError, Result};
+use crate::format::Kind;
+use crate::model::{ArtifactFile, ArtifactList, OwnerKind};
+
+/// Walks along the owners of artifacts, in their order: runs, logged models, model versions, traces.
+pub(crate) struct OwnerWalk<'a> {
+    archive: &'a Archive,
+    current: Option<(OwnerKind, Owners<'a>)>,
+}
+
+/// The kind of object that owners of a kind are.
+pub(crate) fn kind_of_owner(kind: OwnerKind) -> Kind {
+    match kind {
+        OwnerKind::Run => Kind::Runs,
+        OwnerKind::LoggedModel => Kind::LoggedModels,
+        OwnerKind::ModelVersion => Kind::ModelVersions,
+        OwnerKind::Trace => Kind::Traces,
+    }
+}
+
+impl<'a> OwnerWalk<'a> {
+    /// Before the first owner.
+    pub(crate) fn new(archive: &'a Archive) -> Self {
+        OwnerWalk {
+            archive,
+            current: None,
+        }
+    }
+
+    /// Goes on to an owner; none where it is not among those that follow.
+    pub(crate) fn find(&mut self, kind: OwnerKind, id: &str) -> Result<Option<&OwnerHead>> {
+        if self.current.as_ref().is_some_and(|(current, _)| *current > kind) {
+            return Ok(None);
+        }
+        if self.current.as_ref().is_none_or(|(current, _)| *current != kind) {
+            self.current = Some((kind, Owners::new(self.archive, kind_of_owner(kind))?));
+        }
+        match &mut self.current {
+            Some((_, owners)) => owners.find(id),
+            None => Ok(None),
+        }
+    }
+}
+
+/// Whose artifacts follow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnerFacts {
+    /// Kind of the owner.
+    pub kind: OwnerKind,
+    /// Its id; `name/version` for a model version.
+    pub id: String,
+    /// The experiment it belongs to; model versions belong to none.
+    pub experiment_id: Option<String>,
+    /// Name of a logged model, or of a version's model.
+    pub name: Option<String>,
+}
+
+/// An artifact and whose it is.
+#[derive(Debug, Clone, Copy)]
+pub struct ArtifactEntry<'e> {
+    /// Whose.
+    pub owner: &'e OwnerFacts,
+    /// Path, digest, size.
+    pub file: &'e ArtifactFile,
+}
+
+/// Hands each artifact of an archive to `sink`, in the archive's order.
+///
+/// # Errors
+/// The archive cannot be read, or `sink` fails.
+pub fn for_each_artifact<E: From<ArchiveError>>(
+    archive: &Archive,
+    sink: &mut dyn FnMut(ArtifactEntry<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut walk = OwnerWalk::new(archive);
+    let mut cursor = Cursor::new(archive, Kind::Artifacts)?;
+    while cursor.line().is_some() {
+        let list: ArtifactList = cursor.parse()?;
+        let Some(found) = walk.find(list.owner_kind, &list.owner_id)? else {
+            return Err(orphan(&cursor, &list.owner_id).into());
+        };
+        let some = |value: &serde_json::Value| value.as_str().map(str::to_owned);
+        let owner = OwnerFacts {
+            kind: list.owner_kind,
+            id: list.owner_id,
+            experiment_id: some(&found.head.experiment_id),
+            name: match list.owner_kind {
+                OwnerKind::LoggedModel | OwnerKind::ModelVersion => Some(text(&found.head.name).to_owned()),
+                OwnerKind::Run | OwnerKind::Trace => None,
+            },
+        };
+        for file in &list.files {
+            sink(ArtifactEntry { owner: &owner, file })?;
+        }
+        cursor.advance()?;
+    }
+    Ok(())
+}

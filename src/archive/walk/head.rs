@@ -1,0 +1,179 @@
+//! What places a line among the lines of its kind; everything else in the line is skipped without being parsed.
+
+use crate::format::{Kind, SortKey, order};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The fields that ids and sort keys are made of. They are values, since one of another type is not this module's
+/// to judge.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Head {
+    pub(crate) experiment_id: Value,
+    pub(crate) run_id: Value,
+    pub(crate) start_time: Value,
+    pub(crate) name: Value,
+    pub(crate) digest: Value,
+    pub(crate) model_id: Value,
+    pub(crate) creation_timestamp_ms: Value,
+    pub(crate) workspace: Value,
+    pub(crate) version: Value,
+    pub(crate) trace_id: Value,
+    pub(crate) request_time: Value,
+    pub(crate) span_id: Value,
+    pub(crate) dataset_id: Value,
+    pub(crate) dataset_record_id: Value,
+    pub(crate) key: Value,
+}
+
+#[derive(Deserialize)]
+struct RunHead {
+    info: Head,
+}
+
+/// A value's text, empty where it is none.
+pub(crate) fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+impl Head {
+    /// Reads the head of a line.
+    pub(crate) fn read(kind: Kind, line: &[u8]) -> serde_json::Result<Self> {
+        match kind {
+            Kind::Runs => serde_json::from_slice(line).map(|RunHead { info }| info),
+            _ => serde_json::from_slice(line),
+        }
+    }
+
+    /// The object's id as [`Object::id`](crate::format::Object::id) has it.
+    pub(crate) fn id(&self, kind: Kind) -> String {
+        let version = || self.version.as_u64().unwrap_or(0);
+        let [experiment, name] = [&self.experiment_id, &self.name].map(text);
+        match kind {
+            Kind::Workspaces | Kind::RegisteredModels => name.to_owned(),
+            Kind::Experiments => experiment.to_owned(),
+            Kind::Runs | Kind::Metrics => text(&self.run_id).to_owned(),
+            Kind::Datasets => format!("{experiment}/{name}/{}", text(&self.digest)),
+            Kind::LoggedModels | Kind::ModelMetrics => text(&self.model_id).to_owned(),
+            Kind::ModelVersions => format!("{name}/{}", version()),
+            Kind::Traces => text(&self.trace_id).to_owned(),
+            Kind::Spans => format!("{}/{}", text(&self.trace_id), text(&self.span_id)),
+            Kind::EvaluationDatasets => text(&self.dataset_id).to_owned(),
+            Kind::DatasetRecords => {
+                format!("{}/{}", text(&self.dataset_id), text(&self.dataset_record_id))
+            }
+            Kind::Scorers => format!("{experiment}/{name}/{}", version()),
+            Kind::Artifacts => String::new(),
+        }
+    }
+
+    /// The object's place as [`Object::sort_key`](crate::format::Object::sort_key) has it. Lines of metrics, spans
+    /// and artifacts do not tell theirs.
+    pub(crate) fn sort_key(&self, kind: Kind) -> SortKey {
+        let experiment = text(&self.experiment_id);
+        let name = text(&self.name);
+        let version = self.version.as_u64().unwrap_or(0);
+        match kind {
+            Kind::Workspaces => SortKey::new().text(name),
+            Kind::Experiments => order::experiment(experiment),
+            Kind::Runs => order::run(experiment, self.start_time.as_i64(), text(&self.run_id)),
+            Kind::Datasets => order::experiment(experiment).text(name).text(text(&self.digest)),
+            Kind::LoggedModels => order::logged_model(
+                experiment,
+                self.creation_timestamp_ms.as_i64(),
+                text(&self.model_id),
+            ),
+            Kind::RegisteredModels => order::registered_model(self.workspace.as_str(), name),
+            Kind::ModelVersions => order::model_version(self.workspace.as_str(), name, version),
+            Kind::Traces => order::trace(experiment, self.request_time.as_i64(), text(&self.trace_id)),
+            Kind::EvaluationDatasets => SortKey::new().text(text(&self.dataset_id)),
+            Kind::DatasetRecords => SortKey::new()
+                .text(text(&self.dataset_id))
+                .text(text(&self.dataset_record_id)),
+            Kind::Scorers => order::experiment(experiment).text(name).number(version),
+            Kind::Metrics | Kind::ModelMetrics | Kind::Spans | Kind::Artifacts => SortKey::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::Object;
+    use crate::format::line::{canonical, to_value};
+    use crate::model::*;
+
+    fn agrees<T: Object>(object: &T) {
+        let line = canonical(&to_value(object));
+        let head = Head::read(T::KIND, &line).unwrap();
+        assert_eq!(head.id(T::KIND), object.id());
+        assert_eq!(head.sort_key(T::KIND), object.sort_key(), "{}", object.id());
+    }
+
+    #[test]
+    fn heads_agree_with_objects() {
+        agrees(&Workspace {
+            name: "w".into(),
+            ..Workspace::default()
+        });
+        agrees(&Experiment {
+            experiment_id: "12".into(),
+            name: "n".into(),
+            ..Experiment::default()
+        });
+        for start_time in [None, Some(-5), Some(7)] {
+            agrees(&Run {
+                info: RunInfo {
+                    run_id: "r".into(),
+                    experiment_id: "3".into(),
+                    start_time,
+                    ..RunInfo::default()
+                },
+                ..Run::default()
+            });
+        }
+        agrees(&Dataset {
+            experiment_id: "3".into(),
+            name: "d".into(),
+            digest: "x".into(),
+            ..Dataset::default()
+        });
+        agrees(&LoggedModel {
+            model_id: "m-1".into(),
+            experiment_id: "3".into(),
+            creation_timestamp_ms: Some(9),
+            ..LoggedModel::default()
+        });
+        agrees(&RegisteredModel {
+            name: "m".into(),
+            workspace: Some("w".into()),
+            ..RegisteredModel::default()
+        });
+        agrees(&ModelVersion {
+            name: "m".into(),
+            version: 12,
+            ..ModelVersion::default()
+        });
+        agrees(&Trace {
+            trace_id: "tr-1".into(),
+            experiment_id: "3".into(),
+            request_time: Some(4),
+            ..Trace::default()
+        });
+        agrees(&EvaluationDataset {
+            dataset_id: "d-1".into(),
+            ..EvaluationDataset::default()
+        });
+        agrees(&DatasetRecord {
+            dataset_id: "d-1".into(),
+            dataset_record_id: "dr-1".into(),
+            ..DatasetRecord::default()
+        });
+        agrees(&Scorer {
+            experiment_id: "3".into(),
+            name: "s".into(),
+            version: 2,
+            ..Scorer::default()
+        });
+    }
+}

@@ -1,0 +1,11 @@
+//! Walking along an archive's lines in their order: a cursor over a kind, the heads by which lines are placed, and
+//! the owners that lines of metrics, spans and artifacts belong to.
+
+mod artifacts;
+mod cursor;
+mod head;
+
+pub use artifacts::{ArtifactEntry, OwnerFacts, for_each_artifact};
+pub(crate) use artifacts::{OwnerWalk, kind_of_owner};
+pub(crate) use cursor::{Cursor, Owners, orphan};
+pub(crate) use head::{Head, text};

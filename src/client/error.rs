@@ -1,0 +1,270 @@
+//! Calls that failed.
+
+use serde::Deserialize;
+
+/// Characters of a server's answer that an error keeps.
+const SHOWN_CHARS: usize = 300;
+
+/// A call that failed; it names the URL without credentials and query.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The server refused.
+    #[error("{method} {url} answered {status}{}: {message}", code_text(.error_code))]
+    Status {
+        /// Method.
+        method: String,
+        /// URL without query.
+        url: String,
+        /// Status.
+        status: u16,
+        /// MLflow's own code, such as `RESOURCE_DOES_NOT_EXIST`.
+        error_code: Option<String>,
+        /// The server's own words, shortened.
+        message: String,
+    },
+    /// The answer is not what an MLflow server says.
+    #[error("{method} {url} answered with {found}, not with what an MLflow tracking server says")]
+    NotMlflow {
+        /// Method.
+        method: String,
+        /// URL without query.
+        url: String,
+        /// What came instead.
+        found: String,
+        /// Where parsing failed.
+        #[source]
+        source: Option<serde_json::Error>,
+    },
+    /// No complete answer came.
+    #[error("{method} {url}: {}", kind.as_str())]
+    Failed {
+        /// Method.
+        method: String,
+        /// URL without query.
+        url: String,
+        /// What kind of failure.
+        kind: FailureKind,
+        /// What happened below.
+        #[source]
+        source: ureq::Error,
+    },
+    /// What is to be sent cannot be read.
+    #[error("read what is to be sent to {url}")]
+    Body {
+        /// URL without query.
+        url: String,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The client cannot be set up.
+    #[error("{0}")]
+    Config(String),
+}
+
+/// Why no complete answer came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureKind {
+    /// There was no connection; the server saw nothing.
+    Connect,
+    /// The server's certificate, or ours, was not accepted.
+    Tls,
+    /// The server took too long.
+    Timeout,
+    /// The connection broke.
+    Broken,
+}
+
+impl FailureKind {
+    fn as_str(self) -> &'static str {
+        match self {
+            FailureKind::Connect => "no connection",
+            FailureKind::Tls => "no secure connection",
+            FailureKind::Timeout => "no answer in time",
+            FailureKind::Broken => "the connection broke before the answer was complete",
+        }
+    }
+
+    pub(super) fn of(error: &ureq::Error) -> Self {
+        use std::io::ErrorKind::{
+            AddrNotAvailable, ConnectionRefused, HostUnreachable, InvalidData, NetworkDown,
+            NetworkUnreachable,
+        };
+        use ureq::Timeout::{Connect, Resolve};
+        match error {
+            ureq::Error::HostNotFound
+            | ureq::Error::ConnectionFailed
+            | ureq::Error::ConnectProxyFailed(_)
+            | ureq::Error::Timeout(Connect | Resolve) => FailureKind::Connect,
+            ureq::Error::Timeout(_) => FailureKind::Timeout,
+            ureq::Error::Tls(_) | ureq::Error::Pem(_) | ureq::Error::Rustls(_) => FailureKind::Tls,
+            ureq::Error::Io(error) => match error.kind() {
+                ConnectionRefused | HostUnreachable | NetworkUnreachable | NetworkDown | AddrNotAvailable => {
+                    FailureKind::Connect
+                }
+                // Where rustls reports bad certificates and broken handshakes.
+                InvalidData => FailureKind::Tls,
+                _ => FailureKind::Broken,
+            },
+            _ => FailureKind::Broken,
+        }
+    }
+}
+
+impl ClientError {
+    pub(super) fn config(text: impl Into<String>) -> Self {
+        ClientError::Config(text.into())
+    }
+
+    /// The status, where the server gave one.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            ClientError::Status { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
+    /// MLflow's own code, where the server gave one.
+    pub fn error_code(&self) -> Option<&str> {
+        match self {
+            ClientError::Status { error_code, .. } => error_code.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Whether the object, or the route, is not there.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self.status(), Some(404)) || self.error_code() == Some("RESOURCE_DOES_NOT_EXIST")
+    }
+
+    /// Whether the route itself is not there: an older server, not a missing object.
+    pub fn is_unknown_route(&self) -> bool {
+        match self {
+            ClientError::Status {
+                status, error_code, ..
+            } => {
+                matches!(status, 404 | 405 | 501)
+                    && !matches!(error_code.as_deref(), Some("RESOURCE_DOES_NOT_EXIST"))
+            }
+            // Older servers answer unknown paths with the page of the UI.
+            ClientError::NotMlflow { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Whether credentials are missing or not enough.
+    pub fn is_denied(&self) -> bool {
+        matches!(self.status(), Some(401 | 403))
+    }
+
+    /// Whether something of that name is there already.
+    pub fn is_already_there(&self) -> bool {
+        self.status() == Some(409) || self.error_code() == Some("RESOURCE_ALREADY_EXISTS")
+    }
+
+    /// Whether the server may have carried out the request although no answer says so.
+    pub fn outcome_unknown(&self) -> bool {
+        match self {
+            ClientError::Status { status, .. } => matches!(status, 408 | 500..=599),
+            ClientError::NotMlflow { .. } => true,
+            ClientError::Failed { kind, .. } => matches!(kind, FailureKind::Timeout | FailureKind::Broken),
+            ClientError::Body { .. } => true,
+            ClientError::Config(_) => false,
+        }
+    }
+
+    /// What a person can do about it, where that is known.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            ClientError::Status { status: 401, .. } => {
+                Some("set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN")
+            }
+            ClientError::Status {
+                status: 403, message, ..
+            } if message.contains("Host header") => {
+                Some("ask the server by a name that its --allowed-hosts lists")
+            }
+            ClientError::Status { status: 403, .. } => Some("ask for the permission, or use another account"),
+            ClientError::NotMlflow { .. } => {
+                Some("check the URL, its port and its path prefix, and any proxy before it")
+            }
+            ClientError::Failed {
+                kind: FailureKind::Connect,
+                ..
+            } => Some("check that the server runs and the URL is right"),
+            ClientError::Failed {
+                kind: FailureKind::Tls,
+                ..
+            } => Some("name the server's CA in MLFLOW_TRACKING_SERVER_CERT_PATH"),
+            ClientError::Failed {
+                kind: FailureKind::Timeout,
+                ..
+            } => Some("raise MLFLOW_HTTP_REQUEST_TIMEOUT"),
+            _ => None,
+        }
+    }
+
+    /// The error of an answer with a status that is not a success.
+    pub(super) fn of_answer(method: &str, url: &str, status: u16, body: &[u8]) -> Self {
+        #[derive(Deserialize)]
+        struct Answer {
+            error_code: Option<serde_json::Value>,
+            message: Option<String>,
+        }
+        let answer: Option<Answer> = serde_json::from_slice(body).ok();
+        let (error_code, message) = match answer {
+            Some(answer) => {
+                let code = answer.error_code.map(|code| match code {
+                    serde_json::Value::String(code) => code,
+                    other => other.to_string(),
+                });
+                (code, answer.message)
+            }
+            None => (None, None),
+        };
+        let message = message.unwrap_or_else(|| describe(body));
+        ClientError::Status {
+            method: method.to_owned(),
+            url: url.to_owned(),
+            status,
+            error_code,
+            message: shorten(&message),
+        }
+    }
+}
+
+fn code_text(code: &Option<String>) -> String {
+    code.as_ref().map_or_else(String::new, |code| format!(" {code}"))
+}
+
+/// The first characters of a text, control characters escaped.
+fn shorten(text: &str) -> String {
+    let mut short: String = text
+        .chars()
+        .take(SHOWN_CHARS)
+        .map(|next| if next.is_control() { ' ' } else { next })
+        .collect();
+    if text.chars().nth(SHOWN_CHARS).is_some() {
+        short.push('…');
+    }
+    short
+}
+
+/// What a body that is not MLflow's JSON is, for people.
+pub(super) fn describe(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&body[..body.len().min(4096)]);
+    let lower = text.to_ascii_lowercase();
+    if let Some(start) = lower.find("<title>") {
+        let title = &text[start + 7..];
+        let title = &title[..title.find('<').unwrap_or(title.len())];
+        return format!("an HTML page titled `{}`", shorten(title.trim()));
+    }
+    if lower.contains("<html") || lower.contains("<!doctype html") {
+        return "an HTML page".to_owned();
+    }
+    match text.trim() {
+        "" => "nothing".to_owned(),
+        text => format!("`{}`", shorten(text)),
+    }
+}

@@ -1,0 +1,161 @@
+//! Where a call goes: the server's base URL, and paths whose parts are percent-encoded once.
+
+use super::auth::UserInfo;
+use super::error::ClientError;
+use super::secret::Secret;
+use crate::source::uri::percent_decode;
+use std::fmt::{self, Write};
+
+/// Scheme, host and static prefix of a server; never credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseUrl {
+    scheme: &'static str,
+    authority: String,
+    prefix: String,
+}
+
+impl BaseUrl {
+    /// Parses `http(s)://[user:password@]host[:port][/prefix]`; query and fragment (as in addresses copied from
+    /// MLflow's UI) are left off.
+    ///
+    /// # Errors
+    /// It is not such a URL.
+    pub fn parse(text: &str) -> Result<(Self, Option<UserInfo>), ClientError> {
+        let bad = || {
+            ClientError::config(format!(
+                "`{}` is not an http(s) URL",
+                crate::source::uri::redact(text)
+            ))
+        };
+        let (scheme, rest) = text.trim().split_once("://").ok_or_else(bad)?;
+        let scheme = match scheme.to_ascii_lowercase().as_str() {
+            "http" => "http",
+            "https" => "https",
+            _ => return Err(bad()),
+        };
+        let rest = &rest[..rest.find(['?', '#']).unwrap_or(rest.len())];
+        let (authority, prefix) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let (user_info, host) = match authority.rsplit_once('@') {
+            Some((user_info, host)) => (Some(user_info), host),
+            None => (None, authority),
+        };
+        let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:[]%".contains(&byte);
+        if host.is_empty() || host.starts_with(':') || !host.bytes().all(is_host) {
+            return Err(bad());
+        }
+        let base = BaseUrl {
+            scheme,
+            authority: host.to_owned(),
+            prefix: prefix.trim_end_matches('/').to_owned(),
+        };
+        Ok((base, user_info.map(parse_user_info).transpose()?))
+    }
+
+    /// Whether the server is this machine.
+    pub fn is_loopback(&self) -> bool {
+        let host = match self.authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+            _ => &self.authority,
+        };
+        host.eq_ignore_ascii_case("localhost") || host.starts_with("127.") || host == "[::1]"
+    }
+
+    /// The path under which the server's routes lie, empty or starting with `/`.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// The full URL of a path, without its query.
+    pub(super) fn join(&self, path: &Path) -> String {
+        let prefix = if path.without_prefix { "" } else { &self.prefix };
+        format!("{}://{}{prefix}{}", self.scheme, self.authority, path.text)
+    }
+}
+
+impl fmt::Display for BaseUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}://{}{}", self.scheme, self.authority, self.prefix)
+    }
+}
+
+fn parse_user_info(text: &str) -> Result<UserInfo, ClientError> {
+    let (user, password) = text.split_once(':').unwrap_or((text, ""));
+    let decode = |text| {
+        percent_decode(text).ok_or_else(|| ClientError::config("the credentials in the URL are not UTF-8"))
+    };
+    Ok(UserInfo {
+        user: decode(user)?,
+        password: Secret::new(decode(password)?),
+    })
+}
+
+/// The path of a route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Path {
+    text: String,
+    without_prefix: bool,
+}
+
+impl Path {
+    /// A route below `/api/2.0/mlflow/`, written as in MLflow's documentation.
+    pub fn api2(route: &str) -> Self {
+        Self::root(&format!("api/2.0/mlflow/{route}"))
+    }
+
+    /// A route below `/api/3.0/mlflow/`.
+    pub fn api3(route: &str) -> Self {
+        Self::root(&format!("api/3.0/mlflow/{route}"))
+    }
+
+    /// A route of the UI, below `/ajax-api/2.0/mlflow/`.
+    pub fn ajax2(route: &str) -> Self {
+        Self::root(&format!("ajax-api/2.0/mlflow/{route}"))
+    }
+
+    /// A route below `/api/2.0/mlflow-artifacts/`.
+    pub fn artifacts(route: &str) -> Self {
+        Self::root(&format!("api/2.0/mlflow-artifacts/{route}"))
+    }
+
+    /// A route below the server's root.
+    pub fn root(route: &str) -> Self {
+        Path {
+            text: format!("/{route}"),
+            without_prefix: false,
+        }
+    }
+
+    /// Appends one component, encoded: an id, a name.
+    #[must_use]
+    pub fn segment(mut self, text: &str) -> Self {
+        self.text.push('/');
+        encode(text, &mut self.text);
+        self
+    }
+
+    /// Appends a relative path, each component encoded, `/` kept.
+    #[must_use]
+    pub fn below(self, path: &str) -> Self {
+        path.split('/')
+            .filter(|part| !part.is_empty())
+            .fold(self, |path, part| path.segment(part))
+    }
+
+    /// Leaves the server's static prefix off, as some servers do for proxied artifacts.
+    #[must_use]
+    pub fn without_prefix(mut self, without_prefix: bool) -> Self {
+        self.without_prefix = without_prefix;
+        self
+    }
+}
+
+/// Percent-encodes all but unreserved characters (RFC 3986).
+pub(super) fn encode(text: &str, out: &mut String) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            write!(out, "%{byte:02X}").expect("a string can be written to");
+        }
+    }
+}

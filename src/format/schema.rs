@@ -1,0 +1,127 @@
+//! JSON Schemas of the archive's documents, made from the types that read and write them.
+//!
+//! `schema/*.schema.json` are these texts; a test keeps them equal.
+
+use super::{Kind, Loss, Manifest, UndoLine};
+use crate::model::{
+    ArtifactList, Dataset, DatasetRecord, EvaluationDataset, Experiment, LoggedModel, MetricSlice,
+    ModelMetricSlice, ModelVersion, RegisteredModel, Run, Scorer, Span, Trace, Workspace,
+};
+use schemars::{JsonSchema, schema_for};
+use serde_json::{Map, Value, json};
+
+/// Name of the definition of a text that stands as a blob.
+const BLOB: &str = "LongText";
+
+/// Every schema by the name of its file: the manifest, a line of each kind, of losses and of undo records.
+pub fn all() -> Vec<(String, Value)> {
+    let kinds = Kind::ALL
+        .iter()
+        .map(|&kind| (format!("{kind}.schema.json"), of_kind(kind)));
+    let others = [
+        ("mlark.schema.json", schema::<Manifest>("mlark.json", false)),
+        ("losses.schema.json", schema::<Loss>("losses.jsonl", false)),
+        ("undo.schema.json", schema::<UndoLine>("undo/*.jsonl", false)),
+    ];
+    kinds
+        .chain(others.map(|(name, schema)| (name.to_owned(), schema)))
+        .collect()
+}
+
+/// The schema of a line of a kind.
+pub fn of_kind(kind: Kind) -> Value {
+    let file = format!("objects/{kind}-*.jsonl");
+    match kind {
+        Kind::Workspaces => schema::<Workspace>(&file, true),
+        Kind::Experiments => schema::<Experiment>(&file, true),
+        Kind::Runs => schema::<Run>(&file, true),
+        Kind::Metrics => schema::<MetricSlice>(&file, false),
+        Kind::Datasets => schema::<Dataset>(&file, true),
+        Kind::LoggedModels => schema::<LoggedModel>(&file, true),
+        Kind::ModelMetrics => schema::<ModelMetricSlice>(&file, false),
+        Kind::RegisteredModels => schema::<RegisteredModel>(&file, true),
+        Kind::ModelVersions => schema::<ModelVersion>(&file, true),
+        Kind::Traces => schema::<Trace>(&file, true),
+        Kind::Spans => schema::<Span>(&file, true),
+        Kind::EvaluationDatasets => schema::<EvaluationDataset>(&file, true),
+        Kind::DatasetRecords => schema::<DatasetRecord>(&file, true),
+        Kind::Scorers => schema::<Scorer>(&file, true),
+        Kind::Artifacts => schema::<ArtifactList>(&file, false),
+    }
+}
+
+/// The schema of a type; in lines of objects each text may stand as a blob.
+fn schema<T: JsonSchema>(title: &str, has_blobs: bool) -> Value {
+    let mut schema = Value::from(schema_for!(T));
+    schema["title"] = title.into();
+    tidy(&mut schema, has_blobs);
+    if has_blobs {
+        schema["$defs"][BLOB] = blob_schema();
+    }
+    schema
+}
+
+fn blob_schema() -> Value {
+    json!({
+        "description": "A text over 1 MiB, in a blob",
+        "type": "object",
+        "properties": {"$blob": {
+            "type": "object",
+            "properties": {
+                "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+                "size_bytes": {"type": "integer", "minimum": 1_048_577},
+            },
+            "required": ["sha256", "size_bytes"],
+            "additionalProperties": false,
+        }},
+        "required": ["$blob"],
+        "additionalProperties": false,
+    })
+}
+
+/// Says what the types do not: a field without a value is absent, not null; a long text is a blob.
+fn tidy(schema: &mut Value, has_blobs: bool) {
+    match schema {
+        Value::Array(items) => items.iter_mut().for_each(|item| tidy(item, has_blobs)),
+        Value::Object(map) => {
+            for name in ["properties", "$defs"] {
+                if let Some(Value::Object(schemas)) = map.get_mut(name) {
+                    schemas.values_mut().for_each(without_null);
+                }
+            }
+            map.values_mut().for_each(|item| tidy(item, has_blobs));
+            if has_blobs && is_plain_text(map) {
+                map.remove("type");
+                let blob = json!({"$ref": format!("#/$defs/{BLOB}")});
+                map.insert("anyOf".to_owned(), json!([{"type": "string"}, blob]));
+            }
+        }
+        _ => {}
+    }
+}
+
+fn is_plain_text(map: &Map<String, Value>) -> bool {
+    let is_text = map.get("type").is_some_and(|kind| kind == "string");
+    is_text
+        && map
+            .keys()
+            .all(|key| matches!(key.as_str(), "type" | "description"))
+        && map.contains_key("description")
+}
+
+/// An optional field may be absent and never null.
+fn without_null(schema: &mut Value) {
+    if let Some(Value::Array(types)) = schema.get_mut("type") {
+        types.retain(|kind| kind != "null");
+        if let [only] = types.as_slice() {
+            schema["type"] = only.clone();
+        }
+    }
+    if let Some(Value::Array(choices)) = schema.get_mut("anyOf") {
+        choices.retain(|choice| *choice != json!({"type": "null"}));
+    }
+    // A default is what a reader takes where the field is absent; the schema says nothing of it.
+    if let Some(map) = schema.as_object_mut() {
+        map.remove("default");
+    }
+}

@@ -1,0 +1,80 @@
+//! Entry points that take any bytes and must return: the targets in `fuzz/` call them, and so do ordinary tests.
+//!
+//! Each panics where a promise is broken, such as a text that does not survive being read and written.
+
+use crate::archive::fuzzing as archive;
+use crate::format::line::{canonical, to_value};
+use crate::format::{Kind, Manifest, strict_json};
+use crate::model::{
+    ArtifactList, Dataset, DatasetRecord, EvaluationDataset, Experiment, LoggedModel, MetricSlice,
+    ModelMetricSlice, ModelVersion, RegisteredModel, Run, Scorer, Span, Trace, Workspace,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// Scans bytes as a zip and reads every entry; whether all of it was accepted.
+pub fn zip(bytes: &[u8]) -> bool {
+    archive::read_zip(bytes)
+}
+
+/// Reads bytes as a manifest; whether it was accepted.
+pub fn manifest(bytes: &[u8]) -> bool {
+    let Ok(document) = strict_json::parse(bytes) else {
+        return false;
+    };
+    if Manifest::check_format(&document).is_err() {
+        return false;
+    }
+    let Ok(manifest) = serde_json::from_value::<Manifest>(document) else {
+        return false;
+    };
+    let again: Manifest = serde_json::from_str(&manifest.to_text()).expect("what was written can be read");
+    assert!(again == manifest, "a manifest survives being written");
+    true
+}
+
+/// Reads bytes as a line of a kind, which the first byte picks; whether it was accepted.
+pub fn object_line(bytes: &[u8]) -> bool {
+    let Some((kind, line)) = bytes.split_first() else {
+        return false;
+    };
+    let Ok(value) = strict_json::parse(line) else {
+        return false;
+    };
+    let text = canonical(&value);
+    assert!(
+        strict_json::parse(&text).is_ok_and(|again| canonical(&again) == text),
+        "canonical text is stable"
+    );
+    match Kind::ALL[usize::from(*kind) % Kind::ALL.len()] {
+        Kind::Workspaces => typed::<Workspace>(&value),
+        Kind::Experiments => typed::<Experiment>(&value),
+        Kind::Runs => typed::<Run>(&value),
+        Kind::Metrics => typed::<MetricSlice>(&value),
+        Kind::Datasets => typed::<Dataset>(&value),
+        Kind::LoggedModels => typed::<LoggedModel>(&value),
+        Kind::ModelMetrics => typed::<ModelMetricSlice>(&value),
+        Kind::RegisteredModels => typed::<RegisteredModel>(&value),
+        Kind::ModelVersions => typed::<ModelVersion>(&value),
+        Kind::Traces => typed::<Trace>(&value),
+        Kind::Spans => typed::<Span>(&value),
+        Kind::EvaluationDatasets => typed::<EvaluationDataset>(&value),
+        Kind::DatasetRecords => typed::<DatasetRecord>(&value),
+        Kind::Scorers => typed::<Scorer>(&value),
+        Kind::Artifacts => typed::<ArtifactList>(&value),
+    }
+}
+
+fn typed<T: Serialize + DeserializeOwned>(value: &Value) -> bool {
+    let Ok(object) = T::deserialize(value) else {
+        return false;
+    };
+    let text = canonical(&to_value(&object));
+    let again: T = serde_json::from_slice(&text).expect("what was written can be read");
+    assert!(
+        canonical(&to_value(&again)) == text,
+        "an object survives being written"
+    );
+    true
+}

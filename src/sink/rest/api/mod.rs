@@ -1,0 +1,109 @@
+//! MLflow's calls that an import makes, one function each: which route, what goes in, what comes out.
+//!
+//! Calls that create are sent once; whether one that got no answer did its work is the caller's question.
+
+mod models;
+mod registry;
+mod tracking;
+mod traces;
+
+pub use models::{NewLoggedModel, TargetLoggedModel};
+pub use registry::{TargetModel, TargetVersion};
+pub use traces::TargetDataset;
+pub use tracking::{MetricOut, NewRun, Pair, TargetExperiment, TargetRun};
+
+use crate::client::{Client, ClientError, Path, Repeat};
+use serde::Serialize;
+use serde_json::Value;
+
+/// Result of a call.
+pub type Result<T, E = ClientError> = std::result::Result<T, E>;
+
+/// A target, as its calls.
+#[derive(Debug, Clone)]
+pub struct Api {
+    client: Client,
+}
+
+impl Api {
+    /// Calls through a client.
+    pub fn new(client: Client) -> Self {
+        Api { client }
+    }
+
+    /// The client below.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The server's version, where it tells one.
+    ///
+    /// # Errors
+    /// The server cannot be reached.
+    pub fn version(&self) -> Result<Option<String>> {
+        match self.client.get(Path::root("version")).send() {
+            Ok(response) => {
+                let text = String::from_utf8_lossy(&response.body).trim().to_owned();
+                let is_version = text.starts_with(|first: char| first.is_ascii_digit()) && text.len() < 40;
+                Ok(is_version.then_some(text))
+            }
+            Err(error) if error.is_unknown_route() || error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn get(&self, route: &str, query: &[(&str, &str)]) -> Result<Value> {
+        let request = self.client.get(Path::api2(route));
+        query
+            .iter()
+            .fold(request, |request, (name, value)| request.query(name, value))
+            .parse()
+    }
+
+    fn post(&self, route: &str, repeat: Repeat, body: &impl Serialize) -> Result<Value> {
+        self.client.post(Path::api2(route), repeat).json(body).parse()
+    }
+
+    fn patch(&self, route: &str, body: &impl Serialize) -> Result<Value> {
+        self.client.patch(Path::api2(route), Repeat::Safe).json(body).parse()
+    }
+}
+
+/// The answer, or none where the object is not there.
+fn if_found<T>(answer: Result<T>) -> Result<Option<T>> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// A text field of an answer, empty where it is not there; servers leave out what is empty.
+fn text(value: &Value, field: &str) -> String {
+    match &value[field] {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => String::new(),
+    }
+}
+
+/// An integer that may be a number or a text.
+fn integer(value: &Value) -> Option<i64> {
+    match value {
+        Value::Number(number) => number.as_i64(),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    }
+}
+
+/// The texts in a list of `{key, value}` or an object.
+fn pairs(value: &Value) -> std::collections::BTreeMap<String, String> {
+    match value {
+        Value::Array(items) => items.iter().map(|item| (text(item, "key"), text(item, "value"))).collect(),
+        Value::Object(map) => map
+            .iter()
+            .map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned()))
+            .collect(),
+        _ => Default::default(),
+    }
+}

@@ -1,0 +1,188 @@
+//! Registered models, their versions, and prompts.
+
+use super::tracking::list;
+use super::{Api, Result, if_found, integer, pairs, text};
+use crate::client::{Path, Repeat};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// A registered model of the target.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TargetModel {
+    /// Name.
+    pub name: String,
+    /// Description.
+    pub description: String,
+    /// Tags.
+    pub tags: BTreeMap<String, String>,
+    /// Alias to version.
+    pub aliases: BTreeMap<String, String>,
+}
+
+/// A version of a registered model of the target.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TargetVersion {
+    /// The number.
+    pub version: u64,
+    /// Stage.
+    pub stage: String,
+    /// Description.
+    pub description: String,
+    /// Tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+impl Api {
+    /// Creates a registered model.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn create_model(&self, name: &str, description: Option<&str>, tags: &[(String, String)]) -> Result<()> {
+        let mut body = json!({"name": name, "tags": list(tags)});
+        if let Some(description) = description {
+            body["description"] = description.into();
+        }
+        self.post("registered-models/create", Repeat::Unsafe, &body).map(drop)
+    }
+
+    /// A registered model or prompt.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn model(&self, name: &str) -> Result<Option<TargetModel>> {
+        let answer = if_found(self.get("registered-models/get", &[("name", name)]))?;
+        Ok(answer.map(|answer| {
+            let model = &answer["registered_model"];
+            let aliases = model["aliases"].as_array().into_iter().flatten();
+            TargetModel {
+                name: text(model, "name"),
+                description: text(model, "description"),
+                tags: pairs(&model["tags"]),
+                aliases: aliases
+                    .map(|alias| (text(alias, "alias"), text(alias, "version")))
+                    .collect(),
+            }
+        }))
+    }
+
+    /// Sets a tag of a registered model.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn set_model_tag(&self, name: &str, key: &str, value: &str) -> Result<()> {
+        let body = json!({"name": name, "key": key, "value": value});
+        self.post("registered-models/set-tag", Repeat::Safe, &body).map(drop)
+    }
+
+    /// Creates the next version of a registered model; its number.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn create_version(&self, body: &Value) -> Result<u64> {
+        let answer = self.post("model-versions/create", Repeat::Unsafe, body)?;
+        Ok(number(&answer["model_version"]["version"]))
+    }
+
+    /// A version that is not deleted.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn version_of(&self, name: &str, version: u64) -> Result<Option<TargetVersion>> {
+        let query = [("name", name), ("version", &version.to_string())];
+        let answer = if_found(self.get("model-versions/get", &query))?;
+        Ok(answer.map(|answer| {
+            let found = &answer["model_version"];
+            TargetVersion {
+                version: number(&found["version"]),
+                stage: text(found, "current_stage"),
+                description: text(found, "description"),
+                tags: pairs(&found["tags"]),
+            }
+        }))
+    }
+
+    /// Numbers of the versions of a model or prompt that are not deleted, with their tags.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn versions(&self, name: &str, is_prompt: bool) -> Result<Vec<TargetVersion>> {
+        let mut filter = format!("name = '{}'", name.replace('\'', "\\'"));
+        if is_prompt {
+            filter.push_str(&format!(" AND tags.`{}` = 'true'", crate::model::registry::PROMPT_TAG));
+        }
+        let mut found = Vec::new();
+        let mut token: Option<Value> = None;
+        loop {
+            let mut query = vec![("filter", filter.as_str()), ("max_results", "1000")];
+            let page = token.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
+            if !page.is_empty() {
+                query.push(("page_token", &page));
+            }
+            let answer = self.get("model-versions/search", &query)?;
+            let versions = answer["model_versions"].as_array().into_iter().flatten();
+            found.extend(versions.map(|version| TargetVersion {
+                version: number(&version["version"]),
+                stage: text(version, "current_stage"),
+                description: text(version, "description"),
+                tags: pairs(&version["tags"]),
+            }));
+            token = super::tracking::next_page(&answer);
+            if token.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Sets a tag of a version.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn set_version_tag(&self, name: &str, version: u64, key: &str, value: &str) -> Result<()> {
+        let body = json!({"name": name, "version": version.to_string(), "key": key, "value": value});
+        self.post("model-versions/set-tag", Repeat::Safe, &body).map(drop)
+    }
+
+    /// Sets a version's description.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn describe_version(&self, name: &str, version: u64, description: &str) -> Result<()> {
+        let body = json!({"name": name, "version": version.to_string(), "description": description});
+        self.patch("model-versions/update", &body).map(drop)
+    }
+
+    /// Sets a version's stage, leaving others in it where they are.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn set_stage(&self, name: &str, version: u64, stage: &str) -> Result<()> {
+        let body = json!({
+            "name": name, "version": version.to_string(), "stage": stage, "archive_existing_versions": false,
+        });
+        self.post("model-versions/transition-stage", Repeat::Safe, &body).map(drop)
+    }
+
+    /// Points an alias at a version.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn set_alias(&self, name: &str, alias: &str, version: u64) -> Result<()> {
+        let body = json!({"name": name, "alias": alias, "version": version.to_string()});
+        self.post("registered-models/alias", Repeat::Safe, &body).map(drop)
+    }
+
+    /// Deletes a version.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn delete_version(&self, name: &str, version: u64) -> Result<()> {
+        let body = json!({"name": name, "version": version.to_string()});
+        let path = Path::api2("model-versions/delete");
+        let request = self.client.delete(path, Repeat::Safe).json(&body);
+        if_found(request.parse::<Value>()).map(drop)
+    }
+}
+
+fn number(value: &Value) -> u64 {
+    integer(value).and_then(|number| u64::try_from(number).ok()).unwrap_or(0)
+}

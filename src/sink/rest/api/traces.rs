@@ -1,0 +1,182 @@
+//! Traces, evaluation datasets and scorers, which live under API v3.
+
+use super::tracking::list;
+use super::{Api, Result, if_found, pairs, text};
+use crate::client::{Path, Repeat};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// An evaluation dataset of the target.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TargetDataset {
+    /// Id.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// Tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+impl Api {
+    /// Creates a trace under its own id; once more merges.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn create_trace(&self, trace_info: &Value) -> Result<Value> {
+        let body = json!({"trace": {"trace_info": trace_info}});
+        self.post3(Path::api3("traces"), &body)
+    }
+
+    /// What the target says of a trace.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn trace(&self, trace_id: &str) -> Result<Option<Value>> {
+        if_found(self.client.get(Path::api3("traces").segment(trace_id)).parse())
+    }
+
+    /// Adds an assessment under its own id.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn create_assessment(&self, trace_id: &str, assessment: &Value) -> Result<()> {
+        let path = Path::api3("traces").segment(trace_id).segment("assessments");
+        let body = json!({"assessment": assessment});
+        let request = self.client.post(path, Repeat::Unsafe).json(&body);
+        request.parse::<Value>().map(drop)
+    }
+
+    /// Sends spans as OpenTelemetry JSON; once more replaces.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn send_spans(&self, experiment_id: &str, body: &Value) -> Result<()> {
+        let request = self.client.post(Path::root("v1/traces"), Repeat::Safe);
+        let request = request.header("x-mlflow-experiment-id", experiment_id).json(body);
+        request.send().map(drop)
+    }
+
+    /// Links traces to a run.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn link_traces(&self, trace_ids: &[String], run_id: &str) -> Result<()> {
+        let body = json!({"trace_ids": trace_ids, "run_id": run_id});
+        self.post("traces/link-to-run", Repeat::Safe, &body).map(drop)
+    }
+
+    /// Links a trace to prompt versions, given as name and version.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn link_prompts(&self, trace_id: &str, prompts: &[(String, String)]) -> Result<()> {
+        let prompts: Vec<_> = prompts
+            .iter()
+            .map(|(name, version)| json!({"name": name, "version": version}))
+            .collect();
+        let body = json!({"trace_id": trace_id, "prompt_versions": prompts});
+        self.post("traces/link-prompts", Repeat::Safe, &body).map(drop)
+    }
+
+    /// Creates an evaluation dataset; its id.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn create_dataset(&self, name: &str, experiments: &[String], tags: &[(String, String)]) -> Result<String> {
+        let tags: BTreeMap<_, _> = tags.iter().cloned().collect();
+        let body = json!({"name": name, "experiment_ids": experiments, "tags": json!(tags).to_string()});
+        let path = Path::api3("datasets/create");
+        let answer: Value = self.client.post(path, Repeat::Unsafe).json(&body).parse()?;
+        Ok(text(&answer["dataset"], "dataset_id"))
+    }
+
+    /// Evaluation datasets of a name.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub fn datasets(&self, name: &str) -> Result<Vec<TargetDataset>> {
+        let filter = format!("name = '{}'", name.replace('\'', "\\'"));
+        let mut found = Vec::new();
+        let mut token = None;
+        loop {
+            let mut body = json!({"filter_string": filter, "max_results": 200});
+            if let Some(token) = token {
+                body["page_token"] = token;
+            }
+            let answer = self.post3(Path::api3("datasets/search"), &body)?;
+            found.extend(answer["datasets"].as_array().into_iter().flatten().map(dataset));
+            token = super::tracking::next_page(&answer);
+            if token.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Adds records to an evaluation dataset; those with equal inputs merge.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn add_records(&self, dataset_id: &str, records: &[Value]) -> Result<()> {
+        let path = Path::api3("datasets").segment(dataset_id).segment("records");
+        let body = json!({"dataset_id": dataset_id, "records": json!(records).to_string()});
+        self.post3(path, &body).map(drop)
+    }
+
+    /// Versions of a scorer of an experiment, as their texts by number.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn scorer_versions(&self, experiment_id: &str, name: &str) -> Result<Vec<String>> {
+        let request = self.client.get(Path::api3("scorers/versions"));
+        let request = request.query("experiment_id", experiment_id).query("name", name);
+        let answer: Option<Value> = if_found(request.parse())?;
+        let scorers = answer.as_ref().and_then(|answer| answer["scorers"].as_array());
+        let mut versions: Vec<_> = scorers
+            .into_iter()
+            .flatten()
+            .map(|scorer| (super::integer(&scorer["scorer_version"]), text(scorer, "serialized_scorer")))
+            .collect();
+        versions.sort();
+        Ok(versions.into_iter().map(|(_, scorer)| scorer).collect())
+    }
+
+    /// Adds a version of a scorer.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn register_scorer(&self, experiment_id: &str, name: &str, serialized: &str) -> Result<()> {
+        let body = json!({"experiment_id": experiment_id, "name": name, "serialized_scorer": serialized});
+        let request = self.client.post(Path::api3("scorers/register"), Repeat::Unsafe).json(&body);
+        request.parse::<Value>().map(drop)
+    }
+
+    /// Sets a tag of a trace.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn set_trace_tag(&self, trace_id: &str, key: &str, value: &str) -> Result<()> {
+        let path = Path::api3("traces").segment(trace_id).segment("tags");
+        let body = json!({"key": key, "value": value});
+        let request = self.client.patch(path, Repeat::Safe).json(&body);
+        request.parse::<Value>().map(drop)
+    }
+
+    fn post3(&self, path: Path, body: &Value) -> Result<Value> {
+        self.client.post(path, Repeat::Safe).json(body).parse()
+    }
+
+    /// Texts as API v2 takes them.
+    pub fn pair_list(texts: &[(String, String)]) -> Value {
+        json!(list(texts))
+    }
+}
+
+fn dataset(value: &Value) -> TargetDataset {
+    // Tags are a JSON text.
+    let tags: Value = serde_json::from_str(&text(value, "tags")).unwrap_or_default();
+    TargetDataset {
+        id: text(value, "dataset_id"),
+        name: text(value, "name"),
+        tags: pairs(&tags),
+    }
+}

@@ -1,0 +1,404 @@
+//! Experiments, runs and artifacts.
+
+use super::{Api, Result, if_found, integer, pairs, text};
+use crate::client::{Body, ClientError, Path, Repeat, Response};
+use crate::model::Double;
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Experiments or runs on a page of a search.
+const PAGE: u32 = 200;
+
+/// An experiment of the target.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TargetExperiment {
+    /// Id.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// Whether it is deleted.
+    pub is_deleted: bool,
+    /// Where its artifacts go.
+    pub artifact_location: String,
+    /// Tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// A run of the target, as far as an import looks.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TargetRun {
+    /// Id.
+    pub id: String,
+    /// Status.
+    pub status: String,
+    /// User.
+    pub user_id: String,
+    /// Name.
+    pub run_name: String,
+    /// Epoch milliseconds.
+    pub start_time: Option<i64>,
+    /// Epoch milliseconds.
+    pub end_time: Option<i64>,
+    /// Whether it is deleted.
+    pub is_deleted: bool,
+    /// Where its artifacts are.
+    pub artifact_uri: String,
+    /// Tags.
+    pub tags: BTreeMap<String, String>,
+    /// Params.
+    pub params: BTreeMap<String, String>,
+    /// Latest point of each metric: value, timestamp, step.
+    pub metrics: BTreeMap<String, (Double, i64, i64)>,
+    /// Models it made, with steps.
+    pub model_outputs: Vec<(String, i64)>,
+    /// Models it read.
+    pub model_inputs: Vec<String>,
+}
+
+/// A key and a text on their way out.
+#[derive(Debug, Serialize)]
+pub struct Pair<'a> {
+    /// Key.
+    pub key: &'a str,
+    /// Text.
+    pub value: &'a str,
+}
+
+/// Texts as a call takes them.
+pub(super) fn list(texts: &[(String, String)]) -> Vec<Pair<'_>> {
+    texts.iter().map(|(key, value)| Pair { key, value }).collect()
+}
+
+/// A metric point on its way out; non-finite values go as texts.
+#[derive(Debug, Serialize)]
+pub struct MetricOut<'a> {
+    /// Name.
+    pub key: &'a str,
+    /// Value.
+    pub value: Double,
+    /// Epoch milliseconds.
+    pub timestamp: i64,
+    /// Step.
+    pub step: i64,
+    /// Logged model it measures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_id: Option<String>,
+    /// Dataset it was measured on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dataset_name: Option<&'a str>,
+    /// The dataset's digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dataset_digest: Option<&'a str>,
+}
+
+/// A run to be created.
+#[derive(Debug, Serialize)]
+pub struct NewRun<'a> {
+    /// The experiment.
+    pub experiment_id: &'a str,
+    /// Name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_name: Option<&'a str>,
+    /// User.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<&'a str>,
+    /// Epoch milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<i64>,
+    /// Tags.
+    pub tags: Vec<Pair<'a>>,
+}
+
+impl Api {
+    /// Creates an experiment.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn create_experiment(&self, name: &str, tags: &[(String, String)]) -> Result<String> {
+        let body = json!({"name": name, "tags": list(tags)});
+        let answer = self.post("experiments/create", Repeat::Unsafe, &body)?;
+        Ok(text(&answer, "experiment_id"))
+    }
+
+    /// The experiment of a name, deleted or not.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn experiment_by_name(&self, name: &str) -> Result<Option<TargetExperiment>> {
+        let answer = if_found(self.get("experiments/get-by-name", &[("experiment_name", name)]))?;
+        Ok(answer.map(|answer| experiment(&answer["experiment"])))
+    }
+
+    /// The experiment of an id, deleted or not.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn experiment(&self, id: &str) -> Result<Option<TargetExperiment>> {
+        let answer = if_found(self.get("experiments/get", &[("experiment_id", id)]))?;
+        Ok(answer.map(|answer| experiment(&answer["experiment"])))
+    }
+
+    /// Experiments, deleted ones included, that carry a mark of an origin.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub fn marked_experiments(&self, prefix: &str) -> Result<Vec<TargetExperiment>> {
+        let mut found = Vec::new();
+        let mut token = None;
+        loop {
+            let mut body = json!({"max_results": PAGE, "view_type": "ALL", "filter": mark_filter("LIKE", &format!("{prefix}%"))});
+            if let Some(token) = token {
+                body["page_token"] = token;
+            }
+            let answer = self.post("experiments/search", Repeat::Safe, &body)?;
+            found.extend(answer["experiments"].as_array().into_iter().flatten().map(experiment));
+            token = next_page(&answer);
+            if token.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Sets a tag of an experiment.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn set_experiment_tag(&self, id: &str, key: &str, value: &str) -> Result<()> {
+        let body = json!({"experiment_id": id, "key": key, "value": value});
+        self.post("experiments/set-experiment-tag", Repeat::Safe, &body).map(drop)
+    }
+
+    /// Deletes an experiment.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn delete_experiment(&self, id: &str) -> Result<()> {
+        self.post("experiments/delete", Repeat::Safe, &json!({"experiment_id": id})).map(drop)
+    }
+
+    /// Restores a deleted experiment.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn restore_experiment(&self, id: &str) -> Result<()> {
+        self.post("experiments/restore", Repeat::Safe, &json!({"experiment_id": id})).map(drop)
+    }
+
+    /// Creates a run.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn create_run(&self, new: &NewRun<'_>) -> Result<TargetRun> {
+        let answer = self.post("runs/create", Repeat::Unsafe, new)?;
+        Ok(run(&answer["run"]))
+    }
+
+    /// A run.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn run(&self, id: &str) -> Result<Option<TargetRun>> {
+        let answer = if_found(self.get("runs/get", &[("run_id", id)]))?;
+        Ok(answer.map(|answer| run(&answer["run"])))
+    }
+
+    /// The run of an experiment that carries a mark; of several the one with the least id.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn marked_run(&self, experiment_id: &str, mark: &str) -> Result<Option<TargetRun>> {
+        let mut least: Option<TargetRun> = None;
+        self.each_run(experiment_id, &mark_filter("=", mark), |run| {
+            if least.as_ref().is_none_or(|least| run.id < least.id) {
+                least = Some(run);
+            }
+        })?;
+        Ok(least)
+    }
+
+    /// Calls with every run of an experiment, deleted ones included, that a filter takes.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub fn each_run(&self, experiment_id: &str, filter: &str, mut each: impl FnMut(TargetRun)) -> Result<()> {
+        let mut token = None;
+        loop {
+            let mut body = json!({
+                "experiment_ids": [experiment_id], "filter": filter, "max_results": PAGE, "run_view_type": "ALL",
+            });
+            if let Some(token) = token {
+                body["page_token"] = token;
+            }
+            let answer = self.post("runs/search", Repeat::Safe, &body)?;
+            answer["runs"].as_array().into_iter().flatten().map(run).for_each(&mut each);
+            token = next_page(&answer);
+            if token.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Logs params, tags and metric points; none of them twice has another effect.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn log_batch(
+        &self,
+        run_id: &str,
+        params: &[(String, String)],
+        tags: &[(String, String)],
+        metrics: &[MetricOut<'_>],
+    ) -> Result<()> {
+        let body = LogBatch {
+            run_id,
+            params: list(params),
+            tags: list(tags),
+            metrics,
+        };
+        self.post("runs/log-batch", Repeat::Safe, &body).map(drop)
+    }
+
+    /// Links a run to what it read.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn log_inputs(&self, run_id: &str, datasets: &[Value], models: &[String]) -> Result<()> {
+        let models: Vec<_> = models.iter().map(|id| json!({"model_id": id})).collect();
+        let mut body = json!({"run_id": run_id, "datasets": datasets});
+        if !models.is_empty() {
+            body["models"] = models.into();
+        }
+        self.post("runs/log-inputs", Repeat::Safe, &body).map(drop)
+    }
+
+    /// Links a run to models it made; a link that is there already is an error.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn log_outputs(&self, run_id: &str, models: &[(String, i64)]) -> Result<()> {
+        let models: Vec<_> = models.iter().map(|(id, step)| json!({"model_id": id, "step": step})).collect();
+        let body = json!({"run_id": run_id, "models": models});
+        self.post("runs/outputs", Repeat::Unsafe, &body).map(drop)
+    }
+
+    /// Sets a run's status and end.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn update_run(&self, run_id: &str, status: &str, end_time: Option<i64>) -> Result<()> {
+        let mut body = json!({"run_id": run_id, "status": status});
+        if let Some(end_time) = end_time {
+            body["end_time"] = end_time.into();
+        }
+        self.post("runs/update", Repeat::Safe, &body).map(drop)
+    }
+
+    /// Deletes a run.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn delete_run(&self, run_id: &str) -> Result<()> {
+        self.post("runs/delete", Repeat::Safe, &json!({"run_id": run_id})).map(drop)
+    }
+
+    /// Restores a deleted run.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn restore_run(&self, run_id: &str) -> Result<()> {
+        self.post("runs/restore", Repeat::Safe, &json!({"run_id": run_id})).map(drop)
+    }
+
+    /// Stores a file through the server's artifact proxy; `path` is below the proxy's root.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn put_artifact(&self, path: &str, body: Body) -> Result<()> {
+        let path = Path::artifacts("artifacts").below(path);
+        let response = self.client.put(path).body(body).send()?;
+        refuse_page("PUT", "artifact", &response)
+    }
+
+    /// Stores a file of a run through the UI's upload, which takes 10 MB.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn upload_artifact(&self, run_id: &str, path: &str, body: Body) -> Result<()> {
+        let request = self.client.post(Path::ajax2("upload-artifact"), Repeat::Safe);
+        let request = request.query("run_uuid", run_id).query("path", path).body(body);
+        refuse_page("POST", "artifact", &request.send()?)
+    }
+}
+
+/// A page in place of an empty answer did not come from MLflow, whatever its status.
+fn refuse_page(method: &str, url: &str, response: &Response) -> Result<()> {
+    let is_page = response.body.first() == Some(&b'<');
+    if !is_page {
+        return Ok(());
+    }
+    Err(ClientError::NotMlflow {
+        method: method.to_owned(),
+        url: url.to_owned(),
+        found: "an HTML page".to_owned(),
+        source: None,
+    })
+}
+
+#[derive(Serialize)]
+struct LogBatch<'a> {
+    run_id: &'a str,
+    metrics: &'a [MetricOut<'a>],
+    params: Vec<Pair<'a>>,
+    tags: Vec<Pair<'a>>,
+}
+
+/// A filter on mlark's mark.
+pub(super) fn mark_filter(operator: &str, value: &str) -> String {
+    format!("tags.`{}` {operator} '{value}'", crate::sink::rest::mark::KEY)
+}
+
+/// The token of the next page, where there is one.
+pub(super) fn next_page(answer: &Value) -> Option<Value> {
+    let token = answer.get("next_page_token")?;
+    token.as_str().is_some_and(|token| !token.is_empty()).then(|| token.clone())
+}
+
+fn experiment(value: &Value) -> TargetExperiment {
+    TargetExperiment {
+        id: text(value, "experiment_id"),
+        name: text(value, "name"),
+        is_deleted: value["lifecycle_stage"] == "deleted",
+        artifact_location: text(value, "artifact_location"),
+        tags: pairs(&value["tags"]),
+    }
+}
+
+fn run(value: &Value) -> TargetRun {
+    let (info, data) = (&value["info"], &value["data"]);
+    let metrics = data["metrics"].as_array().into_iter().flatten().map(|metric| {
+        let value = serde_json::from_value(metric["value"].clone()).unwrap_or(Double(0.0));
+        let timestamp = integer(&metric["timestamp"]).unwrap_or(0);
+        let step = integer(&metric["step"]).unwrap_or(0);
+        (text(metric, "key"), (value, timestamp, step))
+    });
+    let outputs = value["outputs"]["model_outputs"].as_array().into_iter().flatten();
+    let inputs = value["inputs"]["model_inputs"].as_array().into_iter().flatten();
+    TargetRun {
+        id: text(info, "run_id"),
+        status: text(info, "status"),
+        user_id: text(info, "user_id"),
+        run_name: text(info, "run_name"),
+        start_time: integer(&info["start_time"]),
+        end_time: integer(&info["end_time"]),
+        is_deleted: info["lifecycle_stage"] == "deleted",
+        artifact_uri: text(info, "artifact_uri"),
+        tags: pairs(&data["tags"]),
+        params: pairs(&data["params"]),
+        metrics: metrics.collect(),
+        model_outputs: outputs
+            .map(|output| (text(output, "model_id"), integer(&output["step"]).unwrap_or(0)))
+            .collect(),
+        model_inputs: inputs.map(|input| text(input, "model_id")).collect(),
+    }
+}

@@ -1,0 +1,138 @@
+//! Experiments: made, found again, or merged into.
+
+use super::{Apply, DIFFERS, lock, short_digest};
+use crate::client::ClientError;
+use crate::format::Kind;
+use crate::model::Experiment;
+use crate::sink::rest::api::TargetExperiment;
+use crate::sink::rest::plan::{Action, PlannedExperiment};
+use crate::sink::rest::report::Done;
+use crate::sink::rest::rewrite::Texts;
+use crate::sink::rest::{ImportError, Result, mark};
+use sha2::{Digest as _, Sha256};
+
+const KIND: Kind = Kind::Experiments;
+
+impl Apply<'_> {
+    /// Makes the experiments of the plan, one after the other: there are few.
+    pub(super) fn experiments(&self) -> Result<()> {
+        self.monitor.begin("experiments", Some(self.plan.experiments.len() as u64));
+        let new: Vec<_> = self
+            .plan
+            .experiments
+            .iter()
+            .filter(|planned| planned.action == Action::Create)
+            .map(|planned| planned.id.as_str())
+            .collect();
+        self.ledger.intend(KIND, &new)?;
+        for experiment in self.archive.objects::<Experiment>() {
+            let experiment: Experiment = experiment?;
+            let Some(planned) = self.plan.experiment(&experiment.experiment_id) else {
+                continue;
+            };
+            self.attempt(KIND, &planned.id, || self.experiment(&experiment, planned));
+            self.monitor.advance(1);
+            if self.is_stopped() {
+                break;
+            }
+        }
+        self.end_of_phase()
+    }
+
+    fn experiment(&self, experiment: &Experiment, planned: &PlannedExperiment) -> Result<()> {
+        let fitted = self.fitting.experiment(experiment);
+        let (tags, _) = fitted.map_err(|source| ImportError::Exim {
+            kind: KIND,
+            id: planned.id.clone(),
+            source,
+        })?;
+        let mut hasher = Sha256::new();
+        hasher.update(format!("{tags:?}"));
+        let digest = short_digest(hasher);
+        let known = self.ledger.get(KIND, &planned.id);
+        let (target, done) = match (&planned.target_id, planned.action) {
+            (None, Action::Create) => {
+                let id = self.create_experiment(planned, &tags)?;
+                (self.api.experiment(&id)?, Done::Created)
+            }
+            (Some(id), _) => {
+                let found = self.target.experiments.get(id).cloned();
+                if known.is_none() {
+                    self.ledger.made(KIND, &planned.id, id, false)?;
+                }
+                let is_done = known.is_some_and(|known| known.done == digest);
+                if !is_done && let Some(found) = &found {
+                    self.add_experiment_tags(planned, found, &tags)?;
+                }
+                (found, if is_done { Done::Reused } else { Done::Completed })
+            }
+            _ => return Ok(()),
+        };
+        let target = target.ok_or_else(|| ImportError::Needs {
+            kind: KIND,
+            id: planned.id.clone(),
+        })?;
+        self.make_writable(planned, &target)?;
+        lock(&self.locations).insert(target.id, target.artifact_location);
+        self.count(done, KIND);
+        self.ledger.done(KIND, &planned.id, digest)?;
+        Ok(())
+    }
+
+    fn create_experiment(&self, planned: &PlannedExperiment, tags: &Texts) -> Result<String> {
+        let mark = self.fitting.mark(KIND, &planned.id).1;
+        let find = || -> Result<Option<String>, ClientError> {
+            let found = self.api.experiment_by_name(&planned.target_name)?;
+            Ok(found
+                .filter(|found| found.tags.get(mark::KEY) == Some(&mark))
+                .map(|found| found.id))
+        };
+        let maybe_there = self.ledger.is_intended(KIND, &planned.id);
+        let create = || self.api.create_experiment(&planned.target_name, tags);
+        let created = self.create_once(maybe_there, find, create);
+        let (id, is_fresh) = match created {
+            // Another import of the same origin was faster.
+            Err(ImportError::Client(error)) if error.is_already_there() => match find()? {
+                Some(id) => (id, false),
+                None => return Err(error.into()),
+            },
+            other => other?,
+        };
+        self.ledger.made(KIND, &planned.id, &id, is_fresh)?;
+        Ok(id)
+    }
+
+    /// Adds tags that are missing; what is there stays.
+    fn add_experiment_tags(&self, planned: &PlannedExperiment, found: &TargetExperiment, tags: &Texts) -> Result<()> {
+        if found.is_deleted {
+            return Ok(());
+        }
+        for (key, value) in tags {
+            match found.tags.get(key) {
+                Some(there) if there == value => {}
+                Some(_) => self.kept(KIND, &planned.id, format!("tag {key}"), DIFFERS),
+                // An experiment that was there before is not ours to mark.
+                None if key == mark::KEY => {}
+                None => self.api.set_experiment_tag(&found.id, key, value)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// A deleted experiment takes nothing in; one that is deleted in the archive too is opened, and deleted again at the end.
+    fn make_writable(&self, planned: &PlannedExperiment, target: &TargetExperiment) -> Result<()> {
+        if target.is_deleted && planned.delete {
+            self.api.restore_experiment(&target.id)?;
+        } else if target.is_deleted {
+            self.kept(KIND, &planned.id, "lifecycle_stage".to_owned(), "deleted-in-target");
+        }
+        Ok(())
+    }
+
+    /// The URI below which a run of the target keeps its artifacts.
+    pub(super) fn artifact_uri(&self, experiment_id: &str, run_id: &str) -> Option<String> {
+        let location = lock(&self.locations).get(experiment_id).cloned();
+        let location = location.filter(|location| !location.is_empty() && !location.contains(['?', '#']))?;
+        Some(format!("{}/{run_id}/artifacts", location.trim_end_matches('/')))
+    }
+}

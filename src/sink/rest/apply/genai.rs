@@ -1,0 +1,213 @@
+//! Evaluation datasets with their records, and scorers.
+
+use super::{Apply, short_digest};
+use crate::client::ClientError;
+use crate::format::{Kind, Object};
+use crate::model::free_json::unescape;
+use crate::model::{DatasetRecord, EvaluationDataset, Scorer};
+use crate::sink::rest::limits::Feature;
+use crate::sink::rest::report::Done;
+use crate::sink::rest::{Result, mark};
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
+
+const KIND: Kind = Kind::EvaluationDatasets;
+/// Records in one call.
+const RECORDS: usize = 200;
+/// Bytes of records in one call, about.
+const CALL_BYTES: usize = 1 << 20;
+
+impl Apply<'_> {
+    /// Makes the evaluation datasets, one after the other.
+    pub(super) fn evaluation_datasets(&self) -> Result<()> {
+        if !self.target.has(Feature::EvaluationDatasets) || self.archive.manifest().count(KIND) == 0 {
+            return Ok(());
+        }
+        self.monitor.begin("evaluation datasets", Some(self.archive.manifest().count(KIND)));
+        let mut records = self.archive.objects::<DatasetRecord>().peekable();
+        for dataset in self.archive.objects::<EvaluationDataset>() {
+            let dataset: EvaluationDataset = dataset?;
+            let mut own = || {
+                let next = records.next_if(|record| {
+                    record.as_ref().is_ok_and(|record| record.dataset_id == dataset.dataset_id)
+                });
+                next.and_then(Result::ok)
+            };
+            if self.is_chosen(&dataset) {
+                self.attempt(KIND, &dataset.dataset_id, || self.evaluation_dataset(&dataset, &mut own));
+            }
+            while own().is_some() {}
+            self.monitor.advance(1);
+            if self.is_stopped() {
+                break;
+            }
+        }
+        self.end_of_phase()
+    }
+
+    fn is_chosen(&self, dataset: &EvaluationDataset) -> bool {
+        let chosen = &self.plan.chosen;
+        let experiments = &dataset.experiment_ids;
+        chosen.kind(KIND)
+            && (experiments.iter().any(|id| chosen.whole_experiment(id))
+                || experiments.is_empty() && chosen.whole_experiment(""))
+    }
+
+    fn evaluation_dataset(
+        &self,
+        dataset: &EvaluationDataset,
+        records: &mut dyn FnMut() -> Option<DatasetRecord>,
+    ) -> Result<()> {
+        let id = &dataset.dataset_id;
+        let known = self.ledger.get(KIND, id);
+        let (new_id, done) = match &known {
+            Some(known) => (known.id.clone(), Done::Completed),
+            None => (self.create_evaluation_dataset(dataset)?, Done::Created),
+        };
+        let mut hasher = Sha256::new();
+        hasher.update(crate::format::line::to_value(dataset).to_string());
+        let mut call = Vec::new();
+        let mut size_bytes = 0;
+        let is_old = known.as_ref().is_some_and(|known| known.done != 0);
+        // A dataset that was whole is only hashed first: equal records need no call.
+        let mut held = Vec::new();
+        while let Some(record) = records() {
+            hasher.update(crate::format::line::to_value(&record).to_string());
+            if is_old {
+                held.push(record);
+                continue;
+            }
+            self.add_record(&new_id, &record, &mut call, &mut size_bytes)?;
+        }
+        let digest = short_digest(hasher);
+        if known.is_some_and(|known| known.done == digest) {
+            self.count(Done::Reused, KIND);
+            return Ok(());
+        }
+        for record in &held {
+            self.add_record(&new_id, record, &mut call, &mut size_bytes)?;
+        }
+        if !call.is_empty() {
+            self.api.add_records(&new_id, &call)?;
+        }
+        self.count(done, KIND);
+        Ok(self.ledger.done(KIND, id, digest)?)
+    }
+
+    fn add_record(&self, new_id: &str, record: &DatasetRecord, call: &mut Vec<Value>, size_bytes: &mut usize) -> Result<()> {
+        let mut value = Map::new();
+        let parts = [
+            ("inputs", &record.inputs),
+            ("outputs", &record.outputs),
+            ("expectations", &record.expectations),
+            ("tags", &record.tags),
+            ("source", &record.source),
+        ];
+        for (field, part) in parts {
+            if let Some(part) = part {
+                value.insert(field.to_owned(), unescape(part.clone()));
+            }
+        }
+        let value = Value::Object(value);
+        let added = value.to_string().len();
+        if !call.is_empty() && (call.len() >= RECORDS || *size_bytes + added > CALL_BYTES) {
+            self.api.add_records(new_id, call)?;
+            call.clear();
+            *size_bytes = 0;
+        }
+        *size_bytes += added;
+        call.push(value);
+        Ok(())
+    }
+
+    fn create_evaluation_dataset(&self, dataset: &EvaluationDataset) -> Result<String> {
+        let id = &dataset.dataset_id;
+        let (mut tags, changes) = self.fitting.other(KIND, id, "tag", &dataset.tags, self.fitting.limits.model_tag);
+        super::lock(&self.report).changes.extend(changes);
+        let mark = self.fitting.mark(KIND, id);
+        tags.push(mark.clone());
+        // Servers take the creator from this tag.
+        let has_user = tags.iter().any(|(key, _)| key == "mlflow.user");
+        if let Some(user) = dataset.created_by.as_ref().filter(|_| !has_user) {
+            tags.push(("mlflow.user".to_owned(), user.clone()));
+        }
+        let experiments: Vec<_> = dataset
+            .experiment_ids
+            .iter()
+            .filter_map(|experiment| self.ledger.id(Kind::Experiments, experiment))
+            .collect();
+        self.ledger.intend(KIND, &[id])?;
+        let find = || -> Result<Option<String>, ClientError> {
+            let found = self.api.datasets(&dataset.name)?;
+            let ours = found.into_iter().find(|found| found.tags.get(mark::KEY) == Some(&mark.1));
+            Ok(ours.map(|found| found.id))
+        };
+        let create = || self.api.create_dataset(&dataset.name, &experiments, &tags);
+        // Without a journal only the mark knows.
+        let (new_id, is_fresh) = self.create_once(self.is_continued(), find, create)?;
+        self.ledger.made(KIND, id, &new_id, is_fresh)?;
+        Ok(new_id)
+    }
+
+    /// Whether an earlier import of this origin may have been here.
+    fn is_continued(&self) -> bool {
+        let experiments = &self.plan.experiments;
+        experiments
+            .iter()
+            .any(|planned| planned.action != crate::sink::rest::plan::Action::Create)
+    }
+
+    /// Adds the versions of scorers that are not there, in the order of their numbers.
+    pub(super) fn scorers(&self) -> Result<()> {
+        if !self.target.has(Feature::EvaluationDatasets) || self.archive.manifest().count(Kind::Scorers) == 0 {
+            return Ok(());
+        }
+        for scorer in self.archive.objects::<Scorer>() {
+            let scorer: Scorer = scorer?;
+            let id = Object::id(&scorer);
+            if !self.plan.chosen.in_experiment(Kind::Scorers, &scorer.experiment_id) {
+                continue;
+            }
+            if self.ledger.get(Kind::Scorers, &id).is_some() {
+                self.count(Done::Reused, Kind::Scorers);
+                continue;
+            }
+            self.attempt(Kind::Scorers, &id, || self.scorer(&scorer, &id));
+            if self.is_stopped() {
+                break;
+            }
+        }
+        self.end_of_phase()
+    }
+
+    fn scorer(&self, scorer: &Scorer, id: &str) -> Result<()> {
+        let experiment_id = self.need(Kind::Experiments, &scorer.experiment_id)?;
+        let Some(text) = &scorer.serialized_scorer else {
+            self.left_out(Kind::Scorers, id, "serialized_scorer".to_owned(), "no-value");
+            return Ok(());
+        };
+        self.ledger.intend(Kind::Scorers, &[id])?;
+        let there = self.api.scorer_versions(&experiment_id, &scorer.name)?;
+        let at = usize::try_from(scorer.version.saturating_sub(1)).unwrap_or(usize::MAX);
+        match there.get(at) {
+            Some(found) if same_json(found, text) => {}
+            Some(_) => {
+                self.kept(Kind::Scorers, id, "serialized_scorer".to_owned(), super::DIFFERS);
+                return Ok(());
+            }
+            None => {
+                self.api.register_scorer(&experiment_id, &scorer.name, text)?;
+                if there.len() != at {
+                    self.kept(Kind::Scorers, id, "version".to_owned(), "version-number");
+                }
+                self.count(Done::Created, Kind::Scorers);
+            }
+        }
+        Ok(self.ledger.made(Kind::Scorers, id, id, true)?)
+    }
+}
+
+fn same_json(a: &str, b: &str) -> bool {
+    let parse = |text: &str| serde_json::from_str::<Value>(text).ok();
+    a == b || (parse(a).is_some() && parse(a) == parse(b))
+}

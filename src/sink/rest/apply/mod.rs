@@ -1,0 +1,285 @@
+//! Carries a plan out: objects in the order of their dependencies, several requests at once, each noted in the journal.
+
+mod batch;
+mod check;
+mod deletions;
+mod experiments;
+mod feed;
+mod fill;
+mod logged_models;
+mod genai;
+mod registry;
+mod runs;
+mod traces;
+
+use super::api::Api;
+use super::changes::{Change, Outcome};
+use super::journal::Ledger;
+use super::options::ImportOptions;
+use super::plan::Plan;
+use super::report::{Done, ImportReport};
+use super::rewrite::Fitting;
+use super::target::TargetState;
+use super::{ImportError, Result};
+use crate::archive::Archive;
+use crate::client::ClientError;
+use crate::format::Kind;
+use crate::monitor::Monitor;
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+/// Server errors in a row after which the target is taken for broken.
+const SERVER_ERRORS: u32 = 8;
+/// How often an object is looked for and made again where no answer said whether it was.
+const CREATE_TRIES: u32 = 6;
+
+/// Set by whoever wants imports of this process to stop after the requests under way.
+pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Carries a plan out.
+///
+/// # Errors
+/// The archive or the journal failed, the target is broken or gone, or someone asked to stop.
+pub fn apply(
+    archive: &Archive,
+    api: &Api,
+    plan: &Plan,
+    target: &TargetState,
+    options: &ImportOptions,
+    ledger: &Ledger,
+    monitor: &dyn Monitor,
+) -> Result<ImportReport> {
+    let apply = Apply {
+        archive,
+        api,
+        plan,
+        target,
+        options,
+        ledger,
+        monitor,
+        fitting: Fitting::new(target.limits(), target.is_databricks, &plan.origin, options),
+        report: Mutex::new(ImportReport::of_plan(plan, &ledger.path())),
+        fatal: Mutex::new(None),
+        stop: AtomicBool::new(false),
+        server_errors: AtomicU32::new(0),
+        locations: Mutex::new(HashMap::new()),
+        expected: Mutex::new(HashMap::new()),
+        late: Mutex::default(),
+        datasets: Mutex::default(),
+        assessed: Mutex::default(),
+        salt: salt(options),
+    };
+    apply.run()?;
+    let mut report = apply.report.into_inner().unwrap_or_else(|poison| poison.into_inner());
+    report.requests = api.client().requests();
+    report.retries = api.client().retries();
+    Ok(report)
+}
+
+/// The options that change what is sent of an object, as part of the digest of what has arrived of it.
+pub(super) fn salt(options: &ImportOptions) -> String {
+    format!(
+        "{:?} {:?} {} {}",
+        options.long_values, options.user, options.source_tags, options.fix_mlmodel
+    )
+}
+
+/// An import under way.
+pub(super) struct Apply<'a> {
+    archive: &'a Archive,
+    api: &'a Api,
+    plan: &'a Plan,
+    target: &'a TargetState,
+    options: &'a ImportOptions,
+    ledger: &'a Ledger,
+    monitor: &'a dyn Monitor,
+    fitting: Fitting,
+    report: Mutex<ImportReport>,
+    fatal: Mutex<Option<ImportError>>,
+    stop: AtomicBool,
+    server_errors: AtomicU32,
+    /// Artifact locations of the target's experiments, by their ids there.
+    locations: Mutex<HashMap<String, String>>,
+    /// Digests of what runs filled by this process should look like, by their ids in the target.
+    expected: Mutex<HashMap<String, u64>>,
+    /// Runs that were made before their parents.
+    late: Mutex<HashSet<String>>,
+    /// Datasets that this process brought: experiment in the target, name, digest.
+    datasets: Mutex<HashSet<(String, String, String)>>,
+    /// Traces whose assessments are still to come, with the digests of what arrives with them.
+    assessed: Mutex<HashMap<String, u64>>,
+    salt: String,
+}
+
+impl Apply<'_> {
+    fn run(&self) -> Result<()> {
+        self.experiments()?;
+        self.create_runs()?;
+        self.create_logged_models()?;
+        self.fill_runs()?;
+        self.fill_logged_models()?;
+        self.registry()?;
+        self.evaluation_datasets()?;
+        self.scorers()?;
+        self.traces()?;
+        self.check_runs()?;
+        self.delete_runs()?;
+        self.assessments()?;
+        self.delete_logged_models()?;
+        self.delete_experiments()
+    }
+
+    /// Runs jobs on several threads; `feed` makes them and ends when its `send` says false.
+    fn in_parallel<J: Send>(
+        &self,
+        feed: impl FnOnce(&mut dyn FnMut(J) -> bool) -> Result<()>,
+        work: impl Fn(J) + Sync,
+    ) -> Result<()> {
+        let threads = self.options.connections.max(1);
+        let (sender, receiver) = sync_channel::<J>(threads);
+        let receiver = Mutex::new(receiver);
+        let fed = std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    loop {
+                        let job = lock(&receiver).recv();
+                        match job {
+                            Ok(job) if !self.is_stopped() => work(job),
+                            // Those that wait are dropped: the journal knows them as intended at most.
+                            Ok(_) => {}
+                            Err(_) => break,
+                        }
+                    }
+                });
+            }
+            let fed = feed(&mut |job| !self.is_stopped() && sender.send(job).is_ok());
+            drop(sender);
+            fed
+        });
+        self.end_of_phase()?;
+        fed
+    }
+
+    /// The error that stopped the work, where one did.
+    fn end_of_phase(&self) -> Result<()> {
+        if let Some(error) = lock(&self.fatal).take() {
+            return Err(error);
+        }
+        match INTERRUPTED.load(Ordering::Relaxed) {
+            true => Err(ImportError::Interrupted),
+            false => Ok(()),
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) || INTERRUPTED.load(Ordering::Relaxed)
+    }
+
+    /// Does one object's work; an error is that object's failure, or ends the import where the next would fail alike.
+    fn attempt<T>(&self, kind: Kind, id: &str, work: impl FnOnce() -> Result<T>) -> Option<T> {
+        match work() {
+            Ok(value) => {
+                self.server_errors.store(0, Ordering::Relaxed);
+                Some(value)
+            }
+            Err(error) => {
+                if self.is_fatal(&error) {
+                    self.stop.store(true, Ordering::Relaxed);
+                    lock(&self.fatal).get_or_insert(error);
+                } else {
+                    lock(&self.report).fail(kind, id, &error);
+                }
+                None
+            }
+        }
+    }
+
+    fn is_fatal(&self, error: &ImportError) -> bool {
+        match error {
+            ImportError::Client(ClientError::Status { status: 500..=599, .. }) => {
+                self.server_errors.fetch_add(1, Ordering::Relaxed) + 1 >= SERVER_ERRORS
+            }
+            ImportError::Client(ClientError::Status { status: 401 | 403 | 429, .. }) => true,
+            ImportError::Client(ClientError::Status { .. }) | ImportError::Needs { .. } | ImportError::Exim { .. } => false,
+            _ => true,
+        }
+    }
+
+    /// Makes an object that carries a mark; where no answer says whether it was made, it is looked for first.
+    fn create_once<T>(
+        &self,
+        maybe_there: bool,
+        find: impl Fn() -> Result<Option<T>, ClientError>,
+        create: impl Fn() -> Result<T, ClientError>,
+    ) -> Result<(T, bool)> {
+        if maybe_there && let Some(found) = find()? {
+            return Ok((found, false));
+        }
+        let mut wait = Duration::from_millis(500);
+        for _ in 1..CREATE_TRIES {
+            match create() {
+                Ok(made) => return Ok((made, true)),
+                Err(error) if error.outcome_unknown() => {
+                    std::thread::sleep(wait);
+                    if let Some(found) = find()? {
+                        return Ok((found, false));
+                    }
+                    wait *= 2;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok((create()?, true))
+    }
+
+    /// The id in the target of an object that must be there.
+    fn need(&self, kind: Kind, id: &str) -> Result<String> {
+        let found = self.ledger.id(kind, id);
+        found.ok_or_else(|| ImportError::Needs {
+            kind,
+            id: id.to_owned(),
+        })
+    }
+
+    fn count(&self, done: Done, kind: Kind) {
+        lock(&self.report).count(done, kind);
+    }
+
+    fn kept(&self, kind: Kind, id: &str, field: String, reason: &'static str) {
+        lock(&self.report).change(Change {
+            kind,
+            id: id.to_owned(),
+            field,
+            reason,
+            outcome: Outcome::Kept,
+        });
+    }
+
+    fn left_out(&self, kind: Kind, id: &str, field: String, reason: &'static str) {
+        lock(&self.report).change(Change {
+            kind,
+            id: id.to_owned(),
+            field,
+            reason,
+            outcome: Outcome::LeftOut,
+        });
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poison| poison.into_inner())
+}
+
+/// The first 8 bytes of a SHA-256, never 0, which means that nothing has arrived.
+fn short_digest(hasher: sha2::Sha256) -> u64 {
+    use sha2::Digest as _;
+    let digest = hasher.finalize();
+    let bytes = digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte));
+    std::cmp::max(bytes, 1)
+}
+
+/// Reason of a value that differs in the target, which keeps it.
+const DIFFERS: &str = "differs-in-target";

@@ -1,0 +1,468 @@
+//! The model registry: models and prompts, versions with their numbers, then aliases.
+
+use super::{Apply, DIFFERS, lock, short_digest};
+use crate::client::ClientError;
+use crate::format::{Kind, Object};
+use crate::model::registry::DELETED_STAGE;
+use crate::model::{ModelVersion, RegisteredModel};
+use crate::sink::rest::changes::{Change, Outcome};
+use crate::sink::rest::limits::{Feature, takes_alias};
+use crate::sink::rest::plan::{Action, PlannedModel};
+use crate::sink::rest::report::Done;
+use crate::sink::rest::rewrite::Texts;
+use crate::sink::rest::sources::{self, Given, PLACEHOLDER, PROMPT_SOURCE, Places, Source};
+use crate::sink::rest::{ImportError, Result, mark};
+use crate::transform::source_tags::VersionContexts;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use std::collections::HashSet;
+
+const KIND: Kind = Kind::RegisteredModels;
+const VERSION: Kind = Kind::ModelVersions;
+/// Numbers that are filled up to keep one version's own.
+const LARGEST_GAP: u64 = 1_000;
+
+/// A registered model with its versions.
+struct Job {
+    model: RegisteredModel,
+    planned: PlannedModel,
+    versions: Vec<ModelVersion>,
+}
+
+/// A model's versions as they come.
+struct Numbers {
+    name: String,
+    keeps_numbers: bool,
+    is_fresh: bool,
+    /// The greatest number known in the target.
+    last: u64,
+}
+
+impl Apply<'_> {
+    /// Makes the registered models of the plan, several at once, the versions of each one after the other.
+    pub(super) fn registry(&self) -> Result<()> {
+        if self.plan.models.is_empty() {
+            return Ok(());
+        }
+        self.monitor.begin("registered models", Some(self.plan.models.len() as u64));
+        let contexts = VersionContexts::collect(self.archive)?;
+        let mut late = self.registry_pass(&contexts, &|job| !refers_to_versions(&job.versions))?;
+        late.retain(|_| !self.is_stopped());
+        if !late.is_empty() {
+            // Versions made from versions of other models come when those are there.
+            self.registry_pass(&contexts, &|job| late.contains(&job.model.name))?;
+        }
+        Ok(())
+    }
+
+    /// Makes the models that `takes` says; the names of the others.
+    fn registry_pass(
+        &self,
+        contexts: &VersionContexts,
+        takes: &dyn Fn(&Job) -> bool,
+    ) -> Result<HashSet<String>> {
+        let mut others = HashSet::new();
+        let feed = |send: &mut dyn FnMut(Job) -> bool| -> Result<()> {
+            let mut versions = self.archive.objects::<ModelVersion>().peekable();
+            for model in self.archive.objects::<RegisteredModel>() {
+                let model: RegisteredModel = model?;
+                let mut own = Vec::new();
+                while let Some(version) = versions.next_if(|version| {
+                    version.as_ref().is_ok_and(|version| {
+                        version.name == model.name && version.workspace == model.workspace
+                    })
+                }) {
+                    own.push(version?);
+                }
+                let planned = self.plan.models.iter().find(|planned| planned.name == model.name);
+                let Some(planned) = planned.filter(|planned| planned.action != Action::Skip) else {
+                    continue;
+                };
+                let job = Job {
+                    planned: planned.clone(),
+                    model,
+                    versions: own,
+                };
+                if !takes(&job) {
+                    others.insert(job.model.name);
+                } else if !send(job) {
+                    break;
+                }
+            }
+            versions.find_map(Result::err).map_or(Ok(()), |error| Err(error.into()))
+        };
+        self.in_parallel(feed, |job: Job| {
+            self.attempt(KIND, &job.model.name, || self.registered_model(&job, contexts));
+            self.monitor.advance(1);
+        })?;
+        Ok(others)
+    }
+
+    fn registered_model(&self, job: &Job, contexts: &VersionContexts) -> Result<()> {
+        let (model, planned) = (&job.model, &job.planned);
+        let digest = self.model_digest(job);
+        let known = self.ledger.get(KIND, &model.name);
+        if known.as_ref().is_some_and(|known| known.done == digest) {
+            self.count(Done::Reused, KIND);
+            job.versions.iter().for_each(|_| self.count(Done::Reused, VERSION));
+            return Ok(());
+        }
+        let is_fresh = match known.is_none() && planned.action == Action::Create {
+            true => self.create_model(model, planned)?,
+            false => {
+                self.complete_model(model, planned)?;
+                false
+            }
+        };
+        self.count(if is_fresh { Done::Created } else { Done::Completed }, KIND);
+        let mut numbers = Numbers {
+            name: planned.target_name.clone(),
+            keeps_numbers: self.is_ours(model, planned, is_fresh)?,
+            is_fresh,
+            last: self.last_number(job),
+        };
+        let mut is_whole = true;
+        for version in &job.versions {
+            let id = Object::id(version);
+            let made = self.attempt(VERSION, &id, || self.version(version, planned, contexts, &mut numbers));
+            is_whole &= made.is_some();
+            if self.is_stopped() {
+                return Ok(());
+            }
+        }
+        self.aliases(model, planned)?;
+        if is_whole {
+            self.ledger.done(KIND, &model.name, digest)?;
+        }
+        Ok(())
+    }
+
+    fn model_digest(&self, job: &Job) -> u64 {
+        let mut hasher = Sha256::new();
+        hasher.update(&self.salt);
+        let text = |value: &Value| crate::format::line::canonical(value);
+        hasher.update(text(&crate::format::line::to_value(&job.model)));
+        for version in &job.versions {
+            hasher.update(text(&crate::format::line::to_value(version)));
+        }
+        short_digest(hasher)
+    }
+
+    /// Makes a model; whether this process did.
+    fn create_model(&self, model: &RegisteredModel, planned: &PlannedModel) -> Result<bool> {
+        let (mut tags, description, _) = self.fitting.registered_model(model);
+        self.map_ids(&mut tags);
+        self.ledger.intend(KIND, &[&model.name])?;
+        let mark = self.fitting.mark(KIND, &model.name).1;
+        let find = || -> Result<Option<()>, ClientError> {
+            let found = self.api.model(&planned.target_name)?;
+            let is_ours = |found: &super::super::api::TargetModel| found.tags.get(mark::KEY) == Some(&mark);
+            Ok(found.filter(is_ours).map(drop))
+        };
+        let create = || self.api.create_model(&planned.target_name, description.as_deref(), &tags);
+        let maybe_there = self.ledger.is_intended(KIND, &model.name);
+        let ((), is_fresh) = self.create_once(maybe_there, find, create)?;
+        self.ledger.made(KIND, &model.name, &planned.target_name, is_fresh)?;
+        Ok(is_fresh)
+    }
+
+    /// Adds to a model that is there the tags that it lacks.
+    fn complete_model(&self, model: &RegisteredModel, planned: &PlannedModel) -> Result<()> {
+        let name = &planned.target_name;
+        let found = self.api.model(name)?.ok_or_else(|| ImportError::Gone {
+            kind: KIND,
+            id: model.name.clone(),
+            target_id: name.clone(),
+        })?;
+        if self.ledger.get(KIND, &model.name).is_none() {
+            self.ledger.made(KIND, &model.name, name, false)?;
+        }
+        let (mut tags, description, _) = self.fitting.registered_model(model);
+        self.map_ids(&mut tags);
+        for (key, value) in &tags {
+            match found.tags.get(key) {
+                Some(there) if there == value => {}
+                Some(_) => self.kept(KIND, &model.name, format!("tag {key}"), DIFFERS),
+                // A model that was there before is not ours to mark.
+                None if key == mark::KEY => {}
+                None => self.api.set_model_tag(name, key, value)?,
+            }
+        }
+        if description.is_some_and(|description| description != found.description) {
+            self.kept(KIND, &model.name, "description".to_owned(), DIFFERS);
+        }
+        Ok(())
+    }
+
+    /// Whether a model is ours alone, so that its versions can have their own numbers.
+    fn is_ours(&self, model: &RegisteredModel, planned: &PlannedModel, is_fresh: bool) -> Result<bool> {
+        if is_fresh {
+            return Ok(true);
+        }
+        let mark = self.fitting.mark(KIND, &model.name).1;
+        let found = self.api.model(&planned.target_name)?;
+        Ok(found.is_some_and(|found| found.tags.get(mark::KEY) == Some(&mark)))
+    }
+
+    fn last_number(&self, job: &Job) -> u64 {
+        let numbers = job.versions.iter().filter_map(|version| {
+            self.ledger.id(VERSION, &Object::id(version))?.parse::<u64>().ok()
+        });
+        numbers.max().unwrap_or(0)
+    }
+
+    fn version(
+        &self,
+        version: &ModelVersion,
+        planned: &PlannedModel,
+        contexts: &VersionContexts,
+        numbers: &mut Numbers,
+    ) -> Result<()> {
+        let id = Object::id(version);
+        if self.ledger.get(VERSION, &id).is_some() {
+            return self.complete_version(version, planned, contexts, numbers);
+        }
+        let is_deleted = version.current_stage.as_deref() == Some(DELETED_STAGE);
+        let body = match is_deleted {
+            true => self.placeholder(planned, numbers),
+            false => match self.version_body(version, planned, contexts)? {
+                Some(body) => body,
+                None => return Ok(()),
+            },
+        };
+        self.ledger.intend(VERSION, &[&id])?;
+        let number = self.numbered(version, &body, planned, numbers)?;
+        self.ledger.made(VERSION, &id, &number.to_string(), true)?;
+        numbers.last = numbers.last.max(number);
+        self.count(Done::Created, VERSION);
+        if number != version.version {
+            self.replaced(&id, "version", "version-number");
+        }
+        if is_deleted {
+            return Ok(self.api.delete_version(&numbers.name, number)?);
+        }
+        self.stage(version, number, &numbers.name)
+    }
+
+    /// Makes versions until one has the wanted number, where the model is ours; the others are deleted.
+    fn numbered(&self, version: &ModelVersion, body: &Value, planned: &PlannedModel, numbers: &mut Numbers) -> Result<u64> {
+        let wanted = version.version;
+        let gap = wanted.saturating_sub(numbers.last + 1);
+        let keeps = numbers.keeps_numbers && gap <= LARGEST_GAP;
+        // A fresh model's numbers are known; those of an older one may go further than what is seen.
+        while keeps && numbers.is_fresh && numbers.last + 1 < wanted {
+            let made = self.api.create_version(&self.placeholder(planned, numbers))?;
+            self.api.delete_version(&numbers.name, made)?;
+            numbers.last = made.max(numbers.last + 1);
+        }
+        let mark = self.fitting.mark(VERSION, &Object::id(version)).1;
+        let find = || -> Result<Option<u64>, ClientError> {
+            let found = self.api.versions(&numbers.name, planned.is_prompt)?;
+            let marked = found.into_iter().filter(|found| found.tags.get(mark::KEY) == Some(&mark));
+            Ok(marked.map(|found| found.version).max())
+        };
+        let mut maybe_there = !numbers.is_fresh;
+        loop {
+            let (made, _) = self.create_once(maybe_there, find, || self.api.create_version(body))?;
+            if !keeps || made >= wanted {
+                return Ok(made);
+            }
+            self.api.delete_version(&numbers.name, made)?;
+            maybe_there = false;
+        }
+    }
+
+    /// A version that only holds a number.
+    fn placeholder(&self, planned: &PlannedModel, numbers: &Numbers) -> Value {
+        let mut tags = Vec::new();
+        let source = match planned.is_prompt {
+            true => {
+                tags.push(json!({"key": crate::model::registry::PROMPT_TAG, "value": "true"}));
+                tags.push(json!({"key": "mlflow.prompt.text", "value": "deleted"}));
+                PROMPT_SOURCE
+            }
+            false => PLACEHOLDER,
+        };
+        json!({"name": numbers.name, "source": source, "tags": tags})
+    }
+
+    fn version_body(
+        &self,
+        version: &ModelVersion,
+        planned: &PlannedModel,
+        contexts: &VersionContexts,
+    ) -> Result<Option<Value>> {
+        let id = Object::id(version);
+        let context = contexts.of(version);
+        let (tags, description) = self.version_texts(version, contexts)?;
+        let tags: Vec<_> = tags.iter().map(|(key, value)| json!({"key": key, "value": value})).collect();
+        let mut body = json!({"name": planned.target_name, "tags": tags});
+        if let Some(description) = description {
+            body["description"] = description.into();
+        }
+        if planned.is_prompt {
+            let source = version.source.as_deref().unwrap_or_default();
+            let is_known = matches!(source, "dummy-source" | PROMPT_SOURCE);
+            body["source"] = if is_known { source } else { PROMPT_SOURCE }.into();
+            return Ok(Some(body));
+        }
+        let given = Given {
+            uri: version.source.as_deref().unwrap_or_default(),
+            run_id: version.run_id.as_deref().filter(|run_id| !run_id.is_empty()),
+            model_id: version.model_id.as_deref(),
+            run_artifact_uri: context.run_artifact_uri.as_deref(),
+        };
+        let source: Source = sources::rewrite(given, self);
+        if let Some(fault) = source.fault {
+            self.left_out(VERSION, &id, format!("source {}", given.uri), fault);
+            return Ok(None);
+        }
+        if given.run_id.is_some() && source.run_id.as_deref() == given.run_id {
+            self.kept(VERSION, &id, "run_id".to_owned(), "run-not-in-target");
+        }
+        body["source"] = source.uri.into();
+        let optional = [
+            ("run_id", source.run_id),
+            ("model_id", source.model_id),
+            ("run_link", version.run_link.clone()),
+        ];
+        for (field, value) in optional {
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
+                body[field] = value.into();
+            }
+        }
+        Ok(Some(body))
+    }
+
+    fn version_texts(&self, version: &ModelVersion, contexts: &VersionContexts) -> Result<(Texts, Option<String>)> {
+        let fitted = self.fitting.model_version(version, &contexts.of(version));
+        let (mut tags, description, _) = fitted.map_err(|source| ImportError::Exim {
+            kind: VERSION,
+            id: Object::id(version),
+            source,
+        })?;
+        self.map_ids(&mut tags);
+        Ok((tags, description))
+    }
+
+    /// Adds to a version that is there the tags that it lacks.
+    fn complete_version(
+        &self,
+        version: &ModelVersion,
+        planned: &PlannedModel,
+        contexts: &VersionContexts,
+        numbers: &Numbers,
+    ) -> Result<()> {
+        let id = Object::id(version);
+        let number = self.need(VERSION, &id)?.parse::<u64>().unwrap_or(version.version);
+        self.count(Done::Reused, VERSION);
+        let is_deleted = version.current_stage.as_deref() == Some(DELETED_STAGE);
+        let found = self.api.version_of(&numbers.name, number)?;
+        let Some(found) = found else {
+            if !is_deleted {
+                self.kept(VERSION, &id, "current_stage".to_owned(), "deleted-in-target");
+            }
+            return Ok(());
+        };
+        if is_deleted {
+            return Ok(self.api.delete_version(&planned.target_name, number)?);
+        }
+        for (key, value) in self.version_texts(version, contexts)?.0 {
+            match found.tags.get(&key) {
+                Some(there) if *there == value => {}
+                Some(_) => self.kept(VERSION, &id, format!("tag {key}"), DIFFERS),
+                None => self.api.set_version_tag(&numbers.name, number, &key, &value)?,
+            }
+        }
+        if matches!(found.stage.as_str(), "" | "None") {
+            self.stage(version, number, &numbers.name)?;
+        }
+        Ok(())
+    }
+
+    fn stage(&self, version: &ModelVersion, number: u64, name: &str) -> Result<()> {
+        match version.current_stage.as_deref() {
+            Some(stage @ ("Staging" | "Production" | "Archived")) => Ok(self.api.set_stage(name, number, stage)?),
+            _ => Ok(()),
+        }
+    }
+
+    fn aliases(&self, model: &RegisteredModel, planned: &PlannedModel) -> Result<()> {
+        if model.aliases.is_empty() || !self.target.has(Feature::Aliases) {
+            return Ok(());
+        }
+        let name = &planned.target_name;
+        let there = self.api.model(name)?.map(|found| found.aliases).unwrap_or_default();
+        for (alias, version) in model.aliases.iter().filter(|(alias, _)| takes_alias(alias)) {
+            let Some(number) = self.ledger.id(VERSION, &format!("{}/{version}", model.name)) else {
+                self.left_out(KIND, &model.name, format!("alias {alias}"), "version-not-in-target");
+                continue;
+            };
+            match there.get(alias) {
+                None => self.api.set_alias(name, alias, number.parse().unwrap_or(*version))?,
+                Some(found) if *found == number => {}
+                Some(_) => self.kept(KIND, &model.name, format!("alias {alias}"), DIFFERS),
+            }
+        }
+        Ok(())
+    }
+
+    /// Ids in the tags of prompts.
+    fn map_ids(&self, tags: &mut Texts) {
+        for (key, value) in tags {
+            let kind = match key.as_str() {
+                "_mlflow_experiment_ids" => Kind::Experiments,
+                "mlflow.prompt.associatedRunIds" => Kind::Runs,
+                _ => continue,
+            };
+            let ids: Vec<_> = value
+                .split(',')
+                .map(|id| self.ledger.id(kind, id).unwrap_or_else(|| id.to_owned()))
+                .collect();
+            *value = ids.join(",");
+        }
+    }
+
+    fn replaced(&self, id: &str, field: &str, reason: &'static str) {
+        lock(&self.report).change(Change {
+            kind: VERSION,
+            id: id.to_owned(),
+            field: field.to_owned(),
+            reason,
+            outcome: Outcome::Replaced,
+        });
+    }
+}
+
+impl Places for Apply<'_> {
+    fn run(&self, id: &str) -> Option<String> {
+        self.ledger.id(Kind::Runs, id)
+    }
+
+    fn logged_model(&self, id: &str) -> Option<String> {
+        self.ledger.id(Kind::LoggedModels, id)
+    }
+
+    fn version(&self, name: &str, version: &str) -> Option<(String, String)> {
+        let number = self.ledger.id(VERSION, &format!("{name}/{version}"))?;
+        Some((self.ledger.id(KIND, name)?, number))
+    }
+
+    fn run_artifacts(&self, new_run_id: &str) -> Option<String> {
+        let run = self.api.run(new_run_id).ok()??;
+        Some(run.artifact_uri)
+    }
+
+    fn model_artifacts(&self, new_model_id: &str) -> Option<String> {
+        let model = self.api.logged_model(new_model_id).ok()??;
+        Some(model.artifact_uri)
+    }
+}
+
+/// Whether a version was made from a version of a registered model.
+fn refers_to_versions(versions: &[ModelVersion]) -> bool {
+    versions.iter().any(|version| {
+        let source = version.source.as_deref().unwrap_or_default();
+        source.strip_prefix("models:/").is_some_and(|rest| !rest.starts_with("m-"))
+    })
+}

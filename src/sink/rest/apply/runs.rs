@@ -1,0 +1,151 @@
+//! Runs are made, parents before their children; what is in them comes later.
+
+use super::Apply;
+use crate::client::ClientError;
+use crate::format::Kind;
+use crate::model::Run;
+use crate::sink::rest::api::{NewRun, Pair};
+use crate::sink::rest::report::Done;
+use crate::sink::rest::rewrite::{FittedRun, PARENT_TAG};
+use crate::sink::rest::{ImportError, Result};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+const KIND: Kind = Kind::Runs;
+/// Runs whose making is written down at once.
+const INTENTS: usize = 64;
+
+/// How far the parent of a run is.
+enum Parent {
+    /// It has none, or one that is nobody's here.
+    None,
+    /// It is there, under this id.
+    There(String),
+    /// It is still to come.
+    ToCome,
+}
+
+impl Apply<'_> {
+    /// Makes the runs that are not there yet, wave after wave: those whose parents are there.
+    pub(super) fn create_runs(&self) -> Result<()> {
+        let total = self.plan.tallies.get(&KIND).map_or(0, |tally| tally.create);
+        if total == 0 {
+            return Ok(());
+        }
+        self.monitor.begin("runs", Some(total));
+        let mut in_spite = false;
+        loop {
+            let (made, waiting) = self.create_wave(in_spite)?;
+            if waiting == 0 || in_spite {
+                return Ok(());
+            }
+            // Runs that are each other's parents, or children of one that failed: made without, completed later.
+            in_spite = made == 0;
+        }
+    }
+
+    /// Makes the runs whose parents are there, or all in spite of that; how many were made and how many wait.
+    fn create_wave(&self, in_spite: bool) -> Result<(u64, u64)> {
+        let made = AtomicU64::new(0);
+        let mut waiting = 0;
+        let feed = |send: &mut dyn FnMut(Run) -> bool| -> Result<()> {
+            let mut batch: Vec<Run> = Vec::with_capacity(INTENTS);
+            for run in self.archive.objects::<Run>() {
+                let run: Run = run?;
+                let info = &run.info;
+                if !self.plan.chosen.run(&info.experiment_id, &info.run_id)
+                    || self.ledger.get(KIND, &info.run_id).is_some()
+                {
+                    continue;
+                }
+                if !in_spite && matches!(self.parent(&run), Parent::ToCome) {
+                    waiting += 1;
+                    continue;
+                }
+                batch.push(run);
+                if batch.len() == INTENTS && !self.send_runs(&mut batch, send)? {
+                    return Ok(());
+                }
+            }
+            self.send_runs(&mut batch, send).map(drop)
+        };
+        self.in_parallel(feed, |run: Run| {
+            if self.attempt(KIND, &run.info.run_id, || self.create_run(&run)).is_some() {
+                made.fetch_add(1, Ordering::Relaxed);
+            }
+            self.monitor.advance(1);
+        })?;
+        Ok((made.into_inner(), waiting))
+    }
+
+    fn send_runs(&self, batch: &mut Vec<Run>, send: &mut dyn FnMut(Run) -> bool) -> Result<bool> {
+        let ids: Vec<_> = batch.iter().map(|run| run.info.run_id.as_str()).collect();
+        self.ledger.intend(KIND, &ids)?;
+        Ok(batch.drain(..).all(send))
+    }
+
+    fn parent(&self, run: &Run) -> Parent {
+        let tag = run.tags.get(PARENT_TAG).and_then(|text| text.as_str());
+        match tag {
+            None => Parent::None,
+            Some(parent) => match self.ledger.id(KIND, parent) {
+                Some(id) => Parent::There(id),
+                None if self.plan.parents.contains(parent) => Parent::ToCome,
+                None => Parent::None,
+            },
+        }
+    }
+
+    /// A run's texts as they are sent, its parent's id the target's; the tag of a parent to come is taken out.
+    pub(super) fn fitted(&self, run: &Run) -> Result<FittedRun> {
+        let fitted = self.fitting.run(run);
+        let mut fitted = fitted.map_err(|source| ImportError::Exim {
+            kind: KIND,
+            id: run.info.run_id.clone(),
+            source,
+        })?;
+        if let Some(at) = fitted.tags.iter().position(|(key, _)| key == PARENT_TAG) {
+            match self.parent(run) {
+                Parent::There(id) => fitted.tags[at].1 = id,
+                Parent::None => {}
+                Parent::ToCome => {
+                    fitted.tags.remove(at);
+                }
+            }
+        }
+        Ok(fitted)
+    }
+
+    /// Whether a run was made by this process before its parent.
+    pub(super) fn was_waiting(&self, run: &Run) -> bool {
+        super::lock(&self.late).contains(&run.info.run_id)
+    }
+
+    fn create_run(&self, run: &Run) -> Result<()> {
+        let info = &run.info;
+        let experiment_id = self.need(Kind::Experiments, &info.experiment_id)?;
+        if run.tags.contains_key(PARENT_TAG) && matches!(self.parent(run), Parent::None) {
+            self.kept(KIND, &info.run_id, format!("tag {PARENT_TAG}"), "parent-not-in-archive");
+        }
+        if matches!(self.parent(run), Parent::ToCome) {
+            super::lock(&self.late).insert(info.run_id.clone());
+        }
+        let fitted = self.fitted(run)?;
+        let new = NewRun {
+            experiment_id: &experiment_id,
+            run_name: fitted.run_name.as_deref(),
+            user_id: fitted.user_id.as_deref(),
+            start_time: info.start_time,
+            tags: fitted.tags.iter().map(|(key, value)| Pair { key, value }).collect(),
+        };
+        let mark = self.fitting.mark(KIND, &info.run_id).1;
+        let find = || -> Result<Option<String>, ClientError> {
+            Ok(self.api.marked_run(&experiment_id, &mark)?.map(|run| run.id))
+        };
+        let create = || Ok(self.api.create_run(&new)?.id);
+        let maybe_there = self.ledger.is_intended(KIND, &info.run_id);
+        let (id, is_fresh) = self.create_once(maybe_there, find, create)?;
+        self.ledger.made(KIND, &info.run_id, &id, is_fresh)?;
+        self.count(Done::Created, KIND);
+        Ok(())
+    }
+}

@@ -1,0 +1,386 @@
+//! Traces under their own ids, with spans, files and links; assessments once runs are deleted.
+
+use super::feed::{Owned, parse};
+use super::logged_models::take_all;
+use super::{Apply, short_digest};
+use crate::client::Body;
+use crate::format::Kind;
+use crate::model::{ArtifactList, Assessment, Span, Trace};
+use crate::sink::rest::artifacts::{self, Destination};
+use crate::sink::rest::limits::{Feature, exceeds};
+use crate::sink::rest::otlp;
+use crate::sink::rest::report::Done;
+use crate::sink::rest::{ImportError, Result, mark};
+use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
+use std::collections::HashSet;
+
+const KIND: Kind = Kind::Traces;
+/// Bytes of spans in one call, about.
+const CALL_BYTES: usize = 1 << 20;
+/// Tags that servers keep themselves.
+const SERVER_TAGS: [&str; 4] = [
+    "mlflow.artifactLocation",
+    "mlflow.trace.spansLocation",
+    "mlflow.trace.archiveLocation",
+    "mlflow.trace.archivalFailure",
+];
+/// Metadata that servers set themselves.
+const SERVER_METADATA: [&str; 1] = ["mlflow.trace.infoFinalized"];
+/// Metadata that names a run of an assessment.
+const ASSESSED_RUN: &str = "mlflow.assessment.sourceRunId";
+
+/// A trace with its lines.
+struct Job {
+    trace: Trace,
+    spans: Vec<Vec<u8>>,
+    artifacts: Vec<Vec<u8>>,
+    digest: u64,
+}
+
+impl Apply<'_> {
+    fn has_traces(&self) -> bool {
+        self.target.has(Feature::Traces) && self.archive.manifest().count(KIND) > 0
+    }
+
+    /// Makes the traces.
+    pub(super) fn traces(&self) -> Result<()> {
+        if !self.has_traces() {
+            return Ok(());
+        }
+        self.monitor.begin("traces", Some(self.archive.manifest().count(KIND)));
+        let mut spans = Owned::spans(self.archive)?;
+        let mut files = Owned::trace_artifacts(self.archive)?;
+        let feed = |send: &mut dyn FnMut(Job) -> bool| -> Result<()> {
+            let mut lines = self.archive.lines(KIND);
+            while let Some(line) = lines.next_line()? {
+                let trace: Trace = parse(self.archive, &line)?;
+                let mut hasher = Sha256::new();
+                hasher.update(line.bytes);
+                let spans = take_all(&mut spans, &trace.trace_id, &mut hasher)?;
+                let artifacts = take_all(&mut files, &trace.trace_id, &mut hasher)?;
+                if !self.plan.chosen.in_experiment(KIND, &trace.experiment_id) {
+                    continue;
+                }
+                let digest = short_digest(hasher);
+                let known = self.ledger.get(KIND, &trace.trace_id);
+                if known.is_some_and(|known| known.done == digest) {
+                    self.count(Done::Reused, KIND);
+                    continue;
+                }
+                let job = Job {
+                    trace,
+                    spans,
+                    artifacts,
+                    digest,
+                };
+                if !send(job) {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        self.in_parallel(feed, |job: Job| {
+            self.attempt(KIND, &job.trace.trace_id, || self.trace(&job));
+            self.monitor.advance(1);
+        })
+    }
+
+    fn trace(&self, job: &Job) -> Result<()> {
+        let trace = &job.trace;
+        let id = &trace.trace_id;
+        let experiment_id = self.need(Kind::Experiments, &trace.experiment_id)?;
+        let known = self.ledger.get(KIND, id);
+        if known.is_none() && !self.may_make(trace)? {
+            return Ok(());
+        }
+        self.ledger.intend(KIND, &[id])?;
+        let answer = self.api.create_trace(&self.trace_info(trace, &experiment_id))?;
+        self.ledger.made(KIND, id, id, known.is_none())?;
+        let info = &answer["trace"]["trace_info"];
+        let location = info["tags"]["mlflow.artifactLocation"].as_str().unwrap_or_default();
+        self.spans(job, &experiment_id, location)?;
+        self.trace_files(job, location)?;
+        self.links(trace)?;
+        self.count(if known.is_none() { Done::Created } else { Done::Completed }, KIND);
+        // Assessments come last; without any, this is all.
+        if trace.assessments.is_empty() {
+            self.ledger.done(KIND, id, job.digest)?;
+        } else {
+            super::lock(&self.assessed).insert(id.clone(), job.digest);
+        }
+        Ok(())
+    }
+
+    /// Whether a trace of that id may be made: nobody else's is there. Where the experiment is new, nobody is asked.
+    fn may_make(&self, trace: &Trace) -> Result<bool> {
+        let is_new = self.ledger.get(Kind::Experiments, &trace.experiment_id);
+        if is_new.is_some_and(|experiment| experiment.is_fresh) {
+            return Ok(true);
+        }
+        let Some(found) = self.api.trace(&trace.trace_id)? else { return Ok(true) };
+        let expected = self.fitting.mark(KIND, &trace.trace_id).1;
+        let info = &found["trace"]["trace_info"];
+        let is_ours = info["tags"][mark::KEY].as_str() == Some(expected.as_str());
+        if !is_ours {
+            self.kept(KIND, &trace.trace_id, "*".to_owned(), "trace-id-taken");
+        }
+        Ok(is_ours)
+    }
+
+    fn trace_info(&self, trace: &Trace, experiment_id: &str) -> Value {
+        let limit = self.fitting.limits.trace_text;
+        let (tags, changes) = self.fitting.other(KIND, &trace.trace_id, "tag", &trace.tags, limit);
+        super::lock(&self.report).changes.extend(changes);
+        let (metadata, changes) = self.fitting.other(KIND, &trace.trace_id, "metadata", &trace.trace_metadata, limit);
+        super::lock(&self.report).changes.extend(changes);
+        let mut tags: Map<String, Value> = tags
+            .into_iter()
+            .filter(|(key, _)| !SERVER_TAGS.contains(&key.as_str()))
+            .map(|(key, value)| (key, value.into()))
+            .collect();
+        let (key, value) = self.fitting.mark(KIND, &trace.trace_id);
+        tags.insert(key, value.into());
+        let metadata: Map<String, Value> = metadata
+            .into_iter()
+            .filter(|(key, _)| !SERVER_METADATA.contains(&key.as_str()))
+            .map(|(key, value)| {
+                let value = self.new_metadata(&key, value);
+                (key, value.into())
+            })
+            .collect();
+        let mut info = json!({
+            "trace_id": trace.trace_id,
+            "trace_location": {
+                "type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment_id},
+            },
+            "state": trace.state,
+            "trace_metadata": metadata,
+            "tags": tags,
+        });
+        let optional = [
+            ("client_request_id", trace.client_request_id.clone()),
+            ("request_preview", trace.request_preview.clone()),
+            ("response_preview", trace.response_preview.clone()),
+            ("request_time", trace.request_time.and_then(otlp::time_text)),
+            ("execution_duration", trace.execution_duration.map(otlp::duration_text)),
+        ];
+        for (field, value) in optional {
+            if let Some(value) = value {
+                info[field] = value.into();
+            }
+        }
+        info
+    }
+
+    /// Metadata whose value is an id, as the target's.
+    fn new_metadata(&self, key: &str, value: String) -> String {
+        let kind = match key {
+            "mlflow.sourceRun" | ASSESSED_RUN => Kind::Runs,
+            "mlflow.modelId" => Kind::LoggedModels,
+            _ => return value,
+        };
+        self.ledger.id(kind, &value).unwrap_or(value)
+    }
+
+    /// Spans, into the tracking store where it keeps all of them, else into a file.
+    fn spans(&self, job: &Job, experiment_id: &str, location: &str) -> Result<()> {
+        let id = &job.trace.trace_id;
+        if job.spans.is_empty() {
+            return Ok(());
+        }
+        let spans: Result<Vec<Span>> = job.spans.iter().map(|line| self.span(line)).collect();
+        let spans = spans?;
+        let sent: Option<Vec<_>> = match self.target.has(Feature::Otlp) {
+            true => spans.iter().map(otlp::span).collect(),
+            false => None,
+        };
+        if let Some(sent) = sent {
+            let mut call = Vec::new();
+            let mut size_bytes = 0;
+            for (span, line) in sent.into_iter().zip(&job.spans) {
+                if size_bytes > 0 && size_bytes + line.len() > CALL_BYTES {
+                    self.api.send_spans(experiment_id, &otlp::request(std::mem::take(&mut call)))?;
+                    size_bytes = 0;
+                }
+                size_bytes += line.len();
+                call.push(span);
+            }
+            return Ok(self.api.send_spans(experiment_id, &otlp::request(call))?);
+        }
+        let Destination::Proxy(root) = Destination::of(location) else {
+            self.left_out(Kind::Spans, id, "*".to_owned(), "no-artifact-proxy");
+            return Ok(());
+        };
+        let body = Body::Bytes(otlp::span_file(&spans));
+        Ok(self.api.put_artifact(&format!("{root}/traces.json"), body)?)
+    }
+
+    fn span(&self, line: &[u8]) -> Result<Span> {
+        let line = crate::archive::Line {
+            bytes: line,
+            file: "objects/spans",
+            number: 0,
+        };
+        parse(self.archive, &line)
+    }
+
+    fn trace_files(&self, job: &Job, location: &str) -> Result<()> {
+        let id = &job.trace.trace_id;
+        for line in &job.artifacts {
+            let list: ArtifactList = serde_json::from_slice(line)
+                .map_err(|error| self.archive.damaged("objects/artifacts", &error.to_string()))?;
+            for file in list.files.iter().filter(|file| artifacts::fault(file).is_none()) {
+                let Destination::Proxy(root) = Destination::of(location) else {
+                    self.left_out(KIND, id, format!("artifact {}", file.path), "no-artifact-proxy");
+                    continue;
+                };
+                if let (Some(digest), Some(size_bytes)) = (file.sha256, file.size_bytes) {
+                    let body = artifacts::body(self.archive, digest, size_bytes)?;
+                    self.api.put_artifact(&format!("{root}/{}", file.path), body)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn links(&self, trace: &Trace) -> Result<()> {
+        let id = &trace.trace_id;
+        for run_id in &trace.linked_runs {
+            match self.ledger.id(Kind::Runs, run_id) {
+                Some(new_id) if self.target.has(Feature::TraceLinks) => {
+                    self.api.link_traces(std::slice::from_ref(id), &new_id)?;
+                }
+                _ => self.left_out(KIND, id, format!("linked run {run_id}"), "run-not-in-target"),
+            }
+        }
+        let mut prompts = Vec::new();
+        for prompt in &trace.linked_prompts {
+            let parts = prompt.rsplit_once('/');
+            let found = parts.and_then(|(name, _)| {
+                let number = self.ledger.id(Kind::ModelVersions, prompt)?;
+                Some((self.ledger.id(Kind::RegisteredModels, name)?, number))
+            });
+            match found {
+                Some(found) if self.target.has(Feature::PromptLinks) => prompts.push(found),
+                _ => self.left_out(KIND, id, format!("linked prompt {prompt}"), "version-not-in-target"),
+            }
+        }
+        if !prompts.is_empty() {
+            self.api.link_prompts(id, &prompts)?;
+        }
+        Ok(())
+    }
+
+    /// Adds the assessments of the traces that this process made or completed.
+    pub(super) fn assessments(&self) -> Result<()> {
+        if super::lock(&self.assessed).is_empty() {
+            return Ok(());
+        }
+        let feed = |send: &mut dyn FnMut((Trace, u64)) -> bool| -> Result<()> {
+            for trace in self.archive.objects::<Trace>() {
+                let trace: Trace = trace?;
+                let digest = super::lock(&self.assessed).get(&trace.trace_id).copied();
+                if let Some(digest) = digest
+                    && !send((trace, digest))
+                {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        self.in_parallel(feed, |(trace, digest)| {
+            self.attempt(KIND, &trace.trace_id, || self.assess(&trace, digest));
+        })
+    }
+
+    fn assess(&self, trace: &Trace, digest: u64) -> Result<()> {
+        let id = &trace.trace_id;
+        let is_fresh = self.ledger.get(KIND, id).is_some_and(|known| known.is_fresh);
+        let mut there = match is_fresh {
+            true => HashSet::new(),
+            false => self.assessment_ids(id)?,
+        };
+        // Those that are overridden come before those that override them.
+        let mut left: Vec<_> = trace.assessments.iter().collect();
+        while !left.is_empty() {
+            let before = left.len();
+            let mut later = Vec::new();
+            for assessment in left {
+                let waits = assessment.overrides.as_ref().is_some_and(|overridden| {
+                    !there.contains(overridden) && trace.assessments.iter().any(|other| other.assessment_id == *overridden)
+                });
+                if waits {
+                    later.push(assessment);
+                } else if there.insert(assessment.assessment_id.clone()) {
+                    self.api.create_assessment(id, &self.assessment(id, assessment))?;
+                }
+            }
+            if later.len() == before {
+                self.left_out(KIND, id, "assessments".to_owned(), "override-each-other");
+                break;
+            }
+            left = later;
+        }
+        Ok(self.ledger.done(KIND, id, digest)?)
+    }
+
+    fn assessment_ids(&self, trace_id: &str) -> Result<HashSet<String>> {
+        let found = self.api.trace(trace_id)?.ok_or_else(|| ImportError::Needs {
+            kind: KIND,
+            id: trace_id.to_owned(),
+        })?;
+        let assessments = found["trace"]["trace_info"]["assessments"].as_array().cloned();
+        let ids = assessments.into_iter().flatten();
+        Ok(ids.filter_map(|one| one["assessment_id"].as_str().map(str::to_owned)).collect())
+    }
+
+    fn assessment(&self, trace_id: &str, assessment: &Assessment) -> Value {
+        let metadata: Map<String, Value> = assessment
+            .metadata
+            .iter()
+            .map(|(key, text)| {
+                let value = self.new_metadata(key, otlp::plain_text(text));
+                (key.clone(), value.into())
+            })
+            .collect();
+        let mut value = json!({
+            "assessment_id": assessment.assessment_id,
+            "assessment_name": assessment.assessment_name,
+            "trace_id": trace_id,
+            "source": assessment.source,
+            "metadata": metadata,
+        });
+        let plain = |value: &Value| crate::model::free_json::unescape(value.clone());
+        let optional = [
+            ("span_id", assessment.span_id.as_deref().map(Value::from)),
+            ("create_time", assessment.create_time.and_then(otlp::time_text).map(Value::from)),
+            ("last_update_time", assessment.last_update_time.and_then(otlp::time_text).map(Value::from)),
+            ("feedback", assessment.feedback.as_ref().map(plain)),
+            ("expectation", assessment.expectation.as_ref().map(|value| expectation(plain(value)))),
+            ("issue", assessment.issue.as_ref().map(plain)),
+            ("rationale", assessment.rationale.as_deref().map(Value::from)),
+            ("overrides", assessment.overrides.as_deref().map(Value::from)),
+            ("valid", assessment.valid.map(Value::from)),
+        ];
+        for (field, part) in optional {
+            if let Some(part) = part {
+                value[field] = part;
+            }
+        }
+        if exceeds(&assessment.assessment_name, 250) {
+            self.left_out(KIND, trace_id, format!("assessment {}", assessment.assessment_id), "name-too-long");
+        }
+        value
+    }
+}
+
+/// Lists and objects go as their JSON text, in which integers stay integers.
+fn expectation(mut expectation: Value) -> Value {
+    let inner = expectation["value"].take();
+    if inner.is_array() || inner.is_object() {
+        return json!({"serialized_value": {"serialization_format": "JSON_FORMAT", "value": inner.to_string()}});
+    }
+    expectation["value"] = inner;
+    expectation
+}

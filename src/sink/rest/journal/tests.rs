@@ -1,0 +1,80 @@
+use super::*;
+
+fn key() -> JournalKey {
+    JournalKey {
+        origin: "o".to_owned(),
+        target: "http://127.0.0.1:5000".to_owned(),
+    }
+}
+
+fn written(path: &Path) -> Vec<u8> {
+    let (mut journal, contents) = Journal::open(path, &key(), "c1").unwrap();
+    assert_eq!(contents.sessions, 0);
+    journal.intend(Kind::Runs, &["a", "b"]).unwrap();
+    journal.made(Kind::Runs, "a", "x").unwrap();
+    journal.done(Kind::Runs, "a", 0xfe).unwrap();
+    drop(journal);
+    std::fs::read(path).unwrap()
+}
+
+#[test]
+fn a_journal_says_again_what_was_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("j");
+    written(&path);
+    let (mut journal, contents) = Journal::open(&path, &key(), "c2").unwrap();
+    let known = contents.mapping.get(Kind::Runs, "a").unwrap();
+    assert_eq!((known.id.as_str(), known.done, known.is_fresh), ("x", 0xfe, false));
+    assert!(contents.mapping.is_intended(Kind::Runs, "b") && !contents.mapping.is_intended(Kind::Runs, "a"));
+    journal.complete("c2").unwrap();
+    drop(journal);
+    let contents = Journal::read(&path, &key()).unwrap();
+    assert_eq!((contents.sessions, contents.complete.as_deref()), (2, Some("c2")));
+}
+
+#[test]
+fn a_torn_last_line_is_cut_and_any_other_damage_is_an_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("j");
+    let bytes = written(&path);
+    let line_ends: Vec<_> = (0..bytes.len()).filter(|&at| bytes[at] == b'\n').collect();
+    for cut in 0..bytes.len() {
+        std::fs::write(&path, &bytes[..cut]).unwrap();
+        let contents = Journal::read(&path, &key()).unwrap();
+        let whole = line_ends.iter().rfind(|end| **end < cut).map_or(0, |end| end + 1);
+        assert_eq!(contents.whole_bytes, whole as u64);
+        drop(Journal::open(&path, &key(), "c1").unwrap());
+        assert!(Journal::read(&path, &key()).is_ok());
+    }
+    for at in 0..bytes.len() - 1 {
+        let mut changed = bytes.clone();
+        changed[at] ^= 1;
+        std::fs::write(&path, &changed).unwrap();
+        let error = Journal::read(&path, &key()).unwrap_err();
+        assert!(matches!(error, JournalError::Damaged { .. }), "{at}: {error}");
+    }
+}
+
+#[test]
+fn a_journal_of_another_import_is_refused_by_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("j");
+    written(&path);
+    let other = JournalKey {
+        origin: "p".to_owned(),
+        ..key()
+    };
+    let error = Journal::read(&path, &other).unwrap_err().to_string();
+    assert!(error.contains("its origin is `o`, this one's is `p`"), "{error}");
+}
+
+#[test]
+fn two_imports_never_share_a_journal() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("j");
+    let first = Journal::open(&path, &key(), "c").unwrap();
+    let error = Journal::open(&path, &key(), "c").unwrap_err();
+    assert!(matches!(error, JournalError::InUse { .. }), "{error}");
+    drop(first);
+    Journal::open(&path, &key(), "c").unwrap();
+}

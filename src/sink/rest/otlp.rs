@@ -1,0 +1,299 @@
+//! Spans on their way out: as OpenTelemetry JSON where a server keeps every byte of them, else as MLflow's `traces.json`.
+//!
+//! A server reads an attribute's text as JSON and writes it anew. Objects, lists and strings that are sent as their own JSON text
+//! come through unread; numbers and truth values go as themselves, which is safe where Python writes them as they are.
+
+use crate::model::free_json::unescape;
+use crate::model::pyjson::PyJson;
+use crate::model::trace::{SpanEvent, SpanLink};
+use crate::model::{Span, Text};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value, json};
+
+/// Attribute that names the trace; servers set it.
+const REQUEST_ID: &str = "mlflow.traceRequestId";
+
+/// The OpenTelemetry id of a trace, where it has one.
+pub fn otel_trace_id(trace_id: &str) -> Option<&str> {
+    let hex = trace_id.strip_prefix("tr-")?;
+    is_hex(hex, 32).then_some(hex)
+}
+
+/// A request that holds spans.
+pub fn request(spans: Vec<Value>) -> Value {
+    json!({"resourceSpans": [{"resource": {"attributes": []}, "scopeSpans": [{"spans": spans}]}]})
+}
+
+/// A span in OpenTelemetry JSON, where a server keeps all of it.
+pub fn span(span: &Span) -> Option<Value> {
+    let trace_id = otel_trace_id(&span.trace_id)?;
+    let is_plain = span.extra.is_empty() && is_hex(&span.span_id, 16);
+    let has_message = span.status_message.as_deref().is_some_and(|message| !message.is_empty());
+    if !is_plain || (has_message && span.status_code.as_deref() != Some("ERROR")) {
+        return None;
+    }
+    let own_id = json!(span.trace_id).to_string();
+    if span.attributes.get(REQUEST_ID).and_then(Value::as_str) != Some(own_id.as_str()) {
+        return None;
+    }
+    let attributes: Option<Vec<_>> = span.attributes.iter().map(|(key, text)| attribute(key, text)).collect();
+    let events: Option<Vec<_>> = span.events.iter().map(event).collect();
+    let links: Option<Vec<_>> = span.links.iter().map(link).collect();
+    let mut value = json!({
+        "traceId": trace_id,
+        "spanId": span.span_id,
+        "name": span.name,
+        "startTimeUnixNano": span.start_time_unix_nano?.to_string(),
+        "endTimeUnixNano": span.end_time_unix_nano?.to_string(),
+        "attributes": attributes?,
+        "events": events?,
+        "links": links?,
+        "status": {"code": status_code(span)},
+    });
+    if let Some(message) = span.status_message.as_deref() {
+        value["status"]["message"] = message.into();
+    }
+    if let Some(parent) = &span.parent_span_id {
+        if !is_hex(parent, 16) {
+            return None;
+        }
+        value["parentSpanId"] = parent.as_str().into();
+    }
+    if let Some(kind) = &span.kind {
+        value["kind"] = kind.as_str().into();
+    }
+    Some(value)
+}
+
+fn status_code(span: &Span) -> String {
+    format!("STATUS_CODE_{}", span.status_code.as_deref().unwrap_or("UNSET"))
+}
+
+fn is_hex(text: &str, len: usize) -> bool {
+    text.len() == len && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// An attribute whose JSON text comes out as it went in.
+fn attribute(key: &str, text: &Value) -> Option<Value> {
+    let text = text.as_str()?;
+    let value = match PyJson::parse(text.as_bytes()).ok()? {
+        PyJson::Dict(_) | PyJson::List(_) | PyJson::Str(_) => json!({"stringValue": text}),
+        PyJson::Bool(value) => json!({"boolValue": value}),
+        PyJson::Null => json!({}),
+        PyJson::Int(value) => json!({"intValue": value.as_i64()?.to_string()}),
+        number @ PyJson::Float(_) => {
+            // Python's `repr` and its JSON differ for numbers that are not finite; those have no text of their own here.
+            let is_same = number.py_str() == text;
+            let value: f64 = text.parse().ok().filter(|_| is_same)?;
+            json!({"doubleValue": value})
+        }
+    };
+    let is_canonical = match value.get("intValue") {
+        Some(number) => number.as_str() == Some(text),
+        None => true,
+    };
+    is_canonical.then(|| json!({"key": key, "value": value}))
+}
+
+fn event(event: &SpanEvent) -> Option<Value> {
+    let attributes: Option<Vec<_>> = event.attributes.iter().map(|(key, value)| typed(key, value)).collect();
+    event.extra.is_empty().then_some(())?;
+    Some(json!({
+        "name": event.name,
+        "timeUnixNano": event.time_unix_nano?.to_string(),
+        "attributes": attributes?,
+    }))
+}
+
+fn link(link: &SpanLink) -> Option<Value> {
+    let trace_id = link.trace_id.strip_prefix("tr-").unwrap_or(&link.trace_id);
+    let attributes: Option<Vec<_>> = link.attributes.iter().map(|(key, value)| typed(key, value)).collect();
+    (link.extra.is_empty() && is_hex(trace_id, 32) && is_hex(&link.span_id, 16)).then_some(())?;
+    Some(json!({"traceId": trace_id, "spanId": link.span_id, "attributes": attributes?}))
+}
+
+/// An attribute of an event or a link, whose value is itself.
+fn typed(key: &str, value: &Value) -> Option<Value> {
+    Some(json!({"key": key, "value": any_value(&unescaped(value)?)?}))
+}
+
+/// A user's own JSON, where plain JSON holds it.
+fn unescaped(value: &Value) -> Option<Value> {
+    let has_marker = |value: &Value| {
+        value.as_object().is_some_and(|map| {
+            map.keys().any(|key| matches!(key.as_str(), "$int" | "$float" | "$bytes" | "$blob"))
+        })
+    };
+    (!holds(value, &has_marker)).then(|| unescape(value.clone()))
+}
+
+fn holds(value: &Value, test: &dyn Fn(&Value) -> bool) -> bool {
+    test(value)
+        || match value {
+            Value::Array(items) => items.iter().any(|item| holds(item, test)),
+            Value::Object(map) => map.values().any(|item| holds(item, test)),
+            _ => false,
+        }
+}
+
+fn any_value(value: &Value) -> Option<Value> {
+    Some(match value {
+        Value::Null => json!({}),
+        Value::Bool(value) => json!({"boolValue": value}),
+        Value::String(text) => json!({"stringValue": text}),
+        Value::Number(number) => match number.as_i64() {
+            Some(number) => json!({"intValue": number.to_string()}),
+            None if number.is_f64() => json!({"doubleValue": number}),
+            None => return None,
+        },
+        Value::Array(items) => {
+            let values: Option<Vec<_>> = items.iter().map(any_value).collect();
+            json!({"arrayValue": {"values": values?}})
+        }
+        Value::Object(map) => {
+            let values: Option<Vec<_>> = map
+                .iter()
+                .map(|(key, value)| Some(json!({"key": key, "value": any_value(value)?})))
+                .collect();
+            json!({"kvlistValue": {"values": values?}})
+        }
+    })
+}
+
+/// The text of `traces.json` for spans, in the form that MLflow 3 writes.
+pub fn span_file(spans: &[Span]) -> Vec<u8> {
+    let spans: Vec<_> = spans.iter().map(file_span).collect();
+    json!({"spans": spans}).to_string().into_bytes()
+}
+
+fn file_span(span: &Span) -> Value {
+    let mut value: Map<String, Value> = span
+        .extra
+        .iter()
+        .filter(|(key, _)| *key != "otel_trace_id")
+        .map(|(key, value)| (key.clone(), unescape(value.clone())))
+        .collect();
+    let trace_id = match otel_trace_id(&span.trace_id) {
+        Some(hex) => hex.to_owned(),
+        None => {
+            let told = span.extra.get("otel_trace_id").and_then(Value::as_str);
+            told.unwrap_or(&span.trace_id).to_owned()
+        }
+    };
+    value.insert("trace_id".to_owned(), base64_of(&trace_id));
+    value.insert("span_id".to_owned(), base64_of(&span.span_id));
+    let parent = span.parent_span_id.as_deref().map_or(Value::Null, base64_of);
+    value.insert("parent_span_id".to_owned(), parent);
+    value.insert("name".to_owned(), span.name.as_str().into());
+    let optional = [
+        ("start_time_unix_nano", span.start_time_unix_nano),
+        ("end_time_unix_nano", span.end_time_unix_nano),
+    ];
+    for (field, time) in optional {
+        value.insert(field.to_owned(), json!(time));
+    }
+    if let Some(kind) = &span.kind {
+        value.insert("kind".to_owned(), kind.as_str().into());
+    }
+    let message = span.status_message.as_deref().unwrap_or_default();
+    value.insert("status".to_owned(), json!({"code": status_code(span), "message": message}));
+    let attributes = span.attributes.iter().map(|(key, value)| (key.clone(), unescape(value.clone())));
+    value.insert("attributes".to_owned(), Value::Object(attributes.collect()));
+    let plain = |attributes: &std::collections::BTreeMap<String, Value>| {
+        let attributes = attributes.iter().map(|(key, value)| (key.clone(), unescape(value.clone())));
+        Value::Object(attributes.collect())
+    };
+    let events = span.events.iter().map(|event| {
+        json!({"name": event.name, "time_unix_nano": event.time_unix_nano, "attributes": plain(&event.attributes)})
+    });
+    value.insert("events".to_owned(), events.collect());
+    if !span.links.is_empty() {
+        let links = span.links.iter().map(|link| {
+            json!({"trace_id": link.trace_id, "span_id": link.span_id, "attributes": plain(&link.attributes)})
+        });
+        value.insert("links".to_owned(), links.collect());
+    }
+    Value::Object(value)
+}
+
+/// The bytes of a hex text in base64; other text as it is.
+fn base64_of(hex: &str) -> Value {
+    let byte = |pair: &[u8]| {
+        let pair = std::str::from_utf8(pair).ok()?;
+        u8::from_str_radix(pair, 16).ok()
+    };
+    let bytes: Option<Vec<u8>> = hex.as_bytes().chunks(2).map(byte).collect();
+    bytes.map_or_else(|| hex.into(), |bytes| STANDARD.encode(bytes).into())
+}
+
+/// The text of a time in epoch milliseconds, RFC 3339 in UTC.
+pub fn time_text(millis: i64) -> Option<String> {
+    let timestamp = jiff::Timestamp::from_millisecond(millis).ok()?;
+    Some(format!("{timestamp:.3}"))
+}
+
+/// Milliseconds as the text of a duration in seconds.
+pub fn duration_text(millis: i64) -> String {
+    let sign = if millis < 0 { "-" } else { "" };
+    let millis = millis.unsigned_abs();
+    format!("{sign}{}.{:03}s", millis / 1000, millis % 1000)
+}
+
+/// A text as it can be sent.
+pub fn plain_text(text: &Text) -> String {
+    text.to_display().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(attributes: &[(&str, &str)]) -> Span {
+        let id = format!("tr-{}", "ab".repeat(16));
+        let mut all: std::collections::BTreeMap<String, Value> = attributes
+            .iter()
+            .map(|(key, text)| ((*key).to_owned(), json!(text)))
+            .collect();
+        all.insert(REQUEST_ID.to_owned(), json!(json!(id).to_string()));
+        Span {
+            trace_id: id,
+            span_id: "00".repeat(8),
+            name: "n".to_owned(),
+            start_time_unix_nano: Some(1),
+            end_time_unix_nano: Some(2),
+            attributes: all,
+            ..Span::default()
+        }
+    }
+
+    #[test]
+    fn attributes_go_so_that_their_text_comes_back() {
+        for (text, expected) in [
+            (r#"{"b": 1, "a": 2.0}"#, json!({"stringValue": r#"{"b": 1, "a": 2.0}"#})),
+            (r#""CHAIN""#, json!({"stringValue": r#""CHAIN""#})),
+            ("5", json!({"intValue": "5"})),
+            ("1.5", json!({"doubleValue": 1.5})),
+            ("true", json!({"boolValue": true})),
+            ("null", json!({})),
+        ] {
+            let sent = span(&one(&[("k", text)])).unwrap();
+            assert_eq!(sent["attributes"][0], json!({"key": "k", "value": expected}), "{text}");
+        }
+        for lossy in ["1.50", "NaN", "007", "not JSON", "123456789012345678901234567890"] {
+            assert_eq!(span(&one(&[("k", lossy)])), None, "{lossy}");
+        }
+    }
+
+    #[test]
+    fn spans_that_servers_would_change_go_into_the_file() {
+        let mut open = one(&[]);
+        open.end_time_unix_nano = None;
+        assert_eq!(span(&open), None);
+        let file: Value = serde_json::from_slice(&span_file(&[open])).unwrap();
+        assert_eq!(file["spans"][0]["end_time_unix_nano"], Value::Null);
+        assert_eq!(file["spans"][0]["span_id"], "AAAAAAAAAAA=");
+        assert_eq!(time_text(1_670_836_055_960).as_deref(), Some("2022-12-12T09:07:35.960Z"));
+        assert_eq!(duration_text(-1_234), "-1.234s");
+    }
+}

@@ -1,0 +1,116 @@
+//! Which objects of the archive are chosen, and what they need.
+
+use crate::archive::{Archive, Result};
+use crate::format::Kind;
+use crate::model::{Experiment, LoggedModel, ModelVersion, RegisteredModel, Run};
+use crate::sink::rest::options::Only;
+use std::collections::{BTreeSet, HashSet};
+
+/// The choice, with names resolved to ids.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Chosen {
+    /// Kinds, all where empty.
+    kinds: BTreeSet<Kind>,
+    /// What is chosen by name or id; all where absent.
+    names: Option<Names>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Names {
+    /// Experiments with all that is in them.
+    whole: HashSet<String>,
+    /// Experiments that something chosen is in.
+    needed: HashSet<String>,
+    runs: HashSet<String>,
+    models: HashSet<String>,
+}
+
+impl Chosen {
+    /// Resolves a choice; an archive is read only where names are chosen.
+    ///
+    /// # Errors
+    /// The archive cannot be read.
+    pub fn resolve(archive: &Archive, only: &Only) -> Result<Self> {
+        let mut chosen = Chosen {
+            kinds: only.kinds.clone(),
+            names: None,
+        };
+        if only.takes_all_names() {
+            return Ok(chosen);
+        }
+        let mut names = Names {
+            runs: only.runs.iter().cloned().collect(),
+            ..Names::default()
+        };
+        for experiment in archive.objects::<Experiment>() {
+            let experiment = experiment?;
+            if only.experiments.matches(&experiment.name) || only.experiments.matches(&experiment.experiment_id) {
+                names.whole.insert(experiment.experiment_id);
+            }
+        }
+        for model in archive.objects::<RegisteredModel>() {
+            let model = model?;
+            if only.models.matches(&model.name) {
+                names.models.insert(model.name);
+            }
+        }
+        for version in archive.objects::<ModelVersion>() {
+            let version = version?;
+            if names.models.contains(&version.name) {
+                names.runs.extend(version.run_id.filter(|run_id| !run_id.is_empty()));
+            }
+        }
+        if !names.runs.is_empty() {
+            for run in archive.objects::<Run>() {
+                let info = run?.info;
+                if names.runs.contains(&info.run_id) {
+                    names.needed.insert(info.experiment_id);
+                }
+            }
+        }
+        chosen.names = Some(names);
+        Ok(chosen)
+    }
+
+    /// Whether a kind is chosen.
+    pub fn kind(&self, kind: Kind) -> bool {
+        self.kinds.is_empty() || self.kinds.contains(&kind)
+    }
+
+    /// Whether an experiment is chosen, or needed by something that is.
+    pub fn experiment(&self, id: &str) -> bool {
+        let Some(names) = &self.names else { return true };
+        names.whole.contains(id) || names.needed.contains(id)
+    }
+
+    /// Whether all of an experiment is chosen.
+    pub fn whole_experiment(&self, id: &str) -> bool {
+        self.names.as_ref().is_none_or(|names| names.whole.contains(id))
+    }
+
+    /// Whether a run is chosen.
+    pub fn run(&self, experiment_id: &str, run_id: &str) -> bool {
+        self.kind(Kind::Runs)
+            && (self.whole_experiment(experiment_id)
+                || self.names.as_ref().is_some_and(|names| names.runs.contains(run_id)))
+    }
+
+    /// Whether a logged model is chosen.
+    pub fn logged_model(&self, model: &LoggedModel) -> bool {
+        let source = model.source_run_id.as_deref().unwrap_or_default();
+        self.kind(Kind::LoggedModels)
+            && (self.whole_experiment(&model.experiment_id)
+                || self.names.as_ref().is_some_and(|names| names.runs.contains(source)))
+    }
+
+    /// Whether a registered model is chosen.
+    pub fn model(&self, name: &str) -> bool {
+        let named = self.names.as_ref().is_none_or(|names| names.models.contains(name));
+        named && (self.kind(Kind::RegisteredModels) || self.kind(Kind::ModelVersions))
+    }
+
+    /// Whether something that belongs to an experiment, such as a trace, is chosen.
+    pub fn in_experiment(&self, kind: Kind, experiment_id: &str) -> bool {
+        self.kind(kind) && self.whole_experiment(experiment_id)
+    }
+}

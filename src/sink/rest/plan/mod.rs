@@ -1,0 +1,220 @@
+//! The plan: what an import would do, as a value; printed by a dry run, carried out by [`super::apply`].
+
+mod build;
+mod chosen;
+mod decide;
+#[cfg(test)]
+mod tests;
+
+pub use build::Named;
+pub use chosen::Chosen;
+
+use super::changes::{Change, ChangeCount, Changes};
+use crate::format::Kind;
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, HashSet};
+
+/// What happens to an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// It is made.
+    Create,
+    /// An earlier import made it; what is missing of it is added.
+    Reuse,
+    /// What is there under its name takes it in.
+    Merge,
+    /// The choice leaves it out.
+    Skip,
+    /// Its name is taken, and nothing was said about that.
+    Conflict,
+}
+
+/// An experiment and what happens to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlannedExperiment {
+    /// Id in the archive.
+    pub id: String,
+    /// Name in the archive.
+    pub name: String,
+    /// Name in the target.
+    pub target_name: String,
+    /// What happens.
+    pub action: Action,
+    /// Id in the target, where it is there.
+    pub target_id: Option<String>,
+    /// Whether it is deleted in the archive, and may be in the target.
+    pub delete: bool,
+}
+
+/// A registered model or prompt and what happens to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlannedModel {
+    /// Name in the archive.
+    pub name: String,
+    /// Name in the target.
+    pub target_name: String,
+    /// What happens.
+    pub action: Action,
+    /// Whether it is a prompt.
+    pub is_prompt: bool,
+}
+
+/// Objects of a kind, counted by what happens to them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Tally {
+    /// To be made.
+    pub create: u64,
+    /// Made before.
+    pub reuse: u64,
+    /// Taken in by what is there.
+    pub merge: u64,
+    /// Left out by choice.
+    pub skip: u64,
+    /// In conflict.
+    pub conflict: u64,
+}
+
+impl Tally {
+    /// Counts one.
+    pub fn add(&mut self, action: Action) {
+        *match action {
+            Action::Create => &mut self.create,
+            Action::Reuse => &mut self.reuse,
+            Action::Merge => &mut self.merge,
+            Action::Skip => &mut self.skip,
+            Action::Conflict => &mut self.conflict,
+        } += 1;
+    }
+}
+
+/// One object in a plan that names each.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Item {
+    /// Kind.
+    pub kind: Kind,
+    /// Id in the archive.
+    pub id: String,
+    /// What happens.
+    pub action: Action,
+    /// Id in the target, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_id: Option<String>,
+    /// Name, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// What an import would do.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Plan {
+    /// URL of the target.
+    pub target: String,
+    /// Its version.
+    pub target_version: Option<String>,
+    /// Origin of the archive.
+    pub origin: String,
+    /// Every experiment that is chosen.
+    pub experiments: Vec<PlannedExperiment>,
+    /// Every registered model that is chosen.
+    pub models: Vec<PlannedModel>,
+    /// Objects by kind.
+    pub tallies: BTreeMap<Kind, Tally>,
+    /// What does not arrive as it is.
+    pub changes: Changes,
+    /// Objects in conflict; all objects where that was asked.
+    pub items: Vec<Item>,
+    /// Runs that are parents of others.
+    pub parents: HashSet<String>,
+    /// Which objects are chosen.
+    pub chosen: Chosen,
+}
+
+impl Plan {
+    /// Names in conflict.
+    pub fn conflicts(&self) -> impl Iterator<Item = &Item> {
+        self.items.iter().filter(|item| item.action == Action::Conflict)
+    }
+
+    /// The experiment of an id in the archive.
+    pub fn experiment(&self, id: &str) -> Option<&PlannedExperiment> {
+        self.experiments.iter().find(|experiment| experiment.id == id)
+    }
+
+    /// Objects that would be made.
+    pub fn to_create(&self) -> u64 {
+        self.tallies.values().map(|tally| tally.create).sum()
+    }
+
+    /// The plan as JSON.
+    pub fn to_json(&self) -> Value {
+        let tallies: BTreeMap<_, _> = self.tallies.iter().map(|(kind, tally)| (kind.name(), tally)).collect();
+        json!({
+            "target": self.target,
+            "target_version": self.target_version,
+            "origin": self.origin,
+            "experiments": self.experiments,
+            "models": self.models,
+            "kinds": tallies,
+            "limits": self.changes.counts(),
+            "limited": self.changes.named(),
+            "objects": self.items,
+        })
+    }
+
+    /// The plan for people.
+    pub fn to_text(&self) -> String {
+        let version = self.target_version.as_deref().unwrap_or("of unknown version");
+        let mut text = format!("plan for {} (MLflow {version})\n", self.target);
+        for (kind, tally) in &self.tallies {
+            let words = [
+                ("create", tally.create),
+                ("reuse", tally.reuse),
+                ("merge", tally.merge),
+                ("skip", tally.skip),
+                ("conflict", tally.conflict),
+            ];
+            let words: Vec<_> = words
+                .iter()
+                .filter(|(_, count)| *count > 0)
+                .map(|(word, count)| format!("{word} {count}"))
+                .collect();
+            text.push_str(&format!("  {:<20} {}\n", kind.name(), words.join(", ")));
+        }
+        text.push_str(&limits_text(&self.changes.counts(), self.changes.named()));
+        for item in &self.items {
+            let action = serde_json::to_value(item.action).unwrap_or_default();
+            let name = item.name.as_ref().map_or(String::new(), |name| format!(" `{name}`"));
+            let target = item.target_id.as_ref().map_or(String::new(), |id| format!(" -> {id}"));
+            let action = action.as_str().unwrap_or_default();
+            text.push_str(&format!("  {action:<8} {} {}{name}{target}\n", item.kind, item.id));
+        }
+        text
+    }
+}
+
+/// Examples named per report, the rest being in its JSON form.
+const EXAMPLES: usize = 10;
+
+/// Limits as lines for people.
+pub(super) fn limits_text(counts: &[ChangeCount], named: &[Change]) -> String {
+    let mut text = String::new();
+    for count in counts {
+        let outcome = serde_json::to_value(count.outcome).unwrap_or_default();
+        text.push_str(&format!(
+            "limit: {} {}: {} ({})\n",
+            count.count,
+            count.kind,
+            count.reason,
+            outcome.as_str().unwrap_or_default().replace('-', " ")
+        ));
+        let examples = named
+            .iter()
+            .filter(|change| (change.kind, change.reason, change.outcome) == (count.kind, count.reason, count.outcome));
+        for change in examples.take(EXAMPLES) {
+            text.push_str(&format!("  {} {}\n", change.id, change.field));
+        }
+    }
+    text
+}

@@ -1,0 +1,201 @@
+//! What a model version was made from, said anew for the target, whose servers check it.
+
+use super::artifacts::Destination;
+
+/// Ids and places in the target, as a source needs them.
+pub trait Places {
+    /// The run in the target.
+    fn run(&self, id: &str) -> Option<String>;
+    /// The logged model in the target.
+    fn logged_model(&self, id: &str) -> Option<String>;
+    /// The version of a registered model in the target: its name there and its number.
+    fn version(&self, name: &str, version: &str) -> Option<(String, String)>;
+    /// Where a run of the target keeps its artifacts.
+    fn run_artifacts(&self, new_run_id: &str) -> Option<String>;
+    /// Where a logged model of the target keeps its artifacts.
+    fn model_artifacts(&self, new_model_id: &str) -> Option<String>;
+}
+
+/// A source for the target.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Source {
+    /// The URI.
+    pub uri: String,
+    /// Run that made it.
+    pub run_id: Option<String>,
+    /// Logged model that it is.
+    pub model_id: Option<String>,
+    /// Why the target will refuse it, where that is known.
+    pub fault: Option<&'static str>,
+}
+
+/// What a version says of where it comes from.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Given<'a> {
+    /// The URI.
+    pub uri: &'a str,
+    /// Run, in the archive.
+    pub run_id: Option<&'a str>,
+    /// Logged model, in the archive.
+    pub model_id: Option<&'a str>,
+    /// Artifact URI of that run, in the archive.
+    pub run_artifact_uri: Option<&'a str>,
+}
+
+/// Source of versions that were never models but hold a number.
+pub const PLACEHOLDER: &str = "s3://mlark-placeholder/deleted-version";
+/// Source of prompts' versions.
+pub const PROMPT_SOURCE: &str = "prompt-template";
+
+/// Says a source anew.
+pub fn rewrite(given: Given<'_>, places: &impl Places) -> Source {
+    let new_run = given.run_id.and_then(|id| places.run(id));
+    let named_model = given.uri.strip_prefix("models:/").and_then(logged_model_id);
+    let (model_id, below) = match (given.model_id.filter(|id| !id.is_empty()), named_model) {
+        (_, Some(found)) => (Some(found.0), found.1),
+        (Some(id), None) => (Some(id), below_root(given.uri, &format!("/models/{id}/artifacts"))),
+        (None, None) => match in_model_root(given.uri) {
+            Some((id, below)) => (Some(id), Some(below)),
+            None => (None, None),
+        },
+    };
+    let new_model = model_id.and_then(|id| places.logged_model(id));
+    let mut source = Source {
+        uri: given.uri.to_owned(),
+        run_id: new_run.clone(),
+        model_id: new_model.clone(),
+        fault: None,
+    };
+    if let Some(new_model) = &new_model
+        && (named_model.is_some() || below.is_some())
+    {
+        let below = below.unwrap_or_default();
+        let root = format!("models:/{new_model}");
+        source.uri = match below.is_empty() {
+            true => root,
+            false => format!("{}{below}", places.model_artifacts(new_model).unwrap_or(root)),
+        };
+    } else if let Some((run_id, path)) = given.uri.strip_prefix("runs:/").and_then(|rest| rest.split_once('/')) {
+        if let Some(new_run) = places.run(run_id) {
+            source.uri = format!("runs:/{new_run}/{path}");
+            source.run_id = Some(new_run);
+        } else {
+            source.fault = Some("source-run-not-in-target");
+        }
+    } else if let Some((name, version)) = given.uri.strip_prefix("models:/").and_then(|rest| rest.rsplit_once('/')) {
+        match places.version(name, version) {
+            Some((name, version)) => source.uri = format!("models:/{name}/{version}"),
+            None => source.fault = Some("source-version-not-in-target"),
+        }
+    } else if let Some(uri) = new_run.as_deref().and_then(|run| in_run(given, run, places)) {
+        source.uri = uri;
+    } else if is_checked(given.uri) {
+        source.fault = Some("source-refused");
+    } else {
+        // Nobody checks a run here, so that even one that stayed behind is still named.
+        source.run_id = new_run.or_else(|| given.run_id.filter(|id| !id.is_empty()).map(str::to_owned));
+    }
+    source
+}
+
+/// The source below the artifacts of its run, where it is there.
+fn in_run(given: Given<'_>, new_run: &str, places: &impl Places) -> Option<String> {
+    let run_id = given.run_id?;
+    let by_root = given
+        .run_artifact_uri
+        .and_then(|root| given.uri.strip_prefix(root.trim_end_matches('/')))
+        .filter(|below| below.is_empty() || below.starts_with('/'));
+    let below = by_root.or_else(|| below_root(given.uri, &format!("/{run_id}/artifacts")))?;
+    let root = places.run_artifacts(new_run)?;
+    Some(format!("{}{below}", root.trim_end_matches('/')))
+}
+
+/// What stands behind a root in a URI.
+fn below_root<'a>(uri: &'a str, root: &str) -> Option<&'a str> {
+    let (_, below) = uri.split_once(root)?;
+    (below.is_empty() || below.starts_with('/')).then_some(below)
+}
+
+/// The logged model whose artifacts a URI lies below.
+fn in_model_root(uri: &str) -> Option<(&str, &str)> {
+    let (_, rest) = uri.split_once("/models/")?;
+    let (id, below) = rest.split_once("/artifacts")?;
+    let is_model = id.starts_with("m-") && !id.contains('/');
+    (is_model && (below.is_empty() || below.starts_with('/'))).then_some((id, below))
+}
+
+/// The logged model in `m-…[/path]`.
+fn logged_model_id(rest: &str) -> Option<(&str, Option<&str>)> {
+    let (id, below) = match rest.find('/') {
+        Some(at) => (&rest[..at], Some(&rest[at..])),
+        None => (rest, None),
+    };
+    id.starts_with("m-").then_some((id, below))
+}
+
+/// Whether servers ask whose a source is, or refuse it.
+fn is_checked(uri: &str) -> bool {
+    let scheme = uri.split_once(':').map_or("", |(scheme, _)| scheme).to_ascii_lowercase();
+    let is_cloud = ["s3", "gs", "wasbs", "wasb", "dbfs", "abfss", "r2", "b2"].contains(&scheme.as_str());
+    matches!(Destination::of(uri), Destination::Proxy(_)) || !is_cloud
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Fixed;
+
+    impl Places for Fixed {
+        fn run(&self, id: &str) -> Option<String> {
+            (id == "r1").then(|| "R1".to_owned())
+        }
+        fn logged_model(&self, id: &str) -> Option<String> {
+            (id == "m-1").then(|| "m-9".to_owned())
+        }
+        fn version(&self, name: &str, version: &str) -> Option<(String, String)> {
+            (name == "wine").then(|| ("wine-2".to_owned(), version.to_owned()))
+        }
+        fn run_artifacts(&self, new_run_id: &str) -> Option<String> {
+            Some(format!("mlflow-artifacts:/7/{new_run_id}/artifacts"))
+        }
+        fn model_artifacts(&self, new_model_id: &str) -> Option<String> {
+            Some(format!("mlflow-artifacts:/7/models/{new_model_id}/artifacts"))
+        }
+    }
+
+    fn uri(uri: &str, run_id: Option<&str>, root: Option<&str>) -> Source {
+        let given = Given {
+            uri,
+            run_id,
+            model_id: None,
+            run_artifact_uri: root,
+        };
+        rewrite(given, &Fixed)
+    }
+
+    #[test]
+    fn sources_name_the_runs_and_models_of_the_target() {
+        let run = Some("r1");
+        assert_eq!(uri("runs:/r1/model", run, None).uri, "runs:/R1/model");
+        assert_eq!(uri("mlflow-artifacts:/1/r1/artifacts/model", run, None).uri, "mlflow-artifacts:/7/R1/artifacts/model");
+        let moved = uri("file:///old/place/model", run, Some("file:///old/place/"));
+        assert_eq!((moved.uri.as_str(), moved.run_id.as_deref()), ("mlflow-artifacts:/7/R1/artifacts/model", Some("R1")));
+        let model = uri("models:/m-1", run, None);
+        assert_eq!((model.uri.as_str(), model.model_id.as_deref()), ("models:/m-9", Some("m-9")));
+        let below = uri("s3://b/1/models/m-1/artifacts/x", None, None);
+        assert_eq!(below.uri, "mlflow-artifacts:/7/models/m-9/artifacts/x");
+        assert_eq!(uri("s3://b/1/models/m-1/artifacts", None, None).uri, "models:/m-9");
+        assert_eq!(uri("models:/wine/3", None, None).uri, "models:/wine-2/3");
+    }
+
+    #[test]
+    fn a_source_of_ones_own_stays_and_one_that_is_refused_says_so() {
+        let own = uri("s3://bucket/model", Some("gone"), None);
+        assert_eq!((own.uri.as_str(), own.run_id.as_deref(), own.fault), ("s3://bucket/model", Some("gone"), None));
+        for refused in ["/tmp/model", "file:///tmp/model", "mlflow-artifacts:/1/x", "http://h/x"] {
+            assert_eq!(uri(refused, None, None).fault, Some("source-refused"), "{refused}");
+        }
+        assert_eq!(uri("runs:/gone/model", None, None).fault, Some("source-run-not-in-target"));
+    }
+}

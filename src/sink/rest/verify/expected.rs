@@ -1,0 +1,396 @@
+//! The archive's side: what an import should have left in the target.
+
+use super::Context;
+use super::sides::{artifact_key, plain_logged_model, plain_run, plain_trace, stored};
+use crate::archive::ArchiveWriter;
+use crate::format::line::{canonical, to_value};
+use crate::format::{Kind, Object, SortKey, order};
+use crate::model::metric::PointLink;
+use crate::model::registry::DELETED_STAGE;
+use crate::model::*;
+use crate::sink::rest::artifacts;
+use crate::sink::rest::limits::{Feature, takes_alias};
+use crate::sink::rest::plan::Action;
+use crate::sink::rest::rewrite::Texts;
+use crate::sink::rest::sources::{self, Given, Places};
+use crate::sink::rest::{ImportError, Result, mark, mlmodel};
+use crate::transform::source_tags::VersionContexts;
+use sha2::{Digest as _, Sha256};
+use std::collections::HashMap;
+
+/// Places of the objects that were written, for what belongs to them.
+type Owners = HashMap<(OwnerKind, String), SortKey>;
+
+pub(super) fn write(context: &Context<'_>, writer: &mut ArchiveWriter) -> Result<()> {
+    let mut side = Expected {
+        context,
+        writer,
+        owners: Owners::new(),
+    };
+    side.experiments()?;
+    side.runs()?;
+    side.metrics()?;
+    if context.target.has(Feature::LoggedModels) {
+        side.logged_models()?;
+        side.model_metrics()?;
+    }
+    side.registry()?;
+    if context.target.has(Feature::Traces) {
+        side.traces()?;
+    }
+    if context.target.has(Feature::EvaluationDatasets) {
+        side.genai()?;
+    }
+    side.artifacts()
+}
+
+struct Expected<'c, 'a, 'w> {
+    context: &'c Context<'a>,
+    writer: &'w mut ArchiveWriter,
+    owners: Owners,
+}
+
+/// Sent texts as they stand in an archive, without the mark.
+pub(super) fn texts(texts: Texts) -> TextMap {
+    let own = texts.into_iter().filter(|(key, _)| key != mark::KEY);
+    own.map(|(key, value)| (key, Text::Utf8(value))).collect()
+}
+
+impl Expected<'_, '_, '_> {
+    fn write<T: Object>(&mut self, object: &T) -> Result<()> {
+        Ok(self.writer.write(object)?)
+    }
+
+    fn experiments(&mut self) -> Result<()> {
+        for experiment in self.context.archive.objects::<Experiment>() {
+            let mut experiment: Experiment = experiment?;
+            let Some(planned) = self.context.plan.experiment(&experiment.experiment_id) else { continue };
+            let fitted = self.context.fitting.experiment(&experiment);
+            let (tags, _) = fitted.map_err(exim(Kind::Experiments, &planned.id))?;
+            experiment.tags = texts(tags);
+            experiment.name.clone_from(&planned.target_name);
+            super::found::plain_experiment(&mut experiment);
+            self.write(&experiment)?;
+        }
+        Ok(())
+    }
+
+    fn runs(&mut self) -> Result<()> {
+        for run in self.context.archive.objects::<Run>() {
+            let mut run: Run = run?;
+            let id = run.info.run_id.clone();
+            if !self.context.plan.chosen.run(&run.info.experiment_id, &id) {
+                continue;
+            }
+            let fitted = self.context.fitting.run(&run).map_err(exim(Kind::Runs, &id))?;
+            run.tags = texts(fitted.tags);
+            run.params = texts(fitted.params);
+            run.info.user_id = fitted.user_id;
+            run.info.run_name = fitted.run_name.clone();
+            if let Some(name) = fitted.run_name {
+                run.tags.insert("mlflow.runName".to_owned(), Text::Utf8(name));
+            }
+            let mapping = self.context.mapping;
+            let has_models = self.context.target.has(Feature::LoggedModels);
+            let is_there = |model: &String| has_models && mapping.id(Kind::LoggedModels, model).is_some();
+            run.inputs.model_inputs.retain(|input| is_there(&input.model_id));
+            run.outputs.model_outputs.retain(|output| is_there(&output.model_id));
+            if !self.context.target.has(Feature::DatasetInputs) {
+                run.inputs.dataset_inputs.clear();
+            }
+            plain_run(&mut run);
+            self.owners.insert((OwnerKind::Run, id), run.sort_key());
+            self.write(&run)?;
+        }
+        Ok(())
+    }
+
+    fn metrics(&mut self) -> Result<()> {
+        let mut series: Option<(String, String, crate::archive::PointSeries, Option<Point>)> = None;
+        let mut lines = self.context.archive.lines(Kind::Metrics);
+        while let Some(line) = lines.next_line()? {
+            let slice: MetricSlice = super::found::parse(self.context.archive, &line)?;
+            let is_next = series.as_ref().is_none_or(|(run, key, ..)| *run != slice.run_id || *key != slice.key);
+            if is_next {
+                self.finish_series(series.take())?;
+                series = Some((slice.run_id.clone(), slice.key.clone(), self.writer.point_series(), None));
+            }
+            let Some((_, key, points, last)) = &mut series else { continue };
+            if self.context.fitting.limits.key_fault(key).is_some() {
+                continue;
+            }
+            for point in slice.points().filter(|point| point.timestamp >= 0) {
+                let point = Point {
+                    value: stored(point.value),
+                    link: None,
+                    ..point
+                };
+                if last.as_ref() != Some(&point) {
+                    points.push(point.clone()).map_err(crate::archive::ArchiveError::io("write", "points"))?;
+                    *last = Some(point);
+                }
+            }
+        }
+        self.finish_series(series.take())
+    }
+
+    fn finish_series(
+        &mut self,
+        series: Option<(String, String, crate::archive::PointSeries, Option<Point>)>,
+    ) -> Result<()> {
+        let Some((run_id, key, points, _)) = series else { return Ok(()) };
+        match self.owners.get(&(OwnerKind::Run, run_id.clone())) {
+            Some(owner) if !points.is_empty() => Ok(self.writer.write_metric(owner, &run_id, &key, points)?),
+            _ => Ok(()),
+        }
+    }
+
+    fn logged_models(&mut self) -> Result<()> {
+        for model in self.context.archive.objects::<LoggedModel>() {
+            let mut model: LoggedModel = model?;
+            // What is deleted no call shows.
+            if !self.context.plan.chosen.logged_model(&model) || model.lifecycle_stage == "deleted" {
+                continue;
+            }
+            let (tags, params, _) = self.context.fitting.logged_model(&model);
+            (model.tags, model.params) = (texts(tags), texts(params));
+            let mapping = self.context.mapping;
+            model.source_run_id = model.source_run_id.filter(|run| mapping.id(Kind::Runs, run).is_some());
+            plain_logged_model(&mut model);
+            self.owners.insert((OwnerKind::LoggedModel, model.model_id.clone()), model.sort_key());
+            self.write(&model)?;
+        }
+        Ok(())
+    }
+
+    fn model_metrics(&mut self) -> Result<()> {
+        let mut all: HashMap<(String, String), crate::archive::PointSeries> = HashMap::new();
+        let mut lines = self.context.archive.lines(Kind::ModelMetrics);
+        while let Some(line) = lines.next_line()? {
+            let slice: ModelMetricSlice = super::found::parse(self.context.archive, &line)?;
+            let owner = (OwnerKind::LoggedModel, slice.model_id.clone());
+            if !self.owners.contains_key(&owner) {
+                continue;
+            }
+            let series = all.entry((slice.model_id.clone(), slice.key.clone()));
+            let series = series.or_insert_with(|| self.writer.point_series());
+            for point in slice.points() {
+                let link = point.link.clone().unwrap_or_default();
+                let is_there = link.run_id.as_ref().is_some_and(|run| self.context.mapping.id(Kind::Runs, run).is_some());
+                if is_there && point.timestamp >= 0 {
+                    let point = model_point(point, *link);
+                    series.push(point).map_err(crate::archive::ArchiveError::io("write", "points"))?;
+                }
+            }
+        }
+        for ((model_id, key), series) in all {
+            if let Some(owner) = self.owners.get(&(OwnerKind::LoggedModel, model_id.clone()))
+                && !series.is_empty()
+            {
+                self.writer.write_model_metric(owner, &model_id, &key, series)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn registry(&mut self) -> Result<()> {
+        let planned: HashMap<_, _> = self
+            .context
+            .plan
+            .models
+            .iter()
+            .filter(|planned| planned.action != Action::Skip)
+            .map(|planned| (planned.name.clone(), planned.clone()))
+            .collect();
+        let mapping = self.context.mapping;
+        for model in self.context.archive.objects::<RegisteredModel>() {
+            let mut model: RegisteredModel = model?;
+            if !planned.contains_key(&model.name) {
+                continue;
+            }
+            let (tags, description, _) = self.context.fitting.registered_model(&model);
+            (model.tags, model.description) = (texts(tags), description);
+            let has_aliases = self.context.target.has(Feature::Aliases);
+            let aliases = std::mem::take(&mut model.aliases).into_iter();
+            model.aliases = aliases
+                .filter(|(alias, version)| {
+                    has_aliases
+                        && takes_alias(alias)
+                        && mapping.id(Kind::ModelVersions, &format!("{}/{version}", model.name)).is_some()
+                })
+                .collect();
+            super::found::plain_registered_model(&mut model);
+            self.write(&model)?;
+        }
+        let contexts = VersionContexts::collect(self.context.archive)?;
+        for version in self.context.archive.objects::<ModelVersion>() {
+            let version: ModelVersion = version?;
+            if let Some(model) = planned.get(&version.name)
+                && let Some(version) = self.version(version, model.is_prompt, &contexts)?
+            {
+                self.write(&version)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn version(&self, mut version: ModelVersion, is_prompt: bool, contexts: &VersionContexts) -> Result<Option<ModelVersion>> {
+        if version.current_stage.as_deref() == Some(DELETED_STAGE) {
+            return Ok(None);
+        }
+        let id = version.id();
+        let of = contexts.of(&version);
+        let fitted = self.context.fitting.model_version(&version, &of);
+        let (tags, description, _) = fitted.map_err(exim(Kind::ModelVersions, &id))?;
+        (version.tags, version.description) = (texts(tags), description);
+        if is_prompt {
+            version.source = None;
+        } else {
+            let given = Given {
+                uri: version.source.as_deref().unwrap_or_default(),
+                run_id: version.run_id.as_deref().filter(|run| !run.is_empty()),
+                model_id: version.model_id.as_deref(),
+                run_artifact_uri: of.run_artifact_uri.as_deref(),
+            };
+            let source = sources::rewrite(given, self);
+            if source.fault.is_some() {
+                return Ok(None);
+            }
+            let run_id = source.run_id.map(|run| self.context.reverse.or_same(Kind::Runs, &run));
+            (version.source, version.run_id) = (Some(source.uri), run_id);
+        }
+        super::found::plain_version(&mut version);
+        Ok(Some(version))
+    }
+
+    fn traces(&mut self) -> Result<()> {
+        let mapping = self.context.mapping;
+        for trace in self.context.archive.objects::<Trace>() {
+            let mut trace: Trace = trace?;
+            if !self.context.plan.chosen.in_experiment(Kind::Traces, &trace.experiment_id) {
+                continue;
+            }
+            plain_trace(&mut trace);
+            trace.linked_runs.retain(|run| mapping.id(Kind::Runs, run).is_some());
+            trace.linked_prompts.retain(|prompt| mapping.id(Kind::ModelVersions, prompt).is_some());
+            self.owners.insert((OwnerKind::Trace, trace.trace_id.clone()), trace.sort_key());
+            self.write(&trace)?;
+        }
+        super::found::spans(self.context.archive, self.writer, &self.owners)
+    }
+
+    fn genai(&mut self) -> Result<()> {
+        let archive = self.context.archive;
+        for dataset in archive.objects::<EvaluationDataset>() {
+            let mut dataset: EvaluationDataset = dataset?;
+            if self.context.mapping.id(Kind::EvaluationDatasets, &dataset.dataset_id).is_some() {
+                super::found::plain_dataset(&mut dataset);
+                self.write(&dataset)?;
+            }
+        }
+        for record in archive.objects::<DatasetRecord>() {
+            let mut record: DatasetRecord = record?;
+            if self.context.mapping.id(Kind::EvaluationDatasets, &record.dataset_id).is_some() {
+                super::found::plain_record(&mut record);
+                self.write(&record)?;
+            }
+        }
+        for scorer in archive.objects::<Scorer>() {
+            let mut scorer: Scorer = scorer?;
+            if self.context.plan.chosen.in_experiment(Kind::Scorers, &scorer.experiment_id) {
+                super::found::plain_scorer(&mut scorer);
+                self.write(&scorer)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn artifacts(&mut self) -> Result<()> {
+        let mut lines = self.context.archive.lines(Kind::Artifacts);
+        let mut number = 0;
+        while let Some(line) = lines.next_line()? {
+            let list: ArtifactList = super::found::parse(self.context.archive, &line)?;
+            let Some(owner) = self.owners.get(&(list.owner_kind, list.owner_id.clone())).cloned() else { continue };
+            for mut file in list.files {
+                if artifacts::fault(&file).is_some() {
+                    continue;
+                }
+                self.rewritten(&mut file, list.owner_kind)?;
+                number += 1;
+                let one = ArtifactList {
+                    files: vec![file],
+                    owner_id: list.owner_id.clone(),
+                    owner_kind: list.owner_kind,
+                };
+                let key = artifact_key(list.owner_kind, &owner, 0).text(&one.files[0].path);
+                let line = canonical(&to_value(&one));
+                self.writer.write_line(Kind::Artifacts, key, &one.owner_id, &line)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The digest of an `MLmodel` whose ids were rewritten.
+    fn rewritten(&self, file: &mut ArtifactFile, owner: OwnerKind) -> Result<()> {
+        let is_looked_at = self.context.options.fix_mlmodel
+            && owner != OwnerKind::Trace
+            && mlmodel::is_mlmodel(&file.path)
+            && file.size_bytes.is_some_and(|size| size <= mlmodel::LARGEST_BYTES);
+        let Some(digest) = file.sha256.filter(|_| is_looked_at) else { return Ok(()) };
+        let bytes = artifacts::read(self.context.archive, &digest)?;
+        let new_id = |key: &str, word: &str| mlmodel::new_id(key, word, |kind, id| self.context.mapping.id(kind, id));
+        if let Some(bytes) = mlmodel::rewrite(&bytes, new_id) {
+            file.size_bytes = Some(bytes.len() as u64);
+            file.sha256 = Some(Digest(Sha256::digest(&bytes).into()));
+        }
+        Ok(())
+    }
+}
+
+/// A point of a logged model as SQL stores keep it: they have no NaN there.
+pub(super) fn model_point(point: Point, link: PointLink) -> Point {
+    let value = if point.value.0.is_nan() { Double(0.0) } else { stored(point.value) };
+    let link = PointLink {
+        model_id: None,
+        ..link
+    };
+    Point {
+        value,
+        link: link.boxed(),
+        ..point
+    }
+}
+
+impl Places for Expected<'_, '_, '_> {
+    fn run(&self, id: &str) -> Option<String> {
+        self.context.mapping.id(Kind::Runs, id)
+    }
+
+    fn logged_model(&self, id: &str) -> Option<String> {
+        self.context.mapping.id(Kind::LoggedModels, id)
+    }
+
+    fn version(&self, name: &str, version: &str) -> Option<(String, String)> {
+        let number = self.context.mapping.id(Kind::ModelVersions, &format!("{name}/{version}"))?;
+        Some((self.context.mapping.id(Kind::RegisteredModels, name)?, number))
+    }
+
+    fn run_artifacts(&self, new_run_id: &str) -> Option<String> {
+        Some(self.context.api.run(new_run_id).ok()??.artifact_uri)
+    }
+
+    fn model_artifacts(&self, new_model_id: &str) -> Option<String> {
+        Some(self.context.api.logged_model(new_model_id).ok()??.artifact_uri)
+    }
+}
+
+fn exim(kind: Kind, id: &str) -> impl FnOnce(crate::model::pyjson::PyJsonError) -> ImportError {
+    let id = id.to_owned();
+    move |source| ImportError::Exim { kind, id, source }
+}
+
+/// The order of an experiment's id, for lists of them.
+pub(super) fn sorted(mut ids: Vec<String>) -> Vec<String> {
+    ids.sort_by_key(|id| order::experiment(id));
+    ids
+}

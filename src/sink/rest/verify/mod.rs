@@ -1,0 +1,151 @@
+//! Does the target hold what the archive says? Every value and every artifact's digest, after an import or whenever.
+//!
+//! The target is exported; then both sides are written anew in one tongue: the archive's ids, without what servers choose themselves
+//! (docs/replay.md), the archive's side fitted to the target as an import fits it. What [`crate::report::diff`] then finds is a
+//! difference, named by the archive's ids.
+
+mod found;
+mod expected;
+mod sides;
+
+use super::api::Api;
+use super::mapping::Mapping;
+use super::options::ImportOptions;
+use super::plan::Plan;
+use super::rewrite::Fitting;
+use super::target::TargetState;
+use super::{ImportError, Prepared, Result};
+use crate::archive::{Archive, ArchiveError, ArchiveWriter, Duplicates, ManifestHead, WriterOptions};
+use crate::format::Kind;
+use crate::monitor::Monitor;
+use crate::report::{DiffOptions, Difference, diff};
+use crate::source::{ExportOptions, Patterns, Selection};
+use sides::Reverse;
+use std::path::Path;
+
+/// What both sides are made with.
+pub(super) struct Context<'a> {
+    pub archive: &'a Archive,
+    pub api: &'a Api,
+    pub plan: &'a Plan,
+    pub target: &'a TargetState,
+    pub options: &'a ImportOptions,
+    pub mapping: &'a Mapping,
+    pub fitting: Fitting,
+    pub reverse: Reverse,
+}
+
+impl Prepared {
+    /// Compares every value and every artifact's digest with what the target holds, and hands each difference to `sink`; how
+    /// many there are.
+    ///
+    /// # Errors
+    /// The target cannot be read whole, or `sink` fails.
+    pub fn verify(
+        &self,
+        uri: &str,
+        monitor: &dyn Monitor,
+        sink: &mut dyn FnMut(Difference) -> std::io::Result<()>,
+    ) -> Result<u64> {
+        let mapping = self.current_mapping()?;
+        let scratch = tempfile::tempdir().map_err(ArchiveError::io("make", "a temporary directory"))?;
+        let path = |name: &str| scratch.path().join(name);
+        let context = Context {
+            archive: &self.archive,
+            api: &self.api,
+            plan: &self.plan,
+            target: &self.target,
+            options: &self.options,
+            fitting: Fitting::new(self.target.limits(), self.target.is_databricks, &self.plan.origin, &self.options),
+            reverse: Reverse::of(&mapping),
+            mapping: &mapping,
+        };
+        let actual = export_target(uri, &path("target"), &self.plan, monitor)?;
+        let expected = write_side(&path("expected"), |writer| expected::write(&context, writer))?;
+        let found = write_side(&path("found"), |writer| found::write(&context, &actual, writer))?;
+        let mut count = 0;
+        diff(&expected, &found, DiffOptions::default(), monitor, &mut |difference| {
+            if context.is_accepted(&difference) {
+                return Ok(());
+            }
+            count += 1;
+            sink(difference).map_err(|error| ImportError::from(ArchiveError::io("write", "the output")(error)))
+        })?;
+        Ok(count)
+    }
+}
+
+/// Exports what the plan touches.
+fn export_target(uri: &str, out: &Path, plan: &Plan, monitor: &dyn Monitor) -> Result<Archive> {
+    let names = plan.experiments.iter().map(|planned| escape(&planned.target_name));
+    let models = plan.models.iter().map(|planned| escape(&planned.target_name));
+    let pattern = |error: crate::source::PatternError| ImportError::Choice {
+        detail: error.to_string(),
+    };
+    let options = ExportOptions {
+        writer: WriterOptions {
+            no_sync: true,
+            ..WriterOptions::default()
+        },
+        include_deleted: true,
+        keep_going: true,
+        origin: Some("verify".to_owned()),
+        selection: Selection {
+            experiments: Patterns::names(names.collect()).map_err(pattern)?,
+            models: Patterns::names(models.collect()).map_err(pattern)?,
+            ..Selection::default()
+        },
+        ..ExportOptions::default()
+    };
+    let exported = crate::source::export(crate::source::detect::SourceKind::Rest, uri, out, options, monitor);
+    exported.map_err(|error| ImportError::Choice {
+        detail: format!("the target cannot be read: {error}"),
+    })?;
+    Ok(Archive::open(out)?)
+}
+
+/// A name as a glob that matches nothing else.
+fn escape(name: &str) -> String {
+    let mut text = String::new();
+    for next in name.chars() {
+        if matches!(next, '*' | '?' | '[' | ']' | '{' | '}' | '!' | '\\') {
+            text.push('[');
+            text.push(next);
+            text.push(']');
+        } else {
+            text.push(next);
+        }
+    }
+    text
+}
+
+fn write_side(out: &Path, write: impl FnOnce(&mut ArchiveWriter) -> Result<()>) -> Result<Archive> {
+    let options = WriterOptions {
+        no_sync: true,
+        ..WriterOptions::default()
+    };
+    let mut writer = ArchiveWriter::create(out, options)?;
+    for &kind in Kind::ALL {
+        writer.sort_at_end(kind);
+    }
+    write(&mut writer)?;
+    writer.finish(ManifestHead::default(), Duplicates::KeepFirst)?;
+    Ok(Archive::open(out)?)
+}
+
+impl Context<'_> {
+    /// Whether a difference was announced: the plan named it as something that the target cannot hold as it is.
+    fn is_accepted(&self, difference: &Difference) -> bool {
+        let key = difference.key.join(" ");
+        let is_extra_tag = difference.before.is_none()
+            && difference.key.first().is_some_and(|part| part == "tags")
+            && difference.key.get(1).is_some_and(|key| key.starts_with("mlflow_exim.") || key.starts_with("mlflow."));
+        let named = self.plan.changes.named().iter();
+        let mut of_object = named.filter(|change| change.kind.name() == difference.kind && change.id == difference.id);
+        is_extra_tag
+            || of_object.any(|change| {
+                let field = change.field.split_once(' ').map_or(change.field.as_str(), |(_, field)| field);
+                change.field == "*" || key.ends_with(field)
+            })
+    }
+}

@@ -1,0 +1,311 @@
+//! Artifacts: listed through whatever route leads to them, read when their turn comes.
+//!
+//! | root | route |
+//! |---|---|
+//! | a local path on a server of this machine, or a served one below `--artifacts-destination` | the disk |
+//! | `mlflow-artifacts:/…` | `api/2.0/mlflow-artifacts/artifacts` |
+//! | a run's, any other scheme | `artifacts/list` and `get-artifact`: the server reads for us |
+//! | a logged model's, any other scheme | `logged-models/<id>/artifacts/directories` and the UI's route of files |
+
+use super::fields::Fields;
+use super::server::{Server, told};
+use crate::archive::{ByteSource, OpenFn};
+use crate::client::{Client, ClientError, Download, Path};
+use crate::model::OwnerKind;
+use crate::source::artifact_walk::served_folder;
+use crate::source::uri::{local_path, percent_decode};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Deepest folder that is looked into.
+const DEPTH: usize = 64;
+
+/// One artifact that a server lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Listed {
+    /// Path below the owner's root.
+    pub(super) path: String,
+    /// Size, where the server says it.
+    pub(super) size_bytes: Option<u64>,
+    /// Why it cannot be read, known beforehand.
+    pub(super) problem: Option<&'static str>,
+}
+
+/// Where an owner's artifacts are asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Route {
+    /// A folder of this machine.
+    Local(PathBuf),
+    /// The proxy, below this path; the routes of this run where the proxy fails.
+    Proxy(String, Option<String>),
+    /// The routes of runs.
+    Run(String),
+    /// The routes of logged models.
+    LoggedModel(String),
+    /// No route leads there.
+    None,
+}
+
+impl Route {
+    /// The route to an owner's artifacts.
+    pub(super) fn of(server: &Server, kind: OwnerKind, id: &str, uri: Option<&str>) -> Self {
+        if let Some(folder) = uri.and_then(|uri| local_folder(server, uri)) {
+            return Route::Local(folder);
+        }
+        if let Some(path) = uri.and_then(|uri| proxied_path(server, uri)) {
+            return Route::Proxy(path, (kind == OwnerKind::Run).then(|| id.to_owned()));
+        }
+        match kind {
+            OwnerKind::Run => Route::Run(id.to_owned()),
+            OwnerKind::LoggedModel => Route::LoggedModel(id.to_owned()),
+            OwnerKind::ModelVersion | OwnerKind::Trace => Route::None,
+        }
+    }
+
+    /// Every file below the root, ordered by path bytes, and the number of empty folders.
+    pub(super) fn list(&self, server: &Server) -> Result<(Vec<Listed>, u64), String> {
+        let mut listing = Listing::default();
+        match self {
+            Route::None | Route::Local(_) => {}
+            _ => self.list_folder(server, "", 0, &mut listing)?,
+        }
+        let files = listing.files.into_iter().map(|(path, size_bytes)| Listed {
+            problem: is_mangled(&path).then_some("name-not-served"),
+            path,
+            size_bytes,
+        });
+        Ok((files.collect(), listing.empty_folders))
+    }
+
+    fn list_folder(
+        &self,
+        server: &Server,
+        folder: &str,
+        depth: usize,
+        listing: &mut Listing,
+    ) -> Result<(), String> {
+        if depth > DEPTH {
+            return Err(format!("`{folder}` lies deeper than {DEPTH} folders"));
+        }
+        let entries = self.entries(server, folder)?;
+        if entries.is_empty() && depth > 0 {
+            listing.empty_folders += 1;
+        }
+        for entry in entries {
+            let mut fields = Fields::of(entry);
+            let Some(name) = fields.text("path") else { continue };
+            // The proxy gives names, the other routes paths from the root on.
+            let path = match self {
+                Route::Proxy(..) if !folder.is_empty() => format!("{folder}/{name}"),
+                _ => name,
+            };
+            let is_below = path
+                .strip_prefix(folder)
+                .is_some_and(|rest| folder.is_empty() || rest.starts_with('/'));
+            if !is_below || path.split('/').any(|part| matches!(part, "" | "." | "..")) {
+                return Err(format!("the server lists `{path}` in folder `{folder}`"));
+            }
+            if fields.bool("is_dir") == Some(true) {
+                if listing.folders.insert(path.clone(), ()).is_none() {
+                    self.list_folder(server, &path, depth + 1, listing)?;
+                }
+            } else {
+                let size_bytes = fields.int("file_size").and_then(|size| u64::try_from(size).ok());
+                listing.files.insert(path, size_bytes);
+            }
+        }
+        Ok(())
+    }
+
+    fn entries(&self, server: &Server, folder: &str) -> Result<Vec<Value>, String> {
+        let client = &server.client;
+        let mut entries = Vec::new();
+        let mut token: Option<String> = None;
+        loop {
+            let request = match self {
+                Route::Proxy(root, _) => client
+                    .get(server.proxy(Path::artifacts("artifacts")))
+                    .query("path", joined(root, folder)),
+                Route::Run(run_id) => client
+                    .get(Path::api2("artifacts/list"))
+                    .query("run_id", run_id)
+                    .optional_query("path", (!folder.is_empty()).then_some(folder)),
+                Route::LoggedModel(model_id) => client
+                    .get(
+                        Path::api2("logged-models")
+                            .segment(model_id)
+                            .below("artifacts/directories"),
+                    )
+                    .optional_query("artifact_directory_path", (!folder.is_empty()).then_some(folder)),
+                Route::None | Route::Local(_) => return Ok(entries),
+            };
+            let answer = request
+                .optional_query("page_token", token.as_deref())
+                .parse::<Value>();
+            let mut answer = Fields::of(answer.map_err(|error| told(&error))?);
+            entries.extend(answer.list("files"));
+            let next = answer.text("next_page_token").filter(|next| !next.is_empty());
+            match next {
+                Some(next) if token.as_ref() != Some(&next) => token = Some(next),
+                _ => return Ok(entries),
+            }
+        }
+    }
+
+    /// The bytes of a file, asked for when they are read.
+    pub(super) fn open(&self, server: &Arc<Server>, file: &Listed) -> ByteSource {
+        let (route, server, file) = (self.clone(), server.clone(), file.clone());
+        let open: OpenFn = Box::new(move || {
+            let download = route.download(&server, &file.path)?;
+            let expected = file.size_bytes;
+            Ok(Box::new(Sized {
+                inner: download,
+                expected,
+                read_bytes: 0,
+            }) as Box<dyn Read + Send>)
+        });
+        ByteSource::Open(open)
+    }
+
+    fn download(&self, server: &Server, path: &str) -> Result<Download, ClientError> {
+        let client = &server.client;
+        match self {
+            Route::Proxy(root, run_id) => {
+                let proxied = Path::artifacts("artifacts").below(&joined(root, path));
+                let request = client.get(server.proxy(proxied));
+                match run_id {
+                    // Servers up to 2.22 put such names raw into a header of the proxy's answer, which breaks it.
+                    Some(run_id) if !path.is_ascii() => {
+                        let proxied = request.attempts(1).download();
+                        proxied.or_else(|_| of_run(client, run_id, path))
+                    }
+                    _ => request.download(),
+                }
+            }
+            Route::Run(run_id) => of_run(client, run_id, path),
+            Route::LoggedModel(model_id) => client
+                .get(
+                    Path::ajax2("logged-models")
+                        .segment(model_id)
+                        .below("artifacts/files"),
+                )
+                .query("artifact_file_path", path)
+                .download(),
+            Route::None | Route::Local(_) => unreachable!("nothing was listed"),
+        }
+    }
+}
+
+fn of_run(client: &Client, run_id: &str, path: &str) -> Result<Download, ClientError> {
+    let request = client.get(Path::root("get-artifact")).query("run_id", run_id);
+    request.query("path", path).download()
+}
+
+/// The folder of this machine that a URI names. Paths of a server elsewhere may name something else here.
+fn local_folder(server: &Server, uri: &str) -> Option<PathBuf> {
+    if let Some(destination) = &server.artifacts_destination {
+        return served_folder(destination, uri);
+    }
+    let path = local_path(uri).filter(|_| server.client.base().is_loopback())?;
+    let path = PathBuf::from(path);
+    (path.is_absolute() && path.is_dir()).then_some(path)
+}
+
+#[derive(Default)]
+struct Listing {
+    files: BTreeMap<String, Option<u64>>,
+    folders: BTreeMap<String, ()>,
+    empty_folders: u64,
+}
+
+fn joined(root: &str, below: &str) -> String {
+    match (root.is_empty(), below.is_empty()) {
+        (_, true) => root.to_owned(),
+        (true, _) => below.to_owned(),
+        _ => format!("{root}/{below}"),
+    }
+}
+
+/// Servers decode a path until nothing changes: of a name that holds an escape, another file would come.
+fn is_mangled(path: &str) -> bool {
+    percent_decode(path).is_none_or(|decoded| decoded != path)
+}
+
+/// The path below the proxy's root, where a URI leads through this server's proxy.
+fn proxied_path(server: &Server, uri: &str) -> Option<String> {
+    let rest = uri.strip_prefix("mlflow-artifacts:")?;
+    let path = match rest.strip_prefix("//") {
+        None => rest,
+        // Another server's proxy is none of ours.
+        Some(rest) => {
+            let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            if !host.is_empty() && !server.client.base().to_string().contains(host) {
+                return None;
+            }
+            path
+        }
+    };
+    Some(path.trim_matches('/').to_owned())
+}
+
+/// Content whose size a listing has told.
+struct Sized<R> {
+    inner: R,
+    expected: Option<u64>,
+    read_bytes: u64,
+}
+
+impl<R: Read> Read for Sized<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.read_bytes += read as u64;
+        match self.expected {
+            Some(expected) if read == 0 && !buffer.is_empty() && self.read_bytes != expected => {
+                let found = self.read_bytes;
+                Err(io::Error::other(format!(
+                    "{found} bytes came of a file listed with {expected}"
+                )))
+            }
+            _ => Ok(read),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_with_escapes_are_not_asked_for() {
+        for (path, expected) in [
+            ("a b/ü?", false),
+            ("50%", false),
+            ("a%20b", true),
+            ("%zz", false),
+            ("%ff", true),
+        ] {
+            assert_eq!(is_mangled(path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_size_that_differs_is_an_error() {
+        let read = |expected| {
+            let mut sized = Sized {
+                inner: &b"abc"[..],
+                expected,
+                read_bytes: 0,
+            };
+            sized.read_to_end(&mut Vec::new())
+        };
+        assert_eq!(read(Some(3)).unwrap(), 3);
+        assert_eq!(read(None).unwrap(), 3);
+        assert_eq!(
+            read(Some(4)).unwrap_err().to_string(),
+            "3 bytes came of a file listed with 4"
+        );
+    }
+}

@@ -1,0 +1,302 @@
+//! Evaluation datasets with their records, and scorers (MLflow 3.4 and later).
+
+use super::choice::Verdict;
+use super::exporter::Exporter;
+use super::fields::{Fields, as_int};
+use super::paging::{Page, Pages};
+use super::server::{Server, told};
+use crate::archive::parallel::map_ordered;
+use crate::client::{ClientError, Path, Repeat};
+use crate::format::{Kind, order};
+use crate::model::pyjson::PyJson;
+use crate::model::{DatasetRecord, EvaluationDataset, Scorer, Text, TextMap};
+use crate::source::context::ExportError;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// Datasets of a page.
+const PAGE_DATASETS: usize = 100;
+/// Records of a page.
+const PAGE_RECORDS: &str = "500";
+
+impl Exporter<'_, '_> {
+    /// Writes evaluation datasets.
+    pub(super) fn evaluation_datasets(&mut self) -> Result<(), ExportError> {
+        let found = {
+            let server = &self.server;
+            server.optional("evaluation-datasets", |_| search_datasets(server.clone()).all())
+        };
+        let rows = match found {
+            Ok(None) => return Ok(()),
+            // A server over a file store has the route and refuses.
+            Err(error) if error.status() == Some(501) || error.error_code() == Some("NOT_IMPLEMENTED") => {
+                return Ok(());
+            }
+            Ok(Some(found)) => self.listed(Kind::EvaluationDatasets.name(), Ok(found))?,
+            Err(error) => self.listed(Kind::EvaluationDatasets.name(), Err(error))?,
+        };
+        for row in rows {
+            let mut dataset = self.dataset(row);
+            match self.experiments_of(&dataset.dataset_id) {
+                Ok(ids) => dataset.experiment_ids = ids,
+                Err(error) => {
+                    let (kind, detail) = (Kind::EvaluationDatasets.name(), told(&error));
+                    self.export.failure(
+                        kind,
+                        &dataset.dataset_id,
+                        "experiment_ids",
+                        "unreadable",
+                        &detail,
+                    )?;
+                }
+            }
+            self.write_dataset(&dataset)?;
+        }
+        Ok(())
+    }
+
+    fn write_dataset(&mut self, dataset: &EvaluationDataset) -> Result<(), ExportError> {
+        let verdicts = dataset
+            .experiment_ids
+            .iter()
+            .map(|id| self.choice.borrow().takes_of_experiment(id));
+        let is_taken =
+            self.choice.borrow().takes_all() || verdicts.into_iter().any(|verdict| verdict == Verdict::Kept);
+        if !is_taken {
+            self.export.left_out(Kind::EvaluationDatasets, "not-selected", 1);
+            return Ok(());
+        }
+        self.export.write(dataset)?;
+        let mut token: Option<String> = None;
+        loop {
+            match record_page(&self.server, &dataset.dataset_id, token.as_deref()) {
+                Ok((records, next)) => {
+                    for record in records {
+                        self.export.write(&record)?;
+                    }
+                    match next {
+                        Some(next) if token.as_ref() != Some(&next) => token = Some(next),
+                        _ => return Ok(()),
+                    }
+                }
+                Err(detail) => {
+                    let kind = Kind::DatasetRecords.name();
+                    return self
+                        .export
+                        .failure(kind, &dataset.dataset_id, "*", "unreadable", &detail);
+                }
+            }
+        }
+    }
+
+    fn experiments_of(&self, dataset_id: &str) -> Result<Vec<String>, ClientError> {
+        let path = Path::api3("datasets")
+            .segment(dataset_id)
+            .segment("experiment-ids");
+        let answer: Value = self.server.client.get(path).parse()?;
+        let ids = answer["experiment_ids"].as_array().into_iter().flatten();
+        let mut ids: Vec<String> = ids.filter_map(|id| Some(id.as_str()?.to_owned())).collect();
+        ids.sort_by_cached_key(|id| order::experiment(id));
+        Ok(ids)
+    }
+
+    fn dataset(&self, value: Value) -> EvaluationDataset {
+        let mut fields = Fields::of(value);
+        fields.ignore(&["experiment_ids"]);
+        let tags = fields.text("tags");
+        EvaluationDataset {
+            dataset_id: fields.text("dataset_id").unwrap_or_default(),
+            name: fields.text("name").unwrap_or_default(),
+            experiment_ids: Vec::new(),
+            digest: fields.text("digest"),
+            schema: fields.text("schema"),
+            profile: fields.text("profile"),
+            created_time: fields.int("created_time"),
+            last_update_time: fields.int("last_update_time"),
+            created_by: fields.text("created_by"),
+            last_updated_by: fields.text("last_updated_by"),
+            tags: tags.map(|tags| parse_tags(&tags)).unwrap_or_default(),
+            workspace: fields.text("workspace").or_else(|| self.workspace.clone()),
+            extra: fields.finish(),
+        }
+    }
+
+    /// Writes scorers, every version.
+    pub(super) fn scorers(&mut self) -> Result<(), ExportError> {
+        let (mut ids, mut deleted) = (Vec::new(), 0);
+        for (id, experiment) in &self.experiments {
+            if self.choice.borrow().takes_of_experiment(id) != Verdict::Kept {
+                continue;
+            }
+            match experiment.lifecycle_stage.as_str() {
+                // Servers answer for active experiments only.
+                "deleted" => deleted += 1,
+                _ => ids.push(id.clone()),
+            }
+        }
+        let (server, pool) = (self.server.clone(), self.pool.clone());
+        let work = move |id: String| {
+            let found = find_scorers(&server, &id);
+            (id, found)
+        };
+        map_ordered(&pool, pool.threads() * 2, ids, work, |(id, found)| match found {
+            Ok(scorers) => scorers.iter().try_for_each(|scorer| self.export.write(scorer)),
+            Err(error) if !fits_the_answer(&id) && error.status() == Some(500) => {
+                self.export
+                    .limit(Kind::Scorers.name(), "*", "experiment-id-too-large", 1);
+                Ok(())
+            }
+            Err(error) => self
+                .export
+                .failure(Kind::Scorers.name(), &id, "*", "unreadable", &told(&error)),
+        })?;
+        if !self.server.lacks("scorers") {
+            let kind = Kind::Scorers.name();
+            self.export.limit(kind, "*", "deleted-experiment", deleted);
+        }
+        Ok(())
+    }
+}
+
+/// Whether an experiment's id fits the 32 bits that answers about scorers have for it.
+fn fits_the_answer(experiment_id: &str) -> bool {
+    experiment_id.parse::<i32>().is_ok()
+}
+
+fn search_datasets(server: Arc<Server>) -> Pages<'static> {
+    Pages::new(
+        PAGE_DATASETS,
+        |row| Some(row["dataset_id"].as_str()?.to_owned()),
+        move |token, rows| {
+            let mut body = json!({"max_results": rows, "order_by": ["created_time ASC"]});
+            if let Some(token) = token {
+                body["page_token"] = token.into();
+            }
+            let request = server
+                .client
+                .post(Path::api3("datasets/search"), Repeat::Safe)
+                .json(&body);
+            request.parse().map(|answer| Page::of(answer, "datasets"))
+        },
+    )
+}
+
+/// Tags stand as the text of a JSON object.
+fn parse_tags(text: &str) -> TextMap {
+    let Ok(PyJson::Dict(entries)) = PyJson::parse(text.as_bytes()) else {
+        return TextMap::new();
+    };
+    let text_of = |value: PyJson| match value {
+        PyJson::Str(text) => Text::Utf8(text),
+        other => Text::Utf8(other.to_free_json().to_string()),
+    };
+    entries
+        .into_iter()
+        .map(|(key, value)| (key, text_of(value)))
+        .collect()
+}
+
+type RecordPage = (Vec<DatasetRecord>, Option<String>);
+
+fn record_page(server: &Server, dataset_id: &str, token: Option<&str>) -> Result<RecordPage, String> {
+    let path = Path::api3("datasets").segment(dataset_id).segment("records");
+    let request = server
+        .client
+        .get(path)
+        .query("max_results", PAGE_RECORDS)
+        .optional_query("page_token", token);
+    let answer = request.parse::<Value>().map_err(|error| told(&error))?;
+    let text = answer["records"].as_str().unwrap_or("[]");
+    let records =
+        PyJson::parse(text.as_bytes()).map_err(|error| format!("records of `{dataset_id}`: {error}"))?;
+    let PyJson::List(records) = records else {
+        return Err(format!("records of `{dataset_id}` are no list"));
+    };
+    let next = answer["next_page_token"].as_str().filter(|next| !next.is_empty());
+    Ok((
+        records
+            .into_iter()
+            .map(|found| record(found, dataset_id))
+            .collect(),
+        next.map(str::to_owned),
+    ))
+}
+
+fn record(found: PyJson, dataset_id: &str) -> DatasetRecord {
+    let mut record = DatasetRecord {
+        dataset_id: dataset_id.to_owned(),
+        ..DatasetRecord::default()
+    };
+    let PyJson::Dict(entries) = found else {
+        return record;
+    };
+    for (key, value) in entries {
+        if value.is_null() {
+            continue;
+        }
+        let value = value.to_free_json();
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        match key.as_str() {
+            "dataset_record_id" => record.dataset_record_id = text(&value).unwrap_or_default(),
+            "inputs" => record.inputs = Some(value),
+            "outputs" => record.outputs = Some(value),
+            "expectations" => record.expectations = Some(value),
+            "tags" => record.tags = Some(value),
+            "source" => record.source = Some(value),
+            "created_time" => record.created_time = as_int(&value),
+            "last_update_time" => record.last_update_time = as_int(&value),
+            "created_by" => record.created_by = text(&value),
+            "last_updated_by" => record.last_updated_by = text(&value),
+            // Parts of `source`, and the owner.
+            "source_id" | "source_type" | "dataset_id" => {}
+            _ => {
+                record.extra.insert(key, value);
+            }
+        }
+    }
+    record
+}
+
+fn find_scorers(server: &Server, experiment_id: &str) -> Result<Vec<Scorer>, ClientError> {
+    let ask = |route: &str, name: Option<&str>| {
+        server.optional("scorers", |client| {
+            client
+                .get(Path::api3(route))
+                .query("experiment_id", experiment_id)
+                .optional_query("name", name)
+                .attempts(2)
+                .parse::<Value>()
+        })
+    };
+    let mut scorers = Vec::new();
+    let latest = ask("scorers/list", None)?.unwrap_or_default();
+    for found in latest["scorers"].as_array().into_iter().flatten() {
+        let name = found["scorer_name"].as_str().unwrap_or_default();
+        let versions = ask("scorers/versions", Some(name))?.unwrap_or_default();
+        let mut versions = Fields::of(versions);
+        scorers.extend(
+            versions
+                .list("scorers")
+                .into_iter()
+                .map(|value| scorer(value, experiment_id)),
+        );
+    }
+    Ok(scorers)
+}
+
+fn scorer(value: Value, experiment_id: &str) -> Scorer {
+    let mut fields = Fields::of(value);
+    fields.ignore(&["experiment_id"]);
+    let version = fields
+        .int("scorer_version")
+        .and_then(|number| u64::try_from(number).ok());
+    Scorer {
+        experiment_id: experiment_id.to_owned(),
+        name: fields.text("scorer_name").unwrap_or_default(),
+        version: version.unwrap_or(0),
+        scorer_id: fields.text("scorer_id"),
+        serialized_scorer: fields.text("serialized_scorer"),
+        creation_time: fields.int("creation_time"),
+        extra: fields.finish(),
+    }
+}

@@ -1,0 +1,215 @@
+//! An export of one workspace of a server, kind by kind.
+
+use super::artifacts::{Listed, Route};
+use super::choice::{Choice, Verdict};
+use super::fields::Fields;
+use super::paging::{Page, Pages};
+use super::server::Server;
+use crate::archive::Owner;
+use crate::archive::parallel::Pool;
+use crate::client::{ClientError, Path, Repeat};
+use crate::format::Kind;
+use crate::model::Experiment;
+use crate::source::artifact_walk::walk;
+use crate::source::context::{Export, ExportError};
+use serde_json::{Value, json};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// Experiments a page of a search holds.
+const PAGE_EXPERIMENTS: usize = 1_000;
+
+/// An export in progress.
+pub(super) struct Exporter<'a, 'm> {
+    pub(super) export: &'a mut Export<'m>,
+    pub(super) server: Arc<Server>,
+    /// The server of the registry, mostly the same.
+    pub(super) registry_server: Arc<Server>,
+    pub(super) pool: Arc<Pool>,
+    pub(super) choice: Rc<RefCell<Choice>>,
+    /// All experiments of the workspace.
+    pub(super) experiments: BTreeMap<String, Experiment>,
+    /// The workspace that objects belong to, where the server knows workspaces.
+    pub(super) workspace: Option<String>,
+    /// Runs written so far, for the links of traces.
+    pub(super) run_ids: Vec<String>,
+}
+
+impl<'a, 'm> Exporter<'a, 'm> {
+    /// Exports everything of a workspace.
+    pub(super) fn run(
+        export: &'a mut Export<'m>,
+        server: Arc<Server>,
+        registry_server: Arc<Server>,
+    ) -> Result<(), ExportError> {
+        let choice = Choice::new(export.options.selection.clone(), export.options.include_deleted);
+        let mut exporter = Exporter {
+            pool: export.writer.pool(),
+            export,
+            server,
+            registry_server,
+            choice: Rc::new(RefCell::new(choice)),
+            experiments: BTreeMap::new(),
+            workspace: None,
+            run_ids: Vec::new(),
+        };
+        exporter.steps()
+    }
+
+    fn steps(&mut self) -> Result<(), ExportError> {
+        let looked_through = self.find_experiments()?;
+        let registry = self.find_registry()?;
+        self.check_names(&registry)?;
+        let with_inputs = self.has_logged_models()?;
+        self.begin("runs");
+        self.runs(&looked_through, with_inputs)?;
+        self.begin("logged models");
+        if with_inputs {
+            self.logged_models()?;
+        }
+        self.begin("registered models");
+        let prompts = self.registry(registry)?;
+        self.begin("traces");
+        self.traces(&prompts)?;
+        self.begin("evaluation");
+        self.evaluation_datasets()?;
+        self.scorers()?;
+        self.write_experiments()
+    }
+
+    fn begin(&self, phase: &str) {
+        self.export.monitor().begin(phase, None);
+    }
+
+    /// Tells of requests that were repeated.
+    pub(super) fn tell_notices(&self) {
+        for notice in self.server.client.take_notices() {
+            self.export.monitor().notice(&notice);
+        }
+    }
+
+    /// Finds all experiments; returns those whose runs are looked through.
+    fn find_experiments(&mut self) -> Result<Vec<String>, ExportError> {
+        let server = self.server.clone();
+        let pages = Pages::new(
+            PAGE_EXPERIMENTS,
+            |row| Some(row["experiment_id"].as_str()?.to_owned()),
+            |token, rows| {
+                let mut body =
+                    json!({"max_results": rows, "view_type": "ALL", "order_by": ["creation_time ASC"]});
+                if let Some(token) = token {
+                    body["page_token"] = token.into();
+                }
+                let request = server.client.post(Path::api2("experiments/search"), Repeat::Safe);
+                request
+                    .json(&body)
+                    .parse()
+                    .map(|answer| Page::of(answer, "experiments"))
+            },
+        );
+        let rows = self.listed("experiments", pages.all())?;
+        let mut looked_through = Vec::new();
+        let mut experiments: Vec<_> = rows.into_iter().map(experiment).collect();
+        experiments.sort_by_cached_key(crate::format::Object::sort_key);
+        for experiment in experiments {
+            if self.choice.borrow_mut().experiment(&experiment) {
+                looked_through.push(experiment.experiment_id.clone());
+            }
+            self.workspace = experiment.workspace.clone().or_else(|| self.workspace.take());
+            self.experiments
+                .insert(experiment.experiment_id.clone(), experiment);
+        }
+        if self.workspace.is_some() && !self.server.has_workspaces() {
+            let kind = Kind::Workspaces.name();
+            self.export.limit(kind, "*", "not-shown", 1);
+        }
+        Ok(looked_through)
+    }
+
+    fn write_experiments(&mut self) -> Result<(), ExportError> {
+        for experiment in std::mem::take(&mut self.experiments).into_values() {
+            match self.choice.borrow().takes_experiment(&experiment) {
+                Verdict::Kept => self.export.write(&experiment)?,
+                Verdict::LeftOut(reason) => self.export.left_out(Kind::Experiments, reason, 1),
+            }
+        }
+        Ok(())
+    }
+
+    /// The rows of a listing without which nothing is whole.
+    pub(super) fn listed(
+        &mut self,
+        what: &str,
+        listed: Result<(Vec<Value>, bool), ClientError>,
+    ) -> Result<Vec<Value>, ExportError> {
+        let (rows, is_unstable) = listed.map_err(|error| self.server.error(&error))?;
+        if is_unstable {
+            let detail = format!("{what} came and went while they were listed");
+            self.export.failure(what, "*", "*", "unstable-listing", &detail)?;
+        }
+        Ok(rows)
+    }
+
+    /// Queues the artifacts of an owner.
+    pub(super) fn artifacts(
+        &mut self,
+        owner: &Owner,
+        route: &Route,
+        listed: Result<(Vec<Listed>, u64), String>,
+    ) -> Result<(), ExportError> {
+        if let Route::Local(folder) = route {
+            return walk(folder, None, &mut |file| self.export.found_file(owner, file));
+        }
+        let (files, empty_folders) = match listed {
+            Ok(listed) => listed,
+            Err(detail) => {
+                return self
+                    .export
+                    .failure(Kind::Artifacts.name(), &owner.id, "*", "unlisted", &detail);
+            }
+        };
+        if empty_folders > 0 {
+            self.export
+                .limit(Kind::Artifacts.name(), "*", "empty-directory", empty_folders);
+        }
+        for file in files {
+            let is_taken = self.export.options.selection.takes_artifact(&file.path);
+            match file.problem.filter(|_| is_taken) {
+                Some(reason) => {
+                    let detail = format!(
+                        "artifact `{}` of `{}` cannot be asked for by its name",
+                        file.path, owner.id
+                    );
+                    self.export.failed_artifact(owner, file.path, reason, &detail)?;
+                }
+                None => {
+                    let source = route.open(&self.server, &file);
+                    self.export.artifact(owner, file.path, file.size_bytes, source)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn experiment(value: Value) -> Experiment {
+    let mut fields = Fields::of(value);
+    // What the server works out from its own settings.
+    fields.ignore(&["effective_trace_archival_retention", "trace_location"]);
+    Experiment {
+        experiment_id: fields.text("experiment_id").unwrap_or_default(),
+        name: fields.text("name").unwrap_or_default(),
+        artifact_location: fields.text("artifact_location"),
+        lifecycle_stage: fields
+            .text("lifecycle_stage")
+            .unwrap_or_else(|| "active".to_owned()),
+        creation_time: fields.int("creation_time"),
+        last_update_time: fields.int("last_update_time"),
+        workspace: fields.text("workspace"),
+        tags: fields.text_map("tags"),
+        exim: None,
+        extra: fields.finish(),
+    }
+}

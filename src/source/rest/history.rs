@@ -1,0 +1,454 @@
+//! Metric history: many runs at once where the server can, one by one where it cannot, never cut.
+//!
+//! | server | route | runs a call | points a call |
+//! |---|---|---|---|
+//! | 2.x and later | `ajax-api/2.0/mlflow/metrics/get-history-bulk` | 20 (2.9), 100 | 25,000 |
+//! | all | `api/2.0/mlflow/metrics/get-history`, `max_results` always said | 1 | pages of 25,000 from 3.1 on |
+//!
+//! A bulk answer that is full may have been cut: the runs before the last one in it are whole, the others are asked
+//! for again, and a run that fills an answer alone is read by pages.
+
+use super::fields::as_double;
+use super::server::{Server, told};
+use crate::archive::PointSeries;
+use crate::client::{Client, ClientError, Path};
+use crate::model::metric::{Point, PointLink};
+use crate::model::number::Double;
+use serde::Deserialize;
+use serde_json::Value;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+/// The most points an answer holds.
+const POINTS: usize = 25_000;
+/// Points a group of runs is made for.
+const AIM: usize = 15_000;
+/// The most runs a call takes, in the servers that take most.
+const RUNS: usize = 100;
+/// Metrics whose density is remembered.
+const REMEMBERED: usize = 10_000;
+
+/// The points of one metric of one run, or why there are none.
+pub(super) type RunHistory = (String, Result<Points, String>);
+
+/// Points, with what can be said of them.
+pub(super) struct Points {
+    pub(super) series: PointSeries,
+    /// Values at the end of the range of doubles, which SQL stores put in place of infinities.
+    pub(super) extremes: u64,
+}
+
+impl Points {
+    fn new(scratch: &std::path::Path) -> Self {
+        Points {
+            series: PointSeries::new(scratch),
+            extremes: 0,
+        }
+    }
+
+    fn push(&mut self, point: Point) -> std::io::Result<()> {
+        self.extremes += u64::from(point.value.0.abs() == f64::MAX);
+        self.series.push(point)
+    }
+}
+
+/// Fetches metric history; used from several threads.
+pub(super) struct History {
+    server: Arc<Server>,
+    scratch: PathBuf,
+    state: Mutex<State>,
+}
+
+struct State {
+    has_bulk: bool,
+    runs_per_call: usize,
+    /// Most points of one run seen so far, by metric.
+    density: HashMap<String, usize>,
+}
+
+impl History {
+    /// Fetches from a server; long series spill into `scratch`.
+    pub(super) fn new(server: Arc<Server>, scratch: PathBuf) -> Self {
+        let state = State {
+            has_bulk: true,
+            runs_per_call: RUNS,
+            density: HashMap::new(),
+        };
+        History {
+            server,
+            scratch,
+            state: Mutex::new(state),
+        }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poison| poison.into_inner())
+    }
+
+    /// How many runs to ask for at once.
+    pub(super) fn group_runs(&self, key: &str) -> usize {
+        let state = self.state();
+        if !state.has_bulk {
+            return 1;
+        }
+        let density = state.density.get(key).copied().unwrap_or(1).max(1);
+        (AIM / density).clamp(1, state.runs_per_call)
+    }
+
+    fn remember(&self, key: &str, points: usize) {
+        let mut state = self.state();
+        let has_room = state.density.len() < REMEMBERED;
+        match state.density.get_mut(key) {
+            Some(density) => *density = points.max(*density),
+            None if has_room => {
+                state.density.insert(key.to_owned(), points);
+            }
+            None => {}
+        }
+    }
+
+    /// The history of one metric of some runs.
+    pub(super) fn fetch(&self, run_ids: Vec<String>, key: &str) -> Vec<RunHistory> {
+        let mut found = Vec::with_capacity(run_ids.len());
+        let mut left = run_ids;
+        while left.len() > 1 && self.state().has_bulk {
+            let count = left.len().min(self.state().runs_per_call);
+            match self.bulk(&left[..count], key) {
+                Ok(Some(answer)) => {
+                    let is_cut = answer.points >= POINTS;
+                    let whole = if is_cut {
+                        answer.runs.len() - 1
+                    } else {
+                        answer.runs.len()
+                    };
+                    let mut whole: BTreeMap<_, _> = answer.runs.into_iter().take(whole).collect();
+                    if is_cut && whole.is_empty() {
+                        // Its last run fills the answer, so it comes by pages.
+                        let run_id = answer.last_run;
+                        left.retain(|id| *id != run_id);
+                        found.push(self.one(run_id, key));
+                        continue;
+                    }
+                    let mut rest = left.split_off(count);
+                    for run_id in left {
+                        match whole.remove(&run_id) {
+                            Some(series) => found.push((run_id, series)),
+                            None if is_cut => rest.push(run_id),
+                            None => found.push((run_id, Ok(Points::new(&self.scratch)))),
+                        }
+                    }
+                    left = rest;
+                }
+                Ok(None) => self.state().has_bulk = false,
+                // One run of them may be at fault.
+                Err(error) if !self.learn_limit(&error) => break,
+                Err(_) => {}
+            }
+        }
+        found.extend(left.into_iter().map(|run_id| self.one(run_id, key)));
+        found
+    }
+
+    /// Learns how many runs a call takes from the server's refusal.
+    fn learn_limit(&self, error: &ClientError) -> bool {
+        let ClientError::Status {
+            status: 400, message, ..
+        } = error
+        else {
+            return false;
+        };
+        let limit = message
+            .split_once("more than ")
+            .and_then(|(_, rest)| rest.split_whitespace().next()?.parse::<usize>().ok());
+        let mut state = self.state();
+        match limit {
+            Some(limit) if limit > 0 && limit < state.runs_per_call => {
+                state.runs_per_call = limit;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn bulk(&self, run_ids: &[String], key: &str) -> Result<Option<Bulk>, ClientError> {
+        let answer = self.server.optional("get-history-bulk", |client| {
+            let mut request = client.get(Path::ajax2("metrics/get-history-bulk"));
+            for run_id in run_ids {
+                request = request.query("run_id", run_id);
+            }
+            let request = request
+                .query("metric_key", key)
+                .query("max_results", POINTS.to_string());
+            let response = request.send()?;
+            Ok(parse_bulk(&response.body, &self.scratch))
+        })?;
+        // An answer that is no JSON: a page, or an interpreter's way of writing numbers that nobody knows yet.
+        let Some(Ok(bulk)) = answer else { return Ok(None) };
+        self.remember(key, bulk.densest);
+        Ok(Some(bulk))
+    }
+
+    /// The history of one metric of one run, page by page.
+    pub(super) fn one(&self, run_id: String, key: &str) -> RunHistory {
+        let read = read_pages(&self.server.client, &run_id, key, &self.scratch);
+        if let Ok(points) = &read {
+            self.remember(key, usize::try_from(points.series.len()).unwrap_or(usize::MAX));
+        }
+        (run_id, read)
+    }
+}
+
+/// A bulk answer.
+struct Bulk {
+    /// In the order of the answer, the last one possibly cut.
+    runs: Vec<RunHistory>,
+    last_run: String,
+    points: usize,
+    densest: usize,
+}
+
+#[derive(Deserialize)]
+struct BulkAnswer<'a> {
+    #[serde(borrow, default)]
+    metrics: Vec<BulkPoint<'a>>,
+}
+
+#[derive(Deserialize)]
+struct BulkPoint<'a> {
+    #[serde(borrow)]
+    run_id: Cow<'a, str>,
+    timestamp: i64,
+    step: i64,
+    #[serde(deserialize_with = "wire_double")]
+    value: Double,
+}
+
+fn wire_double<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Double, D::Error> {
+    struct Visitor;
+    impl serde::de::Visitor<'_> for Visitor {
+        type Value = Double;
+
+        fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            formatter.write_str("a number, NaN or an infinity")
+        }
+
+        fn visit_f64<E>(self, value: f64) -> Result<Double, E> {
+            Ok(Double(value))
+        }
+
+        fn visit_i64<E>(self, value: i64) -> Result<Double, E> {
+            Ok(Double(value as f64))
+        }
+
+        fn visit_u64<E>(self, value: u64) -> Result<Double, E> {
+            Ok(Double(value as f64))
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Double, E> {
+            as_double(&Value::from(text))
+                .ok_or_else(|| E::invalid_value(serde::de::Unexpected::Str(text), &self))
+        }
+    }
+    deserializer.deserialize_any(Visitor)
+}
+
+fn parse_bulk(body: &[u8], scratch: &std::path::Path) -> serde_json::Result<Bulk> {
+    let quoted;
+    let answer: BulkAnswer<'_> = match serde_json::from_slice(body) {
+        Ok(answer) => answer,
+        Err(_) => {
+            quoted = quote_non_finite(body);
+            serde_json::from_slice(&quoted)?
+        }
+    };
+    let mut bulk = Bulk {
+        runs: Vec::new(),
+        last_run: String::new(),
+        points: answer.metrics.len(),
+        densest: 0,
+    };
+    let mut seen = HashSet::new();
+    let mut series = Points::new(scratch);
+    for point in &answer.metrics {
+        if point.run_id != bulk.last_run {
+            bulk.close(&mut series, scratch);
+            bulk.last_run = point.run_id.clone().into_owned();
+            if !seen.insert(&point.run_id) {
+                return Err(serde::de::Error::custom(
+                    "the points of a run do not come together",
+                ));
+            }
+        }
+        let pushed = series.push(Point {
+            timestamp: point.timestamp,
+            step: point.step,
+            value: point.value,
+            link: None,
+        });
+        pushed.map_err(serde::de::Error::custom)?;
+    }
+    bulk.close(&mut series, scratch);
+    Ok(bulk)
+}
+
+impl Bulk {
+    fn close(&mut self, points: &mut Points, scratch: &std::path::Path) {
+        if points.series.is_empty() {
+            return;
+        }
+        let points = std::mem::replace(points, Points::new(scratch));
+        let count = usize::try_from(points.series.len()).unwrap_or(usize::MAX);
+        self.densest = self.densest.max(count);
+        self.runs.push((self.last_run.clone(), Ok(points)));
+    }
+}
+
+/// Puts Python's bare `NaN`, `Infinity` and `-Infinity` in quotes; text in strings stays.
+fn quote_non_finite(body: &[u8]) -> Vec<u8> {
+    let mut quoted = Vec::with_capacity(body.len() + 64);
+    let (mut is_string, mut is_escaped) = (false, false);
+    let mut rest = body;
+    while let [first, tail @ ..] = rest {
+        if !is_string {
+            let words: [&[u8]; 3] = [b"NaN", b"Infinity", b"-Infinity"];
+            if let Some(word) = words.iter().find(|word| rest.starts_with(word)) {
+                quoted.push(b'"');
+                quoted.extend_from_slice(word);
+                quoted.push(b'"');
+                rest = &rest[word.len()..];
+                continue;
+            }
+        }
+        match first {
+            b'"' if !is_escaped => is_string = !is_string,
+            _ => {}
+        }
+        is_escaped = is_string && *first == b'\\' && !is_escaped;
+        quoted.push(*first);
+        rest = tail;
+    }
+    quoted
+}
+
+#[derive(Deserialize)]
+struct HistoryPage {
+    #[serde(default)]
+    metrics: Vec<HistoryPoint>,
+    next_page_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct HistoryPoint {
+    #[serde(default)]
+    timestamp: WireInt,
+    #[serde(default)]
+    step: WireInt,
+    #[serde(default = "zero", deserialize_with = "wire_double")]
+    value: Double,
+    model_id: Option<String>,
+    dataset_name: Option<String>,
+    dataset_digest: Option<String>,
+}
+
+fn zero() -> Double {
+    Double(0.0)
+}
+
+/// An integer, or its decimal text.
+#[derive(Default)]
+struct WireInt(i64);
+
+impl<'de> Deserialize<'de> for WireInt {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        let number = super::fields::as_int(&value);
+        number
+            .map(WireInt)
+            .ok_or_else(|| serde::de::Error::custom(format!("`{value}` is no integer")))
+    }
+}
+
+fn read_pages(client: &Client, run_id: &str, key: &str, scratch: &std::path::Path) -> Result<Points, String> {
+    let mut points = Points::new(scratch);
+    let mut token: Option<String> = None;
+    loop {
+        let page = client
+            .get(Path::api2("metrics/get-history"))
+            .query("run_id", run_id)
+            .query("metric_key", key)
+            // Servers from 3.1 to 3.13 answer with nothing at all where it is not said.
+            .query("max_results", POINTS.to_string())
+            .optional_query("page_token", token.as_deref())
+            .parse::<HistoryPage>()
+            .map_err(|error| told(&error))?;
+        let is_empty = page.metrics.is_empty();
+        for point in page.metrics {
+            points
+                .push(point.into_point())
+                .map_err(|error| error.to_string())?;
+        }
+        match page.next_page_token.filter(|next| !next.is_empty()) {
+            None => return Ok(points),
+            Some(next) if is_empty || token.as_ref() == Some(&next) => {
+                return Err(format!(
+                    "the server's pages do not advance after {} points",
+                    points.series.len()
+                ));
+            }
+            next => token = next,
+        }
+    }
+}
+
+impl HistoryPoint {
+    fn into_point(self) -> Point {
+        let link = PointLink {
+            dataset_name: self.dataset_name,
+            dataset_digest: self.dataset_digest,
+            model_id: self.model_id,
+            run_id: None,
+        };
+        Point {
+            timestamp: self.timestamp.0,
+            step: self.step.0,
+            value: self.value,
+            link: link.boxed(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bare_words_are_quoted_outside_strings_only() {
+        let body = br#"{"a\"NaN": [NaN, -Infinity, Infinity, "NaN", "x\\"], "b": -1}"#;
+        let expected = r#"{"a\"NaN": ["NaN", "-Infinity", "Infinity", "NaN", "x\\"], "b": -1}"#;
+        assert_eq!(String::from_utf8(quote_non_finite(body)).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_bulk_answer_is_taken_apart_by_run() {
+        let body = br#"{"metrics":[{"key":"m","run_id":"a","step":0,"timestamp":1,"value":NaN},
+            {"key":"m","run_id":"a","step":1,"timestamp":2,"value":3},{"key":"m","run_id":"b","step":0,"timestamp":1,"value":1e400}]}"#;
+        let directory = tempfile::tempdir().unwrap();
+        assert!(
+            parse_bulk(body, directory.path()).is_err(),
+            "1e400 is out of range"
+        );
+        let body = String::from_utf8(body.to_vec()).unwrap().replace("1e400", "-0.5");
+        let bulk = parse_bulk(body.as_bytes(), directory.path()).unwrap();
+        let sizes: Vec<_> = bulk
+            .runs
+            .iter()
+            .map(|(id, series)| (id.as_str(), series.as_ref().unwrap().series.len()))
+            .collect();
+        assert_eq!(
+            (sizes, bulk.points, bulk.densest),
+            (vec![("a", 2), ("b", 1)], 3, 2)
+        );
+    }
+}

@@ -1,0 +1,224 @@
+//! Pages of a search whose tokens are offsets, read so that a shift under concurrent writes is seen.
+//!
+//! A token is `base64({"offset": n, …})`. From the second page on, one row more is asked for: the last row of the page
+//! before must come again as the first. Where it does not, rows came or went meanwhile, and the search begins anew;
+//! rows that were handed out are not handed out again. Tokens of another form are followed as they are.
+
+use crate::client::ClientError;
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use serde_json::Value;
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+
+/// Times a search begins anew before its last reading is taken.
+const READINGS: u32 = 5;
+
+/// One page as it came.
+pub(super) struct Page {
+    /// The rows.
+    pub(super) rows: Vec<Value>,
+    /// Token of the next page.
+    pub(super) next: Option<String>,
+}
+
+impl Page {
+    /// The rows under a key of an answer.
+    pub(super) fn of(mut answer: Value, key: &str) -> Self {
+        let rows = match answer.get_mut(key).map(Value::take) {
+            Some(Value::Array(rows)) => rows,
+            _ => Vec::new(),
+        };
+        let next = answer.get("next_page_token").and_then(Value::as_str);
+        Page {
+            rows,
+            next: next.filter(|token| !token.is_empty()).map(str::to_owned),
+        }
+    }
+}
+
+/// Fetches the page behind a token, of so many rows.
+type Fetch<'f> = Box<dyn FnMut(Option<&str>, usize) -> Result<Page, ClientError> + Send + 'f>;
+
+/// A search in progress.
+pub(super) struct Pages<'f> {
+    fetch: Fetch<'f>,
+    id_of: fn(&Value) -> Option<String>,
+    page_rows: usize,
+    token: Option<String>,
+    anchor: Option<String>,
+    seen: HashSet<[u64; 2]>,
+    hashers: [RandomState; 2],
+    readings: u32,
+    is_done: bool,
+    /// Whether rows kept coming and going until patience ended.
+    pub(super) is_unstable: bool,
+}
+
+impl<'f> Pages<'f> {
+    /// A search by `fetch` (token, rows), whose rows `id_of` names.
+    pub(super) fn new(
+        page_rows: usize,
+        id_of: fn(&Value) -> Option<String>,
+        fetch: impl FnMut(Option<&str>, usize) -> Result<Page, ClientError> + Send + 'f,
+    ) -> Self {
+        Pages {
+            fetch: Box::new(fetch),
+            id_of,
+            page_rows,
+            token: None,
+            anchor: None,
+            seen: HashSet::new(),
+            hashers: [RandomState::new(), RandomState::new()],
+            readings: 1,
+            is_done: false,
+            is_unstable: false,
+        }
+    }
+
+    /// The next rows, or none at the end; a page may turn out empty.
+    pub(super) fn next_rows(&mut self) -> Result<Option<Vec<Value>>, ClientError> {
+        if self.is_done {
+            return Ok(None);
+        }
+        let mut page = match self.overlapping_token() {
+            Some(token) => {
+                let page = (self.fetch)(Some(&token), self.page_rows + 1)?;
+                let first = page.rows.first().and_then(self.id_of);
+                if first != self.anchor && self.readings < READINGS {
+                    self.readings += 1;
+                    (self.token, self.anchor) = (None, None);
+                    return Ok(Some(Vec::new()));
+                }
+                self.is_unstable |= first != self.anchor;
+                page
+            }
+            None => (self.fetch)(self.token.as_deref(), self.page_rows)?,
+        };
+        // A token that does not advance would be followed for ever.
+        let is_stuck = page.next.is_some() && (page.next == self.token || page.rows.is_empty());
+        self.is_done = page.next.is_none() || is_stuck;
+        self.is_unstable |= is_stuck;
+        self.token = page.next.take();
+        self.anchor = page.rows.last().and_then(self.id_of);
+        page.rows
+            .retain(|row| (self.id_of)(row).is_none_or(|id| self.is_new(&id)));
+        Ok(Some(page.rows))
+    }
+
+    /// All rows at once, for searches whose rows are few.
+    pub(super) fn all(mut self) -> Result<(Vec<Value>, bool), ClientError> {
+        let mut rows = Vec::new();
+        while let Some(page) = self.next_rows()? {
+            rows.extend(page);
+        }
+        Ok((rows, self.is_unstable))
+    }
+
+    /// Whether there is any row at all.
+    pub(super) fn first(mut self) -> Result<bool, ClientError> {
+        let page = (self.fetch)(None, 1)?;
+        Ok(!page.rows.is_empty())
+    }
+
+    /// The token of one row earlier, where the token is an offset and the last row of the page has a name.
+    fn overlapping_token(&self) -> Option<String> {
+        self.anchor.as_ref()?;
+        let token = self.token.as_deref()?;
+        let bytes = STANDARD.decode(token).or_else(|_| URL_SAFE.decode(token)).ok()?;
+        let mut value: Value = serde_json::from_slice(&bytes).ok()?;
+        let offset = value.get("offset")?.as_u64()?.checked_sub(1)?;
+        value["offset"] = offset.into();
+        Some(STANDARD.encode(value.to_string()))
+    }
+
+    fn is_new(&mut self, id: &str) -> bool {
+        let hash = [self.hashers[0].hash_one(id), self.hashers[1].hash_one(id)];
+        self.seen.insert(hash)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn id_of(row: &Value) -> Option<String> {
+        Some(row.to_string())
+    }
+
+    /// Pages over rows that `change` alters before each request.
+    fn read(rows: Vec<i64>, change: impl Fn(usize, &mut Vec<i64>) + Sync) -> (Vec<i64>, bool) {
+        let mut rows = rows;
+        let mut request = 0;
+        let pages = Pages::new(3, id_of, |token, count| {
+            change(request, &mut rows);
+            request += 1;
+            let offset = token.map_or(0, |token| {
+                let value: Value = serde_json::from_slice(&STANDARD.decode(token).unwrap()).unwrap();
+                usize::try_from(value["offset"].as_u64().unwrap()).unwrap()
+            });
+            let end = (offset + count).min(rows.len());
+            let next = (end < rows.len()).then(|| STANDARD.encode(format!("{{\"offset\": {end}}}")));
+            Ok(Page {
+                rows: rows[offset.min(end)..end].iter().map(|row| json!(row)).collect(),
+                next,
+            })
+        });
+        let (found, is_unstable) = pages.all().unwrap();
+        (
+            found.iter().map(|row| row.as_i64().unwrap()).collect(),
+            is_unstable,
+        )
+    }
+
+    #[test]
+    fn all_rows_come_once() {
+        let rows: Vec<i64> = (0..10).collect();
+        assert_eq!(read(rows.clone(), |_, _| {}), (rows, false));
+        assert_eq!(read(Vec::new(), |_, _| {}), (Vec::new(), false));
+    }
+
+    #[test]
+    fn rows_that_shift_away_are_found_by_reading_again() {
+        let (mut found, is_unstable) = read((0..10).collect(), |request, rows| {
+            if request == 2 {
+                rows.remove(0);
+            }
+        });
+        found.sort_unstable();
+        assert_eq!((found, is_unstable), ((0..10).collect(), false));
+    }
+
+    #[test]
+    fn rows_that_come_in_front_are_not_repeated() {
+        let (mut found, is_unstable) = read((0..10).collect(), |request, rows| {
+            if request == 1 {
+                rows.insert(0, 99);
+            }
+        });
+        found.sort_unstable();
+        assert_eq!(found, (0..10).chain([99]).collect::<Vec<_>>());
+        assert!(!is_unstable);
+    }
+
+    #[test]
+    fn a_source_that_never_rests_is_reported() {
+        let (_, is_unstable) = read((0..10).collect(), |request, rows| {
+            rows.insert(0, 100 + request as i64)
+        });
+        assert!(is_unstable);
+    }
+
+    #[test]
+    fn a_token_that_does_not_advance_ends_the_search() {
+        let pages = Pages::new(3, id_of, |_, _| {
+            Ok(Page {
+                rows: vec![json!(1)],
+                next: Some("same".into()),
+            })
+        });
+        let (rows, is_unstable) = pages.all().unwrap();
+        assert_eq!((rows, is_unstable), (vec![json!(1)], true));
+    }
+}

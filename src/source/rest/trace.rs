@@ -1,0 +1,180 @@
+//! Traces as either API gives them, and searches for them.
+
+use super::assessment;
+use super::fields::{Fields, as_duration_ms, as_time};
+use super::paging::{Page, Pages};
+use super::server::Server;
+use crate::client::{ClientError, Path, Repeat};
+use crate::model::{Text, Trace};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// Traces a page of a search holds; one more must still be allowed.
+const PAGE_TRACES: usize = 200;
+/// Characters of a metadata value that servers show.
+pub(super) const METADATA_CHARS: usize = 250;
+/// Characters of a tag's value that servers show.
+pub(super) const TAG_CHARS: usize = 4_096;
+
+/// Which API tells of traces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Api {
+    /// `/api/3.0`, MLflow 3.2 and later.
+    V3,
+    /// `/api/2.0`, MLflow 2.14 and later.
+    V2,
+}
+
+impl Api {
+    /// The API that a server has, if any.
+    pub(super) fn of(server: &Server, experiment_id: &str) -> Result<Option<Self>, ClientError> {
+        let ids = [experiment_id.to_owned()];
+        for (api, feature) in [(Api::V3, "traces-v3"), (Api::V2, "traces-v2")] {
+            if server
+                .optional(feature, |_| api.ask(server, &ids, None, None, 1))?
+                .is_some()
+            {
+                return Ok(Some(api));
+            }
+        }
+        Ok(None)
+    }
+
+    fn ask(
+        self,
+        server: &Server,
+        experiments: &[String],
+        filter: Option<&str>,
+        token: Option<&str>,
+        rows: usize,
+    ) -> Result<Value, ClientError> {
+        match self {
+            Api::V3 => {
+                let locations = experiments.iter().map(
+                    |id| json!({"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": id}}),
+                );
+                let mut body = json!({
+                    "locations": locations.collect::<Vec<_>>(),
+                    "max_results": rows,
+                    "order_by": ["timestamp_ms ASC"],
+                });
+                for (key, value) in [("filter", filter), ("page_token", token)] {
+                    if let Some(value) = value {
+                        body[key] = value.into();
+                    }
+                }
+                server
+                    .client
+                    .post(Path::api3("traces/search"), Repeat::Safe)
+                    .json(&body)
+                    .parse()
+            }
+            Api::V2 => {
+                let mut request = server.client.get(Path::api2("traces"));
+                for id in experiments {
+                    request = request.query("experiment_ids", id);
+                }
+                request
+                    .query("max_results", rows.to_string())
+                    .query("order_by", "timestamp_ms ASC")
+                    .optional_query("filter", filter)
+                    .optional_query("page_token", token)
+                    .parse()
+            }
+        }
+    }
+
+    /// All traces of some experiments, oldest first.
+    pub(super) fn search(
+        self,
+        server: Arc<Server>,
+        experiments: Vec<String>,
+        filter: Option<String>,
+    ) -> Pages<'static> {
+        Pages::new(PAGE_TRACES, id_of, move |token, rows| {
+            self.ask(&server, &experiments, filter.as_deref(), token, rows)
+                .map(|answer| Page::of(answer, "traces"))
+        })
+    }
+}
+
+/// The id of a trace's JSON.
+pub(super) fn id_of(row: &Value) -> Option<String> {
+    let id = row["trace_id"].as_str().or_else(|| row["request_id"].as_str());
+    id.map(str::to_owned)
+}
+
+/// Reads a trace's JSON.
+pub(super) fn read(value: Value) -> Trace {
+    let mut fields = Fields::of(value);
+    let request_id = fields.text("request_id");
+    let mut location = fields.object("trace_location");
+    let mut experiment = location.object("mlflow_experiment");
+    let experiment_id = experiment
+        .text("experiment_id")
+        .or_else(|| fields.text("experiment_id"));
+    let mut either = |names: [&str; 2]| names.into_iter().find_map(|name| fields.take(name));
+    let request_time = either(["request_time", "timestamp_ms"]);
+    let execution_duration = either(["execution_duration", "execution_time_ms"]);
+    let state = either(["state", "status"]);
+    let metadata = fields.text_map("trace_metadata");
+    Trace {
+        trace_id: fields.text("trace_id").or(request_id).unwrap_or_default(),
+        experiment_id: experiment_id.unwrap_or_default(),
+        client_request_id: fields.text("client_request_id"),
+        request_time: request_time.as_ref().and_then(as_time),
+        execution_duration: execution_duration.as_ref().and_then(as_duration_ms),
+        state: state
+            .as_ref()
+            .and_then(Value::as_str)
+            .unwrap_or("STATE_UNSPECIFIED")
+            .to_owned(),
+        request_preview: fields.text("request_preview"),
+        response_preview: fields.text("response_preview"),
+        trace_metadata: if metadata.is_empty() {
+            fields.text_map("request_metadata")
+        } else {
+            metadata
+        },
+        tags: fields.text_map("tags"),
+        assessments: assessment::read_all(fields.list("assessments")),
+        linked_runs: Vec::new(),
+        linked_prompts: Vec::new(),
+        extra: fields.finish(),
+    }
+}
+
+/// Values that fill the space servers show of them, and so may be cut: of metadata, of tags.
+pub(super) fn full_values(trace: &Trace) -> (u64, u64) {
+    let count = |texts: &crate::model::TextMap, chars: usize| {
+        let is_full = |text: &&Text| text.as_str().is_some_and(|text| text.chars().count() == chars);
+        texts.values().filter(is_full).count() as u64
+    };
+    (
+        count(&trace.trace_metadata, METADATA_CHARS),
+        count(&trace.tags, TAG_CHARS),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_apis_give_the_same_trace() {
+        let v3 = read(json!({
+            "trace_id": "t", "trace_location": {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": "1"}},
+            "request_time": "2024-05-06T07:09:10.123Z", "execution_duration": "1.5s", "state": "OK",
+            "trace_metadata": {"a": "b"}, "tags": {"c": "d"}
+        }));
+        let v2 = read(json!({
+            "request_id": "t", "experiment_id": "1", "timestamp_ms": 1_714_979_350_123_i64, "execution_time_ms": 1500,
+            "status": "OK", "request_metadata": [{"key": "a", "value": "b"}], "tags": [{"key": "c", "value": "d"}]
+        }));
+        assert_eq!(v2, v3);
+        assert_eq!(
+            (v3.request_time, v3.execution_duration),
+            (Some(1_714_979_350_123), Some(1500))
+        );
+    }
+}

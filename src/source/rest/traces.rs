@@ -1,0 +1,338 @@
+//! Writing traces with spans, links and attachments.
+
+use super::artifacts::{Listed, Route};
+use super::assessment;
+use super::choice::Verdict;
+use super::exporter::Exporter;
+use super::server::{Server, told};
+use super::trace::{self, Api};
+use crate::archive::parallel::map_ordered;
+use crate::archive::{ByteSource, Owner};
+use crate::client::Path;
+use crate::format::line::to_value;
+use crate::format::{Kind, Object};
+use crate::model::{OwnerKind, Span, Trace};
+use crate::source::context::ExportError;
+use crate::source::span_file::{SPAN_FILE, SpanFile};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+use std::sync::Arc;
+
+/// Experiments searched at once.
+const EXPERIMENTS: usize = 20;
+/// Tag of where a trace's artifacts are.
+const LOCATION_TAG: &str = "mlflow.artifactLocation";
+/// Tag of where a trace's spans are.
+const SPANS_TAG: &str = "mlflow.trace.spansLocation";
+/// Metadata that name a run and a logged model.
+const NAMING_METADATA: [&str; 2] = ["mlflow.sourceRun", "mlflow.modelId"];
+
+/// Runs and prompts by the traces linked to them.
+#[derive(Debug, Default)]
+struct Links {
+    runs: BTreeMap<String, BTreeSet<String>>,
+    prompts: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// A trace with what hangs on it.
+struct FoundTrace {
+    trace: Trace,
+    spans: Result<Option<SpanFile>, String>,
+    route: Route,
+    listed: Result<(Vec<Listed>, u64), String>,
+}
+
+impl Exporter<'_, '_> {
+    /// Writes the traces of all experiments.
+    pub(super) fn traces(&mut self, prompts: &[String]) -> Result<(), ExportError> {
+        let Some(first) = self.experiments.keys().next() else {
+            return Ok(());
+        };
+        let api = Api::of(&self.server, first).map_err(|error| self.server.error(&error))?;
+        let Some(api) = api else { return Ok(()) };
+        let with_traces = self.experiments_with_traces(api)?;
+        if with_traces.is_empty() {
+            return Ok(());
+        }
+        let links = self.links(api, &with_traces, prompts)?;
+        for chunk in with_traces.chunks(EXPERIMENTS) {
+            let mut pages = api.search(self.server.clone(), chunk.to_vec(), None);
+            loop {
+                match pages.next_rows() {
+                    Ok(Some(rows)) => self.trace_page(rows, &links)?,
+                    Ok(None) => break,
+                    Err(error) => {
+                        let (kind, ids) = (Kind::Traces.name(), chunk.join(","));
+                        self.export
+                            .failure(kind, &ids, "*", "unreadable", &told(&error))?;
+                        break;
+                    }
+                }
+            }
+            if pages.is_unstable {
+                let detail = format!("traces of experiments {} came and went", chunk.join(", "));
+                self.export.failure(
+                    Kind::Traces.name(),
+                    &chunk.join(","),
+                    "*",
+                    "unstable-listing",
+                    &detail,
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    fn experiments_with_traces(&mut self, api: Api) -> Result<Vec<String>, ExportError> {
+        let ids: Vec<String> = self
+            .choice
+            .borrow()
+            .open_experiments(&self.experiments)
+            .into_iter()
+            .cloned()
+            .collect();
+        let (server, pool) = (self.server.clone(), self.pool.clone());
+        let work = move |id: String| {
+            let first = api.search(server.clone(), vec![id.clone()], None).first();
+            (id, first)
+        };
+        let mut found = Vec::new();
+        map_ordered(&pool, pool.threads() * 2, ids, work, |(id, first)| {
+            match first {
+                Ok(true) => found.push(id),
+                Ok(false) => {}
+                Err(error) => {
+                    self.export
+                        .failure(Kind::Traces.name(), &id, "*", "unreadable", &told(&error))?
+                }
+            }
+            Ok::<_, ExportError>(())
+        })?;
+        Ok(found)
+    }
+
+    /// Asks run by run, and prompt version by prompt version, which traces are linked to them.
+    fn links(&mut self, api: Api, experiments: &[String], prompts: &[String]) -> Result<Links, ExportError> {
+        let mut links = Links::default();
+        if api == Api::V2 {
+            return Ok(links);
+        }
+        let runs = self.run_ids.clone();
+        let wanted = runs.iter().map(|id| ("run", id.clone()));
+        let wanted: Vec<_> = wanted
+            .chain(prompts.iter().map(|id| ("prompt", id.clone())))
+            .collect();
+        let (server, pool, experiments) = (self.server.clone(), self.pool.clone(), experiments.to_vec());
+        let work = move |(what, id): (&'static str, String)| {
+            let field = if what == "run" { "run_id" } else { "prompt" };
+            let Some(literal) = quoted(&id) else {
+                return (what, id, Err("its name cannot be searched for".to_owned()));
+            };
+            let asked = server.optional(what, |_| {
+                let filter = format!("{field} = {literal}");
+                let found = api
+                    .search(server.clone(), experiments.clone(), Some(filter))
+                    .all();
+                match found {
+                    // A server that does not know such links.
+                    Err(error) if error.status() == Some(400) => Ok(Vec::new()),
+                    found => found.map(|(rows, _)| rows),
+                }
+            });
+            let rows = asked.map(Option::unwrap_or_default).map_err(|error| told(&error));
+            (what, id, rows)
+        };
+        map_ordered(&pool, pool.threads() * 4, wanted, work, |(what, id, rows)| {
+            match rows {
+                Ok(rows) => links.add(what, &id, &rows),
+                Err(detail) => {
+                    let field = format!("linked_{what}s");
+                    self.export
+                        .failure(Kind::Traces.name(), &id, &field, "unreadable", &detail)?;
+                }
+            }
+            Ok::<_, ExportError>(())
+        })?;
+        Ok(links)
+    }
+
+    fn trace_page(&mut self, rows: Vec<Value>, links: &Links) -> Result<(), ExportError> {
+        let mut kept = Vec::new();
+        for row in rows {
+            let mut trace = trace::read(row);
+            links.put_into(&mut trace);
+            match self.judge_trace(&trace) {
+                Verdict::Kept => kept.push(trace),
+                Verdict::LeftOut(reason) => self.export.left_out(Kind::Traces, reason, 1),
+            }
+        }
+        let (server, pool) = (self.server.clone(), self.pool.clone());
+        let work = move |trace: Trace| find(&server, trace);
+        map_ordered(&pool, pool.threads() * 2, kept, work, |found| {
+            self.tell_notices();
+            self.write_trace(found)
+        })
+    }
+
+    fn judge_trace(&self, trace: &Trace) -> Verdict {
+        let metadata = NAMING_METADATA
+            .iter()
+            .filter_map(|key| trace.trace_metadata.get(*key)?.as_str());
+        let names: Vec<&str> = metadata
+            .chain(trace.linked_runs.iter().map(String::as_str))
+            .collect();
+        self.choice.borrow().takes_trace(&trace.experiment_id, &names)
+    }
+
+    fn write_trace(&mut self, found: FoundTrace) -> Result<(), ExportError> {
+        let FoundTrace {
+            trace,
+            spans,
+            route,
+            listed,
+        } = found;
+        let (key, trace_id) = (trace.sort_key(), trace.id());
+        let (metadata, tags) = trace::full_values(&trace);
+        let export = &mut *self.export;
+        export.limit(Kind::Traces.name(), "trace_metadata", "cut-by-server", metadata);
+        export.limit(Kind::Traces.name(), "tags", "cut-by-server", tags);
+        let doubles = trace.assessments.iter().map(assessment::whole_doubles).sum();
+        export.limit(Kind::Traces.name(), "assessments", "integers-as-doubles", doubles);
+        self.export.write(&trace)?;
+        let owner = Owner {
+            kind: OwnerKind::Trace,
+            id: trace_id.clone(),
+            sort_key: key.clone(),
+        };
+        let mut keeps_file = false;
+        match spans {
+            Ok(None) => {}
+            Ok(Some(file)) => {
+                for span in &file.spans {
+                    self.write_span(&owner, span)?;
+                }
+                if !file.is_whole {
+                    self.export.limit(Kind::Spans.name(), "*", "kept-as-artifact", 1);
+                    keeps_file = true;
+                }
+            }
+            Err(detail) => {
+                self.export
+                    .failure(Kind::Spans.name(), &trace_id, "*", "unreadable", &detail)?;
+                keeps_file = true;
+            }
+        }
+        self.trace_artifacts(&owner, &route, listed, keeps_file)
+    }
+
+    fn write_span(&mut self, owner: &Owner, span: &Span) -> Result<(), ExportError> {
+        let key = owner
+            .sort_key
+            .clone()
+            .optional_time(span.start_time_unix_nano)
+            .text(&span.span_id);
+        let id = format!("{}/{}", span.trace_id, span.span_id);
+        let line = self.export.writer.line_of(to_value(span));
+        let written = line.and_then(|line| self.export.writer.write_line(Kind::Spans, key, &id, &line));
+        self.export.accept(Kind::Spans, written)
+    }
+
+    /// Queues attachments, and the file of spans where the spans do not say all of it.
+    fn trace_artifacts(
+        &mut self,
+        owner: &Owner,
+        route: &Route,
+        listed: Result<(Vec<Listed>, u64), String>,
+        keeps_file: bool,
+    ) -> Result<(), ExportError> {
+        let listed = listed.map(|(files, empty)| {
+            let others = files.into_iter().filter(|file| file.path != SPAN_FILE);
+            (others.collect::<Vec<_>>(), empty)
+        });
+        let (server, id) = (self.server.clone(), owner.id.clone());
+        match (listed, keeps_file) {
+            (listed, false) => self.artifacts(owner, route, listed),
+            (Err(detail), true) => self.artifacts(owner, route, Err(detail)),
+            (Ok((files, empty)), true) => {
+                let (before, after): (Vec<_>, Vec<_>) =
+                    files.into_iter().partition(|file| file.path.as_str() < SPAN_FILE);
+                self.artifacts(owner, route, Ok((before, empty)))?;
+                let open = move || {
+                    let download = span_request(&server, &id).download()?;
+                    Ok(Box::new(download) as Box<dyn Read + Send>)
+                };
+                let source = ByteSource::Open(Box::new(open));
+                self.export.artifact(owner, SPAN_FILE.to_owned(), None, source)?;
+                self.artifacts(owner, route, Ok((after, 0)))
+            }
+        }
+    }
+}
+
+/// Asks for what hangs on a trace.
+fn find(server: &Arc<Server>, trace: Trace) -> FoundTrace {
+    let tag = |name: &str| trace.tags.get(name).and_then(|text| text.as_str());
+    let route = Route::of(server, OwnerKind::Trace, &trace.trace_id, tag(LOCATION_TAG));
+    let listed = route.list(server);
+    let spans = match span_request(server, &trace.trace_id).download() {
+        Ok(download) => {
+            let read = SpanFile::read(download, &trace.trace_id);
+            read.map(Some)
+                .map_err(|error| format!("spans of trace `{}`: {error}", trace.trace_id))
+        }
+        // A trace may have none; one whose spans are in the store has some.
+        Err(error) if error.is_not_found() && tag(SPANS_TAG) != Some("TRACKING_STORE") => Ok(None),
+        Err(error) => Err(told(&error)),
+    };
+    FoundTrace {
+        trace,
+        spans,
+        route,
+        listed,
+    }
+}
+
+fn span_request<'c>(server: &'c Server, trace_id: &str) -> crate::client::Request<'c> {
+    server
+        .client
+        .get(Path::ajax2("get-trace-artifact"))
+        .query("request_id", trace_id)
+}
+
+/// A literal of MLflow's filter language.
+fn quoted(text: &str) -> Option<String> {
+    let quote = ['\'', '"'].into_iter().find(|quote| !text.contains(*quote))?;
+    Some(format!("{quote}{text}{quote}"))
+}
+
+impl Links {
+    fn add(&mut self, what: &str, id: &str, rows: &[Value]) {
+        let links = if what == "run" {
+            &mut self.runs
+        } else {
+            &mut self.prompts
+        };
+        for row in rows {
+            // A search by run also finds traces that name the run in their metadata.
+            let named = row["trace_metadata"]["mlflow.sourceRun"].as_str();
+            if let Some(trace_id) = trace::id_of(row)
+                && (what != "run" || named != Some(id))
+            {
+                links.entry(trace_id).or_default().insert(id.to_owned());
+            }
+        }
+    }
+
+    fn put_into(&self, trace: &mut Trace) {
+        let of = |links: &BTreeMap<String, BTreeSet<String>>| {
+            links
+                .get(&trace.trace_id)
+                .into_iter()
+                .flatten()
+                .cloned()
+                .collect()
+        };
+        (trace.linked_runs, trace.linked_prompts) = (of(&self.runs), of(&self.prompts));
+    }
+}

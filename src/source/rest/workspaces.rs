@@ -1,0 +1,47 @@
+//! Workspaces (MLflow 3.10): objects of one are not seen from another, so each is asked in turn.
+
+use super::exporter::Exporter;
+use super::fields::Fields;
+use super::server::Server;
+use crate::client::Path;
+use crate::model::Workspace;
+use crate::source::context::{Export, ExportError};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// Exports every workspace, or the server where it has none, or the one that `MLFLOW_WORKSPACE` names.
+pub(super) fn export_each(
+    export: &mut Export<'_>,
+    server: &Arc<Server>,
+    registry: &Arc<Server>,
+) -> Result<(), ExportError> {
+    if !server.has_workspaces() {
+        return Exporter::run(export, server.clone(), registry.clone());
+    }
+    let answer = server.client.get(Path::api3("workspaces")).parse::<Value>();
+    let answer = answer.map_err(|error| server.error(&error))?;
+    let workspaces = Fields::of(answer).list("workspaces").into_iter().map(workspace);
+    let wanted = server.client.options().workspace.clone();
+    for workspace in workspaces.filter(|found| wanted.as_ref().is_none_or(|wanted| *wanted == found.name)) {
+        export.write(&workspace)?;
+        let within = Arc::new(server.in_workspace(&workspace.name)?);
+        let registry = match Arc::ptr_eq(server, registry) {
+            true => within.clone(),
+            false => registry.clone(),
+        };
+        Exporter::run(export, within, registry)?;
+    }
+    Ok(())
+}
+
+fn workspace(value: Value) -> Workspace {
+    let mut fields = Fields::of(value);
+    Workspace {
+        name: fields.text("name").unwrap_or_default(),
+        description: fields.text("description").filter(|text| !text.is_empty()),
+        default_artifact_root: fields
+            .text("default_artifact_root")
+            .filter(|text| !text.is_empty()),
+        extra: fields.finish(),
+    }
+}

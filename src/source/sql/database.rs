@@ -1,0 +1,113 @@
+//! What the exporter asks of a database: its tables and columns, and rows of a query, one after the other.
+
+use super::super::ExportError;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A value of a row. Text comes as bytes: databases hold NUL, and some hold what is not UTF-8.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Cell<'a> {
+    Null,
+    Integer(i64),
+    Real(f64),
+    Bytes(&'a [u8]),
+}
+
+/// A row while it is under the cursor.
+pub(super) trait Row {
+    /// The value of a column, by position.
+    fn cell(&self, column: usize) -> Cell<'_>;
+}
+
+/// Takes the rows of a query.
+pub(super) type EachRow<'a> = dyn FnMut(&dyn Row) -> Result<(), ExportError> + 'a;
+
+/// A database within one read transaction: every query sees the same moment.
+pub(super) trait Database {
+    /// What differs in SQL.
+    fn dialect(&self) -> Dialect;
+
+    /// Tables and their columns.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    fn schema(&self) -> Result<Schema, ExportError>;
+
+    /// Runs a query and hands over its rows. `?` stands for each parameter.
+    ///
+    /// # Errors
+    /// The database cannot be read, or `each` fails.
+    fn query(&self, sql: &str, parameters: &[&str], each: &mut EachRow<'_>) -> Result<(), ExportError>;
+}
+
+/// What differs in SQL from one database to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialect {
+    Sqlite,
+}
+
+impl Dialect {
+    /// The name in the manifest.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Dialect::Sqlite => "sqlite",
+        }
+    }
+
+    /// A name as an identifier.
+    pub(super) fn quote(self, name: &str) -> String {
+        match self {
+            Dialect::Sqlite => format!("\"{}\"", name.replace('"', "\"\"")),
+        }
+    }
+
+    /// An expression that orders text by its bytes, whatever the column's collation.
+    pub(super) fn by_bytes(self, expression: &str) -> String {
+        match self {
+            Dialect::Sqlite => format!("CAST({expression} AS BLOB)"),
+        }
+    }
+}
+
+/// The tables of a database and their columns, as they are: versions are never asked.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Schema {
+    tables: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Schema {
+    /// Adds a table's column.
+    pub(super) fn add(&mut self, table: &str, column: &str) {
+        self.tables
+            .entry(table.to_owned())
+            .or_default()
+            .insert(column.to_owned());
+    }
+
+    /// Whether there is such a table.
+    pub(super) fn has(&self, table: &str) -> bool {
+        self.tables.contains_key(table)
+    }
+
+    /// Whether there is such a column.
+    pub(super) fn has_column(&self, table: &str, column: &str) -> bool {
+        self.tables
+            .get(table)
+            .is_some_and(|columns| columns.contains(column))
+    }
+
+    /// The tables with their columns.
+    pub(super) fn tables(&self) -> impl Iterator<Item = (&str, &BTreeSet<String>)> {
+        self.tables
+            .iter()
+            .map(|(table, columns)| (table.as_str(), columns))
+    }
+
+    /// A list for SELECT in which a column that this schema lacks is NULL; `prefix` is a table's alias with its dot.
+    pub(super) fn columns(&self, dialect: Dialect, prefix: &str, table: &str, columns: &[&str]) -> String {
+        let expression = |column: &&str| match self.has_column(table, column) {
+            true => format!("{prefix}{}", dialect.quote(column)),
+            false => "NULL".to_owned(),
+        };
+        columns.iter().map(expression).collect::<Vec<_>>().join(", ")
+    }
+}

@@ -1,0 +1,254 @@
+//! Datasets that runs read, evaluation datasets with their records, and scorers.
+
+use super::exporter::{Exporter, Result};
+use super::fields::Fields;
+use super::tables::{Table, Tables};
+use crate::format::{Kind, order};
+use crate::model::{Dataset, DatasetRecord, EvaluationDataset, Scorer};
+use serde_json::Value;
+use std::collections::{BTreeMap, HashMap};
+
+const DATASETS: Table = Table {
+    kind: "datasets",
+    name: "datasets",
+    columns: &[
+        "dataset_uuid",
+        "experiment_id",
+        "name",
+        "digest",
+        "dataset_source_type",
+        "dataset_source",
+        "dataset_schema",
+        "dataset_profile",
+    ],
+};
+
+const EVALUATION_DATASETS: Table = Table {
+    kind: "evaluation-datasets",
+    name: "evaluation_datasets",
+    columns: &[
+        "dataset_id",
+        "name",
+        "digest",
+        "schema",
+        "profile",
+        "created_time",
+        "last_update_time",
+        "created_by",
+        "last_updated_by",
+        "workspace",
+    ],
+};
+
+const EVALUATION_DATASET_TAGS: Table = Table {
+    kind: "evaluation-datasets",
+    name: "evaluation_dataset_tags",
+    columns: &["dataset_id", "key", "value"],
+};
+
+const DATASET_EXPERIMENTS: Table = Table {
+    kind: "evaluation-datasets",
+    name: "entity_associations",
+    columns: &["source_id", "destination_id"],
+};
+
+const RECORDS: Table = Table {
+    kind: "dataset-records",
+    name: "evaluation_dataset_records",
+    columns: &[
+        "dataset_record_id",
+        "dataset_id",
+        "inputs",
+        "outputs",
+        "expectations",
+        "tags",
+        "source",
+        "created_time",
+        "last_update_time",
+        "created_by",
+        "last_updated_by",
+    ],
+};
+
+const SCORERS: Table = Table {
+    kind: "scorers",
+    name: "scorers",
+    columns: &["scorer_id", "experiment_id", "scorer_name"],
+};
+
+const SCORER_VERSIONS: Table = Table {
+    kind: "scorers",
+    name: "scorer_versions",
+    columns: &[
+        "scorer_id",
+        "scorer_version",
+        "serialized_scorer",
+        "creation_time",
+    ],
+};
+
+/// Key under which MLflow wraps outputs, so that any JSON value can stand in the column.
+const WRAPPED: &str = "mlflow_wrapped";
+
+/// A user's JSON; SQL NULL and JSON null are both no value.
+fn free_json(row: &Fields<'_>, column: usize) -> Option<Value> {
+    row.json(column).filter(|value| !value.is_null())
+}
+
+fn outputs(row: &Fields<'_>, column: usize) -> Option<Value> {
+    let stored = free_json(row, column)?;
+    match stored {
+        Value::Object(mut map) if map.len() == 1 && map.contains_key(WRAPPED) => map.remove(WRAPPED),
+        other => Some(other),
+    }
+}
+
+fn record(row: &Fields<'_>) -> DatasetRecord {
+    DatasetRecord {
+        dataset_record_id: row.required_text(0),
+        dataset_id: row.required_text(1),
+        inputs: free_json(row, 2),
+        outputs: outputs(row, 3),
+        expectations: free_json(row, 4),
+        tags: free_json(row, 5),
+        source: free_json(row, 6),
+        created_time: row.int(7),
+        last_update_time: row.int(8),
+        created_by: row.text(9),
+        last_updated_by: row.text(10),
+        ..DatasetRecord::default()
+    }
+}
+
+fn evaluation_datasets(tables: &Tables) -> Result<BTreeMap<String, EvaluationDataset>> {
+    let mut datasets = BTreeMap::new();
+    tables.scan(EVALUATION_DATASETS, |row| {
+        let dataset = EvaluationDataset {
+            dataset_id: row.required_text(0),
+            name: row.required_text(1),
+            digest: row.text(2),
+            schema: row.text(3),
+            profile: row.text(4),
+            created_time: row.int(5),
+            last_update_time: row.int(6),
+            created_by: row.text(7),
+            last_updated_by: row.text(8),
+            workspace: row.text(9),
+            ..EvaluationDataset::default()
+        };
+        datasets.insert(dataset.dataset_id.clone(), dataset);
+        Ok(())
+    })?;
+    tables.scan(EVALUATION_DATASET_TAGS, |row| {
+        if let Some(dataset) = datasets.get_mut(&row.required_text(0)) {
+            let value = row.any_text(2).unwrap_or_else(|| "".into());
+            dataset.tags.insert(row.required_text(1), value);
+        }
+        Ok(())
+    })?;
+    let condition = "WHERE source_type = 'evaluation_dataset' AND destination_type = 'experiment'";
+    tables.scan_where(DATASET_EXPERIMENTS, condition, &[], |row| {
+        if let Some(dataset) = datasets.get_mut(&row.required_text(0)) {
+            dataset.experiment_ids.push(row.required_text(1));
+        }
+        Ok(())
+    })?;
+    for dataset in datasets.values_mut() {
+        dataset
+            .experiment_ids
+            .sort_by_cached_key(|id| order::experiment(id));
+    }
+    Ok(datasets)
+}
+
+impl Exporter<'_> {
+    /// Writes the datasets of experiments that are taken whole, and those that chosen runs read.
+    pub(super) fn datasets(&mut self) -> Result<()> {
+        self.export.writer.sort_at_end(Kind::Datasets);
+        self.tables.scan(DATASETS, |row| {
+            let dataset = Dataset {
+                experiment_id: row.required_text(1),
+                name: row.required_text(2),
+                digest: row.required_text(3),
+                source_type: row.text(4),
+                source: row.text(5),
+                schema: row.text(6),
+                profile: row.text(7),
+                ..Dataset::default()
+            };
+            let id = &dataset.experiment_id;
+            let is_used = self.used_datasets.contains(&row.required_text(0));
+            if !is_used && !self.choice.takes_of_run(id, None) {
+                self.export.left_out(Kind::Datasets, "not-selected", 1);
+            } else if self.experiments.is_deleted(id) && !self.export.options.include_deleted {
+                self.export.left_out(Kind::Datasets, "deleted", 1);
+            } else {
+                self.experiments.need(id);
+                self.export.write(&dataset)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Writes the evaluation datasets with their records.
+    pub(super) fn evaluation_datasets(&mut self) -> Result<()> {
+        let mut datasets = evaluation_datasets(&self.tables)?;
+        let all = datasets.len();
+        let choice = &self.choice;
+        datasets
+            .retain(|_, dataset| choice.takes_all() || choice.takes_of_experiments(&dataset.experiment_ids));
+        let left_out = (all - datasets.len()) as u64;
+        self.export
+            .left_out(Kind::EvaluationDatasets, "not-selected", left_out);
+        for dataset in datasets.values() {
+            self.export.write(dataset)?;
+        }
+        self.export.writer.sort_at_end(Kind::DatasetRecords);
+        self.tables.scan(RECORDS, |row| {
+            let record = record(row);
+            if datasets.contains_key(&record.dataset_id) {
+                self.export.write(&record)?;
+            } else {
+                self.export.left_out(Kind::DatasetRecords, "not-selected", 1);
+            }
+            Ok(())
+        })
+    }
+
+    /// Writes the scorers, one line a version.
+    pub(super) fn scorers(&mut self) -> Result<()> {
+        let mut scorers = HashMap::new();
+        self.tables.scan(SCORERS, |row| {
+            scorers.insert(row.required_text(0), (row.required_text(1), row.required_text(2)));
+            Ok(())
+        })?;
+        self.export.writer.sort_at_end(Kind::Scorers);
+        let mut orphans = 0;
+        self.tables.scan(SCORER_VERSIONS, |row| {
+            let scorer_id = row.required_text(0);
+            let Some((experiment_id, name)) = scorers.get(&scorer_id) else {
+                orphans += 1;
+                return Ok(());
+            };
+            if !self.choice.takes_of_run(experiment_id, None) {
+                self.export.left_out(Kind::Scorers, "not-selected", 1);
+                return Ok(());
+            }
+            if self.experiments.is_deleted(experiment_id) && !self.export.options.include_deleted {
+                self.export.left_out(Kind::Scorers, "deleted", 1);
+                return Ok(());
+            }
+            self.export.write(&Scorer {
+                experiment_id: experiment_id.clone(),
+                name: name.clone(),
+                version: row.unsigned(1),
+                scorer_id: Some(scorer_id),
+                serialized_scorer: row.text(2),
+                creation_time: row.int(3),
+                ..Scorer::default()
+            })
+        })?;
+        self.limit_orphans("scorers", "*", orphans);
+        Ok(())
+    }
+}

@@ -1,0 +1,107 @@
+//! An export of a database, step by step.
+
+use super::super::choice::{Choice, Chooser};
+use super::super::{Export, ExportError};
+use super::artifacts::Places;
+use super::experiments::Experiments;
+use super::tables::Tables;
+use super::{known, registry, runs};
+use std::collections::HashSet;
+use std::path::Path;
+
+pub(super) type Result<T, E = ExportError> = std::result::Result<T, E>;
+
+/// An export in progress.
+pub(super) struct Exporter<'m> {
+    pub(super) tables: Tables,
+    pub(super) export: Export<'m>,
+    pub(super) experiments: Experiments,
+    pub(super) choice: Choice,
+    pub(super) places: Places,
+    /// Datasets that runs of a choice read, by uuid.
+    pub(super) used_datasets: HashSet<String>,
+    /// Notices that were given once.
+    pub(super) noted: HashSet<&'static str>,
+}
+
+impl<'m> Exporter<'m> {
+    /// An export of tables; `folder` is where the database lies, if it is a file.
+    pub(super) fn new(tables: Tables, export: Export<'m>, folder: Option<&Path>) -> Self {
+        let places = Places::new(folder, export.options.artifacts_destination.as_deref());
+        Exporter {
+            tables,
+            export,
+            experiments: Experiments::default(),
+            choice: Choice::default(),
+            places,
+            used_datasets: HashSet::new(),
+            noted: HashSet::new(),
+        }
+    }
+
+    /// Reads and writes everything.
+    pub(super) fn run(&mut self) -> Result<()> {
+        self.places.check()?;
+        self.experiments = Experiments::read(&self.tables)?;
+        self.choose()?;
+        let monitor = self.export.monitor();
+        monitor.begin("runs", Some(self.tables.count("runs")?));
+        self.runs()?;
+        monitor.begin("logged models", None);
+        self.logged_models()?;
+        monitor.begin("traces", None);
+        self.traces()?;
+        monitor.begin("registered models", None);
+        self.registry()?;
+        monitor.begin("datasets", None);
+        self.datasets()?;
+        self.evaluation_datasets()?;
+        self.scorers()?;
+        self.workspaces()?;
+        // Last, since other objects bring their experiments.
+        self.write_experiments()?;
+        self.count_what_is_not_read()
+    }
+
+    /// Works out what is taken; without a choice nothing is held.
+    fn choose(&mut self) -> Result<()> {
+        let selection = self.export.options.selection.clone();
+        let mut chooser = Chooser::new(&selection);
+        if !selection.takes_all_objects() {
+            self.experiments
+                .all()
+                .for_each(|experiment| chooser.experiment(experiment));
+            registry::tell(&self.tables, &mut chooser)?;
+            runs::tell(&self.tables, self.export.writer.scratch(), &mut chooser)?;
+        }
+        if let Some((option, value)) = chooser.unmatched() {
+            return Err(ExportError::NothingMatches {
+                option: option.to_owned(),
+                value: value.to_owned(),
+            });
+        }
+        self.choice = chooser.finish();
+        Ok(())
+    }
+
+    /// Why something of an experiment is left out with it, if it is.
+    pub(super) fn left_out_with_experiment(&self, experiment_id: &str) -> Option<&'static str> {
+        let is_deleted = self.experiments.is_deleted(experiment_id);
+        (is_deleted && !self.export.options.include_deleted).then_some("deleted")
+    }
+
+    /// Why a deleted object is left out, if it is.
+    pub(super) fn left_out_as_deleted(&self, lifecycle_stage: &str) -> Option<&'static str> {
+        (lifecycle_stage == "deleted" && !self.export.options.include_deleted).then_some("deleted")
+    }
+
+    /// Tables and columns that are not exported, and values that did not fit.
+    fn count_what_is_not_read(&mut self) -> Result<()> {
+        self.count_orphans()?;
+        known::count(&self.tables, &mut self.export)?;
+        for ((kind, field, reason), count) in self.tables.oddities.take() {
+            self.export.limit(&kind, &field, &reason, count);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,161 @@
+//! Cells of a row as values of the archive, and a count of what did not fit.
+
+use super::database::{Cell, Row};
+use crate::model::Text;
+use crate::model::pyjson::PyJson;
+use serde_json::Value;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+/// Values that could not be kept as they were, counted by (kind, field, reason).
+#[derive(Debug, Default)]
+pub(super) struct Oddities(RefCell<BTreeMap<(String, String, String), u64>>);
+
+impl Oddities {
+    /// Counts one.
+    pub(super) fn count(&self, kind: &str, field: &str, reason: &str) {
+        self.add(kind, field, reason, 1);
+    }
+
+    /// Counts several.
+    pub(super) fn add(&self, kind: &str, field: &str, reason: &str, count: u64) {
+        let key = (kind.to_owned(), field.to_owned(), reason.to_owned());
+        *self.0.borrow_mut().entry(key).or_insert(0) += count;
+    }
+
+    /// The counts.
+    pub(super) fn take(&self) -> BTreeMap<(String, String, String), u64> {
+        std::mem::take(&mut self.0.borrow_mut())
+    }
+}
+
+/// A row of a known table, read by the positions of its column list.
+pub(super) struct Fields<'r> {
+    row: &'r dyn Row,
+    kind: &'static str,
+    columns: &'r [&'static str],
+    oddities: &'r Oddities,
+}
+
+impl<'r> Fields<'r> {
+    pub(super) fn new(
+        row: &'r dyn Row,
+        kind: &'static str,
+        columns: &'r [&'static str],
+        oddities: &'r Oddities,
+    ) -> Self {
+        Fields {
+            row,
+            kind,
+            columns,
+            oddities,
+        }
+    }
+
+    fn odd(&self, column: usize, reason: &str) {
+        let field = self.columns.get(column).copied().unwrap_or("*");
+        self.oddities.count(self.kind, field, reason);
+    }
+
+    /// The bytes of a text.
+    pub(super) fn bytes(&self, column: usize) -> Option<Vec<u8>> {
+        match self.row.cell(column) {
+            Cell::Null => None,
+            Cell::Bytes(bytes) => Some(bytes.to_vec()),
+            Cell::Integer(value) => Some(value.to_string().into_bytes()),
+            Cell::Real(value) => Some(value.to_string().into_bytes()),
+        }
+    }
+
+    /// A text of any bytes.
+    pub(super) fn any_text(&self, column: usize) -> Option<Text> {
+        self.bytes(column).map(Text::from_bytes)
+    }
+
+    /// A text where the archive holds only UTF-8; other bytes are replaced and counted.
+    pub(super) fn text(&self, column: usize) -> Option<String> {
+        let bytes = self.bytes(column)?;
+        Some(String::from_utf8(bytes).unwrap_or_else(|error| {
+            self.odd(column, "not-utf8");
+            String::from_utf8_lossy(error.as_bytes()).into_owned()
+        }))
+    }
+
+    /// A text that is there in every row that MLflow wrote.
+    pub(super) fn required_text(&self, column: usize) -> String {
+        self.text(column).unwrap_or_else(|| {
+            self.odd(column, "missing");
+            String::new()
+        })
+    }
+
+    /// An integer; what is none is counted and left out.
+    pub(super) fn int(&self, column: usize) -> Option<i64> {
+        let value = match self.row.cell(column) {
+            Cell::Null => return None,
+            Cell::Integer(value) => Some(value),
+            Cell::Real(value) => exact_integer(value),
+            Cell::Bytes(bytes) => std::str::from_utf8(bytes)
+                .ok()
+                .and_then(|text| text.trim().parse().ok()),
+        };
+        if value.is_none() {
+            self.odd(column, "not-a-number");
+        }
+        value
+    }
+
+    /// A number that counts from 0.
+    pub(super) fn unsigned(&self, column: usize) -> u64 {
+        let value = self.int(column).and_then(|value| u64::try_from(value).ok());
+        value.unwrap_or_else(|| {
+            self.odd(column, "not-a-number");
+            0
+        })
+    }
+
+    /// A double; what is none is counted and left out.
+    pub(super) fn double(&self, column: usize) -> Option<f64> {
+        let value = match self.row.cell(column) {
+            Cell::Null => return None,
+            // SQLite keeps whole doubles of a column without affinity as integers.
+            #[expect(clippy::cast_precision_loss, reason = "it was a double when it was stored")]
+            Cell::Integer(value) => Some(value as f64),
+            Cell::Real(value) => Some(value),
+            Cell::Bytes(bytes) => std::str::from_utf8(bytes)
+                .ok()
+                .and_then(|text| text.trim().parse().ok()),
+        };
+        if value.is_none() {
+            self.odd(column, "not-a-number");
+        }
+        value
+    }
+
+    /// A truth value.
+    pub(super) fn bool(&self, column: usize) -> Option<bool> {
+        self.int(column).map(|value| value != 0)
+    }
+
+    /// A user's JSON; text that is none stays a string, and is counted.
+    pub(super) fn json(&self, column: usize) -> Option<Value> {
+        self.py_json(column).map(|value| value.to_free_json())
+    }
+
+    /// A user's JSON as Python sees it.
+    pub(super) fn py_json(&self, column: usize) -> Option<PyJson> {
+        let bytes = self.bytes(column)?;
+        Some(PyJson::parse(&bytes).unwrap_or_else(|_| {
+            self.odd(column, "not-json");
+            PyJson::Str(String::from_utf8_lossy(&bytes).into_owned())
+        }))
+    }
+}
+
+fn exact_integer(value: f64) -> Option<i64> {
+    /// 2^63, which no `i64` reaches.
+    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
+    let fits = value.fract() == 0.0 && (-LIMIT..LIMIT).contains(&value);
+    #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and in range")]
+    fits.then_some(value as i64)
+}

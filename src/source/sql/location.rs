@@ -1,0 +1,74 @@
+//! Which database a tracking URI names, as SQLAlchemy reads it.
+
+use super::super::ExportError;
+use super::super::uri::redact;
+use std::path::PathBuf;
+
+/// A database that can be opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Location {
+    /// A file; a relative path is taken from the working directory, as SQLAlchemy takes it.
+    Sqlite(PathBuf),
+}
+
+/// The database behind a URI or a path.
+///
+/// # Errors
+/// The scheme is not one this build reads.
+pub(super) fn parse(uri: &str) -> Result<Location, ExportError> {
+    let Some((scheme, rest)) = uri.split_once(':').filter(|(scheme, _)| is_scheme(scheme)) else {
+        return Ok(Location::Sqlite(PathBuf::from(uri)));
+    };
+    let scheme = scheme.to_ascii_lowercase();
+    let dialect = scheme.split('+').next().unwrap_or_default();
+    let unreadable = |detail: &str| ExportError::Source {
+        source_uri: redact(uri),
+        detail: detail.to_owned(),
+    };
+    match dialect {
+        "sqlite" => {
+            let path = rest.split('?').next().unwrap_or_default();
+            // `sqlite:///a` is relative, `sqlite:////a` absolute; there is never a host.
+            match path.strip_prefix("///").filter(|path| !path.is_empty()) {
+                Some(":memory:") | None => Err(unreadable(
+                    "it names no file: write sqlite:///relative/path or sqlite:////absolute/path",
+                )),
+                Some(path) => Ok(Location::Sqlite(PathBuf::from(path))),
+            }
+        }
+        "file" => match super::super::uri::local_path(uri) {
+            Some(path) => Ok(Location::Sqlite(PathBuf::from(path))),
+            None => Err(unreadable("it names no local file")),
+        },
+        _ => Err(unreadable("this build reads SQLite only")),
+    }
+}
+
+fn is_scheme(text: &str) -> bool {
+    text.len() > 1
+        && text
+            .chars()
+            .all(|next| next.is_ascii_alphanumeric() || matches!(next, '+' | '-' | '.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uris_name_files_as_sqlalchemy_reads_them() {
+        for (uri, path) in [
+            ("sqlite:///mlflow.db", "mlflow.db"),
+            ("sqlite:////data/mlflow.db", "/data/mlflow.db"),
+            ("sqlite+pysqlite:///a b.db?timeout=3", "a b.db"),
+            ("SQLite:///x%20y.db", "x%20y.db"),
+            ("./mlflow.db", "./mlflow.db"),
+            ("file:///data/mlflow.db", "/data/mlflow.db"),
+        ] {
+            assert_eq!(parse(uri).unwrap(), Location::Sqlite(path.into()), "{uri}");
+        }
+        for uri in ["sqlite://", "sqlite:///:memory:", "oracle://h/d"] {
+            assert!(parse(uri).is_err(), "{uri}");
+        }
+    }
+}

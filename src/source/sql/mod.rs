@@ -1,0 +1,73 @@
+//! MLflow's SQL backend stores: a tracking server's database, read directly and never through MLflow, which would
+//! migrate it.
+//!
+//! Everything is read within one read transaction. Which tables and columns there are decides what is read, not a
+//! version: see [`database::Schema`]. Rows come in whatever order the database has them; [`spool`] puts objects into the archive's
+//! order, and their parts are asked for a batch of objects at a time. What a database cannot hold, and which tables are
+//! never read, is listed in `docs/sources/sql.md`.
+
+mod artifacts;
+mod database;
+mod evaluation;
+mod experiments;
+mod exporter;
+mod fields;
+mod known;
+mod location;
+mod logged_models;
+mod metrics;
+mod orphans;
+mod registry;
+mod run_parts;
+mod runs;
+mod spans;
+mod spool;
+mod sqlite;
+mod tables;
+mod trace_parts;
+mod traces;
+mod versions;
+
+use super::{Export, ExportError, ExportOptions, ExportReport, uri};
+use crate::format::manifest::SourceInfo;
+use crate::monitor::Monitor;
+use database::Database;
+use exporter::Exporter;
+use location::Location;
+use sqlite::Sqlite;
+use std::path::Path;
+use tables::Tables;
+
+/// Exports the database that a tracking URI, or the path of a SQLite file, names to the archive `out`.
+///
+/// # Errors
+/// There is no such database or no MLflow data in it, it is locked or damaged, something in it cannot be read and
+/// `keep_going` is off, or the archive cannot be written.
+pub fn export(
+    source: &str,
+    out: &Path,
+    options: ExportOptions,
+    monitor: &dyn Monitor,
+) -> Result<ExportReport, ExportError> {
+    let location = location::parse(source)?;
+    let (database, folder): (Box<dyn Database>, _) = match &location {
+        Location::Sqlite(path) => (Box::new(Sqlite::open(path)?), path.parent()),
+    };
+    let tables = Tables::new(database)?;
+    if !tables.schema.has("experiments") || !tables.schema.has("runs") {
+        return Err(ExportError::NoData {
+            source_uri: uri::redact(source),
+            detail: "the database has no tables `experiments` and `runs`".to_owned(),
+        });
+    }
+    let mut info = SourceInfo {
+        kind: "sql".to_owned(),
+        uri: uri::redact(source),
+        ..SourceInfo::default()
+    };
+    versions::describe(&tables, &mut info)?;
+    let export = Export::create(out, options, monitor)?;
+    let mut exporter = Exporter::new(tables, export, folder);
+    exporter.run()?;
+    exporter.export.finish(info)
+}

@@ -1,0 +1,130 @@
+//! Spans of a trace, from the table or from the artifact `traces.json`, and the trace's other artifacts.
+
+use super::super::artifact_walk::{FoundFile, walk};
+use super::super::span_file::{SPAN_FILE, SpanFile, read_span};
+use super::exporter::{Exporter, Result};
+use super::tables::Table;
+use crate::archive::Owner;
+use crate::format::Kind;
+use crate::format::line::to_value;
+use crate::model::{Span, Trace};
+use std::fs::File;
+use std::path::Path;
+
+const SPANS: Table = Table {
+    kind: "spans",
+    name: "spans",
+    columns: &["trace_id", "span_id", "content"],
+};
+
+const ARTIFACT_LOCATION: &str = "mlflow.artifactLocation";
+const SPANS_LOCATION: &str = "mlflow.trace.spansLocation";
+const IN_TABLE: &str = "TRACKING_STORE";
+const IN_ARCHIVE: &str = "ARCHIVE_REPO";
+
+fn tag<'t>(trace: &'t Trace, key: &str) -> Option<&'t str> {
+    trace.tags.get(key)?.as_str()
+}
+
+impl Exporter<'_> {
+    /// Writes the spans of a trace and its artifacts.
+    pub(super) fn spans_and_artifacts(&mut self, owner: &Owner, trace: &Trace) -> Result<()> {
+        let from_table = self.spans_of_table(owner, &trace.trace_id)?;
+        let location = tag(trace, ARTIFACT_LOCATION);
+        let spans_location = tag(trace, SPANS_LOCATION);
+        // Served traces nearly always have neither artifacts nor a folder for them.
+        let folder = self.artifact_folder_of_trace(trace, location, spans_location);
+        let Some(folder) = folder else {
+            if from_table == 0 && spans_location != Some(IN_TABLE) {
+                let reason = match spans_location {
+                    Some(IN_ARCHIVE) => "archived",
+                    _ => "missing-file",
+                };
+                self.export.limit(Kind::Traces.name(), "spans", reason, 1);
+            }
+            return Ok(());
+        };
+        let file = folder.join(SPAN_FILE);
+        let keeps_file = match file.is_file() {
+            true if from_table == 0 => !self.spans_of_file(owner, trace, &file)?,
+            has_file => has_file,
+        };
+        walk(&folder, None, &mut |found| match &found {
+            FoundFile::File(name, _) if name == SPAN_FILE && !keeps_file => Ok(()),
+            _ => self.export.found_file(owner, found),
+        })
+    }
+
+    fn artifact_folder_of_trace(
+        &mut self,
+        trace: &Trace,
+        location: Option<&str>,
+        spans_location: Option<&str>,
+    ) -> Option<std::path::PathBuf> {
+        match spans_location {
+            // Attachments may be there, but a trace without any is no reason to count a limit.
+            Some(IN_TABLE | IN_ARCHIVE) => self.reachable_folder(&trace.experiment_id, location),
+            _ => self.artifact_folder(&trace.experiment_id, location),
+        }
+    }
+
+    /// Writes the spans of the table; their content says all that the other columns say.
+    fn spans_of_table(&mut self, owner: &Owner, trace_id: &str) -> Result<usize> {
+        let (mut spans, mut bad) = (Vec::new(), Vec::new());
+        self.tables.of_owners(SPANS, "", &[trace_id], |_, row| {
+            let content = row.bytes(2).unwrap_or_default();
+            match read_span(&content, trace_id) {
+                // Archival leaves rows behind and takes their content.
+                _ if content.is_empty() => self.tables.oddities.count("spans", "content", "archived"),
+                Ok(Some(span)) => spans.push(span),
+                Ok(None) => bad.push((row.required_text(1), "it has no id".to_owned())),
+                Err(error) => bad.push((row.required_text(1), error.to_string())),
+            }
+            Ok(())
+        })?;
+        for (span_id, detail) in bad {
+            let id = format!("{trace_id}/{span_id}");
+            self.export
+                .failure(Kind::Spans.name(), &id, "*", "bad-json", &detail)?;
+        }
+        spans.sort_by(|a, b| (a.start_time_unix_nano, &a.span_id).cmp(&(b.start_time_unix_nano, &b.span_id)));
+        spans.iter().try_for_each(|span| self.write_span(owner, span))?;
+        Ok(spans.len())
+    }
+
+    /// Writes the spans of a file; false where they do not say all that the file says.
+    fn spans_of_file(&mut self, owner: &Owner, trace: &Trace, path: &Path) -> Result<bool> {
+        let read = File::open(path)
+            .map_err(Into::into)
+            .and_then(|file| SpanFile::read(file, &trace.trace_id));
+        match read {
+            Ok(file) => {
+                file.spans
+                    .iter()
+                    .try_for_each(|span| self.write_span(owner, span))?;
+                if !file.is_whole {
+                    self.export.limit(Kind::Spans.name(), "*", "kept-as-artifact", 1);
+                }
+                Ok(file.is_whole)
+            }
+            Err(error) => {
+                let detail = format!("{}: {error}", path.display());
+                self.export
+                    .failure(Kind::Spans.name(), &trace.trace_id, "*", "bad-json", &detail)?;
+                Ok(false)
+            }
+        }
+    }
+
+    fn write_span(&mut self, owner: &Owner, span: &Span) -> Result<()> {
+        let key = owner
+            .sort_key
+            .clone()
+            .optional_time(span.start_time_unix_nano)
+            .text(&span.span_id);
+        let id = format!("{}/{}", span.trace_id, span.span_id);
+        let line = self.export.writer.line_of(to_value(span));
+        let written = line.and_then(|line| self.export.writer.write_line(Kind::Spans, key, &id, &line));
+        self.export.accept(Kind::Spans, written)
+    }
+}

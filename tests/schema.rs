@@ -1,0 +1,193 @@
+//! The schemas in `schema/` are those of the types, and every line of an archive is valid by them.
+//!
+//! `MLARK_UPDATE=1 cargo test --test schema` writes them anew.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[path = "common/rich.rs"]
+mod rich;
+
+use mlark::archive::Archive;
+use mlark::format::layout::{LOSSES, MANIFEST};
+use mlark::format::{Kind, schema};
+use rich::Size;
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("schema")
+}
+
+#[test]
+fn schemas_are_those_of_the_types() {
+    let update = std::env::var_os("MLARK_UPDATE").is_some();
+    let mut names: Vec<String> = Vec::new();
+    for (name, schema) in schema::all() {
+        let text = format!("{schema:#}\n");
+        let path = folder().join(&name);
+        if update {
+            fs::create_dir_all(folder()).unwrap();
+            fs::write(&path, &text).unwrap();
+        }
+        let found = fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            found == text,
+            "{name} has drifted: MLARK_UPDATE=1 cargo test --test schema"
+        );
+        names.push(name);
+    }
+    names.sort();
+    let mut found: Vec<String> = fs::read_dir(folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    found.sort();
+    assert_eq!(found, names);
+}
+
+/// What a value breaks of a schema: the few keywords that these schemas use.
+fn broken(root: &Value, schema: &Value, value: &Value, place: &str) -> Option<String> {
+    let broken_at = |rule: &str| Some(format!("{place}: {rule}: {value:.200}"));
+    if let Some(reference) = schema["$ref"].as_str() {
+        let target = root.pointer(reference.strip_prefix('#').unwrap()).unwrap();
+        if let Some(broken) = broken(root, target, value, place) {
+            return Some(broken);
+        }
+    }
+    if let Some(kind) = schema.get("type") {
+        let is = |kind: &Value| match kind.as_str().unwrap() {
+            "object" => value.is_object(),
+            "array" => value.is_array(),
+            "string" => value.is_string(),
+            "integer" => value.is_i64() || value.is_u64(),
+            "number" => value.is_number(),
+            "boolean" => value.is_boolean(),
+            other => other == "null" && value.is_null(),
+        };
+        let is_one = kind
+            .as_array()
+            .map_or_else(|| is(kind), |kinds| kinds.iter().any(is));
+        if !is_one {
+            return broken_at(&format!("type {kind}"));
+        }
+    }
+    for (name, wanted) in [("anyOf", 1..=9), ("oneOf", 1..=1)] {
+        if let Some(choices) = schema[name].as_array() {
+            let fitting = choices
+                .iter()
+                .filter(|choice| broken(root, choice, value, place).is_none());
+            if !wanted.contains(&fitting.count()) {
+                return broken_at(name);
+            }
+        }
+    }
+    if schema["enum"]
+        .as_array()
+        .is_some_and(|values| !values.contains(value))
+    {
+        return broken_at("enum");
+    }
+    if schema.get("const").is_some_and(|constant| constant != value) {
+        return broken_at("const");
+    }
+    if schema
+        .get("minimum")
+        .and_then(Value::as_i64)
+        .is_some_and(|minimum| value.as_i64() < Some(minimum))
+    {
+        return broken_at("minimum");
+    }
+    if let Some(pattern) = schema["pattern"].as_str() {
+        assert_eq!(pattern, "^[0-9a-f]{64}$");
+        if value
+            .as_str()
+            .is_some_and(|text| text.parse::<mlark::model::Digest>().is_err())
+        {
+            return broken_at("pattern");
+        }
+    }
+    if let Some(items) = value.as_array().filter(|_| schema.get("items").is_some()) {
+        return items
+            .iter()
+            .find_map(|item| broken(root, &schema["items"], item, place));
+    }
+    let map = value.as_object()?;
+    let required = schema["required"].as_array().into_iter().flatten();
+    if let Some(missing) = required
+        .filter_map(Value::as_str)
+        .find(|key| !map.contains_key(*key))
+    {
+        return broken_at(&format!("required {missing}"));
+    }
+    map.iter().find_map(|(key, item)| {
+        let place = format!("{place}/{key}");
+        match schema["properties"].get(key) {
+            Some(schema) => broken(root, schema, item, &place),
+            None => match &schema["additionalProperties"] {
+                Value::Bool(false) => Some(format!("{place}: does not belong there")),
+                Value::Object(_) => broken(root, &schema["additionalProperties"], item, &place),
+                _ => None,
+            },
+        }
+    })
+}
+
+fn check(name: &str, text: &[u8]) {
+    let schema: Value =
+        serde_json::from_slice(&fs::read(folder().join(format!("{name}.schema.json"))).unwrap()).unwrap();
+    let value: Value = serde_json::from_slice(text).unwrap();
+    assert_eq!(broken(&schema, &schema, &value, name), None);
+}
+
+fn check_archive(root: &Path) {
+    let archive = Archive::open(root).unwrap();
+    check("mlark", &fs::read(root.join(MANIFEST)).unwrap());
+    for file in &archive.manifest().files {
+        let name = match file.path.as_str() {
+            LOSSES => "losses",
+            path => mlark::format::layout::object_kind_name(path).unwrap_or("undo"),
+        };
+        let mut lines = archive.lines_of(vec![file.clone()]);
+        while let Some(line) = lines.next_line().unwrap() {
+            check(name, line.bytes);
+        }
+    }
+}
+
+#[test]
+fn every_line_of_an_archive_is_valid() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("rich");
+    let manifest = rich::build(&out, Size::Full);
+    assert!(Kind::ALL.iter().all(|kind| manifest.count(*kind) > 0));
+    check_archive(&out);
+}
+
+#[test]
+fn every_golden_archive_is_valid() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/golden");
+    for version in fs::read_dir(golden).into_iter().flatten() {
+        check_archive(&version.unwrap().path().join("directory"));
+    }
+}
+
+#[test]
+fn the_check_itself_refuses_what_is_wrong() {
+    let schema = schema::of_kind(Kind::Runs);
+    let line =
+        r#"{"info":{"experiment_id":"1","lifecycle_stage":"active","run_id":"a","status":"FINISHED"}}"#;
+    let valid: Value = serde_json::from_str(line).unwrap();
+    assert_eq!(broken(&schema, &schema, &valid, ""), None);
+    for (from, to) in [
+        ("\"1\"", "1"),
+        (",\"status\":\"FINISHED\"", ""),
+        ("\"FINISHED\"", "null"),
+    ] {
+        let wrong: Value = serde_json::from_str(&line.replace(from, to)).unwrap();
+        assert!(broken(&schema, &schema, &wrong, "").is_some(), "{from}");
+    }
+    let artifacts = schema::of_kind(Kind::Artifacts);
+    let wrong = serde_json::json!({"files": [], "owner_id": "r", "owner_kind": "robot"});
+    assert!(broken(&artifacts, &artifacts, &wrong, "").is_some());
+}

@@ -1,0 +1,86 @@
+//! Fixtures and exports of them.
+
+use mlark::archive::Archive;
+use mlark::format::{Kind, Manifest};
+use mlark::monitor::Silent;
+use mlark::source::{ExportError, ExportOptions, Patterns, Selection, sql};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+pub(crate) const VERSIONS: [&str; 4] = ["1.30.1", "2.9.2", "2.22.5", "3.18.0"];
+
+pub(crate) fn fixture(version: &str) -> PathBuf {
+    let name = format!("fixtures/sql-{version}");
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+pub(crate) struct Exported {
+    pub(crate) archive: Archive,
+    pub(crate) manifest: Manifest,
+    _directory: tempfile::TempDir,
+}
+
+pub(crate) fn try_export(database: &Path, options: ExportOptions) -> Result<Exported, ExportError> {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("archive");
+    let report = sql::export(database.to_str().unwrap(), &out, options, &Silent)?;
+    Ok(Exported {
+        archive: Archive::open(&out).unwrap(),
+        manifest: report.manifest,
+        _directory: directory,
+    })
+}
+
+pub(crate) fn export(version: &str, options: ExportOptions) -> Exported {
+    try_export(&fixture(version).join("mlflow.db"), options).unwrap()
+}
+
+pub(crate) fn with_deleted() -> ExportOptions {
+    ExportOptions {
+        include_deleted: true,
+        ..ExportOptions::default()
+    }
+}
+
+pub(crate) fn select(selection: Selection) -> ExportOptions {
+    ExportOptions {
+        selection,
+        ..ExportOptions::default()
+    }
+}
+
+pub(crate) fn names(texts: &[&str]) -> Patterns {
+    Patterns::names(texts.iter().map(|&text| text.to_owned()).collect()).unwrap()
+}
+
+pub(crate) fn said(version: &str) -> Value {
+    let text = std::fs::read(fixture(version).join("client.json")).unwrap();
+    serde_json::from_slice(&text).unwrap()
+}
+
+impl Exported {
+    /// Lines of a kind by the text under a pointer.
+    pub(crate) fn by(&self, kind: Kind, pointer: &str) -> BTreeMap<String, Value> {
+        let text = |value: &Value| match value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let values = self.archive.values(kind).map(Result::unwrap);
+        values
+            .map(|value| (text(value.pointer(pointer).unwrap()), value))
+            .collect()
+    }
+
+    pub(crate) fn count(&self, kind: Kind) -> u64 {
+        self.manifest.count(kind)
+    }
+
+    pub(crate) fn left_out(&self, kind: &str, reason: &str) -> u64 {
+        let counts = &self.manifest.selection.left_out;
+        let mine = counts
+            .iter()
+            .filter(|count| count.kind == kind && count.reason == reason);
+        mine.map(|count| count.count).sum()
+    }
+}

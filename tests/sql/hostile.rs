@@ -1,0 +1,165 @@
+//! Databases that were written to by hand, damaged, locked, or come from a later MLflow.
+
+use crate::common::*;
+use mlark::format::Kind;
+use mlark::source::ExportOptions;
+use rusqlite::Connection;
+use serde_json::json;
+use std::path::PathBuf;
+
+fn copy(version: &str, statements: &str) -> (tempfile::TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("mlflow.db");
+    std::fs::copy(fixture(version).join("mlflow.db"), &path).unwrap();
+    Connection::open(&path)
+        .unwrap()
+        .execute_batch(statements)
+        .unwrap();
+    (directory, path)
+}
+
+fn limits(exported: &Exported) -> Vec<(String, String, String, u64)> {
+    let limits = exported.manifest.losses.limits.iter();
+    limits
+        .map(|loss| {
+            (
+                loss.kind.clone(),
+                loss.field.clone(),
+                loss.reason.clone(),
+                loss.count,
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn text_keeps_nul_and_bytes_that_are_not_utf8() {
+    let (_directory, path) = copy(
+        "3.18.0",
+        "UPDATE params SET value = CAST(x'61ff0062' AS TEXT) WHERE key = 'alpha';
+         UPDATE tags SET value = 'a' || char(0) || 'b' WHERE key = 'flavour';",
+    );
+    let exported = try_export(&path, ExportOptions::default()).unwrap();
+    let runs = exported.by(Kind::Runs, "/info/run_id");
+    let run = runs
+        .values()
+        .find(|run| run["params"].get("alpha").is_some())
+        .unwrap();
+    assert_eq!(run["params"]["alpha"], json!({"$bytes": "Yf8AYg=="}));
+    assert_eq!(run["tags"]["flavour"], "a\0b");
+}
+
+#[test]
+fn a_later_schema_is_read_as_far_as_it_is_known() {
+    let (_directory, path) = copy(
+        "3.18.0",
+        "ALTER TABLE runs ADD COLUMN mood TEXT; UPDATE runs SET mood = 'good' WHERE run_uuid IN (SELECT run_uuid FROM runs LIMIT 3);
+         CREATE TABLE dreams (x); INSERT INTO dreams VALUES (1), (2);
+         INSERT INTO secrets (secret_id, secret_name, encrypted_value, wrapped_dek, kek_version, masked_value, created_at, last_updated_at)
+            VALUES ('s', 'SECRETNAME', x'00', x'00', 1, 'SECRETMASK', 0, 0);",
+    );
+    let exported = try_export(&path, with_deleted()).unwrap();
+    let limits = limits(&exported);
+    for expected in [
+        ("runs", "mood", "unknown-column", 3),
+        ("dreams", "*", "not-exported", 2),
+    ] {
+        let (kind, field, reason, count) = expected;
+        let expected = (kind.to_owned(), field.to_owned(), reason.to_owned(), count);
+        assert!(limits.contains(&expected), "{limits:?}");
+    }
+    assert!(
+        !limits.iter().any(|(kind, ..)| kind == "secrets"),
+        "not even counted"
+    );
+    assert_eq!(
+        exported.count(Kind::Runs),
+        export("3.18.0", with_deleted()).count(Kind::Runs)
+    );
+}
+
+#[test]
+fn what_has_no_owner_is_counted_or_fails() {
+    let (_directory, path) = copy(
+        "2.9.2",
+        "PRAGMA foreign_keys=OFF; DELETE FROM datasets WHERE name = 'y';
+         INSERT INTO model_version_tags (key, value, name, version) VALUES ('k', 'v', 'gone', 1);
+         INSERT INTO params (key, value, run_uuid) VALUES ('k', 'v', 'gone'), ('l', 'v', 'gone');",
+    );
+    let error = try_export(&path, ExportOptions::default()).err().unwrap();
+    assert!(
+        error.to_string().contains("which is not in the database"),
+        "{error}"
+    );
+    let options = ExportOptions {
+        keep_going: true,
+        ..ExportOptions::default()
+    };
+    let exported = try_export(&path, options).unwrap();
+    assert_eq!(exported.manifest.losses.failures[0].reason, "orphan");
+    assert!(limits(&exported).contains(&("model-versions".into(), "tags".into(), "orphan".into(), 1)));
+    assert!(limits(&exported).contains(&("runs".into(), "params".into(), "orphan".into(), 2)));
+}
+
+#[test]
+fn a_write_ahead_log_beside_a_live_database_is_honoured() {
+    let (_directory, path) = copy("2.9.2", "PRAGMA journal_mode=WAL;");
+    let live = Connection::open(&path).unwrap();
+    live.execute_batch(
+        "PRAGMA wal_autocheckpoint=0; UPDATE experiments SET name = 'in the log' WHERE experiment_id = 1;",
+    )
+    .unwrap();
+    let exported = try_export(&path, ExportOptions::default()).unwrap();
+    assert_eq!(
+        exported.by(Kind::Experiments, "/experiment_id")["1"]["name"],
+        "in the log"
+    );
+}
+
+#[test]
+fn damage_is_an_error_that_names_the_file() {
+    let (_directory, path) = copy("2.9.2", "");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let length = bytes.len();
+    bytes[8192..length - 4096].fill(0xaa);
+    std::fs::write(&path, bytes).unwrap();
+    let error = try_export(&path, ExportOptions::default())
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(
+        error.contains("mlflow.db") && error.contains("malformed"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_database_without_mlflow_in_it_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("other.db");
+    Connection::open(&path)
+        .unwrap()
+        .execute_batch("CREATE TABLE t (x)")
+        .unwrap();
+    let error = try_export(&path, ExportOptions::default())
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(error.contains("no tables `experiments` and `runs`"), "{error}");
+}
+
+#[test]
+fn the_same_rows_in_another_order_give_the_same_archive() {
+    let (_directory, path) = copy(
+        "3.18.0",
+        "PRAGMA foreign_keys=OFF; CREATE TABLE copied AS SELECT * FROM metrics; DELETE FROM metrics; INSERT INTO metrics SELECT * FROM copied ORDER BY value DESC, step;
+         DROP TABLE copied;
+         CREATE TABLE copied AS SELECT * FROM runs; DELETE FROM runs; INSERT INTO runs SELECT * FROM copied ORDER BY run_uuid DESC; DROP TABLE copied;",
+    );
+    let options = || ExportOptions {
+        artifacts_destination: Some(fixture("3.18.0").join("mlartifacts")),
+        ..with_deleted()
+    };
+    let (moved, original) = (try_export(&path, options()).unwrap(), export("3.18.0", options()));
+    assert_eq!(moved.manifest.content_id, original.manifest.content_id);
+}
