@@ -6,7 +6,13 @@ use super::exporter::{Exporter, Result};
 const PARTS: &[(&str, &str, &str, &str, (&str, &str))] = &[
     ("params", "run_uuid", "runs", "run_uuid", ("runs", "params")),
     ("tags", "run_uuid", "runs", "run_uuid", ("runs", "tags")),
-    ("latest_metrics", "run_uuid", "runs", "run_uuid", ("runs", "metrics")),
+    (
+        "latest_metrics",
+        "run_uuid",
+        "runs",
+        "run_uuid",
+        ("runs", "metrics"),
+    ),
     ("metrics", "run_uuid", "runs", "run_uuid", ("metrics", "*")),
     (
         "logged_model_params",
