@@ -3,7 +3,7 @@
 use crate::common::*;
 use mlark::format::Kind;
 use mlark::source::{ExportOptions, Selection, TimeRange};
-use serde_json::{Value, json};
+use serde_json::json;
 
 #[test]
 fn deleted_objects_are_counted_unless_asked_for() {

@@ -50,7 +50,13 @@ pub(super) fn parse(uri: &str) -> Result<Location, ExportError> {
         "postgresql" | "postgres" => Ok(Location::Postgres(uri.to_owned())),
         #[cfg(feature = "mysql")]
         "mysql" | "mariadb" => Ok(Location::Mysql(uri.to_owned())),
-        _ => Err(unreadable("this build does not read that kind of database")),
+        #[cfg(not(all(feature = "postgres", feature = "mysql")))]
+        "postgresql" | "postgres" | "mysql" | "mariadb" => Err(unreadable(
+            "this build reads SQLite only; `cargo install mlark --features postgres,mysql` makes one that reads it",
+        )),
+        _ => Err(unreadable(
+            "mlark reads SQLite, PostgreSQL and MySQL; export another database through its MLflow server",
+        )),
     }
 }
 

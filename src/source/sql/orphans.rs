@@ -3,7 +3,15 @@
 use super::exporter::{Exporter, Result};
 
 /// A table of parts: its name, the column of the owner's id, the owners' table and id, and what a limit calls the rows.
-const PARTS: &[(&str, &str, &str, &str, (&str, &str))] = &[
+type Parts = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    (&'static str, &'static str),
+);
+
+const PARTS: &[Parts] = &[
     ("params", "run_uuid", "runs", "run_uuid", ("runs", "params")),
     ("tags", "run_uuid", "runs", "run_uuid", ("runs", "tags")),
     (
