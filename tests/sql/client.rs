@@ -26,7 +26,7 @@ fn keys(value: &Value) -> BTreeSet<String> {
 
 #[test]
 fn experiments_are_what_the_client_says() {
-    for version in VERSIONS {
+    for version in stores() {
         let exported = export(version, with_deleted());
         let found = exported.by(Kind::Experiments, "/experiment_id");
         let said = &said(version)["experiments"];
@@ -47,7 +47,7 @@ fn experiments_are_what_the_client_says() {
 
 #[test]
 fn runs_are_what_the_client_says() {
-    for version in VERSIONS {
+    for version in stores() {
         let exported = export(version, with_deleted());
         let found = exported.by(Kind::Runs, "/info/run_id");
         let said = &said(version)["runs"];
@@ -117,7 +117,7 @@ type Points = BTreeMap<(String, String), Vec<(i64, i64, u64)>>;
 
 #[test]
 fn every_metric_point_is_there_bit_for_bit() {
-    for version in VERSIONS {
+    for version in stores() {
         let exported = export(version, with_deleted());
         let mut found = Points::new();
         for value in exported.archive.values(Kind::Metrics) {
@@ -151,7 +151,7 @@ fn every_metric_point_is_there_bit_for_bit() {
 
 #[test]
 fn latest_metrics_are_what_the_client_says() {
-    for version in VERSIONS {
+    for version in stores() {
         let exported = export(version, with_deleted());
         let said = &said(version)["runs"];
         for (id, run) in exported.by(Kind::Runs, "/info/run_id") {
@@ -176,7 +176,7 @@ fn latest_metrics_are_what_the_client_says() {
 
 #[test]
 fn datasets_are_what_the_client_says() {
-    for version in ["2.9.2", "2.22.5", "3.18.0"] {
+    for version in stores().into_iter().skip(1) {
         let exported = export(version, with_deleted());
         let found = exported.by(Kind::Datasets, "/name");
         assert_eq!(found.len(), 3);
@@ -204,7 +204,7 @@ fn without_prompt_tags(model: &Value) -> Value {
 
 #[test]
 fn the_registry_is_what_the_client_says() {
-    for version in VERSIONS {
+    for version in stores() {
         let exported = export(version, ExportOptions::default());
         let said = said(version);
         let found = exported.by(Kind::RegisteredModels, "/name");
@@ -250,41 +250,43 @@ fn the_registry_is_what_the_client_says() {
 
 #[test]
 fn logged_models_are_what_the_client_says() {
-    let exported = export("3.18.0", ExportOptions::default());
-    let found = exported.by(Kind::LoggedModels, "/model_id");
-    let said = &said("3.18.0")["logged_models"];
-    assert_eq!(keys(said), found.keys().cloned().collect());
-    for (id, model) in &found {
-        let fields = [
-            ("experiment_id", "/experiment_id"),
-            ("name", "/name"),
-            ("artifact_location", "/artifact_uri"),
-            ("creation_timestamp", "/creation_timestamp_ms"),
-            ("last_updated_timestamp", "/last_updated_timestamp_ms"),
-            ("model_type", "/model_type"),
-            ("source_run_id", "/source_run_id"),
-            ("status_message", "/status_message"),
-            ("tags", "/tags"),
-            ("params", "/params"),
-        ];
-        same_fields(id, &said[id], model, &fields);
-        let status = model["status"].as_str().unwrap();
-        assert_eq!(
-            status
-                .trim_start_matches("LOGGED_MODEL_")
-                .trim_start_matches("UPLOAD_"),
-            said[id]["status"].as_str().unwrap()
-        );
+    for version in newest() {
+        let exported = export(version, ExportOptions::default());
+        let found = exported.by(Kind::LoggedModels, "/model_id");
+        let said = &said(version)["logged_models"];
+        assert_eq!(keys(said), found.keys().cloned().collect());
+        for (id, model) in &found {
+            let fields = [
+                ("experiment_id", "/experiment_id"),
+                ("name", "/name"),
+                ("artifact_location", "/artifact_uri"),
+                ("creation_timestamp", "/creation_timestamp_ms"),
+                ("last_updated_timestamp", "/last_updated_timestamp_ms"),
+                ("model_type", "/model_type"),
+                ("source_run_id", "/source_run_id"),
+                ("status_message", "/status_message"),
+                ("tags", "/tags"),
+                ("params", "/params"),
+            ];
+            same_fields(id, &said[id], model, &fields);
+            let status = model["status"].as_str().unwrap();
+            assert_eq!(
+                status
+                    .trim_start_matches("LOGGED_MODEL_")
+                    .trim_start_matches("UPLOAD_"),
+                said[id]["status"].as_str().unwrap()
+            );
+        }
+        let points = exported.archive.values(Kind::ModelMetrics).map(Result::unwrap);
+        let found: usize = points
+            .map(|slice| slice["values"].as_array().unwrap().len())
+            .sum();
+        let metrics = said.as_object().unwrap().values();
+        let expected: usize = metrics
+            .map(|model| model["metrics"].as_array().unwrap().len())
+            .sum();
+        assert_eq!(found, expected);
     }
-    let points = exported.archive.values(Kind::ModelMetrics).map(Result::unwrap);
-    let found: usize = points
-        .map(|slice| slice["values"].as_array().unwrap().len())
-        .sum();
-    let metrics = said.as_object().unwrap().values();
-    let expected: usize = metrics
-        .map(|model| model["metrics"].as_array().unwrap().len())
-        .sum();
-    assert_eq!(found, expected);
 }
 
 /// The server cuts long values of tags and metadata on their way out.
@@ -302,28 +304,22 @@ fn same_texts(id: &str, said: &Value, found: &Value) {
 
 #[test]
 fn traces_are_what_the_client_says() {
-    for (version, fields) in [
-        (
-            "2.22.5",
-            [
-                ("timestamp_ms", "/request_time"),
-                ("execution_time_ms", "/execution_duration"),
-                ("status", "/state"),
-                ("none", "/client_request_id"),
-                ("none", "/request_preview"),
-            ],
-        ),
-        (
-            "3.18.0",
-            [
-                ("request_time", "/request_time"),
-                ("execution_duration", "/execution_duration"),
-                ("state", "/state"),
-                ("client_request_id", "/client_request_id"),
-                ("request_preview", "/request_preview"),
-            ],
-        ),
-    ] {
+    let v2 = [
+        ("timestamp_ms", "/request_time"),
+        ("execution_time_ms", "/execution_duration"),
+        ("status", "/state"),
+        ("none", "/client_request_id"),
+        ("none", "/request_preview"),
+    ];
+    let v3 = [
+        ("request_time", "/request_time"),
+        ("execution_duration", "/execution_duration"),
+        ("state", "/state"),
+        ("client_request_id", "/client_request_id"),
+        ("request_preview", "/request_preview"),
+    ];
+    let newest = newest().into_iter().map(|version| (version, v3));
+    for (version, fields) in [("2.22.5", v2)].into_iter().chain(newest) {
         let exported = export(version, with_deleted());
         let found = exported.by(Kind::Traces, "/trace_id");
         let said = &said(version)["traces"];
@@ -372,106 +368,112 @@ fn same_spans(exported: &Exported, trace_id: &str, said: &Value) {
 
 #[test]
 fn assessments_and_links_come_with_their_trace() {
-    let exported = export("3.18.0", ExportOptions::default());
-    let said = said("3.18.0");
-    let id = said["made"]["traces"]["nested"].as_str().unwrap();
-    let trace = &exported.by(Kind::Traces, "/trace_id")[id];
-    let found: BTreeMap<_, _> = trace["assessments"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|assessment| (assessment["assessment_id"].as_str().unwrap(), assessment))
-        .collect();
-    let expected = said["traces"][id]["assessments"].as_array().unwrap();
-    assert_eq!(found.len(), expected.len());
-    for said in expected {
-        let id = said["assessment_id"].as_str().unwrap();
-        for field in [
-            "assessment_name",
-            "issue",
-            "overrides",
-            "rationale",
-            "source",
-            "span_id",
-        ] {
-            let pointer = format!("/{field}");
-            same_fields(id, said, found[id], &[(field, &pointer)]);
+    for version in newest() {
+        let exported = export(version, ExportOptions::default());
+        let said = said(version);
+        let id = said["made"]["traces"]["nested"].as_str().unwrap();
+        let trace = &exported.by(Kind::Traces, "/trace_id")[id];
+        let found: BTreeMap<_, _> = trace["assessments"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|assessment| (assessment["assessment_id"].as_str().unwrap(), assessment))
+            .collect();
+        let expected = said["traces"][id]["assessments"].as_array().unwrap();
+        assert_eq!(found.len(), expected.len());
+        for said in expected {
+            let id = said["assessment_id"].as_str().unwrap();
+            for field in [
+                "assessment_name",
+                "issue",
+                "overrides",
+                "rationale",
+                "source",
+                "span_id",
+            ] {
+                let pointer = format!("/{field}");
+                same_fields(id, said, found[id], &[(field, &pointer)]);
+            }
+            same_fields(id, said, found[id], &[("feedback", "/feedback")]);
+            assert_eq!(found[id]["create_time"], 1_714_979_330_123_i64);
         }
-        same_fields(id, said, found[id], &[("feedback", "/feedback")]);
-        assert_eq!(found[id]["create_time"], 1_714_979_330_123_i64);
+        let structured = found
+            .values()
+            .find(|found| found["assessment_name"] == "structured")
+            .unwrap();
+        let expected = json!({"value": {"facts": ["four", 4, 4.0, null], "deep": {"x": true}}});
+        assert_eq!(structured["expectation"], expected);
+        let run = &said["made"]["runs"]["finished"];
+        assert_eq!(trace["linked_runs"], json!([run]));
+        assert_eq!(trace["linked_prompts"], json!(["greeting/2"]));
     }
-    let structured = found
-        .values()
-        .find(|found| found["assessment_name"] == "structured")
-        .unwrap();
-    let expected = json!({"value": {"facts": ["four", 4, 4.0, null], "deep": {"x": true}}});
-    assert_eq!(structured["expectation"], expected);
-    let run = &said["made"]["runs"]["finished"];
-    assert_eq!(trace["linked_runs"], json!([run]));
-    assert_eq!(trace["linked_prompts"], json!(["greeting/2"]));
 }
 
 #[test]
 fn values_that_moved_into_columns_come_back() {
-    let exported = export("3.18.0", ExportOptions::default());
-    let trace = &exported.by(Kind::Traces, "/trace_id")["tr-0123456789abcdef0123456789abcdef"];
-    assert_eq!(trace["trace_metadata"]["mlflow.trace.session"], "session-1");
-    assert_eq!(trace["tags"]["mlflow.traceName"], "imported");
+    for version in newest() {
+        let exported = export(version, ExportOptions::default());
+        let trace = &exported.by(Kind::Traces, "/trace_id")["tr-0123456789abcdef0123456789abcdef"];
+        assert_eq!(trace["trace_metadata"]["mlflow.trace.session"], "session-1");
+        assert_eq!(trace["tags"]["mlflow.traceName"], "imported");
+    }
 }
 
 #[test]
 fn evaluation_datasets_and_scorers_are_what_the_client_says() {
-    let exported = export("3.18.0", ExportOptions::default());
-    let said = &said("3.18.0")["evaluation_datasets"];
-    let found = exported.by(Kind::EvaluationDatasets, "/dataset_id");
-    assert_eq!(keys(said), found.keys().cloned().collect());
-    let records = exported.by(Kind::DatasetRecords, "/dataset_record_id");
-    assert_eq!(records.len(), 5);
-    for (id, dataset) in &found {
-        for field in [
-            "name",
-            "digest",
-            "created_time",
-            "last_update_time",
-            "created_by",
-            "last_updated_by",
-            "tags",
-            "profile",
-        ] {
-            let pointer = format!("/{field}");
-            same_fields(id, &said[id], dataset, &[(field, &pointer)]);
-        }
-        for (record_id, record) in said[id]["records"].as_object().unwrap() {
-            assert_eq!(records[record_id]["dataset_id"], json!(id));
-            if record["inputs"].get("big").is_some() {
-                // Beyond 63 bits an integer is marked.
-                assert_eq!(
-                    records[record_id]["inputs"]["big"],
-                    json!({"$int": "12345678901234567890"})
-                );
-                continue;
-            }
+    for version in newest() {
+        let exported = export(version, ExportOptions::default());
+        let said = &said(version)["evaluation_datasets"];
+        let found = exported.by(Kind::EvaluationDatasets, "/dataset_id");
+        assert_eq!(keys(said), found.keys().cloned().collect());
+        let records = exported.by(Kind::DatasetRecords, "/dataset_record_id");
+        assert_eq!(records.len(), 5);
+        for (id, dataset) in &found {
             for field in [
-                "inputs",
-                "tags",
-                "source",
+                "name",
+                "digest",
                 "created_time",
                 "last_update_time",
                 "created_by",
+                "last_updated_by",
+                "tags",
+                "profile",
             ] {
                 let pointer = format!("/{field}");
-                same_fields(record_id, record, &records[record_id], &[(field, &pointer)]);
+                same_fields(id, &said[id], dataset, &[(field, &pointer)]);
+            }
+            for (record_id, record) in said[id]["records"].as_object().unwrap() {
+                assert_eq!(records[record_id]["dataset_id"], json!(id));
+                if record["inputs"].get("big").is_some() {
+                    // Beyond 63 bits an integer is marked.
+                    assert_eq!(
+                        records[record_id]["inputs"]["big"],
+                        json!({"$int": "12345678901234567890"})
+                    );
+                    continue;
+                }
+                for field in [
+                    "inputs",
+                    "tags",
+                    "source",
+                    "created_time",
+                    "last_update_time",
+                    "created_by",
+                ] {
+                    let pointer = format!("/{field}");
+                    same_fields(record_id, record, &records[record_id], &[(field, &pointer)]);
+                }
             }
         }
+        let outputs: Vec<_> = records
+            .values()
+            .filter_map(|record| record.get("outputs"))
+            .collect();
+        assert!(outputs.contains(&&json!("plain text")), "unwrapped: {outputs:?}");
+        let scorers = exported.archive.values(Kind::Scorers).map(Result::unwrap);
+        let scorers: Vec<_> = scorers
+            .map(|scorer| format!("{}/{}", scorer["name"].as_str().unwrap(), scorer["version"]))
+            .collect();
+        assert_eq!(scorers, ["1e3/1", "polite/1", "polite/2"]);
     }
-    let outputs: Vec<_> = records
-        .values()
-        .filter_map(|record| record.get("outputs"))
-        .collect();
-    assert!(outputs.contains(&&json!("plain text")), "unwrapped: {outputs:?}");
-    let scorers = exported.archive.values(Kind::Scorers).map(Result::unwrap);
-    let scorers: Vec<_> = scorers
-        .map(|scorer| format!("{}/{}", scorer["name"].as_str().unwrap(), scorer["version"]))
-        .collect();
-    assert_eq!(scorers, ["1e3/1", "polite/1", "polite/2"]);
 }

@@ -8,9 +8,37 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-pub(crate) const VERSIONS: [&str; 4] = ["1.30.1", "2.9.2", "2.22.5", "3.18.0"];
+const VERSIONS: [&str; 4] = ["1.30.1", "2.9.2", "2.22.5", "3.18.0"];
 
+/// Databases of real servers, each as `DIRECTORY=URI`, separated by spaces; `fixtures/make/fill_database.py URI DIRECTORY`
+/// filled them with what MLflow 3.18.0 can hold.
+const DATABASES: &str = "MLARK_TEST_DATABASES";
+
+fn databases() -> Vec<&'static str> {
+    match std::env::var(DATABASES) {
+        Ok(databases) => databases.leak().split_whitespace().collect(),
+        Err(_) => {
+            println!("skipped: database servers, since {DATABASES} is not set");
+            Vec::new()
+        }
+    }
+}
+
+/// Stores by the version that filled them, and databases of real servers.
+pub(crate) fn stores() -> Vec<&'static str> {
+    VERSIONS.into_iter().chain(databases()).collect()
+}
+
+/// Stores that the newest version filled.
+pub(crate) fn newest() -> Vec<&'static str> {
+    ["3.18.0"].into_iter().chain(databases()).collect()
+}
+
+/// Where a store's files are.
 pub(crate) fn fixture(version: &str) -> PathBuf {
+    if let Some((directory, _)) = version.split_once('=') {
+        return PathBuf::from(directory);
+    }
     let name = format!("fixtures/sql-{version}");
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
@@ -33,7 +61,14 @@ pub(crate) fn try_export(database: &Path, options: ExportOptions) -> Result<Expo
 }
 
 pub(crate) fn export(version: &str, options: ExportOptions) -> Exported {
-    try_export(&fixture(version).join("mlflow.db"), options).unwrap()
+    let Some((directory, uri)) = version.split_once('=') else {
+        return try_export(&fixture(version).join("mlflow.db"), options).unwrap();
+    };
+    let options = ExportOptions {
+        artifacts_destination: Some(Path::new(directory).join("artifacts")),
+        ..options
+    };
+    try_export(Path::new(uri), options).unwrap()
 }
 
 pub(crate) fn with_deleted() -> ExportOptions {

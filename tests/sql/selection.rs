@@ -7,7 +7,7 @@ use serde_json::json;
 
 #[test]
 fn deleted_objects_are_counted_unless_asked_for() {
-    for version in VERSIONS {
+    for version in stores() {
         let (all, active) = (
             export(version, with_deleted()),
             export(version, ExportOptions::default()),
@@ -105,7 +105,7 @@ fn a_time_range_takes_runs_by_their_start() {
 
 #[test]
 fn served_artifacts_are_found_beside_the_database() {
-    for version in VERSIONS {
+    for version in stores() {
         let exported = export(version, ExportOptions::default());
         let run = said(version)["made"]["runs"]["artifacts"].clone();
         let lists = exported.archive.values(Kind::Artifacts).map(Result::unwrap);

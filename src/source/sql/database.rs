@@ -43,6 +43,10 @@ pub(super) trait Database {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dialect {
     Sqlite,
+    #[cfg(feature = "postgres")]
+    Postgres,
+    #[cfg(feature = "mysql")]
+    Mysql,
 }
 
 impl Dialect {
@@ -50,22 +54,51 @@ impl Dialect {
     pub(super) fn name(self) -> &'static str {
         match self {
             Dialect::Sqlite => "sqlite",
+            #[cfg(feature = "postgres")]
+            Dialect::Postgres => "postgresql",
+            #[cfg(feature = "mysql")]
+            Dialect::Mysql => "mysql",
         }
     }
 
     /// A name as an identifier.
     pub(super) fn quote(self, name: &str) -> String {
-        match self {
-            Dialect::Sqlite => format!("\"{}\"", name.replace('"', "\"\"")),
-        }
+        let quote = match self {
+            #[cfg(feature = "mysql")]
+            Dialect::Mysql => "`",
+            _ => "\"",
+        };
+        format!("{quote}{}{quote}", name.replace(quote, &quote.repeat(2)))
     }
 
     /// An expression that orders text by its bytes, whatever the column's collation.
     pub(super) fn by_bytes(self, expression: &str) -> String {
         match self {
             Dialect::Sqlite => format!("CAST({expression} AS BLOB)"),
+            #[cfg(feature = "postgres")]
+            Dialect::Postgres => format!("{expression} COLLATE \"C\""),
+            #[cfg(feature = "mysql")]
+            Dialect::Mysql => format!("CAST({expression} AS BINARY)"),
         }
     }
+}
+
+/// The schema of a server, as the SQL standard tells it; `schemas` is what a table's schema must equal.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(super) fn information_schema(database: &dyn Database, schemas: &str) -> Result<Schema, ExportError> {
+    let sql = format!(
+        "SELECT c.table_name, c.column_name FROM information_schema.columns c \
+         JOIN information_schema.tables t ON t.table_schema = c.table_schema AND t.table_name = c.table_name \
+         WHERE t.table_type = 'BASE TABLE' AND c.table_schema = {schemas}"
+    );
+    let mut schema = Schema::default();
+    database.query(&sql, &[], &mut |row| {
+        if let (Cell::Bytes(table), Cell::Bytes(column)) = (row.cell(0), row.cell(1)) {
+            schema.add(&String::from_utf8_lossy(table), &String::from_utf8_lossy(column));
+        }
+        Ok(())
+    })?;
+    Ok(schema)
 }
 
 /// The tables of a database and their columns, as they are: versions are never asked.

@@ -9,6 +9,12 @@ use std::path::PathBuf;
 pub(super) enum Location {
     /// A file; a relative path is taken from the working directory, as SQLAlchemy takes it.
     Sqlite(PathBuf),
+    /// A PostgreSQL server, by its URI.
+    #[cfg(feature = "postgres")]
+    Postgres(String),
+    /// A MySQL or MariaDB server, by its URI.
+    #[cfg(feature = "mysql")]
+    Mysql(String),
 }
 
 /// The database behind a URI or a path.
@@ -40,7 +46,17 @@ pub(super) fn parse(uri: &str) -> Result<Location, ExportError> {
             Some(path) => Ok(Location::Sqlite(PathBuf::from(path))),
             None => Err(unreadable("it names no local file")),
         },
-        _ => Err(unreadable("this build reads SQLite only")),
+        #[cfg(feature = "postgres")]
+        "postgresql" | "postgres" => Ok(Location::Postgres(uri.to_owned())),
+        #[cfg(feature = "mysql")]
+        "mysql" | "mariadb" => Ok(Location::Mysql(uri.to_owned())),
+        #[cfg(not(all(feature = "postgres", feature = "mysql")))]
+        "postgresql" | "postgres" | "mysql" | "mariadb" => Err(unreadable(
+            "this build reads SQLite only; `cargo install mlark --features postgres,mysql` makes one that reads it",
+        )),
+        _ => Err(unreadable(
+            "mlark reads SQLite, PostgreSQL and MySQL; export another database through its MLflow server",
+        )),
     }
 }
 

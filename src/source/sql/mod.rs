@@ -16,7 +16,11 @@ mod known;
 mod location;
 mod logged_models;
 mod metrics;
+#[cfg(feature = "mysql")]
+mod mysql;
 mod orphans;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod registry;
 mod run_parts;
 mod runs;
@@ -52,6 +56,10 @@ pub fn export(
     let location = location::parse(source)?;
     let (database, folder): (Box<dyn Database>, _) = match &location {
         Location::Sqlite(path) => (Box::new(Sqlite::open(path)?), path.parent()),
+        #[cfg(feature = "postgres")]
+        Location::Postgres(uri) => (Box::new(postgres::Postgres::open(uri)?), None),
+        #[cfg(feature = "mysql")]
+        Location::Mysql(uri) => (Box::new(mysql::Mysql::open(uri)?), None),
     };
     let tables = Tables::new(database)?;
     if !tables.schema.has("experiments") || !tables.schema.has("runs") {

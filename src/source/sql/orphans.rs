@@ -2,7 +2,8 @@
 
 use super::exporter::{Exporter, Result};
 
-type Part = (
+/// A table of parts: its name, the column of the owner's id, the owners' table and id, and what a limit calls the rows.
+type Parts = (
     &'static str,
     &'static str,
     &'static str,
@@ -10,8 +11,7 @@ type Part = (
     (&'static str, &'static str),
 );
 
-/// A table of parts: its name, the column of the owner's id, the owners' table and id, and what a limit calls the rows.
-const PARTS: &[Part] = &[
+const PARTS: &[Parts] = &[
     ("params", "run_uuid", "runs", "run_uuid", ("runs", "params")),
     ("tags", "run_uuid", "runs", "run_uuid", ("runs", "tags")),
     (

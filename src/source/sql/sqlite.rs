@@ -10,7 +10,7 @@ use std::time::Duration;
 /// How long a writer may hold the file before the export gives up.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pages kept in memory.
-const CACHE_KIB: u32 = 8 << 10;
+const CACHE_KIB: u32 = 24 << 10;
 
 /// An open SQLite file, within a read transaction.
 pub(super) struct Sqlite {

@@ -26,6 +26,8 @@ pub(super) struct Tables {
     pub(super) oddities: Oddities,
     /// Rows of parts that were read, by table.
     rows_read: RefCell<BTreeMap<&'static str, u64>>,
+    /// Whether a table has rows, once that was asked.
+    has_rows: RefCell<BTreeMap<&'static str, bool>>,
 }
 
 impl Tables {
@@ -39,6 +41,7 @@ impl Tables {
             database,
             oddities: Oddities::default(),
             rows_read: RefCell::default(),
+            has_rows: RefCell::default(),
         })
     }
 
@@ -46,9 +49,25 @@ impl Tables {
         self.database.dialect()
     }
 
-    /// Whether the schema has this table.
+    /// Whether the schema has this table, and the table rows: most databases never use most of theirs.
     pub(super) fn has(&self, table: Table) -> bool {
-        self.schema.has(table.name)
+        self.schema.has(table.name) && self.has_rows(table.name)
+    }
+
+    fn has_rows(&self, table: &'static str) -> bool {
+        if let Some(&known) = self.has_rows.borrow().get(table) {
+            return known;
+        }
+        let sql = format!("SELECT 1 FROM {} LIMIT 1", self.dialect().quote(table));
+        let mut has_rows = false;
+        let asked = self.database.query(&sql, &[], &mut |_| {
+            has_rows = true;
+            Ok(())
+        });
+        // What is wrong with a table comes out when it is read.
+        has_rows |= asked.is_err();
+        self.has_rows.borrow_mut().insert(table, has_rows);
+        has_rows
     }
 
     /// Visits the rows of a table; none where this schema does not have it.

@@ -1,0 +1,192 @@
+//! PostgreSQL, within one read-only transaction of repeatable reads.
+
+use super::super::ExportError;
+use super::super::uri::redact;
+use super::database::{Cell, Database, Dialect, EachRow, Row, Schema, information_schema};
+use postgres::fallible_iterator::FallibleIterator;
+use postgres::types::{FromSql, ToSql, Type};
+use postgres::{Client, Config, NoTls, Statement};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::error::Error;
+use std::time::Duration;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A connection within a transaction.
+pub(super) struct Postgres {
+    connection: RefCell<Connection>,
+    source_uri: String,
+}
+
+struct Connection {
+    client: Client,
+    statements: HashMap<String, Statement>,
+}
+
+impl Postgres {
+    /// Connects and begins the read transaction that the whole export sees.
+    ///
+    /// # Errors
+    /// The URI cannot be read, the server cannot be reached, or it refuses.
+    pub(super) fn open(uri: &str) -> Result<Self, ExportError> {
+        let source_uri = redact(uri);
+        let failed = |error: postgres::Error| source_error(&source_uri, &error);
+        // `postgresql+psycopg2://…`: the driver is SQLAlchemy's business.
+        let rest = uri.split_once(':').map_or("", |(_, rest)| rest);
+        let mut config: Config = format!("postgresql:{rest}").parse().map_err(failed)?;
+        config.connect_timeout(CONNECT_TIMEOUT);
+        config.application_name("mlark");
+        if let (None, Ok(password)) = (config.get_password(), std::env::var("PGPASSWORD")) {
+            config.password(password);
+        }
+        let mut client = config.connect(NoTls).map_err(failed)?;
+        client
+            .batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            .map_err(failed)?;
+        Ok(Postgres {
+            connection: RefCell::new(Connection {
+                client,
+                statements: HashMap::new(),
+            }),
+            source_uri,
+        })
+    }
+
+    fn rows(
+        &self,
+        sql: &str,
+        parameters: &[&str],
+        each: &mut EachRow<'_>,
+    ) -> Result<Result<(), ExportError>, postgres::Error> {
+        let Connection { client, statements } = &mut *self.connection.borrow_mut();
+        let statement = match statements.get(sql) {
+            Some(statement) => statement.clone(),
+            None => {
+                let statement = client.prepare(&numbered(sql))?;
+                statements.insert(sql.to_owned(), statement.clone());
+                statement
+            }
+        };
+        let parameters = parameters.iter().map(|parameter| parameter as &dyn ToSql);
+        let mut rows = client.query_raw(&statement, parameters)?;
+        while let Some(row) = rows.next()? {
+            if let Err(error) = each(&row) {
+                return Ok(Err(error));
+            }
+        }
+        Ok(Ok(()))
+    }
+}
+
+/// Turns each `?` into `$1`, `$2`, …; the exporter's queries hold no other question marks.
+fn numbered(sql: &str) -> String {
+    let mut parts = sql.split('?');
+    let mut numbered = parts.next().unwrap_or_default().to_owned();
+    for (number, part) in (1..).zip(parts) {
+        numbered.push_str(&format!("${number}{part}"));
+    }
+    numbered
+}
+
+impl Database for Postgres {
+    fn dialect(&self) -> Dialect {
+        Dialect::Postgres
+    }
+
+    fn schema(&self) -> Result<Schema, ExportError> {
+        information_schema(self, "ANY (current_schemas(false))")
+    }
+
+    fn query(&self, sql: &str, parameters: &[&str], each: &mut EachRow<'_>) -> Result<(), ExportError> {
+        self.rows(sql, parameters, each)
+            .map_err(|error| source_error(&self.source_uri, &error))?
+    }
+}
+
+/// A value as the server sent it.
+struct Raw<'a>(&'a Type, &'a [u8]);
+
+impl<'a> FromSql<'a> for Raw<'a> {
+    fn from_sql(kind: &Type, bytes: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        // The type outlives the row only as one of the built-in ones, which are all that is looked at.
+        Ok(Raw(built_in(kind), bytes))
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+}
+
+fn built_in(kind: &Type) -> &'static Type {
+    const KINDS: [&Type; 7] = [
+        &Type::BOOL,
+        &Type::INT2,
+        &Type::INT4,
+        &Type::INT8,
+        &Type::FLOAT4,
+        &Type::FLOAT8,
+        &Type::JSONB,
+    ];
+    let known = KINDS.into_iter().find(|known| *known == kind);
+    known.unwrap_or(&Type::TEXT)
+}
+
+impl Row for postgres::Row {
+    fn cell(&self, column: usize) -> Cell<'_> {
+        let Ok(Some(Raw(kind, bytes))) = self.try_get::<_, Option<Raw<'_>>>(column) else {
+            return Cell::Null;
+        };
+        let cell = match *kind {
+            Type::BOOL => bytes.first().map(|&byte| Cell::Integer(i64::from(byte))),
+            Type::INT2 => array(bytes).map(|bytes| Cell::Integer(i16::from_be_bytes(bytes).into())),
+            Type::INT4 => array(bytes).map(|bytes| Cell::Integer(i32::from_be_bytes(bytes).into())),
+            Type::INT8 => array(bytes).map(|bytes| Cell::Integer(i64::from_be_bytes(bytes))),
+            Type::FLOAT4 => array(bytes).map(|bytes| Cell::Real(f32::from_be_bytes(bytes).into())),
+            Type::FLOAT8 => array(bytes).map(|bytes| Cell::Real(f64::from_be_bytes(bytes))),
+            Type::JSONB => bytes.get(1..).map(Cell::Bytes),
+            _ => Some(Cell::Bytes(bytes)),
+        };
+        cell.unwrap_or(Cell::Null)
+    }
+}
+
+fn array<const N: usize>(bytes: &[u8]) -> Option<[u8; N]> {
+    bytes.try_into().ok()
+}
+
+fn source_error(source_uri: &str, error: &postgres::Error) -> ExportError {
+    let mut detail = match error.as_db_error() {
+        Some(error) => error.message().to_owned(),
+        None => error.to_string(),
+    };
+    let mut cause = error.source().filter(|_| error.as_db_error().is_none());
+    while let Some(next) = cause {
+        detail.push_str(&format!(": {next}"));
+        cause = next.source();
+    }
+    ExportError::Source {
+        source_uri: source_uri.to_owned(),
+        detail,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn question_marks_are_numbered() {
+        assert_eq!(numbered("a IN (?, ?) AND b = ?"), "a IN ($1, $2) AND b = $3");
+    }
+
+    #[test]
+    fn a_server_that_is_not_there_is_named_without_its_password() {
+        let error = Postgres::open("postgresql+psycopg2://me:hidden@127.0.0.1:1/db")
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(error.contains("postgresql+psycopg2://127.0.0.1:1/db"), "{error}");
+        assert!(!error.contains("hidden"), "{error}");
+    }
+}
