@@ -138,15 +138,17 @@ impl ClientError {
         matches!(self.status(), Some(404)) || self.error_code() == Some("RESOURCE_DOES_NOT_EXIST")
     }
 
-    /// Whether the route itself is not there: an older server, not a missing object.
+    /// Whether the route itself is not there, or does nothing on this server: an older one, or one over a file
+    /// store, not a missing object.
     pub fn is_unknown_route(&self) -> bool {
         match self {
             ClientError::Status {
                 status, error_code, ..
-            } => {
-                matches!(status, 404 | 405 | 501)
-                    && !matches!(error_code.as_deref(), Some("RESOURCE_DOES_NOT_EXIST"))
-            }
+            } => match error_code.as_deref() {
+                Some("RESOURCE_DOES_NOT_EXIST") => false,
+                Some("FEATURE_DISABLED" | "NOT_IMPLEMENTED") => true,
+                _ => matches!(status, 404 | 405 | 501),
+            },
             // Older servers answer unknown paths with the page of the UI.
             ClientError::NotMlflow { .. } => true,
             _ => false,

@@ -353,7 +353,7 @@ impl<'c> Request<'c> {
             }
             | ClientError::Status { status: 429, .. } => true,
             ClientError::Failed { kind, .. } => is_safe && *kind != FailureKind::Tls,
-            ClientError::Status { status, .. } => is_safe && is_passing(*status),
+            ClientError::Status { status, .. } => is_safe && is_passing(*status) && !error.is_unknown_route(),
             // An answer that ends too soon was cut on its way.
             ClientError::NotMlflow {
                 source: Some(source), ..

@@ -28,10 +28,6 @@ impl Exporter<'_, '_> {
         };
         let rows = match found {
             Ok(None) => return Ok(()),
-            // A server over a file store has the route and refuses.
-            Err(error) if error.status() == Some(501) || error.error_code() == Some("NOT_IMPLEMENTED") => {
-                return Ok(());
-            }
             Ok(Some(found)) => self.listed(Kind::EvaluationDatasets.name(), Ok(found))?,
             Err(error) => self.listed(Kind::EvaluationDatasets.name(), Err(error))?,
         };

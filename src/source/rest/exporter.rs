@@ -43,6 +43,7 @@ impl<'a, 'm> Exporter<'a, 'm> {
         export: &'a mut Export<'m>,
         server: Arc<Server>,
         registry_server: Arc<Server>,
+        workspace: Option<String>,
     ) -> Result<(), ExportError> {
         let choice = Choice::new(export.options.selection.clone(), export.options.include_deleted);
         let mut exporter = Exporter {
@@ -52,7 +53,7 @@ impl<'a, 'm> Exporter<'a, 'm> {
             registry_server,
             choice: Rc::new(RefCell::new(choice)),
             experiments: BTreeMap::new(),
-            workspace: None,
+            workspace,
             run_ids: Vec::new(),
         };
         exporter.steps()

@@ -118,14 +118,16 @@ impl Iterator for Feed {
             match self.wanted.pop_front()? {
                 Wanted::Experiments(experiments) => self.begin(experiments),
                 Wanted::Ids(mut ids) => {
-                    let id = ids.pop()?;
+                    let Some(id) = ids.pop() else { continue };
                     if !ids.is_empty() {
                         self.wanted.push_front(Wanted::Ids(ids));
                     }
-                    return Some(match get(&self.server, &id) {
-                        Ok(run) => Batch::Runs(vec![run]),
-                        Err(error) => Batch::Failed(id, told(&error)),
-                    });
+                    match get(&self.server, &id) {
+                        Ok(run) => return Some(Batch::Runs(vec![run])),
+                        // What something else names need not be there any more.
+                        Err(error) if error.is_not_found() => {}
+                        Err(error) => return Some(Batch::Failed(id, told(&error))),
+                    }
                 }
             }
         }

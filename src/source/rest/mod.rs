@@ -52,9 +52,8 @@ pub fn export(
         Some(uri) => Arc::new(connect(&uri, &options)?),
         None => server.clone(),
     };
-    if options.writer.threads == 0 {
-        options.writer.threads = options.rest.concurrency();
-    }
+    // Its threads also ask.
+    options.writer.threads = options.writer.threads.max(options.rest.concurrency());
     let mut export = Export::create(out, options, monitor)?;
     for &kind in Kind::ALL {
         export.writer.sort_at_end(kind);

@@ -2,6 +2,7 @@
 
 use super::choice::Choice;
 use super::exporter::Exporter;
+use super::feed::get;
 use super::fields::Fields;
 use super::paging::{Page, Pages};
 use super::server::{Server, told};
@@ -19,6 +20,9 @@ use std::sync::Arc;
 const PAGE_MODELS: usize = 500;
 /// Names prompts, for servers that hide them.
 const PROMPT_FILTER: &str = "tags.`mlflow.prompt.is_prompt` = 'true'";
+
+/// What a server over a file store of MLflow 1 says.
+const NO_REGISTRY: &str = "Model registry functionality is unavailable";
 
 /// What was found of the registry before the runs were, where something of it is chosen.
 #[derive(Debug, Default)]
@@ -51,18 +55,22 @@ impl Exporter<'_, '_> {
 
     /// Refuses names that match nothing.
     pub(super) fn check_names(&self, registry: &Registry) -> Result<(), ExportError> {
-        let unmatched = Choice::unmatched(
-            &self.export.options.selection,
-            &self.experiments,
-            &registry.models,
-        );
-        match unmatched {
-            None => Ok(()),
-            Some((option, value)) => Err(ExportError::NothingMatches {
-                option: option.to_owned(),
-                value: value.to_owned(),
-            }),
+        let selection = &self.export.options.selection;
+        let nothing = |option: &str, value: &str| ExportError::NothingMatches {
+            option: option.to_owned(),
+            value: value.to_owned(),
+        };
+        if let Some((option, value)) = Choice::unmatched(selection, &self.experiments, &registry.models) {
+            return Err(nothing(option, value));
         }
+        for run_id in &selection.runs {
+            match get(&self.server, run_id) {
+                Ok(_) => {}
+                Err(error) if error.is_not_found() => return Err(nothing("run", run_id)),
+                Err(error) => return Err(self.server.error(&error)),
+            }
+        }
+        Ok(())
     }
 
     /// Writes models and versions; returns the versions of prompts, as `name/version`.
@@ -144,8 +152,9 @@ impl Exporter<'_, '_> {
     /// All rows of a search of the registry, prompts included.
     fn rows(&mut self, what: &'static str) -> Result<Vec<Value>, ExportError> {
         let plain = search(&self.registry_server, what, None).all();
-        if matches!(&plain, Err(error) if error.is_unknown_route()) {
-            // A server without a registry, such as one over a file store of MLflow 1.
+        if let Err(error) = &plain
+            && (error.is_unknown_route() || error.to_string().contains(NO_REGISTRY))
+        {
             return Ok(Vec::new());
         }
         let mut rows = self.listed(what, plain)?;

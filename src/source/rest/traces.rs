@@ -207,7 +207,7 @@ impl Exporter<'_, '_> {
         };
         let mut keeps_file = false;
         match spans {
-            Ok(None) => {}
+            Ok(None) => self.export.limit(Kind::Traces.name(), "spans", "missing-file", 1),
             Ok(Some(file)) => {
                 for span in &file.spans {
                     self.write_span(&owner, span)?;

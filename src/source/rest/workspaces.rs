@@ -16,7 +16,7 @@ pub(super) fn export_each(
     registry: &Arc<Server>,
 ) -> Result<(), ExportError> {
     if !server.has_workspaces() {
-        return Exporter::run(export, server.clone(), registry.clone());
+        return Exporter::run(export, server.clone(), registry.clone(), None);
     }
     let answer = server.client.get(Path::api3("workspaces")).parse::<Value>();
     let answer = answer.map_err(|error| server.error(&error))?;
@@ -29,7 +29,7 @@ pub(super) fn export_each(
             true => within.clone(),
             false => registry.clone(),
         };
-        Exporter::run(export, within, registry)?;
+        Exporter::run(export, within, registry, Some(workspace.name))?;
     }
     Ok(())
 }
