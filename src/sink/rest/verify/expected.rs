@@ -371,7 +371,6 @@ impl Expected<'_, '_, '_> {
 
     fn artifacts(&mut self) -> Result<()> {
         let mut lines = self.context.archive.lines(Kind::Artifacts);
-        let mut number = 0;
         while let Some(line) = lines.next_line()? {
             let list: ArtifactList = super::found::parse(self.context.archive, &line)?;
             let Some(owner) = self
@@ -386,7 +385,6 @@ impl Expected<'_, '_, '_> {
                     continue;
                 }
                 self.rewritten(&mut file, list.owner_kind)?;
-                number += 1;
                 let one = ArtifactList {
                     files: vec![file],
                     owner_id: list.owner_id.clone(),

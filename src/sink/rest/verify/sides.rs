@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 /// Ids of the target → ids of the archive.
 #[derive(Debug, Default)]
-pub(super) struct Reverse {
+pub(in crate::sink::rest) struct Reverse {
     ids: HashMap<(Kind, String), String>,
 }
 
