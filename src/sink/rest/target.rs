@@ -5,6 +5,7 @@ use super::limits::{Feature, Limits, Version};
 use super::mark;
 use crate::format::Kind;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// The target as the plan sees it.
 #[derive(Debug, Clone, Default)]
@@ -152,9 +153,11 @@ impl TargetState {
     fn survey_model(&mut self, api: &Api, name: &str, rename: bool) -> Result<()> {
         for number in 1.. {
             let name = numbered(name, number);
-            if !self.models.contains_key(&name) {
-                let Some(model) = api.model(&name)? else { break };
-                self.models.insert(name, model);
+            if let Entry::Vacant(place) = self.models.entry(name) {
+                let Some(model) = api.model(place.key())? else {
+                    break;
+                };
+                place.insert(model);
             }
             if !rename {
                 break;
