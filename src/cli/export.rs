@@ -15,13 +15,13 @@ use std::path::{Path, PathBuf};
 
 /// Write MLflow history from wherever it lives into an archive
 ///
-/// SOURCE is an `mlruns` folder, a folder of mlflow-export-import, a zip of either, a SQL backend store
-/// (`sqlite:///mlflow.db` or the file itself) or a tracking server (`http://…`); what lies there decides.
+/// SOURCE is a tracking server (`http(s)://…`, `databricks[://PROFILE]`), a database (`sqlite:///…`, or the file), an
+/// `mlruns` folder, a folder of mlflow-export-import, or a zip of either; what lies there decides.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   mlark export ./mlruns -o history.zip
-  mlark export http://127.0.0.1:5000 -o history.zip
   mlark export mlflow.db -o history --artifacts-destination ./mlartifacts
+  mlark export https://ana@mlflow.example.org -o history.zip --experiment fraud
   mlark export ./exported -o history --experiment 'fraud*' --since 2024-01-01")]
 pub(super) struct Args {
     /// Where the history is [default: MLFLOW_TRACKING_URI]

@@ -28,7 +28,7 @@ pub use environment::Environment;
 pub use error::{ClientError, FailureKind};
 pub use options::{Auth, ClientOptions, Connection, TlsOptions};
 pub use path::{BaseUrl, Path};
-pub use request::{Body, Repeat, Request, Response};
+pub use request::{Body, OpenBody, Repeat, Request, Response};
 pub use secret::Secret;
 
 use rate::RateLimit;

@@ -76,14 +76,14 @@ pub struct Response {
 
 /// A try that failed, and how long the server asks to wait.
 pub(super) struct Refusal {
-    pub(super) error: ClientError,
+    pub(super) error: Box<ClientError>,
     pub(super) retry_after: Option<Duration>,
 }
 
 impl From<ClientError> for Refusal {
     fn from(error: ClientError) -> Self {
         Refusal {
-            error,
+            error: Box::new(error),
             retry_after: None,
         }
     }
@@ -214,7 +214,9 @@ impl<'c> Request<'c> {
                 true => retries.next(retry_after),
                 false => None,
             };
-            let Some(wait) = wait else { return Err(error) };
+            let Some(wait) = wait else {
+                return Err(*error);
+            };
             self.client
                 .notice(format!("{error}; trying again in {:.1} s", wait.as_secs_f64()));
             std::thread::sleep(wait);
@@ -303,7 +305,12 @@ impl<'c> Request<'c> {
             None => body.unwrap_or_default(),
         };
         Refusal {
-            error: ClientError::of_answer(self.method.as_str(), &self.url, status, &body),
+            error: Box::new(ClientError::of_answer(
+                self.method.as_str(),
+                &self.url,
+                status,
+                &body,
+            )),
             retry_after,
         }
     }

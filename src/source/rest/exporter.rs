@@ -74,9 +74,11 @@ impl<'a, 'm> Exporter<'a, 'm> {
         let prompts = self.registry(registry)?;
         self.begin("traces");
         self.traces(&prompts)?;
-        self.begin("evaluation");
-        self.evaluation_datasets()?;
-        self.scorers()?;
+        if !self.server.is_file_store() {
+            self.begin("evaluation");
+            self.evaluation_datasets()?;
+            self.scorers()?;
+        }
         self.write_experiments()
     }
 

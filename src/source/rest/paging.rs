@@ -37,12 +37,12 @@ impl Page {
     }
 }
 
-/// Fetches the page behind a token, of so many rows.
-type Fetch<'f> = Box<dyn FnMut(Option<&str>, usize) -> Result<Page, ClientError> + Send + 'f>;
+/// Asks for a page by its token and number of rows.
+type Fetch<'f> = dyn FnMut(Option<&str>, usize) -> Result<Page, ClientError> + Send + 'f;
 
 /// A search in progress.
 pub(super) struct Pages<'f> {
-    fetch: Fetch<'f>,
+    fetch: Box<Fetch<'f>>,
     id_of: fn(&Value) -> Option<String>,
     page_rows: usize,
     token: Option<String>,
@@ -148,7 +148,7 @@ mod tests {
     }
 
     /// Pages over rows that `change` alters before each request.
-    fn read(rows: Vec<i64>, change: impl Fn(usize, &mut Vec<i64>) + Sync) -> (Vec<i64>, bool) {
+    fn read(rows: Vec<i64>, change: impl Fn(usize, &mut Vec<i64>) + Send + Sync) -> (Vec<i64>, bool) {
         let mut rows = rows;
         let mut request = 0;
         let pages = Pages::new(3, id_of, |token, count| {

@@ -99,6 +99,11 @@ impl Server {
         part().zip(part()).is_some_and(|found| found >= (major, minor))
     }
 
+    /// Whether the server keeps a file store, which has no evaluation datasets and scorers.
+    pub(super) fn is_file_store(&self) -> bool {
+        self.info["store_type"] == "FileStore"
+    }
+
     /// Whether workspaces are switched on.
     pub(super) fn has_workspaces(&self) -> bool {
         self.info["workspaces_enabled"] == Value::Bool(true)
