@@ -2,8 +2,6 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 
-pub mod loopback;
-
 use mlark::archive::{Archive, ArchiveWriter, ByteSource, Duplicates, ManifestHead, Owner, WriterOptions};
 use mlark::format::line::{canonical, to_value};
 use mlark::format::{Kind, Object as _};

@@ -29,7 +29,6 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Mutex, MutexGuard};
-use std::time::Duration;
 
 /// Server errors in a row after which the target is taken for broken.
 const SERVER_ERRORS: u32 = 8;
@@ -226,7 +225,7 @@ impl Apply<'_> {
         if maybe_there && let Some(found) = find()? {
             return Ok((found, false));
         }
-        let mut wait = Duration::from_millis(500);
+        let mut wait = self.api.client().options().retry_base * 2;
         for _ in 1..CREATE_TRIES {
             match create() {
                 Ok(made) => return Ok((made, true)),

@@ -1,0 +1,148 @@
+//! Replay into real MLflow servers, where `MLARK_E2E_VENVS` names a directory of virtualenvs made by `scripts/mlflow-env`.
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+/// A tracking server of its own, ended with the test.
+struct Server {
+    url: String,
+    pid: String,
+    script: PathBuf,
+}
+
+impl Server {
+    fn start(venvs: &Path, version: &str, directory: &Path) -> Self {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/make/server.py");
+        let venv = venvs.join(format!("mlflow-{version}"));
+        let output = Command::new(venv.join("bin/python"))
+            .arg(&script)
+            .arg("start")
+            .arg(&venv)
+            .arg(directory)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let started: Value = serde_json::from_slice(&output.stdout).unwrap();
+        Server {
+            url: started["url"].as_str().unwrap().to_owned(),
+            pid: started["pid"].to_string(),
+            script,
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = Command::new("python3").arg(&self.script).arg("stop").arg(&self.pid).status();
+    }
+}
+
+fn venvs(version: &str) -> Option<PathBuf> {
+    let venvs = std::env::var_os("MLARK_E2E_VENVS").map(PathBuf::from);
+    let found = venvs.filter(|venvs| venvs.join(format!("mlflow-{version}/bin/mlflow")).exists());
+    if found.is_none() {
+        eprintln!("left out: MLARK_E2E_VENVS names no MLflow {version}");
+    }
+    found
+}
+
+fn mlark(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_mlark")).args(arguments).output().unwrap()
+}
+
+fn run(arguments: &[&str], expected: i32) -> String {
+    let output = mlark(arguments);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(expected), "{arguments:?}\n{text}\n{errors}");
+    text
+}
+
+/// The file store of the fixtures, with the empty directories that git does not keep, as an archive.
+fn archive(directory: &Path) -> String {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/filestore-3.18.0");
+    let store = directory.join("store");
+    let copied = Command::new("cp").arg("-r").arg(&fixture).arg(&store).status().unwrap();
+    assert!(copied.success());
+    for line in std::fs::read_to_string(fixture.join("empty-directories.txt")).unwrap().lines() {
+        std::fs::create_dir_all(store.join(line)).unwrap();
+    }
+    let out = directory.join("archive.zip").display().to_string();
+    let source = store.join("mlruns").display().to_string();
+    run(&["export", &source, "-o", &out, "--include-deleted"], 0);
+    out
+}
+
+#[test]
+fn everything_arrives_is_verified_and_is_not_brought_twice() {
+    let Some(venvs) = venvs("3.18.0") else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let archive = archive(directory.path());
+    let server = Server::start(&venvs, "3.18.0", &directory.path().join("server"));
+    let text = run(&["import", &archive, &server.url, "--verify"], 0);
+    assert!(text.contains("the target holds what the archive says"), "{text}");
+    let text = run(&["import", &archive, &server.url, "--json"], 0);
+    let report: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(report["created"], serde_json::json!({}));
+    let map = run(&["map", &archive, &server.url], 0);
+    assert_eq!(map.lines().filter(|line| line.starts_with("runs\t")).count(), 61);
+
+    // A value that someone changed since is found, by its name.
+    let first = map.lines().find(|line| line.starts_with("experiments\t7\t") || line.starts_with("experiments\t")).unwrap();
+    let id = first.split('\t').nth(2).unwrap();
+    let client = mlark::client::Client::open(&server.url, &mlark::client::Environment::of(&[], None)).unwrap();
+    let api = mlark::sink::rest::api::Api::new(client);
+    api.set_experiment_tag(id, "p/q", "changed").unwrap();
+    let text = run(&["verify", &archive, "--against", &server.url], 1);
+    assert!(text.contains("tags.p/q"), "{text}");
+}
+
+#[test]
+fn kills_at_any_point_and_a_lost_journal_lead_to_the_same_result() {
+    let Some(venvs) = venvs("3.18.0") else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let archive = archive(directory.path());
+    let server = Server::start(&venvs, "3.18.0", &directory.path().join("server"));
+    let journal = directory.path().join("journal").display().to_string();
+    let seed = std::process::id();
+    for round in 0..10_u32 {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_mlark"))
+            .args(["import", &archive, &server.url, "--journal", &journal])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let wait = 200 + (seed.wrapping_mul(2_654_435_761).wrapping_add(round * 7_919)) % 900;
+        std::thread::sleep(Duration::from_millis(u64::from(wait)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        if round == 6 {
+            let _ = std::fs::remove_file(&journal);
+        }
+    }
+    run(&["import", &archive, &server.url, "--journal", &journal], 0);
+    let text = run(&["verify", &archive, "--against", &server.url, "--journal", &journal], 0);
+    assert!(text.contains("the target holds"), "{text}");
+    let runs = run(&["map", &archive, &server.url, "--journal", &journal], 0);
+    let mut ids: Vec<_> = runs.lines().filter(|line| line.starts_with("runs\t")).filter_map(|line| line.split('\t').nth(2)).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 61);
+}
+
+#[test]
+fn an_older_server_gets_what_it_knows_and_the_rest_is_reported() {
+    for version in ["2.9.2", "2.22.5", "1.30.1"] {
+        let Some(venvs) = venvs(version) else { continue };
+        let directory = tempfile::tempdir().unwrap();
+        let archive = archive(directory.path());
+        let server = Server::start(&venvs, version, &directory.path().join("server"));
+        let options = ["import", &archive, &server.url, "--long-values", "truncate"];
+        let text = run(&options, 0);
+        assert!(text.contains("logged-models: target-too-old"), "{version}: {text}");
+        let text = run(&options, 0);
+        assert!(!text.contains("created"), "{version}: {text}");
+    }
+}
