@@ -23,7 +23,11 @@ impl Server {
             .arg(directory)
             .output()
             .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         let started: Value = serde_json::from_slice(&output.stdout).unwrap();
         Server {
             url: started["url"].as_str().unwrap().to_owned(),
@@ -35,7 +39,11 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = Command::new("python3").arg(&self.script).arg("stop").arg(&self.pid).status();
+        let _ = Command::new("python3")
+            .arg(&self.script)
+            .arg("stop")
+            .arg(&self.pid)
+            .status();
     }
 }
 
@@ -49,14 +57,21 @@ fn venvs(version: &str) -> Option<PathBuf> {
 }
 
 fn mlark(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_mlark")).args(arguments).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_mlark"))
+        .args(arguments)
+        .output()
+        .unwrap()
 }
 
 fn run(arguments: &[&str], expected: i32) -> String {
     let output = mlark(arguments);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(expected), "{arguments:?}\n{text}\n{errors}");
+    assert_eq!(
+        output.status.code(),
+        Some(expected),
+        "{arguments:?}\n{text}\n{errors}"
+    );
     text
 }
 
@@ -64,9 +79,17 @@ fn run(arguments: &[&str], expected: i32) -> String {
 fn archive(directory: &Path) -> String {
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/filestore-3.18.0");
     let store = directory.join("store");
-    let copied = Command::new("cp").arg("-r").arg(&fixture).arg(&store).status().unwrap();
+    let copied = Command::new("cp")
+        .arg("-r")
+        .arg(&fixture)
+        .arg(&store)
+        .status()
+        .unwrap();
     assert!(copied.success());
-    for line in std::fs::read_to_string(fixture.join("empty-directories.txt")).unwrap().lines() {
+    for line in std::fs::read_to_string(fixture.join("empty-directories.txt"))
+        .unwrap()
+        .lines()
+    {
         std::fs::create_dir_all(store.join(line)).unwrap();
     }
     let out = directory.join("archive.zip").display().to_string();
@@ -90,9 +113,13 @@ fn everything_arrives_is_verified_and_is_not_brought_twice() {
     assert_eq!(map.lines().filter(|line| line.starts_with("runs\t")).count(), 61);
 
     // A value that someone changed since is found, by its name.
-    let first = map.lines().find(|line| line.starts_with("experiments\t7\t") || line.starts_with("experiments\t")).unwrap();
+    let first = map
+        .lines()
+        .find(|line| line.starts_with("experiments\t7\t") || line.starts_with("experiments\t"))
+        .unwrap();
     let id = first.split('\t').nth(2).unwrap();
-    let client = mlark::client::Client::open(&server.url, &mlark::client::Environment::of(&[], None)).unwrap();
+    let client =
+        mlark::client::Client::open(&server.url, &mlark::client::Environment::of(&[], None)).unwrap();
     let api = mlark::sink::rest::api::Api::new(client);
     api.set_experiment_tag(id, "p/q", "changed").unwrap();
     let text = run(&["verify", &archive, "--against", &server.url], 1);
@@ -123,10 +150,24 @@ fn kills_at_any_point_and_a_lost_journal_lead_to_the_same_result() {
         }
     }
     run(&["import", &archive, &server.url, "--journal", &journal], 0);
-    let text = run(&["verify", &archive, "--against", &server.url, "--journal", &journal], 0);
+    let text = run(
+        &[
+            "verify",
+            &archive,
+            "--against",
+            &server.url,
+            "--journal",
+            &journal,
+        ],
+        0,
+    );
     assert!(text.contains("the target holds"), "{text}");
     let runs = run(&["map", &archive, &server.url, "--journal", &journal], 0);
-    let mut ids: Vec<_> = runs.lines().filter(|line| line.starts_with("runs\t")).filter_map(|line| line.split('\t').nth(2)).collect();
+    let mut ids: Vec<_> = runs
+        .lines()
+        .filter(|line| line.starts_with("runs\t"))
+        .filter_map(|line| line.split('\t').nth(2))
+        .collect();
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), 61);
@@ -141,7 +182,10 @@ fn an_older_server_gets_what_it_knows_and_the_rest_is_reported() {
         let server = Server::start(&venvs, version, &directory.path().join("server"));
         let options = ["import", &archive, &server.url, "--long-values", "truncate"];
         let text = run(&options, 0);
-        assert!(text.contains("logged-models: target-too-old"), "{version}: {text}");
+        assert!(
+            text.contains("logged-models: target-too-old"),
+            "{version}: {text}"
+        );
         let text = run(&options, 0);
         assert!(!text.contains("created"), "{version}: {text}");
     }

@@ -42,7 +42,8 @@ struct Target {
 impl Target {
     fn start(faults: impl Fn(&Received) -> Option<Fault> + Send + Sync + 'static) -> Self {
         let state: Arc<Mutex<State>> = Arc::default();
-        let default = json!({"experiment_id": "0", "name": "Default", "artifact_location": "mlflow-artifacts:/0"});
+        let default =
+            json!({"experiment_id": "0", "name": "Default", "artifact_location": "mlflow-artifacts:/0"});
         state.lock().unwrap().experiments.push(default);
         let shared = state.clone();
         let faults: Box<Faults> = Box::new(faults);
@@ -64,12 +65,18 @@ impl Target {
 
     fn calls(&self, route: &str) -> usize {
         let received = self.server.received();
-        received.iter().filter(|request| request.path().ends_with(route)).count()
+        received
+            .iter()
+            .filter(|request| request.path().ends_with(route))
+            .count()
     }
 }
 
 fn not_found() -> Answer {
-    Answer::new(404, r#"{"error_code":"RESOURCE_DOES_NOT_EXIST","message":"no such thing"}"#)
+    Answer::new(
+        404,
+        r#"{"error_code":"RESOURCE_DOES_NOT_EXIST","message":"no such thing"}"#,
+    )
 }
 
 impl State {
@@ -86,16 +93,29 @@ impl State {
         let query = |name: &str| {
             let query = request.target.split_once('?').map_or("", |(_, query)| query);
             let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-            let found = pairs.clone().find(|(found, _)| *found == name).map(|(_, value)| value);
+            let found = pairs
+                .clone()
+                .find(|(found, _)| *found == name)
+                .map(|(_, value)| value);
             found.unwrap_or_default().replace("%20", " ")
         };
         match path.trim_start_matches("/api/2.0/mlflow/") {
             "experiments/search" => {
-                let found = self.experiments.iter().filter(|one| is_marked(&one["tags"], &body["filter"]));
+                let found = self
+                    .experiments
+                    .iter()
+                    .filter(|one| is_marked(&one["tags"], &body["filter"]));
                 reply(json!({"experiments": found.collect::<Vec<_>>()}))
             }
-            "experiments/get" => find(&self.experiments, "experiment_id", &query("experiment_id"), "experiment"),
-            "experiments/get-by-name" => find(&self.experiments, "name", &query("experiment_name"), "experiment"),
+            "experiments/get" => find(
+                &self.experiments,
+                "experiment_id",
+                &query("experiment_id"),
+                "experiment",
+            ),
+            "experiments/get-by-name" => {
+                find(&self.experiments, "name", &query("experiment_name"), "experiment")
+            }
             "experiments/create" => {
                 let id = self.experiments.len().to_string();
                 self.experiments.push(json!({
@@ -111,13 +131,18 @@ impl State {
                     "artifact_uri": format!("mlflow-artifacts:/{}/{id}/artifacts", body["experiment_id"].as_str().unwrap()),
                 });
                 let mut tags = body["tags"].clone();
-                tags.as_array_mut().unwrap().push(json!({"key": "mlflow.runName", "value": body["run_name"]}));
+                tags.as_array_mut()
+                    .unwrap()
+                    .push(json!({"key": "mlflow.runName", "value": body["run_name"]}));
                 let run = json!({"info": info, "data": {"tags": tags, "params": [], "metrics": []}});
                 self.runs.push(run.clone());
                 reply(json!({"run": run}))
             }
             "runs/search" => {
-                let found = self.runs.iter().filter(|run| run["info"]["experiment_id"] == body["experiment_ids"][0]);
+                let found = self
+                    .runs
+                    .iter()
+                    .filter(|run| run["info"]["experiment_id"] == body["experiment_ids"][0]);
                 let found = found.filter(|run| is_marked(&run["data"]["tags"], &body["filter"]));
                 reply(json!({"runs": found.collect::<Vec<_>>()}))
             }
@@ -128,7 +153,10 @@ impl State {
             }
             route @ ("runs/log-batch" | "runs/update" | "runs/delete") => {
                 let cut = self.param_chars;
-                let found = self.runs.iter_mut().find(|run| run["info"]["run_id"] == body["run_id"]);
+                let found = self
+                    .runs
+                    .iter_mut()
+                    .find(|run| run["info"]["run_id"] == body["run_id"]);
                 let Some(run) = found else { return not_found() };
                 change(run, route, &body, cut);
                 reply(json!({}))
@@ -173,8 +201,14 @@ fn find(list: &[Value], field: &str, wanted: &str, name: &str) -> Answer {
 /// Whether tags pass a filter on the mark; `=` and `LIKE` with a final `%` are all that is asked.
 fn is_marked(tags: &Value, filter: &Value) -> bool {
     let filter = filter.as_str().unwrap_or_default();
-    let Some(wanted) = filter.split('\'').nth(1) else { return true };
-    let mut values = tags.as_array().into_iter().flatten().filter(|tag| tag["key"] == MARK);
+    let Some(wanted) = filter.split('\'').nth(1) else {
+        return true;
+    };
+    let mut values = tags
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|tag| tag["key"] == MARK);
     values.any(|tag| match wanted.strip_suffix('%') {
         Some(prefix) => tag["value"].as_str().unwrap().starts_with(prefix),
         None => tag["value"] == wanted,
@@ -214,7 +248,8 @@ fn archive(directory: &Path, name: &str) -> Archive {
         };
         run.params.insert("note".into(), "longer than five".into());
         if number + 1 < RUNS {
-            run.tags.insert("mlflow.parentRunId".into(), id(number + 1).as_str().into());
+            run.tags
+                .insert("mlflow.parentRunId".into(), id(number + 1).as_str().into());
         }
         writer.write(&run).unwrap();
         let mut points = writer.point_series();
@@ -225,7 +260,9 @@ fn archive(directory: &Path, name: &str) -> Archive {
             link: None,
         };
         points.push(point).unwrap();
-        writer.write_metric(&run.info.sort_key(), &run.info.run_id, "loss", points).unwrap();
+        writer
+            .write_metric(&run.info.sort_key(), &run.info.run_id, "loss", points)
+            .unwrap();
     }
     for number in 0..RUNS {
         let owner = Owner {
@@ -234,9 +271,15 @@ fn archive(directory: &Path, name: &str) -> Archive {
             sort_key: mlark::format::order::run("7", Some(1_000 + number as i64), &id(number)),
         };
         let bytes = ByteSource::Bytes(format!("model of {number}").into_bytes());
-        writer.artifact(&owner, "a b/ü.txt".into(), bytes, &mut |_, failure| panic!("{failure:?}")).unwrap();
+        writer
+            .artifact(&owner, "a b/ü.txt".into(), bytes, &mut |_, failure| {
+                panic!("{failure:?}")
+            })
+            .unwrap();
     }
-    writer.drain_artifacts(&mut |_, failure| panic!("{failure:?}")).unwrap();
+    writer
+        .drain_artifacts(&mut |_, failure| panic!("{failure:?}"))
+        .unwrap();
     let head = ManifestHead {
         origin: "test".into(),
         ..ManifestHead::default()
@@ -249,7 +292,11 @@ fn prepare(archive: &Archive, target: &Target, options: ImportOptions) -> Result
     let mut connection = Connection::of(&target.server.url(), &Environment::of(&[], None)).unwrap();
     connection.options.retry_base = Duration::from_millis(1);
     connection.options.max_retries = 2;
-    Prepared::new(archive, Client::new(connection.base, connection.options).unwrap(), options)
+    Prepared::new(
+        archive,
+        Client::new(connection.base, connection.options).unwrap(),
+        options,
+    )
 }
 
 fn import(archive: &Archive, target: &Target) -> Result<ImportReport, ImportError> {
@@ -280,7 +327,9 @@ fn parents(target: &Target) -> Vec<(String, String)> {
 fn assert_whole(target: &Target) {
     assert_eq!(target.created(), (1, RUNS));
     let pairs = parents(target);
-    let marks: Vec<_> = (0..RUNS).map(|number| format!("test/runs/{:032x}", 0xabc0 + number)).collect();
+    let marks: Vec<_> = (0..RUNS)
+        .map(|number| format!("test/runs/{:032x}", 0xabc0 + number))
+        .collect();
     for (number, (mark, parent)) in pairs.iter().enumerate() {
         assert_eq!(*mark, marks[number]);
         assert_eq!(*parent, marks.get(number + 1).cloned().unwrap_or_default());
@@ -295,8 +344,12 @@ fn assert_whole(target: &Target) {
 }
 
 fn journals(directory: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
-    entries.filter(|path| path.to_string_lossy().contains("mlark-import-")).collect()
+    let entries = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    entries
+        .filter(|path| path.to_string_lossy().contains("mlark-import-"))
+        .collect()
 }
 
 #[test]
@@ -305,7 +358,10 @@ fn a_second_import_does_nothing_and_a_lost_journal_is_made_anew() {
     let archive = archive(directory.path(), "a");
     let target = Target::start(|_| None);
     let report = import(&archive, &target).unwrap();
-    assert_eq!((report.created[&Kind::Runs], report.failures.len()), (RUNS as u64, 0));
+    assert_eq!(
+        (report.created[&Kind::Runs], report.failures.len()),
+        (RUNS as u64, 0)
+    );
     assert_whole(&target);
     let before = target.server.received().len();
     let report = import(&archive, &target).unwrap();
@@ -337,7 +393,9 @@ fn a_tagged_copy_of_the_archive_continues_the_same_history() {
 }
 
 /// Faults that strike each creating call once, after or before the work is done.
-fn once(fault: impl Fn() -> Fault + Send + Sync + 'static) -> impl Fn(&Received) -> Option<Fault> + Send + Sync {
+fn once(
+    fault: impl Fn() -> Fault + Send + Sync + 'static,
+) -> impl Fn(&Received) -> Option<Fault> + Send + Sync {
     let struck = Mutex::new(Vec::new());
     move |request| {
         let mut struck = struck.lock().unwrap();
@@ -372,15 +430,26 @@ fn what_was_made_without_an_answer_is_found_and_not_made_again() {
 fn a_page_that_is_not_mlflow_stops_the_import_and_the_next_one_goes_on() {
     let directory = tempfile::tempdir().unwrap();
     let archive = archive(directory.path(), "a");
-    for route in ["runs/create", "runs/log-batch", "runs/update", "ü.txt", "experiments/create"] {
+    for route in [
+        "runs/create",
+        "runs/log-batch",
+        "runs/update",
+        "ü.txt",
+        "experiments/create",
+    ] {
         let broken = Arc::new(Mutex::new(true));
         let switch = broken.clone();
         let target = Target::start(move |request| {
-            let is_hit = request.path().ends_with(route) || (route == "ü.txt" && request.path().ends_with(".txt"));
-            (is_hit && *switch.lock().unwrap()).then(|| Fault::Before(Answer::new(200, "<html><title>proxy</title>")))
+            let is_hit =
+                request.path().ends_with(route) || (route == "ü.txt" && request.path().ends_with(".txt"));
+            (is_hit && *switch.lock().unwrap())
+                .then(|| Fault::Before(Answer::new(200, "<html><title>proxy</title>")))
         });
         let error = import(&archive, &target).unwrap_err();
-        assert!(matches!(error, ImportError::Client(ClientError::NotMlflow { .. })), "{route}: {error}");
+        assert!(
+            matches!(error, ImportError::Client(ClientError::NotMlflow { .. })),
+            "{route}: {error}"
+        );
         *broken.lock().unwrap() = false;
         let report = import(&archive, &target).unwrap();
         assert!(report.failures.is_empty(), "{route}: {:?}", report.failures);
@@ -396,7 +465,11 @@ fn a_value_that_was_cut_with_a_200_is_a_failure_with_its_name() {
     target.state.lock().unwrap().param_chars = Some(5);
     let report = import(&archive, &target).unwrap();
     assert_eq!(report.failures.len(), RUNS);
-    assert!(report.failures[0].detail.contains("param note"), "{:?}", report.failures[0]);
+    assert!(
+        report.failures[0].detail.contains("param note"),
+        "{:?}",
+        report.failures[0]
+    );
 }
 
 #[test]
@@ -419,7 +492,10 @@ fn a_name_that_is_taken_is_a_conflict_unless_told_what_to_do() {
             on_conflict,
             ..ImportOptions::default()
         };
-        prepare(&archive, &target, options()).unwrap().apply(&Silent).unwrap();
+        prepare(&archive, &target, options())
+            .unwrap()
+            .apply(&Silent)
+            .unwrap();
         assert_eq!(target.created(), (experiments, RUNS));
         // Later imports know what the first one did, and need not be told again.
         import(&archive, &target).unwrap();
