@@ -28,7 +28,7 @@ pub enum Repeat {
 }
 
 /// Opens a body anew for each try.
-pub(crate) type OpenBody = Box<dyn Fn() -> io::Result<Box<dyn Read + Send>> + Send>;
+pub type OpenBody = Box<dyn Fn() -> io::Result<Box<dyn Read + Send>> + Send>;
 
 /// What a request carries.
 #[derive(Default)]
