@@ -224,10 +224,6 @@ impl<'c> Request<'c> {
     }
 
     /// One try: any answer that is a success.
-    #[expect(
-        clippy::result_large_err,
-        reason = "one refusal a request costs nothing beside the request"
-    )]
     pub(super) fn try_once(&self) -> Result<http::Response<ureq::Body>, Refusal> {
         let client = self.client;
         client.shared.rate.wait();

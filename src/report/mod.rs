@@ -1,7 +1,7 @@
 //! What an archive says, for people and for tests: differences, lists, single objects, a text to compare.
 //!
 //! Nothing here prints. Each report is a value, or a stream of values, from which the command line makes text
-//! or JSON; [`snapshot`] alone makes text, since a stable text is its purpose.
+//! or JSON; [`snapshot()`] alone makes text, since a stable text is its purpose.
 
 pub mod diff;
 mod error;

@@ -7,17 +7,17 @@
 //!
 //! | module         | checks                                                                |
 //! |----------------|-----------------------------------------------------------------------|
-//! | [`tree`]       | names: what is there and has no place, the order of a zip's entries   |
-//! | [`manifest`]   | seal, text and sums of the manifest, the set of files                 |
-//! | [`checksums`]  | `SHA256SUMS`, and that it lists exactly what is there                 |
-//! | [`blobs`]      | digests of blobs                                                      |
-//! | [`parts`]      | files of lines: digests, sizes, counts, where parts end               |
-//! | [`check`]      | strict JSON, canonical text, types, references to blobs               |
-//! | [`kinds`]      | order and references of each kind                                     |
-//! | [`metrics`]    | slices of metric history                                              |
-//! | [`artifacts`]  | lists of artifacts                                                    |
-//! | [`records`]    | failures and undo records                                             |
-//! | [`references`] | the join of references                                                |
+//! | `tree`         | names: what is there and has no place, the order of a zip's entries   |
+//! | `manifest`     | seal, text and sums of the manifest, the set of files                 |
+//! | `checksums`    | `SHA256SUMS`, and that it lists exactly what is there                 |
+//! | `blobs`        | digests of blobs                                                      |
+//! | `parts`        | files of lines: digests, sizes, counts, where parts end               |
+//! | `check`        | strict JSON, canonical text, types, references to blobs               |
+//! | `kinds`        | order and references of each kind                                     |
+//! | `metrics`      | slices of metric history                                              |
+//! | `artifacts`    | lists of artifacts                                                    |
+//! | `records`      | failures and undo records                                             |
+//! | `references`   | the join of references                                                |
 
 mod artifacts;
 mod blobs;

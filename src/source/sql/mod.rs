@@ -2,7 +2,7 @@
 //! migrate it.
 //!
 //! Everything is read within one read transaction. Which tables and columns there are decides what is read, not a
-//! version: see [`database::Schema`]. Rows come in whatever order the database has them; [`spool`] puts objects into the archive's
+//! version: see `database::Schema`. Rows come in whatever order the database has them; `spool` puts objects into the archive's
 //! order, and their parts are asked for a batch of objects at a time. What a database cannot hold, and which tables are
 //! never read, is listed in `docs/sources/sql.md`.
 

@@ -1,7 +1,7 @@
 //! Does the target hold what the archive says? Every value and every artifact's digest, after an import or whenever.
 //!
 //! The target is exported; then both sides are written anew in one tongue: the archive's ids, without what servers choose themselves
-//! (docs/replay.md), the archive's side fitted to the target as an import fits it. What [`crate::report::diff`] then finds is a
+//! (docs/replay.md), the archive's side fitted to the target as an import fits it. What [`crate::report::diff()`] then finds is a
 //! difference, named by the archive's ids.
 
 mod expected;
