@@ -133,6 +133,7 @@ impl State {
                 change(run, route, &body, cut);
                 reply(json!({}))
             }
+            "logged-models/search" => reply(json!({})),
             _ => not_found(),
         }
     }
