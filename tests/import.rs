@@ -161,6 +161,7 @@ impl State {
                 change(run, route, &body, cut);
                 reply(json!({}))
             }
+            "logged-models/search" => reply(json!({})),
             _ => not_found(),
         }
     }

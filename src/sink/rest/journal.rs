@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! {"journal":"mlark-import","version":1,"origin":…,"target":…,"archive":<content id>,"time":…,"crc":…}
+//! {"recovered":7,"crc":…}                              after what the target's marks told, in a new journal
 //! {"intent":"runs","ids":[…],"crc":…}                 before the calls that create
 //! {"made":"runs","id":<archive's>,"new":<target's>,"crc":…}
 //! {"done":"runs","id":…,"digest":<16 hex digits>,"crc":…}   all of it has arrived
@@ -94,8 +95,12 @@ pub struct JournalContents {
     pub mapping: Mapping,
     /// Content id of the archive that was last imported whole.
     pub complete: Option<String>,
+    /// Whether it holds what the target's marks told when it was begun; without, they are to be asked.
+    pub is_recovered: bool,
     /// Sessions so far.
     pub sessions: u64,
+    /// When it was last written.
+    pub written: Option<std::time::SystemTime>,
     /// Bytes up to the end of the last whole line.
     whole_bytes: u64,
 }
@@ -152,7 +157,9 @@ impl Journal {
             Err(TryLockError::Error(_)) => {}
         }
         let copy = file.try_clone().map_err(io_error("open", path))?;
-        let contents = Reader::new(path, key).read(BufReader::new(copy))?;
+        let written = file.metadata().and_then(|metadata| metadata.modified()).ok();
+        let mut contents = Reader::new(path, key).read(BufReader::new(copy))?;
+        contents.written = written;
         file.set_len(contents.whole_bytes)
             .map_err(io_error("cut", path))?;
         file.seek(io::SeekFrom::End(0)).map_err(io_error("read", path))?;
@@ -196,6 +203,19 @@ impl Journal {
     /// The journal cannot be written.
     pub fn done(&mut self, kind: Kind, id: &str, digest: u64) -> Result<(), JournalError> {
         self.append(&json!({"digest": format!("{digest:016x}"), "done": kind, "id": id}))
+    }
+
+    /// Writes all that the target's marks told, in a new journal.
+    ///
+    /// # Errors
+    /// The journal cannot be written.
+    pub fn recovered(&mut self, mapping: &Mapping) -> Result<(), JournalError> {
+        let entries = mapping.entries();
+        for (kind, id, known) in &entries {
+            self.made(*kind, id, &known.id)?;
+        }
+        self.append(&json!({"recovered": entries.len()}))?;
+        self.sync()
     }
 
     /// Writes that all of an archive has arrived.
@@ -249,6 +269,7 @@ struct Entry {
     made: Option<Kind>,
     new: Option<String>,
     origin: Option<String>,
+    recovered: Option<u64>,
     target: Option<String>,
     #[serde(rename = "time")]
     _time: Option<String>,
@@ -349,6 +370,9 @@ impl<'a> Reader<'a> {
                 let digest = digest.map_err(|_| self.damaged("its digest is none"))?;
                 self.contents.mapping.set_done(kind, &id, digest);
             }
+            Entry {
+                recovered: Some(_), ..
+            } => self.contents.is_recovered = true,
             Entry {
                 complete: Some(content_id),
                 ..

@@ -113,6 +113,11 @@ impl Mapping {
         }
     }
 
+    /// Whether anything may have been made under an id that nobody knows.
+    pub fn has_intents(&self) -> bool {
+        self.kinds.values().any(|ids| !ids.intents.is_empty())
+    }
+
     /// Objects known of a kind.
     pub fn count(&self, kind: Kind) -> usize {
         let ids = self.kinds.get(&kind);

@@ -128,6 +128,9 @@ impl ImportError {
     }
 }
 
+/// How long after its last line a journal's open intents are believed to be under way.
+const SETTLING: std::time::Duration = std::time::Duration::from_secs(3);
+
 /// Result of a step of an import.
 pub type Result<T, E = ImportError> = std::result::Result<T, E>;
 
@@ -150,7 +153,6 @@ pub struct Prepared {
     key: JournalKey,
     /// Whether the journal says that this archive arrived whole, with these options.
     is_complete: bool,
-    had_journal: bool,
 }
 
 impl Prepared {
@@ -174,9 +176,8 @@ impl Prepared {
         let chosen = Chosen::resolve(archive, &options.only)?;
         let named = Named::read(archive, &chosen)?;
         target.survey(&api, &origin, &named.wanted(&contents.mapping, &options))?;
-        let had_journal = contents.sessions > 0;
         let mut mapping = contents.mapping;
-        if !had_journal {
+        if !contents.is_recovered {
             recover(&api, &target, &origin, &mut mapping)?;
         }
         let plan = Plan::make(archive, chosen, &named, &target, &mapping, &options)?;
@@ -190,7 +191,6 @@ impl Prepared {
             plan,
             journal_path,
             key,
-            had_journal,
         })
     }
 
@@ -237,7 +237,7 @@ impl Prepared {
     fn current_mapping(&self) -> Result<Mapping> {
         let contents = Journal::read(&self.journal_path, &self.key)?;
         let mut mapping = contents.mapping;
-        if contents.sessions == 0 {
+        if !contents.is_recovered {
             recover(&self.api, &self.target, &self.key.origin, &mut mapping)?;
         }
         Ok(mapping)
@@ -254,10 +254,19 @@ impl Prepared {
             return Ok(ImportReport::nothing_to_do(&self.plan, &self.journal_path));
         }
         let content_id = self.archive.manifest().content_id.to_string();
-        let (journal, contents) = Journal::open(&self.journal_path, &self.key, &content_id)?;
+        let (mut journal, contents) = Journal::open(&self.journal_path, &self.key, &content_id)?;
         let mut mapping = contents.mapping;
-        if !self.had_journal {
+        let since = contents.written.and_then(|written| written.elapsed().ok());
+        if let Some(left) = since.and_then(|since| SETTLING.checked_sub(since))
+            && (mapping.has_intents() || !contents.is_recovered && contents.sessions > 0)
+        {
+            // A request of a process that was just killed may still be under way in the server.
+            std::thread::sleep(left);
+        }
+        if !contents.is_recovered {
             recover(&self.api, &self.target, &self.key.origin, &mut mapping)?;
+            // A death from here on must not make the next import believe that nothing is there.
+            journal.recovered(&mapping)?;
         }
         let ledger = Ledger::new(journal, mapping);
         let report = apply::apply(
@@ -307,6 +316,15 @@ fn recover(api: &Api, target: &TargetState, origin: &str, mapping: &mut Mapping)
         for (id, target_id) in found {
             mapping.insert(Kind::Runs, &id, &target_id, false);
         }
+        if !target.has(limits::Feature::LoggedModels) || experiment.is_deleted {
+            continue;
+        }
+        api.each_logged_model(&experiment.id, |model| {
+            let mark = model.tags.get(mark::KEY);
+            if let Some(id) = mark.and_then(|mark| mark::id_of(mark, origin, Kind::LoggedModels)) {
+                mapping.insert(Kind::LoggedModels, &id, &model.id, false);
+            }
+        })?;
     }
     Ok(())
 }

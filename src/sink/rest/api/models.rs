@@ -95,6 +95,35 @@ impl Api {
             .min_by(|a, b| a.id.cmp(&b.id)))
     }
 
+    /// Calls with every logged model of an experiment that is not deleted.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub fn each_logged_model(
+        &self,
+        experiment_id: &str,
+        mut each: impl FnMut(TargetLoggedModel),
+    ) -> Result<()> {
+        let mut token = None;
+        loop {
+            let mut body = json!({"experiment_ids": [experiment_id], "max_results": 50});
+            if let Some(token) = token {
+                body["page_token"] = token;
+            }
+            let answer = self.post("logged-models/search", Repeat::Safe, &body)?;
+            answer["models"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(logged_model)
+                .for_each(&mut each);
+            token = super::tracking::next_page(&answer);
+            if token.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
     /// Sets a logged model's status.
     ///
     /// # Errors

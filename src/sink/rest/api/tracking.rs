@@ -345,6 +345,15 @@ impl Api {
             .map(drop)
     }
 
+    /// Takes a tag off a run.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn delete_run_tag(&self, run_id: &str, key: &str) -> Result<()> {
+        let body = json!({"run_id": run_id, "key": key});
+        self.post("runs/delete-tag", Repeat::Unsafe, &body).map(drop)
+    }
+
     /// Restores a deleted run.
     ///
     /// # Errors

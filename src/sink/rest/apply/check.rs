@@ -137,7 +137,7 @@ impl Apply<'_> {
     }
 
     fn check_experiment(&self, id: &str, filter: &str, doubtful: &mut HashSet<String>) -> Result<()> {
-        let mut doubles: Vec<(String, String)> = Vec::new();
+        let mut doubles: Vec<(String, String, bool)> = Vec::new();
         let origin = &self.plan.origin;
         self.api.each_run(id, filter, |run| {
             let expected = lock(&self.expected).remove(&run.id);
@@ -152,14 +152,26 @@ impl Apply<'_> {
             if let Some(of) = of
                 && self.ledger.id(KIND, &of).is_some_and(|ours| ours != run.id)
             {
-                doubles.push((of, run.id));
+                let is_empty = run.params.is_empty() && run.metrics.is_empty() && run.end_time.is_none();
+                doubles.push((of, run.id, is_empty));
             }
         })?;
-        for (id, other) in doubles {
+        for (id, other, is_empty) in doubles {
+            // A request that was under way when a process died, or a connection broke, did its work late.
+            if is_empty && lock(&self.suspects).contains(&id) {
+                self.attempt(KIND, &id, || self.remove_double(&other));
+                continue;
+            }
             let detail = format!("another import made it too, as `{other}`");
             lock(&self.report).fail(KIND, &id, &ImportError::Choice { detail });
         }
         Ok(())
+    }
+
+    /// Takes the mark off an empty run that was made twice, and deletes it.
+    fn remove_double(&self, run_id: &str) -> Result<()> {
+        self.api.delete_run_tag(run_id, mark::KEY)?;
+        Ok(self.api.delete_run(run_id)?)
     }
 
     /// Runs that the search did not give, or gave otherwise, are compared field by field.

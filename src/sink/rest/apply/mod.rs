@@ -68,6 +68,7 @@ pub fn apply(
         expected: Mutex::new(HashMap::new()),
         late: Mutex::default(),
         datasets: Mutex::default(),
+        suspects: Mutex::default(),
         assessed: Mutex::default(),
         salt: salt(options),
     };
@@ -111,6 +112,8 @@ pub(super) struct Apply<'a> {
     late: Mutex<HashSet<String>>,
     /// Datasets that this process brought: experiment in the target, name, digest.
     datasets: Mutex<HashSet<(String, String, String)>>,
+    /// Runs whose making got no answer, here or in an earlier session: a second one may turn up.
+    suspects: Mutex<HashSet<String>>,
     /// Traces whose assessments are still to come, with the digests of what arrives with them.
     assessed: Mutex<HashMap<String, u64>>,
     salt: String,

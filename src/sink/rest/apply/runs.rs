@@ -153,8 +153,20 @@ impl Apply<'_> {
         let find = || -> Result<Option<String>, ClientError> {
             Ok(self.api.marked_run(&experiment_id, &mark)?.map(|run| run.id))
         };
-        let create = || Ok(self.api.create_run(&new)?.id);
+        let suspect = || super::lock(&self.suspects).insert(info.run_id.clone());
+        let create = || match self.api.create_run(&new) {
+            Ok(made) => Ok(made.id),
+            Err(error) => {
+                if error.outcome_unknown() {
+                    suspect();
+                }
+                Err(error)
+            }
+        };
         let maybe_there = self.ledger.is_intended(KIND, &info.run_id);
+        if maybe_there {
+            suspect();
+        }
         let (id, is_fresh) = self.create_once(maybe_there, find, create)?;
         self.ledger.made(KIND, &info.run_id, &id, is_fresh)?;
         self.count(Done::Created, KIND);
