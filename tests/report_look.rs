@@ -174,18 +174,42 @@ fn cat_of_a_damaged_artifact_ends_with_the_code_for_damage() {
 }
 
 #[test]
-fn a_closed_pipe_is_not_an_error() {
+fn a_closed_pipe_is_no_error_and_hides_no_finding() {
     let directory = history();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_mlark"))
-        .current_dir(directory.path())
-        .args(["snapshot", "a.zip"])
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    drop(child.stdout.take());
-    let output = child.wait_with_output().unwrap();
-    assert_eq!((output.status.code(), output.stderr), (Some(0), vec![]));
+    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/exim-3.18.0/experiment");
+    std::fs::write(directory.path().join("damaged.zip"), "").unwrap();
+    let cases: [(&[&str], i32); 10] = [
+        (&["snapshot", "a.zip"], 0),
+        (&["info", "a.zip"], 0),
+        (&["ls", "a.zip", "runs"], 0),
+        (&["ls", "a.zip"], 0),
+        (&["show", "a.zip", RUN_A], 0),
+        (&["extract", "a.zip", "-o", "files"], 0),
+        (&["export", fixture, "-o", "exported.zip"], 0),
+        (
+            &["transform", "exported.zip", "-o", "tagged.zip", "--source-tags"],
+            0,
+        ),
+        (&["diff", "exported.zip", "tagged.zip"], 1),
+        (&["verify", "damaged.zip"], 1),
+    ];
+    for (args, code) in cases {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_mlark"))
+            .current_dir(directory.path())
+            .args(args)
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {stderr}");
+        assert!(
+            !stderr.contains("panicked") && !stderr.contains("error"),
+            "{args:?}: {stderr}"
+        );
+    }
 }
 
 #[test]

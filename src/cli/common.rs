@@ -5,6 +5,7 @@ use crate::archive::{ContainerKind, WriterOptions};
 use crate::report::list::TextTest;
 use crate::source::Patterns;
 use clap::ValueEnum;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Where and how a new archive is written.
@@ -65,6 +66,17 @@ impl OutputArgs {
             )));
         }
         Ok(())
+    }
+}
+
+/// Writes a command's result to stdout.
+///
+/// A reader that has seen enough, such as `head`, is no error, and changes neither what is done next nor the exit code.
+pub(super) fn print_result(text: &str) -> Result<()> {
+    let mut out = anstream::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
     }
 }
 

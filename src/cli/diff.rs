@@ -80,11 +80,13 @@ impl Args {
             printer.print(&difference).map_err(Failure::Write)
         });
         progress.done();
-        compared?;
-        Ok(match printer.finish()? {
-            0 => Exit::Done,
-            _ => Exit::Findings,
-        })
+        match compared.and_then(|()| printer.finish().map_err(Failure::Write)) {
+            Ok(0) => Ok(Exit::Done),
+            Ok(_) => Ok(Exit::Findings),
+            // The reader has seen enough, and what it saw was a difference.
+            Err(Failure::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Findings),
+            Err(failure) => Err(failure.into()),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! `mlark export`.
 
-use super::common::{OutputArgs, bytes, grouped, tracking_uri};
+use super::common::{OutputArgs, bytes, grouped, print_result, tracking_uri};
 use super::error::{CliError, Result};
 use super::exit::Exit;
 use super::progress::Progress;
@@ -180,7 +180,7 @@ impl Args {
         let report = crate::source::export(kind, &source, &self.output.output, options, &progress);
         progress.done();
         let report = report?;
-        print!("{}", summary(&self.output.output, &report));
+        print_result(&summary(&self.output.output, &report))?;
         Ok(if report.failures > 0 {
             Exit::Incomplete
         } else {

@@ -1,6 +1,6 @@
 //! `mlark extract`.
 
-use super::common::{bytes, grouped, name_test, path_test};
+use super::common::{bytes, grouped, name_test, path_test, print_result};
 use super::error::Result;
 use super::exit::Exit;
 use super::progress::Progress;
@@ -12,7 +12,6 @@ use crate::report::list::TextTest;
 use crate::report::text::printable;
 use crate::sink::extract::{ExtractOptions, ExtractReport, extract};
 use std::collections::BTreeSet;
-use std::io::Write as _;
 use std::path::PathBuf;
 
 /// Artifacts named on stderr.
@@ -97,7 +96,7 @@ impl Args {
                 bytes(report.bytes)
             ),
         };
-        std::io::stdout().lock().write_all(text.as_bytes())?;
+        print_result(&text)?;
         Ok(())
     }
 }

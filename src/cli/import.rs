@@ -1,6 +1,6 @@
 //! `mlark import`.
 
-use super::common::tracking_uri;
+use super::common::{print_result, tracking_uri};
 use super::error::{CliError, Result};
 use super::exit::Exit;
 use super::progress::Progress;
@@ -118,7 +118,7 @@ impl Args {
             true => format!("{:#}\n", report.to_json()),
             false => report.to_text(),
         };
-        std::io::stdout().lock().write_all(text.as_bytes())?;
+        print_result(&text)?;
         let is_limited = self.strict && !report.changes.is_empty();
         if self.verify {
             let differences = verify_target(&prepared, &target, self.json)?;
@@ -138,7 +138,7 @@ impl Args {
             true => format!("{:#}\n", plan.to_json()),
             false => plan.to_text(),
         };
-        std::io::stdout().lock().write_all(text.as_bytes())?;
+        print_result(&text)?;
         prepared.check()?;
         let is_limited = self.strict && !plan.changes.is_empty();
         Ok(if is_limited { Exit::Incomplete } else { Exit::Done })

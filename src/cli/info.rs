@@ -1,12 +1,11 @@
 //! `mlark info`.
 
-use super::common::{bytes, grouped};
+use super::common::{bytes, grouped, print_result};
 use super::error::Result;
 use super::exit::Exit;
 use crate::archive::Archive;
 use crate::format::{Kind, Manifest};
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::PathBuf;
 
 /// Say what an archive is: whence, when, how much, what was done to it, what it does not hold
@@ -27,7 +26,7 @@ impl Args {
             true => manifest.to_text(),
             false => describe(manifest),
         };
-        std::io::stdout().lock().write_all(text.as_bytes())?;
+        print_result(&text)?;
         Ok(Exit::Done)
     }
 }

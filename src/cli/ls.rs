@@ -1,6 +1,6 @@
 //! `mlark ls`.
 
-use super::common::{name_test, path_test};
+use super::common::{name_test, path_test, print_result};
 use super::error::{CliError, Result};
 use super::exit::Exit;
 use super::table::{Form, Table};
@@ -101,7 +101,7 @@ impl Args {
         table.finish()?;
         if matches!(self.what, What::Overview) && form == Form::Terminal {
             let text = format!("{}\n", super::export::contents(archive.manifest()));
-            anstream::stdout().lock().write_all(text.as_bytes())?;
+            print_result(&text)?;
         }
         Ok(Exit::Done)
     }

@@ -1,5 +1,6 @@
 //! `mlark show`.
 
+use super::common::print_result;
 use super::error::Result;
 use super::exit::Exit;
 use crate::archive::Archive;
@@ -7,7 +8,6 @@ use crate::format::Kind;
 use crate::report::object::{KINDS, find, related};
 use crate::report::text::json_text;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
-use std::io::Write as _;
 use std::path::PathBuf;
 
 mod describe;
@@ -48,7 +48,7 @@ impl Args {
             true => format!("{}\n", json_text(&found.value)),
             false => describe::describe(&found, &related(&archive, &found)?),
         };
-        anstream::stdout().lock().write_all(text.as_bytes())?;
+        print_result(&text)?;
         Ok(Exit::Done)
     }
 }

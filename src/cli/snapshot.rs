@@ -1,10 +1,10 @@
 //! `mlark snapshot`.
 
+use super::common::print_result;
 use super::error::Result;
 use super::exit::Exit;
 use crate::archive::Archive;
 use crate::report::{SnapshotOptions, snapshot_with};
-use std::io::Write as _;
 use std::path::PathBuf;
 
 /// Print an archive as one stable text, to be compared with an earlier one
@@ -38,7 +38,7 @@ impl Args {
             digests: self.digests,
         };
         let text = snapshot_with(&archive, &options)?;
-        std::io::stdout().lock().write_all(text.as_bytes())?;
+        print_result(&text)?;
         Ok(Exit::Done)
     }
 }

@@ -1,11 +1,10 @@
 //! `mlark transform`.
 
-use super::common::{OutputArgs, grouped};
+use super::common::{OutputArgs, grouped, print_result};
 use super::error::{CliError, Result};
 use super::exit::Exit;
 use crate::archive::Archive;
 use crate::transform::{self, TransformOptions, TransformReport};
-use std::io::Write as _;
 use std::path::PathBuf;
 
 /// Make an archive from an archive, offline
@@ -52,7 +51,7 @@ impl Args {
             anstream::eprintln!("note: {notice} ({} objects)", grouped(count));
         }
         let text = self.summary(&report);
-        std::io::stdout().lock().write_all(text.as_bytes())?;
+        print_result(&text)?;
         Ok(Exit::Done)
     }
 

@@ -1,6 +1,6 @@
 //! `mlark verify`.
 
-use super::common::{bytes, grouped};
+use super::common::{bytes, grouped, print_result};
 use super::error::Result;
 use super::exit::Exit;
 use super::progress::Progress;
@@ -9,7 +9,6 @@ use crate::archive::verify::{VerifyOptions, VerifyReport, verify};
 use crate::client::{Client, Environment};
 use crate::sink::rest::{ImportError, ImportOptions, Prepared};
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::PathBuf;
 
 /// Check that an archive is whole and unchanged, down to the last byte and reference
@@ -53,7 +52,7 @@ impl Args {
             true => json(&report),
             false => describe(&report),
         };
-        std::io::stdout().lock().write_all(text.as_bytes())?;
+        print_result(&text)?;
         Ok(match report.is_intact() {
             true => Exit::Done,
             false => Exit::Findings,
