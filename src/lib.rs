@@ -1,7 +1,15 @@
 //! mlark moves MLflow history as a file.
 //!
-//! An export writes an archive ([`archive`], [`source`]), a transform makes an archive from one ([`transform`]), a report
-//! tells what is in one ([`report`]). `docs/format.md` specifies the format; [`format`](mod@format) and [`model`] are its types.
+//! A [`source`] writes an [`archive`], a [`transform`] makes an archive from one, a [`sink`] brings one to a server or to
+//! files, and a [`report`] tells what is in one. `docs/format.md` specifies the format; [`format`](mod@format) and [`model`]
+//! are its types. The program is [`cli`], and a test of what is in an archive takes three lines:
+//!
+//! ```no_run
+//! let archive = mlark::archive::Archive::open("history.zip".as_ref())?;
+//! let text = mlark::report::snapshot(&archive)?;
+//! insta::assert_snapshot!(text);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 // Outside tests a panic is a bug, and `expect` says why it cannot happen.
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
