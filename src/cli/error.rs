@@ -3,6 +3,7 @@
 use super::Exit;
 use crate::archive::ArchiveError;
 use crate::report::ReportError;
+use crate::sink::exim::ConvertError;
 use crate::sink::extract::ExtractError;
 use crate::sink::rest::ImportError;
 use crate::sink::rest::journal::JournalError;
@@ -171,6 +172,25 @@ impl From<ExtractError> for CliError {
                 exit: Exit::of_error(error.kind()),
                 error: error.into(),
                 hint: Some(hint.to_owned()),
+            },
+        }
+    }
+}
+
+impl From<ConvertError> for CliError {
+    fn from(error: ConvertError) -> Self {
+        let hint = match &error {
+            ConvertError::Name { .. } => {
+                Some("--keep-going leaves it out, says so and exits with 3".to_owned())
+            }
+            _ => None,
+        };
+        match error {
+            ConvertError::Archive(error) => error.into(),
+            error => CliError {
+                exit: Exit::of_error(error.kind()),
+                error: error.into(),
+                hint,
             },
         }
     }

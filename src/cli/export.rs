@@ -5,8 +5,8 @@ use super::error::{CliError, Result};
 use super::exit::Exit;
 use super::progress::Progress;
 use crate::client::Secret;
-use crate::format::Kind;
 use crate::format::Manifest;
+use crate::format::{Kind, LossCount};
 use crate::source::detect::{self, SourceKind};
 use crate::source::rest::RestOptions;
 use crate::source::{ExportOptions, ExportReport, Patterns, Selection, TimeRange};
@@ -200,20 +200,20 @@ fn summary(out: &Path, report: &ExportReport) -> String {
         ("failure", &manifest.losses.failures),
     ] {
         for loss in counts {
-            let field = if loss.field == "*" {
-                String::new()
-            } else {
-                format!(" {}", loss.field)
-            };
-            text.push_str(&format!(
-                "{label}: {} {}{field}: {}\n",
-                grouped(loss.count),
-                loss.kind,
-                loss.reason
-            ));
+            text.push_str(&loss_line(label, loss));
         }
     }
     text
+}
+
+/// A count of losses as a line.
+pub(super) fn loss_line(label: &str, loss: &LossCount) -> String {
+    let field = match loss.field.as_str() {
+        "*" => String::new(),
+        field => format!(" {field}"),
+    };
+    let count = grouped(loss.count);
+    format!("{label}: {count} {}{field}: {}\n", loss.kind, loss.reason)
 }
 
 /// What an archive holds, in a few words.
