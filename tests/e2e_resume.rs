@@ -16,14 +16,16 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 
+/// After so many parts no answer comes, and the test is told.
+type Trap = Option<(usize, SyncSender<()>)>;
+
 /// A running server, filled with everything its version can hold, behind a relay.
 struct Server {
     relay: Loopback,
     url: String,
     /// What of single objects was asked for and answered.
     fetched: Arc<Mutex<Vec<String>>>,
-    /// After so many of them no answer comes.
-    hang: Arc<Mutex<Option<(usize, SyncSender<()>)>>>,
+    hang: Arc<Mutex<Trap>>,
     pid: u64,
     python: PathBuf,
     folder: tempfile::TempDir,
@@ -111,7 +113,7 @@ impl Server {
             String::from_utf8_lossy(&filled.stderr)
         );
         let fetched = Arc::new(Mutex::new(Vec::new()));
-        let hang = Arc::new(Mutex::new(None::<(usize, SyncSender<()>)>));
+        let hang = Arc::new(Mutex::new(Trap::None));
         let config = ureq::Agent::config_builder().http_status_as_error(false).build();
         let agent = ureq::Agent::new_with_config(config);
         let (log, trap, to) = (fetched.clone(), hang.clone(), url.clone());

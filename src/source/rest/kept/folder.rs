@@ -145,12 +145,10 @@ fn lock(path: &Path) -> Result<File, ExportError> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             file => file.map_err(ArchiveError::io("create", &file_path))?,
         };
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Err(rustix::io::Errno::WOULDBLOCK) => {
-                return Err(usage(path, "another export to the same output is using it"));
-            }
-            // A file system without locks: as good as it gets there.
-            Err(_) | Ok(()) => {}
+        let locked = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
+        // Another error means a file system without locks: as good as it gets there.
+        if let Err(rustix::io::Errno::WOULDBLOCK) = locked {
+            return Err(usage(path, "another export to the same output is using it"));
         }
         let inode = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
         let same = (
