@@ -323,7 +323,7 @@ fn a_server_that_dies_leaves_nothing_but_what_can_be_gone_on_with() {
         .unwrap()
         .map(|entry| entry.unwrap().path());
     let left: Vec<_> = left.collect();
-    let kept = mlark::source::rest::resume_folder(&folder.path().join("archive"));
+    let kept = mlark::source::rest::resume_folder(&folder.path().join("out"));
     assert!(left.is_empty() || left == [kept], "{left:?}");
 }
 
