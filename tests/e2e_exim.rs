@@ -267,9 +267,11 @@ fn expected(more: &[&str]) -> BTreeSet<String> {
 
 #[test]
 fn mlflow_export_import_imports_experiments_and_runs_into_each_server() {
-    let Some(importer) = venv("exim") else { return };
-    for version in ["3.18.0", "2.9.2"] {
-        let Some(venv) = venv(version) else { continue };
+    // The client must be as old as the server: that of 3.18 asks for logged models, which 2.9.2 does not know.
+    for (version, importer) in [("3.18.0", "exim"), ("2.9.2", "exim-2.9.2")] {
+        let (Some(venv), Some(importer)) = (venv(version), venv(importer)) else {
+            continue;
+        };
         let work = tempfile::tempdir().unwrap();
         let before = tagged_and_converted(version, work.path());
         let server = Server::start(&venv, &work.path().join("server"), &[]);
@@ -279,8 +281,7 @@ fn mlflow_export_import_imports_experiments_and_runs_into_each_server() {
         assert_eq!(code, Some(0), "{text}");
         assert!(!text.contains("Traceback"), "{text}");
         let found = differences(&before, &arrived(&server, work.path()));
-        let mut more = vec!["artifact model/MLmodel"];
-        more.extend(["run dataset inputs"]);
+        let more = ["artifact model/MLmodel", "run dataset inputs"];
         assert_eq!(found, expected(&more), "{version}");
     }
 }
