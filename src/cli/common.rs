@@ -51,22 +51,27 @@ impl OutputArgs {
 
     /// Refuses an output that is the input or lies within it.
     pub(super) fn refuse_input(&self, input: &Path) -> Result<()> {
-        let (Ok(input), Ok(output)) = (input.canonicalize(), self.output.canonicalize()) else {
-            return Ok(());
-        };
-        if input == output {
-            let path = self.output.clone();
-            return Err(crate::archive::ArchiveError::OutputIsInput { path }.into());
-        }
-        if output.starts_with(&input) || input.starts_with(&output) {
-            return Err(CliError::usage(format!(
-                "output `{}` and input `{}` lie within each other",
-                output.display(),
-                input.display()
-            )));
-        }
-        Ok(())
+        refuse_input(&self.output, input)
     }
+}
+
+/// Refuses an output that is the input, or where one of the two lies within the other.
+pub(super) fn refuse_input(output: &Path, input: &Path) -> Result<()> {
+    let (Ok(input), Ok(real_output)) = (input.canonicalize(), output.canonicalize()) else {
+        return Ok(());
+    };
+    if input == real_output {
+        let path = output.to_owned();
+        return Err(crate::archive::ArchiveError::OutputIsInput { path }.into());
+    }
+    if real_output.starts_with(&input) || input.starts_with(&real_output) {
+        return Err(CliError::usage(format!(
+            "output `{}` and input `{}` lie within each other",
+            real_output.display(),
+            input.display()
+        )));
+    }
+    Ok(())
 }
 
 /// Writes a command's result to stdout.

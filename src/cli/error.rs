@@ -3,6 +3,7 @@
 use super::Exit;
 use crate::archive::ArchiveError;
 use crate::report::ReportError;
+use crate::sink::exim::ConvertError;
 use crate::sink::extract::ExtractError;
 use crate::sink::rest::ImportError;
 use crate::sink::rest::journal::JournalError;
@@ -35,6 +36,18 @@ impl CliError {
     #[must_use]
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl CliError {
+    /// Adds a further hint.
+    #[must_use]
+    pub(super) fn also_hint(mut self, hint: String) -> Self {
+        self.hint = Some(match self.hint {
+            Some(first) => format!("{first}; {hint}"),
+            None => hint,
+        });
         self
     }
 }
@@ -171,6 +184,25 @@ impl From<ExtractError> for CliError {
                 exit: Exit::of_error(error.kind()),
                 error: error.into(),
                 hint: Some(hint.to_owned()),
+            },
+        }
+    }
+}
+
+impl From<ConvertError> for CliError {
+    fn from(error: ConvertError) -> Self {
+        let hint = match &error {
+            ConvertError::Name { .. } => {
+                Some("--keep-going leaves it out, says so and exits with 3".to_owned())
+            }
+            _ => None,
+        };
+        match error {
+            ConvertError::Archive(error) => error.into(),
+            error => CliError {
+                exit: Exit::of_error(error.kind()),
+                error: error.into(),
+                hint,
             },
         }
     }

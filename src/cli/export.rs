@@ -1,14 +1,15 @@
 //! `mlark export`.
 
 use super::common::{OutputArgs, bytes, grouped, print_result, tracking_uri};
-use super::error::Result;
+use super::error::{CliError, Result};
 use super::exit::Exit;
 use super::progress::Progress;
 use super::source_args::{SelectionArgs, ServerArgs};
-use crate::format::Kind;
-use crate::format::Manifest;
+use crate::format::{Kind, LossCount, Manifest};
+use crate::monitor::Interrupt;
 use crate::source::detect::{self, SourceKind};
-use crate::source::{ExportOptions, ExportReport};
+use crate::source::rest::resume_folder;
+use crate::source::{ExportError, ExportOptions, ExportReport};
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,8 @@ use std::path::{Path, PathBuf};
   mlark export ./mlruns -o history.zip
   mlark export mlflow.db -o history --artifacts-destination ./mlartifacts
   mlark export https://ana@mlflow.example.org -o history.zip --experiment fraud
+  mlark export https://mlflow.example.org -o history --resume
+  mlark export https://mlflow.example.org -o june.zip --base may.zip
   mlark export ./exported -o history --experiment 'fraud*' --since 2024-01-01")]
 pub(super) struct Args {
     /// Where the history is [default: MLFLOW_TRACKING_URI]
@@ -36,6 +39,12 @@ pub(super) struct Args {
     /// Keeps deleted experiments, runs, logged models and model versions
     #[arg(long)]
     include_deleted: bool,
+    /// Goes on where an interrupted export to OUT stopped: what was fetched is not fetched again (tracking servers)
+    #[arg(long)]
+    resume: bool,
+    /// Takes what is unchanged from this older archive of the same server: artifacts and metric history
+    #[arg(long, value_name = "ARCHIVE")]
+    base: Option<PathBuf>,
     /// Name of where the data comes from, the same for every export of it [default: a digest of SOURCE]
     #[arg(long, value_name = "NAME")]
     origin: Option<String>,
@@ -66,6 +75,15 @@ impl Args {
         if let Some(path) = crate::source::uri::local_path(&source) {
             self.output.refuse_input(Path::new(&path))?;
         }
+        let only_servers = [("--resume", self.resume), ("--base", self.base.is_some())];
+        if let Some((option, _)) = only_servers.iter().find(|(_, is_given)| *is_given)
+            && kind != SourceKind::Rest
+        {
+            return Err(
+                CliError::usage(format!("{option} is for exports of tracking servers"))
+                    .hint("leave it out: other sources are read anew, at the speed of the disk"),
+            );
+        }
         let options = ExportOptions {
             writer: self.output.writer_options(),
             keep_going: self.keep_going,
@@ -75,17 +93,48 @@ impl Args {
             selection: self.selection.into_selection()?,
             artifacts_destination: self.artifacts_destination,
             rest: self.server.into_options()?,
+            resume: self.resume,
+            base: self.base,
+            interrupt: on_signal(),
         };
         let progress = Progress::new();
         let report = crate::source::export(kind, &source, &self.output.output, options, &progress);
         progress.done();
-        let report = report?;
+        let report = report.map_err(|error| with_way_on(error, &self.output.output))?;
         print_result(&summary(&self.output.output, &report))?;
         Ok(if report.failures > 0 {
             Exit::Incomplete
         } else {
             Exit::Done
         })
+    }
+}
+
+/// Asks the export to end at the first signal; a second one ends the process.
+fn on_signal() -> Interrupt {
+    let interrupt = Interrupt::default();
+    let asked = interrupt.clone();
+    // Where no handler can be set, a signal ends the process; what was fetched stays then, too.
+    let _ = ctrlc::set_handler(move || {
+        if asked.set() {
+            std::process::exit(Exit::Interrupted as i32);
+        }
+        anstream::eprintln!("stopping; once more ends it at once");
+    });
+    interrupt
+}
+
+/// Says how to go on, where something was fetched.
+fn with_way_on(error: ExportError, out: &Path) -> CliError {
+    let folder = resume_folder(out);
+    let is_used = matches!(error, ExportError::Resume { .. });
+    let error = CliError::from(error);
+    match folder.exists() && !is_used {
+        true => error.also_hint(format!(
+            "the same command with --resume goes on from what was fetched, which is kept in `{}`",
+            folder.display()
+        )),
+        false => error,
     }
 }
 
@@ -100,20 +149,20 @@ fn summary(out: &Path, report: &ExportReport) -> String {
         ("failure", &manifest.losses.failures),
     ] {
         for loss in counts {
-            let field = if loss.field == "*" {
-                String::new()
-            } else {
-                format!(" {}", loss.field)
-            };
-            text.push_str(&format!(
-                "{label}: {} {}{field}: {}\n",
-                grouped(loss.count),
-                loss.kind,
-                loss.reason
-            ));
+            text.push_str(&loss_line(label, loss));
         }
     }
     text
+}
+
+/// A count of losses as a line.
+pub(super) fn loss_line(label: &str, loss: &LossCount) -> String {
+    let field = match loss.field.as_str() {
+        "*" => String::new(),
+        field => format!(" {field}"),
+    };
+    let count = grouped(loss.count);
+    format!("{label}: {count} {}{field}: {}\n", loss.kind, loss.reason)
 }
 
 /// What an archive holds, in a few words.

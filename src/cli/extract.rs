@@ -102,7 +102,7 @@ impl Args {
 }
 
 /// Names artifacts on stderr; of many, the first.
-fn name_some(names: &[String], what: &str) {
+pub(super) fn name_some(names: &[String], what: &str) {
     for name in names.iter().take(NAMED) {
         anstream::eprintln!("failure: {}{what}", printable(name));
     }

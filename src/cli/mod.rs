@@ -2,6 +2,7 @@
 
 mod cat;
 mod common;
+mod convert;
 mod diff;
 mod error;
 mod exit;
@@ -51,6 +52,7 @@ enum Command {
     Snapshot(snapshot::Args),
     Diff(diff::Args),
     Transform(transform::Args),
+    Convert(convert::Args),
     Verify(verify::Args),
 }
 
@@ -81,6 +83,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Snapshot(args) => args.run(),
         Command::Diff(args) => args.run(),
         Command::Transform(args) => args.run(),
+        Command::Convert(args) => args.run(),
         Command::Verify(args) => args.run(),
     };
     match done {

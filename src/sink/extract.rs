@@ -4,20 +4,17 @@
 //! <run_id>/<path>    <model_id>/<path>    <trace_id>/<path>    models/<name>/<version>/<path>
 //! ```
 
+use super::tree::{Owners, Paths, check_name, folds_case, write_artifact};
 use crate::archive::walk::{ArtifactEntry, OwnerFacts, for_each_artifact};
 use crate::archive::{Archive, ArchiveError, ErrorKind, Staging};
 use crate::model::{Absent, OwnerKind};
 use crate::monitor::Monitor;
 use serde::Serialize;
-use std::collections::HashMap;
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Folder of model versions.
 const MODELS: &str = "models";
-/// Bytes of a name that file systems allow.
-const NAME_BYTES: usize = 255;
 
 /// What to extract, and how.
 pub struct ExtractOptions<'t> {
@@ -162,34 +159,7 @@ impl<'a> Tree<'a> {
         let path: PathBuf = std::iter::once(self.root.as_os_str())
             .chain(parts.iter().map(|part| part.as_ref()))
             .collect();
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(ArchiveError::io("create directory", folder))?;
-        }
-        let Some(digest) = entry.file.sha256 else {
-            let reason = format!(
-                "artifact `{}` has neither bytes nor a reason why not",
-                shown(&entry.file.path)
-            );
-            return Err(self.archive.damaged("objects/artifacts", &reason));
-        };
-        let mut reader = self.archive.blob(&digest)?;
-        // Exclusive creation follows no symlink and overwrites nothing.
-        let file = File::create_new(&path).map_err(ArchiveError::io("create", &path))?;
-        let mut writer = BufWriter::with_capacity(128 << 10, file);
-        let mut buffer = vec![0; 128 << 10];
-        loop {
-            let read = io::Read::read(&mut reader, &mut buffer).map_err(|error| {
-                self.archive
-                    .read_error(&crate::format::layout::blob_path(&digest), error)
-            })?;
-            if read == 0 {
-                break;
-            }
-            let written = writer.write_all(&buffer[..read]);
-            written.map_err(ArchiveError::io("write", &path))?;
-            self.report.bytes += read as u64;
-        }
-        writer.flush().map_err(ArchiveError::io("write", &path))?;
+        self.report.bytes += write_artifact(self.archive, entry.file, &path)?;
         self.report.files += 1;
         Ok(())
     }
@@ -213,58 +183,19 @@ fn components<'n>(owner: &'n OwnerFacts, path: &'n str) -> Result<Vec<&'n str>, 
     parts.iter().try_for_each(|part| check_name(part)).map(|()| parts)
 }
 
-/// Refuses what is not one plain name on every common system.
-fn check_name(name: &str) -> Result<(), String> {
-    let device = name
-        .split('.')
-        .next()
-        .unwrap_or_default()
-        .trim_end()
-        .to_ascii_uppercase();
-    let is_device = matches!(
-        device.as_str(),
-        "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$"
-    ) || (device.strip_prefix("COM").or_else(|| device.strip_prefix("LPT")))
-        .is_some_and(|number| matches!(number, "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9"));
-    let reason = match name {
-        "" => "a name in it is empty",
-        "." | ".." => "a name in it leads elsewhere",
-        _ if name.contains('/') => "a name in it holds a slash",
-        _ if name.contains('\\') => "a name in it holds a backslash",
-        _ if name.contains('\0') => "a name in it holds a NUL",
-        _ if name.as_bytes().get(1) == Some(&b':') && name.as_bytes()[0].is_ascii_alphabetic() => {
-            "a name in it begins like a drive"
-        }
-        _ if name.len() > NAME_BYTES => "a name in it is longer than 255 bytes",
-        _ if cfg!(windows) && is_device => "a name in it is a device's",
-        _ => return Ok(()),
-    };
-    Err(reason.to_owned())
-}
-
 /// Names taken so far, of the current owner and of all owners: what would clash is found before it is written.
 struct Names {
-    folds_case: bool,
-    owners: HashMap<String, String>,
+    owners: Owners,
     owner: String,
-    /// What is at a path: true for a file; and, where case is folded, its spelling.
-    paths: HashMap<String, (bool, String)>,
+    paths: Paths,
 }
 
 impl Names {
     fn new(folds_case: bool) -> Self {
         Names {
-            folds_case,
-            owners: HashMap::new(),
+            owners: Owners::new(folds_case),
             owner: String::new(),
-            paths: HashMap::new(),
-        }
-    }
-
-    fn fold(&self, name: &str) -> String {
-        match self.folds_case {
-            true => name.to_lowercase(),
-            false => name.to_owned(),
+            paths: Paths::new(folds_case),
         }
     }
 
@@ -274,52 +205,12 @@ impl Names {
         let (owner, path) = parts.split_at(owner_parts.min(parts.len()));
         let owner = owner.join("/");
         if owner != self.owner {
-            if let Some(other) = self.owners.get(&self.fold(&owner))
-                && *other != owner
-            {
-                return Err(format!("`{}` differs from it by case alone", shown(other)));
-            }
-            if self.folds_case {
-                self.owners.insert(self.fold(&owner), owner.clone());
-            }
+            self.owners.claim(&owner)?;
             self.owner = owner;
             self.paths.clear();
         }
-        let mut spelled = String::new();
-        for (index, part) in path.iter().enumerate() {
-            if index > 0 {
-                spelled.push('/');
-            }
-            spelled.push_str(part);
-            let is_file = index + 1 == path.len();
-            let folded = self.fold(&spelled);
-            match self.paths.get(&folded) {
-                None => {
-                    self.paths.insert(folded, (is_file, spelled.clone()));
-                }
-                Some((_, other)) if *other != spelled => {
-                    return Err(format!("`{}` differs from it by case alone", shown(other)));
-                }
-                Some((false, _)) if !is_file => {}
-                Some(_) => {
-                    return Err(format!(
-                        "`{}` is a file and a folder, or there twice",
-                        shown(&spelled)
-                    ));
-                }
-            }
-        }
-        Ok(())
+        self.paths.claim(path)
     }
-}
-
-/// Whether names that differ by case alone are one in a directory.
-fn folds_case(directory: &Path) -> Result<bool, ArchiveError> {
-    let probe = directory.join("case-probe");
-    File::create_new(&probe).map_err(ArchiveError::io("create", &probe))?;
-    let folds = fs::symlink_metadata(directory.join("CASE-PROBE")).is_ok();
-    fs::remove_file(&probe).map_err(ArchiveError::io("remove", &probe))?;
-    Ok(folds)
 }
 
 #[cfg(test)]
@@ -358,25 +249,5 @@ mod tests {
             claims(false, &["r/a", "r/a", "r/a/b", "r/b/c", "r/b"]),
             [true, false, false, true, false]
         );
-    }
-
-    #[test]
-    fn devices_and_odd_ends_are_names_on_this_system() {
-        for name in [
-            "con",
-            "aux.txt",
-            "trailing.",
-            "trailing ",
-            "é😀",
-            "-rf",
-            "~",
-            "ab:c",
-        ] {
-            assert_eq!(
-                check_name(name).is_ok(),
-                !cfg!(windows) || !matches!(name, "con" | "aux.txt"),
-                "{name}"
-            );
-        }
     }
 }

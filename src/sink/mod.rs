@@ -1,4 +1,6 @@
 //! Where archives go; each sink reads an archive and knows nothing of sources.
 
+pub mod exim;
 pub mod extract;
 pub mod rest;
+mod tree;

@@ -20,6 +20,54 @@ impl PyJson {
     }
 }
 
+impl PyJson {
+    /// The reverse of [`PyJson::to_free_json`]; a marker that says nothing Python has stays an object.
+    pub fn from_free_json(value: &Value) -> Self {
+        match value {
+            Value::Null => Self::Null,
+            Value::Bool(value) => Self::Bool(*value),
+            Value::Number(number) => from_number(number),
+            Value::String(text) => Self::Str(text.clone()),
+            Value::Array(items) => Self::List(items.iter().map(Self::from_free_json).collect()),
+            Value::Object(map) => marked(map).unwrap_or_else(|| Self::from_free_map(map)),
+        }
+    }
+
+    /// A dict of a user's own keys.
+    pub fn from_free_map<'a>(entries: impl IntoIterator<Item = (&'a String, &'a Value)>) -> Self {
+        let own = |key: &str| match key.strip_prefix("$$") {
+            Some(rest) => format!("${rest}"),
+            None => key.to_owned(),
+        };
+        let entries = entries.into_iter();
+        Self::Dict(
+            entries
+                .map(|(key, value)| (own(key), Self::from_free_json(value)))
+                .collect(),
+        )
+    }
+}
+
+fn from_number(number: &Number) -> PyJson {
+    match (number.as_i64(), number.as_u64()) {
+        (Some(value), _) => PyJson::Int(PyInt::Small(value)),
+        (None, Some(value)) => PyJson::Int(PyInt::Big(value.to_string())),
+        (None, None) => PyJson::Float(number.as_f64().unwrap_or(f64::NAN)),
+    }
+}
+
+/// What an object of one marker stands for.
+fn marked(map: &Map<String, Value>) -> Option<PyJson> {
+    let (key, value) = map.iter().next().filter(|_| map.len() == 1)?;
+    match (key.as_str(), value.as_str()?) {
+        ("$int", digits) => Some(PyJson::Int(PyInt::Big(digits.to_owned()))),
+        ("$float", "NaN") => Some(PyJson::Float(f64::NAN)),
+        ("$float", "Infinity") => Some(PyJson::Float(f64::INFINITY)),
+        ("$float", "-Infinity") => Some(PyJson::Float(f64::NEG_INFINITY)),
+        _ => None,
+    }
+}
+
 fn float(value: f64) -> Value {
     let name = match value {
         f64::INFINITY => "Infinity",
@@ -52,6 +100,18 @@ mod tests {
             value.to_free_json(),
             json!({"$$int": [1, 1.0, {"$float": "NaN"}, {"$float": "-Infinity"},
                 {"$int": "99999999999999999999"}], "a": null})
+        );
+    }
+
+    #[test]
+    fn free_json_comes_back_as_it_was() {
+        let text = r#"{"$int": [1, 1.0, Infinity, 99999999999999999999], "$$x": {"$float": "NaN"}, "a": null, "b": true}"#;
+        let value = PyJson::parse(text.as_bytes()).expect("the text parses");
+        let free = value.to_free_json();
+        assert_eq!(PyJson::from_free_json(&free).to_free_json(), free);
+        assert_eq!(
+            PyJson::from_free_json(&free).to_json_text(),
+            r#"{"$$x":{"$float":"NaN"},"$int":[1,1.0,Infinity,99999999999999999999],"a":null,"b":true}"#
         );
     }
 }

@@ -79,7 +79,8 @@ impl Style {
                 '\u{8}' => out.push_str("\\b"),
                 '\u{c}' => out.push_str("\\f"),
                 '\0'..='\u{1f}' => write_escape(character, out),
-                _ if self.is_ascii && !character.is_ascii() => write_escape(character, out),
+                // Python escapes all but the printable: U+007F too.
+                '\u{7f}'.. if self.is_ascii => write_escape(character, out),
                 _ => out.push(character),
             }
         }

@@ -25,6 +25,7 @@ pub(super) fn prompt(exported: &PyJson) -> (RegisteredModel, ModelVersion, Vec<W
             .text("commit_message")
             .or_else(|| fields.text("description")),
         tags: fields.text_map("tags"),
+        workspace: fields.text("workspace"),
         ..ModelVersion::default()
     };
     let mut put = |key: &str, value: String| version.tags.insert(key.to_owned(), Text::from(value));
@@ -43,6 +44,7 @@ pub(super) fn prompt(exported: &PyJson) -> (RegisteredModel, ModelVersion, Vec<W
     version.extra = extra;
     let mut model = RegisteredModel {
         name: version.name.clone(),
+        workspace: version.workspace.clone(),
         ..RegisteredModel::default()
     };
     model.tags.insert(PROMPT_TAG.to_owned(), Text::from("true"));

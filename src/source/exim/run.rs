@@ -21,14 +21,15 @@ pub(super) fn run(body: &PyJson) -> ExportedRun {
     let exported_info = fields.dict("info");
     let (info, mut wrong) = run_info(exported_info);
     let experiment_id = info.experiment_id.clone();
-    let (dataset_inputs, datasets) = dataset_inputs(fields.dict("inputs"), &experiment_id);
+    let inputs = inputs(&mut fields);
+    let (dataset_inputs, datasets) = dataset_inputs(&inputs, &experiment_id);
     let mut run = Run {
         info,
         params: fields.text_map("params"),
         tags: fields.text_map("tags"),
         inputs: RunInputs {
             dataset_inputs,
-            model_inputs: model_inputs(fields.dict("inputs")),
+            model_inputs: model_inputs(&inputs),
         },
         outputs: RunOutputs {
             model_outputs: model_outputs(fields.dict("outputs")),
@@ -83,6 +84,14 @@ fn exim_text(run: &Run, info: &PyJson, tags: &PyJson) -> Option<String> {
         kept.push(("tags".to_owned(), tags.clone()));
     }
     Some(PyJson::Dict(kept).to_json_text())
+}
+
+/// What a run read; mlflow-migration writes the list of datasets in place of the object that holds it.
+fn inputs(fields: &mut Fields<'_>) -> PyJson {
+    match fields.value("inputs") {
+        Some(list @ PyJson::List(_)) => PyJson::Dict(vec![("dataset_inputs".to_owned(), list.clone())]),
+        _ => fields.dict("inputs").clone(),
+    }
 }
 
 fn dataset_inputs(inputs: &PyJson, experiment_id: &str) -> (Vec<DatasetInput>, Vec<Dataset>) {

@@ -52,6 +52,11 @@ impl VersionContexts {
         Ok(contexts)
     }
 
+    /// Whether a version names a run that the archive holds.
+    pub(crate) fn names_run(&self, run_id: &str) -> bool {
+        self.runs.contains_key(run_id)
+    }
+
     /// The context of one version.
     pub(crate) fn of(&self, version: &ModelVersion) -> VersionContext {
         let model = (version.workspace.clone(), version.name.clone());

@@ -1,0 +1,114 @@
+//! `mlark convert`.
+
+use super::common::{bytes, grouped, refuse_input};
+use super::error::Result;
+use super::exit::Exit;
+use super::extract::name_some;
+use super::progress::Progress;
+use crate::archive::Archive;
+use crate::format::Kind;
+use crate::sink::exim::{ConvertOptions, ConvertReport, Layout, convert};
+use clap::ValueEnum;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+/// Write an archive as a directory of another tool
+///
+/// `--to exim` makes a directory that mlflow-export-import reads with import-all, import-experiments and import-models,
+/// tags and source tags as they are in the archive. What the directory cannot hold is counted as limits. DIR appears
+/// when it is whole, or not at all.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  mlark convert history.zip -o exported --to exim
+  mlark convert tagged.zip -o exported --to exim --layout old")]
+pub(super) struct Args {
+    /// The archive
+    archive: PathBuf,
+    /// The directory to make
+    #[arg(short, long, value_name = "DIR")]
+    output: PathBuf,
+    /// Whose directory
+    #[arg(long, value_enum, value_name = "TOOL")]
+    to: To,
+    /// Where objects lie in it
+    #[arg(long, value_enum, value_name = "LAYOUT", default_value_t = LayoutArg::New)]
+    layout: LayoutArg,
+    /// Replaces DIR where it exists; until the new one is whole, the old one stays
+    #[arg(long)]
+    force: bool,
+    /// Leaves out what has a name that cannot be a file's here, and exits with 3
+    #[arg(long)]
+    keep_going: bool,
+    /// Leaves syncing to disk to the operating system
+    #[arg(long)]
+    no_sync: bool,
+    /// Prints what was made as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum To {
+    /// mlflow-export-import
+    #[value(alias = "export-import")]
+    Exim,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LayoutArg {
+    /// That of the newest source of mlflow-export-import
+    New,
+    /// That of its release 1.2.0 on PyPI, which mlflow-migration reads too
+    Old,
+}
+
+impl Args {
+    pub(super) fn run(self) -> Result {
+        let To::Exim = self.to;
+        refuse_input(&self.output, &self.archive)?;
+        let archive = Archive::open(&self.archive)?;
+        let options = ConvertOptions {
+            layout: match self.layout {
+                LayoutArg::New => Layout::New,
+                LayoutArg::Old => Layout::Old,
+            },
+            force: self.force,
+            keep_going: self.keep_going,
+            no_sync: self.no_sync,
+        };
+        let progress = Progress::new();
+        let report = convert(&archive, &self.output, options, &progress);
+        progress.done();
+        let report = report?;
+        name_some(&report.refused, "");
+        let text = match self.json {
+            true => format!("{}\n", crate::report::text::json_text(&report)),
+            false => self.summary(&report),
+        };
+        std::io::stdout().lock().write_all(text.as_bytes())?;
+        Ok(match report.refused.is_empty() {
+            true => Exit::Done,
+            false => Exit::Incomplete,
+        })
+    }
+
+    fn summary(&self, report: &ConvertReport) -> String {
+        let count = |kind: &Kind| report.counts.get(kind.name()).copied().unwrap_or(0);
+        let mut words: Vec<_> = Kind::ALL
+            .iter()
+            .filter(|kind| **kind != Kind::Artifacts && count(kind) > 0)
+            .map(|kind| format!("{} {}", grouped(count(kind)), kind.name().replace('-', " ")))
+            .collect();
+        words.push(format!("{} metric points", grouped(report.metric_points)));
+        words.push(format!(
+            "{} artifacts ({})",
+            grouped(count(&Kind::Artifacts)),
+            bytes(report.artifact_bytes)
+        ));
+        let mut text = format!("{}: {}\n", self.output.display(), words.join(", "));
+        for limit in &report.limits {
+            text.push_str(&super::export::loss_line("limit", limit));
+        }
+        text
+    }
+}
