@@ -1,6 +1,7 @@
 //! Bytes on their way into an archive: read once, hashed in the same pass, stored once.
 
 use super::error::{ArchiveError, Result};
+use super::output::clone_file;
 use super::part::finish_digest;
 use crate::format::layout::blob_path;
 use crate::model::{BlobRef, Digest};
@@ -30,11 +31,25 @@ pub enum ByteSource {
     Bytes(Vec<u8>),
     /// Anything else, such as a download.
     Open(OpenFn),
+    /// A file whose bytes were hashed already, and which nothing changes.
+    Stored(StoreFn),
+}
+
+/// Makes, or finds, a file whose bytes are hashed.
+pub type StoreFn = Box<dyn FnOnce() -> Result<StoredFile, IngestError> + Send>;
+
+/// A file that nothing changes, such as a blob of another archive.
+#[derive(Debug)]
+pub struct StoredFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What is in it.
+    pub blob: BlobRef,
 }
 
 /// Why content could not be stored.
 #[derive(Debug)]
-pub(crate) enum IngestError {
+pub enum IngestError {
     /// It could not be read.
     Read(io::Error),
     /// It could not be written: the archive cannot be made.
@@ -63,6 +78,17 @@ pub(crate) enum Ingest {
 impl Ingest {
     /// Reads content, and stores it where a worker thread can.
     pub(crate) fn run(&self, source: ByteSource) -> Result<Ingested, IngestError> {
+        let source = match source {
+            ByteSource::Stored(store) => {
+                let stored = store()?;
+                if let Ingest::Directory(directory) = self {
+                    directory.link(&stored).map_err(IngestError::Write)?;
+                    return Ok(Ingested::Stored(stored.blob));
+                }
+                ByteSource::File(stored.path)
+            }
+            source => source,
+        };
         let mut reader = GuardedReader::open(source).map_err(IngestError::Read)?;
         let mut head = Vec::with_capacity(reader.capacity_hint());
         let mut limited = (&mut reader).take(SMALL_BYTES as u64 + 1);
@@ -139,6 +165,24 @@ impl BlobDirectory {
         }
     }
 
+    /// Takes over a file's bytes: shared where the file system can, else copied.
+    fn link(&self, stored: &StoredFile) -> Result<()> {
+        let path = self.path_of(&stored.blob.sha256)?;
+        if clone_file(&stored.path, &path) {
+            return Ok(());
+        }
+        match fs::hard_link(&stored.path, &path) {
+            Ok(()) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+            Err(_) => {}
+        }
+        let number = self.next_temporary.fetch_add(1, Ordering::Relaxed);
+        let temporary = self.scratch.join(format!("blob-{number}"));
+        fs::copy(&stored.path, &temporary).map_err(ArchiveError::io("copy", &stored.path))?;
+        let file = File::open(&temporary).map_err(ArchiveError::io("open", &temporary))?;
+        self.keep(&temporary, &file, &stored.blob.sha256)
+    }
+
     fn store_large(&self, mut reader: GuardedReader) -> Result<BlobRef, IngestError> {
         let number = self.next_temporary.fetch_add(1, Ordering::Relaxed);
         let temporary = self.scratch.join(format!("blob-{number}"));
@@ -163,6 +207,22 @@ impl BlobDirectory {
         let path = self.path_of(digest)?;
         fs::rename(temporary, &path).map_err(ArchiveError::io("rename to", &path))
     }
+}
+
+/// Reads content into a new file that nothing changes afterwards.
+pub(crate) fn store_content(open: OpenFn, path: &Path) -> Result<BlobRef, IngestError> {
+    let mut reader = GuardedReader::open(ByteSource::Open(open)).map_err(IngestError::Read)?;
+    let file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(BLOB_MODE)
+        .open(path);
+    let mut file = file
+        .map_err(ArchiveError::io("create", path))
+        .map_err(IngestError::Write)?;
+    copy_and_hash(&mut reader, &mut file, |error| {
+        ArchiveError::io("write", path)(error)
+    })
 }
 
 /// Copies content to a writer and hashes it.
@@ -226,6 +286,7 @@ impl GuardedReader {
         let (rest, file): (Box<dyn Read + Send>, _) = match source {
             ByteSource::Bytes(bytes) => (Box::new(Cursor::new(bytes)), None),
             ByteSource::Open(open) => (open()?, None),
+            ByteSource::Stored(_) => unreachable!("what is stored already is taken over as a file"),
             ByteSource::File(path) => {
                 // NONBLOCK: a named pipe that took the place of a file must not hang the export.
                 let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();

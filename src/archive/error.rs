@@ -19,6 +19,8 @@ pub enum ErrorKind {
     Usage,
     /// What was to be read is not there, or is not what it seems.
     Source,
+    /// The work was asked to end.
+    Interrupted,
 }
 
 /// An error of reading or writing an archive; its message names the place.

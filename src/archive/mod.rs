@@ -21,7 +21,8 @@ pub mod walk;
 mod writer;
 mod zip;
 
-pub use blob::{ByteSource, OpenFn};
+pub(crate) use blob::store_content;
+pub use blob::{ByteSource, IngestError, OpenFn, StoreFn, StoredFile};
 pub(crate) use clock::now_text;
 pub use container::ContainerKind;
 pub use error::{ArchiveError, ErrorKind, Result};

@@ -323,7 +323,7 @@ fn link_blob(archive: &Archive, blobs: &BlobDirectory, digest: &Digest, copy: bo
 
 /// Shares a file's bytes where the file system can; leaves nothing where it cannot.
 #[cfg(target_os = "linux")]
-fn clone_file(from: &Path, to: &Path) -> bool {
+pub(super) fn clone_file(from: &Path, to: &Path) -> bool {
     use std::os::unix::fs::OpenOptionsExt;
     use std::sync::atomic::{AtomicBool, Ordering};
     // A file system that refused once will refuse the next twenty thousand.
@@ -347,7 +347,7 @@ fn clone_file(from: &Path, to: &Path) -> bool {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn clone_file(_: &Path, _: &Path) -> bool {
+pub(super) fn clone_file(_: &Path, _: &Path) -> bool {
     false
 }
 

@@ -75,6 +75,11 @@ impl PointSeries {
         self.latest.as_ref()
     }
 
+    /// The points so far, in the order in which they came; none where some of them are on disk.
+    pub fn in_memory(&self) -> Option<&[Point]> {
+        self.sorter.is_none().then_some(&self.points[..])
+    }
+
     /// Number of points.
     pub fn len(&self) -> u64 {
         self.count

@@ -2,22 +2,29 @@
 
 use super::error::{CliError, Result};
 use super::exit::Exit;
+use super::live::LiveArgs;
 use super::progress::Progress;
 use super::table::Form;
-use crate::archive::{Archive, ArchiveError};
+use crate::archive::ArchiveError;
 use crate::report::diff::{self, Change, DiffOptions, Difference, PointDifferences};
 use crate::report::text::{json_text, printable, shortened};
 use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
+use std::ffi::OsString;
 use std::io::{self, Write};
-use std::path::PathBuf;
 
 /// Longer values are cut in text, and end with their length and digest.
 const VALUE_CHARACTERS: usize = 1000;
 /// The same on a terminal.
 const TERMINAL_CHARACTERS: usize = 100;
 
-/// Say how two archives differ, down to the value
+/// Say how two archives, stores or servers differ, down to the value
+///
+/// A side that is no archive is anything that `mlark export` reads (a server, a
+/// database, an mlruns folder, a folder of mlflow-export-import); it is exported to
+/// a temporary archive (below TMPDIR), artifacts included unless --no-artifacts.
+/// Objects are paired by their ids, which differ between servers that were filled
+/// apart; what an import left in a server, `mlark verify --against` compares.
 ///
 /// Content is compared, not when or by what an archive was made. The exit code is
 /// 0 where it is equal, 1 where not. In a pipe each line is one key of one object,
@@ -41,15 +48,16 @@ const TERMINAL_CHARACTERS: usize = 100;
     after_help = "Examples:
   mlark diff history.zip tagged.zip
   mlark diff history.zip tagged.zip | cut -f 2,4 | sort | uniq -c
-  mlark diff --ignore-limits from-server.zip from-disk.zip"
+  mlark diff --ignore-limits from-server.zip from-disk.zip
+  mlark diff history.zip https://mlflow.example.org --experiment fraud"
 )]
 pub(super) struct Args {
-    /// The first archive
+    /// The first archive, store or server
     #[arg(value_name = "A")]
-    before: PathBuf,
-    /// The second archive
+    before: OsString,
+    /// The second
     #[arg(value_name = "B")]
-    after: PathBuf,
+    after: OsString,
     /// Leaves out differences in what either archive counts as a limit, by kind and field
     #[arg(long)]
     ignore_limits: bool,
@@ -59,30 +67,39 @@ pub(super) struct Args {
     /// Prints one JSON object a line
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    live: LiveArgs,
 }
 
 impl Args {
     pub(super) fn run(self) -> Result {
-        let (before, after) = (Archive::open(&self.before)?, Archive::open(&self.after)?);
+        let progress = Progress::new();
+        let sides = self.live.open(self.before, self.after, &progress);
+        progress.done();
+        let sides = sides?;
+        let (before, after) = (&sides.before, &sides.after);
+        let equal = match sides.failures {
+            0 => Exit::Done,
+            _ => Exit::Incomplete,
+        };
         let options = DiffOptions {
             ignore_limits: self.ignore_limits,
         };
         if self.quiet {
-            return Ok(match diff::is_equal(&before, &after, options)? {
-                true => Exit::Done,
+            return Ok(match diff::is_equal(before, after, options)? {
+                true => equal,
                 false => Exit::Findings,
             });
         }
         let out = io::BufWriter::new(anstream::stdout().lock());
         let mut printer = Printer::new(out, Form::of_stdout(self.json));
-        let progress = Progress::new();
-        let compared = diff::diff(&before, &after, options, &progress, &mut |difference| {
+        let compared = diff::diff(before, after, options, &progress, &mut |difference| {
             printer.print(&difference).map_err(Failure::Write)
         });
         progress.done();
         compared?;
         Ok(match printer.finish()? {
-            0 => Exit::Done,
+            0 => equal,
             _ => Exit::Findings,
         })
     }

@@ -39,6 +39,18 @@ impl CliError {
     }
 }
 
+impl CliError {
+    /// Adds a further hint.
+    #[must_use]
+    pub(super) fn also_hint(mut self, hint: String) -> Self {
+        self.hint = Some(match self.hint {
+            Some(first) => format!("{first}; {hint}"),
+            None => hint,
+        });
+        self
+    }
+}
+
 impl From<ArchiveError> for CliError {
     fn from(error: ArchiveError) -> Self {
         let hint = match &error {

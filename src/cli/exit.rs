@@ -14,7 +14,8 @@ Exit codes:
   5  the archive is of a newer version, or of another format
   6  the file system refused
   7  the source could not be read
-  8  the target refused or could not be reached";
+  8  the target refused or could not be reached
+  9  interrupted (Ctrl-C, SIGTERM): nothing was made";
 
 /// What a run of mlark ends with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +39,8 @@ pub enum Exit {
     Source = 7,
     /// The target refused or could not be reached.
     Target = 8,
+    /// Asked to end before all was done.
+    Interrupted = 9,
 }
 
 impl Exit {
@@ -49,6 +52,7 @@ impl Exit {
             ErrorKind::Io => Exit::Io,
             ErrorKind::Usage => Exit::Usage,
             ErrorKind::Source => Exit::Source,
+            ErrorKind::Interrupted => Exit::Interrupted,
         }
     }
 }

@@ -4,12 +4,13 @@ use super::common::{OutputArgs, bytes, grouped, tracking_uri};
 use super::error::{CliError, Result};
 use super::exit::Exit;
 use super::progress::Progress;
-use crate::client::Secret;
+use super::source_args::{SelectionArgs, ServerArgs};
 use crate::format::Kind;
 use crate::format::Manifest;
+use crate::monitor::Interrupt;
 use crate::source::detect::{self, SourceKind};
-use crate::source::rest::RestOptions;
-use crate::source::{ExportOptions, ExportReport, Patterns, Selection, TimeRange};
+use crate::source::rest::resume_folder;
+use crate::source::{ExportError, ExportOptions, ExportReport};
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +23,8 @@ use std::path::{Path, PathBuf};
   mlark export ./mlruns -o history.zip
   mlark export mlflow.db -o history --artifacts-destination ./mlartifacts
   mlark export https://ana@mlflow.example.org -o history.zip --experiment fraud
+  mlark export https://mlflow.example.org -o history --resume
+  mlark export https://mlflow.example.org -o june.zip --base may.zip
   mlark export ./exported -o history --experiment 'fraud*' --since 2024-01-01")]
 pub(super) struct Args {
     /// Where the history is [default: MLFLOW_TRACKING_URI]
@@ -37,6 +40,12 @@ pub(super) struct Args {
     /// Keeps deleted experiments, runs, logged models and model versions
     #[arg(long)]
     include_deleted: bool,
+    /// Goes on where an interrupted export to OUT stopped: what was fetched is not fetched again (tracking servers)
+    #[arg(long)]
+    resume: bool,
+    /// Takes what is unchanged from this older archive of the same server: artifacts and metric history
+    #[arg(long, value_name = "ARCHIVE")]
+    base: Option<PathBuf>,
     /// Name of where the data comes from, the same for every export of it [default: a digest of SOURCE]
     #[arg(long, value_name = "NAME")]
     origin: Option<String>,
@@ -50,109 +59,10 @@ pub(super) struct Args {
     selection: SelectionArgs,
 }
 
-/// How a tracking server is asked; `MLFLOW_TRACKING_*` and its kin mean what they mean to MLflow.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Tracking server")]
-struct ServerArgs {
-    /// Requests under way at once
-    #[arg(long, value_name = "N", default_value_t = 8)]
-    concurrency: usize,
-    /// Requests a second at most
-    #[arg(long, value_name = "N")]
-    max_rate: Option<f64>,
-    /// Server of the model registry, where it is another one [default: MLFLOW_REGISTRY_URI]
-    #[arg(long, value_name = "URI")]
-    registry_uri: Option<String>,
-    /// Header of every request; may be repeated
-    #[arg(long = "header", value_name = "NAME: VALUE")]
-    headers: Vec<String>,
-}
-
-impl ServerArgs {
-    fn into_options(self) -> Result<RestOptions> {
-        let headers = self.headers.iter().map(|header| {
-            let (name, value) = header
-                .split_once(':')
-                .ok_or_else(|| CliError::usage("a header is written `NAME: VALUE`"))?;
-            Ok((name.trim().to_owned(), Secret::new(value.trim())))
-        });
-        Ok(RestOptions {
-            concurrency: self.concurrency,
-            requests_per_second: self.max_rate,
-            registry_uri: self.registry_uri,
-            headers: headers.collect::<Result<_>>()?,
-            environment: None,
-        })
-    }
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum From {
     FileStore,
     ExportImport,
-}
-
-/// Which objects to take; a choice brings what it needs.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Selection")]
-struct SelectionArgs {
-    /// Takes experiments of this name, id or glob; may be repeated
-    #[arg(long = "experiment", value_name = "NAME")]
-    experiments: Vec<String>,
-    /// Takes this run; may be repeated
-    #[arg(long = "run", value_name = "ID")]
-    runs: Vec<String>,
-    /// Takes registered models of this name or glob, with the runs of their versions; may be repeated
-    #[arg(long = "model", value_name = "NAME")]
-    models: Vec<String>,
-    /// Takes runs that started at or after this (RFC 3339, or a date, in UTC)
-    #[arg(long, value_name = "TIME")]
-    since: Option<String>,
-    /// Takes runs that started before this
-    #[arg(long, value_name = "TIME")]
-    until: Option<String>,
-    /// Lists artifacts without taking their bytes
-    #[arg(long)]
-    no_artifacts: bool,
-    /// Takes only artifacts whose path matches this glob; may be repeated
-    #[arg(long, value_name = "GLOB")]
-    artifact_include: Vec<String>,
-    /// Leaves out artifacts whose path matches this glob; may be repeated
-    #[arg(long, value_name = "GLOB")]
-    artifact_exclude: Vec<String>,
-}
-
-impl SelectionArgs {
-    fn into_selection(self) -> Result<Selection> {
-        let usage = |error: crate::source::PatternError| CliError::usage(error);
-        Ok(Selection {
-            experiments: Patterns::names(self.experiments).map_err(usage)?,
-            runs: self.runs,
-            models: Patterns::names(self.models).map_err(usage)?,
-            time: TimeRange {
-                since: self.since.as_deref().map(parse_time).transpose()?,
-                until: self.until.as_deref().map(parse_time).transpose()?,
-            },
-            no_artifacts: self.no_artifacts,
-            artifact_include: Patterns::paths(self.artifact_include).map_err(usage)?,
-            artifact_exclude: Patterns::paths(self.artifact_exclude).map_err(usage)?,
-        })
-    }
-}
-
-/// Epoch milliseconds of an RFC 3339 time, or of a date's or time's start in UTC.
-fn parse_time(text: &str) -> Result<i64> {
-    let timestamp = text.parse::<jiff::Timestamp>().ok();
-    let timestamp = timestamp.or_else(|| {
-        let civil: jiff::civil::DateTime = text.parse().ok()?;
-        jiff::tz::TimeZone::UTC.to_timestamp(civil).ok()
-    });
-    timestamp
-        .map(|timestamp| timestamp.as_millisecond())
-        .ok_or_else(|| {
-            CliError::usage(format!("`{text}` is not a time"))
-                .hint("write 2024-01-31 or 2024-01-31T12:00:00Z")
-        })
 }
 
 impl Args {
@@ -167,6 +77,15 @@ impl Args {
         if let Some(path) = crate::source::uri::local_path(&source) {
             self.output.refuse_input(Path::new(&path))?;
         }
+        let only_servers = [("--resume", self.resume), ("--base", self.base.is_some())];
+        if let Some((option, _)) = only_servers.iter().find(|(_, is_given)| *is_given)
+            && kind != SourceKind::Rest
+        {
+            return Err(
+                CliError::usage(format!("{option} is for exports of tracking servers"))
+                    .hint("leave it out: other sources are read anew, at the speed of the disk"),
+            );
+        }
         let options = ExportOptions {
             writer: self.output.writer_options(),
             keep_going: self.keep_going,
@@ -176,17 +95,48 @@ impl Args {
             selection: self.selection.into_selection()?,
             artifacts_destination: self.artifacts_destination,
             rest: self.server.into_options()?,
+            resume: self.resume,
+            base: self.base,
+            interrupt: on_signal(),
         };
         let progress = Progress::new();
         let report = crate::source::export(kind, &source, &self.output.output, options, &progress);
         progress.done();
-        let report = report?;
+        let report = report.map_err(|error| with_way_on(error, &self.output.output))?;
         print!("{}", summary(&self.output.output, &report));
         Ok(if report.failures > 0 {
             Exit::Incomplete
         } else {
             Exit::Done
         })
+    }
+}
+
+/// Asks the export to end at the first signal; a second one ends the process.
+fn on_signal() -> Interrupt {
+    let interrupt = Interrupt::default();
+    let asked = interrupt.clone();
+    // Where no handler can be set, a signal ends the process; what was fetched stays then, too.
+    let _ = ctrlc::set_handler(move || {
+        if asked.set() {
+            std::process::exit(Exit::Interrupted as i32);
+        }
+        anstream::eprintln!("stopping; once more ends it at once");
+    });
+    interrupt
+}
+
+/// Says how to go on, where something was fetched.
+fn with_way_on(error: ExportError, out: &Path) -> CliError {
+    let folder = resume_folder(out);
+    let is_used = matches!(error, ExportError::Resume { .. });
+    let error = CliError::from(error);
+    match folder.exists() && !is_used {
+        true => error.also_hint(format!(
+            "the same command with --resume goes on from what was fetched, which is kept in `{}`",
+            folder.display()
+        )),
+        false => error,
     }
 }
 

@@ -1,19 +1,16 @@
 //! `mlark import`.
 
 use super::common::tracking_uri;
-use super::error::{CliError, Result};
+use super::error::Result;
 use super::exit::Exit;
 use super::progress::Progress;
+use super::replay_args::ReplayArgs;
 use crate::archive::Archive;
 use crate::client::{Client, Connection, Environment};
-use crate::format::Kind;
 use crate::report::text::json_text;
 use crate::sink::rest::apply::INTERRUPTED;
 use crate::sink::rest::options::DEFAULT_CONNECTIONS;
-use crate::sink::rest::{ImportError, ImportOptions, LongValues, OnConflict, Only, Prepared};
-use crate::source::Patterns;
-use clap::ValueEnum;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::sink::rest::{ImportError, ImportOptions, Prepared};
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -41,36 +38,8 @@ pub(super) struct Args {
     /// Prints the plan or the report as JSON
     #[arg(long)]
     json: bool,
-    /// What to do where a name is taken by something that no import of this origin made
-    #[arg(long, value_enum, value_name = "WHAT", default_value = "fail")]
-    on_conflict: ConflictArg,
-    /// What to do with values that are longer than the target holds
-    #[arg(long, value_enum, value_name = "WHAT", default_value = "error")]
-    long_values: LongArg,
-    /// Imports only this: a kind (runs, traces, …), experiment=NAME, run=ID or model=NAME; may be repeated
-    #[arg(long, value_name = "WHAT")]
-    only: Vec<String>,
-    /// Name in the target of the one experiment that is imported
-    #[arg(long, value_name = "NAME")]
-    experiment_name: Option<String>,
-    /// Gives an experiment another name in the target; may be repeated
-    #[arg(long, value_name = "OLD=NEW")]
-    rename_experiment: Vec<String>,
-    /// Gives a registered model another name in the target; may be repeated
-    #[arg(long, value_name = "OLD=NEW")]
-    rename_model: Vec<String>,
-    /// User of every run, in place of the archive's
-    #[arg(long, value_name = "NAME")]
-    user: Option<String>,
-    /// Adds the source tags that mlflow-export-import's --import-source-tags would add
-    #[arg(long)]
-    source_tags: bool,
-    /// Rewrites run and model ids in MLmodel files to those of the target
-    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
-    fix_mlmodel: bool,
-    /// Where the journal is [default: beside the archive, named by origin and target]
-    #[arg(long, value_name = "PATH")]
-    journal: Option<PathBuf>,
+    #[command(flatten)]
+    replay: ReplayArgs,
     /// Requests under way at once
     #[arg(long, value_name = "N", default_value_t = DEFAULT_CONNECTIONS)]
     connections: usize,
@@ -80,20 +49,6 @@ pub(super) struct Args {
     /// Exits with 3 where the target cannot hold something
     #[arg(long)]
     strict: bool,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum ConflictArg {
-    Fail,
-    Merge,
-    Rename,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum LongArg {
-    Error,
-    Truncate,
-    Skip,
 }
 
 impl Args {
@@ -132,6 +87,14 @@ impl Args {
         })
     }
 
+    fn options(&self) -> Result<ImportOptions> {
+        Ok(ImportOptions {
+            connections: self.connections,
+            list_objects: self.objects,
+            ..self.replay.options()?
+        })
+    }
+
     fn print_plan(&self, prepared: &Prepared) -> Result {
         let plan = prepared.plan();
         let text = match self.json {
@@ -142,31 +105,6 @@ impl Args {
         prepared.check()?;
         let is_limited = self.strict && !plan.changes.is_empty();
         Ok(if is_limited { Exit::Incomplete } else { Exit::Done })
-    }
-
-    fn options(&self) -> Result<ImportOptions> {
-        Ok(ImportOptions {
-            on_conflict: match self.on_conflict {
-                ConflictArg::Fail => OnConflict::Fail,
-                ConflictArg::Merge => OnConflict::Merge,
-                ConflictArg::Rename => OnConflict::Rename,
-            },
-            long_values: match self.long_values {
-                LongArg::Error => LongValues::Error,
-                LongArg::Truncate => LongValues::Truncate,
-                LongArg::Skip => LongValues::Skip,
-            },
-            only: parse_only(&self.only)?,
-            experiment_name: self.experiment_name.clone(),
-            rename_experiments: parse_renames(&self.rename_experiment)?,
-            rename_models: parse_renames(&self.rename_model)?,
-            user: self.user.clone(),
-            source_tags: self.source_tags,
-            fix_mlmodel: self.fix_mlmodel,
-            connections: self.connections,
-            journal: self.journal.clone(),
-            list_objects: self.objects,
-        })
     }
 }
 
@@ -224,45 +162,4 @@ fn on_interrupt() {
         std::process::exit(130);
     }
     anstream::eprintln!("stopping after the requests under way; the same command goes on from there");
-}
-
-fn parse_only(texts: &[String]) -> Result<Only> {
-    let (mut experiments, mut models) = (Vec::new(), Vec::new());
-    let (mut kinds, mut runs) = (BTreeSet::new(), BTreeSet::new());
-    for text in texts {
-        match text.split_once('=') {
-            Some(("experiment", name)) => experiments.push(name.to_owned()),
-            Some(("model", name)) => models.push(name.to_owned()),
-            Some(("run", id)) => {
-                runs.insert(id.to_owned());
-            }
-            _ => {
-                let kind = Kind::from_name(text).ok_or_else(|| {
-                    let names: Vec<_> = Kind::ALL.iter().map(|kind| kind.name()).collect();
-                    CliError::usage(format!("`{text}` is no kind of object")).hint(format!(
-                        "experiment=NAME, run=ID, model=NAME, or one of {}",
-                        names.join(", ")
-                    ))
-                })?;
-                kinds.insert(kind);
-            }
-        }
-    }
-    let usage = |error: crate::source::PatternError| CliError::usage(error);
-    Ok(Only {
-        kinds,
-        experiments: Patterns::names(experiments).map_err(usage)?,
-        runs,
-        models: Patterns::names(models).map_err(usage)?,
-    })
-}
-
-fn parse_renames(texts: &[String]) -> Result<BTreeMap<String, String>> {
-    texts
-        .iter()
-        .map(|text| match text.split_once('=') {
-            Some((old, new)) if !new.is_empty() => Ok((old.to_owned(), new.to_owned())),
-            _ => Err(CliError::usage(format!("`{text}` is not OLD=NEW"))),
-        })
-        .collect()
 }

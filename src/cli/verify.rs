@@ -1,13 +1,14 @@
 //! `mlark verify`.
 
 use super::common::{bytes, grouped};
-use super::error::Result;
+use super::error::{CliError, Result};
 use super::exit::Exit;
 use super::progress::Progress;
+use super::replay_args::ReplayArgs;
 use crate::archive::Archive;
 use crate::archive::verify::{VerifyOptions, VerifyReport, verify};
 use crate::client::{Client, Environment};
-use crate::sink::rest::{ImportError, ImportOptions, Prepared};
+use crate::sink::rest::{ImportError, Prepared};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -23,24 +24,25 @@ pub(super) struct Args {
     /// Compares every value and artifact of the archive with what this server holds, instead of checking the archive itself
     #[arg(long, value_name = "TARGET", conflicts_with = "threads")]
     against: Option<String>,
-    /// Where the journal of the import is, with --against [default: beside the archive, named by origin and target]
-    #[arg(long, value_name = "PATH", requires = "against")]
-    journal: Option<PathBuf>,
-    /// Expects the source tags that `import --source-tags` adds, with --against
-    #[arg(long, requires = "against")]
-    source_tags: bool,
     /// Prints the report as JSON
     #[arg(long)]
     json: bool,
     /// Threads that hash [default: one per core]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     threads: usize,
+    #[command(flatten, next_help_heading = "As in the import, with --against")]
+    replay: ReplayArgs,
 }
 
 impl Args {
     pub(super) fn run(self) -> Result {
         if let Some(target) = &self.against {
             return self.run_against(target);
+        }
+        if self.replay.is_given() {
+            return Err(CliError::usage(
+                "options of an import say nothing without --against TARGET",
+            ));
         }
         let progress = Progress::new();
         let options = VerifyOptions {
@@ -65,12 +67,7 @@ impl Args {
     fn run_against(&self, target: &str) -> Result {
         let archive = Archive::open(&self.archive)?;
         let client = Client::open(target, &Environment::of_process()).map_err(ImportError::from)?;
-        let options = ImportOptions {
-            journal: self.journal.clone(),
-            source_tags: self.source_tags,
-            ..ImportOptions::default()
-        };
-        let prepared = Prepared::new(&archive, client, options)?;
+        let prepared = Prepared::new(&archive, client, self.replay.options()?)?;
         let differences = super::import::verify_target(&prepared, target, self.json)?;
         Ok(match differences {
             0 => Exit::Done,

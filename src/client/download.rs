@@ -79,10 +79,11 @@ impl Download {
                 "GET {shown} broke after {} bytes: {failure}; going on",
                 self.read_bytes
             ));
-            std::thread::sleep(wait);
+            self.client.pause(wait);
             match self.ask_for_rest() {
                 Ok(()) => return Ok(()),
                 Err(Rest::Changed) => return Err(io::Error::other("it changed while it was read")),
+                Err(Rest::Failed) if self.client.is_stopped() => return Err(failure),
                 Err(Rest::Failed) => {}
             }
         }

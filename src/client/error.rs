@@ -58,6 +58,9 @@ pub enum ClientError {
         #[source]
         source: std::io::Error,
     },
+    /// The work was to end.
+    #[error("not asked, since the work was to end")]
+    Stopped,
     /// The client cannot be set up.
     #[error("{0}")]
     Config(String),
@@ -172,7 +175,7 @@ impl ClientError {
             ClientError::NotMlflow { .. } => true,
             ClientError::Failed { kind, .. } => matches!(kind, FailureKind::Timeout | FailureKind::Broken),
             ClientError::Body { .. } => true,
-            ClientError::Config(_) => false,
+            ClientError::Config(_) | ClientError::Stopped => false,
         }
     }
 

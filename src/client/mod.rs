@@ -33,12 +33,15 @@ pub use secret::Secret;
 
 use rate::RateLimit;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 /// Header that selects a workspace (MLflow 3.10).
 const WORKSPACE_HEADER: &str = "x-mlflow-workspace";
+/// Longest time until a waiting thread sees that the work is to end.
+const STOP_WAIT: Duration = Duration::from_millis(100);
 /// Notices kept until someone takes them.
 const NOTICES: usize = 100;
 
@@ -58,6 +61,7 @@ struct Shared {
     requests: AtomicU64,
     retries: AtomicU64,
     notices: Mutex<Vec<String>>,
+    is_stopped: AtomicBool,
 }
 
 impl fmt::Debug for Client {
@@ -101,6 +105,7 @@ impl Client {
                 requests: AtomicU64::new(0),
                 retries: AtomicU64::new(0),
                 notices: Mutex::new(Vec::new()),
+                is_stopped: AtomicBool::new(false),
             }),
             options: Arc::new(options),
         };
@@ -139,6 +144,11 @@ impl Client {
     /// The server, without credentials.
     pub fn base(&self) -> &BaseUrl {
         &self.base
+    }
+
+    /// The workspace that is asked within, where one was named.
+    pub fn workspace(&self) -> Option<&str> {
+        self.headers.get(WORKSPACE_HEADER)?.to_str().ok()
     }
 
     /// How the client was set up.
@@ -189,6 +199,27 @@ impl Client {
             .lock()
             .unwrap_or_else(|poison| poison.into_inner());
         std::mem::take(&mut *notices)
+    }
+
+    /// Ends the work of all clones: waits end, and what is still to be asked is refused.
+    pub fn stop(&self) {
+        self.shared.is_stopped.store(true, Ordering::Relaxed);
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.shared.is_stopped.load(Ordering::Relaxed) || self.options.interrupt.is_set()
+    }
+
+    /// Waits before a repetition, unless the work is to end.
+    fn pause(&self, wait: Duration) {
+        let end = Instant::now() + wait;
+        while !self.is_stopped() {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            std::thread::sleep(left.min(STOP_WAIT));
+        }
     }
 
     fn notice(&self, text: String) {

@@ -6,6 +6,7 @@ use super::environment::Environment;
 use super::error::ClientError;
 use super::path::BaseUrl;
 use super::secret::Secret;
+use crate::monitor::Interrupt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -60,6 +61,8 @@ pub struct ClientOptions {
     pub connections: usize,
     /// Requests a second, all threads together.
     pub requests_per_second: Option<f64>,
+    /// Ends waits and refuses further requests.
+    pub interrupt: Interrupt,
 }
 
 impl Default for ClientOptions {
@@ -75,6 +78,7 @@ impl Default for ClientOptions {
             retry_deadline: Duration::from_secs(300),
             connections: 32,
             requests_per_second: None,
+            interrupt: Interrupt::default(),
         }
     }
 }

@@ -219,13 +219,16 @@ impl<'c> Request<'c> {
             };
             self.client
                 .notice(format!("{error}; trying again in {:.1} s", wait.as_secs_f64()));
-            std::thread::sleep(wait);
+            self.client.pause(wait);
         }
     }
 
     /// One try: any answer that is a success.
     pub(super) fn try_once(&self) -> Result<http::Response<ureq::Body>, Refusal> {
         let client = self.client;
+        if client.is_stopped() {
+            return Err(ClientError::Stopped.into());
+        }
         client.shared.rate.wait();
         client.shared.requests.fetch_add(1, Ordering::Relaxed);
         let response = match &self.body {

@@ -12,7 +12,7 @@ use crate::format::{Kind, Loss, LossClass, LossCount, Manifest, Object, SortKey,
 use crate::model::{Absent, Span, Trace};
 use crate::monitor::Monitor;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// An export that cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +49,17 @@ pub enum ExportError {
         /// Its value.
         value: String,
     },
+    /// What an interrupted export left cannot be used.
+    #[error("`{}`: {detail}", path.display())]
+    Resume {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        detail: String,
+    },
+    /// The work was asked to end.
+    #[error("interrupted: nothing was made")]
+    Interrupted,
     /// The source itself cannot be read.
     #[error("cannot read `{source_uri}`: {detail}")]
     Source {
@@ -64,7 +75,8 @@ impl ExportError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             ExportError::Archive(error) => error.kind(),
-            ExportError::NothingMatches { .. } => ErrorKind::Usage,
+            ExportError::NothingMatches { .. } | ExportError::Resume { .. } => ErrorKind::Usage,
+            ExportError::Interrupted => ErrorKind::Interrupted,
             _ => ErrorKind::Source,
         }
     }
@@ -114,6 +126,7 @@ impl<'m> Export<'m> {
     /// # Errors
     /// The archive cannot be written, or a failure without `--keep-going`.
     pub fn write<T: Object>(&mut self, object: &T) -> Result<(), ExportError> {
+        self.check_interrupt()?;
         let value = to_value(object);
         for Suspicion { place, what } in credentials::scan(&value) {
             let (kind, id) = (T::KIND, object.id());
@@ -144,6 +157,17 @@ impl<'m> Export<'m> {
         Ok(())
     }
 
+    /// Ends the work where that was asked for.
+    ///
+    /// # Errors
+    /// It was.
+    pub fn check_interrupt(&self) -> Result<(), ExportError> {
+        match self.options.interrupt.is_set() {
+            true => Err(ExportError::Interrupted),
+            false => Ok(()),
+        }
+    }
+
     /// Turns an object that the format cannot hold into a failure.
     ///
     /// # Errors
@@ -170,6 +194,8 @@ impl<'m> Export<'m> {
         reason: &str,
         detail: &str,
     ) -> Result<(), ExportError> {
+        // What fails now may fail because the work was to end.
+        self.check_interrupt()?;
         if !self.options.keep_going {
             return Err(ExportError::Failure {
                 kind: kind.to_owned(),
@@ -215,6 +241,7 @@ impl<'m> Export<'m> {
         size_bytes: Option<u64>,
         source: ByteSource,
     ) -> Result<(), ExportError> {
+        self.check_interrupt()?;
         let taken = self.options.selection.takes_artifact(&path);
         self.with_failures(|writer, on_failure| {
             if taken {
@@ -272,12 +299,21 @@ impl<'m> Export<'m> {
         Ok(())
     }
 
-    /// Completes the archive.
+    /// Waits for the artifacts that were queued.
     ///
     /// # Errors
     /// The archive cannot be written, or a queued file could not be read and `--keep-going` was not given.
+    pub fn drain(&mut self) -> Result<(), ExportError> {
+        self.with_failures(|writer, on_failure| writer.drain_artifacts(on_failure))
+    }
+
+    /// Completes the archive.
+    ///
+    /// # Errors
+    /// As [`Export::drain`].
     pub fn finish(mut self, mut source: SourceInfo) -> Result<ExportReport, ExportError> {
-        self.with_failures(|writer, on_failure| writer.drain_artifacts(on_failure))?;
+        self.drain()?;
+        self.check_interrupt()?;
         let left_out = self.left_out.iter().map(|((kind, reason), &count)| LossCount {
             kind: kind.clone(),
             field: "*".to_owned(),

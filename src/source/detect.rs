@@ -55,6 +55,15 @@ fn is_sqlite_file(path: &Path) -> bool {
     read.is_some() && head == *b"SQLite format 3\0"
 }
 
+/// Whether a path is to be opened as an archive of mlark's: a directory with its manifest, or a file that is no other source;
+/// a damaged one is still an archive.
+pub fn is_archive(path: &Path) -> bool {
+    match path.is_dir() {
+        true => path.join(crate::format::layout::MANIFEST).exists(),
+        false => path.is_file() && !is_sqlite_file(path) && !super::unpack::is_foreign(path),
+    }
+}
+
 /// The kind of source behind a text.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! What to export, as asked for.
 
 use crate::archive::WriterOptions;
+use crate::monitor::Interrupt;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -25,6 +26,12 @@ pub struct ExportOptions {
     pub artifacts_destination: Option<PathBuf>,
     /// How a tracking server is asked.
     pub rest: super::rest::RestOptions,
+    /// Goes on with what an interrupted export to the same output has fetched (tracking servers).
+    pub resume: bool,
+    /// An older archive of the same server, whose parts are used where they are unchanged (tracking servers).
+    pub base: Option<PathBuf>,
+    /// Ends the export early.
+    pub interrupt: Interrupt,
 }
 
 /// Which objects to export; empty means all.

@@ -45,6 +45,13 @@ pub(super) fn is_foreign_zip(path: &Path) -> bool {
     is_zip && path.is_file()
 }
 
+/// Whether a zip file can be read and has nothing of an archive of mlark's.
+pub(super) fn is_foreign(path: &Path) -> bool {
+    let zip = File::open(path).map(io::BufReader::new).map(ZipArchive::new);
+    let own = [crate::format::layout::SEAL, crate::format::layout::MANIFEST];
+    zip.is_ok_and(|zip| zip.is_ok_and(|zip| own.iter().all(|name| zip.index_for_name(name).is_none())))
+}
+
 /// Unpacks a zip into a temporary folder beside `out`; modes, times and links of the zip are not taken.
 ///
 /// # Errors

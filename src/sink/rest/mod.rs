@@ -251,7 +251,10 @@ impl Prepared {
         self.check()?;
         let stamp = stamp(&self.archive, &self.options);
         if self.is_complete {
-            return Ok(ImportReport::nothing_to_do(&self.plan, &self.journal_path));
+            let mut report = ImportReport::nothing_to_do(&self.plan, &self.journal_path);
+            report.requests = self.api.client().requests();
+            report.retries = self.api.client().retries();
+            return Ok(report);
         }
         let content_id = self.archive.manifest().content_id.to_string();
         let (mut journal, contents) = Journal::open(&self.journal_path, &self.key, &content_id)?;

@@ -8,12 +8,14 @@
 //! | a logged model's, any other scheme | `logged-models/<id>/artifacts/directories` and the UI's route of files |
 
 use super::fields::Fields;
+use super::kept::{Key, file_part};
 use super::server::{Server, told};
 use crate::archive::{ByteSource, OpenFn};
 use crate::client::{Client, ClientError, Download, Path};
 use crate::model::OwnerKind;
 use crate::source::artifact_walk::served_folder;
 use crate::source::uri::{local_path, percent_decode};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -65,13 +67,16 @@ impl Route {
         }
     }
 
-    /// Every file below the root, ordered by path bytes, and the number of empty folders.
-    pub(super) fn list(&self, server: &Server) -> Result<(Vec<Listed>, u64), String> {
-        let mut listing = Listing::default();
-        match self {
-            Route::None | Route::Local(_) => {}
-            _ => self.list_folder(server, "", 0, &mut listing)?,
-        }
+    /// Every file below the root of an owner, ordered by path bytes, and the number of empty folders.
+    pub(super) fn list(&self, server: &Server, owner: &Key) -> Result<(Vec<Listed>, u64), String> {
+        let listing = match self {
+            Route::None | Route::Local(_) => Listing::default(),
+            _ => server.kept.answer(owner, "artifacts", || {
+                let mut listing = Listing::default();
+                self.list_folder(server, "", 0, &mut listing)?;
+                Ok::<_, String>(listing)
+            })?,
+        };
         let files = listing.files.into_iter().map(|(path, size_bytes)| Listed {
             problem: is_mangled(&path).then_some("name-not-served"),
             path,
@@ -155,8 +160,10 @@ impl Route {
         }
     }
 
-    /// The bytes of a file, asked for when they are read.
-    pub(super) fn open(&self, server: &Arc<Server>, file: &Listed) -> ByteSource {
+    /// The bytes of an owner's file, asked for when they are read.
+    pub(super) fn open(&self, server: &Arc<Server>, owner: &Key, file: &Listed) -> ByteSource {
+        let part = file_part(&file.path, file.size_bytes);
+        let kept = server.kept.clone();
         let (route, server, file) = (self.clone(), server.clone(), file.clone());
         let open: OpenFn = Box::new(move || {
             let download = route.download(&server, &file.path)?;
@@ -167,7 +174,7 @@ impl Route {
                 read_bytes: 0,
             }) as Box<dyn Read + Send>)
         });
-        ByteSource::Open(open)
+        kept.file(owner, &part, open)
     }
 
     fn download(&self, server: &Server, path: &str) -> Result<Download, ClientError> {
@@ -214,7 +221,7 @@ fn local_folder(server: &Server, uri: &str) -> Option<PathBuf> {
     (path.is_absolute() && path.is_dir()).then_some(path)
 }
 
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 struct Listing {
     files: BTreeMap<String, Option<u64>>,
     folders: BTreeMap<String, ()>,

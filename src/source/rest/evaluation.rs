@@ -3,6 +3,7 @@
 use super::choice::Verdict;
 use super::exporter::Exporter;
 use super::fields::{Fields, as_int};
+use super::kept::Key;
 use super::paging::{Page, Pages};
 use super::server::{Server, told};
 use crate::archive::parallel::map_ordered;
@@ -33,7 +34,9 @@ impl Exporter<'_, '_> {
         };
         for row in rows {
             let mut dataset = self.dataset(row);
-            match self.experiments_of(&dataset.dataset_id) {
+            let key = Key::new("evaluation-dataset", &dataset.dataset_id, &dataset);
+            let kept = self.server.kept.clone();
+            match kept.answer(&key, "experiments", || self.experiments_of(&dataset.dataset_id)) {
                 Ok(ids) => dataset.experiment_ids = ids,
                 Err(error) => {
                     let (kind, detail) = (Kind::EvaluationDatasets.name(), told(&error));
@@ -46,12 +49,12 @@ impl Exporter<'_, '_> {
                     )?;
                 }
             }
-            self.write_dataset(&dataset)?;
+            self.write_dataset(&dataset, &key)?;
         }
         Ok(())
     }
 
-    fn write_dataset(&mut self, dataset: &EvaluationDataset) -> Result<(), ExportError> {
+    fn write_dataset(&mut self, dataset: &EvaluationDataset, key: &Key) -> Result<(), ExportError> {
         let verdicts = dataset
             .experiment_ids
             .iter()
@@ -64,15 +67,18 @@ impl Exporter<'_, '_> {
         }
         self.export.write(dataset)?;
         let mut token: Option<String> = None;
-        loop {
-            match record_page(&self.server, &dataset.dataset_id, token.as_deref()) {
+        for page in 0.. {
+            let records = self.server.kept.answer(key, &format!("records:{page}"), || {
+                record_page(&self.server, &dataset.dataset_id, token.as_deref())
+            });
+            match records {
                 Ok((records, next)) => {
                     for record in records {
                         self.export.write(&record)?;
                     }
                     match next {
                         Some(next) if token.as_ref() != Some(&next) => token = Some(next),
-                        _ => return Ok(()),
+                        _ => break,
                     }
                 }
                 Err(detail) => {
@@ -83,6 +89,7 @@ impl Exporter<'_, '_> {
                 }
             }
         }
+        Ok(())
     }
 
     fn experiments_of(&self, dataset_id: &str) -> Result<Vec<String>, ClientError> {

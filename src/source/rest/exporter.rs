@@ -3,6 +3,7 @@
 use super::artifacts::{Listed, Route};
 use super::choice::{Choice, Verdict};
 use super::fields::Fields;
+use super::kept::Key;
 use super::paging::{Page, Pages};
 use super::server::Server;
 use crate::archive::Owner;
@@ -159,6 +160,7 @@ impl<'a, 'm> Exporter<'a, 'm> {
     pub(super) fn artifacts(
         &mut self,
         owner: &Owner,
+        key: &Key,
         route: &Route,
         listed: Result<(Vec<Listed>, u64), String>,
     ) -> Result<(), ExportError> {
@@ -188,7 +190,7 @@ impl<'a, 'm> Exporter<'a, 'm> {
                     self.export.failed_artifact(owner, file.path, reason, &detail)?;
                 }
                 None => {
-                    let source = route.open(&self.server, &file);
+                    let source = route.open(&self.server, key, &file);
                     self.export.artifact(owner, file.path, file.size_bytes, source)?;
                 }
             }

@@ -9,6 +9,7 @@
 //! for again, and a run that fills an answer alone is read by pages.
 
 use super::fields::as_double;
+use super::kept::{Key, decode, encode, history_part, page_part};
 use super::server::{Server, told};
 use crate::archive::PointSeries;
 use crate::client::{Client, ClientError, Path};
@@ -110,10 +111,11 @@ impl History {
     }
 
     /// The history of one metric of some runs.
-    pub(super) fn fetch(&self, run_ids: Vec<String>, key: &str) -> Vec<RunHistory> {
-        let mut found = Vec::with_capacity(run_ids.len());
-        let mut left = run_ids;
-        while left.len() > 1 && self.state().has_bulk {
+    pub(super) fn fetch(&self, runs: Vec<Key>, key: &str) -> Vec<RunHistory> {
+        let mut found = Vec::with_capacity(runs.len());
+        let mut left = runs;
+        // Also a run alone, so that which route its points come by depends on nothing but the run.
+        while !left.is_empty() && self.state().has_bulk {
             let count = left.len().min(self.state().runs_per_call);
             match self.bulk(&left[..count], key) {
                 Ok(Some(answer)) => {
@@ -126,17 +128,18 @@ impl History {
                     let mut whole: BTreeMap<_, _> = answer.runs.into_iter().take(whole).collect();
                     if is_cut && whole.is_empty() {
                         // Its last run fills the answer, so it comes by pages.
-                        let run_id = answer.last_run;
-                        left.retain(|id| *id != run_id);
-                        found.push(self.one(run_id, key));
+                        let last = left.iter().position(|run| run.id == answer.last_run);
+                        let Some(last) = last else { break };
+                        let run = left.remove(last);
+                        found.push(self.one(&run, key));
                         continue;
                     }
                     let mut rest = left.split_off(count);
-                    for run_id in left {
-                        match whole.remove(&run_id) {
-                            Some(series) => found.push((run_id, series)),
-                            None if is_cut => rest.push(run_id),
-                            None => found.push((run_id, Ok(Points::new(&self.scratch)))),
+                    for run in left {
+                        match whole.remove(&run.id) {
+                            Some(series) => found.push(self.keep(run, key, series)),
+                            None if is_cut => rest.push(run),
+                            None => found.push(self.keep(run, key, Ok(Points::new(&self.scratch)))),
                         }
                     }
                     left = rest;
@@ -147,8 +150,30 @@ impl History {
                 Err(_) => {}
             }
         }
-        found.extend(left.into_iter().map(|run_id| self.one(run_id, key)));
+        found.extend(left.iter().map(|run| self.one(run, key)));
         found
+    }
+
+    /// Keeps a whole history for an export that goes on from this one.
+    fn keep(&self, run: Key, key: &str, points: Result<Points, String>) -> RunHistory {
+        if let Ok(points) = &points
+            && let Some(series) = points.series.in_memory()
+        {
+            let kept = &self.server.kept;
+            kept.keep(&run, &history_part(key), &encode(series, None));
+        }
+        (run.id, points)
+    }
+
+    /// A history that was fetched before; what cannot be read back is fetched again.
+    pub(super) fn kept(&self, run: &Key, key: &str) -> Result<Points, String> {
+        let kept = self.server.kept.bytes(run, &history_part(key));
+        let Some((points, _)) = kept.and_then(|bytes| decode(&bytes)) else {
+            return self.one(run, key).1;
+        };
+        let mut found = Points::new(&self.scratch);
+        let pushed = points.into_iter().try_for_each(|point| found.push(point));
+        pushed.map(|()| found).map_err(|error| error.to_string())
     }
 
     /// Learns how many runs a call takes from the server's refusal.
@@ -172,11 +197,11 @@ impl History {
         }
     }
 
-    fn bulk(&self, run_ids: &[String], key: &str) -> Result<Option<Bulk>, ClientError> {
+    fn bulk(&self, runs: &[Key], key: &str) -> Result<Option<Bulk>, ClientError> {
         let answer = self.server.optional("get-history-bulk", |client| {
             let mut request = client.get(Path::ajax2("metrics/get-history-bulk"));
-            for run_id in run_ids {
-                request = request.query("run_id", run_id);
+            for run in runs {
+                request = request.query("run_id", &run.id);
             }
             let request = request
                 .query("metric_key", key)
@@ -191,14 +216,49 @@ impl History {
     }
 
     /// The history of one metric of one run, page by page.
-    pub(super) fn one(&self, run_id: String, key: &str) -> RunHistory {
-        let read = read_pages(&self.server.client, &run_id, key, &self.scratch);
+    pub(super) fn one(&self, run: &Key, key: &str) -> RunHistory {
+        let read = self.read_pages(run, key);
         if let Ok(points) = &read {
             self.remember(key, usize::try_from(points.series.len()).unwrap_or(usize::MAX));
         }
-        (run_id, read)
+        (run.id.clone(), read)
+    }
+
+    fn read_pages(&self, run: &Key, key: &str) -> Result<Points, String> {
+        let mut points = Points::new(&self.scratch);
+        let mut token: Option<String> = None;
+        for page in 0.. {
+            let (rows, next) = self.page(run, key, page, token.as_deref())?;
+            let is_empty = rows.is_empty();
+            let pushed = rows.into_iter().try_for_each(|point| points.push(point));
+            pushed.map_err(|error| error.to_string())?;
+            match next {
+                None => break,
+                Some(next) if is_empty || token.as_ref() == Some(&next) => {
+                    return Err(format!(
+                        "the server's pages do not advance after {} points",
+                        points.series.len()
+                    ));
+                }
+                next => token = next,
+            }
+        }
+        Ok(points)
+    }
+
+    fn page(&self, run: &Key, key: &str, page: usize, token: Option<&str>) -> Result<HistoryRows, String> {
+        let (kept, part) = (&self.server.kept, page_part(key, page));
+        if let Some(rows) = kept.bytes(run, &part).and_then(|bytes| decode(&bytes)) {
+            return Ok(rows);
+        }
+        let rows = ask_page(&self.server.client, &run.id, key, token)?;
+        kept.keep(run, &part, &encode(&rows.0, rows.1.as_deref()));
+        Ok(rows)
     }
 }
+
+/// Points of a page, and the token of the next.
+type HistoryRows = (Vec<Point>, Option<String>);
 
 /// A bulk answer.
 struct Bulk {
@@ -370,36 +430,21 @@ impl<'de> Deserialize<'de> for WireInt {
     }
 }
 
-fn read_pages(client: &Client, run_id: &str, key: &str, scratch: &std::path::Path) -> Result<Points, String> {
-    let mut points = Points::new(scratch);
-    let mut token: Option<String> = None;
-    loop {
-        let page = client
-            .get(Path::api2("metrics/get-history"))
-            .query("run_id", run_id)
-            .query("metric_key", key)
-            // Servers from 3.1 to 3.13 answer with nothing at all where it is not said.
-            .query("max_results", POINTS.to_string())
-            .optional_query("page_token", token.as_deref())
-            .parse::<HistoryPage>()
-            .map_err(|error| told(&error))?;
-        let is_empty = page.metrics.is_empty();
-        for point in page.metrics {
-            points
-                .push(point.into_point())
-                .map_err(|error| error.to_string())?;
-        }
-        match page.next_page_token.filter(|next| !next.is_empty()) {
-            None => return Ok(points),
-            Some(next) if is_empty || token.as_ref() == Some(&next) => {
-                return Err(format!(
-                    "the server's pages do not advance after {} points",
-                    points.series.len()
-                ));
-            }
-            next => token = next,
-        }
-    }
+fn ask_page(client: &Client, run_id: &str, key: &str, token: Option<&str>) -> Result<HistoryRows, String> {
+    let page = client
+        .get(Path::api2("metrics/get-history"))
+        .query("run_id", run_id)
+        .query("metric_key", key)
+        // Servers from 3.1 to 3.13 answer with nothing at all where it is not said.
+        .query("max_results", POINTS.to_string())
+        .optional_query("page_token", token)
+        .parse::<HistoryPage>()
+        .map_err(|error| told(&error))?;
+    let points = page.metrics.into_iter().map(HistoryPoint::into_point);
+    Ok((
+        points.collect(),
+        page.next_page_token.filter(|next| !next.is_empty()),
+    ))
 }
 
 impl HistoryPoint {

@@ -4,6 +4,7 @@ use super::artifacts::{Listed, Route};
 use super::choice::Verdict;
 use super::exporter::Exporter;
 use super::fields::{Fields, as_double};
+use super::kept::Key;
 use super::paging::{Page, Pages};
 use super::server::{Server, told};
 use crate::archive::Owner;
@@ -137,18 +138,20 @@ impl Exporter<'_, '_> {
                 &model.model_id,
                 model.artifact_uri.as_deref(),
             );
-            let listed = route.list(&server);
-            (found, route, listed)
+            let key = Key::of_model(model);
+            let listed = route.list(&server, &key);
+            (found, key, route, listed)
         };
         let window = pool.threads() * 2;
-        map_ordered(&pool, window, kept, work, |(found, route, listed)| {
-            self.write_model(&found, &route, listed)
+        map_ordered(&pool, window, kept, work, |(found, key, route, listed)| {
+            self.write_model(&found, &key, &route, listed)
         })
     }
 
     fn write_model(
         &mut self,
         found: &FoundModel,
+        kept: &Key,
         route: &Route,
         listed: Result<(Vec<Listed>, u64), String>,
     ) -> Result<(), ExportError> {
@@ -172,7 +175,7 @@ impl Exporter<'_, '_> {
             id: model.model_id.clone(),
             sort_key: key,
         };
-        self.artifacts(&owner, route, listed)
+        self.artifacts(&owner, kept, route, listed)
     }
 
     fn scratch_error(&self, error: &std::io::Error) -> ExportError {

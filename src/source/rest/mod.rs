@@ -12,6 +12,7 @@ mod exporter;
 mod feed;
 mod fields;
 mod history;
+mod kept;
 mod logged_models;
 mod options;
 mod paging;
@@ -24,6 +25,7 @@ mod trace;
 mod traces;
 mod workspaces;
 
+pub use kept::resume_folder;
 pub use options::RestOptions;
 
 use super::{Export, ExportError, ExportOptions, ExportReport};
@@ -31,6 +33,7 @@ use crate::client::Client;
 use crate::format::Kind;
 use crate::format::manifest::SourceInfo;
 use crate::monitor::Monitor;
+use kept::Kept;
 use server::Server;
 use std::path::Path;
 use std::sync::Arc;
@@ -46,15 +49,60 @@ pub fn export(
     mut options: ExportOptions,
     monitor: &dyn Monitor,
 ) -> Result<ExportReport, ExportError> {
-    let server = Arc::new(connect(source, &options)?);
+    let mut server = connect(source, &options)?;
     server.find_proxy();
-    let registry = match options.rest.registry(source) {
-        Some(uri) => Arc::new(connect(&uri, &options)?),
-        None => server.clone(),
+    let mut registry = match options.rest.registry(source) {
+        Some(uri) => Some(connect(&uri, &options)?),
+        None => None,
     };
     // Its threads also ask.
     options.writer.threads = options.writer.threads.max(options.rest.concurrency());
     let mut export = Export::create(out, options, monitor)?;
+    let kept = keep(&export, out, &server)?;
+    server.kept = kept.clone();
+    if let Some(registry) = &mut registry {
+        registry.kept = kept.clone();
+    }
+    let server = Arc::new(server);
+    let registry = registry.map_or_else(|| server.clone(), Arc::new);
+    let fetched = fetch(&mut export, &server, &registry);
+    if fetched.is_err() {
+        // What is still queued would only be thrown away.
+        server.client.stop();
+        registry.client.stop();
+    }
+    let made = match fetched {
+        Ok(info) => export.finish(info),
+        Err(error) => {
+            drop(export);
+            Err(error)
+        }
+    };
+    kept.close(made.is_ok());
+    made
+}
+
+/// Opens what outlives an interruption, and the archive that is built on.
+fn keep(export: &Export<'_>, out: &Path, server: &Server) -> Result<Kept, ExportError> {
+    let options = &export.options;
+    let source = server.client.base().to_string();
+    let scratch = export.writer.scratch();
+    Kept::open(
+        out,
+        &source,
+        options.resume,
+        options.base.as_deref(),
+        scratch,
+        export.monitor(),
+    )
+}
+
+/// Fetches everything into the archive; what the manifest says of the source.
+fn fetch(
+    export: &mut Export<'_>,
+    server: &Arc<Server>,
+    registry: &Arc<Server>,
+) -> Result<SourceInfo, ExportError> {
     for &kind in Kind::ALL {
         export.writer.sort_at_end(kind);
     }
@@ -68,15 +116,16 @@ pub fn export(
         info.details.insert("store_type".to_owned(), store.to_owned());
     }
     if let Some(view) = server.filtered_view() {
-        monitor.notice(&view);
+        export.monitor().notice(&view);
         info.details.insert("view".to_owned(), view);
     }
-    workspaces::export_each(&mut export, &server, &registry)?;
-    export.finish(info)
+    workspaces::export_each(export, server, registry)?;
+    export.drain()?;
+    Ok(info)
 }
 
 fn connect(uri: &str, options: &ExportOptions) -> Result<Server, ExportError> {
-    let connection = options.rest.connection(uri)?;
+    let connection = options.rest.connection(uri, &options.interrupt)?;
     let source_uri = connection.base.to_string();
     let client = Client::new(connection.base, connection.options).map_err(|error| ExportError::Source {
         source_uri,

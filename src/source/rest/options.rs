@@ -1,6 +1,7 @@
 //! How a server is asked, beside what its environment variables say.
 
 use crate::client::{Connection, Environment, Secret};
+use crate::monitor::Interrupt;
 use crate::source::context::ExportError;
 
 /// How many requests are under way at once, where nothing else is asked for.
@@ -35,7 +36,7 @@ impl RestOptions {
     }
 
     /// How to reach a server.
-    pub(super) fn connection(&self, uri: &str) -> Result<Connection, ExportError> {
+    pub(super) fn connection(&self, uri: &str, interrupt: &Interrupt) -> Result<Connection, ExportError> {
         let connection = Connection::of(uri, &self.environment());
         let mut connection = connection.map_err(|error| ExportError::Source {
             source_uri: crate::source::uri::redact(uri),
@@ -45,6 +46,7 @@ impl RestOptions {
         options.headers.extend(self.headers.iter().cloned());
         options.requests_per_second = self.requests_per_second;
         options.connections = self.concurrency() + 4;
+        options.interrupt = interrupt.clone();
         Ok(connection)
     }
 

@@ -4,11 +4,12 @@ use super::choice::Choice;
 use super::exporter::Exporter;
 use super::feed::get;
 use super::fields::Fields;
+use super::kept::Key;
 use super::paging::{Page, Pages};
 use super::server::{Server, told};
 use crate::archive::parallel::map_ordered;
 use crate::client::{ClientError, Path};
-use crate::format::Kind;
+use crate::format::{Kind, Object};
 use crate::model::registry::{DELETED_STAGE, is_prompt};
 use crate::model::{ModelVersion, RegisteredModel};
 use crate::source::context::ExportError;
@@ -125,7 +126,14 @@ impl Exporter<'_, '_> {
         }
         let (server, pool) = (self.registry_server.clone(), self.pool.clone());
         let work = move |mut version: ModelVersion| {
-            let located = storage_location(&server, &version);
+            let key = Key::new(
+                "version",
+                format!("{} {}", server.scope(), version.id()),
+                &version,
+            );
+            let located = server
+                .kept
+                .answer(&key, "location", || storage_location(&server, &version));
             version.storage_location = located.as_ref().ok().cloned().flatten();
             (version, located.err())
         };

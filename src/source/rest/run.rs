@@ -1,6 +1,7 @@
 //! Runs as `runs/search` and `runs/get` give them.
 
 use super::fields::{Fields, as_double, as_int};
+use super::kept::Key;
 use crate::model::run::{RunInputs, RunOutputs};
 use crate::model::{Dataset, DatasetInput, LatestMetric, ModelInput, ModelOutput, Run, RunInfo};
 use serde_json::Value;
@@ -11,6 +12,8 @@ use std::collections::BTreeMap;
 pub(super) struct FoundRun {
     pub(super) run: Run,
     pub(super) datasets: Vec<Dataset>,
+    /// The run as the search showed it.
+    pub(super) key: Key,
 }
 
 /// The id of a run's JSON.
@@ -53,7 +56,11 @@ pub(super) fn read(value: Value) -> FoundRun {
         exim: None,
         extra: fields.finish(),
     };
-    FoundRun { run, datasets }
+    FoundRun {
+        key: Key::of_run(&run),
+        run,
+        datasets,
+    }
 }
 
 fn info(mut fields: Fields) -> RunInfo {

@@ -45,7 +45,12 @@ impl<'x, 'a, 'm> Sink<'x, 'a, 'm> {
             Done::History(key, histories) => histories
                 .into_iter()
                 .try_for_each(|(run_id, series)| self.metric(&run_id, &key, series)),
-            Done::Artifacts(owner, route, listed) => self.exporter.artifacts(&owner, &route, listed),
+            Done::Kept(run_id, histories) => histories
+                .into_iter()
+                .try_for_each(|(key, series)| self.metric(&run_id, &key, series)),
+            Done::Artifacts(owner, key, route, listed) => {
+                self.exporter.artifacts(&owner, &key, &route, listed)
+            }
             Done::Close(run_ids) => run_ids.iter().try_for_each(|run_id| self.close(run_id)),
             Done::Note(note) => self.note(note),
         }
@@ -143,7 +148,7 @@ impl<'x, 'a, 'm> Sink<'x, 'a, 'm> {
             (told, _) => told.is_some(),
         };
         if is_older(&points) {
-            points = self.history.one(run_id.to_owned(), key).1?;
+            points = self.history.one(&found.key, key).1?;
             if is_older(&points) {
                 // The server itself keeps the two apart.
                 let export = &mut *self.exporter.export;
@@ -159,7 +164,7 @@ impl<'x, 'a, 'm> Sink<'x, 'a, 'm> {
     }
 
     fn close(&mut self, run_id: &str) -> Result<(), ExportError> {
-        let Some(FoundRun { run, datasets }) = self.open.remove(run_id) else {
+        let Some(FoundRun { run, datasets, .. }) = self.open.remove(run_id) else {
             return Ok(());
         };
         for dataset in datasets {

@@ -4,7 +4,8 @@ use super::artifacts::{Listed, Route};
 use super::choice::Verdict;
 use super::exporter::Exporter;
 use super::feed::{Batch, Feed, get};
-use super::history::{History, RunHistory};
+use super::history::{History, Points, RunHistory};
+use super::kept::{Key, history_part, page_part};
 use super::run::FoundRun;
 use super::run_sink::Sink;
 use super::server::{Server, told};
@@ -18,16 +19,21 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
+/// Bytes of histories that are read back at once.
+const KEPT_BYTES: usize = 256 << 10;
+
 /// A step of the export, in the order in which its results are written.
 enum Job {
     /// Runs whose parts come next.
     Open(Vec<FoundRun>),
     /// Models a run read.
-    Inputs(String),
+    Inputs(Key),
     /// One metric of some runs.
-    History(Vec<String>, String),
+    History(Vec<Key>, String),
+    /// Metrics of a run that were fetched before.
+    Kept(Key, Vec<String>),
     /// What lies below an artifact root.
-    Artifacts(Owner, Route),
+    Artifacts(Owner, Key, Route),
     /// Runs that are whole now.
     Close(Vec<String>),
     /// Something that needs no more asking.
@@ -46,7 +52,8 @@ pub(super) enum Done {
     Open(Vec<FoundRun>),
     Inputs(String, Result<Vec<ModelInput>, String>),
     History(String, Vec<RunHistory>),
-    Artifacts(Owner, Route, Result<(Vec<Listed>, u64), String>),
+    Kept(String, Vec<(String, Result<Points, String>)>),
+    Artifacts(Owner, Key, Route, Result<(Vec<Listed>, u64), String>),
     Close(Vec<String>),
     Note(Note),
 }
@@ -61,18 +68,28 @@ impl Worker {
     fn work(&self, job: Job) -> Done {
         match job {
             Job::Open(runs) => Done::Open(runs),
-            Job::Inputs(run_id) => {
-                let run = get(&self.server, &run_id);
-                let inputs = run.map(|found| found.run.inputs.model_inputs);
-                Done::Inputs(run_id, inputs.map_err(|error| told(&error)))
+            Job::Inputs(key) => {
+                let inputs = self.server.kept.answer(&key, "inputs", || {
+                    let run = get(&self.server, &key.id);
+                    run.map(|found| found.run.inputs.model_inputs)
+                });
+                Done::Inputs(key.id, inputs.map_err(|error| told(&error)))
             }
-            Job::History(run_ids, key) => {
-                let histories = self.history.fetch(run_ids, &key);
+            Job::History(runs, key) => {
+                let histories = self.history.fetch(runs, &key);
                 Done::History(key, histories)
             }
-            Job::Artifacts(owner, route) => {
-                let listed = route.list(&self.server);
-                Done::Artifacts(owner, route, listed)
+            Job::Kept(run, keys) => {
+                let histories = keys.into_iter().map(|key| {
+                    let points = self.history.kept(&run, &key);
+                    (key, points)
+                });
+                let histories = histories.collect();
+                Done::Kept(run.id, histories)
+            }
+            Job::Artifacts(owner, key, route) => {
+                let listed = route.list(&self.server, &key);
+                Done::Artifacts(owner, key, route, listed)
             }
             Job::Close(run_ids) => Done::Close(run_ids),
             Job::Note(note) => Done::Note(note),
@@ -171,15 +188,22 @@ impl Jobs {
     }
 
     fn queue_kept(&mut self, runs: Vec<FoundRun>) {
-        let mut by_key: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut by_metric: BTreeMap<String, Vec<Key>> = BTreeMap::new();
         let mut parts = Vec::new();
-        for FoundRun { run, .. } in &runs {
+        for FoundRun { run, key, .. } in &runs {
             let run_id = &run.info.run_id;
-            for key in run.metrics.keys() {
-                by_key.entry(key.clone()).or_default().push(run_id.clone());
+            let kept = self.server.kept.names(key);
+            let (kept, missing): (Vec<_>, Vec<_>) = run
+                .metrics
+                .keys()
+                .map(|metric| (metric, kept_bytes(&kept, metric)))
+                .partition(|(_, bytes)| bytes.is_some());
+            for (metric, _) in missing {
+                by_metric.entry(metric.clone()).or_default().push(key.clone());
             }
+            parts.extend(kept_jobs(key, kept));
             if self.with_inputs {
-                parts.push(Job::Inputs(run_id.clone()));
+                parts.push(Job::Inputs(key.clone()));
             }
             let route = Route::of(
                 &self.server,
@@ -188,20 +212,45 @@ impl Jobs {
                 run.info.artifact_uri.as_deref(),
             );
             if route != Route::None {
-                parts.push(Job::Artifacts(owner_of(run_id, run.info.sort_key()), route));
+                let owner = owner_of(run_id, run.info.sort_key());
+                parts.push(Job::Artifacts(owner, key.clone(), route));
             }
         }
         let ids = runs.iter().map(|found| found.run.info.run_id.clone()).collect();
         self.queue.push_back(Job::Open(runs));
-        for (key, run_ids) in by_key {
-            let group = self.history.group_runs(&key);
-            let groups = run_ids.chunks(group);
+        for (metric, runs) in by_metric {
+            let group = self.history.group_runs(&metric);
+            let groups = runs.chunks(group);
             self.queue
-                .extend(groups.map(|group| Job::History(group.to_vec(), key.clone())));
+                .extend(groups.map(|group| Job::History(group.to_vec(), metric.clone())));
         }
         self.queue.extend(parts);
         self.queue.push_back(Job::Close(ids));
     }
+}
+
+/// Size of a metric's history, where it was fetched before.
+fn kept_bytes(kept: &BTreeMap<String, usize>, metric: &str) -> Option<usize> {
+    let part = kept.get(&history_part(metric));
+    part.or_else(|| kept.get(&page_part(metric, 0))).copied()
+}
+
+/// Groups histories that are there already, so that what is under way stays small.
+fn kept_jobs(key: &Key, kept: Vec<(&String, Option<usize>)>) -> Vec<Job> {
+    let (mut jobs, mut group, mut group_bytes) = (Vec::new(), Vec::new(), 0);
+    for (metric, bytes) in kept {
+        let bytes = bytes.unwrap_or(0);
+        if group_bytes + bytes > KEPT_BYTES && !group.is_empty() {
+            jobs.push(Job::Kept(key.clone(), std::mem::take(&mut group)));
+            group_bytes = 0;
+        }
+        group.push(metric.clone());
+        group_bytes += bytes;
+    }
+    if !group.is_empty() {
+        jobs.push(Job::Kept(key.clone(), group));
+    }
+    jobs
 }
 
 fn owner_of(run_id: &str, sort_key: SortKey) -> Owner {

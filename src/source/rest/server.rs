@@ -1,5 +1,6 @@
 //! The server being exported: who it is and what it knows, found out by asking.
 
+use super::kept::Kept;
 use crate::client::{Client, ClientError, Path, Repeat};
 use crate::source::context::ExportError;
 use serde_json::{Value, json};
@@ -20,6 +21,8 @@ pub(super) struct Server {
     pub(super) info: Value,
     /// Directory that the server's `--artifacts-destination` names, where it is on this machine.
     pub(super) artifacts_destination: Option<PathBuf>,
+    /// What was fetched before.
+    pub(super) kept: Kept,
     /// Routes that this server turned out not to know.
     missing: Mutex<BTreeMap<&'static str, bool>>,
 }
@@ -45,6 +48,7 @@ impl Server {
             version,
             info: info.unwrap_or_default(),
             artifacts_destination,
+            kept: Kept::default(),
             missing: Mutex::new(BTreeMap::new()),
             client,
         })
@@ -58,6 +62,7 @@ impl Server {
             version: self.version.clone(),
             info: self.info.clone(),
             artifacts_destination: self.artifacts_destination.clone(),
+            kept: self.kept.clone(),
             missing: Mutex::new(BTreeMap::new()),
         })
     }
@@ -109,6 +114,12 @@ impl Server {
         self.info["workspaces_enabled"] == Value::Bool(true)
     }
 
+    /// Server and workspace, for names that are unique only within.
+    pub(super) fn scope(&self) -> String {
+        let workspace = self.client.workspace().unwrap_or_default();
+        format!("{} {workspace}", self.client.base())
+    }
+
     /// Why the source cannot be read.
     pub(super) fn error(&self, error: &ClientError) -> ExportError {
         source_error(&self.client, error)
@@ -131,6 +142,14 @@ pub(super) fn source_error(client: &Client, error: &ClientError) -> ExportError 
         source_uri: client.base().to_string(),
         detail: told(error),
     }
+}
+
+/// As [`told`], for an error of reading what a server sends.
+pub(super) fn told_io(error: &std::io::Error) -> String {
+    let inner = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<ClientError>());
+    inner.map_or_else(|| error.to_string(), told)
 }
 
 /// An error with its causes and what to do about it, in one sentence.

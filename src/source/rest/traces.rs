@@ -4,10 +4,11 @@ use super::artifacts::{Listed, Route};
 use super::assessment;
 use super::choice::Verdict;
 use super::exporter::Exporter;
-use super::server::{Server, told};
+use super::kept::Key;
+use super::server::{Server, told, told_io};
 use super::trace::{self, Api};
 use crate::archive::parallel::map_ordered;
-use crate::archive::{ByteSource, Owner};
+use crate::archive::{OpenFn, Owner};
 use crate::client::Path;
 use crate::format::line::to_value;
 use crate::format::{Kind, Object};
@@ -16,7 +17,7 @@ use crate::source::context::ExportError;
 use crate::source::span_file::{SPAN_FILE, SpanFile};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
+use std::io::{self, Read};
 use std::sync::Arc;
 
 /// Experiments searched at once.
@@ -25,6 +26,10 @@ const EXPERIMENTS: usize = 20;
 const LOCATION_TAG: &str = "mlflow.artifactLocation";
 /// Tag of where a trace's spans are.
 const SPANS_TAG: &str = "mlflow.trace.spansLocation";
+/// The part that the file of spans is.
+const SPANS: &str = "spans";
+/// The part that says that there is no such file.
+const NO_SPANS: &str = "no-spans";
 /// Metadata that name a run and a logged model.
 const NAMING_METADATA: [&str; 2] = ["mlflow.sourceRun", "mlflow.modelId"];
 
@@ -38,6 +43,7 @@ struct Links {
 /// A trace with what hangs on it.
 struct FoundTrace {
     trace: Trace,
+    key: Key,
     spans: Result<Option<SpanFile>, String>,
     route: Route,
     listed: Result<(Vec<Listed>, u64), String>,
@@ -188,6 +194,7 @@ impl Exporter<'_, '_> {
     fn write_trace(&mut self, found: FoundTrace) -> Result<(), ExportError> {
         let FoundTrace {
             trace,
+            key: kept,
             spans,
             route,
             listed,
@@ -223,7 +230,7 @@ impl Exporter<'_, '_> {
                 keeps_file = true;
             }
         }
-        self.trace_artifacts(&owner, &route, listed, keeps_file)
+        self.trace_artifacts(&owner, &kept, &route, listed, keeps_file)
     }
 
     fn write_span(&mut self, owner: &Owner, span: &Span) -> Result<(), ExportError> {
@@ -242,6 +249,7 @@ impl Exporter<'_, '_> {
     fn trace_artifacts(
         &mut self,
         owner: &Owner,
+        key: &Key,
         route: &Route,
         listed: Result<(Vec<Listed>, u64), String>,
         keeps_file: bool,
@@ -250,21 +258,19 @@ impl Exporter<'_, '_> {
             let others = files.into_iter().filter(|file| file.path != SPAN_FILE);
             (others.collect::<Vec<_>>(), empty)
         });
-        let (server, id) = (self.server.clone(), owner.id.clone());
         match (listed, keeps_file) {
-            (listed, false) => self.artifacts(owner, route, listed),
-            (Err(detail), true) => self.artifacts(owner, route, Err(detail)),
+            (listed, false) => self.artifacts(owner, key, route, listed),
+            (Err(detail), true) => self.artifacts(owner, key, route, Err(detail)),
             (Ok((files, empty)), true) => {
                 let (before, after): (Vec<_>, Vec<_>) =
                     files.into_iter().partition(|file| file.path.as_str() < SPAN_FILE);
-                self.artifacts(owner, route, Ok((before, empty)))?;
-                let open = move || {
-                    let download = span_request(&server, &id).download()?;
-                    Ok(Box::new(download) as Box<dyn Read + Send>)
-                };
-                let source = ByteSource::Open(Box::new(open));
+                self.artifacts(owner, key, route, Ok((before, empty)))?;
+                let source = self
+                    .server
+                    .kept
+                    .file(key, SPANS, span_file(&self.server, &owner.id));
                 self.export.artifact(owner, SPAN_FILE.to_owned(), None, source)?;
-                self.artifacts(owner, route, Ok((after, 0)))
+                self.artifacts(owner, key, route, Ok((after, 0)))
             }
         }
     }
@@ -272,32 +278,49 @@ impl Exporter<'_, '_> {
 
 /// Asks for what hangs on a trace.
 fn find(server: &Arc<Server>, trace: Trace) -> FoundTrace {
+    let key = Key::of_trace(&trace);
     let tag = |name: &str| trace.tags.get(name).and_then(|text| text.as_str());
     let route = Route::of(server, OwnerKind::Trace, &trace.trace_id, tag(LOCATION_TAG));
-    let listed = route.list(server);
-    let spans = match span_request(server, &trace.trace_id).download() {
-        Ok(download) => {
-            let read = SpanFile::read(download, &trace.trace_id);
-            read.map(Some)
-                .map_err(|error| format!("spans of trace `{}`: {error}", trace.trace_id))
-        }
-        // A trace may have none; one whose spans are in the store has some.
-        Err(error) if error.is_not_found() && tag(SPANS_TAG) != Some("TRACKING_STORE") => Ok(None),
-        Err(error) => Err(told(&error)),
-    };
+    let listed = route.list(server, &key);
     FoundTrace {
+        spans: find_spans(server, &trace, &key),
         trace,
-        spans,
+        key,
         route,
         listed,
     }
 }
 
-fn span_request<'c>(server: &'c Server, trace_id: &str) -> crate::client::Request<'c> {
-    server
-        .client
-        .get(Path::ajax2("get-trace-artifact"))
-        .query("request_id", trace_id)
+/// The spans of a trace, where it has any.
+fn find_spans(server: &Arc<Server>, trace: &Trace, key: &Key) -> Result<Option<SpanFile>, String> {
+    let kept = &server.kept;
+    if kept.bytes(key, NO_SPANS).is_some() {
+        return Ok(None);
+    }
+    let location = trace.tags.get(SPANS_TAG).and_then(|text| text.as_str());
+    let in_store = location == Some("TRACKING_STORE");
+    match kept.read(key, SPANS, span_file(server, &trace.trace_id)) {
+        Ok(file) => {
+            let read = SpanFile::read(file, &trace.trace_id);
+            read.map(Some)
+                .map_err(|error| format!("spans of trace `{}`: {error}", trace.trace_id))
+        }
+        // A trace may have none; one whose spans are in the store has some.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !in_store => {
+            kept.keep(key, NO_SPANS, b"");
+            Ok(None)
+        }
+        Err(error) => Err(told_io(&error)),
+    }
+}
+
+fn span_file(server: &Arc<Server>, trace_id: &str) -> OpenFn {
+    let (server, trace_id) = (server.clone(), trace_id.to_owned());
+    Box::new(move || {
+        let request = server.client.get(Path::ajax2("get-trace-artifact"));
+        let download = request.query("request_id", trace_id).download();
+        Ok(Box::new(download?) as Box<dyn Read + Send>)
+    })
 }
 
 /// A literal of MLflow's filter language.

@@ -1,0 +1,139 @@
+//! Options that decide what an import sends, and that a later comparison with the target must know.
+
+use super::error::{CliError, Result};
+use crate::format::Kind;
+use crate::sink::rest::{ImportOptions, LongValues, OnConflict, Only};
+use crate::source::Patterns;
+use clap::ValueEnum;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+/// What of an archive goes to a target, and how.
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct ReplayArgs {
+    /// What to do where a name is taken by something that no import of this origin made [default: fail]
+    #[arg(long, value_enum, value_name = "WHAT")]
+    on_conflict: Option<ConflictArg>,
+    /// What to do with values that are longer than the target holds [default: error]
+    #[arg(long, value_enum, value_name = "WHAT")]
+    long_values: Option<LongArg>,
+    /// Imports only this: a kind (runs, traces, …), experiment=NAME, run=ID or model=NAME; may be repeated
+    #[arg(long, value_name = "WHAT")]
+    only: Vec<String>,
+    /// Name in the target of the one experiment that is imported
+    #[arg(long, value_name = "NAME")]
+    experiment_name: Option<String>,
+    /// Gives an experiment another name in the target; may be repeated
+    #[arg(long, value_name = "OLD=NEW")]
+    rename_experiment: Vec<String>,
+    /// Gives a registered model another name in the target; may be repeated
+    #[arg(long, value_name = "OLD=NEW")]
+    rename_model: Vec<String>,
+    /// User of every run, in place of the archive's
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// Adds the source tags that mlflow-export-import's --import-source-tags would add
+    #[arg(long)]
+    source_tags: bool,
+    /// Rewrites run and model ids in MLmodel files to those of the target [default: true]
+    #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    fix_mlmodel: Option<bool>,
+    /// Where the journal is [default: beside the archive, named by origin and target]
+    #[arg(long, value_name = "PATH")]
+    journal: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ConflictArg {
+    Fail,
+    Merge,
+    Rename,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LongArg {
+    Error,
+    Truncate,
+    Skip,
+}
+
+impl ReplayArgs {
+    /// The options as the library takes them.
+    pub(super) fn options(&self) -> Result<ImportOptions> {
+        Ok(ImportOptions {
+            on_conflict: match self.on_conflict {
+                None | Some(ConflictArg::Fail) => OnConflict::Fail,
+                Some(ConflictArg::Merge) => OnConflict::Merge,
+                Some(ConflictArg::Rename) => OnConflict::Rename,
+            },
+            long_values: match self.long_values {
+                None | Some(LongArg::Error) => LongValues::Error,
+                Some(LongArg::Truncate) => LongValues::Truncate,
+                Some(LongArg::Skip) => LongValues::Skip,
+            },
+            only: parse_only(&self.only)?,
+            experiment_name: self.experiment_name.clone(),
+            rename_experiments: parse_renames(&self.rename_experiment)?,
+            rename_models: parse_renames(&self.rename_model)?,
+            user: self.user.clone(),
+            source_tags: self.source_tags,
+            fix_mlmodel: self.fix_mlmodel.unwrap_or(true),
+            journal: self.journal.clone(),
+            ..ImportOptions::default()
+        })
+    }
+
+    /// Whether any of them was given.
+    pub(super) fn is_given(&self) -> bool {
+        let lists = [&self.only, &self.rename_experiment, &self.rename_model];
+        let texts = [&self.experiment_name, &self.user];
+        self.on_conflict.is_some()
+            || self.long_values.is_some()
+            || self.fix_mlmodel.is_some()
+            || self.journal.is_some()
+            || self.source_tags
+            || lists.iter().any(|list| !list.is_empty())
+            || texts.iter().any(|text| text.is_some())
+    }
+}
+
+fn parse_only(texts: &[String]) -> Result<Only> {
+    let (mut experiments, mut models) = (Vec::new(), Vec::new());
+    let (mut kinds, mut runs) = (BTreeSet::new(), BTreeSet::new());
+    for text in texts {
+        match text.split_once('=') {
+            Some(("experiment", name)) => experiments.push(name.to_owned()),
+            Some(("model", name)) => models.push(name.to_owned()),
+            Some(("run", id)) => {
+                runs.insert(id.to_owned());
+            }
+            _ => {
+                let kind = Kind::from_name(text).ok_or_else(|| {
+                    let names: Vec<_> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+                    CliError::usage(format!("`{text}` is no kind of object")).hint(format!(
+                        "experiment=NAME, run=ID, model=NAME, or one of {}",
+                        names.join(", ")
+                    ))
+                })?;
+                kinds.insert(kind);
+            }
+        }
+    }
+    let usage = |error: crate::source::PatternError| CliError::usage(error);
+    Ok(Only {
+        kinds,
+        experiments: Patterns::names(experiments).map_err(usage)?,
+        runs,
+        models: Patterns::names(models).map_err(usage)?,
+    })
+}
+
+fn parse_renames(texts: &[String]) -> Result<BTreeMap<String, String>> {
+    texts
+        .iter()
+        .map(|text| match text.split_once('=') {
+            Some((old, new)) if !new.is_empty() => Ok((old.to_owned(), new.to_owned())),
+            _ => Err(CliError::usage(format!("`{text}` is not OLD=NEW"))),
+        })
+        .collect()
+}

@@ -1,0 +1,120 @@
+//! Options of commands that read a source: how a server is asked, and which objects are taken.
+
+use super::error::{CliError, Result};
+use crate::client::Secret;
+use crate::source::rest::RestOptions;
+use crate::source::{Patterns, Selection, TimeRange};
+
+/// How a tracking server is asked; `MLFLOW_TRACKING_*` and its kin mean what they mean to MLflow.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Tracking server")]
+pub(super) struct ServerArgs {
+    /// Requests under way at once
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    concurrency: usize,
+    /// Requests a second at most
+    #[arg(long, value_name = "N")]
+    max_rate: Option<f64>,
+    /// Server of the model registry, where it is another one [default: MLFLOW_REGISTRY_URI]
+    #[arg(long, value_name = "URI")]
+    registry_uri: Option<String>,
+    /// Header of every request; may be repeated
+    #[arg(long = "header", value_name = "NAME: VALUE")]
+    headers: Vec<String>,
+}
+
+impl ServerArgs {
+    pub(super) fn into_options(self) -> Result<RestOptions> {
+        let headers = self.headers.iter().map(|header| {
+            let (name, value) = header
+                .split_once(':')
+                .ok_or_else(|| CliError::usage("a header is written `NAME: VALUE`"))?;
+            Ok((name.trim().to_owned(), Secret::new(value.trim())))
+        });
+        Ok(RestOptions {
+            concurrency: self.concurrency,
+            requests_per_second: self.max_rate,
+            registry_uri: self.registry_uri,
+            headers: headers.collect::<Result<_>>()?,
+            environment: None,
+        })
+    }
+}
+
+/// Which objects to take; a choice brings what it needs.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Selection")]
+pub(super) struct SelectionArgs {
+    /// Takes experiments of this name, id or glob; may be repeated
+    #[arg(long = "experiment", value_name = "NAME")]
+    experiments: Vec<String>,
+    /// Takes this run; may be repeated
+    #[arg(long = "run", value_name = "ID")]
+    runs: Vec<String>,
+    /// Takes registered models of this name or glob, with the runs of their versions; may be repeated
+    #[arg(long = "model", value_name = "NAME")]
+    models: Vec<String>,
+    /// Takes runs that started at or after this (RFC 3339, or a date, in UTC)
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Takes runs that started before this
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// Lists artifacts without taking their bytes
+    #[arg(long)]
+    no_artifacts: bool,
+    /// Takes only artifacts whose path matches this glob; may be repeated
+    #[arg(long, value_name = "GLOB")]
+    artifact_include: Vec<String>,
+    /// Leaves out artifacts whose path matches this glob; may be repeated
+    #[arg(long, value_name = "GLOB")]
+    artifact_exclude: Vec<String>,
+}
+
+impl SelectionArgs {
+    /// Whether anything is chosen.
+    pub(super) fn is_given(&self) -> bool {
+        let lists = [
+            &self.experiments,
+            &self.runs,
+            &self.models,
+            &self.artifact_include,
+            &self.artifact_exclude,
+        ];
+        self.no_artifacts
+            || self.since.is_some()
+            || self.until.is_some()
+            || lists.iter().any(|list| !list.is_empty())
+    }
+
+    pub(super) fn into_selection(self) -> Result<Selection> {
+        let usage = |error: crate::source::PatternError| CliError::usage(error);
+        Ok(Selection {
+            experiments: Patterns::names(self.experiments).map_err(usage)?,
+            runs: self.runs,
+            models: Patterns::names(self.models).map_err(usage)?,
+            time: TimeRange {
+                since: self.since.as_deref().map(parse_time).transpose()?,
+                until: self.until.as_deref().map(parse_time).transpose()?,
+            },
+            no_artifacts: self.no_artifacts,
+            artifact_include: Patterns::paths(self.artifact_include).map_err(usage)?,
+            artifact_exclude: Patterns::paths(self.artifact_exclude).map_err(usage)?,
+        })
+    }
+}
+
+/// Epoch milliseconds of an RFC 3339 time, or of a date's or time's start in UTC.
+fn parse_time(text: &str) -> Result<i64> {
+    let timestamp = text.parse::<jiff::Timestamp>().ok();
+    let timestamp = timestamp.or_else(|| {
+        let civil: jiff::civil::DateTime = text.parse().ok()?;
+        jiff::tz::TimeZone::UTC.to_timestamp(civil).ok()
+    });
+    timestamp
+        .map(|timestamp| timestamp.as_millisecond())
+        .ok_or_else(|| {
+            CliError::usage(format!("`{text}` is not a time"))
+                .hint("write 2024-01-31 or 2024-01-31T12:00:00Z")
+        })
+}
