@@ -28,6 +28,7 @@ pub use container::ContainerKind;
 pub use error::{ArchiveError, ErrorKind, Result};
 pub use lines::{Line, Lines, Objects};
 pub(crate) use lines::{inlined, parse_line};
+pub use parallel::Pending;
 pub(crate) use part::PartWriter;
 pub use points::PointSeries;
 pub use reader::{Archive, CheckedReader};

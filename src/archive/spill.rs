@@ -23,11 +23,16 @@ pub(crate) struct SpillSorter {
 impl SpillSorter {
     /// A sorter that spills to unnamed files in `directory`.
     pub(crate) fn new(directory: &Path) -> Self {
+        Self::with_memory(directory, MEMORY_BYTES)
+    }
+
+    /// The same, with a bound of its own for records held in memory; buffers of the merge are half of it.
+    pub(crate) fn with_memory(directory: &Path, memory_bytes: usize) -> Self {
         SpillSorter {
             directory: directory.to_owned(),
             records: Vec::new(),
             held_bytes: 0,
-            memory_bytes: MEMORY_BYTES,
+            memory_bytes,
             runs: Vec::new(),
         }
     }
@@ -49,7 +54,7 @@ impl SpillSorter {
         self.runs.push(run);
         self.held_bytes = 0;
         if self.runs.len() == FAN_IN {
-            let merged = Merge::new(std::mem::take(&mut self.runs), Vec::new())?;
+            let merged = Merge::new(std::mem::take(&mut self.runs), Vec::new(), self.memory_bytes / 2)?;
             self.runs.push(write_run(&self.directory, merged)?);
         }
         Ok(())
@@ -58,7 +63,7 @@ impl SpillSorter {
     /// The records in order.
     pub(crate) fn finish(mut self) -> io::Result<Merge> {
         self.records.sort_by(|a, b| a.0.cmp(&b.0));
-        Merge::new(self.runs, self.records)
+        Merge::new(self.runs, self.records, self.memory_bytes / 2)
     }
 }
 
@@ -94,8 +99,8 @@ enum Run {
 }
 
 impl Merge {
-    fn new(files: Vec<File>, memory: Vec<Record>) -> io::Result<Self> {
-        let buffer_bytes = (4 << 20) / (files.len() + 1);
+    fn new(files: Vec<File>, memory: Vec<Record>, buffers_bytes: usize) -> io::Result<Self> {
+        let buffer_bytes = buffers_bytes / (files.len() + 1);
         let mut runs: Vec<_> = files
             .into_iter()
             .map(|file| Run::File(BufReader::with_capacity(buffer_bytes, file)))

@@ -85,7 +85,7 @@ impl Args {
             true => format!("{}\n", crate::report::text::json_text(&report)),
             false => self.summary(&report),
         };
-        std::io::stdout().lock().write_all(text.as_bytes())?;
+        print_result(&text)?;
         Ok(match report.refused.is_empty() {
             true => Exit::Done,
             false => Exit::Incomplete,

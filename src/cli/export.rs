@@ -48,7 +48,8 @@ pub(super) struct Args {
     /// Name of where the data comes from, the same for every export of it [default: a digest of SOURCE]
     #[arg(long, value_name = "NAME")]
     origin: Option<String>,
-    /// Directory that the server's --artifacts-destination names, for `mlflow-artifacts:` URIs
+    /// Directory (or, with the feature `cloud`, the s3:, gs:, wasbs: or abfss: URI) that the server's --artifacts-destination
+    /// names, for `mlflow-artifacts:` URIs
     #[arg(long, value_name = "DIR")]
     artifacts_destination: Option<PathBuf>,
     #[command(flatten)]

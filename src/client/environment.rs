@@ -51,7 +51,7 @@ impl Environment {
     }
 
     /// A file below the home directory.
-    pub(super) fn home_file(&self, path: &str) -> Option<PathBuf> {
+    pub(crate) fn home_file(&self, path: &str) -> Option<PathBuf> {
         self.home.as_ref().map(|home| home.join(path))
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// Keys (in lower case) and values of one section; `None` where the section is not there.
-pub(super) fn section(text: &str, wanted: &str) -> Option<BTreeMap<String, String>> {
+pub(crate) fn section(text: &str, wanted: &str) -> Option<BTreeMap<String, String>> {
     let mut found: Option<BTreeMap<String, String>> = None;
     let mut is_inside = false;
     for line in text.lines().map(str::trim) {

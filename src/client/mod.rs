@@ -14,7 +14,7 @@ mod databricks;
 mod download;
 mod environment;
 mod error;
-mod ini;
+pub(crate) mod ini;
 mod options;
 mod path;
 mod rate;

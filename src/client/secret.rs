@@ -12,8 +12,8 @@ impl Secret {
         Secret(text.into())
     }
 
-    /// The text itself, for a header.
-    pub(super) fn expose(&self) -> &str {
+    /// The text itself, for a header or a signature.
+    pub(crate) fn expose(&self) -> &str {
         &self.0
     }
 }

@@ -68,8 +68,8 @@ pub(crate) fn moved_folder(root: &Path, path: &str) -> Option<PathBuf> {
         .find(|folder| folder.is_dir())
 }
 
-/// The folder behind an `mlflow-artifacts:` URI in a server's artifact destination.
-pub(crate) fn served_folder(destination: &Path, uri: &str) -> Option<PathBuf> {
+/// The path below a server's artifact destination that an `mlflow-artifacts:` URI names.
+pub(crate) fn served_path(uri: &str) -> Option<&str> {
     let rest = uri.strip_prefix("mlflow-artifacts:")?;
     let path = match rest.strip_prefix("//") {
         Some(rest) => rest.split_once('/')?.1,
@@ -77,8 +77,13 @@ pub(crate) fn served_folder(destination: &Path, uri: &str) -> Option<PathBuf> {
     };
     let path = path.trim_start_matches('/');
     let is_plain = path.split('/').all(|part| !matches!(part, "." | ".."));
-    let folder = destination.join(path);
-    (is_plain && folder.is_dir()).then_some(folder)
+    is_plain.then_some(path)
+}
+
+/// The folder behind an `mlflow-artifacts:` URI in a server's artifact destination.
+pub(crate) fn served_folder(destination: &Path, uri: &str) -> Option<PathBuf> {
+    let folder = destination.join(served_path(uri)?);
+    folder.is_dir().then_some(folder)
 }
 
 /// Visits what lies below an artifact root, ordered by path bytes. Symbolic links are followed where they lead to

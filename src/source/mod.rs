@@ -2,6 +2,7 @@
 
 mod artifact_walk;
 mod choice;
+mod cloud;
 mod context;
 mod credentials;
 pub mod detect;

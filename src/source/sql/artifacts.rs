@@ -1,12 +1,15 @@
 //! Where artifacts of a database's objects lie, as far as this machine can read them.
 //!
 //! A local path is read where it is; where its tree was moved, below the database's folder. `mlflow-artifacts:` URIs are
-//! looked up in the directory that the server served. Other URIs are a limit.
+//! looked up in the directory or the cloud storage that the server served. Cloud storage is read where the feature
+//! `cloud` is built in. Other URIs are a limit.
 
 use super::super::ExportError;
-use super::super::artifact_walk::{moved_folder, served_folder, walk};
+use super::super::artifact_walk::{moved_folder, served_folder, served_path};
+use super::super::cloud::{self, Address};
 use super::super::uri::{local_path, redact};
 use super::exporter::{Exporter, Result};
+use super::trees::Tree;
 use crate::archive::Owner;
 use crate::format::Kind;
 use std::collections::HashMap;
@@ -20,7 +23,7 @@ const DEFAULT_DESTINATION: &str = "mlartifacts";
 pub(super) struct Places {
     /// Where the database lies, to which relative paths belong.
     folder: Option<PathBuf>,
-    destination: Option<PathBuf>,
+    destination: Option<Tree>,
     /// Whether the parent of an experiment's artifact location exists.
     known_roots: HashMap<String, bool>,
 }
@@ -28,8 +31,8 @@ pub(super) struct Places {
 /// What there is behind an artifact URI.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// This folder.
-    Folder(PathBuf),
+    /// This folder or prefix.
+    Tree(Tree),
     /// Nothing: nothing was logged.
     Empty,
     /// Files that this machine cannot read, perhaps; the reason's code.
@@ -47,8 +50,12 @@ impl Places {
             let beside = folder.as_ref()?.join(DEFAULT_DESTINATION);
             beside.is_dir().then_some(beside)
         };
+        let served = destination.map(|named| {
+            let address = named.to_str().and_then(Address::of);
+            address.map_or_else(|| Tree::Folder(named.to_owned()), Tree::Cloud)
+        });
         Places {
-            destination: destination.map(Path::to_owned).or_else(beside),
+            destination: served.or_else(|| beside().map(Tree::Folder)),
             folder,
             known_roots: HashMap::new(),
         }
@@ -57,10 +64,16 @@ impl Places {
     /// A named destination must be there: otherwise every artifact would be silently missing.
     pub(super) fn check(&self) -> Result<()> {
         match &self.destination {
-            Some(destination) if !destination.is_dir() => Err(ExportError::Source {
-                source_uri: destination.display().to_string(),
-                detail: "the artifacts destination is not a directory".to_owned(),
-            }),
+            Some(Tree::Folder(destination)) if !destination.is_dir() => {
+                let named = destination.display().to_string();
+                Err(ExportError::Source {
+                    detail: format!(
+                        "the artifacts destination is not a directory{}",
+                        cloud::remedy(&named)
+                    ),
+                    source_uri: named,
+                })
+            }
             _ => Ok(()),
         }
     }
@@ -68,16 +81,11 @@ impl Places {
     /// What there is behind a URI of an object in an experiment with that artifact location.
     pub(super) fn find(&mut self, uri: &str, experiment_location: Option<&str>) -> Place {
         let Some(path) = local_path(uri) else {
-            return match (&self.destination, uri.starts_with("mlflow-artifacts:")) {
-                (Some(destination), true) => {
-                    served_folder(destination, uri).map_or(Place::Empty, Place::Folder)
-                }
-                _ => Place::OutOfReach("remote-uri"),
-            };
+            return self.find_remote(uri);
         };
         let candidates = [Some(PathBuf::from(&path)), self.beside(&path)];
         if let Some(folder) = candidates.into_iter().flatten().find(|path| path.is_dir()) {
-            return Place::Folder(folder);
+            return Place::Tree(Tree::Folder(folder));
         }
         if self.has_root(experiment_location.unwrap_or(uri)) {
             return Place::Empty;
@@ -86,7 +94,31 @@ impl Places {
             .folder
             .as_ref()
             .and_then(|folder| moved_folder(folder, &path));
-        moved.map_or(Place::OutOfReach("missing-directory"), Place::Folder)
+        moved.map_or(Place::OutOfReach("missing-directory"), |folder| {
+            Place::Tree(Tree::Folder(folder))
+        })
+    }
+
+    /// What there is behind a URI that is no local path.
+    fn find_remote(&self, uri: &str) -> Place {
+        if let Some(address) = self.address(uri) {
+            return Place::Tree(Tree::Cloud(address));
+        }
+        match &self.destination {
+            Some(Tree::Folder(destination)) if uri.starts_with("mlflow-artifacts:") => {
+                served_folder(destination, uri)
+                    .map_or(Place::Empty, |folder| Place::Tree(Tree::Folder(folder)))
+            }
+            _ => Place::OutOfReach("remote-uri"),
+        }
+    }
+
+    /// The place in cloud storage that a URI leads to.
+    pub(super) fn address(&self, uri: &str) -> Option<Address> {
+        Address::of(uri).or_else(|| match &self.destination {
+            Some(Tree::Cloud(destination)) => Some(destination.below(served_path(uri)?)),
+            _ => None,
+        })
     }
 
     /// A relative path taken from the database's folder; the server ran there, or in the working directory.
@@ -118,17 +150,17 @@ impl Places {
 impl Exporter<'_> {
     /// Queues the artifacts of an owner in an experiment.
     pub(super) fn artifacts(&mut self, owner: &Owner, experiment_id: &str, uri: Option<&str>) -> Result<()> {
-        let Some(folder) = self.artifact_folder(experiment_id, uri) else {
+        let Some(tree) = self.artifact_tree(experiment_id, uri) else {
             return Ok(());
         };
-        walk(&folder, None, &mut |file| self.export.found_file(owner, file))
+        self.walk(owner, &tree, &mut |exporter, file| exporter.found(owner, file))
     }
 
-    /// The folder of an object's artifacts; one out of reach is counted.
-    pub(super) fn artifact_folder(&mut self, experiment_id: &str, uri: Option<&str>) -> Option<PathBuf> {
+    /// Where an object's artifacts are; out of reach is counted.
+    pub(super) fn artifact_tree(&mut self, experiment_id: &str, uri: Option<&str>) -> Option<Tree> {
         let location = self.experiments.artifact_location(experiment_id);
         match self.places.find(uri?, location) {
-            Place::Folder(folder) => Some(folder),
+            Place::Tree(tree) => Some(tree),
             Place::Empty => None,
             Place::OutOfReach(reason) => {
                 self.export.limit(Kind::Artifacts.name(), "*", reason, 1);
@@ -144,7 +176,7 @@ impl Exporter<'_> {
             let uri = redact(uri);
             let remedy = match uri.starts_with("mlflow-artifacts:") {
                 true => "; name the server's directory with --artifacts-destination",
-                false => "",
+                false => cloud::remedy(&uri),
             };
             self.export.monitor().notice(&format!(
                 "artifacts such as those at {uri} are out of reach ({reason}){remedy}"
@@ -152,11 +184,11 @@ impl Exporter<'_> {
         }
     }
 
-    /// The folder of artifacts that need not be there; nothing is counted.
-    pub(super) fn reachable_folder(&mut self, experiment_id: &str, uri: Option<&str>) -> Option<PathBuf> {
+    /// Where artifacts are that need not be there; nothing is counted.
+    pub(super) fn reachable_tree(&mut self, experiment_id: &str, uri: Option<&str>) -> Option<Tree> {
         let location = self.experiments.artifact_location(experiment_id);
         match self.places.find(uri?, location) {
-            Place::Folder(folder) => Some(folder),
+            Place::Tree(tree) => Some(tree),
             Place::Empty | Place::OutOfReach(_) => None,
         }
     }
@@ -176,12 +208,13 @@ mod tests {
         }
         let mut places = Places::new(Some(folder), None);
         let mut find = |uri: &str, location: &str| places.find(uri, Some(location));
-        let runs = Place::Folder(folder.join("mlruns/1/r/artifacts"));
+        let at = |path: &str| Place::Tree(Tree::Folder(folder.join(path)));
+        let runs = at("mlruns/1/r/artifacts");
         let absolute = folder.join("mlruns/1/r/artifacts").display().to_string();
         assert_eq!(find(&absolute, &absolute), runs);
         assert_eq!(
             find("./mlruns/1/r/artifacts", "./mlruns/1"),
-            Place::Folder(folder.join("./mlruns/1/r/artifacts"))
+            at("./mlruns/1/r/artifacts")
         );
         assert_eq!(find("/gone/mlruns/1/r/artifacts", "/gone/mlruns/1"), runs);
         assert_eq!(find("./mlruns/1/s/artifacts", "./mlruns/1"), Place::Empty);
@@ -191,15 +224,44 @@ mod tests {
         );
         assert_eq!(
             find("mlflow-artifacts:/1/r/artifacts", "mlflow-artifacts:/1"),
-            Place::Folder(folder.join("mlartifacts/1/r/artifacts"))
+            at("mlartifacts/1/r/artifacts")
         );
         assert_eq!(
             find("mlflow-artifacts:/1/s/artifacts", "mlflow-artifacts:/1"),
             Place::Empty
         );
         assert_eq!(
-            find("s3://bucket/1/r/artifacts", "s3://bucket/1"),
+            find("dbfs:/1/r/artifacts", "dbfs:/1"),
             Place::OutOfReach("remote-uri")
         );
+    }
+
+    #[test]
+    #[cfg(feature = "cloud")]
+    fn cloud_storage_is_found_by_uri_and_by_destination() {
+        let at = |uri: &str| Place::Tree(Tree::Cloud(Address::of(uri).unwrap()));
+        let mut places = Places::new(None, Some(Path::new("s3://served/root")));
+        assert!(places.check().is_ok());
+        for (uri, expected) in [
+            ("gs://own/1/r", "gs://own/1/r"),
+            ("mlflow-artifacts:/1/r", "s3://served/root/1/r"),
+        ] {
+            assert_eq!(places.find(uri, None), at(expected));
+        }
+    }
+
+    #[test]
+    #[cfg(not(feature = "cloud"))]
+    fn cloud_storage_is_out_of_reach_and_the_feature_is_named() {
+        let mut places = Places::new(None, None);
+        assert_eq!(
+            places.find("s3://bucket/1", None),
+            Place::OutOfReach("remote-uri")
+        );
+        assert!(cloud::remedy("s3://bucket/1").contains("--features cloud"));
+        let error = Places::new(None, Some(Path::new("s3://bucket")))
+            .check()
+            .unwrap_err();
+        assert!(error.to_string().contains("--features cloud"), "{error}");
     }
 }

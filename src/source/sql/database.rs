@@ -32,6 +32,14 @@ pub(super) trait Database {
     /// The database cannot be read.
     fn schema(&self) -> Result<Schema, ExportError>;
 
+    /// Whether tables may be there that this user is not shown.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    fn may_hide_tables(&self) -> Result<bool, ExportError> {
+        Ok(false)
+    }
+
     /// Runs a query and hands over its rows. `?` stands for each parameter.
     ///
     /// # Errors
@@ -83,16 +91,11 @@ impl Dialect {
     }
 }
 
-/// The schema of a server, as the SQL standard tells it; `schemas` is what a table's schema must equal.
+/// The schema that a query tells, table and column a row.
 #[cfg(any(feature = "postgres", feature = "mysql"))]
-pub(super) fn information_schema(database: &dyn Database, schemas: &str) -> Result<Schema, ExportError> {
-    let sql = format!(
-        "SELECT c.table_name, c.column_name FROM information_schema.columns c \
-         JOIN information_schema.tables t ON t.table_schema = c.table_schema AND t.table_name = c.table_name \
-         WHERE t.table_type = 'BASE TABLE' AND c.table_schema = {schemas}"
-    );
+pub(super) fn read_schema(database: &dyn Database, sql: &str) -> Result<Schema, ExportError> {
     let mut schema = Schema::default();
-    database.query(&sql, &[], &mut |row| {
+    database.query(sql, &[], &mut |row| {
         if let (Cell::Bytes(table), Cell::Bytes(column)) = (row.cell(0), row.cell(1)) {
             schema.add(&String::from_utf8_lossy(table), &String::from_utf8_lossy(column));
         }

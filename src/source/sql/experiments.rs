@@ -1,10 +1,12 @@
 //! Experiments and workspaces.
 
+use super::super::cloud::Address;
 use super::exporter::{Exporter, Result};
 use super::tables::{Table, Tables};
 use crate::format::{Kind, order};
 use crate::model::{Experiment, Text, Workspace};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 const EXPERIMENTS: Table = Table {
     kind: "experiments",
@@ -37,6 +39,19 @@ const WORKSPACES: Table = Table {
         "trace_archival_retention",
     ],
 };
+
+/// Whether artifacts are in cloud storage, where the feature is built in: by the artifacts destination, or by where experiments
+/// keep theirs.
+pub(super) fn lie_in_cloud(tables: &Tables, destination: Option<&Path>) -> Result<bool> {
+    if destination.and_then(Path::to_str).and_then(Address::of).is_some() {
+        return Ok(true);
+    }
+    let experiments = Experiments::read(tables)?;
+    let mut locations = experiments
+        .all()
+        .filter_map(|experiment| experiment.artifact_location.as_deref());
+    Ok(locations.any(|location| Address::of(location).is_some()))
+}
 
 /// The experiments of a database, without their tags; few next to everything else.
 #[derive(Default)]

@@ -5,6 +5,7 @@ use super::super::{Export, ExportError};
 use super::artifacts::Places;
 use super::experiments::Experiments;
 use super::tables::Tables;
+use super::trees::CloudTrees;
 use super::{known, registry, runs};
 use std::collections::HashSet;
 use std::path::Path;
@@ -18,6 +19,7 @@ pub(super) struct Exporter<'m> {
     pub(super) experiments: Experiments,
     pub(super) choice: Choice,
     pub(super) places: Places,
+    pub(super) cloud_trees: CloudTrees,
     /// Datasets that runs of a choice read, by uuid.
     pub(super) used_datasets: HashSet<String>,
     /// Notices that were given once.
@@ -34,6 +36,7 @@ impl<'m> Exporter<'m> {
             experiments: Experiments::default(),
             choice: Choice::default(),
             places,
+            cloud_trees: CloudTrees::default(),
             used_datasets: HashSet::new(),
             noted: HashSet::new(),
         }

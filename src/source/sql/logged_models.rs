@@ -144,6 +144,7 @@ impl Exporter<'_> {
         read_map(&self.tables, TAGS, &ids, |place, key, value| {
             models[place].tags.insert(key, value);
         })?;
+        self.list_ahead(models.iter().map(|model| model.artifact_uri.as_deref()))?;
         for model in models {
             self.experiments.need(&model.experiment_id);
             self.export.write(&model)?;

@@ -30,9 +30,10 @@ mod sqlite;
 mod tables;
 mod trace_parts;
 mod traces;
+mod trees;
 mod versions;
 
-use super::{Export, ExportError, ExportOptions, ExportReport, uri};
+use super::{Export, ExportError, ExportOptions, ExportReport, cloud, uri};
 use crate::format::manifest::SourceInfo;
 use crate::monitor::Monitor;
 use database::Database;
@@ -42,6 +43,9 @@ use sqlite::Sqlite;
 use std::path::Path;
 use tables::Tables;
 
+/// What helps against tables that are not shown.
+const HIDDEN: &str = "; `GRANT SELECT ON DATABASE.* TO USER` makes sure that all are";
+
 /// Exports the database that a tracking URI, or the path of a SQLite file, names to the archive `out`.
 ///
 /// # Errors
@@ -50,7 +54,7 @@ use tables::Tables;
 pub fn export(
     source: &str,
     out: &Path,
-    options: ExportOptions,
+    mut options: ExportOptions,
     monitor: &dyn Monitor,
 ) -> Result<ExportReport, ExportError> {
     let location = location::parse(source)?;
@@ -61,11 +65,15 @@ pub fn export(
         #[cfg(feature = "mysql")]
         Location::Mysql(uri) => (Box::new(mysql::Mysql::open(uri)?), None),
     };
+    let hides_tables = database.may_hide_tables()?;
     let tables = Tables::new(database)?;
     if !tables.schema.has("experiments") || !tables.schema.has("runs") {
         return Err(ExportError::NoData {
             source_uri: uri::redact(source),
-            detail: "the database has no tables `experiments` and `runs`".to_owned(),
+            detail: match hides_tables {
+                false => "the database has no tables `experiments` and `runs`".to_owned(),
+                true => format!("it shows this user no tables `experiments` and `runs`{HIDDEN}"),
+            },
         });
     }
     let mut info = SourceInfo {
@@ -74,7 +82,16 @@ pub fn export(
         ..SourceInfo::default()
     };
     versions::describe(&tables, &mut info)?;
-    let export = Export::create(out, options, monitor)?;
+    if experiments::lie_in_cloud(&tables, options.artifacts_destination.as_deref())? {
+        options.writer.threads = options.writer.threads.max(cloud::CONCURRENCY);
+    }
+    let mut export = Export::create(out, options, monitor)?;
+    if hides_tables {
+        export.limit("tables", "*", "perhaps-hidden", 1);
+        monitor.notice(&format!(
+            "tables that this user may not read are not even shown{HIDDEN}"
+        ));
+    }
     let mut exporter = Exporter::new(tables, export, folder);
     exporter.run()?;
     exporter.export.finish(info)

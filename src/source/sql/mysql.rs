@@ -2,7 +2,7 @@
 
 use super::super::ExportError;
 use super::super::uri::redact;
-use super::database::{Cell, Database, Dialect, EachRow, Row, Schema, information_schema};
+use super::database::{Cell, Database, Dialect, EachRow, Row, Schema, read_schema};
 use mysql::prelude::Queryable;
 use mysql::{Conn, Opts, OptsBuilder, Params, Value};
 use std::cell::RefCell;
@@ -40,7 +40,7 @@ impl Mysql {
                 "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ".to_owned(),
                 "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY".to_owned(),
             ]);
-        let connection = Conn::new(options).map_err(|error| failed(error.to_string()))?;
+        let connection = Conn::new(options).map_err(|error| failed(told(&error)))?;
         Ok(Mysql {
             connection: RefCell::new(connection),
             source_uri,
@@ -70,20 +70,52 @@ impl Mysql {
     }
 }
 
+/// An error with what may help.
+fn told(error: &mysql::Error) -> String {
+    let remedy = match error {
+        mysql::Error::MySqlError(error) => match error.code {
+            // Of a table, of a column, of the database.
+            1142 | 1143 | 1044 => {
+                "; `GRANT SELECT ON DATABASE.* TO USER` lets the user read all that there is"
+            }
+            1045 => "; user and password are taken from the URI",
+            _ => "",
+        },
+        _ => "",
+    };
+    format!("{error}{remedy}")
+}
+
 impl Database for Mysql {
     fn dialect(&self) -> Dialect {
         Dialect::Mysql
     }
 
     fn schema(&self) -> Result<Schema, ExportError> {
-        information_schema(self, "DATABASE()")
+        let sql = "SELECT c.table_name, c.column_name FROM information_schema.columns c \
+                   JOIN information_schema.tables t ON t.table_schema = c.table_schema AND t.table_name = c.table_name \
+                   WHERE t.table_type = 'BASE TABLE' AND c.table_schema = DATABASE()";
+        read_schema(self, sql)
+    }
+
+    /// MySQL shows a user only the tables that the user has some right to, unless the right is to the whole database.
+    fn may_hide_tables(&self) -> Result<bool, ExportError> {
+        let sql = "SELECT 1 FROM information_schema.user_privileges WHERE privilege_type = 'SELECT' \
+                   UNION ALL SELECT 1 FROM information_schema.schema_privileges \
+                   WHERE privilege_type = 'SELECT' AND DATABASE() LIKE table_schema";
+        let mut sees_all = false;
+        self.query(sql, &[], &mut |_| {
+            sees_all = true;
+            Ok(())
+        })?;
+        Ok(!sees_all)
     }
 
     fn query(&self, sql: &str, parameters: &[&str], each: &mut EachRow<'_>) -> Result<(), ExportError> {
         let rows = self.rows(sql, parameters, each);
         rows.map_err(|error| ExportError::Source {
             source_uri: self.source_uri.clone(),
-            detail: error.to_string(),
+            detail: told(&error),
         })?
     }
 }

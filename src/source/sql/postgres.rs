@@ -2,7 +2,8 @@
 
 use super::super::ExportError;
 use super::super::uri::redact;
-use super::database::{Cell, Database, Dialect, EachRow, Row, Schema, information_schema};
+use super::database::{Cell, Database, Dialect, EachRow, Row, Schema, read_schema};
+use postgres::error::SqlState;
 use postgres::fallible_iterator::FallibleIterator;
 use postgres::types::{FromSql, ToSql, Type};
 use postgres::{Client, Config, NoTls, Statement};
@@ -95,7 +96,14 @@ impl Database for Postgres {
     }
 
     fn schema(&self) -> Result<Schema, ExportError> {
-        information_schema(self, "ANY (current_schemas(false))")
+        // Not the information schema, which hides what this role may not read: a table missing for that reason must
+        // not pass for one that is not there.
+        let sql = "SELECT c.relname::text, a.attname::text FROM pg_catalog.pg_class c \
+                   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+                   JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid \
+                   WHERE c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped \
+                   AND n.nspname = ANY (current_schemas(false))";
+        read_schema(self, sql)
     }
 
     fn query(&self, sql: &str, parameters: &[&str], each: &mut EachRow<'_>) -> Result<(), ExportError> {
@@ -155,9 +163,21 @@ fn array<const N: usize>(bytes: &[u8]) -> Option<[u8; N]> {
     bytes.try_into().ok()
 }
 
+fn remedy(code: &SqlState) -> &'static str {
+    match *code {
+        SqlState::INSUFFICIENT_PRIVILEGE => {
+            "; `GRANT SELECT ON ALL TABLES IN SCHEMA public TO ROLE` lets the role read all that there is"
+        }
+        SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
+            "; the password is taken from the URI, else from PGPASSWORD"
+        }
+        _ => "",
+    }
+}
+
 fn source_error(source_uri: &str, error: &postgres::Error) -> ExportError {
     let mut detail = match error.as_db_error() {
-        Some(error) => error.message().to_owned(),
+        Some(error) => format!("{}{}", error.message(), remedy(error.code())),
         None => error.to_string(),
     };
     let mut cause = error.source().filter(|_| error.as_db_error().is_none());

@@ -161,6 +161,7 @@ impl Exporter<'_> {
             self.used_datasets.extend(parts.datasets);
         }
         let mut metrics = OpenMetrics::count(&self.tables, &ids)?;
+        self.list_ahead(batch.iter().map(|info| info.artifact_uri.as_deref()))?;
         let runs = batch.into_iter().zip(parts.runs).zip(parts.dangling).enumerate();
         for (place, ((info, run), dangling)) in runs {
             let mut run = Run { info, ..run };

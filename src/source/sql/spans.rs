@@ -1,15 +1,13 @@
 //! Spans of a trace, from the table or from the artifact `traces.json`, and the trace's other artifacts.
 
-use super::super::artifact_walk::{FoundFile, walk};
 use super::super::span_file::{SPAN_FILE, SpanFile, read_span};
 use super::exporter::{Exporter, Result};
 use super::tables::Table;
+use super::trees::{Tree, TreeFile};
 use crate::archive::Owner;
 use crate::format::Kind;
 use crate::format::line::to_value;
 use crate::model::{Span, Trace};
-use std::fs::File;
-use std::path::Path;
 
 const SPANS: Table = Table {
     kind: "spans",
@@ -17,7 +15,7 @@ const SPANS: Table = Table {
     columns: &["trace_id", "span_id", "content"],
 };
 
-const ARTIFACT_LOCATION: &str = "mlflow.artifactLocation";
+pub(super) const ARTIFACT_LOCATION: &str = "mlflow.artifactLocation";
 const SPANS_LOCATION: &str = "mlflow.trace.spansLocation";
 const IN_TABLE: &str = "TRACKING_STORE";
 const IN_ARCHIVE: &str = "ARCHIVE_REPO";
@@ -32,39 +30,39 @@ impl Exporter<'_> {
         let from_table = self.spans_of_table(owner, &trace.trace_id)?;
         let location = tag(trace, ARTIFACT_LOCATION);
         let spans_location = tag(trace, SPANS_LOCATION);
-        // Served traces nearly always have neither artifacts nor a folder for them.
-        let folder = self.artifact_folder_of_trace(trace, location, spans_location);
-        let Some(folder) = folder else {
-            if from_table == 0 && spans_location != Some(IN_TABLE) {
-                let reason = match spans_location {
-                    Some(IN_ARCHIVE) => "archived",
-                    _ => "missing-file",
-                };
-                self.export.limit(Kind::Traces.name(), "spans", reason, 1);
-            }
-            return Ok(());
-        };
-        let file = folder.join(SPAN_FILE);
-        let keeps_file = match file.is_file() {
-            true if from_table == 0 => !self.spans_of_file(owner, trace, &file)?,
-            has_file => has_file,
-        };
-        walk(&folder, None, &mut |found| match &found {
-            FoundFile::File(name, _) if name == SPAN_FILE && !keeps_file => Ok(()),
-            _ => self.export.found_file(owner, found),
-        })
+        let tree = self.artifact_tree_of_trace(trace, location, spans_location);
+        let mut has_spans = from_table > 0;
+        if let Some(tree) = tree {
+            self.walk(owner, &tree, &mut |exporter, file| {
+                if file.path() == Some(SPAN_FILE) && from_table == 0 {
+                    has_spans = true;
+                    if exporter.spans_of_file(owner, trace, &file)? {
+                        return Ok(());
+                    }
+                }
+                exporter.found(owner, file)
+            })?;
+        }
+        if !has_spans && spans_location != Some(IN_TABLE) {
+            let reason = match spans_location {
+                Some(IN_ARCHIVE) => "archived",
+                _ => "missing-file",
+            };
+            self.export.limit(Kind::Traces.name(), "spans", reason, 1);
+        }
+        Ok(())
     }
 
-    fn artifact_folder_of_trace(
+    fn artifact_tree_of_trace(
         &mut self,
         trace: &Trace,
         location: Option<&str>,
         spans_location: Option<&str>,
-    ) -> Option<std::path::PathBuf> {
+    ) -> Option<Tree> {
         match spans_location {
             // Attachments may be there, but a trace without any is no reason to count a limit.
-            Some(IN_TABLE | IN_ARCHIVE) => self.reachable_folder(&trace.experiment_id, location),
-            _ => self.artifact_folder(&trace.experiment_id, location),
+            Some(IN_TABLE | IN_ARCHIVE) => self.reachable_tree(&trace.experiment_id, location),
+            _ => self.artifact_tree(&trace.experiment_id, location),
         }
     }
 
@@ -93,10 +91,9 @@ impl Exporter<'_> {
     }
 
     /// Writes the spans of a file; false where they do not say all that the file says.
-    fn spans_of_file(&mut self, owner: &Owner, trace: &Trace, path: &Path) -> Result<bool> {
-        let read = File::open(path)
-            .map_err(Into::into)
-            .and_then(|file| SpanFile::read(file, &trace.trace_id));
+    fn spans_of_file(&mut self, owner: &Owner, trace: &Trace, file: &TreeFile) -> Result<bool> {
+        let opened = file.open().map_err(Into::into);
+        let read = opened.and_then(|file| SpanFile::read(file, &trace.trace_id));
         match read {
             Ok(file) => {
                 file.spans
@@ -108,7 +105,7 @@ impl Exporter<'_> {
                 Ok(file.is_whole)
             }
             Err(error) => {
-                let detail = format!("{}: {error}", path.display());
+                let detail = format!("{SPAN_FILE} of trace `{}`: {error}", trace.trace_id);
                 self.export
                     .failure(Kind::Spans.name(), &trace.trace_id, "*", "bad-json", &detail)?;
                 Ok(false)

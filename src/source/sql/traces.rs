@@ -3,6 +3,7 @@
 use super::exporter::{Exporter, Result};
 use super::fields::Fields;
 use super::run_parts::read_map;
+use super::spans::ARTIFACT_LOCATION;
 use super::spool::Spool;
 use super::tables::{BATCH, Table, Tables};
 use super::trace_parts::{self, rebuild};
@@ -156,6 +157,10 @@ impl Exporter<'_> {
         })?;
         trace_parts::read_assessments(tables, &ids, &mut batch)?;
         read_links(tables, &ids, &mut batch)?;
+        let locations = batch
+            .iter()
+            .map(|found| found.trace.tags.get(ARTIFACT_LOCATION)?.as_str());
+        self.list_ahead(locations)?;
         for FoundTrace { mut trace, promoted } in batch {
             if let Some(promoted) = promoted {
                 rebuild(&mut trace, promoted);

@@ -1,0 +1,176 @@
+//! Connections as the environment sets them up: the variables of each provider's own tools, then those of MLflow.
+
+use super::address::{Bucket, Provider};
+use super::profile;
+use crate::client::Environment;
+use object_store::aws::AmazonS3Builder;
+use object_store::azure::MicrosoftAzureBuilder;
+use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::{Certificate, ClientOptions, ObjectStore, RetryConfig};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an answer may pause. There is no limit on a whole answer: artifacts may be large.
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How often a request is repeated, and for how long in all.
+fn retries() -> RetryConfig {
+    RetryConfig {
+        max_retries: 6,
+        retry_timeout: Duration::from_secs(120),
+        ..RetryConfig::default()
+    }
+}
+
+/// A connection to a bucket.
+///
+/// # Errors
+/// A setting that cannot be used: a sentence without values of secrets.
+pub(super) fn connect(bucket: &Bucket, environment: &Environment) -> Result<Arc<dyn ObjectStore>, String> {
+    let store = match &bucket.provider {
+        Provider::S3 => Arc::new(s3(&bucket.name, environment)?) as Arc<dyn ObjectStore>,
+        Provider::Gcs => {
+            let builder = GoogleCloudStorageBuilder::from_env()
+                .with_bucket_name(&bucket.name)
+                .with_retry(retries())
+                .with_client_options(client_options(environment, true)?);
+            Arc::new(builder.build().map_err(told)?)
+        }
+        Provider::Azure { account, domain } => Arc::new(azure(&bucket.name, account, domain, environment)?),
+    };
+    Ok(store)
+}
+
+fn told(error: object_store::Error) -> String {
+    super::session::told(&error)
+}
+
+fn client_options(environment: &Environment, allow_http: bool) -> Result<ClientOptions, String> {
+    let mut options = ClientOptions::new()
+        .with_timeout_disabled()
+        .with_connect_timeout(CONNECT_TIMEOUT)
+        .with_read_timeout(READ_TIMEOUT)
+        .with_allow_http(allow_http);
+    let bundles = ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"];
+    if let Some(path) = bundles.iter().find_map(|name| environment.get(name)) {
+        let pem =
+            std::fs::read(&path).map_err(|error| format!("cannot read the CA bundle `{path}`: {error}"))?;
+        for certificate in Certificate::from_pem_bundle(&pem).map_err(told)? {
+            options = options.with_root_certificate(certificate);
+        }
+    }
+    Ok(options)
+}
+
+fn s3(bucket: &str, environment: &Environment) -> Result<object_store::aws::AmazonS3, String> {
+    let mut builder = AmazonS3Builder::from_env().with_bucket_name(bucket);
+    let mut endpoint = environment.get("MLFLOW_S3_ENDPOINT_URL");
+    let has_keys = environment.get("AWS_ACCESS_KEY_ID").is_some();
+    if !has_keys || environment.get("AWS_PROFILE").is_some() {
+        let profile = profile::read(environment)?;
+        if let Some((id, key, token)) = profile.keys.filter(|_| !has_keys) {
+            builder = builder
+                .with_access_key_id(id)
+                .with_secret_access_key(key.expose());
+            if let Some(token) = token {
+                builder = builder.with_token(token.expose());
+            }
+        }
+        let regions = ["AWS_REGION", "AWS_DEFAULT_REGION"];
+        if let Some(region) = profile
+            .region
+            .filter(|_| regions.iter().all(|name| environment.get(name).is_none()))
+        {
+            builder = builder.with_region(region);
+        }
+        endpoint = endpoint.or(profile.endpoint_url);
+    }
+    let variables = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"];
+    let endpoint = endpoint.or_else(|| variables.iter().find_map(|name| environment.get(name)));
+    let is_virtual = environment.get("MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE").as_deref() == Some("virtual");
+    let allow_http = endpoint
+        .as_ref()
+        .is_some_and(|endpoint| endpoint.starts_with("http://"));
+    if let Some(endpoint) = endpoint {
+        let endpoint = match endpoint.split_once("://").filter(|_| is_virtual) {
+            Some((scheme, host)) => format!("{scheme}://{bucket}.{host}"),
+            None => endpoint,
+        };
+        builder = builder.with_endpoint(endpoint);
+    }
+    let ignores_tls = environment.get("MLFLOW_S3_IGNORE_TLS");
+    let ignores_tls =
+        ignores_tls.is_some_and(|value| matches!(value.to_ascii_lowercase().as_str(), "true" | "1"));
+    let options = client_options(environment, allow_http)?.with_allow_invalid_certificates(ignores_tls);
+    builder
+        .with_virtual_hosted_style_request(is_virtual)
+        .with_retry(retries())
+        .with_client_options(options)
+        .build()
+        .map_err(told)
+}
+
+fn azure(
+    container: &str,
+    account: &str,
+    domain: &str,
+    environment: &Environment,
+) -> Result<object_store::azure::MicrosoftAzure, String> {
+    let mut builder = MicrosoftAzureBuilder::from_env()
+        .with_account(account)
+        .with_container_name(container);
+    let mut endpoint = (domain != "core.windows.net").then(|| format!("https://{account}.blob.{domain}"));
+    if let Some(text) = environment.get("AZURE_STORAGE_CONNECTION_STRING") {
+        let parts = connection_string(&text);
+        if let Some(key) = parts.get("accountkey") {
+            builder = builder.with_access_key(*key);
+        }
+        if let Some(signature) = parts.get("sharedaccesssignature") {
+            builder = builder.with_config(object_store::azure::AzureConfigKey::SasKey, *signature);
+        }
+        // The connection string decides, as it does for MLflow's client.
+        if let Some(account) = parts.get("accountname") {
+            builder = builder.with_account(*account);
+        }
+        endpoint = parts
+            .get("blobendpoint")
+            .map(|url| (*url).to_owned())
+            .or(endpoint);
+    }
+    let allow_http = endpoint
+        .as_ref()
+        .is_some_and(|endpoint| endpoint.starts_with("http://"));
+    if let Some(endpoint) = endpoint {
+        builder = builder.with_endpoint(endpoint.trim_end_matches('/').to_owned());
+    }
+    builder
+        .with_retry(retries())
+        .with_client_options(client_options(environment, allow_http)?)
+        .build()
+        .map_err(told)
+}
+
+/// `Name=value;…`, names in lower case.
+fn connection_string(text: &str) -> BTreeMap<String, &str> {
+    let parts = text.split(';').filter_map(|part| part.split_once('='));
+    parts
+        .map(|(name, value)| (name.trim().to_ascii_lowercase(), value.trim()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_string_is_taken_apart() {
+        let parts = connection_string(
+            "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=b==;BlobEndpoint=http://h/a;",
+        );
+        assert_eq!((parts["accountname"], parts["accountkey"]), ("a", "b=="));
+        assert_eq!(parts["blobendpoint"], "http://h/a");
+    }
+}

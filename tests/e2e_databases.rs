@@ -1,0 +1,265 @@
+//! Exports of PostgreSQL and MariaDB servers that real MLflow servers have filled, compared with exports through those MLflow servers.
+//!
+//! Runs where MLARK_E2E_VENVS names the folder of `scripts/mlflow-env`'s and `scripts/database-env`'s environments and the database
+//! servers are installed; MLARK_E2E_DATABASE_VERSIONS lists the versions of MLflow.
+#![cfg(all(feature = "postgres", feature = "mysql"))]
+
+mod servers;
+
+use mlark::archive::{Archive, ArchiveError};
+use mlark::format::Kind;
+use mlark::monitor::Silent;
+use mlark::report::{DiffOptions, diff};
+use mlark::source::detect::SourceKind;
+use mlark::source::{ExportError, ExportOptions, export};
+use serde_json::Value;
+use servers::{run, script, venvs};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const PYTHON: &str = "python3";
+
+fn databases() -> Command {
+    let mut command = Command::new(PYTHON);
+    command.arg(script("databases.py"));
+    command
+}
+
+/// A database server of this test's own.
+struct Database {
+    uri: String,
+    pid: u64,
+    folder: tempfile::TempDir,
+}
+
+impl Database {
+    /// Starts one; nothing, and a word on stderr, where it is not installed.
+    fn start(dialect: &str) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        // The server runs as somebody else where this is root.
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let output = databases()
+            .args(["start", dialect])
+            .arg(folder.path().join("server"))
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        if output.status.code() == Some(3) {
+            eprintln!("SKIPPED: {}", said.trim());
+            return None;
+        }
+        assert!(output.status.success(), "{said}");
+        let server: Value = serde_json::from_slice(&output.stdout).unwrap();
+        Some(Database {
+            uri: server["uri"].as_str().unwrap().to_owned(),
+            pid: server["pid"].as_u64().unwrap(),
+            folder,
+        })
+    }
+
+    fn create(&self, name: &str) -> String {
+        run(databases().args(["create", &self.uri, name]));
+        format!("{}/{name}", self.uri)
+    }
+
+    fn query(&self, name: &str, sql: &str) {
+        run(databases().args(["query", &self.uri, name, sql]));
+    }
+
+    /// The URI of a database for another user.
+    fn uri_as(&self, user: &str, name: &str) -> String {
+        format!("{}/{name}", self.uri.replace("mlflow@", &format!("{user}@")))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn export_database(&self, uri: &str, folder: &str) -> Result<Archive, ExportError> {
+        let out = self.path(&format!("{folder}-sql"));
+        let options = ExportOptions {
+            artifacts_destination: Some(self.path(folder).join("artifacts")),
+            ..everything()
+        };
+        export(SourceKind::Sql, uri, &out, options, &Silent)?;
+        Ok(Archive::open(&out).unwrap())
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let _ = databases().args(["stop", &self.pid.to_string()]).status();
+    }
+}
+
+/// An MLflow server over a database; stopped when dropped.
+struct Mlflow {
+    url: String,
+    pid: u64,
+    python: PathBuf,
+}
+
+impl Mlflow {
+    fn start(venvs: &Path, version: &str, folder: &Path, store: &str) -> Self {
+        let venv = venvs.join(format!("mlflow-{version}"));
+        let python = venv.join("bin/python");
+        let mut command = Command::new(&python);
+        command
+            .arg(script("server.py"))
+            .arg("start")
+            .arg(&venv)
+            .arg(folder)
+            .args(["0", store]);
+        let output = run(command.env("PYTHONPATH", venvs.join("drivers")));
+        let server: Value = serde_json::from_slice(&output.stdout).unwrap();
+        Mlflow {
+            url: server["url"].as_str().unwrap().to_owned(),
+            pid: server["pid"].as_u64().unwrap(),
+            python,
+        }
+    }
+
+    fn fill(&self, holds_nul: bool) {
+        let mut command = Command::new(&self.python);
+        command.arg(script("fill_server.py")).arg(&self.url);
+        if !holds_nul {
+            command.arg("--without-nul");
+        }
+        run(&mut command);
+    }
+}
+
+impl Drop for Mlflow {
+    fn drop(&mut self) {
+        let stop = ["stop", &self.pid.to_string()];
+        let _ = Command::new(&self.python)
+            .arg(script("server.py"))
+            .args(stop)
+            .status();
+    }
+}
+
+fn everything() -> ExportOptions {
+    ExportOptions {
+        include_deleted: true,
+        ..ExportOptions::default()
+    }
+}
+
+/// What neither archive's limits account for.
+fn unexplained(rest: &Archive, sql: &Archive) -> Vec<String> {
+    let mut found = Vec::new();
+    let options = DiffOptions { ignore_limits: true };
+    let shown: Vec<String> = rest
+        .values(Kind::LoggedModels)
+        .map(|model| text(&model.unwrap(), "model_id"))
+        .collect();
+    diff(rest, sql, options, &Silent, &mut |difference| {
+        // Files of deleted logged models, which REST does not show.
+        let is_hidden = difference.owner_kind == Some(mlark::model::OwnerKind::LoggedModel)
+            && !shown.contains(&difference.id);
+        if !is_hidden {
+            found.push(format!(
+                "{} {} {} {} {:?} {:?}",
+                difference.change.as_str(),
+                difference.kind,
+                difference.id,
+                difference.key_text(),
+                difference.before,
+                difference.after
+            ));
+        }
+        Ok::<_, ArchiveError>(())
+    })
+    .unwrap();
+    found
+}
+
+fn text(value: &Value, key: &str) -> String {
+    value[key].as_str().unwrap_or_default().to_owned()
+}
+
+fn check(dialect: &str) {
+    let Some(venvs) = venvs("no database server is exported") else {
+        return;
+    };
+    let Some(database) = Database::start(dialect) else {
+        return;
+    };
+    let versions = std::env::var("MLARK_E2E_DATABASE_VERSIONS").unwrap_or_else(|_| "2.9.2 3.18.0".to_owned());
+    for version in versions.split_whitespace() {
+        let name = format!("mlflow_{}", version.replace('.', "_"));
+        let uri = database.create(&name);
+        let folder = database.path(&name);
+        let server = Mlflow::start(&venvs, version, &folder, &uri);
+        server.fill(dialect != "postgresql");
+        let out = database.path(&format!("{name}-rest"));
+        export(SourceKind::Rest, &server.url, &out, everything(), &Silent).unwrap();
+        let rest = Archive::open(&out).unwrap();
+        assert!(
+            rest.manifest().losses.failures.is_empty(),
+            "{version}: {:?}",
+            rest.manifest().losses
+        );
+        let sql = database.export_database(&uri, &name).unwrap();
+        assert!(sql.manifest().count(Kind::Runs) > 50);
+        assert_eq!(sql.manifest().source.details["dialect"], dialect);
+        let unexplained = unexplained(&rest, &sql);
+        assert!(
+            unexplained.is_empty(),
+            "{dialect} {version}:\n{}",
+            unexplained.join("\n")
+        );
+        check_refusals(&database, &name);
+    }
+}
+
+/// A user without the right to read, a wrong password, a database that is not there: said with what would help, never with the password.
+fn check_refusals(database: &Database, name: &str) {
+    let is_postgres = database.uri.starts_with("postgresql");
+    let blind = format!("blind_{name}");
+    let statements = match is_postgres {
+        true => vec![format!("CREATE ROLE {blind} LOGIN")],
+        false => vec![
+            format!("CREATE USER {blind}@'127.0.0.1' IDENTIFIED BY 'right'"),
+            // Without any right to a database its very name is hidden.
+            format!("GRANT SELECT ON {name}.alembic_version TO {blind}@'127.0.0.1'"),
+        ],
+    };
+    statements.iter().for_each(|sql| database.query(name, sql));
+    let refusal = |uri: &str| {
+        let error = database
+            .export_database(uri, &format!("{name}-refused"))
+            .err()
+            .unwrap();
+        assert_eq!(error.kind(), mlark::archive::ErrorKind::Source);
+        error.to_string()
+    };
+    let user = if is_postgres {
+        blind
+    } else {
+        format!("{blind}:right")
+    };
+    let said = refusal(&database.uri_as(&user, name));
+    assert!(said.contains("GRANT SELECT"), "{said}");
+    if !is_postgres {
+        let said = refusal(&database.uri_as(&user.replace("right", "wrong-secret"), name));
+        assert!(
+            said.contains("password") && !said.contains("wrong-secret"),
+            "{said}"
+        );
+    }
+    let said = refusal(&database.uri_as("mlflow", "not_there"));
+    assert!(said.contains("not_there"), "{said}");
+}
+
+#[test]
+fn postgresql_gives_what_the_server_over_it_gives() {
+    check("postgresql");
+}
+
+#[test]
+fn mariadb_gives_what_the_server_over_it_gives() {
+    check("mysql");
+}
