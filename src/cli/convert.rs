@@ -1,6 +1,6 @@
 //! `mlark convert`.
 
-use super::common::{bytes, grouped, refuse_input};
+use super::common::{bytes, grouped, print_result, refuse_input};
 use super::error::Result;
 use super::exit::Exit;
 use super::extract::name_some;
@@ -9,7 +9,6 @@ use crate::archive::Archive;
 use crate::format::Kind;
 use crate::sink::exim::{ConvertOptions, ConvertReport, Layout, convert};
 use clap::ValueEnum;
-use std::io::Write as _;
 use std::path::PathBuf;
 
 /// Write an archive as a directory of another tool
