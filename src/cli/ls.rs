@@ -6,7 +6,6 @@ use super::exit::Exit;
 use super::table::{Form, Table};
 use crate::archive::Archive;
 use crate::report::list::{self, ListFilter, Noun};
-use std::io::Write as _;
 use std::path::PathBuf;
 
 /// List what an archive holds
