@@ -1,5 +1,7 @@
 //! Processes that tests start themselves: ended by their own number when dropped.
 
+#![allow(dead_code, reason = "each test uses a part of it")]
+
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
