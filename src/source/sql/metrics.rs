@@ -54,7 +54,7 @@ impl OpenMetrics {
     /// Counts the points of these runs, which asks only the index.
     pub(super) fn count(tables: &Tables, run_ids: &[&str]) -> Result<Self> {
         let mut counts = vec![0; run_ids.len()];
-        if tables.has(COUNTS) {
+        if tables.has(COUNTS)? {
             let sql = "SELECT run_uuid, COUNT(*) FROM metrics WHERE run_uuid IN";
             tables.rows_of_owners(sql, "GROUP BY run_uuid", run_ids, COUNTS, |place, row| {
                 counts[place] += row.unsigned(1);

@@ -87,7 +87,7 @@ impl RunParts {
     }
 
     fn read_datasets(&mut self, tables: &Tables, run_ids: &[&str]) -> Result<()> {
-        if !tables.has(INPUTS) || !tables.schema.has("datasets") {
+        if !tables.has(INPUTS)? || !tables.schema.has("datasets") {
             return Ok(());
         }
         let mut tags = read_input_tags(tables, run_ids)?;
@@ -154,7 +154,7 @@ pub(super) fn read_map(
 
 fn read_input_tags(tables: &Tables, run_ids: &[&str]) -> Result<HashMap<String, TextMap>> {
     let mut tags: HashMap<String, TextMap> = HashMap::new();
-    if !tables.has(INPUT_TAGS) {
+    if !tables.has(INPUT_TAGS)? {
         return Ok(tags);
     }
     let sql = "SELECT i.destination_id, t.input_uuid, t.name, t.value FROM inputs i \

@@ -50,24 +50,25 @@ impl Tables {
     }
 
     /// Whether the schema has this table, and the table rows: most databases never use most of theirs.
-    pub(super) fn has(&self, table: Table) -> bool {
-        self.schema.has(table.name) && self.has_rows(table.name)
+    ///
+    /// # Errors
+    /// The table cannot be read. In PostgreSQL no later query could say why: an error ends the transaction.
+    pub(super) fn has(&self, table: Table) -> Result<bool> {
+        Ok(self.schema.has(table.name) && self.has_rows(table.name)?)
     }
 
-    fn has_rows(&self, table: &'static str) -> bool {
+    fn has_rows(&self, table: &'static str) -> Result<bool> {
         if let Some(&known) = self.has_rows.borrow().get(table) {
-            return known;
+            return Ok(known);
         }
         let sql = format!("SELECT 1 FROM {} LIMIT 1", self.dialect().quote(table));
         let mut has_rows = false;
-        let asked = self.database.query(&sql, &[], &mut |_| {
+        self.database.query(&sql, &[], &mut |_| {
             has_rows = true;
             Ok(())
-        });
-        // What is wrong with a table comes out when it is read.
-        has_rows |= asked.is_err();
+        })?;
         self.has_rows.borrow_mut().insert(table, has_rows);
-        has_rows
+        Ok(has_rows)
     }
 
     /// Visits the rows of a table; none where this schema does not have it.
@@ -83,7 +84,7 @@ impl Tables {
         parameters: &[&str],
         each: impl FnMut(&Fields<'_>) -> Result<()>,
     ) -> Result<()> {
-        if !self.has(table) {
+        if !self.has(table)? {
             return Ok(());
         }
         let columns = self.schema.columns(self.dialect(), "", table.name, table.columns);
@@ -116,7 +117,7 @@ impl Tables {
         owners: &[&str],
         mut each: impl FnMut(usize, &Fields<'_>) -> Result<()>,
     ) -> Result<()> {
-        if !self.has(table) {
+        if !self.has(table)? {
             return Ok(());
         }
         let dialect = self.dialect();
