@@ -2,15 +2,18 @@
 //!
 //! Calls that create are sent once; whether one that got no answer did its work is the caller's question.
 
+mod artifacts;
+mod experiments;
 mod models;
 mod registry;
+mod runs;
 mod traces;
-mod tracking;
 
+pub use experiments::TargetExperiment;
 pub use models::{NewLoggedModel, TargetLoggedModel};
 pub use registry::{TargetModel, TargetVersion};
+pub use runs::{MetricOut, NewRun, Pair, TargetRun};
 pub use traces::TargetDataset;
-pub use tracking::{MetricOut, NewRun, Pair, TargetExperiment, TargetRun};
 
 use crate::client::{Client, ClientError, Path, Repeat};
 use serde::Serialize;

@@ -1,6 +1,6 @@
 //! Logged models.
 
-use super::tracking::{list, mark_filter};
+use super::runs::{list, mark_filter};
 use super::{Api, Result, if_found, pairs, text};
 use crate::client::{Path, Repeat};
 use serde_json::{Value, json};
@@ -117,7 +117,7 @@ impl Api {
                 .flatten()
                 .map(logged_model)
                 .for_each(&mut each);
-            token = super::tracking::next_page(&answer);
+            token = super::runs::next_page(&answer);
             if token.is_none() {
                 return Ok(());
             }

@@ -1,6 +1,6 @@
 //! Registered models, their versions, and prompts.
 
-use super::tracking::list;
+use super::runs::list;
 use super::{Api, Result, if_found, integer, pairs, text};
 use crate::client::{Path, Repeat};
 use serde_json::{Value, json};
@@ -140,7 +140,7 @@ impl Api {
                 description: text(version, "description"),
                 tags: pairs(&version["tags"]),
             }));
-            token = super::tracking::next_page(&answer);
+            token = super::runs::next_page(&answer);
             if token.is_none() {
                 return Ok(found);
             }

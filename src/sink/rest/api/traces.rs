@@ -1,6 +1,6 @@
 //! Traces, evaluation datasets and scorers, which live under API v3.
 
-use super::tracking::list;
+use super::runs::list;
 use super::{Api, Result, if_found, pairs, text};
 use crate::client::{Path, Repeat};
 use serde_json::{Value, json};
@@ -110,7 +110,7 @@ impl Api {
             }
             let answer = self.post3(Path::api3("datasets/search"), &body)?;
             found.extend(answer["datasets"].as_array().into_iter().flatten().map(dataset));
-            token = super::tracking::next_page(&answer);
+            token = super::runs::next_page(&answer);
             if token.is_none() {
                 return Ok(found);
             }

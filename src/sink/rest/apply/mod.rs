@@ -1,16 +1,21 @@
 //! Carries a plan out: objects in the order of their dependencies, several requests at once, each noted in the journal.
 
+mod assessments;
 mod batch;
+mod bodies;
 mod check;
 mod deletions;
 mod experiments;
 mod feed;
+mod files;
 mod fill;
 mod genai;
+mod links;
 mod logged_models;
 mod registry;
 mod runs;
 mod traces;
+mod versions;
 
 use super::api::Api;
 use super::changes::{Change, Outcome};

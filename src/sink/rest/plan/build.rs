@@ -1,62 +1,21 @@
 //! Makes a plan from an archive and what is known of the target.
 
 use super::chosen::Chosen;
-use super::decide::{Decisions, Gone, wanted};
+use super::named::Named;
 use super::{Action, Item, Plan};
 use crate::archive::Archive;
 use crate::format::{Kind, Object};
-use crate::model::{
-    ArtifactList, EvaluationDataset, Experiment, LoggedModel, MetricSlice, ModelVersion, RegisteredModel,
-    Run, Scorer, Trace,
-};
+use crate::model::{ArtifactList, EvaluationDataset, LoggedModel, MetricSlice, Run, Scorer, Trace};
 use crate::sink::rest::ImportError;
 use crate::sink::rest::changes::{Change, Outcome};
 use crate::sink::rest::limits::Feature;
 use crate::sink::rest::mapping::Mapping;
 use crate::sink::rest::options::ImportOptions;
 use crate::sink::rest::rewrite::{Fitting, PARENT_TAG};
-use crate::sink::rest::target::{TargetState, Wanted};
-use crate::transform::source_tags::VersionContexts;
+use crate::sink::rest::target::TargetState;
 use std::collections::HashSet;
 
 type Result<T, E = ImportError> = std::result::Result<T, E>;
-
-/// Objects with names, which a plan decides about one by one.
-#[derive(Debug, Default)]
-pub struct Named {
-    /// Experiments that are chosen.
-    pub experiments: Vec<Experiment>,
-    /// Registered models that are chosen.
-    pub models: Vec<RegisteredModel>,
-}
-
-impl Named {
-    /// Reads them.
-    ///
-    /// # Errors
-    /// The archive cannot be read.
-    pub fn read(archive: &Archive, chosen: &Chosen) -> Result<Self> {
-        let mut named = Named::default();
-        for experiment in archive.objects::<Experiment>() {
-            let experiment = experiment?;
-            if chosen.experiment(&experiment.experiment_id) {
-                named.experiments.push(experiment);
-            }
-        }
-        for model in archive.objects::<RegisteredModel>() {
-            let model = model?;
-            if chosen.model(&model.name) {
-                named.models.push(model);
-            }
-        }
-        Ok(named)
-    }
-
-    /// What the target is to be asked for.
-    pub fn wanted(&self, mapping: &Mapping, options: &ImportOptions) -> Wanted {
-        wanted(&self.experiments, &self.models, mapping, options)
-    }
-}
 
 impl Plan {
     /// Plans an import.
@@ -97,89 +56,16 @@ impl Plan {
     }
 }
 
-struct Builder<'a> {
-    archive: &'a Archive,
-    target: &'a TargetState,
-    mapping: &'a Mapping,
-    options: &'a ImportOptions,
-    fitting: Fitting,
-    plan: Plan,
+pub(super) struct Builder<'a> {
+    pub(super) archive: &'a Archive,
+    pub(super) target: &'a TargetState,
+    pub(super) mapping: &'a Mapping,
+    pub(super) options: &'a ImportOptions,
+    pub(super) fitting: Fitting,
+    pub(super) plan: Plan,
 }
 
 impl Builder<'_> {
-    fn names(&mut self, named: &Named) -> Result<()> {
-        if self.options.experiment_name.is_some() && named.experiments.len() > 1 {
-            return Err(ImportError::Choice {
-                detail: format!("one name was given for {} experiments", named.experiments.len()),
-            });
-        }
-        let mut decisions = Decisions {
-            target: self.target,
-            mapping: self.mapping,
-            options: self.options,
-            origin: &self.plan.origin.clone(),
-            taken: HashSet::new(),
-        };
-        let gone = |kind| {
-            move |gone: Gone| ImportError::Gone {
-                kind,
-                id: gone.id,
-                target_id: gone.target_id,
-            }
-        };
-        // Those that are deleted yield their names to those that are not.
-        let mut experiments: Vec<_> = named.experiments.iter().collect();
-        experiments.sort_by_key(|experiment| experiment.lifecycle_stage == "deleted");
-        for experiment in experiments {
-            let planned = decisions
-                .experiment(experiment)
-                .map_err(gone(Kind::Experiments))?;
-            self.plan.experiments.push(planned);
-        }
-        for model in &named.models {
-            let planned = decisions.model(model).map_err(gone(Kind::RegisteredModels))?;
-            self.plan.models.push(planned);
-        }
-        for planned in self.plan.experiments.clone() {
-            self.count(
-                Kind::Experiments,
-                &planned.id,
-                planned.action,
-                planned.target_id,
-                Some(planned.name),
-            );
-        }
-        for experiment in &named.experiments {
-            let planned = self.plan.experiment(&experiment.experiment_id);
-            let (target_name, delete) = planned.map_or_else(Default::default, |planned| {
-                (planned.target_name.clone(), planned.delete)
-            });
-            if experiment.lifecycle_stage == "deleted" && !delete {
-                self.limit(
-                    Kind::Experiments,
-                    &experiment.experiment_id,
-                    "lifecycle_stage",
-                    "not-ours-to-delete",
-                    Outcome::Kept,
-                );
-            }
-            if crate::sink::rest::limits::exceeds(&target_name, self.fitting.limits.experiment_name) {
-                return Err(ImportError::Choice {
-                    detail: format!(
-                        "experiment {} has a name that the target refuses as too long; --rename-experiment gives it another",
-                        experiment.experiment_id
-                    ),
-                });
-            }
-            let (_, changes) = self
-                .fitting
-                .experiment(experiment)
-                .map_err(exim(Kind::Experiments, &experiment.experiment_id))?;
-            self.plan.changes.extend(changes);
-        }
-        Ok(())
-    }
-
     fn runs(&mut self) -> Result<()> {
         let mut parents = HashSet::new();
         for run in self.archive.objects::<Run>() {
@@ -286,96 +172,6 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn registry(&mut self, named: &Named) -> Result<()> {
-        let has_prompts = self.target.has(Feature::Prompts);
-        let limits = self.fitting.limits;
-        for planned in &mut self.plan.models {
-            let refused = if !limits.takes_model_name(&planned.target_name) {
-                "name-refused"
-            } else if planned.is_prompt && !has_prompts {
-                TOO_OLD
-            } else {
-                continue;
-            };
-            planned.action = Action::Skip;
-            self.plan.changes.add(Change {
-                kind: Kind::RegisteredModels,
-                id: planned.name.clone(),
-                field: "*".to_owned(),
-                reason: refused,
-                outcome: Outcome::LeftOut,
-            });
-        }
-        for planned in self.plan.models.clone() {
-            self.count(
-                Kind::RegisteredModels,
-                &planned.name,
-                planned.action,
-                Some(planned.target_name),
-                None,
-            );
-        }
-        for model in &named.models {
-            if self.is_skipped(&model.name) {
-                continue;
-            }
-            let (_, _, changes) = self.fitting.registered_model(model);
-            self.plan.changes.extend(changes);
-            self.aliases(model);
-        }
-        self.versions()
-    }
-
-    fn aliases(&mut self, model: &RegisteredModel) {
-        for alias in model.aliases.keys() {
-            let fault = match self.target.has(Feature::Aliases) {
-                false => TOO_OLD,
-                true if !crate::sink::rest::limits::takes_alias(alias) => "alias-refused",
-                true => continue,
-            };
-            let field = format!("alias {alias}");
-            self.limit(
-                Kind::RegisteredModels,
-                &model.name,
-                &field,
-                fault,
-                Outcome::LeftOut,
-            );
-        }
-    }
-
-    fn is_skipped(&self, model: &str) -> bool {
-        let planned = self.plan.models.iter().find(|planned| planned.name == model);
-        planned.is_none_or(|planned| planned.action == Action::Skip)
-    }
-
-    fn versions(&mut self) -> Result<()> {
-        let contexts = match self.options.source_tags {
-            true => VersionContexts::collect(self.archive)?,
-            false => VersionContexts::default(),
-        };
-        for version in self.archive.objects::<ModelVersion>() {
-            let version = version?;
-            let id = Object::id(&version);
-            if self.is_skipped(&version.name) {
-                self.count(Kind::ModelVersions, &id, Action::Skip, None, None);
-                continue;
-            }
-            let known = self.mapping.id(Kind::ModelVersions, &id);
-            let action = if known.is_some() {
-                Action::Reuse
-            } else {
-                Action::Create
-            };
-            self.count(Kind::ModelVersions, &id, action, known, None);
-            let context = contexts.of(&version);
-            let fitted = self.fitting.model_version(&version, &context);
-            let (_, _, changes) = fitted.map_err(exim(Kind::ModelVersions, &id))?;
-            self.plan.changes.extend(changes);
-        }
-        Ok(())
-    }
-
     fn genai(&mut self) -> Result<()> {
         if self.target.has(Feature::Traces) {
             for trace in self.archive.objects::<Trace>() {
@@ -431,7 +227,14 @@ impl Builder<'_> {
         }
     }
 
-    fn limit(&mut self, kind: Kind, id: &str, field: &str, reason: &'static str, outcome: Outcome) {
+    pub(super) fn limit(
+        &mut self,
+        kind: Kind,
+        id: &str,
+        field: &str,
+        reason: &'static str,
+        outcome: Outcome,
+    ) {
         self.plan.changes.add(Change {
             kind,
             id: id.to_owned(),
@@ -441,7 +244,7 @@ impl Builder<'_> {
         });
     }
 
-    fn count(
+    pub(super) fn count(
         &mut self,
         kind: Kind,
         id: &str,
@@ -465,7 +268,7 @@ impl Builder<'_> {
 /// Reason of what a newer server would hold.
 pub(in crate::sink::rest) const TOO_OLD: &str = "target-too-old";
 
-fn exim(kind: Kind, id: &str) -> impl FnOnce(crate::model::pyjson::PyJsonError) -> ImportError {
+pub(super) fn exim(kind: Kind, id: &str) -> impl FnOnce(crate::model::pyjson::PyJsonError) -> ImportError {
     let id = id.to_owned();
     move |source| ImportError::Exim { kind, id, source }
 }

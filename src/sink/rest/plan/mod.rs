@@ -3,11 +3,13 @@
 mod build;
 mod chosen;
 mod decide;
+mod named;
+mod registry;
 #[cfg(test)]
 mod tests;
 
-pub use build::Named;
 pub use chosen::Chosen;
+pub use named::Named;
 
 use super::changes::{Change, ChangeCount, Changes};
 use crate::format::Kind;

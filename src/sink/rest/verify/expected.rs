@@ -1,11 +1,11 @@
 //! The archive's side: what an import should have left in the target.
 
 use super::Context;
-use super::sides::{artifact_key, plain_logged_model, plain_run, plain_trace, stored};
+use super::plain::*;
+use super::sides::artifact_key;
 use crate::archive::ArchiveWriter;
 use crate::format::line::{canonical, to_value};
 use crate::format::{Kind, Object, SortKey, order};
-use crate::model::metric::PointLink;
 use crate::model::registry::DELETED_STAGE;
 use crate::model::*;
 use crate::sink::rest::artifacts;
@@ -19,7 +19,7 @@ use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 
 /// Places of the objects that were written, for what belongs to them.
-type Owners = HashMap<(OwnerKind, String), SortKey>;
+pub(super) type Owners = HashMap<(OwnerKind, String), SortKey>;
 
 pub(super) fn write(context: &Context<'_>, writer: &mut ArchiveWriter) -> Result<()> {
     let mut side = Expected {
@@ -44,10 +44,10 @@ pub(super) fn write(context: &Context<'_>, writer: &mut ArchiveWriter) -> Result
     side.artifacts()
 }
 
-struct Expected<'c, 'a, 'w> {
-    context: &'c Context<'a>,
-    writer: &'w mut ArchiveWriter,
-    owners: Owners,
+pub(super) struct Expected<'c, 'a, 'w> {
+    pub(super) context: &'c Context<'a>,
+    pub(super) writer: &'w mut ArchiveWriter,
+    pub(super) owners: Owners,
 }
 
 /// Sent texts as they stand in an archive, without the mark.
@@ -71,7 +71,7 @@ impl Expected<'_, '_, '_> {
             let (tags, _) = fitted.map_err(exim(Kind::Experiments, &planned.id))?;
             experiment.tags = texts(tags);
             experiment.name.clone_from(&planned.target_name);
-            super::found::plain_experiment(&mut experiment);
+            plain_experiment(&mut experiment);
             self.write(&experiment)?;
         }
         Ok(())
@@ -109,61 +109,6 @@ impl Expected<'_, '_, '_> {
         Ok(())
     }
 
-    fn metrics(&mut self) -> Result<()> {
-        let mut series: Option<(String, String, crate::archive::PointSeries, Option<Point>)> = None;
-        let mut lines = self.context.archive.lines(Kind::Metrics);
-        while let Some(line) = lines.next_line()? {
-            let slice: MetricSlice = super::found::parse(self.context.archive, &line)?;
-            let is_next = series
-                .as_ref()
-                .is_none_or(|(run, key, ..)| *run != slice.run_id || *key != slice.key);
-            if is_next {
-                self.finish_series(series.take())?;
-                series = Some((
-                    slice.run_id.clone(),
-                    slice.key.clone(),
-                    self.writer.point_series(),
-                    None,
-                ));
-            }
-            let Some((_, key, points, last)) = &mut series else {
-                continue;
-            };
-            if self.context.fitting.limits.key_fault(key).is_some() {
-                continue;
-            }
-            for point in slice.points().filter(|point| point.timestamp >= 0) {
-                let point = Point {
-                    value: stored(point.value),
-                    link: None,
-                    ..point
-                };
-                if last.as_ref() != Some(&point) {
-                    points
-                        .push(point.clone())
-                        .map_err(crate::archive::ArchiveError::io("write", "points"))?;
-                    *last = Some(point);
-                }
-            }
-        }
-        self.finish_series(series.take())
-    }
-
-    fn finish_series(
-        &mut self,
-        series: Option<(String, String, crate::archive::PointSeries, Option<Point>)>,
-    ) -> Result<()> {
-        let Some((run_id, key, points, _)) = series else {
-            return Ok(());
-        };
-        match self.owners.get(&(OwnerKind::Run, run_id.clone())) {
-            Some(owner) if !points.is_empty() => {
-                Ok(self.writer.write_metric(owner, &run_id, &key, points)?)
-            }
-            _ => Ok(()),
-        }
-    }
-
     fn logged_models(&mut self) -> Result<()> {
         for model in self.context.archive.objects::<LoggedModel>() {
             let mut model: LoggedModel = model?;
@@ -181,41 +126,6 @@ impl Expected<'_, '_, '_> {
             self.owners
                 .insert((OwnerKind::LoggedModel, model.model_id.clone()), model.sort_key());
             self.write(&model)?;
-        }
-        Ok(())
-    }
-
-    fn model_metrics(&mut self) -> Result<()> {
-        let mut all: HashMap<(String, String), crate::archive::PointSeries> = HashMap::new();
-        let mut lines = self.context.archive.lines(Kind::ModelMetrics);
-        while let Some(line) = lines.next_line()? {
-            let slice: ModelMetricSlice = super::found::parse(self.context.archive, &line)?;
-            let owner = (OwnerKind::LoggedModel, slice.model_id.clone());
-            if !self.owners.contains_key(&owner) {
-                continue;
-            }
-            let series = all.entry((slice.model_id.clone(), slice.key.clone()));
-            let series = series.or_insert_with(|| self.writer.point_series());
-            for point in slice.points() {
-                let link = point.link.clone().unwrap_or_default();
-                let is_there = link
-                    .run_id
-                    .as_ref()
-                    .is_some_and(|run| self.context.mapping.id(Kind::Runs, run).is_some());
-                if is_there && point.timestamp >= 0 {
-                    let point = model_point(point, *link);
-                    series
-                        .push(point)
-                        .map_err(crate::archive::ArchiveError::io("write", "points"))?;
-                }
-            }
-        }
-        for ((model_id, key), series) in all {
-            if let Some(owner) = self.owners.get(&(OwnerKind::LoggedModel, model_id.clone()))
-                && !series.is_empty()
-            {
-                self.writer.write_model_metric(owner, &model_id, &key, series)?;
-            }
         }
         Ok(())
     }
@@ -248,7 +158,7 @@ impl Expected<'_, '_, '_> {
                             .is_some()
                 })
                 .collect();
-            super::found::plain_registered_model(&mut model);
+            plain_registered_model(&mut model);
             self.write(&model)?;
         }
         let contexts = VersionContexts::collect(self.context.archive)?;
@@ -295,7 +205,7 @@ impl Expected<'_, '_, '_> {
                 .map(|run| self.context.reverse.or_same(Kind::Runs, &run));
             (version.source, version.run_id) = (Some(source.uri), run_id);
         }
-        super::found::plain_version(&mut version);
+        plain_version(&mut version);
         Ok(Some(version))
     }
 
@@ -343,14 +253,14 @@ impl Expected<'_, '_, '_> {
                     .is_some()
             {
                 seen.insert(dataset.dataset_id.clone());
-                super::found::plain_dataset(&mut dataset);
+                plain_dataset(&mut dataset);
                 self.write(&dataset)?;
             }
         }
         for record in archive.objects::<DatasetRecord>() {
             let mut record: DatasetRecord = record?;
             if seen.contains(&record.dataset_id) {
-                super::found::plain_record(&mut record);
+                plain_record(&mut record);
                 self.write(&record)?;
             }
         }
@@ -362,7 +272,7 @@ impl Expected<'_, '_, '_> {
                 .chosen
                 .in_experiment(Kind::Scorers, &scorer.experiment_id)
             {
-                super::found::plain_scorer(&mut scorer);
+                plain_scorer(&mut scorer);
                 self.write(&scorer)?;
             }
         }
@@ -416,24 +326,6 @@ impl Expected<'_, '_, '_> {
             file.sha256 = Some(Digest(Sha256::digest(&bytes).into()));
         }
         Ok(())
-    }
-}
-
-/// A point of a logged model as SQL stores keep it: they have no NaN there.
-pub(super) fn model_point(point: Point, link: PointLink) -> Point {
-    let value = if point.value.0.is_nan() {
-        Double(0.0)
-    } else {
-        stored(point.value)
-    };
-    let link = PointLink {
-        model_id: None,
-        ..link
-    };
-    Point {
-        value,
-        link: link.boxed(),
-        ..point
     }
 }
 

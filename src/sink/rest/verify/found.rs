@@ -1,8 +1,10 @@
 //! The target's side: what an export of it says, in the archive's ids, and only what came from the archive.
 
 use super::Context;
-use super::expected::{model_point, sorted};
-use super::sides::{artifact_key, plain_logged_model, plain_run, plain_trace, stored};
+use super::expected::sorted;
+use super::plain::*;
+use super::points::model_point;
+use super::sides::{artifact_key, stored};
 use crate::archive::{Archive, ArchiveError, ArchiveWriter, Line, parse_line};
 use crate::format::line::Object as _;
 use crate::format::line::{canonical, to_value};
@@ -10,8 +12,6 @@ use crate::format::{Kind, SortKey};
 use crate::model::*;
 use crate::sink::rest::rewrite::PARENT_TAG;
 use crate::sink::rest::{Result, mark};
-use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 
 /// Places of the objects that were written, for what belongs to them; by their ids in the target.
@@ -355,92 +355,5 @@ pub(super) fn parse<T: serde::de::DeserializeOwned>(archive: &Archive, line: &Li
 fn rename(texts: &mut TextMap, key: &str, new: impl Fn(&str) -> String) {
     if let Some(Text::Utf8(text)) = texts.get_mut(key) {
         *text = new(text);
-    }
-}
-
-pub(super) fn plain_experiment(experiment: &mut Experiment) {
-    experiment.extra.clear();
-    experiment.exim = None;
-    experiment.artifact_location = None;
-    experiment.creation_time = None;
-    experiment.last_update_time = None;
-    experiment.workspace = None;
-}
-
-pub(super) fn plain_registered_model(model: &mut RegisteredModel) {
-    model.extra.clear();
-    model.creation_timestamp = None;
-    model.last_updated_timestamp = None;
-    model.workspace = None;
-    model.description = model.description.take().filter(|text| !text.is_empty());
-}
-
-pub(super) fn plain_version(version: &mut ModelVersion) {
-    version.extra.clear();
-    version.exim = None;
-    version.creation_timestamp = None;
-    version.last_updated_timestamp = None;
-    version.user_id = None;
-    version.status = None;
-    version.status_message = None;
-    version.storage_location = None;
-    version.model_id = None;
-    version.workspace = None;
-    version.current_stage = version
-        .current_stage
-        .take()
-        .filter(|stage| !matches!(stage.as_str(), "" | "None"));
-    for text in [
-        &mut version.description,
-        &mut version.run_link,
-        &mut version.run_id,
-    ] {
-        *text = text.take().filter(|text| !text.is_empty());
-    }
-}
-
-pub(super) fn plain_dataset(dataset: &mut EvaluationDataset) {
-    dataset.extra.clear();
-    dataset.digest = None;
-    dataset.schema = None;
-    dataset.profile = None;
-    dataset.created_time = None;
-    dataset.last_update_time = None;
-    dataset.last_updated_by = None;
-    dataset.workspace = None;
-    dataset.tags.remove("mlflow.user");
-}
-
-/// A record goes by its inputs, which are unique within a dataset.
-pub(super) fn plain_record(record: &mut DatasetRecord) {
-    record.extra.clear();
-    record.created_time = None;
-    record.last_update_time = None;
-    record.created_by = None;
-    record.last_updated_by = None;
-    for part in [
-        &mut record.outputs,
-        &mut record.expectations,
-        &mut record.tags,
-        &mut record.source,
-    ] {
-        *part = part
-            .take()
-            .filter(|part| !part.is_null() && *part != Value::Object(serde_json::Map::new()));
-    }
-    let inputs = record.inputs.clone().unwrap_or_default();
-    record.dataset_record_id = Digest(Sha256::digest(canonical(&inputs)).into()).to_string();
-}
-
-pub(super) fn plain_scorer(scorer: &mut Scorer) {
-    scorer.extra.clear();
-    scorer.scorer_id = None;
-    scorer.creation_time = None;
-    let parsed = scorer
-        .serialized_scorer
-        .as_deref()
-        .and_then(|text| serde_json::from_str::<Value>(text).ok());
-    if let Some(value) = parsed {
-        scorer.serialized_scorer = Some(value.to_string());
     }
 }

@@ -6,6 +6,8 @@
 
 mod expected;
 mod found;
+mod plain;
+mod points;
 mod sides;
 
 use super::api::Api;

@@ -1,29 +1,14 @@
-//! Experiments, runs and artifacts.
+//! Runs and what is in them.
 
 use super::{Api, Result, if_found, integer, pairs, text};
-use crate::client::{Body, ClientError, Path, Repeat, Response};
+use crate::client::Repeat;
 use crate::model::Double;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Experiments or runs on a page of a search.
-const PAGE: u32 = 200;
-
-/// An experiment of the target.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TargetExperiment {
-    /// Id.
-    pub id: String,
-    /// Name.
-    pub name: String,
-    /// Whether it is deleted.
-    pub is_deleted: bool,
-    /// Where its artifacts go.
-    pub artifact_location: String,
-    /// Tags.
-    pub tags: BTreeMap<String, String>,
-}
+pub(super) const PAGE: u32 = 200;
 
 /// A run of the target, as far as an import looks.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -111,89 +96,6 @@ pub struct NewRun<'a> {
 }
 
 impl Api {
-    /// Creates an experiment.
-    ///
-    /// # Errors
-    /// The call failed.
-    pub fn create_experiment(&self, name: &str, tags: &[(String, String)]) -> Result<String> {
-        let body = json!({"name": name, "tags": list(tags)});
-        let answer = self.post("experiments/create", Repeat::Unsafe, &body)?;
-        Ok(text(&answer, "experiment_id"))
-    }
-
-    /// The experiment of a name, deleted or not.
-    ///
-    /// # Errors
-    /// The call failed.
-    pub fn experiment_by_name(&self, name: &str) -> Result<Option<TargetExperiment>> {
-        let answer = if_found(self.get("experiments/get-by-name", &[("experiment_name", name)]))?;
-        Ok(answer.map(|answer| experiment(&answer["experiment"])))
-    }
-
-    /// The experiment of an id, deleted or not.
-    ///
-    /// # Errors
-    /// The call failed.
-    pub fn experiment(&self, id: &str) -> Result<Option<TargetExperiment>> {
-        let answer = if_found(self.get("experiments/get", &[("experiment_id", id)]))?;
-        Ok(answer.map(|answer| experiment(&answer["experiment"])))
-    }
-
-    /// Experiments, deleted ones included, that carry a mark of an origin.
-    ///
-    /// # Errors
-    /// A call failed.
-    pub fn marked_experiments(&self, prefix: &str) -> Result<Vec<TargetExperiment>> {
-        let mut found = Vec::new();
-        let mut token = None;
-        loop {
-            let mut body = json!({"max_results": PAGE, "view_type": "ALL", "filter": mark_filter("LIKE", &format!("{prefix}%"))});
-            if let Some(token) = token {
-                body["page_token"] = token;
-            }
-            let answer = self.post("experiments/search", Repeat::Safe, &body)?;
-            found.extend(
-                answer["experiments"]
-                    .as_array()
-                    .into_iter()
-                    .flatten()
-                    .map(experiment),
-            );
-            token = next_page(&answer);
-            if token.is_none() {
-                return Ok(found);
-            }
-        }
-    }
-
-    /// Sets a tag of an experiment.
-    ///
-    /// # Errors
-    /// The call failed.
-    pub fn set_experiment_tag(&self, id: &str, key: &str, value: &str) -> Result<()> {
-        let body = json!({"experiment_id": id, "key": key, "value": value});
-        self.post("experiments/set-experiment-tag", Repeat::Safe, &body)
-            .map(drop)
-    }
-
-    /// Deletes an experiment.
-    ///
-    /// # Errors
-    /// The call failed.
-    pub fn delete_experiment(&self, id: &str) -> Result<()> {
-        self.post("experiments/delete", Repeat::Safe, &json!({"experiment_id": id}))
-            .map(drop)
-    }
-
-    /// Restores a deleted experiment.
-    ///
-    /// # Errors
-    /// The call failed.
-    pub fn restore_experiment(&self, id: &str) -> Result<()> {
-        self.post("experiments/restore", Repeat::Safe, &json!({"experiment_id": id}))
-            .map(drop)
-    }
-
     /// Creates a run.
     ///
     /// # Errors
@@ -362,40 +264,6 @@ impl Api {
         self.post("runs/restore", Repeat::Safe, &json!({"run_id": run_id}))
             .map(drop)
     }
-
-    /// Stores a file through the server's artifact proxy; `path` is below the proxy's root.
-    ///
-    /// # Errors
-    /// The call failed.
-    pub fn put_artifact(&self, path: &str, body: Body) -> Result<()> {
-        let path = Path::artifacts("artifacts").below(path);
-        let response = self.client.put(path).body(body).send()?;
-        refuse_page("PUT", "artifact", &response)
-    }
-
-    /// Stores a file of a run through the UI's upload, which takes 10 MB.
-    ///
-    /// # Errors
-    /// The call failed.
-    pub fn upload_artifact(&self, run_id: &str, path: &str, body: Body) -> Result<()> {
-        let request = self.client.post(Path::ajax2("upload-artifact"), Repeat::Safe);
-        let request = request.query("run_uuid", run_id).query("path", path).body(body);
-        refuse_page("POST", "artifact", &request.send()?)
-    }
-}
-
-/// A page in place of an empty answer did not come from MLflow, whatever its status.
-fn refuse_page(method: &str, url: &str, response: &Response) -> Result<()> {
-    let is_page = response.body.first() == Some(&b'<');
-    if !is_page {
-        return Ok(());
-    }
-    Err(ClientError::NotMlflow {
-        method: method.to_owned(),
-        url: url.to_owned(),
-        found: "an HTML page".to_owned(),
-        source: None,
-    })
 }
 
 #[derive(Serialize)]
@@ -418,16 +286,6 @@ pub(super) fn next_page(answer: &Value) -> Option<Value> {
         .as_str()
         .is_some_and(|token| !token.is_empty())
         .then(|| token.clone())
-}
-
-fn experiment(value: &Value) -> TargetExperiment {
-    TargetExperiment {
-        id: text(value, "experiment_id"),
-        name: text(value, "name"),
-        is_deleted: value["lifecycle_stage"] == "deleted",
-        artifact_location: text(value, "artifact_location"),
-        tags: pairs(&value["tags"]),
-    }
 }
 
 fn run(value: &Value) -> TargetRun {

@@ -1,0 +1,117 @@
+//! Experiments.
+
+use super::runs::{PAGE, list, mark_filter, next_page};
+use super::{Api, Result, if_found, pairs, text};
+use crate::client::Repeat;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// An experiment of the target.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TargetExperiment {
+    /// Id.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// Whether it is deleted.
+    pub is_deleted: bool,
+    /// Where its artifacts go.
+    pub artifact_location: String,
+    /// Tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+impl Api {
+    /// Creates an experiment.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn create_experiment(&self, name: &str, tags: &[(String, String)]) -> Result<String> {
+        let body = json!({"name": name, "tags": list(tags)});
+        let answer = self.post("experiments/create", Repeat::Unsafe, &body)?;
+        Ok(text(&answer, "experiment_id"))
+    }
+
+    /// The experiment of a name, deleted or not.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn experiment_by_name(&self, name: &str) -> Result<Option<TargetExperiment>> {
+        let answer = if_found(self.get("experiments/get-by-name", &[("experiment_name", name)]))?;
+        Ok(answer.map(|answer| experiment(&answer["experiment"])))
+    }
+
+    /// The experiment of an id, deleted or not.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn experiment(&self, id: &str) -> Result<Option<TargetExperiment>> {
+        let answer = if_found(self.get("experiments/get", &[("experiment_id", id)]))?;
+        Ok(answer.map(|answer| experiment(&answer["experiment"])))
+    }
+
+    /// Experiments, deleted ones included, that carry a mark of an origin.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub fn marked_experiments(&self, prefix: &str) -> Result<Vec<TargetExperiment>> {
+        let mut found = Vec::new();
+        let mut token = None;
+        loop {
+            let mut body = json!({"max_results": PAGE, "view_type": "ALL", "filter": mark_filter("LIKE", &format!("{prefix}%"))});
+            if let Some(token) = token {
+                body["page_token"] = token;
+            }
+            let answer = self.post("experiments/search", Repeat::Safe, &body)?;
+            found.extend(
+                answer["experiments"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .map(experiment),
+            );
+            token = next_page(&answer);
+            if token.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Sets a tag of an experiment.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn set_experiment_tag(&self, id: &str, key: &str, value: &str) -> Result<()> {
+        let body = json!({"experiment_id": id, "key": key, "value": value});
+        self.post("experiments/set-experiment-tag", Repeat::Safe, &body)
+            .map(drop)
+    }
+
+    /// Deletes an experiment.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn delete_experiment(&self, id: &str) -> Result<()> {
+        self.post("experiments/delete", Repeat::Safe, &json!({"experiment_id": id}))
+            .map(drop)
+    }
+
+    /// Restores a deleted experiment.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn restore_experiment(&self, id: &str) -> Result<()> {
+        self.post("experiments/restore", Repeat::Safe, &json!({"experiment_id": id}))
+            .map(drop)
+    }
+}
+
+fn experiment(value: &Value) -> TargetExperiment {
+    TargetExperiment {
+        id: text(value, "experiment_id"),
+        name: text(value, "name"),
+        is_deleted: value["lifecycle_stage"] == "deleted",
+        artifact_location: text(value, "artifact_location"),
+        tags: pairs(&value["tags"]),
+    }
+}

@@ -1,0 +1,72 @@
+//! A run's files, through the artifact proxy or, where the target has none, the UI's upload.
+
+use super::Apply;
+use super::fill::Filling;
+use crate::client::Body;
+use crate::format::Kind;
+use crate::model::{ArtifactFile, ArtifactList};
+use crate::sink::rest::artifacts::{self, Destination};
+use crate::sink::rest::{Result, mlmodel};
+
+const KIND: Kind = Kind::Runs;
+/// Largest file that the UI's upload takes.
+const UI_UPLOAD_BYTES: u64 = 10_000_000;
+
+impl Apply<'_> {
+    pub(super) fn files(&self, filling: &Filling, lines: &[Vec<u8>]) -> Result<()> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let new_id = &filling.known.id;
+        let uri = match self.artifact_uri(&filling.experiment_id, new_id) {
+            Some(uri) => uri,
+            None => self.target_run(filling)?.artifact_uri,
+        };
+        let destination = Destination::of(&uri);
+        for line in lines {
+            let list: ArtifactList = serde_json::from_slice(line)
+                .map_err(|error| self.archive.damaged("objects/artifacts", &error.to_string()))?;
+            for file in &list.files {
+                if artifacts::fault(file).is_none() {
+                    self.file(filling, &destination, file)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&self, filling: &Filling, destination: &Destination, file: &ArtifactFile) -> Result<()> {
+        let Some(body) = self.body(file)? else {
+            return Ok(());
+        };
+        match destination {
+            Destination::Proxy(root) => self.api.put_artifact(&format!("{root}/{}", file.path), body)?,
+            Destination::Elsewhere => {
+                let id = &filling.run.info.run_id;
+                if file.size_bytes.is_none_or(|size| size > UI_UPLOAD_BYTES) {
+                    self.left_out(KIND, id, format!("artifact {}", file.path), "no-artifact-proxy");
+                    return Ok(());
+                }
+                self.api.upload_artifact(&filling.known.id, &file.path, body)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A file's bytes, ids in an `MLmodel` rewritten where that was asked.
+    pub(super) fn body(&self, file: &ArtifactFile) -> Result<Option<Body>> {
+        let (Some(digest), Some(size_bytes)) = (file.sha256, file.size_bytes) else {
+            return Ok(None);
+        };
+        let is_mlmodel = self.options.fix_mlmodel && mlmodel::is_mlmodel(&file.path);
+        if is_mlmodel && size_bytes <= mlmodel::LARGEST_BYTES {
+            let bytes = artifacts::read(self.archive, &digest)?;
+            let new_id =
+                |key: &str, word: &str| mlmodel::new_id(key, word, |kind, id| self.ledger.id(kind, id));
+            return Ok(Some(Body::Bytes(
+                mlmodel::rewrite(&bytes, new_id).unwrap_or(bytes),
+            )));
+        }
+        Ok(Some(artifacts::body(self.archive, digest, size_bytes)?))
+    }
+}

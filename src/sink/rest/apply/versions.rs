@@ -1,0 +1,233 @@
+//! Versions of registered models and prompts, with their numbers.
+
+use super::{Apply, DIFFERS, lock};
+use crate::client::ClientError;
+use crate::format::{Kind, Object};
+use crate::model::ModelVersion;
+use crate::model::registry::DELETED_STAGE;
+use crate::sink::rest::changes::{Change, Outcome};
+use crate::sink::rest::plan::PlannedModel;
+use crate::sink::rest::report::Done;
+use crate::sink::rest::rewrite::Texts;
+use crate::sink::rest::sources::{self, Given, PLACEHOLDER, PROMPT_SOURCE, Source};
+use crate::sink::rest::{ImportError, Result, mark};
+use crate::transform::source_tags::VersionContexts;
+use serde_json::{Value, json};
+
+const VERSION: Kind = Kind::ModelVersions;
+/// Numbers that are filled up to keep one version's own.
+const LARGEST_GAP: u64 = 1_000;
+
+/// A model's versions as they come.
+pub(super) struct Numbers {
+    pub(super) name: String,
+    pub(super) keeps_numbers: bool,
+    pub(super) is_fresh: bool,
+    /// The greatest number known in the target.
+    pub(super) last: u64,
+}
+
+impl Apply<'_> {
+    pub(super) fn version(
+        &self,
+        version: &ModelVersion,
+        planned: &PlannedModel,
+        contexts: &VersionContexts,
+        numbers: &mut Numbers,
+    ) -> Result<()> {
+        let id = Object::id(version);
+        if self.ledger.get(VERSION, &id).is_some() {
+            return self.complete_version(version, planned, contexts, numbers);
+        }
+        let is_deleted = version.current_stage.as_deref() == Some(DELETED_STAGE);
+        let body = match is_deleted {
+            true => self.placeholder(planned, numbers),
+            false => match self.version_body(version, planned, contexts)? {
+                Some(body) => body,
+                None => return Ok(()),
+            },
+        };
+        self.ledger.intend(VERSION, &[&id])?;
+        let number = self.numbered(version, &body, planned, numbers)?;
+        self.ledger.made(VERSION, &id, &number.to_string(), true)?;
+        numbers.last = numbers.last.max(number);
+        self.count(Done::Created, VERSION);
+        if number != version.version {
+            self.replaced(&id, "version", "version-number");
+        }
+        if is_deleted {
+            return Ok(self.api.delete_version(&numbers.name, number)?);
+        }
+        self.stage(version, number, &numbers.name)
+    }
+
+    /// Makes versions until one has the wanted number, where the model is ours; the others are deleted.
+    fn numbered(
+        &self,
+        version: &ModelVersion,
+        body: &Value,
+        planned: &PlannedModel,
+        numbers: &mut Numbers,
+    ) -> Result<u64> {
+        let wanted = version.version;
+        let gap = wanted.saturating_sub(numbers.last + 1);
+        let keeps = numbers.keeps_numbers && gap <= LARGEST_GAP;
+        // A fresh model's numbers are known; those of an older one may go further than what is seen.
+        while keeps && numbers.is_fresh && numbers.last + 1 < wanted {
+            let made = self.api.create_version(&self.placeholder(planned, numbers))?;
+            self.api.delete_version(&numbers.name, made)?;
+            numbers.last = made.max(numbers.last + 1);
+        }
+        let mark = self.fitting.mark(VERSION, &Object::id(version)).1;
+        let find = || -> Result<Option<u64>, ClientError> {
+            let found = self.api.versions(&numbers.name, planned.is_prompt)?;
+            let marked = found
+                .into_iter()
+                .filter(|found| found.tags.get(mark::KEY) == Some(&mark));
+            Ok(marked.map(|found| found.version).max())
+        };
+        let mut maybe_there = !numbers.is_fresh;
+        loop {
+            let (made, _) = self.create_once(maybe_there, find, || self.api.create_version(body))?;
+            if !keeps || made >= wanted {
+                return Ok(made);
+            }
+            self.api.delete_version(&numbers.name, made)?;
+            maybe_there = false;
+        }
+    }
+
+    /// A version that only holds a number.
+    fn placeholder(&self, planned: &PlannedModel, numbers: &Numbers) -> Value {
+        let mut tags = Vec::new();
+        let source = match planned.is_prompt {
+            true => {
+                tags.push(json!({"key": crate::model::registry::PROMPT_TAG, "value": "true"}));
+                tags.push(json!({"key": "mlflow.prompt.text", "value": "deleted"}));
+                PROMPT_SOURCE
+            }
+            false => PLACEHOLDER,
+        };
+        json!({"name": numbers.name, "source": source, "tags": tags})
+    }
+
+    fn version_body(
+        &self,
+        version: &ModelVersion,
+        planned: &PlannedModel,
+        contexts: &VersionContexts,
+    ) -> Result<Option<Value>> {
+        let id = Object::id(version);
+        let context = contexts.of(version);
+        let (tags, description) = self.version_texts(version, contexts)?;
+        let tags: Vec<_> = tags
+            .iter()
+            .map(|(key, value)| json!({"key": key, "value": value}))
+            .collect();
+        let mut body = json!({"name": planned.target_name, "tags": tags});
+        if let Some(description) = description {
+            body["description"] = description.into();
+        }
+        if planned.is_prompt {
+            let source = version.source.as_deref().unwrap_or_default();
+            let is_known = matches!(source, "dummy-source" | PROMPT_SOURCE);
+            body["source"] = if is_known { source } else { PROMPT_SOURCE }.into();
+            return Ok(Some(body));
+        }
+        let given = Given {
+            uri: version.source.as_deref().unwrap_or_default(),
+            run_id: version.run_id.as_deref().filter(|run_id| !run_id.is_empty()),
+            model_id: version.model_id.as_deref(),
+            run_artifact_uri: context.run_artifact_uri.as_deref(),
+        };
+        let source: Source = sources::rewrite(given, self);
+        if let Some(fault) = source.fault {
+            self.left_out(VERSION, &id, format!("source {}", given.uri), fault);
+            return Ok(None);
+        }
+        if given.run_id.is_some() && source.run_id.as_deref() == given.run_id {
+            self.kept(VERSION, &id, "run_id".to_owned(), "run-not-in-target");
+        }
+        body["source"] = source.uri.into();
+        let optional = [
+            ("run_id", source.run_id),
+            ("model_id", source.model_id),
+            ("run_link", version.run_link.clone()),
+        ];
+        for (field, value) in optional {
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
+                body[field] = value.into();
+            }
+        }
+        Ok(Some(body))
+    }
+
+    fn version_texts(
+        &self,
+        version: &ModelVersion,
+        contexts: &VersionContexts,
+    ) -> Result<(Texts, Option<String>)> {
+        let fitted = self.fitting.model_version(version, &contexts.of(version));
+        let (mut tags, description, _) = fitted.map_err(|source| ImportError::Exim {
+            kind: VERSION,
+            id: Object::id(version),
+            source,
+        })?;
+        self.map_ids(&mut tags);
+        Ok((tags, description))
+    }
+
+    /// Adds to a version that is there the tags that it lacks.
+    fn complete_version(
+        &self,
+        version: &ModelVersion,
+        planned: &PlannedModel,
+        contexts: &VersionContexts,
+        numbers: &Numbers,
+    ) -> Result<()> {
+        let id = Object::id(version);
+        let number = self.need(VERSION, &id)?.parse::<u64>().unwrap_or(version.version);
+        self.count(Done::Reused, VERSION);
+        let is_deleted = version.current_stage.as_deref() == Some(DELETED_STAGE);
+        let found = self.api.version_of(&numbers.name, number)?;
+        let Some(found) = found else {
+            if !is_deleted {
+                self.kept(VERSION, &id, "current_stage".to_owned(), "deleted-in-target");
+            }
+            return Ok(());
+        };
+        if is_deleted {
+            return Ok(self.api.delete_version(&planned.target_name, number)?);
+        }
+        for (key, value) in self.version_texts(version, contexts)?.0 {
+            match found.tags.get(&key) {
+                Some(there) if *there == value => {}
+                Some(_) => self.kept(VERSION, &id, format!("tag {key}"), DIFFERS),
+                None => self.api.set_version_tag(&numbers.name, number, &key, &value)?,
+            }
+        }
+        if matches!(found.stage.as_str(), "" | "None") {
+            self.stage(version, number, &numbers.name)?;
+        }
+        Ok(())
+    }
+
+    fn stage(&self, version: &ModelVersion, number: u64, name: &str) -> Result<()> {
+        match version.current_stage.as_deref() {
+            Some(stage @ ("Staging" | "Production" | "Archived")) => {
+                Ok(self.api.set_stage(name, number, stage)?)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn replaced(&self, id: &str, field: &str, reason: &'static str) {
+        lock(&self.report).change(Change {
+            kind: VERSION,
+            id: id.to_owned(),
+            field: field.to_owned(),
+            reason,
+            outcome: Outcome::Replaced,
+        });
+    }
+}

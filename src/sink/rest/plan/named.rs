@@ -1,0 +1,127 @@
+//! Objects with names, which a plan decides about one by one: experiments, registered models.
+
+use super::build::{Builder, exim};
+use super::chosen::Chosen;
+use super::decide::{Decisions, Gone, wanted};
+use crate::archive::Archive;
+use crate::format::Kind;
+use crate::model::{Experiment, RegisteredModel};
+use crate::sink::rest::changes::Outcome;
+use crate::sink::rest::limits::exceeds;
+use crate::sink::rest::mapping::Mapping;
+use crate::sink::rest::options::ImportOptions;
+use crate::sink::rest::target::Wanted;
+use crate::sink::rest::{ImportError, Result};
+use std::collections::HashSet;
+
+/// Objects with names, which a plan decides about one by one.
+#[derive(Debug, Default)]
+pub struct Named {
+    /// Experiments that are chosen.
+    pub experiments: Vec<Experiment>,
+    /// Registered models that are chosen.
+    pub models: Vec<RegisteredModel>,
+}
+
+impl Named {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// The archive cannot be read.
+    pub fn read(archive: &Archive, chosen: &Chosen) -> Result<Self> {
+        let mut named = Named::default();
+        for experiment in archive.objects::<Experiment>() {
+            let experiment = experiment?;
+            if chosen.experiment(&experiment.experiment_id) {
+                named.experiments.push(experiment);
+            }
+        }
+        for model in archive.objects::<RegisteredModel>() {
+            let model = model?;
+            if chosen.model(&model.name) {
+                named.models.push(model);
+            }
+        }
+        Ok(named)
+    }
+
+    /// What the target is to be asked for.
+    pub fn wanted(&self, mapping: &Mapping, options: &ImportOptions) -> Wanted {
+        wanted(&self.experiments, &self.models, mapping, options)
+    }
+}
+
+impl Builder<'_> {
+    pub(super) fn names(&mut self, named: &Named) -> Result<()> {
+        if self.options.experiment_name.is_some() && named.experiments.len() > 1 {
+            return Err(ImportError::Choice {
+                detail: format!("one name was given for {} experiments", named.experiments.len()),
+            });
+        }
+        let mut decisions = Decisions {
+            target: self.target,
+            mapping: self.mapping,
+            options: self.options,
+            origin: &self.plan.origin.clone(),
+            taken: HashSet::new(),
+        };
+        let gone = |kind| {
+            move |gone: Gone| ImportError::Gone {
+                kind,
+                id: gone.id,
+                target_id: gone.target_id,
+            }
+        };
+        // Those that are deleted yield their names to those that are not.
+        let mut experiments: Vec<_> = named.experiments.iter().collect();
+        experiments.sort_by_key(|experiment| experiment.lifecycle_stage == "deleted");
+        for experiment in experiments {
+            let planned = decisions
+                .experiment(experiment)
+                .map_err(gone(Kind::Experiments))?;
+            self.plan.experiments.push(planned);
+        }
+        for model in &named.models {
+            let planned = decisions.model(model).map_err(gone(Kind::RegisteredModels))?;
+            self.plan.models.push(planned);
+        }
+        for planned in self.plan.experiments.clone() {
+            self.count(
+                Kind::Experiments,
+                &planned.id,
+                planned.action,
+                planned.target_id,
+                Some(planned.name),
+            );
+        }
+        for experiment in &named.experiments {
+            let planned = self.plan.experiment(&experiment.experiment_id);
+            let (target_name, delete) = planned.map_or_else(Default::default, |planned| {
+                (planned.target_name.clone(), planned.delete)
+            });
+            if experiment.lifecycle_stage == "deleted" && !delete {
+                self.limit(
+                    Kind::Experiments,
+                    &experiment.experiment_id,
+                    "lifecycle_stage",
+                    "not-ours-to-delete",
+                    Outcome::Kept,
+                );
+            }
+            if exceeds(&target_name, self.fitting.limits.experiment_name) {
+                return Err(ImportError::Choice {
+                    detail: format!(
+                        "experiment {} has a name that the target refuses as too long; --rename-experiment gives it another",
+                        experiment.experiment_id
+                    ),
+                });
+            }
+            let (_, changes) = self
+                .fitting
+                .experiment(experiment)
+                .map_err(exim(Kind::Experiments, &experiment.experiment_id))?;
+            self.plan.changes.extend(changes);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,103 @@
+//! Registered models with versions and aliases: which are made, and what of them the target refuses.
+
+use super::Action;
+use super::build::{Builder, TOO_OLD, exim};
+use super::named::Named;
+use crate::format::{Kind, Object};
+use crate::model::{ModelVersion, RegisteredModel};
+use crate::sink::rest::Result;
+use crate::sink::rest::changes::{Change, Outcome};
+use crate::sink::rest::limits::{Feature, takes_alias};
+use crate::transform::source_tags::VersionContexts;
+
+impl Builder<'_> {
+    pub(super) fn registry(&mut self, named: &Named) -> Result<()> {
+        let has_prompts = self.target.has(Feature::Prompts);
+        let limits = self.fitting.limits;
+        for planned in &mut self.plan.models {
+            let refused = if !limits.takes_model_name(&planned.target_name) {
+                "name-refused"
+            } else if planned.is_prompt && !has_prompts {
+                TOO_OLD
+            } else {
+                continue;
+            };
+            planned.action = Action::Skip;
+            self.plan.changes.add(Change {
+                kind: Kind::RegisteredModels,
+                id: planned.name.clone(),
+                field: "*".to_owned(),
+                reason: refused,
+                outcome: Outcome::LeftOut,
+            });
+        }
+        for planned in self.plan.models.clone() {
+            self.count(
+                Kind::RegisteredModels,
+                &planned.name,
+                planned.action,
+                Some(planned.target_name),
+                None,
+            );
+        }
+        for model in &named.models {
+            if self.is_skipped(&model.name) {
+                continue;
+            }
+            let (_, _, changes) = self.fitting.registered_model(model);
+            self.plan.changes.extend(changes);
+            self.aliases(model);
+        }
+        self.versions()
+    }
+
+    fn aliases(&mut self, model: &RegisteredModel) {
+        for alias in model.aliases.keys() {
+            let fault = match self.target.has(Feature::Aliases) {
+                false => TOO_OLD,
+                true if !takes_alias(alias) => "alias-refused",
+                true => continue,
+            };
+            let field = format!("alias {alias}");
+            self.limit(
+                Kind::RegisteredModels,
+                &model.name,
+                &field,
+                fault,
+                Outcome::LeftOut,
+            );
+        }
+    }
+
+    fn is_skipped(&self, model: &str) -> bool {
+        let planned = self.plan.models.iter().find(|planned| planned.name == model);
+        planned.is_none_or(|planned| planned.action == Action::Skip)
+    }
+
+    fn versions(&mut self) -> Result<()> {
+        let contexts = match self.options.source_tags {
+            true => VersionContexts::collect(self.archive)?,
+            false => VersionContexts::default(),
+        };
+        for version in self.archive.objects::<ModelVersion>() {
+            let version = version?;
+            let id = Object::id(&version);
+            if self.is_skipped(&version.name) {
+                self.count(Kind::ModelVersions, &id, Action::Skip, None, None);
+                continue;
+            }
+            let known = self.mapping.id(Kind::ModelVersions, &id);
+            let action = if known.is_some() {
+                Action::Reuse
+            } else {
+                Action::Create
+            };
+            self.count(Kind::ModelVersions, &id, action, known, None);
+            let context = contexts.of(&version);
+            let fitted = self.fitting.model_version(&version, &context);
+            let (_, _, changes) = fitted.map_err(exim(Kind::ModelVersions, &id))?;
+            self.plan.changes.extend(changes);
+        }
+        Ok(())
+    }
+}
