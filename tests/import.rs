@@ -514,7 +514,7 @@ fn the_plan_says_what_would_be_done_and_does_nothing() {
     let archive = archive(directory.path(), "a");
     let target = Target::start(|_| None);
     let prepared = prepare(&archive, &target, ImportOptions::default()).unwrap();
-    let plan = prepared.plan().to_json();
+    let plan = prepared.plans().next().unwrap().to_json();
     assert_eq!(plan["kinds"]["runs"]["create"], RUNS);
     assert_eq!(plan["kinds"]["experiments"]["merge"], 1);
     assert_eq!((target.created(), target.calls("/create")), ((0, 0), 0));

@@ -10,7 +10,8 @@ use crate::client::{Client, Connection, Environment};
 use crate::report::text::json_text;
 use crate::sink::rest::apply::INTERRUPTED;
 use crate::sink::rest::options::DEFAULT_CONNECTIONS;
-use crate::sink::rest::{ImportError, ImportOptions, Prepared};
+use crate::sink::rest::{ImportError, ImportOptions, Plan, Prepared};
+use serde_json::json;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -96,14 +97,20 @@ impl Args {
     }
 
     fn print_plan(&self, prepared: &Prepared) -> Result {
-        let plan = prepared.plan();
         let text = match self.json {
-            true => format!("{:#}\n", plan.to_json()),
-            false => plan.to_text(),
+            true => {
+                let mut plans: Vec<_> = prepared.plans().map(Plan::to_json).collect();
+                let plan = match plans.len() {
+                    1 => plans.remove(0),
+                    _ => json!({ "workspaces": plans }),
+                };
+                format!("{plan:#}\n")
+            }
+            false => prepared.plans().map(Plan::to_text).collect(),
         };
         print_result(&text)?;
         prepared.check()?;
-        let is_limited = self.strict && !plan.changes.is_empty();
+        let is_limited = self.strict && prepared.plans().any(|plan| !plan.changes.is_empty());
         Ok(if is_limited { Exit::Incomplete } else { Exit::Done })
     }
 }

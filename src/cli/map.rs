@@ -5,14 +5,14 @@ use super::error::{CliError, Result};
 use super::exit::Exit;
 use crate::archive::Archive;
 use crate::sink::rest::ImportError;
-use crate::sink::rest::journal::{self, Journal, JournalKey};
+use crate::sink::rest::workspaces::journals_of;
 use serde_json::json;
 use std::io::Write as _;
 use std::path::PathBuf;
 
 /// Print which object of an archive became which object of a server
 ///
-/// One line an object: kind, id in the archive, id in the server, tab-separated.
+/// One line an object: kind, id in the archive, id in the server and the workspace where it is not the default one, tab-separated.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The archive
@@ -33,26 +33,32 @@ impl Args {
         let archive = Archive::open(&self.archive)?;
         let client = crate::client::Client::open(&target, &crate::client::Environment::of_process());
         let client = client.map_err(ImportError::from)?;
-        let key = JournalKey {
-            origin: archive.manifest().origin.clone(),
-            target: crate::sink::rest::target_name(&client),
-        };
-        let path = self
-            .journal
-            .unwrap_or_else(|| journal::default_path(&self.archive, &key));
-        if !path.exists() {
-            return Err(
-                CliError::usage(format!("there is no journal `{}`", path.display()))
-                    .hint("`mlark import` makes it anew from the server's marks"),
-            );
-        }
-        let contents = Journal::read(&path, &key).map_err(ImportError::from)?;
         let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-        for (kind, id, known) in contents.mapping.entries() {
-            match self.json {
-                true => writeln!(out, "{}", json!({"kind": kind, "id": id, "target_id": known.id}))?,
-                false => writeln!(out, "{kind}\t{id}\t{}", known.id)?,
+        let mut has_journal = false;
+        for journal in journals_of(&archive, &client, self.journal.as_deref())? {
+            has_journal = true;
+            for (kind, id, known) in journal.contents.mapping.entries() {
+                let workspace = &journal.workspace;
+                match self.json {
+                    true => {
+                        let mut line = json!({"kind": kind, "id": id, "target_id": known.id});
+                        if let Some(workspace) = workspace {
+                            line["workspace"] = workspace.as_str().into();
+                        }
+                        writeln!(out, "{line}")?;
+                    }
+                    false => {
+                        let workspace = workspace.iter().map(|name| format!("\t{name}"));
+                        writeln!(out, "{kind}\t{id}\t{}{}", known.id, workspace.collect::<String>())?;
+                    }
+                }
             }
+        }
+        if !has_journal {
+            return Err(
+                CliError::usage("there is no journal of an import of this archive into that server")
+                    .hint("--journal PATH names it; `mlark import` makes it anew from the server's marks"),
+            );
         }
         out.flush()?;
         Ok(Exit::Done)

@@ -17,7 +17,7 @@ pub(super) struct ReplayArgs {
     /// What to do with values that are longer than the target holds [default: error]
     #[arg(long, value_enum, value_name = "WHAT")]
     long_values: Option<LongArg>,
-    /// Imports only this: a kind (runs, traces, …), experiment=NAME, run=ID or model=NAME; may be repeated
+    /// Imports only this: a kind (runs, traces, …), experiment=NAME, run=ID, model=NAME or workspace=NAME; may be repeated
     #[arg(long, value_name = "WHAT")]
     only: Vec<String>,
     /// Name in the target of the one experiment that is imported
@@ -98,12 +98,13 @@ impl ReplayArgs {
 }
 
 fn parse_only(texts: &[String]) -> Result<Only> {
-    let (mut experiments, mut models) = (Vec::new(), Vec::new());
+    let (mut experiments, mut models, mut workspaces) = (Vec::new(), Vec::new(), Vec::new());
     let (mut kinds, mut runs) = (BTreeSet::new(), BTreeSet::new());
     for text in texts {
         match text.split_once('=') {
             Some(("experiment", name)) => experiments.push(name.to_owned()),
             Some(("model", name)) => models.push(name.to_owned()),
+            Some(("workspace", name)) => workspaces.push(name.to_owned()),
             Some(("run", id)) => {
                 runs.insert(id.to_owned());
             }
@@ -111,7 +112,7 @@ fn parse_only(texts: &[String]) -> Result<Only> {
                 let kind = Kind::from_name(text).ok_or_else(|| {
                     let names: Vec<_> = Kind::ALL.iter().map(|kind| kind.name()).collect();
                     CliError::usage(format!("`{text}` is no kind of object")).hint(format!(
-                        "experiment=NAME, run=ID, model=NAME, or one of {}",
+                        "experiment=NAME, run=ID, model=NAME, workspace=NAME, or one of {}",
                         names.join(", ")
                     ))
                 })?;
@@ -125,6 +126,7 @@ fn parse_only(texts: &[String]) -> Result<Only> {
         experiments: Patterns::names(experiments).map_err(usage)?,
         runs,
         models: Patterns::names(models).map_err(usage)?,
+        workspaces: Patterns::names(workspaces).map_err(usage)?,
     })
 }
 

@@ -32,6 +32,7 @@ impl ServerArgs {
             Ok((name.trim().to_owned(), Secret::new(value.trim())))
         });
         Ok(RestOptions {
+            workspace: None,
             concurrency: self.concurrency,
             requests_per_second: self.max_rate,
             registry_uri: self.registry_uri,

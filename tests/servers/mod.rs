@@ -1,4 +1,5 @@
 //! What tests against real servers share.
+#![allow(dead_code, reason = "each test uses a part of it")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -29,4 +30,43 @@ pub(crate) fn run(command: &mut Command) -> Output {
         String::from_utf8_lossy(&output.stderr)
     );
     output
+}
+
+/// A tracking server of its own with the database and artifacts in one directory, ended with the test.
+pub(crate) struct Server {
+    pub(crate) url: String,
+    pid: String,
+}
+
+impl Server {
+    /// Starts a server of one of the virtualenvs.
+    pub(crate) fn start(venvs: &Path, version: &str, directory: &Path) -> Self {
+        Self::start_with(venvs, version, directory, &[])
+    }
+
+    /// As [`Server::start`], with variables in its environment.
+    pub(crate) fn start_with(
+        venvs: &Path,
+        version: &str,
+        directory: &Path,
+        variables: &[(&str, &str)],
+    ) -> Self {
+        let venv = venvs.join(format!("mlflow-{version}"));
+        let mut command = Command::new(venv.join("bin/python"));
+        command.arg(script("server.py")).arg("start").arg(&venv);
+        command.arg(directory).envs(variables.iter().copied());
+        let started: serde_json::Value = serde_json::from_slice(&run(&mut command).stdout).unwrap();
+        Server {
+            url: started["url"].as_str().unwrap().to_owned(),
+            pid: started["pid"].to_string(),
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let mut command = Command::new("python3");
+        command.arg(script("server.py")).arg("stop").arg(&self.pid);
+        let _ = command.status();
+    }
 }

@@ -18,6 +18,7 @@ mod lines;
 pub use ledger::Ledger;
 
 use super::mapping::Mapping;
+use super::workspaces::DEFAULT_WORKSPACE;
 use crate::format::Kind;
 use lines::Reader;
 use serde_json::{Value, json};
@@ -119,6 +120,18 @@ pub fn default_path(archive: &Path, key: &JournalKey) -> PathBuf {
     match archive.parent() {
         Some(parent) => parent.join(name),
         None => PathBuf::from(name),
+    }
+}
+
+/// Where the journal of what is in one workspace lies, where a path was given for all.
+pub fn path_within(path: &Path, workspace: Option<&str>) -> PathBuf {
+    match workspace {
+        None | Some(DEFAULT_WORKSPACE) => path.to_owned(),
+        Some(workspace) => {
+            let mut name = path.as_os_str().to_owned();
+            name.push(format!(".{workspace}"));
+            name.into()
+        }
     }
 }
 

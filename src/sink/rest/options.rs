@@ -40,6 +40,8 @@ pub struct Only {
     pub runs: BTreeSet<String>,
     /// Registered models by name or glob.
     pub models: Patterns,
+    /// Workspaces by name or glob.
+    pub workspaces: Patterns,
 }
 
 /// How an archive is imported.

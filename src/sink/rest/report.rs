@@ -24,8 +24,8 @@ pub struct Failure {
 pub struct ImportReport {
     /// The target.
     pub target: String,
-    /// Where the journal is.
-    pub journal: PathBuf,
+    /// Where the journals are: one, or one for each workspace.
+    pub journals: Vec<PathBuf>,
     /// Objects made, by kind.
     pub created: BTreeMap<Kind, u64>,
     /// Objects that were there and got what they lacked, by kind.
@@ -59,11 +59,34 @@ impl ImportReport {
         let skipped = plan.tallies.iter().filter(|(_, tally)| tally.skip > 0);
         ImportReport {
             target: plan.target.clone(),
-            journal: journal.to_owned(),
+            journals: vec![journal.to_owned()],
             skipped: skipped.map(|(&kind, tally)| (kind, tally.skip)).collect(),
             changes: plan.changes.clone(),
             ..ImportReport::default()
         }
+    }
+
+    /// This and another one, of another workspace, as one.
+    #[must_use]
+    pub fn joined(mut self, other: ImportReport) -> Self {
+        let counts = [
+            (&mut self.created, other.created),
+            (&mut self.completed, other.completed),
+            (&mut self.reused, other.reused),
+            (&mut self.skipped, other.skipped),
+        ];
+        for (mine, theirs) in counts {
+            for (kind, count) in theirs {
+                *mine.entry(kind).or_insert(0) += count;
+            }
+        }
+        self.changes.merge(other.changes);
+        self.failures.extend(other.failures);
+        self.journals.extend(other.journals);
+        // The client counts for all parts.
+        self.requests = other.requests;
+        self.retries = other.retries;
+        self
     }
 
     /// Counts an object.
@@ -106,7 +129,7 @@ impl ImportReport {
         };
         json!({
             "target": self.target,
-            "journal": self.journal,
+            "journals": self.journals,
             "created": counts(&self.created),
             "completed": counts(&self.completed),
             "reused": counts(&self.reused),

@@ -4,14 +4,23 @@ use super::api::{Api, Result, TargetExperiment, TargetModel};
 use super::limits::{Feature, Limits, Version};
 use super::mark;
 use crate::format::Kind;
+use crate::model::Workspace;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 /// The target as the plan sees it.
 #[derive(Debug, Clone, Default)]
 pub struct TargetState {
-    /// URL without credentials.
+    /// URL without credentials, with the workspace where one was chosen.
     pub url: String,
+    /// Origin of what is imported, as marks say it.
+    pub origin: String,
+    /// The workspace of the archive that is imported, where it knows workspaces.
+    pub workspace: Option<String>,
+    /// A workspace that is to be made first; it holds nothing yet.
+    pub missing: Option<Workspace>,
+    /// Whether the workspace has no counterpart in the target.
+    pub is_flat: bool,
     /// What the server says of its version.
     pub version_text: Option<String>,
     /// Whether it is a Databricks workspace.
@@ -70,13 +79,13 @@ impl TargetState {
             .find(|experiment| experiment.name == name)
     }
 
-    /// Asks who the target is.
+    /// Asks who the target is; the workspace that is asked within need not be there.
     ///
     /// # Errors
     /// It cannot be reached, or is no tracking server.
     pub fn greet(api: &Api) -> Result<Self> {
         let base = api.client().base().to_string();
-        let version_text = api.version()?;
+        let version_text = Api::new(api.client().in_workspace(None)?).version()?;
         let host = base.split("://").nth(1).unwrap_or_default();
         let host = host.split(['/', ':']).next().unwrap_or_default();
         let is_databricks = version_text.is_none()
@@ -100,7 +109,8 @@ impl TargetState {
     ///
     /// # Errors
     /// A call failed.
-    pub fn survey(&mut self, api: &Api, origin: &str, wanted: &Wanted) -> Result<()> {
+    pub fn survey(&mut self, api: &Api, wanted: &Wanted) -> Result<()> {
+        let origin = &self.origin.clone();
         for experiment in api.marked_experiments(&mark::prefix(origin, Kind::Experiments))? {
             let mark = experiment.tags.get(mark::KEY);
             if let Some(id) = mark.and_then(|mark| mark::id_of(mark, origin, Kind::Experiments)) {

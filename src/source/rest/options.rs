@@ -18,6 +18,8 @@ pub struct RestOptions {
     pub registry_uri: Option<String>,
     /// Headers of every request.
     pub headers: Vec<(String, Secret)>,
+    /// The one workspace that is asked for, in place of the one that `MLFLOW_WORKSPACE` names.
+    pub workspace: Option<String>,
     /// Variables, in place of those of the process.
     pub environment: Option<Environment>,
 }
@@ -45,6 +47,9 @@ impl RestOptions {
         let options = &mut connection.options;
         options.headers.extend(self.headers.iter().cloned());
         options.requests_per_second = self.requests_per_second;
+        if self.workspace.is_some() {
+            options.workspace.clone_from(&self.workspace);
+        }
         options.connections = self.concurrency() + 4;
         options.interrupt = interrupt.clone();
         Ok(connection)

@@ -8,6 +8,7 @@ mod models;
 mod registry;
 mod runs;
 mod traces;
+mod workspaces;
 
 pub use experiments::TargetExperiment;
 pub use models::{NewLoggedModel, TargetLoggedModel};

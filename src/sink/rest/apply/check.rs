@@ -1,9 +1,10 @@
 //! After the runs are filled: does the target hold what it was sent? A server may answer 200 and store less.
 
-use super::{Apply, lock, short_digest};
+use super::{Apply, lock};
 use crate::format::Kind;
 use crate::model::{Double, Run};
 use crate::sink::rest::api::TargetRun;
+use crate::sink::rest::feed::short_digest;
 use crate::sink::rest::limits::Limits;
 use crate::sink::rest::plan::Action;
 use crate::sink::rest::rewrite::{FittedRun, USER_TAG};

@@ -1,10 +1,11 @@
 //! Experiments: made, found again, or merged into.
 
-use super::{Apply, DIFFERS, lock, short_digest};
+use super::{Apply, DIFFERS, lock};
 use crate::client::ClientError;
 use crate::format::Kind;
 use crate::model::Experiment;
 use crate::sink::rest::api::TargetExperiment;
+use crate::sink::rest::feed::short_digest;
 use crate::sink::rest::plan::{Action, PlannedExperiment};
 use crate::sink::rest::report::Done;
 use crate::sink::rest::rewrite::Texts;

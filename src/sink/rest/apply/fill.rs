@@ -2,11 +2,11 @@
 
 use super::batch::Batch;
 use super::bodies::{Bodies, DatasetBodies};
-use super::feed::{Piece, RunFeed, RunLines};
 use super::{Apply, DIFFERS, lock};
 use crate::format::Kind;
 use crate::model::{MetricSlice, Run};
 use crate::sink::rest::api::{MetricOut, TargetRun};
+use crate::sink::rest::feed::{Piece, RunFeed, RunLines};
 use crate::sink::rest::mapping::Known;
 use crate::sink::rest::report::Done;
 use crate::sink::rest::rewrite::FittedRun;

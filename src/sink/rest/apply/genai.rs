@@ -1,9 +1,10 @@
 //! Evaluation datasets with their records, and scorers.
 
-use super::{Apply, short_digest};
+use super::Apply;
 use crate::client::ClientError;
 use crate::format::{Kind, Object};
 use crate::model::{DatasetRecord, EvaluationDataset, Scorer};
+use crate::sink::rest::feed::short_digest;
 use crate::sink::rest::limits::Feature;
 use crate::sink::rest::report::Done;
 use crate::sink::rest::{Result, free_text, mark};
@@ -35,7 +36,7 @@ impl Apply<'_> {
                 });
                 next.and_then(Result::ok)
             };
-            if self.is_chosen(&dataset) {
+            if self.plan.chosen.dataset(&dataset) {
                 self.attempt(KIND, &dataset.dataset_id, || {
                     self.evaluation_dataset(&dataset, &mut own)
                 });
@@ -47,14 +48,6 @@ impl Apply<'_> {
             }
         }
         self.end_of_phase()
-    }
-
-    fn is_chosen(&self, dataset: &EvaluationDataset) -> bool {
-        let chosen = &self.plan.chosen;
-        let experiments = &dataset.experiment_ids;
-        chosen.kind(KIND)
-            && (experiments.iter().any(|id| chosen.whole_experiment(id))
-                || experiments.is_empty() && chosen.whole_experiment(""))
     }
 
     fn evaluation_dataset(

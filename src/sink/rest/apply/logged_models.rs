@@ -1,19 +1,19 @@
 //! Logged models: made after the runs, filled after the runs are.
 
 use super::batch::Batch;
-use super::feed::Owned;
-use super::{Apply, DIFFERS, lock, short_digest};
+use super::{Apply, DIFFERS, lock};
 use crate::client::ClientError;
 use crate::format::{Kind, Object};
 use crate::model::{ArtifactList, Double, LoggedModel, ModelMetricSlice};
+use crate::sink::rest::Result;
 use crate::sink::rest::api::{MetricOut, NewLoggedModel, TargetLoggedModel};
 use crate::sink::rest::artifacts::{self, Destination};
 use crate::sink::rest::changes::{Change, Outcome};
+use crate::sink::rest::feed::{Owned, short_digest, take_all};
 use crate::sink::rest::limits::Feature;
 use crate::sink::rest::mapping::Known;
 use crate::sink::rest::report::Done;
 use crate::sink::rest::rewrite::Texts;
-use crate::sink::rest::{ImportError, Result};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -335,18 +335,4 @@ fn point<'s>(slice: &'s ModelMetricSlice, row: usize, model_id: &str) -> MetricO
         dataset_name: cell(&slice.dataset_names),
         dataset_digest: cell(&slice.dataset_digests),
     }
-}
-
-/// All lines of an owner.
-pub(super) fn take_all(
-    lines: &mut Owned<'_>,
-    owner: &str,
-    hasher: &mut Sha256,
-) -> Result<Vec<Vec<u8>>, ImportError> {
-    let mut all = Vec::new();
-    while let Some(line) = lines.take(owner)? {
-        hasher.update(&line);
-        all.push(line);
-    }
-    Ok(all)
 }

@@ -6,7 +6,6 @@ mod bodies;
 mod check;
 mod deletions;
 mod experiments;
-mod feed;
 mod files;
 mod fill;
 mod genai;
@@ -126,6 +125,7 @@ pub(super) struct Apply<'a> {
 
 impl Apply<'_> {
     fn run(&self) -> Result<()> {
+        self.workspace()?;
         self.experiments()?;
         self.create_runs()?;
         self.create_logged_models()?;
@@ -140,6 +140,21 @@ impl Apply<'_> {
         self.assessments()?;
         self.delete_logged_models()?;
         self.delete_experiments()
+    }
+
+    /// Makes the workspace that everything goes into, where it is not there.
+    fn workspace(&self) -> Result<()> {
+        let Some(workspace) = &self.target.missing else {
+            return Ok(());
+        };
+        let outside = Api::new(self.api.client().in_workspace(None)?);
+        outside.create_workspace(workspace)?;
+        self.count(Done::Created, Kind::Workspaces);
+        if workspace.default_artifact_root.is_some() {
+            let field = "default_artifact_root".to_owned();
+            self.left_out(Kind::Workspaces, &workspace.name, field, "no-call");
+        }
+        Ok(())
     }
 
     /// Runs jobs on several threads; `feed` makes them and ends when its `send` says false.
@@ -286,17 +301,6 @@ impl Apply<'_> {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poison| poison.into_inner())
-}
-
-/// The first 8 bytes of a SHA-256, never 0, which means that nothing has arrived.
-fn short_digest(hasher: sha2::Sha256) -> u64 {
-    use sha2::Digest as _;
-    let digest = hasher.finalize();
-    let bytes = digest
-        .iter()
-        .take(8)
-        .fold(0, |number, byte| number << 8 | u64::from(*byte));
-    std::cmp::max(bytes, 1)
 }
 
 /// Reason of a value that differs in the target, which keeps it.

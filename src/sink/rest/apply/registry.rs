@@ -1,10 +1,11 @@
 //! The model registry: models and prompts, versions with their numbers, then aliases.
 
 use super::versions::Numbers;
-use super::{Apply, DIFFERS, short_digest};
+use super::{Apply, DIFFERS};
 use crate::client::ClientError;
 use crate::format::{Kind, Object};
 use crate::model::{ModelVersion, RegisteredModel};
+use crate::sink::rest::feed::short_digest;
 use crate::sink::rest::limits::{Feature, takes_alias};
 use crate::sink::rest::plan::{Action, PlannedModel};
 use crate::sink::rest::report::Done;
@@ -63,7 +64,9 @@ impl Apply<'_> {
                 }) {
                     own.push(version?);
                 }
-                let planned = self.plan.models.iter().find(|planned| planned.name == model.name);
+                let is_chosen = self.plan.chosen.model(&model);
+                let mut planned = self.plan.models.iter();
+                let planned = planned.find(|planned| is_chosen && planned.name == model.name);
                 let Some(planned) = planned.filter(|planned| planned.action != Action::Skip) else {
                     continue;
                 };

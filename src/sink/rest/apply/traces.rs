@@ -1,13 +1,12 @@
 //! Traces under their own ids, with spans, files and links; assessments once runs are deleted.
 
+use super::Apply;
 use super::assessments::ASSESSED_RUN;
-use super::feed::{Owned, parse};
-use super::logged_models::take_all;
-use super::{Apply, short_digest};
 use crate::client::Body;
 use crate::format::Kind;
 use crate::model::{ArtifactList, Span, Trace};
 use crate::sink::rest::artifacts::{self, Destination};
+use crate::sink::rest::feed::{Owned, parse, short_digest, take_all};
 use crate::sink::rest::limits::Feature;
 use crate::sink::rest::otlp;
 use crate::sink::rest::report::Done;

@@ -8,11 +8,13 @@ use crate::format::{Kind, Object};
 use crate::model::{ArtifactList, EvaluationDataset, LoggedModel, MetricSlice, Run, Scorer, Trace};
 use crate::sink::rest::ImportError;
 use crate::sink::rest::changes::{Change, Outcome};
+use crate::sink::rest::feed::{Owned, RunFeed, RunLines, all_of};
 use crate::sink::rest::limits::Feature;
 use crate::sink::rest::mapping::Mapping;
 use crate::sink::rest::options::ImportOptions;
 use crate::sink::rest::rewrite::{Fitting, PARENT_TAG};
 use crate::sink::rest::target::TargetState;
+use crate::sink::rest::workspaces::DEFAULT_WORKSPACE;
 use std::collections::HashSet;
 
 type Result<T, E = ImportError> = std::result::Result<T, E>;
@@ -30,11 +32,12 @@ impl Plan {
         mapping: &Mapping,
         options: &ImportOptions,
     ) -> Result<Plan> {
-        let origin = &archive.manifest().origin;
+        let origin = &target.origin;
         let plan = Plan {
             target: target.url.clone(),
             target_version: target.version_text.clone(),
             origin: origin.clone(),
+            workspace: target.workspace.clone(),
             chosen,
             ..Plan::default()
         };
@@ -46,9 +49,9 @@ impl Plan {
             fitting: Fitting::new(target.limits(), target.is_databricks, origin, options),
             plan,
         };
+        builder.workspace();
         builder.names(named)?;
         builder.runs()?;
-        builder.contents()?;
         builder.logged_models()?;
         builder.registry(named)?;
         builder.genai()?;
@@ -66,15 +69,43 @@ pub(super) struct Builder<'a> {
 }
 
 impl Builder<'_> {
+    /// The workspace: made, found, or left behind.
+    fn workspace(&mut self) {
+        let Some(name) = self.target.workspace.clone() else {
+            return;
+        };
+        if self.target.is_flat {
+            self.limit(
+                Kind::Workspaces,
+                &name,
+                "*",
+                "no-workspaces-in-target",
+                Outcome::LeftOut,
+            );
+        } else if name != DEFAULT_WORKSPACE {
+            let action = match self.target.missing {
+                Some(_) => Action::Create,
+                None => Action::Reuse,
+            };
+            self.count(Kind::Workspaces, &name, action, Some(name.clone()), None);
+        }
+    }
+
     fn runs(&mut self) -> Result<()> {
         let mut parents = HashSet::new();
-        for run in self.archive.objects::<Run>() {
-            let run = run?;
+        let mut feed = RunFeed::new(self.archive)?;
+        while let Some(mut lines) = feed.next("")? {
+            let run = std::mem::take(&mut lines.run);
             let info = &run.info;
+            lines.run.info.run_id.clone_from(&info.run_id);
             if !self.plan.chosen.run(&info.experiment_id, &info.run_id) {
-                self.count(Kind::Runs, &info.run_id, Action::Skip, None, None);
+                if self.plan.chosen.is_here(&info.experiment_id) {
+                    self.count(Kind::Runs, &info.run_id, Action::Skip, None, None);
+                }
+                lines.skip()?;
                 continue;
             }
+            self.contents(&mut lines)?;
             let known = self.mapping.id(Kind::Runs, &info.run_id);
             let action = if known.is_some() {
                 Action::Reuse
@@ -106,41 +137,44 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// Metric points and files that the target cannot hold as they are.
-    fn contents(&mut self) -> Result<()> {
-        let mut lines = self.archive.lines(Kind::Metrics);
-        while let Some(line) = lines.next_line()? {
-            let slice: MetricSlice = serde_json::from_slice(line.bytes)
-                .map_err(|error| self.archive.damaged(&line.place(), &error.to_string()))?;
-            let infinite = slice.values.iter().filter(|value| value.0.is_infinite()).count() as u64;
-            let negative = slice.timestamps.iter().filter(|time| **time < 0).count() as u64;
-            self.plan
-                .changes
-                .count(Kind::Metrics, "infinity", Outcome::Replaced, infinite);
-            self.plan
-                .changes
-                .count(Kind::Metrics, "negative-timestamp", Outcome::LeftOut, negative);
-            if let Some(fault) = self.fitting.limits.key_fault(&slice.key) {
-                let points = slice.values.len() as u64;
-                self.plan
-                    .changes
-                    .count(Kind::Metrics, fault, Outcome::LeftOut, points);
+    /// Metric points and files of a run that the target cannot hold as they are.
+    fn contents(&mut self, lines: &mut RunLines<'_, '_>) -> Result<()> {
+        loop {
+            let (piece, is_last) = lines.piece()?;
+            for line in &piece.metrics {
+                self.points(line)?;
+            }
+            self.files(&piece.artifacts)?;
+            if is_last {
+                return Ok(());
             }
         }
-        let mut lines = self.archive.lines(Kind::Artifacts);
-        while let Some(line) = lines.next_line()? {
-            let list: ArtifactList = serde_json::from_slice(line.bytes)
-                .map_err(|error| self.archive.damaged(&line.place(), &error.to_string()))?;
+    }
+
+    fn points(&mut self, line: &[u8]) -> Result<()> {
+        let slice: MetricSlice = serde_json::from_slice(line)
+            .map_err(|error| self.archive.damaged("objects/metrics", &error.to_string()))?;
+        let changes = &mut self.plan.changes;
+        if let Some(fault) = self.fitting.limits.key_fault(&slice.key) {
+            let points = slice.values.len() as u64;
+            changes.count(Kind::Metrics, fault, Outcome::LeftOut, points);
+            return Ok(());
+        }
+        let infinite = slice.values.iter().filter(|value| value.0.is_infinite()).count() as u64;
+        let negative = slice.timestamps.iter().filter(|time| **time < 0).count() as u64;
+        changes.count(Kind::Metrics, "infinity", Outcome::Replaced, infinite);
+        changes.count(Kind::Metrics, "negative-timestamp", Outcome::LeftOut, negative);
+        Ok(())
+    }
+
+    fn files(&mut self, lines: &[Vec<u8>]) -> Result<()> {
+        for line in lines {
+            let list: ArtifactList = serde_json::from_slice(line)
+                .map_err(|error| self.archive.damaged("objects/artifacts", &error.to_string()))?;
             for file in &list.files {
-                let fault = crate::sink::rest::artifacts::fault(file);
-                if let Some(fault) = fault {
-                    self.limit(
-                        Kind::Artifacts,
-                        &list.owner_id,
-                        &file.path,
-                        fault,
-                        Outcome::LeftOut,
-                    );
+                if let Some(fault) = crate::sink::rest::artifacts::fault(file) {
+                    let (owner, path) = (&list.owner_id, &file.path);
+                    self.limit(Kind::Artifacts, owner, path, fault, Outcome::LeftOut);
                 }
             }
         }
@@ -153,8 +187,13 @@ impl Builder<'_> {
             self.too_old(&[Kind::LoggedModels, Kind::ModelMetrics]);
             return Ok(());
         }
+        let mut files = Owned::model_artifacts(self.archive)?;
         for model in self.archive.objects::<LoggedModel>() {
             let model = model?;
+            let own = all_of(&mut files, &model.model_id)?;
+            if !self.plan.chosen.is_here(&model.experiment_id) {
+                continue;
+            }
             if !self.plan.chosen.logged_model(&model) {
                 self.count(kind, &model.model_id, Action::Skip, None, None);
                 continue;
@@ -166,6 +205,7 @@ impl Builder<'_> {
                 Action::Create
             };
             self.count(kind, &model.model_id, action, known, model.name.clone());
+            self.files(&own)?;
             let (_, _, changes) = self.fitting.logged_model(&model);
             self.plan.changes.extend(changes);
         }
@@ -174,10 +214,18 @@ impl Builder<'_> {
 
     fn genai(&mut self) -> Result<()> {
         if self.target.has(Feature::Traces) {
+            let mut files = Owned::trace_artifacts(self.archive)?;
             for trace in self.archive.objects::<Trace>() {
                 let trace = trace?;
+                let own = all_of(&mut files, &trace.trace_id)?;
+                if !self.plan.chosen.is_here(&trace.experiment_id) {
+                    continue;
+                }
                 let action = self.by_experiment(Kind::Traces, &trace.experiment_id, &trace.trace_id);
                 self.count(Kind::Traces, &trace.trace_id, action, None, None);
+                if action != Action::Skip {
+                    self.files(&own)?;
+                }
             }
         } else {
             self.too_old(&[Kind::Traces, Kind::Spans]);
@@ -190,12 +238,7 @@ impl Builder<'_> {
             let dataset = dataset?;
             let kind = Kind::EvaluationDatasets;
             let known = self.mapping.id(kind, &dataset.dataset_id);
-            let is_chosen = self.plan.chosen.kind(kind)
-                && (dataset.experiment_ids.is_empty() && self.plan.chosen.whole_experiment("")
-                    || dataset
-                        .experiment_ids
-                        .iter()
-                        .any(|id| self.plan.chosen.whole_experiment(id)));
+            let is_chosen = self.plan.chosen.dataset(&dataset);
             let action = match (is_chosen, &known) {
                 (false, _) => Action::Skip,
                 (true, Some(_)) => Action::Reuse,
@@ -205,6 +248,9 @@ impl Builder<'_> {
         }
         for scorer in self.archive.objects::<Scorer>() {
             let scorer = scorer?;
+            if !self.plan.chosen.is_here(&scorer.experiment_id) {
+                continue;
+            }
             let id = Object::id(&scorer);
             let action = self.by_experiment(Kind::Scorers, &scorer.experiment_id, &id);
             self.count(Kind::Scorers, &id, action, None, None);

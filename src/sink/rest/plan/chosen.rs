@@ -2,8 +2,9 @@
 
 use crate::archive::{Archive, Result};
 use crate::format::Kind;
-use crate::model::{Experiment, LoggedModel, ModelVersion, RegisteredModel, Run};
+use crate::model::{EvaluationDataset, Experiment, LoggedModel, ModelVersion, RegisteredModel, Run};
 use crate::sink::rest::options::Only;
+use crate::sink::rest::workspaces::DEFAULT_WORKSPACE;
 use std::collections::{BTreeSet, HashSet};
 
 /// The choice, with names resolved to ids.
@@ -13,6 +14,20 @@ pub struct Chosen {
     kinds: BTreeSet<Kind>,
     /// What is chosen by name or id; all where absent.
     names: Option<Names>,
+    /// The workspace that all of it is in; any where absent.
+    within: Option<Within>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Within {
+    workspace: String,
+    experiments: HashSet<String>,
+}
+
+impl Within {
+    fn holds(&self, workspace: Option<&str>) -> bool {
+        workspace.unwrap_or(DEFAULT_WORKSPACE) == self.workspace
+    }
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,6 +49,7 @@ impl Chosen {
         let mut chosen = Chosen {
             kinds: only.kinds.clone(),
             names: None,
+            within: None,
         };
         if only.takes_all_names() {
             return Ok(chosen);
@@ -76,6 +92,35 @@ impl Chosen {
         Ok(chosen)
     }
 
+    /// The part of it that is in a workspace.
+    ///
+    /// # Errors
+    /// The archive cannot be read.
+    pub fn within(mut self, archive: &Archive, workspace: &str) -> Result<Self> {
+        let mut within = Within {
+            workspace: workspace.to_owned(),
+            experiments: HashSet::new(),
+        };
+        for experiment in archive.objects::<Experiment>() {
+            let experiment = experiment?;
+            if within.holds(experiment.workspace.as_deref()) {
+                within.experiments.insert(experiment.experiment_id);
+            }
+        }
+        self.within = Some(within);
+        Ok(self)
+    }
+
+    /// Whether an experiment is in the workspace that this is about.
+    pub fn is_here(&self, experiment_id: &str) -> bool {
+        let within = self.within.as_ref();
+        within.is_none_or(|within| within.experiments.contains(experiment_id))
+    }
+
+    fn is_in_workspace(&self, workspace: Option<&str>) -> bool {
+        self.within.as_ref().is_none_or(|within| within.holds(workspace))
+    }
+
     /// Whether a kind is chosen.
     pub fn kind(&self, kind: Kind) -> bool {
         self.kinds.is_empty() || self.kinds.contains(&kind)
@@ -83,18 +128,19 @@ impl Chosen {
 
     /// Whether an experiment is chosen, or needed by something that is.
     pub fn experiment(&self, id: &str) -> bool {
-        let Some(names) = &self.names else { return true };
-        names.whole.contains(id) || names.needed.contains(id)
+        let is_named = |names: &Names| names.whole.contains(id) || names.needed.contains(id);
+        self.is_here(id) && self.names.as_ref().is_none_or(is_named)
     }
 
     /// Whether all of an experiment is chosen.
     pub fn whole_experiment(&self, id: &str) -> bool {
-        self.names.as_ref().is_none_or(|names| names.whole.contains(id))
+        self.is_here(id) && self.names.as_ref().is_none_or(|names| names.whole.contains(id))
     }
 
     /// Whether a run is chosen.
     pub fn run(&self, experiment_id: &str, run_id: &str) -> bool {
         self.kind(Kind::Runs)
+            && self.is_here(experiment_id)
             && (self.whole_experiment(experiment_id)
                 || self
                     .names
@@ -106,6 +152,7 @@ impl Chosen {
     pub fn logged_model(&self, model: &LoggedModel) -> bool {
         let source = model.source_run_id.as_deref().unwrap_or_default();
         self.kind(Kind::LoggedModels)
+            && self.is_here(&model.experiment_id)
             && (self.whole_experiment(&model.experiment_id)
                 || self
                     .names
@@ -114,12 +161,28 @@ impl Chosen {
     }
 
     /// Whether a registered model is chosen.
-    pub fn model(&self, name: &str) -> bool {
+    pub fn model(&self, model: &RegisteredModel) -> bool {
         let named = self
             .names
             .as_ref()
-            .is_none_or(|names| names.models.contains(name));
-        named && (self.kind(Kind::RegisteredModels) || self.kind(Kind::ModelVersions))
+            .is_none_or(|names| names.models.contains(&model.name));
+        named
+            && self.is_in_workspace(model.workspace.as_deref())
+            && (self.kind(Kind::RegisteredModels) || self.kind(Kind::ModelVersions))
+    }
+
+    /// Whether a version is in the workspace that this is about; that its model is chosen is another question.
+    pub fn has_version(&self, version: &ModelVersion) -> bool {
+        self.is_in_workspace(version.workspace.as_deref())
+    }
+
+    /// Whether an evaluation dataset is chosen.
+    pub fn dataset(&self, dataset: &EvaluationDataset) -> bool {
+        let experiments = &dataset.experiment_ids;
+        self.kind(Kind::EvaluationDatasets)
+            && self.is_in_workspace(dataset.workspace.as_deref())
+            && (experiments.iter().any(|id| self.whole_experiment(id))
+                || experiments.is_empty() && self.names.is_none())
     }
 
     /// Whether something that belongs to an experiment, such as a trace, is chosen.

@@ -115,8 +115,10 @@ pub struct Plan {
     pub target: String,
     /// Its version.
     pub target_version: Option<String>,
-    /// Origin of the archive.
+    /// Origin of the objects, as marks say it.
     pub origin: String,
+    /// The workspace of the archive, where it knows workspaces.
+    pub workspace: Option<String>,
     /// Every experiment that is chosen.
     pub experiments: Vec<PlannedExperiment>,
     /// Every registered model that is chosen.
@@ -160,6 +162,7 @@ impl Plan {
             "target": self.target,
             "target_version": self.target_version,
             "origin": self.origin,
+            "workspace": self.workspace,
             "experiments": self.experiments,
             "models": self.models,
             "kinds": tallies,

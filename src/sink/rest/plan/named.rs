@@ -38,7 +38,7 @@ impl Named {
         }
         for model in archive.objects::<RegisteredModel>() {
             let model = model?;
-            if chosen.model(&model.name) {
+            if chosen.model(&model) {
                 named.models.push(model);
             }
         }

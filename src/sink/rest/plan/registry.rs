@@ -81,6 +81,9 @@ impl Builder<'_> {
         };
         for version in self.archive.objects::<ModelVersion>() {
             let version = version?;
+            if !self.plan.chosen.has_version(&version) {
+                continue;
+            }
             let id = Object::id(&version);
             if self.is_skipped(&version.name) {
                 self.count(Kind::ModelVersions, &id, Action::Skip, None, None);

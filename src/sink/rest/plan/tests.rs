@@ -170,6 +170,7 @@ fn server(version: &str) -> TargetState {
     let mut target = TargetState {
         url: "http://127.0.0.1:5000".to_owned(),
         version_text: Some(version.to_owned()),
+        origin: ORIGIN.to_owned(),
         ..TargetState::default()
     };
     add(&mut target, "0", "Default");
@@ -657,4 +658,81 @@ fn a_databricks_target_gets_no_tags_that_it_refuses() {
             Outcome::LeftOut
         )]
     );
+}
+
+#[test]
+fn a_plan_is_about_one_workspace_and_counts_only_what_is_in_it() {
+    let mut content = Content::small();
+    content.experiments[2].workspace = Some("team-a".to_owned());
+    content.models = vec![RegisteredModel {
+        name: "wine".to_owned(),
+        workspace: Some("team-a".to_owned()),
+        ..RegisteredModel::default()
+    }];
+    content.files = vec!["a#b"];
+    let written = content.write();
+    let plan = |workspace: &str, is_flat| {
+        let target = TargetState {
+            workspace: Some(workspace.to_owned()),
+            is_flat,
+            ..server("3.18.0")
+        };
+        let options = ImportOptions::default();
+        let chosen = Chosen::resolve(&written.archive, &options.only).unwrap();
+        let chosen = chosen.within(&written.archive, workspace).unwrap();
+        let named = Named::read(&written.archive, &chosen).unwrap();
+        Plan::make(
+            &written.archive,
+            chosen,
+            &named,
+            &target,
+            &Mapping::default(),
+            &options,
+        )
+        .unwrap()
+    };
+    // The file that servers refuse is in a run of the other one.
+    insta::assert_snapshot!(plan("team-a", false).to_text(), @r"
+    plan for http://127.0.0.1:5000 (MLflow 3.18.0)
+      workspaces           reuse 1
+      experiments          create 1
+      runs                 create 1
+      registered-models    create 1
+    ");
+    insta::assert_snapshot!(plan("default", false).to_text(), @r"
+    plan for http://127.0.0.1:5000 (MLflow 3.18.0)
+      experiments          create 1, merge 1
+      runs                 create 1
+    limit: 1 artifacts: path-refused (left out)
+      00000000000000000000000000000001 a#b
+    ");
+    insta::assert_snapshot!(plan("team-a", true).to_text(), @r"
+    plan for http://127.0.0.1:5000 (MLflow 3.18.0)
+      experiments          create 1
+      runs                 create 1
+      registered-models    create 1
+    limit: 1 workspaces: no-workspaces-in-target (left out)
+      team-a *
+    ");
+}
+
+#[test]
+fn what_is_left_out_by_choice_is_no_limit() {
+    let mut content = Content::small();
+    content.files = vec!["a#b"];
+    content.points = vec![Point {
+        timestamp: -1,
+        step: 0,
+        value: Double(1.0),
+        link: None,
+    }];
+    let only = ImportOptions {
+        only: Only {
+            runs: [run_id(2)].into(),
+            ..Only::default()
+        },
+        ..ImportOptions::default()
+    };
+    let plan = content.write().plan(&server("3.18.0"), &only);
+    assert!(plan.changes.is_empty(), "{:?}", plan.changes);
 }

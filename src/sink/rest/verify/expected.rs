@@ -142,7 +142,7 @@ impl Expected<'_, '_, '_> {
         let mapping = self.context.mapping;
         for model in self.context.archive.objects::<RegisteredModel>() {
             let mut model: RegisteredModel = model?;
-            if !planned.contains_key(&model.name) {
+            if !planned.contains_key(&model.name) || !self.context.plan.chosen.model(&model) {
                 continue;
             }
             let (tags, description, _) = self.context.fitting.registered_model(&model);
@@ -165,6 +165,7 @@ impl Expected<'_, '_, '_> {
         for version in self.context.archive.objects::<ModelVersion>() {
             let version: ModelVersion = version?;
             if let Some(model) = planned.get(&version.name)
+                && self.context.plan.chosen.has_version(&version)
                 && let Some(version) = self.version(version, model.is_prompt, &contexts)?
             {
                 self.write(&version)?;
@@ -241,10 +242,7 @@ impl Expected<'_, '_, '_> {
         for dataset in archive.objects::<EvaluationDataset>() {
             let mut dataset: EvaluationDataset = dataset?;
             // One without experiments is in no selection of a target.
-            let is_seen = dataset
-                .experiment_ids
-                .iter()
-                .any(|id| self.context.plan.chosen.whole_experiment(id));
+            let is_seen = !dataset.experiment_ids.is_empty() && self.context.plan.chosen.dataset(&dataset);
             if is_seen
                 && self
                     .context

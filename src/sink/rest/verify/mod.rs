@@ -13,10 +13,12 @@ mod sides;
 use super::api::Api;
 use super::mapping::Mapping;
 use super::options::ImportOptions;
+use super::part::Part;
 use super::plan::Plan;
 use super::rewrite::Fitting;
 use super::target::TargetState;
-use super::{ImportError, Prepared, Result};
+use super::workspaces::DEFAULT_WORKSPACE;
+use super::{ImportError, Result};
 use crate::archive::{Archive, ArchiveError, ArchiveWriter, Duplicates, ManifestHead, WriterOptions};
 use crate::format::Kind;
 use crate::monitor::Monitor;
@@ -37,13 +39,13 @@ pub(super) struct Context<'a> {
     pub reverse: Reverse,
 }
 
-impl Prepared {
+impl Part {
     /// Compares every value and every artifact's digest with what the target holds, and hands each difference to `sink`; how
     /// many there are.
     ///
     /// # Errors
     /// The target cannot be read whole, or `sink` fails.
-    pub fn verify(
+    pub(super) fn verify(
         &self,
         uri: &str,
         monitor: &dyn Monitor,
@@ -67,7 +69,7 @@ impl Prepared {
             reverse: Reverse::of(&mapping),
             mapping: &mapping,
         };
-        let actual = export_target(uri, &path("target"), &self.plan, monitor)?;
+        let actual = export_target(uri, &path("target"), &self.plan, self.workspace()?, monitor)?;
         let expected = write_side(&path("expected"), |writer| expected::write(&context, writer))?;
         let found = write_side(&path("found"), |writer| found::write(&context, &actual, writer))?;
         let mut count = 0;
@@ -87,10 +89,27 @@ impl Prepared {
         )?;
         Ok(count)
     }
+
+    /// The one workspace of the target that this is about, where it has some.
+    fn workspace(&self) -> Result<Option<String>> {
+        let client = self.api.client();
+        let chosen = client.workspace().map(str::to_owned);
+        let outside = Api::new(client.in_workspace(None)?);
+        Ok(match outside.workspaces()? {
+            Some(_) => chosen.or_else(|| Some(DEFAULT_WORKSPACE.to_owned())),
+            None => chosen,
+        })
+    }
 }
 
 /// Exports what the plan touches.
-fn export_target(uri: &str, out: &Path, plan: &Plan, monitor: &dyn Monitor) -> Result<Archive> {
+fn export_target(
+    uri: &str,
+    out: &Path,
+    plan: &Plan,
+    workspace: Option<String>,
+    monitor: &dyn Monitor,
+) -> Result<Archive> {
     let names = plan
         .experiments
         .iter()
@@ -111,6 +130,10 @@ fn export_target(uri: &str, out: &Path, plan: &Plan, monitor: &dyn Monitor) -> R
             experiments: Patterns::names(names.collect()).map_err(pattern)?,
             models: Patterns::names(models.collect()).map_err(pattern)?,
             ..Selection::default()
+        },
+        rest: crate::source::rest::RestOptions {
+            workspace,
+            ..Default::default()
         },
         ..ExportOptions::default()
     };

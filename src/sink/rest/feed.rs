@@ -12,7 +12,7 @@ const PIECE_BYTES: usize = 1 << 20;
 
 /// Some lines of one run.
 #[derive(Debug, Default)]
-pub(super) struct Piece {
+pub(in crate::sink::rest) struct Piece {
     /// Lines of metrics.
     pub metrics: Vec<Vec<u8>>,
     /// Lines of artifacts.
@@ -27,7 +27,7 @@ impl Piece {
 }
 
 /// Lines of one kind that each belong to an owner, one line ahead.
-pub(super) struct Owned<'a> {
+pub(in crate::sink::rest) struct Owned<'a> {
     lines: Lines<'a>,
     archive: &'a Archive,
     head: fn(&[u8]) -> serde_json::Result<Option<String>>,
@@ -36,7 +36,7 @@ pub(super) struct Owned<'a> {
 
 impl<'a> Owned<'a> {
     /// Metric lines by run.
-    pub(super) fn metrics(archive: &'a Archive) -> Result<Self> {
+    pub(in crate::sink::rest) fn metrics(archive: &'a Archive) -> Result<Self> {
         #[derive(Deserialize)]
         struct Head {
             run_id: String,
@@ -47,7 +47,7 @@ impl<'a> Owned<'a> {
     }
 
     /// Metric lines by logged model.
-    pub(super) fn model_metrics(archive: &'a Archive) -> Result<Self> {
+    pub(in crate::sink::rest) fn model_metrics(archive: &'a Archive) -> Result<Self> {
         #[derive(Deserialize)]
         struct Head {
             model_id: String,
@@ -58,7 +58,7 @@ impl<'a> Owned<'a> {
     }
 
     /// Span lines by trace.
-    pub(super) fn spans(archive: &'a Archive) -> Result<Self> {
+    pub(in crate::sink::rest) fn spans(archive: &'a Archive) -> Result<Self> {
         #[derive(Deserialize)]
         struct Head {
             trace_id: String,
@@ -69,19 +69,19 @@ impl<'a> Owned<'a> {
     }
 
     /// Artifact lines of runs.
-    pub(super) fn run_artifacts(archive: &'a Archive) -> Result<Self> {
+    pub(in crate::sink::rest) fn run_artifacts(archive: &'a Archive) -> Result<Self> {
         Self::new(archive, Kind::Artifacts, |line| owner(line, OwnerKind::Run))
     }
 
     /// Artifact lines of logged models.
-    pub(super) fn model_artifacts(archive: &'a Archive) -> Result<Self> {
+    pub(in crate::sink::rest) fn model_artifacts(archive: &'a Archive) -> Result<Self> {
         Self::new(archive, Kind::Artifacts, |line| {
             owner(line, OwnerKind::LoggedModel)
         })
     }
 
     /// Artifact lines of traces.
-    pub(super) fn trace_artifacts(archive: &'a Archive) -> Result<Self> {
+    pub(in crate::sink::rest) fn trace_artifacts(archive: &'a Archive) -> Result<Self> {
         Self::new(archive, Kind::Artifacts, |line| owner(line, OwnerKind::Trace))
     }
 
@@ -101,7 +101,7 @@ impl<'a> Owned<'a> {
     }
 
     /// The next line of an owner, where there is one.
-    pub(super) fn take(&mut self, owner: &str) -> Result<Option<Vec<u8>>> {
+    pub(in crate::sink::rest) fn take(&mut self, owner: &str) -> Result<Option<Vec<u8>>> {
         if self.next.as_ref().is_none_or(|(found, _)| found != owner) {
             return Ok(None);
         }
@@ -134,7 +134,7 @@ fn owner(line: &[u8], kind: OwnerKind) -> serde_json::Result<Option<String>> {
 }
 
 /// All runs of an archive, each with its lines.
-pub(super) struct RunFeed<'a> {
+pub(in crate::sink::rest) struct RunFeed<'a> {
     archive: &'a Archive,
     runs: Lines<'a>,
     metrics: Owned<'a>,
@@ -142,14 +142,14 @@ pub(super) struct RunFeed<'a> {
 }
 
 /// One run of a [`RunFeed`]; its pieces are to be taken before the next run.
-pub(super) struct RunLines<'f, 'a> {
+pub(in crate::sink::rest) struct RunLines<'f, 'a> {
     pub run: Run,
     hasher: Sha256,
     feed: &'f mut RunFeed<'a>,
 }
 
 impl<'a> RunFeed<'a> {
-    pub(super) fn new(archive: &'a Archive) -> Result<Self> {
+    pub(in crate::sink::rest) fn new(archive: &'a Archive) -> Result<Self> {
         Ok(RunFeed {
             archive,
             runs: archive.lines(Kind::Runs),
@@ -159,7 +159,7 @@ impl<'a> RunFeed<'a> {
     }
 
     /// The next run; `salt` goes into the digest.
-    pub(super) fn next<'f>(&'f mut self, salt: &str) -> Result<Option<RunLines<'f, 'a>>> {
+    pub(in crate::sink::rest) fn next<'f>(&'f mut self, salt: &str) -> Result<Option<RunLines<'f, 'a>>> {
         let Some(line) = self.runs.next_line()? else {
             return Ok(None);
         };
@@ -177,7 +177,7 @@ impl<'a> RunFeed<'a> {
 
 impl RunLines<'_, '_> {
     /// The next piece and whether it is the last.
-    pub(super) fn piece(&mut self) -> Result<(Piece, bool)> {
+    pub(in crate::sink::rest) fn piece(&mut self) -> Result<(Piece, bool)> {
         let mut piece = Piece::default();
         let id = &self.run.info.run_id;
         while !piece.is_full() {
@@ -197,20 +197,56 @@ impl RunLines<'_, '_> {
     }
 
     /// Passes over the pieces.
-    pub(super) fn skip(mut self) -> Result<()> {
+    pub(in crate::sink::rest) fn skip(mut self) -> Result<()> {
         while !self.piece()?.1 {}
         Ok(())
     }
 
     /// The digest of the run and of all its lines so far.
-    pub(super) fn digest(&self) -> u64 {
-        super::short_digest(self.hasher.clone())
+    pub(in crate::sink::rest) fn digest(&self) -> u64 {
+        short_digest(self.hasher.clone())
     }
 }
 
 /// A line's object.
-pub(super) fn parse<T: serde::de::DeserializeOwned>(archive: &Archive, line: &Line<'_>) -> Result<T> {
+pub(in crate::sink::rest) fn parse<T: serde::de::DeserializeOwned>(
+    archive: &Archive,
+    line: &Line<'_>,
+) -> Result<T> {
     let value = parse_line(archive, line)?;
     let object = serde_json::from_value(value);
     Ok(object.map_err(|error| archive.damaged(&line.place(), &error.to_string()))?)
+}
+
+/// The first 8 bytes of a SHA-256, never 0, which means that nothing has arrived.
+pub(in crate::sink::rest) fn short_digest(hasher: Sha256) -> u64 {
+    let digest = hasher.finalize();
+    let bytes = digest
+        .iter()
+        .take(8)
+        .fold(0, |number, byte| number << 8 | u64::from(*byte));
+    std::cmp::max(bytes, 1)
+}
+
+/// All lines of an owner.
+pub(in crate::sink::rest) fn all_of(lines: &mut Owned<'_>, owner: &str) -> Result<Vec<Vec<u8>>> {
+    let mut all = Vec::new();
+    while let Some(line) = lines.take(owner)? {
+        all.push(line);
+    }
+    Ok(all)
+}
+
+/// All lines of an owner, hashed too.
+pub(in crate::sink::rest) fn take_all(
+    lines: &mut Owned<'_>,
+    owner: &str,
+    hasher: &mut Sha256,
+) -> Result<Vec<Vec<u8>>> {
+    let mut all = Vec::new();
+    while let Some(line) = lines.take(owner)? {
+        hasher.update(&line);
+        all.push(line);
+    }
+    Ok(all)
 }

@@ -1,0 +1,212 @@
+//! An import into one place: a server, or one workspace of it.
+
+use super::api::Api;
+use super::journal::{self, Journal, JournalKey, Ledger};
+use super::mapping::Mapping;
+use super::options::{ImportOptions, LongValues};
+use super::plan::{self, Chosen, Named, Plan};
+use super::report::ImportReport;
+use super::target::TargetState;
+use super::workspaces::{Place, origin_within};
+use super::{ImportError, Result, apply, changes, limits, mark, target_name};
+use crate::archive::Archive;
+use crate::format::Kind;
+use crate::monitor::Monitor;
+use std::path::{Path, PathBuf};
+
+/// How long after its last line a journal's open intents are believed to be under way.
+const SETTLING: std::time::Duration = std::time::Duration::from_secs(3);
+
+/// An import of what is in one workspace, planned and not yet begun.
+pub(super) struct Part {
+    pub(super) archive: Archive,
+    pub(super) api: Api,
+    pub(super) options: ImportOptions,
+    pub(super) target: TargetState,
+    pub(super) plan: Plan,
+    journal_path: PathBuf,
+    key: JournalKey,
+    /// Whether the journal says that this archive arrived whole, with these options.
+    is_complete: bool,
+}
+
+impl Part {
+    /// Reads the archive, the journal and the target, and plans; nothing is written anywhere.
+    pub(super) fn new(archive: &Archive, place: Place, options: ImportOptions) -> Result<Self> {
+        let api = Api::new(place.client);
+        let workspace = place.workspace.as_deref();
+        let origin = origin_within(&archive.manifest().origin, workspace);
+        let key = JournalKey {
+            origin: origin.clone(),
+            target: target_name(api.client()),
+        };
+        let journal_path = match &options.journal {
+            Some(path) => journal::path_within(path, workspace),
+            None => journal::default_path(archive.path(), &key),
+        };
+        let contents = Journal::read(&journal_path, &key)?;
+        let mut target = TargetState {
+            origin,
+            workspace: place.workspace,
+            missing: place.missing,
+            is_flat: place.is_flat,
+            ..TargetState::greet(&api)?
+        };
+        let mut chosen = Chosen::resolve(archive, &options.only)?;
+        if let Some(workspace) = &target.workspace {
+            chosen = chosen.within(archive, workspace)?;
+        }
+        let named = Named::read(archive, &chosen)?;
+        let mut mapping = contents.mapping;
+        if target.missing.is_none() {
+            target.survey(&api, &named.wanted(&mapping, &options))?;
+            if !contents.is_recovered {
+                recover(&api, &target, &mut mapping)?;
+            }
+        }
+        let plan = Plan::make(archive, chosen, &named, &target, &mapping, &options)?;
+        let stamp = stamp(archive, &options);
+        Ok(Part {
+            archive: archive.clone(),
+            api,
+            is_complete: contents.complete.as_deref() == Some(stamp.as_str()) && plan.to_create() == 0,
+            options,
+            target,
+            plan,
+            journal_path,
+            key,
+        })
+    }
+
+    /// The plan.
+    pub(super) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Where the journal is, or will be.
+    pub(super) fn journal_path(&self) -> &Path {
+        &self.journal_path
+    }
+
+    /// Whether the plan can be carried out as asked.
+    pub(super) fn check(&self) -> Result<()> {
+        let conflicts: Vec<_> = self.plan.conflicts().collect();
+        if !conflicts.is_empty() {
+            let name =
+                |item: &&plan::Item| format!("{} `{}`", item.kind, item.name.as_ref().unwrap_or(&item.id));
+            let names: Vec<_> = conflicts.iter().take(5).map(name).collect();
+            return Err(ImportError::Conflict {
+                count: conflicts.len(),
+                names: names.join(", "),
+            });
+        }
+        let too_long = self.plan.changes.of_reason(changes::TOO_LONG);
+        if too_long > 0 && self.options.long_values == LongValues::Error {
+            let named = self.plan.changes.named().iter();
+            let example = named
+                .filter(|change| change.reason == changes::TOO_LONG)
+                .map(|change| format!("{} of {} `{}`", change.field, change.kind, change.id));
+            return Err(ImportError::TooLong {
+                count: too_long,
+                example: example.take(1).collect(),
+            });
+        }
+        Ok(())
+    }
+
+    /// What the journal says now, or without one the target's marks.
+    pub(super) fn current_mapping(&self) -> Result<Mapping> {
+        let contents = Journal::read(&self.journal_path, &self.key)?;
+        let mut mapping = contents.mapping;
+        if !contents.is_recovered {
+            recover(&self.api, &self.target, &mut mapping)?;
+        }
+        Ok(mapping)
+    }
+
+    /// Carries the plan out.
+    pub(super) fn apply(&self, monitor: &dyn Monitor) -> Result<ImportReport> {
+        self.check()?;
+        let stamp = stamp(&self.archive, &self.options);
+        if self.is_complete {
+            let mut report = ImportReport::nothing_to_do(&self.plan, &self.journal_path);
+            report.requests = self.api.client().requests();
+            report.retries = self.api.client().retries();
+            return Ok(report);
+        }
+        let content_id = self.archive.manifest().content_id.to_string();
+        let (mut journal, contents) = Journal::open(&self.journal_path, &self.key, &content_id)?;
+        let mut mapping = contents.mapping;
+        let since = contents.written.and_then(|written| written.elapsed().ok());
+        if let Some(left) = since.and_then(|since| SETTLING.checked_sub(since))
+            && (mapping.has_intents() || !contents.is_recovered && contents.sessions > 0)
+        {
+            // A request of a process that was just killed may still be under way in the server.
+            std::thread::sleep(left);
+        }
+        if !contents.is_recovered {
+            recover(&self.api, &self.target, &mut mapping)?;
+            // A death from here on must not make the next import believe that nothing is there.
+            journal.recovered(&mapping)?;
+        }
+        let ledger = Ledger::new(journal, mapping);
+        let report = apply::apply(
+            &self.archive,
+            &self.api,
+            &self.plan,
+            &self.target,
+            &self.options,
+            &ledger,
+            monitor,
+        )?;
+        if report.failures.is_empty() {
+            ledger.complete(&stamp)?;
+        }
+        Ok(report)
+    }
+}
+
+/// What says that an archive arrived whole: its content and the options that change what is sent.
+fn stamp(archive: &Archive, options: &ImportOptions) -> String {
+    let salt = apply::salt(options);
+    let only = format!("{:?}", options.only);
+    use sha2::{Digest as _, Sha256};
+    let digest = Sha256::digest(format!("{salt}\0{only}"));
+    let hex: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    format!("{} {hex}", archive.manifest().content_id)
+}
+
+/// Fills the mapping of a lost journal from the target's marks.
+fn recover(api: &Api, target: &TargetState, mapping: &mut Mapping) -> Result<()> {
+    let origin = &target.origin;
+    for (id, target_id) in &target.marked {
+        mapping.insert(Kind::Experiments, id, target_id, false);
+    }
+    // Runs of this origin may also be in experiments that took them in.
+    let prefix = mark::prefix(origin, Kind::Runs);
+    let filter = format!("tags.`{}` LIKE '{prefix}%'", mark::KEY);
+    for experiment in target.experiments.values() {
+        let mut found = Vec::new();
+        api.each_run(&experiment.id, &filter, |run| {
+            let mark = run.tags.get(mark::KEY);
+            if let Some(id) = mark.and_then(|mark| mark::id_of(mark, origin, Kind::Runs)) {
+                found.push((id, run.id));
+            }
+        })?;
+        // Of several, made by two imports at once, all take the least.
+        found.sort_unstable_by(|a, b| b.cmp(a));
+        for (id, target_id) in found {
+            mapping.insert(Kind::Runs, &id, &target_id, false);
+        }
+        if !target.has(limits::Feature::LoggedModels) || experiment.is_deleted {
+            continue;
+        }
+        api.each_logged_model(&experiment.id, |model| {
+            let mark = model.tags.get(mark::KEY);
+            if let Some(id) = mark.and_then(|mark| mark::id_of(mark, origin, Kind::LoggedModels)) {
+                mapping.insert(Kind::LoggedModels, &id, &model.id, false);
+            }
+        })?;
+    }
+    Ok(())
+}
