@@ -5,11 +5,12 @@ mod loopback;
 use loopback::{Answer, Loopback, Received};
 use mlark::archive::Archive;
 use mlark::client::Environment;
+use mlark::format::Kind;
 use mlark::model::{MetricSlice, Run};
 use mlark::monitor::Silent;
 use mlark::source::detect::SourceKind;
 use mlark::source::rest::RestOptions;
-use mlark::source::{ExportError, ExportOptions, ExportReport, export};
+use mlark::source::{ExportError, ExportOptions, ExportReport, Survey, export, survey};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -341,6 +342,59 @@ fn a_run_written_to_meanwhile_keeps_its_newest_point() {
     let archive = Archive::open(&folder.path().join("out")).unwrap();
     let run: Run = archive.objects().next().unwrap().unwrap();
     assert_eq!(run.metrics["loss"].step, 4);
+}
+
+#[test]
+fn a_survey_asks_for_neither_history_nor_bytes() {
+    let mut fake = Fake::new(&[3, 40, 0]);
+    fake.artifacts = vec![("model.bin", b"12345"), ("notes.txt", b"abc")];
+    let server = Loopback::start(move |request| fake.answer(request));
+    let surveyed = survey(
+        SourceKind::Rest,
+        &server.url(),
+        Survey::whole(),
+        ExportOptions::default(),
+        &Silent,
+    )
+    .unwrap();
+    let report = &surveyed.report;
+    assert_eq!(report.survey.not_asked, BTreeMap::from([(Kind::Metrics, 2)]));
+    assert_eq!(surveyed.archive.objects::<Run>().count(), 3);
+    let totals = &report.manifest.totals;
+    assert_eq!(
+        (totals.artifact_files, totals.artifact_bytes, totals.blobs),
+        (6, 24, 0)
+    );
+    let asked = |part: &str| {
+        let received = server.received();
+        received
+            .iter()
+            .filter(|request| request.path().contains(part))
+            .count()
+    };
+    assert_eq!((asked("get-history"), asked("/artifacts/")), (0, 0));
+    assert!(asked("mlflow-artifacts/artifacts") > 0);
+}
+
+#[test]
+fn a_survey_of_experiments_asks_for_nothing_else() {
+    let fake = Fake::new(&[3]);
+    let server = Loopback::start(move |request| fake.answer(request));
+    let nothing = Survey {
+        kinds: [].into(),
+        links: false,
+    };
+    let options = ExportOptions::default();
+    let surveyed = survey(SourceKind::Rest, &server.url(), nothing, options, &Silent).unwrap();
+    assert_eq!(surveyed.report.manifest.count(Kind::Experiments), 1);
+    let received = server.received();
+    let paths: Vec<_> = received.iter().map(Received::path).collect();
+    let who = [
+        "/version",
+        "/api/2.0/mlflow/experiments/search",
+        "/api/3.0/mlflow/server-info",
+    ];
+    assert!(paths.iter().all(|path| who.contains(path)), "{paths:?}");
 }
 
 #[test]

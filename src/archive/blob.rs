@@ -35,6 +35,17 @@ pub enum ByteSource {
     Stored(StoreFn),
 }
 
+impl ByteSource {
+    /// The size, where it can be told without reading.
+    pub fn size_bytes(&self) -> Option<u64> {
+        match self {
+            ByteSource::File(path) => path.metadata().ok().map(|metadata| metadata.len()),
+            ByteSource::Bytes(bytes) => Some(bytes.len() as u64),
+            ByteSource::Open(_) | ByteSource::Stored(_) => None,
+        }
+    }
+}
+
 /// Makes, or finds, a file whose bytes are hashed.
 pub type StoreFn = Box<dyn FnOnce() -> Result<StoredFile, IngestError> + Send>;
 

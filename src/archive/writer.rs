@@ -111,6 +111,8 @@ struct PendingFile {
 
 enum Content {
     Bytes(Pending<Result<Ingested, IngestError>>),
+    /// Neither bytes nor a reason, but the size: where nothing is to be kept.
+    Listed(Option<u64>),
     Absent(Absent, Option<u64>),
 }
 
@@ -335,6 +337,25 @@ impl ArchiveWriter {
         self.queue(owner, path, Content::Absent(absent, size_bytes), on_failure)
     }
 
+    /// Lists an artifact by its size alone, for a survey: such an archive is for listing, and none that `verify` accepts.
+    ///
+    /// # Errors
+    /// As [`ArchiveWriter::artifact`].
+    pub fn listed_artifact(
+        &mut self,
+        owner: &Owner,
+        path: String,
+        size_bytes: Option<u64>,
+        on_failure: &mut dyn FnMut(&mut Self, FileFailure) -> Result<()>,
+    ) -> Result<()> {
+        self.queue(owner, path, Content::Listed(size_bytes), on_failure)
+    }
+
+    /// Counts points that are not written.
+    pub fn count_points(&mut self, count: u64) {
+        self.totals.metric_points += count;
+    }
+
     fn queue(
         &mut self,
         owner: &Owner,
@@ -384,6 +405,10 @@ impl ArchiveWriter {
             Content::Absent(absent, size_bytes) => {
                 file.absent = Some(absent);
                 file.size_bytes = size_bytes;
+            }
+            Content::Listed(size_bytes) => {
+                file.size_bytes = size_bytes;
+                self.totals.artifact_bytes += size_bytes.unwrap_or(0);
             }
             Content::Bytes(pending) => match pending.wait().and_then(|ingested| self.commit(ingested)) {
                 Ok(blob) => {

@@ -4,12 +4,12 @@ use super::common::{OutputArgs, bytes, grouped, print_result, tracking_uri};
 use super::error::{CliError, Result};
 use super::exit::Exit;
 use super::progress::Progress;
-use super::source_args::{SelectionArgs, ServerArgs};
+use super::source_args::{ReadArgs, SelectionArgs};
 use crate::format::{Kind, LossCount, Manifest};
 use crate::monitor::Interrupt;
 use crate::source::detect::{self, SourceKind};
 use crate::source::rest::resume_folder;
-use crate::source::{ExportError, ExportOptions, ExportReport};
+use crate::source::{ExportError, ExportOptions, ExportReport, SurveyCounts};
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
 
@@ -36,9 +36,6 @@ pub(super) struct Args {
     /// Leaves out what cannot be read, lists it in the archive, and exits with 3
     #[arg(long)]
     keep_going: bool,
-    /// Keeps deleted experiments, runs, logged models and model versions
-    #[arg(long)]
-    include_deleted: bool,
     /// Goes on where an interrupted export to OUT stopped: what was fetched is not fetched again (tracking servers)
     #[arg(long)]
     resume: bool,
@@ -48,12 +45,8 @@ pub(super) struct Args {
     /// Name of where the data comes from, the same for every export of it [default: a digest of SOURCE]
     #[arg(long, value_name = "NAME")]
     origin: Option<String>,
-    /// Directory (or, with the feature `cloud`, the s3:, gs:, wasbs: or abfss: URI) that the server's --artifacts-destination
-    /// names, for `mlflow-artifacts:` URIs
-    #[arg(long, value_name = "DIR")]
-    artifacts_destination: Option<PathBuf>,
     #[command(flatten)]
-    server: ServerArgs,
+    read: ReadArgs,
     #[command(flatten)]
     selection: SelectionArgs,
 }
@@ -88,15 +81,12 @@ impl Args {
         let options = ExportOptions {
             writer: self.output.writer_options(),
             keep_going: self.keep_going,
-            include_deleted: self.include_deleted,
             origin: self.origin,
-            source_uri: None,
             selection: self.selection.into_selection()?,
-            artifacts_destination: self.artifacts_destination,
-            rest: self.server.into_options()?,
             resume: self.resume,
             base: self.base,
             interrupt: on_signal(),
+            ..self.read.into_options()?
         };
         let progress = Progress::new();
         let report = crate::source::export(kind, &source, &self.output.output, options, &progress);
@@ -111,8 +101,8 @@ impl Args {
     }
 }
 
-/// Asks the export to end at the first signal; a second one ends the process.
-fn on_signal() -> Interrupt {
+/// Asks what reads a source to end at the first signal; a second one ends the process.
+pub(super) fn on_signal() -> Interrupt {
     let interrupt = Interrupt::default();
     let asked = interrupt.clone();
     // Where no handler can be set, a signal ends the process; what was fetched stays then, too.
@@ -139,11 +129,20 @@ fn with_way_on(error: ExportError, out: &Path) -> CliError {
     }
 }
 
-/// One line on what was made, one on what was not.
+/// One line on what was made, and lines on what was not.
 fn summary(out: &Path, report: &ExportReport) -> String {
     let manifest = &report.manifest;
-    let mut text = format!("{}: {}\n", out.display(), contents(manifest));
-    text.push_str(&format!("content id {}\n", manifest.content_id));
+    let (out, contents) = (out.display(), contents(manifest));
+    format!(
+        "{out}: {contents}\ncontent id {}\n{}",
+        manifest.content_id,
+        what_is_not(manifest)
+    )
+}
+
+/// What was left out, cannot be held and could not be read, one line each.
+pub(super) fn what_is_not(manifest: &Manifest) -> String {
+    let mut text = String::new();
     for (label, counts) in [
         ("left out", &manifest.selection.left_out),
         ("limit", &manifest.losses.limits),
@@ -168,20 +167,21 @@ pub(super) fn loss_line(label: &str, loss: &LossCount) -> String {
 
 /// What an archive holds, in a few words.
 pub(super) fn contents(manifest: &Manifest) -> String {
+    contents_with(manifest, &SurveyCounts::default())
+}
+
+/// The same, with what was counted and is not in the archive.
+pub(super) fn contents_with(manifest: &Manifest, survey: &SurveyCounts) -> String {
+    let count = |kind: Kind| manifest.count(kind) + survey.counted.get(&kind).unwrap_or(&0);
     let mut words: Vec<String> = Kind::ALL
         .iter()
         .filter(|kind| !matches!(kind, Kind::Metrics | Kind::ModelMetrics | Kind::Artifacts))
-        .filter(|kind| manifest.count(**kind) > 0)
-        .map(|kind| {
-            format!(
-                "{} {}",
-                grouped(manifest.count(*kind)),
-                kind.name().replace('-', " ")
-            )
-        })
+        .filter(|kind| count(**kind) > 0)
+        .map(|kind| format!("{} {}", grouped(count(*kind)), kind.name().replace('-', " ")))
         .collect();
     let totals = &manifest.totals;
-    words.push(format!("{} metric points", grouped(totals.metric_points)));
+    let knows_points = !survey.not_asked.contains_key(&Kind::Metrics);
+    words.extend(knows_points.then(|| format!("{} metric points", grouped(totals.metric_points))));
     words.push(format!(
         "{} artifacts ({})",
         grouped(totals.artifact_files),

@@ -2,11 +2,10 @@
 
 use super::error::{CliError, Result};
 use super::progress::Progress;
-use super::source_args::{SelectionArgs, ServerArgs};
+use super::source_args::{ReadArgs, SelectionArgs};
 use crate::archive::{Archive, ArchiveError, WriterOptions};
+use crate::source::ExportOptions;
 use crate::source::detect::{self, SourceKind};
-use crate::source::rest::RestOptions;
-use crate::source::{ExportOptions, Selection};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -17,14 +16,8 @@ pub(super) struct LiveArgs {
     /// Leaves out what cannot be read; exits with 3 where nothing differs but something was left out
     #[arg(long)]
     keep_going: bool,
-    /// Takes deleted experiments, runs, logged models and model versions too
-    #[arg(long)]
-    include_deleted: bool,
-    /// Directory that the server's --artifacts-destination names, for `mlflow-artifacts:` URIs
-    #[arg(long, value_name = "DIR")]
-    artifacts_destination: Option<PathBuf>,
     #[command(flatten)]
-    server: ServerArgs,
+    read: ReadArgs,
     #[command(flatten)]
     selection: SelectionArgs,
 }
@@ -37,7 +30,8 @@ pub(super) struct Sides {
     _scratch: Option<tempfile::TempDir>,
 }
 
-enum Side {
+/// What a name on the command line leads to.
+pub(super) enum Side {
     Archive(PathBuf),
     Live(SourceKind, String),
 }
@@ -62,14 +56,18 @@ impl LiveArgs {
             true => Some(tempfile::tempdir().map_err(ArchiveError::io("make", "a temporary directory"))?),
             false => None,
         };
-        let (selection, rest) = (self.selection.into_selection()?, self.server.into_options()?);
+        let options = ExportOptions {
+            writer: WriterOptions {
+                no_sync: true,
+                ..WriterOptions::default()
+            },
+            keep_going: self.keep_going,
+            selection: self.selection.into_selection()?,
+            ..self.read.into_options()?
+        };
         let reading = Reading {
             scratch: scratch.as_ref().map(|scratch| scratch.path().to_owned()),
-            keep_going: self.keep_going,
-            include_deleted: self.include_deleted,
-            artifacts_destination: self.artifacts_destination,
-            selection,
-            rest,
+            options,
             progress,
         };
         let [before, after] = sides;
@@ -84,15 +82,13 @@ impl LiveArgs {
     }
 
     fn is_given(&self) -> bool {
-        self.keep_going
-            || self.include_deleted
-            || self.artifacts_destination.is_some()
-            || self.selection.is_given()
+        self.keep_going || self.read.is_given() || self.selection.is_given()
     }
 }
 
 impl Side {
-    fn of(text: OsString) -> Result<Self> {
+    /// What lies there decides.
+    pub(super) fn of(text: OsString) -> Result<Self> {
         let path = PathBuf::from(&text);
         let Some(source) = text.to_str() else {
             return Ok(Side::Archive(path));
@@ -112,11 +108,7 @@ impl Side {
 /// What one side after the other is read with.
 struct Reading<'a> {
     scratch: Option<PathBuf>,
-    keep_going: bool,
-    include_deleted: bool,
-    artifacts_destination: Option<PathBuf>,
-    selection: Selection,
-    rest: RestOptions,
+    options: ExportOptions,
     progress: &'a Progress,
 }
 
@@ -127,18 +119,7 @@ impl Reading<'_> {
             Side::Live(kind, source) => (kind, source),
         };
         let out = self.scratch.as_deref().unwrap_or(Path::new(".")).join(name);
-        let options = ExportOptions {
-            writer: WriterOptions {
-                no_sync: true,
-                ..WriterOptions::default()
-            },
-            keep_going: self.keep_going,
-            include_deleted: self.include_deleted,
-            artifacts_destination: self.artifacts_destination.clone(),
-            selection: self.selection.clone(),
-            rest: self.rest.clone(),
-            ..ExportOptions::default()
-        };
+        let options = self.options.clone();
         let report = crate::source::export(kind, &source, &out, options, self.progress)?;
         Ok((Archive::open(&out)?, report.failures))
     }

@@ -1,14 +1,24 @@
-//! `mlark ls`.
+//! `mlark ls`, of archives and of sources that could be exported.
 
-use super::common::{name_test, path_test, print_result};
+use super::common::{grouped, name_test, path_test, print_result};
 use super::error::{CliError, Result};
 use super::exit::Exit;
+use super::export::{contents, contents_with, loss_line, on_signal, what_is_not};
+use super::live::Side;
+use super::progress::Progress;
+use super::source_args::ReadArgs;
 use super::table::{Form, Table};
 use crate::archive::Archive;
+use crate::format::Kind;
 use crate::report::list::{self, ListFilter, Noun};
-use std::path::PathBuf;
+use crate::source::detect::SourceKind;
+use crate::source::{ExportOptions, ExportReport, Patterns, Selection, Survey, Surveyed};
+use std::ffi::OsString;
 
-/// List what an archive holds
+/// List what an archive or a source holds
+///
+/// Of a server, a database, an `mlruns` folder or an export it lists what `mlark export` with the same options would take,
+/// and says without WHAT how much that is and what is left out; no artifact is read, no server is asked for history or spans.
 ///
 /// On a terminal it prints a table; in a pipe, one row a line without a header, columns separated by tabs, times as
 /// RFC 3339 in UTC, nothing where there is no value, and `\t`, `\n`, `\\`, `\u{…}` for characters that could not
@@ -17,10 +27,12 @@ use std::path::PathBuf;
 #[command(after_help = "Examples:
   mlark ls history.zip
   mlark ls history.zip runs --experiment 'train*' --status FAILED
-  mlark ls history.zip artifacts --run 6f2c --path '**/*.pkl' --json")]
+  mlark ls history.zip artifacts --run 6f2c --path '**/*.pkl' --json
+  mlark ls https://mlflow.example.org
+  mlark ls mlflow.db artifacts --experiment fraud --artifacts-destination ./mlartifacts")]
 pub(super) struct Args {
-    /// The archive
-    archive: PathBuf,
+    /// The archive, or the source as `mlark export` takes it
+    source: OsString,
     /// What to list; experiments with counts by default
     #[arg(value_enum, default_value = "overview", hide_default_value = true)]
     what: What,
@@ -42,6 +54,19 @@ pub(super) struct Args {
     /// Prints one JSON object a line
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    live: LiveArgs,
+}
+
+/// How a source is read; an archive is taken as it is.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Sources that are no archives")]
+struct LiveArgs {
+    /// Passes over what cannot be read, says so, and exits with 3
+    #[arg(long)]
+    keep_going: bool,
+    #[command(flatten)]
+    read: ReadArgs,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -82,6 +107,8 @@ impl What {
 impl Args {
     pub(super) fn run(self) -> Result {
         let noun = self.what.noun();
+        let experiment = self.experiment.clone();
+        let links = self.run.is_some();
         let filter = ListFilter {
             experiment: self.experiment.map(name_test).transpose()?,
             run: self.run,
@@ -90,18 +117,122 @@ impl Args {
             path: self.path.map(path_test).transpose()?,
         };
         filter.check(noun).map_err(CliError::usage)?;
-        let archive = Archive::open(&self.archive)?;
         let form = Form::of_stdout(self.json);
-        let out = std::io::BufWriter::new(anstream::stdout().lock());
-        let mut table = Table::new(out, form, noun.columns());
-        list::list(&archive, noun, &filter, &mut |row| {
-            table.row(&row).map_err(CliError::from)
-        })?;
-        table.finish()?;
-        if matches!(self.what, What::Overview) && form == Form::Terminal {
-            let text = format!("{}\n", super::export::contents(archive.manifest()));
-            print_result(&text)?;
+        match Side::of(self.source)? {
+            Side::Archive(path) => {
+                self.live.refuse_for_archive()?;
+                let archive = Archive::open(&path)?;
+                print_list(&archive, noun, &filter, form)?;
+                if noun == Noun::Overview && form == Form::Terminal {
+                    print_result(&format!("{}\n", contents(archive.manifest())))?;
+                }
+                Ok(Exit::Done)
+            }
+            Side::Live(kind, source) => {
+                let surveyed = self
+                    .live
+                    .look(kind, &source, survey_of(noun, links), experiment)?;
+                print_list(&surveyed.archive, noun, &filter, form)?;
+                let said = summary(noun, &surveyed.report);
+                match form {
+                    Form::Terminal => print_result(&said)?,
+                    // Rows alone go to a program.
+                    Form::Piped | Form::Json => anstream::eprint!("{said}"),
+                }
+                Ok(match surveyed.report.failures {
+                    0 => Exit::Done,
+                    _ => Exit::Incomplete,
+                })
+            }
         }
-        Ok(Exit::Done)
     }
+}
+
+impl LiveArgs {
+    fn refuse_for_archive(&self) -> Result<()> {
+        match self.keep_going || self.read.is_given() {
+            false => Ok(()),
+            true => Err(CliError::usage(
+                "how to read a source was said, and what is listed is an archive",
+            )),
+        }
+    }
+
+    fn look(
+        self,
+        kind: SourceKind,
+        source: &str,
+        survey: Survey,
+        experiment: Option<String>,
+    ) -> Result<Surveyed> {
+        let experiments = Patterns::names(experiment.into_iter().collect()).map_err(CliError::usage)?;
+        let options = ExportOptions {
+            keep_going: self.keep_going,
+            // What the list would not show need not be asked for.
+            selection: Selection {
+                experiments,
+                ..Selection::default()
+            },
+            interrupt: on_signal(),
+            ..self.read.into_options()?
+        };
+        let progress = Progress::new();
+        let surveyed = crate::source::survey(kind, source, survey, options, &progress);
+        progress.done();
+        Ok(surveyed?)
+    }
+}
+
+fn print_list(archive: &Archive, noun: Noun, filter: &ListFilter, form: Form) -> Result<()> {
+    let out = std::io::BufWriter::new(anstream::stdout().lock());
+    let mut table = Table::new(out, form, noun.columns());
+    list::list(archive, noun, filter, &mut |row| {
+        table.row(&row).map_err(CliError::from)
+    })?;
+    Ok(table.finish()?)
+}
+
+/// What has to be looked at for a list.
+fn survey_of(noun: Noun, of_run: bool) -> Survey {
+    let kinds: &[Kind] = match noun {
+        Noun::Overview => return Survey::whole(),
+        Noun::Experiments => &[],
+        Noun::Runs => &[Kind::Runs],
+        Noun::Models | Noun::Prompts => &[Kind::RegisteredModels],
+        Noun::Versions => &[Kind::ModelVersions],
+        Noun::LoggedModels => &[Kind::LoggedModels],
+        Noun::Datasets => &[Kind::Datasets],
+        // The links of traces are asked for run by run.
+        Noun::Traces if of_run => &[Kind::Runs, Kind::Traces],
+        Noun::Traces => &[Kind::Traces],
+        Noun::EvaluationDatasets => &[Kind::EvaluationDatasets],
+        Noun::Scorers => &[Kind::Scorers],
+        Noun::Artifacts => &[Kind::Runs, Kind::LoggedModels, Kind::Traces, Kind::Artifacts],
+    };
+    Survey {
+        kinds: kinds.iter().copied().collect(),
+        links: noun == Noun::Traces && of_run,
+    }
+}
+
+/// What an export would say, of all there is; of a list, what is missing in it.
+fn summary(noun: Noun, report: &ExportReport) -> String {
+    let (manifest, survey) = (&report.manifest, &report.survey);
+    if noun != Noun::Overview {
+        let failures = manifest.losses.failures.iter();
+        return failures.map(|loss| loss_line("failure", loss)).collect();
+    }
+    let mut text = format!("an export takes: {}\n", contents_with(manifest, survey));
+    for (kind, what) in [(Kind::Metrics, "points of"), (Kind::Spans, "spans of")] {
+        let count = survey.not_asked.get(&kind).copied().unwrap_or(0);
+        let owner = match kind {
+            Kind::Spans => Kind::Traces,
+            kind => kind,
+        };
+        if count > 0 {
+            text.push_str(&format!("not counted: {what} {} {owner}\n", grouped(count)));
+        }
+    }
+    text.push_str(&what_is_not(manifest));
+    text
 }

@@ -45,7 +45,7 @@ enum Command {
     Import(Box<import::Args>),
     Info(info::Args),
     Map(map::Args),
-    Ls(ls::Args),
+    Ls(Box<ls::Args>),
     Show(show::Args),
     Cat(cat::Args),
     Extract(extract::Args),

@@ -3,7 +3,39 @@
 use super::error::{CliError, Result};
 use crate::client::Secret;
 use crate::source::rest::RestOptions;
-use crate::source::{Patterns, Selection, TimeRange};
+use crate::source::{ExportOptions, Patterns, Selection, TimeRange};
+use std::path::PathBuf;
+
+/// How a source is read.
+#[derive(Debug, clap::Args)]
+pub(super) struct ReadArgs {
+    /// Takes deleted experiments, runs, logged models and model versions too
+    #[arg(long)]
+    include_deleted: bool,
+    /// Directory (or, with the feature `cloud`, the s3:, gs:, wasbs: or abfss: URI) that the server's --artifacts-destination
+    /// names, for `mlflow-artifacts:` URIs
+    #[arg(long, value_name = "DIR")]
+    artifacts_destination: Option<PathBuf>,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+impl ReadArgs {
+    /// Whether anything is said that means nothing to an archive.
+    pub(super) fn is_given(&self) -> bool {
+        self.include_deleted || self.artifacts_destination.is_some()
+    }
+
+    /// Options of an export that reads like this.
+    pub(super) fn into_options(self) -> Result<ExportOptions> {
+        Ok(ExportOptions {
+            include_deleted: self.include_deleted,
+            artifacts_destination: self.artifacts_destination,
+            rest: self.server.into_options()?,
+            ..ExportOptions::default()
+        })
+    }
+}
 
 /// How a tracking server is asked; `MLFLOW_TRACKING_*` and its kin mean what they mean to MLflow.
 #[derive(Debug, clap::Args)]

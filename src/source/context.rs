@@ -2,9 +2,11 @@
 
 use super::credentials::{self, Suspicion};
 use super::options::ExportOptions;
+use super::survey::SurveyCounts;
 use super::uri;
 use crate::archive::{
     ArchiveError, ArchiveWriter, ByteSource, Duplicates, ErrorKind, FileFailure, ManifestHead, Owner,
+    PointSeries,
 };
 use crate::format::line::to_value;
 use crate::format::manifest::{Selection as SelectionRecord, SourceInfo};
@@ -89,6 +91,8 @@ pub struct ExportReport {
     pub manifest: Manifest,
     /// Things that could not be read; only with `--keep-going`.
     pub failures: u64,
+    /// What a survey counted.
+    pub survey: SurveyCounts,
 }
 
 /// An export in progress. A source calls [`Export::write`] for each object, [`Export::failure`] for what it
@@ -100,6 +104,7 @@ pub struct Export<'m> {
     pub options: ExportOptions,
     monitor: &'m dyn Monitor,
     left_out: BTreeMap<(String, String), u64>,
+    survey: SurveyCounts,
 }
 
 impl<'m> Export<'m> {
@@ -113,6 +118,7 @@ impl<'m> Export<'m> {
             options,
             monitor,
             left_out: BTreeMap::new(),
+            survey: SurveyCounts::default(),
         })
     }
 
@@ -128,11 +134,13 @@ impl<'m> Export<'m> {
     pub fn write<T: Object>(&mut self, object: &T) -> Result<(), ExportError> {
         self.check_interrupt()?;
         let value = to_value(object);
-        for Suspicion { place, what } in credentials::scan(&value) {
-            let (kind, id) = (T::KIND, object.id());
-            self.monitor.notice(&format!(
-                "{kind} `{id}`: {place} holds what looks like {what}; it is kept as it is"
-            ));
+        if !self.is_survey() {
+            for Suspicion { place, what } in credentials::scan(&value) {
+                let (kind, id) = (T::KIND, object.id());
+                self.monitor.notice(&format!(
+                    "{kind} `{id}`: {place} holds what looks like {what}; it is kept as it is"
+                ));
+            }
         }
         let written = self.writer.write_value(object, value);
         self.accept(T::KIND, written)
@@ -147,14 +155,84 @@ impl<'m> Export<'m> {
         spans.sort_by_cached_key(|span| {
             order::span(&SortKey::new(), span.start_time_unix_nano, &span.span_id)
         });
-        for span in &spans {
-            let key = order::span(&trace_key, span.start_time_unix_nano, &span.span_id);
-            let line = self.writer.line_of(to_value(span))?;
-            let id = format!("{}/{}", span.trace_id, span.span_id);
-            let written = self.writer.write_line(Kind::Spans, key, &id, &line);
-            self.accept(Kind::Spans, written)?;
+        spans
+            .iter()
+            .try_for_each(|span| self.write_span(&trace_key, span))
+    }
+
+    /// Writes a span of the trace with this key.
+    ///
+    /// # Errors
+    /// As [`Export::write`].
+    pub fn write_span(&mut self, trace: &SortKey, span: &Span) -> Result<(), ExportError> {
+        if self.is_survey() {
+            self.count(Kind::Spans, 1);
+            return Ok(());
         }
-        Ok(())
+        let key = order::span(trace, span.start_time_unix_nano, &span.span_id);
+        let line = self.writer.line_of(to_value(span))?;
+        let id = format!("{}/{}", span.trace_id, span.span_id);
+        let written = self.writer.write_line(Kind::Spans, key, &id, &line);
+        self.accept(Kind::Spans, written)
+    }
+
+    /// Writes the points of one metric of a run.
+    ///
+    /// # Errors
+    /// As [`Export::write`].
+    pub fn write_metric(
+        &mut self,
+        run: &SortKey,
+        run_id: &str,
+        key: &str,
+        series: PointSeries,
+    ) -> Result<(), ExportError> {
+        if self.is_survey() {
+            self.writer.count_points(series.len());
+            return Ok(());
+        }
+        let written = self.writer.write_metric(run, run_id, key, series);
+        self.accept(Kind::Metrics, written)
+    }
+
+    /// Writes the points of one metric of a logged model.
+    ///
+    /// # Errors
+    /// As [`Export::write`].
+    pub fn write_model_metric(
+        &mut self,
+        model: &SortKey,
+        model_id: &str,
+        key: &str,
+        series: PointSeries,
+    ) -> Result<(), ExportError> {
+        if self.is_survey() {
+            self.writer.count_points(series.len());
+            return Ok(());
+        }
+        let written = self.writer.write_model_metric(model, model_id, key, series);
+        self.accept(Kind::ModelMetrics, written)
+    }
+
+    /// Whether the source is looked at only.
+    pub fn is_survey(&self) -> bool {
+        self.options.survey.is_some()
+    }
+
+    /// Whether any of these kinds is taken or looked at.
+    pub fn looks_at(&self, kinds: &[Kind]) -> bool {
+        let survey = self.options.survey.as_ref();
+        survey.is_none_or(|survey| kinds.iter().any(|kind| survey.kinds.contains(kind)))
+    }
+
+    /// Counts objects that a survey does not list.
+    pub fn count(&mut self, kind: Kind, count: u64) {
+        *self.survey.counted.entry(kind).or_insert(0) += count;
+    }
+
+    /// Counts metrics or traces whose points or spans a survey does not ask for.
+    pub fn not_asked(&mut self, kind: Kind, count: u64) {
+        *self.survey.not_asked.entry(kind).or_insert(0) += count;
     }
 
     /// Ends the work where that was asked for.
@@ -243,8 +321,12 @@ impl<'m> Export<'m> {
     ) -> Result<(), ExportError> {
         self.check_interrupt()?;
         let taken = self.options.selection.takes_artifact(&path);
+        let is_survey = self.is_survey();
         self.with_failures(|writer, on_failure| {
-            if taken {
+            if taken && is_survey {
+                let size_bytes = size_bytes.or_else(|| source.size_bytes());
+                writer.listed_artifact(owner, path, size_bytes, on_failure)
+            } else if taken {
                 writer.artifact(owner, path, source, on_failure)
             } else {
                 writer.absent_artifact(owner, path, Absent::NotSelected, size_bytes, on_failure)
@@ -340,6 +422,10 @@ impl<'m> Export<'m> {
         };
         let manifest = self.writer.finish(head, duplicates)?;
         let failures = manifest.losses.failures.iter().map(|loss| loss.count).sum();
-        Ok(ExportReport { manifest, failures })
+        Ok(ExportReport {
+            manifest,
+            failures,
+            survey: self.survey,
+        })
     }
 }

@@ -12,11 +12,13 @@ mod options;
 pub mod rest;
 pub(crate) mod span_file;
 pub mod sql;
+mod survey;
 mod unpack;
 pub mod uri;
 
 pub use context::{Export, ExportError, ExportReport};
 pub use options::{ExportOptions, PatternError, Patterns, Selection, TimeRange};
+pub use survey::{Survey, SurveyCounts, Surveyed, survey};
 
 use crate::monitor::Monitor;
 use detect::SourceKind;

@@ -26,6 +26,8 @@ pub struct ExportOptions {
     pub artifacts_destination: Option<PathBuf>,
     /// How a tracking server is asked.
     pub rest: super::rest::RestOptions,
+    /// Looks at the source only; see [`super::survey()`].
+    pub survey: Option<super::Survey>,
     /// Goes on with what an interrupted export to the same output has fetched (tracking servers).
     pub resume: bool,
     /// An older archive of the same server, whose parts are used where they are unchanged (tracking servers).

@@ -246,6 +246,9 @@ impl Exporter<'_> {
 
     /// Writes the files below a folder as artifacts, less one that the archive holds in another form.
     fn artifacts_less(&mut self, owner: &Owner, folder: &Path, less: Option<&str>) -> Result<()> {
+        if !self.export.looks_at(&[Kind::Artifacts]) {
+            return Ok(());
+        }
         let tree = match ArtifactTree::below(folder) {
             Ok(tree) => tree,
             Err(error) => {

@@ -51,14 +51,23 @@ impl Exporter<'_, '_> {
             self.export.monitor().advance(1);
         }
         self.export.monitor().begin("logged models", None);
-        for experiment in &experiments {
-            self.logged_models(experiment)?;
+        if self.export.looks_at(&[Kind::LoggedModels]) {
+            for experiment in &experiments {
+                self.logged_models(experiment)?;
+            }
         }
         self.export.monitor().begin("registered models", None);
-        self.registry()?;
+        if self
+            .export
+            .looks_at(&[Kind::RegisteredModels, Kind::ModelVersions])
+        {
+            self.registry()?;
+        }
         self.export.monitor().begin("traces", None);
-        for experiment in &experiments {
-            self.traces(experiment)?;
+        if self.export.looks_at(&[Kind::Traces]) {
+            for experiment in &experiments {
+                self.traces(experiment)?;
+            }
         }
         Ok(())
     }
@@ -123,6 +132,9 @@ impl Exporter<'_, '_> {
             }
             Verdict::LeftOut(reason) => self.export.left_out(Kind::Experiments, reason, 1),
         }
+        if !self.export.looks_at(&[Kind::Runs, Kind::Datasets]) {
+            return Ok(());
+        }
         let mut notes = Notes::default();
         let folder = Arc::new(RunFolder {
             place: Self::place(found),
@@ -165,8 +177,7 @@ impl Exporter<'_, '_> {
             let (name, series) = self.series(metric, run::metric_owner(&run_id))?;
             if let Some(latest) = series.latest() {
                 run.metrics.insert(name.clone(), latest.clone());
-                let written = self.export.writer.write_metric(&key, &run_id, &name, series);
-                self.export.accept(Kind::Metrics, written)?;
+                self.export.write_metric(&key, &run_id, &name, series)?;
             }
         }
         self.export.write(&run)?;
@@ -241,11 +252,7 @@ impl Exporter<'_, '_> {
         for metric in found.metrics {
             let (name, series) = self.series(metric, logged_model::metric_owner(&model_id))?;
             if !series.is_empty() {
-                let written = self
-                    .export
-                    .writer
-                    .write_model_metric(&key, &model_id, &name, series);
-                self.export.accept(Kind::ModelMetrics, written)?;
+                self.export.write_model_metric(&key, &model_id, &name, series)?;
             }
         }
         self.artifacts(OwnerKind::LoggedModel, model_id, key, found.artifacts)
@@ -292,6 +299,9 @@ impl Exporter<'_, '_> {
         sort_key: SortKey,
         artifacts: FoundArtifacts,
     ) -> Result<(), ExportError> {
+        if !self.export.looks_at(&[Kind::Artifacts]) {
+            return Ok(());
+        }
         let owner = Owner { kind, id, sort_key };
         match artifacts {
             FoundArtifacts::None => Ok(()),

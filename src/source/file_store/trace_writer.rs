@@ -6,9 +6,8 @@ use super::selection::Chosen;
 use super::trace::{self, FoundTrace};
 use crate::archive::parallel::map_ordered;
 use crate::archive::{ByteSource, Owner};
-use crate::format::line::to_value;
 use crate::format::{Kind, Object, SortKey};
-use crate::model::{OwnerKind, Span, Trace};
+use crate::model::{OwnerKind, Trace};
 use crate::source::context::ExportError;
 use crate::source::span_file::SPAN_FILE;
 use std::path::PathBuf;
@@ -44,7 +43,7 @@ impl Exporter<'_, '_> {
             match read {
                 Ok(file) => {
                     for span in &file.spans {
-                        self.write_span(&key, span)?;
+                        self.export.write_span(&key, span)?;
                     }
                     if !file.is_whole {
                         self.export.limit(Kind::Spans.name(), "*", "kept-as-artifact", 1);
@@ -62,17 +61,6 @@ impl Exporter<'_, '_> {
         self.trace_artifacts(trace_id, key, artifacts, kept_file)
     }
 
-    fn write_span(&mut self, trace: &SortKey, span: &Span) -> Result<(), ExportError> {
-        let key = trace
-            .clone()
-            .optional_time(span.start_time_unix_nano)
-            .text(&span.span_id);
-        let id = format!("{}/{}", span.trace_id, span.span_id);
-        let line = self.export.writer.line_of(to_value(span));
-        let written = line.and_then(|line| self.export.writer.write_line(Kind::Spans, key, &id, &line));
-        self.export.accept(Kind::Spans, written)
-    }
-
     /// Queues attachments, and the file of spans where the spans do not say all of it; their names have it last.
     fn trace_artifacts(
         &mut self,
@@ -83,6 +71,9 @@ impl Exporter<'_, '_> {
     ) -> Result<(), ExportError> {
         use super::artifacts::{FoundArtifacts, walk};
         use crate::source::artifact_walk::FoundFile;
+        if !self.export.looks_at(&[Kind::Artifacts]) {
+            return Ok(());
+        }
         let owner = Owner {
             kind: OwnerKind::Trace,
             id,

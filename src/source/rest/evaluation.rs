@@ -66,6 +66,9 @@ impl Exporter<'_, '_> {
             return Ok(());
         }
         self.export.write(dataset)?;
+        if !self.export.looks_at(&[Kind::DatasetRecords]) {
+            return Ok(());
+        }
         let mut token: Option<String> = None;
         for page in 0.. {
             let records = self.server.kept.answer(key, &format!("records:{page}"), || {

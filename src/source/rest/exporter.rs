@@ -64,23 +64,44 @@ impl<'a, 'm> Exporter<'a, 'm> {
         let looked_through = self.find_experiments()?;
         let registry = self.find_registry()?;
         self.check_names(&registry)?;
-        let with_inputs = self.has_logged_models()?;
-        self.begin("runs");
-        self.runs(&looked_through, with_inputs)?;
-        self.begin("logged models");
-        if with_inputs {
+        let mut prompts = Vec::new();
+        let of_runs = self.export.looks_at(&[Kind::Runs, Kind::Datasets]);
+        let of_models = self.export.looks_at(&[Kind::LoggedModels]);
+        let has_models = (of_runs || of_models) && self.has_logged_models()?;
+        if of_runs {
+            self.begin("runs");
+            self.runs(&looked_through, has_models)?;
+        }
+        if of_models && has_models {
+            self.begin("logged models");
             self.logged_models()?;
         }
-        self.begin("registered models");
-        let prompts = self.registry(registry)?;
-        self.begin("traces");
-        self.traces(&prompts)?;
+        if self
+            .export
+            .looks_at(&[Kind::RegisteredModels, Kind::ModelVersions])
+        {
+            self.begin("registered models");
+            prompts = self.registry(registry)?;
+        }
+        if self.export.looks_at(&[Kind::Traces]) {
+            self.begin("traces");
+            self.traces(&prompts)?;
+        }
         if !self.server.is_file_store() {
-            self.begin("evaluation");
-            self.evaluation_datasets()?;
-            self.scorers()?;
+            self.evaluation()?;
         }
         self.write_experiments()
+    }
+
+    fn evaluation(&mut self) -> Result<(), ExportError> {
+        self.begin("evaluation");
+        if self.export.looks_at(&[Kind::EvaluationDatasets]) {
+            self.evaluation_datasets()?;
+        }
+        if self.export.looks_at(&[Kind::Scorers]) {
+            self.scorers()?;
+        }
+        Ok(())
     }
 
     fn begin(&self, phase: &str) {

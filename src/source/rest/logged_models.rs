@@ -130,14 +130,18 @@ impl Exporter<'_, '_> {
             }
         }
         let (server, pool) = (self.server.clone(), self.pool.clone());
+        let with_artifacts = self.export.looks_at(&[Kind::Artifacts]);
         let work = move |found: FoundModel| {
             let model = &found.model;
-            let route = Route::of(
-                &server,
-                OwnerKind::LoggedModel,
-                &model.model_id,
-                model.artifact_uri.as_deref(),
-            );
+            let route = match with_artifacts {
+                false => Route::None,
+                true => Route::of(
+                    &server,
+                    OwnerKind::LoggedModel,
+                    &model.model_id,
+                    model.artifact_uri.as_deref(),
+                ),
+            };
             let key = Key::of_model(model);
             let listed = route.list(&server, &key);
             (found, key, route, listed)
@@ -164,11 +168,8 @@ impl Exporter<'_, '_> {
                 let pushed = series.push(point.clone());
                 pushed.map_err(|error| self.scratch_error(&error))?;
             }
-            let written = self
-                .export
-                .writer
-                .write_model_metric(&key, &model.model_id, name, series);
-            self.export.accept(Kind::ModelMetrics, written)?;
+            self.export
+                .write_model_metric(&key, &model.model_id, name, series)?;
         }
         let owner = Owner {
             kind: OwnerKind::LoggedModel,

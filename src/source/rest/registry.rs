@@ -125,7 +125,11 @@ impl Exporter<'_, '_> {
                 .limit(Kind::ModelVersions.name(), "*", "deleted-not-shown", gaps);
         }
         let (server, pool) = (self.registry_server.clone(), self.pool.clone());
+        let is_survey = self.export.is_survey();
         let work = move |mut version: ModelVersion| {
+            if is_survey {
+                return (version, None);
+            }
             let key = Key::new(
                 "version",
                 format!("{} {}", server.scope(), version.id()),

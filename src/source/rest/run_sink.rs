@@ -128,10 +128,7 @@ impl<'x, 'a, 'm> Sink<'x, 'a, 'm> {
         }
         let export = &mut *self.exporter.export;
         export.limit(Kind::Metrics.name(), "value", "sql-infinity", extremes);
-        let written = export
-            .writer
-            .write_metric(&found.run.info.sort_key(), run_id, key, series);
-        export.accept(Kind::Metrics, written)
+        export.write_metric(&found.run.info.sort_key(), run_id, key, series)
     }
 
     /// Compares the history with the latest point that the run itself told.
@@ -177,6 +174,10 @@ impl<'x, 'a, 'm> Sink<'x, 'a, 'm> {
                 self.exporter.dataset_limits(&dataset);
                 self.exporter.export.write(&dataset)?;
             }
+        }
+        if self.exporter.export.is_survey() {
+            let metrics = run.metrics.len() as u64;
+            self.exporter.export.not_asked(Kind::Metrics, metrics);
         }
         self.exporter.run_limits(&run);
         self.exporter.export.write(&run)?;

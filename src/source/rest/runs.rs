@@ -11,7 +11,7 @@ use super::run_sink::Sink;
 use super::server::{Server, told};
 use crate::archive::Owner;
 use crate::archive::parallel::map_ordered;
-use crate::format::SortKey;
+use crate::format::{Kind, SortKey};
 use crate::model::{ModelInput, OwnerKind};
 use crate::source::context::ExportError;
 use std::cell::RefCell;
@@ -105,12 +105,18 @@ impl Exporter<'_, '_> {
         feed.add_ids(&self.choice.borrow().runs_by_id());
         let history = History::new(self.server.clone(), self.export.writer.scratch().to_owned());
         let history = Arc::new(history);
+        // A survey lists; where all is taken, the models a run read bring nothing else.
+        let parts = Parts {
+            inputs: with_inputs && !(self.export.is_survey() && self.choice.borrow().takes_all()),
+            history: !self.export.is_survey(),
+            artifacts: self.export.looks_at(&[Kind::Artifacts]),
+        };
         let jobs = Jobs {
             feed,
             server: self.server.clone(),
             choice: self.choice.clone(),
             history: history.clone(),
-            with_inputs,
+            parts,
             queue: VecDeque::new(),
             handed_out: HashSet::new(),
         };
@@ -131,13 +137,21 @@ impl Exporter<'_, '_> {
     }
 }
 
+/// Which parts of runs are asked for.
+#[derive(Clone, Copy)]
+struct Parts {
+    inputs: bool,
+    history: bool,
+    artifacts: bool,
+}
+
 /// Turns runs into steps, as they come.
 struct Jobs {
     feed: Feed,
     server: Arc<Server>,
     choice: Rc<RefCell<super::choice::Choice>>,
     history: Arc<History>,
-    with_inputs: bool,
+    parts: Parts,
     queue: VecDeque<Job>,
     handed_out: HashSet<String>,
 }
@@ -196,14 +210,18 @@ impl Jobs {
             let (kept, missing): (Vec<_>, Vec<_>) = run
                 .metrics
                 .keys()
+                .filter(|_| self.parts.history)
                 .map(|metric| (metric, kept_bytes(&kept, metric)))
                 .partition(|(_, bytes)| bytes.is_some());
             for (metric, _) in missing {
                 by_metric.entry(metric.clone()).or_default().push(key.clone());
             }
             parts.extend(kept_jobs(key, kept));
-            if self.with_inputs {
+            if self.parts.inputs {
                 parts.push(Job::Inputs(key.clone()));
+            }
+            if !self.parts.artifacts {
+                continue;
             }
             let route = Route::of(
                 &self.server,

@@ -10,9 +10,8 @@ use super::trace::{self, Api};
 use crate::archive::parallel::map_ordered;
 use crate::archive::{OpenFn, Owner};
 use crate::client::Path;
-use crate::format::line::to_value;
 use crate::format::{Kind, Object};
-use crate::model::{OwnerKind, Span, Trace};
+use crate::model::{OwnerKind, Trace};
 use crate::source::context::ExportError;
 use crate::source::span_file::{SPAN_FILE, SpanFile};
 use serde_json::Value;
@@ -44,7 +43,8 @@ struct Links {
 struct FoundTrace {
     trace: Trace,
     key: Key,
-    spans: Result<Option<SpanFile>, String>,
+    /// None where they were not asked for.
+    spans: Option<Result<Option<SpanFile>, String>>,
     route: Route,
     listed: Result<(Vec<Listed>, u64), String>,
 }
@@ -121,7 +121,8 @@ impl Exporter<'_, '_> {
     /// Asks run by run, and prompt version by prompt version, which traces are linked to them.
     fn links(&mut self, api: Api, experiments: &[String], prompts: &[String]) -> Result<Links, ExportError> {
         let mut links = Links::default();
-        if api == Api::V2 {
+        let survey = self.export.options.survey.as_ref();
+        if api == Api::V2 || survey.is_some_and(|survey| !survey.links) {
             return Ok(links);
         }
         let runs = self.run_ids.clone();
@@ -174,7 +175,14 @@ impl Exporter<'_, '_> {
             }
         }
         let (server, pool) = (self.server.clone(), self.pool.clone());
-        let work = move |trace: Trace| find(&server, trace);
+        let parts = Parts {
+            artifacts: self.export.looks_at(&[Kind::Artifacts]),
+            spans: !self.export.is_survey(),
+        };
+        if !parts.spans {
+            self.export.not_asked(Kind::Spans, kept.len() as u64);
+        }
+        let work = move |trace: Trace| find(&server, trace, parts);
         map_ordered(&pool, pool.threads() * 2, kept, work, |found| {
             self.tell_notices();
             self.write_trace(found)
@@ -214,35 +222,24 @@ impl Exporter<'_, '_> {
         };
         let mut keeps_file = false;
         match spans {
-            Ok(None) => self.export.limit(Kind::Traces.name(), "spans", "missing-file", 1),
-            Ok(Some(file)) => {
+            None => {}
+            Some(Ok(None)) => self.export.limit(Kind::Traces.name(), "spans", "missing-file", 1),
+            Some(Ok(Some(file))) => {
                 for span in &file.spans {
-                    self.write_span(&owner, span)?;
+                    self.export.write_span(&owner.sort_key, span)?;
                 }
                 if !file.is_whole {
                     self.export.limit(Kind::Spans.name(), "*", "kept-as-artifact", 1);
                     keeps_file = true;
                 }
             }
-            Err(detail) => {
+            Some(Err(detail)) => {
                 self.export
                     .failure(Kind::Spans.name(), &trace_id, "*", "unreadable", &detail)?;
                 keeps_file = true;
             }
         }
         self.trace_artifacts(&owner, &kept, &route, listed, keeps_file)
-    }
-
-    fn write_span(&mut self, owner: &Owner, span: &Span) -> Result<(), ExportError> {
-        let key = owner
-            .sort_key
-            .clone()
-            .optional_time(span.start_time_unix_nano)
-            .text(&span.span_id);
-        let id = format!("{}/{}", span.trace_id, span.span_id);
-        let line = self.export.writer.line_of(to_value(span));
-        let written = line.and_then(|line| self.export.writer.write_line(Kind::Spans, key, &id, &line));
-        self.export.accept(Kind::Spans, written)
     }
 
     /// Queues attachments, and the file of spans where the spans do not say all of it.
@@ -276,14 +273,25 @@ impl Exporter<'_, '_> {
     }
 }
 
+/// Which parts of traces are asked for.
+#[derive(Clone, Copy)]
+struct Parts {
+    artifacts: bool,
+    spans: bool,
+}
+
 /// Asks for what hangs on a trace.
-fn find(server: &Arc<Server>, trace: Trace) -> FoundTrace {
+fn find(server: &Arc<Server>, trace: Trace, parts: Parts) -> FoundTrace {
     let key = Key::of_trace(&trace);
     let tag = |name: &str| trace.tags.get(name).and_then(|text| text.as_str());
-    let route = Route::of(server, OwnerKind::Trace, &trace.trace_id, tag(LOCATION_TAG));
+    let route = match parts.artifacts {
+        false => Route::None,
+        true => Route::of(server, OwnerKind::Trace, &trace.trace_id, tag(LOCATION_TAG)),
+    };
     let listed = route.list(server, &key);
+    let spans = parts.spans.then(|| find_spans(server, &trace, &key));
     FoundTrace {
-        spans: find_spans(server, &trace, &key),
+        spans,
         trace,
         key,
         route,

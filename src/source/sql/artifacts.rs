@@ -150,6 +150,9 @@ impl Places {
 impl Exporter<'_> {
     /// Queues the artifacts of an owner in an experiment.
     pub(super) fn artifacts(&mut self, owner: &Owner, experiment_id: &str, uri: Option<&str>) -> Result<()> {
+        if !self.export.looks_at(&[Kind::Artifacts]) {
+            return Ok(());
+        }
         let Some(tree) = self.artifact_tree(experiment_id, uri) else {
             return Ok(());
         };

@@ -7,6 +7,7 @@ use super::experiments::Experiments;
 use super::tables::Tables;
 use super::trees::CloudTrees;
 use super::{known, registry, runs};
+use crate::format::Kind;
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -48,22 +49,44 @@ impl<'m> Exporter<'m> {
         self.experiments = Experiments::read(&self.tables)?;
         self.choose()?;
         let monitor = self.export.monitor();
-        monitor.begin("runs", Some(self.tables.count("runs")?));
-        self.runs()?;
-        monitor.begin("logged models", None);
-        self.logged_models()?;
-        monitor.begin("traces", None);
-        self.traces()?;
-        monitor.begin("registered models", None);
-        self.registry()?;
+        if self.export.looks_at(&[Kind::Runs, Kind::Datasets]) {
+            monitor.begin("runs", Some(self.tables.count("runs")?));
+            self.runs()?;
+        }
+        if self.export.looks_at(&[Kind::LoggedModels]) {
+            monitor.begin("logged models", None);
+            self.logged_models()?;
+        }
+        if self.export.looks_at(&[Kind::Traces]) {
+            monitor.begin("traces", None);
+            self.traces()?;
+        }
+        if self
+            .export
+            .looks_at(&[Kind::RegisteredModels, Kind::ModelVersions])
+        {
+            monitor.begin("registered models", None);
+            self.registry()?;
+        }
         monitor.begin("datasets", None);
-        self.datasets()?;
-        self.evaluation_datasets()?;
-        self.scorers()?;
-        self.workspaces()?;
+        self.small_kinds()?;
         // Last, since other objects bring their experiments.
         self.write_experiments()?;
         self.count_what_is_not_read()
+    }
+
+    /// Datasets, scorers, workspaces.
+    fn small_kinds(&mut self) -> Result<()> {
+        if self.export.looks_at(&[Kind::Datasets]) {
+            self.datasets()?;
+        }
+        if self.export.looks_at(&[Kind::EvaluationDatasets]) {
+            self.evaluation_datasets()?;
+        }
+        if self.export.looks_at(&[Kind::Scorers]) {
+            self.scorers()?;
+        }
+        self.workspaces()
     }
 
     /// Works out what is taken; without a choice nothing is held.

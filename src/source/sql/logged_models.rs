@@ -178,11 +178,8 @@ impl Exporter<'_> {
         })?;
         for (key, series) in series {
             let sort_key = model.sort_key();
-            let written = self
-                .export
-                .writer
-                .write_model_metric(&sort_key, &model.model_id, &key, series);
-            self.export.accept(Kind::ModelMetrics, written)?;
+            self.export
+                .write_model_metric(&sort_key, &model.model_id, &key, series)?;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use super::exporter::{Exporter, Result};
 use super::fields::{Fields, Oddities};
 use super::tables::{Table, Tables};
 use crate::archive::{ArchiveError, PointSeries};
-use crate::format::{Kind, SortKey};
+use crate::format::SortKey;
 use crate::model::{Double, Point, Run};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -109,6 +109,12 @@ impl Exporter<'_> {
         run: &mut Run,
         run_ids: &[&str],
     ) -> Result<()> {
+        let is_told = !run.metrics.is_empty() || metrics.counts[place] == 0;
+        if self.export.is_survey() && is_told {
+            metrics.next = metrics.next.max(place + 1);
+            self.export.writer.count_points(metrics.counts[place]);
+            return Ok(());
+        }
         let mut writer = SeriesWriter {
             scratch: self.export.writer.scratch().to_owned(),
             export: &mut self.export,
@@ -186,11 +192,7 @@ impl SeriesWriter<'_, '_> {
             self.run.metrics.insert(key.to_owned(), latest.clone());
         }
         let run_id = &self.run.info.run_id;
-        let written = self
-            .export
-            .writer
-            .write_metric(&self.sort_key, run_id, key, series);
-        self.export.accept(Kind::Metrics, written)
+        self.export.write_metric(&self.sort_key, run_id, key, series)
     }
 
     fn finish(mut self) -> Result<()> {

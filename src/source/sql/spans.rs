@@ -6,8 +6,7 @@ use super::tables::Table;
 use super::trees::{Tree, TreeFile};
 use crate::archive::Owner;
 use crate::format::Kind;
-use crate::format::line::to_value;
-use crate::model::{Span, Trace};
+use crate::model::Trace;
 
 const SPANS: Table = Table {
     kind: "spans",
@@ -27,6 +26,9 @@ fn tag<'t>(trace: &'t Trace, key: &str) -> Option<&'t str> {
 impl Exporter<'_> {
     /// Writes the spans of a trace and its artifacts.
     pub(super) fn spans_and_artifacts(&mut self, owner: &Owner, trace: &Trace) -> Result<()> {
+        if !self.export.looks_at(&[Kind::Spans, Kind::Artifacts]) {
+            return Ok(());
+        }
         let from_table = self.spans_of_table(owner, &trace.trace_id)?;
         let location = tag(trace, ARTIFACT_LOCATION);
         let spans_location = tag(trace, SPANS_LOCATION);
@@ -86,7 +88,9 @@ impl Exporter<'_> {
                 .failure(Kind::Spans.name(), &id, "*", "bad-json", &detail)?;
         }
         spans.sort_by(|a, b| (a.start_time_unix_nano, &a.span_id).cmp(&(b.start_time_unix_nano, &b.span_id)));
-        spans.iter().try_for_each(|span| self.write_span(owner, span))?;
+        spans
+            .iter()
+            .try_for_each(|span| self.export.write_span(&owner.sort_key, span))?;
         Ok(spans.len())
     }
 
@@ -98,7 +102,7 @@ impl Exporter<'_> {
             Ok(file) => {
                 file.spans
                     .iter()
-                    .try_for_each(|span| self.write_span(owner, span))?;
+                    .try_for_each(|span| self.export.write_span(&owner.sort_key, span))?;
                 if !file.is_whole {
                     self.export.limit(Kind::Spans.name(), "*", "kept-as-artifact", 1);
                 }
@@ -111,17 +115,5 @@ impl Exporter<'_> {
                 Ok(false)
             }
         }
-    }
-
-    fn write_span(&mut self, owner: &Owner, span: &Span) -> Result<()> {
-        let key = owner
-            .sort_key
-            .clone()
-            .optional_time(span.start_time_unix_nano)
-            .text(&span.span_id);
-        let id = format!("{}/{}", span.trace_id, span.span_id);
-        let line = self.export.writer.line_of(to_value(span));
-        let written = line.and_then(|line| self.export.writer.write_line(Kind::Spans, key, &id, &line));
-        self.export.accept(Kind::Spans, written)
     }
 }

@@ -55,6 +55,9 @@ pub(super) struct CloudTrees {
 impl Exporter<'_> {
     /// Begins to list what will be walked soon, all at once: in cloud storage each listing mostly waits.
     pub(super) fn list_ahead<'u>(&mut self, uris: impl Iterator<Item = Option<&'u str>>) -> Result<()> {
+        if !self.export.looks_at(&[Kind::Artifacts]) {
+            return Ok(());
+        }
         let addresses: Vec<_> = uris
             .flatten()
             .filter_map(|uri| self.places.address(uri))

@@ -100,11 +100,8 @@ impl Exporter<'_> {
                 series.push(point).map_err(scratch_error)?;
             }
             let id = &model.model_id;
-            let written = self
-                .export
-                .writer
-                .write_model_metric(&model.sort_key(), id, &key, series);
-            self.export.accept(Kind::ModelMetrics, written)?;
+            self.export
+                .write_model_metric(&model.sort_key(), id, &key, series)?;
         }
         match bad_points {
             0 => Ok(()),

@@ -236,8 +236,7 @@ impl Exporter<'_> {
             if series.is_empty() && bad_points == 0 {
                 self.export.limit(Kind::Metrics.name(), "*", "no-points", 1);
             }
-            let written = self.export.writer.write_metric(&key, run_id, &metric, series);
-            self.export.accept(Kind::Metrics, written)?;
+            self.export.write_metric(&key, run_id, &metric, series)?;
             if bad_points > 0 {
                 let id = format!("{run_id}/{metric}");
                 self.bad_points(Kind::Metrics, &id, file, &metric, bad_points)?;

@@ -1,0 +1,228 @@
+//! `mlark ls` of sources: what an export would take, before it is taken.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const NOUNS: [&str; 11] = [
+    "overview",
+    "experiments",
+    "runs",
+    "models",
+    "versions",
+    "prompts",
+    "logged-models",
+    "datasets",
+    "traces",
+    "evaluation-datasets",
+    "scorers",
+];
+
+fn fixture(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name);
+    path.display().to_string()
+}
+
+fn mlark(scratch: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mlark"));
+    command.env("TMPDIR", scratch).args(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Stdout of a command that succeeds.
+fn rows(scratch: &Path, arguments: &[&str]) -> String {
+    let output = mlark(scratch, arguments);
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{arguments:?} {}",
+        text(&output.stderr)
+    );
+    text(&output.stdout)
+}
+
+/// A source, options to read it with, and where its archive is.
+struct Exported {
+    source: String,
+    options: Vec<String>,
+    archive: PathBuf,
+    said: String,
+}
+
+impl Exported {
+    fn of(scratch: &Path, source: &str, options: &[String]) -> Self {
+        let archive = scratch.join("archive");
+        let mut arguments = vec!["export", source, "-o", archive.to_str().unwrap(), "--force"];
+        arguments.extend(options.iter().map(String::as_str));
+        let said = rows(scratch, &arguments);
+        Exported {
+            source: source.to_owned(),
+            options: options.to_vec(),
+            archive,
+            said,
+        }
+    }
+
+    fn list(&self, scratch: &Path, noun: &str) -> Output {
+        let mut arguments = vec!["ls", &self.source, noun];
+        arguments.extend(self.options.iter().map(String::as_str));
+        mlark(scratch, &arguments)
+    }
+}
+
+fn sources() -> Vec<(String, Vec<String>)> {
+    let served = |name: &str| {
+        [
+            "--artifacts-destination".to_owned(),
+            fixture(&format!("{name}/mlartifacts")),
+        ]
+    };
+    let database = fixture("sql-3.18.0/mlflow.db");
+    let with_deleted = [served("sql-3.18.0").as_slice(), &["--include-deleted".to_owned()]].concat();
+    vec![
+        (database.clone(), served("sql-3.18.0").to_vec()),
+        (format!("sqlite:///{database}"), with_deleted),
+        (fixture("sql-1.30.1/mlflow.db"), Vec::new()),
+        (fixture("filestore-3.18.0/mlruns"), Vec::new()),
+        (
+            fixture("filestore-1.30.1/mlruns"),
+            vec!["--include-deleted".to_owned()],
+        ),
+        (fixture("exim-3.18.0/bulk-experiments"), Vec::new()),
+    ]
+}
+
+/// Lines about values of points, which are not read for a list.
+fn is_of_points(line: &str) -> bool {
+    line.starts_with("limit: ") && line.contains("metrics ")
+}
+
+#[test]
+fn a_source_is_listed_as_its_archive_would_be_and_leaves_nothing_behind() {
+    for (source, options) in sources() {
+        let scratch = tempfile::tempdir().unwrap();
+        let scratch = scratch.path();
+        let exported = Exported::of(scratch, &source, &options);
+        let archive = exported.archive.to_str().unwrap();
+        for noun in NOUNS {
+            let listed = exported.list(scratch, noun);
+            assert_eq!(listed.status.code(), Some(0), "{source} {}", text(&listed.stderr));
+            assert_eq!(
+                text(&listed.stdout),
+                rows(scratch, &["ls", archive, noun]),
+                "{source} {noun}"
+            );
+        }
+        // All columns but the digest, which takes reading.
+        let columns = |rows: String| -> Vec<Vec<String>> {
+            let cells = |row: &str| -> Vec<String> { row.split('\t').map(str::to_owned).collect() };
+            let mut rows: Vec<_> = rows.lines().map(cells).collect();
+            rows.iter_mut().for_each(|row| row[4].clear());
+            rows
+        };
+        assert_eq!(
+            columns(text(&exported.list(scratch, "artifacts").stdout)),
+            columns(rows(scratch, &["ls", archive, "artifacts"])),
+            "{source}"
+        );
+        let left: Vec<_> = std::fs::read_dir(scratch)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        assert_eq!(left, ["archive"], "{source}");
+    }
+}
+
+#[test]
+fn a_source_tells_what_an_export_says() {
+    for (source, options) in sources() {
+        let scratch = tempfile::tempdir().unwrap();
+        let exported = Exported::of(scratch.path(), &source, &options);
+        let told = text(&exported.list(scratch.path(), "overview").stderr);
+        let told: Vec<_> = told.lines().filter(|line| !line.starts_with("note: ")).collect();
+        let taken = exported.said.lines().next().unwrap();
+        let contents = &taken[exported.archive.to_str().unwrap().len()..];
+        let mut expected = vec![format!("an export takes{contents}")];
+        expected.extend(
+            exported
+                .said
+                .lines()
+                .skip(2)
+                .filter(|line| !is_of_points(line))
+                .map(str::to_owned),
+        );
+        assert_eq!(told, expected, "{source}");
+    }
+}
+
+#[test]
+fn an_experiment_is_looked_at_alone() {
+    let scratch = tempfile::tempdir().unwrap();
+    let source = fixture("filestore-3.18.0/mlruns");
+    let chosen = ["--experiment", "main"];
+    let output = mlark(
+        scratch.path(),
+        &[["ls", source.as_str(), "overview"].as_slice(), &chosen].concat(),
+    );
+    assert_eq!(text(&output.stdout).lines().count(), 1);
+    assert!(
+        text(&output.stderr).starts_with("an export takes: 1 experiments, 16 runs, "),
+        "{}",
+        text(&output.stderr)
+    );
+    let output = mlark(scratch.path(), &["ls", &source, "--experiment", "none"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(
+        text(&output.stderr),
+        "error: nothing matches --experiment `none`\nhint: `mlark ls SOURCE` shows what is there\n"
+    );
+}
+
+#[test]
+fn what_cannot_be_read_ends_a_list_or_is_said() {
+    let scratch = tempfile::tempdir().unwrap();
+    let store = scratch.path().join("mlruns");
+    for (path, content) in [
+        (
+            "1/meta.yaml",
+            "artifact_location: /gone/1\nexperiment_id: '1'\nlifecycle_stage: active\nname: e\n",
+        ),
+        ("1/aaaa/meta.yaml", ": broken"),
+    ] {
+        let path = store.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+    let store = store.to_str().unwrap();
+    for (options, expected) in [(&[][..], 7), (&["--keep-going"][..], 3)] {
+        for noun in ["overview", "runs"] {
+            let output = mlark(scratch.path(), &[&["ls", store, noun], options].concat());
+            assert_eq!(
+                output.status.code(),
+                Some(expected),
+                "{noun} {}",
+                text(&output.stderr)
+            );
+            assert!(text(&output.stderr).contains("aaaa"), "{}", text(&output.stderr));
+        }
+    }
+}
+
+#[test]
+fn options_of_reading_mean_nothing_to_an_archive() {
+    let scratch = tempfile::tempdir().unwrap();
+    let exported = Exported::of(scratch.path(), &fixture("exim-3.18.0/experiment"), &[]);
+    let output = mlark(
+        scratch.path(),
+        &["ls", exported.archive.to_str().unwrap(), "--include-deleted"],
+    );
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(
+        text(&output.stderr),
+        "error: how to read a source was said, and what is listed is an archive\n"
+    );
+}
