@@ -3,4 +3,5 @@
 pub mod exim;
 pub mod extract;
 pub mod rest;
+mod span_file;
 mod tree;

@@ -1,4 +1,4 @@
-//! Spans on their way out: as OpenTelemetry JSON where a server keeps every byte of them, else as MLflow's `traces.json`.
+//! Spans on their way out as OpenTelemetry JSON, where a server keeps every byte of them; else they go as MLflow's `traces.json`.
 //!
 //! A server reads an attribute's text as JSON and writes it anew. Objects, lists and strings that are sent as their own JSON text
 //! come through unread; numbers and truth values go as themselves, which is safe where Python writes them as they are.
@@ -7,9 +7,7 @@ use super::free_text;
 use crate::model::pyjson::PyJson;
 use crate::model::trace::{SpanEvent, SpanLink};
 use crate::model::{Span, Text};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// Attribute that names the trace; servers set it.
 const REQUEST_ID: &str = "mlflow.traceRequestId";
@@ -177,86 +175,6 @@ fn any_value(value: &Value) -> Option<Value> {
     })
 }
 
-/// The text of `traces.json` for spans, in the form that MLflow 3 writes.
-pub fn span_file(spans: &[Span]) -> Vec<u8> {
-    let spans: Vec<_> = spans.iter().map(file_span).collect();
-    free_text::text(&json!({"spans": spans})).into_bytes()
-}
-
-fn file_span(span: &Span) -> Value {
-    let mut value: Map<String, Value> = span
-        .extra
-        .iter()
-        .filter(|(key, _)| *key != "otel_trace_id")
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect();
-    let trace_id = match otel_trace_id(&span.trace_id) {
-        Some(hex) => hex.to_owned(),
-        None => {
-            let told = span.extra.get("otel_trace_id").and_then(Value::as_str);
-            told.unwrap_or(&span.trace_id).to_owned()
-        }
-    };
-    value.insert("trace_id".to_owned(), base64_of(&trace_id));
-    value.insert("span_id".to_owned(), base64_of(&span.span_id));
-    let parent = span.parent_span_id.as_deref().map_or(Value::Null, base64_of);
-    value.insert("parent_span_id".to_owned(), parent);
-    value.insert("name".to_owned(), span.name.as_str().into());
-    let optional = [
-        ("start_time_unix_nano", span.start_time_unix_nano),
-        ("end_time_unix_nano", span.end_time_unix_nano),
-    ];
-    for (field, time) in optional {
-        value.insert(field.to_owned(), json!(time));
-    }
-    if let Some(kind) = &span.kind {
-        value.insert("kind".to_owned(), kind.as_str().into());
-    }
-    let message = span.status_message.as_deref().unwrap_or_default();
-    value.insert(
-        "status".to_owned(),
-        json!({"code": status_code(span), "message": message}),
-    );
-    // Their keys are the user's own and stand there unescaped.
-    let plain = |attributes: &std::collections::BTreeMap<String, Value>| {
-        let own = |key: &String| {
-            if key.starts_with('$') {
-                format!("${key}")
-            } else {
-                key.clone()
-            }
-        };
-        Value::Object(
-            attributes
-                .iter()
-                .map(|(key, value)| (own(key), value.clone()))
-                .collect(),
-        )
-    };
-    value.insert("attributes".to_owned(), plain(&span.attributes));
-    let events = span.events.iter().map(|event| {
-        json!({"name": event.name, "time_unix_nano": event.time_unix_nano, "attributes": plain(&event.attributes)})
-    });
-    value.insert("events".to_owned(), events.collect());
-    if !span.links.is_empty() {
-        let links = span.links.iter().map(|link| {
-            json!({"trace_id": link.trace_id, "span_id": link.span_id, "attributes": plain(&link.attributes)})
-        });
-        value.insert("links".to_owned(), links.collect());
-    }
-    Value::Object(value)
-}
-
-/// The bytes of a hex text in base64; other text as it is.
-fn base64_of(hex: &str) -> Value {
-    let byte = |pair: &[u8]| {
-        let pair = std::str::from_utf8(pair).ok()?;
-        u8::from_str_radix(pair, 16).ok()
-    };
-    let bytes: Option<Vec<u8>> = hex.as_bytes().chunks(2).map(byte).collect();
-    bytes.map_or_else(|| hex.into(), |bytes| STANDARD.encode(bytes).into())
-}
-
 /// The text of a time in epoch milliseconds, RFC 3339 in UTC.
 pub fn time_text(millis: i64) -> Option<String> {
     let timestamp = jiff::Timestamp::from_millisecond(millis).ok()?;
@@ -323,13 +241,14 @@ mod tests {
     }
 
     #[test]
-    fn spans_that_servers_would_change_go_into_the_file() {
+    fn spans_that_servers_would_change_do_not_go_so() {
         let mut open = one(&[]);
         open.end_time_unix_nano = None;
         assert_eq!(span(&open), None);
-        let file: Value = serde_json::from_slice(&span_file(&[open])).unwrap();
-        assert_eq!(file["spans"][0]["end_time_unix_nano"], Value::Null);
-        assert_eq!(file["spans"][0]["span_id"], "AAAAAAAAAAA=");
+    }
+
+    #[test]
+    fn times_have_the_texts_of_protobuf() {
         assert_eq!(
             time_text(1_670_836_055_960).as_deref(),
             Some("2022-12-12T09:07:35.960Z")

@@ -11,6 +11,7 @@ use crate::sink::rest::limits::Feature;
 use crate::sink::rest::otlp;
 use crate::sink::rest::report::Done;
 use crate::sink::rest::{Result, mark};
+use crate::sink::span_file::span_file;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -229,7 +230,7 @@ impl Apply<'_> {
             self.left_out(Kind::Spans, id, "*".to_owned(), "no-artifact-proxy");
             return Ok(());
         };
-        let body = Body::Bytes(otlp::span_file(&spans));
+        let body = Body::Bytes(span_file(&spans).to_dumps_text().into_bytes());
         Ok(self.api.put_artifact(&format!("{root}/traces.json"), body)?)
     }
 

@@ -330,11 +330,10 @@ pub(super) fn spans(
 ) -> Result<()> {
     let mut lines = archive.lines(Kind::Spans);
     while let Some(line) = lines.next_line()? {
-        let mut span: Span = parse(archive, &line)?;
+        let span: Span = parse(archive, &line)?;
         let Some(owner) = owners.get(&(OwnerKind::Trace, span.trace_id.clone())) else {
             continue;
         };
-        span.extra.remove("otel_trace_id");
         let key = owner
             .clone()
             .optional_time(span.start_time_unix_nano)
