@@ -212,6 +212,46 @@ fn each_rule_of_the_text_has_a_finding() {
             let blob = json!({"$blob": {"sha256": bytes::sha256(&small.bytes), "size_bytes": 7}});
             edit_value(bytes, &file(Kind::Runs), 1, |run| run["tags"]["short"] = blob);
         }),
+        ("a marker that the format does not have", "marker", |bytes| {
+            edit_value(bytes, &file(Kind::DatasetRecords), 0, |record| {
+                record["inputs"] = json!({"when": {"$date": "2026-01-02"}})
+            });
+        }),
+        ("a marker that is not what its name says", "marker", |bytes| {
+            edit_value(bytes, &file(Kind::Traces), 0, |trace| {
+                trace["assessments"][0]["feedback"]["value"]["big"]["$int"] = json!("12")
+            });
+        }),
+        ("a marker with a key beside it", "marker", |bytes| {
+            edit_value(bytes, &file(Kind::DatasetRecords), 0, |record| {
+                record["inputs"] = json!({"$float": "NaN", "x": 1})
+            });
+        }),
+        ("a half reference to a blob", "marker", |bytes| {
+            edit_value(bytes, &file(Kind::DatasetRecords), 0, |record| {
+                record["inputs"] = json!({"$blob": {"sha256": Digest([1; 32])}})
+            });
+        }),
+        ("an integer's marker where a text must be", "marker", |bytes| {
+            edit_value(bytes, &file(Kind::Experiments), 0, |experiment| {
+                experiment["tags"]["n"] = json!({"$int": "99999999999999999999"})
+            });
+        }),
+        ("a string in base64", "marker", |bytes| {
+            edit_value(bytes, &file(Kind::Experiments), 0, |experiment| {
+                experiment["tags"]["n"] = json!({"$bytes": "YQ=="})
+            });
+        }),
+        ("an attribute with one `$`", "marker", |bytes| {
+            edit_value(bytes, &file(Kind::Spans), 0, |span| {
+                span["attributes"]["$x"] = json!(1)
+            });
+        }),
+        ("an undo record with a marker that is none", "marker", |bytes| {
+            edit_value(bytes, "undo/1-00000.jsonl", 0, |undo| {
+                undo["replaced"]["a"] = json!({"$x": 1})
+            });
+        }),
     ];
     for (name, expected, change) in cases {
         assert_eq!(sealed(Size::Full, change), *expected, "{name}");

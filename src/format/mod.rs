@@ -8,6 +8,7 @@ pub mod layout;
 pub mod line;
 pub mod loss;
 pub mod manifest;
+pub(crate) mod markers;
 pub mod order;
 pub mod schema;
 pub mod strict_json;

@@ -6,23 +6,30 @@
 
 use serde_json::{Map, Value};
 
+/// A user's key as the archive has it.
+pub fn escape_key(key: &str) -> String {
+    match key.starts_with('$') {
+        true => format!("${key}"),
+        false => key.to_owned(),
+    }
+}
+
+/// Reverses [`escape_key`].
+pub fn unescape_key(key: &str) -> &str {
+    match key.starts_with("$$") {
+        true => &key[1..],
+        false => key,
+    }
+}
+
 /// Rewrites a user's value for the archive: each key that starts with `$` gets one more.
 pub fn escape(value: Value) -> Value {
-    rename_keys(value, &|key| {
-        if key.starts_with('$') {
-            format!("${key}")
-        } else {
-            key
-        }
-    })
+    rename_keys(value, &|key| escape_key(&key))
 }
 
 /// Reverses [`escape`].
 pub fn unescape(value: Value) -> Value {
-    rename_keys(value, &|key| match key.strip_prefix("$$") {
-        Some(rest) => format!("${rest}"),
-        None => key,
-    })
+    rename_keys(value, &|key| unescape_key(&key).to_owned())
 }
 
 fn rename_keys(value: Value, rename: &dyn Fn(String) -> String) -> Value {

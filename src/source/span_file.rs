@@ -8,6 +8,7 @@
 //!
 //! The spans become lines of the archive. The file says no more than they do, except where [`SpanFile::is_whole`] is false.
 
+use crate::model::free_json::escape_key;
 use crate::model::pyjson::{PyJson, PyJsonError, PyJsonReadError};
 use crate::model::trace::{SpanEvent, SpanLink};
 use crate::model::{Extra, Span};
@@ -242,15 +243,10 @@ impl Fields {
 
 /// Entries of a user's own dict as the archive keeps them: a key that starts with `$` gets one more.
 fn free_entries(entries: impl IntoIterator<Item = (String, PyJson)>) -> BTreeMap<String, Value> {
-    let entries = entries.into_iter().map(|(key, value)| {
-        let key = if key.starts_with('$') {
-            format!("${key}")
-        } else {
-            key
-        };
-        (key, value.to_free_json())
-    });
-    entries.collect()
+    let entries = entries.into_iter();
+    entries
+        .map(|(key, value)| (escape_key(&key), value.to_free_json()))
+        .collect()
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::archive::lines::{blob_reference, contains};
 use crate::format::layout::{STRING_BYTES, blob_path};
 use crate::format::line::{canonical, to_value};
 use crate::format::manifest::{FileDescriptor, Totals};
-use crate::format::{Kind, Manifest, strict_json};
+use crate::format::{Kind, Manifest, markers, strict_json};
 use crate::model::{BlobRef, Digest};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -150,7 +150,9 @@ impl<'t> Check<'t> {
             self.findings
                 .error("string", place, "it has a text over 1 MiB that is not a blob");
         }
-        let has_references = contains(line, b"\"$blob\"");
+        let has_markers = contains(line, b"\"$");
+        let is_marked_right = !has_markers || self.check_markers(&value, place);
+        let has_references = has_markers && contains(line, b"\"$blob\"");
         let mut is_canonical = None;
         if has_references {
             is_canonical = Some(canonical(&value) == line);
@@ -158,6 +160,8 @@ impl<'t> Check<'t> {
         }
         let typed = match T::deserialize(&value) {
             Ok(typed) => typed,
+            // A marker in the wrong place is of the wrong type as well.
+            Err(_) if !is_marked_right => return None,
             Err(error) => {
                 self.findings.error("type", place, error);
                 return None;
@@ -180,6 +184,20 @@ impl<'t> Check<'t> {
             self.findings.error("canonical", place, message);
         }
         Some(typed)
+    }
+
+    /// Whether the markers of an object are the format's; newer ones may have names of their own.
+    fn check_markers(&mut self, value: &Value, place: Place) -> bool {
+        let LineFile::Objects(kind, _) = place.file else {
+            return true;
+        };
+        match markers::check_line(kind, value) {
+            Err(fault) if !self.is_newer => {
+                self.findings.error("marker", place, fault);
+                false
+            }
+            _ => true,
+        }
     }
 
     /// Checks references to blobs and puts a text in the place of each, so that the value can be typed.

@@ -9,7 +9,7 @@ use crate::archive::lines::blob_reference;
 use crate::format::layout::{LINE_BYTES, LOSSES, MANIFEST, PART_BYTES, object_kind_name, parse_undo_path};
 use crate::format::line::canonical;
 use crate::format::undo::{BLOBS_LINE, UndoLine};
-use crate::format::{Kind, Loss, LossClass, strict_json};
+use crate::format::{Kind, Loss, LossClass, markers, strict_json};
 use std::collections::BTreeMap;
 
 /// Checks all of them.
@@ -157,6 +157,9 @@ fn undo_line(check: &mut Check<'_>, line: &[u8], place: Place) {
                 .findings
                 .error("missing-blob", place, format_args!("blob {digest} is missing"));
         }
+    }
+    if let Err(fault) = markers::check_undo(&undo.replaced) {
+        check.findings.error("marker", place, fault);
     }
     for blob in undo.replaced.values().filter_map(blob_reference) {
         check.blob(&blob.sha256, blob.size_bytes, place);

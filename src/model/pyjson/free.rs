@@ -1,6 +1,7 @@
 //! Users' own JSON on its way into the archive's free JSON (`model::free_json`).
 
 use super::{PyInt, PyJson};
+use crate::model::free_json::{escape_key, unescape_key};
 use serde_json::{Map, Number, Value, json};
 
 impl PyJson {
@@ -11,7 +12,7 @@ impl PyJson {
             Self::Null => Value::Null,
             Self::Bool(value) => Value::Bool(*value),
             Self::Int(PyInt::Small(value)) => Value::from(*value),
-            Self::Int(PyInt::Big(text)) => json!({ "$int": text }),
+            Self::Int(PyInt::Big(text)) => big(text),
             Self::Float(value) => float(*value),
             Self::Str(text) => Value::String(text.clone()),
             Self::List(items) => items.iter().map(Self::to_free_json).collect(),
@@ -35,10 +36,7 @@ impl PyJson {
 
     /// A dict of a user's own keys.
     pub fn from_free_map<'a>(entries: impl IntoIterator<Item = (&'a String, &'a Value)>) -> Self {
-        let own = |key: &str| match key.strip_prefix("$$") {
-            Some(rest) => format!("${rest}"),
-            None => key.to_owned(),
-        };
+        let own = |key: &str| unescape_key(key).to_owned();
         let entries = entries.into_iter();
         Self::Dict(
             entries
@@ -68,6 +66,14 @@ fn marked(map: &Map<String, Value>) -> Option<PyJson> {
     }
 }
 
+/// An integer beyond `i64`: a number where JSON's 64 bits hold it, else a marker.
+fn big(text: &str) -> Value {
+    match text.parse::<u64>() {
+        Ok(value) => value.into(),
+        Err(_) => json!({ "$int": text }),
+    }
+}
+
 fn float(value: f64) -> Value {
     let name = match value {
         f64::INFINITY => "Infinity",
@@ -78,13 +84,9 @@ fn float(value: f64) -> Value {
 }
 
 fn object(entries: &[(String, PyJson)]) -> Map<String, Value> {
-    let escaped = |key: &str| match key.starts_with('$') {
-        true => format!("${key}"),
-        false => key.to_owned(),
-    };
     entries
         .iter()
-        .map(|(key, value)| (escaped(key), value.to_free_json()))
+        .map(|(key, value)| (escape_key(key), value.to_free_json()))
         .collect()
 }
 
@@ -94,12 +96,13 @@ mod tests {
 
     #[test]
     fn what_plain_json_cannot_hold_is_marked_and_user_keys_are_escaped() {
-        let text = r#"{"$int": [1, 1.0, NaN, -Infinity, 99999999999999999999], "a": null}"#;
+        let text =
+            r#"{"$int": [1, 1.0, NaN, -Infinity, 18446744073709551615, 99999999999999999999], "a": null}"#;
         let value = PyJson::parse(text.as_bytes()).expect("the text parses");
         assert_eq!(
             value.to_free_json(),
             json!({"$$int": [1, 1.0, {"$float": "NaN"}, {"$float": "-Infinity"},
-                {"$int": "99999999999999999999"}], "a": null})
+                18446744073709551615_u64, {"$int": "99999999999999999999"}], "a": null})
         );
     }
 

@@ -2,6 +2,7 @@
 
 use super::{ConvertError, Converter, Result, reason};
 use crate::format::Kind;
+use crate::model::free_json::unescape_key;
 use crate::model::pyjson::PyJson;
 use crate::model::{Extra, Text, TextMap};
 use crate::transform::source_tags::canonical::tags_dict;
@@ -71,7 +72,7 @@ pub(super) fn with(dict: PyJson, key: &str, value: PyJson) -> PyJson {
 pub(super) fn extra(fields: &Extra) -> impl Iterator<Item = (String, PyJson)> + '_ {
     fields
         .iter()
-        .map(|(key, value)| (key.clone(), PyJson::from_free_json(value)))
+        .map(|(key, value)| (unescape_key(key).to_owned(), PyJson::from_free_json(value)))
 }
 
 /// A list of `{key, value}`.

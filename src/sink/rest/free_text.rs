@@ -1,5 +1,6 @@
 //! Free JSON of an archive, said plainly again: without the archive's markers.
 
+use crate::model::free_json::unescape_key;
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
 
@@ -19,7 +20,7 @@ fn write(value: &Value, out: &mut String) {
                 out.push('{');
                 for (at, (key, item)) in map.iter().enumerate() {
                     let comma = if at == 0 { "" } else { "," };
-                    let _ = write!(out, "{comma}{}:", Value::from(own_key(key)));
+                    let _ = write!(out, "{comma}{}:", Value::from(unescape_key(key)));
                     write(item, out);
                 }
                 out.push('}');
@@ -52,7 +53,7 @@ pub fn plain(value: &Value) -> Value {
             Some(Marked::Other(text)) => text.into(),
             None => Value::Object(
                 map.iter()
-                    .map(|(key, item)| (own_key(key).to_owned(), plain(item)))
+                    .map(|(key, item)| (unescape_key(key).to_owned(), plain(item)))
                     .collect(),
             ),
         },
@@ -74,11 +75,6 @@ fn marked(map: &Map<String, Value>) -> Option<Marked<'_>> {
         "$bytes" => Some(Marked::Other(text)),
         _ => None,
     }
-}
-
-/// A user's own key that starts with `$` has one more in the archive.
-fn own_key(key: &str) -> &str {
-    if key.starts_with("$$") { &key[1..] } else { key }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Typed picks from an exported dict, which notice what they did not understand.
 
+use crate::model::free_json::escape_key;
 use crate::model::pyjson::PyJson;
 use crate::model::{Extra, Text, TextMap};
 use std::collections::BTreeSet;
@@ -142,7 +143,7 @@ impl<'a> Fields<'a> {
         let mut extra = Extra::new();
         for (key, value) in self.entries {
             if !self.taken.contains(key.as_str()) && !value.is_null() && !key.starts_with('_') {
-                extra.insert(key.clone(), value.to_free_json());
+                extra.insert(escape_key(key), value.to_free_json());
             }
         }
         (extra, self.wrong)
