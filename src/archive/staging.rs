@@ -1,15 +1,18 @@
 //! Complete or absent: what is written lies beside its final name until it is whole.
 
 use super::error::{ArchiveError, Result};
+use super::leftovers::{TemporaryFolder, hold};
 use rustix::fs::{RenameFlags, renameat_with};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Name within the temporary directory of what is being replaced, where the file system cannot exchange names.
+pub(super) const REPLACED: &str = "replaced";
 
 /// A temporary directory beside the output; removed when dropped.
 pub(crate) struct Staging {
-    root: PathBuf,
+    folder: TemporaryFolder,
     out: PathBuf,
     force: bool,
 }
@@ -23,7 +26,7 @@ impl Staging {
         let parent = parent_of(out);
         fs::create_dir_all(&parent).map_err(ArchiveError::io("create directory", &parent))?;
         Ok(Staging {
-            root: create_unique_directory(&parent)?,
+            folder: TemporaryFolder::create_in(&parent)?,
             out: out.to_owned(),
             force,
         })
@@ -31,12 +34,12 @@ impl Staging {
 
     /// The temporary directory.
     pub(crate) fn root(&self) -> &Path {
-        &self.root
+        self.folder.path()
     }
 
     /// The directory for files that are not part of the result.
     pub(crate) fn scratch(&self) -> Result<PathBuf> {
-        let scratch = self.root.join("scratch");
+        let scratch = self.root().join("scratch");
         match fs::create_dir(&scratch) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                 Err(ArchiveError::io("create directory", &scratch)(error))
@@ -47,7 +50,7 @@ impl Staging {
 
     /// Makes `name` within the temporary directory the output: one sync, one rename.
     pub(crate) fn publish(self, name: &str, sync: bool) -> Result<()> {
-        let made = self.root.join(name);
+        let made = self.root().join(name);
         if sync {
             let file = File::open(&made).map_err(ArchiveError::io("open", &made))?;
             if made.is_dir() {
@@ -66,6 +69,8 @@ impl Staging {
     }
 
     fn rename(&self, made: &Path) -> Result<()> {
+        // A signal removes all of this or nothing of it.
+        let _held = hold();
         let cwd = rustix::fs::CWD;
         match renameat_with(cwd, made, cwd, &self.out, RenameFlags::NOREPLACE) {
             Ok(()) => return Ok(()),
@@ -95,7 +100,7 @@ impl Staging {
         if made.is_file() && self.out.is_file() {
             return fs::rename(made, &self.out).map_err(ArchiveError::io("rename to", &self.out));
         }
-        let aside = self.root.join("replaced");
+        let aside = self.root().join(REPLACED);
         fs::rename(&self.out, &aside).map_err(ArchiveError::io("move aside", &self.out))?;
         fs::rename(made, &self.out).map_err(|error| {
             let _ = fs::rename(&aside, &self.out);
@@ -104,32 +109,11 @@ impl Staging {
     }
 }
 
-impl Drop for Staging {
-    fn drop(&mut self) {
-        // Nothing can be done about a directory that cannot be removed; its name tells what it is.
-        let _ = fs::remove_dir_all(&self.root);
-    }
-}
-
 /// The directory a path lies in, `.` for a bare name.
 pub(crate) fn parent_of(path: &Path) -> PathBuf {
     match path.parent() {
         Some(parent) if parent != Path::new("") => parent.to_owned(),
         _ => PathBuf::from("."),
-    }
-}
-
-/// Unlike a directory of the `tempfile` crate, one that follows the umask, since it may become the output.
-fn create_unique_directory(parent: &Path) -> Result<PathBuf> {
-    static COUNTER: AtomicU32 = AtomicU32::new(0);
-    loop {
-        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-        let path = parent.join(format!(".mlark-{}-{number}.tmp", std::process::id()));
-        match fs::create_dir(&path) {
-            Ok(()) => return Ok(path),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(ArchiveError::io("create directory in", parent)(error)),
-        }
     }
 }
 

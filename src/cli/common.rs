@@ -1,6 +1,7 @@
 //! Options that several commands share, and small helpers of printing.
 
 use super::error::{CliError, Result};
+use super::exit::Exit;
 use crate::archive::{ContainerKind, WriterOptions};
 use crate::report::list::TextTest;
 use crate::source::Patterns;
@@ -72,6 +73,26 @@ pub(super) fn refuse_input(output: &Path, input: &Path) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+/// Removes what an earlier run left beside the output when it was killed, and says so.
+pub(super) fn clear_leftovers(output: &Path) {
+    for left in crate::archive::remove_leftovers(output) {
+        anstream::eprintln!("note: {left}");
+    }
+}
+
+/// Lets Ctrl-C and SIGTERM remove what is being made before they end the process.
+pub(super) fn remove_on_signal() {
+    // Where no handler can be set, a signal ends the process, and the next one clears up.
+    let _ = ctrlc::set_handler(|| end_at_once());
+}
+
+/// Ends the process and leaves nothing half-made.
+pub(super) fn end_at_once() -> ! {
+    crate::archive::abandon_all();
+    anstream::eprintln!("error: interrupted: nothing was made");
+    std::process::exit(Exit::Interrupted as i32);
 }
 
 /// Writes a command's result to stdout.

@@ -1,6 +1,6 @@
 //! `mlark convert`.
 
-use super::common::{bytes, grouped, print_result, refuse_input};
+use super::common::{bytes, clear_leftovers, grouped, print_result, refuse_input, remove_on_signal};
 use super::error::Result;
 use super::exit::Exit;
 use super::extract::name_some;
@@ -75,6 +75,8 @@ impl Args {
             keep_going: self.keep_going,
             no_sync: self.no_sync,
         };
+        clear_leftovers(&self.output);
+        remove_on_signal();
         let progress = Progress::new();
         let report = convert(&archive, &self.output, options, &progress);
         progress.done();

@@ -1,6 +1,8 @@
 //! `mlark export`.
 
-use super::common::{OutputArgs, bytes, grouped, print_result, tracking_uri};
+use super::common::{
+    OutputArgs, bytes, clear_leftovers, end_at_once, grouped, print_result, remove_on_signal, tracking_uri,
+};
 use super::error::{CliError, Result};
 use super::exit::Exit;
 use super::progress::Progress;
@@ -85,9 +87,10 @@ impl Args {
             selection: self.selection.into_selection()?,
             resume: self.resume,
             base: self.base,
-            interrupt: on_signal(),
+            interrupt: interrupt_of(kind),
             ..self.read.into_options()?
         };
+        clear_leftovers(&self.output.output);
         let progress = Progress::new();
         let report = crate::source::export(kind, &source, &self.output.output, options, &progress);
         progress.done();
@@ -101,6 +104,18 @@ impl Args {
     }
 }
 
+/// What a signal asks of an export: of a server's that it end, and what it fetched stays; others end at once, since nothing of
+/// theirs can be gone on with, and a file may be huge.
+fn interrupt_of(kind: SourceKind) -> Interrupt {
+    match kind {
+        SourceKind::Rest => on_signal(),
+        _ => {
+            remove_on_signal();
+            Interrupt::default()
+        }
+    }
+}
+
 /// Asks what reads a source to end at the first signal; a second one ends the process.
 pub(super) fn on_signal() -> Interrupt {
     let interrupt = Interrupt::default();
@@ -108,7 +123,7 @@ pub(super) fn on_signal() -> Interrupt {
     // Where no handler can be set, a signal ends the process; what was fetched stays then, too.
     let _ = ctrlc::set_handler(move || {
         if asked.set() {
-            std::process::exit(Exit::Interrupted as i32);
+            end_at_once();
         }
         anstream::eprintln!("stopping; once more ends it at once");
     });

@@ -1,6 +1,6 @@
 //! `mlark extract`.
 
-use super::common::{bytes, grouped, name_test, path_test, print_result};
+use super::common::{bytes, clear_leftovers, grouped, name_test, path_test, print_result, remove_on_signal};
 use super::error::Result;
 use super::exit::Exit;
 use super::progress::Progress;
@@ -69,6 +69,8 @@ impl Args {
             takes: &|entry| filter.takes(entry),
             keep_going: self.keep_going,
         };
+        clear_leftovers(&self.output);
+        remove_on_signal();
         let progress = Progress::new();
         let report = extract(&archive, &self.output, &options, &progress);
         progress.done();

@@ -1,6 +1,6 @@
 //! `mlark transform`.
 
-use super::common::{OutputArgs, grouped, print_result};
+use super::common::{OutputArgs, clear_leftovers, grouped, print_result, remove_on_signal};
 use super::error::{CliError, Result};
 use super::exit::Exit;
 use crate::archive::Archive;
@@ -43,6 +43,8 @@ impl Args {
         if self.source_tags && self.undo {
             self.refuse_other_transform(&archive)?;
         }
+        clear_leftovers(&self.output.output);
+        remove_on_signal();
         let report = match self.undo {
             true => transform::undo(&archive, &self.output.output, &options)?,
             false => transform::source_tags::inject(&archive, &self.output.output, &options)?,

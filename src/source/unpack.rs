@@ -2,22 +2,26 @@
 
 use super::context::ExportError;
 use super::uri::redact;
+use crate::archive::{TemporaryFolder, parent_of};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use tempfile::TempDir;
 use zip::ZipArchive;
 
 /// A zip's content on disk; gone when dropped.
 pub(super) struct Unpacked {
-    directory: TempDir,
+    directory: TemporaryFolder,
 }
 
 impl Unpacked {
+    fn top(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
     /// The folder the data is in: the zip's only top-level folder, where it has just one.
     pub(super) fn root(&self) -> PathBuf {
-        let top = self.directory.path();
-        let entries: Vec<_> = fs::read_dir(top)
+        let top = self.top();
+        let entries: Vec<_> = fs::read_dir(&top)
             .into_iter()
             .flatten()
             .filter_map(Result::ok)
@@ -27,7 +31,7 @@ impl Unpacked {
             [only] if only.file_type().is_ok_and(|kind| kind.is_dir()) && !is_root(&only.path()) => {
                 only.path()
             }
-            _ => top.to_owned(),
+            _ => top,
         }
     }
 }
@@ -68,14 +72,9 @@ pub(super) fn unpack(path: &Path, out: &Path) -> Result<Unpacked, ExportError> {
             "it is an archive of mlark's already; `mlark info` tells what it holds".to_owned(),
         ));
     }
-    let parent = match out.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    let directory = tempfile::Builder::new()
-        .prefix(".mlark-unpack-")
-        .tempdir_in(parent)
-        .map_err(|cause| error(format!("cannot unpack beside the output: {cause}")))?;
+    let directory = TemporaryFolder::create_in(&parent_of(out))?;
+    let unpacked = Unpacked { directory };
+    fs::create_dir(unpacked.top()).map_err(|cause| error(cause.to_string()))?;
     for index in 0..zip.len() {
         let mut entry = zip.by_index(index).map_err(|cause| error(cause.to_string()))?;
         let name = entry.name().map_err(|cause| error(cause.to_string()))?;
@@ -85,10 +84,10 @@ pub(super) fn unpack(path: &Path, out: &Path) -> Result<Unpacked, ExportError> {
                 "its entry `{name}` leads outside of it or is a link"
             )));
         };
-        unpack_entry(&mut entry, &directory.path().join(relative))
+        unpack_entry(&mut entry, &unpacked.top().join(relative))
             .map_err(|cause| error(format!("its entry `{name}`: {cause}")))?;
     }
-    Ok(Unpacked { directory })
+    Ok(unpacked)
 }
 
 fn unpack_entry<R: io::Read + ?Sized>(entry: &mut zip::read::ZipFile<'_, R>, to: &Path) -> io::Result<()> {
