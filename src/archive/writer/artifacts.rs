@@ -1,0 +1,221 @@
+//! Artifacts: read on other threads, listed in the order in which they came.
+
+use super::ArchiveWriter;
+use crate::archive::blob::{ByteSource, IngestError, Ingested};
+use crate::archive::error::Result;
+use crate::archive::parallel::Pending;
+use crate::format::layout::ARTIFACT_FILES;
+use crate::format::{Kind, SortKey};
+use crate::model::{Absent, ArtifactFile, ArtifactList, OwnerKind};
+use std::io;
+
+/// Artifacts under way at once; with [`crate::archive::blob::SMALL_BYTES`] this bounds memory.
+const WINDOW: usize = 16;
+
+/// Who an artifact belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// Kind of the owner.
+    pub kind: OwnerKind,
+    /// Its id.
+    pub id: String,
+    /// Its place among owners of its kind.
+    pub sort_key: SortKey,
+}
+
+pub(super) struct PendingFile {
+    owner: Owner,
+    path: String,
+    content: Content,
+}
+
+type PendingBytes = Pending<Result<Ingested, IngestError>>;
+
+enum Content {
+    Bytes(PendingBytes),
+    /// Neither bytes nor a reason, but the size: where nothing is to be kept.
+    Listed(Option<u64>),
+    Absent(Absent, Option<u64>),
+}
+
+/// The artifact line that is being filled.
+pub(super) struct OpenList {
+    owner: Owner,
+    files: Vec<ArtifactFile>,
+}
+
+/// A file that could not be read.
+#[derive(Debug)]
+pub struct FileFailure {
+    /// Whose file.
+    pub owner: Owner,
+    /// Which file.
+    pub path: String,
+    /// Why not.
+    pub error: io::Error,
+}
+
+impl ArchiveWriter {
+    /// Queues an artifact; files of one owner come together, ordered by path bytes. It is read on another
+    /// thread, and failures come back from a later call.
+    ///
+    /// # Errors
+    /// The archive cannot be written. `on_failure` decides about files that cannot be read.
+    pub fn artifact(
+        &mut self,
+        owner: &Owner,
+        path: String,
+        source: ByteSource,
+        on_failure: &mut dyn FnMut(&mut Self, FileFailure) -> Result<()>,
+    ) -> Result<()> {
+        let ingest = self.output.ingest();
+        let content = Content::Bytes(self.pool.submit(move || ingest.run(source)));
+        self.queue(owner, path, content, on_failure)
+    }
+
+    /// Lists an artifact whose bytes are not taken.
+    ///
+    /// # Errors
+    /// As [`ArchiveWriter::artifact`].
+    pub fn absent_artifact(
+        &mut self,
+        owner: &Owner,
+        path: String,
+        absent: Absent,
+        size_bytes: Option<u64>,
+        on_failure: &mut dyn FnMut(&mut Self, FileFailure) -> Result<()>,
+    ) -> Result<()> {
+        self.queue(owner, path, Content::Absent(absent, size_bytes), on_failure)
+    }
+
+    /// Lists an artifact by its size alone, for a survey: such an archive is for listing, and none that `verify` accepts.
+    ///
+    /// # Errors
+    /// As [`ArchiveWriter::artifact`].
+    pub fn listed_artifact(
+        &mut self,
+        owner: &Owner,
+        path: String,
+        size_bytes: Option<u64>,
+        on_failure: &mut dyn FnMut(&mut Self, FileFailure) -> Result<()>,
+    ) -> Result<()> {
+        self.queue(owner, path, Content::Listed(size_bytes), on_failure)
+    }
+
+    fn queue(
+        &mut self,
+        owner: &Owner,
+        path: String,
+        content: Content,
+        on_failure: &mut dyn FnMut(&mut Self, FileFailure) -> Result<()>,
+    ) -> Result<()> {
+        self.pending.push_back(PendingFile {
+            owner: owner.clone(),
+            path,
+            content,
+        });
+        while self.pending.len() > WINDOW {
+            self.take_pending(on_failure)?;
+        }
+        Ok(())
+    }
+
+    /// Waits for all queued artifacts.
+    ///
+    /// # Errors
+    /// As [`ArchiveWriter::artifact`].
+    pub fn drain_artifacts(
+        &mut self,
+        on_failure: &mut dyn FnMut(&mut Self, FileFailure) -> Result<()>,
+    ) -> Result<()> {
+        while !self.pending.is_empty() {
+            self.take_pending(on_failure)?;
+        }
+        self.close_list()
+    }
+
+    fn take_pending(
+        &mut self,
+        on_failure: &mut dyn FnMut(&mut Self, FileFailure) -> Result<()>,
+    ) -> Result<()> {
+        let Some(PendingFile { owner, path, content }) = self.pending.pop_front() else {
+            return Ok(());
+        };
+        let mut file = ArtifactFile {
+            absent: None,
+            path,
+            sha256: None,
+            size_bytes: None,
+        };
+        match content {
+            Content::Absent(absent, size_bytes) => {
+                file.absent = Some(absent);
+                file.size_bytes = size_bytes;
+            }
+            Content::Listed(size_bytes) => {
+                file.size_bytes = size_bytes;
+                self.totals.artifact_bytes += size_bytes.unwrap_or(0);
+            }
+            Content::Bytes(pending) => {
+                if let Some(error) = self.take_bytes(pending, &mut file)? {
+                    let (owner, path) = (owner.clone(), file.path.clone());
+                    on_failure(self, FileFailure { owner, path, error })?;
+                }
+            }
+        }
+        self.totals.artifact_files += 1;
+        self.list_file(owner, file)
+    }
+
+    /// Stores what was read; the error where it could not be.
+    fn take_bytes(&mut self, pending: PendingBytes, file: &mut ArtifactFile) -> Result<Option<io::Error>> {
+        match pending.wait().and_then(|ingested| self.commit(ingested)) {
+            Ok(blob) => {
+                file.sha256 = Some(blob.sha256);
+                file.size_bytes = Some(blob.size_bytes);
+                self.totals.artifact_bytes += blob.size_bytes;
+                Ok(None)
+            }
+            Err(IngestError::Write(error)) => Err(error),
+            Err(IngestError::Read(error)) => {
+                file.absent = Some(Absent::Failed);
+                Ok(Some(error))
+            }
+        }
+    }
+
+    fn list_file(&mut self, owner: Owner, file: ArtifactFile) -> Result<()> {
+        let is_full = |list: &OpenList| list.owner != owner || list.files.len() == ARTIFACT_FILES;
+        if self.list.as_ref().is_some_and(is_full) {
+            self.close_list()?;
+        }
+        let list = self.list.get_or_insert_with(|| OpenList {
+            owner,
+            files: Vec::new(),
+        });
+        list.files.push(file);
+        Ok(())
+    }
+
+    fn close_list(&mut self) -> Result<()> {
+        let Some(OpenList { owner, files }) = self.list.take() else {
+            return Ok(());
+        };
+        let key = artifact_key(&owner, files.first().map_or("", |file| &file.path));
+        let list = ArtifactList {
+            files,
+            owner_id: owner.id,
+            owner_kind: owner.kind,
+        };
+        let line = serde_json::to_vec(&list).expect("a list of files can be written");
+        self.write_line(Kind::Artifacts, key, &list.owner_id, &line)
+    }
+}
+
+/// Place of an artifact line: kind of owner, owner, first path.
+fn artifact_key(owner: &Owner, first_path: &str) -> SortKey {
+    SortKey::new()
+        .number(owner.kind as u64)
+        .key(&owner.sort_key)
+        .text(first_path)
+}

@@ -1,0 +1,97 @@
+//! The end of an archive: the files that only then are known, the manifest, the name.
+
+use super::{ArchiveWriter, ManifestHead};
+use crate::archive::clock::now_text;
+use crate::archive::error::{ArchiveError, Result};
+use crate::archive::loss_log::LossLog;
+use crate::format::Manifest;
+use crate::format::layout::{CHECKSUMS, object_kind_name};
+use crate::format::manifest::{FileDescriptor, Format, Tool};
+use crate::model::Digest;
+use std::collections::BTreeMap;
+
+/// What to do about an object that came twice, where objects are sorted at the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Duplicates {
+    /// End with an error; nothing is made.
+    Refuse,
+    /// Keep the first that came and list the other as a failure.
+    KeepFirst,
+}
+
+impl ArchiveWriter {
+    /// Completes the archive and gives it its name.
+    ///
+    /// # Errors
+    /// It cannot be written; nothing is left under its name then.
+    pub fn finish(mut self, head: ManifestHead, duplicates: Duplicates) -> Result<Manifest> {
+        debug_assert!(
+            self.pending.is_empty() && self.list.is_none(),
+            "drain_artifacts comes first"
+        );
+        let files = self.finish_files(duplicates)?;
+        let content_id = self.output.write_checksums(&self.blobs, &files)?;
+        self.check_content_id(head.expected_content_id, content_id)?;
+        let manifest = Manifest {
+            format: head.format.unwrap_or_else(Format::current),
+            tool: Tool::current(),
+            created: now_text(),
+            origin: head.origin,
+            source: head.source,
+            selection: head.selection,
+            counts: counts_of(&files),
+            totals: self.totals,
+            files,
+            content_id,
+            history: head.history,
+            losses: self.losses.counts(),
+            extra: head.extra,
+        };
+        let name = self.output.seal(&manifest)?;
+        drop(self.output);
+        self.staging.publish(&name, !self.options.no_sync)?;
+        Ok(manifest)
+    }
+
+    /// Closes every file of lines; all of them, by path.
+    fn finish_files(&mut self, duplicates: Duplicates) -> Result<Vec<FileDescriptor>> {
+        let mut files = std::mem::take(&mut self.adopted);
+        for (_, writer) in std::mem::take(&mut self.kinds) {
+            let (kind, losses, root) = (writer.kind(), &mut self.losses, self.output.root());
+            files.extend(writer.finish(|line| match duplicates {
+                Duplicates::Refuse => Err(ArchiveError::Object {
+                    kind: kind.name(),
+                    id: LossLog::id_of(line),
+                    reason: "it is there twice".to_owned(),
+                }),
+                Duplicates::KeepFirst => losses.duplicate(root, kind, line),
+            })?);
+        }
+        files.extend(self.losses.finish_file()?);
+        files.sort_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()));
+        Ok(files)
+    }
+
+    fn check_content_id(&self, expected: Option<Digest>, found: Digest) -> Result<()> {
+        match expected.filter(|expected| *expected != found) {
+            Some(expected) => Err(ArchiveError::DigestMismatch {
+                path: self.output.root().to_owned(),
+                entry: CHECKSUMS.to_owned(),
+                expected,
+                found,
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Lines per kind that has any.
+fn counts_of(files: &[FileDescriptor]) -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for file in files {
+        if let Some(kind) = object_kind_name(&file.path) {
+            *counts.entry(kind.to_owned()).or_insert(0) += file.count;
+        }
+    }
+    counts
+}

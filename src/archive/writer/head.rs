@@ -1,0 +1,39 @@
+//! What is said of an archive beside its content.
+
+use crate::format::Manifest;
+use crate::format::manifest::{Format, HistoryEntry, Selection, SourceInfo};
+use crate::model::{Digest, Extra};
+
+/// What the manifest says beside what the writer counts.
+#[derive(Debug, Clone, Default)]
+pub struct ManifestHead {
+    /// Stable name of where the data came from.
+    pub origin: String,
+    /// What was read.
+    pub source: SourceInfo,
+    /// What was chosen.
+    pub selection: Selection,
+    /// Transforms so far.
+    pub history: Vec<HistoryEntry>,
+    /// Fields of a parent's manifest that this version does not know.
+    pub extra: Extra,
+    /// The parent's format, where that is a newer minor version.
+    pub format: Option<Format>,
+    /// The content id that must come out.
+    pub expected_content_id: Option<Digest>,
+}
+
+impl ManifestHead {
+    /// The head of an archive that is made from another.
+    pub fn of_parent(parent: &Manifest) -> Self {
+        ManifestHead {
+            origin: parent.origin.clone(),
+            source: parent.source.clone(),
+            selection: parent.selection.clone(),
+            history: parent.history.clone(),
+            extra: parent.extra.clone(),
+            format: Some(parent.format.clone()),
+            expected_content_id: None,
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! Writing an archive: objects in, a directory or a zip out, complete or absent.
+//!
+//! | module      | writes                                        |
+//! |-------------|-----------------------------------------------|
+//! | this one    | lines of objects, blobs, losses               |
+//! | `metrics`   | metric history                                |
+//! | `artifacts` | files of runs, models and traces              |
+//! | `adopt`     | what another archive has already              |
+//! | `finish`    | checksums and manifest, and the archive's name |
+
+mod adopt;
+mod artifacts;
+mod finish;
+mod head;
+mod metrics;
+#[cfg(test)]
+mod tests;
+
+use self::artifacts::{OpenList, PendingFile};
+use super::blob::{ByteSource, GuardedReader, IngestError, Ingested};
+use super::container::ContainerKind;
+use super::error::{ArchiveError, Result};
+use super::kind_writer::KindWriter;
+use super::loss_log::LossLog;
+use super::output::Output;
+use super::parallel::Pool;
+use super::points::PointSeries;
+use super::staging::Staging;
+use crate::format::layout::{STRING_BYTES, blob_path};
+use crate::format::line::{canonical, replace_long_strings, to_value};
+use crate::format::manifest::{FileDescriptor, Totals};
+use crate::format::{Kind, Loss, Object, SortKey};
+use crate::model::{BlobRef, Digest};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use self::artifacts::{FileFailure, Owner};
+pub use self::finish::Duplicates;
+pub use self::head::ManifestHead;
+
+/// How an archive is written.
+#[derive(Debug, Clone, Default)]
+pub struct WriterOptions {
+    /// Directory or zip; where absent, the output's name decides.
+    pub container: Option<ContainerKind>,
+    /// Replaces an output that exists.
+    pub force: bool,
+    /// Threads that read and hash; 0 for one per core.
+    pub threads: usize,
+    /// Skips the sync to disk before the rename.
+    pub no_sync: bool,
+}
+
+/// Writes an archive; dropped before [`ArchiveWriter::finish`] it leaves nothing.
+pub struct ArchiveWriter {
+    output: Output,
+    kinds: BTreeMap<Kind, KindWriter>,
+    pool: Arc<Pool>,
+    pending: VecDeque<PendingFile>,
+    list: Option<OpenList>,
+    blobs: BTreeSet<Digest>,
+    losses: LossLog,
+    totals: Totals,
+    adopted: Vec<FileDescriptor>,
+    scratch: PathBuf,
+    options: WriterOptions,
+    // Declared last: what lies below it is closed before it is removed.
+    staging: Staging,
+}
+
+impl ArchiveWriter {
+    /// Begins an archive that will be at `out`.
+    ///
+    /// # Errors
+    /// The output exists (without `force`), or its directory cannot be written.
+    pub fn create(out: &Path, options: WriterOptions) -> Result<Self> {
+        let container = options.container.unwrap_or_else(|| ContainerKind::of_output(out));
+        let staging = Staging::create(out, options.force)?;
+        let scratch = staging.scratch()?;
+        let output = Output::create(container, &staging, &scratch)?;
+        let threads = match options.threads {
+            0 => super::parallel::default_threads(),
+            threads => threads,
+        };
+        Ok(ArchiveWriter {
+            output,
+            kinds: BTreeMap::new(),
+            pool: Arc::new(Pool::new(threads)),
+            pending: VecDeque::new(),
+            list: None,
+            blobs: BTreeSet::new(),
+            losses: LossLog::default(),
+            totals: Totals::default(),
+            adopted: Vec::new(),
+            scratch,
+            options,
+            staging,
+        })
+    }
+
+    /// A directory for temporary files that goes when the writer does.
+    pub fn scratch(&self) -> &Path {
+        &self.scratch
+    }
+
+    /// The threads that read and hash, for a source's own work beside artifacts.
+    pub fn pool(&self) -> Arc<Pool> {
+        self.pool.clone()
+    }
+
+    /// An empty series of metric points.
+    pub fn point_series(&self) -> PointSeries {
+        PointSeries::new(&self.scratch)
+    }
+
+    /// Lets the objects of a kind come in any order; to be said before the first one.
+    pub fn sort_at_end(&mut self, kind: Kind) {
+        self.kind_writer(kind).sort_at_end();
+    }
+
+    fn kind_writer(&mut self, kind: Kind) -> &mut KindWriter {
+        let root = self.output.root();
+        self.kinds
+            .entry(kind)
+            .or_insert_with(|| KindWriter::new(kind, root, &self.scratch))
+    }
+
+    /// Writes an object.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Object`] where the format cannot hold it or where it is there twice (nothing is
+    /// written then, and the writer goes on); others end the writing.
+    pub fn write<T: Object>(&mut self, object: &T) -> Result<()> {
+        self.write_value(object, to_value(object))
+    }
+
+    /// Writes an object whose value was made already.
+    ///
+    /// # Errors
+    /// As [`ArchiveWriter::write`].
+    pub fn write_value<T: Object>(&mut self, object: &T, value: Value) -> Result<()> {
+        let line = self.line_of(value)?;
+        self.write_line(T::KIND, object.sort_key(), &object.id(), &line)
+    }
+
+    /// Writes a canonical line of an object whose key is known, such as one taken from another archive.
+    ///
+    /// # Errors
+    /// As [`ArchiveWriter::write`].
+    pub fn write_line(&mut self, kind: Kind, key: SortKey, id: &str, line: &[u8]) -> Result<()> {
+        self.kind_writer(kind).write(key, id, line)
+    }
+
+    /// The canonical line of a value, its long strings stored as blobs.
+    ///
+    /// # Errors
+    /// A blob cannot be written.
+    pub fn line_of(&mut self, mut value: Value) -> Result<Vec<u8>> {
+        let line = canonical(&value);
+        if line.len() <= STRING_BYTES {
+            return Ok(line);
+        }
+        replace_long_strings(&mut value, &mut |text| {
+            let blob = self.add_bytes(text.as_bytes().to_vec())?;
+            Ok::<_, ArchiveError>(json!({ "$blob": blob }))
+        })?;
+        Ok(canonical(&value))
+    }
+
+    /// Stores bytes.
+    ///
+    /// # Errors
+    /// They cannot be written.
+    pub fn add_bytes(&mut self, bytes: Vec<u8>) -> Result<BlobRef> {
+        let ingested = self.output.ingest().run(ByteSource::Bytes(bytes));
+        match ingested.and_then(|ingested| self.commit(ingested)) {
+            Ok(blob) => Ok(blob),
+            Err(IngestError::Write(error)) => Err(error),
+            Err(IngestError::Read(error)) => Err(ArchiveError::io("read", "bytes in memory")(error)),
+        }
+    }
+
+    /// Where files of the archive are laid before it is complete.
+    pub fn root(&self) -> &Path {
+        self.output.root()
+    }
+
+    /// Stores what a worker thread has read.
+    fn commit(&mut self, ingested: Ingested) -> Result<BlobRef, IngestError> {
+        let blob = match ingested {
+            Ingested::Stored(blob) => blob,
+            Ingested::Small(blob, bytes) => {
+                if !self.holds(&blob.sha256) {
+                    self.output
+                        .zip_small(&blob_path(&blob.sha256), &bytes)
+                        .map_err(IngestError::Write)?;
+                }
+                blob
+            }
+            Ingested::Large(reader) => self.stream_to_zip(reader)?,
+        };
+        if !self.output.has_adopted(&blob.sha256) && self.blobs.insert(blob.sha256) {
+            self.totals.blobs += 1;
+            self.totals.blob_bytes += blob.size_bytes;
+        }
+        Ok(blob)
+    }
+
+    fn holds(&self, digest: &Digest) -> bool {
+        self.blobs.contains(digest) || self.output.has_adopted(digest)
+    }
+
+    fn stream_to_zip(&mut self, reader: GuardedReader) -> Result<BlobRef, IngestError> {
+        let (blobs, output) = (&self.blobs, &mut self.output);
+        output.zip_large(reader, |digest| blobs.contains(digest))
+    }
+
+    /// Counts what cannot be held.
+    pub fn limit(&mut self, kind: &str, field: &str, reason: &str, count: u64) {
+        self.losses.limit(kind, field, reason, count);
+    }
+
+    /// Lists and counts something that could not be read.
+    ///
+    /// # Errors
+    /// `losses.jsonl` cannot be written.
+    pub fn failure(&mut self, loss: &Loss) -> Result<()> {
+        self.losses.failure(self.output.root(), loss)
+    }
+
+    /// Number of failures so far.
+    pub fn failures(&self) -> u64 {
+        self.losses.failures()
+    }
+}
