@@ -4,7 +4,7 @@ use super::error::ClientError;
 use super::retry::Retries;
 use super::{Client, Path, Repeat, Request};
 use std::io::{self, Read};
-use ureq::http::{Method, Response, header};
+use ureq::http::{HeaderMap, Method, Response, header};
 
 /// The part of a resource that an answer holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +36,7 @@ pub struct Download {
     client: Client,
     url: String,
     query: String,
+    headers: HeaderMap,
     reader: Box<dyn Read + Send>,
     etag: Option<String>,
     size_bytes: Option<u64>,
@@ -48,6 +49,7 @@ impl Download {
         client: Client,
         url: String,
         query: String,
+        headers: HeaderMap,
         response: Response<ureq::Body>,
         range: Range,
     ) -> Self {
@@ -56,6 +58,7 @@ impl Download {
             client,
             url,
             query,
+            headers,
             reader: reader_of(response),
             etag: range.etag,
             size_bytes: range.size_bytes,
@@ -92,6 +95,7 @@ impl Download {
     fn ask_for_rest(&mut self) -> Result<(), Rest> {
         let mut request = Request::new(&self.client, Method::GET, Path::root(""), Repeat::Safe)
             .at(self.url.clone(), self.query.clone())
+            .with_headers(self.headers.clone())
             .header("range", &format!("bytes={}-", self.read_bytes));
         if let Some(etag) = &self.etag {
             request = request.header("if-range", etag);

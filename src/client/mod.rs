@@ -141,6 +141,37 @@ impl Client {
         }
     }
 
+    /// A client of other hosts that the server's answers name: without credentials, custom headers and the certificates that
+    /// are meant for the server.
+    ///
+    /// # Errors
+    /// The bundle of certificates for other hosts cannot be read.
+    pub fn elsewhere(&self) -> Result<Self, ClientError> {
+        let tls = TlsOptions {
+            ca_path: self.options.tls.other_ca_path.clone(),
+            ..TlsOptions::default()
+        };
+        let options = ClientOptions {
+            tls,
+            ..ClientOptions::clone(&self.options)
+        };
+        Ok(Client {
+            agent: transport::agent(&options)?,
+            ..self.anonymous()
+        })
+    }
+
+    /// Reads from a URL of any host; may be repeated. Its query, which may be a signature, is in no message.
+    ///
+    /// # Errors
+    /// It is not an http(s) URL.
+    pub fn get_url(&self, url: &str) -> Result<Request<'_>, ClientError> {
+        BaseUrl::parse(url)?;
+        let (place, query) = url.split_at(url.find('?').unwrap_or(url.len()));
+        let request = self.get(Path::root(""));
+        Ok(request.at(place.to_owned(), query.to_owned()))
+    }
+
     /// The server, without credentials.
     pub fn base(&self) -> &BaseUrl {
         &self.base

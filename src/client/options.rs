@@ -34,6 +34,8 @@ pub struct TlsOptions {
     pub insecure: bool,
     /// PEM file of certificates that are trusted in place of the built-in ones.
     pub ca_path: Option<PathBuf>,
+    /// The same, for other hosts than the server.
+    pub other_ca_path: Option<PathBuf>,
     /// PEM file with the client's certificate and key.
     pub client_cert_path: Option<PathBuf>,
 }
@@ -124,12 +126,12 @@ impl Connection {
 
 fn tls_of(environment: &Environment) -> Result<TlsOptions, ClientError> {
     let path = |name: &str| environment.get(name).map(PathBuf::from);
+    // `requests`, MLflow's own client, honours both.
+    let other_ca_path = path("REQUESTS_CA_BUNDLE").or_else(|| path("CURL_CA_BUNDLE"));
     let tls = TlsOptions {
         insecure: boolean(environment, "MLFLOW_TRACKING_INSECURE_TLS")?,
-        // `requests`, MLflow's own client, honours the second and third.
-        ca_path: path("MLFLOW_TRACKING_SERVER_CERT_PATH")
-            .or_else(|| path("REQUESTS_CA_BUNDLE"))
-            .or_else(|| path("CURL_CA_BUNDLE")),
+        ca_path: path("MLFLOW_TRACKING_SERVER_CERT_PATH").or_else(|| other_ca_path.clone()),
+        other_ca_path,
         client_cert_path: path("MLFLOW_TRACKING_CLIENT_CERT_PATH"),
     };
     if tls.insecure && environment.get("MLFLOW_TRACKING_SERVER_CERT_PATH").is_some() {

@@ -110,6 +110,12 @@ impl<'c> Request<'c> {
         self
     }
 
+    /// Has the headers that another request had.
+    pub(super) fn with_headers(mut self, headers: HeaderMap) -> Self {
+        self.headers = headers;
+        self
+    }
+
     /// Adds a query parameter; several of one name make a list.
     pub fn query(mut self, name: &str, value: impl AsRef<str>) -> Self {
         self.query.push(if self.query.is_empty() { '?' } else { '&' });
@@ -188,6 +194,7 @@ impl<'c> Request<'c> {
             self.client.clone(),
             self.url,
             self.query,
+            self.headers,
             response,
             range,
         ))

@@ -177,7 +177,20 @@ impl Route {
         kept.file(owner, &part, open)
     }
 
+    /// The bytes as the server sends them or, where it refuses to, as the storage behind it does.
     fn download(&self, server: &Server, path: &str) -> Result<Download, ClientError> {
+        if server.is_presigned_only() {
+            return self.download_presigned(server, path);
+        }
+        self.download_sent(server, path)
+            .or_else(|refused| match refused.status() {
+                // The storage's refusal would only hide the server's.
+                Some(403) => self.download_presigned(server, path).map_err(|_| refused),
+                _ => Err(refused),
+            })
+    }
+
+    fn download_sent(&self, server: &Server, path: &str) -> Result<Download, ClientError> {
         let client = &server.client;
         match self {
             Route::Proxy(root, run_id) => {
@@ -228,7 +241,7 @@ struct Listing {
     empty_folders: u64,
 }
 
-fn joined(root: &str, below: &str) -> String {
+pub(super) fn joined(root: &str, below: &str) -> String {
     match (root.is_empty(), below.is_empty()) {
         (_, true) => root.to_owned(),
         (true, _) => below.to_owned(),

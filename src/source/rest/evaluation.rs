@@ -143,25 +143,46 @@ impl Exporter<'_, '_> {
         let (server, pool) = (self.server.clone(), self.pool.clone());
         let work = move |id: String| {
             let found = find_scorers(&server, &id);
-            (id, found)
+            let was_deleted =
+                matches!(&found, Err(error) if error.status() == Some(400)) && is_deleted(&server, &id);
+            (id, found, was_deleted)
         };
-        map_ordered(&pool, pool.threads() * 2, ids, work, |(id, found)| match found {
-            Ok(scorers) => scorers.iter().try_for_each(|scorer| self.export.write(scorer)),
-            Err(error) if !fits_the_answer(&id) && error.status() == Some(500) => {
-                self.export
-                    .limit(Kind::Scorers.name(), "*", "experiment-id-too-large", 1);
-                Ok(())
-            }
-            Err(error) => self
-                .export
-                .failure(Kind::Scorers.name(), &id, "*", "unreadable", &told(&error)),
-        })?;
+        map_ordered(
+            &pool,
+            pool.threads() * 2,
+            ids,
+            work,
+            |(id, found, was_deleted)| match found {
+                Ok(scorers) => scorers.iter().try_for_each(|scorer| self.export.write(scorer)),
+                // Since it was listed.
+                Err(_) if was_deleted => {
+                    deleted += 1;
+                    Ok(())
+                }
+                Err(error) if !fits_the_answer(&id) && error.status() == Some(500) => {
+                    self.export
+                        .limit(Kind::Scorers.name(), "*", "experiment-id-too-large", 1);
+                    Ok(())
+                }
+                Err(error) => {
+                    self.export
+                        .failure(Kind::Scorers.name(), &id, "*", "unreadable", &told(&error))
+                }
+            },
+        )?;
         if !self.server.lacks("scorers") {
             let kind = Kind::Scorers.name();
             self.export.limit(kind, "*", "deleted-experiment", deleted);
         }
         Ok(())
     }
+}
+
+/// Whether an experiment is deleted by now.
+fn is_deleted(server: &Server, experiment_id: &str) -> bool {
+    let request = server.client.get(Path::api2("experiments/get"));
+    let answer = request.query("experiment_id", experiment_id).parse::<Value>();
+    answer.is_ok_and(|answer| answer["experiment"]["lifecycle_stage"] == "deleted")
 }
 
 /// Whether an experiment's id fits the 32 bits that answers about scorers have for it.

@@ -20,6 +20,7 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// The most points an answer holds.
@@ -59,6 +60,8 @@ impl Points {
 pub(super) struct History {
     server: Arc<Server>,
     scratch: PathBuf,
+    used_bulk: AtomicBool,
+    saw_links: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -80,12 +83,24 @@ impl History {
         History {
             server,
             scratch,
+            used_bulk: AtomicBool::new(false),
+            saw_links: AtomicBool::new(false),
             state: Mutex::new(state),
         }
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(|poison| poison.into_inner())
+    }
+
+    /// Whether any history came by the route that tells no links of points.
+    pub(super) fn used_bulk(&self) -> bool {
+        self.used_bulk.load(Ordering::Relaxed)
+    }
+
+    /// Whether any point was linked to a dataset or a model.
+    pub(super) fn saw_links(&self) -> bool {
+        self.saw_links.load(Ordering::Relaxed)
     }
 
     /// How many runs to ask for at once.
@@ -211,6 +226,7 @@ impl History {
         })?;
         // An answer that is no JSON: a page, or an interpreter's way of writing numbers that nobody knows yet.
         let Some(Ok(bulk)) = answer else { return Ok(None) };
+        self.used_bulk.store(true, Ordering::Relaxed);
         self.remember(key, bulk.densest);
         Ok(Some(bulk))
     }
@@ -230,6 +246,9 @@ impl History {
         for page in 0.. {
             let (rows, next) = self.page(run, key, page, token.as_deref())?;
             let is_empty = rows.is_empty();
+            if rows.iter().any(|point| point.link.is_some()) {
+                self.saw_links.store(true, Ordering::Relaxed);
+            }
             let pushed = rows.into_iter().try_for_each(|point| points.push(point));
             pushed.map_err(|error| error.to_string())?;
             match next {

@@ -16,6 +16,7 @@ mod kept;
 mod logged_models;
 mod options;
 mod paging;
+mod presigned;
 mod registry;
 mod run;
 mod run_sink;

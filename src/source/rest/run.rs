@@ -5,7 +5,7 @@ use super::kept::Key;
 use crate::model::run::{RunInputs, RunOutputs};
 use crate::model::{Dataset, DatasetInput, LatestMetric, ModelInput, ModelOutput, Run, RunInfo};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A run, and the bodies of the datasets it read.
 #[derive(Debug, Clone)]
@@ -14,6 +14,8 @@ pub(super) struct FoundRun {
     pub(super) datasets: Vec<Dataset>,
     /// The run as the search showed it.
     pub(super) key: Key,
+    /// Metrics whose latest point names a dataset or a model, which only histories of one run tell.
+    pub(super) linked: BTreeSet<String>,
 }
 
 /// The id of a run's JSON.
@@ -37,12 +39,15 @@ pub(super) fn read(value: Value) -> FoundRun {
         .collect();
     dataset_inputs.sort_by(|a, b| (&a.name, &a.digest).cmp(&(&b.name, &b.digest)));
     let mut outputs = fields.object("outputs");
+    let metrics = data.list("metrics");
+    let linked = metrics.iter().filter(|metric| is_linked(metric));
+    let linked = linked.filter_map(|metric| Some(metric["key"].as_str()?.to_owned()));
+    let linked = linked.collect();
     let run = Run {
         info,
         params: data.text_map("params"),
         tags: data.text_map("tags"),
-        metrics: data
-            .list("metrics")
+        metrics: metrics
             .into_iter()
             .filter_map(latest_metric)
             .collect::<BTreeMap<_, _>>(),
@@ -60,6 +65,7 @@ pub(super) fn read(value: Value) -> FoundRun {
         key: Key::of_run(&run),
         run,
         datasets,
+        linked,
     }
 }
 
@@ -80,6 +86,14 @@ fn info(mut fields: Fields) -> RunInfo {
         extra: fields.finish(),
         ..RunInfo::default()
     }
+}
+
+/// Whether a point of a run says more than key, value, time and step.
+fn is_linked(point: &Value) -> bool {
+    let names = ["dataset_name", "dataset_digest", "model_id"];
+    names
+        .iter()
+        .any(|name| point[*name].as_str().is_some_and(|text| !text.is_empty()))
 }
 
 fn latest_metric(value: Value) -> Option<(String, LatestMetric)> {

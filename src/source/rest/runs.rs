@@ -30,6 +30,8 @@ enum Job {
     Inputs(Key),
     /// One metric of some runs.
     History(Vec<Key>, String),
+    /// One metric of one run, with what each point is linked to.
+    Linked(Key, String),
     /// Metrics of a run that were fetched before.
     Kept(Key, Vec<String>),
     /// What lies below an artifact root.
@@ -79,6 +81,10 @@ impl Worker {
                 let histories = self.history.fetch(runs, &key);
                 Done::History(key, histories)
             }
+            Job::Linked(run, key) => {
+                let history = self.history.one(&run, &key);
+                Done::History(key, vec![history])
+            }
             Job::Kept(run, keys) => {
                 let histories = keys.into_iter().map(|key| {
                     let points = self.history.kept(&run, &key);
@@ -111,6 +117,7 @@ impl Exporter<'_, '_> {
             history: !self.export.is_survey(),
             artifacts: self.export.looks_at(&[Kind::Artifacts]),
         };
+        let asked = history.clone();
         let jobs = Jobs {
             feed,
             server: self.server.clone(),
@@ -133,7 +140,13 @@ impl Exporter<'_, '_> {
             jobs,
             move |job| worker.work(job),
             |done| sink.take(done),
-        )
+        )?;
+        if asked.used_bulk() && (self.server.is_file_store() || asked.saw_links()) {
+            // Once a server, since nobody can tell how many there are.
+            let kind = Kind::Metrics.name();
+            self.export.limit(kind, "link", "not-in-bulk-history", 1);
+        }
+        Ok(())
     }
 }
 
@@ -204,7 +217,7 @@ impl Jobs {
     fn queue_kept(&mut self, runs: Vec<FoundRun>) {
         let mut by_metric: BTreeMap<String, Vec<Key>> = BTreeMap::new();
         let mut parts = Vec::new();
-        for FoundRun { run, key, .. } in &runs {
+        for FoundRun { run, key, linked, .. } in &runs {
             let run_id = &run.info.run_id;
             let kept = self.server.kept.names(key);
             let (kept, missing): (Vec<_>, Vec<_>) = run
@@ -214,7 +227,11 @@ impl Jobs {
                 .map(|metric| (metric, kept_bytes(&kept, metric)))
                 .partition(|(_, bytes)| bytes.is_some());
             for (metric, _) in missing {
-                by_metric.entry(metric.clone()).or_default().push(key.clone());
+                if linked.contains(metric) {
+                    parts.push(Job::Linked(key.clone(), metric.clone()));
+                } else {
+                    by_metric.entry(metric.clone()).or_default().push(key.clone());
+                }
             }
             parts.extend(kept_jobs(key, kept));
             if self.parts.inputs {

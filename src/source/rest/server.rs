@@ -6,7 +6,7 @@ use crate::source::context::ExportError;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 /// The proxy of artifacts below the static prefix.
 const PREFIXED_PROXY: &str = "prefixed-proxy";
@@ -25,6 +25,8 @@ pub(super) struct Server {
     pub(super) kept: Kept,
     /// Routes that this server turned out not to know.
     missing: Mutex<BTreeMap<&'static str, bool>>,
+    /// Asks the storage behind the server.
+    storage: OnceLock<Client>,
 }
 
 impl Server {
@@ -50,6 +52,7 @@ impl Server {
             artifacts_destination,
             kept: Kept::default(),
             missing: Mutex::new(BTreeMap::new()),
+            storage: OnceLock::new(),
             client,
         })
     }
@@ -64,6 +67,7 @@ impl Server {
             artifacts_destination: self.artifacts_destination.clone(),
             kept: self.kept.clone(),
             missing: Mutex::new(BTreeMap::new()),
+            storage: OnceLock::new(),
         })
     }
 
@@ -107,6 +111,22 @@ impl Server {
     /// Whether the server keeps a file store, which has no evaluation datasets and scorers.
     pub(super) fn is_file_store(&self) -> bool {
         self.info["store_type"] == "FileStore"
+    }
+
+    /// Whether the server says that it sends no bytes of artifacts, but signs URLs of its storage.
+    pub(super) fn is_presigned_only(&self) -> bool {
+        self.info["artifacts_presigned_only"] == Value::Bool(true)
+    }
+
+    /// A client for URLs that the server signed.
+    pub(super) fn storage(&self) -> Result<&Client, ClientError> {
+        match self.storage.get() {
+            Some(client) => Ok(client),
+            None => {
+                let client = self.client.elsewhere()?;
+                Ok(self.storage.get_or_init(|| client))
+            }
+        }
     }
 
     /// Whether workspaces are switched on.

@@ -1,0 +1,184 @@
+//! Exports of a scripted server that leads elsewhere: to its storage, or to a route that tells more.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod loopback;
+
+use loopback::{Answer, Loopback, Received};
+use mlark::archive::Archive;
+use mlark::client::{Environment, Secret};
+use mlark::format::Kind;
+use mlark::model::MetricSlice;
+use mlark::monitor::Silent;
+use mlark::source::detect::SourceKind;
+use mlark::source::rest::RestOptions;
+use mlark::source::{ExportError, ExportOptions, ExportReport, export};
+use serde_json::{Value, json};
+
+const RUN: &str = "0123456789abcdef0123456789abcdef";
+const EXPERIMENTS: &str = "/api/2.0/mlflow/experiments/search";
+const RUNS: &str = "/api/2.0/mlflow/runs/search";
+const BULK: &str = "/ajax-api/2.0/mlflow/metrics/get-history-bulk";
+const HISTORY: &str = "/api/2.0/mlflow/metrics/get-history";
+
+fn export_of(server: &Loopback, keep_going: bool) -> (tempfile::TempDir, Result<ExportReport, ExportError>) {
+    let folder = tempfile::tempdir().unwrap();
+    let variables = [
+        ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1"),
+        ("MLFLOW_TRACKING_TOKEN", "a-token"),
+    ];
+    let options = ExportOptions {
+        keep_going,
+        rest: RestOptions {
+            environment: Some(Environment::of(&variables, None)),
+            headers: vec![("X-Gate".to_owned(), Secret::new("gate-secret"))],
+            ..RestOptions::default()
+        },
+        ..ExportOptions::default()
+    };
+    let out = folder.path().join("out");
+    let report = export(SourceKind::Rest, &server.url(), &out, options, &Silent);
+    (folder, report)
+}
+
+fn run(artifact_uri: &str, metrics: &Value) -> Answer {
+    let run = json!({
+        "info": {"run_id": RUN, "experiment_id": "1", "status": "FINISHED", "start_time": 5, "end_time": 6,
+                 "lifecycle_stage": "active", "artifact_uri": artifact_uri},
+        "data": {"metrics": metrics},
+    });
+    Answer::json(&json!({"runs": [run]}).to_string())
+}
+
+fn common(request: &Received) -> Answer {
+    match request.path() {
+        "/version" => Answer::new(200, "3.18.0"),
+        EXPERIMENTS => Answer::json(
+            r#"{"experiments": [{"experiment_id": "1", "name": "e", "lifecycle_stage": "active"}]}"#,
+        ),
+        _ => Answer::new(404, "<!doctype html><title>404 Not Found</title>"),
+    }
+}
+
+fn refusal() -> Answer {
+    let body = r#"{"error_code": "PERMISSION_DENIED", "message": "clients read from the storage"}"#;
+    Answer::new(403, body)
+}
+
+const FILES: &str = r#"{"files": [{"path": "a b.txt", "is_dir": false, "file_size": 5}]}"#;
+
+/// A server whose artifacts lie at `artifact_uri` and that signs URLs of `storage`.
+fn signing(artifact_uri: &'static str, storage: String, is_announced: bool) -> Loopback {
+    let signed = format!("{storage}/bucket/a%20b.txt?signature=s3cr3t&expires=300");
+    Loopback::start(move |request| match request.path() {
+        "/api/3.0/mlflow/server-info" => {
+            Answer::json(&json!({ "artifacts_presigned_only": is_announced }).to_string())
+        }
+        RUNS => run(artifact_uri, &json!([])),
+        "/api/2.0/mlflow-artifacts/artifacts" | "/api/2.0/mlflow/artifacts/list" => Answer::json(FILES),
+        "/api/2.0/mlflow-artifacts/presigned/1/r/a%20b.txt" => {
+            Answer::json(&json!({"url": signed, "headers": {"x-amz-mode": "test"}}).to_string())
+        }
+        "/api/2.0/mlflow/artifacts/presigned-download-url" => {
+            let body: Value = serde_json::from_slice(&request.body).unwrap();
+            assert_eq!(body, json!({"run_id": RUN, "path": "a b.txt"}));
+            Answer::json(&json!({ "presigned_url": signed }).to_string())
+        }
+        path if path.starts_with("/api/2.0/mlflow-artifacts/artifacts/") || path == "/get-artifact" => {
+            refusal()
+        }
+        _ => common(request),
+    })
+}
+
+#[test]
+fn where_the_server_sends_no_bytes_its_storage_does_without_the_servers_credentials() {
+    for artifact_uri in ["mlflow-artifacts:/1/r", "s3://bucket/1/r"] {
+        for is_announced in [true, false] {
+            let storage = Loopback::start(|_| Answer::new(200, "bytes"));
+            let server = signing(artifact_uri, storage.url(), is_announced);
+            let (folder, report) = export_of(&server, false);
+            let totals = report.unwrap().manifest.totals;
+            assert_eq!((totals.artifact_files, totals.artifact_bytes), (1, 5));
+            Archive::open(&folder.path().join("out")).unwrap();
+            let [asked] = &storage.received()[..] else {
+                panic!("{:?}", storage.received())
+            };
+            assert_eq!(asked.target, "/bucket/a%20b.txt?signature=s3cr3t&expires=300");
+            assert_eq!(
+                (asked.header("authorization"), asked.header("x-gate")),
+                (None, None)
+            );
+            let expected = artifact_uri.starts_with("mlflow").then_some("test");
+            assert_eq!(asked.header("x-amz-mode"), expected);
+            let sent = |path: &str| {
+                server
+                    .received()
+                    .iter()
+                    .any(|request| request.path().starts_with(path))
+            };
+            let was_refused = sent("/api/2.0/mlflow-artifacts/artifacts/") || sent("/get-artifact");
+            assert_eq!(was_refused, !is_announced);
+        }
+    }
+}
+
+#[test]
+fn what_the_storage_refuses_is_a_failure_that_tells_no_signature() {
+    for is_announced in [true, false] {
+        let storage = Loopback::start(|_| Answer::new(403, "<Error><Code>AccessDenied</Code></Error>"));
+        let server = signing("mlflow-artifacts:/1/r", storage.url(), is_announced);
+        let (folder, report) = export_of(&server, true);
+        assert_eq!(report.unwrap().failures, 1);
+        let losses = std::fs::read_to_string(folder.path().join("out/losses.jsonl")).unwrap();
+        assert!(
+            losses.contains("answered 403") && !losses.contains("s3cr3t"),
+            "{losses}"
+        );
+        let expected = if is_announced {
+            "AccessDenied"
+        } else {
+            "clients read from the storage"
+        };
+        assert!(losses.contains(expected), "{losses}");
+    }
+}
+
+#[test]
+fn a_metric_whose_latest_point_has_a_link_is_read_with_all_its_links() {
+    let linked = |step: i64| json!({"key": "auc", "value": 0.5, "timestamp": 9, "step": step, "dataset_name": "train", "dataset_digest": "d1"});
+    let plain = |key: &str| json!({"key": key, "value": 0.5, "timestamp": 9, "step": 0});
+    let server = Loopback::start(move |request| match request.path() {
+        RUNS => run("s3://bucket/1/r", &json!([linked(1), plain("loss")])),
+        BULK => {
+            assert!(request.target.contains("metric_key=loss"), "{}", request.target);
+            Answer::json(&format!(
+                r#"{{"metrics": [{{"run_id": "{RUN}", "key": "loss", "value": 0.5, "timestamp": 9, "step": 0}}]}}"#
+            ))
+        }
+        HISTORY => Answer::json(&json!({"metrics": [plain("auc"), linked(1)]}).to_string()),
+        "/api/2.0/mlflow/artifacts/list" => Answer::json("{}"),
+        _ => common(request),
+    });
+    let (folder, report) = export_of(&server, false);
+    let manifest = report.unwrap().manifest;
+    let archive = Archive::open(&folder.path().join("out")).unwrap();
+    let mut found = Vec::new();
+    let mut lines = archive.lines(Kind::Metrics);
+    while let Some(line) = lines.next_line().unwrap() {
+        let slice: MetricSlice = serde_json::from_slice(line.bytes).unwrap();
+        for point in slice.points() {
+            let dataset = point.link.as_ref().and_then(|link| link.dataset_name.clone());
+            found.push((slice.key.clone(), point.step, dataset));
+        }
+    }
+    let expected = [("auc", 0, None), ("auc", 1, Some("train")), ("loss", 0, None)];
+    let expected = expected.map(|(key, step, name)| (key.to_owned(), step, name.map(str::to_owned)));
+    assert_eq!(found, expected);
+    let limits = manifest.losses.limits.iter();
+    let counted: Vec<_> = limits
+        .filter(|loss| loss.reason == "not-in-bulk-history")
+        .map(|loss| (loss.field.as_str(), loss.count))
+        .collect();
+    assert_eq!(counted, [("link", 1)]);
+}
