@@ -4,7 +4,7 @@
 
 use mlark::archive::{Archive, ArchiveError};
 use mlark::format::Kind;
-use mlark::model::{OwnerKind, Run};
+use mlark::model::{Experiment, Run};
 use mlark::monitor::Silent;
 use mlark::report::list::{ListFilter, Noun, list};
 use mlark::report::{DiffOptions, ReportError, diff};
@@ -62,6 +62,21 @@ impl Server {
         server
     }
 
+    /// False where the version knows no scorers.
+    fn delete_an_experiment_with_a_scorer(&self) -> bool {
+        let made = Command::new(&self.python)
+            .args(["-c", DELETED_SCORER, &self.url])
+            .env("MLFLOW_DISABLE_TELEMETRY", "true")
+            .output()
+            .unwrap();
+        let errors = String::from_utf8_lossy(&made.stderr);
+        assert!(
+            made.status.success() || errors.contains("ModuleNotFoundError"),
+            "{errors}"
+        );
+        made.status.success()
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -101,36 +116,50 @@ fn everything() -> ExportOptions {
     }
 }
 
+const DELETED_SCORER: &str = r#"
+import sys
+from mlflow.genai.judges import make_judge
+import mlflow
+mlflow.set_tracking_uri(sys.argv[1])
+client = mlflow.MlflowClient()
+experiment_id = client.create_experiment("deleted, with a scorer")
+make_judge("kept", "Is {{ outputs }} polite?", model="openai:/a-model").register(experiment_id=experiment_id)
+client.delete_experiment(experiment_id)
+"#;
+
+/// Scorers of deleted experiments are a limit, and no failure: servers refuse to list them.
+fn check_scorers(rest: &Archive, has_scorer: bool) {
+    let limits = rest.manifest().losses.limits.iter();
+    let counted: u64 = limits
+        .filter(|loss| loss.kind == "scorers" && loss.reason == "deleted-experiment")
+        .map(|loss| loss.count)
+        .sum();
+    let deleted = rest.objects::<Experiment>().map(Result::unwrap);
+    let deleted = deleted
+        .filter(|experiment| experiment.lifecycle_stage == "deleted")
+        .count();
+    assert_eq!(counted, if has_scorer { deleted as u64 } else { 0 });
+}
+
 /// What neither archive's limits account for.
 fn unexplained(rest: &Archive, sql: &Archive) -> Vec<String> {
     let mut found = Vec::new();
     let options = DiffOptions { ignore_limits: true };
     diff(rest, sql, options, &Silent, &mut |difference| {
-        // Files of logged models that REST does not show.
-        let is_hidden =
-            difference.owner_kind == Some(OwnerKind::LoggedModel) && !shows_model(rest, &difference.id);
-        if !is_hidden {
-            let (change, kind, id, key) = (
-                difference.change.as_str(),
-                &difference.kind,
-                &difference.id,
-                difference.key_text(),
-            );
-            found.push(format!(
-                "{change} {kind} {id} {key} {:?} {:?}",
-                difference.before, difference.after
-            ));
-        }
+        let (change, kind, id, key) = (
+            difference.change.as_str(),
+            &difference.kind,
+            &difference.id,
+            difference.key_text(),
+        );
+        found.push(format!(
+            "{change} {kind} {id} {key} {:?} {:?}",
+            difference.before, difference.after
+        ));
         Ok::<_, ArchiveError>(())
     })
     .unwrap();
     found
-}
-
-fn shows_model(archive: &Archive, model_id: &str) -> bool {
-    archive
-        .objects::<mlark::model::LoggedModel>()
-        .any(|model| model.unwrap().model_id == model_id)
 }
 
 /// A chosen experiment brings all that is in it and nothing else.
@@ -222,7 +251,9 @@ fn a_servers_export_equals_its_databases_but_for_limits() {
     let versions = std::env::var("MLARK_E2E_VERSIONS").unwrap_or_else(|_| "3.18.0".to_owned());
     for version in versions.split_whitespace() {
         let server = Server::start(&Path::new(&venvs).join(format!("mlflow-{version}")));
+        let has_scorer = server.delete_an_experiment_with_a_scorer();
         let rest = server.export("by-rest", everything());
+        check_scorers(&rest, has_scorer);
         let expected = (version != "1.30.1").then(|| version.to_owned());
         assert_eq!(rest.manifest().source.mlflow_version, expected);
         assert!(

@@ -219,6 +219,22 @@ fn limits_of_either_archive_can_be_ignored() {
 }
 
 #[test]
+fn a_limit_that_hides_an_object_hides_what_belongs_to_it() {
+    let hide = |history: &mut History| {
+        let hidden = history.runs.pop().unwrap().info.run_id;
+        history.metrics.retain(|(run_id, ..)| *run_id != hidden);
+        history.artifacts.retain(|artifact| artifact.1 != hidden);
+    };
+    let ignoring = DiffOptions { ignore_limits: true };
+    assert!(!changed_with(ignoring, hide).is_empty());
+    let lines = changed_with(ignoring, |history| {
+        hide(history);
+        history.limits = vec![("runs", "*", "not-shown")];
+    });
+    assert_eq!(lines, Vec::<String>::new());
+}
+
+#[test]
 fn many_runs_align_after_one_that_only_one_side_has() {
     let many = |history: &mut History| {
         for number in 0..300_i64 {

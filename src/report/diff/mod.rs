@@ -12,6 +12,7 @@ mod points;
 mod spans;
 mod value;
 
+use crate::archive::walk::kind_of_owner;
 use crate::archive::{Archive, ArchiveError, Result as ArchiveResult};
 use crate::format::layout::{is_object_path, object_kind_name};
 use crate::format::manifest::FileDescriptor;
@@ -21,7 +22,7 @@ use crate::monitor::Monitor;
 use limits::Limits;
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// What to compare and what to leave out.
 #[derive(Debug, Clone, Copy, Default)]
@@ -158,6 +159,7 @@ pub fn diff<E: From<ArchiveError>>(
         before,
         after,
         limits,
+        hidden: HashSet::new(),
         monitor,
         passed_lines: 0,
         sink,
@@ -187,6 +189,8 @@ struct Pair<'a, E> {
     before: &'a Archive,
     after: &'a Archive,
     limits: Limits,
+    /// Kind and id of objects that only one archive has, by a limit.
+    hidden: HashSet<(String, String)>,
     monitor: &'a dyn Monitor,
     passed_lines: u64,
     sink: &'a mut dyn FnMut(Difference) -> Result<(), E>,
@@ -205,10 +209,28 @@ impl<E: From<ArchiveError>> Pair<'_, E> {
     /// Hands on a difference unless a limit covers all its fields.
     fn tell(&mut self, fields: &[String], difference: Difference) -> Result<(), E> {
         let is_covered = |field: &String| self.limits.covers(&difference.kind, field);
-        match fields.iter().all(is_covered) {
+        if fields.iter().all(is_covered) {
+            if difference.key.is_empty() {
+                self.hidden.insert((difference.kind, difference.id));
+            }
+            return Ok(());
+        }
+        match self.is_of_hidden(&difference) {
             true => Ok(()),
             false => (self.sink)(difference),
         }
+    }
+
+    /// Whether it is about something of an object that a limit hides as a whole; such objects are compared first.
+    fn is_of_hidden(&self, difference: &Difference) -> bool {
+        let owner = match (difference.owner_kind, difference.kind.as_str()) {
+            (Some(owner_kind), _) => kind_of_owner(owner_kind),
+            (None, "metrics") => Kind::Runs,
+            (None, "model-metrics") => Kind::LoggedModels,
+            _ => return false,
+        };
+        let is_hidden = |id: &str| self.hidden.contains(&(owner.name().to_owned(), id.to_owned()));
+        !self.hidden.is_empty() && is_hidden(&difference.id)
     }
 
     /// Tells of progress now and then.
