@@ -186,6 +186,20 @@ fn an_older_server_gets_what_it_knows_and_the_rest_is_reported() {
             text.contains("logged-models: target-too-old"),
             "{version}: {text}"
         );
+        let has_traces = text.contains("traces: id-chosen-by-server");
+        assert_eq!(has_traces, version == "2.22.5", "{version}: {text}");
+        if has_traces {
+            let verify = [
+                "verify",
+                &archive,
+                "--against",
+                &server.url,
+                "--long-values",
+                "truncate",
+            ];
+            let text = run(&verify, 0);
+            assert!(text.contains("the target holds what the archive says"), "{text}");
+        }
         let text = run(&options, 0);
         assert!(!text.contains("created"), "{version}: {text}");
     }

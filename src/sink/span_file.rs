@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 
 /// Field of a span for an OpenTelemetry trace id that the trace's own id does not tell.
 const OTEL_TRACE_ID: &str = "otel_trace_id";
+/// Attribute that names the trace, as JSON text.
+const REQUEST_ID: &str = "mlflow.traceRequestId";
 /// Fields of a span that stand under another name in the file.
 const STATUS: &str = "status";
 
@@ -43,6 +45,73 @@ fn span_dict(span: &Span) -> PyJson {
         fields.push((STATUS, status));
     }
     fields.push(("attributes", own_keys(&span.attributes)));
+    if let Some(kind) = &span.kind {
+        fields.push(("kind", PyJson::from(kind.as_str())));
+    }
+    if !span.links.is_empty() {
+        fields.push(("links", PyJson::List(span.links.iter().map(link).collect())));
+    }
+    with_rest(fields, &extra)
+}
+
+/// The file in the form of MLflow 2, whose readers pass over what is not theirs; `trace_id` is the trace's in the target.
+pub(super) fn span_file_v2(spans: &[Span], trace_id: &str) -> PyJson {
+    let root = spans.iter().find(|span| span.parent_span_id.is_none());
+    let of_root = |attribute: &str| {
+        let text = root.and_then(|root| root.attributes.get(attribute)?.as_str());
+        PyJson::from(text)
+    };
+    let dicts = spans.iter().map(|span| span_dict_v2(span, trace_id)).collect();
+    let entries = [
+        ("spans", PyJson::List(dicts)),
+        ("request", of_root("mlflow.spanInputs")),
+        ("response", of_root("mlflow.spanOutputs")),
+    ];
+    PyJson::Dict(entries.map(|(key, value)| (key.to_owned(), value)).into())
+}
+
+fn span_dict_v2(span: &Span, trace_id: &str) -> PyJson {
+    let mut extra: Extra = span.extra.clone();
+    let told = extra.remove(OTEL_TRACE_ID);
+    let told = told.as_ref().and_then(Value::as_str);
+    let own = span.trace_id.strip_prefix("tr-").unwrap_or(&span.trace_id);
+    let context = [
+        ("span_id", PyJson::from(span.span_id.as_str())),
+        ("trace_id", PyJson::from(told.unwrap_or(own))),
+    ];
+    let mut context = PyJson::Dict(context.map(|(key, value)| (key.to_owned(), value)).into());
+    if let Some(Value::Object(rest)) = extra.remove("context")
+        && let (PyJson::Dict(entries), PyJson::Dict(rest)) = (&mut context, PyJson::from_free_map(&rest))
+    {
+        entries.extend(rest);
+    }
+    let mut attributes = span.attributes.clone();
+    attributes.insert(REQUEST_ID.to_owned(), Value::from(trace_id).to_string().into());
+    let event = |event: &SpanEvent| {
+        let fields = vec![
+            ("name", PyJson::from(event.name.as_str())),
+            ("timestamp", PyJson::from(event.time_unix_nano)),
+            ("attributes", own_keys(&event.attributes)),
+        ];
+        with_rest(fields, &event.extra)
+    };
+    let mut fields = vec![
+        ("name", PyJson::from(span.name.as_str())),
+        ("context", context),
+        ("parent_id", PyJson::from(span.parent_span_id.as_deref())),
+        ("start_time", PyJson::from(span.start_time_unix_nano)),
+        ("end_time", PyJson::from(span.end_time_unix_nano)),
+        (
+            "status_code",
+            PyJson::from(span.status_code.as_deref().unwrap_or("UNSET")),
+        ),
+        (
+            "status_message",
+            PyJson::from(span.status_message.as_deref().unwrap_or_default()),
+        ),
+        ("attributes", own_keys(&attributes)),
+        ("events", PyJson::List(span.events.iter().map(event).collect())),
+    ];
     if let Some(kind) = &span.kind {
         fields.push(("kind", PyJson::from(kind.as_str())));
     }
@@ -168,6 +237,18 @@ mod tests {
         let text = span_file(&spans).to_dumps_text();
         let file = SpanFile::read(text.as_bytes(), trace_id).unwrap();
         assert!(file.is_whole);
+        assert_eq!(file.spans, spans);
+
+        // In the form of MLflow 2 too, but for the trace's id there and a status, which every span has.
+        let text = span_file_v2(&spans, "new").to_dumps_text();
+        let mut file = SpanFile::read(text.as_bytes(), trace_id).unwrap();
+        assert!(file.is_whole);
+        for (found, span) in file.spans.iter_mut().zip(&spans) {
+            assert_eq!(found.attributes.remove(REQUEST_ID), Some(json!("\"new\"")));
+            if span.status_code.is_none() {
+                assert_eq!(found.status_code.take().as_deref(), Some("UNSET"));
+            }
+        }
         assert_eq!(file.spans, spans);
     }
 }

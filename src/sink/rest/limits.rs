@@ -46,6 +46,8 @@ pub enum Feature {
     Aliases,
     /// Traces that are made through API v3 and keep their ids.
     Traces,
+    /// Traces that are made through API v2, whose ids the server chooses.
+    TracesV2,
     /// Spans in the tracking store.
     Otlp,
     /// Prompts.
@@ -69,6 +71,7 @@ impl Feature {
             Feature::DatasetInputs => Version::new(2, 4),
             Feature::Aliases => Version::new(2, 3),
             Feature::Traces => Version::new(3, 2),
+            Feature::TracesV2 => Version::new(2, 14),
             Feature::Otlp | Feature::EvaluationDatasets => Version::new(3, 4),
             Feature::Prompts => Version::new(2, 21),
             Feature::LoggedModels => Version::new(3, 0),

@@ -72,6 +72,11 @@ impl TargetState {
         self.version() >= feature.since()
     }
 
+    /// Whether traces go through API v2: the target knows no other.
+    pub fn has_only_old_traces(&self) -> bool {
+        self.has(Feature::TracesV2) && !self.has(Feature::Traces)
+    }
+
     /// The experiment of a name.
     pub fn experiment_of_name(&self, name: &str) -> Option<&TargetExperiment> {
         self.experiments

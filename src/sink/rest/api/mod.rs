@@ -8,6 +8,7 @@ mod models;
 mod registry;
 mod runs;
 mod traces;
+mod traces_v2;
 mod workspaces;
 
 pub use experiments::TargetExperiment;
@@ -15,6 +16,7 @@ pub use models::{NewLoggedModel, TargetLoggedModel};
 pub use registry::{TargetModel, TargetVersion};
 pub use runs::{MetricOut, NewRun, Pair, TargetRun};
 pub use traces::TargetDataset;
+pub use traces_v2::TargetTrace;
 
 use crate::client::{Client, ClientError, Path, Repeat};
 use serde::Serialize;

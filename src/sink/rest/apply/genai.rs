@@ -131,10 +131,9 @@ impl Apply<'_> {
 
     fn create_evaluation_dataset(&self, dataset: &EvaluationDataset) -> Result<String> {
         let id = &dataset.dataset_id;
-        let (mut tags, changes) =
-            self.fitting
-                .other(KIND, id, "tag", &dataset.tags, self.fitting.limits.model_tag);
-        super::lock(&self.report).changes.extend(changes);
+        let (mut tags, _) = self
+            .fitting
+            .other(KIND, id, "tag", &dataset.tags, self.fitting.limits.model_tag);
         let mark = self.fitting.mark(KIND, id);
         tags.push(mark.clone());
         // Servers take the creator from this tag.

@@ -14,6 +14,7 @@ mod logged_models;
 mod registry;
 mod runs;
 mod traces;
+mod traces_v2;
 mod versions;
 
 use super::api::Api;

@@ -4,14 +4,17 @@ use super::Apply;
 use super::assessments::ASSESSED_RUN;
 use crate::client::Body;
 use crate::format::Kind;
+use crate::model::pyjson::PyJson;
 use crate::model::{ArtifactList, Span, Trace};
 use crate::sink::rest::artifacts::{self, Destination};
 use crate::sink::rest::feed::{Owned, parse, short_digest, take_all};
 use crate::sink::rest::limits::Feature;
 use crate::sink::rest::otlp;
 use crate::sink::rest::report::Done;
+use crate::sink::rest::rewrite::Texts;
 use crate::sink::rest::{Result, mark};
 use crate::sink::span_file::span_file;
+use crate::source::span_file::SPAN_FILE;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -29,16 +32,16 @@ const SERVER_TAGS: [&str; 4] = [
 const SERVER_METADATA: [&str; 1] = ["mlflow.trace.infoFinalized"];
 
 /// A trace with its lines.
-struct Job {
-    trace: Trace,
-    spans: Vec<Vec<u8>>,
+pub(super) struct Job {
+    pub(super) trace: Trace,
+    pub(super) spans: Vec<Vec<u8>>,
     artifacts: Vec<Vec<u8>>,
-    digest: u64,
+    pub(super) digest: u64,
 }
 
 impl Apply<'_> {
     fn has_traces(&self) -> bool {
-        self.target.has(Feature::Traces) && self.archive.manifest().count(KIND) > 0
+        self.target.has(Feature::TracesV2) && self.archive.manifest().count(KIND) > 0
     }
 
     /// Makes the traces.
@@ -80,7 +83,12 @@ impl Apply<'_> {
             Ok(())
         };
         self.in_parallel(feed, |job: Job| {
-            self.attempt(KIND, &job.trace.trace_id, || self.trace(&job));
+            self.attempt(KIND, &job.trace.trace_id, || {
+                match self.target.has(Feature::Traces) {
+                    true => self.trace(&job),
+                    false => self.trace_v2(&job),
+                }
+            });
             self.monitor.advance(1);
         })
     }
@@ -139,38 +147,21 @@ impl Apply<'_> {
     }
 
     fn trace_info(&self, trace: &Trace, experiment_id: &str) -> Value {
-        let limit = self.fitting.limits.trace_text;
-        let (tags, changes) = self
-            .fitting
-            .other(KIND, &trace.trace_id, "tag", &trace.tags, limit);
-        super::lock(&self.report).changes.extend(changes);
-        let (metadata, changes) =
-            self.fitting
-                .other(KIND, &trace.trace_id, "metadata", &trace.trace_metadata, limit);
-        super::lock(&self.report).changes.extend(changes);
-        let mut tags: Map<String, Value> = tags
-            .into_iter()
-            .filter(|(key, _)| !SERVER_TAGS.contains(&key.as_str()))
-            .map(|(key, value)| (key, value.into()))
-            .collect();
-        let (key, value) = self.fitting.mark(KIND, &trace.trace_id);
-        tags.insert(key, value.into());
-        let metadata: Map<String, Value> = metadata
-            .into_iter()
-            .filter(|(key, _)| !SERVER_METADATA.contains(&key.as_str()))
-            .map(|(key, value)| {
-                let value = self.new_metadata(&key, value);
-                (key, value.into())
-            })
-            .collect();
+        let (metadata, tags) = self.trace_texts(trace);
+        let map = |texts: Texts| {
+            let texts = texts.into_iter();
+            texts
+                .map(|(key, value)| (key, value.into()))
+                .collect::<Map<String, Value>>()
+        };
         let mut info = json!({
             "trace_id": trace.trace_id,
             "trace_location": {
                 "type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment_id},
             },
             "state": trace.state,
-            "trace_metadata": metadata,
-            "tags": tags,
+            "trace_metadata": map(metadata),
+            "tags": map(tags),
         });
         let optional = [
             ("client_request_id", trace.client_request_id.clone()),
@@ -190,6 +181,22 @@ impl Apply<'_> {
         info
     }
 
+    /// Metadata and tags, the mark included; what of them does not fit the plan has said.
+    pub(super) fn trace_texts(&self, trace: &Trace) -> (Texts, Texts) {
+        let limit = self.fitting.limits.trace_text;
+        let id = &trace.trace_id;
+        let (mut tags, _) = self.fitting.other(KIND, id, "tag", &trace.tags, limit);
+        tags.retain(|(key, _)| !SERVER_TAGS.contains(&key.as_str()) && key != mark::KEY);
+        tags.push(self.fitting.mark(KIND, id));
+        let metadata = &trace.trace_metadata;
+        let (mut metadata, _) = self.fitting.other(KIND, id, "metadata", metadata, limit);
+        metadata.retain(|(key, _)| !SERVER_METADATA.contains(&key.as_str()));
+        for (key, value) in &mut metadata {
+            *value = self.new_metadata(key, std::mem::take(value));
+        }
+        (metadata, tags)
+    }
+
     /// Metadata whose value is an id, as the target's.
     pub(super) fn new_metadata(&self, key: &str, value: String) -> String {
         let kind = match key {
@@ -206,8 +213,7 @@ impl Apply<'_> {
         if job.spans.is_empty() {
             return Ok(());
         }
-        let spans: Result<Vec<Span>> = job.spans.iter().map(|line| self.span(line)).collect();
-        let spans = spans?;
+        let spans = self.spans_of(job)?;
         let sent: Option<Vec<_>> = match self.target.has(Feature::Otlp) {
             true => spans.iter().map(otlp::span).collect(),
             false => None,
@@ -226,12 +232,20 @@ impl Apply<'_> {
             }
             return Ok(self.api.send_spans(experiment_id, &otlp::request(call))?);
         }
+        self.put_span_file(id, location, &span_file(&spans))
+    }
+
+    pub(super) fn put_span_file(&self, id: &str, location: &str, file: &PyJson) -> Result<()> {
         let Destination::Proxy(root) = Destination::of(location) else {
             self.left_out(Kind::Spans, id, "*".to_owned(), "no-artifact-proxy");
             return Ok(());
         };
-        let body = Body::Bytes(span_file(&spans).to_dumps_text().into_bytes());
-        Ok(self.api.put_artifact(&format!("{root}/traces.json"), body)?)
+        let body = Body::Bytes(file.to_dumps_text().into_bytes());
+        Ok(self.api.put_artifact(&format!("{root}/{SPAN_FILE}"), body)?)
+    }
+
+    pub(super) fn spans_of(&self, job: &Job) -> Result<Vec<Span>> {
+        job.spans.iter().map(|line| self.span(line)).collect()
     }
 
     fn span(&self, line: &[u8]) -> Result<Span> {
@@ -243,7 +257,7 @@ impl Apply<'_> {
         parse(self.archive, &line)
     }
 
-    fn trace_files(&self, job: &Job, location: &str) -> Result<()> {
+    pub(super) fn trace_files(&self, job: &Job, location: &str) -> Result<()> {
         let id = &job.trace.trace_id;
         for line in &job.artifacts {
             let list: ArtifactList = serde_json::from_slice(line)
@@ -264,24 +278,24 @@ impl Apply<'_> {
 
     fn links(&self, trace: &Trace) -> Result<()> {
         let id = &trace.trace_id;
-        for run_id in &trace.linked_runs {
+        let has_runs = self.target.has(Feature::TraceLinks);
+        for run_id in trace.linked_runs.iter().filter(|_| has_runs) {
             match self.ledger.id(Kind::Runs, run_id) {
-                Some(new_id) if self.target.has(Feature::TraceLinks) => {
-                    self.api.link_traces(std::slice::from_ref(id), &new_id)?;
-                }
-                _ => self.left_out(KIND, id, format!("linked run {run_id}"), "run-not-in-target"),
+                Some(new_id) => self.api.link_traces(std::slice::from_ref(id), &new_id)?,
+                None => self.left_out(KIND, id, format!("linked run {run_id}"), "run-not-in-target"),
             }
         }
         let mut prompts = Vec::new();
-        for prompt in &trace.linked_prompts {
+        let has_prompts = self.target.has(Feature::PromptLinks);
+        for prompt in trace.linked_prompts.iter().filter(|_| has_prompts) {
             let parts = prompt.rsplit_once('/');
             let found = parts.and_then(|(name, _)| {
                 let number = self.ledger.id(Kind::ModelVersions, prompt)?;
                 Some((self.ledger.id(Kind::RegisteredModels, name)?, number))
             });
             match found {
-                Some(found) if self.target.has(Feature::PromptLinks) => prompts.push(found),
-                _ => self.left_out(
+                Some(found) => prompts.push(found),
+                None => self.left_out(
                     KIND,
                     id,
                     format!("linked prompt {prompt}"),

@@ -5,7 +5,7 @@ use super::named::Named;
 use super::{Action, Item, Plan};
 use crate::archive::Archive;
 use crate::format::{Kind, Object};
-use crate::model::{ArtifactList, EvaluationDataset, LoggedModel, MetricSlice, Run, Scorer, Trace};
+use crate::model::{ArtifactList, EvaluationDataset, LoggedModel, MetricSlice, Run, Scorer};
 use crate::sink::rest::ImportError;
 use crate::sink::rest::changes::{Change, Outcome};
 use crate::sink::rest::feed::{Owned, RunFeed, RunLines, all_of};
@@ -167,7 +167,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn files(&mut self, lines: &[Vec<u8>]) -> Result<()> {
+    pub(super) fn files(&mut self, lines: &[Vec<u8>]) -> Result<()> {
         for line in lines {
             let list: ArtifactList = serde_json::from_slice(line)
                 .map_err(|error| self.archive.damaged("objects/artifacts", &error.to_string()))?;
@@ -213,23 +213,7 @@ impl Builder<'_> {
     }
 
     fn genai(&mut self) -> Result<()> {
-        if self.target.has(Feature::Traces) {
-            let mut files = Owned::trace_artifacts(self.archive)?;
-            for trace in self.archive.objects::<Trace>() {
-                let trace = trace?;
-                let own = all_of(&mut files, &trace.trace_id)?;
-                if !self.plan.chosen.is_here(&trace.experiment_id) {
-                    continue;
-                }
-                let action = self.by_experiment(Kind::Traces, &trace.experiment_id, &trace.trace_id);
-                self.count(Kind::Traces, &trace.trace_id, action, None, None);
-                if action != Action::Skip {
-                    self.files(&own)?;
-                }
-            }
-        } else {
-            self.too_old(&[Kind::Traces, Kind::Spans]);
-        }
+        self.traces()?;
         if !self.target.has(Feature::EvaluationDatasets) {
             self.too_old(&[Kind::EvaluationDatasets, Kind::DatasetRecords, Kind::Scorers]);
             return Ok(());
@@ -244,6 +228,13 @@ impl Builder<'_> {
                 (true, Some(_)) => Action::Reuse,
                 (true, None) => Action::Create,
             };
+            if is_chosen {
+                let limit = self.fitting.limits.model_tag;
+                let (_, changes) = self
+                    .fitting
+                    .other(kind, &dataset.dataset_id, "tag", &dataset.tags, limit);
+                self.plan.changes.extend(changes);
+            }
             self.count(kind, &dataset.dataset_id, action, known, Some(dataset.name));
         }
         for scorer in self.archive.objects::<Scorer>() {
@@ -258,7 +249,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn by_experiment(&self, kind: Kind, experiment_id: &str, id: &str) -> Action {
+    pub(super) fn by_experiment(&self, kind: Kind, experiment_id: &str, id: &str) -> Action {
         match self.plan.chosen.in_experiment(kind, experiment_id) {
             false => Action::Skip,
             true if self.mapping.get(kind, id).is_some() => Action::Reuse,
@@ -266,7 +257,7 @@ impl Builder<'_> {
         }
     }
 
-    fn too_old(&mut self, kinds: &[Kind]) {
+    pub(super) fn too_old(&mut self, kinds: &[Kind]) {
         for &kind in kinds {
             let count = self.archive.manifest().count(kind);
             self.plan.changes.count(kind, TOO_OLD, Outcome::LeftOut, count);

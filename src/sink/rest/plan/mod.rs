@@ -7,6 +7,7 @@ mod named;
 mod registry;
 #[cfg(test)]
 mod tests;
+mod traces;
 
 pub use chosen::Chosen;
 pub use named::Named;

@@ -736,3 +736,45 @@ fn what_is_left_out_by_choice_is_no_limit() {
     let plan = content.write().plan(&server("3.18.0"), &only);
     assert!(plan.changes.is_empty(), "{:?}", plan.changes);
 }
+
+#[test]
+fn traces_are_planned_by_what_the_target_s_api_can_hold() {
+    let trace = Trace {
+        trace_id: format!("tr-{}", run_id(1)),
+        experiment_id: "7".to_owned(),
+        state: "OK".to_owned(),
+        request_preview: Some("why?".to_owned()),
+        linked_runs: vec![run_id(1)],
+        tags: texts(&[("long", &"x".repeat(8_001))]),
+        ..Trace::default()
+    };
+    let mut content = Content::small();
+    content.traces = vec![trace];
+    let written = content.write();
+    let plan = |version| written.plan(&server(version), &ImportOptions::default());
+    let left_out = |plan: &Plan| {
+        let limits = limits(plan)
+            .into_iter()
+            .map(|limit| format!("{}: {}", limit.1, limit.2));
+        limits.collect::<Vec<_>>()
+    };
+    let new = plan("3.18.0");
+    assert_eq!(left_out(&new), ["tag long: value-too-long"]);
+    assert_eq!(new.tallies[&Kind::Traces].create, 1);
+    let old = plan("2.22.5");
+    assert_eq!(
+        left_out(&old),
+        [
+            "tag long: value-too-long",
+            "linked_runs: target-too-old",
+            "request_preview: target-too-old"
+        ]
+    );
+    assert_eq!(old.changes.of_reason("id-chosen-by-server"), 1);
+    assert_eq!(old.tallies[&Kind::Traces].create, 1);
+    let oldest = plan("2.9.2");
+    assert_eq!(
+        counts(&oldest),
+        [(Kind::Traces, "target-too-old", Outcome::LeftOut, 1)]
+    );
+}

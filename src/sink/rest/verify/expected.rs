@@ -35,7 +35,7 @@ pub(super) fn write(context: &Context<'_>, writer: &mut ArchiveWriter) -> Result
         side.model_metrics()?;
     }
     side.registry()?;
-    if context.target.has(Feature::Traces) {
+    if context.target.has(Feature::TracesV2) {
         side.traces()?;
     }
     if context.target.has(Feature::EvaluationDatasets) {
@@ -223,6 +223,9 @@ impl Expected<'_, '_, '_> {
                 continue;
             }
             plain_trace(&mut trace);
+            if self.context.target.has_only_old_traces() {
+                plain_old_trace(&mut trace);
+            }
             trace
                 .linked_runs
                 .retain(|run| mapping.id(Kind::Runs, run).is_some());
@@ -233,7 +236,10 @@ impl Expected<'_, '_, '_> {
                 .insert((OwnerKind::Trace, trace.trace_id.clone()), trace.sort_key());
             self.write(&trace)?;
         }
-        super::found::spans(self.context.archive, self.writer, &self.owners)
+        let owners = self.owners.iter();
+        let owners = owners.map(|((kind, id), place)| ((*kind, id.clone()), (id.clone(), place.clone())));
+        let is_old = self.context.target.has_only_old_traces();
+        super::found::spans(self.context.archive, self.writer, &owners.collect(), is_old)
     }
 
     fn genai(&mut self) -> Result<()> {

@@ -12,10 +12,11 @@ use crate::format::{Kind, SortKey};
 use crate::model::*;
 use crate::sink::rest::rewrite::PARENT_TAG;
 use crate::sink::rest::{Result, mark};
+use serde_json::Value;
 use std::collections::HashMap;
 
 /// Places of the objects that were written, for what belongs to them; by their ids in the target.
-type Owners = HashMap<(OwnerKind, String), (String, SortKey)>;
+pub(super) type Owners = HashMap<(OwnerKind, String), (String, SortKey)>;
 
 pub(super) fn write(context: &Context<'_>, actual: &Archive, writer: &mut ArchiveWriter) -> Result<()> {
     let mut side = Found {
@@ -219,12 +220,14 @@ impl Found<'_, '_, '_> {
 
     fn traces(&mut self) -> Result<()> {
         let reverse = &self.context.reverse;
-        let mut owners = HashMap::new();
+        let is_old = self.context.target.has_only_old_traces();
         for trace in self.actual.objects::<Trace>() {
             let mut trace: Trace = trace?;
-            if reverse.get(Kind::Traces, &trace.trace_id).is_none() {
+            let new_id = trace.trace_id.clone();
+            let Some(id) = reverse.get(Kind::Traces, &new_id) else {
                 continue;
-            }
+            };
+            trace.trace_id.clone_from(&id);
             trace.experiment_id = reverse.or_same(Kind::Experiments, &trace.experiment_id);
             rename(&mut trace.trace_metadata, "mlflow.sourceRun", |run| {
                 reverse.or_same(Kind::Runs, run)
@@ -247,13 +250,14 @@ impl Found<'_, '_, '_> {
             trace.linked_runs.sort();
             trace.linked_prompts.sort();
             plain_trace(&mut trace);
-            let id = trace.trace_id.clone();
-            owners.insert((OwnerKind::Trace, id.clone()), trace.sort_key());
+            if is_old {
+                plain_old_trace(&mut trace);
+            }
             self.owners
-                .insert((OwnerKind::Trace, id.clone()), (id, trace.sort_key()));
+                .insert((OwnerKind::Trace, new_id), (id, trace.sort_key()));
             self.writer.write(&trace)?;
         }
-        spans(self.actual, self.writer, &owners)
+        spans(self.actual, self.writer, &self.owners, is_old)
     }
 
     fn genai(&mut self) -> Result<()> {
@@ -322,18 +326,29 @@ impl Found<'_, '_, '_> {
     }
 }
 
-/// Copies the spans of traces.
+/// Copies the spans of traces; `is_old` where the target keeps them in the form of MLflow 2.
 pub(super) fn spans(
     archive: &Archive,
     writer: &mut ArchiveWriter,
-    owners: &HashMap<(OwnerKind, String), SortKey>,
+    owners: &Owners,
+    is_old: bool,
 ) -> Result<()> {
     let mut lines = archive.lines(Kind::Spans);
     while let Some(line) = lines.next_line()? {
-        let span: Span = parse(archive, &line)?;
-        let Some(owner) = owners.get(&(OwnerKind::Trace, span.trace_id.clone())) else {
+        let mut span: Span = parse(archive, &line)?;
+        let Some((id, owner)) = owners.get(&(OwnerKind::Trace, span.trace_id.clone())) else {
             continue;
         };
+        span.trace_id.clone_from(id);
+        if is_old {
+            // It has the id that the trace has in the target; and every span there has a status.
+            span.attributes.remove("mlflow.traceRequestId");
+            span.status_code.get_or_insert_with(|| "UNSET".to_owned());
+            let told = span.extra.get("otel_trace_id").and_then(Value::as_str);
+            if told == id.strip_prefix("tr-") {
+                span.extra.remove("otel_trace_id");
+            }
+        }
         let key = owner
             .clone()
             .optional_time(span.start_time_unix_nano)

@@ -62,6 +62,22 @@ pub(super) fn plain_trace(trace: &mut Trace) {
         .sort_by(|a, b| (a.create_time, &a.assessment_id).cmp(&(b.create_time, &b.assessment_id)));
 }
 
+/// Leaves out of a trace what API v2 cannot hold; the plan has said so.
+pub(super) fn plain_old_trace(trace: &mut Trace) {
+    trace.client_request_id = None;
+    trace.request_preview = None;
+    trace.response_preview = None;
+    trace.assessments.clear();
+    trace.linked_runs.clear();
+    trace.linked_prompts.clear();
+    trace.trace_metadata.remove("mlflow.trace_schema.version");
+    // These servers say 0 of a trace that has not ended.
+    trace.execution_duration = trace.execution_duration.filter(|duration| *duration != 0);
+    if trace.state == "TRACE_STATUS_UNSPECIFIED" {
+        "STATE_UNSPECIFIED".clone_into(&mut trace.state);
+    }
+}
+
 fn plain_assessment(assessment: &mut Assessment) {
     assessment.extra.clear();
     assessment.valid = Some(assessment.valid.unwrap_or(true));

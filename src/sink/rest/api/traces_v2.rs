@@ -1,0 +1,78 @@
+//! Traces of MLflow 2.14 to 3.1, which live under API v2 and have ids of the server's.
+
+use super::runs::{list, mark_filter};
+use super::{Api, Result, if_found, pairs, text};
+use crate::client::{Path, Repeat};
+use serde_json::{Value, json};
+
+/// A trace of the target.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TargetTrace {
+    /// Id.
+    pub id: String,
+    /// Where its files go.
+    pub artifact_location: String,
+}
+
+impl Api {
+    /// Begins a trace.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn start_trace(
+        &self,
+        experiment_id: &str,
+        timestamp_ms: i64,
+        metadata: &[(String, String)],
+        tags: &[(String, String)],
+    ) -> Result<TargetTrace> {
+        let body = json!({
+            "experiment_id": experiment_id, "timestamp_ms": timestamp_ms,
+            "request_metadata": list(metadata), "tags": list(tags),
+        });
+        let answer = self.post("traces", Repeat::Unsafe, &body)?;
+        Ok(trace(&answer["trace_info"]))
+    }
+
+    /// Ends a trace; once more changes nothing.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn end_trace(&self, id: &str, timestamp_ms: i64, status: &str) -> Result<()> {
+        let path = Path::api2("traces").segment(id);
+        let body = json!({"request_id": id, "timestamp_ms": timestamp_ms, "status": status});
+        let request = self.client.patch(path, Repeat::Safe).json(&body);
+        request.parse::<Value>().map(drop)
+    }
+
+    /// A trace.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn trace_v2(&self, id: &str) -> Result<Option<TargetTrace>> {
+        let path = Path::api2("traces").segment(id).segment("info");
+        let answer: Option<Value> = if_found(self.client.get(path).parse())?;
+        Ok(answer.map(|answer| trace(&answer["trace_info"])))
+    }
+
+    /// The trace of an experiment that carries a mark; of several the one with the least id.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn marked_trace(&self, experiment_id: &str, mark: &str) -> Result<Option<TargetTrace>> {
+        let request = self.client.get(Path::api2("traces"));
+        let request = request.query("experiment_ids", experiment_id);
+        let request = request.query("filter", mark_filter("=", mark));
+        let answer: Value = request.query("max_results", "100").parse()?;
+        let found = answer["traces"].as_array().into_iter().flatten().map(trace);
+        Ok(found.min_by(|a, b| a.id.cmp(&b.id)))
+    }
+}
+
+fn trace(value: &Value) -> TargetTrace {
+    let mut tags = pairs(&value["tags"]);
+    TargetTrace {
+        id: text(value, "request_id"),
+        artifact_location: tags.remove("mlflow.artifactLocation").unwrap_or_default(),
+    }
+}
