@@ -98,10 +98,9 @@ impl Output {
         }
     }
 
-    pub(crate) fn zip_small(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+    pub(crate) fn zip_small(&mut self, name: &str, bytes: Vec<u8>) -> Result<()> {
         let (zip, path) = self.zip();
-        zip.write_small(name, bytes, Compression::Probe)
-            .map_err(zip_error(path))?;
+        zip.write_owned(name, bytes).map_err(zip_error(path))?;
         Ok(())
     }
 

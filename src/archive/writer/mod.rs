@@ -194,7 +194,7 @@ impl ArchiveWriter {
             Ingested::Small(blob, bytes) => {
                 if !self.holds(&blob.sha256) {
                     self.output
-                        .zip_small(&blob_path(&blob.sha256), &bytes)
+                        .zip_small(&blob_path(&blob.sha256), bytes)
                         .map_err(IngestError::Write)?;
                 }
                 blob

@@ -25,6 +25,19 @@ pub(crate) struct EntryInfo {
     pub(crate) offset: u64,
 }
 
+impl EntryInfo {
+    /// What became of the entry with this header.
+    pub(super) fn of(header: &EntryHeader<'_>) -> Self {
+        Self {
+            method: header.method,
+            crc32: header.crc32,
+            compressed_size: header.compressed_size,
+            size: header.size,
+            offset: header.offset,
+        }
+    }
+}
+
 /// How the bytes of the open entry are being written.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Body {
@@ -74,6 +87,20 @@ impl EntryWriter<'_> {
             return Err(io::Error::other("an earlier write to this entry failed").into());
         }
         let method = self.finish_body()?;
+        self.complete(name, method)
+    }
+
+    /// Completes a deflated entry under its name, or cuts it off where deflating did not shrink it.
+    pub(super) fn finish_if_shorter(mut self, name: &str) -> Result<Option<EntryInfo>, WriteError> {
+        let method = self.finish_body()?;
+        if self.writer.out.position() - self.data_start >= self.size {
+            self.abandon()?;
+            return Ok(None);
+        }
+        self.complete(name, method).map(Some)
+    }
+
+    fn complete(self, name: &str, method: Method) -> Result<EntryInfo, WriteError> {
         let header = EntryHeader {
             name,
             method,
@@ -91,13 +118,7 @@ impl EntryWriter<'_> {
             });
         }
         self.writer.complete(&header)?;
-        Ok(EntryInfo {
-            method,
-            crc32: header.crc32,
-            compressed_size: header.compressed_size,
-            size: header.size,
-            offset: header.offset,
-        })
+        Ok(EntryInfo::of(&header))
     }
 
     /// Gives the entry up: the file ends where it began.

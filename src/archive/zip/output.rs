@@ -1,19 +1,24 @@
 //! A file written from its start, whose last part can still be patched or cut off cheaply.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::unix::fs::FileExt;
 use std::thread::{self, JoinHandle};
 
 /// Small entries live and die in this many bytes without a system call of their own.
 const BUFFER_LEN: usize = 1 << 20;
+/// How many pieces one system call takes (`IOV_MAX` of Linux).
+const MAX_PIECES: usize = 1024;
 
 /// The file under a zip writer: buffered, positioned by itself, patchable.
 #[derive(Debug)]
 pub(super) struct OutputFile {
     file: File,
-    /// How many bytes are in the file; the buffer follows them.
+    /// How many bytes are in the file; the queue follows them.
     flushed: u64,
+    /// Whole pieces that were handed over, which saves copying them; the buffer follows them.
+    queue: Vec<Vec<u8>>,
+    queue_len: usize,
     buffer: Vec<u8>,
     /// Fills the start of the file while more is appended.
     copying: Option<JoinHandle<io::Result<()>>>,
@@ -26,21 +31,25 @@ impl OutputFile {
         Ok(Self {
             file,
             flushed: 0,
-            buffer: Vec::with_capacity(BUFFER_LEN),
+            queue: Vec::new(),
+            queue_len: 0,
+            buffer: Vec::new(),
             copying: None,
         })
     }
 
     /// Where the next byte goes.
     pub(super) fn position(&self) -> u64 {
-        self.flushed + self.buffer.len() as u64
+        self.buffer_start() + self.buffer.len() as u64
+    }
+
+    fn buffer_start(&self) -> u64 {
+        self.flushed + self.queue_len as u64
     }
 
     /// Appends bytes.
     pub(super) fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if self.buffer.len() + bytes.len() > BUFFER_LEN {
-            self.flush()?;
-        }
+        self.make_room(bytes.len())?;
         if bytes.len() >= BUFFER_LEN {
             self.file.write_all_at(bytes, self.flushed)?;
             self.flushed += bytes.len() as u64;
@@ -50,9 +59,37 @@ impl OutputFile {
         Ok(())
     }
 
+    /// Appends bytes that the caller has no more use for; they are not copied.
+    pub(super) fn write_owned(&mut self, bytes: Vec<u8>) -> io::Result<()> {
+        self.make_room(bytes.len())?;
+        self.queue_buffer();
+        self.queue_len += bytes.len();
+        self.queue.push(bytes);
+        Ok(())
+    }
+
+    /// Writes out what waits if `more` bytes would be too many.
+    fn make_room(&mut self, more: usize) -> io::Result<()> {
+        let is_full = self.queue_len + self.buffer.len() + more > BUFFER_LEN;
+        if is_full || self.queue.len() + 2 > MAX_PIECES {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    fn queue_buffer(&mut self) {
+        if !self.buffer.is_empty() {
+            self.queue_len += self.buffer.len();
+            self.queue.push(std::mem::take(&mut self.buffer));
+        }
+    }
+
     /// Replaces bytes already written.
     pub(super) fn patch(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
         debug_assert!(at + bytes.len() as u64 <= self.position());
+        if at < self.buffer_start() {
+            self.flush()?;
+        }
         let in_file = self.flushed.saturating_sub(at).min(bytes.len() as u64) as usize;
         let (file_part, buffer_part) = bytes.split_at(in_file);
         self.file.write_all_at(file_part, at)?;
@@ -65,7 +102,10 @@ impl OutputFile {
 
     /// Forgets everything from a position on.
     pub(super) fn truncate(&mut self, to: u64) -> io::Result<()> {
-        match to.checked_sub(self.flushed) {
+        if to < self.buffer_start() {
+            self.flush()?;
+        }
+        match to.checked_sub(self.buffer_start()) {
             Some(kept) => self.buffer.truncate(kept as usize),
             None => {
                 self.buffer.clear();
@@ -103,9 +143,30 @@ impl OutputFile {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.write_all_at(&self.buffer, self.flushed)?;
-        self.flushed += self.buffer.len() as u64;
-        self.buffer.clear();
+        if self.queue.is_empty() {
+            self.file.write_all_at(&self.buffer, self.flushed)?;
+            self.flushed += self.buffer.len() as u64;
+            self.buffer.clear();
+            return Ok(());
+        }
+        self.queue_buffer();
+        let mut pieces: Vec<IoSlice<'_>> = self.queue.iter().map(|piece| IoSlice::new(piece)).collect();
+        let mut rest = &mut pieces[..];
+        let mut at = self.flushed;
+        while !rest.is_empty() {
+            match rustix::io::pwritev(&self.file, rest, at) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    at += written as u64;
+                    IoSlice::advance_slices(&mut rest, written);
+                }
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.flushed = at;
+        self.queue.clear();
+        self.queue_len = 0;
         Ok(())
     }
 }

@@ -12,10 +12,12 @@ use super::{
     index::ZipIndex,
     name::{MAX_NAME_LEN, NameProblem},
     output::OutputFile,
-    profile::{EndRecords, EntryHeader, MAX_32, MAX_LOCAL_LEN, local_len},
+    profile::{EndRecords, EntryHeader, MAX_32, MAX_LOCAL_LEN, Method, local_len},
 };
 
 const SPOOL_BUFFER_LEN: usize = 128 << 10;
+/// From here to 4 GiB − 1 content is stored, because a deflate stream may be longer than its content.
+const BORDER: u64 = MAX_32 - MAX_32 / 512;
 
 /// Why a zip could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -105,7 +107,50 @@ impl ZipFileWriter {
         self.entries
     }
 
-    /// Writes an entry that is in memory; the same bytes come out as by [`begin`](Self::begin).
+    /// Writes an entry that is in memory; the same bytes come out as by [`begin`](Self::begin) with
+    /// [`Compression::Probe`]. For content far below 4 GiB; what is stored is not copied on its way into the file.
+    pub(crate) fn write_owned(&mut self, name: &str, content: Vec<u8>) -> Result<EntryInfo, WriteError> {
+        check(name)?;
+        let size = content.len() as u64;
+        debug_assert!(size < BORDER);
+        let sample = &content[..content.len().min(SAMPLE_LEN)];
+        if self.deflater.is_worth_it(sample)? {
+            let body = Body::deflate(&mut self.deflater);
+            let mut entry = self.begin_as(name.len(), size, body)?;
+            entry.write_all(&content)?;
+            if content.len() > SAMPLE_LEN {
+                return entry.finish(name);
+            }
+            if let Some(info) = entry.finish_if_shorter(name)? {
+                return Ok(info);
+            }
+        }
+        self.write_stored(name, content)
+    }
+
+    fn write_stored(&mut self, name: &str, content: Vec<u8>) -> Result<EntryInfo, WriteError> {
+        self.cut()?;
+        let size = content.len() as u64;
+        let header = EntryHeader {
+            name,
+            method: Method::Stored,
+            crc32: crc32fast::hash(&content),
+            compressed_size: size,
+            size,
+            offset: self.out.position(),
+        };
+        self.cut_to = Some(header.offset);
+        self.record.clear();
+        header.write_local(&mut self.record);
+        self.out.write_all(&self.record)?;
+        self.out.write_owned(content)?;
+        self.push_central(&header)?;
+        self.cut_to = None;
+        Ok(EntryInfo::of(&header))
+    }
+
+    /// Writes an entry that is in memory, in the way asked for.
+    #[cfg(test)]
     pub(crate) fn write_small(
         &mut self,
         name: &str,
@@ -129,21 +174,28 @@ impl ZipFileWriter {
         size_hint: u64,
         compression: Compression,
     ) -> Result<EntryWriter<'_>, WriteError> {
-        self.cut()?;
-        let start = self.out.position();
-        let zip64 = size_hint >= MAX_32;
-        let near_border = !zip64 && size_hint >= MAX_32 - MAX_32 / 512;
         let body = match compression {
-            _ if near_border => Body::Stored,
+            _ if (BORDER..MAX_32).contains(&size_hint) => Body::Stored,
             #[cfg(test)]
             Compression::Stored => Body::Stored,
             #[cfg(test)]
             Compression::Deflate => Body::deflate(&mut self.deflater),
             Compression::Probe => Body::Undecided,
         };
+        self.begin_as(name_len, size_hint, body)
+    }
+
+    fn begin_as(
+        &mut self,
+        name_len: usize,
+        size_hint: u64,
+        body: Body,
+    ) -> Result<EntryWriter<'_>, WriteError> {
+        self.cut()?;
+        let start = self.out.position();
         self.sample.clear();
         self.cut_to = Some(start);
-        let header_len = local_len(name_len.min(MAX_NAME_LEN), zip64);
+        let header_len = local_len(name_len.min(MAX_NAME_LEN), size_hint >= MAX_32);
         self.out.write_all(&[0; MAX_LOCAL_LEN][..header_len])?;
         let data_start = self.out.position();
         let crc = crc32fast::Hasher::new();

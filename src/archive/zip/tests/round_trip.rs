@@ -61,6 +61,35 @@ fn the_probe_deflates_what_shrinks_and_stores_the_rest() -> anyhow::Result<()> {
 }
 
 #[test]
+fn entries_that_were_handed_over_stand_between_copied_ones() -> anyhow::Result<()> {
+    let contents: Vec<Vec<u8>> = (0..3_000)
+        .map(|number| match number % 4 {
+            0 => random_bytes(number as usize, number),
+            1 => text(number as usize),
+            2 => vec![0; 3],
+            _ => random_bytes(70_000 + number as usize, number),
+        })
+        .collect();
+    let mut owning = writer()?;
+    let mut copying = writer()?;
+    for (number, content) in contents.iter().enumerate() {
+        let name = format!("n{number:04}");
+        if number % 3 == 0 {
+            owning.write_small(&name, content, Compression::Probe)?;
+        } else {
+            owning.write_owned(&name, content.clone())?;
+        }
+        // What is given up is behind pieces that wait, or in the file.
+        let mut entry = owning.begin(4, 0, Compression::Stored)?;
+        entry.write_all(&content[..content.len() / 2])?;
+        entry.abandon()?;
+        copying.write_small(&name, content, Compression::Probe)?;
+    }
+    assert!(bytes_of(&owning.finish()?)? == bytes_of(&copying.finish()?)?);
+    Ok(())
+}
+
+#[test]
 fn an_entry_is_the_same_however_it_is_written() -> anyhow::Result<()> {
     for content in [
         text(300_000),
@@ -70,6 +99,9 @@ fn an_entry_is_the_same_however_it_is_written() -> anyhow::Result<()> {
         Vec::new(),
     ] {
         let at_once = zip_of(&[("a", &content, Compression::Probe)])?;
+        let mut owning = writer()?;
+        owning.write_owned("a", content.clone())?;
+        assert!(bytes_of(&owning.finish()?)? == at_once);
         for piece in [1_000, 65_536, 1 << 20] {
             let mut writer = writer()?;
             let mut entry = writer.begin(1, 0, Compression::Probe)?;
