@@ -101,14 +101,12 @@ impl Ingest {
             source => source,
         };
         let mut reader = GuardedReader::open(source).map_err(IngestError::Read)?;
-        let mut head = Vec::with_capacity(reader.capacity_hint());
-        let mut limited = (&mut reader).take(SMALL_BYTES as u64 + 1);
-        limited.read_to_end(&mut head).map_err(IngestError::Read)?;
+        let head = reader.read_head().map_err(IngestError::Read)?;
         if head.len() > SMALL_BYTES {
             reader.unread(head);
             return match self {
                 Ingest::Directory(directory) => directory.store_large(reader).map(Ingested::Stored),
-                Ingest::Memory(_) if reader.file.is_some() => Ok(Ingested::Large(reader)),
+                Ingest::Memory(_) if reader.size_hint().is_some() => Ok(Ingested::Large(reader)),
                 Ingest::Memory(scratch) => reader.spool(scratch).map(Ingested::Large),
             };
         }
@@ -268,8 +266,12 @@ pub(crate) fn copy_and_hash(
 /// Content being read, and what its file looked like before.
 pub(crate) struct GuardedReader {
     head: Cursor<Vec<u8>>,
-    rest: Box<dyn Read + Send>,
-    file: Option<(File, Fingerprint)>,
+    rest: Content,
+}
+
+enum Content {
+    File(File, Fingerprint),
+    Stream(Box<dyn Read + Send>),
 }
 
 /// Size and modification time of a file.
@@ -294,23 +296,31 @@ impl Fingerprint {
 
 impl GuardedReader {
     fn open(source: ByteSource) -> io::Result<Self> {
-        let (rest, file): (Box<dyn Read + Send>, _) = match source {
-            ByteSource::Bytes(bytes) => (Box::new(Cursor::new(bytes)), None),
-            ByteSource::Open(open) => (open()?, None),
+        let rest = match source {
+            ByteSource::Bytes(bytes) => Content::Stream(Box::new(Cursor::new(bytes))),
+            ByteSource::Open(open) => Content::Stream(open()?),
             ByteSource::Stored(_) => unreachable!("what is stored already is taken over as a file"),
             ByteSource::File(path) => {
                 // NONBLOCK: a named pipe that took the place of a file must not hang the export.
                 let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
                 let file = OpenOptions::new().read(true).custom_flags(nonblock).open(path)?;
                 let fingerprint = Fingerprint::of(&file)?;
-                (Box::new(file.try_clone()?), Some((file, fingerprint)))
+                Content::File(file, fingerprint)
             }
         };
         Ok(GuardedReader {
             head: Cursor::new(Vec::new()),
             rest,
-            file,
         })
+    }
+
+    /// All of the content where it is small, else its first bytes, one more than small content has.
+    fn read_head(&mut self) -> io::Result<Vec<u8>> {
+        // One more than the size lets `read_to_end` see the end without growing.
+        let size_bytes = usize::try_from(self.size_hint().unwrap_or(0)).unwrap_or(usize::MAX);
+        let mut head = Vec::with_capacity(size_bytes.min(SMALL_BYTES) + 1);
+        Read::take(self, SMALL_BYTES as u64 + 1).read_to_end(&mut head)?;
+        Ok(head)
     }
 
     /// Puts content whose size is not known into an unnamed file, so that it is.
@@ -323,21 +333,10 @@ impl GuardedReader {
             .rewind()
             .map_err(|error| IngestError::Write(write_error(error)))?;
         let fingerprint = Fingerprint::of(&file).map_err(IngestError::Read)?;
-        let rest = file.try_clone().map_err(IngestError::Read)?;
         Ok(GuardedReader {
             head: Cursor::new(Vec::new()),
-            rest: Box::new(rest),
-            file: Some((file, fingerprint)),
+            rest: Content::File(file, fingerprint),
         })
-    }
-
-    fn capacity_hint(&self) -> usize {
-        let size = self
-            .file
-            .as_ref()
-            .map_or(0, |(_, fingerprint)| fingerprint.size_bytes);
-        // One more than the size lets `read_to_end` see the end without growing.
-        usize::try_from(size).unwrap_or(usize::MAX).min(SMALL_BYTES) + 1
     }
 
     fn unread(&mut self, head: Vec<u8>) {
@@ -346,13 +345,16 @@ impl GuardedReader {
 
     /// Size of the content, where it is known beforehand.
     pub(crate) fn size_hint(&self) -> Option<u64> {
-        self.file.as_ref().map(|(_, fingerprint)| fingerprint.size_bytes)
+        match &self.rest {
+            Content::File(_, fingerprint) => Some(fingerprint.size_bytes),
+            Content::Stream(_) => None,
+        }
     }
 
     /// Refuses a file that was written to while it was read.
     fn check_unchanged(&self) -> io::Result<()> {
-        match &self.file {
-            Some((file, before)) if Fingerprint::of(file)? != *before => {
+        match &self.rest {
+            Content::File(file, before) if Fingerprint::of(file)? != *before => {
                 Err(io::Error::other("it changed while it was read"))
             }
             _ => Ok(()),
@@ -363,7 +365,10 @@ impl GuardedReader {
 impl Read for GuardedReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.head.read(buffer)? {
-            0 => self.rest.read(buffer),
+            0 => match &mut self.rest {
+                Content::File(file, _) => file.read(buffer),
+                Content::Stream(stream) => stream.read(buffer),
+            },
             read => Ok(read),
         }
     }

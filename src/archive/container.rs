@@ -79,15 +79,21 @@ impl Container {
 
 /// Opens a file that must be a regular one: no symlink is followed, no pipe is waited for.
 pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
-    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-    let file = File::options()
-        .read(true)
-        .custom_flags(flags.bits().cast_signed())
-        .open(path)?;
+    let file = open_listed(path)?;
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("not a regular file"));
     }
     Ok(file)
+}
+
+/// Opens a file that was seen to be a regular one. What took its place meanwhile gives an error or other bytes: no
+/// symlink is followed, no pipe is waited for.
+pub(crate) fn open_listed(path: &Path) -> io::Result<File> {
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    File::options()
+        .read(true)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)
 }
 
 fn scan_error(path: &Path, error: ScanError) -> ArchiveError {

@@ -14,20 +14,34 @@ pub struct Pool {
 }
 
 /// The result of a job, once it is there.
-pub struct Pending<T>(Receiver<T>);
+pub struct Pending<T> {
+    receiver: Receiver<T>,
+    result: Option<T>,
+}
 
 impl<T> Pending<T> {
     /// Waits for the result; a panic of the job goes on here.
-    pub fn wait(self) -> T {
-        self.0.recv().expect("a job answers unless it panics")
+    pub fn wait(mut self) -> T {
+        self.settle();
+        self.result.expect("a result that was waited for is there")
+    }
+
+    /// Waits until the result is there, and leaves it.
+    pub fn settle(&mut self) {
+        if self.result.is_none() {
+            self.result = Some(self.receiver.recv().expect("a job answers unless it panics"));
+        }
     }
 }
+
+/// Jobs that may wait for a thread; to sleep until there is room for each single one would cost more than a small job.
+const QUEUED_JOBS: usize = 64;
 
 impl Pool {
     /// Starts `threads` threads, at least one.
     pub fn new(threads: usize) -> Self {
         let threads = threads.max(1);
-        let (sender, receiver) = sync_channel::<Job>(threads * 4);
+        let (sender, receiver) = sync_channel::<Job>(QUEUED_JOBS.max(threads * 4));
         let receiver = Arc::new(Mutex::new(receiver));
         let run = |receiver: Arc<Mutex<Receiver<Job>>>| {
             move || loop {
@@ -59,7 +73,10 @@ impl Pool {
             .expect("the queue is open until the pool is dropped");
         jobs.send(job)
             .expect("the threads wait for jobs until the pool is dropped");
-        Pending(receiver)
+        Pending {
+            receiver,
+            result: None,
+        }
     }
 
     /// Number of threads.

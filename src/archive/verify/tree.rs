@@ -1,7 +1,7 @@
 //! What is there: files by name, blobs by digest, and everything that has no place in an archive.
 
 use super::report::Findings;
-use crate::archive::container::{Container, open_regular};
+use crate::archive::container::{Container, open_listed};
 use crate::archive::error::{ArchiveError, Result};
 use crate::format::layout::{
     BLOBS, CHECKSUMS, LOSSES, MANIFEST, OBJECTS, SEAL, UNDO, blob_path, is_object_path, object_kind_name,
@@ -178,7 +178,7 @@ impl<'c> Tree<'c> {
         match self.container {
             Container::Directory(root) => {
                 let path = root.join(blob_path(&self.blob_at(place).0));
-                Ok(Box::new(open_regular(&path)?))
+                Ok(Box::new(open_listed(&path)?))
             }
             Container::Zip { file, index } => Ok(Box::new(index.open_blob(file, place))),
         }

@@ -10,7 +10,7 @@ use crate::model::{Absent, ArtifactFile, ArtifactList, OwnerKind};
 use std::io;
 
 /// Artifacts under way at once; with [`crate::archive::blob::SMALL_BYTES`] this bounds memory.
-const WINDOW: usize = 16;
+const WINDOW: usize = 32;
 
 /// Who an artifact belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,8 +114,14 @@ impl ArchiveWriter {
             path,
             content,
         });
-        while self.pending.len() > WINDOW {
-            self.take_pending(on_failure)?;
+        if self.pending.len() == WINDOW {
+            // Waiting once for many files: to sleep and wake for each costs more than reading a small one.
+            if let Content::Bytes(last) = &mut self.pending[WINDOW / 2 - 1].content {
+                last.settle();
+            }
+            for _ in 0..WINDOW / 2 {
+                self.take_pending(on_failure)?;
+            }
         }
         Ok(())
     }
