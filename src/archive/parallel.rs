@@ -34,6 +34,25 @@ impl<T> Pending<T> {
     }
 }
 
+/// A job that no thread has been told of: starting several in one go wakes each thread once.
+pub struct HeldJob(Job);
+
+impl HeldJob {
+    /// Makes a job and the place where its result will be.
+    pub fn new<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> (Self, Pending<T>) {
+        let (sender, receiver) = sync_channel(1);
+        let job = move || {
+            // A receiver that has gone away no longer wants the result.
+            let _ = sender.send(job());
+        };
+        let pending = Pending {
+            receiver,
+            result: None,
+        };
+        (HeldJob(Box::new(job)), pending)
+    }
+}
+
 /// Jobs that may wait for a thread; to sleep until there is room for each single one would cost more than a small job.
 const QUEUED_JOBS: usize = 64;
 
@@ -62,21 +81,19 @@ impl Pool {
 
     /// Queues a job; waits where the queue is full.
     pub fn submit<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Pending<T> {
-        let (sender, receiver) = sync_channel(1);
-        let job = Box::new(move || {
-            // A receiver that has gone away no longer wants the result.
-            let _ = sender.send(job());
-        });
+        let (job, pending) = HeldJob::new(job);
+        self.start(job);
+        pending
+    }
+
+    /// Queues a job that was made before; waits where the queue is full.
+    pub fn start(&self, job: HeldJob) {
         let jobs = self
             .jobs
             .as_ref()
             .expect("the queue is open until the pool is dropped");
-        jobs.send(job)
+        jobs.send(job.0)
             .expect("the threads wait for jobs until the pool is dropped");
-        Pending {
-            receiver,
-            result: None,
-        }
     }
 
     /// Number of threads.

@@ -3,7 +3,7 @@
 use super::ArchiveWriter;
 use crate::archive::blob::{ByteSource, IngestError, Ingested};
 use crate::archive::error::Result;
-use crate::archive::parallel::Pending;
+use crate::archive::parallel::{HeldJob, Pending};
 use crate::format::layout::ARTIFACT_FILES;
 use crate::format::{Kind, SortKey};
 use crate::model::{Absent, ArtifactFile, ArtifactList, OwnerKind};
@@ -69,8 +69,20 @@ impl ArchiveWriter {
         on_failure: &mut dyn FnMut(&mut Self, FileFailure) -> Result<()>,
     ) -> Result<()> {
         let ingest = self.output.ingest();
-        let content = Content::Bytes(self.pool.submit(move || ingest.run(source)));
-        self.queue(owner, path, content, on_failure)
+        // A download is worth a thread's waking; local files are read a dozen at a time.
+        let is_local = matches!(source, ByteSource::File(_) | ByteSource::Stored(_));
+        let (job, pending) = HeldJob::new(move || ingest.run(source));
+        self.held.push(job);
+        if !is_local || self.held.len() == WINDOW / 2 {
+            self.start_held();
+        }
+        self.queue(owner, path, Content::Bytes(pending), on_failure)
+    }
+
+    fn start_held(&mut self) {
+        for job in self.held.drain(..) {
+            self.pool.start(job);
+        }
     }
 
     /// Lists an artifact whose bytes are not taken.
@@ -115,6 +127,7 @@ impl ArchiveWriter {
             content,
         });
         if self.pending.len() == WINDOW {
+            self.start_held();
             // Waiting once for many files: to sleep and wake for each costs more than reading a small one.
             if let Content::Bytes(last) = &mut self.pending[WINDOW / 2 - 1].content {
                 last.settle();
@@ -134,6 +147,7 @@ impl ArchiveWriter {
         &mut self,
         on_failure: &mut dyn FnMut(&mut Self, FileFailure) -> Result<()>,
     ) -> Result<()> {
+        self.start_held();
         while !self.pending.is_empty() {
             self.take_pending(on_failure)?;
         }

@@ -23,7 +23,7 @@ use super::error::{ArchiveError, Result};
 use super::kind_writer::KindWriter;
 use super::loss_log::LossLog;
 use super::output::Output;
-use super::parallel::Pool;
+use super::parallel::{HeldJob, Pool};
 use super::points::PointSeries;
 use super::staging::Staging;
 use crate::format::layout::{STRING_BYTES, blob_path};
@@ -58,6 +58,8 @@ pub struct ArchiveWriter {
     output: Output,
     kinds: BTreeMap<Kind, KindWriter>,
     pool: Arc<Pool>,
+    /// Jobs of the last of `pending`, which no thread knows of yet.
+    held: Vec<HeldJob>,
     pending: VecDeque<PendingFile>,
     list: Option<OpenList>,
     blobs: BTreeSet<Digest>,
@@ -88,6 +90,7 @@ impl ArchiveWriter {
             output,
             kinds: BTreeMap::new(),
             pool: Arc::new(Pool::new(threads)),
+            held: Vec::new(),
             pending: VecDeque::new(),
             list: None,
             blobs: BTreeSet::new(),

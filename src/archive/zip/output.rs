@@ -88,13 +88,13 @@ impl OutputFile {
     pub(super) fn patch(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
         debug_assert!(at + bytes.len() as u64 <= self.position());
         if at < self.buffer_start() {
-            self.flush()?;
+            self.flush_queue()?;
         }
         let in_file = self.flushed.saturating_sub(at).min(bytes.len() as u64) as usize;
         let (file_part, buffer_part) = bytes.split_at(in_file);
         self.file.write_all_at(file_part, at)?;
         if !buffer_part.is_empty() {
-            let start = (at + in_file as u64 - self.flushed) as usize;
+            let start = (at + in_file as u64 - self.buffer_start()) as usize;
             self.buffer[start..start + buffer_part.len()].copy_from_slice(buffer_part);
         }
         Ok(())
@@ -103,7 +103,7 @@ impl OutputFile {
     /// Forgets everything from a position on.
     pub(super) fn truncate(&mut self, to: u64) -> io::Result<()> {
         if to < self.buffer_start() {
-            self.flush()?;
+            self.flush_queue()?;
         }
         match to.checked_sub(self.buffer_start()) {
             Some(kept) => self.buffer.truncate(kept as usize),
@@ -140,6 +140,14 @@ impl OutputFile {
             copied.map_err(|_| io::Error::other("the thread that copied blobs panicked"))??;
         }
         Ok(self.file)
+    }
+
+    /// Writes out everything where pieces wait that were handed over, which cannot be changed in their place.
+    fn flush_queue(&mut self) -> io::Result<()> {
+        if self.queue.is_empty() {
+            return Ok(());
+        }
+        self.flush()
     }
 
     fn flush(&mut self) -> io::Result<()> {
