@@ -220,6 +220,11 @@ const RUNS: usize = 6;
 
 /// One experiment, the default one, and six runs, each the child of the next, which started later.
 fn archive(directory: &Path, name: &str) -> Archive {
+    archive_without(directory, name, None)
+}
+
+/// The same, of the same origin, without one of the runs.
+fn archive_without(directory: &Path, name: &str, left_out: Option<usize>) -> Archive {
     let out = directory.join(name);
     let mut writer = ArchiveWriter::create(&out, WriterOptions::default()).unwrap();
     for (id, name) in [("0", "Default"), ("7", "fraud")] {
@@ -232,7 +237,8 @@ fn archive(directory: &Path, name: &str) -> Archive {
         writer.write(&experiment).unwrap();
     }
     let id = |number: usize| format!("{:032x}", 0xabc0 + number);
-    for number in 0..RUNS {
+    let numbers = || (0..RUNS).filter(|number| Some(*number) != left_out);
+    for number in numbers() {
         let mut run = Run {
             info: RunInfo {
                 run_id: id(number),
@@ -265,7 +271,7 @@ fn archive(directory: &Path, name: &str) -> Archive {
             .write_metric(&run.info.sort_key(), &run.info.run_id, "loss", points)
             .unwrap();
     }
-    for number in 0..RUNS {
+    for number in numbers() {
         let owner = Owner {
             kind: OwnerKind::Run,
             id: id(number),
@@ -530,4 +536,55 @@ fn a_target_that_forgot_everything_is_not_taken_for_the_old_one() {
     target.state.lock().unwrap().experiments.truncate(1);
     let error = import(&archive, &target).unwrap_err();
     assert!(matches!(error, ImportError::Gone { .. }), "{error}");
+}
+
+/// What a report says of parents: id of the run and reason.
+fn orphans(report: &ImportReport) -> Vec<(String, &'static str)> {
+    let named = report.changes.named().iter();
+    let named = named.filter(|change| change.field == "tag mlflow.parentRunId");
+    named.map(|change| (change.id.clone(), change.reason)).collect()
+}
+
+fn refusal() -> Answer {
+    Answer::new(400, r#"{"error_code":"INVALID_PARAMETER_VALUE","message":"no"}"#)
+}
+
+fn holds(request: &Received, text: &str) -> bool {
+    String::from_utf8_lossy(&request.body).contains(text)
+}
+
+#[test]
+fn a_child_without_its_parent_is_named_and_mended_when_the_parent_arrives() {
+    let directory = tempfile::tempdir().unwrap();
+    let partial = archive_without(directory.path(), "partial", Some(3));
+    let whole = archive(directory.path(), "whole");
+    let target = Target::start(|_| None);
+    for _ in 0..2 {
+        let report = import(&partial, &target).unwrap();
+        let child = (format!("{:032x}", 0xabc0 + 2), "parent-not-in-archive");
+        assert_eq!(orphans(&report), [child]);
+    }
+    let report = import(&whole, &target).unwrap();
+    assert_eq!((orphans(&report).len(), report.failures.len()), (0, 0));
+    assert_whole(&target);
+}
+
+#[test]
+fn a_child_whose_parent_failed_is_named_and_mended_when_it_is_made() {
+    let directory = tempfile::tempdir().unwrap();
+    let archive = archive(directory.path(), "a");
+    let broken = Arc::new(Mutex::new(true));
+    let switch = broken.clone();
+    let target = Target::start(move |request| {
+        let is_hit = request.path().ends_with("runs/create") && holds(request, "\"run_name\":\"run 3\"");
+        (is_hit && *switch.lock().unwrap()).then(|| Fault::Before(refusal()))
+    });
+    let report = import(&archive, &target).unwrap();
+    let child = (format!("{:032x}", 0xabc0 + 2), "parent-not-in-target");
+    assert_eq!(orphans(&report), [child]);
+    assert!(!report.failures.is_empty());
+    *broken.lock().unwrap() = false;
+    let report = import(&archive, &target).unwrap();
+    assert_eq!((orphans(&report).len(), report.failures.len()), (0, 0));
+    assert_whole(&target);
 }

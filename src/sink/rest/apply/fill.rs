@@ -9,7 +9,7 @@ use crate::sink::rest::api::{MetricOut, TargetRun};
 use crate::sink::rest::feed::{Piece, RunFeed, RunLines};
 use crate::sink::rest::mapping::Known;
 use crate::sink::rest::report::Done;
-use crate::sink::rest::rewrite::FittedRun;
+use crate::sink::rest::rewrite::{FittedRun, PARENT_TAG};
 use crate::sink::rest::{ImportError, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -89,7 +89,7 @@ impl Apply<'_> {
             return Ok(true);
         };
         let (mut piece, mut is_last) = lines.piece()?;
-        if is_last && known.done == lines.digest() {
+        if is_last && known.done == self.whole_digest(&lines.run, lines.digest()) {
             self.count(Done::Reused, KIND);
             self.monitor.advance(1);
             return Ok(true);
@@ -109,7 +109,7 @@ impl Apply<'_> {
             {
                 let mut open = lock(&filling.open);
                 open.pieces += 1;
-                open.digest = is_last.then(|| lines.digest());
+                open.digest = is_last.then(|| self.whole_digest(&filling.run, lines.digest()));
             }
             let job = Job {
                 filling: filling.clone(),
@@ -212,17 +212,20 @@ impl Apply<'_> {
         }
         let Some(target) = target else {
             // Made by this process: only a parent's id can have been left out then.
-            let is_late =
-                |key: &str| key == crate::sink::rest::rewrite::PARENT_TAG && self.was_waiting(&filling.run);
+            let is_late = |key: &str| key == PARENT_TAG && self.was_waiting(&filling.run);
             for tag in fitted.tags.into_iter().filter(|(key, _)| is_late(key)) {
                 batch.tag(tag)?;
             }
             return Ok(());
         };
+        let own_parent = filling.run.tags.get(PARENT_TAG);
+        let own_parent = own_parent.and_then(|text| text.as_str());
         for tag in fitted.tags {
             match target.tags.get(&tag.0) {
                 None => batch.tag(tag)?,
                 Some(there) if *there == tag.1 => {}
+                // An import that came before the parent left the id that it has in the archive.
+                Some(there) if tag.0 == PARENT_TAG && own_parent == Some(there.as_str()) => batch.tag(tag)?,
                 Some(_) => self.kept(KIND, id, format!("tag {}", tag.0), DIFFERS),
             }
         }
@@ -271,6 +274,7 @@ impl Apply<'_> {
             self.api
                 .update_run(&filling.known.id, &info.status, info.end_time)?;
         }
+        self.name_orphan(&filling.run);
         if !is_closed {
             self.expect(filling)?;
         }

@@ -118,6 +118,23 @@ impl Apply<'_> {
         Ok(fitted)
     }
 
+    /// The digest of what has arrived of a run; another one while its parent is not there, so that a later import looks again.
+    pub(super) fn whole_digest(&self, run: &Run, digest: u64) -> u64 {
+        let is_orphan = run.tags.contains_key(PARENT_TAG) && !matches!(self.parent(run), Parent::There(_));
+        match is_orphan {
+            true => (!digest).max(1),
+            false => digest,
+        }
+    }
+
+    /// Names a run whose parent comes with it and could not be made.
+    pub(super) fn name_orphan(&self, run: &Run) {
+        if matches!(self.parent(run), Parent::ToCome) {
+            let field = format!("tag {PARENT_TAG}");
+            self.left_out(KIND, &run.info.run_id, field, "parent-not-in-target");
+        }
+    }
+
     /// Whether a run was made by this process before its parent.
     pub(super) fn was_waiting(&self, run: &Run) -> bool {
         super::lock(&self.late).contains(&run.info.run_id)
@@ -126,14 +143,6 @@ impl Apply<'_> {
     fn create_run(&self, run: &Run) -> Result<()> {
         let info = &run.info;
         let experiment_id = self.need(Kind::Experiments, &info.experiment_id)?;
-        if run.tags.contains_key(PARENT_TAG) && matches!(self.parent(run), Parent::None) {
-            self.kept(
-                KIND,
-                &info.run_id,
-                format!("tag {PARENT_TAG}"),
-                "parent-not-in-archive",
-            );
-        }
         if matches!(self.parent(run), Parent::ToCome) {
             super::lock(&self.late).insert(info.run_id.clone());
         }

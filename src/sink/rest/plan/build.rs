@@ -125,13 +125,32 @@ impl Builder<'_> {
                     .count(Kind::Datasets, TOO_OLD, Outcome::LeftOut, inputs);
             }
         }
+        self.parents(parents)
+    }
+
+    /// Which parents come with their children, and children whose parents do not.
+    fn parents(&mut self, mut parents: HashSet<String>) -> Result<()> {
         // Parents that the archive does not have cannot be waited for.
         if !parents.is_empty() {
             for run in self.archive.objects::<Run>() {
                 let info = run?.info;
-                if parents.contains(&info.run_id) && self.plan.chosen.run(&info.experiment_id, &info.run_id) {
+                if self.plan.chosen.run(&info.experiment_id, &info.run_id) && parents.remove(&info.run_id) {
                     self.plan.parents.insert(info.run_id);
                 }
+            }
+        }
+        parents.retain(|parent| self.mapping.get(Kind::Runs, parent).is_none());
+        if parents.is_empty() {
+            return Ok(());
+        }
+        for run in self.archive.objects::<Run>() {
+            let run = run?;
+            let parent = run.tags.get(PARENT_TAG).and_then(|text| text.as_str());
+            let is_orphan = parent.is_some_and(|parent| parents.contains(parent));
+            if is_orphan && self.plan.chosen.run(&run.info.experiment_id, &run.info.run_id) {
+                let field = format!("tag {PARENT_TAG}");
+                let id = &run.info.run_id;
+                self.limit(Kind::Runs, id, &field, "parent-not-in-archive", Outcome::Kept);
             }
         }
         Ok(())
