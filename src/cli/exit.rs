@@ -15,7 +15,7 @@ Exit codes:
   6  the file system refused
   7  the source could not be read
   8  the target refused or could not be reached
-  9  interrupted (Ctrl-C, SIGTERM): nothing was made";
+  9  interrupted (Ctrl-C, SIGTERM): nothing was made; an import goes on by the same command";
 
 /// What a run of mlark ends with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

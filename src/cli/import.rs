@@ -7,14 +7,13 @@ use super::progress::Progress;
 use super::replay_args::ReplayArgs;
 use crate::archive::Archive;
 use crate::client::{Client, Connection, Environment};
+use crate::monitor::Interrupt;
 use crate::report::text::json_text;
-use crate::sink::rest::apply::INTERRUPTED;
 use crate::sink::rest::options::DEFAULT_CONNECTIONS;
 use crate::sink::rest::{ImportError, ImportOptions, Plan, Prepared};
 use serde_json::json;
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
 
 /// Replay an archive into an MLflow tracking server
 ///
@@ -59,13 +58,20 @@ impl Args {
         let mut connection =
             Connection::of(&target, &Environment::of_process()).map_err(ImportError::from)?;
         connection.options.connections = self.connections.max(connection.options.connections);
+        let interrupt = match self.dry_run {
+            true => Interrupt::default(),
+            false => on_signal(),
+        };
+        connection.options.interrupt = interrupt.clone();
         let client = Client::new(connection.base, connection.options).map_err(ImportError::from)?;
-        let prepared = Prepared::new(&archive, client, self.options()?)?;
+        let options = ImportOptions {
+            interrupt,
+            ..self.options()?
+        };
+        let prepared = Prepared::new(&archive, client, options)?;
         if self.dry_run {
             return self.print_plan(&prepared);
         }
-        // Where no handler can be set, a signal ends the process; the journal is made for that too.
-        let _ = ctrlc::set_handler(on_interrupt);
         let progress = Progress::new();
         let report = prepared.apply(&progress);
         progress.done();
@@ -163,10 +169,16 @@ fn plain(text: &str) -> String {
         .collect()
 }
 
-fn on_interrupt() {
-    if INTERRUPTED.swap(true, Ordering::Relaxed) {
-        // Asked twice: the requests under way are not waited for.
-        std::process::exit(130);
-    }
-    anstream::eprintln!("stopping after the requests under way; the same command goes on from there");
+/// What a signal asks of an import: that it end after the requests under way, and once more at once.
+fn on_signal() -> Interrupt {
+    let interrupt = Interrupt::default();
+    let asked = interrupt.clone();
+    // Where no handler can be set, a signal ends the process; the journal is made for that too.
+    let _ = ctrlc::set_handler(move || {
+        if asked.set() {
+            std::process::exit(Exit::Interrupted as i32);
+        }
+        anstream::eprintln!("stopping after the requests under way; once more ends it at once");
+    });
+    interrupt
 }

@@ -122,7 +122,7 @@ impl ImportError {
             | ImportError::Choice { .. }
             | ImportError::Conflict { .. }
             | ImportError::TooLong { .. } => Some(ErrorKind::Usage),
-            ImportError::Interrupted => None,
+            ImportError::Interrupted => Some(ErrorKind::Interrupted),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What an import is asked to do.
 
 use crate::format::Kind;
+use crate::monitor::Interrupt;
 use crate::source::Patterns;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -71,6 +72,8 @@ pub struct ImportOptions {
     pub journal: Option<PathBuf>,
     /// Names each object in the plan.
     pub list_objects: bool,
+    /// Ends the import after the requests under way.
+    pub interrupt: Interrupt,
 }
 
 impl Default for ImportOptions {
@@ -88,6 +91,7 @@ impl Default for ImportOptions {
             connections: DEFAULT_CONNECTIONS,
             journal: None,
             list_objects: false,
+            interrupt: Interrupt::default(),
         }
     }
 }

@@ -40,9 +40,6 @@ const SERVER_ERRORS: u32 = 8;
 /// How often an object is looked for and made again where no answer said whether it was.
 const CREATE_TRIES: u32 = 6;
 
-/// Set by whoever wants imports of this process to stop after the requests under way.
-pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-
 /// Carries a plan out.
 ///
 /// # Errors
@@ -191,17 +188,18 @@ impl Apply<'_> {
 
     /// The error that stopped the work, where one did.
     fn end_of_phase(&self) -> Result<()> {
-        if let Some(error) = lock(&self.fatal).take() {
-            return Err(error);
+        // Whoever asked for the end knows better than the request that the end cut short.
+        if self.options.interrupt.is_set() {
+            return Err(ImportError::Interrupted);
         }
-        match INTERRUPTED.load(Ordering::Relaxed) {
-            true => Err(ImportError::Interrupted),
-            false => Ok(()),
+        match lock(&self.fatal).take() {
+            Some(error) => Err(error),
+            None => Ok(()),
         }
     }
 
     fn is_stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed) || INTERRUPTED.load(Ordering::Relaxed)
+        self.stop.load(Ordering::Relaxed) || self.options.interrupt.is_set()
     }
 
     /// Does one object's work; an error is that object's failure, or ends the import where the next would fail alike.

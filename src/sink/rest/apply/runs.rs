@@ -8,6 +8,8 @@ use crate::sink::rest::api::{NewRun, Pair};
 use crate::sink::rest::report::Done;
 use crate::sink::rest::rewrite::{FittedRun, PARENT_TAG};
 use crate::sink::rest::{ImportError, Result};
+use std::collections::HashSet;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const KIND: Kind = Kind::Runs;
@@ -33,8 +35,9 @@ impl Apply<'_> {
         }
         self.monitor.begin("runs", Some(total));
         let mut in_spite = false;
+        let failed = Mutex::default();
         loop {
-            let (made, waiting) = self.create_wave(in_spite)?;
+            let (made, waiting) = self.create_wave(in_spite, &failed)?;
             if waiting == 0 || in_spite {
                 return Ok(());
             }
@@ -43,8 +46,8 @@ impl Apply<'_> {
         }
     }
 
-    /// Makes the runs whose parents are there, or all in spite of that; how many were made and how many wait.
-    fn create_wave(&self, in_spite: bool) -> Result<(u64, u64)> {
+    /// Makes the runs whose parents are there, or all in spite of that, but for those that failed; how many were made and how many wait.
+    fn create_wave(&self, in_spite: bool, failed: &Mutex<HashSet<String>>) -> Result<(u64, u64)> {
         let made = AtomicU64::new(0);
         let mut waiting = 0;
         let feed = |send: &mut dyn FnMut(Run) -> bool| -> Result<()> {
@@ -54,6 +57,7 @@ impl Apply<'_> {
                 let info = &run.info;
                 if !self.plan.chosen.run(&info.experiment_id, &info.run_id)
                     || self.ledger.get(KIND, &info.run_id).is_some()
+                    || super::lock(failed).contains(&info.run_id)
                 {
                     continue;
                 }
@@ -74,6 +78,8 @@ impl Apply<'_> {
                 .is_some()
             {
                 made.fetch_add(1, Ordering::Relaxed);
+            } else {
+                super::lock(failed).insert(run.info.run_id);
             }
             self.monitor.advance(1);
         })?;
