@@ -1,51 +1,12 @@
 //! Replay into real MLflow servers, where `MLARK_E2E_VENVS` names a directory of virtualenvs made by `scripts/mlflow-env`.
 
+mod servers;
+
 use serde_json::Value;
+use servers::Server;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
-
-/// A tracking server of its own, ended with the test.
-struct Server {
-    url: String,
-    pid: String,
-    script: PathBuf,
-}
-
-impl Server {
-    fn start(venvs: &Path, version: &str, directory: &Path) -> Self {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/make/server.py");
-        let venv = venvs.join(format!("mlflow-{version}"));
-        let output = Command::new(venv.join("bin/python"))
-            .arg(&script)
-            .arg("start")
-            .arg(&venv)
-            .arg(directory)
-            .output()
-            .unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        let started: Value = serde_json::from_slice(&output.stdout).unwrap();
-        Server {
-            url: started["url"].as_str().unwrap().to_owned(),
-            pid: started["pid"].to_string(),
-            script,
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = Command::new("python3")
-            .arg(&self.script)
-            .arg("stop")
-            .arg(&self.pid)
-            .status();
-    }
-}
 
 fn venvs(version: &str) -> Option<PathBuf> {
     let venvs = std::env::var_os("MLARK_E2E_VENVS").map(PathBuf::from);
@@ -203,4 +164,35 @@ fn an_older_server_gets_what_it_knows_and_the_rest_is_reported() {
         let text = run(&options, 0);
         assert!(!text.contains("created"), "{version}: {text}");
     }
+}
+
+#[test]
+fn a_server_that_is_killed_in_mid_import_and_restarted_has_everything_once() {
+    let Some(venvs) = venvs("3.18.0") else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let archive = archive(directory.path());
+    let of_server = directory.path().join("server");
+    let mut server = Server::start(&venvs, "3.18.0", &of_server);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mlark"))
+        .args(["import", &archive, &server.url])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let client =
+        mlark::client::Client::open(&server.url, &mlark::client::Environment::of(&[], None)).unwrap();
+    let api = mlark::sink::rest::api::Api::new(client);
+    // In the middle: something has been made, and the import has not ended.
+    while api.marked_experiments("").unwrap().is_empty() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    server.kill();
+    assert_eq!(child.try_wait().unwrap(), None, "the import had ended before");
+    server.restart(&venvs, "3.18.0", &of_server);
+    // It may have lived through that, or not; either way the next one finds what there is.
+    child.wait().unwrap();
+    run(&["import", &archive, &server.url, "--verify"], 0);
+    let text = run(&["import", &archive, &server.url, "--json"], 0);
+    let report: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(report["created"], serde_json::json!({}), "{text}");
 }

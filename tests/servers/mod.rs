@@ -61,6 +61,23 @@ impl Server {
             pid: started["pid"].to_string(),
         }
     }
+
+    /// Kills the server and its workers; the last thing they did may be half done.
+    pub(crate) fn kill(&self) {
+        let group = format!("-{}", self.pid);
+        run(Command::new("kill").args(["-KILL", "--", &group]));
+    }
+
+    /// Starts it again, with what it had, at the same address.
+    pub(crate) fn restart(&mut self, venvs: &Path, version: &str, directory: &Path) {
+        let venv = venvs.join(format!("mlflow-{version}"));
+        let port = self.url.rsplit(':').next().unwrap();
+        let mut command = Command::new(venv.join("bin/python"));
+        command.arg(script("server.py")).arg("start").arg(&venv);
+        command.arg(directory).arg(port);
+        let started: serde_json::Value = serde_json::from_slice(&run(&mut command).stdout).unwrap();
+        self.pid = started["pid"].to_string();
+    }
 }
 
 impl Drop for Server {

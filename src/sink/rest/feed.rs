@@ -85,6 +85,13 @@ impl<'a> Owned<'a> {
         Self::new(archive, Kind::Artifacts, |line| owner(line, OwnerKind::Trace))
     }
 
+    /// Artifact lines of model versions.
+    pub(in crate::sink::rest) fn version_artifacts(archive: &'a Archive) -> Result<Self> {
+        Self::new(archive, Kind::Artifacts, |line| {
+            owner(line, OwnerKind::ModelVersion)
+        })
+    }
+
     fn new(
         archive: &'a Archive,
         kind: Kind,

@@ -4,9 +4,10 @@ use super::Action;
 use super::build::{Builder, TOO_OLD, exim};
 use super::named::Named;
 use crate::format::{Kind, Object};
-use crate::model::{ModelVersion, RegisteredModel};
+use crate::model::{ArtifactList, ModelVersion, RegisteredModel};
 use crate::sink::rest::Result;
 use crate::sink::rest::changes::{Change, Outcome};
+use crate::sink::rest::feed::{Owned, all_of};
 use crate::sink::rest::limits::{Feature, takes_alias};
 use crate::transform::source_tags::VersionContexts;
 
@@ -74,13 +75,34 @@ impl Builder<'_> {
         planned.is_none_or(|planned| planned.action == Action::Skip)
     }
 
+    /// Files of a version's own: servers keep files of runs, logged models and traces, and take none for a version.
+    fn version_files(&mut self, lines: &[Vec<u8>]) -> Result<()> {
+        for line in lines {
+            let list: ArtifactList = serde_json::from_slice(line)
+                .map_err(|error| self.archive.damaged("objects/artifacts", &error.to_string()))?;
+            for file in &list.files {
+                let (owner, path) = (&list.owner_id, &file.path);
+                self.limit(
+                    Kind::Artifacts,
+                    owner,
+                    path,
+                    "no-place-in-target",
+                    Outcome::LeftOut,
+                );
+            }
+        }
+        Ok(())
+    }
+
     fn versions(&mut self) -> Result<()> {
         let contexts = match self.options.source_tags {
             true => VersionContexts::collect(self.archive)?,
             false => VersionContexts::default(),
         };
+        let mut files = Owned::version_artifacts(self.archive)?;
         for version in self.archive.objects::<ModelVersion>() {
             let version = version?;
+            let own = all_of(&mut files, &Object::id(&version))?;
             if !self.plan.chosen.has_version(&version) {
                 continue;
             }
@@ -96,6 +118,7 @@ impl Builder<'_> {
                 Action::Create
             };
             self.count(Kind::ModelVersions, &id, action, known, None);
+            self.version_files(&own)?;
             let context = contexts.of(&version);
             let fitted = self.fitting.model_version(&version, &context);
             let (_, _, changes) = fitted.map_err(exim(Kind::ModelVersions, &id))?;

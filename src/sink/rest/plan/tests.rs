@@ -55,6 +55,8 @@ struct Content {
     runs: Vec<Run>,
     points: Vec<Point>,
     files: Vec<&'static str>,
+    /// Of the first version.
+    version_files: Vec<&'static str>,
     logged_models: Vec<LoggedModel>,
     models: Vec<RegisteredModel>,
     versions: Vec<ModelVersion>,
@@ -122,6 +124,21 @@ impl Content {
                 sort_key: first.sort_key(),
             };
             for path in &self.files {
+                let bytes = ByteSource::Bytes(b"x".to_vec());
+                let fail = &mut |_: &mut _, failure| panic!("{failure:?}");
+                writer.artifact(&owner, (*path).to_owned(), bytes, fail).unwrap();
+            }
+            writer
+                .drain_artifacts(&mut |_, failure| panic!("{failure:?}"))
+                .unwrap();
+        }
+        if let Some(version) = self.versions.first() {
+            let owner = Owner {
+                kind: OwnerKind::ModelVersion,
+                id: version.id(),
+                sort_key: version.sort_key(),
+            };
+            for path in &self.version_files {
                 let bytes = ByteSource::Bytes(b"x".to_vec());
                 let fail = &mut |_: &mut _, failure| panic!("{failure:?}");
                 writer.artifact(&owner, (*path).to_owned(), bytes, fail).unwrap();
@@ -777,4 +794,13 @@ fn traces_are_planned_by_what_the_target_s_api_can_hold() {
         counts(&oldest),
         [(Kind::Traces, "target-too-old", Outcome::LeftOut, 1)]
     );
+}
+
+#[test]
+fn files_of_a_version_s_own_are_named_as_left_out() {
+    let mut content = Content::with_model("wine", &[], &[]);
+    content.version_files = vec!["MLmodel", "model.pkl"];
+    let plan = content.write().plan(&server("3.18.0"), &ImportOptions::default());
+    let left_out = |path| (Kind::Artifacts, path, "no-place-in-target", Outcome::LeftOut);
+    assert_eq!(limits(&plan), [left_out("MLmodel"), left_out("model.pkl")]);
 }
