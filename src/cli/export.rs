@@ -68,7 +68,7 @@ impl Args {
             Some(From::ExportImport) => SourceKind::ExportImport,
             None => detect::kind_of(&source)?,
         };
-        if let Some(path) = crate::source::uri::local_path(&source) {
+        if let Some(path) = crate::model::uri::local_path(&source) {
             self.output.refuse_input(Path::new(&path))?;
         }
         let only_servers = [("--resume", self.resume), ("--base", self.base.is_some())];

@@ -3,7 +3,7 @@
 use super::auth::UserInfo;
 use super::error::ClientError;
 use super::secret::Secret;
-use crate::source::uri::percent_decode;
+use crate::model::uri::percent_decode;
 use std::fmt::{self, Write};
 
 /// Scheme, host and static prefix of a server; never credentials.
@@ -24,7 +24,7 @@ impl BaseUrl {
         let bad = || {
             ClientError::config(format!(
                 "`{}` is not an http(s) URL",
-                crate::source::uri::redact(text)
+                crate::model::uri::redact(text)
             ))
         };
         let (scheme, rest) = text.trim().split_once("://").ok_or_else(bad)?;

@@ -18,6 +18,7 @@ pub mod registry;
 pub mod run;
 pub mod text;
 pub mod trace;
+pub mod uri;
 
 use std::collections::BTreeMap;
 

@@ -3,7 +3,6 @@
 use super::credentials::{self, Suspicion};
 use super::options::ExportOptions;
 use super::survey::SurveyCounts;
-use super::uri;
 use crate::archive::{
     ArchiveError, ArchiveWriter, ByteSource, Duplicates, ErrorKind, FileFailure, ManifestHead, Owner,
     PointSeries,
@@ -11,6 +10,7 @@ use crate::archive::{
 use crate::format::line::to_value;
 use crate::format::manifest::{Selection as SelectionRecord, SourceInfo};
 use crate::format::{Kind, Loss, LossClass, LossCount, Manifest, Object, SortKey, order};
+use crate::model::uri;
 use crate::model::{Absent, Span, Trace};
 use crate::monitor::Monitor;
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! Which source lies behind a text: by what is there, never by a version number.
 
 use super::context::ExportError;
-use super::uri::{local_path, redact};
+use crate::model::uri::{local_path, redact};
 use std::path::Path;
 
 /// The kinds of source.

@@ -14,7 +14,6 @@ pub(crate) mod span_file;
 pub mod sql;
 mod survey;
 mod unpack;
-pub mod uri;
 
 pub use context::{Export, ExportError, ExportReport};
 pub use options::{ExportOptions, PatternError, Patterns, Selection, TimeRange};
@@ -35,7 +34,7 @@ pub fn export(
     options: ExportOptions,
     monitor: &dyn Monitor,
 ) -> Result<ExportReport, ExportError> {
-    let path = uri::local_path(source).filter(|path| unpack::is_foreign_zip(Path::new(path)));
+    let path = crate::model::uri::local_path(source).filter(|path| unpack::is_foreign_zip(Path::new(path)));
     if let Some(path) = path {
         let unpacked = unpack::unpack(Path::new(&path), out)?;
         let root = unpacked.root().display().to_string();
@@ -49,7 +48,7 @@ pub fn export(
         SourceKind::ExportImport => exim::export(source, out, options, monitor),
         SourceKind::Sql => sql::export(source, out, options, monitor),
         SourceKind::FileStore => {
-            let root = uri::local_path(source).unwrap_or_else(|| source.to_owned());
+            let root = crate::model::uri::local_path(source).unwrap_or_else(|| source.to_owned());
             file_store::export(Path::new(&root), out, options, monitor)
         }
         SourceKind::Rest => rest::export(source, out, options, monitor),

@@ -1,8 +1,8 @@
 //! A zip of an `mlruns` tree or of an export: unpacked beside the output, read, and removed.
 
 use super::context::ExportError;
-use super::uri::redact;
 use crate::archive::{TemporaryFolder, parent_of};
+use crate::model::uri::redact;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};

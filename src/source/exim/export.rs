@@ -13,9 +13,10 @@ use super::layout::Layout;
 use crate::archive::{ByteSource, Owner};
 use crate::format::Kind;
 use crate::format::manifest::SourceInfo;
+use crate::model::uri;
 use crate::monitor::Monitor;
 use crate::source::choice::{Choice, Chooser};
-use crate::source::{Export, ExportError, ExportOptions, ExportReport, uri};
+use crate::source::{Export, ExportError, ExportOptions, ExportReport};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 

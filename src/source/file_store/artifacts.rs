@@ -7,8 +7,8 @@
 use super::notes::Notes;
 use super::store::Store;
 use crate::format::Kind;
+use crate::model::uri::local_path;
 use crate::source::artifact_walk::{self, FoundFile, moved_folder, served_folder};
-use crate::source::uri::local_path;
 use std::path::{Path, PathBuf};
 
 /// Files that a worker thread lists; a folder of more is walked by the thread that writes.

@@ -41,7 +41,7 @@ impl RestOptions {
     pub(super) fn connection(&self, uri: &str, interrupt: &Interrupt) -> Result<Connection, ExportError> {
         let connection = Connection::of(uri, &self.environment());
         let mut connection = connection.map_err(|error| ExportError::Source {
-            source_uri: crate::source::uri::redact(uri),
+            source_uri: crate::model::uri::redact(uri),
             detail: error.to_string(),
         })?;
         let options = &mut connection.options;

@@ -7,11 +7,11 @@
 use super::super::ExportError;
 use super::super::artifact_walk::{moved_folder, served_folder, served_path};
 use super::super::cloud::{self, Address};
-use super::super::uri::{local_path, redact};
 use super::exporter::{Exporter, Result};
 use super::trees::Tree;
 use crate::archive::Owner;
 use crate::format::Kind;
+use crate::model::uri::{local_path, redact};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,7 @@
 //! Which database a tracking URI names, as SQLAlchemy reads it.
 
 use super::super::ExportError;
-use super::super::uri::redact;
+use crate::model::uri::redact;
 use std::path::PathBuf;
 
 /// A database that can be opened.
@@ -42,7 +42,7 @@ pub(super) fn parse(uri: &str) -> Result<Location, ExportError> {
                 Some(path) => Ok(Location::Sqlite(PathBuf::from(path))),
             }
         }
-        "file" => match super::super::uri::local_path(uri) {
+        "file" => match crate::model::uri::local_path(uri) {
             Some(path) => Ok(Location::Sqlite(PathBuf::from(path))),
             None => Err(unreadable("it names no local file")),
         },

@@ -33,8 +33,9 @@ mod traces;
 mod trees;
 mod versions;
 
-use super::{Export, ExportError, ExportOptions, ExportReport, cloud, uri};
+use super::{Export, ExportError, ExportOptions, ExportReport, cloud};
 use crate::format::manifest::SourceInfo;
+use crate::model::uri;
 use crate::monitor::Monitor;
 use database::Database;
 use exporter::Exporter;

@@ -1,8 +1,8 @@
 //! MySQL and MariaDB, within one read-only transaction with a consistent snapshot.
 
 use super::super::ExportError;
-use super::super::uri::redact;
 use super::database::{Cell, Database, Dialect, EachRow, Row, Schema, read_schema};
+use crate::model::uri::redact;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Opts, OptsBuilder, Params, Value};
 use std::cell::RefCell;

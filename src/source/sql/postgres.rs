@@ -1,8 +1,8 @@
 //! PostgreSQL, within one read-only transaction of repeatable reads.
 
 use super::super::ExportError;
-use super::super::uri::redact;
 use super::database::{Cell, Database, Dialect, EachRow, Row, Schema, read_schema};
+use crate::model::uri::redact;
 use postgres::error::SqlState;
 use postgres::fallible_iterator::FallibleIterator;
 use postgres::types::{FromSql, ToSql, Type};

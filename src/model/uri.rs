@@ -1,6 +1,6 @@
 //! URIs as they may be shown and stored: without user info, query and fragment.
 
-use crate::model::Digest;
+use super::Digest;
 use sha2::{Digest as _, Sha256};
 
 /// A URI without what may be a credential: user info, query and fragment.
