@@ -246,6 +246,43 @@ fn no_server_is_a_failure_to_connect() {
 }
 
 #[test]
+fn a_name_without_a_server_is_a_failure_to_connect() {
+    let client = client_with("http://no-such-host.invalid", &[]);
+    let error = client.get(Path::api2("runs/get")).attempts(1).send().unwrap_err();
+    assert!(
+        matches!(
+            error,
+            ClientError::Failed {
+                kind: FailureKind::Connect,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+    assert!(error.hint().unwrap().contains("the URL is right"));
+}
+
+#[test]
+fn a_server_without_tls_is_told_by_the_hint() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            use std::io::{Read, Write};
+            let _ = stream.read(&mut [0; 2048]);
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+        }
+    });
+    let client = client_with(&url, &[]);
+    let error = client.get(Path::root("health")).send().unwrap_err();
+    assert!(
+        error.hint().unwrap().contains("speaks https"),
+        "{error:?} {:?}",
+        error.hint()
+    );
+}
+
+#[test]
 fn a_silent_server_times_out() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let mut connection = Connection::of(

@@ -201,7 +201,9 @@ impl ClientError {
             ClientError::Failed {
                 kind: FailureKind::Tls,
                 ..
-            } => Some("name the server's CA in MLFLOW_TRACKING_SERVER_CERT_PATH"),
+            } => Some(
+                "check that the server speaks https, and name its CA in MLFLOW_TRACKING_SERVER_CERT_PATH",
+            ),
             ClientError::Failed {
                 kind: FailureKind::Timeout,
                 ..

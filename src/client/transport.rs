@@ -11,9 +11,11 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::time::Duration;
+use ureq::config::Config;
 use ureq::config::RedirectAuthHeaders;
+use ureq::http::Uri;
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
-use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{
     Buffers, ConnectProxyConnector, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout,
     RustlsConnector, Transport,
@@ -43,7 +45,7 @@ pub(super) fn agent(options: &ClientOptions) -> Result<ureq::Agent, ClientError>
     Ok(ureq::Agent::with_parts(
         config,
         connector,
-        DefaultResolver::default(),
+        NameResolver(DefaultResolver::default()),
     ))
 }
 
@@ -88,6 +90,26 @@ fn read_pem(path: &Path) -> Result<Pem, ClientError> {
         return Err(bad(&"there is no PEM certificate in it"));
     }
     Ok((certificates, key))
+}
+
+/// Looks up names. Whatever goes wrong there, no server was found.
+#[derive(Debug)]
+struct NameResolver(DefaultResolver);
+
+impl Resolver for NameResolver {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        config: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let resolved = self.0.resolve(uri, config, timeout);
+        // The system's error has no kind by which it could be told from that of a broken connection.
+        resolved.map_err(|error| match error {
+            ureq::Error::Io(_) => ureq::Error::HostNotFound,
+            error => error,
+        })
+    }
 }
 
 /// Opens TCP connections.
