@@ -11,6 +11,7 @@ use mlark::report::{DiffOptions, ReportError, diff};
 use mlark::source::detect::SourceKind;
 use mlark::source::{ExportOptions, Patterns, Survey, export, survey};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -242,6 +243,68 @@ fn check_survey(server: &Server, whole: &Archive) {
     );
 }
 
+/// What mlflow-export-import 1.2.0 leaves behind of the same server; listed in docs/limits.md.
+const LOST_BY_EXPORT_IMPORT: [&str; 13] = [
+    "removed artifacts of logged_model",
+    "removed dataset-records",
+    "removed datasets",
+    "removed evaluation-datasets",
+    "removed logged-models",
+    "removed model-metrics",
+    "removed model-versions",
+    "removed registered-models",
+    "removed runs inputs",
+    "removed runs outputs",
+    "removed scorers",
+    "removed spans",
+    "removed traces",
+];
+
+/// The same server, exported by mlflow-export-import: experiments and runs arrive to the byte, the rest is known to be lost. (Its
+/// `export-all` ends at the first registered model with a quote in its name.)
+fn check_export_import(server: &Server, venv: &Path) {
+    let tool = Command::new(venv.join("bin/export-experiments"))
+        .args(["--experiments", "all", "--output-dir"])
+        .arg(server.path("exim"))
+        .current_dir(server.folder.path())
+        .env("MLFLOW_TRACKING_URI", &server.url)
+        .env("MLFLOW_DISABLE_TELEMETRY", "true")
+        .output()
+        .unwrap();
+    assert!(tool.status.success(), "{}", String::from_utf8_lossy(&tool.stderr));
+    let own = server.export("without-deleted", ExportOptions::default());
+    let (source, out) = (server.path("exim"), server.path("by-exim"));
+    let source = source.to_str().unwrap();
+    export(
+        SourceKind::ExportImport,
+        source,
+        &out,
+        ExportOptions::default(),
+        &Silent,
+    )
+    .unwrap();
+    let mut found = BTreeSet::new();
+    let options = DiffOptions::default();
+    diff(
+        &own,
+        &Archive::open(&out).unwrap(),
+        options,
+        &Silent,
+        &mut |difference| {
+            let mut what = format!("{} {}", difference.change.as_str(), difference.kind);
+            match (difference.owner_kind, difference.kind.as_str()) {
+                (Some(owner), _) => what.push_str(&format!(" of {}", owner.as_str())),
+                (None, "runs") => what.push_str(&format!(" {}", difference.key[0])),
+                (None, _) => {}
+            }
+            found.insert(what);
+            Ok::<_, ArchiveError>(())
+        },
+    )
+    .unwrap();
+    assert_eq!(found, LOST_BY_EXPORT_IMPORT.map(str::to_owned).into());
+}
+
 #[test]
 fn a_servers_export_equals_its_databases_but_for_limits() {
     let Some(venvs) = std::env::var_os("MLARK_E2E_VENVS") else {
@@ -272,5 +335,9 @@ fn a_servers_export_equals_its_databases_but_for_limits() {
         check_deleted(&server, &rest);
         check_selection(&server, &rest);
         check_survey(&server, &rest);
+        let exim = Path::new(&venvs).join("mlflow-exim");
+        if version == "3.18.0" && exim.exists() {
+            check_export_import(&server, &exim);
+        }
     }
 }

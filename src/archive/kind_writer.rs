@@ -8,6 +8,9 @@ use crate::format::manifest::FileDescriptor;
 use crate::format::{Kind, SortKey};
 use std::path::{Path, PathBuf};
 
+/// Memory in which a kind is sorted; a source may sort all of them at once.
+const SORTED_BYTES: usize = 2 << 20;
+
 /// Writes the lines of one kind.
 pub(crate) struct KindWriter {
     kind: Kind,
@@ -40,7 +43,7 @@ impl KindWriter {
     /// Lets objects come in any order: they are sorted in bounded memory at the end.
     pub(crate) fn sort_at_end(&mut self) {
         debug_assert!(self.last_key.is_none(), "decided before the first line");
-        self.sorter = Some(SpillSorter::new(&self.scratch));
+        self.sorter = Some(SpillSorter::with_memory(&self.scratch, SORTED_BYTES));
     }
 
     /// Adds a line. Objects that come in order go straight to the file.

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Runs a page of a search holds.
-const PAGE_RUNS: usize = 200;
+/// Runs a page of a search holds: as many as a call for their history takes, which are in memory twice while they are parsed.
+const PAGE_RUNS: usize = 100;
 /// Experiments searched at once.
 const EXPERIMENTS: usize = 50;
 /// Runs asked for by id at once.
