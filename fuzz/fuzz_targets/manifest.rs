@@ -1,4 +1,4 @@
-//! `cargo +nightly fuzz run manifest`; the same entry point runs under proptest in `tests/fuzzing.rs`.
+//! `scripts/fuzz manifest`; the same entry point runs under proptest in `tests/fuzzing.rs`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
