@@ -312,3 +312,31 @@ fn the_command_prints_lines_and_says_by_its_exit_code_whether_content_is_equal()
     let missing = mlark(directory.path(), &["diff", "a", "nothing"]);
     insta::assert_snapshot!(shown(&missing));
 }
+
+#[test]
+fn a_model_without_a_workspace_is_the_one_in_default() {
+    let in_workspace = |name: &'static str| {
+        move |history: &mut History| {
+            for model in &mut history.registered_models {
+                model.workspace = Some(name.into());
+            }
+            for version in &mut history.model_versions {
+                version.workspace = Some(name.into());
+            }
+        }
+    };
+    let moved = changed(in_workspace("default"));
+    assert!(
+        !moved.is_empty()
+            && moved
+                .iter()
+                .all(|line| line.ends_with(r#"workspace - > "default""#)),
+        "{moved:#?}"
+    );
+    let elsewhere = changed(in_workspace("blue"));
+    assert_eq!(elsewhere.len(), 2 * moved.len(), "{elsewhere:#?}");
+    assert!(
+        elsewhere.iter().all(|line| !line.contains("workspace")),
+        "{elsewhere:#?}"
+    );
+}

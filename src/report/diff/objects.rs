@@ -3,7 +3,7 @@
 use super::merge::{Merged, Parser, Side};
 use super::value::{self, ValueChange};
 use super::{Difference, Pair, WHOLE};
-use crate::archive::walk::Cursor;
+use crate::archive::walk::{Cursor, Head};
 use crate::archive::{ArchiveError, Result as ArchiveResult};
 use crate::format::{Kind, SortKey, strict_json};
 use serde_json::Value;
@@ -20,20 +20,40 @@ pub(super) struct Object {
 struct ObjectParser {
     kind: Kind,
     last: Option<SortKey>,
+    /// Objects without a workspace are taken for those of `default`: they come from before MLflow 3.10, or by a door that does not
+    /// show workspaces, and MLflow's upgrade puts them there.
+    has_workspaces: Option<bool>,
+}
+
+/// The workspace of what was made where there was none.
+const DEFAULT_WORKSPACE: &str = "default";
+
+impl ObjectParser {
+    /// Where an object is among those of the other side.
+    fn place(&mut self, head: &mut Head) -> SortKey {
+        if matches!(self.kind, Kind::RegisteredModels | Kind::ModelVersions) {
+            // Those without one come first, and no source has both.
+            let has_workspaces = *self.has_workspaces.get_or_insert(!head.workspace.is_null());
+            if !has_workspaces && head.workspace.is_null() {
+                head.workspace = DEFAULT_WORKSPACE.into();
+            }
+        }
+        head.sort_key(self.kind)
+    }
 }
 
 impl Parser for ObjectParser {
     type Item = Object;
 
     fn parse(&mut self, cursor: &Cursor<'_>, items: &mut VecDeque<Object>) -> ArchiveResult<()> {
-        let head = cursor.head(self.kind)?;
+        let mut head = cursor.head(self.kind)?;
         let key = head.sort_key(self.kind);
         if self.last.as_ref().is_some_and(|last| *last >= key) {
             return Err(cursor.damaged("it is out of order"));
         }
-        self.last = Some(key.clone());
+        self.last = Some(key);
         items.push_back(Object {
-            key,
+            key: self.place(&mut head),
             id: head.id(self.kind),
             value: cursor.value()?,
         });
@@ -47,7 +67,11 @@ impl Parser for ObjectParser {
 
 impl<E: From<ArchiveError>> Pair<'_, E> {
     pub(super) fn compare_objects(&mut self, kind: Kind) -> Result<(), E> {
-        let parser = || ObjectParser { kind, last: None };
+        let parser = || ObjectParser {
+            kind,
+            last: None,
+            has_workspaces: None,
+        };
         let before = Side::new(self.before, kind, parser())?;
         let after = Side::new(self.after, kind, parser())?;
         self.merge(before, after, |pair, merged, _| match merged {
