@@ -83,8 +83,8 @@ pub enum ArchiveError {
         /// The output.
         path: PathBuf,
     },
-    /// The output is the input.
-    #[error("output `{}` is the input", path.display())]
+    /// The output is the input, or lies in it.
+    #[error("output `{}` is the input or lies in it", path.display())]
     OutputIsInput {
         /// The output.
         path: PathBuf,

@@ -6,7 +6,7 @@ use super::container::ContainerKind;
 use super::error::{ArchiveError, Result};
 use super::reader::Archive;
 use super::staging::Staging;
-use super::zip::{Compression, ZipFileWriter};
+use super::zip::{Compression, WriteError, ZipFileWriter};
 use crate::format::Manifest;
 use crate::format::layout::{
     BLOB_PATH_LEN, CHECKSUMS, MANIFEST, SEAL, blob_path, checksum_line, is_object_path, parse_blob_path,
@@ -282,12 +282,15 @@ fn close_zip(mut zip: ZipFileWriter, path: &Path, root: &Path, manifest: &Manife
 }
 
 /// Wraps an error of the zip writer.
-fn zip_error(path: &Path) -> impl FnOnce(super::zip::WriteError) -> ArchiveError {
+fn zip_error(path: &Path) -> impl FnOnce(WriteError) -> ArchiveError {
     let path = path.to_owned();
     move |error| ArchiveError::Io {
         action: "write",
         path,
-        source: io::Error::other(error),
+        source: match error {
+            WriteError::Io(error) => error,
+            error => io::Error::other(error),
+        },
     }
 }
 

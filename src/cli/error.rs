@@ -2,12 +2,13 @@
 
 use super::Exit;
 use crate::archive::ArchiveError;
+use crate::format::layout::MANIFEST;
 use crate::report::ReportError;
 use crate::sink::exim::ConvertError;
 use crate::sink::extract::ExtractError;
 use crate::sink::rest::ImportError;
 use crate::sink::rest::journal::JournalError;
-use crate::source::ExportError;
+use crate::source::{ExportError, detect};
 use crate::transform::TransformError;
 use std::io;
 
@@ -60,12 +61,39 @@ impl From<ArchiveError> for CliError {
             ArchiveError::Damaged { path, .. } | ArchiveError::DigestMismatch { path, .. } => {
                 Some(format!("`mlark verify {}` lists all damage", path.display()))
             }
+            ArchiveError::NotAnArchive { path, .. } if path.join(MANIFEST).exists() => Some(format!(
+                "it may be copied in part; `mlark verify {}` says what is missing",
+                path.display()
+            )),
+            ArchiveError::Io { source, .. } if is_full(source) => Some(
+                "nothing was made; what is being made lies beside the output, and -o may name another disk"
+                    .to_owned(),
+            ),
             _ => None,
         };
         CliError {
             exit: Exit::of_error(error.kind()),
             error: error.into(),
             hint,
+        }
+    }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+    )
+}
+
+/// What can be given where no data was found.
+fn sources_hint(source: &str) -> String {
+    match detect::database_in(source) {
+        Some(database) => format!("there is a database: give `sqlite:///{}`", database.display()),
+        None => {
+            "a source is an mlruns folder, a folder of mlflow-export-import, a database (sqlite:///PATH, \
+                 postgresql://…) or a server (http://…)"
+                .to_owned()
         }
     }
 }
@@ -82,6 +110,7 @@ impl From<ExportError> for CliError {
             ExportError::Failure { .. } => {
                 Some("--keep-going leaves it out, lists it in the archive and exits with 3".to_owned())
             }
+            ExportError::NoData { source_uri, .. } => Some(sources_hint(source_uri)),
             ExportError::NothingMatches { .. } => Some("`mlark ls SOURCE` shows what is there".to_owned()),
             _ => None,
         };

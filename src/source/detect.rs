@@ -2,7 +2,7 @@
 
 use super::context::ExportError;
 use crate::model::uri::{local_path, redact};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The kinds of source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +53,14 @@ fn is_sqlite_file(path: &Path) -> bool {
         .and_then(|_| std::fs::File::open(path).ok())
         .and_then(|mut file| file.read_exact(&mut head).ok());
     read.is_some() && head == *b"SQLite format 3\0"
+}
+
+/// A SQLite database that lies in a folder, as `mlflow.db` does beside the artifacts of a server.
+pub fn database_in(folder: &str) -> Option<PathBuf> {
+    let folder = local_path(folder)?;
+    let entries = std::fs::read_dir(folder).ok()?;
+    let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
+    paths.filter(|path| is_sqlite_file(path)).min()
 }
 
 /// Whether a path is to be opened as an archive of mlark's: a directory with its manifest, or a file that is no other source;

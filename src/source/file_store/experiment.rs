@@ -1,7 +1,7 @@
 //! Experiments: folders of the root, and of `.trash` once deleted.
 
 use super::folder::{EntryKind, Folder};
-use super::index::{Fault, bad_yaml, id_mismatch, note_stray};
+use super::index::{Fault, bad_yaml, id_mismatch, note_if_unterminated, note_stray};
 use super::key_files::{KeyOwner, read_values};
 use super::meta::Meta;
 use super::notes::Notes;
@@ -75,7 +75,12 @@ pub(super) fn read(store: &Store, found: &FoundExperiment, notes: &mut Notes) ->
         notes.failure(Kind::Experiments, &found.id, "*", reason, detail);
     };
     let mut experiment = match experiment {
-        Ok(experiment) => experiment?,
+        Ok(experiment) => {
+            // Only here, since the file is read once more before, for its place.
+            let bytes = std::fs::read(found.path.join(META)).unwrap_or_default();
+            note_if_unterminated(Kind::Experiments, &bytes, notes);
+            experiment?
+        }
         Err(fault) => {
             failed(fault, notes);
             return None;

@@ -174,7 +174,10 @@ pub(super) fn describe<T: Described>(
     let name = format!("{id}/{}", T::FILE);
     let path = folder.path_of(name.as_bytes());
     let parsed = match folder.read(name.as_bytes(), buffer) {
-        Ok(bytes) => T::parse(bytes, id, place, &path, notes),
+        Ok(bytes) => {
+            note_if_unterminated(T::KIND, bytes, notes);
+            T::parse(bytes, id, place, &path, notes)
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             note_folder_without_meta(T::KIND, id, &folder.path_of(id.as_bytes()), notes);
             return None;
@@ -186,12 +189,22 @@ pub(super) fn describe<T: Described>(
         .ok()
 }
 
+/// Notes a file whose last line has no end, which MLflow writes always: it may be cut off, and its last value with it.
+pub(super) fn note_if_unterminated(kind: Kind, bytes: &[u8], notes: &mut Notes) {
+    if bytes.last().is_some_and(|last| *last != b'\n') {
+        notes.limit(kind, "*", "unterminated-file");
+    }
+}
+
 /// The fault of an id in a file that differs from the name of the folder.
 pub(super) fn id_mismatch(path: &Path, field: &str, found: &str, expected: &str) -> Fault {
-    let detail = format!(
-        "{} says {field} `{found}` but lies in the folder of `{expected}`, so MLflow does not see it",
-        path.display()
-    );
+    let path = path.display();
+    let detail = match found {
+        "" => format!("{path} has no {field}, so MLflow does not see it; it may be half-written"),
+        _ => format!(
+            "{path} says {field} `{found}` but lies in the folder of `{expected}`, so MLflow does not see it"
+        ),
+    };
     ("id-mismatch", detail)
 }
 
