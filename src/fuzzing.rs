@@ -18,6 +18,11 @@ pub fn zip(bytes: &[u8]) -> bool {
     archive::read_zip(bytes)
 }
 
+/// Reads bytes as a file of metric lines; how many points are in it.
+pub fn metric_lines(bytes: &[u8]) -> u64 {
+    crate::source::file_store::count_metric_points(bytes)
+}
+
 /// Reads bytes as a manifest; whether it was accepted.
 pub fn manifest(bytes: &[u8]) -> bool {
     let Ok(document) = strict_json::parse(bytes) else {

@@ -86,6 +86,7 @@ proptest! {
         fuzzing::zip(&bytes);
         fuzzing::manifest(&bytes);
         fuzzing::object_line(&bytes);
+        fuzzing::metric_lines(&bytes);
     }
 
     #[test]

@@ -91,6 +91,17 @@ pub(super) fn parse_bytes(
     Ok(report)
 }
 
+/// How many points a run's lines have.
+pub(super) fn count(bytes: &[u8]) -> u64 {
+    let mut points = 0;
+    let mut sink = |_| {
+        points += 1;
+        Ok(())
+    };
+    parse_bytes(bytes, LineOwner::Run, &mut sink).expect("the sink takes every point");
+    points
+}
+
 /// Parses the lines of a stream, in memory bounded by one line.
 pub(super) fn parse_stream(
     mut reader: impl BufRead,

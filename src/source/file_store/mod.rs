@@ -37,6 +37,7 @@ mod yaml_scalar;
 mod yaml_simple;
 
 use super::{Export, ExportError, ExportOptions, ExportReport};
+use crate::archive::{ArchiveError, parent_of};
 use crate::format::manifest::SourceInfo;
 use crate::monitor::Monitor;
 use catalogue::Catalogue;
@@ -61,6 +62,7 @@ pub fn export(
         source_uri: root.display().to_string(),
         detail: "no folder with a meta.yaml lies there or in a folder `mlruns` there".to_owned(),
     })?;
+    refuse_output_within(&store_root, out)?;
     let mut export = Export::create(out, options, monitor)?;
     let destination = export.options.artifacts_destination.clone();
     let store = Store::new(&store_root, export.writer.scratch(), destination);
@@ -100,6 +102,17 @@ pub fn looks_like_file_store(root: &Path) -> bool {
     find_root(root).is_some()
 }
 
+/// An output within the store would become a part of what is read, and of what MLflow sees.
+fn refuse_output_within(root: &Path, out: &Path) -> Result<(), ArchiveError> {
+    let real = [root.canonicalize(), parent_of(out).canonicalize()];
+    match real {
+        [Ok(root), Ok(parent)] if parent.starts_with(&root) => {
+            Err(ArchiveError::OutputIsInput { path: out.to_owned() })
+        }
+        _ => Ok(()),
+    }
+}
+
 fn find_root(path: &Path) -> Option<PathBuf> {
     let inner = path.join("mlruns");
     [path.to_owned(), inner].into_iter().find(|root| is_root(root))
@@ -134,4 +147,9 @@ fn file_uri(path: &Path) -> String {
         }
     }
     uri
+}
+
+/// What [`crate::fuzzing`] needs of this layer: how many points a run's metric lines have.
+pub(crate) fn count_metric_points(bytes: &[u8]) -> u64 {
+    metric_lines::count(bytes)
 }

@@ -15,7 +15,6 @@ pub(super) fn random_bytes(len: usize, seed: u64) -> Vec<u8> {
 mod flips;
 mod hostile;
 mod interop;
-mod measure;
 mod round_trip;
 mod scale;
 

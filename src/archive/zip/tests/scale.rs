@@ -151,21 +151,3 @@ fn a_sparse_zip_beyond_4_gib_is_scanned() -> anyhow::Result<()> {
     assert_eq!(other.by_index(0)?.size(), 1 << 33);
     Ok(())
 }
-
-/// Writes 4 GiB of zeros, which takes half a minute and no space worth mentioning.
-#[test]
-#[ignore = "writes an entry of 4 GiB; run by hand with --ignored"]
-fn an_announced_entry_of_4_gib_is_written_and_read() -> anyhow::Result<()> {
-    let mut writer = writer()?;
-    let block = vec![0; 1 << 20];
-    let mut entry = writer.begin(3, MAX_32 + 1, Compression::Probe)?;
-    for _ in 0..4096 {
-        entry.write_all(&block)?;
-    }
-    assert_eq!(entry.finish("big")?.size, 1 << 32);
-    let file = writer.finish()?;
-    let index = ZipIndex::scan(&file, &ZipLimits::default())?;
-    let mut reader = index.open(&file, "big").expect("it is there");
-    assert_eq!(std::io::copy(&mut reader, &mut std::io::sink())?, 1 << 32);
-    Ok(())
-}
