@@ -114,7 +114,11 @@ impl Server {
         );
         let fetched = Arc::new(Mutex::new(Vec::new()));
         let hang = Arc::new(Mutex::new(Trap::None));
-        let config = ureq::Agent::config_builder().http_status_as_error(false).build();
+        // Servers close idle connections at moments of their own.
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_idle_connections(0);
+        let config = config.build();
         let agent = ureq::Agent::new_with_config(config);
         let (log, trap, to) = (fetched.clone(), hang.clone(), url.clone());
         let relay = Loopback::start(move |request| {
@@ -161,7 +165,7 @@ impl Server {
         command
             .args(["export", &self.relay.url(), "--include-deleted", "-o"])
             .arg(self.path(out))
-            // One after the other, so that all that was answered was also taken.
+            // One after the other, so that all that was answered was also taken, but for the last answer.
             .args(["--concurrency", "1", "--threads", "1", "--no-sync"])
             .args(options)
             .env("HOME", self.folder.path())
@@ -210,7 +214,8 @@ impl Drop for Server {
     }
 }
 
-/// Kills exports at several points; each goes on without fetching anything twice, to the same content.
+/// Kills exports at several points; each goes on to the same content, and fetches nothing twice but what was being
+/// answered when it was killed.
 fn check_resume(server: &Server, version: &str) {
     let undisturbed = server.export("undisturbed", &[]);
     let total = server.take_fetched().len();
@@ -222,7 +227,7 @@ fn check_resume(server: &Server, version: &str) {
         let second = server.take_fetched();
         let twice: Vec<_> = second.iter().filter(|part| first.contains(*part)).collect();
         assert!(
-            twice.is_empty(),
+            twice.len() <= 1,
             "{version}, after {} parts: {twice:?}",
             first.len()
         );
