@@ -1,15 +1,18 @@
 //! Work on several threads whose results come back in the order of the input.
 
 use std::collections::VecDeque;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+
+/// Jobs that may wait for a thread.
+const QUEUED_JOBS: usize = 64;
 
 type Job = Box<dyn FnOnce() + Send>;
 
 /// A fixed number of threads that take jobs from one queue.
 pub struct Pool {
-    jobs: Option<SyncSender<Job>>,
+    queue: Arc<Queue>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -34,7 +37,7 @@ impl<T> Pending<T> {
     }
 }
 
-/// A job that no thread has been told of: starting several in one go wakes each thread once.
+/// A job that no thread has been told of; see [`Pool::start`].
 pub struct HeldJob(Job);
 
 impl HeldJob {
@@ -53,47 +56,89 @@ impl HeldJob {
     }
 }
 
-/// Jobs that may wait for a thread; to sleep until there is room for each single one would cost more than a small job.
-const QUEUED_JOBS: usize = 64;
+/// Jobs that wait. A channel would wake a thread for each one, which costs more than a small job, since the thread that
+/// wakes tends to run at once in the place of the one that sends.
+#[derive(Default)]
+struct Queue {
+    state: Mutex<State>,
+    has_jobs: Condvar,
+    has_room: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    jobs: VecDeque<Job>,
+    is_closed: bool,
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it holds the lock, and a queue is sound after every step.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, jobs: impl Iterator<Item = HeldJob>) {
+        let mut state = self.lock();
+        while state.jobs.len() >= QUEUED_JOBS {
+            state = self.has_room.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        let before = state.jobs.len();
+        state.jobs.extend(jobs.map(|job| job.0));
+        let added = state.jobs.len() - before;
+        drop(state);
+        match added {
+            0 => {}
+            1 => self.has_jobs.notify_one(),
+            _ => self.has_jobs.notify_all(),
+        }
+    }
+
+    /// The next job; none when the queue is closed and empty.
+    fn pop(&self) -> Option<Job> {
+        let mut state = self.lock();
+        loop {
+            if let Some(job) = state.jobs.pop_front() {
+                if state.jobs.len() + 1 == QUEUED_JOBS {
+                    self.has_room.notify_all();
+                }
+                return Some(job);
+            }
+            if state.is_closed {
+                return None;
+            }
+            state = self.has_jobs.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
 
 impl Pool {
     /// Starts `threads` threads, at least one.
     pub fn new(threads: usize) -> Self {
-        let threads = threads.max(1);
-        let (sender, receiver) = sync_channel::<Job>(QUEUED_JOBS.max(threads * 4));
-        let receiver = Arc::new(Mutex::new(receiver));
-        let run = |receiver: Arc<Mutex<Receiver<Job>>>| {
-            move || loop {
-                let job = receiver.lock().map(|queue| queue.recv());
-                match job {
-                    Ok(Ok(job)) => job(),
-                    _ => break,
+        let queue = Arc::new(Queue::default());
+        let run = |queue: Arc<Queue>| {
+            move || {
+                while let Some(job) = queue.pop() {
+                    job();
                 }
             }
         };
+        let threads = (0..threads.max(1)).map(|_| thread::spawn(run(queue.clone())));
         Pool {
-            jobs: Some(sender),
-            threads: (0..threads)
-                .map(|_| thread::spawn(run(receiver.clone())))
-                .collect(),
+            threads: threads.collect(),
+            queue,
         }
     }
 
     /// Queues a job; waits where the queue is full.
     pub fn submit<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Pending<T> {
         let (job, pending) = HeldJob::new(job);
-        self.start(job);
+        self.start([job]);
         pending
     }
 
-    /// Queues a job that was made before; waits where the queue is full.
-    pub fn start(&self, job: HeldJob) {
-        let jobs = self
-            .jobs
-            .as_ref()
-            .expect("the queue is open until the pool is dropped");
-        jobs.send(job.0)
-            .expect("the threads wait for jobs until the pool is dropped");
+    /// Queues jobs that were made before, and wakes each thread once; waits where the queue is full.
+    pub fn start(&self, jobs: impl IntoIterator<Item = HeldJob>) {
+        self.queue.push(jobs.into_iter());
     }
 
     /// Number of threads.
@@ -104,7 +149,8 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        self.jobs = None;
+        self.queue.lock().is_closed = true;
+        self.queue.has_jobs.notify_all();
         for thread in self.threads.drain(..) {
             let _ = thread.join();
         }

@@ -80,9 +80,7 @@ impl ArchiveWriter {
     }
 
     fn start_held(&mut self) {
-        for job in self.held.drain(..) {
-            self.pool.start(job);
-        }
+        self.pool.start(self.held.drain(..));
     }
 
     /// Lists an artifact whose bytes are not taken.
