@@ -20,6 +20,11 @@ fn fixtures() -> PathBuf {
 
 /// Every export among the fixtures.
 const EXPORTS: &[&str] = &[
+    "exim-1.30.1/all",
+    "exim-1.30.1/bulk-experiments",
+    "exim-1.30.1/bulk-models",
+    "exim-1.30.1/experiment",
+    "exim-1.30.1/model",
     "exim-2.9.2/all",
     "exim-2.9.2/bulk-experiments",
     "exim-2.9.2/bulk-models",

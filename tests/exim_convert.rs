@@ -267,6 +267,7 @@ fn tags(archive: &Archive, out: &Path) -> BTreeMap<String, Value> {
 #[test]
 fn the_importer_makes_the_source_tags_that_the_transform_makes() {
     for source in [
+        "exim-1.30.1/all",
         "exim-2.9.2/all",
         "exim-3.18.0/all",
         "filestore-3.18.0/mlruns",

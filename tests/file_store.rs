@@ -14,7 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-const VERSIONS: [&str; 4] = ["1.30.1", "2.9.2", "2.22.5", "3.18.0"];
+const VERSIONS: [&str; 5] = ["0.9.1", "1.30.1", "2.9.2", "2.22.5", "3.18.0"];
 
 fn fixture(version: &str) -> PathBuf {
     let name = format!("fixtures/filestore-{version}/mlruns");
@@ -192,14 +192,17 @@ fn every_metric_line_is_a_point() {
     }
 }
 
+/// Lines of two fields count in seconds, unless only milliseconds can be meant.
 fn point_of_line(line: &str) -> (i64, i64, String) {
     let fields: Vec<&str> = line.split(' ').collect();
     let value: f64 = fields[1].parse().unwrap();
-    (
-        fields[0].parse().unwrap(),
-        fields[2].parse().unwrap(),
-        format!("{value:?}"),
-    )
+    let timestamp: i64 = fields[0].parse().unwrap();
+    let (timestamp, step) = match fields.get(2) {
+        Some(step) => (timestamp, step.parse().unwrap()),
+        None if timestamp < 100_000_000_000 => (timestamp * 1000, 0),
+        None => (timestamp, 0),
+    };
+    (timestamp, step, format!("{value:?}"))
 }
 
 #[test]

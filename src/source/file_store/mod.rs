@@ -1,4 +1,4 @@
-//! A file store: an `mlruns` tree as MLflow 1.x to 3.18 writes it.
+//! A file store: an `mlruns` tree as MLflow 0.9 to 3.18 writes it.
 //!
 //! ```text
 //! <root>/<experiment id>/meta.yaml, tags/<key>, datasets/<md5>/meta.yaml
