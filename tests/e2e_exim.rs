@@ -1,14 +1,16 @@
 //! Converted archives, imported by mlflow-export-import and mlflow-migration themselves into real MLflow servers, where
 //! `MLARK_E2E_VENVS` names a directory of virtualenvs made by `scripts/mlflow-env`.
 
+mod servers;
+
 use mlark::archive::Archive;
 use mlark::format::Kind;
 use mlark::model::{
     ArtifactList, Experiment, MetricSlice, ModelVersion, OwnerKind, RegisteredModel, Run, TextMap,
 };
-use serde_json::Value;
+use servers::{Server, mlark, tool, venv};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 /// Tag by which a run that arrived names the run that it was.
@@ -16,67 +18,6 @@ const OLD_RUN_ID: &str = "mlflow_exim.run_info.run_id";
 
 fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// A tracking server of its own, ended with the test.
-struct Server {
-    url: String,
-    pid: String,
-}
-
-impl Server {
-    fn start(venv: &Path, directory: &Path, more: &[&str]) -> Self {
-        let mut command = Command::new(venv.join("bin/python"));
-        command
-            .arg(repository().join("fixtures/make/server.py"))
-            .arg("start");
-        let output = command.arg(venv).arg(directory).args(more).output().unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        let started: Value = serde_json::from_slice(&output.stdout).unwrap();
-        Server {
-            url: started["url"].as_str().unwrap().to_owned(),
-            pid: started["pid"].to_string(),
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let script = repository().join("fixtures/make/server.py");
-        let _ = Command::new("python3")
-            .arg(script)
-            .args(["stop", &self.pid])
-            .status();
-    }
-}
-
-fn venv(name: &str) -> Option<PathBuf> {
-    let venvs = std::env::var_os("MLARK_E2E_VENVS").map(PathBuf::from);
-    let found = venvs.map(|venvs| venvs.join(format!("mlflow-{name}")));
-    let found = found.filter(|venv| venv.join(".complete").exists());
-    if found.is_none() {
-        eprintln!("left out: MLARK_E2E_VENVS has no {name}");
-    }
-    found
-}
-
-fn mlark(arguments: &[&str]) {
-    let output = Command::new(env!("CARGO_BIN_EXE_mlark"))
-        .args(arguments)
-        .output()
-        .unwrap();
-    let (text, errors) = (&output.stdout, &output.stderr);
-    let shown = [text, errors].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
-    assert!(
-        output.status.success(),
-        "{arguments:?}\n{}\n{}",
-        shown[0],
-        shown[1]
-    );
 }
 
 /// An archive of a file store of the fixtures, source tags injected, and the directory made from it.
@@ -109,25 +50,6 @@ fn tagged_and_converted(version: &str, work: &Path) -> Archive {
     let layout = ["--to", "exim", "--layout", "old", "--no-sync"];
     mlark(&[&["convert", &path("tagged"), "-o", &path("exim")], &layout[..]].concat());
     Archive::open(&work.join("tagged")).unwrap()
-}
-
-/// Runs a script of a virtualenv; its exit code and all it printed.
-fn tool(
-    venv: &Path,
-    script: &str,
-    server: &Server,
-    work: &Path,
-    arguments: &[&str],
-) -> (Option<i32>, String) {
-    let mut command = Command::new(venv.join("bin").join(script));
-    command.current_dir(work).args(arguments);
-    command
-        .env("MLFLOW_TRACKING_URI", &server.url)
-        .env("LOGNAME", "importer");
-    command.env("HOME", work).env("MLFLOW_DISABLE_TELEMETRY", "true");
-    let output = command.output().unwrap();
-    let text = [output.stdout, output.stderr].concat();
-    (output.status.code(), String::from_utf8_lossy(&text).into_owned())
 }
 
 /// What a server holds now.
@@ -274,7 +196,7 @@ fn mlflow_export_import_imports_experiments_and_runs_into_each_server() {
         };
         let work = tempfile::tempdir().unwrap();
         let before = tagged_and_converted(version, work.path());
-        let server = Server::start(&venv, &work.path().join("server"), &[]);
+        let server = Server::start_of(&venv, &work.path().join("server"));
         // Versions need artifacts that the tool sees on its own disk: another test has them.
         let arguments = ["--input-dir", "exim/experiments"];
         let (code, text) = tool(&importer, "import-experiments", &server, work.path(), &arguments);
@@ -293,7 +215,7 @@ fn mlflow_export_import_imports_models_where_it_sees_the_artifacts() {
     };
     let work = tempfile::tempdir().unwrap();
     let before = tagged_and_converted("3.18.0", work.path());
-    let server = Server::start(&venv, &work.path().join("server"), &["0", "--local-artifacts"]);
+    let server = Server::start_with_local_artifacts(&venv, &work.path().join("server"));
     let (code, text) = tool(
         &importer,
         "import-all",
@@ -360,7 +282,7 @@ fn mlflow_migration_imports_runs_with_their_datasets_and_prompts() {
     };
     let work = tempfile::tempdir().unwrap();
     let before = tagged_and_converted("3.18.0", work.path());
-    let server = Server::start(&venv, &work.path().join("server"), &[]);
+    let server = Server::start_of(&venv, &work.path().join("server"));
     let run = |script: &str, directory: &str| {
         let (code, text) = tool(
             &importer,

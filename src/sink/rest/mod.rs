@@ -8,6 +8,7 @@ pub mod api;
 pub mod apply;
 pub mod artifacts;
 pub mod changes;
+mod experiments;
 mod feed;
 pub mod free_text;
 pub mod journal;

@@ -1,6 +1,7 @@
 //! What a model version was made from, said anew for the target, whose servers check it.
 
 use super::artifacts::Destination;
+use crate::model::OwnerKind;
 
 /// Ids and places in the target, as a source needs them.
 pub trait Places {
@@ -109,14 +110,36 @@ pub fn rewrite(given: Given<'_>, places: &impl Places) -> Source {
     source
 }
 
-/// The source below the artifacts of its run, where it is there.
-fn in_run(given: Given<'_>, new_run: &str, places: &impl Places) -> Option<String> {
+/// Whose artifacts a source is among, in the archive, and the path below their root; none of a place of its own.
+pub fn owner<'a>(given: Given<'a>) -> Option<(OwnerKind, &'a str, &'a str)> {
+    let model = |id: &'a str, below: &'a str| (OwnerKind::LoggedModel, id, below.trim_matches('/'));
+    let run = |id: &'a str, below: &'a str| (OwnerKind::Run, id, below.trim_matches('/'));
+    let uri = given.uri;
+    if let Some((id, below)) = uri.strip_prefix("models:/").and_then(logged_model_id) {
+        return Some(model(id, below.unwrap_or_default()));
+    }
+    if let Some((id, below)) = in_model_root(uri) {
+        return Some(model(id, below));
+    }
+    if let Some(rest) = uri.strip_prefix("runs:/") {
+        return rest.split_once('/').map(|(id, below)| run(id, below));
+    }
+    Some(run(given.run_id?, below_run(given)?))
+}
+
+/// What stands behind the root of its run in a source.
+fn below_run(given: Given<'_>) -> Option<&str> {
     let run_id = given.run_id?;
     let by_root = given
         .run_artifact_uri
         .and_then(|root| given.uri.strip_prefix(root.trim_end_matches('/')))
         .filter(|below| below.is_empty() || below.starts_with('/'));
-    let below = by_root.or_else(|| below_root(given.uri, &format!("/{run_id}/artifacts")))?;
+    by_root.or_else(|| below_root(given.uri, &format!("/{run_id}/artifacts")))
+}
+
+/// The source below the artifacts of its run, where it is there.
+fn in_run(given: Given<'_>, new_run: &str, places: &impl Places) -> Option<String> {
+    let below = below_run(given)?;
     let root = places.run_artifacts(new_run)?;
     Some(format!("{}{below}", root.trim_end_matches('/')))
 }
@@ -213,6 +236,29 @@ mod tests {
             "models:/m-9"
         );
         assert_eq!(uri("models:/wine/3", None, None).uri, "models:/wine-2/3");
+    }
+
+    #[test]
+    fn a_source_says_whose_artifacts_it_is_among() {
+        let given = |uri| Given {
+            uri,
+            run_id: Some("r1"),
+            model_id: None,
+            run_artifact_uri: Some("file:///old/place/"),
+        };
+        let run = |below| Some((OwnerKind::Run, "r1", below));
+        let model = |below| Some((OwnerKind::LoggedModel, "m-1", below));
+        for (uri, expected) in [
+            ("runs:/r1/model/", run("model")),
+            ("mlflow-artifacts:/1/r1/artifacts/a/b", run("a/b")),
+            ("file:///old/place/model", run("model")),
+            ("models:/m-1", model("")),
+            ("s3://b/1/models/m-1/artifacts/x", model("x")),
+            ("s3://b/elsewhere", None),
+            ("models:/wine/3", None),
+        ] {
+            assert_eq!(owner(given(uri)), expected, "{uri}");
+        }
     }
 
     #[test]

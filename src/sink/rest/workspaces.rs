@@ -10,7 +10,8 @@ use super::{ImportError, Result, target_name};
 use crate::archive::Archive;
 use crate::client::Client;
 use crate::format::Kind;
-use crate::model::{EvaluationDataset, Experiment, RegisteredModel, Workspace};
+use crate::model::{EvaluationDataset, RegisteredModel, Workspace};
+use crate::sink::rest::experiments::experiments_of;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -40,8 +41,8 @@ pub fn workspaces_of(archive: &Archive, only: &Only) -> Result<BTreeMap<String, 
             .entry(name.unwrap_or_else(|| DEFAULT_WORKSPACE.to_owned()))
             .or_default();
     };
-    for experiment in archive.objects::<Experiment>() {
-        used(experiment?.workspace);
+    for experiment in experiments_of(archive)? {
+        used(experiment.workspace);
     }
     for model in archive.objects::<RegisteredModel>() {
         used(model?.workspace);

@@ -5,6 +5,7 @@ use crate::client::ClientError;
 use crate::format::Kind;
 use crate::model::Experiment;
 use crate::sink::rest::api::TargetExperiment;
+use crate::sink::rest::experiments::experiments_of;
 use crate::sink::rest::feed::short_digest;
 use crate::sink::rest::plan::{Action, PlannedExperiment};
 use crate::sink::rest::report::Done;
@@ -27,8 +28,7 @@ impl Apply<'_> {
             .map(|planned| planned.id.as_str())
             .collect();
         self.ledger.intend(KIND, &new)?;
-        for experiment in self.archive.objects::<Experiment>() {
-            let experiment: Experiment = experiment?;
+        for experiment in experiments_of(self.archive)? {
             let Some(planned) = self.plan.experiment(&experiment.experiment_id) else {
                 continue;
             };

@@ -7,10 +7,11 @@ use crate::format::Kind;
 use crate::model::{ArtifactFile, ArtifactList};
 use crate::sink::rest::artifacts::{self, Destination};
 use crate::sink::rest::{Result, mlmodel};
+use std::ops::RangeInclusive;
 
 const KIND: Kind = Kind::Runs;
-/// Largest file that the UI's upload takes.
-const UI_UPLOAD_BYTES: u64 = 10_000_000;
+/// Sizes of files that the UI's upload takes: it refuses an empty one.
+const UI_UPLOAD_BYTES: RangeInclusive<u64> = 1..=10_000_000;
 
 impl Apply<'_> {
     pub(super) fn files(&self, filling: &Filling, lines: &[Vec<u8>]) -> Result<()> {
@@ -43,7 +44,10 @@ impl Apply<'_> {
             Destination::Proxy(root) => self.api.put_artifact(&format!("{root}/{}", file.path), body)?,
             Destination::Elsewhere => {
                 let id = &filling.run.info.run_id;
-                if file.size_bytes.is_none_or(|size| size > UI_UPLOAD_BYTES) {
+                if file
+                    .size_bytes
+                    .is_none_or(|size| !UI_UPLOAD_BYTES.contains(&size))
+                {
                     self.left_out(KIND, id, format!("artifact {}", file.path), "no-artifact-proxy");
                     return Ok(());
                 }

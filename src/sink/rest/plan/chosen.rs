@@ -2,7 +2,8 @@
 
 use crate::archive::{Archive, Result};
 use crate::format::Kind;
-use crate::model::{EvaluationDataset, Experiment, LoggedModel, ModelVersion, RegisteredModel, Run};
+use crate::model::{EvaluationDataset, LoggedModel, ModelVersion, RegisteredModel, Run};
+use crate::sink::rest::experiments::experiments_of;
 use crate::sink::rest::options::Only;
 use crate::sink::rest::workspaces::DEFAULT_WORKSPACE;
 use std::collections::{BTreeSet, HashSet};
@@ -58,8 +59,7 @@ impl Chosen {
             runs: only.runs.iter().cloned().collect(),
             ..Names::default()
         };
-        for experiment in archive.objects::<Experiment>() {
-            let experiment = experiment?;
+        for experiment in experiments_of(archive)? {
             if only.experiments.matches(&experiment.name)
                 || only.experiments.matches(&experiment.experiment_id)
             {
@@ -101,8 +101,7 @@ impl Chosen {
             workspace: workspace.to_owned(),
             experiments: HashSet::new(),
         };
-        for experiment in archive.objects::<Experiment>() {
-            let experiment = experiment?;
+        for experiment in experiments_of(archive)? {
             if within.holds(experiment.workspace.as_deref()) {
                 within.experiments.insert(experiment.experiment_id);
             }

@@ -8,6 +8,7 @@ mod registry;
 #[cfg(test)]
 mod tests;
 mod traces;
+mod version_files;
 
 pub use chosen::Chosen;
 pub use named::Named;

@@ -7,6 +7,7 @@ use crate::archive::Archive;
 use crate::format::Kind;
 use crate::model::{Experiment, RegisteredModel};
 use crate::sink::rest::changes::Outcome;
+use crate::sink::rest::experiments::{experiments_of, is_made_up};
 use crate::sink::rest::limits::exceeds;
 use crate::sink::rest::mapping::Mapping;
 use crate::sink::rest::options::ImportOptions;
@@ -30,8 +31,7 @@ impl Named {
     /// The archive cannot be read.
     pub fn read(archive: &Archive, chosen: &Chosen) -> Result<Self> {
         let mut named = Named::default();
-        for experiment in archive.objects::<Experiment>() {
-            let experiment = experiment?;
+        for experiment in experiments_of(archive)? {
             if chosen.experiment(&experiment.experiment_id) {
                 named.experiments.push(experiment);
             }
@@ -107,6 +107,11 @@ impl Builder<'_> {
                     "not-ours-to-delete",
                     Outcome::Kept,
                 );
+            }
+            if is_made_up(experiment) {
+                let id = &experiment.experiment_id;
+                let reason = "experiment-not-in-archive";
+                self.limit(Kind::Experiments, id, "*", reason, Outcome::Replaced);
             }
             if exceeds(&target_name, self.fitting.limits.experiment_name) {
                 return Err(ImportError::Choice {

@@ -3,8 +3,9 @@
 use super::Action;
 use super::build::{Builder, TOO_OLD, exim};
 use super::named::Named;
+use super::version_files::VersionFiles;
 use crate::format::{Kind, Object};
-use crate::model::{ArtifactList, ModelVersion, RegisteredModel};
+use crate::model::{ModelVersion, RegisteredModel};
 use crate::sink::rest::Result;
 use crate::sink::rest::changes::{Change, Outcome};
 use crate::sink::rest::feed::{Owned, all_of};
@@ -75,34 +76,16 @@ impl Builder<'_> {
         planned.is_none_or(|planned| planned.action == Action::Skip)
     }
 
-    /// Files of a version's own: servers keep files of runs, logged models and traces, and take none for a version.
-    fn version_files(&mut self, lines: &[Vec<u8>]) -> Result<()> {
-        for line in lines {
-            let list: ArtifactList = serde_json::from_slice(line)
-                .map_err(|error| self.archive.damaged("objects/artifacts", &error.to_string()))?;
-            for file in &list.files {
-                let (owner, path) = (&list.owner_id, &file.path);
-                self.limit(
-                    Kind::Artifacts,
-                    owner,
-                    path,
-                    "no-place-in-target",
-                    Outcome::LeftOut,
-                );
-            }
-        }
-        Ok(())
-    }
-
     fn versions(&mut self) -> Result<()> {
         let contexts = match self.options.source_tags {
             true => VersionContexts::collect(self.archive)?,
             false => VersionContexts::default(),
         };
-        let mut files = Owned::version_artifacts(self.archive)?;
+        let mut lists = Owned::version_artifacts(self.archive)?;
+        let mut files = VersionFiles::new(self.archive);
         for version in self.archive.objects::<ModelVersion>() {
             let version = version?;
-            let own = all_of(&mut files, &Object::id(&version))?;
+            let own = all_of(&mut lists, &Object::id(&version))?;
             if !self.plan.chosen.has_version(&version) {
                 continue;
             }
@@ -118,12 +101,12 @@ impl Builder<'_> {
                 Action::Create
             };
             self.count(Kind::ModelVersions, &id, action, known, None);
-            self.version_files(&own)?;
+            files.add(&version, &own)?;
             let context = contexts.of(&version);
             let fitted = self.fitting.model_version(&version, &context);
             let (_, _, changes) = fitted.map_err(exim(Kind::ModelVersions, &id))?;
             self.plan.changes.extend(changes);
         }
-        Ok(())
+        self.version_files(files)
     }
 }

@@ -11,6 +11,7 @@ use crate::sink::rest::api::{TargetExperiment, TargetModel};
 use crate::sink::rest::changes::Outcome;
 use crate::sink::rest::mapping::Mapping;
 use crate::sink::rest::options::{ImportOptions, LongValues, OnConflict, Only};
+use crate::sink::rest::rewrite::Fitting;
 use crate::sink::rest::target::TargetState;
 use crate::sink::rest::{ImportError, mark};
 use crate::source::Patterns;
@@ -803,4 +804,55 @@ fn files_of_a_version_s_own_are_named_as_left_out() {
     let plan = content.write().plan(&server("3.18.0"), &ImportOptions::default());
     let left_out = |path| (Kind::Artifacts, path, "no-place-in-target", Outcome::LeftOut);
     assert_eq!(limits(&plan), [left_out("MLmodel"), left_out("model.pkl")]);
+}
+
+#[test]
+fn files_of_a_version_that_its_run_has_too_arrive_with_the_run() {
+    let mut content = Content::with_model("wine", &[], &[]);
+    let small = Content::small();
+    (content.experiments, content.runs) = (small.experiments, small.runs);
+    content.versions[0].source = Some(format!("mlflow-artifacts:/7/{}/artifacts/model", run_id(1)));
+    content.versions[0].run_id = Some(run_id(1));
+    content.files = vec!["model/MLmodel", "model/model.pkl"];
+    content.version_files = vec!["MLmodel", "extra.txt"];
+    let written = content.write();
+    let plan = written.plan(&server("3.18.0"), &ImportOptions::default());
+    let left_out = |path| (Kind::Artifacts, path, "no-place-in-target", Outcome::LeftOut);
+    assert_eq!(limits(&plan), [left_out("extra.txt")]);
+}
+
+#[test]
+fn an_experiment_that_only_a_run_names_is_made_up_without_source_tags() {
+    let mut content = Content::with_model("wine", &[], &[]);
+    content.runs = vec![run(1, "7"), run(2, "8")];
+    content.versions[0].run_id = Some(run_id(1));
+    content.versions[0].exim = Some(r#"{"name":"wine","version":"1","_experiment_name":"fraud"}"#.to_owned());
+    let options = ImportOptions {
+        source_tags: true,
+        ..ImportOptions::default()
+    };
+    let plan = content.write().plan(&server("3.18.0"), &options);
+    let names: Vec<_> = plan
+        .experiments
+        .iter()
+        .map(|planned| planned.target_name.as_str())
+        .collect();
+    assert_eq!(names, ["fraud", "experiment 8"]);
+    assert_eq!(plan.tallies[&Kind::Experiments].create, 2);
+    assert_eq!(
+        counts(&plan)
+            .into_iter()
+            .filter(|count| count.0 == Kind::Experiments)
+            .collect::<Vec<_>>(),
+        [(
+            Kind::Experiments,
+            "experiment-not-in-archive",
+            Outcome::Replaced,
+            2
+        )]
+    );
+    let experiments = crate::sink::rest::experiments::experiments_of(&content.write().archive).unwrap();
+    let fitting = Fitting::new(server("3.18.0").limits(), false, ORIGIN, &options);
+    let (tags, _) = fitting.experiment(&experiments[0]).unwrap();
+    assert_eq!(tags.len(), 1, "{tags:?}");
 }

@@ -9,6 +9,7 @@ use crate::format::{Kind, Object, SortKey, order};
 use crate::model::registry::DELETED_STAGE;
 use crate::model::*;
 use crate::sink::rest::artifacts;
+use crate::sink::rest::experiments::experiments_of;
 use crate::sink::rest::limits::{Feature, takes_alias};
 use crate::sink::rest::plan::Action;
 use crate::sink::rest::rewrite::Texts;
@@ -62,8 +63,7 @@ impl Expected<'_, '_, '_> {
     }
 
     fn experiments(&mut self) -> Result<()> {
-        for experiment in self.context.archive.objects::<Experiment>() {
-            let mut experiment: Experiment = experiment?;
+        for mut experiment in experiments_of(self.context.archive)? {
             let Some(planned) = self.context.plan.experiment(&experiment.experiment_id) else {
                 continue;
             };
