@@ -1,5 +1,6 @@
 //! Bytes on their way into an archive: read once, hashed in the same pass, stored once.
 
+use super::buffers::Buffers;
 use super::error::{ArchiveError, Result};
 use super::output::clone_file;
 use super::part::finish_digest;
@@ -82,8 +83,8 @@ pub(crate) enum Ingested {
 pub(crate) enum Ingest {
     /// Stores it as files.
     Directory(Arc<BlobDirectory>),
-    /// Hands it to the owner of the zip; content of unknown size goes to a file in this directory first.
-    Memory(Arc<Path>),
+    /// Hands it to the owner of the zip, in these buffers; content of unknown size goes to a file in this directory first.
+    Memory(Arc<Path>, Buffers),
 }
 
 impl Ingest {
@@ -101,13 +102,17 @@ impl Ingest {
             source => source,
         };
         let mut reader = GuardedReader::open(source).map_err(IngestError::Read)?;
-        let head = reader.read_head().map_err(IngestError::Read)?;
+        let buffers = match self {
+            Ingest::Directory(_) => None,
+            Ingest::Memory(_, buffers) => Some(buffers),
+        };
+        let head = reader.read_head(buffers).map_err(IngestError::Read)?;
         if head.len() > SMALL_BYTES {
             reader.unread(head);
             return match self {
                 Ingest::Directory(directory) => directory.store_large(reader).map(Ingested::Stored),
-                Ingest::Memory(_) if reader.size_hint().is_some() => Ok(Ingested::Large(reader)),
-                Ingest::Memory(scratch) => reader.spool(scratch).map(Ingested::Large),
+                Ingest::Memory(..) if reader.size_hint().is_some() => Ok(Ingested::Large(reader)),
+                Ingest::Memory(scratch, _) => reader.spool(scratch).map(Ingested::Large),
             };
         }
         reader.check_unchanged().map_err(IngestError::Read)?;
@@ -122,7 +127,7 @@ impl Ingest {
                     .map_err(IngestError::Write)?;
                 Ok(Ingested::Stored(blob))
             }
-            Ingest::Memory(_) => Ok(Ingested::Small(blob, head)),
+            Ingest::Memory(..) => Ok(Ingested::Small(blob, head)),
         }
     }
 }
@@ -315,10 +320,11 @@ impl GuardedReader {
     }
 
     /// All of the content where it is small, else its first bytes, one more than small content has.
-    fn read_head(&mut self) -> io::Result<Vec<u8>> {
+    fn read_head(&mut self, buffers: Option<&Buffers>) -> io::Result<Vec<u8>> {
         // One more than the size lets `read_to_end` see the end without growing.
         let size_bytes = usize::try_from(self.size_hint().unwrap_or(0)).unwrap_or(usize::MAX);
-        let mut head = Vec::with_capacity(size_bytes.min(SMALL_BYTES) + 1);
+        let capacity = size_bytes.min(SMALL_BYTES) + 1;
+        let mut head = buffers.map_or_else(|| Vec::with_capacity(capacity), |buffers| buffers.take(capacity));
         Read::take(self, SMALL_BYTES as u64 + 1).read_to_end(&mut head)?;
         Ok(head)
     }

@@ -1,6 +1,7 @@
 //! The two containers being written: a directory, and a zip with its objects spooled beside it.
 
 use super::blob::{BLOB_MODE, BlobDirectory, GuardedReader, Ingest, IngestError, copy_and_hash};
+use super::buffers::Buffers;
 use super::checksums::{ChecksumWriter, Checksums};
 use super::container::ContainerKind;
 use super::error::{ArchiveError, Result};
@@ -32,6 +33,8 @@ pub(crate) struct Output {
     root: PathBuf,
     scratch: PathBuf,
     target: Target,
+    /// Where a zip's small content waits.
+    buffers: Buffers,
     /// The archive whose blobs were taken over.
     adopted: Option<Archive>,
     /// Those that were not.
@@ -50,6 +53,7 @@ impl Output {
     pub(crate) fn create(kind: ContainerKind, staging: &Staging, scratch: &Path) -> Result<Self> {
         let root = staging.root().join(TREE);
         fs::create_dir(&root).map_err(ArchiveError::io("create directory", &root))?;
+        let buffers = Buffers::default();
         let target = match kind {
             ContainerKind::Directory => Target::Directory(Arc::new(BlobDirectory::new(&root, scratch))),
             ContainerKind::Zip => {
@@ -61,6 +65,7 @@ impl Output {
                     .open(&path);
                 let file = file.map_err(ArchiveError::io("create", &path))?;
                 let writer = ZipFileWriter::create(file, scratch).map_err(zip_error(&path))?;
+                let writer = writer.with_buffers(buffers.clone());
                 Target::Zip {
                     writer: Some(Box::new(writer)),
                     path,
@@ -71,6 +76,7 @@ impl Output {
             root,
             scratch: scratch.to_owned(),
             target,
+            buffers,
             adopted: None,
             except: BTreeSet::new(),
         })
@@ -84,7 +90,7 @@ impl Output {
     pub(crate) fn ingest(&self) -> Ingest {
         match &self.target {
             Target::Directory(blobs) => Ingest::Directory(blobs.clone()),
-            Target::Zip { .. } => Ingest::Memory(self.scratch.as_path().into()),
+            Target::Zip { .. } => Ingest::Memory(self.scratch.as_path().into(), self.buffers.clone()),
         }
     }
 

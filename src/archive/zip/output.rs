@@ -5,6 +5,8 @@ use std::io::{self, IoSlice};
 use std::os::unix::fs::FileExt;
 use std::thread::{self, JoinHandle};
 
+use crate::archive::buffers::Buffers;
+
 /// Small entries live and die in this many bytes without a system call of their own.
 const BUFFER_LEN: usize = 1 << 20;
 /// How many pieces one system call takes (`IOV_MAX` of Linux).
@@ -20,6 +22,8 @@ pub(super) struct OutputFile {
     queue: Vec<Vec<u8>>,
     queue_len: usize,
     buffer: Vec<u8>,
+    /// Where the pieces go when they are in the file.
+    pub(super) buffers: Buffers,
     /// Fills the start of the file while more is appended.
     copying: Option<JoinHandle<io::Result<()>>>,
 }
@@ -34,6 +38,7 @@ impl OutputFile {
             queue: Vec::new(),
             queue_len: 0,
             buffer: Vec::new(),
+            buffers: Buffers::default(),
             copying: None,
         })
     }
@@ -80,7 +85,8 @@ impl OutputFile {
     fn queue_buffer(&mut self) {
         if !self.buffer.is_empty() {
             self.queue_len += self.buffer.len();
-            self.queue.push(std::mem::take(&mut self.buffer));
+            self.queue
+                .push(std::mem::replace(&mut self.buffer, self.buffers.take(0)));
         }
     }
 
@@ -173,7 +179,9 @@ impl OutputFile {
             }
         }
         self.flushed = at;
-        self.queue.clear();
+        self.queue
+            .drain(..)
+            .for_each(|piece| self.buffers.give_back(piece));
         self.queue_len = 0;
         Ok(())
     }

@@ -6,6 +6,8 @@ use std::{
     path::Path,
 };
 
+use crate::archive::buffers::Buffers;
+
 use super::{
     compress::{Compression, Deflater, SAMPLE_LEN},
     entry::{Body, EntryInfo, EntryWriter, check},
@@ -101,6 +103,12 @@ impl ZipFileWriter {
         })
     }
 
+    /// Lets content that was handed over go back where it came from.
+    pub(crate) fn with_buffers(mut self, buffers: Buffers) -> Self {
+        self.out.buffers = buffers;
+        self
+    }
+
     /// How many entries there are so far.
     #[cfg(test)]
     pub(crate) fn entries(&self) -> u64 {
@@ -118,10 +126,12 @@ impl ZipFileWriter {
             let body = Body::deflate(&mut self.deflater);
             let mut entry = self.begin_as(name.len(), size, body)?;
             entry.write_all(&content)?;
-            if content.len() > SAMPLE_LEN {
-                return entry.finish(name);
-            }
-            if let Some(info) = entry.finish_if_shorter(name)? {
+            let written = match content.len() > SAMPLE_LEN {
+                true => Some(entry.finish(name)?),
+                false => entry.finish_if_shorter(name)?,
+            };
+            if let Some(info) = written {
+                self.out.buffers.give_back(content);
                 return Ok(info);
             }
         }
