@@ -325,7 +325,12 @@ impl GuardedReader {
         let size_bytes = usize::try_from(self.size_hint().unwrap_or(0)).unwrap_or(usize::MAX);
         let capacity = size_bytes.min(SMALL_BYTES) + 1;
         let mut head = buffers.map_or_else(|| Vec::with_capacity(capacity), |buffers| buffers.take(capacity));
-        Read::take(self, SMALL_BYTES as u64 + 1).read_to_end(&mut head)?;
+        let most = SMALL_BYTES as u64 + 1;
+        // Asked itself, a file fills memory that nothing has set to zero before.
+        match &mut self.rest {
+            Content::File(file, _) => Read::take(file, most).read_to_end(&mut head)?,
+            Content::Stream(stream) => Read::take(stream, most).read_to_end(&mut head)?,
+        };
         Ok(head)
     }
 
