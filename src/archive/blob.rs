@@ -4,6 +4,7 @@ use super::buffers::Buffers;
 use super::error::{ArchiveError, Result};
 use super::output::clone_file;
 use super::part::finish_digest;
+use super::staging::create_parents_below;
 use crate::format::layout::blob_path;
 use crate::model::{BlobRef, Digest};
 use sha2::{Digest as _, Sha256};
@@ -156,8 +157,7 @@ impl BlobDirectory {
         let path = self.root.join(blob_path(digest));
         let made = &self.made[usize::from(digest.0[0])];
         if !made.load(Ordering::Acquire) {
-            let folder = path.parent().expect("a blob path has folders");
-            fs::create_dir_all(folder).map_err(ArchiveError::io("create directory", folder))?;
+            create_parents_below(&self.root, &path)?;
             made.store(true, Ordering::Release);
         }
         Ok(path)

@@ -47,11 +47,13 @@ impl TemporaryFolder {
         loop {
             let number = COUNTER.fetch_add(1, Ordering::Relaxed);
             let path = parent.join(format!("{PREFIX}{}-{number}{SUFFIX}", process::id()));
+            let mut live = hold();
             match fs::create_dir(&path) {
                 Err(exists) if exists.kind() == io::ErrorKind::AlreadyExists => continue,
                 created => created.map_err(error)?,
             }
-            hold().push(path.clone());
+            live.push(path.clone());
+            drop(live);
             match lock_new(&path.join(LOCK)) {
                 Ok(Some(lock)) => return Ok(TemporaryFolder { path, _lock: lock }),
                 Ok(None) => remove_own(&path),
@@ -188,7 +190,7 @@ fn remove_if_left(path: PathBuf) -> Option<Leftover> {
 pub fn abandon_all() {
     let live = hold();
     for path in live.iter() {
-        // Other threads still write; what they make meanwhile goes with the next attempt.
+        // Other threads still write; what they make meanwhile goes with the next attempt. None makes the folder anew.
         for _ in 0..50 {
             match fs::remove_dir_all(path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {

@@ -6,7 +6,7 @@ use super::checksums::{ChecksumWriter, Checksums};
 use super::container::ContainerKind;
 use super::error::{ArchiveError, Result};
 use super::reader::Archive;
-use super::staging::Staging;
+use super::staging::{Staging, create_parents_below};
 use super::zip::{Compression, WriteError, ZipFileWriter};
 use crate::format::Manifest;
 use crate::format::layout::{
@@ -205,8 +205,7 @@ impl Output {
     /// Copies a file of another archive below the root; its bytes are checked.
     pub(crate) fn adopt_file(&self, archive: &Archive, file: &FileDescriptor) -> Result<()> {
         let path = self.root.join(&file.path);
-        let parent = path.parent().expect("the path is below the root");
-        fs::create_dir_all(parent).map_err(ArchiveError::io("create directory", parent))?;
+        create_parents_below(&self.root, &path)?;
         let mut reader = archive.open_file(file)?;
         let mut writer = File::create_new(&path).map_err(ArchiveError::io("create", &path))?;
         let mut buffer = vec![0; 256 << 10];

@@ -1,11 +1,12 @@
 //! Object files being written: parts of bounded size, hashed in the same pass.
 
 use super::error::{ArchiveError, Result};
+use super::staging::create_parents_below;
 use crate::format::layout::{JSONL_MEDIA_TYPE, PART_BYTES};
 use crate::format::manifest::FileDescriptor;
 use crate::model::Digest;
 use sha2::{Digest as _, Sha256};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -86,9 +87,7 @@ impl PartWriter {
 impl OpenPart {
     fn create(root: &Path, path: String) -> Result<Self> {
         let full = root.join(&path);
-        if let Some(parent) = full.parent() {
-            fs::create_dir_all(parent).map_err(ArchiveError::io("create directory", parent))?;
-        }
+        create_parents_below(root, &full)?;
         let file = File::create_new(&full).map_err(ArchiveError::io("create", &full))?;
         Ok(OpenPart {
             path,

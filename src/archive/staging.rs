@@ -10,6 +10,23 @@ use std::path::{Path, PathBuf};
 /// Name within the temporary directory of what is being replaced, where the file system cannot exchange names.
 pub(super) const REPLACED: &str = "replaced";
 
+/// Creates the folders between `root` and `path`, but never `root`: once it is removed, since the process is to end, it
+/// stays so.
+pub(super) fn create_parents_below(root: &Path, path: &Path) -> Result<()> {
+    let below = path.strip_prefix(root).expect("the path is below the root");
+    let mut folder = root.to_owned();
+    for name in below.parent().into_iter().flat_map(Path::components) {
+        folder.push(name);
+        match fs::create_dir(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(ArchiveError::io("create directory", &folder)(error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// A temporary directory beside the output; removed when dropped.
 pub(crate) struct Staging {
     folder: TemporaryFolder,
@@ -138,6 +155,20 @@ mod tests {
         fs::create_dir(&made).unwrap();
         fs::write(made.join("x"), text).unwrap();
         staging.publish("archive", true)
+    }
+
+    #[test]
+    fn folders_are_made_below_a_root_and_never_a_root() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().join("archive");
+        let path = root.join("experiments/1/runs.jsonl");
+        assert!(create_parents_below(&root, &path).is_err());
+        assert!(!root.exists());
+        fs::create_dir(&root).unwrap();
+        create_parents_below(&root, &path).unwrap();
+        create_parents_below(&root, &path).unwrap();
+        assert!(path.parent().unwrap().is_dir());
+        assert!(!path.exists());
     }
 
     #[test]
