@@ -1,31 +1,12 @@
 //! Artifacts as a tree: what is written, what is refused, what is left behind.
 
+mod command;
 mod common;
 
+use command::{mlark, shown};
 use common::{History, MODEL, RUN_A, RUN_B, TRACE};
 use mlark::model::{Absent, OwnerKind};
 use std::path::Path;
-use std::process::{Command, Output};
-
-fn mlark(directory: &Path, args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mlark"));
-    command
-        .current_dir(directory)
-        .args(args)
-        .env_clear()
-        .output()
-        .unwrap()
-}
-
-fn shown(output: &Output) -> String {
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    format!(
-        "{}{}exit {}",
-        text(&output.stdout),
-        text(&output.stderr),
-        output.status.code().unwrap()
-    )
-}
 
 /// Paths of all files and folders below a directory.
 fn tree(root: &Path) -> Vec<String> {

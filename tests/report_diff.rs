@@ -1,15 +1,15 @@
 //! Differences between archives, from the library and from the command line.
 
+mod command;
 mod common;
 
+use command::{mlark, shown};
 use common::{History, MODEL, RUN_A, RUN_B, TRACE, point};
 use mlark::archive::{Archive, ArchiveError};
 use mlark::model::{OwnerKind, Run, RunInfo, Span};
 use mlark::monitor::Silent;
 use mlark::report::text::json_text;
 use mlark::report::{DiffOptions, diff};
-use std::path::Path;
-use std::process::{Command, Output};
 
 /// Differences as lines: sign, kind, id, key, values, points.
 fn differences(before: &Archive, after: &Archive, options: DiffOptions) -> Vec<String> {
@@ -264,26 +264,6 @@ fn many_runs_align_after_one_that_only_one_side_has() {
     let after = history.write(&directory.path().join("b.zip"));
     let lines = differences(&before, &after, DiffOptions::default());
     assert_eq!(lines.len(), 2, "{lines:?}");
-}
-
-fn mlark(directory: &Path, args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mlark"));
-    command
-        .current_dir(directory)
-        .args(args)
-        .env_clear()
-        .output()
-        .unwrap()
-}
-
-fn shown(output: &Output) -> String {
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    format!(
-        "{}{}exit {}",
-        text(&output.stdout),
-        text(&output.stderr),
-        output.status.code().unwrap()
-    )
 }
 
 #[test]

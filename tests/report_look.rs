@@ -1,21 +1,13 @@
 //! `ls`, `show`, `cat` and `snapshot`.
 
+mod command;
 mod common;
 
+use command::mlark;
 use common::{History, MODEL, RUN_A, RUN_B, TRACE};
 use mlark::report::{SnapshotOptions, snapshot, snapshot_with};
 use std::path::Path;
-use std::process::{Command, Output};
-
-fn mlark(directory: &Path, args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mlark"));
-    command
-        .current_dir(directory)
-        .args(args)
-        .env_clear()
-        .output()
-        .unwrap()
-}
+use std::process::Command;
 
 /// Stdout, stderr and exit code of several commands.
 fn shown(directory: &Path, commands: &[&[&str]]) -> String {

@@ -189,6 +189,33 @@ pub(super) fn describe<T: Described>(
         .ok()
 }
 
+/// The object of an index, and its folder; none where it cannot be read any more.
+pub(super) fn open<T: Described>(
+    folder: &Path,
+    place: &Place,
+    id: &str,
+    held: Option<T>,
+    buffer: &mut Vec<u8>,
+    notes: &mut Notes,
+) -> Option<(T, Folder)> {
+    let opened = Folder::open(folder).and_then(|parent| {
+        let own = parent.sub(id.as_bytes())?;
+        Ok((parent, own))
+    });
+    match opened {
+        Ok((parent, own)) => {
+            // What is wrong with its file was noted by the index.
+            let object = held.or_else(|| describe(&parent, id, place, buffer, &mut Notes::default()))?;
+            Some((object, own))
+        }
+        Err(error) => {
+            let detail = format!("read {}: {error}", folder.join(id).display());
+            notes.failure(T::KIND, id, "*", "unreadable", detail);
+            None
+        }
+    }
+}
+
 /// Notes a file whose last line has no end, which MLflow writes always: it may be cut off, and its last value with it.
 pub(super) fn note_if_unterminated(kind: Kind, bytes: &[u8], notes: &mut Notes) {
     if bytes.last().is_some_and(|last| *last != b'\n') {

@@ -1,8 +1,7 @@
 //! Logged models (MLflow 3): `<experiment>/models/<model id>/`.
 
 use super::artifacts::{FoundArtifacts, find};
-use super::folder::Folder;
-use super::index::{Described, Fault, Indexed, Place, bad_yaml, describe, id_mismatch};
+use super::index::{Described, Fault, Indexed, Place, bad_yaml, id_mismatch, open};
 use super::key_files::{KeyOwner, read_values};
 use super::meta::Meta;
 use super::metric_lines::LineOwner;
@@ -101,22 +100,8 @@ pub(super) fn read(
     let mut notes = Notes::default();
     let id = found.id;
     let mut buffer = Vec::new();
-    let opened = Folder::open(folder).and_then(|parent| {
-        let own = parent.sub(id.as_bytes())?;
-        Ok((parent, own))
-    });
-    let (parent, own) = match opened {
-        Ok(opened) => opened,
-        Err(error) => {
-            let detail = format!("read {}: {error}", folder.join(&id).display());
-            notes.failure(Kind::LoggedModels, &id, "*", "unreadable", detail);
-            return (None, notes);
-        }
-    };
-    let described = found
-        .held
-        .or_else(|| describe(&parent, &id, place, &mut buffer, &mut Notes::default()));
-    let Some(mut model) = described else {
+    let opened = open(folder, place, &id, found.held, &mut buffer, &mut notes);
+    let Some((mut model, own)) = opened else {
         return (None, notes);
     };
     let values = |field: &'static str| KeyOwner {

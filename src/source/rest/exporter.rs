@@ -5,7 +5,7 @@ use super::choice::{Choice, Verdict};
 use super::fields::Fields;
 use super::kept::Key;
 use super::paging::{Page, Pages};
-use super::server::Server;
+use super::server::{Server, told};
 use crate::archive::Owner;
 use crate::archive::parallel::Pool;
 use crate::client::{ClientError, Path, Repeat};
@@ -175,6 +175,35 @@ impl<'a, 'm> Exporter<'a, 'm> {
             self.export.failure(what, "*", "*", "unstable-listing", &detail)?;
         }
         Ok(rows)
+    }
+
+    /// Takes the rows of a search in some experiments, page by page; one that breaks off is a failure of these.
+    pub(super) fn each_page(
+        &mut self,
+        mut pages: Pages<'_>,
+        kind: Kind,
+        experiments: &[String],
+        mut take: impl FnMut(&mut Self, Vec<Value>) -> Result<(), ExportError>,
+    ) -> Result<(), ExportError> {
+        let ids = experiments.join(",");
+        loop {
+            match pages.next_rows() {
+                Ok(Some(rows)) => take(self, rows)?,
+                Ok(None) => break,
+                Err(error) => {
+                    self.export
+                        .failure(kind.name(), &ids, "*", "unreadable", &told(&error))?;
+                    break;
+                }
+            }
+        }
+        if pages.is_unstable {
+            let what = kind.name().replace('-', " ");
+            let detail = format!("{what} of experiments {} came and went", experiments.join(", "));
+            self.export
+                .failure(kind.name(), &ids, "*", "unstable-listing", &detail)?;
+        }
+        Ok(())
     }
 
     /// Queues the artifacts of an owner.

@@ -6,7 +6,7 @@ use super::exporter::Exporter;
 use super::fields::{Fields, as_double};
 use super::kept::Key;
 use super::paging::{Page, Pages};
-use super::server::{Server, told};
+use super::server::Server;
 use crate::archive::Owner;
 use crate::archive::parallel::map_ordered;
 use crate::client::{ClientError, Path, Repeat};
@@ -92,29 +92,10 @@ impl Exporter<'_, '_> {
             .cloned()
             .collect();
         for chunk in ids.chunks(EXPERIMENTS) {
-            let mut pages = search(self.server.clone(), chunk.to_vec());
-            loop {
-                match pages.next_rows() {
-                    Ok(Some(rows)) => self.logged_model_page(rows)?,
-                    Ok(None) => break,
-                    Err(error) => {
-                        let (kind, ids) = (Kind::LoggedModels.name(), chunk.join(","));
-                        self.export
-                            .failure(kind, &ids, "*", "unreadable", &told(&error))?;
-                        break;
-                    }
-                }
-            }
-            if pages.is_unstable {
-                let detail = format!("logged models of experiments {} came and went", chunk.join(", "));
-                self.export.failure(
-                    Kind::LoggedModels.name(),
-                    &chunk.join(","),
-                    "*",
-                    "unstable-listing",
-                    &detail,
-                )?;
-            }
+            let pages = search(self.server.clone(), chunk.to_vec());
+            self.each_page(pages, Kind::LoggedModels, chunk, |exporter, rows| {
+                exporter.logged_model_page(rows)
+            })?;
         }
         Ok(())
     }

@@ -63,29 +63,10 @@ impl Exporter<'_, '_> {
         }
         let links = self.links(api, &with_traces, prompts)?;
         for chunk in with_traces.chunks(EXPERIMENTS) {
-            let mut pages = api.search(self.server.clone(), chunk.to_vec(), None);
-            loop {
-                match pages.next_rows() {
-                    Ok(Some(rows)) => self.trace_page(rows, &links)?,
-                    Ok(None) => break,
-                    Err(error) => {
-                        let (kind, ids) = (Kind::Traces.name(), chunk.join(","));
-                        self.export
-                            .failure(kind, &ids, "*", "unreadable", &told(&error))?;
-                        break;
-                    }
-                }
-            }
-            if pages.is_unstable {
-                let detail = format!("traces of experiments {} came and went", chunk.join(", "));
-                self.export.failure(
-                    Kind::Traces.name(),
-                    &chunk.join(","),
-                    "*",
-                    "unstable-listing",
-                    &detail,
-                )?;
-            }
+            let pages = api.search(self.server.clone(), chunk.to_vec(), None);
+            self.each_page(pages, Kind::Traces, chunk, |exporter, rows| {
+                exporter.trace_page(rows, &links)
+            })?;
         }
         Ok(())
     }
