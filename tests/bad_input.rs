@@ -113,6 +113,20 @@ fn a_half_written_file_is_named_wherever_it_was_cut() {
 }
 
 #[test]
+fn what_cannot_be_read_for_a_list_or_a_comparison_is_not_promised_to_be_in_an_archive() {
+    let folder = tempfile::tempdir().unwrap();
+    store(folder.path(), "");
+    for command in [&["ls", "mlruns"][..], &["diff", "mlruns", "mlruns"]] {
+        let said = mlark(folder.path(), command);
+        assert!(said.starts_with("exit 7\n"), "{said}");
+        assert!(
+            said.ends_with("\nhint: --keep-going leaves it out and says so\n"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
 fn an_output_within_the_store_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     store(folder.path(), RUN);

@@ -53,6 +53,24 @@ impl CliError {
     }
 }
 
+impl CliError {
+    /// An error of reading a source into an archive that nobody keeps, as for a list or a comparison.
+    pub(super) fn of_look(error: ExportError) -> Self {
+        let hint = match &error {
+            ExportError::Failure { .. } => Some("--keep-going leaves it out and says so"),
+            ExportError::Archive(ArchiveError::Io { source, .. }) if is_full(source) => {
+                Some("TMPDIR names another place for what is read")
+            }
+            _ => None,
+        };
+        let error = CliError::from(error);
+        match hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    }
+}
+
 impl From<ArchiveError> for CliError {
     fn from(error: ArchiveError) -> Self {
         let hint = match &error {

@@ -120,7 +120,8 @@ impl Reading<'_> {
         };
         let out = self.scratch.as_deref().unwrap_or(Path::new(".")).join(name);
         let options = self.options.clone();
-        let report = crate::source::export(kind, &source, &out, options, self.progress)?;
+        let report =
+            crate::source::export(kind, &source, &out, options, self.progress).map_err(CliError::of_look)?;
         Ok((Archive::open(&out)?, report.failures))
     }
 }

@@ -179,7 +179,7 @@ impl LiveArgs {
         let progress = Progress::new();
         let surveyed = crate::source::survey(kind, source, survey, options, &progress);
         progress.done();
-        Ok(surveyed?)
+        surveyed.map_err(CliError::of_look)
     }
 }
 
