@@ -1,6 +1,6 @@
 //! Artifact trees on this machine, for every source that finds some.
 
-use super::context::{Export, ExportError};
+use super::{Export, ExportError};
 use crate::archive::{ByteSource, Owner};
 use crate::format::Kind;
 use std::ffi::OsStr;

@@ -1,11 +1,11 @@
 //! An export in progress: the archive being written, and one place for what cannot be.
 
+use super::ExportError;
 use super::credentials::{self, Suspicion};
 use super::options::ExportOptions;
 use super::survey::SurveyCounts;
 use crate::archive::{
-    ArchiveError, ArchiveWriter, ByteSource, Duplicates, ErrorKind, FileFailure, ManifestHead, Owner,
-    PointSeries,
+    ArchiveError, ArchiveWriter, ByteSource, Duplicates, FileFailure, ManifestHead, Owner, PointSeries,
 };
 use crate::format::line::to_value;
 use crate::format::manifest::{Selection as SelectionRecord, SourceInfo};
@@ -14,75 +14,7 @@ use crate::model::uri;
 use crate::model::{Absent, Span, Trace};
 use crate::monitor::Monitor;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-
-/// An export that cannot go on.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ExportError {
-    /// The archive cannot be written.
-    #[error(transparent)]
-    Archive(#[from] ArchiveError),
-    /// Something that was there could not be read, and `--keep-going` was not given.
-    #[error("{kind} `{id}`: {detail}")]
-    Failure {
-        /// Kind of the object.
-        kind: String,
-        /// Its id.
-        id: String,
-        /// Stable code of the reason.
-        reason: String,
-        /// What happened, with the place.
-        detail: String,
-    },
-    /// There is no MLflow data at the source.
-    #[error("no MLflow data at `{source_uri}`: {detail}")]
-    NoData {
-        /// The source, without credentials.
-        source_uri: String,
-        /// What was looked for.
-        detail: String,
-    },
-    /// A choice names something that is not there.
-    #[error("nothing matches --{option} `{value}`")]
-    NothingMatches {
-        /// The option.
-        option: String,
-        /// Its value.
-        value: String,
-    },
-    /// What an interrupted export left cannot be used.
-    #[error("`{}`: {detail}", path.display())]
-    Resume {
-        /// The folder.
-        path: PathBuf,
-        /// Why not.
-        detail: String,
-    },
-    /// The work was asked to end.
-    #[error("interrupted: nothing was made")]
-    Interrupted,
-    /// The source itself cannot be read.
-    #[error("cannot read `{source_uri}`: {detail}")]
-    Source {
-        /// The source, without credentials.
-        source_uri: String,
-        /// What happened.
-        detail: String,
-    },
-}
-
-impl ExportError {
-    /// The kind of error.
-    pub fn kind(&self) -> ErrorKind {
-        match self {
-            ExportError::Archive(error) => error.kind(),
-            ExportError::NothingMatches { .. } | ExportError::Resume { .. } => ErrorKind::Usage,
-            ExportError::Interrupted => ErrorKind::Interrupted,
-            _ => ErrorKind::Source,
-        }
-    }
-}
+use std::path::Path;
 
 /// What an export made.
 #[derive(Debug, Clone)]

@@ -1,6 +1,6 @@
 //! Which source lies behind a text: by what is there, never by a version number.
 
-use super::context::ExportError;
+use super::ExportError;
 use crate::model::uri::{local_path, redact};
 use std::path::{Path, PathBuf};
 

@@ -6,6 +6,7 @@ mod cloud;
 mod context;
 mod credentials;
 pub mod detect;
+mod error;
 pub mod exim;
 pub mod file_store;
 mod options;
@@ -15,7 +16,8 @@ pub mod sql;
 mod survey;
 mod unpack;
 
-pub use context::{Export, ExportError, ExportReport};
+pub use context::{Export, ExportReport};
+pub use error::ExportError;
 pub use options::{ExportOptions, PatternError, Patterns, Selection, TimeRange};
 pub use survey::{Survey, SurveyCounts, Surveyed, survey};
 

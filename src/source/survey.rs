@@ -1,9 +1,9 @@
 //! Looking at a source before it is taken: the same reading as an export's, without the bytes of artifacts and with as
 //! little history as counting needs, into an archive that nobody keeps.
 
-use super::context::{ExportError, ExportReport};
 use super::detect::SourceKind;
 use super::options::ExportOptions;
+use super::{ExportError, ExportReport};
 use crate::archive::{Archive, ArchiveError, ContainerKind, WriterOptions};
 use crate::format::Kind;
 use crate::monitor::Monitor;

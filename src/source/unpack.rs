@@ -1,6 +1,6 @@
 //! A zip of an `mlruns` tree or of an export: unpacked beside the output, read, and removed.
 
-use super::context::ExportError;
+use super::ExportError;
 use crate::archive::{TemporaryFolder, parent_of};
 use crate::model::uri::redact;
 use std::fs::{self, File};

@@ -16,7 +16,7 @@ use crate::archive::{Owner, PointSeries};
 use crate::format::{Kind, Object, SortKey};
 use crate::model::{LoggedModel, OwnerKind, RunInfo};
 use crate::source::artifact_walk::FoundFile;
-use crate::source::context::{Export, ExportError};
+use crate::source::{Export, ExportError};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;

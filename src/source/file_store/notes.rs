@@ -1,7 +1,7 @@
 //! What worker threads found besides objects: failures and limits, reported by the thread that writes.
 
 use crate::format::Kind;
-use crate::source::context::{Export, ExportError};
+use crate::source::{Export, ExportError};
 use std::collections::BTreeMap;
 
 /// Something that was there and could not be read.

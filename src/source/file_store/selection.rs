@@ -7,7 +7,7 @@
 
 use super::catalogue::Catalogue;
 use super::notes::Notes;
-use crate::source::context::ExportError;
+use crate::source::ExportError;
 use crate::source::options::{Patterns, Selection};
 use std::collections::HashSet;
 

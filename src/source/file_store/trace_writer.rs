@@ -8,7 +8,7 @@ use crate::archive::parallel::map_ordered;
 use crate::archive::{ByteSource, Owner};
 use crate::format::{Kind, Object, SortKey};
 use crate::model::{OwnerKind, Trace};
-use crate::source::context::ExportError;
+use crate::source::ExportError;
 use crate::source::span_file::SPAN_FILE;
 use std::path::PathBuf;
 

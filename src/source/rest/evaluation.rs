@@ -11,7 +11,7 @@ use crate::client::{ClientError, Path, Repeat};
 use crate::format::{Kind, order};
 use crate::model::pyjson::PyJson;
 use crate::model::{DatasetRecord, EvaluationDataset, Scorer, Text, TextMap};
-use crate::source::context::ExportError;
+use crate::source::ExportError;
 use serde_json::{Value, json};
 use std::sync::Arc;
 

@@ -12,7 +12,7 @@ use crate::client::{ClientError, Path, Repeat};
 use crate::format::Kind;
 use crate::model::Experiment;
 use crate::source::artifact_walk::walk;
-use crate::source::context::{Export, ExportError};
+use crate::source::{Export, ExportError};
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::collections::BTreeMap;

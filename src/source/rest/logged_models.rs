@@ -13,7 +13,7 @@ use crate::client::{ClientError, Path, Repeat};
 use crate::format::{Kind, Object};
 use crate::model::metric::{Point, PointLink};
 use crate::model::{LoggedModel, OwnerKind};
-use crate::source::context::ExportError;
+use crate::source::ExportError;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;

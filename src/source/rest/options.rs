@@ -2,7 +2,7 @@
 
 use crate::client::{Connection, Environment, Secret};
 use crate::monitor::Interrupt;
-use crate::source::context::ExportError;
+use crate::source::ExportError;
 
 /// How many requests are under way at once, where nothing else is asked for.
 const CONCURRENCY: usize = 8;

@@ -12,7 +12,7 @@ use crate::client::{ClientError, Path};
 use crate::format::{Kind, Object};
 use crate::model::registry::{DELETED_STAGE, is_prompt};
 use crate::model::{ModelVersion, RegisteredModel};
-use crate::source::context::ExportError;
+use crate::source::ExportError;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use super::runs::{Done, Note};
 use crate::format::Kind;
 use crate::model::run::is_later;
 use crate::model::{Dataset, ModelInput, Run};
-use crate::source::context::ExportError;
+use crate::source::ExportError;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 

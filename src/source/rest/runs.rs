@@ -13,7 +13,7 @@ use crate::archive::Owner;
 use crate::archive::parallel::map_ordered;
 use crate::format::{Kind, SortKey};
 use crate::model::{ModelInput, OwnerKind};
-use crate::source::context::ExportError;
+use crate::source::ExportError;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::rc::Rc;

@@ -2,7 +2,7 @@
 
 use super::kept::Kept;
 use crate::client::{Client, ClientError, Path, Repeat};
-use crate::source::context::ExportError;
+use crate::source::ExportError;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;

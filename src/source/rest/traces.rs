@@ -12,7 +12,7 @@ use crate::archive::{OpenFn, Owner};
 use crate::client::Path;
 use crate::format::{Kind, Object};
 use crate::model::{OwnerKind, Trace};
-use crate::source::context::ExportError;
+use crate::source::ExportError;
 use crate::source::span_file::{SPAN_FILE, SpanFile};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};

@@ -5,7 +5,7 @@ use super::fields::Fields;
 use super::server::Server;
 use crate::client::Path;
 use crate::model::Workspace;
-use crate::source::context::{Export, ExportError};
+use crate::source::{Export, ExportError};
 use serde_json::Value;
 use std::sync::Arc;
 

@@ -15,7 +15,7 @@ use crate::format::layout::blob_path;
 use crate::model::metric::Point;
 use crate::model::{ArtifactList, BlobRef, LoggedModel, MetricSlice, OwnerKind, Run, Trace};
 use crate::monitor::Monitor;
-use crate::source::context::ExportError;
+use crate::source::ExportError;
 use std::collections::HashMap;
 use std::io::Read;
 use std::path::Path;

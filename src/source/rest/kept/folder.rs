@@ -12,7 +12,7 @@ use super::log::PartLog;
 use crate::archive::{ArchiveError, IngestError, OpenFn, StoredFile, store_content};
 use crate::model::{BlobRef, Digest};
 use crate::monitor::Monitor;
-use crate::source::context::ExportError;
+use crate::source::ExportError;
 use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};

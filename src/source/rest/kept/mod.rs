@@ -18,7 +18,7 @@ pub(super) use points::{decode, encode};
 use crate::archive::{ByteSource, IngestError, OpenFn, StoredFile};
 use crate::model::{BlobRef, Digest};
 use crate::monitor::Monitor;
-use crate::source::context::ExportError;
+use crate::source::ExportError;
 use base::Base;
 use folder::Folder;
 use serde::Serialize;

@@ -1,0 +1,72 @@
+//! Why an export could not go on.
+
+use crate::archive::{ArchiveError, ErrorKind};
+use std::path::PathBuf;
+
+/// An export that cannot go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExportError {
+    /// The archive cannot be written.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// Something that was there could not be read, and `--keep-going` was not given.
+    #[error("{kind} `{id}`: {detail}")]
+    Failure {
+        /// Kind of the object.
+        kind: String,
+        /// Its id.
+        id: String,
+        /// Stable code of the reason.
+        reason: String,
+        /// What happened, with the place.
+        detail: String,
+    },
+    /// There is no MLflow data at the source.
+    #[error("no MLflow data at `{source_uri}`: {detail}")]
+    NoData {
+        /// The source, without credentials.
+        source_uri: String,
+        /// What was looked for.
+        detail: String,
+    },
+    /// A choice names something that is not there.
+    #[error("nothing matches --{option} `{value}`")]
+    NothingMatches {
+        /// The option.
+        option: String,
+        /// Its value.
+        value: String,
+    },
+    /// What an interrupted export left cannot be used.
+    #[error("`{}`: {detail}", path.display())]
+    Resume {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        detail: String,
+    },
+    /// The work was asked to end.
+    #[error("interrupted: nothing was made")]
+    Interrupted,
+    /// The source itself cannot be read.
+    #[error("cannot read `{source_uri}`: {detail}")]
+    Source {
+        /// The source, without credentials.
+        source_uri: String,
+        /// What happened.
+        detail: String,
+    },
+}
+
+impl ExportError {
+    /// The kind of error.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            ExportError::Archive(error) => error.kind(),
+            ExportError::NothingMatches { .. } | ExportError::Resume { .. } => ErrorKind::Usage,
+            ExportError::Interrupted => ErrorKind::Interrupted,
+            _ => ErrorKind::Source,
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! Answers of the routes of metric history, as they are written on the wire.
+
+use super::super::fields::{as_double, as_int};
+use super::super::server::told;
+use super::{HistoryRows, POINTS, Points, RunHistory};
+use crate::client::{Client, Path};
+use crate::model::metric::{Point, PointLink};
+use crate::model::number::Double;
+use serde::Deserialize;
+use serde_json::Value;
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+/// A bulk answer.
+pub(super) struct Bulk {
+    /// In the order of the answer, the last one possibly cut.
+    pub(super) runs: Vec<RunHistory>,
+    pub(super) last_run: String,
+    pub(super) points: usize,
+    /// Points of the run that has most.
+    pub(super) densest: usize,
+}
+
+#[derive(Deserialize)]
+struct BulkAnswer<'a> {
+    #[serde(borrow, default)]
+    metrics: Vec<BulkPoint<'a>>,
+}
+
+#[derive(Deserialize)]
+struct BulkPoint<'a> {
+    #[serde(borrow)]
+    run_id: Cow<'a, str>,
+    timestamp: i64,
+    step: i64,
+    #[serde(deserialize_with = "wire_double")]
+    value: Double,
+}
+
+fn wire_double<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Double, D::Error> {
+    struct Visitor;
+    impl serde::de::Visitor<'_> for Visitor {
+        type Value = Double;
+
+        fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            formatter.write_str("a number, NaN or an infinity")
+        }
+
+        fn visit_f64<E>(self, value: f64) -> Result<Double, E> {
+            Ok(Double(value))
+        }
+
+        fn visit_i64<E>(self, value: i64) -> Result<Double, E> {
+            Ok(Double(value as f64))
+        }
+
+        fn visit_u64<E>(self, value: u64) -> Result<Double, E> {
+            Ok(Double(value as f64))
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Double, E> {
+            as_double(&Value::from(text))
+                .ok_or_else(|| E::invalid_value(serde::de::Unexpected::Str(text), &self))
+        }
+    }
+    deserializer.deserialize_any(Visitor)
+}
+
+/// Takes a bulk answer apart by run.
+pub(super) fn parse_bulk(body: &[u8], scratch: &std::path::Path) -> serde_json::Result<Bulk> {
+    let quoted;
+    let answer: BulkAnswer<'_> = match serde_json::from_slice(body) {
+        Ok(answer) => answer,
+        Err(_) => {
+            quoted = quote_non_finite(body);
+            serde_json::from_slice(&quoted)?
+        }
+    };
+    let mut bulk = Bulk {
+        runs: Vec::new(),
+        last_run: String::new(),
+        points: answer.metrics.len(),
+        densest: 0,
+    };
+    let mut seen = HashSet::new();
+    let mut series = Points::new(scratch);
+    for point in &answer.metrics {
+        if point.run_id != bulk.last_run {
+            bulk.close(&mut series, scratch);
+            bulk.last_run = point.run_id.clone().into_owned();
+            if !seen.insert(&point.run_id) {
+                return Err(serde::de::Error::custom(
+                    "the points of a run do not come together",
+                ));
+            }
+        }
+        let pushed = series.push(Point {
+            timestamp: point.timestamp,
+            step: point.step,
+            value: point.value,
+            link: None,
+        });
+        pushed.map_err(serde::de::Error::custom)?;
+    }
+    bulk.close(&mut series, scratch);
+    Ok(bulk)
+}
+
+impl Bulk {
+    fn close(&mut self, points: &mut Points, scratch: &std::path::Path) {
+        if points.series.is_empty() {
+            return;
+        }
+        let points = std::mem::replace(points, Points::new(scratch));
+        let count = usize::try_from(points.series.len()).unwrap_or(usize::MAX);
+        self.densest = self.densest.max(count);
+        self.runs.push((self.last_run.clone(), Ok(points)));
+    }
+}
+
+/// Puts Python's bare `NaN`, `Infinity` and `-Infinity` in quotes; text in strings stays.
+fn quote_non_finite(body: &[u8]) -> Vec<u8> {
+    let mut quoted = Vec::with_capacity(body.len() + 64);
+    let (mut is_string, mut is_escaped) = (false, false);
+    let mut rest = body;
+    while let [first, tail @ ..] = rest {
+        if !is_string {
+            let words: [&[u8]; 3] = [b"NaN", b"Infinity", b"-Infinity"];
+            if let Some(word) = words.iter().find(|word| rest.starts_with(word)) {
+                quoted.push(b'"');
+                quoted.extend_from_slice(word);
+                quoted.push(b'"');
+                rest = &rest[word.len()..];
+                continue;
+            }
+        }
+        match first {
+            b'"' if !is_escaped => is_string = !is_string,
+            _ => {}
+        }
+        is_escaped = is_string && *first == b'\\' && !is_escaped;
+        quoted.push(*first);
+        rest = tail;
+    }
+    quoted
+}
+
+#[derive(Deserialize)]
+struct HistoryPage {
+    #[serde(default)]
+    metrics: Vec<HistoryPoint>,
+    next_page_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct HistoryPoint {
+    #[serde(default)]
+    timestamp: WireInt,
+    #[serde(default)]
+    step: WireInt,
+    #[serde(default = "zero", deserialize_with = "wire_double")]
+    value: Double,
+    model_id: Option<String>,
+    dataset_name: Option<String>,
+    dataset_digest: Option<String>,
+}
+
+fn zero() -> Double {
+    Double(0.0)
+}
+
+/// An integer, or its decimal text.
+#[derive(Default)]
+struct WireInt(i64);
+
+impl<'de> Deserialize<'de> for WireInt {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        let number = as_int(&value);
+        number
+            .map(WireInt)
+            .ok_or_else(|| serde::de::Error::custom(format!("`{value}` is no integer")))
+    }
+}
+
+/// Asks for one page of the history of one metric of one run.
+pub(super) fn ask_page(
+    client: &Client,
+    run_id: &str,
+    key: &str,
+    token: Option<&str>,
+) -> Result<HistoryRows, String> {
+    let page = client
+        .get(Path::api2("metrics/get-history"))
+        .query("run_id", run_id)
+        .query("metric_key", key)
+        // Servers from 3.1 to 3.13 answer with nothing at all where it is not said.
+        .query("max_results", POINTS.to_string())
+        .optional_query("page_token", token)
+        .parse::<HistoryPage>()
+        .map_err(|error| told(&error))?;
+    let points = page.metrics.into_iter().map(HistoryPoint::into_point);
+    Ok((
+        points.collect(),
+        page.next_page_token.filter(|next| !next.is_empty()),
+    ))
+}
+
+impl HistoryPoint {
+    fn into_point(self) -> Point {
+        let link = PointLink {
+            dataset_name: self.dataset_name,
+            dataset_digest: self.dataset_digest,
+            model_id: self.model_id,
+            run_id: None,
+        };
+        Point {
+            timestamp: self.timestamp.0,
+            step: self.step.0,
+            value: self.value,
+            link: link.boxed(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bare_words_are_quoted_outside_strings_only() {
+        let body = br#"{"a\"NaN": [NaN, -Infinity, Infinity, "NaN", "x\\"], "b": -1}"#;
+        let expected = r#"{"a\"NaN": ["NaN", "-Infinity", "Infinity", "NaN", "x\\"], "b": -1}"#;
+        assert_eq!(String::from_utf8(quote_non_finite(body)).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_bulk_answer_is_taken_apart_by_run() {
+        let body = br#"{"metrics":[{"key":"m","run_id":"a","step":0,"timestamp":1,"value":NaN},
+            {"key":"m","run_id":"a","step":1,"timestamp":2,"value":3},{"key":"m","run_id":"b","step":0,"timestamp":1,"value":1e400}]}"#;
+        let directory = tempfile::tempdir().unwrap();
+        assert!(
+            parse_bulk(body, directory.path()).is_err(),
+            "1e400 is out of range"
+        );
+        let body = String::from_utf8(body.to_vec()).unwrap().replace("1e400", "-0.5");
+        let bulk = parse_bulk(body.as_bytes(), directory.path()).unwrap();
+        let sizes: Vec<_> = bulk
+            .runs
+            .iter()
+            .map(|(id, series)| (id.as_str(), series.as_ref().unwrap().series.len()))
+            .collect();
+        assert_eq!(
+            (sizes, bulk.points, bulk.densest),
+            (vec![("a", 2), ("b", 1)], 3, 2)
+        );
+    }
+}
