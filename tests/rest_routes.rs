@@ -182,3 +182,87 @@ fn a_metric_whose_latest_point_has_a_link_is_read_with_all_its_links() {
         .collect();
     assert_eq!(counted, [("link", 1)]);
 }
+
+/// A server with a trace whose spans are in its store, one whose spans are its file, one without any, and one that it cannot tell.
+fn with_traces(request: &Received) -> Answer {
+    let asked_for = request.target.split("request_id=").nth(1);
+    match (request.path(), asked_for) {
+        (RUNS, _) => Answer::json("{}"),
+        ("/api/3.0/mlflow/traces/search", _) => {
+            let traces = ["tr-store", "tr-file", "tr-none", "tr-lost"].map(|id| {
+                let is_in_store = matches!(id, "tr-store" | "tr-lost");
+                let location = if is_in_store { "TRACKING_STORE" } else { "" };
+                json!({
+                    "trace_id": id, "state": "OK", "request_time": "2024-05-06T07:09:10.123Z",
+                    "trace_location": {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": "1"}},
+                    "tags": {"mlflow.artifactLocation": format!("mlflow-artifacts:/1/{id}"), "mlflow.trace.spansLocation": location},
+                })
+            });
+            let body: Value = serde_json::from_slice(&request.body).unwrap();
+            let is_all = body.get("filter").is_none();
+            Answer::json(&json!({"traces": if is_all { &traces[..] } else { &[] }}).to_string())
+        }
+        ("/ajax-api/2.0/mlflow/get-trace-artifact", Some("tr-store" | "tr-file")) => {
+            let span =
+                json!({"trace_id": "AAAAAAAAAAAAAAAAAAAAAQ==", "span_id": "AAAAAAAAAAE=", "name": "root"});
+            Answer::json(&json!({"spans": [span]}).to_string())
+        }
+        ("/ajax-api/2.0/mlflow/get-trace-artifact", Some("tr-lost")) => {
+            Answer::new(404, r#"{"error_code": "NOT_FOUND", "message": "no data"}"#)
+        }
+        ("/api/2.0/mlflow-artifacts/artifacts", _) => {
+            let is_store = request.target.ends_with("tr-store") || request.target.ends_with("tr-file");
+            let files = [json!({"path": "traces.json", "is_dir": false, "file_size": 4})];
+            Answer::json(&json!({"files": if is_store { &files[..] } else { &[] }}).to_string())
+        }
+        ("/api/2.0/mlflow-artifacts/artifacts/1/tr-store/traces.json", _) => Answer::new(200, "copy"),
+        _ => common(request),
+    }
+}
+
+#[test]
+fn a_file_of_spans_beside_spans_in_the_store_is_an_artifact_like_any_other() {
+    let server = Loopback::start(with_traces);
+    let (folder, report) = export_of(&server, true);
+    let report = report.unwrap();
+    let losses = &report.manifest.losses;
+    let failures: Vec<_> = losses
+        .failures
+        .iter()
+        .map(|loss| (&*loss.kind, loss.count))
+        .collect();
+    assert_eq!(failures, [("spans", 1)]);
+    let missing = losses.limits.iter().find(|loss| loss.reason == "missing-file");
+    assert_eq!(missing.unwrap().count, 1);
+    let archive = Archive::open(&folder.path().join("out")).unwrap();
+    let spans = archive.values(Kind::Spans).map(Result::unwrap);
+    let of: Vec<_> = spans.map(|span| span["trace_id"].clone()).collect();
+    assert_eq!(of, ["tr-file", "tr-store"]);
+    let lists: Vec<_> = archive.values(Kind::Artifacts).map(Result::unwrap).collect();
+    let [list] = &lists[..] else { panic!("{lists:?}") };
+    assert_eq!(
+        (&list["owner_id"], &list["files"][0]["size_bytes"]),
+        (&json!("tr-store"), &json!(4))
+    );
+}
+
+#[test]
+fn objects_of_a_database_without_workspaces_are_in_the_default_one() {
+    for (store, expected) in [("SqlStore", json!("default")), ("FileStore", Value::Null)] {
+        let server = Loopback::start(move |request| match request.path() {
+            // As MLflow 3.10 tells them.
+            "/api/3.0/mlflow/server-info" => {
+                Answer::json(&json!({"store_type": store, "workspaces_enabled": false}).to_string())
+            }
+            RUNS => Answer::json("{}"),
+            _ => common(request),
+        });
+        let (folder, report) = export_of(&server, false);
+        let limits = report.unwrap().manifest.losses.limits;
+        let not_shown = limits.iter().any(|loss| loss.kind == "workspaces");
+        assert_eq!(not_shown, store == "SqlStore");
+        let archive = Archive::open(&folder.path().join("out")).unwrap();
+        let experiment = archive.values(Kind::Experiments).next().unwrap().unwrap();
+        assert_eq!(experiment["workspace"], expected);
+    }
+}

@@ -4,7 +4,7 @@ use crate::common::*;
 use mlark::format::Kind;
 use mlark::source::ExportOptions;
 use rusqlite::Connection;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 
 fn copy(version: &str, statements: &str) -> (tempfile::TempDir, PathBuf) {
@@ -47,6 +47,53 @@ fn text_keeps_nul_and_bytes_that_are_not_utf8() {
         .unwrap();
     assert_eq!(run["params"]["alpha"], json!({"$bytes": "Yf8AYg=="}));
     assert_eq!(run["tags"]["flavour"], "a\0b");
+}
+
+/// A database of a trace with four spans, and a file of one of them and another.
+fn with_a_span_file(statements: &str) -> (tempfile::TempDir, Exported) {
+    let trace_id = "tr-715ba42009b0ac781dd80c9ecf47170b";
+    let (directory, path) = copy("3.18.0", statements);
+    let content: Vec<u8> = {
+        let connection = Connection::open(&path).unwrap();
+        let sql = "SELECT content FROM spans WHERE trace_id = ? ORDER BY start_time_unix_nano LIMIT 1";
+        let text: String = connection.query_row(sql, [trace_id], |row| row.get(0)).unwrap();
+        let mut first: Value = serde_json::from_str(&text).unwrap();
+        first["attributes"]["seen"] = "\"in the file\"".into();
+        let mut other = first.clone();
+        other["span_id"] = "AAAAAAAAAAE=".into();
+        json!({"spans": [first, other]}).to_string().into_bytes()
+    };
+    let folder = directory
+        .path()
+        .join(format!("mlartifacts/1/traces/{trace_id}/artifacts"));
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("traces.json"), content).unwrap();
+    let exported = try_export(&path, ExportOptions::default()).unwrap();
+    (directory, exported)
+}
+
+#[test]
+fn spans_are_those_of_the_file_unless_a_tag_says_that_they_are_in_the_table() {
+    let before = export("3.18.0", ExportOptions::default()).count(Kind::Spans);
+    let seen = |exported: &Exported| {
+        let spans = exported.archive.values(Kind::Spans).map(Result::unwrap);
+        spans
+            .filter(|span| span["attributes"].get("seen").is_some())
+            .count()
+    };
+    let is_artifact = |exported: &Exported| {
+        let mut lists = exported.archive.values(Kind::Artifacts).map(Result::unwrap);
+        lists.any(|list| list["files"].to_string().contains("traces.json"))
+    };
+    let (_directory, exported) = with_a_span_file("");
+    assert_eq!((exported.count(Kind::Spans), seen(&exported)), (before, 0));
+    assert!(is_artifact(&exported));
+
+    // As a client of MLflow 3.4 or 3.5 leaves it.
+    let untagged = "DELETE FROM trace_tags WHERE key = 'mlflow.trace.spansLocation'";
+    let (_directory, exported) = with_a_span_file(untagged);
+    assert_eq!((exported.count(Kind::Spans), seen(&exported)), (before + 1, 2));
+    assert!(!is_artifact(&exported));
 }
 
 #[test]

@@ -138,7 +138,8 @@ impl<'a, 'm> Exporter<'a, 'm> {
         let mut looked_through = Vec::new();
         let mut experiments: Vec<_> = rows.into_iter().map(experiment).collect();
         experiments.sort_by_cached_key(crate::format::Object::sort_key);
-        for experiment in experiments {
+        for mut experiment in experiments {
+            experiment.workspace = experiment.workspace.take().or_else(|| self.workspace.clone());
             if self.choice.borrow_mut().experiment(&experiment) {
                 looked_through.push(experiment.experiment_id.clone());
             }

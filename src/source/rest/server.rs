@@ -134,6 +134,13 @@ impl Server {
         self.info["workspaces_enabled"] == Value::Bool(true)
     }
 
+    /// The workspace of all objects of a database whose server has workspaces switched off: it does not start over
+    /// others. Some versions (3.10) tell it of no object.
+    pub(super) fn only_workspace(&self) -> Option<String> {
+        let is_off = self.info["workspaces_enabled"] == Value::Bool(false);
+        (is_off && self.info["store_type"] == "SqlStore").then(|| "default".to_owned())
+    }
+
     /// Server and workspace, for names that are unique only within.
     pub(super) fn scope(&self) -> String {
         let workspace = self.client.workspace().unwrap_or_default();

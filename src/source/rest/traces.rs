@@ -39,12 +39,21 @@ struct Links {
     prompts: BTreeMap<String, BTreeSet<String>>,
 }
 
+/// What became of asking for a trace's spans.
+enum FoundSpans {
+    NotAsked,
+    None,
+    Some(SpanFile),
+    /// They came, and cannot be read as spans.
+    Unread(String),
+    Failed(String),
+}
+
 /// A trace with what hangs on it.
 struct FoundTrace {
     trace: Trace,
     key: Key,
-    /// None where they were not asked for.
-    spans: Option<Result<Option<SpanFile>, String>>,
+    spans: FoundSpans,
     route: Route,
     listed: Result<(Vec<Listed>, u64), String>,
 }
@@ -201,26 +210,42 @@ impl Exporter<'_, '_> {
             id: trace_id.clone(),
             sort_key: key.clone(),
         };
-        let mut keeps_file = false;
-        match spans {
-            None => {}
-            Some(Ok(None)) => self.export.limit(Kind::Traces.name(), "spans", "missing-file", 1),
-            Some(Ok(Some(file))) => {
-                for span in &file.spans {
-                    self.export.write_span(&owner.sort_key, span)?;
-                }
-                if !file.is_whole {
-                    self.export.limit(Kind::Spans.name(), "*", "kept-as-artifact", 1);
-                    keeps_file = true;
-                }
-            }
-            Some(Err(detail)) => {
-                self.export
-                    .failure(Kind::Spans.name(), &trace_id, "*", "unreadable", &detail)?;
-                keeps_file = true;
-            }
-        }
+        let keeps_file = self.write_spans(&owner, spans)?;
+        let listed = listed.map(|(mut files, empty)| {
+            // Of spans that are not in the store, it is what was read.
+            let takes_listed = are_in_store(&trace) && !keeps_file;
+            let count = files.len();
+            files.retain(|file| file.path != SPAN_FILE || takes_listed);
+            let has_two = are_in_store(&trace) && files.len() < count;
+            self.export
+                .limit(Kind::Artifacts.name(), "*", "name-taken", u64::from(has_two));
+            (files, empty)
+        });
         self.trace_artifacts(&owner, &kept, &route, listed, keeps_file)
+    }
+
+    /// Writes spans; whether what was read stays an artifact, since the spans do not say all of it.
+    fn write_spans(&mut self, owner: &Owner, spans: FoundSpans) -> Result<bool, ExportError> {
+        let file = match spans {
+            FoundSpans::NotAsked => return Ok(false),
+            FoundSpans::None => {
+                self.export.limit(Kind::Traces.name(), "spans", "missing-file", 1);
+                return Ok(false);
+            }
+            FoundSpans::Some(file) => file,
+            FoundSpans::Unread(ref detail) | FoundSpans::Failed(ref detail) => {
+                self.export
+                    .failure(Kind::Spans.name(), &owner.id, "*", "unreadable", detail)?;
+                return Ok(matches!(spans, FoundSpans::Unread(_)));
+            }
+        };
+        for span in &file.spans {
+            self.export.write_span(&owner.sort_key, span)?;
+        }
+        if !file.is_whole {
+            self.export.limit(Kind::Spans.name(), "*", "kept-as-artifact", 1);
+        }
+        Ok(!file.is_whole)
     }
 
     /// Queues attachments, and the file of spans where the spans do not say all of it.
@@ -232,10 +257,6 @@ impl Exporter<'_, '_> {
         listed: Result<(Vec<Listed>, u64), String>,
         keeps_file: bool,
     ) -> Result<(), ExportError> {
-        let listed = listed.map(|(files, empty)| {
-            let others = files.into_iter().filter(|file| file.path != SPAN_FILE);
-            (others.collect::<Vec<_>>(), empty)
-        });
         match (listed, keeps_file) {
             (listed, false) => self.artifacts(owner, key, route, listed),
             (Err(detail), true) => self.artifacts(owner, key, route, Err(detail)),
@@ -270,7 +291,10 @@ fn find(server: &Arc<Server>, trace: Trace, parts: Parts) -> FoundTrace {
         true => Route::of(server, OwnerKind::Trace, &trace.trace_id, tag(LOCATION_TAG)),
     };
     let listed = route.list(server, &key);
-    let spans = parts.spans.then(|| find_spans(server, &trace, &key));
+    let spans = match parts.spans {
+        true => find_spans(server, &trace, &key),
+        false => FoundSpans::NotAsked,
+    };
     FoundTrace {
         spans,
         trace,
@@ -280,26 +304,29 @@ fn find(server: &Arc<Server>, trace: Trace, parts: Parts) -> FoundTrace {
     }
 }
 
+/// Whether a trace's spans are in the server's database; else they are its artifact `traces.json`.
+fn are_in_store(trace: &Trace) -> bool {
+    let location = trace.tags.get(SPANS_TAG).and_then(|text| text.as_str());
+    location == Some("TRACKING_STORE")
+}
+
 /// The spans of a trace, where it has any.
-fn find_spans(server: &Arc<Server>, trace: &Trace, key: &Key) -> Result<Option<SpanFile>, String> {
+fn find_spans(server: &Arc<Server>, trace: &Trace, key: &Key) -> FoundSpans {
     let kept = &server.kept;
     if kept.bytes(key, NO_SPANS).is_some() {
-        return Ok(None);
+        return FoundSpans::None;
     }
-    let location = trace.tags.get(SPANS_TAG).and_then(|text| text.as_str());
-    let in_store = location == Some("TRACKING_STORE");
     match kept.read(key, SPANS, span_file(server, &trace.trace_id)) {
-        Ok(file) => {
-            let read = SpanFile::read(file, &trace.trace_id);
-            read.map(Some)
-                .map_err(|error| format!("spans of trace `{}`: {error}", trace.trace_id))
-        }
+        Ok(file) => match SpanFile::read(file, &trace.trace_id) {
+            Ok(file) => FoundSpans::Some(file),
+            Err(error) => FoundSpans::Unread(format!("spans of trace `{}`: {error}", trace.trace_id)),
+        },
         // A trace may have none; one whose spans are in the store has some.
-        Err(error) if error.kind() == io::ErrorKind::NotFound && !in_store => {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !are_in_store(trace) => {
             kept.keep(key, NO_SPANS, b"");
-            Ok(None)
+            FoundSpans::None
         }
-        Err(error) => Err(told_io(&error)),
+        Err(error) => FoundSpans::Failed(told_io(&error)),
     }
 }
 

@@ -16,7 +16,7 @@ pub(super) fn export_each(
     registry: &Arc<Server>,
 ) -> Result<(), ExportError> {
     if !server.has_workspaces() {
-        return Exporter::run(export, server.clone(), registry.clone(), None);
+        return Exporter::run(export, server.clone(), registry.clone(), server.only_workspace());
     }
     let answer = server.client.get(Path::api3("workspaces")).parse::<Value>();
     let answer = answer.map_err(|error| server.error(&error))?;

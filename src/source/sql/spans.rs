@@ -1,4 +1,7 @@
 //! Spans of a trace, from the table or from the artifact `traces.json`, and the trace's other artifacts.
+//!
+//! MLflow 3.4 and 3.5 write spans of their clients to both, and read the file: what they keep in the table has its attributes
+//! decoded. Spans that came by OpenTelemetry are in the table alone. Later versions read the table where a tag says so.
 
 use super::super::span_file::{SPAN_FILE, SpanFile, read_span};
 use super::exporter::{Exporter, Result};
@@ -6,7 +9,8 @@ use super::tables::Table;
 use super::trees::{Tree, TreeFile};
 use crate::archive::Owner;
 use crate::format::Kind;
-use crate::model::Trace;
+use crate::model::{Span, Trace};
+use std::collections::HashSet;
 
 const SPANS: Table = Table {
     kind: "spans",
@@ -29,21 +33,27 @@ impl Exporter<'_> {
         if !self.export.looks_at(&[Kind::Spans, Kind::Artifacts]) {
             return Ok(());
         }
-        let from_table = self.spans_of_table(owner, &trace.trace_id)?;
+        let mut spans = self.spans_of_table(&trace.trace_id)?;
         let location = tag(trace, ARTIFACT_LOCATION);
         let spans_location = tag(trace, SPANS_LOCATION);
         let tree = self.artifact_tree_of_trace(trace, location, spans_location);
-        let mut has_spans = from_table > 0;
+        // As MLflow reads them: elsewhere than in the table by its tag, the file's are the spans, and the table's a copy.
+        let takes_file = spans_location != Some(IN_TABLE) || spans.is_empty();
+        let mut has_spans = !spans.is_empty();
         if let Some(tree) = tree {
             self.walk(owner, &tree, &mut |exporter, file| {
-                if file.path() == Some(SPAN_FILE) && from_table == 0 {
+                if takes_file && file.path() == Some(SPAN_FILE) {
                     has_spans = true;
-                    if exporter.spans_of_file(owner, trace, &file)? {
+                    if exporter.spans_of_file(trace, &file, &mut spans)? {
                         return Ok(());
                     }
                 }
                 exporter.found(owner, file)
             })?;
+        }
+        spans.sort_by(|a, b| (a.start_time_unix_nano, &a.span_id).cmp(&(b.start_time_unix_nano, &b.span_id)));
+        for span in &spans {
+            self.export.write_span(&owner.sort_key, span)?;
         }
         if !has_spans && spans_location != Some(IN_TABLE) {
             let reason = match spans_location {
@@ -68,8 +78,8 @@ impl Exporter<'_> {
         }
     }
 
-    /// Writes the spans of the table; their content says all that the other columns say.
-    fn spans_of_table(&mut self, owner: &Owner, trace_id: &str) -> Result<usize> {
+    /// The spans of the table; their content says all that the other columns say.
+    fn spans_of_table(&mut self, trace_id: &str) -> Result<Vec<Span>> {
         let (mut spans, mut bad) = (Vec::new(), Vec::new());
         self.tables.of_owners(SPANS, "", &[trace_id], |_, row| {
             let content = row.bytes(2).unwrap_or_default();
@@ -87,22 +97,18 @@ impl Exporter<'_> {
             self.export
                 .failure(Kind::Spans.name(), &id, "*", "bad-json", &detail)?;
         }
-        spans.sort_by(|a, b| (a.start_time_unix_nano, &a.span_id).cmp(&(b.start_time_unix_nano, &b.span_id)));
-        spans
-            .iter()
-            .try_for_each(|span| self.export.write_span(&owner.sort_key, span))?;
-        Ok(spans.len())
+        Ok(spans)
     }
 
-    /// Writes the spans of a file; false where they do not say all that the file says.
-    fn spans_of_file(&mut self, owner: &Owner, trace: &Trace, file: &TreeFile) -> Result<bool> {
+    /// Adds the spans of a file, in place of the table's; false where they do not say all that the file says.
+    fn spans_of_file(&mut self, trace: &Trace, file: &TreeFile, spans: &mut Vec<Span>) -> Result<bool> {
         let opened = file.open().map_err(Into::into);
         let read = opened.and_then(|file| SpanFile::read(file, &trace.trace_id));
         match read {
             Ok(file) => {
-                file.spans
-                    .iter()
-                    .try_for_each(|span| self.export.write_span(&owner.sort_key, span))?;
+                let of_file: HashSet<String> = file.spans.iter().map(|span| span.span_id.clone()).collect();
+                spans.retain(|span| !of_file.contains(&span.span_id));
+                spans.extend(file.spans);
                 if !file.is_whole {
                     self.export.limit(Kind::Spans.name(), "*", "kept-as-artifact", 1);
                 }
