@@ -10,7 +10,7 @@ use mlark::archive::verify::{VerifyOptions, verify};
 use mlark::format::Kind;
 use mlark::monitor::Silent;
 use serde_json::Value;
-use servers::{run, script, venvs};
+use servers::{Server, run, script, venvs};
 use std::collections::BTreeMap;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -157,6 +157,11 @@ impl Cloud {
 
     /// Lets MLflow write to a location; what was logged.
     fn fill(&self, version: &str, location: &str) -> (PathBuf, Logged) {
+        self.fill_with(version, location, 1_100)
+    }
+
+    /// As [`Cloud::fill`], with so many small files in one run.
+    fn fill_with(&self, version: &str, location: &str, files: usize) -> (PathBuf, Logged) {
         let database = self.path(&format!("{version}.db"));
         let python = self.venvs.join(format!("mlflow-{version}/bin/python"));
         let packages = self.venvs.join("cloud/lib/python3.11/site-packages");
@@ -165,7 +170,8 @@ impl Cloud {
             .arg(script("fill_cloud.py"))
             .arg(&database)
             .arg(location)
-            .arg(packages);
+            .arg(packages)
+            .arg(files.to_string());
         let output = run(&mut command);
         let last = output
             .stdout
@@ -221,6 +227,46 @@ impl Cloud {
         let limits = &archive.manifest().losses.limits;
         assert!(limits.iter().all(|loss| loss.kind != "artifacts"), "{limits:?}");
         archive
+    }
+}
+
+impl Cloud {
+    /// The export of a server over a database that serves the storage, and the server's log.
+    fn through_server(&self, database: &Path, destination: &str, only_signed: &str) -> (Archive, String) {
+        // At the end of the path: MLflow's own packages stay what they are.
+        let packages = self.venvs.join("cloud/lib/python3.11/site-packages");
+        let customize = format!("import site\nsite.addsitedir({:?})\n", packages.display());
+        std::fs::write(self.path("sitecustomize.py"), customize).unwrap();
+        let mut variables = self.variables.clone();
+        variables.extend([
+            ("PYTHONPATH", self.folder.path().display().to_string()),
+            ("MLFLOW_ARTIFACTS_DESTINATION", destination.to_owned()),
+            ("MLFLOW_ARTIFACTS_PRESIGNED_ONLY", only_signed.to_owned()),
+        ]);
+        let directory = database.with_extension(format!("signed-{only_signed}"));
+        std::fs::create_dir(&directory).unwrap();
+        let store = format!("sqlite:///{}", database.display());
+        let venv = self.venvs.join("mlflow-3.18.0");
+        let server = Server::start_over_with(&venv, &directory, &store, &variables);
+        let out = directory.join("out");
+        // Without the storage's credentials. Servers refuse to send or sign a name with `#`.
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mlark"));
+        command
+            .args(["export", &server.url, "--keep-going", "-o"])
+            .arg(&out);
+        let output = command.output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{said}");
+        let left_out: Vec<_> = said
+            .lines()
+            .filter(|line| line.starts_with("note: left out: "))
+            .collect();
+        assert!(
+            left_out.len() == 2 && left_out.iter().all(|line| line.contains("#1")),
+            "{said}"
+        );
+        let log = std::fs::read_to_string(directory.join("server.log")).unwrap();
+        (Archive::open(&out).unwrap(), log)
     }
 }
 
@@ -290,6 +336,49 @@ fn what_mlflow_wrote_to_s3_is_exported_byte_for_byte() {
         check_refusals(&cloud, &database, &location);
         check_google(&cloud, &database, &location, &logged);
     }
+}
+
+/// A server of MLflow 3.18 with `MLFLOW_ARTIFACTS_PRESIGNED_ONLY` sends no bytes of artifacts, but signs URLs of the bucket.
+#[test]
+fn urls_that_a_server_signs_lead_to_the_bytes_in_s3() {
+    let Some(venvs) = venvs("no server signs URLs") else {
+        return;
+    };
+    let cloud = Cloud::s3(venvs);
+    let location = "s3://signed/a b/c";
+    let (direct, logged) = cloud.fill_with("3.18.0", location, 20);
+    let proxied = cloud.moved(&direct, location, "mlflow-artifacts:");
+    let of_run_and_model = ["/artifacts/presigned-download-url", "/artifacts/files"];
+    let of_proxy = ["/mlflow-artifacts/presigned/"];
+    for (database, root, only_signed, routes) in [
+        (&direct, location, "false", &[][..]),
+        (&direct, location, "true", &of_run_and_model),
+        (&proxied, "mlflow-artifacts:", "true", &of_proxy),
+    ] {
+        let (archive, log) = cloud.through_server(database, location, only_signed);
+        let expected: Logged = logged
+            .iter()
+            .map(|(uri, files)| (uri.replace(location, root), without_refused(files)))
+            .collect();
+        assert_eq!(held(&archive), expected, "{root}, only signed: {only_signed}");
+        let answered = |route: &str| {
+            log.lines()
+                .any(|line| line.contains(route) && line.contains(" 200"))
+        };
+        assert!(routes.iter().all(|route| answered(route)), "{log}");
+        assert_eq!(answered("/presigned"), only_signed == "true", "{log}");
+    }
+}
+
+/// Files by path, as a server with `#` in a name leaves them: listed, without a digest.
+fn without_refused(files: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let files = files.iter();
+    files
+        .map(|(path, digest)| match path.contains('#') {
+            true => (path.clone(), String::new()),
+            false => (path.clone(), digest.clone()),
+        })
+        .collect()
 }
 
 /// A bucket that is gone is a failure with its place and a remedy.

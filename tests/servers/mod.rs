@@ -132,6 +132,20 @@ impl Server {
         Self::started(&mut command)
     }
 
+    /// Starts a server over a database, with these variables in its environment.
+    pub(crate) fn start_over_with(
+        venv: &Path,
+        directory: &Path,
+        store: &str,
+        variables: &[(&str, String)],
+    ) -> Self {
+        let mut command = starting(venv, directory);
+        command
+            .args(["0", store])
+            .envs(variables.iter().map(|(name, value)| (name, value)));
+        Self::started(&mut command)
+    }
+
     /// Fills it with everything that the version of its virtualenv can hold.
     pub(crate) fn fill(&self, venv: &Path, options: &[&str]) {
         let mut command = Command::new(venv.join("bin/python"));
