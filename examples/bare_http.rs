@@ -1,12 +1,13 @@
-//! The yardstick of server exports: sends a list of requests over keep-alive connections and drops the answers.
+//! The yardstick of server exports and imports: sends a list of requests over keep-alive connections and drops the answers.
 //!
-//! usage: `bare_http HOST:PORT CONNECTIONS LIST`; a line of LIST is `GET PATH` or `POST PATH<TAB>JSON`. No retries, no
-//! parsing, no TLS: what a server needs at least for these calls, asked so often at once.
+//! usage: `bare_http HOST:PORT CONNECTIONS LIST`; a line of LIST is `GET PATH`, `POST PATH<TAB>JSON` or `PUT PATH<TAB>@FILE`. A line
+//! that begins with `+` is sent after the one before it, over the same connection, and `{run_id}` in it is the run id that
+//! the first answer of that chain named. No retries, no parsing beyond that, no TLS: what a server needs at least for these
+//! calls, asked so often at once.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 
 struct Connection {
     stream: TcpStream,
@@ -21,14 +22,20 @@ impl Connection {
         Ok(Connection { stream, reader })
     }
 
-    /// Sends one request and drops the answer; false where the server closes the connection after it.
-    fn ask(&mut self, host: &str, line: &str) -> std::io::Result<(u64, bool)> {
+    /// Sends one request; the answer, and false where the server closes the connection after it.
+    fn ask(&mut self, host: &str, line: &str) -> std::io::Result<(Vec<u8>, bool)> {
         let (head, body) = line.split_once('\t').unwrap_or((line, ""));
+        let body = match body.strip_prefix('@') {
+            Some(file) => std::fs::read(file)?,
+            None => body.as_bytes().to_vec(),
+        };
         let length = body.len();
-        let request = format!(
-            "{head} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
-        );
-        self.stream.write_all(request.as_bytes())?;
+        let mut request = format!(
+            "{head} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+        )
+        .into_bytes();
+        request.extend(body);
+        self.stream.write_all(&request)?;
         let (mut size, mut keeps) = (0, true);
         let mut status = String::new();
         self.read_line(&mut status)?;
@@ -48,8 +55,9 @@ impl Connection {
             keeps &= header != "connection: close";
         }
         quick_ack(&self.stream);
-        std::io::copy(&mut (&mut self.reader).take(size), &mut std::io::sink())?;
-        Ok((size, keeps))
+        let mut answer = Vec::new();
+        (&mut self.reader).take(size).read_to_end(&mut answer)?;
+        Ok((answer, keeps))
     }
 
     fn read_line(&mut self, line: &mut String) -> std::io::Result<()> {
@@ -65,6 +73,31 @@ fn quick_ack(stream: &TcpStream) {
     let _ = rustix::net::sockopt::set_tcp_quickack(stream, true);
 }
 
+/// The id of a run that an answer names.
+fn run_id(answer: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(answer).ok()?;
+    let (_, rest) = text.split_once("\"run_id\": \"")?;
+    Some(rest.split_once('"')?.0.to_owned())
+}
+
+/// Sends one chain of requests; the bytes of its answers.
+fn send_chain(connection: &mut Connection, host: &str, chain: &[&str]) -> std::io::Result<usize> {
+    let (mut total, mut id): (usize, Option<String>) = (0, None);
+    for line in chain {
+        let line = match &id {
+            Some(id) => std::borrow::Cow::Owned(line.replace("{run_id}", id)),
+            None => std::borrow::Cow::Borrowed(*line),
+        };
+        let (answer, keeps) = connection.ask(host, line.trim_start_matches('+'))?;
+        total += answer.len();
+        id = id.or_else(|| run_id(&answer).filter(|_| chain.len() > 1));
+        if !keeps {
+            *connection = Connection::open(host)?;
+        }
+    }
+    Ok(total)
+}
+
 fn main() -> std::io::Result<()> {
     let arguments: Vec<String> = std::env::args().collect();
     let [_, address, connections, list] = &arguments[..] else {
@@ -72,38 +105,27 @@ fn main() -> std::io::Result<()> {
             "usage: bare_http HOST:PORT CONNECTIONS LIST",
         ));
     };
-    let lines: Arc<Vec<String>> = Arc::new(
-        std::fs::read_to_string(list)?
-            .lines()
-            .map(str::to_owned)
-            .collect(),
-    );
-    let (next, total) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(0)));
-    let threads: Vec<_> = (0..connections.parse::<usize>().map_err(std::io::Error::other)?)
-        .map(|_| {
-            let (address, lines, next, total) = (address.clone(), lines.clone(), next.clone(), total.clone());
-            std::thread::spawn(move || -> std::io::Result<()> {
-                let mut connection = Connection::open(&address)?;
-                while let Some(line) = lines.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let (size, keeps) = connection.ask(&address, line)?;
-                    *total.lock().expect("no thread panics with it") += size;
-                    if !keeps {
-                        connection = Connection::open(&address)?;
-                    }
-                }
-                Ok(())
-            })
-        })
-        .collect();
-    for thread in threads {
-        thread
-            .join()
-            .map_err(|_| std::io::Error::other("a thread panicked"))??;
-    }
-    println!(
-        "{} requests, {} bytes",
-        lines.len(),
-        total.lock().expect("all threads are done")
-    );
+    let connections = connections.parse::<usize>().map_err(std::io::Error::other)?;
+    let list = std::fs::read_to_string(list)?;
+    let lines: Vec<&str> = list.lines().collect();
+    let chains: Vec<&[&str]> = lines.chunk_by(|_, next| next.starts_with('+')).collect();
+    let (next, total) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        let work = || -> std::io::Result<()> {
+            let mut connection = Connection::open(address)?;
+            while let Some(chain) = chains.get(next.fetch_add(1, Ordering::Relaxed)) {
+                total.fetch_add(send_chain(&mut connection, address, chain)?, Ordering::Relaxed);
+            }
+            Ok(())
+        };
+        let threads: Vec<_> = (0..connections).map(|_| scope.spawn(work)).collect();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, std::io::Result<()>>| {
+            thread
+                .join()
+                .map_err(|_| std::io::Error::other("a thread panicked"))?
+        };
+        threads.into_iter().try_for_each(join)
+    })?;
+    println!("{} requests, {} bytes", lines.len(), total.into_inner());
     Ok(())
 }

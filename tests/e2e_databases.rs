@@ -13,9 +13,9 @@ use mlark::report::{DiffOptions, diff};
 use mlark::source::detect::SourceKind;
 use mlark::source::{ExportError, ExportOptions, export};
 use serde_json::Value;
-use servers::{run, script, venvs};
+use servers::{Server, run, script, venvs};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 const PYTHON: &str = "python3";
@@ -93,53 +93,6 @@ impl Drop for Database {
     }
 }
 
-/// An MLflow server over a database; stopped when dropped.
-struct Mlflow {
-    url: String,
-    pid: u64,
-    python: PathBuf,
-}
-
-impl Mlflow {
-    fn start(venvs: &Path, version: &str, folder: &Path, store: &str) -> Self {
-        let venv = venvs.join(format!("mlflow-{version}"));
-        let python = venv.join("bin/python");
-        let mut command = Command::new(&python);
-        command
-            .arg(script("server.py"))
-            .arg("start")
-            .arg(&venv)
-            .arg(folder)
-            .args(["0", store]);
-        let output = run(command.env("PYTHONPATH", venvs.join("drivers")));
-        let server: Value = serde_json::from_slice(&output.stdout).unwrap();
-        Mlflow {
-            url: server["url"].as_str().unwrap().to_owned(),
-            pid: server["pid"].as_u64().unwrap(),
-            python,
-        }
-    }
-
-    fn fill(&self, holds_nul: bool) {
-        let mut command = Command::new(&self.python);
-        command.arg(script("fill_server.py")).arg(&self.url);
-        if !holds_nul {
-            command.arg("--without-nul");
-        }
-        run(&mut command);
-    }
-}
-
-impl Drop for Mlflow {
-    fn drop(&mut self) {
-        let stop = ["stop", &self.pid.to_string()];
-        let _ = Command::new(&self.python)
-            .arg(script("server.py"))
-            .args(stop)
-            .status();
-    }
-}
-
 fn everything() -> ExportOptions {
     ExportOptions {
         include_deleted: true,
@@ -192,8 +145,12 @@ fn check(dialect: &str) {
         let name = format!("mlflow_{}", version.replace('.', "_"));
         let uri = database.create(&name);
         let folder = database.path(&name);
-        let server = Mlflow::start(&venvs, version, &folder, &uri);
-        server.fill(dialect != "postgresql");
+        let server = Server::start_over(&venvs, version, &folder, &uri);
+        let without_nul: &[&str] = match dialect {
+            "postgresql" => &["--without-nul"],
+            _ => &[],
+        };
+        server.fill(&venvs.join(format!("mlflow-{version}")), without_nul);
         let out = database.path(&format!("{name}-rest"));
         export(SourceKind::Rest, &server.url, &out, everything(), &Silent).unwrap();
         let rest = Archive::open(&out).unwrap();

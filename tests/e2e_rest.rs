@@ -2,6 +2,8 @@
 //!
 //! Runs where MLARK_E2E_VENVS names the folder of `scripts/mlflow-env`'s environments; MLARK_E2E_VERSIONS lists which.
 
+mod servers;
+
 use mlark::archive::{Archive, ArchiveError};
 use mlark::format::Kind;
 use mlark::model::{Experiment, Run};
@@ -11,62 +13,30 @@ use mlark::report::{DiffOptions, ReportError, diff};
 use mlark::source::detect::SourceKind;
 use mlark::source::{ExportOptions, Patterns, Survey, export, survey};
 use serde_json::Value;
+use servers::{Server, venvs};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A running server, filled with everything its version can hold; stopped when dropped.
-struct Server {
-    url: String,
-    pid: u64,
-    python: PathBuf,
+/// A running server, filled with everything its version can hold.
+struct Filled {
+    server: Server,
+    venv: PathBuf,
     folder: tempfile::TempDir,
 }
 
-fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("fixtures/make")
-        .join(name)
-}
-
-impl Server {
-    fn start(venv: &Path) -> Self {
+impl Filled {
+    fn start(venv: PathBuf) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let python = venv.join("bin/python");
-        let started = Command::new(&python)
-            .arg(script("server.py"))
-            .args(["start".as_ref(), venv.as_os_str(), folder.path().as_os_str()])
-            .output()
-            .unwrap();
-        assert!(
-            started.status.success(),
-            "{}",
-            String::from_utf8_lossy(&started.stderr)
-        );
-        let server: Value = serde_json::from_slice(&started.stdout).unwrap();
-        let server = Server {
-            url: server["url"].as_str().unwrap().to_owned(),
-            pid: server["pid"].as_u64().unwrap(),
-            python,
-            folder,
-        };
-        let filled = Command::new(&server.python)
-            .arg(script("fill_server.py"))
-            .arg(&server.url)
-            .output()
-            .unwrap();
-        assert!(
-            filled.status.success(),
-            "{}",
-            String::from_utf8_lossy(&filled.stderr)
-        );
-        server
+        let server = Server::start_of(&venv, folder.path());
+        server.fill(&venv, &[]);
+        Filled { server, venv, folder }
     }
 
     /// False where the version knows no scorers.
     fn delete_an_experiment_with_a_scorer(&self) -> bool {
-        let made = Command::new(&self.python)
-            .args(["-c", DELETED_SCORER, &self.url])
+        let made = Command::new(self.venv.join("bin/python"))
+            .args(["-c", DELETED_SCORER, &self.server.url])
             .env("MLFLOW_DISABLE_TELEMETRY", "true")
             .output()
             .unwrap();
@@ -84,7 +54,7 @@ impl Server {
 
     fn export(&self, name: &str, options: ExportOptions) -> Archive {
         let out = self.path(name);
-        export(SourceKind::Rest, &self.url, &out, options, &Silent).unwrap();
+        export(SourceKind::Rest, &self.server.url, &out, options, &Silent).unwrap();
         Archive::open(&out).unwrap()
     }
 
@@ -98,15 +68,6 @@ impl Server {
         let database = format!("sqlite:///{}", self.path("mlflow.db").display());
         export(SourceKind::Sql, &database, &out, options, &Silent).unwrap();
         Archive::open(&out).unwrap()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = Command::new(&self.python)
-            .arg(script("server.py"))
-            .args(["stop", &self.pid.to_string()])
-            .status();
     }
 }
 
@@ -164,7 +125,7 @@ fn unexplained(rest: &Archive, sql: &Archive) -> Vec<String> {
 }
 
 /// A chosen experiment brings all that is in it and nothing else.
-fn check_selection(server: &Server, whole: &Archive) {
+fn check_selection(server: &Filled, whole: &Archive) {
     let mut options = everything();
     options.selection.experiments = Patterns::names(vec!["1".to_owned()]).unwrap();
     let chosen = server.export("chosen", options);
@@ -182,7 +143,7 @@ fn check_selection(server: &Server, whole: &Archive) {
 }
 
 /// Leaving deleted objects out is counted.
-fn check_deleted(server: &Server, whole: &Archive) {
+fn check_deleted(server: &Filled, whole: &Archive) {
     let active = server.export("active", ExportOptions::default());
     let left_out: u64 = active
         .manifest()
@@ -198,10 +159,10 @@ fn check_deleted(server: &Server, whole: &Archive) {
 }
 
 /// A survey lists what an export takes.
-fn check_survey(server: &Server, whole: &Archive) {
+fn check_survey(server: &Filled, whole: &Archive) {
     let surveyed = survey(
         SourceKind::Rest,
-        &server.url,
+        &server.server.url,
         Survey::whole(),
         everything(),
         &Silent,
@@ -262,12 +223,12 @@ const LOST_BY_EXPORT_IMPORT: [&str; 13] = [
 
 /// The same server, exported by mlflow-export-import: experiments and runs arrive to the byte, the rest is known to be lost. (Its
 /// `export-all` ends at the first registered model with a quote in its name.)
-fn check_export_import(server: &Server, venv: &Path) {
+fn check_export_import(server: &Filled, venv: &Path) {
     let tool = Command::new(venv.join("bin/export-experiments"))
         .args(["--experiments", "all", "--output-dir"])
         .arg(server.path("exim"))
         .current_dir(server.folder.path())
-        .env("MLFLOW_TRACKING_URI", &server.url)
+        .env("MLFLOW_TRACKING_URI", &server.server.url)
         .env("MLFLOW_DISABLE_TELEMETRY", "true")
         .output()
         .unwrap();
@@ -307,13 +268,12 @@ fn check_export_import(server: &Server, venv: &Path) {
 
 #[test]
 fn a_servers_export_equals_its_databases_but_for_limits() {
-    let Some(venvs) = std::env::var_os("MLARK_E2E_VENVS") else {
-        eprintln!("SKIPPED: MLARK_E2E_VENVS is not set, so no real server is exported");
+    let Some(venvs) = venvs("no real server is exported") else {
         return;
     };
     let versions = std::env::var("MLARK_E2E_VERSIONS").unwrap_or_else(|_| "3.18.0".to_owned());
     for version in versions.split_whitespace() {
-        let server = Server::start(&Path::new(&venvs).join(format!("mlflow-{version}")));
+        let server = Filled::start(venvs.join(format!("mlflow-{version}")));
         let has_scorer = server.delete_an_experiment_with_a_scorer();
         let rest = server.export("by-rest", everything());
         check_scorers(&rest, has_scorer);

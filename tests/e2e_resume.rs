@@ -4,11 +4,13 @@
 //! Runs where MLARK_E2E_VENVS names the folder of `scripts/mlflow-env`'s environments; MLARK_E2E_VERSIONS lists which.
 
 mod loopback;
+mod servers;
 
 use loopback::{Answer, Loopback, Received};
 use mlark::archive::Archive;
 use mlark::format::Kind;
 use serde_json::Value;
+use servers::{Server, venvs};
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -20,21 +22,13 @@ use std::sync::{Arc, Mutex};
 type Trap = Option<(usize, SyncSender<()>)>;
 
 /// A running server, filled with everything its version can hold, behind a relay.
-struct Server {
+struct Relayed {
+    server: Server,
     relay: Loopback,
-    url: String,
     /// What of single objects was asked for and answered.
     fetched: Arc<Mutex<Vec<String>>>,
     hang: Arc<Mutex<Trap>>,
-    pid: u64,
-    python: PathBuf,
     folder: tempfile::TempDir,
-}
-
-fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("fixtures/make")
-        .join(name)
 }
 
 /// Sends a request on.
@@ -86,32 +80,11 @@ fn parts(request: &Received) -> Vec<String> {
     }
 }
 
-impl Server {
+impl Relayed {
     fn start(venv: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let python = venv.join("bin/python");
-        let started = Command::new(&python)
-            .arg(script("server.py"))
-            .args(["start".as_ref(), venv.as_os_str(), folder.path().as_os_str()])
-            .output()
-            .unwrap();
-        assert!(
-            started.status.success(),
-            "{}",
-            String::from_utf8_lossy(&started.stderr)
-        );
-        let server: Value = serde_json::from_slice(&started.stdout).unwrap();
-        let url = server["url"].as_str().unwrap().to_owned();
-        let filled = Command::new(&python)
-            .arg(script("fill_server.py"))
-            .arg(&url)
-            .output()
-            .unwrap();
-        assert!(
-            filled.status.success(),
-            "{}",
-            String::from_utf8_lossy(&filled.stderr)
-        );
+        let server = Server::start_of(venv, folder.path());
+        server.fill(venv, &[]);
         let fetched = Arc::new(Mutex::new(Vec::new()));
         let hang = Arc::new(Mutex::new(Trap::None));
         // Servers close idle connections at moments of their own.
@@ -120,7 +93,7 @@ impl Server {
             .max_idle_connections(0);
         let config = config.build();
         let agent = ureq::Agent::new_with_config(config);
-        let (log, trap, to) = (fetched.clone(), hang.clone(), url.clone());
+        let (log, trap, to) = (fetched.clone(), hang.clone(), server.url.clone());
         let relay = Loopback::start(move |request| {
             let parts = parts(request);
             if !parts.is_empty() {
@@ -141,13 +114,11 @@ impl Server {
             }
             answer
         });
-        Server {
+        Relayed {
+            server,
             relay,
             fetched,
             hang,
-            pid: server["pid"].as_u64().unwrap(),
-            url,
-            python,
             folder,
         }
     }
@@ -198,25 +169,16 @@ impl Server {
 
     fn post(&self, route: &str, body: &Value) -> Value {
         let text = body.to_string();
-        let answer = ureq::post(format!("{}/api/2.0/mlflow/{route}", self.url))
+        let answer = ureq::post(format!("{}/api/2.0/mlflow/{route}", self.server.url))
             .header("content-type", "application/json")
             .send(&text);
         serde_json::from_slice(&answer.unwrap().body_mut().read_to_vec().unwrap()).unwrap()
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = Command::new(&self.python)
-            .arg(script("server.py"))
-            .args(["stop", &self.pid.to_string()])
-            .status();
-    }
-}
-
 /// Kills exports at several points; each goes on to the same content, and fetches nothing twice but what was being
 /// answered when it was killed.
-fn check_resume(server: &Server, version: &str) {
+fn check_resume(server: &Relayed, version: &str) {
     let undisturbed = server.export("undisturbed", &[]);
     let total = server.take_fetched().len();
     assert!(total > 30, "{version}: {total}");
@@ -240,7 +202,7 @@ fn check_resume(server: &Server, version: &str) {
 }
 
 /// Some runs change; an export built on the older archive is the full one, and asks less.
-fn check_base(server: &Server, version: &str) {
+fn check_base(server: &Relayed, version: &str) {
     server.export("base", &[]);
     let runs = Archive::open(&server.path("base")).unwrap();
     let runs: Vec<mlark::model::Run> = runs.objects().map(Result::unwrap).collect();
@@ -287,13 +249,12 @@ fn check_base(server: &Server, version: &str) {
 
 #[test]
 fn killed_exports_go_on_and_older_archives_are_built_on() {
-    let Some(venvs) = std::env::var_os("MLARK_E2E_VENVS") else {
-        eprintln!("SKIPPED: MLARK_E2E_VENVS is not set, so no real server is exported");
+    let Some(venvs) = venvs("no real server is exported") else {
         return;
     };
     let versions = std::env::var("MLARK_E2E_VERSIONS").unwrap_or_else(|_| "3.18.0".to_owned());
     for version in versions.split_whitespace() {
-        let server = Server::start(&Path::new(&venvs).join(format!("mlflow-{version}")));
+        let server = Relayed::start(&venvs.join(format!("mlflow-{version}")));
         check_resume(&server, version);
         check_base(&server, version);
     }
