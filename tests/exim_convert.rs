@@ -404,6 +404,45 @@ fn what_the_archive_lacks_is_counted() {
 }
 
 #[test]
+fn a_child_whose_parent_is_not_written_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut history = History::new();
+    for (run, parent) in history.runs.iter_mut().zip(["gone", RUN_A]) {
+        run.info.experiment_id = "1".into();
+        run.tags.insert("mlflow.parentRunId".into(), parent.into());
+    }
+    let archive = history.write(&folder.path().join("a"));
+    for layout in LAYOUTS {
+        let out = folder.path().join(format!("{layout:?}"));
+        let report = converted(&archive, &out, layout);
+        let orphans: Vec<_> = report
+            .orphans
+            .iter()
+            .map(|run| (&*run.id, &*run.parent))
+            .collect();
+        assert_eq!(orphans, [(RUN_A, "gone")]);
+        let limits = report.limits.iter();
+        let limits: Vec<_> = limits
+            .filter(|limit| limit.reason == "parent-not-in-export")
+            .map(|limit| (limit.kind.as_str(), limit.field.as_str(), limit.count))
+            .collect();
+        assert_eq!(limits, [("runs", "tags.mlflow.parentRunId", 1)]);
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mlark"));
+    let output = command
+        .current_dir(folder.path())
+        .args(["convert", "a", "-o", "exim", "--to", "exim", "--no-sync"])
+        .env_clear()
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        text.contains(&format!("  run {RUN_A}: its parent gone is not there\n")),
+        "{text}"
+    );
+}
+
+#[test]
 fn the_command_says_what_was_made_and_refuses_what_it_must() {
     let folder = tempfile::tempdir().unwrap();
     History::new().write(&folder.path().join("a"));

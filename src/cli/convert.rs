@@ -3,10 +3,11 @@
 use super::common::{bytes, clear_leftovers, grouped, print_result, refuse_input, remove_on_signal};
 use super::error::Result;
 use super::exit::Exit;
-use super::extract::name_some;
+use super::extract::{NAMED, name_some};
 use super::progress::Progress;
 use crate::archive::Archive;
 use crate::format::Kind;
+use crate::report::text::printable;
 use crate::sink::exim::{ConvertOptions, ConvertReport, Layout, convert};
 use clap::ValueEnum;
 use std::path::PathBuf;
@@ -109,6 +110,10 @@ impl Args {
         let mut text = format!("{}: {}\n", self.output.display(), words.join(", "));
         for limit in &report.limits {
             text.push_str(&super::export::loss_line("limit", limit));
+        }
+        for orphan in report.orphans.iter().take(NAMED) {
+            let (id, parent) = (printable(&orphan.id), printable(&orphan.parent));
+            text.push_str(&format!("  run {id}: its parent {parent} is not there\n"));
         }
         text
     }

@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// Artifacts named on stderr.
-const NAMED: usize = 20;
+pub(super) const NAMED: usize = 20;
 
 /// Write artifacts as a tree of files
 ///

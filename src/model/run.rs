@@ -5,6 +5,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// The tag that names a run's parent.
+pub const PARENT_TAG: &str = "mlflow.parentRunId";
+
 /// A line of `objects/runs-*.jsonl`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Run {
@@ -32,6 +35,13 @@ pub struct Run {
     /// Fields this version does not know.
     #[serde(flatten)]
     pub extra: Extra,
+}
+
+impl Run {
+    /// The id of its parent, as its tag says it.
+    pub fn parent_id(&self) -> Option<&str> {
+        self.tags.get(PARENT_TAG)?.as_str()
+    }
 }
 
 /// The `info` of a [`Run`].

@@ -7,8 +7,6 @@ use crate::model::{Experiment, Run};
 use crate::source::Selection;
 use std::collections::{HashMap, HashSet};
 
-const PARENT_TAG: &str = "mlflow.parentRunId";
-
 /// What to export.
 #[derive(Debug, Default)]
 pub(in crate::source) struct Choice {
@@ -120,11 +118,7 @@ impl<'a> Chooser<'a> {
         let inputs = run.inputs.model_inputs.iter().map(|input| &input.model_id);
         let needs = RunNeeds {
             experiment_id: run.info.experiment_id.clone(),
-            parent: run
-                .tags
-                .get(PARENT_TAG)
-                .and_then(|id| id.as_str())
-                .map(str::to_owned),
+            parent: run.parent_id().map(str::to_owned),
             logged_models: outputs.chain(inputs).cloned().collect(),
         };
         self.runs.insert(run_id.clone(), needs);
@@ -201,6 +195,7 @@ impl<'a> Chooser<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::run::PARENT_TAG;
     use crate::source::{Patterns, TimeRange};
 
     fn run(run_id: &str, experiment_id: &str, start: i64, parent: Option<&str>) -> Run {

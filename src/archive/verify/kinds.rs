@@ -8,13 +8,12 @@ use super::place::Place;
 use super::references::{Id, Need, Target};
 use crate::format::{Kind, Object, SortKey, order};
 use crate::model::metric::MetricSlice;
+use crate::model::run::PARENT_TAG;
 use crate::model::{
     Dataset, DatasetRecord, EvaluationDataset, Experiment, LoggedModel, ModelMetricSlice, ModelVersion,
     RegisteredModel, Run, Scorer, Span, TextMap, Trace, Workspace,
 };
 
-/// Tag that names the parent of a run.
-const PARENT_RUN: &str = "mlflow.parentRunId";
 /// Metadata that names the run a trace was made in.
 const SOURCE_RUN: &str = "mlflow.sourceRun";
 
@@ -120,7 +119,7 @@ fn run(check: &mut Check<'_>, object: &Run, place: Place) {
     let info = &object.info;
     check.references.define(Id::new(Target::Run, &info.run_id), place);
     in_experiment(check, &info.experiment_id, place);
-    to_run(check, text_of(&object.tags, PARENT_RUN), place);
+    to_run(check, text_of(&object.tags, PARENT_TAG), place);
     let (inputs, outputs) = (&object.inputs, &object.outputs.model_outputs);
     for input in &inputs.dataset_inputs {
         let id = dataset_id(&info.experiment_id, &input.name, &input.digest);

@@ -76,6 +76,17 @@ pub struct ConvertReport {
     pub limits: Vec<LossCount>,
     /// What has a name that cannot be made here, with the reason.
     pub refused: Vec<String>,
+    /// Runs whose parents are not written in the same experiment: importers stop at them.
+    pub orphans: Vec<Orphan>,
+}
+
+/// A run whose parent is not there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Orphan {
+    /// The run.
+    pub id: String,
+    /// Its parent.
+    pub parent: String,
 }
 
 /// Why an archive cannot be converted.

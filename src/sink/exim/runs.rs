@@ -8,10 +8,11 @@ use super::logged_models::LoggedModels;
 use super::scratch::{Place, Scratch};
 use super::stream::{ArtifactStream, Stream};
 use super::traces::Traces;
-use super::{Converter, Layout, Result, fields, reason};
+use super::{Converter, Layout, Orphan, Result, fields, reason};
 use crate::archive::{Archive, Result as ArchiveResult};
 use crate::format::Kind;
 use crate::model::pyjson::PyJson;
+use crate::model::run::PARENT_TAG;
 use crate::model::{
     Dataset, DatasetInput, Double, LatestMetric, MetricSlice, OwnerKind, Point, Run, RunInfo,
 };
@@ -39,6 +40,10 @@ pub(super) struct Runs<'a> {
     made_models: HashSet<Short>,
     /// Ids of the current experiment's runs that were written.
     pub(super) written: Scratch,
+    /// The same, to look them up.
+    written_ids: HashSet<Short>,
+    /// Those of them that have a parent, with its id.
+    children: Vec<(String, String)>,
     /// The name of the current experiment, as a version of one of its runs tells it.
     pub(super) told_experiment_name: Option<String>,
 }
@@ -55,6 +60,8 @@ impl<'a> Runs<'a> {
             by_run: HashMap::new(),
             made_models: HashSet::new(),
             written: Scratch::create(scratch)?,
+            written_ids: HashSet::new(),
+            children: Vec::new(),
             told_experiment_name: None,
         })
     }
@@ -93,6 +100,7 @@ impl<'a> Runs<'a> {
         traces: &Traces<'_>,
     ) -> Result<()> {
         self.written.clear()?;
+        self.written_ids.clear();
         self.bodies.clear()?;
         self.by_dataset.clear();
         self.by_run.clear();
@@ -112,6 +120,7 @@ impl<'a> Runs<'a> {
             self.run(converter, current, &run, traces)?;
             converter.monitor.advance(1);
         }
+        self.orphans(converter);
         let unused = self.by_dataset.values().filter(|(_, is_used)| !is_used).count();
         let why = current.folder.err().unwrap_or(reason::NOT_HELD);
         converter.limit(Kind::Datasets, "*", why, unused as u64);
@@ -169,7 +178,22 @@ impl<'a> Runs<'a> {
             self.told_experiment_name = converter.experiments.get(id).cloned();
         }
         self.written.push(&PyJson::from(id.as_str()))?;
+        self.written_ids.insert(short(&[id]));
+        if let Some(parent) = run.parent_id().filter(|parent| !parent.is_empty()) {
+            self.children.push((id.clone(), parent.to_owned()));
+        }
         Ok(())
+    }
+
+    /// Names the runs whose parents are not in their experiment: importers stop at them.
+    fn orphans(&mut self, converter: &mut Converter<'_>) {
+        for (id, parent) in std::mem::take(&mut self.children) {
+            if !self.written_ids.contains(&short(&[&parent])) {
+                let field = format!("tags.{PARENT_TAG}");
+                converter.limit(KIND, &field, "parent-not-in-export", 1);
+                converter.report.orphans.push(Orphan { id, parent });
+            }
+        }
     }
 
     /// Counts a run and all that belongs to it.

@@ -8,9 +8,6 @@ use crate::model::{Experiment, LoggedModel, Run};
 use crate::source::{Selection, TimeRange};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-/// Tag of a run's parent.
-const PARENT_TAG: &str = "mlflow.parentRunId";
-
 /// Whether an object is exported, and if not, why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -129,7 +126,7 @@ impl Choice {
                 .iter()
                 .map(|output| output.model_id.clone()),
         );
-        let parent = run.tags.get(PARENT_TAG).and_then(|id| id.as_str());
+        let parent = run.parent_id();
         let parent = parent.filter(|id| !id.is_empty()).map(str::to_owned);
         (verdict, parent.filter(|parent| self.need_run(parent)))
     }

@@ -9,6 +9,7 @@ use super::spool::Spool;
 use super::tables::{BATCH, Table, Tables};
 use crate::archive::Owner;
 use crate::format::{Kind, Object};
+use crate::model::run::PARENT_TAG;
 use crate::model::{ModelOutput, OwnerKind, Run, RunInfo};
 use std::collections::HashMap;
 use std::path::Path;
@@ -39,8 +40,6 @@ const PARENTS: Table = Table {
     name: "tags",
     columns: &["run_uuid", "value"],
 };
-
-const PARENT_TAG: &str = "mlflow.parentRunId";
 
 fn run_info(row: &Fields<'_>) -> RunInfo {
     RunInfo {
