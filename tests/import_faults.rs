@@ -11,10 +11,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// What a report says of parents: id of the run and reason.
-fn orphans(report: &ImportReport) -> Vec<(String, &'static str)> {
+fn orphans(report: &ImportReport) -> Vec<(String, String)> {
     let named = report.changes.named().iter();
     let named = named.filter(|change| change.field == "tag mlflow.parentRunId");
-    named.map(|change| (change.id.clone(), change.reason)).collect()
+    named
+        .map(|change| (change.id.clone(), change.reason.to_string()))
+        .collect()
 }
 
 fn refusal() -> Answer {
@@ -33,7 +35,7 @@ fn a_child_without_its_parent_is_named_and_mended_when_the_parent_arrives() {
     let target = Target::start(|_| None);
     for _ in 0..2 {
         let report = import(&partial, &target).unwrap();
-        let child = (format!("{:032x}", 0xabc0 + 2), "parent-not-in-archive");
+        let child = (format!("{:032x}", 0xabc0 + 2), "parent-not-in-archive".to_owned());
         assert_eq!(orphans(&report), [child]);
     }
     let report = import(&whole, &target).unwrap();
@@ -52,7 +54,7 @@ fn a_child_whose_parent_failed_is_named_and_mended_when_it_is_made() {
         (is_hit && *switch.lock().unwrap()).then(|| Fault::Before(refusal()))
     });
     let report = import(&archive, &target).unwrap();
-    let child = (format!("{:032x}", 0xabc0 + 2), "parent-not-in-target");
+    let child = (format!("{:032x}", 0xabc0 + 2), "parent-not-in-target".to_owned());
     assert_eq!(orphans(&report), [child]);
     assert!(!report.failures.is_empty());
     *broken.lock().unwrap() = false;

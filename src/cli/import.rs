@@ -116,7 +116,7 @@ impl Args {
         };
         print_result(&text)?;
         prepared.check()?;
-        let is_limited = self.strict && prepared.plans().any(|plan| !plan.changes.is_empty());
+        let is_limited = self.strict && prepared.plans().any(|plan| !plan.limits().is_empty());
         Ok(if is_limited { Exit::Incomplete } else { Exit::Done })
     }
 }

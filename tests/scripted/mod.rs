@@ -3,6 +3,7 @@
 
 #[path = "../loopback/mod.rs"]
 mod loopback;
+mod registry;
 
 pub(crate) use loopback::{Answer, Loopback, Received};
 use mlark::archive::{Archive, ArchiveWriter, ByteSource, Duplicates, ManifestHead, Owner, WriterOptions};
@@ -25,6 +26,7 @@ pub(crate) struct State {
     pub(crate) runs: Vec<Value>,
     pub(crate) files: BTreeMap<String, Vec<u8>>,
     pub(crate) param_chars: Option<usize>,
+    pub(crate) registry: registry::Registry,
 }
 
 /// When in a request's life a fault strikes.
@@ -163,7 +165,10 @@ impl State {
                 reply(json!({}))
             }
             "logged-models/search" => reply(json!({})),
-            _ => not_found(),
+            route => self
+                .registry
+                .answer(route, &body, &query)
+                .unwrap_or_else(not_found),
         }
     }
 }

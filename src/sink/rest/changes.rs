@@ -1,14 +1,17 @@
 //! What does not arrive as it is in the archive: counted always, named up to a bound.
 
 use crate::format::Kind;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Changes that are named; the rest is counted.
-const NAMED: usize = 10_000;
+pub(super) const NAMED: usize = 10_000;
+/// Changes of one object that the journal names; the rest is counted.
+const NOTED: usize = 1_000;
 
 /// What happened to a value or object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// It does not arrive.
@@ -22,7 +25,8 @@ pub enum Outcome {
 }
 
 /// One value or object that does not arrive as it is.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Change {
     /// Kind of the object.
     pub kind: Kind,
@@ -31,18 +35,19 @@ pub struct Change {
     /// Which field, `*` for the object.
     pub field: String,
     /// Stable code of the reason (docs/replay.md).
-    pub reason: &'static str,
+    pub reason: Cow<'static, str>,
     /// What happens.
     pub outcome: Outcome,
 }
 
 /// How often something happened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ChangeCount {
     /// Kind of the objects.
     pub kind: Kind,
     /// Stable code of the reason.
-    pub reason: &'static str,
+    pub reason: Cow<'static, str>,
     /// What happens.
     pub outcome: Outcome,
     /// How often.
@@ -52,7 +57,7 @@ pub struct ChangeCount {
 /// Changes, counted and, up to a bound, named.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
-    counts: BTreeMap<(Kind, &'static str, Outcome), u64>,
+    counts: BTreeMap<(Kind, Cow<'static, str>, Outcome), u64>,
     named: Vec<Change>,
 }
 
@@ -62,16 +67,16 @@ pub const TOO_LONG: &str = "value-too-long";
 impl Changes {
     /// Counts one change.
     pub fn add(&mut self, change: Change) {
-        self.count(change.kind, change.reason, change.outcome, 1);
+        self.count(change.kind, change.reason.clone(), change.outcome, 1);
         if self.named.len() < NAMED {
             self.named.push(change);
         }
     }
 
     /// Counts changes without naming them.
-    pub fn count(&mut self, kind: Kind, reason: &'static str, outcome: Outcome, count: u64) {
+    pub fn count(&mut self, kind: Kind, reason: impl Into<Cow<'static, str>>, outcome: Outcome, count: u64) {
         if count > 0 {
-            *self.counts.entry((kind, reason, outcome)).or_insert(0) += count;
+            *self.counts.entry((kind, reason.into(), outcome)).or_insert(0) += count;
         }
     }
 
@@ -89,16 +94,24 @@ impl Changes {
         self.named.extend(other.named.into_iter().take(room));
     }
 
+    /// Takes over what the journal keeps of an object.
+    pub fn note(&mut self, noted: &Noted) {
+        self.extend(noted.named.iter().cloned());
+        for more in &noted.more {
+            self.count(more.kind, more.reason.clone(), more.outcome, more.count);
+        }
+    }
+
     /// The counts, ordered.
     pub fn counts(&self) -> Vec<ChangeCount> {
-        let count =
-            |(&(kind, reason, outcome), &count): (&(Kind, &'static str, Outcome), &u64)| ChangeCount {
-                kind,
-                reason,
-                outcome,
-                count,
-            };
-        self.counts.iter().map(count).collect()
+        let counts = self.counts.iter();
+        let count = counts.map(|((kind, reason, outcome), &count)| ChangeCount {
+            kind: *kind,
+            reason: reason.clone(),
+            outcome: *outcome,
+            count,
+        });
+        count.collect()
     }
 
     /// Those that are named.
@@ -118,5 +131,75 @@ impl Changes {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.counts.is_empty()
+    }
+}
+
+/// The object whose line `done` in the journal tells of a change: that of a version, which is done with its model, and of the parts of others.
+pub(super) fn owner(kind: Kind, id: &str) -> (Kind, &str) {
+    match kind {
+        Kind::ModelVersions => {
+            let name = id.rsplit_once('/').map_or(id, |(name, _)| name);
+            (Kind::RegisteredModels, name)
+        }
+        Kind::ModelMetrics => (Kind::LoggedModels, id),
+        Kind::Spans => (Kind::Traces, id),
+        _ => (kind, id),
+    }
+}
+
+/// What an import found of one object that did not arrive as it is, as the journal keeps it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Noted {
+    /// The first of them.
+    pub named: Vec<Change>,
+    /// The rest, counted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more: Vec<ChangeCount>,
+}
+
+impl Noted {
+    /// Adds one.
+    pub fn add(&mut self, change: Change) {
+        match self.named.len() < NOTED {
+            true => self.named.push(change),
+            false => self.count(&change),
+        }
+    }
+
+    fn count(&mut self, change: &Change) {
+        let same = self.more.iter_mut().find(|more| {
+            (more.kind, more.outcome) == (change.kind, change.outcome) && more.reason == change.reason
+        });
+        match same {
+            Some(same) => same.count += 1,
+            None => self.more.push(ChangeCount {
+                kind: change.kind,
+                reason: change.reason.clone(),
+                outcome: change.outcome,
+                count: 1,
+            }),
+        }
+    }
+
+    /// The same, all of it only counted.
+    #[must_use]
+    pub fn counted(mut self) -> Self {
+        for change in std::mem::take(&mut self.named) {
+            self.count(&change);
+        }
+        self
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.named.is_empty() && self.more.is_empty()
+    }
+
+    /// Whether an object held something back that may be there by now.
+    pub(super) fn waits(&self) -> bool {
+        let reasons = self.named.iter().map(|change| &change.reason);
+        let mut reasons = reasons.chain(self.more.iter().map(|more| &more.reason));
+        reasons.any(|reason| reason.ends_with("-not-in-target"))
     }
 }

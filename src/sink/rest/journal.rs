@@ -5,7 +5,7 @@
 //! {"recovered":7,"crc":…}                              after what the target's marks told, in a new journal
 //! {"intent":"runs","ids":[…],"crc":…}                 before the calls that create
 //! {"made":"runs","id":<archive's>,"new":<target's>,"crc":…}
-//! {"done":"runs","id":…,"digest":<16 hex digits>,"crc":…}   all of it has arrived
+//! {"done":"runs","id":…,"digest":<16 hex digits>,"limits":{…},"crc":…}   all of it has arrived, but for these
 //! {"complete":<content id>,"time":…,"crc":…}          the whole import was
 //! ```
 //!
@@ -17,6 +17,7 @@ mod lines;
 
 pub use ledger::Ledger;
 
+use super::changes::Noted;
 use super::mapping::Mapping;
 use super::workspaces::DEFAULT_WORKSPACE;
 use crate::format::Kind;
@@ -215,12 +216,16 @@ impl Journal {
         self.append(&json!({"id": id, "made": kind, "new": new_id}))
     }
 
-    /// Writes that all of an object has arrived.
+    /// Writes that all of an object has arrived, but for what is noted; with a digest of 0 that it has not.
     ///
     /// # Errors
     /// The journal cannot be written.
-    pub fn done(&mut self, kind: Kind, id: &str, digest: u64) -> Result<(), JournalError> {
-        self.append(&json!({"digest": format!("{digest:016x}"), "done": kind, "id": id}))
+    pub fn done(&mut self, kind: Kind, id: &str, digest: u64, noted: &Noted) -> Result<(), JournalError> {
+        let mut line = json!({"digest": format!("{digest:016x}"), "done": kind, "id": id});
+        if !noted.is_empty() {
+            line["limits"] = json!(noted);
+        }
+        self.append(&line)
     }
 
     /// Writes all that the target's marks told, in a new journal.

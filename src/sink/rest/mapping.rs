@@ -1,5 +1,6 @@
 //! Which object of the archive is which object of the target, and how far it has come.
 
+use super::changes::{self, Noted};
 use crate::format::Kind;
 use std::collections::{BTreeMap, HashMap};
 
@@ -18,6 +19,10 @@ pub struct Known {
 #[derive(Debug, Default)]
 pub struct Mapping {
     kinds: BTreeMap<Kind, Ids>,
+    /// What of objects did not arrive as it is when they last came.
+    noted: HashMap<(Kind, String), Noted>,
+    /// How many of those are named.
+    named: usize,
 }
 
 #[derive(Debug, Default)]
@@ -90,6 +95,39 @@ impl Mapping {
         } else if let Some(known) = ids.others.get_mut(id) {
             known.done = done;
         }
+    }
+
+    /// Remembers what of an object did not arrive as it is, instead of what was known of that.
+    pub fn note(&mut self, kind: Kind, id: &str, noted: Noted) {
+        let key = (kind, id.to_owned());
+        if let Some(old) = self.noted.remove(&key) {
+            self.named -= old.named.len();
+        }
+        if noted.is_empty() {
+            return;
+        }
+        let noted = match self.named + noted.named.len() <= changes::NAMED {
+            true => noted,
+            false => noted.counted(),
+        };
+        self.named += noted.named.len();
+        self.noted.insert(key, noted);
+    }
+
+    /// What of an object did not arrive as it is when it last came.
+    pub fn noted(&self, kind: Kind, id: &str) -> Option<&Noted> {
+        self.noted.get(&(kind, id.to_owned()))
+    }
+
+    /// Whether an earlier import found that the target does not take an object.
+    pub fn is_refused(&self, kind: Kind, id: &str) -> bool {
+        let (owner_kind, owner) = changes::owner(kind, id);
+        let noted = self.noted(owner_kind, owner);
+        let is_named = |noted: &Noted| {
+            let mut named = noted.named.iter();
+            named.any(|change| change.kind == kind && change.id == id)
+        };
+        self.get(kind, id).is_none() && noted.is_some_and(is_named)
     }
 
     /// Remembers that an object may have been made.

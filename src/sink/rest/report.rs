@@ -47,7 +47,10 @@ pub struct ImportReport {
 impl ImportReport {
     /// The report of an import that had been done before.
     pub fn nothing_to_do(plan: &Plan, journal: &Path) -> Self {
-        let mut report = ImportReport::of_plan(plan, journal);
+        let mut report = ImportReport {
+            changes: plan.limits(),
+            ..ImportReport::of_plan(plan, journal)
+        };
         for (&kind, tally) in &plan.tallies {
             report.reused.insert(kind, tally.reuse + tally.merge);
         }

@@ -15,7 +15,7 @@ use crate::transform::source_tags::canonical::{
 use crate::transform::source_tags::rules::Overlay;
 
 /// Tag that names a run's parent; the one id in a value that is rewritten, as the original does.
-pub const PARENT_TAG: &str = "mlflow.parentRunId";
+pub use crate::model::run::PARENT_TAG;
 /// Tag that is a run's name.
 pub const RUN_NAME_TAG: &str = "mlflow.runName";
 /// Tag that is a run's user.
@@ -318,7 +318,7 @@ impl Fit<'_> {
             kind: self.kind,
             id: self.id.to_owned(),
             field,
-            reason,
+            reason: reason.into(),
             outcome,
         });
     }

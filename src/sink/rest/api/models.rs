@@ -28,6 +28,10 @@ pub struct NewLoggedModel<'a> {
 pub struct TargetLoggedModel {
     /// Id.
     pub id: String,
+    /// Name.
+    pub name: String,
+    /// Run that made it, empty where none is known.
+    pub source_run_id: String,
     /// Where its artifacts are.
     pub artifact_uri: String,
     /// Status.
@@ -171,6 +175,8 @@ fn logged_model(value: &Value) -> TargetLoggedModel {
     let (info, data) = (&value["info"], &value["data"]);
     TargetLoggedModel {
         id: text(info, "model_id"),
+        name: text(info, "name"),
+        source_run_id: text(info, "source_run_id"),
         artifact_uri: text(info, "artifact_uri"),
         status: text(info, "status"),
         tags: pairs(&info["tags"]),

@@ -26,6 +26,8 @@ pub struct TargetVersion {
     pub version: u64,
     /// Stage.
     pub stage: String,
+    /// Run that made it, empty where none is known.
+    pub run_id: String,
     /// Description.
     pub description: String,
     /// Tags.
@@ -102,6 +104,7 @@ impl Api {
             TargetVersion {
                 version: number(&found["version"]),
                 stage: text(found, "current_stage"),
+                run_id: text(found, "run_id"),
                 description: text(found, "description"),
                 tags: pairs(&found["tags"]),
             }
@@ -137,6 +140,7 @@ impl Api {
             found.extend(versions.map(|version| TargetVersion {
                 version: number(&version["version"]),
                 stage: text(version, "current_stage"),
+                run_id: text(version, "run_id"),
                 description: text(version, "description"),
                 tags: pairs(&version["tags"]),
             }));

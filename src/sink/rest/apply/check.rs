@@ -4,6 +4,7 @@ use super::{Apply, lock};
 use crate::format::Kind;
 use crate::model::{Double, Run};
 use crate::sink::rest::api::TargetRun;
+use crate::sink::rest::changes::Noted;
 use crate::sink::rest::feed::short_digest;
 use crate::sink::rest::limits::Limits;
 use crate::sink::rest::plan::Action;
@@ -216,11 +217,13 @@ impl Apply<'_> {
                 .any(|change| change.id == *id && change.field == *field);
             named || (field.strip_prefix("tag ") == Some(USER_TAG) && self.target.is_databricks)
         };
-        for field in mine
-            .differences(&theirs)
-            .into_iter()
-            .filter(|field| !is_named(field))
-        {
+        let mut differences = mine.differences(&theirs);
+        differences.retain(|field| !is_named(field));
+        if !differences.is_empty() {
+            // The next import looks at it again, and names what it finds there.
+            self.ledger.done(KIND, id, 0, &Noted::default())?;
+        }
+        for field in differences {
             let detail = format!("the target stored another value of {field} than it was sent");
             lock(&self.report).fail(KIND, id, &ImportError::Choice { detail });
         }

@@ -48,25 +48,26 @@ impl Apply<'_> {
             id: planned.id.clone(),
             source,
         })?;
+        let found = planned.target_id.as_ref();
+        let found = found.and_then(|id| self.target.experiments.get(id)).cloned();
+        let is_closed = !planned.delete && found.as_ref().is_some_and(|found| found.is_deleted);
         let mut hasher = Sha256::new();
-        hasher.update(format!("{tags:?}"));
+        hasher.update(format!("{tags:?} {is_closed}"));
         let digest = short_digest(hasher);
-        let known = self.ledger.get(KIND, &planned.id);
+        let is_done = self.is_done(KIND, &planned.id, digest);
         let (target, done) = match (&planned.target_id, planned.action) {
             (None, Action::Create) => {
                 let id = self.create_experiment(planned, &tags)?;
                 (self.api.experiment(&id)?, Done::Created)
             }
             (Some(id), _) => {
-                let found = self.target.experiments.get(id).cloned();
-                if known.is_none() {
+                if self.ledger.get(KIND, &planned.id).is_none() {
                     self.ledger.made(KIND, &planned.id, id, false)?;
                 }
-                let is_done = known.is_some_and(|known| known.done == digest);
                 if !is_done && let Some(found) = &found {
                     self.add_experiment_tags(planned, found, &tags)?;
                 }
-                (found, if is_done { Done::Reused } else { Done::Completed })
+                (found, Done::Completed)
             }
             _ => return Ok(()),
         };
@@ -74,11 +75,21 @@ impl Apply<'_> {
             kind: KIND,
             id: planned.id.clone(),
         })?;
-        self.make_writable(planned, &target)?;
+        if target.is_deleted && planned.delete {
+            // It takes nothing in while it is deleted; it will be again at the end.
+            self.api.restore_experiment(&target.id)?;
+        }
         lock(&self.locations).insert(target.id, target.artifact_location);
+        if is_done {
+            self.reused(KIND, &planned.id);
+            return Ok(());
+        }
+        if is_closed {
+            let field = "lifecycle_stage".to_owned();
+            self.kept(KIND, &planned.id, field, "deleted-in-target");
+        }
         self.count(done, KIND);
-        self.ledger.done(KIND, &planned.id, digest)?;
-        Ok(())
+        self.done(KIND, &planned.id, digest)
     }
 
     fn create_experiment(&self, planned: &PlannedExperiment, tags: &Texts) -> Result<String> {
@@ -122,21 +133,6 @@ impl Apply<'_> {
                 None if key == mark::KEY => {}
                 None => self.api.set_experiment_tag(&found.id, key, value)?,
             }
-        }
-        Ok(())
-    }
-
-    /// A deleted experiment takes nothing in; one that is deleted in the archive too is opened, and deleted again at the end.
-    fn make_writable(&self, planned: &PlannedExperiment, target: &TargetExperiment) -> Result<()> {
-        if target.is_deleted && planned.delete {
-            self.api.restore_experiment(&target.id)?;
-        } else if target.is_deleted {
-            self.kept(
-                KIND,
-                &planned.id,
-                "lifecycle_stage".to_owned(),
-                "deleted-in-target",
-            );
         }
         Ok(())
     }

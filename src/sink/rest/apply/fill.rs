@@ -89,8 +89,9 @@ impl Apply<'_> {
             return Ok(true);
         };
         let (mut piece, mut is_last) = lines.piece()?;
-        if is_last && known.done == self.whole_digest(&lines.run, lines.digest()) {
-            self.count(Done::Reused, KIND);
+        let id = &lines.run.info.run_id;
+        if is_last && self.is_done(KIND, id, self.whole_digest(&lines.run, lines.digest())) {
+            self.reused(KIND, id);
             self.monitor.advance(1);
             return Ok(true);
         }
@@ -218,8 +219,7 @@ impl Apply<'_> {
             }
             return Ok(());
         };
-        let own_parent = filling.run.tags.get(PARENT_TAG);
-        let own_parent = own_parent.and_then(|text| text.as_str());
+        let own_parent = filling.run.parent_id();
         for tag in fitted.tags {
             match target.tags.get(&tag.0) {
                 None => batch.tag(tag)?,
@@ -281,8 +281,7 @@ impl Apply<'_> {
         if !filling.known.is_fresh {
             self.count(Done::Completed, KIND);
         }
-        self.ledger.done(KIND, &info.run_id, digest)?;
-        Ok(())
+        self.done(KIND, &info.run_id, digest)
     }
 
     fn expect(&self, filling: &Filling) -> Result<()> {

@@ -83,7 +83,7 @@ impl Apply<'_> {
         }
         let digest = short_digest(hasher);
         if known.is_some_and(|known| known.done == digest) {
-            self.count(Done::Reused, KIND);
+            self.reused(KIND, id);
             return Ok(());
         }
         held.sort_by_key(has_plain_output);
@@ -94,7 +94,7 @@ impl Apply<'_> {
             self.api.add_records(&new_id, &call)?;
         }
         self.count(done, KIND);
-        Ok(self.ledger.done(KIND, id, digest)?)
+        self.done(KIND, id, digest)
     }
 
     fn add_record(
@@ -186,7 +186,7 @@ impl Apply<'_> {
                 continue;
             }
             if self.ledger.get(Kind::Scorers, &id).is_some() {
-                self.count(Done::Reused, Kind::Scorers);
+                self.reused(Kind::Scorers, &id);
                 continue;
             }
             self.attempt(Kind::Scorers, &id, || self.scorer(&scorer, &id));
@@ -201,7 +201,7 @@ impl Apply<'_> {
         let experiment_id = self.need(Kind::Experiments, &scorer.experiment_id)?;
         let Some(text) = &scorer.serialized_scorer else {
             self.left_out(Kind::Scorers, id, "serialized_scorer".to_owned(), "no-value");
-            return Ok(());
+            return self.done(Kind::Scorers, id, 1);
         };
         self.ledger.intend(Kind::Scorers, &[id])?;
         let there = self.api.scorer_versions(&experiment_id, &scorer.name)?;
@@ -210,7 +210,7 @@ impl Apply<'_> {
             Some(found) if same_json(found, text) => {}
             Some(_) => {
                 self.kept(Kind::Scorers, id, "serialized_scorer".to_owned(), super::DIFFERS);
-                return Ok(());
+                return self.done(Kind::Scorers, id, 1);
             }
             None => {
                 self.api.register_scorer(&experiment_id, &scorer.name, text)?;
@@ -220,7 +220,8 @@ impl Apply<'_> {
                 self.count(Done::Created, Kind::Scorers);
             }
         }
-        Ok(self.ledger.made(Kind::Scorers, id, id, true)?)
+        self.ledger.made(Kind::Scorers, id, id, true)?;
+        self.done(Kind::Scorers, id, 1)
     }
 }
 

@@ -33,7 +33,7 @@ impl Apply<'_> {
             let (tags, changes) =
                 self.fitting
                     .other(KIND, id, "input tag", &input.tags, self.fitting.limits.input_tag);
-            lock(&self.report).changes.extend(changes);
+            changes.into_iter().for_each(|change| self.limit(change));
             let tags: Vec<_> = tags
                 .iter()
                 .map(|(key, value)| json!({"key": key, "value": value}))

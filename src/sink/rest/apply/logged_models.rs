@@ -1,14 +1,14 @@
 //! Logged models: made after the runs, filled after the runs are.
 
 use super::batch::Batch;
-use super::{Apply, DIFFERS, lock};
+use super::{Apply, DIFFERS};
 use crate::client::ClientError;
 use crate::format::{Kind, Object};
 use crate::model::{ArtifactList, Double, LoggedModel, ModelMetricSlice};
 use crate::sink::rest::Result;
 use crate::sink::rest::api::{MetricOut, NewLoggedModel, TargetLoggedModel};
 use crate::sink::rest::artifacts::{self, Destination};
-use crate::sink::rest::changes::{Change, Outcome};
+use crate::sink::rest::changes::Outcome;
 use crate::sink::rest::feed::{Owned, short_digest, take_all};
 use crate::sink::rest::limits::Feature;
 use crate::sink::rest::mapping::Known;
@@ -83,20 +83,8 @@ impl Apply<'_> {
         let (tags, params) = self.model_texts(model);
         let source_run_id = model.source_run_id.as_deref().filter(|run_id| !run_id.is_empty());
         let source_run = source_run_id.and_then(|run_id| self.ledger.id(Kind::Runs, run_id));
-        if let (Some(run_id), None) = (source_run_id, &source_run) {
-            self.left_out(KIND, id, format!("source_run_id {run_id}"), "run-not-in-target");
-        }
         let name = model.name.as_deref().filter(|name| !name.is_empty());
         let taken = name.filter(|name| !name.contains(['/', ':', '.', '%', '"', '\'']));
-        if name != taken || name.is_none() {
-            lock(&self.report).change(Change {
-                kind: KIND,
-                id: id.clone(),
-                field: "name".to_owned(),
-                reason: "name-refused",
-                outcome: Outcome::Replaced,
-            });
-        }
         let new = NewLoggedModel {
             experiment_id: &experiment_id,
             name: taken,
@@ -151,8 +139,8 @@ impl Apply<'_> {
                 if !self.plan.chosen.logged_model(&model) {
                     continue;
                 }
-                if known.done == digest {
-                    self.count(Done::Reused, KIND);
+                if self.is_done(KIND, &model.model_id, digest) {
+                    self.reused(KIND, &model.model_id);
                     continue;
                 }
                 let job = Job {
@@ -187,8 +175,9 @@ impl Apply<'_> {
                 );
             }
             // What is deleted takes nothing in, and cannot be restored.
-            return Ok(self.ledger.done(KIND, &model.model_id, job.digest)?);
+            return self.done(KIND, &model.model_id, job.digest);
         };
+        self.name_fixed(model, &target);
         self.model_remainder(model, &job.known, &target)?;
         self.model_points(job)?;
         self.model_files(job, &target)?;
@@ -202,7 +191,19 @@ impl Apply<'_> {
         if !job.known.is_fresh {
             self.count(Done::Completed, KIND);
         }
-        Ok(self.ledger.done(KIND, &model.model_id, job.digest)?)
+        self.done(KIND, &model.model_id, job.digest)
+    }
+
+    /// Names what was left out when a model was made, and cannot be set later.
+    fn name_fixed(&self, model: &LoggedModel, target: &TargetLoggedModel) {
+        let id = &model.model_id;
+        if model.name.as_deref() != Some(&target.name) {
+            self.limited(KIND, id, "name".to_owned(), "name-refused", Outcome::Replaced);
+        }
+        let source_run_id = model.source_run_id.as_deref().filter(|run_id| !run_id.is_empty());
+        if let Some(run_id) = source_run_id.filter(|_| target.source_run_id.is_empty()) {
+            self.left_out(KIND, id, format!("source_run_id {run_id}"), "run-not-in-target");
+        }
     }
 
     /// Params beyond those that creating took; of a model that was there, tags and params it lacks.

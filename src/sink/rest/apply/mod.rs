@@ -18,7 +18,7 @@ mod traces_v2;
 mod versions;
 
 use super::api::Api;
-use super::changes::{Change, Outcome};
+use super::changes::{Change, Noted, Outcome, owner};
 use super::journal::Ledger;
 use super::options::ImportOptions;
 use super::plan::Plan;
@@ -69,6 +69,7 @@ pub fn apply(
         locations: Mutex::new(HashMap::new()),
         expected: Mutex::new(HashMap::new()),
         late: Mutex::default(),
+        found: Mutex::default(),
         datasets: Mutex::default(),
         suspects: Mutex::default(),
         assessed: Mutex::default(),
@@ -110,6 +111,8 @@ pub(super) struct Apply<'a> {
     locations: Mutex<HashMap<String, String>>,
     /// Digests of what runs filled by this process should look like, by their ids in the target.
     expected: Mutex<HashMap<String, u64>>,
+    /// What was found of objects that are not done yet.
+    found: Mutex<HashMap<(Kind, String), Noted>>,
     /// Runs that were made before their parents.
     late: Mutex<HashSet<String>>,
     /// Datasets that this process brought: experiment in the target, name, digest.
@@ -151,6 +154,7 @@ impl Apply<'_> {
         if workspace.default_artifact_root.is_some() {
             let field = "default_artifact_root".to_owned();
             self.left_out(Kind::Workspaces, &workspace.name, field, "no-call");
+            self.done(Kind::Workspaces, &workspace.name, 1)?;
         }
         Ok(())
     }
@@ -277,23 +281,56 @@ impl Apply<'_> {
         lock(&self.report).count(done, kind);
     }
 
+    /// Whether all of an object came with an earlier import, and nothing that it waits for can have come since.
+    fn is_done(&self, kind: Kind, id: &str, digest: u64) -> bool {
+        let is_same = self
+            .ledger
+            .get(kind, id)
+            .is_some_and(|known| known.done == digest);
+        is_same && self.ledger.noted(kind, id).is_none_or(|noted| !noted.waits())
+    }
+
+    /// Counts an object that an earlier import brought, and says again what did not arrive of it.
+    fn reused(&self, kind: Kind, id: &str) {
+        self.count(Done::Reused, kind);
+        if let Some(noted) = self.ledger.noted(kind, id) {
+            lock(&self.report).changes.note(&noted);
+        }
+    }
+
+    /// Writes down that all of an object has arrived, but for what was found.
+    fn done(&self, kind: Kind, id: &str, digest: u64) -> Result<()> {
+        let noted = lock(&self.found).remove(&(kind, id.to_owned()));
+        Ok(self.ledger.done(kind, id, digest, &noted.unwrap_or_default())?)
+    }
+
+    /// Reports something that does not arrive as it is, and remembers it for the journal.
+    fn limit(&self, change: Change) {
+        let (kind, id) = owner(change.kind, &change.id);
+        let mut found = lock(&self.found);
+        found
+            .entry((kind, id.to_owned()))
+            .or_default()
+            .add(change.clone());
+        drop(found);
+        lock(&self.report).change(change);
+    }
+
     fn kept(&self, kind: Kind, id: &str, field: String, reason: &'static str) {
-        lock(&self.report).change(Change {
-            kind,
-            id: id.to_owned(),
-            field,
-            reason,
-            outcome: Outcome::Kept,
-        });
+        self.limited(kind, id, field, reason, Outcome::Kept);
     }
 
     fn left_out(&self, kind: Kind, id: &str, field: String, reason: &'static str) {
-        lock(&self.report).change(Change {
+        self.limited(kind, id, field, reason, Outcome::LeftOut);
+    }
+
+    fn limited(&self, kind: Kind, id: &str, field: String, reason: &'static str, outcome: Outcome) {
+        self.limit(Change {
             kind,
             id: id.to_owned(),
             field,
-            reason,
-            outcome: Outcome::LeftOut,
+            reason: reason.into(),
+            outcome,
         });
     }
 }

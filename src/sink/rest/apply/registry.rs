@@ -96,11 +96,12 @@ impl Apply<'_> {
         let (model, planned) = (&job.model, &job.planned);
         let digest = self.model_digest(job);
         let known = self.ledger.get(KIND, &model.name);
-        if known.as_ref().is_some_and(|known| known.done == digest) {
-            self.count(Done::Reused, KIND);
-            job.versions
-                .iter()
-                .for_each(|_| self.count(Done::Reused, VERSION));
+        let is_there = |version| self.ledger.get(VERSION, &Object::id(version)).is_some();
+        if self.is_done(KIND, &model.name, digest) && job.versions.iter().all(is_there) {
+            self.reused(KIND, &model.name);
+            for _ in &job.versions {
+                self.count(Done::Reused, VERSION);
+            }
             return Ok(());
         }
         let is_fresh = match known.is_none() && planned.action == Action::Create {
@@ -130,7 +131,7 @@ impl Apply<'_> {
         }
         self.aliases(model, planned)?;
         if is_whole {
-            self.ledger.done(KIND, &model.name, digest)?;
+            self.done(KIND, &model.name, digest)?;
         }
         Ok(())
     }

@@ -93,7 +93,7 @@ impl Apply<'_> {
     }
 
     fn parent(&self, run: &Run) -> Parent {
-        let tag = run.tags.get(PARENT_TAG).and_then(|text| text.as_str());
+        let tag = run.parent_id();
         match tag {
             None => Parent::None,
             Some(parent) => match self.ledger.id(KIND, parent) {

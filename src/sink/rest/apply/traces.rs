@@ -65,9 +65,8 @@ impl Apply<'_> {
                     continue;
                 }
                 let digest = short_digest(hasher);
-                let known = self.ledger.get(KIND, &trace.trace_id);
-                if known.is_some_and(|known| known.done == digest) {
-                    self.count(Done::Reused, KIND);
+                if self.is_done(KIND, &trace.trace_id, digest) {
+                    self.reused(KIND, &trace.trace_id);
                     continue;
                 }
                 let job = Job {
@@ -99,7 +98,7 @@ impl Apply<'_> {
         let experiment_id = self.need(Kind::Experiments, &trace.experiment_id)?;
         let known = self.ledger.get(KIND, id);
         if known.is_none() && !self.may_make(trace)? {
-            return Ok(());
+            return self.done(KIND, id, job.digest);
         }
         self.ledger.intend(KIND, &[id])?;
         let answer = self.api.create_trace(&self.trace_info(trace, &experiment_id))?;
@@ -121,7 +120,7 @@ impl Apply<'_> {
         );
         // Assessments come last; without any, this is all.
         if trace.assessments.is_empty() {
-            self.ledger.done(KIND, id, job.digest)?;
+            self.done(KIND, id, job.digest)?;
         } else {
             super::lock(&self.assessed).insert(id.clone(), job.digest);
         }

@@ -1,11 +1,11 @@
 //! Versions of registered models and prompts, with their numbers.
 
-use super::{Apply, DIFFERS, lock};
+use super::{Apply, DIFFERS};
 use crate::client::ClientError;
 use crate::format::{Kind, Object};
 use crate::model::ModelVersion;
 use crate::model::registry::DELETED_STAGE;
-use crate::sink::rest::changes::{Change, Outcome};
+use crate::sink::rest::changes::Outcome;
 use crate::sink::rest::plan::PlannedModel;
 use crate::sink::rest::report::Done;
 use crate::sink::rest::rewrite::Texts;
@@ -52,9 +52,7 @@ impl Apply<'_> {
         self.ledger.made(VERSION, &id, &number.to_string(), true)?;
         numbers.last = numbers.last.max(number);
         self.count(Done::Created, VERSION);
-        if number != version.version {
-            self.replaced(&id, "version", "version-number");
-        }
+        self.name_number(version, number);
         if is_deleted {
             return Ok(self.api.delete_version(&numbers.name, number)?);
         }
@@ -188,6 +186,7 @@ impl Apply<'_> {
         let id = Object::id(version);
         let number = self.need(VERSION, &id)?.parse::<u64>().unwrap_or(version.version);
         self.count(Done::Reused, VERSION);
+        self.name_number(version, number);
         let is_deleted = version.current_stage.as_deref() == Some(DELETED_STAGE);
         let found = self.api.version_of(&numbers.name, number)?;
         let Some(found) = found else {
@@ -198,6 +197,9 @@ impl Apply<'_> {
         };
         if is_deleted {
             return Ok(self.api.delete_version(&planned.target_name, number)?);
+        }
+        if !found.run_id.is_empty() && version.run_id.as_ref() == Some(&found.run_id) {
+            self.kept(VERSION, &id, "run_id".to_owned(), "run-not-in-target");
         }
         for (key, value) in self.version_texts(version, contexts)?.0 {
             match found.tags.get(&key) {
@@ -221,13 +223,11 @@ impl Apply<'_> {
         }
     }
 
-    fn replaced(&self, id: &str, field: &str, reason: &'static str) {
-        lock(&self.report).change(Change {
-            kind: VERSION,
-            id: id.to_owned(),
-            field: field.to_owned(),
-            reason,
-            outcome: Outcome::Replaced,
-        });
+    /// Names a version that could not have its own number.
+    fn name_number(&self, version: &ModelVersion, number: u64) {
+        if number != version.version {
+            let (id, field) = (Object::id(version), "version".to_owned());
+            self.limited(VERSION, &id, field, "version-number", Outcome::Replaced);
+        }
     }
 }

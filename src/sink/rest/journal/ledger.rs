@@ -2,6 +2,7 @@
 
 use super::{Journal, JournalError};
 use crate::format::Kind;
+use crate::sink::rest::changes::Noted;
 use crate::sink::rest::mapping::{Known, Mapping};
 use std::path::PathBuf;
 
@@ -26,6 +27,11 @@ impl Ledger {
     /// The id in the target.
     pub fn id(&self, kind: Kind, id: &str) -> Option<String> {
         self.lock().1.id(kind, id)
+    }
+
+    /// What of an object did not arrive as it is, when an earlier session brought it.
+    pub fn noted(&self, kind: Kind, id: &str) -> Option<Noted> {
+        self.lock().1.noted(kind, id).cloned()
     }
 
     /// Whether an earlier session may have made an object under an id that nobody knows.
@@ -55,13 +61,13 @@ impl Ledger {
         Ok(())
     }
 
-    /// Writes down that all of an object has arrived.
+    /// Writes down that all of an object has arrived, but for what is noted; with a digest of 0 that it has not.
     ///
     /// # Errors
     /// The journal cannot be written.
-    pub fn done(&self, kind: Kind, id: &str, digest: u64) -> Result<(), JournalError> {
+    pub fn done(&self, kind: Kind, id: &str, digest: u64, noted: &Noted) -> Result<(), JournalError> {
         let (journal, mapping) = &mut *self.lock();
-        journal.done(kind, id, digest)?;
+        journal.done(kind, id, digest, noted)?;
         mapping.set_done(kind, id, digest);
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use super::{JournalContents, JournalError, JournalKey, LINE_BYTES, NAME, VERSION, io_error};
 use crate::format::Kind;
+use crate::sink::rest::changes::Noted;
 use serde::Deserialize;
 use std::io::{self, BufRead};
 use std::path::Path;
@@ -20,6 +21,7 @@ struct Entry {
     ids: Option<Vec<String>>,
     intent: Option<Kind>,
     journal: Option<String>,
+    limits: Option<Noted>,
     made: Option<Kind>,
     new: Option<String>,
     origin: Option<String>,
@@ -118,11 +120,15 @@ impl<'a> Reader<'a> {
                 done: Some(kind),
                 id: Some(id),
                 digest: Some(digest),
+                limits,
                 ..
             } => {
                 let digest = u64::from_str_radix(&digest, 16);
-                let digest = digest.map_err(|_| self.damaged("its digest is none"))?;
-                self.contents.mapping.set_done(kind, &id, digest);
+                let Ok(digest) = digest else {
+                    return Err(self.damaged("its digest is none"));
+                };
+                mapping.set_done(kind, &id, digest);
+                mapping.note(kind, &id, limits.unwrap_or_default());
             }
             Entry {
                 recovered: Some(_), ..

@@ -1,4 +1,5 @@
 use super::*;
+use crate::sink::rest::changes::{Change, Changes, Outcome};
 
 fn key() -> JournalKey {
     JournalKey {
@@ -7,12 +8,26 @@ fn key() -> JournalKey {
     }
 }
 
+fn noted(changes: usize) -> Noted {
+    let mut noted = Noted::default();
+    for number in 0..changes {
+        noted.add(Change {
+            kind: Kind::Runs,
+            id: "a".to_owned(),
+            field: format!("param {number}"),
+            reason: "differs-in-target".into(),
+            outcome: Outcome::Kept,
+        });
+    }
+    noted
+}
+
 fn written(path: &Path) -> Vec<u8> {
     let (mut journal, contents) = Journal::open(path, &key(), "c1").unwrap();
     assert_eq!(contents.sessions, 0);
     journal.intend(Kind::Runs, &["a", "b"]).unwrap();
     journal.made(Kind::Runs, "a", "x").unwrap();
-    journal.done(Kind::Runs, "a", 0xfe).unwrap();
+    journal.done(Kind::Runs, "a", 0xfe, &noted(1)).unwrap();
     drop(journal);
     std::fs::read(path).unwrap()
 }
@@ -28,11 +43,33 @@ fn a_journal_says_again_what_was_written() {
         (known.id.as_str(), known.done, known.is_fresh),
         ("x", 0xfe, false)
     );
+    assert_eq!(contents.mapping.noted(Kind::Runs, "a"), Some(&noted(1)));
     assert!(contents.mapping.is_intended(Kind::Runs, "b") && !contents.mapping.is_intended(Kind::Runs, "a"));
     journal.complete("c2").unwrap();
     drop(journal);
     let contents = Journal::read(&path, &key()).unwrap();
     assert_eq!((contents.sessions, contents.complete.as_deref()), (2, Some("c2")));
+}
+
+#[test]
+fn of_an_object_with_many_limits_the_first_are_named_and_the_rest_is_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("j");
+    let (mut journal, _) = Journal::open(&path, &key(), "c1").unwrap();
+    for id in ["a", "b"] {
+        journal.made(Kind::Runs, id, "x").unwrap();
+        journal.done(Kind::Runs, id, 1, &noted(1_002)).unwrap();
+    }
+    // What comes again is told anew.
+    journal.done(Kind::Runs, "b", 1, &Noted::default()).unwrap();
+    drop(journal);
+    let contents = Journal::read(&path, &key()).unwrap();
+    let found = contents.mapping.noted(Kind::Runs, "a").unwrap();
+    assert_eq!((found, found.named.len()), (&noted(1_002), 1_000));
+    let mut changes = Changes::default();
+    changes.note(found);
+    assert_eq!(changes.of_reason("differs-in-target"), 1_002);
+    assert_eq!(contents.mapping.noted(Kind::Runs, "b"), None);
 }
 
 #[test]

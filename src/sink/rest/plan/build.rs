@@ -113,7 +113,7 @@ impl Builder<'_> {
                 Action::Create
             };
             self.count(Kind::Runs, &info.run_id, action, known, info.run_name.clone());
-            if let Some(parent) = run.tags.get(PARENT_TAG).and_then(|text| text.as_str()) {
+            if let Some(parent) = run.parent_id() {
                 parents.insert(parent.to_owned());
             }
             let fitted = self.fitting.run(&run).map_err(exim(Kind::Runs, &info.run_id))?;
@@ -145,7 +145,7 @@ impl Builder<'_> {
         }
         for run in self.archive.objects::<Run>() {
             let run = run?;
-            let parent = run.tags.get(PARENT_TAG).and_then(|text| text.as_str());
+            let parent = run.parent_id();
             let is_orphan = parent.is_some_and(|parent| parents.contains(parent));
             if is_orphan && self.plan.chosen.run(&run.info.experiment_id, &run.info.run_id) {
                 let field = format!("tag {PARENT_TAG}");
@@ -295,7 +295,7 @@ impl Builder<'_> {
             kind,
             id: id.to_owned(),
             field: field.to_owned(),
-            reason,
+            reason: reason.into(),
             outcome,
         });
     }
@@ -308,6 +308,15 @@ impl Builder<'_> {
         target_id: Option<String>,
         name: Option<String>,
     ) {
+        let action = match action {
+            Action::Create if self.mapping.is_refused(kind, id) => Action::Refuse,
+            action => action,
+        };
+        if matches!(action, Action::Reuse | Action::Merge | Action::Refuse)
+            && let Some(noted) = self.mapping.noted(kind, id)
+        {
+            self.plan.noted.note(noted);
+        }
         self.plan.tallies.entry(kind).or_default().add(action);
         if self.options.list_objects || action == Action::Conflict {
             self.plan.items.push(Item {

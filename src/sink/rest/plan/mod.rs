@@ -33,6 +33,8 @@ pub enum Action {
     Skip,
     /// Its name is taken, and nothing was said about that.
     Conflict,
+    /// An earlier import found that the target does not take it.
+    Refuse,
 }
 
 /// An experiment and what happens to it.
@@ -78,6 +80,8 @@ pub struct Tally {
     pub skip: u64,
     /// In conflict.
     pub conflict: u64,
+    /// Not taken by the target.
+    pub refuse: u64,
 }
 
 impl Tally {
@@ -89,6 +93,7 @@ impl Tally {
             Action::Merge => &mut self.merge,
             Action::Skip => &mut self.skip,
             Action::Conflict => &mut self.conflict,
+            Action::Refuse => &mut self.refuse,
         } += 1;
     }
 }
@@ -129,6 +134,8 @@ pub struct Plan {
     pub tallies: BTreeMap<Kind, Tally>,
     /// What does not arrive as it is.
     pub changes: Changes,
+    /// What did not arrive as it is of objects that an earlier import brought.
+    pub noted: Changes,
     /// Objects in conflict; all objects where that was asked.
     pub items: Vec<Item>,
     /// Runs that are parents of others.
@@ -148,6 +155,13 @@ impl Plan {
         self.experiments.iter().find(|experiment| experiment.id == id)
     }
 
+    /// All that does not arrive as it is, or did not.
+    pub fn limits(&self) -> Changes {
+        let mut limits = self.changes.clone();
+        limits.merge(self.noted.clone());
+        limits
+    }
+
     /// Objects that would be made.
     pub fn to_create(&self) -> u64 {
         self.tallies.values().map(|tally| tally.create).sum()
@@ -155,6 +169,7 @@ impl Plan {
 
     /// The plan as JSON.
     pub fn to_json(&self) -> Value {
+        let limits = self.limits();
         let tallies: BTreeMap<_, _> = self
             .tallies
             .iter()
@@ -168,8 +183,8 @@ impl Plan {
             "experiments": self.experiments,
             "models": self.models,
             "kinds": tallies,
-            "limits": self.changes.counts(),
-            "limited": self.changes.named(),
+            "limits": limits.counts(),
+            "limited": limits.named(),
             "objects": self.items,
         })
     }
@@ -185,6 +200,7 @@ impl Plan {
                 ("merge", tally.merge),
                 ("skip", tally.skip),
                 ("conflict", tally.conflict),
+                ("refuse", tally.refuse),
             ];
             let words: Vec<_> = words
                 .iter()
@@ -193,7 +209,8 @@ impl Plan {
                 .collect();
             text.push_str(&format!("  {:<20} {}\n", kind.name(), words.join(", ")));
         }
-        text.push_str(&limits_text(&self.changes.counts(), self.changes.named()));
+        let limits = self.limits();
+        text.push_str(&limits_text(&limits.counts(), limits.named()));
         for item in &self.items {
             let action = serde_json::to_value(item.action).unwrap_or_default();
             let name = item
@@ -230,7 +247,7 @@ pub(super) fn limits_text(counts: &[ChangeCount], named: &[Change]) -> String {
             outcome.as_str().unwrap_or_default().replace('-', " ")
         ));
         let examples = named.iter().filter(|change| {
-            (change.kind, change.reason, change.outcome) == (count.kind, count.reason, count.outcome)
+            (change.kind, &change.reason, change.outcome) == (count.kind, &count.reason, count.outcome)
         });
         for change in examples.take(EXAMPLES) {
             text.push_str(&format!("  {} {}\n", change.id, change.field));

@@ -29,7 +29,7 @@ impl Builder<'_> {
                 kind: Kind::RegisteredModels,
                 id: planned.name.clone(),
                 field: "*".to_owned(),
-                reason: refused,
+                reason: refused.into(),
                 outcome: Outcome::LeftOut,
             });
         }

@@ -15,6 +15,7 @@ use crate::sink::rest::rewrite::Fitting;
 use crate::sink::rest::target::TargetState;
 use crate::sink::rest::{ImportError, mark};
 use crate::source::Patterns;
+use std::borrow::Cow;
 
 const ORIGIN: &str = "lab";
 
@@ -229,12 +230,19 @@ fn decided<'p>(plan: &'p Plan, id: &str) -> (Action, &'p str, Option<&'p str>) {
 fn limits(plan: &Plan) -> Vec<(Kind, &str, &str, Outcome)> {
     let named = plan.changes.named().iter();
     named
-        .map(|change| (change.kind, change.field.as_str(), change.reason, change.outcome))
+        .map(|change| {
+            (
+                change.kind,
+                change.field.as_str(),
+                &*change.reason,
+                change.outcome,
+            )
+        })
         .collect()
 }
 
 /// Counts of limits as kind, reason, outcome, count.
-fn counts(plan: &Plan) -> Vec<(Kind, &'static str, Outcome, u64)> {
+fn counts(plan: &Plan) -> Vec<(Kind, Cow<'static, str>, Outcome, u64)> {
     let counts = plan.changes.counts().into_iter();
     counts
         .map(|count| (count.kind, count.reason, count.outcome, count.count))
@@ -511,10 +519,15 @@ fn points_and_files_that_no_server_takes_are_counted_and_files_are_named() {
     assert_eq!(
         counts(&plan),
         [
-            (Kind::Metrics, "infinity", Outcome::Replaced, 2),
-            (Kind::Metrics, "negative-timestamp", Outcome::LeftOut, 1),
-            (Kind::Artifacts, "path-changed-by-server", Outcome::LeftOut, 1),
-            (Kind::Artifacts, "path-refused", Outcome::LeftOut, 1),
+            (Kind::Metrics, "infinity".into(), Outcome::Replaced, 2),
+            (Kind::Metrics, "negative-timestamp".into(), Outcome::LeftOut, 1),
+            (
+                Kind::Artifacts,
+                "path-changed-by-server".into(),
+                Outcome::LeftOut,
+                1
+            ),
+            (Kind::Artifacts, "path-refused".into(), Outcome::LeftOut, 1),
         ]
     );
     let paths: Vec<_> = limits(&plan).iter().map(|limit| limit.1).collect();
@@ -552,8 +565,13 @@ fn an_older_server_gets_what_it_knows_and_the_rest_is_counted() {
     assert_eq!(
         counts(&old),
         [
-            (Kind::LoggedModels, "target-too-old", Outcome::LeftOut, 1),
-            (Kind::RegisteredModels, "target-too-old", Outcome::LeftOut, 1),
+            (Kind::LoggedModels, "target-too-old".into(), Outcome::LeftOut, 1),
+            (
+                Kind::RegisteredModels,
+                "target-too-old".into(),
+                Outcome::LeftOut,
+                1
+            ),
         ]
     );
     assert_eq!(old.tallies[&Kind::RegisteredModels].create, 1);
@@ -793,7 +811,7 @@ fn traces_are_planned_by_what_the_target_s_api_can_hold() {
     let oldest = plan("2.9.2");
     assert_eq!(
         counts(&oldest),
-        [(Kind::Traces, "target-too-old", Outcome::LeftOut, 1)]
+        [(Kind::Traces, "target-too-old".into(), Outcome::LeftOut, 1)]
     );
 }
 
@@ -846,7 +864,7 @@ fn an_experiment_that_only_a_run_names_is_made_up_without_source_tags() {
             .collect::<Vec<_>>(),
         [(
             Kind::Experiments,
-            "experiment-not-in-archive",
+            "experiment-not-in-archive".into(),
             Outcome::Replaced,
             2
         )]

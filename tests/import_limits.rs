@@ -1,0 +1,227 @@
+//! What an import could not bring is said by each further import, which otherwise does nothing.
+
+mod scripted;
+
+use mlark::archive::{Archive, ArchiveWriter, ByteSource, Duplicates, ManifestHead, Owner, WriterOptions};
+use mlark::format::Kind;
+use mlark::model::{Experiment, ModelVersion, OwnerKind, RegisteredModel, Run, RunInfo};
+use mlark::monitor::Silent;
+use mlark::sink::rest::{ImportOptions, ImportReport, OnConflict};
+use scripted::*;
+use serde_json::json;
+use std::path::Path;
+
+/// Contents of the files that went through the UI's upload.
+fn uploads(target: &Target) -> Vec<String> {
+    let received = target.server.received();
+    let uploads = received
+        .iter()
+        .filter(|request| request.path().ends_with("/upload-artifact"));
+    uploads
+        .map(|request| String::from_utf8_lossy(&request.body).into_owned())
+        .collect()
+}
+
+const RUN: &str = "0000000000000000000000000000abc0";
+
+fn experiment() -> Experiment {
+    Experiment {
+        experiment_id: "7".into(),
+        name: "fraud".into(),
+        lifecycle_stage: "active".into(),
+        ..Experiment::default()
+    }
+}
+
+fn run() -> Run {
+    let info = RunInfo {
+        run_id: RUN.into(),
+        experiment_id: "7".into(),
+        status: "FINISHED".into(),
+        run_name: Some("run".into()),
+        lifecycle_stage: "active".into(),
+        ..RunInfo::default()
+    };
+    Run {
+        info,
+        ..Run::default()
+    }
+}
+
+fn finished(writer: ArchiveWriter, out: &Path) -> Archive {
+    let head = ManifestHead {
+        origin: "test".into(),
+        ..ManifestHead::default()
+    };
+    writer.finish(head, Duplicates::Refuse).unwrap();
+    Archive::open(out).unwrap()
+}
+
+/// A run with files.
+fn archive_with_files(directory: &Path, name: &str, contents: &[&str]) -> Archive {
+    let out = directory.join(name);
+    let mut writer = ArchiveWriter::create(&out, WriterOptions::default()).unwrap();
+    writer.write(&experiment()).unwrap();
+    writer.write(&run()).unwrap();
+    let owner = Owner {
+        kind: OwnerKind::Run,
+        id: RUN.into(),
+        sort_key: mlark::format::order::run("7", None, RUN),
+    };
+    for (number, content) in contents.iter().enumerate() {
+        let bytes = ByteSource::Bytes(content.as_bytes().to_vec());
+        let path = format!("file-{number}");
+        writer
+            .artifact(&owner, path, bytes, &mut |_, failure| panic!("{failure:?}"))
+            .unwrap();
+    }
+    writer
+        .drain_artifacts(&mut |_, failure| panic!("{failure:?}"))
+        .unwrap();
+    finished(writer, &out)
+}
+
+/// A model whose first version was made from a run that is in the archive where that is said, and whose second one
+/// was not made from any.
+fn archive_of_versions(directory: &Path, name: &str, has_run: bool) -> Archive {
+    let out = directory.join(name);
+    let mut writer = ArchiveWriter::create(&out, WriterOptions::default()).unwrap();
+    writer.write(&experiment()).unwrap();
+    if has_run {
+        writer.write(&run()).unwrap();
+    }
+    let model = RegisteredModel {
+        name: "wine".into(),
+        aliases: [("best".to_owned(), 1)].into(),
+        ..RegisteredModel::default()
+    };
+    writer.write(&model).unwrap();
+    for (number, source) in [(1, format!("runs:/{RUN}/model")), (2, "s3://bucket/model".into())] {
+        let version = ModelVersion {
+            name: "wine".into(),
+            version: number,
+            source: Some(source),
+            ..ModelVersion::default()
+        };
+        writer.write(&version).unwrap();
+    }
+    finished(writer, &out)
+}
+
+/// Limits of a report as kind, reason, count.
+fn limits(report: &ImportReport) -> Vec<(Kind, String, u64)> {
+    let counts = report.changes.counts().into_iter();
+    counts
+        .map(|count| (count.kind, count.reason.into_owned(), count.count))
+        .collect()
+}
+
+/// Requests that write.
+fn writes(target: &Target) -> usize {
+    let received = target.server.received();
+    let is_read = |request: &&Received| {
+        let path = request.path();
+        request.method == "GET" || path.ends_with("/search")
+    };
+    received.iter().filter(|request| !is_read(request)).count()
+}
+
+#[test]
+fn a_version_that_the_target_does_not_take_is_named_by_each_import_and_nothing_else_is_done() {
+    let directory = tempfile::tempdir().unwrap();
+    let archive = archive_of_versions(directory.path(), "a", false);
+    let target = Target::start(|_| None);
+    let expected = [
+        (Kind::RegisteredModels, "version-not-in-target".to_owned(), 1),
+        (Kind::ModelVersions, "source-run-not-in-target".to_owned(), 1),
+    ];
+    let report = import(&archive, &target).unwrap();
+    assert_eq!(limits(&report), expected);
+    assert_eq!(report.created[&Kind::ModelVersions], 1);
+    for _ in 0..2 {
+        let before = (writes(&target), target.server.received().len());
+        let prepared = prepare(&archive, &target, ImportOptions::default()).unwrap();
+        let plan = prepared.plans().next().unwrap();
+        assert_eq!(plan.to_create(), 0);
+        let tally = plan.tallies[&Kind::ModelVersions];
+        assert_eq!((tally.reuse, tally.refuse), (1, 1));
+        let text = plan.to_text();
+        assert!(text.contains("reuse 1, refuse 1"), "{text}");
+        assert!(
+            text.contains("limit: 1 model-versions: source-run-not-in-target (left out)"),
+            "{text}"
+        );
+        let report = import(&archive, &target).unwrap();
+        assert_eq!(limits(&report), expected);
+        assert!(report.created.is_empty() && report.failures.is_empty());
+        assert_eq!(report.reused[&Kind::ModelVersions], 1);
+        let received = target.server.received().len();
+        assert_eq!(writes(&target), before.0);
+        assert!(received - before.1 < 12, "{}", received - before.1);
+    }
+}
+
+#[test]
+fn a_version_comes_with_the_run_that_it_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let target = Target::start(|_| None);
+    import(&archive_of_versions(directory.path(), "a", false), &target).unwrap();
+    let whole = archive_of_versions(directory.path(), "b", true);
+    let report = import(&whole, &target).unwrap();
+    assert_eq!(report.created[&Kind::ModelVersions], 1);
+    // Its number is past, so that it gets the next one.
+    let expected = [(Kind::ModelVersions, "version-number".to_owned(), 1)];
+    assert_eq!(limits(&report), expected);
+    assert_eq!(limits(&import(&whole, &target).unwrap()), expected);
+}
+
+#[test]
+fn a_value_that_was_cut_is_a_failure_first_and_listed_from_then_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let archive = archive(directory.path(), "a");
+    let target = Target::start(|_| None);
+    target.state.lock().unwrap().param_chars = Some(5);
+    let report = import(&archive, &target).unwrap();
+    assert_eq!(report.failures.len(), RUNS);
+    let expected = [(Kind::Runs, "differs-in-target".to_owned(), RUNS as u64)];
+    let report = import(&archive, &target).unwrap();
+    assert_eq!((limits(&report), report.failures.len()), (expected.to_vec(), 0));
+    let before = writes(&target);
+    let report = import(&archive, &target).unwrap();
+    assert_eq!((limits(&report), report.failures.len()), (expected.to_vec(), 0));
+    assert_eq!(report.reused[&Kind::Runs], RUNS as u64);
+    assert_eq!(writes(&target), before);
+}
+
+#[test]
+fn an_empty_file_for_a_target_without_a_proxy_is_a_limit() {
+    let directory = tempfile::tempdir().unwrap();
+    let archive = archive_with_files(directory.path(), "a", &["", "text"]);
+    // As servers do, the upload refuses what is empty.
+    let target = Target::start(|request| {
+        let is_upload = request.path().ends_with("/upload-artifact");
+        let body = match request.body.is_empty() {
+            true => Answer::new(
+                400,
+                r#"{"error_code":"INVALID_PARAMETER_VALUE","message":"empty"}"#,
+            ),
+            false => Answer::json("{}"),
+        };
+        is_upload.then_some(Fault::Before(body))
+    });
+    let elsewhere =
+        json!({"experiment_id": "1", "name": "fraud", "tags": [], "artifact_location": "s3://bucket/1"});
+    target.state.lock().unwrap().experiments.push(elsewhere);
+    let options = || ImportOptions {
+        on_conflict: OnConflict::Merge,
+        ..ImportOptions::default()
+    };
+    for _ in 0..2 {
+        let prepared = prepare(&archive, &target, options()).unwrap();
+        let report = prepared.apply(&Silent).unwrap();
+        assert!(report.failures.is_empty(), "{:?}", report.failures);
+        assert_eq!(limits(&report), [(Kind::Runs, "no-artifact-proxy".to_owned(), 1)]);
+        assert_eq!(report.changes.named()[0].field, "artifact file-0");
+    }
+    assert_eq!(uploads(&target), ["text"]);
+}
