@@ -45,9 +45,15 @@ fn pass_on(agent: &ureq::Agent, url: &str, request: &Received) -> Answer {
         true => agent.run(onward.body(()).unwrap()),
         false => agent.run(onward.body(&request.body[..]).unwrap()),
     };
-    let mut response = response.unwrap();
     let mut body = Vec::new();
-    response.body_mut().as_reader().read_to_end(&mut body).unwrap();
+    let read = response.and_then(|mut response| {
+        response.body_mut().as_reader().read_to_end(&mut body)?;
+        Ok(response)
+    });
+    // The server closes connections that were idle for a while; the client asks again.
+    let Ok(response) = read else {
+        return Answer::new(503, "the server closed the connection");
+    };
     let mut answer = Answer::new(response.status().as_u16(), body);
     for name in ["content-type", "etag"] {
         if let Some(value) = response.headers().get(name) {
