@@ -266,3 +266,24 @@ fn objects_of_a_database_without_workspaces_are_in_the_default_one() {
         assert_eq!(experiment["workspace"], expected);
     }
 }
+
+#[test]
+fn a_models_file_whose_name_the_proxy_cannot_send_comes_by_the_models_own_route() {
+    let server = Loopback::start(|request| match request.path() {
+        RUNS => Answer::json("{}"),
+        "/api/2.0/mlflow/logged-models/search" => Answer::json(
+            r#"{"models": [{"info": {"model_id": "m-1", "experiment_id": "1", "name": "m", "creation_timestamp_ms": 1,
+                "last_updated_timestamp_ms": 1, "artifact_uri": "mlflow-artifacts:/1/m", "status": "LOGGED_MODEL_READY"}, "data": {}}]}"#,
+        ),
+        "/api/2.0/mlflow-artifacts/artifacts" => {
+            Answer::json(r#"{"files": [{"path": "ü.bin", "is_dir": false, "file_size": 5}]}"#)
+        }
+        // As servers up to 3.10 answer.
+        "/api/2.0/mlflow-artifacts/artifacts/1/m/%C3%BC.bin" => Answer::new(500, "Internal Server Error"),
+        "/ajax-api/2.0/mlflow/logged-models/m-1/artifacts/files" => Answer::new(200, "bytes"),
+        _ => common(request),
+    });
+    let (_folder, report) = export_of(&server, false);
+    let totals = report.unwrap().manifest.totals;
+    assert_eq!((totals.artifact_files, totals.artifact_bytes), (1, 5));
+}

@@ -11,7 +11,7 @@ use super::fields::Fields;
 use super::kept::{Key, file_part};
 use super::server::{Server, told};
 use crate::archive::{ByteSource, OpenFn};
-use crate::client::{Client, ClientError, Download, Path};
+use crate::client::{ClientError, Download, Path};
 use crate::model::OwnerKind;
 use crate::model::uri::{local_path, percent_decode};
 use crate::source::artifact_walk::served_folder;
@@ -41,8 +41,8 @@ pub(super) struct Listed {
 pub(super) enum Route {
     /// A folder of this machine.
     Local(PathBuf),
-    /// The proxy, below this path; the routes of this run where the proxy fails.
-    Proxy(String, Option<String>),
+    /// The proxy, below this path; the owner's own routes where the proxy fails.
+    Proxy(String, Box<Route>),
     /// The routes of runs.
     Run(String),
     /// The routes of logged models.
@@ -57,13 +57,14 @@ impl Route {
         if let Some(folder) = uri.and_then(|uri| local_folder(server, uri)) {
             return Route::Local(folder);
         }
-        if let Some(path) = uri.and_then(|uri| proxied_path(server, uri)) {
-            return Route::Proxy(path, (kind == OwnerKind::Run).then(|| id.to_owned()));
-        }
-        match kind {
+        let own = match kind {
             OwnerKind::Run => Route::Run(id.to_owned()),
             OwnerKind::LoggedModel => Route::LoggedModel(id.to_owned()),
             OwnerKind::ModelVersion | OwnerKind::Trace => Route::None,
+        };
+        match uri.and_then(|uri| proxied_path(server, uri)) {
+            Some(path) => Route::Proxy(path, Box::new(own)),
+            None => own,
         }
     }
 
@@ -193,19 +194,23 @@ impl Route {
     fn download_sent(&self, server: &Server, path: &str) -> Result<Download, ClientError> {
         let client = &server.client;
         match self {
-            Route::Proxy(root, run_id) => {
+            Route::Proxy(root, own) => {
                 let proxied = Path::artifacts("artifacts").below(&joined(root, path));
                 let request = client.get(server.proxy(proxied));
-                match run_id {
-                    // Servers up to 2.22 put such names raw into a header of the proxy's answer, which breaks it.
-                    Some(run_id) if !path.is_ascii() => {
+                match **own {
+                    // Servers up to 3.10 at least put such names raw into a header of the proxy's answer, which breaks it.
+                    Route::Run(_) | Route::LoggedModel(_) if !path.is_ascii() => {
                         let proxied = request.attempts(1).download();
-                        proxied.or_else(|_| of_run(client, run_id, path))
+                        proxied.or_else(|_| own.download_sent(server, path))
                     }
                     _ => request.download(),
                 }
             }
-            Route::Run(run_id) => of_run(client, run_id, path),
+            Route::Run(run_id) => client
+                .get(Path::root("get-artifact"))
+                .query("run_id", run_id)
+                .query("path", path)
+                .download(),
             Route::LoggedModel(model_id) => client
                 .get(
                     Path::ajax2("logged-models")
@@ -217,11 +222,6 @@ impl Route {
             Route::None | Route::Local(_) => unreachable!("nothing was listed"),
         }
     }
-}
-
-fn of_run(client: &Client, run_id: &str, path: &str) -> Result<Download, ClientError> {
-    let request = client.get(Path::root("get-artifact")).query("run_id", run_id);
-    request.query("path", path).download()
 }
 
 /// The folder of this machine that a URI names. Paths of a server elsewhere may name something else here.
