@@ -15,7 +15,8 @@ import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "fixtures/make"))
+sys.path[:0] = [str(ROOT / "fixtures/make"), str(ROOT / "scripts")]
+from measure import measure  # noqa: E402
 from server import free_port, stop  # noqa: E402
 
 EXPERIMENTS, PARAMS, METRICS, POINTS, FILES, FILE_BYTES = 10, 20, 20, 50, 3, 50_000
@@ -83,6 +84,13 @@ def fill(directory, runs):
     connection.close()
 
 
+def make_store(venv, directory, runs, fill):
+    (Path(directory) / "artifacts").mkdir()
+    with server(venv, directory, 1):
+        pass  # It makes the database.
+    fill(directory, runs)
+
+
 def venv_of(name):
     """A virtualenv of scripts/mlflow-env; none where it cannot be had."""
     made = subprocess.run([ROOT / "scripts/mlflow-env", name], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
@@ -91,12 +99,8 @@ def venv_of(name):
 
 def timed(command):
     """Wall seconds and peak MB."""
-    begin = time.perf_counter()
-    process = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status != 0:
-        sys.exit(f"failed: {' '.join(str(part) for part in command)}")
-    return time.perf_counter() - begin, usage.ru_maxrss / 1024
+    found = measure(command)
+    return found["wall"], found["mb"]
 
 
 def table(rows):
