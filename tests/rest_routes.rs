@@ -287,3 +287,32 @@ fn a_models_file_whose_name_the_proxy_cannot_send_comes_by_the_models_own_route(
     let totals = report.unwrap().manifest.totals;
     assert_eq!((totals.artifact_files, totals.artifact_bytes), (1, 5));
 }
+
+#[test]
+fn models_that_a_search_does_not_tell_come_with_the_run_itself() {
+    let outputs = json!({"model_outputs": [{"model_id": "m-1", "step": 2}]});
+    let with_models = move |outputs: &Value| {
+        let info = json!({"run_id": RUN, "experiment_id": "1", "status": "FINISHED", "start_time": 5, "lifecycle_stage": "active"});
+        json!({"info": info, "data": {}, "outputs": outputs})
+    };
+    // As servers from 3.0 to 3.5 answer.
+    let server = Loopback::start(move |request| match request.path() {
+        RUNS => Answer::json(&json!({"runs": [with_models(&json!({}))]}).to_string()),
+        "/api/2.0/mlflow/runs/get" => Answer::json(&json!({"run": with_models(&outputs)}).to_string()),
+        "/api/2.0/mlflow/logged-models/search" => Answer::json(
+            r#"{"models": [{"info": {"model_id": "m-1", "experiment_id": "1", "name": "m"}, "data": {}}]}"#,
+        ),
+        "/api/2.0/mlflow/artifacts/list" | "/api/2.0/mlflow/logged-models/m-1/artifacts/directories" => {
+            Answer::json("{}")
+        }
+        _ => common(request),
+    });
+    let (folder, report) = export_of(&server, false);
+    report.unwrap();
+    let archive = Archive::open(&folder.path().join("out")).unwrap();
+    let run = archive.values(Kind::Runs).next().unwrap().unwrap();
+    assert_eq!(
+        run["outputs"],
+        json!({"model_outputs": [{"model_id": "m-1", "step": 2}]})
+    );
+}

@@ -153,7 +153,13 @@ impl Exporter<'_, '_> {
             ids,
             work,
             |(id, found, was_deleted)| match found {
-                Ok(scorers) => scorers.iter().try_for_each(|scorer| self.export.write(scorer)),
+                Ok(scorers) => {
+                    let without_id = scorers.iter().filter(|scorer| scorer.scorer_id.is_none());
+                    let kind = Kind::Scorers.name();
+                    self.export
+                        .limit(kind, "scorer_id", "not-shown", without_id.count() as u64);
+                    scorers.iter().try_for_each(|scorer| self.export.write(scorer))
+                }
                 // Since it was listed.
                 Err(_) if was_deleted => {
                     deleted += 1;

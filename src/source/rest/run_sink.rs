@@ -3,10 +3,10 @@
 use super::exporter::Exporter;
 use super::history::{History, Points};
 use super::run::FoundRun;
-use super::runs::{Done, Note};
+use super::runs::{Done, Models, Note};
 use crate::format::Kind;
 use crate::model::run::is_later;
-use crate::model::{Dataset, ModelInput, Run};
+use crate::model::{Dataset, Run};
 use crate::source::ExportError;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -41,7 +41,7 @@ impl<'x, 'a, 'm> Sink<'x, 'a, 'm> {
                 self.open.extend(runs);
                 Ok(())
             }
-            Done::Inputs(run_id, inputs) => self.inputs(&run_id, inputs),
+            Done::Models(run_id, models) => self.models(&run_id, models),
             Done::History(key, histories) => histories
                 .into_iter()
                 .try_for_each(|(run_id, series)| self.metric(&run_id, &key, series)),
@@ -80,31 +80,27 @@ impl<'x, 'a, 'm> Sink<'x, 'a, 'm> {
         }
     }
 
-    fn inputs(&mut self, run_id: &str, inputs: Result<Vec<ModelInput>, String>) -> Result<(), ExportError> {
-        match inputs {
-            Ok(inputs) => {
-                for input in &inputs {
-                    self.exporter
-                        .choice
-                        .borrow_mut()
-                        .need_logged_model(&input.model_id);
-                }
-                if let Some(found) = self.open.get_mut(run_id) {
-                    found.run.inputs.model_inputs = inputs;
-                }
-                Ok(())
-            }
+    fn models(&mut self, run_id: &str, models: Result<Models, String>) -> Result<(), ExportError> {
+        let (inputs, outputs) = match models {
+            Ok(models) => models,
             Err(detail) => {
+                let (kind, field) = (Kind::Runs.name(), "inputs.model_inputs");
                 let export = &mut *self.exporter.export;
-                export.failure(
-                    Kind::Runs.name(),
-                    run_id,
-                    "inputs.model_inputs",
-                    "unreadable",
-                    &detail,
-                )
+                return export.failure(kind, run_id, field, "unreadable", &detail);
+            }
+        };
+        let read = inputs.iter().map(|input| &input.model_id);
+        let made = outputs.iter().map(|output| &output.model_id);
+        for model_id in read.chain(made) {
+            self.exporter.choice.borrow_mut().need_logged_model(model_id);
+        }
+        if let Some(FoundRun { run, .. }) = self.open.get_mut(run_id) {
+            run.inputs.model_inputs = inputs;
+            if run.outputs.model_outputs.is_empty() {
+                run.outputs.model_outputs = outputs;
             }
         }
+        Ok(())
     }
 
     fn metric(&mut self, run_id: &str, key: &str, points: Result<Points, String>) -> Result<(), ExportError> {

@@ -11,8 +11,9 @@ use super::run_sink::Sink;
 use super::server::{Server, told};
 use crate::archive::Owner;
 use crate::archive::parallel::map_ordered;
+use crate::client::ClientError;
 use crate::format::{Kind, SortKey};
-use crate::model::{ModelInput, OwnerKind};
+use crate::model::{ModelInput, ModelOutput, OwnerKind};
 use crate::source::ExportError;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet, VecDeque};
@@ -26,8 +27,8 @@ const KEPT_BYTES: usize = 256 << 10;
 enum Job {
     /// Runs whose parts come next.
     Open(Vec<FoundRun>),
-    /// Models a run read.
-    Inputs(Key),
+    /// Models a run read and, where searches do not tell them (3.0 to 3.5), made.
+    Models(Key),
     /// One metric of some runs.
     History(Vec<Key>, String),
     /// One metric of one run, with what each point is linked to.
@@ -49,10 +50,13 @@ pub(super) enum Note {
     Unstable(Vec<String>),
 }
 
+/// Models that a run read, and that it made.
+pub(super) type Models = (Vec<ModelInput>, Vec<ModelOutput>);
+
 /// The result of a step.
 pub(super) enum Done {
     Open(Vec<FoundRun>),
-    Inputs(String, Result<Vec<ModelInput>, String>),
+    Models(String, Result<Models, String>),
     History(String, Vec<RunHistory>),
     Kept(String, Vec<(String, Result<Points, String>)>),
     Artifacts(Owner, Key, Route, Result<(Vec<Listed>, u64), String>),
@@ -70,12 +74,12 @@ impl Worker {
     fn work(&self, job: Job) -> Done {
         match job {
             Job::Open(runs) => Done::Open(runs),
-            Job::Inputs(key) => {
-                let inputs = self.server.kept.answer(&key, "inputs", || {
-                    let run = get(&self.server, &key.id);
-                    run.map(|found| found.run.inputs.model_inputs)
+            Job::Models(key) => {
+                let models = self.server.kept.answer(&key, "models", || {
+                    let run = get(&self.server, &key.id)?.run;
+                    Ok((run.inputs.model_inputs, run.outputs.model_outputs))
                 });
-                Done::Inputs(key.id, inputs.map_err(|error| told(&error)))
+                Done::Models(key.id, models.map_err(|error: ClientError| told(&error)))
             }
             Job::History(runs, key) => {
                 let histories = self.history.fetch(runs, &key);
@@ -105,7 +109,7 @@ impl Worker {
 
 impl Exporter<'_, '_> {
     /// Writes the runs of all experiments that are looked through, and those asked for by id.
-    pub(super) fn runs(&mut self, experiments: &[String], with_inputs: bool) -> Result<(), ExportError> {
+    pub(super) fn runs(&mut self, experiments: &[String], with_models: bool) -> Result<(), ExportError> {
         let mut feed = Feed::new(self.server.clone(), self.pool.clone());
         feed.add_experiments(experiments);
         feed.add_ids(&self.choice.borrow().runs_by_id());
@@ -113,7 +117,7 @@ impl Exporter<'_, '_> {
         let history = Arc::new(history);
         // A survey lists; where all is taken, the models a run read bring nothing else.
         let parts = Parts {
-            inputs: with_inputs && !(self.export.is_survey() && self.choice.borrow().takes_all()),
+            models: with_models && !(self.export.is_survey() && self.choice.borrow().takes_all()),
             history: !self.export.is_survey(),
             artifacts: self.export.looks_at(&[Kind::Artifacts]),
         };
@@ -153,7 +157,7 @@ impl Exporter<'_, '_> {
 /// Which parts of runs are asked for.
 #[derive(Clone, Copy)]
 struct Parts {
-    inputs: bool,
+    models: bool,
     history: bool,
     artifacts: bool,
 }
@@ -234,8 +238,8 @@ impl Jobs {
                 }
             }
             parts.extend(kept_jobs(key, kept));
-            if self.parts.inputs {
-                parts.push(Job::Inputs(key.clone()));
+            if self.parts.models {
+                parts.push(Job::Models(key.clone()));
             }
             if !self.parts.artifacts {
                 continue;

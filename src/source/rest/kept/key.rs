@@ -41,7 +41,7 @@ impl Key {
         format!("{}/{}", self.kind, self.id)
     }
 
-    /// The key of a run: all that a search says of it, thus not the models it read.
+    /// The key of a run: all that every server's search says of it, thus not the models it read and made.
     pub(in crate::source::rest) fn of_run(run: &Run) -> Self {
         let mut value = to_value(run);
         if let Some(inputs) = value.get_mut("inputs").and_then(Value::as_object_mut) {
@@ -52,6 +52,9 @@ impl Key {
             && let Some(fields) = value.as_object_mut()
         {
             fields.remove("inputs");
+        }
+        if let Some(fields) = value.as_object_mut() {
+            fields.remove("outputs");
         }
         Key {
             kind: "run",
@@ -88,7 +91,7 @@ fn digest(value: &Value) -> Freshness {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{ModelInput, Text};
+    use crate::model::{ModelInput, ModelOutput, Text};
 
     #[test]
     fn a_run_is_as_fresh_as_its_search_line() {
@@ -96,6 +99,10 @@ mod tests {
         let mut with_model = run.clone();
         with_model.inputs.model_inputs = vec![ModelInput {
             model_id: "m-1".into(),
+        }];
+        with_model.outputs.model_outputs = vec![ModelOutput {
+            model_id: "m-2".into(),
+            step: 0,
         }];
         let mut with_tag = run.clone();
         with_tag.tags.insert("a".into(), Text::from("b"));
