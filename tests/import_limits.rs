@@ -3,8 +3,13 @@
 mod scripted;
 
 use mlark::archive::{Archive, ArchiveWriter, ByteSource, Duplicates, ManifestHead, Owner, WriterOptions};
-use mlark::format::Kind;
-use mlark::model::{Experiment, ModelVersion, OwnerKind, RegisteredModel, Run, RunInfo};
+use mlark::format::line::{canonical, to_value};
+use mlark::format::{Kind, Object as _};
+use mlark::model::metric::PointLink;
+use mlark::model::{
+    Double, Experiment, LoggedModel, ModelVersion, OwnerKind, Point, RegisteredModel, Run, RunInfo, Span,
+    Trace,
+};
 use mlark::monitor::Silent;
 use mlark::sink::rest::{ImportOptions, ImportReport, OnConflict};
 use scripted::*;
@@ -224,4 +229,122 @@ fn an_empty_file_for_a_target_without_a_proxy_is_a_limit() {
         assert_eq!(report.changes.named()[0].field, "artifact file-0");
     }
     assert_eq!(uploads(&target), ["text"]);
+}
+
+/// A trace with one span.
+fn archive_of_a_trace(directory: &Path) -> Archive {
+    let out = directory.join("a");
+    let mut writer = ArchiveWriter::create(&out, WriterOptions::default()).unwrap();
+    writer.write(&experiment()).unwrap();
+    let id = format!("tr-{}", "ab".repeat(16));
+    let trace = Trace {
+        trace_id: id.clone(),
+        experiment_id: "7".into(),
+        state: "OK".into(),
+        ..Trace::default()
+    };
+    writer.write(&trace).unwrap();
+    let span = Span {
+        trace_id: id.clone(),
+        span_id: "0c".repeat(8),
+        name: "the span".into(),
+        start_time_unix_nano: Some(1),
+        end_time_unix_nano: Some(2),
+        attributes: [("mlflow.traceRequestId".to_owned(), json!(json!(id).to_string()))].into(),
+        ..Span::default()
+    };
+    let line = canonical(&to_value(&span));
+    let key = trace.sort_key().number(0);
+    writer.write_line(Kind::Spans, key, &span.span_id, &line).unwrap();
+    finished(writer, &out)
+}
+
+#[test]
+fn spans_lie_in_a_file_where_the_server_takes_them_in_protobuf_only() {
+    let directory = tempfile::tempdir().unwrap();
+    let archive = archive_of_a_trace(directory.path());
+    let target = Target::start(|request| {
+        let answer = match request.path() {
+            "/v1/traces" => Answer::new(400, r#"{"detail":"Invalid Content-Type: application/json"}"#),
+            "/api/3.0/mlflow/traces" => {
+                let tags = json!({"mlflow.artifactLocation": "mlflow-artifacts:/1/traces/t/artifacts"});
+                reply(json!({"trace": {"trace_info": {"tags": tags}}}))
+            }
+            _ => return None,
+        };
+        Some(Fault::Before(answer))
+    });
+    let report = import(&archive, &target).unwrap();
+    assert!(report.failures.is_empty(), "{:?}", report.failures);
+    assert_eq!(report.created[&Kind::Traces], 1);
+    let state = target.state.lock().unwrap();
+    let file = String::from_utf8_lossy(&state.files["1/traces/t/artifacts/traces.json"]);
+    assert!(file.contains("the span"), "{file}");
+}
+
+/// A logged model with two points that a run measured, one of them NaN.
+fn archive_of_a_logged_model(directory: &Path) -> Archive {
+    let out = directory.join("a");
+    let mut writer = ArchiveWriter::create(&out, WriterOptions::default()).unwrap();
+    writer.write(&experiment()).unwrap();
+    writer.write(&run()).unwrap();
+    let model = LoggedModel {
+        model_id: format!("m-{}", "ab".repeat(16)),
+        experiment_id: "7".into(),
+        name: Some("forest".into()),
+        status: "LOGGED_MODEL_READY".into(),
+        lifecycle_stage: "active".into(),
+        ..LoggedModel::default()
+    };
+    writer.write(&model).unwrap();
+    let mut points = writer.point_series();
+    for (step, value) in [(0, 0.5), (1, f64::NAN)] {
+        let link = PointLink {
+            run_id: Some(RUN.into()),
+            ..PointLink::default()
+        };
+        let point = Point {
+            timestamp: 5,
+            step,
+            value: Double(value),
+            link: link.boxed(),
+        };
+        points.push(point).unwrap();
+    }
+    writer
+        .write_model_metric(&model.sort_key(), &model.model_id, "loss", points)
+        .unwrap();
+    finished(writer, &out)
+}
+
+#[test]
+fn a_point_of_nan_that_the_server_refuses_is_a_limit_and_the_others_arrive() {
+    let directory = tempfile::tempdir().unwrap();
+    let archive = archive_of_a_logged_model(directory.path());
+    let target = Target::start(|request| {
+        let body = String::from_utf8_lossy(&request.body);
+        let model =
+            json!({"model": {"info": {"model_id": "m-1", "name": "forest", "status": "LOGGED_MODEL_READY"}}});
+        let answer = match request.path() {
+            "/api/2.0/mlflow/logged-models" | "/api/2.0/mlflow/logged-models/m-1" => reply(model),
+            "/api/2.0/mlflow/runs/log-batch" if body.contains("\"NaN\"") => Answer::new(
+                400,
+                r#"{"error_code":"BAD_REQUEST","message":"UNIQUE constraint failed"}"#,
+            ),
+            _ => return None,
+        };
+        Some(Fault::Before(answer))
+    });
+    let expected = [(Kind::ModelMetrics, "nan-refused".to_owned(), 1)];
+    for _ in 0..2 {
+        let report = import(&archive, &target).unwrap();
+        assert!(report.failures.is_empty(), "{:?}", report.failures);
+        assert_eq!(limits(&report), expected);
+    }
+    let state = target.state.lock().unwrap();
+    let metrics = &state.runs[0]["data"]["metrics"];
+    assert_eq!(
+        (metrics[0]["value"].as_f64(), metrics[0]["model_id"].as_str()),
+        (Some(0.5), Some("m-1"))
+    );
 }

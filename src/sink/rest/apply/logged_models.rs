@@ -25,6 +25,8 @@ const INTENTS: usize = 64;
 const VERSIONS_TAG: &str = "mlflow.modelVersions";
 /// Params that creating a model takes at most; the rest follows.
 const PARAMS: usize = 100;
+/// Points of NaN in one call.
+const NANS: usize = 1_000;
 
 /// A logged model with its lines.
 struct Job {
@@ -264,6 +266,7 @@ impl Apply<'_> {
         }
         for (run_id, points) in &by_run {
             let mut batch = Batch::new(self.api, run_id);
+            let mut of_nan = Vec::new();
             let mut nans: BTreeMap<&str, Vec<(i64, i64)>> = BTreeMap::new();
             for &(at, row) in points {
                 let mut point = point(&slices[at], row, &job.known.id);
@@ -277,9 +280,37 @@ impl Apply<'_> {
                         point.value = Double(f64::NAN);
                     }
                 }
-                batch.metric(point)?;
+                match point.value.0.is_nan() {
+                    true => of_nan.push(point),
+                    false => batch.metric(point)?,
+                }
             }
             batch.send()?;
+            self.nan_points(id, run_id, &of_nan)?;
+        }
+        Ok(())
+    }
+
+    /// Points of NaN, which the run has too: servers before some version after 3.10 do not know that they have them, and refuse the whole call.
+    fn nan_points(&self, id: &str, run_id: &str, points: &[MetricOut<'_>]) -> Result<()> {
+        let is_refused = |points: &[MetricOut<'_>]| match self.api.log_batch(run_id, &[], &[], points) {
+            Err(ClientError::Status { status: 400, .. }) => Ok(true),
+            sent => sent.map(|()| false),
+        };
+        for points in points.chunks(NANS) {
+            if !is_refused(points)? {
+                continue;
+            }
+            for point in points {
+                if is_refused(std::slice::from_ref(point))? {
+                    self.left_out(
+                        Kind::ModelMetrics,
+                        id,
+                        format!("metric {}", point.key),
+                        "nan-refused",
+                    );
+                }
+            }
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use super::Apply;
 use super::assessments::ASSESSED_RUN;
-use crate::client::Body;
+use crate::client::{Body, ClientError};
 use crate::format::Kind;
 use crate::model::pyjson::PyJson;
 use crate::model::{ArtifactList, Span, Trace};
@@ -217,21 +217,35 @@ impl Apply<'_> {
             true => spans.iter().map(otlp::span).collect(),
             false => None,
         };
-        if let Some(sent) = sent {
-            let mut call = Vec::new();
-            let mut size_bytes = 0;
-            for (span, line) in sent.into_iter().zip(&job.spans) {
-                if size_bytes > 0 && size_bytes + line.len() > CALL_BYTES {
-                    self.api
-                        .send_spans(experiment_id, &otlp::request(std::mem::take(&mut call)))?;
-                    size_bytes = 0;
-                }
-                size_bytes += line.len();
-                call.push(span);
-            }
-            return Ok(self.api.send_spans(experiment_id, &otlp::request(call))?);
+        if let Some(sent) = sent
+            && self.send_spans(job, experiment_id, sent)?
+        {
+            return Ok(());
         }
         self.put_span_file(id, location, &span_file(&spans))
+    }
+
+    /// Sends spans to the tracking store; false where it refuses the first of them, as servers do that take no JSON here.
+    fn send_spans(&self, job: &Job, experiment_id: &str, spans: Vec<Value>) -> Result<bool> {
+        let mut calls = vec![Vec::new()];
+        let mut size_bytes = 0;
+        for (span, line) in spans.into_iter().zip(&job.spans) {
+            if size_bytes > 0 && size_bytes + line.len() > CALL_BYTES {
+                calls.push(Vec::new());
+                size_bytes = 0;
+            }
+            size_bytes += line.len();
+            calls.last_mut().expect("there is one from the start").push(span);
+        }
+        for (number, call) in calls.into_iter().enumerate() {
+            match self.api.send_spans(experiment_id, &otlp::request(call)) {
+                Err(ClientError::Status {
+                    status: 400 | 415, ..
+                }) if number == 0 => return Ok(false),
+                sent => sent?,
+            }
+        }
+        Ok(true)
     }
 
     pub(super) fn put_span_file(&self, id: &str, location: &str, file: &PyJson) -> Result<()> {

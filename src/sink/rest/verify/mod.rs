@@ -11,10 +11,11 @@ mod points;
 mod sides;
 
 use super::api::Api;
+use super::changes::{self, Outcome};
 use super::mapping::Mapping;
 use super::options::ImportOptions;
 use super::part::Part;
-use super::plan::Plan;
+use super::plan::{Action, Plan};
 use super::rewrite::Fitting;
 use super::target::TargetState;
 use super::workspaces::DEFAULT_WORKSPACE;
@@ -114,7 +115,9 @@ fn export_target(
         .experiments
         .iter()
         .map(|planned| escape(&planned.target_name));
-    let models = plan.models.iter().map(|planned| escape(&planned.target_name));
+    let models = plan.models.iter();
+    let models = models.filter(|planned| planned.action != Action::Skip);
+    let models = models.map(|planned| escape(&planned.target_name));
     let pattern = |error: crate::source::PatternError| ImportError::Choice {
         detail: error.to_string(),
     };
@@ -180,7 +183,7 @@ fn write_side(out: &Path, write: impl FnOnce(&mut ArchiveWriter) -> Result<()>) 
 }
 
 impl Context<'_> {
-    /// Whether a difference was announced: the plan named it as something that the target cannot hold as it is.
+    /// Whether a difference was announced: the plan, or the import that met it, named it as something that the target cannot hold as it is.
     fn is_accepted(&self, difference: &Difference) -> bool {
         let key = difference.key.join(" ");
         let is_extra_tag = difference.before.is_none()
@@ -189,7 +192,17 @@ impl Context<'_> {
                 .key
                 .get(1)
                 .is_some_and(|key| key.starts_with("mlflow_exim.") || key.starts_with("mlflow."));
-        let named = self.plan.changes.named().iter();
+        let noted = Kind::ALL
+            .iter()
+            .find(|kind| kind.name() == difference.kind)
+            .and_then(|&kind| {
+                let (kind, id) = changes::owner(kind, &difference.id);
+                self.mapping.noted(kind, id)
+            });
+        // What the target has instead stays a difference.
+        let noted = noted.into_iter().flat_map(|noted| &noted.named);
+        let noted = noted.filter(|change| change.outcome != Outcome::Kept);
+        let named = self.plan.changes.named().iter().chain(noted);
         let mut of_object =
             named.filter(|change| change.kind.name() == difference.kind && change.id == difference.id);
         is_extra_tag
@@ -214,13 +227,14 @@ fn is_cut_on_reading(difference: &Difference) -> bool {
         Some("tags") => TRACE_TAG_CHARS,
         _ => return false,
     };
+    let cuts = [cut, TRACE_METADATA_CHARS];
     let (Some(whole), Some(part)) = (text(&difference.before), text(&difference.after)) else {
         return false;
     };
-    difference.kind == Kind::Traces.name() && whole.starts_with(&part) && part.chars().count() == cut
+    difference.kind == Kind::Traces.name() && whole.starts_with(&part) && cuts.contains(&part.chars().count())
 }
 
-/// Characters of a trace's metadata value that servers give out.
+/// Characters of a trace's metadata value that servers give out; before MLflow 3 of a tag's too.
 const TRACE_METADATA_CHARS: usize = 250;
 /// Characters of a trace's tag value that servers give out.
 const TRACE_TAG_CHARS: usize = 4096;
