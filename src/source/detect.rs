@@ -93,6 +93,13 @@ pub fn kind_of(source: &str) -> Result<SourceKind, ExportError> {
         // What is in it is seen when it is unpacked.
         return Ok(SourceKind::FileStore);
     }
+    // What a folder itself tells comes before what lies deeper, where a store has its runs.
+    if super::exim::is_exim(path) {
+        return Ok(SourceKind::ExportImport);
+    }
+    if super::file_store::is_root(path) {
+        return Ok(SourceKind::FileStore);
+    }
     if super::exim::looks_like_exim(path) {
         return Ok(SourceKind::ExportImport);
     }
@@ -102,4 +109,50 @@ pub fn kind_of(source: &str) -> Result<SourceKind, ExportError> {
     Err(no_data(
         "neither an mlruns tree (folders with meta.yaml) nor an export of mlflow-export-import (experiment.json, model.json, …) lies there",
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    const EXPORTED: &str = r#"{"system": {"mlflow_version": "3.18.0"}, "mlflow": {}}"#;
+
+    fn folder_with(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for (name, text) in files {
+            let file = folder.path().join(name);
+            fs::create_dir_all(file.parent().expect("a file has a folder")).expect("made");
+            fs::write(file, text).expect("written");
+        }
+        folder
+    }
+
+    fn kind_with(files: &[(&str, &str)]) -> SourceKind {
+        kind_of(&folder_with(files).path().display().to_string()).expect("it is a source")
+    }
+
+    #[test]
+    fn what_a_folder_itself_tells_comes_before_what_lies_deeper() {
+        let store = ("1/meta.yaml", "experiment_id: '1'");
+        let of_exim = |name| (name, EXPORTED);
+        assert_eq!(kind_with(&[store]), SourceKind::FileStore);
+        assert_eq!(
+            kind_with(&[store, of_exim("1/r/model.json")]),
+            SourceKind::FileStore,
+            "whatever lies in a run's folder"
+        );
+        assert_eq!(
+            kind_with(&[store, of_exim("experiments.json")]),
+            SourceKind::ExportImport
+        );
+        assert_eq!(
+            kind_with(&[
+                ("mlruns/1/meta.yaml", ""),
+                of_exim("experiments/experiments.json")
+            ]),
+            SourceKind::ExportImport
+        );
+        assert_eq!(kind_with(&[("mlruns/1/meta.yaml", "")]), SourceKind::FileStore);
+    }
 }

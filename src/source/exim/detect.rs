@@ -37,8 +37,13 @@ pub fn looks_like_exim(path: &Path) -> bool {
     tells(path, 2)
 }
 
+/// Whether a file of mlflow-export-import lies in the folder itself.
+pub(in crate::source) fn is_exim(folder: &Path) -> bool {
+    TELLING.iter().any(|name| is_exported(&folder.join(name)))
+}
+
 fn tells(folder: &Path, levels: usize) -> bool {
-    if TELLING.iter().any(|name| is_exported(&folder.join(name))) {
+    if is_exim(folder) {
         return true;
     }
     if levels == 0 {

@@ -19,6 +19,7 @@ mod run;
 mod same;
 mod trace;
 
+pub(super) use detect::is_exim;
 pub use detect::looks_like_exim;
 pub use document::DocumentError;
 pub use export::export;

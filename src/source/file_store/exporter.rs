@@ -24,6 +24,9 @@ use std::sync::Arc;
 /// Entries of an experiment's folder that are never runs.
 pub(super) const NEVER_RUNS: &[&str] = &[META, "datasets", MODELS, "tags", "traces"];
 
+/// Runs that are read ahead at the least, so that no thread waits for another where runs are of different sizes.
+const RUN_WINDOW: usize = 24;
+
 /// An export in progress.
 pub(super) struct Exporter<'a, 'm> {
     pub(super) export: &'a mut Export<'m>,
@@ -153,7 +156,7 @@ impl Exporter<'_, '_> {
         let mut used = BTreeSet::new();
         let (store, pool, folder) = (self.store.clone(), self.pool.clone(), folder.clone());
         let work = move |found| run::read(&store, &folder, found);
-        let window = pool.threads() * 4;
+        let window = (pool.threads() * 4).max(RUN_WINDOW);
         map_ordered(&pool, window, runs, work, |(found, notes)| {
             notes.report(self.export)?;
             match found {

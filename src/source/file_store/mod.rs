@@ -119,7 +119,7 @@ fn find_root(path: &Path) -> Option<PathBuf> {
 }
 
 /// A root has no `meta.yaml` of its own, but a folder in it, in its trash or among its models has.
-fn is_root(path: &Path) -> bool {
+pub(super) fn is_root(path: &Path) -> bool {
     let holds_described = |folder: &Path| {
         let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
         entries.into_iter().any(|entry| entry.path().join(META).is_file())
