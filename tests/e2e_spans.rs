@@ -1,6 +1,7 @@
 //! Spans that came to real servers by each way in, as either door tells them.
 //!
-//! Runs where MLARK_E2E_VENVS names the folder of `scripts/mlflow-env`'s environments; MLARK_E2E_VERSIONS lists which, from 3.4 on.
+//! Runs where MLARK_E2E_VENVS names the folder of `scripts/mlflow-env`'s environments; MLARK_E2E_VERSIONS lists which; those
+//! before 3.4 are passed over.
 
 mod servers;
 
@@ -43,10 +44,19 @@ fn spans(archive: &Archive) -> BTreeMap<(String, String), Value> {
         .collect()
 }
 
+/// Whether a server of this version takes spans by OpenTelemetry, as those from 3.4 on do.
+fn takes_spans(version: &str) -> bool {
+    let mut numbers = version.split('.').map(|number| number.parse::<u32>().unwrap());
+    (numbers.next(), numbers.next()) >= (Some(3), Some(4))
+}
+
 #[test]
 fn both_doors_tell_the_same_spans_but_for_those_that_no_route_tells() {
     let versions = std::env::var("MLARK_E2E_VERSIONS").unwrap_or_else(|_| "3.18.0".to_owned());
     for version in versions.split_whitespace() {
+        if !takes_spans(version) {
+            continue;
+        }
         let Some(venv) = venv(version) else { continue };
         let folder = tempfile::tempdir().unwrap();
         let server = Server::start_of(&venv, folder.path());
