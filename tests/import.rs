@@ -117,21 +117,6 @@ fn a_page_that_is_not_mlflow_stops_the_import_and_the_next_one_goes_on() {
 }
 
 #[test]
-fn a_value_that_was_cut_with_a_200_is_a_failure_with_its_name() {
-    let directory = tempfile::tempdir().unwrap();
-    let archive = archive(directory.path(), "a");
-    let target = Target::start(|_| None);
-    target.state.lock().unwrap().param_chars = Some(5);
-    let report = import(&archive, &target).unwrap();
-    assert_eq!(report.failures.len(), RUNS);
-    assert!(
-        report.failures[0].detail.contains("param note"),
-        "{:?}",
-        report.failures[0]
-    );
-}
-
-#[test]
 fn a_name_that_is_taken_is_a_conflict_unless_told_what_to_do() {
     let directory = tempfile::tempdir().unwrap();
     let archive = archive(directory.path(), "a");

@@ -188,6 +188,11 @@ fn a_value_that_was_cut_is_a_failure_first_and_listed_from_then_on() {
     target.state.lock().unwrap().param_chars = Some(5);
     let report = import(&archive, &target).unwrap();
     assert_eq!(report.failures.len(), RUNS);
+    assert!(
+        report.failures[0].detail.contains("param note"),
+        "{:?}",
+        report.failures[0]
+    );
     let expected = [(Kind::Runs, "differs-in-target".to_owned(), RUNS as u64)];
     let report = import(&archive, &target).unwrap();
     assert_eq!((limits(&report), report.failures.len()), (expected.to_vec(), 0));

@@ -17,14 +17,18 @@ pub(super) fn create_parents_below(root: &Path, path: &Path) -> Result<()> {
     let mut folder = root.to_owned();
     for name in below.parent().into_iter().flat_map(Path::components) {
         folder.push(name);
-        match fs::create_dir(&folder) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(ArchiveError::io("create directory", &folder)(error));
-            }
-            _ => {}
-        }
+        create_if_missing(&folder)?;
     }
     Ok(())
+}
+
+fn create_if_missing(folder: &Path) -> Result<()> {
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            Err(ArchiveError::io("create directory", folder)(error))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A temporary directory beside the output; removed when dropped.
@@ -57,12 +61,8 @@ impl Staging {
     /// The directory for files that are not part of the result.
     pub(crate) fn scratch(&self) -> Result<PathBuf> {
         let scratch = self.root().join("scratch");
-        match fs::create_dir(&scratch) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                Err(ArchiveError::io("create directory", &scratch)(error))
-            }
-            _ => Ok(scratch),
-        }
+        create_if_missing(&scratch)?;
+        Ok(scratch)
     }
 
     /// Makes `name` within the temporary directory the output: one sync, one rename.

@@ -112,13 +112,13 @@ pub fn kind_of(source: &str) -> Result<SourceKind, ExportError> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(in crate::source) mod tests {
     use super::*;
     use std::fs;
 
     const EXPORTED: &str = r#"{"system": {"mlflow_version": "3.18.0"}, "mlflow": {}}"#;
 
-    fn folder_with(files: &[(&str, &str)]) -> tempfile::TempDir {
+    pub(in crate::source) fn folder_with(files: &[(&str, &str)]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().expect("a temporary folder");
         for (name, text) in files {
             let file = folder.path().join(name);

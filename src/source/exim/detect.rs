@@ -80,15 +80,7 @@ pub(super) fn head_of(file: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
-
-    fn folder_with(file: &str, text: &str) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let file = folder.path().join(file);
-        fs::create_dir_all(file.parent().expect("a file has a folder")).expect("made");
-        fs::write(file, text).expect("written");
-        folder
-    }
+    use crate::source::detect::tests::folder_with;
 
     #[test]
     fn an_export_is_known_by_its_files_even_where_they_are_broken() {
@@ -111,7 +103,7 @@ mod tests {
                 r#"{"info": {"mlflow_tracking_uri": "http://h"}}"#,
             ),
         ] {
-            assert!(looks_like_exim(folder_with(file, text).path()), "{file}");
+            assert!(looks_like_exim(folder_with(&[(file, text)]).path()), "{file}");
         }
     }
 
@@ -123,7 +115,7 @@ mod tests {
             ("a/b/c/run.json", r#"{"export_info": {}}"#),
             ("experiment.json", r#"["system", "mlflow_version"]"#),
         ] {
-            assert!(!looks_like_exim(folder_with(file, text).path()), "{file}");
+            assert!(!looks_like_exim(folder_with(&[(file, text)]).path()), "{file}");
         }
         assert!(!looks_like_exim(Path::new("no such folder")));
     }
