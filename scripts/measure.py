@@ -1,13 +1,18 @@
-"""What one command takes: time, memory, and bytes that it reads; and an end of a measurement that leaves nothing behind."""
+"""What measurements and demonstrations share: the programs, built; what one command takes; and an end that leaves nothing behind."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "fixtures/make"))
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "fixtures/make"))
 from server import stop  # noqa: E402
+
+RELEASE = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target").resolve() / "release"
+EXAMPLES = ["bare_http", "yardstick"]
 
 # A small process starts the command: the peak of a child counts the memory of the process it was forked from. What it read
 # is asked for after its end and before it is reaped.
@@ -21,6 +26,12 @@ io = dict(line.split(": ") for line in open(f"/proc/{process.pid}/io").read().sp
 _, status, usage = os.wait4(process.pid, 0)
 print(json.dumps({"wall": wall, "cpu": usage.ru_utime + usage.ru_stime, "mb": usage.ru_maxrss / 1024, "read": int(io["rchar"]), "status": status}))
 """
+
+
+def build():
+    """Builds mlark and its yardsticks below RELEASE: always together, since cargo chooses features by what is built."""
+    examples = [word for example in EXAMPLES for word in ("--example", example)]
+    subprocess.run(["cargo", "build", "--release", "--quiet", "--manifest-path", ROOT / "Cargo.toml", "--bin", "mlark", *examples], check=True)
 
 
 def measure(command):

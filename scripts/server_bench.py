@@ -14,10 +14,8 @@ import time
 import urllib.request
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "fixtures/make"), str(ROOT / "scripts")]
-from measure import measure  # noqa: E402
-from server import free_port, stop  # noqa: E402
+from measure import ROOT, measure
+from server import free_port, stop
 
 EXPERIMENTS, PARAMS, METRICS, POINTS, FILES, FILE_BYTES = 10, 20, 20, 50, 3, 50_000
 

@@ -124,6 +124,31 @@ fn a_server_whose_disk_is_full_gets_the_rest_when_it_has_room_again() {
 }
 
 #[test]
+fn runs_that_an_import_filled_and_could_not_check_are_checked_by_the_next_one_that_has_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let archive = archive(directory.path(), "a");
+    let is_filled = Arc::new(Mutex::new(0));
+    let filled = is_filled.clone();
+    let target = Target::start(move |request| {
+        let mut filled = filled.lock().unwrap();
+        *filled += usize::from(request.path().ends_with("runs/update"));
+        let is_check = request.path().ends_with("runs/search") && *filled == RUNS;
+        is_check.then(|| Fault::Before(refusal()))
+    });
+    target.state.lock().unwrap().param_chars = Some(5);
+    let error = import(&archive, &target).unwrap_err();
+    assert!(has_status(&error, 400), "{error}");
+    *is_filled.lock().unwrap() = RUNS + 1;
+    let report = import(&archive, &target).unwrap();
+    assert_eq!(report.failures.len(), RUNS, "{:?}", report.failures);
+    assert!(
+        report.failures[0].detail.contains("param note"),
+        "{:?}",
+        report.failures[0]
+    );
+}
+
+#[test]
 fn a_server_that_dies_in_the_middle_ends_the_import_and_the_next_one_goes_on() {
     assert_goes_on_after(
         |request| {

@@ -14,6 +14,7 @@ use mlark::monitor::Silent;
 use mlark::sink::rest::{ImportOptions, ImportReport, OnConflict};
 use scripted::*;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Contents of the files that went through the UI's upload.
@@ -201,6 +202,34 @@ fn a_value_that_was_cut_is_a_failure_first_and_listed_from_then_on() {
     assert_eq!((limits(&report), report.failures.len()), (expected.to_vec(), 0));
     assert_eq!(report.reused[&Kind::Runs], RUNS as u64);
     assert_eq!(writes(&target), before);
+}
+
+#[test]
+fn after_an_upgrade_of_the_target_each_object_is_looked_at_again_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let archive = archive(directory.path(), "a");
+    let target = Target::start(|_| None);
+    for version in ["3.17.2", "3.17.5", "3.18.0"] {
+        target.state.lock().unwrap().version = Some(version);
+        let first = import(&archive, &target).unwrap();
+        let again = import(&archive, &target).unwrap();
+        let of_runs = |report: &ImportReport| {
+            let of = |counts: &BTreeMap<Kind, u64>| counts.get(&Kind::Runs).copied().unwrap_or(0);
+            (of(&report.created), of(&report.completed), of(&report.reused))
+        };
+        let runs = RUNS as u64;
+        let expected = match version {
+            "3.17.2" => (runs, 0, 0),
+            "3.17.5" => (0, 0, runs),
+            _ => (0, runs, 0),
+        };
+        assert_eq!(
+            (of_runs(&first), of_runs(&again)),
+            (expected, (0, 0, runs)),
+            "{version}"
+        );
+        assert_whole(&target);
+    }
 }
 
 #[test]

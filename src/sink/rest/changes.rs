@@ -196,10 +196,18 @@ impl Noted {
         self.named.is_empty() && self.more.is_empty()
     }
 
-    /// Whether an object held something back that may be there by now.
+    /// Whether an object held something back that may be there by now: such reasons end so.
     pub(super) fn waits(&self) -> bool {
-        let reasons = self.named.iter().map(|change| &change.reason);
-        let mut reasons = reasons.chain(self.more.iter().map(|more| &more.reason));
-        reasons.any(|reason| reason.ends_with("-not-in-target"))
+        self.reasons().any(|reason| reason.ends_with("-not-in-target"))
+    }
+
+    /// Whether something is noted for a reason.
+    pub(super) fn has(&self, reason: &str) -> bool {
+        self.reasons().any(|found| found == reason)
+    }
+
+    fn reasons(&self) -> impl Iterator<Item = &str> {
+        let named = self.named.iter().map(|change| &*change.reason);
+        named.chain(self.more.iter().map(|more| &*more.reason))
     }
 }

@@ -1,15 +1,17 @@
 //! The journal: what an import meant to make and what it made, one JSON line each, only ever appended to.
 //!
 //! ```text
-//! {"journal":"mlark-import","version":1,"origin":…,"target":…,"archive":<content id>,"time":…,"crc":…}
+//! {"journal":"mlark-import","version":1,"origin":…,"target":…,"target_version":"3.18","archive":<content id>,"time":…,"crc":…}
 //! {"recovered":7,"crc":…}                              after what the target's marks told, in a new journal
 //! {"intent":"runs","ids":[…],"crc":…}                 before the calls that create
 //! {"made":"runs","id":<archive's>,"new":<target's>,"crc":…}
 //! {"done":"runs","id":…,"digest":<16 hex digits>,"limits":{…},"crc":…}   all of it has arrived, but for these
+//! {"checked":"runs","crc":…}                          what was done before was compared with what the target then said
 //! {"complete":<content id>,"time":…,"crc":…}          the whole import was
 //! ```
 //!
-//! A line that begins a session looks like the first. `crc` is the CRC-32 of the line's text up to `,"crc"`, eight
+//! A line that begins a session looks like the first. Where it tells another version of the target than the one before, nothing counts as done:
+//! each object is looked at again. `crc` is the CRC-32 of the line's text up to `,"crc"`, eight
 //! hex digits. A last line without a line end is what a death left; it is cut off.
 
 mod ledger;
@@ -18,6 +20,7 @@ mod lines;
 pub use ledger::Ledger;
 
 use super::changes::Noted;
+use super::limits::Version;
 use super::mapping::Mapping;
 use super::workspaces::DEFAULT_WORKSPACE;
 use crate::format::Kind;
@@ -106,10 +109,26 @@ pub struct JournalContents {
     pub is_recovered: bool,
     /// Sessions so far.
     pub sessions: u64,
+    /// Version of the target in the last session that it told one in.
+    pub target_version: Option<Version>,
     /// When it was last written.
     pub written: Option<std::time::SystemTime>,
     /// Bytes up to the end of the last whole line.
     whole_bytes: u64,
+}
+
+impl JournalContents {
+    /// Takes note of the target's version: where it is another one than before, each object is to be looked at again.
+    pub fn meet(&mut self, version: Version) {
+        if self
+            .target_version
+            .replace(version)
+            .is_some_and(|before| before != version)
+        {
+            self.mapping.reopen();
+            self.complete = None;
+        }
+    }
 }
 
 /// Where the journal of an import lies unless told: beside the archive, named by origin and target.
@@ -157,6 +176,7 @@ impl Journal {
         path: &Path,
         key: &JournalKey,
         content_id: &str,
+        target_version: Option<Version>,
     ) -> Result<(Self, JournalContents), JournalError> {
         let options = OpenOptions::new()
             .read(true)
@@ -186,10 +206,15 @@ impl Journal {
             path: path.to_owned(),
             file,
         };
-        journal.append(&json!({
+        let mut head = json!({
             "archive": content_id, "journal": NAME, "origin": key.origin, "target": key.target,
             "time": crate::archive::now_text(), "version": VERSION,
-        }))?;
+        });
+        if let Some(version) = target_version {
+            head["target_version"] = json!(version.to_string());
+            contents.meet(version);
+        }
+        journal.append(&head)?;
         journal.sync()?;
         Ok((journal, contents))
     }
@@ -239,6 +264,14 @@ impl Journal {
         }
         self.append(&json!({"recovered": entries.len()}))?;
         self.sync()
+    }
+
+    /// Writes that all that is done of a kind was compared with what the target says.
+    ///
+    /// # Errors
+    /// The journal cannot be written.
+    pub fn checked(&mut self, kind: Kind) -> Result<(), JournalError> {
+        self.append(&json!({"checked": kind}))
     }
 
     /// Writes that all of an archive has arrived.

@@ -13,6 +13,8 @@ pub struct Known {
     pub done: u64,
     /// Whether this process made it, so that nothing else can be in it.
     pub is_fresh: bool,
+    /// Whether what has arrived was compared with what the target then said.
+    pub is_checked: bool,
 }
 
 /// Ids of the archive → what is known in the target; 100 bytes an object where ids are 32 hex digits.
@@ -38,6 +40,7 @@ struct HexKnown {
     id: u128,
     done: u64,
     is_fresh: bool,
+    is_checked: bool,
 }
 
 impl Mapping {
@@ -49,6 +52,7 @@ impl Mapping {
                 id: format!("{}{:032x}", prefix(kind), known.id),
                 done: known.done,
                 is_fresh: known.is_fresh,
+                is_checked: known.is_checked,
             });
         }
         ids.others.get(id).cloned()
@@ -61,9 +65,9 @@ impl Mapping {
 
     /// Remembers that an object is there; what had arrived of it stays known while the id is the same.
     pub fn insert(&mut self, kind: Kind, id: &str, new_id: &str, is_fresh: bool) {
-        let done = match self.get(kind, id) {
-            Some(known) if known.id == new_id => known.done,
-            _ => 0,
+        let (done, is_checked) = match self.get(kind, id) {
+            Some(known) if known.id == new_id => (known.done, known.is_checked),
+            _ => (0, false),
         };
         let ids = self.kinds.entry(kind).or_default();
         ids.intents.remove(id);
@@ -73,6 +77,7 @@ impl Mapping {
                     id: new,
                     done,
                     is_fresh,
+                    is_checked,
                 };
                 ids.hex.insert(hex, known);
             }
@@ -81,6 +86,7 @@ impl Mapping {
                     id: new_id.to_owned(),
                     done,
                     is_fresh,
+                    is_checked,
                 };
                 ids.others.insert(id.to_owned(), known);
             }
@@ -91,10 +97,35 @@ impl Mapping {
     pub fn set_done(&mut self, kind: Kind, id: &str, done: u64) {
         let ids = self.kinds.entry(kind).or_default();
         if let Some(known) = parse_hex(kind, id).and_then(|hex| ids.hex.get_mut(&hex)) {
-            known.done = done;
+            (known.done, known.is_checked) = (done, false);
         } else if let Some(known) = ids.others.get_mut(id) {
-            known.done = done;
+            (known.done, known.is_checked) = (done, false);
         }
+    }
+
+    /// Remembers that what has arrived of a kind was compared with what the target then said.
+    pub fn check(&mut self, kind: Kind) {
+        let ids = self.kinds.entry(kind).or_default();
+        ids.hex
+            .values_mut()
+            .for_each(|known| known.is_checked = known.done != 0);
+        ids.others
+            .values_mut()
+            .for_each(|known| known.is_checked = known.done != 0);
+    }
+
+    /// Forgets how far objects have come, and what did not arrive of them: the target can hold other things than it could.
+    pub fn reopen(&mut self) {
+        for ids in self.kinds.values_mut() {
+            ids.hex
+                .values_mut()
+                .for_each(|known| (known.done, known.is_checked) = (0, false));
+            ids.others
+                .values_mut()
+                .for_each(|known| (known.done, known.is_checked) = (0, false));
+        }
+        self.noted.clear();
+        self.named = 0;
     }
 
     /// Remembers what of an object did not arrive as it is, instead of what was known of that.

@@ -96,8 +96,9 @@ impl Default for ImportOptions {
     }
 }
 
-/// Requests under way at once, unless told otherwise.
-pub const DEFAULT_CONNECTIONS: usize = 8;
+/// Requests under way at once, unless told otherwise: `mlflow server` starts four workers, and more of them writing to one SQLite file wait
+/// for each other (`docs/speed.md`).
+pub const DEFAULT_CONNECTIONS: usize = 4;
 
 impl Only {
     /// Whether a kind is asked for.

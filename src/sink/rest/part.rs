@@ -11,6 +11,7 @@ use super::workspaces::{Place, origin_within};
 use super::{ImportError, Result, apply, changes, limits, mark, target_name};
 use crate::archive::Archive;
 use crate::format::Kind;
+use crate::model::Experiment;
 use crate::monitor::Monitor;
 use std::path::{Path, PathBuf};
 
@@ -31,8 +32,13 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// Reads the archive, the journal and the target, and plans; nothing is written anywhere.
-    pub(super) fn new(archive: &Archive, place: Place, options: ImportOptions) -> Result<Self> {
+    /// Reads the archive, whose experiments are given, the journal and the target, and plans; nothing is written anywhere.
+    pub(super) fn new(
+        archive: &Archive,
+        experiments: &[Experiment],
+        place: Place,
+        options: ImportOptions,
+    ) -> Result<Self> {
         let api = Api::new(place.client);
         let workspace = place.workspace.as_deref();
         let origin = origin_within(&archive.manifest().origin, workspace);
@@ -44,7 +50,7 @@ impl Part {
             Some(path) => journal::path_within(path, workspace),
             None => journal::default_path(archive.path(), &key),
         };
-        let contents = Journal::read(&journal_path, &key)?;
+        let mut contents = Journal::read(&journal_path, &key)?;
         let mut target = TargetState {
             origin,
             workspace: place.workspace,
@@ -52,11 +58,14 @@ impl Part {
             is_flat: place.is_flat,
             ..TargetState::greet(&api)?
         };
-        let mut chosen = Chosen::resolve(archive, &options.only)?;
-        if let Some(workspace) = &target.workspace {
-            chosen = chosen.within(archive, workspace)?;
+        if let Some(version) = target.told_version() {
+            contents.meet(version);
         }
-        let named = Named::read(archive, &chosen)?;
+        let mut chosen = Chosen::resolve(archive, experiments, &options.only)?;
+        if let Some(workspace) = &target.workspace {
+            chosen = chosen.within(experiments, workspace);
+        }
+        let named = Named::read(archive, experiments, &chosen)?;
         let mut mapping = contents.mapping;
         if target.missing.is_none() {
             target.survey(&api, &named.wanted(&mapping, &options))?;
@@ -64,7 +73,7 @@ impl Part {
                 recover(&api, &target, &mut mapping)?;
             }
         }
-        let plan = Plan::make(archive, chosen, &named, &target, &mapping, &options)?;
+        let plan = Plan::make(archive, chosen, named, &target, &mapping, &options)?;
         let stamp = stamp(archive, &options);
         Ok(Part {
             archive: archive.clone(),
@@ -135,7 +144,12 @@ impl Part {
             return Ok(report);
         }
         let content_id = self.archive.manifest().content_id.to_string();
-        let (mut journal, contents) = Journal::open(&self.journal_path, &self.key, &content_id)?;
+        let (mut journal, contents) = Journal::open(
+            &self.journal_path,
+            &self.key,
+            &content_id,
+            self.target.told_version(),
+        )?;
         let mut mapping = contents.mapping;
         let since = contents.written.and_then(|written| written.elapsed().ok());
         if let Some(left) = since.and_then(|since| SETTLING.checked_sub(since))

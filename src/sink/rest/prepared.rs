@@ -1,6 +1,7 @@
 //! An import that is planned and not yet begun: one part for each workspace of the archive.
 
 use super::Result;
+use super::experiments::experiments_of;
 use super::options::ImportOptions;
 use super::part::Part;
 use super::plan::Plan;
@@ -23,10 +24,11 @@ impl Prepared {
     /// # Errors
     /// One of them cannot be read, or what was asked for does not fit.
     pub fn new(archive: &Archive, client: Client, options: ImportOptions) -> Result<Self> {
-        let places = places(archive, &client, &options.only)?;
+        let experiments = experiments_of(archive)?;
+        let places = places(archive, &experiments, &client, &options.only)?;
         let parts = places
             .into_iter()
-            .map(|place| Part::new(archive, place, options.clone()));
+            .map(|place| Part::new(archive, &experiments, place, options.clone()));
         Ok(Prepared {
             parts: parts.collect::<Result<_>>()?,
         })

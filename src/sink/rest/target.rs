@@ -50,16 +50,20 @@ pub struct Wanted {
 pub const DEFAULT_EXPERIMENT: &str = "0";
 
 impl TargetState {
+    /// The version that the server tells.
+    pub fn told_version(&self) -> Option<Version> {
+        self.version_text.as_deref().and_then(Version::parse)
+    }
+
     /// The version, the oldest one where the server tells none.
     pub fn version(&self) -> Version {
-        let told = self.version_text.as_deref().and_then(Version::parse);
         // A workspace tells no version and has what the newest release has.
         let untold = if self.is_databricks {
             Version::new(3, 0)
         } else {
             Version::OLDEST
         };
-        told.unwrap_or(untold)
+        self.told_version().unwrap_or(untold)
     }
 
     /// What it can hold.

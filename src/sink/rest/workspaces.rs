@@ -10,7 +10,7 @@ use super::{ImportError, Result, target_name};
 use crate::archive::Archive;
 use crate::client::Client;
 use crate::format::Kind;
-use crate::model::{EvaluationDataset, RegisteredModel, Workspace};
+use crate::model::{EvaluationDataset, Experiment, RegisteredModel, Workspace};
 use crate::sink::rest::experiments::experiments_of;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -30,19 +30,23 @@ pub(super) struct Place {
     pub is_flat: bool,
 }
 
-/// The workspaces that objects of an archive are in.
+/// The workspaces that objects of an archive are in, given its experiments.
 ///
 /// # Errors
 /// The archive cannot be read.
-pub fn workspaces_of(archive: &Archive, only: &Only) -> Result<BTreeMap<String, Option<Workspace>>> {
+pub fn workspaces_of(
+    archive: &Archive,
+    experiments: &[Experiment],
+    only: &Only,
+) -> Result<BTreeMap<String, Option<Workspace>>> {
     let mut found: BTreeMap<String, Option<Workspace>> = BTreeMap::new();
     let mut used = |name: Option<String>| {
         found
             .entry(name.unwrap_or_else(|| DEFAULT_WORKSPACE.to_owned()))
             .or_default();
     };
-    for experiment in experiments_of(archive)? {
-        used(experiment.workspace);
+    for experiment in experiments {
+        used(experiment.workspace.clone());
     }
     for model in archive.objects::<RegisteredModel>() {
         used(model?.workspace);
@@ -58,12 +62,17 @@ pub fn workspaces_of(archive: &Archive, only: &Only) -> Result<BTreeMap<String, 
     Ok(found)
 }
 
-/// Decides where everything goes.
+/// Decides where everything goes, given the archive's experiments.
 ///
 /// # Errors
 /// The archive or the target cannot be read, or several workspaces would have to share one place.
-pub(super) fn places(archive: &Archive, client: &Client, only: &Only) -> Result<Vec<Place>> {
-    let workspaces = workspaces_of(archive, only)?;
+pub(super) fn places(
+    archive: &Archive,
+    experiments: &[Experiment],
+    client: &Client,
+    only: &Only,
+) -> Result<Vec<Place>> {
+    let workspaces = workspaces_of(archive, experiments, only)?;
     if !only.workspaces.is_empty() && workspaces.is_empty() {
         return Err(choice("the archive has no workspace of that name".to_owned()));
     }
@@ -160,7 +169,9 @@ pub fn journals_of(
     client: &Client,
     given: Option<&Path>,
 ) -> Result<Vec<WorkspaceJournal>> {
-    let mut workspaces: Vec<_> = workspaces_of(archive, &Only::default())?.into_keys().collect();
+    let experiments = experiments_of(archive)?;
+    let workspaces = workspaces_of(archive, &experiments, &Only::default())?;
+    let mut workspaces: Vec<_> = workspaces.into_keys().collect();
     if !workspaces.iter().any(|name| name == DEFAULT_WORKSPACE) {
         workspaces.push(DEFAULT_WORKSPACE.to_owned());
     }

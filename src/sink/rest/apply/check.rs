@@ -12,6 +12,7 @@ use crate::sink::rest::rewrite::{FittedRun, USER_TAG};
 use crate::sink::rest::{ImportError, Result, mark};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::Ordering;
 
 const KIND: Kind = Kind::Runs;
 
@@ -112,7 +113,8 @@ pub(super) fn expected(run: &Run, fitted: &FittedRun, limits: &Limits) -> u64 {
 }
 
 impl Apply<'_> {
-    /// Compares the runs that this process filled with what the target now says, and looks for doubles.
+    /// Compares the runs that this process filled, or an earlier one that did not come so far, with what the target now says, and
+    /// looks for doubles.
     pub(super) fn check_runs(&self) -> Result<()> {
         if lock(&self.expected).is_empty() {
             return Ok(());
@@ -135,7 +137,11 @@ impl Apply<'_> {
             };
             self.check_experiment(&id, &filter, &mut doubtful)?;
         }
-        self.name_differences(&doubtful)
+        self.name_differences(&doubtful)?;
+        if !self.has_unchecked.load(Ordering::Relaxed) {
+            self.ledger.checked(KIND)?;
+        }
+        Ok(())
     }
 
     fn check_experiment(&self, id: &str, filter: &str, doubtful: &mut HashSet<String>) -> Result<()> {
@@ -188,7 +194,8 @@ impl Apply<'_> {
                 continue;
             };
             if doubtful.contains(&known.id) || missing.contains_key(&known.id) {
-                self.attempt(KIND, &run.info.run_id, || self.compare(&run, &known.id));
+                let compared = self.attempt(KIND, &run.info.run_id, || self.compare(&run, &known.id));
+                self.has_unchecked.fetch_or(compared.is_none(), Ordering::Relaxed);
             }
             if self.is_stopped() {
                 break;

@@ -5,7 +5,6 @@ use crate::client::ClientError;
 use crate::format::Kind;
 use crate::model::Experiment;
 use crate::sink::rest::api::TargetExperiment;
-use crate::sink::rest::experiments::experiments_of;
 use crate::sink::rest::feed::short_digest;
 use crate::sink::rest::plan::{Action, PlannedExperiment};
 use crate::sink::rest::report::Done;
@@ -28,11 +27,11 @@ impl Apply<'_> {
             .map(|planned| planned.id.as_str())
             .collect();
         self.ledger.intend(KIND, &new)?;
-        for experiment in experiments_of(self.archive)? {
+        for experiment in &self.plan.named.experiments {
             let Some(planned) = self.plan.experiment(&experiment.experiment_id) else {
                 continue;
             };
-            self.attempt(KIND, &planned.id, || self.experiment(&experiment, planned));
+            self.attempt(KIND, &planned.id, || self.experiment(experiment, planned));
             self.monitor.advance(1);
             if self.is_stopped() {
                 break;

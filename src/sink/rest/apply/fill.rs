@@ -15,6 +15,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 const KIND: Kind = Kind::Runs;
+/// Reason of a run that stays as it is because someone deleted it in the target.
+const DELETED: &str = "deleted-in-target";
 
 /// A run being filled, perhaps by several threads.
 pub(super) struct Filling {
@@ -77,12 +79,14 @@ impl Apply<'_> {
         send: &mut dyn FnMut(Job) -> bool,
     ) -> Result<bool> {
         let info = &lines.run.info;
+        let known = self.ledger.get(KIND, &info.run_id);
         if !self.plan.chosen.run(&info.experiment_id, &info.run_id) {
+            let is_unchecked = known.is_some_and(|known| known.done != 0 && !known.is_checked);
+            self.has_unchecked.fetch_or(is_unchecked, Ordering::Relaxed);
             lines.skip()?;
             return Ok(true);
         }
         // A run that could not be made was a failure then.
-        let known = self.ledger.get(KIND, &info.run_id);
         let experiment_id = self.ledger.id(Kind::Experiments, &info.experiment_id);
         let (Some(known), Some(experiment_id)) = (known, experiment_id) else {
             lines.skip()?;
@@ -92,6 +96,10 @@ impl Apply<'_> {
         let id = &lines.run.info.run_id;
         if is_last && self.is_done(KIND, id, self.whole_digest(&lines.run, lines.digest())) {
             self.reused(KIND, id);
+            let noted = self.ledger.noted(KIND, id);
+            if !known.is_checked && noted.is_none_or(|noted| !noted.has(DELETED)) {
+                self.expect(&lines.run, &known.id)?;
+            }
             self.monitor.advance(1);
             return Ok(true);
         }
@@ -184,12 +192,7 @@ impl Apply<'_> {
         if found.is_deleted && info.lifecycle_stage == "deleted" {
             self.api.restore_run(id)?;
         } else if found.is_deleted {
-            self.kept(
-                KIND,
-                &info.run_id,
-                "lifecycle_stage".to_owned(),
-                "deleted-in-target",
-            );
+            self.kept(KIND, &info.run_id, "lifecycle_stage".to_owned(), DELETED);
             filling.is_closed.store(true, Ordering::Relaxed);
         }
         Ok(found)
@@ -276,7 +279,7 @@ impl Apply<'_> {
         }
         self.name_orphan(&filling.run);
         if !is_closed {
-            self.expect(filling)?;
+            self.expect(&filling.run, &filling.known.id)?;
         }
         if !filling.known.is_fresh {
             self.count(Done::Completed, KIND);
@@ -284,10 +287,11 @@ impl Apply<'_> {
         self.done(KIND, &info.run_id, digest)
     }
 
-    fn expect(&self, filling: &Filling) -> Result<()> {
-        let fitted = self.fitted(&filling.run)?;
-        let expected = super::check::expected(&filling.run, &fitted, &self.fitting.limits);
-        lock(&self.expected).insert(filling.known.id.clone(), expected);
+    /// Remembers what the target should say of a run, for the check.
+    fn expect(&self, run: &Run, target_id: &str) -> Result<()> {
+        let fitted = self.fitted(run)?;
+        let expected = super::check::expected(run, &fitted, &self.fitting.limits);
+        lock(&self.expected).insert(target_id.to_owned(), expected);
         Ok(())
     }
 }

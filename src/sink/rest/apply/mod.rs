@@ -68,6 +68,7 @@ pub fn apply(
         server_errors: AtomicU32::new(0),
         locations: Mutex::new(HashMap::new()),
         expected: Mutex::new(HashMap::new()),
+        has_unchecked: AtomicBool::new(false),
         late: Mutex::default(),
         found: Mutex::default(),
         datasets: Mutex::default(),
@@ -111,6 +112,8 @@ pub(super) struct Apply<'a> {
     locations: Mutex<HashMap<String, String>>,
     /// Digests of what runs filled by this process should look like, by their ids in the target.
     expected: Mutex<HashMap<String, u64>>,
+    /// Whether runs stay unchecked: such as were not chosen now, or could not be compared.
+    has_unchecked: AtomicBool,
     /// What was found of objects that are not done yet.
     found: Mutex<HashMap<(Kind, String), Noted>>,
     /// Runs that were made before their parents.

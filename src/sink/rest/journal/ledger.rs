@@ -72,6 +72,14 @@ impl Ledger {
         Ok(())
     }
 
+    /// Writes down that all that is done of a kind was compared with what the target says.
+    ///
+    /// # Errors
+    /// The journal cannot be written.
+    pub fn checked(&self, kind: Kind) -> Result<(), JournalError> {
+        self.lock().0.checked(kind)
+    }
+
     /// Writes down that all of an archive has arrived.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 use super::{JournalContents, JournalError, JournalKey, LINE_BYTES, NAME, VERSION, io_error};
 use crate::format::Kind;
 use crate::sink::rest::changes::Noted;
+use crate::sink::rest::limits::Version;
 use serde::Deserialize;
 use std::io::{self, BufRead};
 use std::path::Path;
@@ -12,6 +13,7 @@ use std::path::Path;
 #[serde(deny_unknown_fields)]
 struct Entry {
     archive: Option<String>,
+    checked: Option<Kind>,
     complete: Option<String>,
     #[serde(rename = "crc")]
     _crc: String,
@@ -27,6 +29,7 @@ struct Entry {
     origin: Option<String>,
     recovered: Option<u64>,
     target: Option<String>,
+    target_version: Option<String>,
     #[serde(rename = "time")]
     _time: Option<String>,
     version: Option<u64>,
@@ -91,6 +94,7 @@ impl<'a> Reader<'a> {
                 origin: Some(origin),
                 target: Some(target),
                 version,
+                target_version,
                 archive: Some(_),
                 ..
             } => {
@@ -100,6 +104,12 @@ impl<'a> Reader<'a> {
                 self.check_key("origin", &origin, &self.key.origin)?;
                 self.check_key("target", &target, &self.key.target)?;
                 self.contents.sessions += 1;
+                let Some(told) = target_version else {
+                    return Ok(());
+                };
+                let version =
+                    Version::parse(&told).ok_or_else(|| self.damaged("its target_version is none"))?;
+                self.contents.meet(version);
             }
             Entry {
                 intent: Some(kind),
@@ -130,6 +140,9 @@ impl<'a> Reader<'a> {
                 mapping.set_done(kind, &id, digest);
                 mapping.note(kind, &id, limits.unwrap_or_default());
             }
+            Entry {
+                checked: Some(kind), ..
+            } => mapping.check(kind),
             Entry {
                 recovered: Some(_), ..
             } => self.contents.is_recovered = true,

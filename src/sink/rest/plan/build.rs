@@ -27,7 +27,7 @@ impl Plan {
     pub fn make(
         archive: &Archive,
         chosen: Chosen,
-        named: &Named,
+        named: Named,
         target: &TargetState,
         mapping: &Mapping,
         options: &ImportOptions,
@@ -50,11 +50,12 @@ impl Plan {
             plan,
         };
         builder.workspace();
-        builder.names(named)?;
+        builder.names(&named)?;
         builder.runs()?;
         builder.logged_models()?;
-        builder.registry(named)?;
+        builder.registry(&named)?;
         builder.genai()?;
+        builder.plan.named = named;
         Ok(builder.plan)
     }
 }

@@ -2,8 +2,7 @@
 
 use crate::archive::{Archive, Result};
 use crate::format::Kind;
-use crate::model::{EvaluationDataset, LoggedModel, ModelVersion, RegisteredModel, Run};
-use crate::sink::rest::experiments::experiments_of;
+use crate::model::{EvaluationDataset, Experiment, LoggedModel, ModelVersion, RegisteredModel, Run};
 use crate::sink::rest::options::Only;
 use crate::sink::rest::workspaces::DEFAULT_WORKSPACE;
 use std::collections::{BTreeSet, HashSet};
@@ -42,11 +41,11 @@ struct Names {
 }
 
 impl Chosen {
-    /// Resolves a choice; an archive is read only where names are chosen.
+    /// Resolves a choice among an archive's experiments and what else is in it, which is read only where names are chosen.
     ///
     /// # Errors
     /// The archive cannot be read.
-    pub fn resolve(archive: &Archive, only: &Only) -> Result<Self> {
+    pub fn resolve(archive: &Archive, experiments: &[Experiment], only: &Only) -> Result<Self> {
         let mut chosen = Chosen {
             kinds: only.kinds.clone(),
             names: None,
@@ -59,11 +58,11 @@ impl Chosen {
             runs: only.runs.iter().cloned().collect(),
             ..Names::default()
         };
-        for experiment in experiments_of(archive)? {
+        for experiment in experiments {
             if only.experiments.matches(&experiment.name)
                 || only.experiments.matches(&experiment.experiment_id)
             {
-                names.whole.insert(experiment.experiment_id);
+                names.whole.insert(experiment.experiment_id.clone());
             }
         }
         for model in archive.objects::<RegisteredModel>() {
@@ -92,22 +91,19 @@ impl Chosen {
         Ok(chosen)
     }
 
-    /// The part of it that is in a workspace.
-    ///
-    /// # Errors
-    /// The archive cannot be read.
-    pub fn within(mut self, archive: &Archive, workspace: &str) -> Result<Self> {
+    /// The part of it that is in a workspace, given the archive's experiments.
+    pub fn within(mut self, experiments: &[Experiment], workspace: &str) -> Self {
         let mut within = Within {
             workspace: workspace.to_owned(),
             experiments: HashSet::new(),
         };
-        for experiment in experiments_of(archive)? {
+        for experiment in experiments {
             if within.holds(experiment.workspace.as_deref()) {
-                within.experiments.insert(experiment.experiment_id);
+                within.experiments.insert(experiment.experiment_id.clone());
             }
         }
         self.within = Some(within);
-        Ok(self)
+        self
     }
 
     /// Whether an experiment is in the workspace that this is about.

@@ -142,6 +142,8 @@ pub struct Plan {
     pub parents: HashSet<String>,
     /// Which objects are chosen.
     pub chosen: Chosen,
+    /// Those with names, as the archive has them.
+    pub named: Named,
 }
 
 impl Plan {

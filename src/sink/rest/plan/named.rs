@@ -7,7 +7,7 @@ use crate::archive::Archive;
 use crate::format::Kind;
 use crate::model::{Experiment, RegisteredModel};
 use crate::sink::rest::changes::Outcome;
-use crate::sink::rest::experiments::{experiments_of, is_made_up};
+use crate::sink::rest::experiments::is_made_up;
 use crate::sink::rest::limits::exceeds;
 use crate::sink::rest::mapping::Mapping;
 use crate::sink::rest::options::ImportOptions;
@@ -16,7 +16,7 @@ use crate::sink::rest::{ImportError, Result};
 use std::collections::HashSet;
 
 /// Objects with names, which a plan decides about one by one.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Named {
     /// Experiments that are chosen.
     pub experiments: Vec<Experiment>,
@@ -25,17 +25,16 @@ pub struct Named {
 }
 
 impl Named {
-    /// Reads them.
+    /// Those that are chosen of an archive's experiments, and of its models, which are read.
     ///
     /// # Errors
     /// The archive cannot be read.
-    pub fn read(archive: &Archive, chosen: &Chosen) -> Result<Self> {
-        let mut named = Named::default();
-        for experiment in experiments_of(archive)? {
-            if chosen.experiment(&experiment.experiment_id) {
-                named.experiments.push(experiment);
-            }
-        }
+    pub fn read(archive: &Archive, experiments: &[Experiment], chosen: &Chosen) -> Result<Self> {
+        let is_chosen = |experiment: &&Experiment| chosen.experiment(&experiment.experiment_id);
+        let mut named = Named {
+            experiments: experiments.iter().filter(is_chosen).cloned().collect(),
+            models: Vec::new(),
+        };
         for model in archive.objects::<RegisteredModel>() {
             let model = model?;
             if chosen.model(&model) {

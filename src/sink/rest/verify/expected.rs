@@ -9,7 +9,6 @@ use crate::format::{Kind, Object, SortKey, order};
 use crate::model::registry::DELETED_STAGE;
 use crate::model::*;
 use crate::sink::rest::artifacts;
-use crate::sink::rest::experiments::experiments_of;
 use crate::sink::rest::limits::{Feature, takes_alias};
 use crate::sink::rest::plan::Action;
 use crate::sink::rest::rewrite::Texts;
@@ -63,12 +62,13 @@ impl Expected<'_, '_, '_> {
     }
 
     fn experiments(&mut self) -> Result<()> {
-        for mut experiment in experiments_of(self.context.archive)? {
+        for experiment in &self.context.plan.named.experiments {
             let Some(planned) = self.context.plan.experiment(&experiment.experiment_id) else {
                 continue;
             };
-            let fitted = self.context.fitting.experiment(&experiment);
+            let fitted = self.context.fitting.experiment(experiment);
             let (tags, _) = fitted.map_err(exim(Kind::Experiments, &planned.id))?;
+            let mut experiment = experiment.clone();
             experiment.tags = texts(tags);
             experiment.name.clone_from(&planned.target_name);
             plain_experiment(&mut experiment);
