@@ -1,11 +1,11 @@
 //! The two containers being read: a directory, and a zip of exactly that directory.
 
 use super::error::{ArchiveError, Result};
-use super::zip::{ScanError, ZipIndex, ZipLimits};
+use super::zip::{ScanError, ZipFault, ZipIndex, ZipLimits};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Directory or zip.
@@ -50,6 +50,10 @@ impl Container {
         let file = File::open(path).map_err(ArchiveError::io("open", path))?;
         match ZipIndex::scan(&file, &ZipLimits::default()) {
             Ok(index) => Ok(Container::Zip { file, index }),
+            Err(ScanError::Faults(faults)) if is_no_zip(&file, &faults) => Err(ArchiveError::NotAnArchive {
+                path: path.to_owned(),
+                reason: "it is no zip".to_owned(),
+            }),
             Err(error) => Err(scan_error(path, error)),
         }
     }
@@ -94,6 +98,13 @@ pub(crate) fn open_listed(path: &Path) -> io::Result<File> {
         .read(true)
         .custom_flags(flags.bits().cast_signed())
         .open(path)
+}
+
+/// Whether a file neither begins nor ends as a zip does; one that is empty or cut off may have been an archive.
+fn is_no_zip(file: &File, faults: &[ZipFault]) -> bool {
+    let mut head = [0; 2];
+    let has_head = file.read_exact_at(&mut head, 0).is_ok();
+    matches!(faults, [ZipFault::NoEnd { .. }]) && has_head && head != *b"PK"
 }
 
 fn scan_error(path: &Path, error: ScanError) -> ArchiveError {

@@ -83,6 +83,14 @@ pub enum ArchiveError {
         /// The output.
         path: PathBuf,
     },
+    /// The output is a directory of something else, which `--force` does not replace.
+    #[error("`{}` is a directory without `{mark}`, so mlark did not make it", path.display())]
+    OutputForeign {
+        /// The output.
+        path: PathBuf,
+        /// The file that what is to be made has, and it has not.
+        mark: &'static str,
+    },
     /// The output is the input, or lies in it.
     #[error("output `{}` is the input or lies in it", path.display())]
     OutputIsInput {
@@ -115,7 +123,9 @@ impl ArchiveError {
             ArchiveError::NotAnArchive { .. } | ArchiveError::Object { .. } => ErrorKind::Source,
             ArchiveError::Format { .. } => ErrorKind::Unsupported,
             ArchiveError::Damaged { .. } | ArchiveError::DigestMismatch { .. } => ErrorKind::Damaged,
-            ArchiveError::OutputExists { .. } | ArchiveError::OutputIsInput { .. } => ErrorKind::Usage,
+            ArchiveError::OutputExists { .. }
+            | ArchiveError::OutputForeign { .. }
+            | ArchiveError::OutputIsInput { .. } => ErrorKind::Usage,
         }
     }
 }

@@ -37,5 +37,5 @@ pub(crate) use part::PartWriter;
 pub use points::PointSeries;
 pub use reader::{Archive, CheckedReader};
 pub(crate) use spill::{Merge, SpillSorter};
-pub(crate) use staging::{Staging, parent_of};
+pub(crate) use staging::{Replace, Staging, parent_of};
 pub use writer::{ArchiveWriter, Duplicates, FileFailure, ManifestHead, Owner, WriterOptions};

@@ -31,25 +31,63 @@ fn create_if_missing(folder: &Path) -> Result<()> {
     }
 }
 
+/// What may be replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Replace {
+    /// Nothing: the output must not exist.
+    Nothing,
+    /// A file, an empty directory, or one with a file of this name at its top, as what is being made has it.
+    Marked(&'static str),
+}
+
+impl Replace {
+    /// What `--force` allows for outputs that have this file.
+    pub(crate) fn if_forced(force: bool, mark: &'static str) -> Self {
+        match force {
+            true => Replace::Marked(mark),
+            false => Replace::Nothing,
+        }
+    }
+
+    /// Refuses an output that is there and may not be replaced.
+    fn check(self, out: &Path) -> Result<()> {
+        let Ok(metadata) = fs::symlink_metadata(out) else {
+            return Ok(());
+        };
+        let path = out.to_owned();
+        match self {
+            Replace::Nothing => Err(ArchiveError::OutputExists { path }),
+            Replace::Marked(mark) if metadata.is_dir() && !is_own(out, mark)? => {
+                Err(ArchiveError::OutputForeign { path, mark })
+            }
+            Replace::Marked(_) => Ok(()),
+        }
+    }
+}
+
+/// Whether a directory has the mark of what mlark makes, or nothing in it that could be lost.
+fn is_own(directory: &Path, mark: &str) -> Result<bool> {
+    let mut entries = fs::read_dir(directory).map_err(ArchiveError::io("read", directory))?;
+    Ok(fs::symlink_metadata(directory.join(mark)).is_ok() || entries.next().is_none())
+}
+
 /// A temporary directory beside the output; removed when dropped.
 pub(crate) struct Staging {
     folder: TemporaryFolder,
     out: PathBuf,
-    force: bool,
+    replace: Replace,
 }
 
 impl Staging {
     /// Checks that the output may be made and creates the temporary directory.
-    pub(crate) fn create(out: &Path, force: bool) -> Result<Self> {
-        if !force && fs::symlink_metadata(out).is_ok() {
-            return Err(ArchiveError::OutputExists { path: out.to_owned() });
-        }
+    pub(crate) fn create(out: &Path, replace: Replace) -> Result<Self> {
+        replace.check(out)?;
         let parent = parent_of(out);
-        fs::create_dir_all(&parent).map_err(ArchiveError::io("create directory", &parent))?;
+        fs::create_dir_all(&parent).map_err(|error| create_error(&parent, error))?;
         Ok(Staging {
             folder: TemporaryFolder::create_in(&parent)?,
             out: out.to_owned(),
-            force,
+            replace,
         })
     }
 
@@ -91,7 +129,7 @@ impl Staging {
         let cwd = rustix::fs::CWD;
         match renameat_with(cwd, made, cwd, &self.out, RenameFlags::NOREPLACE) {
             Ok(()) => return Ok(()),
-            Err(rustix::io::Errno::EXIST) if self.force => {}
+            Err(rustix::io::Errno::EXIST) if self.replace != Replace::Nothing => {}
             Err(rustix::io::Errno::EXIST) => {
                 return Err(ArchiveError::OutputExists {
                     path: self.out.clone(),
@@ -105,6 +143,7 @@ impl Staging {
             }
             Err(error) => return Err(ArchiveError::io("rename to", &self.out)(error.into())),
         }
+        self.replace.check(&self.out)?;
         self.replace(made)
     }
 
@@ -124,6 +163,15 @@ impl Staging {
             ArchiveError::io("rename to", &self.out)(error)
         })
     }
+}
+
+/// The error of creating a directory; a file in its place is said to be one.
+fn create_error(directory: &Path, error: io::Error) -> ArchiveError {
+    let error = match error.kind() {
+        io::ErrorKind::AlreadyExists => io::Error::from(rustix::io::Errno::NOTDIR),
+        _ => error,
+    };
+    ArchiveError::io("create directory", directory)(error)
 }
 
 /// The directory a path lies in, `.` for a bare name.
@@ -149,8 +197,8 @@ fn sync_file_system(directory: &File) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    fn publish(out: &Path, force: bool, text: &str) -> Result<()> {
-        let staging = Staging::create(out, force)?;
+    fn publish(out: &Path, replace: Replace, text: &str) -> Result<()> {
+        let staging = Staging::create(out, replace)?;
         let made = staging.root().join("archive");
         fs::create_dir(&made).unwrap();
         fs::write(made.join("x"), text).unwrap();
@@ -175,12 +223,12 @@ mod tests {
     fn an_output_is_replaced_only_when_forced() {
         let directory = tempfile::tempdir().unwrap();
         let out = directory.path().join("out");
-        publish(&out, false, "one").unwrap();
+        publish(&out, Replace::Nothing, "one").unwrap();
         assert!(matches!(
-            publish(&out, false, "two"),
+            publish(&out, Replace::Nothing, "two"),
             Err(ArchiveError::OutputExists { .. })
         ));
-        publish(&out, true, "three").unwrap();
+        publish(&out, Replace::Marked("x"), "three").unwrap();
         assert_eq!(fs::read_to_string(out.join("x")).unwrap(), "three");
         assert_eq!(
             fs::read_dir(directory.path()).unwrap().count(),
@@ -190,9 +238,29 @@ mod tests {
     }
 
     #[test]
+    fn a_directory_of_something_else_is_not_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("out");
+        fs::create_dir(&out).unwrap();
+        let force = Replace::Marked("x");
+        publish(&out, force, "an empty one is").unwrap();
+        fs::remove_file(out.join("x")).unwrap();
+        fs::write(out.join("thesis"), "years of work").unwrap();
+        let error = publish(&out, force, "two").unwrap_err();
+        assert!(matches!(error, ArchiveError::OutputForeign { .. }), "{error}");
+        // It may come while the output is made.
+        let staging = Staging::create(&directory.path().join("late"), force).unwrap();
+        fs::create_dir(staging.root().join("archive")).unwrap();
+        fs::rename(&out, directory.path().join("late")).unwrap();
+        let error = staging.publish("archive", false).unwrap_err();
+        assert!(matches!(error, ArchiveError::OutputForeign { .. }), "{error}");
+        assert!(directory.path().join("late/thesis").exists());
+    }
+
+    #[test]
     fn a_dropped_staging_leaves_nothing() {
         let directory = tempfile::tempdir().unwrap();
-        drop(Staging::create(&directory.path().join("out"), false).unwrap());
+        drop(Staging::create(&directory.path().join("out"), Replace::Nothing).unwrap());
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
     }
 }

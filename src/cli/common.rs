@@ -4,8 +4,10 @@ use super::error::{CliError, Result};
 use super::exit::Exit;
 use crate::archive::{ContainerKind, WriterOptions};
 use crate::report::list::TextTest;
+use crate::report::text::printable;
 use crate::source::Patterns;
 use clap::ValueEnum;
+use clap::builder::{PathBufValueParser, RangedU64ValueParser, TypedValueParser};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -14,20 +16,41 @@ use std::path::{Path, PathBuf};
 #[command(next_help_heading = "Output")]
 pub(super) struct OutputArgs {
     /// The archive to make: a zip where the name ends in `.zip`, else a directory
-    #[arg(short, long, value_name = "OUT")]
+    #[arg(short, long, value_name = "OUT", value_parser = output_path())]
     pub output: PathBuf,
     /// Makes a directory or a zip whatever the name is
     #[arg(long, value_enum, value_name = "KIND")]
     container: Option<ContainerArg>,
-    /// Replaces OUT where it exists; until the new one is whole, the old one stays
+    /// Replaces OUT where it exists, but no directory that is not an archive; until the new one is whole, the old one stays
     #[arg(long)]
     force: bool,
     /// Leaves syncing to disk to the operating system
     #[arg(long)]
     no_sync: bool,
     /// Threads that read and hash [default: one per core]
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = threads())]
     threads: usize,
+}
+
+/// The most threads or requests at once.
+const MAX_THREADS: u64 = 1024;
+
+/// A parser of a number of threads; 0 is the default.
+pub(super) fn threads() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(0..=MAX_THREADS)
+}
+
+/// A parser of a number of requests under way at once.
+pub(super) fn connections() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=MAX_THREADS)
+}
+
+/// A parser of a path where something is to be made.
+pub(super) fn output_path() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| match path.as_os_str() == "-" {
+        true => Err("it is made on disk, never on stdout; `./-` would name a file"),
+        false => Ok(path),
+    })
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -129,6 +152,11 @@ pub(super) fn name_test(text: String) -> Result<TextTest> {
 pub(super) fn path_test(text: String) -> Result<TextTest> {
     let patterns = Patterns::paths(vec![text]).map_err(CliError::usage)?;
     Ok(Box::new(move |path| patterns.matches(path)))
+}
+
+/// A path for people, on one line.
+pub(super) fn shown(path: &Path) -> String {
+    printable(&path.to_string_lossy()).into_owned()
 }
 
 /// A number with thousands separated, for people.

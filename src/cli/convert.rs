@@ -1,6 +1,8 @@
 //! `mlark convert`.
 
-use super::common::{bytes, clear_leftovers, grouped, print_result, refuse_input, remove_on_signal};
+use super::common::{
+    bytes, clear_leftovers, grouped, output_path, print_result, refuse_input, remove_on_signal, shown,
+};
 use super::error::Result;
 use super::exit::Exit;
 use super::extract::{NAMED, name_some};
@@ -25,7 +27,7 @@ pub(super) struct Args {
     /// The archive
     archive: PathBuf,
     /// The directory to make
-    #[arg(short, long, value_name = "DIR")]
+    #[arg(short, long, value_name = "DIR", value_parser = output_path())]
     output: PathBuf,
     /// Whose directory
     #[arg(long, value_enum, value_name = "TOOL")]
@@ -33,7 +35,7 @@ pub(super) struct Args {
     /// Where objects lie in it
     #[arg(long, value_enum, value_name = "LAYOUT", default_value_t = LayoutArg::New)]
     layout: LayoutArg,
-    /// Replaces DIR where it exists; until the new one is whole, the old one stays
+    /// Replaces DIR where it exists, but no directory without a `manifest.json`; until the new one is whole, the old one stays
     #[arg(long)]
     force: bool,
     /// Leaves out what has a name that cannot be a file's here, and exits with 3
@@ -107,7 +109,7 @@ impl Args {
             grouped(count(&Kind::Artifacts)),
             bytes(report.artifact_bytes)
         ));
-        let mut text = format!("{}: {}\n", self.output.display(), words.join(", "));
+        let mut text = format!("{}: {}\n", shown(&self.output), words.join(", "));
         for limit in &report.limits {
             text.push_str(&super::export::loss_line("limit", limit));
         }

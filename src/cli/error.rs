@@ -1,8 +1,10 @@
 //! Errors as people see them: what failed, why, and a hint that can be run.
 
 use super::Exit;
+use super::common::shown;
 use crate::archive::ArchiveError;
 use crate::format::layout::MANIFEST;
+use crate::model::printable::one_line;
 use crate::report::ReportError;
 use crate::sink::exim::ConvertError;
 use crate::sink::extract::ExtractError;
@@ -11,6 +13,7 @@ use crate::sink::rest::journal::JournalError;
 use crate::source::{ExportError, detect};
 use crate::transform::TransformError;
 use std::io;
+use std::path::Path;
 
 /// An error on its way to the user.
 #[derive(Debug)]
@@ -75,13 +78,20 @@ impl From<ArchiveError> for CliError {
     fn from(error: ArchiveError) -> Self {
         let hint = match &error {
             ArchiveError::OutputExists { .. } => Some("--force replaces it".to_owned()),
+            ArchiveError::OutputForeign { .. } => {
+                Some("give another path to -o, or remove it yourself".to_owned())
+            }
             ArchiveError::OutputIsInput { .. } => Some("give another path to -o".to_owned()),
             ArchiveError::Damaged { path, .. } | ArchiveError::DigestMismatch { path, .. } => {
-                Some(format!("`mlark verify {}` lists all damage", path.display()))
+                Some(format!("`mlark verify {}` lists all damage", shown(path)))
             }
             ArchiveError::NotAnArchive { path, .. } if path.join(MANIFEST).exists() => Some(format!(
                 "it may be copied in part; `mlark verify {}` says what is missing",
-                path.display()
+                shown(path)
+            )),
+            ArchiveError::NotAnArchive { path, .. } if is_source(path) => Some(format!(
+                "it is a source: `mlark export {} -o history.zip` makes an archive of it",
+                shown(path)
             )),
             ArchiveError::Io { source, .. } if is_full(source) => Some(
                 "nothing was made; what is being made lies beside the output, and -o may name another disk"
@@ -95,6 +105,11 @@ impl From<ArchiveError> for CliError {
             hint,
         }
     }
+}
+
+/// Whether `mlark export` would read what lies there.
+fn is_source(path: &Path) -> bool {
+    path.to_str().is_some_and(|path| detect::kind_of(path).is_ok())
 }
 
 fn is_full(error: &io::Error) -> bool {
@@ -276,9 +291,9 @@ pub(super) fn report(error: &CliError) -> Exit {
     if error.exit == Exit::Done {
         return Exit::Done;
     }
-    let mut text = format!("error: {}\n", error.error);
+    let mut text = format!("error: {}\n", one_line(&error.error.to_string()));
     for cause in error.error.chain().skip(1) {
-        text.push_str(&format!("  because: {cause}\n"));
+        text.push_str(&format!("  because: {}\n", one_line(&cause.to_string())));
     }
     if let Some(hint) = &error.hint {
         text.push_str(&format!("hint: {hint}\n"));

@@ -1,7 +1,8 @@
 //! `mlark export`.
 
 use super::common::{
-    OutputArgs, bytes, clear_leftovers, end_at_once, grouped, print_result, remove_on_signal, tracking_uri,
+    OutputArgs, bytes, clear_leftovers, end_at_once, grouped, print_result, remove_on_signal, shown,
+    tracking_uri,
 };
 use super::error::{CliError, Result};
 use super::exit::Exit;
@@ -13,6 +14,7 @@ use crate::source::detect::{self, SourceKind};
 use crate::source::rest::resume_folder;
 use crate::source::{ExportError, ExportOptions, ExportReport, SurveyCounts};
 use clap::ValueEnum;
+use clap::builder::NonEmptyStringValueParser;
 use std::path::{Path, PathBuf};
 
 /// Write MLflow history from wherever it lives into an archive
@@ -45,7 +47,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "ARCHIVE")]
     base: Option<PathBuf>,
     /// Name of where the data comes from, the same for every export of it [default: a digest of SOURCE]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     origin: Option<String>,
     #[command(flatten)]
     read: ReadArgs,
@@ -147,7 +149,7 @@ fn with_way_on(error: ExportError, out: &Path) -> CliError {
 /// One line on what was made, and lines on what was not.
 fn summary(out: &Path, report: &ExportReport) -> String {
     let manifest = &report.manifest;
-    let (out, contents) = (out.display(), contents(manifest));
+    let (out, contents) = (shown(out), contents(manifest));
     format!(
         "{out}: {contents}\ncontent id {}\n{}",
         manifest.content_id,

@@ -1,6 +1,8 @@
 //! `mlark extract`.
 
-use super::common::{bytes, clear_leftovers, grouped, name_test, path_test, print_result, remove_on_signal};
+use super::common::{
+    bytes, clear_leftovers, grouped, name_test, output_path, path_test, print_result, remove_on_signal, shown,
+};
 use super::error::Result;
 use super::exit::Exit;
 use super::progress::Progress;
@@ -30,7 +32,7 @@ pub(super) struct Args {
     /// The archive
     archive: PathBuf,
     /// The directory to make
-    #[arg(short, long, value_name = "DIR")]
+    #[arg(short, long, value_name = "DIR", value_parser = output_path())]
     output: PathBuf,
     /// Of experiments with this name, id or glob
     #[arg(short, long, value_name = "NAME")]
@@ -93,7 +95,7 @@ impl Args {
             true => format!("{}\n", crate::report::text::json_text(report)),
             false => format!(
                 "{}: {}, {}\n",
-                self.output.display(),
+                shown(&self.output),
                 counted(report.files, "file"),
                 bytes(report.bytes)
             ),

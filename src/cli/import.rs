@@ -1,6 +1,6 @@
 //! `mlark import`.
 
-use super::common::{print_result, tracking_uri};
+use super::common::{connections, print_result, tracking_uri};
 use super::error::Result;
 use super::exit::Exit;
 use super::progress::Progress;
@@ -41,7 +41,7 @@ pub(super) struct Args {
     #[command(flatten)]
     replay: ReplayArgs,
     /// Requests under way at once
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_CONNECTIONS)]
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_CONNECTIONS, value_parser = connections())]
     connections: usize,
     /// Then compares every value and artifact with what the target holds; exits with 1 where something differs
     #[arg(long)]

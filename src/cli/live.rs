@@ -6,7 +6,7 @@ use super::source_args::{ReadArgs, SelectionArgs};
 use crate::archive::{Archive, ArchiveError, WriterOptions};
 use crate::source::ExportOptions;
 use crate::source::detect::{self, SourceKind};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 /// How sides that are no archives are read; archives are taken as they are.
@@ -91,7 +91,10 @@ impl Side {
     pub(super) fn of(text: OsString) -> Result<Self> {
         let path = PathBuf::from(&text);
         let Some(source) = text.to_str() else {
-            return Ok(Side::Archive(path));
+            return match detect::is_archive(&path) {
+                true => Ok(Side::Archive(path)),
+                false => Err(not_utf8(&text)),
+            };
         };
         if detect::is_archive(&path) {
             return Ok(Side::Archive(path));
@@ -103,6 +106,15 @@ impl Side {
             Err(_) => Ok(Side::Archive(path)),
         }
     }
+}
+
+/// A source, name or pattern whose bytes are no text.
+pub(super) fn not_utf8(text: &OsStr) -> CliError {
+    let shown = text.as_encoded_bytes().escape_ascii();
+    CliError::usage(format!(
+        "`{shown}` is not UTF-8; only paths of archives and outputs may be"
+    ))
+    .hint("a symbolic link to it may have a plain name")
 }
 
 /// What one side after the other is read with.

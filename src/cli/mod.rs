@@ -58,9 +58,15 @@ enum Command {
 
 /// Runs the command line; what it found or made decides the exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
+    let args: Vec<_> = args.into_iter().collect();
+    let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(error) => {
+            // The parser's own words do not say which argument it was.
+            let no_text = args.iter().skip(1).find(|arg| arg.to_str().is_none());
+            if let (clap::error::ErrorKind::InvalidUtf8, Some(arg)) = (error.kind(), no_text) {
+                return error::report(&live::not_utf8(arg)).into();
+            }
             // Help and version are results; a closed pipe while they are printed is not an error.
             let _ = error.print();
             return if error.use_stderr() {

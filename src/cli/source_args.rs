@@ -1,5 +1,6 @@
 //! Options of commands that read a source: how a server is asked, and which objects are taken.
 
+use super::common::connections;
 use super::error::{CliError, Result};
 use crate::client::Secret;
 use crate::source::rest::RestOptions;
@@ -42,10 +43,10 @@ impl ReadArgs {
 #[command(next_help_heading = "Tracking server")]
 pub(super) struct ServerArgs {
     /// Requests under way at once
-    #[arg(long, value_name = "N", default_value_t = 8)]
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = connections())]
     concurrency: usize,
     /// Requests a second at most
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = rate)]
     max_rate: Option<f64>,
     /// Server of the model registry, where it is another one [default: MLFLOW_REGISTRY_URI]
     #[arg(long, value_name = "URI")]
@@ -126,15 +127,34 @@ impl SelectionArgs {
             experiments: Patterns::names(self.experiments).map_err(usage)?,
             runs: self.runs,
             models: Patterns::names(self.models).map_err(usage)?,
-            time: TimeRange {
-                since: self.since.as_deref().map(parse_time).transpose()?,
-                until: self.until.as_deref().map(parse_time).transpose()?,
-            },
+            time: time_range(self.since.as_deref(), self.until.as_deref())?,
             no_artifacts: self.no_artifacts,
             artifact_include: Patterns::paths(self.artifact_include).map_err(usage)?,
             artifact_exclude: Patterns::paths(self.artifact_exclude).map_err(usage)?,
         })
     }
+}
+
+/// The span that `--since` and `--until` tell.
+fn time_range(since: Option<&str>, until: Option<&str>) -> Result<TimeRange> {
+    let range = TimeRange {
+        since: since.map(parse_time).transpose()?,
+        until: until.map(parse_time).transpose()?,
+    };
+    match (since.zip(until), range.since.zip(range.until)) {
+        (Some((since, until)), Some((first, end))) if first >= end => Err(CliError::usage(format!(
+            "no time lies between --since `{since}` and --until `{until}`"
+        ))
+        .hint("--since is the earlier of the two, and --until is not taken itself")),
+        _ => Ok(range),
+    }
+}
+
+/// A number of requests a second.
+fn rate(text: &str) -> std::result::Result<f64, String> {
+    let rate = text.parse().ok();
+    rate.filter(|rate| (0.001..=1e6).contains(rate))
+        .ok_or_else(|| "it is no number from 0.001 to 1000000".to_owned())
 }
 
 /// Epoch milliseconds of an RFC 3339 time, or of a date's or time's start in UTC.

@@ -1,6 +1,6 @@
 //! `mlark transform`.
 
-use super::common::{OutputArgs, clear_leftovers, grouped, print_result, remove_on_signal};
+use super::common::{OutputArgs, clear_leftovers, grouped, print_result, remove_on_signal, shown};
 use super::error::{CliError, Result};
 use super::exit::Exit;
 use crate::archive::Archive;
@@ -62,7 +62,7 @@ impl Args {
         match archive.manifest().history.last() {
             Some(entry) if entry.name != transform::source_tags::NAME => Err(CliError::usage(format!(
                 "the last transform of `{}` is `{}`, not `{}`",
-                self.input.display(),
+                shown(&self.input),
                 entry.name,
                 transform::source_tags::NAME
             ))),
@@ -81,7 +81,7 @@ impl Args {
         } else {
             counts.join(", ")
         };
-        let out = self.output.output.display();
+        let out = shown(&self.output.output);
         format!("{out}: {done}\ncontent id {}\n", report.manifest.content_id)
     }
 }

@@ -1,6 +1,6 @@
 //! `mlark verify`.
 
-use super::common::{bytes, grouped, print_result};
+use super::common::{bytes, grouped, print_result, shown, threads};
 use super::error::{CliError, Result};
 use super::exit::Exit;
 use super::progress::Progress;
@@ -27,7 +27,7 @@ pub(super) struct Args {
     #[arg(long)]
     json: bool,
     /// Threads that hash [default: one per core]
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = threads())]
     threads: usize,
     #[command(flatten, next_help_heading = "As in the import, with --against")]
     replay: ReplayArgs,
@@ -107,7 +107,7 @@ fn describe(report: &VerifyReport) -> String {
     let _ = writeln!(
         text,
         "{}: {verdict}{warnings}; checked {} with {}, {} ({})",
-        report.path.display(),
+        shown(&report.path),
         count(checked.files, "file"),
         count(checked.lines, "line"),
         count(checked.blobs, "blob"),

@@ -11,6 +11,14 @@ pub(crate) fn is_hidden(character: char) -> bool {
             | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
+/// A sentence as it may be shown: as [`printable`], but for backslashes, since parts of it are printable already.
+pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
+    match text.chars().any(is_hidden) {
+        true => Cow::Owned(escaped(text, "\\")),
+        false => Cow::Borrowed(text),
+    }
+}
+
 /// Text as it may be shown: `\t`, `\n`, `\r`, `\\`, and `\u{…}` for other control and invisible characters.
 ///
 /// The result has neither tabs nor line ends, and two texts never look the same.
@@ -21,10 +29,14 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     {
         return Cow::Borrowed(text);
     }
+    Cow::Owned(escaped(text, "\\\\"))
+}
+
+fn escaped(text: &str, backslash: &str) -> String {
     let mut shown = String::with_capacity(text.len() + 8);
     for character in text.chars() {
         match character {
-            '\\' => shown.push_str("\\\\"),
+            '\\' => shown.push_str(backslash),
             '\t' => shown.push_str("\\t"),
             '\n' => shown.push_str("\\n"),
             '\r' => shown.push_str("\\r"),
@@ -34,7 +46,7 @@ pub fn printable(text: &str) -> Cow<'_, str> {
             other => shown.push(other),
         }
     }
-    Cow::Owned(shown)
+    shown
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 
 use super::tree::{Owners, Paths, check_name, folds_case, write_artifact};
 use crate::archive::walk::{ArtifactEntry, OwnerFacts, for_each_artifact};
-use crate::archive::{Archive, ArchiveError, ErrorKind, Staging};
+use crate::archive::{Archive, ArchiveError, ErrorKind, Replace, Staging};
 use crate::model::{Absent, OwnerKind};
 use crate::monitor::Monitor;
 use serde::Serialize;
@@ -85,7 +85,7 @@ pub fn extract(
     options: &ExtractOptions<'_>,
     monitor: &dyn Monitor,
 ) -> Result<ExtractReport, ExtractError> {
-    let staging = Staging::create(out, false)?;
+    let staging = Staging::create(out, Replace::Nothing)?;
     let root = staging.root().join("tree");
     fs::create_dir(&root).map_err(ArchiveError::io("create directory", &root))?;
     monitor.begin("extract", Some(archive.manifest().totals.artifact_files));

@@ -4,6 +4,9 @@ use super::ExportError;
 use crate::model::uri::{local_path, redact};
 use std::path::{Path, PathBuf};
 
+/// Said of an archive that is given as a source.
+pub(super) const OWN_ARCHIVE: &str = "it is an archive of mlark's already; `mlark info` tells what it holds";
+
 /// The kinds of source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SourceKind {
@@ -105,6 +108,12 @@ pub fn kind_of(source: &str) -> Result<SourceKind, ExportError> {
     }
     if super::file_store::looks_like_file_store(path) {
         return Ok(SourceKind::FileStore);
+    }
+    if path.join(crate::format::layout::MANIFEST).is_file() {
+        return Err(ExportError::Source {
+            source_uri: redact(source),
+            detail: OWN_ARCHIVE.to_owned(),
+        });
     }
     Err(no_data(
         "neither an mlruns tree (folders with meta.yaml) nor an export of mlflow-export-import (experiment.json, model.json, …) lies there",

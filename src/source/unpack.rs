@@ -68,9 +68,7 @@ pub(super) fn unpack(path: &Path, out: &Path) -> Result<Unpacked, ExportError> {
     let file = File::open(path).map_err(|cause| error(cause.to_string()))?;
     let mut zip = ZipArchive::new(io::BufReader::new(file)).map_err(|cause| error(cause.to_string()))?;
     if zip.index_for_name(crate::format::layout::SEAL).is_some() {
-        return Err(error(
-            "it is an archive of mlark's already; `mlark info` tells what it holds".to_owned(),
-        ));
+        return Err(error(super::detect::OWN_ARCHIVE.to_owned()));
     }
     let directory = TemporaryFolder::create_in(&parent_of(out))?;
     let unpacked = Unpacked { directory };

@@ -25,8 +25,8 @@ use super::loss_log::LossLog;
 use super::output::Output;
 use super::parallel::{HeldJob, Pool};
 use super::points::PointSeries;
-use super::staging::Staging;
-use crate::format::layout::{STRING_BYTES, blob_path};
+use super::staging::{Replace, Staging};
+use crate::format::layout::{MANIFEST, STRING_BYTES, blob_path};
 use crate::format::line::{canonical, replace_long_strings, to_value};
 use crate::format::manifest::{FileDescriptor, Totals};
 use crate::format::{Kind, Loss, Object, SortKey};
@@ -45,7 +45,7 @@ pub use self::head::ManifestHead;
 pub struct WriterOptions {
     /// Directory or zip; where absent, the output's name decides.
     pub container: Option<ContainerKind>,
-    /// Replaces an output that exists.
+    /// Replaces an output that exists: a file, an empty directory or an archive, but no other directory.
     pub force: bool,
     /// Threads that read and hash; 0 for one per core.
     pub threads: usize,
@@ -79,7 +79,7 @@ impl ArchiveWriter {
     /// The output exists (without `force`), or its directory cannot be written.
     pub fn create(out: &Path, options: WriterOptions) -> Result<Self> {
         let container = options.container.unwrap_or_else(|| ContainerKind::of_output(out));
-        let staging = Staging::create(out, options.force)?;
+        let staging = Staging::create(out, Replace::if_forced(options.force, MANIFEST))?;
         let scratch = staging.scratch()?;
         let output = Output::create(container, &staging, &scratch)?;
         let threads = match options.threads {

@@ -101,7 +101,7 @@ impl Converter<'_> {
             ("mlark_content_id", PyJson::from(archive.content_id.to_string())),
             ("mlark_limits", PyJson::List(limits.collect())),
         ]);
-        let path = self.root.join("manifest.json");
+        let path = self.root.join(super::MANIFEST);
         self.document(&path, "export_all.py", Some(&info), &dict([]))
     }
 }

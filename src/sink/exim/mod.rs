@@ -29,7 +29,7 @@ mod stream;
 mod traces;
 
 use super::tree::{Owners, Paths, check_name, folds_case};
-use crate::archive::{Archive, ArchiveError, ErrorKind, Staging};
+use crate::archive::{Archive, ArchiveError, ErrorKind, Replace, Staging};
 use crate::format::{Kind, LossCount};
 use crate::model::printable::printable as shown;
 use crate::monitor::Monitor;
@@ -130,6 +130,9 @@ impl ConvertError {
 
 type Result<T, E = ConvertError> = std::result::Result<T, E>;
 
+/// The file at the top of a directory of mlflow-export-import.
+const MANIFEST: &str = "manifest.json";
+
 /// Reasons of limits (docs/losses.md).
 mod reason {
     pub(super) const DELETED: &str = "deleted-not-held";
@@ -150,7 +153,7 @@ pub fn convert(
     options: ConvertOptions,
     monitor: &dyn Monitor,
 ) -> Result<ConvertReport> {
-    let staging = Staging::create(out, options.force)?;
+    let staging = Staging::create(out, Replace::if_forced(options.force, MANIFEST))?;
     let root = staging.root().join("tree");
     fs::create_dir(&root).map_err(ArchiveError::io("create directory", &root))?;
     let mut converter = Converter {

@@ -1,0 +1,191 @@
+//! What a person is told of a request that cannot be carried out: a sentence with the place, a remedy, an exit code, and
+//! nothing made or lost.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::process::Command;
+
+/// Exit code, stdout and stderr as one text.
+fn mlark<A: AsRef<OsStr>>(folder: &Path, args: &[A]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_mlark"))
+        .args(args)
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    let texts = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+    format!("exit {}\n{}", output.status.code().unwrap(), texts.concat())
+}
+
+/// A folder with a store of one experiment, and an archive of it in both containers.
+fn workplace() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let experiment = "artifact_location: ./a\nexperiment_id: '0'\nlifecycle_stage: active\nname: Default\n";
+    fs::create_dir_all(folder.path().join("mlruns/0")).unwrap();
+    fs::write(folder.path().join("mlruns/0/meta.yaml"), experiment).unwrap();
+    for out in ["a.zip", "a"] {
+        let said = mlark(folder.path(), &["export", "mlruns", "-o", out]);
+        assert!(said.starts_with("exit 0\n"), "{said}");
+    }
+    folder
+}
+
+#[test]
+fn force_replaces_no_directory_of_something_else() {
+    let folder = workplace();
+    fs::create_dir(folder.path().join("home")).unwrap();
+    fs::write(folder.path().join("home/thesis.tex"), "years of work").unwrap();
+    insta::assert_snapshot!(mlark(folder.path(), &["export", "mlruns", "-o", "home", "--force"]), @r"
+    exit 2
+    error: `home` is a directory without `mlark.json`, so mlark did not make it
+    hint: give another path to -o, or remove it yourself
+    ");
+    insta::assert_snapshot!(mlark(folder.path(), &["transform", "a", "-o", "home", "--force", "--source-tags"]), @r"
+    exit 2
+    error: `home` is a directory without `mlark.json`, so mlark did not make it
+    hint: give another path to -o, or remove it yourself
+    ");
+    insta::assert_snapshot!(mlark(folder.path(), &["convert", "a.zip", "-o", "a", "--to", "exim", "--force"]), @r"
+    exit 2
+    error: `a` is a directory without `manifest.json`, so mlark did not make it
+    hint: give another path to -o, or remove it yourself
+    ");
+    assert!(folder.path().join("home/thesis.tex").exists() && folder.path().join("a/mlark.json").exists());
+    let again = ["export", "mlruns", "-o", "a", "--force"];
+    assert!(mlark(folder.path(), &again).starts_with("exit 0\n"));
+}
+
+#[test]
+fn an_output_that_cannot_be_is_said_to_be_so() {
+    let folder = workplace();
+    let export = |out: &str| mlark(folder.path(), &["export", "mlruns", "-o", out]);
+    insta::assert_snapshot!(export("-"), @r"
+    exit 2
+    error: invalid value '-' for '--output <OUT>': it is made on disk, never on stdout; `./-` would name a file
+
+    For more information, try '--help'.
+    ");
+    fs::write(folder.path().join("file"), "").unwrap();
+    insta::assert_snapshot!(export("file/x.zip"), @r"
+    exit 6
+    error: create directory `file`
+      because: Not a directory (os error 20)
+    ");
+    insta::assert_snapshot!(export("file/x/y.zip"), @r"
+    exit 6
+    error: create directory `file/x`
+      because: Not a directory (os error 20)
+    ");
+}
+
+#[test]
+fn an_archive_for_a_source_and_a_source_for_an_archive_are_told_apart() {
+    let folder = workplace();
+    for archive in ["a", "a.zip"] {
+        let said = mlark(folder.path(), &["export", archive, "-o", "b"]).replace("`a.zip`", "`a`");
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(said, @r"
+            exit 7
+            error: cannot read `a`: it is an archive of mlark's already; `mlark info` tells what it holds
+            ");
+        }
+    }
+    insta::assert_snapshot!(mlark(folder.path(), &["info", "mlruns"]), @r"
+    exit 7
+    error: `mlruns` is not a mlark archive: there is no `mlark.json` in it
+    hint: it is a source: `mlark export mlruns -o history.zip` makes an archive of it
+    ");
+    fs::write(folder.path().join("mlflow.db"), b"SQLite format 3\0 and more").unwrap();
+    insta::assert_snapshot!(mlark(folder.path(), &["transform", "mlflow.db", "-o", "b", "--source-tags"]), @r"
+    exit 7
+    error: `mlflow.db` is not a mlark archive: it is no zip
+    hint: it is a source: `mlark export mlflow.db -o history.zip` makes an archive of it
+    ");
+}
+
+#[test]
+fn numbers_and_times_that_cannot_be_are_refused_before_anything_is_read() {
+    let folder = workplace();
+    let export = |options: &[&str]| {
+        let said = mlark(
+            folder.path(),
+            &[&["export", "mlruns", "-o", "b"], options].concat(),
+        );
+        assert!(!folder.path().join("b").exists());
+        said
+    };
+    insta::assert_snapshot!(export(&["--since", "2025-01-01", "--until", "2024-01-01"]), @r"
+    exit 2
+    error: no time lies between --since `2025-01-01` and --until `2024-01-01`
+    hint: --since is the earlier of the two, and --until is not taken itself
+    ");
+    insta::assert_snapshot!(export(&["--threads", "99999"]), @r"
+    exit 2
+    error: invalid value '99999' for '--threads <N>': 99999 is not in 0..=1024
+
+    For more information, try '--help'.
+    ");
+    insta::assert_snapshot!(export(&["--concurrency", "0"]), @r"
+    exit 2
+    error: invalid value '0' for '--concurrency <N>': 0 is not in 1..=1024
+
+    For more information, try '--help'.
+    ");
+    for rate in ["0", "nan", "inf", "-1", "x"] {
+        let said = export(&[&format!("--max-rate={rate}")]);
+        assert!(
+            said.contains("': it is no number from 0.001 to 1000000\n"),
+            "{said}"
+        );
+    }
+    insta::assert_snapshot!(export(&["--origin", ""]), @r"
+    exit 2
+    error: a value is required for '--origin <NAME>' but none was supplied
+
+    For more information, try '--help'.
+    ");
+}
+
+#[test]
+fn a_path_that_is_no_text_is_named_where_only_text_can_be_read() {
+    let folder = workplace();
+    let name = |suffix: &str| {
+        let mut name = OsString::from(OsStr::from_bytes(b"n\xff"));
+        name.push(suffix);
+        name
+    };
+    fs::rename(folder.path().join("mlruns"), folder.path().join(name(""))).unwrap();
+    let arg = |text: &str| OsString::from(text);
+    insta::assert_snapshot!(mlark(folder.path(), &[arg("export"), name(""), arg("-o"), arg("b")]), @r"
+    exit 2
+    error: `n\xff` is not UTF-8; only paths of archives and outputs may be
+    hint: a symbolic link to it may have a plain name
+    ");
+    insta::assert_snapshot!(mlark(folder.path(), &[arg("ls"), name("")]), @r"
+    exit 2
+    error: `n\xff` is not UTF-8; only paths of archives and outputs may be
+    hint: a symbolic link to it may have a plain name
+    ");
+    std::os::unix::fs::symlink(name(""), folder.path().join("plain")).unwrap();
+    let export = [arg("export"), arg("plain"), arg("-o"), name(".zip")];
+    assert!(mlark(folder.path(), &export).starts_with("exit 0\nn\u{fffd}.zip: 1 experiments"));
+    assert!(mlark(folder.path(), &[arg("verify"), name(".zip")]).starts_with("exit 0\n"));
+}
+
+#[test]
+fn names_with_line_ends_stay_on_their_line() {
+    let folder = workplace();
+    let said = mlark(folder.path(), &["export", "mlruns", "-o", "b\n\u{1b}[31m\\.zip"]);
+    assert!(
+        said.starts_with("exit 0\nb\\n\\u{1b}[31m\\\\.zip: 1 experiments"),
+        "{said}"
+    );
+    insta::assert_snapshot!(mlark(folder.path(), &["info", "no\nsuch\u{1b}[31m"]), @r"
+    exit 6
+    error: open `no\nsuch\u{1b}[31m`
+      because: No such file or directory (os error 2)
+    ");
+}
