@@ -187,10 +187,12 @@ fn expected(more: &[&str]) -> BTreeSet<String> {
         .collect()
 }
 
+/// Servers, and the tool over a client as old as the server: that of 3.18 asks for logged models, which 2.9.2 does not know.
+const IMPORTERS: [(&str, &str); 2] = [("3.18.0", "exim"), ("2.9.2", "exim-2.9.2")];
+
 #[test]
 fn mlflow_export_import_imports_experiments_and_runs_into_each_server() {
-    // The client must be as old as the server: that of 3.18 asks for logged models, which 2.9.2 does not know.
-    for (version, importer) in [("3.18.0", "exim"), ("2.9.2", "exim-2.9.2")] {
+    for (version, importer) in IMPORTERS {
         let (Some(venv), Some(importer)) = (venv(version), venv(importer)) else {
             continue;
         };
@@ -210,14 +212,19 @@ fn mlflow_export_import_imports_experiments_and_runs_into_each_server() {
 
 #[test]
 fn mlflow_export_import_imports_models_where_it_sees_the_artifacts() {
-    let (Some(importer), Some(venv)) = (venv("exim"), venv("3.18.0")) else {
-        return;
-    };
+    for (version, importer) in IMPORTERS {
+        if let (Some(venv), Some(importer)) = (venv(version), venv(importer)) {
+            models_arrive(version, &venv, &importer);
+        }
+    }
+}
+
+fn models_arrive(version: &str, venv: &Path, importer: &Path) {
     let work = tempfile::tempdir().unwrap();
-    let before = tagged_and_converted("3.18.0", work.path());
-    let server = Server::start_with_local_artifacts(&venv, &work.path().join("server"));
+    let before = tagged_and_converted(version, work.path());
+    let server = Server::start_with_local_artifacts(venv, &work.path().join("server"));
     let (code, text) = tool(
-        &importer,
+        importer,
         "import-all",
         &server,
         work.path(),
@@ -251,12 +258,16 @@ fn mlflow_export_import_imports_models_where_it_sees_the_artifacts() {
         keyed.collect()
     };
     let (versions_before, versions_after) = (versions(&before), versions(&after));
-    // The two that this release cannot import (docs/export-import.md) are in no file.
+    // Those that this release cannot import (docs/export-import.md) are in no file: without a run, or (3.18) of a logged model.
     let missing: Vec<_> = versions_before
         .keys()
         .filter(|key| !versions_after.contains_key(*key))
         .collect();
-    assert_eq!(missing, ["NaN 1", "NaN 2"]);
+    let expected: &[&str] = match version {
+        "3.18.0" => &["NaN 1", "NaN 2"],
+        _ => &["NaN 1"],
+    };
+    assert_eq!(missing, expected, "{version}");
     for (key, found) in &versions_after {
         let version = &versions_before[key];
         assert_eq!(
