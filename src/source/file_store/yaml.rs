@@ -358,7 +358,7 @@ mod tests {
 
         #[test]
         fn simple_documents_read_alike_either_way(
-            lines in proptest::collection::vec("[a-z_]{1,3}: ('[a-z0-9_./ -]{0,6}'|[A-Za-z0-9_./-]{0,6}|\\[\\]|\\{\\}|~|'')\n", 1..5)
+            lines in proptest::collection::vec("[a-z_]{1,3}: ('[a-z0-9_./: -]{0,6}'|[A-Za-z0-9_./: -]{0,8}|\\[\\]|\\{\\}|~|'')\n", 1..5)
         ) {
             let text = lines.concat();
             if let Some(entries) = yaml_simple::parse(&text) {

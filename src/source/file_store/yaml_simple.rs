@@ -4,8 +4,8 @@ use super::yaml::Node;
 
 /// The entries of a document of simple lines; none where any line is not simple.
 ///
-/// A simple value is a plain scalar of letters, digits and `_ . / -` that begins with a letter, a digit or `/`, the same characters and
-/// spaces in single quotes, `[]` or `{}`.
+/// A simple value is a plain scalar of letters, digits, `_ . / -`, spaces, and colons before other than a space, that begins with a letter,
+/// a digit or `/` and does not end with a space or colon; the same characters but colons in single quotes; `[]` or `{}`.
 pub(super) fn parse(text: &str) -> Option<Vec<(String, Node)>> {
     let mut entries: Vec<(String, Node)> = Vec::with_capacity(16);
     for line in text.strip_suffix('\n')?.split('\n') {
@@ -30,12 +30,21 @@ fn node(value: &str) -> Option<Node> {
             let is_simple = inner.iter().all(|&byte| is_plain(byte) || byte == b' ');
             is_simple.then(|| scalar(&value[1..value.len() - 1], false))
         }
-        [first, rest @ ..] => {
+        [first, ..] => {
             let begins = first.is_ascii_alphanumeric() || *first == b'/';
-            (begins && rest.iter().all(|&byte| is_plain(byte))).then(|| scalar(value, true))
+            (begins && is_plain_scalar(value.as_bytes())).then(|| scalar(value, true))
         }
         [] => None,
     }
+}
+
+fn is_plain_scalar(bytes: &[u8]) -> bool {
+    let next = bytes.iter().skip(1).map(Some).chain([None]);
+    bytes.iter().zip(next).all(|(&byte, next)| match byte {
+        b':' => next.is_some_and(|&next| next != b' '),
+        b' ' => next.is_some(),
+        _ => is_plain(byte),
+    })
 }
 
 fn is_plain(byte: u8) -> bool {
