@@ -39,6 +39,8 @@ pub(crate) enum Compression {
 pub(super) struct Deflater {
     probe: Compress,
     stream: Compress,
+    /// Whether the stream has begun and not ended.
+    is_open: bool,
     /// Input waits here until it fills a block: what the compressor writes depends on how it is fed.
     block: Vec<u8>,
     chunk: Vec<u8>,
@@ -55,7 +57,8 @@ impl Deflater {
     pub(super) fn new() -> Self {
         Self {
             probe: Compress::new(flate2::Compression::new(1), false),
-            stream: Compress::new(flate2::Compression::new(6), false),
+            stream: new_stream(),
+            is_open: false,
             block: Vec::with_capacity(CHUNK_LEN),
             chunk: vec![0; CHUNK_LEN],
         }
@@ -69,15 +72,32 @@ impl Deflater {
         }
         let room = sample.len() - sample.len().div_ceil(20);
         self.probe.reset();
-        let status = self
+        let mut status = self
             .probe
             .compress(sample, &mut self.chunk[..room], FlushCompress::Finish)?;
-        Ok(status == Status::StreamEnd)
+        let is_worth_it = status == Status::StreamEnd;
+        // The compressor is reset only at the end of a stream: with zlib-rs 0.6, what it had handed out of its buffer
+        // before is lost to the next streams, until there is no room left and it panics.
+        while status != Status::StreamEnd {
+            let rest = &sample[self.probe.total_in() as usize..];
+            let written = self.probe.total_out();
+            status = self
+                .probe
+                .compress(rest, &mut self.chunk, FlushCompress::Finish)?;
+            if self.probe.total_out() == written && status != Status::StreamEnd {
+                return Err(no_progress());
+            }
+        }
+        Ok(is_worth_it)
     }
 
     /// Begins a new deflate stream.
     pub(super) fn begin(&mut self) {
-        self.stream.reset();
+        // One that was broken off is not reset, for the same reason as in the probe.
+        match std::mem::replace(&mut self.is_open, true) {
+            true => self.stream = new_stream(),
+            false => self.stream.reset(),
+        }
         self.block.clear();
     }
 
@@ -103,6 +123,7 @@ impl Deflater {
     pub(super) fn finish(&mut self, mut sink: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
         self.write_block(&mut sink)?;
         while self.step(&[], FlushCompress::Finish, &mut sink)?.1 != Status::StreamEnd {}
+        self.is_open = false;
         Ok(())
     }
 
@@ -128,11 +149,19 @@ impl Deflater {
         let read = (self.stream.total_in() - read) as usize;
         let written = (self.stream.total_out() - written) as usize;
         if read == 0 && written == 0 && status != Status::StreamEnd {
-            return Err(io::Error::other("the deflate compressor made no progress"));
+            return Err(no_progress());
         }
         sink(&self.chunk[..written])?;
         Ok((&input[read..], status))
     }
+}
+
+fn new_stream() -> Compress {
+    Compress::new(flate2::Compression::new(6), false)
+}
+
+fn no_progress() -> io::Error {
+    io::Error::other("the deflate compressor made no progress")
 }
 
 /// Whether the bytes are as evenly spread as random ones.
@@ -197,6 +226,36 @@ mod tests {
         assert!(deflater.is_worth_it(&[0; 100])?);
         let hex: Vec<u8> = random_bytes(30_000, 3).iter().map(|b| b'a' + b % 16).collect();
         assert!(deflater.is_worth_it(&hex)?);
+        Ok(())
+    }
+
+    #[test]
+    fn a_probe_leaves_nothing_behind_in_the_compressor() -> anyhow::Result<()> {
+        let mut deflater = Deflater::new();
+        for len in [4, 100, 400, 511] {
+            for seed in 0..30_000 / len as u64 {
+                assert!(!deflater.is_worth_it(&random_bytes(len, seed))?);
+            }
+        }
+        assert!(deflater.is_worth_it(&[0; 100])?);
+        Ok(())
+    }
+
+    #[test]
+    fn a_stream_that_was_broken_off_leaves_nothing_behind_in_the_compressor() -> anyhow::Result<()> {
+        let mut deflater = Deflater::new();
+        for _ in 0..100 {
+            deflater.begin();
+            let broken = deflater.write(&random_bytes(3 * CHUNK_LEN, 7), |_| {
+                Err(io::Error::from(io::ErrorKind::StorageFull))
+            });
+            assert!(broken.is_err());
+        }
+        deflater.begin();
+        let mut out = Vec::new();
+        deflater.write(&random_bytes(3 * CHUNK_LEN, 7), |bytes| out.write_all(bytes))?;
+        deflater.finish(|bytes| out.write_all(bytes))?;
+        assert!(out.len() >= 3 * CHUNK_LEN);
         Ok(())
     }
 
