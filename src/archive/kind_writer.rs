@@ -6,6 +6,7 @@ use super::spill::SpillSorter;
 use crate::format::layout::{LINE_BYTES, object_path};
 use crate::format::manifest::FileDescriptor;
 use crate::format::{Kind, SortKey};
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// Memory in which a kind is sorted; a source may sort all of them at once.
@@ -47,7 +48,7 @@ impl KindWriter {
     }
 
     /// Adds a line. Objects that come in order go straight to the file.
-    pub(crate) fn write(&mut self, key: SortKey, id: &str, line: &[u8]) -> Result<()> {
+    pub(crate) fn write(&mut self, key: SortKey, id: &dyn fmt::Display, line: &[u8]) -> Result<()> {
         if line.len() >= LINE_BYTES {
             return Err(self.refuse(id, "its line would exceed 16 MiB"));
         }
@@ -64,7 +65,7 @@ impl KindWriter {
         Ok(())
     }
 
-    fn write_in_order(&mut self, key: SortKey, id: &str, line: &[u8]) -> Result<()> {
+    fn write_in_order(&mut self, key: SortKey, id: &dyn fmt::Display, line: &[u8]) -> Result<()> {
         match &self.last_key {
             Some(last) if *last == key => return Err(self.refuse(id, "it is there twice")),
             Some(last) if *last > key => return Err(self.refuse(id, "it comes out of order")),
@@ -75,10 +76,10 @@ impl KindWriter {
         Ok(())
     }
 
-    fn refuse(&self, id: &str, reason: &str) -> ArchiveError {
+    fn refuse(&self, id: &dyn fmt::Display, reason: &str) -> ArchiveError {
         ArchiveError::Object {
             kind: self.kind.name(),
-            id: id.to_owned(),
+            id: id.to_string(),
             reason: reason.to_owned(),
         }
     }

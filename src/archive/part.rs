@@ -62,8 +62,9 @@ impl PartWriter {
                 self.open.insert(part)
             }
         };
-        part.write_line(line)
-            .map_err(ArchiveError::io("write", self.root.join(&part.path)))?;
+        if let Err(error) = part.write_line(line) {
+            return Err(ArchiveError::io("write", self.root.join(&part.path))(error));
+        }
         if part.size_bytes >= self.part_bytes {
             self.close()?;
         }

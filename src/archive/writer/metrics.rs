@@ -5,6 +5,7 @@ use crate::archive::error::{ArchiveError, Result};
 use crate::archive::points::PointSeries;
 use crate::format::{Kind, SortKey};
 use crate::model::{MetricSlice, ModelMetricSlice, Point};
+use std::fmt;
 
 impl ArchiveWriter {
     /// Writes the points of one metric of a run.
@@ -20,9 +21,9 @@ impl ArchiveWriter {
     ) -> Result<()> {
         self.totals.metric_points += series.len();
         let series_key = run.clone().text(key);
-        let id = format!("{run_id}/{key}");
-        self.write_slices(Kind::Metrics, &series_key, &id, series, |slice| {
-            serde_json::to_vec(&MetricSlice::from_points(run_id, key, slice))
+        let id = &format_args!("{run_id}/{key}");
+        self.write_slices(Kind::Metrics, &series_key, id, series, |slice, line| {
+            serde_json::to_writer(line, &MetricSlice::from_points(run_id, key, slice))
         })
     }
 
@@ -39,9 +40,9 @@ impl ArchiveWriter {
     ) -> Result<()> {
         self.totals.metric_points += series.len();
         let series_key = model.clone().text(key);
-        let id = format!("{model_id}/{key}");
-        self.write_slices(Kind::ModelMetrics, &series_key, &id, series, |slice| {
-            serde_json::to_vec(&ModelMetricSlice::from_points(model_id, key, slice))
+        let id = &format_args!("{model_id}/{key}");
+        self.write_slices(Kind::ModelMetrics, &series_key, id, series, |slice, line| {
+            serde_json::to_writer(line, &ModelMetricSlice::from_points(model_id, key, slice))
         })
     }
 
@@ -54,21 +55,23 @@ impl ArchiveWriter {
         &mut self,
         kind: Kind,
         key: &SortKey,
-        id: &str,
+        id: &dyn fmt::Display,
         series: PointSeries,
-        line_of: impl Fn(&[Point]) -> serde_json::Result<Vec<u8>>,
+        line_of: impl Fn(&[Point], &mut Vec<u8>) -> serde_json::Result<()>,
     ) -> Result<()> {
-        let scratch = self.scratch.clone();
+        let mut line = std::mem::take(&mut self.line);
         let writer = self.kind_writer(kind);
         let written = series.for_each_slice(|number, slice| {
-            let line = line_of(slice).expect("columns of numbers and strings can be written");
+            line.clear();
+            line_of(slice, &mut line).expect("columns of numbers and strings can be written");
             writer
                 .write(key.clone().number(number), id, &line)
                 .map_err(SliceError::Archive)
         });
+        self.line = line;
         written.map_err(|error| match error {
             SliceError::Archive(error) => error,
-            SliceError::Io(error) => ArchiveError::io("use temporary file in", scratch)(error),
+            SliceError::Io(error) => ArchiveError::io("use temporary file in", &self.scratch)(error),
         })
     }
 }

@@ -67,6 +67,8 @@ pub struct ArchiveWriter {
     totals: Totals,
     adopted: Vec<FileDescriptor>,
     scratch: PathBuf,
+    /// The line of a slice of points, whose memory is used again.
+    line: Vec<u8>,
     options: WriterOptions,
     // Declared last: what lies below it is closed before it is removed.
     staging: Staging,
@@ -98,6 +100,7 @@ impl ArchiveWriter {
             totals: Totals::default(),
             adopted: Vec::new(),
             scratch,
+            line: Vec::new(),
             options,
             staging,
         })
@@ -153,7 +156,7 @@ impl ArchiveWriter {
     /// # Errors
     /// As [`ArchiveWriter::write`].
     pub fn write_line(&mut self, kind: Kind, key: SortKey, id: &str, line: &[u8]) -> Result<()> {
-        self.kind_writer(kind).write(key, id, line)
+        self.kind_writer(kind).write(key, &id, line)
     }
 
     /// The canonical line of a value, its long strings stored as blobs.
