@@ -35,7 +35,7 @@ pub(super) struct Args {
     source: OsString,
     /// What to list; experiments with counts by default
     #[arg(value_enum, default_value = "overview", hide_default_value = true)]
-    what: What,
+    what: Noun,
     /// Of experiments with this name, id or glob
     #[arg(short, long, value_name = "NAME")]
     experiment: Option<String>,
@@ -69,44 +69,19 @@ struct LiveArgs {
     read: ReadArgs,
 }
 
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum What {
-    Overview,
-    Experiments,
-    Runs,
-    Models,
-    Versions,
-    Prompts,
-    LoggedModels,
-    Datasets,
-    Traces,
-    EvaluationDatasets,
-    Scorers,
-    Artifacts,
-}
+impl clap::ValueEnum for Noun {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Noun::ALL
+    }
 
-impl What {
-    fn noun(self) -> Noun {
-        match self {
-            What::Overview => Noun::Overview,
-            What::Experiments => Noun::Experiments,
-            What::Runs => Noun::Runs,
-            What::Models => Noun::Models,
-            What::Versions => Noun::Versions,
-            What::Prompts => Noun::Prompts,
-            What::LoggedModels => Noun::LoggedModels,
-            What::Datasets => Noun::Datasets,
-            What::Traces => Noun::Traces,
-            What::EvaluationDatasets => Noun::EvaluationDatasets,
-            What::Scorers => Noun::Scorers,
-            What::Artifacts => Noun::Artifacts,
-        }
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        Some(clap::builder::PossibleValue::new(self.name()))
     }
 }
 
 impl Args {
     pub(super) fn run(self) -> Result {
-        let noun = self.what.noun();
+        let noun = self.what;
         let experiment = self.experiment.clone();
         let links = self.run.is_some();
         let filter = ListFilter {

@@ -206,6 +206,22 @@ pub(super) struct FilterFields {
 }
 
 impl Noun {
+    /// All of them.
+    pub const ALL: [Noun; 12] = [
+        Noun::Overview,
+        Noun::Experiments,
+        Noun::Runs,
+        Noun::Models,
+        Noun::Versions,
+        Noun::Prompts,
+        Noun::LoggedModels,
+        Noun::Datasets,
+        Noun::Traces,
+        Noun::EvaluationDatasets,
+        Noun::Scorers,
+        Noun::Artifacts,
+    ];
+
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
         match self {
