@@ -6,6 +6,7 @@ use mlark::archive::{Archive, ArchiveWriter, ByteSource, Duplicates, ManifestHea
 use mlark::format::line::{canonical, to_value};
 use mlark::format::{Kind, Object as _};
 use mlark::model::metric::PointLink;
+use mlark::model::registry::DELETED_STAGE;
 use mlark::model::{
     Double, Experiment, LoggedModel, ModelVersion, OwnerKind, Point, RegisteredModel, Run, RunInfo, Span,
     Trace,
@@ -179,6 +180,54 @@ fn a_version_comes_with_the_run_that_it_waited_for() {
     let expected = [(Kind::ModelVersions, "version-number".to_owned(), 1)];
     assert_eq!(limits(&report), expected);
     assert_eq!(limits(&import(&whole, &target).unwrap()), expected);
+}
+
+#[test]
+fn a_deleted_version_arrives_with_its_tags_and_what_servers_clear_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("archive");
+    let mut writer = ArchiveWriter::create(&out, WriterOptions::default()).unwrap();
+    let model = RegisteredModel {
+        name: "wine".into(),
+        ..RegisteredModel::default()
+    };
+    writer.write(&model).unwrap();
+    // As a database and as a file store hold deleted versions.
+    let told = [
+        ("REDACTED-SOURCE-PATH", None),
+        ("s3://bucket/model", Some("drunk".to_owned())),
+    ];
+    for (number, (source, description)) in (1..).zip(told) {
+        let version = ModelVersion {
+            name: "wine".into(),
+            version: number,
+            source: Some(source.into()),
+            description,
+            current_stage: Some(DELETED_STAGE.into()),
+            tags: [("year".to_owned(), "1982".into())].into(),
+            ..ModelVersion::default()
+        };
+        writer.write(&version).unwrap();
+    }
+    let archive = finished(writer, &out);
+    let target = Target::start(|_| None);
+    let expected = [(Kind::ModelVersions, "cleared-by-server".to_owned(), 2)];
+    for _ in 0..2 {
+        let report = import(&archive, &target).unwrap();
+        assert_eq!(limits(&report), expected);
+        assert!(report.failures.is_empty());
+        let state = target.state.lock().unwrap();
+        let versions = &state.registry.versions;
+        assert_eq!(versions.len(), 2);
+        for version in versions {
+            assert_eq!(version["current_stage"], DELETED_STAGE);
+            let tags = version["tags"].as_array().unwrap();
+            assert!(
+                tags.contains(&json!({"key": "year", "value": "1982"})),
+                "{version}"
+            );
+        }
+    }
 }
 
 #[test]

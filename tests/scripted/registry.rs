@@ -1,6 +1,7 @@
 //! The model registry of the scripted server.
 
 use super::{Answer, not_found, reply};
+use mlark::model::registry::DELETED_STAGE;
 use serde_json::{Value, json};
 
 /// Registered models and their versions.
@@ -40,14 +41,32 @@ impl Registry {
             "model-versions/get" => {
                 let mut versions = self.versions.iter();
                 let found = versions.find(|version| {
-                    version["name"] == query("name") && version["version"] == query("version")
+                    version["name"] == query("name")
+                        && version["version"] == query("version")
+                        && is_shown(version)
                 });
                 found.map_or_else(not_found, |version| reply(json!({"model_version": version})))
             }
-            "model-versions/search" => reply(json!({"model_versions": self.versions})),
-            "model-versions/delete" => reply(json!({})),
+            "model-versions/search" => {
+                let shown: Vec<_> = self.versions.iter().filter(|version| is_shown(version)).collect();
+                reply(json!({"model_versions": shown}))
+            }
+            "model-versions/delete" => {
+                let mut versions = self.versions.iter_mut();
+                let found = versions
+                    .find(|version| version["name"] == body["name"] && version["version"] == body["version"]);
+                found.map_or_else(not_found, |version| {
+                    version["current_stage"] = DELETED_STAGE.into();
+                    reply(json!({}))
+                })
+            }
             _ => return None,
         };
         Some(answer)
     }
+}
+
+/// Whether a version is not deleted.
+fn is_shown(version: &Value) -> bool {
+    version["current_stage"] != DELETED_STAGE
 }

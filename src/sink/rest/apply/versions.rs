@@ -41,7 +41,7 @@ impl Apply<'_> {
         }
         let is_deleted = version.current_stage.as_deref() == Some(DELETED_STAGE);
         let body = match is_deleted {
-            true => self.placeholder(planned, numbers),
+            true => self.deleted_body(version, planned, contexts, numbers)?,
             false => match self.version_body(version, planned, contexts)? {
                 Some(body) => body,
                 None => return Ok(()),
@@ -54,6 +54,7 @@ impl Apply<'_> {
         self.count(Done::Created, VERSION);
         self.name_number(version, number);
         if is_deleted {
+            self.name_cleared(version);
             return Ok(self.api.delete_version(&numbers.name, number)?);
         }
         self.stage(version, number, &numbers.name)
@@ -107,6 +108,50 @@ impl Apply<'_> {
             false => PLACEHOLDER,
         };
         json!({"name": numbers.name, "source": source, "tags": tags})
+    }
+
+    /// A version that is to be deleted: servers keep no more of it than its number and tags.
+    fn deleted_body(
+        &self,
+        version: &ModelVersion,
+        planned: &PlannedModel,
+        contexts: &VersionContexts,
+        numbers: &Numbers,
+    ) -> Result<Value> {
+        let (texts, _) = self.version_texts(version, contexts)?;
+        let mut body = self.placeholder(planned, numbers);
+        if let Some(tags) = body["tags"].as_array_mut() {
+            let has = |tag: &Value| texts.iter().any(|(key, _)| tag["key"] == key.as_str());
+            tags.retain(|tag| !has(tag));
+            tags.extend(
+                texts
+                    .iter()
+                    .map(|(key, value)| json!({"key": key, "value": value})),
+            );
+        }
+        Ok(body)
+    }
+
+    /// Names what servers clear when they delete a version, where the archive tells it: file stores keep it.
+    fn name_cleared(&self, version: &ModelVersion) {
+        let fields = [
+            ("description", &version.description),
+            ("source", &version.source),
+            ("run_id", &version.run_id),
+            ("run_link", &version.run_link),
+        ];
+        for (field, value) in fields {
+            let text = value.as_deref().unwrap_or_default();
+            // What databases hold in place of it.
+            if !text.is_empty() && !text.starts_with("REDACTED-") {
+                self.left_out(
+                    VERSION,
+                    &Object::id(version),
+                    field.to_owned(),
+                    "cleared-by-server",
+                );
+            }
+        }
     }
 
     fn version_body(
@@ -188,6 +233,9 @@ impl Apply<'_> {
         self.count(Done::Reused, VERSION);
         self.name_number(version, number);
         let is_deleted = version.current_stage.as_deref() == Some(DELETED_STAGE);
+        if is_deleted {
+            self.name_cleared(version);
+        }
         let found = self.api.version_of(&numbers.name, number)?;
         let Some(found) = found else {
             if !is_deleted {
