@@ -14,6 +14,8 @@ use mlark::source::detect::SourceKind;
 use mlark::source::rest::RestOptions;
 use mlark::source::{ExportError, ExportOptions, ExportReport, export};
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 const RUN: &str = "0123456789abcdef0123456789abcdef";
 const EXPERIMENTS: &str = "/api/2.0/mlflow/experiments/search";
@@ -244,6 +246,40 @@ fn a_file_of_spans_beside_spans_in_the_store_is_an_artifact_like_any_other() {
         (&list["owner_id"], &list["files"][0]["size_bytes"]),
         (&json!("tr-store"), &json!(4))
     );
+}
+
+#[test]
+fn spans_of_an_incomplete_trace_are_asked_for_once_and_those_of_a_server_in_trouble_again() {
+    const ROUTE: &str = "/ajax-api/2.0/mlflow/get-trace-artifact";
+    for is_incomplete in [true, false] {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = asked.clone();
+        // As MLflow 3.6 answers.
+        let server = Loopback::start(move |request| {
+            let is_asked = request.target.ends_with("=tr-store");
+            match request.path() {
+                "/version" => Answer::new(200, "3.6.0"),
+                "/api/3.0/mlflow/traces/batchGet" if is_incomplete => Answer::json("{}"),
+                "/api/3.0/mlflow/traces/batchGet" => Answer::json(r#"{"traces": [{}]}"#),
+                ROUTE if is_asked && (count.fetch_add(1, Ordering::Relaxed) == 0 || is_incomplete) => {
+                    Answer::new(
+                        500,
+                        r#"{"error_code": "INTERNAL_ERROR", "message": "Failed to get"}"#,
+                    )
+                }
+                _ => with_traces(request),
+            }
+        });
+        let (folder, report) = export_of(&server, true);
+        assert_eq!(report.unwrap().failures, if is_incomplete { 2 } else { 1 });
+        assert_eq!(asked.load(Ordering::Relaxed), if is_incomplete { 1 } else { 2 });
+        let losses = std::fs::read_to_string(folder.path().join("out/losses.jsonl")).unwrap();
+        assert_eq!(
+            losses.contains("fewer came than the client"),
+            is_incomplete,
+            "{losses}"
+        );
+    }
 }
 
 #[test]

@@ -108,6 +108,11 @@ impl Server {
         part().zip(part()).is_some_and(|found| found >= (major, minor))
     }
 
+    /// Whether the server answers 500 for the spans of a trace of which fewer came than its client counted, as MLflow 3.6 does.
+    pub(super) fn hides_incomplete_traces(&self) -> bool {
+        self.is_at_least(3, 6) && !self.is_at_least(3, 7)
+    }
+
     /// Whether the server keeps a file store, which has no evaluation datasets and scorers.
     pub(super) fn is_file_store(&self) -> bool {
         self.info["store_type"] == "FileStore"

@@ -29,6 +29,9 @@ const SPANS_TAG: &str = "mlflow.trace.spansLocation";
 const SPANS: &str = "spans";
 /// The part that says that there is no such file.
 const NO_SPANS: &str = "no-spans";
+/// Why there are none of a trace that MLflow 3.6 hides.
+const INCOMPLETE: &str =
+    "the server gives none: fewer came than the client of this trace counted, or the trace is gone";
 /// Metadata that name a run and a logged model.
 const NAMING_METADATA: [&str; 2] = ["mlflow.sourceRun", "mlflow.modelId"];
 
@@ -333,10 +336,29 @@ fn find_spans(server: &Arc<Server>, trace: &Trace, key: &Key) -> FoundSpans {
 fn span_file(server: &Arc<Server>, trace_id: &str) -> OpenFn {
     let (server, trace_id) = (server.clone(), trace_id.to_owned());
     Box::new(move || {
-        let request = server.client.get(Path::ajax2("get-trace-artifact"));
-        let download = request.query("request_id", trace_id).download();
-        Ok(Box::new(download?) as Box<dyn Read + Send>)
+        let request = || {
+            let request = server.client.get(Path::ajax2("get-trace-artifact"));
+            request.query("request_id", &trace_id)
+        };
+        if server.hides_incomplete_traces() {
+            match request().attempts(1).download() {
+                Ok(download) => return Ok(Box::new(download)),
+                Err(error) if error.status() == Some(500) && is_hidden(&server, &trace_id) => {
+                    return Err(io::Error::other(INCOMPLETE));
+                }
+                Err(_) => {}
+            }
+        }
+        Ok(Box::new(request().download()?) as Box<dyn Read + Send>)
     })
+}
+
+/// Whether a server that hides incomplete traces hides this one: asked for it by another route, it tells of none, and of no
+/// trouble either.
+fn is_hidden(server: &Server, trace_id: &str) -> bool {
+    let request = server.client.get(Path::api3("traces/batchGet"));
+    let answer = request.query("trace_ids", trace_id).parse::<Value>();
+    answer.is_ok_and(|answer| answer["traces"].as_array().is_none_or(Vec::is_empty))
 }
 
 /// A literal of MLflow's filter language.
