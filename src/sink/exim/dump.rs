@@ -1,5 +1,6 @@
 //! JSON files as Python's `json.dumps(value, indent=2)` writes them, piece by piece.
 
+use super::scratch::Scratch;
 use crate::archive::{ArchiveError, Result};
 use crate::model::pyjson::PyJson;
 use std::fs::{self, File};
@@ -87,6 +88,17 @@ impl Dump {
             self.text(",")?;
         }
         self.line()
+    }
+
+    /// Writes an entry of an object: a list of what was put aside for it.
+    pub(super) fn list(&mut self, key: &str, values: &mut Scratch) -> Result<()> {
+        self.key(key)?;
+        self.begin("[")?;
+        values.for_each(|value| {
+            self.item()?;
+            self.value(&value)
+        })?;
+        self.end("]")
     }
 
     /// Ends the file.

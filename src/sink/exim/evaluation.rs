@@ -91,13 +91,7 @@ impl Converter<'_> {
         dump.entry("total_datasets", &count(listed.count()))?;
         dump.entry("successful_exports", &count(listed.count()))?;
         dump.entry("failed_exports", &count(0))?;
-        dump.key("datasets")?;
-        dump.begin("[")?;
-        listed.for_each(|entry| {
-            dump.item()?;
-            dump.value(&entry)
-        })?;
-        dump.end("]")?;
+        dump.list("datasets", listed)?;
         dump.end("}")?;
         Ok(end(dump)?)
     }

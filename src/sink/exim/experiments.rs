@@ -211,13 +211,7 @@ impl Converter<'_> {
             lists.push(("traces", &mut members.traces.written));
         }
         for (key, ids) in lists {
-            dump.key(key)?;
-            dump.begin("[")?;
-            ids.for_each(|id| {
-                dump.item()?;
-                dump.value(&id)
-            })?;
-            dump.end("]")?;
+            dump.list(key, ids)?;
         }
         dump.end("}")?;
         end(dump)?;
@@ -259,13 +253,8 @@ impl Converter<'_> {
             dump.begin("{")?;
             dump.entry("id", &PyJson::from(experiment.experiment_id.as_str()))?;
             dump.entry("name", &PyJson::from(experiment.name.as_str()))?;
-            dump.key(name)?;
-            dump.begin("[")?;
-            ids.for_each(|id| {
-                dump.item()?;
-                dump.value(&id)
-            })?;
-            for bracket in ["]", "}", "]", "}"] {
+            dump.list(name, ids)?;
+            for bracket in ["}", "]", "}"] {
                 dump.end(bracket)?;
             }
             end(dump)?;
@@ -285,13 +274,7 @@ impl Converter<'_> {
         let path = self.root.join("experiments/experiments.json");
         let mut dump = self.begin(&path, "export_experiments.py", Some(&info))?;
         dump.begin("{")?;
-        dump.key("experiments")?;
-        dump.begin("[")?;
-        listed.for_each(|entry| {
-            dump.item()?;
-            dump.value(&entry)
-        })?;
-        dump.end("]")?;
+        dump.list("experiments", listed)?;
         dump.end("}")?;
         Ok(end(dump)?)
     }

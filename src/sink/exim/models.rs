@@ -1,6 +1,7 @@
 //! Registered models with their versions; prompts go their own way.
 
 use super::artifacts::Destination;
+use super::document::end;
 use super::dump::{count, dict};
 use super::scratch::Scratch;
 use super::stream::{ArtifactStream, Stream};
@@ -182,14 +183,12 @@ impl Converter<'_> {
             ("duration", PyJson::Float(0.0)),
             ("failed_models", PyJson::List(Vec::new())),
         ]);
-        let mut names = Vec::new();
-        written.for_each(|name| {
-            names.push(name);
-            Ok(())
-        })?;
-        let body = dict([("models", PyJson::List(names))]);
         let path = self.root.join("models/models.json");
-        self.document(&path, "export_models.py", Some(&info), &body)
+        let mut dump = self.begin(&path, "export_models.py", Some(&info))?;
+        dump.begin("{")?;
+        dump.list("models", written)?;
+        dump.end("}")?;
+        Ok(end(dump)?)
     }
 }
 
