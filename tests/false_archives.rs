@@ -187,11 +187,15 @@ fn each_rule_of_the_text_has_a_finding() {
                 run["tags"]["long"] = json!("x".repeat(1 << 21))
             });
         }),
-        ("a blob of another size", "blob-size", |bytes| {
-            edit_value(bytes, &file(Kind::Runs), 1, |run| {
-                run["tags"]["long"]["$blob"]["size_bytes"] = json!(1 << 30)
-            });
-        }),
+        (
+            "a blob of another size, and more than a text has",
+            "blob-size string",
+            |bytes| {
+                edit_value(bytes, &file(Kind::Runs), 1, |run| {
+                    run["tags"]["long"]["$blob"]["size_bytes"] = json!(1 << 30)
+                });
+            },
+        ),
         ("a blob that is not there", "missing-blob orphan-blob", |bytes| {
             let digest = Digest([1; 32]);
             edit_value(bytes, &file(Kind::Runs), 1, |run| {

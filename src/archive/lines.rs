@@ -2,7 +2,7 @@
 
 use super::error::{ArchiveError, Result};
 use super::reader::{Archive, CheckedReader};
-use crate::format::layout::LINE_BYTES;
+use crate::format::layout::{LINE_BYTES, TEXT_BYTES};
 use crate::format::manifest::FileDescriptor;
 use crate::format::strict_json;
 use crate::model::BlobRef;
@@ -11,9 +11,6 @@ use serde_json::Value;
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};
 use std::marker::PhantomData;
-
-/// The largest text that a reader puts back in its place.
-const INLINE_BYTES: u64 = 256 << 20;
 
 /// Reads lines of several files, one after the other.
 pub struct Lines<'a> {
@@ -204,12 +201,12 @@ fn inline_blobs(archive: &Archive, value: &mut Value) -> Result<()> {
 
 fn read_text(archive: &Archive, blob: &BlobRef) -> Result<String> {
     let name = crate::format::layout::blob_path(&blob.sha256);
-    if blob.size_bytes > INLINE_BYTES {
+    if blob.size_bytes > TEXT_BYTES {
         return Err(ArchiveError::Object {
             kind: "text",
             id: name,
             reason: format!(
-                "it has {} bytes, and at most {INLINE_BYTES} are read",
+                "it has {} bytes, and at most {TEXT_BYTES} are read",
                 blob.size_bytes
             ),
         });
@@ -217,7 +214,7 @@ fn read_text(archive: &Archive, blob: &BlobRef) -> Result<String> {
     let mut bytes = Vec::new();
     let reader = archive.blob(&blob.sha256)?;
     reader
-        .take(INLINE_BYTES)
+        .take(TEXT_BYTES)
         .read_to_end(&mut bytes)
         .map_err(|error| archive.read_error(&name, error))?;
     String::from_utf8(bytes).map_err(|_| archive.damaged(&name, "it stands for text and is not UTF-8"))

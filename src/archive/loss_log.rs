@@ -2,13 +2,16 @@
 
 use super::error::Result;
 use super::part::PartWriter;
-use crate::format::layout::LOSSES;
+use crate::format::layout::{LINE_BYTES, LOSSES};
 use crate::format::line::{canonical, to_value};
 use crate::format::manifest::{FileDescriptor, Losses};
 use crate::format::strict_json;
 use crate::format::{Kind, Loss, LossClass, LossCount};
 use std::collections::BTreeMap;
 use std::path::Path;
+
+/// Characters kept of a text that is too long.
+const KEPT_CHARACTERS: usize = 10_000;
 
 /// Counts per (kind, field, reason), and the file of failures.
 #[derive(Default)]
@@ -30,7 +33,11 @@ impl LossLog {
     pub(crate) fn failure(&mut self, root: &Path, loss: &Loss) -> Result<()> {
         add(&mut self.failures, &loss.kind, &loss.field, &loss.reason, 1);
         let file = self.file.get_or_insert_with(|| PartWriter::single(root, LOSSES));
-        file.write_line(&canonical(&to_value(loss)))
+        let line = canonical(&to_value(loss));
+        match line.len() < LINE_BYTES {
+            true => file.write_line(&line),
+            false => file.write_line(&canonical(&to_value(&cut(loss)))),
+        }
     }
 
     /// The ids in a line, for a person.
@@ -95,6 +102,20 @@ impl LossLog {
             limits: listed(&self.limits),
             failures: listed(&self.failures),
         }
+    }
+}
+
+/// A failure whose texts are too long for a line, which a user's keys can make them.
+fn cut(loss: &Loss) -> Loss {
+    let cut = |text: &str| match text.char_indices().nth(KEPT_CHARACTERS) {
+        Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
+        None => text.to_owned(),
+    };
+    Loss {
+        id: cut(&loss.id),
+        detail: cut(&loss.detail),
+        field: cut(&loss.field),
+        ..loss.clone()
     }
 }
 

@@ -10,7 +10,8 @@ use super::staging::{Staging, create_parents_below};
 use super::zip::{Compression, WriteError, ZipFileWriter};
 use crate::format::Manifest;
 use crate::format::layout::{
-    BLOB_PATH_LEN, CHECKSUMS, MANIFEST, SEAL, blob_path, checksum_line, is_object_path, parse_blob_path,
+    BLOB_PATH_LEN, CHECKSUMS, MANIFEST, MANIFEST_BYTES, SEAL, blob_path, checksum_line, is_object_path,
+    parse_blob_path,
 };
 use crate::format::manifest::FileDescriptor;
 use crate::model::{BlobRef, Digest};
@@ -246,6 +247,13 @@ impl Output {
     /// Writes the manifest and its seal and closes the container; the name to publish.
     pub(crate) fn seal(&mut self, manifest: &Manifest) -> Result<String> {
         let text = manifest.to_text();
+        if text.len() as u64 > MANIFEST_BYTES {
+            return Err(ArchiveError::Object {
+                kind: "manifest",
+                id: MANIFEST.to_owned(),
+                reason: format!("it would have {} bytes, more than {MANIFEST_BYTES}", text.len()),
+            });
+        }
         let digest = Digest(Sha256::digest(&text).into());
         let seal = checksum_line(&digest, MANIFEST);
         for (name, content) in [(MANIFEST, &text), (SEAL, &seal)] {

@@ -35,6 +35,8 @@ pub const PART_BYTES: u64 = 64 << 20;
 pub const LINE_BYTES: usize = 16 << 20;
 /// A longer string stands as a blob.
 pub const STRING_BYTES: usize = 1 << 20;
+/// The longest text, in a line or as a blob that stands for it.
+pub const TEXT_BYTES: u64 = 256 << 20;
 /// The largest manifest a reader accepts.
 pub const MANIFEST_BYTES: u64 = 64 << 20;
 /// Deepest nesting of a line or a manifest.

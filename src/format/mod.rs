@@ -3,6 +3,7 @@
 //! `docs/format.md` is the specification; this module is its only other home. The reader and the writer
 //! in [`crate::archive`] take every name and number from here.
 
+pub(crate) mod fit;
 pub mod kind;
 pub mod layout;
 pub mod line;

@@ -7,12 +7,16 @@ use super::survey::SurveyCounts;
 use crate::archive::{
     ArchiveError, ArchiveWriter, ByteSource, Duplicates, FileFailure, ManifestHead, Owner, PointSeries,
 };
+use crate::format::fit::{self, LineLimits, Misfit};
 use crate::format::line::to_value;
 use crate::format::manifest::{Selection as SelectionRecord, SourceInfo};
 use crate::format::{Kind, Loss, LossClass, LossCount, Manifest, Object, SortKey, order};
 use crate::model::uri;
 use crate::model::{Absent, Span, Trace};
 use crate::monitor::Monitor;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -65,7 +69,7 @@ impl<'m> Export<'m> {
     /// The archive cannot be written, or a failure without `--keep-going`.
     pub fn write<T: Object>(&mut self, object: &T) -> Result<(), ExportError> {
         self.check_interrupt()?;
-        let value = to_value(object);
+        let mut value = to_value(object);
         if !self.is_survey() {
             for Suspicion { place, what } in credentials::scan(&value) {
                 let (kind, id) = (T::KIND, object.id());
@@ -74,8 +78,27 @@ impl<'m> Export<'m> {
                 ));
             }
         }
+        self.fit(T::KIND, &object.id(), &mut value, is_text_of::<T>)?;
         let written = self.writer.write_value(object, value);
         self.accept(T::KIND, written)
+    }
+
+    /// Leaves out fields that no line can hold, each a failure, so that the object is kept with the rest.
+    fn fit(
+        &mut self,
+        kind: Kind,
+        id: &str,
+        value: &mut Value,
+        is_whole: impl Fn(&Value) -> bool,
+    ) -> Result<(), ExportError> {
+        while let Some(Misfit { field, reason }) = fit::misfit(value, LineLimits::FORMAT) {
+            // Where the field must stand, writing the object says why it cannot be.
+            if !fit::leave_out(value, &field, &is_whole) {
+                break;
+            }
+            self.failure(kind.name(), id, &field, "unwritable", &reason)?;
+        }
+        Ok(())
     }
 
     /// Writes the spans of a trace, which may come in any order.
@@ -102,9 +125,10 @@ impl<'m> Export<'m> {
             return Ok(());
         }
         let key = order::span(trace, span.start_time_unix_nano, &span.span_id);
-        let line = self.writer.line_of(to_value(span))?;
         let id = format!("{}/{}", span.trace_id, span.span_id);
-        let written = self.writer.write_line(Kind::Spans, key, &id, &line);
+        let mut value = to_value(span);
+        self.fit(Kind::Spans, &id, &mut value, is_text_of::<Span>)?;
+        let written = self.writer.write_keyed(Kind::Spans, key, &id, value);
         self.accept(Kind::Spans, written)
     }
 
@@ -360,4 +384,9 @@ impl<'m> Export<'m> {
             survey: self.survey,
         })
     }
+}
+
+/// Whether a value is that of an object, all that must stand included.
+fn is_text_of<T: Serialize + DeserializeOwned>(value: &Value) -> bool {
+    T::deserialize(value).is_ok_and(|object| to_value(&object) == *value)
 }

@@ -8,7 +8,7 @@ use super::report::Findings;
 use super::tree::Tree;
 use crate::archive::error::Result;
 use crate::archive::lines::{blob_reference, contains};
-use crate::format::layout::{STRING_BYTES, blob_path};
+use crate::format::layout::{STRING_BYTES, TEXT_BYTES, blob_path};
 use crate::format::line::{canonical, to_value};
 use crate::format::manifest::{FileDescriptor, Totals};
 use crate::format::{Kind, Manifest, markers, strict_json};
@@ -224,6 +224,10 @@ impl<'t> Check<'t> {
     fn text_blob(&mut self, blob: &BlobRef, place: Place) {
         if blob.size_bytes <= STRING_BYTES as u64 {
             let message = format_args!("a text of {} bytes stands as a blob", blob.size_bytes);
+            self.findings.error("string", place, message);
+        }
+        if blob.size_bytes > TEXT_BYTES {
+            let message = format_args!("a text of {} bytes, more than {TEXT_BYTES}", blob.size_bytes);
             self.findings.error("string", place, message);
         }
         self.blob(&blob.sha256, blob.size_bytes, place);

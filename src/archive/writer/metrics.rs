@@ -19,7 +19,6 @@ impl ArchiveWriter {
         key: &str,
         series: PointSeries,
     ) -> Result<()> {
-        self.totals.metric_points += series.len();
         let series_key = run.clone().text(key);
         let id = &format_args!("{run_id}/{key}");
         self.write_slices(Kind::Metrics, &series_key, id, series, |slice, line| {
@@ -38,7 +37,6 @@ impl ArchiveWriter {
         key: &str,
         series: PointSeries,
     ) -> Result<()> {
-        self.totals.metric_points += series.len();
         let series_key = model.clone().text(key);
         let id = &format_args!("{model_id}/{key}");
         self.write_slices(Kind::ModelMetrics, &series_key, id, series, |slice, line| {
@@ -61,14 +59,19 @@ impl ArchiveWriter {
     ) -> Result<()> {
         let mut line = std::mem::take(&mut self.line);
         let writer = self.kind_writer(kind);
+        let mut points = 0;
         let written = series.for_each_slice(|number, slice| {
             line.clear();
             line_of(slice, &mut line).expect("columns of numbers and strings can be written");
             writer
                 .write(key.clone().number(number), id, &line)
-                .map_err(SliceError::Archive)
+                .map_err(SliceError::Archive)?;
+            points += slice.len() as u64;
+            Ok(())
         });
         self.line = line;
+        // What was refused is not there.
+        self.totals.metric_points += points;
         written.map_err(|error| match error {
             SliceError::Archive(error) => error,
             SliceError::Io(error) => ArchiveError::io("use temporary file in", &self.scratch)(error),

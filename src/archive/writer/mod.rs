@@ -26,6 +26,7 @@ use super::output::Output;
 use super::parallel::{HeldJob, Pool};
 use super::points::PointSeries;
 use super::staging::{Replace, Staging};
+use crate::format::fit::{self, LineLimits};
 use crate::format::layout::{MANIFEST, STRING_BYTES, blob_path};
 use crate::format::line::{canonical, replace_long_strings, to_value};
 use crate::format::manifest::{FileDescriptor, Totals};
@@ -147,8 +148,24 @@ impl ArchiveWriter {
     /// # Errors
     /// As [`ArchiveWriter::write`].
     pub fn write_value<T: Object>(&mut self, object: &T, value: Value) -> Result<()> {
+        self.write_keyed(T::KIND, object.sort_key(), &object.id(), value)
+    }
+
+    /// Writes an object whose place is not its own, such as a span's.
+    ///
+    /// # Errors
+    /// As [`ArchiveWriter::write`].
+    pub fn write_keyed(&mut self, kind: Kind, key: SortKey, id: &str, value: Value) -> Result<()> {
+        // Before its long strings are stored, which nothing would refer to.
+        if let Some(misfit) = fit::misfit(&value, LineLimits::FORMAT) {
+            return Err(ArchiveError::Object {
+                kind: kind.name(),
+                id: id.to_owned(),
+                reason: misfit.reason,
+            });
+        }
         let line = self.line_of(value)?;
-        self.write_line(T::KIND, object.sort_key(), &object.id(), &line)
+        self.write_line(kind, key, id, &line)
     }
 
     /// Writes a canonical line of an object whose key is known, such as one taken from another archive.
