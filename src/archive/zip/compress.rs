@@ -176,11 +176,13 @@ fn looks_random(sample: &[u8]) -> bool {
     let mut counts = [[0_u32; 4]; 256];
     let mut counted = 0;
     for slice in statistic_slices(sample) {
-        for chunk in slice.chunks(4) {
+        let (chunks, rest) = slice.as_chunks::<4>();
+        for chunk in chunks {
             for (lane, byte) in chunk.iter().enumerate() {
                 counts[usize::from(*byte)][lane] += 1;
             }
         }
+        rest.iter().for_each(|byte| counts[usize::from(*byte)][0] += 1);
         counted += slice.len() as u64;
     }
     let squares: u64 = counts
