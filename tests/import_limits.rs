@@ -282,6 +282,51 @@ fn after_an_upgrade_of_the_target_each_object_is_looked_at_again_once() {
 }
 
 #[test]
+fn versions_that_only_fill_numbers_keep_nothing_when_an_import_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("archive");
+    let mut writer = ArchiveWriter::create(&out, WriterOptions::default()).unwrap();
+    let model = RegisteredModel {
+        name: "wine".into(),
+        ..RegisteredModel::default()
+    };
+    writer.write(&model).unwrap();
+    for number in [1, 4] {
+        let version = ModelVersion {
+            name: "wine".into(),
+            version: number,
+            source: Some("s3://bucket/model".into()),
+            tags: [("year".to_owned(), "1982".into())].into(),
+            ..ModelVersion::default()
+        };
+        writer.write(&version).unwrap();
+    }
+    let archive = finished(writer, &out);
+    let created = std::sync::atomic::AtomicUsize::new(0);
+    let target = Target::start(move |request| {
+        let is_create = request.path().ends_with("model-versions/create");
+        let is_second = is_create && created.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 1;
+        is_second.then(|| {
+            Fault::Before(Answer::new(
+                400,
+                r#"{"error_code":"INVALID_PARAMETER_VALUE","message":"no"}"#,
+            ))
+        })
+    });
+    assert_eq!(import(&archive, &target).unwrap().failures.len(), 1);
+    assert!(import(&archive, &target).unwrap().failures.is_empty());
+    let state = target.state.lock().unwrap();
+    let tags = state.registry.versions.iter().map(|version| {
+        let tags = version["tags"].as_array().map_or(0, Vec::len);
+        (version["current_stage"] == DELETED_STAGE, tags)
+    });
+    assert_eq!(
+        tags.collect::<Vec<_>>(),
+        [(false, 2), (true, 0), (true, 0), (false, 2)]
+    );
+}
+
+#[test]
 fn an_empty_file_for_a_target_without_a_proxy_is_a_limit() {
     let directory = tempfile::tempdir().unwrap();
     let archive = archive_with_files(directory.path(), "a", &["", "text"]);

@@ -51,6 +51,16 @@ impl Registry {
                 let shown: Vec<_> = self.versions.iter().filter(|version| is_shown(version)).collect();
                 reply(json!({"model_versions": shown}))
             }
+            "model-versions/delete-tag" => {
+                let mut versions = self.versions.iter_mut();
+                let found = versions
+                    .find(|version| version["name"] == body["name"] && version["version"] == body["version"]);
+                let tags = found.and_then(|version| version["tags"].as_array_mut());
+                tags.map_or_else(not_found, |tags| {
+                    tags.retain(|tag| tag["key"] != body["key"]);
+                    reply(json!({}))
+                })
+            }
             "model-versions/delete" => {
                 let mut versions = self.versions.iter_mut();
                 let found = versions

@@ -160,6 +160,17 @@ impl Api {
         self.post("model-versions/set-tag", Repeat::Safe, &body).map(drop)
     }
 
+    /// Removes a tag from a version.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn delete_version_tag(&self, name: &str, version: u64, key: &str) -> Result<()> {
+        let body = json!({"name": name, "version": version.to_string(), "key": key});
+        let path = Path::api2("model-versions/delete-tag");
+        let request = self.client.delete(path, Repeat::Safe).json(&body);
+        if_found(request.parse::<Value>()).map(drop)
+    }
+
     /// Sets a version's description.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use super::{Apply, DIFFERS};
 use crate::client::ClientError;
 use crate::format::{Kind, Object};
 use crate::model::ModelVersion;
-use crate::model::registry::DELETED_STAGE;
+use crate::model::registry::{DELETED_STAGE, PROMPT_TAG};
 use crate::sink::rest::changes::Outcome;
 use crate::sink::rest::plan::PlannedModel;
 use crate::sink::rest::report::Done;
@@ -15,6 +15,8 @@ use crate::transform::source_tags::VersionContexts;
 use serde_json::{Value, json};
 
 const VERSION: Kind = Kind::ModelVersions;
+/// What makes a version one of a prompt.
+const PROMPT_TAGS: [&str; 2] = [PROMPT_TAG, "mlflow.prompt.text"];
 /// Numbers that are filled up to keep one version's own.
 const LARGEST_GAP: u64 = 1_000;
 
@@ -91,9 +93,20 @@ impl Apply<'_> {
             if !keeps || made >= wanted {
                 return Ok(made);
             }
+            self.empty_version(&numbers.name, made, body)?;
             self.api.delete_version(&numbers.name, made)?;
             maybe_there = false;
         }
+    }
+
+    /// Takes from a version that only fills a number what it was made with; servers keep the tags of deleted versions, and its mark would lie.
+    fn empty_version(&self, name: &str, number: u64, body: &Value) -> Result<()> {
+        let tags = body["tags"].as_array().into_iter().flatten();
+        let keys = tags.filter_map(|tag| tag["key"].as_str());
+        for key in keys.filter(|key| !PROMPT_TAGS.contains(key)) {
+            self.api.delete_version_tag(name, number, key)?;
+        }
+        Ok(())
     }
 
     /// A version that only holds a number.
@@ -101,8 +114,13 @@ impl Apply<'_> {
         let mut tags = Vec::new();
         let source = match planned.is_prompt {
             true => {
-                tags.push(json!({"key": crate::model::registry::PROMPT_TAG, "value": "true"}));
-                tags.push(json!({"key": "mlflow.prompt.text", "value": "deleted"}));
+                let values = ["true", "deleted"];
+                tags.extend(
+                    PROMPT_TAGS
+                        .iter()
+                        .zip(values)
+                        .map(|(key, value)| json!({"key": key, "value": value})),
+                );
                 PROMPT_SOURCE
             }
             false => PLACEHOLDER,
