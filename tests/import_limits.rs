@@ -115,6 +115,31 @@ fn archive_of_versions(directory: &Path, name: &str, has_run: bool) -> Archive {
     finished(writer, &out)
 }
 
+fn version_of_wine(number: u64) -> ModelVersion {
+    ModelVersion {
+        name: "wine".into(),
+        version: number,
+        source: Some("s3://bucket/model".into()),
+        tags: [("year".to_owned(), "1982".into())].into(),
+        ..ModelVersion::default()
+    }
+}
+
+/// One model and its versions, without any run.
+fn archive_of_wine(directory: &Path, versions: impl IntoIterator<Item = ModelVersion>) -> Archive {
+    let out = directory.join("archive");
+    let mut writer = ArchiveWriter::create(&out, WriterOptions::default()).unwrap();
+    let model = RegisteredModel {
+        name: "wine".into(),
+        ..RegisteredModel::default()
+    };
+    writer.write(&model).unwrap();
+    versions
+        .into_iter()
+        .for_each(|version| writer.write(&version).unwrap());
+    finished(writer, &out)
+}
+
 /// Limits of a report as kind, reason, count.
 fn limits(report: &ImportReport) -> Vec<(Kind, String, u64)> {
     let counts = report.changes.counts().into_iter();
@@ -185,31 +210,20 @@ fn a_version_comes_with_the_run_that_it_waited_for() {
 #[test]
 fn a_deleted_version_arrives_with_its_tags_and_what_servers_clear_is_named() {
     let directory = tempfile::tempdir().unwrap();
-    let out = directory.path().join("archive");
-    let mut writer = ArchiveWriter::create(&out, WriterOptions::default()).unwrap();
-    let model = RegisteredModel {
-        name: "wine".into(),
-        ..RegisteredModel::default()
-    };
-    writer.write(&model).unwrap();
     // As a database and as a file store hold deleted versions.
     let told = [
         ("REDACTED-SOURCE-PATH", None),
         ("s3://bucket/model", Some("drunk".to_owned())),
     ];
-    for (number, (source, description)) in (1..).zip(told) {
-        let version = ModelVersion {
-            name: "wine".into(),
-            version: number,
+    let versions = (1..)
+        .zip(told)
+        .map(|(number, (source, description))| ModelVersion {
             source: Some(source.into()),
             description,
             current_stage: Some(DELETED_STAGE.into()),
-            tags: [("year".to_owned(), "1982".into())].into(),
-            ..ModelVersion::default()
-        };
-        writer.write(&version).unwrap();
-    }
-    let archive = finished(writer, &out);
+            ..version_of_wine(number)
+        });
+    let archive = archive_of_wine(directory.path(), versions);
     let target = Target::start(|_| None);
     let expected = [(Kind::ModelVersions, "cleared-by-server".to_owned(), 2)];
     for _ in 0..2 {
@@ -284,24 +298,7 @@ fn after_an_upgrade_of_the_target_each_object_is_looked_at_again_once() {
 #[test]
 fn versions_that_only_fill_numbers_keep_nothing_when_an_import_goes_on() {
     let directory = tempfile::tempdir().unwrap();
-    let out = directory.path().join("archive");
-    let mut writer = ArchiveWriter::create(&out, WriterOptions::default()).unwrap();
-    let model = RegisteredModel {
-        name: "wine".into(),
-        ..RegisteredModel::default()
-    };
-    writer.write(&model).unwrap();
-    for number in [1, 4] {
-        let version = ModelVersion {
-            name: "wine".into(),
-            version: number,
-            source: Some("s3://bucket/model".into()),
-            tags: [("year".to_owned(), "1982".into())].into(),
-            ..ModelVersion::default()
-        };
-        writer.write(&version).unwrap();
-    }
-    let archive = finished(writer, &out);
+    let archive = archive_of_wine(directory.path(), [1, 4].map(version_of_wine));
     let created = std::sync::atomic::AtomicUsize::new(0);
     let target = Target::start(move |request| {
         let is_create = request.path().ends_with("model-versions/create");

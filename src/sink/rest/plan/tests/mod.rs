@@ -130,14 +130,7 @@ impl Content {
                 id: first.id(),
                 sort_key: first.sort_key(),
             };
-            for path in &self.files {
-                let bytes = ByteSource::Bytes(b"x".to_vec());
-                let fail = &mut |_: &mut _, failure| panic!("{failure:?}");
-                writer.artifact(&owner, (*path).to_owned(), bytes, fail).unwrap();
-            }
-            writer
-                .drain_artifacts(&mut |_, failure| panic!("{failure:?}"))
-                .unwrap();
+            write_files(&mut writer, &owner, &self.files);
         }
         if let Some(version) = self.versions.first() {
             let owner = Owner {
@@ -145,14 +138,7 @@ impl Content {
                 id: version.id(),
                 sort_key: version.sort_key(),
             };
-            for path in &self.version_files {
-                let bytes = ByteSource::Bytes(b"x".to_vec());
-                let fail = &mut |_: &mut _, failure| panic!("{failure:?}");
-                writer.artifact(&owner, (*path).to_owned(), bytes, fail).unwrap();
-            }
-            writer
-                .drain_artifacts(&mut |_, failure| panic!("{failure:?}"))
-                .unwrap();
+            write_files(&mut writer, &owner, &self.version_files);
         }
         let head = ManifestHead {
             origin: ORIGIN.to_owned(),
@@ -167,6 +153,17 @@ impl Content {
 }
 
 /// An archive as long as its directory lives.
+fn write_files(writer: &mut ArchiveWriter, owner: &Owner, paths: &[&str]) {
+    for path in paths {
+        let bytes = ByteSource::Bytes(b"x".to_vec());
+        let fail = &mut |_: &mut _, failure| panic!("{failure:?}");
+        writer.artifact(owner, (*path).to_owned(), bytes, fail).unwrap();
+    }
+    writer
+        .drain_artifacts(&mut |_, failure| panic!("{failure:?}"))
+        .unwrap();
+}
+
 struct Written {
     archive: Archive,
     _directory: tempfile::TempDir,
