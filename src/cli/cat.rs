@@ -2,10 +2,11 @@
 
 use super::error::Result;
 use super::exit::Exit;
+use super::screen::raw_stdout;
 use crate::archive::{Archive, ArchiveError};
 use crate::format::layout::blob_path;
 use crate::report::object::find_artifact;
-use std::io::{self, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
 
 /// Write an artifact's bytes to stdout
@@ -34,7 +35,7 @@ impl Args {
                 .into());
         };
         let mut reader = archive.blob(&digest)?;
-        let mut out = io::stdout().lock();
+        let mut out = raw_stdout();
         let mut buffer = vec![0; 128 << 10];
         loop {
             let read = reader

@@ -2,12 +2,14 @@
 
 use super::error::{CliError, Result};
 use super::exit::Exit;
+use super::screen::{Screen, say};
 use crate::archive::{ContainerKind, WriterOptions};
 use crate::report::list::TextTest;
 use crate::report::text::printable;
 use crate::source::Patterns;
 use clap::ValueEnum;
 use clap::builder::{PathBufValueParser, RangedU64ValueParser, TypedValueParser};
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -101,7 +103,7 @@ pub(super) fn refuse_input(output: &Path, input: &Path) -> Result<()> {
 /// Removes what an earlier run left beside the output when it was killed, and says so.
 pub(super) fn clear_leftovers(output: &Path) {
     for left in crate::archive::remove_leftovers(output) {
-        anstream::eprintln!("note: {left}");
+        say(format_args!("note: {left}"));
     }
 }
 
@@ -114,16 +116,24 @@ pub(super) fn remove_on_signal() {
 /// Ends the process and leaves nothing half-made.
 pub(super) fn end_at_once() -> ! {
     crate::archive::abandon_all();
-    anstream::eprintln!("error: interrupted: nothing was made");
+    say("error: interrupted: nothing was made");
     std::process::exit(Exit::Interrupted as i32);
 }
 
 /// Writes a command's result to stdout.
 ///
 /// A reader that has seen enough, such as `head`, is no error, and changes neither what is done next nor the exit code.
-pub(super) fn print_result(text: &str) -> Result<()> {
-    let mut out = anstream::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+pub(super) fn print_result(text: impl Display) -> Result<()> {
+    print(Screen::stdout(false), text)
+}
+
+/// The same for a result that is JSON.
+pub(super) fn print_json(text: impl Display) -> Result<()> {
+    print(Screen::stdout(true), text)
+}
+
+fn print<W: Write>(mut screen: Screen<W>, text: impl Display) -> Result<()> {
+    match write!(screen, "{text}").and_then(|()| screen.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
     }

@@ -1,7 +1,8 @@
 //! `mlark convert`.
 
 use super::common::{
-    bytes, clear_leftovers, grouped, output_path, print_result, refuse_input, remove_on_signal, shown,
+    bytes, clear_leftovers, grouped, output_path, print_json, print_result, refuse_input, remove_on_signal,
+    shown,
 };
 use super::error::Result;
 use super::exit::Exit;
@@ -9,7 +10,7 @@ use super::extract::{NAMED, name_some};
 use super::progress::Progress;
 use crate::archive::Archive;
 use crate::format::Kind;
-use crate::report::text::printable;
+use crate::report::text::{json_text, printable};
 use crate::sink::exim::{ConvertOptions, ConvertReport, Layout, convert};
 use clap::ValueEnum;
 use std::path::PathBuf;
@@ -85,11 +86,11 @@ impl Args {
         progress.done();
         let report = report?;
         name_some(&report.refused, "");
-        let text = match self.json {
-            true => format!("{}\n", crate::report::text::json_text(&report)),
-            false => self.summary(&report),
-        };
-        print_result(&text)?;
+        if self.json {
+            print_json(format_args!("{}\n", json_text(&report)))?;
+        } else {
+            print_result(self.summary(&report))?;
+        }
         Ok(match report.refused.is_empty() {
             true => Exit::Done,
             false => Exit::Incomplete,

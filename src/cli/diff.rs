@@ -86,8 +86,8 @@ impl Args {
                 false => Exit::Findings,
             });
         }
-        let out = io::BufWriter::new(anstream::stdout().lock());
-        let mut printer = Printer::new(out, Form::of_stdout(self.json));
+        let form = Form::of_stdout(self.json);
+        let mut printer = Printer::new(form.screen(), form);
         let compared = diff::diff(before, after, options, &progress, &mut |difference| {
             printer.print(&difference).map_err(Failure::Write)
         });

@@ -2,9 +2,9 @@
 
 use super::Exit;
 use super::common::shown;
+use super::screen::say;
 use crate::archive::ArchiveError;
 use crate::format::layout::MANIFEST;
-use crate::model::printable::one_line;
 use crate::report::ReportError;
 use crate::sink::exim::ConvertError;
 use crate::sink::extract::ExtractError;
@@ -291,13 +291,12 @@ pub(super) fn report(error: &CliError) -> Exit {
     if error.exit == Exit::Done {
         return Exit::Done;
     }
-    let mut text = format!("error: {}\n", one_line(&error.error.to_string()));
+    say(format_args!("error: {}", error.error));
     for cause in error.error.chain().skip(1) {
-        text.push_str(&format!("  because: {}\n", one_line(&cause.to_string())));
+        say(format_args!("  because: {cause}"));
     }
     if let Some(hint) = &error.hint {
-        text.push_str(&format!("hint: {hint}\n"));
+        say(format_args!("hint: {hint}"));
     }
-    anstream::eprint!("{text}");
     error.exit
 }

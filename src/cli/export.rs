@@ -7,6 +7,7 @@ use super::common::{
 use super::error::{CliError, Result};
 use super::exit::Exit;
 use super::progress::Progress;
+use super::screen::say;
 use super::source_args::{ReadArgs, SelectionArgs};
 use crate::format::{Kind, LossCount, Manifest};
 use crate::monitor::Interrupt;
@@ -97,7 +98,7 @@ impl Args {
         let report = crate::source::export(kind, &source, &self.output.output, options, &progress);
         progress.done();
         let report = report.map_err(|error| with_way_on(error, &self.output.output))?;
-        print_result(&summary(&self.output.output, &report))?;
+        print_result(summary(&self.output.output, &report))?;
         Ok(if report.failures > 0 {
             Exit::Incomplete
         } else {
@@ -127,7 +128,7 @@ pub(super) fn on_signal() -> Interrupt {
         if asked.set() {
             end_at_once();
         }
-        anstream::eprintln!("stopping; once more ends it at once");
+        say("stopping; once more ends it at once");
     });
     interrupt
 }

@@ -1,17 +1,19 @@
 //! `mlark extract`.
 
 use super::common::{
-    bytes, clear_leftovers, grouped, name_test, output_path, path_test, print_result, remove_on_signal, shown,
+    bytes, clear_leftovers, grouped, name_test, output_path, path_test, print_json, print_result,
+    remove_on_signal, shown,
 };
 use super::error::Result;
 use super::exit::Exit;
 use super::progress::Progress;
+use super::screen::say;
 use crate::archive::Archive;
 use crate::archive::walk::ArtifactEntry;
 use crate::format::Kind;
 use crate::model::OwnerKind;
 use crate::report::list::TextTest;
-use crate::report::text::printable;
+use crate::report::text::{json_text, printable};
 use crate::sink::extract::{ExtractOptions, ExtractReport, extract};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -89,29 +91,30 @@ impl Args {
         name_some(&report.refused, "");
         if report.not_selected > 0 {
             let count = counted(report.not_selected, "artifact");
-            anstream::eprintln!("note: left out by choice on export: {count}");
+            say(format_args!("note: left out by choice on export: {count}"));
         }
-        let text = match self.json {
-            true => format!("{}\n", crate::report::text::json_text(report)),
-            false => format!(
-                "{}: {}, {}\n",
-                shown(&self.output),
-                counted(report.files, "file"),
-                bytes(report.bytes)
-            ),
-        };
-        print_result(&text)?;
-        Ok(())
+        if self.json {
+            return print_json(format_args!("{}\n", json_text(report)));
+        }
+        print_result(format_args!(
+            "{}: {}, {}\n",
+            shown(&self.output),
+            counted(report.files, "file"),
+            bytes(report.bytes)
+        ))
     }
 }
 
 /// Names artifacts on stderr; of many, the first.
 pub(super) fn name_some(names: &[String], what: &str) {
     for name in names.iter().take(NAMED) {
-        anstream::eprintln!("failure: {}{what}", printable(name));
+        say(format_args!("failure: {}{what}", printable(name)));
     }
     if names.len() > NAMED {
-        anstream::eprintln!("failure: {} more", grouped((names.len() - NAMED) as u64));
+        say(format_args!(
+            "failure: {} more",
+            grouped((names.len() - NAMED) as u64)
+        ));
     }
 }
 

@@ -1,18 +1,18 @@
 //! `mlark import`.
 
-use super::common::{connections, print_result, tracking_uri};
+use super::common::{connections, print_json, print_result, tracking_uri};
 use super::error::Result;
 use super::exit::Exit;
 use super::progress::Progress;
 use super::replay_args::ReplayArgs;
+use super::screen::{Screen, say};
 use crate::archive::Archive;
 use crate::client::{Client, Connection, Environment};
 use crate::monitor::Interrupt;
-use crate::report::text::json_text;
+use crate::report::text::{json_text, printable};
 use crate::sink::rest::options::DEFAULT_CONNECTIONS;
 use crate::sink::rest::{ImportError, ImportOptions, Plan, Prepared};
 use serde_json::json;
-use std::io::Write as _;
 use std::path::PathBuf;
 
 /// Replay an archive into an MLflow tracking server
@@ -76,11 +76,11 @@ impl Args {
         let report = prepared.apply(&progress);
         progress.done();
         let report = report?;
-        let text = match self.json {
-            true => format!("{:#}\n", report.to_json()),
-            false => report.to_text(),
-        };
-        print_result(&text)?;
+        if self.json {
+            print_json(format_args!("{:#}\n", report.to_json()))?;
+        } else {
+            print_result(report.to_text())?;
+        }
         let is_limited = self.strict && !report.changes.is_empty();
         if self.verify {
             let differences = verify_target(&prepared, &target, self.json)?;
@@ -103,18 +103,17 @@ impl Args {
     }
 
     fn print_plan(&self, prepared: &Prepared) -> Result {
-        let text = match self.json {
-            true => {
-                let mut plans: Vec<_> = prepared.plans().map(Plan::to_json).collect();
-                let plan = match plans.len() {
-                    1 => plans.remove(0),
-                    _ => json!({ "workspaces": plans }),
-                };
-                format!("{plan:#}\n")
-            }
-            false => prepared.plans().map(Plan::to_text).collect(),
-        };
-        print_result(&text)?;
+        if self.json {
+            let mut plans: Vec<_> = prepared.plans().map(Plan::to_json).collect();
+            let plan = match plans.len() {
+                1 => plans.remove(0),
+                _ => json!({ "workspaces": plans }),
+            };
+            print_json(format_args!("{plan:#}\n"))?;
+        } else {
+            let text: String = prepared.plans().map(Plan::to_text).collect();
+            print_result(text)?;
+        }
         prepared.check()?;
         let is_limited = self.strict && prepared.plans().any(|plan| !plan.limits().is_empty());
         Ok(if is_limited { Exit::Incomplete } else { Exit::Done })
@@ -124,12 +123,11 @@ impl Args {
 /// Prints how a target differs from an archive; how many differences there are.
 pub(super) fn verify_target(prepared: &Prepared, uri: &str, json: bool) -> Result<u64> {
     let progress = Progress::new();
-    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut out = Screen::stdout(json);
     let count = prepared.verify(uri, &progress, &mut |difference| match json {
         true => writeln!(out, "{}", json_text(&difference)),
         false => {
-            let side =
-                |value: &Option<serde_json::Value>| value.as_ref().map_or(String::new(), ToString::to_string);
+            let side = |value: &Option<serde_json::Value>| value.as_ref().map_or(String::new(), json_text);
             let points = difference.points.as_ref().map_or(String::new(), |points| {
                 format!(
                     " {} points more, {} less, {} other",
@@ -142,9 +140,9 @@ pub(super) fn verify_target(prepared: &Prepared, uri: &str, json: bool) -> Resul
             writeln!(
                 out,
                 "{change}\t{}\t{}\t{}\t{before}\t{after}{points}",
-                plain(kind),
-                plain(id),
-                plain(&key)
+                printable(kind),
+                printable(id),
+                printable(&key)
             )
         }
     });
@@ -162,13 +160,6 @@ pub(super) fn verify_target(prepared: &Prepared, uri: &str, json: bool) -> Resul
     Ok(count)
 }
 
-/// A text without what would break a line or colour a terminal.
-fn plain(text: &str) -> String {
-    text.chars()
-        .map(|next| if next.is_control() { ' ' } else { next })
-        .collect()
-}
-
 /// What a signal asks of an import: that it end after the requests under way, and once more at once.
 fn on_signal() -> Interrupt {
     let interrupt = Interrupt::default();
@@ -178,7 +169,7 @@ fn on_signal() -> Interrupt {
         if asked.set() {
             std::process::exit(Exit::Interrupted as i32);
         }
-        anstream::eprintln!("stopping after the requests under way; once more ends it at once");
+        say("stopping after the requests under way; once more ends it at once");
     });
     interrupt
 }

@@ -1,10 +1,11 @@
 //! `mlark info`.
 
-use super::common::{bytes, grouped, print_result};
+use super::common::{bytes, grouped, print_json, print_result};
 use super::error::Result;
 use super::exit::Exit;
 use crate::archive::Archive;
 use crate::format::{Kind, Manifest};
+use crate::model::printable::one_line;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -22,11 +23,11 @@ impl Args {
     pub(super) fn run(self) -> Result {
         let archive = Archive::open(&self.archive)?;
         let manifest = archive.manifest();
-        let text = match self.json {
-            true => manifest.to_text(),
-            false => describe(manifest),
-        };
-        print_result(&text)?;
+        if self.json {
+            print_json(manifest.to_text())?;
+        } else {
+            print_result(describe(manifest))?;
+        }
         Ok(Exit::Done)
     }
 }
@@ -35,7 +36,7 @@ impl Args {
 fn describe(manifest: &Manifest) -> String {
     let mut text = String::new();
     let mut row = |name: &str, value: &str| {
-        let _ = writeln!(text, "{name:<14}{value}");
+        let _ = writeln!(text, "{name:<14}{}", one_line(value));
     };
     let format = &manifest.format;
     row(

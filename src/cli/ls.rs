@@ -6,6 +6,7 @@ use super::exit::Exit;
 use super::export::{contents, contents_with, loss_line, on_signal, what_is_not};
 use super::live::Side;
 use super::progress::Progress;
+use super::screen::say;
 use super::source_args::ReadArgs;
 use super::table::{Form, Table};
 use crate::archive::Archive;
@@ -99,7 +100,7 @@ impl Args {
                 let archive = Archive::open(&path)?;
                 print_list(&archive, noun, &filter, form)?;
                 if noun == Noun::Overview && form == Form::Terminal {
-                    print_result(&format!("{}\n", contents(archive.manifest())))?;
+                    print_result(format_args!("{}\n", contents(archive.manifest())))?;
                 }
                 Ok(Exit::Done)
             }
@@ -110,9 +111,9 @@ impl Args {
                 print_list(&surveyed.archive, noun, &filter, form)?;
                 let said = summary(noun, &surveyed.report);
                 match form {
-                    Form::Terminal => print_result(&said)?,
+                    Form::Terminal => print_result(said)?,
                     // Rows alone go to a program.
-                    Form::Piped | Form::Json => anstream::eprint!("{said}"),
+                    Form::Piped | Form::Json => said.lines().for_each(say),
                 }
                 Ok(match surveyed.report.failures {
                     0 => Exit::Done,
@@ -159,8 +160,7 @@ impl LiveArgs {
 }
 
 fn print_list(archive: &Archive, noun: Noun, filter: &ListFilter, form: Form) -> Result<()> {
-    let out = std::io::BufWriter::new(anstream::stdout().lock());
-    let mut table = Table::new(out, form, noun.columns());
+    let mut table = Table::new(form.screen(), form, noun.columns());
     list::list(archive, noun, filter, &mut |row| {
         table.row(&row).map_err(CliError::from)
     })?;

@@ -3,11 +3,12 @@
 use super::common::tracking_uri;
 use super::error::{CliError, Result};
 use super::exit::Exit;
+use super::screen::Screen;
 use crate::archive::Archive;
+use crate::report::text::printable;
 use crate::sink::rest::ImportError;
 use crate::sink::rest::workspaces::journals_of;
 use serde_json::json;
-use std::io::Write as _;
 use std::path::PathBuf;
 
 /// Print which object of an archive became which object of a server
@@ -33,7 +34,7 @@ impl Args {
         let archive = Archive::open(&self.archive)?;
         let client = crate::client::Client::open(&target, &crate::client::Environment::of_process());
         let client = client.map_err(ImportError::from)?;
-        let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+        let mut out = Screen::stdout(self.json);
         let mut has_journal = false;
         for journal in journals_of(&archive, &client, self.journal.as_deref())? {
             has_journal = true;
@@ -48,8 +49,14 @@ impl Args {
                         writeln!(out, "{line}")?;
                     }
                     false => {
-                        let workspace = workspace.iter().map(|name| format!("\t{name}"));
-                        writeln!(out, "{kind}\t{id}\t{}{}", known.id, workspace.collect::<String>())?;
+                        let workspace = workspace.iter().map(|name| format!("\t{}", printable(name)));
+                        let workspace = workspace.collect::<String>();
+                        writeln!(
+                            out,
+                            "{kind}\t{}\t{}{workspace}",
+                            printable(&id),
+                            printable(&known.id)
+                        )?;
                     }
                 }
             }

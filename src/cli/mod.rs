@@ -15,6 +15,7 @@ mod ls;
 mod map;
 mod progress;
 mod replay_args;
+mod screen;
 mod show;
 mod snapshot;
 mod source_args;
@@ -22,6 +23,7 @@ mod table;
 mod transform;
 mod verify;
 
+use crate::model::printable::one_line;
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -56,6 +58,26 @@ enum Command {
     Verify(verify::Args),
 }
 
+/// Prints help, the version, or what is wrong with the arguments.
+fn print_of_parser(error: &clap::Error, args: &[OsString]) -> Exit {
+    if !error.use_stderr() {
+        // Help and version are results; a closed pipe while they are printed is not an error.
+        let _ = error.print();
+        return Exit::Done;
+    }
+    // The parser repeats arguments as they are, so it is asked again with what may be shown of them.
+    let shown = args
+        .iter()
+        .map(|arg| one_line(&arg.to_string_lossy()).into_owned());
+    match Cli::try_parse_from(shown) {
+        Err(error) => {
+            let _ = error.print();
+        }
+        Ok(_) => error.render().to_string().lines().for_each(screen::say),
+    }
+    Exit::Usage
+}
+
 /// Runs the command line; what it found or made decides the exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<_> = args.into_iter().collect();
@@ -67,14 +89,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             if let (clap::error::ErrorKind::InvalidUtf8, Some(arg)) = (error.kind(), no_text) {
                 return error::report(&live::not_utf8(arg)).into();
             }
-            // Help and version are results; a closed pipe while they are printed is not an error.
-            let _ = error.print();
-            return if error.use_stderr() {
-                Exit::Usage
-            } else {
-                Exit::Done
-            }
-            .into();
+            return print_of_parser(&error, &args).into();
         }
     };
     let done = match cli.command {

@@ -1,8 +1,9 @@
 //! Progress on a terminal; notices always.
 
+use super::screen::{is_stderr_terminal, say};
+use crate::model::printable::one_line;
 use crate::monitor::Monitor;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::IsTerminal;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ impl Progress {
 
 impl Monitor for Progress {
     fn begin(&self, phase: &str, total: Option<u64>) {
-        if !std::io::stderr().is_terminal() {
+        if !is_stderr_terminal() {
             return;
         }
         self.with_bar(|bar| {
@@ -47,7 +48,7 @@ impl Monitor for Progress {
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style);
             }
-            bar.set_message(phase.to_owned());
+            bar.set_message(one_line(phase).into_owned());
             bar.enable_steady_tick(Duration::from_secs(1));
         });
     }
@@ -57,6 +58,6 @@ impl Monitor for Progress {
     }
 
     fn notice(&self, text: &str) {
-        self.with_bar(|bar| bar.suspend(|| anstream::eprintln!("note: {text}")));
+        self.with_bar(|bar| bar.suspend(|| say(format_args!("note: {text}"))));
     }
 }

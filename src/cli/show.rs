@@ -1,8 +1,9 @@
 //! `mlark show`.
 
-use super::common::print_result;
+use super::common::print_json;
 use super::error::Result;
 use super::exit::Exit;
+use super::screen::Screen;
 use crate::archive::Archive;
 use crate::format::Kind;
 use crate::report::object::{KINDS, find, related};
@@ -44,11 +45,13 @@ impl Args {
     pub(super) fn run(self) -> Result {
         let archive = Archive::open(&self.archive)?;
         let found = find(&archive, &self.object, self.kind)?;
-        let text = match self.json {
-            true => format!("{}\n", json_text(&found.value)),
-            false => describe::describe(&found, &related(&archive, &found)?),
-        };
-        print_result(&text)?;
+        if self.json {
+            print_json(format_args!("{}\n", json_text(&found.value)))?;
+        } else {
+            let mut screen = Screen::stdout(false);
+            describe::describe(&mut screen, &found, &related(&archive, &found)?)?;
+            screen.flush()?;
+        }
         Ok(Exit::Done)
     }
 }

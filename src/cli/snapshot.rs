@@ -38,7 +38,7 @@ impl Args {
             digests: self.digests,
         };
         let text = snapshot_with(&archive, &options)?;
-        print_result(&text)?;
+        print_result(text)?;
         Ok(Exit::Done)
     }
 }

@@ -1,5 +1,6 @@
 //! Rows for people and for programs: an aligned table on a terminal, tab-separated values in a pipe.
 
+use super::screen::{Screen, is_stdout_terminal};
 use crate::report::list::{Column, ColumnForm};
 use crate::report::text::{printable, time_text, value_text};
 use serde_json::Value;
@@ -27,12 +28,16 @@ pub(super) enum Form {
 impl Form {
     /// The form for stdout.
     pub(super) fn of_stdout(json: bool) -> Self {
-        use std::io::IsTerminal as _;
-        match (json, io::stdout().is_terminal()) {
+        match (json, is_stdout_terminal()) {
             (true, _) => Form::Json,
             (false, true) => Form::Terminal,
             (false, false) => Form::Piped,
         }
+    }
+
+    /// Where results of this form are printed.
+    pub(super) fn screen(self) -> Screen<impl Write> {
+        Screen::stdout(self == Form::Json)
     }
 }
 
@@ -41,7 +46,7 @@ pub(super) const HEADING: anstyle::Style = anstyle::Style::new().bold();
 
 /// Prints rows as they come.
 pub(super) struct Table<W: Write> {
-    out: W,
+    out: Screen<W>,
     form: Form,
     columns: &'static [Column],
     measured: Vec<Vec<String>>,
@@ -49,7 +54,7 @@ pub(super) struct Table<W: Write> {
 }
 
 impl<W: Write> Table<W> {
-    pub(super) fn new(out: W, form: Form, columns: &'static [Column]) -> Self {
+    pub(super) fn new(out: Screen<W>, form: Form, columns: &'static [Column]) -> Self {
         Table {
             out,
             form,
@@ -84,7 +89,7 @@ impl<W: Write> Table<W> {
                     .map(|(column, value)| terminal_cell(column, value))
                     .collect();
                 match &self.widths {
-                    Some(widths) => print_row(&mut self.out, self.columns, widths, &cells),
+                    Some(widths) => writeln!(self.out, "{}", row_text(self.columns, widths, &cells)),
                     None => {
                         self.measured.push(cells);
                         match self.measured.len() < MEASURED_ROWS {
@@ -113,11 +118,11 @@ impl<W: Write> Table<W> {
         let columns = self.columns.iter().enumerate();
         let widths: Vec<usize> = columns.map(|(index, column)| width(index, column)).collect();
         let names: Vec<_> = self.columns.iter().map(heading).collect();
-        write!(self.out, "{HEADING}")?;
-        print_row(&mut self.out, self.columns, &widths, &names)?;
-        write!(self.out, "{HEADING:#}")?;
+        let names = row_text(self.columns, &widths, &names);
+        self.out.styled(HEADING, names)?;
+        writeln!(self.out)?;
         for cells in std::mem::take(&mut self.measured) {
-            print_row(&mut self.out, self.columns, &widths, &cells)?;
+            writeln!(self.out, "{}", row_text(self.columns, &widths, &cells))?;
         }
         self.widths = Some(widths);
         Ok(())
@@ -130,7 +135,7 @@ fn heading(column: &Column) -> String {
     name.replace('_', " ")
 }
 
-fn print_row(out: &mut impl Write, columns: &[Column], widths: &[usize], cells: &[String]) -> io::Result<()> {
+fn row_text(columns: &[Column], widths: &[usize], cells: &[String]) -> String {
     let mut line = String::new();
     for ((column, width), cell) in columns.iter().zip(widths).zip(cells) {
         let gap = " ".repeat(width.saturating_sub(cell.width()));
@@ -140,7 +145,8 @@ fn print_row(out: &mut impl Write, columns: &[Column], widths: &[usize], cells: 
         }
         line.push_str("  ");
     }
-    writeln!(out, "{}", line.trim_end())
+    line.truncate(line.trim_end().len());
+    line
 }
 
 fn piped_cell(column: &Column, value: &Value) -> String {
@@ -186,7 +192,7 @@ mod tests {
 
     fn printed(form: Form, noun: Noun, rows: &[Vec<Value>]) -> String {
         let mut out = Vec::new();
-        let mut table = Table::new(&mut out, form, noun.columns());
+        let mut table = Table::new(Screen::text(&mut out), form, noun.columns());
         rows.iter().for_each(|row| table.row(row).unwrap());
         table.finish().unwrap();
         let text = anstream::adapter::strip_bytes(&out).into_vec();

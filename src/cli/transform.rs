@@ -3,6 +3,7 @@
 use super::common::{OutputArgs, clear_leftovers, grouped, print_result, remove_on_signal, shown};
 use super::error::{CliError, Result};
 use super::exit::Exit;
+use super::screen::say;
 use crate::archive::Archive;
 use crate::transform::{self, TransformOptions, TransformReport};
 use std::path::PathBuf;
@@ -50,10 +51,10 @@ impl Args {
             false => transform::source_tags::inject(&archive, &self.output.output, &options)?,
         };
         for (notice, &count) in &report.notices {
-            anstream::eprintln!("note: {notice} ({} objects)", grouped(count));
+            say(format_args!("note: {notice} ({} objects)", grouped(count)));
         }
         let text = self.summary(&report);
-        print_result(&text)?;
+        print_result(text)?;
         Ok(Exit::Done)
     }
 

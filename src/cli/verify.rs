@@ -1,6 +1,6 @@
 //! `mlark verify`.
 
-use super::common::{bytes, grouped, print_result, shown, threads};
+use super::common::{bytes, grouped, print_json, print_result, shown, threads};
 use super::error::{CliError, Result};
 use super::exit::Exit;
 use super::progress::Progress;
@@ -8,6 +8,7 @@ use super::replay_args::ReplayArgs;
 use crate::archive::Archive;
 use crate::archive::verify::{VerifyOptions, VerifyReport, verify};
 use crate::client::{Client, Environment};
+use crate::model::printable::one_line;
 use crate::sink::rest::{ImportError, Prepared};
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -50,11 +51,11 @@ impl Args {
         let report = verify(&self.archive, &options, &progress);
         progress.done();
         let report = report?;
-        let text = match self.json {
-            true => json(&report),
-            false => describe(&report),
-        };
-        print_result(&text)?;
+        if self.json {
+            print_json(json(&report))?;
+        } else {
+            print_result(describe(&report))?;
+        }
         Ok(match report.is_intact() {
             true => Exit::Done,
             false => Exit::Findings,
@@ -88,7 +89,10 @@ fn describe(report: &VerifyReport) -> String {
         let _ = writeln!(
             text,
             "{} {}: {}: {}",
-            finding.severity, finding.code, finding.place, finding.message
+            finding.severity,
+            finding.code,
+            one_line(&finding.place),
+            one_line(&finding.message)
         );
     }
     let unlisted = report.errors + report.warnings - report.findings.len() as u64;

@@ -37,16 +37,23 @@ fn escaped(text: &str, backslash: &str) -> String {
     for character in text.chars() {
         match character {
             '\\' => shown.push_str(backslash),
-            '\t' => shown.push_str("\\t"),
-            '\n' => shown.push_str("\\n"),
-            '\r' => shown.push_str("\\r"),
-            hidden if is_hidden(hidden) => {
-                let _ = write!(shown, "\\u{{{:x}}}", u32::from(hidden));
-            }
+            hidden if is_hidden(hidden) => write_escape(hidden, &mut shown),
             other => shown.push(other),
         }
     }
     shown
+}
+
+/// Writes a character that is not shown itself.
+pub(crate) fn write_escape(character: char, shown: &mut String) {
+    match character {
+        '\t' => shown.push_str("\\t"),
+        '\n' => shown.push_str("\\n"),
+        '\r' => shown.push_str("\\r"),
+        other => {
+            let _ = write!(shown, "\\u{{{:x}}}", u32::from(other));
+        }
+    }
 }
 
 #[cfg(test)]

@@ -19,12 +19,17 @@ pub fn json_text(value: &impl serde::Serialize) -> String {
             shown.push(character);
             continue;
         }
-        let mut units = [0; 2];
-        for unit in character.encode_utf16(&mut units) {
-            let _ = write!(shown, "\\u{unit:04x}");
-        }
+        write_json_escape(character, &mut shown);
     }
     shown
+}
+
+/// Writes a character of a JSON text as `\uXXXX`.
+pub(crate) fn write_json_escape(character: char, shown: &mut String) {
+    let mut units = [0; 2];
+    for unit in character.encode_utf16(&mut units) {
+        let _ = write!(shown, "\\u{unit:04x}");
+    }
 }
 
 /// A text of at most about `limit` characters; a longer one ends with its length and the start of its SHA-256.

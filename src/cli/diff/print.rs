@@ -1,6 +1,7 @@
 //! How differences look: one JSON object a line, columns in a pipe, groups by object on a terminal.
 
-use crate::cli::table::Form;
+use crate::cli::screen::Screen;
+use crate::cli::table::{Form, HEADING};
 use crate::report::diff::{Change, Difference, PointDifferences};
 use crate::report::text::{json_text, printable, shortened};
 use anstyle::{AnsiColor, Style};
@@ -14,14 +15,14 @@ const TERMINAL_CHARACTERS: usize = 100;
 
 /// Prints differences as they come.
 pub(super) struct Printer<W: Write> {
-    out: W,
+    out: Screen<W>,
     form: Form,
     count: u64,
     object: Option<(String, String)>,
 }
 
 impl<W: Write> Printer<W> {
-    pub(super) fn new(out: W, form: Form) -> Self {
+    pub(super) fn new(out: Screen<W>, form: Form) -> Self {
         Printer {
             out,
             form,
@@ -89,27 +90,22 @@ impl<W: Write> Printer<W> {
         let sign = sign_of(*change);
         if difference.key.is_empty() {
             self.object = None;
-            return writeln!(
-                self.out,
-                "{style}{sign} {} {}{style:#}",
-                printable(kind),
-                printable(id)
-            );
+            let heading = format!("{sign} {} {}", printable(kind), printable(id));
+            self.out.styled(style, heading)?;
+            return writeln!(self.out);
         }
         let object = (kind.clone(), id.clone());
         if self.object.as_ref() != Some(&object) {
-            let heading = crate::cli::table::HEADING;
-            writeln!(
-                self.out,
-                "{heading}~ {} {}{heading:#}",
-                printable(kind),
-                printable(id)
-            )?;
+            let heading = format!("~ {} {}", printable(kind), printable(id));
+            self.out.styled(HEADING, heading)?;
+            writeln!(self.out)?;
             self.object = Some(object);
         }
         let key = difference.key_text();
         let key = printable(&key);
-        write!(self.out, "    {style}{sign}{style:#} {key}: ")?;
+        write!(self.out, "    ")?;
+        self.out.styled(style, sign)?;
+        write!(self.out, " {key}: ")?;
         match &difference.points {
             Some(points) => print_points(&mut self.out, points),
             None => writeln!(self.out, "{}", sides(&difference.before, &difference.after)),
@@ -117,7 +113,7 @@ impl<W: Write> Printer<W> {
     }
 }
 
-fn print_points(out: &mut impl Write, points: &PointDifferences) -> io::Result<()> {
+fn print_points<W: Write>(out: &mut Screen<W>, points: &PointDifferences) -> io::Result<()> {
     let counts = [
         (points.added, "added"),
         (points.removed, "removed"),
@@ -276,7 +272,7 @@ mod tests {
             metric,
         ];
         let mut out = Vec::new();
-        let mut printer = Printer::new(&mut out, form);
+        let mut printer = Printer::new(Screen::text(&mut out), form);
         differences
             .iter()
             .for_each(|difference| printer.print(difference).unwrap());

@@ -1,6 +1,7 @@
 //! An object for people: its fields, then what belongs to it.
 
 use crate::cli::common::{bytes, grouped};
+use crate::cli::screen::Screen;
 use crate::cli::table::HEADING;
 use crate::format::Kind;
 use crate::model::{ArtifactFile, Double};
@@ -10,18 +11,15 @@ use crate::report::text::{json_text, printable, time_text, value_text};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::io::{self, Write};
 use unicode_width::UnicodeWidthStr;
 
 /// Longer values are cut, and end with their length and digest.
 const VALUE_CHARACTERS: usize = 300;
 
-/// The text of an object.
-pub(super) fn describe(found: &Found, related: &Related) -> String {
-    let mut text = format!(
-        "{HEADING}{} {}{HEADING:#}\n",
-        singular(found.kind),
-        printable(&found.id)
-    );
+/// Prints an object.
+pub(super) fn describe<W: Write>(screen: &mut Screen<W>, found: &Found, related: &Related) -> io::Result<()> {
+    section(screen, &format!("{} {}", singular(found.kind), found.id))?;
     let mut sections = Sections::default();
     if let Value::Object(map) = &found.value {
         sections.take(map);
@@ -29,19 +27,18 @@ pub(super) fn describe(found: &Found, related: &Related) -> String {
     if found.kind == Kind::Experiments {
         sections.fields.push(("runs".to_owned(), grouped(related.runs)));
     }
-    rows(&mut text, "", &sections.fields);
+    rows(screen, "", &sections.fields)?;
     for (name, rows_of_section) in &sections.maps {
-        section(&mut text, name);
-        rows(&mut text, "  ", rows_of_section);
+        section(screen, name)?;
+        rows(screen, "  ", rows_of_section)?;
     }
-    series(&mut text, &related.series);
-    artifacts(&mut text, related);
+    series(screen, &related.series)?;
+    artifacts(screen, related)?;
     match found.kind {
-        Kind::Traces => spans(&mut text, &related.lines),
-        Kind::RegisteredModels => versions(&mut text, &related.lines),
-        _ => {}
+        Kind::Traces => spans(screen, &related.lines),
+        Kind::RegisteredModels => versions(screen, &related.lines),
+        _ => Ok(()),
     }
-    text
 }
 
 fn singular(kind: Kind) -> &'static str {
@@ -63,8 +60,9 @@ fn singular(kind: Kind) -> &'static str {
     }
 }
 
-fn section(text: &mut String, name: &str) {
-    let _ = writeln!(text, "{HEADING}{}{HEADING:#}", printable(name));
+fn section<W: Write>(screen: &mut Screen<W>, name: &str) -> io::Result<()> {
+    screen.styled(HEADING, printable(name))?;
+    writeln!(screen)
 }
 
 type Row = (String, String);
@@ -132,7 +130,7 @@ fn latest((name, point): (&String, &Value)) -> Row {
     )
 }
 
-fn rows(text: &mut String, indent: &str, rows: &[Row]) {
+fn rows<W: Write>(screen: &mut Screen<W>, indent: &str, rows: &[Row]) -> io::Result<()> {
     let width = rows
         .iter()
         .map(|(name, _)| name.width().min(40))
@@ -140,15 +138,17 @@ fn rows(text: &mut String, indent: &str, rows: &[Row]) {
         .unwrap_or(0);
     for (name, value) in rows {
         let gap = " ".repeat(width.saturating_sub(name.width()));
-        let _ = writeln!(text, "{}", format!("{indent}{name}{gap}  {value}").trim_end());
+        let row = format!("{indent}{name}{gap}  {value}");
+        writeln!(screen, "{}", row.trim_end())?;
     }
+    Ok(())
 }
 
-fn series(text: &mut String, series: &[SeriesFacts]) {
+fn series<W: Write>(screen: &mut Screen<W>, series: &[SeriesFacts]) -> io::Result<()> {
     if series.is_empty() {
-        return;
+        return Ok(());
     }
-    section(text, "metric history");
+    section(screen, "metric history")?;
     let number = |value: &Double| json_text(value).trim_matches('"').to_owned();
     let row = |facts: &SeriesFacts| {
         let points = if facts.points == 1 { "point" } else { "points" };
@@ -163,15 +163,15 @@ fn series(text: &mut String, series: &[SeriesFacts]) {
         }
         (printable(&facts.key).into_owned(), shown)
     };
-    rows(text, "  ", &series.iter().map(row).collect::<Vec<_>>());
+    rows(screen, "  ", &series.iter().map(row).collect::<Vec<_>>())
 }
 
-fn artifacts(text: &mut String, related: &Related) {
+fn artifacts<W: Write>(screen: &mut Screen<W>, related: &Related) -> io::Result<()> {
     if related.artifact_files == 0 {
-        return;
+        return Ok(());
     }
     let (files, size) = (grouped(related.artifact_files), bytes(related.artifact_bytes));
-    section(text, &format!("artifacts: {files}, {size}"));
+    section(screen, &format!("artifacts: {files}, {size}"))?;
     let row = |file: &ArtifactFile| {
         let size = file.size_bytes.map(bytes).unwrap_or_default();
         let absent = file
@@ -179,18 +179,23 @@ fn artifacts(text: &mut String, related: &Related) {
             .map(|absent| format!("absent: {}", json_text(&absent).trim_matches('"')));
         (printable(&file.path).into_owned(), absent.unwrap_or(size))
     };
-    rows(text, "  ", &related.artifacts.iter().map(row).collect::<Vec<_>>());
+    rows(
+        screen,
+        "  ",
+        &related.artifacts.iter().map(row).collect::<Vec<_>>(),
+    )?;
     let more = related.artifact_files - related.artifacts.len() as u64;
     if more > 0 {
-        let _ = writeln!(text, "  … {} more", grouped(more));
+        writeln!(screen, "  … {} more", grouped(more))?;
     }
+    Ok(())
 }
 
-fn versions(text: &mut String, lines: &[Value]) {
+fn versions<W: Write>(screen: &mut Screen<W>, lines: &[Value]) -> io::Result<()> {
     if lines.is_empty() {
-        return;
+        return Ok(());
     }
-    section(text, "versions");
+    section(screen, "versions")?;
     let row = |line: &Value| {
         let parts = ["current_stage", "status", "run_id", "description"].map(|field| &line[field]);
         let shown: Vec<_> = parts
@@ -200,15 +205,15 @@ fn versions(text: &mut String, lines: &[Value]) {
             .collect();
         (line["version"].to_string(), shown.join("  "))
     };
-    rows(text, "  ", &lines.iter().map(row).collect::<Vec<_>>());
+    rows(screen, "  ", &lines.iter().map(row).collect::<Vec<_>>())
 }
 
 /// The spans of a trace as a tree; one whose parent is not there, or that is its own ancestor, stands at the top.
-fn spans(text: &mut String, lines: &[Value]) {
+fn spans<W: Write>(screen: &mut Screen<W>, lines: &[Value]) -> io::Result<()> {
     if lines.is_empty() {
-        return;
+        return Ok(());
     }
-    section(text, &format!("spans: {}", grouped(lines.len() as u64)));
+    section(screen, &format!("spans: {}", grouped(lines.len() as u64)))?;
     let id = |line: &Value, field: &str| line[field].as_str().map(str::to_owned);
     let ids: BTreeSet<_> = lines.iter().filter_map(|line| id(line, "span_id")).collect();
     let mut children: BTreeMap<Option<String>, Vec<usize>> = BTreeMap::new();
@@ -226,14 +231,15 @@ fn spans(text: &mut String, lines: &[Value]) {
             if std::mem::replace(&mut shown[index], true) {
                 continue;
             }
-            span(text, &lines[index], depth);
+            span(screen, &lines[index], depth)?;
             let below = children.get(&id(&lines[index], "span_id")).into_iter().flatten();
             pending.extend(below.rev().map(|&child| (child, depth + 1)));
         }
     }
+    Ok(())
 }
 
-fn span(text: &mut String, line: &Value, depth: usize) {
+fn span<W: Write>(screen: &mut Screen<W>, line: &Value, depth: usize) -> io::Result<()> {
     let indent = "  ".repeat(depth.min(40) + 1);
     let mut shown = value_text(&line["name"], 80);
     for field in ["kind", "status_code", "status_message"] {
@@ -246,5 +252,5 @@ fn span(text: &mut String, line: &Value, depth: usize) {
     if let Some(nanoseconds) = start.zip(end).and_then(|(start, end)| end.checked_sub(start)) {
         let _ = write!(shown, "  {:.3} ms", nanoseconds as f64 / 1e6);
     }
-    let _ = writeln!(text, "{indent}{shown}");
+    writeln!(screen, "{indent}{shown}")
 }
