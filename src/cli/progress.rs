@@ -1,9 +1,10 @@
 //! Progress on a terminal; notices always.
 
+use super::common::grouped;
 use super::screen::{is_stderr_terminal, say};
 use crate::model::printable::one_line;
 use crate::monitor::Monitor;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -31,6 +32,11 @@ impl Progress {
     }
 }
 
+/// Steps a second in whole numbers: the fractions of things mean nothing to a person.
+fn rate(state: &ProgressState, out: &mut dyn std::fmt::Write) {
+    let _ = write!(out, "{}/s", grouped(state.per_sec().round() as u64));
+}
+
 impl Monitor for Progress {
     fn begin(&self, phase: &str, total: Option<u64>) {
         if !is_stderr_terminal() {
@@ -42,11 +48,11 @@ impl Monitor for Progress {
             let target = ProgressDrawTarget::stderr_with_hz(4);
             *bar = ProgressBar::with_draw_target(total, target);
             let template = match total {
-                Some(_) => "{msg} {wide_bar} {human_pos}/{human_len} {per_sec} {eta}",
-                None => "{msg} {spinner} {human_pos} {per_sec}",
+                Some(_) => "{msg} {wide_bar} {human_pos}/{human_len} {rate} {eta}",
+                None => "{msg} {spinner} {human_pos} {rate}",
             };
             if let Ok(style) = ProgressStyle::with_template(template) {
-                bar.set_style(style);
+                bar.set_style(style.with_key("rate", rate));
             }
             bar.set_message(one_line(phase).into_owned());
             bar.enable_steady_tick(Duration::from_secs(1));

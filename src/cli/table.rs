@@ -4,13 +4,18 @@ use super::screen::{Screen, is_stdout_terminal};
 use crate::report::list::{Column, ColumnForm};
 use crate::report::text::{printable, time_text, value_text};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::io::{self, Write};
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// Rows by which the widths of columns are chosen.
 const MEASURED_ROWS: usize = 500;
 /// Longer values are cut on a terminal.
 const CELL_CHARACTERS: usize = 60;
+/// Columns that are cut to fit the terminal keep this many characters.
+const NARROWEST: usize = 12;
+/// Spaces between two columns.
+const GAP: usize = 2;
 /// Longer values are cut in a pipe, where they end with length and digest.
 const PIPED_CHARACTERS: usize = 1000;
 
@@ -50,7 +55,18 @@ pub(super) struct Table<W: Write> {
     form: Form,
     columns: &'static [Column],
     measured: Vec<Vec<String>>,
-    widths: Option<Vec<usize>>,
+    /// None while rows are measured.
+    widths: Option<Widths>,
+    /// Columns of the terminal, where that is known.
+    room: Option<usize>,
+}
+
+/// How wide the columns are.
+struct Widths {
+    /// 0 for a column that does not fit.
+    columns: Vec<usize>,
+    /// Whether texts had to be cut or columns dropped; then no later row is wider.
+    is_cut: bool,
 }
 
 impl<W: Write> Table<W> {
@@ -61,6 +77,7 @@ impl<W: Write> Table<W> {
             columns,
             measured: Vec::new(),
             widths: None,
+            room: terminal_size::terminal_size().map(|(width, _)| usize::from(width.0)),
         }
     }
 
@@ -102,10 +119,25 @@ impl<W: Write> Table<W> {
         }
     }
 
-    /// Prints what is held.
+    /// Prints what is held, and names the columns that did not fit.
     pub(super) fn finish(mut self) -> io::Result<()> {
         if self.form == Form::Terminal && self.widths.is_none() && !self.measured.is_empty() {
             self.measure()?;
+        }
+        let widths = self.widths.iter().flat_map(|widths| &widths.columns);
+        let dropped: Vec<_> = self
+            .columns
+            .iter()
+            .zip(widths)
+            .filter(|(_, width)| **width == 0)
+            .map(|(column, _)| heading(column))
+            .collect();
+        if !dropped.is_empty() {
+            let names = dropped.join(", ");
+            writeln!(
+                self.out,
+                "not shown, for lack of room: {names} (--json and pipes have all)"
+            )?;
         }
         self.out.flush()
     }
@@ -116,7 +148,14 @@ impl<W: Write> Table<W> {
             cells.chain([heading(column).width()]).max().unwrap_or(0)
         };
         let columns = self.columns.iter().enumerate();
-        let widths: Vec<usize> = columns.map(|(index, column)| width(index, column)).collect();
+        let mut widths: Vec<usize> = columns.map(|(index, column)| width(index, column)).collect();
+        let is_cut = self
+            .room
+            .is_some_and(|room| fit(self.columns, &mut widths, room));
+        let widths = Widths {
+            columns: widths,
+            is_cut,
+        };
         let names: Vec<_> = self.columns.iter().map(heading).collect();
         let names = row_text(self.columns, &widths, &names);
         self.out.styled(HEADING, names)?;
@@ -135,15 +174,79 @@ fn heading(column: &Column) -> String {
     name.replace('_', " ")
 }
 
-fn row_text(columns: &[Column], widths: &[usize], cells: &[String]) -> String {
+/// Makes a row fit, and says whether something had to go: the widest texts are cut first, then columns are dropped from the
+/// right. The first column stays.
+fn fit(columns: &[Column], widths: &mut [usize], room: usize) -> bool {
+    let taken = |widths: &[usize]| {
+        let shown = widths.iter().filter(|width| **width > 0);
+        shown.map(|width| width + GAP).sum::<usize>().saturating_sub(GAP)
+    };
+    let mut is_cut = false;
+    loop {
+        let excess = taken(widths).saturating_sub(room);
+        if excess == 0 {
+            return is_cut;
+        }
+        is_cut = true;
+        // An id that is cut is of no use.
+        let can_shrink = |index: &usize| {
+            columns[*index].form == ColumnForm::Text && *index > 0 && widths[*index] > NARROWEST
+        };
+        let widest = (0..widths.len())
+            .filter(can_shrink)
+            .max_by_key(|index| widths[*index]);
+        if let Some(index) = widest {
+            // Down to the next widest, so that no column pays for all.
+            let next = (0..widths.len())
+                .filter(|other| *other != index && can_shrink(other) && widths[*other] < widths[index])
+                .map(|other| widths[other])
+                .max()
+                .unwrap_or(NARROWEST);
+            widths[index] = next.max(widths[index].saturating_sub(excess));
+        } else if let Some(last) = (1..widths.len()).rfind(|index| widths[*index] > 0) {
+            widths[last] = 0;
+        } else {
+            return is_cut;
+        }
+    }
+}
+
+/// A text that takes no more than `width` columns of a terminal.
+fn within(text: &str, width: usize) -> Cow<'_, str> {
+    if text.width() <= width {
+        return Cow::Borrowed(text);
+    }
+    let mut kept = String::new();
+    let mut taken = 0;
+    for character in text.chars() {
+        taken += character.width().unwrap_or(0);
+        if taken >= width {
+            break;
+        }
+        kept.push(character);
+    }
+    kept.push('…');
+    Cow::Owned(kept)
+}
+
+fn row_text(columns: &[Column], widths: &Widths, cells: &[String]) -> String {
     let mut line = String::new();
-    for ((column, width), cell) in columns.iter().zip(widths).zip(cells) {
+    for ((column, &width), cell) in columns.iter().zip(&widths.columns).zip(cells) {
+        if width == 0 {
+            continue;
+        }
+        // A number or a time is never cut.
+        let cell = if widths.is_cut && column.form == ColumnForm::Text {
+            within(cell, width)
+        } else {
+            Cow::Borrowed(cell.as_str())
+        };
         let gap = " ".repeat(width.saturating_sub(cell.width()));
         match column.form {
-            ColumnForm::Number | ColumnForm::Bytes => line.extend([gap.as_str(), cell]),
-            ColumnForm::Text | ColumnForm::Time => line.extend([cell, gap.as_str()]),
+            ColumnForm::Number | ColumnForm::Bytes => line.extend([gap.as_str(), &cell]),
+            ColumnForm::Text | ColumnForm::Time => line.extend([&cell, gap.as_str()]),
         }
-        line.push_str("  ");
+        line.push_str(&" ".repeat(GAP));
     }
     line.truncate(line.trim_end().len());
     line
@@ -191,8 +294,17 @@ mod tests {
     use serde_json::json;
 
     fn printed(form: Form, noun: Noun, rows: &[Vec<Value>]) -> String {
+        printed_in(None, form, noun, rows)
+    }
+
+    fn printed_in(room: Option<usize>, form: Form, noun: Noun, rows: &[Vec<Value>]) -> String {
         let mut out = Vec::new();
+<<<<<<< HEAD
         let mut table = Table::new(Screen::text(&mut out), form, noun.columns());
+=======
+        let mut table = Table::new(&mut out, form, noun.columns());
+        table.room = room;
+>>>>>>> da729ab (Fit tables into the terminal, and show progress in whole numbers; terminal_size is in the tree already, by clap)
         rows.iter().for_each(|row| table.row(row).unwrap());
         table.finish().unwrap();
         let text = anstream::adapter::strip_bytes(&out).into_vec();
@@ -229,6 +341,39 @@ mod tests {
         let rows = [run.as_array().unwrap().clone()];
         insta::assert_snapshot!(printed(Form::Terminal, Noun::Runs, &rows));
         assert_eq!(printed(Form::Terminal, Noun::Runs, &[]), "");
+    }
+
+    #[test]
+    fn a_table_fits_its_terminal() {
+        let run = json!([
+            "6f2c1f0a5d7e4b0c9a8b7c6d5e4f3a2b",
+            "1",
+            "a name that is rather long",
+            "FINISHED",
+            "active",
+            1_670_836_055_960_i64,
+            1_670_836_055_960_i64,
+            "ana",
+            2,
+            10
+        ]);
+        let rows = [run.as_array().unwrap().clone()];
+        for room in [40, 80, 120, 200] {
+            let text = printed_in(Some(room), Form::Terminal, Noun::Runs, &rows);
+            let (table, _) = text.split_at(text.match_indices('\n').nth(1).unwrap().0);
+            assert!(
+                table.lines().all(|line| line.width() <= room.max(54)),
+                "{room}: {text}"
+            );
+            assert!(text.contains("6f2c1f0a5d7e4b0c9a8b7c6d5e4f3a2b"), "{text}");
+        }
+        insta::assert_snapshot!(printed_in(Some(80), Form::Terminal, Noun::Runs, &rows));
+        insta::assert_snapshot!(printed_in(
+            Some(60),
+            Form::Terminal,
+            Noun::Artifacts,
+            &artifacts()
+        ));
     }
 
     #[test]
