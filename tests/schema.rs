@@ -21,13 +21,19 @@ fn folder() -> PathBuf {
 
 #[test]
 fn schemas_are_those_of_the_types() {
+    assert_kept(&folder(), schema::all());
+    assert_kept(&folder().join("cli"), mlark::cli::json_schemas());
+}
+
+/// Asserts that a folder holds these schemas and no other file.
+fn assert_kept(folder: &Path, schemas: Vec<(String, Value)>) {
     let update = std::env::var_os("MLARK_UPDATE").is_some();
     let mut names: Vec<String> = Vec::new();
-    for (name, schema) in schema::all() {
+    for (name, schema) in schemas {
         let text = format!("{schema:#}\n");
-        let path = folder().join(&name);
+        let path = folder.join(&name);
         if update {
-            fs::create_dir_all(folder()).unwrap();
+            fs::create_dir_all(folder).unwrap();
             fs::write(&path, &text).unwrap();
         }
         let found = fs::read_to_string(&path).unwrap_or_default();
@@ -38,9 +44,10 @@ fn schemas_are_those_of_the_types() {
         names.push(name);
     }
     names.sort();
-    let mut found: Vec<String> = fs::read_dir(folder())
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+    let mut found: Vec<String> = entries
+        .filter(|entry| entry.path().is_file())
+        .map(|entry| entry.file_name().into_string().unwrap())
         .collect();
     found.sort();
     assert_eq!(found, names);

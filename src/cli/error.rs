@@ -45,6 +45,21 @@ impl CliError {
 }
 
 impl CliError {
+    /// The exit code.
+    pub(super) fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    /// What failed and why, the nearest cause first.
+    pub(super) fn chain(&self) -> impl Iterator<Item = String> {
+        self.error.chain().map(ToString::to_string)
+    }
+
+    /// What may help.
+    pub(super) fn hint_text(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
     /// Adds a further hint.
     #[must_use]
     pub(super) fn also_hint(mut self, hint: String) -> Self {

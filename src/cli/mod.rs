@@ -10,6 +10,7 @@ mod export;
 mod extract;
 mod import;
 mod info;
+mod json;
 mod live;
 mod ls;
 mod map;
@@ -29,6 +30,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 pub use exit::Exit;
+pub use json::schemas as json_schemas;
 
 /// Moves MLflow history as a file.
 ///

@@ -10,6 +10,8 @@ use crate::model::{
 use schemars::{JsonSchema, schema_for};
 use serde_json::{Map, Value, json};
 
+/// The JSON Schema dialect.
+pub(crate) const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 /// Name of the definition of a text that stands as a blob.
 const BLOB: &str = "LongText";
 

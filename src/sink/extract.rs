@@ -9,6 +9,7 @@ use crate::archive::walk::{ArtifactEntry, OwnerFacts, for_each_artifact};
 use crate::archive::{Archive, ArchiveError, ErrorKind, Replace, Staging};
 use crate::model::{Absent, OwnerKind};
 use crate::monitor::Monitor;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,7 +26,7 @@ pub struct ExtractOptions<'t> {
 }
 
 /// What was extracted, and what was not.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ExtractReport {
     /// Files written.
     pub files: u64,

@@ -3,16 +3,17 @@
 use crate::archive::ContainerKind;
 use crate::archive::zip::ZipFault;
 use crate::model::Digest;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Findings listed before the rest is only counted.
 const LISTED: usize = 10_000;
 
 /// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// The archive is not what the format says, or its bytes changed.
@@ -31,7 +32,7 @@ impl fmt::Display for Severity {
 }
 
 /// One thing that was found.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct Finding {
     /// How bad it is.
     pub severity: Severity,
@@ -44,7 +45,7 @@ pub struct Finding {
 }
 
 /// How much was looked at.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Checked {
     /// Files that are not blobs.
     pub files: u64,
@@ -57,9 +58,11 @@ pub struct Checked {
 }
 
 /// What a verification found.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct VerifyReport {
     /// The archive.
+    #[serde(serialize_with = "as_text")]
+    #[schemars(with = "String")]
     pub path: PathBuf,
     /// Directory or zip.
     pub container: ContainerKind,
@@ -73,6 +76,11 @@ pub struct VerifyReport {
     pub warnings: u64,
     /// What was found, in the order of the archive.
     pub findings: Vec<Finding>,
+}
+
+/// A path that is no text has its bytes replaced, as where it is shown.
+fn as_text<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
 }
 
 impl VerifyReport {

@@ -20,6 +20,7 @@ use crate::format::{Kind, Manifest};
 use crate::model::OwnerKind;
 use crate::monitor::Monitor;
 use limits::Limits;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashSet};
@@ -32,7 +33,7 @@ pub struct DiffOptions {
 }
 
 /// What happened to a key between the two archives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Change {
     /// Only in the second.
@@ -55,7 +56,7 @@ impl Change {
 }
 
 /// One difference: a key of an object, or a whole object.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Difference {
     /// What happened.
     pub change: Change,
@@ -81,7 +82,7 @@ pub struct Difference {
 }
 
 /// How the points of one metric differ.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
 pub struct PointDifferences {
     /// Points only in the second archive.
     pub added: u64,
@@ -94,7 +95,7 @@ pub struct PointDifferences {
 }
 
 /// One point that differs.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct PointDifference {
     /// Epoch milliseconds.
     pub timestamp: i64,

@@ -35,6 +35,7 @@ use crate::model::printable::printable as shown;
 use crate::monitor::Monitor;
 use crate::transform::source_tags::VersionContexts;
 use document::System;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
@@ -64,7 +65,7 @@ pub struct ConvertOptions {
 }
 
 /// What was made, and what was not.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ConvertReport {
     /// Objects written, by kind.
     pub counts: BTreeMap<String, u64>,
@@ -81,7 +82,7 @@ pub struct ConvertReport {
 }
 
 /// A run whose parent is not there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Orphan {
     /// The run.
     pub id: String,

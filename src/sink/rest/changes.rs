@@ -1,6 +1,7 @@
 //! What does not arrive as it is in the archive: counted always, named up to a bound.
 
 use crate::format::Kind;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -11,7 +12,7 @@ pub(super) const NAMED: usize = 10_000;
 const NOTED: usize = 1_000;
 
 /// What happened to a value or object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// It does not arrive.
@@ -25,7 +26,7 @@ pub enum Outcome {
 }
 
 /// One value or object that does not arrive as it is.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Change {
     /// Kind of the object.
@@ -41,7 +42,7 @@ pub struct Change {
 }
 
 /// How often something happened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeCount {
     /// Kind of the objects.
@@ -148,7 +149,7 @@ pub(super) fn owner(kind: Kind, id: &str) -> (Kind, &str) {
 }
 
 /// What an import found of one object that did not arrive as it is, as the journal keeps it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Noted {
     /// The first of them.

@@ -30,8 +30,10 @@ pub mod workspaces;
 
 pub use options::{ImportOptions, LongValues, OnConflict, Only};
 pub use plan::Plan;
+pub(crate) use plan::PlanDocument;
 pub use prepared::Prepared;
 pub use report::ImportReport;
+pub(crate) use report::ReportDocument;
 
 use crate::archive::{ArchiveError, ErrorKind};
 use crate::client::{Client, ClientError};

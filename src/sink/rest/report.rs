@@ -1,15 +1,17 @@
 //! What an import did.
 
-use super::changes::{Change, Changes};
+use super::changes::{Change, ChangeCount, Changes};
 use super::plan::{Plan, limits_text};
 use crate::format::Kind;
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// An object that did not arrive, or not whole.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Failure {
     /// Kind.
     pub kind: Kind,
@@ -42,6 +44,33 @@ pub struct ImportReport {
     pub requests: u64,
     /// Requests that had to be repeated.
     pub retries: u64,
+}
+
+/// A report as `import --json` prints it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct ReportDocument<'a> {
+    /// The target.
+    target: &'a str,
+    /// Where the journals are: one, or one for each workspace.
+    journals: Vec<Cow<'a, str>>,
+    /// Objects made, by kind.
+    created: BTreeMap<&'a str, u64>,
+    /// Objects that were there and got what they lacked, by kind.
+    completed: BTreeMap<&'a str, u64>,
+    /// Objects that were there, whole, by kind.
+    reused: BTreeMap<&'a str, u64>,
+    /// Objects left out by choice, by kind.
+    skipped: BTreeMap<&'a str, u64>,
+    /// What did not arrive as it is in the archive, counted.
+    limits: Vec<ChangeCount>,
+    /// The same, named up to a bound.
+    limited: &'a [Change],
+    /// What failed.
+    failures: &'a [Failure],
+    /// Requests sent.
+    requests: u64,
+    /// Requests that had to be repeated.
+    retries: u64,
 }
 
 impl ImportReport {
@@ -126,23 +155,22 @@ impl ImportReport {
     pub fn to_json(&self) -> Value {
         let counts = |counts: &BTreeMap<Kind, u64>| {
             let counts = counts.iter().filter(|(_, count)| **count > 0);
-            counts
-                .map(|(kind, count)| (kind.name(), *count))
-                .collect::<BTreeMap<_, _>>()
+            counts.map(|(kind, count)| (kind.name(), *count)).collect()
         };
-        json!({
-            "target": self.target,
-            "journals": self.journals,
-            "created": counts(&self.created),
-            "completed": counts(&self.completed),
-            "reused": counts(&self.reused),
-            "skipped": counts(&self.skipped),
-            "limits": self.changes.counts(),
-            "limited": self.changes.named(),
-            "failures": self.failures,
-            "requests": self.requests,
-            "retries": self.retries,
-        })
+        let document = ReportDocument {
+            target: &self.target,
+            journals: self.journals.iter().map(|path| path.to_string_lossy()).collect(),
+            created: counts(&self.created),
+            completed: counts(&self.completed),
+            reused: counts(&self.reused),
+            skipped: counts(&self.skipped),
+            limits: self.changes.counts(),
+            limited: self.changes.named(),
+            failures: &self.failures,
+            requests: self.requests,
+            retries: self.retries,
+        };
+        serde_json::to_value(document).expect("names of kinds are texts")
     }
 
     /// The report for people.

@@ -15,12 +15,13 @@ pub use named::Named;
 
 use super::changes::{Change, ChangeCount, Changes};
 use crate::format::Kind;
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::{BTreeMap, HashSet};
 
 /// What happens to an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
     /// It is made.
@@ -38,7 +39,7 @@ pub enum Action {
 }
 
 /// An experiment and what happens to it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct PlannedExperiment {
     /// Id in the archive.
     pub id: String,
@@ -55,7 +56,7 @@ pub struct PlannedExperiment {
 }
 
 /// A registered model or prompt and what happens to it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct PlannedModel {
     /// Name in the archive.
     pub name: String,
@@ -68,7 +69,7 @@ pub struct PlannedModel {
 }
 
 /// Objects of a kind, counted by what happens to them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Tally {
     /// To be made.
     pub create: u64,
@@ -99,7 +100,7 @@ impl Tally {
 }
 
 /// One object in a plan that names each.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Item {
     /// Kind.
     pub kind: Kind,
@@ -146,6 +147,31 @@ pub struct Plan {
     pub named: Named,
 }
 
+/// A plan as `import --dry-run --json` prints it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct PlanDocument<'a> {
+    /// URL of the target.
+    target: &'a str,
+    /// Its version.
+    target_version: Option<&'a str>,
+    /// Origin of the objects.
+    origin: &'a str,
+    /// The workspace of the archive.
+    workspace: Option<&'a str>,
+    /// Every experiment that is chosen.
+    experiments: &'a [PlannedExperiment],
+    /// Every registered model that is chosen.
+    models: &'a [PlannedModel],
+    /// Objects by kind.
+    kinds: BTreeMap<&'a str, Tally>,
+    /// What does not arrive as it is, counted.
+    limits: Vec<ChangeCount>,
+    /// What does not arrive as it is, named up to a bound.
+    limited: &'a [Change],
+    /// Objects in conflict; all objects with `--objects`.
+    objects: &'a [Item],
+}
+
 impl Plan {
     /// Names in conflict.
     pub fn conflicts(&self) -> impl Iterator<Item = &Item> {
@@ -172,23 +198,20 @@ impl Plan {
     /// The plan as JSON.
     pub fn to_json(&self) -> Value {
         let limits = self.limits();
-        let tallies: BTreeMap<_, _> = self
-            .tallies
-            .iter()
-            .map(|(kind, tally)| (kind.name(), tally))
-            .collect();
-        json!({
-            "target": self.target,
-            "target_version": self.target_version,
-            "origin": self.origin,
-            "workspace": self.workspace,
-            "experiments": self.experiments,
-            "models": self.models,
-            "kinds": tallies,
-            "limits": limits.counts(),
-            "limited": limits.named(),
-            "objects": self.items,
-        })
+        let tallies = self.tallies.iter();
+        let document = PlanDocument {
+            target: &self.target,
+            target_version: self.target_version.as_deref(),
+            origin: &self.origin,
+            workspace: self.workspace.as_deref(),
+            experiments: &self.experiments,
+            models: &self.models,
+            kinds: tallies.map(|(kind, tally)| (kind.name(), *tally)).collect(),
+            limits: limits.counts(),
+            limited: limits.named(),
+            objects: &self.items,
+        };
+        serde_json::to_value(document).expect("names of kinds are texts")
     }
 
     /// The plan for people.

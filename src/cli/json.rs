@@ -1,0 +1,224 @@
+//! What `--json` prints: the documents that are a command's own, and the schemas of all of them.
+//!
+//! `schema/cli/*.schema.json` are these schemas; a test keeps them equal.
+
+use super::error::CliError;
+use crate::archive::verify::VerifyReport;
+use crate::format::manifest::Totals;
+use crate::format::{Kind, LossCount, Manifest, schema};
+use crate::model::{ArtifactFile, Digest};
+use crate::report::diff::Difference;
+use crate::report::list::{Column, ColumnForm, Noun};
+use crate::report::object::KINDS;
+use crate::sink::exim::ConvertReport;
+use crate::sink::extract::ExtractReport;
+use crate::sink::rest::{PlanDocument, ReportDocument};
+use crate::transform::TransformReport;
+use schemars::{JsonSchema, schema_for};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// What `export` made.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Exported<'a> {
+    /// The archive.
+    output: Cow<'a, str>,
+    /// Its content id.
+    content_id: &'a Digest,
+    /// Stable name of where the data came from.
+    origin: &'a str,
+    /// Objects by kind; of metrics and artifacts, lines.
+    counts: &'a BTreeMap<String, u64>,
+    /// What the counts do not say.
+    totals: &'a Totals,
+    /// What a choice left out.
+    left_out: &'a [LossCount],
+    /// What the source or the format cannot hold.
+    limits: &'a [LossCount],
+    /// What could not be read.
+    failures: &'a [LossCount],
+}
+
+impl<'a> Exported<'a> {
+    pub(super) fn new(output: &'a Path, manifest: &'a Manifest) -> Self {
+        Exported {
+            output: output.to_string_lossy(),
+            content_id: &manifest.content_id,
+            origin: &manifest.origin,
+            counts: &manifest.counts,
+            totals: &manifest.totals,
+            left_out: &manifest.selection.left_out,
+            limits: &manifest.losses.limits,
+            failures: &manifest.losses.failures,
+        }
+    }
+}
+
+/// What `transform` made.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Transformed<'a> {
+    /// The archive.
+    output: Cow<'a, str>,
+    /// Its content id.
+    content_id: &'a Digest,
+    /// What was changed, counted.
+    changes: &'a BTreeMap<String, u64>,
+    /// What a person should know, and of how many objects.
+    notices: &'a BTreeMap<String, u64>,
+}
+
+impl<'a> Transformed<'a> {
+    pub(super) fn new(output: &'a Path, report: &'a TransformReport) -> Self {
+        Transformed {
+            output: output.to_string_lossy(),
+            content_id: &report.manifest.content_id,
+            changes: &report.counts,
+            notices: &report.notices,
+        }
+    }
+}
+
+/// What `verify` found.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Verified<'a> {
+    #[serde(flatten)]
+    report: &'a VerifyReport,
+    /// Whether nothing is damaged; warnings do not count.
+    intact: bool,
+}
+
+impl<'a> Verified<'a> {
+    pub(super) fn new(report: &'a VerifyReport) -> Self {
+        Verified {
+            report,
+            intact: report.is_intact(),
+        }
+    }
+}
+
+/// Which object of an archive became which object of a server; a line of `map`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Mapped<'a> {
+    /// Kind of the object.
+    pub kind: Kind,
+    /// Id in the archive.
+    pub id: &'a str,
+    /// Id in the server.
+    pub target_id: &'a str,
+    /// Its workspace, where it is not the default one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<&'a str>,
+}
+
+/// The text of `snapshot`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Snapshot<'a> {
+    /// The lines of the text.
+    pub lines: Vec<&'a str>,
+}
+
+/// An error, on stderr.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Failed {
+    /// What failed.
+    error: String,
+    /// Why, the nearest cause first.
+    causes: Vec<String>,
+    /// What may help, such as a command to run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+    /// The exit code.
+    exit_code: u8,
+}
+
+impl Failed {
+    pub(super) fn new(error: &CliError) -> Self {
+        let mut texts = error.chain();
+        Failed {
+            error: texts.next().unwrap_or_default(),
+            causes: texts.collect(),
+            hint: error.hint_text().map(str::to_owned),
+            exit_code: error.exit() as u8,
+        }
+    }
+}
+
+/// The schema of what each command prints with `--json`, by the name of its file.
+pub fn schemas() -> Vec<(String, Value)> {
+    let line = "One line an object: ";
+    let all = [
+        ("cat", of::<ArtifactFile>("mlark cat --json")),
+        ("convert", of::<ConvertReport>("mlark convert --json")),
+        (
+            "diff",
+            of::<Difference>(&format!(
+                "{line}mlark diff --json, mlark verify --against --json, mlark import --verify --json"
+            )),
+        ),
+        (
+            "error",
+            of::<Failed>("An error, on stderr, of every command with --json"),
+        ),
+        ("export", of::<Exported<'_>>("mlark export --json")),
+        ("extract", of::<ExtractReport>("mlark extract --json")),
+        ("import", of::<ReportDocument<'_>>("mlark import --json")),
+        ("info", of::<Manifest>("mlark info --json: the manifest")),
+        ("ls", rows(&format!("{line}mlark ls --json"))),
+        ("map", of::<Mapped<'_>>(&format!("{line}mlark map --json"))),
+        (
+            "plan",
+            of::<PlanDocument<'_>>(
+                "mlark import --dry-run --json; {\"workspaces\": […]} of several workspaces",
+            ),
+        ),
+        (
+            "show",
+            lines("mlark show --json: a line of the archive, long texts in place"),
+        ),
+        ("snapshot", of::<Snapshot<'_>>("mlark snapshot --json")),
+        ("transform", of::<Transformed<'_>>("mlark transform --json")),
+        ("verify", of::<Verified<'_>>("mlark verify --json")),
+    ];
+    let named = all
+        .into_iter()
+        .map(|(name, schema)| (format!("{name}.schema.json"), schema));
+    named.collect()
+}
+
+fn of<T: JsonSchema>(title: &str) -> Value {
+    let mut schema = Value::from(schema_for!(T));
+    schema["title"] = title.into();
+    schema
+}
+
+/// Rows of any list, by the columns of each.
+fn rows(title: &str) -> Value {
+    let row = |noun: &Noun| {
+        let properties: Map<_, _> = noun
+            .columns()
+            .iter()
+            .map(|column| (column.name.to_owned(), cell(column)))
+            .collect();
+        json!({"title": noun.name(), "type": "object", "properties": properties, "additionalProperties": false})
+    };
+    let rows: Vec<_> = Noun::ALL.iter().map(row).collect();
+    json!({"$schema": schema::DIALECT, "title": title, "anyOf": rows})
+}
+
+fn cell(column: &Column) -> Value {
+    let types = match column.form {
+        ColumnForm::Text => json!(["string", "array"]),
+        ColumnForm::Time | ColumnForm::Bytes | ColumnForm::Number => json!("integer"),
+    };
+    json!({"type": types})
+}
+
+/// A line of any kind that can be shown.
+fn lines(title: &str) -> Value {
+    let kinds = KINDS.iter();
+    let references = kinds.map(|kind| json!({"$ref": format!("../{kind}.schema.json")}));
+    json!({"$schema": schema::DIALECT, "title": title, "anyOf": references.collect::<Vec<_>>()})
+}
