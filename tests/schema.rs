@@ -4,12 +4,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod command;
 #[path = "common/rich.rs"]
 mod rich;
+mod scripted;
 
 use mlark::archive::Archive;
 use mlark::format::layout::{LOSSES, MANIFEST};
 use mlark::format::{Kind, schema};
+use mlark::report::list::Noun;
 use rich::Size;
 use serde_json::Value;
 use std::fs;
@@ -88,6 +91,11 @@ fn broken(root: &Value, schema: &Value, value: &Value, place: &str) -> Option<St
                 return broken_at(name);
             }
         }
+    }
+    if let Some(parts) = schema["allOf"].as_array()
+        && let Some(broken) = parts.iter().find_map(|part| broken(root, part, value, place))
+    {
+        return Some(broken);
     }
     if schema["enum"]
         .as_array()
@@ -197,4 +205,123 @@ fn the_check_itself_refuses_what_is_wrong() {
     let artifacts = schema::of_kind(Kind::Artifacts);
     let wrong = serde_json::json!({"files": [], "owner_id": "r", "owner_kind": "robot"});
     assert!(broken(&artifacts, &artifacts, &wrong, "").is_some());
+}
+
+/// Schemas say what is there and leave room for what later versions add; here nothing may be there that they do not say.
+fn closed(mut schema: Value) -> Value {
+    match &mut schema {
+        Value::Object(map) => {
+            map.values_mut().for_each(|item| *item = closed(item.take()));
+            if map.get("properties").is_some_and(Value::is_object)
+                && map.get("title").is_none_or(Value::is_string)
+            {
+                map.entry("additionalProperties").or_insert(false.into());
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| *item = closed(item.take())),
+        _ => {}
+    }
+    schema
+}
+
+fn cli_schema(name: &str) -> Value {
+    let text = fs::read(folder().join(format!("cli/{name}.schema.json"))).unwrap();
+    closed(serde_json::from_slice(&text).unwrap())
+}
+
+/// What a command prints with `--json` is what the schema of that name says, one document or one a line.
+fn assert_described(directory: &Path, schema: &str, args: &[&str], exit: i32) -> Vec<Value> {
+    let output = command::mlark(directory, &[args, &["--json"]].concat());
+    assert_eq!(output.status.code(), Some(exit), "{}", command::shown(&output));
+    let printed = if schema == "error" {
+        output.stderr
+    } else {
+        output.stdout
+    };
+    let documents: Vec<Value> = serde_json::Deserializer::from_slice(&printed)
+        .into_iter()
+        .map(|document| document.unwrap())
+        .collect();
+    assert!(!documents.is_empty(), "{args:?}");
+    let schema = cli_schema(schema);
+    for document in &documents {
+        assert_eq!(broken(&schema, &schema, document, &args.join(" ")), None);
+    }
+    documents
+}
+
+#[test]
+fn commands_print_what_their_schemas_say() {
+    let temporary = tempfile::tempdir().unwrap();
+    let directory = temporary.path();
+    rich::build(&directory.join("rich"), Size::Full);
+    let store = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/filestore-3.18.0/mlruns");
+    let store = store.to_str().unwrap();
+    let described = |schema: &str, args: &[&str], exit: i32| assert_described(directory, schema, args, exit);
+
+    described(
+        "export",
+        &[
+            "export",
+            store,
+            "-o",
+            "store",
+            "--include-deleted",
+            "--keep-going",
+        ],
+        0,
+    );
+    described(
+        "transform",
+        &["transform", "store", "-o", "tagged", "--source-tags"],
+        0,
+    );
+    described(
+        "convert",
+        &["convert", "store", "-o", "exim", "--to", "exim", "--keep-going"],
+        0,
+    );
+    described("extract", &["extract", "store", "-o", "files", "--keep-going"], 0);
+    described("info", &["info", "tagged"], 0);
+    described("verify", &["verify", "tagged"], 0);
+    described("snapshot", &["snapshot", "store"], 0);
+    assert!(described("diff", &["diff", "store", "tagged"], 1).len() > 1);
+    described("error", &["info", "nosuch"], 6);
+    described("error", &["export", "nosuch", "-o", "x"], 7);
+    for noun in Noun::ALL {
+        // The store holds no scorers, the rich archive no prompts.
+        let archive = if noun == Noun::Prompts { "store" } else { "rich" };
+        described("ls", &["ls", archive, noun.name()], 0);
+    }
+    let artifacts = described("ls", &["ls", "store", "artifacts"], 0);
+    let text = |key: &str| artifacts[0][key].as_str().unwrap();
+    described("cat", &["cat", "store", text("owner_id"), text("path")], 0);
+}
+
+#[test]
+fn show_prints_lines_of_the_archive() {
+    let temporary = tempfile::tempdir().unwrap();
+    rich::build(&temporary.path().join("rich"), Size::Full);
+    let archive = Archive::open(&temporary.path().join("rich")).unwrap();
+    let runs: Vec<_> = archive.values(Kind::Runs).map(|line| line.unwrap()).collect();
+    let id = runs[0]["info"]["run_id"].as_str().unwrap();
+    let args = ["show", "rich", id, "--kind", "runs", "--json"];
+    let output = command::mlark(temporary.path(), &args);
+    let schema = schema::of_kind(Kind::Runs);
+    let shown = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(broken(&schema, &schema, &shown, "show"), None);
+}
+
+#[test]
+fn imports_print_what_their_schemas_say() {
+    let temporary = tempfile::tempdir().unwrap();
+    let directory = temporary.path();
+    let archive = scripted::archive(directory, "a");
+    drop(archive);
+    let target = scripted::Target::start(|_| None);
+    let url = target.server.url();
+    let described = |schema: &str, args: &[&str], exit: i32| assert_described(directory, schema, args, exit);
+    described("plan", &["import", "a", &url, "--dry-run", "--objects"], 0);
+    described("import", &["import", "a", &url], 0);
+    described("map", &["map", "a", &url], 0);
 }

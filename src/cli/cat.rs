@@ -1,11 +1,13 @@
 //! `mlark cat`.
 
+use super::common::print_json;
 use super::error::Result;
 use super::exit::Exit;
 use super::screen::raw_stdout;
 use crate::archive::{Archive, ArchiveError};
 use crate::format::layout::blob_path;
 use crate::report::object::find_artifact;
+use crate::report::text::json_text;
 use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
 
@@ -23,12 +25,19 @@ pub(super) struct Args {
     owner: String,
     /// Path of the artifact, as `mlark ls ARCHIVE artifacts` shows it
     path: String,
+    /// Prints the artifact's path, size and digest as JSON, and not its bytes
+    #[arg(long)]
+    json: bool,
 }
 
 impl Args {
     pub(super) fn run(self) -> Result {
         let archive = Archive::open(&self.archive)?;
         let file = find_artifact(&archive, &self.owner, &self.path)?;
+        if self.json {
+            print_json(format_args!("{}\n", json_text(&file)))?;
+            return Ok(Exit::Done);
+        }
         let Some(digest) = file.sha256 else {
             return Err(archive
                 .damaged("objects/artifacts", "an artifact has no digest")

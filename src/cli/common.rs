@@ -2,7 +2,7 @@
 
 use super::error::{CliError, Result};
 use super::exit::Exit;
-use super::screen::{Screen, say};
+use super::screen::{Screen, is_quiet, note, say};
 use crate::archive::{ContainerKind, WriterOptions};
 use crate::report::list::TextTest;
 use crate::report::text::printable;
@@ -103,7 +103,7 @@ pub(super) fn refuse_input(output: &Path, input: &Path) -> Result<()> {
 /// Removes what an earlier run left beside the output when it was killed, and says so.
 pub(super) fn clear_leftovers(output: &Path) {
     for left in crate::archive::remove_leftovers(output) {
-        say(format_args!("note: {left}"));
+        note(left);
     }
 }
 
@@ -127,7 +127,15 @@ pub(super) fn print_result(text: impl Display) -> Result<()> {
     print(Screen::stdout(false), text)
 }
 
-/// The same for a result that is JSON.
+/// Prints a summary of what was done, which `--quiet` leaves out.
+pub(super) fn print_summary(text: impl Display) -> Result<()> {
+    if is_quiet() {
+        return Ok(());
+    }
+    print_result(text)
+}
+
+/// The same as [`print_result`] for a result that is JSON.
 pub(super) fn print_json(text: impl Display) -> Result<()> {
     print(Screen::stdout(true), text)
 }

@@ -1,7 +1,7 @@
 //! `mlark convert`.
 
 use super::common::{
-    bytes, clear_leftovers, grouped, output_path, print_json, print_result, refuse_input, remove_on_signal,
+    bytes, clear_leftovers, grouped, output_path, print_json, print_summary, refuse_input, remove_on_signal,
     shown,
 };
 use super::error::Result;
@@ -89,7 +89,7 @@ impl Args {
         if self.json {
             print_json(format_args!("{}\n", json_text(&report)))?;
         } else {
-            print_result(self.summary(&report))?;
+            print_summary(self.summary(&report))?;
         }
         Ok(match report.refused.is_empty() {
             true => Exit::Done,

@@ -2,10 +2,12 @@
 
 use super::Exit;
 use super::common::shown;
+use super::json::Failed;
 use super::screen::say;
 use crate::archive::ArchiveError;
 use crate::format::layout::MANIFEST;
 use crate::report::ReportError;
+use crate::report::text::json_text;
 use crate::sink::exim::ConvertError;
 use crate::sink::extract::ExtractError;
 use crate::sink::rest::ImportError;
@@ -302,9 +304,13 @@ impl From<io::Error> for CliError {
 }
 
 /// Prints an error with its causes and the hint; the exit code to end with.
-pub(super) fn report(error: &CliError) -> Exit {
+pub(super) fn report(error: &CliError, json: bool) -> Exit {
     if error.exit == Exit::Done {
         return Exit::Done;
+    }
+    if json {
+        say(json_text(&Failed::new(error)));
+        return error.exit;
     }
     say(format_args!("error: {}", error.error));
     for cause in error.error.chain().skip(1) {

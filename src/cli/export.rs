@@ -1,21 +1,24 @@
 //! `mlark export`.
 
 use super::common::{
-    OutputArgs, bytes, clear_leftovers, end_at_once, grouped, print_result, remove_on_signal, shown,
-    tracking_uri,
+    OutputArgs, bytes, clear_leftovers, end_at_once, grouped, print_json, print_summary, remove_on_signal,
+    shown, tracking_uri,
 };
 use super::error::{CliError, Result};
 use super::exit::Exit;
+use super::json::Exported;
 use super::progress::Progress;
 use super::screen::say;
 use super::source_args::{ReadArgs, SelectionArgs};
 use crate::format::{Kind, LossCount, Manifest};
 use crate::monitor::Interrupt;
+use crate::report::text::json_text;
 use crate::source::detect::{self, SourceKind};
 use crate::source::rest::resume_folder;
 use crate::source::{ExportError, ExportOptions, ExportReport, SurveyCounts};
 use clap::ValueEnum;
 use clap::builder::NonEmptyStringValueParser;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Write MLflow history from wherever it lives into an archive
@@ -54,6 +57,9 @@ pub(super) struct Args {
     read: ReadArgs,
     #[command(flatten)]
     selection: SelectionArgs,
+    /// Prints what was made as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -98,7 +104,12 @@ impl Args {
         let report = crate::source::export(kind, &source, &self.output.output, options, &progress);
         progress.done();
         let report = report.map_err(|error| with_way_on(error, &self.output.output))?;
-        print_result(summary(&self.output.output, &report))?;
+        if self.json {
+            let made = Exported::new(&self.output.output, &report.manifest);
+            print_json(format_args!("{}\n", json_text(&made)))?;
+        } else {
+            print_summary(summary(&self.output.output, &report))?;
+        }
         Ok(if report.failures > 0 {
             Exit::Incomplete
         } else {
@@ -158,18 +169,29 @@ fn summary(out: &Path, report: &ExportReport) -> String {
     )
 }
 
-/// What was left out, cannot be held and could not be read, one line each.
+/// What was left out, cannot be held and could not be read, one line each; what no such source can tell is one line in all.
 pub(super) fn what_is_not(manifest: &Manifest) -> String {
     let mut text = String::new();
-    for (label, counts) in [
-        ("left out", &manifest.selection.left_out),
-        ("limit", &manifest.losses.limits),
-        ("failure", &manifest.losses.failures),
-    ] {
-        for loss in counts {
-            text.push_str(&loss_line(label, loss));
-        }
+    let (expected, limits): (Vec<_>, Vec<_>) =
+        manifest.losses.limits.iter().partition(|loss| loss.is_expected());
+    let lines = [
+        ("left out", manifest.selection.left_out.iter().collect()),
+        ("limit", limits),
+    ];
+    for (label, counts) in lines {
+        text.extend(counts.into_iter().map(|loss| loss_line(label, loss)));
     }
+    if !expected.is_empty() {
+        let reasons: BTreeSet<_> = expected.iter().map(|loss| loss.reason.as_str()).collect();
+        let reasons: Vec<_> = reasons.into_iter().collect();
+        let (count, reasons) = (expected.len(), reasons.join(", "));
+        let fields = if count == 1 { "field" } else { "fields" };
+        text.push_str(&format!(
+            "limits of every such source: {count} {fields} ({reasons}); `mlark info` lists them\n"
+        ));
+    }
+    let failures = manifest.losses.failures.iter();
+    text.extend(failures.map(|loss| loss_line("failure", loss)));
     text
 }
 

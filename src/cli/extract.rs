@@ -1,13 +1,13 @@
 //! `mlark extract`.
 
 use super::common::{
-    bytes, clear_leftovers, grouped, name_test, output_path, path_test, print_json, print_result,
+    bytes, clear_leftovers, grouped, name_test, output_path, path_test, print_json, print_summary,
     remove_on_signal, shown,
 };
 use super::error::Result;
 use super::exit::Exit;
 use super::progress::Progress;
-use super::screen::say;
+use super::screen::{note, say};
 use crate::archive::Archive;
 use crate::archive::walk::ArtifactEntry;
 use crate::format::Kind;
@@ -91,12 +91,12 @@ impl Args {
         name_some(&report.refused, "");
         if report.not_selected > 0 {
             let count = counted(report.not_selected, "artifact");
-            say(format_args!("note: left out by choice on export: {count}"));
+            note(format_args!("left out by choice on export: {count}"));
         }
         if self.json {
             return print_json(format_args!("{}\n", json_text(report)));
         }
-        print_result(format_args!(
+        print_summary(format_args!(
             "{}: {}, {}\n",
             shown(&self.output),
             counted(report.files, "file"),

@@ -1,11 +1,11 @@
 //! `mlark import`.
 
-use super::common::{connections, print_json, print_result, tracking_uri};
+use super::common::{connections, print_json, print_result, print_summary, tracking_uri};
 use super::error::Result;
 use super::exit::Exit;
 use super::progress::Progress;
 use super::replay_args::ReplayArgs;
-use super::screen::{Screen, say};
+use super::screen::{Screen, is_quiet, say};
 use crate::archive::Archive;
 use crate::client::{Client, Connection, Environment};
 use crate::monitor::Interrupt;
@@ -79,7 +79,11 @@ impl Args {
         if self.json {
             print_json(format_args!("{:#}\n", report.to_json()))?;
         } else {
-            print_result(report.to_text())?;
+            let text = report.to_text();
+            match report.failures.is_empty() {
+                true => print_summary(text)?,
+                false => print_result(text)?,
+            }
         }
         let is_limited = self.strict && !report.changes.is_empty();
         if self.verify {
@@ -148,7 +152,7 @@ pub(super) fn verify_target(prepared: &Prepared, uri: &str, json: bool) -> Resul
     });
     progress.done();
     let count = count?;
-    if !json {
+    if !json && !(is_quiet() && count == 0) {
         let verdict = if count == 0 {
             "the target holds what the archive says".to_owned()
         } else {

@@ -3,12 +3,12 @@
 use super::common::tracking_uri;
 use super::error::{CliError, Result};
 use super::exit::Exit;
+use super::json::Mapped;
 use super::screen::Screen;
 use crate::archive::Archive;
-use crate::report::text::printable;
+use crate::report::text::{json_text, printable};
 use crate::sink::rest::ImportError;
 use crate::sink::rest::workspaces::journals_of;
-use serde_json::json;
 use std::path::PathBuf;
 
 /// Print which object of an archive became which object of a server
@@ -42,11 +42,13 @@ impl Args {
                 let workspace = &journal.workspace;
                 match self.json {
                     true => {
-                        let mut line = json!({"kind": kind, "id": id, "target_id": known.id});
-                        if let Some(workspace) = workspace {
-                            line["workspace"] = workspace.as_str().into();
-                        }
-                        writeln!(out, "{line}")?;
+                        let line = Mapped {
+                            kind,
+                            id: &id,
+                            target_id: &known.id,
+                            workspace: workspace.as_deref(),
+                        };
+                        writeln!(out, "{}", json_text(&line))?;
                     }
                     false => {
                         let workspace = workspace.iter().map(|name| format!("\t{}", printable(name)));

@@ -37,10 +37,36 @@ pub use json::schemas as json_schemas;
 /// mlark writes experiments, runs, models, traces, prompts and artifacts into one verifiable archive, keeps
 /// their lineage as source tags, and replays them into any MLflow server.
 #[derive(Debug, Parser)]
-#[command(name = "mlark", version, max_term_width = 110, after_help = exit::HELP)]
+#[command(name = "mlark", version = version(), max_term_width = 110, after_help = exit::HELP)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    /// Prints results as JSON, as `schema/cli/` says, and an error as JSON on stderr
+    #[arg(long, global = true)]
+    json: bool,
+    /// Prints results and errors alone: no notes, no progress, and nothing where all went well
+    #[arg(short, long, global = true)]
+    quiet: bool,
+}
+
+/// The version, and the features of this build, which decide what it can read.
+fn version() -> String {
+    let features = [
+        ("postgres", cfg!(feature = "postgres")),
+        ("mysql", cfg!(feature = "mysql")),
+        ("cloud", cfg!(feature = "cloud")),
+    ];
+    let names: Vec<_> = features
+        .iter()
+        .filter(|(_, is_on)| *is_on)
+        .map(|(name, _)| *name)
+        .collect();
+    let features = if names.is_empty() {
+        "no optional features".to_owned()
+    } else {
+        format!("features: {}", names.join(", "))
+    };
+    format!("{} ({features})", env!("CARGO_PKG_VERSION"))
 }
 
 #[derive(Debug, Subcommand)]
@@ -89,11 +115,12 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             // The parser's own words do not say which argument it was.
             let no_text = args.iter().skip(1).find(|arg| arg.to_str().is_none());
             if let (clap::error::ErrorKind::InvalidUtf8, Some(arg)) = (error.kind(), no_text) {
-                return error::report(&live::not_utf8(arg)).into();
+                return error::report(&live::not_utf8(arg), false).into();
             }
             return print_of_parser(&error, &args).into();
         }
     };
+    screen::set_quiet(cli.quiet);
     let done = match cli.command {
         Command::Export(args) => args.run(),
         Command::Import(args) => args.run(),
@@ -111,6 +138,6 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     match done {
         Ok(exit) => exit.into(),
-        Err(error) => error::report(&error).into(),
+        Err(error) => error::report(&error, cli.json).into(),
     }
 }

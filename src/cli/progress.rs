@@ -1,7 +1,7 @@
 //! Progress on a terminal; notices always.
 
 use super::common::grouped;
-use super::screen::{is_stderr_terminal, say};
+use super::screen::{note, shows_progress};
 use crate::model::printable::one_line;
 use crate::monitor::Monitor;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
@@ -39,7 +39,7 @@ fn rate(state: &ProgressState, out: &mut dyn std::fmt::Write) {
 
 impl Monitor for Progress {
     fn begin(&self, phase: &str, total: Option<u64>) {
-        if !is_stderr_terminal() {
+        if !shows_progress() {
             return;
         }
         self.with_bar(|bar| {
@@ -64,6 +64,6 @@ impl Monitor for Progress {
     }
 
     fn notice(&self, text: &str) {
-        self.with_bar(|bar| bar.suspend(|| say(format_args!("note: {text}"))));
+        self.with_bar(|bar| bar.suspend(|| note(text)));
     }
 }

@@ -7,6 +7,7 @@ use crate::model::printable::{is_hidden, one_line, write_escape};
 use anstyle::Style;
 use std::fmt::{self, Display};
 use std::io::{self, BufWriter, IsTerminal as _, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How a character that must not be shown is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,7 +116,27 @@ impl Escapes {
     }
 }
 
-/// Prints a line on stderr: a note, a failure, an error. Where stderr is closed or full there is nobody to tell.
+/// Whether `--quiet` was given.
+static IS_QUIET: AtomicBool = AtomicBool::new(false);
+
+/// Leaves out what is neither a result nor an error.
+pub(super) fn set_quiet(is_quiet: bool) {
+    IS_QUIET.store(is_quiet, Ordering::Relaxed);
+}
+
+/// Whether only results and errors are wanted.
+pub(super) fn is_quiet() -> bool {
+    IS_QUIET.load(Ordering::Relaxed)
+}
+
+/// Prints a note on stderr: what a person should know and no program needs.
+pub(super) fn note(line: impl Display) {
+    if !is_quiet() {
+        say(format_args!("note: {line}"));
+    }
+}
+
+/// Prints a line on stderr: a failure, an error. Where stderr is closed or full there is nobody to tell.
 pub(super) fn say(line: impl Display) {
     #[expect(clippy::disallowed_methods, reason = "the one place that may")]
     let mut out = anstream::stderr().lock();
@@ -134,8 +155,12 @@ pub(super) fn is_stdout_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
-/// Whether a person reads stderr.
-pub(super) fn is_stderr_terminal() -> bool {
+/// Whether a person reads stderr and wants to see how far the work is.
+pub(super) fn shows_progress() -> bool {
+    !is_quiet() && is_stderr_terminal()
+}
+
+fn is_stderr_terminal() -> bool {
     #[expect(clippy::disallowed_methods, reason = "nothing is printed")]
     io::stderr().is_terminal()
 }

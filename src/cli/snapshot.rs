@@ -1,9 +1,11 @@
 //! `mlark snapshot`.
 
-use super::common::print_result;
+use super::common::{print_json, print_result};
 use super::error::Result;
 use super::exit::Exit;
+use super::json::Snapshot;
 use crate::archive::Archive;
+use crate::report::text::json_text;
 use crate::report::{SnapshotOptions, snapshot_with};
 use std::path::PathBuf;
 
@@ -27,6 +29,9 @@ pub(super) struct Args {
     /// Shows digests of artifacts
     #[arg(long)]
     digests: bool,
+    /// Prints the lines of the text as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 impl Args {
@@ -38,7 +43,12 @@ impl Args {
             digests: self.digests,
         };
         let text = snapshot_with(&archive, &options)?;
-        print_result(text)?;
+        if self.json {
+            let lines = text.lines().collect();
+            print_json(format_args!("{}\n", json_text(&Snapshot { lines })))?;
+        } else {
+            print_result(text)?;
+        }
         Ok(Exit::Done)
     }
 }

@@ -149,9 +149,7 @@ impl<W: Write> Table<W> {
         };
         let columns = self.columns.iter().enumerate();
         let mut widths: Vec<usize> = columns.map(|(index, column)| width(index, column)).collect();
-        let is_cut = self
-            .room
-            .is_some_and(|room| fit(self.columns, &mut widths, room));
+        let is_cut = self.room.is_some_and(|room| fit(self.columns, &mut widths, room));
         let widths = Widths {
             columns: widths,
             is_cut,
@@ -299,12 +297,8 @@ mod tests {
 
     fn printed_in(room: Option<usize>, form: Form, noun: Noun, rows: &[Vec<Value>]) -> String {
         let mut out = Vec::new();
-<<<<<<< HEAD
         let mut table = Table::new(Screen::text(&mut out), form, noun.columns());
-=======
-        let mut table = Table::new(&mut out, form, noun.columns());
         table.room = room;
->>>>>>> da729ab (Fit tables into the terminal, and show progress in whole numbers; terminal_size is in the tree already, by clap)
         rows.iter().for_each(|row| table.row(row).unwrap());
         table.finish().unwrap();
         let text = anstream::adapter::strip_bytes(&out).into_vec();

@@ -1,10 +1,14 @@
 //! `mlark transform`.
 
-use super::common::{OutputArgs, clear_leftovers, grouped, print_result, remove_on_signal, shown};
+use super::common::{
+    OutputArgs, clear_leftovers, grouped, print_json, print_summary, remove_on_signal, shown,
+};
 use super::error::{CliError, Result};
 use super::exit::Exit;
-use super::screen::say;
+use super::json::Transformed;
+use super::screen::note;
 use crate::archive::Archive;
+use crate::report::text::json_text;
 use crate::transform::{self, TransformOptions, TransformReport};
 use std::path::PathBuf;
 
@@ -31,6 +35,9 @@ pub(super) struct Args {
     /// Copies blobs instead of linking them to the input's
     #[arg(long)]
     copy: bool,
+    /// Prints what was made as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 impl Args {
@@ -50,11 +57,15 @@ impl Args {
             true => transform::undo(&archive, &self.output.output, &options)?,
             false => transform::source_tags::inject(&archive, &self.output.output, &options)?,
         };
-        for (notice, &count) in &report.notices {
-            say(format_args!("note: {notice} ({} objects)", grouped(count)));
+        if self.json {
+            let made = Transformed::new(&self.output.output, &report);
+            print_json(format_args!("{}\n", json_text(&made)))?;
+        } else {
+            for (notice, &count) in &report.notices {
+                note(format_args!("{notice} ({} objects)", grouped(count)));
+            }
+            print_summary(self.summary(&report))?;
         }
-        let text = self.summary(&report);
-        print_result(text)?;
         Ok(Exit::Done)
     }
 

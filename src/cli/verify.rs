@@ -1,8 +1,9 @@
 //! `mlark verify`.
 
-use super::common::{bytes, grouped, print_json, print_result, shown, threads};
+use super::common::{bytes, grouped, print_json, print_result, print_summary, shown, threads};
 use super::error::{CliError, Result};
 use super::exit::Exit;
+use super::json::Verified;
 use super::progress::Progress;
 use super::replay_args::ReplayArgs;
 use crate::archive::Archive;
@@ -10,6 +11,7 @@ use crate::archive::verify::{VerifyOptions, VerifyReport, verify};
 use crate::client::{Client, Environment};
 use crate::model::printable::one_line;
 use crate::sink::rest::{ImportError, Prepared};
+use serde_json::json;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -52,7 +54,9 @@ impl Args {
         progress.done();
         let report = report?;
         if self.json {
-            print_json(json(&report))?;
+            print_json(format_args!("{:#}\n", json!(Verified::new(&report))))?;
+        } else if report.is_intact() {
+            print_summary(describe(&report))?;
         } else {
             print_result(describe(&report))?;
         }
@@ -74,12 +78,6 @@ impl Args {
             _ => Exit::Findings,
         })
     }
-}
-
-fn json(report: &VerifyReport) -> String {
-    let mut value = serde_json::to_value(report).unwrap_or_default();
-    value["intact"] = report.is_intact().into();
-    format!("{value:#}\n")
 }
 
 /// A line a finding, and what was looked at.

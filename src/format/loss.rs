@@ -45,3 +45,18 @@ pub struct LossCount {
     /// How many objects or values.
     pub count: u64,
 }
+
+/// Reasons of limits that every export of a server has: what its API does not tell of anything.
+const EXPECTED: &[&str] = &[
+    "deleted-not-shown",
+    "empty-not-shown",
+    "not-shown",
+    "zero-not-shown",
+];
+
+impl LossCount {
+    /// Whether no such source can tell it, so that nothing special happened.
+    pub fn is_expected(&self) -> bool {
+        EXPECTED.contains(&self.reason.as_str())
+    }
+}
