@@ -325,3 +325,22 @@ fn imports_print_what_their_schemas_say() {
     described("import", &["import", "a", &url], 0);
     described("map", &["map", "a", &url], 0);
 }
+
+#[test]
+fn quiet_leaves_results_and_errors() {
+    let temporary = tempfile::tempdir().unwrap();
+    let directory = temporary.path();
+    let store = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/filestore-3.18.0/mlruns");
+    let store = store.to_str().unwrap();
+    let shown = |args: &[&str]| command::shown(&command::mlark(directory, &[args, &["-q"]].concat()));
+    assert_eq!(shown(&["export", store, "-o", "a"]), "exit 0");
+    assert_eq!(shown(&["transform", "a", "-o", "b", "--source-tags"]), "exit 0");
+    assert_eq!(shown(&["verify", "b"]), "exit 0");
+    assert!(shown(&["ls", "a", "runs"]).lines().count() > 1);
+    assert!(shown(&["export", store, "-o", "a"]).starts_with("error: "));
+    let version = shown(&["--version"]);
+    assert!(
+        version.contains(env!("CARGO_PKG_VERSION")) && version.contains("features"),
+        "{version}"
+    );
+}
