@@ -7,6 +7,7 @@ use crate::format::line::{canonical, to_value};
 use crate::format::manifest::{FileDescriptor, Losses};
 use crate::format::strict_json;
 use crate::format::{Kind, Loss, LossClass, LossCount};
+use crate::model::mask;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -33,6 +34,10 @@ impl LossLog {
     pub(crate) fn failure(&mut self, root: &Path, loss: &Loss) -> Result<()> {
         add(&mut self.failures, &loss.kind, &loss.field, &loss.reason, 1);
         let file = self.file.get_or_insert_with(|| PartWriter::single(root, LOSSES));
+        let loss = &Loss {
+            detail: mask::hide(&loss.detail).into_owned(),
+            ..loss.clone()
+        };
         let line = canonical(&to_value(loss));
         match line.len() < LINE_BYTES {
             true => file.write_line(&line),

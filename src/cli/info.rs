@@ -6,6 +6,7 @@ use super::exit::Exit;
 use crate::archive::Archive;
 use crate::format::{Kind, Manifest};
 use crate::model::printable::one_line;
+use crate::model::uri::redact;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -50,7 +51,10 @@ fn describe(manifest: &Manifest) -> String {
         .mlflow_version
         .as_ref()
         .map_or(String::new(), |version| format!(", MLflow {version}"));
-    row("source", &format!("{} ({}{version})", source.uri, source.kind));
+    row(
+        "source",
+        &format!("{} ({}{version})", redact(&source.uri), source.kind),
+    );
     row(
         "created",
         &format!(

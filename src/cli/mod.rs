@@ -17,6 +17,7 @@ mod map;
 mod progress;
 mod replay_args;
 mod screen;
+mod secrets;
 mod show;
 mod snapshot;
 mod source_args;
@@ -24,6 +25,7 @@ mod table;
 mod transform;
 mod verify;
 
+use crate::model::mask;
 use crate::model::printable::one_line;
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
@@ -96,7 +98,7 @@ fn print_of_parser(error: &clap::Error, args: &[OsString]) -> Exit {
     // The parser repeats arguments as they are, so it is asked again with what may be shown of them.
     let shown = args
         .iter()
-        .map(|arg| one_line(&arg.to_string_lossy()).into_owned());
+        .map(|arg| one_line(&mask::hide(&arg.to_string_lossy())).into_owned());
     match Cli::try_parse_from(shown) {
         Err(error) => {
             let _ = error.print();
@@ -109,6 +111,7 @@ fn print_of_parser(error: &clap::Error, args: &[OsString]) -> Exit {
 /// Runs the command line; what it found or made decides the exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<_> = args.into_iter().collect();
+    secrets::learn(&args);
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(error) => {

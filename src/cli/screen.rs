@@ -3,6 +3,7 @@
 //! Texts of archives, sources and servers reach people in many commands. So no command prints by itself: what it
 //! prints goes through a [`Screen`] or [`say`]. Only `cat` writes bytes as they are, since they are an artifact's.
 
+use crate::model::mask;
 use crate::model::printable::{is_hidden, one_line, write_escape};
 use anstyle::Style;
 use std::fmt::{self, Display};
@@ -140,7 +141,8 @@ pub(super) fn note(line: impl Display) {
 pub(super) fn say(line: impl Display) {
     #[expect(clippy::disallowed_methods, reason = "the one place that may")]
     let mut out = anstream::stderr().lock();
-    let _ = writeln!(out, "{}", one_line(&line.to_string()));
+    let line = line.to_string();
+    let _ = writeln!(out, "{}", one_line(&mask::hide(&line)));
 }
 
 /// Stdout for the bytes of an artifact.

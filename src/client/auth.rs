@@ -8,6 +8,7 @@ use super::error::ClientError;
 use super::ini;
 use super::options::Auth;
 use super::secret::Secret;
+use crate::model::mask::Mask;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -21,6 +22,15 @@ pub struct UserInfo {
 }
 
 impl Auth {
+    /// Hides the credentials in what is said.
+    pub(super) fn hide(&self, mask: &mut Mask) {
+        match self {
+            Auth::None => {}
+            Auth::Basic { user, password } => mask.add_pair(user, password.expose()),
+            Auth::Bearer(token) => mask.add_header(token.expose()),
+        }
+    }
+
     /// The value of the `Authorization` header.
     pub(super) fn header(&self) -> Option<Secret> {
         match self {

@@ -18,6 +18,7 @@ pub(crate) mod ini;
 mod options;
 mod path;
 mod rate;
+mod redirect;
 mod request;
 mod retry;
 mod secret;
@@ -31,6 +32,7 @@ pub use path::{BaseUrl, Path};
 pub use request::{Body, OpenBody, Repeat, Request, Response};
 pub use secret::Secret;
 
+use crate::model::mask;
 use rate::RateLimit;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -88,6 +90,12 @@ impl Client {
     /// # Errors
     /// A certificate cannot be read, or a header cannot be sent.
     pub fn new(base: BaseUrl, options: ClientOptions) -> Result<Self, ClientError> {
+        mask::learn(|mask| {
+            options.auth.hide(mask);
+            for (_, value) in &options.headers {
+                mask.add_header(value.expose());
+            }
+        });
         let mut headers = HeaderMap::new();
         for (name, value) in &options.headers {
             headers.insert(header_name(name)?, header_value(name, value.expose(), true)?);

@@ -6,6 +6,7 @@ use super::environment::Environment;
 use super::error::ClientError;
 use super::path::BaseUrl;
 use super::secret::Secret;
+use crate::model::mask;
 use crate::monitor::Interrupt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -100,6 +101,7 @@ impl Connection {
     /// # Errors
     /// The URI or a variable cannot be used.
     pub fn of(uri: &str, environment: &Environment) -> Result<Self, ClientError> {
+        mask::learn(|mask| mask.add_uri(uri));
         let mut options = ClientOptions {
             tls: tls_of(environment)?,
             workspace: environment.get("MLFLOW_WORKSPACE"),
@@ -116,7 +118,7 @@ impl Connection {
             options.auth = auth;
             base
         } else {
-            let (base, user_info) = BaseUrl::parse(uri)?;
+            let (base, user_info) = BaseUrl::of_server(uri)?;
             options.auth = auth::of_server(user_info, environment)?;
             base
         };

@@ -3,7 +3,7 @@
 use super::auth::UserInfo;
 use super::error::ClientError;
 use super::secret::Secret;
-use crate::model::uri::percent_decode;
+use crate::model::uri::{UriParts, percent_decode, redact};
 use std::fmt::{self, Write};
 
 /// Scheme, host and static prefix of a server; never credentials.
@@ -21,24 +21,20 @@ impl BaseUrl {
     /// # Errors
     /// It is not such a URL.
     pub fn parse(text: &str) -> Result<(Self, Option<UserInfo>), ClientError> {
-        let bad = || {
-            ClientError::config(format!(
-                "`{}` is not an http(s) URL",
-                crate::model::uri::redact(text)
-            ))
-        };
-        let (scheme, rest) = text.trim().split_once("://").ok_or_else(bad)?;
-        let scheme = match scheme.to_ascii_lowercase().as_str() {
+        let text = text.trim();
+        let bad = || ClientError::config(format!("`{}` is not an http(s) URL", redact(text)));
+        let parts = UriParts::of(text).ok_or_else(bad)?;
+        let scheme = match parts.scheme.to_ascii_lowercase().as_str() {
             "http" => "http",
             "https" => "https",
             _ => return Err(bad()),
         };
-        let rest = &rest[..rest.find(['?', '#']).unwrap_or(rest.len())];
-        let (authority, prefix) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let (user_info, host) = match authority.rsplit_once('@') {
-            Some((user_info, host)) => (Some(user_info), host),
-            None => (None, authority),
-        };
+        let user_info = parts.user_info;
+        if user_info.is_some_and(|user_info| user_info.contains(['/', '?', '#'])) {
+            return Err(not_encoded(text));
+        }
+        let rest = &parts.place[..parts.place.find('#').unwrap_or(parts.place.len())];
+        let (host, prefix) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:[]%".contains(&byte);
         if host.is_empty() || host.starts_with(':') || !host.bytes().all(is_host) {
             return Err(bad());
@@ -49,6 +45,19 @@ impl BaseUrl {
             prefix: prefix.trim_end_matches('/').to_owned(),
         };
         Ok((base, user_info.map(parse_user_info).transpose()?))
+    }
+
+    /// The same for a server that a user names: an `@` behind its host belongs to a password, whatever the standard says.
+    ///
+    /// # Errors
+    /// It is not such a URL.
+    pub fn of_server(text: &str) -> Result<(Self, Option<UserInfo>), ClientError> {
+        let parsed = Self::parse(text)?;
+        let (_, rest) = text.split_once("://").unwrap_or(("", text));
+        match rest.rsplit_once('@') {
+            Some((before, _)) if before.contains(['/', '?', '#']) => Err(not_encoded(text)),
+            _ => Ok(parsed),
+        }
     }
 
     /// Whether the server is this machine.
@@ -76,6 +85,15 @@ impl fmt::Display for BaseUrl {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}://{}{}", self.scheme, self.authority, self.prefix)
     }
+}
+
+/// A password that is not encoded ends the host for everybody who reads the URL.
+fn not_encoded(text: &str) -> ClientError {
+    let place = text.trim().rsplit_once('@').map_or("", |(_, place)| place);
+    ClientError::config(format!(
+        "the URL of `{}` has an `@` behind its host: in a user or password, `/` is written `%2F`, `?` `%3F` and `#` `%23`",
+        redact(&format!("http://{place}"))
+    ))
 }
 
 fn parse_user_info(text: &str) -> Result<UserInfo, ClientError> {

@@ -3,7 +3,8 @@
 use super::error::{ClientError, FailureKind, describe};
 use super::path::{Path, encode};
 use super::retry::{Retries, is_passing, parse_retry_after};
-use super::{Client, Download, header_name, header_value};
+use super::{Client, Download, header_name, header_value, redirect};
+use crate::model::mask;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io::{self, Read};
@@ -72,6 +73,12 @@ pub struct Response {
     pub content_type: Option<String>,
     /// The body.
     pub body: Vec<u8>,
+}
+
+/// A body as it may be shown: what was sent to the server is not repeated.
+fn without_secrets(body: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(body);
+    mask::hide(&text).as_bytes().to_vec()
 }
 
 /// A try that failed, and how long the server asks to wait.
@@ -176,8 +183,12 @@ impl<'c> Request<'c> {
     pub fn parse<T: DeserializeOwned>(self) -> Result<T, ClientError> {
         self.run(|request, response| {
             let response = request.read_whole(response)?;
-            serde_json::from_slice(&response.body)
-                .map_err(|error| request.not_mlflow(&response.body, Some(error)))
+            serde_json::from_slice(&response.body).map_err(|error| {
+                let body = without_secrets(&response.body);
+                // The parser quotes what it does not like.
+                let error = serde_json::from_slice::<T>(&body).err().unwrap_or(error);
+                request.not_mlflow(&body, Some(error))
+            })
         })
     }
 
@@ -239,7 +250,8 @@ impl<'c> Request<'c> {
         client.shared.rate.wait();
         client.shared.requests.fetch_add(1, Ordering::Relaxed);
         let response = match &self.body {
-            Body::None if self.method == Method::GET || self.method == Method::DELETE => self.dispatch(()),
+            Body::None if self.method == Method::GET => self.follow(),
+            Body::None if self.method == Method::DELETE => self.dispatch(()),
             Body::None => self.dispatch(&b""[..]),
             Body::Json(bytes) | Body::Bytes(bytes) => self.dispatch(&bytes[..]),
             Body::Stream { open, .. } => {
@@ -256,27 +268,48 @@ impl<'c> Request<'c> {
         Err(self.refusal(response))
     }
 
+    /// Reads, wherever the server sends us; other servers get none of the headers that were given for this one.
+    fn follow(&self) -> Result<http::Response<ureq::Body>, ClientError> {
+        let mut url = format!("{}{}", self.url, self.query);
+        let mut own = Some(&*self.client.headers);
+        for _ in 0..=redirect::REDIRECTS {
+            let response = self.dispatch_to(&url, own, ())?;
+            let Some(next) = redirect::target(&response, &url) else {
+                return Ok(response);
+            };
+            own = own.filter(|_| redirect::is_same_server(&url, &next));
+            url = next;
+        }
+        Err(self.failed(ureq::Error::TooManyRedirects))
+    }
+
+    /// Sends; a redirected POST would arrive as a GET, so it is not followed.
     fn dispatch(&self, body: impl AsSendBody) -> Result<http::Response<ureq::Body>, ClientError> {
+        let url = format!("{}{}", self.url, self.query);
+        self.dispatch_to(&url, Some(&self.client.headers), body)
+    }
+
+    fn dispatch_to(
+        &self,
+        url: &str,
+        own: Option<&HeaderMap>,
+        body: impl AsSendBody,
+    ) -> Result<http::Response<ureq::Body>, ClientError> {
         let bad = |error: http::Error| ClientError::config(format!("cannot ask {}: {error}", self.url));
         let mut request = http::Request::builder()
             .method(self.method.clone())
-            .uri(format!("{}{}", self.url, self.query))
+            .uri(url)
             .body(body)
             .map_err(bad)?;
-        self.set_headers(request.headers_mut());
+        self.set_headers(own, request.headers_mut());
         let agent = &self.client.agent;
-        let response = if self.method == Method::GET {
-            agent.run(request)
-        } else {
-            // A redirected POST would arrive as a GET.
-            let request = agent.configure_request(request).max_redirects(0);
-            agent.run(request.max_redirects_will_error(false).build())
-        };
+        let request = agent.configure_request(request).max_redirects(0);
+        let response = agent.run(request.max_redirects_will_error(false).build());
         response.map_err(|error| self.failed(error))
     }
 
-    fn set_headers(&self, headers: &mut HeaderMap) {
-        headers.extend(HeaderMap::clone(&self.client.headers));
+    fn set_headers(&self, own: Option<&HeaderMap>, headers: &mut HeaderMap) {
+        headers.extend(own.cloned().unwrap_or_default());
         let content_type = match &self.body {
             Body::None => None,
             Body::Json(_) => Some("application/json"),
@@ -310,6 +343,7 @@ impl<'c> Request<'c> {
             Some(location) => format!("it redirects to {location}").into_bytes(),
             None => body.unwrap_or_default(),
         };
+        let body = without_secrets(&body);
         Refusal {
             error: Box::new(ClientError::of_answer(
                 self.method.as_str(),

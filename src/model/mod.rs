@@ -10,6 +10,7 @@ pub mod evaluation;
 pub mod experiment;
 pub mod free_json;
 pub mod logged_model;
+pub(crate) mod mask;
 pub mod metric;
 pub mod number;
 pub mod printable;

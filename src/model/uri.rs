@@ -3,19 +3,127 @@
 use super::Digest;
 use sha2::{Digest as _, Sha256};
 
+/// A URI in its parts, read as those read it who connect by it: database URIs as SQLAlchemy does, others as RFC 3986 says.
+///
+/// Whoever connects and whoever hides credentials takes these parts, so that what is sent as a password is what is hidden.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct UriParts<'a> {
+    /// Before `://`.
+    pub scheme: &'a str,
+    /// User and password as they stand, with the `:` between them.
+    pub user_info: Option<&'a str>,
+    /// Host, port and path; in a URI that cannot be meant so, what follows the last `@`.
+    pub place: &'a str,
+    /// After the first `?`.
+    pub query: Option<&'a str>,
+}
+
+impl<'a> UriParts<'a> {
+    /// The parts; none where there is no scheme.
+    pub(crate) fn of(uri: &'a str) -> Option<Self> {
+        let (scheme, rest) = match uri.split_once("://") {
+            Some((scheme, rest)) if is_scheme(scheme.trim_start()) => (scheme, rest),
+            // A slash too few: nobody connects by it, and it may hold a password all the same.
+            _ => {
+                let (scheme, rest) = uri.split_once(':')?;
+                let is_uri =
+                    scheme.len() > 1 && is_scheme(scheme) && scheme != "file" && !rest.starts_with('/');
+                (scheme, rest.contains('@').then_some(rest).filter(|_| is_uri)?)
+            }
+        };
+        let (user_info, after) = match dialect(scheme) {
+            Some("sqlite") => (None, rest),
+            Some(_) => split_as_sqlalchemy(rest),
+            None => split_by_rfc(rest),
+        };
+        let (place, query) = match after.split_once('?') {
+            Some((place, query)) => (place, Some(query)),
+            None => (after, None),
+        };
+        Some(UriParts {
+            scheme,
+            user_info,
+            place,
+            query,
+        })
+    }
+
+    /// The user, percent escapes decoded.
+    pub(crate) fn user(&self) -> Option<String> {
+        let user_info = self.user_info?;
+        percent_decode(user_info.split_once(':').map_or(user_info, |(user, _)| user))
+    }
+
+    /// The password, percent escapes decoded.
+    pub(crate) fn password(&self) -> Option<String> {
+        percent_decode(self.user_info?.split_once(':')?.1)
+    }
+}
+
+/// The kind of database that SQLAlchemy connects to by a scheme: `postgresql+psycopg2` is `postgresql`.
+pub(crate) fn dialect(scheme: &str) -> Option<&'static str> {
+    let name = scheme.trim_start().split('+').next().unwrap_or_default();
+    let known = [
+        ("sqlite", "sqlite"),
+        ("postgresql", "postgresql"),
+        ("postgres", "postgresql"),
+        ("mysql", "mysql"),
+        ("mariadb", "mysql"),
+        ("mssql", "mssql"),
+        ("oracle", "oracle"),
+    ];
+    let is_name = |(known, _): &(&str, &str)| known.eq_ignore_ascii_case(name);
+    known.into_iter().find(is_name).map(|(_, dialect)| dialect)
+}
+
+/// As SQLAlchemy's pattern `(?:(?P<username>[^:/]*)(?::(?P<password>[^@]*))?@)?`: a password ends at the first `@`, whatever it
+/// holds. The host that follows would hold further `@`, which no host does: they belong to a password not meant to end there.
+fn split_as_sqlalchemy(rest: &str) -> (Option<&str>, &str) {
+    let user_end = rest.find([':', '/']).unwrap_or(rest.len());
+    let at = match rest[user_end..].strip_prefix(':').and_then(|tail| tail.find('@')) {
+        Some(at) => Some(user_end + 1 + at),
+        None => rest[..user_end].rfind('@'),
+    };
+    let Some(at) = at else { return (None, rest) };
+    let host_end = rest[at..].find(['/', '?']).map_or(rest.len(), |end| at + end);
+    let last = rest[..host_end].rfind('@').unwrap_or(at);
+    (Some(&rest[..last]), &rest[last + 1..])
+}
+
+/// The authority ends at the first `/`, `?` or `#`. Where that leaves no port and an `@` follows, a password was not encoded.
+fn split_by_rfc(rest: &str) -> (Option<&str>, &str) {
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let at = match rest[..end].rfind('@') {
+        Some(at) => Some(at),
+        None if has_port(&rest[..end]) => None,
+        None => rest.rfind('@'),
+    };
+    match at {
+        Some(at) => (Some(&rest[..at]), &rest[at + 1..]),
+        None => (None, rest),
+    }
+}
+
+/// Whether what follows the last `:` of a host is a port, or nothing follows a `:`.
+fn has_port(host: &str) -> bool {
+    match host.rsplit_once(':') {
+        Some((_, port)) => host.ends_with(']') || port.bytes().all(|byte| byte.is_ascii_digit()),
+        None => true,
+    }
+}
+
 /// A URI without what may be a credential: user info, query and fragment.
 pub fn redact(uri: &str) -> String {
-    let end = uri.find(['?', '#']).unwrap_or(uri.len());
-    let uri = &uri[..end];
-    let Some((scheme, rest)) = uri.split_once("://") else {
-        return uri.to_owned();
+    let Some(UriParts { scheme, place, .. }) = UriParts::of(uri) else {
+        return uri[..uri.find(['?', '#']).unwrap_or(uri.len())].to_owned();
     };
-    let (authority, path) = match rest.find('/') {
-        Some(slash) => rest.split_at(slash),
-        None => (rest, ""),
+    let place = &place[..place.find('#').unwrap_or(place.len())];
+    let separator = if uri[scheme.len()..].starts_with("://") {
+        "://"
+    } else {
+        ":"
     };
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    format!("{scheme}://{host}{path}")
+    format!("{scheme}{separator}{place}")
 }
 
 /// The default origin: a digest of the source's URI without credentials.
@@ -94,6 +202,25 @@ mod tests {
             ("sqlite:///mlflow.db", "sqlite:///mlflow.db"),
             ("mlruns", "mlruns"),
             ("databricks://profile", "databricks://profile"),
+            // Passwords that are not encoded: SQLAlchemy reads them all the same.
+            (
+                "postgresql+psycopg2://pw:Sec/ret@h:5/db",
+                "postgresql+psycopg2://h:5/db",
+            ),
+            ("postgresql://u:p?x@h/db", "postgresql://h/db"),
+            ("postgresql://u:p#x@h/db?sslmode=require", "postgresql://h/db"),
+            ("mysql://me@corp:p:w@h/db", "mysql://h/db"),
+            ("mysql://u:p@w@h/db", "mysql://h/db"),
+            ("mysql://token@h/db", "mysql://h/db"),
+            ("postgresql:///db?host=/run", "postgresql:///db"),
+            ("http://user:Re/d@host/", "http://host/"),
+            ("http://user:Re?d@host/x", "http://host/x"),
+            ("http://user:Re#d@host/x", "http://host/x"),
+            ("http://h:5000/a@b", "http://h:5000/a@b"),
+            ("https://[::1]:5000/a@b", "https://[::1]:5000/a@b"),
+            ("s3://bucket/a@b", "s3://bucket/a@b"),
+            ("postgresql:u:p@h/db", "postgresql:h/db"),
+            ("sqlite:////data/u:p@x.db", "sqlite:////data/u:p@x.db"),
         ] {
             assert_eq!(redact(uri), shown);
         }

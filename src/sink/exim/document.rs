@@ -4,6 +4,7 @@ use super::dump::{Dump, count, dict};
 use super::{Converter, Layout, Result};
 use crate::archive::Archive;
 use crate::model::pyjson::PyJson;
+use crate::model::uri::redact;
 use std::path::Path;
 
 /// What the exporter says of itself, in every file.
@@ -36,7 +37,7 @@ impl System {
             ("export_time", PyJson::from(seconds)),
             ("_export_time", PyJson::from(text)),
             ("mlflow_version", PyJson::from(source.mlflow_version.clone())),
-            ("mlflow_tracking_uri", PyJson::from(tracking_uri.as_str())),
+            ("mlflow_tracking_uri", PyJson::from(redact(tracking_uri))),
             ("platform", platform),
             ("user", PyJson::from("mlark")),
         ]);

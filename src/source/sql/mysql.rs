@@ -2,6 +2,7 @@
 
 use super::super::ExportError;
 use super::database::{Cell, Database, Dialect, EachRow, Row, Schema, read_schema};
+use crate::model::mask;
 use crate::model::uri::redact;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Opts, OptsBuilder, Params, Value};
@@ -23,6 +24,7 @@ impl Mysql {
     /// The URI cannot be read, the server cannot be reached, or it refuses.
     pub(super) fn open(uri: &str) -> Result<Self, ExportError> {
         let source_uri = redact(uri);
+        mask::learn(|mask| mask.add_uri(uri));
         let failed = |detail: String| ExportError::Source {
             source_uri: source_uri.clone(),
             detail,
@@ -83,7 +85,8 @@ fn told(error: &mysql::Error) -> String {
         },
         _ => "",
     };
-    format!("{error}{remedy}")
+    let error = error.to_string();
+    format!("{}{remedy}", mask::hide(&error))
 }
 
 impl Database for Mysql {

@@ -2,6 +2,7 @@
 
 use super::super::ExportError;
 use super::database::{Cell, Database, Dialect, EachRow, Row, Schema, read_schema};
+use crate::model::mask;
 use crate::model::uri::redact;
 use postgres::error::SqlState;
 use postgres::fallible_iterator::FallibleIterator;
@@ -32,6 +33,7 @@ impl Postgres {
     /// The URI cannot be read, the server cannot be reached, or it refuses.
     pub(super) fn open(uri: &str) -> Result<Self, ExportError> {
         let source_uri = redact(uri);
+        mask::learn(|mask| mask.add_uri(uri));
         let failed = |error: postgres::Error| source_error(&source_uri, &error);
         // `postgresql+psycopg2://…`: the driver is SQLAlchemy's business.
         let rest = uri.split_once(':').map_or("", |(_, rest)| rest);
@@ -187,7 +189,7 @@ fn source_error(source_uri: &str, error: &postgres::Error) -> ExportError {
     }
     ExportError::Source {
         source_uri: source_uri.to_owned(),
-        detail,
+        detail: mask::hide(&detail).into_owned(),
     }
 }
 
