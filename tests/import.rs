@@ -6,7 +6,7 @@ use mlark::archive::Archive;
 use mlark::client::ClientError;
 use mlark::format::Kind;
 use mlark::monitor::Silent;
-use mlark::sink::rest::{ImportError, ImportOptions, OnConflict};
+use mlark::sink::rest::{ImportError, ImportOptions, ImportReport, OnConflict};
 use scripted::*;
 use serde_json::json;
 use std::sync::{Arc, Mutex};
@@ -173,4 +173,75 @@ fn a_target_that_forgot_everything_is_not_taken_for_the_old_one() {
     target.state.lock().unwrap().experiments.truncate(1);
     let error = import(&archive, &target).unwrap_err();
     assert!(matches!(error, ImportError::Gone { .. }), "{error}");
+}
+
+/// Imports models, twice; versions in the target, and those that were left out, as the second report names them.
+fn imported_models(versions: &[&str]) -> (Vec<String>, Vec<String>) {
+    let directory = tempfile::tempdir().unwrap();
+    let archive = archive_of_models(directory.path(), "models", versions);
+    let target = Target::start(|_| None);
+    let report = import(&archive, &target).unwrap();
+    assert!(report.failures.is_empty(), "{:?}", report.failures);
+    let again = import(&archive, &target).unwrap();
+    assert!(again.created.is_empty() && again.failures.is_empty(), "{again:?}");
+    let named = |report: &ImportReport| {
+        let mut named = report.changes.named().to_vec();
+        named.sort();
+        named
+    };
+    assert_eq!(named(&report), named(&again));
+    let left_out = again.changes.named().iter().filter(|change| {
+        (change.kind, &*change.reason) == (Kind::ModelVersions, "source-version-not-in-target")
+    });
+    let mut left_out: Vec<_> = left_out.map(|change| change.id.clone()).collect();
+    left_out.sort();
+    let shown = target.state.lock().unwrap().registry.shown();
+    (shown, left_out)
+}
+
+#[test]
+fn copies_of_versions_arrive_in_the_order_of_their_sources() {
+    for versions in [
+        // A chain against the order of names; copies within one model; models that copy from each other; aliases.
+        &[
+            "a/1 models:/b/1",
+            "b/1 models:/c/1",
+            "c/1 models:/d/1",
+            "d/1 s3://b/p",
+        ][..],
+        &["a/1 s3://b/p", "a/2 models:/a/1", "a/3 models:/a/2"],
+        &[
+            "a/1 s3://b/p",
+            "a/2 models:/b/1",
+            "b/1 models:/a/1",
+            "b/2 models:/a/2",
+            "b/3 models:/a/1",
+        ],
+    ] {
+        let (shown, left_out) = imported_models(versions);
+        assert_eq!(shown, versions);
+        assert_eq!(left_out, [""; 0]);
+    }
+    let (shown, _) = imported_models(&["a/1 models:/m-b@first", "m-b/1 models:/c@first", "c/1 s3://b/p"]);
+    assert_eq!(shown, ["a/1 models:/m-b/1", "c/1 s3://b/p", "m-b/1 models:/c/1"]);
+}
+
+#[test]
+fn copies_that_cannot_be_made_are_limits_of_each_import() {
+    // A source that is not in the archive, what was made from that, one that is deleted; the numbers of the others stay.
+    let (shown, left_out) = imported_models(&[
+        "a/1 models:/gone/1",
+        "a/2 s3://b/p",
+        "b/1 models:/a/1",
+        "c/1",
+        "c/2 s3://b/p",
+        "d/1 models:/c/1",
+        "d/2 models:/c@first",
+    ]);
+    assert_eq!(shown, ["a/2 s3://b/p", "c/2 s3://b/p"]);
+    assert_eq!(left_out, ["a/1", "b/1", "d/1", "d/2"]);
+    // Versions that wait for each other: the first goes without.
+    let (shown, left_out) = imported_models(&["a/1 models:/b/1", "b/1 models:/a/1", "b/2 s3://b/p"]);
+    assert_eq!(shown, ["b/2 s3://b/p"]);
+    assert_eq!(left_out, ["a/1", "b/1"]);
 }

@@ -11,6 +11,7 @@ use mlark::client::{Client, Connection, Environment};
 use mlark::model::{Double, Experiment, OwnerKind, Point, Run, RunInfo};
 use mlark::monitor::Silent;
 use mlark::sink::rest::{ImportError, ImportOptions, ImportReport, Prepared};
+pub(crate) use registry::archive_of_models;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

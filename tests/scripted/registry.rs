@@ -1,8 +1,12 @@
 //! The model registry of the scripted server.
 
 use super::{Answer, not_found, reply};
+use mlark::archive::{Archive, ArchiveWriter, Duplicates, ManifestHead, WriterOptions};
 use mlark::model::registry::DELETED_STAGE;
+use mlark::model::{ModelVersion, RegisteredModel};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::Path;
 
 /// Registered models and their versions.
 #[derive(Default)]
@@ -28,7 +32,23 @@ impl Registry {
                 self.models.push(body.clone());
                 reply(json!({"registered_model": body}))
             }
+            "registered-models/alias" => {
+                let mut models = self.models.iter_mut();
+                let found = models.find(|model| model["name"] == body["name"]);
+                found.map_or_else(not_found, |model| {
+                    let alias = json!({"alias": body["alias"], "version": body["version"]});
+                    match model["aliases"].as_array_mut() {
+                        Some(aliases) => aliases.push(alias),
+                        None => model["aliases"] = json!([alias]),
+                    }
+                    reply(json!({}))
+                })
+            }
             "model-versions/create" => {
+                if !self.has_source(body) {
+                    let refusal = r#"{"error_code":"RESOURCE_DOES_NOT_EXIST","message":"no such source"}"#;
+                    return Some(Answer::new(404, refusal));
+                }
                 let same = self
                     .versions
                     .iter()
@@ -74,6 +94,72 @@ impl Registry {
         };
         Some(answer)
     }
+}
+
+impl Registry {
+    /// Whether the version that another is made from is there.
+    fn has_source(&self, body: &Value) -> bool {
+        let source = body["source"].as_str().unwrap();
+        let Some((name, number)) = source
+            .strip_prefix("models:/")
+            .and_then(|rest| rest.split_once('/'))
+        else {
+            return true;
+        };
+        let mut versions = self.versions.iter();
+        versions.any(|version| version["name"] == name && version["version"] == number && is_shown(version))
+    }
+
+    /// Versions that are not deleted, as `name/number source`.
+    pub(crate) fn shown(&self) -> Vec<String> {
+        let text = |version: &Value, field: &str| version[field].as_str().unwrap().to_owned();
+        let shown = self.versions.iter().filter(|version| is_shown(version));
+        let mut shown: Vec<_> = shown
+            .map(|version| {
+                format!(
+                    "{}/{} {}",
+                    text(version, "name"),
+                    text(version, "version"),
+                    text(version, "source")
+                )
+            })
+            .collect();
+        shown.sort();
+        shown
+    }
+}
+
+/// An archive of registered models, given as `name/number source`; those without a source are deleted.
+pub(crate) fn archive_of_models(directory: &Path, name: &str, versions: &[&str]) -> Archive {
+    let out = directory.join(name);
+    let mut writer = ArchiveWriter::create(&out, WriterOptions::default()).unwrap();
+    let mut models: BTreeMap<&str, Vec<ModelVersion>> = BTreeMap::new();
+    for version in versions {
+        let (id, source) = version.split_once(' ').unwrap_or((version, ""));
+        let (name, number) = id.split_once('/').unwrap();
+        models.entry(name).or_default().push(ModelVersion {
+            name: name.into(),
+            version: number.parse().unwrap(),
+            source: Some(source.into()),
+            current_stage: source.is_empty().then(|| DELETED_STAGE.to_owned()),
+            ..ModelVersion::default()
+        });
+    }
+    for (name, versions) in models {
+        let model = RegisteredModel {
+            name: name.into(),
+            aliases: [("first".to_owned(), 1)].into(),
+            ..RegisteredModel::default()
+        };
+        writer.write(&model).unwrap();
+        versions.iter().for_each(|version| writer.write(version).unwrap());
+    }
+    let head = ManifestHead {
+        origin: "test".into(),
+        ..ManifestHead::default()
+    };
+    writer.finish(head, Duplicates::Refuse).unwrap();
+    Archive::open(&out).unwrap()
 }
 
 /// Whether a version is not deleted.

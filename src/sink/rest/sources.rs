@@ -2,6 +2,7 @@
 
 use super::artifacts::Destination;
 use crate::model::OwnerKind;
+use std::borrow::Cow;
 
 /// Ids and places in the target, as a source needs them.
 pub trait Places {
@@ -11,6 +12,8 @@ pub trait Places {
     fn logged_model(&self, id: &str) -> Option<String>;
     /// The version of a registered model in the target: its name there and its number.
     fn version(&self, name: &str, version: &str) -> Option<(String, String)>;
+    /// The version, in the archive, that an alias of a registered model points at.
+    fn alias(&self, name: &str, alias: &str) -> Option<u64>;
     /// Where a run of the target keeps its artifacts.
     fn run_artifacts(&self, new_run_id: &str) -> Option<String>;
     /// Where a logged model of the target keeps its artifacts.
@@ -26,6 +29,10 @@ pub struct Source {
     pub run_id: Option<String>,
     /// Logged model that it is.
     pub model_id: Option<String>,
+    /// Whether it is a version of a registered model.
+    pub is_version: bool,
+    /// Whether that version has another run than `run_id`, in the target.
+    pub is_other_run: bool,
     /// Why the target will refuse it, where that is known.
     pub fault: Option<&'static str>,
 }
@@ -68,7 +75,7 @@ pub fn rewrite(given: Given<'_>, places: &impl Places) -> Source {
         uri: given.uri.to_owned(),
         run_id: new_run.clone(),
         model_id: new_model.clone(),
-        fault: None,
+        ..Source::default()
     };
     if let Some(new_model) = &new_model
         && (named_model.is_some() || below.is_some())
@@ -90,12 +97,10 @@ pub fn rewrite(given: Given<'_>, places: &impl Places) -> Source {
         } else {
             source.fault = Some("source-run-not-in-target");
         }
-    } else if let Some((name, version)) = given
-        .uri
-        .strip_prefix("models:/")
-        .and_then(|rest| rest.rsplit_once('/'))
-    {
-        match places.version(name, version) {
+    } else if given.uri.starts_with("models:/") && named_model.is_none() {
+        source.is_version = true;
+        let version = source_version(given.uri, |name, alias| places.alias(name, alias));
+        match version.and_then(|(name, version)| places.version(name, &version)) {
             Some((name, version)) => source.uri = format!("models:/{name}/{version}"),
             None => source.fault = Some("source-version-not-in-target"),
         }
@@ -108,6 +113,19 @@ pub fn rewrite(given: Given<'_>, places: &impl Places) -> Source {
         source.run_id = new_run.or_else(|| given.run_id.filter(|id| !id.is_empty()).map(str::to_owned));
     }
     source
+}
+
+/// The version of a registered model, in the archive, that a source names by its number or, as `alias` says, by an alias.
+pub fn source_version(
+    uri: &str,
+    alias: impl FnOnce(&str, &str) -> Option<u64>,
+) -> Option<(&str, Cow<'_, str>)> {
+    let rest = uri.strip_prefix("models:/")?;
+    if let Some((name, version)) = rest.rsplit_once('/') {
+        return Some((name, version.into()));
+    }
+    let (name, word) = rest.rsplit_once('@')?;
+    Some((name, alias(name, word)?.to_string().into()))
 }
 
 /// Whose artifacts a source is among, in the archive, and the path below their root; none of a place of its own.
@@ -158,8 +176,13 @@ fn in_model_root(uri: &str) -> Option<(&str, &str)> {
     (is_model && (below.is_empty() || below.starts_with('/'))).then_some((id, below))
 }
 
-/// The logged model in `m-…[/path]`.
+/// The logged model in `m-…[/path]`; a registered model may begin so too, with a number or an alias behind.
 fn logged_model_id(rest: &str) -> Option<(&str, Option<&str>)> {
+    let number = rest.split_once('/').map_or("", |(_, number)| number);
+    let is_version = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    if is_version || rest.contains('@') {
+        return None;
+    }
     let (id, below) = match rest.find('/') {
         Some(at) => (&rest[..at], Some(&rest[at..])),
         None => (rest, None),
@@ -191,7 +214,11 @@ mod tests {
             (id == "m-1").then(|| "m-9".to_owned())
         }
         fn version(&self, name: &str, version: &str) -> Option<(String, String)> {
-            (name == "wine").then(|| ("wine-2".to_owned(), version.to_owned()))
+            let is_known = matches!(name, "wine" | "m-wine");
+            is_known.then(|| (format!("{name}-2"), version.to_owned()))
+        }
+        fn alias(&self, name: &str, alias: &str) -> Option<u64> {
+            (name == "wine" && alias == "best").then_some(4)
         }
         fn run_artifacts(&self, new_run_id: &str) -> Option<String> {
             Some(format!("mlflow-artifacts:/7/{new_run_id}/artifacts"))
@@ -236,6 +263,12 @@ mod tests {
             "models:/m-9"
         );
         assert_eq!(uri("models:/wine/3", None, None).uri, "models:/wine-2/3");
+        assert_eq!(uri("models:/m-wine/3", None, None).uri, "models:/m-wine-2/3");
+        assert_eq!(uri("models:/wine@best", None, None).uri, "models:/wine-2/4");
+        for gone in ["models:/wine@worst", "models:/beer/1", "models:/beer"] {
+            let fault = uri(gone, None, None).fault;
+            assert_eq!(fault, Some("source-version-not-in-target"), "{gone}");
+        }
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub struct TargetVersion {
     pub stage: String,
     /// Run that made it, empty where none is known.
     pub run_id: String,
+    /// Logged model that it is, empty where none is known.
+    pub model_id: String,
     /// Description.
     pub description: String,
     /// Tags.
@@ -96,19 +98,10 @@ impl Api {
     ///
     /// # Errors
     /// The call failed.
-    pub fn version_of(&self, name: &str, version: u64) -> Result<Option<TargetVersion>> {
-        let query = [("name", name), ("version", &version.to_string())];
+    pub fn version_of(&self, name: &str, number: u64) -> Result<Option<TargetVersion>> {
+        let query = [("name", name), ("version", &number.to_string())];
         let answer = if_found(self.get("model-versions/get", &query))?;
-        Ok(answer.map(|answer| {
-            let found = &answer["model_version"];
-            TargetVersion {
-                version: number(&found["version"]),
-                stage: text(found, "current_stage"),
-                run_id: text(found, "run_id"),
-                description: text(found, "description"),
-                tags: pairs(&found["tags"]),
-            }
-        }))
+        Ok(answer.map(|answer| version(&answer["model_version"])))
     }
 
     /// Numbers of the versions of a model or prompt that are not deleted, with their tags.
@@ -137,13 +130,7 @@ impl Api {
             }
             let answer = self.get("model-versions/search", &query)?;
             let versions = answer["model_versions"].as_array().into_iter().flatten();
-            found.extend(versions.map(|version| TargetVersion {
-                version: number(&version["version"]),
-                stage: text(version, "current_stage"),
-                run_id: text(version, "run_id"),
-                description: text(version, "description"),
-                tags: pairs(&version["tags"]),
-            }));
+            found.extend(versions.map(version));
             token = super::runs::next_page(&answer);
             if token.is_none() {
                 return Ok(found);
@@ -211,6 +198,17 @@ impl Api {
         let path = Path::api2("model-versions/delete");
         let request = self.client.delete(path, Repeat::Safe).json(&body);
         if_found(request.parse::<Value>()).map(drop)
+    }
+}
+
+fn version(value: &Value) -> TargetVersion {
+    TargetVersion {
+        version: number(&value["version"]),
+        stage: text(value, "current_stage"),
+        run_id: text(value, "run_id"),
+        model_id: text(value, "model_id"),
+        description: text(value, "description"),
+        tags: pairs(&value["tags"]),
     }
 }
 

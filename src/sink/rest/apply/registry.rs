@@ -15,7 +15,8 @@ use crate::sink::rest::{ImportError, Result, mark};
 use crate::transform::source_tags::VersionContexts;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::sync::Mutex;
 
 const KIND: Kind = Kind::RegisteredModels;
 const VERSION: Kind = Kind::ModelVersions;
@@ -27,8 +28,15 @@ struct Job {
     versions: Vec<ModelVersion>,
 }
 
+/// A model whose versions come in several waves.
+struct Underway {
+    numbers: Numbers,
+    is_whole: bool,
+}
+
 impl Apply<'_> {
-    /// Makes the registered models of the plan, several at once, the versions of each one after the other.
+    /// Makes the registered models of the plan, several at once; the versions of each come one after the other, and those that were
+    /// made from versions of other models when these are there.
     pub(super) fn registry(&self) -> Result<()> {
         if self.plan.models.is_empty() {
             return Ok(());
@@ -36,22 +44,17 @@ impl Apply<'_> {
         self.monitor
             .begin("registered models", Some(self.plan.models.len() as u64));
         let contexts = VersionContexts::collect(self.archive)?;
-        let mut late = self.registry_pass(&contexts, &|job| !refers_to_versions(&job.versions))?;
-        late.retain(|_| !self.is_stopped());
-        if !late.is_empty() {
-            // Versions made from versions of other models come when those are there.
-            self.registry_pass(&contexts, &|job| late.contains(&job.model.name))?;
-        }
-        Ok(())
+        let underway = Mutex::default();
+        (0..=self.plan.order.last()).try_for_each(|wave| self.registry_wave(wave, &contexts, &underway))
     }
 
-    /// Makes the models that `takes` says; the names of the others.
-    fn registry_pass(
+    /// Makes the versions of a wave; with the first one the models.
+    fn registry_wave(
         &self,
+        wave: usize,
         contexts: &VersionContexts,
-        takes: &dyn Fn(&Job) -> bool,
-    ) -> Result<HashSet<String>> {
-        let mut others = HashSet::new();
+        underway: &Mutex<HashMap<String, Underway>>,
+    ) -> Result<()> {
         let feed = |send: &mut dyn FnMut(Job) -> bool| -> Result<()> {
             let mut versions = self.archive.objects::<ModelVersion>().peekable();
             for model in self.archive.objects::<RegisteredModel>() {
@@ -64,7 +67,8 @@ impl Apply<'_> {
                 }) {
                     own.push(version?);
                 }
-                let is_chosen = self.plan.chosen.model(&model);
+                let is_chosen =
+                    self.plan.chosen.model(&model) && wave <= self.plan.order.last_of(&model.name);
                 let mut planned = self.plan.models.iter();
                 let planned = planned.find(|planned| is_chosen && planned.name == model.name);
                 let Some(planned) = planned.filter(|planned| planned.action != Action::Skip) else {
@@ -75,9 +79,7 @@ impl Apply<'_> {
                     model,
                     versions: own,
                 };
-                if !takes(&job) {
-                    others.insert(job.model.name);
-                } else if !send(job) {
+                if !send(job) {
                     break;
                 }
             }
@@ -86,23 +88,35 @@ impl Apply<'_> {
                 .map_or(Ok(()), |error| Err(error.into()))
         };
         self.in_parallel(feed, |job: Job| {
-            self.attempt(KIND, &job.model.name, || self.registered_model(&job, contexts));
-            self.monitor.advance(1);
-        })?;
-        Ok(others)
+            let name = &job.model.name;
+            self.attempt(KIND, name, || {
+                let begun = match wave {
+                    0 => self.registered_model(&job)?,
+                    _ => super::lock(underway).remove(name),
+                };
+                let begun = begun.map(|begun| self.versions(&job, wave, begun, contexts));
+                if let Some(begun) = begun.transpose()?.flatten() {
+                    super::lock(underway).insert(name.clone(), begun);
+                }
+                Ok(())
+            });
+            if wave == self.plan.order.last_of(name) {
+                self.monitor.advance(1);
+            }
+        })
     }
 
-    fn registered_model(&self, job: &Job, contexts: &VersionContexts) -> Result<()> {
+    /// Makes or completes a model; none where all of it is there.
+    fn registered_model(&self, job: &Job) -> Result<Option<Underway>> {
         let (model, planned) = (&job.model, &job.planned);
-        let digest = self.model_digest(job);
         let known = self.ledger.get(KIND, &model.name);
         let is_there = |version| self.ledger.get(VERSION, &Object::id(version)).is_some();
-        if self.is_done(KIND, &model.name, digest) && job.versions.iter().all(is_there) {
+        if self.is_done(KIND, &model.name, self.model_digest(job)) && job.versions.iter().all(is_there) {
             self.reused(KIND, &model.name);
             for _ in &job.versions {
                 self.count(Done::Reused, VERSION);
             }
-            return Ok(());
+            return Ok(None);
         }
         let is_fresh = match known.is_none() && planned.action == Action::Create {
             true => self.create_model(model, planned)?,
@@ -112,28 +126,45 @@ impl Apply<'_> {
             }
         };
         self.count(if is_fresh { Done::Created } else { Done::Completed }, KIND);
-        let mut numbers = Numbers {
+        let numbers = Numbers {
             name: planned.target_name.clone(),
             keeps_numbers: self.is_ours(model, planned, is_fresh)?,
             is_fresh,
             last: self.last_number(job),
         };
-        let mut is_whole = true;
-        for version in &job.versions {
-            let id = Object::id(version);
-            let made = self.attempt(VERSION, &id, || {
-                self.version(version, planned, contexts, &mut numbers)
+        Ok(Some(Underway {
+            numbers,
+            is_whole: true,
+        }))
+    }
+
+    /// Makes a model's versions of one wave, and with the last one its aliases; the model where more waves come.
+    fn versions(
+        &self,
+        job: &Job,
+        wave: usize,
+        mut begun: Underway,
+        contexts: &VersionContexts,
+    ) -> Result<Option<Underway>> {
+        let (model, planned, order) = (&job.model, &job.planned, &self.plan.order);
+        let versions = job.versions.iter();
+        for version in versions.filter(|version| order.wave(&version.name, version.version) == wave) {
+            let made = self.attempt(VERSION, &Object::id(version), || {
+                self.version(version, planned, contexts, &mut begun.numbers)
             });
-            is_whole &= made.is_some();
+            begun.is_whole &= made.is_some();
             if self.is_stopped() {
-                return Ok(());
+                return Ok(None);
             }
         }
-        self.aliases(model, planned)?;
-        if is_whole {
-            self.done(KIND, &model.name, digest)?;
+        if wave < order.last_of(&model.name) {
+            return Ok(Some(begun));
         }
-        Ok(())
+        self.aliases(model, planned)?;
+        if begun.is_whole {
+            self.done(KIND, &model.name, self.model_digest(job))?;
+        }
+        Ok(None)
     }
 
     fn model_digest(&self, job: &Job) -> u64 {
@@ -273,8 +304,15 @@ impl Places for Apply<'_> {
     }
 
     fn version(&self, name: &str, version: &str) -> Option<(String, String)> {
+        if !self.plan.order.can_be_source(name, version) {
+            return None;
+        }
         let number = self.ledger.id(VERSION, &format!("{name}/{version}"))?;
         Some((self.ledger.id(KIND, name)?, number))
+    }
+
+    fn alias(&self, name: &str, alias: &str) -> Option<u64> {
+        self.plan.named.alias(name, alias)
     }
 
     fn run_artifacts(&self, new_run_id: &str) -> Option<String> {
@@ -286,14 +324,4 @@ impl Places for Apply<'_> {
         let model = self.api.logged_model(new_model_id).ok()??;
         Some(model.artifact_uri)
     }
-}
-
-/// Whether a version was made from a version of a registered model.
-fn refers_to_versions(versions: &[ModelVersion]) -> bool {
-    versions.iter().any(|version| {
-        let source = version.source.as_deref().unwrap_or_default();
-        source
-            .strip_prefix("models:/")
-            .is_some_and(|rest| !rest.starts_with("m-"))
-    })
 }

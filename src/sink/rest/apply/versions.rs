@@ -29,6 +29,22 @@ pub(super) struct Numbers {
     pub(super) last: u64,
 }
 
+/// What makes a version.
+struct Body {
+    json: Value,
+    /// Whether it is a copy of a version that has another run than it names, which newer servers refuse.
+    is_other_run: bool,
+}
+
+impl Body {
+    fn of(json: Value) -> Self {
+        Body {
+            json,
+            is_other_run: false,
+        }
+    }
+}
+
 impl Apply<'_> {
     pub(super) fn version(
         &self,
@@ -43,14 +59,14 @@ impl Apply<'_> {
         }
         let is_deleted = version.current_stage.as_deref() == Some(DELETED_STAGE);
         let body = match is_deleted {
-            true => self.deleted_body(version, planned, contexts, numbers)?,
+            true => Body::of(self.deleted_body(version, planned, contexts, numbers)?),
             false => match self.version_body(version, planned, contexts)? {
                 Some(body) => body,
                 None => return Ok(()),
             },
         };
         self.ledger.intend(VERSION, &[&id])?;
-        let number = self.numbered(version, &body, planned, numbers)?;
+        let number = self.created(version, body, planned, numbers)?;
         self.ledger.made(VERSION, &id, &number.to_string(), true)?;
         numbers.last = numbers.last.max(number);
         self.count(Done::Created, VERSION);
@@ -60,6 +76,31 @@ impl Apply<'_> {
             return Ok(self.api.delete_version(&numbers.name, number)?);
         }
         self.stage(version, number, &numbers.name)
+    }
+
+    /// Makes a version; of a copy without its run, where the server takes only that of the version that it was made from.
+    fn created(
+        &self,
+        version: &ModelVersion,
+        mut body: Body,
+        planned: &PlannedModel,
+        numbers: &mut Numbers,
+    ) -> Result<u64> {
+        match self.numbered(version, &body.json, planned, numbers) {
+            Err(ImportError::Client(ClientError::Status { status: 400, .. })) if body.is_other_run => {
+                body.json.as_object_mut().map(|body| body.remove("run_id"));
+                let number = self.numbered(version, &body.json, planned, numbers)?;
+                let field = "run_id".to_owned();
+                self.left_out(
+                    VERSION,
+                    &Object::id(version),
+                    field,
+                    "differs-from-source-version",
+                );
+                Ok(number)
+            }
+            made => made,
+        }
     }
 
     /// Makes versions until one has the wanted number, where the model is ours; the others are deleted.
@@ -177,7 +218,7 @@ impl Apply<'_> {
         version: &ModelVersion,
         planned: &PlannedModel,
         contexts: &VersionContexts,
-    ) -> Result<Option<Value>> {
+    ) -> Result<Option<Body>> {
         let id = Object::id(version);
         let context = contexts.of(version);
         let (tags, description) = self.version_texts(version, contexts)?;
@@ -193,7 +234,7 @@ impl Apply<'_> {
             let source = version.source.as_deref().unwrap_or_default();
             let is_known = matches!(source, "dummy-source" | PROMPT_SOURCE);
             body["source"] = if is_known { source } else { PROMPT_SOURCE }.into();
-            return Ok(Some(body));
+            return Ok(Some(Body::of(body)));
         }
         let given = Given {
             uri: version.source.as_deref().unwrap_or_default(),
@@ -201,13 +242,16 @@ impl Apply<'_> {
             model_id: version.model_id.as_deref(),
             run_artifact_uri: context.run_artifact_uri.as_deref(),
         };
-        let source: Source = sources::rewrite(given, self);
+        let mut source: Source = sources::rewrite(given, self);
         if let Some(fault) = source.fault {
             self.left_out(VERSION, &id, format!("source {}", given.uri), fault);
             return Ok(None);
         }
         if given.run_id.is_some() && source.run_id.as_deref() == given.run_id {
             self.kept(VERSION, &id, "run_id".to_owned(), "run-not-in-target");
+        }
+        if source.is_version {
+            self.as_its_source(&mut source)?;
         }
         body["source"] = source.uri.into();
         let optional = [
@@ -220,7 +264,26 @@ impl Apply<'_> {
                 body[field] = value.into();
             }
         }
-        Ok(Some(body))
+        Ok(Some(Body {
+            json: body,
+            is_other_run: source.is_other_run,
+        }))
+    }
+
+    /// Leaves out of a copy what a server refuses: the model's id, unless the server tells it of the version that it was made from.
+    fn as_its_source(&self, source: &mut Source) -> Result<()> {
+        let named = sources::source_version(&source.uri, |_, _| None);
+        let named = named.and_then(|(name, number)| Some((name, number.parse().ok()?)));
+        let Some((name, number)) = named else {
+            return Ok(());
+        };
+        let found = self.api.version_of(name, number)?;
+        let found = found.unwrap_or_default();
+        // A database tells none of any version: the copy is no worse off than what it was made from.
+        source.model_id = source.model_id.take().filter(|model| *model == found.model_id);
+        let run = source.run_id.as_ref();
+        source.is_other_run = run.is_some_and(|run| *run != found.run_id);
+        Ok(())
     }
 
     fn version_texts(

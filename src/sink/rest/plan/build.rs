@@ -53,9 +53,9 @@ impl Plan {
         builder.names(&named)?;
         builder.runs()?;
         builder.logged_models()?;
-        builder.registry(&named)?;
-        builder.genai()?;
         builder.plan.named = named;
+        builder.registry()?;
+        builder.genai()?;
         Ok(builder.plan)
     }
 }

@@ -4,6 +4,7 @@ mod build;
 mod chosen;
 mod decide;
 mod named;
+mod order;
 mod registry;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,7 @@ mod version_files;
 
 pub use chosen::Chosen;
 pub use named::Named;
+pub use order::VersionOrder;
 
 use super::changes::{Change, ChangeCount, Changes};
 use crate::format::Kind;
@@ -145,6 +147,8 @@ pub struct Plan {
     pub chosen: Chosen,
     /// Those with names, as the archive has them.
     pub named: Named,
+    /// The order in which versions come.
+    pub order: VersionOrder,
 }
 
 /// A plan as `import --dry-run --json` prints it.

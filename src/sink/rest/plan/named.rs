@@ -44,6 +44,12 @@ impl Named {
         Ok(named)
     }
 
+    /// The version of a model that an alias points at.
+    pub fn alias(&self, model: &str, alias: &str) -> Option<u64> {
+        let found = self.models.iter().find(|found| found.name == model);
+        found?.aliases.get(alias).copied()
+    }
+
     /// What the target is to be asked for.
     pub fn wanted(&self, mapping: &Mapping, options: &ImportOptions) -> Wanted {
         wanted(&self.experiments, &self.models, mapping, options)

@@ -2,18 +2,20 @@
 
 use super::Action;
 use super::build::{Builder, TOO_OLD, exim};
-use super::named::Named;
+use super::order::SourceVersions;
 use super::version_files::VersionFiles;
 use crate::format::{Kind, Object};
+use crate::model::registry::DELETED_STAGE;
 use crate::model::{ModelVersion, RegisteredModel};
 use crate::sink::rest::Result;
 use crate::sink::rest::changes::{Change, Outcome};
 use crate::sink::rest::feed::{Owned, all_of};
 use crate::sink::rest::limits::{Feature, takes_alias};
+use crate::sink::rest::sources::source_version;
 use crate::transform::source_tags::VersionContexts;
 
 impl Builder<'_> {
-    pub(super) fn registry(&mut self, named: &Named) -> Result<()> {
+    pub(super) fn registry(&mut self) -> Result<()> {
         let has_prompts = self.target.has(Feature::Prompts);
         let limits = self.fitting.limits;
         for planned in &mut self.plan.models {
@@ -42,7 +44,8 @@ impl Builder<'_> {
                 None,
             );
         }
-        for model in &named.models {
+        let models = std::mem::take(&mut self.plan.named.models);
+        for model in &models {
             if self.is_skipped(&model.name) {
                 continue;
             }
@@ -50,6 +53,7 @@ impl Builder<'_> {
             self.plan.changes.extend(changes);
             self.aliases(model);
         }
+        self.plan.named.models = models;
         self.versions()
     }
 
@@ -83,6 +87,7 @@ impl Builder<'_> {
         };
         let mut lists = Owned::version_artifacts(self.archive)?;
         let mut files = VersionFiles::new(self.archive);
+        let mut sources = SourceVersions::default();
         for version in self.archive.objects::<ModelVersion>() {
             let version = version?;
             let own = all_of(&mut lists, &Object::id(&version))?;
@@ -102,11 +107,28 @@ impl Builder<'_> {
             };
             self.count(Kind::ModelVersions, &id, action, known, None);
             files.add(&version, &own)?;
+            self.source_version(&version, &mut sources);
             let context = contexts.of(&version);
             let fitted = self.fitting.model_version(&version, &context);
             let (_, _, changes) = fitted.map_err(exim(Kind::ModelVersions, &id))?;
             self.plan.changes.extend(changes);
         }
+        self.plan.order = sources.order();
         self.version_files(files)
+    }
+
+    /// Remembers what a version was made from, where that is a version too.
+    fn source_version(&self, version: &ModelVersion, sources: &mut SourceVersions) {
+        if version.current_stage.as_deref() == Some(DELETED_STAGE) {
+            sources.delete(&version.name, version.version);
+            return;
+        }
+        let alias = |name: &str, alias: &str| self.plan.named.alias(name, alias);
+        let source = version.source.as_deref().unwrap_or_default();
+        if let Some((name, number)) = source_version(source, alias)
+            && let Ok(number) = number.parse()
+        {
+            sources.add(&version.name, version.version, (name, number));
+        }
     }
 }

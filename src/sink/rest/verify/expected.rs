@@ -343,11 +343,18 @@ impl Places for Expected<'_, '_, '_> {
     }
 
     fn version(&self, name: &str, version: &str) -> Option<(String, String)> {
+        if !self.context.plan.order.can_be_source(name, version) {
+            return None;
+        }
         let number = self
             .context
             .mapping
             .id(Kind::ModelVersions, &format!("{name}/{version}"))?;
         Some((self.context.mapping.id(Kind::RegisteredModels, name)?, number))
+    }
+
+    fn alias(&self, name: &str, alias: &str) -> Option<u64> {
+        self.context.plan.named.alias(name, alias)
     }
 
     fn run_artifacts(&self, new_run_id: &str) -> Option<String> {
