@@ -17,7 +17,11 @@ const RUN_ID: &str = "mlflow_exim.run_info.run_id";
 const VERSION: &str = "mlflow_exim.field.version";
 const PARENT: &str = "mlflow.parentRunId";
 /// What an import adds of its own: mlark its mark, the tool the importing user.
-const OF_THE_IMPORT: [&str; 2] = ["mlflow_exim.mlark.origin", "mlflow.user"];
+const OF_THE_IMPORT: [&str; 3] = [
+    "mlflow_exim.mlark.origin",
+    "mlflow_exim.mlark.identity",
+    "mlflow.user",
+];
 
 /// Two servers that hold nothing, one for each tool.
 struct Both {

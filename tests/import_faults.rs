@@ -50,7 +50,7 @@ fn a_child_whose_parent_failed_is_named_and_mended_when_it_is_made() {
     let broken = Arc::new(Mutex::new(true));
     let switch = broken.clone();
     let target = Target::start(move |request| {
-        let is_hit = request.path().ends_with("runs/create") && holds(request, "\"run_name\":\"run 3\"");
+        let is_hit = request.path().ends_with("runs/create") && holds(request, "\"start_time\":1003");
         (is_hit && *switch.lock().unwrap()).then(|| Fault::Before(refusal()))
     });
     let report = import(&archive, &target).unwrap();

@@ -17,6 +17,8 @@ use scripted::*;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Contents of the files that went through the UI's upload.
 fn uploads(target: &Target) -> Vec<String> {
@@ -299,11 +301,13 @@ fn after_an_upgrade_of_the_target_each_object_is_looked_at_again_once() {
 fn versions_that_only_fill_numbers_keep_nothing_when_an_import_goes_on() {
     let directory = tempfile::tempdir().unwrap();
     let archive = archive_of_wine(directory.path(), [1, 4].map(version_of_wine));
-    let created = std::sync::atomic::AtomicUsize::new(0);
+    let is_open = Arc::new(AtomicBool::new(false));
+    let door = is_open.clone();
     let target = Target::start(move |request| {
         let is_create = request.path().ends_with("model-versions/create");
-        let is_second = is_create && created.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 1;
-        is_second.then(|| {
+        let is_first = String::from_utf8_lossy(&request.body).contains("wine%2F1");
+        let is_refused = is_create && !is_first && !door.load(Ordering::Relaxed);
+        is_refused.then(|| {
             Fault::Before(Answer::new(
                 400,
                 r#"{"error_code":"INVALID_PARAMETER_VALUE","message":"no"}"#,
@@ -311,6 +315,7 @@ fn versions_that_only_fill_numbers_keep_nothing_when_an_import_goes_on() {
         })
     });
     assert_eq!(import(&archive, &target).unwrap().failures.len(), 1);
+    is_open.store(true, Ordering::Relaxed);
     assert!(import(&archive, &target).unwrap().failures.is_empty());
     let state = target.state.lock().unwrap();
     let tags = state.registry.versions.iter().map(|version| {

@@ -200,9 +200,16 @@ impl From<ImportError> for CliError {
                     .hint()
                     .map_or(go_on.to_owned(), |hint| format!("{hint}; then {go_on}")),
             ),
-            ImportError::Conflict { .. } => {
-                Some("--on-conflict merge adds to them, --on-conflict rename takes other names".to_owned())
+            ImportError::Conflict { deleted, is_live, .. } => {
+                Some(conflict_hint(deleted.as_deref(), *is_live))
             }
+            ImportError::Denied => Some(format!(
+                "ask for the permission, or use another account; then {go_on}"
+            )),
+            ImportError::OtherObjects { .. } => Some(
+                "these are two sources that were read at one address: --origin NAME gives this archive an origin of its own, in this import and each later one"
+                    .to_owned(),
+            ),
             ImportError::TooLong { .. } => {
                 Some("--long-values truncate sends what fits, --long-values skip leaves them out".to_owned())
             }
@@ -224,6 +231,22 @@ impl From<ImportError> for CliError {
             hint,
         }
     }
+}
+
+/// What can be done about names that are taken, perhaps by deleted experiments.
+fn conflict_hint(deleted: Option<&str>, is_live: bool) -> String {
+    let mut hints = Vec::new();
+    if let Some(id) = deleted {
+        hints.push(format!(
+            "a deleted experiment, which the UI does not show, keeps its name: `mlflow experiments restore --experiment-id {id}` brings it back, \
+             `mlflow gc --experiment-ids {id}` removes it for good"
+        ));
+    }
+    if is_live {
+        hints.push("--on-conflict merge adds to those that are there".to_owned());
+    }
+    hints.push("--on-conflict rename takes other names".to_owned());
+    hints.join("; ")
 }
 
 impl From<ReportError> for CliError {

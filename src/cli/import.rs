@@ -7,7 +7,7 @@ use super::progress::Progress;
 use super::replay_args::ReplayArgs;
 use super::screen::{Screen, is_quiet, say};
 use crate::archive::Archive;
-use crate::client::{Client, Connection, Environment};
+use crate::client::Client;
 use crate::monitor::Interrupt;
 use crate::report::text::{json_text, printable};
 use crate::sink::rest::options::DEFAULT_CONNECTIONS;
@@ -55,8 +55,7 @@ impl Args {
     pub(super) fn run(self) -> Result {
         let target = tracking_uri(self.target.as_deref(), "TARGET")?;
         let archive = Archive::open(&self.archive)?;
-        let mut connection =
-            Connection::of(&target, &Environment::of_process()).map_err(ImportError::from)?;
+        let mut connection = super::target::connection(&target)?;
         connection.options.connections = self.connections.max(connection.options.connections);
         let interrupt = match self.dry_run {
             true => Interrupt::default(),
@@ -69,6 +68,9 @@ impl Args {
             ..self.options()?
         };
         let prepared = Prepared::new(&archive, client, options)?;
+        for changed in prepared.plans().flat_map(|plan| &plan.changed_options) {
+            say(format_args!("note: not as in the last import: {changed}"));
+        }
         if self.dry_run {
             return self.print_plan(&prepared);
         }

@@ -6,6 +6,7 @@ use super::exit::Exit;
 use super::json::Mapped;
 use super::screen::Screen;
 use crate::archive::Archive;
+use crate::client::Client;
 use crate::report::text::{json_text, printable};
 use crate::sink::rest::ImportError;
 use crate::sink::rest::workspaces::journals_of;
@@ -23,6 +24,9 @@ pub(super) struct Args {
     /// Where the journal is [default: beside the archive, named by origin and target]
     #[arg(long, value_name = "PATH")]
     journal: Option<PathBuf>,
+    /// Origin that the archive was given in its import
+    #[arg(long, value_name = "NAME")]
+    origin: Option<String>,
     /// Prints an object a line as JSON
     #[arg(long)]
     json: bool,
@@ -32,11 +36,11 @@ impl Args {
     pub(super) fn run(self) -> Result {
         let target = tracking_uri(self.target.as_deref(), "TARGET")?;
         let archive = Archive::open(&self.archive)?;
-        let client = crate::client::Client::open(&target, &crate::client::Environment::of_process());
-        let client = client.map_err(ImportError::from)?;
+        let connection = super::target::connection(&target)?;
+        let client = Client::new(connection.base, connection.options).map_err(ImportError::from)?;
         let mut out = Screen::stdout(self.json);
         let mut has_journal = false;
-        for journal in journals_of(&archive, &client, self.journal.as_deref())? {
+        for journal in journals_of(&archive, &client, self.journal.as_deref(), self.origin.as_deref())? {
             has_journal = true;
             for (kind, id, known) in journal.contents.mapping.entries() {
                 let workspace = &journal.workspace;

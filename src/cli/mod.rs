@@ -22,6 +22,7 @@ mod show;
 mod snapshot;
 mod source_args;
 mod table;
+mod target;
 mod transform;
 mod verify;
 

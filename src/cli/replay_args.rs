@@ -29,6 +29,9 @@ pub(super) struct ReplayArgs {
     /// Gives a registered model another name in the target; may be repeated
     #[arg(long, value_name = "OLD=NEW")]
     rename_model: Vec<String>,
+    /// Gives the archive another origin, where two sources were read at one address
+    #[arg(long, value_name = "NAME")]
+    origin: Option<String>,
     /// User of every run, in place of the archive's
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
@@ -75,6 +78,7 @@ impl ReplayArgs {
             experiment_name: self.experiment_name.clone(),
             rename_experiments: parse_renames(&self.rename_experiment)?,
             rename_models: parse_renames(&self.rename_model)?,
+            origin: self.origin.clone(),
             user: self.user.clone(),
             source_tags: self.source_tags,
             fix_mlmodel: self.fix_mlmodel.unwrap_or(true),
@@ -86,7 +90,7 @@ impl ReplayArgs {
     /// Whether any of them was given.
     pub(super) fn is_given(&self) -> bool {
         let lists = [&self.only, &self.rename_experiment, &self.rename_model];
-        let texts = [&self.experiment_name, &self.user];
+        let texts = [&self.experiment_name, &self.origin, &self.user];
         self.on_conflict.is_some()
             || self.long_values.is_some()
             || self.fix_mlmodel.is_some()

@@ -8,7 +8,7 @@ use super::progress::Progress;
 use super::replay_args::ReplayArgs;
 use crate::archive::Archive;
 use crate::archive::verify::{VerifyOptions, VerifyReport, verify};
-use crate::client::{Client, Environment};
+use crate::client::Client;
 use crate::model::printable::one_line;
 use crate::sink::rest::{ImportError, Prepared};
 use serde_json::json;
@@ -70,7 +70,8 @@ impl Args {
 impl Args {
     fn run_against(&self, target: &str) -> Result {
         let archive = Archive::open(&self.archive)?;
-        let client = Client::open(target, &Environment::of_process()).map_err(ImportError::from)?;
+        let connection = super::target::connection(target)?;
+        let client = Client::new(connection.base, connection.options).map_err(ImportError::from)?;
         let prepared = Prepared::new(&archive, client, self.replay.options()?)?;
         let differences = super::import::verify_target(&prepared, target, self.json)?;
         Ok(match differences {

@@ -163,6 +163,12 @@ impl ClientError {
         matches!(self.status(), Some(401 | 403))
     }
 
+    /// Whether the server will not take what it was sent, as it is; another thing it may take.
+    pub fn is_refusal(&self) -> bool {
+        let status = self.status().unwrap_or(0);
+        (400..500).contains(&status) && !matches!(status, 401 | 408 | 429)
+    }
+
     /// Whether something of that name is there already.
     pub fn is_already_there(&self) -> bool {
         self.status() == Some(409) || self.error_code() == Some("RESOURCE_ALREADY_EXISTS")
@@ -191,6 +197,9 @@ impl ClientError {
                 Some("ask the server by a name that its --allowed-hosts lists")
             }
             ClientError::Status { status: 403, .. } => Some("ask for the permission, or use another account"),
+            ClientError::Status { status: 413, .. } => Some(
+                "the server, or a proxy before it, takes no request of that size: raise its limit (nginx: client_max_body_size)",
+            ),
             ClientError::NotMlflow { .. } => {
                 Some("check the URL, its port and its path prefix, and any proxy before it")
             }

@@ -1,6 +1,7 @@
 //! A scripted server that remembers what it was told, with faults where a test puts them, and an archive for it.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+mod genai;
 #[path = "../loopback/mod.rs"]
 mod loopback;
 mod registry;
@@ -11,6 +12,7 @@ use mlark::client::{Client, Connection, Environment};
 use mlark::model::{Double, Experiment, OwnerKind, Point, Run, RunInfo};
 use mlark::monitor::Silent;
 use mlark::sink::rest::{ImportError, ImportOptions, ImportReport, Prepared};
+#[allow(unused_imports, reason = "each test uses a part of it")]
 pub(crate) use registry::archive_of_models;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -29,6 +31,7 @@ pub(crate) struct State {
     pub(crate) param_chars: Option<usize>,
     pub(crate) version: Option<&'static str>,
     pub(crate) registry: registry::Registry,
+    pub(crate) genai: genai::Genai,
 }
 
 /// When in a request's life a fault strikes.
@@ -166,11 +169,10 @@ impl State {
                 change(run, route, &body, cut);
                 reply(json!({}))
             }
-            "logged-models/search" => reply(json!({})),
-            route => self
-                .registry
-                .answer(route, &body, &query)
-                .unwrap_or_else(not_found),
+            route => match self.registry.answer(route, &body, &query) {
+                Some(answer) => answer,
+                None => self.answer_more(request, &body, &query),
+            },
         }
     }
 }

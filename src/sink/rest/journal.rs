@@ -1,10 +1,10 @@
 //! The journal: what an import meant to make and what it made, one JSON line each, only ever appended to.
 //!
 //! ```text
-//! {"journal":"mlark-import","version":1,"origin":…,"target":…,"target_version":"3.18","archive":<content id>,"time":…,"crc":…}
+//! {"journal":"mlark-import","version":1,"origin":…,"target":…,"target_version":"3.18","archive":<content id>,"options":{…},"time":…,"crc":…}
 //! {"recovered":7,"crc":…}                              after what the target's marks told, in a new journal
 //! {"intent":"runs","ids":[…],"crc":…}                 before the calls that create
-//! {"made":"runs","id":<archive's>,"new":<target's>,"crc":…}
+//! {"made":"runs","id":<archive's>,"new":<target's>,"identity":<8 hex digits>,"crc":…}
 //! {"done":"runs","id":…,"digest":<16 hex digits>,"limits":{…},"crc":…}   all of it has arrived, but for these
 //! {"checked":"runs","crc":…}                          what was done before was compared with what the target then said
 //! {"complete":<content id>,"time":…,"crc":…}          the whole import was
@@ -20,8 +20,10 @@ mod lines;
 pub use ledger::Ledger;
 
 use super::changes::Noted;
+use super::identity::Identity;
 use super::limits::Version;
 use super::mapping::Mapping;
+use super::options::ToldOptions;
 use super::workspaces::DEFAULT_WORKSPACE;
 use crate::format::Kind;
 use lines::Reader;
@@ -111,6 +113,8 @@ pub struct JournalContents {
     pub sessions: u64,
     /// Version of the target in the last session that it told one in.
     pub target_version: Option<Version>,
+    /// Options of the last session; none where an older mlark wrote it.
+    pub options: Option<ToldOptions>,
     /// When it was last written.
     pub written: Option<std::time::SystemTime>,
     /// Bytes up to the end of the last whole line.
@@ -177,6 +181,7 @@ impl Journal {
         key: &JournalKey,
         content_id: &str,
         target_version: Option<Version>,
+        told: &ToldOptions,
     ) -> Result<(Self, JournalContents), JournalError> {
         let options = OpenOptions::new()
             .read(true)
@@ -208,7 +213,7 @@ impl Journal {
         };
         let mut head = json!({
             "archive": content_id, "journal": NAME, "origin": key.origin, "target": key.target,
-            "time": crate::archive::now_text(), "version": VERSION,
+            "options": told, "time": crate::archive::now_text(), "version": VERSION,
         });
         if let Some(version) = target_version {
             head["target_version"] = json!(version.to_string());
@@ -238,7 +243,25 @@ impl Journal {
     /// # Errors
     /// The journal cannot be written.
     pub fn made(&mut self, kind: Kind, id: &str, new_id: &str) -> Result<(), JournalError> {
-        self.append(&json!({"id": id, "made": kind, "new": new_id}))
+        self.made_as(kind, id, new_id, Identity::default())
+    }
+
+    /// The same, with what tells it from others of its id.
+    ///
+    /// # Errors
+    /// The journal cannot be written.
+    pub fn made_as(
+        &mut self,
+        kind: Kind,
+        id: &str,
+        new_id: &str,
+        identity: Identity,
+    ) -> Result<(), JournalError> {
+        let mut line = json!({"id": id, "made": kind, "new": new_id});
+        if !identity.is_unknown() {
+            line["identity"] = identity.to_string().into();
+        }
+        self.append(&line)
     }
 
     /// Writes that all of an object has arrived, but for what is noted; with a digest of 0 that it has not.
@@ -260,7 +283,7 @@ impl Journal {
     pub fn recovered(&mut self, mapping: &Mapping) -> Result<(), JournalError> {
         let entries = mapping.entries();
         for (kind, id, known) in &entries {
-            self.made(*kind, id, &known.id)?;
+            self.made_as(*kind, id, &known.id, known.identity)?;
         }
         self.append(&json!({"recovered": entries.len()}))?;
         self.sync()

@@ -1,6 +1,7 @@
 //! Which object of the archive is which object of the target, and how far it has come.
 
 use super::changes::{self, Noted};
+use super::identity::Identity;
 use crate::format::Kind;
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,6 +16,8 @@ pub struct Known {
     pub is_fresh: bool,
     /// Whether what has arrived was compared with what the target then said.
     pub is_checked: bool,
+    /// What it was called in the archive, and when it was made.
+    pub identity: Identity,
 }
 
 /// Ids of the archive → what is known in the target; 100 bytes an object where ids are 32 hex digits.
@@ -41,6 +44,7 @@ struct HexKnown {
     done: u64,
     is_fresh: bool,
     is_checked: bool,
+    identity: Identity,
 }
 
 impl Mapping {
@@ -53,6 +57,7 @@ impl Mapping {
                 done: known.done,
                 is_fresh: known.is_fresh,
                 is_checked: known.is_checked,
+                identity: known.identity,
             });
         }
         ids.others.get(id).cloned()
@@ -65,9 +70,9 @@ impl Mapping {
 
     /// Remembers that an object is there; what had arrived of it stays known while the id is the same.
     pub fn insert(&mut self, kind: Kind, id: &str, new_id: &str, is_fresh: bool) {
-        let (done, is_checked) = match self.get(kind, id) {
-            Some(known) if known.id == new_id => (known.done, known.is_checked),
-            _ => (0, false),
+        let (done, is_checked, identity) = match self.get(kind, id) {
+            Some(known) if known.id == new_id => (known.done, known.is_checked, known.identity),
+            _ => (0, false, Identity::default()),
         };
         let ids = self.kinds.entry(kind).or_default();
         ids.intents.remove(id);
@@ -78,6 +83,7 @@ impl Mapping {
                     done,
                     is_fresh,
                     is_checked,
+                    identity,
                 };
                 ids.hex.insert(hex, known);
             }
@@ -87,9 +93,23 @@ impl Mapping {
                     done,
                     is_fresh,
                     is_checked,
+                    identity,
                 };
                 ids.others.insert(id.to_owned(), known);
             }
+        }
+    }
+
+    /// Remembers which object of the archive it was.
+    pub fn identify(&mut self, kind: Kind, id: &str, identity: Identity) {
+        if identity.is_unknown() {
+            return;
+        }
+        let ids = self.kinds.entry(kind).or_default();
+        if let Some(known) = parse_hex(kind, id).and_then(|hex| ids.hex.get_mut(&hex)) {
+            known.identity = identity;
+        } else if let Some(known) = ids.others.get_mut(id) {
+            known.identity = identity;
         }
     }
 

@@ -11,6 +11,7 @@ pub mod changes;
 mod experiments;
 mod feed;
 pub mod free_text;
+pub mod identity;
 pub mod journal;
 pub mod limits;
 pub mod mapping;
@@ -38,6 +39,7 @@ pub(crate) use report::ReportDocument;
 use crate::archive::{ArchiveError, ErrorKind};
 use crate::client::{Client, ClientError};
 use crate::format::Kind;
+use crate::source::ExportError;
 use journal::JournalError;
 
 /// An import that cannot be made, or that had to stop.
@@ -79,6 +81,10 @@ pub enum ImportError {
         count: usize,
         /// The first of them.
         names: String,
+        /// Id of one that is deleted there, where one is.
+        deleted: Option<String>,
+        /// Whether one is not.
+        is_live: bool,
     },
     /// Values are longer than the target holds.
     #[error("{count} values are longer than the target holds, such as {example}")]
@@ -98,6 +104,16 @@ pub enum ImportError {
         /// Its id in the target.
         target_id: String,
     },
+    /// The journal or the marks say of other objects that they came under these ids.
+    #[error(
+        "{count} objects of the archive have the ids of others, of another name and time of creation, that were imported under its origin: {names}"
+    )]
+    OtherObjects {
+        /// How many.
+        count: usize,
+        /// The first of them.
+        names: String,
+    },
     /// An object needs another one that is not in the target.
     #[error("its {kind} `{id}` is not in the target")]
     Needs {
@@ -106,6 +122,16 @@ pub enum ImportError {
         /// Its id in the archive.
         id: String,
     },
+    /// The target cannot be read whole, to be compared.
+    #[error("the target cannot be read")]
+    Unread {
+        /// Why not.
+        #[source]
+        source: ExportError,
+    },
+    /// The account may write nothing, as it seems.
+    #[error("the target refused a hundred times in a row for want of permission, and took nothing between")]
+    Denied,
     /// Someone asked to stop.
     #[error("interrupted; what arrived so far is in the journal")]
     Interrupted,
@@ -116,7 +142,11 @@ impl ImportError {
     pub fn kind(&self) -> Option<ErrorKind> {
         match self {
             ImportError::Archive(error) => Some(error.kind()),
-            ImportError::Client(_) | ImportError::Needs { .. } | ImportError::Gone { .. } => None,
+            ImportError::Client(_)
+            | ImportError::Denied
+            | ImportError::Unread { .. }
+            | ImportError::Needs { .. }
+            | ImportError::Gone { .. } => None,
             ImportError::Journal(JournalError::Io { .. }) => Some(ErrorKind::Io),
             ImportError::Journal(JournalError::Damaged { .. }) | ImportError::Exim { .. } => {
                 Some(ErrorKind::Damaged)
@@ -124,6 +154,7 @@ impl ImportError {
             ImportError::Journal(_)
             | ImportError::Choice { .. }
             | ImportError::Conflict { .. }
+            | ImportError::OtherObjects { .. }
             | ImportError::TooLong { .. } => Some(ErrorKind::Usage),
             ImportError::Interrupted => Some(ErrorKind::Interrupted),
         }

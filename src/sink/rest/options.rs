@@ -60,6 +60,8 @@ pub struct ImportOptions {
     pub rename_experiments: BTreeMap<String, String>,
     /// Registered models' names in the target, by their names in the archive.
     pub rename_models: BTreeMap<String, String>,
+    /// Origin of the archive, in place of what it says itself.
+    pub origin: Option<String>,
     /// User of every run.
     pub user: Option<String>,
     /// Adds source tags to what is sent.
@@ -85,6 +87,7 @@ impl Default for ImportOptions {
             experiment_name: None,
             rename_experiments: BTreeMap::new(),
             rename_models: BTreeMap::new(),
+            origin: None,
             user: None,
             source_tags: false,
             fix_mlmodel: true,
@@ -96,6 +99,65 @@ impl Default for ImportOptions {
     }
 }
 
+/// Options that decide what arrives, as they are given: what is not here was not given.
+pub type ToldOptions = BTreeMap<String, String>;
+
+impl ImportOptions {
+    /// The options that decide what arrives.
+    pub fn told(&self) -> ToldOptions {
+        let list = |texts: &mut dyn Iterator<Item = String>| {
+            let texts: Vec<_> = texts.collect();
+            (!texts.is_empty()).then(|| texts.join(", "))
+        };
+        let renames = |names: &BTreeMap<String, String>| {
+            list(&mut names.iter().map(|(old, new)| format!("{old}={new}")))
+        };
+        let on_conflict = match self.on_conflict {
+            OnConflict::Fail => None,
+            OnConflict::Merge => Some("merge"),
+            OnConflict::Rename => Some("rename"),
+        };
+        let long_values = match self.long_values {
+            LongValues::Error => None,
+            LongValues::Truncate => Some("truncate"),
+            LongValues::Skip => Some("skip"),
+        };
+        let given = [
+            ("--on-conflict", on_conflict.map(str::to_owned)),
+            ("--long-values", long_values.map(str::to_owned)),
+            ("--only", list(&mut self.only.texts())),
+            ("--experiment-name", self.experiment_name.clone()),
+            ("--rename-experiment", renames(&self.rename_experiments)),
+            ("--rename-model", renames(&self.rename_models)),
+            ("--user", self.user.clone()),
+            ("--source-tags", self.source_tags.then(|| "true".to_owned())),
+            ("--fix-mlmodel", (!self.fix_mlmodel).then(|| "false".to_owned())),
+        ];
+        let given = given.into_iter();
+        given
+            .filter_map(|(option, value)| Some((option.to_owned(), value?)))
+            .collect()
+    }
+}
+
+/// How options differ from those of an earlier import, one text for each.
+pub fn differences(before: &ToldOptions, now: &ToldOptions) -> Vec<String> {
+    let options: BTreeSet<_> = before.keys().chain(now.keys()).collect();
+    let differing = options
+        .into_iter()
+        .filter(|option| before.get(*option) != now.get(*option));
+    let side = |value: Option<&String>| value.map_or("not given".to_owned(), |value| format!("`{value}`"));
+    differing
+        .map(|option| {
+            format!(
+                "{option} was {}, is {}",
+                side(before.get(option)),
+                side(now.get(option))
+            )
+        })
+        .collect()
+}
+
 /// Requests under way at once, unless told otherwise: `mlflow server` starts four workers, and more of them writing to one SQLite file wait
 /// for each other (`docs/speed.md`).
 pub const DEFAULT_CONNECTIONS: usize = 4;
@@ -104,6 +166,21 @@ impl Only {
     /// Whether a kind is asked for.
     pub fn takes_kind(&self, kind: Kind) -> bool {
         self.kinds.is_empty() || self.kinds.contains(&kind)
+    }
+
+    /// The choice as options say it.
+    fn texts(&self) -> impl Iterator<Item = String> {
+        let kinds = self.kinds.iter().map(|kind| kind.name().to_owned());
+        let named = [
+            ("experiment", self.experiments.texts()),
+            ("model", self.models.texts()),
+            ("workspace", self.workspaces.texts()),
+        ];
+        let named = named
+            .into_iter()
+            .flat_map(|(word, texts)| texts.iter().map(move |text| format!("{word}={text}")));
+        let runs = self.runs.iter().map(|id| format!("run={id}"));
+        kinds.chain(named).chain(runs)
     }
 
     /// Whether nothing is left out by name or id.

@@ -1,9 +1,10 @@
 //! An import into one place: a server, or one workspace of it.
 
 use super::api::Api;
+use super::identity::{self, Identity};
 use super::journal::{self, Journal, JournalKey, Ledger};
 use super::mapping::Mapping;
-use super::options::{ImportOptions, LongValues};
+use super::options::{ImportOptions, LongValues, differences};
 use super::plan::{self, Chosen, Named, Plan};
 use super::report::ImportReport;
 use super::target::TargetState;
@@ -41,7 +42,8 @@ impl Part {
     ) -> Result<Self> {
         let api = Api::new(place.client);
         let workspace = place.workspace.as_deref();
-        let origin = origin_within(&archive.manifest().origin, workspace);
+        let origin = options.origin.as_ref().unwrap_or(&archive.manifest().origin);
+        let origin = origin_within(origin, workspace);
         let key = JournalKey {
             origin: origin.clone(),
             target: target_name(api.client()),
@@ -73,8 +75,16 @@ impl Part {
                 recover(&api, &target, &mut mapping)?;
             }
         }
-        let plan = Plan::make(archive, chosen, named, &target, &mapping, &options)?;
+        let mut plan = Plan::make(archive, chosen, named, &target, &mapping, &options)?;
         let stamp = stamp(archive, &options);
+        plan.changed_options = match contents.options {
+            Some(before) => differences(&before, &options.told()),
+            None => contents
+                .complete
+                .iter()
+                .filter_map(|complete| changed(complete, &stamp))
+                .collect(),
+        };
         Ok(Part {
             archive: archive.clone(),
             api,
@@ -101,12 +111,16 @@ impl Part {
     pub(super) fn check(&self) -> Result<()> {
         let conflicts: Vec<_> = self.plan.conflicts().collect();
         if !conflicts.is_empty() {
-            let name =
-                |item: &&plan::Item| format!("{} `{}`", item.kind, item.name.as_ref().unwrap_or(&item.id));
+            let name = |item: &&plan::Item| {
+                let note = self.deleted(item).map_or("", |_| " (deleted there)");
+                format!("{} `{}`{note}", item.kind, item.name.as_ref().unwrap_or(&item.id))
+            };
             let names: Vec<_> = conflicts.iter().take(5).map(name).collect();
             return Err(ImportError::Conflict {
                 count: conflicts.len(),
                 names: names.join(", "),
+                deleted: conflicts.iter().find_map(|item| self.deleted(item)),
+                is_live: conflicts.iter().any(|item| self.deleted(item).is_none()),
             });
         }
         let too_long = self.plan.changes.of_reason(changes::TOO_LONG);
@@ -121,6 +135,16 @@ impl Part {
             });
         }
         Ok(())
+    }
+
+    /// The id in the target of a deleted experiment that has the name of an item; nothing else that is deleted there keeps its name.
+    fn deleted(&self, item: &plan::Item) -> Option<String> {
+        let id = item
+            .target_id
+            .as_ref()
+            .filter(|_| item.kind == Kind::Experiments)?;
+        let found = self.target.experiments.get(id)?;
+        found.is_deleted.then(|| id.clone())
     }
 
     /// What the journal says now, or without one the target's marks.
@@ -149,6 +173,7 @@ impl Part {
             &self.key,
             &content_id,
             self.target.told_version(),
+            &self.options.told(),
         )?;
         let mut mapping = contents.mapping;
         let since = contents.written.and_then(|written| written.elapsed().ok());
@@ -190,11 +215,21 @@ fn stamp(archive: &Archive, options: &ImportOptions) -> String {
     format!("{} {hex}", archive.manifest().content_id)
 }
 
+/// What is known of options where a journal holds only a digest of them.
+fn changed(before: &str, now: &str) -> Option<String> {
+    let digest = |stamp: &str| stamp.rsplit_once(' ').map(|(_, digest)| digest.to_owned());
+    let text = "the options differ, and the journal, of an older mlark, does not say which";
+    (digest(before) != digest(now)).then(|| text.to_owned())
+}
+
 /// Fills the mapping of a lost journal from the target's marks.
 fn recover(api: &Api, target: &TargetState, mapping: &mut Mapping) -> Result<()> {
     let origin = &target.origin;
     for (id, target_id) in &target.marked {
         mapping.insert(Kind::Experiments, id, target_id, false);
+        let tags = target.experiments.get(target_id).map(|found| &found.tags);
+        let identity = tags.and_then(|tags| Identity::parse(tags.get(identity::KEY)?));
+        mapping.identify(Kind::Experiments, id, identity.unwrap_or_default());
     }
     // Runs of this origin may also be in experiments that took them in.
     let prefix = mark::prefix(origin, Kind::Runs);
@@ -204,13 +239,15 @@ fn recover(api: &Api, target: &TargetState, mapping: &mut Mapping) -> Result<()>
         api.each_run(&experiment.id, &filter, |run| {
             let mark = run.tags.get(mark::KEY);
             if let Some(id) = mark.and_then(|mark| mark::id_of(mark, origin, Kind::Runs)) {
-                found.push((id, run.id));
+                let identity = Identity::of(Some(&run.run_name), run.start_time);
+                found.push((id, run.id, identity));
             }
         })?;
         // Of several, made by two imports at once, all take the least.
-        found.sort_unstable_by(|a, b| b.cmp(a));
-        for (id, target_id) in found {
+        found.sort_unstable_by(|a, b| (&b.0, &b.1).cmp(&(&a.0, &a.1)));
+        for (id, target_id, identity) in found {
             mapping.insert(Kind::Runs, &id, &target_id, false);
+            mapping.identify(Kind::Runs, &id, identity);
         }
         if !target.has(limits::Feature::LoggedModels) || experiment.is_deleted {
             continue;

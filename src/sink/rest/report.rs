@@ -139,6 +139,11 @@ impl ImportReport {
             detail.push_str(&format!(": {cause}"));
             source = cause.source();
         }
+        self.failure(kind, id, detail);
+    }
+
+    /// Adds a failure, in words.
+    pub fn failure(&mut self, kind: Kind, id: &str, detail: String) {
         self.failures.push(Failure {
             kind,
             id: id.to_owned(),

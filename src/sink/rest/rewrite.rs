@@ -3,6 +3,7 @@
 //! The plan and the apply both ask here, so that what is announced is what is sent.
 
 use super::changes::{Change, Outcome, TOO_LONG};
+use super::identity::{self, Identity};
 use super::limits::{DATABRICKS_REFUSES, Limits, exceeds};
 use super::mark;
 use super::options::{ImportOptions, LongValues};
@@ -83,7 +84,13 @@ impl Fitting {
         let overlay = self.overlay(|| experiment_source(experiment))?;
         let tags = fit.with_source(&experiment.tags, overlay);
         let tags = fit.tags(tags, self.limits.experiment_tag);
-        Ok((fit.marked(tags), fit.changes))
+        let mut tags = fit.marked(tags);
+        tags.retain(|(key, _)| key != identity::KEY);
+        let identity = Identity::of_experiment(experiment);
+        if !identity.is_unknown() {
+            tags.push((identity::KEY.to_owned(), identity.to_string()));
+        }
+        Ok((tags, fit.changes))
     }
 
     /// All of a run that is text.

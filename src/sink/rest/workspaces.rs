@@ -168,7 +168,9 @@ pub fn journals_of(
     archive: &Archive,
     client: &Client,
     given: Option<&Path>,
+    origin: Option<&str>,
 ) -> Result<Vec<WorkspaceJournal>> {
+    let origin_of = origin.unwrap_or(&archive.manifest().origin);
     let experiments = experiments_of(archive)?;
     let workspaces = workspaces_of(archive, &experiments, &Only::default())?;
     let mut workspaces: Vec<_> = workspaces.into_keys().collect();
@@ -178,7 +180,7 @@ pub fn journals_of(
     let mut found = Vec::new();
     for name in workspaces {
         let own = (name != DEFAULT_WORKSPACE).then_some(name);
-        let origin = origin_within(&archive.manifest().origin, own.as_deref());
+        let origin = origin_within(origin_of, own.as_deref());
         // Into the workspace of its name, or where the target has none.
         let mut targets = vec![target_name(client)];
         if own.is_some() && client.workspace().is_none() {

@@ -85,6 +85,15 @@ impl Api {
             .map(drop)
     }
 
+    /// Sets a registered model's description.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn describe_model(&self, name: &str, description: &str) -> Result<()> {
+        let body = json!({"name": name, "description": description});
+        self.patch("registered-models/update", &body).map(drop)
+    }
+
     /// Creates the next version of a registered model; its number.
     ///
     /// # Errors

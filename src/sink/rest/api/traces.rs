@@ -117,11 +117,23 @@ impl Api {
         }
     }
 
+    /// Sets tags of an evaluation dataset.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn set_dataset_tags(&self, dataset_id: &str, tags: &[(String, String)]) -> Result<()> {
+        let tags: BTreeMap<_, _> = tags.iter().cloned().collect();
+        let path = Path::api3("datasets").segment(dataset_id).segment("tags");
+        let body = json!({"dataset_id": dataset_id, "tags": json!(tags).to_string()});
+        let request = self.client.patch(path, Repeat::Safe).json(&body);
+        request.parse::<Value>().map(drop)
+    }
+
     /// Adds records, as JSON texts, to an evaluation dataset; those with equal inputs merge.
     ///
     /// # Errors
     /// The call failed.
-    pub fn add_records(&self, dataset_id: &str, records: &[String]) -> Result<()> {
+    pub fn add_records(&self, dataset_id: &str, records: &[&str]) -> Result<()> {
         let path = Path::api3("datasets").segment(dataset_id).segment("records");
         let body = json!({"dataset_id": dataset_id, "records": format!("[{}]", records.join(","))});
         self.post3(path, &body).map(drop)

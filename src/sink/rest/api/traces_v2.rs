@@ -45,6 +45,28 @@ impl Api {
         request.parse::<Value>().map(drop)
     }
 
+    /// Sets a tag of a trace, or metadata of one that has not ended.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn set_trace_text(&self, id: &str, is_metadata: bool, key: &str, value: &str) -> Result<()> {
+        let path = Path::api2("traces").segment(id);
+        let (path, body) = if is_metadata {
+            let texts = [(key.to_owned(), value.to_owned())];
+            (
+                path,
+                json!({"request_id": id, "status": "IN_PROGRESS", "request_metadata": list(&texts)}),
+            )
+        } else {
+            (
+                path.segment("tags"),
+                json!({"request_id": id, "key": key, "value": value}),
+            )
+        };
+        let request = self.client.patch(path, Repeat::Safe).json(&body);
+        request.parse::<Value>().map(drop)
+    }
+
     /// A trace.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! Assessments of traces; they come once runs are deleted, which deletes those that name the run.
 
+use super::refusal::Whole;
 use super::{Apply, lock};
 use crate::format::Kind;
 use crate::model::{Assessment, Trace};
@@ -58,7 +59,9 @@ impl Apply<'_> {
                 if waits {
                     later.push(assessment);
                 } else if there.insert(assessment.assessment_id.clone()) {
-                    self.api.create_assessment(id, &self.assessment(id, assessment))?;
+                    let made = self.api.create_assessment(id, &self.assessment(id, assessment));
+                    let part = format!("assessment {}", assessment.assessment_id);
+                    self.alone(Whole::new(KIND, id), &part, made)?;
                 }
             }
             if later.len() == before {

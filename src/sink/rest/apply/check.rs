@@ -1,5 +1,6 @@
 //! After the runs are filled: does the target hold what it was sent? A server may answer 200 and store less.
 
+use super::fill::END;
 use super::{Apply, lock};
 use crate::format::Kind;
 use crate::model::{Double, Run};
@@ -222,7 +223,12 @@ impl Apply<'_> {
                 .named()
                 .iter()
                 .any(|change| change.id == *id && change.field == *field);
-            named || (field.strip_prefix("tag ") == Some(USER_TAG) && self.target.is_databricks)
+            let is_refused = |part: &str| self.is_refused(KIND, id, part);
+            let is_end = matches!(field.as_str(), "status" | "end_time") && is_refused(END);
+            named
+                || is_refused(field)
+                || is_end
+                || (field.strip_prefix("tag ") == Some(USER_TAG) && self.target.is_databricks)
         };
         let mut differences = mine.differences(&theirs);
         differences.retain(|field| !is_named(field));

@@ -1,11 +1,13 @@
 //! Experiments: made, found again, or merged into.
 
+use super::refusal::Whole;
 use super::{Apply, DIFFERS, lock};
 use crate::client::ClientError;
 use crate::format::Kind;
 use crate::model::Experiment;
 use crate::sink::rest::api::TargetExperiment;
 use crate::sink::rest::feed::short_digest;
+use crate::sink::rest::identity::{self, Identity};
 use crate::sink::rest::plan::{Action, PlannedExperiment};
 use crate::sink::rest::report::Done;
 use crate::sink::rest::rewrite::Texts;
@@ -47,6 +49,7 @@ impl Apply<'_> {
             id: planned.id.clone(),
             source,
         })?;
+        let identity = Identity::of_experiment(experiment);
         let found = planned.target_id.as_ref();
         let found = found.and_then(|id| self.target.experiments.get(id)).cloned();
         let is_closed = !planned.delete && found.as_ref().is_some_and(|found| found.is_deleted);
@@ -56,12 +59,16 @@ impl Apply<'_> {
         let is_done = self.is_done(KIND, &planned.id, digest);
         let (target, done) = match (&planned.target_id, planned.action) {
             (None, Action::Create) => {
-                let id = self.create_experiment(planned, &tags)?;
-                (self.api.experiment(&id)?, Done::Created)
+                let id = self.create_experiment(planned, &tags, identity)?;
+                let made = self.api.experiment(&id)?;
+                if let Some(made) = made.as_ref().filter(|_| self.is_bare(KIND, &planned.id)) {
+                    self.add_experiment_tags(planned, made, &tags)?;
+                }
+                (made, Done::Created)
             }
             (Some(id), _) => {
                 if self.ledger.get(KIND, &planned.id).is_none() {
-                    self.ledger.made(KIND, &planned.id, id, false)?;
+                    self.ledger.made_as(KIND, &planned.id, id, false, identity)?;
                 }
                 if !is_done && let Some(found) = &found {
                     self.add_experiment_tags(planned, found, &tags)?;
@@ -91,7 +98,12 @@ impl Apply<'_> {
         self.done(KIND, &planned.id, digest)
     }
 
-    fn create_experiment(&self, planned: &PlannedExperiment, tags: &Texts) -> Result<String> {
+    fn create_experiment(
+        &self,
+        planned: &PlannedExperiment,
+        tags: &Texts,
+        identity: Identity,
+    ) -> Result<String> {
         let mark = self.fitting.mark(KIND, &planned.id).1;
         let find = || -> Result<Option<String>, ClientError> {
             let found = self.api.experiment_by_name(&planned.target_name)?;
@@ -102,6 +114,9 @@ impl Apply<'_> {
         let maybe_there = self.ledger.is_intended(KIND, &planned.id);
         let create = || self.api.create_experiment(&planned.target_name, tags);
         let created = self.create_once(maybe_there, find, create);
+        let bare = [(mark::KEY.to_owned(), mark.clone())];
+        let bare = || self.api.create_experiment(&planned.target_name, &bare);
+        let created = self.or_bare(Whole::new(KIND, &planned.id), created, bare);
         let (id, is_fresh) = match created {
             // Another import of the same origin was faster.
             Err(ImportError::Client(error)) if error.is_already_there() => match find()? {
@@ -110,7 +125,7 @@ impl Apply<'_> {
             },
             other => other?,
         };
-        self.ledger.made(KIND, &planned.id, &id, is_fresh)?;
+        self.ledger.made_as(KIND, &planned.id, &id, is_fresh, identity)?;
         Ok(id)
     }
 
@@ -129,8 +144,11 @@ impl Apply<'_> {
                 Some(there) if there == value => {}
                 Some(_) => self.kept(KIND, &planned.id, format!("tag {key}"), DIFFERS),
                 // An experiment that was there before is not ours to mark.
-                None if key == mark::KEY => {}
-                None => self.api.set_experiment_tag(&found.id, key, value)?,
+                None if key == mark::KEY || key == identity::KEY => {}
+                None => {
+                    let set = self.api.set_experiment_tag(&found.id, key, value);
+                    self.alone(Whole::new(KIND, &planned.id), &format!("tag {key}"), set)?;
+                }
             }
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 use super::Apply;
 use super::fill::Filling;
+use super::refusal::Whole;
 use crate::client::Body;
 use crate::format::Kind;
 use crate::model::{ArtifactFile, ArtifactList};
@@ -40,10 +41,14 @@ impl Apply<'_> {
         let Some(body) = self.body(file)? else {
             return Ok(());
         };
+        let id = &filling.run.info.run_id;
+        let whole = Whole::new(KIND, id);
         match destination {
-            Destination::Proxy(root) => self.api.put_artifact(&format!("{root}/{}", file.path), body)?,
+            Destination::Proxy(root) => {
+                let sent = self.api.put_artifact(&format!("{root}/{}", file.path), body);
+                self.file_alone(whole, &file.path, sent)
+            }
             Destination::Elsewhere => {
-                let id = &filling.run.info.run_id;
                 if file
                     .size_bytes
                     .is_none_or(|size| !UI_UPLOAD_BYTES.contains(&size))
@@ -51,10 +56,10 @@ impl Apply<'_> {
                     self.left_out(KIND, id, format!("artifact {}", file.path), "no-artifact-proxy");
                     return Ok(());
                 }
-                self.api.upload_artifact(&filling.known.id, &file.path, body)?;
+                let sent = self.api.upload_artifact(&filling.known.id, &file.path, body);
+                self.file_alone(whole, &file.path, sent)
             }
         }
-        Ok(())
     }
 
     /// A file's bytes, ids in an `MLmodel` rewritten where that was asked.

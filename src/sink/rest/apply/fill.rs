@@ -2,6 +2,7 @@
 
 use super::batch::Batch;
 use super::bodies::{Bodies, DatasetBodies};
+use super::refusal::Whole;
 use super::{Apply, DIFFERS, lock};
 use crate::format::Kind;
 use crate::model::{MetricSlice, Run};
@@ -10,13 +11,15 @@ use crate::sink::rest::feed::{Piece, RunFeed, RunLines};
 use crate::sink::rest::mapping::Known;
 use crate::sink::rest::report::Done;
 use crate::sink::rest::rewrite::{FittedRun, PARENT_TAG};
-use crate::sink::rest::{ImportError, Result};
+use crate::sink::rest::{ImportError, Result, mark};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 const KIND: Kind = Kind::Runs;
 /// Reason of a run that stays as it is because someone deleted it in the target.
 const DELETED: &str = "deleted-in-target";
+/// What the last call for a run sets.
+pub(super) const END: &str = "status and end_time";
 
 /// A run being filled, perhaps by several threads.
 pub(super) struct Filling {
@@ -155,7 +158,7 @@ impl Apply<'_> {
     fn fill(&self, job: &Job) -> Result<()> {
         let filling = &job.filling;
         let new_id = &filling.known.id;
-        let mut batch = Batch::new(self.api, new_id);
+        let mut batch = Batch::new(self, Whole::new(KIND, &filling.run.info.run_id), new_id);
         let is_fresh = filling.known.is_fresh;
         let target = match job.is_first && !is_fresh {
             true => Some(self.target_run(filling)?),
@@ -215,8 +218,13 @@ impl Apply<'_> {
             }
         }
         let Some(target) = target else {
-            // Made by this process: only a parent's id can have been left out then.
-            let is_late = |key: &str| key == PARENT_TAG && self.was_waiting(&filling.run);
+            // Made by this process: only a parent's id can have been left out then, or all but the mark.
+            let is_bare = self.is_bare(KIND, id);
+            let is_late = |key: &str| match key {
+                PARENT_TAG => is_bare || self.was_waiting(&filling.run),
+                mark::KEY => false,
+                _ => is_bare,
+            };
             for tag in fitted.tags.into_iter().filter(|(key, _)| is_late(key)) {
                 batch.tag(tag)?;
             }
@@ -274,8 +282,10 @@ impl Apply<'_> {
         let is_running = info.status == "RUNNING" && info.end_time.is_none();
         let is_closed = filling.is_closed.load(Ordering::Relaxed);
         if !is_closed && (!is_running || !filling.known.is_fresh) {
-            self.api
-                .update_run(&filling.known.id, &info.status, info.end_time)?;
+            let updated = self
+                .api
+                .update_run(&filling.known.id, &info.status, info.end_time);
+            self.alone(Whole::new(KIND, &info.run_id), END, updated)?;
         }
         self.name_orphan(&filling.run);
         if !is_closed {

@@ -1,12 +1,14 @@
 //! Evaluation datasets with their records, and scorers.
 
 use super::Apply;
+use super::refusal::Whole;
 use crate::client::ClientError;
 use crate::format::{Kind, Object};
 use crate::model::{DatasetRecord, EvaluationDataset, Scorer};
 use crate::sink::rest::feed::short_digest;
 use crate::sink::rest::limits::Feature;
 use crate::sink::rest::report::Done;
+use crate::sink::rest::rewrite::Texts;
 use crate::sink::rest::{Result, free_text, mark};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
@@ -16,6 +18,12 @@ const KIND: Kind = Kind::EvaluationDatasets;
 const RECORDS: usize = 200;
 /// Bytes of records in one call, about.
 const CALL_BYTES: usize = 1 << 20;
+
+/// A record on its way out.
+struct Record {
+    id: String,
+    text: String,
+}
 
 impl Apply<'_> {
     /// Makes the evaluation datasets, one after the other.
@@ -58,7 +66,12 @@ impl Apply<'_> {
         let id = &dataset.dataset_id;
         let known = self.ledger.get(KIND, id);
         let (new_id, done) = match &known {
-            Some(known) => (known.id.clone(), Done::Completed),
+            Some(known) => {
+                if known.done == 0 {
+                    self.add_dataset_tags(dataset, &known.id)?;
+                }
+                (known.id.clone(), Done::Completed)
+            }
             None => (self.create_evaluation_dataset(dataset)?, Done::Created),
         };
         let mut hasher = Sha256::new();
@@ -90,9 +103,7 @@ impl Apply<'_> {
         for record in held.iter().chain(&last) {
             self.add_record(&new_id, record, &mut call, &mut size_bytes)?;
         }
-        if !call.is_empty() {
-            self.api.add_records(&new_id, &call)?;
-        }
+        self.add_records(id, &new_id, &call)?;
         self.count(done, KIND);
         self.done(KIND, id, digest)
     }
@@ -101,7 +112,7 @@ impl Apply<'_> {
         &self,
         new_id: &str,
         record: &DatasetRecord,
-        call: &mut Vec<String>,
+        call: &mut Vec<Record>,
         size_bytes: &mut usize,
     ) -> Result<()> {
         let mut value = Map::new();
@@ -120,27 +131,57 @@ impl Apply<'_> {
         let value = free_text::text(&Value::Object(value));
         let added = value.len();
         if !call.is_empty() && (call.len() >= RECORDS || *size_bytes + added > CALL_BYTES) {
-            self.api.add_records(new_id, call)?;
+            self.add_records(&record.dataset_id, new_id, call)?;
             call.clear();
             *size_bytes = 0;
         }
         *size_bytes += added;
-        call.push(value);
+        call.push(Record {
+            id: record.dataset_record_id.clone(),
+            text: value,
+        });
         Ok(())
     }
 
-    fn create_evaluation_dataset(&self, dataset: &EvaluationDataset) -> Result<String> {
+    fn add_records(&self, id: &str, new_id: &str, call: &[Record]) -> Result<()> {
+        let name = |record: &Record| format!("record {}", record.id);
+        let send = |call: &[Record]| {
+            let texts: Vec<_> = call.iter().map(|record| record.text.as_str()).collect();
+            self.api.add_records(new_id, &texts)
+        };
+        self.in_parts(Whole::new(KIND, id), call, &name, &send)
+    }
+
+    /// Tags with the mark, and with the creator, whom servers take from one.
+    fn dataset_tags(&self, dataset: &EvaluationDataset) -> Texts {
         let id = &dataset.dataset_id;
-        let (mut tags, _) = self
-            .fitting
-            .other(KIND, id, "tag", &dataset.tags, self.fitting.limits.model_tag);
-        let mark = self.fitting.mark(KIND, id);
-        tags.push(mark.clone());
-        // Servers take the creator from this tag.
+        let limit = self.fitting.limits.model_tag;
+        let (mut tags, _) = self.fitting.other(KIND, id, "tag", &dataset.tags, limit);
+        tags.push(self.fitting.mark(KIND, id));
         let has_user = tags.iter().any(|(key, _)| key == "mlflow.user");
         if let Some(user) = dataset.created_by.as_ref().filter(|_| !has_user) {
             tags.push(("mlflow.user".to_owned(), user.clone()));
         }
+        tags
+    }
+
+    /// Adds the tags that a dataset lacks which is not whole.
+    fn add_dataset_tags(&self, dataset: &EvaluationDataset, new_id: &str) -> Result<()> {
+        let found = self.api.datasets(&dataset.name)?;
+        let Some(found) = found.into_iter().find(|found| found.id == new_id) else {
+            return Ok(());
+        };
+        let mut tags = self.dataset_tags(dataset);
+        tags.retain(|(key, _)| !found.tags.contains_key(key));
+        let send = |tags: &[_]| self.api.set_dataset_tags(new_id, tags);
+        let name = |(key, _): &(String, String)| format!("tag {key}");
+        self.in_parts(Whole::new(KIND, &dataset.dataset_id), &tags, &name, &send)
+    }
+
+    fn create_evaluation_dataset(&self, dataset: &EvaluationDataset) -> Result<String> {
+        let id = &dataset.dataset_id;
+        let tags = self.dataset_tags(dataset);
+        let mark = self.fitting.mark(KIND, id);
         let experiments: Vec<_> = dataset
             .experiment_ids
             .iter()
@@ -156,8 +197,15 @@ impl Apply<'_> {
         };
         let create = || self.api.create_dataset(&dataset.name, &experiments, &tags);
         // Without a journal only the mark knows.
-        let (new_id, is_fresh) = self.create_once(self.is_continued(), find, create)?;
+        let made = self.create_once(self.is_continued(), find, create);
+        let whole = Whole::new(KIND, id);
+        let bare = [mark.clone()];
+        let bare = || self.api.create_dataset(&dataset.name, &experiments, &bare);
+        let (new_id, is_fresh) = self.or_bare(whole, made, bare)?;
         self.ledger.made(KIND, id, &new_id, is_fresh)?;
+        if self.is_bare(KIND, id) {
+            self.add_dataset_tags(dataset, &new_id)?;
+        }
         Ok(new_id)
     }
 

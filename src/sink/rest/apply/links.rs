@@ -1,6 +1,7 @@
 //! What a run read and made: datasets and logged models.
 
 use super::fill::Filling;
+use super::refusal::Whole;
 use super::{Apply, lock};
 use crate::format::Kind;
 use crate::model::Dataset;
@@ -61,13 +62,24 @@ impl Apply<'_> {
                 )
             })
             .collect();
+        let whole = Whole::new(KIND, id);
+        let parts: Vec<_> = datasets.into_iter().map(Input::Dataset).collect();
+        let parts: Vec<_> = parts
+            .into_iter()
+            .chain(models.into_iter().map(Input::Model))
+            .collect();
+        let send = |parts: &[Input]| {
+            let datasets: Vec<_> = parts.iter().filter_map(Input::dataset).collect();
+            let models: Vec<_> = parts.iter().filter_map(Input::model).collect();
+            self.api.log_inputs(&filling.known.id, &datasets, &models)
+        };
         // Two runs that bring the same new dataset at the same moment would collide in the server's database.
         let mut brought = lock(&self.datasets);
         if new.iter().all(|key| brought.contains(key)) {
             drop(brought);
-            return Ok(self.api.log_inputs(&filling.known.id, &datasets, &models)?);
+            return self.in_parts(whole, &parts, &Input::name, &send);
         }
-        self.api.log_inputs(&filling.known.id, &datasets, &models)?;
+        self.in_parts(whole, &parts, &Input::name, &send)?;
         brought.extend(new);
         Ok(())
     }
@@ -128,9 +140,40 @@ impl Apply<'_> {
                 target.is_none_or(|target| target.model_outputs.iter().all(|(there, _)| there != model_id))
             })
             .collect();
-        if !outputs.is_empty() {
-            self.api.log_outputs(&filling.known.id, &outputs)?;
+        let name = |(model_id, _): &(String, i64)| format!("output model {model_id}");
+        let send = |outputs: &[(String, i64)]| self.api.log_outputs(&filling.known.id, outputs);
+        self.in_parts(Whole::new(KIND, id), &outputs, &name, &send)
+    }
+}
+
+/// Something that a run read, as a call takes it.
+enum Input {
+    Dataset(Value),
+    Model(String),
+}
+
+impl Input {
+    fn dataset(&self) -> Option<Value> {
+        match self {
+            Input::Dataset(dataset) => Some(dataset.clone()),
+            Input::Model(_) => None,
         }
-        Ok(())
+    }
+
+    fn model(&self) -> Option<String> {
+        match self {
+            Input::Dataset(_) => None,
+            Input::Model(id) => Some(id.clone()),
+        }
+    }
+
+    fn name(&self) -> String {
+        match self {
+            Input::Dataset(input) => {
+                let text = |field: &str| input["dataset"][field].as_str().unwrap_or_default().to_owned();
+                format!("input {} {}", text("name"), text("digest"))
+            }
+            Input::Model(id) => format!("input model {id}"),
+        }
     }
 }

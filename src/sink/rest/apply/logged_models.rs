@@ -1,6 +1,7 @@
 //! Logged models: made after the runs, filled after the runs are.
 
 use super::batch::Batch;
+use super::refusal::Whole;
 use super::{Apply, DIFFERS};
 use crate::client::ClientError;
 use crate::format::{Kind, Object};
@@ -102,7 +103,15 @@ impl Apply<'_> {
         };
         let create = || Ok(self.api.create_logged_model(&new)?.id);
         let maybe_there = self.ledger.is_intended(KIND, id);
-        let (new_id, is_fresh) = self.create_once(maybe_there, find, create)?;
+        let made = self.create_once(maybe_there, find, create);
+        let bare = [self.fitting.mark(KIND, id)];
+        let bare = NewLoggedModel {
+            params: &[],
+            tags: &bare,
+            ..new
+        };
+        let bare = || Ok(self.api.create_logged_model(&bare)?.id);
+        let (new_id, is_fresh) = self.or_bare(Whole::new(KIND, id), made, bare)?;
         self.ledger.made(KIND, id, &new_id, is_fresh)?;
         self.count(Done::Created, KIND);
         Ok(())
@@ -188,7 +197,8 @@ impl Apply<'_> {
             "LOGGED_MODEL_READY" | "LOGGED_MODEL_UPLOAD_FAILED"
         );
         if is_settled && target.status != model.status {
-            self.api.set_logged_model_status(new_id, &model.status)?;
+            let set = self.api.set_logged_model_status(new_id, &model.status);
+            self.alone(Whole::new(KIND, &model.model_id), "status", set)?;
         }
         if !job.known.is_fresh {
             self.count(Done::Completed, KIND);
@@ -211,20 +221,22 @@ impl Apply<'_> {
     /// Params beyond those that creating took; of a model that was there, tags and params it lacks.
     fn model_remainder(&self, model: &LoggedModel, known: &Known, target: &TargetLoggedModel) -> Result<()> {
         let (tags, params) = self.model_texts(model);
-        let params = match known.is_fresh {
+        let whole = Whole::new(KIND, &model.model_id);
+        let has_texts = known.is_fresh && !self.is_bare(KIND, &model.model_id);
+        let params = match has_texts {
             true => params.into_iter().skip(PARAMS).collect(),
             false => self.missing(&model.model_id, "param", params, &target.params),
         };
         for params in params.chunks(PARAMS) {
-            self.api.log_logged_model_params(&known.id, params)?;
+            let send = |params: &[_]| self.api.log_logged_model_params(&known.id, params);
+            self.in_parts(whole, params, &|(key, _)| format!("param {key}"), &send)?;
         }
-        if !known.is_fresh {
-            let tags = self.missing(&model.model_id, "tag", tags, &target.tags);
-            if !tags.is_empty() {
-                self.api.set_logged_model_tags(&known.id, &tags)?;
-            }
+        if has_texts {
+            return Ok(());
         }
-        Ok(())
+        let tags = self.missing(&model.model_id, "tag", tags, &target.tags);
+        let send = |tags: &[_]| self.api.set_logged_model_tags(&known.id, tags);
+        self.in_parts(whole, &tags, &|(key, _)| format!("tag {key}"), &send)
     }
 
     fn missing(&self, id: &str, field: &str, texts: Texts, there: &BTreeMap<String, String>) -> Texts {
@@ -265,7 +277,7 @@ impl Apply<'_> {
             }
         }
         for (run_id, points) in &by_run {
-            let mut batch = Batch::new(self.api, run_id);
+            let mut batch = Batch::new(self, Whole::new(Kind::ModelMetrics, id), run_id);
             let mut of_nan = Vec::new();
             let mut nans: BTreeMap<&str, Vec<(i64, i64)>> = BTreeMap::new();
             for &(at, row) in points {
@@ -293,26 +305,17 @@ impl Apply<'_> {
 
     /// Points of NaN, which the run has too: servers before some version after 3.10 do not know that they have them, and refuse the whole call.
     fn nan_points(&self, id: &str, run_id: &str, points: &[MetricOut<'_>]) -> Result<()> {
-        let is_refused = |points: &[MetricOut<'_>]| match self.api.log_batch(run_id, &[], &[], points) {
-            Err(ClientError::Status { status: 400, .. }) => Ok(true),
-            sent => sent.map(|()| false),
+        let whole = Whole::new(Kind::ModelMetrics, id);
+        let name = |point: &MetricOut<'_>| format!("metric {}", point.key);
+        let send = |points: &[MetricOut<'_>]| match self.api.log_batch(run_id, &[], &[], points) {
+            Err(ClientError::Status { status: 400, .. }) if points.len() == 1 => {
+                self.left_out(whole.kind, id, name(&points[0]), "nan-refused");
+                Ok(())
+            }
+            sent => sent,
         };
-        for points in points.chunks(NANS) {
-            if !is_refused(points)? {
-                continue;
-            }
-            for point in points {
-                if is_refused(std::slice::from_ref(point))? {
-                    self.left_out(
-                        Kind::ModelMetrics,
-                        id,
-                        format!("metric {}", point.key),
-                        "nan-refused",
-                    );
-                }
-            }
-        }
-        Ok(())
+        let mut chunks = points.chunks(NANS);
+        chunks.try_for_each(|points| self.in_parts(whole, points, &name, &send))
     }
 
     fn model_files(&self, job: &Job, target: &TargetLoggedModel) -> Result<()> {
@@ -327,7 +330,8 @@ impl Apply<'_> {
                     continue;
                 };
                 if let Some(body) = self.body(file)? {
-                    self.api.put_artifact(&format!("{root}/{}", file.path), body)?;
+                    let sent = self.api.put_artifact(&format!("{root}/{}", file.path), body);
+                    self.file_alone(Whole::new(KIND, id), &file.path, sent)?;
                 }
             }
         }

@@ -11,6 +11,7 @@ mod fill;
 mod genai;
 mod links;
 mod logged_models;
+mod refusal;
 mod registry;
 mod runs;
 mod traces;
@@ -31,7 +32,7 @@ use crate::client::ClientError;
 use crate::format::Kind;
 use crate::monitor::Monitor;
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Mutex, MutexGuard};
 
@@ -74,6 +75,10 @@ pub fn apply(
         datasets: Mutex::default(),
         suspects: Mutex::default(),
         assessed: Mutex::default(),
+        refused: Mutex::default(),
+        bare: Mutex::default(),
+        denials: AtomicU32::new(0),
+        batch_bytes: AtomicUsize::new(batch::BYTES),
         salt: salt(options),
     };
     apply.run()?;
@@ -124,6 +129,14 @@ pub(super) struct Apply<'a> {
     suspects: Mutex<HashSet<String>>,
     /// Traces whose assessments are still to come, with the digests of what arrives with them.
     assessed: Mutex<HashMap<String, u64>>,
+    /// Parts that the target refused, by their objects.
+    refused: Mutex<HashMap<(Kind, String), HashSet<String>>>,
+    /// Objects that were made with nothing but their marks.
+    bare: Mutex<HashSet<(Kind, String)>>,
+    /// Refusals for want of permission, with nothing taken between them.
+    denials: AtomicU32,
+    /// Bytes of a call that the target took, or may take.
+    batch_bytes: AtomicUsize,
     salt: String,
 }
 
@@ -221,10 +234,20 @@ impl Apply<'_> {
                     self.stop.store(true, Ordering::Relaxed);
                     lock(&self.fatal).get_or_insert(error);
                 } else {
-                    lock(&self.report).fail(kind, id, &error);
+                    self.fail(kind, id, &error);
                 }
                 None
             }
+        }
+    }
+
+    fn fail(&self, kind: Kind, id: &str, error: &ImportError) {
+        match error {
+            ImportError::Client(refused) if refused.is_refusal() => {
+                let detail = format!("{refused}{}", refusal::remedy(refused));
+                lock(&self.report).failure(kind, id, detail);
+            }
+            error => lock(&self.report).fail(kind, id, error),
         }
     }
 
@@ -234,9 +257,9 @@ impl Apply<'_> {
                 status: 500..=599, ..
             }) => self.server_errors.fetch_add(1, Ordering::Relaxed) + 1 >= SERVER_ERRORS,
             ImportError::Client(ClientError::Status {
-                status: 401 | 403 | 429,
-                ..
+                status: 401 | 429, ..
             }) => true,
+            ImportError::Client(ClientError::Status { status: 403, .. }) => self.is_denied(),
             ImportError::Client(ClientError::Status { .. })
             | ImportError::Needs { .. }
             | ImportError::Exim { .. } => false,
@@ -257,7 +280,10 @@ impl Apply<'_> {
         let mut wait = self.api.client().options().retry_base * 2;
         for _ in 1..CREATE_TRIES {
             match create() {
-                Ok(made) => return Ok((made, true)),
+                Ok(made) => {
+                    self.taken();
+                    return Ok((made, true));
+                }
                 Err(error) if error.outcome_unknown() => {
                     std::thread::sleep(wait);
                     if let Some(found) = find()? {
@@ -304,6 +330,8 @@ impl Apply<'_> {
     /// Writes down that all of an object has arrived, but for what was found.
     fn done(&self, kind: Kind, id: &str, digest: u64) -> Result<()> {
         let noted = lock(&self.found).remove(&(kind, id.to_owned()));
+        // What was refused is tried again by the next import.
+        let digest = if self.is_refused(kind, id, "*") { 0 } else { digest };
         Ok(self.ledger.done(kind, id, digest, &noted.unwrap_or_default())?)
     }
 

@@ -1,6 +1,7 @@
 //! The model registry: models and prompts, versions with their numbers, then aliases.
 
-use super::versions::Numbers;
+use super::refusal::Whole;
+use super::versions::{Numbers, is_bare_tag};
 use super::{Apply, DIFFERS};
 use crate::client::ClientError;
 use crate::format::{Kind, Object};
@@ -194,10 +195,46 @@ impl Apply<'_> {
                 .create_model(&planned.target_name, description.as_deref(), &tags)
         };
         let maybe_there = self.ledger.is_intended(KIND, &model.name);
-        let ((), is_fresh) = self.create_once(maybe_there, find, create)?;
+        let made = self.create_once(maybe_there, find, create);
+        let whole = Whole::new(KIND, &model.name);
+        let bare: Texts = tags.iter().filter(|(key, _)| is_bare_tag(key)).cloned().collect();
+        let bare = || self.api.create_model(&planned.target_name, None, &bare);
+        let ((), is_fresh) = self.or_bare(whole, made, bare)?;
         self.ledger
             .made(KIND, &model.name, &planned.target_name, is_fresh)?;
+        if self.is_bare(KIND, &model.name) {
+            for (key, value) in tags.iter().filter(|(key, _)| !is_bare_tag(key)) {
+                self.model_tag(model, planned, key, value)?;
+            }
+            self.describe(model, planned, description)?;
+        }
         Ok(is_fresh)
+    }
+
+    fn describe(
+        &self,
+        model: &RegisteredModel,
+        planned: &PlannedModel,
+        description: Option<String>,
+    ) -> Result<()> {
+        let Some(description) = description else {
+            return Ok(());
+        };
+        let described = self.api.describe_model(&planned.target_name, &description);
+        self.alone(Whole::new(KIND, &model.name), "description", described)
+            .map(drop)
+    }
+
+    fn model_tag(
+        &self,
+        model: &RegisteredModel,
+        planned: &PlannedModel,
+        key: &str,
+        value: &str,
+    ) -> Result<()> {
+        let set = self.api.set_model_tag(&planned.target_name, key, value);
+        self.alone(Whole::new(KIND, &model.name), &format!("tag {key}"), set)?;
+        Ok(())
     }
 
     /// Adds to a model that is there the tags that it lacks.
@@ -219,10 +256,12 @@ impl Apply<'_> {
                 Some(_) => self.kept(KIND, &model.name, format!("tag {key}"), DIFFERS),
                 // A model that was there before is not ours to mark.
                 None if key == mark::KEY => {}
-                None => self.api.set_model_tag(name, key, value)?,
+                None => self.model_tag(model, planned, key, value)?,
             }
         }
-        if description.is_some_and(|description| description != found.description) {
+        if found.description.is_empty() {
+            self.describe(model, planned, description)?;
+        } else if description.is_some_and(|description| description != found.description) {
             self.kept(KIND, &model.name, "description".to_owned(), DIFFERS);
         }
         Ok(())
@@ -267,9 +306,12 @@ impl Apply<'_> {
                 continue;
             };
             match there.get(alias) {
-                None => self
-                    .api
-                    .set_alias(name, alias, number.parse().unwrap_or(*version))?,
+                None => {
+                    let set = self
+                        .api
+                        .set_alias(name, alias, number.parse().unwrap_or(*version));
+                    self.alone(Whole::new(KIND, &model.name), &format!("alias {alias}"), set)?;
+                }
                 Some(found) if *found == number => {}
                 Some(_) => self.kept(KIND, &model.name, format!("alias {alias}"), DIFFERS),
             }

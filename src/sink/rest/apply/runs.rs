@@ -1,13 +1,15 @@
 //! Runs are made, parents before their children; what is in them comes later.
 
 use super::Apply;
+use super::refusal::Whole;
 use crate::client::ClientError;
 use crate::format::Kind;
 use crate::model::Run;
 use crate::sink::rest::api::{NewRun, Pair};
+use crate::sink::rest::identity::Identity;
 use crate::sink::rest::report::Done;
 use crate::sink::rest::rewrite::{FittedRun, PARENT_TAG};
-use crate::sink::rest::{ImportError, Result};
+use crate::sink::rest::{ImportError, Result, mark};
 use std::collections::HashSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -182,9 +184,40 @@ impl Apply<'_> {
         if maybe_there {
             suspect();
         }
-        let (id, is_fresh) = self.create_once(maybe_there, find, create)?;
-        self.ledger.made(KIND, &info.run_id, &id, is_fresh)?;
+        let made = self.create_once(maybe_there, find, create);
+        let whole = Whole::new(KIND, &info.run_id);
+        let bare = || self.create_bare_run(whole, &new, &mark);
+        let (id, is_fresh) = self.or_bare(whole, made, bare)?;
+        self.ledger
+            .made_as(KIND, &info.run_id, &id, is_fresh, Identity::of_run(run))?;
         self.count(Done::Created, KIND);
         Ok(())
+    }
+
+    /// Makes a run with its mark alone; without its name and user too, where these are refused.
+    fn create_bare_run(&self, whole: Whole<'_>, new: &NewRun<'_>, mark: &str) -> Result<String, ClientError> {
+        let bare = |with_names: bool| NewRun {
+            experiment_id: new.experiment_id,
+            run_name: new.run_name.filter(|_| with_names),
+            user_id: new.user_id.filter(|_| with_names),
+            start_time: new.start_time,
+            tags: vec![Pair {
+                key: mark::KEY,
+                value: mark,
+            }],
+        };
+        match self.api.create_run(&bare(true)) {
+            Err(error) if error.is_refusal() => {
+                let made = self.api.create_run(&bare(false))?;
+                if new.run_name.is_some() {
+                    self.refused_for_good(whole, "tag mlflow.runName");
+                }
+                if new.user_id.is_some() {
+                    self.refused_for_good(whole, "user_id");
+                }
+                Ok(made.id)
+            }
+            made => made.map(|made| made.id),
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Apply;
 use super::assessments::ASSESSED_RUN;
+use super::refusal::Whole;
 use crate::client::{Body, ClientError};
 use crate::format::Kind;
 use crate::model::pyjson::PyJson;
@@ -17,6 +18,7 @@ use crate::sink::span_file::span_file;
 use crate::source::span_file::SPAN_FILE;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
+use std::cell::RefCell;
 
 const KIND: Kind = Kind::Traces;
 /// Bytes of spans in one call, about.
@@ -101,7 +103,11 @@ impl Apply<'_> {
             return self.done(KIND, id, job.digest);
         }
         self.ledger.intend(KIND, &[id])?;
-        let answer = self.api.create_trace(&self.trace_info(trace, &experiment_id))?;
+        let info = self.trace_info(trace, &experiment_id);
+        let answer = match self.api.create_trace(&info) {
+            Err(error) if error.is_refusal() => self.create_bare_trace(id, info, error)?,
+            made => made?,
+        };
         self.ledger.made(KIND, id, id, known.is_none())?;
         let info = &answer["trace"]["trace_info"];
         let location = info["tags"]["mlflow.artifactLocation"]
@@ -143,6 +149,45 @@ impl Apply<'_> {
             self.kept(KIND, &trace.trace_id, "*".to_owned(), "trace-id-taken");
         }
         Ok(is_ours)
+    }
+
+    /// Makes a trace with its mark, then adds what can be added: making a trace once more merges.
+    fn create_bare_trace(&self, id: &str, info: Value, error: ClientError) -> Result<Value> {
+        let whole = Whole::new(KIND, id);
+        let mut bare = info.clone();
+        let mut parts = Vec::new();
+        for (field, name) in [("trace_metadata", "metadata"), ("tags", "tag")] {
+            let texts = bare[field]
+                .as_object_mut()
+                .map(std::mem::take)
+                .unwrap_or_default();
+            for (key, value) in texts {
+                match key == mark::KEY {
+                    true => bare[field][key] = value,
+                    false => parts.push((format!("{name} {key}"), json!({field: {key: value}}))),
+                }
+            }
+        }
+        for field in ["client_request_id", "request_preview", "response_preview"] {
+            if let Some(value) = bare.as_object_mut().and_then(|bare| bare.remove(field)) {
+                parts.push((field.to_owned(), json!({field: value})));
+            }
+        }
+        // Where even that is refused, the first answer tells more.
+        let Ok(answer) = self.api.create_trace(&bare) else {
+            return Err(error.into());
+        };
+        self.taken();
+        let taken = RefCell::new(bare);
+        let send = |parts: &[(String, Value)]| {
+            let mut info = taken.borrow().clone();
+            parts.iter().for_each(|(_, part)| merge(&mut info, part));
+            self.api.create_trace(&info)?;
+            taken.replace(info);
+            Ok(())
+        };
+        self.in_parts(whole, &parts, &|(name, _)| name.clone(), &send)?;
+        Ok(answer)
     }
 
     fn trace_info(&self, trace: &Trace, experiment_id: &str) -> Value {
@@ -237,13 +282,23 @@ impl Apply<'_> {
             size_bytes += line.len();
             calls.last_mut().expect("there is one from the start").push(span);
         }
-        for (number, call) in calls.into_iter().enumerate() {
-            match self.api.send_spans(experiment_id, &otlp::request(call)) {
-                Err(ClientError::Status {
-                    status: 400 | 415, ..
-                }) if number == 0 => return Ok(false),
-                sent => sent?,
+        let send = |call: &[Value]| self.api.send_spans(experiment_id, &otlp::request(call.to_vec()));
+        let name = |span: &Value| format!("span {}", span["spanId"].as_str().unwrap_or_default());
+        let whole = Whole::new(Kind::Spans, &job.trace.trace_id);
+        for (number, call) in calls.iter().enumerate() {
+            if number == 0 {
+                match send(call) {
+                    Err(ClientError::Status {
+                        status: 400 | 415, ..
+                    }) => return Ok(false),
+                    Err(error) if error.is_refusal() => {}
+                    sent => {
+                        sent?;
+                        continue;
+                    }
+                }
             }
+            self.in_parts(whole, call, &name, &send)?;
         }
         Ok(true)
     }
@@ -254,7 +309,8 @@ impl Apply<'_> {
             return Ok(());
         };
         let body = Body::Bytes(file.to_dumps_text().into_bytes());
-        Ok(self.api.put_artifact(&format!("{root}/{SPAN_FILE}"), body)?)
+        let sent = self.api.put_artifact(&format!("{root}/{SPAN_FILE}"), body);
+        self.file_alone(Whole::new(Kind::Spans, id), SPAN_FILE, sent)
     }
 
     pub(super) fn spans_of(&self, job: &Job) -> Result<Vec<Span>> {
@@ -282,7 +338,8 @@ impl Apply<'_> {
                 };
                 if let (Some(digest), Some(size_bytes)) = (file.sha256, file.size_bytes) {
                     let body = artifacts::body(self.archive, digest, size_bytes)?;
-                    self.api.put_artifact(&format!("{root}/{}", file.path), body)?;
+                    let sent = self.api.put_artifact(&format!("{root}/{}", file.path), body);
+                    self.file_alone(Whole::new(KIND, id), &file.path, sent)?;
                 }
             }
         }
@@ -294,7 +351,10 @@ impl Apply<'_> {
         let has_runs = self.target.has(Feature::TraceLinks);
         for run_id in trace.linked_runs.iter().filter(|_| has_runs) {
             match self.ledger.id(Kind::Runs, run_id) {
-                Some(new_id) => self.api.link_traces(std::slice::from_ref(id), &new_id)?,
+                Some(new_id) => {
+                    let linked = self.api.link_traces(std::slice::from_ref(id), &new_id);
+                    self.alone(Whole::new(KIND, id), &format!("linked run {run_id}"), linked)?;
+                }
                 None => self.left_out(KIND, id, format!("linked run {run_id}"), "run-not-in-target"),
             }
         }
@@ -316,9 +376,18 @@ impl Apply<'_> {
                 ),
             }
         }
-        if !prompts.is_empty() {
-            self.api.link_prompts(id, &prompts)?;
+        let name = |(name, number): &(String, String)| format!("linked prompt {name}/{number}");
+        let send = |prompts: &[_]| self.api.link_prompts(id, prompts);
+        self.in_parts(Whole::new(KIND, id), &prompts, &name, &send)
+    }
+}
+
+/// Adds fields to an object, those of objects within one by one.
+fn merge(into: &mut Value, part: &Value) {
+    for (field, value) in part.as_object().into_iter().flatten() {
+        match value.is_object() {
+            true => merge(&mut into[field], value),
+            false => into[field] = value.clone(),
         }
-        Ok(())
     }
 }

@@ -1,13 +1,14 @@
 //! Traces into servers of MLflow 2.14 to 3.1: under ids of the server's, spans in a file of MLflow 2's form.
 
 use super::Apply;
+use super::refusal::Whole;
 use super::traces::Job;
 use crate::client::ClientError;
 use crate::format::Kind;
 use crate::model::Trace;
 use crate::sink::rest::api::TargetTrace;
 use crate::sink::rest::report::Done;
-use crate::sink::rest::{ImportError, Result};
+use crate::sink::rest::{ImportError, Result, mark};
 use crate::sink::span_file::span_file_v2;
 
 const KIND: Kind = Kind::Traces;
@@ -23,7 +24,8 @@ impl Apply<'_> {
             None => (self.start_trace(trace)?, Done::Created),
         };
         if let Some((end, status)) = end_of(trace) {
-            self.api.end_trace(&target.id, end, status)?;
+            let ended = self.api.end_trace(&target.id, end, status);
+            self.alone(Whole::new(KIND, id), "state and execution_duration", ended)?;
         }
         if !job.spans.is_empty() {
             let file = span_file_v2(&self.spans_of(job)?, &target.id);
@@ -60,7 +62,20 @@ impl Apply<'_> {
         let find = || -> Result<_, ClientError> { self.api.marked_trace(&experiment_id, &mark) };
         let begin = trace.request_time.unwrap_or(0);
         let create = || self.api.start_trace(&experiment_id, begin, &metadata, &tags);
-        let (target, is_fresh) = self.create_once(maybe_there, find, create)?;
+        let made = self.create_once(maybe_there, find, create);
+        let bare = [self.fitting.mark(KIND, id)];
+        let bare = || self.api.start_trace(&experiment_id, begin, &[], &bare);
+        let whole = Whole::new(KIND, id);
+        let (target, is_fresh) = self.or_bare(whole, made, bare)?;
+        if self.is_bare(KIND, id) {
+            let texts = metadata.iter().map(|(key, value)| (true, key, value));
+            let texts = texts.chain(tags.iter().map(|(key, value)| (false, key, value)));
+            for (is_metadata, key, value) in texts.filter(|(_, key, _)| *key != mark::KEY) {
+                let set = self.api.set_trace_text(&target.id, is_metadata, key, value);
+                let field = if is_metadata { "metadata" } else { "tag" };
+                self.alone(whole, &format!("{field} {key}"), set)?;
+            }
+        }
         self.ledger.made(KIND, id, &target.id, is_fresh)?;
         Ok(target)
     }

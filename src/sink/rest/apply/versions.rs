@@ -1,11 +1,14 @@
 //! Versions of registered models and prompts, with their numbers.
 
+use super::refusal::Whole;
 use super::{Apply, DIFFERS};
 use crate::client::ClientError;
 use crate::format::{Kind, Object};
 use crate::model::ModelVersion;
 use crate::model::registry::{DELETED_STAGE, PROMPT_TAG};
+use crate::sink::rest::api::TargetVersion;
 use crate::sink::rest::changes::Outcome;
+use crate::sink::rest::identity::Identity;
 use crate::sink::rest::plan::PlannedModel;
 use crate::sink::rest::report::Done;
 use crate::sink::rest::rewrite::Texts;
@@ -43,6 +46,30 @@ impl Body {
             is_other_run: false,
         }
     }
+
+    /// The same without what can be added later, and with the link to the run or without.
+    fn bare(&self, with_link: bool) -> Value {
+        let mut bare = self.json.clone();
+        if let Some(fields) = bare.as_object_mut() {
+            fields.remove("description");
+            if !with_link {
+                fields.remove("run_link");
+            }
+        }
+        if let Some(tags) = bare["tags"].as_array_mut() {
+            tags.retain(|tag| tag["key"].as_str().is_some_and(is_bare_tag));
+        }
+        bare
+    }
+}
+
+/// Whether models and versions are made with a tag even where the target refuses others.
+pub(super) fn is_bare_tag(key: &str) -> bool {
+    key == mark::KEY || PROMPT_TAGS.contains(&key)
+}
+
+fn is_refused<T>(made: &Result<T>) -> bool {
+    matches!(made, Err(ImportError::Client(error)) if error.is_refusal())
 }
 
 impl Apply<'_> {
@@ -67,10 +94,16 @@ impl Apply<'_> {
         };
         self.ledger.intend(VERSION, &[&id])?;
         let number = self.created(version, body, planned, numbers)?;
-        self.ledger.made(VERSION, &id, &number.to_string(), true)?;
+        let identity = Identity::of_version(version);
+        self.ledger
+            .made_as(VERSION, &id, &number.to_string(), true, identity)?;
         numbers.last = numbers.last.max(number);
         self.count(Done::Created, VERSION);
         self.name_number(version, number);
+        if self.is_bare(VERSION, &id) {
+            let found = self.api.version_of(&numbers.name, number)?;
+            self.add_texts(version, contexts, numbers, &found.unwrap_or_default())?;
+        }
         if is_deleted {
             self.name_cleared(version);
             return Ok(self.api.delete_version(&numbers.name, number)?);
@@ -78,7 +111,7 @@ impl Apply<'_> {
         self.stage(version, number, &numbers.name)
     }
 
-    /// Makes a version; of a copy without its run, where the server takes only that of the version that it was made from.
+    /// Makes a version; where the target refuses it as it is, with what it must have.
     fn created(
         &self,
         version: &ModelVersion,
@@ -86,21 +119,32 @@ impl Apply<'_> {
         planned: &PlannedModel,
         numbers: &mut Numbers,
     ) -> Result<u64> {
-        match self.numbered(version, &body.json, planned, numbers) {
-            Err(ImportError::Client(ClientError::Status { status: 400, .. })) if body.is_other_run => {
-                body.json.as_object_mut().map(|body| body.remove("run_id"));
-                let number = self.numbered(version, &body.json, planned, numbers)?;
-                let field = "run_id".to_owned();
-                self.left_out(
-                    VERSION,
-                    &Object::id(version),
-                    field,
-                    "differs-from-source-version",
-                );
-                Ok(number)
+        let id = Object::id(version);
+        let whole = Whole::new(VERSION, &id);
+        let mut made = self.numbered(version, &body.json, planned, numbers);
+        if body.is_other_run && is_refused(&made) {
+            body.json.as_object_mut().map(|body| body.remove("run_id"));
+            made = self.numbered(version, &body.json, planned, numbers);
+            if made.is_ok() {
+                self.left_out(VERSION, &id, "run_id".to_owned(), "differs-from-source-version");
             }
-            made => made,
         }
+        // Without what can be added later; then without the link to the run too.
+        for with_link in [true, false] {
+            let bare = body.bare(with_link);
+            if !is_refused(&made) || bare == body.json {
+                return made;
+            }
+            // Where even that is refused, the first answer tells more.
+            if let Ok(number) = self.numbered(version, &bare, planned, numbers) {
+                self.made_bare(whole);
+                if !with_link {
+                    self.refused_for_good(whole, "run_link");
+                }
+                return Ok(number);
+            }
+        }
+        made
     }
 
     /// Makes versions until one has the wanted number, where the model is ours; the others are deleted.
@@ -330,15 +374,41 @@ impl Apply<'_> {
         if !found.run_id.is_empty() && version.run_id.as_ref() == Some(&found.run_id) {
             self.kept(VERSION, &id, "run_id".to_owned(), "run-not-in-target");
         }
-        for (key, value) in self.version_texts(version, contexts)?.0 {
+        self.add_texts(version, contexts, numbers, &found)?;
+        if matches!(found.stage.as_str(), "" | "None") {
+            self.stage(version, number, &numbers.name)?;
+        }
+        Ok(())
+    }
+
+    /// Adds the tags and the description that a version lacks.
+    fn add_texts(
+        &self,
+        version: &ModelVersion,
+        contexts: &VersionContexts,
+        numbers: &Numbers,
+        found: &TargetVersion,
+    ) -> Result<()> {
+        let id = Object::id(version);
+        let whole = Whole::new(VERSION, &id);
+        let (tags, description) = self.version_texts(version, contexts)?;
+        for (key, value) in tags {
             match found.tags.get(&key) {
                 Some(there) if *there == value => {}
                 Some(_) => self.kept(VERSION, &id, format!("tag {key}"), DIFFERS),
-                None => self.api.set_version_tag(&numbers.name, number, &key, &value)?,
+                None => {
+                    let set = self
+                        .api
+                        .set_version_tag(&numbers.name, found.version, &key, &value);
+                    self.alone(whole, &format!("tag {key}"), set)?;
+                }
             }
         }
-        if matches!(found.stage.as_str(), "" | "None") {
-            self.stage(version, number, &numbers.name)?;
+        if let Some(description) = description.filter(|_| found.description.is_empty()) {
+            let described = self
+                .api
+                .describe_version(&numbers.name, found.version, &description);
+            self.alone(whole, "description", described)?;
         }
         Ok(())
     }
@@ -346,7 +416,10 @@ impl Apply<'_> {
     fn stage(&self, version: &ModelVersion, number: u64, name: &str) -> Result<()> {
         match version.current_stage.as_deref() {
             Some(stage @ ("Staging" | "Production" | "Archived")) => {
-                Ok(self.api.set_stage(name, number, stage)?)
+                let id = Object::id(version);
+                let set = self.api.set_stage(name, number, stage);
+                self.alone(Whole::new(VERSION, &id), "current_stage", set)
+                    .map(drop)
             }
             _ => Ok(()),
         }

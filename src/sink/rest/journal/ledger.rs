@@ -3,6 +3,7 @@
 use super::{Journal, JournalError};
 use crate::format::Kind;
 use crate::sink::rest::changes::Noted;
+use crate::sink::rest::identity::Identity;
 use crate::sink::rest::mapping::{Known, Mapping};
 use std::path::PathBuf;
 
@@ -55,9 +56,25 @@ impl Ledger {
     /// # Errors
     /// The journal cannot be written.
     pub fn made(&self, kind: Kind, id: &str, new_id: &str, is_fresh: bool) -> Result<(), JournalError> {
+        self.made_as(kind, id, new_id, is_fresh, Identity::default())
+    }
+
+    /// The same, with what tells it from others of its id.
+    ///
+    /// # Errors
+    /// The journal cannot be written.
+    pub fn made_as(
+        &self,
+        kind: Kind,
+        id: &str,
+        new_id: &str,
+        is_fresh: bool,
+        identity: Identity,
+    ) -> Result<(), JournalError> {
         let (journal, mapping) = &mut *self.lock();
-        journal.made(kind, id, new_id)?;
+        journal.made_as(kind, id, new_id, identity)?;
         mapping.insert(kind, id, new_id, is_fresh);
+        mapping.identify(kind, id, identity);
         Ok(())
     }
 

@@ -3,7 +3,9 @@
 use super::{JournalContents, JournalError, JournalKey, LINE_BYTES, NAME, VERSION, io_error};
 use crate::format::Kind;
 use crate::sink::rest::changes::Noted;
+use crate::sink::rest::identity::Identity;
 use crate::sink::rest::limits::Version;
+use crate::sink::rest::options::ToldOptions;
 use serde::Deserialize;
 use std::io::{self, BufRead};
 use std::path::Path;
@@ -20,12 +22,14 @@ struct Entry {
     digest: Option<String>,
     done: Option<Kind>,
     id: Option<String>,
+    identity: Option<String>,
     ids: Option<Vec<String>>,
     intent: Option<Kind>,
     journal: Option<String>,
     limits: Option<Noted>,
     made: Option<Kind>,
     new: Option<String>,
+    options: Option<ToldOptions>,
     origin: Option<String>,
     recovered: Option<u64>,
     target: Option<String>,
@@ -96,6 +100,7 @@ impl<'a> Reader<'a> {
                 version,
                 target_version,
                 archive: Some(_),
+                options,
                 ..
             } => {
                 if name != NAME || version != Some(VERSION) {
@@ -104,6 +109,7 @@ impl<'a> Reader<'a> {
                 self.check_key("origin", &origin, &self.key.origin)?;
                 self.check_key("target", &target, &self.key.target)?;
                 self.contents.sessions += 1;
+                self.contents.options = options;
                 let Some(told) = target_version else {
                     return Ok(());
                 };
@@ -122,9 +128,12 @@ impl<'a> Reader<'a> {
                 made: Some(kind),
                 id: Some(id),
                 new: Some(new),
+                identity,
                 ..
             } => {
                 mapping.insert(kind, &id, &new, false);
+                let identity = identity.and_then(|text| Identity::parse(&text));
+                mapping.identify(kind, &id, identity.unwrap_or_default());
             }
             Entry {
                 done: Some(kind),

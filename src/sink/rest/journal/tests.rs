@@ -1,5 +1,6 @@
 use super::*;
 use crate::sink::rest::changes::{Change, Changes, Outcome};
+use crate::sink::rest::options::ToldOptions;
 
 fn key() -> JournalKey {
     JournalKey {
@@ -23,7 +24,7 @@ fn noted(changes: usize) -> Noted {
 }
 
 fn written(path: &Path) -> Vec<u8> {
-    let (mut journal, contents) = Journal::open(path, &key(), "c1", None).unwrap();
+    let (mut journal, contents) = Journal::open(path, &key(), "c1", None, &ToldOptions::new()).unwrap();
     assert_eq!(contents.sessions, 0);
     journal.intend(Kind::Runs, &["a", "b"]).unwrap();
     journal.made(Kind::Runs, "a", "x").unwrap();
@@ -37,7 +38,7 @@ fn a_journal_says_again_what_was_written() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("j");
     written(&path);
-    let (mut journal, contents) = Journal::open(&path, &key(), "c2", None).unwrap();
+    let (mut journal, contents) = Journal::open(&path, &key(), "c2", None, &ToldOptions::new()).unwrap();
     let known = contents.mapping.get(Kind::Runs, "a").unwrap();
     assert_eq!(
         (known.id.as_str(), known.done, known.is_fresh),
@@ -55,7 +56,7 @@ fn a_journal_says_again_what_was_written() {
 fn of_an_object_with_many_limits_the_first_are_named_and_the_rest_is_counted() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("j");
-    let (mut journal, _) = Journal::open(&path, &key(), "c1", None).unwrap();
+    let (mut journal, _) = Journal::open(&path, &key(), "c1", None, &ToldOptions::new()).unwrap();
     for id in ["a", "b"] {
         journal.made(Kind::Runs, id, "x").unwrap();
         journal.done(Kind::Runs, id, 1, &noted(1_002)).unwrap();
@@ -83,7 +84,7 @@ fn a_torn_last_line_is_cut_and_any_other_damage_is_an_error() {
         let contents = Journal::read(&path, &key()).unwrap();
         let whole = line_ends.iter().rfind(|end| **end < cut).map_or(0, |end| end + 1);
         assert_eq!(contents.whole_bytes, whole as u64);
-        drop(Journal::open(&path, &key(), "c1", None).unwrap());
+        drop(Journal::open(&path, &key(), "c1", None, &ToldOptions::new()).unwrap());
         assert!(Journal::read(&path, &key()).is_ok());
     }
     for at in 0..bytes.len() - 1 {
@@ -112,18 +113,18 @@ fn a_journal_of_another_import_is_refused_by_name() {
 fn two_imports_never_share_a_journal() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("j");
-    let first = Journal::open(&path, &key(), "c", None).unwrap();
-    let error = Journal::open(&path, &key(), "c", None).unwrap_err();
+    let first = Journal::open(&path, &key(), "c", None, &ToldOptions::new()).unwrap();
+    let error = Journal::open(&path, &key(), "c", None, &ToldOptions::new()).unwrap_err();
     assert!(matches!(error, JournalError::InUse { .. }), "{error}");
     drop(first);
-    Journal::open(&path, &key(), "c", None).unwrap();
+    Journal::open(&path, &key(), "c", None, &ToldOptions::new()).unwrap();
 }
 
 #[test]
 fn what_was_done_is_unchecked_until_a_line_says_otherwise() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("j");
-    let (mut journal, _) = Journal::open(&path, &key(), "c1", None).unwrap();
+    let (mut journal, _) = Journal::open(&path, &key(), "c1", None, &ToldOptions::new()).unwrap();
     let checked = |id: &str| {
         let contents = Journal::read(&path, &key()).unwrap();
         contents.mapping.get(Kind::Runs, id).unwrap().is_checked
@@ -145,7 +146,8 @@ fn another_version_of_the_target_opens_everything_again() {
     let path = directory.path().join("j");
     let (old, new) = (Version::new(2, 22), Version::new(3, 18));
     let done = |version| {
-        let (mut journal, contents) = Journal::open(&path, &key(), "c1", version).unwrap();
+        let (mut journal, contents) =
+            Journal::open(&path, &key(), "c1", version, &ToldOptions::new()).unwrap();
         let known = contents
             .mapping
             .get(Kind::Runs, "a")

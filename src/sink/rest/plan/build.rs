@@ -9,6 +9,7 @@ use crate::model::{ArtifactList, EvaluationDataset, LoggedModel, MetricSlice, Ru
 use crate::sink::rest::ImportError;
 use crate::sink::rest::changes::{Change, Outcome};
 use crate::sink::rest::feed::{Owned, RunFeed, RunLines, all_of};
+use crate::sink::rest::identity::Identity;
 use crate::sink::rest::limits::Feature;
 use crate::sink::rest::mapping::Mapping;
 use crate::sink::rest::options::ImportOptions;
@@ -48,6 +49,7 @@ impl Plan {
             options,
             fitting: Fitting::new(target.limits(), target.is_databricks, origin, options),
             plan,
+            others: Vec::new(),
         };
         builder.workspace();
         builder.names(&named)?;
@@ -56,6 +58,12 @@ impl Plan {
         builder.plan.named = named;
         builder.registry()?;
         builder.genai()?;
+        if !builder.others.is_empty() {
+            return Err(ImportError::OtherObjects {
+                count: builder.others.len(),
+                names: builder.others[..builder.others.len().min(5)].join(", "),
+            });
+        }
         Ok(builder.plan)
     }
 }
@@ -67,6 +75,8 @@ pub(super) struct Builder<'a> {
     pub(super) options: &'a ImportOptions,
     pub(super) fitting: Fitting,
     pub(super) plan: Plan,
+    /// Objects that are not those which came under their ids.
+    pub(super) others: Vec<String>,
 }
 
 impl Builder<'_> {
@@ -113,6 +123,7 @@ impl Builder<'_> {
             } else {
                 Action::Create
             };
+            self.identify(Kind::Runs, &info.run_id, Identity::of_run(&run), "");
             self.count(Kind::Runs, &info.run_id, action, known, info.run_name.clone());
             if let Some(parent) = run.parent_id() {
                 parents.insert(parent.to_owned());
@@ -274,6 +285,14 @@ impl Builder<'_> {
             false => Action::Skip,
             true if self.mapping.get(kind, id).is_some() => Action::Reuse,
             true => Action::Create,
+        }
+    }
+
+    /// Remembers an object whose id an earlier import brought as another object's.
+    pub(super) fn identify(&mut self, kind: Kind, id: &str, identity: Identity, names: &str) {
+        let known = self.mapping.get(kind, id);
+        if known.is_some_and(|known| known.identity.is_other(identity)) {
+            self.others.push(format!("{kind} {id}{names}"));
         }
     }
 

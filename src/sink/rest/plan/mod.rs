@@ -147,6 +147,8 @@ pub struct Plan {
     pub chosen: Chosen,
     /// Those with names, as the archive has them.
     pub named: Named,
+    /// How options differ from those of the last import of this origin.
+    pub changed_options: Vec<String>,
     /// The order in which versions come.
     pub order: VersionOrder,
 }
@@ -174,6 +176,8 @@ pub(crate) struct PlanDocument<'a> {
     limited: &'a [Change],
     /// Objects in conflict; all objects with `--objects`.
     objects: &'a [Item],
+    /// Options that are not those of the last import of this origin, a sentence each.
+    changed_options: &'a [String],
 }
 
 impl Plan {
@@ -214,6 +218,7 @@ impl Plan {
             limits: limits.counts(),
             limited: limits.named(),
             objects: &self.items,
+            changed_options: &self.changed_options,
         };
         serde_json::to_value(document).expect("names of kinds are texts")
     }

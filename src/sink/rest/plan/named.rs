@@ -8,6 +8,7 @@ use crate::format::Kind;
 use crate::model::{Experiment, RegisteredModel};
 use crate::sink::rest::changes::Outcome;
 use crate::sink::rest::experiments::is_made_up;
+use crate::sink::rest::identity::Identity;
 use crate::sink::rest::limits::exceeds;
 use crate::sink::rest::mapping::Mapping;
 use crate::sink::rest::options::ImportOptions;
@@ -100,6 +101,7 @@ impl Builder<'_> {
             );
         }
         for experiment in &named.experiments {
+            self.experiment_identity(experiment);
             let planned = self.plan.experiment(&experiment.experiment_id);
             let (target_name, delete) = planned.map_or_else(Default::default, |planned| {
                 (planned.target_name.clone(), planned.delete)
@@ -133,5 +135,17 @@ impl Builder<'_> {
             self.plan.changes.extend(changes);
         }
         Ok(())
+    }
+
+    /// Remembers an experiment that is not the one which came under its id.
+    fn experiment_identity(&mut self, experiment: &Experiment) {
+        let (kind, id) = (Kind::Experiments, &experiment.experiment_id);
+        let known = self.mapping.id(kind, id);
+        let found = known.and_then(|target_id| self.target.experiments.get(&target_id));
+        let there = found.map_or(String::new(), |found| {
+            format!(", which is `{}` there", found.name)
+        });
+        let names = format!(" `{}`{there}", experiment.name);
+        self.identify(kind, id, Identity::of_experiment(experiment), &names);
     }
 }

@@ -10,6 +10,7 @@ use crate::model::{ModelVersion, RegisteredModel};
 use crate::sink::rest::Result;
 use crate::sink::rest::changes::{Change, Outcome};
 use crate::sink::rest::feed::{Owned, all_of};
+use crate::sink::rest::identity::Identity;
 use crate::sink::rest::limits::{Feature, takes_alias};
 use crate::sink::rest::sources::source_version;
 use crate::transform::source_tags::VersionContexts;
@@ -105,6 +106,7 @@ impl Builder<'_> {
             } else {
                 Action::Create
             };
+            self.identify(Kind::ModelVersions, &id, Identity::of_version(&version), "");
             self.count(Kind::ModelVersions, &id, action, known, None);
             files.add(&version, &own)?;
             self.source_version(&version, &mut sources);

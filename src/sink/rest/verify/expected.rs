@@ -13,7 +13,7 @@ use crate::sink::rest::limits::{Feature, takes_alias};
 use crate::sink::rest::plan::Action;
 use crate::sink::rest::rewrite::Texts;
 use crate::sink::rest::sources::{self, Given, Places};
-use crate::sink::rest::{ImportError, Result, mark, mlmodel};
+use crate::sink::rest::{ImportError, Result, identity, mark, mlmodel};
 use crate::transform::source_tags::VersionContexts;
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
@@ -52,7 +52,9 @@ pub(super) struct Expected<'c, 'a, 'w> {
 
 /// Sent texts as they stand in an archive, without the mark.
 pub(super) fn texts(texts: Texts) -> TextMap {
-    let own = texts.into_iter().filter(|(key, _)| key != mark::KEY);
+    let own = texts
+        .into_iter()
+        .filter(|(key, _)| key != mark::KEY && key != identity::KEY);
     own.map(|(key, value)| (key, Text::Utf8(value))).collect()
 }
 

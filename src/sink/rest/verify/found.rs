@@ -11,7 +11,7 @@ use crate::format::line::{canonical, to_value};
 use crate::format::{Kind, SortKey};
 use crate::model::*;
 use crate::sink::rest::rewrite::PARENT_TAG;
-use crate::sink::rest::{Result, mark};
+use crate::sink::rest::{Result, identity, mark};
 use serde_json::Value;
 use std::collections::HashMap;
 
@@ -55,6 +55,7 @@ impl Found<'_, '_, '_> {
             };
             experiment.experiment_id = id;
             experiment.tags.remove(mark::KEY);
+            experiment.tags.remove(identity::KEY);
             plain_experiment(&mut experiment);
             self.writer.write(&experiment)?;
         }

@@ -24,7 +24,7 @@ use crate::archive::{Archive, ArchiveError, ArchiveWriter, Duplicates, ManifestH
 use crate::format::Kind;
 use crate::monitor::Monitor;
 use crate::report::{DiffOptions, Difference, diff};
-use crate::source::{ExportOptions, Patterns, Selection};
+use crate::source::{ExportError, ExportOptions, Patterns, Selection};
 use sides::Reverse;
 use std::path::Path;
 
@@ -147,8 +147,10 @@ fn export_target(
         options,
         monitor,
     );
-    exported.map_err(|error| ImportError::Choice {
-        detail: format!("the target cannot be read: {error}"),
+    exported.map_err(|error| match error {
+        ExportError::Archive(error) => ImportError::from(error),
+        ExportError::Interrupted => ImportError::Interrupted,
+        source => ImportError::Unread { source },
     })?;
     Ok(Archive::open(out)?)
 }
