@@ -6,6 +6,9 @@ use super::{Client, Path, Repeat, Request};
 use std::io::{self, Read};
 use ureq::http::{HeaderMap, Method, Response, header};
 
+/// Bytes after which a download that broke has got on, and may break as often as at its beginning.
+const PROGRESS_BYTES: u64 = 16 << 20;
+
 /// The part of a resource that an answer holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Range {
@@ -41,6 +44,8 @@ pub struct Download {
     etag: Option<String>,
     size_bytes: Option<u64>,
     read_bytes: u64,
+    /// Bytes that had come when it broke last.
+    broke_at: u64,
     retries: Retries,
 }
 
@@ -63,6 +68,7 @@ impl Download {
             etag: range.etag,
             size_bytes: range.size_bytes,
             read_bytes: 0,
+            broke_at: 0,
         }
     }
 
@@ -73,6 +79,11 @@ impl Download {
 
     /// Asks for the rest after a failure, as often as the client repeats requests.
     fn resume(&mut self, failure: io::Error) -> io::Result<()> {
+        // A long download may break often, as long as it gets on between.
+        if self.read_bytes - self.broke_at >= PROGRESS_BYTES {
+            self.retries = Retries::new(&self.client.options, None);
+        }
+        self.broke_at = self.read_bytes;
         loop {
             let Some(wait) = self.retries.next(None) else {
                 return Err(failure);
@@ -97,6 +108,7 @@ impl Download {
             .at(self.url.clone(), self.query.clone())
             .with_headers(self.headers.clone())
             .header("range", &format!("bytes={}-", self.read_bytes));
+        request = request.as_stream();
         if let Some(etag) = &self.etag {
             request = request.header("if-range", etag);
         }

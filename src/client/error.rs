@@ -58,6 +58,14 @@ pub enum ClientError {
         #[source]
         source: std::io::Error,
     },
+    /// A listing does not end.
+    #[error("{listing} does not end: {why}")]
+    Endless {
+        /// What is listed, or by which route.
+        listing: String,
+        /// How that shows.
+        why: String,
+    },
     /// The work was to end.
     #[error("not asked, since the work was to end")]
     Stopped,
@@ -77,6 +85,10 @@ pub enum FailureKind {
     Timeout,
     /// The connection broke.
     Broken,
+    /// The answer is larger than what is held in memory.
+    TooLarge,
+    /// The server redirects for ever.
+    Redirects,
 }
 
 impl FailureKind {
@@ -86,6 +98,8 @@ impl FailureKind {
             FailureKind::Tls => "no secure connection",
             FailureKind::Timeout => "no answer in time",
             FailureKind::Broken => "the connection broke before the answer was complete",
+            FailureKind::TooLarge => "the answer is larger than answers may be",
+            FailureKind::Redirects => "the server redirects without end",
         }
     }
 
@@ -101,6 +115,8 @@ impl FailureKind {
             | ureq::Error::ConnectProxyFailed(_)
             | ureq::Error::Timeout(Connect | Resolve) => FailureKind::Connect,
             ureq::Error::Timeout(_) => FailureKind::Timeout,
+            ureq::Error::BodyExceedsLimit(_) => FailureKind::TooLarge,
+            ureq::Error::TooManyRedirects | ureq::Error::RedirectFailed => FailureKind::Redirects,
             ureq::Error::Tls(_) | ureq::Error::Pem(_) | ureq::Error::Rustls(_) => FailureKind::Tls,
             ureq::Error::Io(error) => match error.kind() {
                 ConnectionRefused | HostUnreachable | NetworkUnreachable | NetworkDown | AddrNotAvailable => {
@@ -158,6 +174,17 @@ impl ClientError {
         }
     }
 
+    /// Whether the answer was larger than what is held in memory.
+    pub fn is_too_large(&self) -> bool {
+        matches!(
+            self,
+            ClientError::Failed {
+                kind: FailureKind::TooLarge,
+                ..
+            }
+        )
+    }
+
     /// Whether credentials are missing or not enough.
     pub fn is_denied(&self) -> bool {
         matches!(self.status(), Some(401 | 403))
@@ -179,9 +206,9 @@ impl ClientError {
         match self {
             ClientError::Status { status, .. } => matches!(status, 408 | 500..=599),
             ClientError::NotMlflow { .. } => true,
-            ClientError::Failed { kind, .. } => matches!(kind, FailureKind::Timeout | FailureKind::Broken),
+            ClientError::Failed { kind, .. } => !matches!(kind, FailureKind::Connect | FailureKind::Tls),
             ClientError::Body { .. } => true,
-            ClientError::Config(_) | ClientError::Stopped => false,
+            ClientError::Config(_) | ClientError::Stopped | ClientError::Endless { .. } => false,
         }
     }
 
@@ -217,6 +244,9 @@ impl ClientError {
                 kind: FailureKind::Timeout,
                 ..
             } => Some("raise MLFLOW_HTTP_REQUEST_TIMEOUT"),
+            ClientError::Endless { .. } => {
+                Some("check what stands between you and the server, such as a proxy")
+            }
             _ => None,
         }
     }

@@ -6,6 +6,7 @@
 //!
 //! - [`Client`]: a server, credentials and a pool of connections; cheap to clone, used from several threads.
 //! - [`Path`] and [`Request`]: one call.
+//! - [`PageWalk`]: a listing that comes in pages.
 //! - [`ClientError`]: a call that failed, with MLflow's own words where it had some.
 //! - [`Connection`]: what `MLFLOW_TRACKING_URI` and its companions in an [`Environment`] say.
 
@@ -16,6 +17,7 @@ mod environment;
 mod error;
 pub(crate) mod ini;
 mod options;
+mod pages;
 mod path;
 mod rate;
 mod redirect;
@@ -28,6 +30,7 @@ pub use download::Download;
 pub use environment::Environment;
 pub use error::{ClientError, FailureKind};
 pub use options::{Auth, ClientOptions, Connection, TlsOptions};
+pub use pages::{BARREN_PAGES, PAGES, Page, PageWalk};
 pub use path::{BaseUrl, Path};
 pub use request::{Body, OpenBody, Repeat, Request, Response};
 pub use secret::Secret;

@@ -52,8 +52,11 @@ pub struct ClientOptions {
     pub workspace: Option<String>,
     /// TLS.
     pub tls: TlsOptions,
-    /// Longest wait for a connection, for a response to begin, and for each of its parts.
+    /// Longest wait for a connection, for a response to begin, and for each of its parts. What comes more slowly than
+    /// 64 KiB in such a time is given up, and so is an answer that is held in memory and takes five times as long.
     pub timeout: Duration,
+    /// The largest answer that is held in memory.
+    pub answer_bytes: u64,
     /// How often a request that may be repeated is repeated.
     pub max_retries: u32,
     /// The first wait before a repetition; each further one is twice as long, up to 30 s.
@@ -76,6 +79,7 @@ impl Default for ClientOptions {
             workspace: None,
             tls: TlsOptions::default(),
             timeout: Duration::from_secs(120),
+            answer_bytes: 64 << 20,
             max_retries: 7,
             retry_base: Duration::from_millis(250),
             retry_deadline: Duration::from_secs(300),

@@ -15,11 +15,10 @@ pub struct BaseUrl {
 }
 
 impl BaseUrl {
-    /// Parses `http(s)://[user:password@]host[:port][/prefix]`; query and fragment (as in addresses copied from
-    /// MLflow's UI) are left off.
+    /// Parses `http(s)://[user:password@]host[:port][/prefix]`; a query is left off.
     ///
     /// # Errors
-    /// It is not such a URL.
+    /// It is not such a URL, or it is the address of a page of MLflow's UI, which stands for less than the server.
     pub fn parse(text: &str) -> Result<(Self, Option<UserInfo>), ClientError> {
         let text = text.trim();
         let bad = || ClientError::config(format!("`{}` is not an http(s) URL", redact(text)));
@@ -33,7 +32,16 @@ impl BaseUrl {
         if user_info.is_some_and(|user_info| user_info.contains(['/', '?', '#'])) {
             return Err(not_encoded(text));
         }
-        let rest = &parts.place[..parts.place.find('#').unwrap_or(parts.place.len())];
+        let (rest, page) = match parts.place.split_once('#') {
+            Some((rest, page)) => (rest, Some(page)),
+            None => (parts.place, parts.query.and_then(|query| Some(query.split_once('#')?.1))),
+        };
+        if page.is_some_and(|page| !matches!(page, "" | "/")) {
+            let server = format!("{scheme}://{}", rest.trim_end_matches('/'));
+            return Err(ClientError::config(format!(
+                "the address is one of a page of MLflow's UI: give `{server}`, without what follows the `#`"
+            )));
+        }
         let (host, prefix) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:[]%".contains(&byte);
         if host.is_empty() || host.starts_with(':') || !host.bytes().all(is_host) {
@@ -164,6 +172,12 @@ impl Path {
     pub fn without_prefix(mut self, without_prefix: bool) -> Self {
         self.without_prefix = without_prefix;
         self
+    }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.text)
     }
 }
 

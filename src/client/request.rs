@@ -13,8 +13,8 @@ use std::time::Duration;
 use ureq::http::{self, HeaderMap, HeaderValue, Method, header};
 use ureq::{AsSendBody, SendBody};
 
-/// The largest answer that is held in memory.
-const ANSWER_BYTES: u64 = 1 << 30;
+/// Timeouts that an answer which is held in memory may take, once it has begun.
+const ANSWER_TIMEOUTS: u32 = 5;
 /// What of a refusal's body is read.
 const REFUSAL_BYTES: u64 = 64 << 10;
 
@@ -61,6 +61,8 @@ pub struct Request<'c> {
     headers: HeaderMap,
     repeat: Repeat,
     attempts: Option<u32>,
+    /// Whether the answer is handed out as it comes, however long that takes.
+    is_stream: bool,
     problem: Option<ClientError>,
 }
 
@@ -107,8 +109,15 @@ impl<'c> Request<'c> {
             headers: HeaderMap::new(),
             repeat,
             attempts: None,
+            is_stream: false,
             problem: None,
         }
+    }
+
+    /// Takes the answer as it comes.
+    pub(super) fn as_stream(mut self) -> Self {
+        self.is_stream = true;
+        self
     }
 
     /// Goes to a URL that another request had.
@@ -196,7 +205,8 @@ impl<'c> Request<'c> {
     ///
     /// # Errors
     /// No answer, or not a success.
-    pub fn download(self) -> Result<Download, ClientError> {
+    pub fn download(mut self) -> Result<Download, ClientError> {
+        self.is_stream = true;
         let (response, range) = self.run(|_, response| {
             let range = super::download::Range::of(&response);
             Ok((response, range))
@@ -302,9 +312,12 @@ impl<'c> Request<'c> {
             .body(body)
             .map_err(bad)?;
         self.set_headers(own, request.headers_mut());
-        let agent = &self.client.agent;
-        let request = agent.configure_request(request).max_redirects(0);
-        let response = agent.run(request.max_redirects_will_error(false).build());
+        let client = self.client;
+        let mut request = client.agent.configure_request(request).max_redirects(0);
+        if !self.is_stream {
+            request = request.timeout_recv_body(Some(client.options.timeout * ANSWER_TIMEOUTS));
+        }
+        let response = client.agent.run(request.max_redirects_will_error(false).build());
         response.map_err(|error| self.failed(error))
     }
 
@@ -364,7 +377,7 @@ impl<'c> Request<'c> {
         let body = response
             .into_body()
             .into_with_config()
-            .limit(ANSWER_BYTES)
+            .limit(self.client.options.answer_bytes)
             .read_to_vec();
         Ok(Response {
             status,
@@ -399,7 +412,9 @@ impl<'c> Request<'c> {
                 ..
             }
             | ClientError::Status { status: 429, .. } => true,
-            ClientError::Failed { kind, .. } => is_safe && *kind != FailureKind::Tls,
+            ClientError::Failed { kind, .. } => {
+                is_safe && matches!(kind, FailureKind::Timeout | FailureKind::Broken)
+            }
             ClientError::Status { status, .. } => is_safe && is_passing(*status) && !error.is_unknown_route(),
             // An answer that ends too soon was cut on its way.
             ClientError::NotMlflow {

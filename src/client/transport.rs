@@ -10,7 +10,7 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use ureq::config::Config;
 use ureq::config::RedirectAuthHeaders;
 use ureq::http::Uri;
@@ -32,6 +32,7 @@ pub(super) fn agent(options: &ClientOptions) -> Result<ureq::Agent, ClientError>
         .user_agent(concat!("mlark/", env!("CARGO_PKG_VERSION")))
         .tls_config(tls(&options.tls)?)
         .timeout_connect(Some(options.timeout.min(Duration::from_secs(30))))
+        .timeout_recv_response(Some(options.timeout))
         .timeout_per_read(Some(options.timeout))
         .timeout_per_write(Some(options.timeout))
         .max_idle_age(IDLE_AGE)
@@ -150,6 +151,7 @@ impl<In: Transport> Connector<In> for TcpConnector {
 struct QuickAck {
     stream: TcpStream,
     buffers: LazyBuffers,
+    pace: Pace,
 }
 
 impl QuickAck {
@@ -159,7 +161,49 @@ impl QuickAck {
         Ok(QuickAck {
             stream,
             buffers: LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size()),
+            pace: Pace {
+                timeout: config.timeout_per_read(),
+                ..Pace::default()
+            },
         })
+    }
+}
+
+/// Bytes that must move in each timeout, so that a few now and then keep nothing alive.
+const PACE_BYTES: u64 = 64 << 10;
+
+/// How fast bytes move in one direction of a connection, while somebody waits for them.
+#[derive(Debug, Default)]
+struct Pace {
+    direction: Option<Direction>,
+    waited: Duration,
+    moved_bytes: u64,
+    timeout: Option<Duration>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    Out,
+    In,
+}
+
+impl Pace {
+    /// Tells of bytes that moved after a wait; false where they are too few. The first after a turn may take as long as
+    /// the timeout, and say nothing of what follows.
+    fn keeps_up(&mut self, direction: Direction, waited: Duration, moved: usize) -> bool {
+        if self.direction != Some(direction) {
+            self.direction = Some(direction);
+            (self.waited, self.moved_bytes) = (Duration::ZERO, 0);
+            return true;
+        }
+        self.waited += waited;
+        self.moved_bytes += moved as u64;
+        if self.timeout.is_none_or(|timeout| self.waited < timeout) {
+            return true;
+        }
+        let keeps_up = self.moved_bytes >= PACE_BYTES;
+        (self.waited, self.moved_bytes) = (Duration::ZERO, 0);
+        keeps_up
     }
 }
 
@@ -184,9 +228,21 @@ impl Transport for QuickAck {
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
         let timeout = timeout.for_write();
         self.stream.set_write_timeout(socket_timeout(timeout))?;
-        let output = &self.buffers.output()[..amount];
-        let written = self.stream.write_all(output);
-        written.map_err(|error| or_timeout(error, timeout))
+        let mut sent = 0;
+        while sent < amount {
+            let began = Instant::now();
+            let output = &self.buffers.output()[sent..amount];
+            let written = match self.stream.write(output) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Ok(0) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
+                written => written.map_err(|error| or_timeout(error, timeout))?,
+            };
+            sent += written;
+            if !self.pace.keeps_up(Direction::Out, began.elapsed(), written) {
+                return Err(ureq::Error::Timeout(ureq::Timeout::PerWrite));
+            }
+        }
+        Ok(())
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
@@ -196,6 +252,7 @@ impl Transport for QuickAck {
         // Only speed depends on it.
         let _ = rustix::net::sockopt::set_tcp_quickack(&self.stream, true);
         let input = self.buffers.input_append_buf();
+        let began = Instant::now();
         let read = loop {
             match self.stream.read(input) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -203,6 +260,9 @@ impl Transport for QuickAck {
             }
         };
         self.buffers.input_appended(read);
+        if !self.pace.keeps_up(Direction::In, began.elapsed(), read) {
+            return Err(ureq::Error::Timeout(ureq::Timeout::PerRead));
+        }
         Ok(read > 0)
     }
 

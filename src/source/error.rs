@@ -38,6 +38,14 @@ pub enum ExportError {
         /// Its value.
         value: String,
     },
+    /// The address of a page of MLflow's UI that cannot be read as a choice.
+    #[error("`{uri}` {detail}")]
+    Page {
+        /// The address, without credentials.
+        uri: String,
+        /// Why not, and what to give instead.
+        detail: String,
+    },
     /// What an interrupted export left cannot be used.
     #[error("`{}`: {detail}", path.display())]
     Resume {
@@ -64,7 +72,9 @@ impl ExportError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             ExportError::Archive(error) => error.kind(),
-            ExportError::NothingMatches { .. } | ExportError::Resume { .. } => ErrorKind::Usage,
+            ExportError::NothingMatches { .. } | ExportError::Page { .. } | ExportError::Resume { .. } => {
+                ErrorKind::Usage
+            }
             ExportError::Interrupted => ErrorKind::Interrupted,
             _ => ErrorKind::Source,
         }

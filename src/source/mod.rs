@@ -10,6 +10,7 @@ mod error;
 pub mod exim;
 pub mod file_store;
 mod options;
+mod page;
 pub mod rest;
 pub(crate) mod span_file;
 pub mod sql;
@@ -53,6 +54,13 @@ pub fn export(
             let root = crate::model::uri::local_path(source).unwrap_or_else(|| source.to_owned());
             file_store::export(Path::new(&root), out, options, monitor)
         }
-        SourceKind::Rest => rest::export(source, out, options, monitor),
+        SourceKind::Rest => {
+            let (server, selection, read_as) = page::read(source, options.selection)?;
+            if let Some(read_as) = read_as {
+                monitor.notice(&read_as);
+            }
+            let options = ExportOptions { selection, ..options };
+            rest::export(&server, out, options, monitor)
+        }
     }
 }

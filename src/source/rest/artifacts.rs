@@ -11,19 +11,21 @@ use super::fields::Fields;
 use super::kept::{Key, file_part};
 use super::server::{Server, told};
 use crate::archive::{ByteSource, OpenFn};
-use crate::client::{ClientError, Download, Path};
+use crate::client::{ClientError, Download, Page, PageWalk, Path};
 use crate::model::OwnerKind;
 use crate::model::uri::{local_path, percent_decode};
 use crate::source::artifact_walk::served_folder;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Deepest folder that is looked into.
 const DEPTH: usize = 64;
+/// Files and folders below one owner.
+const ENTRIES: usize = 2_000_000;
 
 /// One artifact that a server lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,6 +99,9 @@ impl Route {
             return Err(format!("`{folder}` lies deeper than {DEPTH} folders"));
         }
         let entries = self.entries(server, folder)?;
+        if listing.files.len() + listing.folders.len() + entries.len() > ENTRIES {
+            return Err(format!("the server lists more than {ENTRIES} files and folders"));
+        }
         if entries.is_empty() && depth > 0 {
             listing.empty_folders += 1;
         }
@@ -127,38 +132,48 @@ impl Route {
     }
 
     fn entries(&self, server: &Server, folder: &str) -> Result<Vec<Value>, String> {
-        let client = &server.client;
         let mut entries = Vec::new();
-        let mut token: Option<String> = None;
+        let mut seen = HashSet::new();
+        let mut walk = PageWalk::new("the artifacts of a folder", 1);
         loop {
-            let request = match self {
-                Route::Proxy(root, _) => client
-                    .get(server.proxy(Path::artifacts("artifacts")))
-                    .query("path", joined(root, folder)),
-                Route::Run(run_id) => client
-                    .get(Path::api2("artifacts/list"))
-                    .query("run_id", run_id)
-                    .optional_query("path", (!folder.is_empty()).then_some(folder)),
-                Route::LoggedModel(model_id) => client
-                    .get(
-                        Path::api2("logged-models")
-                            .segment(model_id)
-                            .below("artifacts/directories"),
-                    )
-                    .optional_query("artifact_directory_path", (!folder.is_empty()).then_some(folder)),
-                Route::None | Route::Local(_) => return Ok(entries),
-            };
-            let answer = request
-                .optional_query("page_token", token.as_deref())
-                .parse::<Value>();
-            let mut answer = Fields::of(answer.map_err(|error| told(&error))?);
-            entries.extend(answer.list("files"));
-            let next = answer.text("next_page_token").filter(|next| !next.is_empty());
-            match next {
-                Some(next) if token.as_ref() != Some(&next) => token = Some(next),
-                _ => return Ok(entries),
+            let token = walk.token().map(str::to_owned);
+            let answer = self.ask_entries(server, folder, token.as_deref());
+            let page = Page::of(answer.map_err(|error| told(&error))?, "files");
+            let before = entries.len();
+            let paths = page.rows.into_iter().map(|row| (row["path"].to_string(), row));
+            entries.extend(
+                paths
+                    .filter(|(path, _)| seen.insert(path.clone()))
+                    .map(|(_, row)| row),
+            );
+            let new_rows = entries.len() - before;
+            if !walk.advance(page.next, new_rows).map_err(|error| told(&error))? {
+                return Ok(entries);
             }
         }
+    }
+
+    /// One page of what lies in a folder.
+    fn ask_entries(&self, server: &Server, folder: &str, token: Option<&str>) -> Result<Value, ClientError> {
+        let client = &server.client;
+        let request = match self {
+            Route::Proxy(root, _) => client
+                .get(server.proxy(Path::artifacts("artifacts")))
+                .query("path", joined(root, folder)),
+            Route::Run(run_id) => client
+                .get(Path::api2("artifacts/list"))
+                .query("run_id", run_id)
+                .optional_query("path", (!folder.is_empty()).then_some(folder)),
+            Route::LoggedModel(model_id) => client
+                .get(
+                    Path::api2("logged-models")
+                        .segment(model_id)
+                        .below("artifacts/directories"),
+                )
+                .optional_query("artifact_directory_path", (!folder.is_empty()).then_some(folder)),
+            Route::None | Route::Local(_) => return Ok(Value::Null),
+        };
+        request.optional_query("page_token", token).parse()
     }
 
     /// The bytes of an owner's file, asked for when they are read.
@@ -283,6 +298,9 @@ impl<R: Read> Read for Sized<R> {
         let read = self.inner.read(buffer)?;
         self.read_bytes += read as u64;
         match self.expected {
+            Some(expected) if self.read_bytes > expected => Err(io::Error::other(format!(
+                "more bytes came than the {expected} that the file is listed with"
+            ))),
             Some(expected) if read == 0 && !buffer.is_empty() && self.read_bytes != expected => {
                 let found = self.read_bytes;
                 Err(io::Error::other(format!(

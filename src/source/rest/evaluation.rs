@@ -7,7 +7,7 @@ use super::kept::Key;
 use super::paging::{Page, Pages};
 use super::server::{Server, told};
 use crate::archive::parallel::map_ordered;
-use crate::client::{ClientError, Path, Repeat};
+use crate::client::{ClientError, PageWalk, Path, Repeat};
 use crate::format::{Kind, order};
 use crate::model::pyjson::PyJson;
 use crate::model::{DatasetRecord, EvaluationDataset, Scorer, Text, TextMap};
@@ -18,7 +18,7 @@ use std::sync::Arc;
 /// Datasets of a page.
 const PAGE_DATASETS: usize = 100;
 /// Records of a page.
-const PAGE_RECORDS: &str = "500";
+const PAGE_RECORDS: usize = 500;
 
 impl Exporter<'_, '_> {
     /// Writes evaluation datasets.
@@ -69,27 +69,31 @@ impl Exporter<'_, '_> {
         if !self.export.looks_at(&[Kind::DatasetRecords]) {
             return Ok(());
         }
-        let mut token: Option<String> = None;
+        let mut walk = PageWalk::new("the records of the dataset", PAGE_RECORDS);
         for page in 0.. {
             let records = self.server.kept.answer(key, &format!("records:{page}"), || {
-                record_page(&self.server, &dataset.dataset_id, token.as_deref())
+                let token = walk.token().map(str::to_owned);
+                let answer =
+                    walk.ask(|rows| ask_records(&self.server, &dataset.dataset_id, token.as_deref(), rows));
+                record_page(answer.map_err(|error| told(&error))?, &dataset.dataset_id)
             });
-            match records {
-                Ok((records, next)) => {
-                    for record in records {
-                        self.export.write(&record)?;
-                    }
-                    match next {
-                        Some(next) if token.as_ref() != Some(&next) => token = Some(next),
-                        _ => break,
-                    }
-                }
+            let advanced = records.and_then(|(records, next)| {
+                let count = records.len();
+                let advanced = walk.advance(next, count).map_err(|error| told(&error));
+                Ok((records, advanced?))
+            });
+            let (records, is_more) = match advanced {
+                Ok(advanced) => advanced,
                 Err(detail) => {
                     let kind = Kind::DatasetRecords.name();
                     return self
                         .export
                         .failure(kind, &dataset.dataset_id, "*", "unreadable", &detail);
                 }
+            };
+            records.iter().try_for_each(|record| self.export.write(record))?;
+            if !is_more {
+                break;
             }
         }
         Ok(())
@@ -198,6 +202,7 @@ fn fits_the_answer(experiment_id: &str) -> bool {
 
 fn search_datasets(server: Arc<Server>) -> Pages<'static> {
     Pages::new(
+        "datasets/search",
         PAGE_DATASETS,
         |row| Some(row["dataset_id"].as_str()?.to_owned()),
         move |token, rows| {
@@ -231,14 +236,21 @@ fn parse_tags(text: &str) -> TextMap {
 
 type RecordPage = (Vec<DatasetRecord>, Option<String>);
 
-fn record_page(server: &Server, dataset_id: &str, token: Option<&str>) -> Result<RecordPage, String> {
+fn ask_records(
+    server: &Server,
+    dataset_id: &str,
+    token: Option<&str>,
+    rows: usize,
+) -> Result<Value, ClientError> {
     let path = Path::api3("datasets").segment(dataset_id).segment("records");
-    let request = server
-        .client
-        .get(path)
-        .query("max_results", PAGE_RECORDS)
-        .optional_query("page_token", token);
-    let answer = request.parse::<Value>().map_err(|error| told(&error))?;
+    let request = server.client.get(path);
+    request
+        .query("max_results", rows.to_string())
+        .optional_query("page_token", token)
+        .parse()
+}
+
+fn record_page(answer: Value, dataset_id: &str) -> Result<RecordPage, String> {
     let text = answer["records"].as_str().unwrap_or("[]");
     let records =
         PyJson::parse(text.as_bytes()).map_err(|error| format!("records of `{dataset_id}`: {error}"))?;

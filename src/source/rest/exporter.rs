@@ -119,6 +119,7 @@ impl<'a, 'm> Exporter<'a, 'm> {
     fn find_experiments(&mut self) -> Result<Vec<String>, ExportError> {
         let server = self.server.clone();
         let pages = Pages::new(
+            "experiments/search",
             PAGE_EXPERIMENTS,
             |row| Some(row["experiment_id"].as_str()?.to_owned()),
             |token, rows| {

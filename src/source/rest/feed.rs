@@ -146,7 +146,7 @@ pub(super) fn get(server: &Server, run_id: &str) -> Result<FoundRun, ClientError
 
 /// All runs of some experiments, oldest first, so that new ones come behind what was read.
 fn search(server: Arc<Server>, experiments: Vec<String>) -> Pages<'static> {
-    Pages::new(PAGE_RUNS, run::id_of, move |token, rows| {
+    Pages::new("runs/search", PAGE_RUNS, run::id_of, move |token, rows| {
         let mut body = json!({
             "experiment_ids": experiments,
             "run_view_type": "ALL",

@@ -12,9 +12,9 @@ mod wire;
 
 use self::wire::{Bulk, ask_page, parse_bulk};
 use super::kept::{Key, decode, encode, history_part, page_part};
-use super::server::Server;
+use super::server::{Server, told};
 use crate::archive::PointSeries;
-use crate::client::{ClientError, Path};
+use crate::client::{ClientError, PageWalk, Path};
 use crate::model::metric::Point;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -240,35 +240,31 @@ impl History {
 
     fn read_pages(&self, run: &Key, key: &str) -> Result<Points, String> {
         let mut points = Points::new(&self.scratch);
-        let mut token: Option<String> = None;
+        let mut walk = PageWalk::new("metrics/get-history", POINTS);
         for page in 0.. {
-            let (rows, next) = self.page(run, key, page, token.as_deref())?;
-            let is_empty = rows.is_empty();
+            let (rows, next) = self.page(run, key, page, &mut walk)?;
+            let count = rows.len();
             if rows.iter().any(|point| point.link.is_some()) {
                 self.saw_links.store(true, Ordering::Relaxed);
             }
             let pushed = rows.into_iter().try_for_each(|point| points.push(point));
             pushed.map_err(|error| error.to_string())?;
-            match next {
-                None => break,
-                Some(next) if is_empty || token.as_ref() == Some(&next) => {
-                    return Err(format!(
-                        "the server's pages do not advance after {} points",
-                        points.series.len()
-                    ));
-                }
-                next => token = next,
+            if !walk.advance(next, count).map_err(|error| told(&error))? {
+                break;
             }
         }
         Ok(points)
     }
 
-    fn page(&self, run: &Key, key: &str, page: usize, token: Option<&str>) -> Result<HistoryRows, String> {
+    fn page(&self, run: &Key, key: &str, page: usize, walk: &mut PageWalk) -> Result<HistoryRows, String> {
         let (kept, part) = (&self.server.kept, page_part(key, page));
         if let Some(rows) = kept.bytes(run, &part).and_then(|bytes| decode(&bytes)) {
             return Ok(rows);
         }
-        let rows = ask_page(&self.server.client, &run.id, key, token)?;
+        let token = walk.token().map(str::to_owned);
+        let client = &self.server.client;
+        let rows = walk.ask(|points| ask_page(client, &run.id, key, token.as_deref(), points));
+        let rows = rows.map_err(|error| told(&error))?;
         kept.keep(run, &part, &encode(&rows.0, rows.1.as_deref()));
         Ok(rows)
     }

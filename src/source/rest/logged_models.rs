@@ -31,6 +31,7 @@ struct FoundModel {
 
 fn search(server: Arc<Server>, experiments: Vec<String>) -> Pages<'static> {
     Pages::new(
+        "logged-models/search",
         PAGE_MODELS,
         |row| Some(row["info"]["model_id"].as_str()?.to_owned()),
         move |token, rows| ask(&server, &experiments, token, rows).map(|answer| Page::of(answer, "models")),

@@ -249,7 +249,7 @@ fn search(server: &Arc<Server>, what: &'static str, filter: Option<&'static str>
     } else {
         "registered_models"
     };
-    Pages::new(PAGE_MODELS, id_of, move |token, rows| {
+    Pages::new(what, PAGE_MODELS, id_of, move |token, rows| {
         let request = server
             .client
             .get(Path::api2(what).segment("search"))

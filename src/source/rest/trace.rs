@@ -91,7 +91,7 @@ impl Api {
         experiments: Vec<String>,
         filter: Option<String>,
     ) -> Pages<'static> {
-        Pages::new(PAGE_TRACES, id_of, move |token, rows| {
+        Pages::new("traces", PAGE_TRACES, id_of, move |token, rows| {
             self.ask(&server, &experiments, filter.as_deref(), token, rows)
                 .map(|answer| Page::of(answer, "traces"))
         })

@@ -1,8 +1,8 @@
 //! Experiments.
 
-use super::runs::{PAGE, list, mark_filter, next_page};
+use super::runs::{PAGE, list, mark_filter};
 use super::{Api, Result, if_found, pairs, text};
-use crate::client::Repeat;
+use crate::client::{Path, Repeat};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -56,25 +56,13 @@ impl Api {
     /// A call failed.
     pub fn marked_experiments(&self, prefix: &str) -> Result<Vec<TargetExperiment>> {
         let mut found = Vec::new();
-        let mut token = None;
-        loop {
-            let mut body = json!({"max_results": PAGE, "view_type": "ALL", "filter": mark_filter("LIKE", &format!("{prefix}%"))});
-            if let Some(token) = token {
-                body["page_token"] = token;
-            }
-            let answer = self.post("experiments/search", Repeat::Safe, &body)?;
-            found.extend(
-                answer["experiments"]
-                    .as_array()
-                    .into_iter()
-                    .flatten()
-                    .map(experiment),
-            );
-            token = next_page(&answer);
-            if token.is_none() {
-                return Ok(found);
-            }
-        }
+        let filter = mark_filter("LIKE", &format!("{prefix}%"));
+        let body = json!({"view_type": "ALL", "filter": filter});
+        let path = Path::api2("experiments/search");
+        self.each_posted(path, PAGE, &body, "experiments", |row| {
+            found.push(experiment(&row))
+        })?;
+        Ok(found)
     }
 
     /// Sets a tag of an experiment.

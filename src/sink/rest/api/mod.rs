@@ -18,7 +18,7 @@ pub use runs::{MetricOut, NewRun, Pair, TargetRun};
 pub use traces::TargetDataset;
 pub use traces_v2::TargetTrace;
 
-use crate::client::{Client, ClientError, Path, Repeat};
+use crate::client::{Client, ClientError, Page, PageWalk, Path, Repeat};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -68,6 +68,51 @@ impl Api {
 
     fn post(&self, route: &str, repeat: Repeat, body: &impl Serialize) -> Result<Value> {
         self.client.post(Path::api2(route), repeat).json(body).parse()
+    }
+
+    /// Follows the pages of a search that is asked by POST, whose rows stand under a key.
+    fn each_posted(
+        &self,
+        path: Path,
+        rows: usize,
+        body: &Value,
+        key: &str,
+        take: impl FnMut(Value),
+    ) -> Result<()> {
+        let walk = PageWalk::new(path.to_string(), rows);
+        let ask = |token: Option<&str>, rows: usize| {
+            let mut body = body.clone();
+            body["max_results"] = rows.into();
+            if let Some(token) = token {
+                body["page_token"] = token.into();
+            }
+            let request = self.client.post(path.clone(), Repeat::Safe);
+            request.json(&body).parse().map(|answer| Page::of(answer, key))
+        };
+        walk.each(ask, take)
+    }
+
+    /// The same, asked by GET.
+    fn each_got(
+        &self,
+        route: &str,
+        rows: usize,
+        query: &[(&str, &str)],
+        key: &str,
+        take: impl FnMut(Value),
+    ) -> Result<()> {
+        let ask = |token: Option<&str>, rows: usize| {
+            let request = self.client.get(Path::api2(route));
+            let request = query
+                .iter()
+                .fold(request, |request, (name, value)| request.query(name, value));
+            request
+                .query("max_results", rows.to_string())
+                .optional_query("page_token", token)
+                .parse()
+                .map(|answer| Page::of(answer, key))
+        };
+        PageWalk::new(route, rows).each(ask, take)
     }
 
     fn patch(&self, route: &str, body: &impl Serialize) -> Result<Value> {

@@ -108,24 +108,11 @@ impl Api {
         experiment_id: &str,
         mut each: impl FnMut(TargetLoggedModel),
     ) -> Result<()> {
-        let mut token = None;
-        loop {
-            let mut body = json!({"experiment_ids": [experiment_id], "max_results": 50});
-            if let Some(token) = token {
-                body["page_token"] = token;
-            }
-            let answer = self.post("logged-models/search", Repeat::Safe, &body)?;
-            answer["models"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .map(logged_model)
-                .for_each(&mut each);
-            token = super::runs::next_page(&answer);
-            if token.is_none() {
-                return Ok(());
-            }
-        }
+        let (path, body) = (
+            Path::api2("logged-models/search"),
+            json!({"experiment_ids": [experiment_id]}),
+        );
+        self.each_posted(path, 50, &body, "models", |row| each(logged_model(&row)))
     }
 
     /// Sets a logged model's status.

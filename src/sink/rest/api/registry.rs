@@ -126,25 +126,11 @@ impl Api {
             ));
         }
         let mut found = Vec::new();
-        let mut token: Option<Value> = None;
-        loop {
-            let mut query = vec![("filter", filter.as_str()), ("max_results", "1000")];
-            let page = token
-                .as_ref()
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned();
-            if !page.is_empty() {
-                query.push(("page_token", &page));
-            }
-            let answer = self.get("model-versions/search", &query)?;
-            let versions = answer["model_versions"].as_array().into_iter().flatten();
-            found.extend(versions.map(version));
-            token = super::runs::next_page(&answer);
-            if token.is_none() {
-                return Ok(found);
-            }
-        }
+        let (route, query) = ("model-versions/search", [("filter", filter.as_str())]);
+        self.each_got(route, 1_000, &query, "model_versions", |row| {
+            found.push(version(&row));
+        })?;
+        Ok(found)
     }
 
     /// Sets a tag of a version.

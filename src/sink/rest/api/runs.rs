@@ -1,14 +1,14 @@
 //! Runs and what is in them.
 
 use super::{Api, Result, if_found, integer, pairs, text};
-use crate::client::Repeat;
+use crate::client::{Path, Repeat};
 use crate::model::Double;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Experiments or runs on a page of a search.
-pub(super) const PAGE: u32 = 200;
+pub(super) const PAGE: usize = 200;
 
 /// A run of the target, as far as an import looks.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -133,26 +133,9 @@ impl Api {
     /// # Errors
     /// A call failed.
     pub fn each_run(&self, experiment_id: &str, filter: &str, mut each: impl FnMut(TargetRun)) -> Result<()> {
-        let mut token = None;
-        loop {
-            let mut body = json!({
-                "experiment_ids": [experiment_id], "filter": filter, "max_results": PAGE, "run_view_type": "ALL",
-            });
-            if let Some(token) = token {
-                body["page_token"] = token;
-            }
-            let answer = self.post("runs/search", Repeat::Safe, &body)?;
-            answer["runs"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .map(run)
-                .for_each(&mut each);
-            token = next_page(&answer);
-            if token.is_none() {
-                return Ok(());
-            }
-        }
+        let body = json!({"experiment_ids": [experiment_id], "filter": filter, "run_view_type": "ALL"});
+        let path = Path::api2("runs/search");
+        self.each_posted(path, PAGE, &body, "runs", |row| each(run(&row)))
     }
 
     /// Logs params, tags and metric points; none of them twice has another effect.
@@ -181,23 +164,14 @@ impl Api {
     /// A call failed.
     pub fn nan_points(&self, run_id: &str, key: &str) -> Result<Vec<(i64, i64)>> {
         let mut found = Vec::new();
-        let mut token = String::new();
-        loop {
-            let mut query = vec![("run_id", run_id), ("metric_key", key), ("max_results", "25000")];
-            if !token.is_empty() {
-                query.push(("page_token", &token));
-            }
-            let answer = self.get("metrics/get-history", &query)?;
-            let metrics = answer["metrics"].as_array().into_iter().flatten();
-            found.extend(metrics.filter(|metric| metric["value"] == "NaN").map(|metric| {
+        let query = [("run_id", run_id), ("metric_key", key)];
+        self.each_got("metrics/get-history", 25_000, &query, "metrics", |metric| {
+            if metric["value"] == "NaN" {
                 let number = |field: &str| integer(&metric[field]).unwrap_or(0);
-                (number("timestamp"), number("step"))
-            }));
-            match next_page(&answer) {
-                Some(next) => token = next.as_str().unwrap_or_default().to_owned(),
-                None => return Ok(found),
+                found.push((number("timestamp"), number("step")));
             }
-        }
+        })?;
+        Ok(found)
     }
 
     /// Links a run to what it read.
@@ -277,15 +251,6 @@ struct LogBatch<'a> {
 /// A filter on mlark's mark.
 pub(super) fn mark_filter(operator: &str, value: &str) -> String {
     format!("tags.`{}` {operator} '{value}'", crate::sink::rest::mark::KEY)
-}
-
-/// The token of the next page, where there is one.
-pub(super) fn next_page(answer: &Value) -> Option<Value> {
-    let token = answer.get("next_page_token")?;
-    token
-        .as_str()
-        .is_some_and(|token| !token.is_empty())
-        .then(|| token.clone())
 }
 
 fn run(value: &Value) -> TargetRun {

@@ -102,19 +102,9 @@ impl Api {
     pub fn datasets(&self, name: &str) -> Result<Vec<TargetDataset>> {
         let filter = format!("name = '{}'", name.replace('\'', "\\'"));
         let mut found = Vec::new();
-        let mut token = None;
-        loop {
-            let mut body = json!({"filter_string": filter, "max_results": 200});
-            if let Some(token) = token {
-                body["page_token"] = token;
-            }
-            let answer = self.post3(Path::api3("datasets/search"), &body)?;
-            found.extend(answer["datasets"].as_array().into_iter().flatten().map(dataset));
-            token = super::runs::next_page(&answer);
-            if token.is_none() {
-                return Ok(found);
-            }
-        }
+        let (path, body) = (Path::api3("datasets/search"), json!({"filter_string": filter}));
+        self.each_posted(path, 200, &body, "datasets", |row| found.push(dataset(&row)))?;
+        Ok(found)
     }
 
     /// Sets tags of an evaluation dataset.

@@ -1,9 +1,8 @@
 //! Answers of the routes of metric history, as they are written on the wire.
 
 use super::super::fields::{as_double, as_int};
-use super::super::server::told;
-use super::{HistoryRows, POINTS, Points, RunHistory};
-use crate::client::{Client, Path};
+use super::{HistoryRows, Points, RunHistory};
+use crate::client::{Client, ClientError, Path};
 use crate::model::metric::{Point, PointLink};
 use crate::model::number::Double;
 use serde::Deserialize;
@@ -189,16 +188,16 @@ pub(super) fn ask_page(
     run_id: &str,
     key: &str,
     token: Option<&str>,
-) -> Result<HistoryRows, String> {
+    points: usize,
+) -> Result<HistoryRows, ClientError> {
     let page = client
         .get(Path::api2("metrics/get-history"))
         .query("run_id", run_id)
         .query("metric_key", key)
         // Servers from 3.1 to 3.13 answer with nothing at all where it is not said.
-        .query("max_results", POINTS.to_string())
+        .query("max_results", points.to_string())
         .optional_query("page_token", token)
-        .parse::<HistoryPage>()
-        .map_err(|error| told(&error))?;
+        .parse::<HistoryPage>()?;
     let points = page.metrics.into_iter().map(HistoryPoint::into_point);
     Ok((
         points.collect(),

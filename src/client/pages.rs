@@ -1,0 +1,211 @@
+//! Listings that come in pages: followed to their end, and no further.
+//!
+//! A page that is too large to be held is asked again with fewer rows. Tokens that do not advance, pages that bring
+//! nothing new and listings without end are failures, after bounds that no real listing meets.
+
+use super::error::ClientError;
+use serde_json::Value;
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+
+/// Pages in a row that may bring nothing new.
+pub const BARREN_PAGES: u64 = 100;
+/// Pages of one listing.
+pub const PAGES: u64 = 100_000;
+
+/// One page as it came.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// The rows.
+    pub rows: Vec<Value>,
+    /// Token of the next page.
+    pub next: Option<String>,
+}
+
+impl Page {
+    /// The rows under a key of an answer.
+    pub fn of(mut answer: Value, key: &str) -> Self {
+        let rows = match answer.get_mut(key).map(Value::take) {
+            Some(Value::Array(rows)) => rows,
+            _ => Vec::new(),
+        };
+        let next = answer.get("next_page_token").and_then(Value::as_str);
+        Page {
+            rows,
+            next: next.filter(|token| !token.is_empty()).map(str::to_owned),
+        }
+    }
+}
+
+/// How far a listing was followed.
+#[derive(Debug)]
+pub struct PageWalk {
+    listing: String,
+    full_rows: usize,
+    rows: usize,
+    token: Option<String>,
+    pages: u64,
+    barren: u64,
+    /// Pages that were read before the listing began anew.
+    known_pages: u64,
+}
+
+impl PageWalk {
+    /// Begins a listing, of so many rows a page.
+    pub fn new(listing: impl Into<String>, rows: usize) -> Self {
+        PageWalk {
+            listing: listing.into(),
+            full_rows: rows,
+            rows,
+            token: None,
+            pages: 0,
+            barren: 0,
+            known_pages: 0,
+        }
+    }
+
+    /// The token of the page that comes next; none before the first.
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
+    /// Asks for a page by the number of its rows, and for fewer where the answer is too large.
+    ///
+    /// # Errors
+    /// The call failed; one row alone may be too large.
+    pub fn ask<T>(&mut self, mut ask: impl FnMut(usize) -> Result<T, ClientError>) -> Result<T, ClientError> {
+        loop {
+            match ask(self.rows) {
+                Err(error) if error.is_too_large() && self.rows > 1 => self.rows = (self.rows / 4).max(1),
+                Err(error) => return Err(error),
+                Ok(page) => {
+                    self.rows = (self.rows * 2).min(self.full_rows);
+                    return Ok(page);
+                }
+            }
+        }
+    }
+
+    /// Goes on after a page that brought so many new rows; whether there is another.
+    ///
+    /// # Errors
+    /// The listing does not end.
+    pub fn advance(&mut self, next: Option<String>, new_rows: usize) -> Result<bool, ClientError> {
+        self.pages += 1;
+        self.barren = if new_rows == 0 { self.barren + 1 } else { 0 };
+        if next.is_some() && next == self.token {
+            return Err(self.endless("a page names itself as the next one".to_owned()));
+        }
+        self.token = next;
+        if self.token.is_some() && self.barren >= BARREN_PAGES + self.known_pages {
+            return Err(self.endless(format!("{} pages in a row brought nothing new", self.barren)));
+        }
+        if self.token.is_some() && self.pages >= PAGES {
+            return Err(self.endless(format!("there are more than {PAGES} pages")));
+        }
+        Ok(self.token.is_some())
+    }
+
+    /// Begins anew; what was read before may come again.
+    pub fn restart(&mut self) {
+        (self.token, self.known_pages, self.barren) = (None, self.pages, 0);
+    }
+
+    /// Follows a listing from its first page to its last.
+    ///
+    /// # Errors
+    /// A call failed, or the listing does not end.
+    pub fn each(
+        mut self,
+        mut ask: impl FnMut(Option<&str>, usize) -> Result<Page, ClientError>,
+        mut take: impl FnMut(Value),
+    ) -> Result<(), ClientError> {
+        let hashers = [RandomState::new(), RandomState::new()];
+        let mut seen = HashSet::new();
+        loop {
+            let token = self.token.clone();
+            let page = self.ask(|rows| ask(token.as_deref(), rows))?;
+            let mut is_new = |row: &&Value| {
+                let text = row.to_string();
+                seen.insert([hashers[0].hash_one(&text), hashers[1].hash_one(&text)])
+            };
+            let new_rows = page.rows.iter().filter(|row| is_new(row)).count();
+            page.rows.into_iter().for_each(&mut take);
+            if !self.advance(page.next, new_rows)? {
+                return Ok(());
+            }
+        }
+    }
+
+    fn endless(&self, why: String) -> ClientError {
+        ClientError::Endless {
+            listing: self.listing.clone(),
+            why,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    /// Follows a listing whose pages are made by `page` (number, rows); rows taken, and how it ended.
+    fn follow(
+        rows: usize,
+        page: impl Fn(u64, usize) -> Result<Page, ClientError>,
+    ) -> (usize, Option<String>) {
+        let (mut number, mut taken) = (0, 0);
+        let ended = PageWalk::new("things", rows).each(
+            |_, rows| {
+                let page = page(number, rows);
+                number += u64::from(page.is_ok());
+                page
+            },
+            |_| taken += 1,
+        );
+        (taken, ended.err().map(|error| error.to_string()))
+    }
+
+    fn page(rows: usize, next: Option<String>) -> Result<Page, ClientError> {
+        static ROW: AtomicU64 = AtomicU64::new(0);
+        let row = |_| json!(ROW.fetch_add(1, Ordering::Relaxed));
+        Ok(Page {
+            rows: (0..rows).map(row).collect(),
+            next,
+        })
+    }
+
+    #[test]
+    fn a_listing_is_followed_to_its_end() {
+        let next = |number: u64| (number < 9).then(|| number.to_string());
+        assert_eq!(follow(3, |number, rows| page(rows, next(number))), (30, None));
+    }
+
+    #[test]
+    fn listings_without_end_are_failures() {
+        let empty = follow(3, |number, _| page(0, Some(number.to_string())));
+        let words = "things does not end: 100 pages in a row brought nothing new";
+        assert_eq!(empty, (0, Some(words.to_owned())));
+        let same = follow(3, |_, _| page(1, Some("same".to_owned())));
+        let words = "things does not end: a page names itself as the next one";
+        assert_eq!(same, (2, Some(words.to_owned())));
+        let ever_new = follow(3, |number, _| page(1, Some(number.to_string())));
+        let words = "things does not end: there are more than 100000 pages";
+        assert_eq!(ever_new, (100_000, Some(words.to_owned())));
+    }
+
+    #[test]
+    fn what_was_read_before_a_new_beginning_may_come_again() {
+        let mut walk = PageWalk::new("things", 1);
+        for number in 0..500 {
+            walk.advance(Some(number.to_string()), 1).unwrap();
+        }
+        walk.restart();
+        for number in 0..500 {
+            walk.advance(Some(number.to_string()), 0).unwrap();
+        }
+        assert!(!walk.advance(None, 1).unwrap());
+    }
+}
