@@ -306,6 +306,89 @@ fn a_silent_server_times_out() {
     );
 }
 
+/// A client with small bounds.
+fn bounded(server: &Loopback, timeout_ms: u64, answer_bytes: u64) -> Client {
+    let mut connection = Connection::of(&server.url(), &Environment::of(&[], None)).unwrap();
+    connection.options.timeout = Duration::from_millis(timeout_ms);
+    connection.options.answer_bytes = answer_bytes;
+    connection.options.max_retries = 3;
+    connection.options.retry_base = Duration::from_millis(1);
+    Client::new(connection.base, connection.options).unwrap()
+}
+
+fn failure_kind(error: &ClientError) -> Option<FailureKind> {
+    match error {
+        ClientError::Failed { kind, .. } => Some(*kind),
+        _ => None,
+    }
+}
+
+#[test]
+fn bytes_now_and_then_keep_no_answer_alive() {
+    // Each byte comes in time, and the whole would take an hour.
+    let server = Loopback::start(|_| Answer::new(200, vec![b' '; 360_000]).drip(Duration::from_millis(10)));
+    let client = bounded(&server, 200, 1 << 20);
+    let error = client.get(Path::api2("x")).attempts(1).send().unwrap_err();
+    assert_eq!(failure_kind(&error), Some(FailureKind::Timeout), "{error}");
+    let mut download = client.get(Path::api2("x")).download().unwrap();
+    assert!(download.read_to_end(&mut Vec::new()).is_err());
+}
+
+#[test]
+fn a_slow_download_that_gets_on_is_whole() {
+    // Slower in all than the timeout, and never slower than its pace.
+    let body: Vec<u8> = (0..2_000_000_u32).map(|number| number as u8).collect();
+    let expected = body.clone();
+    let server = Loopback::start(move |request| {
+        // A part at a time, so that the connection breaks often.
+        let from = request
+            .header("range")
+            .and_then(|range| range.strip_prefix("bytes="));
+        let from: usize = from.map_or(0, |range| range.trim_end_matches('-').parse().unwrap());
+        let answer = Answer::new(if from > 0 { 206 } else { 200 }, &body[from..]);
+        let range = format!("bytes {from}-{}/{}", body.len() - 1, body.len());
+        answer
+            .header("ETag", "\"a\"")
+            .header("Content-Range", &range)
+            .cut_after((body.len() - from).min(700_000))
+    });
+    let mut found = Vec::new();
+    let client = bounded(&server, 5_000, 10);
+    client
+        .get(Path::api2("x"))
+        .download()
+        .unwrap()
+        .read_to_end(&mut found)
+        .unwrap();
+    assert!(found == expected);
+}
+
+#[test]
+fn an_answer_over_its_size_is_refused_once() {
+    let server = Loopback::start(|_| Answer::json(&format!("\"{}\"", "x".repeat(100))));
+    let error = bounded(&server, 5_000, 99)
+        .get(Path::api2("x"))
+        .parse::<Value>()
+        .unwrap_err();
+    assert!(error.is_too_large(), "{error}");
+    assert_eq!(server.received().len(), 1);
+    assert!(
+        bounded(&server, 5_000, 102)
+            .get(Path::api2("x"))
+            .parse::<Value>()
+            .is_ok()
+    );
+}
+
+#[test]
+fn redirects_without_end_are_followed_once() {
+    let server = Loopback::start(|request| Answer::new(302, "").header("Location", request.path()));
+    let client = bounded(&server, 5_000, 1 << 20);
+    let error = client.get(Path::api2("x")).send().unwrap_err();
+    assert_eq!(failure_kind(&error), Some(FailureKind::Redirects), "{error}");
+    assert_eq!(client.retries(), 0);
+}
+
 #[test]
 fn a_page_in_place_of_json_is_named() {
     let page = "<!doctype html><html><head><title>Sign in</title></head></html>";

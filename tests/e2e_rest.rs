@@ -5,14 +5,15 @@
 mod servers;
 
 use mlark::archive::{Archive, ArchiveError};
+use mlark::client::{Client, Connection, Environment, Path as Route, Repeat};
 use mlark::format::Kind;
-use mlark::model::{Experiment, Run};
+use mlark::model::{EvaluationDataset, Experiment, Run};
 use mlark::monitor::Silent;
 use mlark::report::list::{ListFilter, Noun, list};
 use mlark::report::{DiffOptions, ReportError, diff};
 use mlark::source::detect::SourceKind;
 use mlark::source::{ExportOptions, Patterns, Survey, export, survey};
-use serde_json::Value;
+use serde_json::{Value, json};
 use servers::{Server, venvs};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -299,5 +300,138 @@ fn a_servers_export_equals_its_databases_but_for_limits() {
         if version == "3.18.0" && exim.exists() {
             check_export_import(&server, &exim);
         }
+    }
+}
+
+/// A server that asks who is there, and what its administrator does there.
+struct Guarded {
+    server: Server,
+    admin: Client,
+    _folder: tempfile::TempDir,
+}
+
+const ADMIN: (&str, &str) = ("admin", "change-me-please-1");
+const READER: (&str, &str) = ("carol", "a-long-password-2");
+
+impl Guarded {
+    fn start(venvs: &Path, version: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("auth.ini");
+        let (user, password) = ADMIN;
+        let database = folder.path().join("auth.db");
+        let text = format!(
+            "[mlflow]\ndefault_permission = NO_PERMISSIONS\ndatabase_uri = sqlite:///{}\nadmin_username = {user}\n\
+             admin_password = {password}\nauthorization_function = mlflow.server.auth:authenticate_request_basic_auth\n",
+            database.display()
+        );
+        std::fs::write(&config, text).unwrap();
+        let variables = [
+            ("MLFLOW_AUTH_CONFIG_PATH", config.to_str().unwrap()),
+            ("MLFLOW_FLASK_SERVER_SECRET_KEY", "of a test"),
+        ];
+        let server = Server::start_with(venvs, version, folder.path(), &variables);
+        let url = with_user(&server.url, ADMIN);
+        let mut connection = Connection::of(&url, &Environment::of(&[], None)).unwrap();
+        // Older versions answer questions about users with 500 for a moment.
+        connection.options.max_retries = 3;
+        Guarded {
+            admin: Client::new(connection.base, connection.options).unwrap(),
+            server,
+            _folder: folder,
+        }
+    }
+
+    fn post(&self, route: Route, body: &Value) -> Option<Value> {
+        self.admin.post(route, Repeat::Unsafe).json(body).parse().ok()
+    }
+
+    /// An experiment with a run and, where the version has them, a logged model, a dataset and a scorer.
+    fn fill(&self, name: &str) -> String {
+        let made = self
+            .post(Route::api2("experiments/create"), &json!({"name": name}))
+            .unwrap();
+        let id = made["experiment_id"].as_str().unwrap().to_owned();
+        self.post(
+            Route::api2("runs/create"),
+            &json!({"experiment_id": id, "start_time": 1}),
+        )
+        .unwrap();
+        self.post(
+            Route::api2("registered-models/create"),
+            &json!({"name": format!("model of {name}")}),
+        )
+        .unwrap();
+        self.post(
+            Route::api2("logged-models"),
+            &json!({"experiment_id": id, "name": "m"}),
+        );
+        let dataset = json!({"name": format!("dataset of {name}"), "experiment_ids": [id]});
+        self.post(Route::api3("datasets/create"), &dataset);
+        id
+    }
+}
+
+fn with_user(url: &str, (user, password): (&str, &str)) -> String {
+    url.replace("http://", &format!("http://{user}:{password}@"))
+}
+
+#[test]
+fn readers_export_what_they_may_read_and_are_told_so() {
+    for version in ["3.18.0", "2.22.5", "2.9.2"] {
+        let Some(venv) = servers::venv(version) else {
+            continue;
+        };
+        let imported = Command::new(venv.join("bin/python"))
+            .args(["-c", "import flask_wtf"])
+            .output()
+            .unwrap();
+        if version != "2.9.2" && !imported.status.success() {
+            eprintln!("SKIPPED: {version} has no Flask-WTF, which servers that ask who is there need");
+            continue;
+        }
+        let server = Guarded::start(venv.parent().unwrap(), version);
+        let (open, closed) = (server.fill("open"), server.fill("closed"));
+        let (user, password) = READER;
+        server
+            .post(
+                Route::api2("users/create"),
+                &json!({"username": user, "password": password}),
+            )
+            .unwrap();
+        let by_id = json!({"experiment_id": open, "username": user, "permission": "READ"});
+        let by_kind = json!({"resource_type": "experiment", "resource_id": open, "username": user, "permission": "READ"});
+        let granted = server.post(Route::api2("experiments/permissions/create"), &by_id);
+        granted
+            .or_else(|| server.post(Route::api3("users/permissions/grant"), &by_kind))
+            .unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("out");
+        let url = with_user(&server.server.url, READER);
+        export(SourceKind::Rest, &url, &out, ExportOptions::default(), &Silent).unwrap();
+        let archive = Archive::open(&out).unwrap();
+        let ids: Vec<_> = archive
+            .objects::<Experiment>()
+            .map(|found| found.unwrap().experiment_id)
+            .collect();
+        assert!(
+            ids.contains(&open) && !ids.contains(&closed),
+            "{version}: {ids:?}"
+        );
+        assert_eq!(archive.objects::<Run>().count(), 1, "{version}");
+        let limits = &archive.manifest().losses.limits;
+        assert!(
+            limits.iter().any(|limit| limit.reason == "filtered-view"),
+            "{version}: {limits:?}"
+        );
+        let datasets: Vec<_> = archive
+            .objects::<EvaluationDataset>()
+            .map(|found| found.unwrap().name)
+            .collect();
+        let expected: &[&str] = if version == "3.18.0" {
+            &["dataset of open"]
+        } else {
+            &[]
+        };
+        assert_eq!(datasets, expected, "{version}");
     }
 }

@@ -34,7 +34,10 @@ impl BaseUrl {
         }
         let (rest, page) = match parts.place.split_once('#') {
             Some((rest, page)) => (rest, Some(page)),
-            None => (parts.place, parts.query.and_then(|query| Some(query.split_once('#')?.1))),
+            None => (
+                parts.place,
+                parts.query.and_then(|query| Some(query.split_once('#')?.1)),
+            ),
         };
         if page.is_some_and(|page| !matches!(page, "" | "/")) {
             let server = format!("{scheme}://{}", rest.trim_end_matches('/'));

@@ -1,20 +1,65 @@
 //! What the options choose, worked out before anything is written: a choice brings what it needs.
 //!
-//! A model version brings its run; a run its experiment, its parents, its logged models and its traces. Without a choice
-//! nothing is held here.
+//! The rule, the same for every source (file stores and servers work it out in their own order):
+//!
+//! - Chosen are the runs that `--experiment`, `--run`, `--since` and `--until` all take; logged models and traces that no run
+//!   made, by their own time, where no run is named; with experiments alone, all that is in them.
+//! - A named experiment comes, unless runs are named.
+//! - `--model` takes a model with its versions. Without it, a version comes where its run does.
+//! - A version brings its run and its logged model; a run its experiment, its parents, and the logged models that it read or
+//!   made; a logged model its experiment and the run that made it; runs and logged models the traces that name them.
+//! - What is left out since it is deleted brings nothing.
+//!
+//! Without a choice nothing is held here.
 
-use crate::model::{Experiment, Run};
+use crate::model::{Experiment, LoggedModel, ModelVersion, Run, Trace};
 use crate::source::Selection;
 use std::collections::{HashMap, HashSet};
+
+/// Metadata of a trace that names the run and the logged model that made it.
+pub(in crate::source) const NAMING_METADATA: [&str; 2] = ["mlflow.sourceRun", "mlflow.modelId"];
+
+/// Whether something that no run made is chosen by its own time.
+pub(in crate::source) fn is_chosen_alone(
+    selection: &Selection,
+    run_id: Option<&str>,
+    time: Option<i64>,
+) -> bool {
+    selection.chooses_runs()
+        && selection.runs.is_empty()
+        && run_id.is_none_or(str::is_empty)
+        && selection.time.contains(time)
+}
+
+/// Whether experiments are taken with all that is in them.
+pub(in crate::source) fn takes_whole_experiments(selection: &Selection) -> bool {
+    !selection.experiments.is_empty()
+        && selection.runs.is_empty()
+        && selection.time == crate::source::TimeRange::default()
+}
+
+/// The logged model that a version was made of.
+pub(in crate::source) fn model_of_version<'v>(
+    model_id: Option<&'v str>,
+    source: Option<&'v str>,
+) -> Option<&'v str> {
+    let model_id = model_id.filter(|id| !id.is_empty());
+    model_id.or_else(|| source?.strip_prefix("models:/").filter(|id| id.starts_with("m-")))
+}
 
 /// What to export.
 #[derive(Debug, Default)]
 pub(in crate::source) struct Choice {
     takes_all: bool,
+    selection: Selection,
+    /// Experiments that the options match.
+    matched: HashSet<String>,
     /// Experiments taken with all that is in them.
     whole: HashSet<String>,
     experiments: HashSet<String>,
     runs: HashSet<String>,
+    /// Runs that would be taken, were they not deleted.
+    deleted_runs: HashSet<String>,
     logged_models: HashSet<String>,
 }
 
@@ -31,24 +76,57 @@ impl Choice {
         self.takes_all || self.runs.contains(run_id)
     }
 
-    /// Whether something is taken that belongs to an experiment and, perhaps, to a run.
-    pub(in crate::source) fn takes_of_run(&self, experiment_id: &str, run_id: Option<&str>) -> bool {
-        let with_run = run_id.is_some_and(|run_id| self.runs.contains(run_id));
-        self.takes_all || with_run || self.whole.contains(experiment_id)
+    /// Whether a run is taken, or left out for no other reason than that it is deleted.
+    pub(in crate::source) fn reaches_run(&self, run_id: &str) -> bool {
+        self.takes_run(run_id) || self.deleted_runs.contains(run_id)
     }
 
-    pub(in crate::source) fn takes_logged_model(
-        &self,
-        model_id: &str,
-        experiment_id: &str,
-        run_id: Option<&str>,
-    ) -> bool {
-        self.takes_of_run(experiment_id, run_id) || self.logged_models.contains(model_id)
+    /// Whether all that is in an experiment is taken.
+    pub(in crate::source) fn takes_whole(&self, experiment_id: &str) -> bool {
+        self.takes_all || self.whole.contains(experiment_id)
+    }
+
+    /// Whether something that no run made is taken by its own time.
+    fn takes_alone(&self, experiment_id: &str, run_id: Option<&str>, time: Option<i64>) -> bool {
+        is_chosen_alone(&self.selection, run_id, time) && self.matched.contains(experiment_id)
+    }
+
+    pub(in crate::source) fn takes_logged_model(&self, model: &LoggedModel) -> bool {
+        let (experiment_id, run_id) = (&model.experiment_id, model.source_run_id.as_deref());
+        self.takes_whole(experiment_id)
+            || self.logged_models.contains(&model.model_id)
+            || run_id.is_some_and(|run_id| self.runs.contains(run_id))
+            || self.takes_alone(experiment_id, run_id, model.creation_timestamp_ms)
+    }
+
+    /// Whether a trace is taken, which may be linked to these runs and models beside those that its metadata name.
+    pub(in crate::source) fn takes_trace(&self, trace: &Trace, linked: &[String]) -> bool {
+        let metadata = |key: &str| trace.trace_metadata.get(key).and_then(|text| text.as_str());
+        let named = NAMING_METADATA.into_iter().filter_map(metadata);
+        let mut named = named.chain(linked.iter().map(String::as_str));
+        self.takes_whole(&trace.experiment_id)
+            || named.any(|id| self.runs.contains(id) || self.logged_models.contains(id))
+            || self.takes_alone(
+                &trace.experiment_id,
+                metadata(NAMING_METADATA[0]),
+                trace.request_time,
+            )
+    }
+
+    /// Whether a version of a model is taken.
+    pub(in crate::source) fn takes_version(&self, model: &str, run_id: Option<&str>) -> bool {
+        self.takes_model(model)
+            || (self.selection.models.is_empty() && run_id.is_some_and(|run_id| self.runs.contains(run_id)))
+    }
+
+    /// Whether a registered model is taken for its own sake.
+    pub(in crate::source) fn takes_model(&self, name: &str) -> bool {
+        self.takes_all || self.selection.models.matches(name)
     }
 
     /// Whether something is taken that belongs to several experiments.
     pub(in crate::source) fn takes_of_experiments(&self, experiment_ids: &[String]) -> bool {
-        self.takes_all || experiment_ids.iter().any(|id| self.whole.contains(id))
+        experiment_ids.iter().any(|id| self.takes_whole(id)) || self.takes_all
     }
 }
 
@@ -56,51 +134,85 @@ impl Choice {
 #[derive(Debug)]
 struct RunNeeds {
     experiment_id: String,
+    is_deleted: bool,
     parent: Option<String>,
     logged_models: Vec<String>,
+}
+
+/// What a logged model is and needs.
+#[derive(Debug)]
+struct ModelNeeds {
+    experiment_id: String,
+    run_id: Option<String>,
+    time: Option<i64>,
+}
+
+/// What a model version needs.
+#[derive(Debug)]
+struct VersionNeeds {
+    model: String,
+    run_id: Option<String>,
+    logged_model: Option<String>,
 }
 
 /// Collects what an export holds.
 pub(in crate::source) struct Chooser<'a> {
     selection: &'a Selection,
+    include_deleted: bool,
     names: HashMap<String, String>,
+    deleted_experiments: HashSet<String>,
     runs: HashMap<String, RunNeeds>,
+    logged_models: HashMap<String, ModelNeeds>,
+    versions: Vec<VersionNeeds>,
+    traces: Vec<Trace>,
     chosen: Vec<String>,
-    /// Runs that chosen model versions need.
-    versions_runs: HashSet<String>,
     matched: HashSet<String>,
 }
 
 impl<'a> Chooser<'a> {
-    pub(in crate::source) fn new(selection: &'a Selection) -> Self {
+    pub(in crate::source) fn new(selection: &'a Selection, include_deleted: bool) -> Self {
         Chooser {
             selection,
+            include_deleted,
             names: HashMap::new(),
+            deleted_experiments: HashSet::new(),
             runs: HashMap::new(),
+            logged_models: HashMap::new(),
+            versions: Vec::new(),
+            traces: Vec::new(),
             chosen: Vec::new(),
-            versions_runs: HashSet::new(),
             matched: HashSet::new(),
         }
     }
 
-    /// Tells of an experiment; before its runs.
+    /// Tells of an experiment; before all that is in it.
     pub(in crate::source) fn experiment(&mut self, experiment: &Experiment) {
         for text in [&experiment.experiment_id, &experiment.name] {
             self.note_matches("experiment", self.selection.experiments.matching(text));
+        }
+        if experiment.lifecycle_stage == "deleted" {
+            self.deleted_experiments.insert(experiment.experiment_id.clone());
         }
         self.names
             .insert(experiment.experiment_id.clone(), experiment.name.clone());
     }
 
-    /// Tells of a model version; before all runs.
-    pub(in crate::source) fn version(&mut self, model: &str, run_id: Option<&str>) {
-        self.note_matches("model", self.selection.models.matching(model));
-        if self.selection.models.matches(model) {
-            self.versions_runs.extend(run_id.map(str::to_owned));
+    /// Tells of a model version.
+    pub(in crate::source) fn version(&mut self, version: &ModelVersion) {
+        self.model(&version.name);
+        let is_deleted = version.current_stage.as_deref() == Some(crate::model::registry::DELETED_STAGE);
+        if is_deleted && !self.include_deleted {
+            return;
         }
+        let logged_model = model_of_version(version.model_id.as_deref(), version.source.as_deref());
+        self.versions.push(VersionNeeds {
+            model: version.name.clone(),
+            run_id: version.run_id.clone().filter(|id| !id.is_empty()),
+            logged_model: logged_model.map(str::to_owned),
+        });
     }
 
-    /// Tells of a prompt.
+    /// Tells of a registered model or a prompt.
     pub(in crate::source) fn model(&mut self, model: &str) {
         self.note_matches("model", self.selection.models.matching(model));
     }
@@ -111,17 +223,49 @@ impl<'a> Chooser<'a> {
         if self.selection.runs.contains(run_id) {
             self.matched.insert(format!("run {run_id}"));
         }
-        if self.takes_directly(run) || self.versions_runs.contains(run_id) {
+        if self.takes_directly(run) {
             self.chosen.push(run_id.clone());
         }
         let outputs = run.outputs.model_outputs.iter().map(|output| &output.model_id);
         let inputs = run.inputs.model_inputs.iter().map(|input| &input.model_id);
         let needs = RunNeeds {
+            is_deleted: self.is_left_out(&run.info.lifecycle_stage, &run.info.experiment_id),
             experiment_id: run.info.experiment_id.clone(),
             parent: run.parent_id().map(str::to_owned),
             logged_models: outputs.chain(inputs).cloned().collect(),
         };
         self.runs.insert(run_id.clone(), needs);
+    }
+
+    /// Tells of a logged model.
+    pub(in crate::source) fn logged_model(&mut self, model: &LoggedModel) {
+        if self.is_left_out(&model.lifecycle_stage, &model.experiment_id) {
+            return;
+        }
+        let needs = ModelNeeds {
+            experiment_id: model.experiment_id.clone(),
+            run_id: model.source_run_id.clone().filter(|id| !id.is_empty()),
+            time: model.creation_timestamp_ms,
+        };
+        self.logged_models.insert(model.model_id.clone(), needs);
+    }
+
+    /// Tells of a trace, where experiments are written before what brings them.
+    pub(in crate::source) fn trace(&mut self, trace: &Trace) {
+        let metadata = &trace.trace_metadata;
+        let named = NAMING_METADATA.map(|key| Some((key.to_owned(), metadata.get(key)?.clone())));
+        self.traces.push(Trace {
+            experiment_id: trace.experiment_id.clone(),
+            request_time: trace.request_time,
+            trace_metadata: named.into_iter().flatten().collect(),
+            linked_runs: trace.linked_runs.clone(),
+            ..Trace::default()
+        });
+    }
+
+    fn is_left_out(&self, lifecycle_stage: &str, experiment_id: &str) -> bool {
+        let is_deleted = lifecycle_stage == "deleted" || self.deleted_experiments.contains(experiment_id);
+        is_deleted && !self.include_deleted
     }
 
     fn takes_directly(&self, run: &Run) -> bool {
@@ -167,28 +311,112 @@ impl<'a> Chooser<'a> {
         let selection = self.selection;
         let mut choice = Choice {
             takes_all: selection.takes_all_objects(),
+            selection: selection.clone(),
             ..Choice::default()
         };
-        let by_experiment = !selection.experiments.is_empty()
-            && selection.runs.is_empty()
-            && selection.time == crate::source::TimeRange::default();
-        if by_experiment {
-            let ids = self.names.keys().filter(|id| self.matches_experiment(id));
-            choice.whole = ids.cloned().collect();
-            choice.experiments = choice.whole.clone();
+        if choice.takes_all {
+            return choice;
         }
-        let mut pending = self.chosen;
-        while let Some(run_id) = pending.pop() {
-            let Some(needs) = self.runs.get(&run_id) else {
-                continue;
-            };
-            if choice.runs.insert(run_id) {
-                choice.experiments.insert(needs.experiment_id.clone());
-                choice.logged_models.extend(needs.logged_models.iter().cloned());
-                pending.extend(needs.parent.clone());
+        let patterns = &selection.experiments;
+        let ids = self.names.keys();
+        let ids = ids.filter(|id| patterns.is_empty() || self.matches_experiment(id));
+        choice.matched = ids.cloned().collect();
+        if !patterns.is_empty() && selection.runs.is_empty() {
+            choice.experiments.clone_from(&choice.matched);
+        }
+        if takes_whole_experiments(selection) {
+            choice.whole.clone_from(&choice.matched);
+        }
+        let mut closure = Closure::of(&self, choice);
+        closure.add_runs(self.chosen.clone());
+        for (model_id, needs) in &self.logged_models {
+            let is_chosen = closure.choice.whole.contains(&needs.experiment_id)
+                || (closure.choice).takes_alone(&needs.experiment_id, needs.run_id.as_deref(), needs.time);
+            if is_chosen {
+                closure.add_logged_model(model_id);
+            }
+        }
+        let taken = |version: &&VersionNeeds| {
+            let run_id = version.run_id.as_deref();
+            closure.choice.takes_version(&version.model, run_id)
+        };
+        let versions: Vec<_> = self.versions.iter().filter(taken).collect();
+        for version in versions {
+            closure.add_runs(version.run_id.iter().cloned().collect());
+            if let Some(model_id) = &version.logged_model {
+                closure.add_logged_model(model_id);
+            }
+        }
+        let mut choice = closure.choice;
+        for trace in &self.traces {
+            if choice.takes_trace(trace, &trace.linked_runs) {
+                choice.experiments.insert(trace.experiment_id.clone());
             }
         }
         choice
+    }
+}
+
+/// Adds what something needs, and what that needs.
+struct Closure<'c> {
+    told: &'c Chooser<'c>,
+    models_of_runs: HashMap<&'c str, Vec<&'c str>>,
+    choice: Choice,
+}
+
+impl<'c> Closure<'c> {
+    fn of(told: &'c Chooser<'c>, choice: Choice) -> Self {
+        let mut models_of_runs: HashMap<&str, Vec<&str>> = HashMap::new();
+        for (model_id, needs) in &told.logged_models {
+            if let Some(run_id) = &needs.run_id {
+                models_of_runs.entry(run_id).or_default().push(model_id);
+            }
+        }
+        Closure {
+            told,
+            models_of_runs,
+            choice,
+        }
+    }
+
+    fn add_runs(&mut self, mut pending: Vec<String>) {
+        while let Some(run_id) = pending.pop() {
+            let Some(needs) = self.told.runs.get(&run_id) else {
+                continue;
+            };
+            if needs.is_deleted {
+                self.choice.deleted_runs.insert(run_id);
+                continue;
+            }
+            let made = self
+                .models_of_runs
+                .get(run_id.as_str())
+                .cloned()
+                .unwrap_or_default();
+            if !self.choice.runs.insert(run_id) {
+                continue;
+            }
+            self.choice.experiments.insert(needs.experiment_id.clone());
+            pending.extend(needs.parent.clone());
+            let models = needs.logged_models.iter().map(String::as_str).chain(made);
+            let runs = models.filter_map(|model_id| self.insert_logged_model(model_id));
+            pending.extend(runs);
+        }
+    }
+
+    fn add_logged_model(&mut self, model_id: &str) {
+        let run_id = self.insert_logged_model(model_id);
+        self.add_runs(run_id.into_iter().collect());
+    }
+
+    /// Takes a logged model; returns the run that made it.
+    fn insert_logged_model(&mut self, model_id: &str) -> Option<String> {
+        let needs = self.told.logged_models.get(model_id)?;
+        if !self.choice.logged_models.insert(model_id.to_owned()) {
+            return None;
+        }
+        self.choice.experiments.insert(needs.experiment_id.clone());
+        needs.run_id.clone()
     }
 }
 
@@ -209,7 +437,7 @@ mod tests {
     }
 
     fn choice(selection: &Selection) -> (Choice, Option<(String, String)>) {
-        let mut chooser = Chooser::new(selection);
+        let mut chooser = Chooser::new(selection, false);
         for (id, name) in [("1", "train"), ("2", "test")] {
             chooser.experiment(&Experiment {
                 experiment_id: id.to_owned(),
@@ -217,7 +445,11 @@ mod tests {
                 ..Experiment::default()
             });
         }
-        chooser.version("m", Some("child"));
+        chooser.version(&ModelVersion {
+            name: "m".to_owned(),
+            run_id: Some("child".to_owned()),
+            ..ModelVersion::default()
+        });
         chooser.run(&run("parent", "1", 10, None));
         chooser.run(&run("child", "2", 20, Some("parent")));
         chooser.run(&run("other", "2", 30, None));
@@ -240,7 +472,7 @@ mod tests {
         assert_eq!(unmatched, None);
         assert!(choice.takes_run("child") && choice.takes_run("parent") && !choice.takes_run("other"));
         assert!(choice.takes_experiment("1") && choice.takes_experiment("2"));
-        assert!(!choice.takes_of_run("2", Some("other")) && choice.takes_of_run("2", Some("child")));
+        assert!(choice.takes_version("m", None) && !choice.takes_version("n", Some("child")));
     }
 
     #[test]
@@ -250,7 +482,7 @@ mod tests {
             ..Selection::default()
         };
         let (whole, _) = choice(&by_name);
-        assert!(whole.takes_of_run("2", None) && whole.takes_run("other") && whole.takes_run("parent"));
+        assert!(whole.takes_whole("2") && whole.takes_run("other") && whole.takes_run("parent"));
         let since = TimeRange {
             since: Some(30),
             until: None,
@@ -259,7 +491,7 @@ mod tests {
             time: since,
             ..by_name
         });
-        assert!(part.takes_run("other") && !part.takes_run("child") && !part.takes_of_run("2", None));
+        assert!(part.takes_run("other") && !part.takes_run("child") && !part.takes_whole("2"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 /// A request as it arrived.
 #[derive(Debug, Clone)]
@@ -38,6 +39,8 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// Closes the connection after so many bytes of the body.
     pub cut_after: Option<usize>,
+    /// Sends the body byte by byte, with such a pause after each.
+    pub drip: Option<Duration>,
 }
 
 impl Answer {
@@ -47,6 +50,7 @@ impl Answer {
             headers: Vec::new(),
             body: body.into(),
             cut_after: None,
+            drip: None,
         }
     }
 
@@ -56,6 +60,11 @@ impl Answer {
 
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub fn drip(mut self, pause: Duration) -> Self {
+        self.drip = Some(pause);
         self
     }
 
@@ -122,12 +131,22 @@ fn serve(stream: TcpStream, log: &Mutex<Vec<Received>>, script: &Script) {
         let sent = answer.cut_after.unwrap_or(answer.body.len());
         let written = writer
             .write_all(head.as_bytes())
-            .and_then(|()| writer.write_all(&answer.body[..sent]));
+            .and_then(|()| send(&mut writer, &answer.body[..sent], answer.drip));
         if written.is_err() || answer.cut_after.is_some() {
             let _ = writer.shutdown(std::net::Shutdown::Both);
             return;
         }
     }
+}
+
+fn send(writer: &mut TcpStream, body: &[u8], drip: Option<Duration>) -> std::io::Result<()> {
+    let Some(pause) = drip else {
+        return writer.write_all(body);
+    };
+    body.chunks(1).try_for_each(|byte| {
+        thread::sleep(pause);
+        writer.write_all(byte)
+    })
 }
 
 fn read_request(reader: &mut BufReader<TcpStream>) -> Option<Received> {

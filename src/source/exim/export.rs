@@ -104,11 +104,8 @@ impl Exporter<'_> {
     /// Works out what the options choose; reads the runs only where they choose some.
     fn choose(&mut self, layout: &Layout) -> Result<()> {
         let selection = self.export.options.selection.clone();
-        let mut chooser = Chooser::new(&selection);
-        for (name, run_id) in self.version_runs(layout) {
-            chooser.version(&name, run_id.as_deref());
-            self.held.needed_runs.extend(run_id);
-        }
+        let mut chooser = Chooser::new(&selection, self.export.options.include_deleted);
+        self.tell_versions(layout, &mut chooser);
         if !selection.takes_all_objects() {
             self.tell_chooser(layout, &mut chooser);
             if let Some((option, value)) = chooser.unmatched() {
@@ -132,11 +129,25 @@ impl Exporter<'_> {
             chooser.model(&name);
         }
         let mut run_folders = layout.runs.clone();
+        let (mut model_folders, mut trace_folders) = (layout.logged_models.clone(), layout.traces.clone());
         for (file, is_own) in &layout.experiments {
             if let Ok((experiment, _)) = bodies::experiment(file) {
                 chooser.experiment(&experiment);
             }
-            run_folders.extend(bodies::experiment_folder(file, *is_own).unwrap_or_default().runs);
+            let folder = bodies::experiment_folder(file, *is_own).unwrap_or_default();
+            run_folders.extend(folder.runs);
+            model_folders.extend(folder.logged_models);
+            trace_folders.extend(folder.traces);
+        }
+        for folder in trace_folders {
+            if let Ok(trace) = bodies::trace(&folder) {
+                chooser.trace(&trace);
+            }
+        }
+        for folder in model_folders {
+            if let Ok(model) = bodies::logged_model(&folder) {
+                chooser.logged_model(&model);
+            }
         }
         for folder in run_folders {
             if let Ok(run) = bodies::run_without_metrics(&folder) {
@@ -295,7 +306,7 @@ impl Exporter<'_> {
             .held
             .experiments
             .iter()
-            .filter(|(id, _)| self.choice.takes_of_run(id, None));
+            .filter(|(id, _)| self.choice.takes_whole(id));
         let is_within = |held: &HeldExperiment| {
             held.folder
                 .as_deref()

@@ -10,6 +10,7 @@ use super::registry;
 use super::store::{MODELS, Store};
 use crate::archive::parallel::Pool;
 use crate::model::{LoggedModel, RunInfo, Trace};
+use crate::source::choice::{NAMING_METADATA, model_of_version};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ pub(super) struct Catalogue {
     pub(super) versions: Vec<CataloguedVersion>,
     models_of_runs: HashMap<String, Vec<String>>,
     unread_runs: HashSet<String>,
+    include_deleted: bool,
     store: Arc<Store>,
 }
 
@@ -32,6 +34,8 @@ pub(super) struct CataloguedRun {
     /// Place of its experiment in the list.
     pub(super) experiment: usize,
     pub(super) start_time: Option<i64>,
+    /// Whether it is left out since it is deleted.
+    pub(super) is_left_out: bool,
 }
 
 /// A logged model or a trace.
@@ -43,6 +47,8 @@ pub(super) struct CataloguedObject {
     pub(super) run_id: Option<String>,
     /// The logged model that made it.
     pub(super) model_id: Option<String>,
+    /// Whether it is left out since it is deleted.
+    pub(super) is_left_out: bool,
 }
 
 /// A model version.
@@ -51,6 +57,8 @@ pub(super) struct CataloguedVersion {
     pub(super) version: u64,
     pub(super) run_id: Option<String>,
     pub(super) model_id: Option<String>,
+    /// Whether it is left out since it is deleted.
+    pub(super) is_left_out: bool,
 }
 
 /// What a run cannot do without.
@@ -61,7 +69,12 @@ pub(super) struct Needs {
 
 impl Catalogue {
     /// Reads what all objects say of one another; what cannot be read is found again when its turn comes.
-    pub(super) fn read(store: &Arc<Store>, pool: &Pool, experiments: &[FoundExperiment]) -> Self {
+    pub(super) fn read(
+        store: &Arc<Store>,
+        pool: &Pool,
+        experiments: &[FoundExperiment],
+        include_deleted: bool,
+    ) -> Self {
         let mut catalogue = Catalogue {
             experiments: experiments.to_vec(),
             runs: HashMap::new(),
@@ -71,6 +84,7 @@ impl Catalogue {
             versions: Vec::new(),
             models_of_runs: HashMap::new(),
             unread_runs: HashSet::new(),
+            include_deleted,
             store: store.clone(),
         };
         for (number, experiment) in experiments.iter().enumerate() {
@@ -79,11 +93,13 @@ impl Catalogue {
         let found = registry::find_all(store, &mut Notes::default()).unwrap_or_default();
         for model in found {
             for version in model.versions(store, &mut Notes::default()) {
+                let model_id = model_of_version(version.model_id.as_deref(), version.source.as_deref());
                 catalogue.versions.push(CataloguedVersion {
+                    is_left_out: registry::is_deleted(&version) && !include_deleted,
+                    model_id: model_id.map(str::to_owned),
                     name: version.name,
                     version: version.version,
-                    run_id: version.run_id,
-                    model_id: version.model_id,
+                    run_id: version.run_id.filter(|id| !id.is_empty()),
                 });
             }
             catalogue.models.push(model.name);
@@ -103,12 +119,14 @@ impl Catalogue {
             let run_of = CataloguedRun {
                 experiment: number,
                 start_time,
+                is_left_out: run.is_deleted && !self.include_deleted,
             };
             self.runs.insert(run.id, run_of);
         }
         let path = experiment.path.join(MODELS);
         for (model, found) in self.objects::<LoggedModel>(pool, &path, &place) {
             let run_id = model.and_then(|model| model.source_run_id);
+            let run_id = run_id.filter(|id| !id.is_empty());
             if let Some(run_id) = &run_id {
                 let models = self.models_of_runs.entry(run_id.clone()).or_default();
                 models.push(found.id.clone());
@@ -118,6 +136,7 @@ impl Catalogue {
                 time: found.time,
                 run_id,
                 model_id: None,
+                is_left_out: found.is_deleted && !self.include_deleted,
             };
             self.logged_models.insert(found.id, object);
         }
@@ -130,8 +149,9 @@ impl Catalogue {
             let object = CataloguedObject {
                 experiment: number,
                 time: found.time,
-                run_id: metadata("mlflow.sourceRun"),
-                model_id: metadata("mlflow.modelId"),
+                run_id: metadata(NAMING_METADATA[0]),
+                model_id: metadata(NAMING_METADATA[1]),
+                is_left_out: found.is_deleted && !self.include_deleted,
             };
             self.traces.insert(found.id, object);
         }

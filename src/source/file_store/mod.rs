@@ -79,7 +79,7 @@ pub fn export(
         true => Chosen::All,
         false => selection::choose(
             &export.options.selection,
-            &Catalogue::read(&store, &pool, &experiments),
+            &Catalogue::read(&store, &pool, &experiments, export.options.include_deleted),
         )?,
     };
     let mut exporter = Exporter {

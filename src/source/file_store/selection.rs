@@ -1,13 +1,9 @@
-//! Which objects a selection takes, with what they need.
-//!
-//! Chosen are experiments, runs by id and time, and registered models. A model version brings its run and its logged model; a run
-//! its experiment, its parents and its logged models; a logged model the run that made it; all of them the traces that
-//! name them. A chosen experiment brings all that is in it, unless runs or times are chosen too. With runs chosen and no
-//! model, a model version comes if its run was chosen.
+//! Which objects of a file store a selection takes, with what they need; the rule is that of [`crate::source::choice`].
 
-use super::catalogue::Catalogue;
+use super::catalogue::{Catalogue, CataloguedVersion};
 use super::notes::Notes;
 use crate::source::ExportError;
+use crate::source::choice::is_chosen_alone;
 use crate::source::options::{Patterns, Selection};
 use std::collections::HashSet;
 
@@ -26,6 +22,8 @@ pub(super) struct ChosenSet {
     experiments: HashSet<String>,
     whole: HashSet<String>,
     runs: HashSet<String>,
+    /// Runs that would be taken, were they not deleted.
+    deleted_runs: HashSet<String>,
     logged_models: HashSet<String>,
     traces: HashSet<String>,
     models: HashSet<String>,
@@ -51,9 +49,9 @@ impl Chosen {
         self.takes(|set| set.whole.contains(id))
     }
 
-    /// Whether a run is exported.
+    /// Whether a run is exported, or left out for no other reason than that it is deleted.
     pub(super) fn takes_run(&self, id: &str) -> bool {
-        self.takes(|set| set.runs.contains(id))
+        self.takes(|set| set.runs.contains(id) || set.deleted_runs.contains(id))
     }
 
     /// Whether a trace is exported.
@@ -180,9 +178,7 @@ impl Chooser<'_> {
         for id in runs {
             self.add_run(id);
         }
-        if selection.runs.is_empty() {
-            self.choose_without_run();
-        }
+        self.choose_without_run();
     }
 
     /// Whether an experiment is among those whose runs are chosen.
@@ -198,7 +194,7 @@ impl Chooser<'_> {
         for (id, model) in &catalogue.logged_models {
             let is_chosen = self.is_matching(model.experiment)
                 && (self.takes_whole(model.experiment)
-                    || (model.run_id.is_none() && selection.time.contains(model.time)));
+                    || is_chosen_alone(selection, model.run_id.as_deref(), model.time));
             if is_chosen {
                 self.add_logged_model(id);
             }
@@ -206,7 +202,7 @@ impl Chooser<'_> {
         for (id, trace) in &catalogue.traces {
             let is_chosen = self.is_matching(trace.experiment)
                 && (self.takes_whole(trace.experiment)
-                    || (trace.run_id.is_none() && selection.time.contains(trace.time)));
+                    || is_chosen_alone(selection, trace.run_id.as_deref(), trace.time));
             if is_chosen {
                 self.set.traces.insert(id.clone());
                 self.add_experiment(trace.experiment);
@@ -222,16 +218,17 @@ impl Chooser<'_> {
 
     fn choose_versions(&mut self) {
         let (selection, catalogue) = (self.selection, self.catalogue);
-        for version in &catalogue.versions {
-            let by_run = version
+        let is_chosen = |version: &&CataloguedVersion| match selection.models.is_empty() {
+            true => version
                 .run_id
                 .as_ref()
-                .is_some_and(|id| self.set.asked_runs.contains(id));
-            let is_chosen = match selection.models.is_empty() {
-                true => by_run,
-                false => selection.models.matches(&version.name),
-            };
-            if !is_chosen {
+                .is_some_and(|id| self.set.runs.contains(id)),
+            false => selection.models.matches(&version.name),
+        };
+        let chosen: Vec<_> = catalogue.versions.iter().filter(is_chosen).collect();
+        for version in chosen {
+            if version.is_left_out {
+                self.set.versions.insert((version.name.clone(), version.version));
                 continue;
             }
             self.set.models.insert(version.name.clone());
@@ -262,6 +259,10 @@ impl Chooser<'_> {
                 self.set.asked_runs.insert(id);
                 continue;
             };
+            if run.is_left_out {
+                self.set.deleted_runs.insert(id);
+                continue;
+            }
             if !self.set.runs.insert(id.clone()) {
                 continue;
             }
@@ -283,7 +284,7 @@ impl Chooser<'_> {
     /// Takes a logged model; returns the run that made it.
     fn insert_logged_model(&mut self, id: &str) -> Option<String> {
         let model = self.catalogue.logged_models.get(id)?;
-        if !self.set.logged_models.insert(id.to_owned()) {
+        if !self.set.logged_models.insert(id.to_owned()) || model.is_left_out {
             return None;
         }
         self.add_experiment(model.experiment);

@@ -36,6 +36,15 @@ pub(super) struct Listed {
     pub(super) size_bytes: Option<u64>,
     /// Why it cannot be read, known beforehand.
     pub(super) problem: Option<&'static str>,
+    /// Whether it is a folder, whose content the server does not list.
+    pub(super) is_folder: bool,
+}
+
+/// A file or folder as a listing tells it.
+struct Entry {
+    path: String,
+    is_folder: bool,
+    size_bytes: Option<u64>,
 }
 
 /// Where an owner's artifacts are asked for.
@@ -84,8 +93,15 @@ impl Route {
             problem: is_mangled(&path).then_some("name-not-served"),
             path,
             size_bytes,
+            is_folder: false,
         });
-        Ok((files.collect(), listing.empty_folders))
+        let folders = listing.unlisted_folders.into_iter().map(|path| Listed {
+            problem: Some("name-not-served"),
+            path,
+            size_bytes: None,
+            is_folder: true,
+        });
+        Ok((files.chain(folders).collect(), listing.empty_folders))
     }
 
     fn list_folder(
@@ -98,40 +114,46 @@ impl Route {
         if depth > DEPTH {
             return Err(format!("`{folder}` lies deeper than {DEPTH} folders"));
         }
-        let entries = self.entries(server, folder)?;
+        let mut entries = self.entries(server, folder)?;
+        if entries.is_empty() && depth > 0 {
+            // An empty listing is believed where nothing speaks against it.
+            if let Route::Proxy(_, own) = self {
+                entries = own.entries(server, folder).unwrap_or_default();
+            }
+        }
         if listing.files.len() + listing.folders.len() + entries.len() > ENTRIES {
             return Err(format!("the server lists more than {ENTRIES} files and folders"));
         }
         if entries.is_empty() && depth > 0 {
-            listing.empty_folders += 1;
+            match is_cut_by_servers(folder) {
+                true => listing.unlisted_folders.push(folder.to_owned()),
+                false => listing.empty_folders += 1,
+            }
         }
-        for entry in entries {
-            let mut fields = Fields::of(entry);
-            let Some(name) = fields.text("path") else { continue };
-            // The proxy gives names, the other routes paths from the root on.
-            let path = match self {
-                Route::Proxy(..) if !folder.is_empty() => format!("{folder}/{name}"),
-                _ => name,
-            };
+        for Entry {
+            path,
+            is_folder,
+            size_bytes,
+        } in entries
+        {
             let is_below = path
                 .strip_prefix(folder)
                 .is_some_and(|rest| folder.is_empty() || rest.starts_with('/'));
             if !is_below || path.split('/').any(|part| matches!(part, "" | "." | "..")) {
                 return Err(format!("the server lists `{path}` in folder `{folder}`"));
             }
-            if fields.bool("is_dir") == Some(true) {
+            if is_folder {
                 if listing.folders.insert(path.clone(), ()).is_none() {
                     self.list_folder(server, &path, depth + 1, listing)?;
                 }
             } else {
-                let size_bytes = fields.int("file_size").and_then(|size| u64::try_from(size).ok());
                 listing.files.insert(path, size_bytes);
             }
         }
         Ok(())
     }
 
-    fn entries(&self, server: &Server, folder: &str) -> Result<Vec<Value>, String> {
+    fn entries(&self, server: &Server, folder: &str) -> Result<Vec<Entry>, String> {
         let mut entries = Vec::new();
         let mut seen = HashSet::new();
         let mut walk = PageWalk::new("the artifacts of a folder", 1);
@@ -140,12 +162,22 @@ impl Route {
             let answer = self.ask_entries(server, folder, token.as_deref());
             let page = Page::of(answer.map_err(|error| told(&error))?, "files");
             let before = entries.len();
-            let paths = page.rows.into_iter().map(|row| (row["path"].to_string(), row));
-            entries.extend(
-                paths
-                    .filter(|(path, _)| seen.insert(path.clone()))
-                    .map(|(_, row)| row),
-            );
+            for row in page.rows {
+                let mut fields = Fields::of(row);
+                let Some(name) = fields.text("path") else { continue };
+                // The proxy gives names, the other routes paths from the root on.
+                let path = match self {
+                    Route::Proxy(..) if !folder.is_empty() => format!("{folder}/{name}"),
+                    _ => name,
+                };
+                if seen.insert(path.clone()) {
+                    entries.push(Entry {
+                        path,
+                        is_folder: fields.bool("is_dir") == Some(true),
+                        size_bytes: fields.int("file_size").and_then(|size| u64::try_from(size).ok()),
+                    });
+                }
+            }
             let new_rows = entries.len() - before;
             if !walk.advance(page.next, new_rows).map_err(|error| told(&error))? {
                 return Ok(entries);
@@ -254,6 +286,9 @@ struct Listing {
     files: BTreeMap<String, Option<u64>>,
     folders: BTreeMap<String, ()>,
     empty_folders: u64,
+    /// Folders whose content the server cannot be asked for.
+    #[serde(default)]
+    unlisted_folders: Vec<String>,
 }
 
 pub(super) fn joined(root: &str, below: &str) -> String {
@@ -267,6 +302,12 @@ pub(super) fn joined(root: &str, below: &str) -> String {
 /// Servers decode a path until nothing changes: of a name that holds an escape, another file would come.
 fn is_mangled(path: &str) -> bool {
     percent_decode(path).is_none_or(|decoded| decoded != path)
+}
+
+/// Whether a folder's name is one of which servers lose a part, so that they list nothing of what lies in it: they take
+/// it for a URL with parameters, a query or a fragment, and for one with escapes.
+fn is_cut_by_servers(path: &str) -> bool {
+    path.contains(['?', ';', '#', '%']) || path.chars().any(char::is_control)
 }
 
 /// The path below the proxy's root, where a URI leads through this server's proxy.

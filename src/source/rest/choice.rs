@@ -1,11 +1,8 @@
-//! Which objects are exported: what the options choose, and what that needs.
-//!
-//! A chosen experiment brings all that is in it, unless runs or times are chosen too. A model version brings its run and
-//! its logged model; a run its experiment, its parents and its logged models; a logged model the run that made it; all of
-//! them the traces that name them. With runs chosen and no model, a model version comes if its run was chosen.
+//! Which objects of a server are exported; the rule is that of [`crate::source::choice`], worked out while objects come.
 
-use crate::model::{Experiment, LoggedModel, Run};
-use crate::source::{Selection, TimeRange};
+use crate::model::{Experiment, LoggedModel, Run, Trace};
+use crate::source::Selection;
+use crate::source::choice::{NAMING_METADATA, is_chosen_alone, model_of_version, takes_whole_experiments};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// Whether an object is exported, and if not, why.
@@ -31,6 +28,9 @@ pub(super) struct Choice {
     /// Runs that are written; filled only where something is chosen.
     runs: HashSet<String>,
     logged_models: HashSet<String>,
+    resolved_models: HashSet<String>,
+    /// Needed runs that came, or were asked for.
+    asked_runs: HashSet<String>,
 }
 
 impl Choice {
@@ -46,14 +46,6 @@ impl Choice {
         self.selection.takes_all_objects()
     }
 
-    /// Whether experiments are taken with all that is in them.
-    fn takes_whole_experiments(&self) -> bool {
-        let selection = &self.selection;
-        !selection.experiments.is_empty()
-            && selection.runs.is_empty()
-            && selection.time == TimeRange::default()
-    }
-
     /// Tells of an experiment; before all else. Returns whether its runs must be looked through.
     pub(super) fn experiment(&mut self, experiment: &Experiment) -> bool {
         let id = &experiment.experiment_id;
@@ -64,7 +56,7 @@ impl Choice {
         let is_matched = patterns.matches(id) || patterns.matches(&experiment.name);
         if is_matched {
             self.matched.insert(id.clone());
-            if self.takes_whole_experiments() {
+            if self.selection.runs.is_empty() {
                 self.experiments.insert(id.clone());
             }
         }
@@ -74,12 +66,18 @@ impl Choice {
     }
 
     /// Tells of a version of a model; before the runs.
-    pub(super) fn version(&mut self, name: &str, run_id: Option<&str>, source: Option<&str>) {
+    pub(super) fn version(
+        &mut self,
+        name: &str,
+        run_id: Option<&str>,
+        model_id: Option<&str>,
+        source: Option<&str>,
+    ) {
         if self.selection.models.matches(name) {
             self.needed_runs
                 .extend(run_id.filter(|id| !id.is_empty()).map(str::to_owned));
-            let model_id = source.and_then(|source| source.strip_prefix("models:/m-"));
-            self.logged_models.extend(model_id.map(|id| format!("m-{id}")));
+            let model_id = model_of_version(model_id, source);
+            self.logged_models.extend(model_id.map(str::to_owned));
         }
     }
 
@@ -100,6 +98,14 @@ impl Choice {
         ids.into_iter().collect()
     }
 
+    /// Runs that are needed, and neither came nor were asked for yet.
+    pub(super) fn new_runs(&mut self) -> Vec<String> {
+        let new = self.needed_runs.difference(&self.asked_runs).cloned();
+        let new: Vec<String> = new.filter(|id| !self.runs.contains(id)).collect();
+        self.asked_runs.extend(new.iter().cloned());
+        new
+    }
+
     fn kept_unless_deleted(&self, is_deleted: bool) -> Verdict {
         match is_deleted && !self.include_deleted {
             true => Verdict::LeftOut("deleted"),
@@ -110,6 +116,9 @@ impl Choice {
     /// Judges a run, and takes note of what it needs: returns its parent, where that must come too.
     pub(super) fn run(&mut self, run: &Run) -> (Verdict, Option<String>) {
         let info = &run.info;
+        if self.needed_runs.contains(&info.run_id) {
+            self.asked_runs.insert(info.run_id.clone());
+        }
         if !self.takes_all() && !self.takes_run_directly(run) && !self.needed_runs.contains(&info.run_id) {
             return (Verdict::LeftOut("not-selected"), None);
         }
@@ -156,34 +165,72 @@ impl Choice {
 
     /// Judges something of an experiment that goes where the experiment goes.
     pub(super) fn takes_of_experiment(&self, experiment_id: &str) -> Verdict {
-        let is_whole =
-            self.takes_all() || (self.takes_whole_experiments() && self.matched.contains(experiment_id));
+        let is_whole = self.takes_all()
+            || (takes_whole_experiments(&self.selection) && self.matched.contains(experiment_id));
         match is_whole {
             true => self.kept_unless_deleted(self.deleted.contains(experiment_id)),
             false => Verdict::LeftOut("not-selected"),
         }
     }
 
-    /// Judges a logged model.
-    pub(super) fn takes_logged_model(&self, model: &LoggedModel) -> Verdict {
-        let with_run = model
-            .source_run_id
-            .as_ref()
-            .is_some_and(|run_id| self.runs.contains(run_id));
-        match with_run || self.logged_models.contains(&model.model_id) {
-            true => self.kept_unless_deleted(self.deleted.contains(&model.experiment_id)),
-            false => self.takes_of_experiment(&model.experiment_id),
+    /// Judges a logged model, which brings its experiment.
+    pub(super) fn takes_logged_model(&mut self, model: &LoggedModel) -> Verdict {
+        let (id, run_id) = (&model.experiment_id, model.source_run_id.as_deref());
+        let is_taken = run_id.is_some_and(|run_id| self.runs.contains(run_id))
+            || self.logged_models.contains(&model.model_id)
+            || self.takes_alone(id, run_id, model.creation_timestamp_ms);
+        let verdict = self.with_experiment(id, is_taken);
+        if verdict == Verdict::Kept && !self.takes_all() {
+            self.logged_models.insert(model.model_id.clone());
         }
+        verdict
     }
 
-    /// Judges a trace by the runs and the model it names.
-    pub(super) fn takes_trace(&self, experiment_id: &str, names: &[&str]) -> Verdict {
-        let is_named = names
-            .iter()
-            .any(|name| self.runs.contains(*name) || self.logged_models.contains(*name));
-        match is_named {
+    /// Judges a trace by the runs and the model it names, or by its own time; it brings its experiment.
+    pub(super) fn takes_trace(&mut self, trace: &Trace) -> Verdict {
+        let metadata = |key: &str| trace.trace_metadata.get(key).and_then(|text| text.as_str());
+        let named = NAMING_METADATA.into_iter().filter_map(metadata);
+        let mut named = named.chain(trace.linked_runs.iter().map(String::as_str));
+        let is_taken = named.any(|name| self.runs.contains(name) || self.logged_models.contains(name))
+            || self.takes_alone(
+                &trace.experiment_id,
+                metadata(NAMING_METADATA[0]),
+                trace.request_time,
+            );
+        self.with_experiment(&trace.experiment_id, is_taken)
+    }
+
+    /// Judges something of an experiment, which comes with it.
+    fn with_experiment(&mut self, experiment_id: &str, is_taken: bool) -> Verdict {
+        let verdict = match is_taken {
             true => self.kept_unless_deleted(self.deleted.contains(experiment_id)),
             false => self.takes_of_experiment(experiment_id),
+        };
+        if verdict == Verdict::Kept && !self.takes_all() {
+            self.experiments.insert(experiment_id.to_owned());
+        }
+        verdict
+    }
+
+    /// Whether something that no run made is taken by its own time.
+    fn takes_alone(&self, experiment_id: &str, run_id: Option<&str>, time: Option<i64>) -> bool {
+        let is_matched = self.selection.experiments.is_empty() || self.matched.contains(experiment_id);
+        is_matched && is_chosen_alone(&self.selection, run_id, time)
+    }
+
+    /// Logged models that are taken and whose runs were not asked for yet.
+    pub(super) fn new_logged_models(&mut self) -> Vec<String> {
+        let new = self.logged_models.difference(&self.resolved_models);
+        let new: Vec<String> = new.cloned().collect();
+        self.resolved_models.extend(new.iter().cloned());
+        new
+    }
+
+    /// Experiments whose logged models may bring runs of other experiments.
+    pub(super) fn whole_experiments(&self) -> Vec<String> {
+        match takes_whole_experiments(&self.selection) {
+            true => self.matched.iter().cloned().collect(),
+            false => Vec::new(),
         }
     }
 
@@ -204,8 +251,11 @@ impl Choice {
     pub(super) fn open_experiments<'e>(&self, all: &'e BTreeMap<String, Experiment>) -> Vec<&'e String> {
         let is_open =
             |id: &&String| self.takes_all() || self.matched.contains(*id) || self.experiments.contains(*id);
-        // A logged model may lie in an experiment that nothing else points to.
-        let any_may = !self.logged_models.is_empty();
+        // A logged model may lie in an experiment that nothing else points to, and so may what is chosen by its time.
+        let by_time = self.selection.chooses_runs()
+            && self.selection.runs.is_empty()
+            && self.selection.experiments.is_empty();
+        let any_may = by_time || !self.logged_models.is_empty();
         all.keys().filter(|id| any_may || is_open(id)).collect()
     }
 

@@ -13,6 +13,7 @@ use crate::model::pyjson::PyJson;
 use crate::model::{DatasetRecord, EvaluationDataset, Scorer, Text, TextMap};
 use crate::source::ExportError;
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Datasets of a page.
@@ -25,10 +26,14 @@ impl Exporter<'_, '_> {
     pub(super) fn evaluation_datasets(&mut self) -> Result<(), ExportError> {
         let found = {
             let server = &self.server;
-            server.optional("evaluation-datasets", |_| search_datasets(server.clone()).all())
+            server.optional("evaluation-datasets", |_| {
+                search_datasets(server.clone(), None).all()
+            })
         };
         let rows = match found {
             Ok(None) => return Ok(()),
+            // Readers may ask only for those of experiments that they may read.
+            Err(error) if error.is_denied() => self.datasets_by_experiment()?,
             Ok(Some(found)) => self.listed(Kind::EvaluationDatasets.name(), Ok(found))?,
             Err(error) => self.listed(Kind::EvaluationDatasets.name(), Err(error))?,
         };
@@ -52,6 +57,38 @@ impl Exporter<'_, '_> {
             self.write_dataset(&dataset, &key)?;
         }
         Ok(())
+    }
+
+    /// Datasets asked for experiment by experiment, each once; those that belong to no experiment stay unseen.
+    fn datasets_by_experiment(&mut self) -> Result<Vec<Value>, ExportError> {
+        let kind = Kind::EvaluationDatasets;
+        self.export.limit(kind.name(), "*", "asked-by-experiment", 1);
+        let (server, pool) = (self.server.clone(), self.pool.clone());
+        let ids: Vec<String> = self.experiments.keys().cloned().collect();
+        let work = move |id: String| (search_datasets(server.clone(), Some(id.clone())).all(), id);
+        let (mut rows, mut seen) = (Vec::new(), HashSet::new());
+        map_ordered(&pool, pool.threads() * 2, ids, work, |(found, id)| {
+            match found {
+                Ok((found, is_unstable)) => {
+                    let is_new = |row: &Value| seen.insert(row["dataset_id"].to_string());
+                    rows.extend(found.into_iter().filter(is_new));
+                    if is_unstable {
+                        let detail = format!("datasets of experiment {id} came and went");
+                        self.export
+                            .failure(kind.name(), &id, "*", "unstable-listing", &detail)?;
+                    }
+                }
+                Err(error) if error.is_denied() => {
+                    self.export.limit(kind.name(), "*", "not-readable", 1);
+                }
+                Err(error) => {
+                    self.export
+                        .failure(kind.name(), &id, "*", "unreadable", &told(&error))?;
+                }
+            }
+            Ok::<_, ExportError>(())
+        })?;
+        Ok(rows)
     }
 
     fn write_dataset(&mut self, dataset: &EvaluationDataset, key: &Key) -> Result<(), ExportError> {
@@ -200,7 +237,7 @@ fn fits_the_answer(experiment_id: &str) -> bool {
     experiment_id.parse::<i32>().is_ok()
 }
 
-fn search_datasets(server: Arc<Server>) -> Pages<'static> {
+fn search_datasets(server: Arc<Server>, experiment: Option<String>) -> Pages<'static> {
     Pages::new(
         "datasets/search",
         PAGE_DATASETS,
@@ -209,6 +246,9 @@ fn search_datasets(server: Arc<Server>) -> Pages<'static> {
             let mut body = json!({"max_results": rows, "order_by": ["created_time ASC"]});
             if let Some(token) = token {
                 body["page_token"] = token.into();
+            }
+            if let Some(experiment) = &experiment {
+                body["experiment_ids"] = json!([experiment]);
             }
             let request = server
                 .client

@@ -36,6 +36,8 @@ pub(super) struct Exporter<'a, 'm> {
     pub(super) workspace: Option<String>,
     /// Runs written so far, for the links of traces.
     pub(super) run_ids: Vec<String>,
+    /// Whether it was said that links of points are not told.
+    pub(super) told_links: bool,
 }
 
 impl<'a, 'm> Exporter<'a, 'm> {
@@ -56,6 +58,7 @@ impl<'a, 'm> Exporter<'a, 'm> {
             experiments: BTreeMap::new(),
             workspace,
             run_ids: Vec::new(),
+            told_links: false,
         };
         exporter.steps()
     }
@@ -70,7 +73,11 @@ impl<'a, 'm> Exporter<'a, 'm> {
         let has_models = (of_runs || of_models) && self.has_logged_models()?;
         if of_runs {
             self.begin("runs");
-            self.runs(&looked_through, has_models)?;
+            let ids = self.choice.borrow().runs_by_id();
+            self.runs(&looked_through, &ids, has_models)?;
+            if has_models {
+                self.runs_of_logged_models()?;
+            }
         }
         if of_models && has_models {
             self.begin("logged models");
@@ -232,6 +239,15 @@ impl<'a, 'm> Exporter<'a, 'm> {
                 .limit(Kind::Artifacts.name(), "*", "empty-directory", empty_folders);
         }
         for file in files {
+            if let (true, Some(reason)) = (file.is_folder, file.problem) {
+                let (path, id) = (&file.path, &owner.id);
+                let detail = format!(
+                    "what lies in folder `{path}` of `{id}`: the server lists nothing there, and loses a part of such a name"
+                );
+                let kind = Kind::Artifacts.name();
+                self.export.failure(kind, &owner.id, "*", reason, &detail)?;
+                continue;
+            }
             let is_taken = self.export.options.selection.takes_artifact(&file.path);
             match file.problem.filter(|_| is_taken) {
                 Some(reason) => {

@@ -6,7 +6,7 @@ use super::exporter::Exporter;
 use super::fields::{Fields, as_double};
 use super::kept::Key;
 use super::paging::{Page, Pages};
-use super::server::Server;
+use super::server::{Server, told};
 use crate::archive::Owner;
 use crate::archive::parallel::map_ordered;
 use crate::client::{ClientError, Path, Repeat};
@@ -83,6 +83,51 @@ impl Exporter<'_, '_> {
         Ok(is_any)
     }
 
+    /// Writes the runs that made logged models which are taken, and what these runs bring, until nothing is new.
+    pub(super) fn runs_of_logged_models(&mut self) -> Result<(), ExportError> {
+        if self.choice.borrow().takes_all() {
+            return Ok(());
+        }
+        let whole = self.choice.borrow().whole_experiments();
+        for chunk in whole.chunks(EXPERIMENTS) {
+            let pages = search(self.server.clone(), chunk.to_vec());
+            self.each_page(pages, Kind::LoggedModels, chunk, |exporter, rows| {
+                for row in rows {
+                    let model = read(row).model;
+                    exporter.need_run_of(model.source_run_id.as_deref());
+                }
+                Ok(())
+            })?;
+        }
+        loop {
+            let new = self.choice.borrow_mut().new_logged_models();
+            for model_id in new {
+                let path = Path::api2("logged-models").segment(&model_id);
+                match self.server.client.get(path).parse::<Value>() {
+                    Ok(answer) => self.need_run_of(answer["model"]["info"]["source_run_id"].as_str()),
+                    // It may be deleted, or be none at all.
+                    Err(error) if matches!(error.status(), Some(400 | 404)) => {}
+                    Err(error) => {
+                        let kind = Kind::LoggedModels.name();
+                        self.export
+                            .failure(kind, &model_id, "*", "unreadable", &told(&error))?;
+                    }
+                }
+            }
+            let needed = self.choice.borrow_mut().new_runs();
+            if needed.is_empty() {
+                return Ok(());
+            }
+            self.runs(&[], &needed, true)?;
+        }
+    }
+
+    fn need_run_of(&self, run_id: Option<&str>) {
+        if let Some(run_id) = run_id.filter(|id| !id.is_empty()) {
+            self.choice.borrow_mut().need_run(run_id);
+        }
+    }
+
     /// Writes the logged models of all experiments.
     pub(super) fn logged_models(&mut self) -> Result<(), ExportError> {
         let ids: Vec<String> = self
@@ -105,7 +150,7 @@ impl Exporter<'_, '_> {
         let mut kept = Vec::new();
         for row in rows {
             let found = read(row);
-            let verdict = self.choice.borrow().takes_logged_model(&found.model);
+            let verdict = self.choice.borrow_mut().takes_logged_model(&found.model);
             match verdict {
                 Verdict::Kept => kept.push(found),
                 Verdict::LeftOut(reason) => self.export.left_out(Kind::LoggedModels, reason, 1),

@@ -118,6 +118,7 @@ fn fetch(
     }
     if let Some(view) = server.filtered_view() {
         export.monitor().notice(&view);
+        export.limit("objects", "*", "filtered-view", 1);
         info.details.insert("view".to_owned(), view);
     }
     workspaces::export_each(export, server, registry)?;

@@ -49,7 +49,7 @@ impl Exporter<'_, '_> {
             let name = text("name").unwrap_or_default();
             self.choice
                 .borrow_mut()
-                .version(name, text("run_id"), text("source"));
+                .version(name, text("run_id"), text("model_id"), text("source"));
         }
         Ok(found)
     }

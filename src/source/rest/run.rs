@@ -16,6 +16,8 @@ pub(super) struct FoundRun {
     pub(super) key: Key,
     /// Metrics whose latest point names a dataset or a model, which only histories of one run tell.
     pub(super) linked: BTreeSet<String>,
+    /// Fields that changed while the parts of the run were read.
+    pub(super) changed: BTreeSet<&'static str>,
 }
 
 /// The id of a run's JSON.
@@ -66,6 +68,7 @@ pub(super) fn read(value: Value) -> FoundRun {
         run,
         datasets,
         linked,
+        changed: BTreeSet::new(),
     }
 }
 

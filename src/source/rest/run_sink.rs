@@ -51,6 +51,12 @@ impl<'x, 'a, 'm> Sink<'x, 'a, 'm> {
             Done::Artifacts(owner, key, route, listed) => {
                 self.exporter.artifacts(&owner, &key, &route, listed)
             }
+            Done::Again(run_id, fields) => {
+                if let Some(found) = self.open.get_mut(&run_id) {
+                    found.changed.extend(fields);
+                }
+                Ok(())
+            }
             Done::Close(run_ids) => run_ids.iter().try_for_each(|run_id| self.close(run_id)),
             Done::Note(note) => self.note(note),
         }
@@ -150,6 +156,7 @@ impl<'x, 'a, 'm> Sink<'x, 'a, 'm> {
             }
         }
         // The run was written to meanwhile.
+        found.changed.insert("metrics");
         if let Some(latest) = points.series.latest() {
             found.run.metrics.insert(key.to_owned(), latest.clone());
         }
@@ -157,9 +164,20 @@ impl<'x, 'a, 'm> Sink<'x, 'a, 'm> {
     }
 
     fn close(&mut self, run_id: &str) -> Result<(), ExportError> {
-        let Some(FoundRun { run, datasets, .. }) = self.open.remove(run_id) else {
+        let Some(found) = self.open.remove(run_id) else {
             return Ok(());
         };
+        let FoundRun {
+            run,
+            datasets,
+            changed,
+            ..
+        } = found;
+        for field in changed {
+            // Its parts are of different moments.
+            let kind = Kind::Runs.name();
+            self.exporter.export.limit(kind, field, "changed-while-read", 1);
+        }
         for dataset in datasets {
             let names = [
                 dataset.experiment_id.clone(),

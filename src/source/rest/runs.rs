@@ -13,7 +13,7 @@ use crate::archive::Owner;
 use crate::archive::parallel::map_ordered;
 use crate::client::ClientError;
 use crate::format::{Kind, SortKey};
-use crate::model::{ModelInput, ModelOutput, OwnerKind};
+use crate::model::{ModelInput, ModelOutput, OwnerKind, Run};
 use crate::source::ExportError;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet, VecDeque};
@@ -37,6 +37,8 @@ enum Job {
     Kept(Key, Vec<String>),
     /// What lies below an artifact root.
     Artifacts(Owner, Key, Route),
+    /// A run that may go on, as it was when its parts were begun to be read.
+    Again(Box<Run>),
     /// Runs that are whole now.
     Close(Vec<String>),
     /// Something that needs no more asking.
@@ -60,6 +62,8 @@ pub(super) enum Done {
     History(String, Vec<RunHistory>),
     Kept(String, Vec<(String, Result<Points, String>)>),
     Artifacts(Owner, Key, Route, Result<(Vec<Listed>, u64), String>),
+    /// A run, and its fields that changed while its parts were read.
+    Again(String, Vec<&'static str>),
     Close(Vec<String>),
     Note(Note),
 }
@@ -101,18 +105,39 @@ impl Worker {
                 let listed = route.list(&self.server, &key);
                 Done::Artifacts(owner, key, route, listed)
             }
+            Job::Again(before) => Done::Again(before.info.run_id.clone(), self.changed_fields(&before)),
             Job::Close(run_ids) => Done::Close(run_ids),
             Job::Note(note) => Done::Note(note),
         }
+    }
+
+    /// What a run shows now that it did not show before; nothing where it cannot be asked any more.
+    fn changed_fields(&self, before: &Run) -> Vec<&'static str> {
+        let Ok(FoundRun { run: after, .. }) = get(&self.server, &before.info.run_id) else {
+            return Vec::new();
+        };
+        let fields = [
+            ("info", before.info != after.info),
+            ("params", before.params != after.params),
+            ("tags", before.tags != after.tags),
+            ("metrics", before.metrics != after.metrics),
+        ];
+        let changed = fields.into_iter().filter(|(_, is_changed)| *is_changed);
+        changed.map(|(field, _)| field).collect()
     }
 }
 
 impl Exporter<'_, '_> {
     /// Writes the runs of all experiments that are looked through, and those asked for by id.
-    pub(super) fn runs(&mut self, experiments: &[String], with_models: bool) -> Result<(), ExportError> {
+    pub(super) fn runs(
+        &mut self,
+        experiments: &[String],
+        ids: &[String],
+        with_models: bool,
+    ) -> Result<(), ExportError> {
         let mut feed = Feed::new(self.server.clone(), self.pool.clone());
         feed.add_experiments(experiments);
-        feed.add_ids(&self.choice.borrow().runs_by_id());
+        feed.add_ids(ids);
         let history = History::new(self.server.clone(), self.export.writer.scratch().to_owned());
         let history = Arc::new(history);
         // A survey lists; where all is taken, the models a run read bring nothing else.
@@ -145,7 +170,8 @@ impl Exporter<'_, '_> {
             move |job| worker.work(job),
             |done| sink.take(done),
         )?;
-        if asked.used_bulk() && (self.server.is_file_store() || asked.saw_links()) {
+        if !self.told_links && asked.used_bulk() && (self.server.is_file_store() || asked.saw_links()) {
+            self.told_links = true;
             // Once a server, since nobody can tell how many there are.
             let kind = Kind::Metrics.name();
             self.export.limit(kind, "link", "not-in-bulk-history", 1);
@@ -256,6 +282,11 @@ impl Jobs {
             }
         }
         let ids = runs.iter().map(|found| found.run.info.run_id.clone()).collect();
+        let may_go_on = |run: &&FoundRun| matches!(run.run.info.status.as_str(), "RUNNING" | "SCHEDULED");
+        let going_on = runs.iter().filter(|_| self.parts.history).filter(may_go_on);
+        let again: Vec<Job> = going_on
+            .map(|found| Job::Again(Box::new(found.run.clone())))
+            .collect();
         self.queue.push_back(Job::Open(runs));
         for (metric, runs) in by_metric {
             let group = self.history.group_runs(&metric);
@@ -264,6 +295,7 @@ impl Jobs {
                 .extend(groups.map(|group| Job::History(group.to_vec(), metric.clone())));
         }
         self.queue.extend(parts);
+        self.queue.extend(again);
         self.queue.push_back(Job::Close(ids));
     }
 }

@@ -116,19 +116,25 @@ pub(super) fn read(value: Value) -> Trace {
     let mut either = |names: [&str; 2]| names.into_iter().find_map(|name| fields.take(name));
     let request_time = either(["request_time", "timestamp_ms"]);
     let execution_duration = either(["execution_duration", "execution_time_ms"]);
+    let is_v2 = request_id.is_some();
     let state = either(["state", "status"]);
+    let state = state
+        .as_ref()
+        .and_then(Value::as_str)
+        .unwrap_or("STATE_UNSPECIFIED");
+    // API v2 has no way to say that a trace has not ended, and says 0.
+    let has_ended = !(is_v2 && state == "IN_PROGRESS" && execution_duration == Some(json!(0)));
     let metadata = fields.text_map("trace_metadata");
     Trace {
         trace_id: fields.text("trace_id").or(request_id).unwrap_or_default(),
         experiment_id: experiment_id.unwrap_or_default(),
         client_request_id: fields.text("client_request_id"),
         request_time: request_time.as_ref().and_then(as_time),
-        execution_duration: execution_duration.as_ref().and_then(as_duration_ms),
-        state: state
+        execution_duration: execution_duration
             .as_ref()
-            .and_then(Value::as_str)
-            .unwrap_or("STATE_UNSPECIFIED")
-            .to_owned(),
+            .filter(|_| has_ended)
+            .and_then(as_duration_ms),
+        state: state.to_owned(),
         request_preview: fields.text("request_preview"),
         response_preview: fields.text("response_preview"),
         trace_metadata: if metadata.is_empty() {
@@ -159,6 +165,17 @@ pub(super) fn full_values(trace: &Trace) -> (u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_trace_that_never_ended_has_no_duration() {
+        let v2 = |status: &str| {
+            let trace = read(json!({"request_id": "t", "execution_time_ms": 0, "status": status}));
+            trace.execution_duration
+        };
+        assert_eq!((v2("IN_PROGRESS"), v2("OK")), (None, Some(0)));
+        let v3 = json!({"trace_id": "t", "execution_duration": "0s", "state": "IN_PROGRESS"});
+        assert_eq!(read(v3).execution_duration, Some(0));
+    }
 
     #[test]
     fn both_apis_give_the_same_trace() {

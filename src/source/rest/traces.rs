@@ -32,8 +32,6 @@ const NO_SPANS: &str = "no-spans";
 /// Why there are none of a trace that MLflow 3.6 hides.
 const INCOMPLETE: &str =
     "the server gives none: fewer came than the client of this trace counted, or the trace is gone";
-/// Metadata that name a run and a logged model.
-const NAMING_METADATA: [&str; 2] = ["mlflow.sourceRun", "mlflow.modelId"];
 
 /// Runs and prompts by the traces linked to them.
 #[derive(Debug, Default)]
@@ -183,13 +181,7 @@ impl Exporter<'_, '_> {
     }
 
     fn judge_trace(&self, trace: &Trace) -> Verdict {
-        let metadata = NAMING_METADATA
-            .iter()
-            .filter_map(|key| trace.trace_metadata.get(*key)?.as_str());
-        let names: Vec<&str> = metadata
-            .chain(trace.linked_runs.iter().map(String::as_str))
-            .collect();
-        self.choice.borrow().takes_trace(&trace.experiment_id, &names)
+        self.choice.borrow_mut().takes_trace(trace)
     }
 
     fn write_trace(&mut self, found: FoundTrace) -> Result<(), ExportError> {

@@ -178,7 +178,7 @@ impl Exporter<'_> {
             };
             let id = &dataset.experiment_id;
             let is_used = self.used_datasets.contains(&row.required_text(0));
-            if !is_used && !self.choice.takes_of_run(id, None) {
+            if !is_used && !self.choice.takes_whole(id) {
                 self.export.left_out(Kind::Datasets, "not-selected", 1);
             } else if self.experiments.is_deleted(id) && !self.export.options.include_deleted {
                 self.export.left_out(Kind::Datasets, "deleted", 1);
@@ -230,7 +230,7 @@ impl Exporter<'_> {
                 orphans += 1;
                 return Ok(());
             };
-            if !self.choice.takes_of_run(experiment_id, None) {
+            if !self.choice.takes_whole(experiment_id) {
                 self.export.left_out(Kind::Scorers, "not-selected", 1);
                 return Ok(());
             }

@@ -6,7 +6,7 @@ use super::artifacts::Places;
 use super::experiments::Experiments;
 use super::tables::Tables;
 use super::trees::CloudTrees;
-use super::{known, registry, runs};
+use super::{known, logged_models, registry, runs};
 use crate::format::Kind;
 use std::collections::HashSet;
 use std::path::Path;
@@ -92,12 +92,13 @@ impl<'m> Exporter<'m> {
     /// Works out what is taken; without a choice nothing is held.
     fn choose(&mut self) -> Result<()> {
         let selection = self.export.options.selection.clone();
-        let mut chooser = Chooser::new(&selection);
+        let mut chooser = Chooser::new(&selection, self.export.options.include_deleted);
         if !selection.takes_all_objects() {
             self.experiments
                 .all()
                 .for_each(|experiment| chooser.experiment(experiment));
             registry::tell(&self.tables, &mut chooser)?;
+            logged_models::tell(&self.tables, &mut chooser)?;
             runs::tell(&self.tables, self.export.writer.scratch(), &mut chooser)?;
         }
         if let Some((option, value)) = chooser.unmatched() {

@@ -1,11 +1,12 @@
 //! Logged models (MLflow 3), with params, tags and metrics.
 
+use super::super::choice::Chooser;
 use super::exporter::{Exporter, Result};
 use super::fields::Fields;
 use super::metrics::may_be_infinite;
 use super::run_parts::read_map;
 use super::spool::Spool;
-use super::tables::{BATCH, Table};
+use super::tables::{BATCH, Table, Tables};
 use crate::archive::{ArchiveError, Owner, PointSeries};
 use crate::format::{Kind, Object};
 use crate::model::metric::PointLink;
@@ -99,6 +100,14 @@ fn point_of(row: &Fields<'_>) -> Option<Point> {
     })
 }
 
+/// Tells a chooser of all logged models.
+pub(super) fn tell(tables: &Tables, chooser: &mut Chooser<'_>) -> Result<()> {
+    tables.scan(LOGGED_MODELS, |row| {
+        chooser.logged_model(&logged_model(row));
+        Ok(())
+    })
+}
+
 impl Exporter<'_> {
     /// Writes the logged models with their metrics and artifacts.
     pub(super) fn logged_models(&mut self) -> Result<()> {
@@ -106,11 +115,7 @@ impl Exporter<'_> {
         let mut left_out: HashMap<&'static str, u64> = HashMap::new();
         self.tables.scan(LOGGED_MODELS, |row| {
             let model = logged_model(row);
-            let run_id = model.source_run_id.as_deref();
-            let is_taken = self
-                .choice
-                .takes_logged_model(&model.model_id, &model.experiment_id, run_id);
-            let reason = match is_taken {
+            let reason = match self.choice.takes_logged_model(&model) {
                 false => Some("not-selected"),
                 true => self
                     .left_out_with_experiment(&model.experiment_id)

@@ -94,8 +94,7 @@ pub(super) fn tell(tables: &Tables, chooser: &mut Chooser<'_>) -> Result<()> {
         Ok(())
     })?;
     tables.scan(VERSIONS, |row| {
-        let version = version(row);
-        chooser.version(&version.name, version.run_id.as_deref());
+        chooser.version(&version(row));
         Ok(())
     })
 }
@@ -152,10 +151,7 @@ impl Exporter<'_> {
     fn write_version(&mut self, version: &ModelVersion) -> Result<bool> {
         let run_id = version.run_id.as_deref().filter(|run_id| !run_id.is_empty());
         let is_deleted = version.current_stage.as_deref() == Some(DELETED_STAGE);
-        // A choice of models brings their runs, but not other models of the same runs.
-        let by_run = self.export.options.selection.chooses_runs()
-            && run_id.is_some_and(|run_id| self.choice.takes_run(run_id));
-        if !self.takes_model(&version.name) && !by_run {
+        if !self.choice.takes_version(&version.name, run_id) {
             self.export.left_out(Kind::ModelVersions, "not-selected", 1);
             return Ok(false);
         }
@@ -165,10 +161,6 @@ impl Exporter<'_> {
         }
         self.export.write(version)?;
         Ok(true)
-    }
-
-    fn takes_model(&self, name: &str) -> bool {
-        self.choice.takes_all() || self.export.options.selection.models.matches(name)
     }
 
     fn registered_models(&mut self, with_versions: &HashSet<(Option<String>, String)>) -> Result<()> {
@@ -205,7 +197,7 @@ impl Exporter<'_> {
                 model.tags = tags.of_key(&key, &mut stray_tags)?.into_iter().collect();
                 model.aliases = aliases.of_key(&key, &mut stray_aliases)?.into_iter().collect();
                 let has_version = with_versions.contains(&(model.workspace.clone(), model.name.clone()));
-                match self.takes_model(&model.name) || has_version {
+                match self.choice.takes_model(&model.name) || has_version {
                     true => self.export.write(&model)?,
                     false => self.export.left_out(Kind::RegisteredModels, "not-selected", 1),
                 }

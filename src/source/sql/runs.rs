@@ -125,7 +125,7 @@ impl Exporter<'_> {
         let mut orphans = Vec::new();
         self.tables.scan(RUNS, |row| {
             let info = run_info(row);
-            let reason = match self.choice.takes_run(&info.run_id) {
+            let reason = match self.choice.reaches_run(&info.run_id) {
                 false => Some("not-selected"),
                 true => self
                     .left_out_with_experiment(&info.experiment_id)

@@ -9,7 +9,8 @@ use super::tables::{BATCH, Table, Tables};
 use super::trace_parts::{self, rebuild};
 use crate::archive::Owner;
 use crate::format::{Kind, Object};
-use crate::model::{OwnerKind, Trace};
+use crate::model::{OwnerKind, TextMap, Trace};
+use crate::source::choice::NAMING_METADATA;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
@@ -58,8 +59,8 @@ const METADATA: Table = Table {
     columns: &["request_id", "key", "value"],
 };
 
-/// Runs that traces of a choice name.
-const SOURCE_RUNS: Table = Table {
+/// What traces name that made them.
+const NAMING: Table = Table {
     kind: "traces",
     name: "trace_request_metadata",
     columns: &["request_id", "value"],
@@ -117,21 +118,19 @@ impl Exporter<'_> {
             .tables
             .schema
             .has_column(TRACES.name, TRACES.columns[PROMOTED_COLUMN]);
-        let runs = match self.choice.takes_all() {
+        let mut named = match self.choice.takes_all() {
             true => HashMap::new(),
-            false => runs_of_traces(&self.tables)?,
+            false => named_by_traces(&self.tables)?,
         };
         let mut spool = Spool::new(self.export.writer.scratch());
         let mut left_out: HashMap<&'static str, u64> = HashMap::new();
         self.tables.scan(TRACES, |row| {
-            let found = trace(row, has_promoted);
-            let experiment_id = &found.trace.experiment_id;
-            let of_runs = runs.get(&found.trace.trace_id).map_or(&[][..], Vec::as_slice);
-            let is_taken = self.choice.takes_of_run(experiment_id, None)
-                || of_runs.iter().any(|run_id| self.choice.takes_run(run_id));
-            let reason = match is_taken {
+            let mut found = trace(row, has_promoted);
+            let Named { metadata, linked } = named.remove(&found.trace.trace_id).unwrap_or_default();
+            found.trace.trace_metadata = metadata;
+            let reason = match self.choice.takes_trace(&found.trace, &linked) {
                 false => Some("not-selected"),
-                true => self.left_out_with_experiment(experiment_id),
+                true => self.left_out_with_experiment(&found.trace.experiment_id),
             };
             match reason {
                 Some(reason) => *left_out.entry(reason).or_insert(0) += 1,
@@ -182,20 +181,32 @@ impl Exporter<'_> {
     }
 }
 
-/// The runs that each trace belongs to or is linked to.
-fn runs_of_traces(tables: &Tables) -> Result<HashMap<String, Vec<String>>> {
-    let mut runs: HashMap<String, Vec<String>> = HashMap::new();
+/// What a trace names that made it, and the runs that it is linked to.
+#[derive(Default)]
+struct Named {
+    metadata: TextMap,
+    linked: Vec<String>,
+}
+
+/// What each trace names.
+fn named_by_traces(tables: &Tables) -> Result<HashMap<String, Named>> {
+    let mut named: HashMap<String, Named> = HashMap::new();
     let key = tables.dialect().quote("key");
-    tables.scan_where(SOURCE_RUNS, &format!("WHERE {key} = ?"), &[SOURCE_RUN], |row| {
-        runs.entry(row.required_text(0)).or_default().extend(row.text(1));
-        Ok(())
-    })?;
+    for name in NAMING_METADATA {
+        tables.scan_where(NAMING, &format!("WHERE {key} = ?"), &[name], |row| {
+            let value = row.any_text(1).map(|value| (name.to_owned(), value));
+            let trace = named.entry(row.required_text(0)).or_default();
+            trace.metadata.extend(value);
+            Ok(())
+        })?;
+    }
     let condition = "WHERE source_type = 'trace' AND destination_type = 'run'";
     tables.scan_where(LINKS, condition, &[], |row| {
-        runs.entry(row.required_text(0)).or_default().extend(row.text(2));
+        let trace = named.entry(row.required_text(0)).or_default();
+        trace.linked.extend(row.text(2));
         Ok(())
     })?;
-    Ok(runs)
+    Ok(named)
 }
 
 fn read_links(tables: &Tables, ids: &[&str], batch: &mut [FoundTrace]) -> Result<()> {

@@ -1,10 +1,12 @@
 //! Objects of files, as far as the choice needs them.
 
 use crate::model::pyjson::{ListSink, PyJson};
-use crate::model::{Experiment, Run};
+use crate::model::{Experiment, LoggedModel, Run, Trace};
 use crate::source::exim::document::{Document, DocumentError};
 use crate::source::exim::fields::{Fields, WrongType};
-use crate::source::exim::layout::{ExperimentFolder, RUN};
+use crate::source::exim::layout::{ExperimentFolder, LOGGED_MODEL, RUN, TRACE};
+use crate::source::exim::logged_model::logged_model as exported_model;
+use crate::source::exim::trace::trace as exported_trace;
 use crate::source::exim::{experiment, run};
 use std::path::Path;
 
@@ -26,6 +28,18 @@ pub(super) fn experiment_folder(file: &Path, is_own: bool) -> Result<ExperimentF
 pub(super) fn run_without_metrics(folder: &Path) -> Result<Run, DocumentError> {
     let document = Document::read_with(&folder.join(RUN), &mut SkipMetrics)?;
     Ok(run::run(document.body()).run)
+}
+
+/// The logged model of a folder.
+pub(super) fn logged_model(folder: &Path) -> Result<LoggedModel, DocumentError> {
+    let document = Document::read(&folder.join(LOGGED_MODEL))?;
+    Ok(exported_model(document.body()).model)
+}
+
+/// The trace of a folder.
+pub(super) fn trace(folder: &Path) -> Result<Trace, DocumentError> {
+    let document = Document::read(&folder.join(TRACE))?;
+    Ok(exported_trace(document.part("info")?).0)
 }
 
 /// The name of the prompt of a file.

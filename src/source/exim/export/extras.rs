@@ -17,9 +17,6 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 
-/// Metadata of a trace that names its run.
-const SOURCE_RUN: &str = "mlflow.sourceRun";
-
 /// An object as it was found, for the search for another copy.
 struct FoundObject<'a> {
     kind: Kind,
@@ -73,11 +70,7 @@ impl Exporter<'_> {
     }
 
     fn leaves_out_model(&mut self, model: &LoggedModel) -> bool {
-        let run_id = model.source_run_id.as_deref();
-        let takes = self
-            .choice
-            .takes_logged_model(&model.model_id, &model.experiment_id, run_id);
-        let reason = match takes {
+        let reason = match self.choice.takes_logged_model(model) {
             false => "not-selected",
             true if self.is_of_left_out_experiment(&model.experiment_id) => "deleted",
             true => return false,
@@ -170,11 +163,7 @@ impl Exporter<'_> {
     }
 
     fn leaves_out_trace(&mut self, trace: &Trace) -> bool {
-        let run_id = trace
-            .trace_metadata
-            .get(SOURCE_RUN)
-            .and_then(|run_id| run_id.as_str());
-        let reason = match self.choice.takes_of_run(&trace.experiment_id, run_id) {
+        let reason = match self.choice.takes_trace(trace, &trace.linked_runs) {
             false => "not-selected",
             true if self.is_of_left_out_experiment(&trace.experiment_id) => "deleted",
             true => return false,
@@ -220,7 +209,7 @@ impl Exporter<'_> {
         self.note_system(&document);
         let exported = document.body().get("prompt").unwrap_or(document.body());
         let (model, version, wrong) = prompt(exported);
-        if !self.choice.takes_all() && !self.export.options.selection.models.matches(&model.name) {
+        if !self.choice.takes_model(&model.name) {
             self.export.left_out(Kind::ModelVersions, "not-selected", 1);
             return Ok(());
         }

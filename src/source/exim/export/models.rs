@@ -5,6 +5,7 @@ use crate::archive::Owner;
 use crate::format::{Kind, Object};
 use crate::model::pyjson::PyJson;
 use crate::model::{ModelVersion, OwnerKind, RegisteredModel};
+use crate::source::choice::Chooser;
 use crate::source::exim::document::Document;
 use crate::source::exim::fields::Fields;
 use crate::source::exim::layout::{Layout, MODEL, VERSION_MODEL, VERSION_MODELS};
@@ -13,9 +14,8 @@ use crate::transform::source_tags::canonical::VersionContext;
 use std::path::{Path, PathBuf};
 
 impl Exporter<'_> {
-    /// The models of all versions that can be read, with their runs.
-    pub(super) fn version_runs(&self, layout: &Layout) -> Vec<(String, Option<String>)> {
-        let mut found = Vec::new();
+    /// Tells of all models and versions that can be read, and remembers the runs that versions name.
+    pub(super) fn tell_versions(&mut self, layout: &Layout, chooser: &mut Chooser<'_>) {
         let files = layout.models.iter().map(|file| (file, "registered_model"));
         for (file, part) in files.chain(layout.versions.iter().map(|file| (file, "model_version"))) {
             let Ok(document) = Document::read(file) else {
@@ -28,15 +28,13 @@ impl Exporter<'_> {
                 versions(object)
             };
             for version in own {
-                let mut fields = Fields::new(version);
-                let name = fields.text("name").unwrap_or_default();
-                found.push((name, fields.text("run_id").filter(|id| !id.is_empty())));
+                let (version, _) = model_version(version, &VersionContext::default());
+                let run_id = version.run_id.clone().filter(|id| !id.is_empty());
+                self.held.needed_runs.extend(run_id);
+                chooser.version(&version);
             }
-            if own.is_empty() {
-                found.push((Fields::new(object).text("name").unwrap_or_default(), None));
-            }
+            chooser.model(&Fields::new(object).text("name").unwrap_or_default());
         }
-        found
     }
 
     /// Exports all registered models and model versions.
@@ -72,7 +70,7 @@ impl Exporter<'_> {
         model.workspace = model.workspace.or(workspace);
         let version_file = file.with_file_name(super::super::layout::VERSION);
         let single = layout.versions.iter().find(|found| **found == version_file);
-        let mut taken = self.takes_model(&model.name);
+        let mut taken = self.choice.takes_model(&model.name);
         for version in versions(exported) {
             let folder = self.version_folder(file, version);
             taken |= self.version(version, &model, file, &folder)?;
@@ -98,17 +96,6 @@ impl Exporter<'_> {
                 self.export.write(model)
             }
         }
-    }
-
-    fn takes_model(&self, name: &str) -> bool {
-        self.choice.takes_all() || self.export.options.selection.models.matches(name)
-    }
-
-    /// Versions of chosen models; where only runs are chosen, those made from one of them.
-    fn takes_version(&self, name: &str, run_id: Option<&str>) -> bool {
-        let of_run = self.export.options.selection.models.is_empty()
-            && run_id.is_some_and(|run_id| self.choice.takes_run(run_id));
-        self.takes_model(name) || of_run
     }
 
     /// Where a model's export keeps the files of a version's own model.
@@ -141,7 +128,7 @@ impl Exporter<'_> {
         let context = self.version_context(exported, model);
         let (mut version, wrong) = model_version(exported, &context);
         let run_id = version.run_id.as_deref().filter(|run_id| !run_id.is_empty());
-        if !self.takes_version(&version.name, run_id) {
+        if !self.choice.takes_version(&version.name, run_id) {
             self.export.left_out(Kind::ModelVersions, "not-selected", 1);
             return Ok(false);
         }

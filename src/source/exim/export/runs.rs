@@ -186,7 +186,7 @@ impl Exporter<'_> {
     }
 
     fn leaves_out_run(&mut self, run: &Run) -> bool {
-        if !self.choice.takes_run(&run.info.run_id) {
+        if !self.choice.reaches_run(&run.info.run_id) {
             self.export.left_out(Kind::Runs, "not-selected", 1);
             return true;
         }
