@@ -7,7 +7,7 @@ use crate::format::manifest::FileDescriptor;
 use crate::format::strict_json;
 use crate::model::BlobRef;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};
 use std::marker::PhantomData;
@@ -172,7 +172,11 @@ pub(crate) fn contains(haystack: &[u8], needle: &[u8]) -> bool {
 
 /// The blob that a value refers to, where it is a reference.
 pub(crate) fn blob_reference(value: &Value) -> Option<BlobRef> {
-    let map = value.as_object()?;
+    value.as_object().and_then(blob_reference_of)
+}
+
+/// The blob that an object refers to, where it is a reference.
+pub(crate) fn blob_reference_of(map: &Map<String, Value>) -> Option<BlobRef> {
     match map.get("$blob") {
         Some(blob) if map.len() == 1 => BlobRef::deserialize(blob).ok(),
         _ => None,

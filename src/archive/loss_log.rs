@@ -82,6 +82,13 @@ impl LossLog {
         )
     }
 
+    /// Objects of a kind that are lost as a whole.
+    pub(crate) fn lost(&self, kind: Kind) -> u64 {
+        let counts = self.limits.iter().chain(&self.failures);
+        let of_kind = counts.filter(|((of, field, _), _)| of == kind.name() && field == "*");
+        of_kind.fold(0, |sum, (_, count)| sum.saturating_add(*count))
+    }
+
     pub(crate) fn failures(&self) -> u64 {
         self.failures.values().sum()
     }

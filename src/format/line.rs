@@ -1,17 +1,16 @@
 //! One object, one line: canonical text, and the key that orders it.
 
 use super::layout::STRING_BYTES;
-use super::{Kind, SortKey, order};
+use super::{Kind, SortKey, Typed, order};
 use crate::model::{
     Dataset, DatasetRecord, EvaluationDataset, Experiment, LoggedModel, ModelVersion, RegisteredModel, Run,
     RunInfo, Scorer, Trace, Workspace,
 };
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// An object whose line alone tells its place in the archive's order.
-pub trait Object: Serialize + DeserializeOwned {
+pub trait Object: Typed {
     /// Which files it is a line of.
     const KIND: Kind;
 

@@ -13,6 +13,7 @@ pub(crate) mod markers;
 pub mod order;
 pub mod schema;
 pub mod strict_json;
+pub mod typed;
 pub mod undo;
 
 pub use kind::Kind;
@@ -20,4 +21,5 @@ pub use line::Object;
 pub use loss::{Loss, LossClass, LossCount};
 pub use manifest::Manifest;
 pub use order::SortKey;
+pub use typed::Typed;
 pub use undo::UndoLine;

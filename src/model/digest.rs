@@ -96,7 +96,7 @@ impl JsonSchema for Digest {
 }
 
 /// A reference to a blob, by digest and size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BlobRef {
     /// SHA-256 of the bytes.

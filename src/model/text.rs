@@ -1,10 +1,12 @@
 //! Text values as MLflow stores them: nearly always UTF-8, sometimes raw bytes.
 
+use super::BlobRef;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,6 +21,17 @@ pub enum Text {
     Utf8(String),
     /// Bytes that are not UTF-8.
     Bytes(Vec<u8>),
+    /// A text that no line holds, laid aside by a source for the archive's blobs.
+    Long(LongText),
+}
+
+/// A text that stands as a blob and is not held in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LongText {
+    /// Digest and size of the text, or of its base64.
+    pub blob: BlobRef,
+    /// Whether the text is UTF-8; else the blob is its base64.
+    pub is_utf8: bool,
 }
 
 impl Text {
@@ -34,7 +47,7 @@ impl Text {
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Text::Utf8(text) => Some(text),
-            Text::Bytes(_) => None,
+            Text::Bytes(_) | Text::Long(_) => None,
         }
     }
 
@@ -43,6 +56,7 @@ impl Text {
         match self {
             Text::Utf8(text) => Cow::Borrowed(text),
             Text::Bytes(bytes) => String::from_utf8_lossy(bytes),
+            Text::Long(text) => Cow::Owned(format!("(a text of {} bytes)", text.blob.size_bytes)),
         }
     }
 }
@@ -66,6 +80,14 @@ impl Serialize for Text {
             Text::Bytes(bytes) => {
                 let mut map = serializer.serialize_map(Some(1))?;
                 map.serialize_entry("$bytes", &STANDARD.encode(bytes))?;
+                map.end()
+            }
+            Text::Long(LongText { blob, is_utf8 }) => {
+                let mut map = serializer.serialize_map(Some(1))?;
+                match is_utf8 {
+                    true => map.serialize_entry("$blob", blob)?,
+                    false => map.serialize_entry("$bytes", &BTreeMap::from([("$blob", blob)]))?,
+                }
                 map.end()
             }
         }
@@ -96,13 +118,25 @@ impl<'de> de::Visitor<'de> for TextVisitor {
     }
 
     fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Text, A::Error> {
-        let Some((key, value)) = map.next_entry::<String, String>()? else {
+        let Some(key) = map.next_key::<String>()? else {
             return Err(de::Error::invalid_length(0, &self));
         };
-        if key != "$bytes" || map.next_key::<String>()?.is_some() {
-            return Err(de::Error::unknown_field(&key, &["$bytes"]));
+        let long = |blob, is_utf8| Text::Long(LongText { blob, is_utf8 });
+        let text = match key.as_str() {
+            "$bytes" => match map.next_value::<Value>()? {
+                Value::String(text) => Text::Bytes(STANDARD.decode(text).map_err(de::Error::custom)?),
+                other => {
+                    let blob = other.get("$blob").unwrap_or(&Value::Null);
+                    long(BlobRef::deserialize(blob).map_err(de::Error::custom)?, false)
+                }
+            },
+            "$blob" => long(map.next_value()?, true),
+            _ => return Err(de::Error::unknown_field(&key, &["$bytes", "$blob"])),
+        };
+        match map.next_key::<String>()? {
+            None => Ok(text),
+            Some(other) => Err(de::Error::unknown_field(&other, &[])),
         }
-        STANDARD.decode(value).map(Text::Bytes).map_err(de::Error::custom)
     }
 }
 

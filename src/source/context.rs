@@ -1,18 +1,20 @@
 //! An export in progress: the archive being written, and one place for what cannot be.
 
+mod artifacts;
+mod door;
+
+use self::door::Door;
 use super::ExportError;
 use super::credentials::{self, Suspicion};
 use super::options::ExportOptions;
 use super::survey::SurveyCounts;
-use crate::archive::{
-    ArchiveError, ArchiveWriter, ByteSource, Duplicates, FileFailure, ManifestHead, Owner, PointSeries,
-};
+use crate::archive::{ArchiveError, ArchiveWriter, Duplicates, ManifestHead, PointSeries};
 use crate::format::fit::{self, LineLimits, Misfit};
 use crate::format::line::to_value;
 use crate::format::manifest::{Selection as SelectionRecord, SourceInfo};
-use crate::format::{Kind, Loss, LossClass, LossCount, Manifest, Object, SortKey, order};
+use crate::format::{Kind, Loss, LossClass, LossCount, Manifest, Object, SortKey, order, typed::Typed};
 use crate::model::uri;
-use crate::model::{Absent, Span, Trace};
+use crate::model::{Span, Trace};
 use crate::monitor::Monitor;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -41,6 +43,7 @@ pub struct Export<'m> {
     monitor: &'m dyn Monitor,
     left_out: BTreeMap<(String, String), u64>,
     survey: SurveyCounts,
+    door: Door,
 }
 
 impl<'m> Export<'m> {
@@ -55,6 +58,7 @@ impl<'m> Export<'m> {
             monitor,
             left_out: BTreeMap::new(),
             survey: SurveyCounts::default(),
+            door: Door::default(),
         })
     }
 
@@ -69,6 +73,17 @@ impl<'m> Export<'m> {
     /// The archive cannot be written, or a failure without `--keep-going`.
     pub fn write<T: Object>(&mut self, object: &T) -> Result<(), ExportError> {
         self.check_interrupt()?;
+        let mended;
+        let object = match object.has_misplaced() {
+            false => object,
+            true => {
+                mended = self.mended(T::KIND, &object.id(), object)?;
+                &mended
+            }
+        };
+        if !self.admits(T::KIND, || object.id(), object)? {
+            return Ok(());
+        }
         let mut value = to_value(object);
         if !self.is_survey() {
             for Suspicion { place, what } in credentials::scan(&value) {
@@ -80,7 +95,14 @@ impl<'m> Export<'m> {
         }
         self.fit(T::KIND, &object.id(), &mut value, is_text_of::<T>)?;
         let written = self.writer.write_value(object, value);
-        self.accept(T::KIND, written)
+        let is_written = written.is_ok();
+        self.accept(T::KIND, written)?;
+        if is_written {
+            self.door.note(object);
+        } else {
+            self.door.refuse(T::KIND, &object.id());
+        }
+        Ok(())
     }
 
     /// Leaves out fields that no line can hold, each a failure, so that the object is kept with the rest.
@@ -124,8 +146,21 @@ impl<'m> Export<'m> {
             self.count(Kind::Spans, 1);
             return Ok(());
         }
-        let key = order::span(trace, span.start_time_unix_nano, &span.span_id);
         let id = format!("{}/{}", span.trace_id, span.span_id);
+        let mended;
+        let span = match span.has_misplaced() {
+            false => span,
+            true => {
+                mended = self.mended(Kind::Spans, &id, span)?;
+                &mended
+            }
+        };
+        if self.door.has_refused(Kind::Traces, &span.trace_id)
+            || !self.admits(Kind::Spans, || id.clone(), span)?
+        {
+            return Ok(());
+        }
+        let key = order::span(trace, span.start_time_unix_nano, &span.span_id);
         let mut value = to_value(span);
         self.fit(Kind::Spans, &id, &mut value, is_text_of::<Span>)?;
         let written = self.writer.write_keyed(Kind::Spans, key, &id, value);
@@ -147,6 +182,9 @@ impl<'m> Export<'m> {
             self.writer.count_points(series.len());
             return Ok(());
         }
+        if self.door.has_refused(Kind::Runs, run_id) {
+            return Ok(());
+        }
         let written = self.writer.write_metric(run, run_id, key, series);
         self.accept(Kind::Metrics, written)
     }
@@ -164,6 +202,9 @@ impl<'m> Export<'m> {
     ) -> Result<(), ExportError> {
         if self.is_survey() {
             self.writer.count_points(series.len());
+            return Ok(());
+        }
+        if self.door.has_refused(Kind::LoggedModels, model_id) {
             return Ok(());
         }
         let written = self.writer.write_model_metric(model, model_id, key, series);
@@ -263,88 +304,6 @@ impl<'m> Export<'m> {
         }
     }
 
-    /// Queues an artifact, or lists it where the choices do not take it. Files of one owner come together,
-    /// ordered by path bytes.
-    ///
-    /// # Errors
-    /// The archive cannot be written, or an earlier file could not be read and `--keep-going` was not given.
-    pub fn artifact(
-        &mut self,
-        owner: &Owner,
-        path: String,
-        size_bytes: Option<u64>,
-        source: ByteSource,
-    ) -> Result<(), ExportError> {
-        self.check_interrupt()?;
-        let taken = self.options.selection.takes_artifact(&path);
-        let is_survey = self.is_survey();
-        self.with_failures(|writer, on_failure| {
-            if taken && is_survey {
-                let size_bytes = size_bytes.or_else(|| source.size_bytes());
-                writer.listed_artifact(owner, path, size_bytes, on_failure)
-            } else if taken {
-                writer.artifact(owner, path, source, on_failure)
-            } else {
-                writer.absent_artifact(owner, path, Absent::NotSelected, size_bytes, on_failure)
-            }
-        })?;
-        if !taken {
-            self.left_out(Kind::Artifacts, "not-selected", 1);
-        }
-        Ok(())
-    }
-
-    /// Lists an artifact that could not be read, and reports the failure.
-    ///
-    /// # Errors
-    /// As [`Export::failure`].
-    pub fn failed_artifact(
-        &mut self,
-        owner: &Owner,
-        path: String,
-        reason: &str,
-        detail: &str,
-    ) -> Result<(), ExportError> {
-        let id = format!("{}/{}", owner.id, path);
-        self.failure(Kind::Artifacts.name(), &id, "*", reason, detail)?;
-        self.with_failures(|writer, on_failure| {
-            writer.absent_artifact(owner, path, Absent::Failed, None, on_failure)
-        })
-    }
-
-    /// Runs a step of the writer that may hand back files that could not be read.
-    fn with_failures(
-        &mut self,
-        step: impl FnOnce(
-            &mut ArchiveWriter,
-            &mut dyn FnMut(&mut ArchiveWriter, FileFailure) -> Result<(), ArchiveError>,
-        ) -> Result<(), ArchiveError>,
-    ) -> Result<(), ExportError> {
-        let mut failures = Vec::new();
-        step(&mut self.writer, &mut |_, failure| {
-            failures.push(failure);
-            Ok(())
-        })?;
-        for FileFailure { owner, path, error } in failures {
-            let id = format!("{}/{path}", owner.id);
-            let detail = format!(
-                "artifact `{path}` of {} `{}`: {error}",
-                owner.kind.as_str(),
-                owner.id
-            );
-            self.failure(Kind::Artifacts.name(), &id, "*", "unreadable", &detail)?;
-        }
-        Ok(())
-    }
-
-    /// Waits for the artifacts that were queued.
-    ///
-    /// # Errors
-    /// The archive cannot be written, or a queued file could not be read and `--keep-going` was not given.
-    pub fn drain(&mut self) -> Result<(), ExportError> {
-        self.with_failures(|writer, on_failure| writer.drain_artifacts(on_failure))
-    }
-
     /// Completes the archive.
     ///
     /// # Errors
@@ -352,6 +311,7 @@ impl<'m> Export<'m> {
     pub fn finish(mut self, mut source: SourceInfo) -> Result<ExportReport, ExportError> {
         self.drain()?;
         self.check_interrupt()?;
+        self.report_missing()?;
         let left_out = self.left_out.iter().map(|((kind, reason), &count)| LossCount {
             kind: kind.clone(),
             field: "*".to_owned(),

@@ -8,6 +8,7 @@
 //!
 //! The spans become lines of the archive. The file says no more than they do, except where [`SpanFile::is_whole`] is false.
 
+use crate::format::Typed;
 use crate::model::free_json::escape_key;
 use crate::model::pyjson::{PyJson, PyJsonError, PyJsonReadError};
 use crate::model::trace::{SpanEvent, SpanLink};
@@ -56,7 +57,12 @@ impl SpanFile {
         };
         for exported in spans {
             match span(exported, trace_id) {
-                Some(span) => file.spans.push(span),
+                Some(mut span) => {
+                    let mut wrong = Vec::new();
+                    span.take_misplaced("", &mut wrong);
+                    file.is_whole &= wrong.is_empty();
+                    file.spans.push(span);
+                }
                 None => file.is_whole = false,
             }
         }
@@ -93,7 +99,8 @@ fn span(exported: PyJson, trace_id: &str) -> Option<Span> {
     let mut fields = Fields::of(exported);
     let mut context = Fields::of(fields.take("context").unwrap_or(PyJson::Null));
     let own_trace_id = context.text("trace_id").or_else(|| fields.text("trace_id"));
-    let span_id = context.text("span_id").or_else(|| fields.text("span_id"))?;
+    let span_id = context.text("span_id").or_else(|| fields.text("span_id"));
+    let span_id = span_id.filter(|id| !id.is_empty())?;
     let parent = fields.text("parent_id").or_else(|| fields.text("parent_span_id"));
     let mut status = Fields::of(fields.take("status").unwrap_or(PyJson::Null));
     let status_code = fields.text("status_code").or_else(|| status.text("code"));
@@ -332,6 +339,8 @@ mod tests {
         for text in [
             r#"{"spans": [], "more": 1}"#,
             r#"{"spans": [1]}"#,
+            r#"{"spans": [{"span_id": "a", "attributes": [1]}]}"#,
+            r#"{"spans": [{"span_id": "a", "events": [{"name": {}}]}]}"#,
             r#"{"spans": [], "request": "text"}"#,
             r#"{"other": []}"#,
             "[]",

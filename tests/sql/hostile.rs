@@ -210,3 +210,59 @@ fn the_same_rows_in_another_order_give_the_same_archive() {
     let (moved, original) = (try_export(&path, options()).unwrap(), export("3.18.0", options()));
     assert_eq!(moved.manifest.content_id, original.manifest.content_id);
 }
+
+/// Tables and columns of an export that keeps going, by the reason of a failure.
+fn failures(path: &std::path::Path) -> Vec<(String, String, String)> {
+    let options = ExportOptions {
+        keep_going: true,
+        ..ExportOptions::default()
+    };
+    let exported = try_export(path, options).unwrap();
+    let failures = exported.manifest.losses.failures.iter();
+    failures
+        .map(|loss| (loss.kind.clone(), loss.field.clone(), loss.reason.clone()))
+        .collect()
+}
+
+#[test]
+fn what_the_schema_of_its_release_has_and_a_database_has_not_is_a_failure_by_name() {
+    for (version, statements, table, field, reason) in [
+        ("1.30.1", "DROP TABLE params", "params", "*", "missing-table"),
+        ("1.30.1", "DROP TABLE metrics; DELETE FROM alembic_version", "metrics", "*", "missing-table"),
+        ("2.9.2", "DROP TABLE input_tags", "input_tags", "*", "missing-table"),
+        ("2.22.5", "DROP TABLE trace_tags", "trace_tags", "*", "missing-table"),
+        ("3.18.0", "DROP TABLE tags; DROP TABLE alembic_version", "tags", "*", "missing-table"),
+        ("3.18.0", "DROP TABLE spans", "spans", "*", "missing-table"),
+        ("3.18.0", "ALTER TABLE runs DROP COLUMN deleted_time", "runs", "deleted_time", "missing-column"),
+        (
+            "2.9.2",
+            "ALTER TABLE tags RENAME TO kept; CREATE VIEW tags AS SELECT * FROM kept",
+            "tags",
+            "*",
+            "not-a-table",
+        ),
+        (
+            // Reading it would never end.
+            "3.18.0",
+            "DROP TABLE params; CREATE VIEW params AS WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n FROM r)
+             SELECT n AS run_uuid, n AS key, n AS value FROM r",
+            "params",
+            "*",
+            "not-a-table",
+        ),
+    ] {
+        let (_directory, path) = copy(version, statements);
+        let error = try_export(&path, ExportOptions::default()).err().unwrap().to_string();
+        assert!(error.contains(&format!("`{table}`")), "{statements}: {error}");
+        let expected = (table.to_owned(), field.to_owned(), reason.to_owned());
+        assert_eq!(failures(&path), [expected], "{statements}");
+    }
+}
+
+#[test]
+fn a_database_whose_head_nobody_knows_is_whole() {
+    for version in ["1.30.1", "2.9.2", "2.22.5", "3.18.0"] {
+        let (_directory, path) = copy(version, "UPDATE alembic_version SET version_num = 'x'");
+        assert_eq!(failures(&path), [], "{version}");
+    }
+}

@@ -6,6 +6,7 @@ use super::place::Place;
 use super::references::{Id, Target};
 use crate::format::Kind;
 use crate::format::layout::ARTIFACT_FILES;
+use crate::format::typed::is_artifact_path;
 use crate::model::{ArtifactFile, ArtifactList, OwnerKind};
 use std::fmt;
 
@@ -108,25 +109,5 @@ struct FilePlace<'p> {
 impl fmt::Display for FilePlace<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}, `{}`", self.line, self.path.escape_debug())
-    }
-}
-
-/// A path joined with `/`, that stays below its root whatever it is joined to.
-pub(super) fn is_artifact_path(path: &str) -> bool {
-    !path.contains('\0') && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn artifact_paths_stay_below_their_root() {
-        for path in ["a", "a/b", "..a/b..", "a\\..\\b", "ü/\u{2028}", "..."] {
-            assert!(is_artifact_path(path), "{path}");
-        }
-        for path in ["", "/a", "a/", "a//b", ".", "..", "a/../b", "./a", "a\0"] {
-            assert!(!is_artifact_path(path), "{path:?}");
-        }
     }
 }

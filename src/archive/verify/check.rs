@@ -3,15 +3,17 @@
 use super::blobs::BlobBits;
 use super::checksums::Checksums;
 use super::place::{LineFile, Place};
-use super::references::References;
+use super::references::{Id, Need, References, Target};
 use super::report::Findings;
 use super::tree::Tree;
 use crate::archive::error::Result;
 use crate::archive::lines::{blob_reference, contains};
+use crate::archive::long_text::Utf8Scan;
 use crate::format::layout::{STRING_BYTES, TEXT_BYTES, blob_path};
 use crate::format::line::{canonical, to_value};
 use crate::format::manifest::{FileDescriptor, Totals};
-use crate::format::{Kind, Manifest, markers, strict_json};
+use crate::format::typed::{Fault, Needed};
+use crate::format::{Kind, Manifest, Typed, markers, strict_json};
 use crate::model::{BlobRef, Digest};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -200,6 +202,27 @@ impl<'t> Check<'t> {
         }
     }
 
+    /// Checks an object of the right type as every writer does, and notes what must be there for it.
+    pub(super) fn object<T: Typed>(&mut self, object: &T, place: Place) {
+        if let Some(Fault { code, field, reason }) = object.fault() {
+            match code {
+                "order" => self.findings.error(code, place, reason),
+                _ => self
+                    .findings
+                    .error(code, place, format_args!("`{field}` {reason}")),
+            }
+        }
+        if let Some((target, needed)) = object
+            .needed()
+            .and_then(|needed| Some((Target::of(needed.kind)?, needed)))
+        {
+            let Needed { key, id, .. } = needed;
+            let text = id.as_str();
+            self.references
+                .refer(Id { target, key, text }, Need::Required, place);
+        }
+    }
+
     /// Checks references to blobs and puts a text in the place of each, so that the value can be typed.
     fn resolve(&mut self, value: &mut Value, field: &str, place: Place) {
         if let Some(blob) = blob_reference(value) {
@@ -289,22 +312,11 @@ fn has_long_string(value: &Value) -> bool {
 
 /// Whether all bytes of a reader are UTF-8.
 fn is_utf8(mut reader: impl Read) -> std::io::Result<bool> {
-    let mut buffer = vec![0; 64 << 10];
-    let mut kept = 0;
+    let (mut buffer, mut scan) = (vec![0; 64 << 10], Utf8Scan::default());
     loop {
-        let read = reader.read(&mut buffer[kept..])?;
-        if read == 0 {
-            return Ok(kept == 0);
+        match reader.read(&mut buffer)? {
+            0 => return Ok(scan.finish()),
+            read => scan.push(&buffer[..read]),
         }
-        let filled = kept + read;
-        kept = match std::str::from_utf8(&buffer[..filled]) {
-            Ok(_) => 0,
-            // A character may go on in the next bytes.
-            Err(error) if error.error_len().is_none() => {
-                buffer.copy_within(error.valid_up_to()..filled, 0);
-                filled - error.valid_up_to()
-            }
-            Err(_) => return Ok(false),
-        };
     }
 }

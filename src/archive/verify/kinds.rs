@@ -30,8 +30,8 @@ pub(super) fn check_all(check: &mut Check<'_>) {
     each(check, trace);
     spans(check);
     each(check, evaluation_dataset);
-    each(check, dataset_record);
-    each(check, scorer);
+    each(check, |_, _: &DatasetRecord, _| ());
+    each(check, |_, _: &Scorer, _| ());
     artifacts::check(check);
 }
 
@@ -60,6 +60,7 @@ fn each_with<'t, T: Object>(check: &mut Check<'t>, mut visit: impl FnMut(&mut Ch
             _ => {}
         }
         last = Some(key);
+        check.object(&object, place);
         visit(check, &object, place);
     }
 }
@@ -74,23 +75,8 @@ fn runs(check: &mut Check<'_>) {
     slices.finish(check);
 }
 
-/// A list within an object that has an order.
-fn ordered<T: PartialOrd>(check: &mut Check<'_>, items: impl Iterator<Item = T>, name: &str, place: Place) {
-    if !items.is_sorted() {
-        check
-            .findings
-            .error("order", place, format_args!("{name} are out of order"));
-    }
-}
-
 fn text_of<'m>(map: &'m TextMap, key: &str) -> Option<&'m str> {
     map.get(key).and_then(|text| text.as_str())
-}
-
-fn in_experiment(check: &mut Check<'_>, experiment_id: &str, place: Place) {
-    check
-        .references
-        .refer(Id::new(Target::Experiment, experiment_id), Need::Required, place);
 }
 
 fn to_run(check: &mut Check<'_>, run_id: Option<&str>, place: Place) {
@@ -118,7 +104,6 @@ fn experiment(check: &mut Check<'_>, object: &Experiment, place: Place) {
 fn run(check: &mut Check<'_>, object: &Run, place: Place) {
     let info = &object.info;
     check.references.define(Id::new(Target::Run, &info.run_id), place);
-    in_experiment(check, &info.experiment_id, place);
     to_run(check, text_of(&object.tags, PARENT_TAG), place);
     let (inputs, outputs) = (&object.inputs, &object.outputs.model_outputs);
     for input in &inputs.dataset_inputs {
@@ -138,23 +123,6 @@ fn run(check: &mut Check<'_>, object: &Run, place: Place) {
     for model_id in models.chain(outputs.iter().map(|output| &output.model_id)) {
         to_model(check, Some(model_id), place);
     }
-    let names = inputs
-        .dataset_inputs
-        .iter()
-        .map(|input| (&input.name, &input.digest));
-    ordered(check, names, "dataset inputs", place);
-    ordered(
-        check,
-        inputs.model_inputs.iter().map(|input| &input.model_id),
-        "model inputs",
-        place,
-    );
-    ordered(
-        check,
-        outputs.iter().map(|output| (&output.model_id, output.step)),
-        "model outputs",
-        place,
-    );
 }
 
 fn dataset_id(experiment_id: &str, name: &str, digest: &str) -> SortKey {
@@ -171,14 +139,12 @@ fn dataset(check: &mut Check<'_>, object: &Dataset, place: Place) {
         },
         place,
     );
-    in_experiment(check, &object.experiment_id, place);
 }
 
 fn logged_model(check: &mut Check<'_>, object: &LoggedModel, place: Place) {
     check
         .references
         .define(Id::new(Target::LoggedModel, &object.model_id), place);
-    in_experiment(check, &object.experiment_id, place);
     to_run(check, object.source_run_id.as_deref(), place);
 }
 
@@ -204,16 +170,6 @@ fn model_version(check: &mut Check<'_>, object: &ModelVersion, place: Place) {
     check
         .references
         .define(Id::new(Target::ModelVersion, &object.id()), place);
-    let key = order::registered_model(object.workspace.as_deref(), &object.name);
-    check.references.refer(
-        Id {
-            target: Target::RegisteredModel,
-            key,
-            text: &object.name,
-        },
-        Need::Required,
-        place,
-    );
     to_run(check, object.run_id.as_deref(), place);
     to_model(check, object.model_id.as_deref(), place);
 }
@@ -222,16 +178,10 @@ fn trace(check: &mut Check<'_>, object: &Trace, place: Place) {
     check
         .references
         .define(Id::new(Target::Trace, &object.trace_id), place);
-    in_experiment(check, &object.experiment_id, place);
     to_run(check, text_of(&object.trace_metadata, SOURCE_RUN), place);
     for run_id in &object.linked_runs {
         to_run(check, Some(run_id), place);
     }
-    let assessments = object.assessments.iter();
-    let keys = assessments.map(|assessment| (assessment.create_time, &assessment.assessment_id));
-    ordered(check, keys, "assessments", place);
-    ordered(check, object.linked_runs.iter(), "linked runs", place);
-    ordered(check, object.linked_prompts.iter(), "linked prompts", place);
 }
 
 /// Spans follow their traces; within one they are ordered by start, then id.
@@ -257,6 +207,7 @@ fn spans(check: &mut Check<'_>) {
                 .references
                 .follow(Id::new(Target::Trace, &span.trace_id), Kind::Spans, place),
         }
+        check.object(&span, place);
         last = Some((span.trace_id, key));
     }
 }
@@ -270,15 +221,4 @@ fn evaluation_dataset(check: &mut Check<'_>, object: &EvaluationDataset, place: 
             .references
             .refer(Id::new(Target::Experiment, experiment_id), Need::Tolerated, place);
     }
-    let keys = object.experiment_ids.iter().map(|id| order::experiment(id));
-    ordered(check, keys, "experiment ids", place);
-}
-
-fn dataset_record(check: &mut Check<'_>, object: &DatasetRecord, place: Place) {
-    let id = Id::new(Target::EvaluationDataset, &object.dataset_id);
-    check.references.refer(id, Need::Required, place);
-}
-
-fn scorer(check: &mut Check<'_>, object: &Scorer, place: Place) {
-    in_experiment(check, &object.experiment_id, place);
 }

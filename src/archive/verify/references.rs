@@ -50,6 +50,11 @@ impl Target {
         }
     }
 
+    /// The target that lines of a kind define.
+    pub(super) fn of(kind: Kind) -> Option<Self> {
+        Target::ALL.into_iter().find(|target| target.kind() == kind)
+    }
+
     /// What a person calls it.
     fn name(self) -> &'static str {
         match self {

@@ -21,6 +21,8 @@ use super::blob::{ByteSource, GuardedReader, IngestError, Ingested};
 use super::container::ContainerKind;
 use super::error::{ArchiveError, Result};
 use super::kind_writer::KindWriter;
+use super::lines::blob_reference_of as blob_reference;
+use super::long_text::LongTexts;
 use super::loss_log::LossLog;
 use super::output::Output;
 use super::parallel::{HeldJob, Pool};
@@ -28,9 +30,9 @@ use super::points::PointSeries;
 use super::staging::{Replace, Staging};
 use crate::format::fit::{self, LineLimits};
 use crate::format::layout::{MANIFEST, STRING_BYTES, blob_path};
-use crate::format::line::{canonical, replace_long_strings, to_value};
+use crate::format::line::{canonical, to_value};
 use crate::format::manifest::{FileDescriptor, Totals};
-use crate::format::{Kind, Loss, Object, SortKey};
+use crate::format::{Kind, Loss, Object, SortKey, markers};
 use crate::model::{BlobRef, Digest};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -67,6 +69,7 @@ pub struct ArchiveWriter {
     losses: LossLog,
     totals: Totals,
     adopted: Vec<FileDescriptor>,
+    long_texts: LongTexts,
     scratch: PathBuf,
     /// The line of a slice of points, whose memory is used again.
     line: Vec<u8>,
@@ -100,6 +103,7 @@ impl ArchiveWriter {
             losses: LossLog::default(),
             totals: Totals::default(),
             adopted: Vec::new(),
+            long_texts: LongTexts::new(&scratch),
             scratch,
             line: Vec::new(),
             options,
@@ -110,6 +114,11 @@ impl ArchiveWriter {
     /// A directory for temporary files that goes when the writer does.
     pub fn scratch(&self) -> &Path {
         &self.scratch
+    }
+
+    /// Where a source lays texts aside that no line holds.
+    pub(crate) fn long_texts(&self) -> LongTexts {
+        self.long_texts.clone()
     }
 
     /// The threads that read and hash, for a source's own work beside artifacts.
@@ -156,14 +165,16 @@ impl ArchiveWriter {
     /// # Errors
     /// As [`ArchiveWriter::write`].
     pub fn write_keyed(&mut self, kind: Kind, key: SortKey, id: &str, value: Value) -> Result<()> {
+        let refused = |reason| ArchiveError::Object {
+            kind: kind.name(),
+            id: id.to_owned(),
+            reason,
+        };
         // Before its long strings are stored, which nothing would refer to.
         if let Some(misfit) = fit::misfit(&value, LineLimits::FORMAT) {
-            return Err(ArchiveError::Object {
-                kind: kind.name(),
-                id: id.to_owned(),
-                reason: misfit.reason,
-            });
+            return Err(refused(misfit.reason));
         }
+        markers::check_line(kind, &value).map_err(|fault| refused(fault.to_string()))?;
         let line = self.line_of(value)?;
         self.write_line(kind, key, id, &line)
     }
@@ -182,14 +193,41 @@ impl ArchiveWriter {
     /// A blob cannot be written.
     pub fn line_of(&mut self, mut value: Value) -> Result<Vec<u8>> {
         let line = canonical(&value);
-        if line.len() <= STRING_BYTES {
+        if line.len() <= STRING_BYTES && !self.long_texts.has_any() {
             return Ok(line);
         }
-        replace_long_strings(&mut value, &mut |text| {
-            let blob = self.add_bytes(text.as_bytes().to_vec())?;
-            Ok::<_, ArchiveError>(json!({ "$blob": blob }))
-        })?;
+        self.store_long(&mut value)?;
         Ok(canonical(&value))
+    }
+
+    /// Stores the long strings of a value and those that were laid aside, in the order of the line.
+    fn store_long(&mut self, value: &mut Value) -> Result<()> {
+        match value {
+            Value::String(text) if text.len() > STRING_BYTES => {
+                let blob = self.add_bytes(std::mem::take(text).into_bytes())?;
+                *value = json!({ "$blob": blob });
+            }
+            Value::Array(items) => items.iter_mut().try_for_each(|item| self.store_long(item))?,
+            Value::Object(map) => {
+                if let Some(blob) = blob_reference(map) {
+                    return self.store_laid_aside(&blob);
+                }
+                map.values_mut().try_for_each(|item| self.store_long(item))?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn store_laid_aside(&mut self, blob: &BlobRef) -> Result<()> {
+        // What another archive refers to is adopted from there.
+        let Some(path) = self.long_texts.file_of(blob) else {
+            return Ok(());
+        };
+        if !self.holds(&blob.sha256) {
+            self.add(ByteSource::File(path.clone()))?;
+        }
+        std::fs::remove_file(&path).map_err(ArchiveError::io("remove", &path))
     }
 
     /// Stores bytes.
@@ -197,11 +235,15 @@ impl ArchiveWriter {
     /// # Errors
     /// They cannot be written.
     pub fn add_bytes(&mut self, bytes: Vec<u8>) -> Result<BlobRef> {
-        let ingested = self.output.ingest().run(ByteSource::Bytes(bytes));
+        self.add(ByteSource::Bytes(bytes))
+    }
+
+    fn add(&mut self, source: ByteSource) -> Result<BlobRef> {
+        let ingested = self.output.ingest().run(source);
         match ingested.and_then(|ingested| self.commit(ingested)) {
             Ok(blob) => Ok(blob),
             Err(IngestError::Write(error)) => Err(error),
-            Err(IngestError::Read(error)) => Err(ArchiveError::io("read", "bytes in memory")(error)),
+            Err(IngestError::Read(error)) => Err(ArchiveError::io("read", "a long text")(error)),
         }
     }
 
@@ -251,6 +293,11 @@ impl ArchiveWriter {
     /// `losses.jsonl` cannot be written.
     pub fn failure(&mut self, loss: &Loss) -> Result<()> {
         self.losses.failure(self.output.root(), loss)
+    }
+
+    /// Objects of a kind that are lost as a whole, so far.
+    pub(crate) fn lost(&self, kind: Kind) -> u64 {
+        self.losses.lost(kind)
     }
 
     /// Number of failures so far.

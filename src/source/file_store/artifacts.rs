@@ -98,7 +98,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     fn store(root: &Path) -> Store {
-        Store::new(root, root, None).unwrap()
+        Store::new(root, root, crate::archive::LongTexts::new(root), None).unwrap()
     }
 
     fn names(store: &Store, root: &Path) -> Vec<String> {

@@ -262,6 +262,10 @@ impl Exporter<'_, '_> {
     }
 
     fn registry(&mut self) -> Result<(), ExportError> {
+        // Their files may name workspaces, which no order of folders knows of.
+        for kind in [Kind::RegisteredModels, Kind::ModelVersions] {
+            self.export.writer.sort_at_end(kind);
+        }
         let mut notes = Notes::default();
         let found = registry::find_all(&self.store, &mut notes);
         let found = found.map_err(|error| super::source_error(&self.store, MODELS, &error))?;

@@ -5,6 +5,7 @@
 
 use rustix::fs::{Dir, FileType, Mode, OFlags, openat};
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
@@ -12,6 +13,8 @@ use std::path::{Path, PathBuf};
 
 /// Bytes asked for by the first read of a file.
 const READ_BYTES: usize = 16 << 10;
+/// The longest file that is read whole, which none that describes an object comes near.
+const FILE_BYTES: usize = 64 << 20;
 
 /// What an entry of a folder is, a link being what it leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,10 +106,17 @@ impl Folder {
         Ok(entries)
     }
 
+    /// Opens a file.
+    pub(super) fn open_file(&self, name: &[u8]) -> io::Result<File> {
+        // NONBLOCK: a named pipe that took the place of a file must not hang the export.
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        Ok(openat(self.dir.fd()?, name, flags, Mode::empty())?.into())
+    }
+
     /// Reads a file into `buffer`, whose former content goes.
     pub(super) fn read<'b>(&self, name: &[u8], buffer: &'b mut Vec<u8>) -> io::Result<&'b [u8]> {
-        let bytes = self.read_up_to(name, usize::MAX, buffer)?;
-        Ok(bytes.unwrap_or_default())
+        let bytes = self.read_up_to(name, FILE_BYTES, buffer)?;
+        bytes.ok_or_else(|| io::Error::new(io::ErrorKind::FileTooLarge, "it has more than 64 MiB"))
     }
 
     /// Reads a file of at most about `limit` bytes; none where it is longer.
@@ -116,9 +126,7 @@ impl Folder {
         limit: usize,
         buffer: &'b mut Vec<u8>,
     ) -> io::Result<Option<&'b [u8]>> {
-        // NONBLOCK: a named pipe that took the place of a file must not hang the export.
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let file = openat(self.dir.fd()?, name, flags, Mode::empty())?;
+        let file = self.open_file(name)?;
         let mut length = 0;
         loop {
             if length > limit {

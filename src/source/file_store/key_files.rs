@@ -3,8 +3,11 @@
 use super::folder::{EntryKind, Folder};
 use super::notes::Notes;
 use super::store::Store;
+use crate::archive::LongTexts;
 use crate::format::Kind;
+use crate::format::layout::STRING_BYTES;
 use crate::model::{Text, TextMap};
+use std::io::{self, ErrorKind};
 
 /// Deepest nesting of keys; a path cannot be much longer.
 const MAX_DEPTH: usize = 256;
@@ -36,9 +39,13 @@ pub(super) fn read_values(
         name,
         owner,
         notes,
-        &mut |key, folder, file, notes| match folder.read(file, buffer) {
-            Ok(bytes) => {
-                values.insert(key, Text::from_bytes(bytes.to_vec()));
+        &mut |key, folder, file, notes| match read_value(store, folder, file, buffer) {
+            Ok(text) => {
+                values.insert(key, text);
+            }
+            Err(error) if error.kind() == ErrorKind::FileTooLarge => {
+                let detail = format!("{}: {error}", folder.path_of(file).display());
+                notes.failure(owner.kind, owner.id, owner.field, "unwritable", detail);
             }
             Err(error) => unreadable(owner, folder, file, &error, notes),
         },
@@ -46,12 +53,24 @@ pub(super) fn read_values(
     values
 }
 
+/// Reads the value in a file; one that no line holds is laid aside, one that no archive holds is not read.
+fn read_value(store: &Store, folder: &Folder, name: &[u8], buffer: &mut Vec<u8>) -> io::Result<Text> {
+    if let Some(bytes) = folder.read_up_to(name, STRING_BYTES, buffer)? {
+        return Ok(Text::from_bytes(bytes.to_vec()));
+    }
+    let mut file = folder.open_file(name)?;
+    match LongTexts::refused(file.metadata()?.len()) {
+        Some(reason) => Err(io::Error::new(ErrorKind::FileTooLarge, reason)),
+        None => store.long_texts().keep(&mut file),
+    }
+}
+
 /// Notes a file that cannot be read.
 pub(super) fn unreadable(
     owner: KeyOwner<'_>,
     folder: &Folder,
     file: &[u8],
-    error: &std::io::Error,
+    error: &io::Error,
     notes: &mut Notes,
 ) {
     let detail = format!("read {}: {error}", folder.path_of(file).display());
@@ -69,7 +88,7 @@ pub(super) fn walk(
 ) {
     match parent.sub(name.as_bytes()) {
         Ok(folder) => walk_folder(store, folder, "", 0, owner, notes, visit),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => unreadable(owner, parent, name.as_bytes(), &error, notes),
     }
 }

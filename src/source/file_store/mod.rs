@@ -65,7 +65,12 @@ pub fn export(
     refuse_output_within(&store_root, out)?;
     let mut export = Export::create(out, options, monitor)?;
     let destination = export.options.artifacts_destination.clone();
-    let store = Store::new(&store_root, export.writer.scratch(), destination);
+    let store = Store::new(
+        &store_root,
+        export.writer.scratch(),
+        export.writer.long_texts(),
+        destination,
+    );
     let store = Arc::new(store.map_err(|error| ExportError::Source {
         source_uri: root.display().to_string(),
         detail: error.to_string(),

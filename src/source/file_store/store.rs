@@ -2,6 +2,7 @@
 
 use super::folder::Folder;
 use super::notes::Notes;
+use crate::archive::LongTexts;
 use crate::format::Kind;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,20 +20,23 @@ pub(super) struct Store {
     root: PathBuf,
     tree: PathBuf,
     scratch: PathBuf,
+    long_texts: LongTexts,
     artifacts_destination: Option<PathBuf>,
 }
 
 impl Store {
-    /// The store at `root`; temporary files go to `scratch`.
+    /// The store at `root`; temporary files go to `scratch`, texts that no line holds to `long_texts`.
     pub(super) fn new(
         root: &Path,
         scratch: &Path,
+        long_texts: LongTexts,
         artifacts_destination: Option<PathBuf>,
     ) -> io::Result<Self> {
         Ok(Store {
             root: std::path::absolute(root)?,
             tree: root.canonicalize()?,
             scratch: scratch.to_owned(),
+            long_texts,
             artifacts_destination,
         })
     }
@@ -50,6 +54,11 @@ impl Store {
     /// A directory for temporary files.
     pub(super) fn scratch(&self) -> &Path {
         &self.scratch
+    }
+
+    /// Where texts are laid aside that no line holds.
+    pub(super) fn long_texts(&self) -> &LongTexts {
+        &self.long_texts
     }
 
     /// The directory behind `mlflow-artifacts:` URIs.

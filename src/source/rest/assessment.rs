@@ -7,8 +7,8 @@ use crate::model::pyjson::PyJson;
 use serde_json::{Map, Value, json};
 
 /// Reads the assessments of a trace.
-pub(super) fn read_all(items: Vec<Value>) -> Vec<Assessment> {
-    let mut assessments: Vec<_> = items.into_iter().map(read).collect();
+pub(super) fn read_all(trace: &mut Fields) -> Vec<Assessment> {
+    let mut assessments = trace.items("assessments", |item| item.is_object().then(|| read(item.clone())));
     assessments.sort_by(|a, b| (a.create_time, &a.assessment_id).cmp(&(b.create_time, &b.assessment_id)));
     assessments
 }
@@ -24,8 +24,8 @@ fn read(value: Value) -> Assessment {
         source: source
             .map(|(key, value)| (key, value.to_display().into_owned()))
             .collect(),
-        create_time: fields.take("create_time").as_ref().and_then(as_time),
-        last_update_time: fields.take("last_update_time").as_ref().and_then(as_time),
+        create_time: fields.parsed(&["create_time"], "create_time", as_time),
+        last_update_time: fields.parsed(&["last_update_time"], "last_update_time", as_time),
         feedback: fields.take("feedback").map(feedback),
         expectation: fields.take("expectation").map(expectation),
         issue: fields.take("issue").map(escape),

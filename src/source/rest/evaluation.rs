@@ -9,6 +9,7 @@ use super::server::{Server, told};
 use crate::archive::parallel::map_ordered;
 use crate::client::{ClientError, PageWalk, Path, Repeat};
 use crate::format::{Kind, order};
+use crate::model::free_json::escape_key;
 use crate::model::pyjson::PyJson;
 use crate::model::{DatasetRecord, EvaluationDataset, Scorer, Text, TextMap};
 use crate::source::ExportError;
@@ -150,7 +151,7 @@ impl Exporter<'_, '_> {
     fn dataset(&self, value: Value) -> EvaluationDataset {
         let mut fields = Fields::of(value);
         fields.ignore(&["experiment_ids"]);
-        let tags = fields.text("tags");
+        let tags = fields.parsed(&["tags"], "tags", parse_tags);
         EvaluationDataset {
             dataset_id: fields.text("dataset_id").unwrap_or_default(),
             name: fields.text("name").unwrap_or_default(),
@@ -162,7 +163,7 @@ impl Exporter<'_, '_> {
             last_update_time: fields.int("last_update_time"),
             created_by: fields.text("created_by"),
             last_updated_by: fields.text("last_updated_by"),
-            tags: tags.map(|tags| parse_tags(&tags)).unwrap_or_default(),
+            tags: tags.unwrap_or_default(),
             workspace: fields.text("workspace").or_else(|| self.workspace.clone()),
             extra: fields.finish(),
         }
@@ -260,18 +261,19 @@ fn search_datasets(server: Arc<Server>, experiment: Option<String>) -> Pages<'st
 }
 
 /// Tags stand as the text of a JSON object.
-fn parse_tags(text: &str) -> TextMap {
-    let Ok(PyJson::Dict(entries)) = PyJson::parse(text.as_bytes()) else {
-        return TextMap::new();
+fn parse_tags(tags: &Value) -> Option<TextMap> {
+    let text = tags.as_str()?;
+    let entries = match PyJson::parse(text.as_bytes()) {
+        Ok(PyJson::Dict(entries)) => entries,
+        // What has no tags says so with an empty text.
+        _ => return text.is_empty().then(TextMap::new),
     };
     let text_of = |value: PyJson| match value {
         PyJson::Str(text) => Text::Utf8(text),
         other => Text::Utf8(other.to_free_json().to_string()),
     };
-    entries
-        .into_iter()
-        .map(|(key, value)| (key, text_of(value)))
-        .collect()
+    let tags = entries.into_iter().map(|(key, value)| (key, text_of(value)));
+    Some(tags.collect())
 }
 
 type RecordPage = (Vec<DatasetRecord>, Option<String>);
@@ -291,7 +293,11 @@ fn ask_records(
 }
 
 fn record_page(answer: Value, dataset_id: &str) -> Result<RecordPage, String> {
-    let text = answer["records"].as_str().unwrap_or("[]");
+    let text = match &answer["records"] {
+        Value::Null => "[]",
+        Value::String(text) => text,
+        _ => return Err(format!("records of `{dataset_id}` are no text")),
+    };
     let records =
         PyJson::parse(text.as_bytes()).map_err(|error| format!("records of `{dataset_id}`: {error}"))?;
     let PyJson::List(records) = records else {
@@ -320,22 +326,22 @@ fn record(found: PyJson, dataset_id: &str) -> DatasetRecord {
             continue;
         }
         let value = value.to_free_json();
-        let text = |value: &Value| value.as_str().map(str::to_owned);
-        match key.as_str() {
-            "dataset_record_id" => record.dataset_record_id = text(&value).unwrap_or_default(),
-            "inputs" => record.inputs = Some(value),
-            "outputs" => record.outputs = Some(value),
-            "expectations" => record.expectations = Some(value),
-            "tags" => record.tags = Some(value),
-            "source" => record.source = Some(value),
-            "created_time" => record.created_time = as_int(&value),
-            "last_update_time" => record.last_update_time = as_int(&value),
-            "created_by" => record.created_by = text(&value),
-            "last_updated_by" => record.last_updated_by = text(&value),
+        let text = value.as_str().map(str::to_owned);
+        match (key.as_str(), text, as_int(&value)) {
+            ("dataset_record_id", Some(id), _) => record.dataset_record_id = id,
+            ("inputs", ..) => record.inputs = Some(value),
+            ("outputs", ..) => record.outputs = Some(value),
+            ("expectations", ..) => record.expectations = Some(value),
+            ("tags", ..) => record.tags = Some(value),
+            ("source", ..) => record.source = Some(value),
+            ("created_time", _, Some(time)) => record.created_time = Some(time),
+            ("last_update_time", _, Some(time)) => record.last_update_time = Some(time),
+            ("created_by", Some(user), _) => record.created_by = Some(user),
+            ("last_updated_by", Some(user), _) => record.last_updated_by = Some(user),
             // Parts of `source`, and the owner.
-            "source_id" | "source_type" | "dataset_id" => {}
+            ("source_id" | "source_type" | "dataset_id", ..) => {}
             _ => {
-                record.extra.insert(key, value);
+                record.extra.insert(escape_key(&key), value);
             }
         }
     }
@@ -372,9 +378,7 @@ fn find_scorers(server: &Server, experiment_id: &str) -> Result<Vec<Scorer>, Cli
 fn scorer(value: Value, experiment_id: &str) -> Scorer {
     let mut fields = Fields::of(value);
     fields.ignore(&["experiment_id"]);
-    let version = fields
-        .int("scorer_version")
-        .and_then(|number| u64::try_from(number).ok());
+    let version = fields.unsigned("scorer_version");
     Scorer {
         experiment_id: experiment_id.to_owned(),
         name: fields.text("scorer_name").unwrap_or_default(),

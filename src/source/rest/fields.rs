@@ -1,4 +1,7 @@
 //! Reading an answer's JSON objects field by field; what nobody takes is kept.
+//!
+//! A value that is not of a field's type is not taken either. It stays under the name that the archive has for the field,
+//! where the export finds it and reports it (`format::typed`).
 
 use crate::model::free_json::escape;
 use crate::model::number::Double;
@@ -25,7 +28,60 @@ impl Fields {
 
     /// Takes an object.
     pub(super) fn object(&mut self, key: &str) -> Fields {
-        Fields::of(self.take(key).unwrap_or_default())
+        match self.take(key) {
+            Some(Value::Object(map)) => Fields(map),
+            Some(other) => {
+                self.put(key, other);
+                Fields::default()
+            }
+            None => Fields::default(),
+        }
+    }
+
+    /// Puts a value where it, or what is left of it, will be found.
+    pub(super) fn put(&mut self, key: &str, value: Value) {
+        self.0.insert(key.to_owned(), value);
+    }
+
+    /// Takes the first of some names that is there, and reads it; what cannot be read stays as `key`.
+    pub(super) fn parsed<T>(
+        &mut self,
+        names: &[&str],
+        key: &str,
+        parse: impl Fn(&Value) -> Option<T>,
+    ) -> Option<T> {
+        let value = names.iter().find_map(|name| self.take(name))?;
+        let parsed = parse(&value);
+        if parsed.is_none() {
+            self.put(key, value);
+        }
+        parsed
+    }
+
+    /// Takes what can be read of a list's items; the others stay.
+    pub(super) fn items<T>(&mut self, key: &str, mut read: impl FnMut(&Value) -> Option<T>) -> Vec<T> {
+        let (mut items, mut wrong) = (Vec::new(), Vec::new());
+        for value in self.list(key) {
+            match read(&value) {
+                Some(item) => items.push(item),
+                None => wrong.push(value),
+            }
+        }
+        if !wrong.is_empty() {
+            self.put(key, Value::Array(wrong));
+        }
+        items
+    }
+
+    /// Keeps what nobody took of an inner object: each known field under the archive's name for it, the rest as
+    /// `outer.field`.
+    pub(super) fn keep_rest(&mut self, outer: &str, rest: Fields, known: &[(&str, &str)]) {
+        for (key, value) in rest.0.into_iter().filter(|(_, value)| !value.is_null()) {
+            match known.iter().find(|(name, _)| *name == key) {
+                Some((_, own)) => self.put(own, value),
+                None => self.put(&format!("{outer}.{key}"), value),
+            }
+        }
     }
 
     /// Takes a text; numbers become their text, since some ids come as either.
@@ -53,23 +109,45 @@ impl Fields {
         Some(value)
     }
 
+    /// Takes an integer, or its decimal text, and 0 where there is none; nothing where it is something else.
+    pub(super) fn int_or_zero(&mut self, key: &str) -> Option<i64> {
+        match self.0.get(key) {
+            None | Some(Value::Null) => Some(0),
+            Some(_) => self.int(key),
+        }
+    }
+
+    /// Takes a number that counts from 0.
+    pub(super) fn unsigned(&mut self, key: &str) -> Option<u64> {
+        let number = u64::try_from(as_int(self.0.get(key)?)?).ok()?;
+        self.0.remove(key);
+        Some(number)
+    }
+
     /// Takes a list; nothing counts as an empty one.
     pub(super) fn list(&mut self, key: &str) -> Vec<Value> {
         match self.take(key) {
             Some(Value::Array(items)) => items,
-            _ => Vec::new(),
+            Some(other) => {
+                self.put(key, other);
+                Vec::new()
+            }
+            None => Vec::new(),
         }
     }
 
     /// Takes a list of `{key, value}`, or an object of texts.
     pub(super) fn text_map(&mut self, key: &str) -> TextMap {
         match self.take(key) {
-            Some(Value::Array(items)) => items.into_iter().filter_map(key_value).collect(),
             Some(Value::Object(map)) => map
                 .into_iter()
                 .map(|(key, value)| (key, as_text(value)))
                 .collect(),
-            _ => TextMap::new(),
+            Some(list) => {
+                self.put(key, list);
+                self.items(key, key_value).into_iter().collect()
+            }
+            None => TextMap::new(),
         }
     }
 
@@ -90,10 +168,13 @@ impl Fields {
     }
 }
 
-fn key_value(item: Value) -> Option<(String, Text)> {
-    let mut fields = Fields::of(item);
-    let key = fields.text("key")?;
-    Some((key, as_text(fields.take("value").unwrap_or_default())))
+fn key_value(item: &Value) -> Option<(String, Text)> {
+    let key = match item.get("key")? {
+        Value::String(key) => key.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    Some((key, as_text(item.get("value").cloned().unwrap_or_default())))
 }
 
 /// Where a server has a number or a list for a text, its JSON text stands.
@@ -184,6 +265,24 @@ mod tests {
             fields.finish(),
             Extra::from([("new".to_owned(), json!({"$$x": 1}))])
         );
+    }
+
+    #[test]
+    fn what_is_of_another_type_stays_where_it_is_found() {
+        let mut fields = Fields::of(
+            json!({"tags": [null, {"key": "a", "value": "b"}], "info": [], "at": "soon", "n": {}}),
+        );
+        assert_eq!(fields.text_map("tags").len(), 1);
+        assert!(fields.object("info").0.is_empty());
+        assert_eq!(fields.parsed(&["when", "at"], "time", as_time), None);
+        assert_eq!(
+            (fields.int_or_zero("n"), fields.int_or_zero("none")),
+            (None, Some(0))
+        );
+        let inner = Fields::of(json!({"params": 1, "new": 2}));
+        fields.keep_rest("data", inner, &[("params", "params")]);
+        let kept = json!({"tags": [null], "info": [], "time": "soon", "n": {}, "params": 1, "data.new": 2});
+        assert_eq!(json!(fields.finish()), kept);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::archive::parallel::map_ordered;
 use crate::client::{ClientError, Path, Repeat};
 use crate::format::{Kind, Object};
 use crate::model::metric::{Point, PointLink};
-use crate::model::{LoggedModel, OwnerKind};
+use crate::model::{Extra, LoggedModel, OwnerKind};
 use crate::source::ExportError;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -220,7 +220,8 @@ fn read(value: Value) -> FoundModel {
     let mut data = fields.object("data");
     // The registry says which versions were made of it.
     info.ignore(&["registrations"]);
-    let model = LoggedModel {
+    let points = data.items("metrics", point);
+    let mut model = LoggedModel {
         model_id: info.text("model_id").unwrap_or_default(),
         experiment_id: info.text("experiment_id").unwrap_or_default(),
         name: info.text("name"),
@@ -238,17 +239,20 @@ fn read(value: Value) -> FoundModel {
         source_run_id: info.text("source_run_id"),
         params: data.text_map("params"),
         tags: info.text_map("tags"),
-        extra: info.finish(),
+        extra: Extra::new(),
     };
+    info.keep_rest("data", data, &[("params", "params")]);
+    info.keep_rest("model", fields, &[]);
+    model.extra = info.finish();
     let mut metrics: BTreeMap<String, Vec<Point>> = BTreeMap::new();
-    for (key, point) in data.list("metrics").into_iter().filter_map(point) {
+    for (key, point) in points {
         metrics.entry(key).or_default().push(point);
     }
     FoundModel { model, metrics }
 }
 
-fn point(value: Value) -> Option<(String, Point)> {
-    let mut fields = Fields::of(value);
+fn point(value: &Value) -> Option<(String, Point)> {
+    let mut fields = Fields::of(value.clone());
     let key = fields.text("key")?;
     let mut text = |name: &str| fields.text(name).filter(|text| !text.is_empty());
     let link = PointLink {
@@ -258,8 +262,8 @@ fn point(value: Value) -> Option<(String, Point)> {
         run_id: text("run_id"),
     };
     let point = Point {
-        timestamp: fields.int("timestamp").unwrap_or(0),
-        step: fields.int("step").unwrap_or(0),
+        timestamp: fields.int_or_zero("timestamp")?,
+        step: fields.int_or_zero("step")?,
         value: as_double(&fields.take("value").unwrap_or_else(|| 0.into()))?,
         link: link.boxed(),
     };

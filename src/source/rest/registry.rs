@@ -187,11 +187,11 @@ impl Exporter<'_, '_> {
     fn model(&self, value: Value) -> RegisteredModel {
         let mut fields = Fields::of(value);
         fields.ignore(&["latest_versions"]);
-        let aliases = fields.list("aliases").into_iter().filter_map(|alias| {
-            let mut alias = Fields::of(alias);
-            Some((alias.text("alias")?, u64::try_from(alias.int("version")?).ok()?))
+        let aliases = fields.items("aliases", |alias| {
+            let mut alias = Fields::of(alias.clone());
+            Some((alias.text("alias")?, alias.unsigned("version")?))
         });
-        let aliases = aliases.collect();
+        let aliases = aliases.into_iter().collect();
         RegisteredModel {
             name: fields.text("name").unwrap_or_default(),
             creation_timestamp: fields.int("creation_timestamp"),
@@ -210,10 +210,7 @@ impl Exporter<'_, '_> {
         fields.ignore(&["aliases", "model_params", "model_metrics"]);
         ModelVersion {
             name: fields.text("name").unwrap_or_default(),
-            version: fields
-                .int("version")
-                .and_then(|number| u64::try_from(number).ok())
-                .unwrap_or(0),
+            version: fields.unsigned("version").unwrap_or(0),
             creation_timestamp: fields.int("creation_timestamp"),
             last_updated_timestamp: fields.int("last_updated_timestamp"),
             user_id: fields.text("user_id"),

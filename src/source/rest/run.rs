@@ -34,34 +34,40 @@ pub(super) fn read(value: Value) -> FoundRun {
     let mut data = fields.object("data");
     let mut datasets = Vec::new();
     let mut inputs = fields.object("inputs");
-    let dataset_inputs = inputs.list("dataset_inputs");
-    let mut dataset_inputs: Vec<_> = dataset_inputs
-        .into_iter()
-        .map(|input| dataset_input(input, &info.experiment_id, &mut datasets))
-        .collect();
+    let mut dataset_inputs = inputs.items("dataset_inputs", |input| {
+        dataset_input(input, &info.experiment_id, &mut datasets)
+    });
     dataset_inputs.sort_by(|a, b| (&a.name, &a.digest).cmp(&(&b.name, &b.digest)));
     let mut outputs = fields.object("outputs");
-    let metrics = data.list("metrics");
-    let linked = metrics.iter().filter(|metric| is_linked(metric));
-    let linked = linked.filter_map(|metric| Some(metric["key"].as_str()?.to_owned()));
-    let linked = linked.collect();
+    let mut linked = BTreeSet::new();
+    let metrics = data.items("metrics", |value| {
+        let metric = latest_metric(value)?;
+        if is_linked(value) {
+            linked.insert(metric.0.clone());
+        }
+        Some(metric)
+    });
     let run = Run {
         info,
         params: data.text_map("params"),
         tags: data.text_map("tags"),
-        metrics: metrics
-            .into_iter()
-            .filter_map(latest_metric)
-            .collect::<BTreeMap<_, _>>(),
+        metrics: metrics.into_iter().collect::<BTreeMap<_, _>>(),
         inputs: RunInputs {
             dataset_inputs,
-            model_inputs: model_inputs(inputs.list("model_inputs")),
+            model_inputs: model_inputs(&mut inputs),
         },
         outputs: RunOutputs {
-            model_outputs: model_outputs(outputs.list("model_outputs")),
+            model_outputs: model_outputs(&mut outputs),
         },
         exim: None,
-        extra: fields.finish(),
+        extra: {
+            let of_data = ["metrics", "params", "tags"].map(|name| (name, name));
+            fields.keep_rest("data", data, &of_data);
+            let of_inputs = ["dataset_inputs", "model_inputs"].map(|name| (name, "inputs"));
+            fields.keep_rest("inputs", inputs, &of_inputs);
+            fields.keep_rest("outputs", outputs, &[("model_outputs", "outputs")]);
+            fields.finish()
+        },
     };
     FoundRun {
         key: Key::of_run(&run),
@@ -99,24 +105,28 @@ fn is_linked(point: &Value) -> bool {
         .any(|name| point[*name].as_str().is_some_and(|text| !text.is_empty()))
 }
 
-fn latest_metric(value: Value) -> Option<(String, LatestMetric)> {
-    let mut fields = Fields::of(value);
+fn latest_metric(value: &Value) -> Option<(String, LatestMetric)> {
+    let mut fields = Fields::of(value.clone());
     let latest = LatestMetric {
-        timestamp: fields.int("timestamp").unwrap_or(0),
-        step: fields.int("step").unwrap_or(0),
+        timestamp: fields.int_or_zero("timestamp")?,
+        step: fields.int_or_zero("step")?,
         value: as_double(&fields.take("value").unwrap_or_else(|| 0.into()))?,
     };
     Some((fields.text("key")?, latest))
 }
 
-fn dataset_input(value: Value, experiment_id: &str, datasets: &mut Vec<Dataset>) -> DatasetInput {
-    let mut fields = Fields::of(value);
+fn dataset_input(value: &Value, experiment_id: &str, datasets: &mut Vec<Dataset>) -> Option<DatasetInput> {
+    let mut fields = Fields::of(value.clone());
     let mut dataset = fields.object("dataset");
     let input = DatasetInput {
-        name: dataset.text("name").unwrap_or_default(),
-        digest: dataset.text("digest").unwrap_or_default(),
+        name: dataset.text("name")?,
+        digest: dataset.text("digest")?,
         tags: fields.text_map("tags"),
     };
+    // Tags that are none would be lost with what else the link says.
+    if !fields.finish().is_empty() {
+        return None;
+    }
     datasets.push(Dataset {
         experiment_id: experiment_id.to_owned(),
         name: input.name.clone(),
@@ -127,28 +137,28 @@ fn dataset_input(value: Value, experiment_id: &str, datasets: &mut Vec<Dataset>)
         profile: dataset.text("profile"),
         extra: dataset.finish(),
     });
-    input
+    Some(input)
 }
 
-/// Reads `inputs.model_inputs`.
-pub(super) fn model_inputs(items: Vec<Value>) -> Vec<ModelInput> {
-    let ids = items
-        .into_iter()
-        .filter_map(|item| Fields::of(item).text("model_id"));
-    let mut inputs: Vec<_> = ids.map(|model_id| ModelInput { model_id }).collect();
+/// Takes `model_inputs`.
+pub(super) fn model_inputs(inputs: &mut Fields) -> Vec<ModelInput> {
+    let mut inputs = inputs.items("model_inputs", |item| {
+        let model_id = item["model_id"].as_str()?.to_owned();
+        Some(ModelInput { model_id })
+    });
     inputs.sort();
     inputs
 }
 
-fn model_outputs(items: Vec<Value>) -> Vec<ModelOutput> {
-    let mut outputs: Vec<_> = items
-        .into_iter()
-        .filter_map(|item| {
-            let model_id = item["model_id"].as_str()?.to_owned();
-            let step = as_int(&item["step"]).unwrap_or(0);
-            Some(ModelOutput { model_id, step })
-        })
-        .collect();
+fn model_outputs(outputs: &mut Fields) -> Vec<ModelOutput> {
+    let mut outputs = outputs.items("model_outputs", |item| {
+        let model_id = item["model_id"].as_str()?.to_owned();
+        let step = match &item["step"] {
+            Value::Null => 0,
+            step => as_int(step)?,
+        };
+        Some(ModelOutput { model_id, step })
+    });
     outputs.sort();
     outputs
 }

@@ -113,28 +113,23 @@ pub(super) fn read(value: Value) -> Trace {
     let experiment_id = experiment
         .text("experiment_id")
         .or_else(|| fields.text("experiment_id"));
-    let mut either = |names: [&str; 2]| names.into_iter().find_map(|name| fields.take(name));
-    let request_time = either(["request_time", "timestamp_ms"]);
-    let execution_duration = either(["execution_duration", "execution_time_ms"]);
-    let is_v2 = request_id.is_some();
-    let state = either(["state", "status"]);
-    let state = state
-        .as_ref()
-        .and_then(Value::as_str)
-        .unwrap_or("STATE_UNSPECIFIED");
+    let request_time = fields.parsed(&["request_time", "timestamp_ms"], "request_time", as_time);
+    let durations = ["execution_duration", "execution_time_ms"];
+    let execution_duration = fields.parsed(&durations, durations[0], as_duration_ms);
+    let state = fields.parsed(&["state", "status"], "state", |state| {
+        Some(state.as_str()?.to_owned())
+    });
+    let state = state.unwrap_or_else(|| "STATE_UNSPECIFIED".to_owned());
     // API v2 has no way to say that a trace has not ended, and says 0.
-    let has_ended = !(is_v2 && state == "IN_PROGRESS" && execution_duration == Some(json!(0)));
+    let has_ended = request_id.is_none() || state != "IN_PROGRESS" || execution_duration != Some(0);
     let metadata = fields.text_map("trace_metadata");
     Trace {
         trace_id: fields.text("trace_id").or(request_id).unwrap_or_default(),
         experiment_id: experiment_id.unwrap_or_default(),
         client_request_id: fields.text("client_request_id"),
-        request_time: request_time.as_ref().and_then(as_time),
-        execution_duration: execution_duration
-            .as_ref()
-            .filter(|_| has_ended)
-            .and_then(as_duration_ms),
-        state: state.to_owned(),
+        request_time,
+        execution_duration: execution_duration.filter(|_| has_ended),
+        state,
         request_preview: fields.text("request_preview"),
         response_preview: fields.text("response_preview"),
         trace_metadata: if metadata.is_empty() {
@@ -143,7 +138,7 @@ pub(super) fn read(value: Value) -> Trace {
             metadata
         },
         tags: fields.text_map("tags"),
-        assessments: assessment::read_all(fields.list("assessments")),
+        assessments: assessment::read_all(&mut fields),
         linked_runs: Vec::new(),
         linked_prompts: Vec::new(),
         extra: fields.finish(),

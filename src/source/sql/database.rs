@@ -1,7 +1,11 @@
 //! What the exporter asks of a database: its tables and columns, and rows of a query, one after the other.
 
 use super::super::ExportError;
+use crate::archive::LongTexts;
+use crate::format::layout::STRING_BYTES;
+use crate::model::Text;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 
 /// A value of a row. Text comes as bytes: databases hold NUL, and some hold what is not UTF-8.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -38,6 +42,14 @@ pub(super) trait Database {
     /// The database cannot be read.
     fn may_hide_tables(&self) -> Result<bool, ExportError> {
         Ok(false)
+    }
+
+    /// Lays a long text aside, read piece by piece; asked only of tables that the schema says are streamed.
+    ///
+    /// # Errors
+    /// The database cannot be read, or the text is longer than an archive holds ([`io::ErrorKind::FileTooLarge`]).
+    fn read_long(&self, _table: &str, _column: &str, _row: i64, _texts: &LongTexts) -> io::Result<Text> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     /// Runs a query and hands over its rows. `?` stands for each parameter.
@@ -91,13 +103,18 @@ impl Dialect {
     }
 }
 
-/// The schema that a query tells, table and column a row.
-#[cfg(any(feature = "postgres", feature = "mysql"))]
-pub(super) fn read_schema(database: &dyn Database, sql: &str) -> Result<Schema, ExportError> {
+/// The schema that two queries tell: table and column a row; the names of views, which are not taken for tables.
+pub(super) fn read_schema(database: &dyn Database, tables: &str, views: &str) -> Result<Schema, ExportError> {
     let mut schema = Schema::default();
-    database.query(sql, &[], &mut |row| {
+    database.query(tables, &[], &mut |row| {
         if let (Cell::Bytes(table), Cell::Bytes(column)) = (row.cell(0), row.cell(1)) {
             schema.add(&String::from_utf8_lossy(table), &String::from_utf8_lossy(column));
+        }
+        Ok(())
+    })?;
+    database.query(views, &[], &mut |row| {
+        if let Cell::Bytes(name) = row.cell(0) {
+            schema.add_view(&String::from_utf8_lossy(name));
         }
         Ok(())
     })?;
@@ -108,6 +125,9 @@ pub(super) fn read_schema(database: &dyn Database, sql: &str) -> Result<Schema, 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Schema {
     tables: BTreeMap<String, BTreeSet<String>>,
+    views: BTreeSet<String>,
+    /// Tables whose long texts are read piece by piece.
+    streamed: BTreeSet<String>,
 }
 
 impl Schema {
@@ -117,6 +137,21 @@ impl Schema {
             .entry(table.to_owned())
             .or_default()
             .insert(column.to_owned());
+    }
+
+    /// Adds a view, or what else has a name in a query and is no table.
+    pub(super) fn add_view(&mut self, name: &str) {
+        self.views.insert(name.to_owned());
+    }
+
+    /// Whether there is such a view.
+    pub(super) fn has_view(&self, name: &str) -> bool {
+        self.views.contains(name)
+    }
+
+    /// Says that a table's long texts are read piece by piece, by the number of their row.
+    pub(super) fn add_streamed(&mut self, table: &str) {
+        self.streamed.insert(table.to_owned());
     }
 
     /// Whether there is such a table.
@@ -139,11 +174,30 @@ impl Schema {
     }
 
     /// A list for SELECT in which a column that this schema lacks is NULL; `prefix` is a table's alias with its dot.
+    ///
+    /// Where the list has `long x` beside `x`, the first is the number of a row whose `x` is too long for a line, and `x` is
+    /// NULL there.
     pub(super) fn columns(&self, dialect: Dialect, prefix: &str, table: &str, columns: &[&str]) -> String {
-        let expression = |column: &&str| match self.has_column(table, column) {
-            true => format!("{prefix}{}", dialect.quote(column)),
-            false => "NULL".to_owned(),
+        let expression = |column: &&str| {
+            let (name, is_long) = match column.strip_prefix(LONG) {
+                Some(name) => (name, true),
+                None => (*column, false),
+            };
+            if !self.has_column(table, name) {
+                return "NULL".to_owned();
+            }
+            let value = format!("{prefix}{}", dialect.quote(name));
+            let is_guarded = is_long || columns.iter().any(|other| other.strip_prefix(LONG) == Some(name));
+            match (is_guarded && self.streamed.contains(table), is_long) {
+                (true, true) => format!("iif(octet_length({value}) > {STRING_BYTES}, {prefix}rowid, NULL)"),
+                (true, false) => format!("iif(octet_length({value}) > {STRING_BYTES}, NULL, {value})"),
+                (false, true) => "NULL".to_owned(),
+                (false, false) => value,
+            }
         };
         columns.iter().map(expression).collect::<Vec<_>>().join(", ")
     }
 }
+
+/// What stands before the name of a column whose long texts are read piece by piece.
+pub(super) const LONG: &str = "long ";

@@ -43,7 +43,7 @@ const EVALUATION_DATASETS: Table = Table {
 const EVALUATION_DATASET_TAGS: Table = Table {
     kind: "evaluation-datasets",
     name: "evaluation_dataset_tags",
-    columns: &["dataset_id", "key", "value"],
+    columns: &["dataset_id", "key", "value", "long value"],
 };
 
 const DATASET_EXPERIMENTS: Table = Table {
@@ -141,8 +141,9 @@ fn evaluation_datasets(tables: &Tables) -> Result<BTreeMap<String, EvaluationDat
     })?;
     tables.scan(EVALUATION_DATASET_TAGS, |row| {
         if let Some(dataset) = datasets.get_mut(&row.required_text(0)) {
-            let value = row.any_text(2).unwrap_or_else(|| "".into());
-            dataset.tags.insert(row.required_text(1), value);
+            if let Some(value) = tables.text(EVALUATION_DATASET_TAGS, row, 2, &dataset.dataset_id)? {
+                dataset.tags.insert(row.required_text(1), value);
+            }
         }
         Ok(())
     })?;

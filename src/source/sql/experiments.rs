@@ -25,7 +25,7 @@ const EXPERIMENTS: Table = Table {
 const EXPERIMENT_TAGS: Table = Table {
     kind: "experiments",
     name: "experiment_tags",
-    columns: &["experiment_id", "key", "value"],
+    columns: &["experiment_id", "key", "value", "long value"],
 };
 
 const WORKSPACES: Table = Table {
@@ -115,10 +115,11 @@ impl Exporter<'_> {
         let mut tags: BTreeMap<String, BTreeMap<String, Text>> = BTreeMap::new();
         self.tables.scan(EXPERIMENT_TAGS, |row| {
             let experiment_id = row.required_text(0);
-            let value = row.any_text(2).unwrap_or_else(|| "".into());
-            tags.entry(experiment_id)
-                .or_default()
-                .insert(row.required_text(1), value);
+            if let Some(value) = self.tables.text(EXPERIMENT_TAGS, row, 2, &experiment_id)? {
+                tags.entry(experiment_id)
+                    .or_default()
+                    .insert(row.required_text(1), value);
+            }
             Ok(())
         })?;
         let mut experiments: Vec<_> = std::mem::take(&mut self.experiments.by_id)

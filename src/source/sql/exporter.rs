@@ -29,8 +29,9 @@ pub(super) struct Exporter<'m> {
 
 impl<'m> Exporter<'m> {
     /// An export of tables; `folder` is where the database lies, if it is a file.
-    pub(super) fn new(tables: Tables, export: Export<'m>, folder: Option<&Path>) -> Self {
+    pub(super) fn new(mut tables: Tables, export: Export<'m>, folder: Option<&Path>) -> Self {
         let places = Places::new(folder, export.options.artifacts_destination.as_deref());
+        tables.long_texts = Some(export.writer.long_texts());
         Exporter {
             tables,
             export,
@@ -126,6 +127,9 @@ impl<'m> Exporter<'m> {
     fn count_what_is_not_read(&mut self) -> Result<()> {
         self.count_orphans()?;
         known::count(&self.tables, &mut self.export)?;
+        for (kind, id, table, detail) in self.tables.refused.take() {
+            self.export.failure(kind, &id, table, "unwritable", &detail)?;
+        }
         for ((kind, field, reason), count) in self.tables.oddities.take() {
             self.export.limit(&kind, &field, &reason, count);
         }

@@ -137,9 +137,10 @@ impl<'r> Fields<'r> {
         self.int(column).map(|value| value != 0)
     }
 
-    /// A user's JSON; text that is none stays a string, and is counted.
+    /// A user's JSON; text that is none stays a string, and is counted. Null is no value, as in all fields of the archive.
     pub(super) fn json(&self, column: usize) -> Option<Value> {
-        self.py_json(column).map(|value| value.to_free_json())
+        let value = self.py_json(column).filter(|value| !value.is_null())?;
+        Some(value.to_free_json())
     }
 
     /// A user's JSON as Python sees it.

@@ -34,13 +34,13 @@ const LOGGED_MODELS: Table = Table {
 const PARAMS: Table = Table {
     kind: "logged-models",
     name: "logged_model_params",
-    columns: &["model_id", "param_key", "param_value"],
+    columns: &["model_id", "param_key", "param_value", "long param_value"],
 };
 
 const TAGS: Table = Table {
     kind: "logged-models",
     name: "logged_model_tags",
-    columns: &["model_id", "tag_key", "tag_value"],
+    columns: &["model_id", "tag_key", "tag_value", "long tag_value"],
 };
 
 const METRICS: Table = Table {

@@ -82,7 +82,7 @@ pub fn export(
         uri: uri::redact(source),
         ..SourceInfo::default()
     };
-    versions::describe(&tables, &mut info)?;
+    let release = versions::describe(&tables, &mut info)?;
     if experiments::lie_in_cloud(&tables, options.artifacts_destination.as_deref())? {
         options.writer.threads = options.writer.threads.max(cloud::CONCURRENCY);
     }
@@ -92,6 +92,10 @@ pub fn export(
         monitor.notice(&format!(
             "tables that this user may not read are not even shown{HIDDEN}"
         ));
+    }
+    // What is there can be listed whatever is missing.
+    if !export.is_survey() {
+        known::check(&tables, release, &mut export)?;
     }
     let mut exporter = Exporter::new(tables, export, folder);
     exporter.run()?;

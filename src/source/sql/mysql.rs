@@ -98,7 +98,9 @@ impl Database for Mysql {
         let sql = "SELECT c.table_name, c.column_name FROM information_schema.columns c \
                    JOIN information_schema.tables t ON t.table_schema = c.table_schema AND t.table_name = c.table_name \
                    WHERE t.table_type = 'BASE TABLE' AND c.table_schema = DATABASE()";
-        read_schema(self, sql)
+        let views = "SELECT table_name FROM information_schema.tables \
+                     WHERE table_type <> 'BASE TABLE' AND table_schema = DATABASE()";
+        read_schema(self, sql, views)
     }
 
     /// MySQL shows a user only the tables that the user has some right to, unless the right is to the whole database.

@@ -105,7 +105,10 @@ impl Database for Postgres {
                    JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid \
                    WHERE c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped \
                    AND n.nspname = ANY (current_schemas(false))";
-        read_schema(self, sql)
+        let views = "SELECT c.relname::text FROM pg_catalog.pg_class c \
+                     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+                     WHERE c.relkind IN ('v', 'm', 'f') AND n.nspname = ANY (current_schemas(false))";
+        read_schema(self, sql, views)
     }
 
     fn query(&self, sql: &str, parameters: &[&str], each: &mut EachRow<'_>) -> Result<(), ExportError> {

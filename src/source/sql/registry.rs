@@ -27,7 +27,7 @@ const MODELS: Table = Table {
 const MODEL_TAGS: Table = Table {
     kind: "registered-models",
     name: "registered_model_tags",
-    columns: &["workspace", "name", "key", "value"],
+    columns: &["workspace", "name", "key", "value", "long value"],
 };
 
 const ALIASES: Table = Table {
@@ -60,7 +60,7 @@ const VERSIONS: Table = Table {
 const VERSION_TAGS: Table = Table {
     kind: "model-versions",
     name: "model_version_tags",
-    columns: &["workspace", "name", "key", "value", "version"],
+    columns: &["workspace", "name", "key", "value", "version", "long value"],
 };
 
 fn model_key(row: &Fields<'_>) -> SortKey {
@@ -102,8 +102,9 @@ pub(super) fn tell(tables: &Tables, chooser: &mut Chooser<'_>) -> Result<()> {
 /// A tag of a model or version.
 type Tag = (String, Text);
 
-fn tag(row: &Fields<'_>) -> Tag {
-    (row.required_text(2), row.any_text(3).unwrap_or_else(|| "".into()))
+fn tag(tables: &Tables, table: Table, row: &Fields<'_>) -> Result<Option<Tag>> {
+    let value = tables.text(table, row, 3, &row.required_text(1))?;
+    Ok(value.map(|value| (row.required_text(2), value)))
 }
 
 impl Exporter<'_> {
@@ -119,7 +120,10 @@ impl Exporter<'_> {
         let mut tags = Spool::new(&scratch);
         self.tables.scan(VERSION_TAGS, |row| {
             let key = model_key(row).number(row.unsigned(4));
-            tags.push(&key, &tag(row))
+            match tag(&self.tables, VERSION_TAGS, row)? {
+                Some(tag) => tags.push(&key, &tag),
+                None => Ok(()),
+            }
         })?;
         let mut versions: Spool<ModelVersion> = Spool::new(&scratch);
         self.tables.scan(VERSIONS, |row| {
@@ -167,7 +171,10 @@ impl Exporter<'_> {
         let scratch = self.export.writer.scratch().to_owned();
         let mut tags = Spool::new(&scratch);
         self.tables
-            .scan(MODEL_TAGS, |row| tags.push(&model_key(row), &tag(row)))?;
+            .scan(MODEL_TAGS, |row| match tag(&self.tables, MODEL_TAGS, row)? {
+                Some(tag) => tags.push(&model_key(row), &tag),
+                None => Ok(()),
+            })?;
         let mut aliases = Spool::new(&scratch);
         self.tables.scan(ALIASES, |row| {
             aliases.push(&model_key(row), &(row.required_text(2), row.unsigned(3)))

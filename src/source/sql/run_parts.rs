@@ -9,13 +9,13 @@ use std::collections::HashMap;
 const PARAMS: Table = Table {
     kind: "runs",
     name: "params",
-    columns: &["run_uuid", "key", "value"],
+    columns: &["run_uuid", "key", "value", "long value"],
 };
 
 const TAGS: Table = Table {
     kind: "runs",
     name: "tags",
-    columns: &["run_uuid", "key", "value"],
+    columns: &["run_uuid", "key", "value", "long value"],
 };
 
 const LATEST: Table = Table {
@@ -138,7 +138,7 @@ impl RunParts {
     }
 }
 
-/// Hands over the rows of a table of (owner, key, value); NULL reads as an empty text, as MLflow reads it.
+/// Hands over the rows of a table of (owner, key, value).
 pub(super) fn read_map(
     tables: &Tables,
     table: Table,
@@ -146,8 +146,9 @@ pub(super) fn read_map(
     mut insert: impl FnMut(usize, String, Text),
 ) -> Result<()> {
     tables.of_owners(table, "", owners, |place, row| {
-        let value = row.any_text(2).unwrap_or_else(|| Text::Utf8(String::new()));
-        insert(place, row.required_text(1), value);
+        if let Some(value) = tables.text(table, row, 2, owners[place])? {
+            insert(place, row.required_text(1), value);
+        }
         Ok(())
     })
 }

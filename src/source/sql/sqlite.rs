@@ -1,14 +1,30 @@
 //! SQLite files, opened read-only: nothing is migrated, and a live server may go on writing.
 
 use super::super::ExportError;
-use super::database::{Cell, Database, Dialect, EachRow, Row, Schema};
+use super::database::{Cell, Database, Dialect, EachRow, Row, Schema, read_schema};
+use crate::archive::LongTexts;
+use crate::model::Text;
+use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long a writer may hold the file before the export gives up.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// A database may come from anywhere: no view or trigger of it runs, no function that its schema names and that could do
+/// harm, and nothing writes.
+const GUARDS: [(DbConfig, bool); 5] = [
+    (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
+    (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
+    (DbConfig::SQLITE_DBCONFIG_WRITABLE_SCHEMA, false),
+    (DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false),
+    (DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
+];
+/// Bytes of a value or row that are read: more than an archive holds of a text, and far less than SQLite would try.
+const VALUE_BYTES: i32 = 300 << 20;
 /// Pages kept in memory.
 const CACHE_KIB: u32 = 24 << 10;
 
@@ -46,8 +62,12 @@ impl Sqlite {
             OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(uri, flags)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, VALUE_BYTES)?;
+        for (setting, is_on) in GUARDS {
+            connection.set_db_config(setting, is_on)?;
+        }
         connection.execute_batch(&format!(
-            "PRAGMA cache_size=-{CACHE_KIB}; PRAGMA trusted_schema=OFF; BEGIN; SELECT 1 FROM sqlite_master LIMIT 1;"
+            "PRAGMA cache_size=-{CACHE_KIB}; PRAGMA cell_size_check=ON; BEGIN; SELECT 1 FROM sqlite_master LIMIT 1;"
         ))?;
         connection.set_prepared_statement_cache_capacity(64);
         Ok(Sqlite {
@@ -79,17 +99,30 @@ impl Database for Sqlite {
     }
 
     fn schema(&self) -> Result<Schema, ExportError> {
-        // table_xinfo lists generated columns too. Views are not taken for tables.
-        let sql = "SELECT t.name, c.name FROM sqlite_master t JOIN pragma_table_xinfo(t.name) c \
-                   WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'";
-        let mut schema = Schema::default();
-        self.query(sql, &[], &mut |row| {
-            if let (Cell::Bytes(table), Cell::Bytes(column)) = (row.cell(0), row.cell(1)) {
-                schema.add(&String::from_utf8_lossy(table), &String::from_utf8_lossy(column));
+        // table_xinfo lists generated columns too. Virtual tables run code of their modules, as views run SQL.
+        let tables = "SELECT t.name, c.name FROM pragma_table_list t JOIN pragma_table_xinfo(t.name) c \
+                      WHERE t.schema = 'main' AND t.type = 'table' AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'";
+        let views = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type <> 'table'";
+        let mut schema = read_schema(self, tables, views)?;
+        // By the number of its row, and as UTF-8.
+        let streamed = "SELECT t.name FROM pragma_table_list t, pragma_encoding e \
+                        WHERE t.schema = 'main' AND t.type = 'table' AND t.wr = 0 AND e.encoding = 'UTF-8'";
+        self.query(streamed, &[], &mut |row| {
+            if let Cell::Bytes(table) = row.cell(0) {
+                schema.add_streamed(&String::from_utf8_lossy(table));
             }
             Ok(())
         })?;
         Ok(schema)
+    }
+
+    fn read_long(&self, table: &str, column: &str, row: i64, texts: &LongTexts) -> io::Result<Text> {
+        let blob = self.connection.blob_open("main", table, column, row, true);
+        let mut blob = blob.map_err(io::Error::other)?;
+        match LongTexts::refused(blob.len() as u64) {
+            Some(reason) => Err(io::Error::new(io::ErrorKind::FileTooLarge, reason)),
+            None => texts.keep(&mut blob),
+        }
     }
 
     fn query(&self, sql: &str, parameters: &[&str], each: &mut EachRow<'_>) -> Result<(), ExportError> {
@@ -149,6 +182,9 @@ fn source_error(path: &Path, error: &rusqlite::Error) -> ExportError {
         }
         Some(ErrorCode::DatabaseCorrupt) => {
             "; the file is damaged: `sqlite3 FILE .recover` may save what is left"
+        }
+        Some(ErrorCode::TooBig) => {
+            "; a value of more than 300 MiB, which no archive holds: shorten it in a copy"
         }
         Some(ErrorCode::NotADatabase) => "; it is not a SQLite database, or it is encrypted",
         Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly) => {

@@ -1,10 +1,13 @@
 //! Queries over MLflow's tables, by the columns that are there.
 
 use super::super::ExportError;
-use super::database::{Database, Dialect, Schema};
+use super::database::{Database, Dialect, LONG, Schema};
 use super::fields::{Fields, Oddities};
+use crate::archive::LongTexts;
+use crate::model::Text;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
+use std::io;
 
 type Result<T, E = ExportError> = std::result::Result<T, E>;
 
@@ -24,6 +27,10 @@ pub(super) struct Tables {
     pub(super) database: Box<dyn Database>,
     pub(super) schema: Schema,
     pub(super) oddities: Oddities,
+    /// Where texts are laid aside that no line holds.
+    pub(super) long_texts: Option<LongTexts>,
+    /// Texts that no archive holds: kind and id of the owner, table, why.
+    pub(super) refused: RefCell<Vec<(&'static str, String, &'static str, String)>>,
     /// Rows of parts that were read, by table.
     rows_read: RefCell<BTreeMap<&'static str, u64>>,
     /// Whether a table has rows, once that was asked.
@@ -40,6 +47,8 @@ impl Tables {
             schema: database.schema()?,
             database,
             oddities: Oddities::default(),
+            long_texts: None,
+            refused: RefCell::default(),
             rows_read: RefCell::default(),
             has_rows: RefCell::default(),
         })
@@ -176,6 +185,39 @@ impl Tables {
                 &Fields::new(row, table.kind, table.columns, &self.oddities),
             )
         })
+    }
+
+    /// A text of a row: of any length, where the table's columns have `long x` beside it. NULL reads as an empty text, as
+    /// MLflow reads it; nothing is one that no archive holds.
+    pub(super) fn text(
+        &self,
+        table: Table,
+        row: &Fields<'_>,
+        column: usize,
+        owner: &str,
+    ) -> Result<Option<Text>> {
+        let name = table.columns[column];
+        let long = table
+            .columns
+            .iter()
+            .position(|other| other.strip_prefix(LONG) == Some(name));
+        let number = long.and_then(|long| row.int(long));
+        let (Some(number), Some(texts)) = (number, &self.long_texts) else {
+            return Ok(Some(row.any_text(column).unwrap_or_else(|| "".into())));
+        };
+        match self.database.read_long(table.name, name, number, texts) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+                let detail = format!("row {number} of table `{}` has {error}", table.name);
+                let refused = (table.kind, owner.to_owned(), table.name, detail);
+                self.refused.borrow_mut().push(refused);
+                Ok(None)
+            }
+            Err(error) => Err(ExportError::Source {
+                source_uri: self.dialect().name().to_owned(),
+                detail: format!("row {number} of table `{}`: {error}", table.name),
+            }),
+        }
     }
 
     /// The number of rows of a table.

@@ -50,13 +50,13 @@ const TRACES: Table = Table {
 const TAGS: Table = Table {
     kind: "traces",
     name: "trace_tags",
-    columns: &["request_id", "key", "value"],
+    columns: &["request_id", "key", "value", "long value"],
 };
 
 const METADATA: Table = Table {
     kind: "traces",
     name: "trace_request_metadata",
-    columns: &["request_id", "key", "value"],
+    columns: &["request_id", "key", "value", "long value"],
 };
 
 /// What traces name that made them.

@@ -36,22 +36,28 @@ const HEADS: &[(&str, &str)] = &[
     ("f4a9b2c7d1e6", "3.18"),
 ];
 
-/// Says what the database tells of itself.
-pub(super) fn describe(tables: &Tables, info: &mut SourceInfo) -> Result<(), ExportError> {
+/// The place of a release among those that were examined.
+pub(super) fn place_of(release: &str) -> Option<usize> {
+    let first = |known: &str| known.split('–').next() == Some(release);
+    HEADS.iter().position(|(_, known)| first(known))
+}
+
+/// Says what the database tells of itself; the place of its release, where its head is known.
+pub(super) fn describe(tables: &Tables, info: &mut SourceInfo) -> Result<Option<usize>, ExportError> {
     let mut heads = Vec::new();
     tables.scan(ALEMBIC, |row| {
         heads.extend(row.text(0));
         Ok(())
     })?;
     heads.sort();
-    let known = heads
+    let place = heads
         .iter()
-        .find_map(|head| HEADS.iter().find(|(known, _)| known == head));
-    info.mlflow_version = known.map(|(_, version)| (*version).to_owned());
+        .find_map(|head| HEADS.iter().position(|(known, _)| known == head));
+    info.mlflow_version = place.map(|place| HEADS[place].1.to_owned());
     info.details
         .insert("dialect".to_owned(), tables.dialect().name().to_owned());
     if !heads.is_empty() {
         info.details.insert("alembic_head".to_owned(), heads.join(","));
     }
-    Ok(())
+    Ok(place)
 }

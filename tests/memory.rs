@@ -1,0 +1,157 @@
+//! Memory of an export, as Linux counts it for the binary: a text that no line holds is never held.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+const MIB: u64 = 1 << 20;
+const TAG_BYTES: u64 = 200 * MIB;
+
+/// Runs an export and gives the exit code and the most memory that it had.
+fn export(source: &Path, out: &Path, options: &[&str]) -> (i32, u64) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mlark"))
+        .arg("export")
+        .arg(source)
+        .arg("-o")
+        .arg(out)
+        .args(options)
+        .env_clear()
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak_bytes = 0;
+    loop {
+        // The mark only rises, so that the last look before the end tells nearly all.
+        let text = fs::read_to_string(&status).unwrap_or_default();
+        let mark = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        if let Some(kib) = mark.and_then(|mark| mark.split_whitespace().next()?.parse::<u64>().ok()) {
+            peak_bytes = peak_bytes.max(kib << 10);
+        }
+        if let Some(status) = child.try_wait().unwrap() {
+            return (status.code().unwrap(), peak_bytes);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// The sizes of an archive's blobs over 1 MiB.
+fn large_blobs(archive: &Path) -> Vec<u64> {
+    let mut sizes = Vec::new();
+    let mut folders = vec![archive.join("blobs")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().map(Result::unwrap) {
+            match entry.file_type().unwrap().is_dir() {
+                true => folders.push(entry.path()),
+                false => sizes.push(entry.metadata().unwrap().len()),
+            }
+        }
+    }
+    sizes.retain(|size| *size > MIB);
+    sizes.sort_unstable();
+    sizes
+}
+
+/// Compares exports of a source without and with a tag, to a directory and to a zip.
+fn is_streamed(directory: &Path, source: &Path, add_tag: impl FnOnce()) {
+    let out = |name: &str| directory.join(name);
+    let (code, plain) = export(source, &out("plain"), &[]);
+    assert_eq!(code, 0);
+    add_tag();
+    for name in ["out", "out.zip"] {
+        let (code, peak) = export(source, &out(name), &[]);
+        assert_eq!(code, 0, "{name}");
+        assert!(
+            peak < plain + 64 * MIB,
+            "{name}: {peak} bytes, without the tag {plain}"
+        );
+    }
+    assert_eq!(large_blobs(&out("out")), [TAG_BYTES]);
+    assert!(out("out.zip").exists());
+}
+
+fn file_store(root: &Path) -> PathBuf {
+    let run = root.join("mlruns/1/0123456789abcdef0123456789abcdef");
+    fs::create_dir_all(run.join("tags")).unwrap();
+    fs::write(
+        root.join("mlruns/1/meta.yaml"),
+        "artifact_location: /nowhere\nexperiment_id: '1'\nlifecycle_stage: active\nname: e\n",
+    )
+    .unwrap();
+    fs::write(
+        run.join("meta.yaml"),
+        "artifact_uri: /nowhere\nend_time: 6\nexperiment_id: '1'\nlifecycle_stage: active\n\
+         run_id: 0123456789abcdef0123456789abcdef\nstart_time: 5\nstatus: 3\nuser_id: ana\n",
+    )
+    .unwrap();
+    run
+}
+
+#[test]
+fn a_long_tag_of_a_file_store_is_streamed_into_a_blob() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = file_store(directory.path());
+    is_streamed(directory.path(), &directory.path().join("mlruns"), || {
+        let mut file = fs::File::create(run.join("tags/long")).unwrap();
+        let piece = "é".repeat(MIB as usize / 2);
+        (0..TAG_BYTES / MIB).for_each(|_| file.write_all(piece.as_bytes()).unwrap());
+    });
+}
+
+#[test]
+fn a_text_that_no_archive_holds_is_refused_by_its_size() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = file_store(directory.path());
+    let source = directory.path().join("mlruns");
+    let (_, plain) = export(&source, &directory.path().join("plain"), &[]);
+    fs::create_dir_all(run.join("params")).unwrap();
+    let param = fs::File::create(run.join("params/long")).unwrap();
+    param.set_len(400 * MIB).unwrap();
+    let out = directory.path().join("out");
+    let (code, peak) = export(&source, &out, &[]);
+    assert!(code != 0 && !out.exists());
+    assert!(peak < plain + 16 * MIB, "{peak} bytes, without the param {plain}");
+    assert_eq!(export(&source, &out, &["--keep-going"]).0, 3);
+    let losses = fs::read_to_string(out.join("losses.jsonl")).unwrap();
+    assert!(
+        losses.contains("params/long") && losses.contains("\"unwritable\""),
+        "{losses}"
+    );
+}
+
+#[test]
+fn a_long_tag_of_a_database_is_streamed_into_a_blob() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("mlflow.db");
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/sql-2.9.2/mlflow.db");
+    fs::copy(fixture, &path).unwrap();
+    let insert = |key: &str, bytes: u64| {
+        let sql = format!(
+            "INSERT INTO tags (key, value, run_uuid) SELECT '{key}', hex(zeroblob({})), run_uuid FROM runs
+             WHERE lifecycle_stage = 'active' LIMIT 1",
+            bytes / 2
+        );
+        rusqlite::Connection::open(&path)
+            .unwrap()
+            .execute_batch(&sql)
+            .unwrap();
+    };
+    is_streamed(directory.path(), &path, || insert("long", TAG_BYTES));
+    insert("longer", 400 * MIB);
+    let out = directory.path().join("refused");
+    assert!(export(&path, &out, &[]).0 != 0 && !out.exists());
+    let (code, peak) = export(&path, &out, &["--keep-going"]);
+    assert_eq!(code, 3);
+    assert!(peak < 128 * MIB, "{peak} bytes");
+    let losses = fs::read_to_string(out.join("losses.jsonl")).unwrap();
+    assert!(
+        losses.contains("\"unwritable\"") && losses.contains("table `tags`"),
+        "{losses}"
+    );
+    assert_eq!(large_blobs(&out), [TAG_BYTES]);
+}
