@@ -196,3 +196,37 @@ fn a_server_that_is_killed_in_mid_import_and_restarted_has_everything_once() {
     let report: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(report["created"], serde_json::json!({}), "{text}");
 }
+
+/// Runs the script of a case in a folder, with the interpreter of a virtualenv.
+fn make(venvs: &Path, case: &str, folder: &Path, arguments: &[&str]) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/cases/{case}/make.py"));
+    let mut command = Command::new(venvs.join("mlflow-3.18.0/bin/python"));
+    command.arg(script).args(arguments).current_dir(folder);
+    command
+        .env("MLFLOW_ALLOW_FILE_STORE", "true")
+        .env("MLFLOW_DISABLE_TELEMETRY", "true");
+    servers::run(&mut command);
+}
+
+#[test]
+fn copies_of_versions_arrive_in_chains_and_those_of_file_stores_with_their_models() {
+    let Some(venvs) = venvs("3.18.0") else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    let server = Server::start(&venvs, "3.18.0", &directory.path().join("server"));
+    let source = Server::start(&venvs, "3.18.0", &directory.path().join("source"));
+    make(&venvs, "13-chains-of-copies", directory.path(), &[&source.url]);
+    run(&["export", &source.url, "-o", &path("chains")], 0);
+    make(&venvs, "12-copied-version-with-model-id", directory.path(), &[]);
+    run(&["export", &path("mlruns"), "-o", &path("copied")], 0);
+    for (archive, versions) in [("chains", 7), ("copied", 2)] {
+        let text = run(&["import", &path(archive), &server.url, "--strict", "--json"], 0);
+        let report: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(report["created"]["model-versions"], versions, "{text}");
+        let text = run(&["verify", &path(archive), "--against", &server.url], 0);
+        assert!(text.contains("the target holds what the archive says"), "{text}");
+        let text = run(&["import", &path(archive), &server.url, "--json"], 0);
+        let report: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(report["created"], serde_json::json!({}), "{text}");
+    }
+}

@@ -211,6 +211,32 @@ fn without_options(line: &str) -> String {
 }
 
 #[test]
+fn a_comparison_with_the_target_names_each_version_that_could_not_be_made() {
+    let directory = tempfile::tempdir().unwrap();
+    let versions: Vec<_> = (1..13)
+        .map(|number| format!("a/{number} models:/gone/1"))
+        .collect();
+    let versions: Vec<_> = versions
+        .iter()
+        .map(String::as_str)
+        .chain(["b/1 models:/a/1"])
+        .collect();
+    let archive = archive_of_models(directory.path(), "models", &versions);
+    let target = Target::start(|_| None);
+    import(&archive, &target).unwrap();
+    let prepared = prepare(&archive, &target, ImportOptions::default()).unwrap();
+    let plan = prepared.plans().next().unwrap();
+    let text = plan.limits_text();
+    assert!(
+        text.contains("limit: 13 model-versions: source-version-not-in-target (left out)"),
+        "{text}"
+    );
+    for id in versions.iter().filter_map(|version| version.split(' ').next()) {
+        assert!(text.contains(&format!("  {id} source models:/")), "{id}: {text}");
+    }
+}
+
+#[test]
 fn a_target_that_is_no_server_is_told_so_and_one_that_is_not_there_ends_with_8() {
     let directory = tempfile::tempdir().unwrap();
     let archive = archive_of(directory.path(), "alpha", 1_000);

@@ -68,9 +68,7 @@ impl Args {
             ..self.options()?
         };
         let prepared = Prepared::new(&archive, client, options)?;
-        for changed in prepared.plans().flat_map(|plan| &plan.changed_options) {
-            say(format_args!("note: not as in the last import: {changed}"));
-        }
+        say_changed_options(&prepared);
         if self.dry_run {
             return self.print_plan(&prepared);
         }
@@ -123,6 +121,13 @@ impl Args {
         prepared.check()?;
         let is_limited = self.strict && prepared.plans().any(|plan| !plan.limits().is_empty());
         Ok(if is_limited { Exit::Incomplete } else { Exit::Done })
+    }
+}
+
+/// Says which options are not those of the last import.
+pub(super) fn say_changed_options(prepared: &Prepared) {
+    for changed in prepared.plans().flat_map(|plan| &plan.changed_options) {
+        say(format_args!("note: not as in the last import: {changed}"));
     }
 }
 

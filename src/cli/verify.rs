@@ -3,6 +3,7 @@
 use super::common::{bytes, grouped, print_json, print_result, print_summary, shown, threads};
 use super::error::{CliError, Result};
 use super::exit::Exit;
+use super::import::say_changed_options;
 use super::json::Verified;
 use super::progress::Progress;
 use super::replay_args::ReplayArgs;
@@ -10,7 +11,7 @@ use crate::archive::Archive;
 use crate::archive::verify::{VerifyOptions, VerifyReport, verify};
 use crate::client::Client;
 use crate::model::printable::one_line;
-use crate::sink::rest::{ImportError, Prepared};
+use crate::sink::rest::{ImportError, Plan, Prepared};
 use serde_json::json;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -73,7 +74,12 @@ impl Args {
         let connection = super::target::connection(target)?;
         let client = Client::new(connection.base, connection.options).map_err(ImportError::from)?;
         let prepared = Prepared::new(&archive, client, self.replay.options()?)?;
+        say_changed_options(&prepared);
         let differences = super::import::verify_target(&prepared, target, self.json)?;
+        if !self.json {
+            // What the import named is no difference, and is not there all the same.
+            print_summary(prepared.plans().map(Plan::limits_text).collect::<String>())?;
+        }
         Ok(match differences {
             0 => Exit::Done,
             _ => Exit::Findings,

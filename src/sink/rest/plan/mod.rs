@@ -223,6 +223,12 @@ impl Plan {
         serde_json::to_value(document).expect("names of kinds are texts")
     }
 
+    /// What does not arrive as it is, or did not, for people.
+    pub fn limits_text(&self) -> String {
+        let limits = self.limits();
+        limits_text(&limits.counts(), limits.named())
+    }
+
     /// The plan for people.
     pub fn to_text(&self) -> String {
         let version = self.target_version.as_deref().unwrap_or("of unknown version");
@@ -243,8 +249,7 @@ impl Plan {
                 .collect();
             text.push_str(&format!("  {:<20} {}\n", kind.name(), words.join(", ")));
         }
-        let limits = self.limits();
-        text.push_str(&limits_text(&limits.counts(), limits.named()));
+        text.push_str(&self.limits_text());
         for item in &self.items {
             let action = serde_json::to_value(item.action).unwrap_or_default();
             let name = item
@@ -283,7 +288,12 @@ pub(super) fn limits_text(counts: &[ChangeCount], named: &[Change]) -> String {
         let examples = named.iter().filter(|change| {
             (change.kind, &change.reason, change.outcome) == (count.kind, &count.reason, count.outcome)
         });
-        for change in examples.take(EXAMPLES) {
+        // Of versions that are missing each is named.
+        let shown = match count.reason.starts_with("source-") {
+            true => usize::MAX,
+            false => EXAMPLES,
+        };
+        for change in examples.take(shown) {
             text.push_str(&format!("  {} {}\n", change.id, change.field));
         }
     }
