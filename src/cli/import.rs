@@ -159,7 +159,8 @@ pub(super) fn verify_target(prepared: &Prepared, uri: &str, json: bool) -> Resul
     });
     progress.done();
     let count = count?;
-    if !json && !(is_quiet() && count == 0) {
+    let is_said = count > 0 || !is_quiet();
+    if !json && is_said {
         let verdict = if count == 0 {
             "the target holds what the archive says".to_owned()
         } else {
