@@ -1,12 +1,19 @@
-//! Spans that came to real servers by each way in, as either door tells them.
+//! Spans that came to real servers by each way in, as either door tells them; and random traces, which arrive as they are or are named.
 //!
-//! Runs where MLARK_E2E_VENVS names the folder of `scripts/mlflow-env`'s environments; MLARK_E2E_VERSIONS lists which; those
+//! But for the model of a server, this runs where MLARK_E2E_VENVS names the folder of `scripts/mlflow-env`'s environments; MLARK_E2E_VERSIONS lists which; those
 //! before 3.4 are passed over.
 
+mod common;
+#[path = "common/random_traces.rs"]
+mod random_traces;
 mod servers;
 
+use common::History;
 use mlark::archive::Archive;
-use mlark::format::Kind;
+use mlark::format::{Kind, Object as _};
+use mlark::model::{Span, Trace};
+use mlark::sink::rest::spans::{Sent, sent};
+use proptest::prelude::{ProptestConfig, any, prop_assert_eq, proptest};
 use serde_json::Value;
 use servers::{Server, mlark, run, script, venv};
 use std::collections::BTreeMap;
@@ -95,5 +102,176 @@ fn both_doors_tell_the_same_spans_but_for_those_that_no_route_tells() {
         run(compared
             .arg(folder.path().join("rest"))
             .arg(folder.path().join("sql")));
+    }
+}
+
+/// What MLflow 3.18 makes of the fields of a trace, call by call: `start_trace` and `log_spans` of its SQL store, told anew.
+#[derive(Debug, Clone, PartialEq)]
+struct Kept {
+    request_time: i64,
+    execution_duration: Option<i64>,
+    state: String,
+    previews: [Option<String>; 2],
+    metadata: Vec<String>,
+    tags: Vec<String>,
+}
+
+impl Kept {
+    fn started(trace: &Trace) -> Self {
+        Kept {
+            request_time: trace.request_time.unwrap(),
+            execution_duration: trace.execution_duration,
+            state: trace.state.clone(),
+            previews: [trace.request_preview.clone(), trace.response_preview.clone()],
+            metadata: trace.trace_metadata.keys().cloned().collect(),
+            tags: trace.tags.keys().cloned().collect(),
+        }
+    }
+
+    /// The call that makes a trace, once more: what spans brought stays, the rest is said anew.
+    fn started_again(self, trace: &Trace) -> Self {
+        let told = Kept::started(trace);
+        let [request, response] = told.previews;
+        Kept {
+            previews: [
+                request.or(self.previews[0].clone()),
+                response.or(self.previews[1].clone()),
+            ],
+            metadata: self.metadata,
+            tags: self.tags,
+            ..Kept::started(trace)
+        }
+    }
+
+    fn with_spans(mut self, spans: &[Span]) -> Self {
+        let millis = |nanos: Option<i64>| nanos.unwrap() / 1_000_000;
+        let first = spans
+            .iter()
+            .map(|span| millis(span.start_time_unix_nano))
+            .min()
+            .unwrap();
+        let last = spans
+            .iter()
+            .map(|span| millis(span.end_time_unix_nano))
+            .max()
+            .unwrap();
+        let end = self
+            .execution_duration
+            .map_or(last, |duration| last.max(self.request_time + duration));
+        self.request_time = self.request_time.min(first);
+        self.execution_duration = Some(end - self.request_time);
+        let roots: Vec<_> = spans
+            .iter()
+            .filter(|span| span.parent_span_id.is_none())
+            .collect();
+        if let (Some(root), "IN_PROGRESS" | "STATE_UNSPECIFIED") = (roots.first(), self.state.as_str()) {
+            let is_error = root.status_code.as_deref() == Some("ERROR");
+            self.state = if is_error { "ERROR" } else { "OK" }.to_owned();
+        }
+        for (at, key) in ["mlflow.spanInputs", "mlflow.spanOutputs"]
+            .into_iter()
+            .enumerate()
+        {
+            let text = roots.last().and_then(|root| root.attributes.get(key)?.as_str());
+            self.previews[at] = self.previews[at].take().or(text.map(str::to_owned));
+        }
+        for (attribute, key) in [
+            ("session.id", "mlflow.trace.session"),
+            ("user.id", "mlflow.trace.user"),
+            ("mlflow.chat.tokenUsage", "mlflow.trace.tokenUsage"),
+            ("mlflow.llm.cost", "mlflow.trace.cost"),
+        ] {
+            let has = spans.iter().any(|span| span.attributes.contains_key(attribute));
+            if has && !self.metadata.iter().any(|found| found == key) {
+                self.metadata.push(key.to_owned());
+            }
+        }
+        for key in roots.iter().flat_map(|root| root.attributes.keys()) {
+            self.tags
+                .extend(key.strip_prefix("mlflow.traceTag.").map(str::to_owned));
+        }
+        self
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_trace_is_in_the_end_what_the_archive_says_whichever_way_its_spans_go(seed in any::<u64>()) {
+        let (trace, spans) = random_traces::make(seed);
+        let told = Kept::started(&trace);
+        let kept = match sent(&trace, &spans).filter(|_| !spans.is_empty()) {
+            Some(Sent { changes_trace: true, .. }) => told.clone().with_spans(&spans).started_again(&trace),
+            Some(_) => told.clone().with_spans(&spans),
+            None => told.clone(),
+        };
+        prop_assert_eq!(kept, told);
+    }
+}
+
+#[test]
+fn random_traces_arrive_as_they_are_or_are_named_before_the_first_write() {
+    let Some(venv) = venv("3.18.0") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("archive");
+    let mut history = History::new();
+    let made = (0..80).map(random_traces::make);
+    let (mut traces, spans): (Vec<Trace>, Vec<Vec<Span>>) = made.unzip();
+    let in_store = traces
+        .iter()
+        .zip(&spans)
+        .filter(|(trace, spans)| !spans.is_empty() && sent(trace, spans).is_some());
+    let in_store = in_store.count();
+    assert!(
+        (15..65).contains(&in_store),
+        "both ways are gone: {in_store} in the store"
+    );
+    traces.sort_by_key(|trace| trace.sort_key());
+    let mut by_trace: BTreeMap<String, Vec<Span>> = BTreeMap::new();
+    for span in spans.into_iter().flatten() {
+        by_trace.entry(span.trace_id.clone()).or_default().push(span);
+    }
+    let of_trace = |trace: &Trace| by_trace.get(&trace.trace_id).cloned().unwrap_or_default();
+    history.spans = traces.iter().flat_map(of_trace).collect();
+    history.traces = traces;
+    history.artifacts.clear();
+    history.model_metrics.clear();
+    let without_kind = history.write(&out);
+
+    let server = Server::start_of(&venv, folder.path());
+    let archive = out.to_str().unwrap();
+    let plan = mlark(&[
+        "import",
+        archive,
+        &server.url,
+        "--on-conflict",
+        "merge",
+        "--dry-run",
+    ]);
+    let plan = String::from_utf8(plan.stdout).unwrap();
+    for reason in ["spans: kind-set-by-server", "traces: rewritten-by-server"] {
+        assert!(plan.contains(reason), "{plan}");
+    }
+    let text = mlark(&[
+        "import",
+        archive,
+        &server.url,
+        "--on-conflict",
+        "merge",
+        "--verify",
+    ]);
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    assert!(text.contains("the target holds what the archive says"), "{text}");
+    // Nothing else than what was named: every kind that the archive has is the same, byte for byte.
+    let back = exported(folder.path(), "back", &server.url, &[]);
+    let (before, after) = (self::spans(&without_kind), self::spans(&back));
+    assert_eq!(before.len(), after.len());
+    for (id, span) in &before {
+        let mut found = after[id].clone();
+        if span.get("kind").is_none() && found["kind"] == "SPAN_KIND_INTERNAL" {
+            found.as_object_mut().unwrap().remove("kind");
+        }
+        assert_eq!(&found, span);
     }
 }

@@ -100,3 +100,98 @@ fn dots_stand_for_any_text() {
     assert!(fits("a…c", "abbc") && fits("a…", "ab") && fits("…: 3", "x: y: 3"));
     assert!(!fits("a…c", "abd") && !fits("ab", "abc"));
 }
+
+/// Words with hyphens of sources and sinks that are no codes of reasons: kinds, routes, options, names of formats.
+const NO_REASONS: [&str; 30] = [
+    "artifact-exclude",
+    "artifact-include",
+    "artifacts-destination",
+    "artifacts-under",
+    "base-parts",
+    "case-probe",
+    "databricks-uc",
+    "dummy-source",
+    "experiment-ids",
+    "export-import",
+    "file-store",
+    "get-artifact",
+    "get-download-uri",
+    "get-history-bulk",
+    "get-trace-artifact",
+    "include-deleted",
+    "kebab-case",
+    "logged-model",
+    "evaluation-dataset",
+    "mlark-import",
+    "no-artifacts",
+    "no-spans",
+    "prefixed-proxy",
+    "prompt-template",
+    "read-only",
+    "read-write",
+    "server-info",
+    "ssl-mode",
+    "upload-artifact",
+    "x-mlflow-experiment-id",
+];
+
+/// Words of lower-case letters with hyphens between them that stand in a text as a whole literal.
+fn hyphened(text: &str) -> impl Iterator<Item = &str> {
+    let literals = text.split('"').skip(1).step_by(2);
+    literals.filter(|word| {
+        let mut parts = word.split('-');
+        let is_part = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
+        word.contains('-') && parts.all(is_part)
+    })
+}
+
+fn rust_files(folder: &Path, files: &mut Vec<std::path::PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let is_test = path.file_stem().is_some_and(|stem| stem == "tests");
+        if path.is_dir() && !is_test {
+            rust_files(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") && !is_test {
+            files.push(path);
+        }
+    }
+}
+
+#[test]
+fn every_code_of_a_reason_stands_in_the_table_of_losses() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let losses = std::fs::read_to_string(root.join("docs/losses.md")).unwrap();
+    let rows = losses.lines().filter_map(|line| line.strip_prefix("| `"));
+    let codes: Vec<&str> = rows
+        .filter_map(|row| row.split_once(" |"))
+        .flat_map(|(codes, _)| codes.split("`, `"))
+        .map(|code| code.trim_matches('`'))
+        .collect();
+    let is_known = |word: &str| {
+        codes.contains(&word)
+            || NO_REASONS.contains(&word)
+            || mlark::format::Kind::ALL.iter().any(|kind| kind.name() == word)
+    };
+    let mut files = Vec::new();
+    for folder in ["src/source", "src/sink"] {
+        rust_files(&root.join(folder), &mut files);
+    }
+    assert!(files.len() > 100, "the program is elsewhere");
+    let mut unknown = Vec::new();
+    for path in files {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let program = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for line in program
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"))
+        {
+            let words = hyphened(line).filter(|word| !is_known(word));
+            unknown.extend(words.map(|word| format!("`{word}` in {}", path.display())));
+        }
+    }
+    assert!(
+        unknown.is_empty(),
+        "codes of reasons without a row in docs/losses.md (where one is no such code, it belongs into NO_REASONS of this test):\n{}",
+        unknown.join("\n")
+    );
+}

@@ -97,17 +97,18 @@ impl<E: From<ArchiveError>> Pair<'_, E> {
             return Ok(());
         };
         let [first, second] = [before, after].map(|file| file.map(fields));
-        let changed: Vec<String> = match (&first, &second) {
+        let changed: Vec<[&str; 1]> = match (&first, &second) {
             (Some(first), Some(second)) => ["absent", "sha256", "size_bytes"]
                 .into_iter()
                 .filter(|field| first.get(*field) != second.get(*field))
-                .map(str::to_owned)
+                .map(|field| [field])
                 .collect(),
-            _ => vec![WHOLE.to_owned()],
+            _ => vec![[WHOLE]],
         };
         let [first, second] = [first, second].map(|fields| fields.map(Value::Object));
         let mut difference = Difference::new(Kind::Artifacts.name(), &owner.id, vec![path], first, second);
         difference.owner_kind = Some(owner.kind);
+        let changed: Vec<&[&str]> = changed.iter().map(|field| &field[..]).collect();
         self.tell(&changed, difference)
     }
 }

@@ -21,35 +21,28 @@ impl Limits {
         }
     }
 
-    /// Whether a limit names the field, or one that it lies within. `*` is a field of its own: the object as a
-    /// whole.
-    pub(super) fn covers(&self, kind: &str, field: &str) -> bool {
+    /// Whether a limit names the field at a key, or one that it lies within: whole parts of keys, since a part may have dots of its own.
+    /// `*` is a field of its own: the object as a whole.
+    pub(super) fn covers(&self, kind: &str, key: &[&str]) -> bool {
         let is_limit = |kind: &str, field: &str| self.fields.contains(&(kind.to_owned(), field.to_owned()));
-        let is_within = || {
-            field
-                .match_indices('.')
-                .any(|(end, _)| is_limit(kind, &field[..end]))
-        };
-        is_limit(kind, field)
-            || field != WHOLE && is_within()
-            || other_names(kind, field)
+        let mut within = (1..=key.len()).map(|parts| key[..parts].join("."));
+        within.any(|field| is_limit(kind, &field))
+            || other_names(kind, key)
                 .iter()
                 .any(|(kind, field)| is_limit(kind, field))
     }
 }
 
 /// Under which other kinds and fields a limit may count the same loss.
-fn other_names(kind: &str, field: &str) -> &'static [(&'static str, &'static str)] {
-    match (kind, field) {
-        ("metrics", "points") => &[("metrics", WHOLE)],
-        ("model-metrics", "points") => &[("model-metrics", WHOLE)],
-        ("metrics", "values") => &[("metrics", "value")],
-        ("model-metrics", "values") => &[("model-metrics", "value")],
-        ("spans", WHOLE) => &[("traces", "spans")],
+fn other_names(kind: &str, key: &[&str]) -> &'static [(&'static str, &'static str)] {
+    match (kind, key) {
+        ("metrics", ["points"]) => &[("metrics", WHOLE)],
+        ("model-metrics", ["points"]) => &[("model-metrics", WHOLE)],
+        ("metrics", ["values"]) => &[("metrics", "value")],
+        ("model-metrics", ["values"]) => &[("model-metrics", "value")],
+        ("spans", [WHOLE]) => &[("traces", "spans")],
         // A run's line repeats the latest point of each metric.
-        ("runs", field) if field.starts_with("metrics.") && field.ends_with(".value") => {
-            &[("metrics", "value"), ("metrics", "values")]
-        }
+        ("runs", ["metrics", _, "value"]) => &[("metrics", "value"), ("metrics", "values")],
         _ => &[],
     }
 }
@@ -68,18 +61,25 @@ mod tests {
                 limit("metrics", "*"),
                 limit("model-metrics", "value"),
                 limit("traces", "spans"),
+                limit("params-of", "lr"),
             ]
             .into(),
         };
-        assert!(limits.covers("runs", "info.deleted_time"));
-        assert!(limits.covers("traces", "trace_metadata.mlflow.user"));
-        assert!(limits.covers("metrics", "*"));
-        assert!(!limits.covers("runs", "info"));
-        assert!(!limits.covers("runs", "*"));
-        assert!(!limits.covers("metrics", "values"));
-        assert!(limits.covers("metrics", "points"));
-        assert!(!limits.covers("traces", "trace_metadata_x"));
-        assert!(limits.covers("spans", "*") && !limits.covers("spans", "name"));
-        assert!(limits.covers("model-metrics", "values") && !limits.covers("runs", "metrics.loss.value"));
+        assert!(limits.covers("runs", &["info", "deleted_time"]));
+        assert!(limits.covers("traces", &["trace_metadata", "mlflow.user"]));
+        assert!(limits.covers("metrics", &["*"]));
+        assert!(!limits.covers("runs", &["info"]));
+        assert!(!limits.covers("runs", &["*"]));
+        assert!(!limits.covers("metrics", &["values"]));
+        assert!(limits.covers("metrics", &["points"]));
+        assert!(!limits.covers("traces", &["trace_metadata_x"]));
+        assert!(limits.covers("spans", &["*"]) && !limits.covers("spans", &["name"]));
+        // Whole parts: a key's own dots do not end one.
+        assert!(limits.covers("params-of", &["lr"]) && limits.covers("params-of", &["lr", "x"]));
+        assert!(!limits.covers("params-of", &["lr.x"]) && !limits.covers("params-of", &["xlr"]));
+        assert!(
+            limits.covers("model-metrics", &["values"])
+                && !limits.covers("runs", &["metrics", "loss", "value"])
+        );
     }
 }

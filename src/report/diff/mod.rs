@@ -207,9 +207,9 @@ impl<E: From<ArchiveError>> Pair<'_, E> {
         }
     }
 
-    /// Hands on a difference unless a limit covers all its fields.
-    fn tell(&mut self, fields: &[String], difference: Difference) -> Result<(), E> {
-        let is_covered = |field: &String| self.limits.covers(&difference.kind, field);
+    /// Hands on a difference unless a limit covers all its fields, each given by the parts of its key.
+    fn tell(&mut self, fields: &[&[&str]], difference: Difference) -> Result<(), E> {
+        let is_covered = |field: &&[&str]| self.limits.covers(&difference.kind, field);
         if fields.iter().all(is_covered) {
             if difference.key.is_empty() {
                 self.hidden.insert((difference.kind, difference.id));

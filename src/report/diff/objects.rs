@@ -89,7 +89,7 @@ impl<E: From<ArchiveError>> Pair<'_, E> {
         after: Option<Value>,
     ) -> Result<(), E> {
         let difference = Difference::new(kind.name(), id, Vec::new(), before, after);
-        self.tell(&[WHOLE.to_owned()], difference)
+        self.tell(&[&[WHOLE]], difference)
     }
 
     /// Tells of each key in which two lines of one object differ.
@@ -102,8 +102,8 @@ impl<E: From<ArchiveError>> Pair<'_, E> {
     ) -> Result<(), E> {
         for change in value::changes(before, after) {
             let ValueChange { key, before, after } = change;
-            let fields = [value::field(&key)];
-            self.tell(&fields, Difference::new(kind.name(), id, key, before, after))?;
+            let difference = Difference::new(kind.name(), id, key.clone(), before, after);
+            self.tell(&[&value::field(&key)], difference)?;
         }
         Ok(())
     }

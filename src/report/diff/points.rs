@@ -258,13 +258,14 @@ impl<E: From<ArchiveError>> Pair<'_, E> {
         let key = vec![series.metric.clone()];
         let mut difference = Difference::new(kind.name(), &series.owner_id, key, before, after);
         if !is_in_both {
-            return self.tell(&[WHOLE.to_owned()], difference);
+            return self.tell(&[&[WHOLE]], difference);
         }
         if found == PointDifferences::default() {
             return Ok(());
         }
         difference.points = Some(found);
-        let fields: Vec<_> = fields.into_iter().map(str::to_owned).collect();
+        let fields: Vec<[&str; 1]> = fields.into_iter().map(|field| [field]).collect();
+        let fields: Vec<&[&str]> = fields.iter().map(|field| &field[..]).collect();
         self.tell(&fields, difference)
     }
 }

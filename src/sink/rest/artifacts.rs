@@ -3,6 +3,8 @@
 use crate::archive::Archive;
 use crate::client::Body;
 use crate::model::{ArtifactFile, Digest};
+use crate::sink::rest::limits::Limits;
+use crate::sink::rest::names::{PathFault, path_fault};
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
@@ -14,31 +16,12 @@ const PIECE_BYTES: usize = 256 << 10;
 const PIECES: usize = 4;
 
 /// Why a file does not go to a server, where it does not.
-pub fn fault(file: &ArtifactFile) -> Option<&'static str> {
+pub fn fault(file: &ArtifactFile, limits: &Limits) -> Option<&'static str> {
     if file.sha256.is_none() {
         return Some("not-in-archive");
     }
-    path_fault(&file.path)
-}
-
-/// Why servers refuse or change a path: they percent-decode it again and again, and then check it.
-fn path_fault(path: &str) -> Option<&'static str> {
-    let bytes = path.as_bytes();
-    let is_escape =
-        |window: &[u8]| window[0] == b'%' && window[1].is_ascii_hexdigit() && window[2].is_ascii_hexdigit();
-    let has_drive = bytes.len() >= 2 && bytes[0].is_ascii_alphabetic() && bytes[1] == b':';
-    let is_refused = path.contains('#')
-        || path.starts_with('/')
-        || path.starts_with("file:")
-        || has_drive
-        || path.split('/').any(|part| matches!(part, "" | "." | ".."))
-        || path.split('\\').any(|part| part == "..");
-    let is_changed = bytes.windows(3).any(is_escape) || path.chars().any(char::is_control);
-    match (is_refused, is_changed) {
-        (true, _) => Some("path-refused"),
-        (_, true) => Some("path-changed-by-server"),
-        _ => None,
-    }
+    let fault = path_fault(&file.path, limits.paths_are_urls).filter(|fault| *fault != PathFault::Unlisted);
+    fault.map(PathFault::reason)
 }
 
 /// Where files of an owner go.
@@ -166,18 +149,5 @@ mod tests {
         assert_eq!(path("mlflow-artifacts://host:5000/1/r"), "1/r");
         assert_eq!(path("http://h/api/2.0/mlflow-artifacts/artifacts/1/r"), "1/r");
         assert_eq!(path("s3://bucket/1"), "elsewhere");
-    }
-
-    #[test]
-    fn paths_that_servers_refuse_or_change_are_known() {
-        for good in ["a", "a b/ü?&;:%.txt", "100%", "C", "dir/..a"] {
-            assert_eq!(path_fault(good), None, "{good}");
-        }
-        for bad in ["a#b", "/a", "a//b", "../a", "a/..", "C:/x", "a\\..\\b"] {
-            assert_eq!(path_fault(bad), Some("path-refused"), "{bad}");
-        }
-        for bad in ["a%2Fb", "tab\tname"] {
-            assert_eq!(path_fault(bad), Some("path-changed-by-server"), "{bad}");
-        }
     }
 }

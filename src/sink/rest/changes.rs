@@ -23,6 +23,8 @@ pub enum Outcome {
     Replaced,
     /// What the target has stays.
     Kept,
+    /// It arrives, and the target's listing does not show it.
+    Unlisted,
 }
 
 /// One value or object that does not arrive as it is.
@@ -61,6 +63,16 @@ pub struct Changes {
     counts: BTreeMap<(Kind, Cow<'static, str>, Outcome), u64>,
     named: Vec<Change>,
 }
+
+/// Reasons that say what an object waits for.
+const WAITING: [&str; 6] = [
+    "model-not-in-target",
+    "parent-not-in-target",
+    "run-not-in-target",
+    "source-run-not-in-target",
+    "source-version-not-in-target",
+    "version-not-in-target",
+];
 
 /// Reason of a value that is longer than the target holds.
 pub const TOO_LONG: &str = "value-too-long";
@@ -143,7 +155,7 @@ pub(super) fn owner(kind: Kind, id: &str) -> (Kind, &str) {
             (Kind::RegisteredModels, name)
         }
         Kind::ModelMetrics => (Kind::LoggedModels, id),
-        Kind::Spans => (Kind::Traces, id),
+        Kind::Spans => (Kind::Traces, id.split_once('/').map_or(id, |(trace, _)| trace)),
         _ => (kind, id),
     }
 }
@@ -197,9 +209,9 @@ impl Noted {
         self.named.is_empty() && self.more.is_empty()
     }
 
-    /// Whether an object held something back that may be there by now: such reasons end so.
+    /// Whether an object held something back that may be there by now.
     pub(super) fn waits(&self) -> bool {
-        self.reasons().any(|reason| reason.ends_with("-not-in-target"))
+        self.reasons().any(|reason| WAITING.contains(&reason))
     }
 
     /// Whether something is noted for a reason.

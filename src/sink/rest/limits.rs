@@ -48,8 +48,10 @@ pub enum Feature {
     Traces,
     /// Traces that are made through API v2, whose ids the server chooses.
     TracesV2,
-    /// Spans in the tracking store.
+    /// Spans as OpenTelemetry JSON, into the tracking store; servers since 3.4 take protobuf there.
     Otlp,
+    /// Tokens and costs of traces as columns.
+    TraceNumbers,
     /// Prompts.
     Prompts,
     /// Logged models, and models as inputs and outputs of runs.
@@ -72,7 +74,9 @@ impl Feature {
             Feature::Aliases => Version::new(2, 3),
             Feature::Traces => Version::new(3, 2),
             Feature::TracesV2 => Version::new(2, 14),
-            Feature::Otlp | Feature::EvaluationDatasets => Version::new(3, 4),
+            Feature::EvaluationDatasets => Version::new(3, 4),
+            Feature::Otlp => Version::new(3, 12),
+            Feature::TraceNumbers => Version::new(3, 17),
             Feature::Prompts => Version::new(2, 21),
             Feature::LoggedModels => Version::new(3, 0),
             Feature::TraceLinks => Version::new(3, 3),
@@ -108,6 +112,10 @@ pub struct Limits {
     pub description: usize,
     /// Whether keys may have a colon.
     pub colon_in_keys: bool,
+    /// Whether names of experiments may be blank; models' may be where they may have separators.
+    pub blank_experiments: bool,
+    /// Whether paths of files are read as URLs.
+    pub paths_are_urls: bool,
     /// Whether models' names may have `/` and `:`.
     pub separators_in_models: bool,
 }
@@ -136,6 +144,8 @@ impl Limits {
             description: 5_000,
             colon_in_keys: since(2, 22),
             separators_in_models: !since(3, 11),
+            blank_experiments: !since(3, 0),
+            paths_are_urls: since(2, 10),
         }
     }
 
@@ -150,17 +160,30 @@ impl Limits {
                 || (next == ':' && self.colon_in_keys)
         };
         let is_normal = !key.starts_with('/')
+            && !key.starts_with("..")
             && !key.ends_with('/')
             && key.split('/').all(|part| !matches!(part, "" | "." | ".."));
         (!is_normal || !key.chars().all(allowed)).then_some("key-refused")
     }
 
+    /// Whether a server takes an experiment's name.
+    pub fn takes_experiment_name(&self, name: &str) -> bool {
+        let is_blank = is_blank(name) && (name.is_empty() || !self.blank_experiments);
+        !is_blank && !exceeds(name, self.experiment_name)
+    }
+
     /// Whether a server takes a registered model's name.
     pub fn takes_model_name(&self, name: &str) -> bool {
-        let is_blank = name.trim().is_empty();
+        let is_blank = is_blank(name) && (name.is_empty() || !self.separators_in_models);
         let has_separators = name.contains(['/', ':']) || matches!(name, "." | "..");
         !is_blank && (self.separators_in_models || !has_separators) && !exceeds(name, 256)
     }
+}
+
+/// Whether Python takes all of a text for spaces.
+fn is_blank(text: &str) -> bool {
+    let is_space = |next: char| next.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&next);
+    text.chars().all(is_space)
 }
 
 /// Whether a text has more characters than a limit; bytes bound characters, so counting is rare.
@@ -200,7 +223,9 @@ mod tests {
         for good in ["a", "日本/ü", " ", "a.b-c_d e", "mlflow_exim.field.x"] {
             assert_eq!(new.key_fault(good), None, "{good}");
         }
-        for bad in ["", "/a", "a/", "a//b", "./a", "a/../b", "a%b", "a\tb", "a@b"] {
+        for bad in [
+            "", "/a", "a/", "a//b", "..a", "./a", "a/../b", "a%b", "a\tb", "a@b",
+        ] {
             assert_eq!(new.key_fault(bad), Some("key-refused"), "{bad}");
         }
         assert_eq!(

@@ -12,6 +12,15 @@ use serde_json::{Value, json};
 /// Attribute that names the trace; servers set it.
 const REQUEST_ID: &str = "mlflow.traceRequestId";
 
+/// Kinds that servers keep; without one they set a span's to the first.
+const KINDS: [&str; 5] = [
+    "SPAN_KIND_INTERNAL",
+    "SPAN_KIND_SERVER",
+    "SPAN_KIND_CLIENT",
+    "SPAN_KIND_PRODUCER",
+    "SPAN_KIND_CONSUMER",
+];
+
 /// The OpenTelemetry id of a trace, where it has one.
 pub fn otel_trace_id(trace_id: &str) -> Option<&str> {
     let hex = trace_id.strip_prefix("tr-")?;
@@ -26,7 +35,11 @@ pub fn request(spans: Vec<Value>) -> Value {
 /// A span in OpenTelemetry JSON, where a server keeps all of it.
 pub fn span(span: &Span) -> Option<Value> {
     let trace_id = otel_trace_id(&span.trace_id)?;
-    let is_plain = span.extra.is_empty() && is_hex(&span.span_id, 16);
+    let is_known_kind = |kind: &String| KINDS.contains(&kind.as_str());
+    let is_plain = span.extra.is_empty()
+        && is_hex(&span.span_id, 16)
+        && span.kind.as_ref().is_none_or(is_known_kind)
+        && span.start_time_unix_nano.is_some_and(|start| start >= 0);
     let has_message = span
         .status_message
         .as_deref()
@@ -54,7 +67,7 @@ pub fn span(span: &Span) -> Option<Value> {
         "attributes": attributes?,
         "events": events?,
         "links": links?,
-        "status": {"code": status_code(span)},
+        "status": {"code": status_code(span)?},
     });
     if let Some(message) = span.status_message.as_deref() {
         value["status"]["message"] = message.into();
@@ -71,8 +84,10 @@ pub fn span(span: &Span) -> Option<Value> {
     Some(value)
 }
 
-fn status_code(span: &Span) -> String {
-    format!("STATUS_CODE_{}", span.status_code.as_deref().unwrap_or("UNSET"))
+/// The status, which every span that came so has.
+fn status_code(span: &Span) -> Option<String> {
+    let code = span.status_code.as_deref()?;
+    matches!(code, "UNSET" | "OK" | "ERROR").then(|| format!("STATUS_CODE_{code}"))
 }
 
 fn is_hex(text: &str, len: usize) -> bool {
@@ -210,6 +225,7 @@ mod tests {
             name: "n".to_owned(),
             start_time_unix_nano: Some(1),
             end_time_unix_nano: Some(2),
+            status_code: Some("UNSET".to_owned()),
             attributes: all,
             ..Span::default()
         }

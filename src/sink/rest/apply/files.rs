@@ -29,7 +29,7 @@ impl Apply<'_> {
             let list: ArtifactList = serde_json::from_slice(line)
                 .map_err(|error| self.archive.damaged("objects/artifacts", &error.to_string()))?;
             for file in &list.files {
-                if artifacts::fault(file).is_none() {
+                if artifacts::fault(file, &self.fitting.limits).is_none() {
                     self.file(filling, &destination, file)?;
                 }
             }

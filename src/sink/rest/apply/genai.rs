@@ -248,7 +248,7 @@ impl Apply<'_> {
     fn scorer(&self, scorer: &Scorer, id: &str) -> Result<()> {
         let experiment_id = self.need(Kind::Experiments, &scorer.experiment_id)?;
         let Some(text) = &scorer.serialized_scorer else {
-            self.left_out(Kind::Scorers, id, "serialized_scorer".to_owned(), "no-value");
+            self.left_out(Kind::Scorers, id, "*".to_owned(), "no-value");
             return self.done(Kind::Scorers, id, 1);
         };
         self.ledger.intend(Kind::Scorers, &[id])?;

@@ -324,7 +324,11 @@ impl Apply<'_> {
         for line in &job.artifacts {
             let list: ArtifactList = serde_json::from_slice(line)
                 .map_err(|error| self.archive.damaged("objects/artifacts", &error.to_string()))?;
-            for file in list.files.iter().filter(|file| artifacts::fault(file).is_none()) {
+            for file in list
+                .files
+                .iter()
+                .filter(|file| artifacts::fault(file, &self.fitting.limits).is_none())
+            {
                 let Destination::Proxy(root) = &destination else {
                     self.left_out(KIND, id, format!("artifact {}", file.path), "no-artifact-proxy");
                     continue;

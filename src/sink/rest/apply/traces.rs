@@ -13,6 +13,7 @@ use crate::sink::rest::limits::Feature;
 use crate::sink::rest::otlp;
 use crate::sink::rest::report::Done;
 use crate::sink::rest::rewrite::Texts;
+use crate::sink::rest::spans;
 use crate::sink::rest::{Result, mark};
 use crate::sink::span_file::span_file;
 use crate::source::span_file::SPAN_FILE;
@@ -103,9 +104,9 @@ impl Apply<'_> {
             return self.done(KIND, id, job.digest);
         }
         self.ledger.intend(KIND, &[id])?;
-        let info = self.trace_info(trace, &experiment_id);
-        let answer = match self.api.create_trace(&info) {
-            Err(error) if error.is_refusal() => self.create_bare_trace(id, info, error)?,
+        let mut trace_info = self.trace_info(trace, &experiment_id);
+        let answer = match self.api.create_trace(&trace_info) {
+            Err(error) if error.is_refusal() => self.create_bare_trace(id, &mut trace_info, error)?,
             made => made?,
         };
         self.ledger.made(KIND, id, id, known.is_none())?;
@@ -113,7 +114,10 @@ impl Apply<'_> {
         let location = info["tags"]["mlflow.artifactLocation"]
             .as_str()
             .unwrap_or_default();
-        self.spans(job, &experiment_id, location)?;
+        if self.spans(job, &experiment_id, location)? {
+            // Spans that arrive change times and state of their trace, by a rule of the server's.
+            self.api.create_trace(&trace_info)?;
+        }
         self.trace_files(job, location)?;
         self.links(trace)?;
         self.count(
@@ -152,7 +156,7 @@ impl Apply<'_> {
     }
 
     /// Makes a trace with its mark, then adds what can be added: making a trace once more merges.
-    fn create_bare_trace(&self, id: &str, info: Value, error: ClientError) -> Result<Value> {
+    fn create_bare_trace(&self, id: &str, info: &mut Value, error: ClientError) -> Result<Value> {
         let whole = Whole::new(KIND, id);
         let mut bare = info.clone();
         let mut parts = Vec::new();
@@ -187,6 +191,7 @@ impl Apply<'_> {
             Ok(())
         };
         self.in_parts(whole, &parts, &|(name, _)| name.clone(), &send)?;
+        *info = taken.into_inner();
         Ok(answer)
     }
 
@@ -251,23 +256,24 @@ impl Apply<'_> {
         self.ledger.id(kind, &value).unwrap_or(value)
     }
 
-    /// Spans, into the tracking store where it keeps all of them, else into a file.
-    fn spans(&self, job: &Job, experiment_id: &str, location: &str) -> Result<()> {
+    /// Spans, into the tracking store where it keeps all of them, else into a file; whether the trace is to be told once more.
+    fn spans(&self, job: &Job, experiment_id: &str, location: &str) -> Result<bool> {
         let id = &job.trace.trace_id;
         if job.spans.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let spans = self.spans_of(job)?;
-        let sent: Option<Vec<_>> = match self.target.has(Feature::Otlp) {
-            true => spans.iter().map(otlp::span).collect(),
+        let sent = match self.target.has(Feature::Otlp) {
+            true => spans::sent(&job.trace, &spans),
             false => None,
         };
         if let Some(sent) = sent
-            && self.send_spans(job, experiment_id, sent)?
+            && self.send_spans(job, experiment_id, sent.spans)?
         {
-            return Ok(());
+            return Ok(sent.changes_trace);
         }
-        self.put_span_file(id, location, &span_file(&spans))
+        self.put_span_file(id, location, &span_file(&spans))?;
+        Ok(false)
     }
 
     /// Sends spans to the tracking store; false where it refuses the first of them, as servers do that take no JSON here.
@@ -314,16 +320,7 @@ impl Apply<'_> {
     }
 
     pub(super) fn spans_of(&self, job: &Job) -> Result<Vec<Span>> {
-        job.spans.iter().map(|line| self.span(line)).collect()
-    }
-
-    fn span(&self, line: &[u8]) -> Result<Span> {
-        let line = crate::archive::Line {
-            bytes: line,
-            file: "objects/spans",
-            number: 0,
-        };
-        parse(self.archive, &line)
+        spans::parsed(self.archive, &job.spans)
     }
 
     pub(super) fn trace_files(&self, job: &Job, location: &str) -> Result<()> {
@@ -331,7 +328,11 @@ impl Apply<'_> {
         for line in &job.artifacts {
             let list: ArtifactList = serde_json::from_slice(line)
                 .map_err(|error| self.archive.damaged("objects/artifacts", &error.to_string()))?;
-            for file in list.files.iter().filter(|file| artifacts::fault(file).is_none()) {
+            for file in list
+                .files
+                .iter()
+                .filter(|file| artifacts::fault(file, &self.fitting.limits).is_none())
+            {
                 let Destination::Proxy(root) = Destination::of(location) else {
                     self.left_out(KIND, id, format!("artifact {}", file.path), "no-artifact-proxy");
                     continue;

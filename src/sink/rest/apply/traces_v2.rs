@@ -86,7 +86,8 @@ fn end_of(trace: &Trace) -> Option<(i64, &str)> {
     let duration = trace.execution_duration.unwrap_or(0);
     let end = trace.request_time.unwrap_or(0).saturating_add(duration);
     match trace.state.as_str() {
-        "IN_PROGRESS" if trace.execution_duration.is_none() => None,
+        // Servers say 0 of a trace that has not ended, and would take it for an end.
+        "IN_PROGRESS" if duration == 0 => None,
         "STATE_UNSPECIFIED" => Some((end, "TRACE_STATUS_UNSPECIFIED")),
         state => Some((end, state)),
     }

@@ -7,11 +7,13 @@ use crate::archive::Archive;
 use crate::format::{Kind, Object};
 use crate::model::{ArtifactList, EvaluationDataset, LoggedModel, MetricSlice, Run, Scorer};
 use crate::sink::rest::ImportError;
+use crate::sink::rest::artifacts;
 use crate::sink::rest::changes::{Change, Outcome};
 use crate::sink::rest::feed::{Owned, RunFeed, RunLines, all_of};
 use crate::sink::rest::identity::Identity;
 use crate::sink::rest::limits::Feature;
 use crate::sink::rest::mapping::Mapping;
+use crate::sink::rest::names::path_fault;
 use crate::sink::rest::options::ImportOptions;
 use crate::sink::rest::rewrite::{Fitting, PARENT_TAG};
 use crate::sink::rest::target::TargetState;
@@ -203,9 +205,11 @@ impl Builder<'_> {
             let list: ArtifactList = serde_json::from_slice(line)
                 .map_err(|error| self.archive.damaged("objects/artifacts", &error.to_string()))?;
             for file in &list.files {
-                if let Some(fault) = crate::sink::rest::artifacts::fault(file) {
-                    let (owner, path) = (&list.owner_id, &file.path);
+                let (owner, path) = (&list.owner_id, &file.path);
+                if let Some(fault) = artifacts::fault(file, &self.fitting.limits) {
                     self.limit(Kind::Artifacts, owner, path, fault, Outcome::LeftOut);
+                } else if let Some(fault) = path_fault(path, self.fitting.limits.paths_are_urls) {
+                    self.limit(Kind::Artifacts, owner, path, fault.reason(), Outcome::Unlisted);
                 }
             }
         }

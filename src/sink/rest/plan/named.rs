@@ -9,7 +9,6 @@ use crate::model::{Experiment, RegisteredModel};
 use crate::sink::rest::changes::Outcome;
 use crate::sink::rest::experiments::is_made_up;
 use crate::sink::rest::identity::Identity;
-use crate::sink::rest::limits::exceeds;
 use crate::sink::rest::mapping::Mapping;
 use crate::sink::rest::options::ImportOptions;
 use crate::sink::rest::target::Wanted;
@@ -103,6 +102,7 @@ impl Builder<'_> {
         for experiment in &named.experiments {
             self.experiment_identity(experiment);
             let planned = self.plan.experiment(&experiment.experiment_id);
+            let is_planned = planned.is_some();
             let (target_name, delete) = planned.map_or_else(Default::default, |planned| {
                 (planned.target_name.clone(), planned.delete)
             });
@@ -120,10 +120,10 @@ impl Builder<'_> {
                 let reason = "experiment-not-in-archive";
                 self.limit(Kind::Experiments, id, "*", reason, Outcome::Replaced);
             }
-            if exceeds(&target_name, self.fitting.limits.experiment_name) {
+            if is_planned && !self.fitting.limits.takes_experiment_name(&target_name) {
                 return Err(ImportError::Choice {
                     detail: format!(
-                        "experiment {} has a name that the target refuses as too long; --rename-experiment gives it another",
+                        "experiment {} has a name that the target refuses, as blank or too long; --rename-experiment gives it another",
                         experiment.experiment_id
                     ),
                 });

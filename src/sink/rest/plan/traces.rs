@@ -8,6 +8,7 @@ use crate::sink::rest::Result;
 use crate::sink::rest::changes::Outcome;
 use crate::sink::rest::feed::{Owned, all_of};
 use crate::sink::rest::limits::Feature;
+use crate::sink::rest::spans;
 
 const KIND: Kind = Kind::Traces;
 
@@ -18,9 +19,11 @@ impl Builder<'_> {
             return Ok(());
         }
         let mut files = Owned::trace_artifacts(self.archive)?;
+        let mut spans = Owned::spans(self.archive)?;
         for trace in self.archive.objects::<Trace>() {
             let trace = trace?;
             let own = all_of(&mut files, &trace.trace_id)?;
+            let of_trace = all_of(&mut spans, &trace.trace_id)?;
             if !self.plan.chosen.is_here(&trace.experiment_id) {
                 continue;
             }
@@ -30,6 +33,7 @@ impl Builder<'_> {
             if action != Action::Skip {
                 self.files(&own)?;
                 self.trace(&trace);
+                self.kinds(&trace, &of_trace)?;
             }
         }
         Ok(())
@@ -42,6 +46,16 @@ impl Builder<'_> {
         let metadata = &trace.trace_metadata;
         let (_, changes) = self.fitting.other(KIND, id, "metadata", metadata, limit);
         self.plan.changes.extend(changes);
+        let has_numbers = self.target.has(Feature::TraceNumbers);
+        for (key, _) in metadata
+            .iter()
+            .filter(|(key, text)| spans::is_rewritten(key, text))
+        {
+            if has_numbers {
+                let field = format!("metadata {key}");
+                self.limit(KIND, id, &field, spans::REWRITTEN, Outcome::Replaced);
+            }
+        }
         let has_links = self.target.has(Feature::TraceLinks);
         let has_prompts = self.target.has(Feature::PromptLinks);
         let is_old = self.target.has_only_old_traces();
@@ -61,5 +75,16 @@ impl Builder<'_> {
             let changes = &mut self.plan.changes;
             changes.count(KIND, "id-chosen-by-server", Outcome::Replaced, 1);
         }
+    }
+
+    /// Spans without a kind, which get one.
+    fn kinds(&mut self, trace: &Trace, lines: &[Vec<u8>]) -> Result<()> {
+        if self.target.has(Feature::Otlp) {
+            for span in spans::without_kind(self.archive, trace, lines)? {
+                let id = format!("{}/{}", span.trace_id, span.span_id);
+                self.limit(Kind::Spans, &id, "kind", spans::KIND_SET, Outcome::Replaced);
+            }
+        }
+        Ok(())
     }
 }

@@ -116,7 +116,10 @@ impl Builder<'_> {
         while let Some(line) = lines.next_line()? {
             let list = artifact_list(self.archive, line.bytes)?;
             if coming.contains(&(list.owner_kind, list.owner_id.clone())) {
-                let there = list.files.iter().filter(|file| fault(file).is_none());
+                let there = list
+                    .files
+                    .iter()
+                    .filter(|file| fault(file, &self.fitting.limits).is_none());
                 files.extend(there.map(|file| key(list.owner_kind, &list.owner_id, &file.path, file)));
             }
         }

@@ -9,14 +9,15 @@ use crate::format::{Kind, Object, SortKey, order};
 use crate::model::registry::DELETED_STAGE;
 use crate::model::*;
 use crate::sink::rest::artifacts;
+use crate::sink::rest::feed::{Owned, all_of};
 use crate::sink::rest::limits::{Feature, takes_alias};
 use crate::sink::rest::plan::Action;
 use crate::sink::rest::rewrite::Texts;
 use crate::sink::rest::sources::{self, Given, Places};
-use crate::sink::rest::{ImportError, Result, identity, mark, mlmodel};
+use crate::sink::rest::{ImportError, Result, identity, mark, mlmodel, spans};
 use crate::transform::source_tags::VersionContexts;
 use sha2::{Digest as _, Sha256};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Places of the objects that were written, for what belongs to them.
 pub(super) type Owners = HashMap<(OwnerKind, String), SortKey>;
@@ -214,8 +215,12 @@ impl Expected<'_, '_, '_> {
 
     fn traces(&mut self) -> Result<()> {
         let mapping = self.context.mapping;
+        let takes_spans = self.context.target.has(Feature::Otlp);
+        let mut spans = Owned::spans(self.context.archive)?;
+        let mut without_kind = HashSet::new();
         for trace in self.context.archive.objects::<Trace>() {
             let mut trace: Trace = trace?;
+            let own = all_of(&mut spans, &trace.trace_id)?;
             if !self
                 .context
                 .plan
@@ -223,6 +228,9 @@ impl Expected<'_, '_, '_> {
                 .in_experiment(Kind::Traces, &trace.experiment_id)
             {
                 continue;
+            }
+            if takes_spans && !spans::without_kind(self.context.archive, &trace, &own)?.is_empty() {
+                without_kind.insert(trace.trace_id.clone());
             }
             plain_trace(&mut trace);
             if self.context.target.has_only_old_traces() {
@@ -241,12 +249,19 @@ impl Expected<'_, '_, '_> {
         let owners = self.owners.iter();
         let owners = owners.map(|((kind, id), place)| ((*kind, id.clone()), (id.clone(), place.clone())));
         let is_old = self.context.target.has_only_old_traces();
-        super::found::spans(self.context.archive, self.writer, &owners.collect(), is_old)
+        let as_kept = |span: &mut Span| {
+            if is_old {
+                plain_old_span(span);
+            } else if span.kind.is_none() && without_kind.contains(&span.trace_id) {
+                span.kind = Some(spans::DEFAULT_KIND.to_owned());
+            }
+        };
+        super::found::spans(self.context.archive, self.writer, &owners.collect(), &as_kept)
     }
 
     fn genai(&mut self) -> Result<()> {
         let archive = self.context.archive;
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         for dataset in archive.objects::<EvaluationDataset>() {
             let mut dataset: EvaluationDataset = dataset?;
             // One without experiments is in no selection of a target.
@@ -297,7 +312,7 @@ impl Expected<'_, '_, '_> {
                 continue;
             };
             for mut file in list.files {
-                if artifacts::fault(&file).is_some() {
+                if artifacts::fault(&file, &self.context.fitting.limits).is_some() {
                     continue;
                 }
                 self.rewritten(&mut file, list.owner_kind)?;

@@ -12,7 +12,6 @@ use crate::format::{Kind, SortKey};
 use crate::model::*;
 use crate::sink::rest::rewrite::PARENT_TAG;
 use crate::sink::rest::{Result, identity, mark};
-use serde_json::Value;
 use std::collections::HashMap;
 
 /// Places of the objects that were written, for what belongs to them; by their ids in the target.
@@ -258,7 +257,12 @@ impl Found<'_, '_, '_> {
                 .insert((OwnerKind::Trace, new_id), (id, trace.sort_key()));
             self.writer.write(&trace)?;
         }
-        spans(self.actual, self.writer, &self.owners, is_old)
+        let as_kept = |span: &mut Span| {
+            if is_old {
+                plain_old_span(span);
+            }
+        };
+        spans(self.actual, self.writer, &self.owners, &as_kept)
     }
 
     fn genai(&mut self) -> Result<()> {
@@ -327,12 +331,12 @@ impl Found<'_, '_, '_> {
     }
 }
 
-/// Copies the spans of traces; `is_old` where the target keeps them in the form of MLflow 2.
+/// Copies the spans of traces, each as the target keeps it.
 pub(super) fn spans(
     archive: &Archive,
     writer: &mut ArchiveWriter,
     owners: &Owners,
-    is_old: bool,
+    as_kept: &dyn Fn(&mut Span),
 ) -> Result<()> {
     let mut lines = archive.lines(Kind::Spans);
     while let Some(line) = lines.next_line()? {
@@ -341,15 +345,7 @@ pub(super) fn spans(
             continue;
         };
         span.trace_id.clone_from(id);
-        if is_old {
-            // It has the id that the trace has in the target; and every span there has a status.
-            span.attributes.remove("mlflow.traceRequestId");
-            span.status_code.get_or_insert_with(|| "UNSET".to_owned());
-            let told = span.extra.get("otel_trace_id").and_then(Value::as_str);
-            if told == id.strip_prefix("tr-") {
-                span.extra.remove("otel_trace_id");
-            }
-        }
+        as_kept(&mut span);
         let key = owner
             .clone()
             .optional_time(span.start_time_unix_nano)

@@ -4,6 +4,7 @@
 //! (docs/replay.md), the archive's side fitted to the target as an import fits it. What [`crate::report::diff()`] then finds is a
 //! difference, named by the archive's ids.
 
+mod accepted;
 mod expected;
 mod found;
 mod plain;
@@ -11,7 +12,6 @@ mod points;
 mod sides;
 
 use super::api::Api;
-use super::changes::{self, Outcome};
 use super::mapping::Mapping;
 use super::options::ImportOptions;
 use super::part::Part;
@@ -183,60 +183,3 @@ fn write_side(out: &Path, write: impl FnOnce(&mut ArchiveWriter) -> Result<()>) 
     writer.finish(ManifestHead::default(), Duplicates::KeepFirst)?;
     Ok(Archive::open(out)?)
 }
-
-impl Context<'_> {
-    /// Whether a difference was announced: the plan, or the import that met it, named it as something that the target cannot hold as it is.
-    fn is_accepted(&self, difference: &Difference) -> bool {
-        let key = difference.key.join(" ");
-        let is_extra_tag = difference.before.is_none()
-            && difference.key.first().is_some_and(|part| part == "tags")
-            && difference
-                .key
-                .get(1)
-                .is_some_and(|key| key.starts_with("mlflow_exim.") || key.starts_with("mlflow."));
-        let noted = Kind::ALL
-            .iter()
-            .find(|kind| kind.name() == difference.kind)
-            .and_then(|&kind| {
-                let (kind, id) = changes::owner(kind, &difference.id);
-                self.mapping.noted(kind, id)
-            });
-        // What the target has instead stays a difference.
-        let noted = noted.into_iter().flat_map(|noted| &noted.named);
-        let noted = noted.filter(|change| change.outcome != Outcome::Kept);
-        let named = self.plan.changes.named().iter().chain(noted);
-        let mut of_object =
-            named.filter(|change| change.kind.name() == difference.kind && change.id == difference.id);
-        is_extra_tag
-            || is_cut_on_reading(difference)
-            || of_object.any(|change| {
-                let field = change
-                    .field
-                    .split_once(' ')
-                    .map_or(change.field.as_str(), |(_, field)| field);
-                change.field == "*" || key.ends_with(field)
-            })
-    }
-}
-
-/// Whether a server gave only the first characters of a trace's text, which it holds whole.
-fn is_cut_on_reading(difference: &Difference) -> bool {
-    let text = |value: &Option<serde_json::Value>| {
-        value.as_ref().and_then(|value| value.as_str().map(str::to_owned))
-    };
-    let cut = match difference.key.first().map(String::as_str) {
-        Some("trace_metadata") => TRACE_METADATA_CHARS,
-        Some("tags") => TRACE_TAG_CHARS,
-        _ => return false,
-    };
-    let cuts = [cut, TRACE_METADATA_CHARS];
-    let (Some(whole), Some(part)) = (text(&difference.before), text(&difference.after)) else {
-        return false;
-    };
-    difference.kind == Kind::Traces.name() && whole.starts_with(&part) && cuts.contains(&part.chars().count())
-}
-
-/// Characters of a trace's metadata value that servers give out; before MLflow 3 of a tag's too.
-const TRACE_METADATA_CHARS: usize = 250;
-/// Characters of a trace's tag value that servers give out.
-const TRACE_TAG_CHARS: usize = 4096;

@@ -78,6 +78,17 @@ pub(super) fn plain_old_trace(trace: &mut Trace) {
     }
 }
 
+/// Leaves out of a span what the form of MLflow 2 does not hold.
+pub(super) fn plain_old_span(span: &mut Span) {
+    // It has the id that the trace has in the target; and every span there has a status.
+    span.attributes.remove("mlflow.traceRequestId");
+    span.status_code.get_or_insert_with(|| "UNSET".to_owned());
+    let told = span.extra.get("otel_trace_id").and_then(Value::as_str);
+    if told == span.trace_id.strip_prefix("tr-") {
+        span.extra.remove("otel_trace_id");
+    }
+}
+
 fn plain_assessment(assessment: &mut Assessment) {
     assessment.extra.clear();
     assessment.valid = Some(assessment.valid.unwrap_or(true));
