@@ -55,13 +55,15 @@ fn tagged_and_converted(version: &str, work: &Path) -> Archive {
 /// What a server holds now.
 fn arrived(server: &Server, work: &Path) -> Archive {
     let out = work.join("arrived");
-    mlark(&[
-        "export",
-        &server.url,
-        "-o",
-        &out.display().to_string(),
-        "--no-sync",
-    ]);
+    let out_text = out.display().to_string();
+    let mut arguments = vec!["export", &server.url, "-o", &out_text, "--no-sync"];
+    // What a server without a proxy keeps beside itself is read where it is named.
+    let local = work.join("server/artifacts");
+    let local_text = local.display().to_string();
+    if local.is_dir() {
+        arguments.extend(["--artifacts-under", &local_text]);
+    }
+    mlark(&arguments);
     Archive::open(&out).unwrap()
 }
 

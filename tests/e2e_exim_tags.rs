@@ -67,7 +67,12 @@ impl Both {
     fn arrived(&self) -> [Archive; 2] {
         [("tool", &self.by_tool), ("mlark", &self.by_mlark)].map(|(name, server)| {
             let out = self.path(&format!("arrived-by-{name}"));
-            mlark(&["export", &server.url, "-o", &out, "--no-sync"]);
+            let mut arguments = vec!["export", &server.url, "-o", &out, "--no-sync"];
+            let local = self.path(&format!("by-{name}/artifacts"));
+            if Path::new(&local).is_dir() {
+                arguments.extend(["--artifacts-under", &local]);
+            }
+            mlark(&arguments);
             Archive::open(Path::new(&out)).unwrap()
         })
     }

@@ -800,3 +800,128 @@ fn artifacts_that_are_not_taken_stay_listed() {
     assert_eq!(exported.report.manifest.totals.blobs, 0);
     assert_eq!(exported.left_out(Kind::Artifacts, "not-selected"), 1);
 }
+
+fn case(name: &str) -> TempDir {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fixtures/cases")
+        .join(name);
+    let copy = tempfile::tempdir().unwrap();
+    for (path, bytes) in files_below(&from.join("mlruns")) {
+        let to = copy.path().join("mlruns").join(path);
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::write(to, bytes).unwrap();
+    }
+    copy
+}
+
+fn with_deleted(is_asked: bool) -> ExportOptions {
+    ExportOptions {
+        include_deleted: is_asked,
+        keep_going: true,
+        ..ExportOptions::default()
+    }
+}
+
+#[test]
+fn an_id_in_the_root_and_in_the_trash_is_two_experiments_of_which_one_is_a_failure() {
+    // Runs of the trash that started later than the others once landed below the other experiment.
+    for started in ["start_time: 1", "start_time: 9"] {
+        let case = case("01-id-in-root-and-trash");
+        let root = case.path().join("mlruns");
+        for folder in run_folders(&root.join(".trash")).into_values() {
+            let meta = folder.join("meta.yaml");
+            let text = fs::read_to_string(&meta).unwrap();
+            fs::write(&meta, text.replace("start_time: 1", started)).unwrap();
+        }
+        let exported = export(&root, with_deleted(true)).unwrap();
+        let experiments: Vec<_> = exported.all::<Experiment>();
+        let named: Vec<_> = experiments
+            .iter()
+            .map(|found| (found.experiment_id.as_str(), found.name.as_str()))
+            .collect();
+        assert_eq!(named, [("0", "Default"), ("1", "active one")]);
+        assert_eq!(exported.runs().len(), 3);
+        assert_eq!(exported.report.failures, 1, "{:?}", exported.reasons());
+        let losses = fs::read_to_string(exported.archive.path().join("losses.jsonl")).unwrap();
+        for place in ["mlruns/.trash/1", "mlruns/1", "duplicate"] {
+            assert!(losses.contains(place), "{losses}");
+        }
+        let exported = export(&root, with_deleted(false)).unwrap();
+        assert_eq!(exported.report.failures, 0);
+        assert_eq!(exported.left_out(Kind::Experiments, "deleted"), 1);
+        assert_eq!(exported.left_out(Kind::Runs, "deleted"), 3);
+    }
+}
+
+#[test]
+fn a_run_in_two_experiments_is_taken_once_and_both_folders_are_named() {
+    let case = case("01-id-in-root-and-trash");
+    let root = case.path().join("mlruns");
+    fs::remove_dir_all(root.join(".trash")).unwrap();
+    for (path, bytes) in files_below(&root.join("1")) {
+        let to = root.join("2").join(path);
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        let text = text.replace("experiment_id: '1'", "experiment_id: '2'");
+        fs::write(to, text.replace("name: active one", "name: copy")).unwrap();
+    }
+    let exported = export(&root, with_deleted(false)).unwrap();
+    assert_eq!((exported.runs().len(), exported.report.failures), (3, 3));
+    assert!(exported.runs().iter().all(|run| run.info.experiment_id == "1"));
+    let losses = fs::read_to_string(exported.archive.path().join("losses.jsonl")).unwrap();
+    assert!(
+        losses.contains("mlruns/1/") && losses.contains("mlruns/2/"),
+        "{losses}"
+    );
+}
+
+#[test]
+fn a_trash_that_nobody_asked_for_is_not_read() {
+    let case = case("03-trash-without-meta");
+    let root = case.path().join("mlruns");
+    fs::create_dir_all(root.join(".trash/9")).unwrap();
+    fs::write(root.join(".trash/9/meta.yaml"), "experiment_id: [").unwrap();
+    let exported = export(&root, ExportOptions::default()).unwrap();
+    assert_eq!(exported.runs().len(), 1);
+    assert_eq!(exported.left_out(Kind::Experiments, "deleted"), 2);
+    let exported = export(&root, with_deleted(true)).unwrap();
+    assert_eq!(
+        exported.reasons(),
+        ["no-meta", "not-yaml"].map(str::to_owned).into()
+    );
+}
+
+#[test]
+fn what_is_wrong_with_a_deleted_run_that_nobody_asked_for_is_no_failure() {
+    let case = case("03-trash-without-meta");
+    let root = case.path().join("mlruns");
+    for folder in run_folders(&root).into_values() {
+        let meta = folder.join("meta.yaml");
+        let text = fs::read_to_string(&meta).unwrap();
+        let text = text.replace("lifecycle_stage: active", "lifecycle_stage: deleted");
+        fs::write(&meta, format!("{text}deleted_time: soon\n")).unwrap();
+    }
+    let exported = export(&root, ExportOptions::default()).unwrap();
+    assert_eq!(exported.left_out(Kind::Runs, "deleted"), 1);
+    let exported = export(&root, with_deleted(true)).unwrap();
+    assert!(exported.reasons().contains("wrong-type"));
+}
+
+#[test]
+fn run_names_of_old_stores_are_in_their_source_tags() {
+    let case = case("08-run-name-of-old-stores");
+    let root = case.path().join("mlruns");
+    let name_of = |exported: &Exported| {
+        let run = exported.runs().pop().unwrap();
+        let dict = mlark::transform::source_tags::canonical::run_info_dict(&run);
+        dict.get("run_name").unwrap().clone()
+    };
+    assert_eq!(name_of(&export_all(&root)).as_str(), Some("my name"));
+    let tag = run_folders(&root)
+        .into_values()
+        .next()
+        .unwrap()
+        .join("tags/mlflow.runName");
+    fs::remove_file(tag).unwrap();
+    assert_eq!(name_of(&export_all(&root)).py_str(), "None");
+}

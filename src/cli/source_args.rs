@@ -4,7 +4,7 @@ use super::common::connections;
 use super::error::{CliError, Result};
 use crate::client::Secret;
 use crate::source::rest::RestOptions;
-use crate::source::{ExportOptions, Patterns, Selection, TimeRange};
+use crate::source::{ExportOptions, Patterns, Selection, TimeRange, UnpackLimits};
 use std::path::PathBuf;
 
 /// How a source is read.
@@ -17,6 +17,14 @@ pub(super) struct ReadArgs {
     /// names, for `mlflow-artifacts:` URIs
     #[arg(long, value_name = "DIR")]
     artifacts_destination: Option<PathBuf>,
+    /// Reads artifacts also from local folders below this one that SOURCE names; may be repeated. Without it only SOURCE's own tree
+    /// and folders that MLflow itself made for a run, model or trace are read, and of zips and servers none
+    #[arg(long, value_name = "DIR")]
+    artifacts_under: Vec<PathBuf>,
+    /// Allows a zip source more than it may ask for by default: `entries=1000000`, `bytes=64G` in all, `ratio=200` bytes for each of the
+    /// zip's own (beyond 64M); may be repeated
+    #[arg(long, value_name = "WHAT=N", value_parser = zip_limit)]
+    zip_limit: Vec<ZipLimit>,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -24,7 +32,7 @@ pub(super) struct ReadArgs {
 impl ReadArgs {
     /// Whether anything is said that means nothing to an archive.
     pub(super) fn is_given(&self) -> bool {
-        self.include_deleted || self.artifacts_destination.is_some()
+        self.include_deleted || self.artifacts_destination.is_some() || !self.artifacts_under.is_empty()
     }
 
     /// Options of an export that reads like this.
@@ -32,6 +40,8 @@ impl ReadArgs {
         Ok(ExportOptions {
             include_deleted: self.include_deleted,
             artifacts_destination: self.artifacts_destination,
+            artifacts_under: self.artifacts_under,
+            zip_limits: zip_limits(&self.zip_limit),
             rest: self.server.into_options()?,
             ..ExportOptions::default()
         })
@@ -148,6 +158,52 @@ fn time_range(since: Option<&str>, until: Option<&str>) -> Result<TimeRange> {
         .hint("--since is the earlier of the two, and --until is not taken itself")),
         _ => Ok(range),
     }
+}
+
+/// One limit of a zip source.
+#[derive(Debug, Clone, Copy)]
+enum ZipLimit {
+    Entries(u64),
+    Bytes(u64),
+    Ratio(u64),
+}
+
+fn zip_limit(text: &str) -> std::result::Result<ZipLimit, String> {
+    let unclear =
+        || "it is none of entries=N, bytes=N and ratio=N, N a number that K, M, G or T may follow".to_owned();
+    let (what, number) = text.split_once('=').ok_or_else(unclear)?;
+    let digits = number.trim_end_matches(['K', 'M', 'G', 'T']);
+    let power = match &number[digits.len()..] {
+        "" => 0,
+        "K" => 10,
+        "M" => 20,
+        "G" => 30,
+        "T" => 40,
+        _ => return Err(unclear()),
+    };
+    let number = digits
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(1 << power));
+    let number = number.ok_or_else(unclear)?;
+    match what {
+        "entries" => Ok(ZipLimit::Entries(number)),
+        "bytes" => Ok(ZipLimit::Bytes(number)),
+        "ratio" => Ok(ZipLimit::Ratio(number)),
+        _ => Err(unclear()),
+    }
+}
+
+fn zip_limits(given: &[ZipLimit]) -> UnpackLimits {
+    let mut limits = UnpackLimits::default();
+    for limit in given {
+        match *limit {
+            ZipLimit::Entries(number) => limits.entries = number,
+            ZipLimit::Bytes(number) => limits.bytes = number,
+            ZipLimit::Ratio(number) => limits.ratio = number,
+        }
+    }
+    limits
 }
 
 /// A number of requests a second.

@@ -9,6 +9,7 @@ pub mod digest;
 pub mod evaluation;
 pub mod experiment;
 pub mod free_json;
+pub(crate) mod keyed;
 pub mod logged_model;
 pub(crate) mod mask;
 pub mod metric;

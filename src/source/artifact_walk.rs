@@ -1,5 +1,6 @@
 //! Artifact trees on this machine, for every source that finds some.
 
+use super::local_roots::{ArtifactRoot, LocalRoots};
 use super::{Export, ExportError};
 use crate::archive::{ByteSource, Owner};
 use crate::format::Kind;
@@ -80,19 +81,14 @@ pub(crate) fn served_path(uri: &str) -> Option<&str> {
     is_plain.then_some(path)
 }
 
-/// The folder behind an `mlflow-artifacts:` URI in a server's artifact destination.
-pub(crate) fn served_folder(destination: &Path, uri: &str) -> Option<PathBuf> {
-    let folder = destination.join(served_path(uri)?);
-    folder.is_dir().then_some(folder)
-}
-
 /// Visits what lies below an artifact root, ordered by path bytes. Symbolic links are followed where they lead to
-/// something below the same root or below `tree`.
+/// something below the same root, or to what may be read anyhow.
 pub(crate) fn walk<E>(
-    root: &Path,
-    tree: Option<&Path>,
+    root: &ArtifactRoot,
+    roots: &LocalRoots,
     visit: &mut dyn FnMut(FoundFile) -> Result<(), E>,
 ) -> Result<(), E> {
+    let root = root.path();
     let mut entries = WalkDir::new(root)
         .follow_links(true)
         .sort_by(|a, b| order_name(a).cmp(order_name(b)))
@@ -121,7 +117,7 @@ pub(crate) fn walk<E>(
             let root: &Option<_> = canonical_root.get_or_insert_with(|| root.canonicalize().ok());
             root.clone()
         };
-        if entry.path_is_symlink() && !leads_inside(entry.path(), [real_root().as_deref(), tree]) {
+        if entry.path_is_symlink() && !leads_inside(entry.path(), real_root().as_deref(), roots) {
             let detail = format!(
                 "artifact {} is a symbolic link that leads out of the tree",
                 entry.path().display()
@@ -181,9 +177,9 @@ fn failed_entry(root: &Path, error: &walkdir::Error) -> FoundFile {
     FoundFile::Failed(relative(root, path), reason, detail)
 }
 
-fn leads_inside(link: &Path, roots: [Option<&Path>; 2]) -> bool {
+fn leads_inside(link: &Path, root: Option<&Path>, roots: &LocalRoots) -> bool {
     let target = link.canonicalize();
-    target.is_ok_and(|target| roots.into_iter().flatten().any(|root| target.starts_with(root)))
+    target.is_ok_and(|target| root.is_some_and(|root| target.starts_with(root)) || roots.holds(&target))
 }
 
 fn relative(root: &Path, path: &Path) -> Option<String> {

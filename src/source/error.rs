@@ -46,6 +46,14 @@ pub enum ExportError {
         /// Why not, and what to give instead.
         detail: String,
     },
+    /// An option names a folder that is not there.
+    #[error("--{option} `{}` is not a directory", path.display())]
+    NoFolder {
+        /// The option.
+        option: &'static str,
+        /// What it names.
+        path: PathBuf,
+    },
     /// What an interrupted export left cannot be used.
     #[error("`{}`: {detail}", path.display())]
     Resume {
@@ -72,9 +80,10 @@ impl ExportError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             ExportError::Archive(error) => error.kind(),
-            ExportError::NothingMatches { .. } | ExportError::Page { .. } | ExportError::Resume { .. } => {
-                ErrorKind::Usage
-            }
+            ExportError::NothingMatches { .. }
+            | ExportError::NoFolder { .. }
+            | ExportError::Page { .. }
+            | ExportError::Resume { .. } => ErrorKind::Usage,
             ExportError::Interrupted => ErrorKind::Interrupted,
             _ => ErrorKind::Source,
         }

@@ -9,6 +9,7 @@ pub mod detect;
 mod error;
 pub mod exim;
 pub mod file_store;
+mod local_roots;
 mod options;
 mod page;
 pub mod rest;
@@ -21,6 +22,7 @@ pub use context::{Export, ExportReport};
 pub use error::ExportError;
 pub use options::{ExportOptions, PatternError, Patterns, Selection, TimeRange};
 pub use survey::{Survey, SurveyCounts, Surveyed, survey};
+pub use unpack::UnpackLimits;
 
 use crate::monitor::Monitor;
 use detect::SourceKind;
@@ -39,10 +41,11 @@ pub fn export(
 ) -> Result<ExportReport, ExportError> {
     let path = crate::model::uri::local_path(source).filter(|path| unpack::is_foreign_zip(Path::new(path)));
     if let Some(path) = path {
-        let unpacked = unpack::unpack(Path::new(&path), out)?;
+        let unpacked = unpack::unpack(Path::new(&path), out, options.zip_limits)?;
         let root = unpacked.root().display().to_string();
         let options = ExportOptions {
             source_uri: options.source_uri.or(Some(source.to_owned())),
+            is_from_elsewhere: true,
             ..options
         };
         return export(detect::kind_of(&root)?, &root, out, options, monitor);

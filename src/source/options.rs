@@ -1,5 +1,6 @@
 //! What to export, as asked for.
 
+use super::unpack::UnpackLimits;
 use crate::archive::WriterOptions;
 use crate::monitor::Interrupt;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
@@ -24,6 +25,12 @@ pub struct ExportOptions {
     pub selection: Selection,
     /// Directory that a server's `--artifacts-destination` names, for `mlflow-artifacts:` URIs.
     pub artifacts_destination: Option<PathBuf>,
+    /// Directories outside the source that artifacts may be read from.
+    pub artifacts_under: Vec<PathBuf>,
+    /// Whether what is read came from elsewhere (an unpacked zip), so that the paths it states are of another machine.
+    pub is_from_elsewhere: bool,
+    /// How much a zip source may ask for.
+    pub zip_limits: UnpackLimits,
     /// How a tracking server is asked.
     pub rest: super::rest::RestOptions,
     /// Looks at the source only; see [`super::survey()`].

@@ -54,6 +54,9 @@ pub enum PyJsonErrorKind {
     /// Nested too deeply.
     #[error("nested more than 128 deep")]
     TooDeep,
+    /// More than may be held.
+    #[error("it holds more than 256 MiB")]
+    TooLarge,
     /// Something follows the value.
     #[error("data after the end of the value")]
     TrailingData,

@@ -92,8 +92,8 @@ impl<R: Read> Input<R> {
         Ok(())
     }
 
-    /// Appends what stands for itself in a string, and tells the byte that ends it.
-    pub(super) fn plain_text(&mut self, text: &mut Vec<u8>) -> io::Result<Option<u8>> {
+    /// Appends what stands for itself in a string, and tells the byte that ends it; stops soon after `most` bytes of text.
+    pub(super) fn plain_text(&mut self, text: &mut Vec<u8>, most: usize) -> io::Result<Option<u8>> {
         loop {
             let rest = &self.buffer[self.at..];
             let is_special = |&byte: &u8| byte == b'"' || byte == b'\\' || byte < 0x20;
@@ -101,7 +101,7 @@ impl<R: Read> Input<R> {
             text.extend(&rest[..plain]);
             self.skip(plain);
             let next = self.byte(0)?;
-            if next.is_none_or(|byte| is_special(&byte)) {
+            if text.len() > most || next.is_none_or(|byte| is_special(&byte)) {
                 return Ok(next);
             }
         }

@@ -3,7 +3,7 @@
 use super::error::{PyJsonError, PyJsonErrorKind as Kind, PyJsonReadError};
 use super::input::{Input, Mark};
 use super::{ListSink, PyInt, PyJson};
-use std::collections::HashMap;
+use crate::model::keyed::KeyedEntries;
 use std::io::Read;
 
 /// The deepest nesting of lists and objects that is read.
@@ -12,15 +12,23 @@ pub const MAX_DEPTH: usize = 128;
 /// The longest integer that Python turns into text and back (`sys.get_int_max_str_digits()`).
 const MAX_INT_DIGITS: usize = 4300;
 
-/// Objects with more keys than this find repeated keys through a hash table.
-const SCANNED_KEYS: usize = 16;
+/// Most bytes that a value holds, less the lists that are streamed: far more than any object of an archive.
+const MAX_HELD_BYTES: usize = 256 << 20;
+
+/// Bytes that a value takes besides its text.
+const VALUE_BYTES: usize = 32;
 
 type Result<T> = std::result::Result<T, PyJsonReadError>;
 
 pub(super) fn read(reader: impl Read, sink: &mut dyn ListSink) -> Result<PyJson> {
+    read_within(reader, sink, MAX_HELD_BYTES)
+}
+
+fn read_within(reader: impl Read, sink: &mut dyn ListSink, room: usize) -> Result<PyJson> {
     let mut parser = Parser {
         input: Input::new(reader),
         sink,
+        room,
         path: Vec::new(),
         lists: 0,
     };
@@ -31,6 +39,8 @@ struct Parser<'a, R> {
     input: Input<R>,
     sink: &'a mut dyn ListSink,
     path: Vec<String>,
+    /// Bytes that may still be held.
+    room: usize,
     /// Lists around the next value.
     lists: usize,
 }
@@ -54,6 +64,7 @@ impl<R: Read> Parser<'_, R> {
     }
 
     fn value(&mut self, depth: usize) -> Result<PyJson> {
+        self.hold(VALUE_BYTES)?;
         match self.input.byte(0)? {
             Some(b'"') => Ok(PyJson::Str(self.string()?)),
             Some(b'{' | b'[') if depth == MAX_DEPTH => self.fail(Kind::TooDeep),
@@ -69,6 +80,14 @@ impl<R: Read> Parser<'_, R> {
             }
             _ => self.number(),
         }
+    }
+
+    fn hold(&mut self, bytes: usize) -> Result<()> {
+        match self.room.checked_sub(bytes) {
+            Some(room) => self.room = room,
+            None => return self.fail(Kind::TooLarge),
+        }
+        Ok(())
     }
 
     fn constant(&mut self, name: &str, value: PyJson) -> Result<PyJson> {
@@ -174,9 +193,11 @@ impl<R: Read> Parser<'_, R> {
         }
         loop {
             self.input.skip_space()?;
+            let room = self.room;
             let item = self.value(depth)?;
             if streamed {
                 self.sink.item(item);
+                self.room = room;
             } else {
                 items.push(item);
             }
@@ -189,9 +210,9 @@ impl<R: Read> Parser<'_, R> {
 
     fn dict(&mut self, depth: usize) -> Result<PyJson> {
         self.input.skip(1);
-        let mut entries = Entries::default();
+        let mut entries = KeyedEntries::default();
         if self.ends_with(b'}')? {
-            return Ok(entries.finish());
+            return Ok(PyJson::Dict(entries.finish()));
         }
         loop {
             self.input.skip_space()?;
@@ -207,7 +228,7 @@ impl<R: Read> Parser<'_, R> {
             let key = self.path.pop().expect("it was pushed before the value");
             entries.insert(key, value);
             if self.ends_with(b'}')? {
-                return Ok(entries.finish());
+                return Ok(PyJson::Dict(entries.finish()));
             }
             self.expect(b',', Kind::ExpectedComma)?;
         }
@@ -236,14 +257,16 @@ impl<R: Read> Parser<'_, R> {
         loop {
             let before = self.input.mark();
             let from = text.len();
-            let stop = self.input.plain_text(&mut text)?;
+            let stop = self.input.plain_text(&mut text, self.room)?;
             if let Err(error) = std::str::from_utf8(&text[from..]) {
                 let good = &text[from..from + error.valid_up_to()];
                 return Err(fault(before.after(good), Kind::NotUtf8));
             }
             match stop {
+                _ if text.len() > self.room => return self.fail(Kind::TooLarge),
                 Some(b'"') => {
                     self.input.skip(1);
+                    self.hold(text.len())?;
                     return Ok(String::from_utf8(text).expect("each part was checked"));
                 }
                 Some(b'\\') => {
@@ -320,39 +343,41 @@ fn fault(mark: Mark, kind: Kind) -> PyJsonReadError {
     })
 }
 
-/// The entries of an object while it is read.
-#[derive(Default)]
-struct Entries {
-    entries: Vec<(String, PyJson)>,
-    positions: HashMap<String, usize>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::pyjson::KeepAll;
 
-impl Entries {
-    fn insert(&mut self, key: String, value: PyJson) {
-        match self.position(&key) {
-            Some(at) => self.entries[at].1 = value,
-            None => self.push(key, value),
+    /// Takes the list `points`.
+    struct TakePoints(usize);
+
+    impl ListSink for TakePoints {
+        fn begin(&mut self, path: &[String]) -> bool {
+            path == ["points"]
+        }
+
+        fn item(&mut self, _: PyJson) {
+            self.0 += 1;
         }
     }
 
-    fn position(&self, key: &str) -> Option<usize> {
-        if self.entries.len() > SCANNED_KEYS {
-            return self.positions.get(key).copied();
+    #[test]
+    fn what_is_held_is_bounded_and_what_is_streamed_is_not() {
+        let text = format!(r#"{{"points": [{}0]}}"#, "1, ".repeat(1_000));
+        let mut sink = TakePoints(0);
+        assert!(read_within(text.as_bytes(), &mut sink, 1_000).is_ok());
+        assert_eq!(sink.0, 1_001);
+        for text in [
+            text,
+            format!(r#"["{}"]"#, "x".repeat(1_000)),
+            format!("[{}", "[],".repeat(1_000)),
+        ] {
+            let error = read_within(text.as_bytes(), &mut KeepAll, 1_000).unwrap_err();
+            let PyJsonReadError::Json(error) = error else {
+                panic!("a slice can be read");
+            };
+            assert_eq!(error.kind, Kind::TooLarge);
+            assert!(error.offset < 1_100, "it ends early: {error}");
         }
-        self.entries.iter().position(|(name, _)| name == key)
-    }
-
-    fn push(&mut self, key: String, value: PyJson) {
-        self.entries.push((key, value));
-        let already = self.positions.len();
-        if self.entries.len() > SCANNED_KEYS {
-            for at in already..self.entries.len() {
-                self.positions.insert(self.entries[at].0.clone(), at);
-            }
-        }
-    }
-
-    fn finish(self) -> PyJson {
-        PyJson::Dict(self.entries)
     }
 }

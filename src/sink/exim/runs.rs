@@ -16,7 +16,7 @@ use crate::model::run::PARENT_TAG;
 use crate::model::{
     Dataset, DatasetInput, Double, LatestMetric, MetricSlice, OwnerKind, Point, Run, RunInfo,
 };
-use crate::transform::source_tags::canonical::run_info_dict;
+use crate::transform::source_tags::canonical::{run_info_dict, shown_run_name};
 use sha2::{Digest as _, Sha256};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -318,7 +318,7 @@ impl Converter<'_> {
     fn run_head(&mut self, dump: &mut Dump, run: &Run, exported: Option<&PyJson>) -> Result<()> {
         let info = exported.and_then(|exported| exported.get("info").cloned());
         if info.is_none() {
-            self.info_changed_by_export(&run.info);
+            self.info_changed_by_export(run);
         }
         self.info_not_held(&run.info);
         self.count_not_utf8(KIND, "params", &run.params);
@@ -329,7 +329,8 @@ impl Converter<'_> {
     }
 
     /// Counts what the exporter would not write as it is.
-    fn info_changed_by_export(&mut self, info: &RunInfo) {
+    fn info_changed_by_export(&mut self, run: &Run) {
+        let info = &run.info;
         self.extra_not_held(KIND, "info.", &info.extra);
         self.made_up(
             KIND,
@@ -337,7 +338,7 @@ impl Converter<'_> {
                 ("info.user_id", info.user_id.is_none()),
                 ("info.start_time", info.start_time.is_none()),
                 ("info.artifact_uri", info.artifact_uri.is_none()),
-                ("info.run_name", info.run_name.is_none()),
+                ("info.run_name", shown_run_name(run) != info.run_name.as_deref()),
             ],
         );
         self.zero_times(KIND, [("info.end_time", info.end_time)]);

@@ -1,5 +1,6 @@
 //! Artifact trees: every file below a folder, in the archive's order.
 
+use crate::source::local_roots::{LocalRoots, OutsideSource, Place};
 use std::collections::VecDeque;
 use std::fs;
 use std::io;
@@ -50,12 +51,18 @@ struct Entry {
 
 impl ArtifactTree {
     /// Walks what lies below `root`; nothing where it is missing.
-    pub(super) fn below(root: &Path) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// The folder cannot be read, or is a link that leads out of the export.
+    pub(super) fn below(roots: &LocalRoots, root: &Path) -> io::Result<Self> {
         let mut pending = VecDeque::new();
-        if root.is_dir() {
-            let root = root.canonicalize()?;
-            let above = Rc::new(vec![root.clone()]);
-            pending = entries_of(&root, "", &above)?.into();
+        match roots.own(root) {
+            Place::Missing => {}
+            Place::Outside(_) => return Err(io::Error::new(io::ErrorKind::PermissionDenied, OutsideSource)),
+            Place::Root(root) => {
+                let above = Rc::new(vec![root.path().to_owned()]);
+                pending = entries_of(root.path(), "", &above)?.into();
+            }
         }
         Ok(ArtifactTree { pending })
     }
@@ -173,10 +180,14 @@ fn entries_of(folder: &Path, path: &str, above: &Rc<Vec<PathBuf>>) -> io::Result
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::ExportOptions;
+    use crate::source::local_roots::Door;
     use std::os::unix::fs::symlink;
 
     fn walk(root: &Path) -> Vec<String> {
-        let tree = ArtifactTree::below(root).expect("the root can be read");
+        let above = root.parent().expect("a folder above");
+        let roots = LocalRoots::new(Door::Tree(above), &ExportOptions::default()).expect("a folder");
+        let tree = ArtifactTree::below(&roots, root).expect("the root can be read");
         tree.map(|found| match found {
             Found::File { path, size_bytes, .. } => format!("{path} {size_bytes}"),
             Found::Failed { path, reason, .. } => format!("{path} {reason}"),

@@ -6,7 +6,7 @@
 //! | 1 | `{export_info, …}`, the object's own keys beside it | `export_info`; in an index `info` |
 
 use crate::model::pyjson::{KeepAll, ListSink, PyJson, PyJsonError, PyJsonReadError};
-use std::fs::File;
+use crate::source::local_roots::LocalRoots;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -63,17 +63,21 @@ pub(super) struct Document {
 
 impl Document {
     /// Reads a file.
-    pub(super) fn read(path: &Path) -> Result<Self, DocumentError> {
-        Self::read_with(path, &mut KeepAll)
+    pub(super) fn read(roots: &LocalRoots, path: &Path) -> Result<Self, DocumentError> {
+        Self::read_with(roots, path, &mut KeepAll)
     }
 
     /// Reads a file whose long lists go to `sink`.
-    pub(super) fn read_with(path: &Path, sink: &mut dyn ListSink) -> Result<Self, DocumentError> {
+    pub(super) fn read_with(
+        roots: &LocalRoots,
+        path: &Path,
+        sink: &mut dyn ListSink,
+    ) -> Result<Self, DocumentError> {
         let io_error = |source| DocumentError::Read {
             path: path.to_owned(),
             source,
         };
-        let file = File::open(path).map_err(io_error)?;
+        let file = roots.open(path).map_err(io_error)?;
         let root = PyJson::read(file, sink).map_err(|error| match error {
             PyJsonReadError::Io(source) => io_error(source),
             PyJsonReadError::Json(source) => DocumentError::Json {
@@ -88,8 +92,12 @@ impl Document {
     }
 
     /// Reads a file that must have a part.
-    pub(super) fn read_part(path: &Path, part: &'static str) -> Result<Self, DocumentError> {
-        let document = Self::read(path)?;
+    pub(super) fn read_part(
+        roots: &LocalRoots,
+        path: &Path,
+        part: &'static str,
+    ) -> Result<Self, DocumentError> {
+        let document = Self::read(roots, path)?;
         document.part(part)?;
         Ok(document)
     }

@@ -16,6 +16,7 @@ use crate::format::manifest::SourceInfo;
 use crate::model::uri;
 use crate::monitor::Monitor;
 use crate::source::choice::{Choice, Chooser};
+use crate::source::local_roots::{Door, LocalRoots, OUTSIDE, Place};
 use crate::source::{Export, ExportError, ExportOptions, ExportReport};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -39,7 +40,8 @@ pub fn export(
         detail: detail.to_owned(),
     };
     let root = root.ok_or_else(|| no_data("it is not a local path"))?;
-    let layout = Layout::of(&root).map_err(|error| no_data(&error.detail(&root)))?;
+    let roots = LocalRoots::new(Door::Tree(&root), &options)?;
+    let layout = Layout::of(&roots, &root).map_err(|error| no_data(&error.detail(&root)))?;
     if layout.is_empty() {
         return Err(no_data(
             "no experiment.json, run.json, model.json or their like lies there",
@@ -52,6 +54,7 @@ pub fn export(
     let mut exporter = Exporter {
         export,
         root,
+        roots,
         choice: Choice::default(),
         held: Held::default(),
         info: SourceInfo {
@@ -69,6 +72,7 @@ pub fn export(
 struct Exporter<'m> {
     export: Export<'m>,
     root: PathBuf,
+    roots: LocalRoots,
     choice: Choice,
     held: Held,
     info: SourceInfo,
@@ -124,33 +128,33 @@ impl Exporter<'_> {
         for name in layout
             .prompts
             .iter()
-            .filter_map(|file| bodies::prompt_name(file).ok().flatten())
+            .filter_map(|file| bodies::prompt_name(&self.roots, file).ok().flatten())
         {
             chooser.model(&name);
         }
         let mut run_folders = layout.runs.clone();
         let (mut model_folders, mut trace_folders) = (layout.logged_models.clone(), layout.traces.clone());
         for (file, is_own) in &layout.experiments {
-            if let Ok((experiment, _)) = bodies::experiment(file) {
+            if let Ok((experiment, _)) = bodies::experiment(&self.roots, file) {
                 chooser.experiment(&experiment);
             }
-            let folder = bodies::experiment_folder(file, *is_own).unwrap_or_default();
+            let folder = bodies::experiment_folder(&self.roots, file, *is_own).unwrap_or_default();
             run_folders.extend(folder.runs);
             model_folders.extend(folder.logged_models);
             trace_folders.extend(folder.traces);
         }
         for folder in trace_folders {
-            if let Ok(trace) = bodies::trace(&folder) {
+            if let Ok(trace) = bodies::trace(&self.roots, &folder) {
                 chooser.trace(&trace);
             }
         }
         for folder in model_folders {
-            if let Ok(model) = bodies::logged_model(&folder) {
+            if let Ok(model) = bodies::logged_model(&self.roots, &folder) {
                 chooser.logged_model(&model);
             }
         }
         for folder in run_folders {
-            if let Ok(run) = bodies::run_without_metrics(&folder) {
+            if let Ok(run) = bodies::run_without_metrics(&self.roots, &folder) {
                 chooser.run(&run);
             }
         }
@@ -189,6 +193,7 @@ impl Exporter<'_> {
             }
         }
         self.count_unknown(&layout.unknown);
+        self.refuse_links(&layout.outside)?;
         let missing = self.held.missing_experiments.len() as u64;
         self.export
             .limit(Kind::Experiments.name(), "*", "not-in-export", missing);
@@ -202,6 +207,18 @@ impl Exporter<'_> {
             self.export.monitor().notice(&notice);
         }
         self.export.limit("files", "*", "stray", unknown.len() as u64);
+    }
+
+    /// Links that lead out of the export are failures: what they lead to may have been a part of it.
+    fn refuse_links(&mut self, outside: &[PathBuf]) -> Result<()> {
+        for path in outside {
+            let id = self.below_root(path);
+            let detail = format!(
+                "{id} is a symbolic link that leads out of the export: where it is to be read, name what it leads to with --artifacts-under"
+            );
+            self.export.failure("files", &id, "*", OUTSIDE, &detail)?;
+        }
+        Ok(())
     }
 
     /// Reads a file and remembers what it says of its export.
@@ -261,7 +278,10 @@ impl Exporter<'_> {
         if !self.export.looks_at(&[Kind::Artifacts]) {
             return Ok(());
         }
-        let tree = match ArtifactTree::below(folder) {
+        if let Place::Outside(path) = self.roots.own(folder) {
+            return self.export.outside_source(&path, owner.into());
+        }
+        let tree = match ArtifactTree::below(&self.roots, folder) {
             Ok(tree) => tree,
             Err(error) => {
                 let detail = format!("{}: {error}", self.below_root(folder));

@@ -10,6 +10,7 @@
 //! ```
 
 use super::document::DocumentError;
+use crate::source::local_roots::LocalRoots;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -68,13 +69,15 @@ pub(super) struct Layout {
     pub(super) indexes: Vec<PathBuf>,
     /// Files and folders that are no part of an export.
     pub(super) unknown: Vec<PathBuf>,
+    /// Links that lead out of the export.
+    pub(super) outside: Vec<PathBuf>,
 }
 
 impl Layout {
     /// Looks through an export.
-    pub(super) fn of(root: &Path) -> Result<Self, DocumentError> {
+    pub(super) fn of(roots: &LocalRoots, root: &Path) -> Result<Self, DocumentError> {
         let mut layout = Layout::default();
-        layout.visit(root, 0)?;
+        layout.visit(roots, root, 0)?;
         Ok(layout)
     }
 
@@ -93,8 +96,8 @@ impl Layout {
         self.experiments.is_empty() && lists.iter().all(|list| list.is_empty())
     }
 
-    fn visit(&mut self, folder: &Path, depth: usize) -> Result<(), DocumentError> {
-        let entries = Entries::of(folder)?;
+    fn visit(&mut self, roots: &LocalRoots, folder: &Path, depth: usize) -> Result<(), DocumentError> {
+        let entries = Entries::within(roots, folder)?;
         let has = |name: &str| entries.files.iter().any(|file| file == name);
         if has(VERSION) {
             self.versions.push(folder.join(VERSION));
@@ -123,6 +126,8 @@ impl Layout {
         for file in &entries.files {
             self.sort_file(folder, file);
         }
+        self.outside
+            .extend(entries.outside.iter().map(|name| folder.join(name)));
         for name in &entries.folders {
             let below = folder.join(name);
             let belongs_to_object =
@@ -130,7 +135,7 @@ impl Layout {
             if depth == MAX_DEPTH || leads_above(&below) {
                 self.unknown.push(below);
             } else if !belongs_to_object {
-                self.visit(&below, depth + 1)?;
+                self.visit(roots, &below, depth + 1)?;
             }
         }
         Ok(())
@@ -171,11 +176,26 @@ fn is_old_experiment(file: &Path) -> bool {
 pub(super) struct Entries {
     pub(super) files: Vec<String>,
     pub(super) folders: Vec<String>,
+    /// Links that lead out of the export.
+    pub(super) outside: Vec<String>,
 }
 
 impl Entries {
+    /// Lists a folder of an export.
+    pub(super) fn within(roots: &LocalRoots, folder: &Path) -> Result<Self, DocumentError> {
+        Self::list(folder, |link| {
+            let target = link.canonicalize();
+            // One that leads nowhere fails where it is read.
+            target.is_ok_and(|target| !roots.holds(&target))
+        })
+    }
+
     /// Lists a folder.
     pub(super) fn of(folder: &Path) -> Result<Self, DocumentError> {
+        Self::list(folder, |_| false)
+    }
+
+    fn list(folder: &Path, leads_outside: impl Fn(&Path) -> bool) -> Result<Self, DocumentError> {
         let io_error = |source| DocumentError::Read {
             path: folder.to_owned(),
             source,
@@ -186,7 +206,9 @@ impl Entries {
             let name = entry.file_name().to_string_lossy().into_owned();
             let kind = entry.file_type().map_err(io_error)?;
             let is_folder = kind.is_dir() || (kind.is_symlink() && entry.path().is_dir());
-            let list = if is_folder {
+            let list = if kind.is_symlink() && leads_outside(&entry.path()) {
+                &mut entries.outside
+            } else if is_folder {
                 &mut entries.folders
             } else {
                 &mut entries.files
@@ -210,22 +232,28 @@ pub(super) struct ExperimentFolder {
     pub(super) traces: Vec<PathBuf>,
     /// What is no part of an export.
     pub(super) unknown: Vec<PathBuf>,
+    /// Links that lead out of the export.
+    pub(super) outside: Vec<PathBuf>,
 }
 
 impl ExperimentFolder {
     /// Lists an experiment's folder.
-    pub(super) fn of(folder: &Path) -> Result<Self, DocumentError> {
+    pub(super) fn of(roots: &LocalRoots, folder: &Path) -> Result<Self, DocumentError> {
         let mut found = ExperimentFolder::default();
-        let entries = Entries::of(folder)?;
+        let entries = Entries::within(roots, folder)?;
         let known = [EXPERIMENT, MANIFEST];
         let unknown = entries
             .files
             .iter()
             .filter(|name| !known.contains(&name.as_str()));
         found.unknown.extend(unknown.map(|name| folder.join(name)));
-        found.sort_below(&folder.join(RUNS), RUN)?;
-        found.sort_below(&folder.join(LOGGED_MODELS), LOGGED_MODEL)?;
-        found.sort_below(&folder.join(TRACES), TRACE)?;
+        let outside = entries.outside.iter();
+        found.outside.extend(outside.map(|name| folder.join(name)));
+        for (name, file) in [(RUNS, RUN), (LOGGED_MODELS, LOGGED_MODEL), (TRACES, TRACE)] {
+            if entries.folders.iter().any(|folder| folder == name) {
+                found.sort_below(roots, &folder.join(name), file)?;
+            }
+        }
         for name in &entries.folders {
             if ![RUNS, LOGGED_MODELS, TRACES].contains(&name.as_str()) {
                 found.sort_folder(folder.join(name), RUN);
@@ -234,11 +262,11 @@ impl ExperimentFolder {
         Ok(found)
     }
 
-    fn sort_below(&mut self, parent: &Path, file: &str) -> Result<(), DocumentError> {
-        if !parent.is_dir() {
-            return Ok(());
-        }
-        for name in Entries::of(parent)?.folders {
+    fn sort_below(&mut self, roots: &LocalRoots, parent: &Path, file: &str) -> Result<(), DocumentError> {
+        let entries = Entries::within(roots, parent)?;
+        self.outside
+            .extend(entries.outside.iter().map(|name| parent.join(name)));
+        for name in entries.folders {
             self.sort_folder(parent.join(name), file);
         }
         Ok(())

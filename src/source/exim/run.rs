@@ -76,7 +76,9 @@ fn run_info(exported: &PyJson) -> (RunInfo, Vec<WrongType>) {
 fn exim_text(run: &Run, info: &PyJson, tags: &PyJson) -> Option<String> {
     let exported = run_overlay(info, tags);
     let tags_of_line = tags_dict(&run.tags);
-    if exported.has_tags_of(&run_overlay(&run_info_dict(run), &tags_of_line)) {
+    // Without a name the line has none to tell from null.
+    let is_named = run.info.run_name.is_some();
+    if is_named && exported.has_tags_of(&run_overlay(&run_info_dict(run), &tags_of_line)) {
         return None;
     }
     let mut kept = vec![("info".to_owned(), info.clone())];

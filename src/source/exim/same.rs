@@ -4,27 +4,31 @@ use super::artifacts::{ArtifactTree, Found};
 use super::document::Document;
 use super::layout::ARTIFACTS;
 use crate::model::pyjson::{ListSink, PyJson};
+use crate::source::local_roots::LocalRoots;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
 /// What differs between two folders of an object, if anything; `file` is the object's own.
-pub(super) fn difference(first: &Path, again: &Path, file: &str) -> Option<String> {
-    match (body_digest(&first.join(file)), body_digest(&again.join(file))) {
+pub(super) fn difference(roots: &LocalRoots, first: &Path, again: &Path, file: &str) -> Option<String> {
+    match (
+        body_digest(roots, &first.join(file)),
+        body_digest(roots, &again.join(file)),
+    ) {
         (Some(a), Some(b)) if a == b => {}
         _ => return Some(file.to_owned()),
     }
-    match tree_difference(&first.join(ARTIFACTS), &again.join(ARTIFACTS)) {
+    match tree_difference(roots, &first.join(ARTIFACTS), &again.join(ARTIFACTS)) {
         Ok(difference) => difference,
         Err(error) => Some(format!("{ARTIFACTS}: {error}")),
     }
 }
 
 /// A digest of what an object's file says of it, less the ids of traces, which only one of two exporters adds to a run.
-fn body_digest(file: &Path) -> Option<[u8; 32]> {
+fn body_digest(roots: &LocalRoots, file: &Path) -> Option<[u8; 32]> {
     let mut hasher = HashMetrics(Sha256::new());
-    let document = Document::read_with(file, &mut hasher).ok()?;
+    let document = Document::read_with(roots, file, &mut hasher).ok()?;
     for (key, value) in document.body().as_dict()? {
         if !["traces", "export_info"].contains(&key.as_str()) {
             hasher.0.update(format!("{key}\n{}\n", value.to_json_text()));
@@ -50,10 +54,10 @@ impl ListSink for HashMetrics {
     }
 }
 
-fn tree_difference(first: &Path, again: &Path) -> io::Result<Option<String>> {
+fn tree_difference(roots: &LocalRoots, first: &Path, again: &Path) -> io::Result<Option<String>> {
     let is_kept = |found: &Found| !matches!(found, Found::EmptyDirectory);
-    let mut first = ArtifactTree::below(first)?.filter(is_kept);
-    let mut again = ArtifactTree::below(again)?.filter(is_kept);
+    let mut first = ArtifactTree::below(roots, first)?.filter(is_kept);
+    let mut again = ArtifactTree::below(roots, again)?.filter(is_kept);
     loop {
         match (first.next(), again.next()) {
             (None, None) => return Ok(None),
@@ -93,7 +97,9 @@ fn digest(file: &Path) -> io::Result<[u8; 32]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::ExportOptions;
     use crate::source::exim::layout::RUN;
+    use crate::source::local_roots::Door;
     use std::fs;
 
     fn run(root: &Path, name: &str, body: &str, artifact: &str) -> std::path::PathBuf {
@@ -112,16 +118,23 @@ mod tests {
     fn copies_differ_in_what_they_say_of_the_run_only() {
         let root = tempfile::tempdir().expect("a temporary folder");
         let body = r#"{"info": {"run_id": "r"}, "metrics": {"m": [{"value": NaN}]}}"#;
+        let roots = LocalRoots::new(Door::Tree(root.path()), &ExportOptions::default()).expect("a folder");
         let first = run(root.path(), "first", body, "bytes");
         let traces = body.replace(r#"{"info""#, r#"{"traces": ["t"], "info""#);
         assert_eq!(
-            difference(&first, &run(root.path(), "same", &traces, "bytes"), RUN),
+            difference(&roots, &first, &run(root.path(), "same", &traces, "bytes"), RUN),
             None
         );
         let points = body.replace("NaN", "1.0");
         let other = run(root.path(), "points", &points, "bytes");
-        assert_eq!(difference(&first, &other, RUN).as_deref(), Some("run.json"));
+        assert_eq!(
+            difference(&roots, &first, &other, RUN).as_deref(),
+            Some("run.json")
+        );
         let other = run(root.path(), "artifact", body, "byteS");
-        assert_eq!(difference(&first, &other, RUN).as_deref(), Some("artifact a"));
+        assert_eq!(
+            difference(&roots, &first, &other, RUN).as_deref(),
+            Some("artifact a")
+        );
     }
 }

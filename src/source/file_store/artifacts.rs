@@ -1,15 +1,17 @@
 //! Artifacts of local URIs: where they are now, and which files are there.
 //!
 //! The stored URI decides, not the layout. Where its path is gone the tree was moved, and the files are looked for below the
-//! tree: in the owner's own `artifacts` folder, then under the tail of the path. A remote URI is a limit, unless the
-//! owner's own folder holds files.
+//! tree: in the owner's own `artifacts` folder, then under the tail of the path. Of a tree that came from elsewhere the tree
+//! comes first, since its paths are those of another machine. A remote URI is a limit, unless the owner's own folder
+//! holds files. Which folders may be read is decided by [`LocalRoots`].
 
 use super::notes::Notes;
 use super::store::Store;
 use crate::format::Kind;
 use crate::model::uri::local_path;
-use crate::source::artifact_walk::{self, FoundFile, moved_folder, served_folder};
-use std::path::{Path, PathBuf};
+use crate::source::artifact_walk::{self, FoundFile, moved_folder};
+use crate::source::local_roots::{ArtifactRoot, LocalRoots, OUTSIDE, OwnerRef, Place, refusal};
+use std::path::Path;
 
 /// Files that a worker thread lists; a folder of more is walked by the thread that writes.
 const LISTED_FILES: usize = 500;
@@ -21,19 +23,35 @@ pub(super) enum FoundArtifacts {
     /// These are all.
     Listed(Vec<FoundFile>),
     /// There are many below this folder.
-    Many(PathBuf),
+    Many(ArtifactRoot),
 }
 
 /// Finds the artifacts of an owner whose own folder would be `own`.
 pub(super) fn find(
     store: &Store,
+    owner: OwnerRef<'_>,
     uri: Option<&str>,
     own: &Path,
-    own_exists: bool,
     notes: &mut Notes,
 ) -> FoundArtifacts {
-    let Some(folder) = locate(store, uri, own, own_exists, notes) else {
-        return FoundArtifacts::None;
+    let folder = match locate(store, owner, uri, own) {
+        Place::Root(folder) => folder,
+        Place::Outside(path) => {
+            notes.failure(Kind::Artifacts, owner.id, "*", OUTSIDE, refusal(&path, owner));
+            return FoundArtifacts::None;
+        }
+        Place::Missing => {
+            if let Some(uri) = uri {
+                let is_local = local_path(uri).is_some();
+                let reason = if is_local {
+                    "missing-directory"
+                } else {
+                    "remote-uri"
+                };
+                notes.limit(Kind::Artifacts, "*", reason);
+            }
+            return FoundArtifacts::None;
+        }
     };
     let mut files = Vec::new();
     let walked = walk(store, &folder, &mut |file| {
@@ -52,58 +70,68 @@ pub(super) fn find(
 }
 
 /// The folder that holds the artifacts of a URI today.
-fn locate(
-    store: &Store,
-    uri: Option<&str>,
-    own: &Path,
-    own_exists: bool,
-    notes: &mut Notes,
-) -> Option<PathBuf> {
-    let own_folder = || own_exists.then(|| own.to_owned());
+fn locate(store: &Store, owner: OwnerRef<'_>, uri: Option<&str>, own: &Path) -> Place {
+    let roots = store.roots();
     let Some(uri) = uri else {
-        return own_folder();
+        return own_folder(roots, own);
     };
-    let (found, reason) = match local_path(uri) {
-        // The usual case, which asks nothing of the file system.
-        Some(path) if Path::new(&path) == own => (own_folder(), "missing-directory"),
+    match local_path(uri) {
+        // The usual case, which asks the file system little.
+        Some(path) if Path::new(&path) == own => own_folder(roots, own),
         Some(path) => {
-            let there = Some(PathBuf::from(&path)).filter(|path| path.is_absolute() && path.is_dir());
-            let moved = || own_folder().or_else(|| moved_folder(store.root(), &path));
-            (there.or_else(moved), "missing-directory")
+            let moved = || own_folder(roots, own).or_else(|| moved_to(store, &path));
+            let there = || match Path::new(&path).is_absolute() {
+                true => roots.stated(Path::new(&path), owner),
+                false => Place::Missing,
+            };
+            match roots.takes_mlflow_folders() {
+                true => there().or_else(moved),
+                false => moved().or_else(there),
+            }
         }
-        None => {
-            let served = || served_folder(store.artifacts_destination()?, uri);
-            (served().or_else(own_folder), "remote-uri")
-        }
-    };
-    if found.is_none() {
-        notes.limit(Kind::Artifacts, "*", reason);
+        None => roots.served(uri, owner).or_else(|| own_folder(roots, own)),
     }
-    found
+}
+
+/// The owner's own folder, in a folder that the listing of the tree found: only a link may lead out of it.
+fn own_folder(roots: &LocalRoots, own: &Path) -> Place {
+    match own.symlink_metadata() {
+        Ok(metadata) if metadata.is_dir() => Place::Root(LocalRoots::listed(own)),
+        Ok(_) => roots.own(own),
+        Err(_) => Place::Missing,
+    }
+}
+
+fn moved_to(store: &Store, path: &str) -> Place {
+    moved_folder(store.root(), path).map_or(Place::Missing, |folder| store.roots().own(&folder))
 }
 
 /// Visits what lies below an artifact root of the store.
 pub(super) fn walk<E>(
     store: &Store,
-    root: &Path,
+    root: &ArtifactRoot,
     visit: &mut dyn FnMut(FoundFile) -> Result<(), E>,
 ) -> Result<(), E> {
-    artifact_walk::walk(root, Some(store.tree()), visit)
+    artifact_walk::walk(root, store.roots(), visit)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::OwnerKind;
+    use crate::source::ExportOptions;
+    use crate::source::local_roots::Door;
     use std::fs;
     use std::os::unix::fs::symlink;
 
     fn store(root: &Path) -> Store {
-        Store::new(root, root, crate::archive::LongTexts::new(root), None).unwrap()
+        let roots = LocalRoots::new(Door::Tree(root), &ExportOptions::default()).unwrap();
+        Store::new(root, root, crate::archive::LongTexts::new(root), roots).unwrap()
     }
 
     fn names(store: &Store, root: &Path) -> Vec<String> {
         let mut names = Vec::new();
-        walk(store, root, &mut |file| {
+        walk(store, &LocalRoots::listed(root), &mut |file| {
             names.push(match file {
                 FoundFile::File(path, _) => path,
                 FoundFile::Failed(path, reason, _) => format!("{} {reason}", path.unwrap_or_default()),
@@ -163,37 +191,41 @@ mod tests {
     #[test]
     fn a_moved_tree_is_found_by_the_tail_of_the_uri() {
         let directory = tempfile::tempdir().unwrap();
-        let tree = directory.path().join("mlruns");
+        let tree = directory.path().canonicalize().unwrap().join("mlruns");
         fs::create_dir_all(tree.join("7/r/artifacts")).unwrap();
         fs::create_dir_all(tree.join("elsewhere/r/artifacts")).unwrap();
         let store = store(&tree);
-        let place = |uri: &str, own: &str, own_exists| {
-            let found = locate(
-                &store,
-                Some(uri),
-                &tree.join(own),
-                own_exists,
-                &mut Notes::default(),
-            );
-            found.map(|path| path.strip_prefix(&tree).unwrap().to_str().unwrap().to_owned())
+        let place = |uri: &str, own: &str| {
+            let owner = OwnerRef {
+                kind: OwnerKind::Run,
+                id: "r",
+            };
+            match locate(&store, owner, Some(uri), &tree.join(own)) {
+                Place::Root(root) => {
+                    let below = root.path().strip_prefix(&tree).unwrap();
+                    Some(below.to_str().unwrap().to_owned())
+                }
+                Place::Missing => None,
+                Place::Outside(path) => panic!("{} lies outside", path.display()),
+            }
         };
         assert_eq!(
-            place("/gone/mlruns/7/r/artifacts", "7/r/artifacts", true).unwrap(),
+            place("/gone/mlruns/7/r/artifacts", "7/r/artifacts").unwrap(),
             "7/r/artifacts"
         );
         assert_eq!(
-            place("file:///gone/mlruns/7/r/artifacts", "8/r/artifacts", false).unwrap(),
+            place("file:///gone/mlruns/7/r/artifacts", "8/r/artifacts").unwrap(),
             "7/r/artifacts"
         );
         assert_eq!(
-            place("/gone/elsewhere/r/artifacts", "8/r/artifacts", false).unwrap(),
+            place("/gone/elsewhere/r/artifacts", "8/r/artifacts").unwrap(),
             "elsewhere/r/artifacts"
         );
         assert_eq!(
-            place("s3://bucket/7/r/artifacts", "7/r/artifacts", true).unwrap(),
+            place("s3://bucket/7/r/artifacts", "7/r/artifacts").unwrap(),
             "7/r/artifacts"
         );
-        assert_eq!(place("s3://bucket/7/r/artifacts", "7/r/artifacts", false), None);
-        assert_eq!(place("/gone/../etc/r", "8/r/artifacts", false), None);
+        assert_eq!(place("s3://bucket/7/r/artifacts", "9/r/artifacts"), None);
+        assert_eq!(place("/gone/../etc/r", "8/r/artifacts"), None);
     }
 }

@@ -1,6 +1,6 @@
 //! Datasets of an experiment: `datasets/<md5>/meta.yaml`, and what runs say of them and of logged models.
 
-use super::folder::{EntryKind, Folder};
+use super::folder::{EntryKind, Folder, read_description};
 use super::index::{Fault, bad_yaml, note_stray};
 use super::meta::Meta;
 use super::notes::Notes;
@@ -64,8 +64,8 @@ pub(super) fn index(
 /// Reads a dataset.
 pub(super) fn read(path: &Path, experiment_id: &str, notes: &mut Notes) -> Result<Dataset, Fault> {
     let path: PathBuf = path.join(META);
-    let bytes =
-        std::fs::read(&path).map_err(|error| ("unreadable", format!("read {}: {error}", path.display())))?;
+    let bytes = read_description(&path)
+        .map_err(|error| ("unreadable", format!("read {}: {error}", path.display())))?;
     let mut meta = Meta::parse(&bytes).map_err(|error| bad_yaml(&path, &error))?;
     let (name, digest) = (meta.text("name"), meta.text("digest"));
     let (Some(name), Some(digest)) = (name, digest) else {

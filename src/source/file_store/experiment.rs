@@ -1,6 +1,6 @@
 //! Experiments: folders of the root, and of `.trash` once deleted.
 
-use super::folder::{EntryKind, Folder};
+use super::folder::{EntryKind, Folder, read_description};
 use super::index::{Fault, bad_yaml, id_mismatch, note_if_unterminated, note_stray};
 use super::key_files::{KeyOwner, read_values};
 use super::meta::Meta;
@@ -8,6 +8,7 @@ use super::notes::Notes;
 use super::store::{META, MODELS, Store, TRASH, note_folder_without_meta, open_optional};
 use crate::format::{Kind, order};
 use crate::model::Experiment;
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -24,16 +25,47 @@ pub(super) struct FoundExperiment {
     pub(super) is_deleted: bool,
 }
 
-/// The experiments of a store, in the order of the archive.
-pub(super) fn find_all(store: &Store, notes: &mut Notes) -> io::Result<Vec<FoundExperiment>> {
-    let mut found = Vec::new();
+/// The experiments of a store.
+pub(super) struct Experiments {
+    /// One for each id, in the order of the archive.
+    pub(super) all: Vec<FoundExperiment>,
+    /// Those in the trash whose id another one in the root has, and where that one is.
+    pub(super) twins: Vec<(FoundExperiment, PathBuf)>,
+}
+
+/// The experiments of a store. What cannot be read in a trash that nobody asked for is no failure.
+pub(super) fn find_all(store: &Store, asks_for_trash: bool, notes: &mut Notes) -> io::Result<Experiments> {
+    let mut all = Vec::new();
     let mut root = Folder::open(store.root())?;
-    find_in(store, &mut root, false, notes, &mut found)?;
+    find_in(store, &mut root, false, notes, &mut all)?;
+    let active: HashMap<String, PathBuf> = all
+        .iter()
+        .map(|found: &FoundExperiment| (found.id.clone(), found.path.clone()))
+        .collect();
+    let mut deleted = Vec::new();
     if let Some(mut trash) = open_optional(&store.root().join(TRASH))? {
-        find_in(store, &mut trash, true, notes, &mut found)?;
+        let mut of_trash = Notes::default();
+        find_in(store, &mut trash, true, &mut of_trash, &mut deleted)?;
+        if asks_for_trash {
+            notes.append(of_trash);
+        } else {
+            deleted.extend(of_trash.into_ids().map(|id| FoundExperiment {
+                path: store.root().join(TRASH).join(&id),
+                name: String::new(),
+                is_deleted: true,
+                id,
+            }));
+        }
     }
-    found.sort_by_cached_key(|experiment| order::experiment(&experiment.id));
-    Ok(found)
+    let mut twins = Vec::new();
+    for found in deleted {
+        match active.get(&found.id) {
+            Some(path) => twins.push((found, path.clone())),
+            None => all.push(found),
+        }
+    }
+    all.sort_by_cached_key(|experiment| order::experiment(&experiment.id));
+    Ok(Experiments { all, twins })
 }
 
 fn find_in(
@@ -77,7 +109,7 @@ pub(super) fn read(store: &Store, found: &FoundExperiment, notes: &mut Notes) ->
     let mut experiment = match experiment {
         Ok(experiment) => {
             // Only here, since the file is read once more before, for its place.
-            let bytes = std::fs::read(found.path.join(META)).unwrap_or_default();
+            let bytes = read_description(&found.path.join(META)).unwrap_or_default();
             note_if_unterminated(Kind::Experiments, &bytes, notes);
             experiment?
         }
@@ -111,7 +143,7 @@ fn read_meta(
     notes: &mut Notes,
 ) -> Result<Option<Experiment>, Fault> {
     let path = path.join(META);
-    let bytes = match std::fs::read(&path) {
+    let bytes = match read_description(&path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(("unreadable", format!("read {}: {error}", path.display()))),

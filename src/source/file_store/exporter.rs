@@ -1,7 +1,7 @@
 //! An export of a file store, step by step in the order of the archive.
 
 use super::artifacts::{FoundArtifacts, walk};
-use super::dataset;
+use super::dataset::{self, DatasetIndex};
 use super::experiment::{self, FoundExperiment};
 use super::index::{Described, Indexed, Place, index};
 use super::logged_model;
@@ -11,13 +11,14 @@ use super::registry;
 use super::run::{self, FoundRun, RunFolder};
 use super::selection::Chosen;
 use super::store::{META, MODELS, Store};
+use super::twice::{Seen, folders_with};
 use crate::archive::parallel::{Pool, map_ordered};
 use crate::archive::{Owner, PointSeries};
 use crate::format::{Kind, Object, SortKey};
 use crate::model::{LoggedModel, OwnerKind, RunInfo};
 use crate::source::artifact_walk::FoundFile;
 use crate::source::{Export, ExportError};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -34,6 +35,8 @@ pub(super) struct Exporter<'a, 'm> {
     pub(super) pool: Arc<Pool>,
     pub(super) experiments: Vec<FoundExperiment>,
     pub(super) chosen: Chosen,
+    /// What was taken, and out of which folder, so that nothing is taken twice.
+    pub(super) seen: BTreeMap<Kind, Seen>,
 }
 
 /// Whether an object is exported, and if not, why.
@@ -84,20 +87,29 @@ impl Exporter<'_, '_> {
         }
     }
 
-    /// Sorts out which objects of an index are kept; the others are counted.
+    /// Sorts out which objects of an index are kept; the others are counted, and told by their ids.
     fn keep<T: Described>(
         &mut self,
         objects: Vec<Indexed<T>>,
         is_chosen: impl Fn(&Chosen, &str) -> bool,
-    ) -> Vec<Indexed<T>> {
+    ) -> (Vec<Indexed<T>>, HashSet<String>) {
         let mut kept = Vec::with_capacity(objects.len());
+        let mut left_out = HashSet::new();
         for object in objects {
             match self.verdict(object.is_deleted, is_chosen(&self.chosen, &object.id)) {
                 Verdict::Kept => kept.push(object),
-                Verdict::LeftOut(reason) => self.export.left_out(T::KIND, reason, 1),
+                Verdict::LeftOut(reason) => {
+                    self.export.left_out(T::KIND, reason, 1);
+                    left_out.insert(object.id);
+                }
             }
         }
-        kept
+        (kept, left_out)
+    }
+
+    /// Whether an experiment lies in a trash that nobody asked for, which is counted and not read.
+    pub(super) fn is_unasked(&self, place: &Place) -> bool {
+        place.is_deleted && !self.export.options.include_deleted
     }
 
     /// The objects of a folder that are kept.
@@ -108,11 +120,16 @@ impl Exporter<'_, '_> {
         place: &Arc<Place>,
         is_chosen: impl Fn(&Chosen, &str) -> bool,
     ) -> Result<Vec<Indexed<T>>, ExportError> {
+        if self.is_unasked(place) {
+            self.count_unread(T::KIND, T::FILE, path, reserved, is_chosen);
+            return Ok(Vec::new());
+        }
         let (objects, notes) = index::<T>(&self.store, &self.pool, path, reserved, place);
-        self.chosen
-            .relevant(notes, &place.experiment_id)
-            .report(self.export)?;
-        Ok(self.keep(objects, is_chosen))
+        let (kept, left_out) = self.keep(objects, is_chosen);
+        // Something wrong with what was not asked for is no failure.
+        let notes = self.chosen.relevant(notes, &place.experiment_id);
+        notes.without_objects(&left_out).report(self.export)?;
+        self.once(kept, path)
     }
 
     pub(super) fn place(found: &FoundExperiment) -> Arc<Place> {
@@ -139,10 +156,19 @@ impl Exporter<'_, '_> {
             return Ok(());
         }
         let mut notes = Notes::default();
+        let place = Self::place(found);
+        let datasets = match (verdict, self.is_unasked(&place)) {
+            (Verdict::LeftOut(reason), true) => {
+                let names = folders_with(&found.path.join("datasets"), META);
+                self.export.left_out(Kind::Datasets, reason, names.count() as u64);
+                DatasetIndex::new()
+            }
+            _ => dataset::index(&self.store, &found.path, &found.id, &mut notes),
+        };
         let folder = Arc::new(RunFolder {
-            place: Self::place(found),
+            place,
             path: found.path.clone(),
-            datasets: dataset::index(&self.store, &found.path, &found.id, &mut notes),
+            datasets,
         });
         self.chosen.relevant(notes, &found.id).report(self.export)?;
         let used = self.runs(&folder)?;

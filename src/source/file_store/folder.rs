@@ -145,6 +145,17 @@ impl Folder {
     }
 }
 
+/// Reads a file that describes an object, by its path.
+pub(super) fn read_description(path: &Path) -> io::Result<Vec<u8>> {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    let mut buffer = Vec::new();
+    let length = Folder::open(folder)?.read(name.as_bytes(), &mut buffer)?.len();
+    buffer.truncate(length);
+    Ok(buffer)
+}
+
 fn folder_flags() -> OFlags {
     OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC
 }
@@ -187,6 +198,19 @@ mod tests {
             assert_eq!(folder.read(b"file", &mut buffer).unwrap(), bytes);
         }
         assert_eq!(folder.entries(directory.path()).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_description_is_read_to_a_stated_length() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("meta.yaml");
+        let file = std::fs::File::create(&path).unwrap();
+        // A file without content takes no room on the disk.
+        file.set_len(1 << 40).unwrap();
+        let error = read_description(&path).unwrap_err();
+        assert!(error.to_string().contains("64 MiB"), "{error}");
+        std::fs::write(&path, "a: 1\n").unwrap();
+        assert_eq!(read_description(&path).unwrap(), b"a: 1\n");
     }
 
     #[test]

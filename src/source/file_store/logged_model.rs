@@ -9,7 +9,8 @@ use super::metrics::{self, FoundMetric, MetricOwner};
 use super::notes::Notes;
 use super::store::{META, Store};
 use crate::format::Kind;
-use crate::model::LoggedModel;
+use crate::model::{LoggedModel, OwnerKind};
+use crate::source::local_roots::OwnerRef;
 use std::path::Path;
 
 impl Described for LoggedModel {
@@ -113,9 +114,12 @@ pub(super) fn read(
     model.tags = read_values(store, &own, "tags", values("tags"), &mut buffer, &mut notes);
     let metrics = metrics::read(store, &own, metric_owner(&id), &mut buffer, &mut notes);
     let own_artifacts = own.path_of(b"artifacts");
-    let own_exists = own_artifacts.is_dir();
+    let owner = OwnerRef {
+        kind: OwnerKind::LoggedModel,
+        id: &id,
+    };
     let uri = model.artifact_uri.as_deref();
-    let artifacts = find(store, uri, &own_artifacts, own_exists, &mut notes);
+    let artifacts = find(store, owner, uri, &own_artifacts, &mut notes);
     let found = FoundModel {
         model,
         metrics,

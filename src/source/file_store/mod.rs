@@ -32,10 +32,12 @@ mod selection;
 mod store;
 mod trace;
 mod trace_writer;
+mod twice;
 mod yaml;
 mod yaml_scalar;
 mod yaml_simple;
 
+use super::local_roots::{Door, LocalRoots};
 use super::{Export, ExportError, ExportOptions, ExportReport};
 use crate::archive::{ArchiveError, parent_of};
 use crate::format::manifest::SourceInfo;
@@ -44,6 +46,7 @@ use catalogue::Catalogue;
 use exporter::Exporter;
 use notes::Notes;
 use selection::Chosen;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use store::{META, MODELS, Store, TRASH};
@@ -64,19 +67,19 @@ pub fn export(
     })?;
     refuse_output_within(&store_root, out)?;
     let mut export = Export::create(out, options, monitor)?;
-    let destination = export.options.artifacts_destination.clone();
+    let roots = LocalRoots::new(Door::Tree(&store_root), &export.options)?;
     let store = Store::new(
         &store_root,
         export.writer.scratch(),
         export.writer.long_texts(),
-        destination,
+        roots,
     );
     let store = Arc::new(store.map_err(|error| ExportError::Source {
         source_uri: root.display().to_string(),
         detail: error.to_string(),
     })?);
     let mut notes = Notes::default();
-    let experiments = experiment::find_all(&store, &mut notes);
+    let experiments = experiment::find_all(&store, export.options.include_deleted, &mut notes);
     let experiments = experiments.map_err(|error| source_error(&store, "", &error))?;
     notes.report(&mut export)?;
     let pool = export.writer.pool();
@@ -84,16 +87,18 @@ pub fn export(
         true => Chosen::All,
         false => selection::choose(
             &export.options.selection,
-            &Catalogue::read(&store, &pool, &experiments, export.options.include_deleted),
+            &Catalogue::read(&store, &pool, &experiments.all, export.options.include_deleted),
         )?,
     };
     let mut exporter = Exporter {
         export: &mut export,
         store: store.clone(),
         pool,
-        experiments,
+        experiments: experiments.all,
         chosen,
+        seen: BTreeMap::new(),
     };
+    exporter.twins(&experiments.twins)?;
     exporter.run()?;
     export.finish(SourceInfo {
         kind: "file-store".to_owned(),

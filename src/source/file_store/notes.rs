@@ -2,7 +2,7 @@
 
 use crate::format::Kind;
 use crate::source::{Export, ExportError};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// Something that was there and could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +60,12 @@ impl Notes {
             problems: problems.filter(|problem| is_asked(&problem.id)).collect(),
             limits: BTreeMap::new(),
         }
+    }
+
+    /// What concerns other objects than these.
+    pub(super) fn without_objects(mut self, ids: &HashSet<String>) -> Self {
+        self.problems.retain(|problem| !ids.contains(&problem.id));
+        self
     }
 
     /// The ids of objects that could not be read.

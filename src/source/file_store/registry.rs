@@ -1,6 +1,6 @@
 //! The model registry (MLflow 2): `models/<name>/`, and in it `version-<n>/`; prompts are registered models too.
 
-use super::folder::{EntryKind, Folder};
+use super::folder::{EntryKind, Folder, read_description};
 use super::index::{Fault, bad_yaml, id_mismatch, note_stray};
 use super::key_files::{KeyOwner, read_values};
 use super::meta::Meta;
@@ -150,7 +150,7 @@ impl FoundModel {
             None
         };
         let read = model.sub(name.as_bytes()).and_then(|folder| {
-            let bytes = std::fs::read(path.join(META))?;
+            let bytes = read_description(&path.join(META))?;
             Ok((folder, bytes))
         });
         let (folder, bytes) = match read {
@@ -178,7 +178,7 @@ impl FoundModel {
 /// Reads the file of a registered model; none where there is no such file.
 fn read_meta(path: &Path, name: &str, notes: &mut Notes) -> Result<Option<RegisteredModel>, Fault> {
     let path = path.join(META);
-    let bytes = match std::fs::read(&path) {
+    let bytes = match read_description(&path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(("unreadable", format!("read {}: {error}", path.display()))),

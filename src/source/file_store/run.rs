@@ -11,7 +11,8 @@ use super::metrics::{self, FoundMetric, MetricOwner};
 use super::notes::Notes;
 use super::store::{META, Store};
 use crate::format::Kind;
-use crate::model::{Run, RunInfo, TextMap};
+use crate::model::{OwnerKind, Run, RunInfo, TextMap};
+use crate::source::local_roots::OwnerRef;
 use std::path::{Path, PathBuf};
 
 /// Folders of a run; anything else in it is not MLflow's.
@@ -210,13 +211,11 @@ impl Parts<'_> {
         let (store, run, id) = (self.store, &self.run, self.id.as_str());
         let mut buffer = Vec::new();
         let own = run.path_of(b"artifacts");
-        let artifacts = find(
-            store,
-            info.artifact_uri.as_deref(),
-            &own,
-            self.has("artifacts"),
-            notes,
-        );
+        let owner = OwnerRef {
+            kind: OwnerKind::Run,
+            id,
+        };
+        let artifacts = find(store, owner, info.artifact_uri.as_deref(), &own, notes);
         let mut found = FoundRun {
             artifacts,
             run: Run {
@@ -261,6 +260,8 @@ fn note_strays(run: &Folder, entries: &[Entry], id: &str, notes: &mut Notes) {
         };
         match entry.kind {
             _ if is_known => {}
+            // A link to a folder outside is judged where artifacts are looked for.
+            EntryKind::Refused(_) if entry.name == b"artifacts" && run.has("artifacts") => {}
             EntryKind::Refused(why) => {
                 let detail = format!("cannot read {}: {why}", run.path_of(&entry.name).display());
                 notes.failure(Kind::Runs, id, &entry.shown(), "not-a-file", detail);

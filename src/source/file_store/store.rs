@@ -4,6 +4,7 @@ use super::folder::Folder;
 use super::notes::Notes;
 use crate::archive::LongTexts;
 use crate::format::Kind;
+use crate::source::local_roots::LocalRoots;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -21,7 +22,7 @@ pub(super) struct Store {
     tree: PathBuf,
     scratch: PathBuf,
     long_texts: LongTexts,
-    artifacts_destination: Option<PathBuf>,
+    roots: LocalRoots,
 }
 
 impl Store {
@@ -30,14 +31,14 @@ impl Store {
         root: &Path,
         scratch: &Path,
         long_texts: LongTexts,
-        artifacts_destination: Option<PathBuf>,
+        roots: LocalRoots,
     ) -> io::Result<Self> {
         Ok(Store {
             root: std::path::absolute(root)?,
             tree: root.canonicalize()?,
             scratch: scratch.to_owned(),
             long_texts,
-            artifacts_destination,
+            roots,
         })
     }
 
@@ -61,9 +62,9 @@ impl Store {
         &self.long_texts
     }
 
-    /// The directory behind `mlflow-artifacts:` URIs.
-    pub(super) fn artifacts_destination(&self) -> Option<&Path> {
-        self.artifacts_destination.as_deref()
+    /// The folders that artifacts may be read from.
+    pub(super) fn roots(&self) -> &LocalRoots {
+        &self.roots
     }
 }
 

@@ -11,8 +11,9 @@ use super::store::Store;
 use super::yaml::Node;
 use crate::format::Kind;
 use crate::model::pyjson::PyJsonReadError;
-use crate::model::{Assessment, Trace};
+use crate::model::{Assessment, OwnerKind, Trace};
 use crate::source::artifact_walk::FoundFile;
+use crate::source::local_roots::OwnerRef;
 use crate::source::span_file::{SPAN_FILE, SpanFile};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -178,9 +179,12 @@ pub(super) fn read(
     read_assessments(store, &own, &mut trace, &mut buffer, &mut notes);
     let location = trace.tags.get(LOCATION_TAG).and_then(|tag| tag.as_str());
     let own_artifacts = own.path_of(b"artifacts");
-    let own_exists = own_artifacts.is_dir();
-    let mut artifacts = find(store, location, &own_artifacts, own_exists, &mut notes);
-    let spans = take_spans(&mut artifacts, &id);
+    let owner = OwnerRef {
+        kind: OwnerKind::Trace,
+        id: &id,
+    };
+    let mut artifacts = find(store, owner, location, &own_artifacts, &mut notes);
+    let spans = take_spans(store, &mut artifacts, &id);
     if matches!(spans, FoundSpans::None) {
         notes.limit(Kind::Traces, "spans", "missing-file");
     }
@@ -226,10 +230,10 @@ fn read_assessments(store: &Store, own: &Folder, trace: &mut Trace, buffer: &mut
 }
 
 /// Takes the file of spans out of a trace's artifacts, and reads it if it is small.
-fn take_spans(artifacts: &mut FoundArtifacts, trace_id: &str) -> FoundSpans {
+fn take_spans(store: &Store, artifacts: &mut FoundArtifacts, trace_id: &str) -> FoundSpans {
     let path = match artifacts {
         FoundArtifacts::None => None,
-        FoundArtifacts::Many(folder) => Some(folder.join(SPAN_FILE)).filter(|path| path.is_file()),
+        FoundArtifacts::Many(folder) => store.roots().file_in(folder, SPAN_FILE),
         FoundArtifacts::Listed(files) => {
             let is_it = |file: &FoundFile| matches!(file, FoundFile::File(name, _) if name == SPAN_FILE);
             let index = files.iter().position(is_it);

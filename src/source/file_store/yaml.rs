@@ -6,6 +6,7 @@
 
 use super::yaml_scalar::resolve;
 use super::yaml_simple;
+use crate::model::keyed::KeyedEntries;
 use crate::model::pyjson::PyJson;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 use std::borrow::Cow;
@@ -219,33 +220,30 @@ impl<'a> Loader<'a> {
 
     /// A repeated key keeps its first place and takes its last value, as in a Python dict.
     fn map(&mut self, depth: usize) -> Result<Node, YamlError> {
-        let mut entries: Vec<(String, Node)> = Vec::new();
+        let mut entries = KeyedEntries::default();
         loop {
             let (event, span) = self.event()?;
             let line = span.start.line();
             if event == Event::MappingEnd {
-                return Ok(Node::Map(entries));
+                return Ok(Node::Map(entries.finish()));
             }
             let Node::Scalar { text: key, .. } = self.node(event, line, depth + 1)? else {
                 return Err(fault(line, "a key is not a scalar"));
             };
             let (event, span) = self.event()?;
             let value = self.node(event, span.start.line(), depth + 1)?;
-            match entries.iter_mut().find(|(name, _)| *name == key) {
-                Some(entry) => entry.1 = value,
-                None => entries.push((key, value)),
-            }
+            entries.insert(key, value);
         }
     }
 
     fn copy(&mut self, anchor: usize, line: usize) -> Result<Node, YamlError> {
-        let node = self.anchors.get(&anchor).cloned();
+        let node = self.anchors.get(&anchor);
         let node = node.ok_or_else(|| fault(line, "an alias names no anchor before it"))?;
-        self.copies += size(&node);
+        self.copies += size(node);
         if self.copies > MAX_COPIES {
             return Err(fault(line, "aliases copy too much"));
         }
-        Ok(node)
+        Ok(node.clone())
     }
 }
 
@@ -327,6 +325,18 @@ mod tests {
         }
         assert_eq!(parse_mapping(b"a: 1\nb: \xff\n").unwrap_err().line, 2);
         assert!(parse_mapping(b"a: *x\n").is_err());
+    }
+
+    #[test]
+    fn a_hundred_thousand_keys_are_read_either_way() {
+        let simple: String = (0..100_000)
+            .map(|number| format!("extra_{number}: 1\n"))
+            .collect();
+        assert_eq!(yaml_simple::parse(&simple).unwrap().len(), 100_000);
+        // A quoted key is more than the short way takes.
+        let whole = format!("'quoted': 1\n{simple}");
+        assert!(yaml_simple::parse(&whole).is_none());
+        assert_eq!(parse_mapping(whole.as_bytes()).unwrap().len(), 100_001);
     }
 
     #[test]

@@ -1,25 +1,26 @@
 //! The short way for nearly every file MLflow writes: lines of `key: value` whose values need no YAML to be understood.
 
 use super::yaml::Node;
+use crate::model::keyed::KeyedEntries;
 
 /// The entries of a document of simple lines; none where any line is not simple.
 ///
 /// A simple value is a plain scalar of letters, digits, `_ . / -`, spaces, and colons before other than a space, that begins with a letter,
 /// a digit or `/` and does not end with a space or colon; the same characters but colons in single quotes; `[]` or `{}`.
 pub(super) fn parse(text: &str) -> Option<Vec<(String, Node)>> {
-    let mut entries: Vec<(String, Node)> = Vec::with_capacity(16);
+    let mut entries = KeyedEntries::default();
     for line in text.strip_suffix('\n')?.split('\n') {
         let (key, value) = line.split_once(": ")?;
         let is_key = key.starts_with(|first: char| first.is_ascii_alphabetic())
             && key
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        if !is_key || entries.iter().any(|(name, _)| name == key) {
+        if !is_key || entries.has(key) {
             return None;
         }
-        entries.push((key.to_owned(), node(value)?));
+        entries.insert(key.to_owned(), node(value)?);
     }
-    Some(entries)
+    Some(entries.finish())
 }
 
 fn node(value: &str) -> Option<Node> {

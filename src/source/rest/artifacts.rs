@@ -2,7 +2,7 @@
 //!
 //! | root | route |
 //! |---|---|
-//! | a local path on a server of this machine, or a served one below `--artifacts-destination` | the disk |
+//! | a local path below `--artifacts-under`, or a served one below `--artifacts-destination` | the disk |
 //! | `mlflow-artifacts:/…` | `api/2.0/mlflow-artifacts/artifacts` |
 //! | a run's, any other scheme | `artifacts/list` and `get-artifact`: the server reads for us |
 //! | a logged model's, any other scheme | `logged-models/<id>/artifacts/directories` and the UI's route of files |
@@ -14,12 +14,12 @@ use crate::archive::{ByteSource, OpenFn};
 use crate::client::{ClientError, Download, Page, PageWalk, Path};
 use crate::model::OwnerKind;
 use crate::model::uri::{local_path, percent_decode};
-use crate::source::artifact_walk::served_folder;
+use crate::source::local_roots::{ArtifactRoot, OwnerRef, Place};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
 /// Deepest folder that is looked into.
@@ -50,8 +50,10 @@ struct Entry {
 /// Where an owner's artifacts are asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Route {
-    /// A folder of this machine.
-    Local(PathBuf),
+    /// A folder of this machine that the user named.
+    Local(ArtifactRoot),
+    /// A folder of this machine that no route leads to, and that the user did not name.
+    Outside(PathBuf),
     /// The proxy, below this path; the owner's own routes where the proxy fails.
     Proxy(String, Box<Route>),
     /// The routes of runs.
@@ -65,13 +67,15 @@ pub(super) enum Route {
 impl Route {
     /// The route to an owner's artifacts.
     pub(super) fn of(server: &Server, kind: OwnerKind, id: &str, uri: Option<&str>) -> Self {
-        if let Some(folder) = uri.and_then(|uri| local_folder(server, uri)) {
-            return Route::Local(folder);
-        }
-        let own = match kind {
-            OwnerKind::Run => Route::Run(id.to_owned()),
-            OwnerKind::LoggedModel => Route::LoggedModel(id.to_owned()),
-            OwnerKind::ModelVersion | OwnerKind::Trace => Route::None,
+        let place = uri.map_or(Place::Missing, |uri| {
+            local_place(server, uri, OwnerRef { kind, id })
+        });
+        let own = match (kind, place) {
+            (_, Place::Root(folder)) => return Route::Local(folder),
+            (OwnerKind::Run, _) => Route::Run(id.to_owned()),
+            (OwnerKind::LoggedModel, _) => Route::LoggedModel(id.to_owned()),
+            (OwnerKind::ModelVersion | OwnerKind::Trace, Place::Outside(folder)) => Route::Outside(folder),
+            (OwnerKind::ModelVersion | OwnerKind::Trace, Place::Missing) => Route::None,
         };
         match uri.and_then(|uri| proxied_path(server, uri)) {
             Some(path) => Route::Proxy(path, Box::new(own)),
@@ -82,7 +86,7 @@ impl Route {
     /// Every file below the root of an owner, ordered by path bytes, and the number of empty folders.
     pub(super) fn list(&self, server: &Server, owner: &Key) -> Result<(Vec<Listed>, u64), String> {
         let listing = match self {
-            Route::None | Route::Local(_) => Listing::default(),
+            Route::None | Route::Local(_) | Route::Outside(_) => Listing::default(),
             _ => server.kept.answer(owner, "artifacts", || {
                 let mut listing = Listing::default();
                 self.list_folder(server, "", 0, &mut listing)?;
@@ -203,7 +207,7 @@ impl Route {
                         .below("artifacts/directories"),
                 )
                 .optional_query("artifact_directory_path", (!folder.is_empty()).then_some(folder)),
-            Route::None | Route::Local(_) => return Ok(Value::Null),
+            Route::None | Route::Local(_) | Route::Outside(_) => return Ok(Value::Null),
         };
         request.optional_query("page_token", token).parse()
     }
@@ -266,19 +270,24 @@ impl Route {
                 )
                 .query("artifact_file_path", path)
                 .download(),
-            Route::None | Route::Local(_) => unreachable!("nothing was listed"),
+            Route::None | Route::Local(_) | Route::Outside(_) => unreachable!("nothing was listed"),
         }
     }
 }
 
-/// The folder of this machine that a URI names. Paths of a server elsewhere may name something else here.
-fn local_folder(server: &Server, uri: &str) -> Option<PathBuf> {
-    if let Some(destination) = &server.artifacts_destination {
-        return served_folder(destination, uri);
-    }
-    let path = local_path(uri).filter(|_| server.client.base().is_loopback())?;
-    let path = PathBuf::from(path);
-    (path.is_absolute() && path.is_dir()).then_some(path)
+/// The folder of this machine that a URI names, if the user named it too. That a server elsewhere names one that happens to be here
+/// says nothing.
+fn local_place(server: &Server, uri: &str, owner: OwnerRef<'_>) -> Place {
+    let served = server.roots.served(uri, owner);
+    let stated = || {
+        let path = local_path(uri).filter(|path| FilePath::new(path).is_absolute());
+        match path.map(|path| server.roots.stated(FilePath::new(&path), owner)) {
+            Some(Place::Outside(_)) if !server.client.base().is_loopback() => Place::Missing,
+            Some(place) => place,
+            None => Place::Missing,
+        }
+    };
+    served.or_else(stated)
 }
 
 #[derive(Default, Serialize, Deserialize)]

@@ -223,8 +223,15 @@ impl<'a, 'm> Exporter<'a, 'm> {
         route: &Route,
         listed: Result<(Vec<Listed>, u64), String>,
     ) -> Result<(), ExportError> {
-        if let Route::Local(folder) = route {
-            return walk(folder, None, &mut |file| self.export.found_file(owner, file));
+        match route {
+            Route::Local(folder) => {
+                let roots = self.server.roots.clone();
+                return walk(folder, &roots, &mut |file| self.export.found_file(owner, file));
+            }
+            Route::Outside(folder) => {
+                return self.export.outside_source(folder, owner.into());
+            }
+            _ => {}
         }
         let (files, empty_folders) = match listed {
             Ok(listed) => listed,

@@ -29,6 +29,7 @@ mod workspaces;
 pub use kept::resume_folder;
 pub use options::RestOptions;
 
+use super::local_roots::{Door, LocalRoots};
 use super::{Export, ExportError, ExportOptions, ExportReport};
 use crate::client::Client;
 use crate::format::Kind;
@@ -133,5 +134,5 @@ fn connect(uri: &str, options: &ExportOptions) -> Result<Server, ExportError> {
         source_uri,
         detail: error.to_string(),
     })?;
-    Server::connect(client, options.artifacts_destination.clone())
+    Server::connect(client, Arc::new(LocalRoots::new(Door::Server, options)?))
 }

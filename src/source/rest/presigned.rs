@@ -45,7 +45,7 @@ impl Route {
                 )
                 .query("artifact_file_path", path)
                 .query("presigned", "true"),
-            Route::None | Route::Local(_) => unreachable!("nothing was listed"),
+            Route::None | Route::Local(_) | Route::Outside(_) => unreachable!("nothing was listed"),
         };
         request.parse()
     }

@@ -3,10 +3,10 @@
 use super::kept::Kept;
 use crate::client::{Client, ClientError, Path, Repeat};
 use crate::source::ExportError;
+use crate::source::local_roots::LocalRoots;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// The proxy of artifacts below the static prefix.
 const PREFIXED_PROXY: &str = "prefixed-proxy";
@@ -19,8 +19,8 @@ pub(super) struct Server {
     pub(super) version: Option<String>,
     /// What `server-info` says (3.10 and later).
     pub(super) info: Value,
-    /// Directory that the server's `--artifacts-destination` names, where it is on this machine.
-    pub(super) artifacts_destination: Option<PathBuf>,
+    /// Folders of this machine that artifacts may be read from: those that the user named.
+    pub(super) roots: Arc<LocalRoots>,
     /// What was fetched before.
     pub(super) kept: Kept,
     /// Routes that this server turned out not to know.
@@ -31,10 +31,7 @@ pub(super) struct Server {
 
 impl Server {
     /// Asks who is there.
-    pub(super) fn connect(
-        client: Client,
-        artifacts_destination: Option<PathBuf>,
-    ) -> Result<Self, ExportError> {
+    pub(super) fn connect(client: Client, roots: Arc<LocalRoots>) -> Result<Self, ExportError> {
         let version = match client.get(Path::root("version")).send() {
             Ok(response) => as_version(&response.body),
             Err(error) if error.is_unknown_route() || error.is_denied() => None,
@@ -49,7 +46,7 @@ impl Server {
         Ok(Server {
             version,
             info: info.unwrap_or_default(),
-            artifacts_destination,
+            roots,
             kept: Kept::default(),
             missing: Mutex::new(BTreeMap::new()),
             storage: OnceLock::new(),
@@ -64,7 +61,7 @@ impl Server {
             client: client.map_err(|error| source_error(&self.client, &error))?,
             version: self.version.clone(),
             info: self.info.clone(),
-            artifacts_destination: self.artifacts_destination.clone(),
+            roots: self.roots.clone(),
             kept: self.kept.clone(),
             missing: Mutex::new(BTreeMap::new()),
             storage: OnceLock::new(),

@@ -5,8 +5,9 @@
 //! `cloud` is built in. Other URIs are a limit.
 
 use super::super::ExportError;
-use super::super::artifact_walk::{moved_folder, served_folder, served_path};
+use super::super::artifact_walk::{moved_folder, served_path};
 use super::super::cloud::{self, Address};
+use super::super::local_roots::{self, LocalRoots, OwnerRef};
 use super::exporter::{Exporter, Result};
 use super::trees::Tree;
 use crate::archive::Owner;
@@ -14,16 +15,25 @@ use crate::format::Kind;
 use crate::model::uri::{local_path, redact};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Where `mlflow server` keeps served artifacts unless told otherwise.
 const DEFAULT_DESTINATION: &str = "mlartifacts";
 
+/// What `mlflow-artifacts:` URIs lead to.
+#[derive(Debug)]
+enum Destination {
+    Folder(PathBuf),
+    Cloud(Address),
+}
+
 /// Directories that hold artifacts.
 #[derive(Debug, Default)]
 pub(super) struct Places {
+    roots: Arc<LocalRoots>,
     /// Where the database lies, to which relative paths belong.
     folder: Option<PathBuf>,
-    destination: Option<Tree>,
+    destination: Option<Destination>,
     /// Whether the parent of an experiment's artifact location exists.
     known_roots: HashMap<String, bool>,
 }
@@ -37,11 +47,13 @@ pub(super) enum Place {
     Empty,
     /// Files that this machine cannot read, perhaps; the reason's code.
     OutOfReach(&'static str),
+    /// A folder that may not be read unless the user names it.
+    Outside(PathBuf),
 }
 
 impl Places {
     /// Places beside a database in `folder`, or in the working directory.
-    pub(super) fn new(folder: Option<&Path>, destination: Option<&Path>) -> Self {
+    pub(super) fn new(folder: Option<&Path>, destination: Option<&Path>, roots: LocalRoots) -> Self {
         let folder = folder.map(|folder| match folder.as_os_str().is_empty() {
             true => PathBuf::from("."),
             false => folder.to_owned(),
@@ -52,10 +64,11 @@ impl Places {
         };
         let served = destination.map(|named| {
             let address = named.to_str().and_then(Address::of);
-            address.map_or_else(|| Tree::Folder(named.to_owned()), Tree::Cloud)
+            address.map_or_else(|| Destination::Folder(named.to_owned()), Destination::Cloud)
         });
         Places {
-            destination: served.or_else(|| beside().map(Tree::Folder)),
+            roots: Arc::new(roots),
+            destination: served.or_else(|| beside().map(Destination::Folder)),
             folder,
             known_roots: HashMap::new(),
         }
@@ -64,7 +77,7 @@ impl Places {
     /// A named destination must be there: otherwise every artifact would be silently missing.
     pub(super) fn check(&self) -> Result<()> {
         match &self.destination {
-            Some(Tree::Folder(destination)) if !destination.is_dir() => {
+            Some(Destination::Folder(destination)) if !destination.is_dir() => {
                 let named = destination.display().to_string();
                 Err(ExportError::Source {
                     detail: format!(
@@ -78,36 +91,53 @@ impl Places {
         }
     }
 
+    /// The folders that may be read.
+    pub(super) fn roots(&self) -> Arc<LocalRoots> {
+        self.roots.clone()
+    }
+
     /// What there is behind a URI of an object in an experiment with that artifact location.
-    pub(super) fn find(&mut self, uri: &str, experiment_location: Option<&str>) -> Place {
+    pub(super) fn find(
+        &mut self,
+        owner: OwnerRef<'_>,
+        uri: &str,
+        experiment_location: Option<&str>,
+    ) -> Place {
         let Some(path) = local_path(uri) else {
-            return self.find_remote(uri);
+            return self.find_remote(owner, uri);
         };
-        let candidates = [Some(PathBuf::from(&path)), self.beside(&path)];
-        if let Some(folder) = candidates.into_iter().flatten().find(|path| path.is_dir()) {
-            return Place::Tree(Tree::Folder(folder));
+        let here = self.look(Some(PathBuf::from(&path)), owner);
+        let beside = self.look(self.beside(&path), owner);
+        let there = match (here, beside) {
+            (local_roots::Place::Outside(_), beside @ local_roots::Place::Root(_)) => beside,
+            (here, beside) => here.or_else(|| beside),
+        };
+        if let Some(place) = Place::of(there) {
+            return place;
         }
         if self.has_root(experiment_location.unwrap_or(uri)) {
             return Place::Empty;
         }
-        let moved = self
-            .folder
-            .as_ref()
-            .and_then(|folder| moved_folder(folder, &path));
-        moved.map_or(Place::OutOfReach("missing-directory"), |folder| {
-            Place::Tree(Tree::Folder(folder))
+        let folder = self.folder.as_ref();
+        let moved = folder.and_then(|folder| moved_folder(folder, &path));
+        Place::of(self.look(moved, owner)).unwrap_or(Place::OutOfReach("missing-directory"))
+    }
+
+    fn look(&self, path: Option<PathBuf>, owner: OwnerRef<'_>) -> local_roots::Place {
+        path.map_or(local_roots::Place::Missing, |path| {
+            self.roots.stated(&path, owner)
         })
     }
 
     /// What there is behind a URI that is no local path.
-    fn find_remote(&self, uri: &str) -> Place {
+    fn find_remote(&self, owner: OwnerRef<'_>, uri: &str) -> Place {
         if let Some(address) = self.address(uri) {
             return Place::Tree(Tree::Cloud(address));
         }
         match &self.destination {
-            Some(Tree::Folder(destination)) if uri.starts_with("mlflow-artifacts:") => {
-                served_folder(destination, uri)
-                    .map_or(Place::Empty, |folder| Place::Tree(Tree::Folder(folder)))
+            Some(Destination::Folder(destination)) if uri.starts_with("mlflow-artifacts:") => {
+                let folder = served_path(uri).map(|path| destination.join(path));
+                Place::of(self.look(folder, owner)).unwrap_or(Place::Empty)
             }
             _ => Place::OutOfReach("remote-uri"),
         }
@@ -116,7 +146,7 @@ impl Places {
     /// The place in cloud storage that a URI leads to.
     pub(super) fn address(&self, uri: &str) -> Option<Address> {
         Address::of(uri).or_else(|| match &self.destination {
-            Some(Tree::Cloud(destination)) => Some(destination.below(served_path(uri)?)),
+            Some(Destination::Cloud(destination)) => Some(destination.below(served_path(uri)?)),
             _ => None,
         })
     }
@@ -147,30 +177,58 @@ impl Places {
     }
 }
 
+impl Place {
+    /// A local place, where there is one.
+    fn of(place: local_roots::Place) -> Option<Self> {
+        match place {
+            local_roots::Place::Root(root) => Some(Place::Tree(Tree::Folder(root))),
+            local_roots::Place::Outside(path) => Some(Place::Outside(path)),
+            local_roots::Place::Missing => None,
+        }
+    }
+}
+
 impl Exporter<'_> {
     /// Queues the artifacts of an owner in an experiment.
     pub(super) fn artifacts(&mut self, owner: &Owner, experiment_id: &str, uri: Option<&str>) -> Result<()> {
         if !self.export.looks_at(&[Kind::Artifacts]) {
             return Ok(());
         }
-        let Some(tree) = self.artifact_tree(experiment_id, uri) else {
+        let Some(tree) = self.artifact_tree(owner, experiment_id, uri)? else {
             return Ok(());
         };
         self.walk(owner, &tree, &mut |exporter, file| exporter.found(owner, file))
     }
 
     /// Where an object's artifacts are; out of reach is counted.
-    pub(super) fn artifact_tree(&mut self, experiment_id: &str, uri: Option<&str>) -> Option<Tree> {
+    pub(super) fn artifact_tree(
+        &mut self,
+        owner: &Owner,
+        experiment_id: &str,
+        uri: Option<&str>,
+    ) -> Result<Option<Tree>> {
+        self.tree(owner, experiment_id, uri, true)
+    }
+
+    fn tree(
+        &mut self,
+        owner: &Owner,
+        experiment_id: &str,
+        uri: Option<&str>,
+        is_due: bool,
+    ) -> Result<Option<Tree>> {
+        let Some(uri) = uri else { return Ok(None) };
         let location = self.experiments.artifact_location(experiment_id);
-        match self.places.find(uri?, location) {
-            Place::Tree(tree) => Some(tree),
-            Place::Empty => None,
-            Place::OutOfReach(reason) => {
+        match self.places.find(owner.into(), uri, location) {
+            Place::Tree(tree) => return Ok(Some(tree)),
+            Place::Outside(path) => self.export.outside_source(&path, owner.into())?,
+            Place::OutOfReach(reason) if is_due => {
                 self.export.limit(Kind::Artifacts.name(), "*", reason, 1);
-                self.note_unreachable(uri?, reason);
-                None
+                self.note_unreachable(uri, reason);
             }
+            Place::Empty | Place::OutOfReach(_) => {}
         }
+        Ok(None)
     }
 
     /// Says once per export which artifacts cannot be reached, and what would help.
@@ -188,36 +246,54 @@ impl Exporter<'_> {
     }
 
     /// Where artifacts are that need not be there; nothing is counted.
-    pub(super) fn reachable_tree(&mut self, experiment_id: &str, uri: Option<&str>) -> Option<Tree> {
-        let location = self.experiments.artifact_location(experiment_id);
-        match self.places.find(uri?, location) {
-            Place::Tree(tree) => Some(tree),
-            Place::Empty | Place::OutOfReach(_) => None,
-        }
+    pub(super) fn reachable_tree(
+        &mut self,
+        owner: &Owner,
+        experiment_id: &str,
+        uri: Option<&str>,
+    ) -> Result<Option<Tree>> {
+        self.tree(owner, experiment_id, uri, false)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::OwnerKind;
     use std::fs;
+
+    const ID: &str = "0123456789abcdef0123456789abcdef";
+    const OWNER: OwnerRef<'_> = OwnerRef {
+        kind: OwnerKind::Run,
+        id: ID,
+    };
+
+    fn places(folder: Option<&Path>, destination: Option<&Path>) -> Places {
+        Places::new(folder, destination, LocalRoots::default())
+    }
 
     #[test]
     fn folders_are_found_where_they_are_and_where_they_were_moved_to() {
         let directory = tempfile::tempdir().unwrap();
         let folder = directory.path();
-        for path in ["mlartifacts/1/r/artifacts", "mlruns/1/r/artifacts"] {
-            fs::create_dir_all(folder.join(path)).unwrap();
+        let folder = folder.canonicalize().unwrap();
+        for path in ["mlartifacts/1/ID/artifacts", "mlruns/1/ID/artifacts"] {
+            fs::create_dir_all(folder.join(path.replace("ID", ID))).unwrap();
         }
-        let mut places = Places::new(Some(folder), None);
-        let mut find = |uri: &str, location: &str| places.find(uri, Some(location));
-        let at = |path: &str| Place::Tree(Tree::Folder(folder.join(path)));
+        let mut places = places(Some(&folder), None);
+        let mut find = |uri: &str, location: &str| {
+            places.find(OWNER, &uri.replace("/r/", &format!("/{ID}/")), Some(location))
+        };
+        let at = |path: &str| {
+            let path = folder.join(path.replace("/r/", &format!("/{ID}/")));
+            Place::Tree(Tree::Folder(LocalRoots::listed(&path)))
+        };
         let runs = at("mlruns/1/r/artifacts");
         let absolute = folder.join("mlruns/1/r/artifacts").display().to_string();
         assert_eq!(find(&absolute, &absolute), runs);
         assert_eq!(
             find("./mlruns/1/r/artifacts", "./mlruns/1"),
-            at("./mlruns/1/r/artifacts")
+            at("mlruns/1/r/artifacts")
         );
         assert_eq!(find("/gone/mlruns/1/r/artifacts", "/gone/mlruns/1"), runs);
         assert_eq!(find("./mlruns/1/s/artifacts", "./mlruns/1"), Place::Empty);
@@ -243,28 +319,26 @@ mod tests {
     #[cfg(feature = "cloud")]
     fn cloud_storage_is_found_by_uri_and_by_destination() {
         let at = |uri: &str| Place::Tree(Tree::Cloud(Address::of(uri).unwrap()));
-        let mut places = Places::new(None, Some(Path::new("s3://served/root")));
+        let mut places = places(None, Some(Path::new("s3://served/root")));
         assert!(places.check().is_ok());
         for (uri, expected) in [
             ("gs://own/1/r", "gs://own/1/r"),
             ("mlflow-artifacts:/1/r", "s3://served/root/1/r"),
         ] {
-            assert_eq!(places.find(uri, None), at(expected));
+            assert_eq!(places.find(OWNER, uri, None), at(expected));
         }
     }
 
     #[test]
     #[cfg(not(feature = "cloud"))]
     fn cloud_storage_is_out_of_reach_and_the_feature_is_named() {
-        let mut places = Places::new(None, None);
+        let mut places = places(None, None);
         assert_eq!(
-            places.find("s3://bucket/1", None),
+            places.find(OWNER, "s3://bucket/1", None),
             Place::OutOfReach("remote-uri")
         );
         assert!(cloud::remedy("s3://bucket/1").contains("--features cloud"));
-        let error = Places::new(None, Some(Path::new("s3://bucket")))
-            .check()
-            .unwrap_err();
+        let error = places(None, Some(Path::new("s3://bucket"))).check().unwrap_err();
         assert!(error.to_string().contains("--features cloud"), "{error}");
     }
 }

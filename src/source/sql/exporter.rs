@@ -1,6 +1,7 @@
 //! An export of a database, step by step.
 
 use super::super::choice::{Choice, Chooser};
+use super::super::local_roots::{Door, LocalRoots};
 use super::super::{Export, ExportError};
 use super::artifacts::Places;
 use super::experiments::Experiments;
@@ -29,10 +30,11 @@ pub(super) struct Exporter<'m> {
 
 impl<'m> Exporter<'m> {
     /// An export of tables; `folder` is where the database lies, if it is a file.
-    pub(super) fn new(mut tables: Tables, export: Export<'m>, folder: Option<&Path>) -> Self {
-        let places = Places::new(folder, export.options.artifacts_destination.as_deref());
+    pub(super) fn new(mut tables: Tables, export: Export<'m>, folder: Option<&Path>) -> Result<Self> {
+        let roots = LocalRoots::new(Door::Database, &export.options)?;
+        let places = Places::new(folder, export.options.artifacts_destination.as_deref(), roots);
         tables.long_texts = Some(export.writer.long_texts());
-        Exporter {
+        Ok(Exporter {
             tables,
             export,
             experiments: Experiments::default(),
@@ -41,7 +43,7 @@ impl<'m> Exporter<'m> {
             cloud_trees: CloudTrees::default(),
             used_datasets: HashSet::new(),
             noted: HashSet::new(),
-        }
+        })
     }
 
     /// Reads and writes everything.

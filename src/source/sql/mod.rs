@@ -97,7 +97,7 @@ pub fn export(
     if !export.is_survey() {
         known::check(&tables, release, &mut export)?;
     }
-    let mut exporter = Exporter::new(tables, export, folder);
+    let mut exporter = Exporter::new(tables, export, folder)?;
     exporter.run()?;
     exporter.export.finish(info)
 }

@@ -36,7 +36,7 @@ impl Exporter<'_> {
         let mut spans = self.spans_of_table(&trace.trace_id)?;
         let location = tag(trace, ARTIFACT_LOCATION);
         let spans_location = tag(trace, SPANS_LOCATION);
-        let tree = self.artifact_tree_of_trace(trace, location, spans_location);
+        let tree = self.artifact_tree_of_trace(owner, trace, location, spans_location)?;
         // As MLflow reads them: elsewhere than in the table by its tag, the file's are the spans, and the table's a copy.
         let takes_file = spans_location != Some(IN_TABLE) || spans.is_empty();
         let mut has_spans = !spans.is_empty();
@@ -67,14 +67,15 @@ impl Exporter<'_> {
 
     fn artifact_tree_of_trace(
         &mut self,
+        owner: &Owner,
         trace: &Trace,
         location: Option<&str>,
         spans_location: Option<&str>,
-    ) -> Option<Tree> {
+    ) -> Result<Option<Tree>> {
         match spans_location {
             // Attachments may be there, but a trace without any is no reason to count a limit.
-            Some(IN_TABLE | IN_ARCHIVE) => self.reachable_tree(&trace.experiment_id, location),
-            _ => self.artifact_tree(&trace.experiment_id, location),
+            Some(IN_TABLE | IN_ARCHIVE) => self.reachable_tree(owner, &trace.experiment_id, location),
+            _ => self.artifact_tree(owner, &trace.experiment_id, location),
         }
     }
 

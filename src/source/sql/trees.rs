@@ -2,19 +2,20 @@
 
 use super::super::artifact_walk::{FoundFile, walk};
 use super::super::cloud::{Address, Cloud, CloudFile, ListingError, PendingListing, listing_job};
+use super::super::local_roots::ArtifactRoot;
 use super::exporter::{Exporter, Result};
 use crate::archive::{ArchiveError, Owner};
 use crate::format::Kind;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What holds the artifacts of an owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Tree {
     /// A folder of this machine.
-    Folder(PathBuf),
+    Folder(ArtifactRoot),
     /// A prefix in cloud storage.
     Cloud(Address),
 }
@@ -79,7 +80,8 @@ impl Exporter<'_> {
     ) -> Result<()> {
         let address = match tree {
             Tree::Folder(folder) => {
-                return walk(folder, None, &mut |file| visit(self, TreeFile::Local(file)));
+                let roots = self.places.roots();
+                return walk(folder, &roots, &mut |file| visit(self, TreeFile::Local(file)));
             }
             Tree::Cloud(address) => address,
         };

@@ -83,6 +83,18 @@ pub fn experiment_dict(experiment: &Experiment) -> PyJson {
     dict.finish()
 }
 
+/// The name that MLflow 3.18 shows of a run: stores of MLflow 1.x have it in a tag alone.
+pub fn shown_run_name(run: &Run) -> Option<&str> {
+    let stored = run.info.run_name.as_deref();
+    let of_tag = || {
+        run.tags
+            .get("mlflow.runName")?
+            .as_str()
+            .filter(|name| !name.is_empty())
+    };
+    stored.filter(|name| !name.is_empty()).or_else(of_tag).or(stored)
+}
+
 /// The exported `info` dict of a run.
 pub fn run_info_dict(run: &Run) -> PyJson {
     let info = &run.info;
@@ -97,7 +109,7 @@ pub fn run_info_dict(run: &Run) -> PyJson {
     dict.put("end_time", end);
     dict.put("lifecycle_stage", info.lifecycle_stage.as_str());
     dict.put("artifact_uri", or_empty(info.artifact_uri.as_deref()));
-    dict.put("run_name", or_empty(info.run_name.as_deref()));
+    dict.put("run_name", shown_run_name(run).map_or(PyJson::Null, PyJson::from));
     dict.put_time("_end_time", end);
     dict.put_time("_start_time", Some(start));
     dict.finish()

@@ -8,43 +8,51 @@ use crate::source::exim::layout::{ExperimentFolder, LOGGED_MODEL, RUN, TRACE};
 use crate::source::exim::logged_model::logged_model as exported_model;
 use crate::source::exim::trace::trace as exported_trace;
 use crate::source::exim::{experiment, run};
+use crate::source::local_roots::LocalRoots;
 use std::path::Path;
 
 /// The experiment of a file.
-pub(super) fn experiment(file: &Path) -> Result<(Experiment, Vec<WrongType>), DocumentError> {
-    let document = Document::read(file)?;
+pub(super) fn experiment(
+    roots: &LocalRoots,
+    file: &Path,
+) -> Result<(Experiment, Vec<WrongType>), DocumentError> {
+    let document = Document::read(roots, file)?;
     Ok(experiment::experiment(document.part("experiment")?))
 }
 
 /// What lies in the folder of an experiment; nothing where the folder is a model version's.
-pub(super) fn experiment_folder(file: &Path, is_own: bool) -> Result<ExperimentFolder, DocumentError> {
+pub(super) fn experiment_folder(
+    roots: &LocalRoots,
+    file: &Path,
+    is_own: bool,
+) -> Result<ExperimentFolder, DocumentError> {
     match file.parent() {
-        Some(folder) if is_own => ExperimentFolder::of(folder),
+        Some(folder) if is_own => ExperimentFolder::of(roots, folder),
         _ => Ok(ExperimentFolder::default()),
     }
 }
 
 /// The run of a folder, its metrics skipped.
-pub(super) fn run_without_metrics(folder: &Path) -> Result<Run, DocumentError> {
-    let document = Document::read_with(&folder.join(RUN), &mut SkipMetrics)?;
+pub(super) fn run_without_metrics(roots: &LocalRoots, folder: &Path) -> Result<Run, DocumentError> {
+    let document = Document::read_with(roots, &folder.join(RUN), &mut SkipMetrics)?;
     Ok(run::run(document.body()).run)
 }
 
 /// The logged model of a folder.
-pub(super) fn logged_model(folder: &Path) -> Result<LoggedModel, DocumentError> {
-    let document = Document::read(&folder.join(LOGGED_MODEL))?;
+pub(super) fn logged_model(roots: &LocalRoots, folder: &Path) -> Result<LoggedModel, DocumentError> {
+    let document = Document::read(roots, &folder.join(LOGGED_MODEL))?;
     Ok(exported_model(document.body()).model)
 }
 
 /// The trace of a folder.
-pub(super) fn trace(folder: &Path) -> Result<Trace, DocumentError> {
-    let document = Document::read(&folder.join(TRACE))?;
+pub(super) fn trace(roots: &LocalRoots, folder: &Path) -> Result<Trace, DocumentError> {
+    let document = Document::read(roots, &folder.join(TRACE))?;
     Ok(exported_trace(document.part("info")?).0)
 }
 
 /// The name of the prompt of a file.
-pub(super) fn prompt_name(file: &Path) -> Result<Option<String>, DocumentError> {
-    let document = Document::read(file)?;
+pub(super) fn prompt_name(roots: &LocalRoots, file: &Path) -> Result<Option<String>, DocumentError> {
+    let document = Document::read(roots, file)?;
     Ok(Fields::new(document.part("prompt")?).text("name"))
 }
 

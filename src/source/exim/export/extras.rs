@@ -14,7 +14,6 @@ use crate::source::exim::same;
 use crate::source::exim::trace::{spans, trace};
 use crate::source::span_file::{SPAN_FILE, SpanFile};
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::Path;
 
 /// An object as it was found, for the search for another copy.
@@ -29,7 +28,7 @@ impl Exporter<'_> {
     /// Exports a logged model with its metrics and artifacts.
     pub(super) fn logged_model(&mut self, folder: &Path) -> Result<()> {
         let file = folder.join(LOGGED_MODEL);
-        let document = match Document::read(&file) {
+        let document = match Document::read(&self.roots, &file) {
             Ok(document) => document,
             Err(_) if !self.is_asked(folder) => {
                 self.export.left_out(Kind::LoggedModels, "not-selected", 1);
@@ -118,7 +117,7 @@ impl Exporter<'_> {
             self.held.loose.insert(key, found.folder.to_owned());
             return Ok(false);
         };
-        if let Some(what) = same::difference(&first, found.folder, file) {
+        if let Some(what) = same::difference(&self.roots, &first, found.folder, file) {
             self.differs(found.kind, found.id, &first, found.folder, &what)?;
         }
         Ok(true)
@@ -127,7 +126,7 @@ impl Exporter<'_> {
     /// Exports a trace with what the export has of its spans, and its artifacts.
     pub(super) fn trace(&mut self, folder: &Path) -> Result<()> {
         let file = folder.join(TRACE);
-        let document = match Document::read_part(&file, "info") {
+        let document = match Document::read_part(&self.roots, &file, "info") {
             Ok(document) => document,
             Err(_) if !self.is_asked(folder) => {
                 self.export.left_out(Kind::Traces, "not-selected", 1);
@@ -176,7 +175,7 @@ impl Exporter<'_> {
     /// that the artifact says.
     fn spans(&mut self, trace: &Trace, data: &PyJson, folder: &Path) -> Result<bool> {
         let file = folder.join(ARTIFACTS).join(SPAN_FILE);
-        let opened = file.is_file().then(|| File::open(&file));
+        let opened = file.is_file().then(|| self.roots.open(&file));
         let read = opened.map(|opened| SpanFile::read(opened?, &trace.trace_id));
         if let Some(Ok(found)) = read {
             self.export.write_spans(trace, found.spans)?;
@@ -202,7 +201,7 @@ impl Exporter<'_> {
     /// Exports a prompt version.
     pub(super) fn prompt(&mut self, file: &Path) -> Result<()> {
         let id = file.parent().map(folder_name).unwrap_or_default();
-        let document = match Document::read_part(file, "prompt") {
+        let document = match Document::read_part(&self.roots, file, "prompt") {
             Ok(document) => document,
             Err(error) => return self.unreadable(Kind::ModelVersions, &id, &error),
         };
@@ -245,7 +244,7 @@ impl Exporter<'_> {
     /// Exports an evaluation dataset with its records.
     pub(super) fn evaluation_dataset(&mut self, file: &Path) -> Result<()> {
         let id = file.parent().map(folder_name).unwrap_or_default();
-        let document = match Document::read_part(file, "evaluation_dataset") {
+        let document = match Document::read_part(&self.roots, file, "evaluation_dataset") {
             Ok(document) => document,
             Err(error) => return self.unreadable(Kind::EvaluationDatasets, &id, &error),
         };

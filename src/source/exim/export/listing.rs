@@ -80,7 +80,7 @@ impl Exporter<'_> {
 
     /// Checks an index of a bulk export against the folders beside it.
     pub(super) fn check_index(&mut self, file: &Path) -> Result<()> {
-        let document = match Document::read(file) {
+        let document = match Document::read(&self.roots, file) {
             Ok(document) => document,
             Err(error) => return self.unreadable(index_kind(file), &folder_name(file), &error),
         };

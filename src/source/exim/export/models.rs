@@ -18,7 +18,7 @@ impl Exporter<'_> {
     pub(super) fn tell_versions(&mut self, layout: &Layout, chooser: &mut Chooser<'_>) {
         let files = layout.models.iter().map(|file| (file, "registered_model"));
         for (file, part) in files.chain(layout.versions.iter().map(|file| (file, "model_version"))) {
-            let Ok(document) = Document::read(file) else {
+            let Ok(document) = Document::read(&self.roots, file) else {
                 continue;
             };
             let Ok(object) = document.part(part) else { continue };
@@ -52,7 +52,7 @@ impl Exporter<'_> {
     }
 
     fn model(&mut self, file: &Path, layout: &Layout) -> Result<()> {
-        let document = match Document::read_part(file, "registered_model") {
+        let document = match Document::read_part(&self.roots, file, "registered_model") {
             Ok(document) => document,
             Err(error) => {
                 let id = file.parent().map(super::folder_name).unwrap_or_default();
@@ -105,7 +105,7 @@ impl Exporter<'_> {
     }
 
     fn single_version(&mut self, file: &Path, model: &RegisteredModel) -> Result<bool> {
-        let document = match Document::read_part(file, "model_version") {
+        let document = match Document::read_part(&self.roots, file, "model_version") {
             Ok(document) => document,
             Err(error) => {
                 self.unreadable(Kind::ModelVersions, &self.below_root(file), &error)?;

@@ -18,7 +18,7 @@ impl Exporter<'_> {
     /// Remembers an experiment, so that what belongs to it is known to.
     pub(super) fn hold_experiment(&mut self, file: &Path, is_own: bool) {
         // A file that cannot be read is reported when it is exported.
-        let Ok((experiment, _)) = bodies::experiment(file) else {
+        let Ok((experiment, _)) = bodies::experiment(&self.roots, file) else {
             return;
         };
         let is_deleted = experiment.lifecycle_stage == "deleted" && !self.export.options.include_deleted;
@@ -40,7 +40,7 @@ impl Exporter<'_> {
 
     /// Exports an experiment with all that lies in its folder.
     pub(super) fn experiment(&mut self, file: &Path, is_own: bool) -> Result<()> {
-        let folder = match bodies::experiment_folder(file, is_own) {
+        let folder = match bodies::experiment_folder(&self.roots, file, is_own) {
             Ok(folder) => folder,
             Err(error) => {
                 self.unreadable(Kind::Experiments, &folder_name(file), &error)?;
@@ -70,11 +70,11 @@ impl Exporter<'_> {
             self.trace(trace)?;
         }
         self.count_unknown(&folder.unknown);
-        Ok(())
+        self.refuse_links(&folder.outside)
     }
 
     fn experiment_line(&self, file: &Path) -> Result<Document, DocumentError> {
-        let document = Document::read(file)?;
+        let document = Document::read(&self.roots, file)?;
         document.part("experiment")?;
         Ok(document)
     }
@@ -101,7 +101,7 @@ impl Exporter<'_> {
     /// An experiment found again must be the same, but for the permissions and list of runs of its export.
     fn check_same_experiment(&mut self, id: &str, first: &Path, again: &Path) -> Result<()> {
         let lines = [first, again].map(|file| {
-            bodies::experiment(file).map(|(mut found, _)| {
+            bodies::experiment(&self.roots, file).map(|(mut found, _)| {
                 // One exporter writes tags in another order, and two versions of MLflow write other keys.
                 found.exim = None;
                 canonical(&line::to_value(&found))
@@ -175,7 +175,7 @@ impl Exporter<'_> {
 
     fn read_run(&mut self, file: &Path) -> Result<(ExportedRun, Metrics), DocumentError> {
         let mut sink = MetricsSink::new(self.export.writer.scratch());
-        let document = Document::read_with(file, &mut sink)?;
+        let document = Document::read_with(&self.roots, file, &mut sink)?;
         document.part("info")?;
         self.note_system(&document);
         let metrics = sink.finish().map_err(|source| DocumentError::Read {
@@ -222,7 +222,7 @@ impl Exporter<'_> {
 
     /// A run found again must be the same to the byte of its artifacts.
     fn check_same_run(&mut self, run_id: &str, first: &Path, again: &Path) -> Result<()> {
-        match same::difference(first, again, RUN) {
+        match same::difference(&self.roots, first, again, RUN) {
             None => Ok(()),
             Some(what) => self.differs(Kind::Runs, run_id, first, again, &what),
         }
