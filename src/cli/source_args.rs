@@ -227,3 +227,29 @@ fn parse_time(text: &str) -> Result<i64> {
                 .hint("write 2024-01-31 or 2024-01-31T12:00:00Z")
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_of_zips_are_numbers_with_units() {
+        let given = ["entries=2K", "bytes=1T", "ratio=500"].map(|text| zip_limit(text).unwrap());
+        let limits = UnpackLimits {
+            entries: 2_048,
+            bytes: 1 << 40,
+            ratio: 500,
+        };
+        assert_eq!(zip_limits(&given), limits);
+        for text in [
+            "entries",
+            "size=1",
+            "bytes=1X",
+            "bytes=",
+            "ratio=-1",
+            "bytes=99999999999T",
+        ] {
+            assert!(zip_limit(text).is_err(), "{text}");
+        }
+    }
+}

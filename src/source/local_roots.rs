@@ -199,8 +199,17 @@ impl LocalRoots {
 
 /// Why a file is not opened.
 #[derive(Debug, thiserror::Error)]
-#[error("it is a symbolic link that leads out of the source")]
+#[error(
+    "it is a symbolic link that leads out of the source: where it is to be read, name what it leads to with --artifacts-under"
+)]
 pub(crate) struct OutsideSource;
+
+impl OutsideSource {
+    /// Whether this is why a file was not opened.
+    pub(crate) fn is_cause(error: &io::Error) -> bool {
+        error.get_ref().is_some_and(|cause| cause.is::<OutsideSource>())
+    }
+}
 
 /// What is said of a folder that is refused, and what can be done.
 pub(crate) fn refusal(path: &Path, owner: OwnerRef<'_>) -> String {

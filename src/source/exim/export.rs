@@ -16,7 +16,7 @@ use crate::format::manifest::SourceInfo;
 use crate::model::uri;
 use crate::monitor::Monitor;
 use crate::source::choice::{Choice, Chooser};
-use crate::source::local_roots::{Door, LocalRoots, OUTSIDE, Place};
+use crate::source::local_roots::{Door, LocalRoots, OUTSIDE, OutsideSource, Place};
 use crate::source::{Export, ExportError, ExportOptions, ExportReport};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -250,6 +250,7 @@ impl Exporter<'_> {
     /// Reports a file that cannot be read.
     fn unreadable(&mut self, kind: Kind, id: &str, error: &DocumentError) -> Result<()> {
         let reason = match error {
+            DocumentError::Read { source, .. } if OutsideSource::is_cause(source) => OUTSIDE,
             DocumentError::Read { .. } => "unreadable",
             DocumentError::Json { .. } => "bad-json",
             DocumentError::Shape { .. } => "not-an-export",
