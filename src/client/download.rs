@@ -108,7 +108,7 @@ impl Download {
             .at(self.url.clone(), self.query.clone())
             .with_headers(self.headers.clone())
             .header("range", &format!("bytes={}-", self.read_bytes));
-        request = request.as_stream();
+        request = request.streamed();
         if let Some(etag) = &self.etag {
             request = request.header("if-range", etag);
         }

@@ -115,7 +115,7 @@ impl<'c> Request<'c> {
     }
 
     /// Takes the answer as it comes.
-    pub(super) fn as_stream(mut self) -> Self {
+    pub(super) fn streamed(mut self) -> Self {
         self.is_stream = true;
         self
     }
