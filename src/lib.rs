@@ -23,6 +23,7 @@ pub mod fuzzing;
 pub mod model;
 pub mod monitor;
 pub mod report;
+pub mod select;
 pub mod sink;
 pub mod source;
 pub mod transform;

@@ -128,9 +128,9 @@ fn numbers_and_times_that_cannot_be_are_refused_before_anything_is_read() {
 
     For more information, try '--help'.
     ");
-    insta::assert_snapshot!(export(&["--concurrency", "0"]), @r"
+    insta::assert_snapshot!(export(&["--connections", "0"]), @r"
     exit 2
-    error: invalid value '0' for '--concurrency <N>': 0 is not in 1..=1024
+    error: invalid value '0' for '--connections <N>': 0 is not in 1..=1024
 
     For more information, try '--help'.
     ");

@@ -143,7 +143,7 @@ impl Relayed {
             .args(["export", &self.relay.url(), "--include-deleted", "-o"])
             .arg(self.path(out))
             // One after the other, so that all that was answered was also taken, but for the last answer.
-            .args(["--concurrency", "1", "--threads", "1", "--no-sync"])
+            .args(["--connections", "1", "--threads", "1", "--no-sync"])
             .args(options)
             .env("HOME", self.folder.path())
             .stdout(Stdio::null());

@@ -239,7 +239,7 @@ impl Scripted {
             .args(["export", &self.loopback.url(), "-o"])
             .arg(self.path(out))
             // One after the other, so that all that was answered was also taken.
-            .args(["--concurrency", "1", "--threads", "1", "--no-sync"])
+            .args(["--connections", "1", "--threads", "1", "--no-sync"])
             .args(options)
             .env("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
             .env("HOME", self.folder.path())

@@ -4,9 +4,7 @@ use super::error::{CliError, Result};
 use super::exit::Exit;
 use super::screen::{Screen, is_quiet, note, say};
 use crate::archive::{ContainerKind, WriterOptions};
-use crate::report::list::TextTest;
 use crate::report::text::printable;
-use crate::source::Patterns;
 use clap::ValueEnum;
 use clap::builder::{PathBufValueParser, RangedU64ValueParser, TypedValueParser};
 use std::fmt::Display;
@@ -49,10 +47,28 @@ pub(super) fn connections() -> RangedU64ValueParser<usize> {
 
 /// A parser of a path where something is to be made.
 pub(super) fn output_path() -> impl TypedValueParser<Value = PathBuf> {
-    PathBufValueParser::new().try_map(|path| match path.as_os_str() == "-" {
-        true => Err("it is made on disk, never on stdout; `./-` would name a file"),
-        false => Ok(path),
+    PathBufValueParser::new().try_map(|path| {
+        if path.as_os_str() == "-" {
+            return Err("it is made on disk, never on stdout; `./-` would name a file".to_owned());
+        }
+        match scheme(&path) {
+            Some(scheme) => Err(format!(
+                "it is made on a disk, and nothing is written to `{scheme}:` URIs; make it here and copy it"
+            )),
+            None => Ok(path),
+        }
     })
+}
+
+/// The scheme of what is a URI and no path; a letter alone is a drive.
+fn scheme(path: &Path) -> Option<String> {
+    let (scheme, rest) = path.to_str()?.split_once(':')?;
+    let is_scheme = scheme.len() > 1
+        && scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme
+            .chars()
+            .all(|next| next.is_ascii_alphanumeric() || matches!(next, '+' | '-' | '.'));
+    (is_scheme && rest.starts_with('/')).then(|| scheme.to_owned())
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -158,18 +174,6 @@ pub(super) fn tracking_uri(given: Option<&str>, what: &str) -> Result<String> {
         .map(str::to_owned)
         .or_else(from_environment)
         .ok_or_else(|| CliError::usage(format!("no {what} was given, and MLFLOW_TRACKING_URI is not set")))
-}
-
-/// A test of names by a name or glob.
-pub(super) fn name_test(text: String) -> Result<TextTest> {
-    let patterns = Patterns::names(vec![text]).map_err(CliError::usage)?;
-    Ok(Box::new(move |name| patterns.matches(name)))
-}
-
-/// A test of artifact paths by a path or glob.
-pub(super) fn path_test(text: String) -> Result<TextTest> {
-    let patterns = Patterns::paths(vec![text]).map_err(CliError::usage)?;
-    Ok(Box::new(move |path| patterns.matches(path)))
 }
 
 /// A path for people, on one line.

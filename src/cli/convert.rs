@@ -42,6 +42,9 @@ pub(super) struct Args {
     /// Leaves out what has a name that cannot be a file's here, and exits with 3
     #[arg(long)]
     keep_going: bool,
+    /// Exits with 3 where the directory cannot hold something
+    #[arg(long)]
+    strict: bool,
     /// Leaves syncing to disk to the operating system
     #[arg(long)]
     no_sync: bool,
@@ -91,7 +94,8 @@ impl Args {
         } else {
             print_summary(self.summary(&report))?;
         }
-        Ok(match report.refused.is_empty() {
+        let is_limited = self.strict && !report.limits.is_empty();
+        Ok(match report.refused.is_empty() && !is_limited {
             true => Exit::Done,
             false => Exit::Incomplete,
         })

@@ -6,8 +6,10 @@ use super::json::Failed;
 use super::screen::say;
 use crate::archive::ArchiveError;
 use crate::format::layout::MANIFEST;
+use crate::model::printable::printable;
 use crate::report::ReportError;
 use crate::report::text::json_text;
+use crate::select::{NoMatch, SeekError};
 use crate::sink::exim::ConvertError;
 use crate::sink::extract::ExtractError;
 use crate::sink::rest::ImportError;
@@ -161,7 +163,7 @@ impl From<ExportError> for CliError {
                 Some("--keep-going leaves it out, lists it in the archive and exits with 3".to_owned())
             }
             ExportError::NoData { source_uri, .. } => Some(sources_hint(source_uri)),
-            ExportError::NothingMatches { .. } => Some("`mlark ls SOURCE` shows what is there".to_owned()),
+            ExportError::NoMatch(error) => Some(names_hint(error, "`mlark ls SOURCE` shows what is there")),
             _ => None,
         };
         CliError {
@@ -200,6 +202,7 @@ impl From<ImportError> for CliError {
                     .hint()
                     .map_or(go_on.to_owned(), |hint| format!("{hint}; then {go_on}")),
             ),
+            ImportError::NoMatch(error) => Some(names_hint(error, IN_ARCHIVE)),
             ImportError::Conflict { deleted, is_live, .. } => {
                 Some(conflict_hint(deleted.as_deref(), *is_live))
             }
@@ -249,15 +252,52 @@ fn conflict_hint(deleted: Option<&str>, is_live: bool) -> String {
     hints.join("; ")
 }
 
+/// Where names of an archive are seen.
+const IN_ARCHIVE: &str = "`mlark ls ARCHIVE` shows what is there";
+
+/// What may have been meant by a name that leads nowhere.
+fn names_hint(error: &NoMatch, list: &str) -> String {
+    match error {
+        NoMatch::Nothing { nearest, .. } => nearest_hint(nearest, list),
+        NoMatch::Ambiguous { .. } => "give more of the id".to_owned(),
+    }
+}
+
+fn nearest_hint(nearest: &[String], list: &str) -> String {
+    if nearest.is_empty() {
+        return list.to_owned();
+    }
+    let names: Vec<_> = nearest
+        .iter()
+        .map(|name| format!("`{}`", printable(name)))
+        .collect();
+    format!("is it {}? {list}", names.join(" or "))
+}
+
+impl From<SeekError> for CliError {
+    fn from(error: SeekError) -> Self {
+        match error {
+            SeekError::Archive(error) => error.into(),
+            SeekError::NoMatch(error) => {
+                let hint = names_hint(&error, IN_ARCHIVE);
+                CliError::usage(error).hint(hint)
+            }
+        }
+    }
+}
+
 impl From<ReportError> for CliError {
     fn from(error: ReportError) -> Self {
         let (exit, hint) = match &error {
-            ReportError::NotFound { .. } => (Exit::Usage, Some("`mlark ls` lists what there is")),
-            ReportError::NoArtifact { .. } => (
+            ReportError::NotFound { nearest, .. } => (Exit::Usage, Some(nearest_hint(nearest, IN_ARCHIVE))),
+            ReportError::NoArtifact { nearest, .. } => (
                 Exit::Usage,
-                Some("`mlark ls ARCHIVE artifacts` lists what there is"),
+                Some(nearest_hint(
+                    nearest,
+                    "`mlark ls ARCHIVE artifacts` shows what is there",
+                )),
             ),
-            ReportError::Ambiguous { .. } => (Exit::Usage, Some("give a whole id, or --kind")),
+            ReportError::Ambiguous { .. } => (Exit::Usage, Some("give a whole id, or --kind".to_owned())),
             ReportError::Absent { failed: true, .. } => (Exit::Incomplete, None),
             error => (Exit::of_error(error.kind()), None),
         };
@@ -266,7 +306,7 @@ impl From<ReportError> for CliError {
             error => CliError {
                 exit,
                 error: error.into(),
-                hint: hint.map(str::to_owned),
+                hint,
             },
         }
     }

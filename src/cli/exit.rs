@@ -9,7 +9,7 @@ Exit codes:
   0  done
   1  findings (verify) or differences (diff)
   2  usage: an option or an output that cannot be
-  3  incomplete: made with --keep-going, and something could not be read or written
+  3  incomplete: with --keep-going, something could not be read or written; with --strict, something cannot be held
   4  the archive is damaged
   5  the archive is of a newer version, or of another format
   6  the file system refused

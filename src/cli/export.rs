@@ -7,6 +7,7 @@ use super::common::{
 use super::error::{CliError, Result};
 use super::exit::Exit;
 use super::json::Exported;
+use super::last_lines::say_of_export;
 use super::progress::Progress;
 use super::screen::say;
 use super::source_args::{ReadArgs, SelectionArgs};
@@ -44,6 +45,9 @@ pub(super) struct Args {
     /// Leaves out what cannot be read, lists it in the archive, and exits with 3
     #[arg(long)]
     keep_going: bool,
+    /// Exits with 3 where there are limits: what SOURCE does not show, or the archive cannot hold
+    #[arg(long)]
+    strict: bool,
     /// Goes on where an interrupted export to OUT stopped: what was fetched is not fetched again (tracking servers)
     #[arg(long)]
     resume: bool,
@@ -110,10 +114,11 @@ impl Args {
         } else {
             print_summary(summary(&self.output.output, &report))?;
         }
-        Ok(if report.failures > 0 {
-            Exit::Incomplete
-        } else {
-            Exit::Done
+        say_of_export(&report);
+        let is_limited = self.strict && !report.manifest.losses.limits.is_empty();
+        Ok(match report.failures > 0 || is_limited {
+            true => Exit::Incomplete,
+            false => Exit::Done,
         })
     }
 }

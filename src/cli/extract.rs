@@ -1,19 +1,19 @@
 //! `mlark extract`.
 
+use super::choice_args::{ArtifactArgs, NameArgs};
 use super::common::{
-    bytes, clear_leftovers, grouped, name_test, output_path, path_test, print_json, print_summary,
-    remove_on_signal, shown,
+    bytes, clear_leftovers, grouped, output_path, print_json, print_summary, remove_on_signal, shown,
 };
 use super::error::Result;
 use super::exit::Exit;
+use super::last_lines::say_silent;
 use super::progress::Progress;
 use super::screen::{note, say};
 use crate::archive::Archive;
 use crate::archive::walk::ArtifactEntry;
 use crate::format::Kind;
-use crate::model::OwnerKind;
-use crate::report::list::TextTest;
 use crate::report::text::{json_text, printable};
+use crate::select::{Names, Patterns};
 use crate::sink::extract::{ExtractOptions, ExtractReport, extract};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -29,25 +29,17 @@ pub(super) const NAMED: usize = 20;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   mlark extract history.zip -o files
-  mlark extract history.zip -o models --experiment train --path 'model/**'")]
+  mlark extract history.zip -o models --experiment train --artifact-include 'model/**'")]
 pub(super) struct Args {
     /// The archive
     archive: PathBuf,
     /// The directory to make
     #[arg(short, long, value_name = "DIR", value_parser = output_path())]
     output: PathBuf,
-    /// Of experiments with this name, id or glob
-    #[arg(short, long, value_name = "NAME")]
-    experiment: Option<String>,
-    /// Of runs whose id starts like this; may be repeated
-    #[arg(short, long, value_name = "ID")]
-    run: Vec<String>,
-    /// Of logged models with this id, or of versions of this registered model; names may be globs
-    #[arg(short, long, value_name = "NAME")]
-    model: Option<String>,
-    /// Artifacts whose path matches this glob
-    #[arg(short, long, visible_alias = "glob", value_name = "GLOB")]
-    path: Option<String>,
+    #[command(flatten)]
+    names: NameArgs,
+    #[command(flatten)]
+    artifacts: ArtifactArgs,
     /// Leaves out artifacts whose names cannot be made here, and exits with 3
     #[arg(long)]
     keep_going: bool,
@@ -59,16 +51,7 @@ pub(super) struct Args {
 impl Args {
     pub(super) fn run(self) -> Result {
         let archive = Archive::open(&self.archive)?;
-        let filter = Filter {
-            experiments: self
-                .experiment
-                .clone()
-                .map(|name| experiments(&archive, name))
-                .transpose()?,
-            runs: self.run.clone(),
-            model: self.model.clone().map(name_test).transpose()?,
-            path: self.path.clone().map(path_test).transpose()?,
-        };
+        let (filter, silent) = Filter::find(&archive, self.names.clone(), self.artifacts.clone())?;
         let options = ExtractOptions {
             takes: &|entry| filter.takes(entry),
             keep_going: self.keep_going,
@@ -80,6 +63,10 @@ impl Args {
         progress.done();
         let report = report?;
         self.tell(&report)?;
+        say_silent(&silent);
+        if report.files == 0 && silent.is_empty() && filter.is_given() {
+            note("no artifact is all that was asked for");
+        }
         Ok(match report.failed.is_empty() && report.refused.is_empty() {
             true => Exit::Done,
             false => Exit::Incomplete,
@@ -125,37 +112,52 @@ fn counted(count: u64, noun: &str) -> String {
 
 /// Which artifacts are asked for.
 struct Filter {
-    experiments: Option<BTreeSet<String>>,
-    runs: Vec<String>,
-    model: Option<TextTest>,
-    path: Option<TextTest>,
+    names: Names,
+    /// Ids of the experiments that were asked for.
+    experiments: BTreeSet<String>,
+    include: Patterns,
+    exclude: Patterns,
 }
 
 impl Filter {
-    fn takes(&self, entry: &ArtifactEntry<'_>) -> bool {
-        let owner = entry.owner;
-        let is_in = |ids: &BTreeSet<String>| owner.experiment_id.as_ref().is_some_and(|id| ids.contains(id));
-        let is_run =
-            owner.kind == OwnerKind::Run && self.runs.iter().any(|run| owner.id.starts_with(run.as_str()));
-        let is_model = |test: &TextTest| {
-            matches!(owner.kind, OwnerKind::LoggedModel | OwnerKind::ModelVersion)
-                && (test(&owner.id) || owner.name.as_deref().is_some_and(test))
+    /// Finds what was asked for, and the options whose globs match nothing.
+    fn find(archive: &Archive, named: NameArgs, artifacts: ArtifactArgs) -> Result<(Self, Vec<String>)> {
+        let (names, silent) = named.find(archive)?;
+        let (include, exclude) = artifacts.patterns()?;
+        let filter = Filter {
+            experiments: experiments(archive, &names.experiments)?,
+            names,
+            include,
+            exclude,
         };
-        self.experiments.as_ref().is_none_or(is_in)
-            && (self.runs.is_empty() || is_run)
-            && self.model.as_ref().is_none_or(is_model)
-            && self.path.as_ref().is_none_or(|test| test(&entry.file.path))
+        Ok((filter, silent))
+    }
+
+    fn is_given(&self) -> bool {
+        !(self.names.is_empty() && self.include.is_empty() && self.exclude.is_empty())
+    }
+
+    fn takes(&self, entry: &ArtifactEntry<'_>) -> bool {
+        let experiment = entry.owner.experiment_id.as_ref();
+        let is_in = || experiment.is_some_and(|id| self.experiments.contains(id));
+        let path = &entry.file.path;
+        (self.names.experiments.is_empty() || is_in())
+            && self.names.take_owner(entry.owner)
+            && (self.include.is_empty() || self.include.matches(path))
+            && !self.exclude.matches(path)
     }
 }
 
 /// Ids of the experiments with a name, an id, or a name that matches a glob.
-fn experiments(archive: &Archive, name: String) -> Result<BTreeSet<String>> {
-    let test = name_test(name)?;
+fn experiments(archive: &Archive, patterns: &Patterns) -> Result<BTreeSet<String>> {
     let mut ids = BTreeSet::new();
+    if patterns.is_empty() {
+        return Ok(ids);
+    }
     for line in archive.values(Kind::Experiments) {
         let line = line?;
         let id = line["experiment_id"].as_str().unwrap_or_default();
-        if test(id) || line["name"].as_str().is_some_and(&test) {
+        if patterns.matches(id) || line["name"].as_str().is_some_and(|name| patterns.matches(name)) {
             ids.insert(id.to_owned());
         }
     }

@@ -1,17 +1,18 @@
 //! `mlark import`.
 
-use super::common::{connections, print_json, print_result, print_summary, tracking_uri};
+use super::common::{print_json, print_result, print_summary, tracking_uri};
 use super::error::Result;
 use super::exit::Exit;
+use super::last_lines::say_silent;
 use super::progress::Progress;
 use super::replay_args::ReplayArgs;
 use super::screen::{Screen, is_quiet, say};
+use super::server_args::ServerArgs;
 use crate::archive::Archive;
-use crate::client::Client;
 use crate::monitor::Interrupt;
 use crate::report::text::{json_text, printable};
 use crate::sink::rest::options::DEFAULT_CONNECTIONS;
-use crate::sink::rest::{ImportError, ImportOptions, Plan, Prepared};
+use crate::sink::rest::{ImportOptions, Plan, Prepared};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -23,7 +24,7 @@ use std::path::PathBuf;
 #[command(after_help = "Examples:
   mlark import history.zip http://127.0.0.1:5000 --dry-run
   mlark import history.zip http://127.0.0.1:5000 --source-tags
-  mlark import history.zip --only experiment='fraud*' --on-conflict merge")]
+  mlark import history.zip --experiment 'fraud*' --on-conflict merge")]
 pub(super) struct Args {
     /// The archive
     archive: PathBuf,
@@ -40,9 +41,8 @@ pub(super) struct Args {
     json: bool,
     #[command(flatten)]
     replay: ReplayArgs,
-    /// Requests under way at once
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_CONNECTIONS, value_parser = connections())]
-    connections: usize,
+    #[command(flatten)]
+    server: ServerArgs,
     /// Then compares every value and artifact with what the target holds; exits with 1 where something differs
     #[arg(long)]
     verify: bool,
@@ -55,14 +55,13 @@ impl Args {
     pub(super) fn run(self) -> Result {
         let target = tracking_uri(self.target.as_deref(), "TARGET")?;
         let archive = Archive::open(&self.archive)?;
-        let mut connection = super::target::connection(&target)?;
-        connection.options.connections = self.connections.max(connection.options.connections);
         let interrupt = match self.dry_run {
             true => Interrupt::default(),
             false => on_signal(),
         };
-        connection.options.interrupt = interrupt.clone();
-        let client = Client::new(connection.base, connection.options).map_err(ImportError::from)?;
+        let client = self
+            .server
+            .client(&target, self.connections(), interrupt.clone())?;
         let options = ImportOptions {
             interrupt,
             ..self.options()?
@@ -85,6 +84,7 @@ impl Args {
                 false => print_result(text)?,
             }
         }
+        say_silent(prepared.silent());
         let is_limited = self.strict && !report.changes.is_empty();
         if self.verify {
             let differences = verify_target(&prepared, &target, self.json)?;
@@ -98,9 +98,13 @@ impl Args {
         })
     }
 
+    fn connections(&self) -> usize {
+        self.server.connections.unwrap_or(DEFAULT_CONNECTIONS)
+    }
+
     fn options(&self) -> Result<ImportOptions> {
         Ok(ImportOptions {
-            connections: self.connections,
+            connections: self.connections(),
             list_objects: self.objects,
             ..self.replay.options()?
         })
@@ -118,6 +122,7 @@ impl Args {
             let text: String = prepared.plans().map(Plan::to_text).collect();
             print_result(text)?;
         }
+        say_silent(prepared.silent());
         prepared.check()?;
         let is_limited = self.strict && prepared.plans().any(|plan| !plan.limits().is_empty());
         Ok(if is_limited { Exit::Incomplete } else { Exit::Done })

@@ -1,6 +1,7 @@
 //! A side of a comparison: an archive, or anything that can be exported, which is then exported to a temporary archive.
 
 use super::error::{CliError, Result};
+use super::last_lines::say_of_export;
 use super::progress::Progress;
 use super::source_args::{ReadArgs, SelectionArgs};
 use crate::archive::{Archive, ArchiveError, WriterOptions};
@@ -134,6 +135,8 @@ impl Reading<'_> {
         let options = self.options.clone();
         let report =
             crate::source::export(kind, &source, &out, options, self.progress).map_err(CliError::of_look)?;
+        self.progress.done();
+        say_of_export(&report);
         Ok((Archive::open(&out)?, report.failures))
     }
 }

@@ -1,19 +1,23 @@
 //! `mlark ls`, of archives and of sources that could be exported.
 
-use super::common::{grouped, name_test, path_test, print_result};
+use super::choice_args::{ArtifactArgs, NameArgs};
+use super::common::{grouped, print_result};
 use super::error::{CliError, Result};
 use super::exit::Exit;
 use super::export::{contents, contents_with, loss_line, on_signal, what_is_not};
+use super::last_lines::{say_of_export, say_silent};
 use super::live::Side;
 use super::progress::Progress;
-use super::screen::say;
+use super::screen::{note, say};
 use super::source_args::ReadArgs;
 use super::table::{Form, Table};
 use crate::archive::Archive;
 use crate::format::Kind;
 use crate::report::list::{self, ListFilter, Noun};
+use crate::select::{Matched, Names, Sought};
 use crate::source::detect::SourceKind;
-use crate::source::{ExportOptions, ExportReport, Patterns, Selection, Survey, Surveyed};
+use crate::source::{ExportOptions, ExportReport, Selection, Survey, Surveyed};
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 
 /// List what an archive or a source holds
@@ -28,7 +32,7 @@ use std::ffi::OsString;
 #[command(after_help = "Examples:
   mlark ls history.zip
   mlark ls history.zip runs --experiment 'train*' --status FAILED
-  mlark ls history.zip artifacts --run 6f2c --path '**/*.pkl' --json
+  mlark ls history.zip artifacts --run 6f2c -p '**/*.pkl' --json
   mlark ls https://mlflow.example.org
   mlark ls mlflow.db artifacts --experiment fraud --artifacts-destination ./mlartifacts")]
 pub(super) struct Args {
@@ -37,21 +41,13 @@ pub(super) struct Args {
     /// What to list; experiments with counts by default
     #[arg(value_enum, default_value = "overview", hide_default_value = true)]
     what: Noun,
-    /// Of experiments with this name, id or glob
-    #[arg(short, long, value_name = "NAME")]
-    experiment: Option<String>,
-    /// Of runs whose id starts like this
-    #[arg(short, long, value_name = "ID")]
-    run: Option<String>,
-    /// Of registered models, prompts or logged models with this name, id or glob
-    #[arg(short, long, value_name = "NAME")]
-    model: Option<String>,
+    #[command(flatten)]
+    names: NameArgs,
     /// With this status, stage or state, such as FAILED, deleted or Production; may be repeated
     #[arg(short, long)]
     status: Vec<String>,
-    /// Artifacts whose path matches this glob
-    #[arg(short, long, value_name = "GLOB")]
-    path: Option<String>,
+    #[command(flatten)]
+    artifacts: ArtifactArgs,
     /// Prints one JSON object a line
     #[arg(long)]
     json: bool,
@@ -82,38 +78,41 @@ impl clap::ValueEnum for Noun {
 
 impl Args {
     pub(super) fn run(self) -> Result {
-        let noun = self.what;
-        let experiment = self.experiment.clone();
-        let links = self.run.is_some();
-        let filter = ListFilter {
-            experiment: self.experiment.map(name_test).transpose()?,
-            run: self.run,
-            model: self.model.map(name_test).transpose()?,
+        let (noun, form) = (self.what, Form::of_stdout(self.json));
+        let (artifact_include, artifact_exclude) = self.artifacts.patterns()?;
+        let mut filter = ListFilter {
+            names: self.names.into_names()?,
             status: self.status,
-            path: self.path.map(path_test).transpose()?,
+            artifact_include,
+            artifact_exclude,
         };
         filter.check(noun).map_err(CliError::usage)?;
-        let form = Form::of_stdout(self.json);
         match Side::of(self.source)? {
             Side::Archive(path) => {
                 self.live.refuse_for_archive()?;
                 let archive = Archive::open(&path)?;
-                print_list(&archive, noun, &filter, form)?;
+                let matched = filter.names.find(&archive, Sought::AllModels)?;
+                filter.names.runs.clone_from(&matched.runs);
+                let rows = print_list(&archive, noun, &filter, form)?;
                 if noun == Noun::Overview && form == Form::Terminal {
                     print_result(format_args!("{}\n", contents(archive.manifest())))?;
                 }
+                say_what_is_not(&matched, rows, noun, &filter);
                 Ok(Exit::Done)
             }
             Side::Live(kind, source) => {
-                let surveyed = self
-                    .live
-                    .look(kind, &source, survey_of(noun, links), experiment)?;
-                print_list(&surveyed.archive, noun, &filter, form)?;
+                let (surveyed, matched) = self.live.look(kind, &source, noun, &filter.names)?;
+                filter.names.runs.clone_from(&matched.runs);
+                let rows = print_list(&surveyed.archive, noun, &filter, form)?;
                 let said = summary(noun, &surveyed.report);
                 match form {
                     Form::Terminal => print_result(said)?,
                     // Rows alone go to a program.
                     Form::Piped | Form::Json => said.lines().for_each(say),
+                }
+                match noun {
+                    Noun::Overview => say_of_export(&surveyed.report),
+                    noun => say_what_is_not(&matched, rows, noun, &filter),
                 }
                 Ok(match surveyed.report.failures {
                     0 => Exit::Done,
@@ -121,6 +120,20 @@ impl Args {
                 })
             }
         }
+    }
+}
+
+/// Says why a list is empty, or shorter than what was asked for.
+fn say_what_is_not(matched: &Matched, rows: u64, noun: Noun, filter: &ListFilter) {
+    say_silent(&matched.silent);
+    if rows == 0 && matched.silent.is_empty() && filter.is_given() {
+        let what = match noun {
+            Noun::Overview => Noun::Experiments.name(),
+            noun => noun.name(),
+        };
+        note(format_args!(
+            "there are no {what} that are all that was asked for"
+        ));
     }
 }
 
@@ -134,41 +147,49 @@ impl LiveArgs {
         }
     }
 
-    fn look(
-        self,
-        kind: SourceKind,
-        source: &str,
-        survey: Survey,
-        experiment: Option<String>,
-    ) -> Result<Surveyed> {
-        let experiments = Patterns::names(experiment.into_iter().collect()).map_err(CliError::usage)?;
-        let options = ExportOptions {
-            keep_going: self.keep_going,
-            // What the list would not show need not be asked for.
-            selection: Selection {
-                experiments,
+    /// Looks at a source; what was found there of what was asked for.
+    fn look(self, kind: SourceKind, source: &str, noun: Noun, names: &Names) -> Result<(Surveyed, Matched)> {
+        // What the list would not show need not be asked for; a model may be a logged one, which no export is asked for by name.
+        let selection = match names.models.is_empty() {
+            true => Selection {
+                experiments: names.experiments.clone(),
+                runs: names.runs.clone(),
                 ..Selection::default()
             },
+            false => Selection::default(),
+        };
+        let options = ExportOptions {
+            keep_going: self.keep_going,
+            selection,
             interrupt: on_signal(),
             ..self.read.into_options()?
         };
         let progress = Progress::new();
-        let surveyed = crate::source::survey(kind, source, survey, options, &progress);
+        let surveyed = crate::source::survey(kind, source, survey_of(noun, names), options, &progress);
         progress.done();
-        surveyed.map_err(CliError::of_look)
+        let surveyed = surveyed.map_err(CliError::of_look)?;
+        let matched = match names.models.is_empty() {
+            true => surveyed.report.matched.clone(),
+            false => names.find(&surveyed.archive, Sought::AllModels)?,
+        };
+        Ok((surveyed, matched))
     }
 }
 
-fn print_list(archive: &Archive, noun: Noun, filter: &ListFilter, form: Form) -> Result<()> {
+fn print_list(archive: &Archive, noun: Noun, filter: &ListFilter, form: Form) -> Result<u64> {
+    let mut rows = 0;
     let mut table = Table::new(form.screen(), form, noun.columns());
     list::list(archive, noun, filter, &mut |row| {
+        rows += 1;
         table.row(&row).map_err(CliError::from)
     })?;
-    Ok(table.finish()?)
+    table.finish()?;
+    Ok(rows)
 }
 
-/// What has to be looked at for a list.
-fn survey_of(noun: Noun, of_run: bool) -> Survey {
+/// What has to be looked at for a list, and for the names that it is asked for.
+fn survey_of(noun: Noun, names: &Names) -> Survey {
+    let of_run = !names.runs.is_empty();
     let kinds: &[Kind] = match noun {
         Noun::Overview => return Survey::whole(),
         Noun::Experiments => &[],
@@ -178,14 +199,20 @@ fn survey_of(noun: Noun, of_run: bool) -> Survey {
         Noun::LoggedModels => &[Kind::LoggedModels],
         Noun::Datasets => &[Kind::Datasets],
         // The links of traces are asked for run by run.
-        Noun::Traces if of_run => &[Kind::Runs, Kind::Traces],
         Noun::Traces => &[Kind::Traces],
         Noun::EvaluationDatasets => &[Kind::EvaluationDatasets],
         Noun::Scorers => &[Kind::Scorers],
         Noun::Artifacts => &[Kind::Runs, Kind::LoggedModels, Kind::Traces, Kind::Artifacts],
     };
+    let mut kinds: BTreeSet<_> = kinds.iter().copied().collect();
+    if of_run {
+        kinds.insert(Kind::Runs);
+    }
+    if !names.models.is_empty() {
+        kinds.extend([Kind::RegisteredModels, Kind::ModelVersions, Kind::LoggedModels]);
+    }
     Survey {
-        kinds: kinds.iter().copied().collect(),
+        kinds,
         links: noun == Noun::Traces && of_run,
     }
 }

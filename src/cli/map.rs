@@ -1,6 +1,6 @@
 //! `mlark map`.
 
-use super::common::tracking_uri;
+use super::common::{output_path, tracking_uri};
 use super::error::{CliError, Result};
 use super::exit::Exit;
 use super::json::Mapped;
@@ -22,7 +22,7 @@ pub(super) struct Args {
     /// The server [default: MLFLOW_TRACKING_URI]
     target: Option<String>,
     /// Where the journal is [default: beside the archive, named by origin and target]
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = output_path())]
     journal: Option<PathBuf>,
     /// Origin that the archive was given in its import
     #[arg(long, value_name = "NAME")]

@@ -1,6 +1,7 @@
 //! The command line: one file per command, each with its `Args` and a `run` that reads like a recipe.
 
 mod cat;
+mod choice_args;
 mod common;
 mod convert;
 mod diff;
@@ -11,6 +12,7 @@ mod extract;
 mod import;
 mod info;
 mod json;
+mod last_lines;
 mod live;
 mod ls;
 mod map;
@@ -18,6 +20,7 @@ mod progress;
 mod replay_args;
 mod screen;
 mod secrets;
+mod server_args;
 mod show;
 mod snapshot;
 mod source_args;

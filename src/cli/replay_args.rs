@@ -1,9 +1,10 @@
 //! Options that decide what an import sends, and that a later comparison with the target must know.
 
+use super::choice_args::{NameArgs, names};
+use super::common::output_path;
 use super::error::{CliError, Result};
 use crate::format::Kind;
 use crate::sink::rest::{ImportOptions, LongValues, OnConflict, Only};
-use crate::source::Patterns;
 use clap::ValueEnum;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -17,7 +18,9 @@ pub(super) struct ReplayArgs {
     /// What to do with values that are longer than the target holds [default: error]
     #[arg(long, value_enum, value_name = "WHAT")]
     long_values: Option<LongArg>,
-    /// Imports only this: a kind (runs, traces, …), experiment=NAME, run=ID, model=NAME or workspace=NAME; may be repeated
+    #[command(flatten)]
+    names: NameArgs,
+    /// Only objects of this kind (runs, traces, …), or workspace=NAME for those of a workspace; may be repeated
     #[arg(long, value_name = "WHAT")]
     only: Vec<String>,
     /// Name in the target of the one experiment that is imported
@@ -42,7 +45,7 @@ pub(super) struct ReplayArgs {
     #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
     fix_mlmodel: Option<bool>,
     /// Where the journal is [default: beside the archive, named by origin and target]
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = output_path())]
     journal: Option<PathBuf>,
 }
 
@@ -74,7 +77,7 @@ impl ReplayArgs {
                 Some(LongArg::Truncate) => LongValues::Truncate,
                 Some(LongArg::Skip) => LongValues::Skip,
             },
-            only: parse_only(&self.only)?,
+            only: parse_only(&self.only, self.names.clone())?,
             experiment_name: self.experiment_name.clone(),
             rename_experiments: parse_renames(&self.rename_experiment)?,
             rename_models: parse_renames(&self.rename_model)?,
@@ -96,27 +99,27 @@ impl ReplayArgs {
             || self.fix_mlmodel.is_some()
             || self.journal.is_some()
             || self.source_tags
+            || self.names.is_given()
             || lists.iter().any(|list| !list.is_empty())
             || texts.iter().any(|text| text.is_some())
     }
 }
 
-fn parse_only(texts: &[String]) -> Result<Only> {
-    let (mut experiments, mut models, mut workspaces) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut kinds, mut runs) = (BTreeSet::new(), BTreeSet::new());
+/// What `--only` and the names say; `--only experiment=NAME` and its kin are the older form of the names.
+fn parse_only(texts: &[String], mut named: NameArgs) -> Result<Only> {
+    let mut workspaces = Vec::new();
+    let mut kinds = BTreeSet::new();
     for text in texts {
         match text.split_once('=') {
-            Some(("experiment", name)) => experiments.push(name.to_owned()),
-            Some(("model", name)) => models.push(name.to_owned()),
+            Some(("experiment", name)) => named.experiments.push(name.to_owned()),
+            Some(("run", id)) => named.runs.push(id.to_owned()),
+            Some(("model", name)) => named.models.push(name.to_owned()),
             Some(("workspace", name)) => workspaces.push(name.to_owned()),
-            Some(("run", id)) => {
-                runs.insert(id.to_owned());
-            }
             _ => {
                 let kind = Kind::from_name(text).ok_or_else(|| {
                     let names: Vec<_> = Kind::ALL.iter().map(|kind| kind.name()).collect();
                     CliError::usage(format!("`{text}` is no kind of object")).hint(format!(
-                        "experiment=NAME, run=ID, model=NAME, workspace=NAME, or one of {}",
+                        "--only takes workspace=NAME, or one of {}; --experiment, --run and --model take names",
                         names.join(", ")
                     ))
                 })?;
@@ -124,13 +127,12 @@ fn parse_only(texts: &[String]) -> Result<Only> {
             }
         }
     }
-    let usage = |error: crate::source::PatternError| CliError::usage(error);
     Ok(Only {
         kinds,
-        experiments: Patterns::names(experiments).map_err(usage)?,
-        runs,
-        models: Patterns::names(models).map_err(usage)?,
-        workspaces: Patterns::names(workspaces).map_err(usage)?,
+        experiments: names(named.experiments)?,
+        runs: named.runs.into_iter().collect(),
+        models: names(named.models)?,
+        workspaces: names(workspaces)?,
     })
 }
 

@@ -1,10 +1,10 @@
 //! Options of commands that read a source: how a server is asked, and which objects are taken.
 
-use super::common::connections;
+use super::choice_args::{ArtifactArgs, NameArgs, names};
 use super::error::{CliError, Result};
-use crate::client::Secret;
+use super::server_args::ServerArgs;
 use crate::source::rest::RestOptions;
-use crate::source::{ExportOptions, Patterns, Selection, TimeRange, UnpackLimits};
+use crate::source::{ExportOptions, Selection, TimeRange, UnpackLimits};
 use std::path::PathBuf;
 
 /// How a source is read.
@@ -27,12 +27,19 @@ pub(super) struct ReadArgs {
     zip_limit: Vec<ZipLimit>,
     #[command(flatten)]
     server: ServerArgs,
+    /// Server of the model registry, where it is another one [default: MLFLOW_REGISTRY_URI]
+    #[arg(long, value_name = "URI", help_heading = "Tracking server")]
+    registry_uri: Option<String>,
 }
 
 impl ReadArgs {
     /// Whether anything is said that means nothing to an archive.
     pub(super) fn is_given(&self) -> bool {
-        self.include_deleted || self.artifacts_destination.is_some() || !self.artifacts_under.is_empty()
+        self.include_deleted
+            || self.artifacts_destination.is_some()
+            || self.registry_uri.is_some()
+            || self.server.is_given()
+            || !self.artifacts_under.is_empty()
     }
 
     /// Options of an export that reads like this.
@@ -42,45 +49,14 @@ impl ReadArgs {
             artifacts_destination: self.artifacts_destination,
             artifacts_under: self.artifacts_under,
             zip_limits: zip_limits(&self.zip_limit),
-            rest: self.server.into_options()?,
+            rest: RestOptions {
+                connections: self.server.connections.unwrap_or(0),
+                requests_per_second: self.server.max_rate,
+                registry_uri: self.registry_uri,
+                headers: self.server.headers()?,
+                ..RestOptions::default()
+            },
             ..ExportOptions::default()
-        })
-    }
-}
-
-/// How a tracking server is asked; `MLFLOW_TRACKING_*` and its kin mean what they mean to MLflow.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Tracking server")]
-pub(super) struct ServerArgs {
-    /// Requests under way at once
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = connections())]
-    concurrency: usize,
-    /// Requests a second at most
-    #[arg(long, value_name = "N", value_parser = rate)]
-    max_rate: Option<f64>,
-    /// Server of the model registry, where it is another one [default: MLFLOW_REGISTRY_URI]
-    #[arg(long, value_name = "URI")]
-    registry_uri: Option<String>,
-    /// Header of every request; may be repeated
-    #[arg(long = "header", value_name = "NAME: VALUE")]
-    headers: Vec<String>,
-}
-
-impl ServerArgs {
-    pub(super) fn into_options(self) -> Result<RestOptions> {
-        let headers = self.headers.iter().map(|header| {
-            let (name, value) = header
-                .split_once(':')
-                .ok_or_else(|| CliError::usage("a header is written `NAME: VALUE`"))?;
-            Ok((name.trim().to_owned(), Secret::new(value.trim())))
-        });
-        Ok(RestOptions {
-            workspace: None,
-            concurrency: self.concurrency,
-            requests_per_second: self.max_rate,
-            registry_uri: self.registry_uri,
-            headers: headers.collect::<Result<_>>()?,
-            environment: None,
         })
     }
 }
@@ -89,15 +65,8 @@ impl ServerArgs {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Selection")]
 pub(super) struct SelectionArgs {
-    /// Takes experiments of this name, id or glob; may be repeated
-    #[arg(long = "experiment", value_name = "NAME")]
-    experiments: Vec<String>,
-    /// Takes this run; may be repeated
-    #[arg(long = "run", value_name = "ID")]
-    runs: Vec<String>,
-    /// Takes registered models of this name or glob, with the runs of their versions; may be repeated
-    #[arg(long = "model", value_name = "NAME")]
-    models: Vec<String>,
+    #[command(flatten)]
+    names: NameArgs,
     /// Takes runs that started at or after this (RFC 3339, or a date, in UTC)
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
@@ -107,40 +76,30 @@ pub(super) struct SelectionArgs {
     /// Lists artifacts without taking their bytes
     #[arg(long)]
     no_artifacts: bool,
-    /// Takes only artifacts whose path matches this glob; may be repeated
-    #[arg(long, value_name = "GLOB")]
-    artifact_include: Vec<String>,
-    /// Leaves out artifacts whose path matches this glob; may be repeated
-    #[arg(long, value_name = "GLOB")]
-    artifact_exclude: Vec<String>,
+    #[command(flatten)]
+    artifacts: ArtifactArgs,
 }
 
 impl SelectionArgs {
     /// Whether anything is chosen.
     pub(super) fn is_given(&self) -> bool {
-        let lists = [
-            &self.experiments,
-            &self.runs,
-            &self.models,
-            &self.artifact_include,
-            &self.artifact_exclude,
-        ];
         self.no_artifacts
             || self.since.is_some()
             || self.until.is_some()
-            || lists.iter().any(|list| !list.is_empty())
+            || self.names.is_given()
+            || self.artifacts.is_given()
     }
 
     pub(super) fn into_selection(self) -> Result<Selection> {
-        let usage = |error: crate::source::PatternError| CliError::usage(error);
+        let (artifact_include, artifact_exclude) = self.artifacts.patterns()?;
         Ok(Selection {
-            experiments: Patterns::names(self.experiments).map_err(usage)?,
-            runs: self.runs,
-            models: Patterns::names(self.models).map_err(usage)?,
+            experiments: names(self.names.experiments)?,
+            runs: self.names.runs,
+            models: names(self.names.models)?,
             time: time_range(self.since.as_deref(), self.until.as_deref())?,
             no_artifacts: self.no_artifacts,
-            artifact_include: Patterns::paths(self.artifact_include).map_err(usage)?,
-            artifact_exclude: Patterns::paths(self.artifact_exclude).map_err(usage)?,
+            artifact_include,
+            artifact_exclude,
         })
     }
 }
@@ -204,13 +163,6 @@ fn zip_limits(given: &[ZipLimit]) -> UnpackLimits {
         }
     }
     limits
-}
-
-/// A number of requests a second.
-fn rate(text: &str) -> std::result::Result<f64, String> {
-    let rate = text.parse().ok();
-    rate.filter(|rate| (0.001..=1e6).contains(rate))
-        .ok_or_else(|| "it is no number from 0.001 to 1000000".to_owned())
 }
 
 /// Epoch milliseconds of an RFC 3339 time, or of a date's or time's start in UTC.

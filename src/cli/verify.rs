@@ -5,13 +5,16 @@ use super::error::{CliError, Result};
 use super::exit::Exit;
 use super::import::say_changed_options;
 use super::json::Verified;
+use super::last_lines::say_silent;
 use super::progress::Progress;
 use super::replay_args::ReplayArgs;
+use super::server_args::ServerArgs;
 use crate::archive::Archive;
 use crate::archive::verify::{VerifyOptions, VerifyReport, verify};
-use crate::client::Client;
 use crate::model::printable::one_line;
-use crate::sink::rest::{ImportError, Plan, Prepared};
+use crate::monitor::Interrupt;
+use crate::sink::rest::options::DEFAULT_CONNECTIONS;
+use crate::sink::rest::{ImportOptions, Plan, Prepared};
 use serde_json::json;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -35,6 +38,8 @@ pub(super) struct Args {
     threads: usize,
     #[command(flatten, next_help_heading = "As in the import, with --against")]
     replay: ReplayArgs,
+    #[command(flatten)]
+    server: ServerArgs,
 }
 
 impl Args {
@@ -42,7 +47,7 @@ impl Args {
         if let Some(target) = &self.against {
             return self.run_against(target);
         }
-        if self.replay.is_given() {
+        if self.replay.is_given() || self.server.is_given() {
             return Err(CliError::usage(
                 "options of an import say nothing without --against TARGET",
             ));
@@ -71,15 +76,20 @@ impl Args {
 impl Args {
     fn run_against(&self, target: &str) -> Result {
         let archive = Archive::open(&self.archive)?;
-        let connection = super::target::connection(target)?;
-        let client = Client::new(connection.base, connection.options).map_err(ImportError::from)?;
-        let prepared = Prepared::new(&archive, client, self.replay.options()?)?;
+        let connections = self.server.connections.unwrap_or(DEFAULT_CONNECTIONS);
+        let client = self.server.client(target, connections, Interrupt::default())?;
+        let options = ImportOptions {
+            connections,
+            ..self.replay.options()?
+        };
+        let prepared = Prepared::new(&archive, client, options)?;
         say_changed_options(&prepared);
         let differences = super::import::verify_target(&prepared, target, self.json)?;
         if !self.json {
             // What the import named is no difference, and is not there all the same.
             print_summary(prepared.plans().map(Plan::limits_text).collect::<String>())?;
         }
+        say_silent(prepared.silent());
         Ok(match differences {
             0 => Exit::Done,
             _ => Exit::Findings,

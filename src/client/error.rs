@@ -196,6 +196,11 @@ impl ClientError {
         (400..500).contains(&status) && !matches!(status, 401 | 408 | 429)
     }
 
+    /// Whether the server answered that it cannot be done as asked: something is not there, or not known to it.
+    pub fn is_refused(&self) -> bool {
+        self.is_not_found() || matches!(self.status(), Some(400 | 422))
+    }
+
     /// Whether something of that name is there already.
     pub fn is_already_there(&self) -> bool {
         self.status() == Some(409) || self.error_code() == Some("RESOURCE_ALREADY_EXISTS")

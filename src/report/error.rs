@@ -15,6 +15,8 @@ pub enum ReportError {
     NotFound {
         /// As it was asked for.
         query: String,
+        /// Ids and names that are there and look alike, the nearest first.
+        nearest: Vec<String>,
     },
     /// An object has no artifact of that path, or none at all.
     #[error("no artifact `{}` of `{}` in the archive", printable(.path), printable(.owner))]
@@ -23,6 +25,8 @@ pub enum ReportError {
         owner: String,
         /// The path.
         path: String,
+        /// Owners, or paths of the owner, that are there and look alike, the nearest first.
+        nearest: Vec<String>,
     },
     /// Several objects have that name, or ids that begin like that.
     #[error("`{}` is ambiguous: {}", printable(.query), .candidates.join(", "))]

@@ -9,27 +9,23 @@ use crate::archive::walk::Cursor;
 use crate::archive::walk::{ArtifactEntry, for_each_artifact};
 use crate::format::Kind;
 use crate::model::registry::PROMPT_TAG;
+use crate::select::{Names, Patterns};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 pub use columns::{Column, ColumnForm, Noun};
 
-/// A test of a text, such as a glob.
-pub type TextTest = Box<dyn Fn(&str) -> bool>;
-
-/// Which rows to list; what is absent admits every row.
-#[derive(Default)]
+/// Which rows to list; what is empty admits every row.
+#[derive(Debug, Clone, Default)]
 pub struct ListFilter {
-    /// Name or id of the experiment.
-    pub experiment: Option<TextTest>,
-    /// Id of the run, or its start.
-    pub run: Option<String>,
-    /// Name of the registered model or prompt; id or name of the logged model.
-    pub model: Option<TextTest>,
+    /// Of these experiments, runs (by whole id) and models: registered ones and prompts by name, logged ones by id or name.
+    pub names: Names,
     /// Status, stage or state, in any case.
     pub status: Vec<String>,
-    /// Path of the artifact.
-    pub path: Option<TextTest>,
+    /// Artifacts whose path matches.
+    pub artifact_include: Patterns,
+    /// Artifacts whose path does not match.
+    pub artifact_exclude: Patterns,
 }
 
 /// A filter that a list has no use for.
@@ -43,6 +39,15 @@ pub struct FilterMismatch {
 }
 
 impl ListFilter {
+    /// Whether any row may be left out.
+    pub fn is_given(&self) -> bool {
+        !self.names.is_empty() || !self.status.is_empty() || self.has_artifact_globs()
+    }
+
+    fn has_artifact_globs(&self) -> bool {
+        !self.artifact_include.is_empty() || !self.artifact_exclude.is_empty()
+    }
+
     /// Checks that every filter given has a meaning for what is listed.
     ///
     /// # Errors
@@ -53,17 +58,21 @@ impl ListFilter {
         let checks = [
             (
                 "experiment",
-                self.experiment.is_some(),
+                !self.names.experiments.is_empty(),
                 is_artifacts || !fields.experiment.is_empty(),
             ),
-            ("run", self.run.is_some(), is_artifacts || !fields.run.is_empty()),
+            (
+                "run",
+                !self.names.runs.is_empty(),
+                is_artifacts || !fields.run.is_empty(),
+            ),
             (
                 "model",
-                self.model.is_some(),
+                !self.names.models.is_empty(),
                 is_artifacts || !fields.model.is_empty(),
             ),
             ("status", !self.status.is_empty(), !fields.status.is_empty()),
-            ("path", self.path.is_some(), is_artifacts),
+            ("the paths of artifacts", self.has_artifact_globs(), is_artifacts),
         ];
         let wrong = checks.into_iter().find(|(_, given, usable)| *given && !usable);
         wrong.map_or(Ok(()), |(filter, ..)| Err(FilterMismatch { noun, filter }))
@@ -139,13 +148,14 @@ fn list_objects<E: From<ReportError>>(
 /// Experiments that a filter names, by id.
 fn chosen_experiments(archive: &Archive, filter: &ListFilter) -> Result<BTreeSet<String>, ReportError> {
     let mut ids = BTreeSet::new();
-    let Some(test) = &filter.experiment else {
+    let patterns = &filter.names.experiments;
+    if patterns.is_empty() {
         return Ok(ids);
-    };
+    }
     let mut cursor = Cursor::new(archive, Kind::Experiments)?;
     while cursor.line().is_some() {
         let head = cursor.head(Kind::Experiments)?;
-        if head.name.as_str().is_some_and(test) {
+        if head.name.as_str().is_some_and(|name| patterns.matches(name)) {
             ids.insert(head.id(Kind::Experiments));
         }
         cursor.advance()?;
@@ -161,8 +171,8 @@ struct Chosen<'f> {
 
 impl Chosen<'_> {
     fn takes_experiment(&self, id: &str) -> bool {
-        let test = self.filter.experiment.as_ref();
-        test.is_none_or(|test| self.experiments.contains(id) || test(id))
+        let patterns = &self.filter.names.experiments;
+        patterns.is_empty() || self.experiments.contains(id) || patterns.matches(id)
     }
 
     fn takes(&self, noun: Noun, object: &Value) -> bool {
@@ -181,33 +191,23 @@ impl Chosen<'_> {
                 .iter()
                 .any(|status| status.eq_ignore_ascii_case(text))
         };
+        let names = &filter.names;
+        let is_run = |id: &str| names.runs.iter().any(|run| run == id);
         is_of_noun(noun, object)
-            && (filter.experiment.is_none() || any(fields.experiment, &|id| self.takes_experiment(id)))
-            && filter
-                .run
-                .as_ref()
-                .is_none_or(|run| any(fields.run, &|id| id.starts_with(run.as_str())))
-            && filter.model.as_ref().is_none_or(|test| any(fields.model, test))
+            && (names.experiments.is_empty() || any(fields.experiment, &|id| self.takes_experiment(id)))
+            && (names.runs.is_empty() || any(fields.run, &is_run))
+            && (names.models.is_empty() || any(fields.model, &|name| names.models.matches(name)))
             && (filter.status.is_empty() || any(fields.status, &is_status))
     }
 
     fn takes_artifact(&self, entry: &ArtifactEntry<'_>) -> bool {
         let ArtifactEntry { owner, file } = entry;
         let filter = self.filter;
-        let is_run =
-            |id: &String| owner.kind == crate::model::OwnerKind::Run && owner.id.starts_with(id.as_str());
-        let is_model = |test: &TextTest| {
-            let is_model = matches!(
-                owner.kind,
-                crate::model::OwnerKind::LoggedModel | crate::model::OwnerKind::ModelVersion
-            );
-            is_model && (test(&owner.id) || owner.name.as_deref().is_some_and(test))
-        };
         let experiment = owner.experiment_id.as_deref();
-        (filter.experiment.is_none() || experiment.is_some_and(|id| self.takes_experiment(id)))
-            && filter.run.as_ref().is_none_or(is_run)
-            && filter.model.as_ref().is_none_or(is_model)
-            && filter.path.as_ref().is_none_or(|test| test(&file.path))
+        (filter.names.experiments.is_empty() || experiment.is_some_and(|id| self.takes_experiment(id)))
+            && filter.names.take_owner(owner)
+            && (filter.artifact_include.is_empty() || filter.artifact_include.matches(&file.path))
+            && !filter.artifact_exclude.matches(&file.path)
     }
 }
 

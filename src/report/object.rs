@@ -8,6 +8,7 @@ use crate::archive::walk::{Head, text};
 use crate::archive::{Archive, ArchiveError, inlined};
 use crate::format::Kind;
 use crate::model::{ArtifactFile, OwnerKind};
+use crate::select::Nearest;
 use serde_json::Value;
 
 /// Kinds that can be asked for; lines of metrics and artifacts are shown with their owners.
@@ -75,6 +76,7 @@ pub fn find(archive: &Archive, query: &str, kind: Option<Kind>) -> Result<Found,
 struct Search {
     fit: Option<Fit>,
     found: Vec<Found>,
+    nearest: Nearest,
 }
 
 impl Search {
@@ -82,7 +84,12 @@ impl Search {
         let mut cursor = Cursor::new(archive, kind)?;
         while cursor.line().is_some() {
             let head = cursor.head(kind)?;
-            if let Some(fit) = fit(kind, &head, query)
+            let fit = fit(kind, &head, query);
+            if fit.is_none() && self.found.is_empty() {
+                self.nearest.offer(query, text(&head.name));
+                self.nearest.offer_id(query, &head.id(kind));
+            }
+            if let Some(fit) = fit
                 && self.fit.is_none_or(|best| fit <= best)
             {
                 if self.fit != Some(fit) {
@@ -116,6 +123,7 @@ impl Search {
         let Some(found) = self.found.pop() else {
             return Err(ReportError::NotFound {
                 query: query.to_owned(),
+                nearest: self.nearest.names(),
             });
         };
         let value = inlined(archive, found.value)?;
@@ -259,6 +267,7 @@ fn count_runs(archive: &Archive, experiment_id: &str) -> Result<u64, ArchiveErro
 pub fn find_artifact(archive: &Archive, owner: &str, path: &str) -> Result<ArtifactFile, ReportError> {
     let mut owners: Vec<(OwnerKind, String)> = Vec::new();
     let mut files: Vec<(bool, ArtifactFile)> = Vec::new();
+    let (mut near_owners, mut near_paths) = (Nearest::default(), Nearest::default());
     for_each_artifact(archive, &mut |entry| {
         let id = &entry.owner.id;
         let is_exact = id == owner;
@@ -269,9 +278,12 @@ pub fn find_artifact(archive: &Archive, owner: &str, path: &str) -> Result<Artif
             {
                 owners.push((entry.owner.kind, id.clone()));
             }
-            if entry.file.path == path {
-                files.push((is_exact, entry.file.clone()));
+            match entry.file.path == path {
+                true => files.push((is_exact, entry.file.clone())),
+                false => near_paths.offer(path, &entry.file.path),
             }
+        } else {
+            near_owners.offer_id(owner, id);
         }
         Ok::<_, ArchiveError>(())
     })?;
@@ -290,6 +302,10 @@ pub fn find_artifact(archive: &Archive, owner: &str, path: &str) -> Result<Artif
         None => Err(ReportError::NoArtifact {
             owner: owner.to_owned(),
             path: path.to_owned(),
+            nearest: match owners.is_empty() {
+                true => near_owners.names(),
+                false => near_paths.names(),
+            },
         }),
         Some((_, file)) => match file.absent {
             None => Ok(file),

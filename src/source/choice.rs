@@ -13,6 +13,7 @@
 //! Without a choice nothing is held here.
 
 use crate::model::{Experiment, LoggedModel, ModelVersion, Run, Trace};
+use crate::select::{AskedNames, Matched, NoMatch};
 use crate::source::Selection;
 use std::collections::{HashMap, HashSet};
 
@@ -159,6 +160,7 @@ struct VersionNeeds {
 pub(in crate::source) struct Chooser<'a> {
     selection: &'a Selection,
     include_deleted: bool,
+    asked: AskedNames,
     names: HashMap<String, String>,
     deleted_experiments: HashSet<String>,
     runs: HashMap<String, RunNeeds>,
@@ -166,7 +168,6 @@ pub(in crate::source) struct Chooser<'a> {
     versions: Vec<VersionNeeds>,
     traces: Vec<Trace>,
     chosen: Vec<String>,
-    matched: HashSet<String>,
 }
 
 impl<'a> Chooser<'a> {
@@ -174,6 +175,7 @@ impl<'a> Chooser<'a> {
         Chooser {
             selection,
             include_deleted,
+            asked: selection.asked(),
             names: HashMap::new(),
             deleted_experiments: HashSet::new(),
             runs: HashMap::new(),
@@ -181,15 +183,14 @@ impl<'a> Chooser<'a> {
             versions: Vec::new(),
             traces: Vec::new(),
             chosen: Vec::new(),
-            matched: HashSet::new(),
         }
     }
 
     /// Tells of an experiment; before all that is in it.
     pub(in crate::source) fn experiment(&mut self, experiment: &Experiment) {
-        for text in [&experiment.experiment_id, &experiment.name] {
-            self.note_matches("experiment", self.selection.experiments.matching(text));
-        }
+        self.asked
+            .experiments
+            .see(&[&experiment.experiment_id, &experiment.name]);
         if experiment.lifecycle_stage == "deleted" {
             self.deleted_experiments.insert(experiment.experiment_id.clone());
         }
@@ -214,15 +215,13 @@ impl<'a> Chooser<'a> {
 
     /// Tells of a registered model or a prompt.
     pub(in crate::source) fn model(&mut self, model: &str) {
-        self.note_matches("model", self.selection.models.matching(model));
+        self.asked.models.see(&[model]);
     }
 
     /// Tells of a run.
     pub(in crate::source) fn run(&mut self, run: &Run) {
         let run_id = &run.info.run_id;
-        if self.selection.runs.contains(run_id) {
-            self.matched.insert(format!("run {run_id}"));
-        }
+        self.asked.runs.see(&[run_id]);
         if self.takes_directly(run) {
             self.chosen.push(run_id.clone());
         }
@@ -273,7 +272,7 @@ impl<'a> Chooser<'a> {
         let info = &run.info;
         selection.chooses_runs()
             && (selection.experiments.is_empty() || self.matches_experiment(&info.experiment_id))
-            && (selection.runs.is_empty() || selection.runs.contains(&info.run_id))
+            && (selection.runs.is_empty() || selection.may_take_run(&info.run_id))
             && selection.time.contains(info.start_time)
     }
 
@@ -283,39 +282,23 @@ impl<'a> Chooser<'a> {
         patterns.matches(experiment_id) || name.is_some_and(|name| patterns.matches(name))
     }
 
-    fn note_matches(&mut self, option: &str, patterns: Vec<&str>) {
-        let notes = patterns.into_iter().map(|pattern| format!("{option} {pattern}"));
-        self.matched.extend(notes);
-    }
-
-    /// The first option and value that match nothing.
-    pub(in crate::source) fn unmatched(&self) -> Option<(&'static str, &'a str)> {
+    /// The choice, with all that it needs, and what was found for what was asked.
+    ///
+    /// # Errors
+    /// A name or id that nothing has, or the start of several ids.
+    pub(in crate::source) fn finish(self) -> Result<(Choice, Matched), NoMatch> {
         let selection = self.selection;
-        let experiments = selection
-            .experiments
-            .texts()
-            .iter()
-            .map(|text| ("experiment", text.as_str()));
-        let runs = selection.runs.iter().map(|text| ("run", text.as_str()));
-        let models = selection
-            .models
-            .texts()
-            .iter()
-            .map(|text| ("model", text.as_str()));
-        let mut all = experiments.chain(runs).chain(models);
-        all.find(|(option, text)| !self.matched.contains(&format!("{option} {text}")))
-    }
-
-    /// The choice, with all that it needs.
-    pub(in crate::source) fn finish(self) -> Choice {
-        let selection = self.selection;
+        let matched = self.asked.finish()?;
         let mut choice = Choice {
             takes_all: selection.takes_all_objects(),
-            selection: selection.clone(),
+            selection: Selection {
+                runs: matched.runs.clone(),
+                ..selection.clone()
+            },
             ..Choice::default()
         };
         if choice.takes_all {
-            return choice;
+            return Ok((choice, matched));
         }
         let patterns = &selection.experiments;
         let ids = self.names.keys();
@@ -328,7 +311,9 @@ impl<'a> Chooser<'a> {
             choice.whole.clone_from(&choice.matched);
         }
         let mut closure = Closure::of(&self, choice);
-        closure.add_runs(self.chosen.clone());
+        // An id that is the start of another is whole.
+        let is_asked = |id: &&String| selection.runs.is_empty() || matched.runs.contains(id);
+        closure.add_runs(self.chosen.iter().filter(is_asked).cloned().collect());
         for (model_id, needs) in &self.logged_models {
             let is_chosen = closure.choice.whole.contains(&needs.experiment_id)
                 || (closure.choice).takes_alone(&needs.experiment_id, needs.run_id.as_deref(), needs.time);
@@ -353,7 +338,7 @@ impl<'a> Chooser<'a> {
                 choice.experiments.insert(trace.experiment_id.clone());
             }
         }
-        choice
+        Ok((choice, matched))
     }
 }
 
@@ -436,7 +421,7 @@ mod tests {
         run
     }
 
-    fn choice(selection: &Selection) -> (Choice, Option<(String, String)>) {
+    fn choice(selection: &Selection) -> Result<(Choice, Matched), NoMatch> {
         let mut chooser = Chooser::new(selection, false);
         for (id, name) in [("1", "train"), ("2", "test")] {
             chooser.experiment(&Experiment {
@@ -453,10 +438,7 @@ mod tests {
         chooser.run(&run("parent", "1", 10, None));
         chooser.run(&run("child", "2", 20, Some("parent")));
         chooser.run(&run("other", "2", 30, None));
-        let unmatched = chooser
-            .unmatched()
-            .map(|(option, text)| (option.to_owned(), text.to_owned()));
-        (chooser.finish(), unmatched)
+        chooser.finish()
     }
 
     fn names(texts: &[&str]) -> Patterns {
@@ -465,11 +447,11 @@ mod tests {
 
     #[test]
     fn a_version_brings_its_run_and_a_run_its_parents_and_experiments() {
-        let (choice, unmatched) = choice(&Selection {
+        let by_model = Selection {
             models: names(&["m"]),
             ..Selection::default()
-        });
-        assert_eq!(unmatched, None);
+        };
+        let (choice, _) = choice(&by_model).expect("it is there");
         assert!(choice.takes_run("child") && choice.takes_run("parent") && !choice.takes_run("other"));
         assert!(choice.takes_experiment("1") && choice.takes_experiment("2"));
         assert!(choice.takes_version("m", None) && !choice.takes_version("n", Some("child")));
@@ -481,7 +463,7 @@ mod tests {
             experiments: names(&["te*"]),
             ..Selection::default()
         };
-        let (whole, _) = choice(&by_name);
+        let (whole, _) = choice(&by_name).expect("it is there");
         assert!(whole.takes_whole("2") && whole.takes_run("other") && whole.takes_run("parent"));
         let since = TimeRange {
             since: Some(30),
@@ -490,16 +472,22 @@ mod tests {
         let (part, _) = choice(&Selection {
             time: since,
             ..by_name
-        });
+        })
+        .expect("it is there");
         assert!(part.takes_run("other") && !part.takes_run("child") && !part.takes_whole("2"));
     }
 
     #[test]
-    fn what_matches_nothing_is_told() {
-        let selection = Selection {
-            runs: vec!["other".to_owned(), "none".to_owned()],
-            ..Selection::default()
+    fn runs_are_found_by_the_start_of_their_ids() {
+        let runs = |ids: &[&str]| {
+            choice(&Selection {
+                runs: ids.iter().map(|&id| id.to_owned()).collect(),
+                ..Selection::default()
+            })
         };
-        assert_eq!(choice(&selection).1, Some(("run".to_owned(), "none".to_owned())));
+        let (choice, matched) = runs(&["oth"]).expect("one begins so");
+        assert!(choice.takes_run("other") && !choice.takes_run("child"));
+        assert_eq!(matched.runs, ["other"]);
+        assert!(runs(&["other", "none"]).is_err());
     }
 }

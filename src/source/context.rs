@@ -16,6 +16,7 @@ use crate::format::{Kind, Loss, LossClass, LossCount, Manifest, Object, SortKey,
 use crate::model::uri;
 use crate::model::{Span, Trace};
 use crate::monitor::Monitor;
+use crate::select::Matched;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -31,6 +32,8 @@ pub struct ExportReport {
     pub failures: u64,
     /// What a survey counted.
     pub survey: SurveyCounts,
+    /// What was found for what was asked by name.
+    pub matched: Matched,
 }
 
 /// An export in progress. A source calls [`Export::write`] for each object, [`Export::failure`] for what it
@@ -44,6 +47,7 @@ pub struct Export<'m> {
     left_out: BTreeMap<(String, String), u64>,
     survey: SurveyCounts,
     door: Door,
+    matched: Matched,
 }
 
 impl<'m> Export<'m> {
@@ -59,6 +63,7 @@ impl<'m> Export<'m> {
             left_out: BTreeMap::new(),
             survey: SurveyCounts::default(),
             door: Door::default(),
+            matched: Matched::default(),
         })
     }
 
@@ -211,6 +216,12 @@ impl<'m> Export<'m> {
         self.accept(Kind::ModelMetrics, written)
     }
 
+    /// Takes note of what was found for what was asked: from here on, ids of runs are whole.
+    pub fn matched(&mut self, matched: Matched) {
+        self.options.selection.runs.clone_from(&matched.runs);
+        self.matched = matched;
+    }
+
     /// Whether the source is looked at only.
     pub fn is_survey(&self) -> bool {
         self.options.survey.is_some()
@@ -342,6 +353,7 @@ impl<'m> Export<'m> {
             manifest,
             failures,
             survey: self.survey,
+            matched: self.matched,
         })
     }
 }

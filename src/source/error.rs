@@ -1,6 +1,7 @@
 //! Why an export could not go on.
 
 use crate::archive::{ArchiveError, ErrorKind};
+use crate::select::NoMatch;
 use std::path::PathBuf;
 
 /// An export that cannot go on.
@@ -30,14 +31,9 @@ pub enum ExportError {
         /// What was looked for.
         detail: String,
     },
-    /// A choice names something that is not there.
-    #[error("nothing matches --{option} `{value}`")]
-    NothingMatches {
-        /// The option.
-        option: String,
-        /// Its value.
-        value: String,
-    },
+    /// A choice names something that is not there, or several things.
+    #[error(transparent)]
+    NoMatch(#[from] NoMatch),
     /// The address of a page of MLflow's UI that cannot be read as a choice.
     #[error("`{uri}` {detail}")]
     Page {
@@ -80,7 +76,7 @@ impl ExportError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             ExportError::Archive(error) => error.kind(),
-            ExportError::NothingMatches { .. }
+            ExportError::NoMatch(_)
             | ExportError::NoFolder { .. }
             | ExportError::Page { .. }
             | ExportError::Resume { .. } => ErrorKind::Usage,

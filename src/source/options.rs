@@ -3,7 +3,8 @@
 use super::unpack::UnpackLimits;
 use crate::archive::WriterOptions;
 use crate::monitor::Interrupt;
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use crate::select::AskedNames;
+pub use crate::select::{PatternError, Patterns};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -48,7 +49,7 @@ pub struct ExportOptions {
 pub struct Selection {
     /// Experiments by name, id or glob of the name.
     pub experiments: Patterns,
-    /// Runs by id.
+    /// Runs by id, or the start of it.
     pub runs: Vec<String>,
     /// Registered models by name or glob.
     pub models: Patterns,
@@ -76,6 +77,16 @@ impl Selection {
         !self.experiments.is_empty() || !self.runs.is_empty() || self.time != TimeRange::default()
     }
 
+    /// What was asked for by name, before anything was seen.
+    pub(crate) fn asked(&self) -> AskedNames {
+        AskedNames::new(&self.experiments, &self.runs, &self.models)
+    }
+
+    /// Whether a run's id is, or begins, as one that was asked for.
+    pub(crate) fn may_take_run(&self, run_id: &str) -> bool {
+        self.runs.iter().any(|asked| run_id.starts_with(asked.as_str()))
+    }
+
     /// Whether the bytes of an artifact are taken.
     pub fn takes_artifact(&self, path: &str) -> bool {
         !self.no_artifacts
@@ -94,7 +105,7 @@ impl Selection {
         ];
         for (name, patterns) in patterns {
             if !patterns.is_empty() {
-                options.insert(name.to_owned(), json!(patterns.texts));
+                options.insert(name.to_owned(), json!(patterns.texts()));
             }
         }
         if !self.runs.is_empty() {
@@ -139,109 +150,9 @@ impl TimeRange {
     }
 }
 
-/// Names or globs (`*`, `?`, `[…]`, `{a,b}`, `**`); `/` separates only in artifact paths.
-#[derive(Debug, Clone, Default)]
-pub struct Patterns {
-    texts: Vec<String>,
-    globs: Option<GlobSet>,
-}
-
-/// A glob that cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[error("`{pattern}` is not a glob")]
-pub struct PatternError {
-    pattern: String,
-    #[source]
-    source: globset::Error,
-}
-
-impl Patterns {
-    /// Names, each taken literally or as a glob in which `*` matches any character.
-    ///
-    /// # Errors
-    /// A glob that cannot be read.
-    pub fn names(texts: Vec<String>) -> Result<Self, PatternError> {
-        Self::build(texts, false)
-    }
-
-    /// Paths, in which `*` stays within one component and `**` does not.
-    ///
-    /// # Errors
-    /// A glob that cannot be read.
-    pub fn paths(texts: Vec<String>) -> Result<Self, PatternError> {
-        Self::build(texts, true)
-    }
-
-    fn build(texts: Vec<String>, literal_separator: bool) -> Result<Self, PatternError> {
-        let mut globs = GlobSetBuilder::new();
-        for text in &texts {
-            let glob = GlobBuilder::new(text)
-                .literal_separator(literal_separator)
-                .build();
-            globs.add(glob.map_err(|source| PatternError {
-                pattern: text.clone(),
-                source,
-            })?);
-        }
-        let globs = globs.build().map_err(|source| PatternError {
-            pattern: texts.join(", "),
-            source,
-        })?;
-        Ok(Patterns {
-            texts,
-            globs: Some(globs),
-        })
-    }
-
-    /// Whether there is no pattern.
-    pub fn is_empty(&self) -> bool {
-        self.texts.is_empty()
-    }
-
-    /// The patterns as given.
-    pub fn texts(&self) -> &[String] {
-        &self.texts
-    }
-
-    /// The patterns that a text is, or matches.
-    pub fn matching(&self, text: &str) -> Vec<&str> {
-        let by_glob = self
-            .globs
-            .as_ref()
-            .map_or_else(Vec::new, |globs| globs.matches(text));
-        let texts = self.texts.iter().enumerate();
-        texts
-            .filter(|(index, pattern)| *pattern == text || by_glob.contains(index))
-            .map(|(_, pattern)| pattern.as_str())
-            .collect()
-    }
-
-    /// Whether a text is one of the patterns, or matches one.
-    pub fn matches(&self, text: &str) -> bool {
-        self.texts.iter().any(|pattern| pattern == text)
-            || self.globs.as_ref().is_some_and(|globs| globs.is_match(text))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_match_literally_or_as_globs() {
-        let patterns = Patterns::names(vec!["train*".into(), "a[b".replace('[', "[[]"), "x".into()]).unwrap();
-        for text in ["training/run", "a[b", "x"] {
-            assert!(patterns.matches(text), "{text}");
-        }
-        assert!(!patterns.matches("xy"));
-    }
-
-    #[test]
-    fn a_star_in_a_path_stays_in_its_folder() {
-        let patterns = Patterns::paths(vec!["model/*.pkl".into(), "logs/**".into()]).unwrap();
-        assert!(patterns.matches("model/a.pkl") && patterns.matches("logs/a/b"));
-        assert!(!patterns.matches("model/x/a.pkl"));
-    }
 
     #[test]
     fn a_range_includes_its_start_only() {

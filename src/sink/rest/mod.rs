@@ -25,6 +25,7 @@ pub mod plan;
 mod prepared;
 pub mod report;
 pub mod rewrite;
+mod sought;
 pub mod sources;
 pub mod spans;
 pub mod target;
@@ -41,6 +42,7 @@ pub(crate) use report::ReportDocument;
 use crate::archive::{ArchiveError, ErrorKind};
 use crate::client::{Client, ClientError};
 use crate::format::Kind;
+use crate::select::NoMatch;
 use crate::source::ExportError;
 use journal::JournalError;
 
@@ -74,6 +76,9 @@ pub enum ImportError {
         /// What does not fit.
         detail: String,
     },
+    /// A name or id that nothing in the archive has.
+    #[error(transparent)]
+    NoMatch(#[from] NoMatch),
     /// Names are taken.
     #[error(
         "the target has {count} objects of the same name that no import of this archive's origin made: {names}"
@@ -155,6 +160,7 @@ impl ImportError {
             }
             ImportError::Journal(_)
             | ImportError::Choice { .. }
+            | ImportError::NoMatch(_)
             | ImportError::Conflict { .. }
             | ImportError::OtherObjects { .. }
             | ImportError::TooLong { .. } => Some(ErrorKind::Usage),

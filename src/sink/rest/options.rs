@@ -2,7 +2,7 @@
 
 use crate::format::Kind;
 use crate::monitor::Interrupt;
-use crate::source::Patterns;
+use crate::select::Patterns;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -37,7 +37,7 @@ pub struct Only {
     pub kinds: BTreeSet<Kind>,
     /// Experiments by name, id or glob.
     pub experiments: Patterns,
-    /// Runs by id.
+    /// Runs by id or the start of it.
     pub runs: BTreeSet<String>,
     /// Registered models by name or glob.
     pub models: Patterns,

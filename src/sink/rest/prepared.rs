@@ -16,6 +16,7 @@ use std::path::Path;
 /// An import that is planned and not yet begun.
 pub struct Prepared {
     parts: Vec<Part>,
+    silent: Vec<String>,
 }
 
 impl Prepared {
@@ -23,15 +24,22 @@ impl Prepared {
     ///
     /// # Errors
     /// One of them cannot be read, or what was asked for does not fit.
-    pub fn new(archive: &Archive, client: Client, options: ImportOptions) -> Result<Self> {
+    pub fn new(archive: &Archive, client: Client, mut options: ImportOptions) -> Result<Self> {
         let experiments = experiments_of(archive)?;
+        let silent = super::sought::find(archive, &experiments, &mut options)?;
         let places = places(archive, &experiments, &client, &options.only)?;
         let parts = places
             .into_iter()
             .map(|place| Part::new(archive, &experiments, place, options.clone()));
         Ok(Prepared {
             parts: parts.collect::<Result<_>>()?,
+            silent,
         })
+    }
+
+    /// Options with globs that match nothing in the archive, as they are told.
+    pub fn silent(&self) -> &[String] {
+        &self.silent
     }
 
     /// The plans, one for each workspace of the archive; one where it knows none.

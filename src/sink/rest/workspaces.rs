@@ -11,6 +11,7 @@ use crate::archive::Archive;
 use crate::client::Client;
 use crate::format::Kind;
 use crate::model::{EvaluationDataset, Experiment, RegisteredModel, Workspace};
+use crate::select::Patterns;
 use crate::sink::rest::experiments::experiments_of;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -30,14 +31,14 @@ pub(super) struct Place {
     pub is_flat: bool,
 }
 
-/// The workspaces that objects of an archive are in, given its experiments.
+/// The workspaces that objects of an archive are in, given its experiments; those asked for.
 ///
 /// # Errors
 /// The archive cannot be read.
 pub fn workspaces_of(
     archive: &Archive,
     experiments: &[Experiment],
-    only: &Only,
+    only: &Patterns,
 ) -> Result<BTreeMap<String, Option<Workspace>>> {
     let mut found: BTreeMap<String, Option<Workspace>> = BTreeMap::new();
     let mut used = |name: Option<String>| {
@@ -58,7 +59,7 @@ pub fn workspaces_of(
         let workspace = workspace?;
         found.insert(workspace.name.clone(), Some(workspace));
     }
-    found.retain(|name, _| only.workspaces.is_empty() || only.workspaces.matches(name));
+    found.retain(|name, _| only.is_empty() || only.matches(name));
     Ok(found)
 }
 
@@ -72,10 +73,7 @@ pub(super) fn places(
     client: &Client,
     only: &Only,
 ) -> Result<Vec<Place>> {
-    let workspaces = workspaces_of(archive, experiments, only)?;
-    if !only.workspaces.is_empty() && workspaces.is_empty() {
-        return Err(choice("the archive has no workspace of that name".to_owned()));
-    }
+    let workspaces = workspaces_of(archive, experiments, &only.workspaces)?;
     let has_none = archive.manifest().count(Kind::Workspaces) == 0
         && workspaces.keys().all(|name| name == DEFAULT_WORKSPACE);
     if has_none && only.workspaces.is_empty() {
@@ -172,7 +170,7 @@ pub fn journals_of(
 ) -> Result<Vec<WorkspaceJournal>> {
     let origin_of = origin.unwrap_or(&archive.manifest().origin);
     let experiments = experiments_of(archive)?;
-    let workspaces = workspaces_of(archive, &experiments, &Only::default())?;
+    let workspaces = workspaces_of(archive, &experiments, &Patterns::default())?;
     let mut workspaces: Vec<_> = workspaces.into_keys().collect();
     if !workspaces.iter().any(|name| name == DEFAULT_WORKSPACE) {
         workspaces.push(DEFAULT_WORKSPACE.to_owned());

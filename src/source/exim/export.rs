@@ -112,14 +112,10 @@ impl Exporter<'_> {
         self.tell_versions(layout, &mut chooser);
         if !selection.takes_all_objects() {
             self.tell_chooser(layout, &mut chooser);
-            if let Some((option, value)) = chooser.unmatched() {
-                return Err(ExportError::NothingMatches {
-                    option: option.to_owned(),
-                    value: value.to_owned(),
-                });
-            }
         }
-        self.choice = chooser.finish();
+        let (choice, matched) = chooser.finish()?;
+        self.choice = choice;
+        self.export.matched(matched);
         Ok(())
     }
 

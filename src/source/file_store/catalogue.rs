@@ -176,9 +176,9 @@ impl Catalogue {
             .collect()
     }
 
-    /// Whether a run is there, readable or not.
-    pub(super) fn knows_run(&self, id: &str) -> bool {
-        self.runs.contains_key(id) || self.unread_runs.contains(id)
+    /// Ids of all runs, readable or not.
+    pub(super) fn run_ids(&self) -> impl Iterator<Item = &String> {
+        self.runs.keys().chain(&self.unread_runs)
     }
 
     /// The parent and the logged models of a run.

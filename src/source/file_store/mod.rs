@@ -85,10 +85,12 @@ pub fn export(
     let pool = export.writer.pool();
     let chosen = match export.options.selection.takes_all_objects() {
         true => Chosen::All,
-        false => selection::choose(
-            &export.options.selection,
-            &Catalogue::read(&store, &pool, &experiments.all, export.options.include_deleted),
-        )?,
+        false => {
+            let catalogue = Catalogue::read(&store, &pool, &experiments.all, export.options.include_deleted);
+            let matched = selection::find(&export.options.selection, &catalogue)?;
+            export.matched(matched);
+            selection::choose(&export.options.selection, &catalogue)
+        }
     };
     let mut exporter = Exporter {
         export: &mut export,

@@ -2,9 +2,9 @@
 
 use super::catalogue::{Catalogue, CataloguedVersion};
 use super::notes::Notes;
-use crate::source::ExportError;
+use crate::select::{Matched, NoMatch};
 use crate::source::choice::is_chosen_alone;
-use crate::source::options::{Patterns, Selection};
+use crate::source::options::Selection;
 use std::collections::HashSet;
 
 /// The objects that are exported.
@@ -84,15 +84,8 @@ impl Chosen {
     }
 }
 
-/// Works out what a selection takes.
-///
-/// # Errors
-/// A name or id that matches nothing.
-pub(super) fn choose(selection: &Selection, catalogue: &Catalogue) -> Result<Chosen, ExportError> {
-    if selection.takes_all_objects() {
-        return Ok(Chosen::All);
-    }
-    check_names(selection, catalogue)?;
+/// Works out what a selection takes; the ids of its runs are whole.
+pub(super) fn choose(selection: &Selection, catalogue: &Catalogue) -> Chosen {
     let mut chooser = Chooser {
         selection,
         catalogue,
@@ -104,41 +97,25 @@ pub(super) fn choose(selection: &Selection, catalogue: &Catalogue) -> Result<Cho
     }
     chooser.choose_versions();
     chooser.add_traces();
-    Ok(Chosen::Some(Box::new(chooser.set)))
+    Chosen::Some(Box::new(chooser.set))
 }
 
-/// Each name must match something.
-fn check_names(selection: &Selection, catalogue: &Catalogue) -> Result<(), ExportError> {
-    let nothing = |option: &str, value: &str| ExportError::NothingMatches {
-        option: option.to_owned(),
-        value: value.to_owned(),
-    };
-    for (text, pattern) in each(&selection.experiments) {
-        let mut experiments = catalogue.experiments.iter();
-        if !experiments.any(|found| pattern.matches(&found.id) || pattern.matches(&found.name)) {
-            return Err(nothing("experiment", text));
-        }
+/// Finds what was asked for by name.
+///
+/// # Errors
+/// A name or id that nothing has, or the start of several ids.
+pub(super) fn find(selection: &Selection, catalogue: &Catalogue) -> Result<Matched, NoMatch> {
+    let mut asked = selection.asked();
+    for experiment in &catalogue.experiments {
+        asked.experiments.see(&[&experiment.id, &experiment.name]);
     }
-    for run_id in &selection.runs {
-        if !catalogue.knows_run(run_id) {
-            return Err(nothing("run", run_id));
-        }
+    for run_id in catalogue.run_ids() {
+        asked.runs.see(&[run_id]);
     }
-    for (text, pattern) in each(&selection.models) {
-        if !catalogue.models.iter().any(|name| pattern.matches(name)) {
-            return Err(nothing("model", text));
-        }
+    for model in &catalogue.models {
+        asked.models.see(&[model]);
     }
-    Ok(())
-}
-
-/// Each text of some patterns, as a pattern of its own; the texts were globs before, so that each is one again.
-fn each(patterns: &Patterns) -> impl Iterator<Item = (&str, Patterns)> {
-    let alone = |text: &String| Patterns::names(vec![text.clone()]).unwrap_or_default();
-    patterns
-        .texts()
-        .iter()
-        .map(move |text| (text.as_str(), alone(text)))
+    asked.finish()
 }
 
 struct Chooser<'a> {

@@ -21,6 +21,8 @@ pub(super) struct Choice {
     deleted: HashSet<String>,
     /// Experiments that a pattern matches.
     matched: HashSet<String>,
+    /// Runs that are here and whose ids begin as one that was asked for.
+    runs_here: Vec<String>,
     /// Experiments that are written.
     experiments: HashSet<String>,
     /// Runs that something else needs.
@@ -86,15 +88,17 @@ impl Choice {
         !self.takes_all() && !self.runs.contains(run_id) && self.needed_runs.insert(run_id.to_owned())
     }
 
+    /// Tells which of all runs that were asked for are here, by whole id; after the experiments.
+    pub(super) fn found_runs(&mut self, all: &[String], here: Vec<String>) {
+        self.selection.runs = all.to_vec();
+        self.runs_here = here;
+    }
+
     /// Runs to be asked for by id.
     pub(super) fn runs_by_id(&self) -> Vec<String> {
-        let ids: BTreeSet<_> = self
-            .selection
-            .runs
-            .iter()
-            .chain(&self.needed_runs)
-            .cloned()
-            .collect();
+        let asked = self.selection.runs.iter();
+        let here = asked.filter(|id| self.runs_here.contains(id));
+        let ids: BTreeSet<_> = here.chain(&self.needed_runs).cloned().collect();
         ids.into_iter().collect()
     }
 
@@ -257,29 +261,5 @@ impl Choice {
             && self.selection.experiments.is_empty();
         let any_may = by_time || !self.logged_models.is_empty();
         all.keys().filter(|id| any_may || is_open(id)).collect()
-    }
-
-    /// The first pattern that matches nothing.
-    pub(super) fn unmatched<'s>(
-        selection: &'s Selection,
-        experiments: &BTreeMap<String, Experiment>,
-        models: &BTreeSet<String>,
-    ) -> Option<(&'static str, &'s str)> {
-        let names = |text: &str| crate::source::Patterns::names(vec![text.to_owned()]);
-        for text in selection.experiments.texts() {
-            let Ok(pattern) = names(text) else { continue };
-            let matches =
-                |found: &Experiment| pattern.matches(&found.experiment_id) || pattern.matches(&found.name);
-            if !experiments.values().any(matches) {
-                return Some(("experiment", text));
-            }
-        }
-        for text in selection.models.texts() {
-            let Ok(pattern) = names(text) else { continue };
-            if !models.iter().any(|name| pattern.matches(name)) {
-                return Some(("model", text));
-            }
-        }
-        None
     }
 }

@@ -4,6 +4,7 @@ use super::artifacts::{Listed, Route};
 use super::choice::{Choice, Verdict};
 use super::fields::Fields;
 use super::kept::Key;
+use super::names::Found;
 use super::paging::{Page, Pages};
 use super::server::{Server, told};
 use crate::archive::Owner;
@@ -21,6 +22,15 @@ use std::sync::Arc;
 
 /// Experiments a page of a search holds.
 const PAGE_EXPERIMENTS: usize = 1_000;
+
+/// A workspace that is exported.
+pub(super) struct Place {
+    pub(super) server: Arc<Server>,
+    pub(super) registry_server: Arc<Server>,
+    pub(super) choice: Choice,
+    pub(super) experiments: BTreeMap<String, Experiment>,
+    pub(super) workspace: Option<String>,
+}
 
 /// An export in progress.
 pub(super) struct Exporter<'a, 'm> {
@@ -41,32 +51,32 @@ pub(super) struct Exporter<'a, 'm> {
 }
 
 impl<'a, 'm> Exporter<'a, 'm> {
-    /// Exports everything of a workspace.
-    pub(super) fn run(
-        export: &'a mut Export<'m>,
-        server: Arc<Server>,
-        registry_server: Arc<Server>,
-        workspace: Option<String>,
-    ) -> Result<(), ExportError> {
-        let choice = Choice::new(export.options.selection.clone(), export.options.include_deleted);
-        let mut exporter = Exporter {
+    pub(super) fn new(export: &'a mut Export<'m>, place: Place) -> Self {
+        Exporter {
             pool: export.writer.pool(),
             export,
-            server,
-            registry_server,
-            choice: Rc::new(RefCell::new(choice)),
-            experiments: BTreeMap::new(),
-            workspace,
+            server: place.server,
+            registry_server: place.registry_server,
+            choice: Rc::new(RefCell::new(place.choice)),
+            experiments: place.experiments,
+            workspace: place.workspace,
             run_ids: Vec::new(),
             told_links: false,
-        };
-        exporter.steps()
+        }
     }
 
-    fn steps(&mut self) -> Result<(), ExportError> {
-        let looked_through = self.find_experiments()?;
-        let registry = self.find_registry()?;
-        self.check_names(&registry)?;
+    /// Exports everything of a workspace that was looked through.
+    pub(super) fn run(export: &'a mut Export<'m>, found: Found) -> Result<(), ExportError> {
+        let Found {
+            mut place,
+            looked_through,
+            runs,
+        } = found;
+        place.choice.found_runs(&export.options.selection.runs, runs);
+        Exporter::new(export, place).steps(&looked_through)
+    }
+
+    fn steps(&mut self, looked_through: &[String]) -> Result<(), ExportError> {
         let mut prompts = Vec::new();
         let of_runs = self.export.looks_at(&[Kind::Runs, Kind::Datasets]);
         let of_models = self.export.looks_at(&[Kind::LoggedModels]);
@@ -74,7 +84,7 @@ impl<'a, 'm> Exporter<'a, 'm> {
         if of_runs {
             self.begin("runs");
             let ids = self.choice.borrow().runs_by_id();
-            self.runs(&looked_through, &ids, has_models)?;
+            self.runs(looked_through, &ids, has_models)?;
             if has_models {
                 self.runs_of_logged_models()?;
             }
@@ -88,7 +98,7 @@ impl<'a, 'm> Exporter<'a, 'm> {
             .looks_at(&[Kind::RegisteredModels, Kind::ModelVersions])
         {
             self.begin("registered models");
-            prompts = self.registry(registry)?;
+            prompts = self.registry()?;
         }
         if self.export.looks_at(&[Kind::Traces]) {
             self.begin("traces");
@@ -123,7 +133,7 @@ impl<'a, 'm> Exporter<'a, 'm> {
     }
 
     /// Finds all experiments; returns those whose runs are looked through.
-    fn find_experiments(&mut self) -> Result<Vec<String>, ExportError> {
+    pub(super) fn find_experiments(&mut self) -> Result<Vec<String>, ExportError> {
         let server = self.server.clone();
         let pages = Pages::new(
             "experiments/search",

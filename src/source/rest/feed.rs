@@ -76,7 +76,7 @@ impl Feed {
     }
 
     fn begin(&mut self, experiments: Vec<String>) {
-        let pages = search(self.server.clone(), experiments.clone());
+        let pages = search(self.server.clone(), experiments.clone(), None);
         self.current = Some((experiments, self.read_on(pages)));
     }
 
@@ -144,8 +144,32 @@ pub(super) fn get(server: &Server, run_id: &str) -> Result<FoundRun, ClientError
     answer.map(|mut answer| run::read(answer["run"].take()))
 }
 
-/// All runs of some experiments, oldest first, so that new ones come behind what was read.
-fn search(server: Arc<Server>, experiments: Vec<String>) -> Pages<'static> {
+/// Ids of runs that begin so, as far as the server looks for them itself, else among all runs.
+pub(super) fn ids_starting(
+    server: &Arc<Server>,
+    experiments: &[String],
+    start: &str,
+) -> Result<Vec<String>, ClientError> {
+    let mut ids = Vec::new();
+    // Ids have no other characters, and these would mean something in a filter.
+    if !start.chars().all(|character| character.is_ascii_alphanumeric()) {
+        return Ok(ids);
+    }
+    let filter = format!("attributes.run_id LIKE '{start}%'");
+    for chunk in experiments.chunks(EXPERIMENTS) {
+        let filtered = search(server.clone(), chunk.to_vec(), Some(filter.clone())).all();
+        let (rows, _) = match filtered {
+            Err(error) if error.is_refused() => search(server.clone(), chunk.to_vec(), None).all()?,
+            filtered => filtered?,
+        };
+        let found = rows.iter().filter_map(run::id_of);
+        ids.extend(found.filter(|id| id.starts_with(start)));
+    }
+    Ok(ids)
+}
+
+/// Runs of some experiments, oldest first, so that new ones come behind what was read.
+fn search(server: Arc<Server>, experiments: Vec<String>, filter: Option<String>) -> Pages<'static> {
     Pages::new("runs/search", PAGE_RUNS, run::id_of, move |token, rows| {
         let mut body = json!({
             "experiment_ids": experiments,
@@ -153,6 +177,9 @@ fn search(server: Arc<Server>, experiments: Vec<String>) -> Pages<'static> {
             "max_results": rows,
             "order_by": ["attributes.start_time ASC"],
         });
+        if let Some(filter) = &filter {
+            body["filter"] = filter.as_str().into();
+        }
         if let Some(token) = token {
             body["page_token"] = token.into();
         }

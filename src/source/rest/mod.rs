@@ -1,6 +1,6 @@
 //! A tracking server, asked through MLflow's REST API (1.30 to 3.18, and whatever speaks it).
 //!
-//! What a server knows is found out by asking, never from its version. Requests go out on `--concurrency` threads;
+//! What a server knows is found out by asking, never from its version. Requests go out on `--connections` threads;
 //! answers are written as they come and sorted at the end, so that memory does not grow with the server. Which route
 //! gives what, and what the API does not show, is in `docs/sources/rest.md`.
 
@@ -14,6 +14,7 @@ mod fields;
 mod history;
 mod kept;
 mod logged_models;
+mod names;
 mod options;
 mod paging;
 mod presigned;
@@ -58,7 +59,7 @@ pub fn export(
         None => None,
     };
     // Its threads also ask.
-    options.writer.threads = options.writer.threads.max(options.rest.concurrency());
+    options.writer.threads = options.writer.threads.max(options.rest.connections());
     let mut export = Export::create(out, options, monitor)?;
     let kept = keep(&export, out, &server)?;
     server.kept = kept.clone();

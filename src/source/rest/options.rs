@@ -5,13 +5,13 @@ use crate::monitor::Interrupt;
 use crate::source::ExportError;
 
 /// How many requests are under way at once, where nothing else is asked for.
-const CONCURRENCY: usize = 8;
+const CONNECTIONS: usize = 8;
 
 /// How a server is asked.
 #[derive(Debug, Clone, Default)]
 pub struct RestOptions {
     /// Requests under way at once; 0 for 8.
-    pub concurrency: usize,
+    pub connections: usize,
     /// Requests a second at most.
     pub requests_per_second: Option<f64>,
     /// The server of the model registry, where it is another one.
@@ -26,10 +26,10 @@ pub struct RestOptions {
 
 impl RestOptions {
     /// Requests under way at once.
-    pub fn concurrency(&self) -> usize {
-        match self.concurrency {
-            0 => CONCURRENCY,
-            concurrency => concurrency,
+    pub fn connections(&self) -> usize {
+        match self.connections {
+            0 => CONNECTIONS,
+            connections => connections,
         }
     }
 
@@ -50,7 +50,7 @@ impl RestOptions {
         if self.workspace.is_some() {
             options.workspace.clone_from(&self.workspace);
         }
-        options.connections = self.concurrency() + 4;
+        options.connections = self.connections() + 4;
         options.interrupt = interrupt.clone();
         Ok(connection)
     }

@@ -1,8 +1,6 @@
 //! Registered models, their versions, and prompts, which plain searches hide.
 
-use super::choice::Choice;
 use super::exporter::Exporter;
-use super::feed::get;
 use super::fields::Fields;
 use super::kept::Key;
 use super::paging::{Page, Pages};
@@ -12,9 +10,10 @@ use crate::client::{ClientError, Path};
 use crate::format::{Kind, Object};
 use crate::model::registry::{DELETED_STAGE, is_prompt};
 use crate::model::{ModelVersion, RegisteredModel};
+use crate::select::AskedNames;
 use crate::source::ExportError;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 /// Rows of a page.
@@ -25,24 +24,16 @@ const PROMPT_FILTER: &str = "tags.`mlflow.prompt.is_prompt` = 'true'";
 /// What a server over a file store of MLflow 1 says.
 const NO_REGISTRY: &str = "Model registry functionality is unavailable";
 
-/// What was found of the registry before the runs were, where something of it is chosen.
-#[derive(Debug, Default)]
-pub(super) struct Registry {
-    models: BTreeSet<String>,
-}
-
 impl Exporter<'_, '_> {
     /// Looks through the versions of chosen models for the runs they need.
-    pub(super) fn find_registry(&mut self) -> Result<Registry, ExportError> {
-        let mut found = Registry::default();
-        if self.export.options.selection.models.is_empty() {
-            return Ok(found);
+    pub(super) fn find_registry(&mut self, asked: &mut AskedNames) -> Result<(), ExportError> {
+        if asked.models.is_empty() {
+            return Ok(());
         }
         let models = self.rows("registered-models")?;
-        found.models = models
-            .iter()
-            .filter_map(|row| Some(row["name"].as_str()?.to_owned()))
-            .collect();
+        for name in models.iter().filter_map(|row| row["name"].as_str()) {
+            asked.models.see(&[name]);
+        }
         let versions = self.rows("model-versions")?;
         for version in versions {
             let text = |key: &str| version[key].as_str();
@@ -51,31 +42,11 @@ impl Exporter<'_, '_> {
                 .borrow_mut()
                 .version(name, text("run_id"), text("model_id"), text("source"));
         }
-        Ok(found)
-    }
-
-    /// Refuses names that match nothing.
-    pub(super) fn check_names(&self, registry: &Registry) -> Result<(), ExportError> {
-        let selection = &self.export.options.selection;
-        let nothing = |option: &str, value: &str| ExportError::NothingMatches {
-            option: option.to_owned(),
-            value: value.to_owned(),
-        };
-        if let Some((option, value)) = Choice::unmatched(selection, &self.experiments, &registry.models) {
-            return Err(nothing(option, value));
-        }
-        for run_id in &selection.runs {
-            match get(&self.server, run_id) {
-                Ok(_) => {}
-                Err(error) if error.is_not_found() => return Err(nothing("run", run_id)),
-                Err(error) => return Err(self.server.error(&error)),
-            }
-        }
         Ok(())
     }
 
     /// Writes models and versions; returns the versions of prompts, as `name/version`.
-    pub(super) fn registry(&mut self, _found: Registry) -> Result<Vec<String>, ExportError> {
+    pub(super) fn registry(&mut self) -> Result<Vec<String>, ExportError> {
         let models = self.rows("registered-models")?;
         let versions = self.rows("model-versions")?;
         let (kept, prompts) = self.versions(versions)?;

@@ -1,7 +1,7 @@
 //! Workspaces (MLflow 3.10): objects of one are not seen from another, so each is asked in turn.
 
-use super::exporter::Exporter;
 use super::fields::Fields;
+use super::names::Finder;
 use super::server::Server;
 use crate::client::Path;
 use crate::model::Workspace;
@@ -15,8 +15,11 @@ pub(super) fn export_each(
     server: &Arc<Server>,
     registry: &Arc<Server>,
 ) -> Result<(), ExportError> {
+    let mut finder = Finder::new(export);
     if !server.has_workspaces() {
-        return Exporter::run(export, server.clone(), registry.clone(), server.only_workspace());
+        let workspace = server.only_workspace();
+        finder.look(export, server.clone(), registry.clone(), workspace)?;
+        return finder.export(export);
     }
     let answer = server.client.get(Path::api3("workspaces")).parse::<Value>();
     let answer = answer.map_err(|error| server.error(&error))?;
@@ -29,9 +32,9 @@ pub(super) fn export_each(
             true => within.clone(),
             false => registry.clone(),
         };
-        Exporter::run(export, within, registry, Some(workspace.name))?;
+        finder.look(export, within, registry, Some(workspace.name))?;
     }
-    Ok(())
+    finder.export(export)
 }
 
 fn workspace(value: Value) -> Workspace {

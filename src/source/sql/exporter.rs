@@ -104,13 +104,9 @@ impl<'m> Exporter<'m> {
             logged_models::tell(&self.tables, &mut chooser)?;
             runs::tell(&self.tables, self.export.writer.scratch(), &mut chooser)?;
         }
-        if let Some((option, value)) = chooser.unmatched() {
-            return Err(ExportError::NothingMatches {
-                option: option.to_owned(),
-                value: value.to_owned(),
-            });
-        }
-        self.choice = chooser.finish();
+        let (choice, matched) = chooser.finish()?;
+        self.choice = choice;
+        self.export.matched(matched);
         Ok(())
     }
 

@@ -1,0 +1,80 @@
+//! Options that choose objects and artifacts, the same in every command.
+
+use super::error::{CliError, Result};
+use crate::archive::Archive;
+use crate::select::{Matched, Names, PatternError, Patterns, Sought};
+use clap::builder::NonEmptyStringValueParser;
+
+/// Objects by name or id.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(super) struct NameArgs {
+    /// Experiments of this name, id or glob; may be repeated
+    #[arg(short, long = "experiment", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    pub experiments: Vec<String>,
+    /// Runs of this id, or the start of it where no other run's id starts so; may be repeated
+    #[arg(short, long = "run", value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
+    pub runs: Vec<String>,
+    /// Registered models of this name or glob, with what their versions need; may be repeated
+    #[arg(short, long = "model", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    pub models: Vec<String>,
+}
+
+impl NameArgs {
+    /// Whether any of them was given.
+    pub(super) fn is_given(&self) -> bool {
+        [&self.experiments, &self.runs, &self.models]
+            .iter()
+            .any(|list| !list.is_empty())
+    }
+
+    /// The names as an archive has them, with whole ids of runs; and the options whose globs match nothing.
+    pub(super) fn find(self, archive: &Archive) -> Result<(Names, Vec<String>)> {
+        let mut names = self.into_names()?;
+        let Matched { runs, silent } = names.find(archive, Sought::AllModels)?;
+        names.runs = runs;
+        Ok((names, silent))
+    }
+
+    pub(super) fn into_names(self) -> Result<Names> {
+        Ok(Names {
+            experiments: names(self.experiments)?,
+            runs: self.runs,
+            models: names(self.models)?,
+        })
+    }
+}
+
+/// Artifacts by path.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(super) struct ArtifactArgs {
+    /// Only artifacts whose path matches this glob; may be repeated
+    #[arg(short = 'p', long, aliases = ["path", "glob"], value_name = "GLOB")]
+    artifact_include: Vec<String>,
+    /// No artifacts whose path matches this glob; may be repeated
+    #[arg(long, value_name = "GLOB")]
+    artifact_exclude: Vec<String>,
+}
+
+impl ArtifactArgs {
+    /// Whether any of them was given.
+    pub(super) fn is_given(&self) -> bool {
+        !self.artifact_include.is_empty() || !self.artifact_exclude.is_empty()
+    }
+
+    /// The globs of what is taken, and of what is not.
+    pub(super) fn patterns(self) -> Result<(Patterns, Patterns)> {
+        Ok((
+            Patterns::paths(self.artifact_include).map_err(not_a_glob)?,
+            Patterns::paths(self.artifact_exclude).map_err(not_a_glob)?,
+        ))
+    }
+}
+
+/// Names, or globs of them.
+pub(super) fn names(texts: Vec<String>) -> Result<Patterns> {
+    Patterns::names(texts).map_err(not_a_glob)
+}
+
+fn not_a_glob(error: PatternError) -> CliError {
+    CliError::usage(error)
+}

@@ -1,0 +1,74 @@
+//! What is said last, so that nobody overlooks it: what matched nothing, and artifacts that were not found.
+
+use super::common::grouped;
+use super::screen::{note, say};
+use crate::format::{Kind, Manifest};
+use crate::source::ExportReport;
+
+/// Reasons of limits that say that artifacts may be somewhere else.
+const OUT_OF_REACH: [&str; 2] = ["missing-directory", "remote-uri"];
+
+/// Says which globs matched nothing: it is no error, and nobody should have to guess it.
+pub(super) fn say_silent(silent: &[String]) {
+    for option in silent {
+        note(format_args!("nothing matches {option}"));
+    }
+}
+
+/// Says of an export, or of a look at a source, what is not as its user may think.
+pub(super) fn say_of_export(report: &ExportReport) {
+    say_silent(&report.matched.silent);
+    if let Some(why) = nothing_taken(report) {
+        note(why);
+    }
+    if let Some(warning) = artifacts_not_found(&report.manifest) {
+        say(warning);
+    }
+}
+
+/// A choice that nothing meets as a whole, where each of its parts is there.
+fn nothing_taken(report: &ExportReport) -> Option<String> {
+    let manifest = &report.manifest;
+    let options = &manifest.selection.options;
+    let has = |name: &str| options.contains_key(name);
+    let count = |kind: &Kind| manifest.count(*kind);
+    if !report.matched.silent.is_empty() || report.failures > 0 {
+        return None;
+    }
+    let timed = [Kind::Runs, Kind::LoggedModels, Kind::Traces];
+    if (has("since") || has("until")) && timed.iter().all(|kind| count(kind) == 0) {
+        return Some("nothing that was asked for began between --since and --until".to_owned());
+    }
+    let named: Vec<_> = ["experiment", "run", "model"]
+        .into_iter()
+        .filter(|name| has(name))
+        .map(|name| format!("--{name}"))
+        .collect();
+    let mut kinds = Kind::ALL.iter().filter(|kind| **kind != Kind::Workspaces);
+    if !named.is_empty() && kinds.all(|kind| count(kind) == 0) {
+        return Some(format!(
+            "nothing was taken: nothing is all that {} ask for, or it is deleted",
+            named.join(" and ")
+        ));
+    }
+    let left_out = |loss: &crate::format::LossCount| loss.kind == Kind::Artifacts.name();
+    let no_artifacts = has("artifact-include") && manifest.totals.artifact_files == 0;
+    (no_artifacts && manifest.selection.left_out.iter().any(left_out))
+        .then(|| "no artifact that was asked for matches --artifact-include".to_owned())
+}
+
+/// Artifacts that were not found are lost to the archive, and look like none.
+fn artifacts_not_found(manifest: &Manifest) -> Option<String> {
+    let limits = manifest.losses.limits.iter();
+    let count: u64 = limits
+        .filter(|loss| loss.kind == Kind::Artifacts.name() && OUT_OF_REACH.contains(&loss.reason.as_str()))
+        .map(|loss| loss.count)
+        .sum();
+    (count > 0).then(|| {
+        format!(
+            "warning: the artifacts of {} objects were not found, and the archive is without them; --artifacts-destination \
+             names where they are, and --strict makes this exit with 3",
+            grouped(count)
+        )
+    })
+}

@@ -1,0 +1,58 @@
+//! Options of every command that talks to a tracking server.
+
+use super::common::connections;
+use super::error::{CliError, Result};
+use crate::client::{Client, Secret};
+use crate::monitor::Interrupt;
+use crate::sink::rest::ImportError;
+
+/// How a tracking server is asked; `MLFLOW_TRACKING_*` and its kin mean what they mean to MLflow.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Tracking server")]
+pub(super) struct ServerArgs {
+    /// Requests under way at once [default: 8 to read a server, 4 to fill or check one]
+    #[arg(long, alias = "concurrency", value_name = "N", value_parser = connections())]
+    pub connections: Option<usize>,
+    /// Requests a second at most
+    #[arg(long, value_name = "N", value_parser = rate)]
+    pub max_rate: Option<f64>,
+    /// Header of every request; may be repeated
+    #[arg(long = "header", value_name = "NAME: VALUE")]
+    headers: Vec<String>,
+}
+
+impl ServerArgs {
+    /// Whether any of them was given.
+    pub(super) fn is_given(&self) -> bool {
+        self.connections.is_some() || self.max_rate.is_some() || !self.headers.is_empty()
+    }
+
+    /// The headers, each by its name.
+    pub(super) fn headers(&self) -> Result<Vec<(String, Secret)>> {
+        let headers = self.headers.iter().map(|header| {
+            let (name, value) = header
+                .split_once(':')
+                .ok_or_else(|| CliError::usage("a header is written `NAME: VALUE`"))?;
+            Ok((name.trim().to_owned(), Secret::new(value.trim())))
+        });
+        headers.collect()
+    }
+
+    /// A client of the server that is filled or checked.
+    pub(super) fn client(&self, target: &str, connections: usize, interrupt: Interrupt) -> Result<Client> {
+        let mut connection = super::target::connection(target)?;
+        let options = &mut connection.options;
+        options.headers.extend(self.headers()?);
+        options.requests_per_second = self.max_rate.or(options.requests_per_second);
+        options.connections = options.connections.max(connections);
+        options.interrupt = interrupt;
+        Ok(Client::new(connection.base, connection.options).map_err(ImportError::from)?)
+    }
+}
+
+/// A number of requests a second.
+fn rate(text: &str) -> std::result::Result<f64, String> {
+    let rate = text.parse().ok();
+    rate.filter(|rate| (0.001..=1e6).contains(rate))
+        .ok_or_else(|| "it is no number from 0.001 to 1000000".to_owned())
+}

@@ -1,0 +1,12 @@
+//! What was asked for by name, and whether it is there: one rule for every command and every source.
+
+mod asked;
+mod nearest;
+mod patterns;
+mod within;
+
+pub(crate) use asked::{Asked, AskedNames};
+pub use asked::{Matched, NoMatch};
+pub(crate) use nearest::Nearest;
+pub use patterns::{PatternError, Patterns};
+pub use within::{Names, SeekError, Sought};

@@ -1,0 +1,106 @@
+//! What was asked for by name, sought within an archive.
+
+use super::{AskedNames, Matched, NoMatch, Patterns};
+use crate::archive::walk::{Cursor, Head, OwnerFacts, text};
+use crate::archive::{Archive, ArchiveError};
+use crate::format::Kind;
+use crate::model::OwnerKind;
+
+/// Objects by name or id, as options give them; empty means all.
+#[derive(Debug, Clone, Default)]
+pub struct Names {
+    /// Experiments by name, id or glob.
+    pub experiments: Patterns,
+    /// Runs by id or the start of it.
+    pub runs: Vec<String>,
+    /// Models by name or glob.
+    pub models: Patterns,
+}
+
+/// Where `--model` looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sought {
+    /// Among registered models.
+    Registered,
+    /// Among logged models too, by id or name.
+    AllModels,
+}
+
+/// Names that cannot be sought, or lead nowhere.
+#[derive(Debug, thiserror::Error)]
+pub enum SeekError {
+    /// The archive cannot be read.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// A name or id that nothing has.
+    #[error(transparent)]
+    NoMatch(#[from] NoMatch),
+}
+
+impl Names {
+    /// Whether nothing was asked for.
+    pub fn is_empty(&self) -> bool {
+        self.experiments.is_empty() && self.runs.is_empty() && self.models.is_empty()
+    }
+
+    /// Whether the owner of artifacts is among the runs, by whole id, and the models; its experiment is not looked at.
+    pub(crate) fn take_owner(&self, owner: &OwnerFacts) -> bool {
+        let is_run = || owner.kind == OwnerKind::Run && self.runs.contains(&owner.id);
+        let is_model = || {
+            let mut called = [Some(owner.id.as_str()), owner.name.as_deref()]
+                .into_iter()
+                .flatten();
+            matches!(owner.kind, OwnerKind::LoggedModel | OwnerKind::ModelVersion)
+                && called.any(|name| self.models.matches(name))
+        };
+        (self.runs.is_empty() || is_run()) && (self.models.is_empty() || is_model())
+    }
+
+    /// Finds what was asked for in an archive; shortened ids of runs become whole.
+    ///
+    /// # Errors
+    /// A name that nothing has, the start of several ids, or the archive cannot be read.
+    pub fn find(&self, archive: &Archive, sought: Sought) -> Result<Matched, SeekError> {
+        let mut asked = AskedNames::new(&self.experiments, &self.runs, &self.models);
+        for kind in [Kind::Experiments, Kind::Runs, Kind::LoggedModels, Kind::Traces] {
+            // Where an experiment's own line is missing, what is in it tells its id.
+            if !asked.experiments.is_settled() {
+                each(archive, kind, |head| {
+                    let name = if kind == Kind::Experiments {
+                        text(&head.name)
+                    } else {
+                        ""
+                    };
+                    asked.experiments.see(&[text(&head.experiment_id), name]);
+                })?;
+            }
+        }
+        if !asked.runs.is_settled() {
+            each(archive, Kind::Runs, |head| {
+                asked.runs.see(&[&head.id(Kind::Runs)])
+            })?;
+        }
+        let kinds: &[Kind] = match sought {
+            Sought::Registered => &[Kind::RegisteredModels, Kind::ModelVersions],
+            Sought::AllModels => &[Kind::RegisteredModels, Kind::ModelVersions, Kind::LoggedModels],
+        };
+        for &kind in kinds {
+            if !asked.models.is_settled() {
+                each(archive, kind, |head| match kind {
+                    Kind::LoggedModels => asked.models.see(&[text(&head.name), text(&head.model_id)]),
+                    _ => asked.models.see(&[text(&head.name)]),
+                })?;
+            }
+        }
+        Ok(asked.finish()?)
+    }
+}
+
+fn each(archive: &Archive, kind: Kind, mut see: impl FnMut(&Head)) -> Result<(), ArchiveError> {
+    let mut cursor = Cursor::new(archive, kind)?;
+    while cursor.line().is_some() {
+        see(&cursor.head(kind)?);
+        cursor.advance()?;
+    }
+    Ok(())
+}
