@@ -4,6 +4,7 @@ use super::error::{CliError, Result};
 use super::exit::Exit;
 use super::screen::{Screen, is_quiet, note, say};
 use crate::archive::{ContainerKind, WriterOptions};
+use crate::model::uri::scheme;
 use crate::report::text::printable;
 use clap::ValueEnum;
 use clap::builder::{PathBufValueParser, RangedU64ValueParser, TypedValueParser};
@@ -51,24 +52,13 @@ pub(super) fn output_path() -> impl TypedValueParser<Value = PathBuf> {
         if path.as_os_str() == "-" {
             return Err("it is made on disk, never on stdout; `./-` would name a file".to_owned());
         }
-        match scheme(&path) {
+        match path.to_str().and_then(scheme) {
             Some(scheme) => Err(format!(
                 "it is made on a disk, and nothing is written to `{scheme}:` URIs; make it here and copy it"
             )),
             None => Ok(path),
         }
     })
-}
-
-/// The scheme of what is a URI and no path; a letter alone is a drive.
-fn scheme(path: &Path) -> Option<String> {
-    let (scheme, rest) = path.to_str()?.split_once(':')?;
-    let is_scheme = scheme.len() > 1
-        && scheme.starts_with(|first: char| first.is_ascii_alphabetic())
-        && scheme
-            .chars()
-            .all(|next| next.is_ascii_alphanumeric() || matches!(next, '+' | '-' | '.'));
-    (is_scheme && rest.starts_with('/')).then(|| scheme.to_owned())
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

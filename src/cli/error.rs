@@ -7,6 +7,7 @@ use super::screen::say;
 use crate::archive::ArchiveError;
 use crate::format::layout::MANIFEST;
 use crate::model::printable::printable;
+use crate::model::uri;
 use crate::report::ReportError;
 use crate::report::text::json_text;
 use crate::select::{NoMatch, SeekError};
@@ -108,6 +109,15 @@ impl From<ArchiveError> for CliError {
                 "it may be copied in part; `mlark verify {}` says what is missing",
                 shown(path)
             )),
+            ArchiveError::NotAnArchive { path, .. } if detect::packed(path).is_some() => {
+                detect::packed(path).map(unpack_hint)
+            }
+            ArchiveError::Io { path, source, .. }
+                if source.kind() == io::ErrorKind::NotFound
+                    && uri::scheme(&path.to_string_lossy()).is_some() =>
+            {
+                Some("archives are read from a disk: copy it here first".to_owned())
+            }
             ArchiveError::NotAnArchive { path, .. } if is_source(path) => Some(format!(
                 "it is a source: `mlark export {} -o history.zip` makes an archive of it",
                 shown(path)
@@ -140,14 +150,35 @@ fn is_full(error: &io::Error) -> bool {
 
 /// What can be given where no data was found.
 fn sources_hint(source: &str) -> String {
-    match detect::database_in(source) {
-        Some(database) => format!("there is a database: give `sqlite:///{}`", database.display()),
-        None => {
-            "a source is an mlruns folder, a folder of mlflow-export-import, a database (sqlite:///PATH, \
-                 postgresql://…) or a server (http://…)"
-                .to_owned()
-        }
+    if let Some(database) = detect::database_in(source) {
+        return format!("there is a database: give `sqlite:///{}`", database.display());
     }
+    if let Some(packed) = detect::packed(Path::new(source)) {
+        return unpack_hint(packed);
+    }
+    if is_host(source) {
+        return format!("a server is given with its scheme: `http://{source}` or `https://{source}`");
+    }
+    "a source is an mlruns folder, a folder of mlflow-export-import, a database (sqlite:///PATH, \
+         postgresql://…) or a server (http://…)"
+        .to_owned()
+}
+
+fn unpack_hint(packed: &str) -> String {
+    format!("it is {packed}: unpack it, and give what was in it")
+}
+
+/// Whether a text that leads to no file looks like a server's URL without its scheme.
+fn is_host(text: &str) -> bool {
+    let host = text.split('/').next().unwrap_or_default();
+    let (name, port) = host.split_once(':').unwrap_or((host, ""));
+    let is_name = !name.is_empty()
+        && name
+            .chars()
+            .all(|next| next.is_ascii_alphanumeric() || matches!(next, '.' | '-'));
+    let has_port = !port.is_empty() && port.chars().all(|digit| digit.is_ascii_digit());
+    let has_domain = name.contains('.') && !name.starts_with('.') && text.contains('/');
+    is_name && (has_port || has_domain && port.is_empty()) && !Path::new(text).exists()
 }
 
 impl From<ExportError> for CliError {

@@ -7,7 +7,7 @@ use super::common::{
 use super::error::{CliError, Result};
 use super::exit::Exit;
 use super::json::Exported;
-use super::last_lines::say_of_export;
+use super::last_lines::{say_of_export, say_of_source};
 use super::progress::Progress;
 use super::screen::say;
 use super::source_args::{ReadArgs, SelectionArgs};
@@ -115,6 +115,7 @@ impl Args {
             print_summary(summary(&self.output.output, &report))?;
         }
         say_of_export(&report);
+        say_of_source(kind, &source);
         let is_limited = self.strict && !report.manifest.losses.limits.is_empty();
         Ok(match report.failures > 0 || is_limited {
             true => Exit::Incomplete,

@@ -4,6 +4,7 @@ use super::common::grouped;
 use super::screen::{note, say};
 use crate::format::{Kind, Manifest};
 use crate::source::ExportReport;
+use crate::source::detect::{self, SourceKind};
 
 /// Reasons of limits that say that artifacts may be somewhere else.
 const OUT_OF_REACH: [&str; 2] = ["missing-directory", "remote-uri"];
@@ -12,6 +13,20 @@ const OUT_OF_REACH: [&str; 2] = ["missing-directory", "remote-uri"];
 pub(super) fn say_silent(silent: &[String]) {
     for option in silent {
         note(format_args!("nothing matches {option}"));
+    }
+}
+
+/// Says which of two sources in a folder was taken, and how to take the other.
+pub(super) fn say_of_source(kind: SourceKind, source: &str) {
+    let database = match kind {
+        SourceKind::FileStore | SourceKind::ExportImport => detect::database_in(source),
+        SourceKind::Sql | SourceKind::Rest => None,
+    };
+    if let Some(database) = database {
+        say(format_args!(
+            "warning: the files in `{source}` were taken, and not the database beside them, which is `sqlite:///{}`",
+            database.display()
+        ));
     }
 }
 

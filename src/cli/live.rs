@@ -1,7 +1,7 @@
 //! A side of a comparison: an archive, or anything that can be exported, which is then exported to a temporary archive.
 
 use super::error::{CliError, Result};
-use super::last_lines::say_of_export;
+use super::last_lines::{say_of_export, say_of_source};
 use super::progress::Progress;
 use super::source_args::{ReadArgs, SelectionArgs};
 use crate::archive::{Archive, ArchiveError, WriterOptions};
@@ -45,7 +45,7 @@ impl LiveArgs {
         if self.is_given() && !sides.iter().any(is_live) {
             return Err(
                 CliError::usage("what to read of a source was said, and both sides are archives")
-                    .hint("`mlark transform` takes a part of an archive"),
+                    .hint("leave these options out: archives are compared as they are"),
             );
         }
         for side in &sides {
@@ -137,6 +137,7 @@ impl Reading<'_> {
             crate::source::export(kind, &source, &out, options, self.progress).map_err(CliError::of_look)?;
         self.progress.done();
         say_of_export(&report);
+        say_of_source(kind, &source);
         Ok((Archive::open(&out)?, report.failures))
     }
 }

@@ -5,7 +5,7 @@ use super::common::{grouped, print_result};
 use super::error::{CliError, Result};
 use super::exit::Exit;
 use super::export::{contents, contents_with, loss_line, on_signal, what_is_not};
-use super::last_lines::{say_of_export, say_silent};
+use super::last_lines::{say_of_export, say_of_source, say_silent};
 use super::live::Side;
 use super::progress::Progress;
 use super::screen::{note, say};
@@ -114,6 +114,7 @@ impl Args {
                     Noun::Overview => say_of_export(&surveyed.report),
                     noun => say_what_is_not(&matched, rows, noun, &filter),
                 }
+                say_of_source(kind, &source);
                 Ok(match surveyed.report.failures {
                     0 => Exit::Done,
                     _ => Exit::Incomplete,
@@ -141,9 +142,10 @@ impl LiveArgs {
     fn refuse_for_archive(&self) -> Result<()> {
         match self.keep_going || self.read.is_given() {
             false => Ok(()),
-            true => Err(CliError::usage(
-                "how to read a source was said, and what is listed is an archive",
-            )),
+            true => Err(
+                CliError::usage("how to read a source was said, and what is listed is an archive")
+                    .hint("leave these options out: an archive is listed as it is"),
+            ),
         }
     }
 

@@ -154,6 +154,12 @@ pub fn local_path(uri: &str) -> Option<String> {
     }
 }
 
+/// The scheme of what is written as a URI with a path, and no path itself.
+pub(crate) fn scheme(text: &str) -> Option<&str> {
+    let (scheme, rest) = text.split_once(':')?;
+    (scheme.len() > 1 && is_scheme(scheme) && rest.starts_with('/')).then_some(scheme)
+}
+
 fn is_scheme(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_alphabetic())
         && text

@@ -66,6 +66,26 @@ pub fn database_in(folder: &str) -> Option<PathBuf> {
     paths.filter(|path| is_sqlite_file(path)).min()
 }
 
+/// What a file is packed as that is no zip, by its first bytes.
+pub fn packed(path: &Path) -> Option<&'static str> {
+    use std::io::Read;
+    let mut head = Vec::new();
+    let file = path.is_file().then(|| std::fs::File::open(path).ok()).flatten()?;
+    file.take(264).read_to_end(&mut head).ok()?;
+    let kinds: [(usize, &[u8], &str); 6] = [
+        (0, b"\x1f\x8b", "packed with gzip, as a .tar.gz is"),
+        (0, b"\x28\xb5\x2f\xfd", "packed with zstd"),
+        (0, b"BZh", "packed with bzip2"),
+        (0, b"\xfd7zXZ\0", "packed with xz"),
+        (0, b"7z\xbc\xaf\x27\x1c", "a 7z file"),
+        (257, b"ustar", "a tar file"),
+    ];
+    let found = kinds
+        .into_iter()
+        .find(|(at, magic, _)| head.get(*at..).is_some_and(|rest| rest.starts_with(magic)));
+    found.map(|(_, _, name)| name)
+}
+
 /// Whether a path is to be opened as an archive of mlark's: a directory with its manifest, or a file that is no other source;
 /// a damaged one is still an archive.
 pub fn is_archive(path: &Path) -> bool {

@@ -52,6 +52,14 @@ pub(super) trait Database {
         Err(io::ErrorKind::Unsupported.into())
     }
 
+    /// What may help where the tables are not there, such as where they are.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    fn other_place(&self) -> Result<Option<String>, ExportError> {
+        Ok(None)
+    }
+
     /// Runs a query and hands over its rows. `?` stands for each parameter.
     ///
     /// # Errors

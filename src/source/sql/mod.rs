@@ -71,9 +71,12 @@ pub fn export(
     if !tables.schema.has("experiments") || !tables.schema.has("runs") {
         return Err(ExportError::NoData {
             source_uri: uri::redact(source),
-            detail: match hides_tables {
-                false => "the database has no tables `experiments` and `runs`".to_owned(),
-                true => format!("it shows this user no tables `experiments` and `runs`{HIDDEN}"),
+            detail: match (hides_tables, tables.database.other_place()?) {
+                (_, Some(place)) => {
+                    format!("there are no tables `experiments` and `runs` where it looks: {place}")
+                }
+                (false, None) => "the database has no tables `experiments` and `runs`".to_owned(),
+                (true, None) => format!("it shows this user no tables `experiments` and `runs`{HIDDEN}"),
             },
         });
     }

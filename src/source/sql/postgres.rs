@@ -111,6 +111,26 @@ impl Database for Postgres {
         read_schema(self, sql, views)
     }
 
+    fn other_place(&self) -> Result<Option<String>, ExportError> {
+        let sql = "SELECT n.nspname::text FROM pg_catalog.pg_class c \
+                   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+                   WHERE c.relkind IN ('r', 'p') AND c.relname IN ('experiments', 'runs') \
+                   GROUP BY 1 HAVING count(*) = 2 ORDER BY 1";
+        let mut schemas = Vec::new();
+        self.query(sql, &[], &mut |row| {
+            if let Cell::Bytes(name) = row.cell(0) {
+                schemas.push(format!("`{}`", String::from_utf8_lossy(name)));
+            }
+            Ok(())
+        })?;
+        Ok((!schemas.is_empty()).then(|| {
+            format!(
+                "they are in schema {}; `?options=-csearch_path%3DNAME` at the end of the URI names one",
+                schemas.join(", ")
+            )
+        }))
+    }
+
     fn query(&self, sql: &str, parameters: &[&str], each: &mut EachRow<'_>) -> Result<(), ExportError> {
         self.rows(sql, parameters, each)
             .map_err(|error| source_error(&self.source_uri, &error))?
