@@ -82,6 +82,88 @@ fn an_output_that_cannot_be_is_said_to_be_so() {
 }
 
 #[test]
+fn nothing_is_made_under_a_scheme_by_any_command() {
+    let folder = workplace();
+    let uri = "s3://bucket/x.zip";
+    let target = "http://127.0.0.1:1";
+    let commands: [&[&str]; 7] = [
+        &["export", "mlruns", "-o", uri],
+        &["transform", "a", "--source-tags", "-o", uri],
+        &["convert", "a", "--to", "exim", "-o", uri],
+        &["extract", "a", "-o", uri],
+        &["import", "a", target, "--journal", uri],
+        &["verify", "a", "--against", target, "--journal", uri],
+        &["map", "a", target, "--journal", uri],
+    ];
+    for command in commands {
+        let said = mlark(folder.path(), command);
+        let why = "it is made on a disk, and nothing is written to `s3:` URIs; make it here and copy it";
+        assert!(said.starts_with("exit 2\n") && said.contains(why), "{said}");
+    }
+    assert!(!folder.path().join("s3:").exists());
+    let plain = mlark(folder.path(), &["export", "mlruns", "-o", "./s3:/x"]);
+    assert!(plain.starts_with("exit 0\n"), "{plain}");
+}
+
+#[test]
+fn what_is_no_source_is_told_what_it_may_be() {
+    let folder = workplace();
+    fs::write(folder.path().join("mlruns.tar.gz"), b"\x1f\x8b\x08 and more").unwrap();
+    fs::create_dir(folder.path().join("empty")).unwrap();
+    insta::assert_snapshot!(mlark(folder.path(), &["export", "mlruns.tar.gz", "-o", "b"]), @r"
+    exit 7
+    error: no MLflow data at `mlruns.tar.gz`: neither an mlruns tree (folders with meta.yaml) nor an export of mlflow-export-import (experiment.json, model.json, …) lies there
+    hint: it is packed with gzip, as a .tar.gz is: unpack it, and give what was in it
+    ");
+    insta::assert_snapshot!(mlark(folder.path(), &["ls", "mlruns.tar.gz"]), @r"
+    exit 7
+    error: `mlruns.tar.gz` is not a mlark archive: it is no zip
+    hint: it is packed with gzip, as a .tar.gz is: unpack it, and give what was in it
+    ");
+    insta::assert_snapshot!(mlark(folder.path(), &["export", "localhost:5000", "-o", "b"]), @r"
+    exit 7
+    error: no MLflow data at `localhost:5000`: its scheme is not one mlark reads
+    hint: a server is given with its scheme: `http://localhost:5000` or `https://localhost:5000`
+    ");
+    insta::assert_snapshot!(mlark(folder.path(), &["ls", "mlflow.example.org/mlflow"]), @r"
+    exit 6
+    error: open `mlflow.example.org/mlflow`
+      because: No such file or directory (os error 2)
+    hint: a server is given with its scheme: `http://mlflow.example.org/mlflow` or `https://mlflow.example.org/mlflow`
+    ");
+    insta::assert_snapshot!(mlark(folder.path(), &["info", "s3://bucket/x.zip"]), @r"
+    exit 6
+    error: open `s3://bucket/x.zip`
+      because: No such file or directory (os error 2)
+    hint: archives are read from a disk: copy it here first
+    ");
+    insta::assert_snapshot!(mlark(folder.path(), &["verify", "empty"]), @r"
+    exit 7
+    error: `empty` is not a mlark archive: there is no `mlark.json` in it
+    hint: an archive is what `mlark export` makes: a zip, or a folder with `mlark.json`
+    ");
+    insta::assert_snapshot!(mlark(folder.path(), &["diff", "a", "a.zip", "-e", "x"]), @r"
+    exit 2
+    error: what to read of a source was said, and both sides are archives
+    hint: leave these options out: archives are compared as they are
+    ");
+}
+
+#[test]
+fn a_database_beside_a_store_is_named() {
+    let folder = workplace();
+    fs::write(folder.path().join("mlflow.db"), b"SQLite format 3\0 and more").unwrap();
+    insta::assert_snapshot!(mlark(folder.path(), &["export", ".", "-o", "b"]), @r"
+    exit 0
+    b: 1 experiments, 0 metric points, 0 artifacts (0 B)
+    content id 9782e659e553b95f40a25bbd769416fa031801c41b0d0b8896e18a33545644d2
+    warning: the files in `.` were taken, and not the database beside them, which is `sqlite:///./mlflow.db`
+    ");
+    let of_the_store = mlark(folder.path(), &["export", "mlruns", "-o", "c"]);
+    assert!(!of_the_store.contains("database"), "{of_the_store}");
+}
+
+#[test]
 fn an_archive_for_a_source_and_a_source_for_an_archive_are_told_apart() {
     let folder = workplace();
     for archive in ["a", "a.zip"] {

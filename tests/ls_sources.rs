@@ -143,7 +143,8 @@ fn a_source_tells_what_an_export_says() {
         let scratch = tempfile::tempdir().unwrap();
         let exported = Exported::of(scratch.path(), &source, &options);
         let told = text(&exported.list(scratch.path(), "overview").stderr);
-        let told: Vec<_> = told.lines().filter(|line| !line.starts_with("note: ")).collect();
+        let is_aside = |line: &&str| line.starts_with("note: ") || line.starts_with("warning: ");
+        let told: Vec<_> = told.lines().filter(|line| !is_aside(line)).collect();
         let taken = exported.said.lines().next().unwrap();
         let contents = &taken[exported.archive.to_str().unwrap().len()..];
         let mut expected = vec![format!("an export takes{contents}")];
@@ -180,6 +181,151 @@ fn an_experiment_is_looked_at_alone() {
         text(&output.stderr),
         "error: nothing matches --experiment `none`\nhint: `mlark ls SOURCE` shows what is there\n"
     );
+}
+
+/// Exit code and stderr of a command on a store of the fixtures, exported as `a`.
+fn asked(scratch: &Path, arguments: &[&str]) -> (i32, String) {
+    let output = mlark(scratch, arguments);
+    (output.status.code().unwrap(), text(&output.stderr))
+}
+
+#[test]
+fn a_name_that_nothing_has_is_told_with_the_nearest_by_every_command() {
+    let scratch = tempfile::tempdir().unwrap();
+    let exported = Exported::of(scratch.path(), &fixture("filestore-3.18.0/mlruns"), &[]);
+    let (source, archive) = (exported.source.as_str(), exported.archive.to_str().unwrap());
+    let out = scratch.path().join("out");
+    let out = out.to_str().unwrap();
+    let target = "http://127.0.0.1:1";
+    let commands: [&[&str]; 8] = [
+        &["export", source, "-o", out],
+        &["ls", source, "runs"],
+        &["ls", archive, "runs"],
+        &["diff", source, archive],
+        &["extract", archive, "-o", out],
+        &["import", archive, target],
+        &["import", archive, target, "--dry-run"],
+        &["verify", archive, "--against", target],
+    ];
+    let cases: [([&str; 2], &str, &str); 3] = [
+        (
+            ["--experiment", "mian"],
+            "nothing matches --experiment `mian`",
+            "is it `main`?",
+        ),
+        (
+            ["--run", "059d1aec71474f3084774fd42bd22266"],
+            "nothing matches --run `059d1aec71474f3084774fd42bd22266`",
+            "is it `059d1aec71474f3084774fd42bd22265`?",
+        ),
+        (
+            ["-r", "2"],
+            "--run `2` is the start of several ids: 2",
+            "give more of the id",
+        ),
+    ];
+    for command in commands {
+        for (options, error, hint) in &cases {
+            let (code, said) = asked(scratch.path(), &[command, options].concat());
+            let is_told =
+                said.starts_with(&format!("error: {error}")) && said.contains(&format!("hint: {hint}"));
+            assert!(code == 2 && is_told, "{command:?} {options:?}: {code} {said}");
+        }
+    }
+    for (command, options) in [
+        (&["ls", archive, "versions"][..], ["--model", "wien"]),
+        (&["export", source, "-o", out], ["--model", "wien"]),
+        (&["extract", archive, "-o", out], ["--model", "wien"]),
+        (&["import", archive, target], ["--model", "wien"]),
+        (&["import", archive, target], ["--only", "model=wien"]),
+        (&["import", archive, target], ["--rename-model", "wien=other"]),
+        (
+            &["import", archive, target],
+            ["--rename-experiment", "mian=other"],
+        ),
+        (&["import", archive, target], ["--only", "experiment=mian"]),
+        (&["show", archive], ["wien", "-kregistered-models"]),
+        (&["cat", archive], ["059d1aec71474f3084774fd42bd22266", "x"]),
+    ] {
+        let (code, said) = asked(scratch.path(), &[command, &options].concat());
+        assert!(code == 2, "{command:?} {options:?}: {code} {said}");
+        let is_cat = command[0] == "cat";
+        assert!(
+            is_cat || said.contains("hint: is it `"),
+            "{command:?} {options:?}: {said}"
+        );
+    }
+    assert!(!Path::new(out).exists());
+}
+
+#[test]
+fn what_matches_nothing_by_a_glob_a_filter_or_a_time_is_told_last_and_no_error() {
+    let scratch = tempfile::tempdir().unwrap();
+    let exported = Exported::of(scratch.path(), &fixture("filestore-3.18.0/mlruns"), &[]);
+    let (source, archive) = (exported.source.as_str(), exported.archive.to_str().unwrap());
+    let out = scratch.path().join("out");
+    let export = ["export", source, "--force", "-o", out.to_str().unwrap()];
+    let no_runs = "note: there are no runs that are all that was asked for\n";
+    let cases: [(&[&str], &[&str], &str); 8] = [
+        (
+            &export,
+            &["-e", "zz*"],
+            "note: nothing matches --experiment `zz*`\n",
+        ),
+        (
+            &export,
+            &["--since", "2100-01-01"],
+            "note: nothing that was asked for began between --since and --until\n",
+        ),
+        (
+            &export,
+            &["-e", "main", "-r", "2e9c"],
+            "note: nothing was taken: nothing is all that --experiment and --run ask for, or it is deleted\n",
+        ),
+        (
+            &["ls", archive, "runs"],
+            &["-e", "zz*"],
+            "note: nothing matches --experiment `zz*`\n",
+        ),
+        (
+            &["ls", source, "runs"],
+            &["-e", "zz*"],
+            "note: nothing matches --experiment `zz*`\n",
+        ),
+        (&["ls", archive, "runs"], &["--status", "lost"], no_runs),
+        (&["ls", source, "runs"], &["--status", "lost"], no_runs),
+        (&["ls", archive, "runs"], &["-e", "main", "-r", "2e9c"], no_runs),
+    ];
+    for (command, options, last) in cases {
+        let (code, said) = asked(scratch.path(), &[command, options].concat());
+        assert!(
+            code == 0 && said.ends_with(last),
+            "{command:?} {options:?}: {code} {said}"
+        );
+    }
+}
+
+#[test]
+fn artifacts_that_were_not_found_are_a_warning_last_and_an_error_where_that_is_asked_for() {
+    let scratch = tempfile::tempdir().unwrap();
+    let database = scratch.path().join("mlflow.db");
+    std::fs::copy(fixture("sql-3.18.0/mlflow.db"), &database).unwrap();
+    let out = scratch.path().join("out");
+    let export = [
+        "export",
+        database.to_str().unwrap(),
+        "--force",
+        "-o",
+        out.to_str().unwrap(),
+    ];
+    let (code, said) = asked(scratch.path(), &export);
+    let last = said.lines().last().unwrap();
+    assert!(
+        code == 0 && last.starts_with("warning: the artifacts of "),
+        "{code} {said}"
+    );
+    let (code, _) = asked(scratch.path(), &[export.as_slice(), &["--strict"]].concat());
+    assert_eq!(code, 3);
 }
 
 #[test]
@@ -223,6 +369,7 @@ fn options_of_reading_mean_nothing_to_an_archive() {
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(
         text(&output.stderr),
-        "error: how to read a source was said, and what is listed is an archive\n"
+        "error: how to read a source was said, and what is listed is an archive\n\
+         hint: leave these options out: an archive is listed as it is\n"
     );
 }

@@ -14,7 +14,7 @@ pub(super) struct NameArgs {
     /// Runs of this id, or the start of it where no other run's id starts so; may be repeated
     #[arg(short, long = "run", value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     pub runs: Vec<String>,
-    /// Registered models of this name or glob, with what their versions need; may be repeated
+    /// Registered models of this name or glob (logged ones in `ls`, `extract`); may be repeated
     #[arg(short, long = "model", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub models: Vec<String>,
 }

@@ -118,10 +118,18 @@ impl From<ArchiveError> for CliError {
             {
                 Some("archives are read from a disk: copy it here first".to_owned())
             }
+            ArchiveError::Io { path, source, .. }
+                if source.kind() == io::ErrorKind::NotFound && path.to_str().is_some_and(is_host) =>
+            {
+                path.to_str().map(sources_hint)
+            }
             ArchiveError::NotAnArchive { path, .. } if is_source(path) => Some(format!(
                 "it is a source: `mlark export {} -o history.zip` makes an archive of it",
                 shown(path)
             )),
+            ArchiveError::NotAnArchive { .. } => Some(
+                "an archive is what `mlark export` makes: a zip, or a folder with `mlark.json`".to_owned(),
+            ),
             ArchiveError::Io { source, .. } if is_full(source) => Some(
                 "nothing was made; what is being made lies beside the output, and -o may name another disk"
                     .to_owned(),

@@ -81,8 +81,8 @@ fn artifacts_not_found(manifest: &Manifest) -> Option<String> {
         .sum();
     (count > 0).then(|| {
         format!(
-            "warning: the artifacts of {} objects were not found, and the archive is without them; --artifacts-destination \
-             names where they are, and --strict makes this exit with 3",
+            "warning: the artifacts of {} objects were not found, and the archive is without them; \
+             --artifacts-destination may name where they are, and --strict makes this exit with 3",
             grouped(count)
         )
     })
