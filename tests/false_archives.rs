@@ -420,10 +420,18 @@ fn each_rule_of_the_manifest_and_the_files_has_a_finding() {
         manifest(|manifest| manifest.files[0].media_type.clear()),
         "media-type"
     );
-    assert_eq!(
-        manifest(|manifest| manifest.files[0].path = "../x".into()),
-        "extra-file missing-file unknown-file"
-    );
+    let hostile = |path: &str| {
+        let mut bytes = INTACT[1].clone();
+        bytes.edit_manifest(|manifest| manifest["files"][0]["path"] = json!(path));
+        unsealed(&bytes)
+    };
+    for path in ["../x", "objects/widgets-00000.jsonl", "mlark.json"] {
+        assert!(
+            hostile(path).contains("unknown-file"),
+            "{path}: {}",
+            hostile(path)
+        );
+    }
     assert_eq!(
         manifest(|manifest| manifest.content_id = Digest([0; 32])),
         "content-id"

@@ -8,8 +8,8 @@ mod bytes;
 mod rich;
 
 use bytes::Bytes;
-use mlark::format::Kind;
-use mlark::format::layout::{MANIFEST, parse_object_path};
+use mlark::format::layout::MANIFEST;
+use mlark::format::{ArchivePath, Kind};
 use mlark::fuzzing;
 use proptest::prelude::*;
 use rich::Size;
@@ -31,7 +31,8 @@ static SEEDS: LazyLock<Seeds> = LazyLock::new(|| {
     let mut bytes = Bytes::read(&path("a"));
     let mut lines = Vec::new();
     for entry in &bytes.entries {
-        let Some((kind, _)) = parse_object_path(&entry.name) else {
+        let path: ArchivePath = entry.name.parse().unwrap();
+        let Some(kind) = path.kind() else {
             continue;
         };
         let kind = Kind::ALL.iter().position(|other| *other == kind).unwrap() as u8;

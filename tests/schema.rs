@@ -161,7 +161,7 @@ fn check_archive(root: &Path) {
     for file in &archive.manifest().files {
         let name = match file.path.as_str() {
             LOSSES => "losses",
-            path => mlark::format::layout::object_kind_name(path).unwrap_or("undo"),
+            _ => file.path.kind_name().unwrap_or("undo"),
         };
         let mut lines = archive.lines_of(vec![file.clone()]);
         while let Some(line) = lines.next_line().unwrap() {

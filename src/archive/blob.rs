@@ -5,7 +5,7 @@ use super::error::{ArchiveError, Result};
 use super::output::clone_file;
 use super::part::finish_digest;
 use super::staging::create_parents_below;
-use crate::format::layout::blob_path;
+use crate::format::ArchivePath;
 use crate::model::{BlobRef, Digest};
 use sha2::{Digest as _, Sha256};
 use std::fs::{self, File, OpenOptions};
@@ -154,7 +154,7 @@ impl BlobDirectory {
 
     /// The path of a blob, its folder made.
     pub(crate) fn path_of(&self, digest: &Digest) -> Result<PathBuf> {
-        let path = self.root.join(blob_path(digest));
+        let path = ArchivePath::blob(digest).below(&self.root);
         let made = &self.made[usize::from(digest.0[0])];
         if !made.load(Ordering::Acquire) {
             create_parents_below(&self.root, &path)?;

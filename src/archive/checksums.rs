@@ -3,6 +3,7 @@
 use super::error::{ArchiveError, Result};
 use super::part::finish_digest;
 use super::reader::Archive;
+use crate::format::ArchivePath;
 use crate::format::layout::{CHECKSUMS, checksum_line, parse_checksum_line};
 use crate::model::Digest;
 use sha2::{Digest as _, Sha256};
@@ -30,8 +31,8 @@ impl ChecksumWriter {
         })
     }
 
-    pub(crate) fn write(&mut self, digest: &Digest, path: &str) -> Result<()> {
-        let line = checksum_line(digest, path);
+    pub(crate) fn write(&mut self, digest: &Digest, path: &ArchivePath) -> Result<()> {
+        let line = checksum_line(digest, path.as_str());
         self.hasher.update(&line);
         self.file
             .write_all(line.as_bytes())
@@ -57,14 +58,14 @@ impl<'a> Checksums<'a> {
     pub(crate) fn open(archive: &'a Archive) -> Result<Self> {
         Ok(Checksums {
             archive,
-            reader: BufReader::with_capacity(64 << 10, archive.open_entry(CHECKSUMS)?),
+            reader: BufReader::with_capacity(64 << 10, archive.open_entry(&ArchivePath::checksums())?),
             hasher: Sha256::new(),
             line_number: 0,
         })
     }
 
     /// The next line's digest and path; at the end the whole file is checked against the content id.
-    pub(crate) fn next(&mut self) -> Result<Option<(Digest, String)>> {
+    pub(crate) fn next(&mut self) -> Result<Option<(Digest, ArchivePath)>> {
         let mut line = Vec::new();
         let mut limited = (&mut self.reader).take(LINE_BYTES);
         limited
@@ -78,9 +79,11 @@ impl<'a> Checksums<'a> {
         let parsed = line
             .strip_suffix(b"\n")
             .and_then(|line| std::str::from_utf8(line).ok())
-            .and_then(parse_checksum_line);
+            .and_then(parse_checksum_line)
+            .and_then(|(digest, path)| Some((digest, path.parse::<ArchivePath>().ok()?)))
+            .filter(|(digest, path)| path.is_objects() || path.blob_digest() == Some(*digest));
         match parsed {
-            Some((digest, path)) => Ok(Some((digest, path.to_owned()))),
+            Some(line) => Ok(Some(line)),
             None => {
                 let entry = format!("{CHECKSUMS} line {}", self.line_number);
                 Err(self.archive.damaged(&entry, "not a checksum line"))
@@ -88,7 +91,7 @@ impl<'a> Checksums<'a> {
         }
     }
 
-    fn check_end(&mut self) -> Result<Option<(Digest, String)>> {
+    fn check_end(&mut self) -> Result<Option<(Digest, ArchivePath)>> {
         let found = finish_digest(std::mem::take(&mut self.hasher));
         let expected = self.archive.manifest().content_id;
         if found == expected {

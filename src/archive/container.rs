@@ -2,9 +2,11 @@
 
 use super::error::{ArchiveError, Result};
 use super::zip::{ScanError, ZipFault, ZipIndex, ZipLimits};
+use crate::format::ArchivePath;
+use crate::format::layout::{BLOBS, BLOBS_PARENT, OBJECTS, UNDO};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::fs::File;
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -38,7 +40,7 @@ pub(crate) enum Container {
 impl Container {
     /// Opens a directory, or scans a zip.
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        let metadata = std::fs::metadata(path).map_err(ArchiveError::io("open", path))?;
+        let metadata = fs::metadata(path).map_err(ArchiveError::io("open", path))?;
         if metadata.is_dir() {
             return Ok(Container::Directory(path.to_owned()));
         }
@@ -59,11 +61,34 @@ impl Container {
         }
     }
 
+    /// The folder of a directory that is a link, where one is: what lies in it lies elsewhere.
+    pub(crate) fn linked_folder(&self) -> io::Result<Option<PathBuf>> {
+        let Container::Directory(root) = self else {
+            return Ok(None);
+        };
+        for folder in [OBJECTS, UNDO, BLOBS_PARENT, BLOBS] {
+            if fs::symlink_metadata(root.join(folder)).is_ok_and(|found| found.is_symlink()) {
+                return Ok(Some(folder.into()));
+            }
+        }
+        let blobs = match fs::read_dir(root.join(BLOBS)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            blobs => blobs?,
+        };
+        for folder in blobs {
+            let folder = folder?;
+            if folder.file_type()?.is_symlink() {
+                return Ok(Some(Path::new(BLOBS).join(folder.file_name())));
+            }
+        }
+        Ok(None)
+    }
+
     /// Opens an entry for reading; several may be read at once.
-    pub(crate) fn open_entry(&self, name: &str) -> io::Result<Box<dyn Read + Send + '_>> {
+    pub(crate) fn open_entry(&self, path: &ArchivePath) -> io::Result<Box<dyn Read + Send + '_>> {
         match self {
-            Container::Directory(root) => Ok(Box::new(open_regular(&root.join(name))?)),
-            Container::Zip { file, index } => match index.open(file, name) {
+            Container::Directory(root) => Ok(Box::new(open_regular(&path.below(root))?)),
+            Container::Zip { file, index } => match index.open(file, path.as_str()) {
                 Some(reader) => Ok(Box::new(reader)),
                 None => Err(io::Error::from(io::ErrorKind::NotFound)),
             },
@@ -71,24 +96,41 @@ impl Container {
     }
 
     /// Size of an entry's content.
-    pub(crate) fn entry_size(&self, name: &str) -> Option<u64> {
+    pub(crate) fn entry_size(&self, path: &ArchivePath) -> Option<u64> {
         match self {
             Container::Directory(root) => {
-                let metadata = std::fs::symlink_metadata(root.join(name)).ok()?;
+                let metadata = fs::symlink_metadata(path.below(root)).ok()?;
                 metadata.is_file().then_some(metadata.len())
             }
-            Container::Zip { index, .. } => index.get(name).map(|entry| entry.size),
+            Container::Zip { index, .. } => index.get(path.as_str()).map(|entry| entry.size),
         }
     }
 }
 
 /// Opens a file that must be a regular one: no symlink is followed, no pipe is waited for.
 pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
-    let file = open_listed(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("not a regular file"));
-    }
+    let file = match open_listed(path) {
+        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "it is a symbolic link",
+            ));
+        }
+        file => file?,
+    };
+    check_regular(&file.metadata()?)?;
     Ok(file)
+}
+
+/// The size of a regular file; anything else is not what an archive says it is.
+pub(super) fn check_regular(metadata: &Metadata) -> io::Result<u64> {
+    match metadata.is_file() {
+        true => Ok(metadata.len()),
+        false => Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "it is not a regular file",
+        )),
+    }
 }
 
 /// Opens a file that was seen to be a regular one. What took its place meanwhile gives an error or other bytes: no

@@ -3,9 +3,9 @@
 use super::error::{ArchiveError, Result};
 use super::part::PartWriter;
 use super::spill::SpillSorter;
-use crate::format::layout::{LINE_BYTES, object_path};
+use crate::format::layout::LINE_BYTES;
 use crate::format::manifest::FileDescriptor;
-use crate::format::{Kind, SortKey};
+use crate::format::{ArchivePath, Kind, SortKey};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -28,7 +28,7 @@ impl KindWriter {
     pub(crate) fn new(kind: Kind, root: &Path, scratch: &Path) -> Self {
         KindWriter {
             kind,
-            parts: PartWriter::new(root, move |part| object_path(kind, part)),
+            parts: PartWriter::new(root, move |part| ArchivePath::objects(kind, part)),
             last_key: None,
             sorter: None,
             scratch: scratch.to_owned(),

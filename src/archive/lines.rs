@@ -71,7 +71,7 @@ impl<'a> Lines<'a> {
         let (file, _) = self.open.as_ref().expect("a line was read from it");
         Ok(Some(Line {
             bytes: &self.line,
-            file: &file.path,
+            file: file.path.as_str(),
             number: self.number,
         }))
     }
@@ -83,7 +83,7 @@ impl<'a> Lines<'a> {
         let mut limited = reader.take(LINE_BYTES as u64);
         limited
             .read_until(b'\n', &mut self.line)
-            .map_err(|error| self.archive.read_error(&file.path, error))?;
+            .map_err(|error| self.archive.read_error(file.path.as_str(), error))?;
         if self.line.is_empty() {
             return Ok(false);
         }
@@ -104,7 +104,7 @@ impl<'a> Lines<'a> {
             && file.count != self.number
         {
             let reason = format!("it has {} lines, the manifest says {}", self.number, file.count);
-            return Err(self.archive.damaged(&file.path, &reason));
+            return Err(self.archive.damaged(file.path.as_str(), &reason));
         }
         Ok(())
     }
@@ -216,9 +216,9 @@ fn read_text(archive: &Archive, blob: &BlobRef) -> Result<String> {
         });
     }
     let mut bytes = Vec::new();
-    let reader = archive.blob(&blob.sha256)?;
+    let reader = archive.blob(blob)?;
     reader
-        .take(TEXT_BYTES)
+        .take(TEXT_BYTES + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| archive.read_error(&name, error))?;
     String::from_utf8(bytes).map_err(|_| archive.damaged(&name, "it stands for text and is not UTF-8"))

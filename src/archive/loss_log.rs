@@ -2,11 +2,11 @@
 
 use super::error::Result;
 use super::part::PartWriter;
-use crate::format::layout::{LINE_BYTES, LOSSES};
+use crate::format::layout::LINE_BYTES;
 use crate::format::line::{canonical, to_value};
 use crate::format::manifest::{FileDescriptor, Losses};
 use crate::format::strict_json;
-use crate::format::{Kind, Loss, LossClass, LossCount};
+use crate::format::{ArchivePath, Kind, Loss, LossClass, LossCount};
 use crate::model::mask;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -33,7 +33,9 @@ impl LossLog {
 
     pub(crate) fn failure(&mut self, root: &Path, loss: &Loss) -> Result<()> {
         add(&mut self.failures, &loss.kind, &loss.field, &loss.reason, 1);
-        let file = self.file.get_or_insert_with(|| PartWriter::single(root, LOSSES));
+        let file = self
+            .file
+            .get_or_insert_with(|| PartWriter::single(root, ArchivePath::losses()));
         let loss = &Loss {
             detail: mask::hide(&loss.detail).into_owned(),
             ..loss.clone()
@@ -90,7 +92,9 @@ impl LossLog {
     }
 
     pub(crate) fn failures(&self) -> u64 {
-        self.failures.values().sum()
+        self.failures
+            .values()
+            .fold(0, |sum, count| u64::saturating_add(sum, *count))
     }
 
     /// Takes over the counts of the archive that is transformed.
@@ -133,7 +137,8 @@ fn cut(loss: &Loss) -> Loss {
 
 fn add(counts: &mut Counts, kind: &str, field: &str, reason: &str, count: u64) {
     let key = (kind.to_owned(), field.to_owned(), reason.to_owned());
-    *counts.entry(key).or_insert(0) += count;
+    let sum = counts.entry(key).or_insert(0);
+    *sum = sum.saturating_add(count);
 }
 
 fn listed(counts: &Counts) -> Vec<LossCount> {

@@ -3,23 +3,20 @@
 use super::blob::{BLOB_MODE, BlobDirectory, GuardedReader, Ingest, IngestError, copy_and_hash};
 use super::buffers::Buffers;
 use super::checksums::{ChecksumWriter, Checksums};
-use super::container::ContainerKind;
+use super::container::{ContainerKind, check_regular, open_regular};
 use super::error::{ArchiveError, Result};
 use super::reader::Archive;
 use super::staging::{Staging, create_parents_below};
 use super::zip::{Compression, WriteError, ZipFileWriter};
-use crate::format::Manifest;
-use crate::format::layout::{
-    BLOB_PATH_LEN, CHECKSUMS, MANIFEST, MANIFEST_BYTES, SEAL, blob_path, checksum_line, is_object_path,
-    parse_blob_path,
-};
+use crate::format::layout::{BLOB_PATH_LEN, MANIFEST, MANIFEST_BYTES, blob_path, checksum_line};
 use crate::format::manifest::FileDescriptor;
+use crate::format::{ArchivePath, Manifest};
 use crate::model::{BlobRef, Digest};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -148,14 +145,15 @@ impl Output {
             .is_some_and(|archive| archive.has_blob(digest))
     }
 
-    /// Takes over all blobs of another archive, before any other blob comes.
+    /// Takes over all blobs of another archive, before any other blob comes; how many, and their bytes.
     pub(crate) fn adopt_blobs(
         &mut self,
         archive: &Archive,
         copy: bool,
         except: &BTreeSet<Digest>,
-    ) -> Result<()> {
+    ) -> Result<Taken> {
         self.except = except.clone();
+        let mut taken = Taken::default();
         match (&mut self.target, archive.zip()) {
             (
                 Target::Zip {
@@ -164,31 +162,34 @@ impl Output {
                 },
                 Some((file, index)),
             ) if except.is_empty() => {
+                let mut blobs = index.blobs();
+                blobs.try_for_each(|blob| taken.add(archive, blob.size))?;
                 writer.copy_prefix(index, file).map_err(zip_error(path))?;
             }
             (Target::Directory(blobs), None) => {
                 let blobs = blobs.clone();
-                for_each_blob(archive, except, |digest| link_blob(archive, &blobs, digest, copy))?;
+                for_each_blob(archive, except, |digest| {
+                    taken.add(archive, link_blob(archive, &blobs, digest, copy)?)
+                })?;
             }
-            _ => self.copy_blobs(archive)?,
+            _ => self.copy_blobs(archive, &mut taken)?,
         }
         self.adopted = Some(archive.clone());
-        Ok(())
+        Ok(taken)
     }
 
     /// Copies blobs from one kind of container to the other; their digests are checked.
-    fn copy_blobs(&mut self, archive: &Archive) -> Result<()> {
+    fn copy_blobs(&mut self, archive: &Archive, taken: &mut Taken) -> Result<()> {
         let except = self.except.clone();
         for_each_blob(archive, &except, |digest| {
-            let reader = archive.blob(digest)?;
+            let reader = archive.stored_blob(digest)?;
             let size = reader.size_bytes();
+            taken.add(archive, size)?;
             match &mut self.target {
                 Target::Directory(blobs) => {
                     let path = blobs.path_of(digest)?;
-                    let mut file = File::create_new(&path).map_err(ArchiveError::io("create", &path))?;
-                    copy_checked(archive, digest, reader, &mut file, &path)?;
-                    file.set_permissions(fs::Permissions::from_mode(BLOB_MODE))
-                        .map_err(ArchiveError::io("set mode of", &path))
+                    let mut file = create_blob(&path).map_err(ArchiveError::io("create", &path))?;
+                    copy_checked(archive, digest, reader, &mut file, &path)
                 }
                 Target::Zip { writer, path } => {
                     let writer = writer.as_mut().expect("the zip is open until it is sealed");
@@ -205,7 +206,7 @@ impl Output {
 
     /// Copies a file of another archive below the root; its bytes are checked.
     pub(crate) fn adopt_file(&self, archive: &Archive, file: &FileDescriptor) -> Result<()> {
-        let path = self.root.join(&file.path);
+        let path = file.path.below(&self.root);
         create_parents_below(&self.root, &path)?;
         let mut reader = archive.open_file(file)?;
         let mut writer = File::create_new(&path).map_err(ArchiveError::io("create", &path))?;
@@ -213,7 +214,7 @@ impl Output {
         loop {
             let read = reader
                 .read(&mut buffer)
-                .map_err(|error| archive.read_error(&file.path, error))?;
+                .map_err(|error| archive.read_error(file.path.as_str(), error))?;
             if read == 0 {
                 return Ok(());
             }
@@ -225,20 +226,20 @@ impl Output {
 
     /// Writes `SHA256SUMS`; its digest is the content id.
     pub(crate) fn write_checksums(&self, own: &BTreeSet<Digest>, files: &[FileDescriptor]) -> Result<Digest> {
-        let mut writer = ChecksumWriter::create(&self.root.join(CHECKSUMS))?;
+        let mut writer = ChecksumWriter::create(&ArchivePath::checksums().below(&self.root))?;
         let mut own = own.iter().copied().peekable();
         if let Some(archive) = &self.adopted {
             for_each_blob(archive, &self.except, |digest| {
                 while let Some(next) = own.next_if(|next| next < digest) {
-                    writer.write(&next, &blob_path(&next))?;
+                    writer.write(&next, &ArchivePath::blob(&next))?;
                 }
-                writer.write(digest, &blob_path(digest))
+                writer.write(digest, &ArchivePath::blob(digest))
             })?;
         }
         for digest in own {
-            writer.write(&digest, &blob_path(&digest))?;
+            writer.write(&digest, &ArchivePath::blob(&digest))?;
         }
-        for file in files.iter().filter(|file| is_object_path(&file.path)) {
+        for file in files.iter().filter(|file| file.path.is_objects()) {
             writer.write(&file.sha256, &file.path)?;
         }
         writer.finish()
@@ -256,8 +257,8 @@ impl Output {
         }
         let digest = Digest(Sha256::digest(&text).into());
         let seal = checksum_line(&digest, MANIFEST);
-        for (name, content) in [(MANIFEST, &text), (SEAL, &seal)] {
-            let path = self.root.join(name);
+        for (path, content) in [(ArchivePath::manifest(), &text), (ArchivePath::seal(), &seal)] {
+            let path = path.below(&self.root);
             fs::write(&path, content).map_err(ArchiveError::io("write", &path))?;
         }
         match &mut self.target {
@@ -273,21 +274,22 @@ impl Output {
 
 /// Appends everything but the blobs to a zip: object files, optional files, checksums, manifest, seal.
 fn close_zip(mut zip: ZipFileWriter, path: &Path, root: &Path, manifest: &Manifest) -> Result<()> {
-    let listed = manifest.files.iter().map(|file| file.path.as_str());
-    let (objects, others): (Vec<_>, Vec<_>) = listed.partition(|path| is_object_path(path));
-    for name in objects
-        .into_iter()
-        .chain(others)
-        .chain([CHECKSUMS, MANIFEST, SEAL])
-    {
-        let from = root.join(name);
+    let listed = manifest.files.iter().map(|file| file.path.clone());
+    let (objects, others): (Vec<_>, Vec<_>) = listed.partition(ArchivePath::is_objects);
+    let last = [
+        ArchivePath::checksums(),
+        ArchivePath::manifest(),
+        ArchivePath::seal(),
+    ];
+    for name in objects.into_iter().chain(others).chain(last) {
+        let from = name.below(root);
         let mut file = File::open(&from).map_err(ArchiveError::io("open", &from))?;
         let size = file.metadata().map_err(ArchiveError::io("read", &from))?.len();
         let mut entry = zip
-            .begin(name.len(), size, Compression::Probe)
+            .begin(name.as_str().len(), size, Compression::Probe)
             .map_err(zip_error(path))?;
         io::copy(&mut file, &mut entry).map_err(ArchiveError::io("write", path))?;
-        entry.finish(name).map_err(zip_error(path))?;
+        entry.finish(name.as_str()).map_err(zip_error(path))?;
         fs::remove_file(&from).map_err(ArchiveError::io("remove", &from))?;
     }
     zip.finish().map_err(zip_error(path))?;
@@ -315,42 +317,71 @@ fn for_each_blob(
 ) -> Result<()> {
     let mut checksums = Checksums::open(archive)?;
     while let Some((digest, path)) = checksums.next()? {
-        if parse_blob_path(&path).is_some() && !except.contains(&digest) {
+        if path.blob_digest().is_some() && !except.contains(&digest) {
             visit(&digest)?;
         }
     }
     Ok(())
 }
 
-/// Reflinks a blob, else links it, else copies it.
-fn link_blob(archive: &Archive, blobs: &BlobDirectory, digest: &Digest, copy: bool) -> Result<()> {
-    let from = archive.path().join(blob_path(digest));
+/// Blobs that were taken over, and their bytes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Taken {
+    pub(crate) blobs: u64,
+    pub(crate) bytes: u64,
+}
+
+impl Taken {
+    /// Counts a blob. More than the archive says it has is not taken: bytes that nothing lists could fill the disk.
+    fn add(&mut self, archive: &Archive, size_bytes: u64) -> Result<()> {
+        self.blobs += 1;
+        self.bytes = self.bytes.saturating_add(size_bytes);
+        let stated = archive.manifest().totals.blob_bytes;
+        match self.bytes <= stated {
+            true => Ok(()),
+            false => {
+                let reason = format!("totals say {stated} bytes of blobs, there are more");
+                Err(archive.damaged(MANIFEST, &reason))
+            }
+        }
+    }
+}
+
+/// Reflinks a blob, else links it, else copies it; its size. What is in a blob's place and no plain file, such as a
+/// link to some other, is not taken.
+fn link_blob(archive: &Archive, blobs: &BlobDirectory, digest: &Digest, copy: bool) -> Result<u64> {
+    let path = ArchivePath::blob(digest);
+    let from = path.below(archive.path());
     let to = blobs.path_of(digest)?;
-    if clone_file(&from, &to) {
-        return Ok(());
+    let damaged = |error| archive.read_error(path.as_str(), error);
+    if clone_file(&from, &to) || (!copy && fs::hard_link(&from, &to).is_ok()) {
+        let linked = fs::symlink_metadata(&to).map_err(ArchiveError::io("read", &to))?;
+        return check_regular(&linked).map_err(damaged);
     }
-    if !copy && fs::hard_link(&from, &to).is_ok() {
-        return Ok(());
-    }
-    fs::copy(&from, &to).map_err(ArchiveError::io("copy", &from))?;
-    Ok(())
+    let reader = open_regular(&from).map_err(damaged)?;
+    let size_bytes = reader.metadata().and_then(|found| check_regular(&found));
+    let size_bytes = size_bytes.map_err(damaged)?;
+    let mut writer = create_blob(&to).map_err(ArchiveError::io("create", &to))?;
+    io::copy(&mut reader.take(size_bytes), &mut writer).map_err(ArchiveError::io("copy", &from))?;
+    Ok(size_bytes)
+}
+
+/// Creates a file that nothing changes once it is written.
+fn create_blob(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create_new(true).mode(BLOB_MODE).open(path)
 }
 
 /// Shares a file's bytes where the file system can; leaves nothing where it cannot.
 #[cfg(target_os = "linux")]
 pub(super) fn clone_file(from: &Path, to: &Path) -> bool {
-    use std::os::unix::fs::OpenOptionsExt;
     use std::sync::atomic::{AtomicBool, Ordering};
     // A file system that refused once will refuse the next twenty thousand.
     static REFUSED: AtomicBool = AtomicBool::new(false);
     if REFUSED.load(Ordering::Relaxed) {
         return false;
     }
-    let Ok(source) = File::open(from) else {
-        return false;
-    };
-    let mut options = File::options();
-    let Ok(target) = options.write(true).create_new(true).mode(BLOB_MODE).open(to) else {
+    let (Ok(source), Ok(target)) = (open_regular(from), create_blob(to)) else {
         return false;
     };
     let cloned = rustix::fs::ioctl_ficlone(&target, &source).is_ok();

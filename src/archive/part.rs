@@ -2,6 +2,7 @@
 
 use super::error::{ArchiveError, Result};
 use super::staging::create_parents_below;
+use crate::format::ArchivePath;
 use crate::format::layout::{JSONL_MEDIA_TYPE, PART_BYTES};
 use crate::format::manifest::FileDescriptor;
 use crate::model::Digest;
@@ -18,14 +19,14 @@ pub(crate) fn finish_digest(hasher: Sha256) -> Digest {
 /// Writes lines into files `<root>/<path of the part>`, a new one after the line that reaches 64 MiB.
 pub(crate) struct PartWriter {
     root: PathBuf,
-    path_of: Box<dyn Fn(u32) -> String + Send>,
+    path_of: Box<dyn Fn(u32) -> ArchivePath + Send>,
     part_bytes: u64,
     open: Option<OpenPart>,
     done: Vec<FileDescriptor>,
 }
 
 struct OpenPart {
-    path: String,
+    path: ArchivePath,
     file: BufWriter<File>,
     hasher: Sha256,
     size_bytes: u64,
@@ -34,7 +35,7 @@ struct OpenPart {
 
 impl PartWriter {
     /// A writer below `root` whose parts have the paths that `path_of` gives.
-    pub(crate) fn new(root: &Path, path_of: impl Fn(u32) -> String + Send + 'static) -> Self {
+    pub(crate) fn new(root: &Path, path_of: impl Fn(u32) -> ArchivePath + Send + 'static) -> Self {
         PartWriter {
             root: root.to_owned(),
             path_of: Box::new(path_of),
@@ -45,10 +46,10 @@ impl PartWriter {
     }
 
     /// A writer of one file of any size.
-    pub(crate) fn single(root: &Path, path: &'static str) -> Self {
+    pub(crate) fn single(root: &Path, path: ArchivePath) -> Self {
         PartWriter {
             part_bytes: u64::MAX,
-            ..PartWriter::new(root, move |_| path.to_owned())
+            ..PartWriter::new(root, move |_| path.clone())
         }
     }
 
@@ -63,7 +64,7 @@ impl PartWriter {
             }
         };
         if let Err(error) = part.write_line(line) {
-            return Err(ArchiveError::io("write", self.root.join(&part.path))(error));
+            return Err(ArchiveError::io("write", part.path.below(&self.root))(error));
         }
         if part.size_bytes >= self.part_bytes {
             self.close()?;
@@ -86,8 +87,8 @@ impl PartWriter {
 }
 
 impl OpenPart {
-    fn create(root: &Path, path: String) -> Result<Self> {
-        let full = root.join(&path);
+    fn create(root: &Path, path: ArchivePath) -> Result<Self> {
+        let full = path.below(root);
         create_parents_below(root, &full)?;
         let file = File::create_new(&full).map_err(ArchiveError::io("create", &full))?;
         Ok(OpenPart {
@@ -111,7 +112,7 @@ impl OpenPart {
     fn finish(mut self, root: &Path) -> Result<FileDescriptor> {
         self.file
             .flush()
-            .map_err(ArchiveError::io("write", root.join(&self.path)))?;
+            .map_err(ArchiveError::io("write", self.path.below(root)))?;
         Ok(FileDescriptor {
             path: self.path,
             media_type: JSONL_MEDIA_TYPE.to_owned(),

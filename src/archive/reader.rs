@@ -5,10 +5,10 @@ use super::error::{ArchiveError, Result};
 use super::lines::{Lines, Objects};
 use super::part::finish_digest;
 use super::zip::ZipIndex;
-use crate::format::layout::{MANIFEST, MANIFEST_BYTES, SEAL, blob_path, checksum_line};
+use crate::format::layout::{MANIFEST, MANIFEST_BYTES, SEAL, checksum_line};
 use crate::format::manifest::FileDescriptor;
-use crate::format::{Kind, Manifest, Object, strict_json};
-use crate::model::Digest;
+use crate::format::{ArchivePath, Kind, Manifest, Object, strict_json};
+use crate::model::{BlobRef, Digest};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::fs::File;
@@ -49,6 +49,16 @@ impl Archive {
     /// There is no complete archive, it is newer than this build, or it is damaged.
     pub fn open(path: &Path) -> Result<Self> {
         let container = Container::open(path)?;
+        if let Some(folder) = container
+            .linked_folder()
+            .map_err(ArchiveError::io("list", path))?
+        {
+            return Err(ArchiveError::Damaged {
+                path: path.to_owned(),
+                entry: folder.display().to_string(),
+                reason: "it is a symbolic link".to_owned(),
+            });
+        }
         let text = read_sealed_manifest(path, &container)?;
         let manifest = parse_manifest(path, &text)?;
         Ok(Archive {
@@ -103,15 +113,28 @@ impl Archive {
         Objects::new(self.lines(kind))
     }
 
-    /// Opens a blob; reading it to the end checks its digest.
+    /// Opens a blob that a line refers to; reading it to the end checks its digest.
     ///
     /// # Errors
-    /// It is not there, or cannot be opened.
-    pub fn blob(&self, digest: &Digest) -> Result<CheckedReader<'_>> {
-        let name = blob_path(digest);
-        let size_bytes = self.container().entry_size(&name);
-        let size_bytes = size_bytes.ok_or_else(|| self.damaged(&name, "the blob is missing"))?;
-        let reader = self.open_entry(&name)?;
+    /// It is not there, has another size than the line says, or cannot be opened.
+    pub fn blob(&self, blob: &BlobRef) -> Result<CheckedReader<'_>> {
+        let BlobRef { sha256, size_bytes } = blob;
+        let reader = self.stored_blob(sha256)?;
+        let found = reader.size_bytes();
+        if found != *size_bytes {
+            let path = ArchivePath::blob(sha256);
+            let reason = format!("the blob has {found} bytes, expected {size_bytes}");
+            return Err(self.damaged(path.as_str(), &reason));
+        }
+        Ok(reader)
+    }
+
+    /// Opens a blob of whatever size; reading it to the end checks its digest.
+    pub(crate) fn stored_blob(&self, digest: &Digest) -> Result<CheckedReader<'_>> {
+        let path = ArchivePath::blob(digest);
+        let size_bytes = self.container().entry_size(&path);
+        let size_bytes = size_bytes.ok_or_else(|| self.damaged(path.as_str(), "the blob is missing"))?;
+        let reader = self.open_entry(&path)?;
         Ok(CheckedReader::new(reader, *digest, size_bytes))
     }
 
@@ -119,7 +142,7 @@ impl Archive {
     pub fn has_blob(&self, digest: &Digest) -> bool {
         match &self.inner.container {
             Container::Zip { index, .. } => index.blob(&digest.0).is_some(),
-            Container::Directory(_) => self.container().entry_size(&blob_path(digest)).is_some(),
+            Container::Directory(_) => self.container().entry_size(&ArchivePath::blob(digest)).is_some(),
         }
     }
 
@@ -129,12 +152,12 @@ impl Archive {
         Ok(CheckedReader::new(reader, file.sha256, file.size_bytes))
     }
 
-    pub(crate) fn open_entry(&self, name: &str) -> Result<Box<dyn Read + Send + '_>> {
+    pub(crate) fn open_entry(&self, path: &ArchivePath) -> Result<Box<dyn Read + Send + '_>> {
         self.container()
-            .open_entry(name)
+            .open_entry(path)
             .map_err(|error| match error.kind() {
-                io::ErrorKind::NotFound => self.damaged(name, "it is missing"),
-                _ => self.read_error(name, error),
+                io::ErrorKind::NotFound => self.damaged(path.as_str(), "it is missing"),
+                _ => self.read_error(path.as_str(), error),
             })
     }
 
@@ -159,10 +182,10 @@ impl Archive {
 }
 
 /// Reads at most `limit` bytes of an entry.
-fn read_limited(path: &Path, container: &Container, name: &str, limit: u64) -> Result<Vec<u8>> {
+fn read_limited(path: &Path, container: &Container, name: &ArchivePath, limit: u64) -> Result<Vec<u8>> {
     let damaged = |reason: String| ArchiveError::Damaged {
         path: path.to_owned(),
-        entry: name.to_owned(),
+        entry: name.to_string(),
         reason,
     };
     let reader = container.open_entry(name).map_err(|error| match error.kind() {
@@ -170,7 +193,8 @@ fn read_limited(path: &Path, container: &Container, name: &str, limit: u64) -> R
             path: path.to_owned(),
             reason: format!("there is no `{name}` in it"),
         },
-        _ => ArchiveError::io("read", path.join(name))(error),
+        io::ErrorKind::InvalidData => damaged(error.to_string()),
+        _ => ArchiveError::io("read", name.below(path))(error),
     })?;
     let mut bytes = Vec::new();
     reader
@@ -184,8 +208,8 @@ fn read_limited(path: &Path, container: &Container, name: &str, limit: u64) -> R
 }
 
 fn read_sealed_manifest(path: &Path, container: &Container) -> Result<Vec<u8>> {
-    let text = read_limited(path, container, MANIFEST, MANIFEST_BYTES)?;
-    let seal = read_limited(path, container, SEAL, 1000)?;
+    let text = read_limited(path, container, &ArchivePath::manifest(), MANIFEST_BYTES)?;
+    let seal = read_limited(path, container, &ArchivePath::seal(), 1000)?;
     let found = Digest(Sha256::digest(&text).into());
     if seal == checksum_line(&found, MANIFEST).as_bytes() {
         return Ok(text);
@@ -219,7 +243,29 @@ fn parse_manifest(path: &Path, text: &[u8]) -> Result<Manifest> {
         path: path.to_owned(),
         source,
     })?;
-    serde_json::from_value(document).map_err(damaged)
+    let manifest: Manifest = serde_json::from_value(document).map_err(damaged)?;
+    match files_fault(&manifest) {
+        None => Ok(manifest),
+        Some(reason) => Err(ArchiveError::Damaged {
+            path: path.to_owned(),
+            entry: MANIFEST.to_owned(),
+            reason,
+        }),
+    }
+}
+
+/// What is wrong with the list of files: what is to be read would be there twice, or belong to no kind.
+fn files_fault(manifest: &Manifest) -> Option<String> {
+    let disordered = manifest
+        .files
+        .windows(2)
+        .find(|pair| pair[0].path >= pair[1].path);
+    if let Some([_, file]) = disordered {
+        return Some(format!("`{}` is listed out of order or twice", file.path));
+    }
+    let is_unknown = |file: &&FileDescriptor| file.path.is_newer() && !manifest.is_newer();
+    let unknown = manifest.files.iter().find(is_unknown)?;
+    Some(format!("it lists `{}`, which is of no kind", unknown.path))
 }
 
 /// Reads bytes whose digest and size are known; the end of other bytes is an error.

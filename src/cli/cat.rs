@@ -38,18 +38,18 @@ impl Args {
             print_json(format_args!("{}\n", json_text(&file)))?;
             return Ok(Exit::Done);
         }
-        let Some(digest) = file.sha256 else {
+        let Some(blob) = file.blob() else {
             return Err(archive
                 .damaged("objects/artifacts", "an artifact has no digest")
                 .into());
         };
-        let mut reader = archive.blob(&digest)?;
+        let mut reader = archive.blob(&blob)?;
         let mut out = raw_stdout();
         let mut buffer = vec![0; 128 << 10];
         loop {
             let read = reader
                 .read(&mut buffer)
-                .map_err(|error| -> ArchiveError { archive.read_error(&blob_path(&digest), error) })?;
+                .map_err(|error| -> ArchiveError { archive.read_error(&blob_path(&blob.sha256), error) })?;
             if read == 0 {
                 break;
             }

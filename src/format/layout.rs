@@ -12,6 +12,8 @@ use crate::model::Digest;
 
 /// Folder of object files.
 pub const OBJECTS: &str = "objects";
+/// Folder above that of blobs.
+pub const BLOBS_PARENT: &str = "blobs";
 /// Folder of blobs.
 pub const BLOBS: &str = "blobs/sha256";
 /// Folder of undo files.
@@ -67,10 +69,16 @@ pub const BLOB_PATH_LEN: usize = BLOBS.len() + 1 + 2 + 1 + 64;
 
 /// The kind and part of an object path, where it is one in its only spelling.
 pub fn parse_object_path(path: &str) -> Option<(Kind, u32)> {
-    let name = path.strip_prefix(OBJECTS)?.strip_prefix('/')?;
-    let (kind, part) = name.strip_suffix(".jsonl")?.rsplit_once('-')?;
-    let parsed = (Kind::from_name(kind)?, part.parse().ok()?);
-    (object_path(parsed.0, parsed.1) == path).then_some(parsed)
+    let (name, part) = parse_part_name(path, OBJECTS)?;
+    Some((Kind::from_name(name)?, part))
+}
+
+/// The name and part number of `<folder>/<name>-<part>.jsonl`, the number in its only spelling.
+pub(super) fn parse_part_name<'p>(path: &'p str, folder: &str) -> Option<(&'p str, u32)> {
+    let name = path.strip_prefix(folder)?.strip_prefix('/')?;
+    let (name, digits) = name.strip_suffix(".jsonl")?.rsplit_once('-')?;
+    let part: u32 = digits.parse().ok()?;
+    (format!("{part:05}") == digits).then_some((name, part))
 }
 
 /// Whether a path lies below `objects/`, of a kind this build knows or not.
@@ -81,8 +89,8 @@ pub fn is_object_path(path: &str) -> bool {
 
 /// The name of the kind in an object path, known or not.
 pub fn object_kind_name(path: &str) -> Option<&str> {
-    let name = path.strip_prefix(OBJECTS)?.strip_prefix('/')?;
-    Some(name.strip_suffix(".jsonl")?.rsplit_once('-')?.0)
+    let (name, _) = parse_part_name(path, OBJECTS)?;
+    Some(name)
 }
 
 /// The digest of a blob path, where it is one in its only spelling.
@@ -93,10 +101,9 @@ pub fn parse_blob_path(path: &str) -> Option<Digest> {
 
 /// The history entry and part of an undo path, where it is one in its only spelling.
 pub fn parse_undo_path(path: &str) -> Option<(usize, u32)> {
-    let name = path.strip_prefix(UNDO)?.strip_prefix('/')?;
-    let (entry, part) = name.strip_suffix(".jsonl")?.rsplit_once('-')?;
-    let parsed = (entry.parse().ok()?, part.parse().ok()?);
-    (undo_path(parsed.0, parsed.1) == path).then_some(parsed)
+    let (name, part) = parse_part_name(path, UNDO)?;
+    let entry: usize = name.parse().ok()?;
+    (entry.to_string() == name).then_some((entry, part))
 }
 
 /// A line of `SHA256SUMS` and of the seal, as `sha256sum -c` reads it.

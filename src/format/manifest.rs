@@ -1,6 +1,6 @@
 //! The manifest, `mlark.json`.
 
-use super::{Kind, LossCount};
+use super::{ArchivePath, Kind, LossCount};
 use crate::model::{Digest, Extra};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -147,7 +147,8 @@ pub struct Totals {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FileDescriptor {
     /// Path within the archive.
-    pub path: String,
+    #[serde(deserialize_with = "super::path::listed")]
+    pub path: ArchivePath,
     /// Media type.
     pub media_type: String,
     /// SHA-256 of the bytes.
@@ -266,8 +267,8 @@ impl Manifest {
 
     /// Descriptors of a kind's files, in order.
     pub fn files_of(&self, kind: Kind) -> impl Iterator<Item = &FileDescriptor> {
-        self.files.iter().filter(move |file| {
-            super::layout::parse_object_path(&file.path).is_some_and(|(found, _)| found == kind)
-        })
+        self.files
+            .iter()
+            .filter(move |file| file.path.kind() == Some(kind))
     }
 }

@@ -1,6 +1,6 @@
 //! Artifacts: which files an object has, and which blob holds each.
 
-use super::Digest;
+use super::{BlobRef, Digest};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +55,14 @@ pub struct ArtifactFile {
     /// Size in bytes; absent where the bytes are and the source did not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size_bytes: Option<u64>,
+}
+
+impl ArtifactFile {
+    /// The blob with its bytes; none where these are not in the archive, or where the line does not say enough.
+    pub fn blob(&self) -> Option<BlobRef> {
+        let (sha256, size_bytes) = (self.sha256?, self.size_bytes?);
+        Some(BlobRef { sha256, size_bytes })
+    }
 }
 
 /// Why an artifact's bytes are not in the archive.

@@ -146,14 +146,14 @@ pub(super) fn write_artifact(
     if let Some(folder) = to.parent() {
         fs::create_dir_all(folder).map_err(ArchiveError::io("create directory", folder))?;
     }
-    let Some(digest) = artifact.sha256 else {
+    let Some(blob) = artifact.blob() else {
         let reason = format!(
             "artifact `{}` has neither bytes nor a reason why not",
             shown(&artifact.path)
         );
         return Err(archive.damaged("objects/artifacts", &reason));
     };
-    let mut reader = archive.blob(&digest)?;
+    let mut reader = archive.blob(&blob)?;
     // Exclusive creation follows no symlink and overwrites nothing.
     let file = File::create_new(to).map_err(ArchiveError::io("create", to))?;
     let mut writer = BufWriter::with_capacity(CHUNK_BYTES, file);
@@ -162,7 +162,7 @@ pub(super) fn write_artifact(
     loop {
         let read = reader
             .read(&mut buffer)
-            .map_err(|error| archive.read_error(&blob_path(&digest), error))?;
+            .map_err(|error| archive.read_error(&blob_path(&blob.sha256), error))?;
         if read == 0 {
             break;
         }

@@ -3,10 +3,10 @@
 
 use crate::archive::parallel::map_ordered;
 use crate::archive::{Archive, ArchiveError, ArchiveWriter, ErrorKind, ManifestHead, WriterOptions};
-use crate::format::layout::{STRING_BYTES, object_kind_name, undo_path};
+use crate::format::layout::STRING_BYTES;
 use crate::format::line::{canonical, to_value};
 use crate::format::manifest::{FileDescriptor, Manifest};
-use crate::format::{Kind, SortKey};
+use crate::format::{ArchivePath, Kind, SortKey};
 use crate::model::Digest;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -142,7 +142,7 @@ impl<'a> Edit<'a> {
     pub(super) fn record_undo(&mut self, entry: usize) {
         let root = self.writer.root().to_owned();
         self.undo = Some(crate::archive::PartWriter::new(&root, move |part| {
-            undo_path(entry, part)
+            ArchivePath::undo(entry, part)
         }));
     }
 
@@ -264,7 +264,7 @@ fn edit_line(archive: &Archive, line: NumberedLine, edit: impl Fn(Value) -> Resu
 
 /// Whether a listed file holds objects of one of these kinds.
 pub(super) fn is_of(file: &FileDescriptor, kinds: &[Kind]) -> bool {
-    object_kind_name(&file.path).is_some_and(|name| kinds.iter().any(|kind| kind.name() == name))
+    file.path.kind().is_some_and(|kind| kinds.contains(&kind))
 }
 
 /// A typed view of a line, for reading.

@@ -5,7 +5,6 @@ use super::edit::{
     typed,
 };
 use crate::archive::{Archive, ArchiveError, ManifestHead};
-use crate::format::layout::parse_undo_path;
 use crate::format::manifest::FileDescriptor;
 use crate::format::{Kind, Object, SortKey};
 use crate::model::{Digest, Experiment, ModelVersion, Run};
@@ -31,8 +30,7 @@ pub fn undo(archive: &Archive, out: &Path, options: &TransformOptions) -> Result
         });
     };
     head.expected_content_id = Some(entry.parent_content_id);
-    let belongs =
-        |file: &FileDescriptor| parse_undo_path(&file.path).is_some_and(|(entry, _)| entry == number);
+    let belongs = |file: &FileDescriptor| file.path.undo_part().is_some_and(|(entry, _)| entry == number);
     let record: Vec<_> = manifest
         .files
         .iter()

@@ -7,9 +7,10 @@
 )]
 
 use mlark::archive::ContainerKind;
-use mlark::format::Manifest;
-use mlark::format::layout::{CHECKSUMS, MANIFEST, SEAL, checksum_line, is_object_path, parse_blob_path};
+use mlark::format::layout::{CHECKSUMS, MANIFEST, SEAL, checksum_line};
+use mlark::format::{ArchivePath, Manifest};
 use mlark::model::Digest;
+use serde_json::Value;
 use sha2::Digest as _;
 use std::fs;
 use std::path::Path;
@@ -118,15 +119,18 @@ impl Bytes {
         let mut manifest: Manifest = serde_json::from_slice(self.bytes(MANIFEST)).unwrap();
         manifest.counts.clear();
         for file in &mut manifest.files {
-            let bytes = self.bytes(&file.path);
+            let bytes = self.bytes(file.path.as_str());
             file.sha256 = sha256(bytes);
             file.size_bytes = bytes.len() as u64;
             file.count = bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
-            if let Some(kind) = mlark::format::layout::object_kind_name(&file.path) {
+            if let Some(kind) = file.path.kind_name() {
                 *manifest.counts.entry(kind.to_owned()).or_insert(0) += file.count;
             }
         }
-        let listed = |entry: &&Entry| is_object_path(&entry.name) || parse_blob_path(&entry.name).is_some();
+        let listed = |entry: &&Entry| {
+            let path: ArchivePath = entry.name.parse().unwrap();
+            path.is_objects() || path.blob_digest().is_some()
+        };
         let mut lines: Vec<_> = self.entries.iter().filter(listed).collect();
         lines.sort_by_key(|entry| entry.name.clone());
         let sums: String = lines
@@ -140,7 +144,18 @@ impl Bytes {
 
     /// Puts another manifest in its place, with its seal.
     pub(crate) fn reseal_manifest(&mut self, manifest: &Manifest) {
-        let text = manifest.to_text().into_bytes();
+        self.reseal_text(manifest.to_text());
+    }
+
+    /// Changes the manifest as any JSON can be changed, and seals it.
+    pub(crate) fn edit_manifest(&mut self, edit: impl FnOnce(&mut Value)) {
+        let mut manifest = serde_json::from_slice(self.bytes(MANIFEST)).unwrap();
+        edit(&mut manifest);
+        self.reseal_text(format!("{manifest:#}\n"));
+    }
+
+    fn reseal_text(&mut self, text: String) {
+        let text = text.into_bytes();
         *self.bytes(SEAL) = checksum_line(&sha256(&text), MANIFEST).into_bytes();
         *self.bytes(MANIFEST) = text;
     }
@@ -151,7 +166,7 @@ fn rank(name: &str) -> u8 {
         SEAL => 5,
         MANIFEST => 4,
         CHECKSUMS => 3,
-        _ if is_object_path(name) => 1,
+        _ if name.starts_with("objects/") => 1,
         _ if name.starts_with("blobs/") => 0,
         _ => 2,
     }

@@ -9,7 +9,8 @@
 use mlark::archive::{
     ArchiveWriter, ByteSource, Duplicates, ManifestHead, Owner, PointSeries, WriterOptions,
 };
-use mlark::format::layout::{JSONL_MEDIA_TYPE, STRING_BYTES, undo_path};
+use mlark::format::ArchivePath;
+use mlark::format::layout::{JSONL_MEDIA_TYPE, STRING_BYTES};
 use mlark::format::line::{canonical, to_value};
 use mlark::format::manifest::{FileDescriptor, HistoryEntry, Manifest, SourceInfo, Tool};
 use mlark::format::{Kind, Loss, LossClass, Object, UndoLine, order};
@@ -441,8 +442,8 @@ fn undo(writer: &mut ArchiveWriter, size: Size) -> FileDescriptor {
         text.extend(canonical(&to_value(&line)));
         text.push(b'\n');
     }
-    let path = undo_path(1, 0);
-    let full = writer.root().join(&path);
+    let path = ArchivePath::undo(1, 0);
+    let full = path.below(writer.root());
     std::fs::create_dir_all(full.parent().unwrap()).unwrap();
     std::fs::write(&full, &text).unwrap();
     FileDescriptor {

@@ -9,11 +9,11 @@ use super::tree::Tree;
 use crate::archive::error::Result;
 use crate::archive::lines::{blob_reference, contains};
 use crate::archive::long_text::Utf8Scan;
-use crate::format::layout::{STRING_BYTES, TEXT_BYTES, blob_path};
+use crate::format::layout::{STRING_BYTES, TEXT_BYTES};
 use crate::format::line::{canonical, to_value};
 use crate::format::manifest::{FileDescriptor, Totals};
 use crate::format::typed::{Fault, Needed};
-use crate::format::{Kind, Manifest, Typed, markers, strict_json};
+use crate::format::{ArchivePath, Kind, Manifest, Typed, markers, strict_json};
 use crate::model::{BlobRef, Digest};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -75,8 +75,8 @@ impl<'t> Check<'t> {
     }
 
     /// What the manifest says of a file.
-    pub(super) fn descriptor(&self, path: &str) -> Option<&'t FileDescriptor> {
-        self.manifest?.files.iter().find(|file| file.path == path)
+    pub(super) fn descriptor(&self, path: &ArchivePath) -> Option<&'t FileDescriptor> {
+        self.manifest?.files.iter().find(|file| file.path == *path)
     }
 
     /// Notes that something of a file could not be read.
@@ -255,7 +255,7 @@ impl<'t> Check<'t> {
         }
         self.blob(&blob.sha256, blob.size_bytes, place);
         // What cannot be read is a finding of the blob itself.
-        if let Ok(false) = self.tree.open(&blob_path(&blob.sha256)).and_then(is_utf8) {
+        if let Ok(false) = self.tree.open(&ArchivePath::blob(&blob.sha256)).and_then(is_utf8) {
             self.findings
                 .error("string", place, "a text stands as a blob that is not UTF-8");
         }
@@ -263,7 +263,7 @@ impl<'t> Check<'t> {
 
     fn read_text(&self, blob: &BlobRef) -> Option<String> {
         let mut text = String::new();
-        let reader = self.tree.open(&blob_path(&blob.sha256)).ok()?;
+        let reader = self.tree.open(&ArchivePath::blob(&blob.sha256)).ok()?;
         reader.take(KEY_BYTES).read_to_string(&mut text).ok()?;
         Some(text)
     }
@@ -289,7 +289,7 @@ impl<'t> Check<'t> {
             return;
         }
         for rank in self.referenced.unset(self.tree.blob_count()) {
-            let path = blob_path(&self.tree.blob_at(rank).0);
+            let path = ArchivePath::blob(&self.tree.blob_at(rank).0);
             self.findings.error("orphan-blob", path, "nothing refers to it");
         }
     }

@@ -4,9 +4,8 @@ use super::blobs::BlobBits;
 use super::lines::{FileLines, NextLine};
 use super::report::{Findings, read_finding};
 use super::tree::Tree;
-use crate::format::layout::{
-    BLOBS, CHECKSUMS, blob_path, is_object_path, parse_blob_path, parse_checksum_line,
-};
+use crate::format::ArchivePath;
+use crate::format::layout::{BLOBS, CHECKSUMS, blob_path, parse_checksum_line};
 use crate::model::Digest;
 use std::collections::BTreeMap;
 
@@ -19,7 +18,7 @@ pub(super) struct Checksums {
     /// Digest of the file itself: the content id.
     pub digest: Option<Digest>,
     /// Digests of object files.
-    pub objects: BTreeMap<String, Digest>,
+    pub objects: BTreeMap<ArchivePath, Digest>,
     /// Place of the blob that the next line should name.
     next_rank: usize,
 }
@@ -31,7 +30,7 @@ pub(super) fn check(tree: &Tree<'_>, findings: &mut Findings) -> Checksums {
         findings.error("missing-file", CHECKSUMS, "it is missing");
         return checksums;
     }
-    let mut lines = match tree.open(CHECKSUMS) {
+    let mut lines = match tree.open(&ArchivePath::checksums()) {
         Ok(reader) => FileLines::new(reader, LINE_BYTES),
         Err(error) => {
             findings.extend(vec![read_finding(CHECKSUMS, &error)]);
@@ -89,20 +88,21 @@ fn take_line(
     checksums: &mut Checksums,
     listed: &mut BlobBits,
     digest: Digest,
-    path: &str,
+    text: &str,
 ) -> Result<(), (&'static str, String)> {
-    let named = match path.get(path.len().saturating_sub(64)..) {
-        // Nearly every line names a blob by the digest it states; both need not be parsed.
-        Some(hex)
-            if path.starts_with(BLOBS) && digest.hex().as_str() == hex && path == blob_path(&digest) =>
-        {
-            Some(digest)
-        }
-        _ => parse_blob_path(path),
+    // Nearly every line names a blob by the digest it states, and need not be parsed.
+    let is_own = text.starts_with(BLOBS) && text == blob_path(&digest);
+    let path = match is_own {
+        true => None,
+        false => text.parse::<ArchivePath>().ok(),
+    };
+    let named = match is_own {
+        true => Some(digest),
+        false => path.as_ref().and_then(ArchivePath::blob_digest),
     };
     if let Some(named) = named {
         if named != digest {
-            return Err(("digest", format!("blob `{path}` is listed with SHA-256 {digest}")));
+            return Err(("digest", format!("blob `{text}` is listed with SHA-256 {digest}")));
         }
         // Lines are sorted as the blobs are, so the next one is nearly always the next blob.
         let is_next =
@@ -116,17 +116,18 @@ fn take_line(
         listed.set(rank);
         return Ok(());
     }
-    if !is_object_path(path) {
+    let Some(path) = path.filter(ArchivePath::is_objects) else {
         return Err((
             "checksum-line",
-            format!("`{path}` is neither an object file nor a blob"),
+            format!("`{text}` is neither an object file nor a blob"),
         ));
-    }
-    checksums.objects.insert(path.to_owned(), digest);
-    match tree.files.contains_key(path) {
+    };
+    let found = match tree.files.contains_key(&path) {
         true => Ok(()),
         false => Err(("missing-file", format!("`{path}` is missing"))),
-    }
+    };
+    checksums.objects.insert(path, digest);
+    found
 }
 
 fn find_unlisted(tree: &Tree<'_>, checksums: &Checksums, listed: &BlobBits, findings: &mut Findings) {
@@ -135,7 +136,7 @@ fn find_unlisted(tree: &Tree<'_>, checksums: &Checksums, listed: &BlobBits, find
         let path = blob_path(&tree.blob_at(rank).0);
         findings.error("extra-file", path, format_args!("{CHECKSUMS} does not list it"));
     }
-    for path in tree.object_files() {
+    for path in tree.files.keys().filter(|path| path.is_objects()) {
         if !checksums.objects.contains_key(path) {
             findings.error("extra-file", path, format_args!("{CHECKSUMS} does not list it"));
         }

@@ -4,10 +4,9 @@ use super::report::{Findings, read_finding};
 use super::tree::Tree;
 use crate::archive::error::{ArchiveError, Result};
 use crate::format::layout::{
-    CHECKSUMS, JSONL_MEDIA_TYPE, LOSSES, MANIFEST, MANIFEST_BYTES, SEAL, checksum_line, is_object_path,
-    object_kind_name, parse_checksum_line, parse_object_path, parse_undo_path,
+    JSONL_MEDIA_TYPE, MANIFEST, MANIFEST_BYTES, SEAL, checksum_line, parse_checksum_line,
 };
-use crate::format::{LossCount, Manifest, strict_json};
+use crate::format::{ArchivePath, LossCount, Manifest, strict_json};
 use crate::model::Digest;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -18,13 +17,15 @@ use std::path::Path;
 /// The largest seal that is looked at.
 const SEAL_BYTES: u64 = 1000;
 
+const UNKNOWN_FILE: &str = "the manifest lists a file that does not belong to an archive";
+
 /// Reads seal and manifest; the manifest, where it can be believed enough to compare with.
 ///
 /// # Errors
 /// It is intact and of a format that this build does not read.
 pub(super) fn check(path: &Path, tree: &Tree<'_>, findings: &mut Findings) -> Result<Option<Manifest>> {
-    let text = read_small(tree, MANIFEST, MANIFEST_BYTES, findings);
-    let seal = read_small(tree, SEAL, SEAL_BYTES, findings);
+    let text = read_small(tree, &ArchivePath::manifest(), MANIFEST_BYTES, findings);
+    let seal = read_small(tree, &ArchivePath::seal(), SEAL_BYTES, findings);
     let Some(text) = text else {
         return Ok(None);
     };
@@ -53,7 +54,7 @@ pub(super) fn check(path: &Path, tree: &Tree<'_>, findings: &mut Findings) -> Re
     Ok(manifest)
 }
 
-fn read_small(tree: &Tree<'_>, name: &str, limit: u64, findings: &mut Findings) -> Option<Vec<u8>> {
+fn read_small(tree: &Tree<'_>, name: &ArchivePath, limit: u64, findings: &mut Findings) -> Option<Vec<u8>> {
     if !tree.files.contains_key(name) {
         findings.error("missing-file", name, "it is missing");
         return None;
@@ -63,7 +64,7 @@ fn read_small(tree: &Tree<'_>, name: &str, limit: u64, findings: &mut Findings) 
         .open(name)
         .and_then(|reader| reader.take(limit + 1).read_to_end(&mut bytes));
     if let Err(error) = read {
-        findings.extend(vec![read_finding(name, &error)]);
+        findings.extend(vec![read_finding(name.as_str(), &error)]);
         return None;
     }
     if bytes.len() as u64 > limit {
@@ -91,17 +92,18 @@ fn check_seal(seal: &[u8], text: &[u8], findings: &mut Findings) -> bool {
     false
 }
 
-fn typed(text: &[u8], document: Value, findings: &mut Findings) -> Option<Manifest> {
+fn typed(text: &[u8], mut document: Value, findings: &mut Findings) -> Option<Manifest> {
     let mut canonical = serde_json::to_string_pretty(&document).expect("a value can be written");
     canonical.push('\n');
     let is_canonical = canonical.as_bytes() == text;
     if !is_canonical {
         findings.error("canonical", MANIFEST, "its text is not in canonical form");
     }
+    let is_whole = !take_unknown_files(&mut document, findings);
     match serde_json::from_value::<Manifest>(document) {
         Ok(manifest) => {
             // A newer minor version may have fields within objects that this build would drop.
-            if is_canonical && !manifest.is_newer() && manifest.to_text().as_bytes() != text {
+            if is_canonical && is_whole && !manifest.is_newer() && manifest.to_text().as_bytes() != text {
                 findings.error(
                     "canonical",
                     MANIFEST,
@@ -117,24 +119,38 @@ fn typed(text: &[u8], document: Value, findings: &mut Findings) -> Option<Manife
     }
 }
 
+/// Takes out what is no path of a file of lines, so that the rest of the manifest can be checked; whether there was any.
+fn take_unknown_files(document: &mut Value, findings: &mut Findings) -> bool {
+    let Some(Value::Array(files)) = document.get_mut("files") else {
+        return false;
+    };
+    let count = files.len();
+    files.retain(|file| {
+        // A path that is no text is of the wrong type, which is told of the manifest as a whole.
+        let Some(text) = file["path"].as_str() else {
+            return true;
+        };
+        let is_path = text.parse().is_ok_and(|path: ArchivePath| path.is_listed());
+        if !is_path {
+            findings.error("unknown-file", text, UNKNOWN_FILE);
+        }
+        is_path
+    });
+    files.len() < count
+}
+
 fn check_files(manifest: &Manifest, findings: &mut Findings) {
     let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
     for pair in manifest.files.windows(2) {
-        if pair[0].path.as_bytes() >= pair[1].path.as_bytes() {
+        if pair[0].path >= pair[1].path {
             let message = format_args!("`{}` is listed out of order or twice", pair[1].path);
             findings.error("order", MANIFEST, message);
         }
     }
     for file in &manifest.files {
-        let path = file.path.as_str();
-        let is_known = path == LOSSES || parse_undo_path(path).is_some() || parse_object_path(path).is_some();
-        let is_newer = manifest.is_newer() && is_object_path(path);
-        if !is_known && !is_newer {
-            findings.error(
-                "unknown-file",
-                path,
-                "the manifest lists a file that does not belong to an archive",
-            );
+        let path = &file.path;
+        if path.is_newer() && !manifest.is_newer() {
+            findings.error("unknown-file", path, UNKNOWN_FILE);
         }
         if file.media_type != JSONL_MEDIA_TYPE {
             findings.error(
@@ -143,7 +159,7 @@ fn check_files(manifest: &Manifest, findings: &mut Findings) {
                 format_args!("the manifest says {}", file.media_type),
             );
         }
-        if let Some(kind) = object_kind_name(path) {
+        if let Some(kind) = path.kind_name() {
             let count = counts.entry(kind).or_insert(0);
             *count = count.saturating_add(file.count);
         }
@@ -186,14 +202,14 @@ fn check_losses(manifest: &Manifest, findings: &mut Findings) {
 
 /// Files that are listed and not there, or there and not listed.
 fn check_set(manifest: &Manifest, tree: &Tree<'_>, findings: &mut Findings) {
-    let listed: BTreeSet<&str> = manifest.files.iter().map(|file| file.path.as_str()).collect();
+    let listed: BTreeSet<_> = manifest.files.iter().map(|file| &file.path).collect();
     for path in &listed {
         if !tree.files.contains_key(*path) {
             findings.error("missing-file", path, "it is missing");
         }
     }
     for path in tree.files.keys() {
-        if !listed.contains(path.as_str()) && !matches!(path.as_str(), MANIFEST | SEAL | CHECKSUMS) {
+        if !listed.contains(path) && path.is_listed() {
             findings.error("extra-file", path, "the manifest does not list it");
         }
     }

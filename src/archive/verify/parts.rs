@@ -4,8 +4,8 @@ use super::check::Check;
 use super::lines::{FileLines, NextLine};
 use super::place::{LineFile, Place};
 use super::report::read_finding;
-use crate::format::Kind;
 use crate::format::layout::{CHECKSUMS, LINE_BYTES, MANIFEST, PART_BYTES};
+use crate::format::{ArchivePath, Kind};
 use std::collections::VecDeque;
 
 /// The lines of several files that are one list cut into parts.
@@ -95,7 +95,9 @@ impl<'t> PartLines<'t> {
 
     fn fail(&mut self, check: &mut Check<'t>, file: LineFile, error: &std::io::Error) {
         self.open = None;
-        check.findings.extend(vec![read_finding(&file.path(), error)]);
+        check
+            .findings
+            .extend(vec![read_finding(file.path().as_str(), error)]);
         check.unreadable(file);
     }
 
@@ -114,7 +116,7 @@ impl<'t> PartLines<'t> {
     }
 
     /// A part ends after the line that reaches the limit, and not before.
-    fn check_cut(&self, check: &mut Check<'t>, path: &str, lines: &FileLines<'_>) {
+    fn check_cut(&self, check: &mut Check<'t>, path: &ArchivePath, lines: &FileLines<'_>) {
         let size_bytes = lines.size_bytes();
         let before_last = size_bytes - lines.last_line_bytes();
         if lines.number() == 0 {
@@ -132,12 +134,9 @@ impl<'t> PartLines<'t> {
 }
 
 /// Compares a file that was read to its end with what the manifest and the checksums say of it.
-pub(super) fn check_file(check: &mut Check<'_>, path: &str, lines: &FileLines<'_>) {
+pub(super) fn check_file(check: &mut Check<'_>, path: &ArchivePath, lines: &FileLines<'_>) {
     let found = lines.digest();
-    let file = check
-        .manifest
-        .and_then(|manifest| manifest.files.iter().find(|file| file.path == path));
-    if let Some(file) = file {
+    if let Some(file) = check.descriptor(path) {
         if file.sha256 != found {
             let message = format_args!("it has SHA-256 {found}, {MANIFEST} says {}", file.sha256);
             check.findings.error("digest", path, message);

@@ -1,7 +1,6 @@
 //! Where in an archive something is.
 
-use crate::format::Kind;
-use crate::format::layout::{LOSSES, object_path, undo_path};
+use crate::format::{ArchivePath, Kind};
 use std::fmt;
 
 /// A file of lines.
@@ -17,11 +16,11 @@ pub(super) enum LineFile {
 
 impl LineFile {
     /// Its name.
-    pub(super) fn path(self) -> String {
+    pub(super) fn path(self) -> ArchivePath {
         match self {
-            LineFile::Objects(kind, part) => object_path(kind, part),
-            LineFile::Undo(entry, part) => undo_path(entry, part),
-            LineFile::Losses => LOSSES.to_owned(),
+            LineFile::Objects(kind, part) => ArchivePath::objects(kind, part),
+            LineFile::Undo(entry, part) => ArchivePath::undo(entry, part),
+            LineFile::Losses => ArchivePath::losses(),
         }
     }
 }

@@ -6,10 +6,10 @@ use super::parts::{PartLines, check_file};
 use super::place::{LineFile, Place};
 use super::report::read_finding;
 use crate::archive::lines::blob_reference;
-use crate::format::layout::{LINE_BYTES, LOSSES, MANIFEST, PART_BYTES, object_kind_name, parse_undo_path};
+use crate::format::layout::{LINE_BYTES, LOSSES, MANIFEST, PART_BYTES};
 use crate::format::line::canonical;
 use crate::format::undo::{BLOBS_LINE, UndoLine};
-use crate::format::{Kind, Loss, LossClass, markers, strict_json};
+use crate::format::{ArchivePath, Kind, Loss, LossClass, markers, strict_json};
 use std::collections::BTreeMap;
 
 /// Checks all of them.
@@ -22,18 +22,13 @@ pub(super) fn check_all(check: &mut Check<'_>) {
 
 /// Lines of a kind that a newer minor version brought: JSON in canonical form, and no more can be said.
 fn unknown_kinds(check: &mut Check<'_>) {
-    let is_unknown = |path: &&str| object_kind_name(path).and_then(Kind::from_name).is_none();
-    let paths: Vec<String> = check
-        .tree
-        .object_files()
-        .filter(is_unknown)
-        .map(str::to_owned)
-        .collect();
+    let files = check.tree.files.keys();
+    let paths: Vec<_> = files.filter(|path| path.is_newer()).cloned().collect();
     for path in paths {
         let mut lines = match check.tree.open(&path) {
             Ok(reader) => FileLines::new(reader, LINE_BYTES),
             Err(error) => {
-                check.findings.extend(vec![read_finding(&path, &error)]);
+                check.findings.extend(vec![read_finding(path.as_str(), &error)]);
                 continue;
             }
         };
@@ -55,7 +50,7 @@ fn unknown_kinds(check: &mut Check<'_>) {
                         .error("line", place, "the last line has no line end")
                 }
                 NextLine::Failed(error) => {
-                    check.findings.extend(vec![read_finding(&path, &error)]);
+                    check.findings.extend(vec![read_finding(path.as_str(), &error)]);
                     break;
                 }
                 NextLine::End => {
@@ -69,10 +64,7 @@ fn unknown_kinds(check: &mut Check<'_>) {
 
 /// Notes listed files that are missing: what they said is not known.
 fn note_missing(check: &mut Check<'_>) {
-    let is_missing = |path: &str| {
-        let is_record = path == LOSSES || parse_undo_path(path).is_some();
-        is_record && !check.tree.files.contains_key(path)
-    };
+    let is_missing = |path: &ArchivePath| !path.is_objects() && !check.tree.files.contains_key(path);
     let has_missing = check
         .manifest
         .is_some_and(|manifest| manifest.files.iter().any(|file| is_missing(&file.path)));
@@ -118,7 +110,7 @@ fn losses(check: &mut Check<'_>) {
 
 fn undo(check: &mut Check<'_>) {
     let mut entries: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
-    for (entry, part) in check.tree.files.keys().filter_map(|path| parse_undo_path(path)) {
+    for (entry, part) in check.tree.files.keys().filter_map(ArchivePath::undo_part) {
         entries.entry(entry).or_default().push(part);
     }
     let history = check.manifest.map(|manifest| manifest.history.len());

@@ -3,24 +3,19 @@
 use super::report::Findings;
 use crate::archive::container::{Container, open_listed};
 use crate::archive::error::{ArchiveError, Result};
-use crate::format::layout::{
-    BLOBS, CHECKSUMS, LOSSES, MANIFEST, OBJECTS, SEAL, UNDO, blob_path, is_object_path, object_kind_name,
-    parse_blob_path, parse_object_path, parse_undo_path,
-};
+use crate::format::ArchivePath;
+use crate::format::layout::{BLOBS, BLOBS_PARENT, CHECKSUMS, MANIFEST, OBJECTS, SEAL, UNDO};
 use crate::model::Digest;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 
-/// Folder above [`BLOBS`].
-const BLOBS_PARENT: &str = "blobs";
-
 /// Everything an archive consists of, by name; contents are not read.
 pub(super) struct Tree<'c> {
     container: &'c Container,
     /// Sizes of files that are not blobs, by name.
-    pub files: BTreeMap<String, u64>,
+    pub files: BTreeMap<ArchivePath, u64>,
     blobs: Vec<ListedBlob>,
 }
 
@@ -52,7 +47,7 @@ impl<'c> Tree<'c> {
             }
         }
         let is_archive = |name: &&str| tree.files.contains_key(*name);
-        let has_objects = tree.files.keys().any(|name| is_object_path(name));
+        let has_objects = tree.files.keys().any(ArchivePath::is_objects);
         if tree.blob_count() == 0 && !has_objects && ![MANIFEST, SEAL, CHECKSUMS].iter().any(is_archive) {
             return Err(ArchiveError::NotAnArchive {
                 path: root.to_owned(),
@@ -94,8 +89,18 @@ impl<'c> Tree<'c> {
             }
         } else if !kind.is_file() {
             findings.error("special-file", name, "it is neither a file nor a directory");
-        } else if let Some(digest) = parse_blob_path(name).filter(|_| is_utf8) {
-            let size = pack(entry.metadata()?.len());
+        } else {
+            self.add_file(name, entry.metadata()?.len(), findings);
+        }
+        Ok(())
+    }
+
+    fn add_file(&mut self, name: &str, size_bytes: u64, findings: &mut Findings) {
+        let Ok(path) = name.parse::<ArchivePath>() else {
+            return findings.error("extra-file", name, "no such file belongs to an archive");
+        };
+        if let Some(digest) = path.blob_digest() {
+            let size = pack(size_bytes);
             if self.blobs.len() == self.blobs.capacity() {
                 // An eighth at a time keeps memory near what the blobs need.
                 self.blobs.reserve_exact((self.blobs.len() / 8).max(1024));
@@ -105,19 +110,7 @@ impl<'c> Tree<'c> {
                 size,
             });
         } else {
-            self.add_file(name, entry.metadata()?.len(), findings);
-        }
-        Ok(())
-    }
-
-    fn add_file(&mut self, name: &str, size_bytes: u64, findings: &mut Findings) {
-        let is_known = matches!(name, MANIFEST | SEAL | CHECKSUMS | LOSSES)
-            || object_kind_name(name).is_some_and(|kind| !kind.contains('/'))
-            || parse_undo_path(name).is_some();
-        if is_known {
-            self.files.insert(name.to_owned(), size_bytes);
-        } else {
-            findings.error("extra-file", name, "no such file belongs to an archive");
+            self.files.insert(path, size_bytes);
         }
     }
 
@@ -130,7 +123,7 @@ impl<'c> Tree<'c> {
             SEAL => 4,
             MANIFEST => 3,
             CHECKSUMS => 2,
-            _ if is_object_path(name) => 0,
+            _ if name.starts_with(OBJECTS) => 0,
             _ => 1,
         };
         let mut last: Option<(u8, &str)> = None;
@@ -149,19 +142,10 @@ impl<'c> Tree<'c> {
         }
     }
 
-    /// Object files by kind name, with the number of each part; a name that is not a part's is left out.
-    pub(super) fn object_files(&self) -> impl Iterator<Item = &str> {
-        self.files
-            .keys()
-            .map(String::as_str)
-            .filter(|name| is_object_path(name))
-    }
-
     /// Parts of one kind that are there, in order.
     pub(super) fn parts_of(&self, kind: crate::format::Kind) -> Vec<u32> {
-        let mut parts: Vec<u32> = self
-            .object_files()
-            .filter_map(parse_object_path)
+        let objects = self.files.keys().filter_map(ArchivePath::object_part);
+        let mut parts: Vec<u32> = objects
             .filter_map(|(found, part)| (found == kind).then_some(part))
             .collect();
         parts.sort_unstable();
@@ -169,15 +153,15 @@ impl<'c> Tree<'c> {
     }
 
     /// Opens a file or a blob.
-    pub(super) fn open(&self, name: &str) -> io::Result<Box<dyn Read + Send + '_>> {
-        self.container.open_entry(name)
+    pub(super) fn open(&self, path: &ArchivePath) -> io::Result<Box<dyn Read + Send + '_>> {
+        self.container.open_entry(path)
     }
 
     /// Opens a blob by its place in the order in which reading is cheapest.
     pub(super) fn open_blob(&self, place: usize) -> io::Result<Box<dyn Read + Send + '_>> {
         match self.container {
             Container::Directory(root) => {
-                let path = root.join(blob_path(&self.blob_at(place).0));
+                let path = ArchivePath::blob(&self.blob_at(place).0).below(root);
                 Ok(Box::new(open_listed(&path)?))
             }
             Container::Zip { file, index } => Ok(Box::new(index.open_blob(file, place))),

@@ -3,6 +3,7 @@
 use super::ArchiveWriter;
 use crate::archive::error::Result;
 use crate::archive::reader::Archive;
+use crate::format::layout::MANIFEST;
 use crate::format::manifest::FileDescriptor;
 use crate::model::Digest;
 use std::collections::BTreeSet;
@@ -14,14 +15,22 @@ impl ArchiveWriter {
     /// # Errors
     /// They cannot be linked or copied.
     pub fn adopt_blobs(&mut self, archive: &Archive, copy: bool, except: &BTreeSet<Digest>) -> Result<()> {
-        self.output.adopt_blobs(archive, copy, except)?;
-        let totals = &archive.manifest().totals;
-        self.totals.blobs += totals.blobs - except.len() as u64;
-        self.totals.blob_bytes += totals.blob_bytes;
+        let mut taken = self.output.adopt_blobs(archive, copy, except)?;
+        self.totals.blobs += taken.blobs;
+        self.totals.blob_bytes += taken.bytes;
         for digest in except {
-            self.totals.blob_bytes -= archive.blob(digest)?.size_bytes();
+            taken.blobs += 1;
+            taken.bytes += archive.stored_blob(digest)?.size_bytes();
         }
-        Ok(())
+        let stated = &archive.manifest().totals;
+        if (stated.blobs, stated.blob_bytes) == (taken.blobs, taken.bytes) {
+            return Ok(());
+        }
+        let reason = format!(
+            "totals say {} blobs of {} bytes, there are {} of {}",
+            stated.blobs, stated.blob_bytes, taken.blobs, taken.bytes
+        );
+        Err(archive.damaged(MANIFEST, &reason))
     }
 
     /// Takes over object files, or other listed files, of another archive as they are; their bytes are checked.

@@ -5,7 +5,7 @@ use crate::archive::clock::now_text;
 use crate::archive::error::{ArchiveError, Result};
 use crate::archive::loss_log::LossLog;
 use crate::format::Manifest;
-use crate::format::layout::{CHECKSUMS, object_kind_name};
+use crate::format::layout::CHECKSUMS;
 use crate::format::manifest::{FileDescriptor, Format, Tool};
 use crate::model::Digest;
 use std::collections::BTreeMap;
@@ -68,7 +68,7 @@ impl ArchiveWriter {
             })?);
         }
         files.extend(self.losses.finish_file()?);
-        files.sort_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()));
+        files.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(files)
     }
 
@@ -89,7 +89,7 @@ impl ArchiveWriter {
 fn counts_of(files: &[FileDescriptor]) -> BTreeMap<String, u64> {
     let mut counts = BTreeMap::new();
     for file in files {
-        if let Some(kind) = object_kind_name(&file.path) {
+        if let Some(kind) = file.path.kind_name() {
             *counts.entry(kind.to_owned()).or_insert(0) += file.count;
         }
     }

@@ -94,7 +94,11 @@ fn both_containers_hold_the_same_content() {
         assert_eq!(runs[0].tags["long"].as_str().unwrap().len(), STRING_BYTES + 1);
         let digest = &Digest(<sha2::Sha256 as sha2::Digest>::digest(b"text").into());
         let mut text = String::new();
-        archive.blob(digest).unwrap().read_to_string(&mut text).unwrap();
+        archive
+            .stored_blob(digest)
+            .unwrap()
+            .read_to_string(&mut text)
+            .unwrap();
         assert_eq!(text, "text");
     }
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2);

@@ -14,9 +14,8 @@ mod value;
 
 use crate::archive::walk::kind_of_owner;
 use crate::archive::{Archive, ArchiveError, Result as ArchiveResult};
-use crate::format::layout::{is_object_path, object_kind_name};
 use crate::format::manifest::FileDescriptor;
-use crate::format::{Kind, Manifest};
+use crate::format::{ArchivePath, Kind, Manifest};
 use crate::model::OwnerKind;
 use crate::monitor::Monitor;
 use limits::Limits;
@@ -175,9 +174,8 @@ pub fn diff<E: From<ArchiveError>>(
 
 /// Files of a kind, by its name, known or not.
 fn files_of<'m>(manifest: &'m Manifest, kind: &str) -> impl Iterator<Item = &'m FileDescriptor> {
-    let is_of_kind = move |file: &&FileDescriptor| object_kind_name(&file.path) == Some(kind);
-    let files = manifest.files.iter().filter(|file| is_object_path(&file.path));
-    files.filter(is_of_kind)
+    let is_of_kind = move |file: &&FileDescriptor| file.path.kind_name() == Some(kind);
+    manifest.files.iter().filter(is_of_kind)
 }
 
 fn same_files([before, after]: [&Manifest; 2], kind: &str) -> bool {
@@ -245,21 +243,18 @@ impl<E: From<ArchiveError>> Pair<'_, E> {
 
     /// Kinds of a newer minor version: which of their files differ.
     fn compare_unknown_kinds(&mut self) -> Result<(), E> {
-        let mut files: BTreeMap<String, [Option<Value>; 2]> = BTreeMap::new();
+        let mut files: BTreeMap<ArchivePath, [Option<Value>; 2]> = BTreeMap::new();
         for (side, archive) in [self.before, self.after].into_iter().enumerate() {
             let manifest = archive.manifest();
-            for file in manifest.files.iter().filter(|file| is_object_path(&file.path)) {
-                let kind = object_kind_name(&file.path);
-                if kind.is_none_or(|kind| Kind::from_name(kind).is_none()) {
-                    let value = json!({"count": file.count, "sha256": file.sha256});
-                    files.entry(file.path.clone()).or_default()[side] = Some(value);
-                }
+            for file in manifest.files.iter().filter(|file| file.path.is_newer()) {
+                let value = json!({"count": file.count, "sha256": file.sha256});
+                files.entry(file.path.clone()).or_default()[side] = Some(value);
             }
         }
         for (path, [before, after]) in files {
             if before != after {
-                let kind = object_kind_name(&path).unwrap_or("files").to_owned();
-                let difference = Difference::new(kind, path, Vec::new(), before, after);
+                let kind = path.kind_name().unwrap_or_default();
+                let difference = Difference::new(kind, path.as_str(), Vec::new(), before, after);
                 (self.sink)(difference)?;
             }
         }

@@ -2,7 +2,7 @@
 
 use crate::archive::Archive;
 use crate::client::Body;
-use crate::model::{ArtifactFile, Digest};
+use crate::model::{ArtifactFile, BlobRef};
 use crate::sink::rest::limits::Limits;
 use crate::sink::rest::names::{PathFault, path_fault};
 use std::io::{self, Read};
@@ -56,15 +56,16 @@ impl Destination {
 ///
 /// # Errors
 /// A small blob cannot be read.
-pub fn body(archive: &Archive, digest: Digest, size_bytes: u64) -> crate::archive::Result<Body> {
+pub fn body(archive: &Archive, blob: BlobRef) -> crate::archive::Result<Body> {
+    let size_bytes = blob.size_bytes;
     if size_bytes <= HELD_BYTES {
-        return Ok(Body::Bytes(read(archive, &digest)?));
+        return Ok(Body::Bytes(read(archive, &blob)?));
     }
     let archive = archive.clone();
     Ok(Body::Stream {
         size_bytes,
         open: Box::new(move || {
-            let reader: Box<dyn Read + Send> = Box::new(ReadAhead::start(archive.clone(), digest));
+            let reader: Box<dyn Read + Send> = Box::new(ReadAhead::start(archive.clone(), blob));
             Ok(reader)
         }),
     })
@@ -74,11 +75,11 @@ pub fn body(archive: &Archive, digest: Digest, size_bytes: u64) -> crate::archiv
 ///
 /// # Errors
 /// It cannot be read.
-pub fn read(archive: &Archive, digest: &Digest) -> crate::archive::Result<Vec<u8>> {
+pub fn read(archive: &Archive, blob: &BlobRef) -> crate::archive::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let name = || crate::format::layout::blob_path(digest);
+    let name = || crate::format::layout::blob_path(&blob.sha256);
     archive
-        .blob(digest)?
+        .blob(blob)?
         .read_to_end(&mut bytes)
         .map_err(|error| archive.read_error(&name(), error))?;
     Ok(bytes)
@@ -91,9 +92,9 @@ struct ReadAhead {
 }
 
 impl ReadAhead {
-    fn start(archive: Archive, digest: Digest) -> Self {
+    fn start(archive: Archive, blob: BlobRef) -> Self {
         let (sender, pieces) = sync_channel(PIECES);
-        std::thread::spawn(move || send_pieces(&archive, &digest, &sender));
+        std::thread::spawn(move || send_pieces(&archive, &blob, &sender));
         ReadAhead {
             pieces,
             piece: io::Cursor::default(),
@@ -101,8 +102,8 @@ impl ReadAhead {
     }
 }
 
-fn send_pieces(archive: &Archive, digest: &Digest, sender: &SyncSender<io::Result<Vec<u8>>>) {
-    let mut reader = match archive.blob(digest) {
+fn send_pieces(archive: &Archive, blob: &BlobRef, sender: &SyncSender<io::Result<Vec<u8>>>) {
+    let mut reader = match archive.blob(blob) {
         Ok(reader) => reader,
         Err(error) => {
             let _ = sender.send(Err(io::Error::other(error)));

@@ -64,18 +64,18 @@ impl Apply<'_> {
 
     /// A file's bytes, ids in an `MLmodel` rewritten where that was asked.
     pub(super) fn body(&self, file: &ArtifactFile) -> Result<Option<Body>> {
-        let (Some(digest), Some(size_bytes)) = (file.sha256, file.size_bytes) else {
+        let Some(blob) = file.blob() else {
             return Ok(None);
         };
         let is_mlmodel = self.options.fix_mlmodel && mlmodel::is_mlmodel(&file.path);
-        if is_mlmodel && size_bytes <= mlmodel::LARGEST_BYTES {
-            let bytes = artifacts::read(self.archive, &digest)?;
+        if is_mlmodel && blob.size_bytes <= mlmodel::LARGEST_BYTES {
+            let bytes = artifacts::read(self.archive, &blob)?;
             let new_id =
                 |key: &str, word: &str| mlmodel::new_id(key, word, |kind, id| self.ledger.id(kind, id));
             return Ok(Some(Body::Bytes(
                 mlmodel::rewrite(&bytes, new_id).unwrap_or(bytes),
             )));
         }
-        Ok(Some(artifacts::body(self.archive, digest, size_bytes)?))
+        Ok(Some(artifacts::body(self.archive, blob)?))
     }
 }

@@ -337,8 +337,8 @@ impl Apply<'_> {
                     self.left_out(KIND, id, format!("artifact {}", file.path), "no-artifact-proxy");
                     continue;
                 };
-                if let (Some(digest), Some(size_bytes)) = (file.sha256, file.size_bytes) {
-                    let body = artifacts::body(self.archive, digest, size_bytes)?;
+                if let Some(blob) = file.blob() {
+                    let body = artifacts::body(self.archive, blob)?;
                     let sent = self.api.put_artifact(&format!("{root}/{}", file.path), body);
                     self.file_alone(Whole::new(KIND, id), &file.path, sent)?;
                 }

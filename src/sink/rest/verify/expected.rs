@@ -332,14 +332,13 @@ impl Expected<'_, '_, '_> {
 
     /// The digest of an `MLmodel` whose ids were rewritten.
     fn rewritten(&self, file: &mut ArtifactFile, owner: OwnerKind) -> Result<()> {
-        let is_looked_at = self.context.options.fix_mlmodel
-            && owner != OwnerKind::Trace
-            && mlmodel::is_mlmodel(&file.path)
-            && file.size_bytes.is_some_and(|size| size <= mlmodel::LARGEST_BYTES);
-        let Some(digest) = file.sha256.filter(|_| is_looked_at) else {
+        let is_looked_at =
+            self.context.options.fix_mlmodel && owner != OwnerKind::Trace && mlmodel::is_mlmodel(&file.path);
+        let is_small = |blob: &BlobRef| blob.size_bytes <= mlmodel::LARGEST_BYTES;
+        let Some(blob) = file.blob().filter(|blob| is_looked_at && is_small(blob)) else {
             return Ok(());
         };
-        let bytes = artifacts::read(self.context.archive, &digest)?;
+        let bytes = artifacts::read(self.context.archive, &blob)?;
         let new_id =
             |key: &str, word: &str| mlmodel::new_id(key, word, |kind, id| self.context.mapping.id(kind, id));
         if let Some(bytes) = mlmodel::rewrite(&bytes, new_id) {

@@ -10,8 +10,7 @@ use super::log::PartLog;
 use super::points::encode;
 use super::{file_part, payload_of};
 use crate::archive::{Archive, ArchiveError, IngestError, StoredFile};
-use crate::format::Kind;
-use crate::format::layout::blob_path;
+use crate::format::{ArchivePath, Kind};
 use crate::model::metric::Point;
 use crate::model::{ArtifactList, BlobRef, LoggedModel, MetricSlice, OwnerKind, Run, Trace};
 use crate::monitor::Monitor;
@@ -148,9 +147,9 @@ impl Base {
                 freshness,
             };
             for file in list.files {
-                if let (Some(sha256), Some(size_bytes)) = (file.sha256, file.size_bytes) {
-                    let payload = payload_of(&BlobRef { sha256, size_bytes });
-                    self.note(&key, &file_part(&file.path, Some(size_bytes)), &payload)?;
+                if let Some(blob) = file.blob() {
+                    let part = file_part(&file.path, Some(blob.size_bytes));
+                    self.note(&key, &part, &payload_of(&blob))?;
                 }
             }
         }
@@ -160,13 +159,13 @@ impl Base {
     /// The bytes of a blob, checked; none where the archive does not hold them any more.
     pub(super) fn stored(&self, blob: BlobRef, folder: &Folder) -> Result<Option<StoredFile>, IngestError> {
         if self.archive.zip().is_none() {
-            let path = self.archive.path().join(blob_path(&blob.sha256));
+            let path = ArchivePath::blob(&blob.sha256).below(self.archive.path());
             return Ok(is_blob(&path, &blob).then_some(StoredFile { path, blob }));
         }
         let archive = self.archive.clone();
         let stored = folder.store(Box::new(move || {
             let mut file = tempfile::tempfile()?;
-            let mut reader = archive.blob(&blob.sha256).map_err(std::io::Error::other)?;
+            let mut reader = archive.blob(&blob).map_err(std::io::Error::other)?;
             std::io::copy(&mut reader, &mut file)?;
             std::io::Seek::rewind(&mut file)?;
             Ok(Box::new(file) as Box<dyn Read + Send>)
