@@ -12,7 +12,7 @@ mod scripted;
 
 use bytes::Bytes;
 use common::{History, MODEL, RUN_A, TRACE};
-use mlark::archive::{Archive, ContainerKind};
+use mlark::archive::ContainerKind;
 use mlark::format::layout::CHECKSUMS;
 use mlark::transform::{TransformOptions, source_tags};
 use scripted::Target;
@@ -80,7 +80,7 @@ impl Place {
     fn run(&self, command: &str) -> Output {
         let args = command.split(' ').map(|word| match word {
             "RUN_A" => RUN_A.to_owned(),
-            "TARGET" => self.target.uri.clone(),
+            "TARGET" => self.target.server.url(),
             word => word.to_owned(),
         });
         let mut process = Command::new(env!("CARGO_BIN_EXE_mlark"));
@@ -276,6 +276,158 @@ fn check_that_nothing_is_outside(place: &Place, what: &str) {
         let new: Vec<_> = after.keys().filter(|path| !before.contains_key(*path)).collect();
         assert!(after == before, "{what}: mlark {command} made or changed {new:?}");
         place.remove_output();
+    }
+}
+
+/// Puts a field before and after each field of an object, as a newer version might.
+fn with_newer_fields(object: &serde_json::Map<String, Value>) -> Value {
+    let mut newer = object.clone();
+    newer.insert("!newer".to_owned(), json!({"a": [1]}));
+    for key in object.keys() {
+        newer.insert(format!("{key}_newer"), json!("new"));
+    }
+    Value::Object(newer)
+}
+
+/// An archive of format 1.1: newer fields everywhere, and a kind that nobody knows.
+fn newer_archive(place: &Place) -> Bytes {
+    let mut forged = place.good.clone();
+    for entry in forged
+        .entries
+        .iter_mut()
+        .filter(|entry| entry.name.starts_with("objects/"))
+    {
+        let mut lines = Vec::new();
+        for line in entry
+            .bytes
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+        {
+            let line: Value = serde_json::from_slice(line).unwrap();
+            let mut line = with_newer_fields(line.as_object().unwrap());
+            for nested in ["/info", "/metrics/loss", "/files/0"] {
+                if let Some(value) = line.pointer_mut(nested) {
+                    *value = with_newer_fields(value.as_object().unwrap());
+                }
+            }
+            lines.extend(serde_json::to_vec(&line).unwrap());
+            lines.push(b'\n');
+        }
+        entry.bytes = lines;
+    }
+    forged.add("objects/widgets-00000.jsonl", b"{\"widget\":1}\n".to_vec());
+    forged.edit_manifest(|manifest| {
+        manifest["format"]["minor"] = json!(1);
+        let file = json!({"path": "objects/widgets-00000.jsonl", "media_type": "application/jsonl", "count": 1,
+            "size_bytes": 0, "sha256": "0".repeat(64)});
+        let files = manifest["files"].as_array_mut().unwrap();
+        files.push(file);
+        files.sort_by_key(|file| file["path"].as_str().unwrap().to_owned());
+    });
+    forged.reseal();
+    forged
+}
+
+/// How often each file of objects says `newer`.
+fn newer_words(archive: &Bytes) -> BTreeMap<String, usize> {
+    let objects = archive
+        .entries
+        .iter()
+        .filter(|entry| entry.name.starts_with("objects/"));
+    objects
+        .map(|entry| (entry.name.clone(), text(&entry.bytes).matches("newer").count()))
+        .collect()
+}
+
+#[test]
+fn a_newer_minor_version_loses_nothing_without_a_word_in_any_command() {
+    let place = Place::new();
+    let forged = newer_archive(&place);
+    place.lay(&forged);
+    let told = |command: &str, code: i32| {
+        let output = place.run(command);
+        let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
+        assert_eq!(output.status.code(), Some(code), "mlark {command}\n{said}");
+        said
+    };
+    for command in [
+        "verify x/y/a",
+        "info x/y/a",
+        "ls x/y/a",
+        "ls x/y/a runs",
+        "ls x/y/a artifacts",
+    ] {
+        told(command, 0);
+    }
+    assert!(told("show x/y/a RUN_A", 0).contains("user_id_newer"));
+    assert_eq!(told("cat x/y/a RUN_A model/data.bin", 0), "12345");
+    told("extract x/y/a -o out", 0);
+    assert_eq!(
+        fs::read(place.work().join("out").join(RUN_A).join("model/data.bin")).unwrap(),
+        b"12345"
+    );
+    place.remove_output();
+    let snapshot = told("snapshot x/y/a", 0);
+    for word in [
+        "user_id_newer",
+        "artifacts owner_kind_newer: ",
+        "artifacts files.!newer: ",
+        "metrics values_newer: ",
+        "widgets: 1",
+    ] {
+        assert!(snapshot.contains(word), "{word}: {snapshot}");
+    }
+    for command in ["diff good x/y/a", "diff x/y/a good"] {
+        let diff = told(command, 1);
+        for word in [
+            "user_id_newer",
+            "owner_kind_newer",
+            "files.!newer",
+            "values_newer",
+            "widgets",
+        ] {
+            assert!(diff.contains(word), "{word}: {diff}");
+        }
+    }
+    told("transform x/y/a -o out --source-tags", 0);
+    let made = Bytes::read(&place.work().join("out"));
+    assert_eq!(newer_words(&made), newer_words(&forged));
+    place.remove_output();
+    let converted = told("convert x/y/a --to exim -o out --json", 0);
+    let report: Value = serde_json::from_str(
+        converted
+            .lines()
+            .filter(|line| !line.starts_with("note"))
+            .collect::<String>()
+            .as_str(),
+    )
+    .unwrap_or_default();
+    assert_eq!(report["counts"]["artifacts"], 6, "{converted}");
+    let manifest = fs::read_to_string(place.work().join("out/manifest.json")).unwrap();
+    for word in [
+        "owner_kind_newer",
+        "files.!newer",
+        "values_newer",
+        "metrics.timestamp_newer",
+        "widgets",
+        "newer-version",
+    ] {
+        assert!(
+            converted.contains(word) || manifest.contains(word),
+            "{word}: {converted}"
+        );
+    }
+    place.remove_output();
+    // What else is in the way of this import does not matter here.
+    let plan = text(&place.run("import x/y/a TARGET --dry-run --json").stdout);
+    for word in [
+        "owner_kind_newer",
+        "files.!newer",
+        "values_newer",
+        "info.user_id_newer",
+        "newer-version",
+    ] {
+        assert!(plan.contains(word), "{word}: {plan}");
     }
 }
 

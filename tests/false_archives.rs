@@ -441,8 +441,21 @@ fn each_rule_of_the_manifest_and_the_files_has_a_finding() {
         manifest(|manifest| manifest.losses.failures[0].count += 1),
         "count"
     );
+    let changes: [fn(&mut Manifest); 8] = [
+        |manifest| drop(manifest.extra.insert("b".into(), json!(1))),
+        |manifest| manifest.created = "yesterday".into(),
+        |manifest| manifest.created = "2026-02-30T00:00:00Z".into(),
+        |manifest| manifest.created = "2026-02-03T00:00:00+01:00".into(),
+        |manifest| manifest.history[0].time.clear(),
+        |manifest| manifest.source.uri = "https://ana:secret@host/mlflow".into(),
+        |manifest| manifest.source.uri = "https://token@host".into(),
+        |manifest| manifest.source.uri = "postgresql://host/db?password=x".into(),
+    ];
+    for change in changes {
+        assert_eq!(manifest(change), "manifest");
+    }
     assert_eq!(
-        manifest(|manifest| drop(manifest.extra.insert("b".into(), json!(1)))),
+        manifest(|manifest| manifest.source.uri = "/data/a@b?c".into()),
         ""
     );
 

@@ -11,9 +11,10 @@ use bytes::Bytes;
 use common::History;
 use mlark::archive::verify::{VerifyOptions, VerifyReport, verify};
 use mlark::archive::{
-    Archive, ArchiveWriter, ByteSource, ContainerKind, Duplicates, ManifestHead, Owner, WriterOptions,
+    Archive, ArchiveWriter, ByteSource, ContainerKind, Duplicates, FileFailure, ManifestHead, Owner,
+    WriterOptions,
 };
-use mlark::format::layout::{JSON_DEPTH, LINE_BYTES, MANIFEST, SEAL, object_path};
+use mlark::format::layout::{JSON_DEPTH, LINE_BYTES, MANIFEST, SEAL, STRING_BYTES, object_path};
 use mlark::format::{Kind, Loss, LossClass};
 use mlark::model::metric::PointLink;
 use mlark::model::{Double, Experiment, OwnerKind, Point, Run, RunInfo, TextMap};
@@ -42,6 +43,7 @@ fn writer(out: &Path) -> ArchiveWriter {
 fn experiment() -> Experiment {
     Experiment {
         experiment_id: "1".into(),
+        name: "e".into(),
         lifecycle_stage: "active".into(),
         ..Experiment::default()
     }
@@ -216,24 +218,6 @@ fn what_no_reader_takes_is_not_written() {
         refused(&|writer| writer.write(&record)),
         format!("dataset-records `{id}` cannot be written: `inputs` is nested deeper than 100 levels")
     );
-    let paths = |writer: &mut ArchiveWriter| {
-        let mut ignored = |_: &mut ArchiveWriter, _| Ok(());
-        for number in 0..1000 {
-            let path = format!("{number:04}{}", "/\u{1}\u{1}\u{1}".repeat(1000));
-            writer.absent_artifact(
-                &owner(),
-                path,
-                mlark::model::Absent::NotSelected,
-                None,
-                &mut ignored,
-            )?;
-        }
-        writer.drain_artifacts(&mut ignored)
-    };
-    assert_eq!(
-        refused(&paths),
-        "artifacts `r` cannot be written: its line would exceed 16 MiB"
-    );
     let mut writer = writer(&directory.path().join("x"));
     writer.write(&experiment()).unwrap();
     let mut head = ManifestHead::default();
@@ -246,6 +230,67 @@ fn what_no_reader_takes_is_not_written() {
         "{error}"
     );
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+/// What was stored for files and lines that are then refused or dropped is neither counted nor left in the archive.
+#[test]
+fn what_is_dropped_leaves_no_blob_and_no_count() {
+    let directory = tempfile::tempdir().unwrap();
+    for name in ["a", "a.zip"] {
+        let out = directory.path().join(name);
+        let mut writer = writer(&out);
+        writer.write(&experiment()).unwrap();
+        for kind in [Kind::Runs, Kind::Metrics] {
+            writer.sort_at_end(kind);
+        }
+        let texts = ["kept", "kept", "dropped"].map(|text| text.repeat(STRING_BYTES));
+        for text in &texts {
+            let mut run = run();
+            run.tags.insert("long".into(), text.as_str().into());
+            writer.write(&run).unwrap();
+            let mut series = writer.point_series();
+            for step in 0..3 {
+                let (timestamp, value, link) = (step, Double(1.0), None);
+                let point = Point {
+                    timestamp,
+                    step,
+                    value,
+                    link,
+                };
+                series.push(point).unwrap();
+            }
+            let key = run.info.sort_key();
+            writer.write_metric(&key, "r", "m", series).unwrap();
+        }
+        let mut refused = Vec::new();
+        let mut note = |_: &mut ArchiveWriter, failure: FileFailure| {
+            refused.push(failure.reason);
+            Ok(())
+        };
+        for number in 0..1000 {
+            let path = format!("{number:04}{}", "/\u{1}\u{1}\u{1}".repeat(1000));
+            let bytes = ByteSource::Bytes(path.clone().into_bytes());
+            writer.artifact(&owner(), path, bytes, &mut note).unwrap();
+        }
+        writer.drain_artifacts(&mut note).unwrap();
+        assert_eq!(refused, ["unwritable"; 123]);
+        let manifest = writer
+            .finish(ManifestHead::default(), Duplicates::KeepFirst)
+            .unwrap();
+        assert_eq!(report(&out).findings, []);
+        let totals = manifest.totals;
+        assert_eq!(
+            (totals.metric_points, totals.artifact_files, totals.blobs),
+            (3, 877, 878)
+        );
+        let lost: Vec<_> = manifest
+            .losses
+            .failures
+            .iter()
+            .map(|loss| (loss.kind.as_str(), loss.count))
+            .collect();
+        assert_eq!(lost, [("metrics", 2), ("runs", 2)]);
+    }
 }
 
 #[test]

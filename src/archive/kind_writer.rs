@@ -65,12 +65,17 @@ impl KindWriter {
         Ok(())
     }
 
-    fn write_in_order(&mut self, key: SortKey, id: &dyn fmt::Display, line: &[u8]) -> Result<()> {
+    /// Refuses an object that cannot come next, where objects come in order.
+    pub(crate) fn check(&self, key: &SortKey, id: &dyn fmt::Display) -> Result<()> {
         match &self.last_key {
-            Some(last) if *last == key => return Err(self.refuse(id, "it is there twice")),
-            Some(last) if *last > key => return Err(self.refuse(id, "it comes out of order")),
-            _ => {}
+            Some(last) if last == key => Err(self.refuse(id, "it is there twice")),
+            Some(last) if last > key => Err(self.refuse(id, "it comes out of order")),
+            _ => Ok(()),
         }
+    }
+
+    fn write_in_order(&mut self, key: SortKey, id: &dyn fmt::Display, line: &[u8]) -> Result<()> {
+        self.check(&key, id)?;
         self.parts.write_line(line)?;
         self.last_key = Some(key);
         Ok(())

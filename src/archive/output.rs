@@ -7,7 +7,7 @@ use super::container::{ContainerKind, check_regular, open_regular};
 use super::error::{ArchiveError, Result};
 use super::reader::Archive;
 use super::staging::{Staging, create_parents_below};
-use super::zip::{Compression, WriteError, ZipFileWriter};
+use super::zip::{Compression, WriteError, ZipFileWriter, ZipIndex, ZipLimits};
 use crate::format::layout::{BLOB_PATH_LEN, MANIFEST, MANIFEST_BYTES, blob_path, checksum_line};
 use crate::format::manifest::FileDescriptor;
 use crate::format::{ArchivePath, Manifest};
@@ -56,18 +56,8 @@ impl Output {
             ContainerKind::Directory => Target::Directory(Arc::new(BlobDirectory::new(&root, scratch))),
             ContainerKind::Zip => {
                 let path = staging.root().join(ZIP);
-                let file = File::options()
-                    .read(true)
-                    .write(true)
-                    .create_new(true)
-                    .open(&path);
-                let file = file.map_err(ArchiveError::io("create", &path))?;
-                let writer = ZipFileWriter::create(file, scratch).map_err(zip_error(&path))?;
-                let writer = writer.with_buffers(buffers.clone());
-                Target::Zip {
-                    writer: Some(Box::new(writer)),
-                    path,
-                }
+                let writer = Some(create_zip(&path, scratch, &buffers)?);
+                Target::Zip { writer, path }
             }
         };
         Ok(Output {
@@ -169,7 +159,7 @@ impl Output {
             (Target::Directory(blobs), None) => {
                 let blobs = blobs.clone();
                 for_each_blob(archive, except, |digest| {
-                    taken.add(archive, link_blob(archive, &blobs, digest, copy)?)
+                    link_blob(archive, &blobs, digest, copy, &mut taken)
                 })?;
             }
             _ => self.copy_blobs(archive, &mut taken)?,
@@ -202,6 +192,54 @@ impl Output {
                 }
             }
         })
+    }
+
+    /// Takes blobs out again; their bytes.
+    pub(crate) fn remove_blobs(&mut self, blobs: &BTreeSet<Digest>) -> Result<u64> {
+        match &self.target {
+            _ if blobs.is_empty() => Ok(0),
+            Target::Directory(_) => blobs.iter().map(|digest| self.remove_file(digest)).sum(),
+            Target::Zip { .. } => self.rewrite_without(blobs),
+        }
+    }
+
+    fn remove_file(&self, digest: &Digest) -> Result<u64> {
+        let path = ArchivePath::blob(digest).below(&self.root);
+        let size_bytes = fs::metadata(&path)
+            .map_err(ArchiveError::io("read", &path))?
+            .len();
+        fs::remove_file(&path).map_err(ArchiveError::io("remove", &path))?;
+        // No archive has an empty folder; one with other blobs stays.
+        let _ = path.parent().map(fs::remove_dir);
+        Ok(size_bytes)
+    }
+
+    /// Writes the blobs of a zip anew. That is slow, and as rare as objects that are there twice.
+    fn rewrite_without(&mut self, blobs: &BTreeSet<Digest>) -> Result<u64> {
+        let Target::Zip { writer, path } = &mut self.target else {
+            return Ok(0);
+        };
+        let io_error = |error| ArchiveError::io("write", &*path)(error);
+        let old = writer.take().expect("the zip is open until it is sealed");
+        let old = old.finish().map_err(zip_error(path))?;
+        let index = ZipIndex::scan(&old, &ZipLimits::default());
+        let index = index.map_err(|error| io_error(io::Error::other(error)))?;
+        fs::remove_file(&*path).map_err(io_error)?;
+        let mut new = create_zip(path, &self.scratch, &self.buffers)?;
+        let mut removed_bytes = 0;
+        for place in 0..index.blob_count() {
+            let (digest, size_bytes) = index.blob_in_file_order(place);
+            if blobs.contains(&digest) {
+                removed_bytes += size_bytes;
+                continue;
+            }
+            let begun = new.begin(BLOB_PATH_LEN, size_bytes, Compression::Probe);
+            let mut entry = begun.map_err(zip_error(path))?;
+            io::copy(&mut index.open_blob(&old, place), &mut entry).map_err(io_error)?;
+            entry.finish(&blob_path(&digest)).map_err(zip_error(path))?;
+        }
+        *writer = Some(new);
+        Ok(removed_bytes)
     }
 
     /// Copies a file of another archive below the root; its bytes are checked.
@@ -270,6 +308,14 @@ impl Output {
             }
         }
     }
+}
+
+fn create_zip(path: &Path, scratch: &Path, buffers: &Buffers) -> Result<Box<ZipFileWriter>> {
+    let mut options = File::options();
+    let file = options.read(true).write(true).create_new(true).open(path);
+    let file = file.map_err(ArchiveError::io("create", path))?;
+    let writer = ZipFileWriter::create(file, scratch).map_err(zip_error(path))?;
+    Ok(Box::new(writer.with_buffers(buffers.clone())))
 }
 
 /// Appends everything but the blobs to a zip: object files, optional files, checksums, manifest, seal.
@@ -347,23 +393,30 @@ impl Taken {
     }
 }
 
-/// Reflinks a blob, else links it, else copies it; its size. What is in a blob's place and no plain file, such as a
+/// Reflinks a blob, else links it, else copies it. What is in a blob's place and no plain file, such as a
 /// link to some other, is not taken.
-fn link_blob(archive: &Archive, blobs: &BlobDirectory, digest: &Digest, copy: bool) -> Result<u64> {
+fn link_blob(
+    archive: &Archive,
+    blobs: &BlobDirectory,
+    digest: &Digest,
+    copy: bool,
+    taken: &mut Taken,
+) -> Result<()> {
     let path = ArchivePath::blob(digest);
     let from = path.below(archive.path());
     let to = blobs.path_of(digest)?;
     let damaged = |error| archive.read_error(path.as_str(), error);
     if clone_file(&from, &to) || (!copy && fs::hard_link(&from, &to).is_ok()) {
         let linked = fs::symlink_metadata(&to).map_err(ArchiveError::io("read", &to))?;
-        return check_regular(&linked).map_err(damaged);
+        return taken.add(archive, check_regular(&linked).map_err(damaged)?);
     }
     let reader = open_regular(&from).map_err(damaged)?;
     let size_bytes = reader.metadata().and_then(|found| check_regular(&found));
     let size_bytes = size_bytes.map_err(damaged)?;
+    taken.add(archive, size_bytes)?;
     let mut writer = create_blob(&to).map_err(ArchiveError::io("create", &to))?;
     io::copy(&mut reader.take(size_bytes), &mut writer).map_err(ArchiveError::io("copy", &from))?;
-    Ok(size_bytes)
+    Ok(())
 }
 
 /// Creates a file that nothing changes once it is written.

@@ -9,7 +9,7 @@ mod redact;
 
 use super::series::for_each_series;
 use super::text::{json_text, printable, shortened};
-use crate::archive::walk::for_each_artifact;
+use crate::archive::walk::{PLAIN, Wanted, for_each_artifact, newer_fields, newer_kinds};
 use crate::archive::{Archive, ArchiveError, Result};
 use crate::format::{Kind, LossCount};
 use redact::Redactor;
@@ -91,6 +91,7 @@ pub fn snapshot_with(archive: &Archive, options: &SnapshotOptions) -> Result<Str
             paragraph(&mut text, *kind, line, &mut redactor, &mut belongings);
         }
     }
+    newer(&mut text, archive)?;
     losses(&mut text, archive);
     text.truncate(text.trim_end().len());
     text.push('\n');
@@ -279,6 +280,22 @@ fn fields(text: &mut String, value: &Value, key: &mut Vec<String>, kind: Kind, r
 
 fn is_latest_metric(kind: Kind, key: &[String]) -> bool {
     kind == Kind::Runs && key.len() == 2 && key[0] == "metrics"
+}
+
+/// What a newer minor version of the format brought and no object above shows.
+fn newer(text: &mut String, archive: &Archive) -> Result<()> {
+    let fields = newer_fields(archive, PLAIN, Wanted::All)?;
+    let fields = fields.iter().map(|((kind, field), found)| {
+        format!("{kind} {}: {} ({})", printable(field), found.count, found.sha256)
+    });
+    let kinds = newer_kinds(archive)
+        .into_iter()
+        .map(|(kind, count)| format!("{kind}: {count}"));
+    let lines: Vec<_> = fields.chain(kinds).collect();
+    if !lines.is_empty() {
+        let _ = writeln!(text, "== of a newer version\n\n{}\n", lines.join("\n"));
+    }
+    Ok(())
 }
 
 /// What the archive says that it does not hold.

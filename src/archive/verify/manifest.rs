@@ -49,6 +49,7 @@ pub(super) fn check(path: &Path, tree: &Tree<'_>, findings: &mut Findings) -> Re
     if let Some(manifest) = &manifest {
         check_files(manifest, findings);
         check_losses(manifest, findings);
+        check_values(manifest, findings);
         check_set(manifest, tree, findings);
     }
     Ok(manifest)
@@ -197,6 +198,50 @@ fn check_losses(manifest: &Manifest, findings: &mut Findings) {
                 format_args!("{name} are out of order or listed twice"),
             );
         }
+    }
+}
+
+/// Values that are texts to JSON and more than that to the format.
+fn check_values(manifest: &Manifest, findings: &mut Findings) {
+    let mut wrong = |place: &str, message: &str| {
+        findings.error("manifest", format_args!("{MANIFEST}, {place}"), message);
+    };
+    // A newer minor version may have any; this one has those of the document.
+    for key in manifest.extra.keys().filter(|_| !manifest.is_newer()) {
+        wrong(&format!("`{key}`"), "it is no field of this version");
+    }
+    if !is_time(&manifest.created) {
+        wrong("created", NO_TIME);
+    }
+    for (number, entry) in (1..).zip(&manifest.history) {
+        if !is_time(&entry.time) {
+            wrong(&format!("history {number}, time"), NO_TIME);
+        }
+    }
+    if let Some(part) = secret_part(&manifest.source.uri) {
+        wrong(
+            "source.uri",
+            &format!("it has a {part}, which may be a credential"),
+        );
+    }
+}
+
+const NO_TIME: &str = "it is not a time in UTC, as 2026-01-31T12:00:00Z";
+
+/// Whether a text is a time as RFC 3339 writes it, in UTC.
+fn is_time(text: &str) -> bool {
+    let is_utc = text.ends_with('Z') && text.as_bytes().get(10) == Some(&b'T');
+    is_utc && text.parse::<jiff::Timestamp>().is_ok()
+}
+
+/// What a URI has that no manifest may hold; plain paths have nothing of the kind.
+fn secret_part(uri: &str) -> Option<&'static str> {
+    let (_, rest) = uri.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    match rest {
+        _ if authority.contains('@') => Some("user info"),
+        _ if rest.contains('?') => Some("query"),
+        _ => None,
     }
 }
 

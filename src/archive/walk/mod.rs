@@ -4,8 +4,10 @@
 mod artifacts;
 mod cursor;
 mod head;
+mod newer;
 
 pub use artifacts::{ArtifactEntry, OwnerFacts, for_each_artifact};
 pub(crate) use artifacts::{OwnerWalk, kind_of_owner};
 pub(crate) use cursor::{Cursor, Owners, orphan};
 pub(crate) use head::{Head, text};
+pub(crate) use newer::{PLAIN, Wanted, newer_fields, newer_kinds};

@@ -4,9 +4,10 @@ use super::ArchiveWriter;
 use crate::archive::blob::{ByteSource, IngestError, Ingested};
 use crate::archive::error::Result;
 use crate::archive::parallel::{HeldJob, Pending};
-use crate::format::layout::ARTIFACT_FILES;
+use crate::format::layout::{ARTIFACT_FILES, LINE_BYTES};
 use crate::format::{Kind, SortKey};
 use crate::model::{Absent, ArtifactFile, ArtifactList, OwnerKind};
+use serde::Serialize;
 use std::io;
 
 /// Artifacts under way at once; with [`crate::archive::blob::SMALL_BYTES`] this bounds memory.
@@ -42,15 +43,19 @@ enum Content {
 pub(super) struct OpenList {
     owner: Owner,
     files: Vec<ArtifactFile>,
+    /// Length of the line so far, its line end included.
+    line_bytes: usize,
 }
 
-/// A file that could not be read.
+/// A file that could not be read, or that no list can hold.
 #[derive(Debug)]
 pub struct FileFailure {
     /// Whose file.
     pub owner: Owner,
     /// Which file.
     pub path: String,
+    /// Stable code of the reason (docs/losses.md).
+    pub reason: &'static str,
     /// Why not.
     pub error: io::Error,
 }
@@ -176,13 +181,19 @@ impl ArchiveWriter {
             }
             Content::Bytes(pending) => {
                 if let Some(error) = self.take_bytes(pending, &mut file)? {
-                    let (owner, path) = (owner.clone(), file.path.clone());
-                    on_failure(self, FileFailure { owner, path, error })?;
+                    let (owner, path, reason) = (owner.clone(), file.path.clone(), "unreadable");
+                    let failure = FileFailure {
+                        owner,
+                        path,
+                        reason,
+                        error,
+                    };
+                    on_failure(self, failure)?;
                 }
             }
         }
         self.totals.artifact_files += 1;
-        self.list_file(owner, file)
+        self.list_file(owner, file, on_failure)
     }
 
     /// Stores what was read; the error where it could not be.
@@ -202,23 +213,50 @@ impl ArchiveWriter {
         }
     }
 
-    fn list_file(&mut self, owner: Owner, file: ArtifactFile) -> Result<()> {
+    fn list_file(
+        &mut self,
+        owner: Owner,
+        file: ArtifactFile,
+        on_failure: &mut dyn FnMut(&mut Self, FileFailure) -> Result<()>,
+    ) -> Result<()> {
         let is_full = |list: &OpenList| list.owner != owner || list.files.len() == ARTIFACT_FILES;
         if self.list.as_ref().is_some_and(is_full) {
             self.close_list()?;
         }
         let list = self.list.get_or_insert_with(|| OpenList {
-            owner,
+            line_bytes: length_of(&ArtifactList {
+                files: Vec::new(),
+                owner_id: owner.id.clone(),
+                owner_kind: owner.kind,
+            }),
+            owner: owner.clone(),
             files: Vec::new(),
         });
-        list.files.push(file);
-        Ok(())
+        // With the comma after it; that of the last file makes room for the line end.
+        let line_bytes = list.line_bytes + length_of(&file) + 1;
+        if line_bytes <= LINE_BYTES {
+            list.line_bytes = line_bytes;
+            list.files.push(file);
+            return Ok(());
+        }
+        self.dropped.file(&file);
+        let reason = format!("the line that lists it would have more than {LINE_BYTES} bytes");
+        let failure = FileFailure {
+            owner,
+            path: file.path,
+            reason: "unwritable",
+            error: io::Error::other(reason),
+        };
+        on_failure(self, failure)
     }
 
     fn close_list(&mut self) -> Result<()> {
-        let Some(OpenList { owner, files }) = self.list.take() else {
+        let Some(OpenList { owner, files, .. }) = self.list.take() else {
             return Ok(());
         };
+        if files.is_empty() {
+            return Ok(());
+        }
         let key = artifact_key(&owner, files.first().map_or("", |file| &file.path));
         let list = ArtifactList {
             files,
@@ -228,6 +266,10 @@ impl ArchiveWriter {
         let line = serde_json::to_vec(&list).expect("a list of files can be written");
         self.write_line(Kind::Artifacts, key, &list.owner_id, &line)
     }
+}
+
+fn length_of(value: &impl Serialize) -> usize {
+    serde_json::to_vec(value).map_or(usize::MAX / 4, |text| text.len())
 }
 
 /// Place of an artifact line: kind of owner, owner, first path.

@@ -30,6 +30,7 @@ impl ArchiveWriter {
             "drain_artifacts comes first"
         );
         let files = self.finish_files(duplicates)?;
+        self.settle_dropped(&files)?;
         let content_id = self.output.write_checksums(&self.blobs, &files)?;
         self.check_content_id(head.expected_content_id, content_id)?;
         let manifest = Manifest {
@@ -58,13 +59,17 @@ impl ArchiveWriter {
         let mut files = std::mem::take(&mut self.adopted);
         for (_, writer) in std::mem::take(&mut self.kinds) {
             let (kind, losses, root) = (writer.kind(), &mut self.losses, self.output.root());
+            let dropped = &mut self.dropped;
             files.extend(writer.finish(|line| match duplicates {
                 Duplicates::Refuse => Err(ArchiveError::Object {
                     kind: kind.name(),
                     id: LossLog::id_of(line),
                     reason: "it is there twice".to_owned(),
                 }),
-                Duplicates::KeepFirst => losses.duplicate(root, kind, line),
+                Duplicates::KeepFirst => {
+                    dropped.line(kind, line);
+                    losses.duplicate(root, kind, line)
+                }
             })?);
         }
         files.extend(self.losses.finish_file()?);

@@ -6,10 +6,12 @@
 //! | `metrics`   | metric history                                |
 //! | `artifacts` | files of runs, models and traces              |
 //! | `adopt`     | what another archive has already              |
+//! | `dropped`   | nothing of lines that are refused at the end  |
 //! | `finish`    | checksums and manifest, and the archive's name |
 
 mod adopt;
 mod artifacts;
+mod dropped;
 mod finish;
 mod head;
 mod metrics;
@@ -17,6 +19,7 @@ mod metrics;
 mod tests;
 
 use self::artifacts::{OpenList, PendingFile};
+use self::dropped::Dropped;
 use super::blob::{ByteSource, GuardedReader, IngestError, Ingested};
 use super::container::ContainerKind;
 use super::error::{ArchiveError, Result};
@@ -70,6 +73,7 @@ pub struct ArchiveWriter {
     totals: Totals,
     adopted: Vec<FileDescriptor>,
     long_texts: LongTexts,
+    dropped: Dropped,
     scratch: PathBuf,
     /// The line of a slice of points, whose memory is used again.
     line: Vec<u8>,
@@ -104,6 +108,7 @@ impl ArchiveWriter {
             totals: Totals::default(),
             adopted: Vec::new(),
             long_texts: LongTexts::new(&scratch),
+            dropped: Dropped::default(),
             scratch,
             line: Vec::new(),
             options,
@@ -171,6 +176,7 @@ impl ArchiveWriter {
             reason,
         };
         // Before its long strings are stored, which nothing would refer to.
+        self.kind_writer(kind).check(&key, &id)?;
         if let Some(misfit) = fit::misfit(&value, LineLimits::FORMAT) {
             return Err(refused(misfit.reason));
         }

@@ -12,7 +12,7 @@ mod points;
 mod spans;
 mod value;
 
-use crate::archive::walk::kind_of_owner;
+use crate::archive::walk::{PLAIN, Wanted, kind_of_owner, newer_fields};
 use crate::archive::{Archive, ArchiveError, Result as ArchiveResult};
 use crate::format::manifest::FileDescriptor;
 use crate::format::{ArchivePath, Kind, Manifest};
@@ -169,6 +169,7 @@ pub fn diff<E: From<ArchiveError>>(
             pair.compare(kind)?;
         }
     }
+    pair.compare_newer_fields()?;
     pair.compare_unknown_kinds()
 }
 
@@ -239,6 +240,24 @@ impl<E: From<ArchiveError>> Pair<'_, E> {
             self.monitor.advance(self.passed_lines);
             self.passed_lines = 0;
         }
+    }
+
+    /// Fields of a newer minor version in lines that are compared by what this build knows of them.
+    fn compare_newer_fields(&mut self) -> Result<(), E> {
+        let mut fields: BTreeMap<(Kind, String), [Option<Value>; 2]> = BTreeMap::new();
+        for (side, archive) in [self.before, self.after].into_iter().enumerate() {
+            for (field, found) in newer_fields(archive, PLAIN, Wanted::All)? {
+                let value = json!({"count": found.count, "sha256": found.sha256});
+                fields.entry(field).or_default()[side] = Some(value);
+            }
+        }
+        for ((kind, field), [before, after]) in fields {
+            if before != after {
+                let difference = Difference::new(kind.name(), WHOLE, vec![field], before, after);
+                (self.sink)(difference)?;
+            }
+        }
+        Ok(())
     }
 
     /// Kinds of a newer minor version: which of their files differ.

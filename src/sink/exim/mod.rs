@@ -29,6 +29,7 @@ mod stream;
 mod traces;
 
 use super::tree::{Owners, Paths, check_name, folds_case};
+use crate::archive::walk::{Wanted, newer_fields, newer_kinds};
 use crate::archive::{Archive, ArchiveError, ErrorKind, Replace, Staging};
 use crate::format::{Kind, LossCount};
 use crate::model::printable::printable as shown;
@@ -137,6 +138,7 @@ const MANIFEST: &str = "manifest.json";
 /// Reasons of limits (docs/losses.md).
 mod reason {
     pub(super) const DELETED: &str = "deleted-not-held";
+    pub(super) const NEWER: &str = "newer-version";
     pub(super) const NOT_HELD: &str = "not-held";
     pub(super) const OLD_LAYOUT: &str = "not-in-old-layout";
     pub(super) const NOT_UTF8: &str = "not-utf8";
@@ -214,7 +216,19 @@ impl Converter<'_> {
         for kind in [Kind::Scorers, Kind::Workspaces] {
             self.limit(kind, "*", reason::NOT_HELD, manifest.count(kind));
         }
+        self.newer()?;
         self.manifest()
+    }
+
+    /// Counts what a newer minor version of the format brought and this build writes nowhere.
+    fn newer(&mut self) -> Result<()> {
+        for ((kind, field), found) in newer_fields(self.archive, Kind::ALL, Wanted::Dropped)? {
+            self.limit(kind, &field, reason::NEWER, found.count);
+        }
+        for (kind, count) in newer_kinds(self.archive) {
+            self.limits.insert((kind, "*".to_owned(), reason::NEWER), count);
+        }
+        Ok(())
     }
 
     fn finish(mut self) -> Result<ConvertReport> {

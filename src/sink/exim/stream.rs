@@ -3,6 +3,7 @@
 use crate::archive::{Archive, ArchiveError, Lines, Objects, Result, parse_line};
 use crate::format::Kind;
 use crate::model::{ArtifactList, OwnerKind};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 /// The objects of one kind, of which the next can be looked at.
@@ -92,21 +93,26 @@ impl<'a> ArtifactStream<'a> {
     }
 
     fn fill(&mut self) -> Result<()> {
-        // Keys are sorted, so that a line tells its kind of owner at its end; those of other kinds are not parsed.
-        let end = format!("\"owner_kind\":\"{}\"}}", self.owner_kind.as_str());
         while self.held.is_none() {
             let Some(line) = self.lines.next_line()? else {
                 return Ok(());
             };
-            if line.bytes.ends_with(end.as_bytes()) {
+            let damaged = |error: serde_json::Error| self.archive.damaged(&line.place(), &error.to_string());
+            // Of lists of other owners nothing else is looked at.
+            let Head { owner_kind } = serde_json::from_slice(line.bytes).map_err(damaged)?;
+            if owner_kind == self.owner_kind {
                 let list = serde_json::from_value(parse_line(self.archive, &line)?);
-                let damaged =
-                    |error: serde_json::Error| self.archive.damaged(&line.place(), &error.to_string());
                 self.held = Some(list.map_err(damaged)?);
             }
         }
         Ok(())
     }
+}
+
+/// What tells whether a list is of a wanted kind of owner.
+#[derive(Deserialize)]
+struct Head {
+    owner_kind: OwnerKind,
 }
 
 fn orphan(archive: &Archive, kind: Kind) -> ArchiveError {

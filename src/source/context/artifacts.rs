@@ -75,14 +75,20 @@ impl Export<'_> {
             failures.push(failure);
             Ok(())
         })?;
-        for FileFailure { owner, path, error } in failures {
+        for failure in failures {
+            let FileFailure {
+                owner,
+                path,
+                reason,
+                error,
+            } = failure;
             let id = format!("{}/{path}", owner.id);
             let detail = format!(
                 "artifact `{path}` of {} `{}`: {error}",
                 owner.kind.as_str(),
                 owner.id
             );
-            self.failure(Kind::Artifacts.name(), &id, "*", "unreadable", &detail)?;
+            self.failure(Kind::Artifacts.name(), &id, "*", reason, &detail)?;
         }
         Ok(())
     }

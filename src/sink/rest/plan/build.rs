@@ -4,6 +4,7 @@ use super::chosen::Chosen;
 use super::named::Named;
 use super::{Action, Item, Plan};
 use crate::archive::Archive;
+use crate::archive::walk::{Wanted, newer_fields};
 use crate::format::{Kind, Object};
 use crate::model::{ArtifactList, EvaluationDataset, LoggedModel, MetricSlice, Run, Scorer};
 use crate::sink::rest::ImportError;
@@ -60,6 +61,7 @@ impl Plan {
         builder.plan.named = named;
         builder.registry()?;
         builder.genai()?;
+        builder.newer()?;
         if !builder.others.is_empty() {
             return Err(ImportError::OtherObjects {
                 count: builder.others.len(),
@@ -102,6 +104,16 @@ impl Builder<'_> {
             };
             self.count(Kind::Workspaces, &name, action, Some(name.clone()), None);
         }
+    }
+
+    /// What a newer minor version of the format brought, which this build brings nowhere.
+    fn newer(&mut self) -> Result<()> {
+        for ((kind, field), found) in newer_fields(self.archive, Kind::ALL, Wanted::All)? {
+            self.limit(kind, "*", &field, NEWER, Outcome::LeftOut);
+            let more = found.count - 1;
+            self.plan.changes.count(kind, NEWER, Outcome::LeftOut, more);
+        }
+        Ok(())
     }
 
     fn runs(&mut self) -> Result<()> {
@@ -354,6 +366,8 @@ impl Builder<'_> {
     }
 }
 
+/// Reason of what a newer mlark would know.
+const NEWER: &str = "newer-version";
 /// Reason of what a newer server would hold.
 pub(in crate::sink::rest) const TOO_OLD: &str = "target-too-old";
 
