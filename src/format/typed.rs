@@ -72,6 +72,11 @@ pub trait Typed: Serialize + DeserializeOwned + Clone {
     fn needed(&self) -> Option<Needed> {
         None
     }
+
+    /// The datasets that must be in the archive for it.
+    fn needed_datasets(&self) -> Vec<Needed> {
+        Vec::new()
+    }
 }
 
 fn is_misplaced(extra: &Extra, names: &BTreeSet<String>) -> bool {
@@ -80,8 +85,12 @@ fn is_misplaced(extra: &Extra, names: &BTreeSet<String>) -> bool {
 }
 
 fn take(extra: &mut Extra, names: &BTreeSet<String>, place: &str, taken: &mut Vec<(String, Value)>) {
-    let fields = extra.extract_if(.., |key, _| names.contains(key));
-    taken.extend(fields.map(|(key, value)| (format!("{place}{key}"), value)));
+    let names: Vec<String> = extra.keys().filter(|key| names.contains(*key)).cloned().collect();
+    for name in names {
+        if let Some(value) = extra.remove(&name) {
+            taken.push((format!("{place}{name}"), value));
+        }
+    }
 }
 
 fn names_of<T: JsonSchema>() -> BTreeSet<String> {
@@ -162,11 +171,21 @@ typed! { Run { one info; }
     fn needed(&self) -> Option<Needed> {
         Needed::new(Kind::Experiments, &self.info.experiment_id)
     }
+
+    fn needed_datasets(&self) -> Vec<Needed> {
+        let inputs = self.inputs.dataset_inputs.iter();
+        let needed = inputs.map(|input| dataset(&self.info.experiment_id, &input.name, &input.digest));
+        needed.collect()
+    }
 }
 
 typed! { Dataset {}
     fn fault(&self) -> Option<Fault> {
         filled([("experiment_id", &self.experiment_id)])
+    }
+
+    fn defined(&self) -> Option<Needed> {
+        Some(dataset(&self.experiment_id, &self.name, &self.digest))
     }
 
     fn needed(&self) -> Option<Needed> {
@@ -259,6 +278,14 @@ typed! { Scorer {}
 
     fn needed(&self) -> Option<Needed> {
         Needed::new(Kind::Experiments, &self.experiment_id)
+    }
+}
+
+fn dataset(experiment_id: &str, name: &str, digest: &str) -> Needed {
+    Needed {
+        kind: Kind::Datasets,
+        key: SortKey::new().text(experiment_id).text(name).text(digest),
+        id: format!("{experiment_id}/{name}/{digest}"),
     }
 }
 

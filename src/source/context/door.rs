@@ -45,6 +45,10 @@ impl Door {
                 .or_default()
                 .insert(key.as_bytes().to_vec());
         }
+        for Needed { kind, key, id } in object.needed_datasets() {
+            let ids = self.needed.entry(kind).or_default();
+            ids.insert(key.as_bytes().to_vec(), id);
+        }
         let needed = object.needed();
         if needed != self.last_needed
             && let Some(Needed { kind, key, id }) = &needed

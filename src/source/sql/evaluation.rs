@@ -140,10 +140,10 @@ fn evaluation_datasets(tables: &Tables) -> Result<BTreeMap<String, EvaluationDat
         Ok(())
     })?;
     tables.scan(EVALUATION_DATASET_TAGS, |row| {
-        if let Some(dataset) = datasets.get_mut(&row.required_text(0)) {
-            if let Some(value) = tables.text(EVALUATION_DATASET_TAGS, row, 2, &dataset.dataset_id)? {
-                dataset.tags.insert(row.required_text(1), value);
-            }
+        if let Some(dataset) = datasets.get_mut(&row.required_text(0))
+            && let Some(value) = tables.text(EVALUATION_DATASET_TAGS, row, 2, &dataset.dataset_id)?
+        {
+            dataset.tags.insert(row.required_text(1), value);
         }
         Ok(())
     })?;
