@@ -24,6 +24,8 @@ mod redirect;
 mod request;
 mod retry;
 mod secret;
+mod secure;
+pub(crate) mod tls;
 mod transport;
 
 pub use download::Download;

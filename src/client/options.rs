@@ -132,8 +132,10 @@ impl Connection {
 
 fn tls_of(environment: &Environment) -> Result<TlsOptions, ClientError> {
     let path = |name: &str| environment.get(name).map(PathBuf::from);
-    // `requests`, MLflow's own client, honours both.
-    let other_ca_path = path("REQUESTS_CA_BUNDLE").or_else(|| path("CURL_CA_BUNDLE"));
+    // `requests`, MLflow's own client, honours the first two, OpenSSL the last.
+    let other_ca_path = path("REQUESTS_CA_BUNDLE")
+        .or_else(|| path("CURL_CA_BUNDLE"))
+        .or_else(|| path("SSL_CERT_FILE"));
     let tls = TlsOptions {
         insecure: boolean(environment, "MLFLOW_TRACKING_INSECURE_TLS")?,
         ca_path: path("MLFLOW_TRACKING_SERVER_CERT_PATH").or_else(|| other_ca_path.clone()),

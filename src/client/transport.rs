@@ -6,10 +6,13 @@
 
 use super::error::ClientError;
 use super::options::{ClientOptions, TlsOptions};
+use super::secure::SecureConnector;
+use super::tls::{self, Check, TlsFiles};
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use ureq::config::Config;
 use ureq::config::RedirectAuthHeaders;
@@ -30,7 +33,7 @@ pub(super) fn agent(options: &ClientOptions) -> Result<ureq::Agent, ClientError>
         .http_status_as_error(false)
         .redirect_auth_headers(RedirectAuthHeaders::SameHost)
         .user_agent(concat!("mlark/", env!("CARGO_PKG_VERSION")))
-        .tls_config(tls(&options.tls)?)
+        .tls_config(tls_config(&options.tls)?)
         .timeout_connect(Some(options.timeout.min(Duration::from_secs(30))))
         .timeout_recv_response(Some(options.timeout))
         .timeout_per_read(Some(options.timeout))
@@ -39,9 +42,11 @@ pub(super) fn agent(options: &ClientOptions) -> Result<ureq::Agent, ClientError>
         .max_idle_connections(options.connections)
         .max_idle_connections_per_host(options.connections)
         .build();
+    let secure = secure(&options.tls)?;
     let connector =
         ().chain(ConnectProxyConnector::default())
             .chain(TcpConnector)
+            .chain(SecureConnector(secure))
             .chain(RustlsConnector::default());
     Ok(ureq::Agent::with_parts(
         config,
@@ -50,7 +55,7 @@ pub(super) fn agent(options: &ClientOptions) -> Result<ureq::Agent, ClientError>
     ))
 }
 
-fn tls(options: &TlsOptions) -> Result<TlsConfig, ClientError> {
+fn tls_config(options: &TlsOptions) -> Result<TlsConfig, ClientError> {
     let mut builder = TlsConfig::builder().disable_verification(options.insecure);
     if let Some(path) = &options.ca_path {
         let (certificates, _) = read_pem(path)?;
@@ -67,6 +72,20 @@ fn tls(options: &TlsOptions) -> Result<TlsConfig, ClientError> {
         builder = builder.client_cert(Some(ClientCert::new_with_certs(&certificates, key)));
     }
     Ok(builder.build())
+}
+
+/// The setup for a file of certificates.
+fn secure(options: &TlsOptions) -> Result<Option<Arc<rustls::ClientConfig>>, ClientError> {
+    let own = options.client_cert_path.as_deref();
+    let files = TlsFiles {
+        trusted: options.ca_path.as_deref(),
+        own: own.map(|path| (path, path)),
+    };
+    if options.insecure || files.trusted.is_none() {
+        return Ok(None);
+    }
+    let config = tls::config(&files, Check::SignerAndName).map_err(ClientError::config)?;
+    Ok(Some(Arc::new(config)))
 }
 
 type Pem = (Vec<Certificate<'static>>, Option<PrivateKey<'static>>);
