@@ -1,5 +1,7 @@
 //! Replay while something is wrong, against a scripted server: what is missing is named, and the next import brings it.
 
+#[path = "common/bytes.rs"]
+mod bytes;
 mod scripted;
 
 use mlark::client::{Client, ClientError, Connection, Environment};
@@ -361,4 +363,33 @@ fn ctrl_c_ends_an_import_with_exit_code_9_and_says_how_to_go_on() {
     );
     assert!(import(&archive, &target).unwrap().failures.is_empty());
     assert_whole(&target);
+}
+
+#[test]
+fn an_import_goes_on_under_the_origin_by_which_an_earlier_version_knew_the_source() {
+    let directory = tempfile::tempdir().unwrap();
+    let old = archive(directory.path(), "old");
+    let mut renamed = bytes::Bytes::read(old.path());
+    let mut manifest = old.manifest().clone();
+    manifest.origin = "test, schema a".to_owned();
+    manifest.source.details = [("former_origin".to_owned(), "test".to_owned())].into();
+    renamed.reseal_manifest(&manifest);
+    renamed.write(
+        &directory.path().join("new"),
+        mlark::archive::ContainerKind::Directory,
+    );
+    let new = mlark::archive::Archive::open(&directory.path().join("new")).unwrap();
+    let target = Target::start(|_| None);
+    import(&old, &target).unwrap();
+    let made = target.created();
+    import(&new, &target).unwrap();
+    assert_eq!(target.created(), made);
+    // Without a journal of the former origin it is a source of its own.
+    let other = Target::start(|_| None);
+    let prepared = prepare(&new, &other, ImportOptions::default()).unwrap();
+    assert!(
+        prepared
+            .plans()
+            .all(|plan| plan.to_json()["origin"] == "test, schema a")
+    );
 }

@@ -102,6 +102,9 @@ impl Tool {
     }
 }
 
+/// The detail of a source that names the origin by which earlier versions knew it.
+pub const FORMER_ORIGIN: &str = "former_origin";
+
 /// What was read to make the archive.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SourceInfo {

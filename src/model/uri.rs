@@ -132,6 +132,20 @@ pub fn origin_of(uri: &str) -> String {
     format!("sha256:{}", &digest.hex().as_str()[..32])
 }
 
+/// The origin of a part of what a URI leads to, as options chose it; without any, that of the whole.
+pub(crate) fn origin_of_part(uri: &str, chosen: &[(String, String)]) -> String {
+    if chosen.is_empty() {
+        return origin_of(uri);
+    }
+    let mut chosen: Vec<_> = chosen
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    chosen.sort();
+    let digest = Sha256::digest(format!("{}\0{}", redact(uri), chosen.join("\0")));
+    format!("sha256:{}", &Digest(digest.into()).hex().as_str()[..32])
+}
+
 /// The local path that a `file:` URI or a plain path names, percent escapes decoded.
 pub fn local_path(uri: &str) -> Option<String> {
     match uri.split_once(':') {
@@ -231,6 +245,11 @@ mod tests {
             assert_eq!(redact(uri), shown);
         }
         assert_eq!(origin_of("http://a:b@h/x?y"), origin_of("http://h/x"));
+        let chosen = |value: &str| [("options".to_owned(), value.to_owned())];
+        let [one, other] =
+            ["team_a", "team_b"].map(|schema| origin_of_part("postgresql://h/d", &chosen(schema)));
+        assert!(one != other && one != origin_of("postgresql://h/d"));
+        assert_eq!(origin_of_part("http://h/x", &[]), origin_of("http://h/x"));
     }
 
     #[test]

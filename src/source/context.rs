@@ -11,7 +11,7 @@ use super::survey::SurveyCounts;
 use crate::archive::{ArchiveError, ArchiveWriter, Duplicates, ManifestHead, PointSeries};
 use crate::format::fit::{self, LineLimits, Misfit};
 use crate::format::line::to_value;
-use crate::format::manifest::{Selection as SelectionRecord, SourceInfo};
+use crate::format::manifest::{FORMER_ORIGIN, Selection as SelectionRecord, SourceInfo};
 use crate::format::{Kind, Loss, LossClass, LossCount, Manifest, Object, SortKey, order, typed::Typed};
 use crate::model::uri;
 use crate::model::{Span, Trace};
@@ -43,6 +43,8 @@ pub struct Export<'m> {
     pub writer: ArchiveWriter,
     /// What was asked for.
     pub options: ExportOptions,
+    /// Options that choose, of what the source's URI leads to, the data that is read; never secrets.
+    pub chosen: Vec<(String, String)>,
     monitor: &'m dyn Monitor,
     left_out: BTreeMap<(String, String), u64>,
     survey: SurveyCounts,
@@ -59,6 +61,7 @@ impl<'m> Export<'m> {
         Ok(Export {
             writer: ArchiveWriter::create(out, options.writer.clone())?,
             options,
+            chosen: Vec::new(),
             monitor,
             left_out: BTreeMap::new(),
             survey: SurveyCounts::default(),
@@ -336,9 +339,14 @@ impl<'m> Export<'m> {
         if let Some(source_uri) = &self.options.source_uri {
             source.uri = uri::redact(source_uri);
         }
-        let origin = self.options.origin.take();
+        let named = self.options.origin.take();
+        if named.is_none() && !self.chosen.is_empty() {
+            // What an earlier version called both parts: its journals are still found.
+            let former = uri::origin_of(&source.uri);
+            source.details.insert(FORMER_ORIGIN.to_owned(), former);
+        }
         let head = ManifestHead {
-            origin: origin.unwrap_or_else(|| uri::origin_of(&source.uri)),
+            origin: named.unwrap_or_else(|| uri::origin_of_part(&source.uri, &self.chosen)),
             source,
             selection,
             ..ManifestHead::default()

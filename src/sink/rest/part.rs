@@ -8,7 +8,7 @@ use super::options::{ImportOptions, LongValues, differences};
 use super::plan::{self, Chosen, Named, Plan};
 use super::report::ImportReport;
 use super::target::TargetState;
-use super::workspaces::{Place, origin_within};
+use super::workspaces::{Place, known_origin, origin_within};
 use super::{ImportError, Result, apply, changes, limits, mark, target_name};
 use crate::archive::Archive;
 use crate::format::Kind;
@@ -42,11 +42,14 @@ impl Part {
     ) -> Result<Self> {
         let api = Api::new(place.client);
         let workspace = place.workspace.as_deref();
-        let origin = options.origin.as_ref().unwrap_or(&archive.manifest().origin);
-        let origin = origin_within(origin, workspace);
+        let target = target_name(api.client());
+        let origin = match &options.origin {
+            Some(named) => origin_within(named, workspace),
+            None => known_origin(archive, workspace, &target, options.journal.as_deref()),
+        };
         let key = JournalKey {
             origin: origin.clone(),
-            target: target_name(api.client()),
+            target,
         };
         let journal_path = match &options.journal {
             Some(path) => journal::path_within(path, workspace),

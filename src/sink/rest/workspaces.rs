@@ -10,6 +10,7 @@ use super::{ImportError, Result, target_name};
 use crate::archive::Archive;
 use crate::client::Client;
 use crate::format::Kind;
+use crate::format::manifest::FORMER_ORIGIN;
 use crate::model::{EvaluationDataset, Experiment, RegisteredModel, Workspace};
 use crate::select::Patterns;
 use crate::sink::rest::experiments::experiments_of;
@@ -150,6 +151,38 @@ pub fn origin_within(origin: &str, workspace: Option<&str>) -> String {
     }
 }
 
+/// The origin that an import continues: that of the archive, or the one by which an earlier version knew the same source,
+/// where only that has a journal.
+pub fn known_origin(
+    archive: &Archive,
+    workspace: Option<&str>,
+    target: &str,
+    given: Option<&Path>,
+) -> String {
+    let manifest = archive.manifest();
+    let own = origin_within(&manifest.origin, workspace);
+    let Some(former) = manifest.source.details.get(FORMER_ORIGIN) else {
+        return own;
+    };
+    let former = origin_within(former, workspace);
+    let has_journal = |origin: &String| {
+        let key = JournalKey {
+            origin: origin.clone(),
+            target: target.to_owned(),
+        };
+        let path = match given {
+            Some(path) => journal::path_within(path, workspace),
+            None => journal::default_path(archive.path(), &key),
+        };
+        path.exists() && Journal::read(&path, &key).is_ok()
+    };
+    if !has_journal(&own) && has_journal(&former) {
+        former
+    } else {
+        own
+    }
+}
+
 /// A journal of an import, and the workspace whose objects it is about, where that is not the default one.
 pub struct WorkspaceJournal {
     /// The workspace.
@@ -168,7 +201,6 @@ pub fn journals_of(
     given: Option<&Path>,
     origin: Option<&str>,
 ) -> Result<Vec<WorkspaceJournal>> {
-    let origin_of = origin.unwrap_or(&archive.manifest().origin);
     let experiments = experiments_of(archive)?;
     let workspaces = workspaces_of(archive, &experiments, &Patterns::default())?;
     let mut workspaces: Vec<_> = workspaces.into_keys().collect();
@@ -178,7 +210,6 @@ pub fn journals_of(
     let mut found = Vec::new();
     for name in workspaces {
         let own = (name != DEFAULT_WORKSPACE).then_some(name);
-        let origin = origin_within(origin_of, own.as_deref());
         // Into the workspace of its name, or where the target has none.
         let mut targets = vec![target_name(client)];
         if own.is_some() && client.workspace().is_none() {
@@ -186,10 +217,11 @@ pub fn journals_of(
         }
         let mut refused = None;
         for target in targets {
-            let key = JournalKey {
-                origin: origin.clone(),
-                target,
+            let origin = match origin {
+                Some(named) => origin_within(named, own.as_deref()),
+                None => known_origin(archive, own.as_deref(), &target, given),
             };
+            let key = JournalKey { origin, target };
             let path = match given {
                 Some(path) => journal::path_within(path, own.as_deref()),
                 None => journal::default_path(archive.path(), &key),

@@ -63,6 +63,15 @@ pub fn export(
     let mut export = Export::create(out, options, monitor)?;
     let kept = keep(&export, out, &server)?;
     server.kept = kept.clone();
+    let workspace = server.client.workspace().filter(|name| *name != "default");
+    let workspace = workspace.map(|name| ("workspace", name.to_owned()));
+    let other = registry.iter().map(|registry| registry.client.base());
+    let other = other.filter(|base| *base != server.client.base());
+    let other = other.map(|base| ("registry", base.to_string()));
+    let chosen = other
+        .chain(workspace)
+        .map(|(name, value)| (name.to_owned(), value));
+    export.chosen = chosen.collect();
     if let Some(registry) = &mut registry {
         registry.kept = kept.clone();
     }

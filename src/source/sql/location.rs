@@ -1,6 +1,7 @@
 //! Which database a tracking URI names, as SQLAlchemy reads it.
 
 use super::super::ExportError;
+use super::uri::UriOptions;
 use crate::model::uri::redact;
 use std::path::PathBuf;
 
@@ -15,6 +16,22 @@ pub(super) enum Location {
     /// A MySQL or MariaDB server, by its URI.
     #[cfg(feature = "mysql")]
     Mysql(String),
+}
+
+impl Location {
+    /// Options that choose a part of what the URI leads to.
+    ///
+    /// # Errors
+    /// The URI cannot be read.
+    pub(super) fn chosen(&self) -> Result<Vec<(String, String)>, ExportError> {
+        match self {
+            Location::Sqlite(_) => Ok(Vec::new()),
+            #[cfg(feature = "postgres")]
+            Location::Postgres(uri) => Ok(super::uri::DatabaseUri::parse(uri)?.chosen()),
+            #[cfg(feature = "mysql")]
+            Location::Mysql(uri) => Ok(super::uri::DatabaseUri::parse(uri)?.chosen()),
+        }
+    }
 }
 
 /// The database behind a URI or a path.
@@ -33,7 +50,8 @@ pub(super) fn parse(uri: &str) -> Result<Location, ExportError> {
     };
     match dialect {
         "sqlite" => {
-            let path = rest.split('?').next().unwrap_or_default();
+            let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+            sqlite_options(query).map_err(|detail| unreadable(&detail))?;
             // `sqlite:///a` is relative, `sqlite:////a` absolute; there is never a host.
             match path.strip_prefix("///").filter(|path| !path.is_empty()) {
                 Some(":memory:") | None => Err(unreadable(
@@ -60,6 +78,21 @@ pub(super) fn parse(uri: &str) -> Result<Location, ExportError> {
     }
 }
 
+/// Options of Python's `sqlite3` that concern its own objects pass; what would choose or open another file is refused.
+fn sqlite_options(query: &str) -> Result<(), String> {
+    let mut options = UriOptions::of(query);
+    for option in [
+        "timeout",
+        "check_same_thread",
+        "isolation_level",
+        "detect_types",
+        "cached_statements",
+    ] {
+        options.take(option);
+    }
+    options.finish()
+}
+
 fn is_scheme(text: &str) -> bool {
     text.len() > 1
         && text
@@ -83,7 +116,12 @@ mod tests {
         ] {
             assert_eq!(parse(uri).unwrap(), Location::Sqlite(path.into()), "{uri}");
         }
-        for uri in ["sqlite://", "sqlite:///:memory:", "oracle://h/d"] {
+        for uri in [
+            "sqlite://",
+            "sqlite:///:memory:",
+            "oracle://h/d",
+            "sqlite:///a.db?mode=rw",
+        ] {
             assert!(parse(uri).is_err(), "{uri}");
         }
     }

@@ -31,11 +31,12 @@ mod tables;
 mod trace_parts;
 mod traces;
 mod trees;
+mod uri;
 mod versions;
 
 use super::{Export, ExportError, ExportOptions, ExportReport, cloud};
 use crate::format::manifest::SourceInfo;
-use crate::model::uri;
+use crate::model::uri::redact;
 use crate::monitor::Monitor;
 use database::Database;
 use exporter::Exporter;
@@ -70,7 +71,7 @@ pub fn export(
     let tables = Tables::new(database)?;
     if !tables.schema.has("experiments") || !tables.schema.has("runs") {
         return Err(ExportError::NoData {
-            source_uri: uri::redact(source),
+            source_uri: redact(source),
             detail: match (hides_tables, tables.database.other_place()?) {
                 (_, Some(place)) => {
                     format!("there are no tables `experiments` and `runs` where it looks: {place}")
@@ -82,7 +83,7 @@ pub fn export(
     }
     let mut info = SourceInfo {
         kind: "sql".to_owned(),
-        uri: uri::redact(source),
+        uri: redact(source),
         ..SourceInfo::default()
     };
     let release = versions::describe(&tables, &mut info)?;
@@ -90,6 +91,7 @@ pub fn export(
         options.writer.threads = options.writer.threads.max(cloud::CONCURRENCY);
     }
     let mut export = Export::create(out, options, monitor)?;
+    export.chosen = location.chosen()?;
     if hides_tables {
         export.limit("tables", "*", "perhaps-hidden", 1);
         monitor.notice(&format!(

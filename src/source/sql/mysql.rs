@@ -2,14 +2,14 @@
 
 use super::super::ExportError;
 use super::database::{Cell, Database, Dialect, EachRow, Row, Schema, read_schema};
+use super::uri::{DatabaseUri, refused};
 use crate::model::mask;
 use crate::model::uri::redact;
 use mysql::prelude::Queryable;
-use mysql::{Conn, Opts, OptsBuilder, Params, Value};
+use mysql::{Conn, Params, Value};
 use std::cell::RefCell;
-use std::time::Duration;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+mod options;
 
 /// A connection within a transaction.
 pub(super) struct Mysql {
@@ -29,19 +29,12 @@ impl Mysql {
             source_uri: source_uri.clone(),
             detail,
         };
-        // `mysql+pymysql://…?charset=…`: driver and options are SQLAlchemy's business.
-        let rest = uri.split_once(':').map_or("", |(_, rest)| rest);
-        let plain = format!("mysql:{}", rest.split('?').next().unwrap_or_default());
-        // The message of a URL that cannot be parsed may quote it, with its password.
-        let options = Opts::from_url(&plain).map_err(|_| failed("the URI cannot be read".to_owned()))?;
-        let options = OptsBuilder::from_opts(options)
-            .tcp_connect_timeout(Some(CONNECT_TIMEOUT))
-            .stmt_cache_size(64)
-            .init(vec![
-                "SET NAMES utf8mb4".to_owned(),
-                "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ".to_owned(),
-                "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY".to_owned(),
-            ]);
+        let options = options::read(DatabaseUri::parse(uri)?).map_err(|detail| refused(uri, &detail))?;
+        let options = options.stmt_cache_size(64).init(vec![
+            "SET NAMES utf8mb4".to_owned(),
+            "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ".to_owned(),
+            "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY".to_owned(),
+        ]);
         let connection = Conn::new(options).map_err(|error| failed(told(&error)))?;
         Ok(Mysql {
             connection: RefCell::new(connection),

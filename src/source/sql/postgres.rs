@@ -2,18 +2,19 @@
 
 use super::super::ExportError;
 use super::database::{Cell, Database, Dialect, EachRow, Row, Schema, read_schema};
+use super::uri::{DatabaseUri, refused};
 use crate::model::mask;
 use crate::model::uri::redact;
 use postgres::error::SqlState;
 use postgres::fallible_iterator::FallibleIterator;
 use postgres::types::{FromSql, ToSql, Type};
-use postgres::{Client, Config, NoTls, Statement};
+use postgres::{Client, Statement};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::error::Error;
-use std::time::Duration;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+mod options;
+mod tls;
 
 /// A connection within a transaction.
 pub(super) struct Postgres {
@@ -35,15 +36,9 @@ impl Postgres {
         let source_uri = redact(uri);
         mask::learn(|mask| mask.add_uri(uri));
         let failed = |error: postgres::Error| source_error(&source_uri, &error);
-        // `postgresql+psycopg2://…`: the driver is SQLAlchemy's business.
-        let rest = uri.split_once(':').map_or("", |(_, rest)| rest);
-        let mut config: Config = format!("postgresql:{rest}").parse().map_err(failed)?;
-        config.connect_timeout(CONNECT_TIMEOUT);
-        config.application_name("mlark");
-        if let (None, Ok(password)) = (config.get_password(), std::env::var("PGPASSWORD")) {
-            config.password(password);
-        }
-        let mut client = config.connect(NoTls).map_err(failed)?;
+        let (settings, tls) =
+            options::read(DatabaseUri::parse(uri)?).map_err(|detail| refused(uri, &detail))?;
+        let mut client = settings.connect(tls).map_err(failed)?;
         client
             .batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             .map_err(failed)?;
