@@ -36,12 +36,18 @@ struct Database {
 impl Database {
     /// Starts one; nothing, and a word on stderr, where it is not installed.
     fn start(dialect: &str) -> Option<Self> {
+        Self::start_with(dialect, &[])
+    }
+
+    /// Starts one with a certificate and its key.
+    fn start_with(dialect: &str, tls: &[PathBuf]) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         // The server runs as somebody else where this is root.
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
         let output = databases()
             .args(["start", dialect])
             .arg(folder.path().join("server"))
+            .args(tls)
             .output()
             .unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
@@ -219,4 +225,82 @@ fn postgresql_gives_what_the_server_over_it_gives() {
 #[test]
 fn mariadb_gives_what_the_server_over_it_gives() {
     check("mysql");
+}
+
+/// What an export of an empty database says, with options of its URI.
+fn said(uri: &str, options: &str) -> String {
+    let out = tempfile::tempdir().unwrap();
+    let uri = format!("{uri}?{options}");
+    let made = export(
+        SourceKind::Sql,
+        &uri,
+        &out.path().join("a"),
+        ExportOptions::default(),
+        &Silent,
+    );
+    made.unwrap_err().to_string()
+}
+
+fn check_tls(dialect: &str, [any, signer, whole, stranger]: [&str; 4]) {
+    if venvs("no database server is asked for TLS").is_none() {
+        return;
+    }
+    let folder =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/cases/09-self-signed-certificate");
+    let file = |name: &str| folder.join(name);
+    let Some(secure) = Database::start_with(dialect, &[file("server.pem"), file("server.key")]) else {
+        return;
+    };
+    let with = |options: &str, trusted: &str| format!("{options}{}", file(trusted).display());
+    let is_connected = |said: &str| said.contains("no tables `experiments`");
+    let uri = secure.create("empty");
+    for options in [any.to_owned(), with(signer, "own.pem"), with(whole, "own.pem")] {
+        assert!(
+            is_connected(&said(&uri, &options)),
+            "{options}: {}",
+            said(&uri, &options)
+        );
+    }
+    for options in [with(signer, "other.pem"), with(whole, "other.pem")] {
+        assert!(
+            said(&uri, &options).contains("certificate"),
+            "{options}: {}",
+            said(&uri, &options)
+        );
+    }
+    assert!(
+        said(&uri, stranger).contains("nosuch"),
+        "{}",
+        said(&uri, stranger)
+    );
+    let Some(plain) = Database::start(dialect) else {
+        return;
+    };
+    let uri = plain.create("empty");
+    assert!(is_connected(&said(&uri, "")), "{}", said(&uri, ""));
+    for options in [any.to_owned(), with(whole, "own.pem")] {
+        assert!(!is_connected(&said(&uri, &options)), "{options} without TLS");
+    }
+}
+
+#[test]
+fn postgresql_is_encrypted_and_checked_as_its_uri_asks() {
+    let options = [
+        "sslmode=require",
+        "sslmode=verify-ca&sslrootcert=",
+        "sslmode=verify-full&sslrootcert=",
+        "nosuch=1",
+    ];
+    check_tls("postgresql", options);
+}
+
+#[test]
+fn mariadb_is_encrypted_and_checked_as_its_uri_asks() {
+    let options = [
+        "ssl_mode=REQUIRED",
+        "ssl_mode=VERIFY_CA&ssl_ca=",
+        "ssl_ca=",
+        "nosuch=1",
+    ];
+    check_tls("mysql", options);
 }
