@@ -6,8 +6,6 @@
 mod bytes;
 mod common;
 #[allow(unused, reason = "each test file uses its own part")]
-mod loopback;
-#[allow(unused, reason = "each test file uses its own part")]
 mod scripted;
 
 use bytes::Bytes;

@@ -23,7 +23,8 @@ const EXPERIMENTS: [(&str, &str, bool); 4] = [
     ("4", "empty", false),
 ];
 /// Letter of the id, experiment, start, parent, whether it is deleted, model that it reads.
-const RUNS: [(char, &str, i64, Option<char>, bool, Option<&str>); 7] = [
+type Run = (char, &'static str, i64, Option<char>, bool, Option<&'static str>);
+const RUNS: [Run; 7] = [
     ('a', "1", 10, None, false, None),
     ('b', "1", 20, Some('a'), false, None),
     ('c', "2", 30, Some('a'), false, None),
@@ -39,7 +40,14 @@ const LOGGED_MODELS: [(&str, &str, i64, Option<char>); 3] = [
     ("m-3", "1", 45, Some('c')),
 ];
 /// Id, experiment, time, run and logged model that it names.
-const TRACES: [(&str, &str, i64, Option<char>, Option<&str>); 4] = [
+type Trace = (
+    &'static str,
+    &'static str,
+    i64,
+    Option<char>,
+    Option<&'static str>,
+);
+const TRACES: [Trace; 4] = [
     ("tr-1", "1", 22, Some('b'), None),
     ("tr-2", "2", 33, None, None),
     ("tr-3", "1", 5, None, Some("m-1")),

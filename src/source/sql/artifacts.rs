@@ -332,9 +332,9 @@ mod tests {
     #[test]
     #[cfg(not(feature = "cloud"))]
     fn cloud_storage_is_out_of_reach_and_the_feature_is_named() {
-        let mut places = places(None, None);
+        let mut local = places(None, None);
         assert_eq!(
-            places.find(OWNER, "s3://bucket/1", None),
+            local.find(OWNER, "s3://bucket/1", None),
             Place::OutOfReach("remote-uri")
         );
         assert!(cloud::remedy("s3://bucket/1").contains("--features cloud"));

@@ -151,7 +151,15 @@ mod tests {
     #[test]
     fn a_limit_accepts_a_difference_at_its_own_place_and_nowhere_else() {
         use Kind::{Artifacts, LoggedModels, RegisteredModels, Runs, Spans, Traces};
-        let table: [(Kind, &str, Kind, &[&str], &[&[&str]]); 12] = [
+        /// The kind and field of a limit; the kind and key of a difference that it accepts; keys that it does not.
+        type Row = (
+            Kind,
+            &'static str,
+            Kind,
+            &'static [&'static str],
+            &'static [&'static [&'static str]],
+        );
+        let table: [Row; 12] = [
             (
                 Runs,
                 "param lr",
