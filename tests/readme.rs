@@ -102,7 +102,7 @@ fn dots_stand_for_any_text() {
 }
 
 /// Words with hyphens of sources and sinks that are no codes of reasons: kinds, routes, options, names of formats.
-const NO_REASONS: [&str; 30] = [
+const NO_REASONS: [&str; 32] = [
     "artifact-exclude",
     "artifact-include",
     "artifacts-destination",
@@ -111,6 +111,7 @@ const NO_REASONS: [&str; 30] = [
     "case-probe",
     "databricks-uc",
     "dummy-source",
+    "evaluation-dataset",
     "experiment-ids",
     "export-import",
     "file-store",
@@ -121,7 +122,6 @@ const NO_REASONS: [&str; 30] = [
     "include-deleted",
     "kebab-case",
     "logged-model",
-    "evaluation-dataset",
     "mlark-import",
     "no-artifacts",
     "no-spans",
@@ -132,6 +132,8 @@ const NO_REASONS: [&str; 30] = [
     "server-info",
     "ssl-mode",
     "upload-artifact",
+    "verify-ca",
+    "verify-full",
     "x-mlflow-experiment-id",
 ];
 

@@ -7,7 +7,8 @@ use crate::source::ExportReport;
 use crate::source::detect::{self, SourceKind};
 
 /// Reasons of limits that say that artifacts may be somewhere else.
-const OUT_OF_REACH: [&str; 2] = ["missing-directory", "remote-uri"];
+const OUT_OF_REACH: [&str; 2] = [MISSING, "remote-uri"];
+const MISSING: &str = "missing-directory";
 
 /// Says which globs matched nothing: it is no error, and nobody should have to guess it.
 pub(super) fn say_silent(silent: &[String]) {
@@ -75,8 +76,11 @@ fn nothing_taken(report: &ExportReport) -> Option<String> {
 /// Artifacts that were not found are lost to the archive, and look like none.
 fn artifacts_not_found(manifest: &Manifest) -> Option<String> {
     let limits = manifest.losses.limits.iter();
+    // A tree that was packed or kept in git has lost its empty folders, and nothing else.
+    let may_be_empty = manifest.source.kind == "file-store" && manifest.totals.artifact_files > 0;
     let count: u64 = limits
         .filter(|loss| loss.kind == Kind::Artifacts.name() && OUT_OF_REACH.contains(&loss.reason.as_str()))
+        .filter(|loss| !(may_be_empty && loss.reason == MISSING))
         .map(|loss| loss.count)
         .sum();
     (count > 0).then(|| {

@@ -260,6 +260,8 @@ impl Exporter<'_> {
 mod tests {
     use super::*;
     use crate::model::OwnerKind;
+    use crate::source::ExportOptions;
+    use crate::source::local_roots::Door;
     use std::fs;
 
     const ID: &str = "0123456789abcdef0123456789abcdef";
@@ -269,7 +271,8 @@ mod tests {
     };
 
     fn places(folder: Option<&Path>, destination: Option<&Path>) -> Places {
-        Places::new(folder, destination, LocalRoots::default())
+        let roots = LocalRoots::new(Door::Database, &ExportOptions::default()).unwrap();
+        Places::new(folder, destination, roots)
     }
 
     #[test]
