@@ -32,7 +32,7 @@ pub use download::Download;
 pub use environment::Environment;
 pub use error::{ClientError, FailureKind};
 pub use options::{Auth, ClientOptions, Connection, TlsOptions};
-pub use pages::{BARREN_PAGES, PAGES, Page, PageWalk};
+pub use pages::{BARREN_PAGES, ENTRIES, PAGES, Page, PageWalk};
 pub use path::{BaseUrl, Path};
 pub use request::{Body, OpenBody, Repeat, Request, Response};
 pub use secret::Secret;

@@ -12,6 +12,8 @@ use std::hash::{BuildHasher, RandomState};
 pub const BARREN_PAGES: u64 = 100;
 /// Pages of one listing.
 pub const PAGES: u64 = 100_000;
+/// Files and folders below one owner.
+pub const ENTRIES: usize = 2_000_000;
 
 /// One page as it came.
 #[derive(Debug, Default)]

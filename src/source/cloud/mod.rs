@@ -13,6 +13,8 @@ mod absent;
 #[cfg(feature = "cloud")]
 mod address;
 #[cfg(feature = "cloud")]
+mod bounds;
+#[cfg(feature = "cloud")]
 mod profile;
 #[cfg(feature = "cloud")]
 mod session;

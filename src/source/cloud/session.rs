@@ -1,6 +1,7 @@
 //! Listing and reading, blocking on the outside.
 
 use super::address::{Address, Bucket, Provider};
+use super::bounds::{Bounded, Broken};
 use super::{CloudError, ListingError, stores};
 use crate::archive::{ArchiveError, ByteSource, Merge, SpillSorter};
 use crate::client::Environment;
@@ -80,7 +81,11 @@ impl Cloud {
             .block_on(list_below(store.as_ref(), &prefix, &mut sorter));
         let empty_folders = match listed {
             Ok(empty_folders) => empty_folders,
-            Err(ListError::Storage(error)) => return Err(failed(address, &error).into()),
+            Err(ListError::Broken(Broken::Storage(error))) => return Err(failed(address, &error).into()),
+            Err(ListError::Broken(Broken::Endless(detail))) => {
+                let place = address.uri.clone();
+                return Err(CloudError { place, detail }.into());
+            }
             Err(ListError::Spill(error)) => {
                 return Err(ArchiveError::io("use temporary file in", scratch)(error).into());
             }
@@ -99,13 +104,13 @@ impl Cloud {
 }
 
 enum ListError {
-    Storage(Error),
+    Broken(Broken),
     Spill(io::Error),
 }
 
-impl From<Error> for ListError {
-    fn from(error: Error) -> Self {
-        ListError::Storage(error)
+impl From<Broken> for ListError {
+    fn from(broken: Broken) -> Self {
+        ListError::Broken(broken)
     }
 }
 
@@ -116,9 +121,8 @@ async fn list_below(
     sorter: &mut SpillSorter,
 ) -> Result<u64, ListError> {
     let mut markers = Vec::new();
-    let mut objects = store.list(Some(prefix));
-    while let Some(object) = objects.next().await {
-        let ObjectMeta { location, size, .. } = object?;
+    let mut objects = Bounded::new(store.list(Some(prefix)));
+    while let Some(ObjectMeta { location, size, .. }) = objects.next().await? {
         let Some(path) = below(prefix, &location) else {
             continue;
         };
@@ -132,10 +136,10 @@ async fn list_below(
     }
     let mut empty_folders = 0;
     for marker in markers {
-        let mut objects = store.list(Some(&marker));
+        let mut objects = Bounded::new(store.list(Some(&marker)));
         empty_folders += 1;
-        while let Some(object) = objects.next().await {
-            if object?.location != marker {
+        while let Some(object) = objects.next().await? {
+            if object.location != marker {
                 empty_folders -= 1;
                 break;
             }

@@ -11,7 +11,7 @@ use super::fields::Fields;
 use super::kept::{Key, file_part};
 use super::server::{Server, told};
 use crate::archive::{ByteSource, OpenFn};
-use crate::client::{ClientError, Download, Page, PageWalk, Path};
+use crate::client::{ClientError, Download, ENTRIES, Page, PageWalk, Path};
 use crate::model::OwnerKind;
 use crate::model::uri::{local_path, percent_decode};
 use crate::source::local_roots::{ArtifactRoot, OwnerRef, Place};
@@ -24,8 +24,6 @@ use std::sync::Arc;
 
 /// Deepest folder that is looked into.
 const DEPTH: usize = 64;
-/// Files and folders below one owner.
-const ENTRIES: usize = 2_000_000;
 
 /// One artifact that a server lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
