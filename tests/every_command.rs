@@ -416,17 +416,31 @@ fn a_newer_minor_version_loses_nothing_without_a_word_in_any_command() {
         );
     }
     place.remove_output();
-    // What else is in the way of this import does not matter here.
-    let plan = text(&place.run("import x/y/a TARGET --dry-run --json").stdout);
-    for word in [
-        "owner_kind_newer",
-        "files.!newer",
-        "values_newer",
-        "info.user_id_newer",
-        "newer-version",
+    for command in [
+        "import x/y/a TARGET --on-conflict merge --dry-run --json",
+        "import x/y/a TARGET --on-conflict merge --dry-run",
+        "import x/y/a TARGET --on-conflict merge --json",
+        "import x/y/a TARGET --on-conflict merge",
     ] {
-        assert!(plan.contains(word), "{word}: {plan}");
+        // A second import has nothing to do, and says the same.
+        let said = told(command, 0);
+        let is_json = command.ends_with("--json");
+        for word in [
+            "owner_kind_newer",
+            "files.!newer",
+            "values_newer",
+            "info.user_id_newer",
+        ] {
+            assert!(said.contains(word) || !is_json, "{word}: {said}");
+        }
+        let limit = match is_json {
+            true => "\"kind\":\"widgets\"",
+            false => "limit: 1 widgets: newer-version (left out)",
+        };
+        let found = said.replace("\": \"", "\":\"");
+        assert!(found.contains(limit) && found.contains("newer-version"), "{said}");
     }
+    told("import x/y/a TARGET --on-conflict merge --strict", 3);
 }
 
 #[test]

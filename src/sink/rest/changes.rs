@@ -57,9 +57,25 @@ pub struct ChangeCount {
     pub count: u64,
 }
 
+/// A count as reports have it: its kind may be one that only a newer minor version of the format knows.
+#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Limit {
+    /// Kind of the objects.
+    pub kind: String,
+    /// Stable code of the reason (docs/replay.md).
+    pub reason: Cow<'static, str>,
+    /// What happens.
+    pub outcome: Outcome,
+    /// How often.
+    pub count: u64,
+}
+
 /// Changes, counted and, up to a bound, named.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
+    /// Objects of kinds that only a newer minor version of the format knows.
+    newer_kinds: BTreeMap<String, u64>,
     counts: BTreeMap<(Kind, Cow<'static, str>, Outcome), u64>,
     named: Vec<Change>,
 }
@@ -74,6 +90,8 @@ const WAITING: [&str; 6] = [
     "version-not-in-target",
 ];
 
+/// Reason of what a newer mlark would know.
+pub const NEWER: &str = "newer-version";
 /// Reason of a value that is longer than the target holds.
 pub const TOO_LONG: &str = "value-too-long";
 
@@ -93,6 +111,11 @@ impl Changes {
         }
     }
 
+    /// Counts the objects of the archive that are of kinds which only a newer minor version of the format knows.
+    pub fn leave_out_newer_kinds(&mut self, kinds: BTreeMap<String, u64>) {
+        self.newer_kinds.extend(kinds);
+    }
+
     /// Takes over others.
     pub fn extend(&mut self, others: impl IntoIterator<Item = Change>) {
         others.into_iter().for_each(|change| self.add(change));
@@ -103,6 +126,8 @@ impl Changes {
         for ((kind, reason, outcome), count) in other.counts {
             self.count(kind, reason, outcome, count);
         }
+        // Those of one archive, which each of its workspaces counts.
+        self.newer_kinds.extend(other.newer_kinds);
         let room = NAMED.saturating_sub(self.named.len());
         self.named.extend(other.named.into_iter().take(room));
     }
@@ -115,7 +140,24 @@ impl Changes {
         }
     }
 
-    /// The counts, ordered.
+    /// All counts, as reports have them.
+    pub fn limits(&self) -> Vec<Limit> {
+        let known = self.counts.iter().map(|((kind, reason, outcome), &count)| Limit {
+            kind: kind.name().to_owned(),
+            reason: reason.clone(),
+            outcome: *outcome,
+            count,
+        });
+        let newer = self.newer_kinds.iter().map(|(kind, &count)| Limit {
+            kind: kind.clone(),
+            reason: NEWER.into(),
+            outcome: Outcome::LeftOut,
+            count,
+        });
+        known.chain(newer).collect()
+    }
+
+    /// The counts of kinds that this build knows, ordered.
     pub fn counts(&self) -> Vec<ChangeCount> {
         let counts = self.counts.iter();
         let count = counts.map(|((kind, reason, outcome), &count)| ChangeCount {
@@ -143,7 +185,7 @@ impl Changes {
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.counts.is_empty()
+        self.counts.is_empty() && self.newer_kinds.is_empty()
     }
 }
 

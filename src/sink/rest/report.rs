@@ -1,6 +1,6 @@
 //! What an import did.
 
-use super::changes::{Change, ChangeCount, Changes};
+use super::changes::{Change, Changes, Limit};
 use super::plan::{Plan, limits_text};
 use crate::format::Kind;
 use schemars::JsonSchema;
@@ -62,7 +62,7 @@ pub(crate) struct ReportDocument<'a> {
     /// Objects left out by choice, by kind.
     skipped: BTreeMap<&'a str, u64>,
     /// What did not arrive as it is in the archive, counted.
-    limits: Vec<ChangeCount>,
+    limits: Vec<Limit>,
     /// The same, named up to a bound.
     limited: &'a [Change],
     /// What failed.
@@ -169,7 +169,7 @@ impl ImportReport {
             completed: counts(&self.completed),
             reused: counts(&self.reused),
             skipped: counts(&self.skipped),
-            limits: self.changes.counts(),
+            limits: self.changes.limits(),
             limited: self.changes.named(),
             failures: &self.failures,
             requests: self.requests,
@@ -199,7 +199,7 @@ impl ImportReport {
         if text.is_empty() {
             text.push_str("nothing to do\n");
         }
-        text.push_str(&limits_text(&self.changes.counts(), self.changes.named()));
+        text.push_str(&limits_text(&self.changes));
         for failure in &self.failures {
             text.push_str(&format!(
                 "failure: {} {}: {}\n",

@@ -4,12 +4,12 @@ use super::chosen::Chosen;
 use super::named::Named;
 use super::{Action, Item, Plan};
 use crate::archive::Archive;
-use crate::archive::walk::{Wanted, newer_fields};
+use crate::archive::walk::{Wanted, newer_fields, newer_kinds};
 use crate::format::{Kind, Object};
 use crate::model::{ArtifactList, EvaluationDataset, LoggedModel, MetricSlice, Run, Scorer};
 use crate::sink::rest::ImportError;
 use crate::sink::rest::artifacts;
-use crate::sink::rest::changes::{Change, Outcome};
+use crate::sink::rest::changes::{Change, NEWER, Outcome};
 use crate::sink::rest::feed::{Owned, RunFeed, RunLines, all_of};
 use crate::sink::rest::identity::Identity;
 use crate::sink::rest::limits::Feature;
@@ -113,6 +113,7 @@ impl Builder<'_> {
             let more = found.count - 1;
             self.plan.changes.count(kind, NEWER, Outcome::LeftOut, more);
         }
+        self.plan.changes.leave_out_newer_kinds(newer_kinds(self.archive));
         Ok(())
     }
 
@@ -366,8 +367,6 @@ impl Builder<'_> {
     }
 }
 
-/// Reason of what a newer mlark would know.
-const NEWER: &str = "newer-version";
 /// Reason of what a newer server would hold.
 pub(in crate::sink::rest) const TOO_OLD: &str = "target-too-old";
 

@@ -15,7 +15,7 @@ pub use chosen::Chosen;
 pub use named::Named;
 pub use order::VersionOrder;
 
-use super::changes::{Change, ChangeCount, Changes};
+use super::changes::{Change, Changes, Limit};
 use crate::format::Kind;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -171,7 +171,7 @@ pub(crate) struct PlanDocument<'a> {
     /// Objects by kind.
     kinds: BTreeMap<&'a str, Tally>,
     /// What does not arrive as it is, counted.
-    limits: Vec<ChangeCount>,
+    limits: Vec<Limit>,
     /// What does not arrive as it is, named up to a bound.
     limited: &'a [Change],
     /// Objects in conflict; all objects with `--objects`.
@@ -215,7 +215,7 @@ impl Plan {
             experiments: &self.experiments,
             models: &self.models,
             kinds: tallies.map(|(kind, tally)| (kind.name(), *tally)).collect(),
-            limits: limits.counts(),
+            limits: limits.limits(),
             limited: limits.named(),
             objects: &self.items,
             changed_options: &self.changed_options,
@@ -226,7 +226,7 @@ impl Plan {
     /// What does not arrive as it is, or did not, for people.
     pub fn limits_text(&self) -> String {
         let limits = self.limits();
-        limits_text(&limits.counts(), limits.named())
+        limits_text(&limits)
     }
 
     /// The plan for people.
@@ -274,9 +274,9 @@ impl Plan {
 const EXAMPLES: usize = 10;
 
 /// Limits as lines for people.
-pub(super) fn limits_text(counts: &[ChangeCount], named: &[Change]) -> String {
+pub(super) fn limits_text(changes: &Changes) -> String {
     let mut text = String::new();
-    for count in counts {
+    for count in changes.limits() {
         let outcome = serde_json::to_value(count.outcome).unwrap_or_default();
         text.push_str(&format!(
             "limit: {} {}: {} ({})\n",
@@ -285,8 +285,9 @@ pub(super) fn limits_text(counts: &[ChangeCount], named: &[Change]) -> String {
             count.reason,
             outcome.as_str().unwrap_or_default().replace('-', " ")
         ));
-        let examples = named.iter().filter(|change| {
-            (change.kind, &change.reason, change.outcome) == (count.kind, &count.reason, count.outcome)
+        let examples = changes.named().iter().filter(|change| {
+            (change.kind.name(), &change.reason, change.outcome)
+                == (&*count.kind, &count.reason, count.outcome)
         });
         // Of versions that are missing each is named.
         let shown = match count.reason.starts_with("source-") {
