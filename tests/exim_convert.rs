@@ -468,6 +468,9 @@ fn the_command_says_what_was_made_and_refuses_what_it_must() {
     let forced = run(&[&convert[..], &["--force", "--layout", "old"]].concat());
     assert!(forced.ends_with("exit 0"), "{forced}");
     assert!(!folder.path().join("exim/evaluation_datasets").exists());
+    // What export-import cannot hold is said either way; `--strict` makes it a failure of the whole.
+    let strict = run(&[&convert[..], &["--force", "--strict"]].concat());
+    assert!(strict.contains("limit") && strict.ends_with("exit 3"), "{strict}");
     let same = run(&["convert", "a", "-o", "a", "--to", "exim", "--force"]);
     assert!(
         same.contains("is the input") && same.ends_with("exit 2"),
