@@ -1,4 +1,4 @@
-//! Memory of an export, as Linux counts it for the binary: a text that no line holds is never held.
+//! Memory of commands, as Linux counts it for the binary: a text that no line holds is never held.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -13,12 +13,13 @@ const TAG_BYTES: u64 = 200 * MIB;
 
 /// Runs an export and gives the exit code and the most memory that it had.
 fn export(source: &Path, out: &Path, options: &[&str]) -> (i32, u64) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_mlark"))
-        .arg("export")
-        .arg(source)
-        .arg("-o")
-        .arg(out)
-        .args(options)
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mlark"));
+    measured(command.arg("export").arg(source).arg("-o").arg(out).args(options))
+}
+
+/// The exit code of a command and the most memory that it had.
+fn measured(command: &mut Command) -> (i32, u64) {
+    let mut child = command
         .env_clear()
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -154,4 +155,69 @@ fn a_long_tag_of_a_database_is_streamed_into_a_blob() {
         "{losses}"
     );
     assert_eq!(large_blobs(&out), [TAG_BYTES]);
+}
+
+/// The most memory of commands over an archive, which must do their work.
+fn peaks(directory: &Path, archive: &Path) -> Vec<(&'static str, u64)> {
+    let path = |path: &Path| path.to_str().unwrap().to_owned();
+    let archive = path(archive);
+    let tagged = path(&directory.join(format!("{}-tagged", archive.rsplit('/').next().unwrap())));
+    let untagged = format!("{tagged}-undone");
+    let commands: [(&'static str, Vec<&str>); 5] = [
+        ("verify", vec!["verify", &archive]),
+        ("ls", vec!["ls", &archive]),
+        (
+            "transform",
+            vec!["transform", "--source-tags", &archive, "-o", &tagged],
+        ),
+        ("verify the transformed", vec!["verify", &tagged]),
+        ("undo", vec!["transform", "--undo", &tagged, "-o", &untagged]),
+    ];
+    let peak = |(name, args): (&'static str, Vec<&str>)| {
+        let (code, peak) = measured(Command::new(env!("CARGO_BIN_EXE_mlark")).args(args));
+        assert_eq!(code, 0, "{name}");
+        (name, peak)
+    };
+    commands.into_iter().map(peak).collect()
+}
+
+/// A database with some more rows, which a statement adds to a run that is named by `run_uuid`.
+fn database(directory: &Path, sql: &str) -> PathBuf {
+    let path = directory.join("mlflow.db");
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/sql-2.9.2/mlflow.db");
+    fs::copy(fixture, &path).unwrap();
+    rusqlite::Connection::open(&path)
+        .unwrap()
+        .execute_batch(sql)
+        .unwrap();
+    path
+}
+
+#[test]
+fn archives_with_much_in_one_run_are_used_in_little_memory() {
+    let directory = tempfile::tempdir().unwrap();
+    let of_run = "run_uuid FROM runs WHERE lifecycle_stage = 'active' LIMIT 1";
+    let long = format!(
+        "INSERT INTO tags (key, value, run_uuid) SELECT 'long', hex(zeroblob({})), {of_run}",
+        TAG_BYTES / 2
+    );
+    let many = format!(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000)
+         INSERT INTO params (key, value, run_uuid)
+         SELECT 'param/' || i, 'value ' || i, r.run_uuid FROM n, (SELECT {of_run}) r"
+    );
+    let plain = directory.path().join("plain");
+    assert_eq!(export(&database(directory.path(), ""), &plain, &[]).0, 0);
+    let plain = peaks(directory.path(), &plain);
+    for (name, sql) in [("long", long), ("many", many)] {
+        let (out, source) = (directory.path().join(name), database(directory.path(), &sql));
+        assert_eq!(export(&source, &out, &[]).0, 0);
+        for ((command, peak), (_, plain)) in peaks(directory.path(), &out).into_iter().zip(&plain) {
+            assert!(
+                peak < plain + 64 * MIB,
+                "{name}: {command}: {peak} bytes, plain {plain}"
+            );
+        }
+    }
+    assert_eq!(large_blobs(&directory.path().join("long-tagged")), [TAG_BYTES]);
 }

@@ -156,13 +156,36 @@ impl<T: DeserializeOwned> Iterator for Objects<'_, T> {
 
 /// Parses a line and puts long strings back in their places.
 pub(crate) fn parse_line(archive: &Archive, line: &Line<'_>) -> Result<Value> {
+    parse_line_but(archive, line, |_| false)
+}
+
+/// As [`parse_line`], with references left where the path of an object's field says so: its name and the key within.
+pub(crate) fn parse_line_but(
+    archive: &Archive,
+    line: &Line<'_>,
+    is_left: impl Fn(&[&str]) -> bool,
+) -> Result<Value> {
     let mut value =
         strict_json::parse(line.bytes).map_err(|error| archive.damaged(&line.place(), &error.to_string()))?;
     // Only a line that has the marker can have a reference; a false alarm costs one walk.
     if contains(line.bytes, b"\"$blob\"") {
-        inline_blobs(archive, &mut value)?;
+        inline_but(archive, &mut value, &is_left)?;
     }
     Ok(value)
+}
+
+fn inline_but(archive: &Archive, object: &mut Value, is_left: impl Fn(&[&str]) -> bool) -> Result<()> {
+    for (name, field) in object.as_object_mut().into_iter().flatten() {
+        match field {
+            Value::Object(map) if blob_reference_of(map).is_none() => {
+                let read = map.iter_mut().filter(|(key, _)| !is_left(&[name, key]));
+                read.into_iter()
+                    .try_for_each(|(_, item)| inline_blobs(archive, item))?;
+            }
+            field => inline_blobs(archive, field)?,
+        }
+    }
+    Ok(())
 }
 
 /// Whether bytes occur within others.

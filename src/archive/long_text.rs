@@ -69,7 +69,7 @@ impl LongTexts {
         }
         let blob = aside.finish(&self.folder)?;
         self.has_any.store(true, Ordering::Release);
-        Ok(Text::Long(LongText { blob, is_utf8 }))
+        Ok(Text::Long(Box::new(LongText { blob, is_utf8 })))
     }
 
     /// Whether any text was laid aside.
@@ -209,9 +209,10 @@ mod tests {
                 Ok(text) => text,
                 Err(_) => STANDARD.encode(&bytes),
             };
-            let Text::Long(LongText { blob, .. }) = texts.keep(&mut bytes.as_slice()).unwrap() else {
+            let Text::Long(long) = texts.keep(&mut bytes.as_slice()).unwrap() else {
                 panic!("it is long");
             };
+            let blob = long.blob;
             let path = texts.file_of(&blob).unwrap();
             assert_eq!(fs::read_to_string(path).unwrap(), expected);
             assert_eq!(blob.size_bytes, expected.len() as u64);

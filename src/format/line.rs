@@ -8,6 +8,7 @@ use crate::model::{
 };
 use serde::Serialize;
 use serde_json::Value;
+use std::io;
 
 /// An object whose line alone tells its place in the archive's order.
 pub trait Object: Typed {
@@ -25,6 +26,26 @@ pub trait Object: Typed {
 pub fn canonical(value: &Value) -> Vec<u8> {
     // `serde_json::Map` is a BTreeMap here (its `preserve_order` feature is off), so keys are sorted by bytes.
     serde_json::to_vec(value).expect("a value can be written")
+}
+
+/// Whether a text is the canonical one of a value, which is written against it and not into memory.
+pub(crate) fn is_text_of(value: &Value, text: &[u8]) -> bool {
+    let mut rest = Rest(text);
+    serde_json::to_writer(&mut rest, value).is_ok() && rest.0.is_empty()
+}
+
+/// What must be written next.
+struct Rest<'t>(&'t [u8]);
+
+impl io::Write for Rest<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.strip_prefix(bytes).ok_or(io::ErrorKind::InvalidData)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The value of an object, keys sorted.

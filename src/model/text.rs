@@ -21,8 +21,8 @@ pub enum Text {
     Utf8(String),
     /// Bytes that are not UTF-8.
     Bytes(Vec<u8>),
-    /// A text that no line holds, laid aside by a source for the archive's blobs.
-    Long(LongText),
+    /// A text that no line holds, laid aside by a source for the archive's blobs; boxed, so that many texts are small.
+    Long(Box<LongText>),
 }
 
 /// A text that stands as a blob and is not held in memory.
@@ -82,7 +82,8 @@ impl Serialize for Text {
                 map.serialize_entry("$bytes", &STANDARD.encode(bytes))?;
                 map.end()
             }
-            Text::Long(LongText { blob, is_utf8 }) => {
+            Text::Long(long) => {
+                let LongText { blob, is_utf8 } = &**long;
                 let mut map = serializer.serialize_map(Some(1))?;
                 match is_utf8 {
                     true => map.serialize_entry("$blob", blob)?,
@@ -121,7 +122,7 @@ impl<'de> de::Visitor<'de> for TextVisitor {
         let Some(key) = map.next_key::<String>()? else {
             return Err(de::Error::invalid_length(0, &self));
         };
-        let long = |blob, is_utf8| Text::Long(LongText { blob, is_utf8 });
+        let long = |blob, is_utf8| Text::Long(Box::new(LongText { blob, is_utf8 }));
         let text = match key.as_str() {
             "$bytes" => match map.next_value::<Value>()? {
                 Value::String(text) => Text::Bytes(STANDARD.decode(text).map_err(de::Error::custom)?),

@@ -7,7 +7,7 @@ use crate::format::layout::STRING_BYTES;
 use crate::format::line::{canonical, to_value};
 use crate::format::manifest::{FileDescriptor, Manifest};
 use crate::format::{ArchivePath, Kind, SortKey};
-use crate::model::Digest;
+use crate::model::{Digest, Run, Text, TextMap};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -171,6 +171,7 @@ impl<'a> Edit<'a> {
     fn write(&mut self, kind: Kind, ready: Ready) -> Result<()> {
         let Ready { edited, mut line } = ready;
         if line.len() > STRING_BYTES {
+            drop(line);
             line = self.writer.line_of(edited.value)?;
         }
         self.writer.write_line(kind, edited.key, &edited.id, &line)?;
@@ -256,10 +257,21 @@ fn edit_line(archive: &Archive, line: NumberedLine, edit: impl Fn(Value) -> Resu
         file: &line.file,
         number: line.number,
     };
-    let value = crate::archive::parse_line(archive, &place)?;
+    let value = crate::archive::parse_line_but(archive, &place, is_left)?;
     let edited = edit(value)?;
+    drop(line.bytes);
     let line = canonical(&edited.value);
     Ok(Ready { edited, line })
+}
+
+/// Texts that no transform reads: what their blobs hold stays there.
+fn is_left(path: &[&str]) -> bool {
+    match path {
+        ["params", _] => true,
+        // Rules read the tags of MLflow and of mlflow-export-import.
+        ["tags", key] => !key.starts_with("mlflow"),
+        _ => false,
+    }
 }
 
 /// Whether a listed file holds objects of one of these kinds.
@@ -277,4 +289,20 @@ pub(super) fn typed<T: serde::de::DeserializeOwned>(archive: &Archive, value: &V
         }
         .into()
     })
+}
+
+/// A typed view of a run's line without its params, which no transform reads and which can be many.
+pub(super) fn typed_run(archive: &Archive, value: &mut Value) -> Result<Run> {
+    let params = value.as_object_mut().and_then(|line| line.remove("params"));
+    let run = typed(archive, value)?;
+    if let Some(params) = params {
+        match &params {
+            Value::Object(texts) => texts
+                .values()
+                .try_for_each(|text| typed::<Text>(archive, text).map(drop))?,
+            other => typed::<TextMap>(archive, other).map(drop)?,
+        }
+        value["params"] = params;
+    }
+    Ok(run)
 }

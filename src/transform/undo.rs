@@ -2,12 +2,12 @@
 
 use super::edit::{
     BLOBS_LINE, Edit, Edited, Result, TransformError, TransformOptions, TransformReport, UndoLine, is_of,
-    typed,
+    typed, typed_run,
 };
 use crate::archive::{Archive, ArchiveError, ManifestHead};
 use crate::format::manifest::FileDescriptor;
 use crate::format::{Kind, Object, SortKey};
-use crate::model::{Digest, Experiment, ModelVersion, Run};
+use crate::model::{Digest, Experiment, ModelVersion};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -117,7 +117,7 @@ fn lines_of(
 pub(super) fn identity(
     archive: &Archive,
     kind: Kind,
-    value: &Value,
+    value: &mut Value,
 ) -> Result<(SortKey, Option<String>, String)> {
     Ok(match kind {
         Kind::Experiments => {
@@ -125,7 +125,7 @@ pub(super) fn identity(
             (object.sort_key(), None, object.id())
         }
         Kind::Runs => {
-            let object: Run = typed(archive, value)?;
+            let object = typed_run(archive, value)?;
             (object.sort_key(), None, object.id())
         }
         _ => {
@@ -141,7 +141,7 @@ fn restore(
     mut value: Value,
     undo_lines: &BTreeMap<ObjectKey, UndoLine>,
 ) -> Result<Edited> {
-    let (key, workspace, id) = identity(archive, kind, &value)?;
+    let (key, workspace, id) = identity(archive, kind, &mut value)?;
     let object_key = (workspace, id);
     let mut counts = Vec::new();
     if let Some(undo) = undo_lines.get(&object_key) {

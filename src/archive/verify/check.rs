@@ -10,7 +10,7 @@ use crate::archive::error::Result;
 use crate::archive::lines::{blob_reference, contains};
 use crate::archive::long_text::Utf8Scan;
 use crate::format::layout::{STRING_BYTES, TEXT_BYTES};
-use crate::format::line::{canonical, to_value};
+use crate::format::line::{canonical, is_text_of, to_value};
 use crate::format::manifest::{FileDescriptor, Totals};
 use crate::format::typed::{Fault, Needed};
 use crate::format::{ArchivePath, Kind, Manifest, Typed, markers, strict_json};
@@ -155,13 +155,14 @@ impl<'t> Check<'t> {
         let has_markers = contains(line, b"\"$");
         let is_marked_right = !has_markers || self.check_markers(&value, place);
         let has_references = has_markers && contains(line, b"\"$blob\"");
-        let mut is_canonical = None;
-        if has_references {
-            is_canonical = Some(canonical(&value) == line);
+        let is_canonical = has_references.then(|| is_text_of(&value, line));
+        let given = has_references.then(|| {
             self.resolve(&mut value, "", place);
-        }
-        let typed = match T::deserialize(&value) {
-            Ok(typed) => typed,
+            canonical(&value)
+        });
+        let expected = given.as_deref().unwrap_or(line);
+        let (typed, is_same) = match compared::<T>(value, expected) {
+            Ok(compared) => compared,
             // A marker in the wrong place is of the wrong type as well.
             Err(_) if !is_marked_right => return None,
             Err(error) => {
@@ -169,16 +170,11 @@ impl<'t> Check<'t> {
                 return None;
             }
         };
-        let text = canonical(&to_value(&typed));
-        let is_same = if has_references {
-            text == canonical(&value)
-        } else {
-            text == line
-        };
         if is_same && is_canonical.unwrap_or(true) {
             return Some(typed);
         }
-        if !is_canonical.unwrap_or_else(|| canonical(&value) == line) {
+        let is_own_text = || strict_json::parse(line).is_ok_and(|value| is_text_of(&value, line));
+        if !is_canonical.unwrap_or_else(is_own_text) {
             self.findings
                 .error("canonical", place, "its text is not in canonical form");
         } else if !self.is_newer {
@@ -299,6 +295,22 @@ impl<'t> Check<'t> {
         let references = std::mem::replace(&mut self.references, References::new());
         references.finish(self.manifest, &self.unreadable, &mut self.findings)
     }
+}
+
+/// The object of a value, and whether its text is the expected one. Of a long line, the object and its value are
+/// never there at once.
+fn compared<T: Serialize + DeserializeOwned>(value: Value, expected: &[u8]) -> serde_json::Result<(T, bool)> {
+    let typed = T::deserialize(value)?;
+    if expected.len() <= STRING_BYTES {
+        let is_same = is_text_of(&to_value(&typed), expected);
+        return Ok((typed, is_same));
+    }
+    let text = serde_json::to_vec(&typed)?;
+    drop(typed);
+    let value = strict_json::parse(&text)?;
+    drop(text);
+    let is_same = is_text_of(&value, expected);
+    Ok((T::deserialize(value)?, is_same))
 }
 
 fn has_long_string(value: &Value) -> bool {

@@ -202,6 +202,7 @@ impl ArchiveWriter {
         if line.len() <= STRING_BYTES && !self.long_texts.has_any() {
             return Ok(line);
         }
+        drop(line);
         self.store_long(&mut value)?;
         Ok(canonical(&value))
     }

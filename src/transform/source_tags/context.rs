@@ -1,8 +1,9 @@
 //! What the export of a model version says of other objects, collected in one pass over each kind.
 
 use super::canonical::VersionContext;
-use crate::archive::{Archive, Result};
-use crate::model::{Experiment, ModelVersion, RegisteredModel, Run};
+use crate::archive::{Archive, Line, Result, parse_line_but};
+use crate::format::Kind;
+use crate::model::{Experiment, ModelVersion, RegisteredModel, RunInfo};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Contexts of all model versions of an archive.
@@ -35,8 +36,9 @@ impl VersionContexts {
         if run_ids.is_empty() {
             return Ok(contexts);
         }
-        for run in archive.objects::<Run>() {
-            let info = run?.info;
+        let mut runs = archive.lines(Kind::Runs);
+        while let Some(line) = runs.next_line()? {
+            let info = run_info(archive, &line)?;
             if run_ids.contains(&info.run_id) {
                 contexts
                     .runs
@@ -70,5 +72,22 @@ impl VersionContexts {
             run_artifact_uri: run.and_then(|(artifact_uri, _)| artifact_uri.clone()),
             experiment_name: run.and_then(|(_, experiment_id)| self.experiments.get(experiment_id).cloned()),
         }
+    }
+}
+
+/// The info of a run's line, read without the rest, which can be much.
+fn run_info(archive: &Archive, line: &Line<'_>) -> Result<RunInfo> {
+    #[derive(serde::Deserialize)]
+    struct InfoOnly {
+        info: RunInfo,
+    }
+    if let Ok(run) = serde_json::from_slice::<InfoOnly>(line.bytes) {
+        return Ok(run.info);
+    }
+    // A text of it may stand as a blob.
+    let run = parse_line_but(archive, line, |path| path[0] != "info")?;
+    match serde_json::from_value::<InfoOnly>(run) {
+        Ok(run) => Ok(run.info),
+        Err(error) => Err(archive.damaged(&line.place(), &error.to_string())),
     }
 }

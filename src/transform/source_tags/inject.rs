@@ -9,9 +9,10 @@ use crate::format::manifest::{HistoryEntry, Tool};
 use crate::format::{Kind, Object, SortKey};
 use crate::model::pyjson::PyJsonError;
 use crate::model::registry::is_prompt;
-use crate::model::{Experiment, ModelVersion, Run};
+use crate::model::{Experiment, ModelVersion};
 use crate::transform::edit::{
     Edit, Edited, Result, TransformError, TransformOptions, TransformReport, UndoLine, is_of, typed,
+    typed_run,
 };
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -71,8 +72,8 @@ fn edit_experiment(archive: &Archive, value: Value) -> Result<Edited> {
     subject.lay(archive, value, &overlay)
 }
 
-fn edit_run(archive: &Archive, value: Value) -> Result<Edited> {
-    let run: Run = typed(archive, &value)?;
+fn edit_run(archive: &Archive, mut value: Value) -> Result<Edited> {
+    let run = typed_run(archive, &mut value)?;
     let overlay = run_source(&run).map_err(exim_error(Kind::Runs, run.id()))?;
     let subject = Subject {
         kind: Kind::Runs,
