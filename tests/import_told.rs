@@ -291,3 +291,38 @@ fn a_target_that_is_no_server_is_told_so_and_one_that_is_not_there_ends_with_8()
         assert_eq!(output.status.code(), Some(code), "{command:?}: {}", text(&output));
     }
 }
+
+#[test]
+fn what_an_import_leaves_behind_holds_no_header_value_and_no_credential() {
+    let directory = tempfile::tempdir().unwrap();
+    let archive = archive_of(directory.path(), "alpha", 1_000);
+    let target = Target::start(|_| None);
+    let url = target.server.url().replace("http://", "http://zoe77:Sec%2Fret@");
+    let header = "--header=X-Key: hush-header-1";
+    for _ in 0..2 {
+        let output = mlark(&["import", path(&archive), &url, header]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    }
+    let sent = target.server.received();
+    assert!(
+        sent.iter()
+            .all(|request| request.header("x-key") == Some("hush-header-1"))
+    );
+    assert!(
+        sent.iter()
+            .all(|request| request.header("authorization") == Some("Basic em9lNzc6U2VjL3JldA=="))
+    );
+    let journals = journals(directory.path());
+    assert_eq!(journals.len(), 1);
+    let journal = std::fs::read_to_string(&journals[0]).unwrap();
+    assert!(journal.lines().count() > 3, "{journal}");
+    for secret in [
+        "hush-header-1",
+        "zoe77",
+        "Sec/ret",
+        "Sec%2Fret",
+        "em9lNzc6U2VjL3JldA",
+    ] {
+        assert!(!journal.contains(secret), "`{secret}`: {journal}");
+    }
+}
