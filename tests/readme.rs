@@ -101,6 +101,35 @@ fn dots_stand_for_any_text() {
     assert!(!fits("a…c", "abd") && !fits("ab", "abc"));
 }
 
+#[test]
+fn the_tests_that_the_page_on_security_names_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("docs/security.md")).unwrap();
+    let mut named = 0;
+    let rows = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.rsplit_once(" | "));
+    for cell in rows.map(|(_, cell)| cell.trim_end_matches(" |")) {
+        let mut words = cell.split('`').skip(1).step_by(2);
+        let Some(file) = words.next().filter(|word| !word.contains('/')) else {
+            continue;
+        };
+        let [one, many] =
+            [format!("tests/{file}.rs"), format!("tests/{file}/main.rs")].map(|path| root.join(path));
+        let text = std::fs::read_to_string(one).or_else(|_| std::fs::read_to_string(many));
+        let text = text.unwrap_or_else(|_| panic!("no test file `{file}`"));
+        let tests = words.filter(|word| word.contains('_'));
+        for test in tests.map(|test| test.trim_end_matches('…')) {
+            assert!(
+                text.contains(&format!("fn {test}")),
+                "no test `{test}` in `{file}`"
+            );
+            named += 1;
+        }
+    }
+    assert!(named > 10, "the page names tests");
+}
+
 /// Words with hyphens of sources and sinks that are no codes of reasons: kinds, routes, options, names of formats.
 const NO_REASONS: [&str; 32] = [
     "artifact-exclude",
