@@ -90,20 +90,23 @@ fn write_archive(out: &Path) {
     writer.finish(head, Duplicates::Refuse).unwrap();
 }
 
-/// What a command printed on stdout and stderr, its exit code being as expected.
-fn mlark(arguments: &[&str], expected: i32) -> String {
+/// What a command printed on stdout and on stderr, its exit code being as expected.
+fn printed(arguments: &[&str], expected: i32) -> [String; 2] {
     let output = Command::new(env!("CARGO_BIN_EXE_mlark"))
         .args(arguments)
         .output()
         .unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let text = text(&output.stdout) + &text(&output.stderr);
-    assert_eq!(output.status.code(), Some(expected), "{arguments:?}\n{text}");
-    text
+    let printed = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    assert_eq!(output.status.code(), Some(expected), "{arguments:?}\n{printed:?}");
+    printed
+}
+
+fn mlark(arguments: &[&str], expected: i32) -> String {
+    printed(arguments, expected).concat()
 }
 
 fn json_of(arguments: &[&str]) -> Value {
-    serde_json::from_str(&mlark(arguments, 0)).unwrap()
+    serde_json::from_str(&printed(arguments, 0)[0]).unwrap()
 }
 
 #[test]

@@ -66,6 +66,14 @@ pub enum ClientError {
         /// How that shows.
         why: String,
     },
+    /// A page holds something else where its rows or the next page belong.
+    #[error("a page's `{key}` is {found}")]
+    NoPage {
+        /// Where the rows or the token belong.
+        key: String,
+        /// What is there.
+        found: String,
+    },
     /// The work was to end.
     #[error("not asked, since the work was to end")]
     Stopped,
@@ -213,7 +221,10 @@ impl ClientError {
             ClientError::NotMlflow { .. } => true,
             ClientError::Failed { kind, .. } => !matches!(kind, FailureKind::Connect | FailureKind::Tls),
             ClientError::Body { .. } => true,
-            ClientError::Config(_) | ClientError::Stopped | ClientError::Endless { .. } => false,
+            ClientError::Config(_)
+            | ClientError::Stopped
+            | ClientError::Endless { .. }
+            | ClientError::NoPage { .. } => false,
         }
     }
 

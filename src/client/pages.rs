@@ -15,6 +15,9 @@ pub const PAGES: u64 = 100_000;
 /// Files and folders below one owner.
 pub const ENTRIES: usize = 2_000_000;
 
+/// Where an answer names the next page.
+const NEXT: &str = "next_page_token";
+
 /// One page as it came.
 #[derive(Debug, Default)]
 pub struct Page {
@@ -25,17 +28,27 @@ pub struct Page {
 }
 
 impl Page {
-    /// The rows under a key of an answer.
-    pub fn of(mut answer: Value, key: &str) -> Self {
-        let rows = match answer.get_mut(key).map(Value::take) {
-            Some(Value::Array(rows)) => rows,
-            _ => Vec::new(),
+    /// The rows under a key of an answer; MLflow leaves out a list without rows and the token of no page.
+    ///
+    /// # Errors
+    /// Something else is there, which may stand for rows.
+    pub fn of(mut answer: Value, key: &str) -> Result<Self, ClientError> {
+        let wrong = |key: &str, found: &Value| ClientError::NoPage {
+            key: key.to_owned(),
+            found: format!("{found:.100}"),
         };
-        let next = answer.get("next_page_token").and_then(Value::as_str);
-        Page {
-            rows,
-            next: next.filter(|token| !token.is_empty()).map(str::to_owned),
-        }
+        let mut take = |key: &str| answer.get_mut(key).map(Value::take);
+        let rows = match take(key) {
+            None | Some(Value::Null) => Vec::new(),
+            Some(Value::Array(rows)) => rows,
+            Some(other) => return Err(wrong(key, &other)),
+        };
+        let next = match take(NEXT) {
+            None | Some(Value::Null) => None,
+            Some(Value::String(token)) => Some(token).filter(|token| !token.is_empty()),
+            Some(other) => return Err(wrong(NEXT, &other)),
+        };
+        Ok(Page { rows, next })
     }
 }
 
@@ -177,6 +190,19 @@ mod tests {
             rows: (0..rows).map(row).collect(),
             next,
         })
+    }
+
+    #[test]
+    fn what_is_no_list_of_rows_is_not_taken_for_none() {
+        let of = |answer: Value| Page::of(answer, "runs");
+        assert!(of(json!({})).unwrap().rows.is_empty() && of(json!({"runs": null})).is_ok());
+        for wrong in [
+            json!({"runs": {}}),
+            json!({"runs": "x"}),
+            json!({"next_page_token": 7}),
+        ] {
+            assert!(of(wrong.clone()).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -116,7 +116,13 @@ impl<'a> Fields<'a> {
         match self.value(key) {
             None => TextMap::new(),
             Some(PyJson::Dict(entries)) => entries.iter().filter_map(text_entry).collect(),
-            Some(PyJson::List(items)) => items.iter().filter_map(key_value).collect(),
+            Some(PyJson::List(items)) => {
+                let has_key = |item: &PyJson| item.get("key").is_some_and(|key| key.as_str().is_some());
+                if let Some(item) = items.iter().find(|item| !has_key(item)) {
+                    let _: Option<TextMap> = self.wrong(key, "a list of keys with values", item);
+                }
+                items.iter().filter_map(key_value).collect()
+            }
             Some(other) => self.wrong(key, "an object", other).unwrap_or_default(),
         }
     }
@@ -190,6 +196,15 @@ mod tests {
             Extra::from([("new".to_owned(), json!({"$$k": {"$float": "NaN"}}))])
         );
         assert_eq!(wrong, []);
+    }
+
+    #[test]
+    fn a_tag_without_a_key_is_noticed() {
+        let text = br#"{"tags": [{"key": "k", "value": "v"}, {"value": "w"}]}"#;
+        let dict = PyJson::parse(text).expect("the text parses");
+        let mut fields = Fields::new(&dict);
+        assert_eq!(fields.text_map("tags").len(), 1);
+        assert_eq!(fields.finish().1.len(), 1);
     }
 
     #[test]

@@ -162,7 +162,8 @@ impl Route {
         loop {
             let token = walk.token().map(str::to_owned);
             let answer = self.ask_entries(server, folder, token.as_deref());
-            let page = Page::of(answer.map_err(|error| told(&error))?, "files");
+            let page = answer.and_then(|answer| Page::of(answer, "files"));
+            let page = page.map_err(|error| told(&error))?;
             let before = entries.len();
             for row in page.rows {
                 let mut fields = Fields::of(row);

@@ -13,6 +13,7 @@ use crate::model::free_json::escape_key;
 use crate::model::pyjson::PyJson;
 use crate::model::{DatasetRecord, EvaluationDataset, Scorer, Text, TextMap};
 use crate::source::ExportError;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -141,9 +142,15 @@ impl Exporter<'_, '_> {
         let path = Path::api3("datasets")
             .segment(dataset_id)
             .segment("experiment-ids");
-        let answer: Value = self.server.client.get(path).parse()?;
-        let ids = answer["experiment_ids"].as_array().into_iter().flatten();
-        let mut ids: Vec<String> = ids.filter_map(|id| Some(id.as_str()?.to_owned())).collect();
+        /// An id that is no text makes the answer none of MLflow's.
+        #[derive(Deserialize)]
+        struct Answer {
+            #[serde(default)]
+            experiment_ids: Vec<String>,
+        }
+        let Answer {
+            experiment_ids: mut ids,
+        } = self.server.client.get(path).parse()?;
         ids.sort_by_cached_key(|id| order::experiment(id));
         Ok(ids)
     }
@@ -255,7 +262,7 @@ fn search_datasets(server: Arc<Server>, experiment: Option<String>) -> Pages<'st
                 .client
                 .post(Path::api3("datasets/search"), Repeat::Safe)
                 .json(&body);
-            request.parse().map(|answer| Page::of(answer, "datasets"))
+            request.parse().and_then(|answer| Page::of(answer, "datasets"))
         },
     )
 }

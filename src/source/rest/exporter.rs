@@ -149,7 +149,7 @@ impl<'a, 'm> Exporter<'a, 'm> {
                 request
                     .json(&body)
                     .parse()
-                    .map(|answer| Page::of(answer, "experiments"))
+                    .and_then(|answer| Page::of(answer, "experiments"))
             },
         );
         let rows = self.listed("experiments", pages.all())?;

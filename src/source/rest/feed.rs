@@ -187,6 +187,6 @@ fn search(server: Arc<Server>, experiments: Vec<String>, filter: Option<String>)
             .client
             .post(Path::api2("runs/search"), Repeat::Safe)
             .json(&body);
-        request.parse().map(|answer| Page::of(answer, "runs"))
+        request.parse().and_then(|answer| Page::of(answer, "runs"))
     })
 }

@@ -34,7 +34,9 @@ fn search(server: Arc<Server>, experiments: Vec<String>) -> Pages<'static> {
         "logged-models/search",
         PAGE_MODELS,
         |row| Some(row["info"]["model_id"].as_str()?.to_owned()),
-        move |token, rows| ask(&server, &experiments, token, rows).map(|answer| Page::of(answer, "models")),
+        move |token, rows| {
+            ask(&server, &experiments, token, rows).and_then(|answer| Page::of(answer, "models"))
+        },
     )
 }
 

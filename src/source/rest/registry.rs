@@ -229,7 +229,7 @@ fn search(server: &Arc<Server>, what: &'static str, filter: Option<&'static str>
         } else {
             request
         };
-        request.parse().map(|answer| Page::of(answer, key))
+        request.parse().and_then(|answer| Page::of(answer, key))
     })
 }
 

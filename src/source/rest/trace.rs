@@ -93,7 +93,7 @@ impl Api {
     ) -> Pages<'static> {
         Pages::new("traces", PAGE_TRACES, id_of, move |token, rows| {
             self.ask(&server, &experiments, filter.as_deref(), token, rows)
-                .map(|answer| Page::of(answer, "traces"))
+                .and_then(|answer| Page::of(answer, "traces"))
         })
     }
 }

@@ -87,7 +87,10 @@ impl Api {
                 body["page_token"] = token.into();
             }
             let request = self.client.post(path.clone(), Repeat::Safe);
-            request.json(&body).parse().map(|answer| Page::of(answer, key))
+            request
+                .json(&body)
+                .parse()
+                .and_then(|answer| Page::of(answer, key))
         };
         walk.each(ask, take)
     }
@@ -110,7 +113,7 @@ impl Api {
                 .query("max_results", rows.to_string())
                 .optional_query("page_token", token)
                 .parse()
-                .map(|answer| Page::of(answer, key))
+                .and_then(|answer| Page::of(answer, key))
         };
         PageWalk::new(route, rows).each(ask, take)
     }
