@@ -193,7 +193,10 @@ fn check_resume(server: &Relayed, version: &str) {
         let first: BTreeSet<String> = server.take_fetched().into_iter().collect();
         assert_eq!(server.export(out, &["--resume"]), undisturbed, "{version}");
         let second = server.take_fetched();
-        let twice: Vec<_> = second.iter().filter(|part| first.contains(*part)).collect();
+        // A run that was not done is looked at once more at the end of each export: was it written to meanwhile?
+        let is_part = |part: &&String| !part.contains("/runs/get?");
+        let again = second.iter().filter(|part| first.contains(*part));
+        let twice: Vec<_> = again.filter(is_part).collect();
         assert!(
             twice.len() <= 1,
             "{version}, after {} parts: {twice:?}",
