@@ -188,7 +188,14 @@ impl<'a, 'm> Exporter<'a, 'm> {
         what: &str,
         listed: Result<(Vec<Value>, bool), ClientError>,
     ) -> Result<Vec<Value>, ExportError> {
-        let (rows, is_unstable) = listed.map_err(|error| self.server.error(&error))?;
+        let (rows, is_unstable) = match listed {
+            Ok(listed) => listed,
+            Err(error @ ClientError::NoPage { .. }) => {
+                self.export.failure(what, "*", "*", "wrong-type", &told(&error))?;
+                return Ok(Vec::new());
+            }
+            Err(error) => return Err(self.server.error(&error)),
+        };
         if is_unstable {
             let detail = format!("{what} came and went while they were listed");
             self.export.failure(what, "*", "*", "unstable-listing", &detail)?;
