@@ -13,6 +13,7 @@ use bytes::Bytes;
 use mlark::archive::ContainerKind;
 use mlark::format::layout::{MANIFEST, SEAL, checksum_line, is_object_path};
 use mlark::format::line::canonical;
+use mlark::report::list::Noun;
 use rich::Size;
 use serde_json::Value;
 use std::path::Path;
@@ -24,21 +25,6 @@ const HOSTILE: &str =
 
 /// Ends like this in a name of a file, which can hold no NUL and here no slash.
 const HOSTILE_NAME: &str = "x\u{1b}[2J\u{9b}31m\u{202e}\r\nFORGED";
-
-const NOUNS: [&str; 12] = [
-    "overview",
-    "experiments",
-    "runs",
-    "models",
-    "versions",
-    "prompts",
-    "logged-models",
-    "datasets",
-    "traces",
-    "evaluation-datasets",
-    "scorers",
-    "artifacts",
-];
 
 fn is_raw(character: char) -> bool {
     let is_bidirectional =
@@ -77,7 +63,7 @@ fn run_all(directory: &Path) {
         for args in [["info", "a"], ["verify", "a"]] {
             with(&args);
         }
-        for noun in NOUNS {
+        for noun in Noun::ALL.map(Noun::name) {
             with(&["ls", "a", noun]);
         }
         let ids = std::fs::read_to_string(directory.join("ids")).unwrap();

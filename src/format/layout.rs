@@ -87,12 +87,6 @@ pub fn is_object_path(path: &str) -> bool {
         .is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// The name of the kind in an object path, known or not.
-pub fn object_kind_name(path: &str) -> Option<&str> {
-    let (name, _) = parse_part_name(path, OBJECTS)?;
-    Some(name)
-}
-
 /// The digest of a blob path, where it is one in its only spelling.
 pub fn parse_blob_path(path: &str) -> Option<Digest> {
     let (folder, name) = path.strip_prefix(BLOBS)?.strip_prefix('/')?.split_once('/')?;

@@ -6,6 +6,22 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+/// Metadata key of the tokens that a trace used: JSON of [`USAGE_KEYS`].
+pub(crate) const TRACE_USAGE: &str = "mlflow.trace.tokenUsage";
+/// Metadata key of what a trace cost: JSON of [`COST_KEYS`].
+pub(crate) const TRACE_COST: &str = "mlflow.trace.cost";
+/// Counts of tokens that MLflow 3.17 and later know, in their order.
+pub(crate) const USAGE_KEYS: [&str; 6] = [
+    "input_tokens",
+    "output_tokens",
+    "total_tokens",
+    "cache_read_input_tokens",
+    "cache_creation_input_tokens",
+    "cache_creation_input_tokens_above_1hr",
+];
+/// Costs that they know, in their order.
+pub(crate) const COST_KEYS: [&str; 3] = ["input_cost", "output_cost", "total_cost"];
+
 /// A line of `objects/traces-*.jsonl`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Trace {

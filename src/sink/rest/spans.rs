@@ -8,6 +8,7 @@ use super::feed::parse;
 use super::{Result, otlp};
 use crate::archive::{Archive, Line};
 use crate::model::pyjson::PyJson;
+use crate::model::trace::{COST_KEYS, TRACE_COST, TRACE_USAGE, USAGE_KEYS};
 use crate::model::{Span, Text, Trace};
 use serde_json::Value;
 
@@ -28,8 +29,6 @@ const PROVIDER: &str = "mlflow.llm.provider";
 const FORMAT: &str = "mlflow.message.format";
 const TOOLS: &str = "mlflow.chat.tools";
 const TRACE_TAG: &str = "mlflow.traceTag.";
-const TRACE_USAGE: &str = "mlflow.trace.tokenUsage";
-const TRACE_COST: &str = "mlflow.trace.cost";
 const TRACE_SESSION: &str = "mlflow.trace.session";
 const TRACE_USER: &str = "mlflow.trace.user";
 
@@ -291,15 +290,8 @@ pub fn is_rewritten(key: &str, text: &Text) -> bool {
 /// Tokens or costs as servers write them; nothing where they know none of them.
 fn known_numbers(key: &str, text: &Text) -> Option<String> {
     let names: &[&str] = match key {
-        TRACE_USAGE => &[
-            "input_tokens",
-            "output_tokens",
-            "total_tokens",
-            "cache_read_input_tokens",
-            "cache_creation_input_tokens",
-            "cache_creation_input_tokens_above_1hr",
-        ],
-        _ => &["input_cost", "output_cost", "total_cost"],
+        TRACE_USAGE => &USAGE_KEYS,
+        _ => &COST_KEYS,
     };
     let Text::Utf8(text) = text else { return None };
     let told = PyJson::parse(text.as_bytes()).ok()?;

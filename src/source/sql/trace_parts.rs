@@ -5,6 +5,7 @@ use super::fields::Fields;
 use super::tables::{Table, Tables};
 use super::traces::FoundTrace;
 use crate::model::pyjson::{PyJson, py_float_repr};
+use crate::model::trace::{COST_KEYS, TRACE_COST, TRACE_USAGE, USAGE_KEYS};
 use crate::model::{Assessment, Text, Trace};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -34,20 +35,8 @@ const ASSESSMENTS: Table = Table {
 
 const NAME_TAG: &str = "mlflow.traceName";
 const SESSION: &str = "mlflow.trace.session";
-const TOKEN_USAGE: &str = "mlflow.trace.tokenUsage";
-const COST: &str = "mlflow.trace.cost";
 /// Metadata key of the run that made an assessment.
 const ASSESSMENT_RUN: &str = "mlflow.assessment.sourceRunId";
-
-const TOKEN_KEYS: [&str; 6] = [
-    "input_tokens",
-    "output_tokens",
-    "total_tokens",
-    "cache_read_input_tokens",
-    "cache_creation_input_tokens",
-    "cache_creation_input_tokens_above_1hr",
-];
-const COST_KEYS: [&str; 3] = ["input_cost", "output_cost", "total_cost"];
 
 /// Values of a trace that MLflow 3.17 keeps in columns.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -76,10 +65,14 @@ pub(super) fn rebuild(trace: &mut Trace, promoted: Promoted) {
     set(&mut trace.trace_metadata, SESSION, promoted.session);
     set(
         &mut trace.trace_metadata,
-        TOKEN_USAGE,
-        json_text(&TOKEN_KEYS, &tokens),
+        TRACE_USAGE,
+        json_text(&USAGE_KEYS, &tokens),
     );
-    set(&mut trace.trace_metadata, COST, json_text(&COST_KEYS, &costs));
+    set(
+        &mut trace.trace_metadata,
+        TRACE_COST,
+        json_text(&COST_KEYS, &costs),
+    );
 }
 
 fn set(map: &mut crate::model::TextMap, key: &str, value: Option<Text>) {
@@ -202,11 +195,11 @@ mod tests {
         assert_eq!(trace.tags[NAME_TAG], "answer".into());
         assert!(!trace.trace_metadata.contains_key(SESSION) && trace.trace_metadata.contains_key("kept"));
         assert_eq!(
-            trace.trace_metadata[TOKEN_USAGE],
+            trace.trace_metadata[TRACE_USAGE],
             r#"{"input_tokens": 10, "output_tokens": 4, "total_tokens": 14}"#.into()
         );
         assert_eq!(
-            trace.trace_metadata[COST],
+            trace.trace_metadata[TRACE_COST],
             r#"{"input_cost": 1e-05, "total_cost": 3.0}"#.into()
         );
     }
