@@ -10,6 +10,8 @@ use std::time::Duration;
 
 const MIB: u64 = 1 << 20;
 const TAG_BYTES: u64 = 200 * MIB;
+/// An active run of the database of the fixtures.
+const RUN: &str = "e0bf9a7ba2b14b82812214089e9accba";
 
 /// Runs an export and gives the exit code and the most memory that it had.
 fn export(source: &Path, out: &Path, options: &[&str]) -> (i32, u64) {
@@ -163,9 +165,12 @@ fn peaks(directory: &Path, archive: &Path) -> Vec<(&'static str, u64)> {
     let archive = path(archive);
     let tagged = path(&directory.join(format!("{}-tagged", archive.rsplit('/').next().unwrap())));
     let untagged = format!("{tagged}-undone");
-    let commands: [(&'static str, Vec<&str>); 5] = [
+    let commands: [(&'static str, Vec<&str>); 8] = [
         ("verify", vec!["verify", &archive]),
         ("ls", vec!["ls", &archive]),
+        ("snapshot", vec!["snapshot", &archive]),
+        ("show", vec!["show", &archive, RUN]),
+        ("show --json", vec!["show", &archive, RUN, "--json"]),
         (
             "transform",
             vec!["transform", "--source-tags", &archive, "-o", &tagged],
@@ -196,7 +201,7 @@ fn database(directory: &Path, sql: &str) -> PathBuf {
 #[test]
 fn archives_with_much_in_one_run_are_used_in_little_memory() {
     let directory = tempfile::tempdir().unwrap();
-    let of_run = "run_uuid FROM runs WHERE lifecycle_stage = 'active' LIMIT 1";
+    let of_run = format!("run_uuid FROM runs WHERE run_uuid = '{RUN}'");
     let long = format!(
         "INSERT INTO tags (key, value, run_uuid) SELECT 'long', hex(zeroblob({})), {of_run}",
         TAG_BYTES / 2

@@ -292,3 +292,30 @@ fn help_says_what_can_be_relied_on() {
     let commands: Vec<&[&str]> = commands.iter().map(<[&str; 2]>::as_slice).collect();
     insta::assert_snapshot!(shown(directory.path(), &commands));
 }
+
+#[test]
+fn a_text_too_long_for_a_line_is_shown_by_its_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut history = History::new();
+    // Two bytes a character, so that no piece of a power of two ends with one.
+    let text = format!("x{}\u{9b}", "é".repeat(600_000));
+    history.runs[0].tags.insert("long".into(), text.as_str().into());
+    let run = history.runs[0].info.run_id.clone();
+    let archive = history.write(&directory.path().join("a.zip"));
+    let digest = mlark::model::Digest(<sha2::Sha256 as sha2::Digest>::digest(&text).into());
+    let start = format!(
+        "x{}… (1200003 bytes, sha256 {})",
+        "é".repeat(199),
+        &digest.hex().as_str()[..12]
+    );
+    let redacted = snapshot(&archive).unwrap();
+    assert!(
+        redacted.contains(&format!("  tags.long = \"{start}\"\n")),
+        "{redacted}"
+    );
+    let show = shown(directory.path(), &[&["show", "a.zip", &run]]);
+    assert!(show.lines().any(|line| line.ends_with(&start)), "{show}");
+    let json = mlark(directory.path(), &["show", "a.zip", &run, "--json"]).stdout;
+    let line: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(line["tags"]["long"], text);
+}

@@ -1,13 +1,12 @@
 //! `mlark show`.
 
-use super::common::print_json;
-use super::error::Result;
+use super::error::{CliError, Result};
 use super::exit::Exit;
 use super::screen::Screen;
 use crate::archive::Archive;
 use crate::format::Kind;
+use crate::report::long_text::{json_pieces, with_starts};
 use crate::report::object::{KINDS, find, related};
-use crate::report::text::json_text;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use std::path::PathBuf;
 
@@ -44,14 +43,18 @@ fn kind_parser() -> impl clap::builder::TypedValueParser<Value = Kind> {
 impl Args {
     pub(super) fn run(self) -> Result {
         let archive = Archive::open(&self.archive)?;
-        let found = find(&archive, &self.object, self.kind)?;
+        let mut found = find(&archive, &self.object, self.kind)?;
+        let mut screen = Screen::stdout(self.json);
         if self.json {
-            print_json(format_args!("{}\n", json_text(&found.value)))?;
+            json_pieces::<CliError>(&archive, &found.value, &mut |piece| {
+                Ok(write!(screen, "{piece}")?)
+            })?;
+            writeln!(screen)?;
         } else {
-            let mut screen = Screen::stdout(false);
+            with_starts(&archive, &mut found.value)?;
             describe::describe(&mut screen, &found, &related(&archive, &found)?)?;
-            screen.flush()?;
         }
+        screen.flush()?;
         Ok(Exit::Done)
     }
 }

@@ -6,6 +6,7 @@
 pub mod diff;
 mod error;
 pub mod list;
+pub mod long_text;
 pub mod object;
 mod series;
 pub mod snapshot;

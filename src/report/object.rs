@@ -5,7 +5,7 @@ use super::series::{SeriesFacts, for_each_series};
 use crate::archive::walk::Cursor;
 use crate::archive::walk::for_each_artifact;
 use crate::archive::walk::{Head, text};
-use crate::archive::{Archive, ArchiveError, inlined};
+use crate::archive::{Archive, ArchiveError};
 use crate::format::Kind;
 use crate::model::{ArtifactFile, OwnerKind};
 use crate::select::Nearest;
@@ -39,7 +39,7 @@ pub struct Found {
     pub kind: Kind,
     /// Its id.
     pub id: String,
-    /// Its line, long texts in place.
+    /// Its line; texts too long for it are references to their blobs ([`super::long_text`]).
     pub value: Value,
 }
 
@@ -69,7 +69,7 @@ pub fn find(archive: &Archive, query: &str, kind: Option<Kind>) -> Result<Found,
     {
         search.look(archive, Kind::ModelVersions, &version)?;
     }
-    search.into_one(archive, query)
+    search.into_one(query)
 }
 
 #[derive(Default)]
@@ -106,7 +106,7 @@ impl Search {
         Ok(())
     }
 
-    fn into_one(mut self, archive: &Archive, query: &str) -> Result<Found, ReportError> {
+    fn into_one(mut self, query: &str) -> Result<Found, ReportError> {
         if self.found.len() > 1 {
             let named = self.found.iter().take(CANDIDATES);
             let mut candidates: Vec<_> = named
@@ -120,14 +120,10 @@ impl Search {
                 candidates,
             });
         }
-        let Some(found) = self.found.pop() else {
-            return Err(ReportError::NotFound {
-                query: query.to_owned(),
-                nearest: self.nearest.names(),
-            });
-        };
-        let value = inlined(archive, found.value)?;
-        Ok(Found { value, ..found })
+        self.found.pop().ok_or_else(|| ReportError::NotFound {
+            query: query.to_owned(),
+            nearest: self.nearest.names(),
+        })
     }
 }
 
@@ -238,7 +234,12 @@ pub fn related(archive: &Archive, found: &Found) -> Result<Related, ReportError>
     Ok(related)
 }
 
-fn lines_of(archive: &Archive, kind: Kind, test: impl Fn(&Head) -> bool) -> Result<Vec<Value>, ArchiveError> {
+/// The lines of a kind whose heads pass a test.
+pub(super) fn lines_of(
+    archive: &Archive,
+    kind: Kind,
+    test: impl Fn(&Head) -> bool,
+) -> Result<Vec<Value>, ArchiveError> {
     let mut lines = Vec::new();
     let mut cursor = Cursor::new(archive, kind)?;
     while cursor.line().is_some() {

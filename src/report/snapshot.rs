@@ -3,17 +3,21 @@
 //! The text has a part per kind and a paragraph per object. What differs between two recordings of the same
 //! history is replaced by placeholders that keep identity: the second run is `run-2` wherever its id stands.
 //! Experiments are ordered by name and their runs by start time, since ids are often random. The text and what
-//! it is made of are held in memory: this is for archives of tests, not of years.
+//! it is made of are held in memory: this is for archives of tests, not of years. Texts too long for a line are not:
+//! the start of one is shown, with the size and digest that it has in the archive, its ids and times included.
 
 mod redact;
 
+use super::long_text::start_of;
+use super::object::lines_of;
 use super::series::for_each_series;
 use super::text::{json_text, printable, shortened};
 use crate::archive::walk::{PLAIN, Wanted, for_each_artifact, newer_fields, newer_kinds};
-use crate::archive::{Archive, ArchiveError, Result};
+use crate::archive::{Archive, ArchiveError, Result, blob_reference, blob_reference_of};
 use crate::format::{Kind, LossCount};
 use redact::Redactor;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
@@ -88,7 +92,7 @@ pub fn snapshot_with(archive: &Archive, options: &SnapshotOptions) -> Result<Str
     for (kind, lines) in &objects {
         let _ = writeln!(text, "== {kind}: {}\n", lines.len());
         for line in lines {
-            paragraph(&mut text, *kind, line, &mut redactor, &mut belongings);
+            paragraph(&mut text, archive, *kind, line, &mut redactor, &mut belongings)?;
         }
     }
     newer(&mut text, archive)?;
@@ -106,7 +110,7 @@ fn ordered_objects(archive: &Archive) -> Result<Vec<(Kind, Vec<Value>)>> {
         if matches!(kind, Kind::Metrics | Kind::ModelMetrics | Kind::Artifacts) {
             continue;
         }
-        let mut lines = archive.values(kind).collect::<Result<Vec<Value>>>()?;
+        let mut lines = lines_of(archive, kind, |_| true)?;
         lines.sort_by_cached_key(|line| ranks.key(kind, line));
         ranks.learn(kind, &lines);
         if !lines.is_empty() {
@@ -219,25 +223,34 @@ fn series_line(series: &super::SeriesFacts) -> String {
 
 fn paragraph(
     text: &mut String,
+    archive: &Archive,
     kind: Kind,
     line: &Value,
     redactor: &mut Redactor,
     belongings: &mut Belongings,
-) {
+) -> Result<()> {
     let id = crate::archive::walk::Head::read(kind, &crate::format::line::canonical(line))
         .map(|head| head.id(kind));
     let id = id.unwrap_or_default();
     let _ = writeln!(text, "{}", printable(&redactor.heading(kind, line, &id)));
     let mut key = Vec::new();
-    fields(text, line, &mut key, kind, redactor);
+    fields(text, archive, line, &mut key, kind, redactor)?;
     for belonging in belongings.lines.remove(&(kind, id)).unwrap_or_default() {
         let _ = writeln!(text, "  {belonging}");
     }
     text.push('\n');
+    Ok(())
 }
 
 /// A line per value, its key before it.
-fn fields(text: &mut String, value: &Value, key: &mut Vec<String>, kind: Kind, redactor: &mut Redactor) {
+fn fields(
+    text: &mut String,
+    archive: &Archive,
+    value: &Value,
+    key: &mut Vec<String>,
+    kind: Kind,
+    redactor: &mut Redactor,
+) -> Result<()> {
     match value {
         Value::Object(map) if is_latest_metric(kind, key) => {
             let value = map.get("value").map(json_text).unwrap_or_default();
@@ -250,32 +263,38 @@ fn fields(text: &mut String, value: &Value, key: &mut Vec<String>, kind: Kind, r
                 value.trim_matches('"')
             );
         }
-        Value::Object(map) => {
+        Value::Object(map) if blob_reference_of(map).is_none() => {
             for (name, value) in map {
                 key.push(name.clone());
-                fields(text, value, key, kind, redactor);
+                fields(text, archive, value, key, kind, redactor)?;
                 key.pop();
             }
         }
         Value::Array(items) => {
             for (index, value) in items.iter().enumerate() {
                 key.push(format!("[{index}]"));
-                fields(text, value, key, kind, redactor);
+                fields(text, archive, value, key, kind, redactor)?;
                 key.pop();
             }
         }
         value => {
             if redactor.is_heading(kind, key) {
-                return;
+                return Ok(());
             }
-            let shown = match redactor.value(kind, key, value) {
+            // The start of a long text is short already, and says so at its end.
+            let (value, limit) = match blob_reference(value) {
+                Some(blob) => (Cow::Owned(Value::String(start_of(archive, &blob)?)), usize::MAX),
+                None => (Cow::Borrowed(value), VALUE_CHARACTERS),
+            };
+            let shown = match redactor.value(kind, key, &value) {
                 redact::Shown::Placeholder(placeholder) => placeholder,
-                redact::Shown::Value(Value::String(value)) => json_text(&shortened(&value, VALUE_CHARACTERS)),
+                redact::Shown::Value(Value::String(value)) => json_text(&shortened(&value, limit)),
                 redact::Shown::Value(value) => json_text(&value),
             };
             let _ = writeln!(text, "  {} = {shown}", printable(&super::diff::joined_key(key)));
         }
     }
+    Ok(())
 }
 
 fn is_latest_metric(kind: Kind, key: &[String]) -> bool {

@@ -1,5 +1,6 @@
 //! Values of archives made readable, and safe to show.
 
+use crate::model::Digest;
 use crate::model::printable::is_hidden;
 pub use crate::model::printable::printable;
 use serde_json::Value;
@@ -37,14 +38,14 @@ pub fn shortened(text: &str, limit: usize) -> Cow<'_, str> {
     let Some((cut, _)) = text.char_indices().nth(limit) else {
         return Cow::Borrowed(text);
     };
-    let digest = crate::model::Digest(Sha256::digest(text).into());
+    let digest = Digest(Sha256::digest(text).into());
+    Cow::Owned(cut_text(&text[..cut], text.len() as u64, &digest))
+}
+
+/// The start of a longer text, with the length of all of it and the start of its digest.
+pub(super) fn cut_text(start: &str, size_bytes: u64, digest: &Digest) -> String {
     let hex = digest.hex();
-    Cow::Owned(format!(
-        "{}… ({} bytes, sha256 {})",
-        &text[..cut],
-        text.len(),
-        &hex.as_str()[..12]
-    ))
+    format!("{start}… ({size_bytes} bytes, sha256 {})", &hex.as_str()[..12])
 }
 
 /// A value for people: texts as they are, made safe; anything else as JSON.
