@@ -116,6 +116,10 @@ pub(crate) enum ZipFault {
     },
     #[error("the deflate stream of `{entry}` ends in padding bits that are not zero: last byte {found:#04x}")]
     Padding { entry: String, found: u8 },
+    #[error(
+        "the deflate stream of `{entry}` has a stored block with padding bits that are not zero before its length"
+    )]
+    BlockPadding { entry: String },
     #[error("more faults than the {shown} shown")]
     More { shown: u64 },
 }
@@ -171,7 +175,7 @@ impl ZipFault {
             Self::StreamCrc { .. } => "zip-stream-crc",
             Self::Deflate { .. } => "zip-deflate",
             Self::StreamEnd { .. } => "zip-stream-end",
-            Self::Padding { .. } => "zip-padding",
+            Self::Padding { .. } | Self::BlockPadding { .. } => "zip-padding",
             Self::More { .. } => "zip-more-faults",
         }
     }

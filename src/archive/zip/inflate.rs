@@ -1,4 +1,8 @@
-//! Deflate decoding that accepts no slack: the stream ends with its last byte, and the bits after its end are zero.
+//! Deflate decoding that accepts no slack: the stream ends with its last byte, and the bits after its end are zero,
+//! as are those between the header of a stored block and its length.
+//!
+//! The decoder skips the latter unseen, so it is stopped before each block. A stored block has four bytes after those
+//! bits, so none of them are in the last byte.
 //!
 //! The last byte is held back until everything before it is decoded. A stream that ends without it was too long. Then
 //! it is tried with its highest set bit cleared, on a copy of the decoder: when the stream ends all the same with the
@@ -8,7 +12,10 @@ use miniz_oxide::inflate::{
     TINFLStatus,
     core::{
         DecompressorOxide, decompress,
-        inflate_flags::{TINFL_FLAG_HAS_MORE_INPUT, TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF},
+        inflate_flags::{
+            TINFL_FLAG_HAS_MORE_INPUT, TINFL_FLAG_STOP_ON_BLOCK_BOUNDARY,
+            TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF,
+        },
     },
 };
 
@@ -30,6 +37,8 @@ pub(super) enum InflateProblem {
     EndsLate,
     /// The last byte has a set bit after the end of the stream.
     Padding(u8),
+    /// A stored block has a set bit between its header and its length.
+    BlockPadding,
 }
 
 /// A decoder with the window its matches reach into.
@@ -42,6 +51,8 @@ pub(super) struct Inflater {
     decoded: u64,
     needs_input: bool,
     is_done: bool,
+    /// Where the next input begins with a block: the bits of it that the decoder has taken already, and their number.
+    next_block: Option<(u32, u32)>,
 }
 
 impl std::fmt::Debug for Inflater {
@@ -65,6 +76,7 @@ impl Inflater {
             decoded: 0,
             needs_input: true,
             is_done: false,
+            next_block: Some((0, 0)),
         }
     }
 
@@ -101,12 +113,39 @@ impl Inflater {
     pub(super) fn decode(&mut self, input: &[u8], is_complete: bool) -> Result<usize, InflateProblem> {
         self.make_room();
         let limit = self.window.len() - if is_complete { 0 } else { LAST_BYTE_ROOM };
-        let (status, read) = self.step(input, limit, TINFL_FLAG_HAS_MORE_INPUT);
-        self.needs_input = status == TINFLStatus::NeedsMoreInput;
+        self.check_block_padding(input)?;
+        let (status, read) = self.step(
+            input,
+            limit,
+            TINFL_FLAG_HAS_MORE_INPUT | TINFL_FLAG_STOP_ON_BLOCK_BOUNDARY,
+        );
+        let is_boundary = status == TINFLStatus::BlockBoundary;
+        if is_boundary {
+            let boundary = self.state.block_boundary_state();
+            self.next_block = boundary.map(|bits| (bits.bit_buf.into(), bits.num_bits.into()));
+        }
+        self.needs_input = status == TINFLStatus::NeedsMoreInput || is_boundary && read == input.len();
         match status {
-            TINFLStatus::NeedsMoreInput | TINFLStatus::HasMoreOutput => Ok(read),
+            TINFLStatus::NeedsMoreInput | TINFLStatus::HasMoreOutput | TINFLStatus::BlockBoundary => Ok(read),
             TINFLStatus::Done => Err(InflateProblem::EndsEarly),
             _ => Err(InflateProblem::Invalid),
+        }
+    }
+
+    /// Looks at the bits that a stored block at the start of the input would skip.
+    fn check_block_padding(&mut self, input: &[u8]) -> Result<(), InflateProblem> {
+        let Some((first, (bits, len))) = input.first().zip(self.next_block.take()) else {
+            return Ok(());
+        };
+        let (bits, len) = match len {
+            // The header ends in the byte that comes next.
+            0..3 => (bits | u32::from(*first) << len, len + 8),
+            _ => (bits, len),
+        };
+        let (kind, padding) = (bits >> 1 & 3, bits >> 3 & ((1 << (len - 3)) - 1));
+        match (kind, padding) {
+            (0, 1..) => Err(InflateProblem::BlockPadding),
+            _ => Ok(()),
         }
     }
 

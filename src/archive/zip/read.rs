@@ -262,6 +262,7 @@ impl DeflateReader {
                 found: self.compressed_size,
             },
             InflateProblem::Padding(found) => ZipFault::Padding { entry, found },
+            InflateProblem::BlockPadding => ZipFault::BlockPadding { entry },
         }
     }
 }

@@ -3,7 +3,11 @@
 use std::io::Read;
 
 use super::*;
-use crate::archive::zip::{index::IndexEntry, profile::Method};
+use crate::archive::zip::{
+    index::IndexEntry,
+    inflate::{InflateProblem, Inflater},
+    profile::Method,
+};
 
 /// Flips every bit in turn and gives the places that nobody noticed.
 fn unnoticed_flips(bytes: &[u8]) -> anyhow::Result<Vec<(usize, u8)>> {
@@ -137,6 +141,114 @@ fn set_padding_bits_are_faults_even_when_the_stream_has_its_crc() {
         seen[padding.count()] = true;
     }
     assert_eq!(seen, [true; 8], "some amounts of padding were not tried");
+}
+
+/// Deflate streams put together bit by bit, with the places of the bits that padding takes.
+#[derive(Default)]
+struct Bits {
+    stream: Vec<u8>,
+    len: usize,
+    padding: Vec<usize>,
+}
+
+impl Bits {
+    fn push(&mut self, bits: &str) {
+        for bit in bits.bytes() {
+            self.stream.resize(self.len / 8 + 1, 0);
+            self.stream[self.len / 8] |= (bit - b'0') << (self.len % 8);
+            self.len += 1;
+        }
+    }
+
+    /// A fixed block of so many letters `a`; each of the first two hundred characters has eight bits.
+    fn fixed(&mut self, letters: usize) {
+        self.push(&format!("010{}0000000", "10010001".repeat(letters)));
+    }
+
+    fn stored(&mut self, is_last: bool, content: &[u8]) {
+        self.push(if is_last { "100" } else { "000" });
+        let end = self.len.next_multiple_of(8);
+        self.padding.extend(self.len..end);
+        let len = content.len() as u16;
+        self.stream
+            .extend([len.to_le_bytes(), (!len).to_le_bytes()].concat());
+        self.stream.extend(content);
+        self.len = 8 * self.stream.len();
+    }
+}
+
+#[test]
+fn set_padding_bits_before_the_length_of_a_stored_block_are_faults() {
+    let mut amounts = [false; 8];
+    // Each fixed block moves the padding by two bits; long ones spread the blocks over several reads.
+    for (before, letters) in (0..8).flat_map(|before| [0, 1, 40_000].map(|letters| (before, letters))) {
+        let mut bits = Bits::default();
+        bits.stored(false, b"begin");
+        (0..before).for_each(|_| bits.fixed(letters));
+        bits.stored(false, b"");
+        bits.stored(before % 2 == 0, b"end");
+        if before % 2 == 1 {
+            bits.push("1100000000");
+        }
+        let content = [&b"begin"[..], &vec![b'a'; before * letters], b"end"].concat();
+        assert_eq!(read_stream(&bits.stream, &content), Ok(()), "{before} {letters}");
+        for at in &bits.padding {
+            let mut changed = bits.stream.clone();
+            changed[at / 8] ^= 1 << (at % 8);
+            assert!(decodes_with_flate2(&changed, &content));
+            let entry = "a".into();
+            assert_eq!(
+                read_stream(&changed, &content),
+                Err(ZipFault::BlockPadding { entry }),
+                "{before} {letters} {at}"
+            );
+            amounts[8 - at % 8] = true;
+        }
+    }
+    assert_eq!(amounts[1..], [true; 7], "some amounts of padding were not tried");
+}
+
+/// Some parts shrink and some do not, so that there are blocks of all kinds.
+fn mixed(seed: u64) -> Vec<u8> {
+    (0..6)
+        .flat_map(|part| [random_bytes(70_001 + 977 * part, seed), text(30_001 * part)].concat())
+        .collect()
+}
+
+#[test]
+fn the_compressor_pads_stored_blocks_with_zeros() {
+    for seed in 0..8 {
+        let content = mixed(seed);
+        let stream = deflate(&content);
+        assert!(
+            stream.windows(30).any(|part| part == &content[..30]),
+            "nothing is stored"
+        );
+        assert_eq!(read_stream(&stream, &content), Ok(()));
+    }
+}
+
+#[test]
+fn a_stream_decodes_alike_in_pieces_of_any_length() -> Result<(), InflateProblem> {
+    let content = mixed(9);
+    let stream = deflate(&content);
+    let (most, last) = stream.split_at(stream.len() - 1);
+    for piece_len in [1, 2, 3, 7, 14, 15, 1_000, 65_535] {
+        let mut inflater = Inflater::new(content.len() as u64);
+        let mut found = Vec::new();
+        for mut piece in most.chunks(piece_len) {
+            while !piece.is_empty() || !inflater.needs_input() {
+                let is_complete = inflater.decoded() == content.len() as u64;
+                piece = &piece[inflater.decode(piece, is_complete)?..];
+                found.extend_from_slice(inflater.pending());
+                inflater.consume(inflater.pending().len());
+            }
+        }
+        inflater.decode_last(last[0])?;
+        found.extend_from_slice(inflater.pending());
+        assert!(inflater.is_done() && found == content, "{piece_len}");
+    }
+    Ok(())
 }
 
 fn decodes_with_flate2(stream: &[u8], content: &[u8]) -> bool {
