@@ -7,18 +7,18 @@ use std::convert::Infallible;
 
 /// What a line can hold; tests give less.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct LineLimits {
+struct LineLimits {
     /// The longest line, its line end included.
-    pub(crate) line_bytes: u64,
+    line_bytes: u64,
     /// The longest text, in the line or as a blob.
-    pub(crate) text_bytes: u64,
+    text_bytes: u64,
     /// The deepest nesting, the object itself included.
-    pub(crate) depth: usize,
+    depth: usize,
 }
 
 impl LineLimits {
     /// Those of the format.
-    pub(crate) const FORMAT: LineLimits = LineLimits {
+    const FORMAT: LineLimits = LineLimits {
         line_bytes: LINE_BYTES as u64,
         text_bytes: TEXT_BYTES,
         depth: JSON_DEPTH,
@@ -34,8 +34,38 @@ pub(crate) struct Misfit {
     pub(crate) reason: String,
 }
 
+/// An object's value, weighed once: what writes it need not do so again.
+#[derive(Debug)]
+pub(crate) struct Weighed {
+    value: Value,
+    misfit: Option<Misfit>,
+}
+
+impl Weighed {
+    /// Weighs a value whose strings are still in their places.
+    pub(crate) fn new(value: Value) -> Self {
+        let misfit = misfit(&value, LineLimits::FORMAT);
+        Weighed { value, misfit }
+    }
+
+    /// Leaves out the field that does not fit and tells of it; none where all fit, or where it must stand.
+    pub(crate) fn leave_out(&mut self, is_whole: impl Fn(&Value) -> bool) -> Option<Misfit> {
+        let field = &self.misfit.as_ref()?.field;
+        if !leave_out(&mut self.value, field, is_whole) {
+            return None;
+        }
+        let next = misfit(&self.value, LineLimits::FORMAT);
+        std::mem::replace(&mut self.misfit, next)
+    }
+
+    /// The value, where it fits.
+    pub(crate) fn fitting(self) -> Result<Value, Misfit> {
+        self.misfit.map_or(Ok(self.value), Err)
+    }
+}
+
 /// What keeps an object out of a line; its strings are still in their places.
-pub(crate) fn misfit(object: &Value, limits: LineLimits) -> Option<Misfit> {
+fn misfit(object: &Value, limits: LineLimits) -> Option<Misfit> {
     let fields = object.as_object()?;
     let mut bytes = 2;
     for (name, value) in fields {
@@ -143,7 +173,7 @@ fn escaped_weight(text: &str) -> u64 {
 }
 
 /// Takes a field out of an object, or its entries where it must stand; false where it is none that can go.
-pub(crate) fn leave_out(object: &mut Value, field: &str, is_whole: impl Fn(&Value) -> bool) -> bool {
+fn leave_out(object: &mut Value, field: &str, is_whole: impl Fn(&Value) -> bool) -> bool {
     let take = |object: &mut Value| object.as_object_mut().and_then(|fields| fields.remove(field));
     let Some(value) = take(object) else {
         return false;

@@ -9,7 +9,7 @@ use super::credentials::{self, Suspicion};
 use super::options::ExportOptions;
 use super::survey::SurveyCounts;
 use crate::archive::{ArchiveError, ArchiveWriter, Duplicates, ManifestHead, PointSeries};
-use crate::format::fit::{self, LineLimits, Misfit};
+use crate::format::fit::{Misfit, Weighed};
 use crate::format::line::to_value;
 use crate::format::manifest::{FORMER_ORIGIN, Selection as SelectionRecord, SourceInfo};
 use crate::format::{Kind, Loss, LossClass, LossCount, Manifest, Object, SortKey, order, typed::Typed};
@@ -92,7 +92,7 @@ impl<'m> Export<'m> {
         if !self.admits(T::KIND, || object.id(), object)? {
             return Ok(());
         }
-        let mut value = to_value(object);
+        let value = to_value(object);
         if !self.is_survey() {
             for Suspicion { place, what } in credentials::scan(&value) {
                 let (kind, id) = (T::KIND, object.id());
@@ -101,8 +101,8 @@ impl<'m> Export<'m> {
                 ));
             }
         }
-        self.fit(T::KIND, &object.id(), &mut value, is_text_of::<T>)?;
-        let written = self.writer.write_value(object, value);
+        let value = self.fit(T::KIND, &object.id(), value, is_text_of::<T>)?;
+        let written = self.writer.write_weighed(object, value);
         let is_written = written.is_ok();
         self.accept(T::KIND, written)?;
         if is_written {
@@ -118,17 +118,15 @@ impl<'m> Export<'m> {
         &mut self,
         kind: Kind,
         id: &str,
-        value: &mut Value,
+        value: Value,
         is_whole: impl Fn(&Value) -> bool,
-    ) -> Result<(), ExportError> {
-        while let Some(Misfit { field, reason }) = fit::misfit(value, LineLimits::FORMAT) {
-            // Where the field must stand, writing the object says why it cannot be.
-            if !fit::leave_out(value, &field, &is_whole) {
-                break;
-            }
+    ) -> Result<Weighed, ExportError> {
+        let mut value = Weighed::new(value);
+        // Where the field must stand, writing the object says why it cannot be.
+        while let Some(Misfit { field, reason }) = value.leave_out(&is_whole) {
             self.failure(kind.name(), id, &field, "unwritable", &reason)?;
         }
-        Ok(())
+        Ok(value)
     }
 
     /// Writes the spans of a trace, which may come in any order.
@@ -169,8 +167,7 @@ impl<'m> Export<'m> {
             return Ok(());
         }
         let key = order::span(trace, span.start_time_unix_nano, &span.span_id);
-        let mut value = to_value(span);
-        self.fit(Kind::Spans, &id, &mut value, is_text_of::<Span>)?;
+        let value = self.fit(Kind::Spans, &id, to_value(span), is_text_of::<Span>)?;
         let written = self.writer.write_keyed(Kind::Spans, key, &id, value);
         self.accept(Kind::Spans, written)
     }

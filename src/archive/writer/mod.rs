@@ -31,7 +31,7 @@ use super::output::Output;
 use super::parallel::{HeldJob, Pool};
 use super::points::PointSeries;
 use super::staging::{Replace, Staging};
-use crate::format::fit::{self, LineLimits};
+use crate::format::fit::Weighed;
 use crate::format::layout::{MANIFEST, STRING_BYTES, blob_path};
 use crate::format::line::{canonical, to_value};
 use crate::format::manifest::{FileDescriptor, Totals};
@@ -154,14 +154,14 @@ impl ArchiveWriter {
     /// [`ArchiveError::Object`] where the format cannot hold it or where it is there twice (nothing is
     /// written then, and the writer goes on); others end the writing.
     pub fn write<T: Object>(&mut self, object: &T) -> Result<()> {
-        self.write_value(object, to_value(object))
+        self.write_weighed(object, Weighed::new(to_value(object)))
     }
 
-    /// Writes an object whose value was made already.
+    /// Writes an object whose value was made and weighed already.
     ///
     /// # Errors
     /// As [`ArchiveWriter::write`].
-    pub fn write_value<T: Object>(&mut self, object: &T, value: Value) -> Result<()> {
+    pub(crate) fn write_weighed<T: Object>(&mut self, object: &T, value: Weighed) -> Result<()> {
         self.write_keyed(T::KIND, object.sort_key(), &object.id(), value)
     }
 
@@ -169,7 +169,7 @@ impl ArchiveWriter {
     ///
     /// # Errors
     /// As [`ArchiveWriter::write`].
-    pub fn write_keyed(&mut self, kind: Kind, key: SortKey, id: &str, value: Value) -> Result<()> {
+    pub(crate) fn write_keyed(&mut self, kind: Kind, key: SortKey, id: &str, value: Weighed) -> Result<()> {
         let refused = |reason| ArchiveError::Object {
             kind: kind.name(),
             id: id.to_owned(),
@@ -177,9 +177,7 @@ impl ArchiveWriter {
         };
         // Before its long strings are stored, which nothing would refer to.
         self.kind_writer(kind).check(&key, &id)?;
-        if let Some(misfit) = fit::misfit(&value, LineLimits::FORMAT) {
-            return Err(refused(misfit.reason));
-        }
+        let value = value.fitting().map_err(|misfit| refused(misfit.reason))?;
         markers::check_line(kind, &value).map_err(|fault| refused(fault.to_string()))?;
         let line = self.line_of(value)?;
         self.write_line(kind, key, id, &line)
