@@ -3,10 +3,12 @@
 mod asked;
 mod nearest;
 mod patterns;
+mod selection;
 mod within;
 
 pub(crate) use asked::{Asked, AskedNames};
 pub use asked::{Matched, NoMatch};
 pub(crate) use nearest::Nearest;
 pub use patterns::{PatternError, Patterns};
+pub use selection::{Selection, TimeRange};
 pub use within::{Names, SeekError, Sought};

@@ -7,7 +7,7 @@ use self::door::Door;
 use super::ExportError;
 use super::credentials::{self, Suspicion};
 use super::options::ExportOptions;
-use super::survey::SurveyCounts;
+use super::survey_counts::SurveyCounts;
 use crate::archive::{ArchiveError, ArchiveWriter, Duplicates, ManifestHead, PointSeries};
 use crate::format::fit::{Misfit, Weighed};
 use crate::format::line::to_value;

@@ -16,13 +16,16 @@ pub mod rest;
 pub(crate) mod span_file;
 pub mod sql;
 mod survey;
+mod survey_counts;
 mod unpack;
+mod zip_limits;
 
 pub use context::{Export, ExportReport};
 pub use error::ExportError;
 pub use options::{ExportOptions, PatternError, Patterns, Selection, TimeRange};
-pub use survey::{Survey, SurveyCounts, Surveyed, survey};
-pub use unpack::UnpackLimits;
+pub use survey::{Surveyed, survey};
+pub use survey_counts::{Survey, SurveyCounts};
+pub use zip_limits::UnpackLimits;
 
 use crate::monitor::Monitor;
 use detect::SourceKind;

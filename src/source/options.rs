@@ -1,12 +1,9 @@
 //! What to export, as asked for.
 
-use super::unpack::UnpackLimits;
+use super::zip_limits::UnpackLimits;
 use crate::archive::WriterOptions;
 use crate::monitor::Interrupt;
-use crate::select::AskedNames;
-pub use crate::select::{PatternError, Patterns};
-use serde_json::{Value, json};
-use std::collections::BTreeMap;
+pub use crate::select::{PatternError, Patterns, Selection, TimeRange};
 use std::path::PathBuf;
 
 /// How an export is made; the same for every source.
@@ -42,126 +39,4 @@ pub struct ExportOptions {
     pub base: Option<PathBuf>,
     /// Ends the export early.
     pub interrupt: Interrupt,
-}
-
-/// Which objects to export; empty means all.
-#[derive(Debug, Clone, Default)]
-pub struct Selection {
-    /// Experiments by name, id or glob of the name.
-    pub experiments: Patterns,
-    /// Runs by id, or the start of it.
-    pub runs: Vec<String>,
-    /// Registered models by name or glob.
-    pub models: Patterns,
-    /// Runs by start time.
-    pub time: TimeRange,
-    /// Lists artifacts without taking their bytes.
-    pub no_artifacts: bool,
-    /// Artifacts whose path matches are taken; empty means all.
-    pub artifact_include: Patterns,
-    /// Artifacts whose path matches are not taken.
-    pub artifact_exclude: Patterns,
-}
-
-impl Selection {
-    /// Whether nothing is chosen, so that everything is exported.
-    pub fn takes_all_objects(&self) -> bool {
-        self.experiments.is_empty()
-            && self.runs.is_empty()
-            && self.models.is_empty()
-            && self.time == TimeRange::default()
-    }
-
-    /// Whether experiments or runs are chosen; registered models then come only with a chosen run.
-    pub fn chooses_runs(&self) -> bool {
-        !self.experiments.is_empty() || !self.runs.is_empty() || self.time != TimeRange::default()
-    }
-
-    /// What was asked for by name, before anything was seen.
-    pub(crate) fn asked(&self) -> AskedNames {
-        AskedNames::new(&self.experiments, &self.runs, &self.models)
-    }
-
-    /// Whether a run's id is, or begins, as one that was asked for.
-    pub(crate) fn may_take_run(&self, run_id: &str) -> bool {
-        self.runs.iter().any(|asked| run_id.starts_with(asked.as_str()))
-    }
-
-    /// Whether the bytes of an artifact are taken.
-    pub fn takes_artifact(&self, path: &str) -> bool {
-        !self.no_artifacts
-            && (self.artifact_include.is_empty() || self.artifact_include.matches(path))
-            && !self.artifact_exclude.matches(path)
-    }
-
-    /// The choices as the manifest lists them, by option name.
-    pub fn to_manifest(&self, include_deleted: bool) -> BTreeMap<String, Value> {
-        let mut options = BTreeMap::new();
-        let patterns = [
-            ("experiment", &self.experiments),
-            ("model", &self.models),
-            ("artifact-include", &self.artifact_include),
-            ("artifact-exclude", &self.artifact_exclude),
-        ];
-        for (name, patterns) in patterns {
-            if !patterns.is_empty() {
-                options.insert(name.to_owned(), json!(patterns.texts()));
-            }
-        }
-        if !self.runs.is_empty() {
-            options.insert("run".to_owned(), json!(self.runs));
-        }
-        let times = [("since", self.time.since), ("until", self.time.until)];
-        for (name, time) in times {
-            if let Some(time) = time {
-                options.insert(name.to_owned(), json!(time));
-            }
-        }
-        for (name, set) in [
-            ("include-deleted", include_deleted),
-            ("no-artifacts", self.no_artifacts),
-        ] {
-            if set {
-                options.insert(name.to_owned(), json!(true));
-            }
-        }
-        options
-    }
-}
-
-/// A span of time in epoch milliseconds, start included, end not.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct TimeRange {
-    /// First moment taken.
-    pub since: Option<i64>,
-    /// First moment no longer taken.
-    pub until: Option<i64>,
-}
-
-impl TimeRange {
-    /// Whether a start time is in the range; a missing one is only where nothing is asked for.
-    pub fn contains(&self, start_time: Option<i64>) -> bool {
-        match start_time {
-            None => *self == TimeRange::default(),
-            Some(time) => {
-                self.since.is_none_or(|since| since <= time) && self.until.is_none_or(|until| time < until)
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_range_includes_its_start_only() {
-        let range = TimeRange {
-            since: Some(10),
-            until: Some(20),
-        };
-        assert!(range.contains(Some(10)) && range.contains(Some(19)));
-        assert!(!range.contains(Some(20)) && !range.contains(None));
-        assert!(TimeRange::default().contains(None));
-    }
 }

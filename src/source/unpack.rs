@@ -5,7 +5,7 @@
 //! than it claimed. Names that differ in case only are two names, as params `lr` and `LR` are; where the disk
 //! takes them for one, the second is refused when it is made.
 
-use super::ExportError;
+use super::{ExportError, UnpackLimits};
 use crate::archive::{ArchiveError, TemporaryFolder, parent_of};
 use crate::model::uri::redact;
 use std::collections::HashSet;
@@ -16,29 +16,8 @@ use zip::ZipArchive;
 use zip::read::{Config, ZipFileEntry};
 use zip::unstable::read::ZipIterable;
 
-/// How much a zip source may ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UnpackLimits {
-    /// Most entries. Default 1,000,000.
-    pub entries: u64,
-    /// Most bytes in all. Default 64 GiB.
-    pub bytes: u64,
-    /// Most bytes for each byte of the zip, once they are more than 64 MiB. Default 200.
-    pub ratio: u64,
-}
-
 /// What a zip may grow to whatever its size: small files of MLflow pack well.
 const FREE_BYTES: u64 = 64 << 20;
-
-impl Default for UnpackLimits {
-    fn default() -> Self {
-        UnpackLimits {
-            entries: 1_000_000,
-            bytes: 64 << 30,
-            ratio: 200,
-        }
-    }
-}
 
 /// A zip's content on disk; gone when dropped.
 pub(super) struct Unpacked {
