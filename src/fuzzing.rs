@@ -20,7 +20,7 @@ pub fn zip(bytes: &[u8]) -> bool {
 
 /// Reads bytes as a file of metric lines; how many points are in it.
 pub fn metric_lines(bytes: &[u8]) -> u64 {
-    crate::source::file_store::count_metric_points(bytes)
+    crate::lang::file_store::count_metric_points(bytes)
 }
 
 /// Reads bytes as a manifest; whether it was accepted.

@@ -1,7 +1,7 @@
 //! mlark moves MLflow history as a file.
 //!
-//! A [`source`] writes an [`archive`], a [`transform`] makes an archive from one, a [`sink`] brings one to a server or to
-//! files, and a [`report`] tells what is in one. `docs/format.md` specifies the format; [`format`](mod@format) and [`model`]
+//! An [export](flow::export) writes an [`archive`], a [transform](flow::transform) makes an archive from one, an
+//! [import](flow::import) brings one to a server, and a [`report`] tells what is in one. `docs/format.md` specifies the format; [`format`](mod@format) and [`model`]
 //! are its types. The program is [`cli`], and a test of what is in an archive takes three lines:
 //!
 //! ```no_run
@@ -17,13 +17,12 @@
 pub mod archive;
 pub mod cli;
 pub mod client;
+pub mod flow;
 pub mod format;
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod lang;
 pub mod model;
 pub mod monitor;
 pub mod report;
 pub mod select;
-pub mod sink;
-pub mod source;
-pub mod transform;

@@ -9,10 +9,11 @@ mod loopback;
 use loopback::{Answer, Loopback, Received};
 use mlark::archive::verify::{Severity, VerifyOptions, verify};
 use mlark::client::Environment;
+use mlark::flow::export::detect::SourceKind;
+use mlark::flow::export::export;
+use mlark::lang::session::ExportOptions;
+use mlark::lang::session::RestOptions;
 use mlark::monitor::Silent;
-use mlark::source::detect::SourceKind;
-use mlark::source::rest::RestOptions;
-use mlark::source::{ExportOptions, export};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Value, json};
@@ -466,8 +467,8 @@ fn what_an_export_keeps_of_a_directory_with_an_empty_name_a_directory_takes() {
     .unwrap();
     assert_eq!(errors_of(&out), Vec::<String>::new());
     let archive = mlark::archive::Archive::open(&out).unwrap();
-    let options = mlark::sink::exim::ConvertOptions::default();
-    mlark::sink::exim::convert(&archive, &root.join("../made"), options, &Silent).unwrap();
+    let options = mlark::lang::exim::write::ConvertOptions::default();
+    mlark::lang::exim::write::convert(&archive, &root.join("../made"), options, &Silent).unwrap();
 }
 
 proptest! {

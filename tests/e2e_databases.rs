@@ -7,11 +7,12 @@
 mod servers;
 
 use mlark::archive::{Archive, ArchiveError};
+use mlark::flow::export::detect::SourceKind;
+use mlark::flow::export::export;
 use mlark::format::Kind;
+use mlark::lang::session::{ExportError, ExportOptions};
 use mlark::monitor::Silent;
 use mlark::report::{DiffOptions, diff};
-use mlark::source::detect::SourceKind;
-use mlark::source::{ExportError, ExportOptions, export};
 use serde_json::Value;
 use servers::{Server, run, script, venvs};
 use std::os::unix::fs::PermissionsExt;

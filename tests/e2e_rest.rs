@@ -6,13 +6,15 @@ mod servers;
 
 use mlark::archive::{Archive, ArchiveError};
 use mlark::client::{Client, Connection, Environment, Path as Route, Repeat};
+use mlark::flow::export::detect::SourceKind;
+use mlark::flow::export::{export, survey};
 use mlark::format::Kind;
+use mlark::lang::session::{ExportOptions, Survey};
 use mlark::model::{EvaluationDataset, Experiment, Run};
 use mlark::monitor::Silent;
 use mlark::report::list::{ListFilter, Noun, list};
 use mlark::report::{DiffOptions, ReportError, diff};
-use mlark::source::detect::SourceKind;
-use mlark::source::{ExportOptions, Patterns, Survey, export, survey};
+use mlark::select::Patterns;
 use serde_json::{Value, json};
 use servers::{Server, venvs};
 use std::collections::BTreeSet;

@@ -10,9 +10,9 @@ mod servers;
 
 use common::History;
 use mlark::archive::Archive;
+use mlark::flow::import::spans::{Sent, sent};
 use mlark::format::{Kind, Object as _};
 use mlark::model::{Span, Trace};
-use mlark::sink::rest::spans::{Sent, sent};
 use proptest::prelude::{ProptestConfig, any, prop_assert_eq, proptest};
 use serde_json::Value;
 use servers::{Server, mlark, run, script, venv};

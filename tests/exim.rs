@@ -3,12 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use mlark::archive::Archive;
+use mlark::flow::transform::{TransformOptions, source_tags};
 use mlark::format::{Kind, LossClass};
+use mlark::lang::exim;
+use mlark::lang::session::ExportOptions;
 use mlark::model::pyjson::PyJson;
 use mlark::model::{Experiment, ModelVersion, Run, TextMap};
 use mlark::monitor::Silent;
-use mlark::source::{ExportOptions, exim};
-use mlark::transform::{TransformOptions, source_tags};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -46,7 +47,7 @@ fn export(fixture: &str, out: &Path) -> Archive {
     };
     options.writer.no_sync = true;
     let source = fixtures().join(fixture);
-    exim::export(source.to_str().unwrap(), out, options, &Silent).unwrap();
+    exim::read::export(source.to_str().unwrap(), out, options, &Silent).unwrap();
     Archive::open(out).unwrap()
 }
 
@@ -75,9 +76,12 @@ fn every_export_among_the_fixtures_is_listed_here_and_known_as_one() {
         .collect();
     assert_eq!(found, listed);
     for fixture in EXPORTS {
-        assert!(exim::looks_like_exim(&fixtures().join(fixture)), "{fixture}");
+        assert!(
+            exim::read::looks_like_exim(&fixtures().join(fixture)),
+            "{fixture}"
+        );
     }
-    assert!(!exim::looks_like_exim(
+    assert!(!exim::read::looks_like_exim(
         &fixtures().join("filestore-3.18.0/mlruns")
     ));
 }

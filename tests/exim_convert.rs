@@ -6,13 +6,14 @@ mod common;
 
 use common::{History, RUN_A, START};
 use mlark::archive::{Archive, ArchiveError};
+use mlark::flow::export::{detect, export};
+use mlark::flow::transform::{TransformOptions, source_tags};
 use mlark::format::{Kind, LossCount};
+use mlark::lang::exim::write::{ConvertError, ConvertOptions, ConvertReport, Layout, convert};
+use mlark::lang::session::ExportOptions;
 use mlark::model::{Absent, Double, LatestMetric, OwnerKind, Run, Text};
 use mlark::monitor::Silent;
 use mlark::report::{DiffOptions, Difference, diff};
-use mlark::sink::exim::{ConvertError, ConvertOptions, ConvertReport, Layout, convert};
-use mlark::source::{ExportOptions, detect, export};
-use mlark::transform::{TransformOptions, source_tags};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;

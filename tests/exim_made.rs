@@ -4,10 +4,11 @@
 
 use mlark::archive::Archive;
 use mlark::format::{Kind, LossCount};
+use mlark::lang::exim;
+use mlark::lang::session::{ExportError, ExportOptions};
 use mlark::model::{Experiment, LoggedModel, ModelVersion, RegisteredModel, Run, Trace};
 use mlark::monitor::Silent;
-use mlark::source::exim;
-use mlark::source::{ExportError, ExportOptions, Patterns, Selection};
+use mlark::select::{Patterns, Selection};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -62,7 +63,7 @@ impl Made {
         let out = self.folder.path().join(name);
         let mut options = options;
         options.writer.no_sync = true;
-        exim::export(self.root().to_str().unwrap(), &out, options, &Silent)?;
+        exim::read::export(self.root().to_str().unwrap(), &out, options, &Silent)?;
         Ok(Archive::open(&out).unwrap())
     }
 
@@ -160,7 +161,7 @@ fn format_1_gives_the_same_objects() {
         "manifest.json",
         &json!({"experiment": experiment("1"), "export_info": info}).to_string(),
     );
-    assert!(exim::looks_like_exim(&old.root()));
+    assert!(exim::read::looks_like_exim(&old.root()));
     let (old, new) = (old.exported(), new.exported());
     assert_eq!(old.manifest().content_id, new.manifest().content_id);
     assert_eq!(old.manifest().source.mlflow_version.as_deref(), Some("2.0.1"));

@@ -4,11 +4,13 @@
 
 use mlark::archive::Archive;
 use mlark::format::Kind;
+use mlark::lang::file_store;
+use mlark::lang::session::{ExportError, ExportOptions, ExportReport};
 use mlark::model::{
     ArtifactList, Experiment, LoggedModel, MetricSlice, ModelVersion, RegisteredModel, Run, Span, Text, Trace,
 };
 use mlark::monitor::Silent;
-use mlark::source::{ExportError, ExportOptions, ExportReport, Patterns, Selection, TimeRange, file_store};
+use mlark::select::{Patterns, Selection, TimeRange};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -914,7 +916,7 @@ fn run_names_of_old_stores_are_in_their_source_tags() {
     let root = case.path().join("mlruns");
     let name_of = |exported: &Exported| {
         let run = exported.runs().pop().unwrap();
-        let dict = mlark::transform::source_tags::canonical::run_info_dict(&run);
+        let dict = mlark::lang::exim::tags::canonical::run_info_dict(&run);
         dict.get("run_name").unwrap().clone()
     };
     assert_eq!(name_of(&export_all(&root)).as_str(), Some("my name"));

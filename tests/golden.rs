@@ -1,9 +1,10 @@
 //! Archives of every released format version stay readable, and equal content keeps its id.
 
 use mlark::archive::{Archive, verify};
+use mlark::flow::export::{self, detect};
+use mlark::flow::transform::{self, TransformOptions, source_tags};
+use mlark::lang::session::ExportOptions;
 use mlark::monitor::Silent;
-use mlark::source::{self, ExportOptions, detect};
-use mlark::transform::{self, TransformOptions, source_tags};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -59,7 +60,7 @@ fn the_same_source_gives_the_golden_content_still() {
         ..ExportOptions::default()
     };
     let kind = detect::kind_of(&store).unwrap();
-    let report = source::export(kind, &store, &out, options, &Silent).unwrap();
+    let report = export::export(kind, &store, &out, options, &Silent).unwrap();
     assert_eq!(report.manifest.content_id.to_string(), ids[0]);
 
     let archive = Archive::open(&folder.join("directory")).unwrap();

@@ -4,9 +4,9 @@ mod scripted;
 
 use mlark::archive::Archive;
 use mlark::client::ClientError;
+use mlark::flow::import::{ImportError, ImportOptions, ImportReport, OnConflict};
 use mlark::format::Kind;
 use mlark::monitor::Silent;
-use mlark::sink::rest::{ImportError, ImportOptions, ImportReport, OnConflict};
 use scripted::*;
 use serde_json::json;
 use std::sync::{Arc, Mutex};
@@ -42,7 +42,7 @@ fn a_tagged_copy_of_the_archive_continues_the_same_history() {
     let target = Target::start(|_| None);
     import(&first, &target).unwrap();
     let tagged = directory.path().join("tagged");
-    mlark::transform::source_tags::inject(&first, &tagged, &Default::default()).unwrap();
+    mlark::flow::transform::source_tags::inject(&first, &tagged, &Default::default()).unwrap();
     let report = import(&Archive::open(&tagged).unwrap(), &target).unwrap();
     assert_eq!(report.completed[&Kind::Runs], RUNS as u64);
     assert_whole(&target);

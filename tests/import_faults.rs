@@ -5,9 +5,9 @@ mod bytes;
 mod scripted;
 
 use mlark::client::{Client, ClientError, Connection, Environment};
+use mlark::flow::import::{ImportError, ImportOptions, ImportReport, Prepared};
 use mlark::format::Kind;
 use mlark::monitor::Silent;
-use mlark::sink::rest::{ImportError, ImportOptions, ImportReport, Prepared};
 use scripted::*;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -3,6 +3,7 @@
 mod scripted;
 
 use mlark::archive::{Archive, ArchiveWriter, ByteSource, Duplicates, ManifestHead, Owner, WriterOptions};
+use mlark::flow::import::{ImportOptions, ImportReport, OnConflict};
 use mlark::format::line::{canonical, to_value};
 use mlark::format::{Kind, Object as _};
 use mlark::model::metric::PointLink;
@@ -12,7 +13,6 @@ use mlark::model::{
     Trace,
 };
 use mlark::monitor::Silent;
-use mlark::sink::rest::{ImportOptions, ImportReport, OnConflict};
 use scripted::*;
 use serde_json::json;
 use std::collections::BTreeMap;

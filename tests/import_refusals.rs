@@ -4,9 +4,9 @@ mod scripted;
 mod whole;
 
 use mlark::archive::Archive;
+use mlark::flow::import::{ImportOptions, ImportReport};
 use mlark::format::Kind;
 use mlark::monitor::Silent;
-use mlark::sink::rest::{ImportOptions, ImportReport};
 use scripted::*;
 use std::sync::{Arc, Mutex};
 use whole::{PARTS, Part, archive_of_everything};
@@ -163,6 +163,9 @@ fn an_account_that_may_write_nothing_ends_the_import_soon() {
     });
     let prepared = prepare(&archive, &target, ImportOptions::default()).unwrap();
     let error = prepared.apply(&Silent).unwrap_err();
-    assert!(matches!(error, mlark::sink::rest::ImportError::Denied), "{error}");
+    assert!(
+        matches!(error, mlark::flow::import::ImportError::Denied),
+        "{error}"
+    );
     assert!(target.calls("runs/log-batch") < 250);
 }

@@ -4,9 +4,9 @@
 mod scripted;
 
 use mlark::archive::{Archive, ArchiveWriter, Duplicates, ManifestHead, WriterOptions};
+use mlark::flow::import::{ImportError, ImportOptions, OnConflict};
 use mlark::model::{Experiment, ModelVersion, RegisteredModel, Run, RunInfo};
 use mlark::monitor::Silent;
-use mlark::sink::rest::{ImportError, ImportOptions, OnConflict};
 use scripted::*;
 use serde_json::json;
 use std::path::Path;

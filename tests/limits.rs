@@ -14,14 +14,15 @@ use mlark::archive::{
     Archive, ArchiveWriter, ByteSource, ContainerKind, Duplicates, FileFailure, ManifestHead, Owner,
     WriterOptions,
 };
+use mlark::flow::transform::source_tags::inject;
+use mlark::flow::transform::{TransformOptions, undo};
 use mlark::format::layout::{JSON_DEPTH, LINE_BYTES, MANIFEST, SEAL, STRING_BYTES, object_path};
 use mlark::format::{Kind, Loss, LossClass};
+use mlark::lang::exim;
+use mlark::lang::session::{ExportError, ExportOptions};
 use mlark::model::metric::PointLink;
 use mlark::model::{Double, Experiment, OwnerKind, Point, Run, RunInfo, TextMap};
 use mlark::monitor::Silent;
-use mlark::source::{ExportError, ExportOptions, exim};
-use mlark::transform::source_tags::inject;
-use mlark::transform::{TransformOptions, undo};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -174,7 +175,7 @@ fn a_field_that_makes_a_line_too_long_ends_an_export_or_is_left_out_of_its_objec
                 ..ExportOptions::default()
             };
             options.writer.no_sync = true;
-            exim::export(&source, &out, options, &Silent)
+            exim::read::export(&source, &out, options, &Silent)
         };
         if name == BOTH[0] {
             let error = export(false).unwrap_err();

@@ -204,7 +204,7 @@ fn every_code_of_a_reason_stands_in_the_table_of_losses() {
             || mlark::format::Kind::ALL.iter().any(|kind| kind.name() == word)
     };
     let mut files = Vec::new();
-    for folder in ["src/source", "src/sink"] {
+    for folder in ["src/lang", "src/flow"] {
         rust_files(&root.join(folder), &mut files);
     }
     assert!(files.len() > 100, "the program is elsewhere");

@@ -5,11 +5,12 @@ mod loopback;
 use loopback::{Answer, Loopback, Received};
 use mlark::archive::Archive;
 use mlark::client::Environment;
+use mlark::flow::export::detect::SourceKind;
+use mlark::flow::export::export;
 use mlark::format::Kind;
+use mlark::lang::session::RestOptions;
+use mlark::lang::session::{ExportError, ExportOptions, ExportReport};
 use mlark::monitor::Silent;
-use mlark::source::detect::SourceKind;
-use mlark::source::rest::RestOptions;
-use mlark::source::{ExportError, ExportOptions, ExportReport, export};
 use serde_json::{Value, json};
 
 const RUN: &str = "0123456789abcdef0123456789abcdef";

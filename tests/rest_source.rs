@@ -5,12 +5,13 @@ mod loopback;
 use loopback::{Answer, Loopback, Received};
 use mlark::archive::Archive;
 use mlark::client::Environment;
+use mlark::flow::export::detect::SourceKind;
+use mlark::flow::export::{export, survey};
 use mlark::format::Kind;
+use mlark::lang::session::RestOptions;
+use mlark::lang::session::{ExportError, ExportOptions, ExportReport, Survey};
 use mlark::model::{MetricSlice, Run};
 use mlark::monitor::Silent;
-use mlark::source::detect::SourceKind;
-use mlark::source::rest::RestOptions;
-use mlark::source::{ExportError, ExportOptions, ExportReport, Survey, export, survey};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -324,7 +325,7 @@ fn a_server_that_dies_leaves_nothing_but_what_can_be_gone_on_with() {
         .unwrap()
         .map(|entry| entry.unwrap().path());
     let left: Vec<_> = left.collect();
-    let kept = mlark::source::rest::resume_folder(&folder.path().join("out"));
+    let kept = mlark::lang::rest::read::resume_folder(&folder.path().join("out"));
     assert!(left.is_empty() || left == [kept], "{left:?}");
 }
 

@@ -5,11 +5,13 @@ mod loopback;
 
 use loopback::{Answer, Loopback, Received};
 use mlark::archive::{Archive, WriterOptions};
+use mlark::flow::export::detect::SourceKind;
+use mlark::flow::export::export;
 use mlark::format::Kind;
+use mlark::lang::exim::write::{ConvertOptions, convert};
+use mlark::lang::session::ExportOptions;
 use mlark::monitor::Silent;
-use mlark::sink::exim::{ConvertOptions, convert};
-use mlark::source::detect::SourceKind;
-use mlark::source::{ExportOptions, Patterns, Selection, TimeRange, export};
+use mlark::select::{Patterns, Selection, TimeRange};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;

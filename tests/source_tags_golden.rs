@@ -2,9 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use mlark::lang::exim::tags::SourceTags;
+use mlark::lang::exim::tags::rules::{experiment_tags, run_tags, version_tags};
 use mlark::model::pyjson::{PyJson, PyJsonErrorKind};
-use mlark::transform::source_tags::SourceTags;
-use mlark::transform::source_tags::rules::{experiment_tags, run_tags, version_tags};
 use std::fs;
 use std::path::Path;
 

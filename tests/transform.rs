@@ -1,9 +1,9 @@
 //! Source tags injected and undone, on archives built in memory.
 
 use mlark::archive::{Archive, ArchiveWriter, Duplicates, ManifestHead, WriterOptions};
+use mlark::flow::transform::{self, TransformOptions, source_tags};
 use mlark::format::Kind;
 use mlark::model::{Experiment, ModelVersion, RegisteredModel, Run, RunInfo, Text};
-use mlark::transform::{self, TransformOptions, source_tags};
 use std::path::Path;
 
 const LONG: usize = (1 << 20) + 1;

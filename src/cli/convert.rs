@@ -10,8 +10,8 @@ use super::extract::{NAMED, name_some};
 use super::progress::Progress;
 use crate::archive::Archive;
 use crate::format::Kind;
+use crate::lang::exim::write::{ConvertOptions, ConvertReport, Layout, convert};
 use crate::report::text::{json_text, printable};
-use crate::sink::exim::{ConvertOptions, ConvertReport, Layout, convert};
 use clap::ValueEnum;
 use std::path::PathBuf;
 

@@ -4,10 +4,10 @@ mod print;
 
 use super::error::{CliError, Result};
 use super::exit::Exit;
-use super::live::LiveArgs;
 use super::progress::Progress;
 use super::table::Form;
 use crate::archive::ArchiveError;
+use crate::cli::diff_sides::LiveArgs;
 use crate::report::diff::{self, DiffOptions};
 use print::Printer;
 use std::ffi::OsString;

@@ -11,12 +11,12 @@ use super::last_lines::{say_of_export, say_of_source};
 use super::progress::Progress;
 use super::screen::say;
 use super::source_args::{ReadArgs, SelectionArgs};
+use crate::flow::export::detect::{self, SourceKind};
 use crate::format::{Kind, LossCount, Manifest};
+use crate::lang::rest::read::resume_folder;
+use crate::lang::session::{ExportError, ExportOptions, ExportReport, SurveyCounts};
 use crate::monitor::Interrupt;
 use crate::report::text::json_text;
-use crate::source::detect::{self, SourceKind};
-use crate::source::rest::resume_folder;
-use crate::source::{ExportError, ExportOptions, ExportReport, SurveyCounts};
 use clap::ValueEnum;
 use clap::builder::NonEmptyStringValueParser;
 use std::collections::BTreeSet;
@@ -105,7 +105,7 @@ impl Args {
         };
         clear_leftovers(&self.output.output);
         let progress = Progress::new();
-        let report = crate::source::export(kind, &source, &self.output.output, options, &progress);
+        let report = crate::flow::export::export(kind, &source, &self.output.output, options, &progress);
         progress.done();
         let report = report.map_err(|error| with_way_on(error, &self.output.output))?;
         if self.json {

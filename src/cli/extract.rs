@@ -11,10 +11,10 @@ use super::progress::Progress;
 use super::screen::{note, say};
 use crate::archive::Archive;
 use crate::archive::walk::ArtifactEntry;
+use crate::flow::extract::{ExtractOptions, ExtractReport, extract};
 use crate::format::Kind;
 use crate::report::text::{json_text, printable};
 use crate::select::{Names, Patterns};
-use crate::sink::extract::{ExtractOptions, ExtractReport, extract};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 

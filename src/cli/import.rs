@@ -9,10 +9,10 @@ use super::replay_args::ReplayArgs;
 use super::screen::{Screen, is_quiet, say};
 use super::server_args::ServerArgs;
 use crate::archive::Archive;
+use crate::flow::import::options::DEFAULT_CONNECTIONS;
+use crate::flow::import::{ImportOptions, Plan, Prepared};
 use crate::monitor::Interrupt;
 use crate::report::text::{json_text, printable};
-use crate::sink::rest::options::DEFAULT_CONNECTIONS;
-use crate::sink::rest::{ImportOptions, Plan, Prepared};
 use serde_json::json;
 use std::path::PathBuf;
 

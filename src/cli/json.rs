@@ -4,16 +4,16 @@
 
 use super::error::CliError;
 use crate::archive::verify::VerifyReport;
+use crate::flow::extract::ExtractReport;
+use crate::flow::import::{PlanDocument, ReportDocument};
+use crate::flow::transform::TransformReport;
 use crate::format::manifest::Totals;
 use crate::format::{Kind, LossCount, Manifest, schema};
+use crate::lang::exim::write::ConvertReport;
 use crate::model::{ArtifactFile, Digest};
 use crate::report::diff::Difference;
 use crate::report::list::{Column, ColumnForm, Noun};
 use crate::report::object::KINDS;
-use crate::sink::exim::ConvertReport;
-use crate::sink::extract::ExtractReport;
-use crate::sink::rest::{PlanDocument, ReportDocument};
-use crate::transform::TransformReport;
 use schemars::{JsonSchema, schema_for};
 use serde::Serialize;
 use serde_json::{Map, Value, json};

@@ -2,9 +2,9 @@
 
 use super::common::grouped;
 use super::screen::{note, say};
+use crate::flow::export::detect::{self, SourceKind};
 use crate::format::{Kind, Manifest};
-use crate::source::ExportReport;
-use crate::source::detect::{self, SourceKind};
+use crate::lang::session::ExportReport;
 
 /// Reasons of limits that say that artifacts may be somewhere else.
 const OUT_OF_REACH: [&str; 2] = [MISSING, "remote-uri"];

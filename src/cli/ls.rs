@@ -6,17 +6,19 @@ use super::error::{CliError, Result};
 use super::exit::Exit;
 use super::export::{contents, contents_with, loss_line, on_signal, what_is_not};
 use super::last_lines::{say_of_export, say_of_source, say_silent};
-use super::live::Side;
 use super::progress::Progress;
 use super::screen::{note, say};
 use super::source_args::ReadArgs;
 use super::table::{Form, Table};
 use crate::archive::Archive;
+use crate::cli::diff_sides::Side;
+use crate::flow::export::Surveyed;
+use crate::flow::export::detect::SourceKind;
 use crate::format::Kind;
+use crate::lang::session::{ExportOptions, ExportReport, Survey};
 use crate::report::list::{self, ListFilter, Noun};
+use crate::select::Selection;
 use crate::select::{Matched, Names, Sought};
-use crate::source::detect::SourceKind;
-use crate::source::{ExportOptions, ExportReport, Selection, Survey, Surveyed};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 
@@ -167,7 +169,7 @@ impl LiveArgs {
             ..self.read.into_options()?
         };
         let progress = Progress::new();
-        let surveyed = crate::source::survey(kind, source, survey_of(noun, names), options, &progress);
+        let surveyed = crate::flow::export::survey(kind, source, survey_of(noun, names), options, &progress);
         progress.done();
         let surveyed = surveyed.map_err(CliError::of_look)?;
         let matched = match names.models.is_empty() {

@@ -7,9 +7,9 @@ use super::json::Mapped;
 use super::screen::Screen;
 use crate::archive::Archive;
 use crate::client::Client;
+use crate::flow::import::ImportError;
+use crate::flow::import::workspaces::journals_of;
 use crate::report::text::{json_text, printable};
-use crate::sink::rest::ImportError;
-use crate::sink::rest::workspaces::journals_of;
 use std::path::PathBuf;
 
 /// Print which object of an archive became which object of a server

@@ -5,6 +5,7 @@ mod choice_args;
 mod common;
 mod convert;
 mod diff;
+mod diff_sides;
 mod error;
 mod exit;
 mod export;
@@ -13,7 +14,6 @@ mod import;
 mod info;
 mod json;
 mod last_lines;
-mod live;
 mod ls;
 mod map;
 mod progress;
@@ -122,7 +122,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             // The parser's own words do not say which argument it was.
             let no_text = args.iter().skip(1).find(|arg| arg.to_str().is_none());
             if let (clap::error::ErrorKind::InvalidUtf8, Some(arg)) = (error.kind(), no_text) {
-                return error::report(&live::not_utf8(arg), false).into();
+                return error::report(&diff_sides::not_utf8(arg), false).into();
             }
             return print_of_parser(&error, &args).into();
         }

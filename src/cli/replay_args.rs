@@ -3,8 +3,8 @@
 use super::choice_args::{NameArgs, names};
 use super::common::output_path;
 use super::error::{CliError, Result};
+use crate::flow::import::{ImportOptions, LongValues, OnConflict, Only};
 use crate::format::Kind;
-use crate::sink::rest::{ImportOptions, LongValues, OnConflict, Only};
 use clap::ValueEnum;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

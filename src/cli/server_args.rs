@@ -3,8 +3,8 @@
 use super::common::connections;
 use super::error::{CliError, Result};
 use crate::client::{Client, Secret};
+use crate::flow::import::ImportError;
 use crate::monitor::Interrupt;
-use crate::sink::rest::ImportError;
 
 /// How a tracking server is asked; `MLFLOW_TRACKING_*` and its kin mean what they mean to MLflow.
 #[derive(Debug, Clone, Default, clap::Args)]

@@ -3,8 +3,9 @@
 use super::choice_args::{ArtifactArgs, NameArgs, names};
 use super::error::{CliError, Result};
 use super::server_args::ServerArgs;
-use crate::source::rest::RestOptions;
-use crate::source::{ExportOptions, Selection, TimeRange, UnpackLimits};
+use crate::lang::session::RestOptions;
+use crate::lang::session::{ExportOptions, UnpackLimits};
+use crate::select::{Selection, TimeRange};
 use std::path::PathBuf;
 
 /// How a source is read.

@@ -2,8 +2,8 @@
 
 use super::error::{CliError, Result};
 use crate::client::{Connection, Environment};
+use crate::flow::export::detect::{self, SourceKind};
 use crate::model::uri::redact;
-use crate::source::detect::{self, SourceKind};
 use std::path::Path;
 
 /// How to reach a target.

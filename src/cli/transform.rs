@@ -8,8 +8,8 @@ use super::exit::Exit;
 use super::json::Transformed;
 use super::screen::note;
 use crate::archive::Archive;
+use crate::flow::transform::{self, TransformOptions, TransformReport};
 use crate::report::text::json_text;
-use crate::transform::{self, TransformOptions, TransformReport};
 use std::path::PathBuf;
 
 /// Make an archive from an archive, offline

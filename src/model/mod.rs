@@ -14,6 +14,7 @@ pub mod logged_model;
 pub(crate) mod mask;
 pub mod metric;
 pub mod number;
+pub mod plain_json;
 pub mod printable;
 pub mod pyjson;
 pub mod registry;

@@ -1,6 +1,7 @@
 //! What was asked for by name, and whether it is there: one rule for every command and every source.
 
 mod asked;
+pub(crate) mod closure;
 mod nearest;
 mod patterns;
 mod selection;

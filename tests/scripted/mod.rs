@@ -9,9 +9,9 @@ mod registry;
 pub(crate) use loopback::{Answer, Loopback, Received};
 use mlark::archive::{Archive, ArchiveWriter, ByteSource, Duplicates, ManifestHead, Owner, WriterOptions};
 use mlark::client::{Client, Connection, Environment};
+use mlark::flow::import::{ImportError, ImportOptions, ImportReport, Prepared};
 use mlark::model::{Double, Experiment, OwnerKind, Point, Run, RunInfo};
 use mlark::monitor::Silent;
-use mlark::sink::rest::{ImportError, ImportOptions, ImportReport, Prepared};
 #[allow(unused_imports, reason = "each test uses a part of it")]
 pub(crate) use registry::archive_of_models;
 use serde_json::{Value, json};

@@ -2,8 +2,8 @@
 
 use crate::common::*;
 use mlark::format::Kind;
+use mlark::lang::session::ExportOptions;
 use mlark::model::MetricSlice;
-use mlark::source::ExportOptions;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 

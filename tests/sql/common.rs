@@ -2,8 +2,10 @@
 
 use mlark::archive::Archive;
 use mlark::format::{Kind, Manifest};
+use mlark::lang::session::{ExportError, ExportOptions};
+use mlark::lang::sql;
 use mlark::monitor::Silent;
-use mlark::source::{ExportError, ExportOptions, Patterns, Selection, sql};
+use mlark::select::{Patterns, Selection};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -2,9 +2,10 @@
 
 use crate::common::*;
 use mlark::archive::{Archive, ArchiveError};
+use mlark::lang::session::ExportOptions;
+use mlark::lang::{file_store, sql};
 use mlark::monitor::Silent;
 use mlark::report::{DiffOptions, diff};
-use mlark::source::{ExportOptions, file_store, sql};
 use std::collections::BTreeMap;
 use std::os::unix::fs::symlink;
 

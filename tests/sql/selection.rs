@@ -2,7 +2,8 @@
 
 use crate::common::*;
 use mlark::format::Kind;
-use mlark::source::{ExportOptions, Selection, TimeRange};
+use mlark::lang::session::ExportOptions;
+use mlark::select::{Selection, TimeRange};
 use serde_json::json;
 
 #[test]

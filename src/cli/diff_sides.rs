@@ -1,0 +1,143 @@
+//! A side of a comparison: an archive, or anything that can be exported, which is then exported to a temporary archive.
+
+use super::error::{CliError, Result};
+use super::last_lines::{say_of_export, say_of_source};
+use super::progress::Progress;
+use super::source_args::{ReadArgs, SelectionArgs};
+use crate::archive::{Archive, ArchiveError, WriterOptions};
+use crate::flow::export::detect::{self, SourceKind};
+use crate::lang::session::ExportOptions;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+/// How sides that are no archives are read; archives are taken as they are.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Sides that are no archives")]
+pub(super) struct LiveArgs {
+    /// Leaves out what cannot be read; exits with 3 where nothing differs but something was left out
+    #[arg(long)]
+    keep_going: bool,
+    #[command(flatten)]
+    read: ReadArgs,
+    #[command(flatten)]
+    selection: SelectionArgs,
+}
+
+/// The two sides, and how many failures reading them left out; temporary archives end with it.
+pub(super) struct Sides {
+    pub before: Archive,
+    pub after: Archive,
+    pub failures: u64,
+    _scratch: Option<tempfile::TempDir>,
+}
+
+/// What a name on the command line leads to.
+pub(super) enum Side {
+    Archive(PathBuf),
+    Live(SourceKind, String),
+}
+
+impl LiveArgs {
+    /// Opens both sides; an archive that cannot be opened is said before anything is exported.
+    pub(super) fn open(self, before: OsString, after: OsString, progress: &Progress) -> Result<Sides> {
+        let sides = [Side::of(before)?, Side::of(after)?];
+        let is_live = |side: &Side| matches!(side, Side::Live(..));
+        if self.is_given() && !sides.iter().any(is_live) {
+            return Err(
+                CliError::usage("what to read of a source was said, and both sides are archives")
+                    .hint("leave these options out: archives are compared as they are"),
+            );
+        }
+        for side in &sides {
+            if let Side::Archive(path) = side {
+                Archive::open(path)?;
+            }
+        }
+        let scratch = match sides.iter().any(is_live) {
+            true => Some(tempfile::tempdir().map_err(ArchiveError::io("make", "a temporary directory"))?),
+            false => None,
+        };
+        let options = ExportOptions {
+            writer: WriterOptions {
+                no_sync: true,
+                ..WriterOptions::default()
+            },
+            keep_going: self.keep_going,
+            selection: self.selection.into_selection()?,
+            ..self.read.into_options()?
+        };
+        let reading = Reading {
+            scratch: scratch.as_ref().map(|scratch| scratch.path().to_owned()),
+            options,
+            progress,
+        };
+        let [before, after] = sides;
+        let (before, left_out) = reading.read(before, "before")?;
+        let (after, left_out_after) = reading.read(after, "after")?;
+        Ok(Sides {
+            before,
+            after,
+            failures: left_out + left_out_after,
+            _scratch: scratch,
+        })
+    }
+
+    fn is_given(&self) -> bool {
+        self.keep_going || self.read.is_given() || self.selection.is_given()
+    }
+}
+
+impl Side {
+    /// What lies there decides.
+    pub(super) fn of(text: OsString) -> Result<Self> {
+        let path = PathBuf::from(&text);
+        let Some(source) = text.to_str() else {
+            return match detect::is_archive(&path) {
+                true => Ok(Side::Archive(path)),
+                false => Err(not_utf8(&text)),
+            };
+        };
+        if detect::is_archive(&path) {
+            return Ok(Side::Archive(path));
+        }
+        match detect::kind_of(source) {
+            Ok(kind) => Ok(Side::Live(kind, source.to_owned())),
+            // A URI of something else; a path that is nothing known is an archive that cannot be opened.
+            Err(error) if source.contains("://") => Err(error.into()),
+            Err(_) => Ok(Side::Archive(path)),
+        }
+    }
+}
+
+/// A source, name or pattern whose bytes are no text.
+pub(super) fn not_utf8(text: &OsStr) -> CliError {
+    let shown = text.as_encoded_bytes().escape_ascii();
+    CliError::usage(format!(
+        "`{shown}` is not UTF-8; only paths of archives and outputs may be"
+    ))
+    .hint("a symbolic link to it may have a plain name")
+}
+
+/// What one side after the other is read with.
+struct Reading<'a> {
+    scratch: Option<PathBuf>,
+    options: ExportOptions,
+    progress: &'a Progress,
+}
+
+impl Reading<'_> {
+    fn read(&self, side: Side, name: &str) -> Result<(Archive, u64)> {
+        let (kind, source) = match side {
+            Side::Archive(path) => return Ok((Archive::open(&path)?, 0)),
+            Side::Live(kind, source) => (kind, source),
+        };
+        let out = self.scratch.as_deref().unwrap_or(Path::new(".")).join(name);
+        let options = self.options.clone();
+        let report = crate::flow::export::export(kind, &source, &out, options, self.progress)
+            .map_err(CliError::of_look)?;
+        self.progress.done();
+        say_of_export(&report);
+        say_of_source(kind, &source);
+        Ok((Archive::open(&out)?, report.failures))
+    }
+}

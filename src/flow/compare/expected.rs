@@ -1,0 +1,394 @@
+//! The archive's side: what an import should have left in the target.
+
+use super::Context;
+use super::plain::*;
+use super::sides::artifact_key;
+use crate::archive::ArchiveWriter;
+use crate::flow::import::artifacts;
+use crate::flow::import::plan::Action;
+use crate::flow::import::run_chunks::{Owned, all_of};
+use crate::flow::import::target_fit::Texts;
+use crate::flow::import::version_source::{self, Given, Places};
+use crate::flow::import::{ImportError, Result, identity, mark, mlmodel, spans};
+use crate::format::line::{canonical, to_value};
+use crate::format::{Kind, Object, SortKey, order};
+use crate::lang::exim::tags::VersionContexts;
+use crate::lang::rest::limits::{Feature, takes_alias};
+use crate::model::registry::DELETED_STAGE;
+use crate::model::*;
+use sha2::{Digest as _, Sha256};
+use std::collections::{HashMap, HashSet};
+
+/// Places of the objects that were written, for what belongs to them.
+pub(crate) type Owners = HashMap<(OwnerKind, String), SortKey>;
+
+pub(crate) fn write(context: &Context<'_>, writer: &mut ArchiveWriter) -> Result<()> {
+    let mut side = Expected {
+        context,
+        writer,
+        owners: Owners::new(),
+    };
+    side.experiments()?;
+    side.runs()?;
+    side.metrics()?;
+    if context.target.has(Feature::LoggedModels) {
+        side.logged_models()?;
+        side.model_metrics()?;
+    }
+    side.registry()?;
+    if context.target.has(Feature::TracesV2) {
+        side.traces()?;
+    }
+    if context.target.has(Feature::EvaluationDatasets) {
+        side.genai()?;
+    }
+    side.artifacts()
+}
+
+pub(crate) struct Expected<'c, 'a, 'w> {
+    pub(crate) context: &'c Context<'a>,
+    pub(crate) writer: &'w mut ArchiveWriter,
+    pub(crate) owners: Owners,
+}
+
+/// Sent texts as they stand in an archive, without the mark.
+pub(crate) fn texts(texts: Texts) -> TextMap {
+    let own = texts
+        .into_iter()
+        .filter(|(key, _)| key != mark::KEY && key != identity::KEY);
+    own.map(|(key, value)| (key, Text::Utf8(value))).collect()
+}
+
+impl Expected<'_, '_, '_> {
+    fn write<T: Object>(&mut self, object: &T) -> Result<()> {
+        Ok(self.writer.write(object)?)
+    }
+
+    fn experiments(&mut self) -> Result<()> {
+        for experiment in &self.context.plan.named.experiments {
+            let Some(planned) = self.context.plan.experiment(&experiment.experiment_id) else {
+                continue;
+            };
+            let fitted = self.context.fitting.experiment(experiment);
+            let (tags, _) = fitted.map_err(exim(Kind::Experiments, &planned.id))?;
+            let mut experiment = experiment.clone();
+            experiment.tags = texts(tags);
+            experiment.name.clone_from(&planned.target_name);
+            plain_experiment(&mut experiment);
+            self.write(&experiment)?;
+        }
+        Ok(())
+    }
+
+    fn runs(&mut self) -> Result<()> {
+        for run in self.context.archive.objects::<Run>() {
+            let mut run: Run = run?;
+            let id = run.info.run_id.clone();
+            if !self.context.plan.chosen.run(&run.info.experiment_id, &id) {
+                continue;
+            }
+            let fitted = self.context.fitting.run(&run).map_err(exim(Kind::Runs, &id))?;
+            run.tags = texts(fitted.tags);
+            run.params = texts(fitted.params);
+            run.info.user_id = fitted.user_id;
+            run.info.run_name = fitted.run_name.clone();
+            if let Some(name) = fitted.run_name {
+                run.tags.insert("mlflow.runName".to_owned(), Text::Utf8(name));
+            }
+            let mapping = self.context.mapping;
+            let has_models = self.context.target.has(Feature::LoggedModels);
+            let is_there = |model: &String| has_models && mapping.id(Kind::LoggedModels, model).is_some();
+            run.inputs.model_inputs.retain(|input| is_there(&input.model_id));
+            run.outputs
+                .model_outputs
+                .retain(|output| is_there(&output.model_id));
+            if !self.context.target.has(Feature::DatasetInputs) {
+                run.inputs.dataset_inputs.clear();
+            }
+            plain_run(&mut run);
+            self.owners.insert((OwnerKind::Run, id), run.sort_key());
+            self.write(&run)?;
+        }
+        Ok(())
+    }
+
+    fn logged_models(&mut self) -> Result<()> {
+        for model in self.context.archive.objects::<LoggedModel>() {
+            let mut model: LoggedModel = model?;
+            // What is deleted no call shows.
+            if !self.context.plan.chosen.logged_model(&model) || model.lifecycle_stage == "deleted" {
+                continue;
+            }
+            let (tags, params, _) = self.context.fitting.logged_model(&model);
+            (model.tags, model.params) = (texts(tags), texts(params));
+            let mapping = self.context.mapping;
+            model.source_run_id = model
+                .source_run_id
+                .filter(|run| mapping.id(Kind::Runs, run).is_some());
+            plain_logged_model(&mut model);
+            self.owners
+                .insert((OwnerKind::LoggedModel, model.model_id.clone()), model.sort_key());
+            self.write(&model)?;
+        }
+        Ok(())
+    }
+
+    fn registry(&mut self) -> Result<()> {
+        let planned: HashMap<_, _> = self
+            .context
+            .plan
+            .models
+            .iter()
+            .filter(|planned| planned.action != Action::Skip)
+            .map(|planned| (planned.name.clone(), planned.clone()))
+            .collect();
+        let mapping = self.context.mapping;
+        for model in self.context.archive.objects::<RegisteredModel>() {
+            let mut model: RegisteredModel = model?;
+            if !planned.contains_key(&model.name) || !self.context.plan.chosen.model(&model) {
+                continue;
+            }
+            let (tags, description, _) = self.context.fitting.registered_model(&model);
+            (model.tags, model.description) = (texts(tags), description);
+            let has_aliases = self.context.target.has(Feature::Aliases);
+            let aliases = std::mem::take(&mut model.aliases).into_iter();
+            model.aliases = aliases
+                .filter(|(alias, version)| {
+                    has_aliases
+                        && takes_alias(alias)
+                        && mapping
+                            .id(Kind::ModelVersions, &format!("{}/{version}", model.name))
+                            .is_some()
+                })
+                .collect();
+            plain_registered_model(&mut model);
+            self.write(&model)?;
+        }
+        let contexts = VersionContexts::collect(self.context.archive)?;
+        for version in self.context.archive.objects::<ModelVersion>() {
+            let version: ModelVersion = version?;
+            if let Some(model) = planned.get(&version.name)
+                && self.context.plan.chosen.has_version(&version)
+                && let Some(version) = self.version(version, model.is_prompt, &contexts)?
+            {
+                self.write(&version)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn version(
+        &self,
+        mut version: ModelVersion,
+        is_prompt: bool,
+        contexts: &VersionContexts,
+    ) -> Result<Option<ModelVersion>> {
+        if version.current_stage.as_deref() == Some(DELETED_STAGE) {
+            return Ok(None);
+        }
+        let id = version.id();
+        let of = contexts.of(&version);
+        let fitted = self.context.fitting.model_version(&version, &of);
+        let (tags, description, _) = fitted.map_err(exim(Kind::ModelVersions, &id))?;
+        (version.tags, version.description) = (texts(tags), description);
+        if is_prompt {
+            version.source = None;
+        } else {
+            let given = Given {
+                uri: version.source.as_deref().unwrap_or_default(),
+                run_id: version.run_id.as_deref().filter(|run| !run.is_empty()),
+                model_id: version.model_id.as_deref(),
+                run_artifact_uri: of.run_artifact_uri.as_deref(),
+            };
+            let source = version_source::rewrite(given, self);
+            if source.fault.is_some() {
+                return Ok(None);
+            }
+            let run_id = source
+                .run_id
+                .map(|run| self.context.reverse.or_same(Kind::Runs, &run));
+            (version.source, version.run_id) = (Some(source.uri), run_id);
+        }
+        plain_version(&mut version);
+        Ok(Some(version))
+    }
+
+    fn traces(&mut self) -> Result<()> {
+        let mapping = self.context.mapping;
+        let takes_spans = self.context.target.has(Feature::Otlp);
+        let mut spans = Owned::spans(self.context.archive)?;
+        let mut without_kind = HashSet::new();
+        for trace in self.context.archive.objects::<Trace>() {
+            let mut trace: Trace = trace?;
+            let own = all_of(&mut spans, &trace.trace_id)?;
+            if !self
+                .context
+                .plan
+                .chosen
+                .in_experiment(Kind::Traces, &trace.experiment_id)
+            {
+                continue;
+            }
+            if takes_spans && !spans::without_kind(self.context.archive, &trace, &own)?.is_empty() {
+                without_kind.insert(trace.trace_id.clone());
+            }
+            plain_trace(&mut trace);
+            if self.context.target.has_only_old_traces() {
+                plain_old_trace(&mut trace);
+            }
+            trace
+                .linked_runs
+                .retain(|run| mapping.id(Kind::Runs, run).is_some());
+            trace
+                .linked_prompts
+                .retain(|prompt| mapping.id(Kind::ModelVersions, prompt).is_some());
+            self.owners
+                .insert((OwnerKind::Trace, trace.trace_id.clone()), trace.sort_key());
+            self.write(&trace)?;
+        }
+        let owners = self.owners.iter();
+        let owners = owners.map(|((kind, id), place)| ((*kind, id.clone()), (id.clone(), place.clone())));
+        let is_old = self.context.target.has_only_old_traces();
+        let as_kept = |span: &mut Span| {
+            if is_old {
+                plain_old_span(span);
+            } else if span.kind.is_none() && without_kind.contains(&span.trace_id) {
+                span.kind = Some(spans::DEFAULT_KIND.to_owned());
+            }
+        };
+        super::found::spans(self.context.archive, self.writer, &owners.collect(), &as_kept)
+    }
+
+    fn genai(&mut self) -> Result<()> {
+        let archive = self.context.archive;
+        let mut seen = HashSet::new();
+        for dataset in archive.objects::<EvaluationDataset>() {
+            let mut dataset: EvaluationDataset = dataset?;
+            // One without experiments is in no selection of a target.
+            let is_seen = !dataset.experiment_ids.is_empty() && self.context.plan.chosen.dataset(&dataset);
+            if is_seen
+                && self
+                    .context
+                    .mapping
+                    .id(Kind::EvaluationDatasets, &dataset.dataset_id)
+                    .is_some()
+            {
+                seen.insert(dataset.dataset_id.clone());
+                plain_dataset(&mut dataset);
+                self.write(&dataset)?;
+            }
+        }
+        for record in archive.objects::<DatasetRecord>() {
+            let mut record: DatasetRecord = record?;
+            if seen.contains(&record.dataset_id) {
+                plain_record(&mut record);
+                self.write(&record)?;
+            }
+        }
+        for scorer in archive.objects::<Scorer>() {
+            let mut scorer: Scorer = scorer?;
+            if self
+                .context
+                .plan
+                .chosen
+                .in_experiment(Kind::Scorers, &scorer.experiment_id)
+            {
+                plain_scorer(&mut scorer);
+                self.write(&scorer)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn artifacts(&mut self) -> Result<()> {
+        let mut lines = self.context.archive.lines(Kind::Artifacts);
+        while let Some(line) = lines.next_line()? {
+            let list: ArtifactList = super::found::parse(self.context.archive, &line)?;
+            let Some(owner) = self
+                .owners
+                .get(&(list.owner_kind, list.owner_id.clone()))
+                .cloned()
+            else {
+                continue;
+            };
+            for mut file in list.files {
+                if artifacts::fault(&file, &self.context.fitting.limits).is_some() {
+                    continue;
+                }
+                self.rewritten(&mut file, list.owner_kind)?;
+                let one = ArtifactList {
+                    files: vec![file],
+                    owner_id: list.owner_id.clone(),
+                    owner_kind: list.owner_kind,
+                };
+                let key = artifact_key(list.owner_kind, &owner, 0).text(&one.files[0].path);
+                let line = canonical(&to_value(&one));
+                self.writer
+                    .write_line(Kind::Artifacts, key, &one.owner_id, &line)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The digest of an `MLmodel` whose ids were rewritten.
+    fn rewritten(&self, file: &mut ArtifactFile, owner: OwnerKind) -> Result<()> {
+        let is_looked_at =
+            self.context.options.fix_mlmodel && owner != OwnerKind::Trace && mlmodel::is_mlmodel(&file.path);
+        let is_small = |blob: &BlobRef| blob.size_bytes <= mlmodel::LARGEST_BYTES;
+        let Some(blob) = file.blob().filter(|blob| is_looked_at && is_small(blob)) else {
+            return Ok(());
+        };
+        let bytes = artifacts::read(self.context.archive, &blob)?;
+        let new_id =
+            |key: &str, word: &str| mlmodel::new_id(key, word, |kind, id| self.context.mapping.id(kind, id));
+        if let Some(bytes) = mlmodel::rewrite(&bytes, new_id) {
+            file.size_bytes = Some(bytes.len() as u64);
+            file.sha256 = Some(Digest(Sha256::digest(&bytes).into()));
+        }
+        Ok(())
+    }
+}
+
+impl Places for Expected<'_, '_, '_> {
+    fn run(&self, id: &str) -> Option<String> {
+        self.context.mapping.id(Kind::Runs, id)
+    }
+
+    fn logged_model(&self, id: &str) -> Option<String> {
+        self.context.mapping.id(Kind::LoggedModels, id)
+    }
+
+    fn version(&self, name: &str, version: &str) -> Option<(String, String)> {
+        if !self.context.plan.order.can_be_source(name, version) {
+            return None;
+        }
+        let number = self
+            .context
+            .mapping
+            .id(Kind::ModelVersions, &format!("{name}/{version}"))?;
+        Some((self.context.mapping.id(Kind::RegisteredModels, name)?, number))
+    }
+
+    fn alias(&self, name: &str, alias: &str) -> Option<u64> {
+        self.context.plan.named.alias(name, alias)
+    }
+
+    fn run_artifacts(&self, new_run_id: &str) -> Option<String> {
+        Some(self.context.api.run(new_run_id).ok()??.artifact_uri)
+    }
+
+    fn model_artifacts(&self, new_model_id: &str) -> Option<String> {
+        Some(self.context.api.logged_model(new_model_id).ok()??.artifact_uri)
+    }
+}
+
+fn exim(kind: Kind, id: &str) -> impl FnOnce(crate::model::pyjson::PyJsonError) -> ImportError {
+    let id = id.to_owned();
+    move |source| ImportError::Exim { kind, id, source }
+}
+
+/// The order of an experiment's id, for lists of them.
+pub(crate) fn sorted(mut ids: Vec<String>) -> Vec<String> {
+    ids.sort_by_key(|id| order::experiment(id));
+    ids
+}

@@ -1,0 +1,186 @@
+//! Does the target hold what the archive says? Every value and every artifact's digest, after an import or whenever.
+//!
+//! The target is exported; then both sides are written anew in one tongue: the archive's ids, without what servers choose themselves
+//! (docs/replay.md), the archive's side fitted to the target as an import fits it. What [`crate::report::diff()`] then finds is a
+//! difference, named by the archive's ids.
+
+mod accepted;
+mod expected;
+mod found;
+mod plain;
+mod points;
+mod sides;
+
+use crate::archive::{Archive, ArchiveError, ArchiveWriter, Duplicates, ManifestHead, WriterOptions};
+use crate::flow::import::id_map::Mapping;
+use crate::flow::import::options::ImportOptions;
+use crate::flow::import::plan::{Action, Plan};
+use crate::flow::import::target::TargetState;
+use crate::flow::import::target_fit::Fitting;
+use crate::flow::import::workspace_import::Part;
+use crate::flow::import::workspaces::DEFAULT_WORKSPACE;
+use crate::flow::import::{ImportError, Result};
+use crate::format::Kind;
+use crate::lang::rest::api::Api;
+use crate::lang::session::{ExportError, ExportOptions};
+use crate::monitor::Monitor;
+use crate::report::{DiffOptions, Difference, diff};
+use crate::select::{Patterns, Selection};
+use sides::Reverse;
+use std::path::Path;
+
+/// What both sides are made with.
+pub(crate) struct Context<'a> {
+    pub archive: &'a Archive,
+    pub api: &'a Api,
+    pub plan: &'a Plan,
+    pub target: &'a TargetState,
+    pub options: &'a ImportOptions,
+    pub mapping: &'a Mapping,
+    pub fitting: Fitting,
+    pub reverse: Reverse,
+}
+
+impl Part {
+    /// Compares every value and every artifact's digest with what the target holds, and hands each difference to `sink`; how
+    /// many there are.
+    ///
+    /// # Errors
+    /// The target cannot be read whole, or `sink` fails.
+    pub(crate) fn verify(
+        &self,
+        uri: &str,
+        monitor: &dyn Monitor,
+        sink: &mut dyn FnMut(Difference) -> std::io::Result<()>,
+    ) -> Result<u64> {
+        let mapping = self.current_mapping()?;
+        let scratch = tempfile::tempdir().map_err(ArchiveError::io("make", "a temporary directory"))?;
+        let path = |name: &str| scratch.path().join(name);
+        let context = Context {
+            archive: &self.archive,
+            api: &self.api,
+            plan: &self.plan,
+            target: &self.target,
+            options: &self.options,
+            fitting: Fitting::new(
+                self.target.limits(),
+                self.target.is_databricks,
+                &self.plan.origin,
+                &self.options,
+            ),
+            reverse: Reverse::of(&mapping),
+            mapping: &mapping,
+        };
+        let actual = export_target(uri, &path("target"), &self.plan, self.workspace()?, monitor)?;
+        let expected = write_side(&path("expected"), |writer| expected::write(&context, writer))?;
+        let found = write_side(&path("found"), |writer| found::write(&context, &actual, writer))?;
+        let mut count = 0;
+        diff(
+            &expected,
+            &found,
+            DiffOptions::default(),
+            monitor,
+            &mut |difference| {
+                if context.is_accepted(&difference) {
+                    return Ok(());
+                }
+                count += 1;
+                sink(difference)
+                    .map_err(|error| ImportError::from(ArchiveError::io("write", "the output")(error)))
+            },
+        )?;
+        Ok(count)
+    }
+
+    /// The one workspace of the target that this is about, where it has some.
+    fn workspace(&self) -> Result<Option<String>> {
+        let client = self.api.client();
+        let chosen = client.workspace().map(str::to_owned);
+        let outside = Api::new(client.in_workspace(None)?);
+        Ok(match outside.workspaces()? {
+            Some(_) => chosen.or_else(|| Some(DEFAULT_WORKSPACE.to_owned())),
+            None => chosen,
+        })
+    }
+}
+
+/// Exports what the plan touches.
+fn export_target(
+    uri: &str,
+    out: &Path,
+    plan: &Plan,
+    workspace: Option<String>,
+    monitor: &dyn Monitor,
+) -> Result<Archive> {
+    let names = plan
+        .experiments
+        .iter()
+        .map(|planned| escape(&planned.target_name));
+    let models = plan.models.iter();
+    let models = models.filter(|planned| planned.action != Action::Skip);
+    let models = models.map(|planned| escape(&planned.target_name));
+    let pattern = |error: crate::select::PatternError| ImportError::Choice {
+        detail: error.to_string(),
+    };
+    let options = ExportOptions {
+        writer: WriterOptions {
+            no_sync: true,
+            ..WriterOptions::default()
+        },
+        include_deleted: true,
+        keep_going: true,
+        origin: Some("verify".to_owned()),
+        selection: Selection {
+            experiments: Patterns::names(names.collect()).map_err(pattern)?,
+            models: Patterns::names(models.collect()).map_err(pattern)?,
+            ..Selection::default()
+        },
+        rest: crate::lang::session::RestOptions {
+            workspace,
+            ..Default::default()
+        },
+        ..ExportOptions::default()
+    };
+    let exported = crate::flow::export::export(
+        crate::flow::export::detect::SourceKind::Rest,
+        uri,
+        out,
+        options,
+        monitor,
+    );
+    exported.map_err(|error| match error {
+        ExportError::Archive(error) => ImportError::from(error),
+        ExportError::Interrupted => ImportError::Interrupted,
+        source => ImportError::Unread { source },
+    })?;
+    Ok(Archive::open(out)?)
+}
+
+/// A name as a glob that matches nothing else.
+fn escape(name: &str) -> String {
+    let mut text = String::new();
+    for next in name.chars() {
+        if matches!(next, '*' | '?' | '[' | ']' | '{' | '}' | '!' | '\\') {
+            text.push('[');
+            text.push(next);
+            text.push(']');
+        } else {
+            text.push(next);
+        }
+    }
+    text
+}
+
+fn write_side(out: &Path, write: impl FnOnce(&mut ArchiveWriter) -> Result<()>) -> Result<Archive> {
+    let options = WriterOptions {
+        no_sync: true,
+        ..WriterOptions::default()
+    };
+    let mut writer = ArchiveWriter::create(out, options)?;
+    for &kind in Kind::ALL {
+        writer.sort_at_end(kind);
+    }
+    write(&mut writer)?;
+    writer.finish(ManifestHead::default(), Duplicates::KeepFirst)?;
+    Ok(Archive::open(out)?)
+}

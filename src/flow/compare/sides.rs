@@ -1,0 +1,55 @@
+//! What both sides of a comparison share: ids said in the archive's, values as stores keep them.
+
+use crate::flow::import::id_map::Mapping;
+use crate::format::{Kind, SortKey};
+use crate::model::Double;
+use std::collections::HashMap;
+
+/// Ids of the target → ids of the archive.
+#[derive(Debug, Default)]
+pub(crate) struct Reverse {
+    ids: HashMap<(Kind, String), String>,
+}
+
+impl Reverse {
+    /// Reverses a mapping; a version's id in the target is `name/number`.
+    pub(crate) fn of(mapping: &Mapping) -> Self {
+        let mut ids = HashMap::new();
+        for (kind, id, known) in mapping.entries() {
+            let new_id = match kind {
+                Kind::ModelVersions => {
+                    let name = id.rsplit_once('/').map_or("", |(name, _)| name);
+                    let name = mapping.id(Kind::RegisteredModels, name).unwrap_or_default();
+                    format!("{name}/{}", known.id)
+                }
+                _ => known.id,
+            };
+            ids.insert((kind, new_id), id);
+        }
+        Reverse { ids }
+    }
+
+    /// The archive's id, where the object came from there.
+    pub(crate) fn get(&self, kind: Kind, new_id: &str) -> Option<String> {
+        self.ids.get(&(kind, new_id.to_owned())).cloned()
+    }
+
+    /// The archive's id, or the text as it is.
+    pub(crate) fn or_same(&self, kind: Kind, new_id: &str) -> String {
+        self.get(kind, new_id).unwrap_or_else(|| new_id.to_owned())
+    }
+}
+
+/// A value as SQL stores keep it: no infinities, and no sign on a zero.
+pub(crate) fn stored(value: Double) -> Double {
+    Double(match value.0 {
+        f64::INFINITY => f64::MAX,
+        f64::NEG_INFINITY => f64::MIN,
+        value => value + 0.0,
+    })
+}
+
+/// The place of an owner's files.
+pub(crate) fn artifact_key(kind: crate::model::OwnerKind, owner: &SortKey, number: u64) -> SortKey {
+    SortKey::new().number(kind as u64).key(owner).number(number)
+}

@@ -1,0 +1,152 @@
+//! Assessments of traces; they come once runs are deleted, which deletes those that name the run.
+
+use super::refusal::Whole;
+use super::{Apply, lock};
+use crate::flow::import::{ImportError, Result};
+use crate::format::Kind;
+use crate::lang::rest::limits::exceeds;
+use crate::lang::spans::otlp;
+use crate::model::plain_json;
+use crate::model::{Assessment, Trace};
+use serde_json::{Map, Value, json};
+use std::collections::HashSet;
+
+const KIND: Kind = Kind::Traces;
+/// Metadata that names a run of an assessment.
+pub(super) const ASSESSED_RUN: &str = "mlflow.assessment.sourceRunId";
+
+impl Apply<'_> {
+    /// Adds the assessments of the traces that this process made or completed.
+    pub(super) fn assessments(&self) -> Result<()> {
+        if lock(&self.assessed).is_empty() {
+            return Ok(());
+        }
+        let feed = |send: &mut dyn FnMut((Trace, u64)) -> bool| -> Result<()> {
+            for trace in self.archive.objects::<Trace>() {
+                let trace: Trace = trace?;
+                let digest = lock(&self.assessed).get(&trace.trace_id).copied();
+                if let Some(digest) = digest
+                    && !send((trace, digest))
+                {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        self.in_parallel(feed, |(trace, digest)| {
+            self.attempt(KIND, &trace.trace_id, || self.assess(&trace, digest));
+        })
+    }
+
+    fn assess(&self, trace: &Trace, digest: u64) -> Result<()> {
+        let id = &trace.trace_id;
+        let is_fresh = self.ledger.get(KIND, id).is_some_and(|known| known.is_fresh);
+        let mut there = match is_fresh {
+            true => HashSet::new(),
+            false => self.assessment_ids(id)?,
+        };
+        // Those that are overridden come before those that override them.
+        let mut left: Vec<_> = trace.assessments.iter().collect();
+        while !left.is_empty() {
+            let before = left.len();
+            let mut later = Vec::new();
+            for assessment in left {
+                let waits = assessment.overrides.as_ref().is_some_and(|overridden| {
+                    !there.contains(overridden)
+                        && trace
+                            .assessments
+                            .iter()
+                            .any(|other| other.assessment_id == *overridden)
+                });
+                if waits {
+                    later.push(assessment);
+                } else if there.insert(assessment.assessment_id.clone()) {
+                    let made = self.api.create_assessment(id, &self.assessment(id, assessment));
+                    let part = format!("assessment {}", assessment.assessment_id);
+                    self.alone(Whole::new(KIND, id), &part, made)?;
+                }
+            }
+            if later.len() == before {
+                self.left_out(KIND, id, "assessments".to_owned(), "override-each-other");
+                break;
+            }
+            left = later;
+        }
+        self.done(KIND, id, digest)
+    }
+
+    fn assessment_ids(&self, trace_id: &str) -> Result<HashSet<String>> {
+        let found = self.api.trace(trace_id)?.ok_or_else(|| ImportError::Needs {
+            kind: KIND,
+            id: trace_id.to_owned(),
+        })?;
+        let assessments = found["trace"]["trace_info"]["assessments"].as_array().cloned();
+        let ids = assessments.into_iter().flatten();
+        Ok(ids
+            .filter_map(|one| one["assessment_id"].as_str().map(str::to_owned))
+            .collect())
+    }
+
+    fn assessment(&self, trace_id: &str, assessment: &Assessment) -> Value {
+        let metadata: Map<String, Value> = assessment
+            .metadata
+            .iter()
+            .map(|(key, text)| {
+                let value = self.new_metadata(key, otlp::plain_text(text));
+                (key.clone(), value.into())
+            })
+            .collect();
+        let mut value = json!({
+            "assessment_id": assessment.assessment_id,
+            "assessment_name": assessment.assessment_name,
+            "trace_id": trace_id,
+            "source": assessment.source,
+            "metadata": metadata,
+        });
+
+        let optional = [
+            ("span_id", assessment.span_id.as_deref().map(Value::from)),
+            (
+                "create_time",
+                assessment.create_time.and_then(otlp::time_text).map(Value::from),
+            ),
+            (
+                "last_update_time",
+                assessment
+                    .last_update_time
+                    .and_then(otlp::time_text)
+                    .map(Value::from),
+            ),
+            ("feedback", assessment.feedback.as_ref().map(plain_json::plain)),
+            ("expectation", assessment.expectation.as_ref().map(expectation)),
+            ("issue", assessment.issue.as_ref().map(plain_json::plain)),
+            ("rationale", assessment.rationale.as_deref().map(Value::from)),
+            ("overrides", assessment.overrides.as_deref().map(Value::from)),
+            ("valid", assessment.valid.map(Value::from)),
+        ];
+        for (field, part) in optional {
+            if let Some(part) = part {
+                value[field] = part;
+            }
+        }
+        if exceeds(&assessment.assessment_name, 250) {
+            self.left_out(
+                KIND,
+                trace_id,
+                format!("assessment {}", assessment.assessment_id),
+                "name-too-long",
+            );
+        }
+        value
+    }
+}
+
+/// Lists and objects go as their JSON text, in which integers stay integers.
+fn expectation(expectation: &Value) -> Value {
+    let inner = &expectation["value"];
+    if inner.is_array() || inner.is_object() {
+        let text = plain_json::text(inner);
+        return json!({"serialized_value": {"serialization_format": "JSON_FORMAT", "value": text}});
+    }
+    plain_json::plain(expectation)
+}

@@ -1,0 +1,287 @@
+//! Evaluation datasets with their records, and scorers.
+
+use super::Apply;
+use super::refusal::Whole;
+use crate::client::ClientError;
+use crate::flow::import::report::Done;
+use crate::flow::import::run_chunks::short_digest;
+use crate::flow::import::target_fit::Texts;
+use crate::flow::import::{Result, mark};
+use crate::format::{Kind, Object};
+use crate::lang::rest::limits::Feature;
+use crate::model::plain_json;
+use crate::model::{DatasetRecord, EvaluationDataset, Scorer};
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
+
+const KIND: Kind = Kind::EvaluationDatasets;
+/// Records in one call.
+const RECORDS: usize = 200;
+/// Bytes of records in one call, about.
+const CALL_BYTES: usize = 1 << 20;
+
+/// A record on its way out.
+struct Record {
+    id: String,
+    text: String,
+}
+
+impl Apply<'_> {
+    /// Makes the evaluation datasets, one after the other.
+    pub(super) fn evaluation_datasets(&self) -> Result<()> {
+        if !self.target.has(Feature::EvaluationDatasets) || self.archive.manifest().count(KIND) == 0 {
+            return Ok(());
+        }
+        self.monitor
+            .begin("evaluation datasets", Some(self.archive.manifest().count(KIND)));
+        let mut records = self.archive.objects::<DatasetRecord>().peekable();
+        for dataset in self.archive.objects::<EvaluationDataset>() {
+            let dataset: EvaluationDataset = dataset?;
+            let mut own = || {
+                let next = records.next_if(|record| {
+                    record
+                        .as_ref()
+                        .is_ok_and(|record| record.dataset_id == dataset.dataset_id)
+                });
+                next.and_then(Result::ok)
+            };
+            if self.plan.chosen.dataset(&dataset) {
+                self.attempt(KIND, &dataset.dataset_id, || {
+                    self.evaluation_dataset(&dataset, &mut own)
+                });
+            }
+            while own().is_some() {}
+            self.monitor.advance(1);
+            if self.is_stopped() {
+                break;
+            }
+        }
+        self.end_of_phase()
+    }
+
+    fn evaluation_dataset(
+        &self,
+        dataset: &EvaluationDataset,
+        records: &mut dyn FnMut() -> Option<DatasetRecord>,
+    ) -> Result<()> {
+        let id = &dataset.dataset_id;
+        let known = self.ledger.get(KIND, id);
+        let (new_id, done) = match &known {
+            Some(known) => {
+                if known.done == 0 {
+                    self.add_dataset_tags(dataset, &known.id)?;
+                }
+                (known.id.clone(), Done::Completed)
+            }
+            None => (self.create_evaluation_dataset(dataset)?, Done::Created),
+        };
+        let mut hasher = Sha256::new();
+        hasher.update(crate::format::line::to_value(dataset).to_string());
+        let mut call = Vec::new();
+        let mut size_bytes = 0;
+        // A server that has seen an output that is no object takes no more that are.
+        let mut last = Vec::new();
+        let is_old = known.as_ref().is_some_and(|known| known.done != 0);
+        // A dataset that was whole is only hashed first: equal records need no call.
+        let mut held = Vec::new();
+        while let Some(record) = records() {
+            hasher.update(crate::format::line::to_value(&record).to_string());
+            if is_old {
+                held.push(record);
+                continue;
+            }
+            match has_plain_output(&record) {
+                true => last.push(record),
+                false => self.add_record(&new_id, &record, &mut call, &mut size_bytes)?,
+            }
+        }
+        let digest = short_digest(hasher);
+        if known.is_some_and(|known| known.done == digest) {
+            self.reused(KIND, id);
+            return Ok(());
+        }
+        held.sort_by_key(has_plain_output);
+        for record in held.iter().chain(&last) {
+            self.add_record(&new_id, record, &mut call, &mut size_bytes)?;
+        }
+        self.add_records(id, &new_id, &call)?;
+        self.count(done, KIND);
+        self.done(KIND, id, digest)
+    }
+
+    fn add_record(
+        &self,
+        new_id: &str,
+        record: &DatasetRecord,
+        call: &mut Vec<Record>,
+        size_bytes: &mut usize,
+    ) -> Result<()> {
+        let mut value = Map::new();
+        let parts = [
+            ("inputs", &record.inputs),
+            ("outputs", &record.outputs),
+            ("expectations", &record.expectations),
+            ("tags", &record.tags),
+            ("source", &record.source),
+        ];
+        for (field, part) in parts {
+            if let Some(part) = part {
+                value.insert(field.to_owned(), part.clone());
+            }
+        }
+        let value = plain_json::text(&Value::Object(value));
+        let added = value.len();
+        if !call.is_empty() && (call.len() >= RECORDS || *size_bytes + added > CALL_BYTES) {
+            self.add_records(&record.dataset_id, new_id, call)?;
+            call.clear();
+            *size_bytes = 0;
+        }
+        *size_bytes += added;
+        call.push(Record {
+            id: record.dataset_record_id.clone(),
+            text: value,
+        });
+        Ok(())
+    }
+
+    fn add_records(&self, id: &str, new_id: &str, call: &[Record]) -> Result<()> {
+        let name = |record: &Record| format!("record {}", record.id);
+        let send = |call: &[Record]| {
+            let texts: Vec<_> = call.iter().map(|record| record.text.as_str()).collect();
+            self.api.add_records(new_id, &texts)
+        };
+        self.in_parts(Whole::new(KIND, id), call, &name, &send)
+    }
+
+    /// Tags with the mark, and with the creator, whom servers take from one.
+    fn dataset_tags(&self, dataset: &EvaluationDataset) -> Texts {
+        let id = &dataset.dataset_id;
+        let limit = self.fitting.limits.model_tag;
+        let (mut tags, _) = self.fitting.other(KIND, id, "tag", &dataset.tags, limit);
+        tags.push(self.fitting.mark(KIND, id));
+        let has_user = tags.iter().any(|(key, _)| key == "mlflow.user");
+        if let Some(user) = dataset.created_by.as_ref().filter(|_| !has_user) {
+            tags.push(("mlflow.user".to_owned(), user.clone()));
+        }
+        tags
+    }
+
+    /// Adds the tags that a dataset lacks which is not whole.
+    fn add_dataset_tags(&self, dataset: &EvaluationDataset, new_id: &str) -> Result<()> {
+        let found = self.api.datasets(&dataset.name)?;
+        let Some(found) = found.into_iter().find(|found| found.id == new_id) else {
+            return Ok(());
+        };
+        let mut tags = self.dataset_tags(dataset);
+        tags.retain(|(key, _)| !found.tags.contains_key(key));
+        let send = |tags: &[_]| self.api.set_dataset_tags(new_id, tags);
+        let name = |(key, _): &(String, String)| format!("tag {key}");
+        self.in_parts(Whole::new(KIND, &dataset.dataset_id), &tags, &name, &send)
+    }
+
+    fn create_evaluation_dataset(&self, dataset: &EvaluationDataset) -> Result<String> {
+        let id = &dataset.dataset_id;
+        let tags = self.dataset_tags(dataset);
+        let mark = self.fitting.mark(KIND, id);
+        let experiments: Vec<_> = dataset
+            .experiment_ids
+            .iter()
+            .filter_map(|experiment| self.ledger.id(Kind::Experiments, experiment))
+            .collect();
+        self.ledger.intend(KIND, &[id])?;
+        let find = || -> Result<Option<String>, ClientError> {
+            let found = self.api.datasets(&dataset.name)?;
+            let ours = found
+                .into_iter()
+                .find(|found| found.tags.get(mark::KEY) == Some(&mark.1));
+            Ok(ours.map(|found| found.id))
+        };
+        let create = || self.api.create_dataset(&dataset.name, &experiments, &tags);
+        // Without a journal only the mark knows.
+        let made = self.create_once(self.is_continued(), find, create);
+        let whole = Whole::new(KIND, id);
+        let bare = [mark.clone()];
+        let bare = || self.api.create_dataset(&dataset.name, &experiments, &bare);
+        let (new_id, is_fresh) = self.or_bare(whole, made, bare)?;
+        self.ledger.made(KIND, id, &new_id, is_fresh)?;
+        if self.is_bare(KIND, id) {
+            self.add_dataset_tags(dataset, &new_id)?;
+        }
+        Ok(new_id)
+    }
+
+    /// Whether an earlier import of this origin may have been here.
+    fn is_continued(&self) -> bool {
+        let experiments = &self.plan.experiments;
+        experiments
+            .iter()
+            .any(|planned| planned.action != crate::flow::import::plan::Action::Create)
+    }
+
+    /// Adds the versions of scorers that are not there, in the order of their numbers.
+    pub(super) fn scorers(&self) -> Result<()> {
+        if !self.target.has(Feature::EvaluationDatasets) || self.archive.manifest().count(Kind::Scorers) == 0
+        {
+            return Ok(());
+        }
+        for scorer in self.archive.objects::<Scorer>() {
+            let scorer: Scorer = scorer?;
+            let id = Object::id(&scorer);
+            if !self
+                .plan
+                .chosen
+                .in_experiment(Kind::Scorers, &scorer.experiment_id)
+            {
+                continue;
+            }
+            if self.ledger.get(Kind::Scorers, &id).is_some() {
+                self.reused(Kind::Scorers, &id);
+                continue;
+            }
+            self.attempt(Kind::Scorers, &id, || self.scorer(&scorer, &id));
+            if self.is_stopped() {
+                break;
+            }
+        }
+        self.end_of_phase()
+    }
+
+    fn scorer(&self, scorer: &Scorer, id: &str) -> Result<()> {
+        let experiment_id = self.need(Kind::Experiments, &scorer.experiment_id)?;
+        let Some(text) = &scorer.serialized_scorer else {
+            self.left_out(Kind::Scorers, id, "*".to_owned(), "no-value");
+            return self.done(Kind::Scorers, id, 1);
+        };
+        self.ledger.intend(Kind::Scorers, &[id])?;
+        let there = self.api.scorer_versions(&experiment_id, &scorer.name)?;
+        let at = usize::try_from(scorer.version.saturating_sub(1)).unwrap_or(usize::MAX);
+        match there.get(at) {
+            Some(found) if same_json(found, text) => {}
+            Some(_) => {
+                self.kept(Kind::Scorers, id, "serialized_scorer".to_owned(), super::DIFFERS);
+                return self.done(Kind::Scorers, id, 1);
+            }
+            None => {
+                self.api.register_scorer(&experiment_id, &scorer.name, text)?;
+                if there.len() != at {
+                    self.kept(Kind::Scorers, id, "version".to_owned(), "version-number");
+                }
+                self.count(Done::Created, Kind::Scorers);
+            }
+        }
+        self.ledger.made(Kind::Scorers, id, id, true)?;
+        self.done(Kind::Scorers, id, 1)
+    }
+}
+
+fn has_plain_output(record: &DatasetRecord) -> bool {
+    record
+        .outputs
+        .as_ref()
+        .is_some_and(|outputs| !outputs.is_object())
+}
+
+fn same_json(a: &str, b: &str) -> bool {
+    let parse = |text: &str| serde_json::from_str::<Value>(text).ok();
+    a == b || (parse(a).is_some() && parse(a) == parse(b))
+}

@@ -1,0 +1,163 @@
+//! Experiments: made, found again, or merged into.
+
+use super::refusal::Whole;
+use super::{Apply, DIFFERS, lock};
+use crate::client::ClientError;
+use crate::flow::import::identity::{self, Identity};
+use crate::flow::import::plan::{Action, PlannedExperiment};
+use crate::flow::import::report::Done;
+use crate::flow::import::run_chunks::short_digest;
+use crate::flow::import::target_fit::Texts;
+use crate::flow::import::{ImportError, Result, mark};
+use crate::format::Kind;
+use crate::lang::rest::api::TargetExperiment;
+use crate::model::Experiment;
+use sha2::{Digest as _, Sha256};
+
+const KIND: Kind = Kind::Experiments;
+
+impl Apply<'_> {
+    /// Makes the experiments of the plan, one after the other: there are few.
+    pub(super) fn experiments(&self) -> Result<()> {
+        self.monitor
+            .begin("experiments", Some(self.plan.experiments.len() as u64));
+        let new: Vec<_> = self
+            .plan
+            .experiments
+            .iter()
+            .filter(|planned| planned.action == Action::Create)
+            .map(|planned| planned.id.as_str())
+            .collect();
+        self.ledger.intend(KIND, &new)?;
+        for experiment in &self.plan.named.experiments {
+            let Some(planned) = self.plan.experiment(&experiment.experiment_id) else {
+                continue;
+            };
+            self.attempt(KIND, &planned.id, || self.experiment(experiment, planned));
+            self.monitor.advance(1);
+            if self.is_stopped() {
+                break;
+            }
+        }
+        self.end_of_phase()
+    }
+
+    fn experiment(&self, experiment: &Experiment, planned: &PlannedExperiment) -> Result<()> {
+        let fitted = self.fitting.experiment(experiment);
+        let (tags, _) = fitted.map_err(|source| ImportError::Exim {
+            kind: KIND,
+            id: planned.id.clone(),
+            source,
+        })?;
+        let identity = Identity::of_experiment(experiment);
+        let found = planned.target_id.as_ref();
+        let found = found.and_then(|id| self.target.experiments.get(id)).cloned();
+        let is_closed = !planned.delete && found.as_ref().is_some_and(|found| found.is_deleted);
+        let mut hasher = Sha256::new();
+        hasher.update(format!("{tags:?} {is_closed}"));
+        let digest = short_digest(hasher);
+        let is_done = self.is_done(KIND, &planned.id, digest);
+        let (target, done) = match (&planned.target_id, planned.action) {
+            (None, Action::Create) => {
+                let id = self.create_experiment(planned, &tags, identity)?;
+                let made = self.api.experiment(&id)?;
+                if let Some(made) = made.as_ref().filter(|_| self.is_bare(KIND, &planned.id)) {
+                    self.add_experiment_tags(planned, made, &tags)?;
+                }
+                (made, Done::Created)
+            }
+            (Some(id), _) => {
+                if self.ledger.get(KIND, &planned.id).is_none() {
+                    self.ledger.made_as(KIND, &planned.id, id, false, identity)?;
+                }
+                if !is_done && let Some(found) = &found {
+                    self.add_experiment_tags(planned, found, &tags)?;
+                }
+                (found, Done::Completed)
+            }
+            _ => return Ok(()),
+        };
+        let target = target.ok_or_else(|| ImportError::Needs {
+            kind: KIND,
+            id: planned.id.clone(),
+        })?;
+        if target.is_deleted && planned.delete {
+            // It takes nothing in while it is deleted; it will be again at the end.
+            self.api.restore_experiment(&target.id)?;
+        }
+        lock(&self.locations).insert(target.id, target.artifact_location);
+        if is_done {
+            self.reused(KIND, &planned.id);
+            return Ok(());
+        }
+        if is_closed {
+            let field = "lifecycle_stage".to_owned();
+            self.kept(KIND, &planned.id, field, "deleted-in-target");
+        }
+        self.count(done, KIND);
+        self.done(KIND, &planned.id, digest)
+    }
+
+    fn create_experiment(
+        &self,
+        planned: &PlannedExperiment,
+        tags: &Texts,
+        identity: Identity,
+    ) -> Result<String> {
+        let mark = self.fitting.mark(KIND, &planned.id).1;
+        let find = || -> Result<Option<String>, ClientError> {
+            let found = self.api.experiment_by_name(&planned.target_name)?;
+            Ok(found
+                .filter(|found| found.tags.get(mark::KEY) == Some(&mark))
+                .map(|found| found.id))
+        };
+        let maybe_there = self.ledger.is_intended(KIND, &planned.id);
+        let create = || self.api.create_experiment(&planned.target_name, tags);
+        let created = self.create_once(maybe_there, find, create);
+        let bare = [(mark::KEY.to_owned(), mark.clone())];
+        let bare = || self.api.create_experiment(&planned.target_name, &bare);
+        let created = self.or_bare(Whole::new(KIND, &planned.id), created, bare);
+        let (id, is_fresh) = match created {
+            // Another import of the same origin was faster.
+            Err(ImportError::Client(error)) if error.is_already_there() => match find()? {
+                Some(id) => (id, false),
+                None => return Err(error.into()),
+            },
+            other => other?,
+        };
+        self.ledger.made_as(KIND, &planned.id, &id, is_fresh, identity)?;
+        Ok(id)
+    }
+
+    /// Adds tags that are missing; what is there stays.
+    fn add_experiment_tags(
+        &self,
+        planned: &PlannedExperiment,
+        found: &TargetExperiment,
+        tags: &Texts,
+    ) -> Result<()> {
+        if found.is_deleted {
+            return Ok(());
+        }
+        for (key, value) in tags {
+            match found.tags.get(key) {
+                Some(there) if there == value => {}
+                Some(_) => self.kept(KIND, &planned.id, format!("tag {key}"), DIFFERS),
+                // An experiment that was there before is not ours to mark.
+                None if key == mark::KEY || key == identity::KEY => {}
+                None => {
+                    let set = self.api.set_experiment_tag(&found.id, key, value);
+                    self.alone(Whole::new(KIND, &planned.id), &format!("tag {key}"), set)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The URI below which a run of the target keeps its artifacts.
+    pub(super) fn artifact_uri(&self, experiment_id: &str, run_id: &str) -> Option<String> {
+        let location = lock(&self.locations).get(experiment_id).cloned();
+        let location = location.filter(|location| !location.is_empty() && !location.contains(['?', '#']))?;
+        Some(format!("{}/{run_id}/artifacts", location.trim_end_matches('/')))
+    }
+}

@@ -1,0 +1,81 @@
+//! A run's files, through the artifact proxy or, where the target has none, the UI's upload.
+
+use super::Apply;
+use super::fill::Filling;
+use super::refusal::Whole;
+use crate::client::Body;
+use crate::flow::import::artifacts::{self, Destination};
+use crate::flow::import::{Result, mlmodel};
+use crate::format::Kind;
+use crate::model::{ArtifactFile, ArtifactList};
+use std::ops::RangeInclusive;
+
+const KIND: Kind = Kind::Runs;
+/// Sizes of files that the UI's upload takes: it refuses an empty one.
+const UI_UPLOAD_BYTES: RangeInclusive<u64> = 1..=10_000_000;
+
+impl Apply<'_> {
+    pub(super) fn files(&self, filling: &Filling, lines: &[Vec<u8>]) -> Result<()> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let new_id = &filling.known.id;
+        let uri = match self.artifact_uri(&filling.experiment_id, new_id) {
+            Some(uri) => uri,
+            None => self.target_run(filling)?.artifact_uri,
+        };
+        let destination = Destination::of(&uri);
+        for line in lines {
+            let list: ArtifactList = serde_json::from_slice(line)
+                .map_err(|error| self.archive.damaged("objects/artifacts", &error.to_string()))?;
+            for file in &list.files {
+                if artifacts::fault(file, &self.fitting.limits).is_none() {
+                    self.file(filling, &destination, file)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&self, filling: &Filling, destination: &Destination, file: &ArtifactFile) -> Result<()> {
+        let Some(body) = self.body(file)? else {
+            return Ok(());
+        };
+        let id = &filling.run.info.run_id;
+        let whole = Whole::new(KIND, id);
+        match destination {
+            Destination::Proxy(root) => {
+                let sent = self.api.put_artifact(&format!("{root}/{}", file.path), body);
+                self.file_alone(whole, &file.path, sent)
+            }
+            Destination::Elsewhere => {
+                if file
+                    .size_bytes
+                    .is_none_or(|size| !UI_UPLOAD_BYTES.contains(&size))
+                {
+                    self.left_out(KIND, id, format!("artifact {}", file.path), "no-artifact-proxy");
+                    return Ok(());
+                }
+                let sent = self.api.upload_artifact(&filling.known.id, &file.path, body);
+                self.file_alone(whole, &file.path, sent)
+            }
+        }
+    }
+
+    /// A file's bytes, ids in an `MLmodel` rewritten where that was asked.
+    pub(super) fn body(&self, file: &ArtifactFile) -> Result<Option<Body>> {
+        let Some(blob) = file.blob() else {
+            return Ok(None);
+        };
+        let is_mlmodel = self.options.fix_mlmodel && mlmodel::is_mlmodel(&file.path);
+        if is_mlmodel && blob.size_bytes <= mlmodel::LARGEST_BYTES {
+            let bytes = artifacts::read(self.archive, &blob)?;
+            let new_id =
+                |key: &str, word: &str| mlmodel::new_id(key, word, |kind, id| self.ledger.id(kind, id));
+            return Ok(Some(Body::Bytes(
+                mlmodel::rewrite(&bytes, new_id).unwrap_or(bytes),
+            )));
+        }
+        Ok(Some(artifacts::body(self.archive, blob)?))
+    }
+}

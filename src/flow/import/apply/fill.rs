@@ -1,0 +1,307 @@
+//! What is in a run: params, late tags, metric history, inputs and outputs, files; status and end last.
+
+use super::batch::Batch;
+use super::bodies::{Bodies, DatasetBodies};
+use super::refusal::Whole;
+use super::{Apply, DIFFERS, lock};
+use crate::flow::import::id_map::Known;
+use crate::flow::import::report::Done;
+use crate::flow::import::run_chunks::{Piece, RunFeed, RunLines};
+use crate::flow::import::target_fit::{FittedRun, PARENT_TAG};
+use crate::flow::import::{ImportError, Result, mark};
+use crate::format::Kind;
+use crate::lang::rest::api::{MetricOut, TargetRun};
+use crate::model::{MetricSlice, Run};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+const KIND: Kind = Kind::Runs;
+/// Reason of a run that stays as it is because someone deleted it in the target.
+const DELETED: &str = "deleted-in-target";
+/// What the last call for a run sets.
+pub(super) const END: &str = "status and end_time";
+
+/// A run being filled, perhaps by several threads.
+pub(super) struct Filling {
+    pub(super) run: Run,
+    pub(super) known: Known,
+    pub(super) experiment_id: String,
+    pub(super) bodies: Bodies,
+    open: Mutex<Open>,
+    /// Someone deleted it in the target, where it stays as it is.
+    is_closed: AtomicBool,
+}
+
+/// How much of a run is still to be done.
+#[derive(Default)]
+struct Open {
+    /// Pieces handed out and not done.
+    pieces: usize,
+    /// The digest, once all pieces are handed out.
+    digest: Option<u64>,
+    has_failed: bool,
+}
+
+/// One piece of a run on its way to a thread.
+struct Job {
+    filling: Arc<Filling>,
+    piece: Piece,
+    is_first: bool,
+}
+
+impl Apply<'_> {
+    /// Fills the runs that are not whole yet.
+    pub(super) fn fill_runs(&self) -> Result<()> {
+        if !self.plan.chosen.kind(KIND) {
+            return Ok(());
+        }
+        let total = self
+            .plan
+            .tallies
+            .get(&KIND)
+            .map_or(0, |tally| tally.create + tally.reuse);
+        self.monitor.begin("contents of runs", Some(total));
+        let mut feed = RunFeed::new(self.archive)?;
+        let mut datasets = DatasetBodies::new(self);
+        let feed = |send: &mut dyn FnMut(Job) -> bool| -> Result<()> {
+            while let Some(lines) = feed.next(&self.salt)? {
+                if !self.send_run(lines, &mut datasets, send)? {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        self.in_parallel(feed, |job: Job| self.work(&job))
+    }
+
+    /// Hands a run out in pieces, where it is not whole; false where the work has stopped.
+    fn send_run(
+        &self,
+        mut lines: RunLines<'_, '_>,
+        datasets: &mut DatasetBodies<'_>,
+        send: &mut dyn FnMut(Job) -> bool,
+    ) -> Result<bool> {
+        let info = &lines.run.info;
+        let known = self.ledger.get(KIND, &info.run_id);
+        if !self.plan.chosen.run(&info.experiment_id, &info.run_id) {
+            let is_unchecked = known.is_some_and(|known| known.done != 0 && !known.is_checked);
+            self.has_unchecked.fetch_or(is_unchecked, Ordering::Relaxed);
+            lines.skip()?;
+            return Ok(true);
+        }
+        // A run that could not be made was a failure then.
+        let experiment_id = self.ledger.id(Kind::Experiments, &info.experiment_id);
+        let (Some(known), Some(experiment_id)) = (known, experiment_id) else {
+            lines.skip()?;
+            return Ok(true);
+        };
+        let (mut piece, mut is_last) = lines.piece()?;
+        let id = &lines.run.info.run_id;
+        if is_last && self.is_done(KIND, id, self.whole_digest(&lines.run, lines.digest())) {
+            self.reused(KIND, id);
+            let noted = self.ledger.noted(KIND, id);
+            if !known.is_checked && noted.is_none_or(|noted| !noted.has(DELETED)) {
+                self.expect(&lines.run, &known.id)?;
+            }
+            self.monitor.advance(1);
+            return Ok(true);
+        }
+        let bodies = datasets.of(&lines.run)?;
+        let filling = Arc::new(Filling {
+            run: std::mem::take(&mut lines.run),
+            known,
+            experiment_id,
+            bodies,
+            open: Mutex::default(),
+            is_closed: AtomicBool::new(false),
+        });
+        lines.run.info.run_id.clone_from(&filling.run.info.run_id);
+        let mut is_first = true;
+        loop {
+            {
+                let mut open = lock(&filling.open);
+                open.pieces += 1;
+                open.digest = is_last.then(|| self.whole_digest(&filling.run, lines.digest()));
+            }
+            let job = Job {
+                filling: filling.clone(),
+                piece,
+                is_first,
+            };
+            if !send(job) {
+                return Ok(false);
+            }
+            if is_last {
+                return Ok(true);
+            }
+            is_first = false;
+            (piece, is_last) = lines.piece()?;
+        }
+    }
+
+    fn work(&self, job: &Job) {
+        let filling = &job.filling;
+        let id = &filling.run.info.run_id;
+        let done = self.attempt(KIND, id, || self.fill(job));
+        let digest = {
+            let mut open = lock(&filling.open);
+            open.pieces -= 1;
+            open.has_failed |= done.is_none();
+            open.digest.filter(|_| open.pieces == 0 && !open.has_failed)
+        };
+        if let Some(digest) = digest {
+            self.attempt(KIND, id, || self.complete(filling, digest));
+            self.monitor.advance(1);
+        }
+    }
+
+    fn fill(&self, job: &Job) -> Result<()> {
+        let filling = &job.filling;
+        let new_id = &filling.known.id;
+        let mut batch = Batch::new(self, Whole::new(KIND, &filling.run.info.run_id), new_id);
+        let is_fresh = filling.known.is_fresh;
+        let target = match job.is_first && !is_fresh {
+            true => Some(self.target_run(filling)?),
+            false => None,
+        };
+        if filling.is_closed.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        if job.is_first {
+            let fitted = self.fitted(&filling.run)?;
+            self.texts(filling, fitted, target.as_ref(), &mut batch)?;
+        }
+        let slices = self.slices(&job.piece.metrics)?;
+        for slice in &slices {
+            self.points(slice, &mut batch)?;
+        }
+        batch.send()?;
+        if job.is_first {
+            self.inputs(filling)?;
+            self.outputs(filling, target.as_ref())?;
+        }
+        self.files(filling, &job.piece.artifacts)
+    }
+
+    /// A run that may hold something already, opened where it is deleted and will be again.
+    pub(super) fn target_run(&self, filling: &Filling) -> Result<TargetRun> {
+        let id = &filling.known.id;
+        let info = &filling.run.info;
+        let found = self.api.run(id)?.ok_or_else(|| ImportError::Gone {
+            kind: KIND,
+            id: info.run_id.clone(),
+            target_id: id.clone(),
+        })?;
+        if found.is_deleted && info.lifecycle_stage == "deleted" {
+            self.api.restore_run(id)?;
+        } else if found.is_deleted {
+            self.kept(KIND, &info.run_id, "lifecycle_stage".to_owned(), DELETED);
+            filling.is_closed.store(true, Ordering::Relaxed);
+        }
+        Ok(found)
+    }
+
+    /// Params, and tags that could not be sent when the run was made; of a run that was there, what it lacks.
+    fn texts<'b>(
+        &self,
+        filling: &Filling,
+        fitted: FittedRun,
+        target: Option<&TargetRun>,
+        batch: &mut Batch<'b>,
+    ) -> Result<()> {
+        let id = &filling.run.info.run_id;
+        for param in fitted.params {
+            match target.and_then(|target| target.params.get(&param.0)) {
+                None => batch.param(param)?,
+                Some(there) if *there == param.1 => {}
+                Some(_) => self.kept(KIND, id, format!("param {}", param.0), DIFFERS),
+            }
+        }
+        let Some(target) = target else {
+            // Made by this process: only a parent's id can have been left out then, or all but the mark.
+            let is_bare = self.is_bare(KIND, id);
+            let is_late = |key: &str| match key {
+                PARENT_TAG => is_bare || self.was_waiting(&filling.run),
+                mark::KEY => false,
+                _ => is_bare,
+            };
+            for tag in fitted.tags.into_iter().filter(|(key, _)| is_late(key)) {
+                batch.tag(tag)?;
+            }
+            return Ok(());
+        };
+        let own_parent = filling.run.parent_id();
+        for tag in fitted.tags {
+            match target.tags.get(&tag.0) {
+                None => batch.tag(tag)?,
+                Some(there) if *there == tag.1 => {}
+                // An import that came before the parent left the id that it has in the archive.
+                Some(there) if tag.0 == PARENT_TAG && own_parent == Some(there.as_str()) => batch.tag(tag)?,
+                Some(_) => self.kept(KIND, id, format!("tag {}", tag.0), DIFFERS),
+            }
+        }
+        Ok(())
+    }
+
+    fn slices(&self, lines: &[Vec<u8>]) -> Result<Vec<MetricSlice>> {
+        let parse = |line: &Vec<u8>| {
+            let slice = serde_json::from_slice::<MetricSlice>(line);
+            slice.map_err(|error| self.archive.damaged("objects/metrics", &error.to_string()).into())
+        };
+        lines.iter().map(parse).collect()
+    }
+
+    fn points<'s>(&self, slice: &'s MetricSlice, batch: &mut Batch<'s>) -> Result<()> {
+        if self.fitting.limits.key_fault(&slice.key).is_some() {
+            return Ok(());
+        }
+        let cell = |column: &'s Option<Vec<Option<String>>>, row: usize| {
+            column.as_ref().and_then(|column| column.get(row)?.as_deref())
+        };
+        let rows = slice.timestamps.iter().zip(&slice.steps).zip(&slice.values);
+        for (row, ((&timestamp, &step), &value)) in rows.enumerate() {
+            if timestamp < 0 {
+                continue;
+            }
+            let model_id = cell(&slice.model_ids, row);
+            batch.metric(MetricOut {
+                key: &slice.key,
+                value,
+                timestamp,
+                step,
+                model_id: model_id.and_then(|id| self.ledger.id(Kind::LoggedModels, id)),
+                dataset_name: cell(&slice.dataset_names, row),
+                dataset_digest: cell(&slice.dataset_digests, row),
+            })?;
+        }
+        Ok(())
+    }
+
+    fn complete(&self, filling: &Filling, digest: u64) -> Result<()> {
+        let info = &filling.run.info;
+        let is_running = info.status == "RUNNING" && info.end_time.is_none();
+        let is_closed = filling.is_closed.load(Ordering::Relaxed);
+        if !is_closed && (!is_running || !filling.known.is_fresh) {
+            let updated = self
+                .api
+                .update_run(&filling.known.id, &info.status, info.end_time);
+            self.alone(Whole::new(KIND, &info.run_id), END, updated)?;
+        }
+        self.name_orphan(&filling.run);
+        if !is_closed {
+            self.expect(&filling.run, &filling.known.id)?;
+        }
+        if !filling.known.is_fresh {
+            self.count(Done::Completed, KIND);
+        }
+        self.done(KIND, &info.run_id, digest)
+    }
+
+    /// Remembers what the target should say of a run, for the check.
+    fn expect(&self, run: &Run, target_id: &str) -> Result<()> {
+        let fitted = self.fitted(run)?;
+        let expected = super::check::expected(run, &fitted, &self.fitting.limits);
+        lock(&self.expected).insert(target_id.to_owned(), expected);
+        Ok(())
+    }
+}

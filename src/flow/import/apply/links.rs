@@ -1,0 +1,179 @@
+//! What a run read and made: datasets and logged models.
+
+use super::fill::Filling;
+use super::refusal::Whole;
+use super::{Apply, lock};
+use crate::flow::import::Result;
+use crate::format::Kind;
+use crate::lang::rest::api::TargetRun;
+use crate::lang::rest::limits::{Feature, exceeds};
+use crate::model::Dataset;
+use serde_json::{Value, json};
+
+const KIND: Kind = Kind::Runs;
+
+impl Apply<'_> {
+    pub(super) fn inputs(&self, filling: &Filling) -> Result<()> {
+        let run = &filling.run;
+        let id = &run.info.run_id;
+        let mut datasets = Vec::new();
+        for input in &run.inputs.dataset_inputs {
+            if !self.target.has(Feature::DatasetInputs) {
+                break;
+            }
+            let key = (input.name.clone(), input.digest.clone());
+            let Some(body) = filling.bodies.get(&key) else {
+                self.left_out(
+                    KIND,
+                    id,
+                    format!("input {} {}", input.name, input.digest),
+                    "no-dataset-body",
+                );
+                continue;
+            };
+            let (tags, changes) =
+                self.fitting
+                    .other(KIND, id, "input tag", &input.tags, self.fitting.limits.input_tag);
+            changes.into_iter().for_each(|change| self.limit(change));
+            let tags: Vec<_> = tags
+                .iter()
+                .map(|(key, value)| json!({"key": key, "value": value}))
+                .collect();
+            if let Some(dataset) = self.dataset(id, body) {
+                datasets.push(json!({"tags": tags, "dataset": dataset}));
+            }
+        }
+        let models = run.inputs.model_inputs.iter();
+        let models: Vec<_> = models
+            .filter_map(|input| self.linked_model(id, &input.model_id))
+            .collect();
+        if datasets.is_empty() && models.is_empty() {
+            return Ok(());
+        }
+        let new: Vec<_> = run
+            .inputs
+            .dataset_inputs
+            .iter()
+            .map(|input| {
+                (
+                    filling.experiment_id.clone(),
+                    input.name.clone(),
+                    input.digest.clone(),
+                )
+            })
+            .collect();
+        let whole = Whole::new(KIND, id);
+        let parts: Vec<_> = datasets.into_iter().map(Input::Dataset).collect();
+        let parts: Vec<_> = parts
+            .into_iter()
+            .chain(models.into_iter().map(Input::Model))
+            .collect();
+        let send = |parts: &[Input]| {
+            let datasets: Vec<_> = parts.iter().filter_map(Input::dataset).collect();
+            let models: Vec<_> = parts.iter().filter_map(Input::model).collect();
+            self.api.log_inputs(&filling.known.id, &datasets, &models)
+        };
+        // Two runs that bring the same new dataset at the same moment would collide in the server's database.
+        let mut brought = lock(&self.datasets);
+        if new.iter().all(|key| brought.contains(key)) {
+            drop(brought);
+            return self.in_parts(whole, &parts, &Input::name, &send);
+        }
+        self.in_parts(whole, &parts, &Input::name, &send)?;
+        brought.extend(new);
+        Ok(())
+    }
+
+    /// A dataset as a call takes it, where its texts fit.
+    fn dataset(&self, run_id: &str, body: &Dataset) -> Option<Value> {
+        let mut value = json!({"name": body.name, "digest": body.digest});
+        let optional = [
+            ("source_type", &body.source_type),
+            ("source", &body.source),
+            ("schema", &body.schema),
+            ("profile", &body.profile),
+        ];
+        let limits = self.fitting.limits.dataset;
+        for (field, text) in optional {
+            let limit = match field {
+                "source" => limits[2],
+                "schema" => limits[3],
+                "profile" => limits[4],
+                _ => limits[1],
+            };
+            match text {
+                Some(text) if exceeds(text, limit) => {
+                    self.left_out(
+                        KIND,
+                        run_id,
+                        format!("input {} {field}", body.name),
+                        "value-too-long",
+                    );
+                    if matches!(field, "source" | "source_type") {
+                        return None;
+                    }
+                }
+                Some(text) => value[field] = text.as_str().into(),
+                None => {}
+            }
+        }
+        Some(value)
+    }
+
+    fn linked_model(&self, run_id: &str, model_id: &str) -> Option<String> {
+        if !self.target.has(Feature::LoggedModels) {
+            return None;
+        }
+        let found = self.ledger.id(Kind::LoggedModels, model_id);
+        if found.is_none() {
+            self.left_out(KIND, run_id, format!("model {model_id}"), "model-not-in-target");
+        }
+        found
+    }
+
+    pub(super) fn outputs(&self, filling: &Filling, target: Option<&TargetRun>) -> Result<()> {
+        let id = &filling.run.info.run_id;
+        let outputs = filling.run.outputs.model_outputs.iter();
+        let outputs: Vec<_> = outputs
+            .filter_map(|output| Some((self.linked_model(id, &output.model_id)?, output.step)))
+            .filter(|(model_id, _)| {
+                target.is_none_or(|target| target.model_outputs.iter().all(|(there, _)| there != model_id))
+            })
+            .collect();
+        let name = |(model_id, _): &(String, i64)| format!("output model {model_id}");
+        let send = |outputs: &[(String, i64)]| self.api.log_outputs(&filling.known.id, outputs);
+        self.in_parts(Whole::new(KIND, id), &outputs, &name, &send)
+    }
+}
+
+/// Something that a run read, as a call takes it.
+enum Input {
+    Dataset(Value),
+    Model(String),
+}
+
+impl Input {
+    fn dataset(&self) -> Option<Value> {
+        match self {
+            Input::Dataset(dataset) => Some(dataset.clone()),
+            Input::Model(_) => None,
+        }
+    }
+
+    fn model(&self) -> Option<String> {
+        match self {
+            Input::Dataset(_) => None,
+            Input::Model(id) => Some(id.clone()),
+        }
+    }
+
+    fn name(&self) -> String {
+        match self {
+            Input::Dataset(input) => {
+                let text = |field: &str| input["dataset"][field].as_str().unwrap_or_default().to_owned();
+                format!("input {} {}", text("name"), text("digest"))
+            }
+            Input::Model(id) => format!("input model {id}"),
+        }
+    }
+}

@@ -1,0 +1,374 @@
+//! Carries a plan out: objects in the order of their dependencies, several requests at once, each noted in the journal.
+
+mod assessments;
+mod batch;
+mod bodies;
+mod check;
+mod deletions;
+mod evaluation;
+mod experiments;
+mod files;
+mod fill;
+mod links;
+mod logged_models;
+mod refusal;
+mod registry;
+mod runs;
+mod traces;
+mod traces_v2;
+mod versions;
+
+use super::journal::Ledger;
+use super::options::ImportOptions;
+use super::plan::Plan;
+use super::report::{Done, ImportReport};
+use super::target::TargetState;
+use super::{ImportError, Result};
+use crate::archive::Archive;
+use crate::client::ClientError;
+use crate::flow::import::deviations::{Change, Noted, Outcome, owner};
+use crate::flow::import::target_fit::Fitting;
+use crate::format::Kind;
+use crate::lang::rest::api::Api;
+use crate::monitor::Monitor;
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Mutex, MutexGuard};
+
+/// Server errors in a row after which the target is taken for broken.
+const SERVER_ERRORS: u32 = 8;
+/// How often an object is looked for and made again where no answer said whether it was.
+const CREATE_TRIES: u32 = 6;
+
+/// Carries a plan out.
+///
+/// # Errors
+/// The archive or the journal failed, the target is broken or gone, or someone asked to stop.
+pub fn apply(
+    archive: &Archive,
+    api: &Api,
+    plan: &Plan,
+    target: &TargetState,
+    options: &ImportOptions,
+    ledger: &Ledger,
+    monitor: &dyn Monitor,
+) -> Result<ImportReport> {
+    let apply = Apply {
+        archive,
+        api,
+        plan,
+        target,
+        options,
+        ledger,
+        monitor,
+        fitting: Fitting::new(target.limits(), target.is_databricks, &plan.origin, options),
+        report: Mutex::new(ImportReport::of_plan(plan, &ledger.path())),
+        fatal: Mutex::new(None),
+        stop: AtomicBool::new(false),
+        server_errors: AtomicU32::new(0),
+        locations: Mutex::new(HashMap::new()),
+        expected: Mutex::new(HashMap::new()),
+        has_unchecked: AtomicBool::new(false),
+        late: Mutex::default(),
+        found: Mutex::default(),
+        datasets: Mutex::default(),
+        suspects: Mutex::default(),
+        assessed: Mutex::default(),
+        refused: Mutex::default(),
+        bare: Mutex::default(),
+        denials: AtomicU32::new(0),
+        batch_bytes: AtomicUsize::new(batch::BYTES),
+        salt: salt(options),
+    };
+    apply.run()?;
+    let mut report = apply
+        .report
+        .into_inner()
+        .unwrap_or_else(|poison| poison.into_inner());
+    report.requests = api.client().requests();
+    report.retries = api.client().retries();
+    Ok(report)
+}
+
+/// The options that change what is sent of an object, as part of the digest of what has arrived of it.
+pub(crate) fn salt(options: &ImportOptions) -> String {
+    format!(
+        "{:?} {:?} {} {}",
+        options.long_values, options.user, options.source_tags, options.fix_mlmodel
+    )
+}
+
+/// An import under way.
+pub(crate) struct Apply<'a> {
+    archive: &'a Archive,
+    api: &'a Api,
+    plan: &'a Plan,
+    target: &'a TargetState,
+    options: &'a ImportOptions,
+    ledger: &'a Ledger,
+    monitor: &'a dyn Monitor,
+    fitting: Fitting,
+    report: Mutex<ImportReport>,
+    fatal: Mutex<Option<ImportError>>,
+    stop: AtomicBool,
+    server_errors: AtomicU32,
+    /// Artifact locations of the target's experiments, by their ids there.
+    locations: Mutex<HashMap<String, String>>,
+    /// Digests of what runs filled by this process should look like, by their ids in the target.
+    expected: Mutex<HashMap<String, u64>>,
+    /// Whether runs stay unchecked: such as were not chosen now, or could not be compared.
+    has_unchecked: AtomicBool,
+    /// What was found of objects that are not done yet.
+    found: Mutex<HashMap<(Kind, String), Noted>>,
+    /// Runs that were made before their parents.
+    late: Mutex<HashSet<String>>,
+    /// Datasets that this process brought: experiment in the target, name, digest.
+    datasets: Mutex<HashSet<(String, String, String)>>,
+    /// Runs whose making got no answer, here or in an earlier session: a second one may turn up.
+    suspects: Mutex<HashSet<String>>,
+    /// Traces whose assessments are still to come, with the digests of what arrives with them.
+    assessed: Mutex<HashMap<String, u64>>,
+    /// Parts that the target refused, by their objects.
+    refused: Mutex<HashMap<(Kind, String), HashSet<String>>>,
+    /// Objects that were made with nothing but their marks.
+    bare: Mutex<HashSet<(Kind, String)>>,
+    /// Refusals for want of permission, with nothing taken between them.
+    denials: AtomicU32,
+    /// Bytes of a call that the target took, or may take.
+    batch_bytes: AtomicUsize,
+    salt: String,
+}
+
+impl Apply<'_> {
+    fn run(&self) -> Result<()> {
+        self.workspace()?;
+        self.experiments()?;
+        self.create_runs()?;
+        self.create_logged_models()?;
+        self.fill_runs()?;
+        self.fill_logged_models()?;
+        self.registry()?;
+        self.evaluation_datasets()?;
+        self.scorers()?;
+        self.traces()?;
+        self.check_runs()?;
+        self.delete_runs()?;
+        self.assessments()?;
+        self.delete_logged_models()?;
+        self.delete_experiments()
+    }
+
+    /// Makes the workspace that everything goes into, where it is not there.
+    fn workspace(&self) -> Result<()> {
+        let Some(workspace) = &self.target.missing else {
+            return Ok(());
+        };
+        let outside = Api::new(self.api.client().in_workspace(None)?);
+        outside.create_workspace(workspace)?;
+        self.count(Done::Created, Kind::Workspaces);
+        if workspace.default_artifact_root.is_some() {
+            let field = "default_artifact_root".to_owned();
+            self.left_out(Kind::Workspaces, &workspace.name, field, "no-call");
+            self.done(Kind::Workspaces, &workspace.name, 1)?;
+        }
+        Ok(())
+    }
+
+    /// Runs jobs on several threads; `feed` makes them and ends when its `send` says false.
+    fn in_parallel<J: Send>(
+        &self,
+        feed: impl FnOnce(&mut dyn FnMut(J) -> bool) -> Result<()>,
+        work: impl Fn(J) + Sync,
+    ) -> Result<()> {
+        let threads = self.options.connections.max(1);
+        let (sender, receiver) = sync_channel::<J>(threads);
+        let receiver = Mutex::new(receiver);
+        let fed = std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    loop {
+                        let job = lock(&receiver).recv();
+                        match job {
+                            Ok(job) if !self.is_stopped() => work(job),
+                            // Those that wait are dropped: the journal knows them as intended at most.
+                            Ok(_) => {}
+                            Err(_) => break,
+                        }
+                    }
+                });
+            }
+            let fed = feed(&mut |job| !self.is_stopped() && sender.send(job).is_ok());
+            drop(sender);
+            fed
+        });
+        self.end_of_phase()?;
+        fed
+    }
+
+    /// The error that stopped the work, where one did.
+    fn end_of_phase(&self) -> Result<()> {
+        // Whoever asked for the end knows better than the request that the end cut short.
+        if self.options.interrupt.is_set() {
+            return Err(ImportError::Interrupted);
+        }
+        match lock(&self.fatal).take() {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) || self.options.interrupt.is_set()
+    }
+
+    /// Does one object's work; an error is that object's failure, or ends the import where the next would fail alike.
+    fn attempt<T>(&self, kind: Kind, id: &str, work: impl FnOnce() -> Result<T>) -> Option<T> {
+        match work() {
+            Ok(value) => {
+                self.server_errors.store(0, Ordering::Relaxed);
+                Some(value)
+            }
+            Err(error) => {
+                if self.is_fatal(&error) {
+                    self.stop.store(true, Ordering::Relaxed);
+                    lock(&self.fatal).get_or_insert(error);
+                } else {
+                    self.fail(kind, id, &error);
+                }
+                None
+            }
+        }
+    }
+
+    fn fail(&self, kind: Kind, id: &str, error: &ImportError) {
+        match error {
+            ImportError::Client(refused) if refused.is_refusal() => {
+                let detail = format!("{refused}{}", refusal::remedy(refused));
+                lock(&self.report).failure(kind, id, detail);
+            }
+            error => lock(&self.report).fail(kind, id, error),
+        }
+    }
+
+    fn is_fatal(&self, error: &ImportError) -> bool {
+        match error {
+            ImportError::Client(ClientError::Status {
+                status: 500..=599, ..
+            }) => self.server_errors.fetch_add(1, Ordering::Relaxed) + 1 >= SERVER_ERRORS,
+            ImportError::Client(ClientError::Status {
+                status: 401 | 429, ..
+            }) => true,
+            ImportError::Client(ClientError::Status { status: 403, .. }) => self.is_denied(),
+            ImportError::Client(ClientError::Status { .. })
+            | ImportError::Needs { .. }
+            | ImportError::Exim { .. } => false,
+            _ => true,
+        }
+    }
+
+    /// Makes an object that carries a mark; where no answer says whether it was made, it is looked for first.
+    fn create_once<T>(
+        &self,
+        maybe_there: bool,
+        find: impl Fn() -> Result<Option<T>, ClientError>,
+        create: impl Fn() -> Result<T, ClientError>,
+    ) -> Result<(T, bool)> {
+        if maybe_there && let Some(found) = find()? {
+            return Ok((found, false));
+        }
+        let mut wait = self.api.client().options().retry_base * 2;
+        for _ in 1..CREATE_TRIES {
+            match create() {
+                Ok(made) => {
+                    self.taken();
+                    return Ok((made, true));
+                }
+                Err(error) if error.outcome_unknown() => {
+                    std::thread::sleep(wait);
+                    if let Some(found) = find()? {
+                        return Ok((found, false));
+                    }
+                    wait *= 2;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok((create()?, true))
+    }
+
+    /// The id in the target of an object that must be there.
+    fn need(&self, kind: Kind, id: &str) -> Result<String> {
+        let found = self.ledger.id(kind, id);
+        found.ok_or_else(|| ImportError::Needs {
+            kind,
+            id: id.to_owned(),
+        })
+    }
+
+    fn count(&self, done: Done, kind: Kind) {
+        lock(&self.report).count(done, kind);
+    }
+
+    /// Whether all of an object came with an earlier import, and nothing that it waits for can have come since.
+    fn is_done(&self, kind: Kind, id: &str, digest: u64) -> bool {
+        let is_same = self
+            .ledger
+            .get(kind, id)
+            .is_some_and(|known| known.done == digest);
+        is_same && self.ledger.noted(kind, id).is_none_or(|noted| !noted.waits())
+    }
+
+    /// Counts an object that an earlier import brought, and says again what did not arrive of it.
+    fn reused(&self, kind: Kind, id: &str) {
+        self.count(Done::Reused, kind);
+        if let Some(noted) = self.ledger.noted(kind, id) {
+            lock(&self.report).changes.note(&noted);
+        }
+    }
+
+    /// Writes down that all of an object has arrived, but for what was found.
+    fn done(&self, kind: Kind, id: &str, digest: u64) -> Result<()> {
+        let noted = lock(&self.found).remove(&(kind, id.to_owned()));
+        // What was refused is tried again by the next import.
+        let digest = if self.is_refused(kind, id, "*") { 0 } else { digest };
+        Ok(self.ledger.done(kind, id, digest, &noted.unwrap_or_default())?)
+    }
+
+    /// Reports something that does not arrive as it is, and remembers it for the journal.
+    fn limit(&self, change: Change) {
+        let (kind, id) = owner(change.kind, &change.id);
+        let mut found = lock(&self.found);
+        found
+            .entry((kind, id.to_owned()))
+            .or_default()
+            .add(change.clone());
+        drop(found);
+        lock(&self.report).change(change);
+    }
+
+    fn kept(&self, kind: Kind, id: &str, field: String, reason: &'static str) {
+        self.limited(kind, id, field, reason, Outcome::Kept);
+    }
+
+    fn left_out(&self, kind: Kind, id: &str, field: String, reason: &'static str) {
+        self.limited(kind, id, field, reason, Outcome::LeftOut);
+    }
+
+    fn limited(&self, kind: Kind, id: &str, field: String, reason: &'static str, outcome: Outcome) {
+        self.limit(Change {
+            kind,
+            id: id.to_owned(),
+            field,
+            reason: reason.into(),
+            outcome,
+        });
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poison| poison.into_inner())
+}
+
+/// Reason of a value that differs in the target, which keeps it.
+const DIFFERS: &str = "differs-in-target";

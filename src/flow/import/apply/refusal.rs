@@ -1,0 +1,177 @@
+//! What a target refuses is refused alone: it is a failure by its name, and the rest of the object goes on.
+//!
+//! An object of which something was refused is whole as far as it can be, and is not done: the next import tries again what is missing.
+
+use super::{Apply, lock};
+use crate::client::{ClientError, FailureKind};
+use crate::flow::import::deviations::{Outcome, owner};
+use crate::flow::import::{ImportError, Result};
+use crate::format::Kind;
+use std::sync::atomic::Ordering;
+
+/// Refusals for want of permission, with nothing taken between them, after which nothing more is tried.
+const DENIALS: u32 = 100;
+
+/// The object whose parts are sent.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Whole<'a> {
+    pub kind: Kind,
+    pub id: &'a str,
+}
+
+impl<'a> Whole<'a> {
+    pub(super) fn new(kind: Kind, id: &'a str) -> Self {
+        Whole { kind, id }
+    }
+}
+
+impl Apply<'_> {
+    /// What a call gave that may be refused alone; none where it was, which then is a failure of the part.
+    pub(super) fn alone<T>(
+        &self,
+        whole: Whole<'_>,
+        part: &str,
+        answer: Result<T, ClientError>,
+    ) -> Result<Option<T>> {
+        match answer {
+            Ok(value) => {
+                self.taken();
+                Ok(Some(value))
+            }
+            Err(error) if error.is_refusal() => self.refuse(whole, part, &error).map(|()| None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// As [`Apply::alone`], of a file: what is too large for a proxy may also break the connection, while the server is well.
+    pub(super) fn file_alone(
+        &self,
+        whole: Whole<'_>,
+        path: &str,
+        answer: Result<(), ClientError>,
+    ) -> Result<()> {
+        let part = format!("artifact {path}");
+        match answer {
+            Err(error) if is_cut(&error) && self.api.version().is_ok() => self.refuse(whole, &part, &error),
+            answer => self.alone(whole, &part, answer).map(drop),
+        }
+    }
+
+    /// Sends parts in one call; where that is refused in halves, down to those that are refused by themselves.
+    pub(super) fn in_parts<T>(
+        &self,
+        whole: Whole<'_>,
+        parts: &[T],
+        name: &dyn Fn(&T) -> String,
+        send: &dyn Fn(&[T]) -> Result<(), ClientError>,
+    ) -> Result<()> {
+        if parts.is_empty() {
+            return Ok(());
+        }
+        match send(parts) {
+            Err(error) if error.is_refusal() && parts.len() > 1 && !error.is_not_found() => {
+                let (first, second) = parts.split_at(parts.len() / 2);
+                self.in_parts(whole, first, name, send)?;
+                self.in_parts(whole, second, name, send)
+            }
+            answer => {
+                let names: Vec<_> = parts.iter().take(3).map(name).collect();
+                self.alone(whole, &names.join(", "), answer).map(drop)
+            }
+        }
+    }
+
+    /// Counts a part as a failure of its object.
+    ///
+    /// # Errors
+    /// Nothing was allowed for long.
+    pub(super) fn refuse(&self, whole: Whole<'_>, part: &str, error: &ClientError) -> Result<()> {
+        if error.status() == Some(403) && self.is_denied() {
+            return Err(ImportError::Denied);
+        }
+        let (kind, id) = owner(whole.kind, whole.id);
+        let mut refused = lock(&self.refused);
+        let parts = refused.entry((kind, id.to_owned())).or_default();
+        parts.insert(part.to_owned());
+        drop(refused);
+        let detail = format!("{part}: {error}{}", remedy(error));
+        lock(&self.report).failure(whole.kind, whole.id, detail);
+        Ok(())
+    }
+
+    /// Names what only the call that makes an object can set, and the target refused: it cannot come later.
+    pub(super) fn refused_for_good(&self, whole: Whole<'_>, field: &str) {
+        self.limited(
+            whole.kind,
+            whole.id,
+            field.to_owned(),
+            "refused-by-target",
+            Outcome::LeftOut,
+        );
+    }
+
+    /// Whether a part of an object was refused; `*` is any.
+    pub(super) fn is_refused(&self, kind: Kind, id: &str, part: &str) -> bool {
+        let (kind, id) = owner(kind, id);
+        let refused = lock(&self.refused);
+        let parts = refused.get(&(kind, id.to_owned()));
+        parts.is_some_and(|parts| part == "*" || parts.contains(part))
+    }
+
+    /// Remembers that the target took something.
+    pub(super) fn taken(&self) {
+        self.denials.store(0, Ordering::Relaxed);
+    }
+
+    /// Counts one more refusal for want of permission; whether there were many, and nothing else.
+    pub(super) fn is_denied(&self) -> bool {
+        self.denials.fetch_add(1, Ordering::Relaxed) + 1 >= DENIALS
+    }
+
+    /// An object as it was made or, where the target refused it as it is, made with `bare`: with little more than its mark.
+    pub(super) fn or_bare<T>(
+        &self,
+        whole: Whole<'_>,
+        made: Result<(T, bool)>,
+        bare: impl FnOnce() -> Result<T, ClientError>,
+    ) -> Result<(T, bool)> {
+        let error = match made {
+            Err(ImportError::Client(error)) if error.is_refusal() && !error.is_already_there() => error,
+            made => return made,
+        };
+        // Where even that is refused, the first answer tells more.
+        let Ok(made) = bare() else {
+            return Err(error.into());
+        };
+        self.made_bare(whole);
+        Ok((made, true))
+    }
+
+    /// Remembers an object that was made with little more than its mark.
+    pub(super) fn made_bare(&self, whole: Whole<'_>) {
+        self.taken();
+        lock(&self.bare).insert((whole.kind, whole.id.to_owned()));
+    }
+
+    /// Whether an object was made with little more than its mark, so that the rest is to follow.
+    pub(super) fn is_bare(&self, kind: Kind, id: &str) -> bool {
+        lock(&self.bare).contains(&(kind, id.to_owned()))
+    }
+}
+
+fn is_cut(error: &ClientError) -> bool {
+    let kind = FailureKind::Broken;
+    matches!(error, ClientError::Failed { kind: found, .. } if *found == kind)
+}
+
+/// What a person can do about a refusal, as the rest of its sentence.
+pub(super) fn remedy(error: &ClientError) -> String {
+    let remedy = match error.status() {
+        Some(400 | 422) => Some("`mlark transform` changes or drops what a server does not take"),
+        _ if is_cut(error) => {
+            Some("a proxy that takes no body of that size does so: raise its limit, then import again")
+        }
+        _ => error.hint(),
+    };
+    remedy.map_or(String::new(), |remedy| format!("; {remedy}"))
+}

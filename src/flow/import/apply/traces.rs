@@ -1,0 +1,394 @@
+//! Traces under their own ids, with spans, files and links; assessments once runs are deleted.
+
+use super::Apply;
+use super::assessments::ASSESSED_RUN;
+use super::refusal::Whole;
+use crate::client::{Body, ClientError};
+use crate::flow::import::artifacts::{self, Destination};
+use crate::flow::import::report::Done;
+use crate::flow::import::run_chunks::{Owned, parse, short_digest, take_all};
+use crate::flow::import::spans;
+use crate::flow::import::target_fit::Texts;
+use crate::flow::import::{Result, mark};
+use crate::format::Kind;
+use crate::lang::rest::limits::Feature;
+use crate::lang::spans::otlp;
+use crate::lang::spans::read::SPAN_FILE;
+use crate::lang::spans::write::span_file;
+use crate::model::pyjson::PyJson;
+use crate::model::{ArtifactList, Span, Trace};
+use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
+use std::cell::RefCell;
+
+const KIND: Kind = Kind::Traces;
+/// Bytes of spans in one call, about.
+const CALL_BYTES: usize = 1 << 20;
+/// Tags that servers keep themselves.
+const SERVER_TAGS: [&str; 4] = [
+    "mlflow.artifactLocation",
+    "mlflow.trace.spansLocation",
+    "mlflow.trace.archiveLocation",
+    "mlflow.trace.archivalFailure",
+];
+/// Metadata that servers set themselves.
+const SERVER_METADATA: [&str; 1] = ["mlflow.trace.infoFinalized"];
+
+/// A trace with its lines.
+pub(super) struct Job {
+    pub(super) trace: Trace,
+    pub(super) spans: Vec<Vec<u8>>,
+    artifacts: Vec<Vec<u8>>,
+    pub(super) digest: u64,
+}
+
+impl Apply<'_> {
+    fn has_traces(&self) -> bool {
+        self.target.has(Feature::TracesV2) && self.archive.manifest().count(KIND) > 0
+    }
+
+    /// Makes the traces.
+    pub(super) fn traces(&self) -> Result<()> {
+        if !self.has_traces() {
+            return Ok(());
+        }
+        self.monitor
+            .begin("traces", Some(self.archive.manifest().count(KIND)));
+        let mut spans = Owned::spans(self.archive)?;
+        let mut files = Owned::trace_artifacts(self.archive)?;
+        let feed = |send: &mut dyn FnMut(Job) -> bool| -> Result<()> {
+            let mut lines = self.archive.lines(KIND);
+            while let Some(line) = lines.next_line()? {
+                let trace: Trace = parse(self.archive, &line)?;
+                let mut hasher = Sha256::new();
+                hasher.update(line.bytes);
+                let spans = take_all(&mut spans, &trace.trace_id, &mut hasher)?;
+                let artifacts = take_all(&mut files, &trace.trace_id, &mut hasher)?;
+                if !self.plan.chosen.in_experiment(KIND, &trace.experiment_id) {
+                    continue;
+                }
+                let digest = short_digest(hasher);
+                if self.is_done(KIND, &trace.trace_id, digest) {
+                    self.reused(KIND, &trace.trace_id);
+                    continue;
+                }
+                let job = Job {
+                    trace,
+                    spans,
+                    artifacts,
+                    digest,
+                };
+                if !send(job) {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        self.in_parallel(feed, |job: Job| {
+            self.attempt(KIND, &job.trace.trace_id, || {
+                match self.target.has(Feature::Traces) {
+                    true => self.trace(&job),
+                    false => self.trace_v2(&job),
+                }
+            });
+            self.monitor.advance(1);
+        })
+    }
+
+    fn trace(&self, job: &Job) -> Result<()> {
+        let trace = &job.trace;
+        let id = &trace.trace_id;
+        let experiment_id = self.need(Kind::Experiments, &trace.experiment_id)?;
+        let known = self.ledger.get(KIND, id);
+        if known.is_none() && !self.may_make(trace)? {
+            return self.done(KIND, id, job.digest);
+        }
+        self.ledger.intend(KIND, &[id])?;
+        let mut trace_info = self.trace_info(trace, &experiment_id);
+        let answer = match self.api.create_trace(&trace_info) {
+            Err(error) if error.is_refusal() => self.create_bare_trace(id, &mut trace_info, error)?,
+            made => made?,
+        };
+        self.ledger.made(KIND, id, id, known.is_none())?;
+        let info = &answer["trace"]["trace_info"];
+        let location = info["tags"]["mlflow.artifactLocation"]
+            .as_str()
+            .unwrap_or_default();
+        if self.spans(job, &experiment_id, location)? {
+            // Spans that arrive change times and state of their trace, by a rule of the server's.
+            self.api.create_trace(&trace_info)?;
+        }
+        self.trace_files(job, location)?;
+        self.links(trace)?;
+        self.count(
+            if known.is_none() {
+                Done::Created
+            } else {
+                Done::Completed
+            },
+            KIND,
+        );
+        // Assessments come last; without any, this is all.
+        if trace.assessments.is_empty() {
+            self.done(KIND, id, job.digest)?;
+        } else {
+            super::lock(&self.assessed).insert(id.clone(), job.digest);
+        }
+        Ok(())
+    }
+
+    /// Whether a trace of that id may be made: nobody else's is there. Where the experiment is new, nobody is asked.
+    fn may_make(&self, trace: &Trace) -> Result<bool> {
+        let is_new = self.ledger.get(Kind::Experiments, &trace.experiment_id);
+        if is_new.is_some_and(|experiment| experiment.is_fresh) {
+            return Ok(true);
+        }
+        let Some(found) = self.api.trace(&trace.trace_id)? else {
+            return Ok(true);
+        };
+        let expected = self.fitting.mark(KIND, &trace.trace_id).1;
+        let info = &found["trace"]["trace_info"];
+        let is_ours = info["tags"][mark::KEY].as_str() == Some(expected.as_str());
+        if !is_ours {
+            self.kept(KIND, &trace.trace_id, "*".to_owned(), "trace-id-taken");
+        }
+        Ok(is_ours)
+    }
+
+    /// Makes a trace with its mark, then adds what can be added: making a trace once more merges.
+    fn create_bare_trace(&self, id: &str, info: &mut Value, error: ClientError) -> Result<Value> {
+        let whole = Whole::new(KIND, id);
+        let mut bare = info.clone();
+        let mut parts = Vec::new();
+        for (field, name) in [("trace_metadata", "metadata"), ("tags", "tag")] {
+            let texts = bare[field]
+                .as_object_mut()
+                .map(std::mem::take)
+                .unwrap_or_default();
+            for (key, value) in texts {
+                match key == mark::KEY {
+                    true => bare[field][key] = value,
+                    false => parts.push((format!("{name} {key}"), json!({field: {key: value}}))),
+                }
+            }
+        }
+        for field in ["client_request_id", "request_preview", "response_preview"] {
+            if let Some(value) = bare.as_object_mut().and_then(|bare| bare.remove(field)) {
+                parts.push((field.to_owned(), json!({field: value})));
+            }
+        }
+        // Where even that is refused, the first answer tells more.
+        let Ok(answer) = self.api.create_trace(&bare) else {
+            return Err(error.into());
+        };
+        self.taken();
+        let taken = RefCell::new(bare);
+        let send = |parts: &[(String, Value)]| {
+            let mut info = taken.borrow().clone();
+            parts.iter().for_each(|(_, part)| merge(&mut info, part));
+            self.api.create_trace(&info)?;
+            taken.replace(info);
+            Ok(())
+        };
+        self.in_parts(whole, &parts, &|(name, _)| name.clone(), &send)?;
+        *info = taken.into_inner();
+        Ok(answer)
+    }
+
+    fn trace_info(&self, trace: &Trace, experiment_id: &str) -> Value {
+        let (metadata, tags) = self.trace_texts(trace);
+        let map = |texts: Texts| {
+            let texts = texts.into_iter();
+            texts
+                .map(|(key, value)| (key, value.into()))
+                .collect::<Map<String, Value>>()
+        };
+        let mut info = json!({
+            "trace_id": trace.trace_id,
+            "trace_location": {
+                "type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment_id},
+            },
+            "state": trace.state,
+            "trace_metadata": map(metadata),
+            "tags": map(tags),
+        });
+        let optional = [
+            ("client_request_id", trace.client_request_id.clone()),
+            ("request_preview", trace.request_preview.clone()),
+            ("response_preview", trace.response_preview.clone()),
+            ("request_time", trace.request_time.and_then(otlp::time_text)),
+            (
+                "execution_duration",
+                trace.execution_duration.map(otlp::duration_text),
+            ),
+        ];
+        for (field, value) in optional {
+            if let Some(value) = value {
+                info[field] = value.into();
+            }
+        }
+        info
+    }
+
+    /// Metadata and tags, the mark included; what of them does not fit the plan has said.
+    pub(super) fn trace_texts(&self, trace: &Trace) -> (Texts, Texts) {
+        let limit = self.fitting.limits.trace_text;
+        let id = &trace.trace_id;
+        let (mut tags, _) = self.fitting.other(KIND, id, "tag", &trace.tags, limit);
+        tags.retain(|(key, _)| !SERVER_TAGS.contains(&key.as_str()) && key != mark::KEY);
+        tags.push(self.fitting.mark(KIND, id));
+        let metadata = &trace.trace_metadata;
+        let (mut metadata, _) = self.fitting.other(KIND, id, "metadata", metadata, limit);
+        metadata.retain(|(key, _)| !SERVER_METADATA.contains(&key.as_str()));
+        for (key, value) in &mut metadata {
+            *value = self.new_metadata(key, std::mem::take(value));
+        }
+        (metadata, tags)
+    }
+
+    /// Metadata whose value is an id, as the target's.
+    pub(super) fn new_metadata(&self, key: &str, value: String) -> String {
+        let kind = match key {
+            "mlflow.sourceRun" | ASSESSED_RUN => Kind::Runs,
+            "mlflow.modelId" => Kind::LoggedModels,
+            _ => return value,
+        };
+        self.ledger.id(kind, &value).unwrap_or(value)
+    }
+
+    /// Spans, into the tracking store where it keeps all of them, else into a file; whether the trace is to be told once more.
+    fn spans(&self, job: &Job, experiment_id: &str, location: &str) -> Result<bool> {
+        let id = &job.trace.trace_id;
+        if job.spans.is_empty() {
+            return Ok(false);
+        }
+        let spans = self.spans_of(job)?;
+        let sent = match self.target.has(Feature::Otlp) {
+            true => spans::sent(&job.trace, &spans),
+            false => None,
+        };
+        if let Some(sent) = sent
+            && self.send_spans(job, experiment_id, sent.spans)?
+        {
+            return Ok(sent.changes_trace);
+        }
+        self.put_span_file(id, location, &span_file(&spans))?;
+        Ok(false)
+    }
+
+    /// Sends spans to the tracking store; false where it refuses the first of them, as servers do that take no JSON here.
+    fn send_spans(&self, job: &Job, experiment_id: &str, spans: Vec<Value>) -> Result<bool> {
+        let mut calls = vec![Vec::new()];
+        let mut size_bytes = 0;
+        for (span, line) in spans.into_iter().zip(&job.spans) {
+            if size_bytes > 0 && size_bytes + line.len() > CALL_BYTES {
+                calls.push(Vec::new());
+                size_bytes = 0;
+            }
+            size_bytes += line.len();
+            calls.last_mut().expect("there is one from the start").push(span);
+        }
+        let send = |call: &[Value]| self.api.send_spans(experiment_id, &otlp::request(call.to_vec()));
+        let name = |span: &Value| format!("span {}", span["spanId"].as_str().unwrap_or_default());
+        let whole = Whole::new(Kind::Spans, &job.trace.trace_id);
+        for (number, call) in calls.iter().enumerate() {
+            if number == 0 {
+                match send(call) {
+                    Err(ClientError::Status {
+                        status: 400 | 415, ..
+                    }) => return Ok(false),
+                    Err(error) if error.is_refusal() => {}
+                    sent => {
+                        sent?;
+                        continue;
+                    }
+                }
+            }
+            self.in_parts(whole, call, &name, &send)?;
+        }
+        Ok(true)
+    }
+
+    pub(super) fn put_span_file(&self, id: &str, location: &str, file: &PyJson) -> Result<()> {
+        let Destination::Proxy(root) = Destination::of(location) else {
+            self.left_out(Kind::Spans, id, "*".to_owned(), "no-artifact-proxy");
+            return Ok(());
+        };
+        let body = Body::Bytes(file.to_dumps_text().into_bytes());
+        let sent = self.api.put_artifact(&format!("{root}/{SPAN_FILE}"), body);
+        self.file_alone(Whole::new(Kind::Spans, id), SPAN_FILE, sent)
+    }
+
+    pub(super) fn spans_of(&self, job: &Job) -> Result<Vec<Span>> {
+        spans::parsed(self.archive, &job.spans)
+    }
+
+    pub(super) fn trace_files(&self, job: &Job, location: &str) -> Result<()> {
+        let id = &job.trace.trace_id;
+        for line in &job.artifacts {
+            let list: ArtifactList = serde_json::from_slice(line)
+                .map_err(|error| self.archive.damaged("objects/artifacts", &error.to_string()))?;
+            for file in list
+                .files
+                .iter()
+                .filter(|file| artifacts::fault(file, &self.fitting.limits).is_none())
+            {
+                let Destination::Proxy(root) = Destination::of(location) else {
+                    self.left_out(KIND, id, format!("artifact {}", file.path), "no-artifact-proxy");
+                    continue;
+                };
+                if let Some(blob) = file.blob() {
+                    let body = artifacts::body(self.archive, blob)?;
+                    let sent = self.api.put_artifact(&format!("{root}/{}", file.path), body);
+                    self.file_alone(Whole::new(KIND, id), &file.path, sent)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn links(&self, trace: &Trace) -> Result<()> {
+        let id = &trace.trace_id;
+        let has_runs = self.target.has(Feature::TraceLinks);
+        for run_id in trace.linked_runs.iter().filter(|_| has_runs) {
+            match self.ledger.id(Kind::Runs, run_id) {
+                Some(new_id) => {
+                    let linked = self.api.link_traces(std::slice::from_ref(id), &new_id);
+                    self.alone(Whole::new(KIND, id), &format!("linked run {run_id}"), linked)?;
+                }
+                None => self.left_out(KIND, id, format!("linked run {run_id}"), "run-not-in-target"),
+            }
+        }
+        let mut prompts = Vec::new();
+        let has_prompts = self.target.has(Feature::PromptLinks);
+        for prompt in trace.linked_prompts.iter().filter(|_| has_prompts) {
+            let parts = prompt.rsplit_once('/');
+            let found = parts.and_then(|(name, _)| {
+                let number = self.ledger.id(Kind::ModelVersions, prompt)?;
+                Some((self.ledger.id(Kind::RegisteredModels, name)?, number))
+            });
+            match found {
+                Some(found) => prompts.push(found),
+                None => self.left_out(
+                    KIND,
+                    id,
+                    format!("linked prompt {prompt}"),
+                    "version-not-in-target",
+                ),
+            }
+        }
+        let name = |(name, number): &(String, String)| format!("linked prompt {name}/{number}");
+        let send = |prompts: &[_]| self.api.link_prompts(id, prompts);
+        self.in_parts(Whole::new(KIND, id), &prompts, &name, &send)
+    }
+}
+
+/// Adds fields to an object, those of objects within one by one.
+fn merge(into: &mut Value, part: &Value) {
+    for (field, value) in part.as_object().into_iter().flatten() {
+        match value.is_object() {
+            true => merge(&mut into[field], value),
+            false => into[field] = value.clone(),
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Traces into servers of MLflow 2.14 to 3.1: under ids of the server's, spans in a file of MLflow 2's form.
+
+use super::Apply;
+use super::refusal::Whole;
+use super::traces::Job;
+use crate::client::ClientError;
+use crate::flow::import::report::Done;
+use crate::flow::import::{ImportError, Result, mark};
+use crate::format::Kind;
+use crate::lang::rest::api::TargetTrace;
+use crate::lang::spans::write::span_file_v2;
+use crate::model::Trace;
+
+const KIND: Kind = Kind::Traces;
+/// Metadata that says which form the spans have, and MLflow 2's.
+const SCHEMA: (&str, &str) = ("mlflow.trace_schema.version", "2");
+
+impl Apply<'_> {
+    pub(super) fn trace_v2(&self, job: &Job) -> Result<()> {
+        let trace = &job.trace;
+        let id = &trace.trace_id;
+        let (target, done) = match self.ledger.id(KIND, id) {
+            Some(new_id) => (self.known_trace(id, new_id)?, Done::Completed),
+            None => (self.start_trace(trace)?, Done::Created),
+        };
+        if let Some((end, status)) = end_of(trace) {
+            let ended = self.api.end_trace(&target.id, end, status);
+            self.alone(Whole::new(KIND, id), "state and execution_duration", ended)?;
+        }
+        if !job.spans.is_empty() {
+            let file = span_file_v2(&self.spans_of(job)?, &target.id);
+            self.put_span_file(id, &target.artifact_location, &file)?;
+        }
+        self.trace_files(job, &target.artifact_location)?;
+        self.count(done, KIND);
+        self.done(KIND, id, job.digest)
+    }
+
+    fn known_trace(&self, id: &str, new_id: String) -> Result<TargetTrace> {
+        self.api.trace_v2(&new_id)?.ok_or_else(|| ImportError::Gone {
+            kind: KIND,
+            id: id.to_owned(),
+            target_id: new_id,
+        })
+    }
+
+    fn start_trace(&self, trace: &Trace) -> Result<TargetTrace> {
+        let id = &trace.trace_id;
+        let experiment_id = self.need(Kind::Experiments, &trace.experiment_id)?;
+        let experiment = self.ledger.get(Kind::Experiments, &trace.experiment_id);
+        // Without a journal only the mark knows what is in an experiment that was there.
+        let is_new = experiment.is_some_and(|experiment| experiment.is_fresh);
+        let maybe_there = !is_new || self.ledger.is_intended(KIND, id);
+        self.ledger.intend(KIND, &[id])?;
+        let (mut metadata, tags) = self.trace_texts(trace);
+        for (key, value) in &mut metadata {
+            if key == SCHEMA.0 {
+                SCHEMA.1.clone_into(value);
+            }
+        }
+        let mark = self.fitting.mark(KIND, id).1;
+        let find = || -> Result<_, ClientError> { self.api.marked_trace(&experiment_id, &mark) };
+        let begin = trace.request_time.unwrap_or(0);
+        let create = || self.api.start_trace(&experiment_id, begin, &metadata, &tags);
+        let made = self.create_once(maybe_there, find, create);
+        let bare = [self.fitting.mark(KIND, id)];
+        let bare = || self.api.start_trace(&experiment_id, begin, &[], &bare);
+        let whole = Whole::new(KIND, id);
+        let (target, is_fresh) = self.or_bare(whole, made, bare)?;
+        if self.is_bare(KIND, id) {
+            let texts = metadata.iter().map(|(key, value)| (true, key, value));
+            let texts = texts.chain(tags.iter().map(|(key, value)| (false, key, value)));
+            for (is_metadata, key, value) in texts.filter(|(_, key, _)| *key != mark::KEY) {
+                let set = self.api.set_trace_text(&target.id, is_metadata, key, value);
+                let field = if is_metadata { "metadata" } else { "tag" };
+                self.alone(whole, &format!("{field} {key}"), set)?;
+            }
+        }
+        self.ledger.made(KIND, id, &target.id, is_fresh)?;
+        Ok(target)
+    }
+}
+
+/// When and how a trace ended; none where it has not.
+fn end_of(trace: &Trace) -> Option<(i64, &str)> {
+    let duration = trace.execution_duration.unwrap_or(0);
+    let end = trace.request_time.unwrap_or(0).saturating_add(duration);
+    match trace.state.as_str() {
+        // Servers say 0 of a trace that has not ended, and would take it for an end.
+        "IN_PROGRESS" if duration == 0 => None,
+        "STATE_UNSPECIFIED" => Some((end, "TRACE_STATUS_UNSPECIFIED")),
+        state => Some((end, state)),
+    }
+}

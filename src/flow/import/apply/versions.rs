@@ -1,0 +1,435 @@
+//! Versions of registered models and prompts, with their numbers.
+
+use super::refusal::Whole;
+use super::{Apply, DIFFERS};
+use crate::client::ClientError;
+use crate::flow::import::deviations::Outcome;
+use crate::flow::import::identity::Identity;
+use crate::flow::import::plan::PlannedModel;
+use crate::flow::import::report::Done;
+use crate::flow::import::target_fit::Texts;
+use crate::flow::import::version_source::{self, Given, PLACEHOLDER, PROMPT_SOURCE, Source};
+use crate::flow::import::{ImportError, Result, mark};
+use crate::format::{Kind, Object};
+use crate::lang::exim::tags::VersionContexts;
+use crate::lang::rest::api::TargetVersion;
+use crate::model::ModelVersion;
+use crate::model::registry::{DELETED_STAGE, PROMPT_TAG};
+use serde_json::{Value, json};
+
+const VERSION: Kind = Kind::ModelVersions;
+/// What makes a version one of a prompt.
+const PROMPT_TAGS: [&str; 2] = [PROMPT_TAG, "mlflow.prompt.text"];
+/// Numbers that are filled up to keep one version's own.
+const LARGEST_GAP: u64 = 1_000;
+
+/// A model's versions as they come.
+pub(super) struct Numbers {
+    pub(super) name: String,
+    pub(super) keeps_numbers: bool,
+    pub(super) is_fresh: bool,
+    /// The greatest number known in the target.
+    pub(super) last: u64,
+}
+
+/// What makes a version.
+struct Body {
+    json: Value,
+    /// Whether it is a copy of a version that has another run than it names, which newer servers refuse.
+    is_other_run: bool,
+}
+
+impl Body {
+    fn of(json: Value) -> Self {
+        Body {
+            json,
+            is_other_run: false,
+        }
+    }
+
+    /// The same without what can be added later, and with the link to the run or without.
+    fn bare(&self, with_link: bool) -> Value {
+        let mut bare = self.json.clone();
+        if let Some(fields) = bare.as_object_mut() {
+            fields.remove("description");
+            if !with_link {
+                fields.remove("run_link");
+            }
+        }
+        if let Some(tags) = bare["tags"].as_array_mut() {
+            tags.retain(|tag| tag["key"].as_str().is_some_and(is_bare_tag));
+        }
+        bare
+    }
+}
+
+/// Whether models and versions are made with a tag even where the target refuses others.
+pub(super) fn is_bare_tag(key: &str) -> bool {
+    key == mark::KEY || PROMPT_TAGS.contains(&key)
+}
+
+fn is_refused<T>(made: &Result<T>) -> bool {
+    matches!(made, Err(ImportError::Client(error)) if error.is_refusal())
+}
+
+impl Apply<'_> {
+    pub(super) fn version(
+        &self,
+        version: &ModelVersion,
+        planned: &PlannedModel,
+        contexts: &VersionContexts,
+        numbers: &mut Numbers,
+    ) -> Result<()> {
+        let id = Object::id(version);
+        if self.ledger.get(VERSION, &id).is_some() {
+            return self.complete_version(version, planned, contexts, numbers);
+        }
+        let is_deleted = version.current_stage.as_deref() == Some(DELETED_STAGE);
+        let body = match is_deleted {
+            true => Body::of(self.deleted_body(version, planned, contexts, numbers)?),
+            false => match self.version_body(version, planned, contexts)? {
+                Some(body) => body,
+                None => return Ok(()),
+            },
+        };
+        self.ledger.intend(VERSION, &[&id])?;
+        let number = self.created(version, body, planned, numbers)?;
+        let identity = Identity::of_version(version);
+        self.ledger
+            .made_as(VERSION, &id, &number.to_string(), true, identity)?;
+        numbers.last = numbers.last.max(number);
+        self.count(Done::Created, VERSION);
+        self.name_number(version, number);
+        if self.is_bare(VERSION, &id) {
+            let found = self.api.version_of(&numbers.name, number)?;
+            self.add_texts(version, contexts, numbers, &found.unwrap_or_default())?;
+        }
+        if is_deleted {
+            self.name_cleared(version);
+            return Ok(self.api.delete_version(&numbers.name, number)?);
+        }
+        self.stage(version, number, &numbers.name)
+    }
+
+    /// Makes a version; where the target refuses it as it is, with what it must have.
+    fn created(
+        &self,
+        version: &ModelVersion,
+        mut body: Body,
+        planned: &PlannedModel,
+        numbers: &mut Numbers,
+    ) -> Result<u64> {
+        let id = Object::id(version);
+        let whole = Whole::new(VERSION, &id);
+        let mut made = self.numbered(version, &body.json, planned, numbers);
+        if body.is_other_run && is_refused(&made) {
+            body.json.as_object_mut().map(|body| body.remove("run_id"));
+            made = self.numbered(version, &body.json, planned, numbers);
+            if made.is_ok() {
+                self.left_out(VERSION, &id, "run_id".to_owned(), "differs-from-source-version");
+            }
+        }
+        // Without what can be added later; then without the link to the run too.
+        for with_link in [true, false] {
+            let bare = body.bare(with_link);
+            if !is_refused(&made) || bare == body.json {
+                return made;
+            }
+            // Where even that is refused, the first answer tells more.
+            if let Ok(number) = self.numbered(version, &bare, planned, numbers) {
+                self.made_bare(whole);
+                if !with_link {
+                    self.refused_for_good(whole, "run_link");
+                }
+                return Ok(number);
+            }
+        }
+        made
+    }
+
+    /// Makes versions until one has the wanted number, where the model is ours; the others are deleted.
+    fn numbered(
+        &self,
+        version: &ModelVersion,
+        body: &Value,
+        planned: &PlannedModel,
+        numbers: &mut Numbers,
+    ) -> Result<u64> {
+        let wanted = version.version;
+        let gap = wanted.saturating_sub(numbers.last + 1);
+        let keeps = numbers.keeps_numbers && gap <= LARGEST_GAP;
+        // A fresh model's numbers are known; those of an older one may go further than what is seen.
+        while keeps && numbers.is_fresh && numbers.last + 1 < wanted {
+            let made = self.api.create_version(&self.placeholder(planned, numbers))?;
+            self.api.delete_version(&numbers.name, made)?;
+            numbers.last = made.max(numbers.last + 1);
+        }
+        let mark = self.fitting.mark(VERSION, &Object::id(version)).1;
+        let find = || -> Result<Option<u64>, ClientError> {
+            let found = self.api.versions(&numbers.name, planned.is_prompt)?;
+            let marked = found
+                .into_iter()
+                .filter(|found| found.tags.get(mark::KEY) == Some(&mark));
+            Ok(marked.map(|found| found.version).max())
+        };
+        let mut maybe_there = !numbers.is_fresh;
+        loop {
+            let (made, _) = self.create_once(maybe_there, find, || self.api.create_version(body))?;
+            if !keeps || made >= wanted {
+                return Ok(made);
+            }
+            self.empty_version(&numbers.name, made, body)?;
+            self.api.delete_version(&numbers.name, made)?;
+            maybe_there = false;
+        }
+    }
+
+    /// Takes from a version that only fills a number what it was made with; servers keep the tags of deleted versions, and its mark would lie.
+    fn empty_version(&self, name: &str, number: u64, body: &Value) -> Result<()> {
+        let tags = body["tags"].as_array().into_iter().flatten();
+        let keys = tags.filter_map(|tag| tag["key"].as_str());
+        for key in keys.filter(|key| !PROMPT_TAGS.contains(key)) {
+            self.api.delete_version_tag(name, number, key)?;
+        }
+        Ok(())
+    }
+
+    /// A version that only holds a number.
+    fn placeholder(&self, planned: &PlannedModel, numbers: &Numbers) -> Value {
+        let mut tags = Vec::new();
+        let source = match planned.is_prompt {
+            true => {
+                let values = ["true", "deleted"];
+                tags.extend(
+                    PROMPT_TAGS
+                        .iter()
+                        .zip(values)
+                        .map(|(key, value)| json!({"key": key, "value": value})),
+                );
+                PROMPT_SOURCE
+            }
+            false => PLACEHOLDER,
+        };
+        json!({"name": numbers.name, "source": source, "tags": tags})
+    }
+
+    /// A version that is to be deleted: servers keep no more of it than its number and tags.
+    fn deleted_body(
+        &self,
+        version: &ModelVersion,
+        planned: &PlannedModel,
+        contexts: &VersionContexts,
+        numbers: &Numbers,
+    ) -> Result<Value> {
+        let (texts, _) = self.version_texts(version, contexts)?;
+        let mut body = self.placeholder(planned, numbers);
+        if let Some(tags) = body["tags"].as_array_mut() {
+            let has = |tag: &Value| texts.iter().any(|(key, _)| tag["key"] == key.as_str());
+            tags.retain(|tag| !has(tag));
+            tags.extend(
+                texts
+                    .iter()
+                    .map(|(key, value)| json!({"key": key, "value": value})),
+            );
+        }
+        Ok(body)
+    }
+
+    /// Names what servers clear when they delete a version, where the archive tells it: file stores keep it.
+    fn name_cleared(&self, version: &ModelVersion) {
+        let fields = [
+            ("description", &version.description),
+            ("source", &version.source),
+            ("run_id", &version.run_id),
+            ("run_link", &version.run_link),
+        ];
+        for (field, value) in fields {
+            let text = value.as_deref().unwrap_or_default();
+            // What databases hold in place of it.
+            if !text.is_empty() && !text.starts_with("REDACTED-") {
+                self.left_out(
+                    VERSION,
+                    &Object::id(version),
+                    field.to_owned(),
+                    "cleared-by-server",
+                );
+            }
+        }
+    }
+
+    fn version_body(
+        &self,
+        version: &ModelVersion,
+        planned: &PlannedModel,
+        contexts: &VersionContexts,
+    ) -> Result<Option<Body>> {
+        let id = Object::id(version);
+        let context = contexts.of(version);
+        let (tags, description) = self.version_texts(version, contexts)?;
+        let tags: Vec<_> = tags
+            .iter()
+            .map(|(key, value)| json!({"key": key, "value": value}))
+            .collect();
+        let mut body = json!({"name": planned.target_name, "tags": tags});
+        if let Some(description) = description {
+            body["description"] = description.into();
+        }
+        if planned.is_prompt {
+            let source = version.source.as_deref().unwrap_or_default();
+            let is_known = matches!(source, "dummy-source" | PROMPT_SOURCE);
+            body["source"] = if is_known { source } else { PROMPT_SOURCE }.into();
+            return Ok(Some(Body::of(body)));
+        }
+        let given = Given {
+            uri: version.source.as_deref().unwrap_or_default(),
+            run_id: version.run_id.as_deref().filter(|run_id| !run_id.is_empty()),
+            model_id: version.model_id.as_deref(),
+            run_artifact_uri: context.run_artifact_uri.as_deref(),
+        };
+        let mut source: Source = version_source::rewrite(given, self);
+        if let Some(fault) = source.fault {
+            self.left_out(VERSION, &id, format!("source {}", given.uri), fault);
+            return Ok(None);
+        }
+        if given.run_id.is_some() && source.run_id.as_deref() == given.run_id {
+            self.kept(VERSION, &id, "run_id".to_owned(), "run-not-in-target");
+        }
+        if source.is_version {
+            self.as_its_source(&mut source)?;
+        }
+        body["source"] = source.uri.into();
+        let optional = [
+            ("run_id", source.run_id),
+            ("model_id", source.model_id),
+            ("run_link", version.run_link.clone()),
+        ];
+        for (field, value) in optional {
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
+                body[field] = value.into();
+            }
+        }
+        Ok(Some(Body {
+            json: body,
+            is_other_run: source.is_other_run,
+        }))
+    }
+
+    /// Leaves out of a copy what a server refuses: the model's id, unless the server tells it of the version that it was made from.
+    fn as_its_source(&self, source: &mut Source) -> Result<()> {
+        let named = version_source::source_version(&source.uri, |_, _| None);
+        let named = named.and_then(|(name, number)| Some((name, number.parse().ok()?)));
+        let Some((name, number)) = named else {
+            return Ok(());
+        };
+        let found = self.api.version_of(name, number)?;
+        let found = found.unwrap_or_default();
+        // A database tells none of any version: the copy is no worse off than what it was made from.
+        source.model_id = source.model_id.take().filter(|model| *model == found.model_id);
+        let run = source.run_id.as_ref();
+        source.is_other_run = run.is_some_and(|run| *run != found.run_id);
+        Ok(())
+    }
+
+    fn version_texts(
+        &self,
+        version: &ModelVersion,
+        contexts: &VersionContexts,
+    ) -> Result<(Texts, Option<String>)> {
+        let fitted = self.fitting.model_version(version, &contexts.of(version));
+        let (mut tags, description, _) = fitted.map_err(|source| ImportError::Exim {
+            kind: VERSION,
+            id: Object::id(version),
+            source,
+        })?;
+        self.map_ids(&mut tags);
+        Ok((tags, description))
+    }
+
+    /// Adds to a version that is there the tags that it lacks.
+    fn complete_version(
+        &self,
+        version: &ModelVersion,
+        planned: &PlannedModel,
+        contexts: &VersionContexts,
+        numbers: &Numbers,
+    ) -> Result<()> {
+        let id = Object::id(version);
+        let number = self.need(VERSION, &id)?.parse::<u64>().unwrap_or(version.version);
+        self.count(Done::Reused, VERSION);
+        self.name_number(version, number);
+        let is_deleted = version.current_stage.as_deref() == Some(DELETED_STAGE);
+        if is_deleted {
+            self.name_cleared(version);
+        }
+        let found = self.api.version_of(&numbers.name, number)?;
+        let Some(found) = found else {
+            if !is_deleted {
+                self.kept(VERSION, &id, "current_stage".to_owned(), "deleted-in-target");
+            }
+            return Ok(());
+        };
+        if is_deleted {
+            return Ok(self.api.delete_version(&planned.target_name, number)?);
+        }
+        if !found.run_id.is_empty() && version.run_id.as_ref() == Some(&found.run_id) {
+            self.kept(VERSION, &id, "run_id".to_owned(), "run-not-in-target");
+        }
+        self.add_texts(version, contexts, numbers, &found)?;
+        if matches!(found.stage.as_str(), "" | "None") {
+            self.stage(version, number, &numbers.name)?;
+        }
+        Ok(())
+    }
+
+    /// Adds the tags and the description that a version lacks.
+    fn add_texts(
+        &self,
+        version: &ModelVersion,
+        contexts: &VersionContexts,
+        numbers: &Numbers,
+        found: &TargetVersion,
+    ) -> Result<()> {
+        let id = Object::id(version);
+        let whole = Whole::new(VERSION, &id);
+        let (tags, description) = self.version_texts(version, contexts)?;
+        for (key, value) in tags {
+            match found.tags.get(&key) {
+                Some(there) if *there == value => {}
+                Some(_) => self.kept(VERSION, &id, format!("tag {key}"), DIFFERS),
+                None => {
+                    let set = self
+                        .api
+                        .set_version_tag(&numbers.name, found.version, &key, &value);
+                    self.alone(whole, &format!("tag {key}"), set)?;
+                }
+            }
+        }
+        if let Some(description) = description.filter(|_| found.description.is_empty()) {
+            let described = self
+                .api
+                .describe_version(&numbers.name, found.version, &description);
+            self.alone(whole, "description", described)?;
+        }
+        Ok(())
+    }
+
+    fn stage(&self, version: &ModelVersion, number: u64, name: &str) -> Result<()> {
+        match version.current_stage.as_deref() {
+            Some(stage @ ("Staging" | "Production" | "Archived")) => {
+                let id = Object::id(version);
+                let set = self.api.set_stage(name, number, stage);
+                self.alone(Whole::new(VERSION, &id), "current_stage", set)
+                    .map(drop)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Names a version that could not have its own number.
+    fn name_number(&self, version: &ModelVersion, number: u64) {
+        if number != version.version {
+            let (id, field) = (Object::id(version), "version".to_owned());
+            self.limited(VERSION, &id, field, "version-number", Outcome::Replaced);
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! Which object of the archive is which object of the target, and how far it has come.
+
+use super::identity::Identity;
+use crate::flow::import::deviations::{self, Noted};
+use crate::format::Kind;
+use std::collections::{BTreeMap, HashMap};
+
+/// What is known of one object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// Id in the target.
+    pub id: String,
+    /// Digest of what of it has arrived; 0 where it may be incomplete.
+    pub done: u64,
+    /// Whether this process made it, so that nothing else can be in it.
+    pub is_fresh: bool,
+    /// Whether what has arrived was compared with what the target then said.
+    pub is_checked: bool,
+    /// What it was called in the archive, and when it was made.
+    pub identity: Identity,
+}
+
+/// Ids of the archive → what is known in the target; 100 bytes an object where ids are 32 hex digits.
+#[derive(Debug, Default)]
+pub struct Mapping {
+    kinds: BTreeMap<Kind, Ids>,
+    /// What of objects did not arrive as it is when they last came.
+    noted: HashMap<(Kind, String), Noted>,
+    /// How many of those are named.
+    named: usize,
+}
+
+#[derive(Debug, Default)]
+struct Ids {
+    /// `m-`, `tr-` or nothing before 32 hex digits on both sides, the same prefix for the whole kind.
+    hex: HashMap<u128, HexKnown>,
+    others: HashMap<String, Known>,
+    intents: HashMap<String, ()>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct HexKnown {
+    id: u128,
+    done: u64,
+    is_fresh: bool,
+    is_checked: bool,
+    identity: Identity,
+}
+
+impl Mapping {
+    /// What is known of an object.
+    pub fn get(&self, kind: Kind, id: &str) -> Option<Known> {
+        let ids = self.kinds.get(&kind)?;
+        if let Some(known) = parse_hex(kind, id).and_then(|hex| ids.hex.get(&hex)) {
+            return Some(Known {
+                id: format!("{}{:032x}", prefix(kind), known.id),
+                done: known.done,
+                is_fresh: known.is_fresh,
+                is_checked: known.is_checked,
+                identity: known.identity,
+            });
+        }
+        ids.others.get(id).cloned()
+    }
+
+    /// The id in the target.
+    pub fn id(&self, kind: Kind, id: &str) -> Option<String> {
+        self.get(kind, id).map(|known| known.id)
+    }
+
+    /// Remembers that an object is there; what had arrived of it stays known while the id is the same.
+    pub fn insert(&mut self, kind: Kind, id: &str, new_id: &str, is_fresh: bool) {
+        let (done, is_checked, identity) = match self.get(kind, id) {
+            Some(known) if known.id == new_id => (known.done, known.is_checked, known.identity),
+            _ => (0, false, Identity::default()),
+        };
+        let ids = self.kinds.entry(kind).or_default();
+        ids.intents.remove(id);
+        match (parse_hex(kind, id), parse_hex(kind, new_id)) {
+            (Some(hex), Some(new)) => {
+                let known = HexKnown {
+                    id: new,
+                    done,
+                    is_fresh,
+                    is_checked,
+                    identity,
+                };
+                ids.hex.insert(hex, known);
+            }
+            _ => {
+                let known = Known {
+                    id: new_id.to_owned(),
+                    done,
+                    is_fresh,
+                    is_checked,
+                    identity,
+                };
+                ids.others.insert(id.to_owned(), known);
+            }
+        }
+    }
+
+    /// Remembers which object of the archive it was.
+    pub fn identify(&mut self, kind: Kind, id: &str, identity: Identity) {
+        if identity.is_unknown() {
+            return;
+        }
+        let ids = self.kinds.entry(kind).or_default();
+        if let Some(known) = parse_hex(kind, id).and_then(|hex| ids.hex.get_mut(&hex)) {
+            known.identity = identity;
+        } else if let Some(known) = ids.others.get_mut(id) {
+            known.identity = identity;
+        }
+    }
+
+    /// Remembers what of an object has arrived.
+    pub fn set_done(&mut self, kind: Kind, id: &str, done: u64) {
+        let ids = self.kinds.entry(kind).or_default();
+        if let Some(known) = parse_hex(kind, id).and_then(|hex| ids.hex.get_mut(&hex)) {
+            (known.done, known.is_checked) = (done, false);
+        } else if let Some(known) = ids.others.get_mut(id) {
+            (known.done, known.is_checked) = (done, false);
+        }
+    }
+
+    /// Remembers that what has arrived of a kind was compared with what the target then said.
+    pub fn check(&mut self, kind: Kind) {
+        let ids = self.kinds.entry(kind).or_default();
+        ids.hex
+            .values_mut()
+            .for_each(|known| known.is_checked = known.done != 0);
+        ids.others
+            .values_mut()
+            .for_each(|known| known.is_checked = known.done != 0);
+    }
+
+    /// Forgets how far objects have come, and what did not arrive of them: the target can hold other things than it could.
+    pub fn reopen(&mut self) {
+        for ids in self.kinds.values_mut() {
+            ids.hex
+                .values_mut()
+                .for_each(|known| (known.done, known.is_checked) = (0, false));
+            ids.others
+                .values_mut()
+                .for_each(|known| (known.done, known.is_checked) = (0, false));
+        }
+        self.noted.clear();
+        self.named = 0;
+    }
+
+    /// Remembers what of an object did not arrive as it is, instead of what was known of that.
+    pub fn note(&mut self, kind: Kind, id: &str, noted: Noted) {
+        let key = (kind, id.to_owned());
+        if let Some(old) = self.noted.remove(&key) {
+            self.named -= old.named.len();
+        }
+        if noted.is_empty() {
+            return;
+        }
+        let noted = match self.named + noted.named.len() <= deviations::NAMED {
+            true => noted,
+            false => noted.counted(),
+        };
+        self.named += noted.named.len();
+        self.noted.insert(key, noted);
+    }
+
+    /// What of an object did not arrive as it is when it last came.
+    pub fn noted(&self, kind: Kind, id: &str) -> Option<&Noted> {
+        self.noted.get(&(kind, id.to_owned()))
+    }
+
+    /// Whether an earlier import found that the target does not take an object.
+    pub fn is_refused(&self, kind: Kind, id: &str) -> bool {
+        let (owner_kind, owner) = deviations::owner(kind, id);
+        let noted = self.noted(owner_kind, owner);
+        let is_named = |noted: &Noted| {
+            let mut named = noted.named.iter();
+            named.any(|change| change.kind == kind && change.id == id)
+        };
+        self.get(kind, id).is_none() && noted.is_some_and(is_named)
+    }
+
+    /// Remembers that an object may have been made.
+    pub fn intend(&mut self, kind: Kind, id: &str) {
+        if self.get(kind, id).is_none() {
+            let ids = self.kinds.entry(kind).or_default();
+            ids.intents.insert(id.to_owned(), ());
+        }
+    }
+
+    /// Whether an object may have been made, under an id that nobody knows.
+    pub fn is_intended(&self, kind: Kind, id: &str) -> bool {
+        let ids = self.kinds.get(&kind);
+        ids.is_some_and(|ids| ids.intents.contains_key(id))
+    }
+
+    /// Forgets that an object may have been made: it was not.
+    pub fn drop_intent(&mut self, kind: Kind, id: &str) {
+        if let Some(ids) = self.kinds.get_mut(&kind) {
+            ids.intents.remove(id);
+        }
+    }
+
+    /// Whether anything may have been made under an id that nobody knows.
+    pub fn has_intents(&self) -> bool {
+        self.kinds.values().any(|ids| !ids.intents.is_empty())
+    }
+
+    /// Objects known of a kind.
+    pub fn count(&self, kind: Kind) -> usize {
+        let ids = self.kinds.get(&kind);
+        ids.map_or(0, |ids| ids.hex.len() + ids.others.len())
+    }
+
+    /// All that is known, ordered by kind and id.
+    pub fn entries(&self) -> Vec<(Kind, String, Known)> {
+        let mut entries = Vec::new();
+        for (&kind, ids) in &self.kinds {
+            let hex = ids.hex.keys().map(|hex| format!("{}{hex:032x}", prefix(kind)));
+            let mut old: Vec<_> = hex.chain(ids.others.keys().cloned()).collect();
+            old.sort_unstable();
+            entries.extend(old.into_iter().filter_map(|id| {
+                let known = self.get(kind, &id)?;
+                Some((kind, id, known))
+            }));
+        }
+        entries
+    }
+}
+
+/// What stands before the 32 hex digits of most ids of a kind.
+fn prefix(kind: Kind) -> &'static str {
+    match kind {
+        Kind::LoggedModels => "m-",
+        Kind::Traces => "tr-",
+        Kind::EvaluationDatasets => "d-",
+        _ => "",
+    }
+}
+
+/// The number of an id in its only spelling.
+fn parse_hex(kind: Kind, id: &str) -> Option<u128> {
+    let digits = id.strip_prefix(prefix(kind))?;
+    let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    if digits.len() != 32 || !digits.bytes().all(is_hex) {
+        return None;
+    }
+    u128::from_str_radix(digits, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_any_shape_come_back() {
+        let hex = "00ff".repeat(8);
+        let upper = "00FF".repeat(8);
+        let mut mapping = Mapping::default();
+        mapping.intend(Kind::Runs, &hex);
+        assert!(mapping.is_intended(Kind::Runs, &hex));
+        mapping.insert(Kind::Runs, &hex, &"1".repeat(32), true);
+        mapping.insert(Kind::Runs, &upper, "other", false);
+        mapping.insert(
+            Kind::LoggedModels,
+            &format!("m-{hex}"),
+            &format!("m-{}", "2".repeat(32)),
+            false,
+        );
+        mapping.set_done(Kind::Runs, &hex, 7);
+        assert!(!mapping.is_intended(Kind::Runs, &hex));
+        let known = mapping.get(Kind::Runs, &hex).unwrap();
+        assert_eq!(
+            (known.id.as_str(), known.done, known.is_fresh),
+            (&*"1".repeat(32), 7, true)
+        );
+        assert_eq!(mapping.id(Kind::Runs, &upper).as_deref(), Some("other"));
+        assert_eq!(
+            mapping.id(Kind::LoggedModels, &format!("m-{hex}")),
+            Some(format!("m-{}", "2".repeat(32)))
+        );
+        assert_eq!(mapping.entries().len(), 3);
+        assert_eq!(mapping.get(Kind::Runs, "x"), None);
+    }
+
+    #[test]
+    fn another_id_has_nothing_done() {
+        let mut mapping = Mapping::default();
+        mapping.insert(Kind::Experiments, "1", "7", false);
+        mapping.set_done(Kind::Experiments, "1", 5);
+        mapping.insert(Kind::Experiments, "1", "7", false);
+        assert_eq!(mapping.get(Kind::Experiments, "1").unwrap().done, 5);
+        mapping.insert(Kind::Experiments, "1", "8", false);
+        assert_eq!(mapping.get(Kind::Experiments, "1").unwrap().done, 0);
+    }
+}

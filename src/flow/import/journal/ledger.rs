@@ -1,0 +1,116 @@
+//! What several threads share of an import: the journal and the mapping.
+
+use super::{Journal, JournalError};
+use crate::flow::import::deviations::Noted;
+use crate::flow::import::id_map::{Known, Mapping};
+use crate::flow::import::identity::Identity;
+use crate::format::Kind;
+use std::path::PathBuf;
+
+/// What several threads share: the journal and the mapping, always of one mind.
+pub struct Ledger {
+    inner: std::sync::Mutex<(Journal, Mapping)>,
+}
+
+impl Ledger {
+    /// Joins a journal with what it said.
+    pub fn new(journal: Journal, mapping: Mapping) -> Self {
+        Ledger {
+            inner: std::sync::Mutex::new((journal, mapping)),
+        }
+    }
+
+    /// What is known of an object.
+    pub fn get(&self, kind: Kind, id: &str) -> Option<Known> {
+        self.lock().1.get(kind, id)
+    }
+
+    /// The id in the target.
+    pub fn id(&self, kind: Kind, id: &str) -> Option<String> {
+        self.lock().1.id(kind, id)
+    }
+
+    /// What of an object did not arrive as it is, when an earlier session brought it.
+    pub fn noted(&self, kind: Kind, id: &str) -> Option<Noted> {
+        self.lock().1.noted(kind, id).cloned()
+    }
+
+    /// Whether an earlier session may have made an object under an id that nobody knows.
+    pub fn is_intended(&self, kind: Kind, id: &str) -> bool {
+        self.lock().1.is_intended(kind, id)
+    }
+
+    /// Writes down objects that are about to be made.
+    ///
+    /// # Errors
+    /// The journal cannot be written.
+    pub fn intend(&self, kind: Kind, ids: &[&str]) -> Result<(), JournalError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        self.lock().0.intend(kind, ids)
+    }
+
+    /// Writes down an object that is there; `is_fresh` where this process made it.
+    ///
+    /// # Errors
+    /// The journal cannot be written.
+    pub fn made(&self, kind: Kind, id: &str, new_id: &str, is_fresh: bool) -> Result<(), JournalError> {
+        self.made_as(kind, id, new_id, is_fresh, Identity::default())
+    }
+
+    /// The same, with what tells it from others of its id.
+    ///
+    /// # Errors
+    /// The journal cannot be written.
+    pub fn made_as(
+        &self,
+        kind: Kind,
+        id: &str,
+        new_id: &str,
+        is_fresh: bool,
+        identity: Identity,
+    ) -> Result<(), JournalError> {
+        let (journal, mapping) = &mut *self.lock();
+        journal.made_as(kind, id, new_id, identity)?;
+        mapping.insert(kind, id, new_id, is_fresh);
+        mapping.identify(kind, id, identity);
+        Ok(())
+    }
+
+    /// Writes down that all of an object has arrived, but for what is noted; with a digest of 0 that it has not.
+    ///
+    /// # Errors
+    /// The journal cannot be written.
+    pub fn done(&self, kind: Kind, id: &str, digest: u64, noted: &Noted) -> Result<(), JournalError> {
+        let (journal, mapping) = &mut *self.lock();
+        journal.done(kind, id, digest, noted)?;
+        mapping.set_done(kind, id, digest);
+        Ok(())
+    }
+
+    /// Writes down that all that is done of a kind was compared with what the target says.
+    ///
+    /// # Errors
+    /// The journal cannot be written.
+    pub fn checked(&self, kind: Kind) -> Result<(), JournalError> {
+        self.lock().0.checked(kind)
+    }
+
+    /// Writes down that all of an archive has arrived.
+    ///
+    /// # Errors
+    /// The journal cannot be written.
+    pub fn complete(&self, content_id: &str) -> Result<(), JournalError> {
+        self.lock().0.complete(content_id)
+    }
+
+    /// Where the journal is.
+    pub fn path(&self) -> PathBuf {
+        self.lock().0.path().to_owned()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, (Journal, Mapping)> {
+        self.inner.lock().unwrap_or_else(|poison| poison.into_inner())
+    }
+}

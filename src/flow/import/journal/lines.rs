@@ -1,0 +1,186 @@
+//! A journal's lines, checked one by one, as what they say.
+
+use super::{JournalContents, JournalError, JournalKey, LINE_BYTES, NAME, VERSION, io_error};
+use crate::flow::import::deviations::Noted;
+use crate::flow::import::identity::Identity;
+use crate::flow::import::options::ToldOptions;
+use crate::format::Kind;
+use crate::lang::rest::limits::Version;
+use serde::Deserialize;
+use std::io::{self, BufRead};
+use std::path::Path;
+
+/// One line; which fields it has says what it is.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    archive: Option<String>,
+    checked: Option<Kind>,
+    complete: Option<String>,
+    #[serde(rename = "crc")]
+    _crc: String,
+    digest: Option<String>,
+    done: Option<Kind>,
+    id: Option<String>,
+    identity: Option<String>,
+    ids: Option<Vec<String>>,
+    intent: Option<Kind>,
+    journal: Option<String>,
+    limits: Option<Noted>,
+    made: Option<Kind>,
+    new: Option<String>,
+    options: Option<ToldOptions>,
+    origin: Option<String>,
+    recovered: Option<u64>,
+    target: Option<String>,
+    target_version: Option<String>,
+    #[serde(rename = "time")]
+    _time: Option<String>,
+    version: Option<u64>,
+}
+
+pub(super) struct Reader<'a> {
+    path: &'a Path,
+    key: &'a JournalKey,
+    line: u64,
+    contents: JournalContents,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(path: &'a Path, key: &'a JournalKey) -> Self {
+        Reader {
+            path,
+            key,
+            line: 0,
+            contents: JournalContents::default(),
+        }
+    }
+
+    pub(super) fn read(mut self, mut reader: impl BufRead) -> Result<JournalContents, JournalError> {
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let read = io::Read::take(&mut reader, LINE_BYTES)
+                .read_until(b'\n', &mut line)
+                .map_err(io_error("read", self.path))?;
+            self.line += 1;
+            if line.pop_if(|last| *last == b'\n').is_none() {
+                return match read as u64 {
+                    LINE_BYTES => Err(self.damaged("it is too long")),
+                    _ => Ok(self.contents),
+                };
+            }
+            self.take(&line)?;
+            self.contents.whole_bytes += read as u64;
+        }
+    }
+
+    fn take(&mut self, line: &[u8]) -> Result<(), JournalError> {
+        const TAIL: usize = ",\"crc\":\"01234567\"}".len();
+        let (text, tail) = line
+            .split_at_checked(line.len().wrapping_sub(TAIL))
+            .ok_or_else(|| self.damaged("it is too short"))?;
+        if tail != format!(",\"crc\":\"{:08x}\"}}", crc32fast::hash(text)).as_bytes() {
+            return Err(self.damaged("its checksum does not fit"));
+        }
+        let entry: Entry = serde_json::from_slice(line).map_err(|error| self.damaged(&error.to_string()))?;
+        if self.line == 1 && entry.journal.is_none() {
+            return Err(self.damaged("it is not the head of a journal"));
+        }
+        self.apply(entry)
+    }
+
+    fn apply(&mut self, entry: Entry) -> Result<(), JournalError> {
+        let mapping = &mut self.contents.mapping;
+        match entry {
+            Entry {
+                journal: Some(name),
+                origin: Some(origin),
+                target: Some(target),
+                version,
+                target_version,
+                archive: Some(_),
+                options,
+                ..
+            } => {
+                if name != NAME || version != Some(VERSION) {
+                    return Err(self.damaged("it is of another version of journals"));
+                }
+                self.check_key("origin", &origin, &self.key.origin)?;
+                self.check_key("target", &target, &self.key.target)?;
+                self.contents.sessions += 1;
+                self.contents.options = options;
+                let Some(told) = target_version else {
+                    return Ok(());
+                };
+                let version =
+                    Version::parse(&told).ok_or_else(|| self.damaged("its target_version is none"))?;
+                self.contents.meet(version);
+            }
+            Entry {
+                intent: Some(kind),
+                ids: Some(ids),
+                ..
+            } => {
+                ids.iter().for_each(|id| mapping.intend(kind, id));
+            }
+            Entry {
+                made: Some(kind),
+                id: Some(id),
+                new: Some(new),
+                identity,
+                ..
+            } => {
+                mapping.insert(kind, &id, &new, false);
+                let identity = identity.and_then(|text| Identity::parse(&text));
+                mapping.identify(kind, &id, identity.unwrap_or_default());
+            }
+            Entry {
+                done: Some(kind),
+                id: Some(id),
+                digest: Some(digest),
+                limits,
+                ..
+            } => {
+                let digest = u64::from_str_radix(&digest, 16);
+                let Ok(digest) = digest else {
+                    return Err(self.damaged("its digest is none"));
+                };
+                mapping.set_done(kind, &id, digest);
+                mapping.note(kind, &id, limits.unwrap_or_default());
+            }
+            Entry {
+                checked: Some(kind), ..
+            } => mapping.check(kind),
+            Entry {
+                recovered: Some(_), ..
+            } => self.contents.is_recovered = true,
+            Entry {
+                complete: Some(content_id),
+                ..
+            } => self.contents.complete = Some(content_id),
+            _ => return Err(self.damaged("it says nothing known")),
+        }
+        Ok(())
+    }
+
+    fn check_key(&self, field: &'static str, found: &str, expected: &str) -> Result<(), JournalError> {
+        if found == expected {
+            return Ok(());
+        }
+        Err(JournalError::OtherImport {
+            path: self.path.to_owned(),
+            field,
+            found: found.to_owned(),
+            expected: expected.to_owned(),
+        })
+    }
+
+    fn damaged(&self, reason: &str) -> JournalError {
+        JournalError::Damaged {
+            path: self.path.to_owned(),
+            line: self.line,
+            reason: reason.to_owned(),
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Replay: an archive arrives in an MLflow tracking server.
+//!
+//! [`Prepared::new`] reads the archive and the target and makes a [`Plan`], which can be printed and compared; [`Prepared::apply`] carries
+//! it out, with a [`journal`] of what was meant and what was made, and gives an [`ImportReport`]. `docs/replay.md` says which call
+//! sets which field, in which order, and what no call can set.
+
+pub mod apply;
+pub mod artifacts;
+pub mod deviations;
+mod experiments;
+pub mod id_map;
+pub mod identity;
+pub mod journal;
+pub mod mark;
+pub mod mlmodel;
+pub mod options;
+pub mod plan;
+mod planned_import;
+pub mod report;
+pub(crate) mod run_chunks;
+mod sought;
+pub mod spans;
+pub mod target;
+pub mod target_fit;
+pub mod version_source;
+pub(crate) mod workspace_import;
+pub mod workspaces;
+
+pub use options::{ImportOptions, LongValues, OnConflict, Only};
+pub use plan::Plan;
+pub(crate) use plan::PlanDocument;
+pub use planned_import::Prepared;
+pub use report::ImportReport;
+pub(crate) use report::ReportDocument;
+
+use crate::archive::{ArchiveError, ErrorKind};
+use crate::client::{Client, ClientError};
+use crate::format::Kind;
+use crate::lang::session::ExportError;
+use crate::select::NoMatch;
+use journal::JournalError;
+
+/// An import that cannot be made, or that had to stop.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImportError {
+    /// The archive cannot be read.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// The target refused or could not be reached.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The journal cannot be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// An object's `exim` text cannot be read.
+    #[error("{kind} `{id}` has an `exim` text that is not JSON")]
+    Exim {
+        /// Kind of the object.
+        kind: Kind,
+        /// Its id.
+        id: String,
+        /// Why not.
+        #[source]
+        source: crate::model::pyjson::PyJsonError,
+    },
+    /// What was asked for does not fit the archive or the target.
+    #[error("{detail}")]
+    Choice {
+        /// What does not fit.
+        detail: String,
+    },
+    /// A name or id that nothing in the archive has.
+    #[error(transparent)]
+    NoMatch(#[from] NoMatch),
+    /// Names are taken.
+    #[error(
+        "the target has {count} objects of the same name that no import of this archive's origin made: {names}"
+    )]
+    Conflict {
+        /// How many.
+        count: usize,
+        /// The first of them.
+        names: String,
+        /// Id of one that is deleted there, where one is.
+        deleted: Option<String>,
+        /// Whether one is not.
+        is_live: bool,
+    },
+    /// Values are longer than the target holds.
+    #[error("{count} values are longer than the target holds, such as {example}")]
+    TooLong {
+        /// How many.
+        count: u64,
+        /// The first of them.
+        example: String,
+    },
+    /// The target lacks what the journal says it has.
+    #[error("{kind} `{id}` was imported as `{target_id}`, and the target no longer has that")]
+    Gone {
+        /// Kind of the object.
+        kind: Kind,
+        /// Its id in the archive.
+        id: String,
+        /// Its id in the target.
+        target_id: String,
+    },
+    /// The journal or the marks say of other objects that they came under these ids.
+    #[error(
+        "{count} objects of the archive have the ids of others, of another name and time of creation, that were imported under its origin: {names}"
+    )]
+    OtherObjects {
+        /// How many.
+        count: usize,
+        /// The first of them.
+        names: String,
+    },
+    /// An object needs another one that is not in the target.
+    #[error("its {kind} `{id}` is not in the target")]
+    Needs {
+        /// Kind of the other.
+        kind: Kind,
+        /// Its id in the archive.
+        id: String,
+    },
+    /// The target cannot be read whole, to be compared.
+    #[error("the target cannot be read")]
+    Unread {
+        /// Why not.
+        #[source]
+        source: ExportError,
+    },
+    /// The account may write nothing, as it seems.
+    #[error("the target refused a hundred times in a row for want of permission, and took nothing between")]
+    Denied,
+    /// Someone asked to stop.
+    #[error("interrupted; what arrived so far is in the journal")]
+    Interrupted,
+}
+
+impl ImportError {
+    /// The kind of error, for those that are no refusal of the target.
+    pub fn kind(&self) -> Option<ErrorKind> {
+        match self {
+            ImportError::Archive(error) => Some(error.kind()),
+            ImportError::Client(_)
+            | ImportError::Denied
+            | ImportError::Unread { .. }
+            | ImportError::Needs { .. }
+            | ImportError::Gone { .. } => None,
+            ImportError::Journal(JournalError::Io { .. }) => Some(ErrorKind::Io),
+            ImportError::Journal(JournalError::Damaged { .. }) | ImportError::Exim { .. } => {
+                Some(ErrorKind::Damaged)
+            }
+            ImportError::Journal(_)
+            | ImportError::Choice { .. }
+            | ImportError::NoMatch(_)
+            | ImportError::Conflict { .. }
+            | ImportError::OtherObjects { .. }
+            | ImportError::TooLong { .. } => Some(ErrorKind::Usage),
+            ImportError::Interrupted => Some(ErrorKind::Interrupted),
+        }
+    }
+}
+
+/// Result of a step of an import.
+pub type Result<T, E = ImportError> = std::result::Result<T, E>;
+
+/// The name of a target in journals: its URL without credentials, and the workspace where one was chosen.
+pub(crate) fn target_name(client: &Client) -> String {
+    match client.workspace() {
+        Some(workspace) => format!("{} workspace {workspace}", client.base()),
+        None => client.base().to_string(),
+    }
+}

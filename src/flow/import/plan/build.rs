@@ -1,0 +1,376 @@
+//! Makes a plan from an archive and what is known of the target.
+
+use super::chosen::Chosen;
+use super::{Action, Item, Plan};
+use crate::archive::Archive;
+use crate::archive::walk::{Wanted, newer_fields, newer_kinds};
+use crate::flow::import::ImportError;
+use crate::flow::import::artifacts;
+use crate::flow::import::deviations::{Change, NEWER, Outcome};
+use crate::flow::import::id_map::Mapping;
+use crate::flow::import::identity::Identity;
+use crate::flow::import::options::ImportOptions;
+use crate::flow::import::plan::named_objects::Named;
+use crate::flow::import::run_chunks::{Owned, RunFeed, RunLines, all_of};
+use crate::flow::import::target::TargetState;
+use crate::flow::import::target_fit::{Fitting, PARENT_TAG};
+use crate::flow::import::workspaces::DEFAULT_WORKSPACE;
+use crate::format::{Kind, Object};
+use crate::lang::rest::file_names::path_fault;
+use crate::lang::rest::limits::Feature;
+use crate::model::{ArtifactList, EvaluationDataset, LoggedModel, MetricSlice, Run, Scorer};
+use std::collections::HashSet;
+
+type Result<T, E = ImportError> = std::result::Result<T, E>;
+
+impl Plan {
+    /// Plans an import.
+    ///
+    /// # Errors
+    /// The archive cannot be read, the choice cannot be, or the target lacks what the journal says it has.
+    pub fn make(
+        archive: &Archive,
+        chosen: Chosen,
+        named: Named,
+        target: &TargetState,
+        mapping: &Mapping,
+        options: &ImportOptions,
+    ) -> Result<Plan> {
+        let origin = &target.origin;
+        let plan = Plan {
+            target: target.url.clone(),
+            target_version: target.version_text.clone(),
+            origin: origin.clone(),
+            workspace: target.workspace.clone(),
+            chosen,
+            ..Plan::default()
+        };
+        let mut builder = Builder {
+            archive,
+            target,
+            mapping,
+            options,
+            fitting: Fitting::new(target.limits(), target.is_databricks, origin, options),
+            plan,
+            others: Vec::new(),
+        };
+        builder.workspace();
+        builder.names(&named)?;
+        builder.runs()?;
+        builder.logged_models()?;
+        builder.plan.named = named;
+        builder.registry()?;
+        builder.genai()?;
+        builder.newer()?;
+        if !builder.others.is_empty() {
+            return Err(ImportError::OtherObjects {
+                count: builder.others.len(),
+                names: builder.others[..builder.others.len().min(5)].join(", "),
+            });
+        }
+        Ok(builder.plan)
+    }
+}
+
+pub(super) struct Builder<'a> {
+    pub(super) archive: &'a Archive,
+    pub(super) target: &'a TargetState,
+    pub(super) mapping: &'a Mapping,
+    pub(super) options: &'a ImportOptions,
+    pub(super) fitting: Fitting,
+    pub(super) plan: Plan,
+    /// Objects that are not those which came under their ids.
+    pub(super) others: Vec<String>,
+}
+
+impl Builder<'_> {
+    /// The workspace: made, found, or left behind.
+    fn workspace(&mut self) {
+        let Some(name) = self.target.workspace.clone() else {
+            return;
+        };
+        if self.target.is_flat {
+            self.limit(
+                Kind::Workspaces,
+                &name,
+                "*",
+                "no-workspaces-in-target",
+                Outcome::LeftOut,
+            );
+        } else if name != DEFAULT_WORKSPACE {
+            let action = match self.target.missing {
+                Some(_) => Action::Create,
+                None => Action::Reuse,
+            };
+            self.count(Kind::Workspaces, &name, action, Some(name.clone()), None);
+        }
+    }
+
+    /// What a newer minor version of the format brought, which this build brings nowhere.
+    fn newer(&mut self) -> Result<()> {
+        for ((kind, field), found) in newer_fields(self.archive, Kind::ALL, Wanted::All)? {
+            self.limit(kind, "*", &field, NEWER, Outcome::LeftOut);
+            let more = found.count - 1;
+            self.plan.changes.count(kind, NEWER, Outcome::LeftOut, more);
+        }
+        self.plan.changes.leave_out_newer_kinds(newer_kinds(self.archive));
+        Ok(())
+    }
+
+    fn runs(&mut self) -> Result<()> {
+        let mut parents = HashSet::new();
+        let mut feed = RunFeed::new(self.archive)?;
+        while let Some(mut lines) = feed.next("")? {
+            let run = std::mem::take(&mut lines.run);
+            let info = &run.info;
+            lines.run.info.run_id.clone_from(&info.run_id);
+            if !self.plan.chosen.run(&info.experiment_id, &info.run_id) {
+                if self.plan.chosen.is_here(&info.experiment_id) {
+                    self.count(Kind::Runs, &info.run_id, Action::Skip, None, None);
+                }
+                lines.skip()?;
+                continue;
+            }
+            self.contents(&mut lines)?;
+            let known = self.mapping.id(Kind::Runs, &info.run_id);
+            let action = if known.is_some() {
+                Action::Reuse
+            } else {
+                Action::Create
+            };
+            self.identify(Kind::Runs, &info.run_id, Identity::of_run(&run), "");
+            self.count(Kind::Runs, &info.run_id, action, known, info.run_name.clone());
+            if let Some(parent) = run.parent_id() {
+                parents.insert(parent.to_owned());
+            }
+            let fitted = self.fitting.run(&run).map_err(exim(Kind::Runs, &info.run_id))?;
+            self.plan.changes.extend(fitted.changes);
+            if !self.target.has(Feature::DatasetInputs) {
+                let inputs = run.inputs.dataset_inputs.len() as u64;
+                self.plan
+                    .changes
+                    .count(Kind::Datasets, TOO_OLD, Outcome::LeftOut, inputs);
+            }
+        }
+        self.parents(parents)
+    }
+
+    /// Which parents come with their children, and children whose parents do not.
+    fn parents(&mut self, mut parents: HashSet<String>) -> Result<()> {
+        // Parents that the archive does not have cannot be waited for.
+        if !parents.is_empty() {
+            for run in self.archive.objects::<Run>() {
+                let info = run?.info;
+                if self.plan.chosen.run(&info.experiment_id, &info.run_id) && parents.remove(&info.run_id) {
+                    self.plan.parents.insert(info.run_id);
+                }
+            }
+        }
+        parents.retain(|parent| self.mapping.get(Kind::Runs, parent).is_none());
+        if parents.is_empty() {
+            return Ok(());
+        }
+        for run in self.archive.objects::<Run>() {
+            let run = run?;
+            let parent = run.parent_id();
+            let is_orphan = parent.is_some_and(|parent| parents.contains(parent));
+            if is_orphan && self.plan.chosen.run(&run.info.experiment_id, &run.info.run_id) {
+                let field = format!("tag {PARENT_TAG}");
+                let id = &run.info.run_id;
+                self.limit(Kind::Runs, id, &field, "parent-not-in-archive", Outcome::Kept);
+            }
+        }
+        Ok(())
+    }
+
+    /// Metric points and files of a run that the target cannot hold as they are.
+    fn contents(&mut self, lines: &mut RunLines<'_, '_>) -> Result<()> {
+        loop {
+            let (piece, is_last) = lines.piece()?;
+            for line in &piece.metrics {
+                self.points(line)?;
+            }
+            self.files(&piece.artifacts)?;
+            if is_last {
+                return Ok(());
+            }
+        }
+    }
+
+    fn points(&mut self, line: &[u8]) -> Result<()> {
+        let slice: MetricSlice = serde_json::from_slice(line)
+            .map_err(|error| self.archive.damaged("objects/metrics", &error.to_string()))?;
+        let changes = &mut self.plan.changes;
+        if let Some(fault) = self.fitting.limits.key_fault(&slice.key) {
+            let points = slice.values.len() as u64;
+            changes.count(Kind::Metrics, fault, Outcome::LeftOut, points);
+            return Ok(());
+        }
+        let infinite = slice.values.iter().filter(|value| value.0.is_infinite()).count() as u64;
+        let negative = slice.timestamps.iter().filter(|time| **time < 0).count() as u64;
+        changes.count(Kind::Metrics, "infinity", Outcome::Replaced, infinite);
+        changes.count(Kind::Metrics, "negative-timestamp", Outcome::LeftOut, negative);
+        Ok(())
+    }
+
+    pub(super) fn files(&mut self, lines: &[Vec<u8>]) -> Result<()> {
+        for line in lines {
+            let list: ArtifactList = serde_json::from_slice(line)
+                .map_err(|error| self.archive.damaged("objects/artifacts", &error.to_string()))?;
+            for file in &list.files {
+                let (owner, path) = (&list.owner_id, &file.path);
+                if let Some(fault) = artifacts::fault(file, &self.fitting.limits) {
+                    self.limit(Kind::Artifacts, owner, path, fault, Outcome::LeftOut);
+                } else if let Some(fault) = path_fault(path, self.fitting.limits.paths_are_urls) {
+                    self.limit(Kind::Artifacts, owner, path, fault.reason(), Outcome::Unlisted);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn logged_models(&mut self) -> Result<()> {
+        let kind = Kind::LoggedModels;
+        if !self.target.has(Feature::LoggedModels) {
+            self.too_old(&[Kind::LoggedModels, Kind::ModelMetrics]);
+            return Ok(());
+        }
+        let mut files = Owned::model_artifacts(self.archive)?;
+        for model in self.archive.objects::<LoggedModel>() {
+            let model = model?;
+            let own = all_of(&mut files, &model.model_id)?;
+            if !self.plan.chosen.is_here(&model.experiment_id) {
+                continue;
+            }
+            if !self.plan.chosen.logged_model(&model) {
+                self.count(kind, &model.model_id, Action::Skip, None, None);
+                continue;
+            }
+            let known = self.mapping.id(kind, &model.model_id);
+            let action = if known.is_some() {
+                Action::Reuse
+            } else {
+                Action::Create
+            };
+            self.count(kind, &model.model_id, action, known, model.name.clone());
+            self.files(&own)?;
+            let (_, _, changes) = self.fitting.logged_model(&model);
+            self.plan.changes.extend(changes);
+        }
+        Ok(())
+    }
+
+    fn genai(&mut self) -> Result<()> {
+        self.traces()?;
+        if !self.target.has(Feature::EvaluationDatasets) {
+            self.too_old(&[Kind::EvaluationDatasets, Kind::DatasetRecords, Kind::Scorers]);
+            return Ok(());
+        }
+        for dataset in self.archive.objects::<EvaluationDataset>() {
+            let dataset = dataset?;
+            let kind = Kind::EvaluationDatasets;
+            let known = self.mapping.id(kind, &dataset.dataset_id);
+            let is_chosen = self.plan.chosen.dataset(&dataset);
+            let action = match (is_chosen, &known) {
+                (false, _) => Action::Skip,
+                (true, Some(_)) => Action::Reuse,
+                (true, None) => Action::Create,
+            };
+            if is_chosen {
+                let limit = self.fitting.limits.model_tag;
+                let (_, changes) = self
+                    .fitting
+                    .other(kind, &dataset.dataset_id, "tag", &dataset.tags, limit);
+                self.plan.changes.extend(changes);
+            }
+            self.count(kind, &dataset.dataset_id, action, known, Some(dataset.name));
+        }
+        for scorer in self.archive.objects::<Scorer>() {
+            let scorer = scorer?;
+            if !self.plan.chosen.is_here(&scorer.experiment_id) {
+                continue;
+            }
+            let id = Object::id(&scorer);
+            let action = self.by_experiment(Kind::Scorers, &scorer.experiment_id, &id);
+            self.count(Kind::Scorers, &id, action, None, None);
+        }
+        Ok(())
+    }
+
+    pub(super) fn by_experiment(&self, kind: Kind, experiment_id: &str, id: &str) -> Action {
+        match self.plan.chosen.in_experiment(kind, experiment_id) {
+            false => Action::Skip,
+            true if self.mapping.get(kind, id).is_some() => Action::Reuse,
+            true => Action::Create,
+        }
+    }
+
+    /// Remembers an object whose id an earlier import brought as another object's.
+    pub(super) fn identify(&mut self, kind: Kind, id: &str, identity: Identity, names: &str) {
+        let known = self.mapping.get(kind, id);
+        if known.is_some_and(|known| known.identity.is_other(identity)) {
+            self.others.push(format!("{kind} {id}{names}"));
+        }
+    }
+
+    pub(super) fn too_old(&mut self, kinds: &[Kind]) {
+        for &kind in kinds {
+            let count = self.archive.manifest().count(kind);
+            self.plan.changes.count(kind, TOO_OLD, Outcome::LeftOut, count);
+        }
+    }
+
+    pub(super) fn limit(
+        &mut self,
+        kind: Kind,
+        id: &str,
+        field: &str,
+        reason: &'static str,
+        outcome: Outcome,
+    ) {
+        self.plan.changes.add(Change {
+            kind,
+            id: id.to_owned(),
+            field: field.to_owned(),
+            reason: reason.into(),
+            outcome,
+        });
+    }
+
+    pub(super) fn count(
+        &mut self,
+        kind: Kind,
+        id: &str,
+        action: Action,
+        target_id: Option<String>,
+        name: Option<String>,
+    ) {
+        let action = match action {
+            Action::Create if self.mapping.is_refused(kind, id) => Action::Refuse,
+            action => action,
+        };
+        if matches!(action, Action::Reuse | Action::Merge | Action::Refuse)
+            && let Some(noted) = self.mapping.noted(kind, id)
+        {
+            self.plan.noted.note(noted);
+        }
+        self.plan.tallies.entry(kind).or_default().add(action);
+        if self.options.list_objects || action == Action::Conflict {
+            self.plan.items.push(Item {
+                kind,
+                id: id.to_owned(),
+                action,
+                target_id,
+                name,
+            });
+        }
+    }
+}
+
+/// Reason of what a newer server would hold.
+pub(crate) const TOO_OLD: &str = "target-too-old";
+
+pub(super) fn exim(kind: Kind, id: &str) -> impl FnOnce(crate::model::pyjson::PyJsonError) -> ImportError {
+    let id = id.to_owned();
+    move |source| ImportError::Exim { kind, id, source }
+}

@@ -1,0 +1,151 @@
+//! Objects with names, which a plan decides about one by one: experiments, registered models.
+
+use super::build::{Builder, exim};
+use super::chosen::Chosen;
+use crate::archive::Archive;
+use crate::flow::import::deviations::Outcome;
+use crate::flow::import::experiments::is_made_up;
+use crate::flow::import::id_map::Mapping;
+use crate::flow::import::identity::Identity;
+use crate::flow::import::options::ImportOptions;
+use crate::flow::import::plan::name_conflicts::{Decisions, Gone, wanted};
+use crate::flow::import::target::Wanted;
+use crate::flow::import::{ImportError, Result};
+use crate::format::Kind;
+use crate::model::{Experiment, RegisteredModel};
+use std::collections::HashSet;
+
+/// Objects with names, which a plan decides about one by one.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Named {
+    /// Experiments that are chosen.
+    pub experiments: Vec<Experiment>,
+    /// Registered models that are chosen.
+    pub models: Vec<RegisteredModel>,
+}
+
+impl Named {
+    /// Those that are chosen of an archive's experiments, and of its models, which are read.
+    ///
+    /// # Errors
+    /// The archive cannot be read.
+    pub fn read(archive: &Archive, experiments: &[Experiment], chosen: &Chosen) -> Result<Self> {
+        let is_chosen = |experiment: &&Experiment| chosen.experiment(&experiment.experiment_id);
+        let mut named = Named {
+            experiments: experiments.iter().filter(is_chosen).cloned().collect(),
+            models: Vec::new(),
+        };
+        for model in archive.objects::<RegisteredModel>() {
+            let model = model?;
+            if chosen.model(&model) {
+                named.models.push(model);
+            }
+        }
+        Ok(named)
+    }
+
+    /// The version of a model that an alias points at.
+    pub fn alias(&self, model: &str, alias: &str) -> Option<u64> {
+        let found = self.models.iter().find(|found| found.name == model);
+        found?.aliases.get(alias).copied()
+    }
+
+    /// What the target is to be asked for.
+    pub fn wanted(&self, mapping: &Mapping, options: &ImportOptions) -> Wanted {
+        wanted(&self.experiments, &self.models, mapping, options)
+    }
+}
+
+impl Builder<'_> {
+    pub(super) fn names(&mut self, named: &Named) -> Result<()> {
+        if self.options.experiment_name.is_some() && named.experiments.len() > 1 {
+            return Err(ImportError::Choice {
+                detail: format!("one name was given for {} experiments", named.experiments.len()),
+            });
+        }
+        let mut decisions = Decisions {
+            target: self.target,
+            mapping: self.mapping,
+            options: self.options,
+            origin: &self.plan.origin.clone(),
+            taken: HashSet::new(),
+        };
+        let gone = |kind| {
+            move |gone: Gone| ImportError::Gone {
+                kind,
+                id: gone.id,
+                target_id: gone.target_id,
+            }
+        };
+        // Those that are deleted yield their names to those that are not.
+        let mut experiments: Vec<_> = named.experiments.iter().collect();
+        experiments.sort_by_key(|experiment| experiment.lifecycle_stage == "deleted");
+        for experiment in experiments {
+            let planned = decisions
+                .experiment(experiment)
+                .map_err(gone(Kind::Experiments))?;
+            self.plan.experiments.push(planned);
+        }
+        for model in &named.models {
+            let planned = decisions.model(model).map_err(gone(Kind::RegisteredModels))?;
+            self.plan.models.push(planned);
+        }
+        for planned in self.plan.experiments.clone() {
+            self.count(
+                Kind::Experiments,
+                &planned.id,
+                planned.action,
+                planned.target_id,
+                Some(planned.name),
+            );
+        }
+        for experiment in &named.experiments {
+            self.experiment_identity(experiment);
+            let planned = self.plan.experiment(&experiment.experiment_id);
+            let is_planned = planned.is_some();
+            let (target_name, delete) = planned.map_or_else(Default::default, |planned| {
+                (planned.target_name.clone(), planned.delete)
+            });
+            if experiment.lifecycle_stage == "deleted" && !delete {
+                self.limit(
+                    Kind::Experiments,
+                    &experiment.experiment_id,
+                    "lifecycle_stage",
+                    "not-ours-to-delete",
+                    Outcome::Kept,
+                );
+            }
+            if is_made_up(experiment) {
+                let id = &experiment.experiment_id;
+                let reason = "experiment-not-in-archive";
+                self.limit(Kind::Experiments, id, "*", reason, Outcome::Replaced);
+            }
+            if is_planned && !self.fitting.limits.takes_experiment_name(&target_name) {
+                return Err(ImportError::Choice {
+                    detail: format!(
+                        "experiment {} has a name that the target refuses, as blank or too long; --rename-experiment gives it another",
+                        experiment.experiment_id
+                    ),
+                });
+            }
+            let (_, changes) = self
+                .fitting
+                .experiment(experiment)
+                .map_err(exim(Kind::Experiments, &experiment.experiment_id))?;
+            self.plan.changes.extend(changes);
+        }
+        Ok(())
+    }
+
+    /// Remembers an experiment that is not the one which came under its id.
+    fn experiment_identity(&mut self, experiment: &Experiment) {
+        let (kind, id) = (Kind::Experiments, &experiment.experiment_id);
+        let known = self.mapping.id(kind, id);
+        let found = known.and_then(|target_id| self.target.experiments.get(&target_id));
+        let there = found.map_or(String::new(), |found| {
+            format!(", which is `{}` there", found.name)
+        });
+        let names = format!(" `{}`{there}", experiment.name);
+        self.identify(kind, id, Identity::of_experiment(experiment), &names);
+    }
+}

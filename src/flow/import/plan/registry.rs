@@ -1,0 +1,136 @@
+//! Registered models with versions and aliases: which are made, and what of them the target refuses.
+
+use super::Action;
+use super::build::{Builder, TOO_OLD, exim};
+use super::order::SourceVersions;
+use super::version_files::VersionFiles;
+use crate::flow::import::Result;
+use crate::flow::import::deviations::{Change, Outcome};
+use crate::flow::import::identity::Identity;
+use crate::flow::import::run_chunks::{Owned, all_of};
+use crate::flow::import::version_source::source_version;
+use crate::format::{Kind, Object};
+use crate::lang::exim::tags::VersionContexts;
+use crate::lang::rest::limits::{Feature, takes_alias};
+use crate::model::registry::DELETED_STAGE;
+use crate::model::{ModelVersion, RegisteredModel};
+
+impl Builder<'_> {
+    pub(super) fn registry(&mut self) -> Result<()> {
+        let has_prompts = self.target.has(Feature::Prompts);
+        let limits = self.fitting.limits;
+        for planned in &mut self.plan.models {
+            let refused = if !limits.takes_model_name(&planned.target_name) {
+                "name-refused"
+            } else if planned.is_prompt && !has_prompts {
+                TOO_OLD
+            } else {
+                continue;
+            };
+            planned.action = Action::Skip;
+            self.plan.changes.add(Change {
+                kind: Kind::RegisteredModels,
+                id: planned.name.clone(),
+                field: "*".to_owned(),
+                reason: refused.into(),
+                outcome: Outcome::LeftOut,
+            });
+        }
+        for planned in self.plan.models.clone() {
+            self.count(
+                Kind::RegisteredModels,
+                &planned.name,
+                planned.action,
+                Some(planned.target_name),
+                None,
+            );
+        }
+        let models = std::mem::take(&mut self.plan.named.models);
+        for model in &models {
+            if self.is_skipped(&model.name) {
+                continue;
+            }
+            let (_, _, changes) = self.fitting.registered_model(model);
+            self.plan.changes.extend(changes);
+            self.aliases(model);
+        }
+        self.plan.named.models = models;
+        self.versions()
+    }
+
+    fn aliases(&mut self, model: &RegisteredModel) {
+        for alias in model.aliases.keys() {
+            let fault = match self.target.has(Feature::Aliases) {
+                false => TOO_OLD,
+                true if !takes_alias(alias) => "alias-refused",
+                true => continue,
+            };
+            let field = format!("alias {alias}");
+            self.limit(
+                Kind::RegisteredModels,
+                &model.name,
+                &field,
+                fault,
+                Outcome::LeftOut,
+            );
+        }
+    }
+
+    fn is_skipped(&self, model: &str) -> bool {
+        let planned = self.plan.models.iter().find(|planned| planned.name == model);
+        planned.is_none_or(|planned| planned.action == Action::Skip)
+    }
+
+    fn versions(&mut self) -> Result<()> {
+        let contexts = match self.options.source_tags {
+            true => VersionContexts::collect(self.archive)?,
+            false => VersionContexts::default(),
+        };
+        let mut lists = Owned::version_artifacts(self.archive)?;
+        let mut files = VersionFiles::new(self.archive);
+        let mut sources = SourceVersions::default();
+        for version in self.archive.objects::<ModelVersion>() {
+            let version = version?;
+            let own = all_of(&mut lists, &Object::id(&version))?;
+            if !self.plan.chosen.has_version(&version) {
+                continue;
+            }
+            let id = Object::id(&version);
+            if self.is_skipped(&version.name) {
+                self.count(Kind::ModelVersions, &id, Action::Skip, None, None);
+                continue;
+            }
+            let known = self.mapping.id(Kind::ModelVersions, &id);
+            let action = if known.is_some() {
+                Action::Reuse
+            } else {
+                Action::Create
+            };
+            self.identify(Kind::ModelVersions, &id, Identity::of_version(&version), "");
+            self.count(Kind::ModelVersions, &id, action, known, None);
+            files.add(&version, &own)?;
+            self.source_version(&version, &mut sources);
+            let context = contexts.of(&version);
+            let fitted = self.fitting.model_version(&version, &context);
+            let (_, _, changes) = fitted.map_err(exim(Kind::ModelVersions, &id))?;
+            self.plan.changes.extend(changes);
+        }
+        self.plan.order = sources.order();
+        self.version_files(files)
+    }
+
+    /// Remembers what a version was made from, where that is a version too.
+    fn source_version(&self, version: &ModelVersion, sources: &mut SourceVersions) {
+        if version.current_stage.as_deref() == Some(DELETED_STAGE) {
+            sources.delete(&version.name, version.version);
+            return;
+        }
+        let alias = |name: &str, alias: &str| self.plan.named.alias(name, alias);
+        let source = version.source.as_deref().unwrap_or_default();
+        if let Some((name, number)) = source_version(source, alias)
+            && let Ok(number) = number.parse()
+        {
+            sources.add(&version.name, version.version, (name, number));
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Traces: which are made, and what of them the target cannot hold.
+
+use super::Action;
+use super::build::{Builder, TOO_OLD};
+use crate::flow::import::Result;
+use crate::flow::import::deviations::Outcome;
+use crate::flow::import::run_chunks::{Owned, all_of};
+use crate::flow::import::spans;
+use crate::format::Kind;
+use crate::lang::rest::limits::Feature;
+use crate::model::Trace;
+
+const KIND: Kind = Kind::Traces;
+
+impl Builder<'_> {
+    pub(super) fn traces(&mut self) -> Result<()> {
+        if !self.target.has(Feature::TracesV2) {
+            self.too_old(&[KIND, Kind::Spans]);
+            return Ok(());
+        }
+        let mut files = Owned::trace_artifacts(self.archive)?;
+        let mut spans = Owned::spans(self.archive)?;
+        for trace in self.archive.objects::<Trace>() {
+            let trace = trace?;
+            let own = all_of(&mut files, &trace.trace_id)?;
+            let of_trace = all_of(&mut spans, &trace.trace_id)?;
+            if !self.plan.chosen.is_here(&trace.experiment_id) {
+                continue;
+            }
+            let action = self.by_experiment(KIND, &trace.experiment_id, &trace.trace_id);
+            let known = self.mapping.id(KIND, &trace.trace_id);
+            self.count(KIND, &trace.trace_id, action, known, None);
+            if action != Action::Skip {
+                self.files(&own)?;
+                self.trace(&trace);
+                self.kinds(&trace, &of_trace)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn trace(&mut self, trace: &Trace) {
+        let (id, limit) = (&trace.trace_id, self.fitting.limits.trace_text);
+        let (_, changes) = self.fitting.other(KIND, id, "tag", &trace.tags, limit);
+        self.plan.changes.extend(changes);
+        let metadata = &trace.trace_metadata;
+        let (_, changes) = self.fitting.other(KIND, id, "metadata", metadata, limit);
+        self.plan.changes.extend(changes);
+        let has_numbers = self.target.has(Feature::TraceNumbers);
+        for (key, _) in metadata
+            .iter()
+            .filter(|(key, text)| spans::is_rewritten(key, text))
+        {
+            if has_numbers {
+                let field = format!("metadata {key}");
+                self.limit(KIND, id, &field, spans::REWRITTEN, Outcome::Replaced);
+            }
+        }
+        let has_links = self.target.has(Feature::TraceLinks);
+        let has_prompts = self.target.has(Feature::PromptLinks);
+        let is_old = self.target.has_only_old_traces();
+        let is_told = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
+        let lost = [
+            ("linked_runs", !has_links && !trace.linked_runs.is_empty()),
+            ("linked_prompts", !has_prompts && !trace.linked_prompts.is_empty()),
+            ("assessments", is_old && !trace.assessments.is_empty()),
+            ("client_request_id", is_old && is_told(&trace.client_request_id)),
+            ("request_preview", is_old && is_told(&trace.request_preview)),
+            ("response_preview", is_old && is_told(&trace.response_preview)),
+        ];
+        for (field, _) in lost.into_iter().filter(|(_, is_lost)| *is_lost) {
+            self.limit(KIND, id, field, TOO_OLD, Outcome::LeftOut);
+        }
+        if is_old {
+            let changes = &mut self.plan.changes;
+            changes.count(KIND, "id-chosen-by-server", Outcome::Replaced, 1);
+        }
+    }
+
+    /// Spans without a kind, which get one.
+    fn kinds(&mut self, trace: &Trace, lines: &[Vec<u8>]) -> Result<()> {
+        if self.target.has(Feature::Otlp) {
+            for span in spans::without_kind(self.archive, trace, lines)? {
+                let id = format!("{}/{}", span.trace_id, span.span_id);
+                self.limit(Kind::Spans, &id, "kind", spans::KIND_SET, Outcome::Replaced);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,97 @@
+//! An import that is planned and not yet begun: one part for each workspace of the archive.
+
+use super::Result;
+use super::experiments::experiments_of;
+use super::options::ImportOptions;
+use super::plan::Plan;
+use super::report::ImportReport;
+use super::workspaces::places;
+use crate::archive::Archive;
+use crate::client::Client;
+use crate::flow::import::workspace_import::Part;
+use crate::monitor::Monitor;
+use crate::report::Difference;
+use std::path::Path;
+
+/// An import that is planned and not yet begun.
+pub struct Prepared {
+    parts: Vec<Part>,
+    silent: Vec<String>,
+}
+
+impl Prepared {
+    /// Reads the archive, the journals and the target, and plans; nothing is written anywhere.
+    ///
+    /// # Errors
+    /// One of them cannot be read, or what was asked for does not fit.
+    pub fn new(archive: &Archive, client: Client, mut options: ImportOptions) -> Result<Self> {
+        let experiments = experiments_of(archive)?;
+        let silent = super::sought::find(archive, &experiments, &mut options)?;
+        let places = places(archive, &experiments, &client, &options.only)?;
+        let parts = places
+            .into_iter()
+            .map(|place| Part::new(archive, &experiments, place, options.clone()));
+        Ok(Prepared {
+            parts: parts.collect::<Result<_>>()?,
+            silent,
+        })
+    }
+
+    /// Options with globs that match nothing in the archive, as they are told.
+    pub fn silent(&self) -> &[String] {
+        &self.silent
+    }
+
+    /// The plans, one for each workspace of the archive; one where it knows none.
+    pub fn plans(&self) -> impl Iterator<Item = &Plan> {
+        self.parts.iter().map(Part::plan)
+    }
+
+    /// Where the journals are, or will be.
+    pub fn journal_paths(&self) -> impl Iterator<Item = &Path> {
+        self.parts.iter().map(Part::journal_path)
+    }
+
+    /// Whether the plans can be carried out as asked.
+    ///
+    /// # Errors
+    /// Names are taken or values are too long, and nothing was said about that.
+    pub fn check(&self) -> Result<()> {
+        self.parts.iter().try_for_each(Part::check)
+    }
+
+    /// Carries the plans out; the reports as one.
+    ///
+    /// # Errors
+    /// A plan cannot be carried out, or the import had to stop; running it again goes on.
+    pub fn apply(&self, monitor: &dyn Monitor) -> Result<ImportReport> {
+        self.check()?;
+        let mut whole: Option<ImportReport> = None;
+        for part in &self.parts {
+            let report = part.apply(monitor)?;
+            whole = Some(match whole {
+                None => report,
+                Some(whole) => whole.joined(report),
+            });
+        }
+        Ok(whole.unwrap_or_default())
+    }
+
+    /// Compares every value and every artifact's digest with what the target holds, and hands each difference to `sink`; how
+    /// many there are.
+    ///
+    /// # Errors
+    /// The target cannot be read whole, or `sink` fails.
+    pub fn verify(
+        &self,
+        uri: &str,
+        monitor: &dyn Monitor,
+        sink: &mut dyn FnMut(Difference) -> std::io::Result<()>,
+    ) -> Result<u64> {
+        let mut count = 0;
+        for part in &self.parts {
+            count += part.verify(uri, monitor, sink)?;
+        }
+        Ok(count)
+    }
+}

@@ -1,0 +1,200 @@
+//! What the target is and what of the archive it already has, asked before anything is planned.
+
+use super::mark;
+use crate::format::Kind;
+use crate::lang::rest::api::{Api, Result, TargetExperiment, TargetModel};
+use crate::lang::rest::limits::{Feature, Limits, Version};
+use crate::model::Workspace;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+/// The target as the plan sees it.
+#[derive(Debug, Clone, Default)]
+pub struct TargetState {
+    /// URL without credentials, with the workspace where one was chosen.
+    pub url: String,
+    /// Origin of what is imported, as marks say it.
+    pub origin: String,
+    /// The workspace of the archive that is imported, where it knows workspaces.
+    pub workspace: Option<String>,
+    /// A workspace that is to be made first; it holds nothing yet.
+    pub missing: Option<Workspace>,
+    /// Whether the workspace has no counterpart in the target.
+    pub is_flat: bool,
+    /// What the server says of its version.
+    pub version_text: Option<String>,
+    /// Whether it is a Databricks workspace.
+    pub is_databricks: bool,
+    /// Experiments found, by id.
+    pub experiments: BTreeMap<String, TargetExperiment>,
+    /// Experiments that carry this origin's mark: id in the archive → id in the target.
+    pub marked: BTreeMap<String, String>,
+    /// Registered models and prompts found, by name.
+    pub models: BTreeMap<String, TargetModel>,
+}
+
+/// Names to ask for.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    /// Experiments: names in the target.
+    pub experiments: Vec<String>,
+    /// Ids of experiments in the target that a journal knows.
+    pub experiment_ids: Vec<String>,
+    /// Registered models and prompts: names in the target.
+    pub models: Vec<String>,
+    /// Whether taken names are to be given another number until one is free.
+    pub rename: bool,
+}
+
+/// Id of the experiment that every server has.
+pub const DEFAULT_EXPERIMENT: &str = "0";
+
+impl TargetState {
+    /// The version that the server tells.
+    pub fn told_version(&self) -> Option<Version> {
+        self.version_text.as_deref().and_then(Version::parse)
+    }
+
+    /// The version, the oldest one where the server tells none.
+    pub fn version(&self) -> Version {
+        // A workspace tells no version and has what the newest release has.
+        let untold = if self.is_databricks {
+            Version::new(3, 0)
+        } else {
+            Version::OLDEST
+        };
+        self.told_version().unwrap_or(untold)
+    }
+
+    /// What it can hold.
+    pub fn limits(&self) -> Limits {
+        Limits::of(self.version())
+    }
+
+    /// Whether it has a feature.
+    pub fn has(&self, feature: Feature) -> bool {
+        self.version() >= feature.since()
+    }
+
+    /// Whether traces go through API v2: the target knows no other.
+    pub fn has_only_old_traces(&self) -> bool {
+        self.has(Feature::TracesV2) && !self.has(Feature::Traces)
+    }
+
+    /// The experiment of a name.
+    pub fn experiment_of_name(&self, name: &str) -> Option<&TargetExperiment> {
+        self.experiments
+            .values()
+            .find(|experiment| experiment.name == name)
+    }
+
+    /// Asks who the target is; the workspace that is asked within need not be there.
+    ///
+    /// # Errors
+    /// It cannot be reached, or is no tracking server.
+    pub fn greet(api: &Api) -> Result<Self> {
+        let base = api.client().base().to_string();
+        let version_text = Api::new(api.client().in_workspace(None)?).version()?;
+        let host = base.split("://").nth(1).unwrap_or_default();
+        let host = host.split(['/', ':']).next().unwrap_or_default();
+        let is_databricks = version_text.is_none()
+            && [
+                ".databricks.com",
+                ".azuredatabricks.net",
+                ".databricks.us",
+                ".databricks.cn",
+            ]
+            .iter()
+            .any(|suffix| host.ends_with(suffix));
+        Ok(TargetState {
+            url: super::target_name(api.client()),
+            version_text,
+            is_databricks,
+            ..TargetState::default()
+        })
+    }
+
+    /// Asks for what carries the origin's mark or a wanted name.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub fn survey(&mut self, api: &Api, wanted: &Wanted) -> Result<()> {
+        let origin = &self.origin.clone();
+        for experiment in api.marked_experiments(&mark::prefix(origin, Kind::Experiments))? {
+            let mark = experiment.tags.get(mark::KEY);
+            if let Some(id) = mark.and_then(|mark| mark::id_of(mark, origin, Kind::Experiments)) {
+                // Of several, made by two imports at once, all take the least.
+                let least = self
+                    .marked
+                    .get(&id)
+                    .is_none_or(|found| is_before(&experiment.id, found));
+                if least {
+                    self.marked.insert(id, experiment.id.clone());
+                }
+            }
+            self.experiments.insert(experiment.id.clone(), experiment);
+        }
+        if let Some(experiment) = api.experiment(DEFAULT_EXPERIMENT)? {
+            self.experiments.insert(experiment.id.clone(), experiment);
+        }
+        for id in &wanted.experiment_ids {
+            if !self.experiments.contains_key(id)
+                && let Some(experiment) = api.experiment(id)?
+            {
+                self.experiments.insert(experiment.id.clone(), experiment);
+            }
+        }
+        for name in &wanted.experiments {
+            self.survey_experiment(api, name, wanted.rename)?;
+        }
+        for name in &wanted.models {
+            self.survey_model(api, name, wanted.rename)?;
+        }
+        Ok(())
+    }
+
+    fn survey_experiment(&mut self, api: &Api, name: &str, rename: bool) -> Result<()> {
+        for number in 1.. {
+            let name = numbered(name, number);
+            if self.experiment_of_name(&name).is_none() {
+                let Some(experiment) = api.experiment_by_name(&name)? else {
+                    break;
+                };
+                self.experiments.insert(experiment.id.clone(), experiment);
+            }
+            if !rename {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn survey_model(&mut self, api: &Api, name: &str, rename: bool) -> Result<()> {
+        for number in 1.. {
+            let name = numbered(name, number);
+            if let Entry::Vacant(place) = self.models.entry(name) {
+                let Some(model) = api.model(place.key())? else {
+                    break;
+                };
+                place.insert(model);
+            }
+            if !rename {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether an id was given before another: a shorter or lesser number.
+fn is_before(a: &str, b: &str) -> bool {
+    (a.len(), a) < (b.len(), b)
+}
+
+/// The n-th name tried where names are taken: `name`, `name-2`, `name-3`, …
+pub fn numbered(name: &str, number: u32) -> String {
+    match number {
+        1 => name.to_owned(),
+        number => format!("{name}-{number}"),
+    }
+}

@@ -1,0 +1,201 @@
+//! Names and bytes of the files that a sink makes: no name leads out of the tree, and none is taken twice.
+
+use crate::archive::{Archive, ArchiveError};
+use crate::format::layout::blob_path;
+use crate::model::ArtifactFile;
+use crate::model::printable::printable as shown;
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{BufWriter, Read, Write};
+use std::path::Path;
+
+/// Bytes of a name that file systems allow.
+const NAME_BYTES: usize = 255;
+/// Bytes copied at once.
+const CHUNK_BYTES: usize = 128 << 10;
+
+/// Refuses what is not one plain name on every common system.
+pub(crate) fn check_name(name: &str) -> Result<(), String> {
+    let device = name
+        .split('.')
+        .next()
+        .unwrap_or_default()
+        .trim_end()
+        .to_ascii_uppercase();
+    let is_device = matches!(
+        device.as_str(),
+        "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$"
+    ) || (device.strip_prefix("COM").or_else(|| device.strip_prefix("LPT")))
+        .is_some_and(|number| matches!(number, "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9"));
+    let reason = match name {
+        "" => "a name in it is empty",
+        "." | ".." => "a name in it leads elsewhere",
+        _ if name.contains('/') => "a name in it holds a slash",
+        _ if name.contains('\\') => "a name in it holds a backslash",
+        _ if name.contains('\0') => "a name in it holds a NUL",
+        _ if name.as_bytes().get(1) == Some(&b':') && name.as_bytes()[0].is_ascii_alphabetic() => {
+            "a name in it begins like a drive"
+        }
+        _ if name.len() > NAME_BYTES => "a name in it is longer than 255 bytes",
+        _ if cfg!(windows) && is_device => "a name in it is a device's",
+        _ => return Ok(()),
+    };
+    Err(reason.to_owned())
+}
+
+/// Names of folders, of which each belongs to one object.
+pub(crate) struct Owners {
+    folds_case: bool,
+    /// Where case is folded, what was taken.
+    taken: HashMap<String, String>,
+}
+
+impl Owners {
+    pub(crate) fn new(folds_case: bool) -> Self {
+        Owners {
+            folds_case,
+            taken: HashMap::new(),
+        }
+    }
+
+    /// Takes a name; an error says which other name would be the same folder.
+    pub(crate) fn claim(&mut self, name: &str) -> Result<(), String> {
+        // Elsewhere the ids of an archive, which are unique, are folders of their own.
+        if !self.folds_case {
+            return Ok(());
+        }
+        let spelled = self
+            .taken
+            .entry(name.to_lowercase())
+            .or_insert_with(|| name.to_owned());
+        match spelled == name {
+            true => Ok(()),
+            false => Err(format!("`{}` differs from it by case alone", shown(spelled))),
+        }
+    }
+}
+
+/// Paths of files below one folder.
+pub(crate) struct Paths {
+    folds_case: bool,
+    /// What is at a path: true for a file; and its spelling.
+    taken: HashMap<String, (bool, String)>,
+}
+
+impl Paths {
+    pub(crate) fn new(folds_case: bool) -> Self {
+        Paths {
+            folds_case,
+            taken: HashMap::new(),
+        }
+    }
+
+    /// Begins another folder.
+    pub(crate) fn clear(&mut self) {
+        self.taken.clear();
+    }
+
+    /// Takes a path for a file; an error says what is in its way.
+    pub(crate) fn claim(&mut self, path: &[&str]) -> Result<(), String> {
+        let mut spelled = String::new();
+        for (index, part) in path.iter().enumerate() {
+            if index > 0 {
+                spelled.push('/');
+            }
+            spelled.push_str(part);
+            let is_file = index + 1 == path.len();
+            let folded = match self.folds_case {
+                true => spelled.to_lowercase(),
+                false => spelled.clone(),
+            };
+            match self.taken.get(&folded) {
+                None => {
+                    self.taken.insert(folded, (is_file, spelled.clone()));
+                }
+                Some((_, other)) if *other != spelled => {
+                    return Err(format!("`{}` differs from it by case alone", shown(other)));
+                }
+                Some((false, _)) if !is_file => {}
+                Some(_) => {
+                    return Err(format!(
+                        "`{}` is a file and a folder, or there twice",
+                        shown(&spelled)
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether names that differ by case alone are one in a directory.
+pub(crate) fn folds_case(directory: &Path) -> Result<bool, ArchiveError> {
+    let probe = directory.join("case-probe");
+    File::create_new(&probe).map_err(ArchiveError::io("create", &probe))?;
+    let folds = fs::symlink_metadata(directory.join("CASE-PROBE")).is_ok();
+    fs::remove_file(&probe).map_err(ArchiveError::io("remove", &probe))?;
+    Ok(folds)
+}
+
+/// Writes an artifact's bytes, checked, to a new file, with the folders above it; how many.
+pub(crate) fn write_artifact(
+    archive: &Archive,
+    artifact: &ArtifactFile,
+    to: &Path,
+) -> Result<u64, ArchiveError> {
+    if let Some(folder) = to.parent() {
+        fs::create_dir_all(folder).map_err(ArchiveError::io("create directory", folder))?;
+    }
+    let Some(blob) = artifact.blob() else {
+        let reason = format!(
+            "artifact `{}` has neither bytes nor a reason why not",
+            shown(&artifact.path)
+        );
+        return Err(archive.damaged("objects/artifacts", &reason));
+    };
+    let mut reader = archive.blob(&blob)?;
+    // Exclusive creation follows no symlink and overwrites nothing.
+    let file = File::create_new(to).map_err(ArchiveError::io("create", to))?;
+    let mut writer = BufWriter::with_capacity(CHUNK_BYTES, file);
+    let mut buffer = vec![0; CHUNK_BYTES];
+    let mut bytes = 0;
+    loop {
+        let read = reader
+            .read(&mut buffer)
+            .map_err(|error| archive.read_error(&blob_path(&blob.sha256), error))?;
+        if read == 0 {
+            break;
+        }
+        writer
+            .write_all(&buffer[..read])
+            .map_err(ArchiveError::io("write", to))?;
+        bytes += read as u64;
+    }
+    writer.flush().map_err(ArchiveError::io("write", to))?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_and_odd_ends_are_names_on_this_system() {
+        for name in [
+            "con",
+            "aux.txt",
+            "trailing.",
+            "trailing ",
+            "é😀",
+            "-rf",
+            "~",
+            "ab:c",
+        ] {
+            assert_eq!(
+                check_name(name).is_ok(),
+                !cfg!(windows) || !matches!(name, "con" | "aux.txt"),
+                "{name}"
+            );
+        }
+    }
+}

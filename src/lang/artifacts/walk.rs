@@ -1,0 +1,188 @@
+//! Artifact trees on this machine, for every source that finds some.
+
+use super::local_roots::{ArtifactRoot, LocalRoots};
+use crate::archive::{ByteSource, Owner};
+use crate::format::Kind;
+use crate::lang::session::{Export, ExportError};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use walkdir::{DirEntry, WalkDir};
+
+/// An artifact, or something in its place.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum FoundFile {
+    /// A file, by its path below the artifact root.
+    File(String, PathBuf),
+    /// Something that cannot be read: its path where it has one that text can hold, a stable code and a sentence.
+    Failed(Option<String>, &'static str, String),
+    /// A folder that holds nothing.
+    EmptyFolder,
+}
+
+impl Export<'_> {
+    /// Queues what a walk found.
+    ///
+    /// # Errors
+    /// As [`Export::artifact`] and [`Export::failure`].
+    pub(crate) fn found_file(&mut self, owner: &Owner, file: FoundFile) -> Result<(), ExportError> {
+        match file {
+            FoundFile::File(path, place) => {
+                let is_taken = self.options.selection.takes_artifact(&path);
+                let size_bytes = match is_taken {
+                    true => None,
+                    false => place.metadata().ok().map(|metadata| metadata.len()),
+                };
+                self.artifact(owner, path, size_bytes, ByteSource::File(place))
+            }
+            FoundFile::Failed(Some(path), reason, detail) => {
+                self.failed_artifact(owner, path, reason, &detail)
+            }
+            FoundFile::Failed(None, reason, detail) => {
+                self.failure(Kind::Artifacts.name(), &owner.id, "*", reason, &detail)
+            }
+            FoundFile::EmptyFolder => {
+                self.limit(Kind::Artifacts.name(), "*", "empty-directory", 1);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Where a folder may lie after its tree was moved: the longest tail of its old path, of at least two parts, that is a
+/// folder below `root` or beside it.
+pub(crate) fn moved_folder(root: &Path, path: &str) -> Option<PathBuf> {
+    let parts: Vec<&str> = path
+        .split('/')
+        .filter(|part| !matches!(*part, "" | "."))
+        .collect();
+    if parts.contains(&"..") {
+        return None;
+    }
+    let tails = (0..parts.len().saturating_sub(1)).map(|start| parts[start..].join("/"));
+    let name = root.file_name().and_then(OsStr::to_str);
+    tails
+        .map(|tail| match tail.split_once('/') {
+            Some((first, rest)) if Some(first) == name => root.join(rest),
+            _ => root.join(tail),
+        })
+        .find(|folder| folder.is_dir())
+}
+
+/// The path below a server's artifact destination that an `mlflow-artifacts:` URI names.
+pub(crate) fn served_path(uri: &str) -> Option<&str> {
+    let rest = uri.strip_prefix("mlflow-artifacts:")?;
+    let path = match rest.strip_prefix("//") {
+        Some(rest) => rest.split_once('/')?.1,
+        None => rest,
+    };
+    let path = path.trim_start_matches('/');
+    let is_plain = path.split('/').all(|part| !matches!(part, "." | ".."));
+    is_plain.then_some(path)
+}
+
+/// Visits what lies below an artifact root, ordered by path bytes. Symbolic links are followed where they lead to
+/// something below the same root, or to what may be read anyhow.
+pub(crate) fn walk<E>(
+    root: &ArtifactRoot,
+    roots: &LocalRoots,
+    visit: &mut dyn FnMut(FoundFile) -> Result<(), E>,
+) -> Result<(), E> {
+    let root = root.path();
+    let mut entries = WalkDir::new(root)
+        .follow_links(true)
+        .sort_by(|a, b| order_name(a).cmp(order_name(b)))
+        .into_iter();
+    let mut canonical_root = None;
+    let mut open_folder: Option<usize> = None;
+    while let Some(entry) = entries.next() {
+        let depth = entry.as_ref().map_or_else(walkdir::Error::depth, DirEntry::depth);
+        if open_folder.is_some_and(|folder| depth <= folder) {
+            visit(FoundFile::EmptyFolder)?;
+        }
+        open_folder = None;
+        let entry = match entry {
+            Ok(entry) if depth == 0 => {
+                debug_assert!(entry.file_type().is_dir(), "the root is a folder");
+                continue;
+            }
+            Ok(entry) => entry,
+            Err(error) => {
+                visit(failed_entry(root, &error))?;
+                continue;
+            }
+        };
+        let (is_folder, is_file) = (entry.file_type().is_dir(), entry.file_type().is_file());
+        let mut real_root = || {
+            let root: &Option<_> = canonical_root.get_or_insert_with(|| root.canonicalize().ok());
+            root.clone()
+        };
+        if entry.path_is_symlink() && !leads_inside(entry.path(), real_root().as_deref(), roots) {
+            let detail = format!(
+                "artifact {} is a symbolic link that leads out of the tree",
+                entry.path().display()
+            );
+            visit(FoundFile::Failed(
+                relative(root, entry.path()),
+                "link-outside",
+                detail,
+            ))?;
+            if is_folder {
+                entries.skip_current_dir();
+            }
+            continue;
+        }
+        match relative(root, entry.path()) {
+            _ if is_folder => open_folder = Some(depth),
+            Some(path) if is_file => visit(FoundFile::File(path, entry.into_path()))?,
+            Some(path) => {
+                let detail = format!("artifact {} is not a regular file", entry.path().display());
+                visit(FoundFile::Failed(Some(path), "not-a-file", detail))?;
+            }
+            None => {
+                let detail = format!("the name of artifact {} is not UTF-8", entry.path().display());
+                visit(FoundFile::Failed(None, "name-not-utf8", detail))?;
+            }
+        }
+    }
+    match open_folder {
+        Some(_) => visit(FoundFile::EmptyFolder),
+        None => Ok(()),
+    }
+}
+
+/// Sorts a folder where its files' paths sort: `a.txt` before `a/b`.
+fn order_name(entry: &DirEntry) -> impl Iterator<Item = u8> + '_ {
+    let slash = entry.file_type().is_dir().then_some(b'/');
+    entry.file_name().as_bytes().iter().copied().chain(slash)
+}
+
+fn failed_entry(root: &Path, error: &walkdir::Error) -> FoundFile {
+    let path = error.path().unwrap_or(root);
+    let is_link = path
+        .symlink_metadata()
+        .is_ok_and(|metadata| metadata.is_symlink());
+    let (reason, why) = match error.io_error() {
+        None => (
+            "link-loop",
+            "it is a symbolic link to a folder that holds it".to_owned(),
+        ),
+        Some(_) if is_link => (
+            "link-broken",
+            "it is a symbolic link that leads nowhere".to_owned(),
+        ),
+        Some(error) => ("unreadable", error.to_string()),
+    };
+    let detail = format!("artifact {}: {why}", path.display());
+    FoundFile::Failed(relative(root, path), reason, detail)
+}
+
+fn leads_inside(link: &Path, root: Option<&Path>, roots: &LocalRoots) -> bool {
+    let target = link.canonicalize();
+    target.is_ok_and(|target| root.is_some_and(|root| target.starts_with(root)) || roots.holds(&target))
+}
+
+fn relative(root: &Path, path: &Path) -> Option<String> {
+    let relative = path.strip_prefix(root).ok()?.to_str()?;
+    (!relative.is_empty()).then(|| relative.to_owned())
+}

@@ -1,0 +1,5 @@
+//! The directories of mlflow-export-import: [`read`] and [`write`], and in [`tags`] its rules for source tags.
+
+pub mod read;
+pub mod tags;
+pub mod write;

@@ -1,0 +1,355 @@
+//! The export of a directory of mlflow-export-import, step by step.
+
+mod bodies;
+mod extras;
+mod listing;
+mod models;
+mod runs;
+
+use super::artifacts::{ArtifactTree, Found};
+use super::document::{Document, DocumentError};
+use super::fields::{Fields, WrongType};
+use super::layout::Layout;
+use crate::archive::{ByteSource, Owner};
+use crate::format::Kind;
+use crate::format::manifest::SourceInfo;
+use crate::lang::artifacts::local_roots::{Door, LocalRoots, OUTSIDE, OutsideSource, Place};
+use crate::lang::session::{Export, ExportError, ExportOptions, ExportReport};
+use crate::model::uri;
+use crate::monitor::Monitor;
+use crate::select::closure::{Choice, Chooser};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+type Result<T, E = ExportError> = std::result::Result<T, E>;
+
+/// Exports a directory that mlflow-export-import wrote to the archive `out`.
+///
+/// # Errors
+/// There is no export, something listed or present in it cannot be read and `keep_going` is off, or the archive
+/// cannot be written.
+pub fn export(
+    source: &str,
+    out: &Path,
+    options: ExportOptions,
+    monitor: &dyn Monitor,
+) -> Result<ExportReport> {
+    let root = uri::local_path(source).map(PathBuf::from);
+    let no_data = |detail: &str| ExportError::NoData {
+        source_uri: uri::redact(source),
+        detail: detail.to_owned(),
+    };
+    let root = root.ok_or_else(|| no_data("it is not a local path"))?;
+    let roots = LocalRoots::new(Door::Tree(&root), &options)?;
+    let layout = Layout::of(&roots, &root).map_err(|error| no_data(&error.detail(&root)))?;
+    if layout.is_empty() {
+        return Err(no_data(
+            "no experiment.json, run.json, model.json or their like lies there",
+        ));
+    }
+    let mut export = Export::create(out, options, monitor)?;
+    for &kind in Kind::ALL {
+        export.writer.sort_at_end(kind);
+    }
+    let mut exporter = Exporter {
+        export,
+        root,
+        roots,
+        choice: Choice::default(),
+        held: Held::default(),
+        info: SourceInfo {
+            kind: "export-import".to_owned(),
+            uri: uri::redact(source),
+            ..SourceInfo::default()
+        },
+    };
+    exporter.choose(&layout)?;
+    exporter.write_all(&layout)?;
+    exporter.export.finish(exporter.info)
+}
+
+/// An export in progress.
+struct Exporter<'m> {
+    export: Export<'m>,
+    root: PathBuf,
+    roots: LocalRoots,
+    choice: Choice,
+    held: Held,
+    info: SourceInfo,
+}
+
+/// What later steps need of earlier ones.
+#[derive(Default)]
+struct Held {
+    /// Experiment id → name and folder, of all experiments of the export.
+    experiments: HashMap<String, HeldExperiment>,
+    /// Runs that model versions name.
+    needed_runs: HashSet<String>,
+    /// Of those, artifact URI and experiment id.
+    run_facts: HashMap<String, (Option<String>, String)>,
+    /// Folders of objects outside experiments that were written, by kind and id.
+    loose: HashMap<(Kind, String), PathBuf>,
+    /// Experiments that runs or others name and that the export does not hold.
+    missing_experiments: BTreeSet<String>,
+    /// Datasets written, as digests of their keys and of their lines.
+    datasets: HashMap<[u8; 32], [u8; 32]>,
+    /// Prompts whose registered model was written.
+    prompts: HashSet<String>,
+}
+
+struct HeldExperiment {
+    name: String,
+    /// Where its runs are; none for the experiment of a single model version.
+    folder: Option<PathBuf>,
+    is_left_out: bool,
+}
+
+impl Exporter<'_> {
+    /// Works out what the options choose; reads the runs only where they choose some.
+    fn choose(&mut self, layout: &Layout) -> Result<()> {
+        let selection = self.export.options.selection.clone();
+        let mut chooser = Chooser::new(&selection, self.export.options.include_deleted);
+        self.tell_versions(layout, &mut chooser);
+        if !selection.takes_all_objects() {
+            self.tell_chooser(layout, &mut chooser);
+        }
+        let (choice, matched) = chooser.finish()?;
+        self.choice = choice;
+        self.export.matched(matched);
+        Ok(())
+    }
+
+    /// Tells of all experiments and runs that can be read; those that cannot fail when they are exported.
+    fn tell_chooser(&self, layout: &Layout, chooser: &mut Chooser<'_>) {
+        for name in layout
+            .prompts
+            .iter()
+            .filter_map(|file| bodies::prompt_name(&self.roots, file).ok().flatten())
+        {
+            chooser.model(&name);
+        }
+        let mut run_folders = layout.runs.clone();
+        let (mut model_folders, mut trace_folders) = (layout.logged_models.clone(), layout.traces.clone());
+        for (file, is_own) in &layout.experiments {
+            if let Ok((experiment, _)) = bodies::experiment(&self.roots, file) {
+                chooser.experiment(&experiment);
+            }
+            let folder = bodies::experiment_folder(&self.roots, file, *is_own).unwrap_or_default();
+            run_folders.extend(folder.runs);
+            model_folders.extend(folder.logged_models);
+            trace_folders.extend(folder.traces);
+        }
+        for folder in trace_folders {
+            if let Ok(trace) = bodies::trace(&self.roots, &folder) {
+                chooser.trace(&trace);
+            }
+        }
+        for folder in model_folders {
+            if let Ok(model) = bodies::logged_model(&self.roots, &folder) {
+                chooser.logged_model(&model);
+            }
+        }
+        for folder in run_folders {
+            if let Ok(run) = bodies::run_without_metrics(&self.roots, &folder) {
+                chooser.run(&run);
+            }
+        }
+    }
+
+    fn write_all(&mut self, layout: &Layout) -> Result<()> {
+        self.export
+            .monitor()
+            .begin("experiments", Some(layout.experiments.len() as u64));
+        for (file, is_own) in &layout.experiments {
+            self.hold_experiment(file, *is_own);
+        }
+        for (file, is_own) in &layout.experiments {
+            self.experiment(file, *is_own)?;
+            self.export.monitor().advance(1);
+        }
+        for folder in &layout.runs {
+            self.run(folder)?;
+        }
+        for folder in &layout.logged_models {
+            self.logged_model(folder)?;
+        }
+        for folder in &layout.traces {
+            self.trace(folder)?;
+        }
+        self.models(layout)?;
+        for file in &layout.prompts {
+            self.prompt(file)?;
+        }
+        for file in &layout.evaluation_datasets {
+            self.evaluation_dataset(file)?;
+        }
+        if self.choice.takes_all() {
+            for file in &layout.indexes {
+                self.check_index(file)?;
+            }
+        }
+        self.count_unknown(&layout.unknown);
+        self.refuse_links(&layout.outside)?;
+        let missing = self.held.missing_experiments.len() as u64;
+        self.export
+            .limit(Kind::Experiments.name(), "*", "not-in-export", missing);
+        Ok(())
+    }
+
+    /// Files and folders that are no part of an export are not taken, and counted.
+    fn count_unknown(&mut self, unknown: &[PathBuf]) {
+        for path in unknown {
+            let notice = format!("not part of an export, left out: {}", self.below_root(path));
+            self.export.monitor().notice(&notice);
+        }
+        self.export.limit("files", "*", "stray", unknown.len() as u64);
+    }
+
+    /// Links that lead out of the export are failures: what they lead to may have been a part of it.
+    fn refuse_links(&mut self, outside: &[PathBuf]) -> Result<()> {
+        for path in outside {
+            let id = self.below_root(path);
+            let detail = format!(
+                "{id} is a symbolic link that leads out of the export: where it is to be read, name what it leads to with --artifacts-under"
+            );
+            self.export.failure("files", &id, "*", OUTSIDE, &detail)?;
+        }
+        Ok(())
+    }
+
+    /// Reads a file and remembers what it says of its export.
+    fn note_system(&mut self, document: &Document) {
+        let mut fields = Fields::new(document.system());
+        if self.info.mlflow_version.is_none() {
+            self.info.mlflow_version = fields.text("mlflow_version");
+        }
+        let tracking_uri = fields.text("mlflow_tracking_uri").map(|uri| uri::redact(&uri));
+        let details = [
+            ("tracking_uri", tracking_uri),
+            ("package_version", fields.text("package_version")),
+            ("export_file_version", fields.text("export_file_version")),
+        ];
+        for (name, value) in details {
+            if let Some(value) = value {
+                self.info.details.entry(name.to_owned()).or_insert(value);
+            }
+        }
+    }
+
+    fn below_root(&self, path: &Path) -> String {
+        path.strip_prefix(&self.root)
+            .unwrap_or(path)
+            .display()
+            .to_string()
+    }
+
+    /// Reports a file that cannot be read.
+    fn unreadable(&mut self, kind: Kind, id: &str, error: &DocumentError) -> Result<()> {
+        let reason = match error {
+            DocumentError::Read { source, .. } if OutsideSource::is_cause(source) => OUTSIDE,
+            DocumentError::Read { .. } => "unreadable",
+            DocumentError::Json { .. } => "bad-json",
+            DocumentError::Shape { .. } => "not-an-export",
+        };
+        let detail = error.detail(&self.root);
+        self.export.failure(kind.name(), id, "*", reason, &detail)
+    }
+
+    /// Reports fields that hold something else than their type.
+    fn wrong_types(&mut self, kind: Kind, id: &str, file: &Path, wrong: &[WrongType]) -> Result<()> {
+        for wrong in wrong {
+            let detail = format!("{}: {wrong}", self.below_root(file));
+            self.export
+                .failure(kind.name(), id, &wrong.field, "bad-field", &detail)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the files below a folder as artifacts.
+    fn artifacts(&mut self, owner: &Owner, folder: &Path) -> Result<()> {
+        self.artifacts_less(owner, folder, None)
+    }
+
+    /// Writes the files below a folder as artifacts, less one that the archive holds in another form.
+    fn artifacts_less(&mut self, owner: &Owner, folder: &Path, less: Option<&str>) -> Result<()> {
+        if !self.export.looks_at(&[Kind::Artifacts]) {
+            return Ok(());
+        }
+        if let Place::Outside(path) = self.roots.own(folder) {
+            return self.export.outside_source(&path, owner.into());
+        }
+        let tree = match ArtifactTree::below(&self.roots, folder) {
+            Ok(tree) => tree,
+            Err(error) => {
+                let detail = format!("{}: {error}", self.below_root(folder));
+                return self
+                    .export
+                    .failure(Kind::Artifacts.name(), &owner.id, "*", "unreadable", &detail);
+            }
+        };
+        for found in tree {
+            match found {
+                Found::File { path, .. } if less == Some(&path) => {}
+                Found::File { path, at, size_bytes } => {
+                    self.export
+                        .artifact(owner, path, Some(size_bytes), ByteSource::File(at))?;
+                }
+                Found::Failed { path, reason, detail } => {
+                    let detail = format!("{}/{path}: {detail}", self.below_root(folder));
+                    self.export.failed_artifact(owner, path, reason, &detail)?;
+                }
+                Found::EmptyDirectory => {
+                    self.export
+                        .limit(Kind::Artifacts.name(), "*", "empty-directory", 1);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether an object of a lifecycle is left out; counts it then.
+    fn leaves_out_deleted(&mut self, kind: Kind, lifecycle_stage: &str) -> bool {
+        let is_left_out = lifecycle_stage == "deleted" && !self.export.options.include_deleted;
+        if is_left_out {
+            self.export.left_out(kind, "deleted", 1);
+        }
+        is_left_out
+    }
+
+    /// Whether something that cannot be read, or is missing, would be taken: it is in an experiment that is taken whole, or its
+    /// folder has the id of a chosen run.
+    fn is_asked(&self, path: &Path) -> bool {
+        let mut whole = self
+            .held
+            .experiments
+            .iter()
+            .filter(|(id, _)| self.choice.takes_whole(id));
+        let is_within = |held: &HeldExperiment| {
+            held.folder
+                .as_deref()
+                .is_some_and(|folder| path.starts_with(folder))
+        };
+        self.choice.takes_all()
+            || self.choice.takes_run(&folder_name(path))
+            || whole.any(|(_, held)| is_within(held))
+    }
+
+    /// Notes an experiment that something belongs to.
+    fn belongs_to(&mut self, experiment_id: &str) {
+        if !self.held.experiments.contains_key(experiment_id) {
+            self.held.missing_experiments.insert(experiment_id.to_owned());
+        }
+    }
+
+    fn is_of_left_out_experiment(&self, experiment_id: &str) -> bool {
+        let held = self.held.experiments.get(experiment_id);
+        held.is_some_and(|experiment| experiment.is_left_out)
+    }
+}
+
+/// The name of the folder or file's folder, which is the object's id in most layouts.
+fn folder_name(folder: &Path) -> String {
+    folder
+        .file_name()
+        .map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+}

@@ -1,0 +1,282 @@
+//! Experiments and runs.
+
+use super::{Exporter, HeldExperiment, Result, bodies, folder_name};
+use crate::archive::{ArchiveError, Owner};
+use crate::format::line::canonical;
+use crate::format::{Kind, Object, line};
+use crate::lang::exim::read::document::{Document, DocumentError};
+use crate::lang::exim::read::experiment;
+use crate::lang::exim::read::layout::{ARTIFACTS, ExperimentFolder, RUN, run_within};
+use crate::lang::exim::read::points::{Metrics, MetricsSink};
+use crate::lang::exim::read::run::{ExportedRun, run};
+use crate::lang::exim::read::same_object;
+use crate::model::{Dataset, OwnerKind, Run};
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+
+impl Exporter<'_> {
+    /// Remembers an experiment, so that what belongs to it is known to.
+    pub(super) fn hold_experiment(&mut self, file: &Path, is_own: bool) {
+        // A file that cannot be read is reported when it is exported.
+        let Ok((experiment, _)) = bodies::experiment(&self.roots, file) else {
+            return;
+        };
+        let is_deleted = experiment.lifecycle_stage == "deleted" && !self.export.options.include_deleted;
+        let held = HeldExperiment {
+            is_left_out: is_deleted || !self.choice.takes_experiment(&experiment.experiment_id),
+            name: experiment.name,
+            folder: file.parent().filter(|_| is_own).map(Path::to_owned),
+        };
+        let found = self
+            .held
+            .experiments
+            .entry(experiment.experiment_id)
+            .or_insert(held);
+        // The experiment of a model version may lie elsewhere with its runs.
+        if let (None, true) = (&found.folder, is_own) {
+            found.folder = file.parent().map(Path::to_owned);
+        }
+    }
+
+    /// Exports an experiment with all that lies in its folder.
+    pub(super) fn experiment(&mut self, file: &Path, is_own: bool) -> Result<()> {
+        let folder = match bodies::experiment_folder(&self.roots, file, is_own) {
+            Ok(folder) => folder,
+            Err(error) => {
+                self.unreadable(Kind::Experiments, &folder_name(file), &error)?;
+                ExperimentFolder::default()
+            }
+        };
+        match self.experiment_line(file) {
+            Ok(document) => {
+                self.note_system(&document);
+                self.experiment_object(file, &document)?;
+                if is_own && self.is_asked(file) {
+                    self.check_experiment(file, &document, &folder)?;
+                }
+            }
+            Err(error) => {
+                let id = file.parent().map(folder_name).unwrap_or_default();
+                self.unreadable(Kind::Experiments, &id, &error)?;
+            }
+        }
+        for run in &folder.runs {
+            self.run(run)?;
+        }
+        for model in &folder.logged_models {
+            self.logged_model(model)?;
+        }
+        for trace in &folder.traces {
+            self.trace(trace)?;
+        }
+        self.count_unknown(&folder.unknown);
+        self.refuse_links(&folder.outside)
+    }
+
+    fn experiment_line(&self, file: &Path) -> Result<Document, DocumentError> {
+        let document = Document::read(&self.roots, file)?;
+        document.part("experiment")?;
+        Ok(document)
+    }
+
+    fn experiment_object(&mut self, file: &Path, document: &Document) -> Result<()> {
+        let exported = document.body().get("experiment").unwrap_or(document.body());
+        let (experiment, wrong) = experiment::experiment(exported);
+        if !self.choice.takes_experiment(&experiment.experiment_id) {
+            self.export.left_out(Kind::Experiments, "not-selected", 1);
+            return Ok(());
+        }
+        if self.leaves_out_deleted(Kind::Experiments, &experiment.lifecycle_stage) {
+            return Ok(());
+        }
+        let key = (Kind::Experiments, experiment.experiment_id.clone());
+        if let Some(first) = self.held.loose.get(&key).cloned() {
+            return self.check_same_experiment(&experiment.experiment_id, &first, file);
+        }
+        self.wrong_types(Kind::Experiments, &experiment.experiment_id, file, &wrong)?;
+        self.held.loose.insert(key, file.to_owned());
+        self.export.write(&experiment)
+    }
+
+    /// An experiment found again must be the same, but for the permissions and list of runs of its export.
+    fn check_same_experiment(&mut self, id: &str, first: &Path, again: &Path) -> Result<()> {
+        let lines = [first, again].map(|file| {
+            bodies::experiment(&self.roots, file).map(|(mut found, _)| {
+                // One exporter writes tags in another order, and two versions of MLflow write other keys.
+                found.exim = None;
+                canonical(&line::to_value(&found))
+            })
+        });
+        match lines {
+            [Ok(first_line), Ok(line)] if first_line == line => Ok(()),
+            _ => self.differs(Kind::Experiments, id, first, again, "experiment"),
+        }
+    }
+
+    pub(super) fn differs(
+        &mut self,
+        kind: Kind,
+        id: &str,
+        first: &Path,
+        again: &Path,
+        what: &str,
+    ) -> Result<()> {
+        let detail = format!(
+            "{} differs from {}, which was taken: {what}",
+            self.below_root(again),
+            self.below_root(first)
+        );
+        self.export.failure(kind.name(), id, "*", "differs", &detail)
+    }
+
+    /// Exports a run with its metrics, datasets and artifacts.
+    pub(super) fn run(&mut self, folder: &Path) -> Result<()> {
+        let file = folder.join(RUN);
+        let (exported, metrics) = match self.read_run(&file) {
+            Ok(read) => read,
+            Err(_) if !self.is_asked(folder) => {
+                self.export.left_out(Kind::Runs, "not-selected", 1);
+                return Ok(());
+            }
+            Err(error) => return self.unreadable(Kind::Runs, &folder_name(folder), &error),
+        };
+        let ExportedRun {
+            mut run,
+            datasets,
+            wrong,
+        } = exported;
+        let run_id = run.info.run_id.clone();
+        if self.leaves_out_run(&run) {
+            return Ok(());
+        }
+        self.wrong_types(Kind::Runs, &run_id, &file, &wrong)?;
+        if let Some(first) = self.earlier_copy(&run, folder) {
+            return self.check_same_run(&run_id, &first, folder);
+        }
+        self.remember_loose(&run, folder);
+        self.belongs_to(&run.info.experiment_id);
+        if self.held.needed_runs.contains(&run_id) {
+            let facts = (run.info.artifact_uri.clone(), run.info.experiment_id.clone());
+            self.held.run_facts.insert(run_id.clone(), facts);
+        }
+        run.metrics = metrics.latest().collect();
+        self.export.write(&run)?;
+        self.metrics(&run, &file, metrics)?;
+        for dataset in datasets {
+            self.dataset(&dataset, &file)?;
+        }
+        let owner = Owner {
+            kind: OwnerKind::Run,
+            id: run_id,
+            sort_key: run.sort_key(),
+        };
+        self.artifacts(&owner, &folder.join(ARTIFACTS))
+    }
+
+    fn read_run(&mut self, file: &Path) -> Result<(ExportedRun, Metrics), DocumentError> {
+        let mut sink = MetricsSink::new(self.export.writer.scratch());
+        let document = Document::read_with(&self.roots, file, &mut sink)?;
+        document.part("info")?;
+        self.note_system(&document);
+        let metrics = sink.finish().map_err(|source| DocumentError::Read {
+            path: file.to_owned(),
+            source,
+        })?;
+        Ok((run(document.body()), metrics))
+    }
+
+    fn leaves_out_run(&mut self, run: &Run) -> bool {
+        if !self.choice.reaches_run(&run.info.run_id) {
+            self.export.left_out(Kind::Runs, "not-selected", 1);
+            return true;
+        }
+        if self.is_of_left_out_experiment(&run.info.experiment_id) {
+            self.export.left_out(Kind::Runs, "deleted", 1);
+            return true;
+        }
+        self.leaves_out_deleted(Kind::Runs, &run.info.lifecycle_stage)
+    }
+
+    /// Where the run lies in its experiment's folder.
+    fn copy_in_experiment(&self, run: &Run) -> Option<PathBuf> {
+        let experiment = self.held.experiments.get(&run.info.experiment_id)?;
+        run_within(experiment.folder.as_deref()?, &run.info.run_id)
+    }
+
+    /// Another place of the run whose copy counts: its experiment's folder, else where it was found first.
+    fn earlier_copy(&self, run: &Run, folder: &Path) -> Option<PathBuf> {
+        let key = (Kind::Runs, run.info.run_id.clone());
+        let first = self
+            .copy_in_experiment(run)
+            .or_else(|| self.held.loose.get(&key).cloned())?;
+        (first != folder).then_some(first)
+    }
+
+    /// Remembers a run that the folder of its experiment does not hold; those that it holds are found there.
+    fn remember_loose(&mut self, run: &Run, folder: &Path) {
+        if self.copy_in_experiment(run).is_none() {
+            let key = (Kind::Runs, run.info.run_id.clone());
+            self.held.loose.insert(key, folder.to_owned());
+        }
+    }
+
+    /// A run found again must be the same to the byte of its artifacts.
+    fn check_same_run(&mut self, run_id: &str, first: &Path, again: &Path) -> Result<()> {
+        match same_object::difference(&self.roots, first, again, RUN) {
+            None => Ok(()),
+            Some(what) => self.differs(Kind::Runs, run_id, first, again, &what),
+        }
+    }
+
+    fn metrics(&mut self, run: &Run, file: &Path, mut metrics: Metrics) -> Result<()> {
+        let key = run.sort_key();
+        let run_id = &run.info.run_id;
+        let scratch_error = |error| ArchiveError::io("use temporary file for", file)(error);
+        while let Some((metric, series, bad_points)) = metrics.take_next().map_err(scratch_error)? {
+            if series.is_empty() && bad_points == 0 {
+                self.export.limit(Kind::Metrics.name(), "*", "no-points", 1);
+            }
+            self.export.write_metric(&key, run_id, &metric, series)?;
+            if bad_points > 0 {
+                let id = format!("{run_id}/{metric}");
+                self.bad_points(Kind::Metrics, &id, file, &metric, bad_points)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn bad_points(
+        &mut self,
+        kind: Kind,
+        id: &str,
+        file: &Path,
+        metric: &str,
+        count: u64,
+    ) -> Result<()> {
+        let place = self.below_root(file);
+        let detail = format!("{place}: {count} points of metric `{metric}` lack a number, a time or a step");
+        self.export.failure(kind.name(), id, "*", "bad-point", &detail)
+    }
+
+    /// Writes a dataset once; MLflow keeps one body per experiment, name and digest.
+    pub(super) fn dataset(&mut self, dataset: &Dataset, file: &Path) -> Result<()> {
+        let digest = |bytes: &[u8]| -> [u8; 32] { Sha256::digest(bytes).into() };
+        let body = digest(&canonical(&line::to_value(dataset)));
+        match self
+            .held
+            .datasets
+            .insert(digest(dataset.sort_key().as_bytes()), body)
+        {
+            None => self.export.write(dataset),
+            Some(first) if first == body => Ok(()),
+            Some(first) => {
+                self.held
+                    .datasets
+                    .insert(digest(dataset.sort_key().as_bytes()), first);
+                let detail = format!("{}: another run has another body of it", self.below_root(file));
+                self.export
+                    .failure(Kind::Datasets.name(), &dataset.id(), "*", "differs", &detail)
+            }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Runs of an export, their metric histories apart.
+
+use super::fields::{Fields, WrongType};
+use crate::lang::exim::tags::canonical::{run_info_dict, tags_dict};
+use crate::lang::exim::tags::rules::run_overlay;
+use crate::model::pyjson::PyJson;
+use crate::model::run::{RunInputs, RunOutputs};
+use crate::model::{Dataset, DatasetInput, ModelInput, ModelOutput, Run, RunInfo};
+
+/// An exported run without its metrics.
+pub(super) struct ExportedRun {
+    pub(super) run: Run,
+    /// The datasets it read.
+    pub(super) datasets: Vec<Dataset>,
+    pub(super) wrong: Vec<WrongType>,
+}
+
+/// The line of an exported run, from the body of its `run.json`.
+pub(super) fn run(body: &PyJson) -> ExportedRun {
+    let mut fields = Fields::new(body);
+    let exported_info = fields.dict("info");
+    let (info, mut wrong) = run_info(exported_info);
+    let experiment_id = info.experiment_id.clone();
+    let inputs = inputs(&mut fields);
+    let (dataset_inputs, datasets) = dataset_inputs(&inputs, &experiment_id);
+    let mut run = Run {
+        info,
+        params: fields.text_map("params"),
+        tags: fields.text_map("tags"),
+        inputs: RunInputs {
+            dataset_inputs,
+            model_inputs: model_inputs(&inputs),
+        },
+        outputs: RunOutputs {
+            model_outputs: model_outputs(fields.dict("outputs")),
+        },
+        ..Run::default()
+    };
+    // Metrics were taken while the file was read; the ids of traces stand in the traces.
+    fields.ignore(&["export_info", "metrics", "traces"]);
+    let exported_tags = fields.value("tags").unwrap_or(&PyJson::Null);
+    let (extra, more_wrong) = fields.finish();
+    run.extra = extra;
+    wrong.extend(more_wrong);
+    run.exim = exim_text(&run, exported_info, exported_tags);
+    ExportedRun { run, datasets, wrong }
+}
+
+fn run_info(exported: &PyJson) -> (RunInfo, Vec<WrongType>) {
+    let mut fields = Fields::new(exported);
+    let old_id = fields.text("run_uuid");
+    let run_id = match (fields.text("run_id"), old_id) {
+        (Some(run_id), _) | (None, Some(run_id)) => run_id,
+        (None, None) => fields.required_text("run_id"),
+    };
+    let mut info = RunInfo {
+        run_id,
+        experiment_id: fields.required_text("experiment_id"),
+        run_name: fields.text("run_name"),
+        user_id: fields.text("user_id"),
+        status: fields.required_text("status"),
+        start_time: fields.int("start_time"),
+        end_time: fields.int("end_time"),
+        lifecycle_stage: fields
+            .text("lifecycle_stage")
+            .unwrap_or_else(|| "active".to_owned()),
+        artifact_uri: fields.text("artifact_uri"),
+        ..RunInfo::default()
+    };
+    let (extra, wrong) = fields.finish();
+    info.extra = extra;
+    (info, wrong)
+}
+
+/// The dicts that the source tags need, where the line alone would give others.
+fn exim_text(run: &Run, info: &PyJson, tags: &PyJson) -> Option<String> {
+    let exported = run_overlay(info, tags);
+    let tags_of_line = tags_dict(&run.tags);
+    // Without a name the line has none to tell from null.
+    let is_named = run.info.run_name.is_some();
+    if is_named && exported.has_tags_of(&run_overlay(&run_info_dict(run), &tags_of_line)) {
+        return None;
+    }
+    let mut kept = vec![("info".to_owned(), info.clone())];
+    if !exported.has_tags_of(&run_overlay(info, &tags_of_line)) {
+        kept.push(("tags".to_owned(), tags.clone()));
+    }
+    Some(PyJson::Dict(kept).to_json_text())
+}
+
+/// What a run read; mlflow-migration writes the list of datasets in place of the object that holds it.
+fn inputs(fields: &mut Fields<'_>) -> PyJson {
+    match fields.value("inputs") {
+        Some(list @ PyJson::List(_)) => PyJson::Dict(vec![("dataset_inputs".to_owned(), list.clone())]),
+        _ => fields.dict("inputs").clone(),
+    }
+}
+
+fn dataset_inputs(inputs: &PyJson, experiment_id: &str) -> (Vec<DatasetInput>, Vec<Dataset>) {
+    let mut fields = Fields::new(inputs);
+    let exported = fields.list("dataset_inputs").iter();
+    let mut pairs: Vec<_> = exported
+        .map(|input| dataset_input(input, experiment_id))
+        .collect();
+    pairs.sort_by(|a, b| a.0.cmp(&b.0));
+    pairs.dedup_by(|a, b| a.0 == b.0);
+    pairs.into_iter().unzip()
+}
+
+fn dataset_input(exported: &PyJson, experiment_id: &str) -> (DatasetInput, Dataset) {
+    let mut input = Fields::new(exported);
+    let mut fields = Fields::new(input.dict("dataset"));
+    let mut dataset = Dataset {
+        experiment_id: experiment_id.to_owned(),
+        name: fields.text("name").unwrap_or_default(),
+        digest: fields.text("digest").unwrap_or_default(),
+        source_type: fields.text("source_type"),
+        source: fields.text("source"),
+        schema: fields.text("schema"),
+        profile: fields.text("profile"),
+        ..Dataset::default()
+    };
+    dataset.extra = fields.finish().0;
+    let link = DatasetInput {
+        name: dataset.name.clone(),
+        digest: dataset.digest.clone(),
+        tags: input.text_map("tags"),
+    };
+    (link, dataset)
+}
+
+fn model_inputs(inputs: &PyJson) -> Vec<ModelInput> {
+    let mut fields = Fields::new(inputs);
+    let exported = fields.list("model_inputs").iter();
+    let ids = exported.filter_map(|input| Fields::new(input).text("model_id"));
+    let mut models: Vec<_> = ids.map(|model_id| ModelInput { model_id }).collect();
+    models.sort();
+    models.dedup();
+    models
+}
+
+fn model_outputs(outputs: &PyJson) -> Vec<ModelOutput> {
+    let mut fields = Fields::new(outputs);
+    let mut models = Vec::new();
+    for output in fields.list("model_outputs") {
+        let mut fields = Fields::new(output);
+        let step = fields.int("step").unwrap_or(0);
+        models.extend(
+            fields
+                .text("model_id")
+                .map(|model_id| ModelOutput { model_id, step }),
+        );
+    }
+    models.sort();
+    models.dedup();
+    models
+}

@@ -1,0 +1,194 @@
+//! Logged models with their metrics and artifacts; only the newest layout has them.
+
+use super::artifacts::Destination;
+use super::document::end;
+use super::experiments::Current;
+use super::runs::{Runs, point_dict};
+use super::scratch::Scratch;
+use super::stream::{ArtifactStream, Stream};
+use super::{Converter, Layout, Result, fields, reason};
+use crate::archive::{Archive, Result as ArchiveResult};
+use crate::format::Kind;
+use crate::lang::exim::tags::canonical::tags_dict;
+use crate::model::pyjson::PyJson;
+use crate::model::{LoggedModel, ModelMetricSlice, OwnerKind};
+use std::path::Path;
+
+const KIND: Kind = Kind::LoggedModels;
+
+/// The logged models of an archive, in step with what belongs to them.
+pub(super) struct LoggedModels<'a> {
+    models: Stream<'a, LoggedModel>,
+    metrics: Stream<'a, ModelMetricSlice>,
+    artifacts: ArtifactStream<'a>,
+    source_runs: Vec<String>,
+    /// Ids of the current experiment's models that were written.
+    pub(super) written: Scratch,
+}
+
+impl<'a> LoggedModels<'a> {
+    pub(super) fn new(archive: &'a Archive, scratch: &Path) -> ArchiveResult<Self> {
+        let mut source_runs = Vec::new();
+        for model in archive.objects::<LoggedModel>() {
+            source_runs.extend(model?.source_run_id);
+        }
+        Ok(LoggedModels {
+            models: Stream::new(archive, KIND),
+            metrics: Stream::new(archive, Kind::ModelMetrics),
+            artifacts: ArtifactStream::new(archive, OwnerKind::LoggedModel),
+            source_runs,
+            written: Scratch::create(scratch)?,
+        })
+    }
+
+    /// The runs that made the models of the archive.
+    pub(super) fn source_runs(&self) -> impl Iterator<Item = &str> {
+        self.source_runs.iter().map(String::as_str)
+    }
+
+    /// The experiment of the next model.
+    pub(super) fn next_experiment(&mut self) -> ArchiveResult<Option<String>> {
+        Ok(self.models.peek()?.map(|model| model.experiment_id.clone()))
+    }
+
+    pub(super) fn finish(self) -> ArchiveResult<()> {
+        self.metrics.finish()?;
+        self.artifacts.finish()
+    }
+
+    /// Writes the models of an experiment, or counts them.
+    pub(super) fn write(
+        &mut self,
+        converter: &mut Converter<'_>,
+        current: &Current<'_>,
+        runs: &mut Runs<'_>,
+    ) -> Result<()> {
+        self.written.clear()?;
+        while let Some(model) = self
+            .models
+            .next_if(|model| model.experiment_id == current.experiment_id)?
+        {
+            let id = &model.model_id;
+            let why = match (&current.folder, model.lifecycle_stage.as_str()) {
+                (Err(reason), _) => Some(*reason),
+                (Ok(_), "deleted") => Some(reason::DELETED),
+                _ if converter.layout == Layout::Old => Some(reason::OLD_LAYOUT),
+                _ => None,
+            };
+            let folder = match (why, &current.folder) {
+                (None, Ok(experiment)) => {
+                    converter.folder(&experiment.join("logged_models"), id, KIND, id)?
+                }
+                _ => None,
+            };
+            match folder {
+                Some(folder) => self.model(converter, &model, &folder, runs)?,
+                None => self.leave_out(converter, id, why.unwrap_or(reason::NOT_HELD))?,
+            }
+        }
+        Ok(())
+    }
+
+    fn leave_out(&mut self, converter: &mut Converter<'_>, id: &str, why: &'static str) -> Result<()> {
+        converter.limit(KIND, "*", why, 1);
+        while let Some(slice) = self.metrics.next_if(|slice| slice.model_id == *id)? {
+            converter.limit(Kind::ModelMetrics, "*", why, slice.values.len() as u64);
+        }
+        converter.artifacts(&mut self.artifacts, id, &Destination::Nowhere(why), None)?;
+        Ok(())
+    }
+
+    fn model(
+        &mut self,
+        converter: &mut Converter<'_>,
+        model: &LoggedModel,
+        folder: &Path,
+        runs: &mut Runs<'_>,
+    ) -> Result<()> {
+        let id = &model.model_id;
+        converter.count_not_utf8(KIND, "params", &model.params);
+        converter.count_not_utf8(KIND, "tags", &model.tags);
+        let path = folder.join("logged_model.json");
+        let mut dump = converter.begin(&path, "export_logged_model.py", None)?;
+        dump.begin("{")?;
+        for (key, value) in model_fields(model) {
+            dump.entry(&key, &value)?;
+        }
+        dump.key("metrics")?;
+        dump.begin("[")?;
+        while let Some(slice) = self.metrics.next_if(|slice| slice.model_id == *id)? {
+            for point in slice.points() {
+                dump.item()?;
+                dump.value(&metric(&slice.key, id, point_dict(&point)))?;
+            }
+            converter.report.metric_points += slice.values.len() as u64;
+        }
+        dump.end("]")?;
+        dump.entry("model_uri", &PyJson::from(format!("models:/{id}")))?;
+        let source_run = model.source_run_id.as_deref().unwrap_or_default();
+        dump.entry("dataset_inputs", &runs.dataset_inputs_of(source_run)?)?;
+        for (key, value) in fields::extra(&model.extra) {
+            dump.entry(&key, &value)?;
+        }
+        dump.end("}")?;
+        end(dump)?;
+        let artifacts = folder.join("artifacts");
+        converter.artifacts(&mut self.artifacts, id, &Destination::Folder(&artifacts), None)?;
+        converter.wrote(KIND);
+        Ok(self.written.push(&PyJson::from(id.as_str())).map(drop)?)
+    }
+}
+
+/// A point of a model's metric: the metric's name first, and the model.
+fn metric(key: &str, model_id: &str, point: PyJson) -> PyJson {
+    let point = fields::with(point, "model_id", PyJson::from(model_id));
+    let PyJson::Dict(mut entries) = point else {
+        unreachable!("a point is a dict")
+    };
+    entries.insert(0, ("key".to_owned(), PyJson::from(key)));
+    PyJson::Dict(entries)
+}
+
+fn model_fields(model: &LoggedModel) -> Vec<(String, PyJson)> {
+    let text = |text: &Option<String>| PyJson::from(text.as_deref());
+    let fields = [
+        ("experiment_id", PyJson::from(model.experiment_id.as_str())),
+        ("model_id", PyJson::from(model.model_id.as_str())),
+        ("name", text(&model.name)),
+        ("artifact_location", text(&model.artifact_uri)),
+        ("creation_time", PyJson::from(model.creation_timestamp_ms)),
+        (
+            "last_updated_timestamp",
+            PyJson::from(model.last_updated_timestamp_ms),
+        ),
+        ("model_type", text(&model.model_type)),
+        ("source_run_id", text(&model.source_run_id)),
+        ("status", PyJson::from(status(&model.status))),
+        ("status_message", text(&model.status_message)),
+        ("tags", tags_dict(&model.tags)),
+        ("params", tags_dict(&model.params)),
+    ];
+    fields.map(|(key, value)| (key.to_owned(), value)).into()
+}
+
+/// The client's name of a status.
+fn status(of_rest: &str) -> &str {
+    match of_rest {
+        "LOGGED_MODEL_UPLOAD_FAILED" => "FAILED",
+        "LOGGED_MODEL_STATUS_UNSPECIFIED" => "UNSPECIFIED",
+        other => other.strip_prefix("LOGGED_MODEL_").unwrap_or(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_has_the_clients_name() {
+        let names = ["PENDING", "READY", "UPLOAD_FAILED", "STATUS_UNSPECIFIED"];
+        let found = names.map(|name| status(&format!("LOGGED_MODEL_{name}")).to_owned());
+        assert_eq!(found, ["PENDING", "READY", "FAILED", "UNSPECIFIED"]);
+        assert_eq!(status("NEW"), "NEW");
+    }
+}

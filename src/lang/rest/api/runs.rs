@@ -1,0 +1,283 @@
+//! Runs and what is in them.
+
+use super::{Api, Result, if_found, integer, pairs, text};
+use crate::client::{Path, Repeat};
+use crate::model::Double;
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Experiments or runs on a page of a search.
+pub(super) const PAGE: usize = 200;
+
+/// A run of the target, as far as an import looks.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TargetRun {
+    /// Id.
+    pub id: String,
+    /// Status.
+    pub status: String,
+    /// User.
+    pub user_id: String,
+    /// Name.
+    pub run_name: String,
+    /// Epoch milliseconds.
+    pub start_time: Option<i64>,
+    /// Epoch milliseconds.
+    pub end_time: Option<i64>,
+    /// Whether it is deleted.
+    pub is_deleted: bool,
+    /// Where its artifacts are.
+    pub artifact_uri: String,
+    /// Tags.
+    pub tags: BTreeMap<String, String>,
+    /// Params.
+    pub params: BTreeMap<String, String>,
+    /// Latest point of each metric: value, timestamp, step.
+    pub metrics: BTreeMap<String, (Double, i64, i64)>,
+    /// Models it made, with steps.
+    pub model_outputs: Vec<(String, i64)>,
+    /// Models it read.
+    pub model_inputs: Vec<String>,
+}
+
+/// A key and a text on their way out.
+#[derive(Debug, Serialize)]
+pub struct Pair<'a> {
+    /// Key.
+    pub key: &'a str,
+    /// Text.
+    pub value: &'a str,
+}
+
+/// Texts as a call takes them.
+pub(super) fn list(texts: &[(String, String)]) -> Vec<Pair<'_>> {
+    texts.iter().map(|(key, value)| Pair { key, value }).collect()
+}
+
+/// A metric point on its way out; non-finite values go as texts.
+#[derive(Debug, Serialize)]
+pub struct MetricOut<'a> {
+    /// Name.
+    pub key: &'a str,
+    /// Value.
+    pub value: Double,
+    /// Epoch milliseconds.
+    pub timestamp: i64,
+    /// Step.
+    pub step: i64,
+    /// Logged model it measures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_id: Option<String>,
+    /// Dataset it was measured on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dataset_name: Option<&'a str>,
+    /// The dataset's digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dataset_digest: Option<&'a str>,
+}
+
+/// A run to be created.
+#[derive(Debug, Serialize)]
+pub struct NewRun<'a> {
+    /// The experiment.
+    pub experiment_id: &'a str,
+    /// Name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_name: Option<&'a str>,
+    /// User.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<&'a str>,
+    /// Epoch milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<i64>,
+    /// Tags.
+    pub tags: Vec<Pair<'a>>,
+}
+
+impl Api {
+    /// Creates a run.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn create_run(&self, new: &NewRun<'_>) -> Result<TargetRun> {
+        let answer = self.post("runs/create", Repeat::Unsafe, new)?;
+        Ok(run(&answer["run"]))
+    }
+
+    /// A run.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn run(&self, id: &str) -> Result<Option<TargetRun>> {
+        let answer = if_found(self.get("runs/get", &[("run_id", id)]))?;
+        Ok(answer.map(|answer| run(&answer["run"])))
+    }
+
+    /// The run of an experiment that carries a mark; of several the one with the least id.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn marked_run(&self, experiment_id: &str, mark: &str) -> Result<Option<TargetRun>> {
+        let mut least: Option<TargetRun> = None;
+        self.each_run(experiment_id, &mark_filter("=", mark), |run| {
+            if least.as_ref().is_none_or(|least| run.id < least.id) {
+                least = Some(run);
+            }
+        })?;
+        Ok(least)
+    }
+
+    /// Calls with every run of an experiment, deleted ones included, that a filter takes.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub fn each_run(&self, experiment_id: &str, filter: &str, mut each: impl FnMut(TargetRun)) -> Result<()> {
+        let body = json!({"experiment_ids": [experiment_id], "filter": filter, "run_view_type": "ALL"});
+        let path = Path::api2("runs/search");
+        self.each_posted(path, PAGE, &body, "runs", |row| each(run(&row)))
+    }
+
+    /// Logs params, tags and metric points; none of them twice has another effect.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn log_batch(
+        &self,
+        run_id: &str,
+        params: &[(String, String)],
+        tags: &[(String, String)],
+        metrics: &[MetricOut<'_>],
+    ) -> Result<()> {
+        let body = LogBatch {
+            run_id,
+            params: list(params),
+            tags: list(tags),
+            metrics,
+        };
+        self.post("runs/log-batch", Repeat::Safe, &body).map(drop)
+    }
+
+    /// Points (timestamp, step) at which a run's metric is not a number.
+    ///
+    /// # Errors
+    /// A call failed.
+    pub fn nan_points(&self, run_id: &str, key: &str) -> Result<Vec<(i64, i64)>> {
+        let mut found = Vec::new();
+        let query = [("run_id", run_id), ("metric_key", key)];
+        self.each_got("metrics/get-history", 25_000, &query, "metrics", |metric| {
+            if metric["value"] == "NaN" {
+                let number = |field: &str| integer(&metric[field]).unwrap_or(0);
+                found.push((number("timestamp"), number("step")));
+            }
+        })?;
+        Ok(found)
+    }
+
+    /// Links a run to what it read.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn log_inputs(&self, run_id: &str, datasets: &[Value], models: &[String]) -> Result<()> {
+        let models: Vec<_> = models.iter().map(|id| json!({"model_id": id})).collect();
+        let mut body = json!({"run_id": run_id, "datasets": datasets});
+        if !models.is_empty() {
+            body["models"] = models.into();
+        }
+        self.post("runs/log-inputs", Repeat::Safe, &body).map(drop)
+    }
+
+    /// Links a run to models it made; a link that is there already is an error.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn log_outputs(&self, run_id: &str, models: &[(String, i64)]) -> Result<()> {
+        let models: Vec<_> = models
+            .iter()
+            .map(|(id, step)| json!({"model_id": id, "step": step}))
+            .collect();
+        let body = json!({"run_id": run_id, "models": models});
+        self.post("runs/outputs", Repeat::Unsafe, &body).map(drop)
+    }
+
+    /// Sets a run's status and end.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn update_run(&self, run_id: &str, status: &str, end_time: Option<i64>) -> Result<()> {
+        let mut body = json!({"run_id": run_id, "status": status});
+        if let Some(end_time) = end_time {
+            body["end_time"] = end_time.into();
+        }
+        self.post("runs/update", Repeat::Safe, &body).map(drop)
+    }
+
+    /// Deletes a run.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn delete_run(&self, run_id: &str) -> Result<()> {
+        self.post("runs/delete", Repeat::Safe, &json!({"run_id": run_id}))
+            .map(drop)
+    }
+
+    /// Takes a tag off a run.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn delete_run_tag(&self, run_id: &str, key: &str) -> Result<()> {
+        let body = json!({"run_id": run_id, "key": key});
+        self.post("runs/delete-tag", Repeat::Unsafe, &body).map(drop)
+    }
+
+    /// Restores a deleted run.
+    ///
+    /// # Errors
+    /// The call failed.
+    pub fn restore_run(&self, run_id: &str) -> Result<()> {
+        self.post("runs/restore", Repeat::Safe, &json!({"run_id": run_id}))
+            .map(drop)
+    }
+}
+
+#[derive(Serialize)]
+struct LogBatch<'a> {
+    run_id: &'a str,
+    metrics: &'a [MetricOut<'a>],
+    params: Vec<Pair<'a>>,
+    tags: Vec<Pair<'a>>,
+}
+
+/// A filter on mlark's mark.
+pub(super) fn mark_filter(operator: &str, value: &str) -> String {
+    format!("tags.`{}` {operator} '{value}'", crate::flow::import::mark::KEY)
+}
+
+fn run(value: &Value) -> TargetRun {
+    let (info, data) = (&value["info"], &value["data"]);
+    let metrics = data["metrics"].as_array().into_iter().flatten().map(|metric| {
+        let value = serde_json::from_value(metric["value"].clone()).unwrap_or(Double(0.0));
+        let timestamp = integer(&metric["timestamp"]).unwrap_or(0);
+        let step = integer(&metric["step"]).unwrap_or(0);
+        (text(metric, "key"), (value, timestamp, step))
+    });
+    let outputs = value["outputs"]["model_outputs"].as_array().into_iter().flatten();
+    let inputs = value["inputs"]["model_inputs"].as_array().into_iter().flatten();
+    TargetRun {
+        id: text(info, "run_id"),
+        status: text(info, "status"),
+        user_id: text(info, "user_id"),
+        run_name: text(info, "run_name"),
+        start_time: integer(&info["start_time"]),
+        end_time: integer(&info["end_time"]),
+        is_deleted: info["lifecycle_stage"] == "deleted",
+        artifact_uri: text(info, "artifact_uri"),
+        tags: pairs(&data["tags"]),
+        params: pairs(&data["params"]),
+        metrics: metrics.collect(),
+        model_outputs: outputs
+            .map(|output| (text(output, "model_id"), integer(&output["step"]).unwrap_or(0)))
+            .collect(),
+        model_inputs: inputs.map(|input| text(input, "model_id")).collect(),
+    }
+}

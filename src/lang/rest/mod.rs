@@ -1,0 +1,6 @@
+//! MLflow's REST API: [`read`] asks it for what a server holds, [`api`] makes objects with it, [`limits`] says what each version can hold.
+
+pub mod api;
+pub mod file_names;
+pub mod limits;
+pub mod read;

@@ -1,0 +1,398 @@
+//! Evaluation datasets with their records, and scorers (MLflow 3.4 and later).
+
+use super::choice::Verdict;
+use super::exporter::Exporter;
+use super::fields::{Fields, as_int};
+use super::paging::{Page, Pages};
+use super::server::{Server, told};
+use crate::archive::parallel::map_ordered;
+use crate::client::{ClientError, PageWalk, Path, Repeat};
+use crate::format::{Kind, order};
+use crate::lang::rest::read::fetch_cache::Key;
+use crate::lang::session::ExportError;
+use crate::model::free_json::escape_key;
+use crate::model::pyjson::PyJson;
+use crate::model::{DatasetRecord, EvaluationDataset, Scorer, Text, TextMap};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// Datasets of a page.
+const PAGE_DATASETS: usize = 100;
+/// Records of a page.
+const PAGE_RECORDS: usize = 500;
+
+impl Exporter<'_, '_> {
+    /// Writes evaluation datasets.
+    pub(super) fn evaluation_datasets(&mut self) -> Result<(), ExportError> {
+        let found = {
+            let server = &self.server;
+            server.optional("evaluation-datasets", |_| {
+                search_datasets(server.clone(), None).all()
+            })
+        };
+        let rows = match found {
+            Ok(None) => return Ok(()),
+            // Readers may ask only for those of experiments that they may read.
+            Err(error) if error.is_denied() => self.datasets_by_experiment()?,
+            Ok(Some(found)) => self.listed(Kind::EvaluationDatasets.name(), Ok(found))?,
+            Err(error) => self.listed(Kind::EvaluationDatasets.name(), Err(error))?,
+        };
+        for row in rows {
+            let mut dataset = self.dataset(row);
+            let key = Key::new("evaluation-dataset", &dataset.dataset_id, &dataset);
+            let kept = self.server.kept.clone();
+            match kept.answer(&key, "experiments", || self.experiments_of(&dataset.dataset_id)) {
+                Ok(ids) => dataset.experiment_ids = ids,
+                Err(error) => {
+                    let (kind, detail) = (Kind::EvaluationDatasets.name(), told(&error));
+                    self.export.failure(
+                        kind,
+                        &dataset.dataset_id,
+                        "experiment_ids",
+                        "unreadable",
+                        &detail,
+                    )?;
+                }
+            }
+            self.write_dataset(&dataset, &key)?;
+        }
+        Ok(())
+    }
+
+    /// Datasets asked for experiment by experiment, each once; those that belong to no experiment stay unseen.
+    fn datasets_by_experiment(&mut self) -> Result<Vec<Value>, ExportError> {
+        let kind = Kind::EvaluationDatasets;
+        self.export.limit(kind.name(), "*", "asked-by-experiment", 1);
+        let (server, pool) = (self.server.clone(), self.pool.clone());
+        let ids: Vec<String> = self.experiments.keys().cloned().collect();
+        let work = move |id: String| (search_datasets(server.clone(), Some(id.clone())).all(), id);
+        let (mut rows, mut seen) = (Vec::new(), HashSet::new());
+        map_ordered(&pool, pool.threads() * 2, ids, work, |(found, id)| {
+            match found {
+                Ok((found, is_unstable)) => {
+                    let is_new = |row: &Value| seen.insert(row["dataset_id"].to_string());
+                    rows.extend(found.into_iter().filter(is_new));
+                    if is_unstable {
+                        let detail = format!("datasets of experiment {id} came and went");
+                        self.export
+                            .failure(kind.name(), &id, "*", "unstable-listing", &detail)?;
+                    }
+                }
+                Err(error) if error.is_denied() => {
+                    self.export.limit(kind.name(), "*", "not-readable", 1);
+                }
+                Err(error) => {
+                    self.export
+                        .failure(kind.name(), &id, "*", "unreadable", &told(&error))?;
+                }
+            }
+            Ok::<_, ExportError>(())
+        })?;
+        Ok(rows)
+    }
+
+    fn write_dataset(&mut self, dataset: &EvaluationDataset, key: &Key) -> Result<(), ExportError> {
+        let verdicts = dataset
+            .experiment_ids
+            .iter()
+            .map(|id| self.choice.borrow().takes_of_experiment(id));
+        let is_taken =
+            self.choice.borrow().takes_all() || verdicts.into_iter().any(|verdict| verdict == Verdict::Kept);
+        if !is_taken {
+            self.export.left_out(Kind::EvaluationDatasets, "not-selected", 1);
+            return Ok(());
+        }
+        self.export.write(dataset)?;
+        if !self.export.looks_at(&[Kind::DatasetRecords]) {
+            return Ok(());
+        }
+        let mut walk = PageWalk::new("the records of the dataset", PAGE_RECORDS);
+        for page in 0.. {
+            let records = self.server.kept.answer(key, &format!("records:{page}"), || {
+                let token = walk.token().map(str::to_owned);
+                let answer =
+                    walk.ask(|rows| ask_records(&self.server, &dataset.dataset_id, token.as_deref(), rows));
+                record_page(answer.map_err(|error| told(&error))?, &dataset.dataset_id)
+            });
+            let advanced = records.and_then(|(records, next)| {
+                let count = records.len();
+                let advanced = walk.advance(next, count).map_err(|error| told(&error));
+                Ok((records, advanced?))
+            });
+            let (records, is_more) = match advanced {
+                Ok(advanced) => advanced,
+                Err(detail) => {
+                    let kind = Kind::DatasetRecords.name();
+                    return self
+                        .export
+                        .failure(kind, &dataset.dataset_id, "*", "unreadable", &detail);
+                }
+            };
+            records.iter().try_for_each(|record| self.export.write(record))?;
+            if !is_more {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn experiments_of(&self, dataset_id: &str) -> Result<Vec<String>, ClientError> {
+        let path = Path::api3("datasets")
+            .segment(dataset_id)
+            .segment("experiment-ids");
+        /// An id that is no text makes the answer none of MLflow's.
+        #[derive(Deserialize)]
+        struct Answer {
+            #[serde(default)]
+            experiment_ids: Vec<String>,
+        }
+        let Answer {
+            experiment_ids: mut ids,
+        } = self.server.client.get(path).parse()?;
+        ids.sort_by_cached_key(|id| order::experiment(id));
+        Ok(ids)
+    }
+
+    fn dataset(&self, value: Value) -> EvaluationDataset {
+        let mut fields = Fields::of(value);
+        fields.ignore(&["experiment_ids"]);
+        let tags = fields.parsed(&["tags"], "tags", parse_tags);
+        EvaluationDataset {
+            dataset_id: fields.text("dataset_id").unwrap_or_default(),
+            name: fields.text("name").unwrap_or_default(),
+            experiment_ids: Vec::new(),
+            digest: fields.text("digest"),
+            schema: fields.text("schema"),
+            profile: fields.text("profile"),
+            created_time: fields.int("created_time"),
+            last_update_time: fields.int("last_update_time"),
+            created_by: fields.text("created_by"),
+            last_updated_by: fields.text("last_updated_by"),
+            tags: tags.unwrap_or_default(),
+            workspace: fields.text("workspace").or_else(|| self.workspace.clone()),
+            extra: fields.finish(),
+        }
+    }
+
+    /// Writes scorers, every version.
+    pub(super) fn scorers(&mut self) -> Result<(), ExportError> {
+        let (mut ids, mut deleted) = (Vec::new(), 0);
+        for (id, experiment) in &self.experiments {
+            if self.choice.borrow().takes_of_experiment(id) != Verdict::Kept {
+                continue;
+            }
+            match experiment.lifecycle_stage.as_str() {
+                // Servers answer for active experiments only.
+                "deleted" => deleted += 1,
+                _ => ids.push(id.clone()),
+            }
+        }
+        let (server, pool) = (self.server.clone(), self.pool.clone());
+        let work = move |id: String| {
+            let found = find_scorers(&server, &id);
+            let was_deleted =
+                matches!(&found, Err(error) if error.status() == Some(400)) && is_deleted(&server, &id);
+            (id, found, was_deleted)
+        };
+        map_ordered(
+            &pool,
+            pool.threads() * 2,
+            ids,
+            work,
+            |(id, found, was_deleted)| match found {
+                Ok(scorers) => {
+                    let without_id = scorers.iter().filter(|scorer| scorer.scorer_id.is_none());
+                    let kind = Kind::Scorers.name();
+                    self.export
+                        .limit(kind, "scorer_id", "not-shown", without_id.count() as u64);
+                    scorers.iter().try_for_each(|scorer| self.export.write(scorer))
+                }
+                // Since it was listed.
+                Err(_) if was_deleted => {
+                    deleted += 1;
+                    Ok(())
+                }
+                Err(error) if !fits_the_answer(&id) && error.status() == Some(500) => {
+                    self.export
+                        .limit(Kind::Scorers.name(), "*", "experiment-id-too-large", 1);
+                    Ok(())
+                }
+                Err(error) => {
+                    self.export
+                        .failure(Kind::Scorers.name(), &id, "*", "unreadable", &told(&error))
+                }
+            },
+        )?;
+        if !self.server.lacks("scorers") {
+            let kind = Kind::Scorers.name();
+            self.export.limit(kind, "*", "deleted-experiment", deleted);
+        }
+        Ok(())
+    }
+}
+
+/// Whether an experiment is deleted by now.
+fn is_deleted(server: &Server, experiment_id: &str) -> bool {
+    let request = server.client.get(Path::api2("experiments/get"));
+    let answer = request.query("experiment_id", experiment_id).parse::<Value>();
+    answer.is_ok_and(|answer| answer["experiment"]["lifecycle_stage"] == "deleted")
+}
+
+/// Whether an experiment's id fits the 32 bits that answers about scorers have for it.
+fn fits_the_answer(experiment_id: &str) -> bool {
+    experiment_id.parse::<i32>().is_ok()
+}
+
+fn search_datasets(server: Arc<Server>, experiment: Option<String>) -> Pages<'static> {
+    Pages::new(
+        "datasets/search",
+        PAGE_DATASETS,
+        |row| Some(row["dataset_id"].as_str()?.to_owned()),
+        move |token, rows| {
+            let mut body = json!({"max_results": rows, "order_by": ["created_time ASC"]});
+            if let Some(token) = token {
+                body["page_token"] = token.into();
+            }
+            if let Some(experiment) = &experiment {
+                body["experiment_ids"] = json!([experiment]);
+            }
+            let request = server
+                .client
+                .post(Path::api3("datasets/search"), Repeat::Safe)
+                .json(&body);
+            request.parse().and_then(|answer| Page::of(answer, "datasets"))
+        },
+    )
+}
+
+/// Tags stand as the text of a JSON object.
+fn parse_tags(tags: &Value) -> Option<TextMap> {
+    let text = tags.as_str()?;
+    let entries = match PyJson::parse(text.as_bytes()) {
+        Ok(PyJson::Dict(entries)) => entries,
+        // What has no tags says so with an empty text.
+        _ => return text.is_empty().then(TextMap::new),
+    };
+    let text_of = |value: PyJson| match value {
+        PyJson::Str(text) => Text::Utf8(text),
+        other => Text::Utf8(other.to_free_json().to_string()),
+    };
+    let tags = entries.into_iter().map(|(key, value)| (key, text_of(value)));
+    Some(tags.collect())
+}
+
+type RecordPage = (Vec<DatasetRecord>, Option<String>);
+
+fn ask_records(
+    server: &Server,
+    dataset_id: &str,
+    token: Option<&str>,
+    rows: usize,
+) -> Result<Value, ClientError> {
+    let path = Path::api3("datasets").segment(dataset_id).segment("records");
+    let request = server.client.get(path);
+    request
+        .query("max_results", rows.to_string())
+        .optional_query("page_token", token)
+        .parse()
+}
+
+fn record_page(answer: Value, dataset_id: &str) -> Result<RecordPage, String> {
+    let text = match &answer["records"] {
+        Value::Null => "[]",
+        Value::String(text) => text,
+        _ => return Err(format!("records of `{dataset_id}` are no text")),
+    };
+    let records =
+        PyJson::parse(text.as_bytes()).map_err(|error| format!("records of `{dataset_id}`: {error}"))?;
+    let PyJson::List(records) = records else {
+        return Err(format!("records of `{dataset_id}` are no list"));
+    };
+    let next = answer["next_page_token"].as_str().filter(|next| !next.is_empty());
+    Ok((
+        records
+            .into_iter()
+            .map(|found| record(found, dataset_id))
+            .collect(),
+        next.map(str::to_owned),
+    ))
+}
+
+fn record(found: PyJson, dataset_id: &str) -> DatasetRecord {
+    let mut record = DatasetRecord {
+        dataset_id: dataset_id.to_owned(),
+        ..DatasetRecord::default()
+    };
+    let PyJson::Dict(entries) = found else {
+        return record;
+    };
+    for (key, value) in entries {
+        if value.is_null() {
+            continue;
+        }
+        let value = value.to_free_json();
+        let text = value.as_str().map(str::to_owned);
+        match (key.as_str(), text, as_int(&value)) {
+            ("dataset_record_id", Some(id), _) => record.dataset_record_id = id,
+            ("inputs", ..) => record.inputs = Some(value),
+            ("outputs", ..) => record.outputs = Some(value),
+            ("expectations", ..) => record.expectations = Some(value),
+            ("tags", ..) => record.tags = Some(value),
+            ("source", ..) => record.source = Some(value),
+            ("created_time", _, Some(time)) => record.created_time = Some(time),
+            ("last_update_time", _, Some(time)) => record.last_update_time = Some(time),
+            ("created_by", Some(user), _) => record.created_by = Some(user),
+            ("last_updated_by", Some(user), _) => record.last_updated_by = Some(user),
+            // Parts of `source`, and the owner.
+            ("source_id" | "source_type" | "dataset_id", ..) => {}
+            _ => {
+                record.extra.insert(escape_key(&key), value);
+            }
+        }
+    }
+    record
+}
+
+fn find_scorers(server: &Server, experiment_id: &str) -> Result<Vec<Scorer>, ClientError> {
+    let ask = |route: &str, name: Option<&str>| {
+        server.optional("scorers", |client| {
+            client
+                .get(Path::api3(route))
+                .query("experiment_id", experiment_id)
+                .optional_query("name", name)
+                .attempts(2)
+                .parse::<Value>()
+        })
+    };
+    let mut scorers = Vec::new();
+    let latest = ask("scorers/list", None)?.unwrap_or_default();
+    for found in latest["scorers"].as_array().into_iter().flatten() {
+        let name = found["scorer_name"].as_str().unwrap_or_default();
+        let versions = ask("scorers/versions", Some(name))?.unwrap_or_default();
+        let mut versions = Fields::of(versions);
+        scorers.extend(
+            versions
+                .list("scorers")
+                .into_iter()
+                .map(|value| scorer(value, experiment_id)),
+        );
+    }
+    Ok(scorers)
+}
+
+fn scorer(value: Value, experiment_id: &str) -> Scorer {
+    let mut fields = Fields::of(value);
+    fields.ignore(&["experiment_id"]);
+    let version = fields.unsigned("scorer_version");
+    Scorer {
+        experiment_id: experiment_id.to_owned(),
+        name: fields.text("scorer_name").unwrap_or_default(),
+        version: version.unwrap_or(0),
+        scorer_id: fields.text("scorer_id"),
+        serialized_scorer: fields.text("serialized_scorer"),
+        creation_time: fields.int("creation_time"),
+        extra: fields.finish(),
+    }
+}

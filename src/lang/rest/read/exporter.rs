@@ -1,0 +1,312 @@
+//! An export of one workspace of a server, kind by kind.
+
+use super::artifacts::{Listed, Route};
+use super::choice::{Choice, Verdict};
+use super::fields::Fields;
+use super::names::Found;
+use super::paging::{Page, Pages};
+use super::server::{Server, told};
+use crate::archive::Owner;
+use crate::archive::parallel::Pool;
+use crate::client::{ClientError, Path, Repeat};
+use crate::format::Kind;
+use crate::lang::artifacts::walk::walk;
+use crate::lang::rest::read::fetch_cache::Key;
+use crate::lang::session::{Export, ExportError};
+use crate::model::Experiment;
+use serde_json::{Value, json};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// Experiments a page of a search holds.
+const PAGE_EXPERIMENTS: usize = 1_000;
+
+/// A workspace that is exported.
+pub(super) struct Place {
+    pub(super) server: Arc<Server>,
+    pub(super) registry_server: Arc<Server>,
+    pub(super) choice: Choice,
+    pub(super) experiments: BTreeMap<String, Experiment>,
+    pub(super) workspace: Option<String>,
+}
+
+/// An export in progress.
+pub(super) struct Exporter<'a, 'm> {
+    pub(super) export: &'a mut Export<'m>,
+    pub(super) server: Arc<Server>,
+    /// The server of the registry, mostly the same.
+    pub(super) registry_server: Arc<Server>,
+    pub(super) pool: Arc<Pool>,
+    pub(super) choice: Rc<RefCell<Choice>>,
+    /// All experiments of the workspace.
+    pub(super) experiments: BTreeMap<String, Experiment>,
+    /// The workspace that objects belong to, where the server knows workspaces.
+    pub(super) workspace: Option<String>,
+    /// Runs written so far, for the links of traces.
+    pub(super) run_ids: Vec<String>,
+    /// Whether it was said that links of points are not told.
+    pub(super) told_links: bool,
+}
+
+impl<'a, 'm> Exporter<'a, 'm> {
+    pub(super) fn new(export: &'a mut Export<'m>, place: Place) -> Self {
+        Exporter {
+            pool: export.writer.pool(),
+            export,
+            server: place.server,
+            registry_server: place.registry_server,
+            choice: Rc::new(RefCell::new(place.choice)),
+            experiments: place.experiments,
+            workspace: place.workspace,
+            run_ids: Vec::new(),
+            told_links: false,
+        }
+    }
+
+    /// Exports everything of a workspace that was looked through.
+    pub(super) fn run(export: &'a mut Export<'m>, found: Found) -> Result<(), ExportError> {
+        let Found {
+            mut place,
+            looked_through,
+            runs,
+        } = found;
+        place.choice.found_runs(&export.options.selection.runs, runs);
+        Exporter::new(export, place).steps(&looked_through)
+    }
+
+    fn steps(&mut self, looked_through: &[String]) -> Result<(), ExportError> {
+        let mut prompts = Vec::new();
+        let of_runs = self.export.looks_at(&[Kind::Runs, Kind::Datasets]);
+        let of_models = self.export.looks_at(&[Kind::LoggedModels]);
+        let has_models = (of_runs || of_models) && self.has_logged_models()?;
+        if of_runs {
+            self.begin("runs");
+            let ids = self.choice.borrow().runs_by_id();
+            self.runs(looked_through, &ids, has_models)?;
+            if has_models {
+                self.runs_of_logged_models()?;
+            }
+        }
+        if of_models && has_models {
+            self.begin("logged models");
+            self.logged_models()?;
+        }
+        if self
+            .export
+            .looks_at(&[Kind::RegisteredModels, Kind::ModelVersions])
+        {
+            self.begin("registered models");
+            prompts = self.registry()?;
+        }
+        if self.export.looks_at(&[Kind::Traces]) {
+            self.begin("traces");
+            self.traces(&prompts)?;
+        }
+        if !self.server.is_file_store() {
+            self.evaluation()?;
+        }
+        self.write_experiments()
+    }
+
+    fn evaluation(&mut self) -> Result<(), ExportError> {
+        self.begin("evaluation");
+        if self.export.looks_at(&[Kind::EvaluationDatasets]) {
+            self.evaluation_datasets()?;
+        }
+        if self.export.looks_at(&[Kind::Scorers]) {
+            self.scorers()?;
+        }
+        Ok(())
+    }
+
+    fn begin(&self, phase: &str) {
+        self.export.monitor().begin(phase, None);
+    }
+
+    /// Tells of requests that were repeated.
+    pub(super) fn tell_notices(&self) {
+        for notice in self.server.client.take_notices() {
+            self.export.monitor().notice(&notice);
+        }
+    }
+
+    /// Finds all experiments; returns those whose runs are looked through.
+    pub(super) fn find_experiments(&mut self) -> Result<Vec<String>, ExportError> {
+        let server = self.server.clone();
+        let pages = Pages::new(
+            "experiments/search",
+            PAGE_EXPERIMENTS,
+            |row| Some(row["experiment_id"].as_str()?.to_owned()),
+            |token, rows| {
+                let mut body =
+                    json!({"max_results": rows, "view_type": "ALL", "order_by": ["creation_time ASC"]});
+                if let Some(token) = token {
+                    body["page_token"] = token.into();
+                }
+                let request = server.client.post(Path::api2("experiments/search"), Repeat::Safe);
+                request
+                    .json(&body)
+                    .parse()
+                    .and_then(|answer| Page::of(answer, "experiments"))
+            },
+        );
+        let rows = self.listed("experiments", pages.all())?;
+        let mut looked_through = Vec::new();
+        let mut experiments: Vec<_> = rows.into_iter().map(experiment).collect();
+        experiments.sort_by_cached_key(crate::format::Object::sort_key);
+        for mut experiment in experiments {
+            experiment.workspace = experiment.workspace.take().or_else(|| self.workspace.clone());
+            if self.choice.borrow_mut().experiment(&experiment) {
+                looked_through.push(experiment.experiment_id.clone());
+            }
+            self.workspace = experiment.workspace.clone().or_else(|| self.workspace.take());
+            self.experiments
+                .insert(experiment.experiment_id.clone(), experiment);
+        }
+        if self.workspace.is_some() && !self.server.has_workspaces() {
+            let kind = Kind::Workspaces.name();
+            self.export.limit(kind, "*", "not-shown", 1);
+        }
+        Ok(looked_through)
+    }
+
+    fn write_experiments(&mut self) -> Result<(), ExportError> {
+        for experiment in std::mem::take(&mut self.experiments).into_values() {
+            match self.choice.borrow().takes_experiment(&experiment) {
+                Verdict::Kept => self.export.write(&experiment)?,
+                Verdict::LeftOut(reason) => self.export.left_out(Kind::Experiments, reason, 1),
+            }
+        }
+        Ok(())
+    }
+
+    /// The rows of a listing without which nothing is whole.
+    pub(super) fn listed(
+        &mut self,
+        what: &str,
+        listed: Result<(Vec<Value>, bool), ClientError>,
+    ) -> Result<Vec<Value>, ExportError> {
+        let (rows, is_unstable) = match listed {
+            Ok(listed) => listed,
+            Err(error @ ClientError::NoPage { .. }) => {
+                self.export.failure(what, "*", "*", "wrong-type", &told(&error))?;
+                return Ok(Vec::new());
+            }
+            Err(error) => return Err(self.server.error(&error)),
+        };
+        if is_unstable {
+            let detail = format!("{what} came and went while they were listed");
+            self.export.failure(what, "*", "*", "unstable-listing", &detail)?;
+        }
+        Ok(rows)
+    }
+
+    /// Takes the rows of a search in some experiments, page by page; one that breaks off is a failure of these.
+    pub(super) fn each_page(
+        &mut self,
+        mut pages: Pages<'_>,
+        kind: Kind,
+        experiments: &[String],
+        mut take: impl FnMut(&mut Self, Vec<Value>) -> Result<(), ExportError>,
+    ) -> Result<(), ExportError> {
+        let ids = experiments.join(",");
+        loop {
+            match pages.next_rows() {
+                Ok(Some(rows)) => take(self, rows)?,
+                Ok(None) => break,
+                Err(error) => {
+                    self.export
+                        .failure(kind.name(), &ids, "*", "unreadable", &told(&error))?;
+                    break;
+                }
+            }
+        }
+        if pages.is_unstable {
+            let what = kind.name().replace('-', " ");
+            let detail = format!("{what} of experiments {} came and went", experiments.join(", "));
+            self.export
+                .failure(kind.name(), &ids, "*", "unstable-listing", &detail)?;
+        }
+        Ok(())
+    }
+
+    /// Queues the artifacts of an owner.
+    pub(super) fn artifacts(
+        &mut self,
+        owner: &Owner,
+        key: &Key,
+        route: &Route,
+        listed: Result<(Vec<Listed>, u64), String>,
+    ) -> Result<(), ExportError> {
+        match route {
+            Route::Local(folder) => {
+                let roots = self.server.roots.clone();
+                return walk(folder, &roots, &mut |file| self.export.found_file(owner, file));
+            }
+            Route::Outside(folder) => {
+                return self.export.outside_source(folder, owner.into());
+            }
+            _ => {}
+        }
+        let (files, empty_folders) = match listed {
+            Ok(listed) => listed,
+            Err(detail) => {
+                return self
+                    .export
+                    .failure(Kind::Artifacts.name(), &owner.id, "*", "unlisted", &detail);
+            }
+        };
+        if empty_folders > 0 {
+            self.export
+                .limit(Kind::Artifacts.name(), "*", "empty-directory", empty_folders);
+        }
+        for file in files {
+            if let (true, Some(reason)) = (file.is_folder, file.problem) {
+                let (path, id) = (&file.path, &owner.id);
+                let detail = format!(
+                    "what lies in folder `{path}` of `{id}`: the server lists nothing there, and loses a part of such a name"
+                );
+                let kind = Kind::Artifacts.name();
+                self.export.failure(kind, &owner.id, "*", reason, &detail)?;
+                continue;
+            }
+            let is_taken = self.export.options.selection.takes_artifact(&file.path);
+            match file.problem.filter(|_| is_taken) {
+                Some(reason) => {
+                    let detail = format!(
+                        "artifact `{}` of `{}` cannot be asked for by its name",
+                        file.path, owner.id
+                    );
+                    self.export.failed_artifact(owner, file.path, reason, &detail)?;
+                }
+                None => {
+                    let source = route.open(&self.server, key, &file);
+                    self.export.artifact(owner, file.path, file.size_bytes, source)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn experiment(value: Value) -> Experiment {
+    let mut fields = Fields::of(value);
+    // What the server works out from its own settings.
+    fields.ignore(&["effective_trace_archival_retention", "trace_location"]);
+    Experiment {
+        experiment_id: fields.text("experiment_id").unwrap_or_default(),
+        name: fields.text("name").unwrap_or_default(),
+        artifact_location: fields.text("artifact_location"),
+        lifecycle_stage: fields
+            .text("lifecycle_stage")
+            .unwrap_or_else(|| "active".to_owned()),
+        creation_time: fields.int("creation_time"),
+        last_update_time: fields.int("last_update_time"),
+        workspace: fields.text("workspace"),
+        tags: fields.text_map("tags"),
+        exim: None,
+        extra: fields.finish(),
+    }
+}

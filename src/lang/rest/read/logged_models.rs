@@ -1,0 +1,273 @@
+//! Logged models (MLflow 3) with their metrics and artifacts.
+
+use super::artifacts::{Listed, Route};
+use super::choice::Verdict;
+use super::exporter::Exporter;
+use super::fields::{Fields, as_double};
+use super::paging::{Page, Pages};
+use super::server::{Server, told};
+use crate::archive::Owner;
+use crate::archive::parallel::map_ordered;
+use crate::client::{ClientError, Path, Repeat};
+use crate::format::{Kind, Object};
+use crate::lang::rest::read::fetch_cache::Key;
+use crate::lang::session::ExportError;
+use crate::model::metric::{Point, PointLink};
+use crate::model::{Extra, LoggedModel, OwnerKind};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Models a page of a search holds.
+const PAGE_MODELS: usize = 100;
+/// Experiments searched at once.
+const EXPERIMENTS: usize = 50;
+
+/// A logged model as a search gives it.
+struct FoundModel {
+    model: LoggedModel,
+    metrics: BTreeMap<String, Vec<Point>>,
+}
+
+fn search(server: Arc<Server>, experiments: Vec<String>) -> Pages<'static> {
+    Pages::new(
+        "logged-models/search",
+        PAGE_MODELS,
+        |row| Some(row["info"]["model_id"].as_str()?.to_owned()),
+        move |token, rows| {
+            ask(&server, &experiments, token, rows).and_then(|answer| Page::of(answer, "models"))
+        },
+    )
+}
+
+fn ask(
+    server: &Server,
+    experiments: &[String],
+    token: Option<&str>,
+    rows: usize,
+) -> Result<Value, ClientError> {
+    let mut body = json!({
+        "experiment_ids": experiments,
+        "max_results": rows,
+        "order_by": [{"field_name": "creation_timestamp", "ascending": true}],
+    });
+    if let Some(token) = token {
+        body["page_token"] = token.into();
+    }
+    server
+        .client
+        .post(Path::api2("logged-models/search"), Repeat::Safe)
+        .json(&body)
+        .parse()
+}
+
+impl Exporter<'_, '_> {
+    /// Whether the server shows any logged model; without one, no run can have read one that it shows.
+    pub(super) fn has_logged_models(&mut self) -> Result<bool, ExportError> {
+        let ids: Vec<String> = self.experiments.keys().cloned().collect();
+        let mut is_any = false;
+        for chunk in ids.chunks(EXPERIMENTS) {
+            let asked = self
+                .server
+                .optional("logged-models", |_| ask(&self.server, chunk, None, 1));
+            let answer = asked.map_err(|error| self.server.error(&error))?;
+            let Some(answer) = answer else { return Ok(false) };
+            is_any |= answer["models"]
+                .as_array()
+                .is_some_and(|models| !models.is_empty());
+            if is_any {
+                break;
+            }
+        }
+        // Once a server, since nobody can tell how many there are.
+        let kind = Kind::LoggedModels.name();
+        self.export.limit(kind, "*", "deleted-not-shown", 1);
+        Ok(is_any)
+    }
+
+    /// Writes the runs that made logged models which are taken, and what these runs bring, until nothing is new.
+    pub(super) fn runs_of_logged_models(&mut self) -> Result<(), ExportError> {
+        if self.choice.borrow().takes_all() {
+            return Ok(());
+        }
+        let whole = self.choice.borrow().whole_experiments();
+        for chunk in whole.chunks(EXPERIMENTS) {
+            let pages = search(self.server.clone(), chunk.to_vec());
+            self.each_page(pages, Kind::LoggedModels, chunk, |exporter, rows| {
+                for row in rows {
+                    let model = read(row).model;
+                    exporter.need_run_of(model.source_run_id.as_deref());
+                }
+                Ok(())
+            })?;
+        }
+        loop {
+            let new = self.choice.borrow_mut().new_logged_models();
+            for model_id in new {
+                let path = Path::api2("logged-models").segment(&model_id);
+                match self.server.client.get(path).parse::<Value>() {
+                    Ok(answer) => self.need_run_of(answer["model"]["info"]["source_run_id"].as_str()),
+                    // It may be deleted, or be none at all.
+                    Err(error) if matches!(error.status(), Some(400 | 404)) => {}
+                    Err(error) => {
+                        let kind = Kind::LoggedModels.name();
+                        self.export
+                            .failure(kind, &model_id, "*", "unreadable", &told(&error))?;
+                    }
+                }
+            }
+            let needed = self.choice.borrow_mut().new_runs();
+            if needed.is_empty() {
+                return Ok(());
+            }
+            self.runs(&[], &needed, true)?;
+        }
+    }
+
+    fn need_run_of(&self, run_id: Option<&str>) {
+        if let Some(run_id) = run_id.filter(|id| !id.is_empty()) {
+            self.choice.borrow_mut().need_run(run_id);
+        }
+    }
+
+    /// Writes the logged models of all experiments.
+    pub(super) fn logged_models(&mut self) -> Result<(), ExportError> {
+        let ids: Vec<String> = self
+            .choice
+            .borrow()
+            .open_experiments(&self.experiments)
+            .into_iter()
+            .cloned()
+            .collect();
+        for chunk in ids.chunks(EXPERIMENTS) {
+            let pages = search(self.server.clone(), chunk.to_vec());
+            self.each_page(pages, Kind::LoggedModels, chunk, |exporter, rows| {
+                exporter.logged_model_page(rows)
+            })?;
+        }
+        Ok(())
+    }
+
+    fn logged_model_page(&mut self, rows: Vec<Value>) -> Result<(), ExportError> {
+        let mut kept = Vec::new();
+        for row in rows {
+            let found = read(row);
+            let verdict = self.choice.borrow_mut().takes_logged_model(&found.model);
+            match verdict {
+                Verdict::Kept => kept.push(found),
+                Verdict::LeftOut(reason) => self.export.left_out(Kind::LoggedModels, reason, 1),
+            }
+        }
+        let (server, pool) = (self.server.clone(), self.pool.clone());
+        let with_artifacts = self.export.looks_at(&[Kind::Artifacts]);
+        let work = move |found: FoundModel| {
+            let model = &found.model;
+            let route = match with_artifacts {
+                false => Route::None,
+                true => Route::of(
+                    &server,
+                    OwnerKind::LoggedModel,
+                    &model.model_id,
+                    model.artifact_uri.as_deref(),
+                ),
+            };
+            let key = Key::of_model(model);
+            let listed = route.list(&server, &key);
+            (found, key, route, listed)
+        };
+        let window = pool.threads() * 2;
+        map_ordered(&pool, window, kept, work, |(found, key, route, listed)| {
+            self.write_model(&found, &key, &route, listed)
+        })
+    }
+
+    fn write_model(
+        &mut self,
+        found: &FoundModel,
+        kept: &Key,
+        route: &Route,
+        listed: Result<(Vec<Listed>, u64), String>,
+    ) -> Result<(), ExportError> {
+        let model = &found.model;
+        let key = model.sort_key();
+        self.export.write(model)?;
+        for (name, points) in &found.metrics {
+            let mut series = self.export.writer.point_series();
+            for point in points {
+                let pushed = series.push(point.clone());
+                pushed.map_err(|error| self.scratch_error(&error))?;
+            }
+            self.export
+                .write_model_metric(&key, &model.model_id, name, series)?;
+        }
+        let owner = Owner {
+            kind: OwnerKind::LoggedModel,
+            id: model.model_id.clone(),
+            sort_key: key,
+        };
+        self.artifacts(&owner, kept, route, listed)
+    }
+
+    fn scratch_error(&self, error: &std::io::Error) -> ExportError {
+        ExportError::Source {
+            source_uri: self.server.client.base().to_string(),
+            detail: format!("temporary file: {error}"),
+        }
+    }
+}
+
+fn read(value: Value) -> FoundModel {
+    let mut fields = Fields::of(value);
+    let mut info = fields.object("info");
+    let mut data = fields.object("data");
+    // The registry says which versions were made of it.
+    info.ignore(&["registrations"]);
+    let points = data.items("metrics", point);
+    let mut model = LoggedModel {
+        model_id: info.text("model_id").unwrap_or_default(),
+        experiment_id: info.text("experiment_id").unwrap_or_default(),
+        name: info.text("name"),
+        artifact_uri: info.text("artifact_uri"),
+        creation_timestamp_ms: info.int("creation_timestamp_ms"),
+        last_updated_timestamp_ms: info.int("last_updated_timestamp_ms"),
+        status: info
+            .text("status")
+            .unwrap_or_else(|| "LOGGED_MODEL_STATUS_UNSPECIFIED".to_owned()),
+        status_message: info.text("status_message"),
+        lifecycle_stage: info
+            .text("lifecycle_stage")
+            .unwrap_or_else(|| "active".to_owned()),
+        model_type: info.text("model_type"),
+        source_run_id: info.text("source_run_id"),
+        params: data.text_map("params"),
+        tags: info.text_map("tags"),
+        extra: Extra::new(),
+    };
+    info.keep_rest("data", data, &[("params", "params")]);
+    info.keep_rest("model", fields, &[]);
+    model.extra = info.finish();
+    let mut metrics: BTreeMap<String, Vec<Point>> = BTreeMap::new();
+    for (key, point) in points {
+        metrics.entry(key).or_default().push(point);
+    }
+    FoundModel { model, metrics }
+}
+
+fn point(value: &Value) -> Option<(String, Point)> {
+    let mut fields = Fields::of(value.clone());
+    let key = fields.text("key")?;
+    let mut text = |name: &str| fields.text(name).filter(|text| !text.is_empty());
+    let link = PointLink {
+        dataset_name: text("dataset_name"),
+        dataset_digest: text("dataset_digest"),
+        model_id: None,
+        run_id: text("run_id"),
+    };
+    let point = Point {
+        timestamp: fields.int_or_zero("timestamp")?,
+        step: fields.int_or_zero("step")?,
+        value: as_double(&fields.take("value").unwrap_or_else(|| 0.into()))?,
+        link: link.boxed(),
+    };
+    Some((key, point))
+}

@@ -1,0 +1,249 @@
+//! Registered models, their versions, and prompts, which plain searches hide.
+
+use super::exporter::Exporter;
+use super::fields::Fields;
+use super::paging::{Page, Pages};
+use super::server::{Server, told};
+use crate::archive::parallel::map_ordered;
+use crate::client::{ClientError, Path};
+use crate::format::{Kind, Object};
+use crate::lang::rest::read::fetch_cache::Key;
+use crate::lang::session::ExportError;
+use crate::model::registry::{DELETED_STAGE, is_prompt};
+use crate::model::{ModelVersion, RegisteredModel};
+use crate::select::AskedNames;
+use serde_json::Value;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+/// Rows of a page.
+const PAGE_MODELS: usize = 500;
+/// Names prompts, for servers that hide them.
+const PROMPT_FILTER: &str = "tags.`mlflow.prompt.is_prompt` = 'true'";
+
+/// What a server over a file store of MLflow 1 says.
+const NO_REGISTRY: &str = "Model registry functionality is unavailable";
+
+impl Exporter<'_, '_> {
+    /// Looks through the versions of chosen models for the runs they need.
+    pub(super) fn find_registry(&mut self, asked: &mut AskedNames) -> Result<(), ExportError> {
+        if asked.models.is_empty() {
+            return Ok(());
+        }
+        let models = self.rows("registered-models")?;
+        for name in models.iter().filter_map(|row| row["name"].as_str()) {
+            asked.models.see(&[name]);
+        }
+        let versions = self.rows("model-versions")?;
+        for version in versions {
+            let text = |key: &str| version[key].as_str();
+            let name = text("name").unwrap_or_default();
+            self.choice
+                .borrow_mut()
+                .version(name, text("run_id"), text("model_id"), text("source"));
+        }
+        Ok(())
+    }
+
+    /// Writes models and versions; returns the versions of prompts, as `name/version`.
+    pub(super) fn registry(&mut self) -> Result<Vec<String>, ExportError> {
+        let models = self.rows("registered-models")?;
+        let versions = self.rows("model-versions")?;
+        let (kept, prompts) = self.versions(versions)?;
+        for row in models {
+            let model = self.model(row);
+            if model.description.is_none() {
+                let kind = Kind::RegisteredModels.name();
+                self.export.limit(kind, "description", "empty-not-shown", 1);
+            }
+            if self.choice.borrow().takes_model(&model.name) || kept.contains(&model.name) {
+                self.export.write(&model)?;
+            } else {
+                self.export.left_out(Kind::RegisteredModels, "not-selected", 1);
+            }
+        }
+        Ok(prompts)
+    }
+
+    /// Writes versions; returns the names of their models, and the versions of prompts.
+    fn versions(&mut self, rows: Vec<Value>) -> Result<(HashSet<String>, Vec<String>), ExportError> {
+        let (mut kept, mut prompts) = (HashSet::new(), Vec::new());
+        let mut numbers: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+        let mut chosen = Vec::new();
+        for row in rows {
+            let version = self.version(row);
+            let (count, last) = numbers.entry(version.name.clone()).or_default();
+            (*count, *last) = (*count + 1, (*last).max(version.version));
+            let is_taken = self
+                .choice
+                .borrow()
+                .takes_version(&version.name, version.run_id.as_deref());
+            match (is_taken, version.current_stage.as_deref() == Some(DELETED_STAGE)) {
+                (false, _) => self.export.left_out(Kind::ModelVersions, "not-selected", 1),
+                (true, true) if !self.export.options.include_deleted => {
+                    self.export.left_out(Kind::ModelVersions, "deleted", 1);
+                }
+                (true, _) => chosen.push(version),
+            }
+        }
+        // Deleted versions leave gaps, and are not shown.
+        let gaps = numbers
+            .values()
+            .map(|(count, last)| last.saturating_sub(*count))
+            .sum();
+        if gaps > 0 {
+            self.export
+                .limit(Kind::ModelVersions.name(), "*", "deleted-not-shown", gaps);
+        }
+        let (server, pool) = (self.registry_server.clone(), self.pool.clone());
+        let is_survey = self.export.is_survey();
+        let work = move |mut version: ModelVersion| {
+            if is_survey {
+                return (version, None);
+            }
+            let key = Key::new(
+                "version",
+                format!("{} {}", server.scope(), version.id()),
+                &version,
+            );
+            let located = server
+                .kept
+                .answer(&key, "location", || storage_location(&server, &version));
+            version.storage_location = located.as_ref().ok().cloned().flatten();
+            (version, located.err())
+        };
+        map_ordered(&pool, pool.threads() * 2, chosen, work, |(version, problem)| {
+            if let Some(detail) = problem {
+                let id = crate::format::Object::id(&version);
+                self.export.failure(
+                    Kind::ModelVersions.name(),
+                    &id,
+                    "storage_location",
+                    "unreadable",
+                    &detail,
+                )?;
+            }
+            if is_prompt(&version.tags) {
+                prompts.push(format!("{}/{}", version.name, version.version));
+            }
+            kept.insert(version.name.clone());
+            self.export.write(&version)
+        })?;
+        Ok((kept, prompts))
+    }
+
+    /// All rows of a search of the registry, prompts included.
+    fn rows(&mut self, what: &'static str) -> Result<Vec<Value>, ExportError> {
+        let plain = search(&self.registry_server, what, None).all();
+        if let Err(error) = &plain
+            && (error.is_unknown_route() || error.to_string().contains(NO_REGISTRY))
+        {
+            return Ok(Vec::new());
+        }
+        let mut rows = self.listed(what, plain)?;
+        let prompts = match search(&self.registry_server, what, Some(PROMPT_FILTER)).all() {
+            // An older server cannot search so, and hides nothing.
+            Err(error) if matches!(error.status(), Some(400 | 404 | 500)) => Vec::new(),
+            prompts => self.listed(what, prompts)?,
+        };
+        let mut seen: HashSet<String> = rows.iter().filter_map(id_of).collect();
+        rows.extend(
+            prompts
+                .into_iter()
+                .filter(|row| id_of(row).is_none_or(|id| seen.insert(id))),
+        );
+        Ok(rows)
+    }
+
+    fn model(&self, value: Value) -> RegisteredModel {
+        let mut fields = Fields::of(value);
+        fields.ignore(&["latest_versions"]);
+        let aliases = fields.items("aliases", |alias| {
+            let mut alias = Fields::of(alias.clone());
+            Some((alias.text("alias")?, alias.unsigned("version")?))
+        });
+        let aliases = aliases.into_iter().collect();
+        RegisteredModel {
+            name: fields.text("name").unwrap_or_default(),
+            creation_timestamp: fields.int("creation_timestamp"),
+            last_updated_timestamp: fields.int("last_updated_timestamp"),
+            description: fields.text("description"),
+            aliases,
+            tags: fields.text_map("tags"),
+            workspace: fields.text("workspace").or_else(|| self.workspace.clone()),
+            extra: fields.finish(),
+        }
+    }
+
+    fn version(&self, value: Value) -> ModelVersion {
+        let mut fields = Fields::of(value);
+        // Aliases stand with the model; parameters and metrics with the logged model.
+        fields.ignore(&["aliases", "model_params", "model_metrics"]);
+        ModelVersion {
+            name: fields.text("name").unwrap_or_default(),
+            version: fields.unsigned("version").unwrap_or(0),
+            creation_timestamp: fields.int("creation_timestamp"),
+            last_updated_timestamp: fields.int("last_updated_timestamp"),
+            user_id: fields.text("user_id"),
+            current_stage: fields.text("current_stage"),
+            description: fields.text("description"),
+            source: fields.text("source"),
+            storage_location: None,
+            run_id: fields.text("run_id"),
+            run_link: fields.text("run_link"),
+            status: fields.text("status"),
+            status_message: fields.text("status_message"),
+            model_id: fields.text("model_id"),
+            tags: fields.text_map("tags"),
+            workspace: fields.text("workspace").or_else(|| self.workspace.clone()),
+            exim: None,
+            extra: fields.finish(),
+        }
+    }
+}
+
+fn id_of(row: &Value) -> Option<String> {
+    let name = row["name"].as_str()?;
+    Some(match &row["version"] {
+        Value::Null => name.to_owned(),
+        version => format!("{version}/{name}"),
+    })
+}
+
+fn search(server: &Arc<Server>, what: &'static str, filter: Option<&'static str>) -> Pages<'static> {
+    let server = server.clone();
+    let key = if what == "model-versions" {
+        "model_versions"
+    } else {
+        "registered_models"
+    };
+    Pages::new(what, PAGE_MODELS, id_of, move |token, rows| {
+        let request = server
+            .client
+            .get(Path::api2(what).segment("search"))
+            .query("max_results", rows.to_string())
+            .optional_query("filter", filter)
+            .optional_query("page_token", token);
+        let request = if filter.is_some() {
+            request.attempts(2)
+        } else {
+            request
+        };
+        request.parse().and_then(|answer| Page::of(answer, key))
+    })
+}
+
+/// Where the files of a version are, which the search does not tell.
+fn storage_location(server: &Server, version: &ModelVersion) -> Result<Option<String>, String> {
+    let asked: Result<Option<Value>, ClientError> = server.optional("get-download-uri", |client| {
+        client
+            .get(Path::api2("model-versions/get-download-uri"))
+            .query("name", &version.name)
+            .query("version", version.version.to_string())
+            .parse()
+    });
+    let answer = asked.map_err(|error| told(&error))?;
+    let uri = answer.and_then(|answer| Some(answer["artifact_uri"].as_str()?.to_owned()));
+    // Where nothing is stored, the server answers with the source; stores keep the place since 2.9.
+    Ok(uri.filter(|uri| server.is_at_least(2, 9) || version.source.as_ref() != Some(uri)))
+}

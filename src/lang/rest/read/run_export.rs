@@ -1,0 +1,333 @@
+//! Runs with their metric history and artifacts: asked for on many threads, written as they come.
+
+use super::artifacts::{Listed, Route};
+use super::choice::Verdict;
+use super::exporter::Exporter;
+use super::history::{History, Points, RunHistory};
+use super::server::{Server, told};
+use crate::archive::Owner;
+use crate::archive::parallel::map_ordered;
+use crate::client::ClientError;
+use crate::format::{Kind, SortKey};
+use crate::lang::rest::read::fetch_cache::{Key, history_part, page_part};
+use crate::lang::rest::read::run_pages::{Batch, Feed, get};
+use crate::lang::rest::read::run_wire::FoundRun;
+use crate::lang::rest::read::run_writer::Sink;
+use crate::lang::session::ExportError;
+use crate::model::{ModelInput, ModelOutput, OwnerKind, Run};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// Bytes of histories that are read back at once.
+const KEPT_BYTES: usize = 256 << 10;
+
+/// A step of the export, in the order in which its results are written.
+enum Job {
+    /// Runs whose parts come next.
+    Open(Vec<FoundRun>),
+    /// Models a run read and, where searches do not tell them (3.0 to 3.5), made.
+    Models(Key),
+    /// One metric of some runs.
+    History(Vec<Key>, String),
+    /// One metric of one run, with what each point is linked to.
+    Linked(Key, String),
+    /// Metrics of a run that were fetched before.
+    Kept(Key, Vec<String>),
+    /// What lies below an artifact root.
+    Artifacts(Owner, Key, Route),
+    /// A run that may go on, as it was when its parts were begun to be read.
+    Again(Box<Run>),
+    /// Runs that are whole now.
+    Close(Vec<String>),
+    /// Something that needs no more asking.
+    Note(Note),
+}
+
+/// Something to be told.
+pub(super) enum Note {
+    LeftOut(&'static str),
+    Failed(String, String),
+    Unstable(Vec<String>),
+}
+
+/// Models that a run read, and that it made.
+pub(super) type Models = (Vec<ModelInput>, Vec<ModelOutput>);
+
+/// The result of a step.
+pub(super) enum Done {
+    Open(Vec<FoundRun>),
+    Models(String, Result<Models, String>),
+    History(String, Vec<RunHistory>),
+    Kept(String, Vec<(String, Result<Points, String>)>),
+    Artifacts(Owner, Key, Route, Result<(Vec<Listed>, u64), String>),
+    /// A run, and its fields that changed while its parts were read.
+    Again(String, Vec<&'static str>),
+    Close(Vec<String>),
+    Note(Note),
+}
+
+/// What asks.
+struct Worker {
+    server: Arc<Server>,
+    history: Arc<History>,
+}
+
+impl Worker {
+    fn work(&self, job: Job) -> Done {
+        match job {
+            Job::Open(runs) => Done::Open(runs),
+            Job::Models(key) => {
+                let models = self.server.kept.answer(&key, "models", || {
+                    let run = get(&self.server, &key.id)?.run;
+                    Ok((run.inputs.model_inputs, run.outputs.model_outputs))
+                });
+                Done::Models(key.id, models.map_err(|error: ClientError| told(&error)))
+            }
+            Job::History(runs, key) => {
+                let histories = self.history.fetch(runs, &key);
+                Done::History(key, histories)
+            }
+            Job::Linked(run, key) => {
+                let history = self.history.one(&run, &key);
+                Done::History(key, vec![history])
+            }
+            Job::Kept(run, keys) => {
+                let histories = keys.into_iter().map(|key| {
+                    let points = self.history.kept(&run, &key);
+                    (key, points)
+                });
+                let histories = histories.collect();
+                Done::Kept(run.id, histories)
+            }
+            Job::Artifacts(owner, key, route) => {
+                let listed = route.list(&self.server, &key);
+                Done::Artifacts(owner, key, route, listed)
+            }
+            Job::Again(before) => Done::Again(before.info.run_id.clone(), self.changed_fields(&before)),
+            Job::Close(run_ids) => Done::Close(run_ids),
+            Job::Note(note) => Done::Note(note),
+        }
+    }
+
+    /// What a run shows now that it did not show before; nothing where it cannot be asked any more.
+    fn changed_fields(&self, before: &Run) -> Vec<&'static str> {
+        let Ok(FoundRun { run: after, .. }) = get(&self.server, &before.info.run_id) else {
+            return Vec::new();
+        };
+        let fields = [
+            ("info", before.info != after.info),
+            ("params", before.params != after.params),
+            ("tags", before.tags != after.tags),
+            ("metrics", before.metrics != after.metrics),
+        ];
+        let changed = fields.into_iter().filter(|(_, is_changed)| *is_changed);
+        changed.map(|(field, _)| field).collect()
+    }
+}
+
+impl Exporter<'_, '_> {
+    /// Writes the runs of all experiments that are looked through, and those asked for by id.
+    pub(super) fn runs(
+        &mut self,
+        experiments: &[String],
+        ids: &[String],
+        with_models: bool,
+    ) -> Result<(), ExportError> {
+        let mut feed = Feed::new(self.server.clone(), self.pool.clone());
+        feed.add_experiments(experiments);
+        feed.add_ids(ids);
+        let history = History::new(self.server.clone(), self.export.writer.scratch().to_owned());
+        let history = Arc::new(history);
+        // A survey lists; where all is taken, the models a run read bring nothing else.
+        let parts = Parts {
+            models: with_models && !(self.export.is_survey() && self.choice.borrow().takes_all()),
+            history: !self.export.is_survey(),
+            artifacts: self.export.looks_at(&[Kind::Artifacts]),
+        };
+        let asked = history.clone();
+        let jobs = Jobs {
+            feed,
+            server: self.server.clone(),
+            choice: self.choice.clone(),
+            history: history.clone(),
+            parts,
+            queue: VecDeque::new(),
+            handed_out: HashSet::new(),
+        };
+        let worker = Worker {
+            server: self.server.clone(),
+            history: history.clone(),
+        };
+        let pool = self.pool.clone();
+        let mut sink = Sink::new(self, history);
+        let window = pool.threads() * 3;
+        map_ordered(
+            &pool,
+            window,
+            jobs,
+            move |job| worker.work(job),
+            |done| sink.take(done),
+        )?;
+        if !self.told_links && asked.used_bulk() && (self.server.is_file_store() || asked.saw_links()) {
+            self.told_links = true;
+            // Once a server, since nobody can tell how many there are.
+            let kind = Kind::Metrics.name();
+            self.export.limit(kind, "link", "not-in-bulk-history", 1);
+        }
+        Ok(())
+    }
+}
+
+/// Which parts of runs are asked for.
+#[derive(Clone, Copy)]
+struct Parts {
+    models: bool,
+    history: bool,
+    artifacts: bool,
+}
+
+/// Turns runs into steps, as they come.
+struct Jobs {
+    feed: Feed,
+    server: Arc<Server>,
+    choice: Rc<RefCell<super::choice::Choice>>,
+    history: Arc<History>,
+    parts: Parts,
+    queue: VecDeque<Job>,
+    handed_out: HashSet<String>,
+}
+
+impl Iterator for Jobs {
+    type Item = Job;
+
+    fn next(&mut self) -> Option<Job> {
+        loop {
+            if let Some(job) = self.queue.pop_front() {
+                return Some(job);
+            }
+            match self.feed.next()? {
+                Batch::Runs(runs) => self.queue_runs(runs),
+                Batch::Failed(id, detail) => self.queue.push_back(Job::Note(Note::Failed(id, detail))),
+                Batch::Unstable(ids) => self.queue.push_back(Job::Note(Note::Unstable(ids))),
+            }
+        }
+    }
+}
+
+impl Jobs {
+    fn queue_runs(&mut self, runs: Vec<FoundRun>) {
+        let takes_all = self.choice.borrow().takes_all();
+        let mut kept = Vec::with_capacity(runs.len());
+        for found in runs {
+            // A run may be found by a search and be asked for by id.
+            if !takes_all && self.handed_out.contains(&found.run.info.run_id) {
+                continue;
+            }
+            let (verdict, parent) = self.choice.borrow_mut().run(&found.run);
+            if let Some(parent) = parent {
+                self.feed.add_ids(&[parent]);
+            }
+            match verdict {
+                Verdict::Kept => {
+                    if !takes_all {
+                        self.handed_out.insert(found.run.info.run_id.clone());
+                    }
+                    kept.push(found);
+                }
+                Verdict::LeftOut(reason) => self.queue.push_back(Job::Note(Note::LeftOut(reason))),
+            }
+        }
+        if !kept.is_empty() {
+            self.queue_kept(kept);
+        }
+    }
+
+    fn queue_kept(&mut self, runs: Vec<FoundRun>) {
+        let mut by_metric: BTreeMap<String, Vec<Key>> = BTreeMap::new();
+        let mut parts = Vec::new();
+        for FoundRun { run, key, linked, .. } in &runs {
+            let run_id = &run.info.run_id;
+            let kept = self.server.kept.names(key);
+            let (kept, missing): (Vec<_>, Vec<_>) = run
+                .metrics
+                .keys()
+                .filter(|_| self.parts.history)
+                .map(|metric| (metric, kept_bytes(&kept, metric)))
+                .partition(|(_, bytes)| bytes.is_some());
+            for (metric, _) in missing {
+                if linked.contains(metric) {
+                    parts.push(Job::Linked(key.clone(), metric.clone()));
+                } else {
+                    by_metric.entry(metric.clone()).or_default().push(key.clone());
+                }
+            }
+            parts.extend(kept_jobs(key, kept));
+            if self.parts.models {
+                parts.push(Job::Models(key.clone()));
+            }
+            if !self.parts.artifacts {
+                continue;
+            }
+            let route = Route::of(
+                &self.server,
+                OwnerKind::Run,
+                run_id,
+                run.info.artifact_uri.as_deref(),
+            );
+            if route != Route::None {
+                let owner = owner_of(run_id, run.info.sort_key());
+                parts.push(Job::Artifacts(owner, key.clone(), route));
+            }
+        }
+        let ids = runs.iter().map(|found| found.run.info.run_id.clone()).collect();
+        let may_go_on = |run: &&FoundRun| matches!(run.run.info.status.as_str(), "RUNNING" | "SCHEDULED");
+        let going_on = runs.iter().filter(|_| self.parts.history).filter(may_go_on);
+        let again: Vec<Job> = going_on
+            .map(|found| Job::Again(Box::new(found.run.clone())))
+            .collect();
+        self.queue.push_back(Job::Open(runs));
+        for (metric, runs) in by_metric {
+            let group = self.history.group_runs(&metric);
+            let groups = runs.chunks(group);
+            self.queue
+                .extend(groups.map(|group| Job::History(group.to_vec(), metric.clone())));
+        }
+        self.queue.extend(parts);
+        self.queue.extend(again);
+        self.queue.push_back(Job::Close(ids));
+    }
+}
+
+/// Size of a metric's history, where it was fetched before.
+fn kept_bytes(kept: &BTreeMap<String, usize>, metric: &str) -> Option<usize> {
+    let part = kept.get(&history_part(metric));
+    part.or_else(|| kept.get(&page_part(metric, 0))).copied()
+}
+
+/// Groups histories that are there already, so that what is under way stays small.
+fn kept_jobs(key: &Key, kept: Vec<(&String, Option<usize>)>) -> Vec<Job> {
+    let (mut jobs, mut group, mut group_bytes) = (Vec::new(), Vec::new(), 0);
+    for (metric, bytes) in kept {
+        let bytes = bytes.unwrap_or(0);
+        if group_bytes + bytes > KEPT_BYTES && !group.is_empty() {
+            jobs.push(Job::Kept(key.clone(), std::mem::take(&mut group)));
+            group_bytes = 0;
+        }
+        group.push(metric.clone());
+        group_bytes += bytes;
+    }
+    if !group.is_empty() {
+        jobs.push(Job::Kept(key.clone(), group));
+    }
+    jobs
+}
+
+fn owner_of(run_id: &str, sort_key: SortKey) -> Owner {
+    Owner {
+        kind: OwnerKind::Run,
+        id: run_id.to_owned(),
+        sort_key,
+    }
+}

@@ -1,0 +1,192 @@
+//! Runs as they come: pages of searches, read ahead on another thread, and runs asked for by id.
+
+use super::paging::{Page, Pages};
+use super::server::{Server, told};
+use crate::archive::parallel::{Pending, Pool};
+use crate::client::{ClientError, Path, Repeat};
+use crate::lang::rest::read::run_wire::{self, FoundRun};
+use serde_json::{Value, json};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Runs a page of a search holds: as many as a call for their history takes, which are in memory twice while they are parsed.
+const PAGE_RUNS: usize = 100;
+/// Experiments searched at once.
+const EXPERIMENTS: usize = 50;
+/// Runs asked for by id at once.
+const IDS: usize = 20;
+
+/// Some runs, or why they could not be read.
+pub(super) enum Batch {
+    /// Runs.
+    Runs(Vec<FoundRun>),
+    /// Runs of these experiments, or of this id, that could not be read.
+    Failed(String, String),
+    /// A search of these experiments that never rested.
+    Unstable(Vec<String>),
+}
+
+/// What is still to be asked for.
+enum Wanted {
+    Experiments(Vec<String>),
+    Ids(Vec<String>),
+}
+
+type Reading = (Pages<'static>, Result<Option<Vec<FoundRun>>, ClientError>);
+
+/// Reads runs one page ahead.
+pub(super) struct Feed {
+    server: Arc<Server>,
+    pool: Arc<Pool>,
+    wanted: VecDeque<Wanted>,
+    /// The search under way, with the experiments it is about.
+    current: Option<(Vec<String>, Pending<Reading>)>,
+}
+
+impl Feed {
+    /// A feed that asks for nothing yet.
+    pub(super) fn new(server: Arc<Server>, pool: Arc<Pool>) -> Self {
+        Feed {
+            server,
+            pool,
+            wanted: VecDeque::new(),
+            current: None,
+        }
+    }
+
+    /// Asks for all runs of experiments.
+    pub(super) fn add_experiments(&mut self, ids: &[String]) {
+        let chunks = ids.chunks(EXPERIMENTS);
+        self.wanted
+            .extend(chunks.map(|chunk| Wanted::Experiments(chunk.to_vec())));
+    }
+
+    /// Asks for runs by id.
+    pub(super) fn add_ids(&mut self, ids: &[String]) {
+        self.wanted
+            .extend(ids.chunks(IDS).map(|chunk| Wanted::Ids(chunk.to_vec())));
+    }
+
+    fn read_on(&self, mut pages: Pages<'static>) -> Pending<Reading> {
+        self.pool.submit(move || {
+            let rows = pages.next_rows();
+            let runs = rows.map(|rows| rows.map(|rows| rows.into_iter().map(run_wire::read).collect()));
+            (pages, runs)
+        })
+    }
+
+    fn begin(&mut self, experiments: Vec<String>) {
+        let pages = search(self.server.clone(), experiments.clone(), None);
+        self.current = Some((experiments, self.read_on(pages)));
+    }
+
+    /// Takes what was read, and reads on.
+    fn take_page(&mut self, experiments: Vec<String>, reading: Pending<Reading>) -> Option<Batch> {
+        let (pages, runs) = reading.wait();
+        match runs {
+            Ok(Some(runs)) => {
+                self.current = Some((experiments, self.read_on(pages)));
+                Some(Batch::Runs(runs))
+            }
+            Ok(None) if pages.is_unstable => Some(Batch::Unstable(experiments)),
+            Ok(None) => None,
+            // One experiment of them may be at fault.
+            Err(_) if experiments.len() > 1 => {
+                let each = experiments
+                    .into_iter()
+                    .rev()
+                    .map(|id| Wanted::Experiments(vec![id]));
+                each.for_each(|wanted| self.wanted.push_front(wanted));
+                None
+            }
+            Err(error) => Some(Batch::Failed(experiments.concat(), told(&error))),
+        }
+    }
+}
+
+impl Iterator for Feed {
+    type Item = Batch;
+
+    fn next(&mut self) -> Option<Batch> {
+        loop {
+            if let Some((experiments, reading)) = self.current.take() {
+                match self.take_page(experiments, reading) {
+                    Some(batch) => return Some(batch),
+                    None => continue,
+                }
+            }
+            match self.wanted.pop_front()? {
+                Wanted::Experiments(experiments) => self.begin(experiments),
+                Wanted::Ids(mut ids) => {
+                    let Some(id) = ids.pop() else { continue };
+                    if !ids.is_empty() {
+                        self.wanted.push_front(Wanted::Ids(ids));
+                    }
+                    match get(&self.server, &id) {
+                        Ok(run) => return Some(Batch::Runs(vec![run])),
+                        // What something else names need not be there any more.
+                        Err(error) if error.is_not_found() => {}
+                        Err(error) => return Some(Batch::Failed(id, told(&error))),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// One run by id.
+pub(super) fn get(server: &Server, run_id: &str) -> Result<FoundRun, ClientError> {
+    let answer = server
+        .client
+        .get(Path::api2("runs/get"))
+        .query("run_id", run_id)
+        .parse::<Value>();
+    answer.map(|mut answer| run_wire::read(answer["run"].take()))
+}
+
+/// Ids of runs that begin so, as far as the server looks for them itself, else among all runs.
+pub(super) fn ids_starting(
+    server: &Arc<Server>,
+    experiments: &[String],
+    start: &str,
+) -> Result<Vec<String>, ClientError> {
+    let mut ids = Vec::new();
+    // Ids have no other characters, and these would mean something in a filter.
+    if !start.chars().all(|character| character.is_ascii_alphanumeric()) {
+        return Ok(ids);
+    }
+    let filter = format!("attributes.run_id LIKE '{start}%'");
+    for chunk in experiments.chunks(EXPERIMENTS) {
+        let filtered = search(server.clone(), chunk.to_vec(), Some(filter.clone())).all();
+        let (rows, _) = match filtered {
+            Err(error) if error.is_refused() => search(server.clone(), chunk.to_vec(), None).all()?,
+            filtered => filtered?,
+        };
+        let found = rows.iter().filter_map(run_wire::id_of);
+        ids.extend(found.filter(|id| id.starts_with(start)));
+    }
+    Ok(ids)
+}
+
+/// Runs of some experiments, oldest first, so that new ones come behind what was read.
+fn search(server: Arc<Server>, experiments: Vec<String>, filter: Option<String>) -> Pages<'static> {
+    Pages::new("runs/search", PAGE_RUNS, run_wire::id_of, move |token, rows| {
+        let mut body = json!({
+            "experiment_ids": experiments,
+            "run_view_type": "ALL",
+            "max_results": rows,
+            "order_by": ["attributes.start_time ASC"],
+        });
+        if let Some(filter) = &filter {
+            body["filter"] = filter.as_str().into();
+        }
+        if let Some(token) = token {
+            body["page_token"] = token.into();
+        }
+        let request = server
+            .client
+            .post(Path::api2("runs/search"), Repeat::Safe)
+            .json(&body);
+        request.parse().and_then(|answer| Page::of(answer, "runs"))
+    })
+}

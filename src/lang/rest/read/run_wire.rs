@@ -1,0 +1,164 @@
+//! Runs as `runs/search` and `runs/get` give them.
+
+use super::fields::{Fields, as_double, as_int};
+use crate::lang::rest::read::fetch_cache::Key;
+use crate::model::run::{RunInputs, RunOutputs};
+use crate::model::{Dataset, DatasetInput, LatestMetric, ModelInput, ModelOutput, Run, RunInfo};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A run, and the bodies of the datasets it read.
+#[derive(Debug, Clone)]
+pub(super) struct FoundRun {
+    pub(super) run: Run,
+    pub(super) datasets: Vec<Dataset>,
+    /// The run as the search showed it.
+    pub(super) key: Key,
+    /// Metrics whose latest point names a dataset or a model, which only histories of one run tell.
+    pub(super) linked: BTreeSet<String>,
+    /// Fields that changed while the parts of the run were read.
+    pub(super) changed: BTreeSet<&'static str>,
+}
+
+/// The id of a run's JSON.
+pub(super) fn id_of(run: &Value) -> Option<String> {
+    let info = &run["info"];
+    let id = info["run_id"].as_str().or_else(|| info["run_uuid"].as_str());
+    id.map(str::to_owned)
+}
+
+/// Reads a run's JSON.
+pub(super) fn read(value: Value) -> FoundRun {
+    let mut fields = Fields::of(value);
+    let info = info(fields.object("info"));
+    let mut data = fields.object("data");
+    let mut datasets = Vec::new();
+    let mut inputs = fields.object("inputs");
+    let mut dataset_inputs = inputs.items("dataset_inputs", |input| {
+        dataset_input(input, &info.experiment_id, &mut datasets)
+    });
+    dataset_inputs.sort_by(|a, b| (&a.name, &a.digest).cmp(&(&b.name, &b.digest)));
+    let mut outputs = fields.object("outputs");
+    let mut linked = BTreeSet::new();
+    let metrics = data.items("metrics", |value| {
+        let metric = latest_metric(value)?;
+        if is_linked(value) {
+            linked.insert(metric.0.clone());
+        }
+        Some(metric)
+    });
+    let run = Run {
+        info,
+        params: data.text_map("params"),
+        tags: data.text_map("tags"),
+        metrics: metrics.into_iter().collect::<BTreeMap<_, _>>(),
+        inputs: RunInputs {
+            dataset_inputs,
+            model_inputs: model_inputs(&mut inputs),
+        },
+        outputs: RunOutputs {
+            model_outputs: model_outputs(&mut outputs),
+        },
+        exim: None,
+        extra: {
+            let of_data = ["metrics", "params", "tags"].map(|name| (name, name));
+            fields.keep_rest("data", data, &of_data);
+            let of_inputs = ["dataset_inputs", "model_inputs"].map(|name| (name, "inputs"));
+            fields.keep_rest("inputs", inputs, &of_inputs);
+            fields.keep_rest("outputs", outputs, &[("model_outputs", "outputs")]);
+            fields.finish()
+        },
+    };
+    FoundRun {
+        key: Key::of_run(&run),
+        run,
+        datasets,
+        linked,
+        changed: BTreeSet::new(),
+    }
+}
+
+fn info(mut fields: Fields) -> RunInfo {
+    let uuid = fields.text("run_uuid");
+    RunInfo {
+        run_id: fields.text("run_id").or(uuid).unwrap_or_default(),
+        experiment_id: fields.text("experiment_id").unwrap_or_default(),
+        run_name: fields.text("run_name"),
+        user_id: fields.text("user_id"),
+        status: fields.text("status").unwrap_or_else(|| "RUNNING".to_owned()),
+        start_time: fields.int("start_time"),
+        end_time: fields.int("end_time"),
+        lifecycle_stage: fields
+            .text("lifecycle_stage")
+            .unwrap_or_else(|| "active".to_owned()),
+        artifact_uri: fields.text("artifact_uri"),
+        extra: fields.finish(),
+        ..RunInfo::default()
+    }
+}
+
+/// Whether a point of a run says more than key, value, time and step.
+fn is_linked(point: &Value) -> bool {
+    let names = ["dataset_name", "dataset_digest", "model_id"];
+    names
+        .iter()
+        .any(|name| point[*name].as_str().is_some_and(|text| !text.is_empty()))
+}
+
+fn latest_metric(value: &Value) -> Option<(String, LatestMetric)> {
+    let mut fields = Fields::of(value.clone());
+    let latest = LatestMetric {
+        timestamp: fields.int_or_zero("timestamp")?,
+        step: fields.int_or_zero("step")?,
+        value: as_double(&fields.take("value").unwrap_or_else(|| 0.into()))?,
+    };
+    Some((fields.text("key")?, latest))
+}
+
+fn dataset_input(value: &Value, experiment_id: &str, datasets: &mut Vec<Dataset>) -> Option<DatasetInput> {
+    let mut fields = Fields::of(value.clone());
+    let mut dataset = fields.object("dataset");
+    let input = DatasetInput {
+        name: dataset.text("name")?,
+        digest: dataset.text("digest")?,
+        tags: fields.text_map("tags"),
+    };
+    // Tags that are none would be lost with what else the link says.
+    if !fields.finish().is_empty() {
+        return None;
+    }
+    datasets.push(Dataset {
+        experiment_id: experiment_id.to_owned(),
+        name: input.name.clone(),
+        digest: input.digest.clone(),
+        source_type: dataset.text("source_type"),
+        source: dataset.text("source"),
+        schema: dataset.text("schema"),
+        profile: dataset.text("profile"),
+        extra: dataset.finish(),
+    });
+    Some(input)
+}
+
+/// Takes `model_inputs`.
+pub(super) fn model_inputs(inputs: &mut Fields) -> Vec<ModelInput> {
+    let mut inputs = inputs.items("model_inputs", |item| {
+        let model_id = item["model_id"].as_str()?.to_owned();
+        Some(ModelInput { model_id })
+    });
+    inputs.sort();
+    inputs
+}
+
+fn model_outputs(outputs: &mut Fields) -> Vec<ModelOutput> {
+    let mut outputs = outputs.items("model_outputs", |item| {
+        let model_id = item["model_id"].as_str()?.to_owned();
+        let step = match &item["step"] {
+            Value::Null => 0,
+            step => as_int(step)?,
+        };
+        Some(ModelOutput { model_id, step })
+    });
+    outputs.sort();
+    outputs
+}

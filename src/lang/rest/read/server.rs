@@ -1,0 +1,257 @@
+//! The server being exported: who it is and what it knows, found out by asking.
+
+use crate::client::{Client, ClientError, Path, Repeat};
+use crate::lang::artifacts::local_roots::LocalRoots;
+use crate::lang::rest::read::fetch_cache::Kept;
+use crate::lang::session::ExportError;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock};
+
+/// The proxy of artifacts below the static prefix.
+const PREFIXED_PROXY: &str = "prefixed-proxy";
+
+/// A server, asked within one workspace.
+pub(super) struct Server {
+    /// How to ask.
+    pub(super) client: Client,
+    /// MLflow's version, where the server tells it.
+    pub(super) version: Option<String>,
+    /// What `server-info` says (3.10 and later).
+    pub(super) info: Value,
+    /// Folders of this machine that artifacts may be read from: those that the user named.
+    pub(super) roots: Arc<LocalRoots>,
+    /// What was fetched before.
+    pub(super) kept: Kept,
+    /// Routes that this server turned out not to know.
+    missing: Mutex<BTreeMap<&'static str, bool>>,
+    /// Asks the storage behind the server.
+    storage: OnceLock<Client>,
+}
+
+impl Server {
+    /// Asks who is there.
+    pub(super) fn connect(client: Client, roots: Arc<LocalRoots>) -> Result<Self, ExportError> {
+        let version = match client.get(Path::root("version")).send() {
+            Ok(response) => as_version(&response.body),
+            Err(error) if error.is_unknown_route() || error.is_denied() => None,
+            Err(error) => return Err(source_error(&client, &error)),
+        };
+        let probe = client
+            .post(Path::api2("experiments/search"), Repeat::Safe)
+            .json(&json!({"max_results": 1, "view_type": "ALL"}))
+            .parse::<Value>();
+        probe.map_err(|error| source_error(&client, &error))?;
+        let info = client.get(Path::api3("server-info")).attempts(1).parse();
+        Ok(Server {
+            version,
+            info: info.unwrap_or_default(),
+            roots,
+            kept: Kept::default(),
+            missing: Mutex::new(BTreeMap::new()),
+            storage: OnceLock::new(),
+            client,
+        })
+    }
+
+    /// The same server in a workspace.
+    pub(super) fn in_workspace(&self, workspace: &str) -> Result<Self, ExportError> {
+        let client = self.client.in_workspace(Some(workspace));
+        Ok(Server {
+            client: client.map_err(|error| source_error(&self.client, &error))?,
+            version: self.version.clone(),
+            info: self.info.clone(),
+            roots: self.roots.clone(),
+            kept: self.kept.clone(),
+            missing: Mutex::new(BTreeMap::new()),
+            storage: OnceLock::new(),
+        })
+    }
+
+    /// Asks a route that older servers lack; `None` where this one lacks it.
+    pub(super) fn optional<T>(
+        &self,
+        feature: &'static str,
+        ask: impl FnOnce(&Client) -> Result<T, ClientError>,
+    ) -> Result<Option<T>, ClientError> {
+        let is_missing = |missing: &Mutex<BTreeMap<_, _>>| {
+            let missing = missing.lock().unwrap_or_else(|poison| poison.into_inner());
+            missing.get(feature).copied().unwrap_or(false)
+        };
+        if is_missing(&self.missing) {
+            return Ok(None);
+        }
+        match ask(&self.client) {
+            Ok(answer) => Ok(Some(answer)),
+            Err(error) if error.is_unknown_route() => {
+                let mut missing = self.missing.lock().unwrap_or_else(|poison| poison.into_inner());
+                missing.insert(feature, true);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether a route turned out to be missing.
+    pub(super) fn lacks(&self, feature: &'static str) -> bool {
+        let missing = self.missing.lock().unwrap_or_else(|poison| poison.into_inner());
+        missing.get(feature).copied().unwrap_or(false)
+    }
+
+    /// Whether the server says that it is this version or a later one.
+    pub(super) fn is_at_least(&self, major: u32, minor: u32) -> bool {
+        let mut parts = self.version.as_deref().unwrap_or_default().split('.');
+        let mut part = || parts.next()?.parse::<u32>().ok();
+        part().zip(part()).is_some_and(|found| found >= (major, minor))
+    }
+
+    /// Whether the server answers 500 for the spans of a trace of which fewer came than its client counted, as MLflow 3.6 does.
+    pub(super) fn hides_incomplete_traces(&self) -> bool {
+        self.is_at_least(3, 6) && !self.is_at_least(3, 7)
+    }
+
+    /// Whether the server keeps a file store, which has no evaluation datasets and scorers.
+    pub(super) fn is_file_store(&self) -> bool {
+        self.info["store_type"] == "FileStore"
+    }
+
+    /// Whether the server says that it sends no bytes of artifacts, but signs URLs of its storage.
+    pub(super) fn is_presigned_only(&self) -> bool {
+        self.info["artifacts_presigned_only"] == Value::Bool(true)
+    }
+
+    /// A client for URLs that the server signed.
+    pub(super) fn storage(&self) -> Result<&Client, ClientError> {
+        match self.storage.get() {
+            Some(client) => Ok(client),
+            None => {
+                let client = self.client.elsewhere()?;
+                Ok(self.storage.get_or_init(|| client))
+            }
+        }
+    }
+
+    /// Whether workspaces are switched on.
+    pub(super) fn has_workspaces(&self) -> bool {
+        self.info["workspaces_enabled"] == Value::Bool(true)
+    }
+
+    /// The workspace of all objects of a database whose server has workspaces switched off: it does not start over
+    /// others. Some versions (3.10) tell it of no object.
+    pub(super) fn only_workspace(&self) -> Option<String> {
+        let is_off = self.info["workspaces_enabled"] == Value::Bool(false);
+        (is_off && self.info["store_type"] == "SqlStore").then(|| "default".to_owned())
+    }
+
+    /// Server and workspace, for names that are unique only within.
+    pub(super) fn scope(&self) -> String {
+        let workspace = self.client.workspace().unwrap_or_default();
+        format!("{} {workspace}", self.client.base())
+    }
+
+    /// Why the source cannot be read.
+    pub(super) fn error(&self, error: &ClientError) -> ExportError {
+        source_error(&self.client, error)
+    }
+}
+
+/// The version, where the text is one and not some page.
+fn as_version(body: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(body).ok()?.trim();
+    let is_version = text.starts_with(|first: char| first.is_ascii_digit())
+        && text.len() < 40
+        && text
+            .chars()
+            .all(|next| next.is_ascii_alphanumeric() || matches!(next, '.' | '-' | '+'));
+    is_version.then(|| text.to_owned())
+}
+
+pub(super) fn source_error(client: &Client, error: &ClientError) -> ExportError {
+    ExportError::Source {
+        source_uri: client.base().to_string(),
+        detail: told(error),
+    }
+}
+
+/// As [`told`], for an error of reading what a server sends.
+pub(super) fn told_io(error: &std::io::Error) -> String {
+    let inner = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<ClientError>());
+    inner.map_or_else(|| error.to_string(), told)
+}
+
+/// An error with its causes and what to do about it, in one sentence.
+pub(super) fn told(error: &ClientError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(next) = cause {
+        text.push_str(&format!(": {next}"));
+        cause = next.source();
+    }
+    if let Some(hint) = error.hint() {
+        text.push_str(&format!(" ({hint})"));
+    }
+    text
+}
+
+impl Server {
+    /// A route of the proxy: below the static prefix or, as servers with `--static-prefix` have it, not.
+    pub(super) fn proxy(&self, path: Path) -> Path {
+        path.without_prefix(self.lacks(PREFIXED_PROXY))
+    }
+
+    /// Finds out where the proxy is, on servers below a prefix.
+    pub(super) fn find_proxy(&self) {
+        if self.client.base().prefix().is_empty() {
+            return;
+        }
+        let asked = self.optional(PREFIXED_PROXY, |client| {
+            client
+                .get(Path::artifacts("artifacts"))
+                .attempts(1)
+                .query("path", "")
+                .parse::<Value>()
+        });
+        // Any other refusal will be met, and told, with the first artifact.
+        drop(asked);
+    }
+}
+
+impl Server {
+    /// Says so where the server shows each user only what that user may read.
+    pub(super) fn filtered_view(&self) -> Option<String> {
+        let anonymous = self.client.anonymous();
+        let probe = json!({"max_results": 1, "view_type": "ALL"});
+        let asked = anonymous
+            .post(Path::api2("experiments/search"), Repeat::Safe)
+            .attempts(1)
+            .json(&probe)
+            .send();
+        if !matches!(asked, Err(error) if error.is_denied()) {
+            return None;
+        }
+        let user = match &self.client.options().auth {
+            crate::client::Auth::Basic { user, .. } => user.clone(),
+            _ => {
+                return Some(
+                    "the server asks who is there; objects this account may not read are not exported"
+                        .to_owned(),
+                );
+            }
+        };
+        let path = Path::api2("users/get");
+        let answer = self
+            .client
+            .get(path)
+            .query("username", &user)
+            .attempts(1)
+            .parse::<Value>();
+        match answer {
+            Ok(answer) if answer["user"]["is_admin"] == Value::Bool(true) => None,
+            _ => Some(format!(
+                "`{user}` is not an administrator of the server; objects this account may not read are not exported"
+            )),
+        }
+    }
+}

@@ -1,0 +1,391 @@
+//! Writing traces with spans, links and attachments.
+
+use super::artifacts::{Listed, Route};
+use super::assessment;
+use super::choice::Verdict;
+use super::exporter::Exporter;
+use super::server::{Server, told, told_io};
+use crate::archive::parallel::map_ordered;
+use crate::archive::{OpenFn, Owner};
+use crate::client::Path;
+use crate::format::{Kind, Object};
+use crate::lang::rest::read::fetch_cache::Key;
+use crate::lang::rest::read::trace_wire::{self, Api};
+use crate::lang::session::ExportError;
+use crate::lang::spans::read::{SPAN_FILE, SpanFile};
+use crate::model::{OwnerKind, Trace};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Read};
+use std::sync::Arc;
+
+/// Experiments searched at once.
+const EXPERIMENTS: usize = 20;
+/// Tag of where a trace's artifacts are.
+const LOCATION_TAG: &str = "mlflow.artifactLocation";
+/// Tag of where a trace's spans are.
+const SPANS_TAG: &str = "mlflow.trace.spansLocation";
+/// The part that the file of spans is.
+const SPANS: &str = "spans";
+/// The part that says that there is no such file.
+const NO_SPANS: &str = "no-spans";
+/// Why there are none of a trace that MLflow 3.6 hides.
+const INCOMPLETE: &str =
+    "the server gives none: fewer came than the client of this trace counted, or the trace is gone";
+
+/// Runs and prompts by the traces linked to them.
+#[derive(Debug, Default)]
+struct Links {
+    runs: BTreeMap<String, BTreeSet<String>>,
+    prompts: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// What became of asking for a trace's spans.
+enum FoundSpans {
+    NotAsked,
+    None,
+    Some(SpanFile),
+    /// They came, and cannot be read as spans.
+    Unread(String),
+    Failed(String),
+}
+
+/// A trace with what hangs on it.
+struct FoundTrace {
+    trace: Trace,
+    key: Key,
+    spans: FoundSpans,
+    route: Route,
+    listed: Result<(Vec<Listed>, u64), String>,
+}
+
+impl Exporter<'_, '_> {
+    /// Writes the traces of all experiments.
+    pub(super) fn traces(&mut self, prompts: &[String]) -> Result<(), ExportError> {
+        let Some(first) = self.experiments.keys().next() else {
+            return Ok(());
+        };
+        let api = Api::of(&self.server, first).map_err(|error| self.server.error(&error))?;
+        let Some(api) = api else { return Ok(()) };
+        let with_traces = self.experiments_with_traces(api)?;
+        if with_traces.is_empty() {
+            return Ok(());
+        }
+        let links = self.links(api, &with_traces, prompts)?;
+        for chunk in with_traces.chunks(EXPERIMENTS) {
+            let pages = api.search(self.server.clone(), chunk.to_vec(), None);
+            self.each_page(pages, Kind::Traces, chunk, |exporter, rows| {
+                exporter.trace_page(rows, &links)
+            })?;
+        }
+        Ok(())
+    }
+
+    fn experiments_with_traces(&mut self, api: Api) -> Result<Vec<String>, ExportError> {
+        let ids: Vec<String> = self
+            .choice
+            .borrow()
+            .open_experiments(&self.experiments)
+            .into_iter()
+            .cloned()
+            .collect();
+        let (server, pool) = (self.server.clone(), self.pool.clone());
+        let work = move |id: String| {
+            let first = api.search(server.clone(), vec![id.clone()], None).first();
+            (id, first)
+        };
+        let mut found = Vec::new();
+        map_ordered(&pool, pool.threads() * 2, ids, work, |(id, first)| {
+            match first {
+                Ok(true) => found.push(id),
+                Ok(false) => {}
+                Err(error) => {
+                    self.export
+                        .failure(Kind::Traces.name(), &id, "*", "unreadable", &told(&error))?
+                }
+            }
+            Ok::<_, ExportError>(())
+        })?;
+        Ok(found)
+    }
+
+    /// Asks run by run, and prompt version by prompt version, which traces are linked to them.
+    fn links(&mut self, api: Api, experiments: &[String], prompts: &[String]) -> Result<Links, ExportError> {
+        let mut links = Links::default();
+        let survey = self.export.options.survey.as_ref();
+        if api == Api::V2 || survey.is_some_and(|survey| !survey.links) {
+            return Ok(links);
+        }
+        let runs = self.run_ids.clone();
+        let wanted = runs.iter().map(|id| ("run", id.clone()));
+        let wanted: Vec<_> = wanted
+            .chain(prompts.iter().map(|id| ("prompt", id.clone())))
+            .collect();
+        let (server, pool, experiments) = (self.server.clone(), self.pool.clone(), experiments.to_vec());
+        let work = move |(what, id): (&'static str, String)| {
+            let field = if what == "run" { "run_id" } else { "prompt" };
+            let Some(literal) = quoted(&id) else {
+                return (what, id, Err("its name cannot be searched for".to_owned()));
+            };
+            let asked = server.optional(what, |_| {
+                let filter = format!("{field} = {literal}");
+                let found = api
+                    .search(server.clone(), experiments.clone(), Some(filter))
+                    .all();
+                match found {
+                    // A server that does not know such links.
+                    Err(error) if error.status() == Some(400) => Ok(Vec::new()),
+                    found => found.map(|(rows, _)| rows),
+                }
+            });
+            let rows = asked.map(Option::unwrap_or_default).map_err(|error| told(&error));
+            (what, id, rows)
+        };
+        map_ordered(&pool, pool.threads() * 4, wanted, work, |(what, id, rows)| {
+            match rows {
+                Ok(rows) => links.add(what, &id, &rows),
+                Err(detail) => {
+                    let field = format!("linked_{what}s");
+                    self.export
+                        .failure(Kind::Traces.name(), &id, &field, "unreadable", &detail)?;
+                }
+            }
+            Ok::<_, ExportError>(())
+        })?;
+        Ok(links)
+    }
+
+    fn trace_page(&mut self, rows: Vec<Value>, links: &Links) -> Result<(), ExportError> {
+        let mut kept = Vec::new();
+        for row in rows {
+            let mut trace = trace_wire::read(row);
+            links.put_into(&mut trace);
+            match self.judge_trace(&trace) {
+                Verdict::Kept => kept.push(trace),
+                Verdict::LeftOut(reason) => self.export.left_out(Kind::Traces, reason, 1),
+            }
+        }
+        let (server, pool) = (self.server.clone(), self.pool.clone());
+        let parts = Parts {
+            artifacts: self.export.looks_at(&[Kind::Artifacts]),
+            spans: !self.export.is_survey(),
+        };
+        if !parts.spans {
+            self.export.not_asked(Kind::Spans, kept.len() as u64);
+        }
+        let work = move |trace: Trace| find(&server, trace, parts);
+        map_ordered(&pool, pool.threads() * 2, kept, work, |found| {
+            self.tell_notices();
+            self.write_trace(found)
+        })
+    }
+
+    fn judge_trace(&self, trace: &Trace) -> Verdict {
+        self.choice.borrow_mut().takes_trace(trace)
+    }
+
+    fn write_trace(&mut self, found: FoundTrace) -> Result<(), ExportError> {
+        let FoundTrace {
+            trace,
+            key: kept,
+            spans,
+            route,
+            listed,
+        } = found;
+        let (key, trace_id) = (trace.sort_key(), trace.id());
+        let (metadata, tags) = trace_wire::full_values(&trace);
+        let export = &mut *self.export;
+        export.limit(Kind::Traces.name(), "trace_metadata", "cut-by-server", metadata);
+        export.limit(Kind::Traces.name(), "tags", "cut-by-server", tags);
+        let doubles = trace.assessments.iter().map(assessment::whole_doubles).sum();
+        export.limit(Kind::Traces.name(), "assessments", "integers-as-doubles", doubles);
+        self.export.write(&trace)?;
+        let owner = Owner {
+            kind: OwnerKind::Trace,
+            id: trace_id.clone(),
+            sort_key: key.clone(),
+        };
+        let keeps_file = self.write_spans(&owner, spans)?;
+        let listed = listed.map(|(mut files, empty)| {
+            // Of spans that are not in the store, it is what was read.
+            let takes_listed = are_in_store(&trace) && !keeps_file;
+            let count = files.len();
+            files.retain(|file| file.path != SPAN_FILE || takes_listed);
+            let has_two = are_in_store(&trace) && files.len() < count;
+            self.export
+                .limit(Kind::Artifacts.name(), "*", "name-taken", u64::from(has_two));
+            (files, empty)
+        });
+        self.trace_artifacts(&owner, &kept, &route, listed, keeps_file)
+    }
+
+    /// Writes spans; whether what was read stays an artifact, since the spans do not say all of it.
+    fn write_spans(&mut self, owner: &Owner, spans: FoundSpans) -> Result<bool, ExportError> {
+        let file = match spans {
+            FoundSpans::NotAsked => return Ok(false),
+            FoundSpans::None => {
+                self.export.limit(Kind::Traces.name(), "spans", "missing-file", 1);
+                return Ok(false);
+            }
+            FoundSpans::Some(file) => file,
+            FoundSpans::Unread(ref detail) | FoundSpans::Failed(ref detail) => {
+                self.export
+                    .failure(Kind::Spans.name(), &owner.id, "*", "unreadable", detail)?;
+                return Ok(matches!(spans, FoundSpans::Unread(_)));
+            }
+        };
+        for span in &file.spans {
+            self.export.write_span(&owner.sort_key, span)?;
+        }
+        if !file.is_whole {
+            self.export.limit(Kind::Spans.name(), "*", "kept-as-artifact", 1);
+        }
+        Ok(!file.is_whole)
+    }
+
+    /// Queues attachments, and the file of spans where the spans do not say all of it.
+    fn trace_artifacts(
+        &mut self,
+        owner: &Owner,
+        key: &Key,
+        route: &Route,
+        listed: Result<(Vec<Listed>, u64), String>,
+        keeps_file: bool,
+    ) -> Result<(), ExportError> {
+        match (listed, keeps_file) {
+            (listed, false) => self.artifacts(owner, key, route, listed),
+            (Err(detail), true) => self.artifacts(owner, key, route, Err(detail)),
+            (Ok((files, empty)), true) => {
+                let (before, after): (Vec<_>, Vec<_>) =
+                    files.into_iter().partition(|file| file.path.as_str() < SPAN_FILE);
+                self.artifacts(owner, key, route, Ok((before, empty)))?;
+                let source = self
+                    .server
+                    .kept
+                    .file(key, SPANS, span_file(&self.server, &owner.id));
+                self.export.artifact(owner, SPAN_FILE.to_owned(), None, source)?;
+                self.artifacts(owner, key, route, Ok((after, 0)))
+            }
+        }
+    }
+}
+
+/// Which parts of traces are asked for.
+#[derive(Clone, Copy)]
+struct Parts {
+    artifacts: bool,
+    spans: bool,
+}
+
+/// Asks for what hangs on a trace.
+fn find(server: &Arc<Server>, trace: Trace, parts: Parts) -> FoundTrace {
+    let key = Key::of_trace(&trace);
+    let tag = |name: &str| trace.tags.get(name).and_then(|text| text.as_str());
+    let route = match parts.artifacts {
+        false => Route::None,
+        true => Route::of(server, OwnerKind::Trace, &trace.trace_id, tag(LOCATION_TAG)),
+    };
+    let listed = route.list(server, &key);
+    let spans = match parts.spans {
+        true => find_spans(server, &trace, &key),
+        false => FoundSpans::NotAsked,
+    };
+    FoundTrace {
+        spans,
+        trace,
+        key,
+        route,
+        listed,
+    }
+}
+
+/// Whether a trace's spans are in the server's database; else they are its artifact `traces.json`.
+fn are_in_store(trace: &Trace) -> bool {
+    let location = trace.tags.get(SPANS_TAG).and_then(|text| text.as_str());
+    location == Some("TRACKING_STORE")
+}
+
+/// The spans of a trace, where it has any.
+fn find_spans(server: &Arc<Server>, trace: &Trace, key: &Key) -> FoundSpans {
+    let kept = &server.kept;
+    if kept.bytes(key, NO_SPANS).is_some() {
+        return FoundSpans::None;
+    }
+    match kept.read(key, SPANS, span_file(server, &trace.trace_id)) {
+        Ok(file) => match SpanFile::read(file, &trace.trace_id) {
+            Ok(file) => FoundSpans::Some(file),
+            Err(error) => FoundSpans::Unread(format!("spans of trace `{}`: {error}", trace.trace_id)),
+        },
+        // A trace may have none; one whose spans are in the store has some.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !are_in_store(trace) => {
+            kept.keep(key, NO_SPANS, b"");
+            FoundSpans::None
+        }
+        Err(error) => FoundSpans::Failed(told_io(&error)),
+    }
+}
+
+fn span_file(server: &Arc<Server>, trace_id: &str) -> OpenFn {
+    let (server, trace_id) = (server.clone(), trace_id.to_owned());
+    Box::new(move || {
+        let request = || {
+            let request = server.client.get(Path::ajax2("get-trace-artifact"));
+            request.query("request_id", &trace_id)
+        };
+        if server.hides_incomplete_traces() {
+            match request().attempts(1).download() {
+                Ok(download) => return Ok(Box::new(download)),
+                Err(error) if error.status() == Some(500) && is_hidden(&server, &trace_id) => {
+                    return Err(io::Error::other(INCOMPLETE));
+                }
+                Err(_) => {}
+            }
+        }
+        Ok(Box::new(request().download()?) as Box<dyn Read + Send>)
+    })
+}
+
+/// Whether a server that hides incomplete traces hides this one: asked for it by another route, it tells of none, and of no
+/// trouble either.
+fn is_hidden(server: &Server, trace_id: &str) -> bool {
+    let request = server.client.get(Path::api3("traces/batchGet"));
+    let answer = request.query("trace_ids", trace_id).parse::<Value>();
+    answer.is_ok_and(|answer| answer["traces"].as_array().is_none_or(Vec::is_empty))
+}
+
+/// A literal of MLflow's filter language.
+fn quoted(text: &str) -> Option<String> {
+    let quote = ['\'', '"'].into_iter().find(|quote| !text.contains(*quote))?;
+    Some(format!("{quote}{text}{quote}"))
+}
+
+impl Links {
+    fn add(&mut self, what: &str, id: &str, rows: &[Value]) {
+        let links = if what == "run" {
+            &mut self.runs
+        } else {
+            &mut self.prompts
+        };
+        for row in rows {
+            // A search by run also finds traces that name the run in their metadata.
+            let named = row["trace_metadata"]["mlflow.sourceRun"].as_str();
+            if let Some(trace_id) = trace_wire::id_of(row)
+                && (what != "run" || named != Some(id))
+            {
+                links.entry(trace_id).or_default().insert(id.to_owned());
+            }
+        }
+    }
+
+    fn put_into(&self, trace: &mut Trace) {
+        let of = |links: &BTreeMap<String, BTreeSet<String>>| {
+            links
+                .get(&trace.trace_id)
+                .into_iter()
+                .flatten()
+                .cloned()
+                .collect()
+        };
+        (trace.linked_runs, trace.linked_prompts) = (of(&self.runs), of(&self.prompts));
+    }
+}

@@ -1,0 +1,50 @@
+//! Workspaces (MLflow 3.10): objects of one are not seen from another, so each is asked in turn.
+
+use super::fields::Fields;
+use super::names::Finder;
+use super::server::Server;
+use crate::client::Path;
+use crate::lang::session::{Export, ExportError};
+use crate::model::Workspace;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// Exports every workspace, or the server where it has none, or the one that `MLFLOW_WORKSPACE` names.
+pub(super) fn export_each(
+    export: &mut Export<'_>,
+    server: &Arc<Server>,
+    registry: &Arc<Server>,
+) -> Result<(), ExportError> {
+    let mut finder = Finder::new(export);
+    if !server.has_workspaces() {
+        let workspace = server.only_workspace();
+        finder.look(export, server.clone(), registry.clone(), workspace)?;
+        return finder.export(export);
+    }
+    let answer = server.client.get(Path::api3("workspaces")).parse::<Value>();
+    let answer = answer.map_err(|error| server.error(&error))?;
+    let workspaces = Fields::of(answer).list("workspaces").into_iter().map(workspace);
+    let wanted = server.client.options().workspace.clone();
+    for workspace in workspaces.filter(|found| wanted.as_ref().is_none_or(|wanted| *wanted == found.name)) {
+        export.write(&workspace)?;
+        let within = Arc::new(server.in_workspace(&workspace.name)?);
+        let registry = match Arc::ptr_eq(server, registry) {
+            true => within.clone(),
+            false => registry.clone(),
+        };
+        finder.look(export, within, registry, Some(workspace.name))?;
+    }
+    finder.export(export)
+}
+
+fn workspace(value: Value) -> Workspace {
+    let mut fields = Fields::of(value);
+    Workspace {
+        name: fields.text("name").unwrap_or_default(),
+        description: fields.text("description").filter(|text| !text.is_empty()),
+        default_artifact_root: fields
+            .text("default_artifact_root")
+            .filter(|text| !text.is_empty()),
+        extra: fields.finish(),
+    }
+}

@@ -1,0 +1,378 @@
+//! An export in progress: the archive being written, and one place for what cannot be.
+
+mod artifacts;
+mod credentials;
+mod door;
+mod error;
+mod options;
+mod server_options;
+mod survey_counts;
+mod zip_limits;
+
+pub use error::ExportError;
+pub use options::ExportOptions;
+pub use server_options::RestOptions;
+pub use survey_counts::{Survey, SurveyCounts};
+pub use zip_limits::UnpackLimits;
+
+use self::door::Door;
+use crate::archive::{ArchiveError, ArchiveWriter, Duplicates, ManifestHead, PointSeries};
+use crate::format::fit::{Misfit, Weighed};
+use crate::format::line::to_value;
+use crate::format::manifest::{FORMER_ORIGIN, Selection as SelectionRecord, SourceInfo};
+use crate::format::{Kind, Loss, LossClass, LossCount, Manifest, Object, SortKey, order, typed::Typed};
+use crate::model::uri;
+use crate::model::{Span, Trace};
+use crate::monitor::Monitor;
+use crate::select::Matched;
+use credentials::Suspicion;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// What an export made.
+#[derive(Debug, Clone)]
+pub struct ExportReport {
+    /// The manifest of the archive.
+    pub manifest: Manifest,
+    /// Things that could not be read; only with `--keep-going`.
+    pub failures: u64,
+    /// What a survey counted.
+    pub survey: SurveyCounts,
+    /// What was found for what was asked by name.
+    pub matched: Matched,
+}
+
+/// An export in progress. A source calls [`Export::write`] for each object, [`Export::failure`] for what it
+/// cannot read and [`Export::limit`] for what cannot be held, and [`Export::finish`] at the end.
+pub struct Export<'m> {
+    /// The archive being written.
+    pub writer: ArchiveWriter,
+    /// What was asked for.
+    pub options: ExportOptions,
+    /// Options that choose, of what the source's URI leads to, the data that is read; never secrets.
+    pub chosen: Vec<(String, String)>,
+    monitor: &'m dyn Monitor,
+    left_out: BTreeMap<(String, String), u64>,
+    survey: SurveyCounts,
+    door: Door,
+    matched: Matched,
+}
+
+impl<'m> Export<'m> {
+    /// Begins an export to `out`.
+    ///
+    /// # Errors
+    /// The output exists, or cannot be written.
+    pub fn create(out: &Path, options: ExportOptions, monitor: &'m dyn Monitor) -> Result<Self, ExportError> {
+        Ok(Export {
+            writer: ArchiveWriter::create(out, options.writer.clone())?,
+            options,
+            chosen: Vec::new(),
+            monitor,
+            left_out: BTreeMap::new(),
+            survey: SurveyCounts::default(),
+            door: Door::default(),
+            matched: Matched::default(),
+        })
+    }
+
+    /// Who is told of progress.
+    pub fn monitor(&self) -> &'m dyn Monitor {
+        self.monitor
+    }
+
+    /// Writes an object; one that the format cannot hold, or that comes twice, is a failure.
+    ///
+    /// # Errors
+    /// The archive cannot be written, or a failure without `--keep-going`.
+    pub fn write<T: Object>(&mut self, object: &T) -> Result<(), ExportError> {
+        self.check_interrupt()?;
+        let mended;
+        let object = match object.has_misplaced() {
+            false => object,
+            true => {
+                mended = self.mended(T::KIND, &object.id(), object)?;
+                &mended
+            }
+        };
+        if !self.admits(T::KIND, || object.id(), object)? {
+            return Ok(());
+        }
+        let value = to_value(object);
+        if !self.is_survey() {
+            for Suspicion { place, what } in credentials::scan(&value) {
+                let (kind, id) = (T::KIND, object.id());
+                self.monitor.notice(&format!(
+                    "{kind} `{id}`: {place} holds what looks like {what}; it is kept as it is"
+                ));
+            }
+        }
+        let value = self.fit(T::KIND, &object.id(), value, is_text_of::<T>)?;
+        let written = self.writer.write_weighed(object, value);
+        let is_written = written.is_ok();
+        self.accept(T::KIND, written)?;
+        if is_written {
+            self.door.note(object);
+        } else {
+            self.door.refuse(T::KIND, &object.id());
+        }
+        Ok(())
+    }
+
+    /// Leaves out fields that no line can hold, each a failure, so that the object is kept with the rest.
+    fn fit(
+        &mut self,
+        kind: Kind,
+        id: &str,
+        value: Value,
+        is_whole: impl Fn(&Value) -> bool,
+    ) -> Result<Weighed, ExportError> {
+        let mut value = Weighed::new(value);
+        // Where the field must stand, writing the object says why it cannot be.
+        while let Some(Misfit { field, reason }) = value.leave_out(&is_whole) {
+            self.failure(kind.name(), id, &field, "unwritable", &reason)?;
+        }
+        Ok(value)
+    }
+
+    /// Writes the spans of a trace, which may come in any order.
+    ///
+    /// # Errors
+    /// As [`Export::write`].
+    pub fn write_spans(&mut self, trace: &Trace, mut spans: Vec<Span>) -> Result<(), ExportError> {
+        let trace_key = trace.sort_key();
+        spans.sort_by_cached_key(|span| {
+            order::span(&SortKey::new(), span.start_time_unix_nano, &span.span_id)
+        });
+        spans
+            .iter()
+            .try_for_each(|span| self.write_span(&trace_key, span))
+    }
+
+    /// Writes a span of the trace with this key.
+    ///
+    /// # Errors
+    /// As [`Export::write`].
+    pub fn write_span(&mut self, trace: &SortKey, span: &Span) -> Result<(), ExportError> {
+        if self.is_survey() {
+            self.count(Kind::Spans, 1);
+            return Ok(());
+        }
+        let id = format!("{}/{}", span.trace_id, span.span_id);
+        let mended;
+        let span = match span.has_misplaced() {
+            false => span,
+            true => {
+                mended = self.mended(Kind::Spans, &id, span)?;
+                &mended
+            }
+        };
+        if self.door.has_refused(Kind::Traces, &span.trace_id)
+            || !self.admits(Kind::Spans, || id.clone(), span)?
+        {
+            return Ok(());
+        }
+        let key = order::span(trace, span.start_time_unix_nano, &span.span_id);
+        let value = self.fit(Kind::Spans, &id, to_value(span), is_text_of::<Span>)?;
+        let written = self.writer.write_keyed(Kind::Spans, key, &id, value);
+        self.accept(Kind::Spans, written)
+    }
+
+    /// Writes the points of one metric of a run.
+    ///
+    /// # Errors
+    /// As [`Export::write`].
+    pub fn write_metric(
+        &mut self,
+        run: &SortKey,
+        run_id: &str,
+        key: &str,
+        series: PointSeries,
+    ) -> Result<(), ExportError> {
+        if self.is_survey() {
+            self.writer.count_points(series.len());
+            return Ok(());
+        }
+        if self.door.has_refused(Kind::Runs, run_id) {
+            return Ok(());
+        }
+        let written = self.writer.write_metric(run, run_id, key, series);
+        self.accept(Kind::Metrics, written)
+    }
+
+    /// Writes the points of one metric of a logged model.
+    ///
+    /// # Errors
+    /// As [`Export::write`].
+    pub fn write_model_metric(
+        &mut self,
+        model: &SortKey,
+        model_id: &str,
+        key: &str,
+        series: PointSeries,
+    ) -> Result<(), ExportError> {
+        if self.is_survey() {
+            self.writer.count_points(series.len());
+            return Ok(());
+        }
+        if self.door.has_refused(Kind::LoggedModels, model_id) {
+            return Ok(());
+        }
+        let written = self.writer.write_model_metric(model, model_id, key, series);
+        self.accept(Kind::ModelMetrics, written)
+    }
+
+    /// Takes note of what was found for what was asked: from here on, ids of runs are whole.
+    pub fn matched(&mut self, matched: Matched) {
+        self.options.selection.runs.clone_from(&matched.runs);
+        self.matched = matched;
+    }
+
+    /// Whether the source is looked at only.
+    pub fn is_survey(&self) -> bool {
+        self.options.survey.is_some()
+    }
+
+    /// Whether any of these kinds is taken or looked at.
+    pub fn looks_at(&self, kinds: &[Kind]) -> bool {
+        let survey = self.options.survey.as_ref();
+        survey.is_none_or(|survey| kinds.iter().any(|kind| survey.kinds.contains(kind)))
+    }
+
+    /// Counts objects that a survey does not list.
+    pub fn count(&mut self, kind: Kind, count: u64) {
+        *self.survey.counted.entry(kind).or_insert(0) += count;
+    }
+
+    /// Counts metrics or traces whose points or spans a survey does not ask for.
+    pub fn not_asked(&mut self, kind: Kind, count: u64) {
+        *self.survey.not_asked.entry(kind).or_insert(0) += count;
+    }
+
+    /// Ends the work where that was asked for.
+    ///
+    /// # Errors
+    /// It was.
+    pub fn check_interrupt(&self) -> Result<(), ExportError> {
+        match self.options.interrupt.is_set() {
+            true => Err(ExportError::Interrupted),
+            false => Ok(()),
+        }
+    }
+
+    /// Turns an object that the format cannot hold into a failure.
+    ///
+    /// # Errors
+    /// As [`Export::write`].
+    pub fn accept(&mut self, kind: Kind, written: Result<(), ArchiveError>) -> Result<(), ExportError> {
+        match written {
+            Err(ArchiveError::Object { id, reason, .. }) => {
+                self.failure(kind.name(), &id, "*", "unwritable", &reason)
+            }
+            written => Ok(written?),
+        }
+    }
+
+    /// Reports something that was there, or listed, and could not be read. `reason` is a stable code
+    /// (docs/losses.md), `detail` a sentence with the place.
+    ///
+    /// # Errors
+    /// Always, unless `--keep-going` was given.
+    pub fn failure(
+        &mut self,
+        kind: &str,
+        id: &str,
+        field: &str,
+        reason: &str,
+        detail: &str,
+    ) -> Result<(), ExportError> {
+        // What fails now may fail because the work was to end.
+        self.check_interrupt()?;
+        if !self.options.keep_going {
+            return Err(ExportError::Failure {
+                kind: kind.to_owned(),
+                id: id.to_owned(),
+                reason: reason.to_owned(),
+                detail: detail.to_owned(),
+            });
+        }
+        self.monitor.notice(&format!("left out: {kind} `{id}`: {detail}"));
+        self.writer.failure(&Loss {
+            class: LossClass::Failure,
+            detail: detail.to_owned(),
+            field: field.to_owned(),
+            id: id.to_owned(),
+            kind: kind.to_owned(),
+            reason: reason.to_owned(),
+        })?;
+        Ok(())
+    }
+
+    /// Counts what the source or the format cannot hold.
+    pub fn limit(&mut self, kind: &str, field: &str, reason: &str, count: u64) {
+        self.writer.limit(kind, field, reason, count);
+    }
+
+    /// Counts objects that the choices left out; `reason` is `deleted` or `not-selected`.
+    pub fn left_out(&mut self, kind: Kind, reason: &str, count: u64) {
+        if count > 0 {
+            let key = (kind.name().to_owned(), reason.to_owned());
+            *self.left_out.entry(key).or_insert(0) += count;
+        }
+    }
+
+    /// Completes the archive.
+    ///
+    /// # Errors
+    /// As [`Export::drain`].
+    pub fn finish(mut self, mut source: SourceInfo) -> Result<ExportReport, ExportError> {
+        self.drain()?;
+        self.check_interrupt()?;
+        self.report_missing()?;
+        let left_out = self.left_out.iter().map(|((kind, reason), &count)| LossCount {
+            kind: kind.clone(),
+            field: "*".to_owned(),
+            reason: reason.clone(),
+            count,
+        });
+        let selection = SelectionRecord {
+            options: self.options.selection.to_manifest(self.options.include_deleted),
+            left_out: left_out.collect(),
+        };
+        if let Some(source_uri) = &self.options.source_uri {
+            source.uri = uri::redact(source_uri);
+        }
+        let named = self.options.origin.take();
+        if named.is_none() && !self.chosen.is_empty() {
+            // What an earlier version called both parts: its journals are still found.
+            let former = uri::origin_of(&source.uri);
+            source.details.insert(FORMER_ORIGIN.to_owned(), former);
+        }
+        let head = ManifestHead {
+            origin: named.unwrap_or_else(|| uri::origin_of_part(&source.uri, &self.chosen)),
+            source,
+            selection,
+            ..ManifestHead::default()
+        };
+        let duplicates = match self.options.keep_going {
+            true => Duplicates::KeepFirst,
+            false => Duplicates::Refuse,
+        };
+        let manifest = self.writer.finish(head, duplicates)?;
+        let failures = manifest.losses.failures.iter().map(|loss| loss.count).sum();
+        Ok(ExportReport {
+            manifest,
+            failures,
+            survey: self.survey,
+            matched: self.matched,
+        })
+    }
+}
+
+/// Whether a value is that of an object, all that must stand included.
+fn is_text_of<T: Serialize + DeserializeOwned>(value: &Value) -> bool {
+    T::deserialize(value).is_ok_and(|object| to_value(&object) == *value)
+}

@@ -1,0 +1,136 @@
+//! An export of a database, step by step.
+
+use super::artifacts::Places;
+use super::experiments::Experiments;
+use super::tables::Tables;
+use super::trees::CloudTrees;
+use super::{known, logged_models, registry, runs};
+use crate::format::Kind;
+use crate::lang::artifacts::local_roots::{Door, LocalRoots};
+use crate::lang::session::{Export, ExportError};
+use crate::select::closure::{Choice, Chooser};
+use std::collections::HashSet;
+use std::path::Path;
+
+pub(super) type Result<T, E = ExportError> = std::result::Result<T, E>;
+
+/// An export in progress.
+pub(super) struct Exporter<'m> {
+    pub(super) tables: Tables,
+    pub(super) export: Export<'m>,
+    pub(super) experiments: Experiments,
+    pub(super) choice: Choice,
+    pub(super) places: Places,
+    pub(super) cloud_trees: CloudTrees,
+    /// Datasets that runs of a choice read, by uuid.
+    pub(super) used_datasets: HashSet<String>,
+    /// Notices that were given once.
+    pub(super) noted: HashSet<&'static str>,
+}
+
+impl<'m> Exporter<'m> {
+    /// An export of tables; `folder` is where the database lies, if it is a file.
+    pub(super) fn new(mut tables: Tables, export: Export<'m>, folder: Option<&Path>) -> Result<Self> {
+        let roots = LocalRoots::new(Door::Database, &export.options)?;
+        let places = Places::new(folder, export.options.artifacts_destination.as_deref(), roots);
+        tables.long_texts = Some(export.writer.long_texts());
+        Ok(Exporter {
+            tables,
+            export,
+            experiments: Experiments::default(),
+            choice: Choice::default(),
+            places,
+            cloud_trees: CloudTrees::default(),
+            used_datasets: HashSet::new(),
+            noted: HashSet::new(),
+        })
+    }
+
+    /// Reads and writes everything.
+    pub(super) fn run(&mut self) -> Result<()> {
+        self.places.check()?;
+        self.experiments = Experiments::read(&self.tables)?;
+        self.choose()?;
+        let monitor = self.export.monitor();
+        if self.export.looks_at(&[Kind::Runs, Kind::Datasets]) {
+            monitor.begin("runs", Some(self.tables.count("runs")?));
+            self.runs()?;
+        }
+        if self.export.looks_at(&[Kind::LoggedModels]) {
+            monitor.begin("logged models", None);
+            self.logged_models()?;
+        }
+        if self.export.looks_at(&[Kind::Traces]) {
+            monitor.begin("traces", None);
+            self.traces()?;
+        }
+        if self
+            .export
+            .looks_at(&[Kind::RegisteredModels, Kind::ModelVersions])
+        {
+            monitor.begin("registered models", None);
+            self.registry()?;
+        }
+        monitor.begin("datasets", None);
+        self.small_kinds()?;
+        // Last, since other objects bring their experiments.
+        self.write_experiments()?;
+        self.count_what_is_not_read()
+    }
+
+    /// Datasets, scorers, workspaces.
+    fn small_kinds(&mut self) -> Result<()> {
+        if self.export.looks_at(&[Kind::Datasets]) {
+            self.datasets()?;
+        }
+        if self.export.looks_at(&[Kind::EvaluationDatasets]) {
+            self.evaluation_datasets()?;
+        }
+        if self.export.looks_at(&[Kind::Scorers]) {
+            self.scorers()?;
+        }
+        self.workspaces()
+    }
+
+    /// Works out what is taken; without a choice nothing is held.
+    fn choose(&mut self) -> Result<()> {
+        let selection = self.export.options.selection.clone();
+        let mut chooser = Chooser::new(&selection, self.export.options.include_deleted);
+        if !selection.takes_all_objects() {
+            self.experiments
+                .all()
+                .for_each(|experiment| chooser.experiment(experiment));
+            registry::tell(&self.tables, &mut chooser)?;
+            logged_models::tell(&self.tables, &mut chooser)?;
+            runs::tell(&self.tables, self.export.writer.scratch(), &mut chooser)?;
+        }
+        let (choice, matched) = chooser.finish()?;
+        self.choice = choice;
+        self.export.matched(matched);
+        Ok(())
+    }
+
+    /// Why something of an experiment is left out with it, if it is.
+    pub(super) fn left_out_with_experiment(&self, experiment_id: &str) -> Option<&'static str> {
+        let is_deleted = self.experiments.is_deleted(experiment_id);
+        (is_deleted && !self.export.options.include_deleted).then_some("deleted")
+    }
+
+    /// Why a deleted object is left out, if it is.
+    pub(super) fn left_out_as_deleted(&self, lifecycle_stage: &str) -> Option<&'static str> {
+        (lifecycle_stage == "deleted" && !self.export.options.include_deleted).then_some("deleted")
+    }
+
+    /// Tables and columns that are not exported, and values that did not fit.
+    fn count_what_is_not_read(&mut self) -> Result<()> {
+        self.count_orphans()?;
+        known::count(&self.tables, &mut self.export)?;
+        for (kind, id, table, detail) in self.tables.refused.take() {
+            self.export.failure(kind, &id, table, "unwritable", &detail)?;
+        }
+        for ((kind, field, reason), count) in self.tables.oddities.take() {
+            self.export.limit(&kind, &field, &reason, count);
+        }
+        Ok(())
+    }
+}

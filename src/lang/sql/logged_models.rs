@@ -1,0 +1,191 @@
+//! Logged models (MLflow 3), with params, tags and metrics.
+
+use super::exporter::{Exporter, Result};
+use super::fields::Fields;
+use super::metrics::may_be_infinite;
+use super::run_parts::read_map;
+use super::spool::Spool;
+use super::tables::{BATCH, Table, Tables};
+use crate::archive::{ArchiveError, Owner, PointSeries};
+use crate::format::{Kind, Object};
+use crate::model::metric::PointLink;
+use crate::model::{Double, LoggedModel, OwnerKind, Point};
+use crate::select::closure::Chooser;
+use std::collections::{BTreeMap, HashMap};
+
+const LOGGED_MODELS: Table = Table {
+    kind: "logged-models",
+    name: "logged_models",
+    columns: &[
+        "model_id",
+        "experiment_id",
+        "name",
+        "artifact_location",
+        "creation_timestamp_ms",
+        "last_updated_timestamp_ms",
+        "status",
+        "lifecycle_stage",
+        "model_type",
+        "source_run_id",
+        "status_message",
+    ],
+};
+
+const PARAMS: Table = Table {
+    kind: "logged-models",
+    name: "logged_model_params",
+    columns: &["model_id", "param_key", "param_value", "long param_value"],
+};
+
+const TAGS: Table = Table {
+    kind: "logged-models",
+    name: "logged_model_tags",
+    columns: &["model_id", "tag_key", "tag_value", "long tag_value"],
+};
+
+const METRICS: Table = Table {
+    kind: "model-metrics",
+    name: "logged_model_metrics",
+    columns: &[
+        "model_id",
+        "metric_name",
+        "metric_value",
+        "metric_timestamp_ms",
+        "metric_step",
+        "run_id",
+        "dataset_name",
+        "dataset_digest",
+    ],
+};
+
+fn logged_model(row: &Fields<'_>) -> LoggedModel {
+    LoggedModel {
+        model_id: row.required_text(0),
+        experiment_id: row.required_text(1),
+        name: row.text(2),
+        artifact_uri: row.text(3),
+        creation_timestamp_ms: row.int(4),
+        last_updated_timestamp_ms: row.int(5),
+        status: status_name(row.int(6)),
+        lifecycle_stage: row.text(7).unwrap_or_else(|| "active".to_owned()),
+        model_type: row.text(8),
+        source_run_id: row.text(9),
+        status_message: row.text(10),
+        ..LoggedModel::default()
+    }
+}
+
+fn status_name(number: Option<i64>) -> String {
+    match number {
+        None | Some(0) => "LOGGED_MODEL_STATUS_UNSPECIFIED".to_owned(),
+        Some(1) => "LOGGED_MODEL_PENDING".to_owned(),
+        Some(2) => "LOGGED_MODEL_READY".to_owned(),
+        Some(3) => "LOGGED_MODEL_UPLOAD_FAILED".to_owned(),
+        Some(other) => other.to_string(),
+    }
+}
+
+fn point_of(row: &Fields<'_>) -> Option<Point> {
+    let link = PointLink {
+        dataset_name: row.text(6),
+        dataset_digest: row.text(7),
+        model_id: None,
+        run_id: row.text(5),
+    };
+    Some(Point {
+        timestamp: row.int(3)?,
+        step: row.int(4).unwrap_or(0),
+        value: Double(row.double(2)?),
+        link: link.boxed(),
+    })
+}
+
+/// Tells a chooser of all logged models.
+pub(super) fn tell(tables: &Tables, chooser: &mut Chooser<'_>) -> Result<()> {
+    tables.scan(LOGGED_MODELS, |row| {
+        chooser.logged_model(&logged_model(row));
+        Ok(())
+    })
+}
+
+impl Exporter<'_> {
+    /// Writes the logged models with their metrics and artifacts.
+    pub(super) fn logged_models(&mut self) -> Result<()> {
+        let mut spool = Spool::new(self.export.writer.scratch());
+        let mut left_out: HashMap<&'static str, u64> = HashMap::new();
+        self.tables.scan(LOGGED_MODELS, |row| {
+            let model = logged_model(row);
+            let reason = match self.choice.takes_logged_model(&model) {
+                false => Some("not-selected"),
+                true => self
+                    .left_out_with_experiment(&model.experiment_id)
+                    .or_else(|| self.left_out_as_deleted(&model.lifecycle_stage)),
+            };
+            match reason {
+                Some(reason) => *left_out.entry(reason).or_insert(0) += 1,
+                None => spool.push(&model.sort_key(), &model)?,
+            }
+            Ok(())
+        })?;
+        for (reason, count) in left_out {
+            self.export.left_out(Kind::LoggedModels, reason, count);
+        }
+        let mut sorted = spool.finish()?;
+        loop {
+            let batch: Vec<LoggedModel> = sorted.batch(BATCH)?;
+            if batch.is_empty() {
+                return Ok(());
+            }
+            self.logged_model_batch(batch)?;
+        }
+    }
+
+    fn logged_model_batch(&mut self, mut models: Vec<LoggedModel>) -> Result<()> {
+        let ids: Vec<String> = models.iter().map(|model| model.model_id.clone()).collect();
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        read_map(&self.tables, PARAMS, &ids, |place, key, value| {
+            models[place].params.insert(key, value);
+        })?;
+        read_map(&self.tables, TAGS, &ids, |place, key, value| {
+            models[place].tags.insert(key, value);
+        })?;
+        self.list_ahead(models.iter().map(|model| model.artifact_uri.as_deref()))?;
+        for model in models {
+            self.experiments.need(&model.experiment_id);
+            self.export.write(&model)?;
+            self.model_metrics(&model)?;
+            let owner = Owner {
+                kind: OwnerKind::LoggedModel,
+                sort_key: model.sort_key(),
+                id: model.model_id.clone(),
+            };
+            self.artifacts(&owner, &model.experiment_id, model.artifact_uri.as_deref())?;
+        }
+        Ok(())
+    }
+
+    fn model_metrics(&mut self, model: &LoggedModel) -> Result<()> {
+        let scratch = self.export.writer.scratch().to_owned();
+        let mut series: BTreeMap<String, PointSeries> = BTreeMap::new();
+        self.tables.of_owners(METRICS, "", &[&model.model_id], |_, row| {
+            let Some(point) = point_of(row) else { return Ok(()) };
+            if may_be_infinite(point.value) {
+                self.tables
+                    .oddities
+                    .count("model-metrics", "value", "sql-infinity");
+            }
+            let series = series
+                .entry(row.required_text(1))
+                .or_insert_with(|| PointSeries::new(&scratch));
+            series
+                .push(point)
+                .map_err(|error| ArchiveError::io("use temporary file in", &scratch)(error).into())
+        })?;
+        for (key, series) in series {
+            let sort_key = model.sort_key();
+            self.export
+                .write_model_metric(&sort_key, &model.model_id, &key, series)?;
+        }
+        Ok(())
+    }
+}

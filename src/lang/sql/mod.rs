@@ -1,0 +1,109 @@
+//! MLflow's SQL backend stores: a tracking server's database, read directly and never through MLflow, which would
+//! migrate it.
+//!
+//! Everything is read within one read transaction. Which tables and columns there are decides what is read, not a
+//! version: see `database::Schema`. Rows come in whatever order the database has them; `spool` puts objects into the archive's
+//! order, and their parts are asked for a batch of objects at a time. What a database cannot hold, and which tables are
+//! never read, is listed in `docs/sources/sql.md`.
+
+mod artifacts;
+mod database;
+mod evaluation;
+mod experiments;
+mod exporter;
+mod fields;
+mod known;
+mod location;
+mod logged_models;
+mod metrics;
+#[cfg(feature = "mysql")]
+mod mysql;
+mod orphans;
+#[cfg(feature = "postgres")]
+mod postgres;
+mod registry;
+mod run_parts;
+mod runs;
+mod spans;
+mod spool;
+mod sqlite;
+mod tables;
+mod trace_parts;
+mod traces;
+mod trees;
+mod uri;
+mod versions;
+
+use crate::format::manifest::SourceInfo;
+use crate::lang::artifacts::cloud;
+use crate::lang::session::{Export, ExportError, ExportOptions, ExportReport};
+use crate::model::uri::redact;
+use crate::monitor::Monitor;
+use database::Database;
+use exporter::Exporter;
+use location::Location;
+use sqlite::Sqlite;
+use std::path::Path;
+use tables::Tables;
+
+/// What helps against tables that are not shown.
+const HIDDEN: &str = "; `GRANT SELECT ON DATABASE.* TO USER` makes sure that all are";
+
+/// Exports the database that a tracking URI, or the path of a SQLite file, names to the archive `out`.
+///
+/// # Errors
+/// There is no such database or no MLflow data in it, it is locked or damaged, something in it cannot be read and
+/// `keep_going` is off, or the archive cannot be written.
+pub fn export(
+    source: &str,
+    out: &Path,
+    mut options: ExportOptions,
+    monitor: &dyn Monitor,
+) -> Result<ExportReport, ExportError> {
+    let location = location::parse(source)?;
+    let (database, folder): (Box<dyn Database>, _) = match &location {
+        Location::Sqlite(path) => (Box::new(Sqlite::open(path)?), path.parent()),
+        #[cfg(feature = "postgres")]
+        Location::Postgres(uri) => (Box::new(postgres::Postgres::open(uri)?), None),
+        #[cfg(feature = "mysql")]
+        Location::Mysql(uri) => (Box::new(mysql::Mysql::open(uri)?), None),
+    };
+    let hides_tables = database.may_hide_tables()?;
+    let tables = Tables::new(database)?;
+    if !tables.schema.has("experiments") || !tables.schema.has("runs") {
+        return Err(ExportError::NoData {
+            source_uri: redact(source),
+            detail: match (hides_tables, tables.database.other_place()?) {
+                (_, Some(place)) => {
+                    format!("there are no tables `experiments` and `runs` where it looks: {place}")
+                }
+                (false, None) => "the database has no tables `experiments` and `runs`".to_owned(),
+                (true, None) => format!("it shows this user no tables `experiments` and `runs`{HIDDEN}"),
+            },
+        });
+    }
+    let mut info = SourceInfo {
+        kind: "sql".to_owned(),
+        uri: redact(source),
+        ..SourceInfo::default()
+    };
+    let release = versions::describe(&tables, &mut info)?;
+    if experiments::lie_in_cloud(&tables, options.artifacts_destination.as_deref())? {
+        options.writer.threads = options.writer.threads.max(cloud::CONCURRENCY);
+    }
+    let mut export = Export::create(out, options, monitor)?;
+    export.chosen = location.chosen()?;
+    if hides_tables {
+        export.limit("tables", "*", "perhaps-hidden", 1);
+        monitor.notice(&format!(
+            "tables that this user may not read are not even shown{HIDDEN}"
+        ));
+    }
+    // What is there can be listed whatever is missing.
+    if !export.is_survey() {
+        known::check(&tables, release, &mut export)?;
+    }
+    let mut exporter = Exporter::new(tables, export, folder)?;
+    exporter.run()?;
+    exporter.export.finish(info)
+}

@@ -1,0 +1,148 @@
+//! MySQL and MariaDB, within one read-only transaction with a consistent snapshot.
+
+use super::database::{Cell, Database, Dialect, EachRow, Row, Schema, read_schema};
+use super::uri::{DatabaseUri, refused};
+use crate::lang::session::ExportError;
+use crate::model::mask;
+use crate::model::uri::redact;
+use mysql::prelude::Queryable;
+use mysql::{Conn, Params, Value};
+use std::cell::RefCell;
+
+mod options;
+
+/// A connection within a transaction.
+pub(super) struct Mysql {
+    connection: RefCell<Conn>,
+    source_uri: String,
+}
+
+impl Mysql {
+    /// Connects and begins the read transaction that the whole export sees.
+    ///
+    /// # Errors
+    /// The URI cannot be read, the server cannot be reached, or it refuses.
+    pub(super) fn open(uri: &str) -> Result<Self, ExportError> {
+        let source_uri = redact(uri);
+        mask::learn(|mask| mask.add_uri(uri));
+        let failed = |detail: String| ExportError::Source {
+            source_uri: source_uri.clone(),
+            detail,
+        };
+        let options = options::read(DatabaseUri::parse(uri)?).map_err(|detail| refused(uri, &detail))?;
+        let options = options.stmt_cache_size(64).init(vec![
+            "SET NAMES utf8mb4".to_owned(),
+            "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ".to_owned(),
+            "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY".to_owned(),
+        ]);
+        let connection = Conn::new(options).map_err(|error| failed(told(&error)))?;
+        Ok(Mysql {
+            connection: RefCell::new(connection),
+            source_uri,
+        })
+    }
+
+    fn rows(
+        &self,
+        sql: &str,
+        parameters: &[&str],
+        each: &mut EachRow<'_>,
+    ) -> Result<Result<(), ExportError>, mysql::Error> {
+        let mut connection = self.connection.borrow_mut();
+        // The binary protocol: doubles come as they are stored.
+        let parameters = match parameters {
+            [] => Params::Empty,
+            _ => Params::Positional(parameters.iter().map(Value::from).collect()),
+        };
+        let statement = connection.prep(sql)?;
+        let rows = connection.exec_iter(&statement, parameters)?;
+        for row in rows {
+            if let Err(error) = each(&row?) {
+                return Ok(Err(error));
+            }
+        }
+        Ok(Ok(()))
+    }
+}
+
+/// An error with what may help.
+fn told(error: &mysql::Error) -> String {
+    let remedy = match error {
+        mysql::Error::MySqlError(error) => match error.code {
+            // Of a table, of a column, of the database.
+            1142 | 1143 | 1044 => {
+                "; `GRANT SELECT ON DATABASE.* TO USER` lets the user read all that there is"
+            }
+            1045 => "; user and password are taken from the URI",
+            _ => "",
+        },
+        _ => "",
+    };
+    let error = error.to_string();
+    format!("{}{remedy}", mask::hide(&error))
+}
+
+impl Database for Mysql {
+    fn dialect(&self) -> Dialect {
+        Dialect::Mysql
+    }
+
+    fn schema(&self) -> Result<Schema, ExportError> {
+        let sql = "SELECT c.table_name, c.column_name FROM information_schema.columns c \
+                   JOIN information_schema.tables t ON t.table_schema = c.table_schema AND t.table_name = c.table_name \
+                   WHERE t.table_type = 'BASE TABLE' AND c.table_schema = DATABASE()";
+        let views = "SELECT table_name FROM information_schema.tables \
+                     WHERE table_type <> 'BASE TABLE' AND table_schema = DATABASE()";
+        read_schema(self, sql, views)
+    }
+
+    /// MySQL shows a user only the tables that the user has some right to, unless the right is to the whole database.
+    fn may_hide_tables(&self) -> Result<bool, ExportError> {
+        let sql = "SELECT 1 FROM information_schema.user_privileges WHERE privilege_type = 'SELECT' \
+                   UNION ALL SELECT 1 FROM information_schema.schema_privileges \
+                   WHERE privilege_type = 'SELECT' AND DATABASE() LIKE table_schema";
+        let mut sees_all = false;
+        self.query(sql, &[], &mut |_| {
+            sees_all = true;
+            Ok(())
+        })?;
+        Ok(!sees_all)
+    }
+
+    fn query(&self, sql: &str, parameters: &[&str], each: &mut EachRow<'_>) -> Result<(), ExportError> {
+        let rows = self.rows(sql, parameters, each);
+        rows.map_err(|error| ExportError::Source {
+            source_uri: self.source_uri.clone(),
+            detail: told(&error),
+        })?
+    }
+}
+
+impl Row for mysql::Row {
+    fn cell(&self, column: usize) -> Cell<'_> {
+        match self.as_ref(column) {
+            Some(Value::Bytes(bytes)) => Cell::Bytes(bytes),
+            Some(Value::Int(value)) => Cell::Integer(*value),
+            Some(Value::UInt(value)) => i64::try_from(*value).map_or(Cell::Null, Cell::Integer),
+            Some(Value::Float(value)) => Cell::Real((*value).into()),
+            Some(Value::Double(value)) => Cell::Real(*value),
+            // No column that is read holds dates or times.
+            Some(Value::NULL | Value::Date(..) | Value::Time(..)) | None => Cell::Null,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_is_not_there_is_named_without_its_password() {
+        let error = Mysql::open("mysql+pymysql://me:hidden@127.0.0.1:1/db?charset=utf8mb4")
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(error.contains("mysql+pymysql://127.0.0.1:1/db"), "{error}");
+        assert!(!error.contains("hidden"), "{error}");
+    }
+}

@@ -1,0 +1,221 @@
+//! The model registry: registered models, prompts among them, and their versions.
+//!
+//! Their tags and aliases carry the owner's whole key, so each table is scanned once and merged in the archive's order.
+
+use super::exporter::{Exporter, Result};
+use super::fields::Fields;
+use super::spool::{Sorted, Spool};
+use super::tables::{BATCH, Table, Tables};
+use crate::format::{Kind, Object, SortKey, order};
+use crate::model::registry::DELETED_STAGE;
+use crate::model::{ModelVersion, RegisteredModel, Text};
+use crate::select::closure::Chooser;
+use std::collections::HashSet;
+
+const MODELS: Table = Table {
+    kind: "registered-models",
+    name: "registered_models",
+    columns: &[
+        "workspace",
+        "name",
+        "creation_time",
+        "last_updated_time",
+        "description",
+    ],
+};
+
+const MODEL_TAGS: Table = Table {
+    kind: "registered-models",
+    name: "registered_model_tags",
+    columns: &["workspace", "name", "key", "value", "long value"],
+};
+
+const ALIASES: Table = Table {
+    kind: "registered-models",
+    name: "registered_model_aliases",
+    columns: &["workspace", "name", "alias", "version"],
+};
+
+const VERSIONS: Table = Table {
+    kind: "model-versions",
+    name: "model_versions",
+    columns: &[
+        "workspace",
+        "name",
+        "version",
+        "creation_time",
+        "last_updated_time",
+        "description",
+        "user_id",
+        "current_stage",
+        "source",
+        "run_id",
+        "status",
+        "status_message",
+        "run_link",
+        "storage_location",
+    ],
+};
+
+const VERSION_TAGS: Table = Table {
+    kind: "model-versions",
+    name: "model_version_tags",
+    columns: &["workspace", "name", "key", "value", "version", "long value"],
+};
+
+fn model_key(row: &Fields<'_>) -> SortKey {
+    order::registered_model(row.text(0).as_deref(), &row.required_text(1))
+}
+
+fn version(row: &Fields<'_>) -> ModelVersion {
+    ModelVersion {
+        workspace: row.text(0),
+        name: row.required_text(1),
+        version: row.unsigned(2),
+        creation_timestamp: row.int(3),
+        last_updated_timestamp: row.int(4),
+        description: row.text(5),
+        user_id: row.text(6),
+        current_stage: row.text(7),
+        source: row.text(8),
+        run_id: row.text(9),
+        status: row.text(10),
+        status_message: row.text(11),
+        run_link: row.text(12),
+        storage_location: row.text(13),
+        ..ModelVersion::default()
+    }
+}
+
+/// Tells a chooser of all models and their versions.
+pub(super) fn tell(tables: &Tables, chooser: &mut Chooser<'_>) -> Result<()> {
+    tables.scan(MODELS, |row| {
+        chooser.model(&row.required_text(1));
+        Ok(())
+    })?;
+    tables.scan(VERSIONS, |row| {
+        chooser.version(&version(row));
+        Ok(())
+    })
+}
+
+/// A tag of a model or version.
+type Tag = (String, Text);
+
+fn tag(tables: &Tables, table: Table, row: &Fields<'_>) -> Result<Option<Tag>> {
+    let value = tables.text(table, row, 3, &row.required_text(1))?;
+    Ok(value.map(|value| (row.required_text(2), value)))
+}
+
+impl Exporter<'_> {
+    /// Writes the registered models and their versions.
+    pub(super) fn registry(&mut self) -> Result<()> {
+        let with_versions = self.model_versions()?;
+        self.registered_models(&with_versions)
+    }
+
+    /// Writes the versions; returns the models of which a choice of runs takes one.
+    fn model_versions(&mut self) -> Result<HashSet<(Option<String>, String)>> {
+        let scratch = self.export.writer.scratch().to_owned();
+        let mut tags = Spool::new(&scratch);
+        self.tables.scan(VERSION_TAGS, |row| {
+            let key = model_key(row).number(row.unsigned(4));
+            match tag(&self.tables, VERSION_TAGS, row)? {
+                Some(tag) => tags.push(&key, &tag),
+                None => Ok(()),
+            }
+        })?;
+        let mut versions: Spool<ModelVersion> = Spool::new(&scratch);
+        self.tables.scan(VERSIONS, |row| {
+            let version = version(row);
+            versions.push(&version.sort_key(), &version)
+        })?;
+        let (mut tags, mut versions) = (tags.finish()?, versions.finish()?);
+        let (mut with_versions, mut strays) = (HashSet::new(), 0);
+        loop {
+            let batch = versions.batch(BATCH)?;
+            if batch.is_empty() {
+                break;
+            }
+            for mut version in batch {
+                version.tags = tags
+                    .of_key(&version.sort_key(), &mut strays)?
+                    .into_iter()
+                    .collect();
+                if self.write_version(&version)? {
+                    with_versions.insert((version.workspace, version.name));
+                }
+            }
+        }
+        self.limit_orphans("model-versions", "tags", strays + tags.count_rest());
+        Ok(with_versions)
+    }
+
+    /// Writes a version; false where it is left out.
+    fn write_version(&mut self, version: &ModelVersion) -> Result<bool> {
+        let run_id = version.run_id.as_deref().filter(|run_id| !run_id.is_empty());
+        let is_deleted = version.current_stage.as_deref() == Some(DELETED_STAGE);
+        if !self.choice.takes_version(&version.name, run_id) {
+            self.export.left_out(Kind::ModelVersions, "not-selected", 1);
+            return Ok(false);
+        }
+        if is_deleted && !self.export.options.include_deleted {
+            self.export.left_out(Kind::ModelVersions, "deleted", 1);
+            return Ok(false);
+        }
+        self.export.write(version)?;
+        Ok(true)
+    }
+
+    fn registered_models(&mut self, with_versions: &HashSet<(Option<String>, String)>) -> Result<()> {
+        let scratch = self.export.writer.scratch().to_owned();
+        let mut tags = Spool::new(&scratch);
+        self.tables
+            .scan(MODEL_TAGS, |row| match tag(&self.tables, MODEL_TAGS, row)? {
+                Some(tag) => tags.push(&model_key(row), &tag),
+                None => Ok(()),
+            })?;
+        let mut aliases = Spool::new(&scratch);
+        self.tables.scan(ALIASES, |row| {
+            aliases.push(&model_key(row), &(row.required_text(2), row.unsigned(3)))
+        })?;
+        let mut models: Spool<RegisteredModel> = Spool::new(&scratch);
+        self.tables.scan(MODELS, |row| {
+            let model = RegisteredModel {
+                workspace: row.text(0),
+                name: row.required_text(1),
+                creation_timestamp: row.int(2),
+                last_updated_timestamp: row.int(3),
+                description: row.text(4),
+                ..RegisteredModel::default()
+            };
+            models.push(&model.sort_key(), &model)
+        })?;
+        let (mut tags, mut models): (Sorted<Tag>, _) = (tags.finish()?, models.finish()?);
+        let mut aliases: Sorted<(String, u64)> = aliases.finish()?;
+        let (mut stray_tags, mut stray_aliases) = (0, 0);
+        loop {
+            let batch = models.batch(BATCH)?;
+            if batch.is_empty() {
+                break;
+            }
+            for mut model in batch {
+                let key = model.sort_key();
+                model.tags = tags.of_key(&key, &mut stray_tags)?.into_iter().collect();
+                model.aliases = aliases.of_key(&key, &mut stray_aliases)?.into_iter().collect();
+                let has_version = with_versions.contains(&(model.workspace.clone(), model.name.clone()));
+                match self.choice.takes_model(&model.name) || has_version {
+                    true => self.export.write(&model)?,
+                    false => self.export.left_out(Kind::RegisteredModels, "not-selected", 1),
+                }
+            }
+        }
+        self.limit_orphans("registered-models", "tags", stray_tags + tags.count_rest());
+        self.limit_orphans(
+            "registered-models",
+            "aliases",
+            stray_aliases + aliases.count_rest(),
+        );
+        Ok(())
+    }
+}

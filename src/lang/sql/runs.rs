@@ -1,0 +1,184 @@
+//! Runs: scanned once, put into the archive's order, their parts read a batch at a time.
+
+use super::exporter::{Exporter, Result};
+use super::fields::Fields;
+use super::metrics::OpenMetrics;
+use super::run_parts::{INPUTS, MODEL_LINKS, RunParts};
+use super::spool::Spool;
+use super::tables::{BATCH, Table, Tables};
+use crate::archive::Owner;
+use crate::format::{Kind, Object};
+use crate::model::run::PARENT_TAG;
+use crate::model::{ModelOutput, OwnerKind, Run, RunInfo};
+use crate::select::closure::Chooser;
+use std::collections::HashMap;
+use std::path::Path;
+
+const RUNS: Table = Table {
+    kind: "runs",
+    name: "runs",
+    columns: &[
+        "run_uuid",
+        "experiment_id",
+        "name",
+        "user_id",
+        "status",
+        "start_time",
+        "end_time",
+        "lifecycle_stage",
+        "artifact_uri",
+        "deleted_time",
+        "source_type",
+        "source_name",
+        "source_version",
+        "entry_point_name",
+    ],
+};
+
+const PARENTS: Table = Table {
+    kind: "runs",
+    name: "tags",
+    columns: &["run_uuid", "value"],
+};
+
+fn run_info(row: &Fields<'_>) -> RunInfo {
+    RunInfo {
+        run_id: row.required_text(0),
+        experiment_id: row.required_text(1),
+        run_name: row.text(2),
+        user_id: row.text(3),
+        // MLflow itself always writes one; without it the file store says the same.
+        status: row.text(4).unwrap_or_else(|| "RUNNING".to_owned()),
+        start_time: row.int(5),
+        end_time: row.int(6),
+        lifecycle_stage: row.text(7).unwrap_or_else(|| "active".to_owned()),
+        artifact_uri: row.text(8),
+        deleted_time: row.int(9),
+        source_type: row.text(10),
+        source_name: row.text(11),
+        source_version: row.text(12),
+        entry_point_name: row.text(13),
+        ..RunInfo::default()
+    }
+}
+
+/// Tells a chooser of all runs, with what they need.
+pub(super) fn tell(tables: &Tables, scratch: &Path, chooser: &mut Chooser<'_>) -> Result<()> {
+    let mut parents = HashMap::new();
+    let key = tables.dialect().quote("key");
+    tables.scan_where(PARENTS, &format!("WHERE {key} = ?"), &[PARENT_TAG], |row| {
+        parents.insert(row.required_text(0), row.any_text(1).unwrap_or_else(|| "".into()));
+        Ok(())
+    })?;
+    let mut models: HashMap<String, Vec<ModelOutput>> = HashMap::new();
+    let condition = "WHERE destination_type IN ('MODEL_INPUT', 'MODEL_OUTPUT')";
+    tables.scan_where(MODEL_LINKS, condition, &[], |row| {
+        let (model_id, step) = (row.required_text(2), row.int(3).unwrap_or(0));
+        let links = models.entry(row.required_text(0)).or_default();
+        links.push(ModelOutput { model_id, step });
+        Ok(())
+    })?;
+    // A run is told once, with all that it needs.
+    let mut spool = Spool::new(scratch);
+    tables.scan(RUNS, |row| {
+        let info = run_info(row);
+        spool.push(&info.sort_key(), &info)
+    })?;
+    let mut sorted = spool.finish()?;
+    loop {
+        let batch = sorted.batch(BATCH)?;
+        if batch.is_empty() {
+            return Ok(());
+        }
+        for info in batch {
+            let mut run = Run {
+                info,
+                ..Run::default()
+            };
+            let parent = parents.remove(&run.info.run_id);
+            run.tags
+                .extend(parent.map(|parent| (PARENT_TAG.to_owned(), parent)));
+            run.outputs.model_outputs = models.remove(&run.info.run_id).unwrap_or_default();
+            chooser.run(&run);
+        }
+    }
+}
+
+impl Exporter<'_> {
+    /// Writes the runs with their metrics and artifacts.
+    pub(super) fn runs(&mut self) -> Result<()> {
+        let mut sorted = self.taken_runs()?.finish()?;
+        loop {
+            let batch: Vec<RunInfo> = sorted.batch(BATCH)?;
+            if batch.is_empty() {
+                return Ok(());
+            }
+            let steps = batch.len() as u64;
+            self.run_batch(batch)?;
+            self.export.monitor().advance(steps);
+        }
+    }
+
+    fn taken_runs(&mut self) -> Result<Spool<RunInfo>> {
+        let mut spool = Spool::new(self.export.writer.scratch());
+        let mut left_out: HashMap<&'static str, u64> = HashMap::new();
+        let mut orphans = Vec::new();
+        self.tables.scan(RUNS, |row| {
+            let info = run_info(row);
+            let reason = match self.choice.reaches_run(&info.run_id) {
+                false => Some("not-selected"),
+                true => self
+                    .left_out_with_experiment(&info.experiment_id)
+                    .or_else(|| self.left_out_as_deleted(&info.lifecycle_stage)),
+            };
+            if let Some(reason) = reason {
+                *left_out.entry(reason).or_insert(0) += 1;
+                return Ok(());
+            }
+            if !self.experiments.contains(&info.experiment_id) {
+                orphans.push((info.run_id, info.experiment_id));
+                return Ok(());
+            }
+            spool.push(&info.sort_key(), &info)
+        })?;
+        for (reason, count) in left_out {
+            self.export.left_out(Kind::Runs, reason, count);
+        }
+        for (run_id, experiment_id) in orphans {
+            let detail = format!("its experiment `{experiment_id}` is not in the database");
+            self.export
+                .failure("runs", &run_id, "experiment_id", "orphan", &detail)?;
+        }
+        Ok(spool)
+    }
+
+    fn run_batch(&mut self, batch: Vec<RunInfo>) -> Result<()> {
+        let ids: Vec<String> = batch.iter().map(|info| info.run_id.clone()).collect();
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let parts = RunParts::read(&self.tables, &ids)?;
+        if !self.choice.takes_all() {
+            self.used_datasets.extend(parts.datasets);
+        }
+        let mut metrics = OpenMetrics::count(&self.tables, &ids)?;
+        self.list_ahead(batch.iter().map(|info| info.artifact_uri.as_deref()))?;
+        let runs = batch.into_iter().zip(parts.runs).zip(parts.dangling).enumerate();
+        for (place, ((info, run), dangling)) in runs {
+            let mut run = Run { info, ..run };
+            self.write_metrics(&mut metrics, place, &mut run, &ids)?;
+            self.experiments.need(&run.info.experiment_id);
+            self.export.write(&run)?;
+            for dataset in dangling {
+                let detail = format!("it read dataset {dataset}, which is not in the database");
+                self.export
+                    .failure("runs", &run.info.run_id, INPUTS.name, "orphan", &detail)?;
+            }
+            let owner = Owner {
+                kind: OwnerKind::Run,
+                sort_key: run.sort_key(),
+                id: run.info.run_id.clone(),
+            };
+            self.artifacts(&owner, &run.info.experiment_id, run.info.artifact_uri.as_deref())?;
+        }
+        Ok(())
+    }
+}

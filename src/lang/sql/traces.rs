@@ -1,0 +1,227 @@
+//! Traces (MLflow 2.14 and later): scanned once, their parts read a batch at a time.
+
+use super::exporter::{Exporter, Result};
+use super::fields::Fields;
+use super::run_parts::read_map;
+use super::spans::ARTIFACT_LOCATION;
+use super::spool::Spool;
+use super::tables::{BATCH, Table, Tables};
+use super::trace_parts::{self, rebuild};
+use crate::archive::Owner;
+use crate::format::{Kind, Object};
+use crate::model::{OwnerKind, TextMap, Trace};
+use crate::select::closure::NAMING_METADATA;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+/// A trace and the values that MLflow 3.17 moved out of its tags and metadata.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct FoundTrace {
+    pub(super) trace: Trace,
+    pub(super) promoted: Option<trace_parts::Promoted>,
+}
+
+const TRACES: Table = Table {
+    kind: "traces",
+    name: "trace_info",
+    columns: &[
+        "request_id",
+        "experiment_id",
+        "timestamp_ms",
+        "execution_time_ms",
+        "status",
+        "client_request_id",
+        "request_preview",
+        "response_preview",
+        "trace_name",
+        "session_id",
+        "input_tokens",
+        "output_tokens",
+        "total_tokens",
+        "cache_read_input_tokens",
+        "cache_creation_input_tokens",
+        "cache_creation_input_tokens_above_1hr",
+        "input_cost",
+        "output_cost",
+        "total_cost",
+    ],
+};
+
+const TAGS: Table = Table {
+    kind: "traces",
+    name: "trace_tags",
+    columns: &["request_id", "key", "value", "long value"],
+};
+
+const METADATA: Table = Table {
+    kind: "traces",
+    name: "trace_request_metadata",
+    columns: &["request_id", "key", "value", "long value"],
+};
+
+/// What traces name that made them.
+const NAMING: Table = Table {
+    kind: "traces",
+    name: "trace_request_metadata",
+    columns: &["request_id", "value"],
+};
+
+/// Metadata key of the run in which a trace was made.
+pub(super) const SOURCE_RUN: &str = "mlflow.sourceRun";
+
+/// Links from traces to runs and prompt versions.
+const LINKS: Table = Table {
+    kind: "traces",
+    name: "entity_associations",
+    columns: &["source_id", "destination_type", "destination_id"],
+};
+
+/// The first of the columns that MLflow 3.17 added.
+const PROMOTED_COLUMN: usize = 8;
+
+fn trace(row: &Fields<'_>, has_promoted: bool) -> FoundTrace {
+    let trace = Trace {
+        trace_id: row.required_text(0),
+        experiment_id: row.required_text(1),
+        request_time: row.int(2),
+        execution_duration: row.int(3),
+        state: match row.text(4).as_deref() {
+            None | Some("TRACE_STATUS_UNSPECIFIED") => "STATE_UNSPECIFIED".to_owned(),
+            Some(state) => state.to_owned(),
+        },
+        client_request_id: row.text(5),
+        request_preview: row.text(6),
+        response_preview: row.text(7),
+        ..Trace::default()
+    };
+    FoundTrace {
+        trace,
+        promoted: has_promoted.then(|| trace_parts::promoted(row, PROMOTED_COLUMN)),
+    }
+}
+
+impl Exporter<'_> {
+    /// Writes the traces with their spans and artifacts.
+    pub(super) fn traces(&mut self) -> Result<()> {
+        let mut sorted = self.taken_traces()?.finish()?;
+        loop {
+            let batch: Vec<FoundTrace> = sorted.batch(BATCH)?;
+            if batch.is_empty() {
+                return Ok(());
+            }
+            self.trace_batch(batch)?;
+        }
+    }
+
+    fn taken_traces(&mut self) -> Result<Spool<FoundTrace>> {
+        let has_promoted = self
+            .tables
+            .schema
+            .has_column(TRACES.name, TRACES.columns[PROMOTED_COLUMN]);
+        let mut named = match self.choice.takes_all() {
+            true => HashMap::new(),
+            false => named_by_traces(&self.tables)?,
+        };
+        let mut spool = Spool::new(self.export.writer.scratch());
+        let mut left_out: HashMap<&'static str, u64> = HashMap::new();
+        self.tables.scan(TRACES, |row| {
+            let mut found = trace(row, has_promoted);
+            let Named { metadata, linked } = named.remove(&found.trace.trace_id).unwrap_or_default();
+            found.trace.trace_metadata = metadata;
+            let reason = match self.choice.takes_trace(&found.trace, &linked) {
+                false => Some("not-selected"),
+                true => self.left_out_with_experiment(&found.trace.experiment_id),
+            };
+            match reason {
+                Some(reason) => *left_out.entry(reason).or_insert(0) += 1,
+                None => spool.push(&found.trace.sort_key(), &found)?,
+            }
+            Ok(())
+        })?;
+        for (reason, count) in left_out {
+            self.export.left_out(Kind::Traces, reason, count);
+        }
+        Ok(spool)
+    }
+
+    fn trace_batch(&mut self, mut batch: Vec<FoundTrace>) -> Result<()> {
+        let ids: Vec<String> = batch.iter().map(|found| found.trace.trace_id.clone()).collect();
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let tables = &self.tables;
+        read_map(tables, TAGS, &ids, |place, key, value| {
+            batch[place].trace.tags.insert(key, value);
+        })?;
+        read_map(tables, METADATA, &ids, |place, key, value| {
+            batch[place].trace.trace_metadata.insert(key, value);
+        })?;
+        trace_parts::read_assessments(tables, &ids, &mut batch)?;
+        read_links(tables, &ids, &mut batch)?;
+        let locations = batch
+            .iter()
+            .map(|found| found.trace.tags.get(ARTIFACT_LOCATION)?.as_str());
+        self.list_ahead(locations)?;
+        for FoundTrace { mut trace, promoted } in batch {
+            if let Some(promoted) = promoted {
+                rebuild(&mut trace, promoted);
+            }
+            let source_run = trace.trace_metadata.get(SOURCE_RUN).and_then(|run| run.as_str());
+            trace
+                .linked_runs
+                .retain(|run_id| Some(run_id.as_str()) != source_run);
+            self.experiments.need(&trace.experiment_id);
+            self.export.write(&trace)?;
+            let owner = Owner {
+                kind: OwnerKind::Trace,
+                sort_key: trace.sort_key(),
+                id: trace.trace_id.clone(),
+            };
+            self.spans_and_artifacts(&owner, &trace)?;
+        }
+        Ok(())
+    }
+}
+
+/// What a trace names that made it, and the runs that it is linked to.
+#[derive(Default)]
+struct Named {
+    metadata: TextMap,
+    linked: Vec<String>,
+}
+
+/// What each trace names.
+fn named_by_traces(tables: &Tables) -> Result<HashMap<String, Named>> {
+    let mut named: HashMap<String, Named> = HashMap::new();
+    let key = tables.dialect().quote("key");
+    for name in NAMING_METADATA {
+        tables.scan_where(NAMING, &format!("WHERE {key} = ?"), &[name], |row| {
+            let value = row.any_text(1).map(|value| (name.to_owned(), value));
+            let trace = named.entry(row.required_text(0)).or_default();
+            trace.metadata.extend(value);
+            Ok(())
+        })?;
+    }
+    let condition = "WHERE source_type = 'trace' AND destination_type = 'run'";
+    tables.scan_where(LINKS, condition, &[], |row| {
+        let trace = named.entry(row.required_text(0)).or_default();
+        trace.linked.extend(row.text(2));
+        Ok(())
+    })?;
+    Ok(named)
+}
+
+fn read_links(tables: &Tables, ids: &[&str], batch: &mut [FoundTrace]) -> Result<()> {
+    tables.of_owners(LINKS, "source_type = 'trace' AND", ids, |place, row| {
+        let trace = &mut batch[place].trace;
+        match row.text(1).as_deref() {
+            Some("run") => trace.linked_runs.extend(row.text(2)),
+            Some("prompt_version") => trace.linked_prompts.extend(row.text(2)),
+            _ => tables.oddities.count("traces", "links", "not-held"),
+        }
+        Ok(())
+    })?;
+    for found in batch {
+        found.trace.linked_runs.sort();
+        found.trace.linked_prompts.sort();
+    }
+    Ok(())
+}
