@@ -212,11 +212,17 @@ fn archives_with_much_in_one_run_are_used_in_little_memory() {
          SELECT 'param/' || i, 'value ' || i, r.run_uuid FROM n, (SELECT {of_run}) r"
     );
     let plain = directory.path().join("plain");
-    assert_eq!(export(&database(directory.path(), ""), &plain, &[]).0, 0);
+    let (code, plain_export) = export(&database(directory.path(), ""), &plain, &[]);
+    assert_eq!(code, 0);
     let plain = peaks(directory.path(), &plain);
     for (name, sql) in [("long", long), ("many", many)] {
         let (out, source) = (directory.path().join(name), database(directory.path(), &sql));
-        assert_eq!(export(&source, &out, &[]).0, 0);
+        let (code, peak) = export(&source, &out, &[]);
+        assert_eq!(code, 0);
+        assert!(
+            peak < plain_export + 64 * MIB,
+            "{name}: export: {peak} bytes, plain {plain_export}"
+        );
         for ((command, peak), (_, plain)) in peaks(directory.path(), &out).into_iter().zip(&plain) {
             assert!(
                 peak < plain + 64 * MIB,

@@ -76,6 +76,11 @@ impl<'a> Lines<'a> {
         }))
     }
 
+    /// The bytes of the line that was read last.
+    pub(crate) fn take_line(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.line)
+    }
+
     /// Reads into `self.line`; false at the end of the file.
     fn read_line(&mut self) -> Result<bool> {
         let (file, reader) = self.open.as_mut().expect("opened by the caller");

@@ -1,10 +1,9 @@
 //! One object, one line: canonical text, and the key that orders it.
 
-use super::layout::STRING_BYTES;
 use super::{Kind, SortKey, Typed, order};
 use crate::model::{
     Dataset, DatasetRecord, EvaluationDataset, Experiment, LoggedModel, ModelVersion, RegisteredModel, Run,
-    RunInfo, Scorer, Trace, Workspace,
+    RunInfo, Scorer, Text, Trace, Workspace,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -53,26 +52,19 @@ pub fn to_value<T: Serialize>(object: &T) -> Value {
     serde_json::to_value(object).expect("objects have text keys and finite numbers")
 }
 
-/// Calls `store` on each string that is too long to stand in a line, and puts its answer there.
-pub fn replace_long_strings<E>(
-    value: &mut Value,
-    store: &mut impl FnMut(&str) -> Result<Value, E>,
-) -> Result<(), E> {
-    match value {
-        Value::String(text) if text.len() > STRING_BYTES => *value = store(text)?,
-        Value::Array(items) => {
-            for item in items {
-                replace_long_strings(item, store)?;
-            }
-        }
-        Value::Object(map) => {
-            for item in map.values_mut() {
-                replace_long_strings(item, store)?;
-            }
-        }
-        _ => {}
+/// The value of a run, which gives up its params and tags for it.
+pub(crate) fn take_value(run: &mut Run) -> Value {
+    let texts = [("params", &mut run.params), ("tags", &mut run.tags)];
+    let texts = texts.map(|(field, texts)| (field, std::mem::take(texts)));
+    let mut value = to_value(run);
+    for (field, texts) in texts {
+        let item = |text| match text {
+            Text::Utf8(text) => Value::String(text),
+            other => to_value(&other),
+        };
+        value[field] = texts.into_iter().map(|(key, text)| (key, item(text))).collect();
     }
-    Ok(())
+    value
 }
 
 impl Object for Workspace {

@@ -239,11 +239,9 @@ impl Iterator for Batches<'_> {
                 Err(error) => return Some(Err(error.into())),
                 Ok(Some(line)) => {
                     size_bytes += line.bytes.len();
-                    batch.push(NumberedLine {
-                        bytes: line.bytes.to_vec(),
-                        file: line.file.to_owned(),
-                        number: line.number,
-                    });
+                    let (file, number) = (line.file.to_owned(), line.number);
+                    let bytes = self.lines.take_line();
+                    batch.push(NumberedLine { bytes, file, number });
                 }
             }
         }

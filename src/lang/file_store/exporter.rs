@@ -209,7 +209,7 @@ impl Exporter<'_, '_> {
                 self.export.write_metric(&key, &run_id, &name, series)?;
             }
         }
-        self.export.write(&run)?;
+        self.export.write_run(&mut run)?;
         self.artifacts(OwnerKind::Run, run_id, key, artifacts)
     }
 

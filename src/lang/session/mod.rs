@@ -18,17 +18,18 @@ pub use zip_limits::UnpackLimits;
 use self::door::Door;
 use crate::archive::{ArchiveError, ArchiveWriter, Duplicates, ManifestHead, PointSeries};
 use crate::format::fit::{Misfit, Weighed};
-use crate::format::line::to_value;
+use crate::format::line::{take_value, to_value};
 use crate::format::manifest::{FORMER_ORIGIN, Selection as SelectionRecord, SourceInfo};
 use crate::format::{Kind, Loss, LossClass, LossCount, Manifest, Object, SortKey, order, typed::Typed};
 use crate::model::uri;
-use crate::model::{Span, Trace};
+use crate::model::{Run, Span, Trace};
 use crate::monitor::Monitor;
 use crate::select::Matched;
 use credentials::Suspicion;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -89,19 +90,41 @@ impl<'m> Export<'m> {
     /// # Errors
     /// The archive cannot be written, or a failure without `--keep-going`.
     pub fn write<T: Object>(&mut self, object: &T) -> Result<(), ExportError> {
-        self.check_interrupt()?;
-        let mended;
-        let object = match object.has_misplaced() {
-            false => object,
-            true => {
-                mended = self.mended(T::KIND, &object.id(), object)?;
-                &mended
-            }
-        };
-        if !self.admits(T::KIND, || object.id(), object)? {
-            return Ok(());
+        match self.admitted(object)? {
+            Some(object) => self.write_admitted(&*object, to_value(&*object)),
+            None => Ok(()),
         }
-        let value = to_value(object);
+    }
+
+    /// Writes a run and takes its params and tags, which can be many, so that none of them is held twice.
+    ///
+    /// # Errors
+    /// As [`Export::write`].
+    pub fn write_run(&mut self, run: &mut Run) -> Result<(), ExportError> {
+        let mended = match self.admitted(run)? {
+            Some(Cow::Borrowed(_)) => None,
+            Some(Cow::Owned(mended)) => Some(mended),
+            None => return Ok(()),
+        };
+        if let Some(mended) = mended {
+            *run = mended;
+        }
+        let value = take_value(run);
+        self.write_admitted(run, value)
+    }
+
+    /// The object as it can be written, where it can.
+    fn admitted<'o, T: Object>(&mut self, object: &'o T) -> Result<Option<Cow<'o, T>>, ExportError> {
+        self.check_interrupt()?;
+        let object = match object.has_misplaced() {
+            false => Cow::Borrowed(object),
+            true => Cow::Owned(self.mended(T::KIND, &object.id(), object)?),
+        };
+        let is_admitted = self.admits(T::KIND, || object.id(), &*object)?;
+        Ok(is_admitted.then_some(object))
+    }
+
+    fn write_admitted<T: Object>(&mut self, object: &T, value: Value) -> Result<(), ExportError> {
         if !self.is_survey() {
             for Suspicion { place, what } in credentials::scan(&value) {
                 let (kind, id) = (T::KIND, object.id());

@@ -166,7 +166,7 @@ impl Exporter<'_> {
             let mut run = Run { info, ..run };
             self.write_metrics(&mut metrics, place, &mut run, &ids)?;
             self.experiments.need(&run.info.experiment_id);
-            self.export.write(&run)?;
+            self.export.write_run(&mut run)?;
             for dataset in dangling {
                 let detail = format!("it read dataset {dataset}, which is not in the database");
                 self.export

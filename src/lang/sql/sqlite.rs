@@ -26,7 +26,7 @@ const GUARDS: [(DbConfig, bool); 5] = [
 /// Bytes of a value or row that are read: more than an archive holds of a text, and far less than SQLite would try.
 const VALUE_BYTES: i32 = 300 << 20;
 /// Pages kept in memory.
-const CACHE_KIB: u32 = 24 << 10;
+const CACHE_KIB: u32 = 8 << 10;
 
 /// An open SQLite file, within a read transaction.
 pub(super) struct Sqlite {

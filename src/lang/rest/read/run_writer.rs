@@ -168,7 +168,7 @@ impl<'x, 'a, 'm> Sink<'x, 'a, 'm> {
             return Ok(());
         };
         let FoundRun {
-            run,
+            mut run,
             datasets,
             changed,
             ..
@@ -194,7 +194,7 @@ impl<'x, 'a, 'm> Sink<'x, 'a, 'm> {
             self.exporter.export.not_asked(Kind::Metrics, metrics);
         }
         self.exporter.run_limits(&run);
-        self.exporter.export.write(&run)?;
+        self.exporter.export.write_run(&mut run)?;
         self.exporter.run_ids.push(run.info.run_id);
         self.exporter.export.monitor().advance(1);
         Ok(())

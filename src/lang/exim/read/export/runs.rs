@@ -160,7 +160,7 @@ impl Exporter<'_> {
             self.held.run_facts.insert(run_id.clone(), facts);
         }
         run.metrics = metrics.latest().collect();
-        self.export.write(&run)?;
+        self.export.write_run(&mut run)?;
         self.metrics(&run, &file, metrics)?;
         for dataset in datasets {
             self.dataset(&dataset, &file)?;
