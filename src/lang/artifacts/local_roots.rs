@@ -178,9 +178,17 @@ impl LocalRoots {
     /// # Errors
     /// It is refused, or the file system says no.
     pub(crate) fn open(&self, path: &Path) -> io::Result<std::fs::File> {
+        std::fs::File::open(self.resolve(path)?)
+    }
+
+    /// What a path of the source's own tree leads to, links resolved; refused where that may not be read.
+    ///
+    /// # Errors
+    /// As [`LocalRoots::open`].
+    pub(crate) fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
         let real = path.canonicalize()?;
         match self.holds(&real) {
-            true => std::fs::File::open(real),
+            true => Ok(real),
             false => Err(io::Error::new(io::ErrorKind::PermissionDenied, OutsideSource)),
         }
     }
@@ -199,12 +207,21 @@ impl LocalRoots {
 
 /// Why a file is not opened.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "it is a symbolic link that leads out of the source: where it is to be read, name what it leads to with --artifacts-under"
-)]
+#[error("{}", OutsideSource::WHY)]
 pub(crate) struct OutsideSource;
 
 impl OutsideSource {
+    /// What is said of it.
+    pub(crate) const WHY: &str = "it is a symbolic link that leads out of the source: where it is to be read, name what it leads to with --artifacts-under";
+
+    /// Stable code of the failure of a file that was not read.
+    pub(crate) fn reason(error: &io::Error) -> &'static str {
+        match Self::is_cause(error) {
+            true => OUTSIDE,
+            false => "unreadable",
+        }
+    }
+
     /// Whether this is why a file was not opened.
     pub(crate) fn is_cause(error: &io::Error) -> bool {
         error.get_ref().is_some_and(|cause| cause.is::<OutsideSource>())

@@ -142,10 +142,8 @@ impl Catalogue {
         }
         let path = experiment.path.join("traces");
         for (_, found) in self.objects::<Trace>(pool, &path, &place) {
-            let metadata = |key: &str| {
-                let file = path.join(&found.id).join("request_metadata").join(key);
-                std::fs::read_to_string(file).ok()
-            };
+            let folder = self.store.open(&path.join(&found.id).join("request_metadata"));
+            let metadata = |key: &str| text_of(folder.as_ref().ok()?, key);
             let object = CataloguedObject {
                 experiment: number,
                 time: found.time,
@@ -165,7 +163,7 @@ impl Catalogue {
         place: &Arc<Place>,
     ) -> Vec<(Option<T>, Indexed<T>)> {
         let (objects, _) = index::<T>(&self.store, pool, path, &[], place);
-        let folder = Folder::open(path).ok();
+        let folder = self.store.open(path).ok();
         let read = |id: &str| {
             let folder = folder.as_ref()?;
             super::index::describe(folder, id, place, &mut Vec::new(), &mut Notes::default())
@@ -184,17 +182,18 @@ impl Catalogue {
     /// The parent and the logged models of a run.
     pub(super) fn needs_of_run(&self, id: &str, run: &CataloguedRun) -> Needs {
         let path = self.experiments[run.experiment].path.join(id);
-        let parent = std::fs::read_to_string(path.join("tags/mlflow.parentRunId")).ok();
+        let tags = self.store.open(&path.join("tags"));
+        let parent = tags.ok().and_then(|tags| text_of(&tags, "mlflow.parentRunId"));
         let mut logged_models = self.models_of_runs.get(id).cloned().unwrap_or_default();
-        if let Ok(folder) = Folder::open(&path) {
+        if let Ok(folder) = self.store.open(&path) {
             let mut ignored = Notes::default();
             if folder.has("inputs") {
                 let none = DatasetIndex::new();
-                let inputs = dataset::inputs(&self.store, &folder, id, &none, &mut Vec::new(), &mut ignored);
+                let inputs = dataset::inputs(&folder, id, &none, &mut Vec::new(), &mut ignored);
                 logged_models.extend(inputs.model_inputs.into_iter().map(|input| input.model_id));
             }
             if folder.has("outputs") {
-                let outputs = dataset::outputs(&self.store, &folder, id, &mut ignored);
+                let outputs = dataset::outputs(&folder, id, &mut ignored);
                 logged_models.extend(outputs.model_outputs.into_iter().map(|output| output.model_id));
             }
         }
@@ -203,4 +202,11 @@ impl Catalogue {
             logged_models,
         }
     }
+}
+
+/// The text of a small file, where it can be read.
+fn text_of(folder: &Folder, name: &str) -> Option<String> {
+    let mut buffer = Vec::new();
+    let bytes = folder.read(name.as_bytes(), &mut buffer).ok()?;
+    std::str::from_utf8(bytes).ok().map(str::to_owned)
 }

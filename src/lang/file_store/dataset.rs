@@ -1,11 +1,12 @@
 //! Datasets of an experiment: `datasets/<md5>/meta.yaml`, and what runs say of them and of logged models.
 
-use super::folder::{EntryKind, Folder, read_description};
+use super::folder::{EntryKind, Folder};
 use super::index::{Fault, bad_yaml, note_stray};
 use super::meta::Meta;
 use super::notes::Notes;
-use super::store::{META, Store, open_optional};
+use super::store::{META, Store};
 use crate::format::Kind;
+use crate::lang::artifacts::local_roots::OutsideSource;
 use crate::model::run::{RunInputs, RunOutputs};
 use crate::model::{Dataset, DatasetInput, ModelInput, ModelOutput};
 use std::collections::HashMap;
@@ -23,9 +24,9 @@ pub(super) fn index(
 ) -> DatasetIndex {
     let mut found = DatasetIndex::new();
     let path = experiment.join("datasets");
-    let entries = open_optional(&path).and_then(|folder| {
+    let entries = store.open_optional(&path).and_then(|folder| {
         let Some(mut folder) = folder else { return Ok(None) };
-        let entries = folder.entries(store.tree())?;
+        let entries = folder.entries()?;
         Ok(Some((folder, entries)))
     });
     let (folder, entries) = match entries {
@@ -33,14 +34,25 @@ pub(super) fn index(
         Ok(None) => return found,
         Err(error) => {
             let detail = format!("read {}: {error}", path.display());
-            notes.failure(Kind::Datasets, experiment_id, "*", "unreadable", detail);
+            notes.failure(
+                Kind::Datasets,
+                experiment_id,
+                "*",
+                OutsideSource::reason(&error),
+                detail,
+            );
             return found;
         }
     };
     for entry in entries {
         match (entry.name(), entry.kind) {
             (Some(name), EntryKind::Folder) => {
-                match read(&folder.path_of(&entry.name), experiment_id, &mut Notes::default()) {
+                match read(
+                    store,
+                    &folder.path_of(&entry.name),
+                    experiment_id,
+                    &mut Notes::default(),
+                ) {
                     Ok(dataset) => {
                         found.insert(name.to_owned(), (dataset.name, dataset.digest));
                     }
@@ -62,10 +74,19 @@ pub(super) fn index(
 }
 
 /// Reads a dataset.
-pub(super) fn read(path: &Path, experiment_id: &str, notes: &mut Notes) -> Result<Dataset, Fault> {
+pub(super) fn read(
+    store: &Store,
+    path: &Path,
+    experiment_id: &str,
+    notes: &mut Notes,
+) -> Result<Dataset, Fault> {
     let path: PathBuf = path.join(META);
-    let bytes = read_description(&path)
-        .map_err(|error| ("unreadable", format!("read {}: {error}", path.display())))?;
+    let bytes = store.describe(&path).map_err(|error| {
+        (
+            OutsideSource::reason(&error),
+            format!("read {}: {error}", path.display()),
+        )
+    })?;
     let mut meta = Meta::parse(&bytes).map_err(|error| bad_yaml(&path, &error))?;
     let (name, digest) = (meta.text("name"), meta.text("digest"));
     let (Some(name), Some(digest)) = (name, digest) else {
@@ -93,7 +114,6 @@ pub(super) fn read(path: &Path, experiment_id: &str, notes: &mut Notes) -> Resul
 
 /// Visits the `meta.yaml` of each folder below a run's `inputs` or `outputs`.
 fn each_link(
-    store: &Store,
     run: &Folder,
     run_id: &str,
     name: &'static str,
@@ -102,10 +122,10 @@ fn each_link(
 ) {
     let failed = |path: &Path, error: std::io::Error, notes: &mut Notes| {
         let detail = format!("read {}: {error}", path.display());
-        notes.failure(Kind::Runs, run_id, name, "unreadable", detail);
+        notes.failure(Kind::Runs, run_id, name, OutsideSource::reason(&error), detail);
     };
     let listed = run.sub(name.as_bytes()).and_then(|mut folder| {
-        let entries = folder.entries(store.tree())?;
+        let entries = folder.entries()?;
         Ok((folder, entries))
     });
     let (folder, entries) = match listed {
@@ -135,7 +155,6 @@ fn each_link(
 
 /// What a run read.
 pub(super) fn inputs(
-    store: &Store,
     run: &Folder,
     run_id: &str,
     datasets: &DatasetIndex,
@@ -143,81 +162,65 @@ pub(super) fn inputs(
     notes: &mut Notes,
 ) -> RunInputs {
     let mut inputs = RunInputs::default();
-    each_link(
-        store,
-        run,
-        run_id,
-        "inputs",
-        notes,
-        &mut |mut meta, path, notes| {
-            let source_type = meta.text("source_type").unwrap_or_default();
-            let source_id = meta.text("source_id").unwrap_or_default();
-            // The destination is the run around it; MLflow writes the source's id there.
-            let tags = meta.text_map("tags");
-            match (source_type.as_str(), datasets.get(&source_id)) {
-                ("DATASET", Some((name, digest))) => {
-                    used.push(source_id);
-                    inputs.dataset_inputs.push(DatasetInput {
-                        name: name.clone(),
-                        digest: digest.clone(),
-                        tags,
-                    });
-                }
-                ("DATASET", None) => {
-                    let detail = format!(
-                        "{} names dataset `{source_id}`, which is not there",
-                        path.display()
-                    );
-                    notes.failure(Kind::Runs, run_id, "inputs", "listed-but-missing", detail);
-                }
-                ("MODEL", _) if tags.is_empty() => {
-                    inputs.model_inputs.push(ModelInput { model_id: source_id })
-                }
-                ("MODEL", _) => {
-                    notes.limit(Kind::Runs, "inputs.model_inputs.tags", "not-held");
-                    inputs.model_inputs.push(ModelInput { model_id: source_id });
-                }
-                (other, _) => {
-                    let detail = format!("{} has source_type `{other}`, which is not known", path.display());
-                    notes.failure(Kind::Runs, run_id, "inputs", "wrong-type", detail);
-                }
+    each_link(run, run_id, "inputs", notes, &mut |mut meta, path, notes| {
+        let source_type = meta.text("source_type").unwrap_or_default();
+        let source_id = meta.text("source_id").unwrap_or_default();
+        // The destination is the run around it; MLflow writes the source's id there.
+        let tags = meta.text_map("tags");
+        match (source_type.as_str(), datasets.get(&source_id)) {
+            ("DATASET", Some((name, digest))) => {
+                used.push(source_id);
+                inputs.dataset_inputs.push(DatasetInput {
+                    name: name.clone(),
+                    digest: digest.clone(),
+                    tags,
+                });
             }
-        },
-    );
+            ("DATASET", None) => {
+                let detail = format!(
+                    "{} names dataset `{source_id}`, which is not there",
+                    path.display()
+                );
+                notes.failure(Kind::Runs, run_id, "inputs", "listed-but-missing", detail);
+            }
+            ("MODEL", _) if tags.is_empty() => inputs.model_inputs.push(ModelInput { model_id: source_id }),
+            ("MODEL", _) => {
+                notes.limit(Kind::Runs, "inputs.model_inputs.tags", "not-held");
+                inputs.model_inputs.push(ModelInput { model_id: source_id });
+            }
+            (other, _) => {
+                let detail = format!("{} has source_type `{other}`, which is not known", path.display());
+                notes.failure(Kind::Runs, run_id, "inputs", "wrong-type", detail);
+            }
+        }
+    });
     inputs.dataset_inputs.sort();
     inputs.model_inputs.sort();
     inputs
 }
 
 /// What a run made.
-pub(super) fn outputs(store: &Store, run: &Folder, run_id: &str, notes: &mut Notes) -> RunOutputs {
+pub(super) fn outputs(run: &Folder, run_id: &str, notes: &mut Notes) -> RunOutputs {
     let mut outputs = RunOutputs::default();
-    each_link(
-        store,
-        run,
-        run_id,
-        "outputs",
-        notes,
-        &mut |mut meta, path, notes| {
-            let kind = meta.text("destination_type").unwrap_or_default();
-            let (model_id, step) = (meta.text("destination_id"), meta.int("step").unwrap_or(0));
-            if !meta.text_map("tags").is_empty() {
-                notes.limit(Kind::Runs, "outputs.model_outputs.tags", "not-held");
+    each_link(run, run_id, "outputs", notes, &mut |mut meta, path, notes| {
+        let kind = meta.text("destination_type").unwrap_or_default();
+        let (model_id, step) = (meta.text("destination_id"), meta.int("step").unwrap_or(0));
+        if !meta.text_map("tags").is_empty() {
+            notes.limit(Kind::Runs, "outputs.model_outputs.tags", "not-held");
+        }
+        match model_id {
+            Some(model_id) if kind == "MODEL_OUTPUT" => {
+                outputs.model_outputs.push(ModelOutput { model_id, step })
             }
-            match model_id {
-                Some(model_id) if kind == "MODEL_OUTPUT" => {
-                    outputs.model_outputs.push(ModelOutput { model_id, step })
-                }
-                _ => {
-                    let detail = format!(
-                        "{} has destination_type `{kind}`, which is not known",
-                        path.display()
-                    );
-                    notes.failure(Kind::Runs, run_id, "outputs", "wrong-type", detail);
-                }
+            _ => {
+                let detail = format!(
+                    "{} has destination_type `{kind}`, which is not known",
+                    path.display()
+                );
+                notes.failure(Kind::Runs, run_id, "outputs", "wrong-type", detail);
             }
-        },
-    );
+        }
+    });
     outputs.model_outputs.sort();
     outputs
 }

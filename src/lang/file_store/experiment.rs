@@ -1,12 +1,13 @@
 //! Experiments: folders of the root, and of `.trash` once deleted.
 
-use super::folder::{EntryKind, Folder, read_description};
+use super::folder::{EntryKind, Folder};
 use super::index::{Fault, bad_yaml, id_mismatch, note_if_unterminated, note_stray};
 use super::key_files::{KeyOwner, read_values};
 use super::meta::Meta;
 use super::notes::Notes;
-use super::store::{META, MODELS, Store, TRASH, note_folder_without_meta, open_optional};
+use super::store::{META, MODELS, Store, TRASH, note_folder_without_meta};
 use crate::format::{Kind, order};
+use crate::lang::artifacts::local_roots::OutsideSource;
 use crate::model::Experiment;
 use std::collections::HashMap;
 use std::io;
@@ -36,26 +37,28 @@ pub(super) struct Experiments {
 /// The experiments of a store. What cannot be read in a trash that nobody asked for is no failure.
 pub(super) fn find_all(store: &Store, asks_for_trash: bool, notes: &mut Notes) -> io::Result<Experiments> {
     let mut all = Vec::new();
-    let mut root = Folder::open(store.root())?;
+    let mut root = store.open(store.root())?;
     find_in(store, &mut root, false, notes, &mut all)?;
     let active: HashMap<String, PathBuf> = all
         .iter()
         .map(|found: &FoundExperiment| (found.id.clone(), found.path.clone()))
         .collect();
     let mut deleted = Vec::new();
-    if let Some(mut trash) = open_optional(&store.root().join(TRASH))? {
-        let mut of_trash = Notes::default();
-        find_in(store, &mut trash, true, &mut of_trash, &mut deleted)?;
-        if asks_for_trash {
-            notes.append(of_trash);
-        } else {
-            deleted.extend(of_trash.into_ids().map(|id| FoundExperiment {
-                path: store.root().join(TRASH).join(&id),
-                name: String::new(),
-                is_deleted: true,
-                id,
-            }));
-        }
+    let mut of_trash = Notes::default();
+    match store.open_noting(Kind::Experiments, TRASH, &mut of_trash) {
+        Some(mut trash) => find_in(store, &mut trash, true, &mut of_trash, &mut deleted)?,
+        // Without it nothing can be told of what lies in it.
+        None => notes.append(std::mem::take(&mut of_trash)),
+    }
+    if asks_for_trash {
+        notes.append(of_trash);
+    } else {
+        deleted.extend(of_trash.into_ids().map(|id| FoundExperiment {
+            path: store.root().join(TRASH).join(&id),
+            name: String::new(),
+            is_deleted: true,
+            id,
+        }));
     }
     let mut twins = Vec::new();
     for found in deleted {
@@ -75,7 +78,7 @@ fn find_in(
     notes: &mut Notes,
     found: &mut Vec<FoundExperiment>,
 ) -> io::Result<()> {
-    for entry in folder.entries(store.tree())? {
+    for entry in folder.entries()? {
         let is_reserved =
             !is_deleted && [TRASH.as_bytes(), MODELS.as_bytes()].contains(&entry.name.as_slice());
         match (entry.name(), entry.kind) {
@@ -83,7 +86,7 @@ fn find_in(
             (Some(id), EntryKind::Folder) => {
                 let path = folder.path_of(&entry.name);
                 let mut ignored = Notes::default();
-                match read_meta(&path, id, is_deleted, &mut ignored) {
+                match read_meta(store, &path, id, is_deleted, &mut ignored) {
                     Ok(Some(experiment)) => found.push(FoundExperiment {
                         id: id.to_owned(),
                         name: experiment.name,
@@ -102,14 +105,14 @@ fn find_in(
 
 /// Reads an experiment whole.
 pub(super) fn read(store: &Store, found: &FoundExperiment, notes: &mut Notes) -> Option<Experiment> {
-    let experiment = read_meta(&found.path, &found.id, found.is_deleted, notes);
+    let experiment = read_meta(store, &found.path, &found.id, found.is_deleted, notes);
     let failed = |(reason, detail): Fault, notes: &mut Notes| {
         notes.failure(Kind::Experiments, &found.id, "*", reason, detail);
     };
     let mut experiment = match experiment {
         Ok(experiment) => {
             // Only here, since the file is read once more before, for its place.
-            let bytes = read_description(&found.path.join(META)).unwrap_or_default();
+            let bytes = store.describe(&found.path.join(META)).unwrap_or_default();
             note_if_unterminated(Kind::Experiments, &bytes, notes);
             experiment?
         }
@@ -123,12 +126,15 @@ pub(super) fn read(store: &Store, found: &FoundExperiment, notes: &mut Notes) ->
         id: &found.id,
         field: "tags",
     };
-    match Folder::open(&found.path) {
+    match store.open(&found.path) {
         Ok(folder) => {
             experiment.tags = read_values(store, &folder, "tags", owner, &mut Vec::new(), notes);
         }
         Err(error) => failed(
-            ("unreadable", format!("read {}: {error}", found.path.display())),
+            (
+                OutsideSource::reason(&error),
+                format!("read {}: {error}", found.path.display()),
+            ),
             notes,
         ),
     }
@@ -137,16 +143,22 @@ pub(super) fn read(store: &Store, found: &FoundExperiment, notes: &mut Notes) ->
 
 /// Reads the file of an experiment; none where there is no such file.
 fn read_meta(
+    store: &Store,
     path: &Path,
     id: &str,
     is_deleted: bool,
     notes: &mut Notes,
 ) -> Result<Option<Experiment>, Fault> {
     let path = path.join(META);
-    let bytes = match read_description(&path) {
+    let bytes = match store.describe(&path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(("unreadable", format!("read {}: {error}", path.display()))),
+        Err(error) => {
+            return Err((
+                OutsideSource::reason(&error),
+                format!("read {}: {error}", path.display()),
+            ));
+        }
     };
     let mut meta = Meta::parse(&bytes).map_err(|error| bad_yaml(&path, &error))?;
     let experiment_id = meta.text("experiment_id").unwrap_or_default();

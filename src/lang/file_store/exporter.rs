@@ -241,7 +241,7 @@ impl Exporter<'_, '_> {
                 Verdict::Kept if is_chosen => {
                     let mut notes = Notes::default();
                     let path = folder.path.join("datasets").join(name);
-                    let dataset = dataset::read(&path, experiment_id, &mut notes);
+                    let dataset = dataset::read(&self.store, &path, experiment_id, &mut notes);
                     notes.report(self.export)?;
                     match dataset {
                         Ok(dataset) => self.export.write(&dataset)?,

@@ -1,20 +1,26 @@
 //! Folders of the tree: listed once, their files read with one open each.
 //!
 //! A store of 10,000 runs has half a million small files, so names are looked up from the folder that holds them, kinds come
-//! from the listing, and no file is asked for its size. Symbolic links are followed only inside the tree.
+//! from the listing, and no file is asked for its size. A symbolic link is followed only where it leads to what may be read:
+//! each opening refuses links, and looks at the few that it meets.
 
+use crate::lang::artifacts::local_roots::{LocalRoots, OUTSIDE, OutsideSource};
 use rustix::fs::{Dir, FileType, Mode, OFlags, openat};
+use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Bytes asked for by the first read of a file.
 const READ_BYTES: usize = 16 << 10;
 /// The longest file that is read whole, which none that describes an object comes near.
 const FILE_BYTES: usize = 64 << 20;
+/// Stable code of the failure of what is no file and no folder.
+const NOT_A_FILE: &str = "not-a-file";
 
 /// What an entry of a folder is, a link being what it leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,8 +29,8 @@ pub(super) enum EntryKind {
     File,
     /// A folder.
     Folder,
-    /// A link that leads out of the tree, round in a circle or nowhere; a pipe, socket or device.
-    Refused(&'static str),
+    /// A link that leads out of the source, round in a circle or nowhere; a pipe, socket or device: a stable code, and why.
+    Refused(&'static str, &'static str),
 }
 
 /// An entry of a folder.
@@ -50,28 +56,27 @@ impl Entry {
 pub(super) struct Folder {
     dir: Dir,
     path: PathBuf,
+    roots: Arc<LocalRoots>,
 }
 
 impl Folder {
     /// Opens a folder.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
-        Self::from_fd(
-            openat(rustix::fs::CWD, path, folder_flags(), Mode::empty())?,
-            path.to_owned(),
-        )
+    pub(super) fn open(roots: &Arc<LocalRoots>, path: &Path) -> io::Result<Self> {
+        let fd = open_within(roots, rustix::fs::CWD, path, OFlags::DIRECTORY, || {
+            path.to_owned()
+        })?;
+        Self::from_fd(fd, path.to_owned(), roots.clone())
     }
 
-    fn from_fd(fd: OwnedFd, path: PathBuf) -> io::Result<Self> {
-        Ok(Folder {
-            dir: Dir::new(fd)?,
-            path,
-        })
+    fn from_fd(fd: OwnedFd, path: PathBuf, roots: Arc<LocalRoots>) -> io::Result<Self> {
+        let dir = Dir::new(fd)?;
+        Ok(Folder { dir, path, roots })
     }
 
     /// Opens a folder that is an entry of this one.
     pub(super) fn sub(&self, name: &[u8]) -> io::Result<Self> {
-        let fd = openat(self.dir.fd()?, name, folder_flags(), Mode::empty())?;
-        Self::from_fd(fd, self.path_of(name))
+        let fd = self.open_entry(name, OFlags::DIRECTORY)?;
+        Self::from_fd(fd, self.path_of(name), self.roots.clone())
     }
 
     /// Where an entry is.
@@ -84,8 +89,8 @@ impl Folder {
         self.path_of(name.as_bytes()).is_dir()
     }
 
-    /// The entries, by name. Links are followed only below `tree`, which is canonical.
-    pub(super) fn entries(&mut self, tree: &Path) -> io::Result<Vec<Entry>> {
+    /// The entries, by name.
+    pub(super) fn entries(&mut self) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();
         while let Some(found) = self.dir.read() {
             let found = found?;
@@ -96,8 +101,8 @@ impl Folder {
             let kind = match found.file_type() {
                 FileType::RegularFile => EntryKind::File,
                 FileType::Directory => EntryKind::Folder,
-                FileType::Symlink | FileType::Unknown => look(&self.path_of(name), &self.path, tree),
-                _ => EntryKind::Refused("it is not a regular file"),
+                FileType::Symlink | FileType::Unknown => self.look(name),
+                _ => EntryKind::Refused(NOT_A_FILE, "it is not a regular file"),
             };
             let name = name.to_vec();
             entries.push(Entry { name, kind });
@@ -106,11 +111,39 @@ impl Folder {
         Ok(entries)
     }
 
+    /// What a link leads to, or what an entry is whose kind the listing did not tell.
+    fn look(&self, name: &[u8]) -> EntryKind {
+        let refused = |why| EntryKind::Refused(NOT_A_FILE, why);
+        let target = match self.roots.resolve(&self.path_of(name)) {
+            Ok(target) => target,
+            Err(error) if OutsideSource::is_cause(&error) => {
+                return EntryKind::Refused(OUTSIDE, OutsideSource::WHY);
+            }
+            Err(_) => return refused("it is a symbolic link that leads nowhere or round in a circle"),
+        };
+        let own = self.path.canonicalize();
+        if own.is_ok_and(|folder| folder.starts_with(&target)) {
+            return refused("it is a symbolic link to a folder that holds it");
+        }
+        match target.metadata() {
+            Ok(metadata) if metadata.is_file() => EntryKind::File,
+            Ok(metadata) if metadata.is_dir() => EntryKind::Folder,
+            Ok(_) => refused("it is not a regular file"),
+            Err(_) => refused("it cannot be looked at"),
+        }
+    }
+
     /// Opens a file.
     pub(super) fn open_file(&self, name: &[u8]) -> io::Result<File> {
         // NONBLOCK: a named pipe that took the place of a file must not hang the export.
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        Ok(openat(self.dir.fd()?, name, flags, Mode::empty())?.into())
+        Ok(self.open_entry(name, OFlags::NONBLOCK)?.into())
+    }
+
+    fn open_entry(&self, name: &[u8], flags: OFlags) -> io::Result<OwnedFd> {
+        let name_path = Path::new(OsStr::from_bytes(name));
+        open_within(&self.roots, self.dir.fd()?, name_path, flags, || {
+            self.path_of(name)
+        })
     }
 
     /// Reads a file into `buffer`, whose former content goes.
@@ -146,71 +179,72 @@ impl Folder {
 }
 
 /// Reads a file that describes an object, by its path.
-pub(super) fn read_description(path: &Path) -> io::Result<Vec<u8>> {
+pub(super) fn read_description(roots: &Arc<LocalRoots>, path: &Path) -> io::Result<Vec<u8>> {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::ErrorKind::InvalidInput.into());
     };
     let mut buffer = Vec::new();
-    let length = Folder::open(folder)?.read(name.as_bytes(), &mut buffer)?.len();
+    let length = Folder::open(roots, folder)?
+        .read(name.as_bytes(), &mut buffer)?
+        .len();
     buffer.truncate(length);
     Ok(buffer)
 }
 
-fn folder_flags() -> OFlags {
-    OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC
-}
-
-/// What a link leads to, or what an entry is whose kind the listing did not tell.
-fn look(path: &Path, folder: &Path, tree: &Path) -> EntryKind {
-    let Ok(target) = path.canonicalize() else {
-        return EntryKind::Refused("it is a symbolic link that leads nowhere or round in a circle");
-    };
-    if !target.starts_with(tree) {
-        return EntryKind::Refused("it is a symbolic link that leads out of the tree");
-    }
-    if folder
-        .canonicalize()
-        .is_ok_and(|folder| folder.starts_with(&target))
-    {
-        return EntryKind::Refused("it is a symbolic link to a folder that holds it");
-    }
-    match target.metadata() {
-        Ok(metadata) if metadata.is_file() => EntryKind::File,
-        Ok(metadata) if metadata.is_dir() => EntryKind::Folder,
-        Ok(_) => EntryKind::Refused("it is not a regular file"),
-        Err(_) => EntryKind::Refused("it cannot be looked at"),
+/// Opens what is at `name` in `folder`, which is at `path`. A link is followed only to what may be read.
+fn open_within<D: rustix::fd::AsFd>(
+    roots: &LocalRoots,
+    folder: D,
+    name: &Path,
+    flags: OFlags,
+    path: impl FnOnce() -> PathBuf,
+) -> io::Result<OwnedFd> {
+    let flags = flags | OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    match openat(folder, name, flags, Mode::empty()) {
+        // What a link is answered with, the latter where a folder is asked for.
+        Err(Errno::LOOP | Errno::NOTDIR) => {
+            let real = roots.resolve(&path())?;
+            Ok(openat(rustix::fs::CWD, real, flags, Mode::empty())?)
+        }
+        opened => Ok(opened?),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lang::artifacts::local_roots::Door;
+    use crate::lang::session::ExportOptions;
     use std::os::unix::fs::symlink;
+
+    fn roots(tree: &Path) -> Arc<LocalRoots> {
+        Arc::new(LocalRoots::new(Door::Tree(tree), &ExportOptions::default()).unwrap())
+    }
 
     #[test]
     fn files_of_any_length_are_read_whole() {
         let directory = tempfile::tempdir().unwrap();
-        let mut folder = Folder::open(directory.path()).unwrap();
+        let mut folder = Folder::open(&roots(directory.path()), directory.path()).unwrap();
         let mut buffer = Vec::new();
         for length in [0, 1, READ_BYTES - 1, READ_BYTES, READ_BYTES + 1, 5 * READ_BYTES] {
             let bytes: Vec<u8> = (0..length).map(|number| (number % 251) as u8).collect();
             std::fs::write(directory.path().join("file"), &bytes).unwrap();
             assert_eq!(folder.read(b"file", &mut buffer).unwrap(), bytes);
         }
-        assert_eq!(folder.entries(directory.path()).unwrap().len(), 1);
+        assert_eq!(folder.entries().unwrap().len(), 1);
     }
 
     #[test]
     fn a_description_is_read_to_a_stated_length() {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("meta.yaml");
+        let (roots, path) = (roots(directory.path()), directory.path().join("meta.yaml"));
         let file = std::fs::File::create(&path).unwrap();
         // A file without content takes no room on the disk.
         file.set_len(1 << 40).unwrap();
-        let error = read_description(&path).unwrap_err();
+        let error = read_description(&roots, &path).unwrap_err();
         assert!(error.to_string().contains("64 MiB"), "{error}");
         std::fs::write(&path, "a: 1\n").unwrap();
-        assert_eq!(read_description(&path).unwrap(), b"a: 1\n");
+        assert_eq!(read_description(&roots, &path).unwrap(), b"a: 1\n");
     }
 
     #[test]
@@ -223,14 +257,17 @@ mod tests {
         symlink("/etc", tree.join("a/outside")).unwrap();
         symlink("missing", tree.join("a/nowhere")).unwrap();
         symlink("..", tree.join("a/up")).unwrap();
-        let entries = Folder::open(&tree.join("a")).unwrap().entries(&tree).unwrap();
+        let entries = Folder::open(&roots(&tree), &tree.join("a"))
+            .unwrap()
+            .entries()
+            .unwrap();
         let kinds: Vec<_> = entries.iter().map(|entry| (entry.shown(), entry.kind)).collect();
         assert_eq!(kinds[0], ("b".to_owned(), EntryKind::Folder));
         assert_eq!(kinds[1], ("inside".to_owned(), EntryKind::File));
         assert!(
             kinds[2..]
                 .iter()
-                .all(|(_, kind)| matches!(kind, EntryKind::Refused(_))),
+                .all(|(_, kind)| matches!(kind, EntryKind::Refused(..))),
             "{kinds:?}"
         );
     }

@@ -5,9 +5,10 @@
 
 use super::folder::{Entry, EntryKind, Folder};
 use super::notes::Notes;
-use super::store::{Store, note_folder_without_meta, open_optional};
+use super::store::{Store, note_folder_without_meta};
 use crate::archive::parallel::{Pool, map_ordered};
 use crate::format::Kind;
+use crate::lang::artifacts::local_roots::OutsideSource;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -75,15 +76,21 @@ pub(super) fn index<T: Described>(
         Ok(names) => names,
         Err(error) => {
             let detail = format!("read {}: {error}", path.display());
-            notes.failure(T::KIND, &place.experiment_id, "*", "unreadable", detail);
+            notes.failure(
+                T::KIND,
+                &place.experiment_id,
+                "*",
+                OutsideSource::reason(&error),
+                detail,
+            );
             return (Vec::new(), notes);
         }
     };
     let hold = names.len() <= HELD_OBJECTS;
     let mut objects = Vec::with_capacity(names.len());
     let batches: Vec<Vec<String>> = names.chunks(BATCH).map(<[String]>::to_vec).collect();
-    let (path, place) = (path.to_owned(), place.clone());
-    let work = move |batch: Vec<String>| read_batch::<T>(&path, batch, &place, hold);
+    let (store, path, place) = (store.clone(), path.to_owned(), place.clone());
+    let work = move |batch: Vec<String>| read_batch::<T>(&store, &path, batch, &place, hold);
     let done = map_ordered(pool, pool.threads() * 4, batches, work, |(found, found_notes)| {
         objects.extend(found);
         notes.append(found_notes);
@@ -102,10 +109,10 @@ fn folder_names(
     reserved: &[&str],
     notes: &mut Notes,
 ) -> io::Result<Vec<String>> {
-    let Some(mut folder) = open_optional(path)? else {
+    let Some(mut folder) = store.open_optional(path)? else {
         return Ok(Vec::new());
     };
-    let entries = folder.entries(store.tree())?;
+    let entries = folder.entries()?;
     let mut names = Vec::with_capacity(entries.len());
     for entry in entries {
         match (entry.name(), entry.kind) {
@@ -126,14 +133,15 @@ pub(super) fn note_stray(kind: Kind, folder: &Folder, entry: &Entry, notes: &mut
             let detail = format!("the name of {} is not UTF-8", place.display());
             notes.failure(kind, &entry.shown(), "*", "name-not-utf8", detail);
         }
-        EntryKind::Refused(why) => {
+        EntryKind::Refused(reason, why) => {
             let detail = format!("cannot read {}: {why}", place.display());
-            notes.failure(kind, &entry.shown(), "*", "not-a-file", detail);
+            notes.failure(kind, &entry.shown(), "*", reason, detail);
         }
     }
 }
 
 fn read_batch<T: Described>(
+    store: &Store,
     path: &Path,
     names: Vec<String>,
     place: &Place,
@@ -141,11 +149,17 @@ fn read_batch<T: Described>(
 ) -> (Vec<Indexed<T>>, Notes) {
     let mut notes = Notes::default();
     let mut objects = Vec::with_capacity(names.len());
-    let folder = match Folder::open(path) {
+    let folder = match store.open(path) {
         Ok(folder) => folder,
         Err(error) => {
             let detail = format!("read {}: {error}", path.display());
-            notes.failure(T::KIND, &place.experiment_id, "*", "unreadable", detail);
+            notes.failure(
+                T::KIND,
+                &place.experiment_id,
+                "*",
+                OutsideSource::reason(&error),
+                detail,
+            );
             return (objects, notes);
         }
     };
@@ -182,7 +196,10 @@ pub(super) fn describe<T: Described>(
             note_folder_without_meta(T::KIND, id, &folder.path_of(id.as_bytes()), notes);
             return None;
         }
-        Err(error) => Err(("unreadable", format!("read {}: {error}", path.display()))),
+        Err(error) => Err((
+            OutsideSource::reason(&error),
+            format!("read {}: {error}", path.display()),
+        )),
     };
     parsed
         .map_err(|(reason, detail)| notes.failure(T::KIND, id, "*", reason, detail))
@@ -191,6 +208,7 @@ pub(super) fn describe<T: Described>(
 
 /// The object of an index, and its folder; none where it cannot be read any more.
 pub(super) fn open<T: Described>(
+    store: &Store,
     folder: &Path,
     place: &Place,
     id: &str,
@@ -198,7 +216,7 @@ pub(super) fn open<T: Described>(
     buffer: &mut Vec<u8>,
     notes: &mut Notes,
 ) -> Option<(T, Folder)> {
-    let opened = Folder::open(folder).and_then(|parent| {
+    let opened = store.open(folder).and_then(|parent| {
         let own = parent.sub(id.as_bytes())?;
         Ok((parent, own))
     });
@@ -210,7 +228,7 @@ pub(super) fn open<T: Described>(
         }
         Err(error) => {
             let detail = format!("read {}: {error}", folder.join(id).display());
-            notes.failure(T::KIND, id, "*", "unreadable", detail);
+            notes.failure(T::KIND, id, "*", OutsideSource::reason(&error), detail);
             None
         }
     }

@@ -6,6 +6,7 @@ use super::store::Store;
 use crate::archive::LongTexts;
 use crate::format::Kind;
 use crate::format::layout::STRING_BYTES;
+use crate::lang::artifacts::local_roots::OutsideSource;
 use crate::model::{Text, TextMap};
 use std::io::{self, ErrorKind};
 
@@ -74,7 +75,13 @@ pub(super) fn unreadable(
     notes: &mut Notes,
 ) {
     let detail = format!("read {}: {error}", folder.path_of(file).display());
-    notes.failure(owner.kind, owner.id, owner.field, "unreadable", detail);
+    notes.failure(
+        owner.kind,
+        owner.id,
+        owner.field,
+        OutsideSource::reason(error),
+        detail,
+    );
 }
 
 /// Visits the file of each key below a folder.
@@ -102,7 +109,7 @@ fn walk_folder(
     notes: &mut Notes,
     visit: &mut Visit<'_>,
 ) {
-    let entries = match folder.entries(store.tree()) {
+    let entries = match folder.entries() {
         Ok(entries) => entries,
         Err(error) => return unreadable(owner, &folder, b"", &error, notes),
     };
@@ -126,9 +133,9 @@ fn walk_folder(
                 let detail = format!("{} is nested too deeply", place());
                 notes.failure(owner.kind, owner.id, owner.field, "unreadable", detail);
             }
-            EntryKind::Refused(why) => {
+            EntryKind::Refused(reason, why) => {
                 let detail = format!("cannot read {}: {why}", place());
-                notes.failure(owner.kind, owner.id, owner.field, "not-a-file", detail);
+                notes.failure(owner.kind, owner.id, owner.field, reason, detail);
             }
         }
     }

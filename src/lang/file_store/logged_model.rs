@@ -101,7 +101,7 @@ pub(super) fn read(
     let mut notes = Notes::default();
     let id = found.id;
     let mut buffer = Vec::new();
-    let opened = open(folder, place, &id, found.held, &mut buffer, &mut notes);
+    let opened = open(store, folder, place, &id, found.held, &mut buffer, &mut notes);
     let Some((mut model, own)) = opened else {
         return (None, notes);
     };

@@ -10,7 +10,7 @@ use super::notes::Notes;
 use super::store::Store;
 use crate::archive::PointSeries;
 use crate::format::Kind;
-use std::fs::File;
+use crate::lang::artifacts::local_roots::OutsideSource;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
@@ -97,7 +97,7 @@ impl FoundMetric {
             Points::Later(path) => path,
         };
         let mut series = PointSeries::new(store.scratch());
-        let parsed = File::open(&path).and_then(|file| {
+        let parsed = store.roots().open(&path).and_then(|file| {
             let reader = BufReader::with_capacity(64 << 10, file);
             parse_stream(reader, owner.lines, &mut |point| series.push(point))
         });
@@ -116,7 +116,12 @@ fn note_lines(
     let mut failure = |reason, detail| notes.failure(owner.kind, owner.id, "metrics", reason, detail);
     let report = match parsed {
         Ok(report) => report,
-        Err(error) => return failure("unreadable", format!("read {}: {error}", path.display())),
+        Err(error) => {
+            return failure(
+                OutsideSource::reason(&error),
+                format!("read {}: {error}", path.display()),
+            );
+        }
     };
     for bad in &report.bad {
         failure("not-a-point", format!("{}, {bad}", path.display()));

@@ -1,12 +1,13 @@
 //! The model registry (MLflow 2): `models/<name>/`, and in it `version-<n>/`; prompts are registered models too.
 
-use super::folder::{EntryKind, Folder, read_description};
+use super::folder::{EntryKind, Folder};
 use super::index::{Fault, bad_yaml, id_mismatch, note_stray};
 use super::key_files::{KeyOwner, read_values};
 use super::meta::Meta;
 use super::notes::Notes;
-use super::store::{META, MODELS, Store, note_folder_without_meta, open_optional};
+use super::store::{META, MODELS, Store, note_folder_without_meta};
 use crate::format::{Kind, order};
+use crate::lang::artifacts::local_roots::OutsideSource;
 use crate::model::registry::DELETED_STAGE;
 use crate::model::{Extra, ModelVersion, RegisteredModel};
 use std::io;
@@ -28,16 +29,16 @@ pub(super) struct FoundModel {
 /// The registered models of a store, in the order of the archive.
 pub(super) fn find_all(store: &Store, notes: &mut Notes) -> io::Result<Vec<FoundModel>> {
     let mut found = Vec::new();
-    let Some(mut folder) = open_optional(&store.root().join(MODELS))? else {
+    let Some(mut folder) = store.open_noting(Kind::RegisteredModels, MODELS, notes) else {
         return Ok(found);
     };
-    for entry in folder.entries(store.tree())? {
+    for entry in folder.entries()? {
         let (Some(name), EntryKind::Folder) = (entry.name(), entry.kind) else {
             note_stray(Kind::RegisteredModels, &folder, &entry, notes);
             continue;
         };
         let path = folder.path_of(&entry.name);
-        match read_meta(&path, name, &mut Notes::default()) {
+        match read_meta(store, &path, name, &mut Notes::default()) {
             Ok(Some(model)) => found.push(FoundModel {
                 name: name.to_owned(),
                 path,
@@ -54,18 +55,24 @@ pub(super) fn find_all(store: &Store, notes: &mut Notes) -> io::Result<Vec<Found
 impl FoundModel {
     /// The model; none where it is no longer there.
     pub(super) fn read(&self, store: &Store, notes: &mut Notes) -> Option<RegisteredModel> {
-        let mut model = match read_meta(&self.path, &self.name, notes) {
+        let mut model = match read_meta(store, &self.path, &self.name, notes) {
             Ok(model) => model?,
             Err((reason, detail)) => {
                 notes.failure(Kind::RegisteredModels, &self.name, "*", reason, detail);
                 return None;
             }
         };
-        let folder = match Folder::open(&self.path) {
+        let folder = match store.open(&self.path) {
             Ok(folder) => folder,
             Err(error) => {
                 let detail = format!("read {}: {error}", self.path.display());
-                notes.failure(Kind::RegisteredModels, &self.name, "*", "unreadable", detail);
+                notes.failure(
+                    Kind::RegisteredModels,
+                    &self.name,
+                    "*",
+                    OutsideSource::reason(&error),
+                    detail,
+                );
                 return Some(model);
             }
         };
@@ -101,15 +108,21 @@ impl FoundModel {
     /// The versions, in the order of their numbers.
     pub(super) fn versions(&self, store: &Store, notes: &mut Notes) -> Vec<ModelVersion> {
         let mut versions = Vec::new();
-        let opened = Folder::open(&self.path).and_then(|mut folder| {
-            let entries = folder.entries(store.tree())?;
+        let opened = store.open(&self.path).and_then(|mut folder| {
+            let entries = folder.entries()?;
             Ok((folder, entries))
         });
         let (folder, entries) = match opened {
             Ok(opened) => opened,
             Err(error) => {
                 let detail = format!("read {}: {error}", self.path.display());
-                notes.failure(Kind::ModelVersions, &self.name, "*", "unreadable", detail);
+                notes.failure(
+                    Kind::ModelVersions,
+                    &self.name,
+                    "*",
+                    OutsideSource::reason(&error),
+                    detail,
+                );
                 return versions;
             }
         };
@@ -150,7 +163,7 @@ impl FoundModel {
             None
         };
         let read = model.sub(name.as_bytes()).and_then(|folder| {
-            let bytes = read_description(&path.join(META))?;
+            let bytes = store.describe(&path.join(META))?;
             Ok((folder, bytes))
         });
         let (folder, bytes) = match read {
@@ -159,7 +172,15 @@ impl FoundModel {
                 note_folder_without_meta(Kind::ModelVersions, &id, &path, notes);
                 return None;
             }
-            Err(error) => return failed(("unreadable", format!("read {}: {error}", path.display())), notes),
+            Err(error) => {
+                return failed(
+                    (
+                        OutsideSource::reason(&error),
+                        format!("read {}: {error}", path.display()),
+                    ),
+                    notes,
+                );
+            }
         };
         let mut version = match parse_version(&bytes, &self.name, number, &path.join(META), notes) {
             Ok(version) => version,
@@ -176,12 +197,22 @@ impl FoundModel {
 }
 
 /// Reads the file of a registered model; none where there is no such file.
-fn read_meta(path: &Path, name: &str, notes: &mut Notes) -> Result<Option<RegisteredModel>, Fault> {
+fn read_meta(
+    store: &Store,
+    path: &Path,
+    name: &str,
+    notes: &mut Notes,
+) -> Result<Option<RegisteredModel>, Fault> {
     let path = path.join(META);
-    let bytes = match read_description(&path) {
+    let bytes = match store.describe(&path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(("unreadable", format!("read {}: {error}", path.display()))),
+        Err(error) => {
+            return Err((
+                OutsideSource::reason(&error),
+                format!("read {}: {error}", path.display()),
+            ));
+        }
     };
     let mut meta = Meta::parse(&bytes).map_err(|error| bad_yaml(&path, &error))?;
     let found = meta.text("name").unwrap_or_default();

@@ -11,7 +11,7 @@ use super::metrics::{self, FoundMetric, MetricOwner};
 use super::notes::Notes;
 use super::store::{META, Store};
 use crate::format::Kind;
-use crate::lang::artifacts::local_roots::OwnerRef;
+use crate::lang::artifacts::local_roots::{OutsideSource, OwnerRef};
 use crate::model::{OwnerKind, Run, RunInfo, TextMap};
 use std::path::{Path, PathBuf};
 
@@ -142,15 +142,15 @@ fn read_noting(
     notes: &mut Notes,
 ) -> Option<FoundRun> {
     let id = found.id;
-    let opened = Folder::open(&folder.path.join(&id)).and_then(|mut run| {
-        let entries = run.entries(store.tree())?;
+    let opened = store.open(&folder.path.join(&id)).and_then(|mut run| {
+        let entries = run.entries()?;
         Ok((run, entries))
     });
     let (run, entries) = match opened {
         Ok(opened) => opened,
         Err(error) => {
             let detail = format!("read {}: {error}", folder.path.join(&id).display());
-            notes.failure(Kind::Runs, &id, "*", "unreadable", detail);
+            notes.failure(Kind::Runs, &id, "*", OutsideSource::reason(&error), detail);
             return None;
         }
     };
@@ -158,7 +158,7 @@ fn read_noting(
         Some(info) => info,
         // What is wrong with it was noted when it was read for the index.
         None => {
-            let parent = Folder::open(&folder.path).ok()?;
+            let parent = store.open(&folder.path).ok()?;
             describe(
                 &parent,
                 &id,
@@ -232,10 +232,10 @@ impl Parts<'_> {
         }
         if self.has("inputs") {
             let datasets = &self.folder.datasets;
-            found.run.inputs = dataset::inputs(store, run, id, datasets, &mut found.datasets, notes);
+            found.run.inputs = dataset::inputs(run, id, datasets, &mut found.datasets, notes);
         }
         if self.has("outputs") {
-            found.run.outputs = dataset::outputs(store, run, id, notes);
+            found.run.outputs = dataset::outputs(run, id, notes);
         }
         found
     }
@@ -261,10 +261,10 @@ fn note_strays(run: &Folder, entries: &[Entry], id: &str, notes: &mut Notes) {
         match entry.kind {
             _ if is_known => {}
             // A link to a folder outside is judged where artifacts are looked for.
-            EntryKind::Refused(_) if entry.name == b"artifacts" && run.has("artifacts") => {}
-            EntryKind::Refused(why) => {
+            EntryKind::Refused(..) if entry.name == b"artifacts" && run.has("artifacts") => {}
+            EntryKind::Refused(reason, why) => {
                 let detail = format!("cannot read {}: {why}", run.path_of(&entry.name).display());
-                notes.failure(Kind::Runs, id, &entry.shown(), "not-a-file", detail);
+                notes.failure(Kind::Runs, id, &entry.shown(), reason, detail);
             }
             _ => notes.limit(Kind::Runs, "*", "stray"),
         }

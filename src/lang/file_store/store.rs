@@ -1,12 +1,13 @@
 //! The tree that is read, as worker threads see it.
 
-use super::folder::Folder;
+use super::folder::{Folder, read_description};
 use super::notes::Notes;
 use crate::archive::LongTexts;
 use crate::format::Kind;
-use crate::lang::artifacts::local_roots::LocalRoots;
+use crate::lang::artifacts::local_roots::{LocalRoots, OutsideSource};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Name of the folder of deleted experiments.
 pub(super) const TRASH: &str = ".trash";
@@ -19,10 +20,9 @@ pub(super) const META: &str = "meta.yaml";
 #[derive(Debug)]
 pub(super) struct Store {
     root: PathBuf,
-    tree: PathBuf,
     scratch: PathBuf,
     long_texts: LongTexts,
-    roots: LocalRoots,
+    roots: Arc<LocalRoots>,
 }
 
 impl Store {
@@ -35,21 +35,15 @@ impl Store {
     ) -> io::Result<Self> {
         Ok(Store {
             root: std::path::absolute(root)?,
-            tree: root.canonicalize()?,
             scratch: scratch.to_owned(),
             long_texts,
-            roots,
+            roots: Arc::new(roots),
         })
     }
 
     /// The root as it was named, made absolute.
     pub(super) fn root(&self) -> &Path {
         &self.root
-    }
-
-    /// The root without symbolic links: links inside it must not lead out of this.
-    pub(super) fn tree(&self) -> &Path {
-        &self.tree
     }
 
     /// A directory for temporary files.
@@ -66,6 +60,35 @@ impl Store {
     pub(super) fn roots(&self) -> &LocalRoots {
         &self.roots
     }
+
+    /// Opens a folder.
+    pub(super) fn open(&self, path: &Path) -> io::Result<Folder> {
+        Folder::open(&self.roots, path)
+    }
+
+    /// Opens a folder that may be missing.
+    pub(super) fn open_optional(&self, path: &Path) -> io::Result<Option<Folder>> {
+        match self.open(path) {
+            Ok(folder) => Ok(Some(folder)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Opens a folder of the root that may be missing; one that cannot be opened is noted.
+    pub(super) fn open_noting(&self, kind: Kind, name: &str, notes: &mut Notes) -> Option<Folder> {
+        let path = self.root.join(name);
+        let opened = self.open_optional(&path).map_err(|error| {
+            let detail = format!("read {}: {error}", path.display());
+            notes.failure(kind, name, "*", OutsideSource::reason(&error), detail);
+        });
+        opened.ok().flatten()
+    }
+
+    /// Reads a file that describes an object.
+    pub(super) fn describe(&self, path: &Path) -> io::Result<Vec<u8>> {
+        read_description(&self.roots, path)
+    }
 }
 
 /// Notes a folder in which no `meta.yaml` is: one that holds files is a failure, an empty one nothing but a leftover.
@@ -80,14 +103,5 @@ pub(super) fn note_folder_without_meta(kind: Kind, id: &str, path: &Path, notes:
         notes.failure(kind, id, "*", "no-meta", detail);
     } else {
         notes.limit(kind, "*", if holds_files { "stray" } else { "empty-directory" });
-    }
-}
-
-/// Opens a folder that may be missing.
-pub(super) fn open_optional(path: &Path) -> io::Result<Option<Folder>> {
-    match Folder::open(path) {
-        Ok(folder) => Ok(Some(folder)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
     }
 }

@@ -209,9 +209,7 @@ impl Exporter<'_> {
     fn refuse_links(&mut self, outside: &[PathBuf]) -> Result<()> {
         for path in outside {
             let id = self.below_root(path);
-            let detail = format!(
-                "{id} is a symbolic link that leads out of the export: where it is to be read, name what it leads to with --artifacts-under"
-            );
+            let detail = format!("{id}: {OutsideSource}");
             self.export.failure("files", &id, "*", OUTSIDE, &detail)?;
         }
         Ok(())
@@ -246,8 +244,7 @@ impl Exporter<'_> {
     /// Reports a file that cannot be read.
     fn unreadable(&mut self, kind: Kind, id: &str, error: &DocumentError) -> Result<()> {
         let reason = match error {
-            DocumentError::Read { source, .. } if OutsideSource::is_cause(source) => OUTSIDE,
-            DocumentError::Read { .. } => "unreadable",
+            DocumentError::Read { source, .. } => OutsideSource::reason(source),
             DocumentError::Json { .. } => "bad-json",
             DocumentError::Shape { .. } => "not-an-export",
         };

@@ -3,6 +3,7 @@
 use super::{Exporter, Result, folder_name};
 use crate::archive::{ArchiveError, Owner};
 use crate::format::{Kind, Object};
+use crate::lang::artifacts::local_roots::OutsideSource;
 use crate::lang::exim::read::document::Document;
 use crate::lang::exim::read::evaluation::evaluation_dataset;
 use crate::lang::exim::read::layout::{ARTIFACTS, LOGGED_MODEL, LOGGED_MODELS, TRACE, TRACES};
@@ -11,7 +12,7 @@ use crate::lang::exim::read::prompt::prompt;
 use crate::lang::exim::read::same_object;
 use crate::lang::exim::read::trace::{spans, trace};
 use crate::lang::spans::read::{SPAN_FILE, SpanFile};
-use crate::model::pyjson::PyJson;
+use crate::model::pyjson::{PyJson, PyJsonReadError};
 use crate::model::{LoggedModel, OwnerKind, Point, Trace};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -192,8 +193,12 @@ impl Exporter<'_> {
             let cause =
                 std::error::Error::source(&error).map_or_else(String::new, |cause| format!(": {cause}"));
             let detail = format!("{} {error}{cause}", self.below_root(&file));
+            let reason = match &error {
+                PyJsonReadError::Io(error) => OutsideSource::reason(error),
+                PyJsonReadError::Json(_) => "bad-json",
+            };
             self.export
-                .failure(Kind::Spans.name(), &trace.trace_id, "*", "bad-json", &detail)?;
+                .failure(Kind::Spans.name(), &trace.trace_id, "*", reason, &detail)?;
         }
         Ok(false)
     }
