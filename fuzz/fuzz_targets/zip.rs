@@ -1,4 +1,4 @@
-//! `scripts/fuzz zip`; the same entry point runs under proptest in `tests/fuzzing.rs`.
+//! `scripts/fuzz zip`; the same entry point runs under proptest in `tests/archive/fuzzing.rs`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

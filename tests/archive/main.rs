@@ -1,0 +1,12 @@
+//! The archive: reading, verifying, damage, older versions.
+
+#[path = "../helpers/mod.rs"]
+mod helpers;
+
+mod damage;
+mod false_archives;
+mod fuzzing;
+mod golden;
+mod limits;
+mod read_archive;
+mod verify_cli;

@@ -1,0 +1,18 @@
+//! The binary, and what all commands must agree on.
+
+#[path = "../helpers/mod.rs"]
+mod helpers;
+
+mod bad_input;
+mod bad_usage;
+mod diff_sides;
+mod every_command;
+mod exim_convert;
+mod extract;
+mod hostile_texts;
+mod interrupted;
+mod ls_sources;
+mod report_diff;
+mod report_look;
+mod schema;
+mod secrets;

@@ -1,0 +1,306 @@
+//! Exports of PostgreSQL and MariaDB servers that real MLflow servers have filled, compared with exports through those MLflow servers.
+//!
+//! Runs where MLARK_E2E_VENVS names the folder of `scripts/mlflow-env`'s and `scripts/database-env`'s environments and the database
+//! servers are installed; MLARK_E2E_DATABASE_VERSIONS lists the versions of MLflow.
+#![cfg(all(feature = "postgres", feature = "mysql"))]
+
+use crate::helpers::servers;
+use mlark::archive::{Archive, ArchiveError};
+use mlark::flow::export::detect::SourceKind;
+use mlark::flow::export::export;
+use mlark::format::Kind;
+use mlark::lang::session::{ExportError, ExportOptions};
+use mlark::monitor::Silent;
+use mlark::report::{DiffOptions, diff};
+use serde_json::Value;
+use servers::{Server, run, script, venvs};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::Command;
+
+const PYTHON: &str = "python3";
+
+fn databases() -> Command {
+    let mut command = Command::new(PYTHON);
+    command.arg(script("databases.py"));
+    command
+}
+
+/// A database server of this test's own.
+struct Database {
+    uri: String,
+    pid: u64,
+    folder: tempfile::TempDir,
+}
+
+impl Database {
+    /// Starts one; nothing, and a word on stderr, where it is not installed.
+    fn start(dialect: &str) -> Option<Self> {
+        Self::start_with(dialect, &[])
+    }
+
+    /// Starts one with a certificate and its key.
+    fn start_with(dialect: &str, tls: &[PathBuf]) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        // The server runs as somebody else where this is root.
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let output = databases()
+            .args(["start", dialect])
+            .arg(folder.path().join("server"))
+            .args(tls)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        if output.status.code() == Some(3) {
+            eprintln!("SKIPPED: {}", said.trim());
+            return None;
+        }
+        assert!(output.status.success(), "{said}");
+        let server: Value = serde_json::from_slice(&output.stdout).unwrap();
+        Some(Database {
+            uri: server["uri"].as_str().unwrap().to_owned(),
+            pid: server["pid"].as_u64().unwrap(),
+            folder,
+        })
+    }
+
+    fn create(&self, name: &str) -> String {
+        run(databases().args(["create", &self.uri, name]));
+        format!("{}/{name}", self.uri)
+    }
+
+    fn query(&self, name: &str, sql: &str) {
+        run(databases().args(["query", &self.uri, name, sql]));
+    }
+
+    /// The URI of a database for another user.
+    fn uri_as(&self, user: &str, name: &str) -> String {
+        format!("{}/{name}", self.uri.replace("mlflow@", &format!("{user}@")))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn export_database(&self, uri: &str, folder: &str) -> Result<Archive, ExportError> {
+        let out = self.path(&format!("{folder}-sql"));
+        let options = ExportOptions {
+            artifacts_destination: Some(self.path(folder).join("artifacts")),
+            ..everything()
+        };
+        export(SourceKind::Sql, uri, &out, options, &Silent)?;
+        Ok(Archive::open(&out).unwrap())
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let _ = databases().args(["stop", &self.pid.to_string()]).status();
+    }
+}
+
+fn everything() -> ExportOptions {
+    ExportOptions {
+        include_deleted: true,
+        ..ExportOptions::default()
+    }
+}
+
+/// What neither archive's limits account for.
+fn unexplained(rest: &Archive, sql: &Archive) -> Vec<String> {
+    let mut found = Vec::new();
+    let options = DiffOptions { ignore_limits: true };
+    let shown: Vec<String> = rest
+        .values(Kind::LoggedModels)
+        .map(|model| text(&model.unwrap(), "model_id"))
+        .collect();
+    diff(rest, sql, options, &Silent, &mut |difference| {
+        // Files of deleted logged models, which REST does not show.
+        let is_hidden = difference.owner_kind == Some(mlark::model::OwnerKind::LoggedModel)
+            && !shown.contains(&difference.id);
+        if !is_hidden {
+            found.push(format!(
+                "{} {} {} {} {:?} {:?}",
+                difference.change.as_str(),
+                difference.kind,
+                difference.id,
+                difference.key_text(),
+                difference.before,
+                difference.after
+            ));
+        }
+        Ok::<_, ArchiveError>(())
+    })
+    .unwrap();
+    found
+}
+
+fn text(value: &Value, key: &str) -> String {
+    value[key].as_str().unwrap_or_default().to_owned()
+}
+
+fn check(dialect: &str) {
+    let Some(venvs) = venvs("no database server is exported") else {
+        return;
+    };
+    let Some(database) = Database::start(dialect) else {
+        return;
+    };
+    let versions = std::env::var("MLARK_E2E_DATABASE_VERSIONS").unwrap_or_else(|_| "2.9.2 3.18.0".to_owned());
+    for version in versions.split_whitespace() {
+        let name = format!("mlflow_{}", version.replace('.', "_"));
+        let uri = database.create(&name);
+        let folder = database.path(&name);
+        let server = Server::start_over(&venvs, version, &folder, &uri);
+        let without_nul: &[&str] = match dialect {
+            "postgresql" => &["--without-nul"],
+            _ => &[],
+        };
+        server.fill(&venvs.join(format!("mlflow-{version}")), without_nul);
+        let out = database.path(&format!("{name}-rest"));
+        export(SourceKind::Rest, &server.url, &out, everything(), &Silent).unwrap();
+        let rest = Archive::open(&out).unwrap();
+        assert!(
+            rest.manifest().losses.failures.is_empty(),
+            "{version}: {:?}",
+            rest.manifest().losses
+        );
+        let sql = database.export_database(&uri, &name).unwrap();
+        assert!(sql.manifest().count(Kind::Runs) > 50);
+        assert_eq!(sql.manifest().source.details["dialect"], dialect);
+        let unexplained = unexplained(&rest, &sql);
+        assert!(
+            unexplained.is_empty(),
+            "{dialect} {version}:\n{}",
+            unexplained.join("\n")
+        );
+        check_refusals(&database, &name);
+    }
+}
+
+/// A user without the right to read, a wrong password, a database that is not there: said with what would help, never with the password.
+fn check_refusals(database: &Database, name: &str) {
+    let is_postgres = database.uri.starts_with("postgresql");
+    let blind = format!("blind_{name}");
+    let statements = match is_postgres {
+        true => vec![format!("CREATE ROLE {blind} LOGIN")],
+        false => vec![
+            format!("CREATE USER {blind}@'127.0.0.1' IDENTIFIED BY 'right'"),
+            // Without any right to a database its very name is hidden.
+            format!("GRANT SELECT ON {name}.alembic_version TO {blind}@'127.0.0.1'"),
+        ],
+    };
+    statements.iter().for_each(|sql| database.query(name, sql));
+    let refusal = |uri: &str| {
+        let error = database
+            .export_database(uri, &format!("{name}-refused"))
+            .err()
+            .unwrap();
+        assert_eq!(error.kind(), mlark::archive::ErrorKind::Source);
+        error.to_string()
+    };
+    let user = if is_postgres {
+        blind
+    } else {
+        format!("{blind}:right")
+    };
+    let said = refusal(&database.uri_as(&user, name));
+    assert!(said.contains("GRANT SELECT"), "{said}");
+    if !is_postgres {
+        let said = refusal(&database.uri_as(&user.replace("right", "wrong-secret"), name));
+        assert!(
+            said.contains("password") && !said.contains("wrong-secret"),
+            "{said}"
+        );
+    }
+    let said = refusal(&database.uri_as("mlflow", "not_there"));
+    assert!(said.contains("not_there"), "{said}");
+}
+
+#[test]
+fn postgresql_gives_what_the_server_over_it_gives() {
+    check("postgresql");
+}
+
+#[test]
+fn mariadb_gives_what_the_server_over_it_gives() {
+    check("mysql");
+}
+
+/// What an export of an empty database says, with options of its URI.
+fn said(uri: &str, options: &str) -> String {
+    let out = tempfile::tempdir().unwrap();
+    let uri = format!("{uri}?{options}");
+    let made = export(
+        SourceKind::Sql,
+        &uri,
+        &out.path().join("a"),
+        ExportOptions::default(),
+        &Silent,
+    );
+    made.unwrap_err().to_string()
+}
+
+fn check_tls(dialect: &str, [any, signer, whole, stranger]: [&str; 4]) {
+    if venvs("no database server is asked for TLS").is_none() {
+        return;
+    }
+    let folder =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/cases/09-self-signed-certificate");
+    let file = |name: &str| folder.join(name);
+    let Some(secure) = Database::start_with(dialect, &[file("server.pem"), file("server.key")]) else {
+        return;
+    };
+    let with = |options: &str, trusted: &str| format!("{options}{}", file(trusted).display());
+    let is_connected = |said: &str| said.contains("no tables `experiments`");
+    let uri = secure.create("empty");
+    for options in [any.to_owned(), with(signer, "own.pem"), with(whole, "own.pem")] {
+        assert!(
+            is_connected(&said(&uri, &options)),
+            "{options}: {}",
+            said(&uri, &options)
+        );
+    }
+    for options in [with(signer, "other.pem"), with(whole, "other.pem")] {
+        assert!(
+            said(&uri, &options).contains("certificate"),
+            "{options}: {}",
+            said(&uri, &options)
+        );
+    }
+    assert!(
+        said(&uri, stranger).contains("nosuch"),
+        "{}",
+        said(&uri, stranger)
+    );
+    let Some(plain) = Database::start(dialect) else {
+        return;
+    };
+    let uri = plain.create("empty");
+    assert!(is_connected(&said(&uri, "")), "{}", said(&uri, ""));
+    for options in [any.to_owned(), with(whole, "own.pem")] {
+        assert!(!is_connected(&said(&uri, &options)), "{options} without TLS");
+    }
+}
+
+#[test]
+fn postgresql_is_encrypted_and_checked_as_its_uri_asks() {
+    let options = [
+        "sslmode=require",
+        "sslmode=verify-ca&sslrootcert=",
+        "sslmode=verify-full&sslrootcert=",
+        "nosuch=1",
+    ];
+    check_tls("postgresql", options);
+}
+
+#[test]
+fn mariadb_is_encrypted_and_checked_as_its_uri_asks() {
+    let options = [
+        "ssl_mode=REQUIRED",
+        "ssl_mode=VERIFY_CA&ssl_ca=",
+        "ssl_ca=",
+        "nosuch=1",
+    ];
+    check_tls("mysql", options);
+}

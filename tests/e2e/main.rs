@@ -1,0 +1,14 @@
+//! Real MLflow servers; `scripts/test` runs these.
+
+#[path = "../helpers/mod.rs"]
+mod helpers;
+
+mod cloud;
+mod databases;
+mod exim;
+mod exim_tags;
+mod replay;
+mod rest;
+mod resume;
+mod spans;
+mod workspaces;

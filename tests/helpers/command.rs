@@ -1,0 +1,25 @@
+//! The binary, run in a directory, and what a reader sees of it.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+pub fn mlark(directory: &Path, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mlark"));
+    command
+        .current_dir(directory)
+        .args(args)
+        .env_clear()
+        .output()
+        .unwrap()
+}
+
+/// Stdout, stderr and exit code.
+pub fn shown(output: &Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    format!(
+        "{}{}exit {}",
+        text(&output.stdout),
+        text(&output.stderr),
+        output.status.code().unwrap()
+    )
+}

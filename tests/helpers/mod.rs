@@ -1,0 +1,13 @@
+//! What the tests share: archives made in memory, scripted servers, the binary, real servers.
+
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its share")]
+
+pub mod bytes;
+pub mod command;
+pub mod common;
+pub mod loopback;
+pub mod random_traces;
+pub mod rich;
+pub mod scripted;
+pub mod servers;
+pub mod whole;

@@ -1,0 +1,10 @@
+//! Imports into a scripted server.
+
+#[path = "../helpers/mod.rs"]
+mod helpers;
+
+mod faults;
+mod limits;
+mod refusals;
+mod replay;
+mod told;

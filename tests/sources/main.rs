@@ -1,0 +1,11 @@
+//! Sources that lie on a disk, and what all sources must agree on.
+
+#[path = "../helpers/mod.rs"]
+mod helpers;
+
+mod any_types;
+mod exim;
+mod exim_made;
+mod file_store;
+mod local_roots;
+mod selections;
