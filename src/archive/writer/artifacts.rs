@@ -2,7 +2,7 @@
 
 use super::ArchiveWriter;
 use crate::archive::blob::{ByteSource, IngestError, Ingested};
-use crate::archive::error::Result;
+use crate::archive::error::{ArchiveError, Result};
 use crate::archive::parallel::{HeldJob, Pending};
 use crate::format::layout::{ARTIFACT_FILES, LINE_BYTES};
 use crate::format::{Kind, SortKey};
@@ -154,7 +154,7 @@ impl ArchiveWriter {
         while !self.pending.is_empty() {
             self.take_pending(on_failure)?;
         }
-        self.close_list()
+        self.close_list(on_failure)
     }
 
     fn take_pending(
@@ -221,7 +221,7 @@ impl ArchiveWriter {
     ) -> Result<()> {
         let is_full = |list: &OpenList| list.owner != owner || list.files.len() == ARTIFACT_FILES;
         if self.list.as_ref().is_some_and(is_full) {
-            self.close_list()?;
+            self.close_list(on_failure)?;
         }
         let list = self.list.get_or_insert_with(|| OpenList {
             line_bytes: length_of(&ArtifactList {
@@ -239,18 +239,11 @@ impl ArchiveWriter {
             list.files.push(file);
             return Ok(());
         }
-        self.dropped.file(&file);
-        let reason = format!("the line that lists it would have more than {LINE_BYTES} bytes");
-        let failure = FileFailure {
-            owner,
-            path: file.path,
-            reason: "unwritable",
-            error: io::Error::other(reason),
-        };
-        on_failure(self, failure)
+        let why = format!("the line that lists it would have more than {LINE_BYTES} bytes");
+        self.refuse_file(owner, file, why, on_failure)
     }
 
-    fn close_list(&mut self) -> Result<()> {
+    fn close_list(&mut self, on_failure: &mut dyn FnMut(&mut Self, FileFailure) -> Result<()>) -> Result<()> {
         let Some(OpenList { owner, files, .. }) = self.list.take() else {
             return Ok(());
         };
@@ -260,11 +253,39 @@ impl ArchiveWriter {
         let key = artifact_key(&owner, files.first().map_or("", |file| &file.path));
         let list = ArtifactList {
             files,
-            owner_id: owner.id,
+            owner_id: owner.id.clone(),
             owner_kind: owner.kind,
         };
         let line = serde_json::to_vec(&list).expect("a list of files can be written");
-        self.write_line(Kind::Artifacts, key, &list.owner_id, &line)
+        match self.write_line(Kind::Artifacts, key, &list.owner_id, &line) {
+            Err(ArchiveError::Object { reason, .. }) => {
+                let files = list.files.into_iter();
+                files
+                    .map(|file| (owner.clone(), file))
+                    .try_for_each(|(owner, file)| {
+                        self.refuse_file(owner, file, format!("its list: {reason}"), on_failure)
+                    })
+            }
+            written => written,
+        }
+    }
+
+    /// Tells of a file that no list holds.
+    fn refuse_file(
+        &mut self,
+        owner: Owner,
+        file: ArtifactFile,
+        why: String,
+        on_failure: &mut dyn FnMut(&mut Self, FileFailure) -> Result<()>,
+    ) -> Result<()> {
+        self.dropped.file(&file);
+        let failure = FileFailure {
+            owner,
+            path: file.path,
+            reason: "unwritable",
+            error: io::Error::other(why),
+        };
+        on_failure(self, failure)
     }
 }
 

@@ -1,14 +1,15 @@
-//! What an export remembers at the archive's door, so that `verify` accepts what it writes: what was refused, what objects
-//! need, and the last artifact.
+//! What an export remembers at the archive's door, so that `verify` accepts what it writes: what was refused, where ids have
+//! their place, what objects need, and the last artifact.
 
 use super::Export;
 use crate::archive::Owner;
 use crate::format::typed::{Fault, Needed, is_artifact_path};
-use crate::format::{Kind, Typed};
+use crate::format::{Kind, Object, SortKey, Typed};
 use crate::lang::session::ExportError;
 use crate::model::OwnerKind;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// Ids by their places, per kind.
 type Ids = BTreeMap<Kind, BTreeMap<Vec<u8>, String>>;
@@ -18,6 +19,8 @@ type Ids = BTreeMap<Kind, BTreeMap<Vec<u8>, String>>;
 pub(super) struct Door {
     /// Objects that were not written, and so own nothing.
     refused: HashSet<(Kind, String)>,
+    /// Of ids whose place depends on more than the id, the place; digests, since there may be many.
+    places: HashMap<[u32; 3], u32>,
     defined: BTreeMap<Kind, BTreeSet<Vec<u8>>>,
     needed: Ids,
     /// What was needed last; most objects need the same as the one before.
@@ -35,6 +38,25 @@ impl Door {
     pub(super) fn has_refused(&self, kind: Kind, id: &str) -> bool {
         // Nearly always nothing was.
         !self.refused.is_empty() && self.refused.contains(&(kind, id.to_owned()))
+    }
+
+    /// Whether an id has no other place than this one, which the first that asks decides.
+    pub(super) fn is_in_place(&mut self, kind: Kind, id: &str, place: &SortKey) -> bool {
+        if !matches!(kind, Kind::Runs | Kind::LoggedModels | Kind::Traces) {
+            return true;
+        }
+        let id = words(
+            Sha256::new_with_prefix(kind.name())
+                .chain_update([0])
+                .chain_update(id),
+        );
+        let [place, ..] = words(Sha256::new_with_prefix(place.as_bytes()));
+        *self.places.entry(id).or_insert(place) == place
+    }
+
+    /// Whether parts of an owner at a place have something to belong to.
+    pub(super) fn takes_parts(&mut self, kind: Kind, id: &str, place: &SortKey) -> bool {
+        !self.has_refused(kind, id) && self.is_in_place(kind, id, place)
     }
 
     /// Notes what an object is and needs.
@@ -76,7 +98,7 @@ impl Door {
         owner: &Owner,
         path: &str,
     ) -> Result<(), (&'static str, Option<&'static str>)> {
-        if self.has_refused(kind_of_owner(owner.kind), &owner.id) {
+        if !self.takes_parts(kind_of_owner(owner.kind), &owner.id, &owner.sort_key) {
             return Err(("", None));
         }
         if !is_artifact_path(path) {
@@ -113,6 +135,17 @@ impl Export<'_> {
             self.failure(kind.name(), id, &field, "wrong-type", &detail)?;
         }
         Ok(object)
+    }
+
+    /// Whether an object's id is not one that an object at another place has: of those the first counts.
+    pub(super) fn admits_place<T: Object>(&mut self, object: &T) -> Result<bool, ExportError> {
+        let id = object.id();
+        if self.door.is_in_place(T::KIND, &id, &object.sort_key()) {
+            return Ok(true);
+        }
+        let detail = "its id is there twice, with two times or in two experiments: the first counts, this one is left out";
+        self.failure(T::KIND.name(), &id, "*", "duplicate", detail)?;
+        Ok(false)
     }
 
     /// Whether an object passes the check that `verify` makes; one that does not is a failure.
@@ -166,6 +199,12 @@ impl Export<'_> {
     }
 }
 
+/// The first words of a digest.
+fn words(hasher: Sha256) -> [u32; 3] {
+    let digest: [u8; 32] = hasher.finalize().into();
+    [0, 4, 8].map(|at| u32::from_le_bytes(digest[at..at + 4].try_into().expect("four bytes")))
+}
+
 fn kind_of_owner(kind: OwnerKind) -> Kind {
     match kind {
         OwnerKind::Run => Kind::Runs,
@@ -184,5 +223,131 @@ fn kind_of(value: &Value) -> &'static str {
         Value::String(_) => "a text",
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::verify::{VerifyOptions, verify};
+    use crate::archive::{Archive, ByteSource, WriterOptions};
+    use crate::format::manifest::SourceInfo;
+    use crate::lang::session::ExportOptions;
+    use crate::model::{Double, Experiment, Point, Run, RunInfo};
+    use crate::monitor::Silent;
+
+    fn run(id: &str, start_time: i64) -> Run {
+        Run {
+            info: RunInfo {
+                run_id: id.into(),
+                experiment_id: "1".into(),
+                status: "FINISHED".into(),
+                lifecycle_stage: "active".into(),
+                start_time: Some(start_time),
+                ..RunInfo::default()
+            },
+            ..Run::default()
+        }
+    }
+
+    /// A run with a point and an artifact, the point before it as most sources have it.
+    fn write_whole(export: &mut Export<'_>, mut run: Run) {
+        let (key, id) = (run.sort_key(), run.info.run_id.clone());
+        let mut series = export.writer.point_series();
+        let point = Point {
+            timestamp: 1,
+            step: 1,
+            value: Double(0.5),
+            link: None,
+        };
+        series.push(point).unwrap();
+        run.metrics
+            .insert("loss".into(), series.latest().unwrap().clone());
+        export.write_metric(&key, &id, "loss", series).unwrap();
+        export.write_run(&mut run).unwrap();
+        write_artifact(export, &id, key);
+    }
+
+    fn write_artifact(export: &mut Export<'_>, id: &str, sort_key: SortKey) {
+        let owner = Owner {
+            kind: OwnerKind::Run,
+            id: id.to_owned(),
+            sort_key,
+        };
+        let bytes = ByteSource::Bytes(id.as_bytes().to_vec());
+        export.artifact(&owner, "a.txt".to_owned(), None, bytes).unwrap();
+    }
+
+    /// The failures of an export, and the runs in it, which `verify` accepts.
+    fn exported(is_sorted_at_end: bool, fill: impl Fn(&mut Export<'_>)) -> (Vec<String>, Vec<String>) {
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("out.zip");
+        let writer = WriterOptions {
+            no_sync: true,
+            ..WriterOptions::default()
+        };
+        let options = ExportOptions {
+            keep_going: true,
+            writer,
+            ..ExportOptions::default()
+        };
+        let mut export = Export::create(&out, options, &Silent).unwrap();
+        if is_sorted_at_end {
+            Kind::ALL.iter().for_each(|&kind| export.writer.sort_at_end(kind));
+        }
+        let experiment = Experiment {
+            experiment_id: "1".into(),
+            name: "e".into(),
+            lifecycle_stage: "active".into(),
+            ..Experiment::default()
+        };
+        export.write(&experiment).unwrap();
+        fill(&mut export);
+        let report = export
+            .finish(SourceInfo {
+                kind: "test".into(),
+                ..SourceInfo::default()
+            })
+            .unwrap();
+        let found = verify(&out, &VerifyOptions::default(), &Silent).unwrap();
+        assert!(found.is_intact(), "{:?}", found.findings);
+        let failures = report.manifest.losses.failures.iter();
+        let runs = Archive::open(&out).unwrap();
+        let runs = runs
+            .values(Kind::Runs)
+            .map(|value| value.unwrap()["info"]["start_time"].to_string());
+        (
+            failures
+                .map(|loss| format!("{} {} {}", loss.kind, loss.reason, loss.count))
+                .collect(),
+            runs.collect(),
+        )
+    }
+
+    #[test]
+    fn of_an_id_at_two_places_the_first_counts_with_all_its_parts() {
+        for is_sorted_at_end in [false, true] {
+            let (failures, runs) = exported(is_sorted_at_end, |export| {
+                write_whole(export, run("r", 1));
+                write_whole(export, run("r", 2));
+            });
+            assert_eq!(failures, ["runs duplicate 1"]);
+            assert_eq!(runs, ["1"]);
+        }
+    }
+
+    #[test]
+    fn a_list_of_artifacts_that_comes_twice_is_a_failure_of_its_files() {
+        let (failures, _) = exported(false, |export| {
+            write_whole(export, run("a", 1));
+            write_whole(export, run("b", 2));
+            export.drain().unwrap();
+            write_artifact(export, "b", run("b", 2).sort_key());
+            export.door.last_artifact = None;
+            write_artifact(export, "b", run("b", 2).sort_key());
+            export.drain().unwrap();
+            write_artifact(export, "a", run("a", 1).sort_key());
+        });
+        assert_eq!(failures, ["artifacts duplicate 1", "artifacts unwritable 2"]);
     }
 }

@@ -120,7 +120,7 @@ impl<'m> Export<'m> {
             false => Cow::Borrowed(object),
             true => Cow::Owned(self.mended(T::KIND, &object.id(), object)?),
         };
-        let is_admitted = self.admits(T::KIND, || object.id(), &*object)?;
+        let is_admitted = self.admits(T::KIND, || object.id(), &*object)? && self.admits_place(&*object)?;
         Ok(is_admitted.then_some(object))
     }
 
@@ -193,7 +193,7 @@ impl<'m> Export<'m> {
                 &mended
             }
         };
-        if self.door.has_refused(Kind::Traces, &span.trace_id)
+        if !self.door.takes_parts(Kind::Traces, &span.trace_id, trace)
             || !self.admits(Kind::Spans, || id.clone(), span)?
         {
             return Ok(());
@@ -219,7 +219,7 @@ impl<'m> Export<'m> {
             self.writer.count_points(series.len());
             return Ok(());
         }
-        if self.door.has_refused(Kind::Runs, run_id) {
+        if !self.door.takes_parts(Kind::Runs, run_id, run) {
             return Ok(());
         }
         let written = self.writer.write_metric(run, run_id, key, series);
@@ -241,7 +241,7 @@ impl<'m> Export<'m> {
             self.writer.count_points(series.len());
             return Ok(());
         }
-        if self.door.has_refused(Kind::LoggedModels, model_id) {
+        if !self.door.takes_parts(Kind::LoggedModels, model_id, model) {
             return Ok(());
         }
         let written = self.writer.write_model_metric(model, model_id, key, series);
