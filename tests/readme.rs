@@ -1,6 +1,8 @@
 //! What the README shows is what mlark prints: each `$ mlark …` of a `console` block is run, in order, and the
 //! lines below it are compared. `…` in the README stands for any text within a line.
 
+use mlark::format::Reason;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
@@ -130,101 +132,42 @@ fn the_tests_that_the_page_on_security_names_are_there() {
     assert!(named > 10, "the page names tests");
 }
 
-/// Words with hyphens of sources and sinks that are no codes of reasons: kinds, routes, options, names of formats.
-const NO_REASONS: [&str; 34] = [
-    "artifact-exclude",
-    "artifact-include",
-    "artifacts-destination",
-    "artifacts-under",
-    "base-parts",
-    "case-probe",
-    "databricks-uc",
-    "dummy-source",
-    "evaluation-dataset",
-    "experiment-ids",
-    "export-import",
-    "file-store",
-    "get-artifact",
-    "get-download-uri",
-    "get-history-bulk",
-    "get-trace-artifact",
-    "include-deleted",
-    "kebab-case",
-    "logged-model",
-    "mlark-import",
-    "mlflow-export-import",
-    "no-artifacts",
-    "no-spans",
-    "prefixed-proxy",
-    "prompt-template",
-    "read-only",
-    "read-write",
-    "server-info",
-    "source-tags",
-    "ssl-mode",
-    "upload-artifact",
-    "verify-ca",
-    "verify-full",
-    "x-mlflow-experiment-id",
-];
-
-/// Words of lower-case letters with hyphens between them that stand in a text as a whole literal.
-fn hyphened(text: &str) -> impl Iterator<Item = &str> {
-    let literals = text.split('"').skip(1).step_by(2);
-    literals.filter(|word| {
-        let mut parts = word.split('-');
-        let is_part = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
-        word.contains('-') && parts.all(is_part)
-    })
-}
-
-fn rust_files(folder: &Path, files: &mut Vec<std::path::PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let is_test = path.file_stem().is_some_and(|stem| stem == "tests");
-        if path.is_dir() && !is_test {
-            rust_files(&path, files);
-        } else if path.extension().is_some_and(|extension| extension == "rs") && !is_test {
-            files.push(path);
+/// The cells of a page's tables below a heading of this name.
+fn column<'p>(page: &'p str, heading: &str) -> Vec<&'p str> {
+    let mut place = None;
+    let mut cells = Vec::new();
+    for line in page.lines() {
+        let row: Vec<_> = line
+            .split(" | ")
+            .map(|cell| cell.trim_matches(['|', ' ']))
+            .collect();
+        place = match line.starts_with('|') {
+            true => place.or_else(|| Some(row.iter().position(|cell| *cell == heading))),
+            false => None,
+        };
+        if let Some(Some(place)) = place {
+            cells.extend(row.get(place));
         }
     }
+    cells
+}
+
+fn named_reasons(page: &str, heading: &str) -> BTreeSet<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(page);
+    let text = std::fs::read_to_string(path).unwrap();
+    let cells = column(&text, heading);
+    let words = cells.iter().flat_map(|cell| cell.split('`').skip(1).step_by(2));
+    words.map(str::to_owned).collect()
 }
 
 #[test]
-fn every_code_of_a_reason_stands_in_the_table_of_losses() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let losses = std::fs::read_to_string(root.join("docs/losses.md")).unwrap();
-    let rows = losses.lines().filter_map(|line| line.strip_prefix("| `"));
-    let codes: Vec<&str> = rows
-        .filter_map(|row| row.split_once(" |"))
-        .flat_map(|(codes, _)| codes.split("`, `"))
-        .map(|code| code.trim_matches('`'))
-        .collect();
-    let is_known = |word: &str| {
-        codes.contains(&word)
-            || NO_REASONS.contains(&word)
-            || mlark::format::Kind::ALL.iter().any(|kind| kind.name() == word)
-    };
-    let mut files = Vec::new();
-    for folder in ["src/lang", "src/flow"] {
-        rust_files(&root.join(folder), &mut files);
+fn the_page_on_losses_names_every_reason_and_no_other() {
+    let reasons: BTreeSet<_> = Reason::ALL.iter().map(Reason::to_string).collect();
+    assert_eq!(named_reasons("losses.md", "code"), reasons);
+    for page in ["limits.md", "replay.md"] {
+        let named = named_reasons(page, "reason");
+        assert!(named.len() > 20, "{page} names reasons");
+        let unknown: Vec<_> = named.difference(&reasons).collect();
+        assert!(unknown.is_empty(), "{page} names {unknown:?}");
     }
-    assert!(files.len() > 100, "the program is elsewhere");
-    let mut unknown = Vec::new();
-    for path in files {
-        let text = std::fs::read_to_string(&path).unwrap();
-        let program = text.split("#[cfg(test)]").next().unwrap_or_default();
-        for line in program
-            .lines()
-            .filter(|line| !line.trim_start().starts_with("//"))
-        {
-            let words = hyphened(line).filter(|word| !is_known(word));
-            unknown.extend(words.map(|word| format!("`{word}` in {}", path.display())));
-        }
-    }
-    assert!(
-        unknown.is_empty(),
-        "codes of reasons without a row in docs/losses.md (where one is no such code, it belongs into NO_REASONS of this test):\n{}",
-        unknown.join("\n")
-    );
 }

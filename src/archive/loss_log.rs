@@ -6,7 +6,7 @@ use crate::format::layout::LINE_BYTES;
 use crate::format::line::{canonical, to_value};
 use crate::format::manifest::{FileDescriptor, Losses};
 use crate::format::strict_json;
-use crate::format::{ArchivePath, Kind, Loss, LossClass, LossCount};
+use crate::format::{AnyReason, ArchivePath, Kind, Loss, LossClass, LossCount, Reason};
 use crate::model::mask;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,17 +22,23 @@ pub(crate) struct LossLog {
     file: Option<PartWriter>,
 }
 
-type Counts = BTreeMap<(String, String, String), u64>;
+type Counts = BTreeMap<(String, String, AnyReason), u64>;
 
 impl LossLog {
-    pub(crate) fn limit(&mut self, kind: &str, field: &str, reason: &str, count: u64) {
+    pub(crate) fn limit(&mut self, kind: &str, field: &str, reason: Reason, count: u64) {
         if count > 0 {
-            add(&mut self.limits, kind, field, reason, count);
+            add(&mut self.limits, kind, field, reason.into(), count);
         }
     }
 
     pub(crate) fn failure(&mut self, root: &Path, loss: &Loss) -> Result<()> {
-        add(&mut self.failures, &loss.kind, &loss.field, &loss.reason, 1);
+        add(
+            &mut self.failures,
+            &loss.kind,
+            &loss.field,
+            loss.reason.clone(),
+            1,
+        );
         let file = self
             .file
             .get_or_insert_with(|| PartWriter::single(root, ArchivePath::losses()));
@@ -79,7 +85,7 @@ impl LossLog {
                 field: "*".to_owned(),
                 id: Self::id_of(line),
                 kind: kind.name().to_owned(),
-                reason: "duplicate".to_owned(),
+                reason: Reason::Duplicate.into(),
             },
         )
     }
@@ -104,7 +110,7 @@ impl LossLog {
             (&losses.failures, &mut self.failures),
         ] {
             for loss in counts {
-                add(into, &loss.kind, &loss.field, &loss.reason, loss.count);
+                add(into, &loss.kind, &loss.field, loss.reason.clone(), loss.count);
             }
         }
     }
@@ -135,14 +141,14 @@ fn cut(loss: &Loss) -> Loss {
     }
 }
 
-fn add(counts: &mut Counts, kind: &str, field: &str, reason: &str, count: u64) {
-    let key = (kind.to_owned(), field.to_owned(), reason.to_owned());
+fn add(counts: &mut Counts, kind: &str, field: &str, reason: AnyReason, count: u64) {
+    let key = (kind.to_owned(), field.to_owned(), reason);
     let sum = counts.entry(key).or_insert(0);
     *sum = sum.saturating_add(count);
 }
 
 fn listed(counts: &Counts) -> Vec<LossCount> {
-    let count = |((kind, field, reason), &count): (&(String, String, String), &u64)| LossCount {
+    let count = |((kind, field, reason), &count): (&(String, String, AnyReason), &u64)| LossCount {
         kind: kind.clone(),
         field: field.clone(),
         reason: reason.clone(),

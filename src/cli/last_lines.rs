@@ -3,12 +3,11 @@
 use super::common::grouped;
 use super::screen::{note, say};
 use crate::flow::export::detect::{self, SourceKind};
-use crate::format::{Kind, Manifest};
+use crate::format::{Kind, Manifest, Reason};
 use crate::lang::session::ExportReport;
 
 /// Reasons of limits that say that artifacts may be somewhere else.
-const OUT_OF_REACH: [&str; 2] = [MISSING, "remote-uri"];
-const MISSING: &str = "missing-directory";
+const OUT_OF_REACH: [Reason; 2] = [Reason::MissingDirectory, Reason::RemoteUri];
 
 /// Says which globs matched nothing: it is no error, and nobody should have to guess it.
 pub(super) fn say_silent(silent: &[String]) {
@@ -79,8 +78,10 @@ fn artifacts_not_found(manifest: &Manifest) -> Option<String> {
     // A tree that was packed or kept in git has lost its empty folders, and nothing else.
     let may_be_empty = manifest.source.kind == "file-store" && manifest.totals.artifact_files > 0;
     let count: u64 = limits
-        .filter(|loss| loss.kind == Kind::Artifacts.name() && OUT_OF_REACH.contains(&loss.reason.as_str()))
-        .filter(|loss| !(may_be_empty && loss.reason == MISSING))
+        .filter(|loss| {
+            loss.kind == Kind::Artifacts.name() && OUT_OF_REACH.iter().any(|reason| loss.reason == *reason)
+        })
+        .filter(|loss| !(may_be_empty && loss.reason == Reason::MissingDirectory))
         .map(|loss| loss.count)
         .sum();
     (count > 0).then(|| {

@@ -3,6 +3,7 @@
 //! A *limit* is what a door, the format or a target cannot hold. A *failure* is something that was there or
 //! listed and could not be read or written.
 
+use super::reason::{AnyReason, Reason};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +31,7 @@ pub struct Loss {
     /// Kind of the object concerned.
     pub kind: String,
     /// Stable code of the reason (docs/losses.md).
-    pub reason: String,
+    pub reason: AnyReason,
 }
 
 /// How often a loss occurred.
@@ -41,22 +42,14 @@ pub struct LossCount {
     /// The field concerned, `*` for the object itself.
     pub field: String,
     /// Stable code of the reason (docs/losses.md).
-    pub reason: String,
+    pub reason: AnyReason,
     /// How many objects or values.
     pub count: u64,
 }
 
-/// Reasons of limits that every export of a server has: what its API does not tell of anything.
-const EXPECTED: &[&str] = &[
-    "deleted-not-shown",
-    "empty-not-shown",
-    "not-shown",
-    "zero-not-shown",
-];
-
 impl LossCount {
     /// Whether no such source can tell it, so that nothing special happened.
     pub fn is_expected(&self) -> bool {
-        EXPECTED.contains(&self.reason.as_str())
+        self.reason.known().is_some_and(Reason::is_expected)
     }
 }

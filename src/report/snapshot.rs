@@ -336,7 +336,7 @@ fn losses(text: &mut String, archive: &Archive) {
                 "{label} {} {}: {} ({})",
                 printable(&loss.kind),
                 printable(&loss.field),
-                printable(&loss.reason),
+                printable(loss.reason.as_str()),
                 loss.count
             );
         }

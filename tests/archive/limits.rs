@@ -14,7 +14,7 @@ use mlark::archive::{
 use mlark::flow::transform::source_tags::inject;
 use mlark::flow::transform::{TransformOptions, undo};
 use mlark::format::layout::{JSON_DEPTH, LINE_BYTES, MANIFEST, SEAL, STRING_BYTES, object_path};
-use mlark::format::{Kind, Loss, LossClass};
+use mlark::format::{Kind, Loss, LossClass, Reason};
 use mlark::lang::exim;
 use mlark::lang::session::{ExportError, ExportOptions};
 use mlark::model::metric::PointLink;
@@ -110,7 +110,7 @@ fn the_largest_values_are_read_as_they_were_written() {
             .artifact(&owner(), path.clone(), source, &mut ignored)
             .unwrap();
         writer.drain_artifacts(&mut ignored).unwrap();
-        writer.limit("evaluation-datasets", "*", "not-held", 1);
+        writer.limit("evaluation-datasets", "*", Reason::NotHeld, 1);
         writer.write(&record).unwrap();
         writer
             .finish(ManifestHead::default(), Duplicates::Refuse)
@@ -271,7 +271,7 @@ fn what_is_dropped_leaves_no_blob_and_no_count() {
             writer.artifact(&owner(), path, bytes, &mut note).unwrap();
         }
         writer.drain_artifacts(&mut note).unwrap();
-        assert_eq!(refused, ["unwritable"; 123]);
+        assert_eq!(refused, [Reason::Unwritable; 123]);
         let manifest = writer
             .finish(ManifestHead::default(), Duplicates::KeepFirst)
             .unwrap();
@@ -346,7 +346,7 @@ fn a_failure_with_a_huge_id_is_listed_by_its_start() {
             field: "*".into(),
             id: "é".repeat(LINE_BYTES),
             kind: "metrics".into(),
-            reason: "unwritable".into(),
+            reason: Reason::Unwritable.into(),
         })
         .unwrap();
     writer

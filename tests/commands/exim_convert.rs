@@ -158,7 +158,7 @@ fn check_round_trip(archive: &Archive, folder: &Path, layout: Layout, name: &str
     let limits = &report.limits;
     let names_workspaces = limits
         .iter()
-        .any(|limit| limit.field == "workspace" && limit.reason == "absent-as-default");
+        .any(|limit| limit.field == "workspace" && limit.reason.as_str() == "absent-as-default");
     let in_registry = ["registered-models", "model-versions"];
     let mut removed = BTreeMap::<String, u64>::new();
     let mut unexplained = Vec::new();
@@ -240,7 +240,7 @@ fn an_archive_with_an_object_of_every_kind_comes_back() {
         let raw = report
             .limits
             .iter()
-            .find(|limit| limit.reason == "not-utf8")
+            .find(|limit| limit.reason.as_str() == "not-utf8")
             .unwrap();
         assert_eq!((raw.field.as_str(), raw.count), ("params", 2));
     }
@@ -328,7 +328,7 @@ fn a_run_whose_latest_point_has_no_history_keeps_it() {
         report
             .limits
             .iter()
-            .any(|limit| limit.reason == "latest-as-history" && limit.count == 1)
+            .any(|limit| limit.reason.as_str() == "latest-as-history" && limit.count == 1)
     );
     let again = exported(&folder.path().join("exim"), &folder.path().join("b"));
     let run = again
@@ -398,7 +398,7 @@ fn what_the_archive_lacks_is_counted() {
     let limit = report
         .limits
         .iter()
-        .find(|limit| limit.reason == "not-in-archive")
+        .find(|limit| limit.reason.as_str() == "not-in-archive")
         .unwrap();
     assert_eq!((limit.kind.as_str(), limit.count), ("artifacts", 1));
 }
@@ -423,7 +423,7 @@ fn a_child_whose_parent_is_not_written_is_named() {
         assert_eq!(orphans, [(RUN_A, "gone")]);
         let limits = report.limits.iter();
         let limits: Vec<_> = limits
-            .filter(|limit| limit.reason == "parent-not-in-export")
+            .filter(|limit| limit.reason.as_str() == "parent-not-in-export")
             .map(|limit| (limit.kind.as_str(), limit.field.as_str(), limit.count))
             .collect();
         assert_eq!(limits, [("runs", "tags.mlflow.parentRunId", 1)]);

@@ -4,6 +4,7 @@ use crate::helpers::{command, common};
 use command::{mlark, shown};
 use common::{History, MODEL, RUN_A, RUN_B, TRACE, point};
 use mlark::archive::{Archive, ArchiveError};
+use mlark::format::Reason;
 use mlark::model::{OwnerKind, Run, RunInfo, Span};
 use mlark::monitor::Silent;
 use mlark::report::text::json_text;
@@ -202,10 +203,10 @@ fn limits_of_either_archive_can_be_ignored() {
         history.metrics[1].2[3].value = mlark::model::Double(9.0);
         history.scorers.clear();
         history.limits = vec![
-            ("runs", "info.deleted_time", "not-served"),
-            ("traces", "trace_metadata", "cut-at-250"),
-            ("metrics", "values", "not-finite"),
-            ("scorers", "*", "not-served"),
+            ("runs", "info.deleted_time", Reason::NotShown),
+            ("traces", "trace_metadata", Reason::CutByServer),
+            ("metrics", "values", Reason::SqlInfinity),
+            ("scorers", "*", Reason::NotShown),
         ];
     };
     assert_eq!(changed(change).len(), 5);
@@ -227,7 +228,7 @@ fn a_limit_that_hides_an_object_hides_what_belongs_to_it() {
     assert!(!changed_with(ignoring, hide).is_empty());
     let lines = changed_with(ignoring, |history| {
         hide(history);
-        history.limits = vec![("runs", "*", "not-shown")];
+        history.limits = vec![("runs", "*", Reason::NotShown)];
     });
     assert_eq!(lines, Vec::<String>::new());
 }

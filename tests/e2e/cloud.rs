@@ -398,7 +398,7 @@ fn check_refusals(cloud: &Cloud, database: &Path, location: &str) {
         .losses
         .failures
         .iter()
-        .filter(|loss| loss.reason == "unlisted");
+        .filter(|loss| loss.reason.as_str() == "unlisted");
     assert!(unlisted.map(|loss| loss.count).sum::<u64>() >= 3);
 }
 

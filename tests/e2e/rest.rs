@@ -95,7 +95,7 @@ client.delete_experiment(experiment_id)
 fn check_scorers(rest: &Archive, has_scorer: bool) {
     let limits = rest.manifest().losses.limits.iter();
     let counted: u64 = limits
-        .filter(|loss| loss.kind == "scorers" && loss.reason == "deleted-experiment")
+        .filter(|loss| loss.kind == "scorers" && loss.reason.as_str() == "deleted-experiment")
         .map(|loss| loss.count)
         .sum();
     let deleted = rest.objects::<Experiment>().map(Result::unwrap);
@@ -152,7 +152,7 @@ fn check_deleted(server: &Filled, whole: &Archive) {
         .selection
         .left_out
         .iter()
-        .filter(|loss| loss.kind == "runs" && loss.reason == "deleted")
+        .filter(|loss| loss.kind == "runs" && loss.reason.as_str() == "deleted")
         .map(|loss| loss.count)
         .sum();
     assert!(left_out > 0);
@@ -421,7 +421,9 @@ fn readers_export_what_they_may_read_and_are_told_so() {
         assert_eq!(archive.objects::<Run>().count(), 1, "{version}");
         let limits = &archive.manifest().losses.limits;
         assert!(
-            limits.iter().any(|limit| limit.reason == "filtered-view"),
+            limits
+                .iter()
+                .any(|limit| limit.reason.as_str() == "filtered-view"),
             "{version}: {limits:?}"
         );
         let datasets: Vec<_> = archive

@@ -85,7 +85,9 @@ fn both_doors_tell_the_same_spans_but_for_those_that_no_route_tells() {
             assert_eq!(span, &by_sql[id], "{version}");
         }
         let limits = &rest.manifest().losses.limits;
-        let missing = limits.iter().filter(|loss| loss.reason == "missing-file");
+        let missing = limits
+            .iter()
+            .filter(|loss| loss.reason.as_str() == "missing-file");
         let missing: u64 = missing.map(|loss| loss.count).sum();
         assert_eq!(missing, u64::from(!is_told), "{version}");
         let lists = |archive: &Archive| -> Vec<Value> {

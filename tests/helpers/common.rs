@@ -2,7 +2,7 @@
 
 use mlark::archive::{Archive, ArchiveWriter, ByteSource, Duplicates, ManifestHead, Owner, WriterOptions};
 use mlark::format::line::{canonical, to_value};
-use mlark::format::{Kind, Object as _};
+use mlark::format::{Kind, Object as _, Reason};
 use mlark::model::metric::PointLink;
 use mlark::model::run::{RunInputs, RunOutputs};
 use mlark::model::*;
@@ -36,7 +36,7 @@ pub struct History {
     pub scorers: Vec<Scorer>,
     pub artifacts: Vec<Artifact>,
     /// Kind, field, reason.
-    pub limits: Vec<(&'static str, &'static str, &'static str)>,
+    pub limits: Vec<(&'static str, &'static str, Reason)>,
 }
 
 pub fn point(timestamp: i64, step: i64, value: f64) -> Point {
@@ -176,7 +176,7 @@ impl History {
         }
         self.write_artifacts(&mut writer);
         for (kind, field, reason) in &self.limits {
-            writer.limit(kind, field, reason, 1);
+            writer.limit(kind, field, *reason, 1);
         }
         let head = ManifestHead {
             origin: "test".into(),

@@ -13,7 +13,7 @@ use mlark::format::ArchivePath;
 use mlark::format::layout::{JSONL_MEDIA_TYPE, STRING_BYTES};
 use mlark::format::line::{canonical, to_value};
 use mlark::format::manifest::{FileDescriptor, HistoryEntry, Manifest, SourceInfo, Tool};
-use mlark::format::{Kind, Loss, LossClass, Object, UndoLine, order};
+use mlark::format::{Kind, Loss, LossClass, Object, Reason, UndoLine, order};
 use mlark::model::metric::PointLink;
 use mlark::model::run::{RunInputs, RunOutputs};
 use mlark::model::trace::{SpanEvent, SpanLink};
@@ -416,11 +416,11 @@ fn failures(writer: &mut ArchiveWriter) {
             field: "*".into(),
             id: format!("r2/{id}"),
             kind: "artifacts".into(),
-            reason: "unreadable".into(),
+            reason: Reason::Unreadable.into(),
         };
         writer.failure(&loss).unwrap();
     }
-    writer.limit("artifacts", "*", "empty-directory", 2);
+    writer.limit("artifacts", "*", Reason::EmptyDirectory, 2);
 }
 
 fn undo(writer: &mut ArchiveWriter, size: Size) -> FileDescriptor {

@@ -145,7 +145,7 @@ fn archive_of_wine(directory: &Path, versions: impl IntoIterator<Item = ModelVer
 fn limits(report: &ImportReport) -> Vec<(Kind, String, u64)> {
     let counts = report.changes.counts().into_iter();
     counts
-        .map(|count| (count.kind, count.reason.into_owned(), count.count))
+        .map(|count| (count.kind, count.reason.to_string(), count.count))
         .collect()
 }
 

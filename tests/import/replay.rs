@@ -190,7 +190,7 @@ fn imported_models(versions: &[&str]) -> (Vec<String>, Vec<String>) {
     };
     assert_eq!(named(&report), named(&again));
     let left_out = again.changes.named().iter().filter(|change| {
-        (change.kind, &*change.reason) == (Kind::ModelVersions, "source-version-not-in-target")
+        (change.kind, change.reason.as_str()) == (Kind::ModelVersions, "source-version-not-in-target")
     });
     let mut left_out: Vec<_> = left_out.map(|change| change.id.clone()).collect();
     left_out.sort();

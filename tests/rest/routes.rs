@@ -179,7 +179,7 @@ fn a_metric_whose_latest_point_has_a_link_is_read_with_all_its_links() {
     assert_eq!(found, expected);
     let limits = manifest.losses.limits.iter();
     let counted: Vec<_> = limits
-        .filter(|loss| loss.reason == "not-in-bulk-history")
+        .filter(|loss| loss.reason.as_str() == "not-in-bulk-history")
         .map(|loss| (loss.field.as_str(), loss.count))
         .collect();
     assert_eq!(counted, [("link", 1)]);
@@ -234,7 +234,10 @@ fn a_file_of_spans_beside_spans_in_the_store_is_an_artifact_like_any_other() {
         .map(|loss| (&*loss.kind, loss.count))
         .collect();
     assert_eq!(failures, [("spans", 1)]);
-    let missing = losses.limits.iter().find(|loss| loss.reason == "missing-file");
+    let missing = losses
+        .limits
+        .iter()
+        .find(|loss| loss.reason.as_str() == "missing-file");
     assert_eq!(missing.unwrap().count, 1);
     let archive = Archive::open(&folder.path().join("out")).unwrap();
     let spans = archive.values(Kind::Spans).map(Result::unwrap);

@@ -228,7 +228,7 @@ fn no_point_is_lost_where_answers_are_full() {
                 .losses
                 .limits
                 .iter()
-                .all(|limit| limit.reason != "latest-not-in-history")
+                .all(|limit| limit.reason.as_str() != "latest-not-in-history")
         );
         assert!(calls.load(Ordering::Relaxed) < 40, "{calls:?} calls");
     }

@@ -390,7 +390,7 @@ fn failures(root: Option<&Path>, answers: Vec<(&'static str, Value)>) -> Vec<(St
     assert_eq!(errors_of(&out), Vec::<String>::new());
     let failures = report.manifest.losses.failures.iter();
     failures
-        .map(|loss| (loss.kind.clone(), loss.field.clone(), loss.reason.clone()))
+        .map(|loss| (loss.kind.clone(), loss.field.clone(), loss.reason.to_string()))
         .collect()
 }
 

@@ -123,7 +123,7 @@ fn objects<T: mlark::format::Object>(archive: &Archive) -> Vec<T> {
 fn count(counts: &[LossCount], kind: &str, reason: &str) -> u64 {
     let of = counts
         .iter()
-        .filter(|loss| loss.kind == kind && loss.reason == reason);
+        .filter(|loss| loss.kind == kind && loss.reason.as_str() == reason);
     of.map(|loss| loss.count).sum()
 }
 

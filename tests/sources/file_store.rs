@@ -95,20 +95,20 @@ impl Exported {
 
     fn reasons(&self) -> BTreeSet<String> {
         let failures = &self.report.manifest.losses.failures;
-        failures.iter().map(|loss| loss.reason.clone()).collect()
+        failures.iter().map(|loss| loss.reason.to_string()).collect()
     }
 
     fn limit(&self, reason: &str) -> u64 {
         let limits = self.report.manifest.losses.limits.iter();
         limits
-            .filter(|loss| loss.reason == reason)
+            .filter(|loss| loss.reason.as_str() == reason)
             .map(|loss| loss.count)
             .sum()
     }
 
     fn left_out(&self, kind: Kind, reason: &str) -> u64 {
         let left_out = self.report.manifest.selection.left_out.iter();
-        let counts = left_out.filter(|loss| loss.kind == kind.name() && loss.reason == reason);
+        let counts = left_out.filter(|loss| loss.kind == kind.name() && loss.reason.as_str() == reason);
         counts.map(|loss| loss.count).sum()
     }
 }
@@ -538,7 +538,7 @@ fn each_kind_of_damage_is_a_failure_that_names_the_place() {
         else {
             panic!("{path}: {error}")
         };
-        assert_eq!(found, reason, "{path}: {detail}");
+        assert_eq!(found.as_str(), reason, "{path}: {detail}");
         assert!(detail.contains(place), "{path}: {detail}");
         let exported = keep_going(store.path());
         assert_eq!(exported.reasons(), BTreeSet::from([reason.to_owned()]), "{path}");

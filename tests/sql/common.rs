@@ -117,7 +117,7 @@ impl Exported {
         let counts = &self.manifest.selection.left_out;
         let mine = counts
             .iter()
-            .filter(|count| count.kind == kind && count.reason == reason);
+            .filter(|count| count.kind == kind && count.reason.as_str() == reason);
         mine.map(|count| count.count).sum()
     }
 }

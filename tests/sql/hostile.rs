@@ -1,7 +1,7 @@
 //! Databases that were written to by hand, damaged, locked, or come from a later MLflow.
 
 use crate::common::*;
-use mlark::format::Kind;
+use mlark::format::{Kind, Reason};
 use mlark::lang::session::ExportOptions;
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ fn limits(exported: &Exported) -> Vec<(String, String, String, u64)> {
             (
                 loss.kind.clone(),
                 loss.field.clone(),
-                loss.reason.clone(),
+                loss.reason.to_string(),
                 loss.count,
             )
         })
@@ -143,7 +143,7 @@ fn what_has_no_owner_is_counted_or_fails() {
         ..ExportOptions::default()
     };
     let exported = try_export(&path, options).unwrap();
-    assert_eq!(exported.manifest.losses.failures[0].reason, "orphan");
+    assert_eq!(exported.manifest.losses.failures[0].reason, Reason::Orphan);
     assert!(limits(&exported).contains(&("model-versions".into(), "tags".into(), "orphan".into(), 1)));
     assert!(limits(&exported).contains(&("runs".into(), "params".into(), "orphan".into(), 2)));
 }
@@ -220,7 +220,7 @@ fn failures(path: &std::path::Path) -> Vec<(String, String, String)> {
     let exported = try_export(path, options).unwrap();
     let failures = exported.manifest.losses.failures.iter();
     failures
-        .map(|loss| (loss.kind.clone(), loss.field.clone(), loss.reason.clone()))
+        .map(|loss| (loss.kind.clone(), loss.field.clone(), loss.reason.to_string()))
         .collect()
 }
 

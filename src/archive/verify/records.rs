@@ -9,7 +9,7 @@ use crate::archive::lines::blob_reference;
 use crate::format::layout::{LINE_BYTES, LOSSES, MANIFEST, PART_BYTES};
 use crate::format::line::canonical;
 use crate::format::undo::{BLOBS_LINE, UndoLine};
-use crate::format::{ArchivePath, Kind, Loss, LossClass, markers, strict_json};
+use crate::format::{AnyReason, ArchivePath, Kind, Loss, LossClass, markers, strict_json};
 use std::collections::BTreeMap;
 
 /// Checks all of them.
@@ -72,7 +72,7 @@ fn note_missing(check: &mut Check<'_>) {
 }
 
 fn losses(check: &mut Check<'_>) {
-    let mut counts: BTreeMap<(String, String, String), u64> = BTreeMap::new();
+    let mut counts: BTreeMap<(String, String, AnyReason), u64> = BTreeMap::new();
     if check.tree.files.contains_key(LOSSES) {
         let mut lines = PartLines::new(check, [LineFile::Losses].into(), u64::MAX);
         while let Some(place) = lines.next(check) {

@@ -5,7 +5,7 @@ use crate::archive::blob::{ByteSource, IngestError, Ingested};
 use crate::archive::error::{ArchiveError, Result};
 use crate::archive::parallel::{HeldJob, Pending};
 use crate::format::layout::{ARTIFACT_FILES, LINE_BYTES};
-use crate::format::{Kind, SortKey};
+use crate::format::{Kind, Reason, SortKey};
 use crate::model::{Absent, ArtifactFile, ArtifactList, OwnerKind};
 use serde::Serialize;
 use std::io;
@@ -55,7 +55,7 @@ pub struct FileFailure {
     /// Which file.
     pub path: String,
     /// Stable code of the reason (docs/losses.md).
-    pub reason: &'static str,
+    pub reason: Reason,
     /// Why not.
     pub error: io::Error,
 }
@@ -181,7 +181,7 @@ impl ArchiveWriter {
             }
             Content::Bytes(pending) => {
                 if let Some(error) = self.take_bytes(pending, &mut file)? {
-                    let (owner, path, reason) = (owner.clone(), file.path.clone(), "unreadable");
+                    let (owner, path, reason) = (owner.clone(), file.path.clone(), Reason::Unreadable);
                     let failure = FileFailure {
                         owner,
                         path,
@@ -282,7 +282,7 @@ impl ArchiveWriter {
         let failure = FileFailure {
             owner,
             path: file.path,
-            reason: "unwritable",
+            reason: Reason::Unwritable,
             error: io::Error::other(why),
         };
         on_failure(self, failure)

@@ -35,7 +35,7 @@ use crate::format::fit::Weighed;
 use crate::format::layout::{MANIFEST, STRING_BYTES, blob_path};
 use crate::format::line::{canonical, to_value};
 use crate::format::manifest::{FileDescriptor, Totals};
-use crate::format::{Kind, Loss, Object, SortKey, markers};
+use crate::format::{Kind, Loss, Object, Reason, SortKey, markers};
 use crate::model::{BlobRef, Digest};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -288,7 +288,7 @@ impl ArchiveWriter {
     }
 
     /// Counts what cannot be held.
-    pub fn limit(&mut self, kind: &str, field: &str, reason: &str, count: u64) {
+    pub fn limit(&mut self, kind: &str, field: &str, reason: Reason, count: u64) {
         self.losses.limit(kind, field, reason, count);
     }
 

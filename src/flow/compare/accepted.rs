@@ -123,6 +123,7 @@ const TRACE_TAG_CHARS: usize = 4096;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::Reason;
     use crate::report::diff;
 
     fn change(kind: Kind, id: &str, field: &str) -> Change {
@@ -130,7 +131,7 @@ mod tests {
             kind,
             id: id.to_owned(),
             field: field.to_owned(),
-            reason: "key-refused".into(),
+            reason: Reason::KeyRefused.into(),
             outcome: Outcome::LeftOut,
         }
     }

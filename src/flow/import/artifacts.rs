@@ -2,6 +2,7 @@
 
 use crate::archive::Archive;
 use crate::client::Body;
+use crate::format::Reason;
 use crate::lang::rest::file_names::{PathFault, path_fault};
 use crate::lang::rest::limits::Limits;
 use crate::model::{ArtifactFile, BlobRef};
@@ -16,9 +17,9 @@ const PIECE_BYTES: usize = 256 << 10;
 const PIECES: usize = 4;
 
 /// Why a file does not go to a server, where it does not.
-pub fn fault(file: &ArtifactFile, limits: &Limits) -> Option<&'static str> {
+pub fn fault(file: &ArtifactFile, limits: &Limits) -> Option<Reason> {
     if file.sha256.is_none() {
-        return Some("not-in-archive");
+        return Some(Reason::NotInArchive);
     }
     let fault = path_fault(&file.path, limits.paths_are_urls).filter(|fault| *fault != PathFault::Unlisted);
     fault.map(PathFault::reason)

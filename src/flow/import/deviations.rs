@@ -1,9 +1,9 @@
 //! What does not arrive as it is in the archive: counted always, named up to a bound.
 
 use crate::format::Kind;
+use crate::format::{AnyReason, Reason};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Changes that are named; the rest is counted.
@@ -38,7 +38,7 @@ pub struct Change {
     /// Which field, `*` for the object.
     pub field: String,
     /// Stable code of the reason (docs/replay.md).
-    pub reason: Cow<'static, str>,
+    pub reason: AnyReason,
     /// What happens.
     pub outcome: Outcome,
 }
@@ -50,7 +50,7 @@ pub struct ChangeCount {
     /// Kind of the objects.
     pub kind: Kind,
     /// Stable code of the reason.
-    pub reason: Cow<'static, str>,
+    pub reason: AnyReason,
     /// What happens.
     pub outcome: Outcome,
     /// How often.
@@ -64,7 +64,7 @@ pub struct Limit {
     /// Kind of the objects.
     pub kind: String,
     /// Stable code of the reason (docs/replay.md).
-    pub reason: Cow<'static, str>,
+    pub reason: AnyReason,
     /// What happens.
     pub outcome: Outcome,
     /// How often.
@@ -76,24 +76,9 @@ pub struct Limit {
 pub struct Changes {
     /// Objects of kinds that only a newer minor version of the format knows.
     newer_kinds: BTreeMap<String, u64>,
-    counts: BTreeMap<(Kind, Cow<'static, str>, Outcome), u64>,
+    counts: BTreeMap<(Kind, AnyReason, Outcome), u64>,
     named: Vec<Change>,
 }
-
-/// Reasons that say what an object waits for.
-const WAITING: [&str; 6] = [
-    "model-not-in-target",
-    "parent-not-in-target",
-    "run-not-in-target",
-    "source-run-not-in-target",
-    "source-version-not-in-target",
-    "version-not-in-target",
-];
-
-/// Reason of what a newer mlark would know.
-pub const NEWER: &str = "newer-version";
-/// Reason of a value that is longer than the target holds.
-pub const TOO_LONG: &str = "value-too-long";
 
 impl Changes {
     /// Counts one change.
@@ -105,7 +90,7 @@ impl Changes {
     }
 
     /// Counts changes without naming them.
-    pub fn count(&mut self, kind: Kind, reason: impl Into<Cow<'static, str>>, outcome: Outcome, count: u64) {
+    pub fn count(&mut self, kind: Kind, reason: impl Into<AnyReason>, outcome: Outcome, count: u64) {
         if count > 0 {
             *self.counts.entry((kind, reason.into(), outcome)).or_insert(0) += count;
         }
@@ -150,7 +135,7 @@ impl Changes {
         });
         let newer = self.newer_kinds.iter().map(|(kind, &count)| Limit {
             kind: kind.clone(),
-            reason: NEWER.into(),
+            reason: Reason::NewerVersion.into(),
             outcome: Outcome::LeftOut,
             count,
         });
@@ -175,7 +160,7 @@ impl Changes {
     }
 
     /// How often a reason occurred.
-    pub fn of_reason(&self, reason: &str) -> u64 {
+    pub fn of_reason(&self, reason: Reason) -> u64 {
         let counts = self.counts.iter();
         counts
             .filter(|((_, found, _), _)| *found == reason)
@@ -253,16 +238,17 @@ impl Noted {
 
     /// Whether an object held something back that may be there by now.
     pub(crate) fn waits(&self) -> bool {
-        self.reasons().any(|reason| WAITING.contains(&reason))
+        self.reasons()
+            .any(|reason| reason.known().is_some_and(Reason::is_not_in_target))
     }
 
     /// Whether something is noted for a reason.
-    pub(crate) fn has(&self, reason: &str) -> bool {
-        self.reasons().any(|found| found == reason)
+    pub(crate) fn has(&self, reason: Reason) -> bool {
+        self.reasons().any(|found| *found == reason)
     }
 
-    fn reasons(&self) -> impl Iterator<Item = &str> {
-        let named = self.named.iter().map(|change| &*change.reason);
-        named.chain(self.more.iter().map(|more| &*more.reason))
+    fn reasons(&self) -> impl Iterator<Item = &AnyReason> {
+        let named = self.named.iter().map(|change| &change.reason);
+        named.chain(self.more.iter().map(|more| &more.reason))
     }
 }

@@ -15,10 +15,6 @@ use serde_json::Value;
 
 /// Kind that servers give to a span without one; MLflow reads such spans so too.
 pub const DEFAULT_KIND: &str = "SPAN_KIND_INTERNAL";
-/// Reason of a span that gets a kind.
-pub const KIND_SET: &str = "kind-set-by-server";
-/// Reason of a trace's metadata of which servers keep the numbers that they know.
-pub const REWRITTEN: &str = "rewritten-by-server";
 
 const INPUTS: &str = "mlflow.spanInputs";
 const OUTPUTS: &str = "mlflow.spanOutputs";

@@ -5,8 +5,8 @@
 use super::identity::{self, Identity};
 use super::mark;
 use super::options::{ImportOptions, LongValues};
-use crate::flow::import::deviations::{Change, Outcome, TOO_LONG};
-use crate::format::Kind;
+use crate::flow::import::deviations::{Change, Outcome};
+use crate::format::{Kind, Reason};
 use crate::lang::exim::tags::canonical::{VersionContext, experiment_source, run_source, version_source};
 use crate::lang::exim::tags::rules::Overlay;
 use crate::lang::rest::limits::{DATABRICKS_REFUSES, Limits, exceeds};
@@ -109,7 +109,7 @@ impl Fitting {
             (Some((_, tag)), Some(name)) if tag != name => {
                 fit.change(
                     format!("tag {RUN_NAME_TAG}"),
-                    "differs-from-run-name",
+                    Reason::DiffersFromRunName,
                     Outcome::Replaced,
                 );
                 put(&mut tags, RUN_NAME_TAG, name);
@@ -120,7 +120,7 @@ impl Fitting {
         };
         if run_name.as_deref().unwrap_or_default().is_empty() {
             // The server makes one up.
-            fit.change("run_name".to_owned(), "no-name", Outcome::Replaced);
+            fit.change("run_name".to_owned(), Reason::NoName, Outcome::Replaced);
         }
         let params = fit.texts("param", own(&run.params), self.limits.param);
         Ok(FittedRun {
@@ -271,7 +271,11 @@ impl Fit<'_> {
             .into_iter()
             .partition(|(key, ..)| self.fitting.is_databricks && DATABRICKS_REFUSES.contains(&key.as_str()));
         for (key, ..) in refused {
-            self.change(format!("tag {key}"), "refused-by-databricks", Outcome::LeftOut);
+            self.change(
+                format!("tag {key}"),
+                Reason::RefusedByDatabricks,
+                Outcome::LeftOut,
+            );
         }
         self.texts("tag", texts, limit)
     }
@@ -285,7 +289,7 @@ impl Fit<'_> {
                 continue;
             }
             if was_bytes {
-                self.change(place(), "not-utf-8", Outcome::Replaced);
+                self.change(place(), Reason::ReplacedCharacters, Outcome::Replaced);
             }
             let place = place();
             if let Some(value) = self.shortened(place, value, limit) {
@@ -308,7 +312,7 @@ impl Fit<'_> {
             LongValues::Truncate => (Some(value.chars().take(limit).collect()), Outcome::Truncated),
             LongValues::Skip | LongValues::Error => (None, Outcome::LeftOut),
         };
-        self.change(place, TOO_LONG, outcome);
+        self.change(place, Reason::ValueTooLong, outcome);
         value
     }
 
@@ -318,7 +322,7 @@ impl Fit<'_> {
         tags
     }
 
-    fn change(&mut self, field: String, reason: &'static str, outcome: Outcome) {
+    fn change(&mut self, field: String, reason: Reason, outcome: Outcome) {
         self.changes.push(Change {
             kind: self.kind,
             id: self.id.to_owned(),

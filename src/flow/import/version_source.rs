@@ -1,6 +1,7 @@
 //! What a model version was made from, said anew for the target, whose servers check it.
 
 use super::artifacts::Destination;
+use crate::format::Reason;
 use crate::model::OwnerKind;
 use std::borrow::Cow;
 
@@ -34,7 +35,7 @@ pub struct Source {
     /// Whether that version has another run than `run_id`, in the target.
     pub is_other_run: bool,
     /// Why the target will refuse it, where that is known.
-    pub fault: Option<&'static str>,
+    pub fault: Option<Reason>,
 }
 
 /// What a version says of where it comes from.
@@ -95,19 +96,19 @@ pub fn rewrite(given: Given<'_>, places: &impl Places) -> Source {
             source.uri = format!("runs:/{new_run}/{path}");
             source.run_id = Some(new_run);
         } else {
-            source.fault = Some("source-run-not-in-target");
+            source.fault = Some(Reason::SourceRunNotInTarget);
         }
     } else if given.uri.starts_with("models:/") && named_model.is_none() {
         source.is_version = true;
         let version = source_version(given.uri, |name, alias| places.alias(name, alias));
         match version.and_then(|(name, version)| places.version(name, &version)) {
             Some((name, version)) => source.uri = format!("models:/{name}/{version}"),
-            None => source.fault = Some("source-version-not-in-target"),
+            None => source.fault = Some(Reason::SourceVersionNotInTarget),
         }
     } else if let Some(uri) = new_run.as_deref().and_then(|run| in_run(given, run, places)) {
         source.uri = uri;
     } else if is_checked(given.uri) {
-        source.fault = Some("source-refused");
+        source.fault = Some(Reason::SourceRefused);
     } else {
         // Nobody checks a run here, so that even one that stayed behind is still named.
         source.run_id = new_run.or_else(|| given.run_id.filter(|id| !id.is_empty()).map(str::to_owned));
@@ -267,7 +268,7 @@ mod tests {
         assert_eq!(uri("models:/wine@best", None, None).uri, "models:/wine-2/4");
         for gone in ["models:/wine@worst", "models:/beer/1", "models:/beer"] {
             let fault = uri(gone, None, None).fault;
-            assert_eq!(fault, Some("source-version-not-in-target"), "{gone}");
+            assert_eq!(fault, Some(Reason::SourceVersionNotInTarget), "{gone}");
         }
     }
 
@@ -309,13 +310,13 @@ mod tests {
         ] {
             assert_eq!(
                 uri(refused, None, None).fault,
-                Some("source-refused"),
+                Some(Reason::SourceRefused),
                 "{refused}"
             );
         }
         assert_eq!(
             uri("runs:/gone/model", None, None).fault,
-            Some("source-run-not-in-target")
+            Some(Reason::SourceRunNotInTarget)
         );
     }
 }

@@ -9,9 +9,8 @@ use super::target::TargetState;
 use super::workspaces::{Place, known_origin, origin_within};
 use super::{ImportError, Result, apply, mark, target_name};
 use crate::archive::Archive;
-use crate::flow::import::deviations;
 use crate::flow::import::id_map::Mapping;
-use crate::format::Kind;
+use crate::format::{Kind, Reason};
 use crate::lang::rest::api::Api;
 use crate::lang::rest::limits;
 use crate::model::Experiment;
@@ -128,11 +127,11 @@ impl Part {
                 is_live: conflicts.iter().any(|item| self.deleted(item).is_none()),
             });
         }
-        let too_long = self.plan.changes.of_reason(deviations::TOO_LONG);
+        let too_long = self.plan.changes.of_reason(Reason::ValueTooLong);
         if too_long > 0 && self.options.long_values == LongValues::Error {
             let named = self.plan.changes.named().iter();
             let example = named
-                .filter(|change| change.reason == deviations::TOO_LONG)
+                .filter(|change| change.reason == Reason::ValueTooLong)
                 .map(|change| format!("{} of {} `{}`", change.field, change.kind, change.id));
             return Err(ImportError::TooLong {
                 count: too_long,

@@ -10,16 +10,13 @@
 //! All of that counts after links are resolved. An [`ArtifactRoot`] is made here alone, and is the only thing that is walked.
 
 use crate::archive::Owner;
-use crate::format::Kind;
+use crate::format::{Kind, Reason};
 use crate::lang::artifacts::walk::served_path;
 use crate::lang::session::{ExportError, ExportOptions};
 use crate::model::OwnerKind;
 use crate::model::uri::local_path;
 use std::io;
 use std::path::{Path, PathBuf};
-
-/// Stable code of the failure of what is refused here.
-pub(crate) const OUTSIDE: &str = "outside-source";
 
 /// A folder of artifacts that may be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -215,10 +212,10 @@ impl OutsideSource {
     pub(crate) const WHY: &str = "it is a symbolic link that leads out of the source: where it is to be read, name what it leads to with --artifacts-under";
 
     /// Stable code of the failure of a file that was not read.
-    pub(crate) fn reason(error: &io::Error) -> &'static str {
+    pub(crate) fn reason(error: &io::Error) -> Reason {
         match Self::is_cause(error) {
-            true => OUTSIDE,
-            false => "unreadable",
+            true => Reason::OutsideSource,
+            false => Reason::Unreadable,
         }
     }
 
@@ -251,7 +248,7 @@ impl crate::lang::session::Export<'_> {
             Kind::Artifacts.name(),
             owner.id,
             "*",
-            OUTSIDE,
+            Reason::OutsideSource,
             &refusal(path, owner),
         )
     }

@@ -2,7 +2,7 @@
 
 use super::local_roots::{ArtifactRoot, LocalRoots};
 use crate::archive::{ByteSource, Owner};
-use crate::format::Kind;
+use crate::format::{Kind, Reason};
 use crate::lang::session::{Export, ExportError};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -15,7 +15,7 @@ pub(crate) enum FoundFile {
     /// A file, by its path below the artifact root.
     File(String, PathBuf),
     /// Something that cannot be read: its path where it has one that text can hold, a stable code and a sentence.
-    Failed(Option<String>, &'static str, String),
+    Failed(Option<String>, Reason, String),
     /// A folder that holds nothing.
     EmptyFolder,
 }
@@ -42,7 +42,7 @@ impl Export<'_> {
                 self.failure(Kind::Artifacts.name(), &owner.id, "*", reason, &detail)
             }
             FoundFile::EmptyFolder => {
-                self.limit(Kind::Artifacts.name(), "*", "empty-directory", 1);
+                self.limit(Kind::Artifacts.name(), "*", Reason::EmptyDirectory, 1);
                 Ok(())
             }
         }
@@ -124,7 +124,7 @@ pub(crate) fn walk<E>(
             );
             visit(FoundFile::Failed(
                 relative(root, entry.path()),
-                "link-outside",
+                Reason::LinkOutside,
                 detail,
             ))?;
             if is_folder {
@@ -137,11 +137,11 @@ pub(crate) fn walk<E>(
             Some(path) if is_file => visit(FoundFile::File(path, entry.into_path()))?,
             Some(path) => {
                 let detail = format!("artifact {} is not a regular file", entry.path().display());
-                visit(FoundFile::Failed(Some(path), "not-a-file", detail))?;
+                visit(FoundFile::Failed(Some(path), Reason::NotAFile, detail))?;
             }
             None => {
                 let detail = format!("the name of artifact {} is not UTF-8", entry.path().display());
-                visit(FoundFile::Failed(None, "name-not-utf8", detail))?;
+                visit(FoundFile::Failed(None, Reason::NameNotUtf8, detail))?;
             }
         }
     }
@@ -164,14 +164,14 @@ fn failed_entry(root: &Path, error: &walkdir::Error) -> FoundFile {
         .is_ok_and(|metadata| metadata.is_symlink());
     let (reason, why) = match error.io_error() {
         None => (
-            "link-loop",
+            Reason::LinkLoop,
             "it is a symbolic link to a folder that holds it".to_owned(),
         ),
         Some(_) if is_link => (
-            "link-broken",
+            Reason::LinkBroken,
             "it is a symbolic link that leads nowhere".to_owned(),
         ),
-        Some(error) => ("unreadable", error.to_string()),
+        Some(error) => (Reason::Unreadable, error.to_string()),
     };
     let detail = format!("artifact {}: {why}", path.display());
     FoundFile::Failed(relative(root, path), reason, detail)

@@ -7,8 +7,8 @@
 
 use super::notes::Notes;
 use super::store::Store;
-use crate::format::Kind;
-use crate::lang::artifacts::local_roots::{ArtifactRoot, LocalRoots, OUTSIDE, OwnerRef, Place, refusal};
+use crate::format::{Kind, Reason};
+use crate::lang::artifacts::local_roots::{ArtifactRoot, LocalRoots, OwnerRef, Place, refusal};
 use crate::lang::artifacts::walk::{self, FoundFile, moved_folder};
 use crate::model::uri::local_path;
 use std::path::Path;
@@ -37,16 +37,22 @@ pub(super) fn find(
     let folder = match locate(store, owner, uri, own) {
         Place::Root(folder) => folder,
         Place::Outside(path) => {
-            notes.failure(Kind::Artifacts, owner.id, "*", OUTSIDE, refusal(&path, owner));
+            notes.failure(
+                Kind::Artifacts,
+                owner.id,
+                "*",
+                Reason::OutsideSource,
+                refusal(&path, owner),
+            );
             return FoundArtifacts::None;
         }
         Place::Missing => {
             if let Some(uri) = uri {
                 let is_local = local_path(uri).is_some();
                 let reason = if is_local {
-                    "missing-directory"
+                    Reason::MissingDirectory
                 } else {
-                    "remote-uri"
+                    Reason::RemoteUri
                 };
                 notes.limit(Kind::Artifacts, "*", reason);
             }

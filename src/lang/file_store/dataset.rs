@@ -5,7 +5,7 @@ use super::index::{Fault, bad_yaml, note_stray};
 use super::meta::Meta;
 use super::notes::Notes;
 use super::store::{META, Store};
-use crate::format::Kind;
+use crate::format::{Kind, Reason};
 use crate::lang::artifacts::local_roots::OutsideSource;
 use crate::model::run::{RunInputs, RunOutputs};
 use crate::model::{Dataset, DatasetInput, ModelInput, ModelOutput};
@@ -91,7 +91,7 @@ pub(super) fn read(
     let (name, digest) = (meta.text("name"), meta.text("digest"));
     let (Some(name), Some(digest)) = (name, digest) else {
         return Err((
-            "wrong-type",
+            Reason::WrongType,
             format!("{} has no name or no digest", path.display()),
         ));
     };
@@ -181,16 +181,16 @@ pub(super) fn inputs(
                     "{} names dataset `{source_id}`, which is not there",
                     path.display()
                 );
-                notes.failure(Kind::Runs, run_id, "inputs", "listed-but-missing", detail);
+                notes.failure(Kind::Runs, run_id, "inputs", Reason::ListedButMissing, detail);
             }
             ("MODEL", _) if tags.is_empty() => inputs.model_inputs.push(ModelInput { model_id: source_id }),
             ("MODEL", _) => {
-                notes.limit(Kind::Runs, "inputs.model_inputs.tags", "not-held");
+                notes.limit(Kind::Runs, "inputs.model_inputs.tags", Reason::NotHeld);
                 inputs.model_inputs.push(ModelInput { model_id: source_id });
             }
             (other, _) => {
                 let detail = format!("{} has source_type `{other}`, which is not known", path.display());
-                notes.failure(Kind::Runs, run_id, "inputs", "wrong-type", detail);
+                notes.failure(Kind::Runs, run_id, "inputs", Reason::WrongType, detail);
             }
         }
     });
@@ -206,7 +206,7 @@ pub(super) fn outputs(run: &Folder, run_id: &str, notes: &mut Notes) -> RunOutpu
         let kind = meta.text("destination_type").unwrap_or_default();
         let (model_id, step) = (meta.text("destination_id"), meta.int("step").unwrap_or(0));
         if !meta.text_map("tags").is_empty() {
-            notes.limit(Kind::Runs, "outputs.model_outputs.tags", "not-held");
+            notes.limit(Kind::Runs, "outputs.model_outputs.tags", Reason::NotHeld);
         }
         match model_id {
             Some(model_id) if kind == "MODEL_OUTPUT" => {
@@ -217,7 +217,7 @@ pub(super) fn outputs(run: &Folder, run_id: &str, notes: &mut Notes) -> RunOutpu
                     "{} has destination_type `{kind}`, which is not known",
                     path.display()
                 );
-                notes.failure(Kind::Runs, run_id, "outputs", "wrong-type", detail);
+                notes.failure(Kind::Runs, run_id, "outputs", Reason::WrongType, detail);
             }
         }
     });

@@ -14,7 +14,7 @@ use super::store::{META, MODELS, Store};
 use super::twice::{Seen, folders_with};
 use crate::archive::parallel::{Pool, map_ordered};
 use crate::archive::{Owner, PointSeries};
-use crate::format::{Kind, Object, SortKey};
+use crate::format::{Kind, Object, Reason, SortKey};
 use crate::lang::artifacts::walk::FoundFile;
 use crate::lang::session::{Export, ExportError};
 use crate::model::{LoggedModel, OwnerKind, RunInfo};
@@ -43,7 +43,7 @@ pub(super) struct Exporter<'a, 'm> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     Kept,
-    LeftOut(&'static str),
+    LeftOut(Reason),
 }
 
 impl Exporter<'_, '_> {
@@ -81,8 +81,8 @@ impl Exporter<'_, '_> {
     /// Whether something is exported that is deleted or not, and chosen or not.
     pub(super) fn verdict(&self, is_deleted: bool, is_chosen: bool) -> Verdict {
         match (is_chosen, is_deleted && !self.export.options.include_deleted) {
-            (false, _) => Verdict::LeftOut("not-selected"),
-            (true, true) => Verdict::LeftOut("deleted"),
+            (false, _) => Verdict::LeftOut(Reason::NotSelected),
+            (true, true) => Verdict::LeftOut(Reason::Deleted),
             (true, false) => Verdict::Kept,
         }
     }
@@ -252,7 +252,7 @@ impl Exporter<'_, '_> {
                         }
                     }
                 }
-                Verdict::Kept => self.export.left_out(Kind::Datasets, "not-selected", 1),
+                Verdict::Kept => self.export.left_out(Kind::Datasets, Reason::NotSelected, 1),
                 Verdict::LeftOut(reason) => self.export.left_out(Kind::Datasets, reason, 1),
             }
         }
@@ -311,7 +311,8 @@ impl Exporter<'_, '_> {
                     self.export.write(&registered)?;
                 }
             } else {
-                self.export.left_out(Kind::RegisteredModels, "not-selected", 1);
+                self.export
+                    .left_out(Kind::RegisteredModels, Reason::NotSelected, 1);
             }
             for version in versions {
                 let is_chosen = takes_model && self.chosen.takes_version(&version.name, version.version);

@@ -4,7 +4,8 @@
 //! from the listing, and no file is asked for its size. A symbolic link is followed only where it leads to what may be read:
 //! each opening refuses links, and looks at the few that it meets.
 
-use crate::lang::artifacts::local_roots::{LocalRoots, OUTSIDE, OutsideSource};
+use crate::format::Reason;
+use crate::lang::artifacts::local_roots::{LocalRoots, OutsideSource};
 use rustix::fs::{Dir, FileType, Mode, OFlags, openat};
 use rustix::io::Errno;
 use std::ffi::OsStr;
@@ -19,8 +20,6 @@ use std::sync::Arc;
 const READ_BYTES: usize = 16 << 10;
 /// The longest file that is read whole, which none that describes an object comes near.
 const FILE_BYTES: usize = 64 << 20;
-/// Stable code of the failure of what is no file and no folder.
-const NOT_A_FILE: &str = "not-a-file";
 
 /// What an entry of a folder is, a link being what it leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,8 +28,8 @@ pub(super) enum EntryKind {
     File,
     /// A folder.
     Folder,
-    /// A link that leads out of the source, round in a circle or nowhere; a pipe, socket or device: a stable code, and why.
-    Refused(&'static str, &'static str),
+    /// A link that leads out of the source, round in a circle or nowhere; a pipe, socket or device: the reason, and why.
+    Refused(Reason, &'static str),
 }
 
 /// An entry of a folder.
@@ -102,7 +101,7 @@ impl Folder {
                 FileType::RegularFile => EntryKind::File,
                 FileType::Directory => EntryKind::Folder,
                 FileType::Symlink | FileType::Unknown => self.look(name),
-                _ => EntryKind::Refused(NOT_A_FILE, "it is not a regular file"),
+                _ => EntryKind::Refused(Reason::NotAFile, "it is not a regular file"),
             };
             let name = name.to_vec();
             entries.push(Entry { name, kind });
@@ -113,11 +112,11 @@ impl Folder {
 
     /// What a link leads to, or what an entry is whose kind the listing did not tell.
     fn look(&self, name: &[u8]) -> EntryKind {
-        let refused = |why| EntryKind::Refused(NOT_A_FILE, why);
+        let refused = |why| EntryKind::Refused(Reason::NotAFile, why);
         let target = match self.roots.resolve(&self.path_of(name)) {
             Ok(target) => target,
             Err(error) if OutsideSource::is_cause(&error) => {
-                return EntryKind::Refused(OUTSIDE, OutsideSource::WHY);
+                return EntryKind::Refused(Reason::OutsideSource, OutsideSource::WHY);
             }
             Err(_) => return refused("it is a symbolic link that leads nowhere or round in a circle"),
         };

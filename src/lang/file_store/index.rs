@@ -7,7 +7,7 @@ use super::folder::{Entry, EntryKind, Folder};
 use super::notes::Notes;
 use super::store::{Store, note_folder_without_meta};
 use crate::archive::parallel::{Pool, map_ordered};
-use crate::format::Kind;
+use crate::format::{Kind, Reason};
 use crate::lang::artifacts::local_roots::OutsideSource;
 use std::io;
 use std::path::Path;
@@ -52,7 +52,7 @@ pub(super) trait Described: Sized + Send + 'static {
 }
 
 /// Why an object cannot be read: a stable code and a sentence with the place.
-pub(super) type Fault = (&'static str, String);
+pub(super) type Fault = (Reason, String);
 
 /// The experiment that objects are in.
 #[derive(Debug)]
@@ -128,10 +128,10 @@ fn folder_names(
 pub(super) fn note_stray(kind: Kind, folder: &Folder, entry: &Entry, notes: &mut Notes) {
     let place = folder.path_of(&entry.name);
     match entry.kind {
-        EntryKind::File => notes.limit(kind, "*", "stray"),
+        EntryKind::File => notes.limit(kind, "*", Reason::Stray),
         EntryKind::Folder => {
             let detail = format!("the name of {} is not UTF-8", place.display());
-            notes.failure(kind, &entry.shown(), "*", "name-not-utf8", detail);
+            notes.failure(kind, &entry.shown(), "*", Reason::NameNotUtf8, detail);
         }
         EntryKind::Refused(reason, why) => {
             let detail = format!("cannot read {}: {why}", place.display());
@@ -237,7 +237,7 @@ pub(super) fn open<T: Described>(
 /// Notes a file whose last line has no end, which MLflow writes always: it may be cut off, and its last value with it.
 pub(super) fn note_if_unterminated(kind: Kind, bytes: &[u8], notes: &mut Notes) {
     if bytes.last().is_some_and(|last| *last != b'\n') {
-        notes.limit(kind, "*", "unterminated-file");
+        notes.limit(kind, "*", Reason::UnterminatedFile);
     }
 }
 
@@ -250,10 +250,10 @@ pub(super) fn id_mismatch(path: &Path, field: &str, found: &str, expected: &str)
             "{path} says {field} `{found}` but lies in the folder of `{expected}`, so MLflow does not see it"
         ),
     };
-    ("id-mismatch", detail)
+    (Reason::IdMismatch, detail)
 }
 
 /// The fault of a file that is not YAML.
 pub(super) fn bad_yaml(path: &Path, error: &super::yaml::YamlError) -> Fault {
-    ("not-yaml", format!("{}: {error}", path.display()))
+    (Reason::NotYaml, format!("{}: {error}", path.display()))
 }

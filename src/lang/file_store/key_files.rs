@@ -1,10 +1,11 @@
 //! Parameters, tags and metadata: one file per key, its bytes the value; a `/` in a key is a folder.
 
+use crate::format::{Kind, Reason};
+
 use super::folder::{EntryKind, Folder};
 use super::notes::Notes;
 use super::store::Store;
 use crate::archive::LongTexts;
-use crate::format::Kind;
 use crate::format::layout::STRING_BYTES;
 use crate::lang::artifacts::local_roots::OutsideSource;
 use crate::model::{Text, TextMap};
@@ -46,7 +47,7 @@ pub(super) fn read_values(
             }
             Err(error) if error.kind() == ErrorKind::FileTooLarge => {
                 let detail = format!("{}: {error}", folder.path_of(file).display());
-                notes.failure(owner.kind, owner.id, owner.field, "unwritable", detail);
+                notes.failure(owner.kind, owner.id, owner.field, Reason::Unwritable, detail);
             }
             Err(error) => unreadable(owner, folder, file, &error, notes),
         },
@@ -117,7 +118,7 @@ fn walk_folder(
         let place = || folder.path_of(&entry.name).display().to_string();
         let Some(name) = entry.name() else {
             let detail = format!("the name of {} is not UTF-8", place());
-            notes.failure(owner.kind, owner.id, owner.field, "name-not-utf8", detail);
+            notes.failure(owner.kind, owner.id, owner.field, Reason::NameNotUtf8, detail);
             continue;
         };
         match entry.kind {
@@ -131,7 +132,7 @@ fn walk_folder(
             },
             EntryKind::Folder => {
                 let detail = format!("{} is nested too deeply", place());
-                notes.failure(owner.kind, owner.id, owner.field, "unreadable", detail);
+                notes.failure(owner.kind, owner.id, owner.field, Reason::Unreadable, detail);
             }
             EntryKind::Refused(reason, why) => {
                 let detail = format!("cannot read {}: {why}", place());

@@ -3,7 +3,7 @@
 use super::notes::Notes;
 use super::yaml::{Node, YamlError, parse_mapping};
 use super::yaml_scalar;
-use crate::format::Kind;
+use crate::format::{Kind, Reason};
 use crate::model::pyjson::PyInt;
 use crate::model::{Extra, Text, TextMap};
 use std::path::Path;
@@ -127,7 +127,7 @@ impl Meta {
     pub(super) fn finish(self, kind: Kind, id: &str, path: &Path, notes: &mut Notes) -> Extra {
         for (field, why) in self.wrong {
             let detail = format!("field `{field}` in {}: {why}", path.display());
-            notes.failure(kind, id, &field, "wrong-type", detail);
+            notes.failure(kind, id, &field, Reason::WrongType, detail);
         }
         let fields = self.fields.into_iter().filter(|(_, node)| !node.is_null());
         fields

@@ -9,7 +9,7 @@ use super::metric_lines::{LineOwner, LinesReport, parse_bytes, parse_stream};
 use super::notes::Notes;
 use super::store::Store;
 use crate::archive::PointSeries;
-use crate::format::Kind;
+use crate::format::{Kind, Reason};
 use crate::lang::artifacts::local_roots::OutsideSource;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
@@ -124,7 +124,7 @@ fn note_lines(
         }
     };
     for bad in &report.bad {
-        failure("not-a-point", format!("{}, {bad}", path.display()));
+        failure(Reason::NotAPoint, format!("{}, {bad}", path.display()));
     }
     if report.more_bad > 0 {
         let detail = format!(
@@ -132,16 +132,16 @@ fn note_lines(
             path.display(),
             report.more_bad
         );
-        failure("not-a-point", detail);
+        failure(Reason::NotAPoint, detail);
     }
     if series.is_empty() && report.bad.is_empty() {
-        failure("not-a-point", format!("{} holds no line", path.display()));
+        failure(Reason::NotAPoint, format!("{} holds no line", path.display()));
     }
     if report.is_unterminated {
         let kind = match owner.lines {
             LineOwner::Run => Kind::Metrics,
             LineOwner::LoggedModel => Kind::ModelMetrics,
         };
-        notes.limit(kind, "*", "unterminated-line");
+        notes.limit(kind, "*", Reason::UnterminatedLine);
     }
 }

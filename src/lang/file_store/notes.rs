@@ -1,6 +1,6 @@
 //! What worker threads found besides objects: failures and limits, reported by the thread that writes.
 
-use crate::format::Kind;
+use crate::format::{Kind, Reason};
 use crate::lang::session::{Export, ExportError};
 use std::collections::{BTreeMap, HashSet};
 
@@ -10,7 +10,7 @@ pub(super) struct Problem {
     pub(super) kind: Kind,
     pub(super) id: String,
     pub(super) field: String,
-    pub(super) reason: &'static str,
+    pub(super) reason: Reason,
     pub(super) detail: String,
 }
 
@@ -18,19 +18,12 @@ pub(super) struct Problem {
 #[derive(Debug, Default)]
 pub(super) struct Notes {
     problems: Vec<Problem>,
-    limits: BTreeMap<(Kind, &'static str, &'static str), u64>,
+    limits: BTreeMap<(Kind, &'static str, Reason), u64>,
 }
 
 impl Notes {
     /// Notes a failure of an object as a whole, or of the field named.
-    pub(super) fn failure(
-        &mut self,
-        kind: Kind,
-        id: &str,
-        field: &str,
-        reason: &'static str,
-        detail: String,
-    ) {
+    pub(super) fn failure(&mut self, kind: Kind, id: &str, field: &str, reason: Reason, detail: String) {
         self.problems.push(Problem {
             kind,
             id: id.to_owned(),
@@ -41,7 +34,7 @@ impl Notes {
     }
 
     /// Counts what cannot be held.
-    pub(super) fn limit(&mut self, kind: Kind, field: &'static str, reason: &'static str) {
+    pub(super) fn limit(&mut self, kind: Kind, field: &'static str, reason: Reason) {
         *self.limits.entry((kind, field, reason)).or_insert(0) += 1;
     }
 

@@ -6,7 +6,7 @@ use super::key_files::{KeyOwner, read_values};
 use super::meta::Meta;
 use super::notes::Notes;
 use super::store::{META, MODELS, Store, note_folder_without_meta};
-use crate::format::{Kind, order};
+use crate::format::{Kind, Reason, order};
 use crate::lang::artifacts::local_roots::OutsideSource;
 use crate::model::registry::DELETED_STAGE;
 use crate::model::{Extra, ModelVersion, RegisteredModel};
@@ -96,7 +96,7 @@ impl FoundModel {
                         Kind::RegisteredModels,
                         &self.name,
                         "aliases",
-                        "wrong-type",
+                        Reason::WrongType,
                         detail,
                     );
                 }

@@ -10,7 +10,7 @@ use super::metric_lines::LineOwner;
 use super::metrics::{self, FoundMetric, MetricOwner};
 use super::notes::Notes;
 use super::store::{META, Store};
-use crate::format::Kind;
+use crate::format::{Kind, Reason};
 use crate::lang::artifacts::local_roots::{OutsideSource, OwnerRef};
 use crate::model::{OwnerKind, Run, RunInfo, TextMap};
 use std::path::{Path, PathBuf};
@@ -266,7 +266,7 @@ fn note_strays(run: &Folder, entries: &[Entry], id: &str, notes: &mut Notes) {
                 let detail = format!("cannot read {}: {why}", run.path_of(&entry.name).display());
                 notes.failure(Kind::Runs, id, &entry.shown(), reason, detail);
             }
-            _ => notes.limit(Kind::Runs, "*", "stray"),
+            _ => notes.limit(Kind::Runs, "*", Reason::Stray),
         }
     }
 }
@@ -321,12 +321,12 @@ mod tests {
     fn ids_that_differ_from_the_folders_are_faults() {
         assert_eq!(
             parse("run_id: s\nexperiment_id: '1'\n", false).unwrap_err().0,
-            "id-mismatch"
+            Reason::IdMismatch
         );
         assert_eq!(
             parse("run_id: r\nexperiment_id: '2'\n", false).unwrap_err().0,
-            "id-mismatch"
+            Reason::IdMismatch
         );
-        assert_eq!(parse("", false).unwrap_err().0, "not-yaml");
+        assert_eq!(parse("", false).unwrap_err().0, Reason::NotYaml);
     }
 }

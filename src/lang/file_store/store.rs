@@ -3,7 +3,7 @@
 use super::folder::{Folder, read_description};
 use super::notes::Notes;
 use crate::archive::LongTexts;
-use crate::format::Kind;
+use crate::format::{Kind, Reason};
 use crate::lang::artifacts::local_roots::{LocalRoots, OutsideSource};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -100,8 +100,16 @@ pub(super) fn note_folder_without_meta(kind: Kind, id: &str, path: &Path, notes:
             "{} holds files but no {META}, so MLflow does not see it",
             path.display()
         );
-        notes.failure(kind, id, "*", "no-meta", detail);
+        notes.failure(kind, id, "*", Reason::NoMeta, detail);
     } else {
-        notes.limit(kind, "*", if holds_files { "stray" } else { "empty-directory" });
+        notes.limit(
+            kind,
+            "*",
+            if holds_files {
+                Reason::Stray
+            } else {
+                Reason::EmptyDirectory
+            },
+        );
     }
 }

@@ -9,7 +9,7 @@ use super::meta::Meta;
 use super::notes::Notes;
 use super::store::Store;
 use super::yaml::Node;
-use crate::format::Kind;
+use crate::format::{Kind, Reason};
 use crate::lang::artifacts::local_roots::OwnerRef;
 use crate::lang::artifacts::walk::FoundFile;
 use crate::lang::spans::read::{SPAN_FILE, SpanFile};
@@ -186,7 +186,7 @@ pub(super) fn read(
     let mut artifacts = find(store, owner, location, &own_artifacts, &mut notes);
     let spans = take_spans(store, &mut artifacts, &id);
     if matches!(spans, FoundSpans::None) {
-        notes.limit(Kind::Traces, "spans", "missing-file");
+        notes.limit(Kind::Traces, "spans", Reason::MissingFile);
     }
     let found = FoundTrace {
         trace,
@@ -216,7 +216,7 @@ fn read_assessments(store: &Store, own: &Folder, trace: &mut Trace, buffer: &mut
         &mut |key, folder, file, notes| {
             let path = folder.path_of(file);
             match folder.read(file, buffer) {
-                Ok(_) if !key.ends_with(".yaml") => notes.limit(Kind::Traces, "assessments", "stray"),
+                Ok(_) if !key.ends_with(".yaml") => notes.limit(Kind::Traces, "assessments", Reason::Stray),
                 Ok(bytes) => trace
                     .assessments
                     .extend(assessment::parse(bytes, &id, &path, notes)),

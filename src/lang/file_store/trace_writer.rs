@@ -6,7 +6,7 @@ use super::selection::Chosen;
 use super::trace::{self, FoundTrace};
 use crate::archive::parallel::map_ordered;
 use crate::archive::{ByteSource, Owner};
-use crate::format::{Kind, Object, SortKey};
+use crate::format::{Kind, Object, Reason, SortKey};
 use crate::lang::session::ExportError;
 use crate::lang::spans::read::SPAN_FILE;
 use crate::model::{OwnerKind, Trace};
@@ -46,14 +46,15 @@ impl Exporter<'_, '_> {
                         self.export.write_span(&key, span)?;
                     }
                     if !file.is_whole {
-                        self.export.limit(Kind::Spans.name(), "*", "kept-as-artifact", 1);
+                        self.export
+                            .limit(Kind::Spans.name(), "*", Reason::KeptAsArtifact, 1);
                         kept_file = Some(path);
                     }
                 }
                 Err(error) => {
                     let detail = format!("{}: {}", path.display(), with_cause(&error));
                     self.export
-                        .failure(Kind::Spans.name(), &trace_id, "*", "not-json", &detail)?;
+                        .failure(Kind::Spans.name(), &trace_id, "*", Reason::NotJson, &detail)?;
                     kept_file = Some(path);
                 }
             }

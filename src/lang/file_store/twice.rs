@@ -8,14 +8,11 @@ use super::exporter::{Exporter, NEVER_RUNS, Verdict};
 use super::index::{Described, Indexed};
 use super::selection::Chosen;
 use super::store::META;
-use crate::format::Kind;
+use crate::format::{Kind, Reason};
 use crate::lang::session::ExportError;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-
-/// Stable code of the failure of an id that stands twice.
-const TWICE: &str = "duplicate";
 
 /// Objects of one kind that were taken: half a digest of the id each, since there may be many, and the number of their folder.
 #[derive(Default)]
@@ -54,7 +51,8 @@ impl Exporter<'_, '_> {
                         active.display()
                     );
                     let kind = Kind::Experiments.name();
-                    self.export.failure(kind, &found.id, "*", TWICE, &detail)?;
+                    self.export
+                        .failure(kind, &found.id, "*", Reason::Duplicate, &detail)?;
                 }
             }
         }
@@ -86,7 +84,8 @@ impl Exporter<'_, '_> {
                 first.display(),
                 folder.join(&id).display()
             );
-            self.export.failure(T::KIND.name(), &id, "*", TWICE, &detail)?;
+            self.export
+                .failure(T::KIND.name(), &id, "*", Reason::Duplicate, &detail)?;
         }
         Ok(kept)
     }

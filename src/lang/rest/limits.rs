@@ -2,6 +2,7 @@
 //!
 //! The numbers are those of MLflow's own releases, as measured (docs/replay.md, "Limits").
 
+use crate::format::Reason;
 use std::fmt;
 
 /// A version of MLflow, as far as features go.
@@ -150,9 +151,9 @@ impl Limits {
     }
 
     /// Why a server refuses a key, where it does.
-    pub fn key_fault(&self, key: &str) -> Option<&'static str> {
+    pub fn key_fault(&self, key: &str) -> Option<Reason> {
         if exceeds(key, self.key) {
-            return Some("key-too-long");
+            return Some(Reason::KeyTooLong);
         }
         let allowed = |next: char| {
             next.is_alphanumeric()
@@ -163,7 +164,7 @@ impl Limits {
             && !key.starts_with("..")
             && !key.ends_with('/')
             && key.split('/').all(|part| !matches!(part, "" | "." | ".."));
-        (!is_normal || !key.chars().all(allowed)).then_some("key-refused")
+        (!is_normal || !key.chars().all(allowed)).then_some(Reason::KeyRefused)
     }
 
     /// Whether a server takes an experiment's name.
@@ -226,14 +227,14 @@ mod tests {
         for bad in [
             "", "/a", "a/", "a//b", "..a", "./a", "a/../b", "a%b", "a\tb", "a@b",
         ] {
-            assert_eq!(new.key_fault(bad), Some("key-refused"), "{bad}");
+            assert_eq!(new.key_fault(bad), Some(Reason::KeyRefused), "{bad}");
         }
         assert_eq!(
             (old.key_fault("a:b"), new.key_fault("a:b")),
-            (Some("key-refused"), None)
+            (Some(Reason::KeyRefused), None)
         );
         assert_eq!(new.key_fault(&"é".repeat(250)), None);
-        assert_eq!(new.key_fault(&"é".repeat(251)), Some("key-too-long"));
+        assert_eq!(new.key_fault(&"é".repeat(251)), Some(Reason::KeyTooLong));
     }
 
     #[test]

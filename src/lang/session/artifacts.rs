@@ -2,7 +2,7 @@
 
 use super::Export;
 use crate::archive::{ArchiveError, ArchiveWriter, ByteSource, FileFailure, Owner};
-use crate::format::Kind;
+use crate::format::{Kind, Reason};
 use crate::lang::session::ExportError;
 use crate::model::Absent;
 
@@ -36,7 +36,7 @@ impl Export<'_> {
             }
         })?;
         if !taken {
-            self.left_out(Kind::Artifacts, "not-selected", 1);
+            self.left_out(Kind::Artifacts, Reason::NotSelected, 1);
         }
         Ok(())
     }
@@ -49,7 +49,7 @@ impl Export<'_> {
         &mut self,
         owner: &Owner,
         path: String,
-        reason: &str,
+        reason: Reason,
         detail: &str,
     ) -> Result<(), ExportError> {
         let id = format!("{}/{}", owner.id, path);

@@ -4,7 +4,7 @@
 use super::Export;
 use crate::archive::Owner;
 use crate::format::typed::{Fault, Needed, is_artifact_path};
-use crate::format::{Kind, Object, SortKey, Typed};
+use crate::format::{Kind, Object, Reason, SortKey, Typed};
 use crate::lang::session::ExportError;
 use crate::model::OwnerKind;
 use serde_json::Value;
@@ -97,12 +97,15 @@ impl Door {
         &mut self,
         owner: &Owner,
         path: &str,
-    ) -> Result<(), (&'static str, Option<&'static str>)> {
+    ) -> Result<(), Option<(Reason, &'static str)>> {
         if !self.takes_parts(kind_of_owner(owner.kind), &owner.id, &owner.sort_key) {
-            return Err(("", None));
+            return Err(None);
         }
         if !is_artifact_path(path) {
-            return Err(("wrong-path", Some("it is not a path below the owner's artifacts")));
+            return Err(Some((
+                Reason::WrongPath,
+                "it is not a path below the owner's artifacts",
+            )));
         }
         if let Some((kind, id, last)) = &mut self.last_artifact
             && *kind == owner.kind
@@ -113,8 +116,8 @@ impl Door {
                     path.clone_into(last);
                     Ok(())
                 }
-                std::cmp::Ordering::Equal => Err(("duplicate", Some("its path is listed twice"))),
-                std::cmp::Ordering::Greater => Err(("unwritable", Some("it comes out of order"))),
+                std::cmp::Ordering::Equal => Err(Some((Reason::Duplicate, "its path is listed twice"))),
+                std::cmp::Ordering::Greater => Err(Some((Reason::Unwritable, "it comes out of order"))),
             };
         }
         self.last_artifact = Some((owner.kind, owner.id.clone(), path.to_owned()));
@@ -132,7 +135,7 @@ impl Export<'_> {
                 "field `{field}` holds {}, which MLflow would not write",
                 kind_of(&value)
             );
-            self.failure(kind.name(), id, &field, "wrong-type", &detail)?;
+            self.failure(kind.name(), id, &field, Reason::WrongType, &detail)?;
         }
         Ok(object)
     }
@@ -144,7 +147,7 @@ impl Export<'_> {
             return Ok(true);
         }
         let detail = "its id is there twice, with two times or in two experiments: the first counts, this one is left out";
-        self.failure(T::KIND.name(), &id, "*", "duplicate", detail)?;
+        self.failure(T::KIND.name(), &id, "*", Reason::Duplicate, detail)?;
         Ok(false)
     }
 
@@ -164,7 +167,7 @@ impl Export<'_> {
             kind.name(),
             &id,
             "*",
-            "wrong-id",
+            Reason::WrongId,
             &format!("its `{field}` {reason}"),
         )?;
         Ok(false)
@@ -172,10 +175,10 @@ impl Export<'_> {
 
     /// Whether a list of artifacts can hold this path next; one that it cannot is a failure.
     pub(super) fn admits_artifact(&mut self, owner: &Owner, path: &str) -> Result<bool, ExportError> {
-        let Err((reason, why)) = self.door.artifact(owner, path) else {
+        let Err(why) = self.door.artifact(owner, path) else {
             return Ok(true);
         };
-        if let Some(why) = why {
+        if let Some((reason, why)) = why {
             let id = format!("{}/{path}", owner.id);
             self.failure(Kind::Artifacts.name(), &id, "*", reason, why)?;
         }
@@ -192,7 +195,7 @@ impl Export<'_> {
             }
             for id in ids {
                 let detail = format!("something belongs to {kind} `{id}`, which the source does not have");
-                self.failure(kind.name(), &id, "*", "listed-but-missing", &detail)?;
+                self.failure(kind.name(), &id, "*", Reason::ListedButMissing, &detail)?;
             }
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! Why an export could not go on.
 
 use crate::archive::{ArchiveError, ErrorKind};
+use crate::format::Reason;
 use crate::select::NoMatch;
 use std::path::PathBuf;
 
@@ -19,7 +20,7 @@ pub enum ExportError {
         /// Its id.
         id: String,
         /// Stable code of the reason.
-        reason: String,
+        reason: Reason,
         /// What happened, with the place.
         detail: String,
     },

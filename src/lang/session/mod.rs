@@ -20,7 +20,9 @@ use crate::archive::{ArchiveError, ArchiveWriter, Duplicates, ManifestHead, Poin
 use crate::format::fit::{Misfit, Weighed};
 use crate::format::line::{take_value, to_value};
 use crate::format::manifest::{FORMER_ORIGIN, Selection as SelectionRecord, SourceInfo};
-use crate::format::{Kind, Loss, LossClass, LossCount, Manifest, Object, SortKey, order, typed::Typed};
+use crate::format::{
+    Kind, Loss, LossClass, LossCount, Manifest, Object, Reason, SortKey, order, typed::Typed,
+};
 use crate::model::uri;
 use crate::model::{Run, Span, Trace};
 use crate::monitor::Monitor;
@@ -56,7 +58,7 @@ pub struct Export<'m> {
     /// Options that choose, of what the source's URI leads to, the data that is read; never secrets.
     pub chosen: Vec<(String, String)>,
     monitor: &'m dyn Monitor,
-    left_out: BTreeMap<(String, String), u64>,
+    left_out: BTreeMap<(String, Reason), u64>,
     survey: SurveyCounts,
     door: Door,
     matched: Matched,
@@ -156,7 +158,7 @@ impl<'m> Export<'m> {
         let mut value = Weighed::new(value);
         // Where the field must stand, writing the object says why it cannot be.
         while let Some(Misfit { field, reason }) = value.leave_out(&is_whole) {
-            self.failure(kind.name(), id, &field, "unwritable", &reason)?;
+            self.failure(kind.name(), id, &field, Reason::Unwritable, &reason)?;
         }
         Ok(value)
     }
@@ -293,7 +295,7 @@ impl<'m> Export<'m> {
     pub fn accept(&mut self, kind: Kind, written: Result<(), ArchiveError>) -> Result<(), ExportError> {
         match written {
             Err(ArchiveError::Object { id, reason, .. }) => {
-                self.failure(kind.name(), &id, "*", "unwritable", &reason)
+                self.failure(kind.name(), &id, "*", Reason::Unwritable, &reason)
             }
             written => Ok(written?),
         }
@@ -309,7 +311,7 @@ impl<'m> Export<'m> {
         kind: &str,
         id: &str,
         field: &str,
-        reason: &str,
+        reason: Reason,
         detail: &str,
     ) -> Result<(), ExportError> {
         // What fails now may fail because the work was to end.
@@ -318,7 +320,7 @@ impl<'m> Export<'m> {
             return Err(ExportError::Failure {
                 kind: kind.to_owned(),
                 id: id.to_owned(),
-                reason: reason.to_owned(),
+                reason,
                 detail: detail.to_owned(),
             });
         }
@@ -329,20 +331,20 @@ impl<'m> Export<'m> {
             field: field.to_owned(),
             id: id.to_owned(),
             kind: kind.to_owned(),
-            reason: reason.to_owned(),
+            reason: reason.into(),
         })?;
         Ok(())
     }
 
     /// Counts what the source or the format cannot hold.
-    pub fn limit(&mut self, kind: &str, field: &str, reason: &str, count: u64) {
+    pub fn limit(&mut self, kind: &str, field: &str, reason: Reason, count: u64) {
         self.writer.limit(kind, field, reason, count);
     }
 
     /// Counts objects that the choices left out; `reason` is `deleted` or `not-selected`.
-    pub fn left_out(&mut self, kind: Kind, reason: &str, count: u64) {
+    pub fn left_out(&mut self, kind: Kind, reason: Reason, count: u64) {
         if count > 0 {
-            let key = (kind.name().to_owned(), reason.to_owned());
+            let key = (kind.name().to_owned(), reason);
             *self.left_out.entry(key).or_insert(0) += count;
         }
     }
@@ -358,7 +360,7 @@ impl<'m> Export<'m> {
         let left_out = self.left_out.iter().map(|((kind, reason), &count)| LossCount {
             kind: kind.clone(),
             field: "*".to_owned(),
-            reason: reason.clone(),
+            reason: (*reason).into(),
             count,
         });
         let selection = SelectionRecord {

@@ -7,7 +7,7 @@
 use super::exporter::{Exporter, Result};
 use super::trees::Tree;
 use crate::archive::Owner;
-use crate::format::Kind;
+use crate::format::{Kind, Reason};
 use crate::lang::artifacts::cloud::{self, Address};
 use crate::lang::artifacts::local_roots::{self, LocalRoots, OwnerRef};
 use crate::lang::artifacts::walk::{moved_folder, served_path};
@@ -46,7 +46,7 @@ pub(super) enum Place {
     /// Nothing: nothing was logged.
     Empty,
     /// Files that this machine cannot read, perhaps; the reason's code.
-    OutOfReach(&'static str),
+    OutOfReach(Reason),
     /// A folder that may not be read unless the user names it.
     Outside(PathBuf),
 }
@@ -120,7 +120,7 @@ impl Places {
         }
         let folder = self.folder.as_ref();
         let moved = folder.and_then(|folder| moved_folder(folder, &path));
-        Place::of(self.look(moved, owner)).unwrap_or(Place::OutOfReach("missing-directory"))
+        Place::of(self.look(moved, owner)).unwrap_or(Place::OutOfReach(Reason::MissingDirectory))
     }
 
     fn look(&self, path: Option<PathBuf>, owner: OwnerRef<'_>) -> local_roots::Place {
@@ -139,7 +139,7 @@ impl Places {
                 let folder = served_path(uri).map(|path| destination.join(path));
                 Place::of(self.look(folder, owner)).unwrap_or(Place::Empty)
             }
-            _ => Place::OutOfReach("remote-uri"),
+            _ => Place::OutOfReach(Reason::RemoteUri),
         }
     }
 
@@ -232,7 +232,7 @@ impl Exporter<'_> {
     }
 
     /// Says once per export which artifacts cannot be reached, and what would help.
-    fn note_unreachable(&mut self, uri: &str, reason: &'static str) {
+    fn note_unreachable(&mut self, uri: &str, reason: Reason) {
         if self.noted.insert(reason) {
             let uri = redact(uri);
             let remedy = match uri.starts_with("mlflow-artifacts:") {
@@ -302,7 +302,7 @@ mod tests {
         assert_eq!(find("./mlruns/1/s/artifacts", "./mlruns/1"), Place::Empty);
         assert_eq!(
             find("/gone/mlruns/1/s/artifacts", "/gone/mlruns/1"),
-            Place::OutOfReach("missing-directory")
+            Place::OutOfReach(Reason::MissingDirectory)
         );
         assert_eq!(
             find("mlflow-artifacts:/1/r/artifacts", "mlflow-artifacts:/1"),
@@ -314,7 +314,7 @@ mod tests {
         );
         assert_eq!(
             find("dbfs:/1/r/artifacts", "dbfs:/1"),
-            Place::OutOfReach("remote-uri")
+            Place::OutOfReach(Reason::RemoteUri)
         );
     }
 
@@ -338,7 +338,7 @@ mod tests {
         let mut local = places(None, None);
         assert_eq!(
             local.find(OWNER, "s3://bucket/1", None),
-            Place::OutOfReach("remote-uri")
+            Place::OutOfReach(Reason::RemoteUri)
         );
         assert!(cloud::remedy("s3://bucket/1").contains("--features cloud"));
         let error = places(None, Some(Path::new("s3://bucket"))).check().unwrap_err();

@@ -3,7 +3,7 @@
 use super::exporter::{Exporter, Result};
 use super::fields::Fields;
 use super::tables::{Table, Tables};
-use crate::format::{Kind, order};
+use crate::format::{Kind, Reason, order};
 use crate::model::{Dataset, DatasetRecord, EvaluationDataset, Scorer};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
@@ -180,9 +180,9 @@ impl Exporter<'_> {
             let id = &dataset.experiment_id;
             let is_used = self.used_datasets.contains(&row.required_text(0));
             if !is_used && !self.choice.takes_whole(id) {
-                self.export.left_out(Kind::Datasets, "not-selected", 1);
+                self.export.left_out(Kind::Datasets, Reason::NotSelected, 1);
             } else if self.experiments.is_deleted(id) && !self.export.options.include_deleted {
-                self.export.left_out(Kind::Datasets, "deleted", 1);
+                self.export.left_out(Kind::Datasets, Reason::Deleted, 1);
             } else {
                 self.experiments.need(id);
                 self.export.write(&dataset)?;
@@ -200,7 +200,7 @@ impl Exporter<'_> {
             .retain(|_, dataset| choice.takes_all() || choice.takes_of_experiments(&dataset.experiment_ids));
         let left_out = (all - datasets.len()) as u64;
         self.export
-            .left_out(Kind::EvaluationDatasets, "not-selected", left_out);
+            .left_out(Kind::EvaluationDatasets, Reason::NotSelected, left_out);
         for dataset in datasets.values() {
             self.export.write(dataset)?;
         }
@@ -210,7 +210,7 @@ impl Exporter<'_> {
             if datasets.contains_key(&record.dataset_id) {
                 self.export.write(&record)?;
             } else {
-                self.export.left_out(Kind::DatasetRecords, "not-selected", 1);
+                self.export.left_out(Kind::DatasetRecords, Reason::NotSelected, 1);
             }
             Ok(())
         })
@@ -232,11 +232,11 @@ impl Exporter<'_> {
                 return Ok(());
             };
             if !self.choice.takes_whole(experiment_id) {
-                self.export.left_out(Kind::Scorers, "not-selected", 1);
+                self.export.left_out(Kind::Scorers, Reason::NotSelected, 1);
                 return Ok(());
             }
             if self.experiments.is_deleted(experiment_id) && !self.export.options.include_deleted {
-                self.export.left_out(Kind::Scorers, "deleted", 1);
+                self.export.left_out(Kind::Scorers, Reason::Deleted, 1);
                 return Ok(());
             }
             self.export.write(&Scorer {

@@ -2,7 +2,7 @@
 
 use super::exporter::{Exporter, Result};
 use super::tables::{Table, Tables};
-use crate::format::{Kind, order};
+use crate::format::{Kind, Reason, order};
 use crate::lang::artifacts::cloud::Address;
 use crate::model::{Experiment, Text, Workspace};
 use std::collections::{BTreeMap, BTreeSet};
@@ -130,7 +130,7 @@ impl Exporter<'_> {
             let own_tags = tags.remove(&experiment.experiment_id);
             let id = &experiment.experiment_id;
             if !self.choice.takes_experiment(id) && !self.experiments.needed.contains(id) {
-                self.export.left_out(Kind::Experiments, "not-selected", 1);
+                self.export.left_out(Kind::Experiments, Reason::NotSelected, 1);
             } else if let Some(reason) = self.left_out_as_deleted(&experiment.lifecycle_stage) {
                 self.export.left_out(Kind::Experiments, reason, 1);
             } else {
@@ -146,7 +146,7 @@ impl Exporter<'_> {
     /// Counts rows whose owner is not in the database.
     pub(super) fn limit_orphans(&mut self, kind: &str, field: &str, count: u64) {
         if count > 0 {
-            self.export.limit(kind, field, "orphan", count);
+            self.export.limit(kind, field, Reason::Orphan, count);
         }
     }
 

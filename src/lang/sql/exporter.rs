@@ -5,7 +5,7 @@ use super::experiments::Experiments;
 use super::tables::Tables;
 use super::trees::CloudTrees;
 use super::{known, logged_models, registry, runs};
-use crate::format::Kind;
+use crate::format::{Kind, Reason};
 use crate::lang::artifacts::local_roots::{Door, LocalRoots};
 use crate::lang::session::{Export, ExportError};
 use crate::select::closure::{Choice, Chooser};
@@ -25,7 +25,7 @@ pub(super) struct Exporter<'m> {
     /// Datasets that runs of a choice read, by uuid.
     pub(super) used_datasets: HashSet<String>,
     /// Notices that were given once.
-    pub(super) noted: HashSet<&'static str>,
+    pub(super) noted: HashSet<Reason>,
 }
 
 impl<'m> Exporter<'m> {
@@ -111,14 +111,14 @@ impl<'m> Exporter<'m> {
     }
 
     /// Why something of an experiment is left out with it, if it is.
-    pub(super) fn left_out_with_experiment(&self, experiment_id: &str) -> Option<&'static str> {
+    pub(super) fn left_out_with_experiment(&self, experiment_id: &str) -> Option<Reason> {
         let is_deleted = self.experiments.is_deleted(experiment_id);
-        (is_deleted && !self.export.options.include_deleted).then_some("deleted")
+        (is_deleted && !self.export.options.include_deleted).then_some(Reason::Deleted)
     }
 
     /// Why a deleted object is left out, if it is.
-    pub(super) fn left_out_as_deleted(&self, lifecycle_stage: &str) -> Option<&'static str> {
-        (lifecycle_stage == "deleted" && !self.export.options.include_deleted).then_some("deleted")
+    pub(super) fn left_out_as_deleted(&self, lifecycle_stage: &str) -> Option<Reason> {
+        (lifecycle_stage == "deleted" && !self.export.options.include_deleted).then_some(Reason::Deleted)
     }
 
     /// Tables and columns that are not exported, and values that did not fit.
@@ -126,10 +126,11 @@ impl<'m> Exporter<'m> {
         self.count_orphans()?;
         known::count(&self.tables, &mut self.export)?;
         for (kind, id, table, detail) in self.tables.refused.take() {
-            self.export.failure(kind, &id, table, "unwritable", &detail)?;
+            self.export
+                .failure(kind, &id, table, Reason::Unwritable, &detail)?;
         }
         for ((kind, field, reason), count) in self.tables.oddities.take() {
-            self.export.limit(&kind, &field, &reason, count);
+            self.export.limit(&kind, &field, reason, count);
         }
         Ok(())
     }

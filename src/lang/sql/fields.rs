@@ -1,6 +1,7 @@
 //! Cells of a row as values of the archive, and a count of what did not fit.
 
 use super::database::{Cell, Row};
+use crate::format::Reason;
 use crate::model::Text;
 use crate::model::pyjson::PyJson;
 use serde_json::Value;
@@ -9,22 +10,22 @@ use std::collections::BTreeMap;
 
 /// Values that could not be kept as they were, counted by (kind, field, reason).
 #[derive(Debug, Default)]
-pub(super) struct Oddities(RefCell<BTreeMap<(String, String, String), u64>>);
+pub(super) struct Oddities(RefCell<BTreeMap<(String, String, Reason), u64>>);
 
 impl Oddities {
     /// Counts one.
-    pub(super) fn count(&self, kind: &str, field: &str, reason: &str) {
+    pub(super) fn count(&self, kind: &str, field: &str, reason: Reason) {
         self.add(kind, field, reason, 1);
     }
 
     /// Counts several.
-    pub(super) fn add(&self, kind: &str, field: &str, reason: &str, count: u64) {
-        let key = (kind.to_owned(), field.to_owned(), reason.to_owned());
+    pub(super) fn add(&self, kind: &str, field: &str, reason: Reason, count: u64) {
+        let key = (kind.to_owned(), field.to_owned(), reason);
         *self.0.borrow_mut().entry(key).or_insert(0) += count;
     }
 
     /// The counts.
-    pub(super) fn take(&self) -> BTreeMap<(String, String, String), u64> {
+    pub(super) fn take(&self) -> BTreeMap<(String, String, Reason), u64> {
         std::mem::take(&mut self.0.borrow_mut())
     }
 }
@@ -52,7 +53,7 @@ impl<'r> Fields<'r> {
         }
     }
 
-    fn odd(&self, column: usize, reason: &str) {
+    fn odd(&self, column: usize, reason: Reason) {
         let field = self.columns.get(column).copied().unwrap_or("*");
         self.oddities.count(self.kind, field, reason);
     }
@@ -76,7 +77,7 @@ impl<'r> Fields<'r> {
     pub(super) fn text(&self, column: usize) -> Option<String> {
         let bytes = self.bytes(column)?;
         Some(String::from_utf8(bytes).unwrap_or_else(|error| {
-            self.odd(column, "not-utf8");
+            self.odd(column, Reason::NotUtf8);
             String::from_utf8_lossy(error.as_bytes()).into_owned()
         }))
     }
@@ -84,7 +85,7 @@ impl<'r> Fields<'r> {
     /// A text that is there in every row that MLflow wrote.
     pub(super) fn required_text(&self, column: usize) -> String {
         self.text(column).unwrap_or_else(|| {
-            self.odd(column, "missing");
+            self.odd(column, Reason::Missing);
             String::new()
         })
     }
@@ -100,7 +101,7 @@ impl<'r> Fields<'r> {
                 .and_then(|text| text.trim().parse().ok()),
         };
         if value.is_none() {
-            self.odd(column, "not-a-number");
+            self.odd(column, Reason::NotANumber);
         }
         value
     }
@@ -109,7 +110,7 @@ impl<'r> Fields<'r> {
     pub(super) fn unsigned(&self, column: usize) -> u64 {
         let value = self.int(column).and_then(|value| u64::try_from(value).ok());
         value.unwrap_or_else(|| {
-            self.odd(column, "not-a-number");
+            self.odd(column, Reason::NotANumber);
             0
         })
     }
@@ -127,7 +128,7 @@ impl<'r> Fields<'r> {
                 .and_then(|text| text.trim().parse().ok()),
         };
         if value.is_none() {
-            self.odd(column, "not-a-number");
+            self.odd(column, Reason::NotANumber);
         }
         value
     }
@@ -147,7 +148,7 @@ impl<'r> Fields<'r> {
     pub(super) fn py_json(&self, column: usize) -> Option<PyJson> {
         let bytes = self.bytes(column)?;
         Some(PyJson::parse(&bytes).unwrap_or_else(|_| {
-            self.odd(column, "not-json");
+            self.odd(column, Reason::NotJson);
             PyJson::Str(String::from_utf8_lossy(&bytes).into_owned())
         }))
     }

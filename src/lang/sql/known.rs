@@ -2,6 +2,7 @@
 
 use super::tables::Tables;
 use super::versions;
+use crate::format::Reason;
 use crate::lang::session::{Export, ExportError};
 
 /// Secrets, and what is of no use without them or beyond its server; not even counted.
@@ -191,15 +192,15 @@ pub(super) fn check(
             for (column, _) in missing {
                 let detail =
                     format!("MLflow's table `{table}` has no column `{column}` in this database{REMEDY}");
-                export.failure(table, table, column, "missing-column", &detail)?;
+                export.failure(table, table, column, Reason::MissingColumn, &detail)?;
             }
         } else if schema.has_view(table) {
             let detail =
                 format!("`{table}` is a view and no table; SQL that a database holds is not run{REMEDY}");
-            export.failure(table, table, "*", "not-a-table", &detail)?;
+            export.failure(table, table, "*", Reason::NotATable, &detail)?;
         } else if must_have(place) || ALWAYS.contains(&table) {
             let detail = format!("MLflow's table `{table}` is not in this database{REMEDY}");
-            export.failure(table, table, "*", "missing-table", &detail)?;
+            export.failure(table, table, "*", Reason::MissingTable, &detail)?;
         }
     }
     Ok(())
@@ -218,7 +219,7 @@ pub(super) fn count(tables: &Tables, export: &mut Export<'_>) -> Result<(), Expo
         let Some((_, known)) = EXPORTED.iter().find(|(name, _)| since(name).0 == table) else {
             let rows = tables.count(table)?;
             if rows > 0 {
-                export.limit(table, "*", "not-exported", rows);
+                export.limit(table, "*", Reason::NotExported, rows);
             }
             continue;
         };
@@ -226,7 +227,7 @@ pub(super) fn count(tables: &Tables, export: &mut Export<'_>) -> Result<(), Expo
         for column in columns.iter().filter(|column| !is_known(column)) {
             let values = tables.count_values(table, column)?;
             if values > 0 {
-                export.limit(table, column, "unknown-column", values);
+                export.limit(table, column, Reason::UnknownColumn, values);
             }
             export.monitor().notice(&format!(
                 "column {table}.{column} is not one this version knows; it is not exported"

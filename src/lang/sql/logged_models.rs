@@ -7,7 +7,7 @@ use super::run_parts::read_map;
 use super::spool::Spool;
 use super::tables::{BATCH, Table, Tables};
 use crate::archive::{ArchiveError, Owner, PointSeries};
-use crate::format::{Kind, Object};
+use crate::format::{Kind, Object, Reason};
 use crate::model::metric::PointLink;
 use crate::model::{Double, LoggedModel, OwnerKind, Point};
 use crate::select::closure::Chooser;
@@ -112,11 +112,11 @@ impl Exporter<'_> {
     /// Writes the logged models with their metrics and artifacts.
     pub(super) fn logged_models(&mut self) -> Result<()> {
         let mut spool = Spool::new(self.export.writer.scratch());
-        let mut left_out: HashMap<&'static str, u64> = HashMap::new();
+        let mut left_out: HashMap<Reason, u64> = HashMap::new();
         self.tables.scan(LOGGED_MODELS, |row| {
             let model = logged_model(row);
             let reason = match self.choice.takes_logged_model(&model) {
-                false => Some("not-selected"),
+                false => Some(Reason::NotSelected),
                 true => self
                     .left_out_with_experiment(&model.experiment_id)
                     .or_else(|| self.left_out_as_deleted(&model.lifecycle_stage)),
@@ -172,7 +172,7 @@ impl Exporter<'_> {
             if may_be_infinite(point.value) {
                 self.tables
                     .oddities
-                    .count("model-metrics", "value", "sql-infinity");
+                    .count("model-metrics", "value", Reason::SqlInfinity);
             }
             let series = series
                 .entry(row.required_text(1))

@@ -5,7 +5,7 @@ use super::exporter::{Exporter, Result};
 use super::fields::{Fields, Oddities};
 use super::tables::{Table, Tables};
 use crate::archive::{ArchiveError, PointSeries};
-use crate::format::SortKey;
+use crate::format::{Reason, SortKey};
 use crate::lang::session::Export;
 use crate::model::{Double, Point, Run};
 use std::collections::BTreeMap;
@@ -178,7 +178,7 @@ impl SeriesWriter<'_, '_> {
 
     fn push(&mut self, point: Point) -> Result<()> {
         if may_be_infinite(point.value) {
-            self.oddities.count("metrics", "value", "sql-infinity");
+            self.oddities.count("metrics", "value", Reason::SqlInfinity);
         }
         let Some((_, series)) = &mut self.open else {
             return Ok(());

@@ -6,6 +6,8 @@
 //! order, and their parts are asked for a batch of objects at a time. What a database cannot hold, and which tables are
 //! never read, is listed in `docs/sources/sql.md`.
 
+use crate::format::Reason;
+
 mod artifacts;
 mod database;
 mod evaluation;
@@ -94,7 +96,7 @@ pub fn export(
     let mut export = Export::create(out, options, monitor)?;
     export.chosen = location.chosen()?;
     if hides_tables {
-        export.limit("tables", "*", "perhaps-hidden", 1);
+        export.limit("tables", "*", Reason::PerhapsHidden, 1);
         monitor.notice(&format!(
             "tables that this user may not read are not even shown{HIDDEN}"
         ));

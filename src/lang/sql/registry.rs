@@ -6,7 +6,7 @@ use super::exporter::{Exporter, Result};
 use super::fields::Fields;
 use super::spool::{Sorted, Spool};
 use super::tables::{BATCH, Table, Tables};
-use crate::format::{Kind, Object, SortKey, order};
+use crate::format::{Kind, Object, Reason, SortKey, order};
 use crate::model::registry::DELETED_STAGE;
 use crate::model::{ModelVersion, RegisteredModel, Text};
 use crate::select::closure::Chooser;
@@ -156,11 +156,11 @@ impl Exporter<'_> {
         let run_id = version.run_id.as_deref().filter(|run_id| !run_id.is_empty());
         let is_deleted = version.current_stage.as_deref() == Some(DELETED_STAGE);
         if !self.choice.takes_version(&version.name, run_id) {
-            self.export.left_out(Kind::ModelVersions, "not-selected", 1);
+            self.export.left_out(Kind::ModelVersions, Reason::NotSelected, 1);
             return Ok(false);
         }
         if is_deleted && !self.export.options.include_deleted {
-            self.export.left_out(Kind::ModelVersions, "deleted", 1);
+            self.export.left_out(Kind::ModelVersions, Reason::Deleted, 1);
             return Ok(false);
         }
         self.export.write(version)?;
@@ -206,7 +206,9 @@ impl Exporter<'_> {
                 let has_version = with_versions.contains(&(model.workspace.clone(), model.name.clone()));
                 match self.choice.takes_model(&model.name) || has_version {
                     true => self.export.write(&model)?,
-                    false => self.export.left_out(Kind::RegisteredModels, "not-selected", 1),
+                    false => self
+                        .export
+                        .left_out(Kind::RegisteredModels, Reason::NotSelected, 1),
                 }
             }
         }

@@ -7,7 +7,7 @@ use super::run_parts::{INPUTS, MODEL_LINKS, RunParts};
 use super::spool::Spool;
 use super::tables::{BATCH, Table, Tables};
 use crate::archive::Owner;
-use crate::format::{Kind, Object};
+use crate::format::{Kind, Object, Reason};
 use crate::model::run::PARENT_TAG;
 use crate::model::{ModelOutput, OwnerKind, Run, RunInfo};
 use crate::select::closure::Chooser;
@@ -121,12 +121,12 @@ impl Exporter<'_> {
 
     fn taken_runs(&mut self) -> Result<Spool<RunInfo>> {
         let mut spool = Spool::new(self.export.writer.scratch());
-        let mut left_out: HashMap<&'static str, u64> = HashMap::new();
+        let mut left_out: HashMap<Reason, u64> = HashMap::new();
         let mut orphans = Vec::new();
         self.tables.scan(RUNS, |row| {
             let info = run_info(row);
             let reason = match self.choice.reaches_run(&info.run_id) {
-                false => Some("not-selected"),
+                false => Some(Reason::NotSelected),
                 true => self
                     .left_out_with_experiment(&info.experiment_id)
                     .or_else(|| self.left_out_as_deleted(&info.lifecycle_stage)),
@@ -147,7 +147,7 @@ impl Exporter<'_> {
         for (run_id, experiment_id) in orphans {
             let detail = format!("its experiment `{experiment_id}` is not in the database");
             self.export
-                .failure("runs", &run_id, "experiment_id", "orphan", &detail)?;
+                .failure("runs", &run_id, "experiment_id", Reason::Orphan, &detail)?;
         }
         Ok(spool)
     }
@@ -170,7 +170,7 @@ impl Exporter<'_> {
             for dataset in dangling {
                 let detail = format!("it read dataset {dataset}, which is not in the database");
                 self.export
-                    .failure("runs", &run.info.run_id, INPUTS.name, "orphan", &detail)?;
+                    .failure("runs", &run.info.run_id, INPUTS.name, Reason::Orphan, &detail)?;
             }
             let owner = Owner {
                 kind: OwnerKind::Run,

@@ -7,7 +7,7 @@ use super::exporter::{Exporter, Result};
 use super::tables::Table;
 use super::trees::{Tree, TreeFile};
 use crate::archive::Owner;
-use crate::format::Kind;
+use crate::format::{Kind, Reason};
 use crate::lang::spans::read::{SPAN_FILE, SpanFile, read_span};
 use crate::model::{Span, Trace};
 use std::collections::HashSet;
@@ -57,8 +57,8 @@ impl Exporter<'_> {
         }
         if !has_spans && spans_location != Some(IN_TABLE) {
             let reason = match spans_location {
-                Some(IN_ARCHIVE) => "archived",
-                _ => "missing-file",
+                Some(IN_ARCHIVE) => Reason::Archived,
+                _ => Reason::MissingFile,
             };
             self.export.limit(Kind::Traces.name(), "spans", reason, 1);
         }
@@ -86,7 +86,7 @@ impl Exporter<'_> {
             let content = row.bytes(2).unwrap_or_default();
             match read_span(&content, trace_id) {
                 // Archival leaves rows behind and takes their content.
-                _ if content.is_empty() => self.tables.oddities.count("spans", "content", "archived"),
+                _ if content.is_empty() => self.tables.oddities.count("spans", "content", Reason::Archived),
                 Ok(Some(span)) => spans.push(span),
                 Ok(None) => bad.push((row.required_text(1), "it has no id".to_owned())),
                 Err(error) => bad.push((row.required_text(1), error.to_string())),
@@ -96,7 +96,7 @@ impl Exporter<'_> {
         for (span_id, detail) in bad {
             let id = format!("{trace_id}/{span_id}");
             self.export
-                .failure(Kind::Spans.name(), &id, "*", "bad-json", &detail)?;
+                .failure(Kind::Spans.name(), &id, "*", Reason::BadJson, &detail)?;
         }
         Ok(spans)
     }
@@ -111,14 +111,15 @@ impl Exporter<'_> {
                 spans.retain(|span| !of_file.contains(&span.span_id));
                 spans.extend(file.spans);
                 if !file.is_whole {
-                    self.export.limit(Kind::Spans.name(), "*", "kept-as-artifact", 1);
+                    self.export
+                        .limit(Kind::Spans.name(), "*", Reason::KeptAsArtifact, 1);
                 }
                 Ok(file.is_whole)
             }
             Err(error) => {
                 let detail = format!("{SPAN_FILE} of trace `{}`: {error}", trace.trace_id);
                 self.export
-                    .failure(Kind::Spans.name(), &trace.trace_id, "*", "bad-json", &detail)?;
+                    .failure(Kind::Spans.name(), &trace.trace_id, "*", Reason::BadJson, &detail)?;
                 Ok(false)
             }
         }

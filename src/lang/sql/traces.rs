@@ -8,7 +8,7 @@ use super::spool::Spool;
 use super::tables::{BATCH, Table, Tables};
 use super::trace_parts::{self, rebuild};
 use crate::archive::Owner;
-use crate::format::{Kind, Object};
+use crate::format::{Kind, Object, Reason};
 use crate::model::{OwnerKind, TextMap, Trace};
 use crate::select::closure::NAMING_METADATA;
 use serde::{Deserialize, Serialize};
@@ -123,13 +123,13 @@ impl Exporter<'_> {
             false => named_by_traces(&self.tables)?,
         };
         let mut spool = Spool::new(self.export.writer.scratch());
-        let mut left_out: HashMap<&'static str, u64> = HashMap::new();
+        let mut left_out: HashMap<Reason, u64> = HashMap::new();
         self.tables.scan(TRACES, |row| {
             let mut found = trace(row, has_promoted);
             let Named { metadata, linked } = named.remove(&found.trace.trace_id).unwrap_or_default();
             found.trace.trace_metadata = metadata;
             let reason = match self.choice.takes_trace(&found.trace, &linked) {
-                false => Some("not-selected"),
+                false => Some(Reason::NotSelected),
                 true => self.left_out_with_experiment(&found.trace.experiment_id),
             };
             match reason {
@@ -215,7 +215,7 @@ fn read_links(tables: &Tables, ids: &[&str], batch: &mut [FoundTrace]) -> Result
         match row.text(1).as_deref() {
             Some("run") => trace.linked_runs.extend(row.text(2)),
             Some("prompt_version") => trace.linked_prompts.extend(row.text(2)),
-            _ => tables.oddities.count("traces", "links", "not-held"),
+            _ => tables.oddities.count("traces", "links", Reason::NotHeld),
         }
         Ok(())
     })?;

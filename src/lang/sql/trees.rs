@@ -2,7 +2,7 @@
 
 use super::exporter::{Exporter, Result};
 use crate::archive::{ArchiveError, Owner};
-use crate::format::Kind;
+use crate::format::{Kind, Reason};
 use crate::lang::artifacts::cloud::{Address, Cloud, CloudFile, ListingError, PendingListing, listing_job};
 use crate::lang::artifacts::local_roots::ArtifactRoot;
 use crate::lang::artifacts::walk::{FoundFile, walk};
@@ -96,13 +96,13 @@ impl Exporter<'_> {
                 let kind = Kind::Artifacts.name();
                 return self
                     .export
-                    .failure(kind, &owner.id, "*", "unlisted", &error.to_string());
+                    .failure(kind, &owner.id, "*", Reason::Unlisted, &error.to_string());
             }
         };
         if listing.empty_folders > 0 {
             let count = listing.empty_folders;
             self.export
-                .limit(Kind::Artifacts.name(), "*", "empty-directory", count);
+                .limit(Kind::Artifacts.name(), "*", Reason::EmptyDirectory, count);
         }
         for file in listing {
             visit(self, TreeFile::Cloud(file?))?;

@@ -3,7 +3,7 @@
 use super::refusal::Whole;
 use super::{Apply, lock};
 use crate::flow::import::{ImportError, Result};
-use crate::format::Kind;
+use crate::format::{Kind, Reason};
 use crate::lang::rest::limits::exceeds;
 use crate::lang::spans::otlp;
 use crate::model::plain_json;
@@ -67,7 +67,7 @@ impl Apply<'_> {
                 }
             }
             if later.len() == before {
-                self.left_out(KIND, id, "assessments".to_owned(), "override-each-other");
+                self.left_out(KIND, id, "assessments".to_owned(), Reason::OverrideEachOther);
                 break;
             }
             left = later;
@@ -134,7 +134,7 @@ impl Apply<'_> {
                 KIND,
                 trace_id,
                 format!("assessment {}", assessment.assessment_id),
-                "name-too-long",
+                Reason::NameTooLong,
             );
         }
         value

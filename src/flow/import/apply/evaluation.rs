@@ -7,7 +7,7 @@ use crate::flow::import::report::Done;
 use crate::flow::import::run_chunks::short_digest;
 use crate::flow::import::target_fit::Texts;
 use crate::flow::import::{Result, mark};
-use crate::format::{Kind, Object};
+use crate::format::{Kind, Object, Reason};
 use crate::lang::rest::limits::Feature;
 use crate::model::plain_json;
 use crate::model::{DatasetRecord, EvaluationDataset, Scorer};
@@ -249,7 +249,7 @@ impl Apply<'_> {
     fn scorer(&self, scorer: &Scorer, id: &str) -> Result<()> {
         let experiment_id = self.need(Kind::Experiments, &scorer.experiment_id)?;
         let Some(text) = &scorer.serialized_scorer else {
-            self.left_out(Kind::Scorers, id, "*".to_owned(), "no-value");
+            self.left_out(Kind::Scorers, id, "*".to_owned(), Reason::NoValue);
             return self.done(Kind::Scorers, id, 1);
         };
         self.ledger.intend(Kind::Scorers, &[id])?;
@@ -258,13 +258,18 @@ impl Apply<'_> {
         match there.get(at) {
             Some(found) if same_json(found, text) => {}
             Some(_) => {
-                self.kept(Kind::Scorers, id, "serialized_scorer".to_owned(), super::DIFFERS);
+                self.kept(
+                    Kind::Scorers,
+                    id,
+                    "serialized_scorer".to_owned(),
+                    Reason::DiffersInTarget,
+                );
                 return self.done(Kind::Scorers, id, 1);
             }
             None => {
                 self.api.register_scorer(&experiment_id, &scorer.name, text)?;
                 if there.len() != at {
-                    self.kept(Kind::Scorers, id, "version".to_owned(), "version-number");
+                    self.kept(Kind::Scorers, id, "version".to_owned(), Reason::VersionNumber);
                 }
                 self.count(Done::Created, Kind::Scorers);
             }

@@ -1,7 +1,7 @@
 //! Experiments: made, found again, or merged into.
 
 use super::refusal::Whole;
-use super::{Apply, DIFFERS, lock};
+use super::{Apply, lock};
 use crate::client::ClientError;
 use crate::flow::import::identity::{self, Identity};
 use crate::flow::import::plan::{Action, PlannedExperiment};
@@ -9,7 +9,7 @@ use crate::flow::import::report::Done;
 use crate::flow::import::run_chunks::short_digest;
 use crate::flow::import::target_fit::Texts;
 use crate::flow::import::{ImportError, Result, mark};
-use crate::format::Kind;
+use crate::format::{Kind, Reason};
 use crate::lang::rest::api::TargetExperiment;
 use crate::model::Experiment;
 use sha2::{Digest as _, Sha256};
@@ -92,7 +92,7 @@ impl Apply<'_> {
         }
         if is_closed {
             let field = "lifecycle_stage".to_owned();
-            self.kept(KIND, &planned.id, field, "deleted-in-target");
+            self.kept(KIND, &planned.id, field, Reason::DeletedInTarget);
         }
         self.count(done, KIND);
         self.done(KIND, &planned.id, digest)
@@ -142,7 +142,7 @@ impl Apply<'_> {
         for (key, value) in tags {
             match found.tags.get(key) {
                 Some(there) if there == value => {}
-                Some(_) => self.kept(KIND, &planned.id, format!("tag {key}"), DIFFERS),
+                Some(_) => self.kept(KIND, &planned.id, format!("tag {key}"), Reason::DiffersInTarget),
                 // An experiment that was there before is not ours to mark.
                 None if key == mark::KEY || key == identity::KEY => {}
                 None => {

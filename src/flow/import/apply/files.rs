@@ -6,7 +6,7 @@ use super::refusal::Whole;
 use crate::client::Body;
 use crate::flow::import::artifacts::{self, Destination};
 use crate::flow::import::{Result, mlmodel};
-use crate::format::Kind;
+use crate::format::{Kind, Reason};
 use crate::model::{ArtifactFile, ArtifactList};
 use std::ops::RangeInclusive;
 
@@ -53,7 +53,12 @@ impl Apply<'_> {
                     .size_bytes
                     .is_none_or(|size| !UI_UPLOAD_BYTES.contains(&size))
                 {
-                    self.left_out(KIND, id, format!("artifact {}", file.path), "no-artifact-proxy");
+                    self.left_out(
+                        KIND,
+                        id,
+                        format!("artifact {}", file.path),
+                        Reason::NoArtifactProxy,
+                    );
                     return Ok(());
                 }
                 let sent = self.api.upload_artifact(&filling.known.id, &file.path, body);

@@ -3,21 +3,19 @@
 use super::batch::Batch;
 use super::bodies::{Bodies, DatasetBodies};
 use super::refusal::Whole;
-use super::{Apply, DIFFERS, lock};
+use super::{Apply, lock};
 use crate::flow::import::id_map::Known;
 use crate::flow::import::report::Done;
 use crate::flow::import::run_chunks::{Piece, RunFeed, RunLines};
 use crate::flow::import::target_fit::{FittedRun, PARENT_TAG};
 use crate::flow::import::{ImportError, Result, mark};
-use crate::format::Kind;
+use crate::format::{Kind, Reason};
 use crate::lang::rest::api::{MetricOut, TargetRun};
 use crate::model::{MetricSlice, Run};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 const KIND: Kind = Kind::Runs;
-/// Reason of a run that stays as it is because someone deleted it in the target.
-const DELETED: &str = "deleted-in-target";
 /// What the last call for a run sets.
 pub(super) const END: &str = "status and end_time";
 
@@ -100,7 +98,7 @@ impl Apply<'_> {
         if is_last && self.is_done(KIND, id, self.whole_digest(&lines.run, lines.digest())) {
             self.reused(KIND, id);
             let noted = self.ledger.noted(KIND, id);
-            if !known.is_checked && noted.is_none_or(|noted| !noted.has(DELETED)) {
+            if !known.is_checked && noted.is_none_or(|noted| !noted.has(Reason::DeletedInTarget)) {
                 self.expect(&lines.run, &known.id)?;
             }
             self.monitor.advance(1);
@@ -195,7 +193,12 @@ impl Apply<'_> {
         if found.is_deleted && info.lifecycle_stage == "deleted" {
             self.api.restore_run(id)?;
         } else if found.is_deleted {
-            self.kept(KIND, &info.run_id, "lifecycle_stage".to_owned(), DELETED);
+            self.kept(
+                KIND,
+                &info.run_id,
+                "lifecycle_stage".to_owned(),
+                Reason::DeletedInTarget,
+            );
             filling.is_closed.store(true, Ordering::Relaxed);
         }
         Ok(found)
@@ -214,7 +217,7 @@ impl Apply<'_> {
             match target.and_then(|target| target.params.get(&param.0)) {
                 None => batch.param(param)?,
                 Some(there) if *there == param.1 => {}
-                Some(_) => self.kept(KIND, id, format!("param {}", param.0), DIFFERS),
+                Some(_) => self.kept(KIND, id, format!("param {}", param.0), Reason::DiffersInTarget),
             }
         }
         let Some(target) = target else {
@@ -237,7 +240,7 @@ impl Apply<'_> {
                 Some(there) if *there == tag.1 => {}
                 // An import that came before the parent left the id that it has in the archive.
                 Some(there) if tag.0 == PARENT_TAG && own_parent == Some(there.as_str()) => batch.tag(tag)?,
-                Some(_) => self.kept(KIND, id, format!("tag {}", tag.0), DIFFERS),
+                Some(_) => self.kept(KIND, id, format!("tag {}", tag.0), Reason::DiffersInTarget),
             }
         }
         Ok(())

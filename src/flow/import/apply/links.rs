@@ -4,7 +4,7 @@ use super::fill::Filling;
 use super::refusal::Whole;
 use super::{Apply, lock};
 use crate::flow::import::Result;
-use crate::format::Kind;
+use crate::format::{Kind, Reason};
 use crate::lang::rest::api::TargetRun;
 use crate::lang::rest::limits::{Feature, exceeds};
 use crate::model::Dataset;
@@ -27,7 +27,7 @@ impl Apply<'_> {
                     KIND,
                     id,
                     format!("input {} {}", input.name, input.digest),
-                    "no-dataset-body",
+                    Reason::NoDatasetBody,
                 );
                 continue;
             };
@@ -107,7 +107,7 @@ impl Apply<'_> {
                         KIND,
                         run_id,
                         format!("input {} {field}", body.name),
-                        "value-too-long",
+                        Reason::ValueTooLong,
                     );
                     if matches!(field, "source" | "source_type") {
                         return None;
@@ -126,7 +126,12 @@ impl Apply<'_> {
         }
         let found = self.ledger.id(Kind::LoggedModels, model_id);
         if found.is_none() {
-            self.left_out(KIND, run_id, format!("model {model_id}"), "model-not-in-target");
+            self.left_out(
+                KIND,
+                run_id,
+                format!("model {model_id}"),
+                Reason::ModelNotInTarget,
+            );
         }
         found
     }

@@ -1,8 +1,8 @@
 //! Logged models: made after the runs, filled after the runs are.
 
+use super::Apply;
 use super::batch::Batch;
 use super::refusal::Whole;
-use super::{Apply, DIFFERS};
 use crate::client::ClientError;
 use crate::flow::import::Result;
 use crate::flow::import::artifacts::{self, Destination};
@@ -11,7 +11,7 @@ use crate::flow::import::id_map::Known;
 use crate::flow::import::report::Done;
 use crate::flow::import::run_chunks::{Owned, short_digest, take_all};
 use crate::flow::import::target_fit::Texts;
-use crate::format::{Kind, Object};
+use crate::format::{Kind, Object, Reason};
 use crate::lang::rest::api::{MetricOut, NewLoggedModel, TargetLoggedModel};
 use crate::lang::rest::limits::Feature;
 use crate::model::{ArtifactList, Double, LoggedModel, ModelMetricSlice};
@@ -182,7 +182,7 @@ impl Apply<'_> {
                     KIND,
                     &model.model_id,
                     "lifecycle_stage".to_owned(),
-                    "deleted-in-target",
+                    Reason::DeletedInTarget,
                 );
             }
             // What is deleted takes nothing in, and cannot be restored.
@@ -210,11 +210,22 @@ impl Apply<'_> {
     fn name_fixed(&self, model: &LoggedModel, target: &TargetLoggedModel) {
         let id = &model.model_id;
         if model.name.as_deref() != Some(&target.name) {
-            self.limited(KIND, id, "name".to_owned(), "name-refused", Outcome::Replaced);
+            self.limited(
+                KIND,
+                id,
+                "name".to_owned(),
+                Reason::NameRefused,
+                Outcome::Replaced,
+            );
         }
         let source_run_id = model.source_run_id.as_deref().filter(|run_id| !run_id.is_empty());
         if let Some(run_id) = source_run_id.filter(|_| target.source_run_id.is_empty()) {
-            self.left_out(KIND, id, format!("source_run_id {run_id}"), "run-not-in-target");
+            self.left_out(
+                KIND,
+                id,
+                format!("source_run_id {run_id}"),
+                Reason::RunNotInTarget,
+            );
         }
     }
 
@@ -244,7 +255,7 @@ impl Apply<'_> {
             None => true,
             Some(found) => {
                 if found != value {
-                    self.kept(KIND, id, format!("{field} {key}"), DIFFERS);
+                    self.kept(KIND, id, format!("{field} {key}"), Reason::DiffersInTarget);
                 }
                 false
             }
@@ -271,7 +282,7 @@ impl Apply<'_> {
                         Kind::ModelMetrics,
                         id,
                         format!("metric {}", slice.key),
-                        "run-not-in-target",
+                        Reason::RunNotInTarget,
                     ),
                 }
             }
@@ -309,7 +320,7 @@ impl Apply<'_> {
         let name = |point: &MetricOut<'_>| format!("metric {}", point.key);
         let send = |points: &[MetricOut<'_>]| match self.api.log_batch(run_id, &[], &[], points) {
             Err(ClientError::Status { status: 400, .. }) if points.len() == 1 => {
-                self.left_out(whole.kind, id, name(&points[0]), "nan-refused");
+                self.left_out(whole.kind, id, name(&points[0]), Reason::NanRefused);
                 Ok(())
             }
             sent => sent,
@@ -330,7 +341,12 @@ impl Apply<'_> {
                 .filter(|file| artifacts::fault(file, &self.fitting.limits).is_none())
             {
                 let Destination::Proxy(root) = &destination else {
-                    self.left_out(KIND, id, format!("artifact {}", file.path), "no-artifact-proxy");
+                    self.left_out(
+                        KIND,
+                        id,
+                        format!("artifact {}", file.path),
+                        Reason::NoArtifactProxy,
+                    );
                     continue;
                 };
                 if let Some(body) = self.body(file)? {

@@ -28,7 +28,7 @@ use crate::archive::Archive;
 use crate::client::ClientError;
 use crate::flow::import::deviations::{Change, Noted, Outcome, owner};
 use crate::flow::import::target_fit::Fitting;
-use crate::format::Kind;
+use crate::format::{Kind, Reason};
 use crate::lang::rest::api::Api;
 use crate::monitor::Monitor;
 use std::collections::{HashMap, HashSet};
@@ -169,7 +169,7 @@ impl Apply<'_> {
         self.count(Done::Created, Kind::Workspaces);
         if workspace.default_artifact_root.is_some() {
             let field = "default_artifact_root".to_owned();
-            self.left_out(Kind::Workspaces, &workspace.name, field, "no-call");
+            self.left_out(Kind::Workspaces, &workspace.name, field, Reason::NoCall);
             self.done(Kind::Workspaces, &workspace.name, 1)?;
         }
         Ok(())
@@ -347,15 +347,15 @@ impl Apply<'_> {
         lock(&self.report).change(change);
     }
 
-    fn kept(&self, kind: Kind, id: &str, field: String, reason: &'static str) {
+    fn kept(&self, kind: Kind, id: &str, field: String, reason: Reason) {
         self.limited(kind, id, field, reason, Outcome::Kept);
     }
 
-    fn left_out(&self, kind: Kind, id: &str, field: String, reason: &'static str) {
+    fn left_out(&self, kind: Kind, id: &str, field: String, reason: Reason) {
         self.limited(kind, id, field, reason, Outcome::LeftOut);
     }
 
-    fn limited(&self, kind: Kind, id: &str, field: String, reason: &'static str, outcome: Outcome) {
+    fn limited(&self, kind: Kind, id: &str, field: String, reason: Reason, outcome: Outcome) {
         self.limit(Change {
             kind,
             id: id.to_owned(),
@@ -369,6 +369,3 @@ impl Apply<'_> {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poison| poison.into_inner())
 }
-
-/// Reason of a value that differs in the target, which keeps it.
-const DIFFERS: &str = "differs-in-target";

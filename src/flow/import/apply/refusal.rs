@@ -6,7 +6,7 @@ use super::{Apply, lock};
 use crate::client::{ClientError, FailureKind};
 use crate::flow::import::deviations::{Outcome, owner};
 use crate::flow::import::{ImportError, Result};
-use crate::format::Kind;
+use crate::format::{Kind, Reason};
 use std::sync::atomic::Ordering;
 
 /// Refusals for want of permission, with nothing taken between them, after which nothing more is tried.
@@ -105,7 +105,7 @@ impl Apply<'_> {
             whole.kind,
             whole.id,
             field.to_owned(),
-            "refused-by-target",
+            Reason::RefusedByTarget,
             Outcome::LeftOut,
         );
     }

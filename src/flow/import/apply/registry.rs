@@ -1,8 +1,8 @@
 //! The model registry: models and prompts, versions with their numbers, then aliases.
 
+use super::Apply;
 use super::refusal::Whole;
 use super::versions::{Numbers, is_bare_tag};
-use super::{Apply, DIFFERS};
 use crate::client::ClientError;
 use crate::flow::import::plan::{Action, PlannedModel};
 use crate::flow::import::report::Done;
@@ -10,7 +10,7 @@ use crate::flow::import::run_chunks::short_digest;
 use crate::flow::import::target_fit::Texts;
 use crate::flow::import::version_source::Places;
 use crate::flow::import::{ImportError, Result, mark};
-use crate::format::{Kind, Object};
+use crate::format::{Kind, Object, Reason};
 use crate::lang::exim::tags::VersionContexts;
 use crate::lang::rest::limits::{Feature, takes_alias};
 use crate::model::{ModelVersion, RegisteredModel};
@@ -254,7 +254,7 @@ impl Apply<'_> {
         for (key, value) in &tags {
             match found.tags.get(key) {
                 Some(there) if there == value => {}
-                Some(_) => self.kept(KIND, &model.name, format!("tag {key}"), DIFFERS),
+                Some(_) => self.kept(KIND, &model.name, format!("tag {key}"), Reason::DiffersInTarget),
                 // A model that was there before is not ours to mark.
                 None if key == mark::KEY => {}
                 None => self.model_tag(model, planned, key, value)?,
@@ -263,7 +263,12 @@ impl Apply<'_> {
         if found.description.is_empty() {
             self.describe(model, planned, description)?;
         } else if description.is_some_and(|description| description != found.description) {
-            self.kept(KIND, &model.name, "description".to_owned(), DIFFERS);
+            self.kept(
+                KIND,
+                &model.name,
+                "description".to_owned(),
+                Reason::DiffersInTarget,
+            );
         }
         Ok(())
     }
@@ -302,7 +307,7 @@ impl Apply<'_> {
                     KIND,
                     &model.name,
                     format!("alias {alias}"),
-                    "version-not-in-target",
+                    Reason::VersionNotInTarget,
                 );
                 continue;
             };
@@ -314,7 +319,12 @@ impl Apply<'_> {
                     self.alone(Whole::new(KIND, &model.name), &format!("alias {alias}"), set)?;
                 }
                 Some(found) if *found == number => {}
-                Some(_) => self.kept(KIND, &model.name, format!("alias {alias}"), DIFFERS),
+                Some(_) => self.kept(
+                    KIND,
+                    &model.name,
+                    format!("alias {alias}"),
+                    Reason::DiffersInTarget,
+                ),
             }
         }
         Ok(())

@@ -7,7 +7,7 @@ use crate::flow::import::identity::Identity;
 use crate::flow::import::report::Done;
 use crate::flow::import::target_fit::{FittedRun, PARENT_TAG};
 use crate::flow::import::{ImportError, Result, mark};
-use crate::format::Kind;
+use crate::format::{Kind, Reason};
 use crate::lang::rest::api::{NewRun, Pair};
 use crate::model::Run;
 use std::collections::HashSet;
@@ -139,7 +139,7 @@ impl Apply<'_> {
     pub(super) fn name_orphan(&self, run: &Run) {
         if matches!(self.parent(run), Parent::ToCome) {
             let field = format!("tag {PARENT_TAG}");
-            self.left_out(KIND, &run.info.run_id, field, "parent-not-in-target");
+            self.left_out(KIND, &run.info.run_id, field, Reason::ParentNotInTarget);
         }
     }
 

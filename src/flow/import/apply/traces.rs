@@ -10,7 +10,7 @@ use crate::flow::import::run_chunks::{Owned, parse, short_digest, take_all};
 use crate::flow::import::spans;
 use crate::flow::import::target_fit::Texts;
 use crate::flow::import::{Result, mark};
-use crate::format::Kind;
+use crate::format::{Kind, Reason};
 use crate::lang::rest::limits::Feature;
 use crate::lang::spans::otlp;
 use crate::lang::spans::read::SPAN_FILE;
@@ -150,7 +150,7 @@ impl Apply<'_> {
         let info = &found["trace"]["trace_info"];
         let is_ours = info["tags"][mark::KEY].as_str() == Some(expected.as_str());
         if !is_ours {
-            self.kept(KIND, &trace.trace_id, "*".to_owned(), "trace-id-taken");
+            self.kept(KIND, &trace.trace_id, "*".to_owned(), Reason::TraceIdTaken);
         }
         Ok(is_ours)
     }
@@ -311,7 +311,7 @@ impl Apply<'_> {
 
     pub(super) fn put_span_file(&self, id: &str, location: &str, file: &PyJson) -> Result<()> {
         let Destination::Proxy(root) = Destination::of(location) else {
-            self.left_out(Kind::Spans, id, "*".to_owned(), "no-artifact-proxy");
+            self.left_out(Kind::Spans, id, "*".to_owned(), Reason::NoArtifactProxy);
             return Ok(());
         };
         let body = Body::Bytes(file.to_dumps_text().into_bytes());
@@ -334,7 +334,12 @@ impl Apply<'_> {
                 .filter(|file| artifacts::fault(file, &self.fitting.limits).is_none())
             {
                 let Destination::Proxy(root) = Destination::of(location) else {
-                    self.left_out(KIND, id, format!("artifact {}", file.path), "no-artifact-proxy");
+                    self.left_out(
+                        KIND,
+                        id,
+                        format!("artifact {}", file.path),
+                        Reason::NoArtifactProxy,
+                    );
                     continue;
                 };
                 if let Some(blob) = file.blob() {
@@ -356,7 +361,7 @@ impl Apply<'_> {
                     let linked = self.api.link_traces(std::slice::from_ref(id), &new_id);
                     self.alone(Whole::new(KIND, id), &format!("linked run {run_id}"), linked)?;
                 }
-                None => self.left_out(KIND, id, format!("linked run {run_id}"), "run-not-in-target"),
+                None => self.left_out(KIND, id, format!("linked run {run_id}"), Reason::RunNotInTarget),
             }
         }
         let mut prompts = Vec::new();
@@ -373,7 +378,7 @@ impl Apply<'_> {
                     KIND,
                     id,
                     format!("linked prompt {prompt}"),
-                    "version-not-in-target",
+                    Reason::VersionNotInTarget,
                 ),
             }
         }

@@ -1,7 +1,7 @@
 //! Versions of registered models and prompts, with their numbers.
 
+use super::Apply;
 use super::refusal::Whole;
-use super::{Apply, DIFFERS};
 use crate::client::ClientError;
 use crate::flow::import::deviations::Outcome;
 use crate::flow::import::identity::Identity;
@@ -10,7 +10,7 @@ use crate::flow::import::report::Done;
 use crate::flow::import::target_fit::Texts;
 use crate::flow::import::version_source::{self, Given, PLACEHOLDER, PROMPT_SOURCE, Source};
 use crate::flow::import::{ImportError, Result, mark};
-use crate::format::{Kind, Object};
+use crate::format::{Kind, Object, Reason};
 use crate::lang::exim::tags::VersionContexts;
 use crate::lang::rest::api::TargetVersion;
 use crate::model::ModelVersion;
@@ -126,7 +126,12 @@ impl Apply<'_> {
             body.json.as_object_mut().map(|body| body.remove("run_id"));
             made = self.numbered(version, &body.json, planned, numbers);
             if made.is_ok() {
-                self.left_out(VERSION, &id, "run_id".to_owned(), "differs-from-source-version");
+                self.left_out(
+                    VERSION,
+                    &id,
+                    "run_id".to_owned(),
+                    Reason::DiffersFromSourceVersion,
+                );
             }
         }
         // Without what can be added later; then without the link to the run too.
@@ -251,7 +256,7 @@ impl Apply<'_> {
                     VERSION,
                     &Object::id(version),
                     field.to_owned(),
-                    "cleared-by-server",
+                    Reason::ClearedByServer,
                 );
             }
         }
@@ -292,7 +297,7 @@ impl Apply<'_> {
             return Ok(None);
         }
         if given.run_id.is_some() && source.run_id.as_deref() == given.run_id {
-            self.kept(VERSION, &id, "run_id".to_owned(), "run-not-in-target");
+            self.kept(VERSION, &id, "run_id".to_owned(), Reason::RunNotInTarget);
         }
         if source.is_version {
             self.as_its_source(&mut source)?;
@@ -364,7 +369,7 @@ impl Apply<'_> {
         let found = self.api.version_of(&numbers.name, number)?;
         let Some(found) = found else {
             if !is_deleted {
-                self.kept(VERSION, &id, "current_stage".to_owned(), "deleted-in-target");
+                self.kept(VERSION, &id, "current_stage".to_owned(), Reason::DeletedInTarget);
             }
             return Ok(());
         };
@@ -372,7 +377,7 @@ impl Apply<'_> {
             return Ok(self.api.delete_version(&planned.target_name, number)?);
         }
         if !found.run_id.is_empty() && version.run_id.as_ref() == Some(&found.run_id) {
-            self.kept(VERSION, &id, "run_id".to_owned(), "run-not-in-target");
+            self.kept(VERSION, &id, "run_id".to_owned(), Reason::RunNotInTarget);
         }
         self.add_texts(version, contexts, numbers, &found)?;
         if matches!(found.stage.as_str(), "" | "None") {
@@ -395,7 +400,7 @@ impl Apply<'_> {
         for (key, value) in tags {
             match found.tags.get(&key) {
                 Some(there) if *there == value => {}
-                Some(_) => self.kept(VERSION, &id, format!("tag {key}"), DIFFERS),
+                Some(_) => self.kept(VERSION, &id, format!("tag {key}"), Reason::DiffersInTarget),
                 None => {
                     let set = self
                         .api
@@ -429,7 +434,7 @@ impl Apply<'_> {
     fn name_number(&self, version: &ModelVersion, number: u64) {
         if number != version.version {
             let (id, field) = (Object::id(version), "version".to_owned());
-            self.limited(VERSION, &id, field, "version-number", Outcome::Replaced);
+            self.limited(VERSION, &id, field, Reason::VersionNumber, Outcome::Replaced);
         }
     }
 }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::flow::import::deviations::{Change, Changes, Outcome};
 use crate::flow::import::options::ToldOptions;
+use crate::format::Reason;
 
 fn key() -> JournalKey {
     JournalKey {
@@ -16,7 +17,7 @@ fn noted(changes: usize) -> Noted {
             kind: Kind::Runs,
             id: "a".to_owned(),
             field: format!("param {number}"),
-            reason: "differs-in-target".into(),
+            reason: Reason::DiffersInTarget.into(),
             outcome: Outcome::Kept,
         });
     }
@@ -69,7 +70,7 @@ fn of_an_object_with_many_limits_the_first_are_named_and_the_rest_is_counted() {
     assert_eq!((found, found.named.len()), (&noted(1_002), 1_000));
     let mut changes = Changes::default();
     changes.note(found);
-    assert_eq!(changes.of_reason("differs-in-target"), 1_002);
+    assert_eq!(changes.of_reason(Reason::DiffersInTarget), 1_002);
     assert_eq!(contents.mapping.noted(Kind::Runs, "b"), None);
 }
 

@@ -6,7 +6,7 @@ use crate::archive::Archive;
 use crate::archive::walk::{Wanted, newer_fields, newer_kinds};
 use crate::flow::import::ImportError;
 use crate::flow::import::artifacts;
-use crate::flow::import::deviations::{Change, NEWER, Outcome};
+use crate::flow::import::deviations::{Change, Outcome};
 use crate::flow::import::id_map::Mapping;
 use crate::flow::import::identity::Identity;
 use crate::flow::import::options::ImportOptions;
@@ -15,7 +15,7 @@ use crate::flow::import::run_chunks::{Owned, RunFeed, RunLines, all_of};
 use crate::flow::import::target::TargetState;
 use crate::flow::import::target_fit::{Fitting, PARENT_TAG};
 use crate::flow::import::workspaces::DEFAULT_WORKSPACE;
-use crate::format::{Kind, Object};
+use crate::format::{Kind, Object, Reason};
 use crate::lang::rest::file_names::path_fault;
 use crate::lang::rest::limits::Feature;
 use crate::model::{ArtifactList, EvaluationDataset, LoggedModel, MetricSlice, Run, Scorer};
@@ -94,7 +94,7 @@ impl Builder<'_> {
                 Kind::Workspaces,
                 &name,
                 "*",
-                "no-workspaces-in-target",
+                Reason::NoWorkspacesInTarget,
                 Outcome::LeftOut,
             );
         } else if name != DEFAULT_WORKSPACE {
@@ -109,9 +109,11 @@ impl Builder<'_> {
     /// What a newer minor version of the format brought, which this build brings nowhere.
     fn newer(&mut self) -> Result<()> {
         for ((kind, field), found) in newer_fields(self.archive, Kind::ALL, Wanted::All)? {
-            self.limit(kind, "*", &field, NEWER, Outcome::LeftOut);
+            self.limit(kind, "*", &field, Reason::NewerVersion, Outcome::LeftOut);
             let more = found.count - 1;
-            self.plan.changes.count(kind, NEWER, Outcome::LeftOut, more);
+            self.plan
+                .changes
+                .count(kind, Reason::NewerVersion, Outcome::LeftOut, more);
         }
         self.plan.changes.leave_out_newer_kinds(newer_kinds(self.archive));
         Ok(())
@@ -149,7 +151,7 @@ impl Builder<'_> {
                 let inputs = run.inputs.dataset_inputs.len() as u64;
                 self.plan
                     .changes
-                    .count(Kind::Datasets, TOO_OLD, Outcome::LeftOut, inputs);
+                    .count(Kind::Datasets, Reason::TargetTooOld, Outcome::LeftOut, inputs);
             }
         }
         self.parents(parents)
@@ -177,7 +179,7 @@ impl Builder<'_> {
             if is_orphan && self.plan.chosen.run(&run.info.experiment_id, &run.info.run_id) {
                 let field = format!("tag {PARENT_TAG}");
                 let id = &run.info.run_id;
-                self.limit(Kind::Runs, id, &field, "parent-not-in-archive", Outcome::Kept);
+                self.limit(Kind::Runs, id, &field, Reason::ParentNotInArchive, Outcome::Kept);
             }
         }
         Ok(())
@@ -208,8 +210,13 @@ impl Builder<'_> {
         }
         let infinite = slice.values.iter().filter(|value| value.0.is_infinite()).count() as u64;
         let negative = slice.timestamps.iter().filter(|time| **time < 0).count() as u64;
-        changes.count(Kind::Metrics, "infinity", Outcome::Replaced, infinite);
-        changes.count(Kind::Metrics, "negative-timestamp", Outcome::LeftOut, negative);
+        changes.count(Kind::Metrics, Reason::Infinity, Outcome::Replaced, infinite);
+        changes.count(
+            Kind::Metrics,
+            Reason::NegativeTimestamp,
+            Outcome::LeftOut,
+            negative,
+        );
         Ok(())
     }
 
@@ -316,18 +323,13 @@ impl Builder<'_> {
     pub(super) fn too_old(&mut self, kinds: &[Kind]) {
         for &kind in kinds {
             let count = self.archive.manifest().count(kind);
-            self.plan.changes.count(kind, TOO_OLD, Outcome::LeftOut, count);
+            self.plan
+                .changes
+                .count(kind, Reason::TargetTooOld, Outcome::LeftOut, count);
         }
     }
 
-    pub(super) fn limit(
-        &mut self,
-        kind: Kind,
-        id: &str,
-        field: &str,
-        reason: &'static str,
-        outcome: Outcome,
-    ) {
+    pub(super) fn limit(&mut self, kind: Kind, id: &str, field: &str, reason: Reason, outcome: Outcome) {
         self.plan.changes.add(Change {
             kind,
             id: id.to_owned(),
@@ -366,9 +368,6 @@ impl Builder<'_> {
         }
     }
 }
-
-/// Reason of what a newer server would hold.
-pub(crate) const TOO_OLD: &str = "target-too-old";
 
 pub(super) fn exim(kind: Kind, id: &str) -> impl FnOnce(crate::model::pyjson::PyJsonError) -> ImportError {
     let id = id.to_owned();

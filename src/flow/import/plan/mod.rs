@@ -16,7 +16,7 @@ pub use named_objects::Named;
 pub use order::VersionOrder;
 
 use crate::flow::import::deviations::{Change, Changes, Limit};
-use crate::format::Kind;
+use crate::format::{Kind, Reason};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -290,7 +290,7 @@ pub(crate) fn limits_text(changes: &Changes) -> String {
                 == (&*count.kind, &count.reason, count.outcome)
         });
         // Of versions that are missing each is named.
-        let shown = match count.reason.starts_with("source-") {
+        let shown = match count.reason.known().is_some_and(Reason::is_about_source) {
             true => usize::MAX,
             false => EXAMPLES,
         };

@@ -11,7 +11,7 @@ use crate::flow::import::options::ImportOptions;
 use crate::flow::import::plan::name_conflicts::{Decisions, Gone, wanted};
 use crate::flow::import::target::Wanted;
 use crate::flow::import::{ImportError, Result};
-use crate::format::Kind;
+use crate::format::{Kind, Reason};
 use crate::model::{Experiment, RegisteredModel};
 use std::collections::HashSet;
 
@@ -111,13 +111,13 @@ impl Builder<'_> {
                     Kind::Experiments,
                     &experiment.experiment_id,
                     "lifecycle_stage",
-                    "not-ours-to-delete",
+                    Reason::NotOursToDelete,
                     Outcome::Kept,
                 );
             }
             if is_made_up(experiment) {
                 let id = &experiment.experiment_id;
-                let reason = "experiment-not-in-archive";
+                let reason = Reason::ExperimentNotInArchive;
                 self.limit(Kind::Experiments, id, "*", reason, Outcome::Replaced);
             }
             if is_planned && !self.fitting.limits.takes_experiment_name(&target_name) {

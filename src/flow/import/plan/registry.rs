@@ -1,7 +1,7 @@
 //! Registered models with versions and aliases: which are made, and what of them the target refuses.
 
 use super::Action;
-use super::build::{Builder, TOO_OLD, exim};
+use super::build::{Builder, exim};
 use super::order::SourceVersions;
 use super::version_files::VersionFiles;
 use crate::flow::import::Result;
@@ -9,7 +9,7 @@ use crate::flow::import::deviations::{Change, Outcome};
 use crate::flow::import::identity::Identity;
 use crate::flow::import::run_chunks::{Owned, all_of};
 use crate::flow::import::version_source::source_version;
-use crate::format::{Kind, Object};
+use crate::format::{Kind, Object, Reason};
 use crate::lang::exim::tags::VersionContexts;
 use crate::lang::rest::limits::{Feature, takes_alias};
 use crate::model::registry::DELETED_STAGE;
@@ -21,9 +21,9 @@ impl Builder<'_> {
         let limits = self.fitting.limits;
         for planned in &mut self.plan.models {
             let refused = if !limits.takes_model_name(&planned.target_name) {
-                "name-refused"
+                Reason::NameRefused
             } else if planned.is_prompt && !has_prompts {
-                TOO_OLD
+                Reason::TargetTooOld
             } else {
                 continue;
             };
@@ -61,8 +61,8 @@ impl Builder<'_> {
     fn aliases(&mut self, model: &RegisteredModel) {
         for alias in model.aliases.keys() {
             let fault = match self.target.has(Feature::Aliases) {
-                false => TOO_OLD,
-                true if !takes_alias(alias) => "alias-refused",
+                false => Reason::TargetTooOld,
+                true if !takes_alias(alias) => Reason::AliasRefused,
                 true => continue,
             };
             let field = format!("alias {alias}");

@@ -1,12 +1,12 @@
 //! Traces: which are made, and what of them the target cannot hold.
 
 use super::Action;
-use super::build::{Builder, TOO_OLD};
+use super::build::Builder;
 use crate::flow::import::Result;
 use crate::flow::import::deviations::Outcome;
 use crate::flow::import::run_chunks::{Owned, all_of};
 use crate::flow::import::spans;
-use crate::format::Kind;
+use crate::format::{Kind, Reason};
 use crate::lang::rest::limits::Feature;
 use crate::model::Trace;
 
@@ -53,7 +53,7 @@ impl Builder<'_> {
         {
             if has_numbers {
                 let field = format!("metadata {key}");
-                self.limit(KIND, id, &field, spans::REWRITTEN, Outcome::Replaced);
+                self.limit(KIND, id, &field, Reason::RewrittenByServer, Outcome::Replaced);
             }
         }
         let has_links = self.target.has(Feature::TraceLinks);
@@ -69,11 +69,11 @@ impl Builder<'_> {
             ("response_preview", is_old && is_told(&trace.response_preview)),
         ];
         for (field, _) in lost.into_iter().filter(|(_, is_lost)| *is_lost) {
-            self.limit(KIND, id, field, TOO_OLD, Outcome::LeftOut);
+            self.limit(KIND, id, field, Reason::TargetTooOld, Outcome::LeftOut);
         }
         if is_old {
             let changes = &mut self.plan.changes;
-            changes.count(KIND, "id-chosen-by-server", Outcome::Replaced, 1);
+            changes.count(KIND, Reason::IdChosenByServer, Outcome::Replaced, 1);
         }
     }
 
@@ -82,7 +82,13 @@ impl Builder<'_> {
         if self.target.has(Feature::Otlp) {
             for span in spans::without_kind(self.archive, trace, lines)? {
                 let id = format!("{}/{}", span.trace_id, span.span_id);
-                self.limit(Kind::Spans, &id, "kind", spans::KIND_SET, Outcome::Replaced);
+                self.limit(
+                    Kind::Spans,
+                    &id,
+                    "kind",
+                    Reason::KindSetByServer,
+                    Outcome::Replaced,
+                );
             }
         }
         Ok(())

@@ -8,7 +8,7 @@ use crate::flow::import::artifacts::fault;
 use crate::flow::import::deviations::Outcome;
 use crate::flow::import::run_chunks::{Owned, all_of};
 use crate::flow::import::version_source::{self, Given};
-use crate::format::{Kind, Object};
+use crate::format::{Kind, Object, Reason};
 use crate::lang::exim::tags::VersionContexts;
 use crate::lang::rest::limits::Feature;
 use crate::model::{ArtifactFile, ArtifactList, LoggedModel, ModelVersion, OwnerKind, Run};
@@ -88,7 +88,7 @@ impl Builder<'_> {
                         arriving.contains(&key(*kind, owner, &path, &file))
                     });
                     if !arrives {
-                        let reason = "no-place-in-target";
+                        let reason = Reason::NoPlaceInTarget;
                         self.limit(Kind::Artifacts, &id, &file.path, reason, Outcome::LeftOut);
                     }
                 }

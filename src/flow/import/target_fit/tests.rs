@@ -1,4 +1,5 @@
 use super::*;
+use crate::format::Reason;
 use crate::lang::rest::limits::Version;
 use crate::model::{RunInfo, Text};
 
@@ -43,8 +44,8 @@ fn long_values_are_cut_or_left_out_and_always_reported() {
     let fitted = fitting(LongValues::Truncate).run(&run()).unwrap();
     assert_eq!(fitted.params[0].1.chars().count(), 6_000);
     assert_eq!(
-        (&*fitted.changes[0].reason, fitted.changes[0].outcome),
-        (TOO_LONG, Outcome::Truncated)
+        (fitted.changes[0].reason.known(), fitted.changes[0].outcome),
+        (Some(Reason::ValueTooLong), Outcome::Truncated)
     );
     let fitted = fitting(LongValues::Skip).run(&run()).unwrap();
     assert!(fitted.params.is_empty());
@@ -85,7 +86,11 @@ fn names_that_differ_and_keys_and_bytes_that_do_not_fit_are_reported() {
     run.tags.insert("a%b".to_owned(), "v".into());
     run.tags.insert("bytes".to_owned(), Text::from_bytes(vec![0xff]));
     let fitted = fitting(LongValues::Error).run(&run).unwrap();
-    let mut reasons: Vec<_> = fitted.changes.iter().map(|change| &*change.reason).collect();
+    let mut reasons: Vec<_> = fitted
+        .changes
+        .iter()
+        .map(|change| change.reason.as_str())
+        .collect();
     reasons.sort_unstable();
     assert_eq!(reasons, ["differs-from-run-name", "key-refused", "not-utf-8"]);
     assert_eq!(tag(&fitted.tags, RUN_NAME_TAG), Some("name"));
@@ -98,6 +103,6 @@ fn names_that_differ_and_keys_and_bytes_that_do_not_fit_are_reported() {
         fitted
             .changes
             .iter()
-            .any(|change| change.reason == "refused-by-databricks")
+            .any(|change| change.reason.as_str() == "refused-by-databricks")
     );
 }

@@ -1,5 +1,6 @@
 //! Artifact trees: every file below a folder, in the archive's order.
 
+use crate::format::Reason;
 use crate::lang::artifacts::local_roots::{LocalRoots, OutsideSource, Place};
 use std::collections::VecDeque;
 use std::fs;
@@ -19,7 +20,7 @@ pub(super) enum Found {
     /// Something that cannot be an artifact.
     Failed {
         path: String,
-        reason: &'static str,
+        reason: Reason,
         detail: String,
     },
     /// A folder without anything in it, which an archive does not hold.
@@ -74,7 +75,7 @@ impl ArtifactTree {
         };
         let metadata = match fs::metadata(&real) {
             Ok(metadata) => metadata,
-            Err(error) => return entry.failed("unreadable", error.to_string()),
+            Err(error) => return entry.failed(Reason::Unreadable, error.to_string()),
         };
         if metadata.is_file() {
             let size_bytes = metadata.len();
@@ -85,12 +86,12 @@ impl ArtifactTree {
             });
         }
         if !metadata.is_dir() {
-            return entry.failed("special-file", "neither a file nor a folder".to_owned());
+            return entry.failed(Reason::SpecialFile, "neither a file nor a folder".to_owned());
         }
         let mut above = entry.above.as_ref().clone();
         above.push(real.clone());
         match entries_of(&real, &entry.path, &Rc::new(above)) {
-            Err(error) => entry.failed("unreadable", error.to_string()),
+            Err(error) => entry.failed(Reason::Unreadable, error.to_string()),
             Ok(entries) if entries.is_empty() => Some(Found::EmptyDirectory),
             Ok(entries) => {
                 entries
@@ -105,33 +106,33 @@ impl ArtifactTree {
 
 impl Entry {
     /// Where a link leads; a link out of the root, or to a folder above itself, is refused.
-    fn real_path(&self) -> Result<PathBuf, (&'static str, String)> {
+    fn real_path(&self) -> Result<PathBuf, (Reason, String)> {
         if !self.is_link {
             return Ok(self.at.clone());
         }
         let broken = |error: io::Error| {
             (
-                "symlink-broken",
+                Reason::SymlinkBroken,
                 format!("a symbolic link leads nowhere: {error}"),
             )
         };
         let real = self.at.canonicalize().map_err(broken)?;
         if !real.starts_with(&self.above[0]) {
             return Err((
-                "symlink-outside",
+                Reason::SymlinkOutside,
                 "a symbolic link leaves the artifact folder".to_owned(),
             ));
         }
         if self.above.contains(&real) {
             return Err((
-                "symlink-loop",
+                Reason::SymlinkLoop,
                 "a symbolic link leads back to a folder above it".to_owned(),
             ));
         }
         Ok(real)
     }
 
-    fn failed(self, reason: &'static str, detail: String) -> Option<Found> {
+    fn failed(self, reason: Reason, detail: String) -> Option<Found> {
         Some(Found::Failed {
             path: self.path,
             reason,

@@ -11,9 +11,9 @@ use super::document::{Document, DocumentError};
 use super::fields::{Fields, WrongType};
 use super::layout::Layout;
 use crate::archive::{ByteSource, Owner};
-use crate::format::Kind;
 use crate::format::manifest::SourceInfo;
-use crate::lang::artifacts::local_roots::{Door, LocalRoots, OUTSIDE, OutsideSource, Place};
+use crate::format::{Kind, Reason};
+use crate::lang::artifacts::local_roots::{Door, LocalRoots, OutsideSource, Place};
 use crate::lang::session::{Export, ExportError, ExportOptions, ExportReport};
 use crate::model::uri;
 use crate::monitor::Monitor;
@@ -192,7 +192,7 @@ impl Exporter<'_> {
         self.refuse_links(&layout.outside)?;
         let missing = self.held.missing_experiments.len() as u64;
         self.export
-            .limit(Kind::Experiments.name(), "*", "not-in-export", missing);
+            .limit(Kind::Experiments.name(), "*", Reason::NotInExport, missing);
         Ok(())
     }
 
@@ -202,7 +202,8 @@ impl Exporter<'_> {
             let notice = format!("not part of an export, left out: {}", self.below_root(path));
             self.export.monitor().notice(&notice);
         }
-        self.export.limit("files", "*", "stray", unknown.len() as u64);
+        self.export
+            .limit("files", "*", Reason::Stray, unknown.len() as u64);
     }
 
     /// Links that lead out of the export are failures: what they lead to may have been a part of it.
@@ -210,7 +211,8 @@ impl Exporter<'_> {
         for path in outside {
             let id = self.below_root(path);
             let detail = format!("{id}: {OutsideSource}");
-            self.export.failure("files", &id, "*", OUTSIDE, &detail)?;
+            self.export
+                .failure("files", &id, "*", Reason::OutsideSource, &detail)?;
         }
         Ok(())
     }
@@ -245,8 +247,8 @@ impl Exporter<'_> {
     fn unreadable(&mut self, kind: Kind, id: &str, error: &DocumentError) -> Result<()> {
         let reason = match error {
             DocumentError::Read { source, .. } => OutsideSource::reason(source),
-            DocumentError::Json { .. } => "bad-json",
-            DocumentError::Shape { .. } => "not-an-export",
+            DocumentError::Json { .. } => Reason::BadJson,
+            DocumentError::Shape { .. } => Reason::NotAnExport,
         };
         let detail = error.detail(&self.root);
         self.export.failure(kind.name(), id, "*", reason, &detail)
@@ -257,7 +259,7 @@ impl Exporter<'_> {
         for wrong in wrong {
             let detail = format!("{}: {wrong}", self.below_root(file));
             self.export
-                .failure(kind.name(), id, &wrong.field, "bad-field", &detail)?;
+                .failure(kind.name(), id, &wrong.field, Reason::BadField, &detail)?;
         }
         Ok(())
     }
@@ -279,9 +281,13 @@ impl Exporter<'_> {
             Ok(tree) => tree,
             Err(error) => {
                 let detail = format!("{}: {error}", self.below_root(folder));
-                return self
-                    .export
-                    .failure(Kind::Artifacts.name(), &owner.id, "*", "unreadable", &detail);
+                return self.export.failure(
+                    Kind::Artifacts.name(),
+                    &owner.id,
+                    "*",
+                    Reason::Unreadable,
+                    &detail,
+                );
             }
         };
         for found in tree {
@@ -297,7 +303,7 @@ impl Exporter<'_> {
                 }
                 Found::EmptyDirectory => {
                     self.export
-                        .limit(Kind::Artifacts.name(), "*", "empty-directory", 1);
+                        .limit(Kind::Artifacts.name(), "*", Reason::EmptyDirectory, 1);
                 }
             }
         }
@@ -308,7 +314,7 @@ impl Exporter<'_> {
     fn leaves_out_deleted(&mut self, kind: Kind, lifecycle_stage: &str) -> bool {
         let is_left_out = lifecycle_stage == "deleted" && !self.export.options.include_deleted;
         if is_left_out {
-            self.export.left_out(kind, "deleted", 1);
+            self.export.left_out(kind, Reason::Deleted, 1);
         }
         is_left_out
     }

@@ -1,8 +1,8 @@
 //! Artifacts beside the files of their owners.
 
 use super::stream::ArtifactStream;
-use super::{Converter, Result, reason};
-use crate::format::Kind;
+use super::{Converter, Result};
+use crate::format::{Kind, Reason};
 use crate::lang::artifacts::tree::{check_name, write_artifact};
 use crate::model::ArtifactFile;
 use crate::model::printable::printable as shown;
@@ -13,7 +13,7 @@ pub(super) enum Destination<'p> {
     /// Below this folder.
     Folder(&'p Path),
     /// Nowhere, for this reason.
-    Nowhere(&'static str),
+    Nowhere(Reason),
 }
 
 impl Converter<'_> {
@@ -30,9 +30,9 @@ impl Converter<'_> {
         while let Some(list) = stream.next_of(owner_id)? {
             for file in &list.files {
                 match destination {
-                    Destination::Nowhere(reason) => self.limit(Kind::Artifacts, "*", reason, 1),
+                    Destination::Nowhere(reason) => self.limit(Kind::Artifacts, "*", *reason, 1),
                     Destination::Folder(_) if file.absent.is_some() => {
-                        self.limit(Kind::Artifacts, "*", reason::NOT_IN_ARCHIVE, 1);
+                        self.limit(Kind::Artifacts, "*", Reason::NotInArchive, 1);
                     }
                     Destination::Folder(folder) => {
                         was_seen |= watched == Some(file.path.as_str());

@@ -88,7 +88,7 @@ impl Converter<'_> {
             dict([
                 ("kind", PyJson::from(limit.kind)),
                 ("field", PyJson::from(limit.field)),
-                ("reason", PyJson::from(limit.reason)),
+                ("reason", PyJson::from(limit.reason.as_str())),
                 ("count", count(limit.count)),
             ])
         });

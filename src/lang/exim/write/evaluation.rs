@@ -4,8 +4,8 @@ use super::document::end;
 use super::dump::{count, dict};
 use super::scratch::Scratch;
 use super::stream::Stream;
-use super::{Converter, Layout, Result, fields, reason};
-use crate::format::Kind;
+use super::{Converter, Layout, Result, fields};
+use crate::format::{Kind, Reason};
 use crate::lang::exim::tags::canonical::tags_dict;
 use crate::model::pyjson::PyJson;
 use crate::model::{DatasetRecord, EvaluationDataset};
@@ -20,7 +20,7 @@ impl Converter<'_> {
         let manifest = self.archive.manifest();
         if self.layout == Layout::Old {
             for kind in [KIND, RECORDS] {
-                self.limit(kind, "*", reason::OLD_LAYOUT, manifest.count(kind));
+                self.limit(kind, "*", Reason::NotInOldLayout, manifest.count(kind));
             }
             return Ok(());
         }
@@ -49,9 +49,9 @@ impl Converter<'_> {
         let name = format!("{}_{id}", dataset.name);
         let parent = self.root.join("evaluation_datasets");
         let Some(folder) = self.folder(&parent, &name, KIND, id)? else {
-            self.limit(KIND, "*", reason::NOT_HELD, 1);
+            self.limit(KIND, "*", Reason::NotHeld, 1);
             while records.next_if(|record| record.dataset_id == *id)?.is_some() {
-                self.limit(RECORDS, "*", reason::NOT_HELD, 1);
+                self.limit(RECORDS, "*", Reason::NotHeld, 1);
             }
             return Ok(false);
         };

@@ -6,9 +6,9 @@ use super::logged_models::LoggedModels;
 use super::runs::Runs;
 use super::scratch::Scratch;
 use super::traces::Traces;
-use super::{Converter, Layout, Result, fields, reason};
+use super::{Converter, Layout, Result, fields};
 use crate::archive::Result as ArchiveResult;
-use crate::format::{Kind, order};
+use crate::format::{Kind, Reason, order};
 use crate::lang::exim::tags::canonical::experiment_dict;
 use crate::lang::exim::write::stream::Stream;
 use crate::model::pyjson::PyJson;
@@ -21,7 +21,7 @@ const KIND: Kind = Kind::Experiments;
 pub(super) struct Current<'p> {
     pub(super) experiment_id: &'p str,
     /// Its folder, or why its objects are left out.
-    pub(super) folder: Result<&'p Path, &'static str>,
+    pub(super) folder: Result<&'p Path, Reason>,
 }
 
 /// All that follows the order of experiments.
@@ -100,8 +100,8 @@ impl Converter<'_> {
             .is_some_and(|found| found.lifecycle_stage == "deleted");
         let parent = self.root.join("experiments");
         let folder = match is_deleted {
-            true => Err(reason::DELETED),
-            false => self.folder(&parent, id, KIND, id)?.ok_or(reason::NOT_HELD),
+            true => Err(Reason::DeletedNotHeld),
+            false => self.folder(&parent, id, KIND, id)?.ok_or(Reason::NotHeld),
         };
         let current = Current {
             experiment_id: id,
@@ -124,7 +124,7 @@ impl Converter<'_> {
                     ("duration", PyJson::Float(0.0)),
                 ]))?;
             }
-            Err(reason) => self.limit(KIND, "*", reason, u64::from(found.is_some())),
+            Err(reason) => self.limit(KIND, "*", *reason, u64::from(found.is_some())),
         }
         Ok(())
     }
@@ -135,7 +135,7 @@ impl Converter<'_> {
             self.wrote(KIND);
             return found;
         }
-        self.limit(KIND, "*", "made-up", 1);
+        self.limit(KIND, "*", Reason::MadeUp, 1);
         let told = runs.told_experiment_name.clone();
         Experiment {
             experiment_id: id.to_owned(),

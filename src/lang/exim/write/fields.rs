@@ -1,7 +1,7 @@
 //! Fields as the exporter writes them.
 
-use super::{ConvertError, Converter, Result, reason};
-use crate::format::Kind;
+use super::{ConvertError, Converter, Result};
+use crate::format::{Kind, Reason};
 use crate::lang::exim::tags::canonical::tags_dict;
 use crate::model::free_json::unescape_key;
 use crate::model::pyjson::PyJson;
@@ -90,20 +90,20 @@ impl Converter<'_> {
     /// Counts texts that JSON cannot hold; their bytes are replaced.
     pub(super) fn count_not_utf8(&mut self, kind: Kind, field: &str, map: &TextMap) {
         let count = map.values().filter(|text| text.as_str().is_none()).count();
-        self.limit(kind, field, reason::NOT_UTF8, count as u64);
+        self.limit(kind, field, Reason::NotUtf8, count as u64);
     }
 
     /// Counts fields that have no place.
     pub(super) fn not_held<'f>(&mut self, kind: Kind, fields: impl IntoIterator<Item = (&'f str, bool)>) {
         for (field, is_there) in fields {
-            self.limit(kind, field, reason::NOT_HELD, u64::from(is_there));
+            self.limit(kind, field, Reason::NotHeld, u64::from(is_there));
         }
     }
 
     /// Counts fields that are not there and that the exporter writes all the same: as an empty text, 0, or MLflow's default.
     pub(super) fn made_up<'f>(&mut self, kind: Kind, fields: impl IntoIterator<Item = (&'f str, bool)>) {
         for (field, is_missing) in fields {
-            self.limit(kind, field, "absent-as-default", u64::from(is_missing));
+            self.limit(kind, field, Reason::AbsentAsDefault, u64::from(is_missing));
         }
     }
 
@@ -114,14 +114,14 @@ impl Converter<'_> {
         fields: impl IntoIterator<Item = (&'f str, Option<i64>)>,
     ) {
         for (field, time) in fields {
-            self.limit(kind, field, "zero-as-absent", u64::from(time == Some(0)));
+            self.limit(kind, field, Reason::ZeroAsAbsent, u64::from(time == Some(0)));
         }
     }
 
     /// Counts fields of a later MLflow that have no place: the dict they would stand in makes source tags of all it holds.
     pub(super) fn extra_not_held(&mut self, kind: Kind, prefix: &str, fields: &Extra) {
         for key in fields.keys() {
-            self.limit(kind, &format!("{prefix}{key}"), reason::NOT_HELD, 1);
+            self.limit(kind, &format!("{prefix}{key}"), Reason::NotHeld, 1);
         }
     }
 }

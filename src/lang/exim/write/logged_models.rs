@@ -6,9 +6,9 @@ use super::experiments::Current;
 use super::runs::{Runs, point_dict};
 use super::scratch::Scratch;
 use super::stream::{ArtifactStream, Stream};
-use super::{Converter, Layout, Result, fields, reason};
+use super::{Converter, Layout, Result, fields};
 use crate::archive::{Archive, Result as ArchiveResult};
-use crate::format::Kind;
+use crate::format::{Kind, Reason};
 use crate::lang::exim::tags::canonical::tags_dict;
 use crate::model::pyjson::PyJson;
 use crate::model::{LoggedModel, ModelMetricSlice, OwnerKind};
@@ -71,8 +71,8 @@ impl<'a> LoggedModels<'a> {
             let id = &model.model_id;
             let why = match (&current.folder, model.lifecycle_stage.as_str()) {
                 (Err(reason), _) => Some(*reason),
-                (Ok(_), "deleted") => Some(reason::DELETED),
-                _ if converter.layout == Layout::Old => Some(reason::OLD_LAYOUT),
+                (Ok(_), "deleted") => Some(Reason::DeletedNotHeld),
+                _ if converter.layout == Layout::Old => Some(Reason::NotInOldLayout),
                 _ => None,
             };
             let folder = match (why, &current.folder) {
@@ -83,13 +83,13 @@ impl<'a> LoggedModels<'a> {
             };
             match folder {
                 Some(folder) => self.model(converter, &model, &folder, runs)?,
-                None => self.leave_out(converter, id, why.unwrap_or(reason::NOT_HELD))?,
+                None => self.leave_out(converter, id, why.unwrap_or(Reason::NotHeld))?,
             }
         }
         Ok(())
     }
 
-    fn leave_out(&mut self, converter: &mut Converter<'_>, id: &str, why: &'static str) -> Result<()> {
+    fn leave_out(&mut self, converter: &mut Converter<'_>, id: &str, why: Reason) -> Result<()> {
         converter.limit(KIND, "*", why, 1);
         while let Some(slice) = self.metrics.next_if(|slice| slice.model_id == *id)? {
             converter.limit(Kind::ModelMetrics, "*", why, slice.values.len() as u64);

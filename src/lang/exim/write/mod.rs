@@ -30,7 +30,7 @@ mod traces;
 
 use crate::archive::walk::{Wanted, newer_fields, newer_kinds};
 use crate::archive::{Archive, ArchiveError, ErrorKind, Replace, Staging};
-use crate::format::{Kind, LossCount};
+use crate::format::{Kind, LossCount, Reason};
 use crate::lang::artifacts::tree::{Owners, Paths, check_name, folds_case};
 use crate::lang::exim::tags::VersionContexts;
 use crate::model::printable::printable as shown;
@@ -135,16 +135,6 @@ type Result<T, E = ConvertError> = std::result::Result<T, E>;
 /// The file at the top of a directory of mlflow-export-import.
 const MANIFEST: &str = "manifest.json";
 
-/// Reasons of limits (docs/losses.md).
-mod reason {
-    pub(crate) const DELETED: &str = "deleted-not-held";
-    pub(crate) const NEWER: &str = "newer-version";
-    pub(crate) const NOT_HELD: &str = "not-held";
-    pub(crate) const OLD_LAYOUT: &str = "not-in-old-layout";
-    pub(crate) const NOT_UTF8: &str = "not-utf8";
-    pub(crate) const NOT_IN_ARCHIVE: &str = "not-in-archive";
-}
-
 /// Writes an archive as a directory of mlflow-export-import, the new directory `out`.
 ///
 /// # Errors
@@ -202,7 +192,7 @@ struct Converter<'a> {
     /// Paths of artifacts taken below the current owner.
     paths: Paths,
     folds_case: bool,
-    limits: BTreeMap<(String, String, &'static str), u64>,
+    limits: BTreeMap<(String, String, Reason), u64>,
     report: ConvertReport,
     monitor: &'a dyn Monitor,
 }
@@ -214,7 +204,7 @@ impl Converter<'_> {
         self.evaluation_datasets()?;
         let manifest = self.archive.manifest();
         for kind in [Kind::Scorers, Kind::Workspaces] {
-            self.limit(kind, "*", reason::NOT_HELD, manifest.count(kind));
+            self.limit(kind, "*", Reason::NotHeld, manifest.count(kind));
         }
         self.newer()?;
         self.manifest()
@@ -223,10 +213,11 @@ impl Converter<'_> {
     /// Counts what a newer minor version of the format brought and this build writes nowhere.
     fn newer(&mut self) -> Result<()> {
         for ((kind, field), found) in newer_fields(self.archive, Kind::ALL, Wanted::Dropped)? {
-            self.limit(kind, &field, reason::NEWER, found.count);
+            self.limit(kind, &field, Reason::NewerVersion, found.count);
         }
         for (kind, count) in newer_kinds(self.archive) {
-            self.limits.insert((kind, "*".to_owned(), reason::NEWER), count);
+            self.limits
+                .insert((kind, "*".to_owned(), Reason::NewerVersion), count);
         }
         Ok(())
     }
@@ -242,14 +233,14 @@ impl Converter<'_> {
             .map(|((kind, field, reason), &count)| LossCount {
                 kind: kind.clone(),
                 field: field.clone(),
-                reason: (*reason).to_owned(),
+                reason: (*reason).into(),
                 count,
             })
             .collect()
     }
 
     /// Counts what the target cannot hold.
-    fn limit(&mut self, kind: Kind, field: &str, reason: &'static str, count: u64) {
+    fn limit(&mut self, kind: Kind, field: &str, reason: Reason, count: u64) {
         if count > 0 {
             let key = (kind.name().to_owned(), field.to_owned(), reason);
             *self.limits.entry(key).or_insert(0) += count;

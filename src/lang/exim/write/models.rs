@@ -5,8 +5,8 @@ use super::document::end;
 use super::dump::{count, dict};
 use super::scratch::Scratch;
 use super::stream::{ArtifactStream, Stream};
-use super::{Converter, Layout, Result, fields, reason};
-use crate::format::Kind;
+use super::{Converter, Layout, Result, fields};
+use crate::format::{Kind, Reason};
 use crate::lang::exim::tags::canonical::version_dict;
 use crate::model::pyjson::PyJson;
 use crate::model::registry::{DELETED_STAGE, is_prompt};
@@ -86,7 +86,7 @@ impl Converter<'_> {
     fn model_folder(&mut self, parent: &Path, model: &RegisteredModel) -> Result<Option<std::path::PathBuf>> {
         let folder = self.folder(parent, &model.name, KIND, &model.name)?;
         let is_taken = folder.as_ref().is_some_and(|folder| folder.exists());
-        self.limit(KIND, "*", "name-in-two-workspaces", u64::from(is_taken));
+        self.limit(KIND, "*", Reason::NameInTwoWorkspaces, u64::from(is_taken));
         Ok(folder.filter(|_| !is_taken))
     }
 
@@ -100,8 +100,8 @@ impl Converter<'_> {
         let id = format!("{}/{}", version.name, version.version);
         let is_deleted = version.current_stage.as_deref() == Some(DELETED_STAGE);
         let why = match (folder, self.layout) {
-            (None, _) => Some(reason::NOT_HELD),
-            _ if is_deleted => Some(reason::DELETED),
+            (None, _) => Some(Reason::NotHeld),
+            _ if is_deleted => Some(Reason::DeletedNotHeld),
             (_, Layout::Old) => self.not_importable(version),
             (_, Layout::New) => None,
         };
@@ -118,7 +118,7 @@ impl Converter<'_> {
         let files = folder.map(|folder| folder.join("version_models").join(version.version.to_string()));
         let destination = match (&files, self.layout) {
             (Some(files), Layout::New) => Destination::Folder(files),
-            _ => Destination::Nowhere(reason::OLD_LAYOUT),
+            _ => Destination::Nowhere(Reason::NotInOldLayout),
         };
         self.artifacts(artifacts, &id, &destination, None)?;
         Ok(())
@@ -163,13 +163,13 @@ impl Converter<'_> {
     }
 
     /// Why the importer of release 1.2.0 would stop at a version, and at all models that follow.
-    fn not_importable(&self, version: &ModelVersion) -> Option<&'static str> {
+    fn not_importable(&self, version: &ModelVersion) -> Option<Reason> {
         let run_id = version.run_id.as_deref().unwrap_or_default();
         if !self.version_runs.contains(run_id) {
-            return Some("run-not-in-export");
+            return Some(Reason::RunNotInExport);
         }
         let source = version.source.as_deref().unwrap_or_default();
-        (!source.contains(run_id)).then_some("source-without-run")
+        (!source.contains(run_id)).then_some(Reason::SourceWithoutRun)
     }
 
     fn model_list(&mut self, written: &mut Scratch) -> Result<()> {
@@ -223,10 +223,10 @@ fn model_dict(model: &RegisteredModel, versions: Vec<PyJson>) -> PyJson {
 }
 
 /// As the exporter lists a version that it could not export.
-fn failed(version: &ModelVersion, why: &str) -> PyJson {
+fn failed(version: &ModelVersion, why: Reason) -> PyJson {
     dict([
         ("version", PyJson::from(version.version.to_string())),
         ("run_id", PyJson::from(version.run_id.as_deref())),
-        ("error", PyJson::from(why)),
+        ("error", PyJson::from(why.as_str())),
     ])
 }

@@ -2,8 +2,8 @@
 
 use super::dump::{count, dict};
 use super::stream::Stream;
-use super::{Converter, Result, fields, reason};
-use crate::format::Kind;
+use super::{Converter, Result, fields};
+use crate::format::{Kind, Reason};
 use crate::lang::exim::tags::canonical::tags_dict;
 use crate::model::pyjson::PyJson;
 use crate::model::registry::{DELETED_STAGE, PROMPT_TAG};
@@ -38,7 +38,7 @@ impl Converter<'_> {
             written += u64::from(self.prompt_version(&version)?);
         }
         match written {
-            0 => self.limit(KIND, "*", reason::NOT_HELD, 1),
+            0 => self.limit(KIND, "*", Reason::NotHeld, 1),
             _ => self.prompt_model_not_held(prompt),
         }
         Ok(written)
@@ -48,12 +48,12 @@ impl Converter<'_> {
     fn prompt_model_not_held(&mut self, prompt: &RegisteredModel) {
         self.wrote(KIND);
         let has_tags = prompt.tags.keys().any(|key| key != PROMPT_TAG);
-        self.limit(KIND, "tags", "prompt-tags-not-exported", u64::from(has_tags));
+        self.limit(KIND, "tags", Reason::PromptTagsNotExported, u64::from(has_tags));
         let has_aliases = !prompt.aliases.is_empty();
         self.limit(
             KIND,
             "aliases",
-            "prompt-aliases-not-exported",
+            Reason::PromptAliasesNotExported,
             u64::from(has_aliases),
         );
         self.not_held(
@@ -69,18 +69,18 @@ impl Converter<'_> {
 
     fn prompt_version(&mut self, version: &ModelVersion) -> Result<bool> {
         if version.current_stage.as_deref() == Some(DELETED_STAGE) {
-            self.limit(VERSIONS, "*", reason::DELETED, 1);
+            self.limit(VERSIONS, "*", Reason::DeletedNotHeld, 1);
             return Ok(false);
         }
         let id = format!("{}/{}", version.name, version.version);
         let name = format!("{}_v{}", version.name, version.version);
         let parent = self.root.join("prompts");
         let Some(folder) = self.folder(&parent, &name, VERSIONS, &id)? else {
-            self.limit(VERSIONS, "*", reason::NOT_HELD, 1);
+            self.limit(VERSIONS, "*", Reason::NotHeld, 1);
             return Ok(false);
         };
         if folder.exists() {
-            self.limit(VERSIONS, "*", "name-in-two-workspaces", 1);
+            self.limit(VERSIONS, "*", Reason::NameInTwoWorkspaces, 1);
             return Ok(false);
         }
         self.prompt_version_not_held(version);
@@ -100,7 +100,7 @@ impl Converter<'_> {
                 && !type_of_list(key)
         });
         let lost = lost.count() as u64;
-        self.limit(VERSIONS, "tags", "reserved-prompt-tags-not-exported", lost);
+        self.limit(VERSIONS, "tags", Reason::ReservedPromptTagsNotExported, lost);
         self.not_held(
             VERSIONS,
             [
@@ -133,7 +133,7 @@ impl Converter<'_> {
                 self.limit(
                     VERSIONS,
                     "tags",
-                    "prompt-text-reformatted",
+                    Reason::PromptTextReformatted,
                     u64::from(is_other_text),
                 );
                 messages

@@ -8,9 +8,9 @@ use super::logged_models::LoggedModels;
 use super::scratch::{Place, Scratch};
 use super::stream::{ArtifactStream, Stream};
 use super::traces::Traces;
-use super::{Converter, Layout, Orphan, Result, fields, reason};
+use super::{Converter, Layout, Orphan, Result, fields};
 use crate::archive::{Archive, Result as ArchiveResult};
-use crate::format::Kind;
+use crate::format::{Kind, Reason};
 use crate::lang::exim::tags::canonical::{run_info_dict, shown_run_name};
 use crate::model::pyjson::PyJson;
 use crate::model::run::PARENT_TAG;
@@ -122,7 +122,7 @@ impl<'a> Runs<'a> {
         }
         self.orphans(converter);
         let unused = self.by_dataset.values().filter(|(_, is_used)| !is_used).count();
-        let why = current.folder.err().unwrap_or(reason::NOT_HELD);
+        let why = current.folder.err().unwrap_or(Reason::NotHeld);
         converter.limit(Kind::Datasets, "*", why, unused as u64);
         Ok(())
     }
@@ -137,7 +137,7 @@ impl<'a> Runs<'a> {
         let id = &run.info.run_id;
         let why = match (&current.folder, run.info.lifecycle_stage.as_str()) {
             (Err(reason), _) => Some(*reason),
-            (Ok(_), "deleted") => Some(reason::DELETED),
+            (Ok(_), "deleted") => Some(Reason::DeletedNotHeld),
             _ => None,
         };
         let folder = match (why, &current.folder) {
@@ -145,7 +145,7 @@ impl<'a> Runs<'a> {
             _ => None,
         };
         let Some(folder) = folder else {
-            return self.leave_out(converter, run, why.unwrap_or(reason::NOT_HELD));
+            return self.leave_out(converter, run, why.unwrap_or(Reason::NotHeld));
         };
         let exported = fields::exported(KIND, id, run.exim.as_deref())?;
         let path = folder.join("run.json");
@@ -190,14 +190,14 @@ impl<'a> Runs<'a> {
         for (id, parent) in std::mem::take(&mut self.children) {
             if !self.written_ids.contains(&short(&[&parent])) {
                 let field = format!("tags.{PARENT_TAG}");
-                converter.limit(KIND, &field, "parent-not-in-export", 1);
+                converter.limit(KIND, &field, Reason::ParentNotInExport, 1);
                 converter.report.orphans.push(Orphan { id, parent });
             }
         }
     }
 
     /// Counts a run and all that belongs to it.
-    fn leave_out(&mut self, converter: &mut Converter<'_>, run: &Run, why: &'static str) -> Result<()> {
+    fn leave_out(&mut self, converter: &mut Converter<'_>, run: &Run, why: Reason) -> Result<()> {
         let id = &run.info.run_id;
         converter.limit(KIND, "*", why, 1);
         while let Some(slice) = self.metrics.next_if(|slice| slice.run_id == *id)? {
@@ -258,7 +258,7 @@ impl<'a> Runs<'a> {
             Layout::Old => {
                 dump.entry("inputs", &datasets)?;
                 let (inputs, outputs) = (run.inputs.model_inputs.len(), run.outputs.model_outputs.len());
-                let why = reason::OLD_LAYOUT;
+                let why = Reason::NotInOldLayout;
                 converter.limit(KIND, "inputs.model_inputs", why, inputs as u64);
                 converter.limit(KIND, "outputs.model_outputs", why, outputs as u64);
             }
@@ -360,7 +360,7 @@ impl Converter<'_> {
     }
 
     fn latest_alone(&mut self, dump: &mut Dump, key: &str, latest: &LatestMetric) -> Result<()> {
-        self.limit(Kind::Metrics, "*", "latest-as-history", 1);
+        self.limit(Kind::Metrics, "*", Reason::LatestAsHistory, 1);
         let point = Point {
             timestamp: latest.timestamp,
             step: latest.step,

@@ -7,9 +7,9 @@ use super::runs::short;
 use super::scratch::Scratch;
 use super::spans::{has_only_names, names};
 use super::stream::{ArtifactStream, Stream};
-use super::{Converter, Layout, Result, fields, reason};
+use super::{Converter, Layout, Result, fields};
 use crate::archive::{Archive, ArchiveError, Result as ArchiveResult};
-use crate::format::Kind;
+use crate::format::{Kind, Reason};
 use crate::lang::exim::tags::canonical::tags_dict;
 use crate::lang::spans::otlp::time_text;
 use crate::lang::spans::write::span_file;
@@ -73,7 +73,7 @@ impl<'a> Traces<'a> {
             let id = &trace.trace_id;
             let why = match &current.folder {
                 Err(reason) => Some(*reason),
-                Ok(_) if converter.layout == Layout::Old => Some(reason::OLD_LAYOUT),
+                Ok(_) if converter.layout == Layout::Old => Some(Reason::NotInOldLayout),
                 Ok(_) => None,
             };
             let folder = match (why, &current.folder) {
@@ -82,13 +82,13 @@ impl<'a> Traces<'a> {
             };
             match folder {
                 Some(folder) => self.trace(converter, &trace, &folder)?,
-                None => self.leave_out(converter, id, why.unwrap_or(reason::NOT_HELD))?,
+                None => self.leave_out(converter, id, why.unwrap_or(Reason::NotHeld))?,
             }
         }
         Ok(())
     }
 
-    fn leave_out(&mut self, converter: &mut Converter<'_>, id: &str, why: &'static str) -> Result<()> {
+    fn leave_out(&mut self, converter: &mut Converter<'_>, id: &str, why: Reason) -> Result<()> {
         converter.limit(KIND, "*", why, 1);
         while self.spans.next_if(|span| span.trace_id == *id)?.is_some() {
             converter.limit(Kind::Spans, "*", why, 1);

@@ -4,6 +4,8 @@
 //! are those of the code that was seen to make it so: servers percent-decode a path until nothing changes, and since some version after
 //! 2.9 read it as a URL, which loses control characters, a fragment, and the mark of a query or of parameters that are empty.
 
+use crate::format::Reason;
+
 /// What a server makes of a path that it does not keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PathFault {
@@ -17,11 +19,11 @@ pub enum PathFault {
 
 impl PathFault {
     /// The code of the reason.
-    pub const fn reason(self) -> &'static str {
+    pub const fn reason(self) -> Reason {
         match self {
-            PathFault::Refused => "path-refused",
-            PathFault::Changed => "path-changed-by-server",
-            PathFault::Unlisted => "path-not-listed-by-server",
+            PathFault::Refused => Reason::PathRefused,
+            PathFault::Changed => Reason::PathChangedByServer,
+            PathFault::Unlisted => Reason::PathNotListedByServer,
         }
     }
 }

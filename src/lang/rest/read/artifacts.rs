@@ -11,6 +11,7 @@ use super::fields::Fields;
 use super::server::{Server, told};
 use crate::archive::{ByteSource, OpenFn};
 use crate::client::{ClientError, Download, ENTRIES, Page, PageWalk, Path};
+use crate::format::Reason;
 use crate::lang::artifacts::local_roots::{ArtifactRoot, OwnerRef, Place};
 use crate::lang::rest::read::fetch_cache::{Key, file_part};
 use crate::model::OwnerKind;
@@ -33,7 +34,7 @@ pub(super) struct Listed {
     /// Size, where the server says it.
     pub(super) size_bytes: Option<u64>,
     /// Why it cannot be read, known beforehand.
-    pub(super) problem: Option<&'static str>,
+    pub(super) problem: Option<Reason>,
     /// Whether it is a folder, whose content the server does not list.
     pub(super) is_folder: bool,
 }
@@ -92,13 +93,13 @@ impl Route {
             })?,
         };
         let files = listing.files.into_iter().map(|(path, size_bytes)| Listed {
-            problem: is_mangled(&path).then_some("name-not-served"),
+            problem: is_mangled(&path).then_some(Reason::NameNotServed),
             path,
             size_bytes,
             is_folder: false,
         });
         let folders = listing.unlisted_folders.into_iter().map(|path| Listed {
-            problem: Some("name-not-served"),
+            problem: Some(Reason::NameNotServed),
             path,
             size_bytes: None,
             is_folder: true,

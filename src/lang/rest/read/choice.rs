@@ -1,5 +1,6 @@
 //! Which objects of a server are exported; the rule is that of [`crate::select::closure`], worked out while objects come.
 
+use crate::format::Reason;
 use crate::model::{Experiment, LoggedModel, Run, Trace};
 use crate::select::Selection;
 use crate::select::closure::{NAMING_METADATA, is_chosen_alone, model_of_version, takes_whole_experiments};
@@ -9,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     Kept,
-    LeftOut(&'static str),
+    LeftOut(Reason),
 }
 
 /// What is exported, as far as it is known; it grows while objects come.
@@ -112,7 +113,7 @@ impl Choice {
 
     fn kept_unless_deleted(&self, is_deleted: bool) -> Verdict {
         match is_deleted && !self.include_deleted {
-            true => Verdict::LeftOut("deleted"),
+            true => Verdict::LeftOut(Reason::Deleted),
             false => Verdict::Kept,
         }
     }
@@ -124,7 +125,7 @@ impl Choice {
             self.asked_runs.insert(info.run_id.clone());
         }
         if !self.takes_all() && !self.takes_run_directly(run) && !self.needed_runs.contains(&info.run_id) {
-            return (Verdict::LeftOut("not-selected"), None);
+            return (Verdict::LeftOut(Reason::NotSelected), None);
         }
         let is_deleted = info.lifecycle_stage == "deleted" || self.deleted.contains(&info.experiment_id);
         let verdict = self.kept_unless_deleted(is_deleted);
@@ -163,7 +164,7 @@ impl Choice {
     pub(super) fn takes_experiment(&self, experiment: &Experiment) -> Verdict {
         match self.takes_all() || self.experiments.contains(&experiment.experiment_id) {
             true => self.kept_unless_deleted(experiment.lifecycle_stage == "deleted"),
-            false => Verdict::LeftOut("not-selected"),
+            false => Verdict::LeftOut(Reason::NotSelected),
         }
     }
 
@@ -173,7 +174,7 @@ impl Choice {
             || (takes_whole_experiments(&self.selection) && self.matched.contains(experiment_id));
         match is_whole {
             true => self.kept_unless_deleted(self.deleted.contains(experiment_id)),
-            false => Verdict::LeftOut("not-selected"),
+            false => Verdict::LeftOut(Reason::NotSelected),
         }
     }
 

@@ -7,7 +7,7 @@ use super::paging::{Page, Pages};
 use super::server::{Server, told};
 use crate::archive::parallel::map_ordered;
 use crate::client::{ClientError, PageWalk, Path, Repeat};
-use crate::format::{Kind, order};
+use crate::format::{Kind, Reason, order};
 use crate::lang::rest::read::fetch_cache::Key;
 use crate::lang::session::ExportError;
 use crate::model::free_json::escape_key;
@@ -51,7 +51,7 @@ impl Exporter<'_, '_> {
                         kind,
                         &dataset.dataset_id,
                         "experiment_ids",
-                        "unreadable",
+                        Reason::Unreadable,
                         &detail,
                     )?;
                 }
@@ -64,7 +64,7 @@ impl Exporter<'_, '_> {
     /// Datasets asked for experiment by experiment, each once; those that belong to no experiment stay unseen.
     fn datasets_by_experiment(&mut self) -> Result<Vec<Value>, ExportError> {
         let kind = Kind::EvaluationDatasets;
-        self.export.limit(kind.name(), "*", "asked-by-experiment", 1);
+        self.export.limit(kind.name(), "*", Reason::AskedByExperiment, 1);
         let (server, pool) = (self.server.clone(), self.pool.clone());
         let ids: Vec<String> = self.experiments.keys().cloned().collect();
         let work = move |id: String| (search_datasets(server.clone(), Some(id.clone())).all(), id);
@@ -77,15 +77,15 @@ impl Exporter<'_, '_> {
                     if is_unstable {
                         let detail = format!("datasets of experiment {id} came and went");
                         self.export
-                            .failure(kind.name(), &id, "*", "unstable-listing", &detail)?;
+                            .failure(kind.name(), &id, "*", Reason::UnstableListing, &detail)?;
                     }
                 }
                 Err(error) if error.is_denied() => {
-                    self.export.limit(kind.name(), "*", "not-readable", 1);
+                    self.export.limit(kind.name(), "*", Reason::NotReadable, 1);
                 }
                 Err(error) => {
                     self.export
-                        .failure(kind.name(), &id, "*", "unreadable", &told(&error))?;
+                        .failure(kind.name(), &id, "*", Reason::Unreadable, &told(&error))?;
                 }
             }
             Ok::<_, ExportError>(())
@@ -101,7 +101,8 @@ impl Exporter<'_, '_> {
         let is_taken =
             self.choice.borrow().takes_all() || verdicts.into_iter().any(|verdict| verdict == Verdict::Kept);
         if !is_taken {
-            self.export.left_out(Kind::EvaluationDatasets, "not-selected", 1);
+            self.export
+                .left_out(Kind::EvaluationDatasets, Reason::NotSelected, 1);
             return Ok(());
         }
         self.export.write(dataset)?;
@@ -127,7 +128,7 @@ impl Exporter<'_, '_> {
                     let kind = Kind::DatasetRecords.name();
                     return self
                         .export
-                        .failure(kind, &dataset.dataset_id, "*", "unreadable", &detail);
+                        .failure(kind, &dataset.dataset_id, "*", Reason::Unreadable, &detail);
                 }
             };
             records.iter().try_for_each(|record| self.export.write(record))?;
@@ -206,7 +207,7 @@ impl Exporter<'_, '_> {
                     let without_id = scorers.iter().filter(|scorer| scorer.scorer_id.is_none());
                     let kind = Kind::Scorers.name();
                     self.export
-                        .limit(kind, "scorer_id", "not-shown", without_id.count() as u64);
+                        .limit(kind, "scorer_id", Reason::NotShown, without_id.count() as u64);
                     scorers.iter().try_for_each(|scorer| self.export.write(scorer))
                 }
                 // Since it was listed.
@@ -216,18 +217,18 @@ impl Exporter<'_, '_> {
                 }
                 Err(error) if !fits_the_answer(&id) && error.status() == Some(500) => {
                     self.export
-                        .limit(Kind::Scorers.name(), "*", "experiment-id-too-large", 1);
+                        .limit(Kind::Scorers.name(), "*", Reason::ExperimentIdTooLarge, 1);
                     Ok(())
                 }
                 Err(error) => {
                     self.export
-                        .failure(Kind::Scorers.name(), &id, "*", "unreadable", &told(&error))
+                        .failure(Kind::Scorers.name(), &id, "*", Reason::Unreadable, &told(&error))
                 }
             },
         )?;
         if !self.server.lacks("scorers") {
             let kind = Kind::Scorers.name();
-            self.export.limit(kind, "*", "deleted-experiment", deleted);
+            self.export.limit(kind, "*", Reason::DeletedExperiment, deleted);
         }
         Ok(())
     }

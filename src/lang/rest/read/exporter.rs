@@ -9,7 +9,7 @@ use super::server::{Server, told};
 use crate::archive::Owner;
 use crate::archive::parallel::Pool;
 use crate::client::{ClientError, Path, Repeat};
-use crate::format::Kind;
+use crate::format::{Kind, Reason};
 use crate::lang::artifacts::walk::walk;
 use crate::lang::rest::read::fetch_cache::Key;
 use crate::lang::session::{Export, ExportError};
@@ -167,7 +167,7 @@ impl<'a, 'm> Exporter<'a, 'm> {
         }
         if self.workspace.is_some() && !self.server.has_workspaces() {
             let kind = Kind::Workspaces.name();
-            self.export.limit(kind, "*", "not-shown", 1);
+            self.export.limit(kind, "*", Reason::NotShown, 1);
         }
         Ok(looked_through)
     }
@@ -191,14 +191,16 @@ impl<'a, 'm> Exporter<'a, 'm> {
         let (rows, is_unstable) = match listed {
             Ok(listed) => listed,
             Err(error @ ClientError::NoPage { .. }) => {
-                self.export.failure(what, "*", "*", "wrong-type", &told(&error))?;
+                self.export
+                    .failure(what, "*", "*", Reason::WrongType, &told(&error))?;
                 return Ok(Vec::new());
             }
             Err(error) => return Err(self.server.error(&error)),
         };
         if is_unstable {
             let detail = format!("{what} came and went while they were listed");
-            self.export.failure(what, "*", "*", "unstable-listing", &detail)?;
+            self.export
+                .failure(what, "*", "*", Reason::UnstableListing, &detail)?;
         }
         Ok(rows)
     }
@@ -218,7 +220,7 @@ impl<'a, 'm> Exporter<'a, 'm> {
                 Ok(None) => break,
                 Err(error) => {
                     self.export
-                        .failure(kind.name(), &ids, "*", "unreadable", &told(&error))?;
+                        .failure(kind.name(), &ids, "*", Reason::Unreadable, &told(&error))?;
                     break;
                 }
             }
@@ -227,7 +229,7 @@ impl<'a, 'm> Exporter<'a, 'm> {
             let what = kind.name().replace('-', " ");
             let detail = format!("{what} of experiments {} came and went", experiments.join(", "));
             self.export
-                .failure(kind.name(), &ids, "*", "unstable-listing", &detail)?;
+                .failure(kind.name(), &ids, "*", Reason::UnstableListing, &detail)?;
         }
         Ok(())
     }
@@ -253,14 +255,18 @@ impl<'a, 'm> Exporter<'a, 'm> {
         let (files, empty_folders) = match listed {
             Ok(listed) => listed,
             Err(detail) => {
-                return self
-                    .export
-                    .failure(Kind::Artifacts.name(), &owner.id, "*", "unlisted", &detail);
+                return self.export.failure(
+                    Kind::Artifacts.name(),
+                    &owner.id,
+                    "*",
+                    Reason::Unlisted,
+                    &detail,
+                );
             }
         };
         if empty_folders > 0 {
             self.export
-                .limit(Kind::Artifacts.name(), "*", "empty-directory", empty_folders);
+                .limit(Kind::Artifacts.name(), "*", Reason::EmptyDirectory, empty_folders);
         }
         for file in files {
             if let (true, Some(reason)) = (file.is_folder, file.problem) {

@@ -9,7 +9,7 @@ use super::server::{Server, told};
 use crate::archive::Owner;
 use crate::archive::parallel::map_ordered;
 use crate::client::{ClientError, Path, Repeat};
-use crate::format::{Kind, Object};
+use crate::format::{Kind, Object, Reason};
 use crate::lang::rest::read::fetch_cache::Key;
 use crate::lang::session::ExportError;
 use crate::model::metric::{Point, PointLink};
@@ -81,7 +81,7 @@ impl Exporter<'_, '_> {
         }
         // Once a server, since nobody can tell how many there are.
         let kind = Kind::LoggedModels.name();
-        self.export.limit(kind, "*", "deleted-not-shown", 1);
+        self.export.limit(kind, "*", Reason::DeletedNotShown, 1);
         Ok(is_any)
     }
 
@@ -112,7 +112,7 @@ impl Exporter<'_, '_> {
                     Err(error) => {
                         let kind = Kind::LoggedModels.name();
                         self.export
-                            .failure(kind, &model_id, "*", "unreadable", &told(&error))?;
+                            .failure(kind, &model_id, "*", Reason::Unreadable, &told(&error))?;
                     }
                 }
             }

@@ -29,8 +29,8 @@ mod workspaces;
 pub use fetch_cache::resume_folder;
 
 use crate::client::Client;
-use crate::format::Kind;
 use crate::format::manifest::SourceInfo;
+use crate::format::{Kind, Reason};
 use crate::lang::artifacts::local_roots::{Door, LocalRoots};
 use crate::lang::session::{Export, ExportError, ExportOptions, ExportReport};
 use crate::monitor::Monitor;
@@ -127,7 +127,7 @@ fn fetch(
     }
     if let Some(view) = server.filtered_view() {
         export.monitor().notice(&view);
-        export.limit("objects", "*", "filtered-view", 1);
+        export.limit("objects", "*", Reason::FilteredView, 1);
         info.details.insert("view".to_owned(), view);
     }
     workspaces::export_each(export, server, registry)?;

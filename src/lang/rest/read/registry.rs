@@ -6,7 +6,7 @@ use super::paging::{Page, Pages};
 use super::server::{Server, told};
 use crate::archive::parallel::map_ordered;
 use crate::client::{ClientError, Path};
-use crate::format::{Kind, Object};
+use crate::format::{Kind, Object, Reason};
 use crate::lang::rest::read::fetch_cache::Key;
 use crate::lang::session::ExportError;
 use crate::model::registry::{DELETED_STAGE, is_prompt};
@@ -54,12 +54,13 @@ impl Exporter<'_, '_> {
             let model = self.model(row);
             if model.description.is_none() {
                 let kind = Kind::RegisteredModels.name();
-                self.export.limit(kind, "description", "empty-not-shown", 1);
+                self.export.limit(kind, "description", Reason::EmptyNotShown, 1);
             }
             if self.choice.borrow().takes_model(&model.name) || kept.contains(&model.name) {
                 self.export.write(&model)?;
             } else {
-                self.export.left_out(Kind::RegisteredModels, "not-selected", 1);
+                self.export
+                    .left_out(Kind::RegisteredModels, Reason::NotSelected, 1);
             }
         }
         Ok(prompts)
@@ -79,9 +80,9 @@ impl Exporter<'_, '_> {
                 .borrow()
                 .takes_version(&version.name, version.run_id.as_deref());
             match (is_taken, version.current_stage.as_deref() == Some(DELETED_STAGE)) {
-                (false, _) => self.export.left_out(Kind::ModelVersions, "not-selected", 1),
+                (false, _) => self.export.left_out(Kind::ModelVersions, Reason::NotSelected, 1),
                 (true, true) if !self.export.options.include_deleted => {
-                    self.export.left_out(Kind::ModelVersions, "deleted", 1);
+                    self.export.left_out(Kind::ModelVersions, Reason::Deleted, 1);
                 }
                 (true, _) => chosen.push(version),
             }
@@ -93,7 +94,7 @@ impl Exporter<'_, '_> {
             .sum();
         if gaps > 0 {
             self.export
-                .limit(Kind::ModelVersions.name(), "*", "deleted-not-shown", gaps);
+                .limit(Kind::ModelVersions.name(), "*", Reason::DeletedNotShown, gaps);
         }
         let (server, pool) = (self.registry_server.clone(), self.pool.clone());
         let is_survey = self.export.is_survey();
@@ -119,7 +120,7 @@ impl Exporter<'_, '_> {
                     Kind::ModelVersions.name(),
                     &id,
                     "storage_location",
-                    "unreadable",
+                    Reason::Unreadable,
                     &detail,
                 )?;
             }

@@ -8,7 +8,7 @@ use super::server::{Server, told};
 use crate::archive::Owner;
 use crate::archive::parallel::map_ordered;
 use crate::client::ClientError;
-use crate::format::{Kind, SortKey};
+use crate::format::{Kind, Reason, SortKey};
 use crate::lang::rest::read::fetch_cache::{Key, history_part, page_part};
 use crate::lang::rest::read::run_pages::{Batch, Feed, get};
 use crate::lang::rest::read::run_wire::FoundRun;
@@ -47,7 +47,7 @@ enum Job {
 
 /// Something to be told.
 pub(super) enum Note {
-    LeftOut(&'static str),
+    LeftOut(Reason),
     Failed(String, String),
     Unstable(Vec<String>),
 }
@@ -174,7 +174,7 @@ impl Exporter<'_, '_> {
             self.told_links = true;
             // Once a server, since nobody can tell how many there are.
             let kind = Kind::Metrics.name();
-            self.export.limit(kind, "link", "not-in-bulk-history", 1);
+            self.export.limit(kind, "link", Reason::NotInBulkHistory, 1);
         }
         Ok(())
     }

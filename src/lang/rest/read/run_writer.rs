@@ -2,7 +2,7 @@
 
 use super::exporter::Exporter;
 use super::history::{History, Points};
-use crate::format::Kind;
+use crate::format::{Kind, Reason};
 use crate::lang::rest::read::run_export::{Done, Models, Note};
 use crate::lang::rest::read::run_wire::FoundRun;
 use crate::lang::session::ExportError;
@@ -69,7 +69,9 @@ impl<'x, 'a, 'm> Sink<'x, 'a, 'm> {
                 export.left_out(Kind::Runs, reason, 1);
                 Ok(())
             }
-            Note::Failed(id, detail) => export.failure(Kind::Runs.name(), &id, "*", "unreadable", &detail),
+            Note::Failed(id, detail) => {
+                export.failure(Kind::Runs.name(), &id, "*", Reason::Unreadable, &detail)
+            }
             Note::Unstable(ids) => {
                 let detail = format!(
                     "runs of experiments {} came and went while they were listed",
@@ -79,7 +81,7 @@ impl<'x, 'a, 'm> Sink<'x, 'a, 'm> {
                     Kind::Runs.name(),
                     &ids.join(","),
                     "*",
-                    "unstable-listing",
+                    Reason::UnstableListing,
                     &detail,
                 )
             }
@@ -92,7 +94,7 @@ impl<'x, 'a, 'm> Sink<'x, 'a, 'm> {
             Err(detail) => {
                 let (kind, field) = (Kind::Runs.name(), "inputs.model_inputs");
                 let export = &mut *self.exporter.export;
-                return export.failure(kind, run_id, field, "unreadable", &detail);
+                return export.failure(kind, run_id, field, Reason::Unreadable, &detail);
             }
         };
         let read = inputs.iter().map(|input| &input.model_id);
@@ -119,7 +121,7 @@ impl<'x, 'a, 'm> Sink<'x, 'a, 'm> {
             Ok(points) => points,
             Err(detail) => {
                 let export = &mut *self.exporter.export;
-                return export.failure(Kind::Metrics.name(), &id, "*", "unreadable", &detail);
+                return export.failure(Kind::Metrics.name(), &id, "*", Reason::Unreadable, &detail);
             }
         };
         let Some(found) = self.open.get(run_id) else {
@@ -129,7 +131,7 @@ impl<'x, 'a, 'm> Sink<'x, 'a, 'm> {
             return Ok(());
         }
         let export = &mut *self.exporter.export;
-        export.limit(Kind::Metrics.name(), "value", "sql-infinity", extremes);
+        export.limit(Kind::Metrics.name(), "value", Reason::SqlInfinity, extremes);
         export.write_metric(&found.run.info.sort_key(), run_id, key, series)
     }
 
@@ -151,7 +153,7 @@ impl<'x, 'a, 'm> Sink<'x, 'a, 'm> {
             if is_older(&points) {
                 // The server itself keeps the two apart.
                 let export = &mut *self.exporter.export;
-                export.limit(Kind::Metrics.name(), "*", "latest-not-in-history", 1);
+                export.limit(Kind::Metrics.name(), "*", Reason::LatestNotInHistory, 1);
                 return Ok(points);
             }
         }
@@ -176,7 +178,9 @@ impl<'x, 'a, 'm> Sink<'x, 'a, 'm> {
         for field in changed {
             // Its parts are of different moments.
             let kind = Kind::Runs.name();
-            self.exporter.export.limit(kind, field, "changed-while-read", 1);
+            self.exporter
+                .export
+                .limit(kind, field, Reason::ChangedWhileRead, 1);
         }
         for dataset in datasets {
             let names = [
@@ -212,15 +216,15 @@ const UNTOLD: [&str; 4] = [
 impl Exporter<'_, '_> {
     /// Counts what the server does not tell of a run.
     fn run_limits(&mut self, run: &Run) {
-        let mut count = |field: &str, reason: &str| self.export.limit(Kind::Runs.name(), field, reason, 1);
+        let mut count = |field: &str, reason: Reason| self.export.limit(Kind::Runs.name(), field, reason, 1);
         for field in UNTOLD {
-            count(field, "not-shown");
+            count(field, Reason::NotShown);
         }
         if run.info.lifecycle_stage == "deleted" {
-            count("info.deleted_time", "not-shown");
+            count("info.deleted_time", Reason::NotShown);
         }
         if run.info.end_time.is_none() {
-            count("info.end_time", "zero-not-shown");
+            count("info.end_time", Reason::ZeroNotShown);
         }
     }
 
@@ -229,7 +233,7 @@ impl Exporter<'_, '_> {
         for (field, text) in [("schema", &dataset.schema), ("profile", &dataset.profile)] {
             if text.is_none() {
                 self.export
-                    .limit(Kind::Datasets.name(), field, "empty-not-shown", 1);
+                    .limit(Kind::Datasets.name(), field, Reason::EmptyNotShown, 1);
             }
         }
     }

@@ -8,7 +8,7 @@ use super::server::{Server, told, told_io};
 use crate::archive::parallel::map_ordered;
 use crate::archive::{OpenFn, Owner};
 use crate::client::Path;
-use crate::format::{Kind, Object};
+use crate::format::{Kind, Object, Reason};
 use crate::lang::rest::read::fetch_cache::Key;
 use crate::lang::rest::read::trace_wire::{self, Api};
 use crate::lang::session::ExportError;
@@ -101,7 +101,7 @@ impl Exporter<'_, '_> {
                 Ok(false) => {}
                 Err(error) => {
                     self.export
-                        .failure(Kind::Traces.name(), &id, "*", "unreadable", &told(&error))?
+                        .failure(Kind::Traces.name(), &id, "*", Reason::Unreadable, &told(&error))?
                 }
             }
             Ok::<_, ExportError>(())
@@ -147,7 +147,7 @@ impl Exporter<'_, '_> {
                 Err(detail) => {
                     let field = format!("linked_{what}s");
                     self.export
-                        .failure(Kind::Traces.name(), &id, &field, "unreadable", &detail)?;
+                        .failure(Kind::Traces.name(), &id, &field, Reason::Unreadable, &detail)?;
                 }
             }
             Ok::<_, ExportError>(())
@@ -195,10 +195,20 @@ impl Exporter<'_, '_> {
         let (key, trace_id) = (trace.sort_key(), trace.id());
         let (metadata, tags) = trace_wire::full_values(&trace);
         let export = &mut *self.export;
-        export.limit(Kind::Traces.name(), "trace_metadata", "cut-by-server", metadata);
-        export.limit(Kind::Traces.name(), "tags", "cut-by-server", tags);
+        export.limit(
+            Kind::Traces.name(),
+            "trace_metadata",
+            Reason::CutByServer,
+            metadata,
+        );
+        export.limit(Kind::Traces.name(), "tags", Reason::CutByServer, tags);
         let doubles = trace.assessments.iter().map(assessment::whole_doubles).sum();
-        export.limit(Kind::Traces.name(), "assessments", "integers-as-doubles", doubles);
+        export.limit(
+            Kind::Traces.name(),
+            "assessments",
+            Reason::IntegersAsDoubles,
+            doubles,
+        );
         self.export.write(&trace)?;
         let owner = Owner {
             kind: OwnerKind::Trace,
@@ -213,7 +223,7 @@ impl Exporter<'_, '_> {
             files.retain(|file| file.path != SPAN_FILE || takes_listed);
             let has_two = are_in_store(&trace) && files.len() < count;
             self.export
-                .limit(Kind::Artifacts.name(), "*", "name-taken", u64::from(has_two));
+                .limit(Kind::Artifacts.name(), "*", Reason::NameTaken, u64::from(has_two));
             (files, empty)
         });
         self.trace_artifacts(&owner, &kept, &route, listed, keeps_file)
@@ -224,13 +234,14 @@ impl Exporter<'_, '_> {
         let file = match spans {
             FoundSpans::NotAsked => return Ok(false),
             FoundSpans::None => {
-                self.export.limit(Kind::Traces.name(), "spans", "missing-file", 1);
+                self.export
+                    .limit(Kind::Traces.name(), "spans", Reason::MissingFile, 1);
                 return Ok(false);
             }
             FoundSpans::Some(file) => file,
             FoundSpans::Unread(ref detail) | FoundSpans::Failed(ref detail) => {
                 self.export
-                    .failure(Kind::Spans.name(), &owner.id, "*", "unreadable", detail)?;
+                    .failure(Kind::Spans.name(), &owner.id, "*", Reason::Unreadable, detail)?;
                 return Ok(matches!(spans, FoundSpans::Unread(_)));
             }
         };
@@ -238,7 +249,8 @@ impl Exporter<'_, '_> {
             self.export.write_span(&owner.sort_key, span)?;
         }
         if !file.is_whole {
-            self.export.limit(Kind::Spans.name(), "*", "kept-as-artifact", 1);
+            self.export
+                .limit(Kind::Spans.name(), "*", Reason::KeptAsArtifact, 1);
         }
         Ok(!file.is_whole)
     }

@@ -1,6 +1,7 @@
 //! What a target cannot hold as it is.
 
 use super::*;
+use crate::format::Reason;
 
 #[test]
 fn long_values_are_decided_about_before_anything_is_sent() {
@@ -132,7 +133,7 @@ fn a_server_that_tells_no_version_is_taken_for_the_oldest() {
     let mut content = Content::with_model("wine", &[], &[("champion", 1)]);
     content.experiments = vec![experiment("7", "fraud")];
     let plan = content.write().plan(&target, &ImportOptions::default());
-    assert_eq!(plan.changes.of_reason("target-too-old"), 1);
+    assert_eq!(plan.changes.of_reason(Reason::TargetTooOld), 1);
     assert!(
         plan.to_text().contains("MLflow of unknown version"),
         "{}",
@@ -227,7 +228,7 @@ fn traces_are_planned_by_what_the_target_s_api_can_hold() {
             "request_preview: target-too-old"
         ]
     );
-    assert_eq!(old.changes.of_reason("id-chosen-by-server"), 1);
+    assert_eq!(old.changes.of_reason(Reason::IdChosenByServer), 1);
     assert_eq!(old.tallies[&Kind::Traces].create, 1);
     let oldest = plan("2.9.2");
     assert_eq!(

@@ -20,7 +20,6 @@ use crate::model::{
     Trace,
 };
 use crate::select::Patterns;
-use std::borrow::Cow;
 
 const ORIGIN: &str = "lab";
 
@@ -240,7 +239,7 @@ fn limits(plan: &Plan) -> Vec<(Kind, &str, &str, Outcome)> {
             (
                 change.kind,
                 change.field.as_str(),
-                &*change.reason,
+                change.reason.as_str(),
                 change.outcome,
             )
         })
@@ -248,9 +247,9 @@ fn limits(plan: &Plan) -> Vec<(Kind, &str, &str, Outcome)> {
 }
 
 /// Counts of limits as kind, reason, outcome, count.
-fn counts(plan: &Plan) -> Vec<(Kind, Cow<'static, str>, Outcome, u64)> {
+fn counts(plan: &Plan) -> Vec<(Kind, String, Outcome, u64)> {
     let counts = plan.changes.counts().into_iter();
     counts
-        .map(|count| (count.kind, count.reason, count.outcome, count.count))
+        .map(|count| (count.kind, count.reason.to_string(), count.outcome, count.count))
         .collect()
 }

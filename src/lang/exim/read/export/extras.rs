@@ -2,7 +2,7 @@
 
 use super::{Exporter, Result, folder_name};
 use crate::archive::{ArchiveError, Owner};
-use crate::format::{Kind, Object};
+use crate::format::{Kind, Object, Reason};
 use crate::lang::artifacts::local_roots::OutsideSource;
 use crate::lang::exim::read::document::Document;
 use crate::lang::exim::read::evaluation::evaluation_dataset;
@@ -32,7 +32,7 @@ impl Exporter<'_> {
         let document = match Document::read(&self.roots, &file) {
             Ok(document) => document,
             Err(_) if !self.is_asked(folder) => {
-                self.export.left_out(Kind::LoggedModels, "not-selected", 1);
+                self.export.left_out(Kind::LoggedModels, Reason::NotSelected, 1);
                 return Ok(());
             }
             Err(error) => return self.unreadable(Kind::LoggedModels, &folder_name(folder), &error),
@@ -71,8 +71,8 @@ impl Exporter<'_> {
 
     fn leaves_out_model(&mut self, model: &LoggedModel) -> bool {
         let reason = match self.choice.takes_logged_model(model) {
-            false => "not-selected",
-            true if self.is_of_left_out_experiment(&model.experiment_id) => "deleted",
+            false => Reason::NotSelected,
+            true if self.is_of_left_out_experiment(&model.experiment_id) => Reason::Deleted,
             true => return false,
         };
         self.export.left_out(Kind::LoggedModels, reason, 1);
@@ -130,7 +130,7 @@ impl Exporter<'_> {
         let document = match Document::read_part(&self.roots, &file, "info") {
             Ok(document) => document,
             Err(_) if !self.is_asked(folder) => {
-                self.export.left_out(Kind::Traces, "not-selected", 1);
+                self.export.left_out(Kind::Traces, Reason::NotSelected, 1);
                 return Ok(());
             }
             Err(error) => return self.unreadable(Kind::Traces, &folder_name(folder), &error),
@@ -164,8 +164,8 @@ impl Exporter<'_> {
 
     fn leaves_out_trace(&mut self, trace: &Trace) -> bool {
         let reason = match self.choice.takes_trace(trace, &trace.linked_runs) {
-            false => "not-selected",
-            true if self.is_of_left_out_experiment(&trace.experiment_id) => "deleted",
+            false => Reason::NotSelected,
+            true if self.is_of_left_out_experiment(&trace.experiment_id) => Reason::Deleted,
             true => return false,
         };
         self.export.left_out(Kind::Traces, reason, 1);
@@ -182,12 +182,16 @@ impl Exporter<'_> {
             self.export.write_spans(trace, found.spans)?;
             let kept = u64::from(!found.is_whole);
             self.export
-                .limit(Kind::Spans.name(), "*", "kept-as-artifact", kept);
+                .limit(Kind::Spans.name(), "*", Reason::KeptAsArtifact, kept);
             return Ok(found.is_whole);
         }
         let named = spans(&trace.trace_id, data);
-        self.export
-            .limit(Kind::Spans.name(), "*", "only-names-exported", named.len() as u64);
+        self.export.limit(
+            Kind::Spans.name(),
+            "*",
+            Reason::OnlyNamesExported,
+            named.len() as u64,
+        );
         self.export.write_spans(trace, named)?;
         if let Some(Err(error)) = read {
             let cause =
@@ -195,7 +199,7 @@ impl Exporter<'_> {
             let detail = format!("{} {error}{cause}", self.below_root(&file));
             let reason = match &error {
                 PyJsonReadError::Io(error) => OutsideSource::reason(error),
-                PyJsonReadError::Json(_) => "bad-json",
+                PyJsonReadError::Json(_) => Reason::BadJson,
             };
             self.export
                 .failure(Kind::Spans.name(), &trace.trace_id, "*", reason, &detail)?;
@@ -214,7 +218,7 @@ impl Exporter<'_> {
         let exported = document.body().get("prompt").unwrap_or(document.body());
         let (model, version, wrong) = prompt(exported);
         if !self.choice.takes_model(&model.name) {
-            self.export.left_out(Kind::ModelVersions, "not-selected", 1);
+            self.export.left_out(Kind::ModelVersions, Reason::NotSelected, 1);
             return Ok(());
         }
         self.wrong_types(Kind::ModelVersions, &version.id(), file, &wrong)?;
@@ -222,20 +226,20 @@ impl Exporter<'_> {
         self.export.limit(
             Kind::ModelVersions.name(),
             "tags",
-            "reserved-prompt-tags-not-exported",
+            Reason::ReservedPromptTagsNotExported,
             1,
         );
         if self.held.prompts.insert(model.name.clone()) {
             self.export.limit(
                 Kind::RegisteredModels.name(),
                 "tags",
-                "prompt-tags-not-exported",
+                Reason::PromptTagsNotExported,
                 1,
             );
             self.export.limit(
                 Kind::RegisteredModels.name(),
                 "aliases",
-                "prompt-aliases-not-exported",
+                Reason::PromptAliasesNotExported,
                 1,
             );
             self.export.write(&model)?;
@@ -260,7 +264,8 @@ impl Exporter<'_> {
             .unwrap_or(document.body());
         let (dataset, records, wrong) = evaluation_dataset(exported);
         if !self.choice.takes_of_experiments(&dataset.experiment_ids) {
-            self.export.left_out(Kind::EvaluationDatasets, "not-selected", 1);
+            self.export
+                .left_out(Kind::EvaluationDatasets, Reason::NotSelected, 1);
             return Ok(());
         }
         self.wrong_types(Kind::EvaluationDatasets, &dataset.dataset_id, file, &wrong)?;

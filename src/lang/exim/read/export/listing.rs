@@ -1,7 +1,7 @@
 //! What the export lists, against what is there.
 
 use super::{Exporter, Result, folder_name};
-use crate::format::Kind;
+use crate::format::{Kind, Reason};
 use crate::lang::exim::read::document::Document;
 use crate::lang::exim::read::fields::Fields;
 use crate::lang::exim::read::layout::{
@@ -55,20 +55,20 @@ impl Exporter<'_> {
         for id in listed.difference(&present) {
             let detail = format!("{place} lists it, and it is not there");
             self.export
-                .failure(kind.name(), id, "*", "listed-but-missing", &detail)?;
+                .failure(kind.name(), id, "*", Reason::ListedButMissing, &detail)?;
         }
         for id in failed.difference(&present).filter(|id| !listed.contains(*id)) {
             let detail = format!("{place} says that its export failed, and it is not there");
             self.export
-                .failure(kind.name(), id, "*", "export-failed", &detail)?;
+                .failure(kind.name(), id, "*", Reason::ExportFailed, &detail)?;
         }
         for id in present.difference(listed) {
             let (reason, what) = match failed.contains(id) {
                 true => (
-                    "export-failed",
+                    Reason::ExportFailed,
                     "says that its export failed: parts of it may be missing",
                 ),
-                false => ("not-listed", "does not list it"),
+                false => (Reason::NotListed, "does not list it"),
             };
             self.export
                 .monitor()
@@ -94,13 +94,13 @@ impl Exporter<'_> {
             {
                 let detail = format!("{} lists it, and it is not there", self.below_root(file));
                 self.export
-                    .failure(kind.name(), &id, "*", "listed-but-missing", &detail)?;
+                    .failure(kind.name(), &id, "*", Reason::ListedButMissing, &detail)?;
             }
         }
         for name in ids(document.info(), "failed_models") {
             let detail = format!("{} says that its export failed", self.below_root(file));
             self.export
-                .failure(kind.name(), &name, "*", "export-failed", &detail)?;
+                .failure(kind.name(), &name, "*", Reason::ExportFailed, &detail)?;
         }
         Ok(())
     }

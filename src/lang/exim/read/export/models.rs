@@ -2,7 +2,7 @@
 
 use super::{Exporter, Result};
 use crate::archive::Owner;
-use crate::format::{Kind, Object};
+use crate::format::{Kind, Object, Reason};
 use crate::lang::exim::read::document::Document;
 use crate::lang::exim::read::fields::Fields;
 use crate::lang::exim::read::layout::{Layout, MODEL, VERSION_MODEL, VERSION_MODELS};
@@ -81,7 +81,8 @@ impl Exporter<'_> {
         match taken {
             true => self.write_model(&model, file),
             false => {
-                self.export.left_out(Kind::RegisteredModels, "not-selected", 1);
+                self.export
+                    .left_out(Kind::RegisteredModels, Reason::NotSelected, 1);
                 Ok(())
             }
         }
@@ -129,7 +130,7 @@ impl Exporter<'_> {
         let (mut version, wrong) = model_version(exported, &context);
         let run_id = version.run_id.as_deref().filter(|run_id| !run_id.is_empty());
         if !self.choice.takes_version(&version.name, run_id) {
-            self.export.left_out(Kind::ModelVersions, "not-selected", 1);
+            self.export.left_out(Kind::ModelVersions, Reason::NotSelected, 1);
             return Ok(false);
         }
         self.note_missing_run(run_id);
@@ -151,7 +152,7 @@ impl Exporter<'_> {
         self.export.limit(
             Kind::ModelVersions.name(),
             "run_id",
-            "run-not-in-export",
+            Reason::RunNotInExport,
             u64::from(is_missing),
         );
     }

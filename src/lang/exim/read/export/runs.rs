@@ -3,7 +3,7 @@
 use super::{Exporter, HeldExperiment, Result, bodies, folder_name};
 use crate::archive::{ArchiveError, Owner};
 use crate::format::line::canonical;
-use crate::format::{Kind, Object, line};
+use crate::format::{Kind, Object, Reason, line};
 use crate::lang::exim::read::document::{Document, DocumentError};
 use crate::lang::exim::read::experiment;
 use crate::lang::exim::read::layout::{ARTIFACTS, ExperimentFolder, RUN, run_within};
@@ -83,7 +83,7 @@ impl Exporter<'_> {
         let exported = document.body().get("experiment").unwrap_or(document.body());
         let (experiment, wrong) = experiment::experiment(exported);
         if !self.choice.takes_experiment(&experiment.experiment_id) {
-            self.export.left_out(Kind::Experiments, "not-selected", 1);
+            self.export.left_out(Kind::Experiments, Reason::NotSelected, 1);
             return Ok(());
         }
         if self.leaves_out_deleted(Kind::Experiments, &experiment.lifecycle_stage) {
@@ -126,7 +126,8 @@ impl Exporter<'_> {
             self.below_root(again),
             self.below_root(first)
         );
-        self.export.failure(kind.name(), id, "*", "differs", &detail)
+        self.export
+            .failure(kind.name(), id, "*", Reason::Differs, &detail)
     }
 
     /// Exports a run with its metrics, datasets and artifacts.
@@ -135,7 +136,7 @@ impl Exporter<'_> {
         let (exported, metrics) = match self.read_run(&file) {
             Ok(read) => read,
             Err(_) if !self.is_asked(folder) => {
-                self.export.left_out(Kind::Runs, "not-selected", 1);
+                self.export.left_out(Kind::Runs, Reason::NotSelected, 1);
                 return Ok(());
             }
             Err(error) => return self.unreadable(Kind::Runs, &folder_name(folder), &error),
@@ -187,11 +188,11 @@ impl Exporter<'_> {
 
     fn leaves_out_run(&mut self, run: &Run) -> bool {
         if !self.choice.reaches_run(&run.info.run_id) {
-            self.export.left_out(Kind::Runs, "not-selected", 1);
+            self.export.left_out(Kind::Runs, Reason::NotSelected, 1);
             return true;
         }
         if self.is_of_left_out_experiment(&run.info.experiment_id) {
-            self.export.left_out(Kind::Runs, "deleted", 1);
+            self.export.left_out(Kind::Runs, Reason::Deleted, 1);
             return true;
         }
         self.leaves_out_deleted(Kind::Runs, &run.info.lifecycle_stage)
@@ -234,7 +235,7 @@ impl Exporter<'_> {
         let scratch_error = |error| ArchiveError::io("use temporary file for", file)(error);
         while let Some((metric, series, bad_points)) = metrics.take_next().map_err(scratch_error)? {
             if series.is_empty() && bad_points == 0 {
-                self.export.limit(Kind::Metrics.name(), "*", "no-points", 1);
+                self.export.limit(Kind::Metrics.name(), "*", Reason::NoPoints, 1);
             }
             self.export.write_metric(&key, run_id, &metric, series)?;
             if bad_points > 0 {
@@ -255,7 +256,8 @@ impl Exporter<'_> {
     ) -> Result<()> {
         let place = self.below_root(file);
         let detail = format!("{place}: {count} points of metric `{metric}` lack a number, a time or a step");
-        self.export.failure(kind.name(), id, "*", "bad-point", &detail)
+        self.export
+            .failure(kind.name(), id, "*", Reason::BadPoint, &detail)
     }
 
     /// Writes a dataset once; MLflow keeps one body per experiment, name and digest.
@@ -274,8 +276,13 @@ impl Exporter<'_> {
                     .datasets
                     .insert(digest(dataset.sort_key().as_bytes()), first);
                 let detail = format!("{}: another run has another body of it", self.below_root(file));
-                self.export
-                    .failure(Kind::Datasets.name(), &dataset.id(), "*", "differs", &detail)
+                self.export.failure(
+                    Kind::Datasets.name(),
+                    &dataset.id(),
+                    "*",
+                    Reason::Differs,
+                    &detail,
+                )
             }
         }
     }
