@@ -143,11 +143,13 @@ pub(crate) fn open_listed(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Whether a file neither begins nor ends as a zip does; one that is empty or cut off may have been an archive.
+/// Whether a file neither begins nor ends as a zip does; one that is empty or cut off may have been an archive. A tar may end as one,
+/// with a zip that is packed in it.
 fn is_no_zip(file: &File, faults: &[ZipFault]) -> bool {
-    let mut head = [0; 2];
+    let (mut head, mut of_tar) = ([0; 2], [0; 5]);
     let has_head = file.read_exact_at(&mut head, 0).is_ok();
-    matches!(faults, [ZipFault::NoEnd { .. }]) && has_head && head != *b"PK"
+    let is_tar = file.read_exact_at(&mut of_tar, 257).is_ok() && of_tar == *b"ustar";
+    (matches!(faults, [ZipFault::NoEnd { .. }]) || is_tar) && has_head && head != *b"PK"
 }
 
 fn scan_error(path: &Path, error: ScanError) -> ArchiveError {

@@ -4,6 +4,7 @@ use super::error::{CliError, Result};
 use super::exit::Exit;
 use super::screen::{Screen, is_quiet, note, say};
 use crate::archive::{ContainerKind, WriterOptions};
+use crate::format::Kind;
 use crate::model::uri::scheme;
 use crate::report::text::printable;
 use clap::ValueEnum;
@@ -182,6 +183,20 @@ pub(super) fn grouped(number: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// So many of something, whose name is given as it is for many: `2 runs`, `1 run`.
+pub(super) fn counted(count: u64, nouns: &str) -> String {
+    let noun = match count {
+        1 => nouns.strip_suffix('s').unwrap_or(nouns),
+        _ => nouns,
+    };
+    format!("{} {noun}", grouped(count))
+}
+
+/// So many objects of a kind.
+pub(super) fn counted_kind(count: u64, kind: Kind) -> String {
+    counted(count, &kind.name().replace('-', " "))
 }
 
 /// A size in bytes, for people.

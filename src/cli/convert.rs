@@ -1,8 +1,8 @@
 //! `mlark convert`.
 
 use super::common::{
-    bytes, clear_leftovers, grouped, output_path, print_json, print_summary, refuse_input, remove_on_signal,
-    shown,
+    bytes, clear_leftovers, counted, counted_kind, output_path, print_json, print_summary, refuse_input,
+    remove_on_signal, shown,
 };
 use super::error::Result;
 use super::exit::Exit;
@@ -106,12 +106,12 @@ impl Args {
         let mut words: Vec<_> = Kind::ALL
             .iter()
             .filter(|kind| **kind != Kind::Artifacts && count(kind) > 0)
-            .map(|kind| format!("{} {}", grouped(count(kind)), kind.name().replace('-', " ")))
+            .map(|kind| counted_kind(count(kind), *kind))
             .collect();
-        words.push(format!("{} metric points", grouped(report.metric_points)));
+        words.push(counted(report.metric_points, "metric points"));
         words.push(format!(
-            "{} artifacts ({})",
-            grouped(count(&Kind::Artifacts)),
+            "{} ({})",
+            counted(count(&Kind::Artifacts), "artifacts"),
             bytes(report.artifact_bytes)
         ));
         let mut text = format!("{}: {}\n", shown(&self.output), words.join(", "));

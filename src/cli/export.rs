@@ -1,8 +1,8 @@
 //! `mlark export`.
 
 use super::common::{
-    OutputArgs, bytes, clear_leftovers, end_at_once, grouped, print_json, print_summary, remove_on_signal,
-    shown, tracking_uri,
+    OutputArgs, bytes, clear_leftovers, counted, counted_kind, end_at_once, grouped, print_json,
+    print_summary, remove_on_signal, shown, tracking_uri,
 };
 use super::error::{CliError, Result};
 use super::exit::Exit;
@@ -223,14 +223,14 @@ pub(super) fn contents_with(manifest: &Manifest, survey: &SurveyCounts) -> Strin
         .iter()
         .filter(|kind| !matches!(kind, Kind::Metrics | Kind::ModelMetrics | Kind::Artifacts))
         .filter(|kind| count(**kind) > 0)
-        .map(|kind| format!("{} {}", grouped(count(*kind)), kind.name().replace('-', " ")))
+        .map(|kind| counted_kind(count(*kind), *kind))
         .collect();
     let totals = &manifest.totals;
     let knows_points = !survey.not_asked.contains_key(&Kind::Metrics);
-    words.extend(knows_points.then(|| format!("{} metric points", grouped(totals.metric_points))));
+    words.extend(knows_points.then(|| counted(totals.metric_points, "metric points")));
     words.push(format!(
-        "{} artifacts ({})",
-        grouped(totals.artifact_files),
+        "{} ({})",
+        counted(totals.artifact_files, "artifacts"),
         bytes(totals.artifact_bytes)
     ));
     words.join(", ")

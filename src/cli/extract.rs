@@ -2,7 +2,7 @@
 
 use super::choice_args::{ArtifactArgs, NameArgs};
 use super::common::{
-    bytes, clear_leftovers, grouped, output_path, print_json, print_summary, remove_on_signal, shown,
+    bytes, clear_leftovers, counted, grouped, output_path, print_json, print_summary, remove_on_signal, shown,
 };
 use super::error::Result;
 use super::exit::Exit;
@@ -77,7 +77,7 @@ impl Args {
         name_some(&report.failed, " could not be read on export");
         name_some(&report.refused, "");
         if report.not_selected > 0 {
-            let count = counted(report.not_selected, "artifact");
+            let count = counted(report.not_selected, "artifacts");
             note(format_args!("left out by choice on export: {count}"));
         }
         if self.json {
@@ -86,7 +86,7 @@ impl Args {
         print_summary(format_args!(
             "{}: {}, {}\n",
             shown(&self.output),
-            counted(report.files, "file"),
+            counted(report.files, "files"),
             bytes(report.bytes)
         ))
     }
@@ -103,11 +103,6 @@ pub(super) fn name_some(names: &[String], what: &str) {
             grouped((names.len() - NAMED) as u64)
         ));
     }
-}
-
-fn counted(count: u64, noun: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{} {noun}{plural}", grouped(count))
 }
 
 /// Which artifacts are asked for.

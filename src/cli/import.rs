@@ -1,6 +1,6 @@
 //! `mlark import`.
 
-use super::common::{print_json, print_result, print_summary, tracking_uri};
+use super::common::{counted, print_json, print_result, print_summary, tracking_uri};
 use super::error::Result;
 use super::exit::Exit;
 use super::last_lines::say_silent;
@@ -169,7 +169,7 @@ pub(super) fn verify_target(prepared: &Prepared, uri: &str, json: bool) -> Resul
         let verdict = if count == 0 {
             "the target holds what the archive says".to_owned()
         } else {
-            format!("{count} differences")
+            counted(count, "differences")
         };
         writeln!(out, "{verdict}")?;
     }

@@ -1,6 +1,6 @@
 //! `mlark info`.
 
-use super::common::{bytes, grouped, print_json, print_result};
+use super::common::{bytes, counted, counted_kind, grouped, print_json, print_result};
 use super::error::Result;
 use super::exit::Exit;
 use crate::archive::Archive;
@@ -102,30 +102,24 @@ fn describe_counts(manifest: &Manifest, row: &mut impl FnMut(&str, &str)) {
         let count = manifest.count(kind);
         // Lines of metrics and artifacts mean nothing to a person; their totals follow.
         if count > 0 && !matches!(kind, Kind::Metrics | Kind::ModelMetrics | Kind::Artifacts) {
-            row(
-                "holds",
-                &format!("{} {}", grouped(count), kind.name().replace('-', " ")),
-            );
+            row("holds", &counted_kind(count, kind));
         }
     }
     let totals = &manifest.totals;
-    row(
-        "holds",
-        &format!("{} metric points", grouped(totals.metric_points)),
-    );
+    row("holds", &counted(totals.metric_points, "metric points"));
     row(
         "holds",
         &format!(
-            "{} artifacts, {}",
-            grouped(totals.artifact_files),
+            "{}, {}",
+            counted(totals.artifact_files, "artifacts"),
             bytes(totals.artifact_bytes)
         ),
     );
     row(
         "holds",
         &format!(
-            "{} distinct blobs, {}",
-            grouped(totals.blobs),
+            "{}, {}",
+            counted(totals.blobs, "distinct blobs"),
             bytes(totals.blob_bytes)
         ),
     );

@@ -1,6 +1,6 @@
 //! What is said last, so that nobody overlooks it: what matched nothing, and artifacts that were not found.
 
-use super::common::grouped;
+use super::common::counted;
 use super::screen::{note, say};
 use crate::flow::export::detect::{self, SourceKind};
 use crate::format::{Kind, Manifest, Reason};
@@ -86,9 +86,9 @@ fn artifacts_not_found(manifest: &Manifest) -> Option<String> {
         .sum();
     (count > 0).then(|| {
         format!(
-            "warning: the artifacts of {} objects were not found, and the archive is without them; \
+            "warning: the artifacts of {} were not found, and the archive is without them; \
              --artifacts-destination may name where they are, and --strict makes this exit with 3",
-            grouped(count)
+            counted(count, "objects")
         )
     })
 }

@@ -1,7 +1,7 @@
 //! `mlark transform`.
 
 use super::common::{
-    OutputArgs, clear_leftovers, grouped, print_json, print_summary, remove_on_signal, shown,
+    OutputArgs, clear_leftovers, counted, grouped, print_json, print_summary, remove_on_signal, shown,
 };
 use super::error::{CliError, Result};
 use super::exit::Exit;
@@ -62,7 +62,7 @@ impl Args {
             print_json(format_args!("{}\n", json_text(&made)))?;
         } else {
             for (notice, &count) in &report.notices {
-                note(format_args!("{notice} ({} objects)", grouped(count)));
+                note(format_args!("{notice} ({})", counted(count, "objects")));
             }
             print_summary(self.summary(&report))?;
         }

@@ -1,6 +1,6 @@
 //! `mlark verify`.
 
-use super::common::{bytes, grouped, print_json, print_result, print_summary, shown, threads};
+use super::common::{bytes, counted, grouped, print_json, print_result, print_summary, shown, threads};
 use super::error::{CliError, Result};
 use super::exit::Exit;
 use super::import::say_changed_options;
@@ -116,26 +116,21 @@ fn describe(report: &VerifyReport) -> String {
     }
     let verdict = match report.is_intact() {
         true => "intact".to_owned(),
-        false => format!("DAMAGED, {}", count(report.errors, "error")),
+        false => format!("DAMAGED, {}", counted(report.errors, "errors")),
     };
     let warnings = match report.warnings {
         0 => String::new(),
-        warnings => format!(", {}", count(warnings, "warning")),
+        warnings => format!(", {}", counted(warnings, "warnings")),
     };
     let checked = &report.checked;
     let _ = writeln!(
         text,
         "{}: {verdict}{warnings}; checked {} with {}, {} ({})",
         shown(&report.path),
-        count(checked.files, "file"),
-        count(checked.lines, "line"),
-        count(checked.blobs, "blob"),
+        counted(checked.files, "files"),
+        counted(checked.lines, "lines"),
+        counted(checked.blobs, "blobs"),
         bytes(checked.blob_bytes)
     );
     text
-}
-
-fn count(number: u64, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{} {noun}{plural}", grouped(number))
 }

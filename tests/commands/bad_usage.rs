@@ -155,7 +155,7 @@ fn a_database_beside_a_store_is_named() {
     fs::write(folder.path().join("mlflow.db"), b"SQLite format 3\0 and more").unwrap();
     insta::assert_snapshot!(mlark(folder.path(), &["export", ".", "-o", "b"]), @r"
     exit 0
-    b: 1 experiments, 0 metric points, 0 artifacts (0 B)
+    b: 1 experiment, 0 metric points, 0 artifacts (0 B)
     content id 9782e659e553b95f40a25bbd769416fa031801c41b0d0b8896e18a33545644d2
     warning: the files in `.` were taken, and not the database beside them, which is `sqlite:///./mlflow.db`
     ");
@@ -253,7 +253,7 @@ fn a_path_that_is_no_text_is_named_where_only_text_can_be_read() {
     ");
     std::os::unix::fs::symlink(name(""), folder.path().join("plain")).unwrap();
     let export = [arg("export"), arg("plain"), arg("-o"), name(".zip")];
-    assert!(mlark(folder.path(), &export).starts_with("exit 0\nn\u{fffd}.zip: 1 experiments"));
+    assert!(mlark(folder.path(), &export).starts_with("exit 0\nn\u{fffd}.zip: 1 experiment"));
     assert!(mlark(folder.path(), &[arg("verify"), name(".zip")]).starts_with("exit 0\n"));
 }
 
@@ -262,7 +262,7 @@ fn names_with_line_ends_stay_on_their_line() {
     let folder = workplace();
     let said = mlark(folder.path(), &["export", "mlruns", "-o", "b\n\u{1b}[31m\\.zip"]);
     assert!(
-        said.starts_with("exit 0\nb\\n\\u{1b}[31m\\\\.zip: 1 experiments"),
+        said.starts_with("exit 0\nb\\n\\u{1b}[31m\\\\.zip: 1 experiment"),
         "{said}"
     );
     insta::assert_snapshot!(mlark(folder.path(), &["info", "no\nsuch\u{1b}[31m"]), @r"
@@ -270,4 +270,26 @@ fn names_with_line_ends_stay_on_their_line() {
     error: open `no\nsuch\u{1b}[31m`
       because: No such file or directory (os error 2)
     ");
+}
+
+#[test]
+fn a_tar_with_a_zip_near_its_end_is_said_to_be_a_tar() {
+    let folder = workplace();
+    let mut tar = vec![0; 512];
+    tar[..5].copy_from_slice(b"a.zip");
+    tar[257..262].copy_from_slice(b"ustar");
+    tar.extend(fs::read(folder.path().join("a.zip")).unwrap());
+    tar.resize(tar.len().next_multiple_of(512) + 1024, 0);
+    fs::write(folder.path().join("history.tar"), tar).unwrap();
+    for args in [
+        &["export", "history.tar", "-o", "out.zip"][..],
+        &["ls", "history.tar"],
+        &["info", "history.tar"],
+    ] {
+        let said = mlark(folder.path(), args);
+        assert!(
+            said.contains("a tar file") && !said.contains("damaged"),
+            "{args:?}: {said}"
+        );
+    }
 }

@@ -171,7 +171,7 @@ fn an_experiment_is_looked_at_alone() {
     );
     assert_eq!(text(&output.stdout).lines().count(), 1);
     assert!(
-        text(&output.stderr).starts_with("an export takes: 1 experiments, 16 runs, "),
+        text(&output.stderr).starts_with("an export takes: 1 experiment, 16 runs, "),
         "{}",
         text(&output.stderr)
     );

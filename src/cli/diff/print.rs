@@ -42,12 +42,11 @@ impl<W: Write> Printer<W> {
 
     pub(super) fn finish(mut self) -> io::Result<u64> {
         if self.form == Form::Terminal && self.count > 0 {
-            let noun = if self.count == 1 {
-                "difference"
-            } else {
-                "differences"
-            };
-            writeln!(self.out, "\n{} {noun}", crate::cli::common::grouped(self.count))?;
+            writeln!(
+                self.out,
+                "\n{}",
+                crate::cli::common::counted(self.count, "differences")
+            )?;
         }
         self.out.flush()?;
         Ok(self.count)
