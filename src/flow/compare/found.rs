@@ -7,10 +7,11 @@ use super::points::model_point;
 use super::sides::{artifact_key, stored};
 use crate::archive::{Archive, ArchiveError, ArchiveWriter, Line, parse_line};
 use crate::flow::import::target_fit::PARENT_TAG;
-use crate::flow::import::{Result, identity, mark};
+use crate::flow::import::{Result, identity};
 use crate::format::line::Object as _;
 use crate::format::line::{canonical, to_value};
 use crate::format::{Kind, SortKey};
+use crate::lang::rest::mark;
 use crate::model::*;
 use std::collections::HashMap;
 

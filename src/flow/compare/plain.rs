@@ -45,7 +45,7 @@ pub(crate) fn plain_trace(trace: &mut Trace) {
         "mlflow.trace.spansLocation",
         "mlflow.trace.archiveLocation",
         "mlflow.trace.archivalFailure",
-        crate::flow::import::mark::KEY,
+        crate::lang::rest::mark::KEY,
     ] {
         trace.tags.remove(key);
     }

@@ -11,7 +11,6 @@ mod experiments;
 pub mod id_map;
 pub mod identity;
 pub mod journal;
-pub mod mark;
 pub mod mlmodel;
 pub mod options;
 pub mod plan;

@@ -1,9 +1,9 @@
 //! What the target is and what of the archive it already has, asked before anything is planned.
 
-use super::mark;
 use crate::format::Kind;
 use crate::lang::rest::api::{Api, Result, TargetExperiment, TargetModel};
 use crate::lang::rest::limits::{Feature, Limits, Version};
+use crate::lang::rest::mark;
 use crate::model::Workspace;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;

@@ -3,13 +3,13 @@
 //! The plan and the apply both ask here, so that what is announced is what is sent.
 
 use super::identity::{self, Identity};
-use super::mark;
 use super::options::{ImportOptions, LongValues};
 use crate::flow::import::deviations::{Change, Outcome};
 use crate::format::{Kind, Reason};
 use crate::lang::exim::tags::canonical::{VersionContext, experiment_source, run_source, version_source};
 use crate::lang::exim::tags::rules::Overlay;
 use crate::lang::rest::limits::{DATABRICKS_REFUSES, Limits, exceeds};
+use crate::lang::rest::mark;
 use crate::model::pyjson::PyJsonError;
 use crate::model::{Experiment, LoggedModel, ModelVersion, RegisteredModel, Run, TextMap};
 

@@ -3,4 +3,5 @@
 pub mod api;
 pub mod file_names;
 pub mod limits;
+pub mod mark;
 pub mod read;

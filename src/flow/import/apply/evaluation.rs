@@ -3,12 +3,13 @@
 use super::Apply;
 use super::refusal::Whole;
 use crate::client::ClientError;
+use crate::flow::import::Result;
 use crate::flow::import::report::Done;
 use crate::flow::import::run_chunks::short_digest;
 use crate::flow::import::target_fit::Texts;
-use crate::flow::import::{Result, mark};
 use crate::format::{Kind, Object, Reason};
 use crate::lang::rest::limits::Feature;
+use crate::lang::rest::mark;
 use crate::model::plain_json;
 use crate::model::{DatasetRecord, EvaluationDataset, Scorer};
 use serde_json::{Map, Value};

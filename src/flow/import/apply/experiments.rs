@@ -8,9 +8,10 @@ use crate::flow::import::plan::{Action, PlannedExperiment};
 use crate::flow::import::report::Done;
 use crate::flow::import::run_chunks::short_digest;
 use crate::flow::import::target_fit::Texts;
-use crate::flow::import::{ImportError, Result, mark};
+use crate::flow::import::{ImportError, Result};
 use crate::format::{Kind, Reason};
 use crate::lang::rest::api::TargetExperiment;
+use crate::lang::rest::mark;
 use crate::model::Experiment;
 use sha2::{Digest as _, Sha256};
 

@@ -5,9 +5,10 @@ use super::refusal::Whole;
 use super::traces::Job;
 use crate::client::ClientError;
 use crate::flow::import::report::Done;
-use crate::flow::import::{ImportError, Result, mark};
+use crate::flow::import::{ImportError, Result};
 use crate::format::Kind;
 use crate::lang::rest::api::TargetTrace;
+use crate::lang::rest::mark;
 use crate::lang::spans::write::span_file_v2;
 use crate::model::Trace;
 

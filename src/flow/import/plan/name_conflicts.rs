@@ -2,10 +2,10 @@
 
 use super::{Action, PlannedExperiment, PlannedModel};
 use crate::flow::import::id_map::Mapping;
-use crate::flow::import::mark;
 use crate::flow::import::options::{ImportOptions, OnConflict};
 use crate::flow::import::target::{DEFAULT_EXPERIMENT, TargetState, Wanted, numbered};
 use crate::format::Kind;
+use crate::lang::rest::mark;
 use crate::model::registry::is_prompt;
 use crate::model::{Experiment, RegisteredModel};
 use std::collections::HashSet;

@@ -93,7 +93,7 @@ impl Api {
             .filter(|model| {
                 model
                     .tags
-                    .get(crate::flow::import::mark::KEY)
+                    .get(crate::lang::rest::mark::KEY)
                     .is_some_and(|found| found == mark)
             })
             .min_by(|a, b| a.id.cmp(&b.id)))

@@ -250,7 +250,7 @@ struct LogBatch<'a> {
 
 /// A filter on mlark's mark.
 pub(super) fn mark_filter(operator: &str, value: &str) -> String {
-    format!("tags.`{}` {operator} '{value}'", crate::flow::import::mark::KEY)
+    format!("tags.`{}` {operator} '{value}'", crate::lang::rest::mark::KEY)
 }
 
 fn run(value: &Value) -> TargetRun {

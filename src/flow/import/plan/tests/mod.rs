@@ -6,15 +6,16 @@ mod names;
 
 use super::{Action, Chosen, Named, Plan, Tally};
 use crate::archive::{Archive, ArchiveWriter, ByteSource, Duplicates, ManifestHead, Owner, WriterOptions};
+use crate::flow::import::ImportError;
 use crate::flow::import::deviations::Outcome;
 use crate::flow::import::experiments::experiments_of;
 use crate::flow::import::id_map::Mapping;
 use crate::flow::import::options::{ImportOptions, LongValues, OnConflict, Only};
 use crate::flow::import::target::TargetState;
 use crate::flow::import::target_fit::Fitting;
-use crate::flow::import::{ImportError, mark};
 use crate::format::{Kind, Object};
 use crate::lang::rest::api::{TargetExperiment, TargetModel};
+use crate::lang::rest::mark;
 use crate::model::{
     Double, Experiment, LoggedModel, ModelVersion, OwnerKind, Point, RegisteredModel, Run, Text, TextMap,
     Trace,
