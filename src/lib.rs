@@ -13,14 +13,23 @@
 
 // Outside tests a panic is a bug, and `expect` says why it cannot happen.
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
+#![cfg_attr(
+    not(feature = "doors"),
+    allow(dead_code, unused_imports, reason = "a reader alone uses a part of each room")
+)]
 
 pub mod archive;
+#[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "doors")]
 pub mod client;
+#[cfg(feature = "doors")]
 pub mod flow;
 pub mod format;
+#[cfg(feature = "doors")]
 #[doc(hidden)]
 pub mod fuzzing;
+#[cfg(feature = "doors")]
 pub mod lang;
 pub mod model;
 pub mod monitor;

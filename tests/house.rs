@@ -1,0 +1,167 @@
+//! The shape of the source: which room may use which (`ARCHITECTURE.md`).
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Rooms from the top down; a room uses only rooms of later lines, and itself.
+const FLOORS: [&[&str]; 8] = [
+    &["cli"],
+    &["flow"],
+    &["report"],
+    &["lang"],
+    &["select"],
+    &["archive", "client"],
+    &["format"],
+    &["model", "monitor"],
+];
+
+/// The rooms in `lang` that the others stand on.
+const BELOW_LANGUAGES: [&str; 3] = ["artifacts", "session", "spans"];
+
+/// A file of the program, without its tests and comments.
+struct SourceFile {
+    path: PathBuf,
+    module: Vec<String>,
+    code: String,
+}
+
+fn source_files() -> Vec<SourceFile> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut folders = vec![root.clone()];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let is_test = path.components().any(|part| part.as_os_str() == "tests")
+                || path.file_name().is_some_and(|name| name == "tests.rs");
+            if path.extension().is_none_or(|extension| extension != "rs") || is_test {
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap();
+            let program = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+            let code = program
+                .lines()
+                .filter(|line| !line.trim_start().starts_with("//"))
+                .map(|line| format!("{line}\n"))
+                .collect();
+            let inside = path.strip_prefix(&root).unwrap().with_extension("");
+            let module = inside
+                .iter()
+                .map(|part| part.to_string_lossy().into_owned())
+                .filter(|part| part != "mod" && part != "lib" && part != "main")
+                .collect();
+            files.push(SourceFile { path, module, code });
+        }
+    }
+    assert!(files.len() > 200, "the source is elsewhere");
+    files
+}
+
+/// The first `depth` names of each path below `crate::` in a text; braces are opened.
+fn paths_of(code: &str) -> Vec<Vec<String>> {
+    let mut paths = Vec::new();
+    for (start, _) in code.match_indices("crate::") {
+        let rest = &code[start + "crate::".len()..];
+        read_tree(rest, &mut Vec::new(), &mut paths);
+    }
+    paths
+}
+
+/// Reads one tree of names, such as `a::{b, c::d}`, and gives where it ends.
+fn read_tree(text: &str, above: &mut Vec<String>, paths: &mut Vec<Vec<String>>) -> usize {
+    let depth = above.len();
+    let mut at = 0;
+    loop {
+        let rest = &text[at..];
+        if let Some(inner) = rest.strip_prefix('{') {
+            at += 1 + read_list(inner, above, paths);
+            break;
+        }
+        let length = rest
+            .find(|c: char| !c.is_alphanumeric() && c != '_')
+            .unwrap_or(rest.len());
+        above.push(rest[..length].to_owned());
+        at += length;
+        if !text[at..].starts_with("::") {
+            paths.push(above.clone());
+            break;
+        }
+        at += 2;
+    }
+    above.truncate(depth);
+    at
+}
+
+fn read_list(text: &str, above: &mut Vec<String>, paths: &mut Vec<Vec<String>>) -> usize {
+    let mut at = 0;
+    while let Some(c) = text[at..].chars().next() {
+        match c {
+            '}' => return at + 1,
+            c if c == ',' || c.is_whitespace() => at += c.len_utf8(),
+            _ => at += read_tree(&text[at..], above, paths).max(1),
+        }
+    }
+    at
+}
+
+fn floor_of(room: &str) -> Option<usize> {
+    FLOORS.iter().position(|floor| floor.contains(&room))
+}
+
+/// Why a module may not use another, if it may not.
+fn wrong_arrow(from: &[String], to: &[String]) -> bool {
+    let (Some(above), Some(below)) = (from.first(), to.first()) else {
+        return false;
+    };
+    let (Some(upper), Some(lower)) = (floor_of(above), floor_of(below)) else {
+        return false;
+    };
+    if above != below {
+        return upper >= lower;
+    }
+    let (Some(mine), Some(other)) = (from.get(1), to.get(1)) else {
+        return false;
+    };
+    let is_base = |name: &String| BELOW_LANGUAGES.contains(&name.as_str());
+    match above.as_str() {
+        "lang" if mine != other => !is_base(other),
+        // A comparison asks both directions; they ask nothing of it, nor of each other.
+        "flow" if mine != other => mine != "compare",
+        _ => false,
+    }
+}
+
+#[test]
+fn arrows_point_down() {
+    let mut wrong = Vec::new();
+    for file in source_files() {
+        for path in paths_of(&file.code) {
+            if wrong_arrow(&file.module, &path) {
+                wrong.push(format!("{}: crate::{}", file.path.display(), path.join("::")));
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "rooms that use what is above or beside them:\n{}",
+        wrong.join("\n")
+    );
+}
+
+#[test]
+fn a_wrong_arrow_is_seen() {
+    let module = |path: &str| path.split("::").map(str::to_owned).collect::<Vec<_>>();
+    let arrows = paths_of("use crate::{flow::import::Plan, lang::{sql::uri, spans}};");
+    let from = module("lang::rest::read");
+    let wrong: Vec<bool> = arrows.iter().map(|to| wrong_arrow(&from, to)).collect();
+    assert_eq!(wrong, [true, true, false]);
+    assert!(wrong_arrow(
+        &module("flow::import"),
+        &module("flow::compare::verify")
+    ));
+    assert!(wrong_arrow(&module("model::run"), &module("format::Kind")));
+}
