@@ -1,15 +1,45 @@
 //! mlark moves MLflow history as a file.
 //!
-//! An [export](flow::export) writes an [`archive`], a [transform](flow::transform) makes an archive from one, an
-//! [import](flow::import) brings one to a server, and a [`report`] tells what is in one. `docs/format.md` specifies the format; [`format`](mod@format) and [`model`]
-//! are its types. The program is [`cli`], and a test of what is in an archive takes three lines:
+//! | what you have | what you ask for | where |
+//! |---|---|---|
+//! | an `mlruns` folder, a database, a tracking server, a directory of mlflow-export-import | an archive of it | [`flow::export`] |
+//! | an [`Archive`] | its objects and bytes | [`Archive::objects`], [`Archive::blob`] |
+//! | an archive | whether it is whole and true | [`verify`] |
+//! | an archive | one text of it, for a snapshot test | [`snapshot`] |
+//! | two archives | what differs | [`diff`] |
+//! | an archive | one with source tags, or without them again | [`flow::transform`] |
+//! | an archive | its files in a folder, or a directory of mlflow-export-import | [`flow::extract`], [`flow::convert`] |
+//! | an archive and a server | the objects on that server | [`flow::import`] |
+//!
+//! `docs/format.md` specifies the archive; [`format`](mod@format) and [`model`] are its types.
+//!
+//! # Reading
+//!
+//! ```
+//! use mlark::Archive;
+//! use mlark::model::Run;
+//!
+//! let archive = Archive::open("fixtures/golden/v1.0/archive.zip".as_ref())?;
+//! for run in archive.objects::<Run>() {
+//!     let run = run?;
+//!     println!("{} {:?}", run.info.run_id, run.params);
+//! }
+//! # Ok::<(), mlark::ArchiveError>(())
+//! ```
+//!
+//! # A test of what is in an archive
 //!
 //! ```no_run
-//! let archive = mlark::archive::Archive::open("history.zip".as_ref())?;
-//! let text = mlark::report::snapshot(&archive)?;
-//! insta::assert_snapshot!(text);
+//! let archive = mlark::Archive::open("history.zip".as_ref())?;
+//! insta::assert_snapshot!(mlark::snapshot(&archive)?);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # Features
+//!
+//! A reader alone is `default-features = false`: it opens, verifies, shows and compares archives. `doors` adds what reads and writes MLflow's
+//! own stores and servers ([`flow`], [`client`]), and `postgres`, `mysql` and `cloud` those databases and object stores. `cli`, the default, is
+//! the program.
 
 // Outside tests a panic is a bug, and `expect` says why it cannot happen.
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
@@ -20,6 +50,7 @@
 
 pub mod archive;
 #[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod cli;
 #[cfg(feature = "doors")]
 pub mod client;
@@ -30,8 +61,19 @@ pub mod format;
 #[doc(hidden)]
 pub mod fuzzing;
 #[cfg(feature = "doors")]
-pub mod lang;
+mod lang;
 pub mod model;
 pub mod monitor;
 pub mod report;
 pub mod select;
+
+pub use archive::verify::{VerifyOptions, VerifyReport, verify};
+pub use archive::{Archive, ArchiveError};
+pub use report::{DiffOptions, diff, snapshot};
+
+/// The languages themselves, for this package's own tests and benchmarks: nothing here is promised.
+#[cfg(feature = "doors")]
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::lang::{exim, file_store, rest, sql};
+}

@@ -1,6 +1,7 @@
-//! What a user asks for, each from beginning to end: export, transform, import, compare, extract.
+//! What a user asks for, each from beginning to end: export, transform, import, compare, convert, extract.
 
 pub mod compare;
+pub mod convert;
 pub mod export;
 pub mod extract;
 pub mod import;

@@ -1,9 +1,9 @@
 //! Archives of every released format version stay readable, and equal content keeps its id.
 
 use mlark::archive::{Archive, verify};
+use mlark::flow::export::ExportOptions;
 use mlark::flow::export::{self, detect};
 use mlark::flow::transform::{self, TransformOptions, source_tags};
-use mlark::lang::session::ExportOptions;
 use mlark::monitor::Silent;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -5,11 +5,11 @@
 use crate::helpers::common;
 use common::{History, RUN_A, START};
 use mlark::archive::{Archive, ArchiveError};
+use mlark::flow::convert::{ConvertError, ConvertOptions, ConvertReport, Layout, convert};
+use mlark::flow::export::ExportOptions;
 use mlark::flow::export::{detect, export};
 use mlark::flow::transform::{TransformOptions, source_tags};
 use mlark::format::{Kind, LossCount};
-use mlark::lang::exim::write::{ConvertError, ConvertOptions, ConvertReport, Layout, convert};
-use mlark::lang::session::ExportOptions;
 use mlark::model::{Absent, Double, LatestMetric, OwnerKind, Run, Text};
 use mlark::monitor::Silent;
 use mlark::report::{DiffOptions, Difference, diff};

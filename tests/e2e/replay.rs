@@ -80,7 +80,7 @@ fn everything_arrives_is_verified_and_is_not_brought_twice() {
     let id = first.split('\t').nth(2).unwrap();
     let client =
         mlark::client::Client::open(&server.url, &mlark::client::Environment::of(&[], None)).unwrap();
-    let api = mlark::lang::rest::api::Api::new(client);
+    let api = mlark::internals::rest::api::Api::new(client);
     api.set_experiment_tag(id, "p/q", "changed").unwrap();
     let text = run(&["verify", &archive, "--against", &server.url], 1);
     assert!(text.contains("tags.p/q"), "{text}");
@@ -180,7 +180,7 @@ fn a_server_that_is_killed_in_mid_import_and_restarted_has_everything_once() {
         .unwrap();
     let client =
         mlark::client::Client::open(&server.url, &mlark::client::Environment::of(&[], None)).unwrap();
-    let api = mlark::lang::rest::api::Api::new(client);
+    let api = mlark::internals::rest::api::Api::new(client);
     // In the middle: something has been made, and the import has not ended.
     while api.marked_experiments("").unwrap().is_empty() {
         std::thread::sleep(Duration::from_millis(20));

@@ -2,8 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use mlark::lang::exim::tags::SourceTags;
-use mlark::lang::exim::tags::rules::{experiment_tags, run_tags, version_tags};
+use mlark::internals::exim::tags::SourceTags;
+use mlark::internals::exim::tags::rules::{experiment_tags, run_tags, version_tags};
 use mlark::model::pyjson::{PyJson, PyJsonErrorKind};
 use std::fs;
 use std::path::Path;

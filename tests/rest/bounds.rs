@@ -4,11 +4,11 @@ use crate::helpers::loopback;
 use loopback::{Answer, Loopback, Received};
 use mlark::archive::Archive;
 use mlark::client::Environment;
+use mlark::flow::export::RestOptions;
 use mlark::flow::export::detect::SourceKind;
 use mlark::flow::export::export;
+use mlark::flow::export::{ExportError, ExportOptions, ExportReport};
 use mlark::format::Kind;
-use mlark::lang::session::RestOptions;
-use mlark::lang::session::{ExportError, ExportOptions, ExportReport};
 use mlark::monitor::Silent;
 use serde_json::{Value, json};
 

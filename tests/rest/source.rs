@@ -4,11 +4,11 @@ use crate::helpers::loopback;
 use loopback::{Answer, Loopback, Received};
 use mlark::archive::Archive;
 use mlark::client::Environment;
+use mlark::flow::export::RestOptions;
 use mlark::flow::export::detect::SourceKind;
+use mlark::flow::export::{ExportError, ExportOptions, ExportReport, Survey};
 use mlark::flow::export::{export, survey};
 use mlark::format::Kind;
-use mlark::lang::session::RestOptions;
-use mlark::lang::session::{ExportError, ExportOptions, ExportReport, Survey};
 use mlark::model::{MetricSlice, Run};
 use mlark::monitor::Silent;
 use serde_json::{Value, json};
@@ -324,7 +324,7 @@ fn a_server_that_dies_leaves_nothing_but_what_can_be_gone_on_with() {
         .unwrap()
         .map(|entry| entry.unwrap().path());
     let left: Vec<_> = left.collect();
-    let kept = mlark::lang::rest::read::resume_folder(&folder.path().join("out"));
+    let kept = mlark::flow::export::resume_folder(&folder.path().join("out"));
     assert!(left.is_empty() || left == [kept], "{left:?}");
 }
 

@@ -8,10 +8,10 @@ use crate::helpers::loopback;
 use loopback::{Answer, Loopback, Received};
 use mlark::archive::verify::{Severity, VerifyOptions, verify};
 use mlark::client::Environment;
+use mlark::flow::export::ExportOptions;
+use mlark::flow::export::RestOptions;
 use mlark::flow::export::detect::SourceKind;
 use mlark::flow::export::export;
-use mlark::lang::session::ExportOptions;
-use mlark::lang::session::RestOptions;
 use mlark::monitor::Silent;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -466,8 +466,8 @@ fn what_an_export_keeps_of_a_directory_with_an_empty_name_a_directory_takes() {
     .unwrap();
     assert_eq!(errors_of(&out), Vec::<String>::new());
     let archive = mlark::archive::Archive::open(&out).unwrap();
-    let options = mlark::lang::exim::write::ConvertOptions::default();
-    mlark::lang::exim::write::convert(&archive, &root.join("../made"), options, &Silent).unwrap();
+    let options = mlark::flow::convert::ConvertOptions::default();
+    mlark::flow::convert::convert(&archive, &root.join("../made"), options, &Silent).unwrap();
 }
 
 proptest! {

@@ -3,10 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use mlark::archive::Archive;
+use mlark::flow::export::ExportOptions;
 use mlark::flow::transform::{TransformOptions, source_tags};
 use mlark::format::{Kind, LossClass};
-use mlark::lang::exim;
-use mlark::lang::session::ExportOptions;
+use mlark::internals::exim;
 use mlark::model::pyjson::PyJson;
 use mlark::model::{Experiment, ModelVersion, Run, TextMap};
 use mlark::monitor::Silent;

@@ -3,9 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use mlark::archive::Archive;
+use mlark::flow::export::{ExportError, ExportOptions};
 use mlark::format::{Kind, LossCount};
-use mlark::lang::exim;
-use mlark::lang::session::{ExportError, ExportOptions};
+use mlark::internals::exim;
 use mlark::model::{Experiment, LoggedModel, ModelVersion, RegisteredModel, Run, Trace};
 use mlark::monitor::Silent;
 use mlark::select::{Patterns, Selection};

@@ -3,9 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use mlark::archive::Archive;
+use mlark::flow::export::{ExportError, ExportOptions, ExportReport};
 use mlark::format::Kind;
-use mlark::lang::file_store;
-use mlark::lang::session::{ExportError, ExportOptions, ExportReport};
+use mlark::internals::file_store;
 use mlark::model::{
     ArtifactList, Experiment, LoggedModel, MetricSlice, ModelVersion, RegisteredModel, Run, Span, Text, Trace,
 };
@@ -916,7 +916,7 @@ fn run_names_of_old_stores_are_in_their_source_tags() {
     let root = case.path().join("mlruns");
     let name_of = |exported: &Exported| {
         let run = exported.runs().pop().unwrap();
-        let dict = mlark::lang::exim::tags::canonical::run_info_dict(&run);
+        let dict = mlark::internals::exim::tags::canonical::run_info_dict(&run);
         dict.get("run_name").unwrap().clone()
     };
     assert_eq!(name_of(&export_all(&root)).as_str(), Some("my name"));

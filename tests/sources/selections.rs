@@ -4,11 +4,11 @@
 use crate::helpers::loopback;
 use loopback::{Answer, Loopback, Received};
 use mlark::archive::{Archive, WriterOptions};
+use mlark::flow::convert::{ConvertOptions, convert};
+use mlark::flow::export::ExportOptions;
 use mlark::flow::export::detect::SourceKind;
 use mlark::flow::export::export;
 use mlark::format::Kind;
-use mlark::lang::exim::write::{ConvertOptions, convert};
-use mlark::lang::session::ExportOptions;
 use mlark::monitor::Silent;
 use mlark::select::{Patterns, Selection, TimeRange};
 use serde_json::{Value, json};

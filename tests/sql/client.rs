@@ -1,8 +1,8 @@
 //! Each object against what the server's own client said of it.
 
 use crate::common::*;
+use mlark::flow::export::ExportOptions;
 use mlark::format::Kind;
-use mlark::lang::session::ExportOptions;
 use mlark::model::MetricSlice;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};

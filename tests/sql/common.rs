@@ -1,9 +1,9 @@
 //! Fixtures and exports of them.
 
 use mlark::archive::Archive;
+use mlark::flow::export::{ExportError, ExportOptions};
 use mlark::format::{Kind, Manifest};
-use mlark::lang::session::{ExportError, ExportOptions};
-use mlark::lang::sql;
+use mlark::internals::sql;
 use mlark::monitor::Silent;
 use mlark::select::{Patterns, Selection};
 use serde_json::Value;

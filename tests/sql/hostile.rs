@@ -2,7 +2,7 @@
 
 use crate::common::*;
 use mlark::format::{Kind, Reason};
-use mlark::lang::session::ExportOptions;
+use mlark::flow::export::ExportOptions;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use std::path::PathBuf;

@@ -2,8 +2,8 @@
 
 use crate::common::*;
 use mlark::archive::{Archive, ArchiveError};
-use mlark::lang::session::ExportOptions;
-use mlark::lang::{file_store, sql};
+use mlark::flow::export::ExportOptions;
+use mlark::internals::{file_store, sql};
 use mlark::monitor::Silent;
 use mlark::report::{DiffOptions, diff};
 use std::collections::BTreeMap;

@@ -1,8 +1,8 @@
 //! What a selection takes, what is left out, and what the manifest says of it.
 
 use crate::common::*;
+use mlark::flow::export::ExportOptions;
 use mlark::format::Kind;
-use mlark::lang::session::ExportOptions;
 use mlark::select::{Selection, TimeRange};
 use serde_json::json;
 

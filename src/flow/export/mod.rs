@@ -7,7 +7,11 @@ mod unpack;
 
 pub use survey::{Surveyed, survey};
 
-use crate::lang::session::{ExportError, ExportOptions, ExportReport};
+pub use crate::lang::rest::read::resume_folder;
+pub use crate::lang::session::{
+    ExportError, ExportOptions, ExportReport, RestOptions, Survey, SurveyCounts, UnpackLimits,
+};
+
 use crate::lang::{exim, file_store, rest, sql};
 use crate::monitor::Monitor;
 use detect::SourceKind;
