@@ -6,6 +6,6 @@ pub(crate) mod artifacts;
 pub mod exim;
 pub mod file_store;
 pub mod rest;
-pub mod session;
+pub(crate) mod session;
 pub(crate) mod spans;
 pub mod sql;

@@ -1,8 +1,8 @@
 //! Databases that were written to by hand, damaged, locked, or come from a later MLflow.
 
 use crate::common::*;
-use mlark::format::{Kind, Reason};
 use mlark::flow::export::ExportOptions;
+use mlark::format::{Kind, Reason};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use std::path::PathBuf;

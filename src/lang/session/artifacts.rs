@@ -12,7 +12,7 @@ impl Export<'_> {
     ///
     /// # Errors
     /// The archive cannot be written, or an earlier file could not be read and `--keep-going` was not given.
-    pub fn artifact(
+    pub(crate) fn artifact(
         &mut self,
         owner: &Owner,
         path: String,
@@ -45,7 +45,7 @@ impl Export<'_> {
     ///
     /// # Errors
     /// As [`Export::failure`].
-    pub fn failed_artifact(
+    pub(crate) fn failed_artifact(
         &mut self,
         owner: &Owner,
         path: String,
@@ -97,7 +97,7 @@ impl Export<'_> {
     ///
     /// # Errors
     /// The archive cannot be written, or a queued file could not be read and `--keep-going` was not given.
-    pub fn drain(&mut self) -> Result<(), ExportError> {
+    pub(crate) fn drain(&mut self) -> Result<(), ExportError> {
         self.with_failures(|writer, on_failure| writer.drain_artifacts(on_failure))
     }
 }

@@ -50,7 +50,7 @@ pub struct ExportReport {
 
 /// An export in progress. A source calls [`Export::write`] for each object, [`Export::failure`] for what it
 /// cannot read and [`Export::limit`] for what cannot be held, and [`Export::finish`] at the end.
-pub struct Export<'m> {
+pub(crate) struct Export<'m> {
     /// The archive being written.
     pub writer: ArchiveWriter,
     /// What was asked for.
@@ -69,7 +69,11 @@ impl<'m> Export<'m> {
     ///
     /// # Errors
     /// The output exists, or cannot be written.
-    pub fn create(out: &Path, options: ExportOptions, monitor: &'m dyn Monitor) -> Result<Self, ExportError> {
+    pub(crate) fn create(
+        out: &Path,
+        options: ExportOptions,
+        monitor: &'m dyn Monitor,
+    ) -> Result<Self, ExportError> {
         Ok(Export {
             writer: ArchiveWriter::create(out, options.writer.clone())?,
             options,
@@ -83,7 +87,7 @@ impl<'m> Export<'m> {
     }
 
     /// Who is told of progress.
-    pub fn monitor(&self) -> &'m dyn Monitor {
+    pub(crate) fn monitor(&self) -> &'m dyn Monitor {
         self.monitor
     }
 
@@ -91,7 +95,7 @@ impl<'m> Export<'m> {
     ///
     /// # Errors
     /// The archive cannot be written, or a failure without `--keep-going`.
-    pub fn write<T: Object>(&mut self, object: &T) -> Result<(), ExportError> {
+    pub(crate) fn write<T: Object>(&mut self, object: &T) -> Result<(), ExportError> {
         match self.admitted(object)? {
             Some(object) => self.write_admitted(&*object, to_value(&*object)),
             None => Ok(()),
@@ -102,7 +106,7 @@ impl<'m> Export<'m> {
     ///
     /// # Errors
     /// As [`Export::write`].
-    pub fn write_run(&mut self, run: &mut Run) -> Result<(), ExportError> {
+    pub(crate) fn write_run(&mut self, run: &mut Run) -> Result<(), ExportError> {
         let mended = match self.admitted(run)? {
             Some(Cow::Borrowed(_)) => None,
             Some(Cow::Owned(mended)) => Some(mended),
@@ -167,7 +171,7 @@ impl<'m> Export<'m> {
     ///
     /// # Errors
     /// As [`Export::write`].
-    pub fn write_spans(&mut self, trace: &Trace, mut spans: Vec<Span>) -> Result<(), ExportError> {
+    pub(crate) fn write_spans(&mut self, trace: &Trace, mut spans: Vec<Span>) -> Result<(), ExportError> {
         let trace_key = trace.sort_key();
         spans.sort_by_cached_key(|span| {
             order::span(&SortKey::new(), span.start_time_unix_nano, &span.span_id)
@@ -181,7 +185,7 @@ impl<'m> Export<'m> {
     ///
     /// # Errors
     /// As [`Export::write`].
-    pub fn write_span(&mut self, trace: &SortKey, span: &Span) -> Result<(), ExportError> {
+    pub(crate) fn write_span(&mut self, trace: &SortKey, span: &Span) -> Result<(), ExportError> {
         if self.is_survey() {
             self.count(Kind::Spans, 1);
             return Ok(());
@@ -210,7 +214,7 @@ impl<'m> Export<'m> {
     ///
     /// # Errors
     /// As [`Export::write`].
-    pub fn write_metric(
+    pub(crate) fn write_metric(
         &mut self,
         run: &SortKey,
         run_id: &str,
@@ -232,7 +236,7 @@ impl<'m> Export<'m> {
     ///
     /// # Errors
     /// As [`Export::write`].
-    pub fn write_model_metric(
+    pub(crate) fn write_model_metric(
         &mut self,
         model: &SortKey,
         model_id: &str,
@@ -251,29 +255,29 @@ impl<'m> Export<'m> {
     }
 
     /// Takes note of what was found for what was asked: from here on, ids of runs are whole.
-    pub fn matched(&mut self, matched: Matched) {
+    pub(crate) fn matched(&mut self, matched: Matched) {
         self.options.selection.runs.clone_from(&matched.runs);
         self.matched = matched;
     }
 
     /// Whether the source is looked at only.
-    pub fn is_survey(&self) -> bool {
+    pub(crate) fn is_survey(&self) -> bool {
         self.options.survey.is_some()
     }
 
     /// Whether any of these kinds is taken or looked at.
-    pub fn looks_at(&self, kinds: &[Kind]) -> bool {
+    pub(crate) fn looks_at(&self, kinds: &[Kind]) -> bool {
         let survey = self.options.survey.as_ref();
         survey.is_none_or(|survey| kinds.iter().any(|kind| survey.kinds.contains(kind)))
     }
 
     /// Counts objects that a survey does not list.
-    pub fn count(&mut self, kind: Kind, count: u64) {
+    pub(crate) fn count(&mut self, kind: Kind, count: u64) {
         *self.survey.counted.entry(kind).or_insert(0) += count;
     }
 
     /// Counts metrics or traces whose points or spans a survey does not ask for.
-    pub fn not_asked(&mut self, kind: Kind, count: u64) {
+    pub(crate) fn not_asked(&mut self, kind: Kind, count: u64) {
         *self.survey.not_asked.entry(kind).or_insert(0) += count;
     }
 
@@ -281,7 +285,7 @@ impl<'m> Export<'m> {
     ///
     /// # Errors
     /// It was.
-    pub fn check_interrupt(&self) -> Result<(), ExportError> {
+    pub(crate) fn check_interrupt(&self) -> Result<(), ExportError> {
         match self.options.interrupt.is_set() {
             true => Err(ExportError::Interrupted),
             false => Ok(()),
@@ -292,7 +296,11 @@ impl<'m> Export<'m> {
     ///
     /// # Errors
     /// As [`Export::write`].
-    pub fn accept(&mut self, kind: Kind, written: Result<(), ArchiveError>) -> Result<(), ExportError> {
+    pub(crate) fn accept(
+        &mut self,
+        kind: Kind,
+        written: Result<(), ArchiveError>,
+    ) -> Result<(), ExportError> {
         match written {
             Err(ArchiveError::Object { id, reason, .. }) => {
                 self.failure(kind.name(), &id, "*", Reason::Unwritable, &reason)
@@ -306,7 +314,7 @@ impl<'m> Export<'m> {
     ///
     /// # Errors
     /// Always, unless `--keep-going` was given.
-    pub fn failure(
+    pub(crate) fn failure(
         &mut self,
         kind: &str,
         id: &str,
@@ -337,12 +345,12 @@ impl<'m> Export<'m> {
     }
 
     /// Counts what the source or the format cannot hold.
-    pub fn limit(&mut self, kind: &str, field: &str, reason: Reason, count: u64) {
+    pub(crate) fn limit(&mut self, kind: &str, field: &str, reason: Reason, count: u64) {
         self.writer.limit(kind, field, reason, count);
     }
 
     /// Counts objects that the choices left out; `reason` is `deleted` or `not-selected`.
-    pub fn left_out(&mut self, kind: Kind, reason: Reason, count: u64) {
+    pub(crate) fn left_out(&mut self, kind: Kind, reason: Reason, count: u64) {
         if count > 0 {
             let key = (kind.name().to_owned(), reason);
             *self.left_out.entry(key).or_insert(0) += count;
@@ -353,7 +361,7 @@ impl<'m> Export<'m> {
     ///
     /// # Errors
     /// As [`Export::drain`].
-    pub fn finish(mut self, mut source: SourceInfo) -> Result<ExportReport, ExportError> {
+    pub(crate) fn finish(mut self, mut source: SourceInfo) -> Result<ExportReport, ExportError> {
         self.drain()?;
         self.check_interrupt()?;
         self.report_missing()?;
