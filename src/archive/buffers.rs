@@ -23,9 +23,10 @@ struct Idle {
 impl Buffers {
     /// An empty buffer of at least this capacity.
     pub(crate) fn take(&self, capacity: usize) -> Vec<u8> {
-        let mut buffer = match capacity <= MAX_KEPT_BYTES {
-            true => self.pop().unwrap_or_default(),
-            false => Vec::new(),
+        let mut buffer = if capacity <= MAX_KEPT_BYTES {
+            self.pop().unwrap_or_default()
+        } else {
+            Vec::new()
         };
         buffer.reserve(capacity);
         buffer

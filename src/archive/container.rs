@@ -124,12 +124,13 @@ pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
 
 /// The size of a regular file; anything else is not what an archive says it is.
 pub(super) fn check_regular(metadata: &Metadata) -> io::Result<u64> {
-    match metadata.is_file() {
-        true => Ok(metadata.len()),
-        false => Err(io::Error::new(
+    if metadata.is_file() {
+        Ok(metadata.len())
+    } else {
+        Err(io::Error::new(
             io::ErrorKind::InvalidData,
             "it is not a regular file",
-        )),
+        ))
     }
 }
 

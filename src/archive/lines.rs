@@ -94,9 +94,10 @@ impl<'a> Lines<'a> {
         }
         self.number += 1;
         if self.line.pop_if(|last| *last == b'\n').is_none() {
-            let reason = match self.line.len() >= LINE_BYTES {
-                true => "the line exceeds 16 MiB",
-                false => "the last line has no line end",
+            let reason = if self.line.len() >= LINE_BYTES {
+                "the line exceeds 16 MiB"
+            } else {
+                "the last line has no line end"
             };
             let entry = format!("{} line {}", file.path, self.number);
             return Err(self.archive.damaged(&entry, reason));

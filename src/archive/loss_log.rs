@@ -47,9 +47,10 @@ impl LossLog {
             ..loss.clone()
         };
         let line = canonical(&to_value(loss));
-        match line.len() < LINE_BYTES {
-            true => file.write_line(&line),
-            false => file.write_line(&canonical(&to_value(&cut(loss)))),
+        if line.len() < LINE_BYTES {
+            file.write_line(&line)
+        } else {
+            file.write_line(&canonical(&to_value(&cut(loss))))
         }
     }
 

@@ -383,12 +383,11 @@ impl Taken {
         self.blobs += 1;
         self.bytes = self.bytes.saturating_add(size_bytes);
         let stated = archive.manifest().totals.blob_bytes;
-        match self.bytes <= stated {
-            true => Ok(()),
-            false => {
-                let reason = format!("totals say {stated} bytes of blobs, there are more");
-                Err(archive.damaged(MANIFEST, &reason))
-            }
+        if self.bytes <= stated {
+            Ok(())
+        } else {
+            let reason = format!("totals say {stated} bytes of blobs, there are more");
+            Err(archive.damaged(MANIFEST, &reason))
         }
     }
 }

@@ -43,9 +43,10 @@ pub(crate) enum Replace {
 impl Replace {
     /// What `--force` allows for outputs that have this file.
     pub(crate) fn if_forced(force: bool, mark: &'static str) -> Self {
-        match force {
-            true => Replace::Marked(mark),
-            false => Replace::Nothing,
+        if force {
+            Replace::Marked(mark)
+        } else {
+            Replace::Nothing
         }
     }
 

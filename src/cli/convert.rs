@@ -95,9 +95,10 @@ impl Args {
             print_summary(self.summary(&report))?;
         }
         let is_limited = self.strict && !report.limits.is_empty();
-        Ok(match report.refused.is_empty() && !is_limited {
-            true => Exit::Done,
-            false => Exit::Incomplete,
+        Ok(if report.refused.is_empty() && !is_limited {
+            Exit::Done
+        } else {
+            Exit::Incomplete
         })
     }
 

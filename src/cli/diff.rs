@@ -81,9 +81,10 @@ impl Args {
             ignore_limits: self.ignore_limits,
         };
         if self.quiet {
-            return Ok(match diff::is_equal(before, after, options)? {
-                true => equal,
-                false => Exit::Findings,
+            return Ok(if diff::is_equal(before, after, options)? {
+                equal
+            } else {
+                Exit::Findings
             });
         }
         let form = Form::of_stdout(self.json);

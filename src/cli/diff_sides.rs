@@ -53,9 +53,10 @@ impl LiveArgs {
                 Archive::open(path)?;
             }
         }
-        let scratch = match sides.iter().any(is_live) {
-            true => Some(tempfile::tempdir().map_err(ArchiveError::io("make", "a temporary directory"))?),
-            false => None,
+        let scratch = if sides.iter().any(is_live) {
+            Some(tempfile::tempdir().map_err(ArchiveError::io("make", "a temporary directory"))?)
+        } else {
+            None
         };
         let options = ExportOptions {
             writer: WriterOptions {
@@ -92,9 +93,10 @@ impl Side {
     pub(super) fn of(text: OsString) -> Result<Self> {
         let path = PathBuf::from(&text);
         let Some(source) = text.to_str() else {
-            return match detect::is_archive(&path) {
-                true => Ok(Side::Archive(path)),
-                false => Err(not_utf8(&text)),
+            return if detect::is_archive(&path) {
+                Ok(Side::Archive(path))
+            } else {
+                Err(not_utf8(&text))
             };
         };
         if detect::is_archive(&path) {

@@ -117,9 +117,10 @@ impl Args {
         say_of_export(&report);
         say_of_source(kind, &source);
         let is_limited = self.strict && !report.manifest.losses.limits.is_empty();
-        Ok(match report.failures > 0 || is_limited {
-            true => Exit::Incomplete,
-            false => Exit::Done,
+        Ok(if report.failures > 0 || is_limited {
+            Exit::Incomplete
+        } else {
+            Exit::Done
         })
     }
 }
@@ -155,12 +156,13 @@ fn with_way_on(error: ExportError, out: &Path) -> CliError {
     let folder = resume_folder(out);
     let is_used = matches!(error, ExportError::Resume { .. });
     let error = CliError::from(error);
-    match folder.exists() && !is_used {
-        true => error.also_hint(format!(
+    if folder.exists() && !is_used {
+        error.also_hint(format!(
             "the same command with --resume goes on from what was fetched, which is kept in `{}`",
             folder.display()
-        )),
-        false => error,
+        ))
+    } else {
+        error
     }
 }
 

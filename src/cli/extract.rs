@@ -67,9 +67,10 @@ impl Args {
         if report.files == 0 && silent.is_empty() && filter.is_given() {
             note("no artifact is all that was asked for");
         }
-        Ok(match report.failed.is_empty() && report.refused.is_empty() {
-            true => Exit::Done,
-            false => Exit::Incomplete,
+        Ok(if report.failed.is_empty() && report.refused.is_empty() {
+            Exit::Done
+        } else {
+            Exit::Incomplete
         })
     }
 

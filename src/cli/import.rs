@@ -55,9 +55,10 @@ impl Args {
     pub(super) fn run(self) -> Result {
         let target = tracking_uri(self.target.as_deref(), "TARGET")?;
         let archive = Archive::open(&self.archive)?;
-        let interrupt = match self.dry_run {
-            true => Interrupt::default(),
-            false => on_signal(),
+        let interrupt = if self.dry_run {
+            Interrupt::default()
+        } else {
+            on_signal()
         };
         let client = self
             .server
@@ -79,9 +80,10 @@ impl Args {
             print_json(format_args!("{:#}\n", report.to_json()))?;
         } else {
             let text = report.to_text();
-            match report.failures.is_empty() {
-                true => print_summary(text)?,
-                false => print_result(text)?,
+            if report.failures.is_empty() {
+                print_summary(text)?
+            } else {
+                print_result(text)?
             }
         }
         say_silent(prepared.silent());
@@ -92,9 +94,10 @@ impl Args {
                 return Ok(Exit::Findings);
             }
         }
-        Ok(match report.failures.is_empty() && !is_limited {
-            true => Exit::Done,
-            false => Exit::Incomplete,
+        Ok(if report.failures.is_empty() && !is_limited {
+            Exit::Done
+        } else {
+            Exit::Incomplete
         })
     }
 
@@ -140,9 +143,10 @@ pub(super) fn say_changed_options(prepared: &Prepared) {
 pub(super) fn verify_target(prepared: &Prepared, uri: &str, json: bool) -> Result<u64> {
     let progress = Progress::new();
     let mut out = Screen::stdout(json);
-    let count = prepared.verify(uri, &progress, &mut |difference| match json {
-        true => writeln!(out, "{}", json_text(&difference)),
-        false => {
+    let count = prepared.verify(uri, &progress, &mut |difference| {
+        if json {
+            writeln!(out, "{}", json_text(&difference))
+        } else {
             let side = |value: &Option<serde_json::Value>| value.as_ref().map_or(String::new(), json_text);
             let points = difference.points.as_ref().map_or(String::new(), |points| {
                 format!(

@@ -142,25 +142,27 @@ fn say_what_is_not(matched: &Matched, rows: u64, noun: Noun, filter: &ListFilter
 
 impl LiveArgs {
     fn refuse_for_archive(&self) -> Result<()> {
-        match self.keep_going || self.read.is_given() {
-            false => Ok(()),
-            true => Err(
+        if self.keep_going || self.read.is_given() {
+            Err(
                 CliError::usage("how to read a source was said, and what is listed is an archive")
                     .hint("leave these options out: an archive is listed as it is"),
-            ),
+            )
+        } else {
+            Ok(())
         }
     }
 
     /// Looks at a source; what was found there of what was asked for.
     fn look(self, kind: SourceKind, source: &str, noun: Noun, names: &Names) -> Result<(Surveyed, Matched)> {
         // What the list would not show need not be asked for; a model may be a logged one, which no export is asked for by name.
-        let selection = match names.models.is_empty() {
-            true => Selection {
+        let selection = if names.models.is_empty() {
+            Selection {
                 experiments: names.experiments.clone(),
                 runs: names.runs.clone(),
                 ..Selection::default()
-            },
-            false => Selection::default(),
+            }
+        } else {
+            Selection::default()
         };
         let options = ExportOptions {
             keep_going: self.keep_going,

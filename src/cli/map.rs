@@ -44,26 +44,23 @@ impl Args {
             has_journal = true;
             for (kind, id, known) in journal.contents.mapping.entries() {
                 let workspace = &journal.workspace;
-                match self.json {
-                    true => {
-                        let line = Mapped {
-                            kind,
-                            id: &id,
-                            target_id: &known.id,
-                            workspace: workspace.as_deref(),
-                        };
-                        writeln!(out, "{}", json_text(&line))?;
-                    }
-                    false => {
-                        let workspace = workspace.iter().map(|name| format!("\t{}", printable(name)));
-                        let workspace = workspace.collect::<String>();
-                        writeln!(
-                            out,
-                            "{kind}\t{}\t{}{workspace}",
-                            printable(&id),
-                            printable(&known.id)
-                        )?;
-                    }
+                if self.json {
+                    let line = Mapped {
+                        kind,
+                        id: &id,
+                        target_id: &known.id,
+                        workspace: workspace.as_deref(),
+                    };
+                    writeln!(out, "{}", json_text(&line))?;
+                } else {
+                    let workspace = workspace.iter().map(|name| format!("\t{}", printable(name)));
+                    let workspace = workspace.collect::<String>();
+                    writeln!(
+                        out,
+                        "{kind}\t{}\t{}{workspace}",
+                        printable(&id),
+                        printable(&known.id)
+                    )?;
                 }
             }
         }

@@ -85,12 +85,11 @@ struct Escaping<'a, W: Write> {
 impl<W: Write> fmt::Write for Escaping<'_, W> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let escaped;
-        let shown = match text.chars().any(is_unwanted) {
-            false => text,
-            true => {
-                escaped = self.screen.escapes.escape(text);
-                &escaped
-            }
+        let shown = if text.chars().any(is_unwanted) {
+            escaped = self.screen.escapes.escape(text);
+            &escaped
+        } else {
+            text
         };
         self.screen.out.write_all(shown.as_bytes()).map_err(|error| {
             self.error = Some(error);

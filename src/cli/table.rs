@@ -109,9 +109,10 @@ impl<W: Write> Table<W> {
                     Some(widths) => writeln!(self.out, "{}", row_text(self.columns, widths, &cells)),
                     None => {
                         self.measured.push(cells);
-                        match self.measured.len() < MEASURED_ROWS {
-                            true => Ok(()),
-                            false => self.measure(),
+                        if self.measured.len() < MEASURED_ROWS {
+                            Ok(())
+                        } else {
+                            self.measure()
                         }
                     }
                 }

@@ -53,9 +53,10 @@ impl Args {
         }
         clear_leftovers(&self.output.output);
         remove_on_signal();
-        let report = match self.undo {
-            true => transform::undo(&archive, &self.output.output, &options)?,
-            false => transform::source_tags::inject(&archive, &self.output.output, &options)?,
+        let report = if self.undo {
+            transform::undo(&archive, &self.output.output, &options)?
+        } else {
+            transform::source_tags::inject(&archive, &self.output.output, &options)?
         };
         if self.json {
             let made = Transformed::new(&self.output.output, &report);

@@ -66,9 +66,10 @@ impl Args {
         } else {
             print_result(describe(&report))?;
         }
-        Ok(match report.is_intact() {
-            true => Exit::Done,
-            false => Exit::Findings,
+        Ok(if report.is_intact() {
+            Exit::Done
+        } else {
+            Exit::Findings
         })
     }
 }
@@ -114,9 +115,10 @@ fn describe(report: &VerifyReport) -> String {
     if unlisted > 0 {
         let _ = writeln!(text, "and {} more", grouped(unlisted));
     }
-    let verdict = match report.is_intact() {
-        true => "intact".to_owned(),
-        false => format!("DAMAGED, {}", counted(report.errors, "errors")),
+    let verdict = if report.is_intact() {
+        "intact".to_owned()
+    } else {
+        format!("DAMAGED, {}", counted(report.errors, "errors"))
     };
     let warnings = match report.warnings {
         0 => String::new(),

@@ -238,9 +238,10 @@ impl<'c> Request<'c> {
                 },
                 Err(refusal) => refusal,
             };
-            let wait = match self.may_repeat(&error) {
-                true => retries.next(retry_after),
-                false => None,
+            let wait = if self.may_repeat(&error) {
+                retries.next(retry_after)
+            } else {
+                None
             };
             let Some(wait) = wait else {
                 return Err(*error);

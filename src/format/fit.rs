@@ -78,9 +78,10 @@ fn misfit(object: &Value, limits: LineLimits) -> Option<Misfit> {
             }
         }
     }
-    match bytes < limits.line_bytes {
-        true => None,
-        false => too_long(fields, limits),
+    if bytes < limits.line_bytes {
+        None
+    } else {
+        too_long(fields, limits)
     }
 }
 

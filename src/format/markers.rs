@@ -218,9 +218,10 @@ fn integer(value: &Value) -> Option<&'static str> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let is_decimal = !digits.starts_with('0') && digits.bytes().all(|digit| digit.is_ascii_digit());
     let is_plain = text.parse::<i64>().is_ok() || text.parse::<u64>().is_ok();
-    match digits.is_empty() || !is_decimal {
-        true => Some("is not an integer's decimal digits"),
-        false => is_plain.then_some("holds an integer of 64 bits, which stands as a number"),
+    if digits.is_empty() || !is_decimal {
+        Some("is not an integer's decimal digits")
+    } else {
+        is_plain.then_some("holds an integer of 64 bits, which stands as a number")
     }
 }
 

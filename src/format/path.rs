@@ -268,9 +268,10 @@ impl JsonSchema for ArchivePath {
 /// Reads the path of a file of lines, which alone a manifest lists.
 pub(super) fn listed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ArchivePath, D::Error> {
     let path = ArchivePath::deserialize(deserializer)?;
-    match path.is_listed() {
-        true => Ok(path),
-        false => Err(de::Error::custom(format_args!("`{path}` is not a file of lines"))),
+    if path.is_listed() {
+        Ok(path)
+    } else {
+        Err(de::Error::custom(format_args!("`{path}` is not a file of lines")))
     }
 }
 

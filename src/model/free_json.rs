@@ -8,18 +8,16 @@ use serde_json::{Map, Value};
 
 /// A user's key as the archive has it.
 pub fn escape_key(key: &str) -> String {
-    match key.starts_with('$') {
-        true => format!("${key}"),
-        false => key.to_owned(),
+    if key.starts_with('$') {
+        format!("${key}")
+    } else {
+        key.to_owned()
     }
 }
 
 /// Reverses [`escape_key`].
 pub fn unescape_key(key: &str) -> &str {
-    match key.starts_with("$$") {
-        true => &key[1..],
-        false => key,
-    }
+    if key.starts_with("$$") { &key[1..] } else { key }
 }
 
 /// Rewrites a user's value for the archive: each key that starts with `$` gets one more.

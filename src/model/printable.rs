@@ -13,9 +13,10 @@ pub(crate) fn is_hidden(character: char) -> bool {
 
 /// A sentence as it may be shown: as [`printable`], but for backslashes, since parts of it are printable already.
 pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
-    match text.chars().any(is_hidden) {
-        true => Cow::Owned(escaped(text, "\\")),
-        false => Cow::Borrowed(text),
+    if text.chars().any(is_hidden) {
+        Cow::Owned(escaped(text, "\\"))
+    } else {
+        Cow::Borrowed(text)
     }
 }
 

@@ -85,9 +85,10 @@ impl Serialize for Text {
             Text::Long(long) => {
                 let LongText { blob, is_utf8 } = &**long;
                 let mut map = serializer.serialize_map(Some(1))?;
-                match is_utf8 {
-                    true => map.serialize_entry("$blob", blob)?,
-                    false => map.serialize_entry("$bytes", &BTreeMap::from([("$blob", blob)]))?,
+                if *is_utf8 {
+                    map.serialize_entry("$blob", blob)?
+                } else {
+                    map.serialize_entry("$bytes", &BTreeMap::from([("$blob", blob)]))?
                 }
                 map.end()
             }

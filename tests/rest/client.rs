@@ -41,7 +41,7 @@ fn sent_authorization(
 fn credentials_follow_mlflows_own_order() {
     let user = ("MLFLOW_TRACKING_USERNAME", "ana");
     let password = ("MLFLOW_TRACKING_PASSWORD", "pw");
-    let token = ("MLFLOW_TRACKING_TOKEN", "t");
+    let token = ("MLFLOW_TRACKING_TOKEN", "token-t");
     let basic = Some("Basic YW5hOnB3".to_owned());
     assert_eq!(sent_authorization("", &[], None), None);
     assert_eq!(
@@ -51,7 +51,7 @@ fn credentials_follow_mlflows_own_order() {
     );
     assert_eq!(
         sent_authorization("", &[user, token], None),
-        Some("Bearer t".to_owned())
+        Some("Bearer token-t".to_owned())
     );
     assert_eq!(
         sent_authorization("ana:p%77@", &[token], None),
@@ -75,13 +75,13 @@ fn databricks_profiles_give_host_and_token() {
     let server = Loopback::start(|_| ok());
     let home = tempfile::tempdir().unwrap();
     let file = format!(
-        "[DEFAULT]\nhost = {}\ntoken = a\n[other]\nhost = {0}\ntoken = b\n",
+        "[DEFAULT]\nhost = {}\ntoken = token-a\n[other]\nhost = {0}\ntoken = token-b\n",
         server.url()
     );
     std::fs::write(home.path().join(".databrickscfg"), file).unwrap();
     let home = Some(home.path().to_owned());
     let url = server.url();
-    let variables = [("DATABRICKS_HOST", url.as_str()), ("DATABRICKS_TOKEN", "c")];
+    let variables = [("DATABRICKS_HOST", url.as_str()), ("DATABRICKS_TOKEN", "token-c")];
     for (uri, variables) in [
         ("databricks", &[][..]),
         ("databricks://other", &variables[..]),
@@ -96,7 +96,7 @@ fn databricks_profiles_give_host_and_token() {
         .iter()
         .map(|request| request.headers["authorization"].clone())
         .collect();
-    assert_eq!(tokens, ["Bearer a", "Bearer b", "Bearer c"]);
+    assert_eq!(tokens, ["Bearer token-a", "Bearer token-b", "Bearer token-c"]);
     let error = Client::open("databricks://missing", &Environment::of(&[], home)).unwrap_err();
     assert!(error.to_string().contains("no profile `missing`"), "{error}");
 }

@@ -94,9 +94,10 @@ impl Deflater {
     /// Begins a new deflate stream.
     pub(super) fn begin(&mut self) {
         // One that was broken off is not reset, for the same reason as in the probe.
-        match std::mem::replace(&mut self.is_open, true) {
-            true => self.stream = new_stream(),
-            false => self.stream.reset(),
+        if std::mem::replace(&mut self.is_open, true) {
+            self.stream = new_stream()
+        } else {
+            self.stream.reset()
         }
         self.block.clear();
     }

@@ -126,9 +126,10 @@ impl ZipFileWriter {
             let body = Body::deflate(&mut self.deflater);
             let mut entry = self.begin_as(name.len(), size, body)?;
             entry.write_all(&content)?;
-            let written = match content.len() > SAMPLE_LEN {
-                true => Some(entry.finish(name)?),
-                false => entry.finish_if_shorter(name)?,
+            let written = if content.len() > SAMPLE_LEN {
+                Some(entry.finish(name)?)
+            } else {
+                entry.finish_if_shorter(name)?
             };
             if let Some(info) = written {
                 self.out.buffers.give_back(content);

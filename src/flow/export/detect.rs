@@ -89,9 +89,10 @@ pub fn packed(path: &Path) -> Option<&'static str> {
 /// Whether a path is to be opened as an archive of mlark's: a directory with its manifest, or a file that is no other source;
 /// a damaged one is still an archive.
 pub fn is_archive(path: &Path) -> bool {
-    match path.is_dir() {
-        true => path.join(crate::format::layout::MANIFEST).exists(),
-        false => path.is_file() && !is_sqlite_file(path) && !super::unpack::is_foreign(path),
+    if path.is_dir() {
+        path.join(crate::format::layout::MANIFEST).exists()
+    } else {
+        path.is_file() && !is_sqlite_file(path) && !super::unpack::is_foreign(path)
     }
 }
 

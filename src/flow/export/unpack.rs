@@ -149,11 +149,12 @@ fn check<R: Read + Seek>(
 }
 
 fn within(what: &str, found: u64, limit: u64, option: &str) -> Result<(), String> {
-    match found <= limit {
-        true => Ok(()),
-        false => Err(format!(
+    if found <= limit {
+        Ok(())
+    } else {
+        Err(format!(
             "it unpacks to {found} {what}, and {limit} are allowed: --zip-limit {option}=N allows N, if it can be trusted"
-        )),
+        ))
     }
 }
 

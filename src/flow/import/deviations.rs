@@ -201,9 +201,10 @@ pub struct Noted {
 impl Noted {
     /// Adds one.
     pub fn add(&mut self, change: Change) {
-        match self.named.len() < NOTED {
-            true => self.named.push(change),
-            false => self.count(&change),
+        if self.named.len() < NOTED {
+            self.named.push(change)
+        } else {
+            self.count(&change)
         }
     }
 

@@ -157,9 +157,10 @@ impl Mapping {
         if noted.is_empty() {
             return;
         }
-        let noted = match self.named + noted.named.len() <= deviations::NAMED {
-            true => noted,
-            false => noted.counted(),
+        let noted = if self.named + noted.named.len() <= deviations::NAMED {
+            noted
+        } else {
+            noted.counted()
         };
         self.named += noted.named.len();
         self.noted.insert(key, noted);

@@ -160,9 +160,10 @@ impl Fitting {
         let id = format!("{}/{}", version.name, version.version);
         let mut fit = self.begin(Kind::ModelVersions, &id);
         let is_prompt = crate::model::registry::is_prompt(&version.tags);
-        let overlay = match is_prompt {
-            true => None,
-            false => self.overlay(|| version_source(version, context))?,
+        let overlay = if is_prompt {
+            None
+        } else {
+            self.overlay(|| version_source(version, context))?
         };
         let tags = fit.with_source(&version.tags, overlay);
         let tags = fit.tags(tags, self.limits.version_tag);

@@ -83,9 +83,10 @@ pub fn rewrite(given: Given<'_>, places: &impl Places) -> Source {
     {
         let below = below.unwrap_or_default();
         let root = format!("models:/{new_model}");
-        source.uri = match below.is_empty() {
-            true => root,
-            false => format!("{}{below}", places.model_artifacts(new_model).unwrap_or(root)),
+        source.uri = if below.is_empty() {
+            root
+        } else {
+            format!("{}{below}", places.model_artifacts(new_model).unwrap_or(root))
         };
     } else if let Some((run_id, path)) = given
         .uri

@@ -184,9 +184,10 @@ impl LocalRoots {
     /// As [`LocalRoots::open`].
     pub(crate) fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
         let real = path.canonicalize()?;
-        match self.holds(&real) {
-            true => Ok(real),
-            false => Err(io::Error::new(io::ErrorKind::PermissionDenied, OutsideSource)),
+        if self.holds(&real) {
+            Ok(real)
+        } else {
+            Err(io::Error::new(io::ErrorKind::PermissionDenied, OutsideSource))
         }
     }
 
@@ -213,9 +214,10 @@ impl OutsideSource {
 
     /// Stable code of the failure of a file that was not read.
     pub(crate) fn reason(error: &io::Error) -> Reason {
-        match Self::is_cause(error) {
-            true => Reason::OutsideSource,
-            false => Reason::Unreadable,
+        if Self::is_cause(error) {
+            Reason::OutsideSource
+        } else {
+            Reason::Unreadable
         }
     }
 

@@ -68,9 +68,10 @@ impl Owners {
             .taken
             .entry(name.to_lowercase())
             .or_insert_with(|| name.to_owned());
-        match spelled == name {
-            true => Ok(()),
-            false => Err(format!("`{}` differs from it by case alone", shown(spelled))),
+        if spelled == name {
+            Ok(())
+        } else {
+            Err(format!("`{}` differs from it by case alone", shown(spelled)))
         }
     }
 }
@@ -104,9 +105,10 @@ impl Paths {
             }
             spelled.push_str(part);
             let is_file = index + 1 == path.len();
-            let folded = match self.folds_case {
-                true => spelled.to_lowercase(),
-                false => spelled.clone(),
+            let folded = if self.folds_case {
+                spelled.to_lowercase()
+            } else {
+                spelled.clone()
             };
             match self.taken.get(&folded) {
                 None => {

@@ -29,9 +29,10 @@ impl Export<'_> {
         match file {
             FoundFile::File(path, place) => {
                 let is_taken = self.options.selection.takes_artifact(&path);
-                let size_bytes = match is_taken {
-                    true => None,
-                    false => place.metadata().ok().map(|metadata| metadata.len()),
+                let size_bytes = if is_taken {
+                    None
+                } else {
+                    place.metadata().ok().map(|metadata| metadata.len())
                 };
                 self.artifact(owner, path, size_bytes, ByteSource::File(place))
             }

@@ -122,9 +122,10 @@ impl<'m> Export<'m> {
     /// The object as it can be written, where it can.
     fn admitted<'o, T: Object>(&mut self, object: &'o T) -> Result<Option<Cow<'o, T>>, ExportError> {
         self.check_interrupt()?;
-        let object = match object.has_misplaced() {
-            false => Cow::Borrowed(object),
-            true => Cow::Owned(self.mended(T::KIND, &object.id(), object)?),
+        let object = if object.has_misplaced() {
+            Cow::Owned(self.mended(T::KIND, &object.id(), object)?)
+        } else {
+            Cow::Borrowed(object)
         };
         let is_admitted = self.admits(T::KIND, || object.id(), &*object)? && self.admits_place(&*object)?;
         Ok(is_admitted.then_some(object))
@@ -192,12 +193,11 @@ impl<'m> Export<'m> {
         }
         let id = format!("{}/{}", span.trace_id, span.span_id);
         let mended;
-        let span = match span.has_misplaced() {
-            false => span,
-            true => {
-                mended = self.mended(Kind::Spans, &id, span)?;
-                &mended
-            }
+        let span = if span.has_misplaced() {
+            mended = self.mended(Kind::Spans, &id, span)?;
+            &mended
+        } else {
+            span
         };
         if !self.door.takes_parts(Kind::Traces, &span.trace_id, trace)
             || !self.admits(Kind::Spans, || id.clone(), span)?
@@ -286,9 +286,10 @@ impl<'m> Export<'m> {
     /// # Errors
     /// It was.
     pub(crate) fn check_interrupt(&self) -> Result<(), ExportError> {
-        match self.options.interrupt.is_set() {
-            true => Err(ExportError::Interrupted),
-            false => Ok(()),
+        if self.options.interrupt.is_set() {
+            Err(ExportError::Interrupted)
+        } else {
+            Ok(())
         }
     }
 
@@ -390,9 +391,10 @@ impl<'m> Export<'m> {
             selection,
             ..ManifestHead::default()
         };
-        let duplicates = match self.options.keep_going {
-            true => Duplicates::KeepFirst,
-            false => Duplicates::Refuse,
+        let duplicates = if self.options.keep_going {
+            Duplicates::KeepFirst
+        } else {
+            Duplicates::Refuse
         };
         let manifest = self.writer.finish(head, duplicates)?;
         let failures = manifest.losses.failures.iter().map(|loss| loss.count).sum();

@@ -41,9 +41,10 @@ impl Apply<'_> {
     fn assess(&self, trace: &Trace, digest: u64) -> Result<()> {
         let id = &trace.trace_id;
         let is_fresh = self.ledger.get(KIND, id).is_some_and(|known| known.is_fresh);
-        let mut there = match is_fresh {
-            true => HashSet::new(),
-            false => self.assessment_ids(id)?,
+        let mut there = if is_fresh {
+            HashSet::new()
+        } else {
+            self.assessment_ids(id)?
         };
         // Those that are overridden come before those that override them.
         let mut left: Vec<_> = trace.assessments.iter().collect();

@@ -129,13 +129,14 @@ impl Apply<'_> {
                 continue;
             };
             let is_ours = planned.action == Action::Create || self.target.marked.contains_key(&planned.id);
-            let filter = match is_ours {
-                true => String::new(),
-                false => format!(
+            let filter = if is_ours {
+                String::new()
+            } else {
+                format!(
                     "tags.`{}` LIKE '{}%'",
                     mark::KEY,
                     mark::prefix(&self.plan.origin, KIND)
-                ),
+                )
             };
             self.check_experiment(&id, &filter, &mut doubtful)?;
         }

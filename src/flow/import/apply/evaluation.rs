@@ -91,9 +91,10 @@ impl Apply<'_> {
                 held.push(record);
                 continue;
             }
-            match has_plain_output(&record) {
-                true => last.push(record),
-                false => self.add_record(&new_id, &record, &mut call, &mut size_bytes)?,
+            if has_plain_output(&record) {
+                last.push(record)
+            } else {
+                self.add_record(&new_id, &record, &mut call, &mut size_bytes)?
             }
         }
         let digest = short_digest(hasher);

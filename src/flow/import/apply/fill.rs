@@ -159,9 +159,10 @@ impl Apply<'_> {
         let new_id = &filling.known.id;
         let mut batch = Batch::new(self, Whole::new(KIND, &filling.run.info.run_id), new_id);
         let is_fresh = filling.known.is_fresh;
-        let target = match job.is_first && !is_fresh {
-            true => Some(self.target_run(filling)?),
-            false => None,
+        let target = if job.is_first && !is_fresh {
+            Some(self.target_run(filling)?)
+        } else {
+            None
         };
         if filling.is_closed.load(Ordering::Relaxed) {
             return Ok(());

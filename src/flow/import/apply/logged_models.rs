@@ -234,9 +234,10 @@ impl Apply<'_> {
         let (tags, params) = self.model_texts(model);
         let whole = Whole::new(KIND, &model.model_id);
         let has_texts = known.is_fresh && !self.is_bare(KIND, &model.model_id);
-        let params = match has_texts {
-            true => params.into_iter().skip(PARAMS).collect(),
-            false => self.missing(&model.model_id, "param", params, &target.params),
+        let params = if has_texts {
+            params.into_iter().skip(PARAMS).collect()
+        } else {
+            self.missing(&model.model_id, "param", params, &target.params)
         };
         for params in params.chunks(PARAMS) {
             let send = |params: &[_]| self.api.log_logged_model_params(&known.id, params);
@@ -303,9 +304,10 @@ impl Apply<'_> {
                         point.value = Double(f64::NAN);
                     }
                 }
-                match point.value.0.is_nan() {
-                    true => of_nan.push(point),
-                    false => batch.metric(point)?,
+                if point.value.0.is_nan() {
+                    of_nan.push(point)
+                } else {
+                    batch.metric(point)?
                 }
             }
             batch.send()?;

@@ -120,12 +120,11 @@ impl Apply<'_> {
             }
             return Ok(None);
         }
-        let is_fresh = match known.is_none() && planned.action == Action::Create {
-            true => self.create_model(model, planned)?,
-            false => {
-                self.complete_model(model, planned)?;
-                false
-            }
+        let is_fresh = if known.is_none() && planned.action == Action::Create {
+            self.create_model(model, planned)?
+        } else {
+            self.complete_model(model, planned)?;
+            false
         };
         self.count(if is_fresh { Done::Created } else { Done::Completed }, KIND);
         let numbers = Numbers {

@@ -130,10 +130,7 @@ impl Apply<'_> {
     /// The digest of what has arrived of a run; another one while its parent is not there, so that a later import looks again.
     pub(super) fn whole_digest(&self, run: &Run, digest: u64) -> u64 {
         let is_orphan = run.tags.contains_key(PARENT_TAG) && !matches!(self.parent(run), Parent::There(_));
-        match is_orphan {
-            true => (!digest).max(1),
-            false => digest,
-        }
+        if is_orphan { (!digest).max(1) } else { digest }
     }
 
     /// Names a run whose parent comes with it and could not be made.

@@ -87,9 +87,10 @@ impl Apply<'_> {
         };
         self.in_parallel(feed, |job: Job| {
             self.attempt(KIND, &job.trace.trace_id, || {
-                match self.target.has(Feature::Traces) {
-                    true => self.trace(&job),
-                    false => self.trace_v2(&job),
+                if self.target.has(Feature::Traces) {
+                    self.trace(&job)
+                } else {
+                    self.trace_v2(&job)
                 }
             });
             self.monitor.advance(1);
@@ -167,9 +168,10 @@ impl Apply<'_> {
                 .map(std::mem::take)
                 .unwrap_or_default();
             for (key, value) in texts {
-                match key == mark::KEY {
-                    true => bare[field][key] = value,
-                    false => parts.push((format!("{name} {key}"), json!({field: {key: value}}))),
+                if key == mark::KEY {
+                    bare[field][key] = value
+                } else {
+                    parts.push((format!("{name} {key}"), json!({field: {key: value}})))
                 }
             }
         }
@@ -264,9 +266,10 @@ impl Apply<'_> {
             return Ok(false);
         }
         let spans = self.spans_of(job)?;
-        let sent = match self.target.has(Feature::Otlp) {
-            true => spans::sent(&job.trace, &spans),
-            false => None,
+        let sent = if self.target.has(Feature::Otlp) {
+            spans::sent(&job.trace, &spans)
+        } else {
+            None
         };
         if let Some(sent) = sent
             && self.send_spans(job, experiment_id, sent.spans)?
@@ -392,9 +395,10 @@ impl Apply<'_> {
 /// Adds fields to an object, those of objects within one by one.
 fn merge(into: &mut Value, part: &Value) {
     for (field, value) in part.as_object().into_iter().flatten() {
-        match value.is_object() {
-            true => merge(&mut into[field], value),
-            false => into[field] = value.clone(),
+        if value.is_object() {
+            merge(&mut into[field], value)
+        } else {
+            into[field] = value.clone()
         }
     }
 }

@@ -86,12 +86,13 @@ impl Apply<'_> {
             return self.complete_version(version, planned, contexts, numbers);
         }
         let is_deleted = version.current_stage.as_deref() == Some(DELETED_STAGE);
-        let body = match is_deleted {
-            true => Body::of(self.deleted_body(version, planned, contexts, numbers)?),
-            false => match self.version_body(version, planned, contexts)? {
+        let body = if is_deleted {
+            Body::of(self.deleted_body(version, planned, contexts, numbers)?)
+        } else {
+            match self.version_body(version, planned, contexts)? {
                 Some(body) => body,
                 None => return Ok(()),
-            },
+            }
         };
         self.ledger.intend(VERSION, &[&id])?;
         let number = self.created(version, body, planned, numbers)?;
@@ -203,18 +204,17 @@ impl Apply<'_> {
     /// A version that only holds a number.
     fn placeholder(&self, planned: &PlannedModel, numbers: &Numbers) -> Value {
         let mut tags = Vec::new();
-        let source = match planned.is_prompt {
-            true => {
-                let values = ["true", "deleted"];
-                tags.extend(
-                    PROMPT_TAGS
-                        .iter()
-                        .zip(values)
-                        .map(|(key, value)| json!({"key": key, "value": value})),
-                );
-                PROMPT_SOURCE
-            }
-            false => PLACEHOLDER,
+        let source = if planned.is_prompt {
+            let values = ["true", "deleted"];
+            tags.extend(
+                PROMPT_TAGS
+                    .iter()
+                    .zip(values)
+                    .map(|(key, value)| json!({"key": key, "value": value})),
+            );
+            PROMPT_SOURCE
+        } else {
+            PLACEHOLDER
         };
         json!({"name": numbers.name, "source": source, "tags": tags})
     }

@@ -46,11 +46,10 @@ pub(crate) fn is_cloud_uri(uri: &str) -> bool {
 
 /// What to do about an artifact URI that this build does not read, if there is something.
 pub(crate) fn remedy(uri: &str) -> &'static str {
-    match is_cloud_uri(uri) && cfg!(not(feature = "cloud")) {
-        true => {
-            "; `cargo install --path . --features cloud`, in a checkout of mlark, makes a build that reads it"
-        }
-        false => "",
+    if is_cloud_uri(uri) && cfg!(not(feature = "cloud")) {
+        "; `cargo install --path . --features cloud`, in a checkout of mlark, makes a build that reads it"
+    } else {
+        ""
     }
 }
 

@@ -151,9 +151,10 @@ async fn list_below(
 /// The path of a key below a prefix.
 fn below<'k>(prefix: &Key, key: &'k Key) -> Option<&'k str> {
     let rest = key.as_ref().strip_prefix(prefix.as_ref())?;
-    let path = match prefix.as_ref().is_empty() {
-        true => rest,
-        false => rest.strip_prefix('/')?,
+    let path = if prefix.as_ref().is_empty() {
+        rest
+    } else {
+        rest.strip_prefix('/')?
     };
     (!path.is_empty()).then_some(path)
 }

@@ -41,9 +41,10 @@ pub fn path_fault(path: &str, is_url: bool) -> Option<PathFault> {
     }
     let is_control = |next: char| next.is_ascii_control();
     // Older servers put the file's own name into a header, which holds a tab but no other control character.
-    let loses_control = match is_url {
-        true => path.contains(is_control),
-        false => name.contains(|next| is_control(next) && next != '\t'),
+    let loses_control = if is_url {
+        path.contains(is_control)
+    } else {
+        name.contains(|next| is_control(next) && next != '\t')
     };
     if has_escape(path)
         || loses_control

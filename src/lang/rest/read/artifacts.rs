@@ -128,9 +128,10 @@ impl Route {
             return Err(format!("the server lists more than {ENTRIES} files and folders"));
         }
         if entries.is_empty() && depth > 0 {
-            match is_cut_by_servers(folder) {
-                true => listing.unlisted_folders.push(folder.to_owned()),
-                false => listing.empty_folders += 1,
+            if is_cut_by_servers(folder) {
+                listing.unlisted_folders.push(folder.to_owned())
+            } else {
+                listing.empty_folders += 1
             }
         }
         for Entry {

@@ -162,14 +162,15 @@ impl Exporter<'_, '_> {
         let with_artifacts = self.export.looks_at(&[Kind::Artifacts]);
         let work = move |found: FoundModel| {
             let model = &found.model;
-            let route = match with_artifacts {
-                false => Route::None,
-                true => Route::of(
+            let route = if with_artifacts {
+                Route::of(
                     &server,
                     OwnerKind::LoggedModel,
                     &model.model_id,
                     model.artifact_uri.as_deref(),
-                ),
+                )
+            } else {
+                Route::None
             };
             let key = Key::of_model(model);
             let listed = route.list(&server, &key);

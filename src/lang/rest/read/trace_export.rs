@@ -293,14 +293,16 @@ struct Parts {
 fn find(server: &Arc<Server>, trace: Trace, parts: Parts) -> FoundTrace {
     let key = Key::of_trace(&trace);
     let tag = |name: &str| trace.tags.get(name).and_then(|text| text.as_str());
-    let route = match parts.artifacts {
-        false => Route::None,
-        true => Route::of(server, OwnerKind::Trace, &trace.trace_id, tag(LOCATION_TAG)),
+    let route = if parts.artifacts {
+        Route::of(server, OwnerKind::Trace, &trace.trace_id, tag(LOCATION_TAG))
+    } else {
+        Route::None
     };
     let listed = route.list(server, &key);
-    let spans = match parts.spans {
-        true => find_spans(server, &trace, &key),
-        false => FoundSpans::NotAsked,
+    let spans = if parts.spans {
+        find_spans(server, &trace, &key)
+    } else {
+        FoundSpans::NotAsked
     };
     FoundTrace {
         spans,

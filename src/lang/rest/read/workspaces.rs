@@ -28,9 +28,10 @@ pub(super) fn export_each(
     for workspace in workspaces.filter(|found| wanted.as_ref().is_none_or(|wanted| *wanted == found.name)) {
         export.write(&workspace)?;
         let within = Arc::new(server.in_workspace(&workspace.name)?);
-        let registry = match Arc::ptr_eq(server, registry) {
-            true => within.clone(),
-            false => registry.clone(),
+        let registry = if Arc::ptr_eq(server, registry) {
+            within.clone()
+        } else {
+            registry.clone()
         };
         finder.look(export, within, registry, Some(workspace.name))?;
     }

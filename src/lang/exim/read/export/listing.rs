@@ -63,12 +63,13 @@ impl Exporter<'_> {
                 .failure(kind.name(), id, "*", Reason::ExportFailed, &detail)?;
         }
         for id in present.difference(listed) {
-            let (reason, what) = match failed.contains(id) {
-                true => (
+            let (reason, what) = if failed.contains(id) {
+                (
                     Reason::ExportFailed,
                     "says that its export failed: parts of it may be missing",
-                ),
-                false => (Reason::NotListed, "does not list it"),
+                )
+            } else {
+                (Reason::NotListed, "does not list it")
             };
             self.export
                 .monitor()

@@ -78,13 +78,12 @@ impl Exporter<'_> {
         if let Some(single) = single {
             taken |= self.single_version(single, &model)?;
         }
-        match taken {
-            true => self.write_model(&model, file),
-            false => {
-                self.export
-                    .left_out(Kind::RegisteredModels, Reason::NotSelected, 1);
-                Ok(())
-            }
+        if taken {
+            self.write_model(&model, file)
+        } else {
+            self.export
+                .left_out(Kind::RegisteredModels, Reason::NotSelected, 1);
+            Ok(())
         }
     }
 

@@ -63,9 +63,10 @@ impl Folder {
             tool: env!("CARGO_PKG_VERSION").to_owned(),
             source: source.to_owned(),
         };
-        let log = match reusable(&path, &head, resume, monitor)? {
-            true => PartLog::open(&path.join("parts")),
-            false => begin(&path, &head),
+        let log = if reusable(&path, &head, resume, monitor)? {
+            PartLog::open(&path.join("parts"))
+        } else {
+            begin(&path, &head)
         };
         let log = log.map_err(ArchiveError::io("use", &path))?;
         let found = log.len();
@@ -200,9 +201,10 @@ fn begin(path: &Path, head: &Head) -> io::Result<PartLog> {
         if entry.file_name() == "lock" {
             continue;
         }
-        match entry.file_type()?.is_dir() {
-            true => fs::remove_dir_all(entry.path())?,
-            false => fs::remove_file(entry.path())?,
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?
+        } else {
+            fs::remove_file(entry.path())?
         }
     }
     let log = PartLog::create(&path.join("parts"))?;
