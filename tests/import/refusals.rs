@@ -6,6 +6,9 @@ use mlark::flow::import::{ImportOptions, ImportReport};
 use mlark::format::Kind;
 use mlark::monitor::Silent;
 use scripted::*;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use whole::{PARTS, Part, archive_of_everything};
 
@@ -75,6 +78,30 @@ fn check_named(part: &Part, status: u16, report: &ImportReport, place: &str) {
     assert!(named, "{place}");
 }
 
+/// Objects that the journal beside an archive takes for perhaps made, for which the next import waits.
+fn open_intents(folder: &Path) -> BTreeSet<(String, String)> {
+    let mut open = BTreeSet::new();
+    let journals = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    for journal in journals.filter(|path| path.extension().is_some_and(|name| name == "jsonl")) {
+        for line in std::fs::read_to_string(journal).unwrap().lines() {
+            let line: Value = serde_json::from_str(line).unwrap();
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            for id in line["ids"].as_array().into_iter().flatten() {
+                open.insert((text(&line["intent"]), text(id)));
+            }
+            for kind in [&line["made"], &line["refused"]]
+                .into_iter()
+                .filter(|kind| kind.is_string())
+            {
+                open.remove(&(text(kind), text(&line["id"])));
+            }
+        }
+    }
+    open
+}
+
 fn check(part: &Part, status: u16) {
     let directory = tempfile::tempdir().unwrap();
     let archive = archive_of_everything(directory.path());
@@ -83,6 +110,7 @@ fn check(part: &Part, status: u16) {
     let report = import_all(&archive, &target);
     let place = format!("{} {status}: {:#?}", part.text, report.failures);
     check_named(part, status, &report, &place);
+    assert_eq!(open_intents(directory.path()), BTreeSet::new(), "{place}");
     // Everything else arrived; the run is ended.
     let taken = door.lock().unwrap().taken.clone();
     for other in PARTS.iter().filter(|other| !part.takes_with(other)) {

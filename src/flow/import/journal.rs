@@ -5,6 +5,7 @@
 //! {"recovered":7,"crc":…}                              after what the target's marks told, in a new journal
 //! {"intent":"runs","ids":[…],"crc":…}                 before the calls that create
 //! {"made":"runs","id":<archive's>,"new":<target's>,"identity":<8 hex digits>,"crc":…}
+//! {"refused":"runs","id":…,"crc":…}                    the target answered that it does not make it
 //! {"done":"runs","id":…,"digest":<16 hex digits>,"limits":{…},"crc":…}   all of it has arrived, but for these
 //! {"checked":"runs","crc":…}                          what was done before was compared with what the target then said
 //! {"complete":<content id>,"time":…,"crc":…}          the whole import was
@@ -262,6 +263,14 @@ impl Journal {
             line["identity"] = identity.to_string().into();
         }
         self.append(&line)
+    }
+
+    /// Writes that an object that was meant to be made was not: the target said so.
+    ///
+    /// # Errors
+    /// The journal cannot be written.
+    pub fn refused(&mut self, kind: Kind, id: &str) -> Result<(), JournalError> {
+        self.append(&json!({"id": id, "refused": kind}))
     }
 
     /// Writes that all of an object has arrived, but for what is noted; with a digest of 0 that it has not.

@@ -200,8 +200,8 @@ impl Apply<'_> {
         };
         let create = || self.api.create_dataset(&dataset.name, &experiments, &tags);
         // Without a journal only the mark knows.
-        let made = self.create_once(self.is_continued(), find, create);
         let whole = Whole::new(KIND, id);
+        let made = self.create_once(whole, self.is_continued(), find, create);
         let bare = [mark.clone()];
         let bare = || self.api.create_dataset(&dataset.name, &experiments, &bare);
         let (new_id, is_fresh) = self.or_bare(whole, made, bare)?;
@@ -269,7 +269,8 @@ impl Apply<'_> {
                 return self.done(Kind::Scorers, id, 1);
             }
             None => {
-                self.api.register_scorer(&experiment_id, &scorer.name, text)?;
+                let registered = self.api.register_scorer(&experiment_id, &scorer.name, text);
+                self.answered(Whole::new(Kind::Scorers, id), registered)?;
                 if there.len() != at {
                     self.kept(Kind::Scorers, id, "version".to_owned(), Reason::VersionNumber);
                 }

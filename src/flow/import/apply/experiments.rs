@@ -114,10 +114,11 @@ impl Apply<'_> {
         };
         let maybe_there = self.ledger.is_intended(KIND, &planned.id);
         let create = || self.api.create_experiment(&planned.target_name, tags);
-        let created = self.create_once(maybe_there, find, create);
+        let whole = Whole::new(KIND, &planned.id);
+        let created = self.create_once(whole, maybe_there, find, create);
         let bare = [(mark::KEY.to_owned(), mark.clone())];
         let bare = || self.api.create_experiment(&planned.target_name, &bare);
-        let created = self.or_bare(Whole::new(KIND, &planned.id), created, bare);
+        let created = self.or_bare(whole, created, bare);
         let (id, is_fresh) = match created {
             // Another import of the same origin was faster.
             Err(ImportError::Client(error)) if error.is_already_there() => match find()? {

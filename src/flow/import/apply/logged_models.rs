@@ -103,7 +103,7 @@ impl Apply<'_> {
         };
         let create = || Ok(self.api.create_logged_model(&new)?.id);
         let maybe_there = self.ledger.is_intended(KIND, id);
-        let made = self.create_once(maybe_there, find, create);
+        let made = self.create_once(Whole::new(KIND, id), maybe_there, find, create);
         let bare = [self.fitting.mark(KIND, id)];
         let bare = NewLoggedModel {
             params: &[],

@@ -76,6 +76,7 @@ pub fn apply(
         suspects: Mutex::default(),
         assessed: Mutex::default(),
         refused: Mutex::default(),
+        unmade: Mutex::default(),
         bare: Mutex::default(),
         denials: AtomicU32::new(0),
         batch_bytes: AtomicUsize::new(batch::BYTES),
@@ -127,6 +128,8 @@ pub(crate) struct Apply<'a> {
     datasets: Mutex<HashSet<(String, String, String)>>,
     /// Runs whose making got no answer, here or in an earlier session: a second one may turn up.
     suspects: Mutex<HashSet<String>>,
+    /// Objects that were meant to be made and were not, and whether the target said so each time.
+    unmade: Mutex<HashMap<(Kind, String), bool>>,
     /// Traces whose assessments are still to come, with the digests of what arrives with them.
     assessed: Mutex<HashMap<String, u64>>,
     /// Parts that the target refused, by their objects.
@@ -230,6 +233,9 @@ impl Apply<'_> {
                 Some(value)
             }
             Err(error) => {
+                let error = self
+                    .note_unmade(kind, id)
+                    .map_or_else(ImportError::from, |()| error);
                 if self.is_fatal(&error) {
                     self.stop.store(true, Ordering::Relaxed);
                     lock(&self.fatal).get_or_insert(error);
@@ -270,6 +276,7 @@ impl Apply<'_> {
     /// Makes an object that carries a mark; where no answer says whether it was made, it is looked for first.
     fn create_once<T>(
         &self,
+        whole: refusal::Whole<'_>,
         maybe_there: bool,
         find: impl Fn() -> Result<Option<T>, ClientError>,
         create: impl Fn() -> Result<T, ClientError>,
@@ -279,7 +286,7 @@ impl Apply<'_> {
         }
         let mut wait = self.api.client().options().retry_base * 2;
         for _ in 1..CREATE_TRIES {
-            match create() {
+            match self.answered(whole, create()) {
                 Ok(made) => {
                     self.taken();
                     return Ok((made, true));
@@ -294,7 +301,7 @@ impl Apply<'_> {
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok((create()?, true))
+        Ok((self.answered(whole, create())?, true))
     }
 
     /// The id in the target of an object that must be there.

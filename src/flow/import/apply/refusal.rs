@@ -5,6 +5,7 @@
 use super::{Apply, lock};
 use crate::client::{ClientError, FailureKind};
 use crate::flow::import::deviations::{Outcome, owner};
+use crate::flow::import::journal::JournalError;
 use crate::flow::import::{ImportError, Result};
 use crate::format::{Kind, Reason};
 use std::sync::atomic::Ordering;
@@ -140,11 +141,33 @@ impl Apply<'_> {
             made => return made,
         };
         // Where even that is refused, the first answer tells more.
-        let Ok(made) = bare() else {
+        let Ok(made) = self.answered(whole, bare()) else {
             return Err(error.into());
         };
         self.made_bare(whole);
         Ok((made, true))
+    }
+
+    /// The answer to a call that makes an object; where it is none, whether the target said so is remembered.
+    pub(super) fn answered<T>(
+        &self,
+        whole: Whole<'_>,
+        answer: Result<T, ClientError>,
+    ) -> Result<T, ClientError> {
+        answer.inspect_err(|error| {
+            let is_no = error.is_refusal() && !error.is_already_there();
+            let mut unmade = lock(&self.unmade);
+            let is_sure = unmade.entry((whole.kind, whole.id.to_owned())).or_insert(true);
+            *is_sure &= is_no;
+        })
+    }
+
+    /// Writes down that an object was not made, where that is sure: the next import need not wait for it, and look for it.
+    pub(super) fn note_unmade(&self, kind: Kind, id: &str) -> Result<(), JournalError> {
+        match lock(&self.unmade).remove(&(kind, id.to_owned())) {
+            Some(true) => self.ledger.refused(kind, id),
+            _ => Ok(()),
+        }
     }
 
     /// Remembers an object that was made with little more than its mark.

@@ -196,8 +196,8 @@ impl Apply<'_> {
                 .create_model(&planned.target_name, description.as_deref(), &tags)
         };
         let maybe_there = self.ledger.is_intended(KIND, &model.name);
-        let made = self.create_once(maybe_there, find, create);
         let whole = Whole::new(KIND, &model.name);
+        let made = self.create_once(whole, maybe_there, find, create);
         let bare: Texts = tags.iter().filter(|(key, _)| is_bare_tag(key)).cloned().collect();
         let bare = || self.api.create_model(&planned.target_name, None, &bare);
         let ((), is_fresh) = self.or_bare(whole, made, bare)?;

@@ -182,8 +182,8 @@ impl Apply<'_> {
         if maybe_there {
             suspect();
         }
-        let made = self.create_once(maybe_there, find, create);
         let whole = Whole::new(KIND, &info.run_id);
+        let made = self.create_once(whole, maybe_there, find, create);
         let bare = || self.create_bare_run(whole, &new, &mark);
         let (id, is_fresh) = self.or_bare(whole, made, bare)?;
         self.ledger

@@ -107,7 +107,7 @@ impl Apply<'_> {
         }
         self.ledger.intend(KIND, &[id])?;
         let mut trace_info = self.trace_info(trace, &experiment_id);
-        let answer = match self.api.create_trace(&trace_info) {
+        let answer = match self.answered(Whole::new(KIND, id), self.api.create_trace(&trace_info)) {
             Err(error) if error.is_refusal() => self.create_bare_trace(id, &mut trace_info, error)?,
             made => made?,
         };
@@ -181,7 +181,7 @@ impl Apply<'_> {
             }
         }
         // Where even that is refused, the first answer tells more.
-        let Ok(answer) = self.api.create_trace(&bare) else {
+        let Ok(answer) = self.answered(whole, self.api.create_trace(&bare)) else {
             return Err(error.into());
         };
         self.taken();

@@ -63,10 +63,10 @@ impl Apply<'_> {
         let find = || -> Result<_, ClientError> { self.api.marked_trace(&experiment_id, &mark) };
         let begin = trace.request_time.unwrap_or(0);
         let create = || self.api.start_trace(&experiment_id, begin, &metadata, &tags);
-        let made = self.create_once(maybe_there, find, create);
+        let whole = Whole::new(KIND, id);
+        let made = self.create_once(whole, maybe_there, find, create);
         let bare = [self.fitting.mark(KIND, id)];
         let bare = || self.api.start_trace(&experiment_id, begin, &[], &bare);
-        let whole = Whole::new(KIND, id);
         let (target, is_fresh) = self.or_bare(whole, made, bare)?;
         if self.is_bare(KIND, id) {
             let texts = metadata.iter().map(|(key, value)| (true, key, value));

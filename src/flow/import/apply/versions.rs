@@ -180,8 +180,10 @@ impl Apply<'_> {
             Ok(marked.map(|found| found.version).max())
         };
         let mut maybe_there = !numbers.is_fresh;
+        let id = Object::id(version);
         loop {
-            let (made, _) = self.create_once(maybe_there, find, || self.api.create_version(body))?;
+            let create = || self.api.create_version(body);
+            let (made, _) = self.create_once(Whole::new(VERSION, &id), maybe_there, find, create)?;
             if !keeps || made >= wanted {
                 return Ok(made);
             }

@@ -78,6 +78,17 @@ impl Ledger {
         Ok(())
     }
 
+    /// Writes down that an object that was meant to be made was not: the target said so.
+    ///
+    /// # Errors
+    /// The journal cannot be written.
+    pub fn refused(&self, kind: Kind, id: &str) -> Result<(), JournalError> {
+        let (journal, mapping) = &mut *self.lock();
+        journal.refused(kind, id)?;
+        mapping.drop_intent(kind, id);
+        Ok(())
+    }
+
     /// Writes down that all of an object has arrived, but for what is noted; with a digest of 0 that it has not.
     ///
     /// # Errors

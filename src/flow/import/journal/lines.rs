@@ -32,6 +32,7 @@ struct Entry {
     options: Option<ToldOptions>,
     origin: Option<String>,
     recovered: Option<u64>,
+    refused: Option<Kind>,
     target: Option<String>,
     target_version: Option<String>,
     #[serde(rename = "time")]
@@ -135,6 +136,11 @@ impl<'a> Reader<'a> {
                 let identity = identity.and_then(|text| Identity::parse(&text));
                 mapping.identify(kind, &id, identity.unwrap_or_default());
             }
+            Entry {
+                refused: Some(kind),
+                id: Some(id),
+                ..
+            } => mapping.drop_intent(kind, &id),
             Entry {
                 done: Some(kind),
                 id: Some(id),
