@@ -128,6 +128,38 @@ impl Download {
     }
 }
 
+/// A reader that fails beyond so many bytes: an answer need not say how long it is, and need not end.
+pub(crate) struct AtMost<R> {
+    reader: R,
+    limit: u64,
+    read_bytes: u64,
+}
+
+impl<R: Read> AtMost<R> {
+    /// Reads up to `limit` bytes.
+    pub(crate) fn new(reader: R, limit: u64) -> Self {
+        AtMost {
+            reader,
+            limit,
+            read_bytes: 0,
+        }
+    }
+}
+
+impl<R: Read> Read for AtMost<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(buffer)?;
+        self.read_bytes = self.read_bytes.saturating_add(read as u64);
+        match self.read_bytes > self.limit {
+            true => Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                format!("it has more than {} bytes", self.limit),
+            )),
+            false => Ok(read),
+        }
+    }
+}
+
 /// Why the rest does not come.
 enum Rest {
     Changed,
@@ -161,5 +193,23 @@ impl From<ClientError> for io::Error {
             _ => io::ErrorKind::Other,
         };
         io::Error::new(kind, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_end_is_read_to_a_bound() {
+        let mut read = Vec::new();
+        let error = AtMost::new(io::repeat(b' '), 100_000).read_to_end(&mut read);
+        assert_eq!(
+            error.expect_err("it is endless").kind(),
+            io::ErrorKind::FileTooLarge
+        );
+        assert!(read.len() <= 100_000);
+        let whole = AtMost::new(&b"whole"[..], 5).read_to_end(&mut read);
+        assert_eq!(whole.expect("it is within the bound"), 5);
     }
 }

@@ -28,6 +28,7 @@ mod secure;
 pub(crate) mod tls;
 mod transport;
 
+pub(crate) use download::AtMost;
 pub use download::Download;
 pub use environment::Environment;
 pub use error::{ClientError, FailureKind};

@@ -9,5 +9,6 @@ pub mod loopback;
 pub mod random_traces;
 pub mod rich;
 pub mod scripted;
+pub mod served;
 pub mod servers;
 pub mod whole;

@@ -1,15 +1,11 @@
 //! Exports of servers that do not end, answer too much, refuse readers, or change while they are read.
 
 use crate::helpers::loopback;
+use crate::helpers::served::export_of;
 use loopback::{Answer, Loopback, Received};
 use mlark::archive::Archive;
-use mlark::client::Environment;
-use mlark::flow::export::RestOptions;
-use mlark::flow::export::detect::SourceKind;
-use mlark::flow::export::export;
-use mlark::flow::export::{ExportError, ExportOptions, ExportReport};
+use mlark::flow::export::ExportReport;
 use mlark::format::Kind;
-use mlark::monitor::Silent;
 use serde_json::{Value, json};
 
 const RUN: &str = "0123456789abcdef0123456789abcdef";
@@ -17,26 +13,6 @@ const EXPERIMENTS: &str = "/api/2.0/mlflow/experiments/search";
 const RUNS: &str = "/api/2.0/mlflow/runs/search";
 const FILES: &str = "/api/2.0/mlflow-artifacts/artifacts";
 const OWN_FILES: &str = "/api/2.0/mlflow/artifacts/list";
-
-fn export_of(uri: &str, keep_going: bool) -> (tempfile::TempDir, Result<ExportReport, ExportError>) {
-    let folder = tempfile::tempdir().unwrap();
-    let options = ExportOptions {
-        keep_going,
-        rest: RestOptions {
-            environment: Some(Environment::of(&[("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")], None)),
-            ..RestOptions::default()
-        },
-        ..ExportOptions::default()
-    };
-    let report = export(
-        SourceKind::Rest,
-        uri,
-        &folder.path().join("out"),
-        options,
-        &Silent,
-    );
-    (folder, report)
-}
 
 fn run(status: &str, param: &str) -> Value {
     json!({

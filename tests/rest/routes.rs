@@ -3,16 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use crate::helpers::loopback;
+use crate::helpers::served::export_with;
 use loopback::{Answer, Loopback, Received};
 use mlark::archive::Archive;
-use mlark::client::{Environment, Secret};
+use mlark::client::Secret;
 use mlark::flow::export::RestOptions;
-use mlark::flow::export::detect::SourceKind;
-use mlark::flow::export::export;
-use mlark::flow::export::{ExportError, ExportOptions, ExportReport};
+use mlark::flow::export::{ExportError, ExportReport};
 use mlark::format::Kind;
 use mlark::model::MetricSlice;
-use mlark::monitor::Silent;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,23 +22,12 @@ const BULK: &str = "/ajax-api/2.0/mlflow/metrics/get-history-bulk";
 const HISTORY: &str = "/api/2.0/mlflow/metrics/get-history";
 
 fn export_of(server: &Loopback, keep_going: bool) -> (tempfile::TempDir, Result<ExportReport, ExportError>) {
-    let folder = tempfile::tempdir().unwrap();
-    let variables = [
-        ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1"),
-        ("MLFLOW_TRACKING_TOKEN", "a-token"),
-    ];
-    let options = ExportOptions {
-        keep_going,
-        rest: RestOptions {
-            environment: Some(Environment::of(&variables, None)),
-            headers: vec![("X-Gate".to_owned(), Secret::new("gate-secret"))],
-            ..RestOptions::default()
-        },
-        ..ExportOptions::default()
+    let rest = RestOptions {
+        headers: vec![("X-Gate".to_owned(), Secret::new("gate-secret"))],
+        ..RestOptions::default()
     };
-    let out = folder.path().join("out");
-    let report = export(SourceKind::Rest, &server.url(), &out, options, &Silent);
-    (folder, report)
+    let variables = [("MLFLOW_TRACKING_TOKEN", "a-token")];
+    export_with(&server.url(), keep_going, &variables, rest)
 }
 
 fn run(artifact_uri: &str, metrics: &Value) -> Answer {

@@ -1,12 +1,11 @@
 //! Exports of a scripted server: answers that are cut, refused, late or not what they should be.
 
 use crate::helpers::loopback;
+use crate::helpers::served::export_of;
 use loopback::{Answer, Loopback, Received};
 use mlark::archive::Archive;
-use mlark::client::Environment;
-use mlark::flow::export::RestOptions;
 use mlark::flow::export::detect::SourceKind;
-use mlark::flow::export::{ExportError, ExportOptions, ExportReport, Survey};
+use mlark::flow::export::{ExportOptions, Survey};
 use mlark::flow::export::{export, survey};
 use mlark::format::Kind;
 use mlark::model::{MetricSlice, Run};
@@ -156,26 +155,6 @@ fn queries(request: &Received, name: &str) -> Vec<String> {
         .collect()
 }
 
-fn export_of(server: &Loopback, keep_going: bool) -> (tempfile::TempDir, Result<ExportReport, ExportError>) {
-    let folder = tempfile::tempdir().unwrap();
-    let options = ExportOptions {
-        keep_going,
-        rest: RestOptions {
-            environment: Some(Environment::of(&[("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")], None)),
-            ..RestOptions::default()
-        },
-        ..ExportOptions::default()
-    };
-    let report = export(
-        SourceKind::Rest,
-        &server.url(),
-        &folder.path().join("out"),
-        options,
-        &Silent,
-    );
-    (folder, report)
-}
-
 /// Points in an archive, by run, each checked.
 fn points_of(folder: &tempfile::TempDir) -> BTreeMap<String, usize> {
     let archive = Archive::open(&folder.path().join("out")).unwrap();
@@ -218,7 +197,7 @@ fn no_point_is_lost_where_answers_are_full() {
             );
             script.answer(request)
         });
-        let (folder, report) = export_of(&server, false);
+        let (folder, report) = export_of(&server.url(), false);
         let report = report.unwrap();
         assert_eq!(points_of(&folder), fake.points);
         assert_eq!(report.manifest.losses.failures, []);
@@ -244,13 +223,13 @@ fn a_run_whose_history_fails_is_named() {
             false => fake.answer(request),
         }
     });
-    let (_, report) = export_of(&server, false);
+    let (_, report) = export_of(&server.url(), false);
     let text = report.unwrap_err().to_string();
     assert!(
         text.contains("loss") && text.contains("INTERNAL_ERROR: corrupt"),
         "{text}"
     );
-    let (folder, report) = export_of(&server, true);
+    let (folder, report) = export_of(&server.url(), true);
     assert_eq!(report.unwrap().failures, 1);
     assert_eq!(points_of(&folder).len(), 2);
     let losses = std::fs::read_to_string(folder.path().join("out/losses.jsonl")).unwrap();
@@ -270,7 +249,7 @@ fn an_artifact_that_is_gone_or_of_another_size_is_named() {
         path if path.ends_with("/b.txt") => Answer::new(200, "long"),
         _ => script.answer(request),
     });
-    let (folder, report) = export_of(&server, true);
+    let (folder, report) = export_of(&server.url(), true);
     assert_eq!(report.unwrap().failures, 3);
     let losses = std::fs::read_to_string(folder.path().join("out/losses.jsonl")).unwrap();
     for expected in [
@@ -280,7 +259,7 @@ fn an_artifact_that_is_gone_or_of_another_size_is_named() {
     ] {
         assert!(losses.contains(expected), "{expected}: {losses}");
     }
-    let (_, report) = export_of(&server, false);
+    let (_, report) = export_of(&server.url(), false);
     assert!(report.is_err());
 }
 
@@ -300,7 +279,7 @@ fn what_is_no_tracking_server_is_said_so() {
         (Answer::new(404, "nothing here"), "answered 404"),
     ] {
         let server = Loopback::start(move |_| answer.clone());
-        let (folder, report) = export_of(&server, true);
+        let (folder, report) = export_of(&server.url(), true);
         let text = report.unwrap_err().to_string();
         assert!(text.contains(expected), "{text}");
         assert_eq!(
@@ -318,7 +297,7 @@ fn a_server_that_dies_leaves_nothing_but_what_can_be_gone_on_with() {
         true => Answer::json("{}").cut_after(1),
         false => fake.answer(request),
     });
-    let (folder, report) = export_of(&server, false);
+    let (folder, report) = export_of(&server.url(), false);
     assert!(report.unwrap_err().to_string().contains("the connection broke"));
     let left = std::fs::read_dir(folder.path())
         .unwrap()
@@ -337,7 +316,7 @@ fn a_run_written_to_meanwhile_keeps_its_newest_point() {
         true => later.answer(request),
         false => fake.answer(request),
     });
-    let (folder, report) = export_of(&server, false);
+    let (folder, report) = export_of(&server.url(), false);
     report.unwrap();
     let archive = Archive::open(&folder.path().join("out")).unwrap();
     let run: Run = archive.objects().next().unwrap().unwrap();

@@ -8,4 +8,5 @@ mod exim;
 mod exim_made;
 mod file_store;
 mod local_roots;
+mod progress;
 mod selections;

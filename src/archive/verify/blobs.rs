@@ -42,9 +42,10 @@ impl<'t> BlobHashing<'t> {
     pub(super) fn work(&self) {
         let mut buffer = vec![0; BUFFER_BYTES];
         while let Some(batch) = self.take_batch() {
-            let count = batch.len() as u64;
+            let mut batch_bytes = 0_u64;
             for place in batch {
                 let (digest, size_bytes) = self.tree.blob_in_file_order(place);
+                batch_bytes = batch_bytes.saturating_add(size_bytes);
                 let read = self.tree.open_blob(place);
                 let read = read.and_then(|reader| hash(reader, size_bytes, &mut buffer));
                 if let Some(finding) = blob_finding(read, &digest)
@@ -53,7 +54,7 @@ impl<'t> BlobHashing<'t> {
                     findings.push(finding);
                 }
             }
-            self.monitor.advance(count);
+            self.monitor.advance(batch_bytes);
         }
     }
 

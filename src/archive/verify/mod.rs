@@ -73,7 +73,9 @@ pub fn verify(path: &Path, options: &VerifyOptions, monitor: &dyn Monitor) -> Re
         }
     };
     let tree = Tree::list(path, &container, &mut findings)?;
-    monitor.begin("verify", Some(tree.blob_count() as u64));
+    let blob_bytes =
+        (0..tree.blob_count()).fold(0, |sum: u64, rank| sum.saturating_add(tree.blob_at(rank).1));
+    monitor.begin("bytes of blobs", Some(blob_bytes));
     let hashing = BlobHashing::new(&tree, monitor);
     let threads = match options.threads {
         0 => super::parallel::default_threads(),

@@ -50,11 +50,13 @@ impl Exporter<'_, '_> {
     /// Experiments, runs, logged models, the registry, traces.
     pub(super) fn run(&mut self) -> Result<(), ExportError> {
         let experiments = self.experiments.clone();
-        let count = experiments.len() as u64;
-        self.export.monitor().begin("experiments", Some(count));
+        let total = experiments
+            .iter()
+            .map(|experiment| self.run_folders(experiment))
+            .sum();
+        self.export.monitor().begin("runs", Some(total));
         for experiment in &experiments {
             self.experiment(experiment)?;
-            self.export.monitor().advance(1);
         }
         self.export.monitor().begin("logged models", None);
         if self.export.looks_at(&[Kind::LoggedModels]) {
@@ -76,6 +78,17 @@ impl Exporter<'_, '_> {
             }
         }
         Ok(())
+    }
+
+    /// About how many runs an experiment has: the folders in its own that may be one, none of a trash that is not read.
+    fn run_folders(&self, found: &FoundExperiment) -> u64 {
+        if self.is_unasked(&Self::place(found)) {
+            return 0;
+        }
+        let entries = std::fs::read_dir(&found.path).into_iter().flatten().flatten();
+        let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        let is_run = |name: &std::ffi::OsStr| NEVER_RUNS.iter().all(|other| name != *other);
+        folders.filter(|entry| is_run(&entry.file_name())).count() as u64
     }
 
     /// Whether something is exported that is deleted or not, and chosen or not.
@@ -179,12 +192,14 @@ impl Exporter<'_, '_> {
     fn runs(&mut self, folder: &Arc<RunFolder>) -> Result<BTreeSet<String>, ExportError> {
         let is_chosen = |chosen: &Chosen, id: &str| chosen.takes_run(id);
         let runs = self.kept_index::<RunInfo>(&folder.path, NEVER_RUNS, &folder.place, is_chosen)?;
+        let monitor = self.export.monitor();
         let mut used = BTreeSet::new();
         let (store, pool, folder) = (self.store.clone(), self.pool.clone(), folder.clone());
         let work = move |found| run::read(&store, &folder, found);
         let window = (pool.threads() * 4).max(RUN_WINDOW);
         map_ordered(&pool, window, runs, work, |(found, notes)| {
             notes.report(self.export)?;
+            monitor.advance(1);
             match found {
                 Some(found) => self.write_run(found, &mut used),
                 None => Ok(()),

@@ -157,31 +157,36 @@ impl Exporter<'_> {
     }
 
     fn write_all(&mut self, layout: &Layout) -> Result<()> {
-        self.export
-            .monitor()
-            .begin("experiments", Some(layout.experiments.len() as u64));
+        let monitor = self.export.monitor();
+        monitor.begin("directories", Some(layout.directories()));
         for (file, is_own) in &layout.experiments {
             self.hold_experiment(file, *is_own);
         }
         for (file, is_own) in &layout.experiments {
             self.experiment(file, *is_own)?;
-            self.export.monitor().advance(1);
+            monitor.advance(1);
         }
         for folder in &layout.runs {
             self.run(folder)?;
+            monitor.advance(1);
         }
         for folder in &layout.logged_models {
             self.logged_model(folder)?;
+            monitor.advance(1);
         }
         for folder in &layout.traces {
             self.trace(folder)?;
+            monitor.advance(1);
         }
         self.models(layout)?;
+        monitor.advance((layout.models.len() + layout.versions.len()) as u64);
         for file in &layout.prompts {
             self.prompt(file)?;
+            monitor.advance(1);
         }
         for file in &layout.evaluation_datasets {
             self.evaluation_dataset(file)?;
+            monitor.advance(1);
         }
         if self.choice.takes_all() {
             for file in &layout.indexes {

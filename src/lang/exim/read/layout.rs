@@ -96,6 +96,21 @@ impl Layout {
         self.experiments.is_empty() && lists.iter().all(|list| list.is_empty())
     }
 
+    /// How many directories hold objects.
+    pub(super) fn directories(&self) -> u64 {
+        let lists = [
+            &self.runs,
+            &self.models,
+            &self.versions,
+            &self.logged_models,
+            &self.traces,
+            &self.prompts,
+            &self.evaluation_datasets,
+        ];
+        let listed: usize = lists.iter().map(|list| list.len()).sum();
+        (self.experiments.len() + listed) as u64
+    }
+
     fn visit(&mut self, roots: &LocalRoots, folder: &Path, depth: usize) -> Result<(), DocumentError> {
         let entries = Entries::within(roots, folder)?;
         let has = |name: &str| entries.files.iter().any(|file| file == name);

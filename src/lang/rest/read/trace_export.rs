@@ -7,7 +7,7 @@ use super::exporter::Exporter;
 use super::server::{Server, told, told_io};
 use crate::archive::parallel::map_ordered;
 use crate::archive::{OpenFn, Owner};
-use crate::client::Path;
+use crate::client::{AtMost, Path};
 use crate::format::{Kind, Object, Reason};
 use crate::lang::rest::read::fetch_cache::Key;
 use crate::lang::rest::read::trace_wire::{self, Api};
@@ -27,6 +27,8 @@ const LOCATION_TAG: &str = "mlflow.artifactLocation";
 const SPANS_TAG: &str = "mlflow.trace.spansLocation";
 /// The part that the file of spans is.
 const SPANS: &str = "spans";
+/// Bytes of a file of spans that are read: as many as are held.
+const SPAN_FILE_BYTES: u64 = 256 << 20;
 /// The part that says that there is no such file.
 const NO_SPANS: &str = "no-spans";
 /// Why there are none of a trace that MLflow 3.6 hides.
@@ -348,14 +350,15 @@ fn span_file(server: &Arc<Server>, trace_id: &str) -> OpenFn {
         };
         if server.hides_incomplete_traces() {
             match request().attempts(1).download() {
-                Ok(download) => return Ok(Box::new(download)),
+                Ok(download) => return Ok(Box::new(AtMost::new(download, SPAN_FILE_BYTES))),
                 Err(error) if error.status() == Some(500) && is_hidden(&server, &trace_id) => {
                     return Err(io::Error::other(INCOMPLETE));
                 }
                 Err(_) => {}
             }
         }
-        Ok(Box::new(request().download()?) as Box<dyn Read + Send>)
+        let download = AtMost::new(request().download()?, SPAN_FILE_BYTES);
+        Ok(Box::new(download) as Box<dyn Read + Send>)
     })
 }
 
