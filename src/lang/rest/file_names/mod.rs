@@ -4,6 +4,10 @@
 //! are those of the code that was seen to make it so: servers percent-decode a path until nothing changes, and since some version after
 //! 2.9 read it as a URL, which loses control characters, a fragment, and the mark of a query or of parameters that are empty.
 
+mod served;
+
+pub use served::{is_taken_for_another, may_be_cut};
+
 use crate::format::Reason;
 
 /// What a server makes of a path that it does not keep.
@@ -77,18 +81,16 @@ mod tests {
     use super::*;
     use crate::lang::rest::limits::{Limits, Version, takes_alias};
 
-    struct Row {
-        kind: String,
-        name: String,
+    pub(super) struct Row {
+        pub(super) kind: String,
+        pub(super) name: String,
         /// By version.
-        answers: Vec<(Version, String)>,
+        pub(super) answers: Vec<(Version, String)>,
     }
 
-    /// Every name that was tried.
-    fn measured() -> Vec<Row> {
-        let mut lines = include_str!("measured.tsv")
-            .lines()
-            .map(|line| line.split('\t').collect::<Vec<_>>());
+    /// Every name that was tried for a table.
+    pub(super) fn rows_of(table: &str) -> Vec<Row> {
+        let mut lines = table.lines().map(|line| line.split('\t').collect::<Vec<_>>());
         let versions: Vec<_> = lines.next().unwrap()[3..]
             .iter()
             .map(|text| Version::parse(text).unwrap())
@@ -121,7 +123,7 @@ mod tests {
     #[test]
     fn the_rules_say_of_every_name_what_servers_were_seen_to_make_of_it() {
         let mut wrong = Vec::new();
-        let rows = measured();
+        let rows = rows_of(include_str!("measured.tsv"));
         assert!(rows.len() > 2_500, "{}", rows.len());
         for row in rows {
             for (version, answer) in &row.answers {

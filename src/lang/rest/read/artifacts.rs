@@ -13,9 +13,11 @@ use crate::archive::{ByteSource, OpenFn};
 use crate::client::{ClientError, Download, ENTRIES, Page, PageWalk, Path};
 use crate::format::Reason;
 use crate::lang::artifacts::local_roots::{ArtifactRoot, OwnerRef, Place};
+use crate::lang::rest::file_names::{is_taken_for_another, may_be_cut};
+use crate::lang::rest::limits::{Limits, Version};
 use crate::lang::rest::read::fetch_cache::{Key, file_part};
 use crate::model::OwnerKind;
-use crate::model::uri::{local_path, percent_decode};
+use crate::model::uri::local_path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashSet};
@@ -93,7 +95,7 @@ impl Route {
             })?,
         };
         let files = listing.files.into_iter().map(|(path, size_bytes)| Listed {
-            problem: is_mangled(&path).then_some(Reason::NameNotServed),
+            problem: self.may_confuse(server, &path).then_some(Reason::NameNotServed),
             path,
             size_bytes,
             is_folder: false,
@@ -107,6 +109,14 @@ impl Route {
         Ok((files.chain(folders).collect(), listing.empty_folders))
     }
 
+    /// Whether the server may give something else for a path.
+    fn may_confuse(&self, server: &Server, path: &str) -> bool {
+        let version = server.version.as_deref().and_then(Version::parse);
+        // Who does not tell a version is feared to be a newer one.
+        let is_url = version.is_none_or(|version| Limits::of(version).paths_are_urls);
+        is_taken_for_another(path, is_url, !matches!(self, Route::Proxy(..)))
+    }
+
     fn list_folder(
         &self,
         server: &Server,
@@ -117,10 +127,19 @@ impl Route {
         if depth > DEPTH {
             return Err(format!("`{folder}` lies deeper than {DEPTH} folders"));
         }
-        let mut entries = self.entries(server, folder)?;
+        let mut entries = match self.entries(server, folder) {
+            // One name that the server does not read costs no other file of the owner.
+            Err(error) if depth > 0 && error.is_refused() && may_be_cut(folder) => {
+                listing.unlisted_folders.push(folder.to_owned());
+                return Ok(());
+            }
+            answer => answer.map_err(|error| told(&error))?,
+        };
         if entries.is_empty() && depth > 0 {
             // An empty listing is believed where nothing speaks against it.
-            if let Route::Proxy(_, own) = self {
+            if let Route::Proxy(_, own) = self
+                && !own.may_confuse(server, folder)
+            {
                 entries = own.entries(server, folder).unwrap_or_default();
             }
         }
@@ -128,7 +147,7 @@ impl Route {
             return Err(format!("the server lists more than {ENTRIES} files and folders"));
         }
         if entries.is_empty() && depth > 0 {
-            if is_cut_by_servers(folder) {
+            if may_be_cut(folder) {
                 listing.unlisted_folders.push(folder.to_owned())
             } else {
                 listing.empty_folders += 1
@@ -146,7 +165,9 @@ impl Route {
             if !is_below || path.split('/').any(|part| matches!(part, "" | "." | "..")) {
                 return Err(format!("the server lists `{path}` in folder `{folder}`"));
             }
-            if is_folder {
+            if is_folder && self.may_confuse(server, &path) {
+                listing.unlisted_folders.push(path);
+            } else if is_folder {
                 if listing.folders.insert(path.clone(), ()).is_none() {
                     self.list_folder(server, &path, depth + 1, listing)?;
                 }
@@ -157,15 +178,14 @@ impl Route {
         Ok(())
     }
 
-    fn entries(&self, server: &Server, folder: &str) -> Result<Vec<Entry>, String> {
+    fn entries(&self, server: &Server, folder: &str) -> Result<Vec<Entry>, ClientError> {
         let mut entries = Vec::new();
         let mut seen = HashSet::new();
         let mut walk = PageWalk::new("the artifacts of a folder", 1);
         loop {
             let token = walk.token().map(str::to_owned);
             let answer = self.ask_entries(server, folder, token.as_deref());
-            let page = answer.and_then(|answer| Page::of(answer, "files"));
-            let page = page.map_err(|error| told(&error))?;
+            let page = answer.and_then(|answer| Page::of(answer, "files"))?;
             let before = entries.len();
             for row in page.rows {
                 let mut fields = Fields::of(row);
@@ -184,7 +204,7 @@ impl Route {
                 }
             }
             let new_rows = entries.len() - before;
-            if !walk.advance(page.next, new_rows).map_err(|error| told(&error))? {
+            if !walk.advance(page.next, new_rows)? {
                 return Ok(entries);
             }
         }
@@ -251,7 +271,9 @@ impl Route {
                 let request = client.get(server.proxy(proxied));
                 match **own {
                     // Servers up to 3.10 at least put such names raw into a header of the proxy's answer, which breaks it.
-                    Route::Run(_) | Route::LoggedModel(_) if !path.is_ascii() => {
+                    Route::Run(_) | Route::LoggedModel(_)
+                        if !path.is_ascii() && !own.may_confuse(server, path) =>
+                    {
                         let proxied = request.attempts(1).download();
                         proxied.or_else(|_| own.download_sent(server, path))
                     }
@@ -309,17 +331,6 @@ pub(super) fn joined(root: &str, below: &str) -> String {
     }
 }
 
-/// Servers decode a path until nothing changes: of a name that holds an escape, another file would come.
-fn is_mangled(path: &str) -> bool {
-    percent_decode(path).is_none_or(|decoded| decoded != path)
-}
-
-/// Whether a folder's name is one of which servers lose a part, so that they list nothing of what lies in it: they take
-/// it for a URL with parameters, a query or a fragment, and for one with escapes.
-fn is_cut_by_servers(path: &str) -> bool {
-    path.contains(['?', ';', '#', '%']) || path.chars().any(char::is_control)
-}
-
 /// The path below the proxy's root, where a URI leads through this server's proxy.
 fn proxied_path(server: &Server, uri: &str) -> Option<String> {
     let rest = uri.strip_prefix("mlflow-artifacts:")?;
@@ -366,19 +377,6 @@ impl<R: Read> Read for Sized<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_with_escapes_are_not_asked_for() {
-        for (path, expected) in [
-            ("a b/ü?", false),
-            ("50%", false),
-            ("a%20b", true),
-            ("%zz", false),
-            ("%ff", true),
-        ] {
-            assert_eq!(is_mangled(path), expected, "{path}");
-        }
-    }
 
     #[test]
     fn a_size_that_differs_is_an_error() {

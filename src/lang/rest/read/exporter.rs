@@ -272,7 +272,7 @@ impl<'a, 'm> Exporter<'a, 'm> {
             if let (true, Some(reason)) = (file.is_folder, file.problem) {
                 let (path, id) = (&file.path, &owner.id);
                 let detail = format!(
-                    "what lies in folder `{path}` of `{id}`: the server lists nothing there, and loses a part of such a name"
+                    "what lies in folder `{path}` of `{id}`: the server lists nothing there, or something else, for it loses a part of such a name"
                 );
                 let kind = Kind::Artifacts.name();
                 self.export.failure(kind, &owner.id, "*", reason, &detail)?;
