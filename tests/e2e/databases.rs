@@ -304,3 +304,53 @@ fn mariadb_is_encrypted_and_checked_as_its_uri_asks() {
     ];
     check_tls("mysql", options);
 }
+
+/// Names and the origin of an archive's experiments that are not the default one.
+fn experiments(archive: &Archive) -> (Vec<String>, String) {
+    let names = archive
+        .values(Kind::Experiments)
+        .map(|experiment| text(&experiment.unwrap(), "name"));
+    let names = names.filter(|name| name != "Default").collect();
+    (names, archive.manifest().origin.clone())
+}
+
+#[test]
+fn schemas_of_one_database_are_named_chosen_and_sources_of_their_own() {
+    let Some(venvs) = venvs("no schemas are chosen") else {
+        return;
+    };
+    let Some(database) = Database::start("postgresql") else {
+        return;
+    };
+    let uri = database.create("teams");
+    let target = Server::start(&venvs, "3.18.0", &database.path("target"));
+    let mut origins = Vec::new();
+    for team in ["team_a", "team_b"] {
+        database.query("teams", &format!("CREATE SCHEMA {team}"));
+        let store = format!("{uri}?options=-csearch_path%3D{team}");
+        let server = Server::start_over(&venvs, "3.18.0", &database.path(team), &store);
+        let made = format!(
+            "import sys, mlflow; client = mlflow.MlflowClient(sys.argv[1]); \
+             client.create_run(client.create_experiment('project of {team}'))"
+        );
+        let mut python = Command::new(venvs.join("mlflow-3.18.0/bin/python"));
+        run(python
+            .args(["-c", &made, &server.url])
+            .env("MLFLOW_DISABLE_TELEMETRY", "true"));
+        let (names, origin) = experiments(&database.export_database(&store, team).unwrap());
+        assert_eq!(names, [format!("project of {team}")]);
+        origins.push(origin);
+        let archive = database.path(&format!("{team}-sql"));
+        servers::mlark(&["import", archive.to_str().unwrap(), &target.url, "--verify"]);
+    }
+    assert_ne!(origins[0], origins[1]);
+    let said = said(&uri, "");
+    for expected in ["`team_a`, `team_b`", "options=-csearch_path%3DNAME"] {
+        assert!(said.contains(expected), "{said}");
+    }
+    let out = database.path("both");
+    export(SourceKind::Rest, &target.url, &out, everything(), &Silent).unwrap();
+    let (mut names, _) = experiments(&Archive::open(&out).unwrap());
+    names.sort();
+    assert_eq!(names, ["project of team_a", "project of team_b"]);
+}

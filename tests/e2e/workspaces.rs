@@ -181,6 +181,9 @@ fn each_workspace_arrives_in_its_own_and_is_not_brought_twice() {
         "{map}"
     );
 
+    let registry = Server::start(&venvs, VERSION, &directory.path().join("registry"));
+    check_origins(&server.url, &registry.url, directory.path());
+
     // Without the journals the marks tell the same.
     for entry in std::fs::read_dir(directory.path()).unwrap() {
         let path = entry.unwrap().path();
@@ -193,6 +196,36 @@ fn each_workspace_arrives_in_its_own_and_is_not_brought_twice() {
     for kind in ["workspaces", "experiments", "runs", "registered-models"] {
         assert_eq!(report["created"][kind], Value::Null, "{report}");
     }
+}
+
+/// What is chosen behind one URL is an origin of its own: its ids and names are not those of the rest.
+fn check_origins(url: &str, registry: &str, directory: &Path) {
+    let mut origins = std::collections::BTreeSet::new();
+    let choices: [&[(&str, &str)]; 4] = [
+        &[],
+        &[("MLFLOW_WORKSPACE", "team-a")],
+        &[("MLFLOW_WORKSPACE", "team-b")],
+        &[("MLFLOW_REGISTRY_URI", registry)],
+    ];
+    for (number, variables) in choices.into_iter().enumerate() {
+        let out = directory.join(format!("origin-{number}"));
+        let output = Command::new(env!("CARGO_BIN_EXE_mlark"))
+            .args(["export", url, "-o"])
+            .arg(&out)
+            .envs(variables.iter().copied())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        origins.insert(
+            mlark::archive::Archive::open(&out)
+                .unwrap()
+                .manifest()
+                .origin
+                .clone(),
+        );
+    }
+    assert_eq!(origins.len(), 4, "{origins:?}");
 }
 
 #[test]

@@ -325,3 +325,47 @@ fn what_an_import_leaves_behind_holds_no_header_value_and_no_credential() {
         assert!(!journal.contains(secret), "`{secret}`: {journal}");
     }
 }
+
+#[test]
+fn a_page_of_the_ui_is_no_target_and_nothing_is_sent_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let archive = archive_of(directory.path(), "a", 1);
+    let target = Target::start(|_| None);
+    let page = format!("{}/#/experiments/1", target.server.url());
+    for arguments in [
+        &["import", path(&archive), &page][..],
+        &["import", path(&archive), &page, "--dry-run"],
+        &["verify", path(&archive), "--against", &page],
+    ] {
+        let output = mlark(arguments);
+        let said = text(&output);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        let expected = format!("give `{}`, without what follows the `#`", target.server.url());
+        assert!(said.contains(&expected), "{said}");
+    }
+    assert!(target.server.received().is_empty());
+}
+
+#[test]
+fn a_workspace_that_is_not_there_is_an_error_by_name_and_a_last_line_by_glob() {
+    let directory = tempfile::tempdir().unwrap();
+    let archive = archive_of(directory.path(), "a", 1);
+    let target = Target::start(|_| None);
+    let import = |only: &str| mlark(&["import", path(&archive), &target.server.url(), "--only", only]);
+    let output = import("workspace=team-*");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let last = said.lines().last().unwrap_or_default();
+    assert!(
+        last.contains("nothing matches --only workspace `team-*`"),
+        "{said}"
+    );
+    let output = import("workspace=team-a");
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("nothing matches --only workspace `team-a`"),
+        "{said}"
+    );
+    assert_eq!(target.created(), (0, 0));
+}

@@ -6,20 +6,20 @@
 use super::loses_end;
 use crate::model::uri::percent_decode;
 
-/// Whether a server may give another file, or list another folder, than the one of this path; `is_url` where it reads paths as
+/// Whether a server may give another file, or list another folder, than the one of this path, or fails at it; `is_url` where it reads paths as
 /// URLs, `is_whole` where nothing comes before the path.
 pub fn is_taken_for_another(path: &str, is_url: bool, is_whole: bool) -> bool {
     let is_decoded = percent_decode(path).is_none_or(|decoded| decoded != path);
     let scheme = path.split_once(':').map(|(scheme, _)| scheme);
     let is_file_uri = is_whole && scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("file"));
-    let mut prefixes = path
-        .match_indices('/')
-        .map(|(end, _)| &path[..end])
-        .chain([path]);
+    let mut prefixes = path.match_indices('/').map(|(end, _)| &path[..end]).chain([path]);
     let is_cut = path.contains(|next: char| next.is_ascii_control())
         || is_whole && path.starts_with(' ')
         || prefixes.any(|prefix| prefix.ends_with('#') || loses_end(prefix));
-    is_decoded || is_file_uri || is_url && is_cut
+    // Older servers fail at such a name of a file, after which asking again is of no use.
+    let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
+    let breaks_header = name.contains(|next: char| next.is_ascii_control() && next != '\t');
+    is_decoded || is_file_uri || if is_url { is_cut } else { breaks_header }
 }
 
 /// Whether an empty listing of a folder proves nothing: of such names servers lose a part, for they take them for URLs with a drive,

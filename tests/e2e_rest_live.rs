@@ -1,0 +1,316 @@
+//! Exports of real servers that are made difficult: files of hard names on their disk, runs written to meanwhile, ids cut short,
+//! traces that never ended.
+//!
+//! Runs where MLARK_E2E_VENVS names the folder of `scripts/mlflow-env`'s environments.
+
+mod servers;
+
+use mlark::archive::Archive;
+use mlark::client::{Client, Connection, Environment, Path as Route, Repeat};
+use mlark::format::Kind;
+use mlark::model::{ArtifactList, BlobRef, MetricSlice};
+use serde_json::{Value, json};
+use servers::{Server, mlark, venv};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+const VERSIONS: [&str; 3] = ["3.18.0", "2.22.5", "2.9.2"];
+
+fn post(url: &str, route: &str, body: &Value) -> Value {
+    let connection = Connection::of(url, &Environment::of(&[], None)).unwrap();
+    let client = Client::new(connection.base, connection.options).unwrap();
+    client
+        .post(Route::api2(route), Repeat::Unsafe)
+        .json(body)
+        .parse()
+        .unwrap()
+}
+
+fn new_run(url: &str) -> Value {
+    let made = post(
+        url,
+        "runs/create",
+        &json!({"experiment_id": "0", "start_time": 1}),
+    );
+    made["run"]["info"].clone()
+}
+
+/// A command that may fail.
+fn tried(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_mlark"))
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+/// All names that servers were asked for, and what servers make of them.
+fn names() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for line in include_str!("../src/lang/rest/file_names/served.tsv")
+        .lines()
+        .skip(1)
+    {
+        let cells: Vec<_> = line.split('\t').collect();
+        let texts: Vec<String> = match serde_json::from_str(cells[2]).unwrap() {
+            Value::String(characters) => characters.chars().map(String::from).collect(),
+            texts => serde_json::from_value(texts).unwrap(),
+        };
+        for text in texts {
+            names.insert(cells[1].replace("{}", &text));
+            for other in [String::new(), format!("%{:02x}", text.as_bytes()[0])] {
+                names.insert(cells[1].replace("{}", &other));
+            }
+        }
+    }
+    names.retain(|name| {
+        name.split('/')
+            .all(|part| !matches!(part, "" | "." | "..") && part.len() < 256)
+    });
+    names
+}
+
+/// Puts files of these names, of one size and each of its own content; where a name is both a file's and a folder's, as asked.
+fn put(root: &Path, folders_first: bool) -> BTreeMap<String, String> {
+    let mut names: Vec<_> = names().into_iter().collect();
+    names.sort_by_key(|name| name.contains('/') != folders_first);
+    let mut files = BTreeMap::new();
+    for (number, name) in names.into_iter().enumerate() {
+        let (place, content) = (root.join(&name), format!("{number:08}"));
+        std::fs::create_dir_all(root).unwrap();
+        let made = std::fs::create_dir_all(place.parent().unwrap());
+        if made.and_then(|()| std::fs::write(&place, &content)).is_ok() {
+            files.insert(name, content);
+        }
+    }
+    files
+}
+
+/// What an archive holds of a run's files, and the paths of those that it names as absent.
+fn taken(archive: &Archive, run_id: &str) -> (BTreeMap<String, String>, BTreeSet<String>) {
+    let (mut files, mut absent) = (BTreeMap::new(), BTreeSet::new());
+    for list in archive.values(Kind::Artifacts) {
+        let list: ArtifactList = serde_json::from_value(list.unwrap()).unwrap();
+        if list.owner_id != run_id {
+            continue;
+        }
+        for file in list.files {
+            let Some(sha256) = file.sha256 else {
+                absent.insert(file.path);
+                continue;
+            };
+            let mut content = String::new();
+            let size_bytes = file.size_bytes.unwrap();
+            let mut blob = archive.blob(&BlobRef { sha256, size_bytes }).unwrap();
+            blob.read_to_string(&mut content).unwrap();
+            files.insert(file.path, content);
+        }
+    }
+    (files, absent)
+}
+
+/// Folders that failures name.
+fn lost_folders(out: &Path, run_id: &str) -> Vec<String> {
+    let losses = std::fs::read_to_string(out.join("losses.jsonl")).unwrap();
+    let losses = losses
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let details = losses.filter_map(|loss| {
+        let detail = loss["detail"].as_str()?.strip_prefix("what lies in folder `")?;
+        let end = detail.find(&format!("` of `{run_id}`"))?;
+        Some(format!("{}/", &detail[..end]))
+    });
+    details.collect()
+}
+
+/// Every file is right or named, and those without anything special in their names are right.
+fn check_names(url: &str, folder: &Path, root_of: &dyn Fn(&str) -> PathBuf) {
+    let runs = [false, true].map(|folders_first| {
+        let info = new_run(url);
+        let root = root_of(info["artifact_uri"].as_str().unwrap());
+        let run_id = info["run_id"].as_str().unwrap().to_owned();
+        (run_id, put(&root, folders_first))
+    });
+    let out = folder.join("names");
+    let output = tried(&["export", url, "-o", out.to_str().unwrap(), "--keep-going"]);
+    assert_eq!(
+        output.status.code(),
+        Some(3),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let archive = Archive::open(&out).unwrap();
+    for (run_id, files) in runs {
+        let (found, absent) = taken(&archive, &run_id);
+        let lost = lost_folders(&out, &run_id);
+        let is_named =
+            |name: &String| absent.contains(name) || lost.iter().any(|lost| name.starts_with(lost));
+        for (name, content) in &files {
+            match found.get(name) {
+                Some(found) => assert_eq!(found, content, "{name:?} has another file's bytes"),
+                None => assert!(is_named(name), "{name:?} is lost without a word"),
+            }
+        }
+        let is_extra = |name: &&String| !files.contains_key(*name);
+        assert_eq!(found.keys().find(is_extra), None);
+        let is_hard = |name: &str| {
+            name.starts_with(' ')
+                || name.contains(|next: char| next.is_ascii_control() || "%?;#:".contains(next))
+        };
+        let lost = files
+            .keys()
+            .find(|name| !is_hard(name) && !found.contains_key(*name));
+        assert_eq!(lost, None, "nothing is hard about it");
+    }
+}
+
+#[test]
+fn files_of_hard_names_come_as_they_are_or_are_named() {
+    for venv in VERSIONS.iter().filter_map(|version| venv(version)) {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start_of(&venv, folder.path());
+        check_names(&server.url, folder.path(), &|uri| {
+            let below = uri.trim_start_matches("mlflow-artifacts:/");
+            folder.path().join("artifacts").join(below)
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start_with_local_artifacts(&venv, folder.path());
+        check_names(&server.url, folder.path(), &|uri| {
+            PathBuf::from(uri.trim_start_matches("file://"))
+        });
+    }
+}
+
+/// A process that is ended with the test.
+struct Writer(Child);
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Writes to a run until it is told to end: every round a point of each metric, a param and a tag.
+const WRITER: &str = r#"
+import sys, mlflow
+mlflow.set_tracking_uri(sys.argv[1])
+client, run_id, number = mlflow.MlflowClient(), sys.argv[2], 0
+def surely(call, *arguments):
+    # A busy database refuses some; what is sent twice is there once.
+    while True:
+        try:
+            return call(run_id, *arguments)
+        except mlflow.exceptions.MlflowException as error:
+            print(error, file=sys.stderr)
+while True:
+    for metric in ("loss", "accuracy"):
+        surely(client.log_metric, metric, number, number, number)
+    surely(client.log_param, f"p{number}", number)
+    surely(client.set_tag, "round", str(number))
+    number += 1
+    if number == 3:
+        print("begun", flush=True)
+"#;
+
+#[test]
+fn a_run_that_is_written_to_while_it_is_exported_is_whole_or_said_to_have_changed() {
+    for venv in VERSIONS.iter().filter_map(|version| venv(version)) {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start_of(&venv, folder.path());
+        let run_id = new_run(&server.url)["run_id"].as_str().unwrap().to_owned();
+        let mut command = Command::new(venv.join("bin/python"));
+        command
+            .args(["-c", WRITER, &server.url, &run_id])
+            .env("MLFLOW_DISABLE_TELEMETRY", "true");
+        let mut writer = Writer(command.stdout(Stdio::piped()).spawn().unwrap());
+        let mut begun = [0; 5];
+        let mut said = writer.0.stdout.take().unwrap();
+        said.read_exact(&mut begun).unwrap();
+        for number in 0..3 {
+            let out = folder.path().join(format!("live-{number}"));
+            mlark(&["export", &server.url, "-o", out.to_str().unwrap()]);
+            assert!(writer.0.try_wait().unwrap().is_none(), "the writer ended");
+            mlark(&["verify", out.to_str().unwrap()]);
+            check_written(&out);
+        }
+    }
+}
+
+/// Points that the writer has made are consecutive, and agree with the run's own word or that it changed.
+fn check_written(out: &Path) {
+    let archive = Archive::open(out).unwrap();
+    let runs: Vec<_> = archive.values(Kind::Runs).map(Result::unwrap).collect();
+    let limits = &archive.manifest().losses.limits;
+    let is_changed = limits
+        .iter()
+        .any(|limit| limit.kind == "runs" && limit.reason == "changed-while-read");
+    let params = runs[0]["params"].as_object().map_or(0, |params| params.len());
+    let mut counts = BTreeSet::from([params]);
+    for number in 0..params {
+        assert_eq!(runs[0]["params"][format!("p{number}")], number.to_string());
+    }
+    let mut steps: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+    for slice in archive.values(Kind::Metrics) {
+        let slice: MetricSlice = serde_json::from_value(slice.unwrap()).unwrap();
+        steps.entry(slice.key.clone()).or_default().extend(&slice.steps);
+    }
+    assert_eq!(steps.len(), 2);
+    for steps in steps.into_values() {
+        assert!(
+            steps.len() >= 3 && steps.iter().copied().eq(0..steps.len() as i64),
+            "{steps:?}"
+        );
+        counts.insert(steps.len());
+    }
+    // Between two calls of the writer one may be ahead of the other.
+    let spread = counts.last().unwrap() - counts.first().unwrap();
+    assert!(spread <= 1 || is_changed, "{counts:?} {limits:?}");
+}
+
+#[test]
+fn the_start_of_a_runs_id_is_enough_for_servers() {
+    for venv in VERSIONS.iter().filter_map(|version| venv(version)) {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start_of(&venv, folder.path());
+        // Of seventeen ids two begin alike.
+        let ids: Vec<String> = (0..17)
+            .map(|_| new_run(&server.url)["run_id"].as_str().unwrap().to_owned())
+            .collect();
+        let with = |start: &str| ids.iter().filter(|id| id.starts_with(start)).count();
+        let unique = (1..=32).find(|length| with(&ids[0][..*length]) == 1).unwrap();
+        let start = &ids[0][..unique];
+        let out = folder.path().join("one");
+        mlark(&["export", &server.url, "-o", out.to_str().unwrap(), "--run", start]);
+        let runs: Vec<_> = Archive::open(&out)
+            .unwrap()
+            .values(Kind::Runs)
+            .map(Result::unwrap)
+            .collect();
+        assert_eq!(runs.len(), 1);
+        assert_eq!(runs[0]["info"]["run_id"], ids[0].as_str());
+        let shown = mlark(&["ls", &server.url, "runs", "--run", start]);
+        assert!(String::from_utf8_lossy(&shown.stdout).contains(&ids[0]));
+        let several = ids
+            .iter()
+            .map(|id| &id[..1])
+            .find(|start| with(start) > 1)
+            .unwrap();
+        let out = folder.path().join("several");
+        let output = tried(&[
+            "export",
+            &server.url,
+            "-o",
+            out.to_str().unwrap(),
+            "--run",
+            several,
+        ]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        for id in ids.iter().filter(|id| id.starts_with(several)).take(2) {
+            assert!(said.contains(id.as_str()), "{id}: {said}");
+        }
+        assert!(!out.exists());
+    }
+}
