@@ -41,6 +41,7 @@ fn new_run(url: &str) -> Value {
 fn tried(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_mlark"))
         .args(arguments)
+        .env("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
         .output()
         .unwrap()
 }
@@ -312,5 +313,50 @@ fn the_start_of_a_runs_id_is_enough_for_servers() {
             assert!(said.contains(id.as_str()), "{id}: {said}");
         }
         assert!(!out.exists());
+    }
+}
+
+#[test]
+fn traces_that_never_ended_are_the_same_through_the_server_and_its_database() {
+    for venv in ["2.22.5", "3.18.0"].into_iter().filter_map(venv) {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start_of(&venv, folder.path());
+        let made = "import sys, mlflow\n\
+                    mlflow.set_tracking_uri(sys.argv[1])\n\
+                    client = mlflow.MlflowClient()\n\
+                    ended = client.start_trace('ended', experiment_id='0')\n\
+                    client.end_trace(getattr(ended, 'trace_id', None) or ended.request_id)\n\
+                    client.start_trace('never ended', experiment_id='0')\n\
+                    getattr(mlflow, 'flush_trace_async_logging', lambda: None)()";
+        let mut python = Command::new(venv.join("bin/python"));
+        servers::run(
+            python
+                .args(["-c", made, &server.url])
+                .env("MLFLOW_DISABLE_TELEMETRY", "true")
+                .env("MLFLOW_ENABLE_ASYNC_TRACE_LOGGING", "false"),
+        );
+        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        let (rest, sql) = (path("rest"), path("sql"));
+        mlark(&["export", &server.url, "-o", &rest]);
+        let database = format!("sqlite:///{}", path("mlflow.db"));
+        let served = path("artifacts");
+        mlark(&[
+            "export",
+            &database,
+            "-o",
+            &sql,
+            "--artifacts-destination",
+            &served,
+        ]);
+        mlark(&["diff", &rest, &sql, "--ignore-limits"]);
+        let archive = Archive::open(Path::new(&rest)).unwrap();
+        let states = archive
+            .values(Kind::Traces)
+            .map(|trace| trace.unwrap()["state"].clone());
+        let states: BTreeSet<_> = states.map(|state| state.to_string()).collect();
+        assert!(!states.is_empty(), "no trace arrived");
+        if venv.ends_with("mlflow-2.22.5") {
+            assert_eq!(states.len(), 2, "{states:?}");
+        }
     }
 }

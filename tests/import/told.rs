@@ -369,3 +369,29 @@ fn a_workspace_that_is_not_there_is_an_error_by_name_and_a_last_line_by_glob() {
     );
     assert_eq!(target.created(), (0, 0));
 }
+
+#[test]
+fn a_registry_elsewhere_has_no_part_in_a_comparison_with_the_target() {
+    let directory = tempfile::tempdir().unwrap();
+    let archive = archive_of(directory.path(), "a", 1);
+    let (target, elsewhere) = (Target::start(|_| None), Target::start(|_| None));
+    import(&archive, &target).unwrap();
+    let compare = |variables: &[(&str, &str)]| {
+        let before = target.server.received().len();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mlark"));
+        command.args(["verify", path(&archive), "--against", &target.server.url()]);
+        let output = command.envs(variables.iter().copied()).output().unwrap();
+        let asked = target.server.received().split_off(before);
+        let asked: Vec<_> = asked
+            .into_iter()
+            .map(|request| (request.target, request.body))
+            .collect();
+        (output.stdout, output.status.code(), asked.len())
+    };
+    let expected = compare(&[]);
+    assert_eq!(
+        compare(&[("MLFLOW_REGISTRY_URI", &elsewhere.server.url())]),
+        expected
+    );
+    assert!(elsewhere.server.received().is_empty());
+}

@@ -137,6 +137,8 @@ fn export_target(
         },
         rest: crate::lang::session::RestOptions {
             workspace,
+            // An import goes to one server; a registry that the environment names holds nothing of it.
+            registry_uri: Some(uri.to_owned()),
             ..Default::default()
         },
         ..ExportOptions::default()
