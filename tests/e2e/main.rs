@@ -9,6 +9,7 @@ mod exim;
 mod exim_tags;
 mod replay;
 mod rest;
+mod rest_live;
 mod resume;
 mod spans;
 mod workspaces;

@@ -3,8 +3,7 @@
 //!
 //! Runs where MLARK_E2E_VENVS names the folder of `scripts/mlflow-env`'s environments.
 
-mod servers;
-
+use crate::helpers::servers;
 use mlark::archive::Archive;
 use mlark::client::{Client, Connection, Environment, Path as Route, Repeat};
 use mlark::format::Kind;
@@ -49,7 +48,7 @@ fn tried(arguments: &[&str]) -> Output {
 /// All names that servers were asked for, and what servers make of them.
 fn names() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for line in include_str!("../src/lang/rest/file_names/served.tsv")
+    for line in include_str!("../../src/lang/rest/file_names/served.tsv")
         .lines()
         .skip(1)
     {
