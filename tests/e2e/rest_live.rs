@@ -6,7 +6,7 @@
 use crate::helpers::servers;
 use mlark::archive::Archive;
 use mlark::client::{Client, Connection, Environment, Path as Route, Repeat};
-use mlark::format::Kind;
+use mlark::format::{Kind, Reason};
 use mlark::model::{ArtifactList, BlobRef, MetricSlice};
 use serde_json::{Value, json};
 use servers::{Server, mlark, venv};
@@ -245,7 +245,7 @@ fn check_written(out: &Path) {
     let limits = &archive.manifest().losses.limits;
     let is_changed = limits
         .iter()
-        .any(|limit| limit.kind == "runs" && limit.reason == "changed-while-read");
+        .any(|limit| limit.kind == "runs" && limit.reason == Reason::ChangedWhileRead);
     let params = runs[0]["params"].as_object().map_or(0, |params| params.len());
     let mut counts = BTreeSet::from([params]);
     for number in 0..params {
