@@ -2,8 +2,8 @@
 
 use super::buffers::Buffers;
 use super::error::{ArchiveError, Result};
-use super::output::clone_file;
 use super::part::finish_digest;
+use super::sharing::clone_file;
 use super::staging::create_parents_below;
 use crate::format::ArchivePath;
 use crate::model::{BlobRef, Digest};

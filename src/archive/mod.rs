@@ -17,6 +17,7 @@ pub mod parallel;
 mod part;
 mod points;
 mod reader;
+mod sharing;
 mod spill;
 mod staging;
 pub mod verify;

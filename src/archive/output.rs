@@ -1,11 +1,12 @@
 //! The two containers being written: a directory, and a zip with its objects spooled beside it.
 
-use super::blob::{BLOB_MODE, BlobDirectory, GuardedReader, Ingest, IngestError, copy_and_hash};
+use super::blob::{BlobDirectory, GuardedReader, Ingest, IngestError, copy_and_hash};
 use super::buffers::Buffers;
 use super::checksums::{ChecksumWriter, Checksums};
-use super::container::{ContainerKind, check_regular, open_regular};
+use super::container::ContainerKind;
 use super::error::{ArchiveError, Result};
 use super::reader::Archive;
+use super::sharing::{Taken, create_blob, link_blob};
 use super::staging::{Staging, create_parents_below};
 use super::zip::{Compression, WriteError, ZipFileWriter, ZipIndex, ZipLimits};
 use crate::format::layout::{BLOB_PATH_LEN, MANIFEST, MANIFEST_BYTES, blob_path, checksum_line};
@@ -16,7 +17,6 @@ use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -368,85 +368,6 @@ fn for_each_blob(
         }
     }
     Ok(())
-}
-
-/// Blobs that were taken over, and their bytes.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Taken {
-    pub(crate) blobs: u64,
-    pub(crate) bytes: u64,
-}
-
-impl Taken {
-    /// Counts a blob. More than the archive says it has is not taken: bytes that nothing lists could fill the disk.
-    fn add(&mut self, archive: &Archive, size_bytes: u64) -> Result<()> {
-        self.blobs += 1;
-        self.bytes = self.bytes.saturating_add(size_bytes);
-        let stated = archive.manifest().totals.blob_bytes;
-        if self.bytes <= stated {
-            Ok(())
-        } else {
-            let reason = format!("totals say {stated} bytes of blobs, there are more");
-            Err(archive.damaged(MANIFEST, &reason))
-        }
-    }
-}
-
-/// Reflinks a blob, else links it, else copies it. What is in a blob's place and no plain file, such as a
-/// link to some other, is not taken.
-fn link_blob(
-    archive: &Archive,
-    blobs: &BlobDirectory,
-    digest: &Digest,
-    copy: bool,
-    taken: &mut Taken,
-) -> Result<()> {
-    let path = ArchivePath::blob(digest);
-    let from = path.below(archive.path());
-    let to = blobs.path_of(digest)?;
-    let damaged = |error| archive.read_error(path.as_str(), error);
-    if clone_file(&from, &to) || (!copy && fs::hard_link(&from, &to).is_ok()) {
-        let linked = fs::symlink_metadata(&to).map_err(ArchiveError::io("read", &to))?;
-        return taken.add(archive, check_regular(&linked).map_err(damaged)?);
-    }
-    let reader = open_regular(&from).map_err(damaged)?;
-    let size_bytes = reader.metadata().and_then(|found| check_regular(&found));
-    let size_bytes = size_bytes.map_err(damaged)?;
-    taken.add(archive, size_bytes)?;
-    let mut writer = create_blob(&to).map_err(ArchiveError::io("create", &to))?;
-    io::copy(&mut reader.take(size_bytes), &mut writer).map_err(ArchiveError::io("copy", &from))?;
-    Ok(())
-}
-
-/// Creates a file that nothing changes once it is written.
-fn create_blob(path: &Path) -> io::Result<File> {
-    let mut options = File::options();
-    options.write(true).create_new(true).mode(BLOB_MODE).open(path)
-}
-
-/// Shares a file's bytes where the file system can; leaves nothing where it cannot.
-#[cfg(target_os = "linux")]
-pub(super) fn clone_file(from: &Path, to: &Path) -> bool {
-    use std::sync::atomic::{AtomicBool, Ordering};
-    // A file system that refused once will refuse the next twenty thousand.
-    static REFUSED: AtomicBool = AtomicBool::new(false);
-    if REFUSED.load(Ordering::Relaxed) {
-        return false;
-    }
-    let (Ok(source), Ok(target)) = (open_regular(from), create_blob(to)) else {
-        return false;
-    };
-    let cloned = rustix::fs::ioctl_ficlone(&target, &source).is_ok();
-    if !cloned {
-        REFUSED.store(true, Ordering::Relaxed);
-        let _ = fs::remove_file(to);
-    }
-    cloned
-}
-
-#[cfg(not(target_os = "linux"))]
-pub(super) fn clone_file(_: &Path, _: &Path) -> bool {
-    false
 }
 
 /// Copies a blob whose reader checks the digest, keeping errors of reading and writing apart.

@@ -77,6 +77,11 @@ fn describe(manifest: &Manifest) -> String {
             &format!("{} at {} ({})", entry.name, entry.time, counts.join(", ")),
         );
     }
+    describe_losses(manifest, &mut row);
+    text
+}
+
+fn describe_losses(manifest: &Manifest, row: &mut impl FnMut(&str, &str)) {
     for (label, losses) in [
         ("left out", &manifest.selection.left_out),
         ("limit", &manifest.losses.limits),
@@ -94,7 +99,6 @@ fn describe(manifest: &Manifest) -> String {
             );
         }
     }
-    text
 }
 
 fn describe_counts(manifest: &Manifest, row: &mut impl FnMut(&str, &str)) {

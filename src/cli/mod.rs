@@ -10,6 +10,7 @@ mod error;
 mod exit;
 mod export;
 mod extract;
+mod hints;
 mod import;
 mod info;
 mod json;

@@ -11,6 +11,7 @@
 //! - [`Connection`]: what `MLFLOW_TRACKING_URI` and its companions in an [`Environment`] say.
 
 mod auth;
+mod body;
 mod databricks;
 mod download;
 mod environment;
@@ -28,6 +29,7 @@ mod secure;
 pub(crate) mod tls;
 mod transport;
 
+pub use body::{Body, OpenBody, Repeat};
 pub(crate) use download::AtMost;
 pub use download::Download;
 pub use environment::Environment;
@@ -35,7 +37,7 @@ pub use error::{ClientError, FailureKind};
 pub use options::{Auth, ClientOptions, Connection, TlsOptions};
 pub use pages::{BARREN_PAGES, ENTRIES, PAGES, Page, PageWalk};
 pub use path::{BaseUrl, Path};
-pub use request::{Body, OpenBody, Repeat, Request, Response};
+pub use request::{Request, Response};
 pub use secret::Secret;
 
 use crate::model::mask;

@@ -1,5 +1,6 @@
 //! One call: what is sent, whether it may be repeated, what came back.
 
+use super::body::{Body, Repeat};
 use super::error::{ClientError, FailureKind, describe};
 use super::path::{Path, encode};
 use super::retry::{Retries, is_passing, parse_retry_after};
@@ -7,7 +8,6 @@ use super::{Client, Download, header_name, header_value, redirect};
 use crate::model::mask;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::io::{self, Read};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use ureq::http::{self, HeaderMap, HeaderValue, Method, header};
@@ -17,38 +17,6 @@ use ureq::{AsSendBody, SendBody};
 const ANSWER_TIMEOUTS: u32 = 5;
 /// What of a refusal's body is read.
 const REFUSAL_BYTES: u64 = 64 << 10;
-
-/// Whether sending a request twice does what sending it once does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Repeat {
-    /// It does: repeated after every failure that may pass.
-    Safe,
-    /// It does not, as with calls that create: repeated only where the server certainly did nothing (no
-    /// connection, 429). After other failures [`ClientError::outcome_unknown`] says whether to look first.
-    Unsafe,
-}
-
-/// Opens a body anew for each try.
-pub type OpenBody = Box<dyn Fn() -> io::Result<Box<dyn Read + Send>> + Send>;
-
-/// What a request carries.
-#[derive(Default)]
-pub enum Body {
-    /// Nothing.
-    #[default]
-    None,
-    /// JSON text.
-    Json(Vec<u8>),
-    /// Bytes.
-    Bytes(Vec<u8>),
-    /// Bytes of a known size, opened anew for each try.
-    Stream {
-        /// Size in bytes.
-        size_bytes: u64,
-        /// Opens them.
-        open: OpenBody,
-    },
-}
 
 /// A request being put together.
 #[must_use]

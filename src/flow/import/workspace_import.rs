@@ -1,7 +1,7 @@
 //! An import into one place: a server, or one workspace of it.
 
 use super::identity::{self, Identity};
-use super::journal::{self, Journal, JournalKey, Ledger};
+use super::journal::{self, Journal, JournalContents, JournalKey, Ledger};
 use super::options::{ImportOptions, LongValues, differences};
 use super::plan::{self, Chosen, Named, Plan};
 use super::report::ImportReport;
@@ -73,7 +73,7 @@ impl Part {
             chosen = chosen.within(experiments, workspace);
         }
         let named = Named::read(archive, experiments, &chosen)?;
-        let mut mapping = contents.mapping;
+        let mut mapping = std::mem::take(&mut contents.mapping);
         if target.missing.is_none() {
             target.survey(&api, &named.wanted(&mapping, &options))?;
             if !contents.is_recovered {
@@ -82,14 +82,7 @@ impl Part {
         }
         let mut plan = Plan::make(archive, chosen, named, &target, &mapping, &options)?;
         let stamp = stamp(archive, &options);
-        plan.changed_options = match contents.options {
-            Some(before) => differences(&before, &options.told()),
-            None => contents
-                .complete
-                .iter()
-                .filter_map(|complete| changed(complete, &stamp))
-                .collect(),
-        };
+        plan.changed_options = changed_options(&contents, &options, &stamp);
         Ok(Part {
             archive: archive.clone(),
             api,
@@ -218,6 +211,17 @@ fn stamp(archive: &Archive, options: &ImportOptions) -> String {
     let digest = Sha256::digest(format!("{salt}\0{only}"));
     let hex: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
     format!("{} {hex}", archive.manifest().content_id)
+}
+
+/// Which options are others than those of the last import.
+fn changed_options(contents: &JournalContents, options: &ImportOptions, stamp: &str) -> Vec<String> {
+    match &contents.options {
+        Some(before) => differences(before, &options.told()),
+        None => {
+            let complete = contents.complete.iter();
+            complete.filter_map(|complete| changed(complete, stamp)).collect()
+        }
+    }
 }
 
 /// What is known of options where a journal holds only a digest of them.

@@ -113,7 +113,7 @@ pub(crate) fn walk<E>(
                 continue;
             }
         };
-        let (is_folder, is_file) = (entry.file_type().is_dir(), entry.file_type().is_file());
+        let is_folder = entry.file_type().is_dir();
         let mut real_root = || {
             let root: &Option<_> = canonical_root.get_or_insert_with(|| root.canonicalize().ok());
             root.clone()
@@ -133,22 +133,31 @@ pub(crate) fn walk<E>(
             }
             continue;
         }
-        match relative(root, entry.path()) {
-            _ if is_folder => open_folder = Some(depth),
-            Some(path) if is_file => visit(FoundFile::File(path, entry.into_path()))?,
-            Some(path) => {
-                let detail = format!("artifact {} is not a regular file", entry.path().display());
-                visit(FoundFile::Failed(Some(path), Reason::NotAFile, detail))?;
-            }
-            None => {
-                let detail = format!("the name of artifact {} is not UTF-8", entry.path().display());
-                visit(FoundFile::Failed(None, Reason::NameNotUtf8, detail))?;
-            }
+        if is_folder {
+            open_folder = Some(depth);
+        } else {
+            visit(found_file(root, entry))?;
         }
     }
     match open_folder {
         Some(_) => visit(FoundFile::EmptyFolder),
         None => Ok(()),
+    }
+}
+
+/// What stands below a root and is no folder.
+fn found_file(root: &Path, entry: DirEntry) -> FoundFile {
+    let shown = entry.path().display();
+    match relative(root, entry.path()) {
+        Some(path) if entry.file_type().is_file() => FoundFile::File(path, entry.into_path()),
+        Some(path) => {
+            let detail = format!("artifact {shown} is not a regular file");
+            FoundFile::Failed(Some(path), Reason::NotAFile, detail)
+        }
+        None => {
+            let detail = format!("the name of artifact {shown} is not UTF-8");
+            FoundFile::Failed(None, Reason::NameNotUtf8, detail)
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::flow::import::{ImportError, Result};
 use crate::format::{Kind, Reason};
 use crate::lang::rest::api::{MetricOut, TargetRun};
 use crate::lang::rest::mark;
-use crate::model::{MetricSlice, Run};
+use crate::model::{MetricSlice, Run, RunInfo};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -80,17 +80,7 @@ impl Apply<'_> {
         datasets: &mut DatasetBodies<'_>,
         send: &mut dyn FnMut(Job) -> bool,
     ) -> Result<bool> {
-        let info = &lines.run.info;
-        let known = self.ledger.get(KIND, &info.run_id);
-        if !self.plan.chosen.run(&info.experiment_id, &info.run_id) {
-            let is_unchecked = known.is_some_and(|known| known.done != 0 && !known.is_checked);
-            self.has_unchecked.fetch_or(is_unchecked, Ordering::Relaxed);
-            lines.skip()?;
-            return Ok(true);
-        }
-        // A run that could not be made was a failure then.
-        let experiment_id = self.ledger.id(Kind::Experiments, &info.experiment_id);
-        let (Some(known), Some(experiment_id)) = (known, experiment_id) else {
+        let Some((known, experiment_id)) = self.to_fill(&lines.run.info) else {
             lines.skip()?;
             return Ok(true);
         };
@@ -136,6 +126,17 @@ impl Apply<'_> {
             is_first = false;
             (piece, is_last) = lines.piece()?;
         }
+    }
+
+    /// The run in the target and its experiment, where a run was chosen and made; one that could not be made was a failure then.
+    fn to_fill(&self, info: &RunInfo) -> Option<(Known, String)> {
+        let known = self.ledger.get(KIND, &info.run_id);
+        if !self.plan.chosen.run(&info.experiment_id, &info.run_id) {
+            let is_unchecked = known.is_some_and(|known| known.done != 0 && !known.is_checked);
+            self.has_unchecked.fetch_or(is_unchecked, Ordering::Relaxed);
+            return None;
+        }
+        Some((known?, self.ledger.id(Kind::Experiments, &info.experiment_id)?))
     }
 
     fn work(&self, job: &Job) {

@@ -16,11 +16,54 @@ impl Apply<'_> {
     pub(super) fn inputs(&self, filling: &Filling) -> Result<()> {
         let run = &filling.run;
         let id = &run.info.run_id;
+        let datasets = self.dataset_inputs(filling);
+        let models = run.inputs.model_inputs.iter();
+        let models: Vec<_> = models
+            .filter_map(|input| self.linked_model(id, &input.model_id))
+            .collect();
+        if datasets.is_empty() && models.is_empty() {
+            return Ok(());
+        }
+        let new: Vec<_> = run
+            .inputs
+            .dataset_inputs
+            .iter()
+            .map(|input| {
+                (
+                    filling.experiment_id.clone(),
+                    input.name.clone(),
+                    input.digest.clone(),
+                )
+            })
+            .collect();
+        let whole = Whole::new(KIND, id);
+        let datasets = datasets.into_iter().map(Input::Dataset);
+        let parts: Vec<_> = datasets.chain(models.into_iter().map(Input::Model)).collect();
+        let send = |parts: &[Input]| {
+            let datasets: Vec<_> = parts.iter().filter_map(Input::dataset).collect();
+            let models: Vec<_> = parts.iter().filter_map(Input::model).collect();
+            self.api.log_inputs(&filling.known.id, &datasets, &models)
+        };
+        // Two runs that bring the same new dataset at the same moment would collide in the server's database.
+        let mut brought = lock(&self.datasets);
+        if new.iter().all(|key| brought.contains(key)) {
+            drop(brought);
+            return self.in_parts(whole, &parts, &Input::name, &send);
+        }
+        self.in_parts(whole, &parts, &Input::name, &send)?;
+        brought.extend(new);
+        Ok(())
+    }
+
+    /// The datasets that a run read, as a call takes them.
+    fn dataset_inputs(&self, filling: &Filling) -> Vec<Value> {
+        let run = &filling.run;
+        let id = &run.info.run_id;
         let mut datasets = Vec::new();
+        if !self.target.has(Feature::DatasetInputs) {
+            return datasets;
+        }
         for input in &run.inputs.dataset_inputs {
-            if !self.target.has(Feature::DatasetInputs) {
-                break;
-            }
             let key = (input.name.clone(), input.digest.clone());
             let Some(body) = filling.bodies.get(&key) else {
                 self.left_out(
@@ -43,45 +86,7 @@ impl Apply<'_> {
                 datasets.push(json!({"tags": tags, "dataset": dataset}));
             }
         }
-        let models = run.inputs.model_inputs.iter();
-        let models: Vec<_> = models
-            .filter_map(|input| self.linked_model(id, &input.model_id))
-            .collect();
-        if datasets.is_empty() && models.is_empty() {
-            return Ok(());
-        }
-        let new: Vec<_> = run
-            .inputs
-            .dataset_inputs
-            .iter()
-            .map(|input| {
-                (
-                    filling.experiment_id.clone(),
-                    input.name.clone(),
-                    input.digest.clone(),
-                )
-            })
-            .collect();
-        let whole = Whole::new(KIND, id);
-        let parts: Vec<_> = datasets.into_iter().map(Input::Dataset).collect();
-        let parts: Vec<_> = parts
-            .into_iter()
-            .chain(models.into_iter().map(Input::Model))
-            .collect();
-        let send = |parts: &[Input]| {
-            let datasets: Vec<_> = parts.iter().filter_map(Input::dataset).collect();
-            let models: Vec<_> = parts.iter().filter_map(Input::model).collect();
-            self.api.log_inputs(&filling.known.id, &datasets, &models)
-        };
-        // Two runs that bring the same new dataset at the same moment would collide in the server's database.
-        let mut brought = lock(&self.datasets);
-        if new.iter().all(|key| brought.contains(key)) {
-            drop(brought);
-            return self.in_parts(whole, &parts, &Input::name, &send);
-        }
-        self.in_parts(whole, &parts, &Input::name, &send)?;
-        brought.extend(new);
-        Ok(())
+        datasets
     }
 
     /// A dataset as a call takes it, where its texts fit.

@@ -16,6 +16,7 @@ mod registry;
 mod runs;
 mod traces;
 mod traces_v2;
+mod version_body;
 mod versions;
 
 use super::journal::Ledger;

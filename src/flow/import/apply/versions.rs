@@ -2,13 +2,14 @@
 
 use super::Apply;
 use super::refusal::Whole;
+use super::version_body::Body;
 use crate::client::ClientError;
 use crate::flow::import::deviations::Outcome;
 use crate::flow::import::identity::Identity;
 use crate::flow::import::plan::PlannedModel;
 use crate::flow::import::report::Done;
 use crate::flow::import::target_fit::Texts;
-use crate::flow::import::version_source::{self, Given, PLACEHOLDER, PROMPT_SOURCE, Source};
+use crate::flow::import::version_source::{PLACEHOLDER, PROMPT_SOURCE};
 use crate::flow::import::{ImportError, Result};
 use crate::format::{Kind, Object, Reason};
 use crate::lang::exim::tags::VersionContexts;
@@ -18,7 +19,7 @@ use crate::model::ModelVersion;
 use crate::model::registry::{DELETED_STAGE, PROMPT_TAG};
 use serde_json::{Value, json};
 
-const VERSION: Kind = Kind::ModelVersions;
+pub(super) const VERSION: Kind = Kind::ModelVersions;
 /// What makes a version one of a prompt.
 const PROMPT_TAGS: [&str; 2] = [PROMPT_TAG, "mlflow.prompt.text"];
 /// Numbers that are filled up to keep one version's own.
@@ -31,37 +32,6 @@ pub(super) struct Numbers {
     pub(super) is_fresh: bool,
     /// The greatest number known in the target.
     pub(super) last: u64,
-}
-
-/// What makes a version.
-struct Body {
-    json: Value,
-    /// Whether it is a copy of a version that has another run than it names, which newer servers refuse.
-    is_other_run: bool,
-}
-
-impl Body {
-    fn of(json: Value) -> Self {
-        Body {
-            json,
-            is_other_run: false,
-        }
-    }
-
-    /// The same without what can be added later, and with the link to the run or without.
-    fn bare(&self, with_link: bool) -> Value {
-        let mut bare = self.json.clone();
-        if let Some(fields) = bare.as_object_mut() {
-            fields.remove("description");
-            if !with_link {
-                fields.remove("run_link");
-            }
-        }
-        if let Some(tags) = bare["tags"].as_array_mut() {
-            tags.retain(|tag| tag["key"].as_str().is_some_and(is_bare_tag));
-        }
-        bare
-    }
 }
 
 /// Whether models and versions are made with a tag even where the target refuses others.
@@ -265,80 +235,7 @@ impl Apply<'_> {
         }
     }
 
-    fn version_body(
-        &self,
-        version: &ModelVersion,
-        planned: &PlannedModel,
-        contexts: &VersionContexts,
-    ) -> Result<Option<Body>> {
-        let id = Object::id(version);
-        let context = contexts.of(version);
-        let (tags, description) = self.version_texts(version, contexts)?;
-        let tags: Vec<_> = tags
-            .iter()
-            .map(|(key, value)| json!({"key": key, "value": value}))
-            .collect();
-        let mut body = json!({"name": planned.target_name, "tags": tags});
-        if let Some(description) = description {
-            body["description"] = description.into();
-        }
-        if planned.is_prompt {
-            let source = version.source.as_deref().unwrap_or_default();
-            let is_known = matches!(source, "dummy-source" | PROMPT_SOURCE);
-            body["source"] = if is_known { source } else { PROMPT_SOURCE }.into();
-            return Ok(Some(Body::of(body)));
-        }
-        let given = Given {
-            uri: version.source.as_deref().unwrap_or_default(),
-            run_id: version.run_id.as_deref().filter(|run_id| !run_id.is_empty()),
-            model_id: version.model_id.as_deref(),
-            run_artifact_uri: context.run_artifact_uri.as_deref(),
-        };
-        let mut source: Source = version_source::rewrite(given, self);
-        if let Some(fault) = source.fault {
-            self.left_out(VERSION, &id, format!("source {}", given.uri), fault);
-            return Ok(None);
-        }
-        if given.run_id.is_some() && source.run_id.as_deref() == given.run_id {
-            self.kept(VERSION, &id, "run_id".to_owned(), Reason::RunNotInTarget);
-        }
-        if source.is_version {
-            self.as_its_source(&mut source)?;
-        }
-        body["source"] = source.uri.into();
-        let optional = [
-            ("run_id", source.run_id),
-            ("model_id", source.model_id),
-            ("run_link", version.run_link.clone()),
-        ];
-        for (field, value) in optional {
-            if let Some(value) = value.filter(|value| !value.is_empty()) {
-                body[field] = value.into();
-            }
-        }
-        Ok(Some(Body {
-            json: body,
-            is_other_run: source.is_other_run,
-        }))
-    }
-
-    /// Leaves out of a copy what a server refuses: the model's id, unless the server tells it of the version that it was made from.
-    fn as_its_source(&self, source: &mut Source) -> Result<()> {
-        let named = version_source::source_version(&source.uri, |_, _| None);
-        let named = named.and_then(|(name, number)| Some((name, number.parse().ok()?)));
-        let Some((name, number)) = named else {
-            return Ok(());
-        };
-        let found = self.api.version_of(name, number)?;
-        let found = found.unwrap_or_default();
-        // A database tells none of any version: the copy is no worse off than what it was made from.
-        source.model_id = source.model_id.take().filter(|model| *model == found.model_id);
-        let run = source.run_id.as_ref();
-        source.is_other_run = run.is_some_and(|run| *run != found.run_id);
-        Ok(())
-    }
-
-    fn version_texts(
+    pub(super) fn version_texts(
         &self,
         version: &ModelVersion,
         contexts: &VersionContexts,

@@ -107,24 +107,14 @@ impl<'a> Reader<'a> {
                 if name != NAME || version != Some(VERSION) {
                     return Err(self.damaged("it is of another version of journals"));
                 }
-                self.check_key("origin", &origin, &self.key.origin)?;
-                self.check_key("target", &target, &self.key.target)?;
-                self.contents.sessions += 1;
-                self.contents.options = options;
-                let Some(told) = target_version else {
-                    return Ok(());
-                };
-                let version =
-                    Version::parse(&told).ok_or_else(|| self.damaged("its target_version is none"))?;
-                self.contents.meet(version);
+                self.check_keys(&origin, &target)?;
+                self.begin_session(options, target_version.as_deref())?;
             }
             Entry {
                 intent: Some(kind),
                 ids: Some(ids),
                 ..
-            } => {
-                ids.iter().for_each(|id| mapping.intend(kind, id));
-            }
+            } => ids.iter().for_each(|id| mapping.intend(kind, id)),
             Entry {
                 made: Some(kind),
                 id: Some(id),
@@ -148,8 +138,7 @@ impl<'a> Reader<'a> {
                 limits,
                 ..
             } => {
-                let digest = u64::from_str_radix(&digest, 16);
-                let Ok(digest) = digest else {
+                let Ok(digest) = u64::from_str_radix(&digest, 16) else {
                     return Err(self.damaged("its digest is none"));
                 };
                 mapping.set_done(kind, &id, digest);
@@ -168,6 +157,25 @@ impl<'a> Reader<'a> {
             _ => return Err(self.damaged("it says nothing known")),
         }
         Ok(())
+    }
+
+    fn begin_session(
+        &mut self,
+        options: Option<ToldOptions>,
+        target_version: Option<&str>,
+    ) -> Result<(), JournalError> {
+        self.contents.sessions += 1;
+        self.contents.options = options;
+        if let Some(told) = target_version {
+            let version = Version::parse(told).ok_or_else(|| self.damaged("its target_version is none"))?;
+            self.contents.meet(version);
+        }
+        Ok(())
+    }
+
+    fn check_keys(&self, origin: &str, target: &str) -> Result<(), JournalError> {
+        self.check_key("origin", origin, &self.key.origin)?;
+        self.check_key("target", target, &self.key.target)
     }
 
     fn check_key(&self, field: &'static str, found: &str, expected: &str) -> Result<(), JournalError> {

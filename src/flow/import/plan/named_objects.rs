@@ -101,39 +101,45 @@ impl Builder<'_> {
         }
         for experiment in &named.experiments {
             self.experiment_identity(experiment);
-            let planned = self.plan.experiment(&experiment.experiment_id);
-            let is_planned = planned.is_some();
-            let (target_name, delete) = planned.map_or_else(Default::default, |planned| {
-                (planned.target_name.clone(), planned.delete)
-            });
-            if experiment.lifecycle_stage == "deleted" && !delete {
-                self.limit(
-                    Kind::Experiments,
-                    &experiment.experiment_id,
-                    "lifecycle_stage",
-                    Reason::NotOursToDelete,
-                    Outcome::Kept,
-                );
-            }
-            if is_made_up(experiment) {
-                let id = &experiment.experiment_id;
-                let reason = Reason::ExperimentNotInArchive;
-                self.limit(Kind::Experiments, id, "*", reason, Outcome::Replaced);
-            }
-            if is_planned && !self.fitting.limits.takes_experiment_name(&target_name) {
-                return Err(ImportError::Choice {
-                    detail: format!(
-                        "experiment {} has a name that the target refuses, as blank or too long; --rename-experiment gives it another",
-                        experiment.experiment_id
-                    ),
-                });
-            }
-            let (_, changes) = self
-                .fitting
-                .experiment(experiment)
-                .map_err(exim(Kind::Experiments, &experiment.experiment_id))?;
-            self.plan.changes.extend(changes);
+            self.fit_experiment(experiment)?;
         }
+        Ok(())
+    }
+
+    /// What of an experiment will not be in the target as it is in the archive.
+    fn fit_experiment(&mut self, experiment: &Experiment) -> Result<()> {
+        let planned = self.plan.experiment(&experiment.experiment_id);
+        let is_planned = planned.is_some();
+        let (target_name, delete) = planned.map_or_else(Default::default, |planned| {
+            (planned.target_name.clone(), planned.delete)
+        });
+        if experiment.lifecycle_stage == "deleted" && !delete {
+            self.limit(
+                Kind::Experiments,
+                &experiment.experiment_id,
+                "lifecycle_stage",
+                Reason::NotOursToDelete,
+                Outcome::Kept,
+            );
+        }
+        if is_made_up(experiment) {
+            let id = &experiment.experiment_id;
+            let reason = Reason::ExperimentNotInArchive;
+            self.limit(Kind::Experiments, id, "*", reason, Outcome::Replaced);
+        }
+        if is_planned && !self.fitting.limits.takes_experiment_name(&target_name) {
+            return Err(ImportError::Choice {
+                detail: format!(
+                    "experiment {} has a name that the target refuses, as blank or too long; --rename-experiment gives it another",
+                    experiment.experiment_id
+                ),
+            });
+        }
+        let (_, changes) = self
+            .fitting
+            .experiment(experiment)
+            .map_err(exim(Kind::Experiments, &experiment.experiment_id))?;
+        self.plan.changes.extend(changes);
         Ok(())
     }
 

@@ -23,6 +23,7 @@ mod run_wire;
 mod run_writer;
 mod server;
 mod trace_export;
+mod trace_links;
 mod trace_wire;
 mod workspaces;
 

@@ -96,6 +96,17 @@ impl Exporter<'_, '_> {
             self.export
                 .limit(Kind::ModelVersions.name(), "*", Reason::DeletedNotShown, gaps);
         }
+        self.locate(chosen, &mut kept, &mut prompts)?;
+        Ok((kept, prompts))
+    }
+
+    /// Asks for the storage location of each version and writes it; takes note of the models' names and of prompts.
+    fn locate(
+        &mut self,
+        chosen: Vec<ModelVersion>,
+        kept: &mut HashSet<String>,
+        prompts: &mut Vec<String>,
+    ) -> Result<(), ExportError> {
         let (server, pool) = (self.registry_server.clone(), self.pool.clone());
         let is_survey = self.export.is_survey();
         let work = move |mut version: ModelVersion| {
@@ -129,8 +140,7 @@ impl Exporter<'_, '_> {
             }
             kept.insert(version.name.clone());
             self.export.write(&version)
-        })?;
-        Ok((kept, prompts))
+        })
     }
 
     /// All rows of a search of the registry, prompts included.

@@ -5,6 +5,7 @@ use super::assessment;
 use super::choice::Verdict;
 use super::exporter::Exporter;
 use super::server::{Server, told, told_io};
+use super::trace_links::Links;
 use crate::archive::parallel::map_ordered;
 use crate::archive::{OpenFn, Owner};
 use crate::client::{AtMost, Path};
@@ -15,7 +16,6 @@ use crate::lang::session::ExportError;
 use crate::lang::spans::read::{SPAN_FILE, SpanFile};
 use crate::model::{OwnerKind, Trace};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::sync::Arc;
 
@@ -34,13 +34,6 @@ const NO_SPANS: &str = "no-spans";
 /// Why there are none of a trace that MLflow 3.6 hides.
 const INCOMPLETE: &str =
     "the server gives none: fewer came than the client of this trace counted, or the trace is gone";
-
-/// Runs and prompts by the traces linked to them.
-#[derive(Debug, Default)]
-struct Links {
-    runs: BTreeMap<String, BTreeSet<String>>,
-    prompts: BTreeMap<String, BTreeSet<String>>,
-}
 
 /// What became of asking for a trace's spans.
 enum FoundSpans {
@@ -374,35 +367,4 @@ fn is_hidden(server: &Server, trace_id: &str) -> bool {
 fn quoted(text: &str) -> Option<String> {
     let quote = ['\'', '"'].into_iter().find(|quote| !text.contains(*quote))?;
     Some(format!("{quote}{text}{quote}"))
-}
-
-impl Links {
-    fn add(&mut self, what: &str, id: &str, rows: &[Value]) {
-        let links = if what == "run" {
-            &mut self.runs
-        } else {
-            &mut self.prompts
-        };
-        for row in rows {
-            // A search by run also finds traces that name the run in their metadata.
-            let named = row["trace_metadata"]["mlflow.sourceRun"].as_str();
-            if let Some(trace_id) = trace_wire::id_of(row)
-                && (what != "run" || named != Some(id))
-            {
-                links.entry(trace_id).or_default().insert(id.to_owned());
-            }
-        }
-    }
-
-    fn put_into(&self, trace: &mut Trace) {
-        let of = |links: &BTreeMap<String, BTreeSet<String>>| {
-            links
-                .get(&trace.trace_id)
-                .into_iter()
-                .flatten()
-                .cloned()
-                .collect()
-        };
-        (trace.linked_runs, trace.linked_prompts) = (of(&self.runs), of(&self.prompts));
-    }
 }
