@@ -99,5 +99,22 @@ pub struct ModelVersion {
     pub extra: Extra,
 }
 
+impl ModelVersion {
+    /// Whether it is deleted: stores keep it, and its stage says so.
+    pub fn is_deleted(&self) -> bool {
+        self.current_stage.as_deref() == Some(DELETED_STAGE)
+    }
+
+    /// The logged model that it was made of.
+    pub fn logged_model_id(&self) -> Option<&str> {
+        let model_id = self.model_id.as_deref().filter(|id| !id.is_empty());
+        let of_source = || {
+            let id = self.source.as_deref()?.strip_prefix("models:/")?;
+            id.starts_with("m-").then_some(id)
+        };
+        model_id.or_else(of_source)
+    }
+}
+
 /// Stage by which stores mark a deleted version.
 pub const DELETED_STAGE: &str = "Deleted_Internal";

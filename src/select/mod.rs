@@ -1,7 +1,8 @@
 //! What was asked for by name, and whether it is there: one rule for every command and every source.
 
 mod asked;
-pub(crate) mod closure;
+mod catalogue;
+mod closure;
 mod nearest;
 mod patterns;
 mod selection;
@@ -9,6 +10,8 @@ mod within;
 
 pub(crate) use asked::{Asked, AskedNames};
 pub use asked::{Matched, NoMatch};
+pub(crate) use catalogue::{Catalogue, RunNeeds};
+pub(crate) use closure::{Closure, NAMING_METADATA, Verdict};
 pub(crate) use nearest::Nearest;
 pub use patterns::{PatternError, Patterns};
 pub use selection::{Selection, TimeRange};

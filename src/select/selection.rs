@@ -42,9 +42,17 @@ impl Selection {
         AskedNames::new(&self.experiments, &self.runs, &self.models)
     }
 
-    /// Whether a run's id is, or begins, as one that was asked for.
-    pub(crate) fn may_take_run(&self, run_id: &str) -> bool {
-        self.runs.iter().any(|asked| run_id.starts_with(asked.as_str()))
+    /// Whether experiments are taken with all that is in them.
+    pub(crate) fn takes_whole_experiments(&self) -> bool {
+        !self.experiments.is_empty() && self.runs.is_empty() && self.time == TimeRange::default()
+    }
+
+    /// Whether something that no run made is chosen by its own time.
+    pub(crate) fn chooses_alone(&self, run_id: Option<&str>, time: Option<i64>) -> bool {
+        self.chooses_runs()
+            && self.runs.is_empty()
+            && run_id.is_none_or(str::is_empty)
+            && self.time.contains(time)
     }
 
     /// Whether the bytes of an artifact are taken.

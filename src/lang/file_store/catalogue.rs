@@ -10,7 +10,7 @@ use super::registry;
 use super::store::{MODELS, Store};
 use crate::archive::parallel::Pool;
 use crate::model::{LoggedModel, RunInfo, Trace};
-use crate::select::closure::{NAMING_METADATA, model_of_version};
+use crate::select::NAMING_METADATA;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -93,10 +93,9 @@ impl Catalogue {
         let found = registry::find_all(store, &mut Notes::default()).unwrap_or_default();
         for model in found {
             for version in model.versions(store, &mut Notes::default()) {
-                let model_id = model_of_version(version.model_id.as_deref(), version.source.as_deref());
                 catalogue.versions.push(CataloguedVersion {
-                    is_left_out: registry::is_deleted(&version) && !include_deleted,
-                    model_id: model_id.map(str::to_owned),
+                    is_left_out: version.is_deleted() && !include_deleted,
+                    model_id: version.logged_model_id().map(str::to_owned),
                     name: version.name,
                     version: version.version,
                     run_id: version.run_id.filter(|id| !id.is_empty()),

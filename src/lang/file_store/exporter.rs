@@ -331,7 +331,7 @@ impl Exporter<'_, '_> {
             }
             for version in versions {
                 let is_chosen = takes_model && self.chosen.takes_version(&version.name, version.version);
-                match self.verdict(registry::is_deleted(&version), is_chosen) {
+                match self.verdict(version.is_deleted(), is_chosen) {
                     Verdict::Kept => self.export.write(&version)?,
                     Verdict::LeftOut(reason) => self.export.left_out(Kind::ModelVersions, reason, 1),
                 }

@@ -8,7 +8,6 @@ use super::notes::Notes;
 use super::store::{META, MODELS, Store, note_folder_without_meta};
 use crate::format::{Kind, Reason, order};
 use crate::lang::artifacts::local_roots::OutsideSource;
-use crate::model::registry::DELETED_STAGE;
 use crate::model::{Extra, ModelVersion, RegisteredModel};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -281,9 +280,4 @@ fn version_extra(mut meta: Meta, id: &str, path: &Path, notes: &mut Notes) -> Ex
         meta.ignore_empty(name);
     }
     meta.finish(Kind::ModelVersions, id, path, notes)
-}
-
-/// Whether a version is deleted: its folder stays, its stage says so.
-pub(super) fn is_deleted(version: &ModelVersion) -> bool {
-    version.current_stage.as_deref() == Some(DELETED_STAGE)
 }

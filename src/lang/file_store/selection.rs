@@ -3,7 +3,6 @@
 use super::catalogue::{Catalogue, CataloguedVersion};
 use super::notes::Notes;
 use crate::select::Selection;
-use crate::select::closure::is_chosen_alone;
 use crate::select::{Matched, NoMatch};
 use std::collections::HashSet;
 
@@ -171,7 +170,7 @@ impl Chooser<'_> {
         for (id, model) in &catalogue.logged_models {
             let is_chosen = self.is_matching(model.experiment)
                 && (self.takes_whole(model.experiment)
-                    || is_chosen_alone(selection, model.run_id.as_deref(), model.time));
+                    || selection.chooses_alone(model.run_id.as_deref(), model.time));
             if is_chosen {
                 self.add_logged_model(id);
             }
@@ -179,7 +178,7 @@ impl Chooser<'_> {
         for (id, trace) in &catalogue.traces {
             let is_chosen = self.is_matching(trace.experiment)
                 && (self.takes_whole(trace.experiment)
-                    || is_chosen_alone(selection, trace.run_id.as_deref(), trace.time));
+                    || selection.chooses_alone(trace.run_id.as_deref(), trace.time));
             if is_chosen {
                 self.set.traces.insert(id.clone());
                 self.add_experiment(trace.experiment);

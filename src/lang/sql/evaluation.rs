@@ -5,6 +5,7 @@ use super::fields::Fields;
 use super::tables::{Table, Tables};
 use crate::format::{Kind, Reason, order};
 use crate::model::{Dataset, DatasetRecord, EvaluationDataset, Scorer};
+use crate::select::Verdict;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 
@@ -179,13 +180,10 @@ impl Exporter<'_> {
             };
             let id = &dataset.experiment_id;
             let is_used = self.used_datasets.contains(&row.required_text(0));
-            if !is_used && !self.choice.takes_whole(id) {
-                self.export.left_out(Kind::Datasets, Reason::NotSelected, 1);
-            } else if self.experiments.is_deleted(id) && !self.export.options.include_deleted {
-                self.export.left_out(Kind::Datasets, Reason::Deleted, 1);
-            } else {
-                self.experiments.need(id);
-                self.export.write(&dataset)?;
+            let is_taken = is_used || self.closure.takes_whole(id);
+            match self.closure.with_experiment(id, is_taken) {
+                Verdict::LeftOut(reason) => self.export.left_out(Kind::Datasets, reason, 1),
+                Verdict::Kept => self.export.write(&dataset)?,
             }
             Ok(())
         })
@@ -195,9 +193,7 @@ impl Exporter<'_> {
     pub(super) fn evaluation_datasets(&mut self) -> Result<()> {
         let mut datasets = evaluation_datasets(&self.tables)?;
         let all = datasets.len();
-        let choice = &self.choice;
-        datasets
-            .retain(|_, dataset| choice.takes_all() || choice.takes_of_experiments(&dataset.experiment_ids));
+        datasets.retain(|_, dataset| self.closure.takes_of_experiments(&dataset.experiment_ids));
         let left_out = (all - datasets.len()) as u64;
         self.export
             .left_out(Kind::EvaluationDatasets, Reason::NotSelected, left_out);
@@ -231,12 +227,8 @@ impl Exporter<'_> {
                 orphans += 1;
                 return Ok(());
             };
-            if !self.choice.takes_whole(experiment_id) {
-                self.export.left_out(Kind::Scorers, Reason::NotSelected, 1);
-                return Ok(());
-            }
-            if self.experiments.is_deleted(experiment_id) && !self.export.options.include_deleted {
-                self.export.left_out(Kind::Scorers, Reason::Deleted, 1);
+            if let Verdict::LeftOut(reason) = self.closure.of_experiment(experiment_id) {
+                self.export.left_out(Kind::Scorers, reason, 1);
                 return Ok(());
             }
             self.export.write(&Scorer {

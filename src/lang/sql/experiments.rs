@@ -5,7 +5,8 @@ use super::tables::{Table, Tables};
 use crate::format::{Kind, Reason, order};
 use crate::lang::artifacts::cloud::Address;
 use crate::model::{Experiment, Text, Workspace};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::select::Verdict;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 const EXPERIMENTS: Table = Table {
@@ -57,8 +58,6 @@ pub(super) fn lie_in_cloud(tables: &Tables, destination: Option<&Path>) -> Resul
 #[derive(Default)]
 pub(super) struct Experiments {
     by_id: BTreeMap<String, Experiment>,
-    /// Experiments outside the choice that objects of the choice belong to.
-    needed: BTreeSet<String>,
 }
 
 impl Experiments {
@@ -91,21 +90,9 @@ impl Experiments {
         self.by_id.contains_key(experiment_id)
     }
 
-    pub(super) fn is_deleted(&self, experiment_id: &str) -> bool {
-        let experiment = self.by_id.get(experiment_id);
-        experiment.is_some_and(|experiment| experiment.lifecycle_stage == "deleted")
-    }
-
     /// Where the experiment keeps artifacts.
     pub(super) fn artifact_location(&self, experiment_id: &str) -> Option<&str> {
         self.by_id.get(experiment_id)?.artifact_location.as_deref()
-    }
-
-    /// Says that something of this experiment is exported.
-    pub(super) fn need(&mut self, experiment_id: &str) {
-        if !self.needed.contains(experiment_id) {
-            self.needed.insert(experiment_id.to_owned());
-        }
     }
 }
 
@@ -128,14 +115,12 @@ impl Exporter<'_> {
         experiments.sort_by_cached_key(|experiment| order::experiment(&experiment.experiment_id));
         for mut experiment in experiments {
             let own_tags = tags.remove(&experiment.experiment_id);
-            let id = &experiment.experiment_id;
-            if !self.choice.takes_experiment(id) && !self.experiments.needed.contains(id) {
-                self.export.left_out(Kind::Experiments, Reason::NotSelected, 1);
-            } else if let Some(reason) = self.left_out_as_deleted(&experiment.lifecycle_stage) {
-                self.export.left_out(Kind::Experiments, reason, 1);
-            } else {
-                experiment.tags = own_tags.unwrap_or_default();
-                self.export.write(&experiment)?;
+            match self.closure.takes(&experiment) {
+                Verdict::LeftOut(reason) => self.export.left_out(Kind::Experiments, reason, 1),
+                Verdict::Kept => {
+                    experiment.tags = own_tags.unwrap_or_default();
+                    self.export.write(&experiment)?;
+                }
             }
         }
         let orphans = tags.values().map(BTreeMap::len).sum::<usize>();

@@ -8,7 +8,7 @@ use super::{known, logged_models, registry, runs};
 use crate::format::{Kind, Reason};
 use crate::lang::artifacts::local_roots::{Door, LocalRoots};
 use crate::lang::session::{Export, ExportError};
-use crate::select::closure::{Choice, Chooser};
+use crate::select::{Catalogue, Closure, RunNeeds};
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -19,7 +19,7 @@ pub(super) struct Exporter<'m> {
     pub(super) tables: Tables,
     pub(super) export: Export<'m>,
     pub(super) experiments: Experiments,
-    pub(super) choice: Choice,
+    pub(super) closure: Closure,
     pub(super) places: Places,
     pub(super) cloud_trees: CloudTrees,
     /// Datasets that runs of a choice read, by uuid.
@@ -38,7 +38,7 @@ impl<'m> Exporter<'m> {
             tables,
             export,
             experiments: Experiments::default(),
-            choice: Choice::default(),
+            closure: Closure::default(),
             places,
             cloud_trees: CloudTrees::default(),
             used_datasets: HashSet::new(),
@@ -92,33 +92,23 @@ impl<'m> Exporter<'m> {
         self.workspaces()
     }
 
-    /// Works out what is taken; without a choice nothing is held.
+    /// Works out what is taken.
     fn choose(&mut self) -> Result<()> {
         let selection = self.export.options.selection.clone();
-        let mut chooser = Chooser::new(&selection, self.export.options.include_deleted);
-        if !selection.takes_all_objects() {
-            self.experiments
-                .all()
-                .for_each(|experiment| chooser.experiment(experiment));
-            registry::tell(&self.tables, &mut chooser)?;
-            logged_models::tell(&self.tables, &mut chooser)?;
-            runs::tell(&self.tables, self.export.writer.scratch(), &mut chooser)?;
+        let mut catalogue = Catalogue::new(&selection, self.export.options.include_deleted);
+        for experiment in self.experiments.all() {
+            let is_deleted = experiment.lifecycle_stage == "deleted";
+            catalogue.experiment(&experiment.experiment_id, &experiment.name, is_deleted);
         }
-        let (choice, matched) = chooser.finish()?;
-        self.choice = choice;
+        if !selection.takes_all_objects() {
+            registry::tell(&self.tables, &mut catalogue)?;
+            logged_models::tell(&self.tables, &mut catalogue)?;
+            runs::tell(&self.tables, &mut catalogue)?;
+        }
+        let (closure, matched) = catalogue.close(&|_, _| RunNeeds::default())?;
+        self.closure = closure;
         self.export.matched(matched);
         Ok(())
-    }
-
-    /// Why something of an experiment is left out with it, if it is.
-    pub(super) fn left_out_with_experiment(&self, experiment_id: &str) -> Option<Reason> {
-        let is_deleted = self.experiments.is_deleted(experiment_id);
-        (is_deleted && !self.export.options.include_deleted).then_some(Reason::Deleted)
-    }
-
-    /// Why a deleted object is left out, if it is.
-    pub(super) fn left_out_as_deleted(&self, lifecycle_stage: &str) -> Option<Reason> {
-        (lifecycle_stage == "deleted" && !self.export.options.include_deleted).then_some(Reason::Deleted)
     }
 
     /// Tables and columns that are not exported, and values that did not fit.

@@ -10,7 +10,7 @@ use crate::archive::{ArchiveError, Owner, PointSeries};
 use crate::format::{Kind, Object, Reason};
 use crate::model::metric::PointLink;
 use crate::model::{Double, LoggedModel, OwnerKind, Point};
-use crate::select::closure::Chooser;
+use crate::select::{Catalogue, Verdict};
 use std::collections::{BTreeMap, HashMap};
 
 const LOGGED_MODELS: Table = Table {
@@ -100,10 +100,10 @@ fn point_of(row: &Fields<'_>) -> Option<Point> {
     })
 }
 
-/// Tells a chooser of all logged models.
-pub(super) fn tell(tables: &Tables, chooser: &mut Chooser<'_>) -> Result<()> {
+/// Tells of all logged models.
+pub(super) fn tell(tables: &Tables, catalogue: &mut Catalogue) -> Result<()> {
     tables.scan(LOGGED_MODELS, |row| {
-        chooser.logged_model(&logged_model(row));
+        catalogue.logged_model(&logged_model(row));
         Ok(())
     })
 }
@@ -115,15 +115,9 @@ impl Exporter<'_> {
         let mut left_out: HashMap<Reason, u64> = HashMap::new();
         self.tables.scan(LOGGED_MODELS, |row| {
             let model = logged_model(row);
-            let reason = match self.choice.takes_logged_model(&model) {
-                false => Some(Reason::NotSelected),
-                true => self
-                    .left_out_with_experiment(&model.experiment_id)
-                    .or_else(|| self.left_out_as_deleted(&model.lifecycle_stage)),
-            };
-            match reason {
-                Some(reason) => *left_out.entry(reason).or_insert(0) += 1,
-                None => spool.push(&model.sort_key(), &model)?,
+            match self.closure.logged_model(&model) {
+                Verdict::LeftOut(reason) => *left_out.entry(reason).or_insert(0) += 1,
+                Verdict::Kept => spool.push(&model.sort_key(), &model)?,
             }
             Ok(())
         })?;
@@ -151,7 +145,6 @@ impl Exporter<'_> {
         })?;
         self.list_ahead(models.iter().map(|model| model.artifact_uri.as_deref()))?;
         for model in models {
-            self.experiments.need(&model.experiment_id);
             self.export.write(&model)?;
             self.model_metrics(&model)?;
             let owner = Owner {

@@ -70,7 +70,7 @@ const PARTS: &[Parts] = &[
 impl Exporter<'_> {
     /// Counts rows without an owner. An export of everything has read each row once, so that a number tells.
     pub(super) fn count_orphans(&mut self) -> Result<()> {
-        if !self.choice.takes_all() {
+        if !self.closure.takes_all() {
             return Ok(());
         }
         for (table, owner, owners, id, (kind, field)) in PARTS {

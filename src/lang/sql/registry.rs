@@ -7,9 +7,8 @@ use super::fields::Fields;
 use super::spool::{Sorted, Spool};
 use super::tables::{BATCH, Table, Tables};
 use crate::format::{Kind, Object, Reason, SortKey, order};
-use crate::model::registry::DELETED_STAGE;
 use crate::model::{ModelVersion, RegisteredModel, Text};
-use crate::select::closure::Chooser;
+use crate::select::{Catalogue, Verdict};
 use std::collections::HashSet;
 
 const MODELS: Table = Table {
@@ -87,14 +86,14 @@ fn version(row: &Fields<'_>) -> ModelVersion {
     }
 }
 
-/// Tells a chooser of all models and their versions.
-pub(super) fn tell(tables: &Tables, chooser: &mut Chooser<'_>) -> Result<()> {
+/// Tells of all models and their versions.
+pub(super) fn tell(tables: &Tables, catalogue: &mut Catalogue) -> Result<()> {
     tables.scan(MODELS, |row| {
-        chooser.model(&row.required_text(1));
+        catalogue.model(&row.required_text(1));
         Ok(())
     })?;
     tables.scan(VERSIONS, |row| {
-        chooser.version(&version(row));
+        catalogue.version(&version(row));
         Ok(())
     })
 }
@@ -153,18 +152,12 @@ impl Exporter<'_> {
 
     /// Writes a version; false where it is left out.
     fn write_version(&mut self, version: &ModelVersion) -> Result<bool> {
-        let run_id = version.run_id.as_deref().filter(|run_id| !run_id.is_empty());
-        let is_deleted = version.current_stage.as_deref() == Some(DELETED_STAGE);
-        if !self.choice.takes_version(&version.name, run_id) {
-            self.export.left_out(Kind::ModelVersions, Reason::NotSelected, 1);
-            return Ok(false);
+        let verdict = self.closure.version(version);
+        match verdict {
+            Verdict::Kept => self.export.write(version)?,
+            Verdict::LeftOut(reason) => self.export.left_out(Kind::ModelVersions, reason, 1),
         }
-        if is_deleted && !self.export.options.include_deleted {
-            self.export.left_out(Kind::ModelVersions, Reason::Deleted, 1);
-            return Ok(false);
-        }
-        self.export.write(version)?;
-        Ok(true)
+        Ok(verdict == Verdict::Kept)
     }
 
     fn registered_models(&mut self, with_versions: &HashSet<(Option<String>, String)>) -> Result<()> {
@@ -204,7 +197,7 @@ impl Exporter<'_> {
                 model.tags = tags.of_key(&key, &mut stray_tags)?.into_iter().collect();
                 model.aliases = aliases.of_key(&key, &mut stray_aliases)?.into_iter().collect();
                 let has_version = with_versions.contains(&(model.workspace.clone(), model.name.clone()));
-                match self.choice.takes_model(&model.name) || has_version {
+                match self.closure.takes_model(&model.name) || has_version {
                     true => self.export.write(&model)?,
                     false => self
                         .export

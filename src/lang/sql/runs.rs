@@ -9,10 +9,9 @@ use super::tables::{BATCH, Table, Tables};
 use crate::archive::Owner;
 use crate::format::{Kind, Object, Reason};
 use crate::model::run::PARENT_TAG;
-use crate::model::{ModelOutput, OwnerKind, Run, RunInfo};
-use crate::select::closure::Chooser;
+use crate::model::{OwnerKind, Run, RunInfo};
+use crate::select::{Catalogue, RunNeeds, Verdict};
 use std::collections::HashMap;
-use std::path::Path;
 
 const RUNS: Table = Table {
     kind: "runs",
@@ -62,46 +61,30 @@ fn run_info(row: &Fields<'_>) -> RunInfo {
     }
 }
 
-/// Tells a chooser of all runs, with what they need.
-pub(super) fn tell(tables: &Tables, scratch: &Path, chooser: &mut Chooser<'_>) -> Result<()> {
-    let mut parents = HashMap::new();
+/// Tells of all runs, with what they need.
+pub(super) fn tell(tables: &Tables, catalogue: &mut Catalogue) -> Result<()> {
+    let mut needs: HashMap<String, RunNeeds> = HashMap::new();
     let key = tables.dialect().quote("key");
     tables.scan_where(PARENTS, &format!("WHERE {key} = ?"), &[PARENT_TAG], |row| {
-        parents.insert(row.required_text(0), row.any_text(1).unwrap_or_else(|| "".into()));
+        let parent = row
+            .any_text(1)
+            .and_then(|parent| Some(parent.as_str()?.to_owned()));
+        needs.entry(row.required_text(0)).or_default().parent = parent;
         Ok(())
     })?;
-    let mut models: HashMap<String, Vec<ModelOutput>> = HashMap::new();
     let condition = "WHERE destination_type IN ('MODEL_INPUT', 'MODEL_OUTPUT')";
     tables.scan_where(MODEL_LINKS, condition, &[], |row| {
-        let (model_id, step) = (row.required_text(2), row.int(3).unwrap_or(0));
-        let links = models.entry(row.required_text(0)).or_default();
-        links.push(ModelOutput { model_id, step });
+        let needs = needs.entry(row.required_text(0)).or_default();
+        needs.logged_models.push(row.required_text(2));
         Ok(())
     })?;
-    // A run is told once, with all that it needs.
-    let mut spool = Spool::new(scratch);
     tables.scan(RUNS, |row| {
         let info = run_info(row);
-        spool.push(&info.sort_key(), &info)
-    })?;
-    let mut sorted = spool.finish()?;
-    loop {
-        let batch = sorted.batch(BATCH)?;
-        if batch.is_empty() {
-            return Ok(());
-        }
-        for info in batch {
-            let mut run = Run {
-                info,
-                ..Run::default()
-            };
-            let parent = parents.remove(&run.info.run_id);
-            run.tags
-                .extend(parent.map(|parent| (PARENT_TAG.to_owned(), parent)));
-            run.outputs.model_outputs = models.remove(&run.info.run_id).unwrap_or_default();
-            chooser.run(&run);
-        }
-    }
+        let (id, stage) = (&info.run_id, &info.lifecycle_stage);
+        let needs = needs.remove(id);
+        catalogue.run(id, &info.experiment_id, info.start_time, stage, needs);
+        Ok(())
+    })
 }
 
 impl Exporter<'_> {
@@ -125,13 +108,10 @@ impl Exporter<'_> {
         let mut orphans = Vec::new();
         self.tables.scan(RUNS, |row| {
             let info = run_info(row);
-            let reason = match self.choice.reaches_run(&info.run_id) {
-                false => Some(Reason::NotSelected),
-                true => self
-                    .left_out_with_experiment(&info.experiment_id)
-                    .or_else(|| self.left_out_as_deleted(&info.lifecycle_stage)),
-            };
-            if let Some(reason) = reason {
+            let closure = &self.closure;
+            let is_deleted = closure.is_deleted(&info.lifecycle_stage, &info.experiment_id);
+            let verdict = closure.verdict(closure.reaches_run(&info.run_id), is_deleted);
+            if let Verdict::LeftOut(reason) = verdict {
                 *left_out.entry(reason).or_insert(0) += 1;
                 return Ok(());
             }
@@ -156,7 +136,7 @@ impl Exporter<'_> {
         let ids: Vec<String> = batch.iter().map(|info| info.run_id.clone()).collect();
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
         let parts = RunParts::read(&self.tables, &ids)?;
-        if !self.choice.takes_all() {
+        if !self.closure.takes_all() {
             self.used_datasets.extend(parts.datasets);
         }
         let mut metrics = OpenMetrics::count(&self.tables, &ids)?;
@@ -165,7 +145,7 @@ impl Exporter<'_> {
         for (place, ((info, run), dangling)) in runs {
             let mut run = Run { info, ..run };
             self.write_metrics(&mut metrics, place, &mut run, &ids)?;
-            self.experiments.need(&run.info.experiment_id);
+            self.closure.need_experiment(&run.info.experiment_id);
             self.export.write_run(&mut run)?;
             for dataset in dangling {
                 let detail = format!("it read dataset {dataset}, which is not in the database");

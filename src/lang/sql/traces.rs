@@ -10,7 +10,7 @@ use super::trace_parts::{self, rebuild};
 use crate::archive::Owner;
 use crate::format::{Kind, Object, Reason};
 use crate::model::{OwnerKind, TextMap, Trace};
-use crate::select::closure::NAMING_METADATA;
+use crate::select::{NAMING_METADATA, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
@@ -118,7 +118,7 @@ impl Exporter<'_> {
             .tables
             .schema
             .has_column(TRACES.name, TRACES.columns[PROMOTED_COLUMN]);
-        let mut named = match self.choice.takes_all() {
+        let mut named = match self.closure.takes_all() {
             true => HashMap::new(),
             false => named_by_traces(&self.tables)?,
         };
@@ -128,13 +128,9 @@ impl Exporter<'_> {
             let mut found = trace(row, has_promoted);
             let Named { metadata, linked } = named.remove(&found.trace.trace_id).unwrap_or_default();
             found.trace.trace_metadata = metadata;
-            let reason = match self.choice.takes_trace(&found.trace, &linked) {
-                false => Some(Reason::NotSelected),
-                true => self.left_out_with_experiment(&found.trace.experiment_id),
-            };
-            match reason {
-                Some(reason) => *left_out.entry(reason).or_insert(0) += 1,
-                None => spool.push(&found.trace.sort_key(), &found)?,
+            match self.closure.trace(&found.trace, &linked) {
+                Verdict::LeftOut(reason) => *left_out.entry(reason).or_insert(0) += 1,
+                Verdict::Kept => spool.push(&found.trace.sort_key(), &found)?,
             }
             Ok(())
         })?;
@@ -168,7 +164,6 @@ impl Exporter<'_> {
             trace
                 .linked_runs
                 .retain(|run_id| Some(run_id.as_str()) != source_run);
-            self.experiments.need(&trace.experiment_id);
             self.export.write(&trace)?;
             let owner = Owner {
                 kind: OwnerKind::Trace,

@@ -17,7 +17,7 @@ use crate::lang::artifacts::local_roots::{Door, LocalRoots, OutsideSource, Place
 use crate::lang::session::{Export, ExportError, ExportOptions, ExportReport};
 use crate::model::uri;
 use crate::monitor::Monitor;
-use crate::select::closure::{Choice, Chooser};
+use crate::select::{Catalogue, Closure, RunNeeds, Verdict};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
@@ -55,7 +55,7 @@ pub fn export(
         export,
         root,
         roots,
-        choice: Choice::default(),
+        closure: Closure::default(),
         held: Held::default(),
         info: SourceInfo {
             kind: "export-import".to_owned(),
@@ -73,7 +73,7 @@ struct Exporter<'m> {
     export: Export<'m>,
     root: PathBuf,
     roots: LocalRoots,
-    choice: Choice,
+    closure: Closure,
     held: Held,
     info: SourceInfo,
 }
@@ -108,31 +108,32 @@ impl Exporter<'_> {
     /// Works out what the options choose; reads the runs only where they choose some.
     fn choose(&mut self, layout: &Layout) -> Result<()> {
         let selection = self.export.options.selection.clone();
-        let mut chooser = Chooser::new(&selection, self.export.options.include_deleted);
-        self.tell_versions(layout, &mut chooser);
+        let mut catalogue = Catalogue::new(&selection, self.export.options.include_deleted);
+        self.tell_versions(layout, &mut catalogue);
         if !selection.takes_all_objects() {
-            self.tell_chooser(layout, &mut chooser);
+            self.tell(layout, &mut catalogue);
         }
-        let (choice, matched) = chooser.finish()?;
-        self.choice = choice;
+        let (closure, matched) = catalogue.close(&|_, _| RunNeeds::default())?;
+        self.closure = closure;
         self.export.matched(matched);
         Ok(())
     }
 
     /// Tells of all experiments and runs that can be read; those that cannot fail when they are exported.
-    fn tell_chooser(&self, layout: &Layout, chooser: &mut Chooser<'_>) {
+    fn tell(&self, layout: &Layout, catalogue: &mut Catalogue) {
         for name in layout
             .prompts
             .iter()
             .filter_map(|file| bodies::prompt_name(&self.roots, file).ok().flatten())
         {
-            chooser.model(&name);
+            catalogue.model(&name);
         }
         let mut run_folders = layout.runs.clone();
         let (mut model_folders, mut trace_folders) = (layout.logged_models.clone(), layout.traces.clone());
         for (file, is_own) in &layout.experiments {
             if let Ok((experiment, _)) = bodies::experiment(&self.roots, file) {
-                chooser.experiment(&experiment);
+                let is_deleted = experiment.lifecycle_stage == "deleted";
+                catalogue.experiment(&experiment.experiment_id, &experiment.name, is_deleted);
             }
             let folder = bodies::experiment_folder(&self.roots, file, *is_own).unwrap_or_default();
             run_folders.extend(folder.runs);
@@ -141,17 +142,31 @@ impl Exporter<'_> {
         }
         for folder in trace_folders {
             if let Ok(trace) = bodies::trace(&self.roots, &folder) {
-                chooser.trace(&trace);
+                catalogue.trace(&trace);
             }
         }
         for folder in model_folders {
             if let Ok(model) = bodies::logged_model(&self.roots, &folder) {
-                chooser.logged_model(&model);
+                catalogue.logged_model(&model);
             }
         }
         for folder in run_folders {
             if let Ok(run) = bodies::run_without_metrics(&self.roots, &folder) {
-                chooser.run(&run);
+                let outputs = run.outputs.model_outputs.iter().map(|output| &output.model_id);
+                let inputs = run.inputs.model_inputs.iter().map(|input| &input.model_id);
+                let needs = RunNeeds {
+                    parent: run.parent_id().map(str::to_owned),
+                    logged_models: outputs.chain(inputs).cloned().collect(),
+                };
+                let info = &run.info;
+                let stage = &info.lifecycle_stage;
+                catalogue.run(
+                    &info.run_id,
+                    &info.experiment_id,
+                    info.start_time,
+                    stage,
+                    Some(needs),
+                );
             }
         }
     }
@@ -188,7 +203,7 @@ impl Exporter<'_> {
             self.evaluation_dataset(file)?;
             monitor.advance(1);
         }
-        if self.choice.takes_all() {
+        if self.closure.takes_all() {
             for file in &layout.indexes {
                 self.check_index(file)?;
             }
@@ -315,13 +330,12 @@ impl Exporter<'_> {
         Ok(())
     }
 
-    /// Whether an object of a lifecycle is left out; counts it then.
-    fn leaves_out_deleted(&mut self, kind: Kind, lifecycle_stage: &str) -> bool {
-        let is_left_out = lifecycle_stage == "deleted" && !self.export.options.include_deleted;
-        if is_left_out {
-            self.export.left_out(kind, Reason::Deleted, 1);
+    /// Whether an object is left out by a verdict; counts it then.
+    fn leaves_out(&mut self, kind: Kind, verdict: Verdict) -> bool {
+        if let Verdict::LeftOut(reason) = verdict {
+            self.export.left_out(kind, reason, 1);
         }
-        is_left_out
+        verdict != Verdict::Kept
     }
 
     /// Whether something that cannot be read, or is missing, would be taken: it is in an experiment that is taken whole, or its
@@ -331,14 +345,14 @@ impl Exporter<'_> {
             .held
             .experiments
             .iter()
-            .filter(|(id, _)| self.choice.takes_whole(id));
+            .filter(|(id, _)| self.closure.takes_whole(id));
         let is_within = |held: &HeldExperiment| {
             held.folder
                 .as_deref()
                 .is_some_and(|folder| path.starts_with(folder))
         };
-        self.choice.takes_all()
-            || self.choice.takes_run(&folder_name(path))
+        self.closure.takes_all()
+            || self.closure.takes_run(&folder_name(path))
             || whole.any(|(_, held)| is_within(held))
     }
 
@@ -347,11 +361,6 @@ impl Exporter<'_> {
         if !self.held.experiments.contains_key(experiment_id) {
             self.held.missing_experiments.insert(experiment_id.to_owned());
         }
-    }
-
-    fn is_of_left_out_experiment(&self, experiment_id: &str) -> bool {
-        let held = self.held.experiments.get(experiment_id);
-        held.is_some_and(|experiment| experiment.is_left_out)
     }
 }
 

@@ -1,9 +1,8 @@
 //! Which objects of a server are exported; the rule is that of [`crate::select::closure`], worked out while objects come.
 
-use crate::format::Reason;
-use crate::model::{Experiment, LoggedModel, Run, Trace};
+use crate::model::{Experiment, LoggedModel, ModelVersion, Run, Trace};
+use crate::select::NAMING_METADATA;
 use crate::select::Selection;
-use crate::select::closure::{NAMING_METADATA, is_chosen_alone, model_of_version, takes_whole_experiments};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// Whether an object is exported, and if not, why.
@@ -69,18 +68,12 @@ impl Choice {
     }
 
     /// Tells of a version of a model; before the runs.
-    pub(super) fn version(
-        &mut self,
-        name: &str,
-        run_id: Option<&str>,
-        model_id: Option<&str>,
-        source: Option<&str>,
-    ) {
-        if self.selection.models.matches(name) {
-            self.needed_runs
-                .extend(run_id.filter(|id| !id.is_empty()).map(str::to_owned));
-            let model_id = model_of_version(model_id, source);
-            self.logged_models.extend(model_id.map(str::to_owned));
+    pub(super) fn version(&mut self, version: &ModelVersion) {
+        if self.selection.models.matches(&version.name) {
+            let run_id = version.run_id.as_ref().filter(|id| !id.is_empty());
+            self.needed_runs.extend(run_id.cloned());
+            self.logged_models
+                .extend(version.logged_model_id().map(str::to_owned));
         }
     }
 
@@ -171,7 +164,7 @@ impl Choice {
     /// Judges something of an experiment that goes where the experiment goes.
     pub(super) fn takes_of_experiment(&self, experiment_id: &str) -> Verdict {
         let is_whole = self.takes_all()
-            || (takes_whole_experiments(&self.selection) && self.matched.contains(experiment_id));
+            || (self.selection.takes_whole_experiments() && self.matched.contains(experiment_id));
         match is_whole {
             true => self.kept_unless_deleted(self.deleted.contains(experiment_id)),
             false => Verdict::LeftOut(Reason::NotSelected),
@@ -220,7 +213,7 @@ impl Choice {
     /// Whether something that no run made is taken by its own time.
     fn takes_alone(&self, experiment_id: &str, run_id: Option<&str>, time: Option<i64>) -> bool {
         let is_matched = self.selection.experiments.is_empty() || self.matched.contains(experiment_id);
-        is_matched && is_chosen_alone(&self.selection, run_id, time)
+        is_matched && self.selection.chooses_alone(run_id, time)
     }
 
     /// Logged models that are taken and whose runs were not asked for yet.
@@ -233,7 +226,7 @@ impl Choice {
 
     /// Experiments whose logged models may bring runs of other experiments.
     pub(super) fn whole_experiments(&self) -> Vec<String> {
-        match takes_whole_experiments(&self.selection) {
+        match self.selection.takes_whole_experiments() {
             true => self.matched.iter().cloned().collect(),
             false => Vec::new(),
         }

@@ -36,11 +36,8 @@ impl Exporter<'_, '_> {
         }
         let versions = self.rows("model-versions")?;
         for version in versions {
-            let text = |key: &str| version[key].as_str();
-            let name = text("name").unwrap_or_default();
-            self.choice
-                .borrow_mut()
-                .version(name, text("run_id"), text("model_id"), text("source"));
+            let version = self.version(version);
+            self.choice.borrow_mut().version(&version);
         }
         Ok(())
     }

@@ -45,7 +45,8 @@ impl Exporter<'_> {
             wrong,
         } = logged_model(document.body());
         let id = model.model_id.clone();
-        if self.leaves_out_model(&model) {
+        let verdict = self.closure.logged_model(&model);
+        if self.leaves_out(Kind::LoggedModels, verdict) {
             return Ok(());
         }
         let found = FoundObject {
@@ -67,16 +68,6 @@ impl Exporter<'_> {
             sort_key: model.sort_key(),
         };
         self.artifacts(&owner, &folder.join(ARTIFACTS))
-    }
-
-    fn leaves_out_model(&mut self, model: &LoggedModel) -> bool {
-        let reason = match self.choice.takes_logged_model(model) {
-            false => Reason::NotSelected,
-            true if self.is_of_left_out_experiment(&model.experiment_id) => Reason::Deleted,
-            true => return false,
-        };
-        self.export.left_out(Kind::LoggedModels, reason, 1);
-        true
     }
 
     fn model_metrics(
@@ -138,7 +129,8 @@ impl Exporter<'_> {
         self.note_system(&document);
         let body = document.body();
         let (trace, wrong) = trace(body.get("info").unwrap_or(&PyJson::Null));
-        if self.leaves_out_trace(&trace) {
+        let verdict = self.closure.trace(&trace, &trace.linked_runs);
+        if self.leaves_out(Kind::Traces, verdict) {
             return Ok(());
         }
         let found = FoundObject {
@@ -160,16 +152,6 @@ impl Exporter<'_> {
             sort_key: trace.sort_key(),
         };
         self.artifacts_less(&owner, &folder.join(ARTIFACTS), has_all.then_some(SPAN_FILE))
-    }
-
-    fn leaves_out_trace(&mut self, trace: &Trace) -> bool {
-        let reason = match self.choice.takes_trace(trace, &trace.linked_runs) {
-            false => Reason::NotSelected,
-            true if self.is_of_left_out_experiment(&trace.experiment_id) => Reason::Deleted,
-            true => return false,
-        };
-        self.export.left_out(Kind::Traces, reason, 1);
-        true
     }
 
     /// Writes the spans of a trace, from the artifact that holds them, else by name and id only. True where the spans say all
@@ -217,8 +199,8 @@ impl Exporter<'_> {
         self.note_system(&document);
         let exported = document.body().get("prompt").unwrap_or(document.body());
         let (model, version, wrong) = prompt(exported);
-        if !self.choice.takes_model(&model.name) {
-            self.export.left_out(Kind::ModelVersions, Reason::NotSelected, 1);
+        if !self.closure.takes_model(&model.name) {
+            self.export.left_out(Kind::ModelVersions, "not-selected", 1);
             return Ok(());
         }
         self.wrong_types(Kind::ModelVersions, &version.id(), file, &wrong)?;
@@ -263,9 +245,8 @@ impl Exporter<'_> {
             .get("evaluation_dataset")
             .unwrap_or(document.body());
         let (dataset, records, wrong) = evaluation_dataset(exported);
-        if !self.choice.takes_of_experiments(&dataset.experiment_ids) {
-            self.export
-                .left_out(Kind::EvaluationDatasets, Reason::NotSelected, 1);
+        if !self.closure.takes_of_experiments(&dataset.experiment_ids) {
+            self.export.left_out(Kind::EvaluationDatasets, "not-selected", 1);
             return Ok(());
         }
         self.wrong_types(Kind::EvaluationDatasets, &dataset.dataset_id, file, &wrong)?;

@@ -10,12 +10,12 @@ use crate::lang::exim::read::registry::{model_version, registered_model, version
 use crate::lang::exim::tags::canonical::VersionContext;
 use crate::model::pyjson::PyJson;
 use crate::model::{ModelVersion, OwnerKind, RegisteredModel};
-use crate::select::closure::Chooser;
+use crate::select::Catalogue;
 use std::path::{Path, PathBuf};
 
 impl Exporter<'_> {
     /// Tells of all models and versions that can be read, and remembers the runs that versions name.
-    pub(super) fn tell_versions(&mut self, layout: &Layout, chooser: &mut Chooser<'_>) {
+    pub(super) fn tell_versions(&mut self, layout: &Layout, catalogue: &mut Catalogue) {
         let files = layout.models.iter().map(|file| (file, "registered_model"));
         for (file, part) in files.chain(layout.versions.iter().map(|file| (file, "model_version"))) {
             let Ok(document) = Document::read(&self.roots, file) else {
@@ -31,9 +31,9 @@ impl Exporter<'_> {
                 let (version, _) = model_version(version, &VersionContext::default());
                 let run_id = version.run_id.clone().filter(|id| !id.is_empty());
                 self.held.needed_runs.extend(run_id);
-                chooser.version(&version);
+                catalogue.version(&version);
             }
-            chooser.model(&Fields::new(object).text("name").unwrap_or_default());
+            catalogue.model(&Fields::new(object).text("name").unwrap_or_default());
         }
     }
 
@@ -70,7 +70,7 @@ impl Exporter<'_> {
         model.workspace = model.workspace.or(workspace);
         let version_file = file.with_file_name(super::super::layout::VERSION);
         let single = layout.versions.iter().find(|found| **found == version_file);
-        let mut taken = self.choice.takes_model(&model.name);
+        let mut taken = self.closure.takes_model(&model.name);
         for version in versions(exported) {
             let folder = self.version_folder(file, version);
             taken |= self.version(version, &model, file, &folder)?;
@@ -128,8 +128,8 @@ impl Exporter<'_> {
         let context = self.version_context(exported, model);
         let (mut version, wrong) = model_version(exported, &context);
         let run_id = version.run_id.as_deref().filter(|run_id| !run_id.is_empty());
-        if !self.choice.takes_version(&version.name, run_id) {
-            self.export.left_out(Kind::ModelVersions, Reason::NotSelected, 1);
+        if !self.closure.takes_version(&version.name, run_id) {
+            self.export.left_out(Kind::ModelVersions, "not-selected", 1);
             return Ok(false);
         }
         self.note_missing_run(run_id);

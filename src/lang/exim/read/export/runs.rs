@@ -11,6 +11,7 @@ use crate::lang::exim::read::points::{Metrics, MetricsSink};
 use crate::lang::exim::read::run::{ExportedRun, run};
 use crate::lang::exim::read::same_object;
 use crate::model::{Dataset, OwnerKind, Run};
+use crate::select::Verdict;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
@@ -21,9 +22,10 @@ impl Exporter<'_> {
         let Ok((experiment, _)) = bodies::experiment(&self.roots, file) else {
             return;
         };
-        let is_deleted = experiment.lifecycle_stage == "deleted" && !self.export.options.include_deleted;
+        let is_deleted = experiment.lifecycle_stage == "deleted";
+        (self.closure).experiment(&experiment.experiment_id, &experiment.name, is_deleted);
         let held = HeldExperiment {
-            is_left_out: is_deleted || !self.choice.takes_experiment(&experiment.experiment_id),
+            is_left_out: self.closure.takes(&experiment) != Verdict::Kept,
             name: experiment.name,
             folder: file.parent().filter(|_| is_own).map(Path::to_owned),
         };
@@ -82,11 +84,7 @@ impl Exporter<'_> {
     fn experiment_object(&mut self, file: &Path, document: &Document) -> Result<()> {
         let exported = document.body().get("experiment").unwrap_or(document.body());
         let (experiment, wrong) = experiment::experiment(exported);
-        if !self.choice.takes_experiment(&experiment.experiment_id) {
-            self.export.left_out(Kind::Experiments, Reason::NotSelected, 1);
-            return Ok(());
-        }
-        if self.leaves_out_deleted(Kind::Experiments, &experiment.lifecycle_stage) {
+        if self.leaves_out(Kind::Experiments, self.closure.takes(&experiment)) {
             return Ok(());
         }
         let key = (Kind::Experiments, experiment.experiment_id.clone());
@@ -147,7 +145,11 @@ impl Exporter<'_> {
             wrong,
         } = exported;
         let run_id = run.info.run_id.clone();
-        if self.leaves_out_run(&run) {
+        let is_deleted = (self.closure).is_deleted(&run.info.lifecycle_stage, &run.info.experiment_id);
+        let verdict = self
+            .closure
+            .verdict(self.closure.reaches_run(&run_id), is_deleted);
+        if self.leaves_out(Kind::Runs, verdict) {
             return Ok(());
         }
         self.wrong_types(Kind::Runs, &run_id, &file, &wrong)?;
@@ -184,18 +186,6 @@ impl Exporter<'_> {
             source,
         })?;
         Ok((run(document.body()), metrics))
-    }
-
-    fn leaves_out_run(&mut self, run: &Run) -> bool {
-        if !self.choice.reaches_run(&run.info.run_id) {
-            self.export.left_out(Kind::Runs, Reason::NotSelected, 1);
-            return true;
-        }
-        if self.is_of_left_out_experiment(&run.info.experiment_id) {
-            self.export.left_out(Kind::Runs, Reason::Deleted, 1);
-            return true;
-        }
-        self.leaves_out_deleted(Kind::Runs, &run.info.lifecycle_stage)
     }
 
     /// Where the run lies in its experiment's folder.
