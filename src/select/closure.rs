@@ -16,6 +16,7 @@
 //! Without a selection only experiments are held here.
 
 use super::Selection;
+use crate::format::Reason;
 use crate::model::{Experiment, LoggedModel, ModelVersion, Run, Trace};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -27,12 +28,12 @@ pub(crate) const NAMING_METADATA: [&str; 2] = ["mlflow.sourceRun", "mlflow.model
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Kept,
-    LeftOut(&'static str),
+    LeftOut(Reason),
 }
 
 impl Verdict {
-    const NOT_SELECTED: Verdict = Verdict::LeftOut("not-selected");
-    const DELETED: Verdict = Verdict::LeftOut("deleted");
+    const NOT_SELECTED: Verdict = Verdict::LeftOut(Reason::NotSelected);
+    const DELETED: Verdict = Verdict::LeftOut(Reason::Deleted);
 }
 
 #[derive(Debug, Default)]
@@ -93,13 +94,20 @@ impl Closure {
 
     /// Tells that a run is needed.
     pub(crate) fn need_run(&mut self, run_id: &str) {
-        let is_known = || self.runs.contains(run_id) || self.deleted.contains(run_id);
         if !self.takes_all()
             && !run_id.is_empty()
-            && !is_known()
+            && !self.runs.contains(run_id)
             && self.awaited_runs.insert(run_id.to_owned())
         {
             self.new_runs.push(run_id.to_owned());
+        }
+    }
+
+    /// Tells of a version that is taken.
+    pub(crate) fn need_version(&mut self, version: &ModelVersion) {
+        self.need_run(version.run_id.as_deref().unwrap_or_default());
+        if let Some(model_id) = version.logged_model_id() {
+            self.need_logged_model(model_id);
         }
     }
 
@@ -221,14 +229,14 @@ impl Closure {
             || (has_names && self.is_matched(experiment_id))
     }
 
-    /// Whether a run came and was not left out by choice.
+    /// Whether a run came and was taken.
     pub(crate) fn has_run(&self, run_id: &str) -> bool {
-        self.runs.contains(run_id) || self.deleted.contains(run_id)
+        self.runs.contains(run_id)
     }
 
     /// Whether a run is taken, or left out for no other reason than that it is deleted.
     pub(crate) fn reaches_run(&self, run_id: &str) -> bool {
-        self.takes_all() || self.has_run(run_id)
+        self.takes_run(run_id) || self.deleted.contains(run_id)
     }
 
     /// Whether a run is taken.

@@ -1,6 +1,5 @@
 //! Evaluation datasets with their records, and scorers (MLflow 3.4 and later).
 
-use super::choice::Verdict;
 use super::exporter::Exporter;
 use super::fields::{Fields, as_int};
 use super::paging::{Page, Pages};
@@ -13,6 +12,7 @@ use crate::lang::session::ExportError;
 use crate::model::free_json::escape_key;
 use crate::model::pyjson::PyJson;
 use crate::model::{DatasetRecord, EvaluationDataset, Scorer, Text, TextMap};
+use crate::select::Verdict;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -94,12 +94,11 @@ impl Exporter<'_, '_> {
     }
 
     fn write_dataset(&mut self, dataset: &EvaluationDataset, key: &Key) -> Result<(), ExportError> {
-        let verdicts = dataset
-            .experiment_ids
-            .iter()
-            .map(|id| self.choice.borrow().takes_of_experiment(id));
+        let closure = self.closure.borrow();
+        let mut experiments = dataset.experiment_ids.iter();
         let is_taken =
-            self.choice.borrow().takes_all() || verdicts.into_iter().any(|verdict| verdict == Verdict::Kept);
+            closure.takes_all() || experiments.any(|id| closure.of_experiment(id) == Verdict::Kept);
+        drop(closure);
         if !is_taken {
             self.export
                 .left_out(Kind::EvaluationDatasets, Reason::NotSelected, 1);
@@ -181,7 +180,7 @@ impl Exporter<'_, '_> {
     pub(super) fn scorers(&mut self) -> Result<(), ExportError> {
         let (mut ids, mut deleted) = (Vec::new(), 0);
         for (id, experiment) in &self.experiments {
-            if self.choice.borrow().takes_of_experiment(id) != Verdict::Kept {
+            if self.closure.borrow().of_experiment(id) != Verdict::Kept {
                 continue;
             }
             match experiment.lifecycle_stage.as_str() {

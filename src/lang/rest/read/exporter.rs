@@ -1,7 +1,6 @@
 //! An export of one workspace of a server, kind by kind.
 
 use super::artifacts::{Listed, Route};
-use super::choice::{Choice, Verdict};
 use super::fields::Fields;
 use super::names::Found;
 use super::paging::{Page, Pages};
@@ -14,9 +13,10 @@ use crate::lang::artifacts::walk::walk;
 use crate::lang::rest::read::fetch_cache::Key;
 use crate::lang::session::{Export, ExportError};
 use crate::model::Experiment;
+use crate::select::{Closure, Verdict};
 use serde_json::{Value, json};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ const PAGE_EXPERIMENTS: usize = 1_000;
 pub(super) struct Place {
     pub(super) server: Arc<Server>,
     pub(super) registry_server: Arc<Server>,
-    pub(super) choice: Choice,
+    pub(super) closure: Closure,
     pub(super) experiments: BTreeMap<String, Experiment>,
     pub(super) workspace: Option<String>,
 }
@@ -39,7 +39,7 @@ pub(super) struct Exporter<'a, 'm> {
     /// The server of the registry, mostly the same.
     pub(super) registry_server: Arc<Server>,
     pub(super) pool: Arc<Pool>,
-    pub(super) choice: Rc<RefCell<Choice>>,
+    pub(super) closure: Rc<RefCell<Closure>>,
     /// All experiments of the workspace.
     pub(super) experiments: BTreeMap<String, Experiment>,
     /// The workspace that objects belong to, where the server knows workspaces.
@@ -57,7 +57,7 @@ impl<'a, 'm> Exporter<'a, 'm> {
             export,
             server: place.server,
             registry_server: place.registry_server,
-            choice: Rc::new(RefCell::new(place.choice)),
+            closure: Rc::new(RefCell::new(place.closure)),
             experiments: place.experiments,
             workspace: place.workspace,
             run_ids: Vec::new(),
@@ -72,19 +72,22 @@ impl<'a, 'm> Exporter<'a, 'm> {
             looked_through,
             runs,
         } = found;
-        place.choice.found_runs(&export.options.selection.runs, runs);
-        Exporter::new(export, place).steps(&looked_through)
+        let asked = export.options.selection.runs.clone();
+        place.closure.asked_runs(&asked);
+        let here = asked.into_iter().filter(|run_id| runs.contains(run_id));
+        Exporter::new(export, place).steps(&looked_through, here.collect())
     }
 
-    fn steps(&mut self, looked_through: &[String]) -> Result<(), ExportError> {
+    fn steps(&mut self, looked_through: &[String], mut by_id: BTreeSet<String>) -> Result<(), ExportError> {
         let mut prompts = Vec::new();
         let of_runs = self.export.looks_at(&[Kind::Runs, Kind::Datasets]);
         let of_models = self.export.looks_at(&[Kind::LoggedModels]);
         let has_models = (of_runs || of_models) && self.has_logged_models()?;
         if of_runs {
             self.begin("runs");
-            let ids = self.choice.borrow().runs_by_id();
-            self.runs(looked_through, &ids, has_models)?;
+            by_id.extend(self.closure.borrow_mut().new_runs());
+            let by_id: Vec<_> = by_id.into_iter().collect();
+            self.runs(looked_through, &by_id, has_models)?;
             if has_models {
                 self.runs_of_logged_models()?;
             }
@@ -125,6 +128,13 @@ impl<'a, 'm> Exporter<'a, 'm> {
         self.export.monitor().begin(phase, None);
     }
 
+    /// Experiments of which something may be exported beside runs.
+    pub(super) fn open_experiments(&self) -> Vec<String> {
+        let closure = self.closure.borrow();
+        let ids = self.experiments.keys();
+        ids.filter(|id| closure.looks_beside_runs(id)).cloned().collect()
+    }
+
     /// Tells of requests that were repeated.
     pub(super) fn tell_notices(&self) {
         for notice in self.server.client.take_notices() {
@@ -158,9 +168,13 @@ impl<'a, 'm> Exporter<'a, 'm> {
         experiments.sort_by_cached_key(crate::format::Object::sort_key);
         for mut experiment in experiments {
             experiment.workspace = experiment.workspace.take().or_else(|| self.workspace.clone());
-            if self.choice.borrow_mut().experiment(&experiment) {
-                looked_through.push(experiment.experiment_id.clone());
+            let (id, is_deleted) = (&experiment.experiment_id, experiment.lifecycle_stage == "deleted");
+            let mut closure = self.closure.borrow_mut();
+            closure.experiment(id, &experiment.name, is_deleted);
+            if closure.looks_through(id) {
+                looked_through.push(id.clone());
             }
+            drop(closure);
             self.workspace = experiment.workspace.clone().or_else(|| self.workspace.take());
             self.experiments
                 .insert(experiment.experiment_id.clone(), experiment);
@@ -174,7 +188,7 @@ impl<'a, 'm> Exporter<'a, 'm> {
 
     fn write_experiments(&mut self) -> Result<(), ExportError> {
         for experiment in std::mem::take(&mut self.experiments).into_values() {
-            match self.choice.borrow().takes_experiment(&experiment) {
+            match self.closure.borrow().takes(&experiment) {
                 Verdict::Kept => self.export.write(&experiment)?,
                 Verdict::LeftOut(reason) => self.export.left_out(Kind::Experiments, reason, 1),
             }

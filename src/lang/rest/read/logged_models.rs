@@ -1,7 +1,6 @@
 //! Logged models (MLflow 3) with their metrics and artifacts.
 
 use super::artifacts::{Listed, Route};
-use super::choice::Verdict;
 use super::exporter::Exporter;
 use super::fields::{Fields, as_double};
 use super::paging::{Page, Pages};
@@ -14,6 +13,7 @@ use crate::lang::rest::read::fetch_cache::Key;
 use crate::lang::session::ExportError;
 use crate::model::metric::{Point, PointLink};
 use crate::model::{Extra, LoggedModel, OwnerKind};
+use crate::select::Verdict;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -87,10 +87,11 @@ impl Exporter<'_, '_> {
 
     /// Writes the runs that made logged models which are taken, and what these runs bring, until nothing is new.
     pub(super) fn runs_of_logged_models(&mut self) -> Result<(), ExportError> {
-        if self.choice.borrow().takes_all() {
+        if self.closure.borrow().takes_all() {
             return Ok(());
         }
-        let whole = self.choice.borrow().whole_experiments();
+        let is_whole = |id: &&String| self.closure.borrow().takes_whole(id);
+        let whole: Vec<_> = self.experiments.keys().filter(is_whole).cloned().collect();
         for chunk in whole.chunks(EXPERIMENTS) {
             let pages = search(self.server.clone(), chunk.to_vec());
             self.each_page(pages, Kind::LoggedModels, chunk, |exporter, rows| {
@@ -102,7 +103,7 @@ impl Exporter<'_, '_> {
             })?;
         }
         loop {
-            let new = self.choice.borrow_mut().new_logged_models();
+            let new = self.closure.borrow_mut().new_logged_models();
             for model_id in new {
                 let path = Path::api2("logged-models").segment(&model_id);
                 match self.server.client.get(path).parse::<Value>() {
@@ -116,7 +117,7 @@ impl Exporter<'_, '_> {
                     }
                 }
             }
-            let needed = self.choice.borrow_mut().new_runs();
+            let needed = self.closure.borrow_mut().new_runs();
             if needed.is_empty() {
                 return Ok(());
             }
@@ -125,21 +126,12 @@ impl Exporter<'_, '_> {
     }
 
     fn need_run_of(&self, run_id: Option<&str>) {
-        if let Some(run_id) = run_id.filter(|id| !id.is_empty()) {
-            self.choice.borrow_mut().need_run(run_id);
-        }
+        self.closure.borrow_mut().need_run(run_id.unwrap_or_default());
     }
 
     /// Writes the logged models of all experiments.
     pub(super) fn logged_models(&mut self) -> Result<(), ExportError> {
-        let ids: Vec<String> = self
-            .choice
-            .borrow()
-            .open_experiments(&self.experiments)
-            .into_iter()
-            .cloned()
-            .collect();
-        for chunk in ids.chunks(EXPERIMENTS) {
+        for chunk in self.open_experiments().chunks(EXPERIMENTS) {
             let pages = search(self.server.clone(), chunk.to_vec());
             self.each_page(pages, Kind::LoggedModels, chunk, |exporter, rows| {
                 exporter.logged_model_page(rows)
@@ -152,7 +144,7 @@ impl Exporter<'_, '_> {
         let mut kept = Vec::new();
         for row in rows {
             let found = read(row);
-            let verdict = self.choice.borrow_mut().takes_logged_model(&found.model);
+            let verdict = self.closure.borrow_mut().logged_model(&found.model);
             match verdict {
                 Verdict::Kept => kept.push(found),
                 Verdict::LeftOut(reason) => self.export.left_out(Kind::LoggedModels, reason, 1),

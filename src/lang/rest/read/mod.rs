@@ -6,7 +6,6 @@
 
 mod artifacts;
 mod assessment;
-mod choice;
 mod evaluation;
 mod exporter;
 mod fetch_cache;

@@ -1,11 +1,10 @@
 //! What was asked for by name, sought on a server before anything of it is taken: a name may be in any of its workspaces.
 
-use super::choice::Choice;
 use super::exporter::{Exporter, Place};
 use super::server::Server;
 use crate::lang::rest::read::run_pages::{get, ids_starting};
 use crate::lang::session::{Export, ExportError};
-use crate::select::AskedNames;
+use crate::select::{AskedNames, Closure};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -42,7 +41,7 @@ impl Finder {
     ) -> Result<(), ExportError> {
         let options = &export.options;
         let place = Place {
-            choice: Choice::new(options.selection.clone(), options.include_deleted),
+            closure: Closure::new(&options.selection, options.include_deleted),
             server,
             registry_server,
             experiments: BTreeMap::new(),
@@ -74,7 +73,7 @@ impl Exporter<'_, '_> {
         let runs = self.find_runs()?;
         runs.iter().for_each(|run_id| asked.runs.see(&[run_id]));
         let place = Place {
-            choice: self.choice.take(),
+            closure: self.closure.take(),
             server: self.server,
             registry_server: self.registry_server,
             experiments: self.experiments,

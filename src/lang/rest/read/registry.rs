@@ -9,9 +9,9 @@ use crate::client::{ClientError, Path};
 use crate::format::{Kind, Object, Reason};
 use crate::lang::rest::read::fetch_cache::Key;
 use crate::lang::session::ExportError;
-use crate::model::registry::{DELETED_STAGE, is_prompt};
+use crate::model::registry::is_prompt;
 use crate::model::{ModelVersion, RegisteredModel};
-use crate::select::AskedNames;
+use crate::select::{AskedNames, Verdict};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -37,7 +37,10 @@ impl Exporter<'_, '_> {
         let versions = self.rows("model-versions")?;
         for version in versions {
             let version = self.version(version);
-            self.choice.borrow_mut().version(&version);
+            let mut closure = self.closure.borrow_mut();
+            if closure.takes_model(&version.name) {
+                closure.need_version(&version);
+            }
         }
         Ok(())
     }
@@ -53,7 +56,7 @@ impl Exporter<'_, '_> {
                 let kind = Kind::RegisteredModels.name();
                 self.export.limit(kind, "description", Reason::EmptyNotShown, 1);
             }
-            if self.choice.borrow().takes_model(&model.name) || kept.contains(&model.name) {
+            if self.closure.borrow().takes_model(&model.name) || kept.contains(&model.name) {
                 self.export.write(&model)?;
             } else {
                 self.export
@@ -72,16 +75,9 @@ impl Exporter<'_, '_> {
             let version = self.version(row);
             let (count, last) = numbers.entry(version.name.clone()).or_default();
             (*count, *last) = (*count + 1, (*last).max(version.version));
-            let is_taken = self
-                .choice
-                .borrow()
-                .takes_version(&version.name, version.run_id.as_deref());
-            match (is_taken, version.current_stage.as_deref() == Some(DELETED_STAGE)) {
-                (false, _) => self.export.left_out(Kind::ModelVersions, Reason::NotSelected, 1),
-                (true, true) if !self.export.options.include_deleted => {
-                    self.export.left_out(Kind::ModelVersions, Reason::Deleted, 1);
-                }
-                (true, _) => chosen.push(version),
+            match self.closure.borrow().version(&version) {
+                Verdict::LeftOut(reason) => self.export.left_out(Kind::ModelVersions, reason, 1),
+                Verdict::Kept => chosen.push(version),
             }
         }
         // Deleted versions leave gaps, and are not shown.

@@ -1,7 +1,6 @@
 //! Runs with their metric history and artifacts: asked for on many threads, written as they come.
 
 use super::artifacts::{Listed, Route};
-use super::choice::Verdict;
 use super::exporter::Exporter;
 use super::history::{History, Points, RunHistory};
 use super::server::{Server, told};
@@ -15,8 +14,9 @@ use crate::lang::rest::read::run_wire::FoundRun;
 use crate::lang::rest::read::run_writer::Sink;
 use crate::lang::session::ExportError;
 use crate::model::{ModelInput, ModelOutput, OwnerKind, Run};
+use crate::select::{Closure, Verdict};
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -142,7 +142,7 @@ impl Exporter<'_, '_> {
         let history = Arc::new(history);
         // A survey lists; where all is taken, the models a run read bring nothing else.
         let parts = Parts {
-            models: with_models && !(self.export.is_survey() && self.choice.borrow().takes_all()),
+            models: with_models && !(self.export.is_survey() && self.closure.borrow().takes_all()),
             history: !self.export.is_survey(),
             artifacts: self.export.looks_at(&[Kind::Artifacts]),
         };
@@ -150,11 +150,10 @@ impl Exporter<'_, '_> {
         let jobs = Jobs {
             feed,
             server: self.server.clone(),
-            choice: self.choice.clone(),
+            closure: self.closure.clone(),
             history: history.clone(),
             parts,
             queue: VecDeque::new(),
-            handed_out: HashSet::new(),
         };
         let worker = Worker {
             server: self.server.clone(),
@@ -192,11 +191,10 @@ struct Parts {
 struct Jobs {
     feed: Feed,
     server: Arc<Server>,
-    choice: Rc<RefCell<super::choice::Choice>>,
+    closure: Rc<RefCell<Closure>>,
     history: Arc<History>,
     parts: Parts,
     queue: VecDeque<Job>,
-    handed_out: HashSet<String>,
 }
 
 impl Iterator for Jobs {
@@ -218,27 +216,21 @@ impl Iterator for Jobs {
 
 impl Jobs {
     fn queue_runs(&mut self, runs: Vec<FoundRun>) {
-        let takes_all = self.choice.borrow().takes_all();
+        let mut closure = self.closure.borrow_mut();
         let mut kept = Vec::with_capacity(runs.len());
         for found in runs {
             // A run may be found by a search and be asked for by id.
-            if !takes_all && self.handed_out.contains(&found.run.info.run_id) {
+            if closure.has_run(&found.run.info.run_id) {
                 continue;
             }
-            let (verdict, parent) = self.choice.borrow_mut().run(&found.run);
-            if let Some(parent) = parent {
-                self.feed.add_ids(&[parent]);
-            }
+            let verdict = closure.run(&found.run);
+            self.feed.add_ids(&closure.new_runs());
             match verdict {
-                Verdict::Kept => {
-                    if !takes_all {
-                        self.handed_out.insert(found.run.info.run_id.clone());
-                    }
-                    kept.push(found);
-                }
+                Verdict::Kept => kept.push(found),
                 Verdict::LeftOut(reason) => self.queue.push_back(Job::Note(Note::LeftOut(reason))),
             }
         }
+        drop(closure);
         if !kept.is_empty() {
             self.queue_kept(kept);
         }

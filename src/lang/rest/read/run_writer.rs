@@ -100,7 +100,7 @@ impl<'x, 'a, 'm> Sink<'x, 'a, 'm> {
         let read = inputs.iter().map(|input| &input.model_id);
         let made = outputs.iter().map(|output| &output.model_id);
         for model_id in read.chain(made) {
-            self.exporter.choice.borrow_mut().need_logged_model(model_id);
+            self.exporter.closure.borrow_mut().need_logged_model(model_id);
         }
         if let Some(FoundRun { run, .. }) = self.open.get_mut(run_id) {
             run.inputs.model_inputs = inputs;

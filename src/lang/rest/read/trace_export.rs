@@ -2,7 +2,6 @@
 
 use super::artifacts::{Listed, Route};
 use super::assessment;
-use super::choice::Verdict;
 use super::exporter::Exporter;
 use super::server::{Server, told, told_io};
 use super::trace_links::Links;
@@ -15,6 +14,7 @@ use crate::lang::rest::read::trace_wire::{self, Api};
 use crate::lang::session::ExportError;
 use crate::lang::spans::read::{SPAN_FILE, SpanFile};
 use crate::model::{OwnerKind, Trace};
+use crate::select::Verdict;
 use serde_json::Value;
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -77,13 +77,7 @@ impl Exporter<'_, '_> {
     }
 
     fn experiments_with_traces(&mut self, api: Api) -> Result<Vec<String>, ExportError> {
-        let ids: Vec<String> = self
-            .choice
-            .borrow()
-            .open_experiments(&self.experiments)
-            .into_iter()
-            .cloned()
-            .collect();
+        let ids = self.open_experiments();
         let (server, pool) = (self.server.clone(), self.pool.clone());
         let work = move |id: String| {
             let first = api.search(server.clone(), vec![id.clone()], None).first();
@@ -155,7 +149,8 @@ impl Exporter<'_, '_> {
         for row in rows {
             let mut trace = trace_wire::read(row);
             links.put_into(&mut trace);
-            match self.judge_trace(&trace) {
+            let verdict = self.closure.borrow_mut().trace(&trace, &trace.linked_runs);
+            match verdict {
                 Verdict::Kept => kept.push(trace),
                 Verdict::LeftOut(reason) => self.export.left_out(Kind::Traces, reason, 1),
             }
@@ -173,10 +168,6 @@ impl Exporter<'_, '_> {
             self.tell_notices();
             self.write_trace(found)
         })
-    }
-
-    fn judge_trace(&self, trace: &Trace) -> Verdict {
-        self.choice.borrow_mut().takes_trace(trace)
     }
 
     fn write_trace(&mut self, found: FoundTrace) -> Result<(), ExportError> {

@@ -200,7 +200,7 @@ impl Exporter<'_> {
         let exported = document.body().get("prompt").unwrap_or(document.body());
         let (model, version, wrong) = prompt(exported);
         if !self.closure.takes_model(&model.name) {
-            self.export.left_out(Kind::ModelVersions, "not-selected", 1);
+            self.export.left_out(Kind::ModelVersions, Reason::NotSelected, 1);
             return Ok(());
         }
         self.wrong_types(Kind::ModelVersions, &version.id(), file, &wrong)?;
@@ -246,7 +246,8 @@ impl Exporter<'_> {
             .unwrap_or(document.body());
         let (dataset, records, wrong) = evaluation_dataset(exported);
         if !self.closure.takes_of_experiments(&dataset.experiment_ids) {
-            self.export.left_out(Kind::EvaluationDatasets, "not-selected", 1);
+            self.export
+                .left_out(Kind::EvaluationDatasets, Reason::NotSelected, 1);
             return Ok(());
         }
         self.wrong_types(Kind::EvaluationDatasets, &dataset.dataset_id, file, &wrong)?;

@@ -129,7 +129,7 @@ impl Exporter<'_> {
         let (mut version, wrong) = model_version(exported, &context);
         let run_id = version.run_id.as_deref().filter(|run_id| !run_id.is_empty());
         if !self.closure.takes_version(&version.name, run_id) {
-            self.export.left_out(Kind::ModelVersions, "not-selected", 1);
+            self.export.left_out(Kind::ModelVersions, Reason::NotSelected, 1);
             return Ok(false);
         }
         self.note_missing_run(run_id);
