@@ -302,7 +302,7 @@ impl Closure {
     /// Judges a logged model when it comes; it brings its experiment.
     pub(crate) fn logged_model(&mut self, model: &LoggedModel) -> Verdict {
         let (id, run_id) = (&model.model_id, model.source_run_id.as_deref());
-        let is_taken = self.logged_models.contains(id)
+        let is_taken = self.reaches_logged_model(id)
             || run_id.is_some_and(|run_id| self.runs.contains(run_id))
             || self.chooses(&model.experiment_id, run_id, model.creation_timestamp_ms);
         let is_deleted = self.is_deleted(&model.lifecycle_stage, &model.experiment_id);

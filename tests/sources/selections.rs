@@ -610,3 +610,37 @@ fn a_choice_brings_what_it_needs_through_every_door() {
         "experiments 1, experiments 2"
     );
 }
+
+#[test]
+fn what_is_left_out_since_it_is_deleted_brings_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mlruns = folder.path().join("mlruns");
+    lay_file_store(&mlruns);
+    let meta = json!({"model_id": "m-9", "experiment_id": "2", "name": "m", "artifact_location": "/nowhere/m-9",
+        "creation_timestamp": 1, "last_updated_timestamp": 1, "model_type": null, "status": 2, "lifecycle_stage": "deleted",
+        "status_message": null, "source_run_id": run_id('b')});
+    write(mlruns.join("2/models/m-9/meta.yaml"), &meta);
+    let info = json!({"trace_id": "tr-9", "state": "OK", "request_time": request_time(1), "execution_duration_ms": 1,
+        "trace_location": {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": "2"}}});
+    write(mlruns.join("2/traces/tr-9/trace_info.yaml"), &info);
+    write(
+        mlruns.join("2/traces/tr-9/request_metadata/mlflow.modelId"),
+        &"m-9".into(),
+    );
+    let nested = selections()
+        .into_iter()
+        .find(|(name, _)| *name == "nested run")
+        .unwrap()
+        .1;
+    let ids = |include_deleted| {
+        let found = taken(
+            SourceKind::FileStore,
+            mlruns.to_str().unwrap(),
+            &nested,
+            include_deleted,
+        );
+        ["experiments 2", "logged-models m-9", "traces tr-9"].map(|id| found.contains(id))
+    };
+    assert_eq!(ids(false), [false; 3], "the run made a model that is deleted");
+    assert_eq!(ids(true), [true; 3]);
+}

@@ -330,7 +330,7 @@ impl Exporter<'_, '_> {
                     .left_out(Kind::RegisteredModels, Reason::NotSelected, 1);
             }
             for version in versions {
-                let is_chosen = takes_model && self.chosen.takes_version(&version.name, version.version);
+                let is_chosen = self.chosen.takes_version(&version.name, version.version);
                 match self.verdict(version.is_deleted(), is_chosen) {
                     Verdict::Kept => self.export.write(&version)?,
                     Verdict::LeftOut(reason) => self.export.left_out(Kind::ModelVersions, reason, 1),

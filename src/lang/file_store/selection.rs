@@ -24,6 +24,8 @@ pub(super) struct ChosenSet {
     /// Runs that would be taken, were they not deleted.
     deleted_runs: HashSet<String>,
     logged_models: HashSet<String>,
+    /// Logged models that would be taken, were they not deleted.
+    deleted_models: HashSet<String>,
     traces: HashSet<String>,
     models: HashSet<String>,
     versions: HashSet<(String, u64)>,
@@ -60,7 +62,7 @@ impl Chosen {
 
     /// Whether a logged model is exported.
     pub(super) fn takes_logged_model(&self, id: &str) -> bool {
-        self.takes(|set| set.logged_models.contains(id))
+        self.takes(|set| set.logged_models.contains(id) || set.deleted_models.contains(id))
     }
 
     /// Whether a registered model is exported.
@@ -123,7 +125,7 @@ struct Chooser<'a> {
     set: ChosenSet,
 }
 
-impl Chooser<'_> {
+impl<'a> Chooser<'a> {
     /// The chosen runs, and the chosen experiments with what belongs to no run.
     fn choose_experiments(&mut self) {
         let (selection, catalogue) = (self.selection, self.catalogue);
@@ -181,7 +183,9 @@ impl Chooser<'_> {
                     || selection.chooses_alone(trace.run_id.as_deref(), trace.time));
             if is_chosen {
                 self.set.traces.insert(id.clone());
-                self.add_experiment(trace.experiment);
+                if !trace.is_left_out {
+                    self.add_experiment(trace.experiment);
+                }
             }
         }
     }
@@ -194,21 +198,7 @@ impl Chooser<'_> {
 
     fn choose_versions(&mut self) {
         let (selection, catalogue) = (self.selection, self.catalogue);
-        let is_chosen = |version: &&CataloguedVersion| match selection.models.is_empty() {
-            true => version
-                .run_id
-                .as_ref()
-                .is_some_and(|id| self.set.runs.contains(id)),
-            false => selection.models.matches(&version.name),
-        };
-        let chosen: Vec<_> = catalogue.versions.iter().filter(is_chosen).collect();
-        for version in chosen {
-            if version.is_left_out {
-                self.set.versions.insert((version.name.clone(), version.version));
-                continue;
-            }
-            self.set.models.insert(version.name.clone());
-            self.set.versions.insert((version.name.clone(), version.version));
+        for version in self.chosen_versions().filter(|version| !version.is_left_out) {
             if let Some(run_id) = &version.run_id {
                 self.add_run(run_id);
             }
@@ -216,9 +206,28 @@ impl Chooser<'_> {
                 self.add_logged_model(model_id);
             }
         }
+        // What a version brings may be the run of another.
+        for version in self.chosen_versions() {
+            self.set.versions.insert((version.name.clone(), version.version));
+            if !version.is_left_out {
+                self.set.models.insert(version.name.clone());
+            }
+        }
         let models = catalogue.models.iter();
         let chosen = models.filter(|name| !selection.models.is_empty() && selection.models.matches(name));
         self.set.models.extend(chosen.cloned());
+    }
+
+    fn chosen_versions(&self) -> std::vec::IntoIter<&'a CataloguedVersion> {
+        let is_chosen = |version: &&CataloguedVersion| match self.selection.models.is_empty() {
+            true => version
+                .run_id
+                .as_ref()
+                .is_some_and(|id| self.set.runs.contains(id)),
+            false => self.selection.models.matches(&version.name),
+        };
+        let chosen: Vec<_> = self.catalogue.versions.iter().filter(is_chosen).collect();
+        chosen.into_iter()
     }
 
     fn add_experiment(&mut self, experiment: usize) {
@@ -260,7 +269,11 @@ impl Chooser<'_> {
     /// Takes a logged model; returns the run that made it.
     fn insert_logged_model(&mut self, id: &str) -> Option<String> {
         let model = self.catalogue.logged_models.get(id)?;
-        if !self.set.logged_models.insert(id.to_owned()) || model.is_left_out {
+        if model.is_left_out {
+            self.set.deleted_models.insert(id.to_owned());
+            return None;
+        }
+        if !self.set.logged_models.insert(id.to_owned()) {
             return None;
         }
         self.add_experiment(model.experiment);
@@ -278,7 +291,9 @@ impl Chooser<'_> {
                 .is_some_and(|id| self.set.logged_models.contains(id));
             if by_run || by_model {
                 self.set.traces.insert(id.clone());
-                self.add_experiment(trace.experiment);
+                if !trace.is_left_out {
+                    self.add_experiment(trace.experiment);
+                }
             }
         }
     }
