@@ -9,7 +9,6 @@ use super::metrics::{FoundMetric, MetricOwner};
 use super::notes::Notes;
 use super::registry;
 use super::run::{self, FoundRun, RunFolder};
-use super::selection::Chosen;
 use super::store::{META, MODELS, Store};
 use super::twice::{Seen, folders_with};
 use crate::archive::parallel::{Pool, map_ordered};
@@ -18,6 +17,7 @@ use crate::format::{Kind, Object, Reason, SortKey};
 use crate::lang::artifacts::walk::FoundFile;
 use crate::lang::session::{Export, ExportError};
 use crate::model::{LoggedModel, OwnerKind, RunInfo};
+use crate::select::{Closure, Verdict};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -34,16 +34,9 @@ pub(super) struct Exporter<'a, 'm> {
     pub(super) store: Arc<Store>,
     pub(super) pool: Arc<Pool>,
     pub(super) experiments: Vec<FoundExperiment>,
-    pub(super) chosen: Chosen,
+    pub(super) closure: Closure,
     /// What was taken, and out of which folder, so that nothing is taken twice.
     pub(super) seen: BTreeMap<Kind, Seen>,
-}
-
-/// Whether an object is exported, and if not, why.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
-    Kept,
-    LeftOut(Reason),
 }
 
 impl Exporter<'_, '_> {
@@ -91,25 +84,17 @@ impl Exporter<'_, '_> {
         folders.filter(|entry| is_run(&entry.file_name())).count() as u64
     }
 
-    /// Whether something is exported that is deleted or not, and chosen or not.
-    pub(super) fn verdict(&self, is_deleted: bool, is_chosen: bool) -> Verdict {
-        match (is_chosen, is_deleted && !self.export.options.include_deleted) {
-            (false, _) => Verdict::LeftOut(Reason::NotSelected),
-            (true, true) => Verdict::LeftOut(Reason::Deleted),
-            (true, false) => Verdict::Kept,
-        }
-    }
-
     /// Sorts out which objects of an index are kept; the others are counted, and told by their ids.
     fn keep<T: Described>(
         &mut self,
         objects: Vec<Indexed<T>>,
-        is_chosen: impl Fn(&Chosen, &str) -> bool,
+        is_taken: impl Fn(&Closure, &str) -> bool,
     ) -> (Vec<Indexed<T>>, HashSet<String>) {
         let mut kept = Vec::with_capacity(objects.len());
         let mut left_out = HashSet::new();
         for object in objects {
-            match self.verdict(object.is_deleted, is_chosen(&self.chosen, &object.id)) {
+            let is_taken = is_taken(&self.closure, &object.id);
+            match self.closure.verdict(is_taken, object.is_deleted) {
                 Verdict::Kept => kept.push(object),
                 Verdict::LeftOut(reason) => {
                     self.export.left_out(T::KIND, reason, 1);
@@ -131,18 +116,26 @@ impl Exporter<'_, '_> {
         path: &Path,
         reserved: &'static [&'static str],
         place: &Arc<Place>,
-        is_chosen: impl Fn(&Chosen, &str) -> bool,
+        is_taken: impl Fn(&Closure, &str) -> bool,
     ) -> Result<Vec<Indexed<T>>, ExportError> {
         if self.is_unasked(place) {
-            self.count_unread(T::KIND, T::FILE, path, reserved, is_chosen);
+            self.count_unread(T::KIND, T::FILE, path, reserved, is_taken);
             return Ok(Vec::new());
         }
         let (objects, notes) = index::<T>(&self.store, &self.pool, path, reserved, place);
-        let (kept, left_out) = self.keep(objects, is_chosen);
+        let (kept, left_out) = self.keep(objects, is_taken);
         // Something wrong with what was not asked for is no failure.
-        let notes = self.chosen.relevant(notes, &place.experiment_id);
+        let notes = self.relevant(notes, &place.experiment_id);
         notes.without_objects(&left_out).report(self.export)?;
         self.once(kept, path)
+    }
+
+    /// The notes of an experiment that matter: what cannot be read and was not asked for is no failure.
+    fn relevant(&self, notes: Notes, experiment_id: &str) -> Notes {
+        if self.closure.takes_whole(experiment_id) {
+            return notes;
+        }
+        notes.of_objects(|id| self.closure.misses_run(id) || self.closure.takes_run(id))
     }
 
     pub(super) fn place(found: &FoundExperiment) -> Arc<Place> {
@@ -153,7 +146,8 @@ impl Exporter<'_, '_> {
     }
 
     fn experiment(&mut self, found: &FoundExperiment) -> Result<(), ExportError> {
-        let verdict = self.verdict(found.is_deleted, self.chosen.takes_experiment(&found.id));
+        let is_taken = self.closure.takes_experiment(&found.id);
+        let verdict = self.closure.verdict(is_taken, found.is_deleted);
         let mut notes = Notes::default();
         match verdict {
             Verdict::Kept => {
@@ -183,15 +177,15 @@ impl Exporter<'_, '_> {
             path: found.path.clone(),
             datasets,
         });
-        self.chosen.relevant(notes, &found.id).report(self.export)?;
+        self.relevant(notes, &found.id).report(self.export)?;
         let used = self.runs(&folder)?;
         self.datasets(&folder, verdict, &used)
     }
 
     /// Writes the runs of an experiment; returns the folders of the datasets they read.
     fn runs(&mut self, folder: &Arc<RunFolder>) -> Result<BTreeSet<String>, ExportError> {
-        let is_chosen = |chosen: &Chosen, id: &str| chosen.takes_run(id);
-        let runs = self.kept_index::<RunInfo>(&folder.path, NEVER_RUNS, &folder.place, is_chosen)?;
+        let runs =
+            self.kept_index::<RunInfo>(&folder.path, NEVER_RUNS, &folder.place, Closure::reaches_run)?;
         let monitor = self.export.monitor();
         let mut used = BTreeSet::new();
         let (store, pool, folder) = (self.store.clone(), self.pool.clone(), folder.clone());
@@ -251,7 +245,7 @@ impl Exporter<'_, '_> {
         sorted.sort_by_key(|(_, names)| *names);
         let experiment_id = &folder.place.experiment_id;
         for (name, _) in sorted {
-            let is_chosen = self.chosen.takes_whole(experiment_id) || used.contains(name);
+            let is_chosen = self.closure.takes_whole(experiment_id) || used.contains(name);
             match verdict {
                 Verdict::Kept if is_chosen => {
                     let mut notes = Notes::default();
@@ -276,8 +270,7 @@ impl Exporter<'_, '_> {
 
     fn logged_models(&mut self, found: &FoundExperiment) -> Result<(), ExportError> {
         let (place, path) = (Self::place(found), found.path.join(MODELS));
-        let is_chosen = |chosen: &Chosen, id: &str| chosen.takes_logged_model(id);
-        let models = self.kept_index::<LoggedModel>(&path, &[], &place, is_chosen)?;
+        let models = self.kept_index::<LoggedModel>(&path, &[], &place, Closure::reaches_logged_model)?;
         let (store, pool) = (self.store.clone(), self.pool.clone());
         let work = move |found| logged_model::read(&store, &path, &place, found);
         let window = pool.threads() * 4;
@@ -310,7 +303,7 @@ impl Exporter<'_, '_> {
         let mut notes = Notes::default();
         let found = registry::find_all(&self.store, &mut notes);
         let found = found.map_err(|error| super::source_error(&self.store, MODELS, &error))?;
-        if let Chosen::Some(_) = self.chosen {
+        if !self.closure.takes_all() {
             let patterns = self.export.options.selection.models.clone();
             notes = notes.of_objects(|name| patterns.matches(name));
         }
@@ -318,8 +311,8 @@ impl Exporter<'_, '_> {
         for model in found {
             let mut notes = Notes::default();
             let versions = model.versions(&self.store, &mut notes);
-            let takes_model = self.chosen.takes_registered_model(&model.name);
-            if takes_model {
+            let is_kept = |version| self.closure.version(version) == Verdict::Kept;
+            if self.closure.takes_model(&model.name) || versions.iter().any(is_kept) {
                 let registered = model.read(&self.store, &mut notes);
                 notes.report(self.export)?;
                 if let Some(registered) = registered {
@@ -330,8 +323,7 @@ impl Exporter<'_, '_> {
                     .left_out(Kind::RegisteredModels, Reason::NotSelected, 1);
             }
             for version in versions {
-                let is_chosen = self.chosen.takes_version(&version.name, version.version);
-                match self.verdict(version.is_deleted(), is_chosen) {
+                match self.closure.version(&version) {
                     Verdict::Kept => self.export.write(&version)?,
                     Verdict::LeftOut(reason) => self.export.left_out(Kind::ModelVersions, reason, 1),
                 }

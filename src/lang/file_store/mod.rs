@@ -28,7 +28,6 @@ mod metrics;
 mod notes;
 mod registry;
 mod run;
-mod selection;
 mod store;
 mod trace;
 mod trace_writer;
@@ -42,10 +41,8 @@ use crate::format::manifest::SourceInfo;
 use crate::lang::artifacts::local_roots::{Door, LocalRoots};
 use crate::lang::session::{Export, ExportError, ExportOptions, ExportReport};
 use crate::monitor::Monitor;
-use catalogue::Catalogue;
 use exporter::Exporter;
 use notes::Notes;
-use selection::Chosen;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -83,21 +80,19 @@ pub fn export(
     let experiments = experiments.map_err(|error| source_error(&store, "", &error))?;
     notes.report(&mut export)?;
     let pool = export.writer.pool();
-    let chosen = match export.options.selection.takes_all_objects() {
-        true => Chosen::All,
-        false => {
-            let catalogue = Catalogue::read(&store, &pool, &experiments.all, export.options.include_deleted);
-            let matched = selection::find(&export.options.selection, &catalogue)?;
-            export.matched(matched);
-            selection::choose(&export.options.selection, &catalogue)
-        }
-    };
+    let ExportOptions {
+        selection,
+        include_deleted,
+        ..
+    } = &export.options;
+    let (closure, matched) = catalogue::close(&store, &pool, &experiments.all, selection, *include_deleted)?;
+    export.matched(matched);
     let mut exporter = Exporter {
         export: &mut export,
         store: store.clone(),
         pool,
         experiments: experiments.all,
-        chosen,
+        closure,
         seen: BTreeMap::new(),
     };
     exporter.twins(&experiments.twins)?;

@@ -2,7 +2,6 @@
 
 use super::experiment::FoundExperiment;
 use super::exporter::Exporter;
-use super::selection::Chosen;
 use super::trace::{self, FoundTrace};
 use crate::archive::parallel::map_ordered;
 use crate::archive::{ByteSource, Owner};
@@ -10,14 +9,14 @@ use crate::format::{Kind, Object, Reason, SortKey};
 use crate::lang::session::ExportError;
 use crate::lang::spans::read::SPAN_FILE;
 use crate::model::{OwnerKind, Trace};
+use crate::select::Closure;
 use std::path::PathBuf;
 
 impl Exporter<'_, '_> {
     /// Writes the traces of an experiment.
     pub(super) fn traces(&mut self, found: &FoundExperiment) -> Result<(), ExportError> {
         let (place, path) = (Self::place(found), found.path.join("traces"));
-        let is_chosen = |chosen: &Chosen, id: &str| chosen.takes_trace(id);
-        let traces = self.kept_index::<Trace>(&path, &[], &place, is_chosen)?;
+        let traces = self.kept_index::<Trace>(&path, &[], &place, Closure::has_trace)?;
         let (store, pool) = (self.store.clone(), self.pool.clone());
         let work = move |found| trace::read(&store, &path, &place, found);
         let window = pool.threads() * 4;

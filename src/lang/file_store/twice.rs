@@ -4,12 +4,12 @@
 //! trash, a run in two experiments. An archive has one object of an id. The first counts, the other is a failure by name.
 
 use super::experiment::FoundExperiment;
-use super::exporter::{Exporter, NEVER_RUNS, Verdict};
+use super::exporter::{Exporter, NEVER_RUNS};
 use super::index::{Described, Indexed};
-use super::selection::Chosen;
 use super::store::META;
 use crate::format::{Kind, Reason};
 use crate::lang::session::ExportError;
+use crate::select::{Closure, Verdict};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -37,12 +37,11 @@ impl Exporter<'_, '_> {
     /// Tells of experiments in the trash whose id another one in the root has.
     pub(super) fn twins(&mut self, twins: &[(FoundExperiment, PathBuf)]) -> Result<(), ExportError> {
         for (found, active) in twins {
-            let is_chosen = self.chosen.takes_experiment(&found.id);
-            match self.verdict(true, is_chosen) {
+            let is_taken = self.closure.takes_experiment(&found.id);
+            match self.closure.verdict(is_taken, true) {
                 Verdict::LeftOut(reason) => {
                     self.export.left_out(Kind::Experiments, reason, 1);
-                    let is_run_chosen = |chosen: &Chosen, id: &str| chosen.takes_run(id);
-                    self.count_unread(Kind::Runs, META, &found.path, NEVER_RUNS, is_run_chosen);
+                    self.count_unread(Kind::Runs, META, &found.path, NEVER_RUNS, Closure::reaches_run);
                 }
                 Verdict::Kept => {
                     let detail = format!(
@@ -97,10 +96,11 @@ impl Exporter<'_, '_> {
         file: &'static str,
         path: &Path,
         reserved: &[&str],
-        is_chosen: impl Fn(&Chosen, &str) -> bool,
+        is_taken: impl Fn(&Closure, &str) -> bool,
     ) {
         for name in folders_with(path, file).filter(|name| !reserved.contains(&name.as_str())) {
-            if let Verdict::LeftOut(reason) = self.verdict(true, is_chosen(&self.chosen, &name)) {
+            let is_taken = is_taken(&self.closure, &name);
+            if let Verdict::LeftOut(reason) = self.closure.verdict(is_taken, true) {
                 self.export.left_out(kind, reason, 1);
             }
         }
