@@ -96,7 +96,7 @@ impl Closure {
     pub(crate) fn need_run(&mut self, run_id: &str) {
         if !self.takes_all()
             && !run_id.is_empty()
-            && !self.runs.contains(run_id)
+            && !self.has_run(run_id)
             && self.awaited_runs.insert(run_id.to_owned())
         {
             self.new_runs.push(run_id.to_owned());
@@ -229,14 +229,14 @@ impl Closure {
             || (has_names && self.is_matched(experiment_id))
     }
 
-    /// Whether a run came and was taken.
+    /// Whether a run came and was not left out by choice.
     pub(crate) fn has_run(&self, run_id: &str) -> bool {
-        self.runs.contains(run_id)
+        self.runs.contains(run_id) || self.deleted.contains(run_id)
     }
 
     /// Whether a run is taken, or left out for no other reason than that it is deleted.
     pub(crate) fn reaches_run(&self, run_id: &str) -> bool {
-        self.takes_run(run_id) || self.deleted.contains(run_id)
+        self.takes_all() || self.has_run(run_id)
     }
 
     /// Whether a run is taken.

@@ -8,7 +8,7 @@ use mlark::flow::convert::{ConvertOptions, convert};
 use mlark::flow::export::ExportOptions;
 use mlark::flow::export::detect::SourceKind;
 use mlark::flow::export::export;
-use mlark::format::Kind;
+use mlark::format::{Kind, Reason};
 use mlark::monitor::Silent;
 use mlark::select::{Patterns, Selection, TimeRange};
 use serde_json::{Value, json};
@@ -482,8 +482,12 @@ fn selections() -> Vec<(&'static str, Selection)> {
     ]
 }
 
-/// The objects that an export takes, as `kind id`.
-fn taken(kind: SourceKind, source: &str, selection: &Selection, include_deleted: bool) -> BTreeSet<String> {
+fn exported(
+    kind: SourceKind,
+    source: &str,
+    selection: &Selection,
+    include_deleted: bool,
+) -> (tempfile::TempDir, Archive) {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
     let options = ExportOptions {
@@ -499,6 +503,12 @@ fn taken(kind: SourceKind, source: &str, selection: &Selection, include_deleted:
     };
     export(kind, source, &out, options, &Silent).unwrap_or_else(|error| panic!("{kind:?}: {error}"));
     let archive = Archive::open(&out).unwrap();
+    (folder, archive)
+}
+
+/// The objects that an export takes, as `kind id`.
+fn taken(kind: SourceKind, source: &str, selection: &Selection, include_deleted: bool) -> BTreeSet<String> {
+    let (_folder, archive) = exported(kind, source, selection, include_deleted);
     let kinds = [
         (Kind::Experiments, "/experiment_id"),
         (Kind::Runs, "/info/run_id"),
@@ -643,4 +653,28 @@ fn what_is_left_out_since_it_is_deleted_brings_nothing() {
     };
     assert_eq!(ids(false), [false; 3], "the run made a model that is deleted");
     assert_eq!(ids(true), [true; 3]);
+}
+
+#[test]
+fn a_deleted_run_that_is_chosen_and_needed_is_counted_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mlruns = folder.path().join("mlruns");
+    lay_file_store(&mlruns);
+    let server = serve();
+    let doors = [
+        (SourceKind::FileStore, mlruns.display().to_string()),
+        (SourceKind::Rest, server.url()),
+    ];
+    let (_, experiment) = selections()
+        .into_iter()
+        .find(|(name, _)| *name == "experiment by id")
+        .unwrap();
+    for (kind, source) in doors {
+        let (_folder, archive) = exported(kind, &source, &experiment, false);
+        let counts = &archive.manifest().selection.left_out;
+        let deleted = counts
+            .iter()
+            .find(|count| count.kind == "runs" && count.reason == Reason::Deleted);
+        assert_eq!(deleted.map(|count| count.count), Some(1), "{kind:?}");
+    }
 }
