@@ -147,17 +147,18 @@ impl<T: DeserializeOwned> Iterator for Objects<'_, T> {
         let archive = self.lines.archive();
         let object = self.lines.next_line().and_then(|line| match line {
             None => Ok(None),
-            Some(line) => {
-                let value = parse_line(archive, &line)?;
-                serde_json::from_value(value)
-                    .map(Some)
-                    .map_err(|error| archive.damaged(&line.place(), &error.to_string()))
-            }
+            Some(line) => parse_object(archive, &line).map(Some),
         });
         // After an error the place in the file is lost.
         self.done = !matches!(object, Ok(Some(_)));
         object.transpose()
     }
+}
+
+/// Parses the object of a line.
+pub(crate) fn parse_object<T: DeserializeOwned>(archive: &Archive, line: &Line<'_>) -> Result<T> {
+    let object = serde_json::from_value(parse_line(archive, line)?);
+    object.map_err(|error| archive.damaged(&line.place(), &error.to_string()))
 }
 
 /// Parses a line and puts long strings back in their places.

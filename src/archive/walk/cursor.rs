@@ -1,7 +1,7 @@
 //! A place in the lines of a kind, and the owners that lines of metrics, spans and artifacts belong to.
 
 use super::head::Head;
-use crate::archive::{Archive, ArchiveError, Lines, Result};
+use crate::archive::{Archive, ArchiveError, Line, Lines, Result, parse_object};
 use crate::format::{Kind, SortKey, strict_json};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -65,6 +65,16 @@ impl<'a> Cursor<'a> {
     /// The line as an object.
     pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T> {
         serde_json::from_slice(&self.bytes).map_err(|error| self.damaged(&error.to_string()))
+    }
+
+    /// The line as an object, its long strings put back in their places.
+    pub(crate) fn object<T: DeserializeOwned>(&self) -> Result<T> {
+        let line = Line {
+            bytes: &self.bytes,
+            file: &self.file,
+            number: self.number,
+        };
+        parse_object(self.archive, &line)
     }
 
     /// The head of the line.

@@ -24,6 +24,8 @@ pub(crate) struct Head {
     pub(crate) dataset_id: Value,
     pub(crate) dataset_record_id: Value,
     pub(crate) key: Value,
+    pub(crate) owner_id: Value,
+    pub(crate) owner_kind: Value,
 }
 
 #[derive(Deserialize)]
@@ -64,6 +66,18 @@ impl Head {
             }
             Kind::Scorers => format!("{experiment}/{name}/{}", version()),
             Kind::Artifacts => String::new(),
+        }
+    }
+
+    /// The id of the object that a line belongs to.
+    pub(super) fn owner(&self, kind: Kind) -> &Value {
+        match kind {
+            Kind::Metrics => &self.run_id,
+            Kind::ModelMetrics => &self.model_id,
+            Kind::Spans => &self.trace_id,
+            Kind::DatasetRecords => &self.dataset_id,
+            Kind::Artifacts => &self.owner_id,
+            _ => &Value::Null,
         }
     }
 

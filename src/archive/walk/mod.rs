@@ -1,13 +1,15 @@
-//! Walking along an archive's lines in their order: a cursor over a kind, the heads by which lines are placed, and
-//! the owners that lines of metrics, spans and artifacts belong to.
+//! Walking along an archive's lines in their order: a cursor over a kind, the heads by which lines are placed, objects with
+//! the lines that belong to them, and lines with the objects that they belong to.
 
 mod artifacts;
 mod cursor;
 mod head;
+mod join;
 mod newer;
 
 pub use artifacts::{ArtifactEntry, OwnerFacts, for_each_artifact};
 pub(crate) use artifacts::{OwnerWalk, kind_of_owner};
 pub(crate) use cursor::{Cursor, Owners, orphan};
 pub(crate) use head::{Head, text};
+pub(crate) use join::JoinedObjects;
 pub(crate) use newer::{PLAIN, Wanted, newer_fields, newer_kinds};

@@ -1,11 +1,11 @@
 //! Artifacts beside the files of their owners.
 
-use super::stream::ArtifactStream;
 use super::{Converter, Result};
-use crate::format::{Kind, Reason};
+use crate::archive::walk::JoinedObjects;
+use crate::format::{Kind, Object, Reason};
 use crate::lang::artifacts::tree::{check_name, write_artifact};
-use crate::model::ArtifactFile;
 use crate::model::printable::printable as shown;
+use crate::model::{ArtifactFile, ArtifactList};
 use std::path::{Path, PathBuf};
 
 /// Where an owner's artifacts go.
@@ -18,16 +18,15 @@ pub(super) enum Destination<'p> {
 
 impl Converter<'_> {
     /// Writes the artifacts of an owner; true if one of them has the name `watched`.
-    pub(super) fn artifacts(
+    pub(super) fn artifacts<T: Object>(
         &mut self,
-        stream: &mut ArtifactStream<'_>,
-        owner_id: &str,
+        owners: &mut JoinedObjects<'_, T>,
         destination: &Destination<'_>,
         watched: Option<&str>,
     ) -> Result<bool> {
         self.paths.clear();
         let mut was_seen = false;
-        while let Some(list) = stream.next_of(owner_id)? {
+        while let Some(list) = owners.child::<ArtifactList>()? {
             for file in &list.files {
                 match destination {
                     Destination::Nowhere(reason) => self.limit(Kind::Artifacts, "*", *reason, 1),
@@ -36,7 +35,7 @@ impl Converter<'_> {
                     }
                     Destination::Folder(folder) => {
                         was_seen |= watched == Some(file.path.as_str());
-                        self.artifact(owner_id, folder, file)?;
+                        self.artifact(&list.owner_id, folder, file)?;
                     }
                 }
             }

@@ -3,8 +3,8 @@
 use super::document::end;
 use super::dump::{count, dict};
 use super::scratch::Scratch;
-use super::stream::Stream;
 use super::{Converter, Layout, Result, fields};
+use crate::archive::walk::JoinedObjects;
 use crate::format::{Kind, Reason};
 use crate::lang::exim::tags::canonical::tags_dict;
 use crate::model::pyjson::PyJson;
@@ -24,18 +24,17 @@ impl Converter<'_> {
             }
             return Ok(());
         }
-        let mut datasets = Stream::<EvaluationDataset>::new(self.archive, KIND);
-        let mut records = Stream::<DatasetRecord>::new(self.archive, RECORDS);
+        let mut datasets = JoinedObjects::new(self.archive, &[RECORDS])?;
         let mut listed = Scratch::create(&self.scratch)?;
         while let Some(dataset) = datasets.next()? {
-            if self.evaluation_dataset(&dataset, &mut records)? {
+            if self.evaluation_dataset(&dataset, &mut datasets)? {
                 listed.push(&dict([
                     ("name", PyJson::from(dataset.name.as_str())),
                     ("dataset_id", PyJson::from(dataset.dataset_id.as_str())),
                 ]))?;
             }
         }
-        records.finish()?;
+        datasets.finish()?;
         self.evaluation_dataset_list(&mut listed)
     }
 
@@ -43,14 +42,14 @@ impl Converter<'_> {
     fn evaluation_dataset(
         &mut self,
         dataset: &EvaluationDataset,
-        records: &mut Stream<'_, DatasetRecord>,
+        datasets: &mut JoinedObjects<'_, EvaluationDataset>,
     ) -> Result<bool> {
         let id = &dataset.dataset_id;
         let name = format!("{}_{id}", dataset.name);
         let parent = self.root.join("evaluation_datasets");
         let Some(folder) = self.folder(&parent, &name, KIND, id)? else {
             self.limit(KIND, "*", Reason::NotHeld, 1);
-            while records.next_if(|record| record.dataset_id == *id)?.is_some() {
+            while datasets.child::<DatasetRecord>()?.is_some() {
                 self.limit(RECORDS, "*", Reason::NotHeld, 1);
             }
             return Ok(false);
@@ -66,7 +65,7 @@ impl Converter<'_> {
         }
         dump.key("records")?;
         dump.begin("[")?;
-        while let Some(record) = records.next_if(|record| record.dataset_id == *id)? {
+        while let Some(record) = datasets.child()? {
             dump.item()?;
             dump.value(&record_dict(&record))?;
             self.wrote(RECORDS);

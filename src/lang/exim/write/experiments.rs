@@ -8,9 +8,9 @@ use super::scratch::Scratch;
 use super::traces::Traces;
 use super::{Converter, Layout, Result, fields};
 use crate::archive::Result as ArchiveResult;
+use crate::archive::walk::JoinedObjects;
 use crate::format::{Kind, Reason, order};
 use crate::lang::exim::tags::canonical::experiment_dict;
-use crate::lang::exim::write::stream::Stream;
 use crate::model::pyjson::PyJson;
 use crate::model::{Experiment, ModelVersion};
 use std::path::Path;
@@ -26,7 +26,7 @@ pub(super) struct Current<'p> {
 
 /// All that follows the order of experiments.
 struct Members<'a> {
-    experiments: Stream<'a, Experiment>,
+    experiments: JoinedObjects<'a, Experiment>,
     runs: Runs<'a>,
     logged_models: LoggedModels<'a>,
     traces: Traces<'a>,
@@ -52,7 +52,7 @@ impl Converter<'_> {
     pub(super) fn experiments(&mut self) -> Result<()> {
         self.experiment_names()?;
         let mut members = Members {
-            experiments: Stream::new(self.archive, KIND),
+            experiments: JoinedObjects::new(self.archive, &[])?,
             runs: Runs::new(self.archive, &self.scratch)?,
             logged_models: LoggedModels::new(self.archive, &self.scratch)?,
             traces: Traces::new(self.archive, &self.scratch)?,

@@ -5,22 +5,20 @@ use super::document::end;
 use super::experiments::Current;
 use super::runs::{Runs, point_dict};
 use super::scratch::Scratch;
-use super::stream::{ArtifactStream, Stream};
 use super::{Converter, Layout, Result, fields};
+use crate::archive::walk::JoinedObjects;
 use crate::archive::{Archive, Result as ArchiveResult};
 use crate::format::{Kind, Reason};
 use crate::lang::exim::tags::canonical::tags_dict;
 use crate::model::pyjson::PyJson;
-use crate::model::{LoggedModel, ModelMetricSlice, OwnerKind};
+use crate::model::{LoggedModel, ModelMetricSlice};
 use std::path::Path;
 
 const KIND: Kind = Kind::LoggedModels;
 
 /// The logged models of an archive, in step with what belongs to them.
 pub(super) struct LoggedModels<'a> {
-    models: Stream<'a, LoggedModel>,
-    metrics: Stream<'a, ModelMetricSlice>,
-    artifacts: ArtifactStream<'a>,
+    models: JoinedObjects<'a, LoggedModel>,
     source_runs: Vec<String>,
     /// Ids of the current experiment's models that were written.
     pub(super) written: Scratch,
@@ -33,9 +31,7 @@ impl<'a> LoggedModels<'a> {
             source_runs.extend(model?.source_run_id);
         }
         Ok(LoggedModels {
-            models: Stream::new(archive, KIND),
-            metrics: Stream::new(archive, Kind::ModelMetrics),
-            artifacts: ArtifactStream::new(archive, OwnerKind::LoggedModel),
+            models: JoinedObjects::new(archive, &[Kind::ModelMetrics, Kind::Artifacts])?,
             source_runs,
             written: Scratch::create(scratch)?,
         })
@@ -52,8 +48,7 @@ impl<'a> LoggedModels<'a> {
     }
 
     pub(super) fn finish(self) -> ArchiveResult<()> {
-        self.metrics.finish()?;
-        self.artifacts.finish()
+        self.models.finish()
     }
 
     /// Writes the models of an experiment, or counts them.
@@ -83,18 +78,18 @@ impl<'a> LoggedModels<'a> {
             };
             match folder {
                 Some(folder) => self.model(converter, &model, &folder, runs)?,
-                None => self.leave_out(converter, id, why.unwrap_or(Reason::NotHeld))?,
+                None => self.leave_out(converter, why.unwrap_or(Reason::NotHeld))?,
             }
         }
         Ok(())
     }
 
-    fn leave_out(&mut self, converter: &mut Converter<'_>, id: &str, why: Reason) -> Result<()> {
+    fn leave_out(&mut self, converter: &mut Converter<'_>, why: Reason) -> Result<()> {
         converter.limit(KIND, "*", why, 1);
-        while let Some(slice) = self.metrics.next_if(|slice| slice.model_id == *id)? {
+        while let Some(slice) = self.models.child::<ModelMetricSlice>()? {
             converter.limit(Kind::ModelMetrics, "*", why, slice.values.len() as u64);
         }
-        converter.artifacts(&mut self.artifacts, id, &Destination::Nowhere(why), None)?;
+        converter.artifacts(&mut self.models, &Destination::Nowhere(why), None)?;
         Ok(())
     }
 
@@ -116,7 +111,7 @@ impl<'a> LoggedModels<'a> {
         }
         dump.key("metrics")?;
         dump.begin("[")?;
-        while let Some(slice) = self.metrics.next_if(|slice| slice.model_id == *id)? {
+        while let Some(slice) = self.models.child::<ModelMetricSlice>()? {
             for point in slice.points() {
                 dump.item()?;
                 dump.value(&metric(&slice.key, id, point_dict(&point)))?;
@@ -133,7 +128,7 @@ impl<'a> LoggedModels<'a> {
         dump.end("}")?;
         end(dump)?;
         let artifacts = folder.join("artifacts");
-        converter.artifacts(&mut self.artifacts, id, &Destination::Folder(&artifacts), None)?;
+        converter.artifacts(&mut self.models, &Destination::Folder(&artifacts), None)?;
         converter.wrote(KIND);
         Ok(self.written.push(&PyJson::from(id.as_str())).map(drop)?)
     }

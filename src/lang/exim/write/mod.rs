@@ -25,7 +25,6 @@ mod prompts;
 mod runs;
 mod scratch;
 mod spans;
-mod stream;
 mod traces;
 
 use crate::archive::walk::{Wanted, newer_fields, newer_kinds};

@@ -4,23 +4,17 @@ use super::artifacts::Destination;
 use super::document::end;
 use super::dump::{count, dict};
 use super::scratch::Scratch;
-use super::stream::{ArtifactStream, Stream};
 use super::{Converter, Layout, Result, fields};
-use crate::format::{Kind, Reason};
+use crate::archive::walk::JoinedObjects;
+use crate::format::{Kind, Object, Reason};
 use crate::lang::exim::tags::canonical::version_dict;
 use crate::model::pyjson::PyJson;
 use crate::model::registry::{DELETED_STAGE, is_prompt};
-use crate::model::{ModelVersion, OwnerKind, RegisteredModel};
+use crate::model::{ModelVersion, RegisteredModel};
 use std::path::Path;
 
 const KIND: Kind = Kind::RegisteredModels;
 const VERSIONS: Kind = Kind::ModelVersions;
-
-/// The versions of an archive, in step with their models.
-struct Versions<'a> {
-    versions: Stream<'a, ModelVersion>,
-    artifacts: ArtifactStream<'a>,
-}
 
 /// The versions of one model, as its file lists them.
 #[derive(Default)]
@@ -32,36 +26,35 @@ struct Listed {
 impl Converter<'_> {
     /// Writes the registered models and prompts, and the lists of them.
     pub(super) fn models(&mut self) -> Result<()> {
-        let mut models = Stream::<RegisteredModel>::new(self.archive, KIND);
-        let mut versions = Versions {
-            versions: Stream::new(self.archive, VERSIONS),
-            artifacts: ArtifactStream::new(self.archive, OwnerKind::ModelVersion),
-        };
+        let mut models = JoinedObjects::<RegisteredModel>::new(self.archive, &[])?;
+        let mut versions = JoinedObjects::new(self.archive, &[Kind::Artifacts])?;
         let mut written = Scratch::create(&self.scratch)?;
         let mut prompts = 0;
         while let Some(model) = models.next()? {
             if is_prompt(&model.tags) {
-                prompts += self.prompt(&model, &mut versions.versions)?;
+                prompts += self.prompt(&model, &mut versions)?;
             } else if self.model(&model, &mut versions)? {
                 written.push(&PyJson::from(model.name.as_str()))?;
             }
         }
-        versions.versions.finish()?;
-        versions.artifacts.finish()?;
+        versions.finish()?;
         self.model_list(&mut written)?;
         self.prompt_list(prompts)
     }
 
     /// Writes a model with its versions; false where its name cannot be made.
-    fn model(&mut self, model: &RegisteredModel, versions: &mut Versions<'_>) -> Result<bool> {
+    fn model(
+        &mut self,
+        model: &RegisteredModel,
+        versions: &mut JoinedObjects<'_, ModelVersion>,
+    ) -> Result<bool> {
         let parent = self.root.join("models");
         let folder = self.model_folder(&parent, model)?;
         let mut listed = Listed::default();
-        while let Some(version) = versions
-            .versions
-            .next_if(|version| version.name == model.name && version.workspace == model.workspace)?
+        while let Some(version) =
+            versions.next_if(|version| version.name == model.name && version.workspace == model.workspace)?
         {
-            self.version(&version, folder.as_deref(), &mut versions.artifacts, &mut listed)?;
+            self.version(&version, folder.as_deref(), versions, &mut listed)?;
         }
         let Some(folder) = folder else {
             return Ok(false);
@@ -94,10 +87,10 @@ impl Converter<'_> {
         &mut self,
         version: &ModelVersion,
         folder: Option<&Path>,
-        artifacts: &mut ArtifactStream<'_>,
+        versions: &mut JoinedObjects<'_, ModelVersion>,
         listed: &mut Listed,
     ) -> Result<()> {
-        let id = format!("{}/{}", version.name, version.version);
+        let id = version.id();
         let is_deleted = version.current_stage.as_deref() == Some(DELETED_STAGE);
         let why = match (folder, self.layout) {
             (None, _) => Some(Reason::NotHeld),
@@ -110,7 +103,7 @@ impl Converter<'_> {
             if !is_deleted {
                 listed.failed.push(failed(version, why));
             }
-            self.artifacts(artifacts, &id, &Destination::Nowhere(why), None)?;
+            self.artifacts(versions, &Destination::Nowhere(why), None)?;
             return Ok(());
         }
         listed.versions.push(self.version_body(version, &id)?);
@@ -120,7 +113,7 @@ impl Converter<'_> {
             (Some(files), Layout::New) => Destination::Folder(files),
             _ => Destination::Nowhere(Reason::NotInOldLayout),
         };
-        self.artifacts(artifacts, &id, &destination, None)?;
+        self.artifacts(versions, &destination, None)?;
         Ok(())
     }
 

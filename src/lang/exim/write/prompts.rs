@@ -1,8 +1,8 @@
 //! Prompts: one file a version, which leaves out what the exporter leaves out.
 
 use super::dump::{count, dict};
-use super::stream::Stream;
 use super::{Converter, Result, fields};
+use crate::archive::walk::JoinedObjects;
 use crate::format::{Kind, Reason};
 use crate::lang::exim::tags::canonical::tags_dict;
 use crate::model::pyjson::PyJson;
@@ -29,7 +29,7 @@ impl Converter<'_> {
     pub(super) fn prompt(
         &mut self,
         prompt: &RegisteredModel,
-        versions: &mut Stream<'_, ModelVersion>,
+        versions: &mut JoinedObjects<'_, ModelVersion>,
     ) -> Result<u64> {
         let mut written = 0;
         while let Some(version) = versions

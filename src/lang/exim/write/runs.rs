@@ -6,17 +6,15 @@ use super::dump::{Dump, dict};
 use super::experiments::Current;
 use super::logged_models::LoggedModels;
 use super::scratch::{Place, Scratch};
-use super::stream::{ArtifactStream, Stream};
 use super::traces::Traces;
 use super::{Converter, Layout, Orphan, Result, fields};
+use crate::archive::walk::JoinedObjects;
 use crate::archive::{Archive, Result as ArchiveResult};
 use crate::format::{Kind, Reason};
 use crate::lang::exim::tags::canonical::{run_info_dict, shown_run_name};
 use crate::model::pyjson::PyJson;
 use crate::model::run::PARENT_TAG;
-use crate::model::{
-    Dataset, DatasetInput, Double, LatestMetric, MetricSlice, OwnerKind, Point, Run, RunInfo,
-};
+use crate::model::{Dataset, DatasetInput, Double, LatestMetric, MetricSlice, Point, Run, RunInfo};
 use sha2::{Digest as _, Sha256};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -28,10 +26,8 @@ type Short = [u8; 16];
 
 /// The runs of an archive, in step with what belongs to them.
 pub(super) struct Runs<'a> {
-    runs: Stream<'a, Run>,
-    metrics: Stream<'a, MetricSlice>,
-    artifacts: ArtifactStream<'a>,
-    datasets: Stream<'a, Dataset>,
+    runs: JoinedObjects<'a, Run>,
+    datasets: JoinedObjects<'a, Dataset>,
     /// Bodies of the current experiment's datasets, and of dataset inputs of runs that made models.
     bodies: Scratch,
     by_dataset: HashMap<Short, (Place, bool)>,
@@ -51,10 +47,8 @@ pub(super) struct Runs<'a> {
 impl<'a> Runs<'a> {
     pub(super) fn new(archive: &'a Archive, scratch: &Path) -> ArchiveResult<Self> {
         Ok(Runs {
-            runs: Stream::new(archive, KIND),
-            metrics: Stream::new(archive, Kind::Metrics),
-            artifacts: ArtifactStream::new(archive, OwnerKind::Run),
-            datasets: Stream::new(archive, Kind::Datasets),
+            runs: JoinedObjects::new(archive, &[Kind::Metrics, Kind::Artifacts])?,
+            datasets: JoinedObjects::new(archive, &[])?,
             bodies: Scratch::create(scratch)?,
             by_dataset: HashMap::new(),
             by_run: HashMap::new(),
@@ -80,8 +74,7 @@ impl<'a> Runs<'a> {
     }
 
     pub(super) fn finish(self) -> ArchiveResult<()> {
-        self.metrics.finish()?;
-        self.artifacts.finish()
+        self.runs.finish()
     }
 
     /// Dataset inputs of a run of the current experiment that made a logged model.
@@ -145,7 +138,7 @@ impl<'a> Runs<'a> {
             _ => None,
         };
         let Some(folder) = folder else {
-            return self.leave_out(converter, run, why.unwrap_or(Reason::NotHeld));
+            return self.leave_out(converter, why.unwrap_or(Reason::NotHeld));
         };
         let exported = fields::exported(KIND, id, run.exim.as_deref())?;
         let path = folder.join("run.json");
@@ -169,7 +162,7 @@ impl<'a> Runs<'a> {
         end(dump)?;
         let artifacts = folder.join("artifacts");
         let destination = Destination::Folder(&artifacts);
-        converter.artifacts(&mut self.artifacts, id, &destination, None)?;
+        converter.artifacts(&mut self.runs, &destination, None)?;
         converter.wrote(KIND);
         if converter.contexts.names_run(id) {
             converter.version_runs.insert(id.clone());
@@ -197,14 +190,12 @@ impl<'a> Runs<'a> {
     }
 
     /// Counts a run and all that belongs to it.
-    fn leave_out(&mut self, converter: &mut Converter<'_>, run: &Run, why: Reason) -> Result<()> {
-        let id = &run.info.run_id;
+    fn leave_out(&mut self, converter: &mut Converter<'_>, why: Reason) -> Result<()> {
         converter.limit(KIND, "*", why, 1);
-        while let Some(slice) = self.metrics.next_if(|slice| slice.run_id == *id)? {
+        while let Some(slice) = self.runs.child::<MetricSlice>()? {
             converter.limit(Kind::Metrics, "*", why, slice.values.len() as u64);
         }
-        let nowhere = Destination::Nowhere(why);
-        converter.artifacts(&mut self.artifacts, id, &nowhere, None)?;
+        converter.artifacts(&mut self.runs, &Destination::Nowhere(why), None)?;
         Ok(())
     }
 
@@ -213,7 +204,7 @@ impl<'a> Runs<'a> {
         let mut latest = run.metrics.iter().peekable();
         let mut current: Option<String> = None;
         dump.begin("{")?;
-        while let Some(slice) = self.metrics.next_if(|slice| slice.run_id == run.info.run_id)? {
+        while let Some(slice) = self.runs.child::<MetricSlice>()? {
             if current.as_ref() != Some(&slice.key) {
                 if current.is_some() {
                     dump.end("]")?;

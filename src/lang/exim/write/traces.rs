@@ -6,15 +6,15 @@ use super::experiments::Current;
 use super::runs::short;
 use super::scratch::Scratch;
 use super::spans::{has_only_names, names};
-use super::stream::{ArtifactStream, Stream};
 use super::{Converter, Layout, Result, fields};
+use crate::archive::walk::JoinedObjects;
 use crate::archive::{Archive, ArchiveError, Result as ArchiveResult};
 use crate::format::{Kind, Reason};
 use crate::lang::exim::tags::canonical::tags_dict;
 use crate::lang::spans::otlp::time_text;
 use crate::lang::spans::write::span_file;
 use crate::model::pyjson::PyJson;
-use crate::model::{Assessment, Extra, OwnerKind, Span, Trace};
+use crate::model::{Assessment, Extra, Span, Trace};
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
@@ -27,9 +27,7 @@ const SOURCE_RUN: &str = "mlflow.sourceRun";
 
 /// The traces of an archive, in step with what belongs to them.
 pub(super) struct Traces<'a> {
-    traces: Stream<'a, Trace>,
-    spans: Stream<'a, Span>,
-    artifacts: ArtifactStream<'a>,
+    traces: JoinedObjects<'a, Trace>,
     /// Ids of the current experiment's traces, by their run.
     by_run: HashMap<[u8; 16], Vec<String>>,
     /// Ids of the current experiment's traces that were written.
@@ -39,9 +37,7 @@ pub(super) struct Traces<'a> {
 impl<'a> Traces<'a> {
     pub(super) fn new(archive: &'a Archive, scratch: &Path) -> ArchiveResult<Self> {
         Ok(Traces {
-            traces: Stream::new(archive, KIND),
-            spans: Stream::new(archive, Kind::Spans),
-            artifacts: ArtifactStream::new(archive, OwnerKind::Trace),
+            traces: JoinedObjects::new(archive, &[Kind::Spans, Kind::Artifacts])?,
             by_run: HashMap::new(),
             written: Scratch::create(scratch)?,
         })
@@ -58,8 +54,7 @@ impl<'a> Traces<'a> {
     }
 
     pub(super) fn finish(self) -> ArchiveResult<()> {
-        self.spans.finish()?;
-        self.artifacts.finish()
+        self.traces.finish()
     }
 
     /// Writes the traces of an experiment, or counts them.
@@ -82,25 +77,25 @@ impl<'a> Traces<'a> {
             };
             match folder {
                 Some(folder) => self.trace(converter, &trace, &folder)?,
-                None => self.leave_out(converter, id, why.unwrap_or(Reason::NotHeld))?,
+                None => self.leave_out(converter, why.unwrap_or(Reason::NotHeld))?,
             }
         }
         Ok(())
     }
 
-    fn leave_out(&mut self, converter: &mut Converter<'_>, id: &str, why: Reason) -> Result<()> {
+    fn leave_out(&mut self, converter: &mut Converter<'_>, why: Reason) -> Result<()> {
         converter.limit(KIND, "*", why, 1);
-        while self.spans.next_if(|span| span.trace_id == *id)?.is_some() {
+        while self.traces.child::<Span>()?.is_some() {
             converter.limit(Kind::Spans, "*", why, 1);
         }
-        converter.artifacts(&mut self.artifacts, id, &Destination::Nowhere(why), None)?;
+        converter.artifacts(&mut self.traces, &Destination::Nowhere(why), None)?;
         Ok(())
     }
 
     fn trace(&mut self, converter: &mut Converter<'_>, trace: &Trace, folder: &Path) -> Result<()> {
         let id = &trace.trace_id;
         let mut spans = Vec::new();
-        while let Some(span) = self.spans.next_if(|span| span.trace_id == *id)? {
+        while let Some(span) = self.traces.child()? {
             spans.push(span);
             converter.wrote(Kind::Spans);
         }
@@ -117,7 +112,7 @@ impl<'a> Traces<'a> {
         converter.document(&folder.join("trace.json"), "export_trace.py", None, &body)?;
         let artifacts = folder.join("artifacts");
         let destination = Destination::Folder(&artifacts);
-        let has_file = converter.artifacts(&mut self.artifacts, id, &destination, Some(SPAN_FILE))?;
+        let has_file = converter.artifacts(&mut self.traces, &destination, Some(SPAN_FILE))?;
         if !has_file && !has_only_names(&spans) {
             let path = artifacts.join(SPAN_FILE);
             fs::create_dir_all(&artifacts).map_err(ArchiveError::io("create directory", &artifacts))?;

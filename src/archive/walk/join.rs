@@ -1,0 +1,204 @@
+//! Objects together with the lines that belong to them: a run with its metrics and artifacts, a trace with its spans. The
+//! kinds follow one order, so that each is read once, side by side.
+
+use super::Cursor;
+use super::artifacts::kind_of_owner;
+use crate::archive::{Archive, Result};
+use crate::format::{Kind, Object};
+use crate::model::{ArtifactList, DatasetRecord, MetricSlice, ModelMetricSlice, OwnerKind, Span};
+use serde::Deserialize as _;
+use serde::de::DeserializeOwned;
+
+/// What a line holds that belongs to an object of another kind.
+pub(crate) trait Child: DeserializeOwned {
+    /// Which files it is a line of.
+    const KIND: Kind;
+}
+
+impl Child for MetricSlice {
+    const KIND: Kind = Kind::Metrics;
+}
+
+impl Child for ModelMetricSlice {
+    const KIND: Kind = Kind::ModelMetrics;
+}
+
+impl Child for Span {
+    const KIND: Kind = Kind::Spans;
+}
+
+impl Child for DatasetRecord {
+    const KIND: Kind = Kind::DatasetRecords;
+}
+
+impl Child for ArtifactList {
+    const KIND: Kind = Kind::Artifacts;
+}
+
+/// The objects of a kind in their order, each joined with the lines that belong to it.
+pub(crate) struct JoinedObjects<'a, T> {
+    cursor: Cursor<'a>,
+    /// The object at the cursor, where it was looked at and not taken.
+    ahead: Option<T>,
+    /// Whether the object at the cursor was taken.
+    is_taken: bool,
+    /// The id of the object that was taken last.
+    id: String,
+    children: Vec<ChildLines<'a>>,
+}
+
+impl<'a, T: Object> JoinedObjects<'a, T> {
+    /// Before the first object, to be joined with lines of these kinds.
+    pub(crate) fn new(archive: &'a Archive, children: &[Kind]) -> Result<Self> {
+        let children = children
+            .iter()
+            .map(|&kind| ChildLines::new(archive, kind, T::KIND));
+        Ok(JoinedObjects {
+            cursor: Cursor::new(archive, T::KIND)?,
+            ahead: None,
+            is_taken: false,
+            id: String::new(),
+            children: children.collect::<Result<_>>()?,
+        })
+    }
+
+    /// The next object, which stays; what is left of the lines of the one before it is passed over.
+    pub(crate) fn peek(&mut self) -> Result<Option<&T>> {
+        if self.is_taken {
+            for lines in &mut self.children {
+                while lines.is_of(&self.id) {
+                    lines.advance()?;
+                }
+            }
+            self.cursor.advance()?;
+            self.is_taken = false;
+        }
+        if self.ahead.is_none() && self.cursor.line().is_some() {
+            self.ahead = Some(self.cursor.object()?);
+        }
+        Ok(self.ahead.as_ref())
+    }
+
+    /// Takes the next object, if it is the wanted one.
+    pub(crate) fn next_if(&mut self, is_wanted: impl FnOnce(&T) -> bool) -> Result<Option<T>> {
+        let Some(id) = self.peek()?.filter(|next| is_wanted(next)).map(T::id) else {
+            return Ok(None);
+        };
+        (self.id, self.is_taken) = (id, true);
+        Ok(self.ahead.take())
+    }
+
+    /// Takes the next object.
+    pub(crate) fn next(&mut self) -> Result<Option<T>> {
+        self.next_if(|_| true)
+    }
+
+    /// The line of the object that was taken last.
+    pub(crate) fn line(&self) -> &[u8] {
+        self.cursor.line().unwrap_or_default()
+    }
+
+    /// The next of what belongs to the object that was taken last.
+    pub(crate) fn child<C: Child>(&mut self) -> Result<Option<C>> {
+        let (lines, id) = self.lines_of(C::KIND);
+        if !lines.is_of(id) {
+            return Ok(None);
+        }
+        let child = lines.cursor.object()?;
+        lines.advance()?;
+        Ok(Some(child))
+    }
+
+    /// The lines of a kind that belong to the object that was taken last.
+    pub(crate) fn lines(&mut self, kind: Kind) -> Result<Vec<Vec<u8>>> {
+        let mut room_bytes = usize::MAX;
+        self.next_lines(kind, &mut room_bytes)
+    }
+
+    /// As [`lines`](Self::lines), as many as there is room for: the last of them may exceed it.
+    pub(crate) fn next_lines(&mut self, kind: Kind, room_bytes: &mut usize) -> Result<Vec<Vec<u8>>> {
+        let mut all = Vec::new();
+        let (lines, id) = self.lines_of(kind);
+        while *room_bytes > 0 && lines.is_of(id) {
+            let mut line = Vec::new();
+            lines.cursor.take_line(&mut line);
+            lines.advance()?;
+            *room_bytes = room_bytes.saturating_sub(line.len());
+            all.push(line);
+        }
+        Ok(all)
+    }
+
+    fn lines_of(&mut self, kind: Kind) -> (&mut ChildLines<'a>, &str) {
+        let mut children = self.children.iter_mut();
+        let lines = children.find(|lines| lines.kind == kind);
+        (lines.expect("asked for are kinds that were joined"), &self.id)
+    }
+
+    /// Checks that nothing is left that belongs to no object.
+    pub(crate) fn finish(mut self) -> Result<()> {
+        if self.peek()?.is_some() {
+            return Err(super::orphan(
+                &self.cursor,
+                &self.cursor.head(T::KIND)?.id(T::KIND),
+            ));
+        }
+        match self
+            .children
+            .iter()
+            .find_map(|lines| Some((lines, lines.owner.as_deref()?)))
+        {
+            None => Ok(()),
+            Some((lines, owner)) => Err(super::orphan(&lines.cursor, owner)),
+        }
+    }
+}
+
+/// The lines of one kind that belong to objects of another.
+struct ChildLines<'a> {
+    kind: Kind,
+    owner_kind: Kind,
+    cursor: Cursor<'a>,
+    /// Whose the line at the cursor is; none at the end.
+    owner: Option<String>,
+}
+
+impl<'a> ChildLines<'a> {
+    fn new(archive: &'a Archive, kind: Kind, owner_kind: Kind) -> Result<Self> {
+        let mut lines = ChildLines {
+            kind,
+            owner_kind,
+            cursor: Cursor::new(archive, kind)?,
+            owner: None,
+        };
+        lines.find_owner()?;
+        Ok(lines)
+    }
+
+    fn is_of(&self, id: &str) -> bool {
+        self.owner.as_deref() == Some(id)
+    }
+
+    fn advance(&mut self) -> Result<()> {
+        self.cursor.advance()?;
+        self.find_owner()
+    }
+
+    /// Goes on to a line whose owner is of the kind: artifacts of all kinds of owners stand in one file.
+    fn find_owner(&mut self) -> Result<()> {
+        self.owner = None;
+        while self.owner.is_none() && self.cursor.line().is_some() {
+            let head = self.cursor.head(self.kind)?;
+            let owner_kind = match self.kind {
+                Kind::Artifacts => OwnerKind::deserialize(&head.owner_kind).map(kind_of_owner),
+                _ => Ok(self.owner_kind),
+            };
+            match (owner_kind, head.owner(self.kind).as_str()) {
+                (Ok(kind), Some(_)) if kind != self.owner_kind => self.cursor.advance()?,
+                (Ok(_), Some(owner)) => self.owner = Some(owner.to_owned()),
+                _ => return Err(self.cursor.damaged("it does not say what it belongs to")),
+            }
+        }
+        Ok(())
+    }
+}
