@@ -4,9 +4,9 @@ use super::Context;
 use super::plain::*;
 use super::sides::artifact_key;
 use crate::archive::ArchiveWriter;
+use crate::archive::walk::JoinedObjects;
 use crate::flow::import::artifacts;
 use crate::flow::import::plan::Action;
-use crate::flow::import::run_chunks::{Owned, all_of};
 use crate::flow::import::target_fit::Texts;
 use crate::flow::import::version_source::{self, Given, Places};
 use crate::flow::import::{ImportError, Result, identity, mlmodel, spans};
@@ -217,11 +217,10 @@ impl Expected<'_, '_, '_> {
     fn traces(&mut self) -> Result<()> {
         let mapping = self.context.mapping;
         let takes_spans = self.context.target.has(Feature::Otlp);
-        let mut spans = Owned::spans(self.context.archive)?;
+        let mut traces = JoinedObjects::<Trace>::new(self.context.archive, &[Kind::Spans])?;
         let mut without_kind = HashSet::new();
-        for trace in self.context.archive.objects::<Trace>() {
-            let mut trace: Trace = trace?;
-            let own = all_of(&mut spans, &trace.trace_id)?;
+        while let Some(mut trace) = traces.next()? {
+            let own = traces.lines(Kind::Spans)?;
             if !self
                 .context
                 .plan

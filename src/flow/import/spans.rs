@@ -5,8 +5,7 @@
 //! state are said once more afterwards; what cannot be taken back so, or changes a span, makes all of them go as a file.
 
 use super::Result;
-use crate::archive::{Archive, Line};
-use crate::flow::import::run_chunks::parse;
+use crate::archive::{Archive, Line, parse_object};
 use crate::lang::spans::otlp;
 use crate::model::pyjson::PyJson;
 use crate::model::trace::{COST_KEYS, TRACE_COST, TRACE_USAGE, USAGE_KEYS};
@@ -62,7 +61,7 @@ pub fn parsed(archive: &Archive, lines: &[Vec<u8>]) -> Result<Vec<Span>> {
             file: "objects/spans",
             number: 0,
         };
-        parse(archive, &line)
+        Ok(parse_object(archive, &line)?)
     });
     parsed.collect()
 }

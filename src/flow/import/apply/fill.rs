@@ -4,15 +4,17 @@ use super::batch::Batch;
 use super::bodies::{Bodies, DatasetBodies};
 use super::refusal::Whole;
 use super::{Apply, lock};
+use crate::archive::walk::JoinedObjects;
 use crate::flow::import::id_map::Known;
 use crate::flow::import::report::Done;
-use crate::flow::import::run_chunks::{Piece, RunFeed, RunLines};
+use crate::flow::import::run_chunks::{RunChunk, runs_in_chunks, short_digest};
 use crate::flow::import::target_fit::{FittedRun, PARENT_TAG};
 use crate::flow::import::{ImportError, Result};
 use crate::format::{Kind, Reason};
 use crate::lang::rest::api::{MetricOut, TargetRun};
 use crate::lang::rest::mark;
 use crate::model::{MetricSlice, Run, RunInfo};
+use sha2::{Digest as _, Sha256};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -34,17 +36,17 @@ pub(super) struct Filling {
 /// How much of a run is still to be done.
 #[derive(Default)]
 struct Open {
-    /// Pieces handed out and not done.
-    pieces: usize,
-    /// The digest, once all pieces are handed out.
+    /// Chunks handed out and not done.
+    chunks: usize,
+    /// The digest, once all chunks are handed out.
     digest: Option<u64>,
     has_failed: bool,
 }
 
-/// One piece of a run on its way to a thread.
+/// A chunk of a run on its way to a thread.
 struct Job {
     filling: Arc<Filling>,
-    piece: Piece,
+    chunk: RunChunk,
     is_first: bool,
 }
 
@@ -60,11 +62,11 @@ impl Apply<'_> {
             .get(&KIND)
             .map_or(0, |tally| tally.create + tally.reuse);
         self.monitor.begin("contents of runs", Some(total));
-        let mut feed = RunFeed::new(self.archive)?;
+        let mut runs = runs_in_chunks(self.archive)?;
         let mut datasets = DatasetBodies::new(self);
         let feed = |send: &mut dyn FnMut(Job) -> bool| -> Result<()> {
-            while let Some(lines) = feed.next(&self.salt)? {
-                if !self.send_run(lines, &mut datasets, send)? {
+            while let Some(run) = runs.next()? {
+                if !self.send_run(run, &mut runs, &mut datasets, send)? {
                     break;
                 }
             }
@@ -73,48 +75,53 @@ impl Apply<'_> {
         self.in_parallel(feed, |job: Job| self.work(&job))
     }
 
-    /// Hands a run out in pieces, where it is not whole; false where the work has stopped.
+    /// Hands a run out in chunks, where it is not whole; false where the work has stopped.
     fn send_run(
         &self,
-        mut lines: RunLines<'_, '_>,
+        run: Run,
+        runs: &mut JoinedObjects<'_, Run>,
         datasets: &mut DatasetBodies<'_>,
         send: &mut dyn FnMut(Job) -> bool,
     ) -> Result<bool> {
-        let Some((known, experiment_id)) = self.to_fill(&lines.run.info) else {
-            lines.skip()?;
+        let Some((known, experiment_id)) = self.to_fill(&run.info) else {
             return Ok(true);
         };
-        let (mut piece, mut is_last) = lines.piece()?;
-        let id = &lines.run.info.run_id;
-        if is_last && self.is_done(KIND, id, self.whole_digest(&lines.run, lines.digest())) {
+        let mut hasher = Sha256::new();
+        hasher.update(&self.salt);
+        hasher.update(runs.line());
+        let mut chunk = RunChunk::next(runs)?;
+        chunk.hash(&mut hasher);
+        let id = &run.info.run_id;
+        let digest = |hasher: &Sha256, run: &Run| self.whole_digest(run, short_digest(hasher.clone()));
+        if chunk.is_last && self.is_done(KIND, id, digest(&hasher, &run)) {
             self.reused(KIND, id);
             let noted = self.ledger.noted(KIND, id);
             if !known.is_checked && noted.is_none_or(|noted| !noted.has(Reason::DeletedInTarget)) {
-                self.expect(&lines.run, &known.id)?;
+                self.expect(&run, &known.id)?;
             }
             self.monitor.advance(1);
             return Ok(true);
         }
-        let bodies = datasets.of(&lines.run)?;
+        let bodies = datasets.of(&run)?;
         let filling = Arc::new(Filling {
-            run: std::mem::take(&mut lines.run),
+            run,
             known,
             experiment_id,
             bodies,
             open: Mutex::default(),
             is_closed: AtomicBool::new(false),
         });
-        lines.run.info.run_id.clone_from(&filling.run.info.run_id);
         let mut is_first = true;
         loop {
+            let is_last = chunk.is_last;
             {
                 let mut open = lock(&filling.open);
-                open.pieces += 1;
-                open.digest = is_last.then(|| self.whole_digest(&filling.run, lines.digest()));
+                open.chunks += 1;
+                open.digest = is_last.then(|| digest(&hasher, &filling.run));
             }
             let job = Job {
                 filling: filling.clone(),
-                piece,
+                chunk,
                 is_first,
             };
             if !send(job) {
@@ -124,7 +131,8 @@ impl Apply<'_> {
                 return Ok(true);
             }
             is_first = false;
-            (piece, is_last) = lines.piece()?;
+            chunk = RunChunk::next(runs)?;
+            chunk.hash(&mut hasher);
         }
     }
 
@@ -145,9 +153,9 @@ impl Apply<'_> {
         let done = self.attempt(KIND, id, || self.fill(job));
         let digest = {
             let mut open = lock(&filling.open);
-            open.pieces -= 1;
+            open.chunks -= 1;
             open.has_failed |= done.is_none();
-            open.digest.filter(|_| open.pieces == 0 && !open.has_failed)
+            open.digest.filter(|_| open.chunks == 0 && !open.has_failed)
         };
         if let Some(digest) = digest {
             self.attempt(KIND, id, || self.complete(filling, digest));
@@ -172,7 +180,7 @@ impl Apply<'_> {
             let fitted = self.fitted(&filling.run)?;
             self.texts(filling, fitted, target.as_ref(), &mut batch)?;
         }
-        let slices = self.slices(&job.piece.metrics)?;
+        let slices = self.slices(&job.chunk.metrics)?;
         for slice in &slices {
             self.points(slice, &mut batch)?;
         }
@@ -181,7 +189,7 @@ impl Apply<'_> {
             self.inputs(filling)?;
             self.outputs(filling, target.as_ref())?;
         }
-        self.files(filling, &job.piece.artifacts)
+        self.files(filling, &job.chunk.artifacts)
     }
 
     /// A run that may hold something already, opened where it is deleted and will be again.

@@ -3,13 +3,14 @@
 use super::Apply;
 use super::batch::Batch;
 use super::refusal::Whole;
+use crate::archive::walk::JoinedObjects;
 use crate::client::ClientError;
 use crate::flow::import::Result;
 use crate::flow::import::artifacts::{self, Destination};
 use crate::flow::import::deviations::Outcome;
 use crate::flow::import::id_map::Known;
 use crate::flow::import::report::Done;
-use crate::flow::import::run_chunks::{Owned, short_digest, take_all};
+use crate::flow::import::run_chunks::{hash_lines, short_digest};
 use crate::flow::import::target_fit::Texts;
 use crate::format::{Kind, Object, Reason};
 use crate::lang::rest::api::{MetricOut, NewLoggedModel, TargetLoggedModel};
@@ -131,18 +132,19 @@ impl Apply<'_> {
         }
         let total = self.archive.manifest().count(KIND);
         self.monitor.begin("contents of logged models", Some(total));
-        let mut metrics = Owned::model_metrics(self.archive)?;
-        let mut artifacts = Owned::model_artifacts(self.archive)?;
+        let kinds = [Kind::ModelMetrics, Kind::Artifacts];
+        let mut models = JoinedObjects::<LoggedModel>::new(self.archive, &kinds)?;
         let feed = |send: &mut dyn FnMut(Job) -> bool| -> Result<()> {
-            for model in self.archive.objects::<LoggedModel>() {
-                let model: LoggedModel = model?;
+            while let Some(model) = models.next()? {
                 let mut hasher = Sha256::new();
                 hasher.update(&self.salt);
                 hasher.update(crate::format::line::canonical(&crate::format::line::to_value(
                     &model,
                 )));
-                let metrics = take_all(&mut metrics, &model.model_id, &mut hasher)?;
-                let artifacts = take_all(&mut artifacts, &model.model_id, &mut hasher)?;
+                let metrics = models.lines(Kind::ModelMetrics)?;
+                let artifacts = models.lines(Kind::Artifacts)?;
+                hash_lines(&mut hasher, &metrics);
+                hash_lines(&mut hasher, &artifacts);
                 let digest = short_digest(hasher);
                 let Some(known) = self.ledger.get(KIND, &model.model_id) else {
                     continue;

@@ -3,11 +3,12 @@
 use super::Apply;
 use super::assessments::ASSESSED_RUN;
 use super::refusal::Whole;
+use crate::archive::walk::JoinedObjects;
 use crate::client::{Body, ClientError};
 use crate::flow::import::Result;
 use crate::flow::import::artifacts::{self, Destination};
 use crate::flow::import::report::Done;
-use crate::flow::import::run_chunks::{Owned, parse, short_digest, take_all};
+use crate::flow::import::run_chunks::{hash_lines, short_digest};
 use crate::flow::import::spans;
 use crate::flow::import::target_fit::Texts;
 use crate::format::{Kind, Reason};
@@ -55,16 +56,15 @@ impl Apply<'_> {
         }
         self.monitor
             .begin("traces", Some(self.archive.manifest().count(KIND)));
-        let mut spans = Owned::spans(self.archive)?;
-        let mut files = Owned::trace_artifacts(self.archive)?;
+        let mut traces = JoinedObjects::<Trace>::new(self.archive, &[Kind::Spans, Kind::Artifacts])?;
         let feed = |send: &mut dyn FnMut(Job) -> bool| -> Result<()> {
-            let mut lines = self.archive.lines(KIND);
-            while let Some(line) = lines.next_line()? {
-                let trace: Trace = parse(self.archive, &line)?;
+            while let Some(trace) = traces.next()? {
                 let mut hasher = Sha256::new();
-                hasher.update(line.bytes);
-                let spans = take_all(&mut spans, &trace.trace_id, &mut hasher)?;
-                let artifacts = take_all(&mut files, &trace.trace_id, &mut hasher)?;
+                hasher.update(traces.line());
+                let spans = traces.lines(Kind::Spans)?;
+                let artifacts = traces.lines(Kind::Artifacts)?;
+                hash_lines(&mut hasher, &spans);
+                hash_lines(&mut hasher, &artifacts);
                 if !self.plan.chosen.in_experiment(KIND, &trace.experiment_id) {
                     continue;
                 }

@@ -3,7 +3,7 @@
 use super::chosen::Chosen;
 use super::{Action, Item, Plan};
 use crate::archive::Archive;
-use crate::archive::walk::{Wanted, newer_fields, newer_kinds};
+use crate::archive::walk::{JoinedObjects, Wanted, newer_fields, newer_kinds};
 use crate::flow::import::ImportError;
 use crate::flow::import::artifacts;
 use crate::flow::import::deviations::{Change, Outcome};
@@ -11,7 +11,7 @@ use crate::flow::import::id_map::Mapping;
 use crate::flow::import::identity::Identity;
 use crate::flow::import::options::ImportOptions;
 use crate::flow::import::plan::named_objects::Named;
-use crate::flow::import::run_chunks::{Owned, RunFeed, RunLines, all_of};
+use crate::flow::import::run_chunks::{RunChunk, runs_in_chunks};
 use crate::flow::import::target::TargetState;
 use crate::flow::import::target_fit::{Fitting, PARENT_TAG};
 use crate::flow::import::workspaces::DEFAULT_WORKSPACE;
@@ -121,19 +121,16 @@ impl Builder<'_> {
 
     fn runs(&mut self) -> Result<()> {
         let mut parents = HashSet::new();
-        let mut feed = RunFeed::new(self.archive)?;
-        while let Some(mut lines) = feed.next("")? {
-            let run = std::mem::take(&mut lines.run);
+        let mut runs = runs_in_chunks(self.archive)?;
+        while let Some(run) = runs.next()? {
             let info = &run.info;
-            lines.run.info.run_id.clone_from(&info.run_id);
             if !self.plan.chosen.run(&info.experiment_id, &info.run_id) {
                 if self.plan.chosen.is_here(&info.experiment_id) {
                     self.count(Kind::Runs, &info.run_id, Action::Skip, None, None);
                 }
-                lines.skip()?;
                 continue;
             }
-            self.contents(&mut lines)?;
+            self.contents(&mut runs)?;
             let known = self.mapping.id(Kind::Runs, &info.run_id);
             let action = if known.is_some() {
                 Action::Reuse
@@ -186,14 +183,14 @@ impl Builder<'_> {
     }
 
     /// Metric points and files of a run that the target cannot hold as they are.
-    fn contents(&mut self, lines: &mut RunLines<'_, '_>) -> Result<()> {
+    fn contents(&mut self, runs: &mut JoinedObjects<'_, Run>) -> Result<()> {
         loop {
-            let (piece, is_last) = lines.piece()?;
-            for line in &piece.metrics {
+            let chunk = RunChunk::next(runs)?;
+            for line in &chunk.metrics {
                 self.points(line)?;
             }
-            self.files(&piece.artifacts)?;
-            if is_last {
+            self.files(&chunk.artifacts)?;
+            if chunk.is_last {
                 return Ok(());
             }
         }
@@ -242,10 +239,8 @@ impl Builder<'_> {
             self.too_old(&[Kind::LoggedModels, Kind::ModelMetrics]);
             return Ok(());
         }
-        let mut files = Owned::model_artifacts(self.archive)?;
-        for model in self.archive.objects::<LoggedModel>() {
-            let model = model?;
-            let own = all_of(&mut files, &model.model_id)?;
+        let mut models = JoinedObjects::<LoggedModel>::new(self.archive, &[Kind::Artifacts])?;
+        while let Some(model) = models.next()? {
             if !self.plan.chosen.is_here(&model.experiment_id) {
                 continue;
             }
@@ -260,7 +255,7 @@ impl Builder<'_> {
                 Action::Create
             };
             self.count(kind, &model.model_id, action, known, model.name.clone());
-            self.files(&own)?;
+            self.files(&models.lines(Kind::Artifacts)?)?;
             let (_, _, changes) = self.fitting.logged_model(&model);
             self.plan.changes.extend(changes);
         }

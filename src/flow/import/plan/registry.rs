@@ -4,10 +4,10 @@ use super::Action;
 use super::build::{Builder, exim};
 use super::order::SourceVersions;
 use super::version_files::VersionFiles;
+use crate::archive::walk::JoinedObjects;
 use crate::flow::import::Result;
 use crate::flow::import::deviations::{Change, Outcome};
 use crate::flow::import::identity::Identity;
-use crate::flow::import::run_chunks::{Owned, all_of};
 use crate::flow::import::version_source::source_version;
 use crate::format::{Kind, Object, Reason};
 use crate::lang::exim::tags::VersionContexts;
@@ -86,12 +86,10 @@ impl Builder<'_> {
             true => VersionContexts::collect(self.archive)?,
             false => VersionContexts::default(),
         };
-        let mut lists = Owned::version_artifacts(self.archive)?;
         let mut files = VersionFiles::new(self.archive);
         let mut sources = SourceVersions::default();
-        for version in self.archive.objects::<ModelVersion>() {
-            let version = version?;
-            let own = all_of(&mut lists, &Object::id(&version))?;
+        let mut versions = JoinedObjects::<ModelVersion>::new(self.archive, &[Kind::Artifacts])?;
+        while let Some(version) = versions.next()? {
             if !self.plan.chosen.has_version(&version) {
                 continue;
             }
@@ -108,7 +106,7 @@ impl Builder<'_> {
             };
             self.identify(Kind::ModelVersions, &id, Identity::of_version(&version), "");
             self.count(Kind::ModelVersions, &id, action, known, None);
-            files.add(&version, &own)?;
+            files.add(&version, &versions.lines(Kind::Artifacts)?)?;
             self.source_version(&version, &mut sources);
             let context = contexts.of(&version);
             let fitted = self.fitting.model_version(&version, &context);

@@ -2,9 +2,9 @@
 
 use super::Action;
 use super::build::Builder;
+use crate::archive::walk::JoinedObjects;
 use crate::flow::import::Result;
 use crate::flow::import::deviations::Outcome;
-use crate::flow::import::run_chunks::{Owned, all_of};
 use crate::flow::import::spans;
 use crate::format::{Kind, Reason};
 use crate::lang::rest::limits::Feature;
@@ -18,12 +18,8 @@ impl Builder<'_> {
             self.too_old(&[KIND, Kind::Spans]);
             return Ok(());
         }
-        let mut files = Owned::trace_artifacts(self.archive)?;
-        let mut spans = Owned::spans(self.archive)?;
-        for trace in self.archive.objects::<Trace>() {
-            let trace = trace?;
-            let own = all_of(&mut files, &trace.trace_id)?;
-            let of_trace = all_of(&mut spans, &trace.trace_id)?;
+        let mut traces = JoinedObjects::<Trace>::new(self.archive, &[Kind::Spans, Kind::Artifacts])?;
+        while let Some(trace) = traces.next()? {
             if !self.plan.chosen.is_here(&trace.experiment_id) {
                 continue;
             }
@@ -31,9 +27,9 @@ impl Builder<'_> {
             let known = self.mapping.id(KIND, &trace.trace_id);
             self.count(KIND, &trace.trace_id, action, known, None);
             if action != Action::Skip {
-                self.files(&own)?;
+                self.files(&traces.lines(Kind::Artifacts)?)?;
                 self.trace(&trace);
-                self.kinds(&trace, &of_trace)?;
+                self.kinds(&trace, &traces.lines(Kind::Spans)?)?;
             }
         }
         Ok(())

@@ -3,10 +3,10 @@
 
 use super::build::Builder;
 use crate::archive::Archive;
+use crate::archive::walk::JoinedObjects;
 use crate::flow::import::Result;
 use crate::flow::import::artifacts::fault;
 use crate::flow::import::deviations::Outcome;
-use crate::flow::import::run_chunks::{Owned, all_of};
 use crate::flow::import::version_source::{self, Given};
 use crate::format::{Kind, Object, Reason};
 use crate::lang::exim::tags::VersionContexts;
@@ -71,14 +71,13 @@ impl Builder<'_> {
             return Ok(());
         }
         let arriving = self.arriving(files.owners())?;
-        let mut lists = Owned::version_artifacts(self.archive)?;
-        for version in self.archive.objects::<ModelVersion>() {
-            let id = Object::id(&version?);
-            let own = all_of(&mut lists, &id)?;
+        let mut versions = JoinedObjects::<ModelVersion>::new(self.archive, &[Kind::Artifacts])?;
+        while let Some(version) = versions.next()? {
+            let id = Object::id(&version);
             let Some(place) = files.places.get(&id) else {
                 continue;
             };
-            for line in &own {
+            for line in &versions.lines(Kind::Artifacts)? {
                 for file in artifact_list(self.archive, line)?.files {
                     let arrives = place.as_ref().is_some_and(|(kind, owner, below)| {
                         let path = match below.is_empty() {
