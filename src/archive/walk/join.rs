@@ -5,7 +5,7 @@ use super::Cursor;
 use super::artifacts::kind_of_owner;
 use crate::archive::{Archive, Result};
 use crate::format::{Kind, Object};
-use crate::model::{ArtifactList, DatasetRecord, MetricSlice, ModelMetricSlice, OwnerKind, Span};
+use crate::model::{ArtifactList, DatasetRecord, MetricSlice, ModelMetricSlice, OwnerKind, Point, Span};
 use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
 
@@ -33,6 +33,35 @@ impl Child for DatasetRecord {
 
 impl Child for ArtifactList {
     const KIND: Kind = Kind::Artifacts;
+}
+
+/// Points of one metric of one object.
+pub(crate) trait Slice {
+    /// The metric.
+    fn key(&self) -> &str;
+
+    /// The points, in the order of the line.
+    fn all_points(&self) -> Vec<Point>;
+}
+
+impl Slice for MetricSlice {
+    fn key(&self) -> &str {
+        &self.key
+    }
+
+    fn all_points(&self) -> Vec<Point> {
+        self.points().collect()
+    }
+}
+
+impl Slice for ModelMetricSlice {
+    fn key(&self) -> &str {
+        &self.key
+    }
+
+    fn all_points(&self) -> Vec<Point> {
+        self.points().collect()
+    }
 }
 
 /// The objects of a kind in their order, each joined with the lines that belong to it.

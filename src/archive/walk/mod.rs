@@ -11,5 +11,5 @@ pub use artifacts::{ArtifactEntry, OwnerFacts, for_each_artifact};
 pub(crate) use artifacts::{OwnerWalk, kind_of_owner};
 pub(crate) use cursor::{Cursor, Owners, orphan};
 pub(crate) use head::{Head, text};
-pub(crate) use join::JoinedObjects;
+pub(crate) use join::{Child, JoinedObjects, Slice};
 pub(crate) use newer::{PLAIN, Wanted, newer_fields, newer_kinds};

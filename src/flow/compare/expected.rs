@@ -1,8 +1,8 @@
 //! The archive's side: what an import should have left in the target.
 
 use super::Context;
+use super::belongings::{Holder, model_point, run_point};
 use super::plain::*;
-use super::sides::artifact_key;
 use crate::archive::ArchiveWriter;
 use crate::archive::walk::JoinedObjects;
 use crate::flow::import::artifacts;
@@ -10,8 +10,7 @@ use crate::flow::import::plan::Action;
 use crate::flow::import::target_fit::Texts;
 use crate::flow::import::version_source::{self, Given, Places};
 use crate::flow::import::{ImportError, Result, identity, mlmodel, spans};
-use crate::format::line::{canonical, to_value};
-use crate::format::{Kind, Object, SortKey, order};
+use crate::format::{Kind, Object, order};
 use crate::lang::exim::tags::VersionContexts;
 use crate::lang::rest::limits::{Feature, takes_alias};
 use crate::lang::rest::mark;
@@ -20,21 +19,12 @@ use crate::model::*;
 use sha2::{Digest as _, Sha256};
 use std::collections::{HashMap, HashSet};
 
-/// Places of the objects that were written, for what belongs to them.
-pub(crate) type Owners = HashMap<(OwnerKind, String), SortKey>;
-
 pub(crate) fn write(context: &Context<'_>, writer: &mut ArchiveWriter) -> Result<()> {
-    let mut side = Expected {
-        context,
-        writer,
-        owners: Owners::new(),
-    };
+    let mut side = Expected { context, writer };
     side.experiments()?;
     side.runs()?;
-    side.metrics()?;
     if context.target.has(Feature::LoggedModels) {
         side.logged_models()?;
-        side.model_metrics()?;
     }
     side.registry()?;
     if context.target.has(Feature::TracesV2) {
@@ -43,13 +33,12 @@ pub(crate) fn write(context: &Context<'_>, writer: &mut ArchiveWriter) -> Result
     if context.target.has(Feature::EvaluationDatasets) {
         side.genai()?;
     }
-    side.artifacts()
+    Ok(())
 }
 
 pub(crate) struct Expected<'c, 'a, 'w> {
     pub(crate) context: &'c Context<'a>,
     pub(crate) writer: &'w mut ArchiveWriter,
-    pub(crate) owners: Owners,
 }
 
 /// Sent texts as they stand in an archive, without the mark.
@@ -82,8 +71,9 @@ impl Expected<'_, '_, '_> {
     }
 
     fn runs(&mut self) -> Result<()> {
-        for run in self.context.archive.objects::<Run>() {
-            let mut run: Run = run?;
+        let limits = self.context.fitting.limits;
+        let mut runs = JoinedObjects::<Run>::new(self.context.archive, &[Kind::Metrics, Kind::Artifacts])?;
+        while let Some(mut run) = runs.next()? {
             let id = run.info.run_id.clone();
             if !self.context.plan.chosen.run(&run.info.experiment_id, &id) {
                 continue;
@@ -107,15 +97,22 @@ impl Expected<'_, '_, '_> {
                 run.inputs.dataset_inputs.clear();
             }
             plain_run(&mut run);
-            self.owners.insert((OwnerKind::Run, id), run.sort_key());
             self.write(&run)?;
+            let holder = Holder::of(&run);
+            holder.histories::<_, MetricSlice>(self.writer, &mut runs, |key, last, point| {
+                let point = run_point(point);
+                let is_kept = limits.key_fault(key).is_none() && point.timestamp >= 0;
+                (is_kept && last != Some(&point)).then_some(point)
+            })?;
+            self.files(&holder, &mut runs)?;
         }
         Ok(())
     }
 
     fn logged_models(&mut self) -> Result<()> {
-        for model in self.context.archive.objects::<LoggedModel>() {
-            let mut model: LoggedModel = model?;
+        let kinds = [Kind::ModelMetrics, Kind::Artifacts];
+        let mut models = JoinedObjects::<LoggedModel>::new(self.context.archive, &kinds)?;
+        while let Some(mut model) = models.next()? {
             // What is deleted no call shows.
             if !self.context.plan.chosen.logged_model(&model) || model.lifecycle_stage == "deleted" {
                 continue;
@@ -127,9 +124,15 @@ impl Expected<'_, '_, '_> {
                 .source_run_id
                 .filter(|run| mapping.id(Kind::Runs, run).is_some());
             plain_logged_model(&mut model);
-            self.owners
-                .insert((OwnerKind::LoggedModel, model.model_id.clone()), model.sort_key());
             self.write(&model)?;
+            let holder = Holder::of(&model);
+            holder.histories::<_, ModelMetricSlice>(self.writer, &mut models, |_, _, point| {
+                let link = point.link.as_deref().cloned().unwrap_or_default();
+                let run = link.run_id.as_ref();
+                let is_there = run.is_some_and(|run| mapping.id(Kind::Runs, run).is_some());
+                (is_there && point.timestamp >= 0).then(|| model_point(point, link))
+            })?;
+            self.files(&holder, &mut models)?;
         }
         Ok(())
     }
@@ -217,10 +220,10 @@ impl Expected<'_, '_, '_> {
     fn traces(&mut self) -> Result<()> {
         let mapping = self.context.mapping;
         let takes_spans = self.context.target.has(Feature::Otlp);
-        let mut traces = JoinedObjects::<Trace>::new(self.context.archive, &[Kind::Spans])?;
-        let mut without_kind = HashSet::new();
+        let is_old = self.context.target.has_only_old_traces();
+        let archive = self.context.archive;
+        let mut traces = JoinedObjects::<Trace>::new(archive, &[Kind::Spans, Kind::Artifacts])?;
         while let Some(mut trace) = traces.next()? {
-            let own = traces.lines(Kind::Spans)?;
             if !self
                 .context
                 .plan
@@ -229,11 +232,10 @@ impl Expected<'_, '_, '_> {
             {
                 continue;
             }
-            if takes_spans && !spans::without_kind(self.context.archive, &trace, &own)?.is_empty() {
-                without_kind.insert(trace.trace_id.clone());
-            }
+            let lines = traces.lines(Kind::Spans)?;
+            let gets_kinds = takes_spans && !spans::without_kind(archive, &trace, &lines)?.is_empty();
             plain_trace(&mut trace);
-            if self.context.target.has_only_old_traces() {
+            if is_old {
                 plain_old_trace(&mut trace);
             }
             trace
@@ -242,21 +244,19 @@ impl Expected<'_, '_, '_> {
             trace
                 .linked_prompts
                 .retain(|prompt| mapping.id(Kind::ModelVersions, prompt).is_some());
-            self.owners
-                .insert((OwnerKind::Trace, trace.trace_id.clone()), trace.sort_key());
             self.write(&trace)?;
-        }
-        let owners = self.owners.iter();
-        let owners = owners.map(|((kind, id), place)| ((*kind, id.clone()), (id.clone(), place.clone())));
-        let is_old = self.context.target.has_only_old_traces();
-        let as_kept = |span: &mut Span| {
-            if is_old {
-                plain_old_span(span);
-            } else if span.kind.is_none() && without_kind.contains(&span.trace_id) {
-                span.kind = Some(spans::DEFAULT_KIND.to_owned());
+            let holder = Holder::of(&trace);
+            for mut span in spans::parsed(archive, &lines)? {
+                if is_old {
+                    plain_old_span(&mut span);
+                } else if gets_kinds && span.kind.is_none() {
+                    span.kind = Some(spans::DEFAULT_KIND.to_owned());
+                }
+                holder.span(self.writer, span)?;
             }
-        };
-        super::found::spans(self.context.archive, self.writer, &owners.collect(), &as_kept)
+            self.files(&holder, &mut traces)?;
+        }
+        Ok(())
     }
 
     fn genai(&mut self) -> Result<()> {
@@ -300,53 +300,32 @@ impl Expected<'_, '_, '_> {
         Ok(())
     }
 
-    fn artifacts(&mut self) -> Result<()> {
-        let mut lines = self.context.archive.lines(Kind::Artifacts);
-        while let Some(line) = lines.next_line()? {
-            let list: ArtifactList = super::found::parse(self.context.archive, &line)?;
-            let Some(owner) = self
-                .owners
-                .get(&(list.owner_kind, list.owner_id.clone()))
-                .cloned()
-            else {
-                continue;
-            };
-            for mut file in list.files {
-                if artifacts::fault(&file, &self.context.fitting.limits).is_some() {
-                    continue;
-                }
-                self.rewritten(&mut file, list.owner_kind)?;
-                let one = ArtifactList {
-                    files: vec![file],
-                    owner_id: list.owner_id.clone(),
-                    owner_kind: list.owner_kind,
-                };
-                let key = artifact_key(list.owner_kind, &owner, 0).text(&one.files[0].path);
-                let line = canonical(&to_value(&one));
-                self.writer
-                    .write_line(Kind::Artifacts, key, &one.owner_id, &line)?;
+    fn files<T: Object>(&mut self, holder: &Holder, objects: &mut JoinedObjects<'_, T>) -> Result<()> {
+        let context = self.context;
+        holder.files(self.writer, objects, |file| {
+            let is_kept = artifacts::fault(file, &context.fitting.limits).is_none();
+            if is_kept && T::KIND != Kind::Traces {
+                rewrite_ids(context, file)?;
             }
-        }
-        Ok(())
+            Ok(is_kept)
+        })
     }
+}
 
-    /// The digest of an `MLmodel` whose ids were rewritten.
-    fn rewritten(&self, file: &mut ArtifactFile, owner: OwnerKind) -> Result<()> {
-        let is_looked_at =
-            self.context.options.fix_mlmodel && owner != OwnerKind::Trace && mlmodel::is_mlmodel(&file.path);
-        let is_small = |blob: &BlobRef| blob.size_bytes <= mlmodel::LARGEST_BYTES;
-        let Some(blob) = file.blob().filter(|blob| is_looked_at && is_small(blob)) else {
-            return Ok(());
-        };
-        let bytes = artifacts::read(self.context.archive, &blob)?;
-        let new_id =
-            |key: &str, word: &str| mlmodel::new_id(key, word, |kind, id| self.context.mapping.id(kind, id));
-        if let Some(bytes) = mlmodel::rewrite(&bytes, new_id) {
-            file.size_bytes = Some(bytes.len() as u64);
-            file.sha256 = Some(Digest(Sha256::digest(&bytes).into()));
-        }
-        Ok(())
+/// Gives an `MLmodel` whose ids were rewritten its new digest.
+fn rewrite_ids(context: &Context<'_>, file: &mut ArtifactFile) -> Result<()> {
+    let is_looked_at = context.options.fix_mlmodel && mlmodel::is_mlmodel(&file.path);
+    let is_small = |blob: &BlobRef| blob.size_bytes <= mlmodel::LARGEST_BYTES;
+    let Some(blob) = file.blob().filter(|blob| is_looked_at && is_small(blob)) else {
+        return Ok(());
+    };
+    let bytes = artifacts::read(context.archive, &blob)?;
+    let new_id = |key: &str, word: &str| mlmodel::new_id(key, word, |kind, id| context.mapping.id(kind, id));
+    if let Some(bytes) = mlmodel::rewrite(&bytes, new_id) {
+        file.size_bytes = Some(bytes.len() as u64);
+        file.sha256 = Some(Digest(Sha256::digest(&bytes).into()));
     }
+    Ok(())
 }
 
 impl Places for Expected<'_, '_, '_> {

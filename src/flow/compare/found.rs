@@ -1,45 +1,36 @@
 //! The target's side: what an export of it says, in the archive's ids, and only what came from the archive.
 
 use super::Context;
+use super::belongings::{Holder, model_point, run_point};
 use super::expected::sorted;
 use super::plain::*;
-use super::points::model_point;
-use super::sides::{artifact_key, stored};
-use crate::archive::{Archive, ArchiveError, ArchiveWriter, Line, parse_line};
+use crate::archive::walk::JoinedObjects;
+use crate::archive::{Archive, ArchiveWriter};
 use crate::flow::import::target_fit::PARENT_TAG;
 use crate::flow::import::{Result, identity};
+use crate::format::Kind;
 use crate::format::line::Object as _;
-use crate::format::line::{canonical, to_value};
-use crate::format::{Kind, SortKey};
 use crate::lang::rest::mark;
 use crate::model::*;
-use std::collections::HashMap;
-
-/// Places of the objects that were written, for what belongs to them; by their ids in the target.
-pub(crate) type Owners = HashMap<(OwnerKind, String), (String, SortKey)>;
 
 pub(crate) fn write(context: &Context<'_>, actual: &Archive, writer: &mut ArchiveWriter) -> Result<()> {
     let mut side = Found {
         context,
         actual,
         writer,
-        owners: Owners::new(),
     };
     side.experiments()?;
     side.runs()?;
     side.logged_models()?;
-    side.points()?;
     side.registry()?;
     side.traces()?;
-    side.genai()?;
-    side.artifacts()
+    side.genai()
 }
 
 struct Found<'c, 'a, 'w> {
     context: &'c Context<'a>,
     actual: &'c Archive,
     writer: &'w mut ArchiveWriter,
-    owners: Owners,
 }
 
 impl Found<'_, '_, '_> {
@@ -64,13 +55,12 @@ impl Found<'_, '_, '_> {
 
     fn runs(&mut self) -> Result<()> {
         let reverse = &self.context.reverse;
-        for run in self.actual.objects::<Run>() {
-            let mut run: Run = run?;
-            let new_id = run.info.run_id.clone();
-            let Some(id) = reverse.get(Kind::Runs, &new_id) else {
+        let mut runs = JoinedObjects::<Run>::new(self.actual, &[Kind::Metrics, Kind::Artifacts])?;
+        while let Some(mut run) = runs.next()? {
+            let Some(id) = reverse.get(Kind::Runs, &run.info.run_id) else {
                 continue;
             };
-            run.info.run_id.clone_from(&id);
+            run.info.run_id = id;
             run.info.experiment_id = reverse.or_same(Kind::Experiments, &run.info.experiment_id);
             run.tags.remove(mark::KEY);
             rename(&mut run.tags, PARENT_TAG, |parent| {
@@ -85,85 +75,36 @@ impl Found<'_, '_, '_> {
             run.inputs.model_inputs.sort();
             run.outputs.model_outputs.sort();
             plain_run(&mut run);
-            self.owners.insert((OwnerKind::Run, new_id), (id, run.sort_key()));
             self.writer.write(&run)?;
+            let holder = Holder::of(&run);
+            let as_kept = |_: &str, _: Option<&Point>, point| Some(run_point(point));
+            holder.histories::<_, MetricSlice>(self.writer, &mut runs, as_kept)?;
+            holder.files(self.writer, &mut runs, |_| Ok(true))?;
         }
         Ok(())
     }
 
     fn logged_models(&mut self) -> Result<()> {
         let reverse = &self.context.reverse;
-        for model in self.actual.objects::<LoggedModel>() {
-            let mut model: LoggedModel = model?;
-            let new_id = model.model_id.clone();
-            let Some(id) = reverse.get(Kind::LoggedModels, &new_id) else {
+        let kinds = [Kind::ModelMetrics, Kind::Artifacts];
+        let mut models = JoinedObjects::<LoggedModel>::new(self.actual, &kinds)?;
+        while let Some(mut model) = models.next()? {
+            let Some(id) = reverse.get(Kind::LoggedModels, &model.model_id) else {
                 continue;
             };
-            model.model_id.clone_from(&id);
+            model.model_id = id;
             model.experiment_id = reverse.or_same(Kind::Experiments, &model.experiment_id);
             model.source_run_id = model.source_run_id.map(|run| reverse.or_same(Kind::Runs, &run));
             model.tags.remove(mark::KEY);
             plain_logged_model(&mut model);
-            self.owners
-                .insert((OwnerKind::LoggedModel, new_id), (id, model.sort_key()));
             self.writer.write(&model)?;
-        }
-        Ok(())
-    }
-
-    fn points(&mut self) -> Result<()> {
-        let io = || ArchiveError::io("write", "points");
-        let mut all: HashMap<(OwnerKind, String, String), crate::archive::PointSeries> = HashMap::new();
-        let mut lines = self.actual.lines(Kind::Metrics);
-        let mut last: Option<(OwnerKind, String, String)> = None;
-        while let Some(line) = lines.next_line()? {
-            let slice: MetricSlice = parse(self.actual, &line)?;
-            let key = (OwnerKind::Run, slice.run_id.clone(), slice.key.clone());
-            if last.as_ref() != Some(&key) {
-                self.finish_points(&mut all)?;
-                last = Some(key.clone());
-            }
-            let series = all.entry(key).or_insert_with(|| self.writer.point_series());
-            for point in slice.points() {
-                let value = stored(point.value);
-                series
-                    .push(Point {
-                        value,
-                        link: None,
-                        ..point
-                    })
-                    .map_err(io())?;
-            }
-        }
-        self.finish_points(&mut all)?;
-        let mut lines = self.actual.lines(Kind::ModelMetrics);
-        while let Some(line) = lines.next_line()? {
-            let slice: ModelMetricSlice = parse(self.actual, &line)?;
-            let key = (OwnerKind::LoggedModel, slice.model_id.clone(), slice.key.clone());
-            let series = all.entry(key).or_insert_with(|| self.writer.point_series());
-            for point in slice.points() {
-                let mut link = point.link.clone().map(|link| *link).unwrap_or_default();
-                link.run_id = link
-                    .run_id
-                    .map(|run| self.context.reverse.or_same(Kind::Runs, &run));
-                series.push(model_point(point, link)).map_err(io())?;
-            }
-        }
-        self.finish_points(&mut all)
-    }
-
-    fn finish_points(
-        &mut self,
-        all: &mut HashMap<(OwnerKind, String, String), crate::archive::PointSeries>,
-    ) -> Result<()> {
-        for ((kind, new_id, key), series) in all.drain() {
-            let Some((id, place)) = self.owners.get(&(kind, new_id)) else {
-                continue;
-            };
-            match kind {
-                OwnerKind::Run => self.writer.write_metric(place, id, &key, series)?,
-                _ => self.writer.write_model_metric(place, id, &key, series)?,
-            }
+            let holder = Holder::of(&model);
+            holder.histories::<_, ModelMetricSlice>(self.writer, &mut models, |_, _, point| {
+                let mut link = point.link.as_deref().cloned().unwrap_or_default();
+                link.run_id = link.run_id.map(|run| reverse.or_same(Kind::Runs, &run));
+                Some(model_point(point, link))
+            })?;
+            holder.files(self.writer, &mut models, |_| Ok(true))?;
         }
         Ok(())
     }
@@ -222,13 +163,12 @@ impl Found<'_, '_, '_> {
     fn traces(&mut self) -> Result<()> {
         let reverse = &self.context.reverse;
         let is_old = self.context.target.has_only_old_traces();
-        for trace in self.actual.objects::<Trace>() {
-            let mut trace: Trace = trace?;
-            let new_id = trace.trace_id.clone();
-            let Some(id) = reverse.get(Kind::Traces, &new_id) else {
+        let mut traces = JoinedObjects::<Trace>::new(self.actual, &[Kind::Spans, Kind::Artifacts])?;
+        while let Some(mut trace) = traces.next()? {
+            let Some(id) = reverse.get(Kind::Traces, &trace.trace_id) else {
                 continue;
             };
-            trace.trace_id.clone_from(&id);
+            trace.trace_id = id;
             trace.experiment_id = reverse.or_same(Kind::Experiments, &trace.experiment_id);
             rename(&mut trace.trace_metadata, "mlflow.sourceRun", |run| {
                 reverse.or_same(Kind::Runs, run)
@@ -254,16 +194,17 @@ impl Found<'_, '_, '_> {
             if is_old {
                 plain_old_trace(&mut trace);
             }
-            self.owners
-                .insert((OwnerKind::Trace, new_id), (id, trace.sort_key()));
             self.writer.write(&trace)?;
-        }
-        let as_kept = |span: &mut Span| {
-            if is_old {
-                plain_old_span(span);
+            let holder = Holder::of(&trace);
+            while let Some(mut span) = traces.child()? {
+                if is_old {
+                    plain_old_span(&mut span);
+                }
+                holder.span(self.writer, span)?;
             }
-        };
-        spans(self.actual, self.writer, &self.owners, &as_kept)
+            holder.files(self.writer, &mut traces, |_| Ok(true))?;
+        }
+        Ok(())
     }
 
     fn genai(&mut self) -> Result<()> {
@@ -305,63 +246,6 @@ impl Found<'_, '_, '_> {
         }
         Ok(())
     }
-
-    fn artifacts(&mut self) -> Result<()> {
-        let mut lines = self.actual.lines(Kind::Artifacts);
-        while let Some(line) = lines.next_line()? {
-            let list: ArtifactList = parse(self.actual, &line)?;
-            let Some((id, place)) = self
-                .owners
-                .get(&(list.owner_kind, list.owner_id.clone()))
-                .cloned()
-            else {
-                continue;
-            };
-            for file in list.files {
-                let one = ArtifactList {
-                    files: vec![file],
-                    owner_id: id.clone(),
-                    owner_kind: list.owner_kind,
-                };
-                let key = artifact_key(list.owner_kind, &place, 0).text(&one.files[0].path);
-                self.writer
-                    .write_line(Kind::Artifacts, key, &id, &canonical(&to_value(&one)))?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Copies the spans of traces, each as the target keeps it.
-pub(crate) fn spans(
-    archive: &Archive,
-    writer: &mut ArchiveWriter,
-    owners: &Owners,
-    as_kept: &dyn Fn(&mut Span),
-) -> Result<()> {
-    let mut lines = archive.lines(Kind::Spans);
-    while let Some(line) = lines.next_line()? {
-        let mut span: Span = parse(archive, &line)?;
-        let Some((id, owner)) = owners.get(&(OwnerKind::Trace, span.trace_id.clone())) else {
-            continue;
-        };
-        span.trace_id.clone_from(id);
-        as_kept(&mut span);
-        let key = owner
-            .clone()
-            .optional_time(span.start_time_unix_nano)
-            .text(&span.span_id);
-        let line = writer.line_of(to_value(&span))?;
-        writer.write_line(Kind::Spans, key, &span.span_id, &line)?;
-    }
-    Ok(())
-}
-
-/// A line's object.
-pub(crate) fn parse<T: serde::de::DeserializeOwned>(archive: &Archive, line: &Line<'_>) -> Result<T> {
-    let value = parse_line(archive, line)?;
-    let object = serde_json::from_value(value);
-    Ok(object.map_err(|error| archive.damaged(&line.place(), &error.to_string()))?)
 }
 
 fn rename(texts: &mut TextMap, key: &str, new: impl Fn(&str) -> String) {

@@ -5,10 +5,10 @@
 //! difference, named by the archive's ids.
 
 mod accepted;
+mod belongings;
 mod expected;
 mod found;
 mod plain;
-mod points;
 mod sides;
 
 use crate::archive::{Archive, ArchiveError, ArchiveWriter, Duplicates, ManifestHead, WriterOptions};
