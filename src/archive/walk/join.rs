@@ -13,6 +13,14 @@ use serde::de::DeserializeOwned;
 pub(crate) trait Child: DeserializeOwned {
     /// Which files it is a line of.
     const KIND: Kind;
+
+    /// Reads the line at a cursor.
+    ///
+    /// # Errors
+    /// It is none of the kind.
+    fn read(cursor: &Cursor<'_>) -> Result<Self> {
+        cursor.parse()
+    }
 }
 
 impl Child for MetricSlice {
@@ -25,10 +33,18 @@ impl Child for ModelMetricSlice {
 
 impl Child for Span {
     const KIND: Kind = Kind::Spans;
+
+    fn read(cursor: &Cursor<'_>) -> Result<Self> {
+        cursor.object()
+    }
 }
 
 impl Child for DatasetRecord {
     const KIND: Kind = Kind::DatasetRecords;
+
+    fn read(cursor: &Cursor<'_>) -> Result<Self> {
+        cursor.object()
+    }
 }
 
 impl Child for ArtifactList {
@@ -133,7 +149,7 @@ impl<'a, T: Object> JoinedObjects<'a, T> {
         if !lines.is_of(id) {
             return Ok(None);
         }
-        let child = lines.cursor.object()?;
+        let child = C::read(&lines.cursor)?;
         lines.advance()?;
         Ok(Some(child))
     }

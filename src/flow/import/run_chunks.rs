@@ -6,8 +6,6 @@ use crate::format::Kind;
 use crate::model::Run;
 use sha2::{Digest as _, Sha256};
 
-/// The kinds of lines that belong to a run.
-const KINDS: [Kind; 2] = [Kind::Metrics, Kind::Artifacts];
 /// Bytes of lines in one chunk, at the most but for its last line.
 const CHUNK_BYTES: usize = 1 << 20;
 
@@ -21,16 +19,14 @@ pub(crate) struct RunChunk {
     pub is_last: bool,
 }
 
-/// All runs of an archive, whose lines [`RunChunk::next`] takes.
-pub(crate) fn runs_in_chunks(archive: &crate::archive::Archive) -> Result<JoinedObjects<'_, Run>> {
-    Ok(JoinedObjects::new(archive, &KINDS)?)
-}
-
 impl RunChunk {
+    /// The kinds of lines that runs must be joined with.
+    pub(crate) const KINDS: [Kind; 2] = [Kind::Metrics, Kind::Artifacts];
+
     /// The next lines of the run that was taken last.
     pub(crate) fn next(runs: &mut JoinedObjects<'_, Run>) -> Result<Self> {
         let mut room_bytes = CHUNK_BYTES;
-        let [metrics, artifacts] = KINDS.map(|kind| runs.next_lines(kind, &mut room_bytes));
+        let [metrics, artifacts] = Self::KINDS.map(|kind| runs.next_lines(kind, &mut room_bytes));
         Ok(RunChunk {
             metrics: metrics?,
             artifacts: artifacts?,

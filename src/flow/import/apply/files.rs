@@ -25,16 +25,20 @@ impl Apply<'_> {
             None => self.target_run(filling)?.artifact_uri,
         };
         let destination = Destination::of(&uri);
+        let mut files = self.files_of(lines)?.into_iter();
+        files.try_for_each(|file| self.file(filling, &destination, &file))
+    }
+
+    /// The files in lines of artifacts that the target can hold.
+    pub(super) fn files_of(&self, lines: &[Vec<u8>]) -> Result<Vec<ArtifactFile>> {
+        let mut files = Vec::new();
         for line in lines {
             let list: ArtifactList = serde_json::from_slice(line)
                 .map_err(|error| self.archive.damaged("objects/artifacts", &error.to_string()))?;
-            for file in &list.files {
-                if artifacts::fault(file, &self.fitting.limits).is_none() {
-                    self.file(filling, &destination, file)?;
-                }
-            }
+            let held = list.files.into_iter();
+            files.extend(held.filter(|file| artifacts::fault(file, &self.fitting.limits).is_none()));
         }
-        Ok(())
+        Ok(files)
     }
 
     fn file(&self, filling: &Filling, destination: &Destination, file: &ArtifactFile) -> Result<()> {

@@ -7,7 +7,7 @@ use super::{Apply, lock};
 use crate::archive::walk::JoinedObjects;
 use crate::flow::import::id_map::Known;
 use crate::flow::import::report::Done;
-use crate::flow::import::run_chunks::{RunChunk, runs_in_chunks, short_digest};
+use crate::flow::import::run_chunks::{RunChunk, short_digest};
 use crate::flow::import::target_fit::{FittedRun, PARENT_TAG};
 use crate::flow::import::{ImportError, Result};
 use crate::format::{Kind, Reason};
@@ -62,7 +62,7 @@ impl Apply<'_> {
             .get(&KIND)
             .map_or(0, |tally| tally.create + tally.reuse);
         self.monitor.begin("contents of runs", Some(total));
-        let mut runs = runs_in_chunks(self.archive)?;
+        let mut runs = JoinedObjects::new(self.archive, &RunChunk::KINDS)?;
         let mut datasets = DatasetBodies::new(self);
         let feed = |send: &mut dyn FnMut(Job) -> bool| -> Result<()> {
             while let Some(run) = runs.next()? {

@@ -6,7 +6,7 @@ use super::refusal::Whole;
 use crate::archive::walk::JoinedObjects;
 use crate::client::ClientError;
 use crate::flow::import::Result;
-use crate::flow::import::artifacts::{self, Destination};
+use crate::flow::import::artifacts::Destination;
 use crate::flow::import::deviations::Outcome;
 use crate::flow::import::id_map::Known;
 use crate::flow::import::report::Done;
@@ -15,7 +15,7 @@ use crate::flow::import::target_fit::Texts;
 use crate::format::{Kind, Object, Reason};
 use crate::lang::rest::api::{MetricOut, NewLoggedModel, TargetLoggedModel};
 use crate::lang::rest::limits::Feature;
-use crate::model::{ArtifactList, Double, LoggedModel, ModelMetricSlice};
+use crate::model::{Double, LoggedModel, ModelMetricSlice};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -336,27 +336,19 @@ impl Apply<'_> {
     fn model_files(&self, job: &Job, target: &TargetLoggedModel) -> Result<()> {
         let id = &job.model.model_id;
         let destination = Destination::of(&target.artifact_uri);
-        for line in &job.artifacts {
-            let list: ArtifactList = serde_json::from_slice(line)
-                .map_err(|error| self.archive.damaged("objects/artifacts", &error.to_string()))?;
-            for file in list
-                .files
-                .iter()
-                .filter(|file| artifacts::fault(file, &self.fitting.limits).is_none())
-            {
-                let Destination::Proxy(root) = &destination else {
-                    self.left_out(
-                        KIND,
-                        id,
-                        format!("artifact {}", file.path),
-                        Reason::NoArtifactProxy,
-                    );
-                    continue;
-                };
-                if let Some(body) = self.body(file)? {
-                    let sent = self.api.put_artifact(&format!("{root}/{}", file.path), body);
-                    self.file_alone(Whole::new(KIND, id), &file.path, sent)?;
-                }
+        for file in self.files_of(&job.artifacts)? {
+            let Destination::Proxy(root) = &destination else {
+                self.left_out(
+                    KIND,
+                    id,
+                    format!("artifact {}", file.path),
+                    Reason::NoArtifactProxy,
+                );
+                continue;
+            };
+            if let Some(body) = self.body(&file)? {
+                let sent = self.api.put_artifact(&format!("{root}/{}", file.path), body);
+                self.file_alone(Whole::new(KIND, id), &file.path, sent)?;
             }
         }
         Ok(())

@@ -18,7 +18,7 @@ use crate::lang::spans::otlp;
 use crate::lang::spans::read::SPAN_FILE;
 use crate::lang::spans::write::span_file;
 use crate::model::pyjson::PyJson;
-use crate::model::{ArtifactList, Span, Trace};
+use crate::model::{Span, Trace};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use std::cell::RefCell;
@@ -329,28 +329,20 @@ impl Apply<'_> {
 
     pub(super) fn trace_files(&self, job: &Job, location: &str) -> Result<()> {
         let id = &job.trace.trace_id;
-        for line in &job.artifacts {
-            let list: ArtifactList = serde_json::from_slice(line)
-                .map_err(|error| self.archive.damaged("objects/artifacts", &error.to_string()))?;
-            for file in list
-                .files
-                .iter()
-                .filter(|file| artifacts::fault(file, &self.fitting.limits).is_none())
-            {
-                let Destination::Proxy(root) = Destination::of(location) else {
-                    self.left_out(
-                        KIND,
-                        id,
-                        format!("artifact {}", file.path),
-                        Reason::NoArtifactProxy,
-                    );
-                    continue;
-                };
-                if let Some(blob) = file.blob() {
-                    let body = artifacts::body(self.archive, blob)?;
-                    let sent = self.api.put_artifact(&format!("{root}/{}", file.path), body);
-                    self.file_alone(Whole::new(KIND, id), &file.path, sent)?;
-                }
+        for file in self.files_of(&job.artifacts)? {
+            let Destination::Proxy(root) = Destination::of(location) else {
+                self.left_out(
+                    KIND,
+                    id,
+                    format!("artifact {}", file.path),
+                    Reason::NoArtifactProxy,
+                );
+                continue;
+            };
+            if let Some(blob) = file.blob() {
+                let body = artifacts::body(self.archive, blob)?;
+                let sent = self.api.put_artifact(&format!("{root}/{}", file.path), body);
+                self.file_alone(Whole::new(KIND, id), &file.path, sent)?;
             }
         }
         Ok(())

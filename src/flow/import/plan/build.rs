@@ -11,7 +11,6 @@ use crate::flow::import::id_map::Mapping;
 use crate::flow::import::identity::Identity;
 use crate::flow::import::options::ImportOptions;
 use crate::flow::import::plan::named_objects::Named;
-use crate::flow::import::run_chunks::{RunChunk, runs_in_chunks};
 use crate::flow::import::target::TargetState;
 use crate::flow::import::target_fit::{Fitting, PARENT_TAG};
 use crate::flow::import::workspaces::DEFAULT_WORKSPACE;
@@ -121,7 +120,7 @@ impl Builder<'_> {
 
     fn runs(&mut self) -> Result<()> {
         let mut parents = HashSet::new();
-        let mut runs = runs_in_chunks(self.archive)?;
+        let mut runs = JoinedObjects::<Run>::new(self.archive, &[Kind::Metrics, Kind::Artifacts])?;
         while let Some(run) = runs.next()? {
             let info = &run.info;
             if !self.plan.chosen.run(&info.experiment_id, &info.run_id) {
@@ -130,7 +129,10 @@ impl Builder<'_> {
                 }
                 continue;
             }
-            self.contents(&mut runs)?;
+            while let Some(slice) = runs.child()? {
+                self.points(&slice);
+            }
+            self.files(&mut runs)?;
             let known = self.mapping.id(Kind::Runs, &info.run_id);
             let action = if known.is_some() {
                 Action::Reuse
@@ -182,28 +184,13 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// Metric points and files of a run that the target cannot hold as they are.
-    fn contents(&mut self, runs: &mut JoinedObjects<'_, Run>) -> Result<()> {
-        loop {
-            let chunk = RunChunk::next(runs)?;
-            for line in &chunk.metrics {
-                self.points(line)?;
-            }
-            self.files(&chunk.artifacts)?;
-            if chunk.is_last {
-                return Ok(());
-            }
-        }
-    }
-
-    fn points(&mut self, line: &[u8]) -> Result<()> {
-        let slice: MetricSlice = serde_json::from_slice(line)
-            .map_err(|error| self.archive.damaged("objects/metrics", &error.to_string()))?;
+    /// Metric points that the target cannot hold as they are.
+    fn points(&mut self, slice: &MetricSlice) {
         let changes = &mut self.plan.changes;
         if let Some(fault) = self.fitting.limits.key_fault(&slice.key) {
             let points = slice.values.len() as u64;
             changes.count(Kind::Metrics, fault, Outcome::LeftOut, points);
-            return Ok(());
+            return;
         }
         let infinite = slice.values.iter().filter(|value| value.0.is_infinite()).count() as u64;
         let negative = slice.timestamps.iter().filter(|time| **time < 0).count() as u64;
@@ -214,13 +201,11 @@ impl Builder<'_> {
             Outcome::LeftOut,
             negative,
         );
-        Ok(())
     }
 
-    pub(super) fn files(&mut self, lines: &[Vec<u8>]) -> Result<()> {
-        for line in lines {
-            let list: ArtifactList = serde_json::from_slice(line)
-                .map_err(|error| self.archive.damaged("objects/artifacts", &error.to_string()))?;
+    /// Files of the object that was taken last that the target cannot hold.
+    pub(super) fn files<T: Object>(&mut self, owners: &mut JoinedObjects<'_, T>) -> Result<()> {
+        while let Some(list) = owners.child::<ArtifactList>()? {
             for file in &list.files {
                 let (owner, path) = (&list.owner_id, &file.path);
                 if let Some(fault) = artifacts::fault(file, &self.fitting.limits) {
@@ -255,7 +240,7 @@ impl Builder<'_> {
                 Action::Create
             };
             self.count(kind, &model.model_id, action, known, model.name.clone());
-            self.files(&models.lines(Kind::Artifacts)?)?;
+            self.files(&mut models)?;
             let (_, _, changes) = self.fitting.logged_model(&model);
             self.plan.changes.extend(changes);
         }

@@ -13,7 +13,7 @@ use crate::format::{Kind, Object, Reason};
 use crate::lang::exim::tags::VersionContexts;
 use crate::lang::rest::limits::{Feature, takes_alias};
 use crate::model::registry::DELETED_STAGE;
-use crate::model::{ModelVersion, RegisteredModel};
+use crate::model::{ArtifactList, ModelVersion, RegisteredModel};
 
 impl Builder<'_> {
     pub(super) fn registry(&mut self) -> Result<()> {
@@ -106,7 +106,9 @@ impl Builder<'_> {
             };
             self.identify(Kind::ModelVersions, &id, Identity::of_version(&version), "");
             self.count(Kind::ModelVersions, &id, action, known, None);
-            files.add(&version, &versions.lines(Kind::Artifacts)?)?;
+            if versions.child::<ArtifactList>()?.is_some() {
+                files.add(&version)?;
+            }
             self.source_version(&version, &mut sources);
             let context = contexts.of(&version);
             let fitted = self.fitting.model_version(&version, &context);

@@ -27,7 +27,7 @@ impl Builder<'_> {
             let known = self.mapping.id(KIND, &trace.trace_id);
             self.count(KIND, &trace.trace_id, action, known, None);
             if action != Action::Skip {
-                self.files(&traces.lines(Kind::Artifacts)?)?;
+                self.files(&mut traces)?;
                 self.trace(&trace);
                 self.kinds(&trace, &traces.lines(Kind::Spans)?)?;
             }

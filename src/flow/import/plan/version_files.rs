@@ -34,11 +34,8 @@ impl<'a> VersionFiles<'a> {
         }
     }
 
-    /// Remembers a version, where it has files.
-    pub(super) fn add(&mut self, version: &ModelVersion, lists: &[Vec<u8>]) -> Result<()> {
-        if lists.is_empty() {
-            return Ok(());
-        }
+    /// Remembers a version that has files.
+    pub(super) fn add(&mut self, version: &ModelVersion) -> Result<()> {
         let contexts = match self.contexts.take() {
             Some(contexts) => contexts,
             None => VersionContexts::collect(self.archive)?,
@@ -77,8 +74,8 @@ impl Builder<'_> {
             let Some(place) = files.places.get(&id) else {
                 continue;
             };
-            for line in &versions.lines(Kind::Artifacts)? {
-                for file in artifact_list(self.archive, line)?.files {
+            while let Some(list) = versions.child::<ArtifactList>()? {
+                for file in list.files {
                     let arrives = place.as_ref().is_some_and(|(kind, owner, below)| {
                         let path = match below.is_empty() {
                             true => file.path.clone(),
@@ -98,37 +95,40 @@ impl Builder<'_> {
 
     /// The files of these owners that go to the target, by hashes of 8 bytes.
     fn arriving(&self, mut owners: HashSet<(OwnerKind, String)>) -> Result<HashSet<u64>> {
-        let mut coming = HashSet::new();
-        for run in self.archive.objects::<Run>() {
-            let info = run?.info;
-            let owner = owners.take(&(OwnerKind::Run, info.run_id.clone()));
-            coming.extend(owner.filter(|_| self.plan.chosen.run(&info.experiment_id, &info.run_id)));
+        let mut files = HashSet::new();
+        let mut runs = JoinedObjects::<Run>::new(self.archive, &[Kind::Artifacts])?;
+        while let Some(Run { info, .. }) = runs.next()? {
+            if owners.remove(&(OwnerKind::Run, info.run_id.clone()))
+                && self.plan.chosen.run(&info.experiment_id, &info.run_id)
+            {
+                self.add_files(&mut runs, &mut files)?;
+            }
         }
         let has_models = self.target.has(Feature::LoggedModels);
-        for model in self.archive.objects::<LoggedModel>() {
-            let model = model?;
-            let owner = owners.take(&(OwnerKind::LoggedModel, model.model_id.clone()));
-            coming.extend(owner.filter(|_| has_models && self.plan.chosen.logged_model(&model)));
-        }
-        let mut files = HashSet::new();
-        let mut lines = self.archive.lines(Kind::Artifacts);
-        while let Some(line) = lines.next_line()? {
-            let list = artifact_list(self.archive, line.bytes)?;
-            if coming.contains(&(list.owner_kind, list.owner_id.clone())) {
-                let there = list
-                    .files
-                    .iter()
-                    .filter(|file| fault(file, &self.fitting.limits).is_none());
-                files.extend(there.map(|file| key(list.owner_kind, &list.owner_id, &file.path, file)));
+        let mut models = JoinedObjects::<LoggedModel>::new(self.archive, &[Kind::Artifacts])?;
+        while let Some(model) = models.next()? {
+            if owners.remove(&(OwnerKind::LoggedModel, model.model_id.clone()))
+                && has_models
+                && self.plan.chosen.logged_model(&model)
+            {
+                self.add_files(&mut models, &mut files)?;
             }
         }
         Ok(files)
     }
-}
 
-fn artifact_list(archive: &Archive, line: &[u8]) -> Result<ArtifactList> {
-    let list = serde_json::from_slice(line);
-    Ok(list.map_err(|error| archive.damaged("objects/artifacts", &error.to_string()))?)
+    fn add_files<T: Object>(
+        &self,
+        owners: &mut JoinedObjects<'_, T>,
+        files: &mut HashSet<u64>,
+    ) -> Result<()> {
+        while let Some(list) = owners.child::<ArtifactList>()? {
+            let held = list.files.iter();
+            let held = held.filter(|file| fault(file, &self.fitting.limits).is_none());
+            files.extend(held.map(|file| key(list.owner_kind, &list.owner_id, &file.path, file)));
+        }
+        Ok(())
+    }
 }
 
 fn key(kind: OwnerKind, owner: &str, path: &str, file: &ArtifactFile) -> u64 {
