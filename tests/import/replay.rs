@@ -1,10 +1,12 @@
 //! Replay against a scripted server that remembers what it was told, with faults where a test puts them.
 
+use crate::helpers::bytes::Bytes;
 use crate::helpers::scripted;
-use mlark::archive::Archive;
+use mlark::archive::{Archive, ContainerKind, ErrorKind};
 use mlark::client::ClientError;
 use mlark::flow::import::{ImportError, ImportOptions, ImportReport, OnConflict};
 use mlark::format::Kind;
+use mlark::format::layout::object_path;
 use mlark::monitor::Silent;
 use scripted::*;
 use serde_json::json;
@@ -48,6 +50,27 @@ fn a_tagged_copy_of_the_archive_continues_the_same_history() {
     let state = target.state.lock().unwrap();
     let tags = state.runs[0]["data"]["tags"].as_array().unwrap();
     assert!(tags.iter().any(|tag| tag["key"] == "mlflow_exim.run_info.status"));
+}
+
+#[test]
+fn a_line_whose_run_is_not_there_ends_an_import_before_anything_is_made() {
+    let directory = tempfile::tempdir().unwrap();
+    archive(directory.path(), "a");
+    for kind in [Kind::Metrics, Kind::Artifacts] {
+        let mut bytes = Bytes::read(&directory.path().join("a"));
+        let text = bytes.bytes(&object_path(kind, 0));
+        let lines = String::from_utf8(std::mem::take(text)).unwrap();
+        let lost = format!("{:032x}", 0xabc0 + 1);
+        *text = lines.replace(&lost, &"0".repeat(32)).into_bytes();
+        bytes.reseal();
+        let out = directory.path().join(kind.name());
+        bytes.write(&out, ContainerKind::Directory);
+        let target = Target::start(|_| None);
+        let error = import(&Archive::open(&out).unwrap(), &target).unwrap_err();
+        assert_eq!(error.kind(), Some(ErrorKind::Damaged), "{error}");
+        assert!(error.to_string().contains("missing or out of order"), "{error}");
+        assert!(target.state.lock().unwrap().runs.is_empty());
+    }
 }
 
 /// Faults that strike each creating call once, after or before the work is done.

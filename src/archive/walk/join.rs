@@ -1,8 +1,8 @@
 //! Objects together with the lines that belong to them: a run with its metrics and artifacts, a trace with its spans. The
 //! kinds follow one order, so that each is read once, side by side.
 
-use super::Cursor;
 use super::artifacts::kind_of_owner;
+use super::{Cursor, orphan};
 use crate::archive::{Archive, Result};
 use crate::format::{Kind, Object};
 use crate::model::{ArtifactList, DatasetRecord, MetricSlice, ModelMetricSlice, OwnerKind, Point, Span};
@@ -108,6 +108,9 @@ impl<'a, T: Object> JoinedObjects<'a, T> {
     }
 
     /// The next object, which stays; what is left of the lines of the one before it is passed over.
+    ///
+    /// # Errors
+    /// A line is damaged, or lines are left at the end that belong to no object.
     pub(crate) fn peek(&mut self) -> Result<Option<&T>> {
         if self.is_taken {
             for lines in &mut self.children {
@@ -118,7 +121,9 @@ impl<'a, T: Object> JoinedObjects<'a, T> {
             self.cursor.advance()?;
             self.is_taken = false;
         }
-        if self.ahead.is_none() && self.cursor.line().is_some() {
+        if self.cursor.line().is_none() {
+            self.children.iter().try_for_each(ChildLines::check_end)?;
+        } else if self.ahead.is_none() {
             self.ahead = Some(self.cursor.object()?);
         }
         Ok(self.ahead.as_ref())
@@ -180,21 +185,11 @@ impl<'a, T: Object> JoinedObjects<'a, T> {
         (lines.expect("asked for are kinds that were joined"), &self.id)
     }
 
-    /// Checks that nothing is left that belongs to no object.
+    /// Checks that no object is left.
     pub(crate) fn finish(mut self) -> Result<()> {
-        if self.peek()?.is_some() {
-            return Err(super::orphan(
-                &self.cursor,
-                &self.cursor.head(T::KIND)?.id(T::KIND),
-            ));
-        }
-        match self
-            .children
-            .iter()
-            .find_map(|lines| Some((lines, lines.owner.as_deref()?)))
-        {
+        match self.peek()?.map(T::id) {
             None => Ok(()),
-            Some((lines, owner)) => Err(super::orphan(&lines.cursor, owner)),
+            Some(id) => Err(orphan(&self.cursor, &id)),
         }
     }
 }
@@ -218,6 +213,14 @@ impl<'a> ChildLines<'a> {
         };
         lines.find_owner()?;
         Ok(lines)
+    }
+
+    /// Checks that no line is left.
+    fn check_end(&self) -> Result<()> {
+        match &self.owner {
+            None => Ok(()),
+            Some(owner) => Err(orphan(&self.cursor, owner)),
+        }
     }
 
     fn is_of(&self, id: &str) -> bool {
@@ -245,5 +248,67 @@ impl<'a> ChildLines<'a> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::{ArchiveWriter, Duplicates, ManifestHead, WriterOptions};
+    use crate::model::EvaluationDataset;
+
+    /// An archive of three datasets with records of these datasets.
+    fn archive(directory: &std::path::Path, owners: &[&str]) -> Archive {
+        let out = directory.join(owners.join("-"));
+        let mut writer = ArchiveWriter::create(&out, WriterOptions::default()).unwrap();
+        for id in ["a", "b", "c"] {
+            let dataset = EvaluationDataset {
+                dataset_id: id.into(),
+                ..EvaluationDataset::default()
+            };
+            writer.write(&dataset).unwrap();
+        }
+        for (number, owner) in owners.iter().enumerate() {
+            let record = DatasetRecord {
+                dataset_id: (*owner).into(),
+                dataset_record_id: number.to_string(),
+                ..DatasetRecord::default()
+            };
+            writer.write(&record).unwrap();
+        }
+        writer
+            .finish(ManifestHead::default(), Duplicates::Refuse)
+            .unwrap();
+        Archive::open(&out).unwrap()
+    }
+
+    /// How many records were taken of each dataset: of the first one only the first.
+    fn joined(archive: &Archive) -> Result<Vec<(String, usize)>> {
+        let mut datasets = JoinedObjects::<EvaluationDataset>::new(archive, &[Kind::DatasetRecords])?;
+        let mut found = Vec::new();
+        while let Some(dataset) = datasets.next()? {
+            let count = match dataset.dataset_id.as_str() {
+                "a" => usize::from(datasets.child::<DatasetRecord>()?.is_some()),
+                _ => datasets.lines(Kind::DatasetRecords)?.len(),
+            };
+            found.push((dataset.dataset_id, count));
+        }
+        Ok(found)
+    }
+
+    #[test]
+    fn objects_come_with_their_lines_and_a_line_of_no_object_is_damage() {
+        let directory = tempfile::tempdir().unwrap();
+        let whole = archive(directory.path(), &["a", "a", "c", "c"]);
+        let found = joined(&whole).unwrap();
+        assert_eq!(found, [("a".into(), 1), ("b".into(), 0), ("c".into(), 2)]);
+        for owners in [["a", "bb", "c"], ["a", "c", "d"]] {
+            let error = joined(&archive(directory.path(), &owners)).unwrap_err();
+            let place = format!(
+                "line {}",
+                owners.iter().position(|owner| owner.len() == 2).unwrap_or(2) + 1
+            );
+            assert!(error.to_string().contains(&place), "{error}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Apply;
 use super::refusal::Whole;
+use crate::archive::walk::JoinedObjects;
 use crate::client::ClientError;
 use crate::flow::import::Result;
 use crate::flow::import::report::Done;
@@ -35,23 +36,13 @@ impl Apply<'_> {
         }
         self.monitor
             .begin("evaluation datasets", Some(self.archive.manifest().count(KIND)));
-        let mut records = self.archive.objects::<DatasetRecord>().peekable();
-        for dataset in self.archive.objects::<EvaluationDataset>() {
-            let dataset: EvaluationDataset = dataset?;
-            let mut own = || {
-                let next = records.next_if(|record| {
-                    record
-                        .as_ref()
-                        .is_ok_and(|record| record.dataset_id == dataset.dataset_id)
-                });
-                next.and_then(Result::ok)
-            };
+        let mut datasets = JoinedObjects::new(self.archive, &[Kind::DatasetRecords])?;
+        while let Some(dataset) = datasets.next()? {
             if self.plan.chosen.dataset(&dataset) {
                 self.attempt(KIND, &dataset.dataset_id, || {
-                    self.evaluation_dataset(&dataset, &mut own)
+                    self.evaluation_dataset(&dataset, &mut datasets)
                 });
             }
-            while own().is_some() {}
             self.monitor.advance(1);
             if self.is_stopped() {
                 break;
@@ -63,7 +54,7 @@ impl Apply<'_> {
     fn evaluation_dataset(
         &self,
         dataset: &EvaluationDataset,
-        records: &mut dyn FnMut() -> Option<DatasetRecord>,
+        datasets: &mut JoinedObjects<'_, EvaluationDataset>,
     ) -> Result<()> {
         let id = &dataset.dataset_id;
         let known = self.ledger.get(KIND, id);
@@ -85,7 +76,7 @@ impl Apply<'_> {
         let is_old = known.as_ref().is_some_and(|known| known.done != 0);
         // A dataset that was whole is only hashed first: equal records need no call.
         let mut held = Vec::new();
-        while let Some(record) = records() {
+        while let Some(record) = datasets.child()? {
             hasher.update(crate::format::line::to_value(&record).to_string());
             if is_old {
                 held.push(record);

@@ -34,7 +34,6 @@ impl Converter<'_> {
                 ]))?;
             }
         }
-        datasets.finish()?;
         self.evaluation_dataset_list(&mut listed)
     }
 

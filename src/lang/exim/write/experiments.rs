@@ -65,9 +65,6 @@ impl Converter<'_> {
             let found = members.experiments.next_if(|next| next.experiment_id == id)?;
             self.experiment(&id, found, &mut members, &mut listed)?;
         }
-        members.runs.finish()?;
-        members.logged_models.finish()?;
-        members.traces.finish()?;
         self.experiment_list(&mut listed)
     }
 

@@ -47,10 +47,6 @@ impl<'a> LoggedModels<'a> {
         Ok(self.models.peek()?.map(|model| model.experiment_id.clone()))
     }
 
-    pub(super) fn finish(self) -> ArchiveResult<()> {
-        self.models.finish()
-    }
-
     /// Writes the models of an experiment, or counts them.
     pub(super) fn write(
         &mut self,

@@ -73,10 +73,6 @@ impl<'a> Runs<'a> {
         Ok(ids.min_by_key(|id| crate::format::order::experiment(id)))
     }
 
-    pub(super) fn finish(self) -> ArchiveResult<()> {
-        self.runs.finish()
-    }
-
     /// Dataset inputs of a run of the current experiment that made a logged model.
     pub(super) fn dataset_inputs_of(&mut self, run_id: &str) -> ArchiveResult<PyJson> {
         match self.by_run.get(&short(&[run_id])) {

@@ -53,10 +53,6 @@ impl<'a> Traces<'a> {
         self.by_run.get(&short(&[run_id])).map_or(&[], Vec::as_slice)
     }
 
-    pub(super) fn finish(self) -> ArchiveResult<()> {
-        self.traces.finish()
-    }
-
     /// Writes the traces of an experiment, or counts them.
     pub(super) fn write(&mut self, converter: &mut Converter<'_>, current: &Current<'_>) -> Result<()> {
         self.written.clear()?;
