@@ -1,4 +1,4 @@
-//! The shape of the source: which room may use which (`ARCHITECTURE.md`).
+//! The shape of the source: which room may use which, and how long files and functions are (`ARCHITECTURE.md`).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,10 +18,16 @@ const FLOORS: [&[&str]; 8] = [
 /// The rooms in `lang` that the others stand on.
 const BELOW_LANGUAGES: [&str; 3] = ["artifacts", "session", "spans"];
 
-/// A file of the program, without its tests and comments.
+const MOST_FILE_LINES: usize = 400;
+const MOST_FUNCTION_LINES: usize = 60;
+
+/// A file of the program.
 struct SourceFile {
     path: PathBuf,
     module: Vec<String>,
+    /// Its text without tests.
+    program: String,
+    /// The same without comments.
     code: String,
 }
 
@@ -54,7 +60,13 @@ fn source_files() -> Vec<SourceFile> {
                 .map(|part| part.to_string_lossy().into_owned())
                 .filter(|part| part != "mod" && part != "lib" && part != "main")
                 .collect();
-            files.push(SourceFile { path, module, code });
+            let program = program.to_owned();
+            files.push(SourceFile {
+                path,
+                module,
+                program,
+                code,
+            });
         }
     }
     assert!(files.len() > 200, "the source is elsewhere");
@@ -164,4 +176,34 @@ fn a_wrong_arrow_is_seen() {
         &module("flow::compare::verify")
     ));
     assert!(wrong_arrow(&module("model::run"), &module("format::Kind")));
+}
+
+#[test]
+fn files_and_functions_are_short() {
+    let mut long = Vec::new();
+    for file in source_files() {
+        let lines: Vec<&str> = file.program.lines().collect();
+        let place = file.path.display();
+        if lines.len() > MOST_FILE_LINES {
+            long.push(format!("{place}: {} lines", lines.len()));
+        }
+        for (start, line) in lines.iter().enumerate() {
+            let indent = &line[..line.len() - line.trim_start().len()];
+            let is_function = line.contains("fn ") && !line.trim_start().starts_with("//");
+            if !is_function {
+                continue;
+            }
+            let body = lines[start..]
+                .iter()
+                .position(|line| line.ends_with('{') || line.ends_with(';'));
+            let opens = body.is_some_and(|at| lines[start + at].ends_with('{'));
+            let end = lines[start..]
+                .iter()
+                .position(|line| *line == format!("{indent}}}"));
+            if let Some(end) = end.filter(|end| opens && *end > MOST_FUNCTION_LINES) {
+                long.push(format!("{place}:{}: a function of {} lines", start + 1, end + 1));
+            }
+        }
+    }
+    assert!(long.is_empty(), "too long:\n{}", long.join("\n"));
 }

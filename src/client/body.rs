@@ -8,7 +8,7 @@ pub enum Repeat {
     /// It does: repeated after every failure that may pass.
     Safe,
     /// It does not, as with calls that create: repeated only where the server certainly did nothing (no
-    /// connection, 429). After other failures [`ClientError::outcome_unknown`] says whether to look first.
+    /// connection, 429). After other failures [`ClientError::outcome_unknown`](super::ClientError::outcome_unknown) says whether to look first.
     Unsafe,
 }
 

@@ -150,12 +150,13 @@ impl<R: Read> Read for AtMost<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.reader.read(buffer)?;
         self.read_bytes = self.read_bytes.saturating_add(read as u64);
-        match self.read_bytes > self.limit {
-            true => Err(io::Error::new(
+        if self.read_bytes > self.limit {
+            Err(io::Error::new(
                 io::ErrorKind::FileTooLarge,
                 format!("it has more than {} bytes", self.limit),
-            )),
-            false => Ok(read),
+            ))
+        } else {
+            Ok(read)
         }
     }
 }

@@ -47,9 +47,10 @@ pub enum ReportError {
 }
 
 fn absent_reason(failed: &bool) -> &'static str {
-    match failed {
-        true => "it could not be read on export (losses.jsonl says why)",
-        false => "it was left out by choice on export",
+    if *failed {
+        "it could not be read on export (losses.jsonl says why)"
+    } else {
+        "it was left out by choice on export"
     }
 }
 

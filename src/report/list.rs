@@ -93,9 +93,12 @@ pub fn list<E: From<ReportError>>(
     let chosen = Chosen { filter, experiments };
     match noun {
         Noun::Overview => overview::list(archive, &chosen, sink),
-        Noun::Artifacts => for_each_artifact(archive, &mut |entry| match chosen.takes_artifact(&entry) {
-            true => sink(artifact_row(&entry)).map_err(Either::Sink),
-            false => Ok(()),
+        Noun::Artifacts => for_each_artifact(archive, &mut |entry| {
+            if chosen.takes_artifact(&entry) {
+                sink(artifact_row(&entry)).map_err(Either::Sink)
+            } else {
+                Ok(())
+            }
         })
         .map_err(Either::into_sink),
         _ => list_objects(archive, noun, &chosen, sink),

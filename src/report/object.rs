@@ -279,9 +279,10 @@ pub fn find_artifact(archive: &Archive, owner: &str, path: &str) -> Result<Artif
             {
                 owners.push((entry.owner.kind, id.clone()));
             }
-            match entry.file.path == path {
-                true => files.push((is_exact, entry.file.clone())),
-                false => near_paths.offer(path, &entry.file.path),
+            if entry.file.path == path {
+                files.push((is_exact, entry.file.clone()))
+            } else {
+                near_paths.offer(path, &entry.file.path)
             }
         } else {
             near_owners.offer_id(owner, id);
@@ -303,9 +304,10 @@ pub fn find_artifact(archive: &Archive, owner: &str, path: &str) -> Result<Artif
         None => Err(ReportError::NoArtifact {
             owner: owner.to_owned(),
             path: path.to_owned(),
-            nearest: match owners.is_empty() {
-                true => near_owners.names(),
-                false => near_paths.names(),
+            nearest: if owners.is_empty() {
+                near_owners.names()
+            } else {
+                near_paths.names()
             },
         }),
         Some((_, file)) => match file.absent {

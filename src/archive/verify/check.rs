@@ -223,9 +223,10 @@ impl<'t> Check<'t> {
     fn resolve(&mut self, value: &mut Value, field: &str, place: Place) {
         if let Some(blob) = blob_reference(value) {
             self.text_blob(&blob, place);
-            let text = match KEY_FIELDS.contains(&field) {
-                true => self.read_text(&blob),
-                false => None,
+            let text = if KEY_FIELDS.contains(&field) {
+                self.read_text(&blob)
+            } else {
+                None
             };
             // 64 hex digits are valid base64 as well, and so fit wherever a text does.
             *value = Value::String(text.unwrap_or_else(|| blob.sha256.to_string()));

@@ -92,13 +92,15 @@ fn take_line(
 ) -> Result<(), (&'static str, String)> {
     // Nearly every line names a blob by the digest it states, and need not be parsed.
     let is_own = text.starts_with(BLOBS) && text == blob_path(&digest);
-    let path = match is_own {
-        true => None,
-        false => text.parse::<ArchivePath>().ok(),
+    let path = if is_own {
+        None
+    } else {
+        text.parse::<ArchivePath>().ok()
     };
-    let named = match is_own {
-        true => Some(digest),
-        false => path.as_ref().and_then(ArchivePath::blob_digest),
+    let named = if is_own {
+        Some(digest)
+    } else {
+        path.as_ref().and_then(ArchivePath::blob_digest)
     };
     if let Some(named) = named {
         if named != digest {
@@ -107,9 +109,10 @@ fn take_line(
         // Lines are sorted as the blobs are, so the next one is nearly always the next blob.
         let is_next =
             checksums.next_rank < tree.blob_count() && tree.blob_at(checksums.next_rank).0 == digest;
-        let rank = match is_next {
-            true => Some(checksums.next_rank),
-            false => tree.blob_rank(&digest),
+        let rank = if is_next {
+            Some(checksums.next_rank)
+        } else {
+            tree.blob_rank(&digest)
         };
         checksums.next_rank = rank.unwrap_or(checksums.next_rank) + 1;
         let rank = rank.ok_or_else(|| ("missing-blob", format!("blob {digest} is missing")))?;
@@ -122,9 +125,10 @@ fn take_line(
             format!("`{text}` is neither an object file nor a blob"),
         ));
     };
-    let found = match tree.files.contains_key(&path) {
-        true => Ok(()),
-        false => Err(("missing-file", format!("`{path}` is missing"))),
+    let found = if tree.files.contains_key(&path) {
+        Ok(())
+    } else {
+        Err(("missing-file", format!("`{path}` is missing")))
     };
     checksums.objects.insert(path, digest);
     found

@@ -230,9 +230,12 @@ fn latest_of(points: &[Point]) -> Option<LatestMetric> {
         step: point.step,
         value: point.value,
     });
-    candidates.reduce(|latest, candidate| match is_later(&candidate, &latest) {
-        true => candidate,
-        false => latest,
+    candidates.reduce(|latest, candidate| {
+        if is_later(&candidate, &latest) {
+            candidate
+        } else {
+            latest
+        }
     })
 }
 

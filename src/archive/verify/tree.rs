@@ -83,9 +83,10 @@ impl<'c> Tree<'c> {
         if kind.is_symlink() {
             findings.error("symlink", name, "symbolic links have no place in an archive");
         } else if kind.is_dir() {
-            match is_utf8 && is_folder(name) {
-                true => self.walk(&entry.path(), name, findings)?,
-                false => findings.error("extra-directory", name, "no such directory belongs to an archive"),
+            if is_utf8 && is_folder(name) {
+                self.walk(&entry.path(), name, findings)?
+            } else {
+                findings.error("extra-directory", name, "no such directory belongs to an archive")
             }
         } else if !kind.is_file() {
             findings.error("special-file", name, "it is neither a file nor a directory");

@@ -86,13 +86,17 @@ fn locate(store: &Store, owner: OwnerRef<'_>, uri: Option<&str>, own: &Path) -> 
         Some(path) if Path::new(&path) == own => own_folder(roots, own),
         Some(path) => {
             let moved = || own_folder(roots, own).or_else(|| moved_to(store, &path));
-            let there = || match Path::new(&path).is_absolute() {
-                true => roots.stated(Path::new(&path), owner),
-                false => Place::Missing,
+            let there = || {
+                if Path::new(&path).is_absolute() {
+                    roots.stated(Path::new(&path), owner)
+                } else {
+                    Place::Missing
+                }
             };
-            match roots.takes_mlflow_folders() {
-                true => there().or_else(moved),
-                false => moved().or_else(there),
+            if roots.takes_mlflow_folders() {
+                there().or_else(moved)
+            } else {
+                moved().or_else(there)
             }
         }
         None => roots.served(uri, owner).or_else(|| own_folder(roots, own)),

@@ -36,7 +36,6 @@ pub(super) fn read_values(
 ) -> TextMap {
     let mut values = TextMap::new();
     walk(
-        store,
         parent,
         name,
         owner,
@@ -87,7 +86,6 @@ pub(super) fn unreadable(
 
 /// Visits the file of each key below a folder.
 pub(super) fn walk(
-    store: &Store,
     parent: &Folder,
     name: &str,
     owner: KeyOwner<'_>,
@@ -95,14 +93,13 @@ pub(super) fn walk(
     visit: &mut Visit<'_>,
 ) {
     match parent.sub(name.as_bytes()) {
-        Ok(folder) => walk_folder(store, folder, "", 0, owner, notes, visit),
+        Ok(folder) => walk_folder(folder, "", 0, owner, notes, visit),
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => unreadable(owner, parent, name.as_bytes(), &error, notes),
     }
 }
 
 fn walk_folder(
-    store: &Store,
     mut folder: Folder,
     prefix: &str,
     depth: usize,
@@ -126,7 +123,7 @@ fn walk_folder(
             EntryKind::Folder if depth < MAX_DEPTH => match folder.sub(&entry.name) {
                 Ok(inner) => {
                     let prefix = format!("{prefix}{name}/");
-                    walk_folder(store, inner, &prefix, depth + 1, owner, notes, visit);
+                    walk_folder(inner, &prefix, depth + 1, owner, notes, visit);
                 }
                 Err(error) => unreadable(owner, &folder, &entry.name, &error, notes),
             },

@@ -63,7 +63,6 @@ pub(super) fn read(
     let mut metrics = Vec::new();
     let mut budget = BUDGET_BYTES;
     walk(
-        store,
         parent,
         "metrics",
         owner.keys(),

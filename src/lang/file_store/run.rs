@@ -201,9 +201,10 @@ impl Parts<'_> {
             id: &self.id,
             field,
         };
-        match self.has(field) {
-            true => read_values(self.store, &self.run, field, owner, buffer, notes),
-            false => TextMap::new(),
+        if self.has(field) {
+            read_values(self.store, &self.run, field, owner, buffer, notes)
+        } else {
+            TextMap::new()
         }
     }
 

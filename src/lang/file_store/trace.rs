@@ -176,7 +176,7 @@ pub(super) fn read(
     trace.tags = read_values(store, &own, "tags", values("tags"), &mut buffer, &mut notes);
     let metadata = values("trace_metadata");
     trace.trace_metadata = read_values(store, &own, "request_metadata", metadata, &mut buffer, &mut notes);
-    read_assessments(store, &own, &mut trace, &mut buffer, &mut notes);
+    read_assessments(&own, &mut trace, &mut buffer, &mut notes);
     let location = trace.tags.get(LOCATION_TAG).and_then(|tag| tag.as_str());
     let own_artifacts = own.path_of(b"artifacts");
     let owner = OwnerRef {
@@ -197,7 +197,7 @@ pub(super) fn read(
 }
 
 /// The files of assessments, which stand before what the trace's own file says of them.
-fn read_assessments(store: &Store, own: &Folder, trace: &mut Trace, buffer: &mut Vec<u8>, notes: &mut Notes) {
+fn read_assessments(own: &Folder, trace: &mut Trace, buffer: &mut Vec<u8>, notes: &mut Notes) {
     let id = trace.trace_id.clone();
     let owner = KeyOwner {
         kind: Kind::Traces,
@@ -208,7 +208,6 @@ fn read_assessments(store: &Store, own: &Folder, trace: &mut Trace, buffer: &mut
         trace.assessments.clear();
     }
     walk(
-        store,
         own,
         "assessments",
         owner,

@@ -111,9 +111,10 @@ pub struct PointDifference {
 impl Difference {
     /// The key as one text: parts joined with `.`, `*` for the whole object.
     pub fn key_text(&self) -> String {
-        match self.key.is_empty() {
-            true => "*".to_owned(),
-            false => value::joined(&self.key),
+        if self.key.is_empty() {
+            "*".to_owned()
+        } else {
+            value::joined(&self.key)
         }
     }
 }
@@ -151,9 +152,10 @@ pub fn diff<E: From<ArchiveError>>(
         .flat_map(|manifest| manifest.counts.values())
         .sum();
     monitor.begin("compare", Some(total));
-    let limits = match options.ignore_limits {
-        true => Limits::of(manifests),
-        false => Limits::default(),
+    let limits = if options.ignore_limits {
+        Limits::of(manifests)
+    } else {
+        Limits::default()
     };
     let mut pair = Pair {
         before,
@@ -215,9 +217,10 @@ impl<E: From<ArchiveError>> Pair<'_, E> {
             }
             return Ok(());
         }
-        match self.is_of_hidden(&difference) {
-            true => Ok(()),
-            false => (self.sink)(difference),
+        if self.is_of_hidden(&difference) {
+            Ok(())
+        } else {
+            (self.sink)(difference)
         }
     }
 

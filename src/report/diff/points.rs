@@ -97,9 +97,10 @@ impl Parser for PointParser<'_> {
     }
 
     fn order(first: &SeriesPoint, second: &SeriesPoint) -> Ordering {
-        let by_series = match Rc::ptr_eq(&first.series, &second.series) {
-            true => Ordering::Equal,
-            false => first.series.place.cmp(&second.series.place),
+        let by_series = if Rc::ptr_eq(&first.series, &second.series) {
+            Ordering::Equal
+        } else {
+            first.series.place.cmp(&second.series.place)
         };
         by_series.then_with(|| first.point.archive_cmp(&second.point))
     }
@@ -251,9 +252,10 @@ impl<E: From<ArchiveError>> Pair<'_, E> {
         } = open;
         let count = |is_in: bool, points: u64| is_in.then(|| json!({"points": points}));
         let is_in_both = is_in[0] && is_in[1];
-        let (before, after) = match is_in_both {
-            true => (None, None),
-            false => (count(is_in[0], found.removed), count(is_in[1], found.added)),
+        let (before, after) = if is_in_both {
+            (None, None)
+        } else {
+            (count(is_in[0], found.removed), count(is_in[1], found.added))
         };
         let key = vec![series.metric.clone()];
         let mut difference = Difference::new(kind.name(), &series.owner_id, key, before, after);

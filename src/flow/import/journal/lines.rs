@@ -104,10 +104,7 @@ impl<'a> Reader<'a> {
                 options,
                 ..
             } => {
-                if name != NAME || version != Some(VERSION) {
-                    return Err(self.damaged("it is of another version of journals"));
-                }
-                self.check_keys(&origin, &target)?;
+                self.check_head(&name, version, &origin, &target)?;
                 self.begin_session(options, target_version.as_deref())?;
             }
             Entry {
@@ -138,9 +135,8 @@ impl<'a> Reader<'a> {
                 limits,
                 ..
             } => {
-                let Ok(digest) = u64::from_str_radix(&digest, 16) else {
-                    return Err(self.damaged("its digest is none"));
-                };
+                let digest = self.digest(&digest)?;
+                let mapping = &mut self.contents.mapping;
                 mapping.set_done(kind, &id, digest);
                 mapping.note(kind, &id, limits.unwrap_or_default());
             }
@@ -173,7 +169,20 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn check_keys(&self, origin: &str, target: &str) -> Result<(), JournalError> {
+    fn digest(&self, text: &str) -> Result<u64, JournalError> {
+        u64::from_str_radix(text, 16).map_err(|_| self.damaged("its digest is none"))
+    }
+
+    fn check_head(
+        &self,
+        name: &str,
+        version: Option<u64>,
+        origin: &str,
+        target: &str,
+    ) -> Result<(), JournalError> {
+        if name != NAME || version != Some(VERSION) {
+            return Err(self.damaged("it is of another version of journals"));
+        }
         self.check_key("origin", origin, &self.key.origin)?;
         self.check_key("target", target, &self.key.target)
     }

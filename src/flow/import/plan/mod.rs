@@ -290,9 +290,10 @@ pub(crate) fn limits_text(changes: &Changes) -> String {
                 == (&*count.kind, &count.reason, count.outcome)
         });
         // Of versions that are missing each is named.
-        let shown = match count.reason.known().is_some_and(Reason::is_about_source) {
-            true => usize::MAX,
-            false => EXAMPLES,
+        let shown = if count.reason.known().is_some_and(Reason::is_about_source) {
+            usize::MAX
+        } else {
+            EXAMPLES
         };
         for change in examples.take(shown) {
             text.push_str(&format!("  {} {}\n", change.id, change.field));

@@ -82,9 +82,10 @@ impl Builder<'_> {
     }
 
     fn versions(&mut self) -> Result<()> {
-        let contexts = match self.options.source_tags {
-            true => VersionContexts::collect(self.archive)?,
-            false => VersionContexts::default(),
+        let contexts = if self.options.source_tags {
+            VersionContexts::collect(self.archive)?
+        } else {
+            VersionContexts::default()
         };
         let mut files = VersionFiles::new(self.archive);
         let mut sources = SourceVersions::default();

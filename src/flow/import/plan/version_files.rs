@@ -77,9 +77,10 @@ impl Builder<'_> {
             while let Some(list) = versions.child::<ArtifactList>()? {
                 for file in list.files {
                     let arrives = place.as_ref().is_some_and(|(kind, owner, below)| {
-                        let path = match below.is_empty() {
-                            true => file.path.clone(),
-                            false => format!("{below}/{}", file.path),
+                        let path = if below.is_empty() {
+                            file.path.clone()
+                        } else {
+                            format!("{below}/{}", file.path)
                         };
                         arriving.contains(&key(*kind, owner, &path, &file))
                     });

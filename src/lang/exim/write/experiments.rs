@@ -96,9 +96,10 @@ impl Converter<'_> {
             .as_ref()
             .is_some_and(|found| found.lifecycle_stage == "deleted");
         let parent = self.root.join("experiments");
-        let folder = match is_deleted {
-            true => Err(Reason::DeletedNotHeld),
-            false => self.folder(&parent, id, KIND, id)?.ok_or(Reason::NotHeld),
+        let folder = if is_deleted {
+            Err(Reason::DeletedNotHeld)
+        } else {
+            self.folder(&parent, id, KIND, id)?.ok_or(Reason::NotHeld)
         };
         let current = Current {
             experiment_id: id,

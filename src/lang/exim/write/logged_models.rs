@@ -1,9 +1,10 @@
 //! Logged models with their metrics and artifacts; only the newest layout has them.
 
 use super::artifacts::Destination;
+use super::dicts::point_dict;
 use super::document::end;
 use super::experiments::Current;
-use super::runs::{Runs, point_dict};
+use super::runs::Runs;
 use super::scratch::Scratch;
 use super::{Converter, Layout, Result, fields};
 use crate::archive::walk::JoinedObjects;

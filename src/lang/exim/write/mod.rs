@@ -14,6 +14,7 @@
 //! limits. Where an archive's object kept the dict of its export, that dict is written back. Source: `docs/export-import.md`.
 
 mod artifacts;
+mod dicts;
 mod document;
 mod dump;
 mod evaluation;
@@ -268,12 +269,11 @@ impl Converter<'_> {
 
     /// Leaves out what has a name that cannot be made, if it may.
     fn refuse(&mut self, what: String, reason: String) -> Result<()> {
-        match self.keep_going {
-            true => {
-                self.report.refused.push(format!("{what}: {reason}"));
-                Ok(())
-            }
-            false => Err(ConvertError::Name { what, reason }),
+        if self.keep_going {
+            self.report.refused.push(format!("{what}: {reason}"));
+            Ok(())
+        } else {
+            Err(ConvertError::Name { what, reason })
         }
     }
 }

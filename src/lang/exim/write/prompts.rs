@@ -122,9 +122,10 @@ impl Converter<'_> {
         let text = text
             .map(|text| text.to_display().into_owned())
             .unwrap_or_default();
-        let messages = match is_chat(&version.tags) {
-            true => PyJson::parse(text.as_bytes()).ok(),
-            false => None,
+        let messages = if is_chat(&version.tags) {
+            PyJson::parse(text.as_bytes()).ok()
+        } else {
+            None
         };
         match messages.filter(|messages| messages.as_list().is_some()) {
             None => PyJson::from(text),

@@ -1,6 +1,7 @@
 //! Runs with their metric histories, datasets and artifacts.
 
 use super::artifacts::Destination;
+use super::dicts::{dataset_dict, point_dict};
 use super::document::end;
 use super::dump::{Dump, dict};
 use super::experiments::Current;
@@ -14,7 +15,7 @@ use crate::format::{Kind, Reason};
 use crate::lang::exim::tags::canonical::{run_info_dict, shown_run_name};
 use crate::model::pyjson::PyJson;
 use crate::model::run::PARENT_TAG;
-use crate::model::{Dataset, DatasetInput, Double, LatestMetric, MetricSlice, Point, Run, RunInfo};
+use crate::model::{Dataset, DatasetInput, LatestMetric, MetricSlice, Point, Run, RunInfo};
 use sha2::{Digest as _, Sha256};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -358,44 +359,6 @@ impl Converter<'_> {
         self.report.metric_points += 1;
         Ok(())
     }
-}
-
-/// A point as the client's own object names its fields.
-pub(super) fn point_dict(point: &Point) -> PyJson {
-    let Double(value) = point.value;
-    let link = point.link.as_deref();
-    let text = |text: Option<&String>| PyJson::from(text.map(String::as_str));
-    dict([
-        ("value", PyJson::Float(value)),
-        ("timestamp", PyJson::from(point.timestamp)),
-        ("step", PyJson::from(point.step)),
-        ("model_id", text(link.and_then(|link| link.model_id.as_ref()))),
-        (
-            "dataset_name",
-            text(link.and_then(|link| link.dataset_name.as_ref())),
-        ),
-        (
-            "dataset_digest",
-            text(link.and_then(|link| link.dataset_digest.as_ref())),
-        ),
-        ("run_id", text(link.and_then(|link| link.run_id.as_ref()))),
-    ])
-}
-
-fn dataset_dict(dataset: &Dataset) -> PyJson {
-    let text = |text: &Option<String>| PyJson::from(text.as_deref());
-    let PyJson::Dict(mut entries) = dict([
-        ("name", PyJson::from(dataset.name.as_str())),
-        ("digest", PyJson::from(dataset.digest.as_str())),
-        ("source_type", text(&dataset.source_type)),
-        ("source", text(&dataset.source)),
-        ("schema", text(&dataset.schema)),
-        ("profile", text(&dataset.profile)),
-    ]) else {
-        unreachable!("`dict` makes a dict")
-    };
-    entries.extend(fields::extra(&dataset.extra));
-    PyJson::Dict(entries)
 }
 
 /// Ids and keys may be long; a digest of 16 bytes tells them apart.
