@@ -203,7 +203,7 @@ fn archives_with_much_in_one_run_are_used_in_little_memory() {
     let directory = tempfile::tempdir().unwrap();
     let of_run = format!("run_uuid FROM runs WHERE run_uuid = '{RUN}'");
     let long = format!(
-        "INSERT INTO tags (key, value, run_uuid) SELECT 'long', hex(zeroblob({})), {of_run}",
+        "INSERT INTO tags (key, value, run_uuid) SELECT 'mlflow.long', hex(zeroblob({})), {of_run}",
         TAG_BYTES / 2
     );
     let many = format!(

@@ -163,14 +163,14 @@ pub(crate) fn parse_object<T: DeserializeOwned>(archive: &Archive, line: &Line<'
 
 /// Parses a line and puts long strings back in their places.
 pub(crate) fn parse_line(archive: &Archive, line: &Line<'_>) -> Result<Value> {
-    parse_line_but(archive, line, |_| false)
+    parse_line_but(archive, line, |_, _| false)
 }
 
 /// As [`parse_line`], with references left where the path of an object's field says so: its name and the key within.
 pub(crate) fn parse_line_but(
     archive: &Archive,
     line: &Line<'_>,
-    is_left: impl Fn(&[&str]) -> bool,
+    is_left: impl Fn(&[&str], &Value) -> bool,
 ) -> Result<Value> {
     let mut value =
         strict_json::parse(line.bytes).map_err(|error| archive.damaged(&line.place(), &error.to_string()))?;
@@ -181,11 +181,15 @@ pub(crate) fn parse_line_but(
     Ok(value)
 }
 
-fn inline_but(archive: &Archive, object: &mut Value, is_left: impl Fn(&[&str]) -> bool) -> Result<()> {
+fn inline_but(
+    archive: &Archive,
+    object: &mut Value,
+    is_left: impl Fn(&[&str], &Value) -> bool,
+) -> Result<()> {
     for (name, field) in object.as_object_mut().into_iter().flatten() {
         match field {
             Value::Object(map) if blob_reference_of(map).is_none() => {
-                let read = map.iter_mut().filter(|(key, _)| !is_left(&[name, key]));
+                let read = map.iter_mut().filter(|(key, item)| !is_left(&[name, key], item));
                 read.into_iter()
                     .try_for_each(|(_, item)| inline_blobs(archive, item))?;
             }
@@ -214,12 +218,6 @@ pub(crate) fn blob_reference_of(map: &Map<String, Value>) -> Option<BlobRef> {
 }
 
 use serde::Deserialize as _;
-
-/// A value with its long strings put back in their places.
-pub(crate) fn inlined(archive: &Archive, mut value: Value) -> Result<Value> {
-    inline_blobs(archive, &mut value)?;
-    Ok(value)
-}
 
 fn inline_blobs(archive: &Archive, value: &mut Value) -> Result<()> {
     if let Some(blob) = blob_reference(value) {

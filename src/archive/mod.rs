@@ -33,7 +33,7 @@ pub use error::{ArchiveError, ErrorKind, Result};
 pub(crate) use leftovers::TemporaryFolder;
 pub use leftovers::{Fate, Leftover, abandon_all, remove_leftovers};
 pub use lines::{Line, Lines, Objects};
-pub(crate) use lines::{blob_reference, blob_reference_of, inlined, parse_line_but, parse_object};
+pub(crate) use lines::{blob_reference, blob_reference_of, parse_line_but, parse_object};
 pub(crate) use long_text::LongTexts;
 pub use parallel::Pending;
 pub(crate) use part::PartWriter;

@@ -44,6 +44,10 @@ fn build(out: &Path) {
                 .insert("mlflow.long".into(), "x".repeat(LONG).as_str().into());
             let bytes = Text::from_bytes(vec![0xff, 0]);
             run.tags.insert("mlflow_exim.mlflow_tag.user".into(), bytes);
+            run.tags.insert(
+                "mlflow_exim.run_info.status".into(),
+                "y".repeat(LONG).as_str().into(),
+            );
         }
         writer.write(&run).unwrap();
     }
@@ -99,7 +103,7 @@ fn tags_are_those_of_the_original_and_undo_brings_the_first_content_back() {
     ] {
         let report = inject(&path(from), &path(to));
         assert_eq!(report.counts["runs"], 2);
-        assert_eq!(report.counts["tags replaced"], 3);
+        assert_eq!(report.counts["tags replaced"], 4);
         ids.push(report.manifest.content_id);
         let back = undo(&path(to), &path(&format!("back-{to}"))).manifest;
         assert_eq!(back.content_id, first.content_id);

@@ -263,7 +263,7 @@ impl Fit<'_> {
     fn with_source(&self, texts: &TextMap, overlay: Option<Overlay>) -> Vec<Own> {
         let mut texts = own(texts);
         let source = overlay.iter().flat_map(Overlay::tags);
-        source.for_each(|(key, value)| put(&mut texts, key, value));
+        source.for_each(|(key, value)| put(&mut texts, key, &value.to_display()));
         texts
     }
 

@@ -2,7 +2,9 @@
 //! was there before is recorded for `--undo`.
 
 use crate::archive::parallel::map_ordered;
-use crate::archive::{Archive, ArchiveError, ArchiveWriter, ErrorKind, ManifestHead, WriterOptions};
+use crate::archive::{
+    Archive, ArchiveError, ArchiveWriter, ErrorKind, ManifestHead, WriterOptions, blob_reference,
+};
 use crate::format::layout::STRING_BYTES;
 use crate::format::line::{canonical, to_value};
 use crate::format::manifest::{FileDescriptor, Manifest};
@@ -263,11 +265,13 @@ fn edit_line(archive: &Archive, line: NumberedLine, edit: impl Fn(Value) -> Resu
 }
 
 /// Texts that no transform reads: what their blobs hold stays there.
-fn is_left(path: &[&str]) -> bool {
+fn is_left(path: &[&str], text: &Value) -> bool {
     match path {
         ["params", _] => true,
-        // Rules read the tags of MLflow and of mlflow-export-import.
-        ["tags", key] => !key.starts_with("mlflow"),
+        // The name of a run, where its info has none.
+        ["tags", "mlflow.runName"] => false,
+        // Rules copy the tags of MLflow: a reference as it is, bytes that are not UTF-8 as what people are shown.
+        ["tags", key] => !key.starts_with("mlflow.") || blob_reference(text).is_some(),
         _ => false,
     }
 }

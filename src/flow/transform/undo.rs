@@ -155,7 +155,7 @@ fn restore(
             }
         }
         for (name, old) in &undo.replaced {
-            tags.insert(name.clone(), crate::archive::inlined(archive, old.clone())?);
+            tags.insert(name.clone(), old.clone());
         }
         counts.push((kind.name(), 1));
         counts.push(("tags removed", undo.added.len() as u64));

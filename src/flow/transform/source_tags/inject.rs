@@ -1,11 +1,12 @@
 //! Source tags injected into an archive.
 
 use super::limits;
-use crate::archive::{Archive, ArchiveError, ManifestHead};
+use crate::archive::{Archive, ArchiveError, ManifestHead, blob_reference};
 use crate::flow::transform::edit::{
     Edit, Edited, Result, TransformError, TransformOptions, TransformReport, UndoLine, is_of, typed,
     typed_run,
 };
+use crate::format::line::to_value;
 use crate::format::manifest::{HistoryEntry, Tool};
 use crate::format::{Kind, Object, SortKey};
 use crate::lang::exim::tags::canonical::{VersionContext, experiment_source, run_source, version_source};
@@ -13,8 +14,9 @@ use crate::lang::exim::tags::rules::Overlay;
 use crate::lang::exim::tags::version_facts::VersionContexts;
 use crate::model::pyjson::PyJsonError;
 use crate::model::registry::is_prompt;
-use crate::model::{Experiment, ModelVersion};
+use crate::model::{Digest, Experiment, ModelVersion, Text};
 use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -108,6 +110,17 @@ fn exim_error(kind: Kind, id: String) -> impl FnOnce(PyJsonError) -> TransformEr
     }
 }
 
+/// Whether a tag of a line has this value, which the line may hold as a blob.
+fn is_same(old: &Value, new: &Text) -> bool {
+    match (blob_reference(old), new) {
+        (Some(blob), Text::Long(long)) => long.is_utf8 && long.blob == blob,
+        (Some(blob), Text::Utf8(text)) => {
+            blob.size_bytes == text.len() as u64 && blob.sha256 == Digest(Sha256::digest(text).into())
+        }
+        _ => old.as_str().is_some_and(|old| new.as_str() == Some(old)),
+    }
+}
+
 /// An object whose tags are changed.
 struct Subject {
     kind: Kind,
@@ -136,13 +149,13 @@ impl Subject {
         };
         for (key, new) in overlay.tags() {
             match tags.get_mut(key) {
-                Some(old) if old.as_str() == Some(new) => {}
+                Some(old) if is_same(old, new) => {}
                 Some(old) => {
-                    let old = std::mem::replace(old, new.as_str().into());
+                    let old = std::mem::replace(old, to_value(new));
                     undo.replaced.insert(key.clone(), old);
                 }
                 None => {
-                    tags.insert(key.clone(), new.as_str().into());
+                    tags.insert(key.clone(), to_value(new));
                     undo.added.push(key.clone());
                 }
             }

@@ -1,6 +1,7 @@
 //! Source tags that a server would refuse or cut, said before a replay finds out.
 
 use crate::format::Kind;
+use crate::model::Text;
 
 /// Longest tag key, in every MLflow server.
 const KEY_CHARS: usize = 250;
@@ -15,7 +16,7 @@ fn value_chars(kind: Kind) -> usize {
 }
 
 /// One text per kind of excess among the tags of an object.
-pub(super) fn exceeded(kind: Kind, tags: &[(String, String)]) -> Vec<String> {
+pub(super) fn exceeded(kind: Kind, tags: &[(String, Text)]) -> Vec<String> {
     // Bytes bound characters, so that counting is needed for long tags only.
     let longer = |text: &str, limit: usize| text.len() > limit && text.chars().count() > limit;
     let mut notices = Vec::new();
@@ -25,7 +26,9 @@ pub(super) fn exceeded(kind: Kind, tags: &[(String, String)]) -> Vec<String> {
         ));
     }
     let limit = value_chars(kind);
-    if tags.iter().any(|(_, value)| longer(value, limit)) {
+    // What stands as a blob has more than 1 MiB, and so more characters than any limit.
+    let is_long = |value: &Text| value.as_str().is_none_or(|text| longer(text, limit));
+    if tags.iter().any(|(_, value)| is_long(value)) {
         notices.push(format!(
             "{kind}: a source tag's value exceeds the {limit} characters that servers take"
         ));

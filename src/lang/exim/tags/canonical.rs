@@ -4,7 +4,9 @@
 //! answer reads as one. An object that came from another export keeps that export's dict in its `exim` field,
 //! and the rules read that instead ([`experiment_source`], [`run_source`], [`version_source`]).
 
-use super::rules::{Overlay, experiment_overlay, run_overlay, version_overlay};
+use super::rules::{
+    Overlay, experiment_line_overlay, experiment_overlay, run_line_overlay, run_overlay, version_overlay,
+};
 use super::times::format_millis;
 use crate::model::pyjson::{PyJson, PyJsonError};
 use crate::model::{Experiment, ModelVersion, Run, TextMap};
@@ -29,7 +31,10 @@ pub struct VersionContext {
 pub fn experiment_source(experiment: &Experiment) -> Result<Overlay, PyJsonError> {
     match &experiment.exim {
         Some(text) => Ok(experiment_overlay(&PyJson::parse(text.as_bytes())?)),
-        None => Ok(experiment_overlay(&experiment_dict(experiment))),
+        None => Ok(experiment_line_overlay(
+            &experiment_dict(experiment),
+            &experiment.tags,
+        )),
     }
 }
 
@@ -39,14 +44,14 @@ pub fn experiment_source(experiment: &Experiment) -> Result<Overlay, PyJsonError
 /// The line's `exim` text is not JSON.
 pub fn run_source(run: &Run) -> Result<Overlay, PyJsonError> {
     let Some(text) = &run.exim else {
-        return Ok(run_overlay(&run_info_dict(run), &tags_dict(&run.tags)));
+        return Ok(run_line_overlay(&run_info_dict(run), &run.tags));
     };
     let exported = PyJson::parse(text.as_bytes())?;
-    let tags = exported
-        .get("tags")
-        .cloned()
-        .unwrap_or_else(|| tags_dict(&run.tags));
-    Ok(run_overlay(exported.get("info").unwrap_or(&PyJson::Null), &tags))
+    let info = exported.get("info").unwrap_or(&PyJson::Null);
+    Ok(match exported.get("tags") {
+        Some(tags) => run_overlay(info, tags),
+        None => run_line_overlay(info, &run.tags),
+    })
 }
 
 /// The source tags of a model version's line.
@@ -206,7 +211,7 @@ mod tests {
 
     fn value<'a>(overlay: &'a Overlay, key: &str) -> Option<&'a str> {
         let found = overlay.tags().iter().find(|(name, _)| name == key);
-        found.map(|(_, value)| value.as_str())
+        found.and_then(|(_, value)| value.as_str())
     }
 
     fn run() -> Run {

@@ -79,14 +79,14 @@ pub enum TimeFault {
 }
 
 /// Tags in the order of a Python dict: a later value replaces an earlier one and keeps its place.
-#[derive(Debug, Default)]
-pub(crate) struct TagDict {
-    entries: Vec<(String, String)>,
+#[derive(Debug)]
+pub(crate) struct TagDict<V> {
+    entries: Vec<(String, V)>,
     positions: HashMap<String, usize>,
 }
 
-impl TagDict {
-    pub(crate) fn insert(&mut self, key: String, value: String) {
+impl<V: PartialEq> TagDict<V> {
+    pub(crate) fn insert(&mut self, key: String, value: V) {
         if let Some(&at) = self.positions.get(&key) {
             self.entries[at].1 = value;
         } else {
@@ -95,8 +95,25 @@ impl TagDict {
         }
     }
 
+    pub(crate) fn entries(&self) -> &[(String, V)] {
+        &self.entries
+    }
+
+    /// Whether another has the same entries, in whatever order.
+    pub(crate) fn equals(&self, other: &Self) -> bool {
+        let has = |(key, value): &(String, V)| other.get(key) == Some(value);
+        self.entries.len() == other.entries.len() && self.entries.iter().all(has)
+    }
+
+    fn get(&self, key: &str) -> Option<&V> {
+        let at = *self.positions.get(key)?;
+        Some(&self.entries[at].1)
+    }
+}
+
+impl TagDict<String> {
     /// Compares with the own tags that were inserted first.
-    pub(crate) fn finish(self, own: &TagDict, notices: Vec<Notice>) -> SourceTags {
+    pub(crate) fn finish(self, own: &Self, notices: Vec<Notice>) -> SourceTags {
         let mut added = Vec::new();
         let mut overwritten = Vec::new();
         for (key, new) in &self.entries {
@@ -117,25 +134,19 @@ impl TagDict {
             notices,
         }
     }
+}
 
-    pub(crate) fn entries(&self) -> &[(String, String)] {
-        &self.entries
-    }
-
-    /// Whether another has the same entries, in whatever order.
-    pub(crate) fn equals(&self, other: &Self) -> bool {
-        let has = |(key, value): &(String, String)| other.get(key) == Some(value);
-        self.entries.len() == other.entries.len() && self.entries.iter().all(has)
-    }
-
-    fn get(&self, key: &str) -> Option<&str> {
-        let at = *self.positions.get(key)?;
-        Some(&self.entries[at].1)
+impl<V> Default for TagDict<V> {
+    fn default() -> Self {
+        TagDict {
+            entries: Vec::new(),
+            positions: HashMap::new(),
+        }
     }
 }
 
-impl FromIterator<(String, String)> for TagDict {
-    fn from_iter<I: IntoIterator<Item = (String, String)>>(tags: I) -> Self {
+impl<V: PartialEq> FromIterator<(String, V)> for TagDict<V> {
+    fn from_iter<I: IntoIterator<Item = (String, V)>>(tags: I) -> Self {
         let mut dict = Self::default();
         for (key, value) in tags {
             dict.insert(key, value);

@@ -12,6 +12,7 @@
 use super::overlay::{Notice, SourceTags, TagDict, TimeFault};
 use super::times::format_millis;
 use crate::model::pyjson::PyJson;
+use crate::model::{Text, TextMap};
 
 /// The prefix of all source tags.
 pub const PREFIX_ROOT: &str = "mlflow_exim";
@@ -45,7 +46,7 @@ pub fn version_tags(version: &PyJson) -> SourceTags {
 /// The source tags of an experiment, without its own tags.
 pub fn experiment_overlay(experiment: &PyJson) -> Overlay {
     let mut overlay = Overlay::default();
-    overlay.system_tags(experiment.get(TAGS));
+    overlay.system_tags(exported_texts(experiment.get(TAGS)));
     overlay.fields(experiment, EXPERIMENT_TIMES);
     overlay
 }
@@ -53,10 +54,24 @@ pub fn experiment_overlay(experiment: &PyJson) -> Overlay {
 /// The source tags of a run, without its own tags.
 pub fn run_overlay(info: &PyJson, tags: &PyJson) -> Overlay {
     let mut overlay = Overlay::default();
-    overlay.system_tags(Some(tags));
-    for (key, value) in info.as_dict().unwrap_or_default() {
-        overlay.insert(PREFIX_RUN_INFO, key, value.py_str());
-    }
+    overlay.system_tags(exported_texts(Some(tags)));
+    overlay.run_info(info);
+    overlay
+}
+
+/// As [`experiment_overlay`], with the tags of a line.
+pub(super) fn experiment_line_overlay(experiment: &PyJson, tags: &TextMap) -> Overlay {
+    let mut overlay = Overlay::default();
+    overlay.system_tags(line_texts(tags));
+    overlay.fields(experiment, EXPERIMENT_TIMES);
+    overlay
+}
+
+/// As [`run_overlay`], with the tags of a line.
+pub(super) fn run_line_overlay(info: &PyJson, tags: &TextMap) -> Overlay {
+    let mut overlay = Overlay::default();
+    overlay.system_tags(line_texts(tags));
+    overlay.run_info(info);
     overlay
 }
 
@@ -70,25 +85,22 @@ pub fn version_overlay(version: &PyJson) -> Overlay {
 /// Source tags that are still to be laid over the own tags of an object.
 #[derive(Debug, Default)]
 pub struct Overlay {
-    tags: TagDict,
+    tags: TagDict<Text>,
     notices: Vec<Notice>,
 }
 
 impl Overlay {
     /// Lays the source tags over own tags, which may have come from elsewhere than the exported dict.
     pub fn onto(self, own: impl IntoIterator<Item = (String, String)>) -> SourceTags {
-        let own: TagDict = own.into_iter().collect();
-        let all = own
-            .entries()
-            .iter()
-            .chain(self.tags.entries())
-            .cloned()
-            .collect::<TagDict>();
+        let own: TagDict<String> = own.into_iter().collect();
+        let laid = self.tags.entries().iter();
+        let laid = laid.map(|(key, value)| (key.clone(), value.to_display().into_owned()));
+        let all: TagDict<String> = own.entries().iter().cloned().chain(laid).collect();
         all.finish(&own, self.notices)
     }
 
     /// The source tags, in the order in which the original makes them.
-    pub fn tags(&self) -> &[(String, String)] {
+    pub fn tags(&self) -> &[(String, Text)] {
         self.tags.entries()
     }
 
@@ -102,16 +114,20 @@ impl Overlay {
         &self.notices
     }
 
-    fn insert(&mut self, prefix: &str, key: &str, value: String) {
-        self.tags.insert(format!("{prefix}{key}"), value);
+    fn insert(&mut self, prefix: &str, key: &str, value: impl Into<Text>) {
+        self.tags.insert(format!("{prefix}{key}"), value.into());
+    }
+
+    fn run_info(&mut self, info: &PyJson) {
+        for (key, value) in info.as_dict().unwrap_or_default() {
+            self.insert(PREFIX_RUN_INFO, key, value.py_str());
+        }
     }
 
     /// A source tag for every tag whose key starts with `mlflow.`; all occurrences of that text are dropped from the key.
-    fn system_tags(&mut self, tags: Option<&PyJson>) {
-        for (key, value) in tag_entries(tags) {
-            if key.starts_with(SYSTEM_PREFIX) {
-                self.insert(PREFIX_MLFLOW_TAG, &key.replace(SYSTEM_PREFIX, ""), value.py_str());
-            }
+    fn system_tags<'a>(&mut self, tags: impl Iterator<Item = (&'a str, Text)>) {
+        for (key, value) in tags {
+            self.insert(PREFIX_MLFLOW_TAG, &key.replace(SYSTEM_PREFIX, ""), value);
         }
     }
 
@@ -178,6 +194,25 @@ pub fn own_tags(tags: Option<&PyJson>) -> (Vec<(String, String)>, Vec<Notice>) {
         }
     }
     (own, notices)
+}
+
+/// The system tags of an export.
+fn exported_texts(tags: Option<&PyJson>) -> impl Iterator<Item = (&str, Text)> {
+    let entries = tag_entries(tags).into_iter();
+    let system = entries.filter(|(key, _)| key.starts_with(SYSTEM_PREFIX));
+    system.map(|(key, value)| (key, value.py_str().into()))
+}
+
+/// The system tags of a line; one that stands as a blob is the same blob in its source tag.
+fn line_texts(tags: &TextMap) -> impl Iterator<Item = (&str, Text)> {
+    let system = tags.iter().filter(|(key, _)| key.starts_with(SYSTEM_PREFIX));
+    system.map(|(key, text)| {
+        let text = match text {
+            Text::Long(long) if long.is_utf8 => text.clone(),
+            _ => text.to_display().into_owned().into(),
+        };
+        (key.as_str(), text)
+    })
 }
 
 /// The tags as (key, value), whether they are an object or a list of `{key, value}`.

@@ -85,7 +85,7 @@ fn run_info(archive: &Archive, line: &Line<'_>) -> Result<RunInfo> {
         return Ok(run.info);
     }
     // A text of it may stand as a blob.
-    let run = parse_line_but(archive, line, |path| path[0] != "info")?;
+    let run = parse_line_but(archive, line, |path, _| path[0] != "info")?;
     match serde_json::from_value::<InfoOnly>(run) {
         Ok(run) => Ok(run.info),
         Err(error) => Err(archive.damaged(&line.place(), &error.to_string())),
