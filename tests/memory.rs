@@ -2,63 +2,18 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "helpers/measured.rs"]
+mod measured;
+
+use measured::{MIB, export, large_blobs, measured};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::process::Command;
 
-const MIB: u64 = 1 << 20;
 const TAG_BYTES: u64 = 200 * MIB;
 /// An active run of the database of the fixtures.
 const RUN: &str = "e0bf9a7ba2b14b82812214089e9accba";
-
-/// Runs an export and gives the exit code and the most memory that it had.
-fn export(source: &Path, out: &Path, options: &[&str]) -> (i32, u64) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mlark"));
-    measured(command.arg("export").arg(source).arg("-o").arg(out).args(options))
-}
-
-/// The exit code of a command and the most memory that it had.
-fn measured(command: &mut Command) -> (i32, u64) {
-    let mut child = command
-        .env_clear()
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let status = format!("/proc/{}/status", child.id());
-    let mut peak_bytes = 0;
-    loop {
-        // The mark only rises, so that the last look before the end tells nearly all.
-        let text = fs::read_to_string(&status).unwrap_or_default();
-        let mark = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        if let Some(kib) = mark.and_then(|mark| mark.split_whitespace().next()?.parse::<u64>().ok()) {
-            peak_bytes = peak_bytes.max(kib << 10);
-        }
-        if let Some(status) = child.try_wait().unwrap() {
-            return (status.code().unwrap(), peak_bytes);
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    }
-}
-
-/// The sizes of an archive's blobs over 1 MiB.
-fn large_blobs(archive: &Path) -> Vec<u64> {
-    let mut sizes = Vec::new();
-    let mut folders = vec![archive.join("blobs")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).into_iter().flatten().map(Result::unwrap) {
-            match entry.file_type().unwrap().is_dir() {
-                true => folders.push(entry.path()),
-                false => sizes.push(entry.metadata().unwrap().len()),
-            }
-        }
-    }
-    sizes.retain(|size| *size > MIB);
-    sizes.sort_unstable();
-    sizes
-}
 
 /// Compares exports of a source without and with a tag, to a directory and to a zip.
 fn is_streamed(directory: &Path, source: &Path, add_tag: impl FnOnce()) {

@@ -4,7 +4,7 @@
 //! servers are installed; MLARK_E2E_DATABASE_VERSIONS lists the versions of MLflow.
 #![cfg(all(feature = "postgres", feature = "mysql"))]
 
-use crate::helpers::servers;
+use crate::helpers::{measured, servers};
 use mlark::archive::{Archive, ArchiveError};
 use mlark::flow::export::detect::SourceKind;
 use mlark::flow::export::export;
@@ -225,6 +225,85 @@ fn postgresql_gives_what_the_server_over_it_gives() {
 #[test]
 fn mariadb_gives_what_the_server_over_it_gives() {
     check("mysql");
+}
+
+/// A database with a text of 200 MiB, one of 2 MiB beside a key that is a number, and one that no archive holds.
+fn check_long_texts(dialect: &str) {
+    if venvs("no database server holds long texts").is_none() {
+        return;
+    }
+    let Some(database) = Database::start(dialect) else {
+        return;
+    };
+    let uri = database.create("long_texts");
+    let (key, text, begin) = match dialect {
+        "mysql" => ("`key`", "LONGTEXT", "SET NAMES utf8mb4;"),
+        _ => ("key", "TEXT", ""),
+    };
+    let query = |sql: &str| database.query("long_texts", &format!("{begin}{sql}"));
+    query(&format!(
+        "CREATE TABLE experiments (experiment_id INT PRIMARY KEY, name VARCHAR(256), lifecycle_stage VARCHAR(32));
+         CREATE TABLE runs (run_uuid VARCHAR(32) PRIMARY KEY, experiment_id INT, lifecycle_stage VARCHAR(32));
+         CREATE TABLE metrics (run_uuid VARCHAR(32), {key} VARCHAR(250), value DOUBLE PRECISION, timestamp BIGINT, step BIGINT);
+         CREATE TABLE params ({key} VARCHAR(250), value {text}, run_uuid VARCHAR(32), PRIMARY KEY ({key}, run_uuid));
+         CREATE TABLE tags ({key} VARCHAR(250), value {text}, run_uuid VARCHAR(32), PRIMARY KEY ({key}, run_uuid));
+         CREATE TABLE experiment_tags ({key} VARCHAR(250), value {text}, experiment_id INT, PRIMARY KEY ({key}, experiment_id));
+         INSERT INTO experiments VALUES (7, 'e', 'active');
+         INSERT INTO runs VALUES ('r', 7, 'active');
+         INSERT INTO tags VALUES ('short', 's', 'r');"
+    ));
+    let export = |name: &str, options: &[&str]| measured::export(&uri, &database.path(name), options);
+    let (code, plain) = export("plain", &[]);
+    assert_eq!(code, 0);
+    if dialect == "mysql" {
+        query("SET GLOBAL max_allowed_packet = 1073741824");
+    }
+    query("INSERT INTO tags VALUES ('an \"é', REPEAT('é', 104857600), 'r')");
+    query("INSERT INTO experiment_tags VALUES ('long', REPEAT('x', 2097152), 7)");
+    if dialect == "mysql" {
+        // Less than the text has, as it is of old.
+        query("SET GLOBAL max_allowed_packet = 4194304");
+    }
+    let (code, peak) = export("out", &[]);
+    assert_eq!(code, 0);
+    assert!(
+        peak < plain + 64 * measured::MIB,
+        "{peak} bytes, without the texts {plain}"
+    );
+    eprintln!("{dialect}: {peak} bytes, without long texts {plain}");
+    let sizes = [2 * measured::MIB, 200 * measured::MIB];
+    assert_eq!(measured::large_blobs(&database.path("out")), sizes);
+    let archive = Archive::open(&database.path("out")).unwrap();
+    let run = archive.values(Kind::Runs).next().unwrap().unwrap();
+    assert!(run["tags"]["an \"é"] == "é".repeat(100 << 20));
+    assert_eq!(run["tags"]["short"], "s");
+
+    if dialect == "mysql" {
+        query("SET GLOBAL max_allowed_packet = 1073741824");
+    }
+    query("DELETE FROM tags");
+    query("INSERT INTO tags VALUES ('longer', REPEAT('x', 300000000), 'r')");
+    let (code, peak) = export("refused", &["--keep-going"]);
+    assert_eq!(code, 3);
+    assert!(
+        peak < plain + 64 * measured::MIB,
+        "{peak} bytes, without the texts {plain}"
+    );
+    let losses = std::fs::read_to_string(database.path("refused").join("losses.jsonl")).unwrap();
+    assert!(
+        losses.contains("\"unwritable\"") && losses.contains("table `tags`"),
+        "{losses}"
+    );
+}
+
+#[test]
+fn long_texts_of_postgresql_are_streamed_into_blobs() {
+    check_long_texts("postgresql");
+}
+
+#[test]
+fn long_texts_of_mariadb_are_streamed_into_blobs() {
+    check_long_texts("mysql");
 }
 
 /// What an export of an empty database says, with options of its URI.

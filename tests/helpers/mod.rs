@@ -6,6 +6,7 @@ pub mod bytes;
 pub mod command;
 pub mod common;
 pub mod loopback;
+pub mod measured;
 pub mod random_traces;
 pub mod rich;
 pub mod scripted;

@@ -22,6 +22,36 @@ pub(super) trait Row {
     fn cell(&self, column: usize) -> Cell<'_>;
 }
 
+/// A row that stays after the cursor has gone on.
+pub(super) struct KeptRow(Vec<KeptCell>);
+
+enum KeptCell {
+    Bytes(Vec<u8>),
+    Other(Cell<'static>),
+}
+
+impl KeptRow {
+    /// A copy of a row with so many columns.
+    pub(super) fn of(row: &dyn Row, columns: usize) -> Self {
+        let keep = |column| match row.cell(column) {
+            Cell::Bytes(bytes) => KeptCell::Bytes(bytes.to_vec()),
+            Cell::Integer(value) => KeptCell::Other(Cell::Integer(value)),
+            Cell::Real(value) => KeptCell::Other(Cell::Real(value)),
+            Cell::Null => KeptCell::Other(Cell::Null),
+        };
+        KeptRow((0..columns).map(keep).collect())
+    }
+}
+
+impl Row for KeptRow {
+    fn cell(&self, column: usize) -> Cell<'_> {
+        match &self.0[column] {
+            KeptCell::Bytes(bytes) => Cell::Bytes(bytes),
+            KeptCell::Other(cell) => *cell,
+        }
+    }
+}
+
 /// Takes the rows of a query.
 pub(super) type EachRow<'a> = dyn FnMut(&dyn Row) -> Result<(), ExportError> + 'a;
 
@@ -44,13 +74,12 @@ pub(super) trait Database {
         Ok(false)
     }
 
-    /// Lays a long text aside, read piece by piece; asked only of tables that the schema says are streamed.
+    /// Lays a long text aside, read piece by piece; asked only of tables that the schema says are streamed, for a row as
+    /// it was named there.
     ///
     /// # Errors
     /// The database cannot be read, or the text is longer than an archive holds ([`io::ErrorKind::FileTooLarge`]).
-    fn read_long(&self, _table: &str, _column: &str, _row: i64, _texts: &LongTexts) -> io::Result<Text> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
+    fn read_long(&self, table: &str, column: &str, row: &str, texts: &LongTexts) -> io::Result<Text>;
 
     /// What may help where the tables are not there, such as where they are.
     ///
@@ -134,8 +163,8 @@ pub(super) fn read_schema(database: &dyn Database, tables: &str, views: &str) ->
 pub(super) struct Schema {
     tables: BTreeMap<String, BTreeSet<String>>,
     views: BTreeSet<String>,
-    /// Tables whose long texts are read piece by piece.
-    streamed: BTreeSet<String>,
+    /// Tables whose long texts are read piece by piece, with the expression that names a row.
+    streamed: BTreeMap<String, String>,
 }
 
 impl Schema {
@@ -157,9 +186,9 @@ impl Schema {
         self.views.contains(name)
     }
 
-    /// Says that a table's long texts are read piece by piece, by the number of their row.
-    pub(super) fn add_streamed(&mut self, table: &str) {
-        self.streamed.insert(table.to_owned());
+    /// Says that a table's long texts are read piece by piece, by what an expression calls their row.
+    pub(super) fn add_streamed(&mut self, table: &str, row: &str) {
+        self.streamed.insert(table.to_owned(), row.to_owned());
     }
 
     /// Whether there is such a table.
@@ -181,11 +210,10 @@ impl Schema {
             .map(|(table, columns)| (table.as_str(), columns))
     }
 
-    /// A list for SELECT in which a column that this schema lacks is NULL; `prefix` is a table's alias with its dot.
+    /// A list for SELECT in which a column that this schema lacks is NULL.
     ///
-    /// Where the list has `long x` beside `x`, the first is the number of a row whose `x` is too long for a line, and `x` is
-    /// NULL there.
-    pub(super) fn columns(&self, dialect: Dialect, prefix: &str, table: &str, columns: &[&str]) -> String {
+    /// Where the list has `long x` beside `x`, the first names a row whose `x` is too long for a line, and `x` is NULL there.
+    pub(super) fn columns(&self, dialect: Dialect, table: &str, columns: &[&str]) -> String {
         let expression = |column: &&str| {
             let (name, is_long) = match column.strip_prefix(LONG) {
                 Some(name) => (name, true),
@@ -194,13 +222,17 @@ impl Schema {
             if !self.has_column(table, name) {
                 return "NULL".to_owned();
             }
-            let value = format!("{prefix}{}", dialect.quote(name));
+            let value = dialect.quote(name);
             let is_guarded = is_long || columns.iter().any(|other| other.strip_prefix(LONG) == Some(name));
-            match (is_guarded && self.streamed.contains(table), is_long) {
-                (true, true) => format!("iif(octet_length({value}) > {STRING_BYTES}, {prefix}rowid, NULL)"),
-                (true, false) => format!("iif(octet_length({value}) > {STRING_BYTES}, NULL, {value})"),
-                (false, true) => "NULL".to_owned(),
-                (false, false) => value,
+            match (self.streamed.get(table).filter(|_| is_guarded), is_long) {
+                (Some(row), true) => {
+                    format!("CASE WHEN octet_length({value}) > {STRING_BYTES} THEN {row} END")
+                }
+                (Some(_), false) => {
+                    format!("CASE WHEN octet_length({value}) <= {STRING_BYTES} THEN {value} END")
+                }
+                (None, true) => "NULL".to_owned(),
+                (None, false) => value,
             }
         };
         columns.iter().map(expression).collect::<Vec<_>>().join(", ")

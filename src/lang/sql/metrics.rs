@@ -152,7 +152,7 @@ impl SeriesWriter<'_, '_> {
     /// A run with very many points: the database sorts them by metric.
     fn write_many(mut self, tables: &Tables) -> Result<()> {
         let dialect = tables.dialect();
-        let columns = tables.schema.columns(dialect, "", METRICS.name, METRICS.columns);
+        let columns = tables.schema.columns(dialect, METRICS.name, METRICS.columns);
         let order = dialect.by_bytes(&dialect.quote("key"));
         let sql = format!("SELECT {columns} FROM metrics WHERE run_uuid = ? ORDER BY {order}");
         let run_id = self.run.info.run_id.clone();

@@ -21,6 +21,8 @@ mod metrics;
 #[cfg(feature = "mysql")]
 mod mysql;
 mod orphans;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod pieces;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod registry;

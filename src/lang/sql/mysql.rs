@@ -1,15 +1,23 @@
 //! MySQL and MariaDB, within one read-only transaction with a consistent snapshot.
 
 use super::database::{Cell, Database, Dialect, EachRow, Row, Schema, read_schema};
+use super::pieces::{LongQuery, PIECE_BYTES};
 use super::uri::{DatabaseUri, refused};
+use crate::archive::LongTexts;
 use crate::lang::session::ExportError;
+use crate::model::Text;
 use crate::model::mask;
 use crate::model::uri::redact;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Params, Value};
 use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io;
 
 mod options;
+
+/// Bytes of a character at the most.
+const MAX_CHAR_BYTES: u64 = 4;
 
 /// A connection within a transaction.
 pub(super) struct Mysql {
@@ -65,6 +73,25 @@ impl Mysql {
     }
 }
 
+impl Mysql {
+    /// The columns of each table's primary key, in its order.
+    fn primary_keys(&self) -> Result<BTreeMap<String, Vec<String>>, ExportError> {
+        let sql = "SELECT table_name, column_name FROM information_schema.statistics \
+                   WHERE index_name = 'PRIMARY' AND table_schema = DATABASE() ORDER BY table_name, seq_in_index";
+        let mut keys: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        self.query(sql, &[], &mut |row| {
+            if let (Cell::Bytes(table), Cell::Bytes(column)) = (row.cell(0), row.cell(1)) {
+                let key = keys
+                    .entry(String::from_utf8_lossy(table).into_owned())
+                    .or_default();
+                key.push(String::from_utf8_lossy(column).into_owned());
+            }
+            Ok(())
+        })?;
+        Ok(keys)
+    }
+}
+
 /// An error with what may help.
 fn told(error: &mysql::Error) -> String {
     let remedy = match error {
@@ -93,7 +120,36 @@ impl Database for Mysql {
                    WHERE t.table_type = 'BASE TABLE' AND c.table_schema = DATABASE()";
         let views = "SELECT table_name FROM information_schema.tables \
                      WHERE table_type <> 'BASE TABLE' AND table_schema = DATABASE()";
-        read_schema(self, sql, views)
+        let mut schema = read_schema(self, sql, views)?;
+        for (table, key) in self.primary_keys()? {
+            let key = key.iter().map(|column| self.dialect().quote(column));
+            let texts = key.map(|column| format!("CAST({column} AS CHAR)"));
+            let row = format!("JSON_ARRAY({})", texts.collect::<Vec<_>>().join(", "));
+            schema.add_streamed(&table, &row);
+        }
+        Ok(schema)
+    }
+
+    fn read_long(&self, table: &str, column: &str, row: &str, texts: &LongTexts) -> io::Result<Text> {
+        let place: Vec<String> = serde_json::from_str(row)?;
+        let keys = self.primary_keys().map_err(io::Error::other)?;
+        let key = keys.get(table).filter(|key| key.len() == place.len());
+        let key = key.ok_or_else(|| io::Error::other("the table has another primary key now"))?;
+        let equal = key
+            .iter()
+            .map(|column| format!("{} = ?", self.dialect().quote(column)));
+        let condition = equal.collect::<Vec<_>>().join(" AND ");
+        let (table, column) = (self.dialect().quote(table), self.dialect().quote(column));
+        // By characters: of a whole text, a server makes bytes only up to a packet.
+        let piece_units = PIECE_BYTES / MAX_CHAR_BYTES;
+        let rest = format!("FROM {table} WHERE {condition}");
+        let query = LongQuery {
+            size: &format!("SELECT OCTET_LENGTH({column}), CHAR_LENGTH({column}) {rest}"),
+            piece: &format!("SELECT SUBSTRING({column}, CAST(? AS SIGNED), {piece_units}) {rest}"),
+            piece_units,
+            row: &place.iter().map(String::as_str).collect::<Vec<_>>(),
+        };
+        query.read(self, texts)
     }
 
     /// MySQL shows a user only the tables that the user has some right to, unless the right is to the whole database.

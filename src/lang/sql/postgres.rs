@@ -1,8 +1,11 @@
 //! PostgreSQL, within one read-only transaction of repeatable reads.
 
 use super::database::{Cell, Database, Dialect, EachRow, Row, Schema, read_schema};
+use super::pieces::{LongQuery, PIECE_BYTES};
 use super::uri::{DatabaseUri, refused};
+use crate::archive::LongTexts;
 use crate::lang::session::ExportError;
+use crate::model::Text;
 use crate::model::mask;
 use crate::model::uri::redact;
 use postgres::error::SqlState;
@@ -12,6 +15,7 @@ use postgres::{Client, Statement};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::error::Error;
+use std::io;
 
 mod options;
 mod tls;
@@ -103,7 +107,31 @@ impl Database for Postgres {
         let views = "SELECT c.relname::text FROM pg_catalog.pg_class c \
                      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
                      WHERE c.relkind IN ('v', 'm', 'f') AND n.nspname = ANY (current_schemas(false))";
-        read_schema(self, sql, views)
+        let mut schema = read_schema(self, sql, views)?;
+        // A row of this snapshot keeps its place until the transaction ends; of several tables in one, places are not unique.
+        let streamed = "SELECT c.relname::text FROM pg_catalog.pg_class c \
+                        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+                        WHERE c.relkind = 'r' AND NOT c.relhassubclass AND n.nspname = ANY (current_schemas(false))";
+        self.query(streamed, &[], &mut |row| {
+            if let Cell::Bytes(table) = row.cell(0) {
+                schema.add_streamed(&String::from_utf8_lossy(table), "ctid::text");
+            }
+            Ok(())
+        })?;
+        Ok(schema)
+    }
+
+    fn read_long(&self, table: &str, column: &str, row: &str, texts: &LongTexts) -> io::Result<Text> {
+        let (table, column) = (self.dialect().quote(table), self.dialect().quote(column));
+        let bytes = format!("convert_to({column}, 'UTF8')");
+        let rest = format!("FROM {table} WHERE ctid = ?::text::tid");
+        let query = LongQuery {
+            size: &format!("SELECT n, n FROM (SELECT octet_length({bytes}) AS n {rest}) AS size"),
+            piece: &format!("SELECT substring({bytes} FROM ?::text::int FOR {PIECE_BYTES}) {rest}"),
+            piece_units: PIECE_BYTES,
+            row: &[row],
+        };
+        query.read(self, texts)
     }
 
     fn other_place(&self) -> Result<Option<String>, ExportError> {

@@ -109,14 +109,15 @@ impl Database for Sqlite {
                         WHERE t.schema = 'main' AND t.type = 'table' AND t.wr = 0 AND e.encoding = 'UTF-8'";
         self.query(streamed, &[], &mut |row| {
             if let Cell::Bytes(table) = row.cell(0) {
-                schema.add_streamed(&String::from_utf8_lossy(table));
+                schema.add_streamed(&String::from_utf8_lossy(table), "rowid");
             }
             Ok(())
         })?;
         Ok(schema)
     }
 
-    fn read_long(&self, table: &str, column: &str, row: i64, texts: &LongTexts) -> io::Result<Text> {
+    fn read_long(&self, table: &str, column: &str, row: &str, texts: &LongTexts) -> io::Result<Text> {
+        let row = row.parse().map_err(io::Error::other)?;
         let blob = self.connection.blob_open("main", table, column, row, true);
         let mut blob = blob.map_err(io::Error::other)?;
         match LongTexts::refused(blob.len() as u64) {

@@ -1,6 +1,6 @@
 //! Queries over MLflow's tables, by the columns that are there.
 
-use super::database::{Database, Dialect, LONG, Schema};
+use super::database::{Cell, Database, Dialect, EachRow, KeptRow, LONG, Schema};
 use super::fields::{Fields, Oddities};
 use crate::archive::LongTexts;
 use crate::lang::session::ExportError;
@@ -96,7 +96,7 @@ impl Tables {
         if !self.has(table)? {
             return Ok(());
         }
-        let columns = self.schema.columns(self.dialect(), "", table.name, table.columns);
+        let columns = self.schema.columns(self.dialect(), table.name, table.columns);
         let sql = format!(
             "SELECT {columns} FROM {} {condition}",
             self.dialect().quote(table.name)
@@ -112,9 +112,24 @@ impl Tables {
         table: Table,
         mut each: impl FnMut(&Fields<'_>) -> Result<()>,
     ) -> Result<()> {
-        self.database.query(sql, parameters, &mut |row| {
+        self.query(sql, parameters, table, &mut |row| {
             each(&Fields::new(row, table.kind, table.columns, &self.oddities))
         })
+    }
+
+    /// Visits the rows of a query; those with a long text once it has ended, since reading that is a query of its own.
+    fn query(&self, sql: &str, parameters: &[&str], table: Table, each: &mut EachRow<'_>) -> Result<()> {
+        let is_long = |column: &usize| table.columns[*column].starts_with(LONG);
+        let long: Vec<usize> = (0..table.columns.len()).filter(is_long).collect();
+        let mut kept = Vec::new();
+        self.database.query(sql, parameters, &mut |row| {
+            if long.iter().all(|&column| row.cell(column) == Cell::Null) {
+                return each(row);
+            }
+            kept.push(KeptRow::of(row, table.columns.len()));
+            Ok(())
+        })?;
+        kept.iter().try_for_each(|row| each(row))
     }
 
     /// Visits the rows of at most [`BATCH`] owners, each with the owner's place among `owners`. The owner's id is
@@ -130,7 +145,7 @@ impl Tables {
             return Ok(());
         }
         let dialect = self.dialect();
-        let columns = self.schema.columns(dialect, "", table.name, table.columns);
+        let columns = self.schema.columns(dialect, table.name, table.columns);
         let owner = dialect.quote(table.columns[0]);
         let sql = format!(
             "SELECT {columns} FROM {} WHERE {condition} {owner} IN ",
@@ -172,8 +187,8 @@ impl Tables {
         let mut parameters = owners.to_vec();
         parameters.resize(width, last);
         let sql = format!("{sql} (?{}) {suffix}", ", ?".repeat(width - 1));
-        self.database.query(&sql, &parameters, &mut |row| {
-            let super::database::Cell::Bytes(owner) = row.cell(0) else {
+        self.query(&sql, &parameters, table, &mut |row| {
+            let Cell::Bytes(owner) = row.cell(0) else {
                 return Ok(());
             };
             // A collation may find more than was asked for.
@@ -201,21 +216,21 @@ impl Tables {
             .columns
             .iter()
             .position(|other| other.strip_prefix(LONG) == Some(name));
-        let number = long.and_then(|long| row.int(long));
-        let (Some(number), Some(texts)) = (number, &self.long_texts) else {
+        let place = long.and_then(|long| row.text(long));
+        let (Some(place), Some(texts)) = (place, &self.long_texts) else {
             return Ok(Some(row.any_text(column).unwrap_or_else(|| "".into())));
         };
-        match self.database.read_long(table.name, name, number, texts) {
+        match self.database.read_long(table.name, name, &place, texts) {
             Ok(text) => Ok(Some(text)),
             Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
-                let detail = format!("row {number} of table `{}` has {error}", table.name);
+                let detail = format!("row {place} of table `{}` has {error}", table.name);
                 let refused = (table.kind, owner.to_owned(), table.name, detail);
                 self.refused.borrow_mut().push(refused);
                 Ok(None)
             }
             Err(error) => Err(ExportError::Source {
                 source_uri: self.dialect().name().to_owned(),
-                detail: format!("row {number} of table `{}`: {error}", table.name),
+                detail: format!("row {place} of table `{}`: {error}", table.name),
             }),
         }
     }

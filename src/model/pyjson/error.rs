@@ -55,7 +55,7 @@ pub enum PyJsonErrorKind {
     #[error("nested more than 128 deep")]
     TooDeep,
     /// More than may be held.
-    #[error("it holds more than 256 MiB")]
+    #[error("more than the 256 MiB of JSON that are read")]
     TooLarge,
     /// Something follows the value.
     #[error("data after the end of the value")]
