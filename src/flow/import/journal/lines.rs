@@ -105,7 +105,7 @@ impl<'a> Reader<'a> {
                 ..
             } => {
                 self.check_head(&name, version, &origin, &target)?;
-                self.begin_session(options, target_version.as_deref())?;
+                return self.begin_session(options, target_version.as_deref());
             }
             Entry {
                 intent: Some(kind),
@@ -120,7 +120,7 @@ impl<'a> Reader<'a> {
                 ..
             } => {
                 mapping.insert(kind, &id, &new, false);
-                let identity = identity.and_then(|text| Identity::parse(&text));
+                let identity = identity.as_deref().and_then(Identity::parse);
                 mapping.identify(kind, &id, identity.unwrap_or_default());
             }
             Entry {
@@ -143,6 +143,14 @@ impl<'a> Reader<'a> {
             Entry {
                 checked: Some(kind), ..
             } => mapping.check(kind),
+            entry => return self.apply_state(entry),
+        }
+        Ok(())
+    }
+
+    /// Takes what a line says of the import as a whole.
+    fn apply_state(&mut self, entry: Entry) -> Result<(), JournalError> {
+        match entry {
             Entry {
                 recovered: Some(_), ..
             } => self.contents.is_recovered = true,
