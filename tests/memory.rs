@@ -167,7 +167,7 @@ fn archives_with_much_in_one_run_are_used_in_little_memory() {
          SELECT 'param/' || i, 'value ' || i, r.run_uuid FROM n, (SELECT {of_run}) r"
     );
     let plain = directory.path().join("plain");
-    let (code, plain_export) = export(&database(directory.path(), ""), &plain, &[]);
+    let (code, plain_export) = export(database(directory.path(), ""), &plain, &[]);
     assert_eq!(code, 0);
     let plain = peaks(directory.path(), &plain);
     for (name, sql) in [("long", long), ("many", many)] {
