@@ -36,7 +36,6 @@ impl KindWriter {
         }
     }
 
-    /// The kind.
     pub(crate) fn kind(&self) -> Kind {
         self.kind
     }

@@ -69,7 +69,6 @@ enum ContainerArg {
 }
 
 impl OutputArgs {
-    /// Options of the writer.
     pub(super) fn writer_options(&self) -> WriterOptions {
         WriterOptions {
             container: self.container.map(|container| match container {

@@ -3,7 +3,6 @@
 use crate::format::{ArchivePath, Kind};
 use std::fmt;
 
-/// A file of lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LineFile {
     /// A part of a kind's objects.

@@ -77,7 +77,6 @@ fn unpack48([a, b, c, d, e, f]: [u8; 6]) -> u64 {
 /// One entry of a scanned zip.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct IndexEntry<'i> {
-    /// The name.
     pub(crate) name: Cow<'i, str>,
     /// The digest the name spells, for a blob.
     pub(crate) digest: Option<[u8; 32]>,

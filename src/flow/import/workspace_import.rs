@@ -95,7 +95,6 @@ impl Part {
         })
     }
 
-    /// The plan.
     pub(crate) fn plan(&self) -> &Plan {
         &self.plan
     }

@@ -18,7 +18,6 @@ use std::path::{Path, PathBuf};
 pub(super) struct FoundExperiment {
     /// Its id, which is the name of its folder.
     pub(super) id: String,
-    /// Its name.
     pub(super) name: String,
     /// Its folder.
     pub(super) path: PathBuf,

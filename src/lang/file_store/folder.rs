@@ -132,7 +132,6 @@ impl Folder {
         }
     }
 
-    /// Opens a file.
     pub(super) fn open_file(&self, name: &[u8]) -> io::Result<File> {
         // NONBLOCK: a named pipe that took the place of a file must not hang the export.
         Ok(self.open_entry(name, OFlags::NONBLOCK)?.into())

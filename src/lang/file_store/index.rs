@@ -57,7 +57,6 @@ pub(super) type Fault = (Reason, String);
 /// The experiment that objects are in.
 #[derive(Debug)]
 pub(super) struct Place {
-    /// Its id.
     pub(super) experiment_id: String,
     /// Whether it lies in the trash.
     pub(super) is_deleted: bool,

@@ -85,9 +85,7 @@ fn status(text: Option<String>) -> String {
 pub(super) struct FoundModel {
     /// The model.
     pub(super) model: LoggedModel,
-    /// Its metrics.
     pub(super) metrics: Vec<FoundMetric>,
-    /// Its artifacts.
     pub(super) artifacts: FoundArtifacts,
 }
 

@@ -21,7 +21,6 @@ const LINE_BYTES: usize = 30;
 
 /// A metric that was found.
 pub(super) struct FoundMetric {
-    /// Its key.
     pub(super) key: String,
     points: Points,
 }
@@ -36,7 +35,6 @@ enum Points {
 pub(super) struct MetricOwner<'a> {
     /// Kind of the owner.
     pub(super) kind: Kind,
-    /// Its id.
     pub(super) id: &'a str,
     /// Which lines it has.
     pub(super) lines: LineOwner,

@@ -110,9 +110,7 @@ fn source_type(text: String) -> String {
 pub(super) struct FoundRun {
     /// The run, less its metrics.
     pub(super) run: Run,
-    /// Its metrics.
     pub(super) metrics: Vec<FoundMetric>,
-    /// Its artifacts.
     pub(super) artifacts: FoundArtifacts,
     /// Folders of the datasets it read.
     pub(super) datasets: Vec<String>,
@@ -124,7 +122,6 @@ pub(super) struct RunFolder {
     pub(super) place: std::sync::Arc<Place>,
     /// Its folder.
     pub(super) path: PathBuf,
-    /// Its datasets.
     pub(super) datasets: DatasetIndex,
 }
 

@@ -118,9 +118,7 @@ fn inline_assessments(node: Option<Node>, id: &str, path: &Path, notes: &mut Not
 
 /// A trace as a worker thread found it.
 pub(super) struct FoundTrace {
-    /// The trace.
     pub(super) trace: Trace,
-    /// Its spans.
     pub(super) spans: FoundSpans,
     /// Its artifacts, less the file of spans.
     pub(super) artifacts: FoundArtifacts,

@@ -135,7 +135,6 @@ impl Exporter<'_> {
         }
     }
 
-    /// Workspaces.
     pub(super) fn workspaces(&mut self) -> Result<()> {
         let mut workspaces = BTreeMap::new();
         self.tables.scan(WORKSPACES, |row| {

@@ -15,7 +15,6 @@ pub(super) struct LongQuery<'a> {
     pub(super) size: &'a str,
     /// Asks for a piece; the first `?` is the unit where it begins, from 1.
     pub(super) piece: &'a str,
-    /// Units of a piece.
     pub(super) piece_units: u64,
     /// The row's place.
     pub(super) row: &'a [&'a str],

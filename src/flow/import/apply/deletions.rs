@@ -6,7 +6,6 @@ use crate::format::Kind;
 use crate::model::Run;
 
 impl Apply<'_> {
-    /// Deletes runs.
     pub(super) fn delete_runs(&self) -> Result<()> {
         let feed = |send: &mut dyn FnMut((String, String)) -> bool| -> Result<()> {
             for run in self.archive.objects::<Run>() {

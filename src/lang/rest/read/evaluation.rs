@@ -18,9 +18,7 @@ use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// Datasets of a page.
 const PAGE_DATASETS: usize = 100;
-/// Records of a page.
 const PAGE_RECORDS: usize = 500;
 
 impl Exporter<'_, '_> {

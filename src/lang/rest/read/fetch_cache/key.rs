@@ -15,9 +15,7 @@ pub(crate) type Freshness = [u8; FRESHNESS_BYTES];
 /// An object as a listing shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Key {
-    /// Its kind.
     pub(crate) kind: &'static str,
-    /// Its id.
     pub(crate) id: String,
     /// What the listing said.
     pub(crate) freshness: Freshness,
