@@ -81,9 +81,15 @@ impl Holder {
         Ok(())
     }
 
-    /// Writes a span of a trace.
-    pub(super) fn span(&self, writer: &mut ArchiveWriter, mut span: Span) -> Result<()> {
+    /// Writes a span of a trace as the target keeps it, which may rest on the trace's id there.
+    pub(super) fn span(
+        &self,
+        writer: &mut ArchiveWriter,
+        mut span: Span,
+        as_kept: impl FnOnce(&mut Span),
+    ) -> Result<()> {
         span.trace_id.clone_from(&self.id);
+        as_kept(&mut span);
         let place = self.place.clone().optional_time(span.start_time_unix_nano);
         let line = writer.line_of(to_value(&span))?;
         Ok(writer.write_line(Kind::Spans, place.text(&span.span_id), &span.span_id, &line)?)

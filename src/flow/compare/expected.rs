@@ -246,13 +246,14 @@ impl Expected<'_, '_, '_> {
                 .retain(|prompt| mapping.id(Kind::ModelVersions, prompt).is_some());
             self.write(&trace)?;
             let holder = Holder::of(&trace);
-            for mut span in spans::parsed(archive, &lines)? {
-                if is_old {
-                    plain_old_span(&mut span);
-                } else if gets_kinds && span.kind.is_none() {
-                    span.kind = Some(spans::DEFAULT_KIND.to_owned());
-                }
-                holder.span(self.writer, span)?;
+            for span in spans::parsed(archive, &lines)? {
+                holder.span(self.writer, span, |span| {
+                    if is_old {
+                        plain_old_span(span);
+                    } else if gets_kinds && span.kind.is_none() {
+                        span.kind = Some(spans::DEFAULT_KIND.to_owned());
+                    }
+                })?;
             }
             self.files(&holder, &mut traces)?;
         }

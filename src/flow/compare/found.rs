@@ -196,11 +196,12 @@ impl Found<'_, '_, '_> {
             }
             self.writer.write(&trace)?;
             let holder = Holder::of(&trace);
-            while let Some(mut span) = traces.child()? {
-                if is_old {
-                    plain_old_span(&mut span);
-                }
-                holder.span(self.writer, span)?;
+            while let Some(span) = traces.child()? {
+                holder.span(self.writer, span, |span| {
+                    if is_old {
+                        plain_old_span(span);
+                    }
+                })?;
             }
             holder.files(self.writer, &mut traces, |_| Ok(true))?;
         }
