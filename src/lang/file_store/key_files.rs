@@ -34,16 +34,15 @@ pub(super) fn read_values(
     buffer: &mut Vec<u8>,
     notes: &mut Notes,
 ) -> TextMap {
-    let mut values = TextMap::new();
+    // Many keys at once make full nodes of a map, which one after the other leave half empty.
+    let mut values = Vec::new();
     walk(
         parent,
         name,
         owner,
         notes,
         &mut |key, folder, file, notes| match read_value(store, folder, file, buffer) {
-            Ok(text) => {
-                values.insert(key, text);
-            }
+            Ok(text) => values.push((key, text)),
             Err(error) if error.kind() == ErrorKind::FileTooLarge => {
                 let detail = format!("{}: {error}", folder.path_of(file).display());
                 notes.failure(owner.kind, owner.id, owner.field, Reason::Unwritable, detail);
@@ -51,7 +50,7 @@ pub(super) fn read_values(
             Err(error) => unreadable(owner, folder, file, &error, notes),
         },
     );
-    values
+    values.into_iter().collect()
 }
 
 /// Reads the value in a file; one that no line holds is laid aside, one that no archive holds is not read.
