@@ -4,16 +4,16 @@ mod build;
 mod chosen;
 mod name_conflicts;
 mod named_objects;
-mod order;
 mod registry;
 #[cfg(test)]
 mod tests;
 mod traces;
 mod version_files;
+mod version_order;
 
 pub use chosen::Chosen;
 pub use named_objects::Named;
-pub use order::VersionOrder;
+pub use version_order::VersionOrder;
 
 use crate::flow::import::deviations::{Change, Changes, Limit};
 use crate::format::{Kind, Reason};

@@ -2,12 +2,12 @@
 
 use super::Action;
 use super::build::{Builder, exim};
-use super::order::SourceVersions;
 use super::version_files::VersionFiles;
 use crate::archive::walk::JoinedObjects;
 use crate::flow::import::Result;
 use crate::flow::import::deviations::{Change, Outcome};
 use crate::flow::import::identity::Identity;
+use crate::flow::import::plan::version_order::SourceVersions;
 use crate::flow::import::version_source::source_version;
 use crate::format::{Kind, Object, Reason};
 use crate::lang::exim::tags::VersionContexts;
