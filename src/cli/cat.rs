@@ -1,10 +1,10 @@
 //! `mlark cat`.
 
-use super::common::print_json;
 use super::error::Result;
 use super::exit::Exit;
 use super::screen::raw_stdout;
 use crate::archive::{Archive, ArchiveError};
+use crate::cli::results::print_json;
 use crate::format::layout::blob_path;
 use crate::report::object::find_artifact;
 use crate::report::text::json_text;

@@ -1,14 +1,14 @@
 //! `mlark convert`.
 
-use super::common::{
-    bytes, clear_leftovers, counted, counted_kind, output_path, print_json, print_summary, refuse_input,
-    remove_on_signal, shown,
-};
 use super::error::Result;
 use super::exit::Exit;
 use super::extract::{NAMED, name_some};
 use super::progress::Progress;
 use crate::archive::Archive;
+use crate::cli::humanize::{bytes, counted, counted_kind, shown};
+use crate::cli::output_args::{output_path, refuse_input};
+use crate::cli::results::{print_json, print_summary};
+use crate::cli::signals::{clear_leftovers, remove_on_signal};
 use crate::format::Kind;
 use crate::lang::exim::write::{ConvertOptions, ConvertReport, Layout, convert};
 use crate::report::text::{json_text, printable};

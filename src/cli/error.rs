@@ -1,11 +1,11 @@
 //! Errors as people see them: what failed, why, and a hint that can be run.
 
 use super::Exit;
-use super::common::shown;
 use super::hints::{IN_ARCHIVE, conflict_hint, is_host, names_hint, nearest_hint, sources_hint, unpack_hint};
 use super::json::Failed;
 use super::screen::say;
 use crate::archive::ArchiveError;
+use crate::cli::humanize::shown;
 use crate::flow::export::detect;
 use crate::flow::extract::ExtractError;
 use crate::flow::import::ImportError;

@@ -1,9 +1,5 @@
 //! `mlark export`.
 
-use super::common::{
-    OutputArgs, bytes, clear_leftovers, counted, counted_kind, end_at_once, grouped, print_json,
-    print_summary, remove_on_signal, shown, tracking_uri,
-};
 use super::error::{CliError, Result};
 use super::exit::Exit;
 use super::json::Exported;
@@ -11,6 +7,11 @@ use super::last_lines::{say_of_export, say_of_source};
 use super::progress::Progress;
 use super::screen::say;
 use super::source_args::{ReadArgs, SelectionArgs};
+use crate::cli::humanize::{bytes, counted, counted_kind, grouped, shown};
+use crate::cli::output_args::OutputArgs;
+use crate::cli::results::{print_json, print_summary};
+use crate::cli::server_args::tracking_uri;
+use crate::cli::signals::{clear_leftovers, end_at_once, remove_on_signal};
 use crate::flow::export::detect::{self, SourceKind};
 use crate::format::{Kind, LossCount, Manifest};
 use crate::lang::rest::read::resume_folder;

@@ -1,9 +1,6 @@
 //! `mlark extract`.
 
 use super::choice_args::{ArtifactArgs, NameArgs};
-use super::common::{
-    bytes, clear_leftovers, counted, grouped, output_path, print_json, print_summary, remove_on_signal, shown,
-};
 use super::error::Result;
 use super::exit::Exit;
 use super::last_lines::say_silent;
@@ -11,6 +8,10 @@ use super::progress::Progress;
 use super::screen::{note, say};
 use crate::archive::Archive;
 use crate::archive::walk::ArtifactEntry;
+use crate::cli::humanize::{bytes, counted, grouped, shown};
+use crate::cli::output_args::output_path;
+use crate::cli::results::{print_json, print_summary};
+use crate::cli::signals::{clear_leftovers, remove_on_signal};
 use crate::flow::extract::{ExtractOptions, ExtractReport, extract};
 use crate::format::Kind;
 use crate::report::text::{json_text, printable};

@@ -1,6 +1,5 @@
 //! `mlark import`.
 
-use super::common::{counted, print_json, print_result, print_summary, tracking_uri};
 use super::error::Result;
 use super::exit::Exit;
 use super::last_lines::say_silent;
@@ -9,6 +8,9 @@ use super::replay_args::ReplayArgs;
 use super::screen::{Screen, is_quiet, say};
 use super::server_args::ServerArgs;
 use crate::archive::Archive;
+use crate::cli::humanize::counted;
+use crate::cli::results::{print_json, print_result, print_summary};
+use crate::cli::server_args::tracking_uri;
 use crate::flow::import::options::DEFAULT_CONNECTIONS;
 use crate::flow::import::{ImportOptions, Plan, Prepared};
 use crate::monitor::Interrupt;

@@ -1,9 +1,10 @@
 //! `mlark info`.
 
-use super::common::{bytes, counted, counted_kind, grouped, print_json, print_result};
 use super::error::Result;
 use super::exit::Exit;
 use crate::archive::Archive;
+use crate::cli::humanize::{bytes, counted, counted_kind, grouped};
+use crate::cli::results::{print_json, print_result};
 use crate::format::{Kind, Manifest};
 use crate::model::printable::one_line;
 use crate::model::uri::redact;

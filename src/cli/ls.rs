@@ -1,7 +1,6 @@
 //! `mlark ls`, of archives and of sources that could be exported.
 
 use super::choice_args::{ArtifactArgs, NameArgs};
-use super::common::{grouped, print_result};
 use super::error::{CliError, Result};
 use super::exit::Exit;
 use super::export::{contents, contents_with, loss_line, on_signal, what_is_not};
@@ -12,6 +11,8 @@ use super::source_args::ReadArgs;
 use super::table::{Form, Table};
 use crate::archive::Archive;
 use crate::cli::diff_sides::Side;
+use crate::cli::humanize::grouped;
+use crate::cli::results::print_result;
 use crate::flow::export::Surveyed;
 use crate::flow::export::detect::SourceKind;
 use crate::format::Kind;

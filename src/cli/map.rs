@@ -1,11 +1,12 @@
 //! `mlark map`.
 
-use super::common::{output_path, tracking_uri};
 use super::error::{CliError, Result};
 use super::exit::Exit;
 use super::json::Mapped;
 use super::screen::Screen;
 use crate::archive::Archive;
+use crate::cli::output_args::output_path;
+use crate::cli::server_args::tracking_uri;
 use crate::client::Client;
 use crate::flow::import::ImportError;
 use crate::flow::import::workspaces::journals_of;

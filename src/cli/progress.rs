@@ -1,7 +1,7 @@
 //! Progress on a terminal; notices always.
 
-use super::common::grouped;
 use super::screen::{note, shows_progress};
+use crate::cli::humanize::grouped;
 use crate::model::printable::one_line;
 use crate::monitor::Monitor;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};

@@ -1,7 +1,7 @@
 //! Options of every command that talks to a tracking server.
 
-use super::common::connections;
 use super::error::{CliError, Result};
+use crate::cli::output_args::connections;
 use crate::client::{Client, Secret};
 use crate::flow::import::ImportError;
 use crate::monitor::Interrupt;
@@ -55,4 +55,17 @@ fn rate(text: &str) -> std::result::Result<f64, String> {
     let rate = text.parse().ok();
     rate.filter(|rate| (0.001..=1e6).contains(rate))
         .ok_or_else(|| "it is no number from 0.001 to 1000000".to_owned())
+}
+
+/// The tracking URI that stands for a source or target that was not given.
+pub(super) fn tracking_uri(given: Option<&str>, what: &str) -> Result<String> {
+    let from_environment = || {
+        std::env::var("MLFLOW_TRACKING_URI")
+            .ok()
+            .filter(|uri| !uri.is_empty())
+    };
+    given
+        .map(str::to_owned)
+        .or_else(from_environment)
+        .ok_or_else(|| CliError::usage(format!("no {what} was given, and MLFLOW_TRACKING_URI is not set")))
 }

@@ -1,10 +1,10 @@
 //! `mlark snapshot`.
 
-use super::common::{print_json, print_result};
 use super::error::Result;
 use super::exit::Exit;
 use super::json::Snapshot;
 use crate::archive::Archive;
+use crate::cli::results::{print_json, print_result};
 use crate::report::text::json_text;
 use crate::report::{SnapshotOptions, snapshot_with};
 use std::path::PathBuf;

@@ -271,7 +271,7 @@ fn terminal_cell(column: &Column, value: &Value) -> String {
         }
         (ColumnForm::Bytes, Value::Number(number)) => number
             .as_u64()
-            .map_or_else(|| number.to_string(), super::common::bytes),
+            .map_or_else(|| number.to_string(), crate::cli::humanize::bytes),
         (_, Value::String(text)) if column.name == "path" => printable(text).into_owned(),
         (_, Value::String(text)) if column.name == "sha256" => text.chars().take(12).collect(),
         (_, Value::String(text)) => cut(&printable(text)),

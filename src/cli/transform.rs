@@ -1,13 +1,14 @@
 //! `mlark transform`.
 
-use super::common::{
-    OutputArgs, clear_leftovers, counted, grouped, print_json, print_summary, remove_on_signal, shown,
-};
 use super::error::{CliError, Result};
 use super::exit::Exit;
 use super::json::Transformed;
 use super::screen::note;
 use crate::archive::Archive;
+use crate::cli::humanize::{counted, grouped, shown};
+use crate::cli::output_args::OutputArgs;
+use crate::cli::results::{print_json, print_summary};
+use crate::cli::signals::{clear_leftovers, remove_on_signal};
 use crate::flow::transform::{self, TransformOptions, TransformReport};
 use crate::report::text::json_text;
 use std::path::PathBuf;

@@ -1,6 +1,5 @@
 //! `mlark verify`.
 
-use super::common::{bytes, counted, grouped, print_json, print_result, print_summary, shown, threads};
 use super::error::{CliError, Result};
 use super::exit::Exit;
 use super::import::say_changed_options;
@@ -11,6 +10,9 @@ use super::replay_args::ReplayArgs;
 use super::server_args::ServerArgs;
 use crate::archive::Archive;
 use crate::archive::verify::{VerifyOptions, VerifyReport, verify};
+use crate::cli::humanize::{bytes, counted, grouped, shown};
+use crate::cli::output_args::threads;
+use crate::cli::results::{print_json, print_result, print_summary};
 use crate::flow::import::options::DEFAULT_CONNECTIONS;
 use crate::flow::import::{ImportOptions, Plan, Prepared};
 use crate::model::printable::one_line;

@@ -45,7 +45,7 @@ impl<W: Write> Printer<W> {
             writeln!(
                 self.out,
                 "\n{}",
-                crate::cli::common::counted(self.count, "differences")
+                crate::cli::humanize::counted(self.count, "differences")
             )?;
         }
         self.out.flush()?;
@@ -121,7 +121,7 @@ fn print_points<W: Write>(out: &mut Screen<W>, points: &PointDifferences) -> io:
     let counts: Vec<_> = counts
         .into_iter()
         .filter(|(count, _)| *count > 0)
-        .map(|(count, word)| format!("{} {word}", crate::cli::common::grouped(count)))
+        .map(|(count, word)| format!("{} {word}", crate::cli::humanize::grouped(count)))
         .collect();
     writeln!(out, "points {}", counts.join(", "))?;
     for point in &points.first {

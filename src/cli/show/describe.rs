@@ -1,6 +1,6 @@
 //! An object for people: its fields, then what belongs to it.
 
-use crate::cli::common::{bytes, grouped};
+use crate::cli::humanize::{bytes, grouped};
 use crate::cli::screen::Screen;
 use crate::cli::table::HEADING;
 use crate::format::Kind;

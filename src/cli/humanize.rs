@@ -1,0 +1,67 @@
+//! Numbers, sizes and paths for people.
+
+use crate::format::Kind;
+use crate::report::text::printable;
+use std::path::Path;
+
+/// A path for people, on one line.
+pub(super) fn shown(path: &Path) -> String {
+    printable(&path.to_string_lossy()).into_owned()
+}
+
+/// A number with thousands separated, for people.
+pub(super) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// So many of something, whose name is given as it is for many: `2 runs`, `1 run`.
+pub(super) fn counted(count: u64, nouns: &str) -> String {
+    let noun = match count {
+        1 => nouns.strip_suffix('s').unwrap_or(nouns),
+        _ => nouns,
+    };
+    format!("{} {noun}", grouped(count))
+}
+
+/// So many objects of a kind.
+pub(super) fn counted_kind(count: u64, kind: Kind) -> String {
+    counted(count, &kind.name().replace('-', " "))
+}
+
+/// A size in bytes, for people.
+pub(super) fn bytes(size_bytes: u64) -> String {
+    let mut size = size_bytes as f64;
+    for unit in ["B", "kB", "MB", "GB"] {
+        if size < 1000.0 {
+            let decimals = usize::from(unit != "B");
+            return format!("{size:.decimals$} {unit}");
+        }
+        size /= 1000.0;
+    }
+    format!("{size:.1} TB")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_made_for_reading() {
+        assert_eq!(
+            [0, 999, 1000, 1_234_567].map(grouped),
+            ["0", "999", "1,000", "1,234,567"]
+        );
+        assert_eq!(
+            [0, 999, 1000, 1_500_000].map(bytes),
+            ["0 B", "999 B", "1.0 kB", "1.5 MB"]
+        );
+    }
+}

@@ -1,0 +1,101 @@
+//! Options that several commands share, and small helpers of printing.
+
+use super::error::{CliError, Result};
+use crate::archive::{ContainerKind, WriterOptions};
+use crate::model::uri::scheme;
+use clap::ValueEnum;
+use clap::builder::{PathBufValueParser, RangedU64ValueParser, TypedValueParser};
+use std::path::{Path, PathBuf};
+
+/// Where and how a new archive is written.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Output")]
+pub(super) struct OutputArgs {
+    /// The archive to make: a zip where the name ends in `.zip`, else a directory
+    #[arg(short, long, value_name = "OUT", value_parser = output_path())]
+    pub output: PathBuf,
+    /// Makes a directory or a zip whatever the name is
+    #[arg(long, value_enum, value_name = "KIND")]
+    container: Option<ContainerArg>,
+    /// Replaces OUT where it exists, but no directory that is not an archive; until the new one is whole, the old one stays
+    #[arg(long)]
+    force: bool,
+    /// Leaves syncing to disk to the operating system
+    #[arg(long)]
+    no_sync: bool,
+    /// Threads that read and hash [default: one per core]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = threads())]
+    threads: usize,
+}
+
+/// The most threads or requests at once.
+const MAX_THREADS: u64 = 1024;
+
+/// A parser of a number of threads; 0 is the default.
+pub(super) fn threads() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(0..=MAX_THREADS)
+}
+
+/// A parser of a number of requests under way at once.
+pub(super) fn connections() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=MAX_THREADS)
+}
+
+/// A parser of a path where something is to be made.
+pub(super) fn output_path() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| {
+        if path.as_os_str() == "-" {
+            return Err("it is made on disk, never on stdout; `./-` would name a file".to_owned());
+        }
+        match path.to_str().and_then(scheme) {
+            Some(scheme) => Err(format!(
+                "it is made on a disk, and nothing is written to `{scheme}:` URIs; make it here and copy it"
+            )),
+            None => Ok(path),
+        }
+    })
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ContainerArg {
+    Directory,
+    Zip,
+}
+
+impl OutputArgs {
+    pub(super) fn writer_options(&self) -> WriterOptions {
+        WriterOptions {
+            container: self.container.map(|container| match container {
+                ContainerArg::Directory => ContainerKind::Directory,
+                ContainerArg::Zip => ContainerKind::Zip,
+            }),
+            force: self.force,
+            threads: self.threads,
+            no_sync: self.no_sync,
+        }
+    }
+
+    /// Refuses an output that is the input or lies within it.
+    pub(super) fn refuse_input(&self, input: &Path) -> Result<()> {
+        refuse_input(&self.output, input)
+    }
+}
+
+/// Refuses an output that is the input, or where one of the two lies within the other.
+pub(super) fn refuse_input(output: &Path, input: &Path) -> Result<()> {
+    let (Ok(input), Ok(real_output)) = (input.canonicalize(), output.canonicalize()) else {
+        return Ok(());
+    };
+    if input == real_output {
+        let path = output.to_owned();
+        return Err(crate::archive::ArchiveError::OutputIsInput { path }.into());
+    }
+    if real_output.starts_with(&input) || input.starts_with(&real_output) {
+        return Err(CliError::usage(format!(
+            "output `{}` and input `{}` lie within each other",
+            real_output.display(),
+            input.display()
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,33 @@
+//! A command's result on stdout.
+
+use super::error::Result;
+use super::screen::{Screen, is_quiet};
+use std::fmt::Display;
+use std::io::{self, Write};
+
+/// Writes a command's result to stdout.
+///
+/// A reader that has seen enough, such as `head`, is no error, and changes neither what is done next nor the exit code.
+pub(super) fn print_result(text: impl Display) -> Result<()> {
+    print(Screen::stdout(false), text)
+}
+
+/// Prints a summary of what was done, which `--quiet` leaves out.
+pub(super) fn print_summary(text: impl Display) -> Result<()> {
+    if is_quiet() {
+        return Ok(());
+    }
+    print_result(text)
+}
+
+/// The same as [`print_result`] for a result that is JSON.
+pub(super) fn print_json(text: impl Display) -> Result<()> {
+    print(Screen::stdout(true), text)
+}
+
+fn print<W: Write>(mut screen: Screen<W>, text: impl Display) -> Result<()> {
+    match write!(screen, "{text}").and_then(|()| screen.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
