@@ -3,6 +3,7 @@
 mod asked;
 mod catalogue;
 mod closure;
+mod filter;
 mod nearest;
 mod patterns;
 mod selection;
@@ -12,6 +13,7 @@ pub(crate) use asked::{Asked, AskedNames};
 pub use asked::{Matched, NoMatch};
 pub(crate) use catalogue::{Catalogue, RunNeeds};
 pub(crate) use closure::{Closure, NAMING_METADATA, Verdict};
+pub use filter::{FilterError, OrderBy, RunColumn, RunFilter};
 pub(crate) use nearest::Nearest;
 pub use patterns::{PatternError, Patterns};
 pub use selection::{Selection, TimeRange};

@@ -5,6 +5,7 @@ mod helpers;
 
 mod damage;
 mod false_archives;
+mod filter;
 mod fuzzing;
 mod golden;
 mod limits;
