@@ -23,6 +23,13 @@ pub fn metric_lines(bytes: &[u8]) -> u64 {
     crate::lang::file_store::count_metric_points(bytes)
 }
 
+/// Searches bytes for texts and patterns, decoded too; in pieces the same is found.
+pub fn search(bytes: &[u8]) -> bool {
+    let is_same = archive::search(bytes);
+    assert!(is_same, "pieces change nothing");
+    is_same
+}
+
 /// Reads bytes as a manifest; whether it was accepted.
 pub fn manifest(bytes: &[u8]) -> bool {
     let Ok(document) = strict_json::parse(bytes) else {

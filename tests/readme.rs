@@ -57,14 +57,24 @@ fn fits(pattern: &str, line: &str) -> bool {
 
 #[test]
 fn the_readme_shows_what_mlark_prints() {
+    assert!(runs_as_shown("README.md") >= 6, "the README shows the main job");
+}
+
+#[test]
+fn the_page_on_sharing_shows_what_mlark_prints() {
+    assert!(runs_as_shown("docs/redact.md") >= 3);
+}
+
+/// Runs each command of a page and compares what it prints; how many there are.
+fn runs_as_shown(page: &str) -> usize {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let readme = std::fs::read_to_string(root.join(page)).unwrap();
     let commands = shown(&readme);
     let ours: Vec<_> = commands
         .iter()
         .filter(|shown| shown.command.starts_with("mlark "))
         .collect();
-    assert!(ours.len() >= 6, "the README shows the main job");
+    let count = ours.len();
     let directory = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink(root.join("fixtures"), directory.path().join("fixtures")).unwrap();
     let program = Path::new(env!("CARGO_BIN_EXE_mlark"));
@@ -91,10 +101,11 @@ fn the_readme_shows_what_mlark_prints() {
         let expected = shown.output.join("\n");
         assert!(
             same,
-            "$ {}\n{text}\n--- the README shows\n{expected}\n--- stderr\n{errors}",
+            "$ {}\n{text}\n--- {page} shows\n{expected}\n--- stderr\n{errors}",
             shown.command
         );
     }
+    count
 }
 
 #[test]

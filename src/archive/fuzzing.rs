@@ -1,5 +1,6 @@
 //! What [`crate::fuzzing`] needs of this layer.
 
+use super::search::{Needle, Needles, Stream};
 use super::zip::{ZipIndex, ZipLimits};
 use std::io::{Read, Write};
 
@@ -31,4 +32,21 @@ pub(crate) fn read_zip(bytes: &[u8]) -> bool {
             }
         }
     })
+}
+
+/// Searches bytes, once as a whole and once in pieces; whether both found the same.
+pub(crate) fn search(bytes: &[u8]) -> bool {
+    let patterns =
+        [r"(?i)key[^x]{0,9}x", r"[0-9]{3,}"].map(|pattern| Needle::pattern(pattern).expect("it is one"));
+    let texts = [&b"key"[..], b"\\n\n", b"a b", b"\xff\0"].map(Needle::text);
+    let needles = [&texts[..], &patterns].concat();
+    let needles = Needles::new(&needles).expect("they are few");
+    let search = |piece: usize| {
+        let (mut stream, mut found) = (Stream::new(&needles), vec![false; needles.count()]);
+        let mut add = |hit: super::search::Hit<'_>| found[needles.told(hit.number).needle] = true;
+        bytes.chunks(piece).for_each(|piece| stream.push(piece, &mut add));
+        stream.finish(&mut add);
+        found
+    };
+    search(bytes.len().max(1)) == search(7)
 }

@@ -17,6 +17,7 @@ pub mod parallel;
 mod part;
 mod points;
 mod reader;
+pub(crate) mod search;
 mod sharing;
 mod spill;
 mod staging;

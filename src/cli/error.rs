@@ -5,6 +5,7 @@ use super::hints::{IN_ARCHIVE, conflict_hint, is_host, names_hint, nearest_hint,
 use super::json::Failed;
 use super::screen::say;
 use crate::archive::ArchiveError;
+use crate::archive::verify::BadSought;
 use crate::cli::humanize::shown;
 use crate::flow::export::detect;
 use crate::flow::extract::ExtractError;
@@ -155,6 +156,20 @@ fn is_full(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
     )
+}
+
+impl From<BadSought> for CliError {
+    fn from(error: BadSought) -> Self {
+        let exit = match &error {
+            BadSought::Io { source, .. } if source.kind() != io::ErrorKind::NotFound => Exit::Io,
+            _ => Exit::Usage,
+        };
+        CliError {
+            exit,
+            error: error.into(),
+            hint: None,
+        }
+    }
 }
 
 impl From<ExportError> for CliError {

@@ -3,7 +3,7 @@
 //! `schema/cli/*.schema.json` are these schemas; a test keeps them equal.
 
 use super::error::CliError;
-use crate::archive::verify::VerifyReport;
+use crate::archive::verify::{LacksReport, VerifyReport};
 use crate::flow::extract::ExtractReport;
 use crate::flow::import::{PlanDocument, ReportDocument};
 use crate::flow::transform::TransformReport;
@@ -88,13 +88,17 @@ pub(super) struct Verified<'a> {
     report: &'a VerifyReport,
     /// Whether nothing is damaged; warnings do not count.
     intact: bool,
+    /// With `--lacks-…`: what was searched, and what was found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lacks: Option<&'a LacksReport>,
 }
 
 impl<'a> Verified<'a> {
-    pub(super) fn new(report: &'a VerifyReport) -> Self {
+    pub(super) fn new(report: &'a VerifyReport, lacks: Option<&'a LacksReport>) -> Self {
         Verified {
             report,
             intact: report.is_intact(),
+            lacks,
         }
     }
 }

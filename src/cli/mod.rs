@@ -14,6 +14,7 @@ mod humanize;
 mod import;
 mod info;
 mod json;
+mod lacks_args;
 mod last_lines;
 mod ls;
 mod map;

@@ -4,12 +4,13 @@ use super::error::{CliError, Result};
 use super::exit::Exit;
 use super::import::say_changed_options;
 use super::json::Verified;
+use super::lacks_args::{LacksArgs, found_text};
 use super::last_lines::say_silent;
 use super::progress::Progress;
 use super::replay_args::ReplayArgs;
 use super::server_args::ServerArgs;
 use crate::archive::Archive;
-use crate::archive::verify::{VerifyOptions, VerifyReport, verify};
+use crate::archive::verify::{LacksReport, VerifyOptions, VerifyReport, lacks, verify};
 use crate::cli::humanize::{bytes, counted, grouped, shown};
 use crate::cli::output_args::threads;
 use crate::cli::results::{print_json, print_result, print_summary};
@@ -24,13 +25,13 @@ use std::path::PathBuf;
 /// Check that an archive is whole and unchanged, down to the last byte and reference
 ///
 /// Lists all damage, not the first; exits with 0 where there is none, whatever losses the archive records, and with 1
-/// where there is some. Warnings do not count.
+/// where there is some. Warnings do not count. With `--lacks-…` it also searches every byte, and exits with 1 where a text is found.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The archive
     archive: PathBuf,
     /// Compares every value and artifact of the archive with what this server holds, instead of checking the archive itself
-    #[arg(long, value_name = "TARGET", conflicts_with = "threads")]
+    #[arg(long, value_name = "TARGET", conflicts_with_all = ["threads", "lacks"])]
     against: Option<String>,
     /// Prints the report as JSON
     #[arg(long)]
@@ -38,6 +39,8 @@ pub(super) struct Args {
     /// Threads that hash [default: one per core]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = threads())]
     threads: usize,
+    #[command(flatten, next_help_heading = "Proof that texts are gone")]
+    lacks: LacksArgs,
     #[command(flatten, next_help_heading = "As in the import, with --against")]
     replay: ReplayArgs,
     #[command(flatten)]
@@ -54,25 +57,32 @@ impl Args {
                 "options of an import say nothing without --against TARGET",
             ));
         }
+        let sought = self.lacks.sought()?;
         let progress = Progress::new();
         let options = VerifyOptions {
             threads: self.threads,
         };
         let report = verify(&self.archive, &options, &progress);
+        let search = || lacks(&self.archive, &sought, &options, &progress);
+        let found = (report.is_ok() && !sought.is_empty()).then(search).transpose();
         progress.done();
-        let report = report?;
+        let (report, found) = (report?, found?);
+        let is_proven = found.as_ref().is_none_or(LacksReport::is_proven);
+        let is_good = report.is_intact() && is_proven;
         if self.json {
-            print_json(format_args!("{:#}\n", json!(Verified::new(&report))))?;
-        } else if report.is_intact() {
-            print_summary(describe(&report))?;
+            print_json(format_args!(
+                "{:#}\n",
+                json!(Verified::new(&report, found.as_ref()))
+            ))?;
         } else {
-            print_result(describe(&report))?;
+            let text = describe(&report) + &found.map_or(String::new(), |found| found_text(&report, &found));
+            if is_good {
+                print_summary(text)?;
+            } else {
+                print_result(text)?;
+            }
         }
-        Ok(if report.is_intact() {
-            Exit::Done
-        } else {
-            Exit::Findings
-        })
+        Ok(if is_good { Exit::Done } else { Exit::Findings })
     }
 }
 

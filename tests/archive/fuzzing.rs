@@ -84,6 +84,7 @@ proptest! {
         fuzzing::manifest(&bytes);
         fuzzing::object_line(&bytes);
         fuzzing::metric_lines(&bytes);
+        fuzzing::search(&bytes);
     }
 
     #[test]

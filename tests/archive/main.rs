@@ -8,6 +8,7 @@ mod false_archives;
 mod filter;
 mod fuzzing;
 mod golden;
+mod lacks;
 mod limits;
 mod read_archive;
 mod verify_cli;

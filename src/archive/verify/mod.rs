@@ -18,12 +18,14 @@
 //! | `artifacts`    | lists of artifacts                                                    |
 //! | `records`      | failures and undo records                                             |
 //! | `references`   | the join of references                                                |
+//! | `lacks`        | not damage: whether texts that should not be there are in any byte    |
 
 mod artifacts;
 mod blobs;
 mod check;
 mod checksums;
 mod kinds;
+mod lacks;
 mod lines;
 mod manifest;
 mod metrics;
@@ -50,6 +52,7 @@ use std::fs::File;
 use std::path::Path;
 use std::thread;
 
+pub use self::lacks::{BadSought, FoundText, LacksReport, Searched, Sought, Unread, lacks};
 pub use self::report::{Checked, Finding, Severity, VerifyReport};
 
 /// How to verify.

@@ -6,6 +6,7 @@ mod cursor;
 mod head;
 mod join;
 mod newer;
+mod texts;
 
 pub use artifacts::{ArtifactEntry, OwnerFacts, for_each_artifact};
 pub(crate) use artifacts::{OwnerWalk, kind_of_owner};
@@ -13,3 +14,5 @@ pub(crate) use cursor::{Cursor, Owners, orphan};
 pub(crate) use head::{Head, text};
 pub(crate) use join::{Child, JoinedObjects, Slice};
 pub(crate) use newer::{PLAIN, Wanted, newer_fields, newer_kinds};
+pub use texts::TextPlace;
+pub(crate) use texts::{LineText, for_each_text, joined};

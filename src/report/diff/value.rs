@@ -1,5 +1,6 @@
 //! How two JSON values differ, key by key.
 
+pub(super) use crate::archive::walk::joined;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,18 +25,6 @@ pub(super) fn changes(before: &Value, after: &Value) -> Vec<ValueChange> {
     let mut changes = Vec::new();
     compare(before, after, &mut Vec::new(), &mut changes);
     changes
-}
-
-/// Parts of a key as one text.
-pub(super) fn joined(key: &[String]) -> String {
-    let mut text = String::new();
-    for part in key {
-        if !text.is_empty() && !part.starts_with('[') {
-            text.push('.');
-        }
-        text.push_str(part);
-    }
-    text
 }
 
 /// The parts of a key as limits name them: without elements of lists.

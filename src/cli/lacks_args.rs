@@ -1,0 +1,99 @@
+//! `--lacks-…` of `mlark verify`.
+
+use super::error::Result;
+use crate::archive::verify::{LacksReport, Sought, VerifyReport};
+use crate::cli::humanize::{bytes, counted, grouped, shown};
+use crate::model::printable::one_line;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+/// What an archive should not have.
+#[derive(Debug, clap::Args)]
+#[group(id = "lacks", multiple = true)]
+pub(super) struct LacksArgs {
+    /// Proves that this text is in no byte of the archive, as it is or encoded; exits with 1 and the places where it is
+    #[arg(long, value_name = "TEXT")]
+    lacks_text: Vec<String>,
+    /// The same of what this regular expression matches
+    #[arg(long, value_name = "REGEX")]
+    lacks_regex: Vec<String>,
+    /// The same of each line of this file; none of them is printed
+    #[arg(long, value_name = "FILE")]
+    lacks_list: Vec<PathBuf>,
+    /// The same of all bytes of this file; none of them is printed
+    #[arg(long, value_name = "FILE")]
+    lacks_file: Vec<PathBuf>,
+}
+
+impl LacksArgs {
+    /// What is to be searched for, by where it was given.
+    pub(super) fn sought(&self) -> Result<Sought> {
+        let mut sought = Sought::default();
+        for (number, text) in (1..).zip(&self.lacks_text) {
+            sought.text(format!("text {number}"), text)?;
+        }
+        for (number, pattern) in (1..).zip(&self.lacks_regex) {
+            sought.regex(format!("regex {number}"), pattern)?;
+        }
+        for path in &self.lacks_list {
+            sought.list(&shown(path), path)?;
+        }
+        for path in &self.lacks_file {
+            sought.file(&shown(path), path)?;
+        }
+        Ok(sought)
+    }
+}
+
+/// A line a place, and what was searched.
+pub(super) fn found_text(report: &VerifyReport, found: &LacksReport) -> String {
+    let mut text = String::new();
+    for place in &found.found {
+        let _ = writeln!(
+            text,
+            "found {} ({}): {}",
+            one_line(&place.sought),
+            place.form,
+            one_line(&place.place.to_string())
+        );
+    }
+    let unlisted = found.places.saturating_sub(found.found.len() as u64);
+    if unlisted > 0 {
+        let _ = writeln!(text, "and {} more places", grouped(unlisted));
+    }
+    for unread in &found.unread {
+        let _ = writeln!(
+            text,
+            "not searched: {}: {}",
+            one_line(&unread.file),
+            one_line(&unread.reason)
+        );
+    }
+    if !found.packed.is_empty() {
+        let sorts = found.packed.iter();
+        let sorts: Vec<_> = sorts
+            .map(|(sort, count)| format!("{} {sort}", grouped(*count)))
+            .collect();
+        let _ = writeln!(
+            text,
+            "note: what is compressed or encrypted within files was searched as it stands: {}",
+            sorts.join(", ")
+        );
+    }
+    let sought = counted(found.sought, "texts");
+    let verdict = match found.places {
+        0 if found.unread.is_empty() && report.is_intact() => format!("lacks {sought}"),
+        0 => format!("NOT PROVEN to lack {sought}"),
+        places => format!("HOLDS some of {sought}, in {}", counted(places, "places")),
+    };
+    let searched = &found.searched;
+    let _ = writeln!(
+        text,
+        "{}: {verdict}; searched {} and {} ({}) as they are, and decoded: escapes, percent-encoding, base64, UTF-16",
+        shown(&report.path),
+        counted(searched.files, "files"),
+        counted(searched.blobs, "blobs"),
+        bytes(searched.bytes)
+    );
+    text
+}
