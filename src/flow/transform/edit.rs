@@ -130,6 +130,7 @@ impl<'a> Edit<'a> {
         for file in archive.manifest().files.iter().filter(|file| keep(file)) {
             writer.adopt_file(archive, file)?;
         }
+        writer.adopt_origins(archive)?;
         writer.adopt_totals(archive);
         Ok(Edit {
             archive,
