@@ -18,6 +18,7 @@ mod lacks_args;
 mod last_lines;
 mod ls;
 mod map;
+mod merge;
 mod output_args;
 mod progress;
 mod replay_args;
@@ -93,6 +94,7 @@ enum Command {
     Snapshot(snapshot::Args),
     Diff(diff::Args),
     Transform(transform::Args),
+    Merge(merge::Args),
     Convert(convert::Args),
     Verify(verify::Args),
 }
@@ -145,6 +147,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Snapshot(args) => args.run(),
         Command::Diff(args) => args.run(),
         Command::Transform(args) => args.run(),
+        Command::Merge(args) => args.run(),
         Command::Convert(args) => args.run(),
         Command::Verify(args) => args.run(),
     };

@@ -278,6 +278,17 @@ impl Manifest {
         self.counts.get(kind.name()).copied().unwrap_or(0)
     }
 
+    /// Objects of a kind that are not in the archive, as it says itself: lost or left out as a whole.
+    pub fn lost(&self, kind: Kind) -> u64 {
+        let Losses { limits, failures } = &self.losses;
+        limits
+            .iter()
+            .chain(failures)
+            .chain(&self.selection.left_out)
+            .filter(|loss| loss.kind == kind.name() && loss.field == "*")
+            .fold(0, |sum, loss| sum.saturating_add(loss.count))
+    }
+
     /// The minor version whose fields the manifest has.
     pub fn needed_minor(&self) -> u32 {
         let is_merged = self
