@@ -1,6 +1,7 @@
 //! The two containers being read: a directory, and a zip of exactly that directory.
 
 use super::error::{ArchiveError, Result};
+use super::regular::open_input;
 use super::zip::{ScanError, ZipFault, ZipIndex, ZipLimits};
 use crate::format::ArchivePath;
 use crate::format::layout::{BLOBS, BLOBS_PARENT, OBJECTS, UNDO};
@@ -50,7 +51,7 @@ impl Container {
                 reason: "it is neither a directory nor a regular file".to_owned(),
             });
         }
-        let file = File::open(path).map_err(ArchiveError::io("open", path))?;
+        let file = open_input(path).map_err(ArchiveError::io("open", path))?;
         match ZipIndex::scan(&file, &ZipLimits::default()) {
             Ok(index) => Ok(Container::Zip { file, index }),
             Err(ScanError::Faults(faults)) if is_no_zip(&file, &faults) => Err(ArchiveError::NotAnArchive {

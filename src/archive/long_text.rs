@@ -115,10 +115,14 @@ impl Aside {
             sha256: finish_digest(self.hasher),
             size_bytes: self.size_bytes,
         };
-        debug_assert!(
-            blob.size_bytes > STRING_BYTES as u64,
-            "shorter texts stand in lines"
-        );
+        if blob.size_bytes <= STRING_BYTES as u64 {
+            // Shorter texts stand in lines, and its size said that this is none.
+            let detail = format!(
+                "it became shorter while it was read: {} bytes are left",
+                blob.size_bytes
+            );
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, detail));
+        }
         self.file.persist(folder.join(blob.sha256.hex().as_str()))?;
         Ok(blob)
     }
@@ -229,5 +233,14 @@ mod tests {
                 .to_string()
                 .contains("more than")
         );
+    }
+
+    #[test]
+    fn a_text_that_became_shorter_while_it_was_read_is_a_failure() {
+        let directory = tempfile::tempdir().unwrap();
+        let texts = LongTexts::new(directory.path());
+        let error = texts.keep(&mut &b"little is left"[..]).unwrap_err();
+        assert!(error.to_string().contains("became shorter"), "{error}");
+        assert!(!texts.has_any());
     }
 }

@@ -18,6 +18,7 @@ use std::io::Read;
 
 pub use error::{PyJsonError, PyJsonErrorKind, PyJsonReadError};
 pub use parse::MAX_DEPTH;
+pub(crate) use parse::MAX_HELD_BYTES;
 pub use repr::{py_float_repr, py_str_repr};
 
 /// A JSON value with the distinctions that Python keeps.

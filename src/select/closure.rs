@@ -288,9 +288,10 @@ impl Closure {
         )
     }
 
-    /// Whether something is taken that belongs to several experiments.
+    /// Whether something is taken that belongs to several experiments: one that is left out since it is deleted brings nothing.
     pub(crate) fn takes_of_experiments(&self, experiment_ids: &[String]) -> bool {
-        self.takes_all() || experiment_ids.iter().any(|id| self.takes_whole(id))
+        let mut experiments = experiment_ids.iter();
+        self.takes_all() || experiments.any(|id| self.of_experiment(id) == Verdict::Kept)
     }
 
     /// Whether something beside runs is taken with its whole experiment, or by its own time where no run made it.

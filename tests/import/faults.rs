@@ -1,9 +1,11 @@
 //! Replay while something is wrong, against a scripted server: what is missing is named, and the next import brings it.
 
 use crate::helpers::{bytes, scripted};
+use mlark::archive::{Archive, ArchiveWriter, Duplicates, ManifestHead, WriterOptions};
 use mlark::client::{Client, ClientError, Connection, Environment};
 use mlark::flow::import::{ImportError, ImportOptions, ImportReport, Prepared};
-use mlark::format::Kind;
+use mlark::format::{Kind, Object as _, order};
+use mlark::model::{DatasetRecord, Double, Experiment, LoggedModel, Point};
 use mlark::monitor::Silent;
 use scripted::*;
 use std::sync::{Arc, Mutex};
@@ -389,4 +391,65 @@ fn an_import_goes_on_under_the_origin_by_which_an_earlier_version_knew_the_sourc
             .plans()
             .all(|plan| plan.to_json()["origin"] == "test, schema a")
     );
+}
+
+#[test]
+fn a_line_of_no_object_is_found_before_anything_is_written() {
+    let points = |writer: &mut ArchiveWriter| {
+        let mut points = writer.point_series();
+        let point = Point {
+            timestamp: 5,
+            step: 0,
+            value: Double(0.5),
+            link: None,
+        };
+        points.push(point).unwrap();
+        points
+    };
+    let of_nobody: [&dyn Fn(&mut ArchiveWriter); 3] = [
+        &|writer| {
+            let series = points(writer);
+            let key = order::run("7", Some(1), "r");
+            writer.write_metric(&key, "r", "loss", series).unwrap();
+        },
+        &|writer| {
+            let series = points(writer);
+            let model = LoggedModel {
+                model_id: "m-1".into(),
+                ..LoggedModel::default()
+            };
+            writer
+                .write_model_metric(&model.sort_key(), "m-1", "loss", series)
+                .unwrap();
+        },
+        &|writer| {
+            let record = DatasetRecord {
+                dataset_record_id: "dr-1".into(),
+                dataset_id: "d-1".into(),
+                ..DatasetRecord::default()
+            };
+            writer.write(&record).unwrap();
+        },
+    ];
+    for (number, write) in of_nobody.into_iter().enumerate() {
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("archive");
+        let mut writer = ArchiveWriter::create(&out, WriterOptions::default()).unwrap();
+        let experiment = Experiment {
+            experiment_id: "7".into(),
+            name: "fraud".into(),
+            lifecycle_stage: "active".into(),
+            ..Experiment::default()
+        };
+        writer.write(&experiment).unwrap();
+        write(&mut writer);
+        writer
+            .finish(ManifestHead::default(), Duplicates::Refuse)
+            .unwrap();
+        let target = Target::start(|_| None);
+        let prepared = prepare(&Archive::open(&out).unwrap(), &target, ImportOptions::default());
+        let error = prepared.err().unwrap();
+        assert!(matches!(error, ImportError::Archive(_)), "{number}: {error}");
+        assert_eq!(target.created(), (0, 0));
+    }
 }

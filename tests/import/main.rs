@@ -5,6 +5,8 @@ mod helpers;
 
 mod faults;
 mod limits;
+mod old_traces;
 mod refusals;
 mod replay;
 mod told;
+mod workspaces;

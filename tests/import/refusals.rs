@@ -1,9 +1,10 @@
 //! What a target refuses is refused alone: named with the remedy, tried again by the next import, and nothing else is missing.
 
 use crate::helpers::{scripted, whole};
-use mlark::archive::Archive;
+use mlark::archive::{Archive, ArchiveWriter, Duplicates, ManifestHead, WriterOptions};
 use mlark::flow::import::{ImportOptions, ImportReport};
 use mlark::format::Kind;
+use mlark::model::{Double, Experiment, Point, Run, RunInfo};
 use mlark::monitor::Silent;
 use scripted::*;
 use serde_json::Value;
@@ -17,6 +18,8 @@ use whole::{PARTS, Part, archive_of_everything};
 struct Door {
     refuses: Option<(&'static str, u16)>,
     taken: String,
+    /// Each writing request since it was last asked, taken or not.
+    sent: Vec<String>,
 }
 
 /// A target that refuses each writing request that holds a text.
@@ -30,6 +33,7 @@ fn target_with_a_door() -> (Target, Arc<Mutex<Door>>) {
         }
         let text = format!("{} {}\n", request.path(), String::from_utf8_lossy(&request.body));
         let mut door = shared.lock().unwrap();
+        door.sent.push(text.clone());
         if let Some((_, status)) = door.refuses.filter(|(refused, _)| text.contains(refused)) {
             let refusal = r#"{"error_code":"INVALID_PARAMETER_VALUE","message":"not this"}"#;
             return Some(Fault::Before(Answer::new(status, refusal)));
@@ -120,18 +124,27 @@ fn check(part: &Part, status: u16) {
     if part.text != "runs/update" {
         assert_eq!(target.state.lock().unwrap().runs[0]["info"]["status"], "FINISHED");
     }
-    // The next import says the same; once it is taken, nothing is missing, and then nothing is done.
+    // The next import says the same, and sends nothing but what was refused; once that is taken, nothing is missing, and then
+    // nothing is done.
+    let sent = || std::mem::take(&mut door.lock().unwrap().sent);
+    let is_all_about_it = |sent: Vec<String>| {
+        let other = sent.iter().find(|request| !request.contains(part.text));
+        assert_eq!(other, None, "{place}");
+        assert_eq!(sent.is_empty(), !part.is_sent_later, "{place}");
+    };
+    sent();
     assert_eq!(named(&import_all(&archive, &target)), named(&report), "{place}");
+    is_all_about_it(sent());
     door.lock().unwrap().refuses = None;
     let report = import_all(&archive, &target);
     assert!(report.failures.is_empty(), "{place} {:?}", report.failures);
+    is_all_about_it(sent());
     if part.is_sent_later {
         assert!(door.lock().unwrap().taken.contains(part.text), "{place}");
     }
-    let before = door.lock().unwrap().taken.len();
     let report = import_all(&archive, &target);
     assert!(report.failures.is_empty() && report.created.is_empty(), "{place}");
-    assert_eq!(door.lock().unwrap().taken.len(), before, "{place}");
+    assert_eq!(sent(), Vec::<String>::new(), "{place}");
 }
 
 #[test]
@@ -194,4 +207,70 @@ fn an_account_that_may_write_nothing_ends_the_import_soon() {
         "{error}"
     );
     assert!(target.calls("runs/log-batch") < 250);
+}
+
+/// A run whose lines come in several chunks, and one with a param that a target may refuse.
+fn archive_of_a_long_run(directory: &Path) -> Archive {
+    let out = directory.join("long");
+    let mut writer = ArchiveWriter::create(&out, WriterOptions::default()).unwrap();
+    let experiment = Experiment {
+        experiment_id: "7".into(),
+        name: "fraud".into(),
+        lifecycle_stage: "active".into(),
+        ..Experiment::default()
+    };
+    writer.write(&experiment).unwrap();
+    for number in 0..2 {
+        let mut run = Run {
+            info: RunInfo {
+                run_id: format!("{number:032x}"),
+                experiment_id: "7".into(),
+                status: "FINISHED".into(),
+                start_time: Some(1_000 + number),
+                end_time: Some(2_000),
+                lifecycle_stage: "active".into(),
+                ..RunInfo::default()
+            },
+            ..Run::default()
+        };
+        run.params.insert(format!("param-{number}"), "value".into());
+        writer.write(&run).unwrap();
+        let mut points = writer.point_series();
+        for step in 0..if number == 0 { 60_000 } else { 1 } {
+            let point = Point {
+                timestamp: 1_700_000_000_000,
+                step,
+                value: Double(0.123_456_789),
+                link: None,
+            };
+            points.push(point).unwrap();
+        }
+        writer
+            .write_metric(&run.info.sort_key(), &run.info.run_id, "loss", points)
+            .unwrap();
+    }
+    writer
+        .finish(ManifestHead::default(), Duplicates::Refuse)
+        .unwrap();
+    Archive::open(&out).unwrap()
+}
+
+#[test]
+fn a_long_run_is_not_sent_again_since_something_else_or_a_part_of_it_was_refused() {
+    for (refused, of) in [("param-0", 0), ("param-1", 1)] {
+        let directory = tempfile::tempdir().unwrap();
+        let archive = archive_of_a_long_run(directory.path());
+        let lines = archive.manifest().totals.metric_points / 5_000;
+        assert!(lines > 10, "{lines}");
+        let (target, door) = target_with_a_door();
+        door.lock().unwrap().refuses = Some((refused, 400));
+        let report = import_all(&archive, &target);
+        assert_eq!(report.failures.len(), 1, "{:?}", report.failures);
+        assert!(std::mem::take(&mut door.lock().unwrap().sent).len() > 60);
+        import_all(&archive, &target);
+        let sent = std::mem::take(&mut door.lock().unwrap().sent);
+        let others = sent.iter().filter(|request| !request.contains(refused));
+        assert_eq!(others.count(), 0, "{of}: {} requests", sent.len());
+        assert!(!sent.is_empty());
+    }
 }

@@ -227,3 +227,28 @@ fn an_address_of_a_page_exports_what_the_page_shows() {
         "{error}"
     );
 }
+
+#[test]
+fn a_run_that_one_answer_has_twice_is_a_failure_and_the_first_is_kept() {
+    let server = Loopback::start(|request| match request.path() {
+        RUNS => {
+            // An id that is no text is not known from one page to the next.
+            let runs = ["first", "second"].map(|param| {
+                let mut run = run("FINISHED", param);
+                run["info"]["run_id"] = 7.into();
+                run
+            });
+            answer(&json!({"runs": runs}))
+        }
+        _ => common(request),
+    });
+    let (folder, report) = export_of(&server.url(), true);
+    let report = report.unwrap();
+    assert!(losses(&report, "runs").contains(&"* duplicate".to_owned()));
+    let archive = Archive::open(&folder.path().join("out")).unwrap();
+    let params: Vec<_> = archive
+        .values(Kind::Runs)
+        .map(|run| run.unwrap()["params"]["p"].clone())
+        .collect();
+    assert_eq!(params, ["first"]);
+}

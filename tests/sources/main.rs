@@ -8,5 +8,6 @@ mod exim;
 mod exim_made;
 mod file_store;
 mod local_roots;
+mod pipes;
 mod progress;
 mod selections;

@@ -63,6 +63,9 @@ const VERSIONS: [(&str, u64, Option<char>, &str); 4] = [
     ("beta", 2, Some('f'), "runs:/x/model"),
 ];
 
+/// Id, experiment.
+const EVALUATION_DATASETS: [(&str, &str); 2] = [("d-1", "1"), ("d-3", "3")];
+
 fn run_id(letter: char) -> String {
     letter.to_string().repeat(32)
 }
@@ -262,6 +265,24 @@ fn lay_database(path: &Path) {
             );
         }
     }
+    for (dataset, experiment) in EVALUATION_DATASETS {
+        insert(
+            "evaluation_datasets",
+            "dataset_id, name",
+            &[json!(dataset), json!(dataset)],
+        );
+        let columns =
+            "association_id, source_type, source_id, destination_type, destination_id, created_time";
+        let values = [
+            dataset,
+            "evaluation_dataset",
+            dataset,
+            "experiment",
+            experiment,
+            "1",
+        ];
+        insert("entity_associations", columns, &values.map(Value::from));
+    }
     for name in MODELS {
         insert(
             "registered_models",
@@ -355,6 +376,15 @@ fn answer(request: &Received) -> Option<Value> {
                 .filter(|model| among("experiment_ids", model.1));
             json!({"models": found.map(model_answer).collect::<Vec<_>>()})
         }
+        "datasets/search" => {
+            let all = EVALUATION_DATASETS.map(|(id, _)| json!({"dataset_id": id, "name": id}));
+            json!({"datasets": all})
+        }
+        other if other.ends_with("/experiment-ids") => {
+            let found = EVALUATION_DATASETS.iter().find(|(id, _)| other.contains(id))?;
+            json!({"experiment_ids": [found.1]})
+        }
+        other if other.ends_with("/records") => json!({"records": "[]"}),
         "registered-models/search" => json!({"registered_models": MODELS.map(|name| json!({"name": name}))}),
         "model-versions/search" => {
             let all = VERSIONS.iter().map(|(name, number, run, source)| {
@@ -676,5 +706,44 @@ fn a_deleted_run_that_is_chosen_and_needed_is_counted_once() {
             .iter()
             .find(|count| count.kind == "runs" && count.reason == Reason::Deleted);
         assert_eq!(deleted.map(|count| count.count), Some(1), "{kind:?}");
+    }
+}
+
+#[test]
+fn evaluation_datasets_come_with_whole_experiments_that_are_not_left_out_as_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("mlflow.db");
+    lay_database(&database);
+    let server = serve();
+    let doors = [
+        (SourceKind::Sql, database.to_str().unwrap().to_owned()),
+        (SourceKind::Rest, server.url()),
+    ];
+    let of = |names: &[&str], include_deleted| {
+        let texts = names.iter().map(|&name| name.to_owned()).collect();
+        let selection = Selection {
+            experiments: Patterns::names(texts).unwrap(),
+            ..Selection::default()
+        };
+        let taken = doors.each_ref().map(|(kind, source)| {
+            let (_folder, archive) = exported(*kind, source, &selection, include_deleted);
+            let datasets = archive.values(Kind::EvaluationDatasets);
+            let ids = datasets.map(|dataset| dataset.unwrap()["dataset_id"].as_str().unwrap().to_owned());
+            ids.collect::<Vec<_>>().join(" ")
+        });
+        assert_eq!(taken[0], taken[1], "{names:?}, deleted ones {include_deleted}");
+        taken[0].clone()
+    };
+    let [(active, _), (deleted, gone)] = EVALUATION_DATASETS;
+    let name = EXPERIMENTS.iter().find(|one| one.0 == gone).unwrap().1;
+    assert_eq!(of(&[name], false), "");
+    assert_eq!(of(&[name], true), deleted);
+    let both = format!("{active} {deleted}");
+    for include_deleted in [false, true] {
+        assert_eq!(
+            of(&[], include_deleted),
+            both,
+            "an experiment may dangle where all is taken"
+        );
     }
 }

@@ -43,12 +43,12 @@ use self::report::Findings;
 use self::tree::Tree;
 use super::container::{Container, ContainerKind};
 use super::error::{ArchiveError, Result};
+use super::regular::open_input;
 use super::zip::{ScanError, ZipIndex, ZipLimits};
 use crate::format::layout::{CHECKSUMS, MANIFEST};
 use crate::format::{Kind, Manifest};
 use crate::model::Digest;
 use crate::monitor::Monitor;
-use std::fs::File;
 use std::path::Path;
 use std::thread;
 
@@ -139,7 +139,7 @@ fn open(path: &Path, findings: &mut Findings) -> Result<Option<Container>> {
     if !metadata.is_file() {
         return Container::open(path).map(Some);
     }
-    let file = File::open(path).map_err(ArchiveError::io("open", path))?;
+    let file = open_input(path).map_err(ArchiveError::io("open", path))?;
     match ZipIndex::scan(&file, &ZipLimits::default()) {
         Ok(index) => Ok(Some(Container::Zip { file, index })),
         Err(ScanError::Io(error)) => Err(ArchiveError::io("read", path)(error)),

@@ -124,6 +124,9 @@ impl Found<'_, '_, '_> {
         };
         for model in self.actual.objects::<RegisteredModel>() {
             let mut model: RegisteredModel = model?;
+            if !self.context.is_here(model.workspace.as_deref()) {
+                continue;
+            }
             let Some(name) = reverse.get(Kind::RegisteredModels, &model.name) else {
                 continue;
             };
@@ -140,6 +143,9 @@ impl Found<'_, '_, '_> {
         }
         for version in self.actual.objects::<ModelVersion>() {
             let mut version: ModelVersion = version?;
+            if !self.context.is_here(version.workspace.as_deref()) {
+                continue;
+            }
             let Some(id) = reverse.get(Kind::ModelVersions, &version.id()) else {
                 continue;
             };

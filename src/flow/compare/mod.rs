@@ -12,6 +12,7 @@ mod plain;
 mod sides;
 
 use crate::archive::{Archive, ArchiveError, ArchiveWriter, Duplicates, ManifestHead, WriterOptions};
+use crate::flow::import::Prepared;
 use crate::flow::import::id_map::Mapping;
 use crate::flow::import::options::ImportOptions;
 use crate::flow::import::plan::{Action, Plan};
@@ -27,6 +28,7 @@ use crate::monitor::Monitor;
 use crate::report::{DiffOptions, Difference, diff};
 use crate::select::{Patterns, Selection};
 use sides::Reverse;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// What both sides are made with.
@@ -39,17 +41,51 @@ pub(crate) struct Context<'a> {
     pub mapping: &'a Mapping,
     pub fitting: Fitting,
     pub reverse: Reverse,
+    /// The workspace of the target that this is about, where there are others: names are unique only within one.
+    pub workspace: Option<&'a str>,
 }
 
-impl Part {
+impl Context<'_> {
+    /// Whether an object of the target, in a workspace, is one that this is about.
+    fn is_here(&self, workspace: Option<&str>) -> bool {
+        self.workspace
+            .is_none_or(|own| own == workspace.unwrap_or(DEFAULT_WORKSPACE))
+    }
+}
+
+impl Prepared {
     /// Compares every value and every artifact's digest with what the target holds, and hands each difference to `sink`; how
     /// many there are.
     ///
     /// # Errors
     /// The target cannot be read whole, or `sink` fails.
-    pub(crate) fn verify(
+    pub fn verify(
         &self,
         uri: &str,
+        monitor: &dyn Monitor,
+        sink: &mut dyn FnMut(Difference) -> std::io::Result<()>,
+    ) -> Result<u64> {
+        let scratch = tempfile::tempdir().map_err(ArchiveError::io("make", "a temporary directory"))?;
+        let actual = export_target(uri, &scratch.path().join("target"), &self.parts, monitor)?;
+        let mut count = 0;
+        for part in &self.parts {
+            let workspace = (self.parts.len() > 1).then(|| workspace_of(part));
+            count += part.verify(workspace, &actual, monitor, sink)?;
+        }
+        Ok(count)
+    }
+}
+
+/// The workspace of the target that a part is about, where the target has some.
+fn workspace_of(part: &Part) -> &str {
+    part.api.client().workspace().unwrap_or(DEFAULT_WORKSPACE)
+}
+
+impl Part {
+    fn verify(
+        &self,
+        workspace: Option<&str>,
+        actual: &Archive,
         monitor: &dyn Monitor,
         sink: &mut dyn FnMut(Difference) -> std::io::Result<()>,
     ) -> Result<u64> {
@@ -70,10 +106,10 @@ impl Part {
             ),
             reverse: Reverse::of(&mapping),
             mapping: &mapping,
+            workspace,
         };
-        let actual = export_target(uri, &path("target"), &self.plan, self.workspace()?, monitor)?;
         let expected = write_side(&path("expected"), |writer| expected::write(&context, writer))?;
-        let found = write_side(&path("found"), |writer| found::write(&context, &actual, writer))?;
+        let found = write_side(&path("found"), |writer| found::write(&context, actual, writer))?;
         let mut count = 0;
         diff(
             &expected,
@@ -91,34 +127,19 @@ impl Part {
         )?;
         Ok(count)
     }
-
-    /// The one workspace of the target that this is about, where it has some.
-    fn workspace(&self) -> Result<Option<String>> {
-        let client = self.api.client();
-        let chosen = client.workspace().map(str::to_owned);
-        let outside = Api::new(client.in_workspace(None)?);
-        Ok(match outside.workspaces()? {
-            Some(_) => chosen.or_else(|| Some(DEFAULT_WORKSPACE.to_owned())),
-            None => chosen,
-        })
-    }
 }
 
-/// Exports what the plan touches.
-fn export_target(
-    uri: &str,
-    out: &Path,
-    plan: &Plan,
-    workspace: Option<String>,
-    monitor: &dyn Monitor,
-) -> Result<Archive> {
-    let names = plan
-        .experiments
-        .iter()
-        .map(|planned| escape(&planned.target_name));
-    let models = plan.models.iter();
+/// Exports what the plans touch, of all their workspaces at once, so that nothing is asked twice.
+fn export_target(uri: &str, out: &Path, parts: &[Part], monitor: &dyn Monitor) -> Result<Archive> {
+    let experiments = parts.iter().flat_map(|part| &part.plan.experiments);
+    let names: BTreeSet<_> = experiments.map(|planned| escape(&planned.target_name)).collect();
+    let models = parts.iter().flat_map(|part| &part.plan.models);
     let models = models.filter(|planned| planned.action != Action::Skip);
-    let models = models.map(|planned| escape(&planned.target_name));
+    let models: BTreeSet<_> = models.map(|planned| escape(&planned.target_name)).collect();
+    let chosen = match parts {
+        [part] => part.api.client().workspace().map(str::to_owned),
+        _ => None,
+    };
     let pattern = |error: crate::select::PatternError| ImportError::Choice {
         detail: error.to_string(),
     };
@@ -131,12 +152,13 @@ fn export_target(
         keep_going: true,
         origin: Some("verify".to_owned()),
         selection: Selection {
-            experiments: Patterns::names(names.collect()).map_err(pattern)?,
-            models: Patterns::names(models.collect()).map_err(pattern)?,
+            experiments: Patterns::names(names.into_iter().collect()).map_err(pattern)?,
+            models: Patterns::names(models.into_iter().collect()).map_err(pattern)?,
             ..Selection::default()
         },
         rest: crate::lang::session::RestOptions {
-            workspace,
+            workspace: chosen,
+            workspaces: parts.iter().map(|part| workspace_of(part).to_owned()).collect(),
             // An import goes to one server; a registry that the environment names holds nothing of it.
             registry_uri: Some(uri.to_owned()),
             ..Default::default()

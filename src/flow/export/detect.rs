@@ -1,5 +1,6 @@
 //! Which source lies behind a text: by what is there, never by a version number.
 
+use crate::archive::open_input;
 use crate::lang::session::ExportError;
 use crate::model::uri::{local_path, redact};
 use std::path::{Path, PathBuf};
@@ -50,11 +51,8 @@ pub fn by_name(source: &str) -> Option<SourceKind> {
 fn is_sqlite_file(path: &Path) -> bool {
     use std::io::Read;
     let mut head = [0; 16];
-    let read = std::fs::metadata(path)
-        .ok()
-        .filter(std::fs::Metadata::is_file)
-        .and_then(|_| std::fs::File::open(path).ok())
-        .and_then(|mut file| file.read_exact(&mut head).ok());
+    let file = open_input(path).ok();
+    let read = file.and_then(|mut file| file.read_exact(&mut head).ok());
     read.is_some() && head == *b"SQLite format 3\0"
 }
 
@@ -70,7 +68,7 @@ pub fn database_in(folder: &str) -> Option<PathBuf> {
 pub fn packed(path: &Path) -> Option<&'static str> {
     use std::io::Read;
     let mut head = Vec::new();
-    let file = path.is_file().then(|| std::fs::File::open(path).ok()).flatten()?;
+    let file = open_input(path).ok()?;
     file.take(264).read_to_end(&mut head).ok()?;
     let kinds: [(usize, &[u8], &str); 6] = [
         (0, b"\x1f\x8b", "packed with gzip, as a .tar.gz is"),

@@ -5,7 +5,7 @@
 //! than it claimed. Names that differ in case only are two names, as params `lr` and `LR` are; where the disk
 //! takes them for one, the second is refused when it is made.
 
-use crate::archive::{ArchiveError, TemporaryFolder, parent_of};
+use crate::archive::{ArchiveError, TemporaryFolder, open_input, parent_of};
 use crate::lang::session::{ExportError, UnpackLimits};
 use crate::model::uri::redact;
 use std::collections::HashSet;
@@ -62,7 +62,7 @@ pub(super) fn is_foreign_zip(path: &Path) -> bool {
 
 /// Whether a zip file can be read and has nothing of an archive of mlark's.
 pub(super) fn is_foreign(path: &Path) -> bool {
-    let zip = File::open(path).map(io::BufReader::new).map(ZipArchive::new);
+    let zip = open_input(path).map(io::BufReader::new).map(ZipArchive::new);
     let own = [crate::format::layout::SEAL, crate::format::layout::MANIFEST];
     zip.is_ok_and(|zip| zip.is_ok_and(|zip| own.iter().all(|name| zip.index_for_name(name).is_none())))
 }
@@ -99,7 +99,7 @@ pub(super) fn unpack(path: &Path, out: &Path, limits: UnpackLimits) -> Result<Un
 /// Opens a zip that has no more entries than allowed: how many there are is known before they are read.
 fn open(path: &Path, limits: UnpackLimits) -> Result<ZipArchive<BufReader<File>>, String> {
     let file = || {
-        File::open(path)
+        open_input(path)
             .map(BufReader::new)
             .map_err(|cause| cause.to_string())
     };

@@ -223,6 +223,14 @@ impl Noted {
         }
     }
 
+    /// Whether a change is among them, or may be among those that are only counted.
+    pub(crate) fn holds(&self, change: &Change) -> bool {
+        let is_counted = |more: &ChangeCount| {
+            (more.kind, more.outcome) == (change.kind, change.outcome) && more.reason == change.reason
+        };
+        self.named.contains(change) || self.more.iter().any(is_counted)
+    }
+
     /// The same, all of it only counted.
     #[must_use]
     pub fn counted(mut self) -> Self {

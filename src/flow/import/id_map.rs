@@ -3,7 +3,16 @@
 use super::identity::Identity;
 use crate::flow::import::deviations::{self, Noted};
 use crate::format::Kind;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// Names of parts of an object that a target refused.
+pub type Parts = BTreeSet<String>;
+
+/// Parts of one object that are known by name; where more are missing, all of it is sent again.
+pub(super) const MISSING: usize = 1_000;
+/// Bytes of the names of all missing parts that are held; objects beyond are sent again whole.
+const MISSING_BYTES: usize = 8 << 20;
 
 /// What is known of one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,16 +30,20 @@ pub struct Known {
 }
 
 /// Ids of the archive → what is known in the target; 100 bytes an object where ids are 32 hex digits.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Mapping {
     kinds: BTreeMap<Kind, Ids>,
     /// What of objects did not arrive as it is when they last came.
     noted: HashMap<(Kind, String), Noted>,
     /// How many of those are named.
     named: usize,
+    /// The parts that the target refused of objects whose rest has arrived.
+    missing: HashMap<(Kind, String), Arc<Parts>>,
+    /// Bytes of their names.
+    missing_bytes: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Ids {
     /// `m-`, `tr-` or nothing before 32 hex digits on both sides, the same prefix for the whole kind.
     hex: HashMap<u128, HexKnown>,
@@ -146,6 +159,31 @@ impl Mapping {
         }
         self.noted.clear();
         self.named = 0;
+        self.missing.clear();
+        self.missing_bytes = 0;
+    }
+
+    /// Remembers which parts are all that is missing of an object.
+    pub fn set_missing(&mut self, kind: Kind, id: &str, parts: Parts) {
+        let bytes = |parts: &Parts| parts.iter().map(String::len).sum::<usize>();
+        let key = (kind, id.to_owned());
+        if let Some(old) = self.missing.remove(&key) {
+            self.missing_bytes -= bytes(&old);
+        }
+        let added = bytes(&parts);
+        if parts.is_empty() {
+            return;
+        }
+        if self.missing_bytes + added > MISSING_BYTES {
+            return self.set_done(kind, id, 0);
+        }
+        self.missing_bytes += added;
+        self.missing.insert(key, Arc::new(parts));
+    }
+
+    /// The parts that are all that is missing of an object.
+    pub fn missing(&self, kind: Kind, id: &str) -> Option<Arc<Parts>> {
+        self.missing.get(&(kind, id.to_owned())).cloned()
     }
 
     /// Remembers what of an object did not arrive as it is, instead of what was known of that.

@@ -6,7 +6,8 @@
 //! {"intent":"runs","ids":[…],"crc":…}                 before the calls that create
 //! {"made":"runs","id":<archive's>,"new":<target's>,"identity":<8 hex digits>,"crc":…}
 //! {"refused":"runs","id":…,"crc":…}                    the target answered that it does not make it
-//! {"done":"runs","id":…,"digest":<16 hex digits>,"limits":{…},"crc":…}   all of it has arrived, but for these
+//! {"done":"runs","id":…,"digest":<16 hex digits>,"limits":{…},"missing":["param lr"],"crc":…}
+//!                                                      all of it has arrived, but for these; what is missing is sent again
 //! {"checked":"runs","crc":…}                          what was done before was compared with what the target then said
 //! {"complete":<content id>,"time":…,"crc":…}          the whole import was
 //! ```
@@ -23,8 +24,9 @@ pub use ledger::Ledger;
 use super::identity::Identity;
 use super::options::ToldOptions;
 use super::workspaces::DEFAULT_WORKSPACE;
+use crate::archive::open_input;
 use crate::flow::import::deviations::Noted;
-use crate::flow::import::id_map::Mapping;
+use crate::flow::import::id_map::{MISSING, Mapping, Parts};
 use crate::format::Kind;
 use crate::lang::rest::limits::Version;
 use lines::Reader;
@@ -136,6 +138,14 @@ impl JournalContents {
     }
 }
 
+/// Whether single parts of an object are sent by name; others are compared with what the target holds, and sent what it lacks.
+fn can_resume(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Runs | Kind::LoggedModels | Kind::Traces | Kind::EvaluationDatasets
+    )
+}
+
 /// Where the journal of an import lies unless told: beside the archive, named by origin and target.
 pub fn default_path(archive: &Path, key: &JournalKey) -> PathBuf {
     use sha2::{Digest as _, Sha256};
@@ -166,7 +176,7 @@ impl Journal {
     /// # Errors
     /// It cannot be read, is damaged, or belongs to another import.
     pub fn read(path: &Path, key: &JournalKey) -> Result<JournalContents, JournalError> {
-        match File::open(path) {
+        match open_input(path) {
             Ok(file) => Reader::new(path, key).read(BufReader::new(file)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(JournalContents::default()),
             Err(source) => Err(io_error("read", path)(source)),
@@ -273,12 +283,24 @@ impl Journal {
         self.append(&json!({"id": id, "refused": kind}))
     }
 
-    /// Writes that all of an object has arrived, but for what is noted; with a digest of 0 that it has not.
+    /// Writes that all of an object has arrived, but for what is noted and what is missing; with a digest of 0 that it has not.
     ///
     /// # Errors
     /// The journal cannot be written.
-    pub fn done(&mut self, kind: Kind, id: &str, digest: u64, noted: &Noted) -> Result<(), JournalError> {
+    pub fn done(
+        &mut self,
+        kind: Kind,
+        id: &str,
+        digest: u64,
+        noted: &Noted,
+        missing: &Parts,
+    ) -> Result<(), JournalError> {
+        let is_named = can_resume(kind) && missing.len() <= MISSING;
+        let digest = if is_named || missing.is_empty() { digest } else { 0 };
         let mut line = json!({"digest": format!("{digest:016x}"), "done": kind, "id": id});
+        if is_named && !missing.is_empty() {
+            line["missing"] = json!(missing);
+        }
         if !noted.is_empty() {
             line["limits"] = json!(noted);
         }

@@ -10,12 +10,11 @@ use crate::archive::Archive;
 use crate::client::Client;
 use crate::flow::import::workspace_import::Part;
 use crate::monitor::Monitor;
-use crate::report::Difference;
 use std::path::Path;
 
 /// An import that is planned and not yet begun.
 pub struct Prepared {
-    parts: Vec<Part>,
+    pub(crate) parts: Vec<Part>,
     silent: Vec<String>,
 }
 
@@ -28,9 +27,10 @@ impl Prepared {
         let experiments = experiments_of(archive)?;
         let silent = super::sought::find(archive, &experiments, &mut options)?;
         let places = places(archive, &experiments, &client, &options.only)?;
+        let mut greeted = None;
         let parts = places
             .into_iter()
-            .map(|place| Part::new(archive, &experiments, place, options.clone()));
+            .map(|place| Part::new(archive, &experiments, &mut greeted, place, options.clone()));
         Ok(Prepared {
             parts: parts.collect::<Result<_>>()?,
             silent,
@@ -75,23 +75,5 @@ impl Prepared {
             });
         }
         Ok(whole.unwrap_or_default())
-    }
-
-    /// Compares every value and every artifact's digest with what the target holds, and hands each difference to `sink`; how
-    /// many there are.
-    ///
-    /// # Errors
-    /// The target cannot be read whole, or `sink` fails.
-    pub fn verify(
-        &self,
-        uri: &str,
-        monitor: &dyn Monitor,
-        sink: &mut dyn FnMut(Difference) -> std::io::Result<()>,
-    ) -> Result<u64> {
-        let mut count = 0;
-        for part in &self.parts {
-            count += part.verify(uri, monitor, sink)?;
-        }
-        Ok(count)
     }
 }

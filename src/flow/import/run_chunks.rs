@@ -1,5 +1,6 @@
 //! The lines that belong to a run, in chunks of bounded size.
 
+use crate::archive::Archive;
 use crate::archive::walk::JoinedObjects;
 use crate::flow::import::Result;
 use crate::format::Kind;
@@ -38,6 +39,44 @@ impl RunChunk {
     pub(crate) fn hash(&self, hasher: &mut Sha256) {
         hash_lines(hasher, &self.metrics);
         hash_lines(hasher, &self.artifacts);
+    }
+}
+
+/// Digests of runs that come in several chunks: of such a run all is read before anything of it is sent.
+pub(crate) struct RunDigests<'a> {
+    archive: &'a Archive,
+    /// A second reader, opened where it is needed.
+    runs: Option<JoinedObjects<'a, Run>>,
+}
+
+impl<'a> RunDigests<'a> {
+    pub(crate) fn new(archive: &'a Archive) -> Self {
+        RunDigests { archive, runs: None }
+    }
+
+    /// The digest of a run's lines, after those of runs that come before it were asked for.
+    pub(crate) fn of(&mut self, run_id: &str, salt: &str) -> Result<u64> {
+        let runs = match &mut self.runs {
+            Some(runs) => runs,
+            runs => runs.insert(JoinedObjects::new(self.archive, &RunChunk::KINDS)?),
+        };
+        while let Some(run) = runs.next()? {
+            if run.info.run_id != run_id {
+                continue;
+            }
+            let mut hasher = Sha256::new();
+            hasher.update(salt);
+            hasher.update(runs.line());
+            loop {
+                let chunk = RunChunk::next(runs)?;
+                chunk.hash(&mut hasher);
+                if chunk.is_last {
+                    return Ok(short_digest(hasher));
+                }
+            }
+        }
+        let detail = "a run is gone that was there before";
+        Err(self.archive.damaged("objects/runs", detail).into())
     }
 }
 

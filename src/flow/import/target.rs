@@ -1,5 +1,6 @@
 //! What the target is and what of the archive it already has, asked before anything is planned.
 
+use crate::client::Client;
 use crate::format::Kind;
 use crate::lang::rest::api::{Api, Result, TargetExperiment, TargetModel};
 use crate::lang::rest::limits::{Feature, Limits, Version};
@@ -88,13 +89,13 @@ impl TargetState {
             .find(|experiment| experiment.name == name)
     }
 
-    /// Asks who the target is; the workspace that is asked within need not be there.
+    /// Asks who the target is, outside of its workspaces.
     ///
     /// # Errors
     /// It cannot be reached, or is no tracking server.
-    pub fn greet(api: &Api) -> Result<Self> {
-        let base = api.client().base().to_string();
-        let version_text = Api::new(api.client().in_workspace(None)?).version()?;
+    pub fn greet(client: &Client) -> Result<Self> {
+        let base = client.base().to_string();
+        let version_text = Api::new(client.in_workspace(None)?).version()?;
         let host = base.split("://").nth(1).unwrap_or_default();
         let host = host.split(['/', ':']).next().unwrap_or_default();
         let is_databricks = version_text.is_none()
@@ -107,7 +108,6 @@ impl TargetState {
             .iter()
             .any(|suffix| host.ends_with(suffix));
         Ok(TargetState {
-            url: super::target_name(api.client()),
             version_text,
             is_databricks,
             ..TargetState::default()

@@ -16,6 +16,7 @@ use crate::lang::rest::limits;
 use crate::lang::rest::mark;
 use crate::model::Experiment;
 use crate::monitor::Monitor;
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 /// How long after its last line a journal's open intents are believed to be under way.
@@ -30,40 +31,36 @@ pub(crate) struct Part {
     pub(crate) plan: Plan,
     journal_path: PathBuf,
     key: JournalKey,
+    /// What the target's marks told, where the journal knows less.
+    recovered: Option<Mapping>,
     /// Whether the journal says that this archive arrived whole, with these options.
     is_complete: bool,
 }
 
 impl Part {
-    /// Reads the archive, whose experiments are given, the journal and the target, and plans; nothing is written anywhere.
+    /// Reads the archive, whose experiments are given, the journal and the target, and plans; nothing is written anywhere. Who the
+    /// target is, is asked once for all parts.
     pub(crate) fn new(
         archive: &Archive,
         experiments: &[Experiment],
+        greeted: &mut Option<TargetState>,
         place: Place,
         options: ImportOptions,
     ) -> Result<Self> {
         let api = Api::new(place.client);
-        let workspace = place.workspace.as_deref();
-        let target = target_name(api.client());
-        let origin = match &options.origin {
-            Some(named) => origin_within(named, workspace),
-            None => known_origin(archive, workspace, &target, options.journal.as_deref()),
-        };
-        let key = JournalKey {
-            origin: origin.clone(),
-            target,
-        };
-        let journal_path = match &options.journal {
-            Some(path) => journal::path_within(path, workspace),
-            None => journal::default_path(archive.path(), &key),
-        };
+        let (key, journal_path) = journal_of(archive, place.workspace.as_deref(), &api, &options);
         let mut contents = Journal::read(&journal_path, &key)?;
+        let greeted = match greeted {
+            Some(greeted) => greeted,
+            greeted => greeted.insert(TargetState::greet(api.client())?),
+        };
         let mut target = TargetState {
-            origin,
+            url: key.target.clone(),
+            origin: key.origin.clone(),
             workspace: place.workspace,
             missing: place.missing,
             is_flat: place.is_flat,
-            ..TargetState::greet(&api)?
+            ..greeted.clone()
         };
         if let Some(version) = target.told_version() {
             contents.meet(version);
@@ -81,6 +78,7 @@ impl Part {
             }
         }
         let mut plan = Plan::make(archive, chosen, named, &target, &mapping, &options)?;
+        let recovered = (!contents.is_recovered).then_some(mapping);
         let stamp = stamp(archive, &options);
         plan.changed_options = changed_options(&contents, &options, &stamp);
         Ok(Part {
@@ -92,6 +90,7 @@ impl Part {
             plan,
             journal_path,
             key,
+            recovered,
         })
     }
 
@@ -145,13 +144,12 @@ impl Part {
     }
 
     /// What the journal says now, or without one the target's marks.
-    pub(crate) fn current_mapping(&self) -> Result<Mapping> {
+    pub(crate) fn current_mapping(&self) -> Result<Cow<'_, Mapping>> {
         let contents = Journal::read(&self.journal_path, &self.key)?;
-        let mut mapping = contents.mapping;
-        if !contents.is_recovered {
-            recover(&self.api, &self.target, &mut mapping)?;
+        match &self.recovered {
+            Some(mapping) if !contents.is_recovered => Ok(Cow::Borrowed(mapping)),
+            _ => Ok(Cow::Owned(contents.mapping)),
         }
-        Ok(mapping)
     }
 
     /// Carries the plan out.
@@ -200,6 +198,26 @@ impl Part {
         }
         Ok(report)
     }
+}
+
+/// What the journal of an import is about, and where it is.
+fn journal_of(
+    archive: &Archive,
+    workspace: Option<&str>,
+    api: &Api,
+    options: &ImportOptions,
+) -> (JournalKey, PathBuf) {
+    let target = target_name(api.client());
+    let origin = match &options.origin {
+        Some(named) => origin_within(named, workspace),
+        None => known_origin(archive, workspace, &target, options.journal.as_deref()),
+    };
+    let key = JournalKey { origin, target };
+    let path = match &options.journal {
+        Some(path) => journal::path_within(path, workspace),
+        None => journal::default_path(archive.path(), &key),
+    };
+    (key, path)
 }
 
 /// What says that an archive arrived whole: its content and the options that change what is sent.

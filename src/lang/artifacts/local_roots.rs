@@ -9,7 +9,7 @@
 //!
 //! All of that counts after links are resolved. An [`ArtifactRoot`] is made here alone, and is the only thing that is walked.
 
-use crate::archive::Owner;
+use crate::archive::{Owner, open_input};
 use crate::format::{Kind, Reason};
 use crate::lang::artifacts::walk::served_path;
 use crate::lang::session::{ExportError, ExportOptions};
@@ -175,7 +175,7 @@ impl LocalRoots {
     /// # Errors
     /// It is refused, or the file system says no.
     pub(crate) fn open(&self, path: &Path) -> io::Result<std::fs::File> {
-        std::fs::File::open(self.resolve(path)?)
+        open_input(&self.resolve(path)?)
     }
 
     /// What a path of the source's own tree leads to, links resolved; refused where that may not be read.

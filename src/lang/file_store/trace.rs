@@ -9,13 +9,13 @@ use super::meta::Meta;
 use super::notes::Notes;
 use super::store::Store;
 use super::yaml::Node;
+use crate::archive::open_input;
 use crate::format::{Kind, Reason};
 use crate::lang::artifacts::local_roots::OwnerRef;
 use crate::lang::artifacts::walk::FoundFile;
 use crate::lang::spans::read::{SPAN_FILE, SpanFile};
 use crate::model::pyjson::PyJsonReadError;
 use crate::model::{Assessment, OwnerKind, Trace};
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// Tag of where a trace's artifacts are.
@@ -149,7 +149,7 @@ impl FoundSpans {
 }
 
 fn read_spans(path: &Path, trace_id: &str) -> Result<SpanFile, PyJsonReadError> {
-    SpanFile::read(File::open(path)?, trace_id)
+    SpanFile::read(open_input(path)?, trace_id)
 }
 
 /// Reads a trace; none where its file cannot be read.

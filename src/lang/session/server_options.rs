@@ -20,6 +20,8 @@ pub struct RestOptions {
     pub headers: Vec<(String, Secret)>,
     /// The one workspace that is asked for, in place of the one that `MLFLOW_WORKSPACE` names.
     pub workspace: Option<String>,
+    /// The workspaces that are exported where the server has some; all, where none is named.
+    pub workspaces: Vec<String>,
     /// Variables, in place of those of the process.
     pub environment: Option<Environment>,
 }

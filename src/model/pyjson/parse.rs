@@ -13,7 +13,7 @@ pub const MAX_DEPTH: usize = 128;
 const MAX_INT_DIGITS: usize = 4300;
 
 /// Most bytes that a value holds, less the lists that are streamed: far more than any object of an archive.
-const MAX_HELD_BYTES: usize = 256 << 20;
+pub(crate) const MAX_HELD_BYTES: usize = 256 << 20;
 
 /// Bytes that a value takes besides its text.
 const VALUE_BYTES: usize = 32;

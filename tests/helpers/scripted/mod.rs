@@ -87,7 +87,7 @@ pub(crate) fn not_found() -> Answer {
 }
 
 impl State {
-    fn answer(&mut self, request: &Received) -> Answer {
+    pub(crate) fn answer(&mut self, request: &Received) -> Answer {
         let path = request.path().to_owned();
         if let Some(path) = path.strip_prefix("/api/2.0/mlflow-artifacts/artifacts/") {
             self.files.insert(path.to_owned(), request.body.clone());

@@ -28,6 +28,7 @@ impl Registry {
                 let found = self.models.iter().find(|model| model["name"] == query("name"));
                 found.map_or_else(not_found, |model| reply(json!({"registered_model": model})))
             }
+            "registered-models/search" => reply(json!({"registered_models": self.models})),
             "registered-models/create" => {
                 self.models.push(body.clone());
                 reply(json!({"registered_model": body}))

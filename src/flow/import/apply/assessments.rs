@@ -62,9 +62,10 @@ impl Apply<'_> {
                 if waits {
                     later.push(assessment);
                 } else if there.insert(assessment.assessment_id.clone()) {
-                    let made = self.api.create_assessment(id, &self.assessment(id, assessment));
+                    let body = self.assessment(id, assessment);
                     let part = format!("assessment {}", assessment.assessment_id);
-                    self.alone(Whole::new(KIND, id), &part, made)?;
+                    let make = || self.api.create_assessment(id, &body);
+                    self.alone(Whole::new(KIND, id), &part, make)?;
                 }
             }
             if later.len() == before {

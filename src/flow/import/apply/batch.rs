@@ -54,17 +54,24 @@ impl<'a> Batch<'a> {
     }
 
     pub(super) fn param(&mut self, param: Text) -> Result<()> {
+        if !self.whole.wants_named("param", &param.0) {
+            return Ok(());
+        }
         self.reserve(param.0.len() + param.1.len(), self.params.len() >= TEXTS)?;
         self.params.push(param);
         Ok(())
     }
 
     pub(super) fn tag(&mut self, tag: Text) -> Result<()> {
+        if !self.whole.wants_named("tag", &tag.0) {
+            return Ok(());
+        }
         self.reserve(tag.0.len() + tag.1.len(), self.tags.len() >= TEXTS)?;
         self.tags.push(tag);
         Ok(())
     }
 
+    /// Adds a point; whether points of its metric are to be sent, the caller has asked, once for all of them.
     pub(super) fn metric(&mut self, metric: MetricOut<'a>) -> Result<()> {
         self.reserve(metric.key.len() + POINT_BYTES, false)?;
         self.metrics.push(metric);
@@ -109,7 +116,7 @@ impl<'a> Batch<'a> {
                 self.send_call(first, size_bytes / 2)?;
                 self.send_call(second, size_bytes / 2)
             }
-            answer => self.apply.alone(self.whole, &call.name(), answer).map(drop),
+            answer => self.apply.settle(self.whole, &call.names(), answer),
         }
     }
 
@@ -144,11 +151,12 @@ impl<'b, 'a> Call<'b, 'a> {
         )
     }
 
-    /// The first of it, as differences name it.
-    fn name(&self) -> String {
+    /// All of it, as differences name it, each metric once.
+    fn names(&self) -> Vec<String> {
         let params = self.params.iter().map(|(key, _)| format!("param {key}"));
         let tags = self.tags.iter().map(|(key, _)| format!("tag {key}"));
-        let metrics = self.metrics.iter().map(|point| format!("metric {}", point.key));
-        params.chain(tags).chain(metrics).next().unwrap_or_default()
+        let metrics = self.metrics.chunk_by(|one, next| one.key == next.key);
+        let metrics = metrics.map(|points| format!("metric {}", points[0].key));
+        params.chain(tags).chain(metrics).collect()
     }
 }

@@ -3,6 +3,7 @@
 use super::fill::END;
 use super::{Apply, lock};
 use crate::flow::import::deviations::Noted;
+use crate::flow::import::id_map::Parts;
 use crate::flow::import::plan::Action;
 use crate::flow::import::run_chunks::short_digest;
 use crate::flow::import::target_fit::{FittedRun, USER_TAG};
@@ -236,7 +237,8 @@ impl Apply<'_> {
         differences.retain(|field| !is_named(field));
         if !differences.is_empty() {
             // The next import looks at it again, and names what it finds there.
-            self.ledger.done(KIND, id, 0, &Noted::default())?;
+            self.ledger
+                .done(KIND, id, 0, &Noted::default(), &Parts::default())?;
         }
         for field in differences {
             let detail = format!("the target stored another value of {field} than it was sent");

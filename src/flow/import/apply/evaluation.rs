@@ -58,10 +58,11 @@ impl Apply<'_> {
     ) -> Result<()> {
         let id = &dataset.dataset_id;
         let known = self.ledger.get(KIND, id);
+        let whole = Whole::new(KIND, id);
         let (new_id, done) = match &known {
             Some(known) => {
                 if known.done == 0 {
-                    self.add_dataset_tags(dataset, &known.id)?;
+                    self.add_dataset_tags(whole, dataset, &known.id)?;
                 }
                 (known.id.clone(), Done::Completed)
             }
@@ -85,25 +86,29 @@ impl Apply<'_> {
             if has_plain_output(&record) {
                 last.push(record)
             } else {
-                self.add_record(&new_id, &record, &mut call, &mut size_bytes)?
+                self.add_record(whole, &new_id, &record, &mut call, &mut size_bytes)?
             }
         }
         let digest = short_digest(hasher);
-        if known.is_some_and(|known| known.done == digest) {
-            self.reused(KIND, id);
+        let Some(only) = self.take_up(KIND, id, digest) else {
             return Ok(());
+        };
+        let whole = Whole::of(KIND, id, only.as_deref());
+        if only.is_some() {
+            self.add_dataset_tags(whole, dataset, &new_id)?;
         }
         held.sort_by_key(has_plain_output);
         for record in held.iter().chain(&last) {
-            self.add_record(&new_id, record, &mut call, &mut size_bytes)?;
+            self.add_record(whole, &new_id, record, &mut call, &mut size_bytes)?;
         }
-        self.add_records(id, &new_id, &call)?;
+        self.add_records(whole, &new_id, &call)?;
         self.count(done, KIND);
         self.done(KIND, id, digest)
     }
 
     fn add_record(
         &self,
+        whole: Whole<'_>,
         new_id: &str,
         record: &DatasetRecord,
         call: &mut Vec<Record>,
@@ -125,7 +130,7 @@ impl Apply<'_> {
         let value = plain_json::text(&Value::Object(value));
         let added = value.len();
         if !call.is_empty() && (call.len() >= RECORDS || *size_bytes + added > CALL_BYTES) {
-            self.add_records(&record.dataset_id, new_id, call)?;
+            self.add_records(whole, new_id, call)?;
             call.clear();
             *size_bytes = 0;
         }
@@ -137,13 +142,13 @@ impl Apply<'_> {
         Ok(())
     }
 
-    fn add_records(&self, id: &str, new_id: &str, call: &[Record]) -> Result<()> {
+    fn add_records(&self, whole: Whole<'_>, new_id: &str, call: &[Record]) -> Result<()> {
         let name = |record: &Record| format!("record {}", record.id);
         let send = |call: &[Record]| {
             let texts: Vec<_> = call.iter().map(|record| record.text.as_str()).collect();
             self.api.add_records(new_id, &texts)
         };
-        self.in_parts(Whole::new(KIND, id), call, &name, &send)
+        self.in_parts(whole, call, &name, &send)
     }
 
     /// Tags with the mark, and with the creator, whom servers take from one.
@@ -160,7 +165,10 @@ impl Apply<'_> {
     }
 
     /// Adds the tags that a dataset lacks which is not whole.
-    fn add_dataset_tags(&self, dataset: &EvaluationDataset, new_id: &str) -> Result<()> {
+    fn add_dataset_tags(&self, whole: Whole<'_>, dataset: &EvaluationDataset, new_id: &str) -> Result<()> {
+        if !whole.wants_any("tag ") {
+            return Ok(());
+        }
         let found = self.api.datasets(&dataset.name)?;
         let Some(found) = found.into_iter().find(|found| found.id == new_id) else {
             return Ok(());
@@ -169,7 +177,7 @@ impl Apply<'_> {
         tags.retain(|(key, _)| !found.tags.contains_key(key));
         let send = |tags: &[_]| self.api.set_dataset_tags(new_id, tags);
         let name = |(key, _): &(String, String)| format!("tag {key}");
-        self.in_parts(Whole::new(KIND, &dataset.dataset_id), &tags, &name, &send)
+        self.in_parts(whole, &tags, &name, &send)
     }
 
     fn create_evaluation_dataset(&self, dataset: &EvaluationDataset) -> Result<String> {
@@ -198,7 +206,7 @@ impl Apply<'_> {
         let (new_id, is_fresh) = self.or_bare(whole, made, bare)?;
         self.ledger.made(KIND, id, &new_id, is_fresh)?;
         if self.is_bare(KIND, id) {
-            self.add_dataset_tags(dataset, &new_id)?;
+            self.add_dataset_tags(whole, dataset, &new_id)?;
         }
         Ok(new_id)
     }

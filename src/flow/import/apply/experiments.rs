@@ -148,7 +148,7 @@ impl Apply<'_> {
                 // An experiment that was there before is not ours to mark.
                 None if key == mark::KEY || key == identity::KEY => {}
                 None => {
-                    let set = self.api.set_experiment_tag(&found.id, key, value);
+                    let set = || self.api.set_experiment_tag(&found.id, key, value);
                     self.alone(Whole::new(KIND, &planned.id), &format!("tag {key}"), set)?;
                 }
             }

@@ -2,7 +2,6 @@
 
 use super::Apply;
 use super::fill::Filling;
-use super::refusal::Whole;
 use crate::client::Body;
 use crate::flow::import::artifacts::{self, Destination};
 use crate::flow::import::{Result, mlmodel};
@@ -16,7 +15,7 @@ const UI_UPLOAD_BYTES: RangeInclusive<u64> = 1..=10_000_000;
 
 impl Apply<'_> {
     pub(super) fn files(&self, filling: &Filling, lines: &[Vec<u8>]) -> Result<()> {
-        if lines.is_empty() {
+        if lines.is_empty() || !filling.whole().wants_any("artifact ") {
             return Ok(());
         }
         let new_id = &filling.known.id;
@@ -42,15 +41,18 @@ impl Apply<'_> {
     }
 
     fn file(&self, filling: &Filling, destination: &Destination, file: &ArtifactFile) -> Result<()> {
+        let id = &filling.run.info.run_id;
+        let whole = filling.whole();
+        if !whole.wants_named("artifact", &file.path) {
+            return Ok(());
+        }
         let Some(body) = self.body(file)? else {
             return Ok(());
         };
-        let id = &filling.run.info.run_id;
-        let whole = Whole::new(KIND, id);
         match destination {
             Destination::Proxy(root) => {
-                let sent = self.api.put_artifact(&format!("{root}/{}", file.path), body);
-                self.file_alone(whole, &file.path, sent)
+                let send = || self.api.put_artifact(&format!("{root}/{}", file.path), body);
+                self.file_alone(whole, &file.path, send)
             }
             Destination::Elsewhere => {
                 if file
@@ -65,8 +67,8 @@ impl Apply<'_> {
                     );
                     return Ok(());
                 }
-                let sent = self.api.upload_artifact(&filling.known.id, &file.path, body);
-                self.file_alone(whole, &file.path, sent)
+                let send = || self.api.upload_artifact(&filling.known.id, &file.path, body);
+                self.file_alone(whole, &file.path, send)
             }
         }
     }

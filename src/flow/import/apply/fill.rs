@@ -5,9 +5,9 @@ use super::bodies::{Bodies, DatasetBodies};
 use super::refusal::Whole;
 use super::{Apply, lock};
 use crate::archive::walk::JoinedObjects;
-use crate::flow::import::id_map::Known;
+use crate::flow::import::id_map::{Known, Parts};
 use crate::flow::import::report::Done;
-use crate::flow::import::run_chunks::{RunChunk, short_digest};
+use crate::flow::import::run_chunks::{RunChunk, RunDigests, short_digest};
 use crate::flow::import::target_fit::{FittedRun, PARENT_TAG};
 use crate::flow::import::{ImportError, Result};
 use crate::format::{Kind, Reason};
@@ -28,9 +28,17 @@ pub(super) struct Filling {
     pub(super) known: Known,
     pub(super) experiment_id: String,
     pub(super) bodies: Bodies,
+    /// The parts that are to be sent, where not all are.
+    only: Option<Arc<Parts>>,
     open: Mutex<Open>,
     /// Someone deleted it in the target, where it stays as it is.
     is_closed: AtomicBool,
+}
+
+impl Filling {
+    pub(super) fn whole(&self) -> Whole<'_> {
+        Whole::of(KIND, &self.run.info.run_id, self.only.as_deref())
+    }
 }
 
 /// How much of a run is still to be done.
@@ -64,9 +72,10 @@ impl Apply<'_> {
         self.monitor.begin("contents of runs", Some(total));
         let mut runs = JoinedObjects::new(self.archive, &RunChunk::KINDS)?;
         let mut datasets = DatasetBodies::new(self);
+        let mut digests = RunDigests::new(self.archive);
         let feed = |send: &mut dyn FnMut(Job) -> bool| -> Result<()> {
             while let Some(run) = runs.next()? {
-                if !self.send_run(run, &mut runs, &mut datasets, send)? {
+                if !self.send_run(run, &mut runs, &mut digests, &mut datasets, send)? {
                     break;
                 }
             }
@@ -80,6 +89,7 @@ impl Apply<'_> {
         &self,
         run: Run,
         runs: &mut JoinedObjects<'_, Run>,
+        digests: &mut RunDigests<'_>,
         datasets: &mut DatasetBodies<'_>,
         send: &mut dyn FnMut(Job) -> bool,
     ) -> Result<bool> {
@@ -93,21 +103,22 @@ impl Apply<'_> {
         chunk.hash(&mut hasher);
         let id = &run.info.run_id;
         let digest = |hasher: &Sha256, run: &Run| self.whole_digest(run, short_digest(hasher.clone()));
-        if chunk.is_last && self.is_done(KIND, id, digest(&hasher, &run)) {
-            self.reused(KIND, id);
-            let noted = self.ledger.noted(KIND, id);
-            if !known.is_checked && noted.is_none_or(|noted| !noted.has(Reason::DeletedInTarget)) {
-                self.expect(&run, &known.id)?;
-            }
-            self.monitor.advance(1);
+        let taken_up = if chunk.is_last {
+            self.take_up(KIND, id, digest(&hasher, &run))
+        } else {
+            self.take_up_long(&run, &known, digests)?
+        };
+        let Some(only) = taken_up else {
+            self.check_again(&run, &known)?;
             return Ok(true);
-        }
+        };
         let bodies = datasets.of(&run)?;
         let filling = Arc::new(Filling {
             run,
             known,
             experiment_id,
             bodies,
+            only,
             open: Mutex::default(),
             is_closed: AtomicBool::new(false),
         });
@@ -134,6 +145,31 @@ impl Apply<'_> {
             chunk = RunChunk::next(runs)?;
             chunk.hash(&mut hasher);
         }
+    }
+
+    /// Takes a run up that comes in several chunks.
+    fn take_up_long(
+        &self,
+        run: &Run,
+        known: &Known,
+        digests: &mut RunDigests<'_>,
+    ) -> Result<Option<Option<Arc<Parts>>>> {
+        if known.done == 0 {
+            return Ok(Some(None));
+        }
+        let id = &run.info.run_id;
+        let digest = self.whole_digest(run, digests.of(id, &self.salt)?);
+        Ok(self.take_up(KIND, id, digest))
+    }
+
+    /// Has a run checked that is whole since an earlier import, where that import did not come so far.
+    fn check_again(&self, run: &Run, known: &Known) -> Result<()> {
+        let noted = self.ledger.noted(KIND, &run.info.run_id);
+        if !known.is_checked && noted.is_none_or(|noted| !noted.has(Reason::DeletedInTarget)) {
+            self.expect(run, &known.id)?;
+        }
+        self.monitor.advance(1);
+        Ok(())
     }
 
     /// The run in the target and its experiment, where a run was chosen and made; one that could not be made was a failure then.
@@ -166,7 +202,8 @@ impl Apply<'_> {
     fn fill(&self, job: &Job) -> Result<()> {
         let filling = &job.filling;
         let new_id = &filling.known.id;
-        let mut batch = Batch::new(self, Whole::new(KIND, &filling.run.info.run_id), new_id);
+        let whole = filling.whole();
+        let mut batch = Batch::new(self, whole, new_id);
         let is_fresh = filling.known.is_fresh;
         let target = if job.is_first && !is_fresh {
             Some(self.target_run(filling)?)
@@ -181,7 +218,10 @@ impl Apply<'_> {
             self.texts(filling, fitted, target.as_ref(), &mut batch)?;
         }
         let slices = self.slices(&job.chunk.metrics)?;
-        for slice in &slices {
+        for slice in slices
+            .iter()
+            .filter(|slice| whole.wants_named("metric", &slice.key))
+        {
             self.points(slice, &mut batch)?;
         }
         batch.send()?;
@@ -296,10 +336,11 @@ impl Apply<'_> {
         let is_running = info.status == "RUNNING" && info.end_time.is_none();
         let is_closed = filling.is_closed.load(Ordering::Relaxed);
         if !is_closed && (!is_running || !filling.known.is_fresh) {
-            let updated = self
-                .api
-                .update_run(&filling.known.id, &info.status, info.end_time);
-            self.alone(Whole::new(KIND, &info.run_id), END, updated)?;
+            let update = || {
+                self.api
+                    .update_run(&filling.known.id, &info.status, info.end_time)
+            };
+            self.alone(filling.whole(), END, update)?;
         }
         self.name_orphan(&filling.run);
         if !is_closed {

@@ -1,7 +1,6 @@
 //! What a run read and made: datasets and logged models.
 
 use super::fill::Filling;
-use super::refusal::Whole;
 use super::{Apply, lock};
 use crate::flow::import::Result;
 use crate::format::{Kind, Reason};
@@ -36,7 +35,7 @@ impl Apply<'_> {
                 )
             })
             .collect();
-        let whole = Whole::new(KIND, id);
+        let whole = filling.whole();
         let datasets = datasets.into_iter().map(Input::Dataset);
         let parts: Vec<_> = datasets.chain(models.into_iter().map(Input::Model)).collect();
         let send = |parts: &[Input]| {
@@ -152,7 +151,7 @@ impl Apply<'_> {
             .collect();
         let name = |(model_id, _): &(String, i64)| format!("output model {model_id}");
         let send = |outputs: &[(String, i64)]| self.api.log_outputs(&filling.known.id, outputs);
-        self.in_parts(Whole::new(KIND, id), &outputs, &name, &send)
+        self.in_parts(filling.whole(), &outputs, &name, &send)
     }
 }
 

@@ -1,24 +1,23 @@
 //! Logged models: made after the runs, filled after the runs are.
 
 use super::Apply;
-use super::batch::Batch;
 use super::refusal::Whole;
 use crate::archive::walk::JoinedObjects;
 use crate::client::ClientError;
 use crate::flow::import::Result;
 use crate::flow::import::artifacts::Destination;
 use crate::flow::import::deviations::Outcome;
-use crate::flow::import::id_map::Known;
+use crate::flow::import::id_map::{Known, Parts};
 use crate::flow::import::report::Done;
 use crate::flow::import::run_chunks::{hash_lines, short_digest};
 use crate::flow::import::target_fit::Texts;
 use crate::format::{Kind, Object, Reason};
-use crate::lang::rest::api::{MetricOut, NewLoggedModel, TargetLoggedModel};
+use crate::lang::rest::api::{NewLoggedModel, TargetLoggedModel};
 use crate::lang::rest::limits::Feature;
-use crate::model::{Double, LoggedModel, ModelMetricSlice};
+use crate::model::LoggedModel;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::sync::Arc;
 
 const KIND: Kind = Kind::LoggedModels;
 /// Models whose making is written down at once.
@@ -27,16 +26,23 @@ const INTENTS: usize = 64;
 const VERSIONS_TAG: &str = "mlflow.modelVersions";
 /// Params that creating a model takes at most; the rest follows.
 const PARAMS: usize = 100;
-/// Points of NaN in one call.
-const NANS: usize = 1_000;
 
 /// A logged model with its lines.
-struct Job {
-    model: LoggedModel,
-    known: Known,
-    metrics: Vec<Vec<u8>>,
+pub(super) struct Job {
+    pub(super) model: LoggedModel,
+    pub(super) known: Known,
+    pub(super) metrics: Vec<Vec<u8>>,
     artifacts: Vec<Vec<u8>>,
     digest: u64,
+    /// The parts that are to be sent, where not all are.
+    only: Option<Arc<Parts>>,
+}
+
+impl Job {
+    /// The model as an object of which one is sent: itself, or what is kept apart of it.
+    pub(super) fn whole(&self, kind: Kind) -> Whole<'_> {
+        Whole::of(kind, &self.model.model_id, self.only.as_deref())
+    }
 }
 
 impl Apply<'_> {
@@ -152,16 +158,16 @@ impl Apply<'_> {
                 if !self.plan.chosen.logged_model(&model) {
                     continue;
                 }
-                if self.is_done(KIND, &model.model_id, digest) {
-                    self.reused(KIND, &model.model_id);
+                let Some(only) = self.take_up(KIND, &model.model_id, digest) else {
                     continue;
-                }
+                };
                 let job = Job {
                     model,
                     known,
                     metrics,
                     artifacts,
                     digest,
+                    only,
                 };
                 if !send(job) {
                     break;
@@ -191,7 +197,7 @@ impl Apply<'_> {
             return self.done(KIND, &model.model_id, job.digest);
         };
         self.name_fixed(model, &target);
-        self.model_remainder(model, &job.known, &target)?;
+        self.model_remainder(job, &target)?;
         self.model_points(job)?;
         self.model_files(job, &target)?;
         let is_settled = matches!(
@@ -199,8 +205,8 @@ impl Apply<'_> {
             "LOGGED_MODEL_READY" | "LOGGED_MODEL_UPLOAD_FAILED"
         );
         if is_settled && target.status != model.status {
-            let set = self.api.set_logged_model_status(new_id, &model.status);
-            self.alone(Whole::new(KIND, &model.model_id), "status", set)?;
+            let set = || self.api.set_logged_model_status(new_id, &model.status);
+            self.alone(job.whole(KIND), "status", set)?;
         }
         if !job.known.is_fresh {
             self.count(Done::Completed, KIND);
@@ -232,9 +238,10 @@ impl Apply<'_> {
     }
 
     /// Params beyond those that creating took; of a model that was there, tags and params it lacks.
-    fn model_remainder(&self, model: &LoggedModel, known: &Known, target: &TargetLoggedModel) -> Result<()> {
+    fn model_remainder(&self, job: &Job, target: &TargetLoggedModel) -> Result<()> {
+        let (model, known) = (&job.model, &job.known);
         let (tags, params) = self.model_texts(model);
-        let whole = Whole::new(KIND, &model.model_id);
+        let whole = job.whole(KIND);
         let has_texts = known.is_fresh && !self.is_bare(KIND, &model.model_id);
         let params = if has_texts {
             params.into_iter().skip(PARAMS).collect()
@@ -266,73 +273,6 @@ impl Apply<'_> {
         texts.into_iter().filter(is_missing).collect()
     }
 
-    /// Points go through the runs that measured them.
-    fn model_points(&self, job: &Job) -> Result<()> {
-        let id = &job.model.model_id;
-        let mut by_run: BTreeMap<String, Vec<(usize, usize)>> = BTreeMap::new();
-        let parse = |line: &Vec<u8>| serde_json::from_slice::<ModelMetricSlice>(line);
-        let slices: Result<Vec<_>, _> = job.metrics.iter().map(parse).collect();
-        let slices =
-            slices.map_err(|error| self.archive.damaged("objects/model-metrics", &error.to_string()))?;
-        for (at, slice) in slices.iter().enumerate() {
-            for row in 0..slice.values.len() {
-                let run_id = slice.run_ids.as_ref().and_then(|runs| runs.get(row)?.as_deref());
-                match run_id.and_then(|run_id| self.ledger.id(Kind::Runs, run_id)) {
-                    Some(run_id) if slice.timestamps[row] >= 0 => {
-                        by_run.entry(run_id).or_default().push((at, row))
-                    }
-                    _ => self.left_out(
-                        Kind::ModelMetrics,
-                        id,
-                        format!("metric {}", slice.key),
-                        Reason::RunNotInTarget,
-                    ),
-                }
-            }
-        }
-        for (run_id, points) in &by_run {
-            let mut batch = Batch::new(self, Whole::new(Kind::ModelMetrics, id), run_id);
-            let mut of_nan = Vec::new();
-            let mut nans: BTreeMap<&str, Vec<(i64, i64)>> = BTreeMap::new();
-            for &(at, row) in points {
-                let mut point = point(&slices[at], row, &job.known.id);
-                // A store that has no NaN here keeps 0 in its place; the run's own point says which it was.
-                if point.value.0 == 0.0 {
-                    let known = match nans.entry(point.key) {
-                        Entry::Occupied(known) => known.into_mut(),
-                        Entry::Vacant(new) => new.insert(self.api.nan_points(run_id, point.key)?),
-                    };
-                    if known.contains(&(point.timestamp, point.step)) {
-                        point.value = Double(f64::NAN);
-                    }
-                }
-                if point.value.0.is_nan() {
-                    of_nan.push(point)
-                } else {
-                    batch.metric(point)?
-                }
-            }
-            batch.send()?;
-            self.nan_points(id, run_id, &of_nan)?;
-        }
-        Ok(())
-    }
-
-    /// Points of NaN, which the run has too: servers before some version after 3.10 do not know that they have them, and refuse the whole call.
-    fn nan_points(&self, id: &str, run_id: &str, points: &[MetricOut<'_>]) -> Result<()> {
-        let whole = Whole::new(Kind::ModelMetrics, id);
-        let name = |point: &MetricOut<'_>| format!("metric {}", point.key);
-        let send = |points: &[MetricOut<'_>]| match self.api.log_batch(run_id, &[], &[], points) {
-            Err(ClientError::Status { status: 400, .. }) if points.len() == 1 => {
-                self.left_out(whole.kind, id, name(&points[0]), Reason::NanRefused);
-                Ok(())
-            }
-            sent => sent,
-        };
-        let mut chunks = points.chunks(NANS);
-        chunks.try_for_each(|points| self.in_parts(whole, points, &name, &send))
-    }
-
     fn model_files(&self, job: &Job, target: &TargetLoggedModel) -> Result<()> {
         let id = &job.model.model_id;
         let destination = Destination::of(&target.artifact_uri);
@@ -346,9 +286,12 @@ impl Apply<'_> {
                 );
                 continue;
             };
-            if let Some(body) = self.body(&file)? {
-                let sent = self.api.put_artifact(&format!("{root}/{}", file.path), body);
-                self.file_alone(Whole::new(KIND, id), &file.path, sent)?;
+            let whole = job.whole(KIND);
+            if whole.wants_named("artifact", &file.path)
+                && let Some(body) = self.body(&file)?
+            {
+                let send = || self.api.put_artifact(&format!("{root}/{}", file.path), body);
+                self.file_alone(whole, &file.path, send)?;
             }
         }
         Ok(())
@@ -371,20 +314,5 @@ impl Apply<'_> {
             }
         }
         self.end_of_phase()
-    }
-}
-
-fn point<'s>(slice: &'s ModelMetricSlice, row: usize, model_id: &str) -> MetricOut<'s> {
-    let cell = |column: &'s Option<Vec<Option<String>>>| {
-        column.as_ref().and_then(|column| column.get(row)?.as_deref())
-    };
-    MetricOut {
-        key: &slice.key,
-        value: slice.values[row],
-        timestamp: slice.timestamps[row],
-        step: slice.steps[row],
-        model_id: Some(model_id.to_owned()),
-        dataset_name: cell(&slice.dataset_names),
-        dataset_digest: cell(&slice.dataset_digests),
     }
 }

@@ -11,9 +11,12 @@ mod files;
 mod fill;
 mod links;
 mod logged_models;
+mod model_points;
 mod refusal;
 mod registry;
 mod runs;
+mod settled;
+mod trace_parts;
 mod traces;
 mod traces_v2;
 mod version_body;
@@ -27,7 +30,8 @@ use super::target::TargetState;
 use super::{ImportError, Result};
 use crate::archive::Archive;
 use crate::client::ClientError;
-use crate::flow::import::deviations::{Change, Noted, Outcome, owner};
+use crate::flow::import::deviations::{Change, Noted, Outcome};
+use crate::flow::import::id_map::Parts;
 use crate::flow::import::target_fit::Fitting;
 use crate::format::{Kind, Reason};
 use crate::lang::rest::api::Api;
@@ -73,6 +77,7 @@ pub fn apply(
         has_unchecked: AtomicBool::new(false),
         late: Mutex::default(),
         found: Mutex::default(),
+        resumed: Mutex::default(),
         datasets: Mutex::default(),
         suspects: Mutex::default(),
         assessed: Mutex::default(),
@@ -123,6 +128,8 @@ pub(crate) struct Apply<'a> {
     has_unchecked: AtomicBool,
     /// What was found of objects that are not done yet.
     found: Mutex<HashMap<(Kind, String), Noted>>,
+    /// Objects of which only parts are sent; what else did not arrive of them is among what was found from the start.
+    resumed: Mutex<HashSet<(Kind, String)>>,
     /// Runs that were made before their parents.
     late: Mutex<HashSet<String>>,
     /// Datasets that this process brought: experiment in the target, name, digest.
@@ -134,7 +141,7 @@ pub(crate) struct Apply<'a> {
     /// Traces whose assessments are still to come, with the digests of what arrives with them.
     assessed: Mutex<HashMap<String, u64>>,
     /// Parts that the target refused, by their objects.
-    refused: Mutex<HashMap<(Kind, String), HashSet<String>>>,
+    refused: Mutex<HashMap<(Kind, String), Parts>>,
     /// Objects that were made with nothing but their marks.
     bare: Mutex<HashSet<(Kind, String)>>,
     /// Refusals for want of permission, with nothing taken between them.
@@ -316,43 +323,6 @@ impl Apply<'_> {
 
     fn count(&self, done: Done, kind: Kind) {
         lock(&self.report).count(done, kind);
-    }
-
-    /// Whether all of an object came with an earlier import, and nothing that it waits for can have come since.
-    fn is_done(&self, kind: Kind, id: &str, digest: u64) -> bool {
-        let is_same = self
-            .ledger
-            .get(kind, id)
-            .is_some_and(|known| known.done == digest);
-        is_same && self.ledger.noted(kind, id).is_none_or(|noted| !noted.waits())
-    }
-
-    /// Counts an object that an earlier import brought, and says again what did not arrive of it.
-    fn reused(&self, kind: Kind, id: &str) {
-        self.count(Done::Reused, kind);
-        if let Some(noted) = self.ledger.noted(kind, id) {
-            lock(&self.report).changes.note(&noted);
-        }
-    }
-
-    /// Writes down that all of an object has arrived, but for what was found.
-    fn done(&self, kind: Kind, id: &str, digest: u64) -> Result<()> {
-        let noted = lock(&self.found).remove(&(kind, id.to_owned()));
-        // What was refused is tried again by the next import.
-        let digest = if self.is_refused(kind, id, "*") { 0 } else { digest };
-        Ok(self.ledger.done(kind, id, digest, &noted.unwrap_or_default())?)
-    }
-
-    /// Reports something that does not arrive as it is, and remembers it for the journal.
-    fn limit(&self, change: Change) {
-        let (kind, id) = owner(change.kind, &change.id);
-        let mut found = lock(&self.found);
-        found
-            .entry((kind, id.to_owned()))
-            .or_default()
-            .add(change.clone());
-        drop(found);
-        lock(&self.report).change(change);
     }
 
     fn kept(&self, kind: Kind, id: &str, field: String, reason: Reason) {

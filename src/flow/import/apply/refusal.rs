@@ -1,10 +1,12 @@
 //! What a target refuses is refused alone: it is a failure by its name, and the rest of the object goes on.
 //!
-//! An object of which something was refused is whole as far as it can be, and is not done: the next import tries again what is missing.
+//! An object of which something was refused is whole as far as it can be. The journal keeps what is missing by its names, and the next
+//! import sends these parts and no others.
 
 use super::{Apply, lock};
 use crate::client::{ClientError, FailureKind};
 use crate::flow::import::deviations::{Outcome, owner};
+use crate::flow::import::id_map::Parts;
 use crate::flow::import::journal::JournalError;
 use crate::flow::import::{ImportError, Result};
 use crate::format::{Kind, Reason};
@@ -12,34 +14,73 @@ use std::sync::atomic::Ordering;
 
 /// Refusals for want of permission, with nothing taken between them, after which nothing more is tried.
 const DENIALS: u32 = 100;
+/// Parts of one call that a failure names.
+const NAMED: usize = 3;
 
 /// The object whose parts are sent.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Whole<'a> {
     pub kind: Kind,
     pub id: &'a str,
+    /// The parts that are still to be sent, where not all are.
+    only: Option<&'a Parts>,
 }
 
 impl<'a> Whole<'a> {
     pub(super) fn new(kind: Kind, id: &'a str) -> Self {
-        Whole { kind, id }
+        Whole::of(kind, id, None)
+    }
+
+    /// An object of which only some parts may be missing.
+    pub(super) fn of(kind: Kind, id: &'a str, only: Option<&'a Parts>) -> Self {
+        Whole { kind, id, only }
+    }
+
+    /// Whether a part is to be sent.
+    pub(super) fn wants(self, part: &str) -> bool {
+        self.only.is_none_or(|only| only.contains(part))
+    }
+
+    /// Whether a part is to be sent that is called by what it is and its name.
+    pub(super) fn wants_named(self, what: &str, name: &str) -> bool {
+        self.only
+            .is_none_or(|only| only.contains(&format!("{what} {name}")))
+    }
+
+    /// Whether a part is to be sent whose name begins so.
+    pub(super) fn wants_any(self, prefix: &str) -> bool {
+        self.only
+            .is_none_or(|only| only.iter().any(|part| part.starts_with(prefix)))
     }
 }
 
 impl Apply<'_> {
-    /// What a call gave that may be refused alone; none where it was, which then is a failure of the part.
+    /// Sends a part, where it is still to be sent; where it is refused, it is a failure of the part alone.
     pub(super) fn alone<T>(
         &self,
         whole: Whole<'_>,
         part: &str,
-        answer: Result<T, ClientError>,
-    ) -> Result<Option<T>> {
+        send: impl FnOnce() -> Result<T, ClientError>,
+    ) -> Result<()> {
+        if !whole.wants(part) {
+            return Ok(());
+        }
+        self.settle(whole, &[part.to_owned()], send().map(drop))
+    }
+
+    /// Takes the answer to a call that sent parts: they were taken, or each of them is a failure.
+    pub(super) fn settle(
+        &self,
+        whole: Whole<'_>,
+        parts: &[String],
+        answer: Result<(), ClientError>,
+    ) -> Result<()> {
         match answer {
-            Ok(value) => {
+            Ok(()) => {
                 self.taken();
-                Ok(Some(value))
+                Ok(())
             }
-            Err(error) if error.is_refusal() => self.refuse(whole, part, &error).map(|()| None),
+            Err(error) if error.is_refusal() => self.refuse(whole, parts, &error),
             Err(error) => Err(error.into()),
         }
     }
@@ -49,16 +90,21 @@ impl Apply<'_> {
         &self,
         whole: Whole<'_>,
         path: &str,
-        answer: Result<(), ClientError>,
+        send: impl FnOnce() -> Result<(), ClientError>,
     ) -> Result<()> {
         let part = format!("artifact {path}");
-        match answer {
-            Err(error) if is_cut(&error) && self.api.version().is_ok() => self.refuse(whole, &part, &error),
-            answer => self.alone(whole, &part, answer).map(drop),
+        if !whole.wants(&part) {
+            return Ok(());
+        }
+        let parts = [part];
+        match send() {
+            Err(error) if is_cut(&error) && self.api.version().is_ok() => self.refuse(whole, &parts, &error),
+            answer => self.settle(whole, &parts, answer),
         }
     }
 
-    /// Sends parts in one call; where that is refused in halves, down to those that are refused by themselves.
+    /// Sends the parts that are still to be sent, in one call where they stand side by side; where that is refused in halves, down to
+    /// those that are refused by themselves.
     pub(super) fn in_parts<T>(
         &self,
         whole: Whole<'_>,
@@ -66,36 +112,47 @@ impl Apply<'_> {
         name: &dyn Fn(&T) -> String,
         send: &dyn Fn(&[T]) -> Result<(), ClientError>,
     ) -> Result<()> {
-        if parts.is_empty() {
-            return Ok(());
-        }
+        let wants = |part: &T| whole.only.is_none() || whole.wants(&name(part));
+        let wanted = parts.chunk_by(|one, next| wants(one) == wants(next));
+        let mut wanted = wanted.filter(|parts| wants(&parts[0]));
+        wanted.try_for_each(|parts| self.in_halves(whole, parts, name, send))
+    }
+
+    fn in_halves<T>(
+        &self,
+        whole: Whole<'_>,
+        parts: &[T],
+        name: &dyn Fn(&T) -> String,
+        send: &dyn Fn(&[T]) -> Result<(), ClientError>,
+    ) -> Result<()> {
         match send(parts) {
             Err(error) if error.is_refusal() && parts.len() > 1 && !error.is_not_found() => {
                 let (first, second) = parts.split_at(parts.len() / 2);
-                self.in_parts(whole, first, name, send)?;
-                self.in_parts(whole, second, name, send)
+                self.in_halves(whole, first, name, send)?;
+                self.in_halves(whole, second, name, send)
             }
             answer => {
-                let names: Vec<_> = parts.iter().take(3).map(name).collect();
-                self.alone(whole, &names.join(", "), answer).map(drop)
+                let names: Vec<_> = parts.iter().map(name).collect();
+                self.settle(whole, &names, answer)
             }
         }
     }
 
-    /// Counts a part as a failure of its object.
+    /// Counts parts that one call sent as a failure of their object.
     ///
     /// # Errors
     /// Nothing was allowed for long.
-    pub(super) fn refuse(&self, whole: Whole<'_>, part: &str, error: &ClientError) -> Result<()> {
+    fn refuse(&self, whole: Whole<'_>, names: &[String], error: &ClientError) -> Result<()> {
         if error.status() == Some(403) && self.is_denied() {
             return Err(ImportError::Denied);
         }
         let (kind, id) = owner(whole.kind, whole.id);
         let mut refused = lock(&self.refused);
         let parts = refused.entry((kind, id.to_owned())).or_default();
-        parts.insert(part.to_owned());
+        parts.extend(names.iter().cloned());
         drop(refused);
-        let detail = format!("{part}: {error}{}", remedy(error));
+        let named = &names[..names.len().min(NAMED)];
+        let detail = format!("{}: {error}{}", named.join(", "), remedy(error));
         lock(&self.report).failure(whole.kind, whole.id, detail);
         Ok(())
     }
@@ -111,12 +168,17 @@ impl Apply<'_> {
         );
     }
 
-    /// Whether a part of an object was refused; `*` is any.
+    /// Whether a part of an object was refused.
     pub(super) fn is_refused(&self, kind: Kind, id: &str, part: &str) -> bool {
-        let (kind, id) = owner(kind, id);
         let refused = lock(&self.refused);
         let parts = refused.get(&(kind, id.to_owned()));
-        parts.is_some_and(|parts| part == "*" || parts.contains(part))
+        parts.is_some_and(|parts| parts.contains(part))
+    }
+
+    /// The parts of an object that were refused.
+    pub(super) fn refused_parts(&self, kind: Kind, id: &str) -> Parts {
+        let refused = lock(&self.refused);
+        refused.get(&(kind, id.to_owned())).cloned().unwrap_or_default()
     }
 
     /// Remembers that the target took something.

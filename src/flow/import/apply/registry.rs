@@ -221,9 +221,8 @@ impl Apply<'_> {
         let Some(description) = description else {
             return Ok(());
         };
-        let described = self.api.describe_model(&planned.target_name, &description);
-        self.alone(Whole::new(KIND, &model.name), "description", described)
-            .map(drop)
+        let describe = || self.api.describe_model(&planned.target_name, &description);
+        self.alone(Whole::new(KIND, &model.name), "description", describe)
     }
 
     fn model_tag(
@@ -233,9 +232,8 @@ impl Apply<'_> {
         key: &str,
         value: &str,
     ) -> Result<()> {
-        let set = self.api.set_model_tag(&planned.target_name, key, value);
-        self.alone(Whole::new(KIND, &model.name), &format!("tag {key}"), set)?;
-        Ok(())
+        let set = || self.api.set_model_tag(&planned.target_name, key, value);
+        self.alone(Whole::new(KIND, &model.name), &format!("tag {key}"), set)
     }
 
     /// Adds to a model that is there the tags that it lacks.
@@ -313,9 +311,10 @@ impl Apply<'_> {
             };
             match there.get(alias) {
                 None => {
-                    let set = self
-                        .api
-                        .set_alias(name, alias, number.parse().unwrap_or(*version));
+                    let set = || {
+                        self.api
+                            .set_alias(name, alias, number.parse().unwrap_or(*version))
+                    };
                     self.alone(Whole::new(KIND, &model.name), &format!("alias {alias}"), set)?;
                 }
                 Some(found) if *found == number => {}

@@ -7,6 +7,7 @@ use crate::archive::walk::JoinedObjects;
 use crate::client::{Body, ClientError};
 use crate::flow::import::Result;
 use crate::flow::import::artifacts::{self, Destination};
+use crate::flow::import::id_map::Parts;
 use crate::flow::import::report::Done;
 use crate::flow::import::run_chunks::{hash_lines, short_digest};
 use crate::flow::import::spans;
@@ -21,7 +22,7 @@ use crate::model::pyjson::PyJson;
 use crate::model::{Span, Trace};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
-use std::cell::RefCell;
+use std::sync::Arc;
 
 const KIND: Kind = Kind::Traces;
 /// Bytes of spans in one call, about.
@@ -42,6 +43,15 @@ pub(super) struct Job {
     pub(super) spans: Vec<Vec<u8>>,
     artifacts: Vec<Vec<u8>>,
     pub(super) digest: u64,
+    /// The parts that are to be sent, where not all are.
+    pub(super) only: Option<Arc<Parts>>,
+}
+
+impl Job {
+    /// The trace as an object of which parts are sent: itself, or its spans.
+    pub(super) fn whole(&self, kind: Kind) -> Whole<'_> {
+        Whole::of(kind, &self.trace.trace_id, self.only.as_deref())
+    }
 }
 
 impl Apply<'_> {
@@ -69,15 +79,15 @@ impl Apply<'_> {
                     continue;
                 }
                 let digest = short_digest(hasher);
-                if self.is_done(KIND, &trace.trace_id, digest) {
-                    self.reused(KIND, &trace.trace_id);
+                let Some(only) = self.take_up(KIND, &trace.trace_id, digest) else {
                     continue;
-                }
+                };
                 let job = Job {
                     trace,
                     spans,
                     artifacts,
                     digest,
+                    only,
                 };
                 if !send(job) {
                     break;
@@ -107,10 +117,7 @@ impl Apply<'_> {
         }
         self.ledger.intend(KIND, &[id])?;
         let mut trace_info = self.trace_info(trace, &experiment_id);
-        let answer = match self.answered(Whole::new(KIND, id), self.api.create_trace(&trace_info)) {
-            Err(error) if error.is_refusal() => self.create_bare_trace(id, &mut trace_info, error)?,
-            made => made?,
-        };
+        let answer = self.made_trace(job, &mut trace_info)?;
         self.ledger.made(KIND, id, id, known.is_none())?;
         let info = &answer["trace"]["trace_info"];
         let location = info["tags"]["mlflow.artifactLocation"]
@@ -121,7 +128,7 @@ impl Apply<'_> {
             self.api.create_trace(&trace_info)?;
         }
         self.trace_files(job, location)?;
-        self.links(trace)?;
+        self.links(job)?;
         self.count(
             if known.is_none() {
                 Done::Created
@@ -155,47 +162,6 @@ impl Apply<'_> {
             self.kept(KIND, &trace.trace_id, "*".to_owned(), Reason::TraceIdTaken);
         }
         Ok(is_ours)
-    }
-
-    /// Makes a trace with its mark, then adds what can be added: making a trace once more merges.
-    fn create_bare_trace(&self, id: &str, info: &mut Value, error: ClientError) -> Result<Value> {
-        let whole = Whole::new(KIND, id);
-        let mut bare = info.clone();
-        let mut parts = Vec::new();
-        for (field, name) in [("trace_metadata", "metadata"), ("tags", "tag")] {
-            let texts = bare[field]
-                .as_object_mut()
-                .map(std::mem::take)
-                .unwrap_or_default();
-            for (key, value) in texts {
-                if key == mark::KEY {
-                    bare[field][key] = value
-                } else {
-                    parts.push((format!("{name} {key}"), json!({field: {key: value}})))
-                }
-            }
-        }
-        for field in ["client_request_id", "request_preview", "response_preview"] {
-            if let Some(value) = bare.as_object_mut().and_then(|bare| bare.remove(field)) {
-                parts.push((field.to_owned(), json!({field: value})));
-            }
-        }
-        // Where even that is refused, the first answer tells more.
-        let Ok(answer) = self.answered(whole, self.api.create_trace(&bare)) else {
-            return Err(error.into());
-        };
-        self.taken();
-        let taken = RefCell::new(bare);
-        let send = |parts: &[(String, Value)]| {
-            let mut info = taken.borrow().clone();
-            parts.iter().for_each(|(_, part)| merge(&mut info, part));
-            self.api.create_trace(&info)?;
-            taken.replace(info);
-            Ok(())
-        };
-        self.in_parts(whole, &parts, &|(name, _)| name.clone(), &send)?;
-        *info = taken.into_inner();
-        Ok(answer)
     }
 
     fn trace_info(&self, trace: &Trace, experiment_id: &str) -> Value {
@@ -261,12 +227,12 @@ impl Apply<'_> {
 
     /// Spans, into the tracking store where it keeps all of them, else into a file; whether the trace is to be told once more.
     fn spans(&self, job: &Job, experiment_id: &str, location: &str) -> Result<bool> {
-        let id = &job.trace.trace_id;
         if job.spans.is_empty() {
             return Ok(false);
         }
         let spans = self.spans_of(job)?;
-        let sent = if self.target.has(Feature::Otlp) {
+        let whole = job.whole(Kind::Spans);
+        let sent = if self.target.has(Feature::Otlp) && whole.wants_any("span ") {
             spans::sent(&job.trace, &spans)
         } else {
             None
@@ -276,15 +242,18 @@ impl Apply<'_> {
         {
             return Ok(sent.changes_trace);
         }
-        self.put_span_file(id, location, &span_file(&spans))?;
+        self.put_span_file(whole, location, &span_file(&spans))?;
         Ok(false)
     }
 
     /// Sends spans to the tracking store; false where it refuses the first of them, as servers do that take no JSON here.
     fn send_spans(&self, job: &Job, experiment_id: &str, spans: Vec<Value>) -> Result<bool> {
+        let name = |span: &Value| format!("span {}", span["spanId"].as_str().unwrap_or_default());
+        let whole = job.whole(Kind::Spans);
         let mut calls = vec![Vec::new()];
         let mut size_bytes = 0;
-        for (span, line) in spans.into_iter().zip(&job.spans) {
+        let spans = spans.into_iter().zip(&job.spans);
+        for (span, line) in spans.filter(|(span, _)| whole.wants(&name(span))) {
             if size_bytes > 0 && size_bytes + line.len() > CALL_BYTES {
                 calls.push(Vec::new());
                 size_bytes = 0;
@@ -293,8 +262,6 @@ impl Apply<'_> {
             calls.last_mut().expect("there is one from the start").push(span);
         }
         let send = |call: &[Value]| self.api.send_spans(experiment_id, &otlp::request(call.to_vec()));
-        let name = |span: &Value| format!("span {}", span["spanId"].as_str().unwrap_or_default());
-        let whole = Whole::new(Kind::Spans, &job.trace.trace_id);
         for (number, call) in calls.iter().enumerate() {
             if number == 0 {
                 match send(call) {
@@ -313,14 +280,18 @@ impl Apply<'_> {
         Ok(true)
     }
 
-    pub(super) fn put_span_file(&self, id: &str, location: &str, file: &PyJson) -> Result<()> {
+    pub(super) fn put_span_file(&self, whole: Whole<'_>, location: &str, file: &PyJson) -> Result<()> {
+        // Of a trace that is taken up, its spans may have gone another way.
+        if !whole.wants_any("span ") && !whole.wants_named("artifact", SPAN_FILE) {
+            return Ok(());
+        }
         let Destination::Proxy(root) = Destination::of(location) else {
-            self.left_out(Kind::Spans, id, "*".to_owned(), Reason::NoArtifactProxy);
+            self.left_out(Kind::Spans, whole.id, "*".to_owned(), Reason::NoArtifactProxy);
             return Ok(());
         };
         let body = Body::Bytes(file.to_dumps_text().into_bytes());
-        let sent = self.api.put_artifact(&format!("{root}/{SPAN_FILE}"), body);
-        self.file_alone(Whole::new(Kind::Spans, id), SPAN_FILE, sent)
+        let send = || self.api.put_artifact(&format!("{root}/{SPAN_FILE}"), body);
+        self.file_alone(Whole::new(Kind::Spans, whole.id), SPAN_FILE, send)
     }
 
     pub(super) fn spans_of(&self, job: &Job) -> Result<Vec<Span>> {
@@ -341,21 +312,22 @@ impl Apply<'_> {
             };
             if let Some(blob) = file.blob() {
                 let body = artifacts::body(self.archive, blob)?;
-                let sent = self.api.put_artifact(&format!("{root}/{}", file.path), body);
-                self.file_alone(Whole::new(KIND, id), &file.path, sent)?;
+                let send = || self.api.put_artifact(&format!("{root}/{}", file.path), body);
+                self.file_alone(job.whole(KIND), &file.path, send)?;
             }
         }
         Ok(())
     }
 
-    fn links(&self, trace: &Trace) -> Result<()> {
+    fn links(&self, job: &Job) -> Result<()> {
+        let (trace, whole) = (&job.trace, job.whole(KIND));
         let id = &trace.trace_id;
         let has_runs = self.target.has(Feature::TraceLinks);
         for run_id in trace.linked_runs.iter().filter(|_| has_runs) {
             match self.ledger.id(Kind::Runs, run_id) {
                 Some(new_id) => {
-                    let linked = self.api.link_traces(std::slice::from_ref(id), &new_id);
-                    self.alone(Whole::new(KIND, id), &format!("linked run {run_id}"), linked)?;
+                    let link = || self.api.link_traces(std::slice::from_ref(id), &new_id);
+                    self.alone(whole, &format!("linked run {run_id}"), link)?;
                 }
                 None => self.left_out(KIND, id, format!("linked run {run_id}"), Reason::RunNotInTarget),
             }
@@ -380,17 +352,6 @@ impl Apply<'_> {
         }
         let name = |(name, number): &(String, String)| format!("linked prompt {name}/{number}");
         let send = |prompts: &[_]| self.api.link_prompts(id, prompts);
-        self.in_parts(Whole::new(KIND, id), &prompts, &name, &send)
-    }
-}
-
-/// Adds fields to an object, those of objects within one by one.
-fn merge(into: &mut Value, part: &Value) {
-    for (field, value) in part.as_object().into_iter().flatten() {
-        if value.is_object() {
-            merge(&mut into[field], value)
-        } else {
-            into[field] = value.clone()
-        }
+        self.in_parts(whole, &prompts, &name, &send)
     }
 }

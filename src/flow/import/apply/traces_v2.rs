@@ -5,6 +5,7 @@ use super::refusal::Whole;
 use super::traces::Job;
 use crate::client::ClientError;
 use crate::flow::import::report::Done;
+use crate::flow::import::target_fit::Texts;
 use crate::flow::import::{ImportError, Result};
 use crate::format::Kind;
 use crate::lang::rest::api::TargetTrace;
@@ -21,28 +22,57 @@ impl Apply<'_> {
         let trace = &job.trace;
         let id = &trace.trace_id;
         let (target, done) = match self.ledger.id(KIND, id) {
-            Some(new_id) => (self.known_trace(id, new_id)?, Done::Completed),
+            Some(new_id) => (self.known_trace(job, new_id)?, Done::Completed),
             None => (self.start_trace(trace)?, Done::Created),
         };
         if let Some((end, status)) = end_of(trace) {
-            let ended = self.api.end_trace(&target.id, end, status);
-            self.alone(Whole::new(KIND, id), "state and execution_duration", ended)?;
+            let send = || self.api.end_trace(&target.id, end, status);
+            self.alone(job.whole(KIND), "state and execution_duration", send)?;
         }
         if !job.spans.is_empty() {
             let file = span_file_v2(&self.spans_of(job)?, &target.id);
-            self.put_span_file(id, &target.artifact_location, &file)?;
+            self.put_span_file(job.whole(Kind::Spans), &target.artifact_location, &file)?;
         }
         self.trace_files(job, &target.artifact_location)?;
         self.count(done, KIND);
         self.done(KIND, id, job.digest)
     }
 
-    fn known_trace(&self, id: &str, new_id: String) -> Result<TargetTrace> {
-        self.api.trace_v2(&new_id)?.ok_or_else(|| ImportError::Gone {
+    /// A trace that is there; of one that is taken up, with the texts that are missing.
+    fn known_trace(&self, job: &Job, new_id: String) -> Result<TargetTrace> {
+        let id = &job.trace.trace_id;
+        let found = self.api.trace_v2(&new_id)?.ok_or_else(|| ImportError::Gone {
             kind: KIND,
             id: id.to_owned(),
             target_id: new_id,
-        })
+        })?;
+        if job.only.is_some() {
+            let (metadata, tags) = self.texts_v2(&job.trace);
+            self.add_texts_v2(job.whole(KIND), &found.id, &metadata, &tags)?;
+        }
+        Ok(found)
+    }
+
+    fn texts_v2(&self, trace: &Trace) -> (Texts, Texts) {
+        let (mut metadata, tags) = self.trace_texts(trace);
+        for (key, value) in &mut metadata {
+            if key == SCHEMA.0 {
+                SCHEMA.1.clone_into(value);
+            }
+        }
+        (metadata, tags)
+    }
+
+    /// Adds metadata and tags one by one.
+    fn add_texts_v2(&self, whole: Whole<'_>, new_id: &str, metadata: &Texts, tags: &Texts) -> Result<()> {
+        let texts = metadata.iter().map(|(key, value)| (true, key, value));
+        let texts = texts.chain(tags.iter().map(|(key, value)| (false, key, value)));
+        for (is_metadata, key, value) in texts.filter(|(_, key, _)| *key != mark::KEY) {
+            let set = || self.api.set_trace_text(new_id, is_metadata, key, value);
+            let field = if is_metadata { "metadata" } else { "tag" };
+            self.alone(whole, &format!("{field} {key}"), set)?;
+        }
+        Ok(())
     }
 
     fn start_trace(&self, trace: &Trace) -> Result<TargetTrace> {
@@ -53,12 +83,7 @@ impl Apply<'_> {
         let is_new = experiment.is_some_and(|experiment| experiment.is_fresh);
         let maybe_there = !is_new || self.ledger.is_intended(KIND, id);
         self.ledger.intend(KIND, &[id])?;
-        let (mut metadata, tags) = self.trace_texts(trace);
-        for (key, value) in &mut metadata {
-            if key == SCHEMA.0 {
-                SCHEMA.1.clone_into(value);
-            }
-        }
+        let (metadata, tags) = self.texts_v2(trace);
         let mark = self.fitting.mark(KIND, id).1;
         let find = || -> Result<_, ClientError> { self.api.marked_trace(&experiment_id, &mark) };
         let begin = trace.request_time.unwrap_or(0);
@@ -69,13 +94,7 @@ impl Apply<'_> {
         let bare = || self.api.start_trace(&experiment_id, begin, &[], &bare);
         let (target, is_fresh) = self.or_bare(whole, made, bare)?;
         if self.is_bare(KIND, id) {
-            let texts = metadata.iter().map(|(key, value)| (true, key, value));
-            let texts = texts.chain(tags.iter().map(|(key, value)| (false, key, value)));
-            for (is_metadata, key, value) in texts.filter(|(_, key, _)| *key != mark::KEY) {
-                let set = self.api.set_trace_text(&target.id, is_metadata, key, value);
-                let field = if is_metadata { "metadata" } else { "tag" };
-                self.alone(whole, &format!("{field} {key}"), set)?;
-            }
+            self.add_texts_v2(whole, &target.id, &metadata, &tags)?;
         }
         self.ledger.made(KIND, id, &target.id, is_fresh)?;
         Ok(target)

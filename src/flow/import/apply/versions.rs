@@ -302,18 +302,20 @@ impl Apply<'_> {
                 Some(there) if *there == value => {}
                 Some(_) => self.kept(VERSION, &id, format!("tag {key}"), Reason::DiffersInTarget),
                 None => {
-                    let set = self
-                        .api
-                        .set_version_tag(&numbers.name, found.version, &key, &value);
+                    let set = || {
+                        self.api
+                            .set_version_tag(&numbers.name, found.version, &key, &value)
+                    };
                     self.alone(whole, &format!("tag {key}"), set)?;
                 }
             }
         }
         if let Some(description) = description.filter(|_| found.description.is_empty()) {
-            let described = self
-                .api
-                .describe_version(&numbers.name, found.version, &description);
-            self.alone(whole, "description", described)?;
+            let describe = || {
+                self.api
+                    .describe_version(&numbers.name, found.version, &description)
+            };
+            self.alone(whole, "description", describe)?;
         }
         Ok(())
     }
@@ -322,9 +324,8 @@ impl Apply<'_> {
         match version.current_stage.as_deref() {
             Some(stage @ ("Staging" | "Production" | "Archived")) => {
                 let id = Object::id(version);
-                let set = self.api.set_stage(name, number, stage);
+                let set = || self.api.set_stage(name, number, stage);
                 self.alone(Whole::new(VERSION, &id), "current_stage", set)
-                    .map(drop)
             }
             _ => Ok(()),
         }

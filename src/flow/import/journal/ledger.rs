@@ -2,10 +2,11 @@
 
 use super::{Journal, JournalError};
 use crate::flow::import::deviations::Noted;
-use crate::flow::import::id_map::{Known, Mapping};
+use crate::flow::import::id_map::{Known, Mapping, Parts};
 use crate::flow::import::identity::Identity;
 use crate::format::Kind;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What several threads share: the journal and the mapping, always of one mind.
 pub struct Ledger {
@@ -33,6 +34,11 @@ impl Ledger {
     /// What of an object did not arrive as it is, when an earlier session brought it.
     pub fn noted(&self, kind: Kind, id: &str) -> Option<Noted> {
         self.lock().1.noted(kind, id).cloned()
+    }
+
+    /// The parts that are all that is missing of an object, when an earlier session brought the rest.
+    pub fn missing(&self, kind: Kind, id: &str) -> Option<Arc<Parts>> {
+        self.lock().1.missing(kind, id)
     }
 
     /// Whether an earlier session may have made an object under an id that nobody knows.
@@ -89,13 +95,20 @@ impl Ledger {
         Ok(())
     }
 
-    /// Writes down that all of an object has arrived, but for what is noted; with a digest of 0 that it has not.
+    /// Writes down that all of an object has arrived, but for what is noted and what is missing; with a digest of 0 that it has not.
     ///
     /// # Errors
     /// The journal cannot be written.
-    pub fn done(&self, kind: Kind, id: &str, digest: u64, noted: &Noted) -> Result<(), JournalError> {
+    pub fn done(
+        &self,
+        kind: Kind,
+        id: &str,
+        digest: u64,
+        noted: &Noted,
+        missing: &Parts,
+    ) -> Result<(), JournalError> {
         let (journal, mapping) = &mut *self.lock();
-        journal.done(kind, id, digest, noted)?;
+        journal.done(kind, id, digest, noted, missing)?;
         mapping.set_done(kind, id, digest);
         Ok(())
     }

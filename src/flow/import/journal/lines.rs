@@ -2,6 +2,7 @@
 
 use super::{JournalContents, JournalError, JournalKey, LINE_BYTES, NAME, VERSION, io_error};
 use crate::flow::import::deviations::Noted;
+use crate::flow::import::id_map::Parts;
 use crate::flow::import::identity::Identity;
 use crate::flow::import::options::ToldOptions;
 use crate::format::Kind;
@@ -28,6 +29,7 @@ struct Entry {
     journal: Option<String>,
     limits: Option<Noted>,
     made: Option<Kind>,
+    missing: Option<Parts>,
     new: Option<String>,
     options: Option<ToldOptions>,
     origin: Option<String>,
@@ -133,12 +135,14 @@ impl<'a> Reader<'a> {
                 id: Some(id),
                 digest: Some(digest),
                 limits,
+                missing,
                 ..
             } => {
                 let digest = self.digest(&digest)?;
                 let mapping = &mut self.contents.mapping;
                 mapping.set_done(kind, &id, digest);
                 mapping.note(kind, &id, limits.unwrap_or_default());
+                mapping.set_missing(kind, &id, missing.unwrap_or_default());
             }
             Entry {
                 checked: Some(kind), ..

@@ -29,7 +29,9 @@ fn written(path: &Path) -> Vec<u8> {
     assert_eq!(contents.sessions, 0);
     journal.intend(Kind::Runs, &["a", "b"]).unwrap();
     journal.made(Kind::Runs, "a", "x").unwrap();
-    journal.done(Kind::Runs, "a", 0xfe, &noted(1)).unwrap();
+    journal
+        .done(Kind::Runs, "a", 0xfe, &noted(1), &Parts::new())
+        .unwrap();
     drop(journal);
     std::fs::read(path).unwrap()
 }
@@ -60,10 +62,14 @@ fn of_an_object_with_many_limits_the_first_are_named_and_the_rest_is_counted() {
     let (mut journal, _) = Journal::open(&path, &key(), "c1", None, &ToldOptions::new()).unwrap();
     for id in ["a", "b"] {
         journal.made(Kind::Runs, id, "x").unwrap();
-        journal.done(Kind::Runs, id, 1, &noted(1_002)).unwrap();
+        journal
+            .done(Kind::Runs, id, 1, &noted(1_002), &Parts::new())
+            .unwrap();
     }
     // What comes again is told anew.
-    journal.done(Kind::Runs, "b", 1, &Noted::default()).unwrap();
+    journal
+        .done(Kind::Runs, "b", 1, &Noted::default(), &Parts::new())
+        .unwrap();
     drop(journal);
     let contents = Journal::read(&path, &key()).unwrap();
     let found = contents.mapping.noted(Kind::Runs, "a").unwrap();
@@ -133,11 +139,15 @@ fn what_was_done_is_unchecked_until_a_line_says_otherwise() {
     for id in ["a", "b"] {
         journal.made(Kind::Runs, id, id).unwrap();
     }
-    journal.done(Kind::Runs, "a", 1, &Noted::default()).unwrap();
+    journal
+        .done(Kind::Runs, "a", 1, &Noted::default(), &Parts::new())
+        .unwrap();
     assert!(!checked("a"));
     journal.checked(Kind::Runs).unwrap();
     assert!(checked("a") && !checked("b"));
-    journal.done(Kind::Runs, "a", 2, &Noted::default()).unwrap();
+    journal
+        .done(Kind::Runs, "a", 2, &Noted::default(), &Parts::new())
+        .unwrap();
     assert!(!checked("a"));
 }
 
@@ -156,7 +166,9 @@ fn another_version_of_the_target_opens_everything_again() {
         let is_noted = contents.mapping.noted(Kind::Runs, "a").is_some();
         journal.made(Kind::Runs, "a", "x").unwrap();
         if known == 0 {
-            journal.done(Kind::Runs, "a", 7, &noted(1)).unwrap();
+            journal
+                .done(Kind::Runs, "a", 7, &noted(1), &Parts::new())
+                .unwrap();
             journal.complete("c1").unwrap();
         }
         (known, is_noted, contents.complete.is_some())
@@ -170,4 +182,38 @@ fn another_version_of_the_target_opens_everything_again() {
     assert_eq!(done(Some(new)), (7, true, true));
     let contents = Journal::read(&path, &key()).unwrap();
     assert_eq!(contents.target_version, Some(new));
+}
+
+#[test]
+fn refused_parts_are_kept_by_name_and_too_many_of_them_send_all_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("j");
+    let parts = |count: usize| -> Parts { (0..count).map(|number| format!("metric {number}")).collect() };
+    let (mut journal, _) = Journal::open(&path, &key(), "c1", None, &ToldOptions::new()).unwrap();
+    let ids = ["few", "many", "whole", "other kind"];
+    for (id, count) in ids.into_iter().zip([2, MISSING + 1, 0, 2]) {
+        let kind = if id == "other kind" {
+            Kind::Experiments
+        } else {
+            Kind::Runs
+        };
+        journal.made(kind, id, "x").unwrap();
+        journal
+            .done(kind, id, 7, &Noted::default(), &parts(count))
+            .unwrap();
+    }
+    let known = |kind: Kind, id: &str| {
+        let mapping = Journal::read(&path, &key()).unwrap().mapping;
+        let missing = mapping.missing(kind, id).map(|parts| (*parts).clone());
+        (mapping.get(kind, id).unwrap().done, missing)
+    };
+    assert_eq!(known(Kind::Runs, "few"), (7, Some(parts(2))));
+    assert_eq!(known(Kind::Runs, "many"), (0, None));
+    assert_eq!(known(Kind::Runs, "whole"), (7, None));
+    assert_eq!(known(Kind::Experiments, "other kind"), (0, None));
+    // Once it is taken, nothing is missing.
+    journal
+        .done(Kind::Runs, "few", 7, &Noted::default(), &Parts::new())
+        .unwrap();
+    assert_eq!(known(Kind::Runs, "few"), (7, None));
 }

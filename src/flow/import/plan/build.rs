@@ -224,7 +224,9 @@ impl Builder<'_> {
             self.too_old(&[Kind::LoggedModels, Kind::ModelMetrics]);
             return Ok(());
         }
-        let mut models = JoinedObjects::<LoggedModel>::new(self.archive, &[Kind::Artifacts])?;
+        // Points are only passed over here: what belongs to no model is damage, to be found before the first write.
+        let kinds = [Kind::ModelMetrics, Kind::Artifacts];
+        let mut models = JoinedObjects::<LoggedModel>::new(self.archive, &kinds)?;
         while let Some(model) = models.next()? {
             if !self.plan.chosen.is_here(&model.experiment_id) {
                 continue;
@@ -253,8 +255,10 @@ impl Builder<'_> {
             self.too_old(&[Kind::EvaluationDatasets, Kind::DatasetRecords, Kind::Scorers]);
             return Ok(());
         }
-        for dataset in self.archive.objects::<EvaluationDataset>() {
-            let dataset = dataset?;
+        // As with points of models, so with records.
+        let kinds = [Kind::DatasetRecords];
+        let mut datasets = JoinedObjects::<EvaluationDataset>::new(self.archive, &kinds)?;
+        while let Some(dataset) = datasets.next()? {
             let kind = Kind::EvaluationDatasets;
             let known = self.mapping.id(kind, &dataset.dataset_id);
             let is_chosen = self.plan.chosen.dataset(&dataset);

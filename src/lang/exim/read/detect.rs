@@ -4,7 +4,7 @@ use super::layout::{
     EVALUATION_DATASET, EVALUATION_DATASETS_INDEX, EXPERIMENT, EXPERIMENTS_INDEX, Entries, LOGGED_MODEL,
     MANIFEST, MODEL, MODELS_INDEX, PROMPT, RUN, TRACE, VERSION,
 };
-use std::fs::File;
+use crate::archive::open_input;
 use std::io::Read;
 use std::path::Path;
 
@@ -65,11 +65,8 @@ fn is_exported(file: &Path) -> bool {
 
 /// The first bytes of a file, as text.
 pub(super) fn head_of(file: &Path) -> Option<String> {
-    if !file.is_file() {
-        return None;
-    }
     let mut head = Vec::new();
-    File::open(file)
+    open_input(file)
         .ok()?
         .take(HEAD_BYTES)
         .read_to_end(&mut head)

@@ -6,7 +6,9 @@
 //! | 1 | `{export_info, …}`, the object's own keys beside it | `export_info`; in an index `info` |
 
 use crate::lang::artifacts::local_roots::LocalRoots;
-use crate::model::pyjson::{KeepAll, ListSink, PyJson, PyJsonError, PyJsonReadError};
+use crate::model::pyjson::{
+    KeepAll, ListSink, MAX_HELD_BYTES, PyJson, PyJsonError, PyJsonErrorKind, PyJsonReadError,
+};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -32,6 +34,14 @@ pub enum DocumentError {
         #[source]
         source: PyJsonError,
     },
+    /// It holds more than is read of one file.
+    #[error("`{}` {}", path.display(), too_large(*size_bytes))]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        size_bytes: u64,
+    },
     /// It is JSON, but not what mlflow-export-import writes there.
     #[error("`{}` has no `{expected}`", path.display())]
     Shape {
@@ -43,15 +53,38 @@ pub enum DocumentError {
 }
 
 impl DocumentError {
+    fn of(path: &Path, error: PyJsonReadError) -> Self {
+        let file = path.to_owned();
+        match error {
+            PyJsonReadError::Io(source) => Self::Read { path: file, source },
+            PyJsonReadError::Json(error) if error.kind == PyJsonErrorKind::TooLarge => Self::TooLarge {
+                size_bytes: path
+                    .metadata()
+                    .map_or(error.offset as u64, |metadata| metadata.len()),
+                path: file,
+            },
+            PyJsonReadError::Json(source) => Self::Json { path: file, source },
+        }
+    }
+
     /// The error and its cause in one line, with the file below the export's root.
     pub(super) fn detail(&self, root: &Path) -> String {
         let below = |path: &Path| path.strip_prefix(root).unwrap_or(path).display().to_string();
         match self {
             Self::Read { path, source } => format!("read {}: {source}", below(path)),
             Self::Json { path, source } => format!("{} is not JSON: {source}", below(path)),
+            Self::TooLarge { path, size_bytes } => format!("{} {}", below(path), too_large(*size_bytes)),
             Self::Shape { path, expected } => format!("{} has no `{expected}`", below(path)),
         }
     }
+}
+
+/// What there is to say of a file that holds too much.
+fn too_large(size_bytes: u64) -> String {
+    format!(
+        "has {size_bytes} bytes, and more than the {MAX_HELD_BYTES} that are held of one file; \
+         export its objects from their server or store itself, or leave the file out"
+    )
 }
 
 /// A JSON file of an export.
@@ -73,18 +106,9 @@ impl Document {
         path: &Path,
         sink: &mut dyn ListSink,
     ) -> Result<Self, DocumentError> {
-        let io_error = |source| DocumentError::Read {
-            path: path.to_owned(),
-            source,
-        };
-        let file = roots.open(path).map_err(io_error)?;
-        let root = PyJson::read(file, sink).map_err(|error| match error {
-            PyJsonReadError::Io(source) => io_error(source),
-            PyJsonReadError::Json(source) => DocumentError::Json {
-                path: path.to_owned(),
-                source,
-            },
-        })?;
+        let error = |error| DocumentError::of(path, error);
+        let file = roots.open(path).map_err(|source| error(source.into()))?;
+        let root = PyJson::read(file, sink).map_err(error)?;
         Ok(Document {
             path: path.to_owned(),
             root,
@@ -130,5 +154,28 @@ impl Document {
             path: self.path.clone(),
             expected: key,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_holds_too_much_is_said_with_its_size_the_bound_and_the_way_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.json");
+        std::fs::write(&path, vec![b' '; 1_000]).unwrap();
+        let error = PyJsonError {
+            line: 1,
+            column: 1,
+            offset: 7,
+            kind: PyJsonErrorKind::TooLarge,
+        };
+        let error = DocumentError::of(&path, error.into());
+        let expected = "has 1000 bytes, and more than the 268435456 that are held of one file; export its objects from their \
+            server or store itself, or leave the file out";
+        assert_eq!(error.detail(folder.path()), format!("run.json {expected}"));
+        assert!(error.to_string().ends_with(expected), "{error}");
     }
 }

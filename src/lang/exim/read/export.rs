@@ -267,7 +267,7 @@ impl Exporter<'_> {
     fn unreadable(&mut self, kind: Kind, id: &str, error: &DocumentError) -> Result<()> {
         let reason = match error {
             DocumentError::Read { source, .. } => OutsideSource::reason(source),
-            DocumentError::Json { .. } => Reason::BadJson,
+            DocumentError::Json { .. } | DocumentError::TooLarge { .. } => Reason::BadJson,
             DocumentError::Shape { .. } => Reason::NotAnExport,
         };
         let detail = error.detail(&self.root);

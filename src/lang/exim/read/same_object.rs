@@ -3,10 +3,10 @@
 use super::artifacts::{ArtifactTree, Found};
 use super::document::Document;
 use super::layout::ARTIFACTS;
+use crate::archive::open_input;
 use crate::lang::artifacts::local_roots::LocalRoots;
 use crate::model::pyjson::{ListSink, PyJson};
 use sha2::{Digest, Sha256};
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -83,7 +83,7 @@ fn is_same(a: &Found, b: &Found) -> io::Result<bool> {
 }
 
 fn digest(file: &Path) -> io::Result<[u8; 32]> {
-    let mut reader = File::open(file)?;
+    let mut reader = open_input(file)?;
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 64 << 10];
     loop {

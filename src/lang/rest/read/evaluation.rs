@@ -92,11 +92,10 @@ impl Exporter<'_, '_> {
     }
 
     fn write_dataset(&mut self, dataset: &EvaluationDataset, key: &Key) -> Result<(), ExportError> {
-        let closure = self.closure.borrow();
-        let mut experiments = dataset.experiment_ids.iter();
-        let is_taken =
-            closure.takes_all() || experiments.any(|id| closure.of_experiment(id) == Verdict::Kept);
-        drop(closure);
+        let is_taken = self
+            .closure
+            .borrow()
+            .takes_of_experiments(&dataset.experiment_ids);
         if !is_taken {
             self.export
                 .left_out(Kind::EvaluationDatasets, Reason::NotSelected, 1);

@@ -16,7 +16,7 @@ use crate::lang::session::ExportError;
 use crate::model::{ModelInput, ModelOutput, OwnerKind, Run};
 use crate::select::{Closure, Verdict};
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -49,6 +49,8 @@ enum Job {
 pub(super) enum Note {
     LeftOut(Reason),
     Failed(String, String),
+    /// A run that one answer has twice.
+    Twice(String),
     Unstable(Vec<String>),
 }
 
@@ -218,7 +220,14 @@ impl Jobs {
     fn queue_runs(&mut self, runs: Vec<FoundRun>) {
         let mut closure = self.closure.borrow_mut();
         let mut kept = Vec::with_capacity(runs.len());
+        let mut ids = HashSet::new();
         for found in runs {
+            let id = &found.run.info.run_id;
+            // One in another answer is met when all are sorted.
+            if !ids.insert(id.clone()) {
+                self.queue.push_back(Job::Note(Note::Twice(id.clone())));
+                continue;
+            }
             // A run may be found by a search and be asked for by id.
             if closure.has_run(&found.run.info.run_id) {
                 continue;

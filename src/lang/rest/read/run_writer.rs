@@ -72,6 +72,10 @@ impl<'x, 'a, 'm> Sink<'x, 'a, 'm> {
             Note::Failed(id, detail) => {
                 export.failure(Kind::Runs.name(), &id, "*", Reason::Unreadable, &detail)
             }
+            Note::Twice(id) => {
+                let detail = "one answer of the server has it twice; the first was kept";
+                export.failure(Kind::Runs.name(), &id, "*", Reason::Duplicate, detail)
+            }
             Note::Unstable(ids) => {
                 let detail = format!(
                     "runs of experiments {} came and went while they were listed",

@@ -24,8 +24,13 @@ pub(super) fn export_each(
     let answer = server.client.get(Path::api3("workspaces")).parse::<Value>();
     let answer = answer.map_err(|error| server.error(&error))?;
     let workspaces = Fields::of(answer).list("workspaces").into_iter().map(workspace);
-    let wanted = server.client.options().workspace.clone();
-    for workspace in workspaces.filter(|found| wanted.as_ref().is_none_or(|wanted| *wanted == found.name)) {
+    let chosen = server.client.options().workspace.clone();
+    let named = export.options.rest.workspaces.clone();
+    let is_wanted = |found: &Workspace| {
+        let is_named = named.is_empty() || named.contains(&found.name);
+        is_named && chosen.as_ref().is_none_or(|chosen| *chosen == found.name)
+    };
+    for workspace in workspaces.filter(is_wanted) {
         export.write(&workspace)?;
         let within = Arc::new(server.in_workspace(&workspace.name)?);
         let registry = if Arc::ptr_eq(server, registry) {
