@@ -114,6 +114,77 @@ fn a_long_tag_of_a_database_is_streamed_into_a_blob() {
     assert_eq!(large_blobs(&out), [TAG_BYTES]);
 }
 
+/// Bytes of each of several long texts: two of them are more than the memory that an export may take.
+const EACH_BYTES: u64 = 100 * MIB;
+
+#[test]
+fn long_texts_of_any_column_of_a_database_take_no_memory() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("mlflow.db");
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/sql-3.18.0/mlflow.db");
+    fs::copy(fixture, &path).unwrap();
+    let (code, plain) = export(&path, &directory.path().join("plain"), &[]);
+    assert_eq!(code, 0);
+    let long = format!("hex(zeroblob({}))", EACH_BYTES / 2);
+    let json = format!("'{{\"long\": \"' || {long} || '\", \"then\": 1}}'");
+    // The row of the dataset has 330 MiB, more than SQLite gives at once.
+    let sql = format!(
+        "UPDATE datasets SET dataset_source = {long} || 1, dataset_schema = {long} || 2, dataset_profile = {long} || 3 WHERE rowid = 1;
+         UPDATE evaluation_dataset_records SET inputs = {json} WHERE rowid = 1;
+         UPDATE assessments SET rationale = {long} || 4 WHERE rowid = 1;
+         UPDATE trace_info SET request_preview = {long} || 5 WHERE rowid = 1;
+         UPDATE spans SET content = {json} WHERE rowid = 1;
+         INSERT INTO params (key, value, run_uuid) SELECT {long}, 'v', run_uuid FROM runs WHERE lifecycle_stage = 'active' LIMIT 1;"
+    );
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection.execute_batch(&sql).unwrap();
+    let out = directory.path().join("out");
+    let (code, peak) = export(&path, &out, &["--keep-going"]);
+    assert_eq!(code, 3);
+    assert!(
+        peak < plain + 64 * MIB,
+        "{peak} bytes, without long texts {plain}"
+    );
+    let mut sizes = vec![EACH_BYTES];
+    sizes.extend([EACH_BYTES + 1; 5]);
+    assert_eq!(large_blobs(&out), sizes);
+    let losses = fs::read_to_string(out.join("losses.jsonl")).unwrap();
+    assert_eq!(losses.lines().count(), 2, "{losses}");
+    for named in ["`key` of row", "`content` of row 1 of table `spans`"] {
+        assert!(losses.contains(named), "{named}: {losses}");
+    }
+    assert_eq!(
+        measured(Command::new(env!("CARGO_BIN_EXE_mlark")).arg("verify").arg(&out)).0,
+        0
+    );
+}
+
+#[test]
+fn many_params_of_many_runs_of_a_database_take_no_memory() {
+    let directory = tempfile::tempdir().unwrap();
+    let many = |count: u64| {
+        format!(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})
+             INSERT INTO params (key, value, run_uuid) SELECT 'param/' || i, 'the value ' || i, run_uuid FROM n, runs"
+        )
+    };
+    let out = |name: &str| directory.path().join(name);
+    let (code, few) = export(
+        database(directory.path(), &many(200)),
+        &out("few"),
+        &["--include-deleted"],
+    );
+    assert_eq!(code, 0);
+    // All these at once are 200 MB, those of one run 5 MB.
+    let (code, peak) = export(
+        database(directory.path(), &many(20_000)),
+        &out("many"),
+        &["--include-deleted"],
+    );
+    assert_eq!(code, 0);
+    assert!(peak < few + 64 * MIB, "{peak} bytes, with few {few}");
+}
+
 /// The most memory of commands over an archive, which must do their work.
 fn peaks(directory: &Path, archive: &Path) -> Vec<(&'static str, u64)> {
     let path = |path: &Path| path.to_str().unwrap().to_owned();

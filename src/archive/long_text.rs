@@ -7,8 +7,10 @@ use crate::model::text::LongText;
 use crate::model::{BlobRef, Text};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::fs;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,6 +24,8 @@ const PIECE_BYTES: usize = 192 << 10;
 pub(crate) struct LongTexts {
     folder: Arc<Path>,
     has_any: Arc<AtomicBool>,
+    /// What stand-ins of this process begin with: no source can guess it.
+    mark: Arc<str>,
 }
 
 impl LongTexts {
@@ -30,7 +34,48 @@ impl LongTexts {
         LongTexts {
             folder: scratch.join("long-texts").into(),
             has_any: Arc::default(),
+            mark: unguessable().into(),
         }
+    }
+
+    /// A text of a field that holds texts only, in place of one that was laid aside; what writes the object puts the blob
+    /// there.
+    pub(crate) fn stand_in(&self, blob: &BlobRef) -> String {
+        format!("{}{}/{}", self.mark, blob.sha256.hex().as_str(), blob.size_bytes)
+    }
+
+    /// What a text stands for, if it stands for one that was laid aside.
+    pub(super) fn behind(&self, text: &str) -> Option<BlobRef> {
+        let (digest, size) = text.strip_prefix(&*self.mark)?.split_once('/')?;
+        Some(BlobRef {
+            sha256: digest.parse().ok()?,
+            size_bytes: size.parse().ok()?,
+        })
+    }
+
+    /// Whether a stand-in is where no blob can be: in a key, or within a longer text.
+    pub(super) fn is_misplaced(&self, value: &Value) -> bool {
+        let is_part = |text: &str| text.contains(&*self.mark);
+        match value {
+            Value::String(text) => is_part(text) && self.behind(text).is_none(),
+            Value::Array(items) => items.iter().any(|item| self.is_misplaced(item)),
+            Value::Object(map) => map
+                .iter()
+                .any(|(key, item)| is_part(key) || self.is_misplaced(item)),
+            _ => false,
+        }
+    }
+
+    /// Takes pieces of a UTF-8 text of more than 1 MiB.
+    ///
+    /// # Errors
+    /// No temporary file can be made.
+    pub(crate) fn begin(&self) -> io::Result<LongTextWriter> {
+        fs::create_dir_all(&self.folder)?;
+        Ok(LongTextWriter {
+            aside: Aside::create(&self.folder)?,
+            texts: self.clone(),
+        })
     }
 
     /// Why a text of this size can be in no archive, if it cannot.
@@ -67,9 +112,14 @@ impl LongTexts {
             }
             aside = base64;
         }
+        let blob = self.finish(aside)?;
+        Ok(Text::Long(Box::new(LongText { blob, is_utf8 })))
+    }
+
+    fn finish(&self, aside: Aside) -> io::Result<BlobRef> {
         let blob = aside.finish(&self.folder)?;
         self.has_any.store(true, Ordering::Release);
-        Ok(Text::Long(Box::new(LongText { blob, is_utf8 })))
+        Ok(blob)
     }
 
     /// Whether any text was laid aside.
@@ -82,6 +132,37 @@ impl LongTexts {
         let path = self.folder.join(blob.sha256.hex().as_str());
         path.exists().then_some(path)
     }
+}
+
+/// A text that comes in pieces.
+pub(crate) struct LongTextWriter {
+    aside: Aside,
+    texts: LongTexts,
+}
+
+impl LongTextWriter {
+    /// Takes a piece.
+    ///
+    /// # Errors
+    /// No archive holds so long a text ([`io::ErrorKind::FileTooLarge`]), or the temporary file cannot be written.
+    pub(crate) fn push(&mut self, piece: &[u8]) -> io::Result<()> {
+        self.aside.write(piece)
+    }
+
+    /// What stands for the text.
+    ///
+    /// # Errors
+    /// The temporary file cannot be written.
+    pub(crate) fn finish(self) -> io::Result<String> {
+        let blob = self.texts.finish(self.aside)?;
+        Ok(self.texts.stand_in(&blob))
+    }
+}
+
+/// Text that nobody knows who does not read this process's memory.
+fn unguessable() -> String {
+    let random = || RandomState::new().build_hasher().finish();
+    format!("long text {:016x}{:016x} ", random(), random())
 }
 
 /// A temporary file being filled.

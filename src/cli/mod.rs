@@ -18,7 +18,6 @@ mod lacks_args;
 mod last_lines;
 mod ls;
 mod map;
-mod merge;
 mod output_args;
 mod progress;
 mod replay_args;
@@ -94,7 +93,6 @@ enum Command {
     Snapshot(snapshot::Args),
     Diff(diff::Args),
     Transform(transform::Args),
-    Merge(merge::Args),
     Convert(convert::Args),
     Verify(verify::Args),
 }
@@ -147,7 +145,6 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Snapshot(args) => args.run(),
         Command::Diff(args) => args.run(),
         Command::Transform(args) => args.run(),
-        Command::Merge(args) => args.run(),
         Command::Convert(args) => args.run(),
         Command::Verify(args) => args.run(),
     };

@@ -5,5 +5,4 @@ pub mod convert;
 pub mod export;
 pub mod extract;
 pub mod import;
-pub mod merge;
 pub mod transform;

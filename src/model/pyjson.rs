@@ -14,7 +14,7 @@ mod repr;
 mod text;
 mod unprintable;
 
-use std::io::Read;
+use std::io::{self, Read};
 
 pub use error::{PyJsonError, PyJsonErrorKind, PyJsonReadError};
 pub use parse::MAX_DEPTH;
@@ -93,6 +93,18 @@ impl PyJson {
         parse::read(reader, sink)
     }
 
+    /// As [`PyJson::read`], of which no more than `room` bytes may be held.
+    ///
+    /// # Errors
+    /// As [`PyJson::read`].
+    pub(crate) fn read_within(
+        reader: impl Read,
+        sink: &mut dyn ListSink,
+        room: usize,
+    ) -> Result<Self, PyJsonReadError> {
+        parse::read_within(reader, sink, room)
+    }
+
     /// The value under `key`, if this is a dict that has it.
     pub fn get(&self, key: &str) -> Option<&Self> {
         let entries = self.as_dict()?;
@@ -152,13 +164,29 @@ impl PyJson {
     }
 }
 
-/// Takes the items of long lists while they are read; in the value such a list is empty.
+/// Takes what is long while it is read: the items of lists, so that in the value such a list is empty, and texts.
 pub trait ListSink {
     /// Whether to take the items of the list below these keys. A key that is repeated begins anew.
     fn begin(&mut self, path: &[String]) -> bool;
 
     /// Takes an item of the list begun last.
     fn item(&mut self, item: PyJson);
+
+    /// Takes a piece of a text of more than 1 MiB that is no key; false where it is to be held like others.
+    ///
+    /// # Errors
+    /// It cannot be kept.
+    fn text_piece(&mut self, _: &[u8]) -> io::Result<bool> {
+        Ok(false)
+    }
+
+    /// Ends the text of which pieces were taken; gives what stands for it in the value.
+    ///
+    /// # Errors
+    /// It cannot be kept.
+    fn text_end(&mut self) -> io::Result<String> {
+        Ok(String::new())
+    }
 }
 
 /// Takes no list.

@@ -384,6 +384,105 @@ fn mariadb_is_encrypted_and_checked_as_its_uri_asks() {
     check_tls("mysql", options);
 }
 
+/// Makes a client's certificate and key, signed by the fixtures' own.
+fn client_certificate(folder: &std::path::Path) -> [PathBuf; 2] {
+    let signer = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fixtures/cases/09-self-signed-certificate/own");
+    let [key, request, certificate] =
+        ["client.key", "client.csr", "client.pem"].map(|name| folder.join(name));
+    let openssl = |args: &[&str], files: &[(&str, PathBuf)]| {
+        let mut command = Command::new("openssl");
+        command.args(args);
+        files
+            .iter()
+            .for_each(|(option, file)| _ = command.arg(option).arg(file));
+        run(&mut command);
+    };
+    let kind = [
+        "req",
+        "-new",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-subj",
+        "/CN=mlflow",
+    ];
+    openssl(&kind, &[("-keyout", key.clone()), ("-out", request.clone())]);
+    let files = [
+        ("-in", request),
+        ("-CA", signer.with_extension("pem")),
+        ("-CAkey", signer.with_extension("key")),
+        ("-out", certificate.clone()),
+    ];
+    openssl(&["x509", "-req", "-days", "30", "-set_serial", "7"], &files);
+    [certificate, key]
+}
+
+/// A server that lets nobody in without a certificate.
+fn check_client_certificate(dialect: &str, [certificate, key, trusted]: [&str; 3]) {
+    if venvs("no database server asks for certificates").is_none() {
+        return;
+    }
+    let fixtures =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/cases/09-self-signed-certificate");
+    let tls = ["server.pem", "server.key", "own.pem"].map(|name| fixtures.join(name));
+    let Some(database) = Database::start_with(dialect, &tls) else {
+        return;
+    };
+    let create = || {
+        let mut command = databases();
+        command.args(["create", &database.uri, "empty"]);
+        run(command.env("SOCKET", database.path("server")));
+    };
+    create();
+    let uri = match dialect {
+        "mysql" => {
+            database.query(
+                "empty",
+                "CREATE USER x509@'127.0.0.1' REQUIRE X509; GRANT ALL ON empty.* TO x509@'127.0.0.1'",
+            );
+            database.uri_as("x509", "empty")
+        }
+        _ => format!("{}/empty", database.uri),
+    };
+    let [own, own_key] = client_certificate(database.folder.path());
+    let [own, own_key] = [own, own_key].map(|path| path.display().to_string());
+    let is_connected = |options: &str| {
+        let said = said(&uri, options);
+        (said.contains("no tables `experiments`"), said)
+    };
+    let encrypted = format!("{trusted}{}", tls[2].display());
+    let (is_in, said) = is_connected(&format!("{encrypted}&{certificate}={own}&{key}={own_key}"));
+    assert!(is_in, "{said}");
+    // None, and one that signed itself.
+    let stranger = fixtures.join("other.pem").display().to_string();
+    for options in [
+        encrypted.clone(),
+        format!(
+            "{encrypted}&{certificate}={stranger}&{key}={}",
+            stranger.replace(".pem", ".key")
+        ),
+    ] {
+        let (is_in, said) = is_connected(&options);
+        assert!(!is_in, "{options}: {said}");
+    }
+}
+
+#[test]
+fn postgresql_takes_the_certificate_of_a_client() {
+    check_client_certificate(
+        "postgresql",
+        ["sslcert", "sslkey", "sslmode=verify-full&sslrootcert="],
+    );
+}
+
+#[test]
+fn mariadb_takes_the_certificate_of_a_client() {
+    check_client_certificate("mysql", ["ssl_cert", "ssl_key", "ssl_ca="]);
+}
+
 /// Names and the origin of an archive's experiments that are not the default one.
 fn experiments(archive: &Archive) -> (Vec<String>, String) {
     let names = archive

@@ -43,7 +43,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use self::artifacts::{FileFailure, Owner};
-pub(crate) use self::dropped::digests_in;
 pub use self::finish::Duplicates;
 pub use self::head::ManifestHead;
 
@@ -180,6 +179,11 @@ impl ArchiveWriter {
         self.kind_writer(kind).check(&key, &id)?;
         let value = value.fitting().map_err(|misfit| refused(misfit.reason))?;
         markers::check_line(kind, &value).map_err(|fault| refused(fault.to_string()))?;
+        if self.long_texts.has_any() && self.long_texts.is_misplaced(&value) {
+            return Err(refused(
+                "a text of more than 1 MiB is where it cannot be a blob".to_owned(),
+            ));
+        }
         let line = self.line_of(value)?;
         self.write_line(kind, key, id, &line)
     }
@@ -212,6 +216,12 @@ impl ArchiveWriter {
             Value::String(text) if text.len() > STRING_BYTES => {
                 let blob = self.add_bytes(std::mem::take(text).into_bytes())?;
                 *value = json!({ "$blob": blob });
+            }
+            Value::String(text) => {
+                if let Some(blob) = self.long_texts.behind(text) {
+                    self.store_laid_aside(&blob)?;
+                    *value = json!({ "$blob": blob });
+                }
             }
             Value::Array(items) => items.iter_mut().try_for_each(|item| self.store_long(item))?,
             Value::Object(map) => {

@@ -10,7 +10,7 @@
 
 use crate::format::Typed;
 use crate::model::free_json::escape_key;
-use crate::model::pyjson::{PyJson, PyJsonError, PyJsonReadError};
+use crate::model::pyjson::{PyJson, PyJsonReadError};
 use crate::model::trace::{SpanEvent, SpanLink};
 use crate::model::{Extra, Span};
 use base64::Engine;
@@ -75,11 +75,8 @@ impl SpanFile {
 }
 
 /// Reads one span, as a database holds it; none where it has no id.
-///
-/// # Errors
-/// It is not JSON.
-pub(crate) fn read_span(text: &[u8], trace_id: &str) -> Result<Option<Span>, PyJsonError> {
-    Ok(span(PyJson::parse(text)?, trace_id))
+pub(crate) fn read_span(content: PyJson, trace_id: &str) -> Option<Span> {
+    span(content, trace_id)
 }
 
 /// Whether a text of MLflow 2's file is the root span's attribute, or missing as that is.

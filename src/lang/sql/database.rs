@@ -1,11 +1,10 @@
 //! What the exporter asks of a database: its tables and columns, and rows of a query, one after the other.
 
-use crate::archive::LongTexts;
-use crate::format::layout::STRING_BYTES;
+use super::columns::Table;
+use crate::format::layout::{LINE_BYTES, STRING_BYTES};
 use crate::lang::session::ExportError;
-use crate::model::Text;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
+use std::io::{self, Read};
 
 /// A value of a row. Text comes as bytes: databases hold NUL, and some hold what is not UTF-8.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -74,12 +73,18 @@ pub(super) trait Database {
         Ok(false)
     }
 
-    /// Lays a long text aside, read piece by piece; asked only of tables that the schema says are streamed, for a row as
-    /// it was named there.
+    /// A condition that holds for one row of a table, by its place as the schema names it, and the parameters of the
+    /// condition.
     ///
     /// # Errors
-    /// The database cannot be read, or the text is longer than an archive holds ([`io::ErrorKind::FileTooLarge`]).
-    fn read_long(&self, table: &str, column: &str, row: &str, texts: &LongTexts) -> io::Result<Text>;
+    /// The database cannot be read.
+    fn row_at(&self, table: &str, place: &str) -> Result<(String, Vec<String>), ExportError>;
+
+    /// A long text, read piece by piece, of a row by its place.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    fn open_long<'d>(&'d self, table: &str, column: &str, place: &str) -> io::Result<Box<dyn Read + 'd>>;
 
     /// What may help where the tables are not there, such as where they are.
     ///
@@ -94,6 +99,20 @@ pub(super) trait Database {
     /// # Errors
     /// The database cannot be read, or `each` fails.
     fn query(&self, sql: &str, parameters: &[&str], each: &mut EachRow<'_>) -> Result<(), ExportError>;
+
+    /// As [`Database::query`], to the first row that has a text of more than 1 MiB, which is not read; false where there is
+    /// one, or where such rows cannot be told.
+    ///
+    /// # Errors
+    /// As [`Database::query`].
+    fn query_short(
+        &self,
+        _sql: &str,
+        _parameters: &[&str],
+        _each: &mut EachRow<'_>,
+    ) -> Result<bool, ExportError> {
+        Ok(false)
+    }
 }
 
 /// What differs in SQL from one database to another.
@@ -128,6 +147,15 @@ impl Dialect {
         format!("{quote}{}{quote}", name.replace(quote, &quote.repeat(2)))
     }
 
+    /// An expression for the number of a value's bytes.
+    pub(super) fn octets(self, expression: &str) -> String {
+        match self {
+            #[cfg(feature = "postgres")]
+            Dialect::Postgres => format!("octet_length({expression}::text)"),
+            _ => format!("octet_length({expression})"),
+        }
+    }
+
     /// An expression that orders text by its bytes, whatever the column's collation.
     pub(super) fn by_bytes(self, expression: &str) -> String {
         match self {
@@ -140,12 +168,15 @@ impl Dialect {
     }
 }
 
-/// The schema that two queries tell: table and column a row; the names of views, which are not taken for tables.
+/// The schema that two queries tell: table, column and whether it may hold a text of more than 1 MiB, a row; the names of
+/// views, which are not taken for tables.
 pub(super) fn read_schema(database: &dyn Database, tables: &str, views: &str) -> Result<Schema, ExportError> {
     let mut schema = Schema::default();
     database.query(tables, &[], &mut |row| {
         if let (Cell::Bytes(table), Cell::Bytes(column)) = (row.cell(0), row.cell(1)) {
-            schema.add(&String::from_utf8_lossy(table), &String::from_utf8_lossy(column));
+            let may_be_long = row.cell(2) != Cell::Integer(0);
+            let (table, column) = (String::from_utf8_lossy(table), String::from_utf8_lossy(column));
+            schema.add(&table, &column, may_be_long);
         }
         Ok(())
     })?;
@@ -161,19 +192,31 @@ pub(super) fn read_schema(database: &dyn Database, tables: &str, views: &str) ->
 /// The tables of a database and their columns, as they are: versions are never asked.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Schema {
-    tables: BTreeMap<String, BTreeSet<String>>,
+    /// Columns, and whether they may hold a text of more than 1 MiB.
+    tables: BTreeMap<String, BTreeMap<String, bool>>,
     views: BTreeSet<String>,
-    /// Tables whose long texts are read piece by piece, with the expression that names a row.
-    streamed: BTreeMap<String, String>,
+    /// Tables of which a row can be found again, with the expression that names it.
+    places: BTreeMap<String, String>,
+}
+
+/// How a list for SELECT treats a text that is longer than a line holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Long {
+    /// As any other.
+    Plain,
+    /// NULL stands for it, and after the columns comes the place of a row that has one, else NULL.
+    Placed,
+    /// NULL stands for it, and after the columns comes, for each, the number of its bytes where it is longer, else NULL.
+    Sized,
 }
 
 impl Schema {
     /// Adds a table's column.
-    pub(super) fn add(&mut self, table: &str, column: &str) {
+    pub(super) fn add(&mut self, table: &str, column: &str, may_be_long: bool) {
         self.tables
             .entry(table.to_owned())
             .or_default()
-            .insert(column.to_owned());
+            .insert(column.to_owned(), may_be_long);
     }
 
     /// Adds a view, or what else has a name in a query and is no table.
@@ -186,9 +229,9 @@ impl Schema {
         self.views.contains(name)
     }
 
-    /// Says that a table's long texts are read piece by piece, by what an expression calls their row.
-    pub(super) fn add_streamed(&mut self, table: &str, row: &str) {
-        self.streamed.insert(table.to_owned(), row.to_owned());
+    /// Says that rows of a table can be found again, by what an expression calls them.
+    pub(super) fn add_place(&mut self, table: &str, place: &str) {
+        self.places.insert(table.to_owned(), place.to_owned());
     }
 
     /// Whether there is such a table.
@@ -200,44 +243,79 @@ impl Schema {
     pub(super) fn has_column(&self, table: &str, column: &str) -> bool {
         self.tables
             .get(table)
-            .is_some_and(|columns| columns.contains(column))
+            .is_some_and(|columns| columns.contains_key(column))
     }
 
     /// The tables with their columns.
-    pub(super) fn tables(&self) -> impl Iterator<Item = (&str, &BTreeSet<String>)> {
+    pub(super) fn tables(&self) -> impl Iterator<Item = (&str, Vec<&str>)> {
         self.tables
             .iter()
-            .map(|(table, columns)| (table.as_str(), columns))
+            .map(|(table, columns)| (table.as_str(), columns.keys().map(String::as_str).collect()))
+    }
+
+    /// A condition that a column's text is longer than is read at once; none where it cannot be.
+    ///
+    /// Where a row cannot be found again, what a line holds is read.
+    fn is_long(&self, dialect: Dialect, table: &str, column: &str) -> Option<String> {
+        let may_be_long = *self.tables.get(table)?.get(column)?;
+        let limit = match self.places.contains_key(table) {
+            true => STRING_BYTES,
+            false => LINE_BYTES,
+        };
+        let octets = dialect.octets(&dialect.quote(column));
+        may_be_long.then(|| format!("{octets} > {limit}"))
     }
 
     /// A list for SELECT in which a column that this schema lacks is NULL.
-    ///
-    /// Where the list has `long x` beside `x`, the first names a row whose `x` is too long for a line, and `x` is NULL there.
-    pub(super) fn columns(&self, dialect: Dialect, table: &str, columns: &[&str]) -> String {
-        let expression = |column: &&str| {
-            let (name, is_long) = match column.strip_prefix(LONG) {
-                Some(name) => (name, true),
-                None => (*column, false),
-            };
-            if !self.has_column(table, name) {
+    pub(super) fn columns(&self, dialect: Dialect, table: Table, long: Long) -> String {
+        let is_long = |column: &str| self.is_long(dialect, table.name, column);
+        let value = |column: &&str| {
+            if !self.has_column(table.name, column) {
                 return "NULL".to_owned();
             }
-            let value = dialect.quote(name);
-            let is_guarded = is_long || columns.iter().any(|other| other.strip_prefix(LONG) == Some(name));
-            match (self.streamed.get(table).filter(|_| is_guarded), is_long) {
-                (Some(row), true) => {
-                    format!("CASE WHEN octet_length({value}) > {STRING_BYTES} THEN {row} END")
+            let value = dialect.quote(column);
+            match is_long(column) {
+                Some(is_long) if long != Long::Plain => {
+                    format!("CASE WHEN {is_long} THEN NULL ELSE {value} END")
                 }
-                (Some(_), false) => {
-                    format!("CASE WHEN octet_length({value}) <= {STRING_BYTES} THEN {value} END")
-                }
-                (None, true) => "NULL".to_owned(),
-                (None, false) => value,
+                _ => value,
             }
         };
-        columns.iter().map(expression).collect::<Vec<_>>().join(", ")
+        let mut list: Vec<String> = table.columns.iter().map(value).collect();
+        match long {
+            Long::Plain => {}
+            Long::Placed => {
+                let any: Vec<String> = table.columns.iter().copied().filter_map(is_long).collect();
+                let place = self.places.get(table.name).map_or("''", String::as_str);
+                list.push(match any.is_empty() {
+                    true => "NULL".to_owned(),
+                    false => format!("CASE WHEN {} THEN {place} END", any.join(" OR ")),
+                });
+            }
+            Long::Sized => list.extend(table.columns.iter().map(|column| match is_long(column) {
+                Some(is_long) => {
+                    let octets = dialect.octets(&dialect.quote(column));
+                    format!("CASE WHEN {is_long} THEN {octets} END")
+                }
+                None => "NULL".to_owned(),
+            })),
+        }
+        list.join(", ")
+    }
+
+    /// An expression for the bytes that a row's texts take while they are held, less those that are read by pieces.
+    pub(super) fn held_bytes(&self, dialect: Dialect, table: Table) -> String {
+        let columns = table.columns.iter().skip(table.id().end);
+        let texts = columns.filter_map(|column| {
+            let may_be_long = self.is_long(dialect, table.name, column);
+            let octets = dialect.octets(&dialect.quote(column));
+            let is_held = format!("CASE WHEN {octets} <= {STRING_BYTES} THEN {octets} ELSE 0 END");
+            may_be_long.map(|_| is_held)
+        });
+        let texts: Vec<String> = texts.collect();
+        match texts.is_empty() {
+            true => "0".to_owned(),
+            false => texts.join(" + "),
+        }
     }
 }
-
-/// What stands before the name of a column whose long texts are read piece by piece.
-pub(super) const LONG: &str = "long ";

@@ -1,92 +1,17 @@
 //! Datasets that runs read, evaluation datasets with their records, and scorers.
 
+use super::columns::{
+    DATASET_EXPERIMENTS, DATASETS, EVALUATION_DATASET_TAGS, EVALUATION_DATASETS, RECORDS, SCORER_VERSIONS,
+    SCORERS,
+};
 use super::exporter::{Exporter, Result};
 use super::fields::Fields;
-use super::tables::{Table, Tables};
+use super::tables::Tables;
 use crate::format::{Kind, Reason, order};
 use crate::model::{Dataset, DatasetRecord, EvaluationDataset, Scorer};
 use crate::select::Verdict;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
-
-const DATASETS: Table = Table {
-    kind: "datasets",
-    name: "datasets",
-    columns: &[
-        "dataset_uuid",
-        "experiment_id",
-        "name",
-        "digest",
-        "dataset_source_type",
-        "dataset_source",
-        "dataset_schema",
-        "dataset_profile",
-    ],
-};
-
-const EVALUATION_DATASETS: Table = Table {
-    kind: "evaluation-datasets",
-    name: "evaluation_datasets",
-    columns: &[
-        "dataset_id",
-        "name",
-        "digest",
-        "schema",
-        "profile",
-        "created_time",
-        "last_update_time",
-        "created_by",
-        "last_updated_by",
-        "workspace",
-    ],
-};
-
-const EVALUATION_DATASET_TAGS: Table = Table {
-    kind: "evaluation-datasets",
-    name: "evaluation_dataset_tags",
-    columns: &["dataset_id", "key", "value", "long value"],
-};
-
-const DATASET_EXPERIMENTS: Table = Table {
-    kind: "evaluation-datasets",
-    name: "entity_associations",
-    columns: &["source_id", "destination_id"],
-};
-
-const RECORDS: Table = Table {
-    kind: "dataset-records",
-    name: "evaluation_dataset_records",
-    columns: &[
-        "dataset_record_id",
-        "dataset_id",
-        "inputs",
-        "outputs",
-        "expectations",
-        "tags",
-        "source",
-        "created_time",
-        "last_update_time",
-        "created_by",
-        "last_updated_by",
-    ],
-};
-
-const SCORERS: Table = Table {
-    kind: "scorers",
-    name: "scorers",
-    columns: &["scorer_id", "experiment_id", "scorer_name"],
-};
-
-const SCORER_VERSIONS: Table = Table {
-    kind: "scorers",
-    name: "scorer_versions",
-    columns: &[
-        "scorer_id",
-        "scorer_version",
-        "serialized_scorer",
-        "creation_time",
-    ],
-};
 
 /// Key under which MLflow wraps outputs, so that any JSON value can stand in the column.
 const WRAPPED: &str = "mlflow_wrapped";
@@ -126,15 +51,15 @@ fn evaluation_datasets(tables: &Tables) -> Result<BTreeMap<String, EvaluationDat
     tables.scan(EVALUATION_DATASETS, |row| {
         let dataset = EvaluationDataset {
             dataset_id: row.required_text(0),
-            name: row.required_text(1),
-            digest: row.text(2),
-            schema: row.text(3),
-            profile: row.text(4),
-            created_time: row.int(5),
-            last_update_time: row.int(6),
-            created_by: row.text(7),
-            last_updated_by: row.text(8),
-            workspace: row.text(9),
+            workspace: row.text(1),
+            name: row.required_text(2),
+            digest: row.text(3),
+            schema: row.text(4),
+            profile: row.text(5),
+            created_time: row.int(6),
+            last_update_time: row.int(7),
+            created_by: row.text(8),
+            last_updated_by: row.text(9),
             ..EvaluationDataset::default()
         };
         datasets.insert(dataset.dataset_id.clone(), dataset);
@@ -142,7 +67,7 @@ fn evaluation_datasets(tables: &Tables) -> Result<BTreeMap<String, EvaluationDat
     })?;
     tables.scan(EVALUATION_DATASET_TAGS, |row| {
         if let Some(dataset) = datasets.get_mut(&row.required_text(0))
-            && let Some(value) = tables.text(EVALUATION_DATASET_TAGS, row, 2, &dataset.dataset_id)?
+            && let Some(value) = row.value(2)
         {
             dataset.tags.insert(row.required_text(1), value);
         }

@@ -1,45 +1,15 @@
 //! Experiments and workspaces.
 
+use super::columns::{EXPERIMENT_TAGS, EXPERIMENTS, WORKSPACES};
 use super::exporter::{Exporter, Result};
-use super::tables::{Table, Tables};
+use super::spool::{Sorted, Spool};
+use super::tables::Tables;
 use crate::format::{Kind, Reason, order};
 use crate::lang::artifacts::cloud::Address;
 use crate::model::{Experiment, Text, Workspace};
 use crate::select::Verdict;
 use std::collections::BTreeMap;
 use std::path::Path;
-
-const EXPERIMENTS: Table = Table {
-    kind: "experiments",
-    name: "experiments",
-    columns: &[
-        "experiment_id",
-        "name",
-        "artifact_location",
-        "lifecycle_stage",
-        "creation_time",
-        "last_update_time",
-        "workspace",
-    ],
-};
-
-const EXPERIMENT_TAGS: Table = Table {
-    kind: "experiments",
-    name: "experiment_tags",
-    columns: &["experiment_id", "key", "value", "long value"],
-};
-
-const WORKSPACES: Table = Table {
-    kind: "workspaces",
-    name: "workspaces",
-    columns: &[
-        "name",
-        "description",
-        "default_artifact_root",
-        "trace_archival_location",
-        "trace_archival_retention",
-    ],
-};
 
 /// Whether artifacts are in cloud storage, where the feature is built in: by the artifacts destination, or by where experiments
 /// keep theirs.
@@ -66,12 +36,12 @@ impl Experiments {
         tables.scan(EXPERIMENTS, |row| {
             let experiment = Experiment {
                 experiment_id: row.required_text(0),
-                name: row.required_text(1),
-                artifact_location: row.text(2),
-                lifecycle_stage: row.text(3).unwrap_or_else(|| "active".to_owned()),
-                creation_time: row.int(4),
-                last_update_time: row.int(5),
-                workspace: row.text(6),
+                workspace: row.text(1),
+                name: row.required_text(2),
+                artifact_location: row.short_text(3),
+                lifecycle_stage: row.text(4).unwrap_or_else(|| "active".to_owned()),
+                creation_time: row.int(5),
+                last_update_time: row.int(6),
                 ..Experiment::default()
             };
             experiments
@@ -99,32 +69,31 @@ impl Experiments {
 impl Exporter<'_> {
     /// Writes the experiments that are taken or needed.
     pub(super) fn write_experiments(&mut self) -> Result<()> {
-        let mut tags: BTreeMap<String, BTreeMap<String, Text>> = BTreeMap::new();
-        self.tables.scan(EXPERIMENT_TAGS, |row| {
-            let experiment_id = row.required_text(0);
-            if let Some(value) = self.tables.text(EXPERIMENT_TAGS, row, 2, &experiment_id)? {
-                tags.entry(experiment_id)
-                    .or_default()
-                    .insert(row.required_text(1), value);
-            }
-            Ok(())
+        let mut tags = Spool::new(self.export.writer.scratch());
+        self.tables.scan(EXPERIMENT_TAGS, |row| match row.value(2) {
+            Some(value) => tags.push(
+                &order::experiment(&row.required_text(0)),
+                &(row.required_text(1), value),
+            ),
+            None => Ok(()),
         })?;
+        let mut tags: Sorted<(String, Text)> = tags.finish()?;
+        let mut orphans = 0;
         let mut experiments: Vec<_> = std::mem::take(&mut self.experiments.by_id)
             .into_values()
             .collect();
         experiments.sort_by_cached_key(|experiment| order::experiment(&experiment.experiment_id));
         for mut experiment in experiments {
-            let own_tags = tags.remove(&experiment.experiment_id);
+            let own_tags = tags.of_key(&order::experiment(&experiment.experiment_id), &mut orphans)?;
             match self.closure.takes(&experiment) {
                 Verdict::LeftOut(reason) => self.export.left_out(Kind::Experiments, reason, 1),
                 Verdict::Kept => {
-                    experiment.tags = own_tags.unwrap_or_default();
+                    experiment.tags = own_tags.into_iter().collect();
                     self.export.write(&experiment)?;
                 }
             }
         }
-        let orphans = tags.values().map(BTreeMap::len).sum::<usize>();
-        self.limit_orphans("experiments", "tags", orphans as u64);
+        self.limit_orphans("experiments", "tags", orphans + tags.count_rest());
         Ok(())
     }
 

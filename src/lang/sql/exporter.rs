@@ -2,7 +2,7 @@
 
 use super::artifacts::Places;
 use super::experiments::Experiments;
-use super::tables::Tables;
+use super::tables::{RefusedText, Tables};
 use super::trees::CloudTrees;
 use super::{known, logged_models, registry, runs};
 use crate::format::{Kind, Reason};
@@ -55,6 +55,7 @@ impl<'m> Exporter<'m> {
         if self.export.looks_at(&[Kind::Runs, Kind::Datasets]) {
             monitor.begin("runs", Some(self.tables.count("runs")?));
             self.runs()?;
+            self.tell_refused()?;
         }
         if self.export.looks_at(&[Kind::LoggedModels]) {
             monitor.begin("logged models", None);
@@ -63,6 +64,7 @@ impl<'m> Exporter<'m> {
         if self.export.looks_at(&[Kind::Traces]) {
             monitor.begin("traces", None);
             self.traces()?;
+            self.tell_refused()?;
         }
         if self
             .export
@@ -111,14 +113,26 @@ impl<'m> Exporter<'m> {
         Ok(())
     }
 
+    /// Names texts that no archive holds.
+    pub(super) fn tell_refused(&mut self) -> Result<()> {
+        for text in self.tables.take_refused() {
+            let RefusedText {
+                kind,
+                id,
+                field,
+                detail,
+            } = text;
+            self.export
+                .failure(kind, &id, field, Reason::Unwritable, &detail)?;
+        }
+        Ok(())
+    }
+
     /// Tables and columns that are not exported, and values that did not fit.
     fn count_what_is_not_read(&mut self) -> Result<()> {
         self.count_orphans()?;
         known::count(&self.tables, &mut self.export)?;
-        for (kind, id, table, detail) in self.tables.refused.take() {
-            self.export
-                .failure(kind, &id, table, Reason::Unwritable, &detail)?;
-        }
+        self.tell_refused()?;
         for ((kind, field, reason), count) in self.tables.oddities.take() {
             self.export.limit(&kind, &field, reason, count);
         }

@@ -1,9 +1,12 @@
 //! Cells of a row as values of the archive, and a count of what did not fit.
 
+use super::columns::Table;
 use super::database::{Cell, Row};
+use super::long_rows::LongRow;
+use super::tables::Tables;
 use crate::format::Reason;
 use crate::model::Text;
-use crate::model::pyjson::PyJson;
+use crate::model::pyjson::{PyJson, PyJsonError};
 use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -32,33 +35,65 @@ impl Oddities {
 
 /// A row of a known table, read by the positions of its column list.
 pub(super) struct Fields<'r> {
+    tables: &'r Tables,
+    table: Table,
     row: &'r dyn Row,
-    kind: &'static str,
-    columns: &'r [&'static str],
-    oddities: &'r Oddities,
+    /// What is known of a row with texts that no line holds; in `row` they are NULL.
+    long: Option<&'r LongRow>,
 }
 
 impl<'r> Fields<'r> {
-    pub(super) fn new(
-        row: &'r dyn Row,
-        kind: &'static str,
-        columns: &'r [&'static str],
-        oddities: &'r Oddities,
-    ) -> Self {
+    pub(super) fn new(tables: &'r Tables, table: Table, row: &'r dyn Row) -> Self {
         Fields {
+            tables,
+            table,
             row,
-            kind,
-            columns,
-            oddities,
+            long: None,
         }
     }
 
-    fn odd(&self, column: usize, reason: Reason) {
-        let field = self.columns.get(column).copied().unwrap_or("*");
-        self.oddities.count(self.kind, field, reason);
+    pub(super) fn of_long_row(tables: &'r Tables, table: Table, row: &'r dyn Row, long: &'r LongRow) -> Self {
+        Fields {
+            long: Some(long),
+            ..Fields::new(tables, table, row)
+        }
     }
 
-    /// The bytes of a text.
+    pub(super) fn tables(&self) -> &'r Tables {
+        self.tables
+    }
+
+    pub(super) fn table(&self) -> Table {
+        self.table
+    }
+
+    pub(super) fn long_row(&self) -> Option<&'r LongRow> {
+        self.long
+    }
+
+    fn odd(&self, column: usize, reason: Reason) {
+        let field = self.table.columns.get(column).copied().unwrap_or("*");
+        self.tables.oddities.count(self.table.kind, field, reason);
+    }
+
+    /// The row, where the column has a text that no line holds.
+    fn long(&self, column: usize) -> Option<&'r LongRow> {
+        self.long.filter(|long| long.size(column).is_some())
+    }
+
+    /// Whether the column has a text that no line holds.
+    pub(super) fn is_long(&self, column: usize) -> bool {
+        self.long(column).is_some()
+    }
+
+    /// Notes a text that no line holds where none is of use.
+    fn refuse_long(&self, column: usize) {
+        if self.is_long(column) {
+            self.refuse(column, "more than is of use there");
+        }
+    }
+
+    /// The bytes of a text that a line holds.
     pub(super) fn bytes(&self, column: usize) -> Option<Vec<u8>> {
         match self.row.cell(column) {
             Cell::Null => None,
@@ -70,11 +105,30 @@ impl<'r> Fields<'r> {
 
     /// A text of any bytes.
     pub(super) fn any_text(&self, column: usize) -> Option<Text> {
-        self.bytes(column).map(Text::from_bytes)
+        match self.long(column) {
+            Some(long) => self.long_text(column, long),
+            None => self.bytes(column).map(Text::from_bytes),
+        }
+    }
+
+    /// A text of any bytes, of a param or tag: NULL reads as an empty text, as MLflow reads it; nothing is one that no archive
+    /// holds.
+    pub(super) fn value(&self, column: usize) -> Option<Text> {
+        let text = self.any_text(column);
+        text.or_else(|| (!self.is_long(column)).then(|| "".into()))
+    }
+
+    /// A text that the export goes by, such as where artifacts are: it is never a blob.
+    pub(super) fn short_text(&self, column: usize) -> Option<String> {
+        self.refuse_long(column);
+        self.bytes(column).and_then(|_| self.text(column))
     }
 
     /// A text where the archive holds only UTF-8; other bytes are replaced and counted.
     pub(super) fn text(&self, column: usize) -> Option<String> {
+        if let Some(long) = self.long(column) {
+            return self.stand_in(column, long);
+        }
         let bytes = self.bytes(column)?;
         Some(String::from_utf8(bytes).unwrap_or_else(|error| {
             self.odd(column, Reason::NotUtf8);
@@ -92,6 +146,7 @@ impl<'r> Fields<'r> {
 
     /// An integer; what is none is counted and left out.
     pub(super) fn int(&self, column: usize) -> Option<i64> {
+        self.refuse_long(column);
         let value = match self.row.cell(column) {
             Cell::Null => return None,
             Cell::Integer(value) => Some(value),
@@ -117,6 +172,7 @@ impl<'r> Fields<'r> {
 
     /// A double; what is none is counted and left out.
     pub(super) fn double(&self, column: usize) -> Option<f64> {
+        self.refuse_long(column);
         let value = match self.row.cell(column) {
             Cell::Null => return None,
             // SQLite keeps whole doubles of a column without affinity as integers.
@@ -146,11 +202,25 @@ impl<'r> Fields<'r> {
 
     /// A user's JSON as Python sees it.
     pub(super) fn py_json(&self, column: usize) -> Option<PyJson> {
-        let bytes = self.bytes(column)?;
-        Some(PyJson::parse(&bytes).unwrap_or_else(|_| {
-            self.odd(column, Reason::NotJson);
-            PyJson::Str(String::from_utf8_lossy(&bytes).into_owned())
-        }))
+        match self.checked_json(column)? {
+            Ok(json) => Some(json),
+            Err(_) => {
+                self.odd(column, Reason::NotJson);
+                let text = match self.bytes(column) {
+                    Some(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+                    None => self.text(column),
+                };
+                text.map(PyJson::Str)
+            }
+        }
+    }
+
+    /// A user's JSON as Python sees it, or why it is none.
+    pub(super) fn checked_json(&self, column: usize) -> Option<Result<PyJson, PyJsonError>> {
+        match self.long(column) {
+            Some(long) => self.long_json(column, long),
+            None => self.bytes(column).map(|bytes| PyJson::parse(&bytes)),
+        }
     }
 }
 

@@ -223,7 +223,7 @@ pub(super) fn count(tables: &Tables, export: &mut Export<'_>) -> Result<(), Expo
             }
             continue;
         };
-        let is_known = |column: &String| known.split_whitespace().any(|known| since(known).0 == column);
+        let is_known = |column: &str| known.split_whitespace().any(|known| since(known).0 == column);
         for column in columns.iter().filter(|column| !is_known(column)) {
             let values = tables.count_values(table, column)?;
             if values > 0 {

@@ -27,7 +27,11 @@ impl Location {
         match self {
             Location::Sqlite(_) => Ok(Vec::new()),
             #[cfg(feature = "postgres")]
-            Location::Postgres(uri) => Ok(super::uri::DatabaseUri::parse(uri)?.chosen()),
+            Location::Postgres(uri) => {
+                let mut uri = super::uri::DatabaseUri::parse(uri)?;
+                super::postgres::add_variables(&mut uri);
+                Ok(uri.chosen())
+            }
             #[cfg(feature = "mysql")]
             Location::Mysql(uri) => Ok(super::uri::DatabaseUri::parse(uri)?.chosen()),
         }

@@ -1,11 +1,13 @@
 //! Logged models (MLflow 3), with params, tags and metrics.
 
+use super::batches::stretches;
+use super::columns::{LOGGED_MODEL_METRICS, LOGGED_MODEL_PARAMS, LOGGED_MODEL_TAGS, LOGGED_MODELS};
 use super::exporter::{Exporter, Result};
 use super::fields::Fields;
 use super::metrics::may_be_infinite;
 use super::run_parts::read_map;
 use super::spool::Spool;
-use super::tables::{BATCH, Table, Tables};
+use super::tables::{BATCH, Tables};
 use crate::archive::{ArchiveError, Owner, PointSeries};
 use crate::format::{Kind, Object, Reason};
 use crate::model::metric::PointLink;
@@ -13,63 +15,18 @@ use crate::model::{Double, LoggedModel, OwnerKind, Point};
 use crate::select::{Catalogue, Verdict};
 use std::collections::{BTreeMap, HashMap};
 
-const LOGGED_MODELS: Table = Table {
-    kind: "logged-models",
-    name: "logged_models",
-    columns: &[
-        "model_id",
-        "experiment_id",
-        "name",
-        "artifact_location",
-        "creation_timestamp_ms",
-        "last_updated_timestamp_ms",
-        "status",
-        "lifecycle_stage",
-        "model_type",
-        "source_run_id",
-        "status_message",
-    ],
-};
-
-const PARAMS: Table = Table {
-    kind: "logged-models",
-    name: "logged_model_params",
-    columns: &["model_id", "param_key", "param_value", "long param_value"],
-};
-
-const TAGS: Table = Table {
-    kind: "logged-models",
-    name: "logged_model_tags",
-    columns: &["model_id", "tag_key", "tag_value", "long tag_value"],
-};
-
-const METRICS: Table = Table {
-    kind: "model-metrics",
-    name: "logged_model_metrics",
-    columns: &[
-        "model_id",
-        "metric_name",
-        "metric_value",
-        "metric_timestamp_ms",
-        "metric_step",
-        "run_id",
-        "dataset_name",
-        "dataset_digest",
-    ],
-};
-
 fn logged_model(row: &Fields<'_>) -> LoggedModel {
     LoggedModel {
         model_id: row.required_text(0),
         experiment_id: row.required_text(1),
         name: row.text(2),
-        artifact_uri: row.text(3),
+        artifact_uri: row.short_text(3),
         creation_timestamp_ms: row.int(4),
         last_updated_timestamp_ms: row.int(5),
         status: status_name(row.int(6)),
         lifecycle_stage: row.text(7).unwrap_or_else(|| "active".to_owned()),
         model_type: row.text(8),
-        source_run_id: row.text(9),
+        source_run_id: row.short_text(9),
         status_message: row.text(10),
         ..LoggedModel::default()
     }
@@ -130,17 +87,23 @@ impl Exporter<'_> {
             if batch.is_empty() {
                 return Ok(());
             }
-            self.logged_model_batch(batch)?;
+            let ids: Vec<&str> = batch.iter().map(|model| model.model_id.as_str()).collect();
+            let parts = [LOGGED_MODEL_PARAMS, LOGGED_MODEL_TAGS];
+            let stretches = stretches(&self.tables, &parts, &ids)?;
+            let mut batch = batch.into_iter();
+            for length in stretches {
+                self.logged_model_batch(batch.by_ref().take(length).collect())?;
+            }
         }
     }
 
     fn logged_model_batch(&mut self, mut models: Vec<LoggedModel>) -> Result<()> {
         let ids: Vec<String> = models.iter().map(|model| model.model_id.clone()).collect();
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-        read_map(&self.tables, PARAMS, &ids, |place, key, value| {
+        read_map(&self.tables, LOGGED_MODEL_PARAMS, &ids, |place, key, value| {
             models[place].params.insert(key, value);
         })?;
-        read_map(&self.tables, TAGS, &ids, |place, key, value| {
+        read_map(&self.tables, LOGGED_MODEL_TAGS, &ids, |place, key, value| {
             models[place].tags.insert(key, value);
         })?;
         self.list_ahead(models.iter().map(|model| model.artifact_uri.as_deref()))?;
@@ -160,20 +123,21 @@ impl Exporter<'_> {
     fn model_metrics(&mut self, model: &LoggedModel) -> Result<()> {
         let scratch = self.export.writer.scratch().to_owned();
         let mut series: BTreeMap<String, PointSeries> = BTreeMap::new();
-        self.tables.of_owners(METRICS, "", &[&model.model_id], |_, row| {
-            let Some(point) = point_of(row) else { return Ok(()) };
-            if may_be_infinite(point.value) {
-                self.tables
-                    .oddities
-                    .count("model-metrics", "value", Reason::SqlInfinity);
-            }
-            let series = series
-                .entry(row.required_text(1))
-                .or_insert_with(|| PointSeries::new(&scratch));
-            series
-                .push(point)
-                .map_err(|error| ArchiveError::io("use temporary file in", &scratch)(error).into())
-        })?;
+        self.tables
+            .of_owners(LOGGED_MODEL_METRICS, "", &[&model.model_id], |_, row| {
+                let Some(point) = point_of(row) else { return Ok(()) };
+                if may_be_infinite(point.value) {
+                    self.tables
+                        .oddities
+                        .count("model-metrics", "value", Reason::SqlInfinity);
+                }
+                let series = series
+                    .entry(row.required_text(1))
+                    .or_insert_with(|| PointSeries::new(&scratch));
+                series
+                    .push(point)
+                    .map_err(|error| ArchiveError::io("use temporary file in", &scratch)(error).into())
+            })?;
         for (key, series) in series {
             let sort_key = model.sort_key();
             self.export

@@ -1,27 +1,16 @@
 //! Metric history of runs, in bounded memory: several runs in one query as long as their points are few, one metric
 //! after the other where a run has very many.
 
+use super::columns::METRICS;
 use super::exporter::{Exporter, Result};
 use super::fields::{Fields, Oddities};
-use super::tables::{Table, Tables};
+use super::tables::Tables;
 use crate::archive::{ArchiveError, PointSeries};
 use crate::format::{Reason, SortKey};
 use crate::lang::session::Export;
 use crate::model::{Double, Point, Run};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-
-const METRICS: Table = Table {
-    kind: "metrics",
-    name: "metrics",
-    columns: &["run_uuid", "key", "value", "timestamp", "step", "is_nan"],
-};
-
-const COUNTS: Table = Table {
-    kind: "metrics",
-    name: "metrics",
-    columns: &["run_uuid", "count"],
-};
 
 /// Points that are read into memory at once.
 const HELD_POINTS: u64 = 100_000;
@@ -54,13 +43,7 @@ impl OpenMetrics {
     /// Counts the points of these runs, which asks only the index.
     pub(super) fn count(tables: &Tables, run_ids: &[&str]) -> Result<Self> {
         let mut counts = vec![0; run_ids.len()];
-        if tables.has(COUNTS)? {
-            let sql = "SELECT run_uuid, COUNT(*) FROM metrics WHERE run_uuid IN";
-            tables.rows_of_owners(sql, "GROUP BY run_uuid", run_ids, COUNTS, |place, row| {
-                counts[place] += row.unsigned(1);
-                Ok(())
-            })?;
-        }
+        tables.sums_of_owners(METRICS, "0", run_ids, |place, sums| counts[place] += sums.rows)?;
         Ok(OpenMetrics {
             held: counts.iter().map(|_| Series::new()).collect(),
             counts,
@@ -152,12 +135,11 @@ impl SeriesWriter<'_, '_> {
     /// A run with very many points: the database sorts them by metric.
     fn write_many(mut self, tables: &Tables) -> Result<()> {
         let dialect = tables.dialect();
-        let columns = tables.schema.columns(dialect, METRICS.name, METRICS.columns);
         let order = dialect.by_bytes(&dialect.quote("key"));
-        let sql = format!("SELECT {columns} FROM metrics WHERE run_uuid = ? ORDER BY {order}");
+        let rest = format!("WHERE run_uuid = ? ORDER BY {order}");
         let run_id = self.run.info.run_id.clone();
         let mut rows = 0;
-        tables.rows(&sql, &[&run_id], METRICS, |row| {
+        tables.scan_where(METRICS, &rest, &[&run_id], |row| {
             rows += 1;
             let Some(point) = point_of(row) else { return Ok(()) };
             let key = row.required_text(1);

@@ -9,6 +9,8 @@
 use crate::format::Reason;
 
 mod artifacts;
+mod batches;
+mod columns;
 mod database;
 mod evaluation;
 mod experiments;
@@ -17,6 +19,9 @@ mod fields;
 mod known;
 mod location;
 mod logged_models;
+#[cfg(test)]
+mod long_columns;
+mod long_rows;
 mod metrics;
 #[cfg(feature = "mysql")]
 mod mysql;
@@ -38,6 +43,7 @@ mod trees;
 mod uri;
 mod versions;
 
+use crate::format::layout::TEXT_BYTES;
 use crate::format::manifest::SourceInfo;
 use crate::lang::artifacts::cloud;
 use crate::lang::session::{Export, ExportError, ExportOptions, ExportReport};
@@ -61,6 +67,17 @@ const HIDDEN: &str = "; `GRANT SELECT ON DATABASE.* TO USER` makes sure that all
 pub fn export(
     source: &str,
     out: &Path,
+    options: ExportOptions,
+    monitor: &dyn Monitor,
+) -> Result<ExportReport, ExportError> {
+    export_within(TEXT_BYTES, source, out, options, monitor)
+}
+
+/// As [`export`], into an archive that holds texts up to this size.
+fn export_within(
+    text_bytes: u64,
+    source: &str,
+    out: &Path,
     mut options: ExportOptions,
     monitor: &dyn Monitor,
 ) -> Result<ExportReport, ExportError> {
@@ -73,7 +90,8 @@ pub fn export(
         Location::Mysql(uri) => (Box::new(mysql::Mysql::open(uri)?), None),
     };
     let hides_tables = database.may_hide_tables()?;
-    let tables = Tables::new(database)?;
+    let mut tables = Tables::new(database)?;
+    tables.text_bytes = text_bytes;
     if !tables.schema.has("experiments") || !tables.schema.has("runs") {
         return Err(ExportError::NoData {
             source_uri: redact(source),

@@ -3,16 +3,14 @@
 use super::database::{Cell, Database, Dialect, EachRow, Row, Schema, read_schema};
 use super::pieces::{LongQuery, PIECE_BYTES};
 use super::uri::{DatabaseUri, refused};
-use crate::archive::LongTexts;
 use crate::lang::session::ExportError;
-use crate::model::Text;
 use crate::model::mask;
 use crate::model::uri::redact;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Params, Value};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Read};
 
 mod options;
 
@@ -115,7 +113,9 @@ impl Database for Mysql {
     }
 
     fn schema(&self) -> Result<Schema, ExportError> {
-        let sql = "SELECT c.table_name, c.column_name FROM information_schema.columns c \
+        let sql = "SELECT c.table_name, c.column_name, \
+                   CASE WHEN c.data_type = 'json' OR c.character_octet_length > 1048576 THEN 1 ELSE 0 END \
+                   FROM information_schema.columns c \
                    JOIN information_schema.tables t ON t.table_schema = c.table_schema AND t.table_name = c.table_name \
                    WHERE t.table_type = 'BASE TABLE' AND c.table_schema = DATABASE()";
         let views = "SELECT table_name FROM information_schema.tables \
@@ -125,31 +125,39 @@ impl Database for Mysql {
             let key = key.iter().map(|column| self.dialect().quote(column));
             let texts = key.map(|column| format!("CAST({column} AS CHAR)"));
             let row = format!("JSON_ARRAY({})", texts.collect::<Vec<_>>().join(", "));
-            schema.add_streamed(&table, &row);
+            schema.add_place(&table, &row);
         }
         Ok(schema)
     }
 
-    fn read_long(&self, table: &str, column: &str, row: &str, texts: &LongTexts) -> io::Result<Text> {
-        let place: Vec<String> = serde_json::from_str(row)?;
-        let keys = self.primary_keys().map_err(io::Error::other)?;
+    fn row_at(&self, table: &str, place: &str) -> Result<(String, Vec<String>), ExportError> {
+        let changed = |detail: String| ExportError::Source {
+            source_uri: self.source_uri.clone(),
+            detail,
+        };
+        let place: Vec<String> = serde_json::from_str(place).map_err(|error| changed(error.to_string()))?;
+        let keys = self.primary_keys()?;
         let key = keys.get(table).filter(|key| key.len() == place.len());
-        let key = key.ok_or_else(|| io::Error::other("the table has another primary key now"))?;
+        let key = key.ok_or_else(|| changed(format!("table `{table}` has another primary key now")))?;
         let equal = key
             .iter()
             .map(|column| format!("{} = ?", self.dialect().quote(column)));
-        let condition = equal.collect::<Vec<_>>().join(" AND ");
+        Ok((equal.collect::<Vec<_>>().join(" AND "), place))
+    }
+
+    fn open_long<'d>(&'d self, table: &str, column: &str, place: &str) -> io::Result<Box<dyn Read + 'd>> {
+        let (condition, row) = self.row_at(table, place).map_err(io::Error::other)?;
         let (table, column) = (self.dialect().quote(table), self.dialect().quote(column));
         // By characters: of a whole text, a server makes bytes only up to a packet.
         let piece_units = PIECE_BYTES / MAX_CHAR_BYTES;
         let rest = format!("FROM {table} WHERE {condition}");
         let query = LongQuery {
-            size: &format!("SELECT OCTET_LENGTH({column}), CHAR_LENGTH({column}) {rest}"),
-            piece: &format!("SELECT SUBSTRING({column}, CAST(? AS SIGNED), {piece_units}) {rest}"),
+            size: format!("SELECT CHAR_LENGTH({column}) {rest}"),
+            piece: format!("SELECT SUBSTRING({column}, CAST(? AS SIGNED), {piece_units}) {rest}"),
             piece_units,
-            row: &place.iter().map(String::as_str).collect::<Vec<_>>(),
+            row,
         };
-        query.read(self, texts)
+        query.open(self)
     }
 
     /// MySQL shows a user only the tables that the user has some right to, unless the right is to the whole database.

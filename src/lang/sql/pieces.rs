@@ -1,55 +1,48 @@
 //! A long text of a database server, read piece by piece: each piece is a query.
 
 use super::database::{Cell, Database};
-use crate::archive::LongTexts;
-use crate::model::Text;
 use std::io::{self, Read};
 
 /// Bytes asked for at once, at the most: under what every server sends in a packet, and few enough queries, since a server
 /// may read the whole text for each.
 pub(super) const PIECE_BYTES: u64 = 3 << 20;
 
-/// How to ask for a text; the row's place stands for the last `?`s of both queries.
-pub(super) struct LongQuery<'a> {
-    /// Asks for the bytes of the text, and for the units in which pieces are counted: bytes or characters.
-    pub(super) size: &'a str,
+/// How to ask for a text.
+pub(super) struct LongQuery {
+    /// Asks for the number of units in which pieces are counted: bytes or characters.
+    pub(super) size: String,
     /// Asks for a piece; the first `?` is the unit where it begins, from 1.
-    pub(super) piece: &'a str,
+    pub(super) piece: String,
     pub(super) piece_units: u64,
-    /// The row's place.
-    pub(super) row: &'a [&'a str],
+    /// The row's place, which stands for the last `?`s of both queries.
+    pub(super) row: Vec<String>,
 }
 
-impl LongQuery<'_> {
-    /// Lays the text aside.
+impl LongQuery {
+    /// Opens the text.
     ///
     /// # Errors
-    /// As [`Database::read_long`].
-    pub(super) fn read(&self, database: &dyn Database, texts: &LongTexts) -> io::Result<Text> {
-        let mut sizes = [0, 0];
-        let asked = database.query(self.size, self.row, &mut |row| {
-            for (column, size) in sizes.iter_mut().enumerate() {
-                if let Cell::Integer(number) = row.cell(column) {
-                    *size = u64::try_from(number).unwrap_or(0);
-                }
+    /// The database cannot be read.
+    pub(super) fn open(self, database: &dyn Database) -> io::Result<Box<dyn Read + '_>> {
+        let row: Vec<&str> = self.row.iter().map(String::as_str).collect();
+        let mut units = 0;
+        let asked = database.query(&self.size, &row, &mut |row| {
+            if let Cell::Integer(number) = row.cell(0) {
+                units = u64::try_from(number).unwrap_or(0);
             }
             Ok(())
         });
         asked.map_err(io::Error::other)?;
-        let [size_bytes, units] = sizes;
-        if let Some(reason) = LongTexts::refused(size_bytes) {
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
-        }
         if units == 0 {
             return Err(no_piece(1));
         }
-        texts.keep(&mut Pieces {
+        Ok(Box::new(Pieces {
             query: self,
             database,
             piece: io::Cursor::default(),
             next: 1,
             units,
-        })
+        }))
     }
 }
 
@@ -60,7 +53,7 @@ fn no_piece(from: u64) -> io::Error {
 }
 
 struct Pieces<'a> {
-    query: &'a LongQuery<'a>,
+    query: LongQuery,
     database: &'a dyn Database,
     piece: io::Cursor<Vec<u8>>,
     /// Where the next piece begins, from 1.
@@ -71,11 +64,11 @@ struct Pieces<'a> {
 impl Pieces<'_> {
     fn ask(&mut self) -> io::Result<()> {
         let from = self.next.to_string();
-        let row = self.query.row.iter().copied();
+        let row = self.query.row.iter().map(String::as_str);
         let parameters: Vec<&str> = std::iter::once(from.as_str()).chain(row).collect();
         let mut piece = std::mem::take(&mut self.piece).into_inner();
         piece.clear();
-        let asked = self.database.query(self.query.piece, &parameters, &mut |row| {
+        let asked = self.database.query(&self.query.piece, &parameters, &mut |row| {
             if let Cell::Bytes(bytes) = row.cell(0) {
                 piece.extend_from_slice(bytes);
             }

@@ -3,9 +3,7 @@
 use super::database::{Cell, Database, Dialect, EachRow, Row, Schema, read_schema};
 use super::pieces::{LongQuery, PIECE_BYTES};
 use super::uri::{DatabaseUri, refused};
-use crate::archive::LongTexts;
 use crate::lang::session::ExportError;
-use crate::model::Text;
 use crate::model::mask;
 use crate::model::uri::redact;
 use postgres::error::SqlState;
@@ -15,10 +13,13 @@ use postgres::{Client, Statement};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::error::Error;
-use std::io;
+use std::io::{self, Read};
 
 mod options;
 mod tls;
+mod variables;
+
+pub(super) use variables::add_variables;
 
 /// A connection within a transaction.
 pub(super) struct Postgres {
@@ -99,7 +100,10 @@ impl Database for Postgres {
     fn schema(&self) -> Result<Schema, ExportError> {
         // Not the information schema, which hides what this role may not read: a table missing for that reason must
         // not pass for one that is not there.
-        let sql = "SELECT c.relname::text, a.attname::text FROM pg_catalog.pg_class c \
+        // Of varying length, unless it is a varchar of few characters.
+        let sql = "SELECT c.relname::text, a.attname::text, \
+                   (a.attlen = -1 AND NOT (a.atttypid = 'varchar'::regtype AND a.atttypmod BETWEEN 5 AND 262144)) \
+                   FROM pg_catalog.pg_class c \
                    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
                    JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid \
                    WHERE c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped \
@@ -109,29 +113,33 @@ impl Database for Postgres {
                      WHERE c.relkind IN ('v', 'm', 'f') AND n.nspname = ANY (current_schemas(false))";
         let mut schema = read_schema(self, sql, views)?;
         // A row of this snapshot keeps its place until the transaction ends; of several tables in one, places are not unique.
-        let streamed = "SELECT c.relname::text FROM pg_catalog.pg_class c \
+        let placed = "SELECT c.relname::text FROM pg_catalog.pg_class c \
                         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
                         WHERE c.relkind = 'r' AND NOT c.relhassubclass AND n.nspname = ANY (current_schemas(false))";
-        self.query(streamed, &[], &mut |row| {
+        self.query(placed, &[], &mut |row| {
             if let Cell::Bytes(table) = row.cell(0) {
-                schema.add_streamed(&String::from_utf8_lossy(table), "ctid::text");
+                schema.add_place(&String::from_utf8_lossy(table), "ctid::text");
             }
             Ok(())
         })?;
         Ok(schema)
     }
 
-    fn read_long(&self, table: &str, column: &str, row: &str, texts: &LongTexts) -> io::Result<Text> {
+    fn row_at(&self, _: &str, place: &str) -> Result<(String, Vec<String>), ExportError> {
+        Ok(("ctid = ?::text::tid".to_owned(), vec![place.to_owned()]))
+    }
+
+    fn open_long<'d>(&'d self, table: &str, column: &str, place: &str) -> io::Result<Box<dyn Read + 'd>> {
         let (table, column) = (self.dialect().quote(table), self.dialect().quote(column));
-        let bytes = format!("convert_to({column}, 'UTF8')");
+        let bytes = format!("convert_to({column}::text, 'UTF8')");
         let rest = format!("FROM {table} WHERE ctid = ?::text::tid");
         let query = LongQuery {
-            size: &format!("SELECT n, n FROM (SELECT octet_length({bytes}) AS n {rest}) AS size"),
-            piece: &format!("SELECT substring({bytes} FROM ?::text::int FOR {PIECE_BYTES}) {rest}"),
+            size: format!("SELECT octet_length({bytes}) {rest}"),
+            piece: format!("SELECT substring({bytes} FROM ?::text::int FOR {PIECE_BYTES}) {rest}"),
             piece_units: PIECE_BYTES,
-            row: &[row],
+            row: vec![place.to_owned()],
         };
-        query.read(self, texts)
+        query.open(self)
     }
 
     fn other_place(&self) -> Result<Option<String>, ExportError> {

@@ -2,65 +2,15 @@
 //!
 //! Their tags and aliases carry the owner's whole key, so each table is scanned once and merged in the archive's order.
 
+use super::columns::{ALIASES, MODEL_TAGS, MODELS, VERSION_TAGS, VERSIONS};
 use super::exporter::{Exporter, Result};
 use super::fields::Fields;
 use super::spool::{Sorted, Spool};
-use super::tables::{BATCH, Table, Tables};
+use super::tables::{BATCH, Tables};
 use crate::format::{Kind, Object, Reason, SortKey, order};
 use crate::model::{ModelVersion, RegisteredModel, Text};
 use crate::select::{Catalogue, Verdict};
 use std::collections::HashSet;
-
-const MODELS: Table = Table {
-    kind: "registered-models",
-    name: "registered_models",
-    columns: &[
-        "workspace",
-        "name",
-        "creation_time",
-        "last_updated_time",
-        "description",
-    ],
-};
-
-const MODEL_TAGS: Table = Table {
-    kind: "registered-models",
-    name: "registered_model_tags",
-    columns: &["workspace", "name", "key", "value", "long value"],
-};
-
-const ALIASES: Table = Table {
-    kind: "registered-models",
-    name: "registered_model_aliases",
-    columns: &["workspace", "name", "alias", "version"],
-};
-
-const VERSIONS: Table = Table {
-    kind: "model-versions",
-    name: "model_versions",
-    columns: &[
-        "workspace",
-        "name",
-        "version",
-        "creation_time",
-        "last_updated_time",
-        "description",
-        "user_id",
-        "current_stage",
-        "source",
-        "run_id",
-        "status",
-        "status_message",
-        "run_link",
-        "storage_location",
-    ],
-};
-
-const VERSION_TAGS: Table = Table {
-    kind: "model-versions",
-    name: "model_version_tags",
-    columns: &["workspace", "name", "key", "value", "version", "long value"],
-};
 
 fn model_key(row: &Fields<'_>) -> SortKey {
     order::registered_model(row.text(0).as_deref(), &row.required_text(1))
@@ -77,7 +27,7 @@ fn version(row: &Fields<'_>) -> ModelVersion {
         user_id: row.text(6),
         current_stage: row.text(7),
         source: row.text(8),
-        run_id: row.text(9),
+        run_id: row.short_text(9),
         status: row.text(10),
         status_message: row.text(11),
         run_link: row.text(12),
@@ -101,9 +51,10 @@ pub(super) fn tell(tables: &Tables, catalogue: &mut Catalogue) -> Result<()> {
 /// A tag of a model or version.
 type Tag = (String, Text);
 
-fn tag(tables: &Tables, table: Table, row: &Fields<'_>) -> Result<Option<Tag>> {
-    let value = tables.text(table, row, 3, &row.required_text(1))?;
-    Ok(value.map(|value| (row.required_text(2), value)))
+/// The tag of a row whose key is in this column, its value in the next.
+fn tag(row: &Fields<'_>, key: usize) -> Option<Tag> {
+    let value = row.value(key + 1)?;
+    Some((row.required_text(key), value))
 }
 
 impl Exporter<'_> {
@@ -118,8 +69,8 @@ impl Exporter<'_> {
         let scratch = self.export.writer.scratch().to_owned();
         let mut tags = Spool::new(&scratch);
         self.tables.scan(VERSION_TAGS, |row| {
-            let key = model_key(row).number(row.unsigned(4));
-            match tag(&self.tables, VERSION_TAGS, row)? {
+            let key = model_key(row).number(row.unsigned(2));
+            match tag(row, 3) {
                 Some(tag) => tags.push(&key, &tag),
                 None => Ok(()),
             }
@@ -163,11 +114,10 @@ impl Exporter<'_> {
     fn registered_models(&mut self, with_versions: &HashSet<(Option<String>, String)>) -> Result<()> {
         let scratch = self.export.writer.scratch().to_owned();
         let mut tags = Spool::new(&scratch);
-        self.tables
-            .scan(MODEL_TAGS, |row| match tag(&self.tables, MODEL_TAGS, row)? {
-                Some(tag) => tags.push(&model_key(row), &tag),
-                None => Ok(()),
-            })?;
+        self.tables.scan(MODEL_TAGS, |row| match tag(row, 2) {
+            Some(tag) => tags.push(&model_key(row), &tag),
+            None => Ok(()),
+        })?;
         let mut aliases = Spool::new(&scratch);
         self.tables.scan(ALIASES, |row| {
             aliases.push(&model_key(row), &(row.required_text(2), row.unsigned(3)))

@@ -1,48 +1,11 @@
 //! What belongs to runs, read for a batch of them: params, tags, latest metrics, inputs and outputs.
 
+use super::columns::{DATASET_NAMES, INPUT_TAGS, INPUTS, LATEST, MODEL_LINKS, PARAMS, TAGS, Table};
 use super::exporter::Result;
 use super::metrics::value_of;
-use super::tables::{Table, Tables};
+use super::tables::{BATCH, Tables};
 use crate::model::{DatasetInput, LatestMetric, ModelInput, ModelOutput, Run, Text, TextMap};
 use std::collections::HashMap;
-
-const PARAMS: Table = Table {
-    kind: "runs",
-    name: "params",
-    columns: &["run_uuid", "key", "value", "long value"],
-};
-
-const TAGS: Table = Table {
-    kind: "runs",
-    name: "tags",
-    columns: &["run_uuid", "key", "value", "long value"],
-};
-
-const LATEST: Table = Table {
-    kind: "runs",
-    name: "latest_metrics",
-    columns: &["run_uuid", "key", "value", "timestamp", "step", "is_nan"],
-};
-
-/// Links from datasets to runs, the dataset joined.
-pub(super) const INPUTS: Table = Table {
-    kind: "runs",
-    name: "inputs",
-    columns: &["destination_id", "source_id", "input_uuid", "name", "digest"],
-};
-
-const INPUT_TAGS: Table = Table {
-    kind: "runs",
-    name: "input_tags",
-    columns: &["destination_id", "input_uuid", "name", "value"],
-};
-
-/// Links from runs to logged models.
-pub(super) const MODEL_LINKS: Table = Table {
-    kind: "runs",
-    name: "inputs",
-    columns: &["source_id", "destination_type", "destination_id", "step"],
-};
 
 /// The parts of a batch of runs, in the order of the batch.
 pub(super) struct RunParts {
@@ -87,26 +50,41 @@ impl RunParts {
     }
 
     fn read_datasets(&mut self, tables: &Tables, run_ids: &[&str]) -> Result<()> {
-        if !tables.has(INPUTS)? || !tables.schema.has("datasets") {
+        if !tables.schema.has("datasets") {
             return Ok(());
         }
-        let mut tags = read_input_tags(tables, run_ids)?;
-        let sql = "SELECT i.destination_id, i.source_id, i.input_uuid, d.name, d.digest FROM inputs i \
-             LEFT JOIN datasets d ON d.dataset_uuid = i.source_id \
-             WHERE i.source_type = 'DATASET' AND i.destination_type = 'RUN' AND i.destination_id IN";
-        tables.rows_of_owners(sql, "", run_ids, INPUTS, |place, row| {
-            let uuid = row.required_text(1);
-            match (row.text(3), row.text(4)) {
-                (Some(name), Some(digest)) => self.runs[place].inputs.dataset_inputs.push(DatasetInput {
-                    name,
-                    digest,
-                    tags: tags.remove(&row.required_text(2)).unwrap_or_default(),
-                }),
-                _ => self.dangling[place].push(uuid.clone()),
-            }
-            self.datasets.push(uuid);
+        let mut inputs = Vec::new();
+        let condition = "source_type = 'DATASET' AND destination_type = 'RUN' AND";
+        tables.of_owners(INPUTS, condition, run_ids, |place, row| {
+            inputs.push((place, row.required_text(1), row.required_text(2)));
             Ok(())
         })?;
+        let (mut names, mut tags) = (HashMap::new(), HashMap::new());
+        for batch in inputs.chunks(BATCH) {
+            let uuids: Vec<&str> = batch.iter().map(|(_, uuid, _)| uuid.as_str()).collect();
+            tables.of_owners(DATASET_NAMES, "", &uuids, |place, row| {
+                if let (Some(name), Some(digest)) = (row.text(1), row.text(2)) {
+                    names.insert(uuids[place].to_owned(), (name, digest));
+                }
+                Ok(())
+            })?;
+            let input_uuids: Vec<&str> = batch.iter().map(|(_, _, input)| input.as_str()).collect();
+            read_map(tables, INPUT_TAGS, &input_uuids, |place, key, value| {
+                let of_input: &mut TextMap = tags.entry(input_uuids[place].to_owned()).or_default();
+                of_input.insert(key, value);
+            })?;
+        }
+        for (place, uuid, input_uuid) in inputs {
+            match names.get(&uuid) {
+                Some((name, digest)) => self.runs[place].inputs.dataset_inputs.push(DatasetInput {
+                    name: name.clone(),
+                    digest: digest.clone(),
+                    tags: tags.remove(&input_uuid).unwrap_or_default(),
+                }),
+                None => self.dangling[place].push(uuid.clone()),
+            }
+            self.datasets.push(uuid);
+        }
         for run in &mut self.runs {
             run.inputs.dataset_inputs.sort();
         }
@@ -146,26 +124,9 @@ pub(super) fn read_map(
     mut insert: impl FnMut(usize, String, Text),
 ) -> Result<()> {
     tables.of_owners(table, "", owners, |place, row| {
-        if let Some(value) = tables.text(table, row, 2, owners[place])? {
+        if let Some(value) = row.value(2) {
             insert(place, row.required_text(1), value);
         }
         Ok(())
     })
-}
-
-fn read_input_tags(tables: &Tables, run_ids: &[&str]) -> Result<HashMap<String, TextMap>> {
-    let mut tags: HashMap<String, TextMap> = HashMap::new();
-    if !tables.has(INPUT_TAGS)? {
-        return Ok(tags);
-    }
-    let sql = "SELECT i.destination_id, t.input_uuid, t.name, t.value FROM inputs i \
-         JOIN input_tags t ON t.input_uuid = i.input_uuid \
-         WHERE i.source_type = 'DATASET' AND i.destination_type = 'RUN' AND i.destination_id IN";
-    tables.rows_of_owners(sql, "", run_ids, INPUT_TAGS, |_, row| {
-        let value = row.any_text(3).unwrap_or_else(|| Text::Utf8(String::new()));
-        let of_input = tags.entry(row.required_text(1)).or_default();
-        of_input.insert(row.required_text(2), value);
-        Ok(())
-    })?;
-    Ok(tags)
 }

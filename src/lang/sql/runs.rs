@@ -1,44 +1,19 @@
 //! Runs: scanned once, put into the archive's order, their parts read a batch at a time.
 
+use super::batches::stretches;
+use super::columns::{INPUTS, LATEST_KEYS, MODEL_LINKS, PARAMS, PARENTS, RUNS, TAGS};
 use super::exporter::{Exporter, Result};
 use super::fields::Fields;
 use super::metrics::OpenMetrics;
-use super::run_parts::{INPUTS, MODEL_LINKS, RunParts};
+use super::run_parts::RunParts;
 use super::spool::Spool;
-use super::tables::{BATCH, Table, Tables};
+use super::tables::{BATCH, Tables};
 use crate::archive::Owner;
 use crate::format::{Kind, Object, Reason};
 use crate::model::run::PARENT_TAG;
 use crate::model::{OwnerKind, Run, RunInfo};
 use crate::select::{Catalogue, RunNeeds, Verdict};
 use std::collections::HashMap;
-
-const RUNS: Table = Table {
-    kind: "runs",
-    name: "runs",
-    columns: &[
-        "run_uuid",
-        "experiment_id",
-        "name",
-        "user_id",
-        "status",
-        "start_time",
-        "end_time",
-        "lifecycle_stage",
-        "artifact_uri",
-        "deleted_time",
-        "source_type",
-        "source_name",
-        "source_version",
-        "entry_point_name",
-    ],
-};
-
-const PARENTS: Table = Table {
-    kind: "runs",
-    name: "tags",
-    columns: &["run_uuid", "value"],
-};
 
 fn run_info(row: &Fields<'_>) -> RunInfo {
     RunInfo {
@@ -51,7 +26,7 @@ fn run_info(row: &Fields<'_>) -> RunInfo {
         start_time: row.int(5),
         end_time: row.int(6),
         lifecycle_stage: row.text(7).unwrap_or_else(|| "active".to_owned()),
-        artifact_uri: row.text(8),
+        artifact_uri: row.short_text(8),
         deleted_time: row.int(9),
         source_type: row.text(10),
         source_name: row.text(11),
@@ -66,9 +41,7 @@ pub(super) fn tell(tables: &Tables, catalogue: &mut Catalogue) -> Result<()> {
     let mut needs: HashMap<String, RunNeeds> = HashMap::new();
     let key = tables.dialect().quote("key");
     tables.scan_where(PARENTS, &format!("WHERE {key} = ?"), &[PARENT_TAG], |row| {
-        let parent = row
-            .any_text(1)
-            .and_then(|parent| Some(parent.as_str()?.to_owned()));
+        let parent = row.bytes(1).and_then(|parent| String::from_utf8(parent).ok());
         needs.entry(row.required_text(0)).or_default().parent = parent;
         Ok(())
     })?;
@@ -96,9 +69,13 @@ impl Exporter<'_> {
             if batch.is_empty() {
                 return Ok(());
             }
-            let steps = batch.len() as u64;
-            self.run_batch(batch)?;
-            self.export.monitor().advance(steps);
+            let ids: Vec<&str> = batch.iter().map(|info| info.run_id.as_str()).collect();
+            let stretches = stretches(&self.tables, &[PARAMS, TAGS, LATEST_KEYS], &ids)?;
+            let mut batch = batch.into_iter();
+            for length in stretches {
+                self.run_batch(batch.by_ref().take(length).collect())?;
+                self.export.monitor().advance(length as u64);
+            }
         }
     }
 

@@ -3,20 +3,14 @@
 //! MLflow 3.4 and 3.5 write spans of their clients to both, and read the file: what they keep in the table has its attributes
 //! decoded. Spans that came by OpenTelemetry are in the table alone. Later versions read the table where a tag says so.
 
+use super::columns::SPANS;
 use super::exporter::{Exporter, Result};
-use super::tables::Table;
 use super::trees::{Tree, TreeFile};
 use crate::archive::Owner;
 use crate::format::{Kind, Reason};
 use crate::lang::spans::read::{SPAN_FILE, SpanFile, read_span};
 use crate::model::{Span, Trace};
 use std::collections::HashSet;
-
-const SPANS: Table = Table {
-    kind: "spans",
-    name: "spans",
-    columns: &["trace_id", "span_id", "content"],
-};
 
 pub(super) const ARTIFACT_LOCATION: &str = "mlflow.artifactLocation";
 const SPANS_LOCATION: &str = "mlflow.trace.spansLocation";
@@ -83,13 +77,19 @@ impl Exporter<'_> {
     fn spans_of_table(&mut self, trace_id: &str) -> Result<Vec<Span>> {
         let (mut spans, mut bad) = (Vec::new(), Vec::new());
         self.tables.of_owners(SPANS, "", &[trace_id], |_, row| {
-            let content = row.bytes(2).unwrap_or_default();
-            match read_span(&content, trace_id) {
+            if row.bytes(2).is_none_or(|content| content.is_empty()) && !row.is_long(2) {
                 // Archival leaves rows behind and takes their content.
-                _ if content.is_empty() => self.tables.oddities.count("spans", "content", Reason::Archived),
-                Ok(Some(span)) => spans.push(span),
-                Ok(None) => bad.push((row.required_text(1), "it has no id".to_owned())),
-                Err(error) => bad.push((row.required_text(1), error.to_string())),
+                self.tables.oddities.count("spans", "content", Reason::Archived);
+                return Ok(());
+            }
+            match row.checked_json(2) {
+                Some(Ok(content)) => match read_span(content, trace_id) {
+                    Some(span) => spans.push(span),
+                    None => bad.push((row.required_text(1), "it has no id".to_owned())),
+                },
+                Some(Err(error)) => bad.push((row.required_text(1), error.to_string())),
+                // It was refused.
+                None => {}
             }
             Ok(())
         })?;

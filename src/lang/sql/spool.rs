@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 
 type Result<T, E = ExportError> = std::result::Result<T, E>;
 
+/// Bytes of values after which a batch ends.
+const BATCH_BYTES: usize = 4 << 20;
+
 /// Values on their way into order.
 pub(super) struct Spool<T> {
     sorter: SpillSorter,
@@ -57,13 +60,16 @@ pub(super) struct Sorted<T> {
 }
 
 impl<T: DeserializeOwned> Sorted<T> {
-    /// The next values, at most `count`; none at the end.
+    /// The next values, at most `count`, and fewer where they are large; none at the end.
     pub(super) fn batch(&mut self, count: usize) -> Result<Vec<T>> {
         let mut batch = Vec::with_capacity(count);
-        while batch.len() < count {
+        let mut held_bytes = 0;
+        while batch.len() < count && held_bytes < BATCH_BYTES {
             let Some(record) = self.merge.next() else { break };
-            let value =
-                record.and_then(|(_, bytes)| serde_json::from_slice(&bytes).map_err(io::Error::other));
+            let value = record.and_then(|(_, bytes)| {
+                held_bytes += bytes.len();
+                serde_json::from_slice(&bytes).map_err(io::Error::other)
+            });
             batch.push(value.map_err(|error| spool_error(&self.scratch, error))?);
         }
         Ok(batch)

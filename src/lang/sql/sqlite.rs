@@ -1,14 +1,13 @@
 //! SQLite files, opened read-only: nothing is migrated, and a live server may go on writing.
 
 use super::database::{Cell, Database, Dialect, EachRow, Row, Schema, read_schema};
-use crate::archive::LongTexts;
+use crate::format::layout::STRING_BYTES;
 use crate::lang::session::ExportError;
-use crate::model::Text;
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -23,8 +22,12 @@ const GUARDS: [(DbConfig, bool); 5] = [
     (DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false),
     (DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
 ];
-/// Bytes of a value or row that are read: more than an archive holds of a text, and far less than SQLite would try.
-const VALUE_BYTES: i32 = 300 << 20;
+/// Bytes of a value or row that are read: what an export asks for is shorter, since longer texts are read by pieces.
+const VALUE_BYTES: i32 = 64 << 20;
+/// Bytes of a value or row while no text is expected that no line holds.
+const SHORT_BYTES: i32 = STRING_BYTES as i32;
+/// Bytes of a text that is read at once where it cannot be read by pieces.
+const WHOLE_BYTES: i64 = 24 << 20;
 /// Pages kept in memory.
 const CACHE_KIB: u32 = 8 << 10;
 
@@ -76,6 +79,28 @@ impl Sqlite {
         })
     }
 
+    /// A text that cannot be read by pieces.
+    fn read_whole(&self, table: &str, column: &str, row: i64) -> io::Result<Vec<u8>> {
+        let [table, column] = [table, column].map(|name| Dialect::Sqlite.quote(name));
+        let ask = |what: String| format!("SELECT {what} FROM {table} WHERE rowid = ?");
+        let get =
+            |row: &rusqlite::Row<'_>| row.get_ref(0)?.as_bytes().map(<[u8]>::to_vec).map_err(Into::into);
+        let size: i64 = self
+            .connection
+            .query_row(&ask(format!("octet_length({column})")), [row], |row| row.get(0))
+            .map_err(io::Error::other)?;
+        if size > WHOLE_BYTES {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!(
+                    "more than {WHOLE_BYTES}, and SQLite gives no pieces of a table with generated columns"
+                ),
+            ));
+        }
+        let text = self.connection.query_row(&ask(column), [row], get);
+        text.map_err(io::Error::other)
+    }
+
     fn rows(
         &self,
         sql: &str,
@@ -100,35 +125,55 @@ impl Database for Sqlite {
 
     fn schema(&self) -> Result<Schema, ExportError> {
         // table_xinfo lists generated columns too. Virtual tables run code of their modules, as views run SQL.
-        let tables = "SELECT t.name, c.name FROM pragma_table_list t JOIN pragma_table_xinfo(t.name) c \
+        let tables = "SELECT t.name, c.name, 1 FROM pragma_table_list t JOIN pragma_table_xinfo(t.name) c \
                       WHERE t.schema = 'main' AND t.type = 'table' AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'";
         let views = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type <> 'table'";
         let mut schema = read_schema(self, tables, views)?;
         // By the number of its row, and as UTF-8.
-        let streamed = "SELECT t.name FROM pragma_table_list t, pragma_encoding e \
+        let placed = "SELECT t.name FROM pragma_table_list t, pragma_encoding e \
                         WHERE t.schema = 'main' AND t.type = 'table' AND t.wr = 0 AND e.encoding = 'UTF-8'";
-        self.query(streamed, &[], &mut |row| {
+        self.query(placed, &[], &mut |row| {
             if let Cell::Bytes(table) = row.cell(0) {
-                schema.add_streamed(&String::from_utf8_lossy(table), "rowid");
+                schema.add_place(&String::from_utf8_lossy(table), "rowid");
             }
             Ok(())
         })?;
         Ok(schema)
     }
 
-    fn read_long(&self, table: &str, column: &str, row: &str, texts: &LongTexts) -> io::Result<Text> {
-        let row = row.parse().map_err(io::Error::other)?;
-        let blob = self.connection.blob_open("main", table, column, row, true);
-        let mut blob = blob.map_err(io::Error::other)?;
-        match LongTexts::refused(blob.len() as u64) {
-            Some(reason) => Err(io::Error::new(io::ErrorKind::FileTooLarge, reason)),
-            None => texts.keep(&mut blob),
+    fn row_at(&self, _: &str, place: &str) -> Result<(String, Vec<String>), ExportError> {
+        Ok(("rowid = ?".to_owned(), vec![place.to_owned()]))
+    }
+
+    fn open_long<'d>(&'d self, table: &str, column: &str, place: &str) -> io::Result<Box<dyn Read + 'd>> {
+        let row = place.parse().map_err(io::Error::other)?;
+        match self.connection.blob_open("main", table, column, row, true) {
+            Ok(blob) => Ok(Box::new(blob)),
+            // SQLite opens no value of a table with generated columns, as MLflow's spans have.
+            Err(_) => Ok(Box::new(io::Cursor::new(self.read_whole(table, column, row)?))),
         }
     }
 
     fn query(&self, sql: &str, parameters: &[&str], each: &mut EachRow<'_>) -> Result<(), ExportError> {
         self.rows(sql, parameters, each)
             .map_err(|error| source_error(&self.path, &error))?
+    }
+
+    fn query_short(
+        &self,
+        sql: &str,
+        parameters: &[&str],
+        each: &mut EachRow<'_>,
+    ) -> Result<bool, ExportError> {
+        let failed = |error| source_error(&self.path, &error);
+        let limit = |bytes| self.connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, bytes);
+        limit(SHORT_BYTES).map_err(failed)?;
+        let rows = self.rows(sql, parameters, each);
+        limit(VALUE_BYTES).map_err(failed)?;
+        match rows {
+            Err(error) if code(&error) == Some(ErrorCode::TooBig) => Ok(false),
+            rows => rows.map_err(failed)?.map(|()| true),
+        }
     }
 }
 
@@ -184,9 +229,7 @@ fn source_error(path: &Path, error: &rusqlite::Error) -> ExportError {
         Some(ErrorCode::DatabaseCorrupt) => {
             "; the file is damaged: `sqlite3 FILE .recover` may save what is left"
         }
-        Some(ErrorCode::TooBig) => {
-            "; a value of more than 300 MiB, which no archive holds: shorten it in a copy"
-        }
+        Some(ErrorCode::TooBig) => "; a row of more than 64 MiB has to be sorted: shorten it in a copy",
         Some(ErrorCode::NotADatabase) => "; it is not a SQLite database, or it is encrypted",
         Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly) => {
             "; a database in WAL mode needs its -wal file, and a directory in which -shm can be made: export a copy of both files"

@@ -1,25 +1,33 @@
 //! Queries over MLflow's tables, by the columns that are there.
 
-use super::database::{Cell, Database, Dialect, EachRow, KeptRow, LONG, Schema};
+use super::columns::Table;
+use super::database::{Cell, Database, Dialect, Long, Schema};
 use super::fields::{Fields, Oddities};
 use crate::archive::LongTexts;
+use crate::format::layout::TEXT_BYTES;
 use crate::lang::session::ExportError;
-use crate::model::Text;
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
-use std::io;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 type Result<T, E = ExportError> = std::result::Result<T, E>;
 
 /// Owners asked for in one query.
 pub(super) const BATCH: usize = 64;
 
-/// A table as it is read: the kind of object whose rows these are, its name, the columns in the order of [`Fields`].
+/// What a database adds up of an owner's rows.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Table {
+pub(super) struct Sums {
+    pub(super) rows: u64,
+    pub(super) sum: u64,
+}
+
+/// A text that no archive holds.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct RefusedText {
     pub(super) kind: &'static str,
-    pub(super) name: &'static str,
-    pub(super) columns: &'static [&'static str],
+    pub(super) id: String,
+    pub(super) field: &'static str,
+    pub(super) detail: String,
 }
 
 /// A database and what is known of it.
@@ -27,10 +35,16 @@ pub(super) struct Tables {
     pub(super) database: Box<dyn Database>,
     pub(super) schema: Schema,
     pub(super) oddities: Oddities,
-    /// Where texts are laid aside that no line holds.
+    /// Where texts are laid aside that no line holds; before the export begins, nowhere.
     pub(super) long_texts: Option<LongTexts>,
-    /// Texts that no archive holds: kind and id of the owner, table, why.
-    pub(super) refused: RefCell<Vec<(&'static str, String, &'static str, String)>>,
+    /// Bytes of the longest text that an archive holds; tests say less.
+    pub(super) text_bytes: u64,
+    /// Texts that no archive holds, each once however often its row was read; those to be told are true.
+    refused: RefCell<BTreeMap<RefusedText, bool>>,
+    /// Owners, by table, whose rows are not read, since no line holds them together.
+    pub(super) too_many: RefCell<HashSet<(&'static str, String)>>,
+    /// Why a long text could not be read.
+    pub(super) fault: RefCell<Option<ExportError>>,
     /// Rows of parts that were read, by table.
     rows_read: RefCell<BTreeMap<&'static str, u64>>,
     /// Whether a table has rows, once that was asked.
@@ -48,7 +62,10 @@ impl Tables {
             database,
             oddities: Oddities::default(),
             long_texts: None,
+            text_bytes: TEXT_BYTES,
             refused: RefCell::default(),
+            too_many: RefCell::default(),
+            fault: RefCell::default(),
             rows_read: RefCell::default(),
             has_rows: RefCell::default(),
         })
@@ -85,51 +102,56 @@ impl Tables {
         self.scan_where(table, "", &[], each)
     }
 
-    /// Visits the rows of a table for which a condition holds (`WHERE …`).
+    /// Visits the rows of a table that the rest of a query chooses or puts in order (`WHERE …`).
+    ///
+    /// Rows with a text that no line holds come last, each read by itself: reading such a text is a query of its own.
     pub(super) fn scan_where(
         &self,
         table: Table,
-        condition: &str,
+        rest: &str,
         parameters: &[&str],
-        each: impl FnMut(&Fields<'_>) -> Result<()>,
+        mut each: impl FnMut(&Fields<'_>) -> Result<()>,
     ) -> Result<()> {
         if !self.has(table)? {
             return Ok(());
         }
-        let columns = self.schema.columns(self.dialect(), table.name, table.columns);
-        let sql = format!(
-            "SELECT {columns} FROM {} {condition}",
-            self.dialect().quote(table.name)
-        );
-        self.rows(&sql, parameters, table, each)
-    }
-
-    /// Visits the rows of a query whose columns are those of `table`.
-    pub(super) fn rows(
-        &self,
-        sql: &str,
-        parameters: &[&str],
-        table: Table,
-        mut each: impl FnMut(&Fields<'_>) -> Result<()>,
-    ) -> Result<()> {
-        self.query(sql, parameters, table, &mut |row| {
-            each(&Fields::new(row, table.kind, table.columns, &self.oddities))
-        })
-    }
-
-    /// Visits the rows of a query; those with a long text once it has ended, since reading that is a query of its own.
-    fn query(&self, sql: &str, parameters: &[&str], table: Table, each: &mut EachRow<'_>) -> Result<()> {
-        let is_long = |column: &usize| table.columns[*column].starts_with(LONG);
-        let long: Vec<usize> = (0..table.columns.len()).filter(is_long).collect();
-        let mut kept = Vec::new();
-        self.database.query(sql, parameters, &mut |row| {
-            if long.iter().all(|&column| row.cell(column) == Cell::Null) {
-                return each(row);
+        let mut visited: u64 = 0;
+        let plain = self.sql(table, Long::Plain, rest);
+        let is_all = self.database.query_short(&plain, parameters, &mut |row| {
+            visited += 1;
+            each(&Fields::new(self, table, row))
+        })?;
+        if is_all {
+            return Ok(());
+        }
+        let mut places = Vec::new();
+        let placed = self.sql(table, Long::Placed, rest);
+        self.database.query(&placed, parameters, &mut |row| {
+            // The same rows in the same order, within one transaction.
+            if visited > 0 {
+                visited -= 1;
+                return Ok(());
             }
-            kept.push(KeptRow::of(row, table.columns.len()));
+            match row.cell(table.columns.len()) {
+                Cell::Null => return each(&Fields::new(self, table, row)),
+                Cell::Bytes(place) => places.push(String::from_utf8_lossy(place).into_owned()),
+                Cell::Integer(place) => places.push(place.to_string()),
+                Cell::Real(_) => {}
+            }
             Ok(())
         })?;
-        kept.iter().try_for_each(|row| each(row))
+        places
+            .iter()
+            .try_for_each(|place| self.long_row(table, place, &mut each))
+    }
+
+    /// The query for a table's rows.
+    pub(super) fn sql(&self, table: Table, long: Long, rest: &str) -> String {
+        let columns = self.schema.columns(self.dialect(), table, long);
+        format!(
+            "SELECT {columns} FROM {} {rest}",
+            self.dialect().quote(table.name)
+        )
     }
 
     /// Visits the rows of at most [`BATCH`] owners, each with the owner's place among `owners`. The owner's id is
@@ -141,23 +163,78 @@ impl Tables {
         owners: &[&str],
         mut each: impl FnMut(usize, &Fields<'_>) -> Result<()>,
     ) -> Result<()> {
-        if !self.has(table)? {
+        let Some((rest, parameters)) = self.in_owners(table, condition, owners) else {
+            return Ok(());
+        };
+        if let [owner] = owners
+            && self
+                .too_many
+                .borrow()
+                .contains(&(table.name, (*owner).to_owned()))
+        {
             return Ok(());
         }
-        let dialect = self.dialect();
-        let columns = self.schema.columns(dialect, table.name, table.columns);
-        let owner = dialect.quote(table.columns[0]);
-        let sql = format!(
-            "SELECT {columns} FROM {} WHERE {condition} {owner} IN ",
-            dialect.quote(table.name)
-        );
+        // A collation may find more than was asked for.
+        let places: HashMap<&str, usize> = owners.iter().copied().zip(0..).collect();
         let mut rows = 0;
-        self.rows_of_owners(&sql, "", owners, table, |place, row| {
+        self.scan_where(table, &rest, &parameters, |row| {
+            let place = row.bytes(0).and_then(|owner| String::from_utf8(owner).ok());
+            let Some(&place) = place.and_then(|owner| places.get(owner.as_str())) else {
+                return Ok(());
+            };
             rows += 1;
             each(place, row)
         })?;
-        self.add_rows_read(table, rows);
+        *self.rows_read.borrow_mut().entry(table.name).or_insert(0) += rows;
         Ok(())
+    }
+
+    /// The rest of a query for the rows of owners, with its parameters: always as many, so that the statement is prepared
+    /// once.
+    fn in_owners<'o>(
+        &self,
+        table: Table,
+        condition: &str,
+        owners: &[&'o str],
+    ) -> Option<(String, Vec<&'o str>)> {
+        debug_assert!(owners.len() <= BATCH, "a batch of owners");
+        let width = if owners.len() == 1 { 1 } else { BATCH };
+        let mut parameters = owners.to_vec();
+        parameters.resize(width, owners.last()?);
+        let owner = self.dialect().quote(table.columns[0]);
+        let rest = format!("WHERE {condition} {owner} IN (?{})", ", ?".repeat(width - 1));
+        Some((rest, parameters))
+    }
+
+    /// Counts the rows of each of at most [`BATCH`] owners, and adds up an expression.
+    pub(super) fn sums_of_owners(
+        &self,
+        table: Table,
+        expression: &str,
+        owners: &[&str],
+        mut each: impl FnMut(usize, Sums),
+    ) -> Result<()> {
+        let Some((rest, parameters)) = self.in_owners(table, "", owners) else {
+            return Ok(());
+        };
+        if !self.has(table)? {
+            return Ok(());
+        }
+        let (owner, name) = (
+            self.dialect().quote(table.columns[0]),
+            self.dialect().quote(table.name),
+        );
+        let sql = format!("SELECT {owner}, COUNT(*), {expression} FROM {name} {rest} GROUP BY {owner}");
+        let places: HashMap<&[u8], usize> = owners.iter().map(|owner| owner.as_bytes()).zip(0..).collect();
+        self.database.query(&sql, &parameters, &mut |row| {
+            if let Cell::Bytes(owner) = row.cell(0)
+                && let Some(&place) = places.get(owner)
+            {
+                let [rows, sum] = [1, 2].map(|column| unsigned(row.cell(column)));
+                each(place, Sums { rows, sum });
+            }
+            Ok(())
+        })
     }
 
     /// Notes that rows of a table of parts were read.
@@ -170,69 +247,19 @@ impl Tables {
         self.rows_read.borrow().get(table).copied().unwrap_or(0)
     }
 
-    /// Visits the rows of a query that ends in `IN` and a suffix; the first column is the owner's id.
-    pub(super) fn rows_of_owners(
-        &self,
-        sql: &str,
-        suffix: &str,
-        owners: &[&str],
-        table: Table,
-        mut each: impl FnMut(usize, &Fields<'_>) -> Result<()>,
-    ) -> Result<()> {
-        debug_assert!(owners.len() <= BATCH, "a batch of owners");
-        let Some(last) = owners.last() else { return Ok(()) };
-        let places: HashMap<&[u8], usize> = owners.iter().map(|owner| owner.as_bytes()).zip(0..).collect();
-        // Always as many parameters, so that the statement is prepared once.
-        let width = if owners.len() == 1 { 1 } else { BATCH };
-        let mut parameters = owners.to_vec();
-        parameters.resize(width, last);
-        let sql = format!("{sql} (?{}) {suffix}", ", ?".repeat(width - 1));
-        self.query(&sql, &parameters, table, &mut |row| {
-            let Cell::Bytes(owner) = row.cell(0) else {
-                return Ok(());
-            };
-            // A collation may find more than was asked for.
-            let Some(&place) = places.get(owner) else {
-                return Ok(());
-            };
-            each(
-                place,
-                &Fields::new(row, table.kind, table.columns, &self.oddities),
-            )
-        })
+    /// Notes a text that no archive holds.
+    pub(super) fn refuse(&self, text: RefusedText) {
+        self.refused.borrow_mut().entry(text).or_insert(true);
     }
 
-    /// A text of a row: of any length, where the table's columns have `long x` beside it. NULL reads as an empty text, as
-    /// MLflow reads it; nothing is one that no archive holds.
-    pub(super) fn text(
-        &self,
-        table: Table,
-        row: &Fields<'_>,
-        column: usize,
-        owner: &str,
-    ) -> Result<Option<Text>> {
-        let name = table.columns[column];
-        let long = table
-            .columns
-            .iter()
-            .position(|other| other.strip_prefix(LONG) == Some(name));
-        let place = long.and_then(|long| row.text(long));
-        let (Some(place), Some(texts)) = (place, &self.long_texts) else {
-            return Ok(Some(row.any_text(column).unwrap_or_else(|| "".into())));
-        };
-        match self.database.read_long(table.name, name, &place, texts) {
-            Ok(text) => Ok(Some(text)),
-            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
-                let detail = format!("row {place} of table `{}` has {error}", table.name);
-                let refused = (table.kind, owner.to_owned(), table.name, detail);
-                self.refused.borrow_mut().push(refused);
-                Ok(None)
-            }
-            Err(error) => Err(ExportError::Source {
-                source_uri: self.dialect().name().to_owned(),
-                detail: format!("row {place} of table `{}`: {error}", table.name),
-            }),
-        }
+    /// Texts that no archive holds and that were not told yet, in order.
+    pub(super) fn take_refused(&self) -> Vec<RefusedText> {
+        let mut refused = self.refused.borrow_mut();
+        let new = refused.iter_mut().filter_map(|(text, is_new)| {
+            let was_new = std::mem::take(is_new);
+            was_new.then(|| text.clone())
+        });
+        new.collect()
     }
 
     /// The number of rows of a table.
@@ -255,15 +282,20 @@ impl Tables {
         let table = self.dialect().quote(table);
         let sql = format!("SELECT COUNT({what}) FROM {table} {condition}");
         let mut count = 0;
-        let table = Table {
-            kind: "tables",
-            name: "",
-            columns: &["count"],
-        };
-        self.rows(&sql, &[], table, |row| {
-            count = row.unsigned(0);
+        self.database.query(&sql, &[], &mut |row| {
+            count = unsigned(row.cell(0));
             Ok(())
         })?;
         Ok(count)
+    }
+}
+
+/// A number that a database counted.
+fn unsigned(cell: Cell<'_>) -> u64 {
+    match cell {
+        Cell::Integer(number) => u64::try_from(number).unwrap_or(0),
+        // MySQL adds up to decimals.
+        Cell::Bytes(digits) => std::str::from_utf8(digits).map_or(0, |digits| digits.parse().unwrap_or(0)),
+        Cell::Real(_) | Cell::Null => 0,
     }
 }

@@ -1,37 +1,15 @@
 //! What belongs to traces: assessments, and the values that MLflow 3.17 moved into columns.
 
+use super::columns::ASSESSMENTS;
 use super::exporter::Result;
 use super::fields::Fields;
-use super::tables::{Table, Tables};
+use super::tables::Tables;
 use super::traces::FoundTrace;
 use crate::model::pyjson::{PyJson, py_float_repr};
 use crate::model::trace::{COST_KEYS, TRACE_COST, TRACE_USAGE, USAGE_KEYS};
 use crate::model::{Assessment, Text, Trace};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-
-const ASSESSMENTS: Table = Table {
-    kind: "traces",
-    name: "assessments",
-    columns: &[
-        "trace_id",
-        "assessment_id",
-        "name",
-        "assessment_type",
-        "value",
-        "error",
-        "created_timestamp",
-        "last_updated_timestamp",
-        "source_type",
-        "source_id",
-        "run_id",
-        "span_id",
-        "rationale",
-        "overrides",
-        "valid",
-        "assessment_metadata",
-    ],
-};
 
 const NAME_TAG: &str = "mlflow.traceName";
 const SESSION: &str = "mlflow.trace.session";
@@ -140,10 +118,15 @@ fn assessment(row: &Fields<'_>) -> Assessment {
 
 fn feedback(row: &Fields<'_>, value: Value) -> Value {
     let mut feedback = Map::from_iter([("value".to_owned(), value)]);
-    if let Some(PyJson::Dict(entries)) = row.py_json(5) {
-        let entries = entries.into_iter().filter(|(_, value)| !value.is_null());
-        let error = PyJson::Dict(entries.collect()).to_free_json();
-        feedback.insert("error".to_owned(), error);
+    match row.py_json(5) {
+        Some(PyJson::Dict(entries)) => {
+            let entries = entries.into_iter().filter(|(_, value)| !value.is_null());
+            let error = PyJson::Dict(entries.collect()).to_free_json();
+            feedback.insert("error".to_owned(), error);
+        }
+        Some(PyJson::Null) | None => {}
+        // Not what MLflow writes there, but not to be lost.
+        Some(other) => _ = feedback.insert("error".to_owned(), other.to_free_json()),
     }
     Value::Object(feedback)
 }

@@ -1,15 +1,17 @@
 //! Traces (MLflow 2.14 and later): scanned once, their parts read a batch at a time.
 
+use super::batches::stretches;
+use super::columns::{ASSESSMENTS, NAMING, TRACE_LINKS, TRACE_METADATA, TRACE_TAGS, TRACES};
 use super::exporter::{Exporter, Result};
 use super::fields::Fields;
 use super::run_parts::read_map;
 use super::spans::ARTIFACT_LOCATION;
 use super::spool::Spool;
-use super::tables::{BATCH, Table, Tables};
+use super::tables::{BATCH, Tables};
 use super::trace_parts::{self, rebuild};
 use crate::archive::Owner;
 use crate::format::{Kind, Object, Reason};
-use crate::model::{OwnerKind, TextMap, Trace};
+use crate::model::{OwnerKind, Text, TextMap, Trace};
 use crate::select::{NAMING_METADATA, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -21,60 +23,8 @@ pub(super) struct FoundTrace {
     pub(super) promoted: Option<trace_parts::Promoted>,
 }
 
-const TRACES: Table = Table {
-    kind: "traces",
-    name: "trace_info",
-    columns: &[
-        "request_id",
-        "experiment_id",
-        "timestamp_ms",
-        "execution_time_ms",
-        "status",
-        "client_request_id",
-        "request_preview",
-        "response_preview",
-        "trace_name",
-        "session_id",
-        "input_tokens",
-        "output_tokens",
-        "total_tokens",
-        "cache_read_input_tokens",
-        "cache_creation_input_tokens",
-        "cache_creation_input_tokens_above_1hr",
-        "input_cost",
-        "output_cost",
-        "total_cost",
-    ],
-};
-
-const TAGS: Table = Table {
-    kind: "traces",
-    name: "trace_tags",
-    columns: &["request_id", "key", "value", "long value"],
-};
-
-const METADATA: Table = Table {
-    kind: "traces",
-    name: "trace_request_metadata",
-    columns: &["request_id", "key", "value", "long value"],
-};
-
-/// What traces name that made them.
-const NAMING: Table = Table {
-    kind: "traces",
-    name: "trace_request_metadata",
-    columns: &["request_id", "value"],
-};
-
 /// Metadata key of the run in which a trace was made.
 pub(super) const SOURCE_RUN: &str = "mlflow.sourceRun";
-
-/// Links from traces to runs and prompt versions.
-const LINKS: Table = Table {
-    kind: "traces",
-    name: "entity_associations",
-    columns: &["source_id", "destination_type", "destination_id"],
-};
 
 /// The first of the columns that MLflow 3.17 added.
 const PROMOTED_COLUMN: usize = 8;
@@ -109,7 +59,13 @@ impl Exporter<'_> {
             if batch.is_empty() {
                 return Ok(());
             }
-            self.trace_batch(batch)?;
+            let ids: Vec<&str> = batch.iter().map(|found| found.trace.trace_id.as_str()).collect();
+            let parts = [TRACE_TAGS, TRACE_METADATA, ASSESSMENTS];
+            let stretches = stretches(&self.tables, &parts, &ids)?;
+            let mut batch = batch.into_iter();
+            for length in stretches {
+                self.trace_batch(batch.by_ref().take(length).collect())?;
+            }
         }
     }
 
@@ -144,10 +100,10 @@ impl Exporter<'_> {
         let ids: Vec<String> = batch.iter().map(|found| found.trace.trace_id.clone()).collect();
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
         let tables = &self.tables;
-        read_map(tables, TAGS, &ids, |place, key, value| {
+        read_map(tables, TRACE_TAGS, &ids, |place, key, value| {
             batch[place].trace.tags.insert(key, value);
         })?;
-        read_map(tables, METADATA, &ids, |place, key, value| {
+        read_map(tables, TRACE_METADATA, &ids, |place, key, value| {
             batch[place].trace.trace_metadata.insert(key, value);
         })?;
         trace_parts::read_assessments(tables, &ids, &mut batch)?;
@@ -189,14 +145,16 @@ fn named_by_traces(tables: &Tables) -> Result<HashMap<String, Named>> {
     let key = tables.dialect().quote("key");
     for name in NAMING_METADATA {
         tables.scan_where(NAMING, &format!("WHERE {key} = ?"), &[name], |row| {
-            let value = row.any_text(1).map(|value| (name.to_owned(), value));
+            // One that no line holds is told of when the trace is read.
+            let value = row.bytes(1).map(Text::from_bytes);
+            let value = value.map(|value| (name.to_owned(), value));
             let trace = named.entry(row.required_text(0)).or_default();
             trace.metadata.extend(value);
             Ok(())
         })?;
     }
     let condition = "WHERE source_type = 'trace' AND destination_type = 'run'";
-    tables.scan_where(LINKS, condition, &[], |row| {
+    tables.scan_where(TRACE_LINKS, condition, &[], |row| {
         let trace = named.entry(row.required_text(0)).or_default();
         trace.linked.extend(row.text(2));
         Ok(())
@@ -205,7 +163,7 @@ fn named_by_traces(tables: &Tables) -> Result<HashMap<String, Named>> {
 }
 
 fn read_links(tables: &Tables, ids: &[&str], batch: &mut [FoundTrace]) -> Result<()> {
-    tables.of_owners(LINKS, "source_type = 'trace' AND", ids, |place, row| {
+    tables.of_owners(TRACE_LINKS, "source_type = 'trace' AND", ids, |place, row| {
         let trace = &mut batch[place].trace;
         match row.text(1).as_deref() {
             Some("run") => trace.linked_runs.extend(row.text(2)),

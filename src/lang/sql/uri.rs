@@ -99,6 +99,15 @@ impl UriOptions {
         UriOptions(pairs.map(|(name, value)| (decode(name), decode(value))).collect())
     }
 
+    /// Adds an option that the URI does not have.
+    pub(super) fn add_default(&mut self, name: &str, value: String) -> bool {
+        let is_new = !self.0.iter().any(|(known, _)| known == name);
+        if is_new {
+            self.0.push((name.to_owned(), value));
+        }
+        is_new
+    }
+
     /// Takes an option.
     pub(super) fn take(&mut self, name: &str) -> Option<String> {
         let position = self.0.iter().position(|(known, _)| known == name)?;

@@ -1,14 +1,9 @@
 //! Which MLflow a database belongs to, for people: the head of its migrations.
 
-use super::tables::{Table, Tables};
+use super::columns::ALEMBIC;
+use super::tables::Tables;
 use crate::format::manifest::SourceInfo;
 use crate::lang::session::ExportError;
-
-const ALEMBIC: Table = Table {
-    kind: "tables",
-    name: "alembic_version",
-    columns: &["version_num"],
-};
 
 /// The last migration of each release that was examined.
 const HEADS: &[(&str, &str)] = &[

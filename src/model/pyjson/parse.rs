@@ -15,6 +15,9 @@ const MAX_INT_DIGITS: usize = 4300;
 /// Most bytes that a value holds, less the lists that are streamed: far more than any object of an archive.
 pub(crate) const MAX_HELD_BYTES: usize = 256 << 20;
 
+/// A longer text may be taken in pieces.
+const LONG_BYTES: usize = 1 << 20;
+
 /// Bytes that a value takes besides its text.
 const VALUE_BYTES: usize = 32;
 
@@ -24,7 +27,7 @@ pub(super) fn read(reader: impl Read, sink: &mut dyn ListSink) -> Result<PyJson>
     read_within(reader, sink, MAX_HELD_BYTES)
 }
 
-fn read_within(reader: impl Read, sink: &mut dyn ListSink, room: usize) -> Result<PyJson> {
+pub(super) fn read_within(reader: impl Read, sink: &mut dyn ListSink, room: usize) -> Result<PyJson> {
     let mut parser = Parser {
         input: Input::new(reader),
         sink,
@@ -66,7 +69,7 @@ impl<R: Read> Parser<'_, R> {
     fn value(&mut self, depth: usize) -> Result<PyJson> {
         self.hold(VALUE_BYTES)?;
         match self.input.byte(0)? {
-            Some(b'"') => Ok(PyJson::Str(self.string()?)),
+            Some(b'"') => Ok(PyJson::Str(self.string(true)?)),
             Some(b'{' | b'[') if depth == MAX_DEPTH => self.fail(Kind::TooDeep),
             Some(b'{') => self.dict(depth + 1),
             Some(b'[') => self.list(depth + 1),
@@ -219,7 +222,7 @@ impl<R: Read> Parser<'_, R> {
             if self.input.byte(0)? != Some(b'"') {
                 return self.fail(Kind::ExpectedKey);
             }
-            let key = self.string()?;
+            let key = self.string(false)?;
             self.input.skip_space()?;
             self.expect(b':', Kind::ExpectedColon)?;
             self.input.skip_space()?;
@@ -250,28 +253,53 @@ impl<R: Read> Parser<'_, R> {
         Ok(())
     }
 
-    fn string(&mut self) -> Result<String> {
+    fn string(&mut self, may_be_taken: bool) -> Result<String> {
         let start = self.input.mark();
         self.input.skip(1);
         let mut text = Vec::new();
+        // Bytes of it that are known to be UTF-8.
+        let mut checked = 0;
+        let mut is_taken = false;
+        let most = if may_be_taken {
+            self.room.min(LONG_BYTES)
+        } else {
+            self.room
+        };
         loop {
             let before = self.input.mark();
-            let from = text.len();
-            let stop = self.input.plain_text(&mut text, self.room)?;
-            if let Err(error) = std::str::from_utf8(&text[from..]) {
-                let good = &text[from..from + error.valid_up_to()];
-                return Err(fault(before.after(good), Kind::NotUtf8));
+            let stop = self.input.plain_text(&mut text, most)?;
+            match std::str::from_utf8(&text[checked..]) {
+                Ok(_) => checked = text.len(),
+                // It stopped within a character, which goes on.
+                Err(error) if error.error_len().is_none() && stop.is_some_and(goes_on) => {
+                    checked += error.valid_up_to();
+                }
+                Err(error) => {
+                    let good = &text[checked..checked + error.valid_up_to()];
+                    return Err(fault(before.after(good), Kind::NotUtf8));
+                }
+            }
+            if checked > LONG_BYTES && may_be_taken && self.sink.text_piece(&text[..checked])? {
+                is_taken = true;
+                text.drain(..checked);
+                checked = 0;
             }
             match stop {
                 _ if text.len() > self.room => return self.fail(Kind::TooLarge),
+                Some(byte) if byte >= 0x20 && byte != b'"' && byte != b'\\' => {}
                 Some(b'"') => {
                     self.input.skip(1);
+                    if is_taken {
+                        self.sink.text_piece(&text)?;
+                        text = self.sink.text_end()?.into_bytes();
+                    }
                     self.hold(text.len())?;
                     return Ok(String::from_utf8(text).expect("each part was checked"));
                 }
                 Some(b'\\') => {
                     let character = self.escape()?;
                     text.extend(character.encode_utf8(&mut [0; 4]).bytes());
+                    checked = text.len();
                 }
                 Some(_) => return self.fail(Kind::ControlCharacter),
                 None => return Err(fault(start, Kind::UnterminatedString)),
@@ -333,6 +361,11 @@ impl<R: Read> Parser<'_, R> {
     }
 }
 
+/// Whether a byte goes on with a character of UTF-8.
+fn goes_on(byte: u8) -> bool {
+    byte & 0xC0 == 0x80
+}
+
 fn fault(mark: Mark, kind: Kind) -> PyJsonReadError {
     let Mark { line, column, offset } = mark;
     PyJsonReadError::Json(PyJsonError {
@@ -358,6 +391,60 @@ mod tests {
 
         fn item(&mut self, _: PyJson) {
             self.0 += 1;
+        }
+    }
+
+    /// Takes long texts.
+    #[derive(Default)]
+    struct TakeTexts(Vec<u8>);
+
+    impl ListSink for TakeTexts {
+        fn begin(&mut self, _: &[String]) -> bool {
+            false
+        }
+
+        fn item(&mut self, _: PyJson) {}
+
+        fn text_piece(&mut self, piece: &[u8]) -> std::io::Result<bool> {
+            assert!(
+                std::str::from_utf8(piece).is_ok(),
+                "pieces end between characters"
+            );
+            self.0.extend(piece);
+            Ok(true)
+        }
+
+        fn text_end(&mut self) -> std::io::Result<String> {
+            Ok(format!("{} bytes", self.0.len()))
+        }
+    }
+
+    #[test]
+    fn long_texts_are_taken_in_pieces_whatever_they_hold() {
+        for character in ["x", "é", "€", "😀", "a€", r#"\"é"#, r"\u20ac€"] {
+            let raw = character.repeat(3 * LONG_BYTES / character.len());
+            let text = format!(r#"{{"short": "{character}", "long": "{raw}", "then": 1}}"#);
+            let held = PyJson::parse(text.as_bytes()).unwrap();
+            let mut sink = TakeTexts::default();
+            let value = read_within(text.as_bytes(), &mut sink, 2 * LONG_BYTES).unwrap();
+            assert_eq!(held.get("long").unwrap().as_str().unwrap().as_bytes(), sink.0);
+            assert_eq!(
+                value.get("long").unwrap().as_str().unwrap(),
+                format!("{} bytes", sink.0.len())
+            );
+            assert_eq!(
+                (value.get("short"), value.get("then")),
+                (held.get("short"), held.get("then"))
+            );
+        }
+        let cut = format!("[\"{}\u{e9}", "x".repeat(LONG_BYTES));
+        let bad = [cut.as_bytes(), b"\xff\"]"].concat();
+        for (text, kind) in [(cut.as_bytes(), Kind::UnterminatedString), (&bad, Kind::NotUtf8)] {
+            let error = read_within(text, &mut TakeTexts::default(), 2 * LONG_BYTES).unwrap_err();
+            assert!(
+                matches!(&error, PyJsonReadError::Json(error) if error.kind == kind),
+                "{error}"
+            );
         }
     }
 

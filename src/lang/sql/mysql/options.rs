@@ -10,8 +10,13 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// A connection to be made; a sentence, where something is asked for that cannot be had.
 pub(super) fn read(uri: DatabaseUri) -> Result<OptsBuilder, String> {
     let mut options = uri.options;
-    let seconds = |number: Option<u64>| number.map(|number| Duration::from_secs(number.max(1)));
-    let connect_timeout = seconds(options.take_number("connect_timeout")?).unwrap_or(CONNECT_TIMEOUT);
+    let mut seconds = |name: &str| match options.take_number(name)? {
+        // As PyMySQL has it.
+        Some(0) => Err(format!("option `{name}` is 0, and must be more: leave it out")),
+        number => Ok(number.map(Duration::from_secs)),
+    };
+    let connect_timeout = seconds("connect_timeout")?.unwrap_or(CONNECT_TIMEOUT);
+    let (read_timeout, write_timeout) = (seconds("read_timeout")?, seconds("write_timeout")?);
     let socket = options.take("unix_socket");
     let tls = tls(&mut options)?;
     if socket.is_some() && tls.is_some() {
@@ -27,8 +32,8 @@ pub(super) fn read(uri: DatabaseUri) -> Result<OptsBuilder, String> {
         .prefer_socket(false)
         .socket(socket)
         .tcp_connect_timeout(Some(connect_timeout))
-        .read_timeout(seconds(options.take_number("read_timeout")?))
-        .write_timeout(seconds(options.take_number("write_timeout")?))
+        .read_timeout(read_timeout)
+        .write_timeout(write_timeout)
         .ssl_opts(tls);
     // Text is read as UTF-8 whatever the tables have, and nothing is written or loaded.
     options.pass("charset", &["utf8mb4", "utf8", "utf8mb3"])?;
@@ -109,6 +114,17 @@ mod tests {
         assert!(read_query("?charset=utf8mb4").unwrap().get_ssl_opts().is_none());
         let socket = read_query("?unix_socket=/run/my.sock").unwrap();
         assert_eq!(socket.get_socket(), Some("/run/my.sock"));
+        let times = read_query("?connect_timeout=7&read_timeout=8&write_timeout=9").unwrap();
+        let seconds = Duration::from_secs;
+        assert_eq!(times.get_tcp_connect_timeout(), Some(seconds(7)));
+        assert_eq!(times.get_read_timeout(), Some(&seconds(8)));
+        assert_eq!(times.get_write_timeout(), Some(&seconds(9)));
+        let plain = read_query("").unwrap();
+        assert_eq!(plain.get_tcp_connect_timeout(), Some(CONNECT_TIMEOUT));
+        assert_eq!(
+            (plain.get_read_timeout(), plain.get_write_timeout()),
+            (None, None)
+        );
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
         for (query, accepts_any, skips_name) in [
             (format!("?ssl_ca={file}"), false, false),
@@ -116,6 +132,12 @@ mod tests {
             (format!("?ssl_ca={file}&ssl_mode=VERIFY_CA"), false, true),
             ("?ssl_mode=REQUIRED".to_owned(), true, true),
             ("?ssl_disabled=false".to_owned(), true, true),
+            (format!("?ssl_cert={file}&ssl_key={file}"), true, true),
+            (
+                format!("?ssl_cert={file}&ssl_key={file}&ssl_ca={file}"),
+                false,
+                false,
+            ),
         ] {
             let options = read_query(&query).unwrap();
             let tls = options.get_ssl_opts().unwrap();
@@ -132,6 +154,14 @@ mod tests {
             ("?charset=latin1", "`charset`"),
             ("?init_command=x", "`init_command`"),
             ("?ssl_capath=/x", "`ssl_capath`"),
+            ("?ssl_cipher=x", "`ssl_cipher`"),
+            ("?ssl_cert=/dev/null", "`ssl_key`"),
+            ("?ssl_cert=/nosuch&ssl_key=/nosuch", "/nosuch"),
+            ("?read_default_file=/x", "`read_default_file`"),
+            ("?read_timeout=x", "`read_timeout`"),
+            ("?write_timeout=x", "`write_timeout`"),
+            ("?read_timeout=0", "`read_timeout`"),
+            ("?compress=1", "`compress`"),
         ] {
             let error = read_query(query).unwrap_err();
             assert!(error.contains(named), "{query}: {error}");

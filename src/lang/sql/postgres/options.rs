@@ -13,10 +13,19 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A connection to be made; a sentence, where something is asked for that cannot be had.
 pub(super) fn read(mut uri: DatabaseUri) -> Result<(Config, MakeTls), String> {
+    let variables = super::add_variables(&mut uri);
+    let says = |(_, option): &&(&str, &str), error: &str| error.contains(&format!("`{option}"));
+    read_options(uri).map_err(|error| {
+        let variable = variables.iter().find(|variable| says(variable, &error));
+        variable.map_or(error.clone(), |(name, _)| {
+            format!("{error} (the variable {name} asks for it)")
+        })
+    })
+}
+
+fn read_options(mut uri: DatabaseUri) -> Result<(Config, MakeTls), String> {
     let mut settings = Config::new();
-    settings
-        .connect_timeout(CONNECT_TIMEOUT)
-        .application_name("mlark");
+    settings.application_name("mlark");
     let tls = tls(&mut uri, &mut settings)?;
     place(&mut uri, &mut settings)?;
     session(&mut uri, &mut settings)?;
@@ -69,9 +78,11 @@ fn place(uri: &mut DatabaseUri, settings: &mut Config) -> Result<(), String> {
 
 fn session(uri: &mut DatabaseUri, settings: &mut Config) -> Result<(), String> {
     let options = &mut uri.options;
-    let seconds = |number: u64| Duration::from_secs(number.max(1));
-    if let Some(timeout) = options.take_number("connect_timeout")? {
-        settings.connect_timeout(seconds(timeout));
+    match options.take_number("connect_timeout")? {
+        // As long as it takes.
+        Some(0) => {}
+        Some(timeout) => _ = settings.connect_timeout(Duration::from_secs(timeout)),
+        None => _ = settings.connect_timeout(CONNECT_TIMEOUT),
     }
     options
         .take("options")
@@ -84,16 +95,18 @@ fn session(uri: &mut DatabaseUri, settings: &mut Config) -> Result<(), String> {
     if let Some(keepalives) = options.take_bool("keepalives")? {
         settings.keepalives(keepalives);
     }
-    if let Some(idle) = options.take_number("keepalives_idle")? {
-        settings.keepalives_idle(seconds(idle));
+    // 0 leaves each to the system.
+    let mut number = |name: &str| Ok::<_, String>(options.take_number(name)?.filter(|&number| number > 0));
+    if let Some(idle) = number("keepalives_idle")? {
+        settings.keepalives_idle(Duration::from_secs(idle));
     }
-    if let Some(interval) = options.take_number("keepalives_interval")? {
-        settings.keepalives_interval(seconds(interval));
+    if let Some(interval) = number("keepalives_interval")? {
+        settings.keepalives_interval(Duration::from_secs(interval));
     }
-    if let Some(count) = options.take_number("keepalives_count")? {
+    if let Some(count) = number("keepalives_count")? {
         settings.keepalives_retries(u32::try_from(count).unwrap_or(u32::MAX));
     }
-    if let Some(timeout) = options.take_number("tcp_user_timeout")? {
+    if let Some(timeout) = number("tcp_user_timeout")? {
         settings.tcp_user_timeout(Duration::from_millis(timeout));
     }
     match options.take("target_session_attrs").as_deref() {
@@ -112,21 +125,21 @@ fn session(uri: &mut DatabaseUri, settings: &mut Config) -> Result<(), String> {
     options.pass("channel_binding", &["disable", "prefer"])?;
     options.pass("sslcompression", &["0"])?;
     options.pass("sslsni", &["1"])?;
+    options.pass("sslcertmode", &["allow"])?;
+    options.pass("requiressl", &["0"])?;
+    options.pass("load_balance_hosts", &["disable"])?;
     options.pass("ssl_min_protocol_version", &["TLSv1", "TLSv1.1", "TLSv1.2"])?;
+    options.pass("ssl_max_protocol_version", &["TLSv1.3"])?;
     settings.channel_binding(ChannelBinding::Disable);
     Ok(())
 }
 
 /// As libpq has it: `require` checks no certificate unless one is named, `verify-ca` its signer, `verify-full` its name, too.
 fn tls(uri: &mut DatabaseUri, settings: &mut Config) -> Result<MakeTls, String> {
-    let mut option = |name: &str, variable: &str| {
-        let given = uri.options.take(name);
-        given.or_else(|| std::env::var(variable).ok().filter(|value| !value.is_empty()))
-    };
-    let mode = option("sslmode", "PGSSLMODE").unwrap_or_else(|| "prefer".to_owned());
-    let trusted = option("sslrootcert", "PGSSLROOTCERT").map(PathBuf::from);
-    let [certificate, key] =
-        [("sslcert", "PGSSLCERT"), ("sslkey", "PGSSLKEY")].map(|(name, variable)| option(name, variable));
+    let options = &mut uri.options;
+    let mode = options.take("sslmode").unwrap_or_else(|| "prefer".to_owned());
+    let trusted = options.take("sslrootcert").map(PathBuf::from);
+    let [certificate, key] = ["sslcert", "sslkey"].map(|name| options.take(name));
     let check = match (mode.as_str(), &trusted) {
         ("verify-full", Some(_)) => Check::SignerAndName,
         ("verify-ca", Some(_)) | ("allow" | "prefer" | "require", Some(_)) => Check::Signer,
@@ -153,9 +166,16 @@ fn tls(uri: &mut DatabaseUri, settings: &mut Config) -> Result<MakeTls, String> 
         "allow" | "prefer" if trusted.is_none() => SslMode::Prefer,
         _ => SslMode::Require,
     });
-    match uri.options.take("sslnegotiation").as_deref() {
+    match options.take("sslnegotiation").as_deref() {
         None | Some("postgres") => {}
-        Some("direct") => _ = settings.ssl_negotiation(SslNegotiation::Direct),
+        Some("direct") if !["disable", "allow", "prefer"].contains(&mode.as_str()) => {
+            settings.ssl_negotiation(SslNegotiation::Direct);
+        }
+        Some("direct") => {
+            return Err(format!(
+                "`sslnegotiation=direct` needs `sslmode=require` or more, and `sslmode` is `{mode}`"
+            ));
+        }
         Some(other) => {
             return Err(format!(
                 "option `sslnegotiation` is `{other}`, and mlark knows postgres, direct"
@@ -175,32 +195,4 @@ fn tls(uri: &mut DatabaseUri, settings: &mut Config) -> Result<MakeTls, String> 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn options_are_honoured_or_refused_by_name() {
-        let read = |query: &str| {
-            let uri = format!("postgresql://me:pw@host/db?{query}");
-            read(DatabaseUri::parse(&uri).unwrap()).map(|(settings, _)| settings)
-        };
-        assert_eq!(read("sslmode=require").unwrap().get_ssl_mode(), SslMode::Require);
-        assert_eq!(read("").unwrap().get_ssl_mode(), SslMode::Prefer);
-        let chosen = read("options=-csearch_path%3Dteam_a&host=other:5433").unwrap();
-        assert_eq!(chosen.get_options(), Some("-csearch_path=team_a"));
-        assert_eq!(chosen.get_ports(), [5433]);
-        for (query, named) in [
-            ("sslmode=verify-full", "sslrootcert=FILE"),
-            ("sslmode=sometimes", "`sometimes`"),
-            ("sslrootcert=/nosuch", "/nosuch"),
-            ("sslcert=/nosuch", "`sslkey`"),
-            ("sslcrl=/x", "`sslcrl`"),
-            ("channel_binding=require", "`channel_binding`"),
-            ("service=x", "`service`"),
-            ("nosuch=1", "`nosuch`"),
-        ] {
-            let error = read(query).unwrap_err();
-            assert!(error.contains(named), "{query}: {error}");
-        }
-    }
-}
+mod tests;
