@@ -281,6 +281,10 @@ impl From<ReportError> for CliError {
                     "`mlark ls ARCHIVE artifacts` shows what is there",
                 )),
             ),
+            ReportError::NoBytes { .. } => (
+                Exit::Usage,
+                Some("`mlark ls ARCHIVE artifacts` shows what is there".to_owned()),
+            ),
             ReportError::Ambiguous { .. } => (Exit::Usage, Some("give a whole id, or --kind".to_owned())),
             ReportError::Absent { failed: true, .. } => (Exit::Incomplete, None),
             error => (Exit::of_error(error.kind()), None),

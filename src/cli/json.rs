@@ -12,6 +12,7 @@ use crate::format::{Kind, LossCount, Manifest, schema};
 use crate::lang::exim::write::ConvertReport;
 use crate::model::{ArtifactFile, Digest};
 use crate::report::diff::Difference;
+use crate::report::lineage::{Lineage, Overview};
 use crate::report::list::{Column, ColumnForm, Noun};
 use crate::report::object::KINDS;
 use schemars::{JsonSchema, schema_for};
@@ -117,6 +118,16 @@ pub(super) struct Mapped<'a> {
     pub workspace: Option<&'a str>,
 }
 
+/// What `lineage` found.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum LineageDocument<'a> {
+    /// The chain of what was asked for.
+    Chain(&'a Lineage),
+    /// Without an object, where those of an archive came from.
+    Archive(&'a Overview),
+}
+
 /// The text of `snapshot`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Snapshot<'a> {
@@ -170,6 +181,10 @@ pub fn schemas() -> Vec<(String, Value)> {
         ("extract", of::<ExtractReport>("mlark extract --json")),
         ("import", of::<ReportDocument<'_>>("mlark import --json")),
         ("info", of::<Manifest>("mlark info --json: the manifest")),
+        (
+            "lineage",
+            of::<LineageDocument<'_>>("mlark lineage --json; without an object, one line an archive"),
+        ),
         ("ls", rows(&format!("{line}mlark ls --json"))),
         ("map", of::<Mapped<'_>>(&format!("{line}mlark map --json"))),
         (

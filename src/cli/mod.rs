@@ -16,6 +16,7 @@ mod info;
 mod json;
 mod lacks_args;
 mod last_lines;
+mod lineage;
 mod ls;
 mod map;
 mod output_args;
@@ -88,6 +89,7 @@ enum Command {
     Map(map::Args),
     Ls(Box<ls::Args>),
     Show(show::Args),
+    Lineage(lineage::Args),
     Cat(cat::Args),
     Extract(extract::Args),
     Snapshot(snapshot::Args),
@@ -140,6 +142,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Map(args) => args.run(),
         Command::Ls(args) => args.run(),
         Command::Show(args) => args.run(),
+        Command::Lineage(args) => args.run(),
         Command::Cat(args) => args.run(),
         Command::Extract(args) => args.run(),
         Command::Snapshot(args) => args.run(),

@@ -35,7 +35,8 @@ pub(super) struct Args {
     json: bool,
 }
 
-fn kind_parser() -> impl clap::builder::TypedValueParser<Value = Kind> {
+/// Reads the name of a kind that can be asked for.
+pub(super) fn kind_parser() -> impl clap::builder::TypedValueParser<Value = Kind> {
     let names = KINDS.iter().map(|kind| kind.name());
     PossibleValuesParser::new(names).map(|name| Kind::from_name(&name).unwrap_or(Kind::Runs))
 }

@@ -166,6 +166,12 @@ impl<'a> Tree<'a> {
     }
 }
 
+/// The names of an artifact in the tree, from its root down; none where it cannot be in one.
+pub(crate) fn names_of(entry: &ArtifactEntry<'_>) -> Option<Vec<String>> {
+    let names = components(entry.owner, &entry.file.path).ok()?;
+    Some(names.into_iter().map(str::to_owned).collect())
+}
+
 /// Names from the root down; an error says what is wrong with one.
 fn components<'n>(owner: &'n OwnerFacts, path: &'n str) -> Result<Vec<&'n str>, String> {
     let mut parts = Vec::new();

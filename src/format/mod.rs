@@ -4,11 +4,13 @@
 //! in [`crate::archive`] take every name and number from here.
 
 pub(crate) mod fit;
+pub(crate) mod hops;
 pub mod kind;
 pub mod layout;
 pub mod line;
 pub mod loss;
 pub mod manifest;
+pub(crate) mod mark;
 pub(crate) mod markers;
 pub mod order;
 pub mod path;

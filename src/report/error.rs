@@ -2,6 +2,7 @@
 
 use super::text::printable;
 use crate::archive::{ArchiveError, ErrorKind};
+use crate::model::Digest;
 
 /// Why a report cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +28,14 @@ pub enum ReportError {
         path: String,
         /// Owners, or paths of the owner, that are there and look alike, the nearest first.
         nearest: Vec<String>,
+    },
+    /// No artifact has the bytes of a file.
+    #[error("no artifact has the bytes of `{}` (SHA-256 {sha256})", printable(.name))]
+    NoBytes {
+        /// The file as it was named.
+        name: String,
+        /// Digest of its bytes.
+        sha256: Digest,
     },
     /// Several objects have that name, or ids that begin like that.
     #[error("`{}` is ambiguous: {}", printable(.query), .candidates.join(", "))]
@@ -61,6 +70,7 @@ impl ReportError {
             ReportError::Archive(error) => error.kind(),
             ReportError::NotFound { .. }
             | ReportError::NoArtifact { .. }
+            | ReportError::NoBytes { .. }
             | ReportError::Ambiguous { .. }
             | ReportError::Absent { .. } => ErrorKind::Usage,
         }

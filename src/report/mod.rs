@@ -5,6 +5,7 @@
 
 pub mod diff;
 mod error;
+pub mod lineage;
 pub mod list;
 pub mod long_text;
 pub mod object;

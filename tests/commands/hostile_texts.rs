@@ -63,7 +63,10 @@ fn run_all(directory: &Path) {
         let ids = std::fs::read_to_string(directory.join("ids")).unwrap();
         for id in ids.lines() {
             with(&["show", "a", id]);
+            with(&["lineage", "a", id]);
         }
+        with(&["lineage", "a"]);
+        with(&["lineage", "a", HOSTILE_NAME]);
         with(&["show", "a", HOSTILE_NAME]);
         with(&["diff", "a", "intact"]);
         with(&["diff", "intact", "a"]);
@@ -73,6 +76,7 @@ fn run_all(directory: &Path) {
             let _ = std::fs::remove_dir_all(directory.join(made));
         }
     }
+    run(directory, &["lineage", "a", "--format", "openlineage"]);
     run(directory, &["snapshot", "a"]);
     run(directory, &["snapshot", "a", "--no-redact"]);
     run(directory, &["transform", "a", "-o", "tagged", "--source-tags"]);

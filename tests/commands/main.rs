@@ -11,6 +11,7 @@ mod exim_convert;
 mod extract;
 mod hostile_texts;
 mod interrupted;
+mod lineage;
 mod ls_sources;
 mod report_diff;
 mod report_look;

@@ -281,6 +281,7 @@ fn commands_print_what_their_schemas_say() {
     described("info", &["info", "tagged"], 0);
     described("verify", &["verify", "tagged"], 0);
     described("snapshot", &["snapshot", "store"], 0);
+    described("lineage", &["lineage", "store", "tagged"], 0);
     assert!(described("diff", &["diff", "store", "tagged"], 1).len() > 1);
     described("error", &["info", "nosuch"], 6);
     described("error", &["export", "nosuch", "-o", "x"], 7);
@@ -292,6 +293,9 @@ fn commands_print_what_their_schemas_say() {
     let artifacts = described("ls", &["ls", "store", "artifacts"], 0);
     let text = |key: &str| artifacts[0][key].as_str().unwrap();
     described("cat", &["cat", "store", text("owner_id"), text("path")], 0);
+    described("lineage", &["lineage", "tagged", text("owner_id")], 0);
+    let bytes = format!("sha256:{}", text("sha256"));
+    described("lineage", &["lineage", "store", "tagged", &bytes], 0);
 }
 
 #[test]

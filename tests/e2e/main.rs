@@ -7,6 +7,7 @@ mod cloud;
 mod databases;
 mod exim;
 mod exim_tags;
+mod lineage;
 mod replay;
 mod rest;
 mod rest_live;

@@ -143,6 +143,11 @@ impl History {
 
     /// Writes the archive.
     pub fn write(self, out: &Path) -> Archive {
+        self.write_of("test", out)
+    }
+
+    /// Writes the archive of an origin.
+    pub fn write_of(self, origin: &str, out: &Path) -> Archive {
         let mut writer = ArchiveWriter::create(out, WriterOptions::default()).unwrap();
         macro_rules! write_all {
             ($($objects:ident),*) => {$(
@@ -179,7 +184,7 @@ impl History {
             writer.limit(kind, field, *reason, 1);
         }
         let head = ManifestHead {
-            origin: "test".into(),
+            origin: origin.into(),
             ..ManifestHead::default()
         };
         writer.finish(head, Duplicates::Refuse).unwrap();

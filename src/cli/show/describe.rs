@@ -1,6 +1,6 @@
 //! An object for people: its fields, then what belongs to it.
 
-use crate::cli::humanize::{bytes, grouped};
+use crate::cli::humanize::{bytes, grouped, singular};
 use crate::cli::screen::Screen;
 use crate::cli::table::HEADING;
 use crate::format::Kind;
@@ -38,25 +38,6 @@ pub(super) fn describe<W: Write>(screen: &mut Screen<W>, found: &Found, related:
         Kind::Traces => spans(screen, &related.lines),
         Kind::RegisteredModels => versions(screen, &related.lines),
         _ => Ok(()),
-    }
-}
-
-fn singular(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Workspaces => "workspace",
-        Kind::Experiments => "experiment",
-        Kind::Runs => "run",
-        Kind::Metrics | Kind::ModelMetrics => "metric",
-        Kind::Datasets => "dataset",
-        Kind::LoggedModels => "logged model",
-        Kind::RegisteredModels => "registered model",
-        Kind::ModelVersions => "model version",
-        Kind::Traces => "trace",
-        Kind::Spans => "span",
-        Kind::EvaluationDatasets => "evaluation dataset",
-        Kind::DatasetRecords => "dataset record",
-        Kind::Scorers => "scorer",
-        Kind::Artifacts => "artifacts",
     }
 }
 

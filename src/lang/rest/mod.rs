@@ -3,5 +3,5 @@
 pub mod api;
 pub mod file_names;
 pub mod limits;
-pub mod mark;
+pub(crate) use crate::format::mark;
 pub mod read;

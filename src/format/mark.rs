@@ -8,21 +8,21 @@
 //! Origin and id are percent-encoded but for letters, digits and `-._~`, so that a mark fits any filter string
 //! and `/` only separates.
 
-use crate::format::Kind;
+use super::Kind;
 use std::fmt::Write as _;
 
 /// Key of the tag.
-pub const KEY: &str = "mlflow_exim.mlark.origin";
+pub(crate) const KEY: &str = "mlflow_exim.mlark.origin";
 
 /// The mark of an object.
-pub fn mark(origin: &str, kind: Kind, id: &str) -> String {
+pub(crate) fn mark(origin: &str, kind: Kind, id: &str) -> String {
     let mut text = prefix(origin, kind);
     encode(id, &mut text);
     text
 }
 
 /// How the marks of all objects of a kind begin.
-pub fn prefix(origin: &str, kind: Kind) -> String {
+pub(crate) fn prefix(origin: &str, kind: Kind) -> String {
     let mut text = String::new();
     encode(origin, &mut text);
     let _ = write!(text, "/{kind}/");
@@ -30,11 +30,19 @@ pub fn prefix(origin: &str, kind: Kind) -> String {
 }
 
 /// The id in a mark of that origin and kind.
-pub fn id_of(mark: &str, origin: &str, kind: Kind) -> Option<String> {
+pub(crate) fn id_of(mark: &str, origin: &str, kind: Kind) -> Option<String> {
     decode(mark.strip_prefix(&prefix(origin, kind))?)
 }
 
-fn encode(text: &str, out: &mut String) {
+/// Origin and id in a mark of that kind, whatever the origin.
+pub(crate) fn parts(mark: &str, kind: Kind) -> Option<(String, String)> {
+    let (origin, rest) = mark.split_once('/')?;
+    let id = rest.strip_prefix(kind.name())?.strip_prefix('/')?;
+    Some((decode(origin)?, decode(id)?))
+}
+
+/// Percent-encodes all but letters, digits and `-._~`.
+pub(crate) fn encode(text: &str, out: &mut String) {
     for byte in text.bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
@@ -72,6 +80,8 @@ mod tests {
             assert!(!text.contains(['\'', '"', '`', ' ']), "{text}");
             assert_eq!(id_of(&text, "file:o'r", Kind::ModelVersions).as_deref(), Some(id));
             assert_eq!(id_of(&text, "file:o'r", Kind::Runs), None);
+            let origin = "file:o'r".to_owned();
+            assert_eq!(parts(&text, Kind::ModelVersions), Some((origin, id.to_owned())));
         }
         assert_eq!(mark("srv", Kind::Runs, "ab12"), "srv/runs/ab12");
     }

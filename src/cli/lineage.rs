@@ -1,0 +1,248 @@
+//! `mlark lineage`.
+
+use super::error::{CliError, Result};
+use super::exit::Exit;
+use super::json::LineageDocument;
+use super::results::print_summary;
+use super::screen::Screen;
+use super::show::kind_parser;
+use crate::archive::walk::ArtifactEntry;
+use crate::archive::{Archive, ArchiveError};
+use crate::cli::humanize::shown;
+use crate::flow::extract::names_of;
+use crate::format::Kind;
+use crate::model::Digest;
+use crate::report::ReportError;
+use crate::report::lineage::ro_crate::{Crate, CrateError, FILE_NAME};
+use crate::report::lineage::{Asked, Lineage, lineage, open_lineage, overview, prov_json};
+use crate::report::text::json_text;
+use sha2::{Digest as _, Sha256};
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Read as _, Write};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+mod tree;
+
+/// What names a digest in place of a file.
+const DIGEST_PREFIX: &str = "sha256:";
+/// Bytes of a file that are read at once.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// Tell where an object, or the bytes of a file, came from
+///
+/// The chain of an object goes through archives: the places where it was before, the run that made it, that run's parents, datasets
+/// and models, and what was made from it. The last argument that is no archive names the object, as `mlark show` has it
+/// (`models:/NAME/VERSION` and `runs:/ID` too); or a file, or `sha256:DIGEST`, whose bytes are sought among the artifacts. An object goes
+/// before a file of the same name: `./NAME` is the file. Without one, the first origins of all objects are counted, and
+/// --format openlineage prints the events of all runs.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  mlark lineage history.zip churn@champion
+  mlark lineage staging.zip production.zip 6f2c
+  mlark lineage *.zip ./model.pkl
+  mlark lineage history.zip
+  mlark lineage history.zip --format openlineage > events.ndjson
+  mlark extract history.zip -o tree && mlark lineage history.zip churn/3 --format ro-crate --tree tree")]
+pub(super) struct Args {
+    /// Archives, then what to look for
+    #[arg(required = true, value_name = "ARCHIVE|OBJECT|FILE")]
+    items: Vec<PathBuf>,
+    /// Looks among objects of this kind alone
+    #[arg(short, long, value_parser = kind_parser())]
+    kind: Option<Kind>,
+    /// Prints the chain in a standard's form
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Folder that `mlark extract` made, in which --format ro-crate writes `ro-crate-metadata.json`
+    #[arg(long, value_name = "DIR", required_if_eq("format", "ro-crate"))]
+    tree: Option<PathBuf>,
+    /// License of what is in the tree, named in the crate
+    #[arg(long, value_name = "URI", requires = "tree")]
+    license: Option<String>,
+    /// Prints the chain as JSON; without an object, one line an archive
+    #[arg(long)]
+    json: bool,
+}
+
+/// In which form a chain is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// A tree, for people
+    Text,
+    /// W3C PROV in its JSON
+    ProvJson,
+    /// Events of OpenLineage, one a line
+    #[value(name = "openlineage")]
+    OpenLineage,
+    /// A Process Run Crate about extracted files
+    RoCrate,
+}
+
+impl Args {
+    pub(super) fn run(self) -> Result {
+        let is_standard = self.format != Format::Text;
+        if is_standard && self.json {
+            return Err(CliError::usage("--json and --format exclude each other"));
+        }
+        if self.tree.is_some() && self.format != Format::RoCrate {
+            return Err(CliError::usage("--tree is for --format ro-crate"));
+        }
+        let (archives, last) = open(&self.items)?;
+        let mut screen = Screen::stdout(self.json || is_standard);
+        let found = last.map(|last| last.find(&archives, self.kind)).transpose()?;
+        match (&found, self.format) {
+            (_, Format::OpenLineage) => open_lineage::<CliError>(&archives, found.as_ref(), &mut |event| {
+                Ok(writeln!(screen, "{}", json_text(event))?)
+            })?,
+            (None, Format::ProvJson | Format::RoCrate) => {
+                return Err(CliError::usage(
+                    "this format is about an object or a file: name one",
+                ));
+            }
+            (None, Format::Text) => self.print_overviews(&mut screen, &archives)?,
+            (Some(found), Format::ProvJson) => writeln!(screen, "{}", json_text(&prov_json(found)))?,
+            (Some(found), Format::RoCrate) => self.write_crate(&archives, found)?,
+            (Some(found), Format::Text) if self.json => {
+                writeln!(screen, "{}", json_text(&LineageDocument::Chain(found)))?;
+            }
+            (Some(found), Format::Text) => tree::print(&mut screen, found)?,
+        }
+        screen.flush()?;
+        Ok(Exit::Done)
+    }
+
+    fn print_overviews<W: Write>(&self, screen: &mut Screen<W>, archives: &[Archive]) -> Result<()> {
+        for archive in archives {
+            let counted = overview(archive)?;
+            if self.json {
+                writeln!(screen, "{}", json_text(&LineageDocument::Archive(&counted)))?;
+            } else {
+                tree::print_overview(screen, &counted)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the metadata of a crate beside the files that it is about: complete, or not at all.
+    fn write_crate(&self, archives: &[Archive], chain: &Lineage) -> Result<()> {
+        let tree = self.tree.as_deref().unwrap_or(Path::new("."));
+        if !tree.is_dir() {
+            return Err(CliError::usage(format!("`{}` is no folder", shown(tree)))
+                .hint("`mlark extract ARCHIVE -o DIR` makes one"));
+        }
+        let out = tree.join(FILE_NAME);
+        let path_of = |entry: &ArtifactEntry<'_>| {
+            let names = names_of(entry)?;
+            let path = names.iter().fold(tree.to_owned(), |path, name| path.join(name));
+            let is_there = fs::symlink_metadata(path).is_ok_and(|found| {
+                found.is_file()
+                    && entry
+                        .file
+                        .size_bytes
+                        .is_none_or(|size_bytes| size_bytes == found.len())
+            });
+            is_there.then_some(names)
+        };
+        let made = Crate {
+            archives,
+            chain,
+            path_of: &path_of,
+            license: self.license.as_deref(),
+        };
+        let io_error = |error| ArchiveError::io("write", &out)(error);
+        let readable = fs::Permissions::from_mode(0o644);
+        let mut file = tempfile::Builder::new()
+            .permissions(readable)
+            .tempfile_in(tree)
+            .map_err(io_error)?;
+        let mut buffer = BufWriter::new(&mut file);
+        made.write(&mut buffer).map_err(|error| match error {
+            CrateError::Archive(error) => CliError::from(error),
+            CrateError::Io(error) => io_error(error).into(),
+        })?;
+        buffer.flush().map_err(io_error)?;
+        drop(buffer);
+        file.persist_noclobber(&out)
+            .map_err(|error| match error.error.kind() {
+                io::ErrorKind::AlreadyExists => CliError::usage(format!("`{}` exists", shown(&out))),
+                _ => io_error(error.error).into(),
+            })?;
+        print_summary(format_args!("{}\n", shown(&out)))
+    }
+}
+
+/// The last argument, where it is no archive.
+struct Last<'a> {
+    path: &'a Path,
+    /// Why it is none, where it could have been one.
+    error: Option<ArchiveError>,
+}
+
+fn open(items: &[PathBuf]) -> Result<(Vec<Archive>, Option<Last<'_>>)> {
+    let (path, first) = items.split_last().expect("the parser takes at least one");
+    let mut archives = first
+        .iter()
+        .map(|path| Archive::open(path))
+        .collect::<std::result::Result<Vec<_>, _>>()?;
+    if !archives.is_empty() && path.to_str().is_some_and(|text| text.starts_with(DIGEST_PREFIX)) {
+        return Ok((archives, Some(Last { path, error: None })));
+    }
+    let error = match Archive::open(path) {
+        Ok(archive) => {
+            archives.push(archive);
+            return Ok((archives, None));
+        }
+        Err(error) if archives.is_empty() => return Err(error.into()),
+        Err(ArchiveError::NotAnArchive { .. }) => None,
+        Err(ArchiveError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => Some(error),
+    };
+    Ok((archives, Some(Last { path, error })))
+}
+
+impl Last<'_> {
+    fn find(self, archives: &[Archive], kind: Option<Kind>) -> Result<Lineage> {
+        let Some(text) = self.path.to_str() else {
+            return self.find_file(archives, None);
+        };
+        if let Some(digits) = text.strip_prefix(DIGEST_PREFIX) {
+            let digest = digits.parse().map_err(CliError::usage)?;
+            return Ok(lineage(archives, &Asked::File(text.to_owned(), digest), kind)?);
+        }
+        match lineage(archives, &Asked::Object(text.to_owned()), kind) {
+            Err(error @ ReportError::NotFound { .. }) => self.find_file(archives, Some(error)),
+            found => Ok(found?),
+        }
+    }
+
+    fn find_file(self, archives: &[Archive], missing: Option<ReportError>) -> Result<Lineage> {
+        if !self.path.is_file() {
+            return Err(match (self.error, missing) {
+                (Some(error), _) => error.into(),
+                (None, Some(missing)) if !self.path.exists() => missing.into(),
+                _ => CliError::usage(format!(
+                    "`{}` is no archive, no object and no file",
+                    shown(self.path)
+                )),
+            });
+        }
+        let asked = Asked::File(self.path.to_string_lossy().into_owned(), digest_of(self.path)?);
+        match (lineage(archives, &asked, None), self.error) {
+            (Err(ReportError::NoBytes { .. }), Some(error)) => Err(error.into()),
+            (found, _) => Ok(found?),
+        }
+    }
+}
+
+fn digest_of(path: &Path) -> Result<Digest> {
+    let mut hasher = Sha256::new();
+    let mut file = File::open(path).map_err(ArchiveError::io("open", path))?;
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        match file.read(&mut piece).map_err(ArchiveError::io("read", path))? {
+            0 => return Ok(Digest(hasher.finalize().into())),
+            read => hasher.update(&piece[..read]),
+        }
+    }
+}
