@@ -1,22 +1,23 @@
 //! The two containers being written: a directory, and a zip with its objects spooled beside it.
 
+mod adoption;
+
+pub(crate) use self::adoption::Adopted;
+
 use super::blob::{BlobDirectory, GuardedReader, Ingest, IngestError, copy_and_hash};
 use super::buffers::Buffers;
-use super::checksums::{ChecksumWriter, Checksums};
 use super::container::ContainerKind;
 use super::error::{ArchiveError, Result};
 use super::reader::Archive;
-use super::sharing::{Taken, create_blob, link_blob};
-use super::staging::{Staging, create_parents_below};
+use super::staging::Staging;
 use super::zip::{Compression, WriteError, ZipFileWriter, ZipIndex, ZipLimits};
 use crate::format::layout::{BLOB_PATH_LEN, MANIFEST, MANIFEST_BYTES, blob_path, checksum_line};
-use crate::format::manifest::FileDescriptor;
 use crate::format::{ArchivePath, Manifest};
 use crate::model::{BlobRef, Digest};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -33,8 +34,8 @@ pub(crate) struct Output {
     target: Target,
     /// Where a zip's small content waits.
     buffers: Buffers,
-    /// The archive whose blobs were taken over.
-    adopted: Option<Archive>,
+    /// The archives whose blobs were taken over.
+    adopted: Vec<Archive>,
     /// Those that were not.
     except: BTreeSet<Digest>,
 }
@@ -65,7 +66,7 @@ impl Output {
             scratch: scratch.to_owned(),
             target,
             buffers,
-            adopted: None,
+            adopted: Vec::new(),
             except: BTreeSet::new(),
         })
     }
@@ -113,9 +114,8 @@ impl Output {
             .map_err(write_error)?;
         let io_error = |error| ArchiveError::io("write", path)(error);
         let copied = copy_and_hash(&mut reader, &mut entry, io_error);
-        let is_known = |digest: &Digest| {
-            is_known(digest) || adopted.as_ref().is_some_and(|archive| archive.has_blob(digest))
-        };
+        let is_known =
+            |digest: &Digest| is_known(digest) || adopted.iter().any(|archive| archive.has_blob(digest));
         match copied {
             Ok(blob) if !is_known(&blob.sha256) => {
                 entry.finish(&blob_path(&blob.sha256)).map_err(write_error)?;
@@ -126,72 +126,6 @@ impl Output {
                 copied
             }
         }
-    }
-
-    /// Whether the archive that was taken over holds a blob.
-    pub(crate) fn has_adopted(&self, digest: &Digest) -> bool {
-        self.adopted
-            .as_ref()
-            .is_some_and(|archive| archive.has_blob(digest))
-    }
-
-    /// Takes over all blobs of another archive, before any other blob comes; how many, and their bytes.
-    pub(crate) fn adopt_blobs(
-        &mut self,
-        archive: &Archive,
-        copy: bool,
-        except: &BTreeSet<Digest>,
-    ) -> Result<Taken> {
-        self.except = except.clone();
-        let mut taken = Taken::default();
-        match (&mut self.target, archive.zip()) {
-            (
-                Target::Zip {
-                    writer: Some(writer),
-                    path,
-                },
-                Some((file, index)),
-            ) if except.is_empty() => {
-                let mut blobs = index.blobs();
-                blobs.try_for_each(|blob| taken.add(archive, blob.size))?;
-                writer.copy_prefix(index, file).map_err(zip_error(path))?;
-            }
-            (Target::Directory(blobs), None) => {
-                let blobs = blobs.clone();
-                for_each_blob(archive, except, |digest| {
-                    link_blob(archive, &blobs, digest, copy, &mut taken)
-                })?;
-            }
-            _ => self.copy_blobs(archive, &mut taken)?,
-        }
-        self.adopted = Some(archive.clone());
-        Ok(taken)
-    }
-
-    /// Copies blobs from one kind of container to the other; their digests are checked.
-    fn copy_blobs(&mut self, archive: &Archive, taken: &mut Taken) -> Result<()> {
-        let except = self.except.clone();
-        for_each_blob(archive, &except, |digest| {
-            let reader = archive.stored_blob(digest)?;
-            let size = reader.size_bytes();
-            taken.add(archive, size)?;
-            match &mut self.target {
-                Target::Directory(blobs) => {
-                    let path = blobs.path_of(digest)?;
-                    let mut file = create_blob(&path).map_err(ArchiveError::io("create", &path))?;
-                    copy_checked(archive, digest, reader, &mut file, &path)
-                }
-                Target::Zip { writer, path } => {
-                    let writer = writer.as_mut().expect("the zip is open until it is sealed");
-                    let mut entry = writer
-                        .begin(BLOB_PATH_LEN, size, Compression::Probe)
-                        .map_err(zip_error(path))?;
-                    copy_checked(archive, digest, reader, &mut entry, path)?;
-                    entry.finish(&blob_path(digest)).map_err(zip_error(path))?;
-                    Ok(())
-                }
-            }
-        })
     }
 
     /// Takes blobs out again; their bytes.
@@ -242,47 +176,6 @@ impl Output {
         Ok(removed_bytes)
     }
 
-    /// Copies a file of another archive below the root; its bytes are checked.
-    pub(crate) fn adopt_file(&self, archive: &Archive, file: &FileDescriptor) -> Result<()> {
-        let path = file.path.below(&self.root);
-        create_parents_below(&self.root, &path)?;
-        let mut reader = archive.open_file(file)?;
-        let mut writer = File::create_new(&path).map_err(ArchiveError::io("create", &path))?;
-        let mut buffer = vec![0; 256 << 10];
-        loop {
-            let read = reader
-                .read(&mut buffer)
-                .map_err(|error| archive.read_error(file.path.as_str(), error))?;
-            if read == 0 {
-                return Ok(());
-            }
-            writer
-                .write_all(&buffer[..read])
-                .map_err(ArchiveError::io("write", &path))?;
-        }
-    }
-
-    /// Writes `SHA256SUMS`; its digest is the content id.
-    pub(crate) fn write_checksums(&self, own: &BTreeSet<Digest>, files: &[FileDescriptor]) -> Result<Digest> {
-        let mut writer = ChecksumWriter::create(&ArchivePath::checksums().below(&self.root))?;
-        let mut own = own.iter().copied().peekable();
-        if let Some(archive) = &self.adopted {
-            for_each_blob(archive, &self.except, |digest| {
-                while let Some(next) = own.next_if(|next| next < digest) {
-                    writer.write(&next, &ArchivePath::blob(&next))?;
-                }
-                writer.write(digest, &ArchivePath::blob(digest))
-            })?;
-        }
-        for digest in own {
-            writer.write(&digest, &ArchivePath::blob(&digest))?;
-        }
-        for file in files.iter().filter(|file| file.path.is_objects()) {
-            writer.write(&file.sha256, &file.path)?;
-        }
-        writer.finish()
-    }
-
     /// Writes the manifest and its seal and closes the container; the name to publish.
     pub(crate) fn seal(&mut self, manifest: &Manifest) -> Result<String> {
         let text = manifest.to_text();
@@ -320,8 +213,13 @@ fn create_zip(path: &Path, scratch: &Path, buffers: &Buffers) -> Result<Box<ZipF
 
 /// Appends everything but the blobs to a zip: object files, optional files, checksums, manifest, seal.
 fn close_zip(mut zip: ZipFileWriter, path: &Path, root: &Path, manifest: &Manifest) -> Result<()> {
-    let listed = manifest.files.iter().map(|file| file.path.clone());
-    let (objects, others): (Vec<_>, Vec<_>) = listed.partition(ArchivePath::is_objects);
+    let origins = manifest
+        .origins
+        .iter()
+        .filter_map(|origins| origins.file.as_ref());
+    let listed = manifest.files.iter().chain(origins).map(|file| file.path.clone());
+    let (objects, mut others): (Vec<_>, Vec<_>) = listed.partition(ArchivePath::is_objects);
+    others.sort();
     let last = [
         ArchivePath::checksums(),
         ArchivePath::manifest(),
@@ -352,42 +250,5 @@ fn zip_error(path: &Path) -> impl FnOnce(WriteError) -> ArchiveError {
             WriteError::Io(error) => error,
             error => io::Error::other(error),
         },
-    }
-}
-
-/// Calls `visit` with each blob of an archive but those of `except`, by digest.
-fn for_each_blob(
-    archive: &Archive,
-    except: &BTreeSet<Digest>,
-    mut visit: impl FnMut(&Digest) -> Result<()>,
-) -> Result<()> {
-    let mut checksums = Checksums::open(archive)?;
-    while let Some((digest, path)) = checksums.next()? {
-        if path.blob_digest().is_some() && !except.contains(&digest) {
-            visit(&digest)?;
-        }
-    }
-    Ok(())
-}
-
-/// Copies a blob whose reader checks the digest, keeping errors of reading and writing apart.
-fn copy_checked(
-    archive: &Archive,
-    digest: &Digest,
-    mut reader: impl Read,
-    writer: &mut impl Write,
-    path: &Path,
-) -> Result<()> {
-    let mut buffer = vec![0; 256 << 10];
-    loop {
-        let read = reader
-            .read(&mut buffer)
-            .map_err(|error| archive.read_error(&blob_path(digest), error))?;
-        if read == 0 {
-            return Ok(());
-        }
-        writer
-            .write_all(&buffer[..read])
-            .map_err(ArchiveError::io("write", path))?;
     }
 }

@@ -116,6 +116,14 @@ impl LossLog {
         }
     }
 
+    /// Takes over a line of the list of an archive whose counts are taken over.
+    pub(crate) fn adopt_line(&mut self, root: &Path, line: &[u8]) -> Result<()> {
+        let file = self
+            .file
+            .get_or_insert_with(|| PartWriter::single(root, ArchivePath::losses()));
+        file.write_line(line)
+    }
+
     pub(crate) fn finish_file(&mut self) -> Result<Vec<FileDescriptor>> {
         self.file.take().map_or(Ok(Vec::new()), PartWriter::finish)
     }

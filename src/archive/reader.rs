@@ -263,7 +263,15 @@ fn files_fault(manifest: &Manifest) -> Option<String> {
     if let Some([_, file]) = disordered {
         return Some(format!("`{}` is listed out of order or twice", file.path));
     }
-    let is_unknown = |file: &&FileDescriptor| file.path.is_newer() && !manifest.is_newer();
+    let origins = manifest
+        .origins
+        .iter()
+        .filter_map(|origins| origins.file.as_ref());
+    if let Some(file) = origins.into_iter().find(|file| !file.path.is_origins()) {
+        return Some(format!("it names `{}` as where objects come from", file.path));
+    }
+    let is_unknown =
+        |file: &&FileDescriptor| file.path.is_origins() || file.path.is_newer() && !manifest.is_newer();
     let unknown = manifest.files.iter().find(is_unknown)?;
     Some(format!("it lists `{}`, which is of no kind", unknown.path))
 }

@@ -36,25 +36,18 @@ impl Taken {
 
 /// Reflinks a blob, else links it, else copies it. What is in a blob's place and no plain file, such as a
 /// link to some other, is not taken.
-pub(super) fn link_blob(
-    archive: &Archive,
-    blobs: &BlobDirectory,
-    digest: &Digest,
-    copy: bool,
-    taken: &mut Taken,
-) -> Result<()> {
+pub(super) fn link_blob(archive: &Archive, blobs: &BlobDirectory, digest: &Digest, copy: bool) -> Result<()> {
     let path = ArchivePath::blob(digest);
     let from = path.below(archive.path());
     let to = blobs.path_of(digest)?;
     let damaged = |error| archive.read_error(path.as_str(), error);
     if clone_file(&from, &to) || (!copy && fs::hard_link(&from, &to).is_ok()) {
         let linked = fs::symlink_metadata(&to).map_err(ArchiveError::io("read", &to))?;
-        return taken.add(archive, check_regular(&linked).map_err(damaged)?);
+        return check_regular(&linked).map(drop).map_err(damaged);
     }
     let reader = open_regular(&from).map_err(damaged)?;
     let size_bytes = reader.metadata().and_then(|found| check_regular(&found));
     let size_bytes = size_bytes.map_err(damaged)?;
-    taken.add(archive, size_bytes)?;
     let mut writer = create_blob(&to).map_err(ArchiveError::io("create", &to))?;
     io::copy(&mut reader.take(size_bytes), &mut writer).map_err(ArchiveError::io("copy", &from))?;
     Ok(())

@@ -11,6 +11,7 @@ use crate::flow::export::detect;
 use crate::flow::extract::ExtractError;
 use crate::flow::import::ImportError;
 use crate::flow::import::journal::JournalError;
+use crate::flow::merge::MergeError;
 use crate::flow::transform::TransformError;
 use crate::format::layout::MANIFEST;
 use crate::lang::exim::write::ConvertError;
@@ -205,6 +206,21 @@ impl From<TransformError> for CliError {
                 error: error.into(),
                 hint: None,
             },
+        }
+    }
+}
+
+impl From<MergeError> for CliError {
+    fn from(error: MergeError) -> Self {
+        let hint = match error {
+            MergeError::Archive(error) => return error.into(),
+            MergeError::Conflict { .. } => Some("--prefer first or --prefer newer takes one side of each"),
+            _ => None,
+        };
+        CliError {
+            exit: Exit::of_error(error.kind()),
+            error: error.into(),
+            hint: hint.map(str::to_owned),
         }
     }
 }

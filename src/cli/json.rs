@@ -6,6 +6,7 @@ use super::error::CliError;
 use crate::archive::verify::{LacksReport, VerifyReport};
 use crate::flow::extract::ExtractReport;
 use crate::flow::import::{PlanDocument, ReportDocument};
+use crate::flow::merge::{Change, Conflict, MergeReport};
 use crate::flow::transform::TransformReport;
 use crate::format::manifest::Totals;
 use crate::format::{Kind, LossCount, Manifest, schema};
@@ -20,7 +21,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What `export` made.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -77,6 +78,47 @@ impl<'a> Transformed<'a> {
             output: output.to_string_lossy(),
             content_id: &report.manifest.content_id,
             changes: &report.counts,
+            notices: &report.notices,
+        }
+    }
+}
+
+/// What `merge` made, or with `--dry-run` would make.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Merged<'a> {
+    /// The archive; absent where nothing was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<Cow<'a, str>>,
+    /// Its content id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_id: Option<&'a Digest>,
+    /// The archives that were put together; what follows counts them from 1.
+    inputs: Vec<Cow<'a, str>>,
+    /// Objects by kind; of metrics and artifacts, lines.
+    counts: &'a BTreeMap<String, u64>,
+    /// Objects that several archives had, each of which stands once, by kind.
+    united: &'a BTreeMap<Kind, u64>,
+    /// Ids and names that are others in the result.
+    changes: &'a [Change],
+    /// Objects that several archives had with other content.
+    conflict_count: u64,
+    /// The first of them.
+    conflicts: &'a [Conflict],
+    /// What a person should know, and how often.
+    notices: &'a BTreeMap<String, u64>,
+}
+
+impl<'a> Merged<'a> {
+    pub(super) fn new(output: Option<&'a Path>, inputs: &'a [PathBuf], report: &'a MergeReport) -> Self {
+        Merged {
+            output: output.map(Path::to_string_lossy),
+            content_id: report.manifest.as_ref().map(|manifest| &manifest.content_id),
+            inputs: inputs.iter().map(|input| input.to_string_lossy()).collect(),
+            counts: &report.lines,
+            united: &report.united,
+            changes: &report.changes,
+            conflict_count: report.conflict_count,
+            conflicts: &report.conflicts,
             notices: &report.notices,
         }
     }
@@ -187,6 +229,7 @@ pub fn schemas() -> Vec<(String, Value)> {
         ),
         ("ls", rows(&format!("{line}mlark ls --json"))),
         ("map", of::<Mapped<'_>>(&format!("{line}mlark map --json"))),
+        ("merge", of::<Merged<'_>>("mlark merge --json")),
         (
             "plan",
             of::<PlanDocument<'_>>(

@@ -19,6 +19,7 @@ mod last_lines;
 mod lineage;
 mod ls;
 mod map;
+mod merge;
 mod output_args;
 mod progress;
 mod replay_args;
@@ -95,6 +96,7 @@ enum Command {
     Snapshot(snapshot::Args),
     Diff(diff::Args),
     Transform(transform::Args),
+    Merge(merge::Args),
     Convert(convert::Args),
     Verify(verify::Args),
 }
@@ -148,6 +150,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Snapshot(args) => args.run(),
         Command::Diff(args) => args.run(),
         Command::Transform(args) => args.run(),
+        Command::Merge(args) => args.run(),
         Command::Convert(args) => args.run(),
         Command::Verify(args) => args.run(),
     };

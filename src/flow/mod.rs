@@ -5,4 +5,5 @@ pub mod convert;
 pub mod export;
 pub mod extract;
 pub mod import;
+pub mod merge;
 pub mod transform;

@@ -3,7 +3,7 @@
 //! ```text
 //! objects/<kind>-<part, five digits>.jsonl
 //! blobs/sha256/<first two digits>/<64 digits>
-//! losses.jsonl                      undo/<entry>-<part>.jsonl
+//! losses.jsonl   origins.jsonl      undo/<entry>-<part>.jsonl
 //! SHA256SUMS      mlark.json      mlark.json.sha256
 //! ```
 
@@ -20,6 +20,8 @@ pub const BLOBS: &str = "blobs/sha256";
 pub const UNDO: &str = "undo";
 /// List of failures.
 pub const LOSSES: &str = "losses.jsonl";
+/// Where objects of several origins come from.
+pub const ORIGINS: &str = "origins.jsonl";
 /// Digests of every file below `objects/` and `blobs/`.
 pub const CHECKSUMS: &str = "SHA256SUMS";
 /// The manifest.

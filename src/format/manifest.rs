@@ -1,5 +1,6 @@
 //! The manifest, `mlark.json`.
 
+use super::origin::{Origins, PartOfWhole};
 use super::{ArchivePath, Kind, LossCount};
 use crate::model::{Digest, Extra};
 use schemars::JsonSchema;
@@ -11,8 +12,8 @@ use std::collections::BTreeMap;
 pub const FORMAT_NAME: &str = "mlark-archive";
 /// The major version this build reads and writes.
 pub const FORMAT_MAJOR: u32 = 1;
-/// The minor version this build writes.
-pub const FORMAT_MINOR: u32 = 0;
+/// The newest minor version this build reads, and writes where an archive needs it.
+pub const FORMAT_MINOR: u32 = 1;
 /// Names in `format.requires` that this build knows.
 pub const KNOWN_FEATURES: &[&str] = &[];
 
@@ -47,6 +48,12 @@ pub struct Manifest {
     /// What is not in the archive.
     #[serde(default)]
     pub losses: Losses,
+    /// Origins beside `origin`, where archives of several were merged (format 1.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origins: Option<Origins>,
+    /// Which part of a whole it is, where it was split (format 1.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<PartOfWhole>,
     /// Fields this version does not know.
     #[serde(flatten)]
     pub extra: Extra,
@@ -72,12 +79,12 @@ impl Format {
         self.major > FORMAT_MAJOR || self.minor > FORMAT_MINOR
     }
 
-    /// The format this build writes.
+    /// The format this build writes: the oldest minor version that has all that an archive needs.
     pub fn current() -> Self {
         Format {
             name: FORMAT_NAME.to_owned(),
             major: FORMAT_MAJOR,
-            minor: FORMAT_MINOR,
+            minor: 0,
             requires: Vec::new(),
         }
     }
@@ -150,7 +157,7 @@ pub struct Totals {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FileDescriptor {
     /// Path within the archive.
-    #[serde(deserialize_with = "super::path::listed")]
+    #[serde(deserialize_with = "super::path::of_lines")]
     pub path: ArchivePath,
     /// Media type.
     pub media_type: String,
@@ -174,8 +181,11 @@ pub struct HistoryEntry {
     pub tool: Tool,
     /// When, RFC 3339 in UTC.
     pub time: String,
-    /// Content id of the archive that was transformed.
+    /// Content id of the archive that was transformed; of several, the first.
     pub parent_content_id: Digest,
+    /// Content ids of all archives that were merged, in their order (format 1.1).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parent_content_ids: Vec<Digest>,
     /// What it did, counted.
     #[serde(default)]
     pub counts: BTreeMap<String, u64>,
@@ -266,6 +276,32 @@ impl Manifest {
     /// Objects of a kind.
     pub fn count(&self, kind: Kind) -> u64 {
         self.counts.get(kind.name()).copied().unwrap_or(0)
+    }
+
+    /// Objects of a kind that are not in the archive, as it says itself: lost or left out as a whole.
+    pub fn lost(&self, kind: Kind) -> u64 {
+        let Losses { limits, failures } = &self.losses;
+        limits
+            .iter()
+            .chain(failures)
+            .chain(&self.selection.left_out)
+            .filter(|loss| loss.kind == kind.name() && loss.field == "*")
+            .fold(0, |sum, loss| sum.saturating_add(loss.count))
+    }
+
+    /// The minor version whose fields the manifest has.
+    pub fn needed_minor(&self) -> u32 {
+        let is_merged = self
+            .history
+            .iter()
+            .any(|entry| !entry.parent_content_ids.is_empty());
+        u32::from(is_merged || self.origins.is_some() || self.part.is_some())
+    }
+
+    /// What is said of a file of lines, the one of origins among them.
+    pub fn descriptor(&self, path: &ArchivePath) -> Option<&FileDescriptor> {
+        let origins = self.origins.iter().filter_map(|origins| origins.file.as_ref());
+        self.files.iter().chain(origins).find(|file| file.path == *path)
     }
 
     /// Descriptors of a kind's files, in order.

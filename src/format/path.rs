@@ -5,8 +5,8 @@
 
 use super::Kind;
 use super::layout::{
-    CHECKSUMS, LOSSES, MANIFEST, OBJECTS, SEAL, blob_path, object_path, parse_blob_path, parse_part_name,
-    parse_undo_path, undo_path,
+    CHECKSUMS, LOSSES, MANIFEST, OBJECTS, ORIGINS, SEAL, blob_path, object_path, parse_blob_path,
+    parse_part_name, parse_undo_path, undo_path,
 };
 use crate::model::Digest;
 use crate::model::printable::printable;
@@ -37,6 +37,7 @@ enum Role {
     /// Part of the undo record of a history entry.
     Undo(usize, u32),
     Losses,
+    Origins,
     Blob(Digest),
     Checksums,
     Manifest,
@@ -67,6 +68,11 @@ impl ArchivePath {
     /// Path of the list of failures.
     pub fn losses() -> Self {
         Self::new(LOSSES, Role::Losses)
+    }
+
+    /// Path of the list of where objects come from.
+    pub fn origins() -> Self {
+        Self::new(ORIGINS, Role::Origins)
     }
 
     /// Path of a blob.
@@ -147,6 +153,11 @@ impl ArchivePath {
         matches!(self.role, Role::Objects(..) | Role::Undo(..) | Role::Losses)
     }
 
+    /// Whether it is the list of where objects come from, which the manifest names by itself.
+    pub fn is_origins(&self) -> bool {
+        self.role == Role::Origins
+    }
+
     /// Whether only a newer minor version can have such a file.
     pub fn is_newer(&self) -> bool {
         matches!(self.role, Role::Objects(None, _))
@@ -170,6 +181,7 @@ impl FromStr for ArchivePath {
     fn from_str(text: &str) -> Result<Self, NotAPath> {
         let role = match text {
             LOSSES => Some(Role::Losses),
+            ORIGINS => Some(Role::Origins),
             CHECKSUMS => Some(Role::Checksums),
             MANIFEST => Some(Role::Manifest),
             SEAL => Some(Role::Seal),
@@ -265,10 +277,10 @@ impl JsonSchema for ArchivePath {
     }
 }
 
-/// Reads the path of a file of lines, which alone a manifest lists.
-pub(super) fn listed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ArchivePath, D::Error> {
+/// Reads the path of a file of lines, which alone a manifest describes.
+pub(super) fn of_lines<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ArchivePath, D::Error> {
     let path = ArchivePath::deserialize(deserializer)?;
-    if path.is_listed() {
+    if path.is_listed() || path.is_origins() {
         Ok(path)
     } else {
         Err(de::Error::custom(format_args!("`{path}` is not a file of lines")))
@@ -286,6 +298,7 @@ mod tests {
         let others = [
             ArchivePath::undo(12, 3),
             ArchivePath::losses(),
+            ArchivePath::origins(),
             ArchivePath::blob(&digest),
             ArchivePath::checksums(),
             ArchivePath::manifest(),

@@ -2,7 +2,7 @@
 //!
 //! `schema/*.schema.json` are these texts; a test keeps them equal.
 
-use super::{Kind, Loss, Manifest, UndoLine};
+use super::{Kind, Loss, Manifest, OriginLine, UndoLine};
 use crate::model::{
     ArtifactList, Dataset, DatasetRecord, EvaluationDataset, Experiment, LoggedModel, MetricSlice,
     ModelMetricSlice, ModelVersion, RegisteredModel, Run, Scorer, Span, Trace, Workspace,
@@ -23,6 +23,10 @@ pub fn all() -> Vec<(String, Value)> {
     let others = [
         ("mlark.schema.json", schema::<Manifest>("mlark.json", false)),
         ("losses.schema.json", schema::<Loss>("losses.jsonl", false)),
+        (
+            "origins.schema.json",
+            schema::<OriginLine>("origins.jsonl", false),
+        ),
         ("undo.schema.json", schema::<UndoLine>("undo/*.jsonl", false)),
     ];
     kinds

@@ -315,7 +315,7 @@ fn newer_archive(place: &Place) -> Bytes {
     }
     forged.add("objects/widgets-00000.jsonl", b"{\"widget\":1}\n".to_vec());
     forged.edit_manifest(|manifest| {
-        manifest["format"]["minor"] = json!(1);
+        manifest["format"]["minor"] = json!(mlark::format::manifest::FORMAT_MINOR + 1);
         let file = json!({"path": "objects/widgets-00000.jsonl", "media_type": "application/jsonl", "count": 1,
             "size_bytes": 0, "sha256": "0".repeat(64)});
         let files = manifest["files"].as_array_mut().unwrap();

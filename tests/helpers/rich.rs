@@ -75,6 +75,7 @@ fn head() -> ManifestHead {
         tool: Tool::current(),
         time: "2026-01-02T03:04:05Z".into(),
         parent_content_id: Digest([7; 32]),
+        parent_content_ids: Vec::new(),
         counts: [("runs".to_owned(), 1)].into(),
     };
     ManifestHead {

@@ -76,7 +76,7 @@ impl<'t> Check<'t> {
 
     /// What the manifest says of a file.
     pub(super) fn descriptor(&self, path: &ArchivePath) -> Option<&'t FileDescriptor> {
-        self.manifest?.files.iter().find(|file| file.path == *path)
+        self.manifest?.descriptor(path)
     }
 
     /// Notes that something of a file could not be read.
@@ -85,7 +85,7 @@ impl<'t> Check<'t> {
             LineFile::Objects(kind, _) => {
                 self.unreadable.insert(kind);
             }
-            LineFile::Undo(..) | LineFile::Losses => self.has_unreadable_record = true,
+            LineFile::Undo(..) | LineFile::Losses | LineFile::Origins => self.has_unreadable_record = true,
         }
     }
 

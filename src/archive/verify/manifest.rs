@@ -148,7 +148,14 @@ fn check_files(manifest: &Manifest, findings: &mut Findings) {
             findings.error("order", MANIFEST, message);
         }
     }
-    for file in &manifest.files {
+    let origins = manifest
+        .origins
+        .iter()
+        .filter_map(|origins| origins.file.as_ref());
+    for file in origins.clone().filter(|file| !file.path.is_origins()) {
+        findings.error("unknown-file", &file.path, UNKNOWN_FILE);
+    }
+    for file in manifest.files.iter().chain(origins) {
         let path = &file.path;
         if path.is_newer() && !manifest.is_newer() {
             findings.error("unknown-file", path, UNKNOWN_FILE);
@@ -210,6 +217,10 @@ fn check_values(manifest: &Manifest, findings: &mut Findings) {
     for key in manifest.extra.keys().filter(|_| !manifest.is_newer()) {
         wrong(&format!("`{key}`"), "it is no field of this version");
     }
+    if manifest.format.minor < manifest.needed_minor() {
+        let message = format!("it has fields of minor version {}", manifest.needed_minor());
+        wrong("format", &message);
+    }
     if !is_time(&manifest.created) {
         wrong("created", NO_TIME);
     }
@@ -218,11 +229,21 @@ fn check_values(manifest: &Manifest, findings: &mut Findings) {
             wrong(&format!("history {number}, time"), NO_TIME);
         }
     }
-    if let Some(part) = secret_part(&manifest.source.uri) {
-        wrong(
-            "source.uri",
-            &format!("it has a {part}, which may be a credential"),
-        );
+    let mut uri = |place: &str, uri: &str| {
+        if let Some(part) = secret_part(uri) {
+            wrong(place, &format!("it has a {part}, which may be a credential"));
+        }
+    };
+    uri("source.uri", &manifest.source.uri);
+    for further in manifest.origins.iter().flat_map(|origins| &origins.further) {
+        uri("origins.further.source.uri", &further.source.uri);
+    }
+    if let Some(part) = manifest
+        .part
+        .as_ref()
+        .filter(|part| part.number == 0 || part.number > part.of)
+    {
+        wrong("part", &format!("it says {} of {}", part.number, part.of));
     }
 }
 
@@ -247,14 +268,23 @@ fn secret_part(uri: &str) -> Option<&'static str> {
 
 /// Files that are listed and not there, or there and not listed.
 fn check_set(manifest: &Manifest, tree: &Tree<'_>, findings: &mut Findings) {
-    let listed: BTreeSet<_> = manifest.files.iter().map(|file| &file.path).collect();
+    let origins = manifest
+        .origins
+        .iter()
+        .filter_map(|origins| origins.file.as_ref());
+    let listed: BTreeSet<_> = manifest
+        .files
+        .iter()
+        .chain(origins)
+        .map(|file| &file.path)
+        .collect();
     for path in &listed {
         if !tree.files.contains_key(*path) {
             findings.error("missing-file", path, "it is missing");
         }
     }
     for path in tree.files.keys() {
-        if !listed.contains(path) && path.is_listed() {
+        if !listed.contains(path) && (path.is_listed() || path.is_origins()) {
             findings.error("extra-file", path, "the manifest does not list it");
         }
     }

@@ -11,6 +11,8 @@ pub(super) enum LineFile {
     Undo(usize, u32),
     /// The list of failures.
     Losses,
+    /// The list of where objects come from.
+    Origins,
 }
 
 impl LineFile {
@@ -20,6 +22,7 @@ impl LineFile {
             LineFile::Objects(kind, part) => ArchivePath::objects(kind, part),
             LineFile::Undo(entry, part) => ArchivePath::undo(entry, part),
             LineFile::Losses => ArchivePath::losses(),
+            LineFile::Origins => ArchivePath::origins(),
         }
     }
 }
@@ -42,7 +45,7 @@ impl Place {
     pub(super) fn encode(self, bytes: &mut Vec<u8>) {
         let (kind, part) = match self.file {
             LineFile::Objects(kind, part) => (kind as u8, part),
-            LineFile::Undo(..) | LineFile::Losses => (u8::MAX, 0),
+            LineFile::Undo(..) | LineFile::Losses | LineFile::Origins => (u8::MAX, 0),
         };
         bytes.push(kind);
         bytes.extend(part.to_be_bytes());

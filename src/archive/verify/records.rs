@@ -1,4 +1,4 @@
-//! Files beside the objects: failures, undo records, and parts of kinds that this build does not know.
+//! Files beside the objects: failures, where objects come from, undo records, and parts of kinds that this build does not know.
 
 use super::check::Check;
 use super::lines::{FileLines, NextLine};
@@ -6,10 +6,10 @@ use super::parts::{PartLines, check_file};
 use super::place::{LineFile, Place};
 use super::report::read_finding;
 use crate::archive::lines::blob_reference;
-use crate::format::layout::{LINE_BYTES, LOSSES, MANIFEST, PART_BYTES};
+use crate::format::layout::{LINE_BYTES, LOSSES, MANIFEST, ORIGINS, PART_BYTES};
 use crate::format::line::canonical;
 use crate::format::undo::{BLOBS_LINE, UndoLine};
-use crate::format::{AnyReason, ArchivePath, Kind, Loss, LossClass, markers, strict_json};
+use crate::format::{AnyReason, ArchivePath, Kind, Loss, LossClass, OriginLine, markers, strict_json};
 use std::collections::BTreeMap;
 
 /// Checks all of them.
@@ -17,6 +17,7 @@ pub(super) fn check_all(check: &mut Check<'_>) {
     unknown_kinds(check);
     note_missing(check);
     losses(check);
+    origins(check);
     undo(check);
 }
 
@@ -105,6 +106,24 @@ fn losses(check: &mut Check<'_>) {
     if stated != counts {
         let message = format_args!("its failures are not those that {LOSSES} lists");
         check.findings.error("count", MANIFEST, message);
+    }
+}
+
+fn origins(check: &mut Check<'_>) {
+    if !check.tree.files.contains_key(ORIGINS) {
+        return;
+    }
+    let origins = check.manifest.and_then(|manifest| manifest.origins.as_ref());
+    let mut lines = PartLines::new(check, [LineFile::Origins].into(), u64::MAX);
+    while let Some(place) = lines.next(check) {
+        let Some(line) = check.parse::<OriginLine>(lines.line(), place) else {
+            continue;
+        };
+        let mut further = origins.iter().flat_map(|origins| &origins.further);
+        if origins.is_some() && !further.any(|further| further.origin == line.origin) {
+            let message = format_args!("the manifest names no origin `{}`", line.origin);
+            check.findings.error("origin", place, message);
+        }
     }
 }
 

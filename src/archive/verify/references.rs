@@ -310,7 +310,7 @@ impl Join<'_> {
                 continue;
             }
             // What the manifest says was lost or left out may be missed.
-            let is_known = manifest.is_some_and(|manifest| missing.objects <= lost(manifest, target.kind()));
+            let is_known = manifest.is_some_and(|manifest| missing.objects <= manifest.lost(target.kind()));
             for record in missing.references {
                 let message = format!("{} `{}` is not in the archive", target.name(), record.text);
                 if record.need == Need::Required && !is_known {
@@ -341,16 +341,4 @@ impl Join<'_> {
         }
         Ok(())
     }
-}
-
-/// Objects of a kind that are not in an archive, as its manifest says.
-fn lost(manifest: &Manifest, kind: Kind) -> u64 {
-    let losses = &manifest.losses;
-    losses
-        .limits
-        .iter()
-        .chain(&losses.failures)
-        .chain(&manifest.selection.left_out)
-        .filter(|loss| loss.kind == kind.name() && loss.field == "*")
-        .fold(0, |sum, loss| sum.saturating_add(loss.count))
 }

@@ -70,7 +70,7 @@ impl Head {
     }
 
     /// The id of the object that a line belongs to.
-    pub(super) fn owner(&self, kind: Kind) -> &Value {
+    pub(crate) fn owner(&self, kind: Kind) -> &Value {
         match kind {
             Kind::Metrics => &self.run_id,
             Kind::ModelMetrics => &self.model_id,

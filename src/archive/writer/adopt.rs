@@ -1,34 +1,31 @@
 //! What is taken over from another archive as it is.
 
 use super::ArchiveWriter;
+use crate::archive::container_writer::Adopted;
 use crate::archive::error::Result;
 use crate::archive::reader::Archive;
 use crate::format::layout::MANIFEST;
-use crate::format::manifest::FileDescriptor;
+use crate::format::manifest::{FileDescriptor, Losses};
 use crate::model::Digest;
 use std::collections::BTreeSet;
 
 impl ArchiveWriter {
-    /// Takes over all blobs of another archive but those of `except` without reading them: linked, or copied by
-    /// the kernel (`copy` rules out links).
+    /// Takes over all blobs of another archive but those of `except`, and those that are here already, without reading
+    /// them: linked, or copied by the kernel (`copy` rules out links). Of several archives, one after the other.
     ///
     /// # Errors
     /// They cannot be linked or copied.
     pub fn adopt_blobs(&mut self, archive: &Archive, copy: bool, except: &BTreeSet<Digest>) -> Result<()> {
-        let mut taken = self.output.adopt_blobs(archive, copy, except)?;
+        let Adopted { found, taken } = self.output.adopt_blobs(archive, copy, except, &self.blobs)?;
         self.totals.blobs += taken.blobs;
         self.totals.blob_bytes += taken.bytes;
-        for digest in except {
-            taken.blobs += 1;
-            taken.bytes += archive.stored_blob(digest)?.size_bytes();
-        }
         let stated = &archive.manifest().totals;
-        if (stated.blobs, stated.blob_bytes) == (taken.blobs, taken.bytes) {
+        if (stated.blobs, stated.blob_bytes) == (found.blobs, found.bytes) {
             return Ok(());
         }
         let reason = format!(
             "totals say {} blobs of {} bytes, there are {} of {}",
-            stated.blobs, stated.blob_bytes, taken.blobs, taken.bytes
+            stated.blobs, stated.blob_bytes, found.blobs, found.bytes
         );
         Err(archive.damaged(MANIFEST, &reason))
     }
@@ -43,6 +40,16 @@ impl ArchiveWriter {
         Ok(())
     }
 
+    /// Takes over what another archive says of where its objects come from.
+    ///
+    /// # Errors
+    /// As [`ArchiveWriter::adopt_file`].
+    pub fn adopt_origins(&mut self, archive: &Archive) -> Result<()> {
+        let origins = archive.manifest().origins.iter();
+        let mut files = origins.filter_map(|origins| origins.file.as_ref());
+        files.try_for_each(|file| self.output.adopt_file(archive, file))
+    }
+
     /// Takes over the counts of what objects alone do not tell.
     pub fn adopt_totals(&mut self, archive: &Archive) {
         let totals = archive.manifest().totals;
@@ -50,6 +57,25 @@ impl ArchiveWriter {
         self.totals.artifact_files += totals.artifact_files;
         self.totals.artifact_bytes += totals.artifact_bytes;
         self.losses.adopt(&archive.manifest().losses);
+    }
+
+    /// Counts artifacts that a line of another archive lists, and their bytes.
+    pub(crate) fn count_artifacts(&mut self, files: u64, bytes: u64) {
+        self.totals.artifact_files = self.totals.artifact_files.saturating_add(files);
+        self.totals.artifact_bytes = self.totals.artifact_bytes.saturating_add(bytes);
+    }
+
+    /// Takes over counts of losses, whose failures come as lines.
+    pub(crate) fn adopt_losses(&mut self, losses: &Losses) {
+        self.losses.adopt(losses);
+    }
+
+    /// Takes over a line of the list of failures; it is counted already.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(crate) fn adopt_failure(&mut self, line: &[u8]) -> Result<()> {
+        self.losses.adopt_line(self.output.root(), line)
     }
 
     /// Blobs that were stored and not taken over.

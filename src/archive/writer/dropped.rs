@@ -1,7 +1,7 @@
 //! Lines that are not written after all, though what they refer to was stored: they are not counted, and no blob of
 //! theirs is left alone.
 
-use super::ArchiveWriter;
+use super::{ArchiveWriter, Duplicates};
 use crate::archive::error::{ArchiveError, Result};
 use crate::format::manifest::{FileDescriptor, Totals};
 use crate::format::{Kind, strict_json};
@@ -10,6 +10,7 @@ use serde::Deserialize as _;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 
 /// What comes before each digest that a line refers to. Within a text its quotes would be escaped.
 const REFERENCE: &[u8] = b"\"sha256\":\"";
@@ -53,7 +54,7 @@ impl Dropped {
 }
 
 /// The digests that a line refers to.
-fn digests_in(line: &[u8]) -> impl Iterator<Item = Digest> {
+pub(crate) fn digests_in(line: &[u8]) -> impl Iterator<Item = Digest> {
     let places = line.windows(REFERENCE.len()).enumerate();
     places
         .filter(|(_, window)| *window == REFERENCE)
@@ -71,27 +72,45 @@ impl ArchiveWriter {
         self.totals.artifact_files -= totals.artifact_files;
         self.totals.artifact_bytes -= totals.artifact_bytes;
         suspects.retain(|digest| self.blobs.contains(digest));
-        for file in files {
-            if suspects.is_empty() {
-                return Ok(());
-            }
-            let path = file.path.below(self.output.root());
-            let mut lines = BufReader::new(File::open(&path).map_err(ArchiveError::io("open", &path))?);
-            let mut line = Vec::new();
-            while lines
-                .read_until(b'\n', &mut line)
-                .map_err(ArchiveError::io("read", &path))?
-                > 0
-            {
-                for digest in digests_in(&line) {
-                    suspects.remove(&digest);
-                }
-                line.clear();
-            }
-        }
+        retain_unreferenced(&mut suspects, files, self.output.root())?;
         self.totals.blobs -= suspects.len() as u64;
         self.totals.blob_bytes -= self.output.remove_blobs(&suspects)?;
         self.blobs.retain(|digest| !suspects.contains(digest));
         Ok(())
     }
+
+    /// Closes the files of lines; the blobs among `suspects` that no line refers to. Blobs of other archives are then
+    /// taken over without them.
+    ///
+    /// # Errors
+    /// The files cannot be completed or read.
+    pub(crate) fn unreferenced(&mut self, mut suspects: BTreeSet<Digest>) -> Result<BTreeSet<Digest>> {
+        let files = self.finish_files(Duplicates::Refuse)?;
+        retain_unreferenced(&mut suspects, &files, self.output.root())?;
+        self.adopted = files;
+        Ok(suspects)
+    }
+}
+
+/// Leaves only blobs that no line of these files refers to.
+fn retain_unreferenced(suspects: &mut BTreeSet<Digest>, files: &[FileDescriptor], root: &Path) -> Result<()> {
+    for file in files {
+        if suspects.is_empty() {
+            return Ok(());
+        }
+        let path = file.path.below(root);
+        let mut lines = BufReader::new(File::open(&path).map_err(ArchiveError::io("open", &path))?);
+        let mut line = Vec::new();
+        while lines
+            .read_until(b'\n', &mut line)
+            .map_err(ArchiveError::io("read", &path))?
+            > 0
+        {
+            for digest in digests_in(&line) {
+                suspects.remove(&digest);
+            }
+            line.clear();
+        }
+    }
+    Ok(())
 }

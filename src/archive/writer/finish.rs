@@ -33,7 +33,7 @@ impl ArchiveWriter {
         self.settle_dropped(&files)?;
         let content_id = self.output.write_checksums(&self.blobs, &files)?;
         self.check_content_id(head.expected_content_id, content_id)?;
-        let manifest = Manifest {
+        let mut manifest = Manifest {
             format: head.format.unwrap_or_else(Format::current),
             tool: Tool::current(),
             created: now_text(),
@@ -46,8 +46,11 @@ impl ArchiveWriter {
             content_id,
             history: head.history,
             losses: self.losses.counts(),
+            origins: head.origins,
+            part: head.part,
             extra: head.extra,
         };
+        manifest.format.minor = manifest.format.minor.max(manifest.needed_minor());
         let name = self.output.seal(&manifest)?;
         drop(self.output);
         self.staging.publish(&name, !self.options.no_sync)?;
@@ -55,7 +58,7 @@ impl ArchiveWriter {
     }
 
     /// Closes every file of lines; all of them, by path.
-    fn finish_files(&mut self, duplicates: Duplicates) -> Result<Vec<FileDescriptor>> {
+    pub(super) fn finish_files(&mut self, duplicates: Duplicates) -> Result<Vec<FileDescriptor>> {
         let mut files = std::mem::take(&mut self.adopted);
         for (_, writer) in std::mem::take(&mut self.kinds) {
             let (kind, losses, root) = (writer.kind(), &mut self.losses, self.output.root());

@@ -2,6 +2,7 @@
 
 use crate::format::Manifest;
 use crate::format::manifest::{Format, HistoryEntry, Selection, SourceInfo};
+use crate::format::origin::{Origins, PartOfWhole};
 use crate::model::{Digest, Extra};
 
 /// What the manifest says beside what the writer counts.
@@ -19,6 +20,10 @@ pub struct ManifestHead {
     pub extra: Extra,
     /// The parent's format, where that is a newer minor version.
     pub format: Option<Format>,
+    /// Origins beside `origin`; their file is one that the writer has.
+    pub origins: Option<Origins>,
+    /// Which part of a whole it is.
+    pub part: Option<PartOfWhole>,
     /// The content id that must come out.
     pub expected_content_id: Option<Digest>,
 }
@@ -33,6 +38,8 @@ impl ManifestHead {
             history: parent.history.clone(),
             extra: parent.extra.clone(),
             format: Some(parent.format.clone()),
+            origins: parent.origins.clone(),
+            part: None,
             expected_content_id: None,
         }
     }

@@ -43,6 +43,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use self::artifacts::{FileFailure, Owner};
+pub(crate) use self::dropped::digests_in;
 pub use self::finish::Duplicates;
 pub use self::head::ManifestHead;
 

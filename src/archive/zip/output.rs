@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, IoSlice};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::thread::{self, JoinHandle};
 
@@ -130,11 +131,20 @@ impl OutputFile {
     pub(super) fn copy_from_start(&mut self, source: &File, len: u64) -> io::Result<()> {
         debug_assert_eq!(self.position(), 0);
         let (source, target) = (source.try_clone()?, self.file.try_clone()?);
-        self.copying = Some(thread::spawn(move || {
-            let copied = copy_in_kernel(&source, &target, len)?;
-            copy_by_buffer(&source, &target, copied, len)
-        }));
+        self.copying = Some(thread::spawn(move || copy_range(&source, &target, 0..len, 0)));
         self.flushed = len;
+        Ok(())
+    }
+
+    /// Appends bytes of another file, in the kernel where it can.
+    pub(super) fn copy_from(&mut self, source: &File, range: Range<u64>) -> io::Result<()> {
+        if range.is_empty() {
+            return Ok(());
+        }
+        self.flush()?;
+        let len = range.end - range.start;
+        copy_range(source, &self.file, range, self.flushed)?;
+        self.flushed += len;
         Ok(())
     }
 
@@ -187,14 +197,21 @@ impl OutputFile {
     }
 }
 
+/// Copies bytes of one file to a place in another.
+fn copy_range(source: &File, target: &File, range: Range<u64>, to: u64) -> io::Result<()> {
+    let copied = copy_in_kernel(source, target, range.clone(), to)?;
+    copy_by_buffer(source, target, range.start + copied..range.end, to + copied)
+}
+
 /// Copies as much as the kernel will and says how much that was.
 #[cfg(target_os = "linux")]
-fn copy_in_kernel(source: &File, target: &File, len: u64) -> io::Result<u64> {
+fn copy_in_kernel(source: &File, target: &File, range: Range<u64>, to: u64) -> io::Result<u64> {
     use rustix::io::Errno;
+    let len = range.end - range.start;
     let mut copied = 0;
     while copied < len {
         let chunk = usize::try_from(len - copied).unwrap_or(usize::MAX).min(1 << 30);
-        let (mut from, mut to) = (copied, copied);
+        let (mut from, mut to) = (range.start + copied, to + copied);
         match rustix::fs::copy_file_range(source, Some(&mut from), target, Some(&mut to), chunk) {
             Ok(0) => break,
             Ok(moved) => copied += moved as u64,
@@ -210,18 +227,19 @@ fn copy_in_kernel(source: &File, target: &File, len: u64) -> io::Result<u64> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn copy_in_kernel(_source: &File, _target: &File, _len: u64) -> io::Result<u64> {
+fn copy_in_kernel(_: &File, _: &File, _: Range<u64>, _: u64) -> io::Result<u64> {
     Ok(0)
 }
 
-fn copy_by_buffer(source: &File, target: &File, from: u64, to: u64) -> io::Result<()> {
-    let mut buffer = vec![0; (to - from).min(BUFFER_LEN as u64) as usize];
-    let mut position = from;
-    while position < to {
-        let chunk = (to - position).min(buffer.len() as u64) as usize;
+fn copy_by_buffer(source: &File, target: &File, range: Range<u64>, mut to: u64) -> io::Result<()> {
+    let mut buffer = vec![0; (range.end - range.start).min(BUFFER_LEN as u64) as usize];
+    let mut position = range.start;
+    while position < range.end {
+        let chunk = (range.end - position).min(buffer.len() as u64) as usize;
         source.read_exact_at(&mut buffer[..chunk], position)?;
-        target.write_all_at(&buffer[..chunk], position)?;
+        target.write_all_at(&buffer[..chunk], to)?;
         position += chunk as u64;
+        to += chunk as u64;
     }
     Ok(())
 }

@@ -240,6 +240,30 @@ impl ZipFileWriter {
         Ok(())
     }
 
+    /// Copies blobs of another archive zip as they stand, those that are wanted by their places in its file; as
+    /// [`copy_prefix`](Self::copy_prefix), but to wherever the next entry goes.
+    pub(crate) fn copy_entries(
+        &mut self,
+        index: &ZipIndex,
+        source: &File,
+        wanted: &[bool],
+    ) -> Result<(), WriteError> {
+        self.cut()?;
+        // Entries that follow one another are copied at once.
+        let mut range = 0..0;
+        for (entry, _) in index.blobs().zip(wanted).filter(|(_, is_wanted)| **is_wanted) {
+            if range.end != entry.offset {
+                self.out.copy_from(source, range)?;
+                range = entry.offset..entry.offset;
+            }
+            let offset = self.out.position() + (entry.offset - range.start);
+            let header = entry.header();
+            range.end = header.end().unwrap_or(entry.offset);
+            self.push_central(&EntryHeader { offset, ..header })?;
+        }
+        Ok(self.out.copy_from(source, range)?)
+    }
+
     /// Writes the central directory and the end records and gives the file back, not synced.
     pub(crate) fn finish(mut self) -> Result<File, WriteError> {
         self.cut()?;

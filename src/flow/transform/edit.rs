@@ -65,6 +65,16 @@ pub enum TransformError {
         /// The archive.
         path: String,
     },
+    /// The last transform keeps no record of what was before.
+    #[error("the last transform of `{path}` is a {name}, which cannot be undone: {reason}")]
+    NoUndo {
+        /// The archive.
+        path: String,
+        /// Name of the transform.
+        name: String,
+        /// Why not.
+        reason: &'static str,
+    },
     /// The record of what was there before does not fit the archive.
     #[error("the undo record of `{path}` does not fit its objects: {detail}")]
     UndoMismatch {
@@ -81,7 +91,7 @@ impl TransformError {
         match self {
             TransformError::Archive(error) => error.kind(),
             TransformError::Exim { .. } | TransformError::UndoMismatch { .. } => ErrorKind::Damaged,
-            TransformError::NothingToUndo { .. } => ErrorKind::Usage,
+            TransformError::NothingToUndo { .. } | TransformError::NoUndo { .. } => ErrorKind::Usage,
         }
     }
 }
@@ -130,6 +140,7 @@ impl<'a> Edit<'a> {
         for file in archive.manifest().files.iter().filter(|file| keep(file)) {
             writer.adopt_file(archive, file)?;
         }
+        writer.adopt_origins(archive)?;
         writer.adopt_totals(archive);
         Ok(Edit {
             archive,

@@ -5,7 +5,7 @@ use super::edit::{
     typed, typed_run,
 };
 use crate::archive::{Archive, ArchiveError, ManifestHead};
-use crate::format::manifest::FileDescriptor;
+use crate::format::manifest::{FileDescriptor, HistoryEntry};
 use crate::format::{Kind, Object, SortKey};
 use crate::model::{Digest, Experiment, ModelVersion};
 use serde_json::Value;
@@ -29,6 +29,13 @@ pub fn undo(archive: &Archive, out: &Path, options: &TransformOptions) -> Result
             path: archive.path().display().to_string(),
         });
     };
+    if let Some(reason) = not_undoable(&entry) {
+        return Err(TransformError::NoUndo {
+            path: archive.path().display().to_string(),
+            name: entry.name,
+            reason,
+        });
+    }
     head.expected_content_id = Some(entry.parent_content_id);
     let belongs = |file: &FileDescriptor| file.path.undo_part().is_some_and(|(entry, _)| entry == number);
     let record: Vec<_> = manifest
@@ -58,6 +65,14 @@ pub fn undo(archive: &Archive, out: &Path, options: &TransformOptions) -> Result
         }
     }
     edit.finish(head)
+}
+
+/// Why a transform cannot be undone, where its kind says so.
+fn not_undoable(entry: &HistoryEntry) -> Option<&'static str> {
+    if entry.parent_content_ids.is_empty() {
+        return None;
+    }
+    Some("the archives that went into it are what was before, and it does not hold them apart")
 }
 
 fn mismatch(archive: &Archive, detail: &str) -> TransformError {

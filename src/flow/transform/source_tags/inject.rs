@@ -56,6 +56,7 @@ pub fn inject(archive: &Archive, out: &Path, options: &TransformOptions) -> Resu
             tool: Tool::current(),
             time: crate::archive::now_text(),
             parent_content_id: manifest.content_id,
+            parent_content_ids: Vec::new(),
             counts: edit.counts.clone(),
         });
     }

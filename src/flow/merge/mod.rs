@@ -1,0 +1,382 @@
+//! Archives put together, and one archive split into several.
+//!
+//! | module    | does                                                                      |
+//! |-----------|---------------------------------------------------------------------------|
+//! | `survey`  | reads what has to be known of all archives first: ids, names               |
+//! | `book`    | which origin knows an object, and under which id                           |
+//! | `plan`    | decides which ids and names are others in the result                       |
+//! | `moves`   | says in lines what was decided                                             |
+//! | `source`  | the objects of one archive, in the order of the result                     |
+//! | `children`| the lines that belong to them                                             |
+//! | `orphans` | lines whose object is lost                                                 |
+//! | `weave`   | takes them from all archives in turn; finds what is there twice            |
+//! | `joined`  | one line of two objects that become one                                    |
+//! | `output`  | where lines go, and what is counted of them                                |
+//! | `united`  | the manifest of the result                                                 |
+
+mod book;
+mod children;
+mod joined;
+mod moves;
+mod orphans;
+mod output;
+mod plan;
+mod source;
+mod survey;
+mod united;
+mod weave;
+
+use self::output::MergeOutput;
+use self::plan::{InputPlan, Plan};
+use self::source::{FAMILIES, Orphans, Source};
+use self::survey::{UNIQUE, for_each_shared};
+use self::weave::Weave;
+use crate::archive::walk::newer_kinds;
+use crate::archive::{Archive, ArchiveError, ArchiveWriter, Duplicates, ErrorKind, WriterOptions};
+use crate::format::{Kind, Manifest, order};
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+pub use self::plan::{Change, ChangeKind};
+pub use self::united::NAME;
+pub use self::weave::Conflict;
+
+/// Which archive an object is taken from that several have with other content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Prefer {
+    /// None: nothing is made.
+    #[default]
+    Fail,
+    /// The first that was given.
+    First,
+    /// The one in which the object changed last, as far as it says so; else the archive that was written last.
+    Newer,
+}
+
+/// How archives are merged.
+#[derive(Debug, Clone, Default)]
+pub struct MergeOptions {
+    /// How the result is written.
+    pub writer: WriterOptions,
+    /// Copies blobs instead of linking them.
+    pub copy: bool,
+    /// What becomes of objects that several archives have with other content.
+    pub prefer: Prefer,
+    /// Makes one experiment of those of one name of several origins.
+    pub join_experiments: bool,
+    /// Makes one model of those of one name of several origins.
+    pub join_models: bool,
+}
+
+/// What a merge made, or would make.
+#[derive(Debug, Clone)]
+pub struct MergeReport {
+    /// The manifest of the result; none where nothing was written.
+    pub manifest: Option<Manifest>,
+    /// Lines by kind in the result.
+    pub lines: BTreeMap<String, u64>,
+    /// Objects that several archives had, by kind, each of which stands once.
+    pub united: BTreeMap<Kind, u64>,
+    /// Ids and names that are others in the result.
+    pub changes: Vec<Change>,
+    /// How many objects several archives had with other content.
+    pub conflict_count: u64,
+    /// The first of them.
+    pub conflicts: Vec<Conflict>,
+    /// What a person should know, counted by text.
+    pub notices: BTreeMap<String, u64>,
+}
+
+/// Archives that cannot be merged.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MergeError {
+    /// An archive cannot be read or written.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// The same id with other content.
+    #[error("several archives have other content under one id, of {count} objects: {places}")]
+    Conflict {
+        /// How many.
+        count: u64,
+        /// The first of them, and where they are.
+        places: String,
+        /// The same.
+        conflicts: Vec<Conflict>,
+    },
+    /// A newer minor version has a kind that this build cannot put together.
+    #[error("`{}` has {kind}, which this mlark does not know and cannot merge: use a newer mlark", path.display())]
+    NewerKind {
+        /// The archive.
+        path: PathBuf,
+        /// Name of the kind.
+        kind: String,
+    },
+    /// Archives of several major versions.
+    #[error("`{}` has format {major}.x and `{}` has {other}.x, which cannot be merged", path.display(), first.display())]
+    Majors {
+        /// An archive.
+        path: PathBuf,
+        /// Its major version.
+        major: u32,
+        /// The first archive.
+        first: PathBuf,
+        /// Its major version.
+        other: u32,
+    },
+    /// No number is left.
+    #[error("experiment `{id}` needs another number, and the largest that there is is in use")]
+    NoNumber {
+        /// Its id.
+        id: String,
+    },
+    /// A line belongs to an object that does not come where the order says.
+    #[error("`{}` is damaged: {kind} of `{owner}`, which is missing or out of order", archive.display())]
+    Orphan {
+        /// The archive.
+        archive: PathBuf,
+        /// Kind of the line.
+        kind: Kind,
+        /// Id of the object.
+        owner: String,
+    },
+}
+
+impl MergeError {
+    /// The kind of error.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            MergeError::Archive(error) => error.kind(),
+            MergeError::Orphan { .. } => ErrorKind::Damaged,
+            MergeError::Conflict { .. }
+            | MergeError::NewerKind { .. }
+            | MergeError::Majors { .. }
+            | MergeError::NoNumber { .. } => ErrorKind::Usage,
+        }
+    }
+}
+
+/// Result of a step of a merge.
+pub(super) type Result<T, E = MergeError> = std::result::Result<T, E>;
+
+/// Merges archives into a new one; without `out` it only says what would be made.
+///
+/// # Errors
+/// An archive cannot be read, the archives do not fit together, or the result cannot be written; nothing is made then.
+pub fn merge(archives: &[Archive], out: Option<&Path>, options: &MergeOptions) -> Result<MergeReport> {
+    let archives: Vec<&Archive> = archives.iter().collect();
+    refuse(&archives)?;
+    let plan = Plan::make(&archives, options)?;
+    refuse_moved_unknown(&archives, &plan)?;
+    let scratch = tempfile::tempdir_in(std::env::temp_dir());
+    let scratch = scratch.map_err(ArchiveError::io("create directory in", std::env::temp_dir()))?;
+    let losers = losers(&archives, &plan, options, scratch.path())?;
+    let mut orphans: Vec<Orphans> = archives.iter().map(|_| Orphans::default()).collect();
+    loop {
+        let job = Job {
+            archives: &archives,
+            plan: &plan,
+            losers: &losers,
+            orphans: &orphans,
+            options,
+        };
+        match job.run(out, scratch.path()) {
+            // Rare: lines whose objects are lost. Only then they are looked for.
+            Err(MergeError::Orphan { archive, kind, owner }) => {
+                let at = archives.iter().position(|other| other.path() == archive);
+                let found = at.filter(|&at| orphans[at].is_empty()).map(|at| {
+                    let found = orphans::orphans_of(archives[at], scratch.path())?;
+                    orphans[at] = Rc::new(found);
+                    Ok::<_, MergeError>(!orphans[at].is_empty())
+                });
+                if !found.transpose()?.unwrap_or(false) {
+                    return Err(MergeError::Orphan { archive, kind, owner });
+                }
+            }
+            done => return done,
+        }
+    }
+}
+
+/// Refuses archives that cannot be put together, whatever is in them.
+fn refuse(archives: &[&Archive]) -> Result<()> {
+    let first = archives[0];
+    for archive in archives {
+        let (major, other) = (archive.manifest().format.major, first.manifest().format.major);
+        if major != other {
+            return Err(MergeError::Majors {
+                path: archive.path().to_owned(),
+                major,
+                first: first.path().to_owned(),
+                other,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Kinds that this build does not know pass through untouched, where only one archive has them.
+fn refuse_moved_unknown(archives: &[&Archive], plan: &Plan) -> Result<()> {
+    let mut holder: Option<usize> = None;
+    for (number, archive) in archives.iter().enumerate() {
+        let kinds = newer_kinds(archive);
+        let Some(kind) = kinds.keys().next() else {
+            continue;
+        };
+        let is_same = |other: usize| unknown_files(archives[other]).eq(unknown_files(archive));
+        let moves = &plan.inputs[number].moves;
+        let is_still = moves.experiments.is_empty() && moves.models.is_empty();
+        if !is_still || holder.is_some_and(|other| !is_same(other)) {
+            return Err(MergeError::NewerKind {
+                path: archive.path().to_owned(),
+                kind: kind.clone(),
+            });
+        }
+        holder.get_or_insert(number);
+    }
+    Ok(())
+}
+
+/// Files of kinds that this build does not know.
+fn unknown_files(archive: &Archive) -> impl Iterator<Item = &crate::format::manifest::FileDescriptor> {
+    let files = archive.manifest().files.iter();
+    files.filter(|file| file.path.is_newer())
+}
+
+/// Objects of one id that stand at several places, but for the one that is taken: archive, kind and id, and the archive of that one.
+pub(super) type Losers = HashMap<(usize, Kind), HashMap<String, usize>>;
+
+fn losers(archives: &[&Archive], plan: &Plan, options: &MergeOptions, scratch: &Path) -> Result<Losers> {
+    let mut losers = Losers::new();
+    let has_times = options.prefer == Prefer::Newer;
+    for kind in UNIQUE {
+        for_each_shared(archives, kind, has_times, scratch, |id, found| {
+            let key = |at: &survey::Found| {
+                let experiment = plan.inputs[at.input].moves.experiment(&at.experiment_id);
+                order::run(experiment, at.time, id)
+            };
+            let newest =
+                |at: &&survey::Found| (at.changed_at, &archives[at.input].manifest().created, at.input);
+            let winner = match options.prefer {
+                Prefer::Newer => found.iter().max_by_key(newest),
+                Prefer::Fail | Prefer::First => found.first(),
+            };
+            let Some(winner) = winner else { return };
+            for at in found.iter().filter(|at| key(at) != key(winner)) {
+                let of_kind = losers.entry((at.input, kind)).or_default();
+                of_kind.insert(id.to_owned(), winner.input);
+            }
+        })?;
+    }
+    Ok(losers)
+}
+
+/// One attempt to merge.
+struct Job<'j> {
+    archives: &'j [&'j Archive],
+    plan: &'j Plan,
+    losers: &'j Losers,
+    orphans: &'j [Orphans],
+    options: &'j MergeOptions,
+}
+
+impl Job<'_> {
+    fn run(&self, out: Option<&Path>, scratch: &Path) -> Result<MergeReport> {
+        let writer = out.map(|out| ArchiveWriter::create(out, self.options.writer.clone()));
+        let mut output = MergeOutput::new(writer.transpose()?);
+        let mut artifacts: Vec<_> = self.archives.iter().map(|_| None).collect();
+        let mut weave = Weave::new(self.archives, self.plan, self.losers, self.options.prefer);
+        for family in FAMILIES {
+            let mut sources = Vec::new();
+            for (number, archive) in self.archives.iter().enumerate() {
+                let InputPlan {
+                    moves,
+                    sorts_experiments,
+                    sorts_models,
+                    ..
+                } = &self.plan.inputs[number];
+                let artifacts = &mut artifacts[number];
+                let source = Source::open(archive, family, moves, artifacts, &self.orphans[number])?;
+                let is_sorted = match family.kind {
+                    Kind::Workspaces | Kind::EvaluationDatasets => false,
+                    Kind::RegisteredModels | Kind::ModelVersions => *sorts_models,
+                    _ => *sorts_experiments,
+                };
+                sources.push(if is_sorted {
+                    source.sorted(scratch, artifacts)?
+                } else {
+                    source
+                });
+            }
+            weave.family(family, &mut sources, &mut output)?;
+            for (source, artifacts) in sources.into_iter().zip(&mut artifacts) {
+                source.finish(artifacts);
+            }
+        }
+        if self.options.prefer == Prefer::Fail && weave.conflict_count > 0 {
+            return Err(MergeError::Conflict {
+                count: weave.conflict_count,
+                places: self.places(&weave),
+                conflicts: weave.conflicts,
+            });
+        }
+        let manifest = self.finish(&mut output, &weave)?;
+        Ok(MergeReport {
+            manifest,
+            lines: output.lines,
+            united: weave.united,
+            changes: self.plan.changes.clone(),
+            conflict_count: weave.conflict_count,
+            conflicts: weave.conflicts,
+            notices: weave.notices,
+        })
+    }
+
+    /// The first conflicts for a person.
+    fn places(&self, weave: &Weave<'_>) -> String {
+        let place = |conflict: &Conflict| {
+            let inputs = conflict.inputs.iter();
+            let inputs = inputs.map(|number| self.archives[number - 1].path().display().to_string());
+            let inputs = inputs.collect::<Vec<_>>().join(", ");
+            format!("{} `{}` ({inputs})", conflict.kind, conflict.id)
+        };
+        let mut places: Vec<_> = weave.conflicts.iter().map(place).collect();
+        if weave.conflict_count > places.len() as u64 {
+            places.push("…".to_owned());
+        }
+        places.join("; ")
+    }
+
+    fn finish(&self, output: &mut MergeOutput, weave: &Weave<'_>) -> Result<Option<Manifest>> {
+        let Some(mut writer) = output.writer.take() else {
+            return Ok(None);
+        };
+        let origins = output.finish_origins(&self.plan.table)?;
+        united::take_losses(&mut writer, self.archives)?;
+        if let Some(archive) = self
+            .archives
+            .iter()
+            .find(|archive| unknown_files(archive).next().is_some())
+        {
+            for file in unknown_files(archive) {
+                writer.adopt_file(archive, file)?;
+            }
+        }
+        let mut suspects = std::mem::take(&mut output.suspects);
+        for archive in self.archives {
+            united::suspects_of_undo(archive, &mut suspects)?;
+        }
+        let except = writer.unreferenced(suspects)?;
+        for archive in self.archives {
+            writer.adopt_blobs(archive, self.options.copy, &except)?;
+        }
+        let head = united::head(
+            self.archives,
+            origins,
+            united::counts(self.plan, weave),
+            self.options,
+        );
+        Ok(Some(writer.finish(head, Duplicates::Refuse)?))
+    }
+}

@@ -1,0 +1,280 @@
+//! The objects of one kind of one archive in the order of the result, each with the lines that belong to it.
+
+use super::children::{ChildLines, Children};
+use super::moves::Moves;
+use super::{MergeError, Result};
+use crate::archive::walk::{Cursor, text};
+use crate::archive::{Archive, ArchiveError, Merge, SpillSorter};
+use crate::format::{Kind, SortKey};
+use std::collections::HashSet;
+use std::path::Path;
+use std::rc::Rc;
+
+/// A kind of object and the kinds of line that belong to it and follow its order.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Family {
+    pub(super) kind: Kind,
+    pub(super) children: &'static [Kind],
+}
+
+const fn family(kind: Kind, children: &'static [Kind]) -> Family {
+    Family { kind, children }
+}
+
+/// Every kind in an order in which artifacts come as their file has them: by kind of owner.
+pub(super) const FAMILIES: [Family; 10] = [
+    family(Kind::Workspaces, &[]),
+    family(Kind::Experiments, &[]),
+    family(Kind::Datasets, &[]),
+    family(Kind::Runs, &[Kind::Metrics, Kind::Artifacts]),
+    family(Kind::LoggedModels, &[Kind::ModelMetrics, Kind::Artifacts]),
+    family(Kind::RegisteredModels, &[]),
+    family(Kind::ModelVersions, &[Kind::Artifacts]),
+    family(Kind::Traces, &[Kind::Spans, Kind::Artifacts]),
+    family(Kind::EvaluationDatasets, &[Kind::DatasetRecords]),
+    family(Kind::Scorers, &[]),
+];
+
+/// An object at its place in the result.
+#[derive(Debug)]
+pub(super) struct Owner {
+    pub(super) key: SortKey,
+    /// Id in the result.
+    pub(super) id: String,
+    /// Id in its archive.
+    pub(super) old_id: String,
+    /// Workspace, where ids are unique only within one.
+    pub(super) workspace: Option<String>,
+    /// The line; none for the beginning of the files, where lines can stand whose object is lost.
+    pub(super) line: Option<Vec<u8>>,
+}
+
+impl Owner {
+    fn beginning() -> Self {
+        Owner {
+            key: SortKey::new(),
+            id: String::new(),
+            old_id: String::new(),
+            workspace: None,
+            line: None,
+        }
+    }
+}
+
+/// Ids of objects that lines belong to and that are lost, as the manifest says; by the kind of line.
+pub(super) type Orphans = Rc<Vec<(Kind, HashSet<String>)>>;
+
+/// Objects of one kind with their lines, read side by side.
+pub(super) struct Source<'a> {
+    family: Family,
+    archive: &'a Archive,
+    moves: &'a Moves,
+    objects: Objects<'a>,
+    children: Vec<Children<'a>>,
+    current: Option<Owner>,
+}
+
+enum Objects<'a> {
+    Archive(Cursor<'a>),
+    Sorted(Merge),
+}
+
+impl<'a> Source<'a> {
+    /// At the beginning of a kind's files. `artifacts` goes on where the kind before has ended.
+    pub(super) fn open(
+        archive: &'a Archive,
+        family: Family,
+        moves: &'a Moves,
+        artifacts: &mut Option<Cursor<'a>>,
+        orphans: &Orphans,
+    ) -> Result<Self> {
+        let mut children = Vec::new();
+        for &kind in family.children {
+            let cursor = match artifacts.take_if(|_| kind == Kind::Artifacts) {
+                Some(cursor) => cursor,
+                None => Cursor::new(archive, kind)?,
+            };
+            children.push(Children::of_archive(cursor, kind, family.kind, orphans)?);
+        }
+        let mut source = Source {
+            family,
+            archive,
+            moves,
+            objects: Objects::Archive(Cursor::new(archive, family.kind)?),
+            children,
+            current: None,
+        };
+        let has_lost = source.children.iter().any(Children::is_at_orphan);
+        source.current = if has_lost {
+            Some(Owner::beginning())
+        } else {
+            source.read()?
+        };
+        Ok(source)
+    }
+
+    /// The same, where what moves has to be sorted first.
+    pub(super) fn sorted(mut self, scratch: &Path, artifacts: &mut Option<Cursor<'a>>) -> Result<Self> {
+        let io_error = |error| MergeError::from(ArchiveError::io("use temporary file in", scratch)(error));
+        let sorter = || SpillSorter::with_memory(scratch, SORTED_BYTES);
+        let mut objects = sorter();
+        let mut lines: Vec<SpillSorter> = self.children.iter().map(|_| sorter()).collect();
+        while let Some(owner) = self.current.take() {
+            for (place, sorter) in lines.iter_mut().enumerate() {
+                let mut number = 0_u64;
+                while let Some(line) = self.next_of(&owner, place)? {
+                    let key = owner.key.clone().number(number).as_bytes().to_vec();
+                    sorter.push(key, line).map_err(io_error)?;
+                    number += 1;
+                }
+            }
+            objects
+                .push(owner.key.as_bytes().to_vec(), pack(&owner))
+                .map_err(io_error)?;
+            self.advance()?;
+        }
+        let (archive, moves, family) = (self.archive, self.moves, self.family);
+        self.finish(artifacts);
+        let mut children = Vec::new();
+        for (sorter, &kind) in lines.into_iter().zip(family.children) {
+            children.push(Children::of_merge(kind, sorter.finish().map_err(io_error)?).map_err(io_error)?);
+        }
+        let mut source = Source {
+            family,
+            archive,
+            moves,
+            objects: Objects::Sorted(objects.finish().map_err(io_error)?),
+            children,
+            current: None,
+        };
+        source.current = source.read()?;
+        Ok(source)
+    }
+
+    /// The object that comes next.
+    pub(super) fn head(&self) -> Option<&Owner> {
+        self.current.as_ref()
+    }
+
+    /// The next line of the object, of one of the kinds that belong to it.
+    pub(super) fn next_child(&mut self, place: usize) -> Result<Option<Vec<u8>>> {
+        let Some(owner) = self.current.take() else {
+            return Ok(None);
+        };
+        let line = self.next_of(&owner, place);
+        self.current = Some(owner);
+        line
+    }
+
+    fn next_of(&mut self, owner: &Owner, place: usize) -> Result<Option<Vec<u8>>> {
+        let kind = self.family.children[place];
+        let Some(line) = self.children[place].next_of(owner)? else {
+            return Ok(None);
+        };
+        let is_moved = matches!(self.objects, Objects::Archive(_)) && self.moves.changes_lines(kind);
+        if is_moved {
+            self.moves
+                .rewrite_child(self.archive, kind, line, owner)
+                .map(Some)
+        } else {
+            Ok(Some(line))
+        }
+    }
+
+    /// Goes on to the next object, whose lines were all taken.
+    ///
+    /// # Errors
+    /// A line is damaged; or lines are left at the end that belong to no object.
+    pub(super) fn advance(&mut self) -> Result<()> {
+        self.children
+            .iter_mut()
+            .for_each(|children| children.is_open = false);
+        self.current = self.read()?;
+        match self.children.iter().find(|children| children.owner.is_some()) {
+            Some(children) if self.current.is_none() && matches!(self.objects, Objects::Archive(_)) => {
+                Err(MergeError::Orphan {
+                    archive: self.archive.path().to_owned(),
+                    kind: children.kind,
+                    owner: children.owner.clone().unwrap_or_default(),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Leaves the artifacts to the kind that comes next.
+    pub(super) fn finish(self, artifacts: &mut Option<Cursor<'a>>) {
+        for children in self.children {
+            if let (Kind::Artifacts, ChildLines::Archive(cursor)) = (children.kind, children.lines) {
+                *artifacts = Some(cursor);
+            }
+        }
+    }
+
+    fn read(&mut self) -> Result<Option<Owner>> {
+        let kind = self.family.kind;
+        match &mut self.objects {
+            Objects::Sorted(merge) => {
+                let io_error = ArchiveError::io("read temporary file of", self.archive.path());
+                let record = merge.next().transpose().map_err(io_error)?;
+                Ok(record.map(|(key, value)| unpack(key, &value)))
+            }
+            Objects::Archive(cursor) => {
+                if cursor.line().is_none() {
+                    return Ok(None);
+                }
+                let head = cursor.head(kind)?;
+                let mut line = Vec::new();
+                cursor.take_line(&mut line);
+                cursor.advance()?;
+                self.moves.place(self.archive, kind, &head, line).map(Some)
+            }
+        }
+    }
+}
+
+/// Memory in which what moves is sorted.
+const SORTED_BYTES: usize = 4 << 20;
+
+/// Three texts with their lengths before them, then the line.
+fn pack(owner: &Owner) -> Vec<u8> {
+    let mut bytes = vec![
+        u8::from(owner.line.is_some()),
+        u8::from(owner.workspace.is_some()),
+    ];
+    let workspace = owner.workspace.as_deref().unwrap_or_default();
+    for text in [&owner.id, &owner.old_id, workspace] {
+        // A line is shorter than 4 GiB, and so is what it holds.
+        bytes.extend((text.len() as u32).to_le_bytes());
+        bytes.extend(text.as_bytes());
+    }
+    bytes.extend(owner.line.iter().flatten());
+    bytes
+}
+
+fn unpack(key: Vec<u8>, bytes: &[u8]) -> Owner {
+    let (flags, mut rest) = bytes.split_at(2);
+    let mut text = || {
+        let (length, after) = rest.split_at(4);
+        let length = length
+            .iter()
+            .rev()
+            .fold(0, |sum, byte| sum << 8 | usize::from(*byte));
+        let (text, after) = after.split_at(length);
+        rest = after;
+        String::from_utf8_lossy(text).into_owned()
+    };
+    let (id, old_id, workspace) = (text(), text(), text());
+    Owner {
+        key: SortKey::from(key),
+        id,
+        old_id,
+        workspace: (flags[1] == 1).then_some(workspace),
+        line: (flags[0] == 1).then(|| rest.to_vec()),
+    }
+}
+
+/// Text of a field of a head, where it has one.
+pub(super) fn some_text(value: &serde_json::Value) -> Option<String> {
+    value.as_str().map(|_| text(value).to_owned())
+}

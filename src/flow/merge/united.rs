@@ -1,0 +1,183 @@
+//! What the manifest of the result says: what the manifests of the archives say together.
+
+use super::plan::{ChangeKind, Plan};
+use super::weave::Weave;
+use super::{MergeOptions, Prefer, Result};
+use crate::archive::{Archive, ArchiveWriter, ManifestHead, digests_in};
+use crate::format::loss::LossCount;
+use crate::format::manifest::{Format, HistoryEntry, Selection, Tool};
+use crate::format::origin::Origins;
+use crate::format::{ArchivePath, Manifest};
+use crate::model::Digest;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Name of a merge in an archive's history.
+pub const NAME: &str = "merge";
+
+/// Whether two archives tell of the same losses: they have the same content, or are parts of one whole.
+fn tells_the_same(one: &Manifest, other: &Manifest) -> bool {
+    let wholes = [one, other].map(|manifest| manifest.part.as_ref().map(|part| part.whole));
+    let is_one_whole = wholes[0].is_some() && wholes[0] == wholes[1];
+    let is_same = one.content_id == other.content_id || is_one_whole;
+    is_same && one.origin == other.origin && one.losses == other.losses && losses_of(one) == losses_of(other)
+}
+
+fn losses_of(manifest: &Manifest) -> Option<Digest> {
+    let path = ArchivePath::losses();
+    manifest.descriptor(&path).map(|file| file.sha256)
+}
+
+/// Archives whose losses are counted: of those that tell the same, the first.
+fn tellers<'a>(archives: &[&'a Archive]) -> Vec<&'a Archive> {
+    let mut tellers: Vec<&Archive> = Vec::new();
+    for &archive in archives {
+        let mut told = tellers.iter();
+        if !told.any(|teller| tells_the_same(teller.manifest(), archive.manifest())) {
+            tellers.push(archive);
+        }
+    }
+    tellers
+}
+
+/// Takes over what the archives say is not in them.
+pub(super) fn take_losses(writer: &mut ArchiveWriter, archives: &[&Archive]) -> Result<()> {
+    for archive in tellers(archives) {
+        writer.adopt_losses(&archive.manifest().losses);
+        let files = archive.manifest().files.iter();
+        let files = files.filter(|file| file.path == ArchivePath::losses()).cloned();
+        let mut lines = archive.lines_of(files.collect());
+        while let Some(line) = lines.next_line()? {
+            writer.adopt_failure(line.bytes)?;
+        }
+    }
+    Ok(())
+}
+
+/// Blobs that an archive's undo records refer to, which are not taken over.
+pub(super) fn suspects_of_undo(archive: &Archive, suspects: &mut BTreeSet<Digest>) -> Result<()> {
+    let files = archive.manifest().files.iter();
+    let files = files.filter(|file| file.path.undo_part().is_some()).cloned();
+    let mut lines = archive.lines_of(files.collect());
+    while let Some(line) = lines.next_line()? {
+        suspects.extend(digests_in(line.bytes));
+    }
+    Ok(())
+}
+
+/// What was chosen on all exports: the choices where they are the same, else a list of them.
+fn selection(archives: &[&Archive]) -> Selection {
+    let mut options: Vec<&BTreeMap<String, Value>> = Vec::new();
+    for archive in archives {
+        let chosen = &archive.manifest().selection.options;
+        if !options.contains(&chosen) {
+            options.push(chosen);
+        }
+    }
+    let options = match options.as_slice() {
+        [same] => (*same).clone(),
+        several => BTreeMap::from([("any-of".to_owned(), json!(several))]),
+    };
+    let mut left_out: BTreeMap<_, LossCount> = BTreeMap::new();
+    for archive in tellers(archives) {
+        for loss in &archive.manifest().selection.left_out {
+            let key = (loss.kind.clone(), loss.field.clone(), loss.reason.clone());
+            let known = left_out.entry(key).or_insert_with(|| LossCount {
+                count: 0,
+                ..loss.clone()
+            });
+            known.count = known.count.saturating_add(loss.count);
+        }
+    }
+    Selection {
+        options,
+        left_out: left_out.into_values().collect(),
+    }
+}
+
+/// The newest minor version of all, and all that they require.
+fn format(archives: &[&Archive]) -> Format {
+    let formats = archives.iter().map(|archive| &archive.manifest().format);
+    let requires: BTreeSet<_> = formats
+        .clone()
+        .flat_map(|format| format.requires.clone())
+        .collect();
+    let minor = formats.map(|format| format.minor).max().unwrap_or(0);
+    Format {
+        minor,
+        requires: requires.into_iter().collect(),
+        ..Format::current()
+    }
+}
+
+/// What the merge did, counted.
+pub(super) fn counts(plan: &Plan, weave: &Weave<'_>) -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for change in &plan.changes {
+        let what = match change.what {
+            ChangeKind::Renumbered => "renumbered",
+            ChangeKind::Renamed => "renamed",
+            ChangeKind::Joined => "joined",
+        };
+        *counts.entry(format!("{} {what}", change.kind)).or_default() += 1;
+    }
+    for (kind, count) in &weave.united {
+        counts.insert(format!("{kind} united"), *count);
+    }
+    counts.insert("conflicts".to_owned(), weave.conflict_count);
+    counts.retain(|_, count| *count > 0);
+    counts
+}
+
+/// What the manifest says beside what the writer counts.
+pub(super) fn head(
+    archives: &[&Archive],
+    origins: Option<Origins>,
+    counts: BTreeMap<String, u64>,
+    options: &MergeOptions,
+) -> ManifestHead {
+    let manifests = || archives.iter().map(|archive| archive.manifest());
+    let mut history: Vec<HistoryEntry> = Vec::new();
+    for entry in manifests().flat_map(|manifest| &manifest.history) {
+        if !history.contains(entry) {
+            history.push(entry.clone());
+        }
+    }
+    let first = archives[0].manifest();
+    history.push(HistoryEntry {
+        name: NAME.to_owned(),
+        parameters: parameters(options),
+        tool: Tool::current(),
+        time: crate::archive::now_text(),
+        parent_content_id: first.content_id,
+        parent_content_ids: manifests().map(|manifest| manifest.content_id).collect(),
+        counts,
+    });
+    let mut extra = first.extra.clone();
+    for (key, value) in manifests().flat_map(|manifest| manifest.extra.clone()) {
+        extra.entry(key).or_insert(value);
+    }
+    ManifestHead {
+        selection: selection(archives),
+        history,
+        extra,
+        format: Some(format(archives)),
+        origins,
+        ..ManifestHead::of_parent(first)
+    }
+}
+
+fn parameters(options: &MergeOptions) -> BTreeMap<String, Value> {
+    let prefer = match options.prefer {
+        Prefer::Fail => "fail",
+        Prefer::First => "first",
+        Prefer::Newer => "newer",
+    };
+    let joins = [
+        ("join-experiments", options.join_experiments),
+        ("join-models", options.join_models),
+    ];
+    let joins = joins.into_iter().filter(|(_, is_set)| *is_set);
+    let joins = joins.map(|(name, _)| (name.to_owned(), json!(true)));
+    joins.chain([("prefer".to_owned(), json!(prefer))]).collect()
+}
