@@ -77,7 +77,11 @@ fn runs_as_shown(page: &str) -> usize {
     let commands = shown(&readme);
     let ours: Vec<_> = commands
         .iter()
-        .filter(|shown| shown.command.starts_with("mlark "))
+        .filter(|shown| {
+            ["mlark ", "cp "]
+                .iter()
+                .any(|ours| shown.command.starts_with(ours))
+        })
         .collect();
     let count = ours.len();
     let directory = tempfile::tempdir().unwrap();

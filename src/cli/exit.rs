@@ -7,7 +7,7 @@ use std::process::ExitCode;
 pub(super) const HELP: &str = "\
 Exit codes:
   0  done
-  1  findings (verify) or differences (diff)
+  1  findings (verify, scan) or differences (diff)
   2  usage: an option or an output that cannot be
   3  incomplete: with --keep-going, something could not be read or written; with --strict, something cannot be held
   4  the archive is damaged
@@ -23,7 +23,7 @@ Exit codes:
 pub enum Exit {
     /// All was done.
     Done = 0,
-    /// `verify` found something, `diff` found differences.
+    /// `verify` or `scan` found something, `diff` found differences.
     Findings = 1,
     /// The request cannot be carried out as given.
     Usage = 2,

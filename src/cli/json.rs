@@ -16,6 +16,7 @@ use crate::report::diff::Difference;
 use crate::report::lineage::{Lineage, Overview};
 use crate::report::list::{Column, ColumnForm, Noun};
 use crate::report::object::KINDS;
+use crate::report::scan::ScanReport;
 use schemars::{JsonSchema, schema_for};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -146,6 +147,24 @@ impl<'a> Verified<'a> {
     }
 }
 
+/// What `scan` found.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Scanned<'a> {
+    /// The archive.
+    path: Cow<'a, str>,
+    #[serde(flatten)]
+    report: &'a ScanReport,
+}
+
+impl<'a> Scanned<'a> {
+    pub(super) fn new(path: &'a Path, report: &'a ScanReport) -> Self {
+        Scanned {
+            path: path.to_string_lossy(),
+            report,
+        }
+    }
+}
+
 /// Which object of an archive became which object of a server; a line of `map`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Mapped<'a> {
@@ -236,6 +255,7 @@ pub fn schemas() -> Vec<(String, Value)> {
                 "mlark import --dry-run --json; {\"workspaces\": […]} of several workspaces",
             ),
         ),
+        ("scan", of::<Scanned<'_>>("mlark scan --json")),
         (
             "show",
             lines("mlark show --json: a line of the archive, long texts in place"),

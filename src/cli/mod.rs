@@ -24,6 +24,7 @@ mod output_args;
 mod progress;
 mod replay_args;
 mod results;
+mod scan;
 mod screen;
 mod secrets;
 mod server_args;
@@ -99,6 +100,7 @@ enum Command {
     Merge(merge::Args),
     Convert(convert::Args),
     Verify(verify::Args),
+    Scan(scan::Args),
 }
 
 /// Prints help, the version, or what is wrong with the arguments.
@@ -153,6 +155,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Merge(args) => args.run(),
         Command::Convert(args) => args.run(),
         Command::Verify(args) => args.run(),
+        Command::Scan(args) => args.run(),
     };
     match done {
         Ok(exit) => exit.into(),

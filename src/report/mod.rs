@@ -9,6 +9,7 @@ pub mod lineage;
 pub mod list;
 pub mod long_text;
 pub mod object;
+pub mod scan;
 mod series;
 pub mod snapshot;
 pub mod text;

@@ -19,6 +19,8 @@ use std::process::{Command, Output};
 /// Commands that read the archive `x/y/a`; `-o` always makes `out`. `TARGET` is a server.
 const COMMANDS: &[&str] = &[
     "verify x/y/a",
+    "verify x/y/a --lacks-text nowhere",
+    "scan x/y/a",
     "info x/y/a",
     "ls x/y/a",
     "ls x/y/a runs",

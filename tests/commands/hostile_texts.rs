@@ -78,6 +78,8 @@ fn run_all(directory: &Path) {
     }
     run(directory, &["lineage", "a", "--format", "openlineage"]);
     run(directory, &["snapshot", "a"]);
+    run(directory, &["verify", "a", "--lacks-regex", "[^ ]"]);
+    run(directory, &["scan", "a"]);
     run(directory, &["snapshot", "a", "--no-redact"]);
     run(directory, &["transform", "a", "-o", "tagged", "--source-tags"]);
     run(directory, &["transform", "a", "-o", "undone", "--undo"]);
@@ -286,6 +288,8 @@ fn paths_and_arguments_come_out_escaped() {
         &["cat", "out.zip", HOSTILE_NAME, HOSTILE_NAME],
         &["diff", HOSTILE_NAME, "out.zip"],
         &["snapshot", HOSTILE_NAME],
+        &["scan", HOSTILE_NAME],
+        &["verify", "out.zip", "--lacks-list", HOSTILE_NAME],
         &["transform", "out.zip", "-o", HOSTILE_NAME, "--source-tags"],
         &["extract", "out.zip", "-o", HOSTILE_NAME],
         &["convert", "out.zip", "-o", HOSTILE_NAME, "--to", HOSTILE_NAME],

@@ -15,5 +15,6 @@ mod lineage;
 mod ls_sources;
 mod report_diff;
 mod report_look;
+mod scan;
 mod schema;
 mod secrets;

@@ -280,6 +280,8 @@ fn commands_print_what_their_schemas_say() {
     described("extract", &["extract", "store", "-o", "files", "--keep-going"], 0);
     described("info", &["info", "tagged"], 0);
     described("verify", &["verify", "tagged"], 0);
+    described("verify", &["verify", "tagged", "--lacks-text", "mlflow"], 1);
+    described("scan", &["scan", "store"], 0);
     described("snapshot", &["snapshot", "store"], 0);
     described("lineage", &["lineage", "store", "tagged"], 0);
     assert!(described("diff", &["diff", "store", "tagged"], 1).len() > 1);

@@ -183,6 +183,8 @@ fn uris_with_passwords_are_repeated_by_no_command() {
             &["cat", uri, uri, uri],
             &["diff", uri, "mlruns"],
             &["snapshot", uri],
+            &["scan", uri],
+            &["verify", uri, "--lacks-file", uri],
             &["extract", uri, "-o", "files"],
             &["convert", uri, "-o", "exim", "--to", uri],
             &["transform", uri, "-o", "tagged", "--source-tags"],

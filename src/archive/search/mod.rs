@@ -10,7 +10,7 @@ mod escapes;
 mod layer;
 mod needles;
 
-pub(crate) use layer::{Hit, Step, Stream};
+pub(crate) use layer::{Hit, Matcher, Step, Stream, Window};
 pub(crate) use needles::{BadPattern, Needle, Needles};
 
 #[cfg(test)]

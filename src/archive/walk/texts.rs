@@ -94,6 +94,9 @@ pub struct TextPlace {
     /// The field of the object, as `tags.KEY`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
+    /// The parts of the field's key, for a recipe.
+    #[serde(skip)]
+    pub(crate) key: Vec<String>,
     /// Path of the artifact.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub artifact: Option<String>,

@@ -30,6 +30,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+pub(crate) use owners::find as owners_of_blobs;
 pub use report::{FoundText, LacksReport, Searched, Unread};
 pub use sought::{BadSought, Sought};
 

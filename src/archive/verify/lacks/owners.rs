@@ -88,6 +88,7 @@ pub(crate) fn find(archive: &Archive, owners: &mut BTreeMap<String, Vec<TextPlac
                         kind: Some(*kind),
                         id: Some(id.clone()),
                         field: Some(joined(key)),
+                        key: key.to_vec(),
                         ..TextPlace::default()
                     });
                 }

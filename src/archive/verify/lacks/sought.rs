@@ -223,6 +223,7 @@ impl<'s> Finder<'s> {
             id: hide(place.id),
             field: hide(place.field),
             artifact: hide(place.artifact),
+            key: Vec::new(),
             ..place
         }
     }

@@ -1,0 +1,88 @@
+//! `mlark scan`.
+
+use super::error::Result;
+use super::exit::Exit;
+use super::json::Scanned;
+use super::progress::Progress;
+use crate::archive::Archive;
+use crate::cli::humanize::{counted, grouped, shown};
+use crate::cli::output_args::threads;
+use crate::cli::results::{print_json, print_result, print_summary};
+use crate::model::printable::one_line;
+use crate::report::scan::{ScanOptions, ScanReport, scan};
+use serde_json::json;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+/// Find tokens, keys and passwords in an archive, and say where they are without repeating them
+///
+/// Searches tags, params, descriptions, metadata, attributes of spans, sources and every other text, and artifacts that look like text.
+/// Exits with 1 where something was found, and with 0 where nothing was.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  mlark scan history.zip")]
+pub(super) struct Args {
+    /// The archive
+    archive: PathBuf,
+    /// Prints the report as JSON
+    #[arg(long)]
+    json: bool,
+    /// Threads that search artifacts [default: one per core]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = threads())]
+    threads: usize,
+}
+
+impl Args {
+    pub(super) fn run(self) -> Result {
+        let archive = Archive::open(&self.archive)?;
+        let progress = Progress::new();
+        let options = ScanOptions {
+            threads: self.threads,
+        };
+        let report = scan(&archive, &options, &progress);
+        progress.done();
+        let report = report?;
+        let is_clean = report.secrets == 0;
+        if self.json {
+            print_json(format_args!(
+                "{:#}\n",
+                json!(Scanned::new(&self.archive, &report))
+            ))?;
+        } else if is_clean {
+            print_summary(self.describe(&report))?;
+        } else {
+            print_result(self.describe(&report))?;
+        }
+        Ok(if is_clean { Exit::Done } else { Exit::Findings })
+    }
+
+    /// A line a secret, and what was searched.
+    fn describe(&self, report: &ScanReport) -> String {
+        let mut text = String::new();
+        for found in &report.found {
+            let place = found.place.to_string();
+            let length = counted(found.length, "bytes");
+            let _ = writeln!(text, "{} ({length}): {}", found.rule, one_line(&place));
+        }
+        let unlisted = report.secrets.saturating_sub(report.found.len() as u64);
+        if unlisted > 0 {
+            let _ = writeln!(text, "and {} more", grouped(unlisted));
+        }
+        let verdict = match report.secrets {
+            0 => "no secret found".to_owned(),
+            secrets => format!("{} found", counted(secrets, "secrets")),
+        };
+        let binary = match report.binary {
+            0 => String::new(),
+            binary => format!("; {} that are no text were not", counted(binary, "artifacts")),
+        };
+        let _ = writeln!(
+            text,
+            "{}: {verdict}; searched {} and {}{binary}",
+            shown(&self.archive),
+            counted(report.lines, "lines"),
+            counted(report.texts, "texts"),
+        );
+        text
+    }
+}
