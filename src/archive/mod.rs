@@ -39,7 +39,7 @@ pub use lines::{Line, Lines, Objects};
 pub(crate) use lines::{blob_reference, blob_reference_of, parse_line_but, parse_object};
 pub(crate) use long_text::{LongTextWriter, LongTexts};
 pub use parallel::Pending;
-pub(crate) use part::PartWriter;
+pub(crate) use part::{PartWriter, finish_digest};
 pub use points::PointSeries;
 pub use reader::{Archive, CheckedReader};
 pub(crate) use regular::open_input;

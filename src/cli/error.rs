@@ -203,8 +203,13 @@ impl From<TransformError> for CliError {
             TransformError::Archive(error) => error.into(),
             error => CliError {
                 exit: Exit::of_error(error.kind()),
+                hint: match &error {
+                    TransformError::NoMatch(error) => {
+                        Some(names_hint(error, "`mlark ls IN` shows what is there"))
+                    }
+                    _ => None,
+                },
                 error: error.into(),
-                hint: None,
             },
         }
     }

@@ -7,7 +7,7 @@ use crate::archive::verify::{LacksReport, VerifyReport};
 use crate::flow::extract::ExtractReport;
 use crate::flow::import::{PlanDocument, ReportDocument};
 use crate::flow::merge::{Change, Conflict, MergeReport};
-use crate::flow::transform::TransformReport;
+use crate::flow::transform::{Example, Preview, TransformReport};
 use crate::format::manifest::Totals;
 use crate::format::{Kind, LossCount, Manifest, schema};
 use crate::lang::exim::write::ConvertReport;
@@ -60,26 +60,46 @@ impl<'a> Exported<'a> {
     }
 }
 
-/// What `transform` made.
+/// What `transform` made; without `output` and `content_id`, what it would make.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Transformed<'a> {
     /// The archive.
-    output: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<Cow<'a, str>>,
     /// Its content id.
-    content_id: &'a Digest,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_id: Option<&'a Digest>,
     /// What was changed, counted.
     changes: &'a BTreeMap<String, u64>,
     /// What a person should know, and of how many objects.
     notices: &'a BTreeMap<String, u64>,
+    /// Options whose globs, filters or times matched nothing.
+    matched_nothing: &'a [String],
+    /// Some of the objects that would change; of --dry-run alone.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    examples: &'a [Example],
 }
 
 impl<'a> Transformed<'a> {
     pub(super) fn new(output: &'a Path, report: &'a TransformReport) -> Self {
         Transformed {
-            output: output.to_string_lossy(),
-            content_id: &report.manifest.content_id,
+            output: Some(output.to_string_lossy()),
+            content_id: Some(&report.manifest.content_id),
             changes: &report.counts,
             notices: &report.notices,
+            matched_nothing: &report.silent,
+            examples: &[],
+        }
+    }
+
+    pub(super) fn would_be(preview: &'a Preview) -> Self {
+        Transformed {
+            output: None,
+            content_id: None,
+            changes: &preview.counts,
+            notices: &preview.notices,
+            matched_nothing: &preview.silent,
+            examples: &preview.examples,
         }
     }
 }

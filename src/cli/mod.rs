@@ -5,6 +5,8 @@ mod choice_args;
 mod convert;
 mod diff;
 mod diff_sides;
+mod edit_args;
+mod edit_options;
 mod error;
 mod exit;
 mod export;
@@ -27,6 +29,7 @@ mod results;
 mod scan;
 mod screen;
 mod secrets;
+mod select_edits;
 mod server_args;
 mod show;
 mod signals;
@@ -96,7 +99,7 @@ enum Command {
     Extract(extract::Args),
     Snapshot(snapshot::Args),
     Diff(diff::Args),
-    Transform(transform::Args),
+    Transform(Box<transform::Args>),
     Merge(merge::Args),
     Convert(convert::Args),
     Verify(verify::Args),

@@ -101,6 +101,7 @@ impl SelectionArgs {
             no_artifacts: self.no_artifacts,
             artifact_include,
             artifact_exclude,
+            ..Selection::default()
         })
     }
 }
@@ -167,7 +168,7 @@ fn zip_limits(given: &[ZipLimit]) -> UnpackLimits {
 }
 
 /// Epoch milliseconds of an RFC 3339 time, or of a date's or time's start in UTC.
-fn parse_time(text: &str) -> Result<i64> {
+pub(super) fn parse_time(text: &str) -> Result<i64> {
     let timestamp = text.parse::<jiff::Timestamp>().ok();
     let timestamp = timestamp.or_else(|| {
         let civil: jiff::civil::DateTime = text.parse().ok()?;

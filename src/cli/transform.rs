@@ -1,35 +1,47 @@
 //! `mlark transform`.
 
+use super::edit_args::EditArgs;
 use super::error::{CliError, Result};
 use super::exit::Exit;
 use super::json::Transformed;
+use super::last_lines::say_silent;
 use super::screen::note;
 use crate::archive::Archive;
 use crate::cli::humanize::{counted, grouped, shown};
 use crate::cli::output_args::OutputArgs;
 use crate::cli::results::{print_json, print_summary};
 use crate::cli::signals::{clear_leftovers, remove_on_signal};
-use crate::flow::transform::{self, TransformOptions, TransformReport};
+use crate::flow::transform::{self, Example, Preview, Recipe, TransformOptions};
+use crate::model::printable::one_line;
 use crate::report::text::json_text;
+use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::path::PathBuf;
 
 /// Make an archive from an archive, offline
 ///
 /// Blobs are shared with the input where the file system can (reflinks, else hard links in a directory), and
-/// what was there before is kept in the archive, so that --undo brings back the input's content id.
+/// what was there before is kept in the archive, so that --undo brings back the input's content id; edits that remove
+/// something keep nothing of it.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
+#[command(
+    after_help = "Examples:
   mlark transform history.zip -o tagged.zip --source-tags
-  mlark transform tagged.zip -o again.zip --undo")]
+  mlark transform history.zip -o renamed.zip --rename-experiment fraud=fraud-2024 --source-tags
+  mlark transform history.zip --rename-experiment 'dev/*=prod/*' --dry-run
+  mlark transform tagged.zip -o again.zip --undo",
+    mut_arg("output", |output| output.required(false).required_unless_present_any(["dry_run", "print_recipe"]))
+)]
 pub(super) struct Args {
     /// The archive to read
-    #[arg(value_name = "IN")]
-    input: PathBuf,
-    #[command(flatten)]
-    output: OutputArgs,
-    /// Adds the source tags that mlflow-export-import's --import-source-tags would add (`mlflow_exim.*`)
-    #[arg(long, required_unless_present = "undo")]
-    source_tags: bool,
+    #[arg(value_name = "IN", required_unless_present = "print_recipe")]
+    input: Option<PathBuf>,
+    /// Prints the recipe of the edits and makes nothing
+    #[arg(long, conflicts_with_all = ["undo", "dry_run"])]
+    print_recipe: bool,
+    /// Says what would change, with examples, and makes nothing
+    #[arg(long, conflicts_with = "undo")]
+    dry_run: bool,
     /// Reverses the last transform instead
     #[arg(long)]
     undo: bool,
@@ -39,63 +51,124 @@ pub(super) struct Args {
     /// Prints what was made as JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    output: Option<OutputArgs>,
+    #[command(flatten)]
+    edits: EditArgs,
 }
 
 impl Args {
-    pub(super) fn run(self) -> Result {
-        self.output.refuse_input(&self.input)?;
-        let archive = Archive::open(&self.input)?;
+    pub(super) fn run(mut self) -> Result {
+        if self.undo && !self.edits.is_empty() && !self.edits.are_source_tags() {
+            return Err(CliError::usage("--undo goes with no edit"));
+        }
+        let undoes_source_tags = self.undo && !self.edits.is_empty();
+        let edits = std::mem::replace(&mut self.edits, EditArgs::none());
+        let recipe = if self.undo {
+            Recipe::default()
+        } else {
+            edits.into_recipe()?
+        };
+        if self.print_recipe {
+            print_json(format_args!("{}", recipe.to_text()))?;
+            return Ok(Exit::Done);
+        }
+        let input = self.input.take().unwrap_or_default();
+        let Some(output) = self.output.take().filter(|_| !self.dry_run) else {
+            return self.look(&Archive::open(&input)?, &recipe);
+        };
+        output.refuse_input(&input)?;
+        let archive = Archive::open(&input)?;
         let options = TransformOptions {
-            writer: self.output.writer_options(),
+            writer: output.writer_options(),
             copy: self.copy,
         };
-        if self.source_tags && self.undo {
-            self.refuse_other_transform(&archive)?;
+        if undoes_source_tags {
+            refuse_other_transform(&archive)?;
         }
-        clear_leftovers(&self.output.output);
+        clear_leftovers(&output.output);
         remove_on_signal();
         let report = if self.undo {
-            transform::undo(&archive, &self.output.output, &options)?
+            transform::undo(&archive, &output.output, &options)?
         } else {
-            transform::source_tags::inject(&archive, &self.output.output, &options)?
+            transform::apply(&archive, &recipe, &output.output, &options)?
         };
         if self.json {
-            let made = Transformed::new(&self.output.output, &report);
+            let made = Transformed::new(&output.output, &report);
             print_json(format_args!("{}\n", json_text(&made)))?;
         } else {
-            for (notice, &count) in &report.notices {
-                note(format_args!("{notice} ({})", counted(count, "objects")));
-            }
-            print_summary(self.summary(&report))?;
+            say_notices(&report.notices);
+            let out = shown(&output.output);
+            let done = listed(&report.counts);
+            let id = report.manifest.content_id;
+            print_summary(format!("{out}: {done}\ncontent id {id}\n"))?;
+            say_silent(&report.silent);
         }
         Ok(Exit::Done)
     }
 
-    /// `--source-tags --undo` undoes source tags and nothing else.
-    fn refuse_other_transform(&self, archive: &Archive) -> Result<()> {
-        match archive.manifest().history.last() {
-            Some(entry) if entry.name != transform::source_tags::NAME => Err(CliError::usage(format!(
-                "the last transform of `{}` is `{}`, not `{}`",
-                shown(&self.input),
-                entry.name,
-                transform::source_tags::NAME
-            ))),
-            _ => Ok(()),
+    /// Says what would change.
+    fn look(&self, archive: &Archive, recipe: &Recipe) -> Result {
+        let preview = transform::preview(archive, recipe)?;
+        if self.json {
+            print_json(format_args!("{}\n", json_text(&Transformed::would_be(&preview))))?;
+            return Ok(Exit::Done);
         }
+        say_notices(&preview.notices);
+        print_json(format_args!("{}", told(&preview)))?;
+        say_silent(&preview.silent);
+        Ok(Exit::Done)
     }
+}
 
-    fn summary(&self, report: &TransformReport) -> String {
-        let counts: Vec<_> = report
-            .counts
-            .iter()
-            .map(|(name, count)| format!("{name} {}", grouped(*count)))
-            .collect();
-        let done = if counts.is_empty() {
-            "nothing to change".to_owned()
-        } else {
-            counts.join(", ")
-        };
-        let out = shown(&self.output.output);
-        format!("{out}: {done}\ncontent id {}\n", report.manifest.content_id)
+/// `--source-tags --undo` undoes source tags and nothing else.
+fn refuse_other_transform(archive: &Archive) -> Result<()> {
+    match archive.manifest().history.last() {
+        Some(entry) if entry.name != transform::source_tags::NAME => Err(CliError::usage(format!(
+            "the last transform of `{}` is `{}`, not `{}`",
+            shown(archive.path()),
+            entry.name,
+            transform::source_tags::NAME
+        ))),
+        _ => Ok(()),
     }
+}
+
+fn say_notices(notices: &BTreeMap<String, u64>) {
+    for (notice, &count) in notices {
+        note(format_args!("{notice} ({})", counted(count, "objects")));
+    }
+}
+
+fn listed(counts: &BTreeMap<String, u64>) -> String {
+    let counts: Vec<_> = counts
+        .iter()
+        .map(|(name, count)| format!("{name} {}", grouped(*count)))
+        .collect();
+    if counts.is_empty() {
+        "nothing to change".to_owned()
+    } else {
+        counts.join(", ")
+    }
+}
+
+/// What would change, for a person.
+fn told(preview: &Preview) -> String {
+    let mut text = format!("would change: {}\n", listed(&preview.counts));
+    for example in &preview.examples {
+        let Example {
+            kind,
+            id,
+            fields,
+            is_dropped,
+        } = example;
+        let change = if *is_dropped {
+            "dropped".to_owned()
+        } else {
+            fields.join(", ")
+        };
+        let line = format!("{kind} {id}: {change}");
+        let _ = writeln!(text, "  {}", one_line(&line));
+    }
+    text
 }

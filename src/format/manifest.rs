@@ -15,7 +15,7 @@ pub const FORMAT_MAJOR: u32 = 1;
 /// The newest minor version this build reads, and writes where an archive needs it.
 pub const FORMAT_MINOR: u32 = 1;
 /// Names in `format.requires` that this build knows.
-pub const KNOWN_FEATURES: &[&str] = &[];
+pub const KNOWN_FEATURES: &[&str] = &[super::undo::UNDO_LINES];
 
 /// The manifest: small, whatever the archive's size.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -3,6 +3,8 @@
 //! Text compares by its UTF-8 bytes, never by a database's collation; ids that are decimal numbers and
 //! versions compare numerically, numbers before text; a missing time comes first.
 
+use crate::model::OwnerKind;
+
 /// A key that sorts objects of one kind; built part by part, most significant first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SortKey(Vec<u8>);
@@ -124,6 +126,14 @@ pub fn registered_model(workspace: Option<&str>, name: &str) -> SortKey {
 /// Order of model versions: that of their models, then the number.
 pub fn model_version(workspace: Option<&str>, name: &str, version: u64) -> SortKey {
     registered_model(workspace, name).number(version)
+}
+
+/// Order of lists of artifacts: kind of owner, owner, first path.
+pub(crate) fn artifacts(owner_kind: OwnerKind, owner: &SortKey, first_path: &str) -> SortKey {
+    SortKey::new()
+        .number(owner_kind as u64)
+        .key(owner)
+        .text(first_path)
 }
 
 #[cfg(test)]

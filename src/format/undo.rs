@@ -1,4 +1,4 @@
-//! Lines of undo files: how tags were before a transform.
+//! Lines of undo files: how objects were before a transform.
 
 use crate::model::Digest;
 use schemars::JsonSchema;
@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// A line of an undo file: how one object's tags were before.
+/// A line of an undo file: how one object was before. Where only tags of an experiment, a run or a model version changed, these are told;
+/// else the whole line is.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UndoLine {
@@ -20,6 +21,12 @@ pub struct UndoLine {
     pub id: String,
     /// Kind of the object.
     pub kind: String,
+    /// The whole line as it was, where more than tags changed; absent where it was not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<Value>,
+    /// Digest of the line as it is, without its line end; absent where it is gone, or where only tags changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub now: Option<Digest>,
     /// Values that tags had.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub replaced: BTreeMap<String, Value>,
@@ -30,3 +37,6 @@ pub struct UndoLine {
 
 /// Kind of the undo line that lists blobs.
 pub const BLOBS_LINE: &str = "blobs";
+
+/// What a manifest requires where an undo record has whole lines.
+pub const UNDO_LINES: &str = "undo-lines";

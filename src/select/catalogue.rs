@@ -115,6 +115,18 @@ impl Catalogue {
         self.runs.insert(run_id.to_owned(), told);
     }
 
+    /// Tells of a run that a further choice does not take; others may need it.
+    pub(crate) fn unchosen_run(&mut self, run_id: &str, experiment_id: &str, needs: RunNeeds) {
+        self.asked.runs.see(&[run_id]);
+        let told = ToldRun {
+            is_admitted: false,
+            is_deleted: false,
+            experiment_id: self.closure.experiment_id(experiment_id),
+            needs: Some(Box::new(needs)),
+        };
+        self.runs.insert(run_id.to_owned(), told);
+    }
+
     /// Tells of a logged model.
     pub(crate) fn logged_model(&mut self, model: &LoggedModel) {
         let (experiment_id, run_id) = (&model.experiment_id, model.source_run_id.as_deref());

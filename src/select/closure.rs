@@ -82,7 +82,7 @@ impl Closure {
         let told = self.told.entry(id.into()).or_default();
         told.is_deleted |= is_deleted;
         told.is_matched |= patterns.is_empty() || is_named;
-        if is_named && self.selection.runs.is_empty() {
+        if is_named && self.selection.runs.is_empty() && !self.selection.narrows_runs {
             self.experiments.insert(id.to_owned());
         }
     }

@@ -21,20 +21,22 @@ pub struct Selection {
     pub artifact_include: Patterns,
     /// Artifacts whose path matches are not taken.
     pub artifact_exclude: Patterns,
+    /// Whether runs are chosen by more than is said here, as edits can.
+    pub narrows_runs: bool,
 }
 
 impl Selection {
     /// Whether nothing is chosen, so that everything is exported.
     pub fn takes_all_objects(&self) -> bool {
-        self.experiments.is_empty()
-            && self.runs.is_empty()
-            && self.models.is_empty()
-            && self.time == TimeRange::default()
+        !self.chooses_runs() && self.models.is_empty()
     }
 
     /// Whether experiments or runs are chosen; registered models then come only with a chosen run.
     pub fn chooses_runs(&self) -> bool {
-        !self.experiments.is_empty() || !self.runs.is_empty() || self.time != TimeRange::default()
+        !self.experiments.is_empty()
+            || !self.runs.is_empty()
+            || self.time != TimeRange::default()
+            || self.narrows_runs
     }
 
     /// What was asked for by name, before anything was seen.
@@ -44,13 +46,17 @@ impl Selection {
 
     /// Whether experiments are taken with all that is in them.
     pub(crate) fn takes_whole_experiments(&self) -> bool {
-        !self.experiments.is_empty() && self.runs.is_empty() && self.time == TimeRange::default()
+        !self.experiments.is_empty()
+            && self.runs.is_empty()
+            && self.time == TimeRange::default()
+            && !self.narrows_runs
     }
 
     /// Whether something that no run made is chosen by its own time.
     pub(crate) fn chooses_alone(&self, run_id: Option<&str>, time: Option<i64>) -> bool {
         self.chooses_runs()
             && self.runs.is_empty()
+            && !self.narrows_runs
             && run_id.is_none_or(str::is_empty)
             && self.time.contains(time)
     }

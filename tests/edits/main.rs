@@ -3,5 +3,9 @@
 #[path = "../helpers/mod.rs"]
 mod helpers;
 
+mod graph;
+mod laws;
+mod recipes;
 mod source_tags_golden;
+mod tags;
 mod transform;

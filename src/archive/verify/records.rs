@@ -8,8 +8,11 @@ use super::report::read_finding;
 use crate::archive::lines::blob_reference;
 use crate::format::layout::{LINE_BYTES, LOSSES, MANIFEST, ORIGINS, PART_BYTES};
 use crate::format::line::canonical;
-use crate::format::undo::{BLOBS_LINE, UndoLine};
+use crate::format::undo::{BLOBS_LINE, UNDO_LINES, UndoLine};
 use crate::format::{AnyReason, ArchivePath, Kind, Loss, LossClass, OriginLine, markers, strict_json};
+use crate::model::{ArtifactFile, ArtifactList};
+use serde::Deserialize as _;
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Checks all of them.
@@ -174,5 +177,47 @@ fn undo_line(check: &mut Check<'_>, line: &[u8], place: Place) {
     }
     for blob in undo.replaced.values().filter_map(blob_reference) {
         check.blob(&blob.sha256, blob.size_bytes, place);
+    }
+    undo_whole_line(check, &undo, place);
+}
+
+/// Checks a line as it was before: where more than tags changed, the record has it whole.
+fn undo_whole_line(check: &mut Check<'_>, undo: &UndoLine, place: Place) {
+    if undo.line.is_none() && undo.now.is_none() {
+        return;
+    }
+    let requires = check.manifest.map(|manifest| &manifest.format.requires);
+    if requires.is_some_and(|requires| !requires.iter().any(|name| name == UNDO_LINES)) {
+        let message = format_args!("it has a whole line, and the manifest does not require `{UNDO_LINES}`");
+        check.findings.error("undo", place, message);
+    }
+    let Some((line, kind)) = undo.line.as_ref().zip(Kind::from_name(&undo.kind)) else {
+        return;
+    };
+    if let Err(fault) = markers::check_line(kind, line) {
+        check.findings.error("marker", place, fault);
+    }
+    let lists = match kind {
+        Kind::Artifacts => ArtifactList::deserialize(line).ok(),
+        _ => None,
+    };
+    match lists {
+        Some(list) => {
+            let blobs = list.files.iter().filter_map(ArtifactFile::blob);
+            blobs.for_each(|blob| check.blob(&blob.sha256, blob.size_bytes, place));
+        }
+        None => long_texts_in(check, line, place),
+    }
+}
+
+/// Checks the blobs that stand for texts.
+fn long_texts_in(check: &mut Check<'_>, value: &Value, place: Place) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| long_texts_in(check, item, place)),
+        Value::Object(map) => match blob_reference(value) {
+            Some(blob) => check.blob(&blob.sha256, blob.size_bytes, place),
+            None => map.values().for_each(|item| long_texts_in(check, item, place)),
+        },
+        _ => {}
     }
 }

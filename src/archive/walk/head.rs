@@ -21,6 +21,7 @@ pub(crate) struct Head {
     pub(crate) trace_id: Value,
     pub(crate) request_time: Value,
     pub(crate) span_id: Value,
+    pub(crate) start_time_unix_nano: Value,
     pub(crate) dataset_id: Value,
     pub(crate) dataset_record_id: Value,
     pub(crate) key: Value,
@@ -45,6 +46,12 @@ impl Head {
             Kind::Runs => serde_json::from_slice(line).map(|RunHead { info }| info),
             _ => serde_json::from_slice(line),
         }
+    }
+
+    /// The head of a line that was parsed.
+    pub(crate) fn of_value(kind: Kind, line: &Value) -> Self {
+        let head = if kind == Kind::Runs { &line["info"] } else { line };
+        Head::deserialize(head).unwrap_or_default()
     }
 
     /// The object's id as [`Object::id`](crate::format::Object::id) has it.

@@ -30,6 +30,12 @@ impl ArchiveWriter {
         Err(archive.damaged(MANIFEST, &reason))
     }
 
+    /// As [`adopt_blobs`](Self::adopt_blobs), but at the end, when it is known which blobs only dropped lines referred to: those stay
+    /// behind.
+    pub fn adopt_blobs_at_end(&mut self, archive: &Archive, copy: bool) {
+        self.late_blobs = Some((archive.clone(), copy));
+    }
+
     /// Takes over object files, or other listed files, of another archive as they are; their bytes are checked.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use crate::archive::blob::{ByteSource, IngestError, Ingested};
 use crate::archive::error::{ArchiveError, Result};
 use crate::archive::parallel::{HeldJob, Pending};
 use crate::format::layout::{ARTIFACT_FILES, LINE_BYTES};
-use crate::format::{Kind, Reason, SortKey};
+use crate::format::{Kind, Reason, SortKey, order};
 use crate::model::{Absent, ArtifactFile, ArtifactList, OwnerKind};
 use serde::Serialize;
 use std::io;
@@ -250,7 +250,11 @@ impl ArchiveWriter {
         if files.is_empty() {
             return Ok(());
         }
-        let key = artifact_key(&owner, files.first().map_or("", |file| &file.path));
+        let key = order::artifacts(
+            owner.kind,
+            &owner.sort_key,
+            files.first().map_or("", |file| &file.path),
+        );
         let list = ArtifactList {
             files,
             owner_id: owner.id.clone(),
@@ -291,12 +295,4 @@ impl ArchiveWriter {
 
 fn length_of(value: &impl Serialize) -> usize {
     serde_json::to_vec(value).map_or(usize::MAX / 4, |text| text.len())
-}
-
-/// Place of an artifact line: kind of owner, owner, first path.
-fn artifact_key(owner: &Owner, first_path: &str) -> SortKey {
-    SortKey::new()
-        .number(owner.kind as u64)
-        .key(&owner.sort_key)
-        .text(first_path)
 }

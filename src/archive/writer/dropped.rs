@@ -6,7 +6,6 @@ use crate::archive::error::{ArchiveError, Result};
 use crate::format::manifest::{FileDescriptor, Totals};
 use crate::format::{Kind, strict_json};
 use crate::model::{ArtifactFile, ArtifactList, Digest};
-use serde::Deserialize as _;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -26,31 +25,47 @@ impl Dropped {
     /// Takes note of a line.
     pub(super) fn line(&mut self, kind: Kind, line: &[u8]) {
         self.suspects.extend(digests_in(line));
-        let Ok(value) = strict_json::parse(line) else {
-            return;
-        };
-        match kind {
-            Kind::Metrics | Kind::ModelMetrics => {
-                self.totals.metric_points += value["timestamps"].as_array().map_or(0, Vec::len) as u64;
-            }
-            Kind::Artifacts => {
-                let list = ArtifactList::deserialize(value);
-                list.iter()
-                    .flat_map(|list| &list.files)
-                    .for_each(|file| self.file(file));
-            }
-            _ => {}
-        }
+        add(&mut self.totals, totals_of(kind, line));
     }
 
     /// Takes note of a file that no list holds.
     pub(super) fn file(&mut self, file: &ArtifactFile) {
-        self.totals.artifact_files += 1;
-        if let Some(blob) = file.blob() {
-            self.totals.artifact_bytes += blob.size_bytes;
-            self.suspects.insert(blob.sha256);
-        }
+        add(&mut self.totals, totals_of_file(file));
+        self.suspects.extend(file.blob().map(|blob| blob.sha256));
     }
+}
+
+/// What a line adds to the totals.
+fn totals_of(kind: Kind, line: &[u8]) -> Totals {
+    let mut totals = Totals::default();
+    match kind {
+        Kind::Metrics | Kind::ModelMetrics => {
+            let value = strict_json::parse(line).unwrap_or_default();
+            totals.metric_points = value["timestamps"].as_array().map_or(0, Vec::len) as u64;
+        }
+        Kind::Artifacts => {
+            let list: Option<ArtifactList> = serde_json::from_slice(line).ok();
+            let files = list.iter().flat_map(|list| &list.files);
+            files.for_each(|file| add(&mut totals, totals_of_file(file)));
+        }
+        _ => {}
+    }
+    totals
+}
+
+fn totals_of_file(file: &ArtifactFile) -> Totals {
+    Totals {
+        artifact_files: 1,
+        artifact_bytes: file.blob().map_or(0, |blob| blob.size_bytes),
+        ..Totals::default()
+    }
+}
+
+fn add(totals: &mut Totals, more: Totals) {
+    let sum = u64::saturating_add;
+    totals.metric_points = sum(totals.metric_points, more.metric_points);
+    totals.artifact_files = sum(totals.artifact_files, more.artifact_files);
+    totals.artifact_bytes = sum(totals.artifact_bytes, more.artifact_bytes);
 }
 
 /// The digests that a line refers to.
@@ -65,18 +80,44 @@ pub(crate) fn digests_in(line: &[u8]) -> impl Iterator<Item = Digest> {
 }
 
 impl ArchiveWriter {
-    /// Takes what was dropped out of the counts, and blobs that nothing refers to out of the archive.
-    pub(super) fn settle_dropped(&mut self, files: &[FileDescriptor]) -> Result<()> {
+    /// Takes note of a line of the archive that is taken over which is not written.
+    pub fn drop_line(&mut self, kind: Kind, line: &[u8]) {
+        self.dropped.line(kind, line);
+    }
+
+    /// Takes note of a line of the archive that is taken over which is written with other content.
+    pub fn replace_line(&mut self, kind: Kind, before: &[u8], after: &[u8]) {
+        let kept: BTreeSet<_> = digests_in(after).collect();
+        let gone = digests_in(before).filter(|digest| !kept.contains(digest));
+        self.dropped.suspects.extend(gone);
+        add(&mut self.dropped.totals, totals_of(kind, before));
+        add(&mut self.totals, totals_of(kind, after));
+    }
+
+    /// Takes note of what a file of the archive that is taken over refers to, which is not.
+    pub(crate) fn drop_references(&mut self, line: &[u8]) {
+        self.dropped.suspects.extend(digests_in(line));
+    }
+
+    /// Takes what was dropped out of the counts, and blobs that nothing refers to out of the archive; those are given that are
+    /// yet to be taken over.
+    pub(super) fn settle_dropped(&mut self, files: &[FileDescriptor]) -> Result<BTreeSet<Digest>> {
         let Dropped { totals, mut suspects } = std::mem::take(&mut self.dropped);
-        self.totals.metric_points -= totals.metric_points;
-        self.totals.artifact_files -= totals.artifact_files;
-        self.totals.artifact_bytes -= totals.artifact_bytes;
-        suspects.retain(|digest| self.blobs.contains(digest));
+        let less = u64::saturating_sub;
+        self.totals.metric_points = less(self.totals.metric_points, totals.metric_points);
+        self.totals.artifact_files = less(self.totals.artifact_files, totals.artifact_files);
+        self.totals.artifact_bytes = less(self.totals.artifact_bytes, totals.artifact_bytes);
+        let late = self.late_blobs.as_ref().map(|(archive, _)| archive);
+        let is_late = |digest: &Digest| late.is_some_and(|archive| archive.has_blob(digest));
+        suspects.retain(|digest| self.blobs.contains(digest) || is_late(digest));
         retain_unreferenced(&mut suspects, files, self.output.root())?;
-        self.totals.blobs -= suspects.len() as u64;
-        self.totals.blob_bytes -= self.output.remove_blobs(&suspects)?;
-        self.blobs.retain(|digest| !suspects.contains(digest));
-        Ok(())
+        let own: BTreeSet<Digest> = suspects.intersection(&self.blobs).copied().collect();
+        self.totals.blobs -= own.len() as u64;
+        self.totals.blob_bytes -= self.output.remove_blobs(&own)?;
+        self.blobs.retain(|digest| !own.contains(digest));
+        let is_late = |digest: &Digest| late.is_some_and(|archive| archive.has_blob(digest));
+        suspects.retain(is_late);
+        Ok(suspects)
     }
 
     /// Closes the files of lines; the blobs among `suspects` that no line refers to. Blobs of other archives are then
@@ -94,7 +135,8 @@ impl ArchiveWriter {
 
 /// Leaves only blobs that no line of these files refers to.
 fn retain_unreferenced(suspects: &mut BTreeSet<Digest>, files: &[FileDescriptor], root: &Path) -> Result<()> {
-    for file in files {
+    let has_none = [Some(Kind::Metrics), Some(Kind::ModelMetrics)];
+    for file in files.iter().filter(|file| !has_none.contains(&file.path.kind())) {
         if suspects.is_empty() {
             return Ok(());
         }

@@ -30,7 +30,10 @@ impl ArchiveWriter {
             "drain_artifacts comes first"
         );
         let files = self.finish_files(duplicates)?;
-        self.settle_dropped(&files)?;
+        let orphans = self.settle_dropped(&files)?;
+        if let Some((archive, copy)) = self.late_blobs.take() {
+            self.adopt_blobs(&archive, copy, &orphans)?;
+        }
         let content_id = self.output.write_checksums(&self.blobs, &files)?;
         self.check_content_id(head.expected_content_id, content_id)?;
         let mut manifest = Manifest {

@@ -29,6 +29,7 @@ use super::long_text::LongTexts;
 use super::loss_log::LossLog;
 use super::parallel::{HeldJob, Pool};
 use super::points::PointSeries;
+use super::reader::Archive;
 use super::staging::{Replace, Staging};
 use crate::archive::container_writer::Output;
 use crate::format::fit::Weighed;
@@ -75,6 +76,8 @@ pub struct ArchiveWriter {
     adopted: Vec<FileDescriptor>,
     long_texts: LongTexts,
     dropped: Dropped,
+    /// The archive whose blobs are taken over at the end, and whether they are copied.
+    late_blobs: Option<(Archive, bool)>,
     scratch: PathBuf,
     /// The line of a slice of points, whose memory is used again.
     line: Vec<u8>,
@@ -110,6 +113,7 @@ impl ArchiveWriter {
             adopted: Vec::new(),
             long_texts: LongTexts::new(&scratch),
             dropped: Dropped::default(),
+            late_blobs: None,
             scratch,
             line: Vec::new(),
             options,

@@ -1,25 +1,26 @@
 //! `--undo`: the last history entry reversed, down to the parent's content id.
 
-use super::edit::{
-    BLOBS_LINE, Edit, Edited, Result, TransformError, TransformOptions, TransformReport, UndoLine, is_of,
-    typed, typed_run,
-};
-use crate::archive::{Archive, ArchiveError, ManifestHead};
-use crate::format::manifest::{FileDescriptor, HistoryEntry};
-use crate::format::{Kind, Object, SortKey};
-use crate::model::{Digest, Experiment, ModelVersion};
+use super::apply::{TransformOptions, TransformReport, adopt_others, finish};
+use super::engine::Engine;
+use super::error::{Result, TransformError};
+use super::step::{EditedLine, Fate, Step};
+use crate::archive::{Archive, ArchiveError, ArchiveWriter, ManifestHead, finish_digest};
+use crate::format::line::canonical;
+use crate::format::manifest::FileDescriptor;
+use crate::format::undo::{BLOBS_LINE, UNDO_LINES};
+use crate::format::{Kind, UndoLine};
+use crate::model::Digest;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use sha2::{Digest as _, Sha256};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 use std::sync::Arc;
-
-/// Kinds whose lines an undo record can name.
-const KINDS: [Kind; 3] = [Kind::Experiments, Kind::Runs, Kind::ModelVersions];
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Reverses the last transform of an archive into a new archive.
 ///
 /// # Errors
-/// There is no transform, its record does not fit, or the result would not have the parent's content id.
+/// There is no transform, its record is missing or does not fit, or the result would not have the parent's content id.
 pub fn undo(archive: &Archive, out: &Path, options: &TransformOptions) -> Result<TransformReport> {
     let manifest = archive.manifest();
     let mut head = ManifestHead::of_parent(manifest);
@@ -29,50 +30,46 @@ pub fn undo(archive: &Archive, out: &Path, options: &TransformOptions) -> Result
             path: archive.path().display().to_string(),
         });
     };
-    if let Some(reason) = not_undoable(&entry) {
-        return Err(TransformError::NoUndo {
-            path: archive.path().display().to_string(),
-            name: entry.name,
-            reason,
-        });
+    let refused = |reason| TransformError::NoUndo {
+        path: archive.path().display().to_string(),
+        name: entry.name.clone(),
+        reason,
+    };
+    if !entry.parent_content_ids.is_empty() {
+        return Err(refused(
+            "the archives that went into it are what was before, and it does not hold them apart",
+        ));
     }
     head.expected_content_id = Some(entry.parent_content_id);
     let belongs = |file: &FileDescriptor| file.path.undo_part().is_some_and(|(entry, _)| entry == number);
-    let record: Vec<_> = manifest
+    let (record, others): (Vec<_>, Vec<_>) = manifest
         .files
         .iter()
-        .filter(|file| belongs(file))
+        .filter(|file| file.path.undo_part().is_some())
         .cloned()
-        .collect();
+        .partition(belongs);
     if record.is_empty() {
-        return Err(mismatch(archive, "it has no record of the last transform"));
+        return Err(refused(
+            "edits that remove something keep no record of it, and leave those of earlier edits behind",
+        ));
     }
-    let added_blobs = blobs_of(archive, record.clone())?;
-    let mut edit = Edit::begin(archive, out, options, &added_blobs, |file| {
-        !is_of(file, &KINDS) && !belongs(file)
-    })?;
-    for kind in KINDS {
-        let undo_lines = Arc::new(lines_of(archive, record.clone(), kind)?);
-        let copy = archive.clone();
-        let expected = undo_lines.len() as u64;
-        edit.edit_lines(kind, move |value| restore(&copy, kind, value, &undo_lines))?;
-        let restored = edit.counts.get(kind.name()).copied().unwrap_or(0);
-        if restored != expected {
-            return Err(mismatch(
-                archive,
-                &format!("{restored} of {expected} {kind} are there"),
-            ));
-        }
+    let restore = Restore::read(archive, record)?;
+    let mut writer = ArchiveWriter::create(out, options.writer.clone())?;
+    writer.adopt_blobs(archive, options.copy, &restore.added_blobs)?;
+    adopt_others(&mut writer, archive, |file| !belongs(file))?;
+    if let Some(format) = &mut head.format
+        && restore.has_lines
+        && !has_lines(archive, others)?
+    {
+        format.requires.retain(|name| name != UNDO_LINES);
     }
-    edit.finish(head)
-}
-
-/// Why a transform cannot be undone, where its kind says so.
-fn not_undoable(entry: &HistoryEntry) -> Option<&'static str> {
-    if entry.parent_content_ids.is_empty() {
-        return None;
-    }
-    Some("the archives that went into it are what was before, and it does not hold them apart")
+    let restore = Arc::new(restore);
+    let steps: Vec<Box<dyn Step>> = vec![Box::new(Restoring(restore.clone()))];
+    let mut engine = Engine::new(archive, Arc::new(steps), Some(writer));
+    engine.run()?;
+    restore.check()?;
+    engine.counts = restore.counts();
+    finish(engine, head, Vec::new())
 }
 
 fn mismatch(archive: &Archive, detail: &str) -> TransformError {
@@ -86,7 +83,7 @@ fn mismatch(archive: &Archive, detail: &str) -> TransformError {
 fn for_each_line(
     archive: &Archive,
     record: Vec<FileDescriptor>,
-    mut visit: impl FnMut(UndoLine),
+    mut visit: impl FnMut(UndoLine) -> Result<()>,
 ) -> Result<()> {
     let mut lines = archive.lines_of(record);
     while let Some(line) = lines.next_line()? {
@@ -96,92 +93,170 @@ fn for_each_line(
             entry: line.place(),
             reason: error.to_string(),
         })?;
-        visit(undo);
+        visit(undo)?;
     }
     Ok(())
 }
 
-fn blobs_of(archive: &Archive, record: Vec<FileDescriptor>) -> Result<BTreeSet<Digest>> {
-    let mut blobs = BTreeSet::new();
-    for_each_line(archive, record, |line| {
-        if line.kind == BLOBS_LINE {
-            blobs.extend(line.added_blobs);
-        }
+/// Whether undo records have whole lines.
+fn has_lines(archive: &Archive, records: Vec<FileDescriptor>) -> Result<bool> {
+    let mut found = false;
+    for_each_line(archive, records, |line| {
+        found |= line.line.is_some() || line.now.is_some();
+        Ok(())
     })?;
-    Ok(blobs)
+    Ok(found)
 }
 
-/// An object in an undo record: workspace and id.
-type ObjectKey = (Option<String>, String);
+/// An object in an undo record: kind, workspace and id.
+type ObjectKey = (Kind, Option<String>, String);
 
-fn lines_of(
-    archive: &Archive,
+/// What an undo record says. Whole lines are read from it again when their kind's turn comes.
+struct Restore {
+    archive: Archive,
     record: Vec<FileDescriptor>,
-    kind: Kind,
-) -> Result<BTreeMap<ObjectKey, UndoLine>> {
-    let mut lines = BTreeMap::new();
-    for_each_line(archive, record, |line| {
-        if line.kind == kind.name() {
-            lines.insert((line.workspace.clone(), line.id.clone()), line);
-        }
-    })?;
-    Ok(lines)
+    added_blobs: BTreeSet<Digest>,
+    tags: BTreeMap<ObjectKey, UndoLine>,
+    /// Lines that others stand for.
+    gone: HashSet<Digest>,
+    has_lines: bool,
+    kinds: Vec<Kind>,
+    restored: AtomicU64,
+    tags_removed: AtomicU64,
+    tags_restored: AtomicU64,
+    by_kind: BTreeMap<Kind, u64>,
 }
 
-/// The place of an object, its workspace and its id.
-pub(super) fn identity(
-    archive: &Archive,
-    kind: Kind,
-    value: &mut Value,
-) -> Result<(SortKey, Option<String>, String)> {
-    Ok(match kind {
-        Kind::Experiments => {
-            let object: Experiment = typed(archive, value)?;
-            (object.sort_key(), None, object.id())
-        }
-        Kind::Runs => {
-            let object = typed_run(archive, value)?;
-            (object.sort_key(), None, object.id())
-        }
-        _ => {
-            let object: ModelVersion = typed(archive, value)?;
-            (object.sort_key(), object.workspace.clone(), object.id())
-        }
-    })
-}
+impl Restore {
+    fn read(archive: &Archive, record: Vec<FileDescriptor>) -> Result<Self> {
+        let mut restore = Restore {
+            archive: archive.clone(),
+            record: record.clone(),
+            added_blobs: BTreeSet::new(),
+            tags: BTreeMap::new(),
+            gone: HashSet::new(),
+            has_lines: false,
+            kinds: Vec::new(),
+            restored: AtomicU64::new(0),
+            tags_removed: AtomicU64::new(0),
+            tags_restored: AtomicU64::new(0),
+            by_kind: BTreeMap::new(),
+        };
+        for_each_line(archive, record, |line| {
+            if line.kind == BLOBS_LINE {
+                restore.added_blobs.extend(line.added_blobs);
+                return Ok(());
+            }
+            let kind = Kind::from_name(&line.kind)
+                .ok_or_else(|| mismatch(archive, &format!("`{}` is no kind", line.kind)))?;
+            *restore.by_kind.entry(kind).or_insert(0) += 1;
+            restore.has_lines |= line.line.is_some() || line.now.is_some();
+            match (line.now, &line.line) {
+                (Some(now), _) => {
+                    restore.gone.insert(now);
+                }
+                (None, Some(_)) => {}
+                (None, None) => {
+                    let key = (kind, line.workspace.clone(), line.id.clone());
+                    restore.tags.insert(key, line);
+                }
+            }
+            Ok(())
+        })?;
+        restore.kinds = restore.by_kind.keys().copied().collect();
+        Ok(restore)
+    }
 
-fn restore(
-    archive: &Archive,
-    kind: Kind,
-    mut value: Value,
-    undo_lines: &BTreeMap<ObjectKey, UndoLine>,
-) -> Result<Edited> {
-    let (key, workspace, id) = identity(archive, kind, &mut value)?;
-    let object_key = (workspace, id);
-    let mut counts = Vec::new();
-    if let Some(undo) = undo_lines.get(&object_key) {
-        let tags = value.get_mut("tags").and_then(Value::as_object_mut);
-        let tags =
-            tags.ok_or_else(|| mismatch(archive, &format!("{kind} `{}` has no tags", object_key.1)))?;
+    /// Checks that all that the record names was there.
+    fn check(&self) -> Result<()> {
+        let expected = (self.tags.len() + self.gone.len()) as u64;
+        let restored = self.restored.load(Ordering::Relaxed);
+        if restored == expected {
+            return Ok(());
+        }
+        Err(mismatch(
+            &self.archive,
+            &format!("{restored} of {expected} lines are there"),
+        ))
+    }
+
+    fn counts(&self) -> BTreeMap<String, u64> {
+        let tags = [
+            ("tags removed", &self.tags_removed),
+            ("tags restored", &self.tags_restored),
+        ];
+        let tags = tags.map(|(name, count)| (name.to_owned(), count.load(Ordering::Relaxed)));
+        let kinds = self
+            .by_kind
+            .iter()
+            .map(|(kind, &count)| (kind.name().to_owned(), count));
+        kinds.chain(tags).filter(|(_, count)| *count > 0).collect()
+    }
+
+    fn restore_tags(&self, line: &mut EditedLine, undo: &UndoLine) -> Result<()> {
+        let (kind, id) = (line.kind(), &undo.id);
+        if line.tags().is_none() {
+            return Err(mismatch(&self.archive, &format!("{kind} `{id}` has no tags")));
+        }
         for added in &undo.added {
-            if tags.remove(added).is_none() {
-                let detail = format!("{kind} `{}` has no tag `{added}`", object_key.1);
-                return Err(mismatch(archive, &detail));
+            if line.remove_tag(added).is_none() {
+                let detail = format!("{kind} `{id}` has no tag `{added}`");
+                return Err(mismatch(&self.archive, &detail));
             }
         }
         for (name, old) in &undo.replaced {
-            tags.insert(name.clone(), old.clone());
+            line.set_tag(name, old.clone());
         }
-        counts.push((kind.name(), 1));
-        counts.push(("tags removed", undo.added.len() as u64));
-        counts.push(("tags restored", undo.replaced.len() as u64));
+        self.restored.fetch_add(1, Ordering::Relaxed);
+        self.tags_removed
+            .fetch_add(undo.added.len() as u64, Ordering::Relaxed);
+        self.tags_restored
+            .fetch_add(undo.replaced.len() as u64, Ordering::Relaxed);
+        Ok(())
     }
-    Ok(Edited {
-        key,
-        id: object_key.1,
-        value,
-        undo: None,
-        counts,
-        notices: Vec::new(),
-    })
+}
+
+/// The step that brings back what was there before.
+struct Restoring(Arc<Restore>);
+
+impl Step for Restoring {
+    fn kinds(&self) -> &[Kind] {
+        &self.0.kinds
+    }
+
+    fn moves(&self, kind: Kind) -> bool {
+        self.0.has_lines && self.0.kinds.contains(&kind)
+    }
+
+    fn apply(&self, line: &mut EditedLine) -> Result<Fate> {
+        let restore = &self.0;
+        if !restore.gone.is_empty() {
+            let digest = finish_digest(Sha256::new_with_prefix(canonical(line.value())));
+            if restore.gone.contains(&digest) {
+                restore.restored.fetch_add(1, Ordering::Relaxed);
+                return Ok(Fate::Replaced);
+            }
+        }
+        if !restore.tags.is_empty() {
+            let workspace = match line.kind() {
+                Kind::ModelVersions => line.value()["workspace"].as_str().map(str::to_owned),
+                _ => None,
+            };
+            if let Some(undo) = restore.tags.get(&(line.kind(), workspace, line.id())) {
+                restore.restore_tags(line, undo)?;
+            }
+        }
+        Ok(Fate::Kept)
+    }
+
+    fn add(&self, kind: Kind, add: &mut dyn FnMut(Value) -> Result<()>) -> Result<()> {
+        let restore = &self.0;
+        if !self.moves(kind) {
+            return Ok(());
+        }
+        for_each_line(&restore.archive, restore.record.clone(), |line| match line.line {
+            Some(old) if line.kind == kind.name() => add(old),
+            _ => Ok(()),
+        })
+    }
 }

@@ -1,106 +1,141 @@
-//! Source tags injected into an archive.
+//! Source tags as a step: what each experiment, run and model version gets.
 
 use super::limits;
-use crate::archive::{Archive, ArchiveError, ManifestHead, blob_reference};
-use crate::flow::transform::edit::{
-    Edit, Edited, Result, TransformError, TransformOptions, TransformReport, UndoLine, is_of, typed,
-    typed_run,
-};
+use crate::archive::{Archive, blob_reference};
+use crate::flow::transform::error::{Result, TransformError};
+use crate::flow::transform::step::{EditedLine, Fate, Step};
+use crate::flow::transform::typed::{typed, typed_run};
+use crate::flow::transform::view::View;
+use crate::format::Kind;
 use crate::format::line::to_value;
-use crate::format::manifest::{HistoryEntry, Tool};
-use crate::format::{Kind, Object, SortKey};
 use crate::lang::exim::tags::canonical::{VersionContext, experiment_source, run_source, version_source};
 use crate::lang::exim::tags::rules::Overlay;
 use crate::lang::exim::tags::version_facts::VersionContexts;
 use crate::model::pyjson::PyJsonError;
 use crate::model::registry::is_prompt;
-use crate::model::{Digest, Experiment, ModelVersion, Text};
+use crate::model::{Digest, Experiment, ModelVersion, RunInfo, Text};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
-use std::collections::BTreeMap;
-use std::path::Path;
 
-/// Name of the transform in an archive's history.
-pub const NAME: &str = "source-tags";
-/// The profile whose tags equal those of mlflow-export-import.
-pub const DEFAULT_PROFILE: &str = "mlflow-export-import";
 /// Kinds of object that get source tags.
 const KINDS: [Kind; 3] = [Kind::Experiments, Kind::Runs, Kind::ModelVersions];
 
-/// Injects source tags into a copy of an archive; blobs and all other object files are taken over as they are.
-///
-/// # Errors
-/// The archive cannot be read, an `exim` text in it cannot, or the result cannot be written.
-pub fn inject(archive: &Archive, out: &Path, options: &TransformOptions) -> Result<TransformReport> {
-    let manifest = archive.manifest();
-    let mut edit = Edit::begin(archive, out, options, &Default::default(), |file| {
-        !is_of(file, &KINDS)
-    })?;
-    edit.record_undo(manifest.history.len() + 1);
-    let copy = archive.clone();
-    edit.edit_lines(Kind::Experiments, move |value| edit_experiment(&copy, value))?;
-    let copy = archive.clone();
-    edit.edit_lines(Kind::Runs, move |value| edit_run(&copy, value))?;
-    let contexts = VersionContexts::collect(archive)?;
-    let copy = archive.clone();
-    edit.edit_lines(Kind::ModelVersions, move |value| {
-        edit_version(&copy, &contexts, value)
-    })?;
-    edit.finish_undo()?;
-    let mut head = ManifestHead::of_parent(manifest);
-    // A transform that changes nothing leaves no trace: equal content has an equal history.
-    if edit.counts.values().any(|&count| count > 0) {
-        head.history.push(HistoryEntry {
-            name: NAME.to_owned(),
-            parameters: BTreeMap::from([("profile".to_owned(), DEFAULT_PROFILE.into())]),
-            tool: Tool::current(),
-            time: crate::archive::now_text(),
-            parent_content_id: manifest.content_id,
-            parent_content_ids: Vec::new(),
-            counts: edit.counts.clone(),
-        });
+/// Lays source tags over objects.
+pub(super) struct SourceTagsStep {
+    archive: Archive,
+    contexts: VersionContexts,
+}
+
+impl SourceTagsStep {
+    pub(super) fn plan(view: &View<'_>) -> Result<Self> {
+        let archive = view.archive().clone();
+        let read = [
+            Kind::Experiments,
+            Kind::Runs,
+            Kind::RegisteredModels,
+            Kind::ModelVersions,
+        ];
+        let contexts = if read.iter().any(|&kind| view.is_edited(kind)) {
+            contexts_of(view)?
+        } else {
+            VersionContexts::collect(&archive)?
+        };
+        Ok(SourceTagsStep { archive, contexts })
     }
-    edit.finish(head)
+
+    fn overlay(&self, line: &mut EditedLine) -> Result<Overlay> {
+        let (archive, kind) = (&self.archive, line.kind());
+        let overlay = match kind {
+            Kind::Experiments => experiment_source(&typed::<Experiment>(archive, line.value())?),
+            Kind::Runs => run_source(&typed_run(archive, line.borrow_mut())?),
+            _ => {
+                let version: ModelVersion = typed(archive, line.value())?;
+                let context: VersionContext = self.contexts.of(&version);
+                match is_prompt(&version.tags) {
+                    true => Ok(Overlay::default()),
+                    false => version_source(&version, &context),
+                }
+            }
+        };
+        overlay.map_err(exim_error(kind, line.id()))
+    }
 }
 
-fn edit_experiment(archive: &Archive, value: Value) -> Result<Edited> {
-    let experiment: Experiment = typed(archive, &value)?;
-    let overlay = experiment_source(&experiment).map_err(exim_error(Kind::Experiments, experiment.id()))?;
-    let subject = Subject {
-        kind: Kind::Experiments,
-        key: experiment.sort_key(),
-        id: experiment.id(),
-        workspace: None,
-    };
-    subject.lay(archive, value, &overlay)
+/// What versions need of other objects, as earlier edits leave these.
+fn contexts_of(view: &View<'_>) -> Result<VersionContexts> {
+    let archive = view.archive();
+    let mut contexts = VersionContexts::default();
+    view.for_each(Kind::ModelVersions, |line| {
+        contexts.want(typed(archive, &line)?);
+        Ok(())
+    })?;
+    view.for_each(Kind::RegisteredModels, |line| {
+        contexts.add_model(typed(archive, &line)?);
+        Ok(())
+    })?;
+    view.for_each(Kind::Runs, |line| {
+        let info: RunInfo = typed(archive, &line["info"])?;
+        contexts.add_run(info);
+        Ok(())
+    })?;
+    view.for_each(Kind::Experiments, |line| {
+        contexts.add_experiment(typed(archive, &line)?);
+        Ok(())
+    })?;
+    Ok(contexts)
 }
 
-fn edit_run(archive: &Archive, mut value: Value) -> Result<Edited> {
-    let run = typed_run(archive, &mut value)?;
-    let overlay = run_source(&run).map_err(exim_error(Kind::Runs, run.id()))?;
-    let subject = Subject {
-        kind: Kind::Runs,
-        key: run.sort_key(),
-        id: run.id(),
-        workspace: None,
-    };
-    subject.lay(archive, value, &overlay)
+impl Step for SourceTagsStep {
+    fn kinds(&self) -> &[Kind] {
+        &KINDS
+    }
+
+    fn reads_text(&self, kind: Kind, path: &[&str], text: &Value) -> bool {
+        KINDS.contains(&kind) && !is_left(path, text)
+    }
+
+    fn apply(&self, line: &mut EditedLine) -> Result<Fate> {
+        let overlay = self.overlay(line)?;
+        let kind = line.kind();
+        if line.tags().is_none() {
+            let is_missing = line.value().get("tags").is_none();
+            let has_room = line.borrow_mut().as_object_mut().filter(|_| is_missing);
+            match has_room {
+                Some(fields) => {
+                    fields.insert("tags".to_owned(), Map::new().into());
+                }
+                None => {
+                    let entry = format!("{kind} `{}`", line.id());
+                    return Err(self.archive.damaged(&entry, "its tags are not an object").into());
+                }
+            }
+        }
+        for (key, new) in overlay.tags() {
+            let old = line.tags().and_then(|tags| tags.get(key));
+            if !old.is_some_and(|old| is_same(old, new)) {
+                line.set_tag(key, to_value(new));
+            }
+        }
+        for notice in overlay.notices() {
+            line.notice(format!("{kind}: {notice}"));
+        }
+        limits::exceeded(kind, overlay.tags())
+            .into_iter()
+            .for_each(|notice| line.notice(notice));
+        Ok(Fate::Kept)
+    }
 }
 
-fn edit_version(archive: &Archive, contexts: &VersionContexts, value: Value) -> Result<Edited> {
-    let version: ModelVersion = typed(archive, &value)?;
-    let context: VersionContext = contexts.of(&version);
-    let overlay = match is_prompt(&version.tags) {
-        true => Overlay::default(),
-        false => version_source(&version, &context).map_err(exim_error(Kind::ModelVersions, version.id()))?,
-    };
-    let subject = Subject {
-        kind: Kind::ModelVersions,
-        key: version.sort_key(),
-        id: version.id(),
-        workspace: version.workspace,
-    };
-    subject.lay(archive, value, &overlay)
+/// Texts that the rules do not read: what their blobs hold stays there.
+fn is_left(path: &[&str], text: &Value) -> bool {
+    match path {
+        ["params", _] => true,
+        // The name of a run, where its info has none.
+        ["tags", "mlflow.runName"] => false,
+        // Rules copy the tags of MLflow: a reference as it is, bytes that are not UTF-8 as what people are shown.
+        ["tags", key] => !key.starts_with("mlflow.") || blob_reference(text).is_some(),
+        _ => false,
+    }
 }
 
 fn exim_error(kind: Kind, id: String) -> impl FnOnce(PyJsonError) -> TransformError {
@@ -119,72 +154,5 @@ fn is_same(old: &Value, new: &Text) -> bool {
             blob.size_bytes == text.len() as u64 && blob.sha256 == Digest(Sha256::digest(text).into())
         }
         _ => old.as_str().is_some_and(|old| new.as_str() == Some(old)),
-    }
-}
-
-/// An object whose tags are changed.
-struct Subject {
-    kind: Kind,
-    key: SortKey,
-    id: String,
-    workspace: Option<String>,
-}
-
-impl Subject {
-    /// Lays source tags over the tags of a line; own earlier source tags are overwritten, and remembered.
-    fn lay(self, archive: &Archive, mut value: Value, overlay: &Overlay) -> Result<Edited> {
-        let tags = value
-            .as_object_mut()
-            .map(|line| line.entry("tags").or_insert_with(|| Map::new().into()))
-            .and_then(Value::as_object_mut)
-            .ok_or_else(|| ArchiveError::Damaged {
-                path: archive.path().to_owned(),
-                entry: format!("{} `{}`", self.kind, self.id),
-                reason: "its tags are not an object".to_owned(),
-            })?;
-        let mut undo = UndoLine {
-            id: self.id.clone(),
-            kind: self.kind.name().to_owned(),
-            workspace: self.workspace,
-            ..UndoLine::default()
-        };
-        for (key, new) in overlay.tags() {
-            match tags.get_mut(key) {
-                Some(old) if is_same(old, new) => {}
-                Some(old) => {
-                    let old = std::mem::replace(old, to_value(new));
-                    undo.replaced.insert(key.clone(), old);
-                }
-                None => {
-                    tags.insert(key.clone(), to_value(new));
-                    undo.added.push(key.clone());
-                }
-            }
-        }
-        let mut notices: Vec<_> = overlay
-            .notices()
-            .iter()
-            .map(|notice| format!("{}: {notice}", self.kind))
-            .collect();
-        notices.extend(limits::exceeded(self.kind, overlay.tags()));
-        let (added, replaced) = (undo.added.len() as u64, undo.replaced.len() as u64);
-        undo.added.sort_unstable();
-        let changed = added + replaced > 0;
-        let counts = match changed {
-            true => vec![
-                (self.kind.name(), 1),
-                ("tags added", added),
-                ("tags replaced", replaced),
-            ],
-            false => Vec::new(),
-        };
-        Ok(Edited {
-            key: self.key,
-            id: self.id,
-            value,
-            undo: changed.then_some(undo),
-            counts: counts.into_iter().filter(|(_, count)| *count > 0).collect(),
-            notices,
-        })
     }
 }

@@ -15,43 +15,57 @@ pub(crate) struct VersionContexts {
     runs: HashMap<String, (Option<String>, String)>,
     /// Experiment id → name, of experiments of those runs.
     experiments: HashMap<String, String>,
+    /// Runs that versions name.
+    wanted_runs: HashSet<String>,
 }
 
 impl VersionContexts {
     /// Reads what versions need of registered models, runs and experiments.
     pub(crate) fn collect(archive: &Archive) -> Result<Self> {
         let mut contexts = VersionContexts::default();
-        let mut run_ids = HashSet::new();
         for version in archive.objects::<ModelVersion>() {
-            run_ids.extend(version?.run_id.filter(|run_id| !run_id.is_empty()));
+            contexts.want(version?);
         }
         for model in archive.objects::<RegisteredModel>() {
-            let model = model?;
-            if !model.aliases.is_empty() {
-                contexts
-                    .aliases
-                    .insert((model.workspace, model.name), model.aliases);
-            }
+            contexts.add_model(model?);
         }
-        if run_ids.is_empty() {
+        if contexts.wanted_runs.is_empty() {
             return Ok(contexts);
         }
         let mut runs = archive.lines(Kind::Runs);
         while let Some(line) = runs.next_line()? {
-            let info = run_info(archive, &line)?;
-            if run_ids.contains(&info.run_id) {
-                contexts
-                    .runs
-                    .insert(info.run_id, (info.artifact_uri, info.experiment_id));
-            }
+            contexts.add_run(run_info(archive, &line)?);
         }
         for experiment in archive.objects::<Experiment>() {
-            let experiment = experiment?;
-            contexts
-                .experiments
-                .insert(experiment.experiment_id, experiment.name);
+            contexts.add_experiment(experiment?);
         }
         Ok(contexts)
+    }
+
+    /// Tells of a version; before its run.
+    pub(crate) fn want(&mut self, version: ModelVersion) {
+        self.wanted_runs
+            .extend(version.run_id.filter(|run_id| !run_id.is_empty()));
+    }
+
+    /// Tells of a model.
+    pub(crate) fn add_model(&mut self, model: RegisteredModel) {
+        if !model.aliases.is_empty() {
+            self.aliases.insert((model.workspace, model.name), model.aliases);
+        }
+    }
+
+    /// Tells of a run.
+    pub(crate) fn add_run(&mut self, info: RunInfo) {
+        if self.wanted_runs.contains(&info.run_id) {
+            self.runs
+                .insert(info.run_id, (info.artifact_uri, info.experiment_id));
+        }
+    }
+
+    /// Tells of an experiment.
+    pub(crate) fn add_experiment(&mut self, experiment: Experiment) {
+        self.experiments.insert(experiment.experiment_id, experiment.name);
     }
 
     /// Whether a version names a run that the archive holds.

@@ -1,0 +1,250 @@
+//! Which options are edits, and how their values are read.
+
+use crate::flow::transform::Edit;
+use crate::flow::transform::move_runs::MoveRuns;
+use crate::flow::transform::redact::{DropArtifacts, Plain};
+use crate::flow::transform::relocate::{Relocate, RelocatePair};
+use crate::flow::transform::rename::{IntoWorkspace, Rename, RenamePair};
+use crate::flow::transform::source_tags::SourceTags;
+use crate::flow::transform::tags::{EraseTexts, RenameText, SetText, TagKind, UnsetText};
+use std::fs;
+use std::path::Path;
+
+/// Largest recipe, or file of names, that is read.
+const FILE_BYTES: u64 = 64 << 20;
+
+/// An option that is an edit.
+pub(super) struct EditOption {
+    pub(super) name: &'static str,
+    /// What its value is called; a flag has none.
+    pub(super) value: Option<&'static str>,
+    pub(super) help: &'static str,
+    /// Makes the edit of the value.
+    pub(super) edit: fn(&str) -> Result<Edit, String>,
+}
+
+/// Every edit that has an option of its own, as help lists them.
+pub(super) const OPTIONS: &[EditOption] = &[
+    EditOption {
+        name: "source-tags",
+        value: None,
+        help: "Adds the source tags that mlflow-export-import's --import-source-tags would add (`mlflow_exim.*`)",
+        edit: |_| Ok(Edit::SourceTags(SourceTags::default())),
+    },
+    EditOption {
+        name: "exclude",
+        value: Some("KIND:NAME"),
+        help: "Drops an experiment, run or model and what belongs to it (`experiment:tmp*`, `run:0af3`, `model:old`)",
+        edit: super::select_edits::exclude,
+    },
+    EditOption {
+        name: "rename-experiment",
+        value: Some("OLD=NEW"),
+        help: "Renames an experiment; `*` in both stands for any text, and @FILE has a pair a line",
+        edit: |value| Ok(Edit::RenameExperiment(pairs(value)?)),
+    },
+    EditOption {
+        name: "rename-model",
+        value: Some("OLD=NEW"),
+        help: "Renames a registered model or prompt; versions, files, links and `models:/` URIs follow",
+        edit: |value| Ok(Edit::RenameModel(pairs(value)?)),
+    },
+    EditOption {
+        name: "rename-workspace",
+        value: Some("OLD=NEW"),
+        help: "Renames a workspace",
+        edit: |value| Ok(Edit::RenameWorkspace(pairs(value)?)),
+    },
+    EditOption {
+        name: "into-workspace",
+        value: Some("NAME"),
+        help: "Puts everything into one workspace",
+        edit: |value| {
+            let name = value.to_owned();
+            Ok(Edit::IntoWorkspace(IntoWorkspace { name }))
+        },
+    },
+    EditOption {
+        name: "rename-user",
+        value: Some("OLD=NEW"),
+        help: "Renames a user for good; two may become one",
+        edit: |value| Ok(Edit::RenameUser(pairs(value)?)),
+    },
+    EditOption {
+        name: "hash-users",
+        value: None,
+        help: "Puts a keyed hash in the place of each user's name, for good; needs --hash-key-file",
+        edit: |_| Err("needs --hash-key-file".to_owned()),
+    },
+    EditOption {
+        name: "move-runs",
+        value: Some("ID,…=EXPERIMENT"),
+        help: "Moves runs, or those of `experiment:NAME`, to an experiment, with children, logged models and traces",
+        edit: |value| {
+            let edit = MoveRuns::parse(value);
+            edit.map(Edit::MoveRuns)
+                .ok_or_else(|| "a value is ID,…=EXPERIMENT or experiment:NAME=EXPERIMENT".to_owned())
+        },
+    },
+    EditOption {
+        name: "relocate",
+        value: Some("OLD=NEW"),
+        help: "Leads artifact and source URIs below OLD to NEW (`mlark ls IN locations` shows which there are)",
+        edit: |value| {
+            let places = vec![RelocatePair::parse(value).ok_or("a value is OLD=NEW")?];
+            Ok(Edit::Relocate(Relocate { places }))
+        },
+    },
+    EditOption {
+        name: "set-tag",
+        value: Some("[KIND:]KEY=VALUE"),
+        help: "Sets a tag of every run, or of every experiment, logged-model, model, version, trace or dataset",
+        edit: |value| Ok(Edit::SetTag(set_text(value)?)),
+    },
+    EditOption {
+        name: "unset-tag",
+        value: Some("[KIND:]KEY"),
+        help: "Removes a tag of runs, or of another KIND; --undo brings it back",
+        edit: |value| Ok(Edit::UnsetTag(unset_text(value)?)),
+    },
+    EditOption {
+        name: "rename-tag",
+        value: Some("[KIND:]OLD=NEW"),
+        help: "Gives a tag another key, on all objects that have tags or on those of KIND",
+        edit: |value| Ok(Edit::RenameTag(rename_text(value)?)),
+    },
+    EditOption {
+        name: "drop-tag",
+        value: Some("[KIND:]GLOB"),
+        help: "Removes tags for good, on all objects that have tags or on those of KIND",
+        edit: |value| Ok(Edit::DropTag(erase_texts(value)?)),
+    },
+    EditOption {
+        name: "mask-tag",
+        value: Some("[KIND:]GLOB"),
+        help: "Puts `***` in the place of tags' values, for good",
+        edit: |value| Ok(Edit::MaskTag(erase_texts(value)?)),
+    },
+    EditOption {
+        name: "set-param",
+        value: Some("[KIND:]KEY=VALUE"),
+        help: "Sets a param of every run, or of every logged-model",
+        edit: |value| Ok(Edit::SetParam(set_text(value)?)),
+    },
+    EditOption {
+        name: "unset-param",
+        value: Some("[KIND:]KEY"),
+        help: "Removes a param of runs, or of logged-models; --undo brings it back",
+        edit: |value| Ok(Edit::UnsetParam(unset_text(value)?)),
+    },
+    EditOption {
+        name: "rename-param",
+        value: Some("[KIND:]OLD=NEW"),
+        help: "Gives a param another key, on runs and logged models or on those of KIND",
+        edit: |value| Ok(Edit::RenameParam(rename_text(value)?)),
+    },
+    EditOption {
+        name: "drop-param",
+        value: Some("[KIND:]GLOB"),
+        help: "Removes params for good, on runs and logged models or on those of KIND",
+        edit: |value| Ok(Edit::DropParam(erase_texts(value)?)),
+    },
+    EditOption {
+        name: "mask-param",
+        value: Some("[KIND:]GLOB"),
+        help: "Puts `***` in the place of params' values, for good",
+        edit: |value| Ok(Edit::MaskParam(erase_texts(value)?)),
+    },
+    EditOption {
+        name: "drop-artifact",
+        value: Some("GLOB"),
+        help: "Drops the bytes of artifacts whose path matches, for good; they stay listed",
+        edit: |value| {
+            let glob = value.to_owned();
+            Ok(Edit::DropArtifact(DropArtifacts { glob }))
+        },
+    },
+    EditOption {
+        name: "drop-trace-inputs",
+        value: None,
+        help: "Drops what went into traces and their spans, for good",
+        edit: |_| Ok(Edit::DropTraceInputs(Plain {})),
+    },
+    EditOption {
+        name: "mask-trace-inputs",
+        value: None,
+        help: "Puts `***` in the place of what went into traces and their spans, for good",
+        edit: |_| Ok(Edit::MaskTraceInputs(Plain {})),
+    },
+    EditOption {
+        name: "drop-trace-outputs",
+        value: None,
+        help: "Drops what came out of traces and their spans, for good",
+        edit: |_| Ok(Edit::DropTraceOutputs(Plain {})),
+    },
+    EditOption {
+        name: "mask-trace-outputs",
+        value: None,
+        help: "Puts `***` in the place of what came out of traces and their spans, for good",
+        edit: |_| Ok(Edit::MaskTraceOutputs(Plain {})),
+    },
+];
+
+/// Names and what becomes of them: one pair, or a file of pairs.
+fn pairs(value: &str) -> Result<Rename, String> {
+    let pair = |text: &str| RenamePair::parse(text).ok_or_else(|| format!("`{text}` is not OLD=NEW"));
+    let names = match value.strip_prefix('@') {
+        Some(path) => {
+            let text = read(Path::new(path))?;
+            let lines = text.lines().filter(|line| !line.is_empty());
+            lines.map(pair).collect::<Result<_, _>>()?
+        }
+        None => vec![pair(value)?],
+    };
+    Ok(Rename { names })
+}
+
+/// Reads a file that an option names.
+pub(super) fn read(path: &Path) -> Result<String, String> {
+    let failed = |error: std::io::Error| format!("cannot read `{}`: {error}", path.display());
+    if fs::metadata(path).map_err(failed)?.len() > FILE_BYTES {
+        return Err(format!("`{}` is larger than {FILE_BYTES} bytes", path.display()));
+    }
+    fs::read_to_string(path).map_err(failed)
+}
+
+fn set_text(value: &str) -> Result<SetText, String> {
+    let (kind, text) = TagKind::split(value);
+    let (key, value) = text.split_once('=').ok_or("a value is KEY=VALUE")?;
+    Ok(SetText {
+        kind,
+        key: key.to_owned(),
+        value: value.to_owned(),
+    })
+}
+
+fn unset_text(value: &str) -> Result<UnsetText, String> {
+    let (kind, key) = TagKind::split(value);
+    Ok(UnsetText {
+        kind,
+        key: key.to_owned(),
+    })
+}
+
+fn rename_text(value: &str) -> Result<RenameText, String> {
+    let (kind, text) = TagKind::split(value);
+    let (old, new) = text.split_once('=').ok_or("a value is OLD=NEW")?;
+    Ok(RenameText {
+        kind,
+        old: old.to_owned(),
+        new: new.to_owned(),
+    })
+}
+
+fn erase_texts(value: &str) -> Result<EraseTexts, String> {
+    let (kind, glob) = TagKind::split(value);
+    Ok(EraseTexts {
+        kind,
+        glob: glob.to_owned(),
+    })
+}

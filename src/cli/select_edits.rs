@@ -1,0 +1,199 @@
+//! Options of `transform` that choose objects: together they are one edit, in the place of the first of them.
+
+use super::source_args::parse_time;
+use crate::flow::transform::Edit;
+use crate::flow::transform::select::{Exclude, Select};
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Arg, ArgAction, ArgMatches};
+
+/// An option that chooses.
+struct Choice {
+    name: &'static str,
+    short: Option<char>,
+    value: &'static str,
+    help: &'static str,
+    /// Whether it may be repeated.
+    is_list: bool,
+    set: fn(&mut Select, &str) -> Result<(), String>,
+}
+
+const CHOICES: &[Choice] = &[
+    Choice {
+        name: "experiment",
+        short: Some('e'),
+        value: "NAME",
+        help: "Keeps experiments of this name, id or glob, and what they need; may be repeated",
+        is_list: true,
+        set: |select, value| push(&mut select.experiments, value),
+    },
+    Choice {
+        name: "run",
+        short: Some('r'),
+        value: "ID",
+        help: "Keeps runs of this id, or the start of it, and what they need; may be repeated",
+        is_list: true,
+        set: |select, value| push(&mut select.runs, value),
+    },
+    Choice {
+        name: "model",
+        short: Some('m'),
+        value: "NAME",
+        help: "Keeps registered models of this name or glob, and what they need; may be repeated",
+        is_list: true,
+        set: |select, value| push(&mut select.models, value),
+    },
+    Choice {
+        name: "version",
+        short: None,
+        value: "N",
+        help: "Keeps this version of the models of --model",
+        is_list: false,
+        set: |select, value| set_number(&mut select.version, value),
+    },
+    Choice {
+        name: "stage",
+        short: None,
+        value: "STAGE",
+        help: "Keeps the versions in this stage of the models of --model",
+        is_list: false,
+        set: |select, value| set(&mut select.stage, value.to_owned()),
+    },
+    Choice {
+        name: "alias",
+        short: None,
+        value: "ALIAS",
+        help: "Keeps the version that has this alias of the models of --model",
+        is_list: false,
+        set: |select, value| set(&mut select.alias, value.to_owned()),
+    },
+    Choice {
+        name: "filter",
+        short: None,
+        value: "FILTER",
+        help: "Keeps runs that meet this filter in MLflow's search syntax, and what they need",
+        is_list: false,
+        set: |select, value| set(&mut select.filter, value.to_owned()),
+    },
+    Choice {
+        name: "since",
+        short: None,
+        value: "TIME",
+        help: "Keeps runs that started at or after this (RFC 3339, or a date, in UTC)",
+        is_list: false,
+        set: |select, value| set(&mut select.since, time(value)?),
+    },
+    Choice {
+        name: "until",
+        short: None,
+        value: "TIME",
+        help: "Keeps runs that started before this",
+        is_list: false,
+        set: |select, value| set(&mut select.until, time(value)?),
+    },
+    Choice {
+        name: "ended-before",
+        short: None,
+        value: "TIME",
+        help: "Keeps runs that ended before this",
+        is_list: false,
+        set: |select, value| set(&mut select.ended_before, time(value)?),
+    },
+    Choice {
+        name: "latest",
+        short: None,
+        value: "N",
+        help: "Keeps the N runs of each experiment that started last, of those that the filter and the times take",
+        is_list: false,
+        set: |select, value| set_number(&mut select.latest, value),
+    },
+];
+
+fn push(list: &mut Vec<String>, value: &str) -> Result<(), String> {
+    list.push(value.to_owned());
+    Ok(())
+}
+
+fn set<T>(field: &mut Option<T>, value: T) -> Result<(), String> {
+    *field = Some(value);
+    Ok(())
+}
+
+fn set_number(field: &mut Option<u64>, value: &str) -> Result<(), String> {
+    let number = value.parse().map_err(|_| format!("`{value}` is no number"))?;
+    set(field, number)
+}
+
+fn time(value: &str) -> Result<i64, String> {
+    parse_time(value).map_err(|error| error.chain().collect::<Vec<_>>().join(": "))
+}
+
+/// The names of these options.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    CHOICES.iter().map(|choice| choice.name)
+}
+
+/// The options.
+pub(super) fn args() -> impl Iterator<Item = Arg> {
+    CHOICES.iter().map(|choice| {
+        let arg = Arg::new(choice.name)
+            .long(choice.name)
+            .value_name(choice.value)
+            .help(choice.help)
+            .value_parser(NonEmptyStringValueParser::new())
+            .action(if choice.is_list {
+                ArgAction::Append
+            } else {
+                ArgAction::Set
+            });
+        let arg = match choice.short {
+            Some(short) => arg.short(short),
+            None => arg,
+        };
+        match choice.name {
+            "version" | "stage" | "alias" => arg.requires("model"),
+            _ => arg,
+        }
+    })
+}
+
+/// The edit that the options are, and the place of the first of them.
+pub(super) fn edit(matches: &ArgMatches) -> Result<Option<(usize, Edit)>, String> {
+    let mut select = Select::default();
+    let mut first = None;
+    for choice in CHOICES {
+        let index = matches
+            .indices_of(choice.name)
+            .and_then(|mut indices| indices.next());
+        first = [first, index].into_iter().flatten().min();
+        for value in matches.get_many::<String>(choice.name).into_iter().flatten() {
+            (choice.set)(&mut select, value).map_err(|reason| format!("--{}: {reason}", choice.name))?;
+        }
+    }
+    if let Some((since, until)) = select
+        .since
+        .zip(select.until)
+        .filter(|(since, until)| since >= until)
+    {
+        return Err(format!(
+            "no time lies between --since and --until ({since} and {until} in milliseconds)"
+        ));
+    }
+    Ok(first.map(|index| (index, Edit::Select(select))))
+}
+
+/// What `--exclude KIND:NAME` says.
+pub(super) fn exclude(value: &str) -> Result<Edit, String> {
+    let mut exclude = Exclude::default();
+    let (kind, name) = value.split_once(':').unwrap_or_default();
+    let list = match kind {
+        "experiment" => &mut exclude.experiments,
+        "run" => &mut exclude.runs,
+        "model" => &mut exclude.models,
+        _ => return Err("give experiment:NAME, run:ID or model:NAME".to_owned()),
+    };
+    if name.is_empty() {
+        return Err("a name is empty".to_owned());
+    }
+    list.push(name.to_owned());
+    Ok(Edit::Exclude(exclude))
+}

@@ -1,0 +1,270 @@
+//! The engine that carries out edits: each kind of line is read once, in the order of the archive.
+//!
+//! Kinds that no edit looks at, and whose owners are where they were, are taken over undecoded; so are blobs. Where an edit
+//! gives objects other places, their lines and those that belong to them are sorted in bounded memory. What belongs to a dropped object is
+//! dropped. Held are only owners that were dropped or moved.
+
+mod examples;
+mod follow;
+mod lines;
+mod places;
+mod undo_file;
+
+pub use self::examples::Example;
+use self::examples::Examples;
+use self::follow::Follow;
+pub(super) use self::lines::Steps;
+use self::lines::{Batches, Outcome, Ready, Work};
+use self::places::Places;
+use self::undo_file::UndoFile;
+use super::error::Result;
+use super::step::Finished;
+use crate::archive::parallel::{Pool, default_threads, map_ordered};
+use crate::archive::walk::Head;
+use crate::archive::{Archive, ArchiveWriter};
+use crate::format::layout::STRING_BYTES;
+use crate::format::line::canonical;
+use crate::format::{Kind, SortKey, UndoLine};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Jobs under way at once.
+const WINDOW: usize = 6;
+
+/// An archive being made from another, or only looked through for what would be made.
+pub(super) struct Engine<'a> {
+    archive: &'a Archive,
+    steps: Steps,
+    /// None where only counts are asked for.
+    pub(super) writer: Option<ArchiveWriter>,
+    pool: Arc<Pool>,
+    places: Places,
+    undo: Option<UndoFile>,
+    pub(super) counts: BTreeMap<String, u64>,
+    pub(super) notices: BTreeMap<String, u64>,
+    pub(super) examples: Examples,
+}
+
+impl<'a> Engine<'a> {
+    pub(super) fn new(archive: &'a Archive, steps: Steps, writer: Option<ArchiveWriter>) -> Self {
+        let pool = match &writer {
+            Some(writer) => writer.pool(),
+            None => Arc::new(Pool::new(default_threads())),
+        };
+        Engine {
+            archive,
+            steps,
+            writer,
+            pool,
+            places: Places::default(),
+            undo: None,
+            counts: BTreeMap::new(),
+            notices: BTreeMap::new(),
+            examples: Examples::default(),
+        }
+    }
+
+    /// Records what was there before as that of a history entry, from 1.
+    pub(super) fn record_undo(&mut self, entry: usize) {
+        self.undo = self.writer.as_ref().map(|writer| UndoFile::new(writer, entry));
+    }
+
+    /// Carries out the edits, kind by kind.
+    pub(super) fn run(&mut self) -> Result<()> {
+        Kind::ALL.iter().try_for_each(|&kind| self.run_kind(kind))
+    }
+
+    fn run_kind(&mut self, kind: Kind) -> Result<()> {
+        let is_edited = self.steps.iter().any(|step| step.kinds().contains(&kind));
+        if !is_edited && !self.places.touches(kind) {
+            return self.adopt(kind);
+        }
+        if self.places.moves(kind) || self.steps.iter().any(|step| step.moves(kind)) {
+            self.writer.iter_mut().for_each(|writer| writer.sort_at_end(kind));
+        }
+        let work = Work {
+            archive: self.archive.clone(),
+            steps: self.steps.clone(),
+            kind,
+            is_edited,
+        };
+        let (pool, mut follow) = (self.pool.clone(), Follow::new(self.archive, kind)?);
+        map_ordered(
+            &pool,
+            WINDOW,
+            Batches::new(self.archive, kind),
+            move |batch| batch.and_then(|batch| work.run(batch)),
+            |ready: Result<Vec<Ready>>| {
+                ready?
+                    .into_iter()
+                    .try_for_each(|ready| self.take(kind, ready, &mut follow))
+            },
+        )?;
+        for step in self.steps.clone().iter() {
+            step.add(kind, &mut |value| self.add(kind, value, &mut follow))?;
+        }
+        Ok(())
+    }
+
+    fn adopt(&mut self, kind: Kind) -> Result<()> {
+        let Some(writer) = &mut self.writer else {
+            return Ok(());
+        };
+        for file in self.archive.manifest().files_of(kind) {
+            writer.adopt_file(self.archive, file)?;
+        }
+        Ok(())
+    }
+
+    /// Takes a line that was edited.
+    fn take(&mut self, kind: Kind, ready: Ready, follow: &mut Follow<'_>) -> Result<()> {
+        let Ready { head, outcome, place } = ready;
+        let place_of = |this: &Self, follow: &mut Follow<'_>, line: &[u8]| {
+            let orphan = |owner: &str| {
+                let reason = format!("`{owner}`, which it belongs to, is missing or out of order");
+                this.archive.damaged(&place, &reason)
+            };
+            follow.place(kind, &this.places, &head, line, orphan)
+        };
+        match outcome {
+            Outcome::Same(line) => match place_of(self, follow, &line)? {
+                Some(key) => self.write(kind, key, &head, &line),
+                None => self.drop(kind, &head, &line, false),
+            },
+            Outcome::Changed {
+                before,
+                after,
+                finished,
+            } => match place_of(self, follow, &after)? {
+                Some(key) => self.change(kind, (&head, key), &before, after, *finished),
+                None => self.drop(kind, &head, &before, false),
+            },
+            Outcome::Dropped { before, is_replaced } => self.drop(kind, &head, &before, is_replaced),
+        }
+    }
+
+    fn change(
+        &mut self,
+        kind: Kind,
+        (head, mut key): (&Head, SortKey),
+        before: &[u8],
+        mut after: Vec<u8>,
+        finished: Finished,
+    ) -> Result<()> {
+        let now = Head::of_value(kind, &finished.value);
+        let id = head.id(kind);
+        if places::owner_kinds(kind).is_empty() && finished.is_rewritten {
+            let new_key = now.sort_key(kind);
+            if new_key != key || now.id(kind) != id {
+                self.places.put(kind, id.clone(), new_key.clone());
+                key = new_key;
+            }
+        }
+        self.count(kind.name(), 1);
+        self.count("tags added", finished.tags_added);
+        self.count("tags replaced", finished.tags_replaced);
+        self.count("tags removed", finished.tags_removed);
+        for notice in &finished.notices {
+            *self.notices.entry(notice.clone()).or_insert(0) += 1;
+        }
+        self.examples.changed(kind, &id, before, &after);
+        let Some(writer) = &mut self.writer else {
+            return Ok(());
+        };
+        if after.len() > STRING_BYTES {
+            after = writer.line_of(finished.value)?;
+        }
+        let undo = UndoLine {
+            // The names of others are unique in an archive.
+            workspace: head
+                .workspace
+                .as_str()
+                .filter(|_| kind == Kind::ModelVersions)
+                .map(str::to_owned),
+            id: id.clone(),
+            ..finished.undo
+        };
+        match &mut self.undo {
+            Some(file) if UndoFile::needs_line(kind, finished.is_rewritten) => {
+                file.line(self.archive, undo, Some(before), Some(&after))?;
+            }
+            Some(file) => file.tags(writer, &undo)?,
+            None => {}
+        }
+        writer.replace_line(kind, before, &after);
+        writer.write_line(kind, key, &now.id(kind), &after)?;
+        Ok(())
+    }
+
+    fn drop(&mut self, kind: Kind, head: &Head, before: &[u8], is_replaced: bool) -> Result<()> {
+        let id = head.id(kind);
+        if !is_replaced {
+            self.count(&format!("{kind} dropped"), 1);
+            self.examples.dropped(kind, &id);
+            self.places.drop(kind, id.clone());
+        }
+        if let Some(writer) = &mut self.writer {
+            writer.drop_line(kind, before);
+        }
+        if let Some(file) = &mut self.undo {
+            let undo = UndoLine {
+                id,
+                kind: kind.name().to_owned(),
+                ..UndoLine::default()
+            };
+            file.line(self.archive, undo, Some(before), None)?;
+        }
+        Ok(())
+    }
+
+    /// Writes a line that an edit adds.
+    fn add(&mut self, kind: Kind, value: Value, follow: &mut Follow<'_>) -> Result<()> {
+        let (head, line) = (Head::of_value(kind, &value), canonical(&value));
+        let orphan = |owner: &str| {
+            let reason = format!("`{owner}`, which a line that is added belongs to, is missing");
+            self.archive.damaged(kind.name(), &reason)
+        };
+        let Some(key) = follow.place(kind, &self.places, &head, &line, orphan)? else {
+            return Ok(());
+        };
+        self.places.put(kind, head.id(kind), key.clone());
+        if let Some(writer) = &mut self.writer {
+            writer.replace_line(kind, b"", &line);
+        }
+        if let Some(file) = &mut self.undo {
+            self.counts
+                .entry(format!("{kind} added"))
+                .and_modify(|count| *count += 1)
+                .or_insert(1);
+            let undo = UndoLine {
+                id: head.id(kind),
+                kind: kind.name().to_owned(),
+                ..UndoLine::default()
+            };
+            file.line(self.archive, undo, None, Some(&line))?;
+        }
+        self.write(kind, key, &head, &line)
+    }
+
+    fn write(&mut self, kind: Kind, key: SortKey, head: &Head, line: &[u8]) -> Result<()> {
+        if let Some(writer) = &mut self.writer {
+            writer.write_line(kind, key, &head.id(kind), line)?;
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, name: &str, count: u64) {
+        if count > 0 {
+            *self.counts.entry(name.to_owned()).or_insert(0) += count;
+        }
+    }
+
+    /// Completes the undo record; whether whole lines are in it.
+    pub(super) fn finish_undo(&mut self) -> Result<bool> {
+        match (self.undo.take(), &mut self.writer) {
+            (Some(file), Some(writer)) => file.finish(writer),
+            _ => Ok(false),
+        }
+    }
+}

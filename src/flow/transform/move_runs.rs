@@ -1,0 +1,303 @@
+//! Runs that come into another experiment, with their children, the logged models that they made, and their traces.
+
+use super::error::{Result, TransformError};
+use super::select::{DatasetName, RunFacts};
+use super::step::{EditedLine, Fate, Step};
+use super::typed::typed;
+use super::view::View;
+use crate::archive::walk::text;
+use crate::format::Kind;
+use crate::model::LoggedModel;
+use crate::model::printable::printable;
+use crate::select::{Asked, AskedNames, NAMING_METADATA, Patterns};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
+
+const EDIT: &str = "move-runs";
+
+/// Which runs, and where to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MoveRuns {
+    /// Runs by id, or the start of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub runs: Vec<String>,
+    /// All runs of experiments of these names, ids or globs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub experiments: Vec<String>,
+    /// The experiment that they come into, by name or id.
+    pub to: String,
+}
+
+impl MoveRuns {
+    /// Reads `ID[,ID…]=EXPERIMENT` or `experiment:NAME=EXPERIMENT`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (which, to) = text.split_once('=')?;
+        let mut edit = MoveRuns {
+            to: to.to_owned(),
+            ..MoveRuns::default()
+        };
+        match which.strip_prefix("experiment:") {
+            Some(name) => edit.experiments.push(name.to_owned()),
+            None => edit.runs = which.split(',').map(str::to_owned).collect(),
+        }
+        let is_whole = edit
+            .runs
+            .iter()
+            .chain(&edit.experiments)
+            .chain([&edit.to])
+            .all(|text| !text.is_empty());
+        is_whole.then_some(edit)
+    }
+}
+
+/// A dataset: experiment, name and digest.
+type DatasetKey = (String, DatasetName);
+
+struct Moving {
+    to: String,
+    runs: HashSet<String>,
+    logged_models: HashSet<String>,
+    /// Datasets that moved runs read; of each, whether a run that stays reads it too.
+    datasets: HashMap<DatasetKey, bool>,
+    /// Of those, the ones that come along: the target has none of that name and digest.
+    coming: HashSet<DatasetKey>,
+    /// Datasets that stay where they are and come along too; datasets are added after all that are there.
+    copies: Mutex<BTreeMap<(String, String), Value>>,
+    silent: Vec<String>,
+}
+
+/// Works out what moves.
+pub(super) fn move_runs(edit: &MoveRuns, view: &View<'_>) -> Result<Box<dyn Step>> {
+    let sources = Patterns::names(edit.experiments.clone()).map_err(|error| TransformError::Edit {
+        edit: EDIT,
+        reason: error.to_string(),
+    })?;
+    let mut asked = AskedNames::new(&sources, &edit.runs, &Patterns::default());
+    let mut from = HashSet::new();
+    view.for_each_head(Kind::Experiments, |head| {
+        let called = [text(&head.experiment_id), text(&head.name)];
+        asked.experiments.see(&called);
+        if called.iter().any(|name| sources.matches(name)) {
+            from.insert(called[0].to_owned());
+        }
+        Ok(())
+    })?;
+    view.for_each_head(Kind::Runs, |head| {
+        asked.runs.see(&[text(&head.run_id)]);
+        Ok(())
+    })?;
+    let matched = asked.finish()?;
+    let mut moving = Moving {
+        to: target(&edit.to, view)?,
+        runs: HashSet::new(),
+        logged_models: HashSet::new(),
+        datasets: HashMap::new(),
+        coming: HashSet::new(),
+        copies: Mutex::default(),
+        silent: matched.silent,
+    };
+    moving.find_runs(&matched.runs, &from, view)?;
+    moving.find_datasets(view)?;
+    view.for_each(Kind::LoggedModels, |line| {
+        let model: LoggedModel = typed(view.archive(), &line)?;
+        if moving
+            .runs
+            .contains(model.source_run_id.as_deref().unwrap_or_default())
+        {
+            moving.logged_models.insert(model.model_id);
+        }
+        Ok(())
+    })?;
+    Ok(Box::new(moving))
+}
+
+/// The id of the experiment that a name or an id means.
+fn target(to: &str, view: &View<'_>) -> Result<String> {
+    let mut asked = Asked::exact("--move-runs to", vec![to.to_owned()]);
+    let (mut by_id, mut by_name) = (None, Vec::new());
+    view.for_each_head(Kind::Experiments, |head| {
+        let [id, name] = [text(&head.experiment_id), text(&head.name)];
+        asked.see(&[id, name]);
+        if id == to {
+            by_id = Some(id.to_owned());
+        }
+        if name == to {
+            by_name.push(id.to_owned());
+        }
+        Ok(())
+    })?;
+    asked.silent()?;
+    match (by_id, by_name.as_slice()) {
+        (_, [one]) => Ok(one.clone()),
+        (Some(id), _) => Ok(id),
+        (None, several) => Err(TransformError::Edit {
+            edit: EDIT,
+            reason: format!(
+                "`{}` is the name of the experiments {}",
+                printable(to),
+                several.join(", ")
+            ),
+        }),
+    }
+}
+
+impl Moving {
+    /// Runs that were asked for and their children, but those that are there already.
+    fn find_runs(&mut self, named: &[String], from: &HashSet<String>, view: &View<'_>) -> Result<()> {
+        let mut children: HashMap<String, Vec<String>> = HashMap::new();
+        let mut next: Vec<String> = named.to_vec();
+        let mut there = HashSet::new();
+        view.for_each_text(Kind::Runs, |line| {
+            let run: RunFacts = view.read(Kind::Runs, serde_json::from_slice(line))?;
+            if let Some(parent) = run.parent() {
+                children
+                    .entry(parent.to_owned())
+                    .or_default()
+                    .push(run.info.run_id.clone());
+            }
+            if from.contains(&run.info.experiment_id) {
+                next.push(run.info.run_id.clone());
+            }
+            if run.info.experiment_id == self.to {
+                there.insert(run.info.run_id);
+            }
+            Ok(())
+        })?;
+        while let Some(run) = next.pop() {
+            if self.runs.insert(run.clone()) {
+                next.extend(children.remove(&run).unwrap_or_default());
+            }
+        }
+        self.runs.retain(|run| !there.contains(run));
+        Ok(())
+    }
+
+    fn find_datasets(&mut self, view: &View<'_>) -> Result<()> {
+        let mut read_by_others = HashSet::new();
+        view.for_each_text(Kind::Runs, |line| {
+            let run: RunFacts = view.read(Kind::Runs, serde_json::from_slice(line))?;
+            let (id, experiment) = (run.info.run_id, run.info.experiment_id);
+            let read = run
+                .inputs
+                .dataset_inputs
+                .into_iter()
+                .map(|name| (experiment.clone(), name));
+            if self.runs.contains(&id) {
+                self.datasets.extend(read.map(|dataset| (dataset, false)));
+            } else {
+                read_by_others.extend(read);
+            }
+            Ok(())
+        })?;
+        for (dataset, is_read) in &mut self.datasets {
+            *is_read = read_by_others.contains(dataset);
+        }
+        let mut there = BTreeSet::new();
+        view.for_each_text(Kind::Datasets, |line| {
+            let found: Found = view.read(Kind::Datasets, serde_json::from_slice(line))?;
+            if found.experiment_id == self.to {
+                there.insert(found.dataset);
+            }
+            Ok(())
+        })?;
+        // Of several experiments that have a dataset of one name and digest, the first lends it.
+        let mut lenders: Vec<_> = self.datasets.keys().cloned().collect();
+        lenders.sort();
+        let is_missing = |(_, name): &DatasetKey| there.insert(name.clone());
+        self.coming = lenders.into_iter().filter(is_missing).collect();
+        Ok(())
+    }
+
+    fn dataset(&self, line: &mut EditedLine) -> Result<Fate> {
+        let Ok(found) = Found::deserialize(line.value()) else {
+            return Ok(Fate::Kept);
+        };
+        let key = (found.experiment_id, found.dataset);
+        let Some(&is_read_by_others) = self.datasets.get(&key) else {
+            return Ok(Fate::Kept);
+        };
+        match (self.coming.contains(&key), is_read_by_others) {
+            (true, false) => self.put(line, None),
+            (true, true) => {
+                let mut copy = line.value().clone();
+                copy["experiment_id"] = self.to.as_str().into();
+                let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
+                copies.insert((key.1.name, key.1.digest), copy);
+            }
+            (false, true) => {}
+            (false, false) => return Ok(Fate::Dropped),
+        }
+        Ok(Fate::Kept)
+    }
+
+    /// Puts an object into the experiment.
+    fn put(&self, line: &mut EditedLine, within: Option<&str>) {
+        line.rewrite(|line| {
+            let object = match within {
+                Some(field) => line.get_mut(field),
+                None => Some(line),
+            };
+            let object = object.and_then(Value::as_object_mut);
+            object.is_some_and(|object| {
+                let new = Value::from(self.to.as_str());
+                object.insert("experiment_id".to_owned(), new.clone()) != Some(new)
+            })
+        });
+    }
+
+    fn has_trace(&self, line: &EditedLine) -> bool {
+        let metadata = &line.value()["trace_metadata"];
+        let mut named = NAMING_METADATA.iter().filter_map(|key| metadata[*key].as_str());
+        named.any(|id| self.runs.contains(id) || self.logged_models.contains(id))
+    }
+}
+
+/// Which dataset a line is.
+#[derive(Deserialize)]
+struct Found {
+    experiment_id: String,
+    #[serde(flatten)]
+    dataset: DatasetName,
+}
+
+impl Step for Moving {
+    fn kinds(&self) -> &[Kind] {
+        &[Kind::Runs, Kind::Datasets, Kind::LoggedModels, Kind::Traces]
+    }
+
+    fn moves(&self, kind: Kind) -> bool {
+        !self.runs.is_empty() && self.kinds().contains(&kind)
+    }
+
+    fn apply(&self, line: &mut EditedLine) -> Result<Fate> {
+        match line.kind() {
+            Kind::Runs => {
+                let id = line.value()["info"]["run_id"].as_str();
+                if id.is_some_and(|id| self.runs.contains(id)) {
+                    self.put(line, Some("info"));
+                }
+            }
+            Kind::LoggedModels if self.logged_models.contains(line.text("model_id")) => self.put(line, None),
+            Kind::Traces if self.has_trace(line) => self.put(line, None),
+            Kind::Datasets => return self.dataset(line),
+            _ => {}
+        }
+        Ok(Fate::Kept)
+    }
+
+    fn add(&self, kind: Kind, add: &mut dyn FnMut(Value) -> Result<()>) -> Result<()> {
+        if kind != Kind::Datasets {
+            return Ok(());
+        }
+        let copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        copies.into_values().try_for_each(add)
+    }
+
+    fn finish(&self) -> Result<Vec<String>> {
+        Ok(self.silent.clone())
+    }
+}

@@ -1,0 +1,256 @@
+//! Recipes: lists of edits as people write them, in JSON (`schema/recipe.json`) or as options of a command.
+
+use super::error::{Result, TransformError};
+use super::move_runs::MoveRuns;
+use super::redact::{self, DropArtifacts, HashUsers, Plain, TracePart};
+use super::relocate::Relocate;
+use super::rename::{IntoWorkspace, Rename};
+use super::select::{Exclude, Select};
+use super::source_tags::SourceTags;
+use super::step::Step;
+use super::tags::{self, EraseTexts, Erasure, RenameText, SetText, Texts, UnsetText};
+use super::view::View;
+use crate::format::strict_json;
+use schemars::{JsonSchema, schema_for};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// What a history calls a recipe of several edits.
+const RECIPE: &str = "recipe";
+
+/// Edits, carried out in their order.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// What is done, first things first.
+    pub edits: Vec<Edit>,
+}
+
+/// One edit of a recipe.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "edit", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Edit {
+    /// Adds the tags that tell where each object came from.
+    SourceTags(SourceTags),
+    /// Keeps what is chosen, and what that needs.
+    Select(Select),
+    /// Drops what is excluded, and what belongs to it.
+    Exclude(Exclude),
+    /// Gives experiments other names.
+    RenameExperiment(Rename),
+    /// Gives registered models and prompts other names; whatever refers to them by name follows.
+    RenameModel(Rename),
+    /// Gives workspaces other names.
+    RenameWorkspace(Rename),
+    /// Puts everything into one workspace.
+    IntoWorkspace(IntoWorkspace),
+    /// Gives users other names, for good; two may become one.
+    RenameUser(Rename),
+    /// Puts a keyed hash in the place of each user's name, for good.
+    HashUsers(HashUsers),
+    /// Moves runs to another experiment, with their children, logged models and traces.
+    MoveRuns(MoveRuns),
+    /// Leads artifact and source URIs to other places.
+    Relocate(Relocate),
+    /// Sets a tag.
+    SetTag(SetText),
+    /// Removes a tag; what it was can be undone.
+    UnsetTag(UnsetText),
+    /// Gives a tag another key.
+    RenameTag(RenameText),
+    /// Removes tags for good.
+    DropTag(EraseTexts),
+    /// Puts `***` in the place of tags' values, for good.
+    MaskTag(EraseTexts),
+    /// Sets a param.
+    SetParam(SetText),
+    /// Removes a param; what it was can be undone.
+    UnsetParam(UnsetText),
+    /// Gives a param another key.
+    RenameParam(RenameText),
+    /// Removes params for good.
+    DropParam(EraseTexts),
+    /// Puts `***` in the place of params' values, for good.
+    MaskParam(EraseTexts),
+    /// Drops the bytes of artifacts for good; they stay listed.
+    DropArtifact(DropArtifacts),
+    /// Drops what went into traces, for good.
+    DropTraceInputs(Plain),
+    /// Puts `***` in the place of what went into traces, for good.
+    MaskTraceInputs(Plain),
+    /// Drops what came out of traces, for good.
+    DropTraceOutputs(Plain),
+    /// Puts `***` in the place of what came out of traces, for good.
+    MaskTraceOutputs(Plain),
+}
+
+impl Edit {
+    /// The name that recipes and histories know it by.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Edit::SourceTags(_) => super::source_tags::NAME,
+            Edit::Select(_) => "select",
+            Edit::Exclude(_) => "exclude",
+            Edit::RenameExperiment(_) => super::rename::EXPERIMENT,
+            Edit::RenameModel(_) => super::rename::MODEL,
+            Edit::RenameWorkspace(_) => super::rename::WORKSPACE,
+            Edit::IntoWorkspace(_) => super::rename::INTO_WORKSPACE,
+            Edit::RenameUser(_) => "rename-user",
+            Edit::HashUsers(_) => "hash-users",
+            Edit::MoveRuns(_) => "move-runs",
+            Edit::Relocate(_) => "relocate",
+            Edit::SetTag(_) => "set-tag",
+            Edit::UnsetTag(_) => "unset-tag",
+            Edit::RenameTag(_) => "rename-tag",
+            Edit::DropTag(_) => "drop-tag",
+            Edit::MaskTag(_) => "mask-tag",
+            Edit::SetParam(_) => "set-param",
+            Edit::UnsetParam(_) => "unset-param",
+            Edit::RenameParam(_) => "rename-param",
+            Edit::DropParam(_) => "drop-param",
+            Edit::MaskParam(_) => "mask-param",
+            Edit::DropArtifact(_) => "drop-artifact",
+            Edit::DropTraceInputs(_) => "drop-trace-inputs",
+            Edit::MaskTraceInputs(_) => "mask-trace-inputs",
+            Edit::DropTraceOutputs(_) => "drop-trace-outputs",
+            Edit::MaskTraceOutputs(_) => "mask-trace-outputs",
+        }
+    }
+
+    /// Whether what was there before must not survive: such a recipe keeps no undo record, and deletes those there are.
+    pub fn removes(&self) -> bool {
+        match self {
+            Edit::SourceTags(_)
+            | Edit::RenameExperiment(_)
+            | Edit::RenameModel(_)
+            | Edit::RenameWorkspace(_)
+            | Edit::IntoWorkspace(_)
+            | Edit::MoveRuns(_)
+            | Edit::Relocate(_)
+            | Edit::SetTag(_)
+            | Edit::UnsetTag(_)
+            | Edit::RenameTag(_)
+            | Edit::SetParam(_)
+            | Edit::UnsetParam(_)
+            | Edit::RenameParam(_) => false,
+            Edit::Select(_)
+            | Edit::Exclude(_)
+            | Edit::DropTag(_)
+            | Edit::MaskTag(_)
+            | Edit::DropParam(_)
+            | Edit::MaskParam(_)
+            | Edit::RenameUser(_)
+            | Edit::HashUsers(_)
+            | Edit::DropArtifact(_)
+            | Edit::DropTraceInputs(_)
+            | Edit::MaskTraceInputs(_)
+            | Edit::DropTraceOutputs(_)
+            | Edit::MaskTraceOutputs(_) => true,
+        }
+    }
+
+    /// What a history tells of it beside its name.
+    fn told(&self) -> BTreeMap<String, Value> {
+        match self {
+            Edit::SourceTags(_) => {
+                [("profile".to_owned(), super::source_tags::DEFAULT_PROFILE.into())].into()
+            }
+            _ => BTreeMap::new(),
+        }
+    }
+
+    /// Works out what it means for an archive, as the edits before it leave that.
+    pub(super) fn plan(&self, view: &View<'_>) -> Result<Box<dyn Step>> {
+        let name = self.name();
+        match self {
+            Edit::SourceTags(tags) => tags.plan(view),
+            Edit::Select(select) => super::select::choose(select, view),
+            Edit::Exclude(exclude) => super::select::exclude(exclude, view),
+            Edit::RenameExperiment(rename) => super::rename::experiments(rename, view),
+            Edit::RenameModel(rename) => super::rename::models(rename, view),
+            Edit::RenameWorkspace(rename) => super::rename::workspaces(rename, view),
+            Edit::IntoWorkspace(into) => super::rename::into_workspace(into, view),
+            Edit::RenameUser(rename) => redact::rename_users(name, rename),
+            Edit::HashUsers(hash) => redact::hash_users(name, hash),
+            Edit::MoveRuns(moved) => super::move_runs::move_runs(moved, view),
+            Edit::Relocate(places) => super::relocate::relocate(places),
+            Edit::SetTag(set) => tags::set(name, set, Texts::Tags),
+            Edit::UnsetTag(unset) => tags::unset(name, unset, Texts::Tags),
+            Edit::RenameTag(rename) => tags::rename(name, rename, Texts::Tags),
+            Edit::DropTag(erase) => tags::erase(name, erase, Erasure::Drop, Texts::Tags),
+            Edit::MaskTag(erase) => tags::erase(name, erase, Erasure::Mask, Texts::Tags),
+            Edit::SetParam(set) => tags::set(name, set, Texts::Params),
+            Edit::UnsetParam(unset) => tags::unset(name, unset, Texts::Params),
+            Edit::RenameParam(rename) => tags::rename(name, rename, Texts::Params),
+            Edit::DropParam(erase) => tags::erase(name, erase, Erasure::Drop, Texts::Params),
+            Edit::MaskParam(erase) => tags::erase(name, erase, Erasure::Mask, Texts::Params),
+            Edit::DropArtifact(drop) => redact::drop_artifacts(name, drop),
+            Edit::DropTraceInputs(_) => Ok(redact::erase_traces(TracePart::Inputs, Erasure::Drop)),
+            Edit::MaskTraceInputs(_) => Ok(redact::erase_traces(TracePart::Inputs, Erasure::Mask)),
+            Edit::DropTraceOutputs(_) => Ok(redact::erase_traces(TracePart::Outputs, Erasure::Drop)),
+            Edit::MaskTraceOutputs(_) => Ok(redact::erase_traces(TracePart::Outputs, Erasure::Mask)),
+        }
+    }
+}
+
+impl Recipe {
+    /// Reads a recipe.
+    ///
+    /// # Errors
+    /// It is no JSON, or an edit or a field is not known; the error says where.
+    pub fn parse(text: &[u8]) -> Result<Self> {
+        let failed = |place: &str| {
+            let place = place.to_owned();
+            move |source| TransformError::Recipe { place, source }
+        };
+        let document = strict_json::parse(text).map_err(failed("the recipe"))?;
+        let list = Edits::deserialize(&document).map_err(failed("the recipe"))?;
+        let numbered = list.edits.iter().zip(1..);
+        let edits = numbered.map(|(edit, number)| {
+            Edit::deserialize(edit).map_err(failed(&format!("edit {number} of the recipe")))
+        });
+        Ok(Recipe {
+            edits: edits.collect::<Result<_>>()?,
+        })
+    }
+
+    /// Its text: JSON for people.
+    pub fn to_text(&self) -> String {
+        let value = crate::format::line::to_value(self);
+        format!("{value:#}\n")
+    }
+
+    /// Whether what was there before must not survive.
+    pub fn removes(&self) -> bool {
+        self.edits.iter().any(Edit::removes)
+    }
+
+    /// Its name and parameters in an archive's history. Names and values of objects are never told: an edit may be there to remove them.
+    pub(super) fn told(&self) -> (String, BTreeMap<String, Value>) {
+        if let [only] = self.edits.as_slice() {
+            return (only.name().to_owned(), only.told());
+        }
+        let edits = self.edits.iter().map(|edit| {
+            let mut told = edit.told();
+            told.insert("edit".to_owned(), edit.name().into());
+            told.into_iter().collect::<Value>()
+        });
+        (RECIPE.to_owned(), [("edits".to_owned(), edits.collect())].into())
+    }
+}
+
+/// The frame of a recipe, so that a fault in an edit is told with its place.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Edits {
+    edits: Vec<Value>,
+}
+
+/// The JSON Schema of recipes.
+pub fn schema() -> Value {
+    let mut schema = Value::from(schema_for!(Recipe));
+    schema["title"] = "a recipe of edits".into();
+    schema
+}

@@ -1,0 +1,79 @@
+//! What a recipe that removes does beside its edits: nothing of what it removes stays in files beside the objects.
+
+use super::error::{Result, TransformError};
+use crate::archive::walk::newer_kinds;
+use crate::archive::{Archive, ArchiveWriter};
+use crate::format::manifest::Selection;
+use crate::format::undo::UNDO_LINES;
+use crate::format::{Kind, LossCount, Reason};
+use std::collections::BTreeMap;
+
+/// Refuses lines of kinds that this build does not know, in which something may stand that is to be removed.
+pub(super) fn refuse_newer_kinds(archive: &Archive, edit: &'static str) -> Result<()> {
+    match newer_kinds(archive).into_keys().next() {
+        Some(kind) => Err(TransformError::Edit {
+            edit,
+            reason: format!(
+                "the archive has `{kind}`, which a newer mlark wrote and this one cannot look through"
+            ),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Leaves the undo records of earlier transforms behind.
+pub(super) fn leave_undo(
+    writer: &mut ArchiveWriter,
+    archive: &Archive,
+    requires: &mut Vec<String>,
+) -> Result<()> {
+    let files = archive.manifest().files.iter();
+    let records = files
+        .filter(|file| file.path.undo_part().is_some())
+        .cloned()
+        .collect();
+    let mut lines = archive.lines_of(records);
+    while let Some(line) = lines.next_line()? {
+        writer.drop_references(line.bytes);
+    }
+    requires.retain(|name| name != UNDO_LINES);
+    Ok(())
+}
+
+/// Objects that references may miss, counted as an export counts what its choices leave out.
+const COUNTED: [Kind; 11] = [
+    Kind::Workspaces,
+    Kind::Experiments,
+    Kind::Runs,
+    Kind::Datasets,
+    Kind::LoggedModels,
+    Kind::RegisteredModels,
+    Kind::ModelVersions,
+    Kind::Traces,
+    Kind::EvaluationDatasets,
+    Kind::DatasetRecords,
+    Kind::Scorers,
+];
+
+/// Counts what was dropped as left out.
+pub(super) fn count_left_out(selection: &mut Selection, counts: &BTreeMap<String, u64>) {
+    for kind in COUNTED {
+        let Some(&count) = counts.get(&format!("{kind} dropped")) else {
+            continue;
+        };
+        let more = LossCount {
+            kind: kind.name().to_owned(),
+            field: "*".to_owned(),
+            reason: Reason::NotSelected.into(),
+            count,
+        };
+        let is_same = |loss: &&mut LossCount| {
+            (&loss.kind, &loss.field, &loss.reason) == (&more.kind, &more.field, &more.reason)
+        };
+        match selection.left_out.iter_mut().find(is_same) {
+            Some(loss) => loss.count = loss.count.saturating_add(count),
+            None => selection.left_out.push(more),
+        }
+    }
+    selection.left_out.sort();
+}

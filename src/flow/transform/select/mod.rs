@@ -1,0 +1,120 @@
+//! A part of an archive: what is chosen with all that it needs, or all but what is excluded.
+
+mod choose;
+mod exclude;
+mod facts;
+mod versions;
+
+pub(super) use self::choose::choose;
+pub(super) use self::exclude::exclude;
+pub(super) use self::facts::{DatasetName, RunFacts};
+use super::error::{Result, TransformError};
+use crate::select::{PatternError, Patterns, RunFilter, Selection, TimeRange};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What is chosen; runs must be all that is said of runs. Empty fields choose all.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Select {
+    /// Experiments by name, id or glob.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub experiments: Vec<String>,
+    /// Runs by id, or the start of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub runs: Vec<String>,
+    /// Registered models and prompts by name or glob.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<String>,
+    /// Of those models, this version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
+    /// Of those models, the versions in this stage.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stage: Option<String>,
+    /// Of those models, the version that has this alias.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alias: Option<String>,
+    /// Runs that began then or later, in epoch milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<i64>,
+    /// Runs that began before, in epoch milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<i64>,
+    /// Runs that meet this filter, in MLflow's search syntax.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
+    /// Runs that ended before, in epoch milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended_before: Option<i64>,
+    /// Of each experiment, so many of the runs that meet the filter and the times, those that began last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latest: Option<u64>,
+}
+
+impl Select {
+    /// As the other commands select.
+    fn selection(&self, edit: &'static str) -> Result<Selection> {
+        Ok(Selection {
+            experiments: patterns(edit, &self.experiments)?,
+            runs: self.runs.clone(),
+            models: patterns(edit, &self.models)?,
+            time: TimeRange {
+                since: self.since,
+                until: self.until,
+            },
+            narrows_runs: self.narrows_runs(),
+            ..Selection::default()
+        })
+    }
+
+    /// Whether runs are chosen by what only their lines tell.
+    fn narrows_runs(&self) -> bool {
+        self.ended_before.is_some() || self.latest.is_some() || self.filter.is_some()
+    }
+
+    fn run_filter(&self, edit: &'static str) -> Result<Option<RunFilter>> {
+        let parse = |text: &String| {
+            RunFilter::parse(text).map_err(|error| TransformError::Edit {
+                edit,
+                reason: error.to_string(),
+            })
+        };
+        self.filter.as_ref().map(parse).transpose()
+    }
+
+    /// What narrows the choice of runs, as it is told where no run is left.
+    fn narrowings(&self) -> Vec<String> {
+        let filter = self.filter.as_ref().map(|filter| format!("--filter `{filter}`"));
+        let ended = self.ended_before.map(|_| "--ended-before".to_owned());
+        let latest = self.latest.map(|count| format!("--latest {count}"));
+        [filter, ended, latest].into_iter().flatten().collect()
+    }
+
+    /// Whether not all versions of the models are chosen.
+    fn narrows_versions(&self) -> bool {
+        self.version.is_some() || self.stage.is_some() || self.alias.is_some()
+    }
+}
+
+/// What is excluded: each object that one of the fields names, and what belongs to it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Exclude {
+    /// Experiments by name, id or glob, with all that is in them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub experiments: Vec<String>,
+    /// Runs by id, or the start of it, with the logged models that they made and their traces.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub runs: Vec<String>,
+    /// Registered models and prompts by name or glob, with their versions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<String>,
+}
+
+fn patterns(edit: &'static str, names: &[String]) -> Result<Patterns> {
+    Patterns::names(names.to_vec()).map_err(|error: PatternError| TransformError::Edit {
+        edit,
+        reason: error.to_string(),
+    })
+}

@@ -1,0 +1,73 @@
+//! An archive as the edits so far leave it, for an edit that must know what is there before it begins.
+
+use super::error::Result;
+use super::step::{EditedLine, Fate, Step};
+use crate::archive::walk::Head;
+use crate::archive::{Archive, parse_line_but};
+use crate::format::Kind;
+use crate::format::line::canonical;
+use serde_json::Value;
+
+/// An archive seen through edits.
+pub(super) struct View<'a> {
+    archive: &'a Archive,
+    steps: &'a [Box<dyn Step>],
+}
+
+impl<'a> View<'a> {
+    pub(super) fn new(archive: &'a Archive, steps: &'a [Box<dyn Step>]) -> Self {
+        View { archive, steps }
+    }
+
+    pub(super) fn archive(&self) -> &'a Archive {
+        self.archive
+    }
+
+    /// Whether an edit before this one looks at a kind.
+    pub(super) fn is_edited(&self, kind: Kind) -> bool {
+        self.steps.iter().any(|step| step.kinds().contains(&kind))
+    }
+
+    /// Hands each line of a kind to `visit`, in the order of the archive.
+    pub(super) fn for_each(&self, kind: Kind, mut visit: impl FnMut(Value) -> Result<()>) -> Result<()> {
+        let mut lines = self.archive.lines(kind);
+        let steps = || self.steps.iter().filter(|step| step.kinds().contains(&kind));
+        while let Some(line) = lines.next_line()? {
+            let is_left =
+                |path: &[&str], text: &Value| !steps().any(|step| step.reads_text(kind, path, text));
+            let mut line = EditedLine::new(kind, parse_line_but(self.archive, &line, is_left)?);
+            let mut fate = Fate::Kept;
+            for step in steps() {
+                if fate == Fate::Kept {
+                    fate = step.apply(&mut line)?;
+                }
+            }
+            if fate == Fate::Kept {
+                visit(line.finish().value)?;
+            }
+        }
+        steps().try_for_each(|step| step.add(kind, &mut visit))
+    }
+
+    /// Hands the text of each line of a kind to `visit`, which may read as little of it as it needs.
+    pub(super) fn for_each_text(&self, kind: Kind, mut visit: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        if self.is_edited(kind) {
+            return self.for_each(kind, |value| visit(&canonical(&value)));
+        }
+        let mut lines = self.archive.lines(kind);
+        while let Some(line) = lines.next_line()? {
+            visit(line.bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Hands the head of each line of a kind to `visit`.
+    pub(super) fn for_each_head(&self, kind: Kind, mut visit: impl FnMut(Head) -> Result<()>) -> Result<()> {
+        self.for_each_text(kind, |line| visit(self.read(kind, Head::read(kind, line))?))
+    }
+
+    /// What was read of a line.
+    pub(super) fn read<T>(&self, kind: Kind, read: serde_json::Result<T>) -> Result<T> {
+        read.map_err(|error| self.archive.damaged(kind.name(), &error.to_string()).into())
+    }
+}
