@@ -210,6 +210,13 @@ fn survey_of(noun: Noun, names: &Names) -> Survey {
         Noun::EvaluationDatasets => &[Kind::EvaluationDatasets],
         Noun::Scorers => &[Kind::Scorers],
         Noun::Artifacts => &[Kind::Runs, Kind::LoggedModels, Kind::Traces, Kind::Artifacts],
+        Noun::Locations => &[
+            Kind::Runs,
+            Kind::Datasets,
+            Kind::LoggedModels,
+            Kind::ModelVersions,
+            Kind::Traces,
+        ],
     };
     let mut kinds: BTreeSet<_> = kinds.iter().copied().collect();
     if of_run {

@@ -93,6 +93,7 @@ pub fn list<E: From<ReportError>>(
     let chosen = Chosen { filter, experiments };
     match noun {
         Noun::Overview => overview::list(archive, &chosen, sink),
+        Noun::Locations => super::locations::list(archive, sink),
         Noun::Artifacts => for_each_artifact(archive, &mut |entry| {
             if chosen.takes_artifact(&entry) {
                 sink(artifact_row(&entry)).map_err(Either::Sink)

@@ -7,6 +7,7 @@ pub mod diff;
 mod error;
 pub mod lineage;
 pub mod list;
+pub(crate) mod locations;
 pub mod long_text;
 pub mod object;
 pub mod scan;

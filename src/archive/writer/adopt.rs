@@ -56,13 +56,18 @@ impl ArchiveWriter {
         files.try_for_each(|file| self.output.adopt_file(archive, file))
     }
 
-    /// Takes over the counts of what objects alone do not tell.
+    /// Takes over the counts of what objects alone do not tell, and of losses.
     pub fn adopt_totals(&mut self, archive: &Archive) {
+        self.adopt_sums(archive);
+        self.losses.adopt(&archive.manifest().losses);
+    }
+
+    /// Takes over the counts of points and artifacts.
+    pub(crate) fn adopt_sums(&mut self, archive: &Archive) {
         let totals = archive.manifest().totals;
         self.totals.metric_points += totals.metric_points;
         self.totals.artifact_files += totals.artifact_files;
         self.totals.artifact_bytes += totals.artifact_bytes;
-        self.losses.adopt(&archive.manifest().losses);
     }
 
     /// Counts artifacts that a line of another archive lists, and their bytes.

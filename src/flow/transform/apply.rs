@@ -70,15 +70,20 @@ pub fn apply(
     } else {
         writer.adopt_blobs(archive, options.copy, &BTreeSet::new())?;
     }
-    adopt_others(&mut writer, archive, |file| {
-        !removes || file.path.undo_part().is_none()
-    })?;
+    let stays = |file: &FileDescriptor| file.path.undo_part().is_none() && !removal::is_losses(file);
+    adopt_others(&mut writer, archive, |file| !removes || stays(file))?;
+    writer.adopt_sums(archive);
     let mut engine = Engine::new(archive, steps.clone(), Some(writer));
     if !removes {
         engine.record_undo(manifest.history.len() + 1);
     }
     engine.run()?;
     let silent = silent(&steps)?;
+    if removes {
+        engine.take_losses()?;
+    } else if let Some(writer) = &mut engine.writer {
+        writer.adopt_losses(&manifest.losses);
+    }
     if engine.finish_undo()? && !format.requires.iter().any(|name| name == UNDO_LINES) {
         format.requires.push(UNDO_LINES.to_owned());
         format.requires.sort();
@@ -87,6 +92,7 @@ pub fn apply(
     // A recipe that changes nothing leaves no trace: equal content has an equal history.
     if !engine.counts.is_empty() {
         if removes {
+            removal::leave_names(&mut head.selection);
             removal::count_left_out(&mut head.selection, &engine.counts);
         }
         head.history
@@ -129,7 +135,7 @@ fn silent(steps: &Steps) -> Result<Vec<String>> {
     Ok(told.concat())
 }
 
-/// Takes over what is no line of a known kind, and the totals.
+/// Takes over what is no line of a known kind.
 pub(super) fn adopt_others(
     writer: &mut ArchiveWriter,
     archive: &Archive,
@@ -140,7 +146,6 @@ pub(super) fn adopt_others(
         writer.adopt_file(archive, file)?;
     }
     writer.adopt_origins(archive)?;
-    writer.adopt_totals(archive);
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use super::error::{Result, TransformError};
 use super::step::{EditedLine, Fate, Step};
 use crate::format::Kind;
 use crate::model::printable::printable;
+use crate::report::locations::{FIELDS, URI_TAGS, strings_of};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -40,51 +41,6 @@ impl RelocatePair {
             old: old.to_owned(),
             new: new.to_owned(),
         })
-    }
-}
-
-/// Kinds with URIs, the fields that are one, and the fields in which one may stand within a text of JSON.
-const FIELDS: [(Kind, &[&str], &[&str]); 7] = [
-    (Kind::Workspaces, &["default_artifact_root"], &[]),
-    (Kind::Experiments, &["artifact_location"], &[]),
-    (Kind::Runs, &["artifact_uri", "source_name"], &[]),
-    (Kind::Datasets, &[], &["source"]),
-    (Kind::LoggedModels, &["artifact_uri"], &[]),
-    (Kind::ModelVersions, &["source", "storage_location"], &[]),
-    (Kind::Traces, &[], &[]),
-];
-/// Tags that are a URI.
-const URI_TAGS: [&str; 1] = ["mlflow.artifactLocation"];
-
-/// The URIs of a line, with the name of the field of each. A text of JSON gives those that begin a string in it.
-#[allow(dead_code, reason = "a list of them comes next")]
-pub(crate) fn locations(kind: Kind, line: &Value) -> Vec<(&'static str, String)> {
-    let mut found = Vec::new();
-    let Some((_, uris, texts)) = FIELDS.iter().find(|(one, ..)| *one == kind) else {
-        return found;
-    };
-    let object = if kind == Kind::Runs { &line["info"] } else { line };
-    for field in *uris {
-        found.extend(object[*field].as_str().map(|uri| (*field, uri.to_owned())));
-    }
-    for key in URI_TAGS {
-        found.extend(line["tags"][key].as_str().map(|uri| (key, uri.to_owned())));
-    }
-    for field in *texts {
-        let text = object[*field].as_str().unwrap_or_default();
-        let strings = serde_json::from_str::<Value>(text).map(|value| strings_of(&value));
-        found.extend(strings.unwrap_or_default().into_iter().map(|uri| (*field, uri)));
-    }
-    found.retain(|(_, uri)| uri.contains(":/") || uri.starts_with('/'));
-    found
-}
-
-fn strings_of(value: &Value) -> Vec<String> {
-    match value {
-        Value::String(text) => vec![text.clone()],
-        Value::Array(items) => items.iter().flat_map(strings_of).collect(),
-        Value::Object(map) => map.values().flat_map(strings_of).collect(),
-        _ => Vec::new(),
     }
 }
 

@@ -3,9 +3,9 @@
 use super::error::{Result, TransformError};
 use crate::archive::walk::newer_kinds;
 use crate::archive::{Archive, ArchiveWriter};
-use crate::format::manifest::Selection;
+use crate::format::manifest::{FileDescriptor, Selection};
 use crate::format::undo::UNDO_LINES;
-use crate::format::{Kind, LossCount, Reason};
+use crate::format::{ArchivePath, Kind, Loss, LossCount, Reason};
 use std::collections::BTreeMap;
 
 /// Refuses lines of kinds that this build does not know, in which something may stand that is to be removed.
@@ -38,6 +38,47 @@ pub(super) fn leave_undo(
     }
     requires.retain(|name| name != UNDO_LINES);
     Ok(())
+}
+
+/// Takes over the list of failures but for those of objects that went.
+pub(super) fn take_losses(
+    writer: &mut ArchiveWriter,
+    archive: &Archive,
+    is_dropped: impl Fn(&str) -> bool,
+) -> Result<()> {
+    let mut losses = archive.manifest().losses.clone();
+    let files = archive.manifest().files.iter();
+    let list = files.filter(|file| is_losses(file)).cloned().collect();
+    let mut lines = archive.lines_of(list);
+    while let Some(line) = lines.next_line()? {
+        let loss: Loss = serde_json::from_slice(line.bytes)
+            .map_err(|error| archive.damaged(&line.place(), &error.to_string()))?;
+        if !is_dropped(&loss.id) {
+            writer.adopt_failure(line.bytes)?;
+            continue;
+        }
+        let is_counted = |count: &&mut LossCount| {
+            (&count.kind, &count.field, &count.reason) == (&loss.kind, &loss.field, &loss.reason)
+        };
+        if let Some(count) = losses.failures.iter_mut().find(is_counted) {
+            count.count = count.count.saturating_sub(1);
+        }
+    }
+    losses.failures.retain(|count| count.count > 0);
+    writer.adopt_losses(&losses);
+    Ok(())
+}
+
+/// Whether a file is the list of failures.
+pub(super) fn is_losses(file: &FileDescriptor) -> bool {
+    file.path == ArchivePath::losses()
+}
+
+/// Leaves names and patterns by which an export chose behind: what is removed may be called so.
+pub(super) fn leave_names(selection: &mut Selection) {
+    selection
+        .options
+        .retain(|_, value| value.is_boolean() || value.is_number());
 }
 
 /// Objects that references may miss, counted as an export counts what its choices leave out.

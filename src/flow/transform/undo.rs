@@ -57,6 +57,7 @@ pub fn undo(archive: &Archive, out: &Path, options: &TransformOptions) -> Result
     let mut writer = ArchiveWriter::create(out, options.writer.clone())?;
     writer.adopt_blobs(archive, options.copy, &restore.added_blobs)?;
     adopt_others(&mut writer, archive, |file| !belongs(file))?;
+    writer.adopt_totals(archive);
     if let Some(format) = &mut head.format
         && restore.has_lines
         && !has_lines(archive, others)?

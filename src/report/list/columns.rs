@@ -30,6 +30,8 @@ pub enum Noun {
     Scorers,
     /// Artifacts of all owners.
     Artifacts,
+    /// Places where artifacts and sources lie.
+    Locations,
 }
 
 /// How a column's values are shown to people.
@@ -196,6 +198,13 @@ const ARTIFACTS: &[Column] = &[
     text("absent", ""),
 ];
 
+const LOCATIONS: &[Column] = &[
+    text("kind", ""),
+    text("field", ""),
+    text("location", ""),
+    number("count", ""),
+];
+
 /// Where filters look, as JSON pointers.
 #[derive(Debug, Default)]
 pub(super) struct FilterFields {
@@ -207,7 +216,7 @@ pub(super) struct FilterFields {
 
 impl Noun {
     /// All of them.
-    pub const ALL: [Noun; 12] = [
+    pub const ALL: [Noun; 13] = [
         Noun::Overview,
         Noun::Experiments,
         Noun::Runs,
@@ -220,6 +229,7 @@ impl Noun {
         Noun::EvaluationDatasets,
         Noun::Scorers,
         Noun::Artifacts,
+        Noun::Locations,
     ];
 
     /// Its name on the command line.
@@ -237,6 +247,7 @@ impl Noun {
             Noun::EvaluationDatasets => "evaluation-datasets",
             Noun::Scorers => "scorers",
             Noun::Artifacts => "artifacts",
+            Noun::Locations => "locations",
         }
     }
 
@@ -254,13 +265,14 @@ impl Noun {
             Noun::EvaluationDatasets => EVALUATION_DATASETS,
             Noun::Scorers => SCORERS,
             Noun::Artifacts => ARTIFACTS,
+            Noun::Locations => LOCATIONS,
         }
     }
 
     /// The kind of object its rows are made of.
     pub(super) fn kind(self) -> Kind {
         match self {
-            Noun::Overview | Noun::Experiments => Kind::Experiments,
+            Noun::Overview | Noun::Experiments | Noun::Locations => Kind::Experiments,
             Noun::Runs => Kind::Runs,
             Noun::Models | Noun::Prompts => Kind::RegisteredModels,
             Noun::Versions => Kind::ModelVersions,
@@ -317,7 +329,7 @@ impl Noun {
                 experiment: &["/experiment_ids"],
                 ..FilterFields::default()
             },
-            Noun::Artifacts => FilterFields::default(),
+            Noun::Artifacts | Noun::Locations => FilterFields::default(),
         }
     }
 }

@@ -18,6 +18,7 @@ use self::lines::{Batches, Outcome, Ready, Work};
 use self::places::Places;
 use self::undo_file::UndoFile;
 use super::error::Result;
+use super::removal;
 use super::step::Finished;
 use crate::archive::parallel::{Pool, default_threads, map_ordered};
 use crate::archive::walk::Head;
@@ -257,6 +258,15 @@ impl<'a> Engine<'a> {
     fn count(&mut self, name: &str, count: u64) {
         if count > 0 {
             *self.counts.entry(name.to_owned()).or_insert(0) += count;
+        }
+    }
+
+    /// Takes over the list of failures but for those of objects that were dropped.
+    pub(super) fn take_losses(&mut self) -> Result<()> {
+        let places = &self.places;
+        match &mut self.writer {
+            Some(writer) => removal::take_losses(writer, self.archive, |id| places.has_dropped(id)),
+            None => Ok(()),
         }
     }
 

@@ -45,11 +45,21 @@ pub(super) struct Places {
 }
 
 impl Places {
-    /// An owner was dropped.
+    /// An object was dropped.
     pub(super) fn drop(&mut self, kind: Kind, id: String) {
-        if owns(kind) {
+        if owner_kinds(kind).is_empty() {
             self.by_kind.entry(kind).or_default().insert(id, Place::Dropped);
         }
+    }
+
+    /// Whether an object was dropped, or what it belongs to: its id, or the begin of it before a `/`, is that of a dropped one.
+    pub(super) fn has_dropped(&self, id: &str) -> bool {
+        let ends = id.match_indices('/').map(|(end, _)| end).chain([id.len()]);
+        let mut begins = ends.map(|end| &id[..end]);
+        begins.any(|begin| {
+            let mut kinds = self.by_kind.values();
+            kinds.any(|places| places.get(begin) == Some(&Place::Dropped))
+        })
     }
 
     /// An owner has another place than before.
