@@ -2,6 +2,7 @@
 
 mod cat;
 mod choice_args;
+mod completions;
 mod convert;
 mod diff;
 mod diff_sides;
@@ -104,6 +105,9 @@ enum Command {
     Convert(convert::Args),
     Verify(verify::Args),
     Scan(scan::Args),
+    Completions(completions::Args),
+    #[command(hide = true)]
+    Manual(completions::ManualArgs),
 }
 
 /// Prints help, the version, or what is wrong with the arguments.
@@ -159,6 +163,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Convert(args) => args.run(),
         Command::Verify(args) => args.run(),
         Command::Scan(args) => args.run(),
+        Command::Completions(args) => args.run(),
+        Command::Manual(args) => args.run(),
     };
     match done {
         Ok(exit) => exit.into(),

@@ -1,4 +1,4 @@
-//! `scripts/read_archive.py` reads archives without mlark: the proof that the format is a document.
+//! the Python package reads archives without the program: the proof that the format is a document.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -12,10 +12,12 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// Runs the script, or says that it cannot be run.
+/// Runs the package's own small program, or says that it cannot be run.
 fn python(args: &[&Path]) -> Option<Output> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/read_archive.py");
-    match Command::new("python3").arg(script).args(args).output() {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("python");
+    let mut command = Command::new("python3");
+    command.args(["-m", "mlark.read"]).env("PYTHONPATH", package);
+    match command.args(args).output() {
         Ok(output) => Some(output),
         Err(error) => {
             eprintln!("SKIPPED: python3 cannot be run: {error}");

@@ -340,8 +340,8 @@ mod tests {
             local.find(OWNER, "s3://bucket/1", None),
             Place::OutOfReach(Reason::RemoteUri)
         );
-        assert!(cloud::remedy("s3://bucket/1").contains("--features cloud"));
+        assert!(cloud::remedy("s3://bucket/1").contains("feature `cloud`"));
         let error = places(None, Some(Path::new("s3://bucket"))).check().unwrap_err();
-        assert!(error.to_string().contains("--features cloud"), "{error}");
+        assert!(error.to_string().contains("feature `cloud`"), "{error}");
     }
 }

@@ -74,7 +74,7 @@ pub(super) fn parse(uri: &str) -> Result<Location, ExportError> {
         "mysql" | "mariadb" => Ok(Location::Mysql(uri.to_owned())),
         #[cfg(not(all(feature = "postgres", feature = "mysql")))]
         "postgresql" | "postgres" | "mysql" | "mariadb" => Err(unreadable(
-            "this build reads SQLite only; `cargo install --path . --features postgres,mysql`, in a checkout of mlark, makes one that reads it",
+            "this build reads SQLite only; one with the features `postgres` and `mysql`, which are on unless they were turned off, reads it",
         )),
         _ => Err(unreadable(
             "mlark reads SQLite, PostgreSQL and MySQL; export another database through its MLflow server",

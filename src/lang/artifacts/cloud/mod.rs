@@ -47,7 +47,7 @@ pub(crate) fn is_cloud_uri(uri: &str) -> bool {
 /// What to do about an artifact URI that this build does not read, if there is something.
 pub(crate) fn remedy(uri: &str) -> &'static str {
     if is_cloud_uri(uri) && cfg!(not(feature = "cloud")) {
-        "; `cargo install --path . --features cloud`, in a checkout of mlark, makes a build that reads it"
+        "; a build with the feature `cloud`, which is on unless it was turned off, reads it"
     } else {
         ""
     }
