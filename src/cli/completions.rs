@@ -10,7 +10,9 @@ use std::path::PathBuf;
 
 /// Print completions for a shell
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  mlark completions bash > ~/.local/share/bash-completion/completions/mlark")]
+#[command(
+    after_help = "Example:\n  mlark completions bash > ~/.local/share/bash-completion/completions/mlark"
+)]
 pub(super) struct Args {
     /// The shell
     shell: Shell,
