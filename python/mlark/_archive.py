@@ -11,15 +11,15 @@ import zipfile
 import zlib
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Dict, Iterator, List, NamedTuple, Optional, Tuple, Union
+from typing import IO, Any, Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 from ._decode import Decoder
 from ._errors import Damaged, MlarkError, NotFound, TooNew
-from ._objects import Objects
+from ._objects import Objects, Points
 from ._records import Artifact, Document, Metric, Model, ModelVersion, Run, Span, Trace
 
 # Features of the format that this reader knows.
-_KNOWN_FEATURES: frozenset = frozenset()
+_KNOWN_FEATURES: FrozenSet[str] = frozenset()
 # Bounds of the format: a line, a long text, a manifest.
 _LINE_BYTES = 16 << 20
 _TEXT_BYTES = 256 << 20
@@ -41,15 +41,19 @@ def open(path: PathLike) -> "Archive":  # noqa: A001 - `mlark.open` reads as `gz
     return Archive(path)
 
 
+# What the zip reader and the parser raise for bytes that they do not take; RuntimeError: an encrypted entry, an unknown
+# method, JSON that is too deep.
+_MISREAD = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, TypeError, RuntimeError)
+
+
 @contextmanager
 def _damage(name: str) -> Iterator[None]:
-    """What the zip reader and the parser say of bytes that they do not take is damage, with its place."""
+    """Bytes that cannot be read are damage, with its place."""
     try:
         yield
     except KeyError as error:
         raise Damaged(f"{name}: {error} is missing") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, TypeError, RuntimeError) as error:
-        # RuntimeError: an encrypted entry, an unknown method, JSON that is too deep.
+    except _MISREAD as error:
         raise Damaged(f"{name}: {error}") from None
 
 
@@ -181,11 +185,11 @@ class Archive:
 
     def metrics(self, run: Optional[str] = None, key: Optional[str] = None) -> Objects[Metric]:
         """Every point of the metrics, of one run and of one key where they are given."""
-        return Objects("metrics", self._points("metrics", "run_id", run, key))
+        return self._slices("metrics", "run_id", run, key)
 
     def model_metrics(self, model: Optional[str] = None, key: Optional[str] = None) -> Objects[Metric]:
         """Every point of the metrics of logged models; `run_id` of a point is then the model's id."""
-        return Objects("metrics", self._points("model-metrics", "model_id", model, key))
+        return self._slices("model-metrics", "model_id", model, key)
 
     def datasets(self) -> Objects[Document]:
         """Datasets that runs read."""
@@ -304,42 +308,39 @@ class Archive:
                 manifest[key]
         return manifest
 
-    def _descriptors(self) -> Iterator[_Descriptor]:
-        for file in self.manifest["files"]:
-            with _damage("mlark.json"):
-                path, digest, size_bytes = file["path"], file["sha256"], file["size_bytes"]
-                parts = path.split("/")
-                is_known = _LISTED.match(path) and _DIGEST.match(digest)
-            if not is_known or {"", ".", ".."} & set(parts):
-                raise Damaged(f"the manifest lists {path!r}")
-            yield _Descriptor(path, digest, size_bytes)
+    def _descriptors(self) -> List[_Descriptor]:
+        with _damage("mlark.json"):
+            listed = [_Descriptor(file["path"], file["sha256"], file["size_bytes"]) for file in self.manifest["files"]]
+            for file in listed:
+                is_known = _LISTED.match(file.path) and _DIGEST.match(file.sha256)
+                if not is_known or {"", ".", ".."} & set(file.path.split("/")):
+                    raise Damaged(f"the manifest lists {file.path!r}")
+        return listed
 
     def _lines_of(self, file: _Descriptor, decoder: Decoder) -> Iterator[Any]:
         digest = hashlib.sha256()
+        number = 0
         with self._files.open(file.path) as lines:
-            number = 0
             while True:
-                with _damage(file.path):
+                try:
                     line = lines.readline(_LINE_BYTES + 1)
-                if not line:
-                    break
-                number += 1
-                digest.update(line)
-                if not line.endswith(b"\n"):
-                    raise Damaged(f"{file.path} line {number} is too long or not ended")
-                with _damage(f"{file.path} line {number}"):
+                    if not line:
+                        break
+                    number += 1
+                    digest.update(line)
+                    if not line.endswith(b"\n"):
+                        raise Damaged("it is too long or not ended")
                     value = decoder.line(line)
+                except (Damaged, *_MISREAD) as error:
+                    raise Damaged(f"{file.path} line {number}: {error}") from None
                 yield value
         if digest.hexdigest() != file.sha256:
             raise Damaged(f"{file.path} has other bytes")
 
-    def _points(self, kind: str, owner: str, wanted: Optional[str], key: Optional[str]) -> Iterator[Metric]:
-        for line in self.lines(kind):
-            if (wanted is None or line[owner] == wanted) and (key is None or line["key"] == key):
-                name, line_key = line[owner], line["key"]
-                columns = zip(line["values"], line["timestamps"], line["steps"])
-                for value, timestamp, step in columns:
-                    yield Metric(name, line_key, float(value), timestamp, step)
+    def _slices(self, kind: str, owner: str, wanted: Optional[str], key: Optional[str]) -> Points:
+        lines = self.lines(kind)
+        chosen = (line for line in lines if wanted in (None, line[owner]) and key in (None, line["key"]))
+        return Points(owner, chosen)
 
     def _artifacts(self, owner_kind: str, owner: Optional[str]) -> Iterator[Artifact]:
         for line in self.lines("artifacts"):

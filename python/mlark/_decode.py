@@ -42,6 +42,8 @@ _SHAPES: Dict[str, Dict[str, _Shape]] = {
 # Lines of these kinds have no markers.
 _PLAIN = frozenset({"metrics", "model-metrics", "artifacts"})
 
+_PARSE = json.JSONDecoder().raw_decode
+
 ReadBlob = Callable[[Dict[str, Any]], bytes]
 
 
@@ -54,7 +56,11 @@ class Decoder:
         self._read_blob = read_blob
 
     def line(self, line: bytes) -> Any:
-        value = json.loads(line)
+        """The document of a line, which ends with a line feed."""
+        text = line.decode("utf-8")
+        value, end = _PARSE(text)
+        if end != len(text) - 1:
+            raise Damaged("a line is not one JSON text")
         if self._is_plain or b'"$' not in line:
             return value
         return self._shaped(value, self._shape)

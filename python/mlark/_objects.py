@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, Iterable, Iterator, TypeVar
+from typing import TYPE_CHECKING, Any, Dict, Generic, Iterable, Iterator, List, Tuple, TypeVar
+
+from ._records import Metric
 
 if TYPE_CHECKING:
     import pandas
@@ -50,3 +52,38 @@ class Objects(Generic[T]):
 
         made: Any = polars.from_arrow(self.to_arrow())
         return made
+
+
+class Points(Objects[Metric]):
+    """Points of metrics, of which the archive holds slices in columns: a table is made without a look at each point."""
+
+    def __init__(self, owner: str, slices: Iterable[Dict[str, Any]]) -> None:
+        super().__init__("metrics", ())
+        self._owner = owner
+        self._slices = iter(slices)
+
+    def __iter__(self) -> Iterator[Metric]:
+        while True:
+            yield from self._objects
+            line = next(self._slices, None)
+            if line is None:
+                return
+            self._objects = self._points_of(line)
+
+    def __next__(self) -> Metric:
+        while True:
+            for point in self._objects:
+                return point
+            self._objects = self._points_of(next(self._slices))
+
+    def _points_of(self, line: Dict[str, Any]) -> Iterator[Metric]:
+        owner, key = line[self._owner], line["key"]
+        for value, timestamp, step in zip(line["values"], line["timestamps"], line["steps"]):
+            yield Metric(owner, key, float(value), timestamp, step)
+
+    def slices(self) -> Iterator[Tuple[str, str, List[Any], List[int], List[int]]]:
+        """What is left, in pieces of one metric: run id, key, values, timestamps, steps."""
+        for point in self._objects:
+            yield point.run_id, point.key, [point.value], [point.timestamp], [point.step]
+        for line in self._slices:
+            yield line[self._owner], line["key"], line["values"], line["timestamps"], line["steps"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, Iterable, List, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Tuple
+
+from ._objects import Points
 
 # Fields that are milliseconds since 1970.
 _TIMES = frozenset({
@@ -23,17 +25,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _wide_run(run: Any) -> Dict[str, Any]:
-    row = dict(run["info"])
-    row.update((f"metrics.{key}", float(latest["value"])) for key, latest in run["metrics"].items())
-    row.update((f"params.{key}", value) for key, value in run["params"].items())
-    row.update((f"tags.{key}", value) for key, value in run["tags"].items())
-    return row
-
-
-def _wide(noun: str, item: Any) -> Dict[str, Any]:
-    if noun == "runs":
-        return _wide_run(item)
+def _wide(item: Any) -> Dict[str, Any]:
     if hasattr(item, "_asdict"):
         return item._asdict()
     row: Dict[str, Any] = {}
@@ -45,21 +37,88 @@ def _wide(noun: str, item: Any) -> Dict[str, Any]:
     return row
 
 
+def _columns_of(points: Points) -> Dict[str, Any]:
+    """Points as columns of numpy."""
+    import numpy
+
+    owners: List[str] = []
+    keys: List[str] = []
+    lengths: List[int] = []
+    values, timestamps, steps = [], [], []
+    for owner, key, value, timestamp, step in points.slices():
+        owners.append(owner)
+        keys.append(key)
+        lengths.append(len(value))
+        # NaN and infinities are texts in a line.
+        values.append(numpy.array(value, dtype="float64"))
+        timestamps.append(numpy.array(timestamp, dtype="int64"))
+        steps.append(numpy.array(step, dtype="int64"))
+
+    def joined(pieces: List[Any], kind: str) -> Any:
+        return numpy.concatenate(pieces) if pieces else numpy.array([], dtype=kind)
+
+    return {
+        "run_id": numpy.repeat(numpy.array(owners, dtype=object), lengths),
+        "key": numpy.repeat(numpy.array(keys, dtype=object), lengths),
+        "value": joined(values, "float64"),
+        "timestamp": joined(timestamps, "int64"),
+        "step": joined(steps, "int64"),
+    }
+
+
+class _Columns:
+    """Columns that grow by name; a row that has no value for one leaves a gap."""
+
+    def __init__(self, prefix: str, gap: Any) -> None:
+        self._prefix, self._gap = prefix, gap
+        self._columns: Dict[str, List[Any]] = {}
+
+    def add(self, row: int, values: Iterable[Tuple[str, Any]]) -> None:
+        columns = self._columns
+        for name, value in values:
+            column = columns.get(name)
+            if column is None:
+                column = columns[name] = [self._gap] * row
+            elif len(column) < row:
+                column.extend([self._gap] * (row - len(column)))
+            column.append(value)
+
+    def finish(self, rows: int) -> Iterator[Tuple[str, List[Any]]]:
+        for name, column in self._columns.items():
+            column.extend([self._gap] * (rows - len(column)))
+            yield self._prefix + name, column
+
+
+def _columns_of_runs(runs: Iterable[Any]) -> Dict[str, List[Any]]:
+    info, metrics = _Columns("", None), _Columns("metrics.", float("nan"))
+    params, tags = _Columns("params.", None), _Columns("tags.", None)
+    count = 0
+    for run in runs:
+        info.add(count, run["info"].items())
+        metrics.add(count, [(key, float(latest["value"])) for key, latest in run["metrics"].items()])
+        params.add(count, run["params"].items())
+        tags.add(count, run["tags"].items())
+        count += 1
+    fields = dict(info.finish(count))
+    columns = {name: fields.pop(name, [None] * count) for name in _FIRST}
+    for group in (fields.items(), metrics.finish(count), params.finish(count), tags.finish(count)):
+        columns.update(group)
+    return columns
+
+
 def to_pandas(noun: str, objects: Iterable[Any]) -> Any:
     import pandas
 
-    if noun == "metrics":
-        frame = pandas.DataFrame(list(objects), columns=["run_id", "key", "value", "timestamp", "step"])
+    if isinstance(objects, Points):
+        frame = pandas.DataFrame(_columns_of(objects))
     elif noun == "artifacts":
         frame = pandas.DataFrame(list(objects), columns=["owner_id", "path", "size_bytes", "sha256", "absent"])
+    elif noun == "runs":
+        frame = pandas.DataFrame(_columns_of_runs(objects))
     else:
-        first = dict.fromkeys(_FIRST) if noun == "runs" else {}
-        rows = [{**first, **_wide(noun, item)} for item in objects]
-        # In the order in which fields are met, metrics before params before tags.
-        order = {"metrics": 1, "params": 2, "tags": 3}
+        rows = [_wide(item) for item in objects]
         names = dict.fromkeys(name for row in rows for name in row)
-        columns = sorted(names, key=lambda name: order.get(name.split(".", 1)[0], 0) if "." in name else 0)
-        frame = pandas.DataFrame({name: [row.get(name) for row in rows] for name in columns})
+        frame = pandas.DataFrame({name: [row.get(name) for row in rows] for name in names})
     for name in frame.columns:
         if name in _TIMES:
             times = pandas.to_numeric(frame[name], errors="coerce")
@@ -70,6 +129,10 @@ def to_pandas(noun: str, objects: Iterable[Any]) -> Any:
 def to_arrow(noun: str, objects: Iterable[Any]) -> Any:
     import pyarrow as arrow
 
+    if isinstance(objects, Points):
+        table = arrow.table(_columns_of(objects))
+        time = table.schema.get_field_index("timestamp")
+        return table.set_column(time, "timestamp", table["timestamp"].cast(arrow.timestamp("ms", tz="UTC")))
     texts, numbers = arrow.map_(arrow.string(), arrow.string()), arrow.map_(arrow.string(), arrow.float64())
     columns: Dict[str, List[Any]] = {}
     count = 0

@@ -111,7 +111,7 @@ def _decoded(kind, document):
     def blob(reference):
         return {"a" * 64: b"long", "b" * 64: b"/w=="}[reference["sha256"]]
 
-    return Decoder(kind, blob).line(json.dumps(document).encode())
+    return Decoder(kind, blob).line(json.dumps(document).encode() + b"\n")
 
 
 def test_markers_become_values_and_users_keys_lose_their_second_dollar():
@@ -138,4 +138,4 @@ def test_json_that_is_too_deep_is_damage(tmp_path):
     from mlark._archive import _damage
 
     with pytest.raises(mlark.Damaged), _damage("here"):
-        Decoder("runs", lambda _: b"").line(b"[" * 100_000)
+        Decoder("runs", lambda _: b"").line(b"[" * 100_000 + b"\n")
