@@ -70,6 +70,11 @@ fn the_page_on_lineage_shows_what_mlark_prints() {
     assert!(runs_as_shown("docs/lineage.md") >= 3);
 }
 
+#[test]
+fn the_page_on_restore_shows_what_mlark_prints() {
+    assert!(runs_as_shown("docs/restore.md") >= 3);
+}
+
 /// Runs each command of a page and compares what it prints; how many there are.
 fn runs_as_shown(page: &str) -> usize {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -182,7 +182,7 @@ impl BlobDirectory {
     /// Takes over a file's bytes: shared where the file system can, else copied.
     fn link(&self, stored: &StoredFile) -> Result<()> {
         let path = self.path_of(&stored.blob.sha256)?;
-        if clone_file(&stored.path, &path) {
+        if clone_file(&stored.path, &path, BLOB_MODE) {
             return Ok(());
         }
         match fs::hard_link(&stored.path, &path) {

@@ -43,6 +43,7 @@ pub(crate) use part::{PartWriter, finish_digest};
 pub use points::PointSeries;
 pub use reader::{Archive, CheckedReader};
 pub(crate) use regular::open_input;
+pub(crate) use sharing::clone_blob;
 pub(crate) use spill::{Merge, SpillSorter};
 pub(crate) use staging::{Replace, Staging, parent_of};
 pub(crate) use writer::digests_in;

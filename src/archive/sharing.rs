@@ -41,7 +41,7 @@ pub(super) fn link_blob(archive: &Archive, blobs: &BlobDirectory, digest: &Diges
     let from = path.below(archive.path());
     let to = blobs.path_of(digest)?;
     let damaged = |error| archive.read_error(path.as_str(), error);
-    if clone_file(&from, &to) || (!copy && fs::hard_link(&from, &to).is_ok()) {
+    if clone_file(&from, &to, BLOB_MODE) || (!copy && fs::hard_link(&from, &to).is_ok()) {
         let linked = fs::symlink_metadata(&to).map_err(ArchiveError::io("read", &to))?;
         return check_regular(&linked).map(drop).map_err(damaged);
     }
@@ -55,20 +55,30 @@ pub(super) fn link_blob(archive: &Archive, blobs: &BlobDirectory, digest: &Diges
 
 /// Creates a file that nothing changes once it is written.
 pub(super) fn create_blob(path: &Path) -> io::Result<File> {
+    create_as(path, BLOB_MODE)
+}
+
+fn create_as(path: &Path, mode: u32) -> io::Result<File> {
     let mut options = File::options();
-    options.write(true).create_new(true).mode(BLOB_MODE).open(path)
+    options.write(true).create_new(true).mode(mode).open(path)
+}
+
+/// Makes a file of its owner's of a blob in a directory by sharing its bytes, where the file system can; unchecked.
+pub(crate) fn clone_blob(archive: &Archive, digest: &Digest, to: &Path) -> bool {
+    let from = ArchivePath::blob(digest).below(archive.path());
+    archive.zip().is_none() && clone_file(&from, to, 0o644)
 }
 
 /// Shares a file's bytes where the file system can; leaves nothing where it cannot.
 #[cfg(target_os = "linux")]
-pub(super) fn clone_file(from: &Path, to: &Path) -> bool {
+pub(super) fn clone_file(from: &Path, to: &Path, mode: u32) -> bool {
     use std::sync::atomic::{AtomicBool, Ordering};
     // A file system that refused once will refuse the next twenty thousand.
     static REFUSED: AtomicBool = AtomicBool::new(false);
     if REFUSED.load(Ordering::Relaxed) {
         return false;
     }
-    let (Ok(source), Ok(target)) = (open_regular(from), create_blob(to)) else {
+    let (Ok(source), Ok(target)) = (open_regular(from), create_as(to, mode)) else {
         return false;
     };
     let cloned = rustix::fs::ioctl_ficlone(&target, &source).is_ok();
@@ -80,6 +90,6 @@ pub(super) fn clone_file(from: &Path, to: &Path) -> bool {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn clone_file(_: &Path, _: &Path) -> bool {
+pub(super) fn clone_file(_: &Path, _: &Path, _: u32) -> bool {
     false
 }

@@ -37,9 +37,14 @@ pub(super) type Result<T = Exit> = std::result::Result<T, CliError>;
 impl CliError {
     /// A request that cannot be carried out as given.
     pub(super) fn usage(message: impl std::fmt::Display) -> Self {
+        CliError::with_exit(anyhow::anyhow!("{message}"), Exit::Usage)
+    }
+
+    /// An error with the exit code that it ends in.
+    pub(super) fn with_exit(error: impl Into<anyhow::Error>, exit: Exit) -> Self {
         CliError {
-            error: anyhow::anyhow!("{message}"),
-            exit: Exit::Usage,
+            error: error.into(),
+            exit,
             hint: None,
         }
     }
@@ -165,11 +170,7 @@ impl From<BadSought> for CliError {
             BadSought::Io { source, .. } if source.kind() != io::ErrorKind::NotFound => Exit::Io,
             _ => Exit::Usage,
         };
-        CliError {
-            exit,
-            error: error.into(),
-            hint: None,
-        }
+        CliError::with_exit(error, exit)
     }
 }
 
@@ -367,11 +368,7 @@ impl From<io::Error> for CliError {
             io::ErrorKind::BrokenPipe => Exit::Done,
             _ => Exit::Io,
         };
-        CliError {
-            error: anyhow::Error::new(error).context("write the output"),
-            exit,
-            hint: None,
-        }
+        CliError::with_exit(anyhow::Error::new(error).context("write the output"), exit)
     }
 }
 

@@ -3,6 +3,7 @@
 //! `schema/cli/*.schema.json` are these schemas; a test keeps them equal.
 
 use super::error::CliError;
+use super::restore::Restored;
 use crate::archive::verify::{LacksReport, VerifyReport};
 use crate::flow::extract::ExtractReport;
 use crate::flow::import::{PlanDocument, ReportDocument};
@@ -276,6 +277,10 @@ pub fn schemas() -> Vec<(String, Value)> {
             ),
         ),
         ("scan", of::<Scanned<'_>>("mlark scan --json")),
+        (
+            "restore",
+            of::<Restored<'_>>("mlark restore --json, with --dry-run too"),
+        ),
         (
             "show",
             lines("mlark show --json: a line of the archive, long texts in place"),

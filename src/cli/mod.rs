@@ -26,6 +26,7 @@ mod merge;
 mod output_args;
 mod progress;
 mod replay_args;
+mod restore;
 mod results;
 mod scan;
 mod screen;
@@ -98,6 +99,7 @@ enum Command {
     Lineage(lineage::Args),
     Cat(cat::Args),
     Extract(extract::Args),
+    Restore(restore::Args),
     Snapshot(snapshot::Args),
     Diff(diff::Args),
     Transform(Box<transform::Args>),
@@ -156,6 +158,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Lineage(args) => args.run(),
         Command::Cat(args) => args.run(),
         Command::Extract(args) => args.run(),
+        Command::Restore(args) => args.run(),
         Command::Snapshot(args) => args.run(),
         Command::Diff(args) => args.run(),
         Command::Transform(args) => args.run(),

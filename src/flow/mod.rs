@@ -6,4 +6,5 @@ pub mod export;
 pub mod extract;
 pub mod import;
 pub mod merge;
+pub mod restore;
 pub mod transform;

@@ -279,6 +279,8 @@ fn commands_print_what_their_schemas_say() {
         0,
     );
     described("extract", &["extract", "store", "-o", "files", "--keep-going"], 0);
+    described("restore", &["restore", "store", "-o", "restored", "--dry-run"], 0);
+    described("restore", &["restore", "store", "-o", "restored"], 0);
     described("info", &["info", "tagged"], 0);
     described("verify", &["verify", "tagged"], 0);
     described("verify", &["verify", "tagged", "--lacks-text", "mlflow"], 1);

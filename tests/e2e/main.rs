@@ -11,6 +11,7 @@ mod lineage;
 mod replay;
 mod rest;
 mod rest_live;
+mod restore;
 mod resume;
 mod spans;
 mod workspaces;

@@ -6,4 +6,5 @@ mod client;
 mod common;
 mod hostile;
 mod migrated;
+mod restore;
 mod selection;

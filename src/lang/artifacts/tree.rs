@@ -1,16 +1,19 @@
 //! Names and bytes of the files that a sink makes: no name leads out of the tree, and none is taken twice.
 
-use crate::archive::{Archive, ArchiveError};
+use crate::archive::{Archive, ArchiveError, clone_blob};
 use crate::format::layout::blob_path;
-use crate::model::ArtifactFile;
 use crate::model::printable::printable as shown;
+use crate::model::{ArtifactFile, BlobRef};
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{BufWriter, Read, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 /// Bytes of a name that file systems allow.
 const NAME_BYTES: usize = 255;
+/// Mode of a file that its owner may change.
+const LIVE_MODE: u32 = 0o644;
 /// Bytes copied at once.
 const CHUNK_BYTES: usize = 128 << 10;
 
@@ -145,20 +148,46 @@ pub(crate) fn write_artifact(
     artifact: &ArtifactFile,
     to: &Path,
 ) -> Result<u64, ArchiveError> {
+    let blob = blob_of(archive, artifact, to)?;
+    // Exclusive creation follows no symlink and overwrites nothing.
+    let file = File::create_new(to).map_err(ArchiveError::io("create", to))?;
+    copy_blob(archive, &blob, to, file)
+}
+
+/// The same for a file that will live on: where the file system can, it shares the bytes of the archive until it is changed, and
+/// the archive's stay as they are.
+pub(crate) fn write_live_artifact(
+    archive: &Archive,
+    artifact: &ArtifactFile,
+    to: &Path,
+) -> Result<u64, ArchiveError> {
+    let blob = blob_of(archive, artifact, to)?;
+    if clone_blob(archive, &blob.sha256, to) {
+        return copy_blob(archive, &blob, to, std::io::sink());
+    }
+    let mut options = File::options();
+    let file = options.write(true).create_new(true).mode(LIVE_MODE).open(to);
+    copy_blob(archive, &blob, to, file.map_err(ArchiveError::io("create", to))?)
+}
+
+/// Makes the folders above a file; the blob that it is to be.
+fn blob_of(archive: &Archive, artifact: &ArtifactFile, to: &Path) -> Result<BlobRef, ArchiveError> {
     if let Some(folder) = to.parent() {
         fs::create_dir_all(folder).map_err(ArchiveError::io("create directory", folder))?;
     }
-    let Some(blob) = artifact.blob() else {
+    artifact.blob().ok_or_else(|| {
         let reason = format!(
             "artifact `{}` has neither bytes nor a reason why not",
             shown(&artifact.path)
         );
-        return Err(archive.damaged("objects/artifacts", &reason));
-    };
-    let mut reader = archive.blob(&blob)?;
-    // Exclusive creation follows no symlink and overwrites nothing.
-    let file = File::create_new(to).map_err(ArchiveError::io("create", to))?;
-    let mut writer = BufWriter::with_capacity(CHUNK_BYTES, file);
+        archive.damaged("objects/artifacts", &reason)
+    })
+}
+
+/// Copies a blob, checked.
+fn copy_blob(archive: &Archive, blob: &BlobRef, to: &Path, out: impl Write) -> Result<u64, ArchiveError> {
+    let mut reader = archive.blob(blob)?;
+    let mut writer = BufWriter::with_capacity(CHUNK_BYTES, out);
     let mut buffer = vec![0; CHUNK_BYTES];
     let mut bytes = 0;
     loop {

@@ -21,7 +21,8 @@ pub(crate) fn span_file(spans: &[Span]) -> PyJson {
     PyJson::Dict(vec![("spans".to_owned(), PyJson::List(spans))])
 }
 
-fn span_dict(span: &Span) -> PyJson {
+/// One span, as in that file and in the content of a database's row.
+pub(crate) fn span_dict(span: &Span) -> PyJson {
     let mut extra: Extra = span.extra.clone();
     let told = extra.remove(OTEL_TRACE_ID);
     let told = told.as_ref().and_then(Value::as_str);

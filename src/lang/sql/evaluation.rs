@@ -14,7 +14,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 
 /// Key under which MLflow wraps outputs, so that any JSON value can stand in the column.
-const WRAPPED: &str = "mlflow_wrapped";
+pub(super) const WRAPPED: &str = "mlflow_wrapped";
 
 /// A user's JSON; SQL NULL and JSON null are both no value.
 fn free_json(row: &Fields<'_>, column: usize) -> Option<Value> {

@@ -32,14 +32,26 @@ fn logged_model(row: &Fields<'_>) -> LoggedModel {
     }
 }
 
+/// Statuses by the number that the column has.
+const STATUSES: [&str; 4] = [
+    "LOGGED_MODEL_STATUS_UNSPECIFIED",
+    "LOGGED_MODEL_PENDING",
+    "LOGGED_MODEL_READY",
+    "LOGGED_MODEL_UPLOAD_FAILED",
+];
+
 fn status_name(number: Option<i64>) -> String {
-    match number {
-        None | Some(0) => "LOGGED_MODEL_STATUS_UNSPECIFIED".to_owned(),
-        Some(1) => "LOGGED_MODEL_PENDING".to_owned(),
-        Some(2) => "LOGGED_MODEL_READY".to_owned(),
-        Some(3) => "LOGGED_MODEL_UPLOAD_FAILED".to_owned(),
-        Some(other) => other.to_string(),
-    }
+    let number = number.unwrap_or(0);
+    let known = usize::try_from(number).ok().and_then(|at| STATUSES.get(at));
+    known.map_or_else(|| number.to_string(), |name| (*name).to_owned())
+}
+
+/// The number of a status; of one that MLflow does not know yet, the text is the number.
+pub(super) fn status_number(status: &str) -> Option<i64> {
+    let known = STATUSES.iter().position(|name| *name == status);
+    known
+        .and_then(|at| i64::try_from(at).ok())
+        .or_else(|| status.parse().ok())
 }
 
 fn point_of(row: &Fields<'_>) -> Option<Point> {

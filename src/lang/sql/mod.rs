@@ -42,6 +42,7 @@ mod traces;
 mod trees;
 mod uri;
 mod versions;
+pub(crate) mod write;
 
 use crate::format::layout::TEXT_BYTES;
 use crate::format::manifest::SourceInfo;

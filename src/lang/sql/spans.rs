@@ -13,9 +13,9 @@ use crate::model::{Span, Trace};
 use std::collections::HashSet;
 
 pub(super) const ARTIFACT_LOCATION: &str = "mlflow.artifactLocation";
-const SPANS_LOCATION: &str = "mlflow.trace.spansLocation";
-const IN_TABLE: &str = "TRACKING_STORE";
-const IN_ARCHIVE: &str = "ARCHIVE_REPO";
+pub(super) const SPANS_LOCATION: &str = "mlflow.trace.spansLocation";
+pub(super) const IN_TABLE: &str = "TRACKING_STORE";
+pub(super) const IN_ARCHIVE: &str = "ARCHIVE_REPO";
 
 fn tag<'t>(trace: &'t Trace, key: &str) -> Option<&'t str> {
     trace.tags.get(key)?.as_str()

@@ -11,18 +11,52 @@ use crate::model::{Assessment, Text, Trace};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-const NAME_TAG: &str = "mlflow.traceName";
-const SESSION: &str = "mlflow.trace.session";
+pub(super) const NAME_TAG: &str = "mlflow.traceName";
+pub(super) const SESSION: &str = "mlflow.trace.session";
 /// Metadata key of the run that made an assessment.
-const ASSESSMENT_RUN: &str = "mlflow.assessment.sourceRunId";
+pub(super) const ASSESSMENT_RUN: &str = "mlflow.assessment.sourceRunId";
 
 /// Values of a trace that MLflow 3.17 keeps in columns.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Promoted {
-    name: Option<Text>,
-    session: Option<Text>,
-    tokens: [Option<i64>; 6],
-    costs: [Option<f64>; 3],
+    pub(super) name: Option<Text>,
+    pub(super) session: Option<Text>,
+    pub(super) tokens: [Option<i64>; 6],
+    pub(super) costs: [Option<f64>; 3],
+}
+
+impl Promoted {
+    /// The values that MLflow takes out of a trace's tags and metadata when it writes the trace.
+    pub(super) fn of(trace: &Trace) -> Self {
+        let dict = |key: &str| PyJson::parse(trace.trace_metadata.get(key)?.as_str()?.as_bytes()).ok();
+        let (usage, cost) = (dict(TRACE_USAGE), dict(TRACE_COST));
+        Promoted {
+            name: trace.tags.get(NAME_TAG).cloned(),
+            session: trace.trace_metadata.get(SESSION).cloned(),
+            tokens: USAGE_KEYS.map(|key| usage.as_ref().and_then(|usage| whole(usage.get(key)?))),
+            costs: COST_KEYS.map(|key| cost.as_ref().and_then(|cost| finite_double(cost.get(key)?))),
+        }
+    }
+}
+
+/// A count of tokens, where a value is a whole number or says one.
+fn whole(value: &PyJson) -> Option<i64> {
+    match value {
+        PyJson::Float(number) if number.fract() == 0.0 => format!("{number:.0}").parse().ok(),
+        PyJson::Str(text) => text.trim().parse().ok(),
+        other => other.as_i64(),
+    }
+}
+
+/// A finite number, where a value is one or says one.
+pub(super) fn finite_double(value: &PyJson) -> Option<f64> {
+    let number = match value {
+        PyJson::Float(number) => *number,
+        PyJson::Int(number) => number.to_string().parse().ok()?,
+        PyJson::Str(text) => text.trim().parse().ok()?,
+        _ => return None,
+    };
+    number.is_finite().then_some(number)
 }
 
 /// Reads the columns from the first on.
@@ -36,11 +70,11 @@ pub(super) fn promoted(row: &Fields<'_>, first: usize) -> Promoted {
 }
 
 /// Puts the values where they were before 3.17, as MLflow does itself: rows of those keys are ignored.
-pub(super) fn rebuild(trace: &mut Trace, promoted: Promoted) {
+pub(super) fn rebuild(trace: &mut Trace, promoted: &Promoted) {
     let tokens = promoted.tokens.map(|count| count.map(|count| count.to_string()));
     let costs = promoted.costs.map(|cost| cost.map(py_float_repr));
-    set(&mut trace.tags, NAME_TAG, promoted.name);
-    set(&mut trace.trace_metadata, SESSION, promoted.session);
+    set(&mut trace.tags, NAME_TAG, promoted.name.clone());
+    set(&mut trace.trace_metadata, SESSION, promoted.session.clone());
     set(
         &mut trace.trace_metadata,
         TRACE_USAGE,
@@ -174,7 +208,7 @@ mod tests {
             tokens: [Some(10), Some(4), Some(14), None, None, None],
             costs: [Some(1e-5), None, Some(3.0)],
         };
-        rebuild(&mut trace, promoted);
+        rebuild(&mut trace, &promoted);
         assert_eq!(trace.tags[NAME_TAG], "answer".into());
         assert!(!trace.trace_metadata.contains_key(SESSION) && trace.trace_metadata.contains_key("kept"));
         assert_eq!(

@@ -114,7 +114,7 @@ impl Exporter<'_> {
         self.list_ahead(locations)?;
         for FoundTrace { mut trace, promoted } in batch {
             if let Some(promoted) = promoted {
-                rebuild(&mut trace, promoted);
+                rebuild(&mut trace, &promoted);
             }
             let source_run = trace.trace_metadata.get(SOURCE_RUN).and_then(|run| run.as_str());
             trace

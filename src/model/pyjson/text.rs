@@ -22,6 +22,11 @@ const DUMPS: Style = Style {
     is_ascii: true,
 };
 
+const UNICODE_DUMPS: Style = Style {
+    is_ascii: false,
+    ..DUMPS
+};
+
 impl PyJson {
     /// Compact JSON in the value's own order; parsing it gives the same value, bare `NaN` included.
     pub fn to_json_text(&self) -> String {
@@ -34,6 +39,13 @@ impl PyJson {
     pub fn to_dumps_text(&self) -> String {
         let mut out = String::new();
         DUMPS.write(self, &mut out);
+        out
+    }
+
+    /// The same with `ensure_ascii=False`: text beyond ASCII stands as itself.
+    pub fn to_unicode_dumps_text(&self) -> String {
+        let mut out = String::new();
+        UNICODE_DUMPS.write(self, &mut out);
         out
     }
 }

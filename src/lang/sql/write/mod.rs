@@ -1,0 +1,236 @@
+//! An archive as rows of MLflow's tables, every id as it was.
+//!
+//! One pass over each kind makes the rows, in the order of foreign keys, and says what the tables do not hold; a plan is the same pass
+//! without a database. The layouts of tables are those that the reader beside this module reads.
+//!
+//! | what the archive has | where it goes |
+//! |---|---|
+//! | URIs of artifacts | nowhere: the target has each owner's own place ([`place`], [`uris`]) |
+//! | spans of a trace whose tag says that they are in the tracking store | `spans` |
+//! | spans of other traces | the trace's artifact `traces.json`, where MLflow looks for them |
+//! | derived columns of traces, spans and assessments | computed as MLflow computes them |
+
+mod evaluation;
+mod experiments;
+mod logged_models;
+mod outcome;
+mod place;
+mod registry;
+mod rows;
+mod runs;
+mod spans;
+mod sqlite;
+mod traces;
+mod uris;
+
+use crate::archive::{Archive, ArchiveError};
+use crate::format::{Kind, Reason};
+use crate::model::{ArtifactFile, Extra, Text};
+use crate::monitor::Monitor;
+use experiments::KnownExperiments;
+pub(crate) use outcome::{Edit, Outcome};
+pub(crate) use place::{ArtifactUris, Place};
+use registry::Sources;
+use rows::{NoRows, RowSink};
+use sqlite::NewDatabase;
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::io::Write;
+use std::path::Path;
+
+/// Why rows cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// The archive cannot be read, or a file cannot be written.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// The database refuses.
+    #[error("the database refuses {what}: {detail}")]
+    Database {
+        /// What was written.
+        what: String,
+        /// Its words.
+        detail: String,
+    },
+    /// The archive is one that no such database can be made of.
+    #[error("{0}")]
+    Impossible(String),
+}
+
+pub(super) type Result<T, E = WriteError> = std::result::Result<T, E>;
+
+/// Takes the files of owners.
+pub(crate) trait FileSink {
+    /// Takes an artifact of the owner that keeps its files in a place; whether it can be there.
+    ///
+    /// # Errors
+    /// It cannot be read or written.
+    fn take(&mut self, place: &Place, file: &ArtifactFile) -> Result<bool>;
+
+    /// Begins a file of that owner which no artifact of the archive is; none where nothing is written.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    fn create(&mut self, place: &Place, name: &'static str) -> Result<Option<Box<dyn Write>>>;
+}
+
+/// How a target is to be.
+#[derive(Debug, Clone)]
+pub(crate) struct TargetOptions {
+    pub(crate) uris: ArtifactUris,
+    /// Leaves URIs of remote storage, and the files behind them where they are.
+    pub(crate) keep_uris: bool,
+    /// Where objects without a workspace come.
+    pub(crate) workspace: String,
+}
+
+/// Name of the workspace that every store has.
+pub(crate) const DEFAULT_WORKSPACE: &str = "default";
+
+/// An archive on its way into a database.
+struct Writer<'a> {
+    archive: &'a Archive,
+    rows: &'a mut dyn RowSink,
+    files: &'a mut dyn FileSink,
+    options: TargetOptions,
+    monitor: &'a dyn Monitor,
+    experiments: KnownExperiments,
+    sources: Sources,
+    /// Ids of the rows of datasets.
+    datasets: HashSet<String>,
+    outcome: Outcome,
+}
+
+/// Says what [`create`] would write, and writes nothing.
+///
+/// # Errors
+/// The archive is damaged or cannot be a database at all.
+pub(crate) fn plan(
+    archive: &Archive,
+    files: &mut dyn FileSink,
+    options: TargetOptions,
+    monitor: &dyn Monitor,
+) -> Result<Outcome> {
+    write(archive, &mut NoRows, files, options, monitor)
+}
+
+/// Makes a SQLite file of an archive, and hands over the files of its objects.
+///
+/// # Errors
+/// The archive is damaged or cannot be a database at all, or the file cannot be written.
+pub(crate) fn create(
+    path: &Path,
+    archive: &Archive,
+    files: &mut dyn FileSink,
+    options: TargetOptions,
+    monitor: &dyn Monitor,
+) -> Result<Outcome> {
+    let database = NewDatabase::create(path)?;
+    let outcome = write(archive, &mut database.rows(), files, options, monitor)?;
+    database.finish()?;
+    Ok(outcome)
+}
+
+fn write(
+    archive: &Archive,
+    rows: &mut dyn RowSink,
+    files: &mut dyn FileSink,
+    options: TargetOptions,
+    monitor: &dyn Monitor,
+) -> Result<Outcome> {
+    let mut writer = Writer {
+        archive,
+        rows,
+        files,
+        options,
+        monitor,
+        experiments: KnownExperiments::default(),
+        sources: Sources::default(),
+        datasets: HashSet::new(),
+        outcome: Outcome::default(),
+    };
+    writer.workspaces_and_experiments()?;
+    writer.datasets()?;
+    writer.find_sources()?;
+    writer.runs()?;
+    writer.logged_models()?;
+    writer.registry()?;
+    writer.traces()?;
+    writer.evaluation_datasets()?;
+    writer.scorers()?;
+    Ok(writer.outcome)
+}
+
+/// Which object of the archive a row is made of.
+#[derive(Debug, Clone, Copy)]
+struct Subject<'s> {
+    kind: Kind,
+    id: &'s str,
+}
+
+impl Writer<'_> {
+    fn begin(&self, kind: Kind) {
+        self.monitor
+            .begin(kind.name(), Some(self.archive.manifest().count(kind)));
+    }
+
+    /// A text as UTF-8, which all that MLflow reads has to be.
+    fn text<'t>(&mut self, subject: Subject<'_>, field: &str, key: &str, text: &'t Text) -> Cow<'t, str> {
+        if text.as_str().is_none() {
+            self.lose(subject, &format!("{field}.{key}"), Reason::ReplacedCharacters);
+        }
+        text.to_display()
+    }
+
+    fn lose(&mut self, subject: Subject<'_>, field: &str, reason: Reason) {
+        self.outcome.lose(subject.kind, subject.id, field, reason);
+    }
+
+    /// Fields for which the tables have no column.
+    fn lose_extra(&mut self, subject: Subject<'_>, extra: &Extra, within: &str) {
+        for name in extra.keys() {
+            self.lose(subject, &format!("{within}{name}"), Reason::NotHeld);
+        }
+    }
+
+    /// A number, or 0 in a column that must have one.
+    fn required(&mut self, subject: Subject<'_>, field: &str, number: Option<i64>) -> i64 {
+        number.unwrap_or_else(|| {
+            self.lose(subject, field, Reason::AbsentAsDefault);
+            0
+        })
+    }
+
+    /// A text, or an empty one in a column that must have one.
+    fn required_text<'t>(&mut self, subject: Subject<'_>, field: &str, text: Option<&'t str>) -> &'t str {
+        text.unwrap_or_else(|| {
+            self.lose(subject, field, Reason::AbsentAsDefault);
+            ""
+        })
+    }
+
+    /// The URI of a place, in place of what the archive says.
+    fn set_place(&mut self, kind: Kind, field: &'static str, place: &Place, stated: Option<&str>) -> String {
+        let uri = self.options.uris.uri(place);
+        match stated {
+            Some(stated) if self.stays(stated) => stated.to_owned(),
+            Some(stated) if stated == uri => uri,
+            stated => {
+                self.note_place(kind, field, stated);
+                uri
+            }
+        }
+    }
+
+    /// Whether a URI that names a place stays as it is.
+    fn stays(&self, uri: &str) -> bool {
+        self.options.keep_uris && uris::is_remote(uri)
+    }
+
+    fn note_place(&mut self, kind: Kind, field: &'static str, stated: Option<&str>) {
+        let is_local = stated.is_some_and(|uri| !uris::is_remote(uri) && !uris::is_proxied(uri));
+        let edit = if is_local { Edit::LocalPlace } else { Edit::Place };
+        self.outcome.edit(edit, kind, field);
+    }
+}

@@ -1,0 +1,84 @@
+//! What a target cannot hold, what was set anew in it, and how much it has.
+
+use crate::format::{Kind, Reason};
+use std::collections::BTreeMap;
+
+/// The most losses that are named one by one; beyond, they are counted alone.
+const NAMED_LOSSES: usize = 100_000;
+
+/// Something that the target does not hold as the archive has it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Loss {
+    pub(crate) kind: Kind,
+    /// Id of the object, or of the owner of metrics.
+    pub(crate) id: String,
+    /// The field, as `mlark diff` names it.
+    pub(crate) field: String,
+    pub(crate) reason: Reason,
+}
+
+/// A value that the target has in place of the archive's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Edit {
+    /// A URI became the place of its owner.
+    Place,
+    /// A URI that named this machine did, in any spelling.
+    LocalPlace,
+    /// An object came into a workspace.
+    Workspace,
+    /// A workspace that is named and not in the archive was made.
+    MadeWorkspace,
+    /// A deleted experiment, whose name another has, was renamed.
+    Renamed,
+    /// An experiment has another id.
+    NewId,
+}
+
+/// What came of a restore, or would come of it.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    /// Lines of the archive that became rows, by kind.
+    pub(crate) written: BTreeMap<Kind, u64>,
+    pub(crate) metric_points: u64,
+    pub(crate) files: u64,
+    pub(crate) file_bytes: u64,
+    /// How often each edit was made to a field of a kind.
+    pub(crate) edits: BTreeMap<(Edit, Kind, &'static str), u64>,
+    /// Counts by kind, field without the user's own keys, and reason.
+    pub(crate) losses: BTreeMap<(Kind, String, Reason), u64>,
+    /// The losses one by one, the first of them.
+    pub(crate) named_losses: Vec<Loss>,
+    /// Workspaces beside the default one.
+    pub(crate) has_workspaces: bool,
+}
+
+impl Outcome {
+    /// Counts a line.
+    pub(crate) fn count(&mut self, kind: Kind) {
+        *self.written.entry(kind).or_default() += 1;
+    }
+
+    /// Counts an edit.
+    pub(crate) fn edit(&mut self, edit: Edit, kind: Kind, field: &'static str) {
+        *self.edits.entry((edit, kind, field)).or_default() += 1;
+    }
+
+    /// Notes a loss; the field may have a key of the user's after its name and a point.
+    pub(crate) fn lose(&mut self, kind: Kind, id: &str, field: &str, reason: Reason) {
+        let name = match kind {
+            // Names of metrics and paths are the user's own.
+            Kind::Metrics | Kind::ModelMetrics | Kind::Artifacts => "*",
+            _ => field.split_once('.').map_or(field, |(name, _)| name),
+        };
+        let counted = (kind, name.to_owned(), reason);
+        *self.losses.entry(counted).or_default() += 1;
+        if self.named_losses.len() < NAMED_LOSSES {
+            self.named_losses.push(Loss {
+                kind,
+                id: id.to_owned(),
+                field: field.to_owned(),
+                reason,
+            });
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Spans: in the table where the trace says that they are there, else in the trace's artifact, where MLflow looks for them.
+
+use super::rows::Target;
+use super::{Place, Result, Subject, WriteError, Writer};
+use crate::archive::ArchiveError;
+use crate::archive::walk::JoinedObjects;
+use crate::format::{Kind, Reason};
+use crate::lang::spans::read::SPAN_FILE;
+use crate::lang::spans::write::span_dict;
+use crate::lang::sql::database::Cell;
+use crate::lang::sql::spans::{IN_ARCHIVE, IN_TABLE, SPANS_LOCATION};
+use crate::lang::sql::trace_parts::finite_double;
+use crate::model::pyjson::PyJson;
+use crate::model::trace::COST_KEYS;
+use crate::model::{Span, Trace};
+use serde_json::Value;
+use std::io::{self, Write};
+use std::path::Path;
+
+const SPAN_TYPE: &str = "mlflow.spanType";
+const SPAN_COST: &str = "mlflow.llm.cost";
+const SPAN_MODEL: &str = "mlflow.llm.model";
+const SPAN_PROVIDER: &str = "mlflow.llm.provider";
+/// Characters of a model's name that a column holds.
+const DIMENSION_CHARS: usize = 500;
+
+impl Writer<'_> {
+    /// Writes the spans of a trace; they are in a file of it already where `has_file`.
+    pub(super) fn spans(
+        &mut self,
+        trace: &Trace,
+        experiment: i64,
+        place: &Place,
+        has_file: bool,
+        traces: &mut JoinedObjects<'_, Trace>,
+    ) -> Result<()> {
+        let location = trace.tags.get(SPANS_LOCATION).and_then(|tag| tag.as_str());
+        let is_in_table = matches!(location, Some(IN_TABLE | IN_ARCHIVE));
+        let mut file = SpanFile::default();
+        while let Some(span) = traces.child::<Span>()? {
+            self.outcome.count(Kind::Spans);
+            if is_in_table {
+                self.span(&span, experiment)?;
+            } else if !has_file {
+                if file.is_new() {
+                    file.out = self.files.create(place, SPAN_FILE)?;
+                }
+                file.push(&span_dict(&span)).map_err(write_error)?;
+            }
+        }
+        file.finish().map_err(write_error)
+    }
+
+    fn span(&mut self, span: &Span, experiment: i64) -> Result<()> {
+        let id = format!("{}/{}", span.trace_id, span.span_id);
+        let subject = Subject {
+            kind: Kind::Spans,
+            id: &id,
+        };
+        let content = span_dict(span).to_unicode_dumps_text();
+        let text = |key: &str| json_string(span.attributes.get(key)?);
+        let bounded = |key: &str| Some(text(key)?.chars().take(DIMENSION_CHARS).collect::<String>());
+        let cost = span.attributes.get(SPAN_COST).and_then(json_value);
+        let costs = COST_KEYS.map(|key| cost.as_ref().and_then(|cost| finite_double(cost.get(key)?)));
+        let (kind, model, provider) = (text(SPAN_TYPE), bounded(SPAN_MODEL), bounded(SPAN_PROVIDER));
+        if span.start_time_unix_nano.is_none() {
+            self.lose(subject, "start_time_unix_nano", Reason::AbsentAsDefault);
+        }
+        let row = [
+            Cell::from(&span.trace_id),
+            experiment.into(),
+            Cell::from(&span.span_id),
+            span.parent_span_id.as_deref().into(),
+            Cell::from(&span.name),
+            kind.as_deref().into(),
+            span.status_code.as_deref().unwrap_or("UNSET").into(),
+            span.start_time_unix_nano.unwrap_or(0).into(),
+            span.end_time_unix_nano.into(),
+            Cell::from(&content),
+            costs[0].into(),
+            costs[1].into(),
+            costs[2].into(),
+            model.as_deref().into(),
+            provider.as_deref().into(),
+        ];
+        self.rows.insert(Target::Spans, &row)
+    }
+}
+
+/// The value of an attribute, which nearly always is JSON text in a string.
+fn json_value(attribute: &Value) -> Option<PyJson> {
+    match attribute {
+        Value::String(text) => PyJson::parse(text.as_bytes()).ok(),
+        other => Some(PyJson::from_free_json(other)),
+    }
+}
+
+/// The text of an attribute, where it is one; text that is no JSON stands for itself.
+fn json_string(attribute: &Value) -> Option<String> {
+    let text = attribute.as_str()?;
+    match PyJson::parse(text.as_bytes()) {
+        Ok(PyJson::Str(text)) => Some(text),
+        _ => Some(text.to_owned()),
+    }
+}
+
+/// The file of a trace's spans, written span by span.
+#[derive(Default)]
+struct SpanFile {
+    out: Option<Box<dyn Write>>,
+    spans: u64,
+}
+
+impl SpanFile {
+    fn is_new(&self) -> bool {
+        self.spans == 0
+    }
+
+    fn push(&mut self, span: &PyJson) -> io::Result<()> {
+        let before = if self.is_new() { "{\"spans\": [" } else { ", " };
+        self.spans += 1;
+        let Some(out) = &mut self.out else { return Ok(()) };
+        out.write_all(before.as_bytes())?;
+        out.write_all(span.to_dumps_text().as_bytes())
+    }
+
+    fn finish(mut self) -> io::Result<()> {
+        match &mut self.out {
+            Some(out) => {
+                out.write_all(b"]}")?;
+                out.flush()
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+fn write_error(error: io::Error) -> WriteError {
+    ArchiveError::io("write", Path::new(SPAN_FILE))(error).into()
+}

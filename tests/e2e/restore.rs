@@ -1,0 +1,195 @@
+//! Stores that a restore made, opened and served by real MLflow, which answers as the source's server does.
+//!
+//! Runs where MLARK_E2E_VENVS names the folder of `scripts/mlflow-env`'s environments, for MLflow 3.18.0, whose tables mlark carries.
+
+use crate::helpers::servers;
+use mlark::archive::{Archive, ArchiveError};
+use mlark::monitor::Silent;
+use mlark::{DiffOptions, diff};
+use serde_json::Value;
+use servers::{Server, mlark, run, script, venv, venvs};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const VERSION: &str = "3.18.0";
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    for entry in walkdir::WalkDir::new(from).into_iter().map(Result::unwrap) {
+        let target = to.join(entry.path().strip_prefix(from).unwrap());
+        match entry.file_type().is_dir() {
+            true => fs::create_dir_all(target).unwrap(),
+            false => drop(fs::copy(entry.path(), target).unwrap()),
+        }
+    }
+}
+
+/// All that MLflow's client says of a server.
+fn said(venv: &Path, server: &Server) -> Value {
+    let mut command = Command::new(venv.join("bin/python"));
+    let output = run(command.arg(script("ask_restored.py")).arg(&server.url));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Where two documents differ.
+fn differences(a: &Value, b: &Value, place: &str, found: &mut Vec<String>) {
+    match (a, b) {
+        (Value::Object(a), Value::Object(b)) => {
+            let keys: std::collections::BTreeSet<_> = a.keys().chain(b.keys()).collect();
+            let of = |map: &serde_json::Map<String, Value>, key: &str| {
+                map.get(key).cloned().unwrap_or(Value::Null)
+            };
+            for key in keys {
+                differences(&of(a, key), &of(b, key), &format!("{place}/{key}"), found);
+            }
+        }
+        (a, b) if a != b => found.push(format!("{place}: {a} -> {b}")),
+        _ => {}
+    }
+}
+
+fn mlflow(venv: &Path, arguments: &[&str]) {
+    run(Command::new(venv.join("bin/mlflow"))
+        .args(arguments)
+        .env("MLFLOW_DISABLE_TELEMETRY", "true"));
+}
+
+#[test]
+fn a_restored_server_answers_as_the_source_does_and_goes_on() {
+    let (Some(venv), Some(venvs)) = (venv(VERSION), venvs("no restored store is served")) else {
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let text = |name: &str| path(name).to_str().unwrap().to_owned();
+    fs::create_dir(path("source")).unwrap();
+    fs::copy(fixture("sql-3.18.0/mlflow.db"), path("source/mlflow.db")).unwrap();
+    copy_tree(&fixture("sql-3.18.0/mlartifacts"), &path("source/artifacts"));
+    let options = [
+        "--include-deleted",
+        "--artifacts-destination",
+        &text("source/artifacts"),
+    ];
+    mlark(
+        &[
+            &["export", &text("source/mlflow.db"), "-o", &text("a.zip")],
+            &options[..],
+        ]
+        .concat(),
+    );
+    mlark(&["restore", &text("a.zip"), "-o", &text("store")]);
+    let before = fs::read(path("store/mlflow.db")).unwrap();
+    mlflow(
+        &venv,
+        &["db", "upgrade", &format!("sqlite:///{}", text("store/mlflow.db"))],
+    );
+    assert!(
+        before == fs::read(path("store/mlflow.db")).unwrap(),
+        "nothing was to be migrated"
+    );
+
+    let source = Server::start(&venvs, VERSION, &path("source"));
+    let restored = Server::start(&venvs, VERSION, &path("store"));
+    let (expected, found) = (said(&venv, &source), said(&venv, &restored));
+    assert!(expected["runs"].as_object().unwrap().len() > 40);
+    assert!(
+        expected["prompts"]
+            .as_object()
+            .is_some_and(|prompts| !prompts.is_empty())
+    );
+    let mut differing = Vec::new();
+    differences(&expected, &found, "", &mut differing);
+    assert!(differing.is_empty(), "{}", differing.join("\n"));
+    let export = |server: &Server, out: &str| {
+        mlark(&["export", &server.url, "-o", &text(out), "--include-deleted"]);
+        Archive::open(&path(out)).unwrap()
+    };
+    let (a, b) = (export(&source, "rest-a"), export(&restored, "rest-b"));
+    let mut differing = Vec::new();
+    diff(&a, &b, DiffOptions::default(), &Silent, &mut |difference| {
+        differing.push(format!("{difference:?}"));
+        Ok::<_, ArchiveError>(())
+    })
+    .unwrap();
+    assert!(differing.is_empty(), "{}", differing.join("\n"));
+    let mut command = Command::new(venv.join("bin/python"));
+    run(command
+        .arg(script("ask_restored.py"))
+        .arg(&restored.url)
+        .arg("--go-on"));
+    drop(restored);
+    let uri = format!("sqlite:///{}", text("store/mlflow.db"));
+    mlflow(
+        &venv,
+        &[
+            "gc",
+            "--backend-store-uri",
+            &uri,
+            "--artifacts-destination",
+            &text("store/artifacts"),
+        ],
+    );
+    let restored = Server::start(&venvs, VERSION, &path("store"));
+    let found = said(&venv, &restored);
+    let is_deleted = |run: &Value| run["lifecycle_stage"] == "deleted";
+    assert!(!found["runs"].as_object().unwrap().values().any(is_deleted));
+}
+
+#[test]
+fn a_file_store_becomes_a_server_of_the_newest_mlflow() {
+    let (Some(venv), Some(venvs)) = (venv(VERSION), venvs("no restored store is served")) else {
+        return;
+    };
+    for name in ["filestore-0.9.1", "filestore-2.22.5", "filestore-3.18.0"] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let text = |name: &str| path(name).to_str().unwrap().to_owned();
+        let mlruns = fixture(name).join("mlruns");
+        let options = ["--include-deleted", "--keep-going"];
+        mlark(
+            &[
+                &["export", mlruns.to_str().unwrap(), "-o", &text("a")],
+                &options[..],
+            ]
+            .concat(),
+        );
+        mlark(&["restore", &text("a"), "-o", &text("store")]);
+        let server = Server::start(&venvs, VERSION, &path("store"));
+        let found = said(&venv, &server);
+        let archive = Archive::open(&path("a")).unwrap();
+        for run in archive.objects::<mlark::model::Run>().map(Result::unwrap) {
+            let said = &found["runs"][&run.info.run_id];
+            assert_eq!(
+                said["start_time"],
+                serde_json::json!(run.info.start_time),
+                "{name}"
+            );
+            assert_eq!(
+                said["lifecycle_stage"],
+                run.info.lifecycle_stage.as_str(),
+                "{name}"
+            );
+            let files = found["run_files"][&run.info.run_id].as_str();
+            assert!(
+                files.is_none_or(|error| error == "MlflowException"),
+                "{name}: {files:?}"
+            );
+        }
+        let mut command = Command::new(venv.join("bin/python"));
+        run(command
+            .arg(script("ask_restored.py"))
+            .arg(&server.url)
+            .arg("--go-on"));
+    }
+}
+
+#[test]
+fn the_tables_that_mlark_carries_are_those_that_mlflow_makes() {
+    let Some(venv) = venv(VERSION) else { return };
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/make-ddl");
+    run(Command::new(script).arg("sqlite").arg(venv).arg("--check"));
+}
