@@ -5,7 +5,7 @@ use crate::flow::transform::move_runs::MoveRuns;
 use crate::flow::transform::redact::{DropArtifacts, Plain};
 use crate::flow::transform::relocate::{Relocate, RelocatePair};
 use crate::flow::transform::rename::{IntoWorkspace, Rename, RenamePair};
-use crate::flow::transform::source_tags::SourceTags;
+use crate::flow::transform::source_tags::{LineageTags, SourceTags, SourceTagsBeyond};
 use crate::flow::transform::tags::{EraseTexts, RenameText, SetText, TagKind, UnsetText};
 use std::fs;
 use std::path::Path;
@@ -30,6 +30,29 @@ pub(super) const OPTIONS: &[EditOption] = &[
         value: None,
         help: "Adds the source tags that mlflow-export-import's --import-source-tags would add (`mlflow_exim.*`)",
         edit: |_| Ok(Edit::SourceTags(SourceTags::default())),
+    },
+    EditOption {
+        name: "source-tags-beyond",
+        value: Some("KIND,…"),
+        help: "Adds source tags to kinds that mlflow-export-import gives none: registered-models, logged-models, traces, prompts, evaluation-datasets, or all",
+        edit: |value| {
+            let edit = SourceTagsBeyond::parse(value).map(Edit::SourceTagsBeyond);
+            edit.ok_or_else(|| {
+                "a value is `all`, or some of registered-models, logged-models, traces, prompts, evaluation-datasets".to_owned()
+            })
+        },
+    },
+    EditOption {
+        name: "lineage-tags",
+        value: None,
+        help: "Adds to every object its first origin (`mlflow_exim.origin.*`, never replaced) and the chain of all hops (`mlflow_exim.lineage`)",
+        edit: |_| Ok(Edit::LineageTags(LineageTags::default())),
+    },
+    EditOption {
+        name: "lineage-tags-plain",
+        value: None,
+        help: "The same with keys that have no dots, as Unity Catalog wants them (`mlflow_exim_lineage`)",
+        edit: |_| Ok(Edit::LineageTags(LineageTags { plain: true })),
     },
     EditOption {
         name: "exclude",

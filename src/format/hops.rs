@@ -42,7 +42,6 @@ pub(crate) const ORIGIN_SERVER: &str = "mlflow_exim.origin.server";
 /// The object's id at its first origin.
 pub(crate) const ORIGIN_ID: &str = "mlflow_exim.origin.id";
 /// The object's kind.
-#[expect(dead_code, reason = "nothing writes the tag yet")]
 pub(crate) const ORIGIN_KIND: &str = "mlflow_exim.origin.kind";
 /// Content id of the archive in which the object left its first origin.
 pub(crate) const ORIGIN_ARCHIVE: &str = "mlflow_exim.origin.archive";
@@ -80,6 +79,8 @@ pub enum Evidence {
     SourceTags,
     /// The mark of an import by mlark.
     Mark,
+    /// What a merge of archives noted: the object is of that origin.
+    Merge,
 }
 
 impl Hop {
@@ -195,7 +196,6 @@ impl Chain {
         Ok(chain)
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "nothing writes the tag yet"))]
     /// The JSON of a tag of at most `limit` characters: what does not fit is folded, the oldest after the first one first.
     pub(crate) fn to_text(&self, limit: usize) -> String {
         let texts: Vec<String> = self.hops.iter().map(|hop| json!(hop).to_string()).collect();

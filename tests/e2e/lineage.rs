@@ -143,3 +143,100 @@ fn every_form_is_accepted_by_the_validator_of_its_standard() {
     }
     assert!(derivations > 0 && actions > 0);
 }
+
+/// The chain of a version, and the hops of its root and of the run that made it.
+fn hops_of(archives: &[&str], version: &str) -> (Value, Vec<Vec<Value>>) {
+    let arguments = [&["lineage"], archives, &[version, "--json"]].concat();
+    let chain: Value = serde_json::from_slice(&mlark(&arguments).stdout).unwrap();
+    let nodes = chain["nodes"].as_array().unwrap();
+    let root = &nodes[chain["roots"][0].as_u64().unwrap() as usize];
+    let made_by = |node: &&Value| node["kind"] == "runs" && node["origin"] == root["origin"];
+    let run = nodes.iter().find(made_by).unwrap();
+    let hops = [root, run].map(|node| node["hops"].as_array().unwrap().clone());
+    (chain.clone(), hops.into())
+}
+
+#[test]
+fn after_a_file_store_and_two_servers_the_lineage_names_the_file_store() {
+    let Some(venv) = servers::venv("3.18.0") else {
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    let path = |name: &str| root.join(name).display().to_string();
+    let tags = ["--source-tags", "--source-tags-beyond", "all", "--lineage-tags"];
+    let first = archive(root);
+    let [one, two] = ["one", "two"].map(|name| servers::Server::start_of(&venv, &root.join(name)));
+    mlark(&[&["transform", text(&first), "-o", &path("a2.zip")], &tags[..]].concat());
+    mlark(&["import", &path("a2.zip"), &one.url]);
+    mlark(&["export", &one.url, "-o", &path("b.zip"), "--no-sync"]);
+    mlark(&[&["transform", &path("b.zip"), "-o", &path("b2.zip")], &tags[..]].concat());
+    mlark(&["import", &path("b2.zip"), &two.url]);
+    // The last server by its address, its database, and a directory of mlflow-export-import.
+    mlark(&["export", &two.url, "-o", &path("rest.zip"), "--no-sync"]);
+    let database = format!("sqlite:///{}", path("two/mlflow.db"));
+    let artifacts = path("two/artifacts");
+    mlark(&[
+        "export",
+        &database,
+        "-o",
+        &path("sql.zip"),
+        "--artifacts-destination",
+        &artifacts,
+        "--no-sync",
+    ]);
+    mlark(&[
+        "convert",
+        &path("rest.zip"),
+        "-o",
+        &path("exim"),
+        "--to",
+        "exim",
+        "--keep-going",
+    ]);
+    mlark(&[
+        "export",
+        &path("exim"),
+        "-o",
+        &path("exim.zip"),
+        "--keep-going",
+        "--no-sync",
+    ]);
+    for name in ["rest.zip", "sql.zip", "exim.zip"] {
+        let (_, hops) = hops_of(&[&path(name)], "wine@champion");
+        for (hops, id) in hops.iter().zip(["wine/3", "d15279d0725f4d3d8e1925376330654a"]) {
+            assert_eq!(hops.len(), 2, "{name}: {hops:?}");
+            assert_eq!(hops[0]["id"], id, "{name}");
+            assert!(
+                hops[0]["server"]
+                    .as_str()
+                    .unwrap()
+                    .ends_with("/fixtures/filestore-3.18.0/mlruns"),
+                "{hops:?}"
+            );
+            assert_eq!(hops[1]["server"], one.url.as_str(), "{name}");
+            assert!(
+                hops.iter().all(|hop| hop["recovered"].is_null()),
+                "{name}: {hops:?}"
+            );
+        }
+    }
+    // All archives together: each version is a copy of the one before it.
+    let archives = ["rest.zip", "b.zip"].map(path);
+    let (chain, _) = hops_of(&[&archives[0], &archives[1], text(&first)], "wine@champion");
+    let copies = chain["edges"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|edge| edge["relation"] == "copy-of");
+    assert!(copies.count() >= 4, "{chain:#}");
+    // MLflow itself finds what came from the first origin.
+    let search = "import sys, mlflow
+client = mlflow.MlflowClient(sys.argv[1])
+experiments = [one.experiment_id for one in client.search_experiments()]
+print(len(client.search_runs(experiments, sys.argv[2])))";
+    let filter = "tags.`mlflow_exim.origin.id` = 'd15279d0725f4d3d8e1925376330654a'";
+    let mut python = Command::new(venv.join("bin/python"));
+    let found = run(python.args(["-c", search, &two.url, filter])).stdout;
+    assert_eq!(String::from_utf8(found).unwrap().trim(), "1");
+}

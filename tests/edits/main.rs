@@ -5,6 +5,7 @@ mod helpers;
 
 mod graph;
 mod laws;
+mod lineage_tags;
 mod recipes;
 mod source_tags_golden;
 mod tags;

@@ -15,6 +15,8 @@ use std::io::{self, Write};
 const DEEPEST: usize = 24;
 /// Longer texts are cut.
 const TEXT_CHARACTERS: usize = 120;
+/// Longer rows about an archive are cut.
+const ROW_CHARACTERS: usize = 1000;
 
 fn text(text: &str) -> String {
     printable(&shortened(text, TEXT_CHARACTERS)).into_owned()
@@ -122,7 +124,11 @@ fn print_archive<W: Write>(screen: &mut Screen<W>, archive: &ArchiveFacts) -> io
 }
 
 fn row<W: Write>(screen: &mut Screen<W>, name: &str, value: &str) -> io::Result<()> {
-    writeln!(screen, "  {name:<12}{}", text(value))
+    writeln!(
+        screen,
+        "  {name:<12}{}",
+        printable(&shortened(value, ROW_CHARACTERS))
+    )
 }
 
 /// In which direction links are followed below an object.
@@ -298,6 +304,7 @@ fn hop_text(hop: &Hop) -> String {
         let by = match evidence {
             Evidence::SourceTags => "its source tags",
             Evidence::Mark => "the mark of an import",
+            Evidence::Merge => "a merge of archives",
         };
         format!("told by {by}")
     }));

@@ -6,7 +6,7 @@ use super::redact::{self, DropArtifacts, HashUsers, Plain, TracePart};
 use super::relocate::Relocate;
 use super::rename::{IntoWorkspace, Rename};
 use super::select::{Exclude, Select};
-use super::source_tags::SourceTags;
+use super::source_tags::{LineageTags, SourceTags, SourceTagsBeyond};
 use super::step::Step;
 use super::tags::{self, EraseTexts, Erasure, RenameText, SetText, Texts, UnsetText};
 use super::view::View;
@@ -34,6 +34,10 @@ pub struct Recipe {
 pub enum Edit {
     /// Adds the tags that tell where each object came from.
     SourceTags(SourceTags),
+    /// Adds source tags to kinds that mlflow-export-import gives none.
+    SourceTagsBeyond(SourceTagsBeyond),
+    /// Adds the first origin, written once, and the chain of all hops.
+    LineageTags(LineageTags),
     /// Keeps what is chosen, and what that needs.
     Select(Select),
     /// Drops what is excluded, and what belongs to it.
@@ -91,6 +95,8 @@ impl Edit {
     pub fn name(&self) -> &'static str {
         match self {
             Edit::SourceTags(_) => super::source_tags::NAME,
+            Edit::SourceTagsBeyond(_) => "source-tags-beyond",
+            Edit::LineageTags(_) => "lineage-tags",
             Edit::Select(_) => "select",
             Edit::Exclude(_) => "exclude",
             Edit::RenameExperiment(_) => super::rename::EXPERIMENT,
@@ -123,6 +129,8 @@ impl Edit {
     pub fn removes(&self) -> bool {
         match self {
             Edit::SourceTags(_)
+            | Edit::SourceTagsBeyond(_)
+            | Edit::LineageTags(_)
             | Edit::RenameExperiment(_)
             | Edit::RenameModel(_)
             | Edit::RenameWorkspace(_)
@@ -166,6 +174,8 @@ impl Edit {
         let name = self.name();
         match self {
             Edit::SourceTags(tags) => tags.plan(view),
+            Edit::SourceTagsBeyond(beyond) => Ok(beyond.plan(view)),
+            Edit::LineageTags(lineage) => lineage.plan(view),
             Edit::Select(select) => super::select::choose(select, view),
             Edit::Exclude(exclude) => super::select::exclude(exclude, view),
             Edit::RenameExperiment(rename) => super::rename::experiments(rename, view),

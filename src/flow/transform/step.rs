@@ -110,6 +110,13 @@ impl EditedLine {
         self.value.get("tags").and_then(Value::as_object)
     }
 
+    /// The tags as they were before any edit.
+    pub(super) fn tags_before(&self) -> impl Iterator<Item = (&String, &Value)> {
+        let now = self.tags().into_iter().flatten();
+        let is_old = |key: &String| !self.added.contains(key) && !self.replaced.contains_key(key);
+        now.filter(move |(key, _)| is_old(key)).chain(&self.replaced)
+    }
+
     /// Sets a tag of a line that has a place for tags.
     pub(super) fn set_tag(&mut self, key: &str, new: Value) {
         let Some(tags) = self.value.get_mut("tags").and_then(Value::as_object_mut) else {

@@ -1,6 +1,7 @@
 //! What is asked for: an object as `show` finds it, or a file by its bytes.
 
-use super::graph::{Key, Places, build};
+use super::graph::build;
+use super::places::{Key, Places};
 use super::{FileFacts, FileOwner, Lineage};
 use crate::archive::walk::{for_each_artifact, kind_of_owner};
 use crate::archive::{Archive, ArchiveError};
@@ -28,7 +29,7 @@ pub enum Asked {
 /// # Errors
 /// No archive has it, several objects of one archive are meant, or an archive cannot be read.
 pub fn lineage(archives: &[Archive], asked: &Asked, kind: Option<Kind>) -> Result<Lineage, ReportError> {
-    let places = Places::of(archives);
+    let places = Places::of(archives)?;
     match asked {
         Asked::File(name, sha256) => of_file(archives, &places, name, *sha256),
         Asked::Object(query) => match file_of_run(archives, query)? {

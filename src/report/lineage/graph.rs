@@ -2,6 +2,7 @@
 
 use super::line::{self, KINDS, LineFacts};
 use super::links::{Candidates, Links, ShortHash};
+use super::places::{Key, Places};
 use super::{ArchiveFacts, Edge, Lineage, Node, Relation};
 use crate::archive::{Archive, ArchiveError};
 use crate::format::Kind;
@@ -14,70 +15,6 @@ const MOST_BYTES: usize = 32 << 20;
 /// What an object takes beside its texts.
 const OBJECT_BYTES: usize = 600;
 
-/// An object: archives of one origin tell of the same ones.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Key {
-    /// Which origin.
-    pub(super) place: usize,
-    pub(super) kind: Kind,
-    pub(super) id: String,
-    pub(super) workspace: Option<String>,
-}
-
-/// The origins of archives, each once.
-pub(super) struct Places<'a> {
-    archives: &'a [Archive],
-    origins: Vec<&'a str>,
-}
-
-impl<'a> Places<'a> {
-    pub(super) fn of(archives: &'a [Archive]) -> Self {
-        let mut origins: Vec<&str> = Vec::new();
-        for archive in archives {
-            let origin = archive.manifest().origin.as_str();
-            if !origins.contains(&origin) {
-                origins.push(origin);
-            }
-        }
-        Places { archives, origins }
-    }
-
-    /// The origin of an archive.
-    pub(super) fn of_archive(&self, index: usize) -> usize {
-        let origin = &self.archives[index].manifest().origin;
-        self.origins
-            .iter()
-            .position(|known| known == origin)
-            .unwrap_or_default()
-    }
-
-    /// The origins that a hop may tell of; `here` is that of the object itself.
-    fn of_hop(&self, hop: &Hop, kind: Kind, here: usize) -> Vec<usize> {
-        let is_told = |index: &usize| {
-            let manifest = self.archives[*index].manifest();
-            hop.origin.as_ref() == Some(&manifest.origin)
-                || hop
-                    .archive
-                    .as_ref()
-                    .is_some_and(|id| *id == manifest.content_id.to_string())
-                || hop.server.is_some()
-                    && hop.origin.is_none()
-                    && hop.server == ArchiveFacts::of(&self.archives[*index]).source.uri.into()
-        };
-        let indices = 0..self.archives.len();
-        let told: BTreeSet<usize> = indices
-            .filter(is_told)
-            .map(|index| self.of_archive(index))
-            .collect();
-        // Ids of these are drawn by chance, so that an equal one is the same object wherever it is.
-        let is_unique = matches!(kind, Kind::Runs | Kind::LoggedModels | Kind::Traces);
-        if told.is_empty() && hop.origin.is_none() && is_unique {
-            return (0..self.origins.len()).filter(|place| *place != here).collect();
-        }
-        told.into_iter().collect()
-    }
-}
-
 /// An object's line.
 #[derive(Default)]
 struct Held {
@@ -88,10 +25,10 @@ struct Held {
 }
 
 impl Held {
-    fn new(kind: Kind, mut facts: LineFacts) -> Self {
+    fn new(places: &Places<'_>, archive: usize, kind: Kind, mut facts: LineFacts) -> Self {
         let mut faults = Vec::new();
-        let tags: TextMap = std::mem::take(&mut facts.tags);
-        let chain = Chain::read(kind, &tags, &mut faults);
+        let chain = places.chain(archive, kind, &facts, &mut faults);
+        facts.tags = TextMap::new();
         Held {
             facts,
             chain,
@@ -115,7 +52,7 @@ pub(super) fn build(
     places: &Places<'_>,
     roots: &BTreeSet<Key>,
 ) -> Result<(Lineage, BTreeMap<Key, usize>), ArchiveError> {
-    let candidates = candidates(archives, roots)?;
+    let candidates = candidates(archives, places, roots)?;
     let mut left_out = candidates.left_out;
     let held = hold(archives, places, roots, &candidates, &mut left_out)?;
     let mut graph = Graph::default();
@@ -132,9 +69,13 @@ pub(super) fn build(
     Ok((lineage, numbers))
 }
 
-fn candidates(archives: &[Archive], roots: &BTreeSet<Key>) -> Result<Candidates, ArchiveError> {
+fn candidates(
+    archives: &[Archive],
+    places: &Places<'_>,
+    roots: &BTreeSet<Key>,
+) -> Result<Candidates, ArchiveError> {
     let mut links = Links::default();
-    for archive in archives {
+    for (index, archive) in archives.iter().enumerate() {
         for kind in KINDS {
             line::for_each(archive, kind, |facts| {
                 let here = ShortHash::of(kind, &facts.id);
@@ -147,7 +88,7 @@ fn candidates(archives: &[Archive], roots: &BTreeSet<Key>) -> Result<Candidates,
                     };
                     links.add(from, to);
                 }
-                for hop in Chain::read(kind, &facts.tags, &mut Vec::new()).hops {
+                for hop in places.chain(index, kind, &facts, &mut Vec::new()).hops {
                     links.add(here, ShortHash::of(kind, &hop.id));
                 }
             })?;
@@ -189,7 +130,7 @@ fn hold(
                     id: facts.id.clone(),
                     workspace: facts.workspace.clone(),
                 };
-                let mut new = Held::new(kind, facts);
+                let mut new = Held::new(places, index, kind, facts);
                 if size_bytes + new.size_bytes() > MOST_BYTES && !roots.contains(&key) {
                     *left_out += 1;
                     return;

@@ -10,6 +10,7 @@ mod line;
 mod links;
 mod openlineage;
 mod overview;
+mod places;
 mod prov;
 pub mod ro_crate;
 

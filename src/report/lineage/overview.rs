@@ -2,9 +2,9 @@
 
 use super::ArchiveFacts;
 use super::line::{self, KINDS};
-use crate::archive::{Archive, ArchiveError};
+use super::places::chain;
+use crate::archive::{Archive, ArchiveError, ForeignObjects};
 use crate::format::Kind;
-use crate::format::hops::Chain;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -42,10 +42,11 @@ pub struct Origin {
 pub fn overview(archive: &Archive) -> Result<Overview, ArchiveError> {
     let mut origins: BTreeMap<(Option<String>, u64), BTreeMap<Kind, u64>> = BTreeMap::new();
     let mut wrong = 0;
+    let foreign = ForeignObjects::read(archive)?;
     for kind in KINDS {
         line::for_each(archive, kind, |facts| {
             let mut faults = Vec::new();
-            let chain = Chain::read(kind, &facts.tags, &mut faults);
+            let chain = chain(&foreign, kind, &facts, &mut faults);
             wrong += u64::from(!faults.is_empty());
             let Some(first) = chain.hops.first() else { return };
             let hops = chain.folded.saturating_add(chain.hops.len() as u64);

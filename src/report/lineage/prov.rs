@@ -202,6 +202,7 @@ impl Document {
             value["mlark:recovered"] = match evidence {
                 Evidence::SourceTags => "source-tags".into(),
                 Evidence::Mark => "mark".into(),
+                Evidence::Merge => "merge".into(),
             };
         }
         if folded > 0 {

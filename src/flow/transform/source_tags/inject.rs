@@ -1,21 +1,19 @@
 //! Source tags as a step: what each experiment, run and model version gets.
 
-use super::limits;
+use super::lay;
 use crate::archive::{Archive, blob_reference};
 use crate::flow::transform::error::{Result, TransformError};
 use crate::flow::transform::step::{EditedLine, Fate, Step};
 use crate::flow::transform::typed::{typed, typed_run};
 use crate::flow::transform::view::View;
 use crate::format::Kind;
-use crate::format::line::to_value;
 use crate::lang::exim::tags::canonical::{VersionContext, experiment_source, run_source, version_source};
 use crate::lang::exim::tags::rules::Overlay;
 use crate::lang::exim::tags::version_facts::VersionContexts;
 use crate::model::pyjson::PyJsonError;
 use crate::model::registry::is_prompt;
-use crate::model::{Digest, Experiment, ModelVersion, RunInfo, Text};
-use serde_json::{Map, Value};
-use sha2::{Digest as _, Sha256};
+use crate::model::{Experiment, ModelVersion, RunInfo};
+use serde_json::Value;
 
 /// Kinds of object that get source tags.
 const KINDS: [Kind; 3] = [Kind::Experiments, Kind::Runs, Kind::ModelVersions];
@@ -97,31 +95,10 @@ impl Step for SourceTagsStep {
     fn apply(&self, line: &mut EditedLine) -> Result<Fate> {
         let overlay = self.overlay(line)?;
         let kind = line.kind();
-        if line.tags().is_none() {
-            let is_missing = line.value().get("tags").is_none();
-            let has_room = line.borrow_mut().as_object_mut().filter(|_| is_missing);
-            match has_room {
-                Some(fields) => {
-                    fields.insert("tags".to_owned(), Map::new().into());
-                }
-                None => {
-                    let entry = format!("{kind} `{}`", line.id());
-                    return Err(self.archive.damaged(&entry, "its tags are not an object").into());
-                }
-            }
-        }
-        for (key, new) in overlay.tags() {
-            let old = line.tags().and_then(|tags| tags.get(key));
-            if !old.is_some_and(|old| is_same(old, new)) {
-                line.set_tag(key, to_value(new));
-            }
-        }
+        lay(&self.archive, line, overlay.tags())?;
         for notice in overlay.notices() {
             line.notice(format!("{kind}: {notice}"));
         }
-        limits::exceeded(kind, overlay.tags())
-            .into_iter()
-            .for_each(|notice| line.notice(notice));
         Ok(Fate::Kept)
     }
 }
@@ -143,16 +120,5 @@ fn exim_error(kind: Kind, id: String) -> impl FnOnce(PyJsonError) -> TransformEr
         kind: kind.name(),
         id,
         source,
-    }
-}
-
-/// Whether a tag of a line has this value, which the line may hold as a blob.
-fn is_same(old: &Value, new: &Text) -> bool {
-    match (blob_reference(old), new) {
-        (Some(blob), Text::Long(long)) => long.is_utf8 && long.blob == blob,
-        (Some(blob), Text::Utf8(text)) => {
-            blob.size_bytes == text.len() as u64 && blob.sha256 == Digest(Sha256::digest(text).into())
-        }
-        _ => old.as_str().is_some_and(|old| new.as_str() == Some(old)),
     }
 }
