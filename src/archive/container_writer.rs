@@ -38,6 +38,8 @@ pub(crate) struct Output {
     adopted: Vec<Archive>,
     /// Those that were not.
     except: BTreeSet<Digest>,
+    /// The only ones to take, where not all are.
+    only: Option<BTreeSet<Digest>>,
 }
 
 enum Target {
@@ -68,6 +70,7 @@ impl Output {
             buffers,
             adopted: Vec::new(),
             except: BTreeSet::new(),
+            only: None,
         })
     }
 

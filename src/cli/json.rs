@@ -7,6 +7,7 @@ use super::restore::Restored;
 use crate::archive::verify::{LacksReport, VerifyReport};
 use crate::flow::extract::ExtractReport;
 use crate::flow::import::{PlanDocument, ReportDocument};
+use crate::flow::merge::split::SplitReport;
 use crate::flow::merge::{Change, Conflict, MergeReport};
 use crate::flow::transform::{Example, Preview, TransformReport};
 use crate::format::manifest::Totals;
@@ -142,6 +143,49 @@ impl<'a> Merged<'a> {
             conflict_count: report.conflict_count,
             conflicts: &report.conflicts,
             notices: &report.notices,
+        }
+    }
+}
+
+/// What `split` made.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Split<'a> {
+    /// The directory of the parts.
+    output: Cow<'a, str>,
+    /// The parts, in order.
+    parts: Vec<MadePart<'a>>,
+    /// Objects that are in several parts, by kind.
+    shared: &'a BTreeMap<Kind, u64>,
+}
+
+/// A part of a split archive.
+#[derive(Debug, Serialize, JsonSchema)]
+struct MadePart<'a> {
+    /// Its name in the directory.
+    name: &'a str,
+    /// What is in it: an experiment, a workspace, a span of time.
+    label: &'a str,
+    /// Its content id.
+    content_id: &'a Digest,
+    /// Objects by kind; of metrics and artifacts, lines.
+    counts: &'a BTreeMap<String, u64>,
+    /// What the counts do not say.
+    totals: &'a Totals,
+}
+
+impl<'a> Split<'a> {
+    pub(super) fn new(output: &'a Path, report: &'a SplitReport) -> Self {
+        let parts = report.parts.iter().map(|part| MadePart {
+            name: &part.name,
+            label: &part.label,
+            content_id: &part.manifest.content_id,
+            counts: &part.manifest.counts,
+            totals: &part.manifest.totals,
+        });
+        Split {
+            output: output.to_string_lossy(),
+            parts: parts.collect(),
+            shared: &report.shared,
         }
     }
 }
@@ -286,6 +330,7 @@ pub fn schemas() -> Vec<(String, Value)> {
             lines("mlark show --json: a line of the archive, long texts in place"),
         ),
         ("snapshot", of::<Snapshot<'_>>("mlark snapshot --json")),
+        ("split", of::<Split<'_>>("mlark split --json")),
         ("transform", of::<Transformed<'_>>("mlark transform --json")),
         ("verify", of::<Verified<'_>>("mlark verify --json")),
     ];

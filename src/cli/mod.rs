@@ -37,6 +37,7 @@ mod show;
 mod signals;
 mod snapshot;
 mod source_args;
+mod split;
 mod table;
 mod target;
 mod transform;
@@ -104,6 +105,7 @@ enum Command {
     Diff(diff::Args),
     Transform(Box<transform::Args>),
     Merge(merge::Args),
+    Split(split::Args),
     Convert(convert::Args),
     Verify(verify::Args),
     Scan(scan::Args),
@@ -163,6 +165,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Diff(args) => args.run(),
         Command::Transform(args) => args.run(),
         Command::Merge(args) => args.run(),
+        Command::Split(args) => args.run(),
         Command::Convert(args) => args.run(),
         Command::Verify(args) => args.run(),
         Command::Scan(args) => args.run(),

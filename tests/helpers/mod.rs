@@ -12,4 +12,5 @@ pub mod rich;
 pub mod scripted;
 pub mod served;
 pub mod servers;
+pub mod universe;
 pub mod whole;

@@ -5,6 +5,7 @@ mod helpers;
 
 mod faults;
 mod limits;
+mod merged;
 mod old_traces;
 mod refusals;
 mod replay;

@@ -40,7 +40,7 @@ impl Adopted {
 impl Output {
     /// Whether an archive that was taken over holds a blob, which was taken with it.
     pub(crate) fn has_adopted(&self, digest: &Digest) -> bool {
-        !self.except.contains(digest) && self.adopted.iter().any(|archive| archive.has_blob(digest))
+        self.is_chosen(digest) && self.adopted.iter().any(|archive| archive.has_blob(digest))
     }
 
     /// Takes over the blobs of another archive but those of `except` and those that are here already; `own` came by themselves.
@@ -78,7 +78,18 @@ impl Output {
     /// Whether a blob is to be taken and not here yet.
     fn is_wanted(&self, digest: &Digest, own: &BTreeSet<Digest>) -> bool {
         let is_here = || own.contains(digest) || self.adopted.iter().any(|archive| archive.has_blob(digest));
-        !self.except.contains(digest) && !is_here()
+        self.is_chosen(digest) && !is_here()
+    }
+
+    /// Whether a blob is one to take, wherever it is.
+    fn is_chosen(&self, digest: &Digest) -> bool {
+        let only = self.only.as_ref();
+        only.is_none_or(|only| only.contains(digest)) && !self.except.contains(digest)
+    }
+
+    /// Takes nothing over from now on but these.
+    pub(crate) fn adopt_only(&mut self, only: BTreeSet<Digest>) {
+        self.only = Some(only);
     }
 
     /// Copies entries from one zip to another as they stand.
@@ -92,7 +103,7 @@ impl Output {
         let Some((file, index)) = archive.zip() else {
             return Ok(());
         };
-        let takes_all = is_first && self.except.is_empty();
+        let takes_all = is_first && self.except.is_empty() && self.only.is_none();
         let mut wanted = Vec::with_capacity(if takes_all { 0 } else { index.blob_count() });
         for place in 0..index.blob_count() {
             let (digest, size_bytes) = index.blob_in_file_order(place);
@@ -171,7 +182,7 @@ impl Output {
         let mut own = own.iter().copied().peekable();
         let mut adopted = DistinctBlobs::new(&self.adopted)?;
         while let Some(digest) = adopted.next()? {
-            if self.except.contains(&digest) {
+            if !self.is_chosen(&digest) {
                 continue;
             }
             while let Some(next) = own.next_if(|next| *next <= digest) {

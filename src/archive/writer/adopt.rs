@@ -36,6 +36,15 @@ impl ArchiveWriter {
         self.late_blobs = Some((archive.clone(), copy));
     }
 
+    /// Takes over these blobs of another archive and no other.
+    ///
+    /// # Errors
+    /// As [`ArchiveWriter::adopt_blobs`].
+    pub(crate) fn adopt_only(&mut self, archive: &Archive, copy: bool, only: BTreeSet<Digest>) -> Result<()> {
+        self.output.adopt_only(only);
+        self.adopt_blobs(archive, copy, &BTreeSet::new())
+    }
+
     /// Takes over object files, or other listed files, of another archive as they are; their bytes are checked.
     ///
     /// # Errors

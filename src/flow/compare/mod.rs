@@ -101,7 +101,7 @@ impl Part {
             fitting: Fitting::new(
                 self.target.limits(),
                 self.target.is_databricks,
-                &self.plan.origin,
+                &self.plan.origins,
                 &self.options,
             ),
             reverse: Reverse::of(&mapping),

@@ -246,6 +246,12 @@ impl Mapping {
         self.kinds.values().any(|ids| !ids.intents.is_empty())
     }
 
+    /// Objects that may have been made under ids that nobody knows.
+    pub fn intents(&self) -> impl Iterator<Item = (Kind, &str)> {
+        let kinds = self.kinds.iter();
+        kinds.flat_map(|(kind, ids)| ids.intents.keys().map(|id| (*kind, id.as_str())))
+    }
+
     /// Objects known of a kind.
     pub fn count(&self, kind: Kind) -> usize {
         let ids = self.kinds.get(&kind);

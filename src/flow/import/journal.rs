@@ -18,8 +18,10 @@
 
 mod ledger;
 mod lines;
+mod several;
 
 pub use ledger::Ledger;
+pub use several::{JournalPlaces, Journals};
 
 use super::identity::Identity;
 use super::options::ToldOptions;
@@ -305,19 +307,6 @@ impl Journal {
             line["limits"] = json!(noted);
         }
         self.append(&line)
-    }
-
-    /// Writes all that the target's marks told, in a new journal.
-    ///
-    /// # Errors
-    /// The journal cannot be written.
-    pub fn recovered(&mut self, mapping: &Mapping) -> Result<(), JournalError> {
-        let entries = mapping.entries();
-        for (kind, id, known) in &entries {
-            self.made_as(*kind, id, &known.id, known.identity)?;
-        }
-        self.append(&json!({"recovered": entries.len()}))?;
-        self.sync()
     }
 
     /// Writes that all that is done of a kind was compared with what the target says.

@@ -13,6 +13,7 @@ pub mod identity;
 pub mod journal;
 pub mod mlmodel;
 pub mod options;
+mod origins;
 pub mod plan;
 mod planned_import;
 pub mod report;

@@ -1,6 +1,7 @@
 //! What the target is and what of the archive it already has, asked before anything is planned.
 
 use crate::client::Client;
+use crate::flow::import::origins::Origins;
 use crate::format::Kind;
 use crate::lang::rest::api::{Api, Result, TargetExperiment, TargetModel};
 use crate::lang::rest::limits::{Feature, Limits, Version};
@@ -14,8 +15,8 @@ use std::collections::btree_map::Entry;
 pub struct TargetState {
     /// URL without credentials, with the workspace where one was chosen.
     pub url: String,
-    /// Origin of what is imported, as marks say it.
-    pub origin: String,
+    /// Origins of what is imported, as marks say them.
+    pub origins: Origins,
     /// The workspace of the archive that is imported, where it knows workspaces.
     pub workspace: Option<String>,
     /// A workspace that is to be made first; it holds nothing yet.
@@ -119,20 +120,22 @@ impl TargetState {
     /// # Errors
     /// A call failed.
     pub fn survey(&mut self, api: &Api, wanted: &Wanted) -> Result<()> {
-        let origin = &self.origin.clone();
-        for experiment in api.marked_experiments(&mark::prefix(origin, Kind::Experiments))? {
-            let mark = experiment.tags.get(mark::KEY);
-            if let Some(id) = mark.and_then(|mark| mark::id_of(mark, origin, Kind::Experiments)) {
-                // Of several, made by two imports at once, all take the least.
-                let least = self
-                    .marked
-                    .get(&id)
-                    .is_none_or(|found| is_before(&experiment.id, found));
-                if least {
-                    self.marked.insert(id, experiment.id.clone());
+        let origins = self.origins.clone();
+        for prefix in origins.prefixes(Kind::Experiments) {
+            for experiment in api.marked_experiments(&prefix)? {
+                let mark = experiment.tags.get(mark::KEY);
+                if let Some(id) = mark.and_then(|mark| origins.id_of(mark, Kind::Experiments)) {
+                    // Of several, made by two imports at once, all take the least.
+                    let least = self
+                        .marked
+                        .get(&id)
+                        .is_none_or(|found| is_before(&experiment.id, found));
+                    if least {
+                        self.marked.insert(id, experiment.id.clone());
+                    }
                 }
+                self.experiments.insert(experiment.id.clone(), experiment);
             }
-            self.experiments.insert(experiment.id.clone(), experiment);
         }
         if let Some(experiment) = api.experiment(DEFAULT_EXPERIMENT)? {
             self.experiments.insert(experiment.id.clone(), experiment);

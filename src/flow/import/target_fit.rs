@@ -4,6 +4,7 @@
 
 use super::identity::{self, Identity};
 use super::options::{ImportOptions, LongValues};
+use super::origins::Origins;
 use crate::flow::import::deviations::{Change, Outcome};
 use crate::format::{Kind, Reason};
 use crate::lang::exim::tags::canonical::{VersionContext, experiment_source, run_source, version_source};
@@ -30,8 +31,8 @@ pub struct Fitting {
     pub limits: Limits,
     /// Whether the target is a Databricks workspace.
     pub is_databricks: bool,
-    /// Origin of the archive.
-    pub origin: String,
+    /// Origins of the archive.
+    pub origins: Origins,
     /// What to do with values that are too long.
     pub long_values: LongValues,
     /// Adds source tags.
@@ -57,11 +58,11 @@ pub struct FittedRun {
 
 impl Fitting {
     /// Fits to a target as asked.
-    pub fn new(limits: Limits, is_databricks: bool, origin: &str, options: &ImportOptions) -> Self {
+    pub fn new(limits: Limits, is_databricks: bool, origins: &Origins, options: &ImportOptions) -> Self {
         Fitting {
             limits,
             is_databricks,
-            origin: origin.to_owned(),
+            origins: origins.clone(),
             long_values: options.long_values,
             source_tags: options.source_tags,
             user: options.user.clone(),
@@ -70,7 +71,7 @@ impl Fitting {
 
     /// The mark of an object.
     pub fn mark(&self, kind: Kind, id: &str) -> (String, String) {
-        (mark::KEY.to_owned(), mark::mark(&self.origin, kind, id))
+        (mark::KEY.to_owned(), self.origins.mark(kind, id))
     }
 
     /// Tags of an experiment, the mark included.

@@ -1,8 +1,9 @@
 //! An import into one place: a server, or one workspace of it.
 
 use super::identity::{self, Identity};
-use super::journal::{self, Journal, JournalContents, JournalKey, Ledger};
+use super::journal::{self, JournalContents, JournalPlaces, Ledger};
 use super::options::{ImportOptions, LongValues, differences};
+use super::origins::Origins;
 use super::plan::{self, Chosen, Named, Plan};
 use super::report::ImportReport;
 use super::target::TargetState;
@@ -17,7 +18,7 @@ use crate::lang::rest::mark;
 use crate::model::Experiment;
 use crate::monitor::Monitor;
 use std::borrow::Cow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// How long after its last line a journal's open intents are believed to be under way.
 const SETTLING: std::time::Duration = std::time::Duration::from_secs(3);
@@ -29,9 +30,8 @@ pub(crate) struct Part {
     pub(crate) options: ImportOptions,
     pub(crate) target: TargetState,
     pub(crate) plan: Plan,
-    journal_path: PathBuf,
-    key: JournalKey,
-    /// What the target's marks told, where the journal knows less.
+    journals: JournalPlaces,
+    /// What the target's marks told, where the journals know less.
     recovered: Option<Mapping>,
     /// Whether the journal says that this archive arrived whole, with these options.
     is_complete: bool,
@@ -48,15 +48,15 @@ impl Part {
         options: ImportOptions,
     ) -> Result<Self> {
         let api = Api::new(place.client);
-        let (key, journal_path) = journal_of(archive, place.workspace.as_deref(), &api, &options);
-        let mut contents = Journal::read(&journal_path, &key)?;
+        let journals = journals_of(archive, place.workspace.as_deref(), &api, &options)?;
+        let mut contents = journals.read(None)?;
         let greeted = match greeted {
             Some(greeted) => greeted,
             greeted => greeted.insert(TargetState::greet(api.client())?),
         };
         let mut target = TargetState {
-            url: key.target.clone(),
-            origin: key.origin.clone(),
+            url: target_name(api.client()),
+            origins: journals.origins().clone(),
             workspace: place.workspace,
             missing: place.missing,
             is_flat: place.is_flat,
@@ -88,8 +88,7 @@ impl Part {
             options,
             target,
             plan,
-            journal_path,
-            key,
+            journals,
             recovered,
         })
     }
@@ -100,7 +99,7 @@ impl Part {
 
     /// Where the journal is, or will be.
     pub(crate) fn journal_path(&self) -> &Path {
-        &self.journal_path
+        self.journals.first()
     }
 
     /// Whether the plan can be carried out as asked.
@@ -145,7 +144,7 @@ impl Part {
 
     /// What the journal says now, or without one the target's marks.
     pub(crate) fn current_mapping(&self) -> Result<Cow<'_, Mapping>> {
-        let contents = Journal::read(&self.journal_path, &self.key)?;
+        let contents = self.journals.read(None)?;
         match &self.recovered {
             Some(mapping) if !contents.is_recovered => Ok(Cow::Borrowed(mapping)),
             _ => Ok(Cow::Owned(contents.mapping)),
@@ -157,19 +156,15 @@ impl Part {
         self.check()?;
         let stamp = stamp(&self.archive, &self.options);
         if self.is_complete {
-            let mut report = ImportReport::nothing_to_do(&self.plan, &self.journal_path);
+            let mut report = ImportReport::nothing_to_do(&self.plan, self.journals.first());
             report.requests = self.api.client().requests();
             report.retries = self.api.client().retries();
             return Ok(report);
         }
         let content_id = self.archive.manifest().content_id.to_string();
-        let (mut journal, contents) = Journal::open(
-            &self.journal_path,
-            &self.key,
-            &content_id,
-            self.target.told_version(),
-            &self.options.told(),
-        )?;
+        let (mut journal, contents) =
+            self.journals
+                .open(&content_id, self.target.told_version(), &self.options.told())?;
         let mut mapping = contents.mapping;
         let since = contents.written.and_then(|written| written.elapsed().ok());
         if let Some(left) = since.and_then(|since| SETTLING.checked_sub(since))
@@ -200,24 +195,24 @@ impl Part {
     }
 }
 
-/// What the journal of an import is about, and where it is.
-fn journal_of(
+/// What the journals of an import are about, and where they are.
+fn journals_of(
     archive: &Archive,
     workspace: Option<&str>,
     api: &Api,
     options: &ImportOptions,
-) -> (JournalKey, PathBuf) {
+) -> Result<JournalPlaces> {
     let target = target_name(api.client());
-    let origin = match &options.origin {
-        Some(named) => origin_within(named, workspace),
-        None => known_origin(archive, workspace, &target, options.journal.as_deref()),
+    let given = options.journal.as_deref();
+    let origins = match &options.origin {
+        Some(named) => origin_within(named, workspace).into(),
+        None => {
+            let own = known_origin(archive, workspace, &target, given);
+            Origins::read(archive, own, workspace)?
+        }
     };
-    let key = JournalKey { origin, target };
-    let path = match &options.journal {
-        Some(path) => journal::path_within(path, workspace),
-        None => journal::default_path(archive.path(), &key),
-    };
-    (key, path)
+    let given = given.map(|path| journal::path_within(path, workspace));
+    Ok(JournalPlaces::new(archive.path(), &origins, &target, given))
 }
 
 /// What says that an archive arrived whole: its content and the options that change what is sent.
@@ -250,25 +245,29 @@ fn changed(before: &str, now: &str) -> Option<String> {
 
 /// Fills the mapping of a lost journal from the target's marks.
 fn recover(api: &Api, target: &TargetState, mapping: &mut Mapping) -> Result<()> {
-    let origin = &target.origin;
+    let origins = &target.origins;
     for (id, target_id) in &target.marked {
         mapping.insert(Kind::Experiments, id, target_id, false);
         let tags = target.experiments.get(target_id).map(|found| &found.tags);
         let identity = tags.and_then(|tags| Identity::parse(tags.get(identity::KEY)?));
         mapping.identify(Kind::Experiments, id, identity.unwrap_or_default());
     }
-    // Runs of this origin may also be in experiments that took them in.
-    let prefix = mark::prefix(origin, Kind::Runs);
-    let filter = format!("tags.`{}` LIKE '{prefix}%'", mark::KEY);
+    // Runs of these origins may also be in experiments that took them in.
+    let filters = origins.prefixes(Kind::Runs);
+    let filters: Vec<_> = filters
+        .map(|prefix| format!("tags.`{}` LIKE '{prefix}%'", mark::KEY))
+        .collect();
     for experiment in target.experiments.values() {
         let mut found = Vec::new();
-        api.each_run(&experiment.id, &filter, |run| {
-            let mark = run.tags.get(mark::KEY);
-            if let Some(id) = mark.and_then(|mark| mark::id_of(mark, origin, Kind::Runs)) {
-                let identity = Identity::of(Some(&run.run_name), run.start_time);
-                found.push((id, run.id, identity));
-            }
-        })?;
+        for filter in &filters {
+            api.each_run(&experiment.id, filter, |run| {
+                let mark = run.tags.get(mark::KEY);
+                if let Some(id) = mark.and_then(|mark| origins.id_of(mark, Kind::Runs)) {
+                    let identity = Identity::of(Some(&run.run_name), run.start_time);
+                    found.push((id, run.id, identity));
+                }
+            })?;
+        }
         // Of several, made by two imports at once, all take the least.
         found.sort_unstable_by(|a, b| (&b.0, &b.1).cmp(&(&a.0, &a.1)));
         for (id, target_id, identity) in found {
@@ -280,7 +279,7 @@ fn recover(api: &Api, target: &TargetState, mapping: &mut Mapping) -> Result<()>
         }
         api.each_logged_model(&experiment.id, |model| {
             let mark = model.tags.get(mark::KEY);
-            if let Some(id) = mark.and_then(|mark| mark::id_of(mark, origin, Kind::LoggedModels)) {
+            if let Some(id) = mark.and_then(|mark| origins.id_of(mark, Kind::LoggedModels)) {
                 mapping.insert(Kind::LoggedModels, &id, &model.id, false);
             }
         })?;

@@ -3,8 +3,9 @@
 //! Names are unique only within a workspace, so what is in one is imported by itself: into the workspace of that name where
 //! the target has workspaces, else alone. Two of them never go into one place unasked.
 
-use super::journal::{self, Journal, JournalContents, JournalKey};
+use super::journal::{self, Journal, JournalContents, JournalKey, JournalPlaces};
 use super::options::Only;
+use super::origins::Origins;
 use super::{ImportError, Result, target_name};
 use crate::archive::Archive;
 use crate::client::Client;
@@ -221,15 +222,13 @@ pub fn journals_of(
                 Some(named) => origin_within(named, own.as_deref()),
                 None => known_origin(archive, own.as_deref(), &target, given),
             };
-            let key = JournalKey { origin, target };
-            let path = match given {
-                Some(path) => journal::path_within(path, own.as_deref()),
-                None => journal::default_path(archive.path(), &key),
-            };
-            if !path.exists() {
+            let origins = Origins::read(archive, origin, own.as_deref())?;
+            let given = given.map(|path| journal::path_within(path, own.as_deref()));
+            let places = JournalPlaces::new(archive.path(), &origins, &target, given);
+            if !places.exist() {
                 continue;
             }
-            match Journal::read(&path, &key) {
+            match places.read(None) {
                 Ok(contents) => {
                     let workspace = own.clone();
                     found.push(WorkspaceJournal { workspace, contents });

@@ -5,6 +5,7 @@
 //! | `survey`  | reads what has to be known of all archives first: ids, names               |
 //! | `book`    | which origin knows an object, and under which id                           |
 //! | `plan`    | decides which ids and names are others in the result                       |
+//! | `models`  | decides so of registered models and versions                              |
 //! | `moves`   | says in lines what was decided                                             |
 //! | `source`  | the objects of one archive, in the order of the result                     |
 //! | `children`| the lines that belong to them                                             |
@@ -17,11 +18,13 @@
 mod book;
 mod children;
 mod joined;
+mod models;
 mod moves;
 mod orphans;
 mod output;
 mod plan;
 mod source;
+pub mod split;
 mod survey;
 mod united;
 mod weave;
@@ -41,6 +44,9 @@ use std::rc::Rc;
 pub use self::plan::{Change, ChangeKind};
 pub use self::united::NAME;
 pub use self::weave::Conflict;
+
+/// Conflicts that an error names.
+const PLACES: usize = 5;
 
 /// Which archive an object is taken from that several have with other content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -125,6 +131,14 @@ pub enum MergeError {
         /// Its major version.
         other: u32,
     },
+    /// More parts than are made at once.
+    #[error("it would be split into {count} parts, and at most {most} are made: choose larger ones")]
+    TooManyParts {
+        /// How many.
+        count: usize,
+        /// The most.
+        most: usize,
+    },
     /// No number is left.
     #[error("experiment `{id}` needs another number, and the largest that there is is in use")]
     NoNumber {
@@ -152,6 +166,7 @@ impl MergeError {
             MergeError::Conflict { .. }
             | MergeError::NewerKind { .. }
             | MergeError::Majors { .. }
+            | MergeError::TooManyParts { .. }
             | MergeError::NoNumber { .. } => ErrorKind::Usage,
         }
     }
@@ -329,7 +344,10 @@ impl Job<'_> {
             changes: self.plan.changes.clone(),
             conflict_count: weave.conflict_count,
             conflicts: weave.conflicts,
-            notices: weave.notices,
+            notices: united::missing_parts(self.archives)
+                .into_iter()
+                .chain(weave.notices)
+                .collect(),
         })
     }
 
@@ -341,7 +359,7 @@ impl Job<'_> {
             let inputs = inputs.collect::<Vec<_>>().join(", ");
             format!("{} `{}` ({inputs})", conflict.kind, conflict.id)
         };
-        let mut places: Vec<_> = weave.conflicts.iter().map(place).collect();
+        let mut places: Vec<_> = weave.conflicts.iter().take(PLACES).map(place).collect();
         if weave.conflict_count > places.len() as u64 {
             places.push("…".to_owned());
         }

@@ -8,12 +8,13 @@
 //!   later one are numbered after those before.
 
 use super::book::{Book, Identity, OriginTable};
-use super::moves::{ModelId, ModelMove, Moves};
-use super::survey::{FoundModel, Names};
+use super::models::Models;
+use super::moves::Moves;
+use super::survey::Names;
 use super::{MergeError, MergeOptions, Result};
 use crate::archive::Archive;
 use crate::format::{Kind, SortKey, order};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 /// Id of the experiment that every database begins with.
 const DEFAULT_EXPERIMENT: &str = "0";
@@ -90,7 +91,8 @@ impl Plan {
             let moves = &mut input.moves;
             let unmoved = names.models.keys().filter(|id| !moves.models.contains_key(*id));
             moves.settle(unmoved.cloned().collect::<Vec<_>>().into_iter());
-            let ids = names.experiments.values().map(|(id, _)| id);
+            let used = names.experiments.values().filter(|(_, found)| found.is_used);
+            let ids = used.map(|(id, _)| id);
             input.sorts_experiments = !is_rising(ids.map(|id| order::experiment(moves.experiment(id))));
             let models = names.models.keys().map(|id| {
                 let new = moves.models.get(id).map_or(&id.1, |moved| &moved.name);
@@ -101,7 +103,7 @@ impl Plan {
         Ok(plan)
     }
 
-    fn change(&mut self, what: ChangeKind, kind: Kind, input: usize, old: &str, new: &str) {
+    pub(super) fn change(&mut self, what: ChangeKind, kind: Kind, input: usize, old: &str, new: &str) {
         self.changes.push(Change {
             what,
             kind,
@@ -117,10 +119,10 @@ fn is_rising(keys: impl Iterator<Item = SortKey>) -> bool {
 }
 
 /// A name, and the workspace that it is unique in.
-type Name = (Option<String>, String);
+pub(super) type Name = (Option<String>, String);
 
 /// The first of `name-2`, `name-3` … that nothing has.
-fn free_name(name: &Name, is_taken: impl Fn(&Name) -> bool) -> String {
+pub(super) fn free_name(name: &Name, is_taken: impl Fn(&Name) -> bool) -> String {
     let numbered = (2_u64..).map(|number| format!("{}-{number}", name.1));
     let mut free = numbered.filter(|text| !is_taken(&(name.0.clone(), text.clone())));
     free.next().unwrap_or_default()
@@ -166,6 +168,10 @@ impl<'n> Experiments<'n> {
             // Two experiments of one archive never become one.
             let mut given = HashSet::new();
             for (id, found) in self.names[input].experiments.values() {
+                // A name of nothing stays what it is, unless elsewhere it would be one of something.
+                if !found.is_used && !self.is_used(id) {
+                    continue;
+                }
                 let name = found.name.clone().map(|name| (found.workspace.clone(), name));
                 let identities = plan.inputs[input].book.identities(Kind::Experiments, None, id);
                 let new = self.new_id(plan, input, (id, name.as_ref()), &identities, &given)?;
@@ -188,6 +194,12 @@ impl<'n> Experiments<'n> {
             }
         }
         Ok(())
+    }
+
+    fn is_used(&self, id: &str) -> bool {
+        let key = order::experiment(id);
+        let mut found = self.names.iter().filter_map(|names| names.experiments.get(&key));
+        found.any(|(_, found)| found.is_used)
     }
 
     fn new_id(
@@ -264,134 +276,5 @@ impl<'n> Experiments<'n> {
         let origin = |id: &str| self.used.get(id).map(|identity| identity.origin);
         let holder = self.by_name.get(name);
         holder.is_some_and(|holder| holder != id && origin(holder) != origin(id))
-    }
-}
-
-struct Models<'n> {
-    names: &'n [Names],
-    joins: bool,
-    used: HashMap<ModelId, (Identity, bool)>,
-    by_identity: HashMap<(Option<String>, Identity), String>,
-    all_names: HashSet<ModelId>,
-    /// Numbers of versions by model of the result: those of each origin's version, and those that are given.
-    versions: HashMap<ModelId, Versions>,
-}
-
-#[derive(Default)]
-struct Versions {
-    by_identity: HashMap<Identity, u64>,
-    /// Whose they are, where they are of one origin.
-    origin: Option<usize>,
-    largest: u64,
-}
-
-impl<'n> Models<'n> {
-    fn new(names: &'n [Names], options: &MergeOptions) -> Self {
-        Models {
-            names,
-            joins: options.join_models,
-            used: HashMap::new(),
-            by_identity: HashMap::new(),
-            all_names: names
-                .iter()
-                .flat_map(|names| names.models.keys().cloned())
-                .collect(),
-            versions: HashMap::new(),
-        }
-    }
-
-    fn decide(mut self, plan: &mut Plan, sequence: &[usize]) {
-        for &input in sequence {
-            for (id, found) in &self.names[input].models {
-                let workspace = id.0.as_deref();
-                let identities = plan.inputs[input]
-                    .book
-                    .identities(Kind::RegisteredModels, workspace, &id.1);
-                let name = self.new_name(plan, input, id, found, &identities);
-                let model = (id.0.clone(), name.clone());
-                self.used
-                    .entry(model.clone())
-                    .or_insert_with(|| (identities[0].clone(), found.is_prompt));
-                let versions = self.versions.entry(model).or_default();
-                let book = &plan.inputs[input].book;
-                let known_as = |version| {
-                    let version = format!("{}/{version}", id.1);
-                    book.identities(Kind::ModelVersions, workspace, &version)
-                };
-                let moved = ModelMove {
-                    versions: versions.number(&found.versions, known_as),
-                    name,
-                };
-                for identity in identities {
-                    let key = (id.0.clone(), identity);
-                    self.by_identity.entry(key).or_insert_with(|| moved.name.clone());
-                }
-                if moved.name != id.1 || !moved.versions.is_empty() {
-                    plan.inputs[input].moves.models.insert(id.clone(), moved);
-                }
-            }
-        }
-    }
-
-    fn new_name(
-        &mut self,
-        plan: &mut Plan,
-        input: usize,
-        id: &ModelId,
-        found: &FoundModel,
-        identities: &[Identity],
-    ) -> String {
-        let key = |identity: &Identity| (id.0.clone(), identity.clone());
-        let known = identities
-            .iter()
-            .find_map(|identity| self.by_identity.get(&key(identity)));
-        if let Some(known) = known {
-            return known.clone();
-        }
-        match self.used.get(id) {
-            None => id.1.clone(),
-            Some((_, is_prompt)) if self.joins && *is_prompt == found.is_prompt => {
-                plan.change(ChangeKind::Joined, Kind::RegisteredModels, input, &id.1, &id.1);
-                id.1.clone()
-            }
-            Some(_) => {
-                let is_taken = |name: &ModelId| self.all_names.contains(name) || self.used.contains_key(name);
-                let free = free_name(id, is_taken);
-                plan.change(ChangeKind::Renamed, Kind::RegisteredModels, input, &id.1, &free);
-                free
-            }
-        }
-    }
-}
-
-impl Versions {
-    /// Numbers versions of one archive; the numbers that are others in the result. Those of a further origin follow the
-    /// largest so far.
-    fn number(
-        &mut self,
-        versions: &BTreeSet<u64>,
-        known_as: impl Fn(u64) -> Vec<Identity>,
-    ) -> BTreeMap<u64, u64> {
-        let mut moved = BTreeMap::new();
-        for &version in versions {
-            let identities = known_as(version);
-            let origin = *self.origin.get_or_insert(identities[0].origin);
-            let known = identities
-                .iter()
-                .find_map(|identity| self.by_identity.get(identity));
-            let number = match known {
-                Some(known) => *known,
-                None if origin == identities[0].origin && version > self.largest => version,
-                None => self.largest.saturating_add(1),
-            };
-            self.largest = self.largest.max(number);
-            for identity in identities {
-                self.by_identity.entry(identity).or_insert(number);
-            }
-            if number != version {
-                moved.insert(version, number);
-            }
-        }
-        moved
     }
 }

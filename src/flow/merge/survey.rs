@@ -15,6 +15,8 @@ use std::path::Path;
 pub(super) struct FoundExperiment {
     pub(super) name: Option<String>,
     pub(super) workspace: Option<String>,
+    /// Whether objects are in it.
+    pub(super) is_used: bool,
 }
 
 /// A registered model of an archive.
@@ -72,7 +74,7 @@ impl Names {
                 // They come in the order of experiments.
                 if last != id {
                     id.clone_into(&mut last);
-                    names.experiment(id);
+                    names.experiment(id).is_used = true;
                 }
                 cursor.advance()?;
             }
@@ -106,6 +108,7 @@ impl Names {
                 let experiment = self.experiment(text(&value["experiment_id"]));
                 experiment.name = some_text(&value["name"]);
                 experiment.workspace = workspace;
+                experiment.is_used = true;
             }
             Kind::EvaluationDatasets => {
                 let ids = value["experiment_ids"].as_array().into_iter().flatten();

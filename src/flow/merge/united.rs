@@ -7,6 +7,7 @@ use crate::archive::{Archive, ArchiveWriter, ManifestHead, digests_in};
 use crate::format::loss::LossCount;
 use crate::format::manifest::{Format, HistoryEntry, Selection, Tool};
 use crate::format::origin::Origins;
+use crate::format::undo::UNDO_LINES;
 use crate::format::{ArchivePath, Manifest};
 use crate::model::Digest;
 use serde_json::{Value, json};
@@ -65,6 +66,26 @@ pub(super) fn suspects_of_undo(archive: &Archive, suspects: &mut BTreeSet<Digest
     Ok(())
 }
 
+/// What a person should know of parts that were not all given.
+pub(super) fn missing_parts(archives: &[&Archive]) -> Option<(String, u64)> {
+    let parts = archives
+        .iter()
+        .filter_map(|archive| archive.manifest().part.as_ref());
+    let mut given: BTreeMap<(Digest, u64), BTreeSet<u64>> = BTreeMap::new();
+    for part in parts {
+        given
+            .entry((part.whole, part.of))
+            .or_default()
+            .insert(part.number);
+    }
+    let missing = given
+        .iter()
+        .map(|((_, of), numbers)| of.saturating_sub(numbers.len() as u64));
+    let missing = missing.fold(0, u64::saturating_add);
+    let notice = "parts of what was split were not given: the result is not the whole";
+    (missing > 0).then(|| (notice.to_owned(), missing))
+}
+
 /// What was chosen on all exports: the choices where they are the same, else a list of them.
 fn selection(archives: &[&Archive]) -> Selection {
     let mut options: Vec<&BTreeMap<String, Value>> = Vec::new();
@@ -98,10 +119,12 @@ fn selection(archives: &[&Archive]) -> Selection {
 /// The newest minor version of all, and all that they require.
 fn format(archives: &[&Archive]) -> Format {
     let formats = archives.iter().map(|archive| &archive.manifest().format);
-    let requires: BTreeSet<_> = formats
+    let mut requires: BTreeSet<_> = formats
         .clone()
         .flat_map(|format| format.requires.clone())
         .collect();
+    // Undo records stay behind.
+    requires.remove(UNDO_LINES);
     let minor = formats.map(|format| format.minor).max().unwrap_or(0);
     Format {
         minor,

@@ -130,16 +130,17 @@ impl Apply<'_> {
                 continue;
             };
             let is_ours = planned.action == Action::Create || self.target.marked.contains_key(&planned.id);
-            let filter = if is_ours {
-                String::new()
+            let filters = if is_ours {
+                vec![String::new()]
             } else {
-                format!(
-                    "tags.`{}` LIKE '{}%'",
-                    mark::KEY,
-                    mark::prefix(&self.plan.origin, KIND)
-                )
+                let prefixes = self.plan.origins.prefixes(KIND);
+                prefixes
+                    .map(|prefix| format!("tags.`{}` LIKE '{prefix}%'", mark::KEY))
+                    .collect()
             };
-            self.check_experiment(&id, &filter, &mut doubtful)?;
+            for filter in filters {
+                self.check_experiment(&id, &filter, &mut doubtful)?;
+            }
         }
         self.name_differences(&doubtful)?;
         if !self.has_unchecked.load(Ordering::Relaxed) {
@@ -150,7 +151,7 @@ impl Apply<'_> {
 
     fn check_experiment(&self, id: &str, filter: &str, doubtful: &mut HashSet<String>) -> Result<()> {
         let mut doubles: Vec<(String, String, bool)> = Vec::new();
-        let origin = &self.plan.origin;
+        let origins = &self.plan.origins;
         self.api.each_run(id, filter, |run| {
             let expected = lock(&self.expected).remove(&run.id);
             if expected.is_some_and(|expected| expected != Visible::of_target(&run).digest()) {
@@ -160,7 +161,7 @@ impl Apply<'_> {
                 self.monitor.advance(1);
             }
             let mark = run.tags.get(mark::KEY);
-            let of = mark.and_then(|mark| mark::id_of(mark, origin, KIND));
+            let of = mark.and_then(|mark| origins.id_of(mark, KIND));
             if let Some(of) = of
                 && self.ledger.id(KIND, &of).is_some_and(|ours| ours != run.id)
             {

@@ -67,7 +67,7 @@ pub fn apply(
         options,
         ledger,
         monitor,
-        fitting: Fitting::new(target.limits(), target.is_databricks, &plan.origin, options),
+        fitting: Fitting::new(target.limits(), target.is_databricks, &plan.origins, options),
         report: Mutex::new(ImportReport::of_plan(plan, &ledger.path())),
         fatal: Mutex::new(None),
         stop: AtomicBool::new(false),

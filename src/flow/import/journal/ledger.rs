@@ -1,6 +1,6 @@
 //! What several threads share of an import: the journal and the mapping.
 
-use super::{Journal, JournalError};
+use super::{JournalError, Journals};
 use crate::flow::import::deviations::Noted;
 use crate::flow::import::id_map::{Known, Mapping, Parts};
 use crate::flow::import::identity::Identity;
@@ -10,14 +10,14 @@ use std::sync::Arc;
 
 /// What several threads share: the journal and the mapping, always of one mind.
 pub struct Ledger {
-    inner: std::sync::Mutex<(Journal, Mapping)>,
+    inner: std::sync::Mutex<(Journals, Mapping)>,
 }
 
 impl Ledger {
-    /// Joins a journal with what it said.
-    pub fn new(journal: Journal, mapping: Mapping) -> Self {
+    /// Joins journals with what they said.
+    pub fn new(journals: impl Into<Journals>, mapping: Mapping) -> Self {
         Ledger {
-            inner: std::sync::Mutex::new((journal, mapping)),
+            inner: std::sync::Mutex::new((journals.into(), mapping)),
         }
     }
 
@@ -134,7 +134,7 @@ impl Ledger {
         self.lock().0.path().to_owned()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, (Journal, Mapping)> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, (Journals, Mapping)> {
         self.inner.lock().unwrap_or_else(|poison| poison.into_inner())
     }
 }

@@ -35,11 +35,10 @@ impl Plan {
         mapping: &Mapping,
         options: &ImportOptions,
     ) -> Result<Plan> {
-        let origin = &target.origin;
         let plan = Plan {
             target: target.url.clone(),
             target_version: target.version_text.clone(),
-            origin: origin.clone(),
+            origins: target.origins.clone(),
             workspace: target.workspace.clone(),
             chosen,
             ..Plan::default()
@@ -49,7 +48,7 @@ impl Plan {
             target,
             mapping,
             options,
-            fitting: Fitting::new(target.limits(), target.is_databricks, origin, options),
+            fitting: Fitting::new(target.limits(), target.is_databricks, &target.origins, options),
             plan,
             others: Vec::new(),
         };

@@ -16,6 +16,7 @@ pub use named_objects::Named;
 pub use version_order::VersionOrder;
 
 use crate::flow::import::deviations::{Change, Changes, Limit};
+use crate::flow::import::origins::Origins;
 use crate::format::{Kind, Reason};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -125,8 +126,8 @@ pub struct Plan {
     pub target: String,
     /// Its version.
     pub target_version: Option<String>,
-    /// Origin of the objects, as marks say it.
-    pub origin: String,
+    /// Origins of the objects, as marks say them.
+    pub origins: Origins,
     /// The workspace of the archive, where it knows workspaces.
     pub workspace: Option<String>,
     /// Every experiment that is chosen.
@@ -210,7 +211,7 @@ impl Plan {
         let document = PlanDocument {
             target: &self.target,
             target_version: self.target_version.as_deref(),
-            origin: &self.origin,
+            origin: self.origins.name(),
             workspace: self.workspace.as_deref(),
             experiments: &self.experiments,
             models: &self.models,

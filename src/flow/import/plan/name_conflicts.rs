@@ -3,6 +3,7 @@
 use super::{Action, PlannedExperiment, PlannedModel};
 use crate::flow::import::id_map::Mapping;
 use crate::flow::import::options::{ImportOptions, OnConflict};
+use crate::flow::import::origins::Origins;
 use crate::flow::import::target::{DEFAULT_EXPERIMENT, TargetState, Wanted, numbered};
 use crate::format::Kind;
 use crate::lang::rest::mark;
@@ -18,7 +19,7 @@ pub(super) struct Decisions<'a> {
     pub target: &'a TargetState,
     pub mapping: &'a Mapping,
     pub options: &'a ImportOptions,
-    pub origin: &'a str,
+    pub origins: &'a Origins,
     pub taken: HashSet<(Kind, String)>,
 }
 
@@ -96,9 +97,11 @@ impl Decisions<'_> {
     }
 
     fn is_marked(&self, target_id: &str, id: &str) -> bool {
-        let expected = mark::mark(self.origin, Kind::Experiments, id);
         let found = self.target.experiments.get(target_id);
-        found.is_some_and(|found| found.tags.get(mark::KEY) == Some(&expected))
+        let mark = found.and_then(|found| found.tags.get(mark::KEY));
+        mark.and_then(|mark| self.origins.id_of(mark, Kind::Experiments))
+            .as_deref()
+            == Some(id)
     }
 
     fn by_name(&self, name: String) -> (Action, Option<String>, String) {
@@ -144,10 +147,10 @@ impl Decisions<'_> {
                 target_id: target_id.clone(),
             });
         }
-        let mark = mark::mark(self.origin, kind, &model.name);
         let is_ours = |name: &String| {
             let found = self.target.models.get(name);
-            found.is_some_and(|found| found.tags.get(mark::KEY) == Some(&mark))
+            let mark = found.and_then(|found| found.tags.get(mark::KEY));
+            mark.and_then(|mark| self.origins.id_of(mark, kind)).as_ref() == Some(&model.name)
         };
         // An earlier import may have had to take another name.
         let mut numbers = (1..).map(|number| numbered(&name, number));

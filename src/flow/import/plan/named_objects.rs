@@ -67,7 +67,7 @@ impl Builder<'_> {
             target: self.target,
             mapping: self.mapping,
             options: self.options,
-            origin: &self.plan.origin.clone(),
+            origins: &self.plan.origins.clone(),
             taken: HashSet::new(),
         };
         let gone = |kind| {

@@ -7,7 +7,7 @@ fn fitting(long_values: LongValues) -> Fitting {
     Fitting {
         limits: Limits::of(Version::new(3, 18)),
         is_databricks: false,
-        origin: "o".to_owned(),
+        origins: "o".into(),
         long_values,
         source_tags: false,
         user: None,

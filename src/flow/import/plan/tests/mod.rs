@@ -195,7 +195,7 @@ fn server(version: &str) -> TargetState {
     let mut target = TargetState {
         url: "http://127.0.0.1:5000".to_owned(),
         version_text: Some(version.to_owned()),
-        origin: ORIGIN.to_owned(),
+        origins: ORIGIN.into(),
         ..TargetState::default()
     };
     add(&mut target, "0", "Default");

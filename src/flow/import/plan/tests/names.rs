@@ -253,7 +253,7 @@ fn an_experiment_that_only_a_run_names_is_made_up_without_source_tags() {
         )]
     );
     let experiments = experiments_of(&content.write().archive).unwrap();
-    let fitting = Fitting::new(server("3.18.0").limits(), false, ORIGIN, &options);
+    let fitting = Fitting::new(server("3.18.0").limits(), false, &ORIGIN.into(), &options);
     let (tags, _) = fitting.experiment(&experiments[0]).unwrap();
     let own = tags.iter().all(|(key, _)| key.starts_with("mlflow_exim.mlark."));
     assert!(own, "{tags:?}");

@@ -1,0 +1,193 @@
+//! `mlark split`.
+
+use super::error::{CliError, Result};
+use super::exit::Exit;
+use super::json::Split;
+use super::screen::note;
+use crate::archive::{Archive, ContainerKind, WriterOptions};
+use crate::cli::humanize::{bytes, counted, counted_kind, shown};
+use crate::cli::output_args::{output_path, refuse_input, threads};
+use crate::cli::results::{print_json, print_summary};
+use crate::cli::signals::{clear_leftovers, remove_on_signal};
+use crate::flow::merge::split::{self, Every, SplitBy, SplitOptions, SplitReport};
+use crate::format::Kind;
+use crate::report::text::json_text;
+use clap::ValueEnum;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+/// Parts that are named; all are with --json.
+const NAMED: usize = 20;
+
+/// Split an archive into several, each whole
+///
+/// What an object needs comes with it, so that some objects are in several parts; what belongs to no experiment is in the first.
+/// `mlark merge` of all parts has the content id of the archive. DIR appears when all parts are whole, or not at all.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  mlark split history.zip -o parts --by experiment
+  mlark split history.zip -o parts --by size --size 10GB
+  mlark split history.zip -o parts --by time --every year
+  mlark merge parts/*.zip -o again.zip")]
+pub(super) struct Args {
+    /// The archive to read
+    #[arg(value_name = "IN")]
+    input: PathBuf,
+    /// The directory to make, with part-1, part-2 and so on in it
+    #[arg(short, long, value_name = "DIR", value_parser = output_path())]
+    output: PathBuf,
+    /// What parts are made of
+    #[arg(long, value_enum, value_name = "WHAT")]
+    by: ByArg,
+    /// With --by size: about how much is in a part, such as 500MB or 10GB
+    #[arg(long, value_name = "BYTES", value_parser = size, required_if_eq("by", "size"))]
+    size: Option<u64>,
+    /// With --by time: which runs are together, by when they began (UTC)
+    #[arg(long, value_enum, value_name = "SPAN", default_value_t = EveryArg::Month)]
+    every: EveryArg,
+    /// Makes directories or zips [default: as IN is]
+    #[arg(long, value_enum, value_name = "KIND")]
+    container: Option<ContainerArg>,
+    /// Copies blobs instead of linking them to those of IN
+    #[arg(long)]
+    copy: bool,
+    /// Leaves syncing to disk to the operating system
+    #[arg(long)]
+    no_sync: bool,
+    /// Threads that read and hash [default: one per core]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = threads())]
+    threads: usize,
+    /// Prints what was made as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ByArg {
+    /// An experiment each
+    Experiment,
+    /// A workspace each
+    Workspace,
+    /// Runs in their order, up to --size
+    Size,
+    /// Runs that began in one day, week, month or year
+    Time,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum EveryArg {
+    Day,
+    /// From Monday
+    Week,
+    Month,
+    Year,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ContainerArg {
+    Directory,
+    Zip,
+}
+
+/// Reads a size such as `10GB`: bytes, or thousands of them with `kB`, `MB`, `GB` or `TB`.
+fn size(text: &str) -> std::result::Result<u64, String> {
+    let refused = || "a number with kB, MB, GB or TB, such as 10GB".to_owned();
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit: u64 = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        "tb" => 1_000_000_000_000,
+        _ => return Err(refused()),
+    };
+    let number: u64 = digits.trim().parse().map_err(|_| refused())?;
+    let bytes = number.checked_mul(unit).filter(|bytes| *bytes > 0);
+    bytes.ok_or_else(refused)
+}
+
+impl Args {
+    pub(super) fn run(self) -> Result {
+        refuse_input(&self.output, &self.input)?;
+        if self.output.symlink_metadata().is_ok() {
+            return Err(CliError::usage(format!("`{}` exists", shown(&self.output)))
+                .hint("give another directory to -o, or remove it yourself"));
+        }
+        let archive = Archive::open(&self.input)?;
+        let by = match (self.by, self.size) {
+            (ByArg::Experiment, _) => SplitBy::Experiment,
+            (ByArg::Workspace, _) => SplitBy::Workspace,
+            (ByArg::Size, size) => SplitBy::Size(size.unwrap_or(u64::MAX)),
+            (ByArg::Time, _) => SplitBy::Time(match self.every {
+                EveryArg::Day => Every::Day,
+                EveryArg::Week => Every::Week,
+                EveryArg::Month => Every::Month,
+                EveryArg::Year => Every::Year,
+            }),
+        };
+        let options = SplitOptions {
+            writer: WriterOptions {
+                container: self.container.map(|container| match container {
+                    ContainerArg::Directory => ContainerKind::Directory,
+                    ContainerArg::Zip => ContainerKind::Zip,
+                }),
+                threads: self.threads,
+                no_sync: self.no_sync,
+                ..WriterOptions::default()
+            },
+            copy: self.copy,
+        };
+        clear_leftovers(&self.output);
+        remove_on_signal();
+        let report = split::split(&archive, &self.output, by, &options)?;
+        if self.json {
+            print_json(format_args!(
+                "{}\n",
+                json_text(&Split::new(&self.output, &report))
+            ))?;
+        } else {
+            for (kind, &count) in &report.shared {
+                note(format_args!(
+                    "{} stand in several parts",
+                    counted_kind(count, *kind)
+                ));
+            }
+            print_summary(self.summary(&report))?;
+        }
+        Ok(Exit::Done)
+    }
+
+    fn summary(&self, report: &SplitReport) -> String {
+        let count = report.parts.len() as u64;
+        let mut text = format!("{}: {}\n", shown(&self.output), counted(count, "parts"));
+        for part in report.parts.iter().take(NAMED) {
+            let manifest = &part.manifest;
+            let runs = counted_kind(manifest.count(Kind::Runs), Kind::Runs);
+            let stored = bytes(manifest.totals.blob_bytes);
+            let label = match part.label.as_str() {
+                "" => String::new(),
+                label => format!(" ({})", crate::report::text::printable(label)),
+            };
+            let _ = writeln!(text, "{}{label}: {runs}, {stored} in blobs", part.name);
+        }
+        if report.parts.len() > NAMED {
+            let _ = writeln!(text, "… and {} more", report.parts.len() - NAMED);
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes_have_units_of_a_thousand() {
+        assert_eq!(size("10GB"), Ok(10_000_000_000));
+        assert_eq!(size("7"), Ok(7));
+        assert_eq!(size("5 kB"), Ok(5_000));
+        for wrong in ["", "GB", "0", "1.5GB", "-1", "10XB", "99999999999999999TB"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What objects weigh, where parts are made by size.
+
+use crate::archive::Archive;
+use crate::flow::merge::Result;
+use crate::flow::merge::moves::Moves;
+use crate::flow::merge::source::{FAMILIES, Family, Orphans, Source};
+use crate::format::Kind;
+use crate::model::{ArtifactList, Digest};
+use std::collections::{HashMap, HashSet};
+
+/// A part being filled up to a size.
+pub(super) struct Filling {
+    pub(super) most_bytes: u64,
+    pub(super) home: i64,
+    pub(super) bytes: u64,
+    pub(super) blobs: HashSet<Digest>,
+}
+
+impl Filling {
+    /// Puts something into the part, or begins the next; where it went.
+    pub(super) fn put(&mut self, weight: &Weight) -> i64 {
+        let new = |blobs: &HashSet<Digest>| {
+            let blobs = weight.blobs.iter().filter(|(digest, _)| !blobs.contains(digest));
+            blobs.fold(weight.bytes, |sum, (_, size)| sum.saturating_add(*size))
+        };
+        if self.bytes > 0 && self.bytes.saturating_add(new(&self.blobs)) > self.most_bytes {
+            self.home += 1;
+            self.bytes = 0;
+            self.blobs.clear();
+        }
+        self.bytes = self.bytes.saturating_add(new(&self.blobs));
+        self.blobs.extend(weight.blobs.keys());
+        self.home
+    }
+}
+
+/// Bytes of lines, and blobs.
+#[derive(Debug, Default)]
+pub(super) struct Weight {
+    bytes: u64,
+    blobs: HashMap<Digest, u64>,
+}
+
+impl Weight {
+    pub(super) fn add(&mut self, other: Weight) {
+        self.bytes += other.bytes;
+        self.blobs.extend(other.blobs);
+    }
+}
+
+/// What the objects of a kind weigh with their lines.
+pub(super) fn for_each_weight(
+    archive: &Archive,
+    kind: Kind,
+    orphans: &Orphans,
+    mut visit: impl FnMut(&str, &[u8], Weight),
+) -> Result<()> {
+    let moves = Moves::default();
+    let family = family(kind);
+    let mut source = Source::open(archive, family, &moves, &mut None, orphans)?;
+    while let Some(owner) = source.head() {
+        let (id, line) = (owner.id.clone(), owner.line.clone().unwrap_or_default());
+        let mut weight = Weight {
+            bytes: line.len() as u64,
+            ..Weight::default()
+        };
+        for (place, child) in family.children.iter().enumerate() {
+            while let Some(line) = source.next_child(place)? {
+                weight.bytes += line.len() as u64;
+                let list = (*child == Kind::Artifacts).then(|| serde_json::from_slice::<ArtifactList>(&line));
+                let files = list
+                    .and_then(std::result::Result::ok)
+                    .map_or(Vec::new(), |list| list.files);
+                let blobs = files.iter().filter_map(|file| file.blob());
+                weight
+                    .blobs
+                    .extend(blobs.map(|blob| (blob.sha256, blob.size_bytes)));
+            }
+        }
+        visit(&id, &line, weight);
+        source.advance()?;
+    }
+    Ok(())
+}
+
+pub(super) fn family(kind: Kind) -> Family {
+    let mut families = FAMILIES.into_iter();
+    let found = families.find(|family| family.kind == kind);
+    found.expect("every kind of object has a family")
+}
