@@ -191,8 +191,20 @@ fn peaks(directory: &Path, archive: &Path) -> Vec<(&'static str, u64)> {
     let archive = path(archive);
     let tagged = path(&directory.join(format!("{}-tagged", archive.rsplit('/').next().unwrap())));
     let untagged = format!("{tagged}-undone");
-    let commands: [(&'static str, Vec<&str>); 8] = [
+    let commands: [(&'static str, Vec<&str>); 10] = [
         ("verify", vec!["verify", &archive]),
+        (
+            "search",
+            vec![
+                "verify",
+                &archive,
+                "--lacks-text",
+                "nowhere at all",
+                "--lacks-regex",
+                "[A-Z]{9}-[0-9]{9}",
+            ],
+        ),
+        ("scan", vec!["scan", &archive]),
         ("ls", vec!["ls", &archive]),
         ("snapshot", vec!["snapshot", &archive]),
         ("show", vec!["show", &archive, RUN]),

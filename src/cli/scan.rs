@@ -8,6 +8,9 @@ use crate::archive::Archive;
 use crate::cli::humanize::{counted, grouped, shown};
 use crate::cli::output_args::threads;
 use crate::cli::results::{print_json, print_result, print_summary};
+use crate::cli::screen::say;
+use crate::flow::transform::redact::ErasePlaces;
+use crate::flow::transform::{Edit, Recipe};
 use crate::model::printable::one_line;
 use crate::report::scan::{ScanOptions, ScanReport, scan};
 use serde_json::json;
@@ -20,16 +23,38 @@ use std::path::PathBuf;
 /// Exits with 1 where something was found, and with 0 where nothing was.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
-  mlark scan history.zip")]
+  mlark scan history.zip
+  mlark scan history.zip --print-recipe > recipe.json; mlark transform history.zip -o shared.zip --recipe recipe.json")]
 pub(super) struct Args {
     /// The archive
     archive: PathBuf,
-    /// Prints the report as JSON
+    /// Prints the recipe that redacts what was found, for `mlark transform --recipe`, in place of the report
     #[arg(long)]
+    print_recipe: bool,
+    /// Prints the report as JSON
+    #[arg(long, conflicts_with = "print_recipe")]
     json: bool,
     /// Threads that search artifacts [default: one per core]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = threads())]
     threads: usize,
+}
+
+/// Prints a recipe of one edit, and says what it leaves.
+fn print_recipe(report: &ScanReport) -> Result<()> {
+    let (places, others) = ErasePlaces::of(report);
+    let edits = if places.places.is_empty() {
+        Vec::new()
+    } else {
+        vec![Edit::ErasePlaces(places)]
+    };
+    print_json(Recipe { edits }.to_text())?;
+    if others > 0 {
+        say(format_args!(
+            "warning: {} in ids, names, paths of artifacts or beside the objects are not in the recipe; `mlark scan` shows their places",
+            counted(others, "secrets")
+        ));
+    }
+    Ok(())
 }
 
 impl Args {
@@ -43,7 +68,9 @@ impl Args {
         progress.done();
         let report = report?;
         let is_clean = report.secrets == 0;
-        if self.json {
+        if self.print_recipe {
+            print_recipe(&report)?;
+        } else if self.json {
             print_json(format_args!(
                 "{:#}\n",
                 json!(Scanned::new(&self.archive, &report))

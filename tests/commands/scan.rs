@@ -226,3 +226,110 @@ fn a_clean_archive_and_a_damaged_one_are_told_apart() {
     let said = command::shown(&mlark(root, &["scan", "b"]));
     assert!(said.ends_with("exit 4"), "{said}");
 }
+
+/// Runs a command that must end so; what it printed on stdout.
+fn ran(directory: &Path, args: &[&str], code: i32) -> Vec<u8> {
+    let output = mlark(directory, args);
+    assert_eq!(
+        output.status.code(),
+        Some(code),
+        "{args:?}: {}",
+        command::shown(&output)
+    );
+    output.stdout
+}
+
+#[test]
+fn the_recipe_that_is_printed_redacts_all_that_was_found() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    let (history, secrets) = planted();
+    history.write(&root.join("a"));
+    let recipe = ran(root, &["scan", "a", "--print-recipe"], 1);
+    let text = String::from_utf8(recipe.clone()).unwrap();
+    assert!(
+        !secrets.iter().any(|(secret, _)| text.contains(secret.as_str())),
+        "{text}"
+    );
+    assert!(
+        text.contains("\"erase\": \"artifact\"") && text.contains("team.note"),
+        "{text}"
+    );
+    fs::write(root.join("recipe.json"), recipe).unwrap();
+    let proof = |archive: &str, code: i32| {
+        let mut args = vec!["verify", archive];
+        secrets
+            .iter()
+            .for_each(|(secret, _)| args.extend(["--lacks-text", secret.as_str()]));
+        ran(root, &args, code)
+    };
+    for out in ["b", "b.zip"] {
+        ran(root, &["transform", "a", "-o", out, "--recipe", "recipe.json"], 0);
+        assert_eq!(scanned(&root.join(out)).found, []);
+        ran(root, &["scan", out], 0);
+        proof(out, 0);
+    }
+    // The proof can fail.
+    proof("a", 1);
+    let changed = String::from_utf8(ran(root, &["diff", "a", "b"], 1)).unwrap();
+    assert!(changed.lines().count() < 30, "nothing else is changed: {changed}");
+    // What is redacted stays so.
+    ran(root, &["transform", "b", "-o", "c", "--recipe", "recipe.json"], 0);
+    assert!(ran(root, &["diff", "b", "c"], 0).is_empty());
+    assert_eq!(
+        ran(root, &["scan", "b", "--print-recipe"], 0),
+        b"{\n  \"edits\": []\n}\n"
+    );
+}
+
+#[test]
+fn a_recipe_names_what_it_must_not_repeat_by_its_digest_and_says_what_it_leaves() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    let secret = token("hf_", 7);
+    let mut history = History::new();
+    history.runs[0].tags.insert(format!("of {secret}"), "1".into());
+    history.runs[1]
+        .tags
+        .insert(format!("of {secret}"), secret.as_str().into());
+    history.registered_models[1].name = secret.clone();
+    history.registered_models[1].description = Some(format!("uses {secret}"));
+    history.model_versions[2].name = secret.clone();
+    history.artifacts[1].2 = format!("model/{secret}.txt");
+    history.artifacts[1].3 = Ok(secret.clone().into_bytes());
+    history.write(&root.join("a"));
+    let output = mlark(root, &["scan", "a", "--print-recipe"]);
+    let said = command::shown(&output);
+    assert!(said.contains("sha256:") && !said.contains("hf_"), "{said}");
+    assert!(said.contains("3 secrets in ids, names, paths"), "{said}");
+    fs::write(root.join("recipe.json"), output.stdout).unwrap();
+    ran(root, &["transform", "a", "-o", "b", "--recipe", "recipe.json"], 0);
+    let left = scanned(&root.join("b"));
+    let places: Vec<_> = left.found.iter().map(|found| found.place.to_string()).collect();
+    assert_eq!(places.len(), 3, "{places:?}");
+    assert!(
+        places
+            .iter()
+            .all(|place| place.contains(": name") || place.contains("artifact ***")),
+        "{places:?}"
+    );
+}
+
+#[test]
+fn a_place_that_is_not_there_is_a_usage_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    History::new().write(&root.join("a"));
+    let place = |id: &str| json!({"edits": [{"edit": "erase-places", "places": [{"kind": "runs", "id": id, "erase": "mask", "key": ["params", "lr"]}]}]});
+    for (id, code) in [("nobody", 2), (common::RUN_A, 0)] {
+        fs::write(root.join("recipe.json"), place(id).to_string()).unwrap();
+        ran(
+            root,
+            &["transform", "a", "-o", "b", "--recipe", "recipe.json"],
+            code,
+        );
+        assert_eq!(root.join("b").exists(), code == 0);
+    }
+    let shown = String::from_utf8(ran(root, &["show", "b", common::RUN_A, "--json"], 0)).unwrap();
+    assert!(shown.contains("\"lr\":\"***\""), "{shown}");
+}

@@ -2,7 +2,7 @@
 
 use super::error::{Result, TransformError};
 use super::move_runs::MoveRuns;
-use super::redact::{self, DropArtifacts, HashUsers, Plain, TracePart};
+use super::redact::{self, DropArtifacts, ErasePlaces, HashUsers, Plain, TracePart};
 use super::relocate::Relocate;
 use super::rename::{IntoWorkspace, Rename};
 use super::select::{Exclude, Select};
@@ -80,6 +80,8 @@ pub enum Edit {
     MaskParam(EraseTexts),
     /// Drops the bytes of artifacts for good; they stay listed.
     DropArtifact(DropArtifacts),
+    /// Erases single texts and artifacts for good: what `mlark scan --print-recipe` prints.
+    ErasePlaces(ErasePlaces),
     /// Drops what went into traces, for good.
     DropTraceInputs(Plain),
     /// Puts `***` in the place of what went into traces, for good.
@@ -118,6 +120,7 @@ impl Edit {
             Edit::DropParam(_) => "drop-param",
             Edit::MaskParam(_) => "mask-param",
             Edit::DropArtifact(_) => "drop-artifact",
+            Edit::ErasePlaces(_) => "erase-places",
             Edit::DropTraceInputs(_) => "drop-trace-inputs",
             Edit::MaskTraceInputs(_) => "mask-trace-inputs",
             Edit::DropTraceOutputs(_) => "drop-trace-outputs",
@@ -152,6 +155,7 @@ impl Edit {
             | Edit::RenameUser(_)
             | Edit::HashUsers(_)
             | Edit::DropArtifact(_)
+            | Edit::ErasePlaces(_)
             | Edit::DropTraceInputs(_)
             | Edit::MaskTraceInputs(_)
             | Edit::DropTraceOutputs(_)
@@ -197,6 +201,7 @@ impl Edit {
             Edit::DropParam(erase) => tags::erase(name, erase, Erasure::Drop, Texts::Params),
             Edit::MaskParam(erase) => tags::erase(name, erase, Erasure::Mask, Texts::Params),
             Edit::DropArtifact(drop) => redact::drop_artifacts(name, drop),
+            Edit::ErasePlaces(erase) => Ok(redact::erase_places(name, erase)),
             Edit::DropTraceInputs(_) => Ok(redact::erase_traces(TracePart::Inputs, Erasure::Drop)),
             Edit::MaskTraceInputs(_) => Ok(redact::erase_traces(TracePart::Inputs, Erasure::Mask)),
             Edit::DropTraceOutputs(_) => Ok(redact::erase_traces(TracePart::Outputs, Erasure::Drop)),

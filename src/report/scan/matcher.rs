@@ -91,6 +91,8 @@ impl Marks {
         }
         let regex = &self.patterns[number];
         let input = Input::new(bytes).span(start..bytes.len()).anchored(Anchored::Yes);
+        // Nearly always nothing fits, and this says so soonest.
+        regex.search_half(&input)?;
         let mut captures = regex.create_captures();
         regex.search_captures(&input, &mut captures);
         let all = captures.get_match()?;

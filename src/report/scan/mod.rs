@@ -46,6 +46,9 @@ pub struct FoundSecret {
     /// The place as it is, for a recipe.
     #[serde(skip)]
     at: TextPlace,
+    /// Whether the key itself holds it.
+    #[serde(skip)]
+    is_key: bool,
 }
 
 impl fmt::Debug for FoundSecret {
@@ -61,13 +64,18 @@ impl FoundSecret {
             rule,
             length: length as u64,
             at,
+            is_key: false,
         }
     }
 
     /// The place as it is: its names may hold a secret, and are not to be shown.
-    #[allow(dead_code, reason = "recipes come next")]
     pub(crate) fn at(&self) -> &TextPlace {
         &self.at
+    }
+
+    /// Whether the key itself holds it, and not the value.
+    pub(crate) fn is_key(&self) -> bool {
+        self.is_key
     }
 }
 
@@ -130,12 +138,14 @@ fn secrets_in(text: &[u8]) -> BTreeSet<(&'static str, usize)> {
     found
 }
 
+/// Whether a text holds a secret.
+pub(crate) fn has_secret(text: &str) -> bool {
+    !secrets_in(text.as_bytes()).is_empty()
+}
+
 /// A place without the names that hold a secret.
 fn hidden(at: &TextPlace) -> TextPlace {
-    let hide = |text: &str| {
-        let is_secret = !secrets_in(text.as_bytes()).is_empty();
-        if is_secret { HIDDEN } else { text }.to_owned()
-    };
+    let hide = |text: &str| if has_secret(text) { HIDDEN } else { text }.to_owned();
     TextPlace {
         id: at.id.as_deref().map(hide),
         field: at
@@ -220,6 +230,7 @@ impl Scan {
     fn value(&mut self, value: &Value, at: &TextPlace) {
         let (mut found, mut blobs) = (Vec::new(), Vec::new());
         for_each_text(value, &mut Vec::new(), &mut |key, text| {
+            let is_key = matches!(text, LineText::Key(_));
             let secrets = match text {
                 LineText::Key(name) => secrets_in(name.as_bytes()),
                 LineText::Value(bytes) => secrets_of_value(key, &bytes),
@@ -234,7 +245,10 @@ impl Scan {
                     key: key.to_vec(),
                     ..at.clone()
                 };
-                FoundSecret::new(at, rule, length)
+                FoundSecret {
+                    is_key,
+                    ..FoundSecret::new(at, rule, length)
+                }
             }));
         });
         found.into_iter().for_each(|found| self.add(found));

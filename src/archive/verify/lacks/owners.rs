@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Owners that are named of one blob.
-const OWNERS: usize = 100;
+const OWNERS: usize = 10_000;
 
 /// Puts the owners of blobs in the places of a report. A damaged archive may not say whose they are.
 pub(super) fn name(path: &Path, sought: &Sought, report: &mut LacksReport) -> Result<()> {

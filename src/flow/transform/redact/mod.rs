@@ -2,10 +2,13 @@
 
 mod artifacts;
 mod hmac;
+mod places;
 mod traces;
 mod users;
 
 pub(super) use self::artifacts::drop_artifacts;
+pub(super) use self::places::erase_places;
+pub use self::places::{ErasePlaces, Erased, ErasedPlace};
 pub(super) use self::traces::{TracePart, erase_traces};
 pub use self::users::HashUsers;
 pub(super) use self::users::{hash_users, rename_users};
