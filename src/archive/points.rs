@@ -3,7 +3,6 @@
 use super::spill::{Merge, SpillSorter};
 use crate::format::layout::SLICE_POINTS;
 use crate::model::metric::{Point, PointLink};
-use crate::model::run::is_later;
 use crate::model::{Double, LatestMetric};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -42,18 +41,7 @@ impl PointSeries {
     /// # Errors
     /// A temporary file cannot be written.
     pub fn push(&mut self, point: Point) -> io::Result<()> {
-        let candidate = LatestMetric {
-            timestamp: point.timestamp,
-            step: point.step,
-            value: point.value,
-        };
-        if self
-            .latest
-            .as_ref()
-            .is_none_or(|latest| is_later(&candidate, latest))
-        {
-            self.latest = Some(candidate);
-        }
+        LatestMetric::renew(&mut self.latest, &point);
         self.count += 1;
         self.points.push(point);
         if self.points.len() >= MEMORY_POINTS {

@@ -1,27 +1,21 @@
 //! Errors as people see them: what failed, why, and a hint that can be run.
 
 use super::Exit;
-use super::hints::{IN_ARCHIVE, conflict_hint, is_host, names_hint, nearest_hint, sources_hint, unpack_hint};
+use super::hints::{IN_ARCHIVE, archive_hint, export_hint, import_hint, is_full, names_hint, nearest_hint};
 use super::json::Failed;
 use super::screen::say;
 use crate::archive::ArchiveError;
 use crate::archive::verify::BadSought;
-use crate::cli::humanize::shown;
-use crate::flow::export::detect;
 use crate::flow::extract::ExtractError;
 use crate::flow::import::ImportError;
-use crate::flow::import::journal::JournalError;
 use crate::flow::merge::MergeError;
 use crate::flow::transform::TransformError;
-use crate::format::layout::MANIFEST;
 use crate::lang::exim::write::ConvertError;
 use crate::lang::session::ExportError;
-use crate::model::uri;
 use crate::report::ReportError;
 use crate::report::text::json_text;
 use crate::select::SeekError;
 use std::io;
-use std::path::Path;
 
 /// An error on its way to the user.
 #[derive(Debug)]
@@ -46,6 +40,14 @@ impl CliError {
             error: error.into(),
             exit,
             hint: None,
+        }
+    }
+
+    fn of(exit: Exit, error: impl Into<anyhow::Error>, hint: Option<String>) -> Self {
+        CliError {
+            error: error.into(),
+            exit,
+            hint,
         }
     }
 
@@ -104,64 +106,9 @@ impl CliError {
 
 impl From<ArchiveError> for CliError {
     fn from(error: ArchiveError) -> Self {
-        let hint = match &error {
-            ArchiveError::OutputExists { .. } => Some("--force replaces it".to_owned()),
-            ArchiveError::OutputForeign { .. } => {
-                Some("give another path to -o, or remove it yourself".to_owned())
-            }
-            ArchiveError::OutputIsInput { .. } => Some("give another path to -o".to_owned()),
-            ArchiveError::Damaged { path, .. } | ArchiveError::DigestMismatch { path, .. } => {
-                Some(format!("`mlark verify {}` lists all damage", shown(path)))
-            }
-            ArchiveError::NotAnArchive { path, .. } if path.join(MANIFEST).exists() => Some(format!(
-                "it may be copied in part; `mlark verify {}` says what is missing",
-                shown(path)
-            )),
-            ArchiveError::NotAnArchive { path, .. } if detect::packed(path).is_some() => {
-                detect::packed(path).map(unpack_hint)
-            }
-            ArchiveError::Io { path, source, .. }
-                if source.kind() == io::ErrorKind::NotFound
-                    && uri::scheme(&path.to_string_lossy()).is_some() =>
-            {
-                Some("archives are read from a disk: copy it here first".to_owned())
-            }
-            ArchiveError::Io { path, source, .. }
-                if source.kind() == io::ErrorKind::NotFound && path.to_str().is_some_and(is_host) =>
-            {
-                path.to_str().map(sources_hint)
-            }
-            ArchiveError::NotAnArchive { path, .. } if is_source(path) => Some(format!(
-                "it is a source: `mlark export {} -o history.zip` makes an archive of it",
-                shown(path)
-            )),
-            ArchiveError::NotAnArchive { .. } => Some(
-                "an archive is what `mlark export` makes: a zip, or a folder with `mlark.json`".to_owned(),
-            ),
-            ArchiveError::Io { source, .. } if is_full(source) => Some(
-                "nothing was made; what is being made lies beside the output, and -o may name another disk"
-                    .to_owned(),
-            ),
-            _ => None,
-        };
-        CliError {
-            exit: Exit::of_error(error.kind()),
-            error: error.into(),
-            hint,
-        }
+        let hint = archive_hint(&error);
+        CliError::of(Exit::of_error(error.kind()), error, hint)
     }
-}
-
-/// Whether `mlark export` would read what lies there.
-fn is_source(path: &Path) -> bool {
-    path.to_str().is_some_and(|path| detect::kind_of(path).is_ok())
-}
-
-fn is_full(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
-    )
 }
 
 impl From<BadSought> for CliError {
@@ -176,25 +123,12 @@ impl From<BadSought> for CliError {
 
 impl From<ExportError> for CliError {
     fn from(error: ExportError) -> Self {
-        let hint = match &error {
-            ExportError::Archive(_) => {
-                let ExportError::Archive(error) = error else {
-                    unreachable!("matched above")
-                };
-                return error.into();
-            }
-            ExportError::Failure { .. } => {
-                Some("--keep-going leaves it out, lists it in the archive and exits with 3".to_owned())
-            }
-            ExportError::NoData { source_uri, .. } => Some(sources_hint(source_uri)),
-            ExportError::NoMatch(error) => Some(names_hint(error, "`mlark ls SOURCE` shows what is there")),
-            _ => None,
+        let error = match error {
+            ExportError::Archive(error) => return error.into(),
+            error => error,
         };
-        CliError {
-            exit: Exit::of_error(error.kind()),
-            error: error.into(),
-            hint,
-        }
+        let hint = export_hint(&error);
+        CliError::of(Exit::of_error(error.kind()), error, hint)
     }
 }
 
@@ -202,16 +136,15 @@ impl From<TransformError> for CliError {
     fn from(error: TransformError) -> Self {
         match error {
             TransformError::Archive(error) => error.into(),
-            error => CliError {
-                exit: Exit::of_error(error.kind()),
-                hint: match &error {
+            error => {
+                let hint = match &error {
                     TransformError::NoMatch(error) => {
                         Some(names_hint(error, "`mlark ls IN` shows what is there"))
                     }
                     _ => None,
-                },
-                error: error.into(),
-            },
+                };
+                CliError::of(Exit::of_error(error.kind()), error, hint)
+            }
         }
     }
 }
@@ -223,60 +156,18 @@ impl From<MergeError> for CliError {
             MergeError::Conflict { .. } => Some("--prefer first or --prefer newer takes one side of each"),
             _ => None,
         };
-        CliError {
-            exit: Exit::of_error(error.kind()),
-            error: error.into(),
-            hint: hint.map(str::to_owned),
-        }
+        CliError::of(Exit::of_error(error.kind()), error, hint.map(str::to_owned))
     }
 }
 
 impl From<ImportError> for CliError {
     fn from(error: ImportError) -> Self {
-        let go_on = "the same command goes on where this one stopped";
-        let hint = match &error {
-            ImportError::Archive(_) => {
-                let ImportError::Archive(error) = error else {
-                    unreachable!("matched above")
-                };
-                return error.into();
-            }
-            ImportError::Client(error) => Some(
-                error
-                    .hint()
-                    .map_or(go_on.to_owned(), |hint| format!("{hint}; then {go_on}")),
-            ),
-            ImportError::NoMatch(error) => Some(names_hint(error, IN_ARCHIVE)),
-            ImportError::Conflict { deleted, is_live, .. } => {
-                Some(conflict_hint(deleted.as_deref(), *is_live))
-            }
-            ImportError::Denied => Some(format!(
-                "ask for the permission, or use another account; then {go_on}"
-            )),
-            ImportError::OtherObjects { .. } => Some(
-                "these are two sources that were read at one address: --origin NAME gives this archive an origin of its own, in this import and each later one"
-                    .to_owned(),
-            ),
-            ImportError::TooLong { .. } => {
-                Some("--long-values truncate sends what fits, --long-values skip leaves them out".to_owned())
-            }
-            ImportError::Gone { .. } => {
-                Some("give --journal another path where this is another server under the old URL".to_owned())
-            }
-            ImportError::Journal(JournalError::Damaged { .. }) => {
-                Some("move it away: the next import makes it anew from the server's marks".to_owned())
-            }
-            ImportError::Journal(JournalError::OtherImport { .. }) => {
-                Some("give --journal another path".to_owned())
-            }
-            ImportError::Interrupted => Some(go_on.to_owned()),
-            _ => None,
+        let error = match error {
+            ImportError::Archive(error) => return error.into(),
+            error => error,
         };
-        CliError {
-            exit: error.kind().map_or(Exit::Target, Exit::of_error),
-            error: error.into(),
-            hint,
-        }
+        let hint = import_hint(&error);
+        CliError::of(error.kind().map_or(Exit::Target, Exit::of_error), error, hint)
     }
 }
 
@@ -313,11 +204,7 @@ impl From<ReportError> for CliError {
         };
         match error {
             ReportError::Archive(error) => error.into(),
-            error => CliError {
-                exit,
-                error: error.into(),
-                hint,
-            },
+            error => CliError::of(exit, error, hint),
         }
     }
 }
@@ -332,11 +219,7 @@ impl From<ExtractError> for CliError {
                 hint: Some("artifacts are extracted to a directory that does not exist yet".to_owned()),
             },
             ExtractError::Archive(error) => error.into(),
-            error => CliError {
-                exit: Exit::of_error(error.kind()),
-                error: error.into(),
-                hint: Some(hint.to_owned()),
-            },
+            error => CliError::of(Exit::of_error(error.kind()), error, Some(hint.to_owned())),
         }
     }
 }
@@ -351,11 +234,7 @@ impl From<ConvertError> for CliError {
         };
         match error {
             ConvertError::Archive(error) => error.into(),
-            error => CliError {
-                exit: Exit::of_error(error.kind()),
-                error: error.into(),
-                hint,
-            },
+            error => CliError::of(Exit::of_error(error.kind()), error, hint),
         }
     }
 }

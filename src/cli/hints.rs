@@ -1,8 +1,16 @@
 //! What can be done about an error, in a sentence.
 
+use crate::archive::ArchiveError;
+use crate::cli::humanize::shown;
 use crate::flow::export::detect;
+use crate::flow::import::ImportError;
+use crate::flow::import::journal::JournalError;
+use crate::format::layout::MANIFEST;
+use crate::lang::session::ExportError;
 use crate::model::printable::printable;
+use crate::model::uri;
 use crate::select::NoMatch;
+use std::io;
 use std::path::Path;
 
 /// What can be given where no data was found.
@@ -74,4 +82,108 @@ pub(super) fn nearest_hint(nearest: &[String], list: &str) -> String {
         .map(|name| format!("`{}`", printable(name)))
         .collect();
     format!("is it {}? {list}", names.join(" or "))
+}
+
+/// What can be done about an archive that cannot be read or written.
+pub(super) fn archive_hint(error: &ArchiveError) -> Option<String> {
+    match error {
+        ArchiveError::OutputExists { .. } => Some("--force replaces it".to_owned()),
+        ArchiveError::OutputForeign { .. } => {
+            Some("give another path to -o, or remove it yourself".to_owned())
+        }
+        ArchiveError::OutputIsInput { .. } => Some("give another path to -o".to_owned()),
+        ArchiveError::Damaged { path, .. } | ArchiveError::DigestMismatch { path, .. } => {
+            Some(format!("`mlark verify {}` lists all damage", shown(path)))
+        }
+        ArchiveError::NotAnArchive { path, .. } if path.join(MANIFEST).exists() => Some(format!(
+            "it may be copied in part; `mlark verify {}` says what is missing",
+            shown(path)
+        )),
+        ArchiveError::NotAnArchive { path, .. } if detect::packed(path).is_some() => {
+            detect::packed(path).map(unpack_hint)
+        }
+        ArchiveError::Io { path, source, .. }
+            if source.kind() == io::ErrorKind::NotFound && uri::scheme(&path.to_string_lossy()).is_some() =>
+        {
+            Some("archives are read from a disk: copy it here first".to_owned())
+        }
+        ArchiveError::Io { path, source, .. }
+            if source.kind() == io::ErrorKind::NotFound && path.to_str().is_some_and(is_host) =>
+        {
+            path.to_str().map(sources_hint)
+        }
+        ArchiveError::NotAnArchive { path, .. } if is_source(path) => Some(format!(
+            "it is a source: `mlark export {} -o history.zip` makes an archive of it",
+            shown(path)
+        )),
+        ArchiveError::NotAnArchive { .. } => {
+            Some("an archive is what `mlark export` makes: a zip, or a folder with `mlark.json`".to_owned())
+        }
+        ArchiveError::Io { source, .. } if is_full(source) => Some(
+            "nothing was made; what is being made lies beside the output, and -o may name another disk"
+                .to_owned(),
+        ),
+        _ => None,
+    }
+}
+
+/// Whether `mlark export` would read what lies there.
+fn is_source(path: &Path) -> bool {
+    path.to_str().is_some_and(|path| detect::kind_of(path).is_ok())
+}
+
+pub(super) fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+    )
+}
+
+/// What can be done about an import that failed.
+pub(super) fn import_hint(error: &ImportError) -> Option<String> {
+    let go_on = "the same command goes on where this one stopped";
+    match error {
+        ImportError::Client(error) => Some(
+            error
+                .hint()
+                .map_or(go_on.to_owned(), |hint| format!("{hint}; then {go_on}")),
+        ),
+        ImportError::NoMatch(error) => Some(names_hint(error, IN_ARCHIVE)),
+        ImportError::Conflict { deleted, is_live, .. } => {
+            Some(conflict_hint(deleted.as_deref(), *is_live))
+        }
+        ImportError::Denied => Some(format!(
+            "ask for the permission, or use another account; then {go_on}"
+        )),
+        ImportError::OtherObjects { .. } => Some(
+            "these are two sources that were read at one address: --origin NAME gives this archive an origin of its own, in this import and each later one"
+                .to_owned(),
+        ),
+        ImportError::TooLong { .. } => {
+            Some("--long-values truncate sends what fits, --long-values skip leaves them out".to_owned())
+        }
+        ImportError::Gone { .. } => {
+            Some("give --journal another path where this is another server under the old URL".to_owned())
+        }
+        ImportError::Journal(JournalError::Damaged { .. }) => {
+            Some("move it away: the next import makes it anew from the server's marks".to_owned())
+        }
+        ImportError::Journal(JournalError::OtherImport { .. }) => {
+            Some("give --journal another path".to_owned())
+        }
+        ImportError::Interrupted => Some(go_on.to_owned()),
+        _ => None,
+    }
+}
+
+/// What can be done about an export that failed.
+pub(super) fn export_hint(error: &ExportError) -> Option<String> {
+    match error {
+        ExportError::Failure { .. } => {
+            Some("--keep-going leaves it out, lists it in the archive and exits with 3".to_owned())
+        }
+        ExportError::NoData { source_uri, .. } => Some(sources_hint(source_uri)),
+        ExportError::NoMatch(error) => Some(names_hint(error, "`mlark ls SOURCE` shows what is there")),
+        _ => None,
+    }
 }

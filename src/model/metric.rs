@@ -49,6 +49,53 @@ impl Point {
     }
 }
 
+/// The latest point of one metric.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LatestMetric {
+    /// Epoch milliseconds.
+    pub timestamp: i64,
+    /// Step, any 64-bit integer.
+    pub step: i64,
+    /// The value.
+    pub value: Double,
+}
+
+impl LatestMetric {
+    /// Whether a point takes the place of another by MLflow's rule: greatest (step, timestamp, value), NaN counted as 0.
+    ///
+    /// Source: `_update_latest_metrics_if_necessary` in MLflow's SQLAlchemy store.
+    pub fn is_later_than(&self, other: &Self) -> bool {
+        let value = |metric: &Self| {
+            if metric.value.0.is_nan() {
+                0.0
+            } else {
+                metric.value.0
+            }
+        };
+        (self.step, self.timestamp)
+            .cmp(&(other.step, other.timestamp))
+            .then(value(self).total_cmp(&value(other)))
+            // Equal but for NaN against 0: the number wins, whatever order the points came in.
+            .then(other.value.0.is_nan().cmp(&self.value.0.is_nan()))
+            .is_gt()
+    }
+
+    /// Puts a point in the place of the latest one so far, where it is later.
+    pub fn renew(latest: &mut Option<Self>, point: &Point) {
+        let candidate = LatestMetric {
+            timestamp: point.timestamp,
+            step: point.step,
+            value: point.value,
+        };
+        if latest
+            .as_ref()
+            .is_none_or(|latest| candidate.is_later_than(latest))
+        {
+            *latest = Some(candidate);
+        }
+    }
+}
+
 /// A line of `objects/metrics-*.jsonl`: up to 5,000 points of one metric of one run.
 ///
 /// The columns have equal length; a column of links stands only where a point has one, `null` elsewhere.
@@ -200,4 +247,33 @@ fn is_rectangular(timestamps: &[i64], steps: &[i64], values: &[Double], links: &
     let rows = timestamps.len();
     let full = |column: &&Column| column.as_ref().is_none_or(|column| column.len() == rows);
     steps.len() == rows && values.len() == rows && links.iter().all(full)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn point(step: i64, timestamp: i64, value: f64) -> LatestMetric {
+        LatestMetric {
+            timestamp,
+            step,
+            value: Double(value),
+        }
+    }
+
+    #[test]
+    fn step_beats_timestamp_beats_value() {
+        assert!(point(2, 0, 0.0).is_later_than(&point(1, 9, 9.0)));
+        assert!(point(1, 2, 0.0).is_later_than(&point(1, 1, 9.0)));
+        assert!(point(1, 1, 2.0).is_later_than(&point(1, 1, 1.0)));
+        assert!(!point(1, 1, 1.0).is_later_than(&point(1, 1, 1.0)));
+    }
+
+    #[test]
+    fn nan_counts_as_zero() {
+        assert!(point(1, 1, 1.0).is_later_than(&point(1, 1, f64::NAN)));
+        assert!(point(1, 1, f64::NAN).is_later_than(&point(1, 1, -1.0)));
+        assert!(point(1, 1, 0.0).is_later_than(&point(1, 1, f64::NAN)));
+        assert!(!point(1, 1, f64::NAN).is_later_than(&point(1, 1, 0.0)));
+    }
 }

@@ -1,6 +1,6 @@
 //! Runs: what `runs/get` says of one, metric history apart.
 
-use super::{Double, Extra, TextMap};
+use super::{Extra, LatestMetric, TextMap};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -90,17 +90,6 @@ pub struct RunInfo {
     pub extra: Extra,
 }
 
-/// The latest point of one metric.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct LatestMetric {
-    /// Epoch milliseconds.
-    pub timestamp: i64,
-    /// Step, any 64-bit integer.
-    pub step: i64,
-    /// The value.
-    pub value: Double,
-}
-
 /// What a run read.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunInputs {
@@ -158,51 +147,4 @@ pub struct ModelOutput {
     pub model_id: String,
     /// Step at which the model was logged.
     pub step: i64,
-}
-
-/// MLflow's rule for the latest point: greatest (step, timestamp, value), NaN counted as 0.
-///
-/// Source: `_update_latest_metrics_if_necessary` in MLflow's SQLAlchemy store.
-pub fn is_later(candidate: &LatestMetric, current: &LatestMetric) -> bool {
-    fn key(metric: &LatestMetric) -> (i64, i64, f64) {
-        let value = metric.value.0;
-        let value = if value.is_nan() { 0.0 } else { value };
-        (metric.step, metric.timestamp, value)
-    }
-    let (a, b) = (key(candidate), key(current));
-    (a.0, a.1)
-        .cmp(&(b.0, b.1))
-        .then(a.2.total_cmp(&b.2))
-        // Equal but for NaN against 0: the number wins, whatever order the points came in.
-        .then(current.value.0.is_nan().cmp(&candidate.value.0.is_nan()))
-        .is_gt()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn point(step: i64, timestamp: i64, value: f64) -> LatestMetric {
-        LatestMetric {
-            timestamp,
-            step,
-            value: Double(value),
-        }
-    }
-
-    #[test]
-    fn step_beats_timestamp_beats_value() {
-        assert!(is_later(&point(2, 0, 0.0), &point(1, 9, 9.0)));
-        assert!(is_later(&point(1, 2, 0.0), &point(1, 1, 9.0)));
-        assert!(is_later(&point(1, 1, 2.0), &point(1, 1, 1.0)));
-        assert!(!is_later(&point(1, 1, 1.0), &point(1, 1, 1.0)));
-    }
-
-    #[test]
-    fn nan_counts_as_zero() {
-        assert!(is_later(&point(1, 1, 1.0), &point(1, 1, f64::NAN)));
-        assert!(is_later(&point(1, 1, f64::NAN), &point(1, 1, -1.0)));
-        assert!(is_later(&point(1, 1, 0.0), &point(1, 1, f64::NAN)));
-        assert!(!is_later(&point(1, 1, f64::NAN), &point(1, 1, 0.0)));
-    }
 }

@@ -4,10 +4,10 @@ use super::check::Check;
 use super::parts::PartLines;
 use super::place::Place;
 use super::references::{Id, Target};
+use crate::archive::walk;
 use crate::format::Kind;
 use crate::format::layout::SLICE_POINTS;
 use crate::model::metric::Point;
-use crate::model::run::is_later;
 use crate::model::{LatestMetric, MetricSlice, ModelMetricSlice, Run};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -18,13 +18,11 @@ use std::marker::PhantomData;
 pub(super) type Latest = BTreeMap<String, LatestMetric>;
 
 /// A line of metric history.
-pub(super) trait Slice: Serialize + DeserializeOwned {
+pub(super) trait Slice: walk::Slice + Serialize + DeserializeOwned {
     const KIND: Kind;
     const OWNER: Target;
 
     fn owner(&self) -> &str;
-    fn key(&self) -> &str;
-    fn all_points(&self) -> Vec<Point>;
     fn has_equal_columns(&self) -> bool;
     fn link_columns(&self) -> [&Option<Vec<Option<String>>>; 3];
 }
@@ -35,14 +33,6 @@ impl Slice for MetricSlice {
 
     fn owner(&self) -> &str {
         &self.run_id
-    }
-
-    fn key(&self) -> &str {
-        &self.key
-    }
-
-    fn all_points(&self) -> Vec<Point> {
-        self.points().collect()
     }
 
     fn has_equal_columns(&self) -> bool {
@@ -60,14 +50,6 @@ impl Slice for ModelMetricSlice {
 
     fn owner(&self) -> &str {
         &self.model_id
-    }
-
-    fn key(&self) -> &str {
-        &self.key
-    }
-
-    fn all_points(&self) -> Vec<Point> {
-        self.points().collect()
     }
 
     fn has_equal_columns(&self) -> bool {
@@ -114,7 +96,7 @@ impl<'t, S: Slice> MetricSlices<'t, S> {
                 break;
             };
             match latest.get_mut(slice.key()) {
-                Some(current) if is_later(&point, current) => *current = point,
+                Some(current) if point.is_later_than(current) => *current = point,
                 Some(_) => {}
                 None => {
                     latest.insert(slice.key().to_owned(), point);
@@ -225,18 +207,11 @@ pub(super) fn check_rest<S: Slice>(check: &mut Check<'_>) {
 }
 
 fn latest_of(points: &[Point]) -> Option<LatestMetric> {
-    let candidates = points.iter().map(|point| LatestMetric {
-        timestamp: point.timestamp,
-        step: point.step,
-        value: point.value,
-    });
-    candidates.reduce(|latest, candidate| {
-        if is_later(&candidate, &latest) {
-            candidate
-        } else {
-            latest
-        }
-    })
+    let mut latest = None;
+    points
+        .iter()
+        .for_each(|point| LatestMetric::renew(&mut latest, point));
+    latest
 }
 
 /// Compares a run's latest metrics with its history.

@@ -3,6 +3,7 @@
 use super::Context;
 use crate::flow::import::deviations::{self, Change, Outcome};
 use crate::format::Kind;
+use crate::lang::rest::limits::{SHOWN_METADATA, SHOWN_TAG};
 use crate::report::Difference;
 
 impl Context<'_> {
@@ -104,21 +105,16 @@ fn is_cut_on_reading(difference: &Difference) -> bool {
         value.as_ref().and_then(|value| value.as_str().map(str::to_owned))
     };
     let cut = match difference.key.first().map(String::as_str) {
-        Some("trace_metadata") => TRACE_METADATA_CHARS,
-        Some("tags") => TRACE_TAG_CHARS,
+        Some("trace_metadata") => SHOWN_METADATA,
+        Some("tags") => SHOWN_TAG,
         _ => return false,
     };
-    let cuts = [cut, TRACE_METADATA_CHARS];
+    let cuts = [cut, SHOWN_METADATA];
     let (Some(whole), Some(part)) = (text(&difference.before), text(&difference.after)) else {
         return false;
     };
     difference.kind == Kind::Traces.name() && whole.starts_with(&part) && cuts.contains(&part.chars().count())
 }
-
-/// Characters of a trace's metadata value that servers give out; before MLflow 3 of a tag's too.
-const TRACE_METADATA_CHARS: usize = 250;
-/// Characters of a trace's tag value that servers give out.
-const TRACE_TAG_CHARS: usize = 4096;
 
 #[cfg(test)]
 mod tests {

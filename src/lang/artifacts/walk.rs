@@ -4,6 +4,7 @@ use super::local_roots::{ArtifactRoot, LocalRoots};
 use crate::archive::{ByteSource, Owner};
 use crate::format::{Kind, Reason};
 use crate::lang::session::{Export, ExportError};
+use std::cell::OnceCell;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -89,59 +90,97 @@ pub(crate) fn walk<E>(
     roots: &LocalRoots,
     visit: &mut dyn FnMut(FoundFile) -> Result<(), E>,
 ) -> Result<(), E> {
-    let root = root.path();
-    let mut entries = WalkDir::new(root)
-        .follow_links(true)
-        .sort_by(|a, b| order_name(a).cmp(order_name(b)))
-        .into_iter();
-    let mut canonical_root = None;
-    let mut open_folder: Option<usize> = None;
-    while let Some(entry) = entries.next() {
-        let depth = entry.as_ref().map_or_else(walkdir::Error::depth, DirEntry::depth);
-        if open_folder.is_some_and(|folder| depth <= folder) {
-            visit(FoundFile::EmptyFolder)?;
+    ArtifactWalk::new(root.path(), Some(roots)).try_for_each(visit)
+}
+
+/// What lies below an artifact root, ordered by path bytes.
+pub(crate) struct ArtifactWalk<'r> {
+    root: PathBuf,
+    /// What may be read of what links lead to, beside the root itself.
+    roots: Option<&'r LocalRoots>,
+    entries: walkdir::IntoIter,
+    real_root: OnceCell<Option<PathBuf>>,
+    /// How deep the folder lies that was met last, where nothing of it was met yet.
+    open_folder: Option<usize>,
+    /// What comes after a folder that holds nothing.
+    ahead: Option<FoundFile>,
+}
+
+impl<'r> ArtifactWalk<'r> {
+    pub(crate) fn new(root: &Path, roots: Option<&'r LocalRoots>) -> Self {
+        let entries = WalkDir::new(root)
+            .follow_links(true)
+            .sort_by(|a, b| order_name(a).cmp(order_name(b)));
+        ArtifactWalk {
+            root: root.to_owned(),
+            roots,
+            entries: entries.into_iter(),
+            real_root: OnceCell::new(),
+            open_folder: None,
+            ahead: None,
         }
-        open_folder = None;
+    }
+
+    /// What an entry is; nothing for a folder, whose files come.
+    fn look_at(&mut self, entry: walkdir::Result<DirEntry>) -> Option<FoundFile> {
         let entry = match entry {
-            Ok(entry) if depth == 0 => {
+            Ok(entry) if entry.depth() == 0 => {
                 debug_assert!(entry.file_type().is_dir(), "the root is a folder");
-                continue;
+                return None;
             }
             Ok(entry) => entry,
-            Err(error) => {
-                visit(failed_entry(root, &error))?;
-                continue;
-            }
+            Err(error) => return Some(failed_entry(&self.root, &error)),
         };
         let is_folder = entry.file_type().is_dir();
-        let mut real_root = || {
-            let root: &Option<_> = canonical_root.get_or_insert_with(|| root.canonicalize().ok());
-            root.clone()
-        };
-        if entry.path_is_symlink() && !leads_inside(entry.path(), real_root().as_deref(), roots) {
+        if entry.path_is_symlink() && !self.leads_inside(entry.path()) {
+            if is_folder {
+                self.entries.skip_current_dir();
+            }
             let detail = format!(
                 "artifact {} is a symbolic link that leads out of the tree",
                 entry.path().display()
             );
-            visit(FoundFile::Failed(
-                relative(root, entry.path()),
-                Reason::LinkOutside,
-                detail,
-            ))?;
-            if is_folder {
-                entries.skip_current_dir();
-            }
-            continue;
+            let path = relative(&self.root, entry.path());
+            return Some(FoundFile::Failed(path, Reason::LinkOutside, detail));
         }
         if is_folder {
-            open_folder = Some(depth);
-        } else {
-            visit(found_file(root, entry))?;
+            self.open_folder = Some(entry.depth());
+            return None;
         }
+        Some(found_file(&self.root, entry))
     }
-    match open_folder {
-        Some(_) => visit(FoundFile::EmptyFolder),
-        None => Ok(()),
+
+    fn leads_inside(&self, link: &Path) -> bool {
+        let real_root = self.real_root.get_or_init(|| self.root.canonicalize().ok());
+        link.canonicalize().is_ok_and(|target| {
+            let is_below = real_root.as_ref().is_some_and(|root| target.starts_with(root));
+            is_below || self.roots.is_some_and(|roots| roots.holds(&target))
+        })
+    }
+}
+
+impl Iterator for ArtifactWalk<'_> {
+    type Item = FoundFile;
+
+    fn next(&mut self) -> Option<FoundFile> {
+        if let Some(found) = self.ahead.take() {
+            return Some(found);
+        }
+        loop {
+            let Some(entry) = self.entries.next() else {
+                return self.open_folder.take().map(|_| FoundFile::EmptyFolder);
+            };
+            let depth = entry.as_ref().map_or_else(walkdir::Error::depth, DirEntry::depth);
+            let is_empty = self.open_folder.take().is_some_and(|folder| depth <= folder);
+            let found = self.look_at(entry);
+            if is_empty {
+                self.ahead = found;
+                return Some(FoundFile::EmptyFolder);
+            }
+            if found.is_some() {
+                return found;
+            }
+        }
     }
 }
 
@@ -185,11 +224,6 @@ fn failed_entry(root: &Path, error: &walkdir::Error) -> FoundFile {
     };
     let detail = format!("artifact {}: {why}", path.display());
     FoundFile::Failed(relative(root, path), reason, detail)
-}
-
-fn leads_inside(link: &Path, root: Option<&Path>, roots: &LocalRoots) -> bool {
-    let target = link.canonicalize();
-    target.is_ok_and(|target| root.is_some_and(|root| target.starts_with(root)) || roots.holds(&target))
 }
 
 fn relative(root: &Path, path: &Path) -> Option<String> {

@@ -1,6 +1,5 @@
 //! Assessments of a trace: `assessments/<id>.yaml`.
 
-use super::index::bad_yaml;
 use super::meta::Meta;
 use super::notes::Notes;
 use super::yaml::Node;
@@ -12,11 +11,10 @@ use std::path::Path;
 
 /// Parses the file of an assessment.
 pub(super) fn parse(bytes: &[u8], trace_id: &str, path: &Path, notes: &mut Notes) -> Option<Assessment> {
-    match Meta::parse(bytes) {
+    match Meta::at(path, bytes) {
         Ok(meta) => Some(read(meta, trace_id, path, notes)),
-        Err(error) => {
-            let (reason, detail) = bad_yaml(path, &error);
-            notes.failure(Kind::Traces, trace_id, "assessments", reason, detail);
+        Err(fault) => {
+            notes.fault(Kind::Traces, trace_id, "assessments", fault);
             None
         }
     }

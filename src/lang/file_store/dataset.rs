@@ -1,12 +1,11 @@
 //! Datasets of an experiment: `datasets/<md5>/meta.yaml`, and what runs say of them and of logged models.
 
 use super::folder::{EntryKind, Folder};
-use super::index::{Fault, bad_yaml, note_stray};
+use super::index::note_stray;
 use super::meta::Meta;
-use super::notes::Notes;
+use super::notes::{Fault, Notes, unreadable};
 use super::store::{META, Store};
 use crate::format::{Kind, Reason};
-use crate::lang::artifacts::local_roots::OutsideSource;
 use crate::model::run::{RunInputs, RunOutputs};
 use crate::model::{Dataset, DatasetInput, ModelInput, ModelOutput};
 use std::collections::HashMap;
@@ -33,14 +32,7 @@ pub(super) fn index(
         Ok(Some(found)) => found,
         Ok(None) => return found,
         Err(error) => {
-            let detail = format!("read {}: {error}", path.display());
-            notes.failure(
-                Kind::Datasets,
-                experiment_id,
-                "*",
-                OutsideSource::reason(&error),
-                detail,
-            );
+            notes.fault(Kind::Datasets, experiment_id, "*", unreadable(&path, &error));
             return found;
         }
     };
@@ -81,13 +73,8 @@ pub(super) fn read(
     notes: &mut Notes,
 ) -> Result<Dataset, Fault> {
     let path: PathBuf = path.join(META);
-    let bytes = store.describe(&path).map_err(|error| {
-        (
-            OutsideSource::reason(&error),
-            format!("read {}: {error}", path.display()),
-        )
-    })?;
-    let mut meta = Meta::parse(&bytes).map_err(|error| bad_yaml(&path, &error))?;
+    let bytes = store.describe(&path).map_err(|error| unreadable(&path, &error))?;
+    let mut meta = Meta::at(&path, &bytes)?;
     let (name, digest) = (meta.text("name"), meta.text("digest"));
     let (Some(name), Some(digest)) = (name, digest) else {
         return Err((
@@ -120,17 +107,14 @@ fn each_link(
     notes: &mut Notes,
     visit: &mut dyn FnMut(Meta, &Path, &mut Notes),
 ) {
-    let failed = |path: &Path, error: std::io::Error, notes: &mut Notes| {
-        let detail = format!("read {}: {error}", path.display());
-        notes.failure(Kind::Runs, run_id, name, OutsideSource::reason(&error), detail);
-    };
+    let failed = |fault: Fault, notes: &mut Notes| notes.fault(Kind::Runs, run_id, name, fault);
     let listed = run.sub(name.as_bytes()).and_then(|mut folder| {
         let entries = folder.entries()?;
         Ok((folder, entries))
     });
     let (folder, entries) = match listed {
         Ok(listed) => listed,
-        Err(error) => return failed(&run.path_of(name.as_bytes()), error, notes),
+        Err(error) => return failed(unreadable(&run.path_of(name.as_bytes()), &error), notes),
     };
     let mut buffer = Vec::new();
     for entry in entries {
@@ -141,14 +125,11 @@ fn each_link(
         let file = [entry.name.as_slice(), b"/", META.as_bytes()].concat();
         let path = folder.path_of(&file);
         match folder.read(&file, &mut buffer) {
-            Ok(bytes) => match Meta::parse(bytes) {
+            Ok(bytes) => match Meta::at(&path, bytes) {
                 Ok(meta) => visit(meta, &path, notes),
-                Err(error) => {
-                    let (reason, detail) = bad_yaml(&path, &error);
-                    notes.failure(Kind::Runs, run_id, name, reason, detail);
-                }
+                Err(fault) => failed(fault, notes),
             },
-            Err(error) => failed(&path, error, notes),
+            Err(error) => failed(unreadable(&path, &error), notes),
         }
     }
 }

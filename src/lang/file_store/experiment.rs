@@ -1,13 +1,12 @@
 //! Experiments: folders of the root, and of `.trash` once deleted.
 
 use super::folder::{EntryKind, Folder};
-use super::index::{Fault, bad_yaml, id_mismatch, note_if_unterminated, note_stray};
+use super::index::{note_if_unterminated, note_stray};
 use super::key_files::{KeyOwner, read_values};
 use super::meta::Meta;
-use super::notes::Notes;
+use super::notes::{Fault, Notes, unreadable};
 use super::store::{META, MODELS, Store, TRASH, note_folder_without_meta};
 use crate::format::{Kind, order};
-use crate::lang::artifacts::local_roots::OutsideSource;
 use crate::model::Experiment;
 use std::collections::HashMap;
 use std::io;
@@ -105,9 +104,6 @@ fn find_in(
 /// Reads an experiment whole.
 pub(super) fn read(store: &Store, found: &FoundExperiment, notes: &mut Notes) -> Option<Experiment> {
     let experiment = read_meta(store, &found.path, &found.id, found.is_deleted, notes);
-    let failed = |(reason, detail): Fault, notes: &mut Notes| {
-        notes.failure(Kind::Experiments, &found.id, "*", reason, detail);
-    };
     let mut experiment = match experiment {
         Ok(experiment) => {
             // Only here, since the file is read once more before, for its place.
@@ -116,7 +112,7 @@ pub(super) fn read(store: &Store, found: &FoundExperiment, notes: &mut Notes) ->
             experiment?
         }
         Err(fault) => {
-            failed(fault, notes);
+            notes.fault(Kind::Experiments, &found.id, "*", fault);
             return None;
         }
     };
@@ -129,13 +125,7 @@ pub(super) fn read(store: &Store, found: &FoundExperiment, notes: &mut Notes) ->
         Ok(folder) => {
             experiment.tags = read_values(store, &folder, "tags", owner, &mut Vec::new(), notes);
         }
-        Err(error) => failed(
-            (
-                OutsideSource::reason(&error),
-                format!("read {}: {error}", found.path.display()),
-            ),
-            notes,
-        ),
+        Err(error) => notes.fault(Kind::Experiments, &found.id, "*", unreadable(&found.path, &error)),
     }
     Some(experiment)
 }
@@ -149,21 +139,11 @@ fn read_meta(
     notes: &mut Notes,
 ) -> Result<Option<Experiment>, Fault> {
     let path = path.join(META);
-    let bytes = match store.describe(&path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => {
-            return Err((
-                OutsideSource::reason(&error),
-                format!("read {}: {error}", path.display()),
-            ));
-        }
+    let Some(bytes) = store.describe_optional(&path)? else {
+        return Ok(None);
     };
-    let mut meta = Meta::parse(&bytes).map_err(|error| bad_yaml(&path, &error))?;
-    let experiment_id = meta.text("experiment_id").unwrap_or_default();
-    if experiment_id != id {
-        return Err(id_mismatch(&path, "experiment_id", &experiment_id, id));
-    }
+    let mut meta = Meta::at(&path, &bytes)?;
+    let experiment_id = meta.told_by(&path, "experiment_id", id)?;
     // Tags are files; the map in the file is a copy that renaming and deleting leave behind.
     meta.ignore(&["tags", "lifecycle_stage"]);
     let name = meta.text("name").unwrap_or_else(|| {

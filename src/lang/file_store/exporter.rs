@@ -215,7 +215,8 @@ impl Exporter<'_, '_> {
             let (name, series) = self.series(metric, run::metric_owner(&run_id))?;
             if let Some(latest) = series.latest() {
                 run.metrics.insert(name.clone(), latest.clone());
-                self.export.write_metric(&key, &run_id, &name, series)?;
+                self.export
+                    .write_points(Kind::Runs, &key, &run_id, &name, series)?;
             }
         }
         self.export.write_run(&mut run)?;
@@ -289,7 +290,8 @@ impl Exporter<'_, '_> {
         for metric in found.metrics {
             let (name, series) = self.series(metric, logged_model::metric_owner(&model_id))?;
             if !series.is_empty() {
-                self.export.write_model_metric(&key, &model_id, &name, series)?;
+                self.export
+                    .write_points(Kind::LoggedModels, &key, &model_id, &name, series)?;
             }
         }
         self.artifacts(OwnerKind::LoggedModel, model_id, key, found.artifacts)

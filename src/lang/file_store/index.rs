@@ -4,11 +4,10 @@
 //! held for as many objects as fit a few MB; beyond that it is read again when its turn comes.
 
 use super::folder::{Entry, EntryKind, Folder};
-use super::notes::Notes;
+use super::notes::{Fault, Notes, unreadable};
 use super::store::{Store, note_folder_without_meta};
 use crate::archive::parallel::{Pool, map_ordered};
 use crate::format::{Kind, Reason};
-use crate::lang::artifacts::local_roots::OutsideSource;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -51,15 +50,23 @@ pub(super) trait Described: Sized + Send + 'static {
     fn is_deleted(&self) -> bool;
 }
 
-/// Why an object cannot be read: a stable code and a sentence with the place.
-pub(super) type Fault = (Reason, String);
-
 /// The experiment that objects are in.
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) experiment_id: String,
     /// Whether it lies in the trash.
     pub(super) is_deleted: bool,
+}
+
+impl Place {
+    /// The stage of an object whose file says this; nothing, where it never was deleted or, of a logged model, is finalized.
+    pub(super) fn stage(&self, said: Option<String>) -> String {
+        if self.is_deleted {
+            "deleted".to_owned()
+        } else {
+            said.unwrap_or_else(|| "active".to_owned())
+        }
+    }
 }
 
 /// The objects below `path`, and what was found beside them.
@@ -74,14 +81,7 @@ pub(super) fn index<T: Described>(
     let names = match folder_names(store, T::KIND, path, reserved, &mut notes) {
         Ok(names) => names,
         Err(error) => {
-            let detail = format!("read {}: {error}", path.display());
-            notes.failure(
-                T::KIND,
-                &place.experiment_id,
-                "*",
-                OutsideSource::reason(&error),
-                detail,
-            );
+            notes.fault(T::KIND, &place.experiment_id, "*", unreadable(path, &error));
             return (Vec::new(), notes);
         }
     };
@@ -151,14 +151,7 @@ fn read_batch<T: Described>(
     let folder = match store.open(path) {
         Ok(folder) => folder,
         Err(error) => {
-            let detail = format!("read {}: {error}", path.display());
-            notes.failure(
-                T::KIND,
-                &place.experiment_id,
-                "*",
-                OutsideSource::reason(&error),
-                detail,
-            );
+            notes.fault(T::KIND, &place.experiment_id, "*", unreadable(path, &error));
             return (objects, notes);
         }
     };
@@ -195,14 +188,9 @@ pub(super) fn describe<T: Described>(
             note_folder_without_meta(T::KIND, id, &folder.path_of(id.as_bytes()), notes);
             return None;
         }
-        Err(error) => Err((
-            OutsideSource::reason(&error),
-            format!("read {}: {error}", path.display()),
-        )),
+        Err(error) => Err(unreadable(&path, &error)),
     };
-    parsed
-        .map_err(|(reason, detail)| notes.failure(T::KIND, id, "*", reason, detail))
-        .ok()
+    parsed.map_err(|fault| notes.fault(T::KIND, id, "*", fault)).ok()
 }
 
 /// The object of an index, and its folder; none where it cannot be read any more.
@@ -226,8 +214,7 @@ pub(super) fn open<T: Described>(
             Some((object, own))
         }
         Err(error) => {
-            let detail = format!("read {}: {error}", folder.join(id).display());
-            notes.failure(T::KIND, id, "*", OutsideSource::reason(&error), detail);
+            notes.fault(T::KIND, id, "*", unreadable(&folder.join(id), &error));
             None
         }
     }
@@ -250,9 +237,4 @@ pub(super) fn id_mismatch(path: &Path, field: &str, found: &str, expected: &str)
         ),
     };
     (Reason::IdMismatch, detail)
-}
-
-/// The fault of a file that is not YAML.
-pub(super) fn bad_yaml(path: &Path, error: &super::yaml::YamlError) -> Fault {
-    (Reason::NotYaml, format!("{}: {error}", path.display()))
 }

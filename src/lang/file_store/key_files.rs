@@ -3,11 +3,10 @@
 use crate::format::{Kind, Reason};
 
 use super::folder::{EntryKind, Folder};
-use super::notes::Notes;
+use super::notes::{self, Notes};
 use super::store::Store;
 use crate::archive::LongTexts;
 use crate::format::layout::STRING_BYTES;
-use crate::lang::artifacts::local_roots::OutsideSource;
 use crate::model::{Text, TextMap};
 use std::io::{self, ErrorKind};
 
@@ -73,14 +72,8 @@ pub(super) fn unreadable(
     error: &io::Error,
     notes: &mut Notes,
 ) {
-    let detail = format!("read {}: {error}", folder.path_of(file).display());
-    notes.failure(
-        owner.kind,
-        owner.id,
-        owner.field,
-        OutsideSource::reason(error),
-        detail,
-    );
+    let fault = notes::unreadable(&folder.path_of(file), error);
+    notes.fault(owner.kind, owner.id, owner.field, fault);
 }
 
 /// Visits the file of each key below a folder.

@@ -1,12 +1,12 @@
 //! Logged models (MLflow 3): `<experiment>/models/<model id>/`.
 
 use super::artifacts::{FoundArtifacts, find};
-use super::index::{Described, Fault, Indexed, Place, bad_yaml, id_mismatch, open};
+use super::index::{Described, Indexed, Place, open};
 use super::key_files::{KeyOwner, read_values};
 use super::meta::Meta;
 use super::metric_lines::LineOwner;
 use super::metrics::{self, FoundMetric, MetricOwner};
-use super::notes::Notes;
+use super::notes::{Fault, Notes};
 use super::store::{META, Store};
 use crate::format::Kind;
 use crate::lang::artifacts::local_roots::OwnerRef;
@@ -18,27 +18,12 @@ impl Described for LoggedModel {
     const FILE: &'static str = META;
 
     fn parse(bytes: &[u8], id: &str, place: &Place, path: &Path, notes: &mut Notes) -> Result<Self, Fault> {
-        let mut meta = Meta::parse(bytes).map_err(|error| bad_yaml(path, &error))?;
-        let model_id = meta.text("model_id").unwrap_or_default();
-        if model_id != id {
-            return Err(id_mismatch(path, "model_id", &model_id, id));
-        }
-        let experiment_id = meta.text("experiment_id").unwrap_or_default();
-        if experiment_id != place.experiment_id {
-            return Err(id_mismatch(
-                path,
-                "experiment_id",
-                &experiment_id,
-                &place.experiment_id,
-            ));
-        }
+        let mut meta = Meta::at(path, bytes)?;
+        let model_id = meta.told_by(path, "model_id", id)?;
+        let experiment_id = meta.told_by(path, "experiment_id", &place.experiment_id)?;
         for name in ["tags", "params", "metrics"] {
             meta.ignore_empty(name);
         }
-        // Finalizing a model drops the key, so that a model without it is active.
-        let stage = meta
-            .text("lifecycle_stage")
-            .unwrap_or_else(|| "active".to_owned());
         Ok(LoggedModel {
             model_id,
             experiment_id,
@@ -48,11 +33,8 @@ impl Described for LoggedModel {
             last_updated_timestamp_ms: meta.int("last_updated_timestamp"),
             status: status(meta.text("status")),
             status_message: meta.text("status_message"),
-            lifecycle_stage: if place.is_deleted {
-                "deleted".to_owned()
-            } else {
-                stage
-            },
+            // Finalizing a model drops the key.
+            lifecycle_stage: place.stage(meta.text("lifecycle_stage")),
             model_type: meta.text("model_type"),
             source_run_id: meta.text("source_run_id"),
             extra: meta.finish(Kind::LoggedModels, id, path, notes),

@@ -1,6 +1,7 @@
 //! The fields of a `meta.yaml`: typed where MLflow's are known, the rest kept.
 
-use super::notes::Notes;
+use super::index::id_mismatch;
+use super::notes::{Fault, Notes};
 use super::yaml::{Node, YamlError, parse_mapping};
 use super::yaml_scalar;
 use crate::format::{Kind, Reason};
@@ -24,6 +25,27 @@ impl Meta {
             fields: parse_mapping(bytes)?,
             wrong: Vec::new(),
         })
+    }
+
+    /// Parses the bytes of the file at a path.
+    ///
+    /// # Errors
+    /// They are not a YAML mapping.
+    pub(super) fn at(path: &Path, bytes: &[u8]) -> Result<Self, Fault> {
+        Self::parse(bytes).map_err(|error| (Reason::NotYaml, format!("{}: {error}", path.display())))
+    }
+
+    /// Takes a string that must be as the place of the file says.
+    ///
+    /// # Errors
+    /// It is another.
+    pub(super) fn told_by(&mut self, path: &Path, name: &str, expected: &str) -> Result<String, Fault> {
+        let found = self.text(name).unwrap_or_default();
+        if found == expected {
+            Ok(found)
+        } else {
+            Err(id_mismatch(path, name, &found, expected))
+        }
     }
 
     /// The fields of a mapping within a file; of anything else, none.

@@ -6,11 +6,10 @@
 use super::folder::Folder;
 use super::key_files::{KeyOwner, unreadable, walk};
 use super::metric_lines::{LineOwner, LinesReport, parse_bytes, parse_stream};
-use super::notes::Notes;
+use super::notes::{self, Notes};
 use super::store::Store;
 use crate::archive::PointSeries;
 use crate::format::{Kind, Reason};
-use crate::lang::artifacts::local_roots::OutsideSource;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
@@ -110,18 +109,13 @@ fn note_lines(
     series: &PointSeries,
     notes: &mut Notes,
 ) {
-    let mut failure = |reason, detail| notes.failure(owner.kind, owner.id, "metrics", reason, detail);
+    let mut fault = |fault| notes.fault(owner.kind, owner.id, "metrics", fault);
     let report = match parsed {
         Ok(report) => report,
-        Err(error) => {
-            return failure(
-                OutsideSource::reason(&error),
-                format!("read {}: {error}", path.display()),
-            );
-        }
+        Err(error) => return fault(notes::unreadable(path, &error)),
     };
     for bad in &report.bad {
-        failure(Reason::NotAPoint, format!("{}, {bad}", path.display()));
+        fault((Reason::NotAPoint, format!("{}, {bad}", path.display())));
     }
     if report.more_bad > 0 {
         let detail = format!(
@@ -129,10 +123,10 @@ fn note_lines(
             path.display(),
             report.more_bad
         );
-        failure(Reason::NotAPoint, detail);
+        fault((Reason::NotAPoint, detail));
     }
     if series.is_empty() && report.bad.is_empty() {
-        failure(Reason::NotAPoint, format!("{} holds no line", path.display()));
+        fault((Reason::NotAPoint, format!("{} holds no line", path.display())));
     }
     if report.is_unterminated {
         let kind = match owner.lines {

@@ -1,8 +1,20 @@
 //! What worker threads found besides objects: failures and limits, reported by the thread that writes.
 
 use crate::format::{Kind, Reason};
+use crate::lang::artifacts::local_roots::OutsideSource;
 use crate::lang::session::{Export, ExportError};
 use std::collections::{BTreeMap, HashSet};
+use std::io;
+use std::path::Path;
+
+/// Why an object cannot be read: a stable code and a sentence with the place.
+pub(super) type Fault = (Reason, String);
+
+/// The fault of what the file system does not let be read.
+pub(super) fn unreadable(path: &Path, error: &io::Error) -> Fault {
+    let detail = format!("read {}: {error}", path.display());
+    (OutsideSource::reason(error), detail)
+}
 
 /// Something that was there and could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +43,11 @@ impl Notes {
             reason,
             detail,
         });
+    }
+
+    /// Notes a fault of an object as a whole, or of the field named.
+    pub(super) fn fault(&mut self, kind: Kind, id: &str, field: &str, (reason, detail): Fault) {
+        self.failure(kind, id, field, reason, detail);
     }
 
     /// Counts what cannot be held.

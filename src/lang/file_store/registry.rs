@@ -1,13 +1,12 @@
 //! The model registry (MLflow 2): `models/<name>/`, and in it `version-<n>/`; prompts are registered models too.
 
 use super::folder::{EntryKind, Folder};
-use super::index::{Fault, bad_yaml, id_mismatch, note_stray};
+use super::index::{id_mismatch, note_stray};
 use super::key_files::{KeyOwner, read_values};
 use super::meta::Meta;
-use super::notes::Notes;
+use super::notes::{Fault, Notes, unreadable};
 use super::store::{META, MODELS, Store, note_folder_without_meta};
 use crate::format::{Kind, Reason, order};
-use crate::lang::artifacts::local_roots::OutsideSource;
 use crate::model::{Extra, ModelVersion, RegisteredModel};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -56,22 +55,16 @@ impl FoundModel {
     pub(super) fn read(&self, store: &Store, notes: &mut Notes) -> Option<RegisteredModel> {
         let mut model = match read_meta(store, &self.path, &self.name, notes) {
             Ok(model) => model?,
-            Err((reason, detail)) => {
-                notes.failure(Kind::RegisteredModels, &self.name, "*", reason, detail);
+            Err(fault) => {
+                notes.fault(Kind::RegisteredModels, &self.name, "*", fault);
                 return None;
             }
         };
         let folder = match store.open(&self.path) {
             Ok(folder) => folder,
             Err(error) => {
-                let detail = format!("read {}: {error}", self.path.display());
-                notes.failure(
-                    Kind::RegisteredModels,
-                    &self.name,
-                    "*",
-                    OutsideSource::reason(&error),
-                    detail,
-                );
+                let fault = unreadable(&self.path, &error);
+                notes.fault(Kind::RegisteredModels, &self.name, "*", fault);
                 return Some(model);
             }
         };
@@ -114,14 +107,8 @@ impl FoundModel {
         let (folder, entries) = match opened {
             Ok(opened) => opened,
             Err(error) => {
-                let detail = format!("read {}: {error}", self.path.display());
-                notes.failure(
-                    Kind::ModelVersions,
-                    &self.name,
-                    "*",
-                    OutsideSource::reason(&error),
-                    detail,
-                );
+                let fault = unreadable(&self.path, &error);
+                notes.fault(Kind::ModelVersions, &self.name, "*", fault);
                 return versions;
             }
         };
@@ -157,8 +144,8 @@ impl FoundModel {
         let id = format!("{}/{number}", self.name);
         let name = format!("version-{number}");
         let path = model.path_of(name.as_bytes());
-        let failed = |(reason, detail): Fault, notes: &mut Notes| {
-            notes.failure(Kind::ModelVersions, &id, "*", reason, detail);
+        let failed = |fault: Fault, notes: &mut Notes| {
+            notes.fault(Kind::ModelVersions, &id, "*", fault);
             None
         };
         let read = model.sub(name.as_bytes()).and_then(|folder| {
@@ -171,15 +158,7 @@ impl FoundModel {
                 note_folder_without_meta(Kind::ModelVersions, &id, &path, notes);
                 return None;
             }
-            Err(error) => {
-                return failed(
-                    (
-                        OutsideSource::reason(&error),
-                        format!("read {}: {error}", path.display()),
-                    ),
-                    notes,
-                );
-            }
+            Err(error) => return failed(unreadable(&path, &error), notes),
         };
         let mut version = match parse_version(&bytes, &self.name, number, &path.join(META), notes) {
             Ok(version) => version,
@@ -203,21 +182,11 @@ fn read_meta(
     notes: &mut Notes,
 ) -> Result<Option<RegisteredModel>, Fault> {
     let path = path.join(META);
-    let bytes = match store.describe(&path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => {
-            return Err((
-                OutsideSource::reason(&error),
-                format!("read {}: {error}", path.display()),
-            ));
-        }
+    let Some(bytes) = store.describe_optional(&path)? else {
+        return Ok(None);
     };
-    let mut meta = Meta::parse(&bytes).map_err(|error| bad_yaml(&path, &error))?;
-    let found = meta.text("name").unwrap_or_default();
-    if found != name {
-        return Err(id_mismatch(&path, "name", &found, name));
-    }
+    let mut meta = Meta::at(&path, &bytes)?;
+    let found = meta.told_by(&path, "name", name)?;
     // Tags and aliases are files; what the file says of them is an old copy.
     meta.ignore(&["aliases", "tags", "latest_versions"]);
     Ok(Some(RegisteredModel {
@@ -238,11 +207,8 @@ fn parse_version(
     path: &Path,
     notes: &mut Notes,
 ) -> Result<ModelVersion, Fault> {
-    let mut meta = Meta::parse(bytes).map_err(|error| bad_yaml(path, &error))?;
-    let found = meta.text("name").unwrap_or_default();
-    if found != name {
-        return Err(id_mismatch(path, "name", &found, name));
-    }
+    let mut meta = Meta::at(path, bytes)?;
+    let found = meta.told_by(path, "name", name)?;
     let version = meta
         .int("version")
         .and_then(|version| u64::try_from(version).ok());

@@ -3,15 +3,15 @@
 use super::artifacts::{FoundArtifacts, find};
 use super::dataset::{self, DatasetIndex};
 use super::folder::{Entry, EntryKind, Folder};
-use super::index::{Described, Fault, Indexed, Place, bad_yaml, describe, id_mismatch};
+use super::index::{Described, Indexed, Place, describe, id_mismatch};
 use super::key_files::{KeyOwner, read_values};
 use super::meta::Meta;
 use super::metric_lines::LineOwner;
 use super::metrics::{self, FoundMetric, MetricOwner};
-use super::notes::Notes;
+use super::notes::{Fault, Notes, unreadable};
 use super::store::{META, Store};
 use crate::format::{Kind, Reason};
-use crate::lang::artifacts::local_roots::{OutsideSource, OwnerRef};
+use crate::lang::artifacts::local_roots::OwnerRef;
 use crate::model::{OwnerKind, Run, RunInfo, TextMap};
 use std::path::{Path, PathBuf};
 
@@ -23,31 +23,20 @@ impl Described for RunInfo {
     const FILE: &'static str = META;
 
     fn parse(bytes: &[u8], id: &str, place: &Place, path: &Path, notes: &mut Notes) -> Result<Self, Fault> {
-        let mut meta = Meta::parse(bytes).map_err(|error| bad_yaml(path, &error))?;
+        let mut meta = Meta::at(path, bytes)?;
         // `run_uuid` is the older name of `run_id`, and a copy of it since 1.0.
         let run_uuid = meta.text("run_uuid");
         let run_id = meta.text("run_id").or(run_uuid).unwrap_or_default();
         if run_id != id {
             return Err(id_mismatch(path, "run_id", &run_id, id));
         }
-        let experiment_id = meta.text("experiment_id").unwrap_or_default();
-        if experiment_id != place.experiment_id {
-            return Err(id_mismatch(
-                path,
-                "experiment_id",
-                &experiment_id,
-                &place.experiment_id,
-            ));
-        }
+        let experiment_id = meta.told_by(path, "experiment_id", &place.experiment_id)?;
         meta.ignore_empty("tags");
         let run_name = meta.text("run_name").or_else(|| {
             // Before MLflow 1.30 the field was `name`, nearly always empty.
             let name = meta.text("name");
             name.filter(|name| !name.is_empty())
         });
-        let stage = meta
-            .text("lifecycle_stage")
-            .unwrap_or_else(|| "active".to_owned());
         Ok(RunInfo {
             run_id,
             experiment_id,
@@ -56,11 +45,7 @@ impl Described for RunInfo {
             status: status(meta.text("status")),
             start_time: meta.int("start_time"),
             end_time: meta.int("end_time"),
-            lifecycle_stage: if place.is_deleted {
-                "deleted".to_owned()
-            } else {
-                stage
-            },
+            lifecycle_stage: place.stage(meta.text("lifecycle_stage")),
             artifact_uri: meta.text("artifact_uri"),
             deleted_time: meta.int("deleted_time"),
             source_type: meta.text("source_type").map(source_type),
@@ -146,8 +131,7 @@ fn read_noting(
     let (run, entries) = match opened {
         Ok(opened) => opened,
         Err(error) => {
-            let detail = format!("read {}: {error}", folder.path.join(&id).display());
-            notes.failure(Kind::Runs, &id, "*", OutsideSource::reason(&error), detail);
+            notes.fault(Kind::Runs, &id, "*", unreadable(&folder.path.join(&id), &error));
             return None;
         }
     };

@@ -1,10 +1,10 @@
 //! The tree that is read, as worker threads see it.
 
 use super::folder::{Folder, read_description};
-use super::notes::Notes;
+use super::notes::{Fault, Notes, unreadable};
 use crate::archive::LongTexts;
 use crate::format::{Kind, Reason};
-use crate::lang::artifacts::local_roots::{LocalRoots, OutsideSource};
+use crate::lang::artifacts::local_roots::LocalRoots;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -79,10 +79,18 @@ impl Store {
     pub(super) fn open_noting(&self, kind: Kind, name: &str, notes: &mut Notes) -> Option<Folder> {
         let path = self.root.join(name);
         let opened = self.open_optional(&path).map_err(|error| {
-            let detail = format!("read {}: {error}", path.display());
-            notes.failure(kind, name, "*", OutsideSource::reason(&error), detail);
+            notes.fault(kind, name, "*", unreadable(&path, &error));
         });
         opened.ok().flatten()
+    }
+
+    /// Reads a file that describes an object and may be missing.
+    pub(super) fn describe_optional(&self, path: &Path) -> Result<Option<Vec<u8>>, Fault> {
+        match self.describe(path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(unreadable(path, &error)),
+        }
     }
 
     /// Reads a file that describes an object.

@@ -3,10 +3,10 @@
 use super::artifacts::{FoundArtifacts, find};
 use super::assessment;
 use super::folder::Folder;
-use super::index::{Described, Fault, Indexed, Place, bad_yaml, id_mismatch, open};
+use super::index::{Described, Indexed, Place, id_mismatch, open};
 use super::key_files::{KeyOwner, read_values, walk};
 use super::meta::Meta;
-use super::notes::Notes;
+use super::notes::{Fault, Notes};
 use super::store::Store;
 use super::yaml::Node;
 use crate::archive::open_input;
@@ -28,7 +28,7 @@ impl Described for Trace {
     const FILE: &'static str = "trace_info.yaml";
 
     fn parse(bytes: &[u8], id: &str, place: &Place, path: &Path, notes: &mut Notes) -> Result<Self, Fault> {
-        let mut meta = Meta::parse(bytes).map_err(|error| bad_yaml(path, &error))?;
+        let mut meta = Meta::at(path, bytes)?;
         // `request_id` is the name of API v2, in which the times, the state and the experiment have other names too.
         let trace_id = meta
             .text("trace_id")

@@ -65,6 +65,8 @@ pub enum Feature {
     EvaluationDatasets,
     /// Further experiments of an evaluation dataset.
     DatasetExperiments,
+    /// Where the files of a model version are, beside what it was made from.
+    StorageLocations,
 }
 
 impl Feature {
@@ -79,12 +81,20 @@ impl Feature {
             Feature::Otlp => Version::new(3, 12),
             Feature::TraceNumbers => Version::new(3, 17),
             Feature::Prompts => Version::new(2, 21),
+            Feature::StorageLocations => Version::new(2, 9),
             Feature::LoggedModels => Version::new(3, 0),
             Feature::TraceLinks => Version::new(3, 3),
             Feature::PromptLinks | Feature::DatasetExperiments => Version::new(3, 7),
         }
     }
 }
+
+/// Characters of the value of a trace's metadata that servers give out; before MLflow 3 of a tag's too.
+pub const SHOWN_METADATA: usize = 250;
+/// Characters of the value of a trace's tag that servers give out.
+pub const SHOWN_TAG: usize = 4_096;
+/// The version that answers 500 for the spans of a trace of which fewer came than its client counted.
+pub const HIDES_INCOMPLETE_TRACES: Version = Version::new(3, 6);
 
 /// The longest texts a target holds, in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

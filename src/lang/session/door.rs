@@ -266,7 +266,9 @@ mod tests {
         series.push(point).unwrap();
         run.metrics
             .insert("loss".into(), series.latest().unwrap().clone());
-        export.write_metric(&key, &id, "loss", series).unwrap();
+        export
+            .write_points(Kind::Runs, &key, &id, "loss", series)
+            .unwrap();
         export.write_run(&mut run).unwrap();
         write_artifact(export, &id, key);
     }

@@ -49,14 +49,15 @@ impl Export<'_> {
         self.accept(Kind::Spans, written)
     }
 
-    /// Writes the points of one metric of a run.
+    /// Writes the points of one metric of a run or logged model.
     ///
     /// # Errors
     /// As [`Export::write`].
-    pub(crate) fn write_metric(
+    pub(crate) fn write_points(
         &mut self,
-        run: &SortKey,
-        run_id: &str,
+        owner_kind: Kind,
+        owner: &SortKey,
+        id: &str,
         key: &str,
         series: PointSeries,
     ) -> Result<(), ExportError> {
@@ -64,32 +65,15 @@ impl Export<'_> {
             self.writer.count_points(series.len());
             return Ok(());
         }
-        if !self.door.takes_parts(Kind::Runs, run_id, run) {
+        if !self.door.takes_parts(owner_kind, id, owner) {
             return Ok(());
         }
-        let written = self.writer.write_metric(run, run_id, key, series);
-        self.accept(Kind::Metrics, written)
-    }
-
-    /// Writes the points of one metric of a logged model.
-    ///
-    /// # Errors
-    /// As [`Export::write`].
-    pub(crate) fn write_model_metric(
-        &mut self,
-        model: &SortKey,
-        model_id: &str,
-        key: &str,
-        series: PointSeries,
-    ) -> Result<(), ExportError> {
-        if self.is_survey() {
-            self.writer.count_points(series.len());
-            return Ok(());
+        if owner_kind == Kind::LoggedModels {
+            let written = self.writer.write_model_metric(owner, id, key, series);
+            self.accept(Kind::ModelMetrics, written)
+        } else {
+            let written = self.writer.write_metric(owner, id, key, series);
+            self.accept(Kind::Metrics, written)
         }
-        if !self.door.takes_parts(Kind::LoggedModels, model_id, model) {
-            return Ok(());
-        }
-        let written = self.writer.write_model_metric(model, model_id, key, series);
-        self.accept(Kind::ModelMetrics, written)
     }
 }

@@ -153,7 +153,7 @@ impl Exporter<'_> {
         for (key, series) in series {
             let sort_key = model.sort_key();
             self.export
-                .write_model_metric(&sort_key, &model.model_id, &key, series)?;
+                .write_points(Kind::LoggedModels, &sort_key, &model.model_id, &key, series)?;
         }
         Ok(())
     }

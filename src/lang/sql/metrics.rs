@@ -6,7 +6,7 @@ use super::exporter::{Exporter, Result};
 use super::fields::{Fields, Oddities};
 use super::tables::Tables;
 use crate::archive::{ArchiveError, PointSeries};
-use crate::format::{Reason, SortKey};
+use crate::format::{Kind, Reason, SortKey};
 use crate::lang::session::Export;
 use crate::model::{Double, Point, Run};
 use std::collections::BTreeMap;
@@ -174,7 +174,8 @@ impl SeriesWriter<'_, '_> {
             self.run.metrics.insert(key.to_owned(), latest.clone());
         }
         let run_id = &self.run.info.run_id;
-        self.export.write_metric(&self.sort_key, run_id, key, series)
+        self.export
+            .write_points(Kind::Runs, &self.sort_key, run_id, key, series)
     }
 
     fn finish(mut self) -> Result<()> {

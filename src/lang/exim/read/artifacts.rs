@@ -2,180 +2,56 @@
 
 use crate::format::Reason;
 use crate::lang::artifacts::local_roots::{LocalRoots, OutsideSource, Place};
-use std::collections::VecDeque;
+use crate::lang::artifacts::walk::{ArtifactWalk, FoundFile};
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::path::Path;
 
-/// What was found below an artifact root, its path joined with `/`.
-#[derive(Debug)]
-pub(super) enum Found {
-    /// A file.
-    File {
-        path: String,
-        at: PathBuf,
-        size_bytes: u64,
-    },
-    /// Something that cannot be an artifact.
-    Failed {
-        path: String,
-        reason: Reason,
-        detail: String,
-    },
-    /// A folder without anything in it, which an archive does not hold.
-    EmptyDirectory,
+/// What lies below an artifact folder of the export, which failures call `shown`; nothing where it is missing. Symbolic links are
+/// followed only within the folder.
+///
+/// # Errors
+/// The folder cannot be read, or is a link that leads out of the export.
+pub(super) fn files_below(
+    roots: &LocalRoots,
+    folder: &Path,
+    shown: String,
+) -> io::Result<impl Iterator<Item = FoundFile>> {
+    let root = match roots.own(folder) {
+        Place::Missing => None,
+        Place::Outside(_) => return Err(io::Error::new(io::ErrorKind::PermissionDenied, OutsideSource)),
+        Place::Root(root) => {
+            fs::read_dir(root.path())?;
+            Some(root)
+        }
+    };
+    let walk = root.map(|root| ArtifactWalk::new(root.path(), None));
+    Ok(walk
+        .into_iter()
+        .flatten()
+        .map(move |found| as_exported(found, &shown)))
 }
 
-impl Found {
-    /// The path, empty for a folder.
-    pub(super) fn path(&self) -> &str {
-        match self {
-            Found::File { path, .. } | Found::Failed { path, .. } => path,
-            Found::EmptyDirectory => "",
-        }
-    }
-}
-
-/// Walks a tree; entries come in the order of their paths' bytes. Symbolic links are followed only within the root.
-pub(super) struct ArtifactTree {
-    pending: VecDeque<Entry>,
-}
-
-struct Entry {
-    path: String,
-    at: PathBuf,
-    is_link: bool,
-    /// Real paths of the folders above, the artifact root first.
-    above: Rc<Vec<PathBuf>>,
-}
-
-impl ArtifactTree {
-    /// Walks what lies below `root`; nothing where it is missing.
-    ///
-    /// # Errors
-    /// The folder cannot be read, or is a link that leads out of the export.
-    pub(super) fn below(roots: &LocalRoots, root: &Path) -> io::Result<Self> {
-        let mut pending = VecDeque::new();
-        match roots.own(root) {
-            Place::Missing => {}
-            Place::Outside(_) => return Err(io::Error::new(io::ErrorKind::PermissionDenied, OutsideSource)),
-            Place::Root(root) => {
-                let above = Rc::new(vec![root.path().to_owned()]);
-                pending = entries_of(root.path(), "", &above)?.into();
-            }
-        }
-        Ok(ArtifactTree { pending })
-    }
-
-    fn look_at(&mut self, entry: Entry) -> Option<Found> {
-        let real = match entry.real_path() {
-            Ok(real) => real,
-            Err((reason, detail)) => return entry.failed(reason, detail),
-        };
-        let metadata = match fs::metadata(&real) {
-            Ok(metadata) => metadata,
-            Err(error) => return entry.failed(Reason::Unreadable, error.to_string()),
-        };
-        if metadata.is_file() {
-            let size_bytes = metadata.len();
-            return Some(Found::File {
-                path: entry.path,
-                at: real,
-                size_bytes,
-            });
-        }
-        if !metadata.is_dir() {
-            return entry.failed(Reason::SpecialFile, "neither a file nor a folder".to_owned());
-        }
-        let mut above = entry.above.as_ref().clone();
-        above.push(real.clone());
-        match entries_of(&real, &entry.path, &Rc::new(above)) {
-            Err(error) => entry.failed(Reason::Unreadable, error.to_string()),
-            Ok(entries) if entries.is_empty() => Some(Found::EmptyDirectory),
-            Ok(entries) => {
-                entries
-                    .into_iter()
-                    .rev()
-                    .for_each(|entry| self.pending.push_front(entry));
-                None
-            }
-        }
-    }
-}
-
-impl Entry {
-    /// Where a link leads; a link out of the root, or to a folder above itself, is refused.
-    fn real_path(&self) -> Result<PathBuf, (Reason, String)> {
-        if !self.is_link {
-            return Ok(self.at.clone());
-        }
-        let broken = |error: io::Error| {
-            (
-                Reason::SymlinkBroken,
-                format!("a symbolic link leads nowhere: {error}"),
-            )
-        };
-        let real = self.at.canonicalize().map_err(broken)?;
-        if !real.starts_with(&self.above[0]) {
-            return Err((
-                Reason::SymlinkOutside,
-                "a symbolic link leaves the artifact folder".to_owned(),
-            ));
-        }
-        if self.above.contains(&real) {
-            return Err((
-                Reason::SymlinkLoop,
-                "a symbolic link leads back to a folder above it".to_owned(),
-            ));
-        }
-        Ok(real)
-    }
-
-    fn failed(self, reason: Reason, detail: String) -> Option<Found> {
-        Some(Found::Failed {
-            path: self.path,
-            reason,
-            detail,
-        })
-    }
-}
-
-impl Iterator for ArtifactTree {
-    type Item = Found;
-
-    fn next(&mut self) -> Option<Found> {
-        loop {
-            let entry = self.pending.pop_front()?;
-            if let Some(found) = self.look_at(entry) {
-                return Some(found);
-            }
-        }
-    }
-}
-
-/// The entries of a folder, so ordered that the paths of all files below come in the order of their bytes.
-fn entries_of(folder: &Path, path: &str, above: &Rc<Vec<PathBuf>>) -> io::Result<Vec<Entry>> {
-    let mut entries = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        // A name that is not UTF-8 is shown with replacement characters and fails when it is opened by that name.
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let separator = if path.is_empty() { "" } else { "/" };
-        let kind = entry.file_type()?;
-        let child = Entry {
-            path: format!("{path}{separator}{name}"),
-            at: folder.join(&name),
-            is_link: kind.is_symlink(),
-            above: above.clone(),
-        };
-        // A folder sorts as its name with the slash that follows it.
-        let is_folder = kind.is_dir() || (child.is_link && child.at.is_dir());
-        let slash = if is_folder { "/" } else { "" };
-        entries.push((format!("{name}{slash}"), child));
-    }
-    entries.sort_by(|a, b| a.0.cmp(&b.0));
-    Ok(entries.into_iter().map(|(_, entry)| entry).collect())
+/// What cannot be an artifact, by the reasons that directories of mlflow-export-import have for it.
+fn as_exported(found: FoundFile, shown: &str) -> FoundFile {
+    let FoundFile::Failed(Some(path), reason, detail) = found else {
+        return found;
+    };
+    let (reason, why) = match reason {
+        Reason::LinkOutside => (
+            Reason::SymlinkOutside,
+            "a symbolic link leaves the artifact folder",
+        ),
+        Reason::LinkLoop => (
+            Reason::SymlinkLoop,
+            "a symbolic link leads back to a folder above it",
+        ),
+        Reason::LinkBroken => (Reason::SymlinkBroken, "a symbolic link leads nowhere"),
+        Reason::NotAFile => (Reason::SpecialFile, "neither a file nor a folder"),
+        reason => return FoundFile::Failed(Some(path), reason, detail),
+    };
+    let detail = format!("{shown}/{path}: {why}");
+    FoundFile::Failed(Some(path), reason, detail)
 }
 
 #[cfg(test)]
@@ -188,13 +64,13 @@ mod tests {
     fn walk(root: &Path) -> Vec<String> {
         let above = root.parent().expect("a folder above");
         let roots = LocalRoots::new(Door::Tree(above), &ExportOptions::default()).expect("a folder");
-        let tree = ArtifactTree::below(&roots, root).expect("the root can be read");
-        tree.map(|found| match found {
-            Found::File { path, size_bytes, .. } => format!("{path} {size_bytes}"),
-            Found::Failed { path, reason, .. } => format!("{path} {reason}"),
-            Found::EmptyDirectory => "empty".to_owned(),
-        })
-        .collect()
+        let files = files_below(&roots, root, String::new()).expect("the root can be read");
+        let text = |found| match found {
+            FoundFile::File(path, at) => format!("{path} {}", fs::metadata(at).expect("a file").len()),
+            FoundFile::Failed(path, reason, _) => format!("{} {reason}", path.expect("its name is text")),
+            FoundFile::EmptyFolder => "empty".to_owned(),
+        };
+        files.map(text).collect()
     }
 
     #[test]

@@ -6,14 +6,15 @@ mod listing;
 mod models;
 mod runs;
 
-use super::artifacts::{ArtifactTree, Found};
+use super::artifacts::files_below;
 use super::document::{Document, DocumentError};
 use super::fields::{Fields, WrongType};
 use super::layout::Layout;
-use crate::archive::{ByteSource, Owner};
+use crate::archive::Owner;
 use crate::format::manifest::SourceInfo;
 use crate::format::{Kind, Reason};
 use crate::lang::artifacts::local_roots::{Door, LocalRoots, OutsideSource, Place};
+use crate::lang::artifacts::walk::FoundFile;
 use crate::lang::session::{Export, ExportError, ExportOptions, ExportReport};
 use crate::model::uri;
 use crate::monitor::Monitor;
@@ -91,8 +92,6 @@ struct Held {
     loose: HashMap<(Kind, String), PathBuf>,
     /// Experiments that runs or others name and that the export does not hold.
     missing_experiments: BTreeSet<String>,
-    /// Datasets written, as digests of their keys and of their lines.
-    datasets: HashMap<[u8; 32], [u8; 32]>,
     /// Prompts whose registered model was written.
     prompts: HashSet<String>,
 }
@@ -297,8 +296,8 @@ impl Exporter<'_> {
         if let Place::Outside(path) = self.roots.own(folder) {
             return self.export.outside_source(&path, owner.into());
         }
-        let tree = match ArtifactTree::below(&self.roots, folder) {
-            Ok(tree) => tree,
+        let files = match files_below(&self.roots, folder, self.below_root(folder)) {
+            Ok(files) => files,
             Err(error) => {
                 let detail = format!("{}: {error}", self.below_root(folder));
                 return self.export.failure(
@@ -310,24 +309,9 @@ impl Exporter<'_> {
                 );
             }
         };
-        for found in tree {
-            match found {
-                Found::File { path, .. } if less == Some(&path) => {}
-                Found::File { path, at, size_bytes } => {
-                    self.export
-                        .artifact(owner, path, Some(size_bytes), ByteSource::File(at))?;
-                }
-                Found::Failed { path, reason, detail } => {
-                    let detail = format!("{}/{path}: {detail}", self.below_root(folder));
-                    self.export.failed_artifact(owner, path, reason, &detail)?;
-                }
-                Found::EmptyDirectory => {
-                    self.export
-                        .limit(Kind::Artifacts.name(), "*", Reason::EmptyDirectory, 1);
-                }
-            }
-        }
-        Ok(())
+        let is_less = |file: &FoundFile| matches!(file, FoundFile::File(path, _) if less == Some(path));
+        let mut files = files.filter(|file| !is_less(file));
+        files.try_for_each(|file| self.export.found_file(owner, file))
     }
 
     /// Whether an object is left out by a verdict; counts it then.

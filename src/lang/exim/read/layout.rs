@@ -83,17 +83,7 @@ impl Layout {
 
     /// Whether there is no object.
     pub(super) fn is_empty(&self) -> bool {
-        let lists = [
-            &self.runs,
-            &self.models,
-            &self.versions,
-            &self.logged_models,
-            &self.traces,
-            &self.prompts,
-            &self.evaluation_datasets,
-            &self.indexes,
-        ];
-        self.experiments.is_empty() && lists.iter().all(|list| list.is_empty())
+        self.directories() == 0 && self.indexes.is_empty()
     }
 
     /// How many directories hold objects.

@@ -4,7 +4,6 @@ use super::fields::Fields;
 use crate::archive::PointSeries;
 use crate::model::metric::PointLink;
 use crate::model::pyjson::{ListSink, PyJson};
-use crate::model::run::is_later;
 use crate::model::{Double, LatestMetric, Point};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -69,18 +68,7 @@ impl MetricsSink {
 
     fn push(&mut self, point: Point) -> io::Result<()> {
         let metric = self.metrics.entry(self.current.clone()).or_default();
-        let candidate = LatestMetric {
-            timestamp: point.timestamp,
-            step: point.step,
-            value: point.value,
-        };
-        if metric
-            .latest
-            .as_ref()
-            .is_none_or(|latest| is_later(&candidate, latest))
-        {
-            metric.latest = Some(candidate);
-        }
+        LatestMetric::renew(&mut metric.latest, &point);
         metric.memory.push(point);
         self.held += 1;
         if self.held < self.limit {

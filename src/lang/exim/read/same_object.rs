@@ -1,10 +1,11 @@
 //! Whether two copies of an object in one export are the same, to the byte of their artifacts.
 
-use super::artifacts::{ArtifactTree, Found};
+use super::artifacts::files_below;
 use super::document::Document;
 use super::layout::ARTIFACTS;
 use crate::archive::open_input;
 use crate::lang::artifacts::local_roots::LocalRoots;
+use crate::lang::artifacts::walk::FoundFile;
 use crate::model::pyjson::{ListSink, PyJson};
 use sha2::{Digest, Sha256};
 use std::io::{self, Read};
@@ -55,29 +56,35 @@ impl ListSink for HashMetrics {
 }
 
 fn tree_difference(roots: &LocalRoots, first: &Path, again: &Path) -> io::Result<Option<String>> {
-    let is_kept = |found: &Found| !matches!(found, Found::EmptyDirectory);
-    let mut first = ArtifactTree::below(roots, first)?.filter(is_kept);
-    let mut again = ArtifactTree::below(roots, again)?.filter(is_kept);
+    let is_kept = |found: &FoundFile| !matches!(found, FoundFile::EmptyFolder);
+    let mut first = files_below(roots, first, String::new())?.filter(is_kept);
+    let mut again = files_below(roots, again, String::new())?.filter(is_kept);
     loop {
         match (first.next(), again.next()) {
             (None, None) => return Ok(None),
             (Some(a), Some(b)) if is_same(&a, &b)? => {}
-            (Some(found), _) | (None, Some(found)) => return Ok(Some(format!("artifact {}", found.path()))),
+            (Some(found), _) | (None, Some(found)) => {
+                return Ok(Some(format!("artifact {}", path_of(&found).unwrap_or_default())));
+            }
         }
     }
 }
 
-fn is_same(a: &Found, b: &Found) -> io::Result<bool> {
+fn path_of(found: &FoundFile) -> Option<&str> {
+    match found {
+        FoundFile::File(path, _) => Some(path),
+        FoundFile::Failed(path, ..) => path.as_deref(),
+        FoundFile::EmptyFolder => None,
+    }
+}
+
+fn is_same(a: &FoundFile, b: &FoundFile) -> io::Result<bool> {
     match (a, b) {
-        (
-            Found::File { path, at, size_bytes },
-            Found::File {
-                path: other_path,
-                at: other_at,
-                size_bytes: other_size,
-            },
-        ) => Ok(path == other_path && size_bytes == other_size && digest(at)? == digest(other_at)?),
-        (Found::Failed { path, .. }, Found::Failed { path: other_path, .. }) => Ok(path == other_path),
+        _ if path_of(a) != path_of(b) => Ok(false),
+        (FoundFile::File(_, at), FoundFile::File(_, other)) => {
+            Ok(at.metadata()?.len() == other.metadata()?.len() && digest(at)? == digest(other)?)
+        }
+        (FoundFile::Failed(..), FoundFile::Failed(..)) => Ok(true),
         _ => Ok(false),
     }
 }

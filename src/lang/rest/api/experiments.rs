@@ -71,8 +71,7 @@ impl Api {
     /// The call failed.
     pub fn set_experiment_tag(&self, id: &str, key: &str, value: &str) -> Result<()> {
         let body = json!({"experiment_id": id, "key": key, "value": value});
-        self.post("experiments/set-experiment-tag", Repeat::Safe, &body)
-            .map(drop)
+        self.tell("experiments/set-experiment-tag", Repeat::Safe, &body)
     }
 
     /// Deletes an experiment.
@@ -80,8 +79,7 @@ impl Api {
     /// # Errors
     /// The call failed.
     pub fn delete_experiment(&self, id: &str) -> Result<()> {
-        self.post("experiments/delete", Repeat::Safe, &json!({"experiment_id": id}))
-            .map(drop)
+        self.tell("experiments/delete", Repeat::Safe, &json!({"experiment_id": id}))
     }
 
     /// Restores a deleted experiment.
@@ -89,8 +87,7 @@ impl Api {
     /// # Errors
     /// The call failed.
     pub fn restore_experiment(&self, id: &str) -> Result<()> {
-        self.post("experiments/restore", Repeat::Safe, &json!({"experiment_id": id}))
-            .map(drop)
+        self.tell("experiments/restore", Repeat::Safe, &json!({"experiment_id": id}))
     }
 }
 

@@ -18,7 +18,7 @@ pub use runs::{MetricOut, NewRun, Pair, TargetRun};
 pub use traces::TargetDataset;
 pub use traces_v2::TargetTrace;
 
-use crate::client::{Client, ClientError, Page, PageWalk, Path, Repeat};
+use crate::client::{Client, ClientError, Page, PageWalk, Path, Repeat, Request};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -118,12 +118,20 @@ impl Api {
         PageWalk::new(route, rows).each(ask, take)
     }
 
-    fn patch(&self, route: &str, body: &impl Serialize) -> Result<Value> {
-        self.client
-            .patch(Path::api2(route), Repeat::Safe)
-            .json(body)
-            .parse()
+    /// Sends what has no answer but that it was taken.
+    fn tell(&self, route: &str, repeat: Repeat, body: &impl Serialize) -> Result<()> {
+        sent(self.client.post(Path::api2(route), repeat).json(body))
     }
+
+    /// Sends a change of something that is there.
+    fn change(&self, route: &str, body: &impl Serialize) -> Result<()> {
+        sent(self.client.patch(Path::api2(route), Repeat::Safe).json(body))
+    }
+}
+
+/// Sends a request whose answer says nothing more than that it was taken.
+fn sent(request: Request<'_>) -> Result<()> {
+    request.parse::<Value>().map(drop)
 }
 
 /// The answer, or none where the object is not there.

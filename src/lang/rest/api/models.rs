@@ -1,7 +1,7 @@
 //! Logged models.
 
 use super::runs::{list, mark_filter};
-use super::{Api, Result, if_found, pairs, text};
+use super::{Api, Result, if_found, pairs, sent, text};
 use crate::client::{Path, Repeat};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -122,8 +122,7 @@ impl Api {
     pub fn set_logged_model_status(&self, id: &str, status: &str) -> Result<()> {
         let path = Path::api2("logged-models").segment(id);
         let body = json!({"model_id": id, "status": status});
-        let request = self.client.patch(path, Repeat::Safe).json(&body);
-        request.parse::<Value>().map(drop)
+        sent(self.client.patch(path, Repeat::Safe).json(&body))
     }
 
     /// Sets tags of a logged model.
@@ -133,8 +132,7 @@ impl Api {
     pub fn set_logged_model_tags(&self, id: &str, tags: &[(String, String)]) -> Result<()> {
         let path = Path::api2("logged-models").segment(id).segment("tags");
         let body = json!({"model_id": id, "tags": list(tags)});
-        let request = self.client.patch(path, Repeat::Safe).json(&body);
-        request.parse::<Value>().map(drop)
+        sent(self.client.patch(path, Repeat::Safe).json(&body))
     }
 
     /// Adds params to a logged model.
@@ -144,8 +142,7 @@ impl Api {
     pub fn log_logged_model_params(&self, id: &str, params: &[(String, String)]) -> Result<()> {
         let path = Path::api2("logged-models").segment(id).segment("params");
         let body = json!({"model_id": id, "params": list(params)});
-        let request = self.client.post(path, Repeat::Safe).json(&body);
-        request.parse::<Value>().map(drop)
+        sent(self.client.post(path, Repeat::Safe).json(&body))
     }
 
     /// Deletes a logged model.

@@ -1,7 +1,7 @@
 //! Registered models, their versions, and prompts.
 
 use super::runs::list;
-use super::{Api, Result, if_found, integer, pairs, text};
+use super::{Api, Result, if_found, integer, pairs, sent, text};
 use crate::client::{Path, Repeat};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -51,8 +51,7 @@ impl Api {
         if let Some(description) = description {
             body["description"] = description.into();
         }
-        self.post("registered-models/create", Repeat::Unsafe, &body)
-            .map(drop)
+        self.tell("registered-models/create", Repeat::Unsafe, &body)
     }
 
     /// A registered model or prompt.
@@ -81,8 +80,7 @@ impl Api {
     /// The call failed.
     pub fn set_model_tag(&self, name: &str, key: &str, value: &str) -> Result<()> {
         let body = json!({"name": name, "key": key, "value": value});
-        self.post("registered-models/set-tag", Repeat::Safe, &body)
-            .map(drop)
+        self.tell("registered-models/set-tag", Repeat::Safe, &body)
     }
 
     /// Sets a registered model's description.
@@ -91,7 +89,7 @@ impl Api {
     /// The call failed.
     pub fn describe_model(&self, name: &str, description: &str) -> Result<()> {
         let body = json!({"name": name, "description": description});
-        self.patch("registered-models/update", &body).map(drop)
+        self.change("registered-models/update", &body)
     }
 
     /// Creates the next version of a registered model; its number.
@@ -139,7 +137,7 @@ impl Api {
     /// The call failed.
     pub fn set_version_tag(&self, name: &str, version: u64, key: &str, value: &str) -> Result<()> {
         let body = json!({"name": name, "version": version.to_string(), "key": key, "value": value});
-        self.post("model-versions/set-tag", Repeat::Safe, &body).map(drop)
+        self.tell("model-versions/set-tag", Repeat::Safe, &body)
     }
 
     /// Removes a tag from a version.
@@ -150,7 +148,7 @@ impl Api {
         let body = json!({"name": name, "version": version.to_string(), "key": key});
         let path = Path::api2("model-versions/delete-tag");
         let request = self.client.delete(path, Repeat::Safe).json(&body);
-        if_found(request.parse::<Value>()).map(drop)
+        if_found(sent(request)).map(drop)
     }
 
     /// Sets a version's description.
@@ -159,7 +157,7 @@ impl Api {
     /// The call failed.
     pub fn describe_version(&self, name: &str, version: u64, description: &str) -> Result<()> {
         let body = json!({"name": name, "version": version.to_string(), "description": description});
-        self.patch("model-versions/update", &body).map(drop)
+        self.change("model-versions/update", &body)
     }
 
     /// Sets a version's stage, leaving others in it where they are.
@@ -170,8 +168,7 @@ impl Api {
         let body = json!({
             "name": name, "version": version.to_string(), "stage": stage, "archive_existing_versions": false,
         });
-        self.post("model-versions/transition-stage", Repeat::Safe, &body)
-            .map(drop)
+        self.tell("model-versions/transition-stage", Repeat::Safe, &body)
     }
 
     /// Points an alias at a version.
@@ -180,8 +177,7 @@ impl Api {
     /// The call failed.
     pub fn set_alias(&self, name: &str, alias: &str, version: u64) -> Result<()> {
         let body = json!({"name": name, "alias": alias, "version": version.to_string()});
-        self.post("registered-models/alias", Repeat::Safe, &body)
-            .map(drop)
+        self.tell("registered-models/alias", Repeat::Safe, &body)
     }
 
     /// Deletes a version.
@@ -192,7 +188,7 @@ impl Api {
         let body = json!({"name": name, "version": version.to_string()});
         let path = Path::api2("model-versions/delete");
         let request = self.client.delete(path, Repeat::Safe).json(&body);
-        if_found(request.parse::<Value>()).map(drop)
+        if_found(sent(request)).map(drop)
     }
 }
 

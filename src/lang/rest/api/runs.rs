@@ -155,7 +155,7 @@ impl Api {
             tags: list(tags),
             metrics,
         };
-        self.post("runs/log-batch", Repeat::Safe, &body).map(drop)
+        self.tell("runs/log-batch", Repeat::Safe, &body)
     }
 
     /// Points (timestamp, step) at which a run's metric is not a number.
@@ -184,7 +184,7 @@ impl Api {
         if !models.is_empty() {
             body["models"] = models.into();
         }
-        self.post("runs/log-inputs", Repeat::Safe, &body).map(drop)
+        self.tell("runs/log-inputs", Repeat::Safe, &body)
     }
 
     /// Links a run to models it made; a link that is there already is an error.
@@ -197,7 +197,7 @@ impl Api {
             .map(|(id, step)| json!({"model_id": id, "step": step}))
             .collect();
         let body = json!({"run_id": run_id, "models": models});
-        self.post("runs/outputs", Repeat::Unsafe, &body).map(drop)
+        self.tell("runs/outputs", Repeat::Unsafe, &body)
     }
 
     /// Sets a run's status and end.
@@ -209,7 +209,7 @@ impl Api {
         if let Some(end_time) = end_time {
             body["end_time"] = end_time.into();
         }
-        self.post("runs/update", Repeat::Safe, &body).map(drop)
+        self.tell("runs/update", Repeat::Safe, &body)
     }
 
     /// Deletes a run.
@@ -217,8 +217,7 @@ impl Api {
     /// # Errors
     /// The call failed.
     pub fn delete_run(&self, run_id: &str) -> Result<()> {
-        self.post("runs/delete", Repeat::Safe, &json!({"run_id": run_id}))
-            .map(drop)
+        self.tell("runs/delete", Repeat::Safe, &json!({"run_id": run_id}))
     }
 
     /// Takes a tag off a run.
@@ -227,7 +226,7 @@ impl Api {
     /// The call failed.
     pub fn delete_run_tag(&self, run_id: &str, key: &str) -> Result<()> {
         let body = json!({"run_id": run_id, "key": key});
-        self.post("runs/delete-tag", Repeat::Unsafe, &body).map(drop)
+        self.tell("runs/delete-tag", Repeat::Unsafe, &body)
     }
 
     /// Restores a deleted run.
@@ -235,8 +234,7 @@ impl Api {
     /// # Errors
     /// The call failed.
     pub fn restore_run(&self, run_id: &str) -> Result<()> {
-        self.post("runs/restore", Repeat::Safe, &json!({"run_id": run_id}))
-            .map(drop)
+        self.tell("runs/restore", Repeat::Safe, &json!({"run_id": run_id}))
     }
 }
 

@@ -1,7 +1,6 @@
 //! Traces, evaluation datasets and scorers, which live under API v3.
 
-use super::runs::list;
-use super::{Api, Result, if_found, pairs, text};
+use super::{Api, Result, if_found, pairs, sent, text};
 use crate::client::{Path, Repeat};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -42,8 +41,7 @@ impl Api {
     pub fn create_assessment(&self, trace_id: &str, assessment: &Value) -> Result<()> {
         let path = Path::api3("traces").segment(trace_id).segment("assessments");
         let body = json!({"assessment": assessment});
-        let request = self.client.post(path, Repeat::Unsafe).json(&body);
-        request.parse::<Value>().map(drop)
+        sent(self.client.post(path, Repeat::Unsafe).json(&body))
     }
 
     /// Sends spans as OpenTelemetry JSON; once more replaces.
@@ -62,7 +60,7 @@ impl Api {
     /// The call failed.
     pub fn link_traces(&self, trace_ids: &[String], run_id: &str) -> Result<()> {
         let body = json!({"trace_ids": trace_ids, "run_id": run_id});
-        self.post("traces/link-to-run", Repeat::Safe, &body).map(drop)
+        self.tell("traces/link-to-run", Repeat::Safe, &body)
     }
 
     /// Links a trace to prompt versions, given as name and version.
@@ -75,7 +73,7 @@ impl Api {
             .map(|(name, version)| json!({"name": name, "version": version}))
             .collect();
         let body = json!({"trace_id": trace_id, "prompt_versions": prompts});
-        self.post("traces/link-prompts", Repeat::Safe, &body).map(drop)
+        self.tell("traces/link-prompts", Repeat::Safe, &body)
     }
 
     /// Creates an evaluation dataset; its id.
@@ -115,8 +113,7 @@ impl Api {
         let tags: BTreeMap<_, _> = tags.iter().cloned().collect();
         let path = Path::api3("datasets").segment(dataset_id).segment("tags");
         let body = json!({"dataset_id": dataset_id, "tags": json!(tags).to_string()});
-        let request = self.client.patch(path, Repeat::Safe).json(&body);
-        request.parse::<Value>().map(drop)
+        sent(self.client.patch(path, Repeat::Safe).json(&body))
     }
 
     /// Adds records, as JSON texts, to an evaluation dataset; those with equal inputs merge.
@@ -158,31 +155,15 @@ impl Api {
     /// The call failed.
     pub fn register_scorer(&self, experiment_id: &str, name: &str, serialized: &str) -> Result<()> {
         let body = json!({"experiment_id": experiment_id, "name": name, "serialized_scorer": serialized});
-        let request = self
-            .client
-            .post(Path::api3("scorers/register"), Repeat::Unsafe)
-            .json(&body);
-        request.parse::<Value>().map(drop)
-    }
-
-    /// Sets a tag of a trace.
-    ///
-    /// # Errors
-    /// The call failed.
-    pub fn set_trace_tag(&self, trace_id: &str, key: &str, value: &str) -> Result<()> {
-        let path = Path::api3("traces").segment(trace_id).segment("tags");
-        let body = json!({"key": key, "value": value});
-        let request = self.client.patch(path, Repeat::Safe).json(&body);
-        request.parse::<Value>().map(drop)
+        sent(
+            self.client
+                .post(Path::api3("scorers/register"), Repeat::Unsafe)
+                .json(&body),
+        )
     }
 
     fn post3(&self, path: Path, body: &Value) -> Result<Value> {
         self.client.post(path, Repeat::Safe).json(body).parse()
-    }
-
-    /// Texts as API v2 takes them.
-    pub fn pair_list(texts: &[(String, String)]) -> Value {
-        json!(list(texts))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Traces of MLflow 2.14 to 3.1, which live under API v2 and have ids of the server's.
 
 use super::runs::{list, mark_filter};
-use super::{Api, Result, if_found, pairs, text};
+use super::{Api, Result, if_found, pairs, sent, text};
 use crate::client::{Path, Repeat};
 use serde_json::{Value, json};
 
@@ -41,8 +41,7 @@ impl Api {
     pub fn end_trace(&self, id: &str, timestamp_ms: i64, status: &str) -> Result<()> {
         let path = Path::api2("traces").segment(id);
         let body = json!({"request_id": id, "timestamp_ms": timestamp_ms, "status": status});
-        let request = self.client.patch(path, Repeat::Safe).json(&body);
-        request.parse::<Value>().map(drop)
+        sent(self.client.patch(path, Repeat::Safe).json(&body))
     }
 
     /// Sets a tag of a trace, or metadata of one that has not ended.
@@ -63,8 +62,7 @@ impl Api {
                 json!({"request_id": id, "key": key, "value": value}),
             )
         };
-        let request = self.client.patch(path, Repeat::Safe).json(&body);
-        request.parse::<Value>().map(drop)
+        sent(self.client.patch(path, Repeat::Safe).json(&body))
     }
 
     /// A trace.

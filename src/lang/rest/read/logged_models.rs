@@ -191,7 +191,7 @@ impl Exporter<'_, '_> {
                 pushed.map_err(|error| self.scratch_error(&error))?;
             }
             self.export
-                .write_model_metric(&key, &model.model_id, name, series)?;
+                .write_points(Kind::LoggedModels, &key, &model.model_id, name, series)?;
         }
         let owner = Owner {
             kind: OwnerKind::LoggedModel,

@@ -7,6 +7,7 @@ use super::server::{Server, told};
 use crate::archive::parallel::map_ordered;
 use crate::client::{ClientError, Path};
 use crate::format::{Kind, Object, Reason};
+use crate::lang::rest::limits::Feature;
 use crate::lang::rest::read::fetch_cache::Key;
 use crate::lang::session::ExportError;
 use crate::model::registry::is_prompt;
@@ -248,6 +249,8 @@ fn storage_location(server: &Server, version: &ModelVersion) -> Result<Option<St
     });
     let answer = asked.map_err(|error| told(&error))?;
     let uri = answer.and_then(|answer| Some(answer["artifact_uri"].as_str()?.to_owned()));
-    // Where nothing is stored, the server answers with the source; stores keep the place since 2.9.
-    Ok(uri.filter(|uri| server.is_at_least(2, 9) || version.source.as_ref() != Some(uri)))
+    // Where nothing is stored, the server answers with the source.
+    let since = Feature::StorageLocations.since();
+    let is_kept = server.told_version().is_some_and(|told| told >= since);
+    Ok(uri.filter(|uri| is_kept || version.source.as_ref() != Some(uri)))
 }

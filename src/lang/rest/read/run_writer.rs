@@ -5,10 +5,9 @@ use super::history::{History, Points};
 use crate::format::{Kind, Reason};
 use crate::lang::rest::read::run_export::{Done, Models, Note};
 use crate::lang::rest::read::run_wire::FoundRun;
-use crate::lang::session::ExportError;
-use crate::model::run::is_later;
+use crate::lang::session::{DatasetBody, ExportError};
 use crate::model::{Dataset, Run};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Writes what comes.
@@ -16,8 +15,6 @@ pub(super) struct Sink<'x, 'a, 'm> {
     exporter: &'x mut Exporter<'a, 'm>,
     history: Arc<History>,
     open: HashMap<String, FoundRun>,
-    /// Datasets written so far.
-    datasets: HashSet<[String; 3]>,
 }
 
 impl<'x, 'a, 'm> Sink<'x, 'a, 'm> {
@@ -26,7 +23,6 @@ impl<'x, 'a, 'm> Sink<'x, 'a, 'm> {
             exporter,
             history,
             open: HashMap::new(),
-            datasets: HashSet::new(),
         }
     }
 
@@ -136,7 +132,7 @@ impl<'x, 'a, 'm> Sink<'x, 'a, 'm> {
         }
         let export = &mut *self.exporter.export;
         export.limit(Kind::Metrics.name(), "value", Reason::SqlInfinity, extremes);
-        export.write_metric(&found.run.info.sort_key(), run_id, key, series)
+        export.write_points(Kind::Runs, &found.run.info.sort_key(), run_id, key, series)
     }
 
     /// Compares the history with the latest point that the run itself told.
@@ -149,7 +145,7 @@ impl<'x, 'a, 'm> Sink<'x, 'a, 'm> {
             return Ok(points);
         }
         let is_older = |points: &Points| match (told, points.series.latest()) {
-            (Some(told), Some(latest)) => is_later(told, latest),
+            (Some(told), Some(latest)) => told.is_later_than(latest),
             (told, _) => told.is_some(),
         };
         if is_older(&points) {
@@ -187,12 +183,7 @@ impl<'x, 'a, 'm> Sink<'x, 'a, 'm> {
                 .limit(kind, field, Reason::ChangedWhileRead, 1);
         }
         for dataset in datasets {
-            let names = [
-                dataset.experiment_id.clone(),
-                dataset.name.clone(),
-                dataset.digest.clone(),
-            ];
-            if self.datasets.insert(names) {
+            if matches!(self.exporter.export.see_dataset(&dataset), DatasetBody::New) {
                 self.exporter.dataset_limits(&dataset);
                 self.exporter.export.write(&dataset)?;
             }

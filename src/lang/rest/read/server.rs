@@ -2,6 +2,7 @@
 
 use crate::client::{Client, ClientError, Path, Repeat};
 use crate::lang::artifacts::local_roots::LocalRoots;
+use crate::lang::rest::limits::Version;
 use crate::lang::rest::read::fetch_cache::Kept;
 use crate::lang::session::ExportError;
 use serde_json::{Value, json};
@@ -74,11 +75,7 @@ impl Server {
         feature: &'static str,
         ask: impl FnOnce(&Client) -> Result<T, ClientError>,
     ) -> Result<Option<T>, ClientError> {
-        let is_missing = |missing: &Mutex<BTreeMap<_, _>>| {
-            let missing = missing.lock().unwrap_or_else(|poison| poison.into_inner());
-            missing.get(feature).copied().unwrap_or(false)
-        };
-        if is_missing(&self.missing) {
+        if self.lacks(feature) {
             return Ok(None);
         }
         match ask(&self.client) {
@@ -98,16 +95,9 @@ impl Server {
         missing.get(feature).copied().unwrap_or(false)
     }
 
-    /// Whether the server says that it is this version or a later one.
-    pub(super) fn is_at_least(&self, major: u32, minor: u32) -> bool {
-        let mut parts = self.version.as_deref().unwrap_or_default().split('.');
-        let mut part = || parts.next()?.parse::<u32>().ok();
-        part().zip(part()).is_some_and(|found| found >= (major, minor))
-    }
-
-    /// Whether the server answers 500 for the spans of a trace of which fewer came than its client counted, as MLflow 3.6 does.
-    pub(super) fn hides_incomplete_traces(&self) -> bool {
-        self.is_at_least(3, 6) && !self.is_at_least(3, 7)
+    /// The version that the server tells.
+    pub(super) fn told_version(&self) -> Option<Version> {
+        self.version.as_deref().and_then(Version::parse)
     }
 
     /// Whether the server keeps a file store, which has no evaluation datasets and scorers.

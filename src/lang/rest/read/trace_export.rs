@@ -9,6 +9,7 @@ use crate::archive::parallel::map_ordered;
 use crate::archive::{OpenFn, Owner};
 use crate::client::{AtMost, Path};
 use crate::format::{Kind, Object, Reason};
+use crate::lang::rest::limits::HIDES_INCOMPLETE_TRACES;
 use crate::lang::rest::read::fetch_cache::Key;
 use crate::lang::rest::read::trace_wire::{self, Api};
 use crate::lang::session::ExportError;
@@ -332,7 +333,7 @@ fn span_file(server: &Arc<Server>, trace_id: &str) -> OpenFn {
             let request = server.client.get(Path::ajax2("get-trace-artifact"));
             request.query("request_id", &trace_id)
         };
-        if server.hides_incomplete_traces() {
+        if server.told_version() == Some(HIDES_INCOMPLETE_TRACES) {
             match request().attempts(1).download() {
                 Ok(download) => return Ok(Box::new(AtMost::new(download, SPAN_FILE_BYTES))),
                 Err(error) if error.status() == Some(500) && is_hidden(&server, &trace_id) => {

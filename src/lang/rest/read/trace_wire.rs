@@ -5,16 +5,13 @@ use super::fields::{Fields, as_duration_ms, as_time};
 use super::paging::{Page, Pages};
 use super::server::Server;
 use crate::client::{ClientError, Path, Repeat};
+use crate::lang::rest::limits::{SHOWN_METADATA, SHOWN_TAG};
 use crate::model::{Text, Trace};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// Traces a page of a search holds; one more must still be allowed.
 const PAGE_TRACES: usize = 200;
-/// Characters of a metadata value that servers show.
-pub(super) const METADATA_CHARS: usize = 250;
-/// Characters of a tag's value that servers show.
-pub(super) const TAG_CHARS: usize = 4_096;
 
 /// Which API tells of traces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,8 +149,8 @@ pub(super) fn full_values(trace: &Trace) -> (u64, u64) {
         texts.values().filter(is_full).count() as u64
     };
     (
-        count(&trace.trace_metadata, METADATA_CHARS),
-        count(&trace.tags, TAG_CHARS),
+        count(&trace.trace_metadata, SHOWN_METADATA),
+        count(&trace.tags, SHOWN_TAG),
     )
 }
 

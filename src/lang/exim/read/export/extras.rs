@@ -85,7 +85,7 @@ impl Exporter<'_> {
             }
             let id = &model.model_id;
             self.export
-                .write_model_metric(&model.sort_key(), id, &key, series)?;
+                .write_points(Kind::LoggedModels, &model.sort_key(), id, &key, series)?;
         }
         match bad_points {
             0 => Ok(()),

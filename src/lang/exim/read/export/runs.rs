@@ -10,9 +10,9 @@ use crate::lang::exim::read::layout::{ARTIFACTS, ExperimentFolder, RUN, run_with
 use crate::lang::exim::read::points::{Metrics, MetricsSink};
 use crate::lang::exim::read::run::{ExportedRun, run};
 use crate::lang::exim::read::same_object;
+use crate::lang::session::DatasetBody;
 use crate::model::{Dataset, OwnerKind, Run};
 use crate::select::Verdict;
-use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
 impl Exporter<'_> {
@@ -227,7 +227,8 @@ impl Exporter<'_> {
             if series.is_empty() && bad_points == 0 {
                 self.export.limit(Kind::Metrics.name(), "*", Reason::NoPoints, 1);
             }
-            self.export.write_metric(&key, run_id, &metric, series)?;
+            self.export
+                .write_points(Kind::Runs, &key, run_id, &metric, series)?;
             if bad_points > 0 {
                 let id = format!("{run_id}/{metric}");
                 self.bad_points(Kind::Metrics, &id, file, &metric, bad_points)?;
@@ -252,27 +253,13 @@ impl Exporter<'_> {
 
     /// Writes a dataset once; MLflow keeps one body per experiment, name and digest.
     pub(super) fn dataset(&mut self, dataset: &Dataset, file: &Path) -> Result<()> {
-        let digest = |bytes: &[u8]| -> [u8; 32] { Sha256::digest(bytes).into() };
-        let body = digest(&canonical(&line::to_value(dataset)));
-        match self
-            .held
-            .datasets
-            .insert(digest(dataset.sort_key().as_bytes()), body)
-        {
-            None => self.export.write(dataset),
-            Some(first) if first == body => Ok(()),
-            Some(first) => {
-                self.held
-                    .datasets
-                    .insert(digest(dataset.sort_key().as_bytes()), first);
+        match self.export.see_dataset(dataset) {
+            DatasetBody::New => self.export.write(dataset),
+            DatasetBody::Known => Ok(()),
+            DatasetBody::Other => {
                 let detail = format!("{}: another run has another body of it", self.below_root(file));
-                self.export.failure(
-                    Kind::Datasets.name(),
-                    &dataset.id(),
-                    "*",
-                    Reason::Differs,
-                    &detail,
-                )
+                let (kind, id) = (Kind::Datasets.name(), dataset.id());
+                self.export.failure(kind, &id, "*", Reason::Differs, &detail)
             }
         }
     }
