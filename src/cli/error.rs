@@ -36,11 +36,7 @@ impl CliError {
 
     /// An error with the exit code that it ends in.
     pub(super) fn with_exit(error: impl Into<anyhow::Error>, exit: Exit) -> Self {
-        CliError {
-            error: error.into(),
-            exit,
-            hint: None,
-        }
+        CliError::of(exit, error, None)
     }
 
     fn of(exit: Exit, error: impl Into<anyhow::Error>, hint: Option<String>) -> Self {

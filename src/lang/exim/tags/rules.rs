@@ -14,6 +14,8 @@ use super::times::format_millis;
 use crate::model::pyjson::PyJson;
 use crate::model::{Text, TextMap};
 
+/// The prefix of all source tags.
+pub const PREFIX_ROOT: &str = "mlflow_exim";
 /// The prefix, with its dot, of the tags made from an object's fields.
 pub const PREFIX_FIELD: &str = "mlflow_exim.field.";
 /// The prefix, with its dot, of the tags made from a run's info.
