@@ -122,6 +122,7 @@ reasons! {
     ReplacedCharacters = "not-utf-8",
     NotUtf8 = "not-utf8",
     NotYaml = "not-yaml",
+    NulReplaced = "nul-replaced",
     OnlyNamesExported = "only-names-exported",
     Orphan = "orphan",
     OutsideSource = "outside-source",

@@ -7,10 +7,10 @@ mod files;
 mod report;
 
 use crate::archive::{Archive, ArchiveError, ErrorKind, Replace, Staging};
-use crate::lang::sql::write::{self, ArtifactUris, DEFAULT_WORKSPACE, TargetOptions, WriteError};
+use crate::lang::sql::write::{self, ArtifactUris, DEFAULT_WORKSPACE, Numbers, TargetOptions, WriteError};
 use crate::monitor::Monitor;
 use files::{Folder, PlannedFiles};
-pub use report::{EditCount, LostField, RestoreReport};
+pub use report::{EditCount, LostField, NewId, RestoreReport};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -50,6 +50,22 @@ pub enum RestoreError {
     /// No database can hold the archive as it is.
     #[error("{0}")]
     Impossible(String),
+    /// The database to be filled cannot be reached, or is not one to be filled.
+    #[error("cannot fill `{uri}`: {detail}")]
+    Target {
+        /// Where, without credentials.
+        uri: String,
+        /// Why not.
+        detail: String,
+    },
+    /// Texts are longer than the columns of the target.
+    #[error("{count} texts are longer than the columns of the target, such as {first}")]
+    TooLong {
+        /// How many.
+        count: u64,
+        /// One of them.
+        first: String,
+    },
     /// A name that no workspace can have.
     #[error("`{0}` is not the name of a workspace: lower-case letters, digits and `-`, at most 63")]
     Workspace(String),
@@ -61,7 +77,10 @@ impl RestoreError {
         match self {
             RestoreError::Archive(error) => error.kind(),
             RestoreError::Database { .. } => ErrorKind::Io,
-            RestoreError::Impossible(_) | RestoreError::Workspace(_) => ErrorKind::Usage,
+            RestoreError::Impossible(_)
+            | RestoreError::Workspace(_)
+            | RestoreError::Target { .. }
+            | RestoreError::TooLong { .. } => ErrorKind::Usage,
         }
     }
 }
@@ -71,13 +90,18 @@ impl From<WriteError> for RestoreError {
         match error {
             WriteError::Archive(error) => error.into(),
             WriteError::Database { what, detail } => RestoreError::Database { what, detail },
+            WriteError::Target(detail) => RestoreError::Target {
+                uri: "the database".to_owned(),
+                detail,
+            },
+            WriteError::TooLong { count, first } => RestoreError::TooLong { count, first },
             WriteError::Impossible(text) => RestoreError::Impossible(text),
         }
     }
 }
 
 impl RestoreOptions {
-    fn target(&self, artifacts: &Path) -> Result<TargetOptions, RestoreError> {
+    fn target(&self, artifacts: &Path, numbers: Numbers) -> Result<TargetOptions, RestoreError> {
         let workspace = self
             .workspace
             .clone()
@@ -93,6 +117,7 @@ impl RestoreOptions {
             },
             keep_uris: self.keep_uris,
             workspace,
+            numbers,
         })
     }
 }
@@ -125,7 +150,7 @@ pub fn plan(
     options: &RestoreOptions,
     monitor: &dyn Monitor,
 ) -> Result<RestoreReport, RestoreError> {
-    let target = options.target(&artifacts_of(out)?)?;
+    let target = options.target(&artifacts_of(out)?, Numbers::Sqlite)?;
     let outcome = write::plan(archive, &mut PlannedFiles::new(), target, monitor)?;
     RestoreReport::new(archive, outcome)
 }
@@ -140,7 +165,7 @@ pub fn restore(
     options: &RestoreOptions,
     monitor: &dyn Monitor,
 ) -> Result<RestoreReport, RestoreError> {
-    let target = options.target(&artifacts_of(out)?)?;
+    let target = options.target(&artifacts_of(out)?, Numbers::Sqlite)?;
     let staging = Staging::create(out, Replace::Nothing)?;
     let tree = staging.root().join(TREE);
     fs::create_dir(&tree).map_err(ArchiveError::io("create directory", &tree))?;
@@ -149,4 +174,65 @@ pub fn restore(
     let report = RestoreReport::new(archive, outcome)?;
     staging.publish(TREE, true)?;
     Ok(report)
+}
+
+/// What becomes of an archive in a PostgreSQL database.
+#[cfg(feature = "postgres")]
+#[derive(Debug, Clone, Default)]
+pub struct FillOptions {
+    /// How the store is made.
+    pub store: RestoreOptions,
+    /// Cuts texts that are longer than their columns; else they end the restore before the first write.
+    pub cuts_long_values: bool,
+    /// Says what would be made, and makes nothing.
+    pub is_dry: bool,
+}
+
+/// Fills a PostgreSQL database that is empty but for what MLflow itself put there, or has no tables, and makes the new folder `artifacts`: all of
+/// it, or nothing.
+///
+/// # Errors
+/// As [`restore`]; the database cannot be reached, is in use, holds something, or refuses.
+#[cfg(feature = "postgres")]
+pub fn fill(
+    archive: &Archive,
+    uri: &str,
+    artifacts: &Path,
+    options: &FillOptions,
+    monitor: &dyn Monitor,
+) -> Result<RestoreReport, RestoreError> {
+    use crate::lang::sql::write::{FileSink, LongValues};
+    let absolute = std::path::absolute(artifacts).map_err(ArchiveError::io("find", artifacts))?;
+    let target = options.store.target(&absolute, Numbers::Postgres)?;
+    let long_values = if options.cuts_long_values {
+        LongValues::Truncate
+    } else {
+        LongValues::Fail
+    };
+    let mut planned = PlannedFiles::new();
+    let told = |error: WriteError| match error {
+        WriteError::Target(detail) => RestoreError::Target {
+            uri: crate::model::uri::redact(uri),
+            detail,
+        },
+        error => error.into(),
+    };
+    let outcome = if options.is_dry {
+        write::fill_postgres(
+            uri,
+            archive,
+            (&mut planned, None),
+            target,
+            long_values,
+            || Ok(()),
+            monitor,
+        )
+    } else {
+        let staging = Staging::create(artifacts, Replace::Nothing)?;
+        let mut folder = Folder::create(archive, staging.root().join(TREE))?;
+        let files: (&mut dyn FileSink, Option<&mut dyn FileSink>) = (&mut planned, Some(&mut folder));
+        let publish = || staging.publish(TREE, true);
+        write::fill_postgres(uri, archive, files, target, long_values, publish, monitor)
+    };
+    RestoreReport::new(archive, outcome.map_err(told)?)
 }

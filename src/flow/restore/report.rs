@@ -28,8 +28,19 @@ pub struct RestoreReport {
     pub limits: Vec<LossCount>,
     /// The same one by one; of very many, the first.
     pub lost: Vec<LostField>,
+    /// Experiments that have another id in the target.
+    pub new_ids: Vec<NewId>,
     /// Whether there are workspaces beside the default one, for which a server needs an option.
     pub has_workspaces: bool,
+}
+
+/// An experiment that has another id in the target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct NewId {
+    /// The id in the archive.
+    pub experiment_id: String,
+    /// The id in the target.
+    pub target_id: i64,
 }
 
 /// How often a field was given another value.
@@ -117,6 +128,14 @@ impl RestoreReport {
             edits: edits.collect(),
             limits: limits.collect(),
             has_workspaces: outcome.has_workspaces,
+            new_ids: outcome
+                .new_ids
+                .into_iter()
+                .map(|(experiment_id, target_id)| NewId {
+                    experiment_id,
+                    target_id,
+                })
+                .collect(),
             lost: outcome
                 .named_losses
                 .into_iter()

@@ -39,11 +39,8 @@ impl Postgres {
     /// The URI cannot be read, the server cannot be reached, or it refuses.
     pub(super) fn open(uri: &str) -> Result<Self, ExportError> {
         let source_uri = redact(uri);
-        mask::learn(|mask| mask.add_uri(uri));
         let failed = |error: postgres::Error| source_error(&source_uri, &error);
-        let (settings, tls) =
-            options::read(DatabaseUri::parse(uri)?).map_err(|detail| refused(uri, &detail))?;
-        let mut client = settings.connect(tls).map_err(failed)?;
+        let mut client = connect(uri)?;
         client
             .batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             .map_err(failed)?;
@@ -80,6 +77,17 @@ impl Postgres {
         }
         Ok(Ok(()))
     }
+}
+
+/// Connects to the database of a URI.
+///
+/// # Errors
+/// The URI cannot be read, the server cannot be reached, or it refuses.
+pub(super) fn connect(uri: &str) -> Result<Client, ExportError> {
+    mask::learn(|mask| mask.add_uri(uri));
+    let (settings, tls) = options::read(DatabaseUri::parse(uri)?).map_err(|detail| refused(uri, &detail))?;
+    let connected = settings.connect(tls);
+    connected.map_err(|error| source_error(&redact(uri), &error))
 }
 
 /// Turns each `?` into `$1`, `$2`, …; the exporter's queries hold no other question marks.

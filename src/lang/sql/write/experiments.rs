@@ -49,14 +49,18 @@ struct Head {
 }
 
 /// The number that an id is, where it is nothing but that.
-fn number_of(experiment_id: &str) -> Option<i64> {
+fn number_of(experiment_id: &str, largest: i64) -> Option<i64> {
     let number: i64 = experiment_id.parse().ok()?;
-    (number >= 0 && number.to_string() == experiment_id).then_some(number)
+    let is_held = (0..=largest).contains(&number);
+    (is_held && number.to_string() == experiment_id).then_some(number)
 }
 
-/// Numbers for all experiments: their own where they have one, and further ones in the archive's order.
-fn numbers(heads: &[Head]) -> Vec<i64> {
-    let own: Vec<Option<i64>> = heads.iter().map(|head| number_of(&head.experiment_id)).collect();
+/// Numbers for all experiments: their own where columns hold that, and the first free ones for the others, in the archive's order.
+fn numbers(heads: &[Head], largest: i64) -> Vec<i64> {
+    let own: Vec<Option<i64>> = heads
+        .iter()
+        .map(|head| number_of(&head.experiment_id, largest))
+        .collect();
     let mut taken: HashSet<i64> = own.iter().flatten().copied().collect();
     let mut next = 1;
     let given = own.into_iter().map(|number| {
@@ -142,7 +146,10 @@ impl Writer<'_> {
                 name: experiment.name,
             });
         }
-        let (numbers, mut names) = (numbers(&heads), new_names(&heads)?);
+        let (numbers, mut names) = (
+            numbers(&heads, self.options.numbers.largest_experiment()),
+            new_names(&heads)?,
+        );
         for (at, (head, id)) in heads.iter().zip(&numbers).enumerate() {
             let workspace = Some(&head.workspace).filter(|name| *name != DEFAULT_WORKSPACE);
             self.outcome.has_workspaces |= workspace.is_some();
@@ -153,6 +160,7 @@ impl Writer<'_> {
             };
             self.experiments.0.insert(head.experiment_id.clone(), known);
         }
+        self.outcome.has_default_experiment = numbers.contains(&DEFAULT_EXPERIMENT.0);
         let is_default =
             |head: &Head| head.workspace == DEFAULT_WORKSPACE && head.name == DEFAULT_EXPERIMENT.1;
         if let (false, Some(head)) = (
@@ -241,6 +249,7 @@ impl Writer<'_> {
         let known = known.expect("all experiments were looked at before");
         if known.id.to_string() != id {
             self.outcome.edit(Edit::NewId, kind, "experiment_id");
+            self.outcome.new_ids.push((id.to_owned(), known.id));
         }
         if known.name.is_some() {
             self.outcome.edit(Edit::Renamed, kind, "name");
@@ -330,7 +339,8 @@ mod tests {
     fn ids_that_are_no_numbers_get_the_first_free_ones_in_order() {
         let ids = ["2", "913486234567891234", "007", "abc", "-1"];
         let heads: Vec<_> = ids.iter().map(|id| head(id, id, false)).collect();
-        assert_eq!(numbers(&heads), [2, 913_486_234_567_891_234, 1, 3, 4]);
+        assert_eq!(numbers(&heads, i64::MAX), [2, 913_486_234_567_891_234, 1, 3, 4]);
+        assert_eq!(numbers(&heads, i32::MAX.into()), [2, 1, 3, 4, 5]);
     }
 
     #[test]

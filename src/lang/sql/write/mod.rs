@@ -10,11 +10,17 @@
 //! | spans of other traces | the trace's artifact `traces.json`, where MLflow looks for them |
 //! | derived columns of traces, spans and assessments | computed as MLflow computes them |
 
+#[cfg(feature = "postgres")]
+mod belonging;
 mod evaluation;
 mod experiments;
+#[cfg(feature = "postgres")]
+mod fit;
 mod logged_models;
 mod outcome;
 mod place;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod registry;
 mod rows;
 mod runs;
@@ -28,6 +34,8 @@ use crate::format::{Kind, Reason};
 use crate::model::{ArtifactFile, Extra, Text};
 use crate::monitor::Monitor;
 use experiments::KnownExperiments;
+#[cfg(feature = "postgres")]
+pub(crate) use fit::LongValues;
 pub(crate) use outcome::{Edit, Outcome};
 pub(crate) use place::{ArtifactUris, Place};
 use registry::Sources;
@@ -52,6 +60,17 @@ pub enum WriteError {
         what: String,
         /// Its words.
         detail: String,
+    },
+    /// The database cannot be reached, or is not one to be filled.
+    #[error("{0}")]
+    Target(String),
+    /// Texts that are longer than their columns, where nobody said what becomes of them.
+    #[error("{count} texts are longer than the columns of the target; the first is {first}")]
+    TooLong {
+        /// How many.
+        count: u64,
+        /// Kind, id and field of one.
+        first: String,
     },
     /// The archive is one that no such database can be made of.
     #[error("{0}")]
@@ -83,6 +102,27 @@ pub(crate) struct TargetOptions {
     pub(crate) keep_uris: bool,
     /// Where objects without a workspace come.
     pub(crate) workspace: String,
+    /// What the columns of the database hold of numbers.
+    pub(crate) numbers: Numbers,
+}
+
+/// What columns hold of numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Numbers {
+    /// SQLite: whole numbers of 64 bits, and zero without a sign.
+    Sqlite,
+    /// PostgreSQL: ids of experiments of 32 bits.
+    Postgres,
+}
+
+impl Numbers {
+    /// The largest id of an experiment.
+    fn largest_experiment(self) -> i64 {
+        match self {
+            Numbers::Sqlite => i64::MAX,
+            Numbers::Postgres => i32::MAX.into(),
+        }
+    }
 }
 
 /// Name of the workspace that every store has.
@@ -129,6 +169,39 @@ pub(crate) fn create(
     let database = NewDatabase::create(path)?;
     let outcome = write(archive, &mut database.rows(), files, options, monitor)?;
     database.finish()?;
+    Ok(outcome)
+}
+
+/// Fills a PostgreSQL database with an archive, in one transaction; of two sinks for files the first is asked by the plan, and without a
+/// second the plan is all. `publish` is called when all is written, before it is seen.
+///
+/// # Errors
+/// The database cannot be filled, texts are too long, or as [`create`].
+#[cfg(feature = "postgres")]
+pub(crate) fn fill_postgres(
+    uri: &str,
+    archive: &Archive,
+    files: (&mut dyn FileSink, Option<&mut dyn FileSink>),
+    options: TargetOptions,
+    long_values: LongValues,
+    publish: impl FnOnce() -> Result<(), ArchiveError>,
+    monitor: &dyn Monitor,
+) -> Result<Outcome> {
+    let mut database = postgres::PostgresTarget::open(uri)?;
+    let tables = database.tables()?;
+    let mut nowhere = NoRows;
+    let mut fitted = fit::Fitted::new(&tables, &mut nowhere, long_values)?;
+    let planned = write(archive, &mut fitted, files.0, options.clone(), monitor)?;
+    let planned = fitted.finish(planned)?;
+    let Some(files) = files.1 else { return Ok(planned) };
+    database.clear(planned.has_default_experiment)?;
+    let mut rows = database.rows();
+    let mut fitted = fit::Fitted::new(&tables, &mut rows, long_values)?;
+    let outcome = write(archive, &mut fitted, files, options, monitor)?;
+    let outcome = fitted.finish(outcome)?;
+    rows.flush()?;
+    publish()?;
+    database.commit()?;
     Ok(outcome)
 }
 

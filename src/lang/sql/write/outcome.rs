@@ -48,6 +48,10 @@ pub(crate) struct Outcome {
     pub(crate) losses: BTreeMap<(Kind, String, Reason), u64>,
     /// The losses one by one, the first of them.
     pub(crate) named_losses: Vec<Loss>,
+    /// Experiments whose ids are others: in the archive, and in the target.
+    pub(crate) new_ids: Vec<(String, i64)>,
+    /// Whether the archive has the experiment that MLflow makes itself.
+    pub(crate) has_default_experiment: bool,
     /// Workspaces beside the default one.
     pub(crate) has_workspaces: bool,
 }

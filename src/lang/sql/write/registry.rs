@@ -1,16 +1,19 @@
 //! Registered models and prompts with their versions.
 
 use super::rows::Target;
-use super::{Place, Result, Subject, Writer, uris};
+use super::{Edit, Place, Result, Subject, Writer, uris};
 use crate::archive::walk::JoinedObjects;
 use crate::format::{Kind, Reason};
 use crate::lang::sql::database::Cell;
 use crate::model::registry::is_prompt;
 use crate::model::{ArtifactList, ModelVersion, RegisteredModel};
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 /// What MLflow has as the source of versions that are no files.
 const NO_SOURCES: [&str; 2] = ["dummy-source", "prompt-template"];
+/// Tag of a prompt that lists the experiments it belongs to.
+const PROMPT_EXPERIMENTS: &str = "_mlflow_experiment_ids";
 /// What it leaves of the source of a deleted version.
 const REDACTED: &str = "REDACTED-SOURCE-PATH";
 
@@ -124,7 +127,8 @@ impl Writer<'_> {
         ];
         self.rows.insert(Target::RegisteredModels, &row)?;
         self.tags(subject, &model.tags, &mut |writer, name, value| {
-            let row = [key[0], key[1], name.into(), value.into()];
+            let value = writer.with_new_ids(name, value);
+            let row = [key[0], key[1], name.into(), Cell::from(&value)];
             writer.rows.insert(Target::RegisteredModelTags, &row)
         })?;
         for (alias, version) in &model.aliases {
@@ -137,6 +141,24 @@ impl Writer<'_> {
             self.rows.insert(Target::Aliases, &row)?;
         }
         Ok(())
+    }
+
+    /// The experiments that a tag of a prompt lists, by their ids in the target.
+    fn with_new_ids<'v>(&mut self, name: &str, value: &'v str) -> Cow<'v, str> {
+        if name != PROMPT_EXPERIMENTS {
+            return value.into();
+        }
+        let new = |id: &str| match self.experiments.get(id) {
+            Some(known) => known.id.to_string(),
+            None => id.to_owned(),
+        };
+        let listed: Vec<String> = value.split(',').map(new).collect();
+        let listed = listed.join(",");
+        if listed != value {
+            self.outcome
+                .edit(Edit::NewId, Kind::RegisteredModels, "tags._mlflow_experiment_ids");
+        }
+        listed.into()
     }
 
     /// A number of a version; columns hold fewer than an archive.

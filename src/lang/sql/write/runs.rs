@@ -1,7 +1,7 @@
 //! Runs with their params, tags, metrics, inputs, outputs and artifacts.
 
 use super::rows::Target;
-use super::{Place, Result, Subject, Writer};
+use super::{Numbers, Place, Result, Subject, Writer};
 use crate::archive::walk::JoinedObjects;
 use crate::format::{Kind, Reason};
 use crate::lang::sql::database::Cell;
@@ -144,7 +144,7 @@ impl Writer<'_> {
 
     /// A number as the target keeps it.
     pub(super) fn number(&mut self, subject: Subject<'_>, field: &str, value: f64) -> f64 {
-        if value == 0.0 && value.is_sign_negative() {
+        if self.options.numbers == Numbers::Sqlite && value == 0.0 && value.is_sign_negative() {
             self.lose(subject, field, Reason::NegativeZero);
             return 0.0;
         }

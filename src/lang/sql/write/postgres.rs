@@ -1,0 +1,290 @@
+//! A PostgreSQL database, filled by COPY in one transaction.
+
+use super::fit::{Column, TargetTables};
+use super::rows::{RowSink, Target};
+use super::{Result, WriteError};
+use crate::lang::sql::database::{Cell, Dialect};
+use crate::lang::sql::postgres::connect;
+use postgres::Client;
+use std::io::Write as _;
+
+/// Tables, the rows that MLflow itself puts into them, and, behind a mark, keys and indexes.
+const DDL: &str = include_str!("ddl/postgresql.sql");
+const MARK: &str = "-- After the rows.\n";
+/// Bytes of rows that wait before they are sent.
+const WAITING_BYTES: usize = 4 << 20;
+
+/// A database within the transaction that fills it.
+pub(super) struct PostgresTarget {
+    client: Client,
+    /// Whether the tables are made here, so that keys and indexes are still to come.
+    is_made: bool,
+}
+
+impl PostgresTarget {
+    /// Connects, begins the transaction, and takes the tables for this process alone.
+    ///
+    /// # Errors
+    /// The server cannot be reached or refuses, the database is in use, or it holds something already.
+    pub(super) fn open(uri: &str) -> Result<Self> {
+        let mut client = connect(uri).map_err(|error| WriteError::Target(error.to_string()))?;
+        let refused = |error: postgres::Error| refusal("the transaction", &error);
+        client.batch_execute("BEGIN").map_err(refused)?;
+        let mut target = PostgresTarget {
+            client,
+            is_made: false,
+        };
+        // Two restores at once: the second finds rows, or waits for none.
+        let is_alone = target.one("SELECT pg_try_advisory_xact_lock(7206371)")?;
+        if !is_alone {
+            return Err(WriteError::Target(
+                "another restore is filling this database".to_owned(),
+            ));
+        }
+        let has_tables = target.one(
+            "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class c \
+            JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+            WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname = current_schema())",
+        )?;
+        if has_tables {
+            target.check_empty()?;
+            target.check_version()?;
+        } else {
+            let (tables, _) = DDL
+                .split_once(MARK)
+                .expect("the script that makes it puts the mark there");
+            target.client.batch_execute(tables).map_err(refused)?;
+            target.is_made = true;
+        }
+        Ok(target)
+    }
+
+    fn one(&mut self, sql: &str) -> Result<bool> {
+        let row = self
+            .client
+            .query_one(sql, &[])
+            .map_err(|error| refusal("a question", &error))?;
+        Ok(row.get(0))
+    }
+
+    /// Refuses a database with more than what MLflow itself put there.
+    fn check_empty(&mut self) -> Result<()> {
+        let tables = self.tables()?;
+        if !tables.has("experiments") || !tables.has("runs") {
+            let text = "it has tables, and they are not MLflow's: name an empty database".to_owned();
+            return Err(WriteError::Target(text));
+        }
+        let names: Vec<String> = tables.names().map(str::to_owned).collect();
+        let quoted: Vec<String> = names.iter().map(|name| Dialect::Postgres.quote(name)).collect();
+        let lock = format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE NOWAIT", quoted.join(", "));
+        self.client
+            .batch_execute(&lock)
+            .map_err(|error| refusal("a lock on its tables, which are in use", &error))?;
+        for (name, quoted) in names.iter().zip(&quoted) {
+            let own = match name.as_str() {
+                "alembic_version" => continue,
+                "experiments" => "WHERE NOT (experiment_id = 0 AND name = 'Default')",
+                "workspaces" => "WHERE name <> 'default'",
+                _ => "",
+            };
+            if self.one(&format!("SELECT EXISTS (SELECT 1 FROM {quoted} {own})"))? {
+                return Err(WriteError::Target(format!(
+                    "table `{name}` has rows already, and a restore fills an empty store alone: name another database"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses the tables of another MLflow, which have other columns.
+    fn check_version(&mut self) -> Result<()> {
+        let own = DDL
+            .lines()
+            .find_map(|line| line.strip_prefix("INSERT INTO alembic_version VALUES ('"));
+        let own = own.and_then(|rest| rest.split('\'').next()).unwrap_or_default();
+        if self.one(&format!(
+            "SELECT EXISTS (SELECT 1 FROM alembic_version WHERE version_num = '{own}')"
+        ))? {
+            return Ok(());
+        }
+        Err(WriteError::Target(
+            "its tables are those of another MLflow than 3.18: `mlflow db upgrade` of 3.18 makes them new, or name a database without tables".to_owned(),
+        ))
+    }
+
+    /// The tables as they are.
+    pub(super) fn tables(&mut self) -> Result<TargetTables> {
+        let sql = "SELECT c.relname::text, a.attname::text, format_type(a.atttypid, NULL)::text, a.atttypmod \
+                   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+                   JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid \
+                   WHERE c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped AND n.nspname = current_schema()";
+        let rows = self
+            .client
+            .query(sql, &[])
+            .map_err(|error| refusal("a look at its tables", &error))?;
+        let mut tables = TargetTables::default();
+        for row in rows {
+            let (table, name, kind): (String, String, String) = (row.get(0), row.get(1), row.get(2));
+            let modifier: i32 = row.get(3);
+            let is_text = matches!(kind.as_str(), "character varying" | "character");
+            let width = usize::try_from(modifier - 4)
+                .ok()
+                .filter(|width| is_text && *width > 0);
+            let facts = Column {
+                width,
+                is_narrow: kind == "integer",
+            };
+            tables.add(&table, &name, facts);
+        }
+        Ok(tables)
+    }
+
+    /// Removes what MLflow itself put there and the archive brings.
+    pub(super) fn clear(&mut self, has_default_experiment: bool) -> Result<()> {
+        let mut sql = "DELETE FROM workspaces".to_owned();
+        if has_default_experiment {
+            sql.push_str("; DELETE FROM experiments");
+        }
+        let cleared = self.client.batch_execute(&sql);
+        cleared.map_err(|error| refusal("the rows of MLflow's own", &error))
+    }
+
+    /// What takes the rows.
+    pub(super) fn rows(&mut self) -> PostgresRows<'_> {
+        PostgresRows {
+            client: &mut self.client,
+            waiting: Target::ALL.iter().map(|_| Vec::new()).collect(),
+            bytes: 0,
+        }
+    }
+
+    /// Makes keys and indexes where the tables were made here, and sets the number of the next experiment; then all is seen at once.
+    pub(super) fn commit(mut self) -> Result<()> {
+        if self.is_made {
+            let (_, rest) = DDL
+                .split_once(MARK)
+                .expect("the script that makes it puts the mark there");
+            let made = self.client.batch_execute(rest);
+            made.map_err(|error| refusal("keys and indexes", &error))?;
+        }
+        let next = "SELECT setval(pg_get_serial_sequence('experiments', 'experiment_id'), \
+                    (SELECT GREATEST(COALESCE(MAX(experiment_id), 0) + 1, 1) FROM experiments), false)";
+        self.client
+            .batch_execute(next)
+            .map_err(|error| refusal("the number of the next experiment", &error))?;
+        self.client
+            .batch_execute("COMMIT")
+            .map_err(|error| refusal("the end of the transaction", &error))
+    }
+}
+
+/// The error of the server.
+fn refusal(what: &str, error: &postgres::Error) -> WriteError {
+    let detail = match error.as_db_error() {
+        Some(error) => format!(
+            "{}{}",
+            error.message(),
+            error
+                .detail()
+                .map_or(String::new(), |detail| format!(": {detail}"))
+        ),
+        None => error.to_string(),
+    };
+    WriteError::Database {
+        what: what.to_owned(),
+        detail: crate::model::mask::hide(&detail).into_owned(),
+    }
+}
+
+/// Rows that are sent table by table, in the order of foreign keys.
+pub(super) struct PostgresRows<'c> {
+    client: &'c mut Client,
+    waiting: Vec<Vec<u8>>,
+    bytes: usize,
+}
+
+impl PostgresRows<'_> {
+    /// Sends what waits.
+    pub(super) fn flush(&mut self) -> Result<()> {
+        for &target in Target::ALL {
+            let rows = std::mem::take(&mut self.waiting[target as usize]);
+            if rows.is_empty() {
+                continue;
+            }
+            let names: Vec<_> = target
+                .columns()
+                .iter()
+                .map(|name| Dialect::Postgres.quote(name))
+                .collect();
+            let table = Dialect::Postgres.quote(target.name());
+            let sql = format!("COPY {table} ({}) FROM STDIN", names.join(", "));
+            let refused = |error: postgres::Error| refusal(&format!("rows of `{}`", target.name()), &error);
+            let mut copy = self.client.copy_in(&sql).map_err(refused)?;
+            // What the server says of the rows is said at the end.
+            let sent = copy.write_all(&rows);
+            copy.finish().map_err(refused)?;
+            sent.map_err(|error| WriteError::Target(error.to_string()))?;
+        }
+        self.bytes = 0;
+        Ok(())
+    }
+}
+
+impl RowSink for PostgresRows<'_> {
+    fn insert(&mut self, target: Target, row: &[Cell<'_>]) -> Result<()> {
+        let out = &mut self.waiting[target as usize];
+        let before = out.len();
+        for (at, cell) in row.iter().enumerate() {
+            if at > 0 {
+                out.push(b'\t');
+            }
+            push(out, *cell);
+        }
+        out.push(b'\n');
+        self.bytes += out.len() - before;
+        if self.bytes > WAITING_BYTES {
+            self.flush()?;
+        }
+        Ok(())
+    }
+}
+
+/// A value in the text format of COPY.
+fn push(out: &mut Vec<u8>, cell: Cell<'_>) {
+    match cell {
+        Cell::Null => out.extend_from_slice(b"\\N"),
+        Cell::Integer(number) => out.extend_from_slice(number.to_string().as_bytes()),
+        Cell::Real(f64::INFINITY) => out.extend_from_slice(b"Infinity"),
+        Cell::Real(f64::NEG_INFINITY) => out.extend_from_slice(b"-Infinity"),
+        Cell::Real(number) => out.extend_from_slice(format!("{number:?}").as_bytes()),
+        Cell::Bytes(text) => {
+            for &byte in text {
+                match byte {
+                    b'\\' => out.extend_from_slice(b"\\\\"),
+                    b'\n' => out.extend_from_slice(b"\\n"),
+                    b'\r' => out.extend_from_slice(b"\\r"),
+                    b'\t' => out.extend_from_slice(b"\\t"),
+                    byte => out.push(byte),
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_escaped_as_copy_reads_them() {
+        let text = |cell: Cell<'_>| {
+            let mut out = Vec::new();
+            push(&mut out, cell);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(text("a\tb\\N\r\n".into()), "a\\tb\\\\N\\r\\n");
+        assert_eq!(text(Cell::Null), "\\N");
+        let numbers = [f64::INFINITY, -0.0, 1e-7, 5e-324, f64::NAN].map(|number| text(number.into()));
+        assert_eq!(numbers, ["Infinity", "-0.0", "1e-7", "5e-324", "NaN"]);
+    }
+}
