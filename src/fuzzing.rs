@@ -9,6 +9,7 @@ use crate::model::{
     ArtifactList, Dataset, DatasetRecord, EvaluationDataset, Experiment, LoggedModel, MetricSlice,
     ModelMetricSlice, ModelVersion, RegisteredModel, Run, Scorer, Span, Trace, Workspace,
 };
+use crate::select::{OrderBy, RunColumn, RunFilter};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -28,6 +29,37 @@ pub fn search(bytes: &[u8]) -> bool {
     let is_same = archive::search(bytes);
     assert!(is_same, "pieces change nothing");
     is_same
+}
+
+/// Reads bytes as a filter of runs, as an order and as columns; whether the filter was accepted.
+pub fn filter(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let mut run = Run::default();
+    run.params.insert("a".to_owned(), text.as_ref().into());
+    if let Ok(order) = OrderBy::parse(&[text.to_string()]) {
+        order.sort_key(&run);
+    }
+    if let Ok(columns) = RunColumn::parse_list(&text) {
+        columns.iter().for_each(|column| drop(column.value(&run)));
+    }
+    match RunFilter::parse(&text) {
+        Ok(filter) => {
+            filter.takes(&run);
+            assert_eq!(
+                RunFilter::parse(&filter.to_string()),
+                Ok(filter),
+                "a printed filter is the same"
+            );
+            true
+        }
+        Err(error) => {
+            assert!(
+                error.character() <= text.chars().count() + 1,
+                "the place is in the text"
+            );
+            false
+        }
+    }
 }
 
 /// Reads bytes as a manifest; whether it was accepted.

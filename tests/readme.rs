@@ -80,6 +80,11 @@ fn the_page_on_merge_and_split_shows_what_mlark_prints() {
     assert!(runs_as_shown("docs/merge.md") >= 10);
 }
 
+#[test]
+fn the_page_on_filters_shows_what_mlark_prints() {
+    assert!(runs_as_shown("docs/filter.md") >= 7);
+}
+
 /// Runs each command of a page and compares what it prints; how many there are.
 fn runs_as_shown(page: &str) -> usize {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -2,7 +2,7 @@
 
 use super::error::{CliError, Result};
 use crate::archive::Archive;
-use crate::select::{Matched, Names, PatternError, Patterns, Sought};
+use crate::select::{FilterError, Matched, Names, PatternError, Patterns, RunFilter, Sought};
 use clap::builder::NonEmptyStringValueParser;
 
 /// Objects by name or id.
@@ -17,6 +17,9 @@ pub(super) struct NameArgs {
     /// Registered models of this name or glob (logged ones in `ls`, `extract`); may be repeated
     #[arg(short, long = "model", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub models: Vec<String>,
+    /// Runs that meet this filter in MLflow's search syntax, such as "metrics.auc > 0.9 AND params.lr = '0.1'"
+    #[arg(long, value_name = "FILTER", value_parser = run_filter)]
+    pub filter: Option<RunFilter>,
 }
 
 impl NameArgs {
@@ -25,21 +28,23 @@ impl NameArgs {
         [&self.experiments, &self.runs, &self.models]
             .iter()
             .any(|list| !list.is_empty())
+            || self.filter.is_some()
     }
 
     /// The names as an archive has them, with whole ids of runs; and the options whose globs match nothing.
     pub(super) fn find(self, archive: &Archive) -> Result<(Names, Vec<String>)> {
         let mut names = self.into_names()?;
         let Matched { runs, silent } = names.find(archive, Sought::AllModels)?;
-        names.runs = runs;
+        names.runs = runs.into_iter().collect();
         Ok((names, silent))
     }
 
     pub(super) fn into_names(self) -> Result<Names> {
         Ok(Names {
             experiments: names(self.experiments)?,
-            runs: self.runs,
+            runs: self.runs.into_iter().collect(),
             models: names(self.models)?,
+            filter: self.filter,
         })
     }
 }
@@ -68,6 +73,10 @@ impl ArtifactArgs {
             Patterns::paths(self.artifact_exclude).map_err(not_a_glob)?,
         ))
     }
+}
+
+fn run_filter(text: &str) -> std::result::Result<RunFilter, FilterError> {
+    RunFilter::parse(text)
 }
 
 /// Names, or globs of them.

@@ -17,9 +17,9 @@ use crate::flow::export::Surveyed;
 use crate::flow::export::detect::SourceKind;
 use crate::format::Kind;
 use crate::lang::session::{ExportOptions, ExportReport, Survey};
-use crate::report::list::{self, ListFilter, Noun};
-use crate::select::Selection;
-use crate::select::{Matched, Names, Sought};
+use crate::report::list::{self, ListFilter, Noun, RunShape};
+use crate::select::{Matched, Names, OrderBy, RunColumn, Selection, Sought};
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 
@@ -35,6 +35,7 @@ use std::ffi::OsString;
 #[command(after_help = "Examples:
   mlark ls history.zip
   mlark ls history.zip runs --experiment 'train*' --status FAILED
+  mlark ls history.zip runs --filter 'metrics.auc > 0.9' --order-by 'metrics.auc DESC' --columns params.lr,metrics.auc
   mlark ls history.zip artifacts --run 6f2c -p '**/*.pkl' --json
   mlark ls https://mlflow.example.org
   mlark ls mlflow.db artifacts --experiment fraud --artifacts-destination ./mlartifacts")]
@@ -51,11 +52,42 @@ pub(super) struct Args {
     status: Vec<String>,
     #[command(flatten)]
     artifacts: ArtifactArgs,
+    #[command(flatten)]
+    runs: RunsArgs,
     /// Prints one JSON object a line
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     live: LiveArgs,
+}
+
+/// How runs are listed.
+#[derive(Debug, clap::Args)]
+struct RunsArgs {
+    /// Runs by this, in MLflow's syntax, such as "metrics.auc DESC"; may be repeated
+    #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
+    order_by: Vec<String>,
+    /// Shows these of each run beside its id, such as params.lr,metrics.auc
+    #[arg(long, value_name = "COLUMNS")]
+    columns: Vec<String>,
+}
+
+impl RunsArgs {
+    fn shape(&self, noun: Noun) -> Result<RunShape> {
+        let is_given = !self.order_by.is_empty() || !self.columns.is_empty();
+        if is_given && noun != Noun::Runs {
+            return Err(
+                CliError::usage(format!("`{}` have no --order-by and no --columns", noun.name()))
+                    .hint("these are for `mlark ls … runs`"),
+            );
+        }
+        let columns = self.columns.iter().map(|text| RunColumn::parse_list(text));
+        let columns: std::result::Result<Vec<_>, _> = columns.collect();
+        Ok(RunShape {
+            columns: columns.map_err(CliError::usage)?.concat(),
+            order_by: OrderBy::parse(&self.order_by).map_err(CliError::usage)?,
+        })
+    }
 }
 
 /// How a source is read; an archive is taken as it is.
@@ -90,13 +122,14 @@ impl Args {
             artifact_exclude,
         };
         filter.check(noun).map_err(CliError::usage)?;
+        let shape = self.runs.shape(noun)?;
         match Side::of(self.source)? {
             Side::Archive(path) => {
                 self.live.refuse_for_archive()?;
                 let archive = Archive::open(&path)?;
                 let matched = filter.names.find(&archive, Sought::AllModels)?;
-                filter.names.runs.clone_from(&matched.runs);
-                let rows = print_list(&archive, noun, &filter, form)?;
+                filter.names.runs = matched.runs.iter().cloned().collect();
+                let rows = print_list(&archive, noun, &filter, &shape, form)?;
                 if noun == Noun::Overview && form == Form::Terminal {
                     print_result(format_args!("{}\n", contents(archive.manifest())))?;
                 }
@@ -105,8 +138,8 @@ impl Args {
             }
             Side::Live(kind, source) => {
                 let (surveyed, matched) = self.live.look(kind, &source, noun, &filter.names)?;
-                filter.names.runs.clone_from(&matched.runs);
-                let rows = print_list(&surveyed.archive, noun, &filter, form)?;
+                filter.names.runs = matched.runs.iter().cloned().collect();
+                let rows = print_list(&surveyed.archive, noun, &filter, &shape, form)?;
                 let said = summary(noun, &surveyed.report);
                 match form {
                     Form::Terminal => print_result(said)?,
@@ -159,7 +192,8 @@ impl LiveArgs {
         let selection = if names.models.is_empty() {
             Selection {
                 experiments: names.experiments.clone(),
-                runs: names.runs.clone(),
+                runs: names.runs.iter().cloned().collect(),
+                filter: names.filter.clone(),
                 ..Selection::default()
             }
         } else {
@@ -175,28 +209,49 @@ impl LiveArgs {
         let surveyed = crate::flow::export::survey(kind, source, survey_of(noun, names), options, &progress);
         progress.done();
         let surveyed = surveyed.map_err(CliError::of_look)?;
-        let matched = match names.models.is_empty() {
-            true => surveyed.report.matched.clone(),
-            false => names.find(&surveyed.archive, Sought::AllModels)?,
-        };
+        if !names.models.is_empty() {
+            let matched = names.find(&surveyed.archive, Sought::AllModels)?;
+            return Ok((surveyed, matched));
+        }
+        let mut matched = surveyed.report.matched.clone();
+        if let Some(filter) = &names.filter {
+            // What was looked at are also the parents of runs that meet it.
+            matched.runs = names.filtered(&surveyed.archive, filter, &matched.runs)?;
+        }
         Ok((surveyed, matched))
     }
 }
 
-fn print_list(archive: &Archive, noun: Noun, filter: &ListFilter, form: Form) -> Result<u64> {
+fn print_list(
+    archive: &Archive,
+    noun: Noun,
+    filter: &ListFilter,
+    shape: &RunShape,
+    form: Form,
+) -> Result<u64> {
     let mut rows = 0;
-    let mut table = Table::new(form.screen(), form, noun.columns());
-    list::list(archive, noun, filter, &mut |row| {
+    let headings = if noun == Noun::Runs {
+        shape.headings()
+    } else {
+        noun.headings()
+    };
+    let mut table = Table::new(form.screen(), form, headings);
+    let mut sink = |row: Vec<Value>| {
         rows += 1;
         table.row(&row).map_err(CliError::from)
-    })?;
+    };
+    if noun == Noun::Runs {
+        list::list_runs(archive, filter, shape, &mut sink)?;
+    } else {
+        list::list(archive, noun, filter, &mut sink)?;
+    }
     table.finish()?;
     Ok(rows)
 }
 
 /// What has to be looked at for a list, and for the names that it is asked for.
 fn survey_of(noun: Noun, names: &Names) -> Survey {
-    let of_run = !names.runs.is_empty();
+    let of_run = names.asks_runs();
     let kinds: &[Kind] = match noun {
         Noun::Overview => return Survey::whole(),
         Noun::Experiments => &[],

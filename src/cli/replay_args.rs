@@ -131,8 +131,10 @@ fn parse_only(texts: &[String], mut named: NameArgs) -> Result<Only> {
         kinds,
         experiments: names(named.experiments)?,
         runs: named.runs.into_iter().collect(),
+        filter: named.filter,
         models: names(named.models)?,
         workspaces: names(workspaces)?,
+        ..Only::default()
     })
 }
 

@@ -97,6 +97,7 @@ impl SelectionArgs {
             experiments: names(self.names.experiments)?,
             runs: self.names.runs,
             models: names(self.names.models)?,
+            filter: self.names.filter,
             time: time_range(self.since.as_deref(), self.until.as_deref())?,
             no_artifacts: self.no_artifacts,
             artifact_include,

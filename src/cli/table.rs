@@ -1,7 +1,7 @@
 //! Rows for people and for programs: an aligned table on a terminal, tab-separated values in a pipe.
 
 use super::screen::{Screen, is_stdout_terminal};
-use crate::report::list::{Column, ColumnForm};
+use crate::report::list::{ColumnForm, Heading};
 use crate::report::text::{printable, time_text, value_text};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -53,7 +53,7 @@ pub(super) const HEADING: anstyle::Style = anstyle::Style::new().bold();
 pub(super) struct Table<W: Write> {
     out: Screen<W>,
     form: Form,
-    columns: &'static [Column],
+    columns: Vec<Heading>,
     measured: Vec<Vec<String>>,
     /// None while rows are measured.
     widths: Option<Widths>,
@@ -70,7 +70,7 @@ struct Widths {
 }
 
 impl<W: Write> Table<W> {
-    pub(super) fn new(out: Screen<W>, form: Form, columns: &'static [Column]) -> Self {
+    pub(super) fn new(out: Screen<W>, form: Form, columns: Vec<Heading>) -> Self {
         Table {
             out,
             form,
@@ -91,7 +91,7 @@ impl<W: Write> Table<W> {
                     .zip(values)
                     .filter(|(_, value)| !value.is_null());
                 let object: serde_json::Map<_, _> = fields
-                    .map(|(column, value)| (column.name.to_owned(), value.clone()))
+                    .map(|(column, value)| (column.name.clone(), value.clone()))
                     .collect();
                 writeln!(self.out, "{}", crate::report::text::json_text(&object))
             }
@@ -106,7 +106,7 @@ impl<W: Write> Table<W> {
                     .map(|(column, value)| terminal_cell(column, value))
                     .collect();
                 match &self.widths {
-                    Some(widths) => writeln!(self.out, "{}", row_text(self.columns, widths, &cells)),
+                    Some(widths) => writeln!(self.out, "{}", row_text(&self.columns, widths, &cells)),
                     None => {
                         self.measured.push(cells);
                         if self.measured.len() < MEASURED_ROWS {
@@ -144,23 +144,25 @@ impl<W: Write> Table<W> {
     }
 
     fn measure(&mut self) -> io::Result<()> {
-        let width = |index: usize, column: &Column| {
+        let width = |index: usize, column: &Heading| {
             let cells = self.measured.iter().map(|row| row[index].width());
             cells.chain([heading(column).width()]).max().unwrap_or(0)
         };
         let columns = self.columns.iter().enumerate();
         let mut widths: Vec<usize> = columns.map(|(index, column)| width(index, column)).collect();
-        let is_cut = self.room.is_some_and(|room| fit(self.columns, &mut widths, room));
+        let is_cut = self
+            .room
+            .is_some_and(|room| fit(&self.columns, &mut widths, room));
         let widths = Widths {
             columns: widths,
             is_cut,
         };
         let names: Vec<_> = self.columns.iter().map(heading).collect();
-        let names = row_text(self.columns, &widths, &names);
+        let names = row_text(&self.columns, &widths, &names);
         self.out.styled(HEADING, names)?;
         writeln!(self.out)?;
         for cells in std::mem::take(&mut self.measured) {
-            writeln!(self.out, "{}", row_text(self.columns, &widths, &cells))?;
+            writeln!(self.out, "{}", row_text(&self.columns, &widths, &cells))?;
         }
         self.widths = Some(widths);
         Ok(())
@@ -168,14 +170,18 @@ impl<W: Write> Table<W> {
 }
 
 /// A column's name over a table; units stand in the cells there.
-fn heading(column: &Column) -> String {
-    let name = column.name.strip_suffix("_bytes").unwrap_or(column.name);
+fn heading(column: &Heading) -> String {
+    if column.name.contains('.') {
+        // A key is as its user chose it.
+        return printable(&column.name).into_owned();
+    }
+    let name = column.name.strip_suffix("_bytes").unwrap_or(&column.name);
     name.replace('_', " ")
 }
 
 /// Makes a row fit, and says whether something had to go: the widest texts are cut first, then columns are dropped from the
 /// right. The first column stays.
-fn fit(columns: &[Column], widths: &mut [usize], room: usize) -> bool {
+fn fit(columns: &[Heading], widths: &mut [usize], room: usize) -> bool {
     let taken = |widths: &[usize]| {
         let shown = widths.iter().filter(|width| **width > 0);
         shown.map(|width| width + GAP).sum::<usize>().saturating_sub(GAP)
@@ -228,7 +234,7 @@ fn within(text: &str, width: usize) -> Cow<'_, str> {
     Cow::Owned(kept)
 }
 
-fn row_text(columns: &[Column], widths: &Widths, cells: &[String]) -> String {
+fn row_text(columns: &[Heading], widths: &Widths, cells: &[String]) -> String {
     let mut line = String::new();
     for ((column, &width), cell) in columns.iter().zip(&widths.columns).zip(cells) {
         if width == 0 {
@@ -251,7 +257,7 @@ fn row_text(columns: &[Column], widths: &Widths, cells: &[String]) -> String {
     line
 }
 
-fn piped_cell(column: &Column, value: &Value) -> String {
+fn piped_cell(column: &Heading, value: &Value) -> String {
     match (column.form, value) {
         (_, Value::Null) => String::new(),
         (ColumnForm::Time, Value::Number(number)) => {
@@ -261,7 +267,7 @@ fn piped_cell(column: &Column, value: &Value) -> String {
     }
 }
 
-fn terminal_cell(column: &Column, value: &Value) -> String {
+fn terminal_cell(column: &Heading, value: &Value) -> String {
     match (column.form, value) {
         (_, Value::Null) => "-".to_owned(),
         (ColumnForm::Time, Value::Number(number)) => {
@@ -298,7 +304,7 @@ mod tests {
 
     fn printed_in(room: Option<usize>, form: Form, noun: Noun, rows: &[Vec<Value>]) -> String {
         let mut out = Vec::new();
-        let mut table = Table::new(Screen::text(&mut out), form, noun.columns());
+        let mut table = Table::new(Screen::text(&mut out), form, noun.headings());
         table.room = room;
         rows.iter().for_each(|row| table.row(row).unwrap());
         table.finish().unwrap();

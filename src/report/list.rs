@@ -2,6 +2,7 @@
 
 mod columns;
 mod overview;
+mod runs;
 
 use super::error::ReportError;
 use crate::archive::Archive;
@@ -13,7 +14,8 @@ use crate::select::{Names, Patterns};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-pub use columns::{Column, ColumnForm, Noun};
+pub use columns::{Column, ColumnForm, Heading, Noun};
+pub use runs::{RunShape, list_runs};
 
 /// Which rows to list; what is empty admits every row.
 #[derive(Debug, Clone, Default)]
@@ -67,6 +69,11 @@ impl ListFilter {
                 is_artifacts || !fields.run.is_empty(),
             ),
             (
+                "a filter of runs",
+                self.names.filter.is_some(),
+                is_artifacts || !fields.run.is_empty(),
+            ),
+            (
                 "model",
                 !self.names.models.is_empty(),
                 is_artifacts || !fields.model.is_empty(),
@@ -89,8 +96,7 @@ pub fn list<E: From<ReportError>>(
     filter: &ListFilter,
     sink: &mut dyn FnMut(Vec<Value>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let experiments = chosen_experiments(archive, filter)?;
-    let chosen = Chosen { filter, experiments };
+    let chosen = Chosen::new(archive, filter)?;
     match noun {
         Noun::Overview => overview::list(archive, &chosen, sink),
         Noun::Locations => super::locations::list(archive, sink),
@@ -173,7 +179,12 @@ struct Chosen<'f> {
     experiments: BTreeSet<String>,
 }
 
-impl Chosen<'_> {
+impl<'f> Chosen<'f> {
+    fn new(archive: &Archive, filter: &'f ListFilter) -> Result<Self, ReportError> {
+        let experiments = chosen_experiments(archive, filter)?;
+        Ok(Chosen { filter, experiments })
+    }
+
     fn takes_experiment(&self, id: &str) -> bool {
         let patterns = &self.filter.names.experiments;
         patterns.is_empty() || self.experiments.contains(id) || patterns.matches(id)
@@ -196,10 +207,10 @@ impl Chosen<'_> {
                 .any(|status| status.eq_ignore_ascii_case(text))
         };
         let names = &filter.names;
-        let is_run = |id: &str| names.runs.iter().any(|run| run == id);
+        let is_run = |id: &str| names.runs.contains(id);
         is_of_noun(noun, object)
             && (names.experiments.is_empty() || any(fields.experiment, &|id| self.takes_experiment(id)))
-            && (names.runs.is_empty() || any(fields.run, &is_run))
+            && (!names.asks_runs() || any(fields.run, &is_run))
             && (names.models.is_empty() || any(fields.model, &|name| names.models.matches(name)))
             && (filter.status.is_empty() || any(fields.status, &is_status))
     }

@@ -1,8 +1,8 @@
 //! What a source holds, as far as its objects name one another: told by a door that can read everything before it writes.
 
-use super::closure::{Closure, Verdict, names_of};
-use super::{AskedNames, Matched, NoMatch, Selection};
-use crate::model::{LoggedModel, ModelVersion, Trace};
+use super::closure::{Closure, names_of};
+use super::{AskedNames, Matched, NoMatch, Selection, Verdict};
+use crate::model::{LoggedModel, ModelVersion, Run, Trace};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -107,7 +107,8 @@ impl Catalogue {
     ) {
         self.asked.runs.see(&[run_id]);
         let told = ToldRun {
-            is_admitted: self.closure.admits_run(experiment_id, start_time),
+            is_admitted: self.closure.admits_run(experiment_id, start_time)
+                && self.closure.filter().is_none(),
             is_deleted: self.closure.is_deleted(lifecycle_stage, experiment_id),
             experiment_id: self.closure.experiment_id(experiment_id),
             needs: needs.map(Box::new),
@@ -125,6 +126,19 @@ impl Catalogue {
             needs: Some(Box::new(needs)),
         };
         self.runs.insert(run_id.to_owned(), told);
+    }
+
+    /// Whether [`Catalogue::filtered_run`] must be told of a run, since no other option leaves it out.
+    pub(crate) fn asks_of_run(&self, experiment_id: &str, start_time: Option<i64>) -> bool {
+        self.closure.filter().is_some() && self.closure.admits_run(experiment_id, start_time)
+    }
+
+    /// Tells what a run is of which [`Catalogue::run`] was told; metrics that the filter does not compare may be missing.
+    pub(crate) fn filtered_run(&mut self, run: &Run) {
+        let is_met = self.closure.meets_filter(run);
+        if let Some(told) = self.runs.get_mut(&run.info.run_id) {
+            told.is_admitted = is_met;
+        }
     }
 
     /// Tells of a logged model.
@@ -160,8 +174,9 @@ impl Catalogue {
         self,
         read_needs: &dyn Fn(&str, &str) -> RunNeeds,
     ) -> Result<(Closure, Matched), NoMatch> {
-        let matched = self.asked.finish()?;
+        let mut matched = self.asked.finish()?;
         let mut closure = self.closure;
+        matched.silent.extend(closure.silent_filter());
         closure.asked_runs(&matched.runs);
         if closure.takes_all() {
             return Ok((closure, matched));

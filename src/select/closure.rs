@@ -2,8 +2,8 @@
 //!
 //! The rule, the same for every source:
 //!
-//! - Chosen are the runs that `--experiment`, `--run`, `--since` and `--until` all take; logged models and traces that no run
-//!   made, by their own time, where no run is named; with experiments alone, all that is in them.
+//! - Chosen are the runs that `--experiment`, `--run`, `--filter`, `--since` and `--until` all take; logged models and traces that
+//!   no run made, by their own time, where neither runs are named nor a filter is given; with experiments alone, all that is in them.
 //! - A named experiment comes, unless runs are named.
 //! - `--model` takes a model with its versions. Without it, a version comes where its run does.
 //! - A version brings its run and its logged model; a run its experiment, its parents, and the logged models that it read or
@@ -11,30 +11,16 @@
 //! - What is left out since it is deleted brings nothing.
 //!
 //! A door tells of objects in its own order, experiments first, and is told whether each is taken. What that needs and did not
-//! come yet, it can ask for: a server does. A door that reads everything twice tells a [`super::Catalogue`] first.
-//!
-//! Without a selection only experiments are held here.
+//! come yet, it can ask for: a server does. A door that reads everything twice tells a [`super::Catalogue`] first. Without a selection
+//! only experiments are held here.
 
-use super::Selection;
-use crate::format::Reason;
+use super::{RunFilter, Selection, Verdict};
 use crate::model::{Experiment, LoggedModel, ModelVersion, Run, Trace};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Metadata of a trace that names the run and the logged model that made it.
 pub(crate) const NAMING_METADATA: [&str; 2] = ["mlflow.sourceRun", "mlflow.modelId"];
-
-/// Whether an object is taken, and if not, why.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    Kept,
-    LeftOut(Reason),
-}
-
-impl Verdict {
-    const NOT_SELECTED: Verdict = Verdict::LeftOut(Reason::NotSelected);
-    const DELETED: Verdict = Verdict::LeftOut(Reason::Deleted);
-}
 
 #[derive(Debug, Default)]
 struct ToldExperiment {
@@ -58,6 +44,8 @@ pub(crate) struct Closure {
     deleted: HashSet<String>,
     /// Runs that something needs and that did not come yet.
     awaited_runs: HashSet<String>,
+    /// Whether any run met the filter, deleted or not.
+    has_met_filter: bool,
     new_runs: Vec<String>,
     new_logged_models: Vec<String>,
 }
@@ -155,7 +143,9 @@ impl Closure {
     /// Judges a run when it comes, and takes note of what it needs.
     pub(crate) fn run(&mut self, run: &Run) -> Verdict {
         let info = &run.info;
-        let is_chosen = self.names_run(&info.run_id) && self.admits_run(&info.experiment_id, info.start_time);
+        let is_chosen = self.names_run(&info.run_id)
+            && self.admits_run(&info.experiment_id, info.start_time)
+            && self.meets_filter(run);
         let is_deleted = self.is_deleted(&info.lifecycle_stage, &info.experiment_id);
         let verdict = self.known_run(&info.run_id, &info.experiment_id, is_chosen, is_deleted);
         if verdict == Verdict::Kept {
@@ -209,6 +199,23 @@ impl Closure {
         self.selection.chooses_runs() && is_among && self.selection.time.contains(start_time)
     }
 
+    /// Whether a run that the other options take meets the filter, if there is one.
+    pub(super) fn meets_filter(&mut self, run: &Run) -> bool {
+        let is_met = self.filter().is_none_or(|filter| filter.takes(run));
+        self.has_met_filter |= is_met;
+        is_met
+    }
+
+    pub(super) fn filter(&self) -> Option<&RunFilter> {
+        self.selection.filter.as_ref()
+    }
+
+    /// The filter, as it is told, if no run that the other options take met it; after all runs.
+    pub(crate) fn silent_filter(&self) -> Option<String> {
+        let filter = self.filter().filter(|_| !self.has_met_filter);
+        filter.map(RunFilter::told)
+    }
+
     /// Whether the runs of an experiment must be looked through.
     pub(crate) fn looks_through(&self, experiment_id: &str) -> bool {
         let selection = &self.selection;
@@ -221,7 +228,7 @@ impl Closure {
         let selection = &self.selection;
         let has_names = !selection.experiments.is_empty();
         // A logged model may lie in an experiment that nothing else points to, and so may what is chosen by its time.
-        let by_time = selection.chooses_runs() && selection.runs.is_empty() && !has_names;
+        let by_time = selection.chooses_without_runs() && !has_names;
         self.takes_all()
             || by_time
             || !self.logged_models.is_empty()
@@ -251,8 +258,7 @@ impl Closure {
     }
 
     fn is_matched(&self, experiment_id: &str) -> bool {
-        let told = self.told.get(experiment_id);
-        told.is_some_and(|experiment| experiment.is_matched)
+        (self.told.get(experiment_id)).is_some_and(|experiment| experiment.is_matched)
     }
 
     /// The id of an experiment, held once.

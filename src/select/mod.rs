@@ -7,14 +7,16 @@ mod filter;
 mod nearest;
 mod patterns;
 mod selection;
+mod verdict;
 mod within;
 
 pub(crate) use asked::{Asked, AskedNames};
 pub use asked::{Matched, NoMatch};
 pub(crate) use catalogue::{Catalogue, RunNeeds};
-pub(crate) use closure::{Closure, NAMING_METADATA, Verdict};
+pub(crate) use closure::{Closure, NAMING_METADATA};
 pub use filter::{FilterError, OrderBy, RunColumn, RunFilter};
 pub(crate) use nearest::Nearest;
 pub use patterns::{PatternError, Patterns};
 pub use selection::{Selection, TimeRange};
+pub(crate) use verdict::Verdict;
 pub use within::{Names, SeekError, Sought};

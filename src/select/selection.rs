@@ -1,6 +1,6 @@
 //! What is chosen, as asked for: by `export`, `import`, `ls` and edits alike.
 
-use super::{AskedNames, Patterns};
+use super::{AskedNames, Patterns, RunFilter};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -15,6 +15,8 @@ pub struct Selection {
     pub models: Patterns,
     /// Runs by start time.
     pub time: TimeRange,
+    /// Runs by what they are, in MLflow's search syntax.
+    pub filter: Option<RunFilter>,
     /// Lists artifacts without taking their bytes.
     pub no_artifacts: bool,
     /// Artifacts whose path matches are taken; empty means all.
@@ -28,15 +30,20 @@ pub struct Selection {
 impl Selection {
     /// Whether nothing is chosen, so that everything is exported.
     pub fn takes_all_objects(&self) -> bool {
-        !self.chooses_runs() && self.models.is_empty()
+        self.experiments.is_empty()
+            && self.runs.is_empty()
+            && self.models.is_empty()
+            && !self.chooses_by_run()
     }
 
     /// Whether experiments or runs are chosen; registered models then come only with a chosen run.
     pub fn chooses_runs(&self) -> bool {
-        !self.experiments.is_empty()
-            || !self.runs.is_empty()
-            || self.time != TimeRange::default()
-            || self.narrows_runs
+        !self.experiments.is_empty() || !self.runs.is_empty() || self.chooses_by_run()
+    }
+
+    /// Whether each run is looked at to tell whether it is chosen.
+    fn chooses_by_run(&self) -> bool {
+        self.time != TimeRange::default() || self.filter.is_some() || self.narrows_runs
     }
 
     /// What was asked for by name, before anything was seen.
@@ -46,19 +53,17 @@ impl Selection {
 
     /// Whether experiments are taken with all that is in them.
     pub(crate) fn takes_whole_experiments(&self) -> bool {
-        !self.experiments.is_empty()
-            && self.runs.is_empty()
-            && self.time == TimeRange::default()
-            && !self.narrows_runs
+        !self.experiments.is_empty() && self.runs.is_empty() && !self.chooses_by_run()
+    }
+
+    /// Whether something may be chosen that no run made; what is no run meets no filter.
+    pub(crate) fn chooses_without_runs(&self) -> bool {
+        self.chooses_runs() && self.runs.is_empty() && self.filter.is_none() && !self.narrows_runs
     }
 
     /// Whether something that no run made is chosen by its own time.
     pub(crate) fn chooses_alone(&self, run_id: Option<&str>, time: Option<i64>) -> bool {
-        self.chooses_runs()
-            && self.runs.is_empty()
-            && !self.narrows_runs
-            && run_id.is_none_or(str::is_empty)
-            && self.time.contains(time)
+        self.chooses_without_runs() && run_id.is_none_or(str::is_empty) && self.time.contains(time)
     }
 
     /// Whether the bytes of an artifact are taken.
@@ -84,6 +89,9 @@ impl Selection {
         }
         if !self.runs.is_empty() {
             options.insert("run".to_owned(), json!(self.runs));
+        }
+        if let Some(filter) = &self.filter {
+            options.insert("filter".to_owned(), json!(filter.text()));
         }
         let times = [("since", self.time.since), ("until", self.time.until)];
         for (name, time) in times {

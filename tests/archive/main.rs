@@ -6,6 +6,7 @@ mod helpers;
 mod damage;
 mod false_archives;
 mod filter;
+mod filter_laws;
 mod fuzzing;
 mod golden;
 mod lacks;

@@ -66,6 +66,11 @@ const VERSIONS: [(&str, u64, Option<char>, &str); 4] = [
 /// Id, experiment.
 const EVALUATION_DATASETS: [(&str, &str); 2] = [("d-1", "1"), ("d-3", "3")];
 
+/// The points of the metric `m` of a run, the latest last: timestamp, value, step.
+fn points(start: i64) -> [(i64, f64, i64); 2] {
+    [(1, 99.0, 0), (2, start as f64 / 10.0, 1)]
+}
+
 fn run_id(letter: char) -> String {
     letter.to_string().repeat(32)
 }
@@ -104,6 +109,9 @@ fn lay_file_store(root: &Path) {
         for part in ["params", "metrics", "tags", "artifacts"] {
             fs::create_dir_all(folder.join(part)).unwrap();
         }
+        let lines = points(start).map(|(time, value, step)| format!("{time} {value} {step}\n"));
+        write(folder.join("metrics/m"), &lines.concat().into());
+        write(folder.join("params/letter"), &letter.to_string().into());
         if let Some(parent) = parent {
             write(folder.join("tags/mlflow.parentRunId"), &run_id(parent).into());
         }
@@ -211,6 +219,26 @@ fn lay_database(path: &Path) {
             json!(experiment),
         ];
         insert("runs", columns, &values);
+        insert(
+            "params",
+            "key, value, run_uuid",
+            &[json!("letter"), json!(letter.to_string()), json!(id)],
+        );
+        let columns = "key, value, timestamp, step, is_nan, run_uuid";
+        let row = |(time, value, step): (i64, f64, i64)| {
+            [
+                json!("m"),
+                json!(value),
+                json!(time),
+                json!(step),
+                json!(0),
+                json!(id),
+            ]
+        };
+        for point in points(start) {
+            insert("metrics", columns, &row(point));
+        }
+        insert("latest_metrics", columns, &row(points(start)[1]));
         if let Some(parent) = parent {
             insert(
                 "tags",
@@ -336,10 +364,15 @@ fn run_answer(wanted: impl Fn(&str, &str) -> bool) -> Vec<Value> {
             .map(|parent| json!({"key": "mlflow.parentRunId", "value": run_id(*parent)}))
             .collect();
         let reads: Vec<_> = reads.iter().map(|model| json!({"model_id": model})).collect();
+        let data = json!({"tags": tags, "params": [{"key": "letter", "value": letter.to_string()}], "metrics": [point_answer(points(start)[1])]});
         json!({"info": {"run_id": id, "experiment_id": experiment, "status": "FINISHED", "start_time": start,
-            "lifecycle_stage": stage(is_deleted)}, "data": {"tags": tags}, "inputs": {"model_inputs": reads}})
+            "lifecycle_stage": stage(is_deleted)}, "data": data, "inputs": {"model_inputs": reads}})
     };
     found.map(answer).collect()
+}
+
+fn point_answer((time, value, step): (i64, f64, i64)) -> Value {
+    json!({"key": "m", "value": value, "timestamp": time, "step": step})
 }
 
 fn model_answer(&(id, experiment, time, run): &(&str, &str, i64, Option<char>)) -> Value {
@@ -370,6 +403,10 @@ fn answer(request: &Received) -> Option<Value> {
         }
         "runs/search" => json!({"runs": run_answer(|_, experiment| among("experiment_ids", experiment))}),
         "runs/get" => json!({"run": run_answer(|id, _| request.target.ends_with(id)).pop()?}),
+        "metrics/get-history" => {
+            let run = RUNS.iter().find(|run| request.target.contains(&run_id(run.0)))?;
+            json!({"metrics": points(run.2).map(point_answer)})
+        }
         "logged-models/search" => {
             let found = LOGGED_MODELS
                 .iter()
@@ -431,8 +468,57 @@ fn selections() -> Vec<(&'static str, Selection)> {
         time,
         ..Selection::default()
     };
+    let filtered = |filter: &str| Selection {
+        filter: Some(filter.parse().unwrap()),
+        ..Selection::default()
+    };
     vec![
         ("all", Selection::default()),
+        (
+            "filter by metric",
+            filtered("metrics.m > 2.5 AND metrics.m < 4.5"),
+        ),
+        ("filter by parent", filtered("tags.mlflow.parentRunId LIKE 'a%'")),
+        (
+            "filter by no parent",
+            filtered("tags.`mlflow.parentRunId` IS NULL"),
+        ),
+        ("filter by param", filtered("params.letter = 'f'")),
+        ("filter of a deleted run", filtered("params.letter = 'd'")),
+        (
+            "filter by attributes",
+            filtered("start_time >= 60 AND status ILIKE 'finished'"),
+        ),
+        ("filter that nothing meets", filtered("metrics.none > 0")),
+        ("empty filter", filtered("")),
+        (
+            "experiment and filter",
+            Selection {
+                experiments: names(&["te*"]),
+                ..filtered("metrics.m <= 6")
+            },
+        ),
+        (
+            "time and filter",
+            Selection {
+                time: time(Some(25), None),
+                ..filtered("metrics.m != 6")
+            },
+        ),
+        (
+            "run and filter",
+            Selection {
+                runs: vec![run_id('b')],
+                ..filtered("params.letter != 'b'")
+            },
+        ),
+        (
+            "model and filter",
+            Selection {
+                models: names(&["alpha"]),
+                ..filtered("params.letter = 'c'")
+            },
+        ),
         ("experiment by name", experiment("train")),
         ("experiment by glob", experiment("t*")),
         ("experiment by id", experiment("2")),
@@ -645,6 +731,14 @@ fn a_choice_brings_what_it_needs_through_every_door() {
         "the model, the run that made it, its parent, and versions of all these"
     );
     assert_eq!(taken("deleted run"), "", "what is left out brings nothing");
+    assert_eq!(taken("filter that nothing meets"), "");
+    assert_eq!(taken("filter of a deleted run"), "");
+    assert_eq!(taken("run and filter"), "");
+    assert_eq!(
+        taken("filter by param"),
+        taken("run that reads a model"),
+        "as if it were named"
+    );
     assert_eq!(
         taken("experiment and a time without anything"),
         "experiments 1, experiments 2"

@@ -2,7 +2,7 @@
 
 use crate::format::Kind;
 use crate::monitor::Interrupt;
-use crate::select::Patterns;
+use crate::select::{Patterns, RunFilter};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -39,6 +39,10 @@ pub struct Only {
     pub experiments: Patterns,
     /// Runs by id or the start of it.
     pub runs: BTreeSet<String>,
+    /// Runs by what they are, in MLflow's search syntax.
+    pub filter: Option<RunFilter>,
+    /// The runs that meet it and are all else that was asked for, by id; found when the import is prepared.
+    pub(crate) met: BTreeSet<String>,
     /// Registered models by name or glob.
     pub models: Patterns,
     /// Workspaces by name or glob.
@@ -180,11 +184,12 @@ impl Only {
             .into_iter()
             .flat_map(|(word, texts)| texts.iter().map(move |text| format!("{word}={text}")));
         let runs = self.runs.iter().map(|id| format!("run={id}"));
-        kinds.chain(named).chain(runs)
+        let filter = self.filter.iter().map(|filter| format!("filter={filter}"));
+        kinds.chain(named).chain(runs).chain(filter)
     }
 
     /// Whether nothing is left out by name or id.
     pub fn takes_all_names(&self) -> bool {
-        self.experiments.is_empty() && self.runs.is_empty() && self.models.is_empty()
+        self.experiments.is_empty() && self.runs.is_empty() && self.models.is_empty() && self.filter.is_none()
     }
 }

@@ -19,11 +19,17 @@ pub(super) fn find(
 ) -> Result<Vec<String>> {
     let names = Names {
         experiments: options.only.experiments.clone(),
-        runs: options.only.runs.iter().cloned().collect(),
+        runs: options.only.runs.clone(),
         models: options.only.models.clone(),
+        filter: options.only.filter.clone(),
     };
     let Matched { runs, mut silent } = names.find(archive, Sought::Registered)?;
-    options.only.runs = runs.into_iter().collect();
+    let runs = runs.into_iter().collect();
+    if options.only.filter.is_some() {
+        options.only.met = runs;
+    } else {
+        options.only.runs = runs;
+    }
     let mut renamed = old_names("--rename-experiment", &options.rename_experiments);
     for experiment in experiments {
         renamed.see(&[&experiment.name]);

@@ -4,15 +4,17 @@ use super::dataset::{self, DatasetIndex};
 use super::experiment::FoundExperiment;
 use super::exporter::NEVER_RUNS;
 use super::folder::Folder;
-use super::index::{Described, Place, describe, index};
+use super::index::{Described, Indexed, Place, describe, index};
 use super::notes::Notes;
 use super::registry;
+use super::run::{RunFolder, read_for_filter};
 use super::store::{MODELS, Store};
-use crate::archive::parallel::Pool;
+use crate::archive::parallel::{Pool, map_ordered};
 use crate::model::run::PARENT_TAG;
-use crate::model::{LoggedModel, RunInfo, Trace};
-use crate::select::{Catalogue, Closure, Matched, NAMING_METADATA, NoMatch, RunNeeds, Selection};
+use crate::model::{LoggedModel, Run, RunInfo, Trace};
+use crate::select::{Catalogue, Closure, Matched, NAMING_METADATA, NoMatch, RunFilter, RunNeeds, Selection};
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -31,6 +33,7 @@ pub(super) fn close(
         store,
         pool,
         catalogue: Catalogue::new(selection, include_deleted),
+        filter: selection.filter.clone(),
     };
     for experiment in experiments {
         (telling.catalogue).experiment(&experiment.id, &experiment.name, experiment.is_deleted);
@@ -54,6 +57,7 @@ struct Telling<'a> {
     store: &'a Arc<Store>,
     pool: &'a Pool,
     catalogue: Catalogue,
+    filter: Option<RunFilter>,
 }
 
 impl Telling<'_> {
@@ -66,10 +70,11 @@ impl Telling<'_> {
         for run_id in notes.into_ids() {
             self.catalogue.unread_run(&run_id);
         }
-        for run in runs {
+        for run in &runs {
             let stage = if run.is_deleted { "deleted" } else { "active" };
             (self.catalogue).run(&run.id, &experiment.id, run.time, stage, None);
         }
+        self.filtered_runs(&experiment.path, &place, runs);
         let path = experiment.path.join(MODELS);
         self.each(&path, &place, |catalogue, model: LoggedModel| {
             catalogue.logged_model(&model);
@@ -81,6 +86,30 @@ impl Telling<'_> {
             trace.trace_metadata = NAMING_METADATA.into_iter().filter_map(named).collect();
             catalogue.trace(&trace);
         });
+    }
+
+    /// Reads the runs that a filter asks of.
+    fn filtered_runs(&mut self, path: &Path, place: &Arc<Place>, mut runs: Vec<Indexed<RunInfo>>) {
+        runs.retain(|run| self.catalogue.asks_of_run(&place.experiment_id, run.time));
+        let Some(filter) = self.filter.clone().filter(|_| !runs.is_empty()) else {
+            return;
+        };
+        let datasets = dataset::index(self.store, path, &place.experiment_id, &mut Notes::default());
+        let folder = RunFolder {
+            place: place.clone(),
+            path: path.to_owned(),
+            datasets,
+        };
+        let store = self.store.clone();
+        let work = move |found| read_for_filter(&store, &folder, found, |key| filter.asks_of_metric(key));
+        let window = self.pool.threads() * 4;
+        let told = map_ordered(self.pool, window, runs, work, |run: Option<Run>| {
+            if let Some(run) = run {
+                self.catalogue.filtered_run(&run);
+            }
+            Ok::<_, Infallible>(())
+        });
+        told.unwrap_or_else(|never| match never {});
     }
 
     /// Tells of the objects of a folder by what their files say.

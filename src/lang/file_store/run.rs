@@ -117,12 +117,48 @@ pub(super) fn read(store: &Store, folder: &RunFolder, found: Indexed<RunInfo>) -
     (run, notes)
 }
 
+/// Reads what a filter asks of a run: latest points of those metrics alone that it asks of. What cannot be read is found again when
+/// the run's turn comes.
+pub(super) fn read_for_filter(
+    store: &Store,
+    folder: &RunFolder,
+    found: Indexed<RunInfo>,
+    asks_of_metric: impl Fn(&str) -> bool,
+) -> Option<Run> {
+    let mut ignored = Notes::default();
+    let (parts, info) = open(store, folder, found, &mut ignored)?;
+    let mut found = parts.read_without_artifacts(info, &mut ignored);
+    for metric in found.metrics {
+        if asks_of_metric(&metric.key) {
+            let key = metric.key.clone();
+            let series = metric.series(store, metric_owner(&parts.id), &mut ignored);
+            found
+                .run
+                .metrics
+                .extend(series.latest().cloned().map(|latest| (key, latest)));
+        }
+    }
+    Some(found.run)
+}
+
 fn read_noting(
     store: &Store,
     folder: &RunFolder,
     found: Indexed<RunInfo>,
     notes: &mut Notes,
 ) -> Option<FoundRun> {
+    let (parts, info) = open(store, folder, found, notes)?;
+    note_strays(&parts.run, &parts.entries, &parts.id, notes);
+    Some(parts.read(info, notes))
+}
+
+/// Opens the folder of a run, and takes or reads what its file says.
+fn open<'a>(
+    store: &'a Store,
+    folder: &'a RunFolder,
+    found: Indexed<RunInfo>,
+    notes: &mut Notes,
+) -> Option<(Parts<'a>, RunInfo)> {
     let id = found.id;
     let opened = store.open(&folder.path.join(&id)).and_then(|mut run| {
         let entries = run.entries()?;
@@ -149,7 +185,6 @@ fn read_noting(
             )?
         }
     };
-    note_strays(&run, &entries, &id, notes);
     let parts = Parts {
         store,
         folder,
@@ -157,7 +192,7 @@ fn read_noting(
         entries,
         id,
     };
-    Some(parts.read(info, notes))
+    Some((parts, info))
 }
 
 /// The folder of a run, listed.
@@ -190,16 +225,23 @@ impl Parts<'_> {
     }
 
     fn read(&self, info: RunInfo, notes: &mut Notes) -> FoundRun {
-        let (store, run, id) = (self.store, &self.run, self.id.as_str());
-        let mut buffer = Vec::new();
-        let own = run.path_of(b"artifacts");
+        let own = self.run.path_of(b"artifacts");
         let owner = OwnerRef {
             kind: OwnerKind::Run,
-            id,
+            id: &self.id,
         };
-        let artifacts = find(store, owner, info.artifact_uri.as_deref(), &own, notes);
-        let mut found = FoundRun {
+        let artifacts = find(self.store, owner, info.artifact_uri.as_deref(), &own, notes);
+        FoundRun {
             artifacts,
+            ..self.read_without_artifacts(info, notes)
+        }
+    }
+
+    fn read_without_artifacts(&self, info: RunInfo, notes: &mut Notes) -> FoundRun {
+        let (store, run, id) = (self.store, &self.run, self.id.as_str());
+        let mut buffer = Vec::new();
+        let mut found = FoundRun {
+            artifacts: FoundArtifacts::None,
             run: Run {
                 info,
                 params: self.values("params", &mut buffer, notes),

@@ -201,6 +201,11 @@ impl<'m> Export<'m> {
         self.matched = matched;
     }
 
+    /// Takes note of an option that nothing matches, as it is told.
+    pub(crate) fn silent(&mut self, option: String) {
+        self.matched.silent.push(option);
+    }
+
     /// Whether the source is looked at only.
     pub(crate) fn is_survey(&self) -> bool {
         self.options.survey.is_some()

@@ -105,7 +105,7 @@ impl<'m> Exporter<'m> {
         if !selection.takes_all_objects() {
             registry::tell(&self.tables, &mut catalogue)?;
             logged_models::tell(&self.tables, &mut catalogue)?;
-            runs::tell(&self.tables, &mut catalogue)?;
+            runs::tell(&self.tables, &mut catalogue, self.export.writer.scratch())?;
         }
         let (closure, matched) = catalogue.close(&|_, _| RunNeeds::default())?;
         self.closure = closure;

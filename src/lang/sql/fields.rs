@@ -27,6 +27,11 @@ impl Oddities {
         *self.0.borrow_mut().entry(key).or_insert(0) += count;
     }
 
+    /// Puts counts in the place of what was counted since.
+    pub(super) fn put(&self, counts: BTreeMap<(String, String, Reason), u64>) {
+        *self.0.borrow_mut() = counts;
+    }
+
     /// The counts.
     pub(super) fn take(&self) -> BTreeMap<(String, String, Reason), u64> {
         std::mem::take(&mut self.0.borrow_mut())

@@ -14,6 +14,7 @@ use crate::model::run::PARENT_TAG;
 use crate::model::{OwnerKind, Run, RunInfo};
 use crate::select::{Catalogue, RunNeeds, Verdict};
 use std::collections::HashMap;
+use std::path::Path;
 
 fn run_info(row: &Fields<'_>) -> RunInfo {
     RunInfo {
@@ -37,7 +38,7 @@ fn run_info(row: &Fields<'_>) -> RunInfo {
 }
 
 /// Tells of all runs, with what they need.
-pub(super) fn tell(tables: &Tables, catalogue: &mut Catalogue) -> Result<()> {
+pub(super) fn tell(tables: &Tables, catalogue: &mut Catalogue, scratch: &Path) -> Result<()> {
     let mut needs: HashMap<String, RunNeeds> = HashMap::new();
     let key = tables.dialect().quote("key");
     tables.scan_where(PARENTS, &format!("WHERE {key} = ?"), &[PARENT_TAG], |row| {
@@ -51,13 +52,45 @@ pub(super) fn tell(tables: &Tables, catalogue: &mut Catalogue) -> Result<()> {
         needs.logged_models.push(row.required_text(2));
         Ok(())
     })?;
+    let mut filtered = Spool::new(scratch);
     tables.scan(RUNS, |row| {
         let info = run_info(row);
         let (id, stage) = (&info.run_id, &info.lifecycle_stage);
         let needs = needs.remove(id);
         catalogue.run(id, &info.experiment_id, info.start_time, stage, needs);
+        if catalogue.asks_of_run(&info.experiment_id, info.start_time) {
+            filtered.push(&info.sort_key(), &info)?;
+        }
         Ok(())
-    })
+    })?;
+    tell_filtered(tables, catalogue, filtered)
+}
+
+/// Tells what the runs are that a filter asks of.
+fn tell_filtered(tables: &Tables, catalogue: &mut Catalogue, filtered: Spool<RunInfo>) -> Result<()> {
+    // What is odd in a run is counted when the run is written.
+    let odd = tables.oddities.take();
+    let mut filtered = filtered.finish()?;
+    loop {
+        let batch: Vec<RunInfo> = filtered.batch(BATCH)?;
+        if batch.is_empty() {
+            break;
+        }
+        let ids: Vec<&str> = batch.iter().map(|info| info.run_id.as_str()).collect();
+        let stretches = stretches(tables, &[PARAMS, TAGS, LATEST_KEYS], &ids)?;
+        let mut infos = batch.iter();
+        for length in stretches {
+            let infos: Vec<_> = infos.by_ref().take(length).collect();
+            let ids: Vec<&str> = infos.iter().map(|info| info.run_id.as_str()).collect();
+            let parts = RunParts::read(tables, &ids)?;
+            for (info, run) in infos.into_iter().zip(parts.runs) {
+                let info = info.clone();
+                catalogue.filtered_run(&Run { info, ..run });
+            }
+        }
+    }
+    tables.oddities.put(odd);
+    Ok(())
 }
 
 impl Exporter<'_> {

@@ -47,6 +47,15 @@ pub enum ColumnForm {
     Number,
 }
 
+/// The name of a column, and how people see its values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heading {
+    /// Its name, also in JSON.
+    pub name: String,
+    /// How people see it.
+    pub form: ColumnForm,
+}
+
 /// A column of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Column {
@@ -267,6 +276,15 @@ impl Noun {
             Noun::Artifacts => ARTIFACTS,
             Noun::Locations => LOCATIONS,
         }
+    }
+
+    /// The names of the columns.
+    pub fn headings(self) -> Vec<Heading> {
+        let headings = self.columns().iter().map(|column| Heading {
+            name: column.name.to_owned(),
+            form: column.form,
+        });
+        headings.collect()
     }
 
     /// The kind of object its rows are made of.

@@ -23,6 +23,7 @@ pub use error::FilterError;
 pub use order::OrderBy;
 
 use crate::model::Run;
+use crate::model::printable::printable;
 use clause::Clause;
 use std::fmt;
 use std::str::FromStr;
@@ -60,6 +61,17 @@ impl RunFilter {
     /// Whether a run meets all of it.
     pub fn takes(&self, run: &Run) -> bool {
         self.clauses.iter().all(|clause| clause.is_met(run))
+    }
+
+    /// The option that gave it, as it is told.
+    pub(crate) fn told(&self) -> String {
+        format!("--filter `{}`", printable(&self.text))
+    }
+
+    /// Whether it compares a metric of this name.
+    pub(crate) fn asks_of_metric(&self, key: &str) -> bool {
+        let mut clauses = self.clauses.iter();
+        clauses.any(|clause| matches!(&clause.subject, clause::Subject::Metric(metric) if metric == key))
     }
 
     /// The filter as it was given.

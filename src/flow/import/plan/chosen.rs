@@ -55,13 +55,21 @@ impl Chosen {
             return Ok(chosen);
         }
         let mut names = Names {
-            runs: only.runs.iter().cloned().collect(),
+            runs: if only.filter.is_some() {
+                &only.met
+            } else {
+                &only.runs
+            }
+            .iter()
+            .cloned()
+            .collect(),
             ..Names::default()
         };
         for experiment in experiments {
-            if only.experiments.matches(&experiment.name)
-                || only.experiments.matches(&experiment.experiment_id)
-            {
+            // With a filter, an experiment comes with the runs that meet it.
+            let is_named = only.experiments.matches(&experiment.name)
+                || only.experiments.matches(&experiment.experiment_id);
+            if is_named && only.filter.is_none() {
                 names.whole.insert(experiment.experiment_id.clone());
             }
         }

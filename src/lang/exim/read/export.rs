@@ -149,8 +149,14 @@ impl Exporter<'_> {
                 catalogue.logged_model(&model);
             }
         }
+        let has_filter = self.export.options.selection.filter.is_some();
         for folder in run_folders {
-            if let Ok(run) = bodies::run_without_metrics(&self.roots, &folder) {
+            let run = if has_filter {
+                bodies::run_with_latest(&self.roots, &folder, self.export.writer.scratch())
+            } else {
+                bodies::run_without_metrics(&self.roots, &folder)
+            };
+            if let Ok(run) = run {
                 let outputs = run.outputs.model_outputs.iter().map(|output| &output.model_id);
                 let inputs = run.inputs.model_inputs.iter().map(|input| &input.model_id);
                 let needs = RunNeeds {
@@ -166,6 +172,9 @@ impl Exporter<'_> {
                     stage,
                     Some(needs),
                 );
+                if catalogue.asks_of_run(&info.experiment_id, info.start_time) {
+                    catalogue.filtered_run(&run);
+                }
             }
         }
     }

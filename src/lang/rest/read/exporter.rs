@@ -65,8 +65,8 @@ impl<'a, 'm> Exporter<'a, 'm> {
         }
     }
 
-    /// Exports everything of a workspace that was looked through.
-    pub(super) fn run(export: &'a mut Export<'m>, found: Found) -> Result<(), ExportError> {
+    /// Exports everything of a workspace that was looked through; the filter, as it is told, if no run met it.
+    pub(super) fn run(export: &'a mut Export<'m>, found: Found) -> Result<Option<String>, ExportError> {
         let Found {
             mut place,
             looked_through,
@@ -75,7 +75,11 @@ impl<'a, 'm> Exporter<'a, 'm> {
         let asked = export.options.selection.runs.clone();
         place.closure.asked_runs(&asked);
         let here = asked.into_iter().filter(|run_id| runs.contains(run_id));
-        Exporter::new(export, place).steps(&looked_through, here.collect())
+        let by_id = here.collect();
+        let mut exporter = Exporter::new(export, place);
+        exporter.steps(&looked_through, by_id)?;
+        let silent = exporter.closure.borrow().silent_filter();
+        Ok(silent)
     }
 
     fn steps(&mut self, looked_through: &[String], mut by_id: BTreeSet<String>) -> Result<(), ExportError> {

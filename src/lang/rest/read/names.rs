@@ -55,9 +55,13 @@ impl Finder {
     /// Exports what was looked through.
     pub(super) fn export(self, export: &mut Export<'_>) -> Result<(), ExportError> {
         export.matched(self.asked.finish()?);
-        self.found
-            .into_iter()
-            .try_for_each(|found| Exporter::run(export, found))
+        let silent = self.found.into_iter().map(|found| Exporter::run(export, found));
+        let silent: Vec<_> = silent.collect::<Result<_, _>>()?;
+        let silent: Option<Vec<_>> = silent.into_iter().collect();
+        if let Some(filter) = silent.and_then(|mut silent| silent.pop()) {
+            export.silent(filter);
+        }
+        Ok(())
     }
 }
 

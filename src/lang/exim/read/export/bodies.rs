@@ -5,6 +5,7 @@ use crate::lang::exim::read::document::{Document, DocumentError};
 use crate::lang::exim::read::fields::{Fields, WrongType};
 use crate::lang::exim::read::layout::{ExperimentFolder, LOGGED_MODEL, RUN, TRACE};
 use crate::lang::exim::read::logged_model::logged_model as exported_model;
+use crate::lang::exim::read::points::MetricsSink;
 use crate::lang::exim::read::trace::trace as exported_trace;
 use crate::lang::exim::read::{experiment, run};
 use crate::model::pyjson::{ListSink, PyJson};
@@ -30,6 +31,23 @@ pub(super) fn experiment_folder(
         Some(folder) if is_own => ExperimentFolder::of(roots, folder),
         _ => Ok(ExperimentFolder::default()),
     }
+}
+
+/// The run of a folder with the latest points of its metrics.
+pub(super) fn run_with_latest(
+    roots: &LocalRoots,
+    folder: &Path,
+    scratch: &Path,
+) -> Result<Run, DocumentError> {
+    let path = folder.join(RUN);
+    let mut sink = MetricsSink::new(scratch);
+    let document = Document::read_with(roots, &path, &mut sink)?;
+    let metrics = sink
+        .finish()
+        .map_err(|source| DocumentError::Read { path, source })?;
+    let mut run = run::run(document.body()).run;
+    run.metrics = metrics.latest().collect();
+    Ok(run)
 }
 
 /// The run of a folder, its metrics skipped.
