@@ -191,7 +191,9 @@ fn peaks(directory: &Path, archive: &Path) -> Vec<(&'static str, u64)> {
     let archive = path(archive);
     let tagged = path(&directory.join(format!("{}-tagged", archive.rsplit('/').next().unwrap())));
     let untagged = format!("{tagged}-undone");
-    let commands: [(&'static str, Vec<&str>); 10] = [
+    let out = |name: &str| format!("{tagged}-{name}");
+    let [moved, dropped, undone, relocated] = ["moved", "dropped", "undone", "relocated"].map(out);
+    let commands: [(&'static str, Vec<&str>); 14] = [
         ("verify", vec!["verify", &archive]),
         (
             "search",
@@ -215,6 +217,49 @@ fn peaks(directory: &Path, archive: &Path) -> Vec<(&'static str, u64)> {
         ),
         ("verify the transformed", vec!["verify", &tagged]),
         ("undo", vec!["transform", "--undo", &tagged, "-o", &untagged]),
+        (
+            "set and move",
+            vec![
+                "transform",
+                "--set-param",
+                "a=b",
+                "--move-runs",
+                "experiment:*=Default",
+                &archive,
+                "-o",
+                &moved,
+            ],
+        ),
+        (
+            "undo of whole lines",
+            vec!["transform", "--undo", &moved, "-o", &undone],
+        ),
+        (
+            "drop",
+            vec![
+                "transform",
+                "--drop-tag",
+                "mlflow.*",
+                "--mask-param",
+                "*",
+                &archive,
+                "-o",
+                &dropped,
+            ],
+        ),
+        (
+            "relocate",
+            vec![
+                "transform",
+                "--relocate",
+                "/nowhere=s3://b",
+                "--rename-tag",
+                "a=b",
+                &archive,
+                "-o",
+                &relocated,
+            ],
+        ),
     ];
     let peak = |(name, args): (&'static str, Vec<&str>)| {
         let (code, peak) = measured(Command::new(env!("CARGO_BIN_EXE_mlark")).args(args));

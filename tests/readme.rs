@@ -68,6 +68,7 @@ fn the_page_on_sharing_shows_what_mlark_prints() {
 #[test]
 fn the_page_on_lineage_shows_what_mlark_prints() {
     assert!(runs_as_shown("docs/lineage.md") >= 3);
+    assert!(runs_as_shown("docs/edits.md") >= 30);
 }
 
 #[test]

@@ -78,8 +78,8 @@ pub(super) struct Transformed<'a> {
     /// Options whose globs, filters or times matched nothing.
     matched_nothing: &'a [String],
     /// Some of the objects that would change; of --dry-run alone.
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    examples: &'a [Example],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    examples: Option<&'a [Example]>,
 }
 
 impl<'a> Transformed<'a> {
@@ -90,7 +90,7 @@ impl<'a> Transformed<'a> {
             changes: &report.counts,
             notices: &report.notices,
             matched_nothing: &report.silent,
-            examples: &[],
+            examples: None,
         }
     }
 
@@ -101,7 +101,7 @@ impl<'a> Transformed<'a> {
             changes: &preview.counts,
             notices: &preview.notices,
             matched_nothing: &preview.silent,
-            examples: &preview.examples,
+            examples: Some(&preview.examples),
         }
     }
 }

@@ -274,6 +274,11 @@ fn commands_print_what_their_schemas_say() {
         0,
     );
     described(
+        "transform",
+        &["transform", "store", "--dry-run", "--drop-tag", "*"],
+        0,
+    );
+    described(
         "convert",
         &["convert", "store", "-o", "exim", "--to", "exim", "--keep-going"],
         0,
@@ -291,8 +296,9 @@ fn commands_print_what_their_schemas_say() {
     described("error", &["info", "nosuch"], 6);
     described("error", &["export", "nosuch", "-o", "x"], 7);
     for noun in Noun::ALL {
-        // The store holds no scorers, the rich archive no prompts.
-        let archive = if noun == Noun::Prompts { "store" } else { "rich" };
+        // The store holds no scorers, the rich archive no prompts and no places.
+        let is_of_store = matches!(noun, Noun::Prompts | Noun::Locations);
+        let archive = if is_of_store { "store" } else { "rich" };
         described("ls", &["ls", archive, noun.name()], 0);
     }
     let artifacts = described("ls", &["ls", "store", "artifacts"], 0);

@@ -116,10 +116,11 @@ fn applies(made: &Made, edits: &[Edit], to: &str) -> bool {
     }
 }
 
-fn check(made: &Made, (undone, removing): (&[Edit], &[Edit])) {
+/// Whether a recipe fits, where it keeps all laws.
+fn check(made: &Made, (undone, removing): (&[Edit], &[Edit])) -> bool {
     let recipe = [undone, removing].concat();
     if !applies(made, &recipe, "out") {
-        return;
+        return false;
     }
     crate::recipes::assert_intact(&made.path("out"));
     assert!(applies(made, &recipe, "again.zip"));
@@ -158,6 +159,7 @@ fn check(made: &Made, (undone, removing): (&[Edit], &[Edit])) {
     for name in ["out", "again.zip", "undone"] {
         made.remove(name);
     }
+    true
 }
 
 /// Every edit alone, on an archive that MLflow's data fill and on one with something of every kind.
@@ -165,12 +167,15 @@ fn check(made: &Made, (undone, removing): (&[Edit], &[Edit])) {
 fn each_edit_gives_an_intact_archive_and_is_undone_where_it_keeps_a_record() {
     for made in [Made::golden(), Made::rich()] {
         let (undone, removing) = edits(&made.key_file());
-        for edit in &undone {
-            check(&made, (std::slice::from_ref(edit), &[]));
-        }
-        for edit in &removing {
-            check(&made, (&[], std::slice::from_ref(edit)));
-        }
+        let all = undone.len() + removing.len();
+        let undone = undone
+            .iter()
+            .filter(|edit| check(&made, (std::slice::from_ref(edit), &[])));
+        let removing = removing
+            .iter()
+            .filter(|edit| check(&made, (&[], std::slice::from_ref(edit))));
+        let fitting = undone.count() + removing.count();
+        assert!(fitting + 1 >= all, "{fitting} of {all} fit");
     }
 }
 

@@ -3,6 +3,7 @@
 #[path = "../helpers/mod.rs"]
 mod helpers;
 
+mod beside;
 mod graph;
 mod laws;
 mod lineage_tags;

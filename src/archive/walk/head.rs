@@ -6,7 +6,7 @@ use serde_json::Value;
 
 /// The fields that ids and sort keys are made of. They are values, since one of another type is not this module's
 /// to judge.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct Head {
     pub(crate) experiment_id: Value,

@@ -79,6 +79,7 @@ pub fn apply(
     }
     engine.run()?;
     let silent = silent(&steps)?;
+    head.origins = engine.finish_origins()?;
     if removes {
         engine.take_losses()?;
     } else if let Some(writer) = &mut engine.writer {
@@ -145,7 +146,6 @@ pub(super) fn adopt_others(
     for file in files.filter(|file| file.path.kind().is_none() && keep(file)) {
         writer.adopt_file(archive, file)?;
     }
-    writer.adopt_origins(archive)?;
     Ok(())
 }
 

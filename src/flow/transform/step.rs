@@ -60,6 +60,8 @@ pub(super) struct EditedLine {
     /// Whether anything but tags was changed.
     is_rewritten: bool,
     notices: Vec<String>,
+    /// The head of the line that comes in its stead.
+    replacement: Head,
 }
 
 impl EditedLine {
@@ -71,7 +73,17 @@ impl EditedLine {
             replaced: BTreeMap::new(),
             is_rewritten: false,
             notices: Vec::new(),
+            replacement: Head::default(),
         }
+    }
+
+    /// Says what comes in its stead.
+    pub(super) fn replace_by(&mut self, replacement: Head) {
+        self.replacement = replacement;
+    }
+
+    pub(super) fn take_replacement(&mut self) -> Head {
+        std::mem::take(&mut self.replacement)
     }
 
     pub(super) fn kind(&self) -> Kind {

@@ -4,15 +4,16 @@ use super::apply::{TransformOptions, TransformReport, adopt_others, finish};
 use super::engine::Engine;
 use super::error::{Result, TransformError};
 use super::step::{EditedLine, Fate, Step};
+use crate::archive::walk::Head;
 use crate::archive::{Archive, ArchiveError, ArchiveWriter, ManifestHead, finish_digest};
 use crate::format::line::canonical;
 use crate::format::manifest::FileDescriptor;
 use crate::format::undo::{BLOBS_LINE, UNDO_LINES};
 use crate::format::{Kind, UndoLine};
 use crate::model::Digest;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -68,6 +69,7 @@ pub fn undo(archive: &Archive, out: &Path, options: &TransformOptions) -> Result
     let steps: Vec<Box<dyn Step>> = vec![Box::new(Restoring(restore.clone()))];
     let mut engine = Engine::new(archive, Arc::new(steps), Some(writer));
     engine.run()?;
+    head.origins = engine.finish_origins()?;
     restore.check()?;
     engine.counts = restore.counts();
     finish(engine, head, Vec::new())
@@ -118,8 +120,8 @@ struct Restore {
     record: Vec<FileDescriptor>,
     added_blobs: BTreeSet<Digest>,
     tags: BTreeMap<ObjectKey, UndoLine>,
-    /// Lines that others stand for.
-    gone: HashSet<Digest>,
+    /// Lines that others stand for, and what identifies these.
+    gone: HashMap<Digest, Value>,
     has_lines: bool,
     kinds: Vec<Kind>,
     restored: AtomicU64,
@@ -135,7 +137,7 @@ impl Restore {
             record: record.clone(),
             added_blobs: BTreeSet::new(),
             tags: BTreeMap::new(),
-            gone: HashSet::new(),
+            gone: HashMap::new(),
             has_lines: false,
             kinds: Vec::new(),
             restored: AtomicU64::new(0),
@@ -154,7 +156,8 @@ impl Restore {
             restore.has_lines |= line.line.is_some() || line.now.is_some();
             match (line.now, &line.line) {
                 (Some(now), _) => {
-                    restore.gone.insert(now);
+                    let identity = line.line.as_ref().map(|line| identity_of(kind, line));
+                    restore.gone.insert(now, identity.unwrap_or_default());
                 }
                 (None, Some(_)) => {}
                 (None, None) => {
@@ -217,6 +220,21 @@ impl Restore {
     }
 }
 
+/// What of a line identifies its object among models and their versions, whose names may have changed.
+fn identity_of(kind: Kind, line: &Value) -> Value {
+    match kind {
+        Kind::RegisteredModels | Kind::ModelVersions => {
+            json!({"name": line["name"], "version": line["version"], "workspace": line["workspace"]})
+        }
+        Kind::Experiments => json!({"experiment_id": line["experiment_id"]}),
+        Kind::Runs => json!({"info": {"run_id": line["info"]["run_id"]}}),
+        Kind::LoggedModels => json!({"model_id": line["model_id"]}),
+        Kind::Traces => json!({"trace_id": line["trace_id"]}),
+        Kind::EvaluationDatasets => json!({"dataset_id": line["dataset_id"]}),
+        _ => Value::Null,
+    }
+}
+
 /// The step that brings back what was there before.
 struct Restoring(Arc<Restore>);
 
@@ -233,8 +251,9 @@ impl Step for Restoring {
         let restore = &self.0;
         if !restore.gone.is_empty() {
             let digest = finish_digest(Sha256::new_with_prefix(canonical(line.value())));
-            if restore.gone.contains(&digest) {
+            if let Some(identity) = restore.gone.get(&digest) {
                 restore.restored.fetch_add(1, Ordering::Relaxed);
+                line.replace_by(Head::of_value(line.kind(), identity));
                 return Ok(Fate::Replaced);
             }
         }

@@ -79,7 +79,11 @@ pub(super) enum Outcome {
         finished: Box<Finished>,
     },
     /// It goes.
-    Dropped { before: Vec<u8>, is_replaced: bool },
+    Dropped {
+        before: Vec<u8>,
+        /// The head of what an edit adds in its stead, if it does.
+        replacement: Option<Head>,
+    },
 }
 
 /// What a job does with each line.
@@ -120,7 +124,7 @@ impl Work {
             if fate != Fate::Kept {
                 let outcome = Outcome::Dropped {
                     before: bytes,
-                    is_replaced: fate == Fate::Replaced,
+                    replacement: (fate == Fate::Replaced).then(|| edited.take_replacement()),
                 };
                 return Ok(Ready { head, outcome, place });
             }

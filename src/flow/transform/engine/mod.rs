@@ -7,6 +7,7 @@
 mod examples;
 mod follow;
 mod lines;
+mod origins;
 mod places;
 mod undo_file;
 
@@ -15,6 +16,7 @@ use self::examples::Examples;
 use self::follow::Follow;
 pub(super) use self::lines::Steps;
 use self::lines::{Batches, Outcome, Ready, Work};
+use self::origins::{Renamed, identity};
 use self::places::Places;
 use self::undo_file::UndoFile;
 use super::error::Result;
@@ -25,6 +27,7 @@ use crate::archive::walk::Head;
 use crate::archive::{Archive, ArchiveWriter};
 use crate::format::layout::STRING_BYTES;
 use crate::format::line::canonical;
+use crate::format::origin::Origins;
 use crate::format::{Kind, SortKey, UndoLine};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -41,6 +44,7 @@ pub(super) struct Engine<'a> {
     pub(super) writer: Option<ArchiveWriter>,
     pool: Arc<Pool>,
     places: Places,
+    renamed: Renamed,
     undo: Option<UndoFile>,
     pub(super) counts: BTreeMap<String, u64>,
     pub(super) notices: BTreeMap<String, u64>,
@@ -59,6 +63,7 @@ impl<'a> Engine<'a> {
             writer,
             pool,
             places: Places::default(),
+            renamed: Renamed::new(archive),
             undo: None,
             counts: BTreeMap::new(),
             notices: BTreeMap::new(),
@@ -141,7 +146,13 @@ impl<'a> Engine<'a> {
                 Some(key) => self.change(kind, (&head, key), &before, after, *finished),
                 None => self.drop(kind, &head, &before, false),
             },
-            Outcome::Dropped { before, is_replaced } => self.drop(kind, &head, &before, is_replaced),
+            Outcome::Dropped { before, replacement } => {
+                let is_replaced = replacement.is_some();
+                let replacement = replacement.filter(|now| *now != Head::default());
+                let now = replacement.map(|now| identity(kind, &now));
+                self.renamed.note(identity(kind, &head), now);
+                self.drop(kind, &head, &before, is_replaced)
+            }
         }
     }
 
@@ -155,6 +166,8 @@ impl<'a> Engine<'a> {
     ) -> Result<()> {
         let now = Head::of_value(kind, &finished.value);
         let id = head.id(kind);
+        self.renamed
+            .note(identity(kind, head), Some(identity(kind, &now)));
         if places::owner_kinds(kind).is_empty() && finished.is_rewritten {
             let new_key = now.sort_key(kind);
             if new_key != key || now.id(kind) != id {
@@ -267,6 +280,15 @@ impl<'a> Engine<'a> {
         match &mut self.writer {
             Some(writer) => removal::take_losses(writer, self.archive, |id| places.has_dropped(id)),
             None => Ok(()),
+        }
+    }
+
+    /// Writes what is said of origins anew, of which the manifest tells.
+    pub(super) fn finish_origins(&mut self) -> Result<Option<Origins>> {
+        let renamed = std::mem::take(&mut self.renamed);
+        match &self.writer {
+            Some(writer) => renamed.write(writer, self.archive),
+            None => Ok(None),
         }
     }
 
