@@ -271,7 +271,7 @@ mod tests {
             folded: 0,
         };
         assert_eq!(Chain::parse(&chain.to_text(5000)), Ok(chain.clone()));
-        let text = chain.to_text(70);
+        let text = chain.to_text(60);
         assert_eq!(
             text,
             r#"[{"id":"run0"},{"folded":6},{"id":"run7"},{"id":"run8"}]"#
@@ -281,7 +281,7 @@ mod tests {
         let mut longer = folded;
         longer.hops.push(hop("run9"));
         assert_eq!(
-            longer.to_text(70),
+            longer.to_text(60),
             r#"[{"id":"run0"},{"folded":7},{"id":"run8"},{"id":"run9"}]"#
         );
         // The first and the last are never folded.

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 /// Bytes of the objects that are held; of a longer chain the rest is left out and counted.
 const MOST_BYTES: usize = 32 << 20;
 /// What an object takes beside its texts.
-const OBJECT_BYTES: usize = 600;
+const OBJECT_BYTES: usize = 2_500;
 
 /// An object's line.
 #[derive(Default)]
