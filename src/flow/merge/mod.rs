@@ -199,13 +199,13 @@ pub fn merge(archives: &[Archive], out: Option<&Path>, options: &MergeOptions) -
         match job.run(out, scratch.path()) {
             // Rare: lines whose objects are lost. Only then they are looked for.
             Err(MergeError::Orphan { archive, kind, owner }) => {
-                let at = archives.iter().position(|other| other.path() == archive);
-                let found = at.filter(|&at| orphans[at].is_empty()).map(|at| {
-                    let found = orphans::orphans_of(archives[at], scratch.path())?;
-                    orphans[at] = Rc::new(found);
-                    Ok::<_, MergeError>(!orphans[at].is_empty())
-                });
-                if !found.transpose()?.unwrap_or(false) {
+                // One archive may be given twice.
+                let is_it = |at: &usize| archives[*at].path() == archive && orphans[*at].is_empty();
+                let places: Vec<usize> = (0..archives.len()).filter(is_it).collect();
+                for &at in &places {
+                    orphans[at] = Rc::new(orphans::orphans_of(archives[at], scratch.path())?);
+                }
+                if places.iter().all(|&at| orphans[at].is_empty()) {
                     return Err(MergeError::Orphan { archive, kind, owner });
                 }
             }

@@ -110,6 +110,7 @@ impl<'a> Source<'a> {
         } else {
             source.read()?
         };
+        source.check_end()?;
         Ok(source)
     }
 
@@ -190,6 +191,11 @@ impl<'a> Source<'a> {
             .iter_mut()
             .for_each(|children| children.is_open = false);
         self.current = self.read()?;
+        self.check_end()
+    }
+
+    /// Refuses lines that are left where no object is.
+    fn check_end(&self) -> Result<()> {
         match self.children.iter().find(|children| children.owner.is_some()) {
             Some(children) if self.current.is_none() && matches!(self.objects, Objects::Archive(_)) => {
                 Err(MergeError::Orphan {
