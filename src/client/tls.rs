@@ -9,7 +9,11 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, InconsistentKeys, RootCertStore,
+    SignatureScheme,
+};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -42,6 +46,7 @@ pub(crate) fn config(files: &TlsFiles<'_>, check: Check) -> Result<ClientConfig,
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let trusted = files.trusted.map(certificates).transpose()?.unwrap_or_default();
     let verifier = Verifier::new(trusted, check, &provider)?;
+    let keys = provider.key_provider;
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
@@ -53,8 +58,17 @@ pub(crate) fn config(files: &TlsFiles<'_>, check: Check) -> Result<ClientConfig,
     let chain = certificates(certificate)?;
     let key_der = PrivateKeyDer::from_pem_file(key)
         .map_err(|error| format!("cannot use key file `{}`: {error}", key.display()))?;
-    let config = builder.with_client_auth_cert(chain, key_der);
-    config.map_err(|error| format!("cannot use certificate file `{}`: {error}", certificate.display()))
+    let key_der = keys.load_private_key(key_der);
+    let key_der = key_der.map_err(|error| format!("cannot use key file `{}`: {error}", key.display()))?;
+    // As it is: rustls itself would read it first, and knows no certificates of version 1, which plain OpenSSL makes.
+    let own = CertifiedKey::new(chain, key_der);
+    if let Err(error @ Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) = own.keys_match() {
+        return Err(format!(
+            "cannot use certificate file `{}`: {error}",
+            certificate.display()
+        ));
+    }
+    Ok(builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(own))))
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {

@@ -101,6 +101,9 @@ fn told(error: &mysql::Error) -> String {
             1045 => "; user and password are taken from the URI",
             _ => "",
         },
+        error if error.to_string().contains("UnsupportedCertVersion") => {
+            "; a certificate of X.509 version 1 cannot be used: sign it again with extensions, as `openssl x509 -req … -extfile FILE` does"
+        }
         _ => "",
     };
     let error = error.to_string();

@@ -154,6 +154,10 @@ fn tls_is_as_asked_for() {
         ("sslrootcert=system", "`sslrootcert=system`"),
         ("sslcert=/nosuch", "`sslkey`"),
         ("sslcert=/nosuch&sslkey=/nosuch", "/nosuch"),
+        (
+            &format!("sslcert={cases}/own.pem&sslkey={cases}/other.key"),
+            "own.pem",
+        ),
         ("sslpassword=x", "`sslpassword`"),
         ("sslcrl=/x", "`sslcrl`"),
         ("sslcrldir=/x", "`sslcrldir`"),
