@@ -25,6 +25,7 @@ use std::path::PathBuf;
 /// something keep nothing of it.
 #[derive(Debug, clap::Args)]
 #[command(
+    override_usage = "mlark transform [OPTIONS] IN -o OUT EDIT…",
     after_help = "Examples:
   mlark transform history.zip -o tagged.zip --source-tags
   mlark transform history.zip -o renamed.zip --rename-experiment fraud=fraud-2024 --source-tags

@@ -284,12 +284,18 @@ impl Holding {
     }
 
     fn version(&self, writer: &mut ArchiveWriter, number: u64) {
-        let name = if number % 2 == 0 { "credit" } else { "fraud" };
+        let name = if number.is_multiple_of(2) {
+            "credit"
+        } else {
+            "fraud"
+        };
         let version = ModelVersion {
             name: name.into(),
             version: number + 1,
             run_id: (number % 6 != 4).then(|| self.id("r", number)),
-            model_id: (number % 3 == 0).then(|| self.id("m-", (number + 1) % SIZE)),
+            model_id: number
+                .is_multiple_of(3)
+                .then(|| self.id("m-", (number + 1) % SIZE)),
             source: Some(format!("models:/credit/{}", number.max(1))),
             workspace: (name == "fraud").then(|| "team".into()),
             ..ModelVersion::default()
@@ -314,7 +320,7 @@ impl Holding {
             state: "OK".into(),
             ..Trace::default()
         };
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             let run = self.id("r", number);
             trace
                 .trace_metadata

@@ -52,12 +52,15 @@ pub(super) struct Identity {
     pub(super) id: String,
 }
 
+/// An object of an archive: kind, workspace, id.
+type ObjectKey = (Kind, Option<String>, String);
+
 /// What the origins of one archive call its objects.
 #[derive(Debug, Default)]
 pub(super) struct Book {
     own: usize,
     /// What other origins than the archive's own say, in the order of their lines.
-    others: HashMap<(Kind, Option<String>, String), Vec<(Identity, bool)>>,
+    others: HashMap<ObjectKey, Vec<(Identity, bool)>>,
 }
 
 impl Book {

@@ -21,7 +21,7 @@ pub(super) struct Children<'a> {
 }
 
 pub(super) enum ChildLines<'a> {
-    Archive(Cursor<'a>),
+    Archive(Box<Cursor<'a>>),
     Sorted(Merge, Option<(Vec<u8>, Vec<u8>)>),
 }
 
@@ -35,7 +35,7 @@ impl<'a> Children<'a> {
         let mut children = Children {
             kind,
             owner_kind,
-            lines: ChildLines::Archive(cursor),
+            lines: ChildLines::Archive(Box::new(cursor)),
             owner: None,
             orphans: orphans.clone(),
             is_open: true,

@@ -75,7 +75,7 @@ pub(super) struct Source<'a> {
 }
 
 enum Objects<'a> {
-    Archive(Cursor<'a>),
+    Archive(Box<Cursor<'a>>),
     Sorted(Merge),
 }
 
@@ -100,7 +100,7 @@ impl<'a> Source<'a> {
             family,
             archive,
             moves,
-            objects: Objects::Archive(Cursor::new(archive, family.kind)?),
+            objects: Objects::Archive(Box::new(Cursor::new(archive, family.kind)?)),
             children,
             current: None,
         };
@@ -212,7 +212,7 @@ impl<'a> Source<'a> {
     pub(super) fn finish(self, artifacts: &mut Option<Cursor<'a>>) {
         for children in self.children {
             if let (Kind::Artifacts, ChildLines::Archive(cursor)) = (children.kind, children.lines) {
-                *artifacts = Some(cursor);
+                *artifacts = Some(*cursor);
             }
         }
     }

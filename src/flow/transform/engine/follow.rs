@@ -15,7 +15,7 @@ pub(super) enum Follow<'a> {
     /// They belong to objects of one kind.
     One(Box<OneOwner<'a>>),
     /// Artifacts belong to objects of several.
-    Artifacts(OwnerWalk<'a>),
+    Artifacts(Box<OwnerWalk<'a>>),
 }
 
 /// Owners of one kind, and the slice that came last.
@@ -43,7 +43,7 @@ impl<'a> Follow<'a> {
             Kind::Metrics => Kind::Runs,
             Kind::ModelMetrics => Kind::LoggedModels,
             Kind::Spans => Kind::Traces,
-            Kind::Artifacts => return Ok(Follow::Artifacts(OwnerWalk::new(archive))),
+            Kind::Artifacts => return Ok(Follow::Artifacts(Box::new(OwnerWalk::new(archive)))),
             _ => return Ok(Follow::Own),
         };
         Ok(Follow::One(Box::new(OneOwner {

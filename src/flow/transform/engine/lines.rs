@@ -82,7 +82,7 @@ pub(super) enum Outcome {
     Dropped {
         before: Vec<u8>,
         /// The head of what an edit adds in its stead, if it does.
-        replacement: Option<Head>,
+        replacement: Option<Box<Head>>,
     },
 }
 
@@ -124,7 +124,7 @@ impl Work {
             if fate != Fate::Kept {
                 let outcome = Outcome::Dropped {
                     before: bytes,
-                    replacement: (fate == Fate::Replaced).then(|| edited.take_replacement()),
+                    replacement: (fate == Fate::Replaced).then(|| Box::new(edited.take_replacement())),
                 };
                 return Ok(Ready { head, outcome, place });
             }

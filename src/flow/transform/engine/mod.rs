@@ -148,7 +148,7 @@ impl<'a> Engine<'a> {
             },
             Outcome::Dropped { before, replacement } => {
                 let is_replaced = replacement.is_some();
-                let replacement = replacement.filter(|now| *now != Head::default());
+                let replacement = replacement.filter(|now| **now != Head::default());
                 let now = replacement.map(|now| identity(kind, &now));
                 self.renamed.note(identity(kind, &head), now);
                 self.drop(kind, &head, &before, is_replaced)

@@ -139,6 +139,9 @@ fn tell_models(
     })
 }
 
+/// Runs by start time and id, the earliest on top.
+type LatestRuns = BinaryHeap<Reverse<(Option<i64>, String)>>;
+
 /// The runs that the rest of the choice may take; none where it may take all.
 fn admitted_runs(select: &Select, time: &TimeRange, view: &View<'_>) -> Result<Option<HashSet<String>>> {
     if !select.narrows_runs() {
@@ -146,7 +149,7 @@ fn admitted_runs(select: &Select, time: &TimeRange, view: &View<'_>) -> Result<O
     }
     let filter = select.run_filter(EDIT)?;
     let mut admitted = HashSet::new();
-    let mut latest: HashMap<String, BinaryHeap<Reverse<(Option<i64>, String)>>> = HashMap::new();
+    let mut latest: HashMap<String, LatestRuns> = HashMap::new();
     view.for_each_text(Kind::Runs, |line| {
         let RunFacts { info, .. } = view.read(Kind::Runs, serde_json::from_slice(line))?;
         let has_ended = |before: i64| info.end_time.is_some_and(|end| end < before);
