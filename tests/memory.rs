@@ -192,7 +192,7 @@ fn peaks(directory: &Path, archive: &Path) -> Vec<(&'static str, u64)> {
     let tagged = path(&directory.join(format!("{}-tagged", archive.rsplit('/').next().unwrap())));
     let untagged = format!("{tagged}-undone");
     let out = |name: &str| format!("{tagged}-{name}");
-    let [moved, dropped, undone, relocated] = ["moved", "dropped", "undone", "relocated"].map(out);
+    let [moved, dropped, undone, relocated] = ["moved", "dropped", "moved-back", "relocated"].map(out);
     let commands: [(&'static str, Vec<&str>); 12] = [
         ("verify", vec!["verify", &archive]),
         ("ls", vec!["ls", &archive]),

@@ -47,9 +47,11 @@ pub struct Lineage {
     pub edges: Vec<Edge>,
     /// Objects of the chain that are left out, since there are too many.
     #[serde(skip_serializing_if = "is_zero")]
+    #[schemars(default)]
     pub left_out: u64,
     /// What tags say wrongly.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
     pub notes: Vec<String>,
 }
 
@@ -152,12 +154,15 @@ pub struct Node {
     pub end_time: Option<i64>,
     /// What else is known of where it came from, such as the code of a run.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(default)]
     pub facts: BTreeMap<String, String>,
     /// Where it was before, the first origin first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
     pub hops: Vec<Hop>,
     /// Hops behind the first one that its tags no longer tell.
     #[serde(skip_serializing_if = "is_zero")]
+    #[schemars(default)]
     pub folded_hops: u64,
 }
 
