@@ -10,6 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 const EXAMPLES: usize = 3;
 /// Fields named of an example.
 const FIELDS: usize = 8;
+/// Bytes of a line that is compared, since its values take many times that.
+const COMPARED_BYTES: usize = 1 << 20;
 
 /// An object that a recipe changes or drops. Values are never shown: they may be what is to be removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -18,7 +20,7 @@ pub struct Example {
     pub kind: Kind,
     /// Its id before.
     pub id: String,
-    /// Fields that change; none where the object is dropped.
+    /// Fields that change; none where the object is dropped, or too long to be compared.
     pub fields: Vec<String>,
     /// Whether it is dropped.
     pub is_dropped: bool,
@@ -36,16 +38,18 @@ impl Examples {
         if examples.len() == EXAMPLES {
             return;
         }
-        if let (Ok(before), Ok(after)) = (strict_json::parse(before), strict_json::parse(after)) {
-            let mut fields = BTreeSet::new();
+        let mut fields = BTreeSet::new();
+        if before.len().max(after.len()) <= COMPARED_BYTES
+            && let (Ok(before), Ok(after)) = (strict_json::parse(before), strict_json::parse(after))
+        {
             differing("", &before, &after, 0, &mut fields);
-            examples.push(Example {
-                kind,
-                id: id.to_owned(),
-                fields: fields.into_iter().take(FIELDS).collect(),
-                is_dropped: false,
-            });
         }
+        examples.push(Example {
+            kind,
+            id: id.to_owned(),
+            fields: fields.into_iter().take(FIELDS).collect(),
+            is_dropped: false,
+        });
     }
 
     pub(super) fn dropped(&mut self, kind: Kind, id: &str) {

@@ -182,8 +182,8 @@ impl<'a> Engine<'a> {
         for notice in &finished.notices {
             *self.notices.entry(notice.clone()).or_insert(0) += 1;
         }
-        self.examples.changed(kind, &id, before, &after);
         let Some(writer) = &mut self.writer else {
+            self.examples.changed(kind, &id, before, &after);
             return Ok(());
         };
         if after.len() > STRING_BYTES {
