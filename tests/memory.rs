@@ -295,8 +295,10 @@ fn archives_with_much_in_one_run_are_used_in_little_memory() {
             "{name}: export: {peak} bytes, plain {plain_export}"
         );
         for ((command, peak), (_, plain)) in peaks(directory.path(), &out).into_iter().zip(&plain) {
+            // An edit that rewrites a line holds it parsed, as text, and as it was.
+            let room = if command == "set and move" { 96 } else { 64 };
             assert!(
-                peak < plain + 64 * MIB,
+                peak < plain + room * MIB,
                 "{name}: {command}: {peak} bytes, plain {plain}"
             );
         }

@@ -215,6 +215,19 @@ impl ArchiveWriter {
         Ok(canonical(&value))
     }
 
+    /// Whether [`ArchiveWriter::line_of`] would store a string of a value as a blob.
+    pub(crate) fn has_long(&self, value: &Value) -> bool {
+        match value {
+            Value::String(text) => text.len() > STRING_BYTES,
+            Value::Array(items) => items.iter().any(|item| self.has_long(item)),
+            Value::Object(map) => {
+                let is_laid_aside = self.long_texts.has_any() && blob_reference(map).is_some();
+                is_laid_aside || map.values().any(|item| self.has_long(item))
+            }
+            _ => false,
+        }
+    }
+
     /// Stores the long strings of a value and those that were laid aside, in the order of the line.
     fn store_long(&mut self, value: &mut Value) -> Result<()> {
         match value {

@@ -52,7 +52,12 @@ impl<'a> View<'a> {
     /// Hands the text of each line of a kind to `visit`, which may read as little of it as it needs.
     pub(super) fn for_each_text(&self, kind: Kind, mut visit: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         if self.is_edited(kind) {
-            return self.for_each(kind, |value| visit(&canonical(&value)));
+            return self.for_each(kind, |value| {
+                let text = canonical(&value);
+                // A parsed line takes a multiple of its text.
+                drop(value);
+                visit(&text)
+            });
         }
         let mut lines = self.archive.lines(kind);
         while let Some(line) = lines.next_line()? {

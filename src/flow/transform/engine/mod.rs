@@ -186,8 +186,12 @@ impl<'a> Engine<'a> {
             self.examples.changed(kind, &id, before, &after);
             return Ok(());
         };
-        if after.len() > STRING_BYTES {
+        // Of what is long, as little at once as can be.
+        if after.len() > STRING_BYTES && writer.has_long(&finished.value) {
+            drop(after);
             after = writer.line_of(finished.value)?;
+        } else {
+            drop(finished.value);
         }
         let undo = UndoLine {
             // The names of others are unique in an archive.

@@ -5,7 +5,9 @@ use crate::archive::{Archive, ArchiveError, ArchiveWriter, PartWriter, finish_di
 use crate::format::layout::{LINE_BYTES, STRING_BYTES};
 use crate::format::line::{canonical, to_value};
 use crate::format::undo::BLOBS_LINE;
-use crate::format::{ArchivePath, Kind, UndoLine, strict_json};
+use crate::format::{ArchivePath, Kind, UndoLine};
+use serde::de::IgnoredAny;
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 /// Kinds whose tags alone an undo record of version 1.0 can tell.
@@ -50,18 +52,21 @@ impl UndoFile {
         before: Option<&[u8]>,
         after: Option<&[u8]>,
     ) -> Result<()> {
-        let parse = |line: &[u8]| {
-            strict_json::parse(line).map_err(|error| archive.damaged(&undo.kind, &error.to_string()))
-        };
         let noted = UndoLine {
             added: Vec::new(),
             replaced: Default::default(),
-            line: before.map(parse).transpose()?,
+            line: before.map(|_| Value::Null),
             now: after.map(|line| finish_digest(Sha256::new_with_prefix(line))),
             ..undo.clone()
         };
+        let mut text = canonical(&to_value(&noted));
+        if let Some(before) = before {
+            serde_json::from_slice::<IgnoredAny>(before)
+                .map_err(|error| archive.damaged(&undo.kind, &error.to_string()))?;
+            text = in_place(&text, before);
+        }
         self.has_lines = true;
-        self.write(&undo, &canonical(&to_value(&noted)))
+        self.write(&undo, &text)
     }
 
     fn write(&mut self, undo: &UndoLine, line: &[u8]) -> Result<()> {
@@ -90,4 +95,13 @@ impl UndoFile {
         writer.add_files(self.parts.finish()?);
         Ok(self.has_lines)
     }
+}
+
+/// A note with a line's text in the place of its `null`: parsed, a line with many params takes a multiple of its text.
+fn in_place(note: &[u8], line: &[u8]) -> Vec<u8> {
+    // Within a text a quote has a backslash before it, so that this is the field.
+    const FIELD: &[u8] = b",\"line\":";
+    let start = note.windows(FIELD.len()).position(|window| window == FIELD);
+    let start = start.expect("the note has the field") + FIELD.len();
+    [&note[..start], line, &note[start + b"null".len()..]].concat()
 }
