@@ -214,12 +214,11 @@ fn a_store_is_whole_or_not_there() {
         matches!(error, RestoreError::Archive(ArchiveError::OutputExists { .. })),
         "{error}"
     );
-    let blobs = walkdir::WalkDir::new(path("a").join("blobs"))
+    let mut blobs = walkdir::WalkDir::new(path("a").join("blobs"))
         .into_iter()
         .map(Result::unwrap);
     let blob = blobs
-        .filter(|entry| entry.metadata().unwrap().len() > 1 && entry.file_type().is_file())
-        .next()
+        .find(|entry| entry.metadata().unwrap().len() > 1 && entry.file_type().is_file())
         .unwrap();
     let mut bytes = std::fs::read(blob.path()).unwrap();
     bytes[0] ^= 1;

@@ -142,6 +142,7 @@ proptest! {
         }
     }
 
+    #[cfg(feature = "doors")]
     #[test]
     fn any_bytes_come_to_an_end(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
         crate::fuzzing::search(&bytes);

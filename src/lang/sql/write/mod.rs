@@ -112,6 +112,10 @@ pub(crate) enum Numbers {
     /// SQLite: whole numbers of 64 bits, and zero without a sign.
     Sqlite,
     /// PostgreSQL: ids of experiments of 32 bits.
+    #[cfg_attr(
+        not(feature = "postgres"),
+        allow(dead_code, reason = "made with the feature alone")
+    )]
     Postgres,
 }
 
