@@ -1,7 +1,7 @@
 //! Secrets in an archive: tokens, keys, passwords, by the place where they are. No secret is kept or told, only its rule and length.
 //!
 //! Texts of lines, long texts, and artifacts that look like text are searched, decoded too (`archive::search`). What matches is
-//! decided by [`rules`].
+//! decided by `rules`.
 
 mod blobs;
 mod matcher;
