@@ -18,8 +18,8 @@ from ._errors import Damaged, MlarkError, NotFound, TooNew
 from ._objects import Objects, Points
 from ._records import Artifact, Document, Metric, Model, ModelVersion, Run, Span, Trace
 
-# Features of the format that this reader knows.
-_KNOWN_FEATURES: FrozenSet[str] = frozenset()
+# Features of the format that this reader knows, or that concern nothing that it reads.
+_KNOWN_FEATURES: FrozenSet[str] = frozenset({"undo-lines"})
 # Bounds of the format: a line, a long text, a manifest.
 _LINE_BYTES = 16 << 20
 _TEXT_BYTES = 256 << 20
