@@ -11,7 +11,6 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) enum Fate {
     Kept,
     /// It goes, with all that belongs to it.
-    #[allow(dead_code, reason = "for edits to come")]
     Dropped,
     /// It goes, and the step adds another in its stead: what belongs to it stays.
     Replaced,

@@ -1,5 +1,6 @@
 //! What is chosen, and what that needs: the rule of [`crate::select`], which every source follows too.
 
+use super::KINDS;
 use super::Select;
 use super::facts::{DatasetName, RunFacts};
 use super::versions::{KeptVersions, ModelKey, VersionChoice};
@@ -17,19 +18,6 @@ use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
 use std::sync::Mutex;
 
 const EDIT: &str = "select";
-
-/// The kinds that tell what becomes of them; all others follow their owners.
-const KINDS: [Kind; 9] = [
-    Kind::Experiments,
-    Kind::Runs,
-    Kind::Datasets,
-    Kind::LoggedModels,
-    Kind::RegisteredModels,
-    Kind::ModelVersions,
-    Kind::Traces,
-    Kind::EvaluationDatasets,
-    Kind::Scorers,
-];
 
 struct Choose {
     closure: Closure,

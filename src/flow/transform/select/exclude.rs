@@ -2,6 +2,7 @@
 //! scorers; the logged models that a run made and its traces; a model's versions. What only names it stays, as MLflow lets it: children
 //! of a run, versions that a run made.
 
+use super::KINDS;
 use super::facts::{DatasetName, RunFacts};
 use super::{Exclude, patterns};
 use crate::archive::walk::text;
@@ -17,18 +18,6 @@ use serde_json::Value;
 use std::collections::HashSet;
 
 const EDIT: &str = "exclude";
-
-const KINDS: [Kind; 9] = [
-    Kind::Experiments,
-    Kind::Runs,
-    Kind::Datasets,
-    Kind::LoggedModels,
-    Kind::RegisteredModels,
-    Kind::ModelVersions,
-    Kind::Traces,
-    Kind::EvaluationDatasets,
-    Kind::Scorers,
-];
 
 /// What goes, by id.
 struct Excluded {

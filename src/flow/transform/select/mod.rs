@@ -1,5 +1,7 @@
 //! A part of an archive: what is chosen with all that it needs, or all but what is excluded.
 
+use crate::format::Kind;
+
 mod choose;
 mod exclude;
 mod facts;
@@ -118,3 +120,16 @@ fn patterns(edit: &'static str, names: &[String]) -> Result<Patterns> {
         reason: error.to_string(),
     })
 }
+
+/// The kinds that tell what becomes of them; all others follow their owners.
+const KINDS: [Kind; 9] = [
+    Kind::Experiments,
+    Kind::Runs,
+    Kind::Datasets,
+    Kind::LoggedModels,
+    Kind::RegisteredModels,
+    Kind::ModelVersions,
+    Kind::Traces,
+    Kind::EvaluationDatasets,
+    Kind::Scorers,
+];
