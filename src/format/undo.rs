@@ -7,10 +7,11 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// A line of an undo file: how one object was before. Where only tags of an experiment, a run or a model version changed, these are told;
-/// else the whole line is.
+/// else the whole line is, read as an `L`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct UndoLine {
+#[serde(deny_unknown_fields, bound(deserialize = "L: Deserialize<'de>"))]
+#[schemars(rename = "UndoLine")]
+pub struct UndoLineWith<L> {
     /// Keys of tags that were not there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub added: Vec<String>,
@@ -23,7 +24,7 @@ pub struct UndoLine {
     pub kind: String,
     /// The whole line as it was, where more than tags changed; absent where it was not there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub line: Option<Value>,
+    pub line: Option<L>,
     /// Digest of the line as it is, without its line end; absent where it is gone, or where only tags changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub now: Option<Digest>,
@@ -34,6 +35,9 @@ pub struct UndoLine {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace: Option<String>,
 }
+
+/// A line of an undo file, with whole lines parsed.
+pub type UndoLine = UndoLineWith<Value>;
 
 /// Kind of the undo line that lists blobs.
 pub const BLOBS_LINE: &str = "blobs";

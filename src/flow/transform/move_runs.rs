@@ -7,6 +7,7 @@ use super::typed::typed;
 use super::view::View;
 use crate::archive::walk::text;
 use crate::format::Kind;
+use crate::format::line::canonical;
 use crate::model::LoggedModel;
 use crate::model::printable::printable;
 use crate::select::{Asked, AskedNames, NAMING_METADATA, Patterns};
@@ -289,12 +290,12 @@ impl Step for Moving {
         Ok(Fate::Kept)
     }
 
-    fn add(&self, kind: Kind, add: &mut dyn FnMut(Value) -> Result<()>) -> Result<()> {
+    fn add(&self, kind: Kind, add: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
         if kind != Kind::Datasets {
             return Ok(());
         }
         let copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        copies.into_values().try_for_each(add)
+        copies.values().try_for_each(|copy| add(&canonical(copy)))
     }
 
     fn finish(&self) -> Result<Vec<String>> {

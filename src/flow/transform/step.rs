@@ -1,5 +1,6 @@
 //! What an edit does once it knows its archive: line by line, on several threads.
 
+use super::engine::Identity;
 use super::error::Result;
 use crate::archive::walk::Head;
 use crate::format::{Kind, UndoLine};
@@ -12,8 +13,6 @@ pub(super) enum Fate {
     Kept,
     /// It goes, with all that belongs to it.
     Dropped,
-    /// It goes, and the step adds another in its stead: what belongs to it stays.
-    Replaced,
 }
 
 /// An edit that knows the archive it is carried out on.
@@ -34,11 +33,17 @@ pub(super) trait Step: Send + Sync {
         false
     }
 
+    /// For a line that it knows by its text, and whose place another takes that it adds (or none does): what that one is. What belongs
+    /// to the line stays.
+    fn replaces(&self, _kind: Kind, _line: &[u8]) -> Option<Option<Identity>> {
+        None
+    }
+
     /// Changes a line, or drops it.
     fn apply(&self, line: &mut EditedLine) -> Result<Fate>;
 
     /// Adds lines to a kind, after all that were there.
-    fn add(&self, _kind: Kind, _add: &mut dyn FnMut(Value) -> Result<()>) -> Result<()> {
+    fn add(&self, _kind: Kind, _add: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
         Ok(())
     }
 
@@ -59,8 +64,6 @@ pub(super) struct EditedLine {
     /// Whether anything but tags was changed.
     is_rewritten: bool,
     notices: Vec<String>,
-    /// The head of the line that comes in its stead.
-    replacement: Head,
 }
 
 impl EditedLine {
@@ -72,17 +75,7 @@ impl EditedLine {
             replaced: BTreeMap::new(),
             is_rewritten: false,
             notices: Vec::new(),
-            replacement: Head::default(),
         }
-    }
-
-    /// Says what comes in its stead.
-    pub(super) fn replace_by(&mut self, replacement: Head) {
-        self.replacement = replacement;
-    }
-
-    pub(super) fn take_replacement(&mut self) -> Head {
-        std::mem::take(&mut self.replacement)
     }
 
     pub(super) fn kind(&self) -> Kind {

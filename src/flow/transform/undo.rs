@@ -1,17 +1,17 @@
 //! `--undo`: the last history entry reversed, down to the parent's content id.
 
 use super::apply::{TransformOptions, TransformReport, adopt_others, finish};
-use super::engine::Engine;
+use super::engine::{Engine, Identity, identity};
 use super::error::{Result, TransformError};
 use super::step::{EditedLine, Fate, Step};
 use crate::archive::walk::Head;
 use crate::archive::{Archive, ArchiveError, ArchiveWriter, ManifestHead, finish_digest};
-use crate::format::line::canonical;
+use crate::format::Kind;
 use crate::format::manifest::FileDescriptor;
-use crate::format::undo::{BLOBS_LINE, UNDO_LINES};
-use crate::format::{Kind, UndoLine};
+use crate::format::undo::{BLOBS_LINE, UNDO_LINES, UndoLineWith};
 use crate::model::Digest;
-use serde_json::{Value, json};
+use serde_json::Value;
+use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
@@ -82,11 +82,11 @@ fn mismatch(archive: &Archive, detail: &str) -> TransformError {
     }
 }
 
-/// Reads undo lines one by one.
+/// Reads undo lines one by one; what they hold whole stays text, since parsed it takes a multiple of that.
 fn for_each_line(
     archive: &Archive,
     record: Vec<FileDescriptor>,
-    mut visit: impl FnMut(UndoLine) -> Result<()>,
+    mut visit: impl FnMut(UndoLineWith<&RawValue>) -> Result<()>,
 ) -> Result<()> {
     let mut lines = archive.lines_of(record);
     while let Some(line) = lines.next_line()? {
@@ -111,17 +111,15 @@ fn has_lines(archive: &Archive, records: Vec<FileDescriptor>) -> Result<bool> {
     Ok(found)
 }
 
-/// An object in an undo record: kind, workspace and id.
-type ObjectKey = (Kind, Option<String>, String);
-
 /// What an undo record says. Whole lines are read from it again when their kind's turn comes.
 struct Restore {
     archive: Archive,
     record: Vec<FileDescriptor>,
     added_blobs: BTreeSet<Digest>,
-    tags: BTreeMap<ObjectKey, UndoLine>,
-    /// Lines that others stand for, and what identifies these.
-    gone: HashMap<Digest, Value>,
+    /// Objects of which only tags go back: keys of those that were not there, and what others were.
+    tags: BTreeMap<Identity, (Vec<String>, BTreeMap<String, Value>)>,
+    /// Lines that go, and what those are that come back in their place.
+    gone: HashMap<Digest, Option<Identity>>,
     has_lines: bool,
     kinds: Vec<Kind>,
     restored: AtomicU64,
@@ -154,15 +152,18 @@ impl Restore {
                 .ok_or_else(|| mismatch(archive, &format!("`{}` is no kind", line.kind)))?;
             *restore.by_kind.entry(kind).or_insert(0) += 1;
             restore.has_lines |= line.line.is_some() || line.now.is_some();
-            match (line.now, &line.line) {
-                (Some(now), _) => {
-                    let identity = line.line.as_ref().map(|line| identity_of(kind, line));
-                    restore.gone.insert(now, identity.unwrap_or_default());
+            match (line.now, line.line) {
+                (Some(now), before) => {
+                    let head = before.map(|before| Head::read(kind, before.get().as_bytes()));
+                    let head = head
+                        .transpose()
+                        .map_err(|error| mismatch(archive, &error.to_string()))?;
+                    restore.gone.insert(now, head.map(|head| identity(kind, &head)));
                 }
                 (None, Some(_)) => {}
                 (None, None) => {
-                    let key = (kind, line.workspace.clone(), line.id.clone());
-                    restore.tags.insert(key, line);
+                    let tags = (line.added, line.replaced);
+                    restore.tags.insert((kind, line.workspace, line.id), tags);
                 }
             }
             Ok(())
@@ -197,41 +198,33 @@ impl Restore {
         kinds.chain(tags).filter(|(_, count)| *count > 0).collect()
     }
 
-    fn restore_tags(&self, line: &mut EditedLine, undo: &UndoLine) -> Result<()> {
-        let (kind, id) = (line.kind(), &undo.id);
+    fn restore_tags(&self, line: &mut EditedLine) -> Result<()> {
+        let kind = line.kind();
+        let mut object = identity(kind, &Head::of_value(kind, line.value()));
+        if kind != Kind::ModelVersions {
+            object.1 = None;
+        }
+        let Some((added, replaced)) = self.tags.get(&object) else {
+            return Ok(());
+        };
+        let id = &object.2;
         if line.tags().is_none() {
             return Err(mismatch(&self.archive, &format!("{kind} `{id}` has no tags")));
         }
-        for added in &undo.added {
-            if line.remove_tag(added).is_none() {
-                let detail = format!("{kind} `{id}` has no tag `{added}`");
+        for key in added {
+            if line.remove_tag(key).is_none() {
+                let detail = format!("{kind} `{id}` has no tag `{key}`");
                 return Err(mismatch(&self.archive, &detail));
             }
         }
-        for (name, old) in &undo.replaced {
+        for (name, old) in replaced {
             line.set_tag(name, old.clone());
         }
         self.restored.fetch_add(1, Ordering::Relaxed);
-        self.tags_removed
-            .fetch_add(undo.added.len() as u64, Ordering::Relaxed);
+        self.tags_removed.fetch_add(added.len() as u64, Ordering::Relaxed);
         self.tags_restored
-            .fetch_add(undo.replaced.len() as u64, Ordering::Relaxed);
+            .fetch_add(replaced.len() as u64, Ordering::Relaxed);
         Ok(())
-    }
-}
-
-/// What of a line identifies its object among models and their versions, whose names may have changed.
-fn identity_of(kind: Kind, line: &Value) -> Value {
-    match kind {
-        Kind::RegisteredModels | Kind::ModelVersions => {
-            json!({"name": line["name"], "version": line["version"], "workspace": line["workspace"]})
-        }
-        Kind::Experiments => json!({"experiment_id": line["experiment_id"]}),
-        Kind::Runs => json!({"info": {"run_id": line["info"]["run_id"]}}),
-        Kind::LoggedModels => json!({"model_id": line["model_id"]}),
-        Kind::Traces => json!({"trace_id": line["trace_id"]}),
-        Kind::EvaluationDatasets => json!({"dataset_id": line["dataset_id"]}),
-        _ => Value::Null,
     }
 }
 
@@ -247,35 +240,29 @@ impl Step for Restoring {
         self.0.has_lines && self.0.kinds.contains(&kind)
     }
 
-    fn apply(&self, line: &mut EditedLine) -> Result<Fate> {
-        let restore = &self.0;
-        if !restore.gone.is_empty() {
-            let digest = finish_digest(Sha256::new_with_prefix(canonical(line.value())));
-            if let Some(identity) = restore.gone.get(&digest) {
-                restore.restored.fetch_add(1, Ordering::Relaxed);
-                line.replace_by(Head::of_value(line.kind(), identity));
-                return Ok(Fate::Replaced);
-            }
+    fn replaces(&self, kind: Kind, line: &[u8]) -> Option<Option<Identity>> {
+        if !self.moves(kind) || self.0.gone.is_empty() {
+            return None;
         }
-        if !restore.tags.is_empty() {
-            let workspace = match line.kind() {
-                Kind::ModelVersions => line.value()["workspace"].as_str().map(str::to_owned),
-                _ => None,
-            };
-            if let Some(undo) = restore.tags.get(&(line.kind(), workspace, line.id())) {
-                restore.restore_tags(line, undo)?;
-            }
+        let before = self.0.gone.get(&finish_digest(Sha256::new_with_prefix(line)))?;
+        self.0.restored.fetch_add(1, Ordering::Relaxed);
+        Some(before.clone())
+    }
+
+    fn apply(&self, line: &mut EditedLine) -> Result<Fate> {
+        if !self.0.tags.is_empty() {
+            self.0.restore_tags(line)?;
         }
         Ok(Fate::Kept)
     }
 
-    fn add(&self, kind: Kind, add: &mut dyn FnMut(Value) -> Result<()>) -> Result<()> {
+    fn add(&self, kind: Kind, add: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let restore = &self.0;
         if !self.moves(kind) {
             return Ok(());
         }
         for_each_line(&restore.archive, restore.record.clone(), |line| match line.line {
-            Some(old) if line.kind == kind.name() => add(old),
+            Some(old) if line.kind == kind.name() => add(old.get().as_bytes()),
             _ => Ok(()),
         })
     }

@@ -46,7 +46,11 @@ impl<'a> View<'a> {
                 visit(line.finish().value)?;
             }
         }
-        steps().try_for_each(|step| step.add(kind, &mut visit))
+        steps().try_for_each(|step| {
+            step.add(kind, &mut |line| {
+                visit(self.read(kind, serde_json::from_slice(line))?)
+            })
+        })
     }
 
     /// Hands the text of each line of a kind to `visit`, which may read as little of it as it needs.

@@ -1,13 +1,13 @@
 //! Trees of artifacts, on this machine or in cloud storage, walked alike.
 
 use super::exporter::{Exporter, Result};
-use crate::archive::{ArchiveError, Owner};
+
+use crate::archive::{ArchiveError, Owner, open_input};
 use crate::format::{Kind, Reason};
 use crate::lang::artifacts::cloud::{Address, Cloud, CloudFile, ListingError, PendingListing, listing_job};
 use crate::lang::artifacts::local_roots::ArtifactRoot;
 use crate::lang::artifacts::walk::{FoundFile, walk};
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -39,7 +39,7 @@ impl TreeFile {
     /// The bytes, now.
     pub(super) fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         match self {
-            TreeFile::Local(FoundFile::File(_, place)) => Ok(Box::new(File::open(place)?)),
+            TreeFile::Local(FoundFile::File(_, place)) => Ok(Box::new(open_input(place)?)),
             TreeFile::Local(_) => Err(io::ErrorKind::InvalidInput.into()),
             TreeFile::Cloud(file) => file.open(),
         }

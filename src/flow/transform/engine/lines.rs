@@ -2,6 +2,7 @@
 
 use super::super::error::Result;
 use super::super::step::{EditedLine, Fate, Finished, Step};
+use super::origins::Identity;
 use crate::archive::walk::Head;
 use crate::archive::{Archive, Line, Lines, parse_line_but};
 use crate::format::Kind;
@@ -81,8 +82,8 @@ pub(super) enum Outcome {
     /// It goes.
     Dropped {
         before: Vec<u8>,
-        /// The head of what an edit adds in its stead, if it does.
-        replacement: Option<Box<Head>>,
+        /// Where an edit put another in its place, or says that none takes it: which.
+        replacement: Option<Box<Option<Identity>>>,
     },
 }
 
@@ -109,10 +110,18 @@ impl Work {
             number,
         };
         let place = line.place();
-        if !self.is_edited {
+        let mut steps = self.steps.iter();
+        let replacement = steps.find_map(|step| step.replaces(self.kind, &bytes));
+        if !self.is_edited || replacement.is_some() {
             let head = Head::read(self.kind, &bytes)
                 .map_err(|error| self.archive.damaged(&place, &error.to_string()))?;
-            let outcome = Outcome::Same(bytes);
+            let outcome = match replacement {
+                Some(now) => Outcome::Dropped {
+                    before: bytes,
+                    replacement: Some(Box::new(now)),
+                },
+                None => Outcome::Same(bytes),
+            };
             return Ok(Ready { head, outcome, place });
         }
         let value = parse_line_but(&self.archive, &line, |path, text| self.is_left(path, text))?;
@@ -124,7 +133,7 @@ impl Work {
             if fate != Fate::Kept {
                 let outcome = Outcome::Dropped {
                     before: bytes,
-                    replacement: (fate == Fate::Replaced).then(|| Box::new(edited.take_replacement())),
+                    replacement: None,
                 };
                 return Ok(Ready { head, outcome, place });
             }

@@ -16,7 +16,8 @@ use self::examples::Examples;
 use self::follow::Follow;
 pub(super) use self::lines::Steps;
 use self::lines::{Batches, Outcome, Ready, Work};
-use self::origins::{Renamed, identity};
+use self::origins::Renamed;
+pub(super) use self::origins::{Identity, identity};
 use self::places::Places;
 use self::undo_file::UndoFile;
 use super::error::Result;
@@ -26,10 +27,8 @@ use crate::archive::parallel::{Pool, default_threads, map_ordered};
 use crate::archive::walk::Head;
 use crate::archive::{Archive, ArchiveWriter};
 use crate::format::layout::STRING_BYTES;
-use crate::format::line::canonical;
 use crate::format::origin::Origins;
 use crate::format::{Kind, SortKey, UndoLine};
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -108,7 +107,7 @@ impl<'a> Engine<'a> {
             },
         )?;
         for step in self.steps.clone().iter() {
-            step.add(kind, &mut |value| self.add(kind, value, &mut follow))?;
+            step.add(kind, &mut |line| self.add(kind, line, &mut follow))?;
         }
         Ok(())
     }
@@ -148,9 +147,8 @@ impl<'a> Engine<'a> {
             },
             Outcome::Dropped { before, replacement } => {
                 let is_replaced = replacement.is_some();
-                let replacement = replacement.filter(|now| **now != Head::default());
-                let now = replacement.map(|now| identity(kind, &now));
-                self.renamed.note(identity(kind, &head), now);
+                self.renamed
+                    .note(identity(kind, &head), replacement.and_then(|now| *now));
                 self.drop(kind, &head, &before, is_replaced)
             }
         }
@@ -237,18 +235,20 @@ impl<'a> Engine<'a> {
     }
 
     /// Writes a line that an edit adds.
-    fn add(&mut self, kind: Kind, value: Value, follow: &mut Follow<'_>) -> Result<()> {
-        let (head, line) = (Head::of_value(kind, &value), canonical(&value));
+    fn add(&mut self, kind: Kind, line: &[u8], follow: &mut Follow<'_>) -> Result<()> {
+        let damaged = |reason: &str| self.archive.damaged(kind.name(), reason);
+        let head = Head::read(kind, line).map_err(|error| damaged(&error.to_string()))?;
         let orphan = |owner: &str| {
-            let reason = format!("`{owner}`, which a line that is added belongs to, is missing");
-            self.archive.damaged(kind.name(), &reason)
+            damaged(&format!(
+                "`{owner}`, which a line that is added belongs to, is missing"
+            ))
         };
-        let Some(key) = follow.place(kind, &self.places, &head, &line, orphan)? else {
+        let Some(key) = follow.place(kind, &self.places, &head, line, orphan)? else {
             return Ok(());
         };
         self.places.put(kind, head.id(kind), key.clone());
         if let Some(writer) = &mut self.writer {
-            writer.replace_line(kind, b"", &line);
+            writer.replace_line(kind, b"", line);
         }
         if let Some(file) = &mut self.undo {
             self.counts
@@ -260,9 +260,9 @@ impl<'a> Engine<'a> {
                 kind: kind.name().to_owned(),
                 ..UndoLine::default()
             };
-            file.line(self.archive, undo, None, Some(&line))?;
+            file.line(self.archive, undo, None, Some(line))?;
         }
-        self.write(kind, key, &head, &line)
+        self.write(kind, key, &head, line)
     }
 
     fn write(&mut self, kind: Kind, key: SortKey, head: &Head, line: &[u8]) -> Result<()> {

@@ -9,7 +9,7 @@ use crate::format::{ArchivePath, Kind, OriginLine};
 use std::collections::BTreeMap;
 
 /// An object: its kind, its workspace where ids are unique only within one, and its id.
-type Identity = (Kind, Option<String>, String);
+pub(in super::super) type Identity = (Kind, Option<String>, String);
 
 /// Objects that are called otherwise than before, or are gone; held only where an archive tells origins.
 #[derive(Default)]
@@ -18,7 +18,7 @@ pub(super) struct Renamed {
 }
 
 /// What identifies an object.
-pub(super) fn identity(kind: Kind, head: &Head) -> Identity {
+pub(in super::super) fn identity(kind: Kind, head: &Head) -> Identity {
     let has_own = matches!(kind, Kind::RegisteredModels | Kind::ModelVersions);
     let workspace = head.workspace.as_str().filter(|_| has_own);
     (kind, workspace.map(str::to_owned), head.id(kind))

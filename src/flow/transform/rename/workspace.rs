@@ -6,9 +6,10 @@ use crate::flow::transform::error::{Result, TransformError};
 use crate::flow::transform::step::{EditedLine, Fate, Step};
 use crate::flow::transform::view::View;
 use crate::format::Kind;
+use crate::format::line::canonical;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::BTreeSet;
 
 /// The workspace that everything comes into.
@@ -152,9 +153,9 @@ impl Step for Into {
         Ok(Fate::Kept)
     }
 
-    fn add(&self, kind: Kind, add: &mut dyn FnMut(Value) -> Result<()>) -> Result<()> {
+    fn add(&self, kind: Kind, add: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
         if kind == Kind::Workspaces && self.has_any && !self.is_there {
-            return add(json!({"name": self.name}));
+            return add(&canonical(&json!({"name": self.name})));
         }
         Ok(())
     }
