@@ -164,13 +164,15 @@ impl Holding {
         let is_other = self.other >> number & 1 == 1;
         let differs = |difference| is_other && self.difference == difference;
         let id = self.id("r", number);
-        let moved = i64::from(differs(3));
+        // One that differs in its place, also where no start is known.
+        let started = Self::start(number);
+        let elsewhere = started.unwrap_or(0) + 1;
         let mut run = Run {
             info: RunInfo {
                 run_id: id.clone(),
                 experiment_id: EXPERIMENTS[number as usize % 4].into(),
                 status: "FINISHED".into(),
-                start_time: Self::start(number).map(|start| start + moved),
+                start_time: if differs(3) { Some(elsewhere) } else { started },
                 end_time: Some(if self.old_runs >> number & 1 == 1 {
                     self.old
                 } else {
