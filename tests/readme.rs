@@ -82,6 +82,11 @@ fn the_page_on_merge_and_split_shows_what_mlark_prints() {
 }
 
 #[test]
+fn the_page_on_shards_shows_what_mlark_prints() {
+    assert!(runs_as_shown("docs/scale.md") >= 13);
+}
+
+#[test]
 fn the_page_on_filters_shows_what_mlark_prints() {
     assert!(runs_as_shown("docs/filter.md") >= 7);
 }

@@ -6,6 +6,7 @@ use super::json::Failed;
 use super::screen::say;
 use crate::archive::ArchiveError;
 use crate::archive::verify::BadSought;
+use crate::flow::export::plan::PlanError;
 use crate::flow::extract::ExtractError;
 use crate::flow::import::ImportError;
 use crate::flow::merge::MergeError;
@@ -149,10 +150,25 @@ impl From<MergeError> for CliError {
     fn from(error: MergeError) -> Self {
         let hint = match error {
             MergeError::Archive(error) => return error.into(),
+            MergeError::Shard(ref error) => Some(error.remedy()),
             MergeError::Conflict { .. } => Some("--prefer first or --prefer newer takes one side of each"),
             _ => None,
         };
         CliError::of(Exit::of_error(error.kind()), error, hint.map(str::to_owned))
+    }
+}
+
+impl From<PlanError> for CliError {
+    fn from(error: PlanError) -> Self {
+        let exit = match &error {
+            PlanError::Io { source, .. } if source.kind() != io::ErrorKind::NotFound => Exit::Io,
+            _ => Exit::Usage,
+        };
+        CliError::of(
+            exit,
+            error,
+            Some("`mlark plan SOURCE --shards N -o FILE` makes one".to_owned()),
+        )
     }
 }
 

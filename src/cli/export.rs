@@ -6,6 +6,7 @@ use super::json::Exported;
 use super::last_lines::{say_of_export, say_of_source};
 use super::progress::Progress;
 use super::screen::say;
+use super::shard_args::ShardArgs;
 use super::source_args::{ReadArgs, SelectionArgs};
 use crate::cli::humanize::{bytes, counted, counted_kind, grouped, shown};
 use crate::cli::output_args::OutputArgs;
@@ -34,6 +35,7 @@ use std::path::{Path, PathBuf};
   mlark export https://ana@mlflow.example.org -o history.zip --experiment fraud
   mlark export https://mlflow.example.org -o history --resume
   mlark export https://mlflow.example.org -o june.zip --base may.zip
+  mlark export https://mlflow.example.org -o part-3.zip --shard 3/16
   mlark export ./exported -o history --experiment 'fraud*' --since 2024-01-01")]
 pub(super) struct Args {
     /// Where the history is [default: MLFLOW_TRACKING_URI]
@@ -62,6 +64,8 @@ pub(super) struct Args {
     read: ReadArgs,
     #[command(flatten)]
     selection: SelectionArgs,
+    #[command(flatten)]
+    shard: ShardArgs,
     /// Prints what was made as JSON
     #[arg(long)]
     json: bool,
@@ -94,11 +98,13 @@ impl Args {
                     .hint("leave it out: other sources are read anew, at the speed of the disk"),
             );
         }
+        let mut selection = self.selection.into_selection()?;
+        selection.share = self.shard.share(kind, !selection.takes_all_objects())?;
         let options = ExportOptions {
             writer: self.output.writer_options(),
             keep_going: self.keep_going,
             origin: self.origin,
-            selection: self.selection.into_selection()?,
+            selection,
             resume: self.resume,
             base: self.base,
             interrupt: interrupt_of(kind),

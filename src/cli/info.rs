@@ -66,6 +66,9 @@ fn describe(manifest: &Manifest) -> String {
     for (name, value) in &manifest.selection.options {
         row("selection", &format!("--{name} {value}"));
     }
+    if let Some(shard) = &manifest.shard {
+        row("shard", &format!("{} of {}", shard.number, shard.of));
+    }
     describe_counts(manifest, &mut row);
     for entry in &manifest.history {
         let counts: Vec<_> = entry

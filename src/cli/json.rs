@@ -3,6 +3,7 @@
 //! `schema/cli/*.schema.json` are these schemas; a test keeps them equal.
 
 use super::error::CliError;
+use super::plan::Planned;
 use super::restore::Restored;
 use crate::archive::verify::{LacksReport, VerifyReport};
 use crate::flow::extract::ExtractReport;
@@ -320,6 +321,7 @@ pub fn schemas() -> Vec<(String, Value)> {
                 "mlark import --dry-run --json; {\"workspaces\": […]} of several workspaces",
             ),
         ),
+        ("planned", of::<Planned<'_>>("mlark plan --json")),
         ("scan", of::<Scanned<'_>>("mlark scan --json")),
         (
             "restore",

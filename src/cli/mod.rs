@@ -24,6 +24,7 @@ mod ls;
 mod map;
 mod merge;
 mod output_args;
+mod plan;
 mod progress;
 mod replay_args;
 mod restore;
@@ -33,6 +34,7 @@ mod screen;
 mod secrets;
 mod select_edits;
 mod server_args;
+mod shard_args;
 mod show;
 mod signals;
 mod snapshot;
@@ -92,6 +94,7 @@ fn version() -> String {
 #[derive(Debug, Subcommand)]
 enum Command {
     Export(Box<export::Args>),
+    Plan(Box<plan::Args>),
     Import(Box<import::Args>),
     Info(info::Args),
     Map(map::Args),
@@ -152,6 +155,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     screen::set_quiet(cli.quiet);
     let done = match cli.command {
         Command::Export(args) => args.run(),
+        Command::Plan(args) => args.run(),
         Command::Import(args) => args.run(),
         Command::Info(args) => args.run(),
         Command::Map(args) => args.run(),

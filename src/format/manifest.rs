@@ -1,6 +1,6 @@
 //! The manifest, `mlark.json`.
 
-use super::origin::{Origins, PartOfWhole};
+use super::origin::{Origins, PartOfWhole, ShardOfSource};
 use super::{ArchivePath, Kind, LossCount};
 use crate::model::{Digest, Extra};
 use schemars::JsonSchema;
@@ -54,6 +54,9 @@ pub struct Manifest {
     /// Which part of a whole it is, where it was split (format 1.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part: Option<PartOfWhole>,
+    /// Which shard of a source it is, where it was exported as one (format 1.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<ShardOfSource>,
     /// Fields this version does not know.
     #[serde(flatten)]
     pub extra: Extra,
@@ -295,7 +298,7 @@ impl Manifest {
             .history
             .iter()
             .any(|entry| !entry.parent_content_ids.is_empty());
-        u32::from(is_merged || self.origins.is_some() || self.part.is_some())
+        u32::from(is_merged || self.origins.is_some() || self.part.is_some() || self.shard.is_some())
     }
 
     /// What is said of a file of lines, the one of origins among them.

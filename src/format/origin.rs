@@ -51,6 +51,23 @@ impl OriginLine {
     }
 }
 
+/// Which shard of a source an archive is (format 1.1). It says nothing of the content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ShardOfSource {
+    /// Which one, from 1.
+    pub number: u64,
+    /// How many there are.
+    pub of: u64,
+    /// SHA-256 of the plan that divides the source; without it, experiments are divided by a hash of their ids.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<crate::model::Digest>,
+    /// How many runs the plan counted for it, where all are taken: of another number, the source changed in between.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planned_runs: Option<u64>,
+    /// Digest of the experiments that the shard saw in all of the source: of another, the source changed in between.
+    pub seen: crate::model::Digest,
+}
+
 /// Which part of a whole an archive is (format 1.1). It says nothing of the content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PartOfWhole {

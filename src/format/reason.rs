@@ -74,6 +74,7 @@ reasons! {
     LinkBroken = "link-broken",
     LinkLoop = "link-loop",
     LinkOutside = "link-outside",
+    LinkedFromOtherShard = "linked-from-other-shard",
     ListedButMissing = "listed-but-missing",
     MadeUp = "made-up",
     Missing = "missing",

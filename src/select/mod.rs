@@ -7,6 +7,7 @@ mod filter;
 mod nearest;
 mod patterns;
 mod selection;
+mod share;
 mod verdict;
 mod within;
 
@@ -18,5 +19,6 @@ pub use filter::{FilterError, OrderBy, RunColumn, RunFilter};
 pub(crate) use nearest::Nearest;
 pub use patterns::{PatternError, Patterns};
 pub use selection::{Selection, TimeRange};
+pub use share::{Division, MOST_SHARDS, Piece, Share};
 pub(crate) use verdict::Verdict;
 pub use within::{Names, SeekError, Sought};

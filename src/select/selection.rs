@@ -1,6 +1,6 @@
 //! What is chosen, as asked for: by `export`, `import`, `ls` and edits alike.
 
-use super::{AskedNames, Patterns, RunFilter};
+use super::{AskedNames, Patterns, RunFilter, Share};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -25,6 +25,8 @@ pub struct Selection {
     pub artifact_exclude: Patterns,
     /// Whether runs are chosen by more than is said here, as edits can.
     pub narrows_runs: bool,
+    /// What of all that is one shard's own.
+    pub share: Option<Share>,
 }
 
 impl Selection {

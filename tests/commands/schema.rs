@@ -21,7 +21,9 @@ fn folder() -> PathBuf {
 #[test]
 fn schemas_are_those_of_the_types() {
     let recipe = ("recipe.json".to_owned(), mlark::flow::transform::schema());
-    assert_kept(&folder(), schema::all().into_iter().chain([recipe]).collect());
+    let plan = ("plan.json".to_owned(), mlark::flow::export::plan::schema());
+    let all = schema::all().into_iter().chain([recipe, plan]);
+    assert_kept(&folder(), all.collect());
     assert_kept(&folder().join("cli"), mlark::cli::json_schemas());
 }
 

@@ -11,3 +11,4 @@ mod local_roots;
 mod pipes;
 mod progress;
 mod selections;
+mod shards;

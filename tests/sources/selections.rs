@@ -87,7 +87,7 @@ fn write(path: PathBuf, value: &Value) {
 }
 
 /// The history as an `mlruns` tree.
-fn lay_file_store(root: &Path) {
+pub(super) fn lay_file_store(root: &Path) {
     let folder_of = |experiment: &str| match experiment {
         "3" => root.join(".trash/3"),
         _ => root.join(experiment),
@@ -166,7 +166,7 @@ fn metadata(run: Option<char>, model: Option<&str>) -> Vec<(&'static str, String
 }
 
 /// The history in a database, whose tables are those of a fixture.
-fn lay_database(path: &Path) {
+pub(super) fn lay_database(path: &Path) {
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/sql-3.18.0/mlflow.db");
     fs::copy(fixture, path).unwrap();
     let database = rusqlite::Connection::open(path).unwrap();
@@ -336,7 +336,7 @@ fn lay_database(path: &Path) {
 }
 
 /// The history behind a server.
-fn serve() -> Loopback {
+pub(super) fn serve() -> Loopback {
     Loopback::start(|request| match answer(request) {
         _ if request.path() == "/version" => Answer::new(200, "3.18.0"),
         Some(answer) => Answer::json(&answer.to_string()),
@@ -401,7 +401,28 @@ fn answer(request: &Received) -> Option<Value> {
             });
             json!({"experiments": all.collect::<Vec<_>>()})
         }
-        "runs/search" => json!({"runs": run_answer(|_, experiment| among("experiment_ids", experiment))}),
+        "runs/search" => {
+            let mut runs = run_answer(|_, experiment| among("experiment_ids", experiment));
+            let filter = body["filter"].as_str().unwrap_or_default().to_owned();
+            for clause in filter
+                .split(" AND ")
+                .filter(|clause| clause.starts_with("attributes.start_time"))
+            {
+                let [_, operator, bound] = clause.split(' ').collect::<Vec<_>>()[..] else {
+                    return None;
+                };
+                let bound: i64 = bound.parse().unwrap();
+                runs.retain(|run| {
+                    let start = run["info"]["start_time"].as_i64().unwrap();
+                    if operator == ">=" {
+                        start >= bound
+                    } else {
+                        start < bound
+                    }
+                });
+            }
+            json!({"runs": runs})
+        }
         "runs/get" => json!({"run": run_answer(|id, _| request.target.ends_with(id)).pop()?}),
         "metrics/get-history" => {
             let run = RUNS.iter().find(|run| request.target.contains(&run_id(run.0)))?;

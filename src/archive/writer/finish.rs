@@ -51,6 +51,7 @@ impl ArchiveWriter {
             losses: self.losses.counts(),
             origins: head.origins,
             part: head.part,
+            shard: head.shard,
             extra: head.extra,
         };
         manifest.format.minor = manifest.format.minor.max(manifest.needed_minor());

@@ -2,7 +2,7 @@
 
 use crate::format::Manifest;
 use crate::format::manifest::{Format, HistoryEntry, Selection, SourceInfo};
-use crate::format::origin::{Origins, PartOfWhole};
+use crate::format::origin::{Origins, PartOfWhole, ShardOfSource};
 use crate::model::{Digest, Extra};
 
 /// What the manifest says beside what the writer counts.
@@ -24,6 +24,8 @@ pub struct ManifestHead {
     pub origins: Option<Origins>,
     /// Which part of a whole it is.
     pub part: Option<PartOfWhole>,
+    /// Which shard of a source it is.
+    pub shard: Option<ShardOfSource>,
     /// The content id that must come out.
     pub expected_content_id: Option<Digest>,
 }
@@ -40,6 +42,7 @@ impl ManifestHead {
             format: Some(parent.format.clone()),
             origins: parent.origins.clone(),
             part: None,
+            shard: None,
             expected_content_id: None,
         }
     }

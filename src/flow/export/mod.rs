@@ -2,6 +2,7 @@
 
 pub mod detect;
 mod page;
+pub mod plan;
 mod survey;
 mod unpack;
 

@@ -13,6 +13,7 @@
 //! | `weave`   | takes them from all archives in turn; finds what is there twice            |
 //! | `joined`  | one line of two objects that become one                                    |
 //! | `output`  | where lines go, and what is counted of them                                |
+//! | `shards`  | whether all shards of an export are there, and what they say together        |
 //! | `united`  | the manifest of the result                                                 |
 
 mod book;
@@ -23,6 +24,7 @@ mod moves;
 mod orphans;
 mod output;
 mod plan;
+mod shards;
 mod source;
 pub mod split;
 mod survey;
@@ -42,6 +44,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 pub use self::plan::{Change, ChangeKind};
+pub use self::shards::ShardError;
 pub use self::united::NAME;
 pub use self::weave::Conflict;
 
@@ -101,6 +104,9 @@ pub enum MergeError {
     /// An archive cannot be read or written.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
+    /// Shards of an export that are not all there, each once.
+    #[error(transparent)]
+    Shard(ShardError),
     /// The same id with other content.
     #[error("several archives have other content under one id, of {count} objects: {places}")]
     Conflict {
@@ -163,7 +169,8 @@ impl MergeError {
         match self {
             MergeError::Archive(error) => error.kind(),
             MergeError::Orphan { .. } => ErrorKind::Damaged,
-            MergeError::Conflict { .. }
+            MergeError::Shard(_)
+            | MergeError::Conflict { .. }
             | MergeError::NewerKind { .. }
             | MergeError::Majors { .. }
             | MergeError::TooManyParts { .. }
@@ -182,6 +189,7 @@ pub(super) type Result<T, E = MergeError> = std::result::Result<T, E>;
 pub fn merge(archives: &[Archive], out: Option<&Path>, options: &MergeOptions) -> Result<MergeReport> {
     let archives: Vec<&Archive> = archives.iter().collect();
     refuse(&archives)?;
+    shards::refuse(&archives)?;
     let plan = Plan::make(&archives, options)?;
     refuse_moved_unknown(&archives, &plan)?;
     let scratch = tempfile::tempdir_in(std::env::temp_dir());
@@ -346,6 +354,7 @@ impl Job<'_> {
             conflicts: weave.conflicts,
             notices: united::missing_parts(self.archives)
                 .into_iter()
+                .chain(shards::changed_between(self.archives))
                 .chain(weave.notices)
                 .collect(),
         })

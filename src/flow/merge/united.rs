@@ -1,11 +1,12 @@
 //! What the manifest of the result says: what the manifests of the archives say together.
 
 use super::plan::{ChangeKind, Plan};
+use super::shards::{are_shards, limits_of};
 use super::weave::Weave;
 use super::{MergeOptions, Prefer, Result};
 use crate::archive::{Archive, ArchiveWriter, ManifestHead, digests_in};
 use crate::format::loss::LossCount;
-use crate::format::manifest::{Format, HistoryEntry, Selection, Tool};
+use crate::format::manifest::{Format, HistoryEntry, Losses, Selection, Tool};
 use crate::format::origin::Origins;
 use crate::format::undo::UNDO_LINES;
 use crate::format::{ArchivePath, Manifest};
@@ -31,6 +32,10 @@ fn losses_of(manifest: &Manifest) -> Option<Digest> {
 
 /// Archives whose losses are counted: of those that tell the same, the first.
 fn tellers<'a>(archives: &[&'a Archive]) -> Vec<&'a Archive> {
+    if are_shards(archives) {
+        // Each tells of what is its own.
+        return archives.to_vec();
+    }
     let mut tellers: Vec<&Archive> = Vec::new();
     for &archive in archives {
         let mut told = tellers.iter();
@@ -43,8 +48,17 @@ fn tellers<'a>(archives: &[&'a Archive]) -> Vec<&'a Archive> {
 
 /// Takes over what the archives say is not in them.
 pub(super) fn take_losses(writer: &mut ArchiveWriter, archives: &[&Archive]) -> Result<()> {
+    let mut told = Vec::new();
     for archive in tellers(archives) {
-        writer.adopt_losses(&archive.manifest().losses);
+        let losses = &archive.manifest().losses;
+        if archive.manifest().shard.is_some() {
+            writer.adopt_losses(&Losses {
+                limits: limits_of(archive.manifest(), &mut told),
+                failures: losses.failures.clone(),
+            });
+        } else {
+            writer.adopt_losses(losses);
+        }
         let files = archive.manifest().files.iter();
         let files = files.filter(|file| file.path == ArchivePath::losses()).cloned();
         let mut lines = archive.lines_of(files.collect());

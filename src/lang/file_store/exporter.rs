@@ -58,9 +58,8 @@ impl Exporter<'_, '_> {
             }
         }
         self.export.monitor().begin("registered models", None);
-        if self
-            .export
-            .looks_at(&[Kind::RegisteredModels, Kind::ModelVersions])
+        if !self.closure.is_rest_elsewhere()
+            && (self.export).looks_at(&[Kind::RegisteredModels, Kind::ModelVersions])
         {
             self.registry()?;
         }
@@ -87,12 +86,16 @@ impl Exporter<'_, '_> {
     /// Sorts out which objects of an index are kept; the others are counted, and told by their ids.
     fn keep<T: Described>(
         &mut self,
+        experiment_id: &str,
         objects: Vec<Indexed<T>>,
         is_taken: impl Fn(&Closure, &str) -> bool,
     ) -> (Vec<Indexed<T>>, HashSet<String>) {
         let mut kept = Vec::with_capacity(objects.len());
         let mut left_out = HashSet::new();
         for object in objects {
+            if self.closure.is_elsewhere(experiment_id, object.time) {
+                continue;
+            }
             let is_taken = is_taken(&self.closure, &object.id);
             match self.closure.verdict(is_taken, object.is_deleted) {
                 Verdict::Kept => kept.push(object),
@@ -118,15 +121,20 @@ impl Exporter<'_, '_> {
         place: &Arc<Place>,
         is_taken: impl Fn(&Closure, &str) -> bool,
     ) -> Result<Vec<Indexed<T>>, ExportError> {
+        let is_led_elsewhere = self.closure.is_led_elsewhere(&place.experiment_id);
         if self.is_unasked(place) {
-            self.count_unread(T::KIND, T::FILE, path, reserved, is_taken);
+            if !is_led_elsewhere {
+                self.count_unread(T::KIND, T::FILE, path, reserved, is_taken);
+            }
             return Ok(Vec::new());
         }
         let (objects, notes) = index::<T>(&self.store, &self.pool, path, reserved, place);
-        let (kept, left_out) = self.keep(objects, is_taken);
+        let (kept, left_out) = self.keep(&place.experiment_id, objects, is_taken);
         // Something wrong with what was not asked for is no failure.
         let notes = self.relevant(notes, &place.experiment_id);
+        self.export.count_elsewhere(is_led_elsewhere);
         notes.without_objects(&left_out).report(self.export)?;
+        self.export.count_elsewhere(false);
         self.once(kept, path)
     }
 
@@ -146,6 +154,8 @@ impl Exporter<'_, '_> {
     }
 
     fn experiment(&mut self, found: &FoundExperiment) -> Result<(), ExportError> {
+        let is_led_elsewhere = self.closure.is_led_elsewhere(&found.id);
+        self.export.count_elsewhere(is_led_elsewhere);
         let is_taken = self.closure.takes_experiment(&found.id);
         let verdict = self.closure.verdict(is_taken, found.is_deleted);
         let mut notes = Notes::default();
@@ -160,6 +170,7 @@ impl Exporter<'_, '_> {
             Verdict::LeftOut(reason) => self.export.left_out(Kind::Experiments, reason, 1),
         }
         if !self.export.looks_at(&[Kind::Runs, Kind::Datasets]) {
+            self.export.count_elsewhere(false);
             return Ok(());
         }
         let mut notes = Notes::default();
@@ -178,8 +189,12 @@ impl Exporter<'_, '_> {
             datasets,
         });
         self.relevant(notes, &found.id).report(self.export)?;
+        self.export.count_elsewhere(false);
         let used = self.runs(&folder)?;
-        self.datasets(&folder, verdict, &used)
+        self.export.count_elsewhere(is_led_elsewhere);
+        let written = self.datasets(&folder, verdict, &used);
+        self.export.count_elsewhere(false);
+        written
     }
 
     /// Writes the runs of an experiment; returns the folders of the datasets they read.

@@ -75,10 +75,13 @@ pub fn export(
         source_uri: root.display().to_string(),
         detail: error.to_string(),
     })?);
+    export.check_plan(&file_uri(store.root()))?;
     let mut notes = Notes::default();
     let experiments = experiment::find_all(&store, export.options.include_deleted, &mut notes);
     let experiments = experiments.map_err(|error| source_error(&store, "", &error))?;
+    export.count_elsewhere(export.is_rest_elsewhere());
     notes.report(&mut export)?;
+    export.count_elsewhere(false);
     let pool = export.writer.pool();
     let ExportOptions {
         selection,
@@ -87,11 +90,14 @@ pub fn export(
     } = &export.options;
     let (closure, matched) = catalogue::close(&store, &pool, &experiments.all, selection, *include_deleted)?;
     export.matched(matched);
+    export.saw(&closure);
+    let mut shared = experiments.all;
+    shared.retain(|experiment| !closure.is_all_elsewhere(&experiment.id));
     let mut exporter = Exporter {
         export: &mut export,
         store: store.clone(),
         pool,
-        experiments: experiments.all,
+        experiments: shared,
         closure,
         seen: BTreeMap::new(),
     };

@@ -37,6 +37,9 @@ impl Exporter<'_, '_> {
     /// Tells of experiments in the trash whose id another one in the root has.
     pub(super) fn twins(&mut self, twins: &[(FoundExperiment, PathBuf)]) -> Result<(), ExportError> {
         for (found, active) in twins {
+            if self.closure.is_led_elsewhere(&found.id) {
+                continue;
+            }
             let is_taken = self.closure.takes_experiment(&found.id);
             match self.closure.verdict(is_taken, true) {
                 Verdict::LeftOut(reason) => {

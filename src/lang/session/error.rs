@@ -51,6 +51,22 @@ pub enum ExportError {
         /// What it names.
         path: PathBuf,
     },
+    /// A source that shards cannot divide.
+    #[error("`{source_uri}` cannot be exported in shards: {detail}")]
+    NotDivided {
+        /// The source, without credentials.
+        source_uri: String,
+        /// Why not, and what helps.
+        detail: &'static str,
+    },
+    /// A plan that was made of another source.
+    #[error("the plan divides `{planned}`, and not `{source_uri}`")]
+    OtherPlan {
+        /// The source, without credentials.
+        source_uri: String,
+        /// What the plan was made of.
+        planned: String,
+    },
     /// What an interrupted export left cannot be used.
     #[error("`{}`: {detail}", path.display())]
     Resume {
@@ -80,6 +96,8 @@ impl ExportError {
             ExportError::NoMatch(_)
             | ExportError::NoFolder { .. }
             | ExportError::Page { .. }
+            | ExportError::NotDivided { .. }
+            | ExportError::OtherPlan { .. }
             | ExportError::Resume { .. } => ErrorKind::Usage,
             ExportError::Interrupted => ErrorKind::Interrupted,
             _ => ErrorKind::Source,

@@ -7,6 +7,7 @@ mod error;
 mod options;
 mod parts;
 mod server_options;
+mod shard;
 mod survey_counts;
 mod zip_limits;
 
@@ -65,6 +66,7 @@ pub(crate) struct Export<'m> {
     matched: Matched,
     /// Digests of the keys and of the lines of datasets that were told of one by one.
     datasets: HashMap<[u8; 32], [u8; 32]>,
+    shard: shard::ShardState,
 }
 
 /// What is known of a dataset that a run tells of.
@@ -96,6 +98,7 @@ impl<'m> Export<'m> {
             door: Door::default(),
             matched: Matched::default(),
             datasets: HashMap::new(),
+            shard: shard::ShardState::default(),
         })
     }
 
@@ -280,6 +283,9 @@ impl<'m> Export<'m> {
             });
         }
         self.monitor.notice(&format!("left out: {kind} `{id}`: {detail}"));
+        if self.counts_elsewhere() {
+            return Ok(());
+        }
         self.writer.failure(&Loss {
             class: LossClass::Failure,
             detail: detail.to_owned(),
@@ -293,12 +299,14 @@ impl<'m> Export<'m> {
 
     /// Counts what the source or the format cannot hold.
     pub(crate) fn limit(&mut self, kind: &str, field: &str, reason: Reason, count: u64) {
-        self.writer.limit(kind, field, reason, count);
+        if !self.counts_elsewhere() {
+            self.writer.limit(kind, field, reason, count);
+        }
     }
 
     /// Counts objects that the choices left out; `reason` is `deleted` or `not-selected`.
     pub(crate) fn left_out(&mut self, kind: Kind, reason: Reason, count: u64) {
-        if count > 0 {
+        if count > 0 && !self.counts_elsewhere() {
             let key = (kind.name().to_owned(), reason);
             *self.left_out.entry(key).or_insert(0) += count;
         }
@@ -335,6 +343,7 @@ impl<'m> Export<'m> {
             origin: named.unwrap_or_else(|| uri::origin_of_part(&source.uri, &self.chosen)),
             source,
             selection,
+            shard: self.shard_of_source(),
             ..ManifestHead::default()
         };
         let duplicates = if self.options.keep_going {

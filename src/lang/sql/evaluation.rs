@@ -93,6 +93,14 @@ impl Exporter<'_> {
     pub(super) fn datasets(&mut self) -> Result<()> {
         self.export.writer.sort_at_end(Kind::Datasets);
         self.tables.scan(DATASETS, |row| {
+            let place = row.bytes(1).unwrap_or_default();
+            let place = String::from_utf8_lossy(&place);
+            if self.closure.is_all_elsewhere(&place) {
+                return Ok(());
+            }
+            let is_led_elsewhere = self.closure.is_led_elsewhere(&place);
+            let odd = is_led_elsewhere.then(|| self.tables.oddities.take());
+            self.export.count_elsewhere(is_led_elsewhere);
             let dataset = Dataset {
                 experiment_id: row.required_text(1),
                 name: row.required_text(2),
@@ -110,6 +118,8 @@ impl Exporter<'_> {
                 Verdict::LeftOut(reason) => self.export.left_out(Kind::Datasets, reason, 1),
                 Verdict::Kept => self.export.write(&dataset)?,
             }
+            self.export.count_elsewhere(false);
+            odd.into_iter().for_each(|odd| self.tables.oddities.put(odd));
             Ok(())
         })
     }
@@ -149,9 +159,12 @@ impl Exporter<'_> {
         self.tables.scan(SCORER_VERSIONS, |row| {
             let scorer_id = row.required_text(0);
             let Some((experiment_id, name)) = scorers.get(&scorer_id) else {
-                orphans += 1;
+                orphans += u64::from(!self.closure.is_rest_elsewhere());
                 return Ok(());
             };
+            if self.closure.is_led_elsewhere(experiment_id) {
+                return Ok(());
+            }
             if let Verdict::LeftOut(reason) = self.closure.of_experiment(experiment_id) {
                 self.export.left_out(Kind::Scorers, reason, 1);
                 return Ok(());

@@ -7,7 +7,7 @@ use super::tables::Tables;
 use crate::format::{Kind, Reason, order};
 use crate::lang::artifacts::cloud::Address;
 use crate::model::{Experiment, Text, Workspace};
-use crate::select::Verdict;
+use crate::select::{Share, Verdict};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -17,7 +17,10 @@ pub(super) fn lie_in_cloud(tables: &Tables, destination: Option<&Path>) -> Resul
     if destination.and_then(Path::to_str).and_then(Address::of).is_some() {
         return Ok(true);
     }
-    let experiments = Experiments::read(tables)?;
+    // What is odd is counted when they are read to be written.
+    let odd = tables.oddities.take();
+    let experiments = Experiments::read(tables, None)?;
+    tables.oddities.put(odd);
     let mut locations = experiments
         .all()
         .filter_map(|experiment| experiment.artifact_location.as_deref());
@@ -31,9 +34,13 @@ pub(super) struct Experiments {
 }
 
 impl Experiments {
-    pub(super) fn read(tables: &Tables) -> Result<Self> {
+    /// Reads them; what is odd in one that another shard counts is not counted.
+    pub(super) fn read(tables: &Tables, share: Option<&Share>) -> Result<Self> {
         let mut experiments = Experiments::default();
         tables.scan(EXPERIMENTS, |row| {
+            let id = row.bytes(0).unwrap_or_default();
+            let is_other = share.is_some_and(|share| !share.leads(&String::from_utf8_lossy(&id)));
+            let odd = is_other.then(|| tables.oddities.take());
             let experiment = Experiment {
                 experiment_id: row.required_text(0),
                 workspace: row.text(1),
@@ -47,6 +54,7 @@ impl Experiments {
             experiments
                 .by_id
                 .insert(experiment.experiment_id.clone(), experiment);
+            odd.into_iter().for_each(|odd| tables.oddities.put(odd));
             Ok(())
         })?;
         Ok(experiments)
@@ -70,12 +78,19 @@ impl Exporter<'_> {
     /// Writes the experiments that are taken or needed.
     pub(super) fn write_experiments(&mut self) -> Result<()> {
         let mut tags = Spool::new(self.export.writer.scratch());
-        self.tables.scan(EXPERIMENT_TAGS, |row| match row.value(2) {
-            Some(value) => tags.push(
-                &order::experiment(&row.required_text(0)),
-                &(row.required_text(1), value),
-            ),
-            None => Ok(()),
+        self.tables.scan(EXPERIMENT_TAGS, |row| {
+            let id = row.bytes(0).unwrap_or_default();
+            let id = String::from_utf8_lossy(&id);
+            if self.closure.is_all_elsewhere(&id) {
+                return Ok(());
+            }
+            let odd = (self.closure.is_led_elsewhere(&id)).then(|| self.tables.oddities.take());
+            if let Some(value) = row.value(2) {
+                let id = order::experiment(&row.required_text(0));
+                tags.push(&id, &(row.required_text(1), value))?;
+            }
+            odd.into_iter().for_each(|odd| self.tables.oddities.put(odd));
+            Ok(())
         })?;
         let mut tags: Sorted<(String, Text)> = tags.finish()?;
         let mut orphans = 0;
@@ -84,7 +99,12 @@ impl Exporter<'_> {
             .collect();
         experiments.sort_by_cached_key(|experiment| order::experiment(&experiment.experiment_id));
         for mut experiment in experiments {
-            let own_tags = tags.of_key(&order::experiment(&experiment.experiment_id), &mut orphans)?;
+            let id = &experiment.experiment_id;
+            if self.closure.is_all_elsewhere(id) {
+                continue;
+            }
+            self.export.count_elsewhere(self.closure.is_led_elsewhere(id));
+            let own_tags = tags.of_key(&order::experiment(id), &mut orphans)?;
             match self.closure.takes(&experiment) {
                 Verdict::LeftOut(reason) => self.export.left_out(Kind::Experiments, reason, 1),
                 Verdict::Kept => {
@@ -93,6 +113,7 @@ impl Exporter<'_> {
                 }
             }
         }
+        self.export.count_elsewhere(false);
         self.limit_orphans("experiments", "tags", orphans + tags.count_rest());
         Ok(())
     }

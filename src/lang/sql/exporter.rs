@@ -49,7 +49,7 @@ impl<'m> Exporter<'m> {
     /// Reads and writes everything.
     pub(super) fn run(&mut self) -> Result<()> {
         self.places.check()?;
-        self.experiments = Experiments::read(&self.tables)?;
+        self.experiments = Experiments::read(&self.tables, self.export.options.selection.share.as_ref())?;
         self.choose()?;
         let monitor = self.export.monitor();
         if self.export.looks_at(&[Kind::Runs, Kind::Datasets]) {
@@ -66,9 +66,8 @@ impl<'m> Exporter<'m> {
             self.traces()?;
             self.tell_refused()?;
         }
-        if self
-            .export
-            .looks_at(&[Kind::RegisteredModels, Kind::ModelVersions])
+        if !self.closure.is_rest_elsewhere()
+            && (self.export).looks_at(&[Kind::RegisteredModels, Kind::ModelVersions])
         {
             monitor.begin("registered models", None);
             self.registry()?;
@@ -85,13 +84,14 @@ impl<'m> Exporter<'m> {
         if self.export.looks_at(&[Kind::Datasets]) {
             self.datasets()?;
         }
-        if self.export.looks_at(&[Kind::EvaluationDatasets]) {
+        let has_rest = !self.closure.is_rest_elsewhere();
+        if has_rest && self.export.looks_at(&[Kind::EvaluationDatasets]) {
             self.evaluation_datasets()?;
         }
         if self.export.looks_at(&[Kind::Scorers]) {
             self.scorers()?;
         }
-        self.workspaces()
+        if has_rest { self.workspaces() } else { Ok(()) }
     }
 
     /// Works out what is taken.
@@ -108,6 +108,7 @@ impl<'m> Exporter<'m> {
             runs::tell(&self.tables, &mut catalogue, self.export.writer.scratch())?;
         }
         let (closure, matched) = catalogue.close(&|_, _| RunNeeds::default())?;
+        self.export.saw(&closure);
         self.closure = closure;
         self.export.matched(matched);
         Ok(())
@@ -130,8 +131,10 @@ impl<'m> Exporter<'m> {
 
     /// Tables and columns that are not exported, and values that did not fit.
     fn count_what_is_not_read(&mut self) -> Result<()> {
-        self.count_orphans()?;
-        known::count(&self.tables, &mut self.export)?;
+        if !self.closure.is_rest_elsewhere() {
+            self.count_orphans()?;
+            known::count(&self.tables, &mut self.export)?;
+        }
         self.tell_refused()?;
         for ((kind, field, reason), count) in self.tables.oddities.take() {
             self.export.limit(&kind, &field, reason, count);

@@ -7,6 +7,7 @@ use super::tables::Tables;
 use crate::format::Reason;
 use crate::model::Text;
 use crate::model::pyjson::{PyJson, PyJsonError};
+use crate::select::Closure;
 use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -152,18 +153,28 @@ impl<'r> Fields<'r> {
     /// An integer; what is none is counted and left out.
     pub(super) fn int(&self, column: usize) -> Option<i64> {
         self.refuse_long(column);
-        let value = match self.row.cell(column) {
-            Cell::Null => return None,
+        let value = self.plain_int(column);
+        if value.is_none() && !matches!(self.row.cell(column), Cell::Null) {
+            self.odd(column, Reason::NotANumber);
+        }
+        value
+    }
+
+    fn plain_int(&self, column: usize) -> Option<i64> {
+        match self.row.cell(column) {
+            Cell::Null => None,
             Cell::Integer(value) => Some(value),
             Cell::Real(value) => exact_integer(value),
             Cell::Bytes(bytes) => std::str::from_utf8(bytes)
                 .ok()
                 .and_then(|text| text.trim().parse().ok()),
-        };
-        if value.is_none() {
-            self.odd(column, Reason::NotANumber);
         }
-        value
+    }
+
+    /// Whether the object of a row is of another shard, by its experiment and its time; nothing of it is counted.
+    pub(super) fn is_elsewhere(&self, closure: &Closure, experiment: usize, time: usize) -> bool {
+        let id = self.bytes(experiment).unwrap_or_default();
+        closure.is_elsewhere(&String::from_utf8_lossy(&id), self.plain_int(time))
     }
 
     /// A number that counts from 0.

@@ -83,6 +83,9 @@ impl Exporter<'_> {
         let mut spool = Spool::new(self.export.writer.scratch());
         let mut left_out: HashMap<Reason, u64> = HashMap::new();
         self.tables.scan(LOGGED_MODELS, |row| {
+            if row.is_elsewhere(&self.closure, 1, 4) {
+                return Ok(());
+            }
             let model = logged_model(row);
             match self.closure.logged_model(&model) {
                 Verdict::LeftOut(reason) => *left_out.entry(reason).or_insert(0) += 1,

@@ -116,6 +116,9 @@ fn export_within(
     }
     let mut export = Export::create(out, options, monitor)?;
     export.chosen = location.chosen()?;
+    export.check_plan(&info.uri)?;
+    // What is said once of a database, the first shard of it counts.
+    export.count_elsewhere(export.is_rest_elsewhere());
     if hides_tables {
         export.limit("tables", "*", Reason::PerhapsHidden, 1);
         monitor.notice(&format!(
@@ -126,6 +129,7 @@ fn export_within(
     if !export.is_survey() {
         known::check(&tables, release, &mut export)?;
     }
+    export.count_elsewhere(false);
     let mut exporter = Exporter::new(tables, export, folder)?;
     exporter.run()?;
     exporter.export.finish(info)

@@ -117,8 +117,11 @@ impl Exporter<'_> {
         let mut left_out: HashMap<Reason, u64> = HashMap::new();
         let mut orphans = Vec::new();
         self.tables.scan(RUNS, |row| {
-            let info = run_info(row);
             let closure = &self.closure;
+            if row.is_elsewhere(closure, 1, 5) {
+                return Ok(());
+            }
+            let info = run_info(row);
             let is_deleted = closure.is_deleted(&info.lifecycle_stage, &info.experiment_id);
             let verdict = closure.verdict(closure.reaches_run(&info.run_id), is_deleted);
             if let Verdict::LeftOut(reason) = verdict {

@@ -81,6 +81,9 @@ impl Exporter<'_> {
         let mut spool = Spool::new(self.export.writer.scratch());
         let mut left_out: HashMap<Reason, u64> = HashMap::new();
         self.tables.scan(TRACES, |row| {
+            if row.is_elsewhere(&self.closure, 1, 2) {
+                return Ok(());
+            }
             let mut found = trace(row, has_promoted);
             let Named { metadata, linked } = named.remove(&found.trace.trace_id).unwrap_or_default();
             found.trace.trace_metadata = metadata;

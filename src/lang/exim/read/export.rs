@@ -35,6 +35,12 @@ pub fn export(
     options: ExportOptions,
     monitor: &dyn Monitor,
 ) -> Result<ExportReport> {
+    if options.selection.share.is_some() {
+        return Err(ExportError::NotDivided {
+            source_uri: uri::redact(source),
+            detail: "a directory of mlflow-export-import is read at the speed of the disk; leave out --shard",
+        });
+    }
     let root = uri::local_path(source).map(PathBuf::from);
     let no_data = |detail: &str| ExportError::NoData {
         source_uri: uri::redact(source),

@@ -176,7 +176,14 @@ impl Exporter<'_, '_> {
     /// Writes scorers, every version.
     pub(super) fn scorers(&mut self) -> Result<(), ExportError> {
         let (mut ids, mut deleted) = (Vec::new(), 0);
+        // Another shard's, by which it is seen whether the server has scorers at all.
+        let mut other = None;
         for (id, experiment) in &self.experiments {
+            if self.closure.borrow().is_led_elsewhere(id) {
+                let is_active = experiment.lifecycle_stage != "deleted";
+                other = other.or_else(|| is_active.then(|| id.clone()));
+                continue;
+            }
             if self.closure.borrow().of_experiment(id) != Verdict::Kept {
                 continue;
             }
@@ -185,6 +192,10 @@ impl Exporter<'_, '_> {
                 "deleted" => deleted += 1,
                 _ => ids.push(id.clone()),
             }
+        }
+        if let Some(other) = other.filter(|_| ids.is_empty() && deleted > 0) {
+            // What fails here fails in the other shard.
+            let _ = find_scorers(&self.server, &other);
         }
         let (server, pool) = (self.server.clone(), self.pool.clone());
         let work = move |id: String| {

@@ -105,7 +105,11 @@ impl<'a, 'm> Exporter<'a, 'm> {
             .looks_at(&[Kind::RegisteredModels, Kind::ModelVersions])
         {
             self.begin("registered models");
-            prompts = self.registry()?;
+            prompts = if self.export.is_rest_elsewhere() {
+                self.prompt_versions()?
+            } else {
+                self.registry()?
+            };
         }
         if self.export.looks_at(&[Kind::Traces]) {
             self.begin("traces");
@@ -119,7 +123,8 @@ impl<'a, 'm> Exporter<'a, 'm> {
 
     fn evaluation(&mut self) -> Result<(), ExportError> {
         self.begin("evaluation");
-        if self.export.looks_at(&[Kind::EvaluationDatasets]) {
+        let is_here = !self.export.is_rest_elsewhere();
+        if is_here && self.export.looks_at(&[Kind::EvaluationDatasets]) {
             self.evaluation_datasets()?;
         }
         if self.export.looks_at(&[Kind::Scorers]) {
@@ -136,7 +141,9 @@ impl<'a, 'm> Exporter<'a, 'm> {
     pub(super) fn open_experiments(&self) -> Vec<String> {
         let closure = self.closure.borrow();
         let ids = self.experiments.keys();
-        ids.filter(|id| closure.looks_beside_runs(id)).cloned().collect()
+        ids.filter(|id| closure.looks_beside_runs(id) && !closure.is_all_elsewhere(id))
+            .cloned()
+            .collect()
     }
 
     /// Tells of requests that were repeated.
@@ -175,7 +182,7 @@ impl<'a, 'm> Exporter<'a, 'm> {
             let (id, is_deleted) = (&experiment.experiment_id, experiment.lifecycle_stage == "deleted");
             let mut closure = self.closure.borrow_mut();
             closure.experiment(id, &experiment.name, is_deleted);
-            if closure.looks_through(id) {
+            if closure.looks_through(id) && !closure.is_all_elsewhere(id) {
                 looked_through.push(id.clone());
             }
             drop(closure);
@@ -183,7 +190,9 @@ impl<'a, 'm> Exporter<'a, 'm> {
             self.experiments
                 .insert(experiment.experiment_id.clone(), experiment);
         }
-        if self.workspace.is_some() && !self.server.has_workspaces() {
+        self.export.saw(&self.closure.borrow());
+        let is_here = !self.export.is_rest_elsewhere();
+        if is_here && self.workspace.is_some() && !self.server.has_workspaces() {
             let kind = Kind::Workspaces.name();
             self.export.limit(kind, "*", Reason::NotShown, 1);
         }
@@ -192,11 +201,18 @@ impl<'a, 'm> Exporter<'a, 'm> {
 
     fn write_experiments(&mut self) -> Result<(), ExportError> {
         for experiment in std::mem::take(&mut self.experiments).into_values() {
+            let id = &experiment.experiment_id;
+            if self.closure.borrow().is_all_elsewhere(id) {
+                continue;
+            }
+            let is_led_elsewhere = self.closure.borrow().is_led_elsewhere(id);
+            self.export.count_elsewhere(is_led_elsewhere);
             match self.closure.borrow().takes(&experiment) {
                 Verdict::Kept => self.export.write(&experiment)?,
                 Verdict::LeftOut(reason) => self.export.left_out(Kind::Experiments, reason, 1),
             }
         }
+        self.export.count_elsewhere(false);
         Ok(())
     }
 

@@ -80,8 +80,10 @@ impl Exporter<'_, '_> {
             }
         }
         // Once a server, since nobody can tell how many there are.
-        let kind = Kind::LoggedModels.name();
-        self.export.limit(kind, "*", Reason::DeletedNotShown, 1);
+        if !self.export.is_rest_elsewhere() {
+            let kind = Kind::LoggedModels.name();
+            self.export.limit(kind, "*", Reason::DeletedNotShown, 1);
+        }
         Ok(is_any)
     }
 
@@ -144,6 +146,12 @@ impl Exporter<'_, '_> {
         let mut kept = Vec::new();
         for row in rows {
             let found = read(row);
+            let model = &found.model;
+            let is_elsewhere =
+                (self.closure.borrow()).is_elsewhere(&model.experiment_id, model.creation_timestamp_ms);
+            if is_elsewhere {
+                continue;
+            }
             let verdict = self.closure.borrow_mut().logged_model(&found.model);
             match verdict {
                 Verdict::Kept => kept.push(found),

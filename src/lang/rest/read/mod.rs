@@ -70,6 +70,7 @@ pub fn export(
         .chain(workspace)
         .map(|(name, value)| (name.to_owned(), value));
     export.chosen = chosen.collect();
+    export.check_plan(&server.client.base().to_string())?;
     if let Some(registry) = &mut registry {
         registry.kept = kept.clone();
     }
@@ -127,7 +128,9 @@ fn fetch(
     }
     if let Some(view) = server.filtered_view() {
         export.monitor().notice(&view);
-        export.limit("objects", "*", Reason::FilteredView, 1);
+        if !export.is_rest_elsewhere() {
+            export.limit("objects", "*", Reason::FilteredView, 1);
+        }
         info.details.insert("view".to_owned(), view);
     }
     workspaces::export_each(export, server, registry)?;

@@ -67,6 +67,16 @@ impl Exporter<'_, '_> {
         Ok(prompts)
     }
 
+    /// The versions of prompts, as `name/version`, where another shard writes them.
+    pub(super) fn prompt_versions(&mut self) -> Result<Vec<String>, ExportError> {
+        let versions = self.rows("model-versions")?.into_iter();
+        let versions = versions.map(|row| self.version(row));
+        let prompts = versions.filter(|version| is_prompt(&version.tags));
+        Ok(prompts
+            .map(|version| format!("{}/{}", version.name, version.version))
+            .collect())
+    }
+
     /// Writes versions; returns the names of their models, and the versions of prompts.
     fn versions(&mut self, rows: Vec<Value>) -> Result<(HashSet<String>, Vec<String>), ExportError> {
         let (mut kept, mut prompts) = (HashSet::new(), Vec::new());

@@ -138,7 +138,14 @@ impl Exporter<'_, '_> {
         with_models: bool,
     ) -> Result<(), ExportError> {
         let mut feed = Feed::new(self.server.clone(), self.pool.clone());
-        feed.add_experiments(experiments);
+        let closure = self.closure.borrow();
+        let cut = |id: &&String| !closure.stretches(id).is_empty();
+        let (cut, whole): (Vec<_>, Vec<_>) = experiments.iter().partition(cut);
+        feed.add_experiments(&whole.into_iter().cloned().collect::<Vec<_>>());
+        for id in cut {
+            feed.add_stretches(id, closure.stretches(id));
+        }
+        drop(closure);
         feed.add_ids(ids);
         let history = History::new(self.server.clone(), self.export.writer.scratch().to_owned());
         let history = Arc::new(history);
@@ -222,7 +229,11 @@ impl Jobs {
         let mut kept = Vec::with_capacity(runs.len());
         let mut ids = HashSet::new();
         for found in runs {
-            let id = &found.run.info.run_id;
+            let info = &found.run.info;
+            if closure.is_elsewhere(&info.experiment_id, info.start_time) {
+                continue;
+            }
+            let id = &info.run_id;
             // One in another answer is met when all are sorted.
             if !ids.insert(id.clone()) {
                 self.queue.push_back(Job::Note(Note::Twice(id.clone())));

@@ -29,6 +29,8 @@ pub(super) enum Batch {
 /// What is still to be asked for.
 enum Wanted {
     Experiments(Vec<String>),
+    /// Runs of an experiment that meet a filter.
+    Filtered(String, String),
     Ids(Vec<String>),
 }
 
@@ -61,6 +63,18 @@ impl Feed {
             .extend(chunks.map(|chunk| Wanted::Experiments(chunk.to_vec())));
     }
 
+    /// Asks for the runs of an experiment that started in some stretches of time. A plan cuts none that has runs without a start time, since
+    /// no filter finds them.
+    pub(super) fn add_stretches(&mut self, id: &str, stretches: Vec<(Option<i64>, Option<i64>)>) {
+        for (since, until) in stretches {
+            let since = since.map(|since| format!("attributes.start_time >= {since}"));
+            let until = until.map(|until| format!("attributes.start_time < {until}"));
+            let filter: Vec<_> = since.into_iter().chain(until).collect();
+            self.wanted
+                .push_back(Wanted::Filtered(id.to_owned(), filter.join(" AND ")));
+        }
+    }
+
     /// Asks for runs by id.
     pub(super) fn add_ids(&mut self, ids: &[String]) {
         self.wanted
@@ -75,8 +89,8 @@ impl Feed {
         })
     }
 
-    fn begin(&mut self, experiments: Vec<String>) {
-        let pages = search(self.server.clone(), experiments.clone(), None);
+    fn begin(&mut self, experiments: Vec<String>, filter: Option<String>) {
+        let pages = search(self.server.clone(), experiments.clone(), filter);
         self.current = Some((experiments, self.read_on(pages)));
     }
 
@@ -116,7 +130,8 @@ impl Iterator for Feed {
                 }
             }
             match self.wanted.pop_front()? {
-                Wanted::Experiments(experiments) => self.begin(experiments),
+                Wanted::Experiments(experiments) => self.begin(experiments, None),
+                Wanted::Filtered(id, filter) => self.begin(vec![id], Some(filter)),
                 Wanted::Ids(mut ids) => {
                     let Some(id) = ids.pop() else { continue };
                     if !ids.is_empty() {

@@ -63,11 +63,13 @@ impl Exporter<'_, '_> {
         };
         let api = Api::of(&self.server, first).map_err(|error| self.server.error(&error))?;
         let Some(api) = api else { return Ok(()) };
-        let with_traces = self.experiments_with_traces(api)?;
+        let with_traces = self.experiments_with_traces(api, self.open_experiments())?;
+        self.links_elsewhere(api)?;
         if with_traces.is_empty() {
             return Ok(());
         }
-        let links = self.links(api, &with_traces, prompts)?;
+        let runs = self.run_ids.clone();
+        let links = self.links(api, &with_traces, runs, prompts)?;
         for chunk in with_traces.chunks(EXPERIMENTS) {
             let pages = api.search(self.server.clone(), chunk.to_vec(), None);
             self.each_page(pages, Kind::Traces, chunk, |exporter, rows| {
@@ -77,8 +79,30 @@ impl Exporter<'_, '_> {
         Ok(())
     }
 
-    fn experiments_with_traces(&mut self, api: Api) -> Result<Vec<String>, ExportError> {
-        let ids = self.open_experiments();
+    /// Counts links of other shards' traces to this shard's runs, which only this shard can see.
+    fn links_elsewhere(&mut self, api: Api) -> Result<(), ExportError> {
+        let others = self.experiments.keys().filter(|id| {
+            let closure = self.closure.borrow();
+            closure.is_all_elsewhere(id)
+        });
+        let others: Vec<_> = others.cloned().collect();
+        if others.is_empty() || self.run_ids.is_empty() {
+            return Ok(());
+        }
+        let others = self.experiments_with_traces(api, others)?;
+        if others.is_empty() {
+            return Ok(());
+        }
+        let runs = self.run_ids.clone();
+        let links = self.links(api, &others, runs, &[])?;
+        let kind = Kind::Traces.name();
+        let count = links.count_of_runs();
+        self.export
+            .limit(kind, "linked_runs", Reason::LinkedFromOtherShard, count);
+        Ok(())
+    }
+
+    fn experiments_with_traces(&mut self, api: Api, ids: Vec<String>) -> Result<Vec<String>, ExportError> {
         let (server, pool) = (self.server.clone(), self.pool.clone());
         let work = move |id: String| {
             let first = api.search(server.clone(), vec![id.clone()], None).first();
@@ -100,13 +124,18 @@ impl Exporter<'_, '_> {
     }
 
     /// Asks run by run, and prompt version by prompt version, which traces are linked to them.
-    fn links(&mut self, api: Api, experiments: &[String], prompts: &[String]) -> Result<Links, ExportError> {
+    fn links(
+        &mut self,
+        api: Api,
+        experiments: &[String],
+        runs: Vec<String>,
+        prompts: &[String],
+    ) -> Result<Links, ExportError> {
         let mut links = Links::default();
         let survey = self.export.options.survey.as_ref();
         if api == Api::V2 || survey.is_some_and(|survey| !survey.links) {
             return Ok(links);
         }
-        let runs = self.run_ids.clone();
         let wanted = runs.iter().map(|id| ("run", id.clone()));
         let wanted: Vec<_> = wanted
             .chain(prompts.iter().map(|id| ("prompt", id.clone())))
@@ -149,6 +178,10 @@ impl Exporter<'_, '_> {
         let mut kept = Vec::new();
         for row in rows {
             let mut trace = trace_wire::read(row);
+            let is_elsewhere = (self.closure.borrow()).is_elsewhere(&trace.experiment_id, trace.request_time);
+            if is_elsewhere {
+                continue;
+            }
             links.put_into(&mut trace);
             let verdict = self.closure.borrow_mut().trace(&trace, &trace.linked_runs);
             match verdict {

@@ -30,6 +30,11 @@ impl Links {
         }
     }
 
+    /// Links to runs.
+    pub(super) fn count_of_runs(&self) -> u64 {
+        self.runs.values().map(|runs| runs.len() as u64).sum()
+    }
+
     pub(super) fn put_into(&self, trace: &mut Trace) {
         let of = |links: &BTreeMap<String, BTreeSet<String>>| {
             links

@@ -31,7 +31,9 @@ pub(super) fn export_each(
         is_named && chosen.as_ref().is_none_or(|chosen| *chosen == found.name)
     };
     for workspace in workspaces.filter(is_wanted) {
-        export.write(&workspace)?;
+        if !export.is_rest_elsewhere() {
+            export.write(&workspace)?;
+        }
         let within = Arc::new(server.in_workspace(&workspace.name)?);
         let registry = if Arc::ptr_eq(server, registry) {
             within.clone()

@@ -1,0 +1,144 @@
+//! `mlark plan`.
+
+use super::error::{CliError, Result};
+use super::exit::Exit;
+use super::progress::Progress;
+use super::source_args::ReadArgs;
+use crate::archive::ArchiveError;
+use crate::cli::humanize::{counted, shown};
+use crate::cli::output_args::output_path;
+use crate::cli::results::{print_json, print_summary};
+use crate::cli::server_args::tracking_uri;
+use crate::cli::shard_args::shards;
+use crate::flow::export::plan::{self, PlanFile};
+use crate::flow::export::{ExportOptions, Survey, detect, survey};
+use crate::format::Kind;
+use crate::report::text::json_text;
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::borrow::Cow;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// Divide a source into shards of about one size, for `export --shard`
+///
+/// SOURCE is looked at once. Whole experiments go to shards by what is in them; huge ones are cut by time. Every shard is then exported by
+/// itself, on any machine, and `mlark merge` makes one archive of all; docs/scale.md tells it from beginning to end.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  mlark plan mlflow.db --shards 16 -o plan.json
+  mlark export mlflow.db --plan plan.json --shard 3/16 -o part-3.zip
+  mlark merge part-*.zip -o all.zip")]
+pub(super) struct Args {
+    /// Where the history is [default: MLFLOW_TRACKING_URI]
+    source: Option<String>,
+    /// How many shards
+    #[arg(long, value_name = "N", value_parser = shards())]
+    shards: u64,
+    /// The plan to write
+    #[arg(short, long, value_name = "FILE", value_parser = output_path())]
+    output: PathBuf,
+    /// Replaces FILE where it exists
+    #[arg(long)]
+    force: bool,
+    /// Leaves out what cannot be read; the shards that have it say so
+    #[arg(long)]
+    keep_going: bool,
+    #[command(flatten)]
+    read: ReadArgs,
+    /// Prints what was planned as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `plan` made.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Planned<'a> {
+    /// The plan.
+    output: Cow<'a, str>,
+    /// Origin of the source, as its URI names it.
+    origin: &'a str,
+    /// How many shards there are.
+    shards: u64,
+    /// How many runs each has, but for deleted ones and those of deleted experiments.
+    runs: &'a [u64],
+    /// How many of those each has.
+    deleted_runs: &'a [u64],
+    /// How many experiments there are.
+    experiments: u64,
+    /// How many of them are cut by time.
+    cut: u64,
+}
+
+impl<'a> Planned<'a> {
+    fn new(output: &'a Path, plan: &'a PlanFile) -> Self {
+        let cut = plan.experiments.iter().filter(|one| one.pieces.len() > 1);
+        Planned {
+            output: output.to_string_lossy(),
+            origin: &plan.origin,
+            shards: plan.shards,
+            runs: &plan.runs,
+            deleted_runs: &plan.deleted_runs,
+            experiments: plan.experiments.len() as u64,
+            cut: cut.count() as u64,
+        }
+    }
+}
+
+impl Args {
+    pub(super) fn run(self) -> Result {
+        let source = tracking_uri(self.source.as_deref(), "SOURCE")?;
+        let kind = detect::kind_of(&source)?;
+        if kind == detect::SourceKind::ExportImport {
+            return Err(
+                CliError::usage("a directory of mlflow-export-import is not divided")
+                    .hint("export it as a whole: it is read at the speed of the disk"),
+            );
+        }
+        let out = &self.output;
+        if out.exists() && !self.force {
+            return Err(ArchiveError::OutputExists { path: out.clone() }.into());
+        }
+        let options = ExportOptions {
+            keep_going: self.keep_going,
+            include_deleted: true,
+            ..self.read.into_options()?
+        };
+        let looked_at = Survey {
+            kinds: [Kind::Experiments, Kind::Runs, Kind::LoggedModels, Kind::Traces].into(),
+            links: false,
+        };
+        let progress = Progress::new();
+        let surveyed = survey(kind, &source, looked_at, options, &progress);
+        progress.done();
+        let surveyed = surveyed.map_err(CliError::of_look)?;
+        let plan = plan::make(&surveyed.archive, self.shards)?;
+        let io_error = |error| ArchiveError::io("write", out)(error);
+        let folder = crate::archive::parent_of(out);
+        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io_error)?;
+        file.write_all(plan.to_text().as_bytes()).map_err(io_error)?;
+        file.persist(out).map_err(|error| io_error(error.error))?;
+        if self.json {
+            print_json(format_args!("{}\n", json_text(&Planned::new(out, &plan))))?;
+        } else {
+            print_summary(summary(out, &plan))?;
+        }
+        Ok(Exit::Done)
+    }
+}
+
+fn summary(out: &Path, plan: &PlanFile) -> String {
+    let cut = Planned::new(out, plan).cut;
+    let runs = plan.runs.iter().sum();
+    let (most, least) = (plan.runs.iter().max(), plan.runs.iter().min());
+    format!(
+        "{}: {} with {} in {}, {} cut by time\nfrom {} to {} runs a shard\n",
+        shown(out),
+        counted(plan.experiments.len() as u64, "experiments"),
+        counted(runs, "runs"),
+        counted(plan.shards, "shards"),
+        counted(cut, "experiments"),
+        least.copied().unwrap_or(0),
+        most.copied().unwrap_or(0)
+    )
+}

@@ -1,0 +1,85 @@
+//! Which shard of a source is exported.
+
+use super::error::{CliError, Result};
+use crate::flow::export::detect::SourceKind;
+use crate::flow::export::plan::read_share;
+use crate::select::{MOST_SHARDS, Share};
+use clap::builder::RangedU64ValueParser;
+use std::path::PathBuf;
+
+/// A parser of a number of shards.
+pub(super) fn shards() -> RangedU64ValueParser<u64> {
+    RangedU64ValueParser::new().range(1..=MOST_SHARDS)
+}
+
+/// Which part of a source is taken, where many take it together.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Shards")]
+pub(super) struct ShardArgs {
+    /// Exports only the share I of N; `mlark merge` makes one archive of all N. Experiments go to shards by a hash of their ids
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    shard: Option<(u64, u64)>,
+    /// Divides by this plan of `mlark plan`, which knows sizes and cuts huge experiments
+    #[arg(long, value_name = "FILE", requires = "shard")]
+    plan: Option<PathBuf>,
+}
+
+fn shard(text: &str) -> std::result::Result<(u64, u64), String> {
+    let unclear = || "it is no `I/N`, such as 3/16, with I from 1 to N".to_owned();
+    let (number, of) = text.split_once('/').ok_or_else(unclear)?;
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let parsed = number
+        .parse()
+        .ok()
+        .zip(of.parse().ok())
+        .filter(|_| digits(number) && digits(of));
+    match parsed.ok_or_else(unclear)? {
+        (_, of) if of > MOST_SHARDS => Err(format!("at most {MOST_SHARDS} shards are made")),
+        (number, of) if number == 0 || number > of => Err(unclear()),
+        shard => Ok(shard),
+    }
+}
+
+impl ShardArgs {
+    /// The share that is asked for, if one is; `chooses` tells whether objects are chosen beside.
+    pub(super) fn share(&self, kind: SourceKind, chooses: bool) -> Result<Option<Share>> {
+        let Some((number, of)) = self.shard else {
+            return Ok(None);
+        };
+        if chooses && kind == SourceKind::Rest {
+            return Err(CliError::usage(
+                "of a tracking server, shards divide all there is, and cannot be had with --experiment, --run, --model, --filter, --since or --until",
+            )
+            .hint("without --shard, each of several processes may export some experiments: `mlark merge` makes one archive of them too"));
+        }
+        match &self.plan {
+            None => Ok(Some(Share::by_hash(number, of))),
+            Some(path) => Ok(Some(read_share(path, number, of)?)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shard_is_one_of_several() {
+        assert_eq!(shard("3/16"), Ok((3, 16)));
+        for text in [
+            "",
+            "3",
+            "0/4",
+            "5/4",
+            "1/0",
+            "+1/2",
+            "1/2/3",
+            "a/b",
+            "1/100001",
+            "-1/2",
+            "1/99999999999999999999",
+        ] {
+            assert!(shard(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Shards of one export: whether all are there, each once and of one division, and what they say together.
+//!
+//! Each object is of one shard, but for those that several need. So what each says is not in it adds up, and the result is what an
+//! export of the whole source would have been: if the source did not change between the shards, its content id is the same.
+
+use super::{MergeError, Result};
+use crate::archive::Archive;
+use crate::format::loss::LossCount;
+use crate::format::origin::ShardOfSource;
+use crate::format::{Kind, Manifest, Reason};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Shards that an error names.
+const NAMED: usize = 20;
+
+/// Why archives are not all the shards of one export.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ShardError {
+    /// Shards beside something else.
+    #[error("`{}` is shard {number} of {of}, and `{}` is no shard of an export", shard.display(), other.display())]
+    NoShard {
+        /// A shard.
+        shard: PathBuf,
+        /// Which one.
+        number: u64,
+        /// How many there are.
+        of: u64,
+        /// The other archive.
+        other: PathBuf,
+    },
+    /// A shard of something else.
+    #[error("`{}` is a shard of another export than `{}`: {what}", path.display(), first.display())]
+    Foreign {
+        /// The shard.
+        path: PathBuf,
+        /// One to which most belong.
+        first: PathBuf,
+        /// What differs.
+        what: String,
+    },
+    /// A shard that is given twice.
+    #[error("`{}` and `{}` are both shard {number} of {of}", first.display(), second.display())]
+    Twice {
+        /// The one.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+        /// Which shard.
+        number: u64,
+        /// How many there are.
+        of: u64,
+    },
+    /// Shards that are not given.
+    #[error("of {of} shards, {count} were not given: {}", told(.missing, *.count))]
+    Missing {
+        /// The first of them.
+        missing: Vec<u64>,
+        /// How many.
+        count: u64,
+        /// How many shards there are.
+        of: u64,
+    },
+}
+
+impl ShardError {
+    /// What helps.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            ShardError::NoShard { .. } => {
+                "merge all shards of the export first, and what comes out with the other archive"
+            }
+            ShardError::Foreign { .. } => {
+                "give the shards of one export only; another is merged by itself first"
+            }
+            ShardError::Twice { .. } => {
+                "leave out one of the two: the older, where a shard was exported again"
+            }
+            ShardError::Missing { .. } => {
+                "export them with the same options and --shard N/OF; the others need not be exported again"
+            }
+        }
+    }
+}
+
+fn told(missing: &[u64], count: u64) -> String {
+    let mut numbers: Vec<_> = missing.iter().map(u64::to_string).collect();
+    if count > missing.len() as u64 {
+        numbers.push("…".to_owned());
+    }
+    numbers.join(", ")
+}
+
+/// Whether archives are shards.
+pub(super) fn are_shards(archives: &[&Archive]) -> bool {
+    archives.iter().any(|archive| archive.manifest().shard.is_some())
+}
+
+/// Refuses shards that are not all of one export.
+pub(super) fn refuse(archives: &[&Archive]) -> Result<()> {
+    let shard_of = |archive: &Archive| archive.manifest().shard.clone();
+    let Some((first, own)) = archives
+        .iter()
+        .find_map(|archive| Some((*archive, shard_of(archive)?)))
+    else {
+        return Ok(());
+    };
+    let mut given: BTreeMap<u64, &Archive> = BTreeMap::new();
+    for archive in archives {
+        let Some(shard) = shard_of(archive) else {
+            return Err(MergeError::Shard(ShardError::NoShard {
+                shard: first.path().to_owned(),
+                number: own.number,
+                of: own.of,
+                other: archive.path().to_owned(),
+            }));
+        };
+        if let Some(what) = difference((first.manifest(), &own), (archive.manifest(), &shard)) {
+            return Err(MergeError::Shard(ShardError::Foreign {
+                path: archive.path().to_owned(),
+                first: first.path().to_owned(),
+                what,
+            }));
+        }
+        if let Some(other) = given.insert(shard.number, archive) {
+            return Err(MergeError::Shard(ShardError::Twice {
+                first: other.path().to_owned(),
+                second: archive.path().to_owned(),
+                number: shard.number,
+                of: shard.of,
+            }));
+        }
+    }
+    let count = own.of.saturating_sub(given.len() as u64);
+    if count > 0 {
+        let numbers = (1..=own.of).filter(|number| !given.contains_key(number));
+        return Err(MergeError::Shard(ShardError::Missing {
+            missing: numbers.take(NAMED).collect(),
+            count,
+            of: own.of,
+        }));
+    }
+    Ok(())
+}
+
+/// Why two archives are no shards of one export.
+fn difference(
+    (one, own): (&Manifest, &ShardOfSource),
+    (other, shard): (&Manifest, &ShardOfSource),
+) -> Option<String> {
+    if own.of != shard.of {
+        return Some(format!("it is one of {}, not of {}", shard.of, own.of));
+    }
+    if shard.number == 0 || shard.number > shard.of {
+        return Some(format!("its number is {} of {}", shard.number, shard.of));
+    }
+    if own.plan != shard.plan {
+        return Some("it follows another plan".to_owned());
+    }
+    if one.origin != other.origin || one.source.kind != other.source.kind {
+        return Some(format!(
+            "it is of `{}` ({}), not of `{}` ({})",
+            other.source.uri, other.source.kind, one.source.uri, one.source.kind
+        ));
+    }
+    if one.selection.options != other.selection.options {
+        return Some("it was exported with other choices".to_owned());
+    }
+    None
+}
+
+/// What a person should know of shards between which the source changed: experiments came, went, or got other names.
+pub(super) fn changed_between(archives: &[&Archive]) -> Option<(String, u64)> {
+    let first = archives.first()?.manifest().shard.as_ref()?;
+    let is_other = |archive: &&&Archive| {
+        let shard = archive.manifest().shard.as_ref();
+        shard.is_some_and(|shard| shard.seen != first.seen || has_other_runs(archive.manifest(), shard))
+    };
+    let others: Vec<_> = archives.iter().filter(is_other).collect();
+    let named = others.iter().take(NAMED).map(|archive| {
+        let number = archive.manifest().shard.as_ref().map_or(0, |shard| shard.number);
+        number.to_string()
+    });
+    let named = named.collect::<Vec<_>>().join(", ");
+    let notice = format!(
+        "the source changed between the shards: {named} saw other experiments than {}, or other runs than the plan; what was made or deleted in \
+         between may be missing: export these shards again where it matters",
+        first.number
+    );
+    (!others.is_empty()).then_some((notice, others.len() as u64))
+}
+
+/// Whether a shard found another number of runs than the plan counted for it.
+fn has_other_runs(manifest: &Manifest, shard: &ShardOfSource) -> bool {
+    let mut failures = manifest.losses.failures.iter();
+    let is_whole = failures.all(|loss| loss.kind != Kind::Runs.name());
+    let planned = shard.planned_runs.filter(|_| is_whole);
+    planned.is_some_and(|planned| planned != manifest.count(Kind::Runs))
+}
+
+/// The limits of a shard, without those that are told once a source and that another shard told already.
+pub(super) fn limits_of<'a>(manifest: &'a Manifest, told: &mut Vec<&'a LossCount>) -> Vec<LossCount> {
+    let is_once = |loss: &LossCount| loss.reason.known() == Some(Reason::NotInBulkHistory);
+    let mut limits = Vec::new();
+    for loss in &manifest.losses.limits {
+        if is_once(loss) {
+            let is_told = |known: &&&LossCount| {
+                known.kind == loss.kind && known.field == loss.field && known.reason == loss.reason
+            };
+            if told.iter().find(is_told).is_some() {
+                continue;
+            }
+            told.push(loss);
+        }
+        limits.push(loss.clone());
+    }
+    limits
+}
