@@ -1,6 +1,7 @@
 //! Which options are edits, and how their values are read.
 
 use crate::flow::transform::Edit;
+use crate::flow::transform::descriptions::{Described, DescribedKind, SetDescription};
 use crate::flow::transform::move_runs::MoveRuns;
 use crate::flow::transform::redact::{DropArtifacts, Plain};
 use crate::flow::transform::relocate::{Relocate, RelocatePair};
@@ -179,6 +180,38 @@ pub(super) const OPTIONS: &[EditOption] = &[
         edit: |value| Ok(Edit::MaskParam(erase_texts(value)?)),
     },
     EditOption {
+        name: "set-description",
+        value: Some("[KIND:]NAME=TEXT"),
+        help: "Sets the description of what is called so, `*` standing for any text: workspace, experiment, run, logged-model, model, version (`version:fraud/3`)",
+        edit: |value| {
+            let (names, text) = value.split_once('=').ok_or("a value is NAME=TEXT")?;
+            let (kind, name) = DescribedKind::split(names);
+            Ok(Edit::SetDescription(SetDescription {
+                kind,
+                name: name.to_owned(),
+                description: text.to_owned(),
+            }))
+        },
+    },
+    EditOption {
+        name: "unset-description",
+        value: Some("[KIND:]NAME"),
+        help: "Removes the description of what is called so; --undo brings it back",
+        edit: |value| Ok(Edit::UnsetDescription(described(value))),
+    },
+    EditOption {
+        name: "drop-description",
+        value: Some("[KIND:]NAME"),
+        help: "Removes the description of what is called so, for good",
+        edit: |value| Ok(Edit::DropDescription(described(value))),
+    },
+    EditOption {
+        name: "mask-description",
+        value: Some("[KIND:]NAME"),
+        help: "Puts `***` in the place of the description of what is called so, for good",
+        edit: |value| Ok(Edit::MaskDescription(described(value))),
+    },
+    EditOption {
         name: "drop-artifact",
         value: Some("GLOB"),
         help: "Drops the bytes of artifacts whose path matches, for good; they stay listed",
@@ -262,6 +295,14 @@ fn rename_text(value: &str) -> Result<RenameText, String> {
         old: old.to_owned(),
         new: new.to_owned(),
     })
+}
+
+fn described(value: &str) -> Described {
+    let (kind, name) = DescribedKind::split(value);
+    Described {
+        kind,
+        name: name.to_owned(),
+    }
 }
 
 fn erase_texts(value: &str) -> Result<EraseTexts, String> {

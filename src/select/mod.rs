@@ -17,6 +17,7 @@ pub(crate) use catalogue::{Catalogue, RunNeeds};
 pub(crate) use closure::{Closure, NAMING_METADATA};
 pub use filter::{FilterError, OrderBy, RunColumn, RunFilter};
 pub(crate) use nearest::Nearest;
+pub(crate) use patterns::is_glob;
 pub use patterns::{PatternError, Patterns};
 pub use selection::{Selection, TimeRange};
 pub use share::{Division, MOST_SHARDS, Piece, Share};

@@ -90,7 +90,7 @@ impl Patterns {
 }
 
 /// Whether a text may match other texts than itself.
-pub(super) fn is_glob(text: &str) -> bool {
+pub(crate) fn is_glob(text: &str) -> bool {
     text.contains(['*', '?', '[', '{'])
 }
 

@@ -4,9 +4,11 @@
 mod helpers;
 
 mod beside;
+mod descriptions;
 mod graph;
 mod laws;
 mod lineage_tags;
+mod lost;
 mod merge;
 mod recipes;
 mod source_tags_golden;

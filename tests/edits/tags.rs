@@ -36,7 +36,7 @@ fn tags_of_runs(made: &Made, name: &str, key: &str) -> Vec<Option<String>> {
 }
 
 /// Files of an archive in which a text stands.
-fn files_with(path: &Path, text: &str) -> Vec<String> {
+pub(crate) fn files_with(path: &Path, text: &str) -> Vec<String> {
     let files = WalkDir::new(path).into_iter().map(Result::unwrap);
     let has = |entry: &walkdir::DirEntry| {
         let bytes = std::fs::read(entry.path()).unwrap();

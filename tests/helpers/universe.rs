@@ -3,8 +3,9 @@
 
 use mlark::archive::{Archive, ArchiveWriter, ByteSource, Duplicates, ManifestHead, Owner, WriterOptions};
 use mlark::format::line::to_value;
-use mlark::format::manifest::SourceInfo;
-use mlark::format::{Kind, Object as _, order};
+use mlark::format::loss::LossCount;
+use mlark::format::manifest::{Selection, SourceInfo};
+use mlark::format::{Kind, Object as _, Reason, order};
 use mlark::model::run::{RunInputs, RunOutputs};
 use mlark::model::{
     Dataset, DatasetInput, DatasetRecord, Double, EvaluationDataset, Experiment, LoggedModel, ModelOutput,
@@ -18,7 +19,7 @@ pub(crate) const SIZE: u64 = 12;
 const EXPERIMENTS: [&str; 4] = ["0", "1", "2", "x"];
 
 /// Which part of the universe an archive holds.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Holding {
     pub(crate) origin: &'static str,
     /// What ids begin with that two databases do not share.
@@ -36,7 +37,22 @@ pub(crate) struct Holding {
     pub(crate) old: i64,
     /// Whether experiments have other names than elsewhere.
     pub(crate) turned: bool,
+    /// Numbers of objects that are lost, of which only their lines are there: bits.
+    pub(crate) lost: u64,
+    /// Kinds of them, by their place in [`OWNERS`]: bits.
+    pub(crate) lost_kinds: u8,
+    /// Whether lost objects have all of their lines; else they have no artifacts.
+    pub(crate) has_all_lines: bool,
 }
+
+/// Kinds that own lines.
+const OWNERS: [Kind; 5] = [
+    Kind::Runs,
+    Kind::LoggedModels,
+    Kind::ModelVersions,
+    Kind::Traces,
+    Kind::EvaluationDatasets,
+];
 
 impl Holding {
     pub(crate) fn of(has: u64) -> Self {
@@ -50,6 +66,9 @@ impl Holding {
             old_runs: 0,
             old: 0,
             turned: false,
+            lost: 0,
+            lost_kinds: u8::MAX,
+            has_all_lines: true,
         }
     }
 
@@ -59,6 +78,33 @@ impl Holding {
 
     fn has(&self, number: u64) -> bool {
         self.has >> number & 1 == 1
+    }
+
+    fn is_lost(&self, kind: Kind, number: u64) -> bool {
+        let place = OWNERS.iter().position(|owner| *owner == kind);
+        self.lost >> number & 1 == 1 && place.is_some_and(|place| self.lost_kinds >> place & 1 == 1)
+    }
+
+    /// Writes an object, unless it is lost.
+    fn object<T: mlark::format::Object>(&self, writer: &mut ArchiveWriter, number: u64, object: &T) {
+        if !self.is_lost(T::KIND, number) {
+            writer.write(object).unwrap();
+        }
+    }
+
+    /// How many objects are lost, as the manifest says.
+    fn left_out(&self) -> Vec<LossCount> {
+        let count = |kind: Kind| {
+            let lost = self.numbers().filter(|number| self.is_lost(kind, *number));
+            LossCount {
+                kind: kind.name().to_owned(),
+                field: "*".to_owned(),
+                reason: Reason::Deleted.into(),
+                count: lost.count() as u64,
+            }
+        };
+        let counts = OWNERS.into_iter().map(count);
+        counts.filter(|count| count.count > 0).collect()
     }
 
     fn id(&self, kind: &str, number: u64) -> String {
@@ -91,6 +137,10 @@ impl Holding {
         }
         writer.drain_artifacts(&mut |_, _| unreachable!()).unwrap();
         let head = ManifestHead {
+            selection: Selection {
+                left_out: self.left_out(),
+                ..Selection::default()
+            },
             origin: self.origin.into(),
             source: SourceInfo {
                 kind: "sql".into(),
@@ -230,8 +280,10 @@ impl Holding {
         } else {
             format!("text {}", number % 4)
         };
-        self.file(writer, OwnerKind::Run, &id, run.info.sort_key(), text);
-        writer.write(&run).unwrap();
+        if self.has_all_lines || !self.is_lost(Kind::Runs, number) {
+            self.file(writer, OwnerKind::Run, &id, run.info.sort_key(), text);
+        }
+        self.object(writer, number, &run);
     }
 
     fn file(
@@ -282,7 +334,7 @@ impl Holding {
             model.sort_key(),
             text,
         );
-        writer.write(&model).unwrap();
+        self.object(writer, number, &model);
     }
 
     fn version(&self, writer: &mut ArchiveWriter, number: u64) {
@@ -310,7 +362,7 @@ impl Holding {
             version.sort_key(),
             text,
         );
-        writer.write(&version).unwrap();
+        self.object(writer, number, &version);
     }
 
     fn trace(&self, writer: &mut ArchiveWriter, number: u64) {
@@ -331,7 +383,7 @@ impl Holding {
         if number % 4 == 1 {
             trace.linked_prompts.push("credit/3".into());
         }
-        writer.write(&trace).unwrap();
+        self.object(writer, number, &trace);
         for (span_id, start) in [("b", 1), ("a", 2)] {
             let span = Span {
                 trace_id: id.clone(),
@@ -360,7 +412,7 @@ impl Holding {
             workspace: (number % 5 == 4).then(|| "team".into()),
             ..EvaluationDataset::default()
         };
-        writer.write(&dataset).unwrap();
+        self.object(writer, number, &dataset);
         let record = DatasetRecord {
             dataset_record_id: self.id("dr-", number),
             dataset_id: dataset.dataset_id,

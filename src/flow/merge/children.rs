@@ -1,7 +1,8 @@
 //! The lines of one kind that belong to the objects of another, object by object.
 
 use super::Result;
-use super::source::{Orphans, Owner};
+use super::orphans::{LostObject, Orphans};
+use super::source::Owner;
 use crate::archive::walk::{Cursor, kind_of_owner};
 use crate::archive::{ArchiveError, Merge};
 use crate::format::Kind;
@@ -16,8 +17,6 @@ pub(super) struct Children<'a> {
     /// Whose the next line is; none at the end, or at artifacts of another kind of owner.
     pub(super) owner: Option<String>,
     orphans: Orphans,
-    /// Whether a line of the current object came, so that lines of lost ones that follow it go with it.
-    pub(super) is_open: bool,
 }
 
 pub(super) enum ChildLines<'a> {
@@ -38,7 +37,6 @@ impl<'a> Children<'a> {
             lines: ChildLines::Archive(Box::new(cursor)),
             owner: None,
             orphans: orphans.clone(),
-            is_open: true,
         };
         children.look()?;
         Ok(children)
@@ -52,7 +50,6 @@ impl<'a> Children<'a> {
             lines: ChildLines::Sorted(merge, first),
             owner: None,
             orphans: Orphans::default(),
-            is_open: false,
         })
     }
 
@@ -66,23 +63,22 @@ impl<'a> Children<'a> {
         Ok(())
     }
 
-    pub(super) fn is_at_orphan(&self) -> bool {
-        let orphans = self.orphans.iter().find(|(kind, _)| *kind == self.kind);
-        match (&self.owner, orphans) {
-            (Some(owner), Some((_, orphans))) => orphans.contains(owner),
-            _ => false,
-        }
+    /// The lost object that the next line belongs to, and its id in the archive.
+    pub(super) fn lost(&self) -> Option<(&str, &LostObject)> {
+        let owner = self.owner.as_deref()?;
+        Some((
+            owner,
+            self.orphans.get(&(self.owner_kind, self.kind))?.get(owner)?,
+        ))
     }
 
     pub(super) fn next_of(&mut self, owner: &Owner) -> Result<Option<Vec<u8>>> {
-        let is_own = owner.line.is_some() && self.owner.as_deref() == Some(&owner.old_id);
-        let is_after = self.is_open && self.is_at_orphan();
+        let is_own = self.owner.as_deref() == Some(&owner.old_id);
         match &mut self.lines {
-            ChildLines::Archive(cursor) if is_own || is_after => {
+            ChildLines::Archive(cursor) if is_own => {
                 let mut line = Vec::new();
                 cursor.take_line(&mut line);
                 cursor.advance()?;
-                self.is_open = true;
                 self.look()?;
                 Ok(Some(line))
             }

@@ -31,9 +31,10 @@ mod survey;
 mod united;
 mod weave;
 
+use self::orphans::Decided;
 use self::output::MergeOutput;
 use self::plan::{InputPlan, Plan};
-use self::source::{FAMILIES, Orphans, Source};
+use self::source::{FAMILIES, Source};
 use self::survey::{UNIQUE, for_each_shared};
 use self::weave::Weave;
 use crate::archive::walk::newer_kinds;
@@ -41,7 +42,6 @@ use crate::archive::{Archive, ArchiveError, ArchiveWriter, Duplicates, ErrorKind
 use crate::format::{Kind, Manifest, order};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
 pub use self::plan::{Change, ChangeKind};
 pub use self::shards::ShardError;
@@ -195,30 +195,25 @@ pub fn merge(archives: &[Archive], out: Option<&Path>, options: &MergeOptions) -
     let scratch = tempfile::tempdir_in(std::env::temp_dir());
     let scratch = scratch.map_err(ArchiveError::io("create directory in", std::env::temp_dir()))?;
     let losers = losers(&archives, &plan, options, scratch.path())?;
-    let mut orphans: Vec<Orphans> = archives.iter().map(|_| Orphans::default()).collect();
-    loop {
+    let job = |decided: &Decided| {
         let job = Job {
             archives: &archives,
             plan: &plan,
             losers: &losers,
-            orphans: &orphans,
+            decided,
             options,
         };
-        match job.run(out, scratch.path()) {
-            // Rare: lines whose objects are lost. Only then they are looked for.
-            Err(MergeError::Orphan { archive, kind, owner }) => {
-                // One archive may be given twice.
-                let is_it = |at: &usize| archives[*at].path() == archive && orphans[*at].is_empty();
-                let places: Vec<usize> = (0..archives.len()).filter(is_it).collect();
-                for &at in &places {
-                    orphans[at] = Rc::new(orphans::orphans_of(archives[at], scratch.path())?);
-                }
-                if places.iter().all(|&at| orphans[at].is_empty()) {
-                    return Err(MergeError::Orphan { archive, kind, owner });
-                }
+        job.run(out, scratch.path())
+    };
+    match job(&Decided::nothing(archives.len())) {
+        // Rare: lines whose objects are lost. Only then they are looked for.
+        Err(error @ MergeError::Orphan { .. }) => {
+            match orphans::decide(&archives, &plan, options.prefer, scratch.path())? {
+                decided if decided.is_empty() => Err(error),
+                decided => job(&decided),
             }
-            done => return done,
         }
+        done => done,
     }
 }
 
@@ -300,7 +295,7 @@ struct Job<'j> {
     archives: &'j [&'j Archive],
     plan: &'j Plan,
     losers: &'j Losers,
-    orphans: &'j [Orphans],
+    decided: &'j Decided,
     options: &'j MergeOptions,
 }
 
@@ -310,6 +305,7 @@ impl Job<'_> {
         let mut output = MergeOutput::new(writer.transpose()?);
         let mut artifacts: Vec<_> = self.archives.iter().map(|_| None).collect();
         let mut weave = Weave::new(self.archives, self.plan, self.losers, self.options.prefer);
+        weave.tell_of_lost(&self.decided.conflicts);
         for family in FAMILIES {
             let mut sources = Vec::new();
             for (number, archive) in self.archives.iter().enumerate() {
@@ -320,7 +316,7 @@ impl Job<'_> {
                     ..
                 } = &self.plan.inputs[number];
                 let artifacts = &mut artifacts[number];
-                let source = Source::open(archive, family, moves, artifacts, &self.orphans[number])?;
+                let source = Source::open(archive, family, moves, artifacts, &self.decided.orphans[number])?;
                 let is_sorted = match family.kind {
                     Kind::Workspaces | Kind::EvaluationDatasets => false,
                     Kind::RegisteredModels | Kind::ModelVersions => *sorts_models,

@@ -23,7 +23,7 @@ struct Versions {
     by_identity: HashMap<Identity, u64>,
     /// Whose they are, where they are of one origin.
     origin: Option<usize>,
-    largest: u64,
+    given: BTreeSet<u64>,
 }
 
 impl<'n> Models<'n> {
@@ -106,8 +106,8 @@ impl<'n> Models<'n> {
 }
 
 impl Versions {
-    /// Numbers versions of one archive; the numbers that are others in the result. Those of a further origin follow the
-    /// largest so far.
+    /// Numbers versions of one archive; the numbers that are others in the result. Those of the first origin stay; those of a further
+    /// one follow the largest so far.
     fn number(
         &mut self,
         versions: &BTreeSet<u64>,
@@ -122,10 +122,10 @@ impl Versions {
                 .find_map(|identity| self.by_identity.get(identity));
             let number = match known {
                 Some(known) => *known,
-                None if origin == identities[0].origin && version > self.largest => version,
-                None => self.largest.saturating_add(1),
+                None if origin == identities[0].origin && !self.given.contains(&version) => version,
+                None => self.given.last().map_or(1, |largest| largest.saturating_add(1)),
             };
-            self.largest = self.largest.max(number);
+            self.given.insert(number);
             for identity in identities {
                 self.by_identity.entry(identity).or_insert(number);
             }

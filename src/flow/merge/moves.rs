@@ -22,7 +22,7 @@ pub(super) struct ModelMove {
 }
 
 impl ModelMove {
-    fn version(&self, version: u64) -> u64 {
+    pub(super) fn version(&self, version: u64) -> u64 {
         self.versions.get(&version).copied().unwrap_or(version)
     }
 }
@@ -84,6 +84,12 @@ impl Moves {
         self.experiments.get(id).map_or(id, String::as_str)
     }
 
+    /// The id in the result of an object that lines belong to.
+    pub(super) fn id(&self, kind: Kind, id: &str) -> String {
+        let moved = (kind == Kind::ModelVersions).then(|| self.follow_version(id));
+        moved.flatten().unwrap_or_else(|| id.to_owned())
+    }
+
     /// The place of an object in the result, and its line there.
     pub(super) fn place(&self, archive: &Archive, kind: Kind, head: &Head, line: Vec<u8>) -> Result<Owner> {
         let old_id = head.id(kind);
@@ -97,6 +103,8 @@ impl Moves {
             old_id: old_id.clone(),
             workspace: workspace.clone(),
             line: Some(line),
+            of_lost: None,
+            goes: false,
         };
         if !self.touches(kind, head, &line) {
             return Ok(owner(head.sort_key(kind), old_id.clone(), line));
@@ -283,25 +291,22 @@ impl Moves {
         (list != before).then(|| spaced(&list))
     }
 
-    /// A line that belongs to an object, in the result.
+    /// A line that belongs to an object, in the result, of which the ids in the archive and in the result are given.
     pub(super) fn rewrite_child(
         &self,
         archive: &Archive,
         kind: Kind,
         line: Vec<u8>,
-        owner: &Owner,
+        (old_id, id): (&str, &str),
     ) -> Result<Vec<u8>> {
-        if kind != Kind::Artifacts || owner.line.is_none() || owner.id == owner.old_id {
+        if kind != Kind::Artifacts || id == old_id {
             return Ok(line);
         }
         let mut value = strict_json::parse(&line).map_err(|error| {
-            let place = format!("artifacts of `{}`", owner.old_id);
+            let place = format!("artifacts of `{old_id}`");
             archive.damaged(&place, &error.to_string())
         })?;
-        // Lines of lost objects go with the one before them.
-        if value["owner_id"].as_str() == Some(&owner.old_id) {
-            value["owner_id"] = owner.id.as_str().into();
-        }
+        value["owner_id"] = id.into();
         Ok(canonical(&value))
     }
 }

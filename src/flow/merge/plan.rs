@@ -9,12 +9,12 @@
 
 use super::book::{Book, Identity, OriginTable};
 use super::models::Models;
-use super::moves::Moves;
+use super::moves::{ModelMove, Moves};
 use super::survey::Names;
 use super::{MergeError, MergeOptions, Result};
 use crate::archive::Archive;
 use crate::format::{Kind, SortKey, order};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Id of the experiment that every database begins with.
 const DEFAULT_EXPERIMENT: &str = "0";
@@ -98,7 +98,18 @@ impl Plan {
                 let new = moves.models.get(id).map_or(&id.1, |moved| &moved.name);
                 order::registered_model(id.0.as_deref(), new)
             });
-            input.sorts_models = !is_rising(models);
+            let mut versions = names
+                .models
+                .iter()
+                .map(|(id, found)| (moves.models.get(id), &found.versions));
+            let has_order = |(moved, versions): (Option<&ModelMove>, &BTreeSet<u64>)| {
+                moved.is_none_or(|moved| {
+                    versions
+                        .iter()
+                        .is_sorted_by_key(|version| moved.version(*version))
+                })
+            };
+            input.sorts_models = !is_rising(models) || !versions.all(has_order);
         }
         Ok(plan)
     }

@@ -2,13 +2,12 @@
 
 use super::children::{ChildLines, Children};
 use super::moves::Moves;
+use super::orphans::Orphans;
 use super::{MergeError, Result};
 use crate::archive::walk::{Cursor, text};
 use crate::archive::{Archive, ArchiveError, Merge, SpillSorter};
 use crate::format::{Kind, SortKey};
-use std::collections::HashSet;
 use std::path::Path;
-use std::rc::Rc;
 
 /// A kind of object and the kinds of line that belong to it and follow its order.
 #[derive(Debug, Clone, Copy)]
@@ -45,24 +44,13 @@ pub(super) struct Owner {
     pub(super) old_id: String,
     /// Workspace, where ids are unique only within one.
     pub(super) workspace: Option<String>,
-    /// The line; none for the beginning of the files, where lines can stand whose object is lost.
+    /// The line; none of an object that is lost, as the manifest says, and has lines of one kind.
     pub(super) line: Option<Vec<u8>>,
+    /// Which of the kinds of lines, of a lost one.
+    pub(super) of_lost: Option<u8>,
+    /// Whether it is lost and its lines are taken from another archive.
+    pub(super) goes: bool,
 }
-
-impl Owner {
-    fn beginning() -> Self {
-        Owner {
-            key: SortKey::new(),
-            id: String::new(),
-            old_id: String::new(),
-            workspace: None,
-            line: None,
-        }
-    }
-}
-
-/// Ids of objects that lines belong to and that are lost, as the manifest says; by the kind of line.
-pub(super) type Orphans = Rc<Vec<(Kind, HashSet<String>)>>;
 
 /// Objects of one kind with their lines, read side by side.
 pub(super) struct Source<'a> {
@@ -72,6 +60,10 @@ pub(super) struct Source<'a> {
     objects: Objects<'a>,
     children: Vec<Children<'a>>,
     current: Option<Owner>,
+    /// Place of the last object, after which lines of lost ones stand; none before the first.
+    last: Option<SortKey>,
+    /// Lost objects so far.
+    lost: u64,
 }
 
 enum Objects<'a> {
@@ -103,13 +95,10 @@ impl<'a> Source<'a> {
             objects: Objects::Archive(Box::new(Cursor::new(archive, family.kind)?)),
             children,
             current: None,
+            last: None,
+            lost: 0,
         };
-        let has_lost = source.children.iter().any(Children::is_at_orphan);
-        source.current = if has_lost {
-            Some(Owner::beginning())
-        } else {
-            source.read()?
-        };
+        source.current = source.read()?;
         source.check_end()?;
         Ok(source)
     }
@@ -147,6 +136,8 @@ impl<'a> Source<'a> {
             objects: Objects::Sorted(objects.finish().map_err(io_error)?),
             children,
             current: None,
+            last: None,
+            lost: 0,
         };
         source.current = source.read()?;
         Ok(source)
@@ -168,6 +159,9 @@ impl<'a> Source<'a> {
     }
 
     fn next_of(&mut self, owner: &Owner, place: usize) -> Result<Option<Vec<u8>>> {
+        if owner.of_lost.is_some_and(|of_lost| usize::from(of_lost) != place) {
+            return Ok(None);
+        }
         let kind = self.family.children[place];
         let Some(line) = self.children[place].next_of(owner)? else {
             return Ok(None);
@@ -175,7 +169,7 @@ impl<'a> Source<'a> {
         let is_moved = matches!(self.objects, Objects::Archive(_)) && self.moves.changes_lines(kind);
         if is_moved {
             self.moves
-                .rewrite_child(self.archive, kind, line, owner)
+                .rewrite_child(self.archive, kind, line, (&owner.old_id, &owner.id))
                 .map(Some)
         } else {
             Ok(Some(line))
@@ -187,9 +181,6 @@ impl<'a> Source<'a> {
     /// # Errors
     /// A line is damaged; or lines are left at the end that belong to no object.
     pub(super) fn advance(&mut self) -> Result<()> {
-        self.children
-            .iter_mut()
-            .for_each(|children| children.is_open = false);
         self.current = self.read()?;
         self.check_end()
     }
@@ -226,6 +217,21 @@ impl<'a> Source<'a> {
                 Ok(record.map(|(key, value)| unpack(key, &value)))
             }
             Objects::Archive(cursor) => {
+                let mut children = (0..).zip(&self.children);
+                let lost = children.find_map(|(place, children)| Some((place, children.lost()?)));
+                if let Some((place, (old_id, lost))) = lost {
+                    let owner = Owner {
+                        key: place_of_lost(kind, self.last.as_ref(), self.lost, old_id),
+                        id: lost.id.clone(),
+                        old_id: old_id.to_owned(),
+                        workspace: None,
+                        line: None,
+                        of_lost: Some(place),
+                        goes: lost.goes,
+                    };
+                    self.lost += 1;
+                    return Ok(Some(owner));
+                }
                 if cursor.line().is_none() {
                     return Ok(None);
                 }
@@ -233,10 +239,25 @@ impl<'a> Source<'a> {
                 let mut line = Vec::new();
                 cursor.take_line(&mut line);
                 cursor.advance()?;
-                self.moves.place(self.archive, kind, &head, line).map(Some)
+                let owner = self.moves.place(self.archive, kind, &head, line)?;
+                self.last = Some(owner.key.clone());
+                Ok(Some(owner))
             }
         }
     }
+}
+
+/// The place of a lost object: only of evaluation datasets the id tells it; else it stays after the object that it follows, and after
+/// the lines of that one.
+fn place_of_lost(kind: Kind, last: Option<&SortKey>, number: u64, id: &str) -> SortKey {
+    if kind == Kind::EvaluationDatasets {
+        return SortKey::new().text(id);
+    }
+    let before = match last {
+        Some(last) => SortKey::from([last.as_bytes(), &[u8::MAX]].concat()),
+        None => SortKey::new().number(0),
+    };
+    before.number(number).text(id)
 }
 
 /// Memory in which what moves is sorted.
@@ -247,6 +268,8 @@ fn pack(owner: &Owner) -> Vec<u8> {
     let mut bytes = vec![
         u8::from(owner.line.is_some()),
         u8::from(owner.workspace.is_some()),
+        u8::from(owner.goes),
+        owner.of_lost.unwrap_or(u8::MAX),
     ];
     let workspace = owner.workspace.as_deref().unwrap_or_default();
     for text in [&owner.id, &owner.old_id, workspace] {
@@ -259,7 +282,7 @@ fn pack(owner: &Owner) -> Vec<u8> {
 }
 
 fn unpack(key: Vec<u8>, bytes: &[u8]) -> Owner {
-    let (flags, mut rest) = bytes.split_at(2);
+    let (flags, mut rest) = bytes.split_at(4);
     let mut text = || {
         let (length, after) = rest.split_at(4);
         let length = length
@@ -277,6 +300,8 @@ fn unpack(key: Vec<u8>, bytes: &[u8]) -> Owner {
         old_id,
         workspace: (flags[1] == 1).then_some(workspace),
         line: (flags[0] == 1).then(|| rest.to_vec()),
+        goes: flags[2] == 1,
+        of_lost: Some(flags[3]).filter(|place| *place != u8::MAX),
     }
 }
 

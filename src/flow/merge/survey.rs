@@ -1,5 +1,6 @@
 //! What has to be known of all archives before the first line is written: experiments, names, and ids that are there twice.
 
+use super::children::owner_of;
 use super::source::some_text;
 use super::{MergeError, Result};
 use crate::archive::walk::{Cursor, text};
@@ -91,7 +92,26 @@ impl Names {
                 .insert(head.version.as_u64().unwrap_or(0));
             cursor.advance()?;
         }
+        if archive.manifest().lost(Kind::ModelVersions) > 0 {
+            names.take_lost_versions(archive)?;
+        }
         Ok(names)
+    }
+
+    /// Versions that are lost and have artifacts. Those do not tell a workspace: it is that of the model of this name.
+    fn take_lost_versions(&mut self, archive: &Archive) -> Result<()> {
+        let mut cursor = Cursor::new(archive, Kind::Artifacts)?;
+        while let Some(line) = cursor.line() {
+            let owner = owner_of(Kind::Artifacts, Kind::ModelVersions, line, &cursor)?;
+            let version = owner.as_deref().and_then(|owner| owner.rsplit_once('/'));
+            if let Some((name, Ok(number))) = version.map(|(name, number)| (name, number.parse())) {
+                let known = self.models.keys().find(|id| id.1 == name).cloned();
+                let id = known.unwrap_or_else(|| (None, name.to_owned()));
+                self.models.entry(id).or_default().versions.insert(number);
+            }
+            cursor.advance()?;
+        }
+        Ok(())
     }
 
     fn experiment(&mut self, id: &str) -> &mut FoundExperiment {

@@ -22,7 +22,11 @@ fn tells_the_same(one: &Manifest, other: &Manifest) -> bool {
     let wholes = [one, other].map(|manifest| manifest.part.as_ref().map(|part| part.whole));
     let is_one_whole = wholes[0].is_some() && wholes[0] == wholes[1];
     let is_same = one.content_id == other.content_id || is_one_whole;
-    is_same && one.origin == other.origin && one.losses == other.losses && losses_of(one) == losses_of(other)
+    is_same
+        && one.origin == other.origin
+        && one.losses == other.losses
+        && one.selection.left_out == other.selection.left_out
+        && losses_of(one) == losses_of(other)
 }
 
 fn losses_of(manifest: &Manifest) -> Option<Digest> {

@@ -9,7 +9,7 @@ use super::survey::changed_at;
 use super::{Losers, Prefer, Result};
 use crate::archive::Archive;
 use crate::format::{Kind, SortKey};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// Conflicts that are named; the others are counted.
 const NAMED: usize = 20;
@@ -37,6 +37,8 @@ pub(super) struct Weave<'j> {
     pub(super) conflict_count: u64,
     pub(super) conflicts: Vec<Conflict>,
     pub(super) notices: BTreeMap<String, u64>,
+    /// Conflicts of lost objects, which are told once.
+    told: HashSet<(Kind, String)>,
 }
 
 impl<'j> Weave<'j> {
@@ -55,7 +57,18 @@ impl<'j> Weave<'j> {
             conflict_count: 0,
             conflicts: Vec::new(),
             notices: BTreeMap::new(),
+            told: HashSet::new(),
         }
+    }
+
+    /// Conflicts of objects that some archives have lines of alone.
+    pub(super) fn tell_of_lost(&mut self, conflicts: &[Conflict]) {
+        self.conflict_count = conflicts.len() as u64;
+        self.conflicts = conflicts.iter().take(NAMED).cloned().collect();
+        let told = conflicts
+            .iter()
+            .map(|conflict| (conflict.kind, conflict.id.clone()));
+        self.told = told.collect();
     }
 
     /// Takes all objects of a kind, with their lines.
@@ -71,7 +84,9 @@ impl<'j> Weave<'j> {
             let all: Vec<usize> = (0..sources.len()).filter(|&at| is_least(&sources[at])).collect();
             let mut group = Vec::with_capacity(all.len());
             for &at in &all {
+                let goes = sources[at].head().is_some_and(|head| head.goes);
                 match self.winner_over(family, at, &sources[at]) {
+                    _ if goes => drop_lines(family, &mut sources[at], output)?,
                     Some(winner) => self.leave_out(family, at, winner, &mut sources[at], output)?,
                     None => group.push(at),
                 }
@@ -107,15 +122,13 @@ impl<'j> Weave<'j> {
             output.drop(line);
             self.conflict(family.kind, id.clone(), &[winner, at], winner);
         }
-        for place in 0..family.children.len() {
-            while let Some(line) = source.next_child(place)? {
-                output.drop(&line);
-            }
-        }
-        Ok(())
+        drop_lines(family, source, output)
     }
 
     fn conflict(&mut self, kind: Kind, id: String, group: &[usize], winner: usize) {
+        if !self.told.is_empty() && self.told.contains(&(kind, id.clone())) {
+            return;
+        }
         self.conflict_count += 1;
         if self.conflicts.len() < NAMED {
             let mut inputs: Vec<_> = group.iter().map(|at| at + 1).collect();
@@ -263,6 +276,16 @@ impl<'j> Weave<'j> {
         }
         Ok(())
     }
+}
+
+/// Leaves out the lines that belong to an object.
+fn drop_lines(family: Family, source: &mut Source<'_>, output: &mut MergeOutput) -> Result<()> {
+    for place in 0..family.children.len() {
+        while let Some(line) = source.next_child(place)? {
+            output.drop(&line);
+        }
+    }
+    Ok(())
 }
 
 /// The place of a line that belongs to an object; artifacts come by kind of owner.

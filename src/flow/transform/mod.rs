@@ -11,6 +11,7 @@
 //! | all others    | one family of edits each                                        |
 
 mod apply;
+pub mod descriptions;
 mod engine;
 mod error;
 pub mod move_runs;

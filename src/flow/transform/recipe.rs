@@ -1,5 +1,6 @@
 //! Recipes: lists of edits as people write them, in JSON (`schema/recipe.json`) or as options of a command.
 
+use super::descriptions::{self, Change, Described, SetDescription};
 use super::error::{Result, TransformError};
 use super::move_runs::MoveRuns;
 use super::redact::{self, DropArtifacts, ErasePlaces, HashUsers, Plain, TracePart};
@@ -78,6 +79,14 @@ pub enum Edit {
     DropParam(EraseTexts),
     /// Puts `***` in the place of params' values, for good.
     MaskParam(EraseTexts),
+    /// Sets descriptions.
+    SetDescription(SetDescription),
+    /// Removes descriptions; what they were can be undone.
+    UnsetDescription(Described),
+    /// Removes descriptions for good, with the copies that source tags made of them.
+    DropDescription(Described),
+    /// Puts `***` in the place of descriptions, for good.
+    MaskDescription(Described),
     /// Drops the bytes of artifacts for good; they stay listed.
     DropArtifact(DropArtifacts),
     /// Erases single texts and artifacts for good: what `mlark scan --print-recipe` prints.
@@ -119,6 +128,10 @@ impl Edit {
             Edit::RenameParam(_) => "rename-param",
             Edit::DropParam(_) => "drop-param",
             Edit::MaskParam(_) => "mask-param",
+            Edit::SetDescription(_) => "set-description",
+            Edit::UnsetDescription(_) => "unset-description",
+            Edit::DropDescription(_) => "drop-description",
+            Edit::MaskDescription(_) => "mask-description",
             Edit::DropArtifact(_) => "drop-artifact",
             Edit::ErasePlaces(_) => "erase-places",
             Edit::DropTraceInputs(_) => "drop-trace-inputs",
@@ -145,7 +158,9 @@ impl Edit {
             | Edit::RenameTag(_)
             | Edit::SetParam(_)
             | Edit::UnsetParam(_)
-            | Edit::RenameParam(_) => false,
+            | Edit::RenameParam(_)
+            | Edit::SetDescription(_)
+            | Edit::UnsetDescription(_) => false,
             Edit::Select(_)
             | Edit::Exclude(_)
             | Edit::DropTag(_)
@@ -154,6 +169,8 @@ impl Edit {
             | Edit::MaskParam(_)
             | Edit::RenameUser(_)
             | Edit::HashUsers(_)
+            | Edit::DropDescription(_)
+            | Edit::MaskDescription(_)
             | Edit::DropArtifact(_)
             | Edit::ErasePlaces(_)
             | Edit::DropTraceInputs(_)
@@ -200,6 +217,10 @@ impl Edit {
             Edit::RenameParam(rename) => tags::rename(name, rename, Texts::Params),
             Edit::DropParam(erase) => tags::erase(name, erase, Erasure::Drop, Texts::Params),
             Edit::MaskParam(erase) => tags::erase(name, erase, Erasure::Mask, Texts::Params),
+            Edit::SetDescription(set) => descriptions::set(name, set),
+            Edit::UnsetDescription(of) => descriptions::change(name, of, Change::Unset),
+            Edit::DropDescription(of) => descriptions::change(name, of, Change::Drop),
+            Edit::MaskDescription(of) => descriptions::change(name, of, Change::Mask),
             Edit::DropArtifact(drop) => redact::drop_artifacts(name, drop),
             Edit::ErasePlaces(erase) => Ok(redact::erase_places(name, erase)),
             Edit::DropTraceInputs(_) => Ok(redact::erase_traces(TracePart::Inputs, Erasure::Drop)),

@@ -7,7 +7,7 @@ use super::{Every, SplitBy};
 use crate::archive::Archive;
 use crate::archive::walk::Cursor;
 use crate::flow::merge::Result;
-use crate::flow::merge::source::Orphans;
+use crate::flow::merge::orphans::Orphans;
 use crate::flow::merge::survey::Names;
 use crate::format::Kind;
 use serde::de::DeserializeOwned;

@@ -17,14 +17,12 @@ mod write;
 
 use self::assign::Assigned;
 use self::write::PartsWriter;
-use super::orphans::orphans_of;
-use super::source::Orphans;
+use super::orphans::{Orphans, staying};
 use super::{MergeError, Result};
 use crate::archive::{Archive, ArchiveError, ContainerKind, Replace, Staging, WriterOptions};
 use crate::format::{Kind, Manifest};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::rc::Rc;
 
 /// Name of a split in an archive's history.
 pub const NAME: &str = "split";
@@ -103,7 +101,7 @@ pub fn split(archive: &Archive, out: &Path, by: SplitBy, options: &SplitOptions)
                 kind,
                 owner,
             }) => {
-                let found = orphans_of(archive, &scratch)?;
+                let found = staying(archive, &scratch)?;
                 if !orphans.is_empty() || found.is_empty() {
                     return Err(MergeError::Orphan {
                         archive: path,
@@ -111,7 +109,7 @@ pub fn split(archive: &Archive, out: &Path, by: SplitBy, options: &SplitOptions)
                         owner,
                     });
                 }
-                orphans = Rc::new(found);
+                orphans = found;
             }
             Err(error) => return Err(error),
             Ok(report) => {

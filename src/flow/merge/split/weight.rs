@@ -3,7 +3,8 @@
 use crate::archive::Archive;
 use crate::flow::merge::Result;
 use crate::flow::merge::moves::Moves;
-use crate::flow::merge::source::{FAMILIES, Family, Orphans, Source};
+use crate::flow::merge::orphans::Orphans;
+use crate::flow::merge::source::{FAMILIES, Family, Source};
 use crate::format::Kind;
 use crate::model::{ArtifactList, Digest};
 use std::collections::{HashMap, HashSet};
@@ -58,12 +59,17 @@ pub(super) fn for_each_weight(
     let moves = Moves::default();
     let family = family(kind);
     let mut source = Source::open(archive, family, &moves, &mut None, orphans)?;
+    // Lines of lost objects weigh with the object before them.
+    let mut last: Option<(String, Vec<u8>)> = None;
+    let mut weight = Weight::default();
     while let Some(owner) = source.head() {
-        let (id, line) = (owner.id.clone(), owner.line.clone().unwrap_or_default());
-        let mut weight = Weight {
-            bytes: line.len() as u64,
-            ..Weight::default()
-        };
+        if let Some(line) = &owner.line {
+            let next = (owner.id.clone(), line.clone());
+            if let Some((id, line)) = last.replace(next) {
+                visit(&id, &line, std::mem::take(&mut weight));
+            }
+            weight.bytes += line.len() as u64;
+        }
         for (place, child) in family.children.iter().enumerate() {
             while let Some(line) = source.next_child(place)? {
                 weight.bytes += line.len() as u64;
@@ -77,8 +83,10 @@ pub(super) fn for_each_weight(
                     .extend(blobs.map(|blob| (blob.sha256, blob.size_bytes)));
             }
         }
-        visit(&id, &line, weight);
         source.advance()?;
+    }
+    if let Some((id, line)) = last {
+        visit(&id, &line, weight);
     }
     Ok(())
 }

@@ -7,8 +7,9 @@ use super::{Every, NAME, SplitBy, SplitOptions};
 use crate::archive::{Archive, ArchiveWriter, Duplicates, ManifestHead, digests_in};
 use crate::flow::merge::Result;
 use crate::flow::merge::moves::Moves;
+use crate::flow::merge::orphans::Orphans;
 use crate::flow::merge::output::count;
-use crate::flow::merge::source::{Orphans, Owner, Source};
+use crate::flow::merge::source::{Owner, Source};
 use crate::flow::merge::weave::place_of;
 use crate::format::manifest::{HistoryEntry, Tool};
 use crate::format::origin::PartOfWhole;
@@ -94,9 +95,13 @@ impl<'s> PartsWriter<'s> {
         for kind in KINDS {
             let family = family(kind);
             let mut source = Source::open(self.archive, family, &moves, &mut artifacts, orphans)?;
+            // Lines of lost objects go where those before them went.
+            let mut parts = Parts::from([0]);
             while let Some(owner) = source.head() {
-                let parts = self.parts_of(kind, owner)?;
-                if parts.len() > 1 {
+                if let Some(line) = &owner.line {
+                    parts = self.parts_of(kind, owner, line)?;
+                }
+                if parts.len() > 1 && owner.line.is_some() {
                     *self.shared.entry(kind).or_default() += 1;
                 }
                 let (key, id) = (owner.key.clone(), owner.id.clone());
@@ -135,11 +140,8 @@ impl<'s> PartsWriter<'s> {
     }
 
     /// The parts of an object; what it needs is remembered for them.
-    fn parts_of(&mut self, kind: Kind, owner: &Owner) -> Result<Parts> {
+    fn parts_of(&mut self, kind: Kind, owner: &Owner, line: &[u8]) -> Result<Parts> {
         let first = || Parts::from([0]);
-        let Some(line) = &owner.line else {
-            return Ok(first());
-        };
         let (assigned, needed) = (self.assigned, &mut self.needed);
         let or_first = |parts: Parts| if parts.is_empty() { first() } else { parts };
         Ok(match kind {
