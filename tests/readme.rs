@@ -2,7 +2,7 @@
 //! lines below it are compared. `…` in the README stands for any text within a line.
 
 use mlark::format::Reason;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
@@ -61,34 +61,57 @@ fn the_readme_shows_what_mlark_prints() {
 }
 
 #[test]
-fn the_page_on_sharing_shows_what_mlark_prints() {
-    assert!(runs_as_shown("docs/redact.md") >= 3);
+fn every_page_shows_what_mlark_prints() {
+    let shown: BTreeMap<String, usize> = pages().map(|page| (page.clone(), runs_as_shown(&page))).collect();
+    // Pages of which the examples are the point.
+    for (page, least) in [
+        ("edits", 30),
+        ("merge", 10),
+        ("filter", 7),
+        ("howto/backup", 4),
+        ("howto/share", 5),
+    ] {
+        assert!(
+            shown[&format!("docs/{page}.md")] >= least,
+            "{page} has its examples"
+        );
+    }
+}
+
+/// The pages below `docs/`, and of it their paths.
+fn pages() -> impl Iterator<Item = String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    walkdir::WalkDir::new(root.join("docs"))
+        .sort_by_file_name()
+        .into_iter()
+        .filter_map(move |entry| {
+            let path = entry.unwrap().into_path();
+            let page = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+            page.ends_with(".md").then_some(page)
+        })
 }
 
 #[test]
-fn the_page_on_lineage_shows_what_mlark_prints() {
-    assert!(runs_as_shown("docs/lineage.md") >= 3);
-    assert!(runs_as_shown("docs/edits.md") >= 30);
-}
-
-#[test]
-fn the_page_on_restore_shows_what_mlark_prints() {
-    assert!(runs_as_shown("docs/restore.md") >= 3);
-}
-
-#[test]
-fn the_page_on_merge_and_split_shows_what_mlark_prints() {
-    assert!(runs_as_shown("docs/merge.md") >= 10);
-}
-
-#[test]
-fn the_page_on_shards_shows_what_mlark_prints() {
-    assert!(runs_as_shown("docs/scale.md") >= 13);
-}
-
-#[test]
-fn the_page_on_filters_shows_what_mlark_prints() {
-    assert!(runs_as_shown("docs/filter.md") >= 7);
+fn links_between_pages_lead_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let more = [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "fixtures/README.md",
+    ];
+    let mut dead = Vec::new();
+    for page in pages().chain(more.map(str::to_owned)) {
+        let text = std::fs::read_to_string(root.join(&page)).unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let (path, _) = link.split_once('#').unwrap_or((link, ""));
+            let is_local = !path.is_empty() && !path.contains("://");
+            if is_local && !root.join(&page).parent().unwrap().join(path).exists() {
+                dead.push(format!("{page}: {link}"));
+            }
+        }
+    }
+    assert!(dead.is_empty(), "{dead:#?}");
 }
 
 /// Runs each command of a page and compares what it prints; how many there are.
