@@ -5,7 +5,7 @@
 //! | an `mlruns` folder, a database, a tracking server, a directory of mlflow-export-import | an archive of it | [`flow::export`] |
 //! | an [`Archive`] | its objects and bytes | [`Archive::objects`], [`Archive::blob`] |
 //! | an archive | whether it is whole and true | [`verify()`] |
-//! | an archive | one text of it, for a snapshot test | [`snapshot()`] |
+//! | an archive | one text of it, for a snapshot test | [`snapshot()`], [`report::snapshot_with`] |
 //! | two archives | what differs | [`diff()`] |
 //! | an archive | one with source tags, or without them again | [`flow::transform`] |
 //! | an archive | its files in a folder, or a directory of mlflow-export-import | [`flow::extract`], [`flow::convert`] |

@@ -114,6 +114,11 @@ fn links_between_pages_lead_somewhere() {
     assert!(dead.is_empty(), "{dead:#?}");
 }
 
+#[test]
+fn the_page_on_testing_shows_what_mlark_prints() {
+    assert!(runs_as_shown("docs/testing.md") >= 3);
+}
+
 /// Runs each command of a page and compares what it prints; how many there are.
 fn runs_as_shown(page: &str) -> usize {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -15,6 +15,7 @@ use crate::format::manifest::Totals;
 use crate::format::{Kind, LossCount, Manifest, schema};
 use crate::lang::exim::write::ConvertReport;
 use crate::model::{ArtifactFile, Digest};
+use crate::report::Snapshot;
 use crate::report::diff::Difference;
 use crate::report::lineage::{Lineage, Overview};
 use crate::report::list::{Column, ColumnForm, Noun};
@@ -255,13 +256,6 @@ pub(super) enum LineageDocument<'a> {
     Archive(&'a Overview),
 }
 
-/// The text of `snapshot`.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Snapshot<'a> {
-    /// The lines of the text.
-    pub lines: Vec<&'a str>,
-}
-
 /// An error, on stderr.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Failed {
@@ -331,7 +325,7 @@ pub fn schemas() -> Vec<(String, Value)> {
             "show",
             lines("mlark show --json: a line of the archive, long texts in place"),
         ),
-        ("snapshot", of::<Snapshot<'_>>("mlark snapshot --json")),
+        ("snapshot", of::<Snapshot>("mlark snapshot --json")),
         ("split", of::<Split<'_>>("mlark split --json")),
         ("transform", of::<Transformed<'_>>("mlark transform --json")),
         ("verify", of::<Verified<'_>>("mlark verify --json")),

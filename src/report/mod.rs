@@ -18,4 +18,4 @@ pub mod text;
 pub use diff::{DiffOptions, Difference, diff};
 pub use error::ReportError;
 pub use series::SeriesFacts;
-pub use snapshot::{SnapshotOptions, snapshot, snapshot_with};
+pub use snapshot::{Redaction, Redactions, Snapshot, SnapshotOptions, snapshot, snapshot_with};

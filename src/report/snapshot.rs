@@ -7,6 +7,9 @@
 //! the start of one is shown, with the size and digest that it has in the archive, its ids and times included.
 
 mod redact;
+mod redactions;
+
+pub use redactions::{Redaction, Redactions};
 
 use super::long_text::start_of;
 use super::object::lines_of;
@@ -16,33 +19,49 @@ use crate::archive::walk::{PLAIN, Wanted, for_each_artifact, newer_fields, newer
 use crate::archive::{Archive, ArchiveError, Result, blob_reference, blob_reference_of};
 use crate::format::{Kind, LossCount};
 use redact::Redactor;
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::fmt::Write as _;
+use std::fmt::{self, Display, Write as _};
 
 /// Longer texts are cut, and end with their length and digest.
 const VALUE_CHARACTERS: usize = 200;
 
 /// What a snapshot shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SnapshotOptions {
-    /// Replaces ids, times, users and URIs by placeholders.
-    pub redact: bool,
+    /// What is replaced by placeholders: all of it, unless said.
+    pub redact: Redactions,
     /// Shows sizes of artifacts.
     pub sizes: bool,
     /// Shows digests of artifacts.
     pub digests: bool,
 }
 
-impl Default for SnapshotOptions {
-    fn default() -> Self {
-        SnapshotOptions {
-            redact: true,
-            sizes: false,
-            digests: false,
-        }
-    }
+/// An archive as lines of text, object by object. It is displayed as the text, and serialized as the same lines.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Snapshot {
+    /// What was replaced by placeholders.
+    pub redacted: Redactions,
+    /// The objects, by kind; those of a kind are in the order of the text.
+    pub objects: Vec<SnapshotObject>,
+    /// What a newer minor version of the format brought, a line for each field and kind.
+    pub newer: Vec<String>,
+    /// What the archive says that it does not hold, a line for each reason.
+    pub losses: Vec<String>,
+}
+
+/// An object of a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct SnapshotObject {
+    /// Its kind, such as `runs`.
+    pub kind: String,
+    /// Its name or id, or what stands for it, such as `run-2`.
+    pub name: String,
+    /// Its values, such as `info.status = "FINISHED"`, then its metric histories and artifacts.
+    pub lines: Vec<String>,
 }
 
 /// A stable, redacted text of an archive, to be compared with an earlier one.
@@ -74,32 +93,72 @@ pub fn snapshot(archive: &Archive) -> Result<String> {
     snapshot_with(archive, &SnapshotOptions::default())
 }
 
-/// A stable text of an archive.
+/// A stable text of an archive, with what is replaced chosen.
+///
+/// ```
+/// use mlark::report::{Redaction, Redactions, SnapshotOptions, snapshot_with};
+///
+/// let archive = mlark::Archive::open("fixtures/golden/v1.0/archive.zip".as_ref())?;
+/// let redact = Redactions::from_iter([Redaction::Times, Redaction::Users]);
+/// let text = snapshot_with(&archive, &SnapshotOptions { redact, ..SnapshotOptions::default() })?;
+/// assert!(text.contains("info.start_time = [time]") && text.contains("info.user_id = user-1"));
+/// # Ok::<(), mlark::ArchiveError>(())
+/// ```
 ///
 /// # Errors
 /// The archive cannot be read.
 pub fn snapshot_with(archive: &Archive, options: &SnapshotOptions) -> Result<String> {
-    let objects = ordered_objects(archive)?;
-    let mut redactor = Redactor::new(options.redact);
-    for (kind, lines) in &objects {
-        for line in lines {
-            redactor.learn(*kind, line);
+    Ok(Snapshot::read(archive, options)?.to_string())
+}
+
+impl Snapshot {
+    /// The snapshot of an archive.
+    ///
+    /// # Errors
+    /// The archive cannot be read.
+    pub fn read(archive: &Archive, options: &SnapshotOptions) -> Result<Self> {
+        let ordered = ordered_objects(archive)?;
+        let mut redactor = Redactor::new(options.redact);
+        for (kind, lines) in &ordered {
+            for line in lines {
+                redactor.learn(*kind, line);
+            }
         }
-    }
-    let mut belongings = Belongings::default();
-    belongings.read(archive, options, &mut redactor)?;
-    let mut text = String::new();
-    for (kind, lines) in &objects {
-        let _ = writeln!(text, "== {kind}: {}\n", lines.len());
-        for line in lines {
-            paragraph(&mut text, archive, *kind, line, &mut redactor, &mut belongings)?;
+        let mut belongings = Belongings::default();
+        belongings.read(archive, options, &mut redactor)?;
+        let mut objects = Vec::new();
+        for (kind, lines) in &ordered {
+            for line in lines {
+                objects.push(object(archive, *kind, line, &mut redactor, &mut belongings)?);
+            }
         }
+        Ok(Snapshot {
+            redacted: options.redact,
+            objects,
+            newer: newer(archive)?,
+            losses: losses(archive),
+        })
     }
-    newer(&mut text, archive)?;
-    losses(&mut text, archive);
-    text.truncate(text.trim_end().len());
-    text.push('\n');
-    Ok(text)
+}
+
+impl Display for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        for objects in self.objects.chunk_by(|one, next| one.kind == next.kind) {
+            parts.push(format!("== {}: {}", objects[0].kind, objects.len()));
+            for object in objects {
+                let mut part = object.name.clone();
+                object.lines.iter().for_each(|line| part.extend(["\n  ", line]));
+                parts.push(part);
+            }
+        }
+        for (heading, lines) in [("of a newer version", &self.newer), ("losses", &self.losses)] {
+            if !lines.is_empty() {
+                parts.extend([format!("== {heading}"), lines.join("\n")]);
+            }
+        }
+        writeln!(f, "{}", parts.join("\n\n"))
+    }
 }
 
 /// Objects by kind, in the order of the text; kinds without objects are left out.
@@ -221,30 +280,27 @@ fn series_line(series: &super::SeriesFacts) -> String {
     line
 }
 
-fn paragraph(
-    text: &mut String,
+fn object(
     archive: &Archive,
     kind: Kind,
     line: &Value,
     redactor: &mut Redactor,
     belongings: &mut Belongings,
-) -> Result<()> {
+) -> Result<SnapshotObject> {
     let id = crate::archive::walk::Head::read(kind, &crate::format::line::canonical(line))
         .map(|head| head.id(kind));
     let id = id.unwrap_or_default();
-    let _ = writeln!(text, "{}", printable(&redactor.heading(kind, line, &id)));
-    let mut key = Vec::new();
-    fields(text, archive, line, &mut key, kind, redactor)?;
-    for belonging in belongings.lines.remove(&(kind, id)).unwrap_or_default() {
-        let _ = writeln!(text, "  {belonging}");
-    }
-    text.push('\n');
-    Ok(())
+    let name = printable(&redactor.heading(kind, line, &id)).into_owned();
+    let mut lines = Vec::new();
+    fields(&mut lines, archive, line, &mut Vec::new(), kind, redactor)?;
+    lines.extend(belongings.lines.remove(&(kind, id)).unwrap_or_default());
+    let kind = kind.to_string();
+    Ok(SnapshotObject { kind, name, lines })
 }
 
 /// A line per value, its key before it.
 fn fields(
-    text: &mut String,
+    lines: &mut Vec<String>,
     archive: &Archive,
     value: &Value,
     key: &mut Vec<String>,
@@ -255,25 +311,20 @@ fn fields(
         Value::Object(map) if is_latest_metric(kind, key) => {
             let value = map.get("value").map(json_text).unwrap_or_default();
             let step = map.get("step").map(json_text).unwrap_or_default();
-            let key = key.join(".");
-            let _ = writeln!(
-                text,
-                "  {} = {} (step {step})",
-                printable(&key),
-                value.trim_matches('"')
-            );
+            let (key, value) = (key.join("."), value.trim_matches('"'));
+            lines.push(format!("{} = {value} (step {step})", printable(&key)));
         }
         Value::Object(map) if blob_reference_of(map).is_none() => {
             for (name, value) in map {
                 key.push(name.clone());
-                fields(text, archive, value, key, kind, redactor)?;
+                fields(lines, archive, value, key, kind, redactor)?;
                 key.pop();
             }
         }
         Value::Array(items) => {
             for (index, value) in items.iter().enumerate() {
                 key.push(format!("[{index}]"));
-                fields(text, archive, value, key, kind, redactor)?;
+                fields(lines, archive, value, key, kind, redactor)?;
                 key.pop();
             }
         }
@@ -291,7 +342,7 @@ fn fields(
                 redact::Shown::Value(Value::String(value)) => json_text(&shortened(&value, limit)),
                 redact::Shown::Value(value) => json_text(&value),
             };
-            let _ = writeln!(text, "  {} = {shown}", printable(&super::diff::joined_key(key)));
+            lines.push(format!("{} = {shown}", printable(&super::diff::joined_key(key))));
         }
     }
     Ok(())
@@ -302,7 +353,7 @@ fn is_latest_metric(kind: Kind, key: &[String]) -> bool {
 }
 
 /// What a newer minor version of the format brought and no object above shows.
-fn newer(text: &mut String, archive: &Archive) -> Result<()> {
+fn newer(archive: &Archive) -> Result<Vec<String>> {
     let fields = newer_fields(archive, PLAIN, Wanted::All)?;
     let fields = fields.iter().map(|((kind, field), found)| {
         format!("{kind} {}: {} ({})", printable(field), found.count, found.sha256)
@@ -310,35 +361,28 @@ fn newer(text: &mut String, archive: &Archive) -> Result<()> {
     let kinds = newer_kinds(archive)
         .into_iter()
         .map(|(kind, count)| format!("{kind}: {count}"));
-    let lines: Vec<_> = fields.chain(kinds).collect();
-    if !lines.is_empty() {
-        let _ = writeln!(text, "== of a newer version\n\n{}\n", lines.join("\n"));
-    }
-    Ok(())
+    Ok(fields.chain(kinds).collect())
 }
 
 /// What the archive says that it does not hold.
-fn losses(text: &mut String, archive: &Archive) {
+fn losses(archive: &Archive) -> Vec<String> {
     let manifest = archive.manifest();
     let parts: [(&str, &[LossCount]); 3] = [
         ("left out", &manifest.selection.left_out),
         ("limit", &manifest.losses.limits),
         ("failure", &manifest.losses.failures),
     ];
-    if parts.iter().all(|(_, losses)| losses.is_empty()) {
-        return;
-    }
-    text.push_str("== losses\n\n");
-    for (label, losses) in parts {
-        for loss in losses {
-            let _ = writeln!(
-                text,
-                "{label} {} {}: {} ({})",
-                printable(&loss.kind),
-                printable(&loss.field),
-                printable(loss.reason.as_str()),
-                loss.count
-            );
-        }
-    }
+    let all = parts
+        .into_iter()
+        .flat_map(|(label, losses)| losses.iter().map(move |loss| (label, loss)));
+    all.map(|(label, loss)| {
+        format!(
+            "{label} {} {}: {} ({})",
+            printable(&loss.kind),
+            printable(&loss.field),
+            printable(loss.reason.as_str()),
+            loss.count
+        )
+    })
+    .collect()
 }

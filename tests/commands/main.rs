@@ -7,6 +7,7 @@ mod bad_input;
 mod bad_usage;
 mod diff_sides;
 mod every_command;
+mod examples;
 mod exim_convert;
 mod extract;
 mod hostile_texts;

@@ -3,7 +3,7 @@
 use crate::helpers::{command, common};
 use command::mlark;
 use common::{History, MODEL, RUN_A, RUN_B, TRACE};
-use mlark::report::{SnapshotOptions, snapshot, snapshot_with};
+use mlark::report::{Redaction, Redactions, SnapshotOptions, snapshot, snapshot_with};
 use std::path::Path;
 use std::process::Command;
 
@@ -214,7 +214,7 @@ fn a_snapshot_shows_everything_when_asked() {
     let directory = tempfile::tempdir().unwrap();
     let archive = History::new().write(&directory.path().join("a.zip"));
     let options = SnapshotOptions {
-        redact: false,
+        redact: Redactions::NONE,
         sizes: true,
         digests: true,
     };
@@ -281,6 +281,110 @@ fn another_recording_of_the_same_history_gives_the_same_snapshot() {
     again.evaluation_datasets[0].experiment_ids = vec!["873245987324598732".into()];
     let again = again.write(&directory.path().join("b"));
     assert_eq!(snapshot(&first).unwrap(), snapshot(&again).unwrap());
+}
+
+/// A history in which texts name ids, hosts and times.
+fn talkative() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let mut history = History::new();
+    let note = format!(
+        "of run {RUN_A} at http://127.0.0.1:40713/#/runs, then http://ana:pw@127.0.0.1:40713 (2024-01-31 12:00:00), s3://bucket/a."
+    );
+    history.runs[1].tags.insert("note".into(), note.as_str().into());
+    history.write(&directory.path().join("a.zip"));
+    directory
+}
+
+#[test]
+fn a_snapshot_replaces_what_is_named_and_keeps_identity() {
+    let directory = talkative();
+    let options: [&[&str]; 6] = [
+        &[],
+        &["--redact", "ids"],
+        &["--redact", "times,users"],
+        &["--redact", "hosts"],
+        &["--redact", "ids", "--redact", "hosts,ids"],
+        &["--no-redact"],
+    ];
+    let mut text = String::new();
+    for options in options {
+        let output = mlark(directory.path(), &[&["snapshot", "a.zip"], options].concat());
+        assert_eq!(output.status.code(), Some(0));
+        text.push_str(&format!("$ mlark snapshot a.zip {}\n", options.join(" ")));
+        let told = String::from_utf8(output.stdout).unwrap();
+        let wanted = [
+            "run-",
+            "  info.artifact_uri",
+            "  info.end_time",
+            "  info.run_id",
+            "  info.user_id",
+            "  tags.note",
+        ];
+        let runs = told.split("== runs").nth(1).unwrap().split("== ").next().unwrap();
+        let kept = runs.lines().filter(|line| {
+            wanted.iter().any(|start| line.starts_with(start)) || line.starts_with(['a', 'b'])
+        });
+        kept.for_each(|line| text.push_str(&format!("{line}\n")));
+    }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn names_of_redactions_are_checked() {
+    let directory = history();
+    insta::assert_snapshot!(shown(
+        directory.path(),
+        &[
+            &["snapshot", "a.zip", "--redact", "ids,hours"],
+            &["snapshot", "a.zip", "--redact", "ids", "--no-redact"],
+        ],
+    ));
+}
+
+#[test]
+fn a_snapshot_as_json_has_the_lines_of_the_text() {
+    let directory = talkative();
+    for redact in [None, Some("ids"), Some("times,users")] {
+        let mut args = vec!["snapshot", "a.zip", "--sizes"];
+        args.extend(redact.iter().flat_map(|names| ["--redact", *names]));
+        let text = mlark(directory.path(), &args).stdout;
+        args.push("--json");
+        let json = mlark(directory.path(), &args).stdout;
+        let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+        let names = json["redacted"].as_array().unwrap();
+        let names: Vec<_> = names.iter().map(|name| name.as_str().unwrap()).collect();
+        assert_eq!(names.join(","), redact.unwrap_or("ids,times,hosts,users"));
+        let text = String::from_utf8(text).unwrap();
+        let shown: Vec<_> = text
+            .lines()
+            .filter(|line| !line.is_empty() && !line.starts_with("== "))
+            .map(str::trim_start)
+            .collect();
+        let lines =
+            |value: &serde_json::Value| -> Vec<String> { serde_json::from_value(value.clone()).unwrap() };
+        let mut said = Vec::new();
+        for object in json["objects"].as_array().unwrap() {
+            let kind = object["kind"].as_str().unwrap();
+            assert!(text.contains(&format!("== {kind}: ")), "{kind}");
+            said.push(object["name"].as_str().unwrap().to_owned());
+            said.extend(lines(&object["lines"]));
+        }
+        said.extend(lines(&json["newer"]));
+        said.extend(lines(&json["losses"]));
+        assert_eq!(said, shown);
+    }
+}
+
+#[test]
+fn redactions_are_a_set() {
+    let two = Redactions::from_iter([Redaction::Users, Redaction::Ids, Redaction::Users]);
+    assert!(two.has(Redaction::Ids) && !two.has(Redaction::Times));
+    assert_eq!(
+        serde_json::to_value(two).unwrap(),
+        serde_json::json!(["ids", "users"])
+    );
+    assert_eq!(Redactions::from_iter(Redaction::ALL), Redactions::default());
+    assert_eq!(Redactions::from_iter([]), Redactions::NONE);
 }
 
 #[test]

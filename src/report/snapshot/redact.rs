@@ -1,5 +1,6 @@
 //! Placeholders for what differs between two recordings of the same history.
 
+use super::{Redaction, Redactions};
 use crate::format::Kind;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -44,6 +45,9 @@ const URI_FIELDS: [&str; 9] = [
     "mlflow.artifactLocation",
 ];
 
+/// What is between a scheme and a host.
+const HOST_FOLLOWS: &str = "://";
+
 /// What stands for a value.
 pub(super) enum Shown {
     Placeholder(String),
@@ -52,7 +56,7 @@ pub(super) enum Shown {
 
 /// Learns what is to be replaced, then replaces it.
 pub(super) struct Redactor {
-    is_on: bool,
+    redactions: Redactions,
     /// Placeholder by (sort, text); the sort keeps short ids apart.
     names: HashMap<(&'static str, String), String>,
     /// Placeholder of texts that are replaced wherever they stand.
@@ -62,9 +66,9 @@ pub(super) struct Redactor {
 }
 
 impl Redactor {
-    pub(super) fn new(is_on: bool) -> Self {
+    pub(super) fn new(redactions: Redactions) -> Self {
         Redactor {
-            is_on,
+            redactions,
             names: HashMap::new(),
             words: HashMap::new(),
             counts: HashMap::new(),
@@ -74,7 +78,7 @@ impl Redactor {
 
     /// Numbers the ids, users and URIs of an object, in the order of the text.
     pub(super) fn learn(&mut self, kind: Kind, value: &Value) {
-        if self.is_on {
+        if self.redactions.any() {
             self.learn_at(kind, &mut Vec::new(), value);
         }
     }
@@ -90,13 +94,28 @@ impl Redactor {
             }
             Value::Array(items) => items.iter().for_each(|item| self.learn_at(kind, key, item)),
             Value::String(text) => {
-                if let Some(sort) = sort_of(kind, key, text) {
+                if let Some(sort) = self.sort_of(kind, key, text) {
                     self.name(sort, text);
                 }
             }
             Value::Number(number) if is_time(key) => self.times.extend(number.as_i64()),
             _ => {}
         }
+    }
+
+    /// What sort of thing the text at a key names, where such things are replaced.
+    fn sort_of(&self, kind: Kind, key: &[String], text: &str) -> Option<&'static str> {
+        let sort = sort_of(kind, key, text)?;
+        let redaction = match sort {
+            "user" => Redaction::Users,
+            "uri" => Redaction::Hosts,
+            _ => Redaction::Ids,
+        };
+        self.has(redaction).then_some(sort)
+    }
+
+    fn has(&self, redaction: Redaction) -> bool {
+        self.redactions.has(redaction)
     }
 
     fn name(&mut self, sort: &'static str, text: &str) -> String {
@@ -118,17 +137,20 @@ impl Redactor {
 
     /// What stands for a value at a key.
     pub(super) fn value(&mut self, kind: Kind, key: &[String], value: &Value) -> Shown {
-        if !self.is_on {
+        if !self.redactions.any() {
             return Shown::Value(value.clone());
         }
+        let is_duration = || key.last().is_some_and(|name| name == "execution_duration");
         match value {
-            Value::Number(_) if is_time(key) => Shown::Placeholder("[time]".to_owned()),
-            Value::Number(_) if key.last().is_some_and(|name| name == "execution_duration") => {
+            Value::Number(_) if self.has(Redaction::Times) && is_time(key) => {
+                Shown::Placeholder("[time]".to_owned())
+            }
+            Value::Number(_) if self.has(Redaction::Times) && is_duration() => {
                 Shown::Placeholder("[duration]".to_owned())
             }
             // The exported dict repeats the object's own values in another shape.
             Value::String(_) if key.len() == 1 && key[0] == "exim" => Shown::Placeholder("[exim]".to_owned()),
-            Value::String(text) => match sort_of(kind, key, text) {
+            Value::String(text) => match self.sort_of(kind, key, text) {
                 Some(sort) => Shown::Placeholder(self.name(sort, text)),
                 None => self.free_text(text),
             },
@@ -147,32 +169,24 @@ impl Redactor {
         }
     }
 
-    /// A text in which ids and times are replaced.
+    /// A text in which ids, times and hosts are replaced.
     pub(super) fn text<'t>(&mut self, text: &'t str) -> Cow<'t, str> {
-        if !self.is_on {
-            return Cow::Borrowed(text);
-        }
         let mut replaced = String::new();
         let mut rest = text;
         let mut is_changed = false;
         while let Some(start) = rest.find(is_word) {
             replaced.push_str(&rest[..start]);
             rest = &rest[start..];
-            if let Some(length) = time_length(rest) {
-                replaced.push_str("[time]");
+            let (length, placeholder) = self.first_word(rest);
+            is_changed |= placeholder.is_some();
+            replaced.push_str(placeholder.as_deref().unwrap_or(&rest[..length]));
+            rest = &rest[length..];
+            if let Some(host) = host(rest).filter(|_| self.has(Redaction::Hosts)) {
+                replaced.push_str(HOST_FOLLOWS);
+                replaced.push_str(&self.name("host", host));
                 is_changed = true;
-                rest = &rest[length..];
-                continue;
+                rest = &rest[HOST_FOLLOWS.len() + host.len()..];
             }
-            let end = rest.find(|character| !is_word(character)).unwrap_or(rest.len());
-            match self.word(&rest[..end]) {
-                Some(placeholder) => {
-                    replaced.push_str(&placeholder);
-                    is_changed = true;
-                }
-                None => replaced.push_str(&rest[..end]),
-            }
-            rest = &rest[end..];
         }
         if !is_changed {
             return Cow::Borrowed(text);
@@ -181,11 +195,21 @@ impl Redactor {
         Cow::Owned(replaced)
     }
 
+    /// The length of the word or time that a text begins with, and what stands for it.
+    fn first_word(&mut self, text: &str) -> (usize, Option<String>) {
+        if let Some(length) = time_length(text).filter(|_| self.has(Redaction::Times)) {
+            return (length, Some("[time]".to_owned()));
+        }
+        let length = text.find(|character| !is_word(character)).unwrap_or(text.len());
+        (length, self.word(&text[..length]))
+    }
+
     fn word(&mut self, word: &str) -> Option<String> {
         if let Some(name) = self.words.get(word) {
             return Some(name.clone());
         }
-        if word.len() == 13 && word.parse().is_ok_and(|time| self.times.contains(&time)) {
+        let is_time = |word: &str| word.parse().is_ok_and(|time| self.times.contains(&time));
+        if self.has(Redaction::Times) && word.len() == 13 && is_time(word) {
             return Some("[time]".to_owned());
         }
         // Ids that nothing in the archive has, commits, UUIDs.
@@ -195,12 +219,12 @@ impl Redactor {
         let is_uuid = word.len() == 36
             && word.split('-').map(str::len).eq([8, 4, 4, 4, 12])
             && word.split('-').all(is_hex);
-        (is_id || is_uuid).then(|| self.name("id", word))
+        (self.has(Redaction::Ids) && (is_id || is_uuid)).then(|| self.name("id", word))
     }
 
     /// The name of an object's paragraph.
     pub(super) fn heading(&mut self, kind: Kind, line: &Value, id: &str) -> String {
-        if !self.is_on {
+        if !self.has(Redaction::Ids) {
             return id.to_owned();
         }
         let text = |field: &str| line[field].as_str().unwrap_or_default().to_owned();
@@ -279,6 +303,16 @@ fn is_time(key: &[String]) -> bool {
         && key
             .first()
             .is_none_or(|first| first != "tags" && first != "params")
+}
+
+/// The host, with port and user, of a URI, in a text that begins after its scheme.
+fn host(text: &str) -> Option<&str> {
+    let rest = text.strip_prefix(HOST_FOLLOWS)?;
+    let ends = |character: char| !is_word(character) && !".:@_~%[]".contains(character);
+    let host = &rest[..rest.find(ends).unwrap_or(rest.len())];
+    // A full stop or colon at the end belongs to the sentence.
+    let host = host.trim_end_matches(['.', ':', ']']);
+    (!host.is_empty()).then_some(host)
 }
 
 fn is_word(character: char) -> bool {
