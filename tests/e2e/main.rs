@@ -5,6 +5,7 @@ mod helpers;
 
 mod cloud;
 mod databases;
+mod demos;
 mod exim;
 mod exim_tags;
 mod lineage;
