@@ -8,7 +8,7 @@
 //! | an archive | one text of it, for a snapshot test | [`snapshot()`], [`report::snapshot_with`] |
 //! | two archives | what differs | [`diff()`] |
 //! | an archive | one with source tags, or without them again | [`flow::transform`] |
-//! | an archive | its files in a folder, or a directory of mlflow-export-import | [`flow::extract`], [`flow::convert`] |
+//! | an archive | its files in a folder; tables, or a directory of mlflow-export-import | [`flow::extract`], [`flow::convert`] |
 //! | an archive and a server | the objects on that server | [`flow::import`] |
 //!
 //! `docs/format.md` specifies the archive; [`format`](mod@format) and [`model`] are its types.
@@ -38,8 +38,8 @@
 //! # Features
 //!
 //! A reader alone is `default-features = false`: it opens, verifies, shows and compares archives. `doors` adds what reads and writes MLflow's
-//! own stores and servers ([`flow`], [`client`]), and `postgres`, `mysql` and `cloud` those databases and object stores. `cli`, the default, is
-//! the program.
+//! own stores and servers ([`flow`], [`client`]), `postgres`, `mysql` and `cloud` those databases and object stores, and `parquet` tables in that form.
+//! `cli` is the program. All of them are on by default.
 
 // Outside tests a panic is a bug, and `expect` says why it cannot happen.
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]

@@ -75,7 +75,8 @@ impl ArtifactArgs {
     }
 }
 
-fn run_filter(text: &str) -> std::result::Result<RunFilter, FilterError> {
+/// Reads a filter of runs.
+pub(super) fn run_filter(text: &str) -> std::result::Result<RunFilter, FilterError> {
     RunFilter::parse(text)
 }
 

@@ -1,27 +1,35 @@
 //! `mlark convert`.
 
-use super::error::Result;
+use super::choice_args::{NameArgs, run_filter};
+use super::error::{CliError, Result};
 use super::exit::Exit;
 use super::extract::{NAMED, name_some};
 use super::progress::Progress;
 use crate::archive::Archive;
-use crate::cli::humanize::{bytes, counted, counted_kind, shown};
+use crate::cli::humanize::{bytes, counted, counted_kind, grouped, shown};
+use crate::cli::last_lines::say_silent;
 use crate::cli::output_args::{output_path, refuse_input};
 use crate::cli::results::{print_json, print_summary};
 use crate::cli::signals::{clear_leftovers, remove_on_signal};
 use crate::format::Kind;
 use crate::lang::exim::write::{ConvertOptions, ConvertReport, Layout, convert};
+use crate::lang::tables::{TableForm, TablesOptions, TablesReport, write_tables};
 use crate::report::text::{json_text, printable};
+use crate::select::RunFilter;
 use clap::ValueEnum;
+use clap::builder::NonEmptyStringValueParser;
 use std::path::PathBuf;
 
-/// Write an archive as a directory of another tool
+/// Write an archive as tables, or as a directory of another tool
 ///
-/// `--to exim` makes a directory that mlflow-export-import reads with import-all, import-experiments and import-models,
-/// tags and source tags as they are in the archive. What the directory cannot hold is counted as limits. DIR appears
-/// when it is whole, or not at all.
+/// `--to parquet` and `--to csv` make a table of runs, one of every point of their metrics, and one of each other kind of object,
+/// for DuckDB, pandas, polars and Spark. `--to exim` makes a directory that mlflow-export-import reads with import-all,
+/// import-experiments and import-models, tags and source tags as they are in the archive. What the form cannot hold is
+/// counted as limits. DIR appears when it is whole, or not at all.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
+  mlark convert history.zip -o tables --to parquet
+  mlark convert history.zip -o tables --to csv --wide --filter 'metrics.auc > 0.9'
   mlark convert history.zip -o exported --to exim
   mlark convert tagged.zip -o exported --to exim --layout old")]
 pub(super) struct Args {
@@ -30,19 +38,13 @@ pub(super) struct Args {
     /// The directory to make
     #[arg(short, long, value_name = "DIR", value_parser = output_path())]
     output: PathBuf,
-    /// Whose directory
-    #[arg(long, value_enum, value_name = "TOOL")]
+    /// What to make
+    #[arg(long, value_enum, value_name = "FORM")]
     to: To,
-    /// Where objects lie in it
-    #[arg(long, value_enum, value_name = "LAYOUT", default_value_t = LayoutArg::New)]
-    layout: LayoutArg,
-    /// Replaces DIR where it exists, but no directory without a `manifest.json`; until the new one is whole, the old one stays
+    /// Replaces DIR where it exists, but no directory that `convert` did not make; until the new one is whole, the old one stays
     #[arg(long)]
     force: bool,
-    /// Leaves out what has a name that cannot be a file's here, and exits with 3
-    #[arg(long)]
-    keep_going: bool,
-    /// Exits with 3 where the directory cannot hold something
+    /// Exits with 3 where the form cannot hold something
     #[arg(long)]
     strict: bool,
     /// Leaves syncing to disk to the operating system
@@ -51,11 +53,49 @@ pub(super) struct Args {
     /// Prints what was made as JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    tables: TableArgs,
+    #[command(flatten)]
+    exim: EximArgs,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
+/// Options of tables.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Tables")]
+struct TableArgs {
+    /// Gives `runs` a column for each param, metric and tag
+    #[arg(long)]
+    wide: bool,
+    /// Rows of experiments of this name, id or glob; may be repeated
+    #[arg(short, long = "experiment", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    experiments: Vec<String>,
+    /// Rows of the run of this id, or the start of it; may be repeated
+    #[arg(short, long = "run", value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
+    runs: Vec<String>,
+    /// Rows of runs that meet this filter in MLflow's search syntax, such as "metrics.auc > 0.9 AND params.lr = '0.1'"
+    #[arg(long, value_name = "FILTER", value_parser = run_filter)]
+    filter: Option<RunFilter>,
+}
+
+/// Options of directories of mlflow-export-import.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "mlflow-export-import")]
+struct EximArgs {
+    /// Where objects lie in the directory [default: new]
+    #[arg(long, value_enum, value_name = "LAYOUT")]
+    layout: Option<LayoutArg>,
+    /// Leaves out what has a name that cannot be a file's here, and exits with 3
+    #[arg(long)]
+    keep_going: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum To {
-    /// mlflow-export-import
+    /// Tables as Apache Parquet
+    Parquet,
+    /// Tables as comma-separated values
+    Csv,
+    /// A directory of mlflow-export-import
     #[value(alias = "export-import")]
     Exim,
 }
@@ -68,18 +108,81 @@ enum LayoutArg {
     Old,
 }
 
+impl TableArgs {
+    fn is_given(&self) -> bool {
+        self.wide || !self.experiments.is_empty() || !self.runs.is_empty() || self.filter.is_some()
+    }
+}
+
 impl Args {
     pub(super) fn run(self) -> Result {
-        let To::Exim = self.to;
+        let form = match self.to {
+            To::Parquet => TableForm::Parquet,
+            To::Csv => TableForm::Csv,
+            To::Exim => return self.make_exim(),
+        };
+        self.make_tables(form)
+    }
+
+    fn make_tables(self, form: TableForm) -> Result {
+        if self.exim.layout.is_some() || self.exim.keep_going {
+            return Err(CliError::usage("--layout and --keep-going are for `--to exim`"));
+        }
+        refuse_input(&self.output, &self.archive)?;
+        let archive = Archive::open(&self.archive)?;
+        let names = NameArgs {
+            experiments: self.tables.experiments,
+            runs: self.tables.runs,
+            models: Vec::new(),
+            filter: self.tables.filter,
+        };
+        let (names, silent) = names.find(&archive)?;
+        say_silent(&silent);
+        let options = TablesOptions {
+            wide: self.tables.wide,
+            names,
+            force: self.force,
+            no_sync: self.no_sync,
+            ..TablesOptions::new(form)
+        };
+        clear_leftovers(&self.output);
+        remove_on_signal();
+        let progress = Progress::new();
+        let report = write_tables(&archive, &self.output, &options, &progress);
+        progress.done();
+        let report = report?;
+        if self.json {
+            print_json(format_args!("{}\n", json_text(&report)))?;
+        } else {
+            print_summary(format_args!(
+                "{}: {}",
+                shown(&self.output),
+                summary_of_tables(&report)
+            ))?;
+        }
+        Ok(if self.strict && !report.limits.is_empty() {
+            Exit::Incomplete
+        } else {
+            Exit::Done
+        })
+    }
+
+    fn make_exim(self) -> Result {
+        if self.tables.is_given() {
+            return Err(
+                CliError::usage("--wide, --experiment, --run and --filter are for tables")
+                    .hint("`mlark transform` with the same options chooses, and its output can be converted"),
+            );
+        }
         refuse_input(&self.output, &self.archive)?;
         let archive = Archive::open(&self.archive)?;
         let options = ConvertOptions {
-            layout: match self.layout {
-                LayoutArg::New => Layout::New,
-                LayoutArg::Old => Layout::Old,
+            layout: match self.exim.layout {
+                None | Some(LayoutArg::New) => Layout::New,
+                Some(LayoutArg::Old) => Layout::Old,
             },
             force: self.force,
-            keep_going: self.keep_going,
+            keep_going: self.exim.keep_going,
             no_sync: self.no_sync,
         };
         clear_leftovers(&self.output);
@@ -125,4 +228,21 @@ impl Args {
         }
         text
     }
+}
+
+/// How many rows each table has that has any.
+fn summary_of_tables(report: &TablesReport) -> String {
+    let tables = report.tables.iter().filter(|table| table.rows > 0);
+    let words: Vec<_> = tables
+        .map(|table| format!("{} {}", grouped(table.rows), table.name))
+        .collect();
+    let words = match words.is_empty() {
+        true => "no rows".to_owned(),
+        false => words.join(", "),
+    };
+    let limits = report.limits.iter();
+    let limits: String = limits
+        .map(|limit| super::export::loss_line("limit", limit))
+        .collect();
+    format!("{words}\n{limits}")
 }

@@ -13,6 +13,7 @@ use crate::flow::merge::MergeError;
 use crate::flow::transform::TransformError;
 use crate::lang::exim::write::ConvertError;
 use crate::lang::session::ExportError;
+use crate::lang::tables::TablesError;
 use crate::report::ReportError;
 use crate::report::text::json_text;
 use crate::select::SeekError;
@@ -232,6 +233,24 @@ impl From<ExtractError> for CliError {
             },
             ExtractError::Archive(error) => error.into(),
             error => CliError::of(Exit::of_error(error.kind()), error, Some(hint.to_owned())),
+        }
+    }
+}
+
+impl From<TablesError> for CliError {
+    fn from(error: TablesError) -> Self {
+        match error {
+            TablesError::Archive(error) => error.into(),
+            TablesError::NotBuilt => CliError::of(
+                Exit::of_error(error.kind()),
+                error,
+                Some("`--to csv` needs nothing; `cargo install mlark` builds with the feature `parquet`".to_owned()),
+            ),
+            error => CliError::of(
+                Exit::of_error(error.kind()),
+                error,
+                Some("without --wide they are rows of `params`, `metrics` and `tags`; --experiment and --filter choose runs".to_owned()),
+            ),
         }
     }
 }

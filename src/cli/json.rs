@@ -14,6 +14,7 @@ use crate::flow::transform::{Example, Preview, TransformReport};
 use crate::format::manifest::Totals;
 use crate::format::{Kind, LossCount, Manifest, schema};
 use crate::lang::exim::write::ConvertReport;
+use crate::lang::tables::TablesReport;
 use crate::model::{ArtifactFile, Digest};
 use crate::report::Snapshot;
 use crate::report::diff::Difference;
@@ -287,7 +288,11 @@ pub fn schemas() -> Vec<(String, Value)> {
     let line = "One line an object: ";
     let all = [
         ("cat", of::<ArtifactFile>("mlark cat --json")),
-        ("convert", of::<ConvertReport>("mlark convert --json")),
+        ("convert", of::<ConvertReport>("mlark convert --to exim --json")),
+        (
+            "convert-tables",
+            of::<TablesReport>("mlark convert --to parquet or csv --json; tables.json"),
+        ),
         (
             "diff",
             of::<Difference>(&format!(

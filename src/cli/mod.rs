@@ -77,6 +77,7 @@ fn version() -> String {
         ("postgres", cfg!(feature = "postgres")),
         ("mysql", cfg!(feature = "mysql")),
         ("cloud", cfg!(feature = "cloud")),
+        ("parquet", cfg!(feature = "parquet")),
     ];
     let names: Vec<_> = features
         .iter()

@@ -9,3 +9,4 @@ pub mod rest;
 pub(crate) mod session;
 pub(crate) mod spans;
 pub mod sql;
+pub(crate) mod tables;

@@ -41,6 +41,7 @@ const COMMANDS: &[&str] = &[
     "transform x/y/a -o out.zip --source-tags",
     "transform x/y/a -o out --undo",
     "convert x/y/a --to exim -o out",
+    "convert x/y/a --to csv -o out",
     "import x/y/a TARGET --dry-run",
     "import x/y/a TARGET",
     "export TARGET -o out --base x/y/a",
@@ -418,6 +419,18 @@ fn a_newer_minor_version_loses_nothing_without_a_word_in_any_command() {
             "{word}: {converted}"
         );
     }
+    place.remove_output();
+    let tables = told("convert x/y/a --to csv -o out", 0);
+    for word in [
+        "limit: 5 artifacts owner_kind_newer: newer-version",
+        "artifacts files.!newer: newer-version",
+        "metrics values_newer: newer-version",
+        "limit: 1 widgets: newer-version",
+    ] {
+        assert!(tables.contains(word), "{word}: {tables}");
+    }
+    let runs = fs::read_to_string(place.work().join("out/runs.csv")).unwrap();
+    assert!(runs.contains("user_id_newer"), "{runs}");
     place.remove_output();
     for command in [
         "import x/y/a TARGET --on-conflict merge --dry-run --json",

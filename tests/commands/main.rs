@@ -19,3 +19,4 @@ mod report_look;
 mod scan;
 mod schema;
 mod secrets;
+mod tables;

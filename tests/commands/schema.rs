@@ -285,6 +285,11 @@ fn commands_print_what_their_schemas_say() {
         &["convert", "store", "-o", "exim", "--to", "exim", "--keep-going"],
         0,
     );
+    described(
+        "convert-tables",
+        &["convert", "rich", "-o", "tables", "--to", "csv", "--wide"],
+        0,
+    );
     described("extract", &["extract", "store", "-o", "files", "--keep-going"], 0);
     described("restore", &["restore", "store", "-o", "restored", "--dry-run"], 0);
     described("restore", &["restore", "store", "-o", "restored"], 0);

@@ -212,16 +212,21 @@ fn an_archive_that_holds_a_password_does_not_pass_it_on() {
     forged.reseal_manifest(&manifest);
     forged.write(&root.join("forged"), mlark::archive::ContainerKind::Directory);
     let made = tempfile::tempdir().unwrap();
-    let [archive, out] = [root.join("forged"), made.path().join("exim")];
-    let [archive, out] = [&archive, &out].map(|path| path.to_str().unwrap());
+    let paths = [
+        root.join("forged"),
+        made.path().join("exim"),
+        made.path().join("tables"),
+    ];
+    let [archive, out, tables] = paths.each_ref().map(|path| path.to_str().unwrap());
     for args in [
         &["info", archive][..],
         &["snapshot", archive],
         &["convert", archive, "-o", out, "--to", "exim"],
+        &["convert", archive, "-o", tables, "--to", "csv"],
         &["import", archive, "http://127.0.0.1:1", "--dry-run"],
     ] {
         let output = mlark(root, args, &[]);
         assert_hidden(made.path(), &output, &format!("{args:?}"));
     }
-    assert!(Path::new(out).exists());
+    assert!(Path::new(out).exists() && Path::new(tables).exists());
 }

@@ -15,4 +15,5 @@ mod rest_live;
 mod restore;
 mod resume;
 mod spans;
+mod tables;
 mod workspaces;

@@ -1,0 +1,298 @@
+//! Walks along the kinds of an archive, and writes the rows of each.
+
+use super::cells::{Cell, RowMaker};
+use super::choice::{Choice, kind_of};
+use super::layout::{self, TableSpec};
+use super::sink::{Piece, Place, Sink};
+use super::wide::Wide;
+use super::{TableReport, TablesError};
+use crate::archive::Archive;
+use crate::archive::walk::{Cursor, Wanted, newer_fields, newer_kinds};
+use crate::format::{Kind, LossCount, Reason};
+use crate::model::{ArtifactList, MetricSlice, ModelMetricSlice};
+use crate::monitor::Monitor;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// What a table holds in memory that is written alone.
+const ALONE_BYTES: usize = 32 << 20;
+/// What tables hold that are made of one reading of runs, or of traces: runs or traces, and each of the others.
+const OWNER_BYTES: usize = 20 << 20;
+const PART_BYTES: usize = 10 << 20;
+
+type Result<T> = std::result::Result<T, TablesError>;
+
+pub(super) struct Filler<'a> {
+    pub(super) archive: &'a Archive,
+    pub(super) choice: Choice,
+    pub(super) wide: bool,
+    pub(super) place: Place<'a>,
+    pub(super) maker: RowMaker,
+    pub(super) tables: BTreeMap<String, TableReport>,
+    pub(super) monitor: &'a dyn Monitor,
+}
+
+impl Filler<'_> {
+    /// Writes every table; what was not held as it is.
+    pub(super) fn fill(&mut self) -> Result<Vec<LossCount>> {
+        let lines = Kind::ALL.iter().map(|kind| self.archive.manifest().count(*kind));
+        self.monitor.begin("write tables", Some(lines.sum()));
+        self.runs()?;
+        self.metrics()?;
+        for table in super::objects::OBJECTS {
+            match table.kind {
+                Kind::Traces => self.traces()?,
+                _ => self.objects(table)?,
+            }
+        }
+        self.model_metrics()?;
+        self.artifacts()?;
+        let limits = std::mem::take(&mut self.maker.limits);
+        let mut limits: Vec<_> = limits
+            .into_iter()
+            .map(|((kind, field, reason), count)| loss(kind.name(), &field, reason, count))
+            .collect();
+        // Other lines keep what they are made of in `extra`; these have no place for it.
+        for ((kind, field), found) in newer_fields(self.archive, Kind::ALL, Wanted::All)? {
+            if matches!(kind, Kind::Metrics | Kind::ModelMetrics | Kind::Artifacts) {
+                limits.push(loss(kind.name(), &field, Reason::NewerVersion, found.count));
+            }
+        }
+        for (kind, count) in newer_kinds(self.archive) {
+            limits.push(loss(&kind, "*", Reason::NewerVersion, count));
+        }
+        limits.sort();
+        Ok(limits)
+    }
+
+    fn sink(&self, table: &TableSpec, group_bytes: usize) -> Result<Sink> {
+        Ok(self.place.table(table.name, table.columns(), group_bytes)?)
+    }
+
+    fn finish(&mut self, sinks: impl IntoIterator<Item = Sink>) -> Result<()> {
+        for sink in sinks {
+            let report = sink.finish()?;
+            self.tables.insert(report.name.clone(), report);
+        }
+        Ok(())
+    }
+
+    /// Hands each line of a kind that is chosen to `sink`.
+    fn each(
+        &mut self,
+        kind: Kind,
+        sink: &mut dyn FnMut(&mut RowMaker, &Value) -> std::result::Result<(), Failure>,
+    ) -> Result<()> {
+        let mut cursor = Cursor::new(self.archive, kind)?;
+        while cursor.line().is_some() {
+            let line = cursor.value()?;
+            if self.choice.takes(kind, &line) {
+                sink(&mut self.maker, &line).map_err(|failure| match failure {
+                    Failure::Wrong(reason) => cursor.damaged(&reason).into(),
+                    Failure::Tables(error) => error,
+                })?;
+            }
+            self.monitor.advance(1);
+            cursor.advance()?;
+        }
+        Ok(())
+    }
+
+    fn objects(&mut self, table: &TableSpec) -> Result<()> {
+        let mut sink = self.sink(table, ALONE_BYTES)?;
+        self.each(table.kind, &mut |maker, line| {
+            Ok(sink.row(&maker.row(table, line)?)?)
+        })?;
+        self.finish([sink])
+    }
+
+    fn runs(&mut self) -> Result<()> {
+        let wide = match self.wide {
+            true => Some(Wide::of(self.archive, &mut self.choice)?),
+            false => None,
+        };
+        let columns = wide
+            .as_ref()
+            .map_or_else(|| layout::RUNS.columns(), Wide::columns);
+        let mut runs = self.place.table(layout::RUNS.name, columns, OWNER_BYTES)?;
+        let mut params = self.sink(&layout::PARAMS, PART_BYTES)?;
+        let mut tags = self.sink(&layout::TAGS, PART_BYTES)?;
+        let mut latest = self.sink(&layout::LATEST_METRICS, PART_BYTES)?;
+        self.each(Kind::Runs, &mut |maker, line| {
+            let cells = maker.row(&layout::RUNS, line)?;
+            for (name, sink) in [("params", &mut params), ("tags", &mut tags)] {
+                for (key, value) in texts_of(&cells, name) {
+                    let row = [&cells[0], &Cell::Text(key.clone()), &Cell::Text(value.clone())];
+                    sink.row(&row.map(Cell::clone))?;
+                }
+            }
+            for (key, point) in line["metrics"].as_object().into_iter().flatten() {
+                latest.row(&latest_row(&cells[0], key, point)?)?;
+            }
+            match &wide {
+                Some(wide) => runs.row(&wide.row(&cells))?,
+                None => runs.row(&cells)?,
+            }
+            Ok(())
+        })?;
+        self.finish([runs, params, tags, latest])
+    }
+
+    fn traces(&mut self) -> Result<()> {
+        let mut traces = self.sink(&layout::TRACES, OWNER_BYTES)?;
+        let mut assessments = self.sink(&layout::ASSESSMENTS, PART_BYTES)?;
+        self.each(Kind::Traces, &mut |maker, line| {
+            traces.row(&maker.row(&layout::TRACES, line)?)?;
+            for assessment in line["assessments"].as_array().into_iter().flatten() {
+                let mut row = maker.row(&layout::ASSESSMENTS, assessment)?;
+                row[0] = line["trace_id"].as_str().map_or(Cell::Null, Cell::from);
+                assessments.row(&row)?;
+            }
+            Ok(())
+        })?;
+        self.finish([traces, assessments])
+    }
+
+    fn metrics(&mut self) -> Result<()> {
+        let mut sink = self.sink(&layout::METRICS, ALONE_BYTES)?;
+        let mut cursor = Cursor::new(self.archive, Kind::Metrics)?;
+        while cursor.line().is_some() {
+            let slice: MetricSlice = cursor.parse()?;
+            if !slice.is_rectangular() {
+                return Err(cursor.damaged("its columns are not of one length").into());
+            }
+            if self.choice.takes_owner(Kind::Runs, &slice.run_id) {
+                let pieces = [
+                    Piece::Same(&slice.run_id),
+                    Piece::Same(&slice.key),
+                    Piece::Integers(&slice.steps),
+                    Piece::Integers(&slice.timestamps),
+                    Piece::Doubles(&slice.values),
+                    Piece::Texts(slice.dataset_names.as_deref()),
+                    Piece::Texts(slice.dataset_digests.as_deref()),
+                    Piece::Texts(slice.model_ids.as_deref()),
+                ];
+                sink.rows(&pieces, slice.values.len())?;
+            }
+            self.monitor.advance(1);
+            cursor.advance()?;
+        }
+        self.finish([sink])
+    }
+
+    fn model_metrics(&mut self) -> Result<()> {
+        let mut sink = self.sink(&layout::MODEL_METRICS, ALONE_BYTES)?;
+        let mut cursor = Cursor::new(self.archive, Kind::ModelMetrics)?;
+        while cursor.line().is_some() {
+            let slice: ModelMetricSlice = cursor.parse()?;
+            if !slice.is_rectangular() {
+                return Err(cursor.damaged("its columns are not of one length").into());
+            }
+            if self.choice.takes_owner(Kind::LoggedModels, &slice.model_id) {
+                let pieces = [
+                    Piece::Same(&slice.model_id),
+                    Piece::Same(&slice.key),
+                    Piece::Integers(&slice.steps),
+                    Piece::Integers(&slice.timestamps),
+                    Piece::Doubles(&slice.values),
+                    Piece::Texts(slice.dataset_names.as_deref()),
+                    Piece::Texts(slice.dataset_digests.as_deref()),
+                    Piece::Texts(slice.run_ids.as_deref()),
+                ];
+                sink.rows(&pieces, slice.values.len())?;
+            }
+            self.monitor.advance(1);
+            cursor.advance()?;
+        }
+        self.finish([sink])
+    }
+
+    fn artifacts(&mut self) -> Result<()> {
+        let mut sink = self.sink(&layout::ARTIFACTS, ALONE_BYTES)?;
+        let mut cursor = Cursor::new(self.archive, Kind::Artifacts)?;
+        while cursor.line().is_some() {
+            let list: ArtifactList = cursor.parse()?;
+            if self.choice.takes_owner(kind_of(list.owner_kind), &list.owner_id) {
+                for file in &list.files {
+                    let size_bytes = match file.size_bytes.map(i64::try_from) {
+                        None => Cell::Null,
+                        Some(Ok(size)) => Cell::Integer(size),
+                        Some(Err(_)) => {
+                            return Err(cursor.damaged("a file of more than 8 EiB").into());
+                        }
+                    };
+                    let text = |text: Option<String>| text.map_or(Cell::Null, Cell::from);
+                    let absent = file.absent.map(|absent| serde_json::json!(absent));
+                    sink.row(&[
+                        list.owner_kind.as_str().into(),
+                        list.owner_id.as_str().into(),
+                        file.path.as_str().into(),
+                        size_bytes,
+                        text(file.sha256.map(|digest| digest.to_string())),
+                        text(absent.and_then(|absent| absent.as_str().map(str::to_owned))),
+                    ])?;
+                }
+            }
+            self.monitor.advance(1);
+            cursor.advance()?;
+        }
+        self.finish([sink])
+    }
+}
+
+/// Why a line makes no rows.
+enum Failure {
+    /// What is wrong with the line.
+    Wrong(String),
+    Tables(TablesError),
+}
+
+impl From<String> for Failure {
+    fn from(reason: String) -> Self {
+        Failure::Wrong(reason)
+    }
+}
+
+impl<E: Into<TablesError>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Failure::Tables(error.into())
+    }
+}
+
+fn loss(kind: &str, field: &str, reason: Reason, count: u64) -> LossCount {
+    LossCount {
+        kind: kind.to_owned(),
+        field: field.to_owned(),
+        reason: reason.into(),
+        count,
+    }
+}
+
+/// The entries of a map of texts among the cells of a run.
+fn texts_of<'c, 'v>(
+    cells: &'c [Cell<'v>],
+    name: &str,
+) -> &'c [(std::borrow::Cow<'v, str>, std::borrow::Cow<'v, str>)] {
+    let place = layout::RUNS.columns.iter().position(|column| column.name == name);
+    match place.and_then(|place| cells.get(place)) {
+        Some(Cell::TextMap(entries)) => entries,
+        _ => &[],
+    }
+}
+
+/// The row of a run's latest point.
+fn latest_row<'v>(
+    run_id: &Cell<'v>,
+    key: &'v str,
+    point: &'v Value,
+) -> std::result::Result<[Cell<'v>; 5], String> {
+    let point: crate::model::LatestMetric =
+        serde::Deserialize::deserialize(point).map_err(|error| format!("`metrics.{key}`: {error}"))?;
+    Ok([
+        run_id.clone(),
+        key.into(),
+        Cell::Integer(point.step),
+        Cell::Integer(point.timestamp),
+        Cell::Double(point.value.0),
+    ])
+}
