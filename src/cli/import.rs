@@ -14,6 +14,7 @@ use crate::cli::server_args::tracking_uri;
 use crate::flow::import::options::DEFAULT_CONNECTIONS;
 use crate::flow::import::{ImportOptions, Plan, Prepared};
 use crate::monitor::Interrupt;
+use crate::report::Difference;
 use crate::report::text::{json_text, printable};
 use serde_json::json;
 use std::path::PathBuf;
@@ -141,32 +142,35 @@ pub(super) fn say_changed_options(prepared: &Prepared) {
     }
 }
 
+/// A difference between an archive and a target, in a line.
+pub(super) fn difference_line(difference: &Difference, json: bool) -> String {
+    if json {
+        return json_text(difference);
+    }
+    let side = |value: &Option<serde_json::Value>| value.as_ref().map_or(String::new(), json_text);
+    let points = difference.points.as_ref().map_or(String::new(), |points| {
+        format!(
+            " {} points more, {} less, {} other",
+            points.added, points.removed, points.changed
+        )
+    });
+    let (kind, id, key) = (&difference.kind, &difference.id, difference.key_text());
+    let change = difference.change.as_str();
+    let (before, after) = (side(&difference.before), side(&difference.after));
+    format!(
+        "{change}\t{}\t{}\t{}\t{before}\t{after}{points}",
+        printable(kind),
+        printable(id),
+        printable(&key)
+    )
+}
+
 /// Prints how a target differs from an archive; how many differences there are.
 pub(super) fn verify_target(prepared: &Prepared, uri: &str, json: bool) -> Result<u64> {
     let progress = Progress::new();
     let mut out = Screen::stdout(json);
     let count = prepared.verify(uri, &progress, &mut |difference| {
-        if json {
-            writeln!(out, "{}", json_text(&difference))
-        } else {
-            let side = |value: &Option<serde_json::Value>| value.as_ref().map_or(String::new(), json_text);
-            let points = difference.points.as_ref().map_or(String::new(), |points| {
-                format!(
-                    " {} points more, {} less, {} other",
-                    points.added, points.removed, points.changed
-                )
-            });
-            let (kind, id, key) = (&difference.kind, &difference.id, difference.key_text());
-            let change = difference.change.as_str();
-            let (before, after) = (side(&difference.before), side(&difference.after));
-            writeln!(
-                out,
-                "{change}\t{}\t{}\t{}\t{before}\t{after}{points}",
-                printable(kind),
-                printable(id),
-                printable(&key)
-            )
-        }
+        writeln!(out, "{}", difference_line(&difference, json))
     });
     progress.done();
     let count = count?;

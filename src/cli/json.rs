@@ -3,8 +3,10 @@
 //! `schema/cli/*.schema.json` are these schemas; a test keeps them equal.
 
 use super::error::CliError;
+use super::migrate::Migrated;
 use super::plan::Planned;
 use super::restore::Restored;
+use super::serve::Served;
 use crate::archive::verify::{LacksReport, VerifyReport};
 use crate::flow::extract::ExtractReport;
 use crate::flow::import::{PlanDocument, ReportDocument};
@@ -323,9 +325,14 @@ pub fn schemas() -> Vec<(String, Value)> {
         ("planned", of::<Planned<'_>>("mlark plan --json")),
         ("scan", of::<Scanned<'_>>("mlark scan --json")),
         (
+            "migrate",
+            of::<Migrated<'_>>("mlark migrate --json, with --dry-run too"),
+        ),
+        (
             "restore",
             of::<Restored<'_>>("mlark restore --json, with --dry-run too"),
         ),
+        ("serve", of::<Served>("mlark serve --json")),
         (
             "show",
             lines("mlark show --json: a line of the archive, long texts in place"),

@@ -23,16 +23,19 @@ mod lineage;
 mod ls;
 mod map;
 mod merge;
+mod migrate;
 mod output_args;
 mod plan;
 mod progress;
 mod replay_args;
 mod restore;
+mod restoring;
 mod results;
 mod scan;
 mod screen;
 mod secrets;
 mod select_edits;
+mod serve;
 mod server_args;
 mod shard_args;
 mod show;
@@ -44,6 +47,7 @@ mod table;
 mod target;
 mod transform;
 mod verify;
+mod verify_store;
 
 use crate::model::mask;
 use crate::model::printable::one_line;
@@ -104,7 +108,9 @@ enum Command {
     Lineage(lineage::Args),
     Cat(cat::Args),
     Extract(extract::Args),
-    Restore(restore::Args),
+    Restore(Box<restore::Args>),
+    Migrate(Box<migrate::Args>),
+    Serve(serve::Args),
     Snapshot(snapshot::Args),
     Diff(diff::Args),
     Transform(Box<transform::Args>),
@@ -166,6 +172,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Cat(args) => args.run(),
         Command::Extract(args) => args.run(),
         Command::Restore(args) => args.run(),
+        Command::Migrate(args) => args.run(),
+        Command::Serve(args) => args.run(),
         Command::Snapshot(args) => args.run(),
         Command::Diff(args) => args.run(),
         Command::Transform(args) => args.run(),

@@ -9,11 +9,13 @@ use super::last_lines::say_silent;
 use super::progress::Progress;
 use super::replay_args::ReplayArgs;
 use super::server_args::ServerArgs;
+use super::verify_store::StoreArgs;
 use crate::archive::Archive;
 use crate::archive::verify::{LacksReport, VerifyOptions, VerifyReport, lacks, verify};
 use crate::cli::humanize::{bytes, counted, grouped, shown};
 use crate::cli::output_args::threads;
 use crate::cli::results::{print_json, print_result, print_summary};
+use crate::flow::export::detect::{self, SourceKind};
 use crate::flow::import::options::DEFAULT_CONNECTIONS;
 use crate::flow::import::{ImportOptions, Plan, Prepared};
 use crate::model::printable::one_line;
@@ -30,7 +32,7 @@ use std::path::PathBuf;
 pub(super) struct Args {
     /// The archive
     archive: PathBuf,
-    /// Compares every value and artifact of the archive with what this server holds, instead of checking the archive itself
+    /// Compares every value and artifact of the archive with what this server or database holds, instead of checking the archive itself
     #[arg(long, value_name = "TARGET", conflicts_with_all = ["threads", "lacks"])]
     against: Option<String>,
     /// Prints the report as JSON
@@ -45,12 +47,23 @@ pub(super) struct Args {
     replay: ReplayArgs,
     #[command(flatten)]
     server: ServerArgs,
+    #[command(flatten, next_help_heading = "As in the restore, with --against a database")]
+    store: StoreArgs,
 }
 
 impl Args {
     pub(super) fn run(self) -> Result {
         if let Some(target) = &self.against {
-            return self.run_against(target);
+            return if detect::by_name(target) == Some(SourceKind::Sql) {
+                self.run_against_database()
+            } else {
+                self.run_against(target)
+            };
+        }
+        if self.store.is_given() {
+            return Err(CliError::usage(
+                "options of a restore say nothing without --against DATABASE",
+            ));
         }
         if self.replay.is_given() || self.server.is_given() {
             return Err(CliError::usage(
@@ -87,7 +100,19 @@ impl Args {
 }
 
 impl Args {
+    fn run_against_database(self) -> Result {
+        if self.replay.is_given() || self.server.is_given() {
+            return Err(CliError::usage("options of an import say nothing of a database"));
+        }
+        let archive = Archive::open(&self.archive)?;
+        let target = self.against.unwrap_or_default();
+        self.store.run(&archive, &target, self.json)
+    }
+
     fn run_against(&self, target: &str) -> Result {
+        if self.store.is_given() {
+            return Err(CliError::usage("options of a restore say nothing of a server"));
+        }
         let archive = Archive::open(&self.archive)?;
         let connections = self.server.connections.unwrap_or(DEFAULT_CONNECTIONS);
         let client = self.server.client(target, connections, Interrupt::default())?;

@@ -1,4 +1,4 @@
-//! What a user asks for, each from beginning to end: export, transform, import, compare, convert, extract.
+//! What a user asks for, each from beginning to end: export, transform, import, compare, convert, extract, restore, serve.
 
 pub mod compare;
 pub mod convert;
@@ -7,4 +7,5 @@ pub mod extract;
 pub mod import;
 pub mod merge;
 pub mod restore;
+pub mod serve;
 pub mod transform;

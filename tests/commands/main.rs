@@ -19,4 +19,5 @@ mod report_look;
 mod scan;
 mod schema;
 mod secrets;
+mod serve;
 mod tables;

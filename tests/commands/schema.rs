@@ -293,6 +293,8 @@ fn commands_print_what_their_schemas_say() {
     described("extract", &["extract", "store", "-o", "files", "--keep-going"], 0);
     described("restore", &["restore", "store", "-o", "restored", "--dry-run"], 0);
     described("restore", &["restore", "store", "-o", "restored"], 0);
+    described("migrate", &["migrate", store, "moved", "--dry-run"], 0);
+    described("migrate", &["migrate", store, "moved"], 0);
     described("info", &["info", "tagged"], 0);
     described("verify", &["verify", "tagged"], 0);
     described("verify", &["verify", "tagged", "--lacks-text", "mlflow"], 1);

@@ -5,6 +5,7 @@
 pub mod bytes;
 pub mod command;
 pub mod common;
+pub mod law;
 pub mod loopback;
 pub mod measured;
 pub mod random_traces;

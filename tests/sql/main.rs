@@ -2,9 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+#[path = "../helpers/mod.rs"]
+mod helpers;
+
 mod client;
 mod common;
 mod hostile;
 mod migrated;
+mod moves;
 mod restore;
 mod selection;

@@ -10,6 +10,9 @@ mod expected;
 mod found;
 mod plain;
 mod sides;
+mod store;
+
+pub use store::{StoreComparison, StoreError, StoreOptions, compare_store};
 
 use crate::archive::{Archive, ArchiveError, ArchiveWriter, Duplicates, ManifestHead, WriterOptions};
 use crate::flow::import::Prepared;

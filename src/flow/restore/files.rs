@@ -3,9 +3,13 @@
 use crate::archive::{Archive, ArchiveError};
 use crate::lang::artifacts::tree::{Paths, check_name, write_live_artifact};
 use crate::lang::sql::write::{FileSink, Place, WriteError};
-use crate::model::ArtifactFile;
+use crate::model::{ArtifactFile, ArtifactList, BlobRef, Digest};
+use crate::report::Difference;
+use crate::report::diff::Change;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// Which names of files an owner has so far.
@@ -43,7 +47,7 @@ impl PlannedFiles {
 }
 
 impl FileSink for PlannedFiles {
-    fn take(&mut self, place: &Place, file: &ArtifactFile) -> Result<bool, WriteError> {
+    fn take(&mut self, _: &ArtifactList, place: &Place, file: &ArtifactFile) -> Result<bool, WriteError> {
         Ok(self.0.claim(place, &file.path))
     }
 
@@ -72,14 +76,11 @@ impl<'a> Folder<'a> {
 }
 
 impl FileSink for Folder<'_> {
-    fn take(&mut self, place: &Place, file: &ArtifactFile) -> Result<bool, WriteError> {
+    fn take(&mut self, _: &ArtifactList, place: &Place, file: &ArtifactFile) -> Result<bool, WriteError> {
         if !self.names.claim(place, &file.path) {
             return Ok(false);
         }
-        let path = file
-            .path
-            .split('/')
-            .fold(place.below(&self.root), |path, part| path.join(part));
+        let path = path_of(&self.root, place, file);
         write_live_artifact(self.archive, file, &path)?;
         Ok(true)
     }
@@ -94,6 +95,96 @@ impl FileSink for Folder<'_> {
         let file = File::create_new(&path).map_err(ArchiveError::io("create", &path))?;
         Ok(Some(Box::new(BufWriter::new(file))))
     }
+}
+
+/// Where a file lies whose names were checked.
+fn path_of(root: &Path, place: &Place, file: &ArtifactFile) -> PathBuf {
+    let parts = file.path.split('/');
+    parts.fold(place.below(root), |path, part| path.join(part))
+}
+
+/// Files that should lie in a folder: compared, and nothing is written.
+pub(super) struct CheckedFiles<'a> {
+    root: &'a Path,
+    names: Names,
+    differs: &'a mut dyn FnMut(Difference),
+}
+
+impl<'a> CheckedFiles<'a> {
+    pub(super) fn new(root: &'a Path, differs: &'a mut dyn FnMut(Difference)) -> Self {
+        CheckedFiles {
+            root,
+            names: Names::new(),
+            differs,
+        }
+    }
+}
+
+impl FileSink for CheckedFiles<'_> {
+    fn take(&mut self, list: &ArtifactList, place: &Place, file: &ArtifactFile) -> Result<bool, WriteError> {
+        if !self.names.claim(place, &file.path) {
+            return Ok(false);
+        }
+        let path = path_of(self.root, place, file);
+        let found = match blob_at(&path) {
+            Ok(found) => Some(found),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(ArchiveError::io("read", &path)(error).into()),
+        };
+        let expected = file.blob();
+        if found != expected {
+            let value = |blob: BlobRef| json!({"sha256": blob.sha256, "size_bytes": blob.size_bytes});
+            let [before, after] = [expected, found].map(|blob| blob.map(value));
+            (self.differs)(difference(list, file, before, after));
+        }
+        Ok(true)
+    }
+
+    fn create(&mut self, _: &Place, _: &'static str) -> Result<Option<Box<dyn Write>>, WriteError> {
+        Ok(None)
+    }
+}
+
+fn difference(
+    list: &ArtifactList,
+    file: &ArtifactFile,
+    before: Option<Value>,
+    after: Option<Value>,
+) -> Difference {
+    Difference {
+        change: match &after {
+            Some(_) => Change::Changed,
+            None => Change::Removed,
+        },
+        kind: crate::format::Kind::Artifacts.name().to_owned(),
+        id: list.owner_id.clone(),
+        owner_kind: Some(list.owner_kind),
+        key: vec![file.path.clone()],
+        before,
+        after,
+        points: None,
+    }
+}
+
+/// Digest and size of a file.
+fn blob_at(path: &Path) -> io::Result<BlobRef> {
+    let mut file = File::open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    let (mut hasher, mut buffer, mut size_bytes) = (Sha256::new(), vec![0; 1 << 18], 0);
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            break;
+        }
+        hasher.update(&buffer[..read]);
+        size_bytes += read as u64;
+    }
+    Ok(BlobRef {
+        sha256: Digest(hasher.finalize().into()),
+        size_bytes,
+    })
 }
 
 fn create_parents(path: &Path) -> Result<(), ArchiveError> {

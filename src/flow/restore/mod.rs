@@ -7,9 +7,12 @@ mod files;
 mod report;
 
 use crate::archive::{Archive, ArchiveError, ErrorKind, Replace, Staging};
-use crate::lang::sql::write::{self, ArtifactUris, DEFAULT_WORKSPACE, Numbers, TargetOptions, WriteError};
+use crate::lang::sql::write::{
+    self, ArtifactRoot, DEFAULT_WORKSPACE, IntoStore, Numbers, TargetOptions, WriteError,
+};
 use crate::monitor::Monitor;
-use files::{Folder, PlannedFiles};
+use crate::report::Difference;
+use files::{CheckedFiles, Folder, PlannedFiles};
 pub use report::{EditCount, LostField, NewId, RestoreReport};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -66,9 +69,9 @@ pub enum RestoreError {
         /// One of them.
         first: String,
     },
-    /// A name that no workspace can have.
-    #[error("`{0}` is not the name of a workspace: lower-case letters, digits and `-`, at most 63")]
-    Workspace(String),
+    /// An option that asks for what no store has.
+    #[error("{0}")]
+    Option(String),
 }
 
 impl RestoreError {
@@ -78,7 +81,7 @@ impl RestoreError {
             RestoreError::Archive(error) => error.kind(),
             RestoreError::Database { .. } => ErrorKind::Io,
             RestoreError::Impossible(_)
-            | RestoreError::Workspace(_)
+            | RestoreError::Option(_)
             | RestoreError::Target { .. }
             | RestoreError::TooLong { .. } => ErrorKind::Usage,
         }
@@ -101,34 +104,42 @@ impl From<WriteError> for RestoreError {
 }
 
 impl RestoreOptions {
-    fn target(&self, artifacts: &Path, numbers: Numbers) -> Result<TargetOptions, RestoreError> {
-        let workspace = self
-            .workspace
-            .clone()
-            .unwrap_or_else(|| DEFAULT_WORKSPACE.to_owned());
-        if !is_workspace(&workspace) {
-            return Err(RestoreError::Workspace(workspace));
-        }
-        Ok(TargetOptions {
-            uris: if self.direct_uris {
-                ArtifactUris::Direct(artifacts.to_owned())
-            } else {
-                ArtifactUris::Proxied
-            },
+    /// The edit that changes an archive as a restore into a new SQLite store does: what comes back from there has the content id of what that
+    /// edit makes, where nothing is lost.
+    pub fn store_edit(&self, artifacts: &Path) -> IntoStore {
+        self.edit_for(artifacts, Numbers::Sqlite)
+    }
+
+    /// The same of a restore into a database.
+    ///
+    /// # Errors
+    /// The database is of a kind that a restore does not make.
+    pub fn database_edit(&self, uri: &str, artifacts: &Path) -> Result<IntoStore, RestoreError> {
+        Ok(self.edit_for(artifacts, numbers_of(uri)?))
+    }
+
+    fn edit_for(&self, artifacts: &Path, numbers: Numbers) -> IntoStore {
+        let root = if self.direct_uris {
+            ArtifactRoot::of_folder(artifacts)
+        } else {
+            ArtifactRoot::proxied()
+        };
+        let workspace = self.workspace.as_deref().unwrap_or(DEFAULT_WORKSPACE);
+        IntoStore {
+            artifacts: root.as_str().to_owned(),
             keep_uris: self.keep_uris,
-            workspace,
+            workspace: Some(workspace.to_owned()),
+            largest_experiment_id: Some(numbers.largest_experiment()).filter(|largest| *largest < i64::MAX),
+        }
+    }
+
+    fn target(&self, artifacts: &Path, numbers: Numbers) -> Result<TargetOptions, RestoreError> {
+        let store = self.edit_for(artifacts, numbers);
+        Ok(TargetOptions {
+            rules: store.options().map_err(RestoreError::Option)?,
             numbers,
         })
     }
-}
-
-/// Whether MLflow takes a name for a workspace's.
-fn is_workspace(name: &str) -> bool {
-    let is_letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let ends = [name.bytes().next(), name.bytes().last()];
-    name.len() <= 63
-        && ends.iter().all(|end| end.is_some_and(is_letter))
-        && name.bytes().all(|byte| is_letter(byte) || byte == b'-')
 }
 
 /// The folder of artifacts of a store, as an absolute path.
@@ -152,7 +163,63 @@ pub fn plan(
 ) -> Result<RestoreReport, RestoreError> {
     let target = options.target(&artifacts_of(out)?, Numbers::Sqlite)?;
     let outcome = write::plan(archive, &mut PlannedFiles::new(), target, monitor)?;
-    RestoreReport::new(archive, outcome)
+    RestoreReport::new(archive, outcome, options.store_edit(&artifacts_of(out)?))
+}
+
+/// The root of artifacts behind a server.
+pub fn proxied_root() -> String {
+    ArtifactRoot::proxied().as_str().to_owned()
+}
+
+/// What columns of the database behind a URI, or the path of one, hold.
+fn numbers_of(uri: &str) -> Result<Numbers, RestoreError> {
+    let scheme = crate::model::uri::scheme(uri);
+    match scheme.and_then(crate::model::uri::dialect) {
+        Some("postgresql") => Ok(Numbers::Postgres),
+        Some("sqlite") => Ok(Numbers::Sqlite),
+        None if scheme.is_none() => Ok(Numbers::Sqlite),
+        _ => Err(RestoreError::Option(format!(
+            "`{}` is a database that a restore does not make",
+            crate::model::uri::redact(uri)
+        ))),
+    }
+}
+
+/// Says what a database that was made of an archive does not hold; where the folder of its artifacts is given, each artifact that does not lie
+/// there as the archive says is handed to `differs`.
+///
+/// # Errors
+/// The archive is damaged, no database can be made of it, or this one cannot be reached.
+pub fn expect(
+    archive: &Archive,
+    uri: &str,
+    options: &RestoreOptions,
+    artifacts: Option<&Path>,
+    monitor: &dyn Monitor,
+    differs: &mut dyn FnMut(Difference),
+) -> Result<RestoreReport, RestoreError> {
+    let root = artifacts.unwrap_or(Path::new("/"));
+    let numbers = numbers_of(uri)?;
+    let target = options.target(root, numbers)?;
+    let (mut planned, mut checked);
+    let files: &mut dyn write::FileSink = match artifacts {
+        Some(root) => {
+            checked = CheckedFiles::new(root, differs);
+            &mut checked
+        }
+        None => {
+            planned = PlannedFiles::new();
+            &mut planned
+        }
+    };
+    let outcome = match numbers {
+        Numbers::Sqlite => write::plan(archive, files, target, monitor)?,
+        #[cfg(feature = "postgres")]
+        Numbers::Postgres => write::plan_postgres(uri, archive, files, target, monitor)?,
+        #[cfg(not(feature = "postgres"))]
+        Numbers::Postgres => write::plan(archive, files, target, monitor)?,
+    };
+    RestoreReport::new(archive, outcome, options.edit_for(root, numbers))
 }
 
 /// Makes the new folder `out` with a database and artifacts; it appears whole, or not at all.
@@ -171,13 +238,12 @@ pub fn restore(
     fs::create_dir(&tree).map_err(ArchiveError::io("create directory", &tree))?;
     let mut files = Folder::create(archive, tree.join(ARTIFACTS))?;
     let outcome = write::create(&tree.join(DATABASE), archive, &mut files, target, monitor)?;
-    let report = RestoreReport::new(archive, outcome)?;
+    let report = RestoreReport::new(archive, outcome, options.store_edit(&artifacts_of(out)?))?;
     staging.publish(TREE, true)?;
     Ok(report)
 }
 
-/// What becomes of an archive in a PostgreSQL database.
-#[cfg(feature = "postgres")]
+/// What becomes of an archive in a database.
 #[derive(Debug, Clone, Default)]
 pub struct FillOptions {
     /// How the store is made.
@@ -192,8 +258,7 @@ pub struct FillOptions {
 /// it, or nothing.
 ///
 /// # Errors
-/// As [`restore`]; the database cannot be reached, is in use, holds something, or refuses.
-#[cfg(feature = "postgres")]
+/// As [`restore`]; the database cannot be reached, is in use, holds something, or refuses, or this build knows none of its kind.
 pub fn fill(
     archive: &Archive,
     uri: &str,
@@ -201,22 +266,45 @@ pub fn fill(
     options: &FillOptions,
     monitor: &dyn Monitor,
 ) -> Result<RestoreReport, RestoreError> {
-    use crate::lang::sql::write::{FileSink, LongValues};
     let absolute = std::path::absolute(artifacts).map_err(ArchiveError::io("find", artifacts))?;
-    let target = options.store.target(&absolute, Numbers::Postgres)?;
+    let into_store = options.store.database_edit(uri, &absolute)?;
+    match numbers_of(uri)? {
+        Numbers::Sqlite => Err(RestoreError::Option(
+            "a SQLite store is made in a folder of its own".to_owned(),
+        )),
+        #[cfg(not(feature = "postgres"))]
+        Numbers::Postgres => Err(no_feature("postgres")),
+        #[cfg(feature = "postgres")]
+        Numbers::Postgres => {
+            let outcome = fill_postgres(archive, (uri, artifacts, &absolute), options, monitor)?;
+            RestoreReport::new(archive, outcome, into_store)
+        }
+    }
+}
+
+/// Said by a build without a feature.
+#[cfg(not(feature = "postgres"))]
+fn no_feature(name: &str) -> RestoreError {
+    RestoreError::Option(format!(
+        "this build fills no such database: one with `--features {name}` does"
+    ))
+}
+
+#[cfg(feature = "postgres")]
+fn fill_postgres(
+    archive: &Archive,
+    (uri, artifacts, absolute): (&str, &Path, &Path),
+    options: &FillOptions,
+    monitor: &dyn Monitor,
+) -> Result<write::Outcome, RestoreError> {
+    use crate::lang::sql::write::{FileSink, LongValues};
+    let target = options.store.target(absolute, Numbers::Postgres)?;
     let long_values = if options.cuts_long_values {
         LongValues::Truncate
     } else {
         LongValues::Fail
     };
     let mut planned = PlannedFiles::new();
-    let told = |error: WriteError| match error {
-        WriteError::Target(detail) => RestoreError::Target {
-            uri: crate::model::uri::redact(uri),
-            detail,
-        },
-        error => error.into(),
-    };
     let outcome = if options.is_dry {
         write::fill_postgres(
             uri,
@@ -234,5 +322,11 @@ pub fn fill(
         let publish = || staging.publish(TREE, true);
         write::fill_postgres(uri, archive, files, target, long_values, publish, monitor)
     };
-    RestoreReport::new(archive, outcome.map_err(told)?)
+    outcome.map_err(|error| match error {
+        WriteError::Target(detail) => RestoreError::Target {
+            uri: crate::model::uri::redact(uri),
+            detail,
+        },
+        error => error.into(),
+    })
 }

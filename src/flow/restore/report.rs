@@ -4,7 +4,7 @@ use super::RestoreError;
 use crate::archive::Archive;
 use crate::archive::walk::{Wanted, newer_fields, newer_kinds};
 use crate::format::{Kind, LossCount, Reason};
-use crate::lang::sql::write::{Edit, Outcome};
+use crate::lang::sql::write::{Edit, IntoStore, Outcome};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -32,6 +32,8 @@ pub struct RestoreReport {
     pub new_ids: Vec<NewId>,
     /// Whether there are workspaces beside the default one, for which a server needs an option.
     pub has_workspaces: bool,
+    /// The edit `into-store` of a recipe that changes the archive as the restore does.
+    pub into_store: IntoStore,
 }
 
 /// An experiment that has another id in the target.
@@ -46,7 +48,7 @@ pub struct NewId {
 /// How often a field was given another value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct EditCount {
-    /// What was done: `place`, `local-place`, `workspace`, `made-workspace`, `renamed`, `new-id`.
+    /// What was done: `place`, `local-place`, `workspace`, `made-workspace`, `renamed`, `new-id`, `default`.
     pub edit: &'static str,
     /// Kind of the objects.
     pub kind: String,
@@ -78,6 +80,7 @@ fn name_of(edit: Edit) -> &'static str {
         Edit::MadeWorkspace => "made-workspace",
         Edit::Renamed => "renamed",
         Edit::NewId => "new-id",
+        Edit::Default => "default",
     }
 }
 
@@ -89,6 +92,7 @@ impl EditCount {
             "local-place" => "named a place of some machine, and now name the place below the destination",
             "workspace" => "came into a workspace",
             "made-workspace" => "made, since a target needs them",
+            "default" => "were not there, and are 0, since a store orders by them",
             "renamed" => "deleted ones renamed, since another has the name",
             _ => "have another id, since the column holds numbers",
         }
@@ -96,7 +100,11 @@ impl EditCount {
 }
 
 impl RestoreReport {
-    pub(super) fn new(archive: &Archive, outcome: Outcome) -> Result<Self, RestoreError> {
+    pub(super) fn new(
+        archive: &Archive,
+        outcome: Outcome,
+        into_store: IntoStore,
+    ) -> Result<Self, RestoreError> {
         let counts = outcome.written.iter();
         let edits = outcome
             .edits
@@ -128,6 +136,7 @@ impl RestoreReport {
             edits: edits.collect(),
             limits: limits.collect(),
             has_workspaces: outcome.has_workspaces,
+            into_store,
             new_ids: outcome
                 .new_ids
                 .into_iter()

@@ -23,11 +23,13 @@ pub mod rename;
 pub mod select;
 pub mod source_tags;
 mod step;
+mod store;
 pub mod tags;
 mod typed;
 mod undo;
 mod view;
 
+pub use crate::lang::sql::write::IntoStore;
 pub use apply::{Preview, TransformOptions, TransformReport, apply, preview};
 pub use engine::Example;
 pub use error::TransformError;

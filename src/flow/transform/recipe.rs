@@ -12,6 +12,7 @@ use super::step::Step;
 use super::tags::{self, EraseTexts, Erasure, RenameText, SetText, Texts, UnsetText};
 use super::view::View;
 use crate::format::strict_json;
+use crate::lang::sql::write::IntoStore;
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -59,6 +60,8 @@ pub enum Edit {
     MoveRuns(MoveRuns),
     /// Leads artifact and source URIs to other places.
     Relocate(Relocate),
+    /// Gives objects what a store of MLflow's has them by: what `mlark restore` changes.
+    IntoStore(IntoStore),
     /// Sets a tag.
     SetTag(SetText),
     /// Removes a tag; what it was can be undone.
@@ -118,6 +121,7 @@ impl Edit {
             Edit::HashUsers(_) => "hash-users",
             Edit::MoveRuns(_) => "move-runs",
             Edit::Relocate(_) => "relocate",
+            Edit::IntoStore(_) => super::store::EDIT,
             Edit::SetTag(_) => "set-tag",
             Edit::UnsetTag(_) => "unset-tag",
             Edit::RenameTag(_) => "rename-tag",
@@ -153,6 +157,7 @@ impl Edit {
             | Edit::IntoWorkspace(_)
             | Edit::MoveRuns(_)
             | Edit::Relocate(_)
+            | Edit::IntoStore(_)
             | Edit::SetTag(_)
             | Edit::UnsetTag(_)
             | Edit::RenameTag(_)
@@ -207,6 +212,7 @@ impl Edit {
             Edit::HashUsers(hash) => redact::hash_users(name, hash),
             Edit::MoveRuns(moved) => super::move_runs::move_runs(moved, view),
             Edit::Relocate(places) => super::relocate::relocate(places),
+            Edit::IntoStore(into) => super::store::into_store(into, view),
             Edit::SetTag(set) => tags::set(name, set, Texts::Tags),
             Edit::UnsetTag(unset) => tags::unset(name, unset, Texts::Tags),
             Edit::RenameTag(rename) => tags::rename(name, rename, Texts::Tags),

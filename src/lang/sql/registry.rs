@@ -7,8 +7,10 @@ use super::exporter::{Exporter, Result};
 use super::fields::Fields;
 use super::spool::{Sorted, Spool};
 use super::tables::{BATCH, Tables};
+use super::write::Place;
+use crate::archive::Owner;
 use crate::format::{Kind, Object, Reason, SortKey, order};
-use crate::model::{ModelVersion, RegisteredModel, Text};
+use crate::model::{ModelVersion, OwnerKind, RegisteredModel, Text};
 use crate::select::{Catalogue, Verdict};
 use std::collections::HashSet;
 
@@ -105,10 +107,31 @@ impl Exporter<'_> {
     fn write_version(&mut self, version: &ModelVersion) -> Result<bool> {
         let verdict = self.closure.version(version);
         match verdict {
-            Verdict::Kept => self.export.write(version)?,
+            Verdict::Kept => {
+                self.export.write(version)?;
+                self.files_of_version(version)?;
+            }
             Verdict::LeftOut(reason) => self.export.left_out(Kind::ModelVersions, reason, 1),
         }
         Ok(verdict == Verdict::Kept)
+    }
+
+    /// Takes the files that a version keeps for itself, as a restore lays them.
+    fn files_of_version(&mut self, version: &ModelVersion) -> Result<()> {
+        let uri = version.source.as_deref();
+        let own = uri.filter(|uri| Place::is_of_version(uri, &version.name, version.version));
+        if own.is_none() || !self.export.looks_at(&[Kind::Artifacts]) {
+            return Ok(());
+        }
+        let owner = Owner {
+            kind: OwnerKind::ModelVersion,
+            id: format!("{}/{}", version.name, version.version),
+            sort_key: version.sort_key(),
+        };
+        match self.reachable_tree(&owner, "", own)? {
+            Some(tree) => self.walk(&owner, &tree, &mut |exporter, file| exporter.found(&owner, file)),
+            None => Ok(()),
+        }
     }
 
     fn registered_models(&mut self, with_versions: &HashSet<(Option<String>, String)>) -> Result<()> {

@@ -12,7 +12,7 @@ use crate::lang::spans::read::{SPAN_FILE, SpanFile, read_span};
 use crate::model::{Span, Trace};
 use std::collections::HashSet;
 
-pub(super) const ARTIFACT_LOCATION: &str = "mlflow.artifactLocation";
+pub(crate) const ARTIFACT_LOCATION: &str = "mlflow.artifactLocation";
 pub(super) const SPANS_LOCATION: &str = "mlflow.trace.spansLocation";
 pub(super) const IN_TABLE: &str = "TRACKING_STORE";
 pub(super) const IN_ARCHIVE: &str = "ARCHIVE_REPO";

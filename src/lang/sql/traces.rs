@@ -24,7 +24,7 @@ pub(super) struct FoundTrace {
 }
 
 /// Metadata key of the run in which a trace was made.
-pub(super) const SOURCE_RUN: &str = "mlflow.sourceRun";
+pub(in crate::lang::sql) const SOURCE_RUN: &str = "mlflow.sourceRun";
 
 /// The first of the columns that MLflow 3.17 added.
 const PROMOTED_COLUMN: usize = 8;

@@ -2,7 +2,7 @@
 
 use super::rows::Target;
 use super::runs::{dataset_uuid, made_id};
-use super::{Result, Subject, Writer};
+use super::{Result, Subject, Unique, Writer};
 use crate::archive::walk::JoinedObjects;
 use crate::format::{Kind, Reason};
 use crate::lang::sql::database::Cell;
@@ -40,7 +40,7 @@ impl Writer<'_> {
             kind: Kind::Datasets,
             id: &id,
         };
-        let Some(experiment) = self.experiments.get(experiment_id).map(|known| known.id) else {
+        let Some(experiment) = self.rules.experiment(experiment_id).map(|known| known.id) else {
             self.lose(subject, "*", Reason::ExperimentNotInArchive);
             return Ok(());
         };
@@ -66,6 +66,7 @@ impl Writer<'_> {
 
     pub(super) fn evaluation_datasets(&mut self) -> Result<()> {
         self.begin(Kind::EvaluationDatasets);
+        self.unique = Unique::default();
         let mut datasets = JoinedObjects::<EvaluationDataset>::new(self.archive, &[Kind::DatasetRecords])?;
         while let Some(dataset) = datasets.next()? {
             self.evaluation_dataset(&dataset)?;
@@ -89,7 +90,7 @@ impl Writer<'_> {
         self.outcome.count(kind);
         let row = [
             Cell::from(&dataset.dataset_id),
-            Cell::from(&workspace),
+            workspace.as_deref().into(),
             Cell::from(&dataset.name),
             dataset.digest.as_deref().into(),
             dataset.schema.as_deref().into(),
@@ -105,7 +106,10 @@ impl Writer<'_> {
             writer.rows.insert(Target::EvaluationDatasetTags, &row)
         })?;
         for experiment in &dataset.experiment_ids {
-            let id = self.experiments.get(experiment).map(|known| known.id.to_string());
+            let id = self
+                .rules
+                .experiment(experiment)
+                .map(|known| known.id.to_string());
             let id = id.as_ref().unwrap_or(experiment);
             let link = ["evaluation_dataset", subject.id, "experiment", id];
             self.associate(link, dataset.created_time)?;
@@ -127,6 +131,10 @@ impl Writer<'_> {
             kind: Kind::DatasetRecords,
             id: &id,
         };
+        if !self.unique.claim(&record.dataset_record_id) {
+            self.lose(subject, "*", Reason::Duplicate);
+            return Ok(());
+        }
         self.lose_extra(subject, &record.extra, "");
         self.outcome.count(Kind::DatasetRecords);
         let text = |value: &Option<Value>| value.as_ref().map(json_text);
@@ -182,7 +190,7 @@ impl Writer<'_> {
                 id: &id,
             };
             self.monitor.advance(1);
-            let Some(experiment) = self.experiments.get(&scorer.experiment_id).map(|known| known.id) else {
+            let Some(experiment) = self.rules.experiment(&scorer.experiment_id).map(|known| known.id) else {
                 self.lose(subject, "*", Reason::ExperimentNotInArchive);
                 continue;
             };

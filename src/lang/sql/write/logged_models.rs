@@ -10,6 +10,9 @@ use crate::lang::sql::logged_models::status_number;
 use crate::model::{ArtifactList, LoggedModel, ModelMetricSlice, Point};
 use std::collections::BTreeSet;
 
+/// The time by which logged models are ordered.
+pub(crate) const CREATED: &str = "creation_timestamp_ms";
+
 impl Writer<'_> {
     pub(super) fn logged_models(&mut self) -> Result<()> {
         self.begin(Kind::LoggedModels);
@@ -40,19 +43,19 @@ impl Writer<'_> {
             kind,
             id: &model.model_id,
         };
-        let Some(experiment) = self.experiments.get(&model.experiment_id).cloned() else {
+        let Some(experiment) = self.rules.experiment(&model.experiment_id).cloned() else {
             self.lose(subject, "*", Reason::ExperimentNotInArchive);
             return Ok(None);
         };
         let place = experiment.place().logged_model(&model.model_id);
         let stated = model.artifact_uri.as_deref();
         let uri = self.set_place(kind, "artifact_uri", &place, stated);
-        self.sources.learn(&model.model_id, stated, &uri);
+        self.rules.learn_root(&model.model_id, stated, &uri);
         let status = status_number(&model.status).unwrap_or_else(|| {
             self.lose(subject, "status", Reason::BadField);
             0
         });
-        let created = self.required(subject, "creation_timestamp_ms", model.creation_timestamp_ms);
+        let created = self.ordering(kind, CREATED, model.creation_timestamp_ms);
         let updated = self.required(
             subject,
             "last_updated_timestamp_ms",

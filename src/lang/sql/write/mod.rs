@@ -16,6 +16,7 @@ mod evaluation;
 mod experiments;
 #[cfg(feature = "postgres")]
 mod fit;
+mod known;
 mod logged_models;
 mod outcome;
 mod place;
@@ -23,7 +24,9 @@ mod place;
 mod postgres;
 mod registry;
 mod rows;
+mod rules;
 mod runs;
+mod sources;
 mod spans;
 mod sqlite;
 mod traces;
@@ -31,20 +34,25 @@ mod uris;
 
 use crate::archive::{Archive, ArchiveError};
 use crate::format::{Kind, Reason};
-use crate::model::{ArtifactFile, Extra, Text};
+pub(crate) use crate::lang::sql::spans::ARTIFACT_LOCATION as TRACE_LOCATION;
+use crate::model::{ArtifactFile, ArtifactList, Extra, Text};
 use crate::monitor::Monitor;
-use experiments::KnownExperiments;
 #[cfg(feature = "postgres")]
 pub(crate) use fit::LongValues;
+pub(crate) use logged_models::CREATED;
 pub(crate) use outcome::{Edit, Outcome};
-pub(crate) use place::{ArtifactUris, Place};
-use registry::Sources;
+pub(crate) use place::{ArtifactRoot, Place};
+pub(crate) use registry::{PROMPT_EXPERIMENTS, has_files};
 use rows::{NoRows, RowSink};
+pub use rules::IntoStore;
+pub(crate) use rules::{RuleOptions, Rules};
+use sha2::{Digest as _, Sha256};
 use sqlite::NewDatabase;
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::io::Write;
 use std::path::Path;
+pub(crate) use traces::{ARCHIVE_LOCATION, REQUEST_TIME};
 
 /// Why rows cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -81,11 +89,11 @@ pub(super) type Result<T, E = WriteError> = std::result::Result<T, E>;
 
 /// Takes the files of owners.
 pub(crate) trait FileSink {
-    /// Takes an artifact of the owner that keeps its files in a place; whether it can be there.
+    /// Takes an artifact of the owner that a list names and that keeps its files in a place; whether it can be there.
     ///
     /// # Errors
     /// It cannot be read or written.
-    fn take(&mut self, place: &Place, file: &ArtifactFile) -> Result<bool>;
+    fn take(&mut self, list: &ArtifactList, place: &Place, file: &ArtifactFile) -> Result<bool>;
 
     /// Begins a file of that owner which no artifact of the archive is; none where nothing is written.
     ///
@@ -97,11 +105,7 @@ pub(crate) trait FileSink {
 /// How a target is to be.
 #[derive(Debug, Clone)]
 pub(crate) struct TargetOptions {
-    pub(crate) uris: ArtifactUris,
-    /// Leaves URIs of remote storage, and the files behind them where they are.
-    pub(crate) keep_uris: bool,
-    /// Where objects without a workspace come.
-    pub(crate) workspace: String,
+    pub(crate) rules: RuleOptions,
     /// What the columns of the database hold of numbers.
     pub(crate) numbers: Numbers,
 }
@@ -112,16 +116,12 @@ pub(crate) enum Numbers {
     /// SQLite: whole numbers of 64 bits, and zero without a sign.
     Sqlite,
     /// PostgreSQL: ids of experiments of 32 bits.
-    #[cfg_attr(
-        not(feature = "postgres"),
-        allow(dead_code, reason = "made with the feature alone")
-    )]
     Postgres,
 }
 
 impl Numbers {
     /// The largest id of an experiment.
-    fn largest_experiment(self) -> i64 {
+    pub(crate) fn largest_experiment(self) -> i64 {
         match self {
             Numbers::Sqlite => i64::MAX,
             Numbers::Postgres => i32::MAX.into(),
@@ -137,12 +137,13 @@ struct Writer<'a> {
     archive: &'a Archive,
     rows: &'a mut dyn RowSink,
     files: &'a mut dyn FileSink,
-    options: TargetOptions,
+    rules: Rules,
+    numbers: Numbers,
     monitor: &'a dyn Monitor,
-    experiments: KnownExperiments,
-    sources: Sources,
     /// Ids of the rows of datasets.
     datasets: HashSet<String>,
+    /// Ids that a table holds once, whatever they belong to.
+    unique: Unique,
     outcome: Outcome,
 }
 
@@ -209,6 +210,25 @@ pub(crate) fn fill_postgres(
     Ok(outcome)
 }
 
+/// Says what a PostgreSQL database cannot hold of an archive, whatever is in it now; files are shown to `files`.
+///
+/// # Errors
+/// It cannot be reached or has other tables, or as [`plan`].
+#[cfg(feature = "postgres")]
+pub(crate) fn plan_postgres(
+    uri: &str,
+    archive: &Archive,
+    files: &mut dyn FileSink,
+    options: TargetOptions,
+    monitor: &dyn Monitor,
+) -> Result<Outcome> {
+    let tables = postgres::PostgresTarget::look(uri)?;
+    let mut nowhere = NoRows;
+    let mut fitted = fit::Fitted::new(&tables, &mut nowhere, LongValues::Truncate)?;
+    let planned = write(archive, &mut fitted, files, options, monitor)?;
+    fitted.finish(planned)
+}
+
 fn write(
     archive: &Archive,
     rows: &mut dyn RowSink,
@@ -220,11 +240,11 @@ fn write(
         archive,
         rows,
         files,
-        options,
+        rules: Rules::new(options.rules),
+        numbers: options.numbers,
         monitor,
-        experiments: KnownExperiments::default(),
-        sources: Sources::default(),
         datasets: HashSet::new(),
+        unique: Unique::default(),
         outcome: Outcome::default(),
     };
     writer.workspaces_and_experiments()?;
@@ -237,6 +257,20 @@ fn write(
     writer.evaluation_datasets()?;
     writer.scorers()?;
     Ok(writer.outcome)
+}
+
+/// Ids of one kind after the other, each by the begin of its digest.
+#[derive(Default)]
+struct Unique(HashSet<[u8; 16]>);
+
+impl Unique {
+    /// Takes an id; false where another has it.
+    fn claim(&mut self, id: &str) -> bool {
+        let digest: [u8; 32] = Sha256::digest(id).into();
+        let mut begin = [0; 16];
+        begin.copy_from_slice(&digest[..16]);
+        self.0.insert(begin)
+    }
 }
 
 /// Which object of the archive a row is made of.
@@ -279,6 +313,14 @@ impl Writer<'_> {
         })
     }
 
+    /// A time by which a store orders, or 0.
+    fn ordering(&mut self, kind: Kind, field: &'static str, time: Option<i64>) -> i64 {
+        time.unwrap_or_else(|| {
+            self.outcome.edit(Edit::Default, kind, field);
+            0
+        })
+    }
+
     /// A text, or an empty one in a column that must have one.
     fn required_text<'t>(&mut self, subject: Subject<'_>, field: &str, text: Option<&'t str>) -> &'t str {
         text.unwrap_or_else(|| {
@@ -289,25 +331,9 @@ impl Writer<'_> {
 
     /// The URI of a place, in place of what the archive says.
     fn set_place(&mut self, kind: Kind, field: &'static str, place: &Place, stated: Option<&str>) -> String {
-        let uri = self.options.uris.uri(place);
-        match stated {
-            Some(stated) if self.stays(stated) => stated.to_owned(),
-            Some(stated) if stated == uri => uri,
-            stated => {
-                self.note_place(kind, field, stated);
-                uri
-            }
-        }
-    }
-
-    /// Whether a URI that names a place stays as it is.
-    fn stays(&self, uri: &str) -> bool {
-        self.options.keep_uris && uris::is_remote(uri)
-    }
-
-    fn note_place(&mut self, kind: Kind, field: &'static str, stated: Option<&str>) {
-        let is_local = stated.is_some_and(|uri| !uris::is_remote(uri) && !uris::is_proxied(uri));
-        let edit = if is_local { Edit::LocalPlace } else { Edit::Place };
-        self.outcome.edit(edit, kind, field);
+        let (uri, edit) = self.rules.place(place, stated);
+        edit.into_iter()
+            .for_each(|edit| self.outcome.edit(edit, kind, field));
+        uri
     }
 }

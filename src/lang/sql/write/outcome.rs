@@ -32,6 +32,8 @@ pub(crate) enum Edit {
     Renamed,
     /// An experiment has another id.
     NewId,
+    /// A time that is not there is 0, since a store orders by it.
+    Default,
 }
 
 /// What came of a restore, or would come of it.
@@ -72,7 +74,7 @@ impl Outcome {
         let name = match kind {
             // Names of metrics and paths are the user's own.
             Kind::Metrics | Kind::ModelMetrics | Kind::Artifacts => "*",
-            _ => field.split_once('.').map_or(field, |(name, _)| name),
+            _ => field.split(['.', '[']).next().unwrap_or(field),
         };
         let counted = (kind, name.to_owned(), reason);
         *self.losses.entry(counted).or_default() += 1;

@@ -4,12 +4,15 @@
 //! URI here, nor a part of a path, but through [`PathPart`] and, for the path of a file, the check of names in
 //! `lang/artifacts/tree`.
 
+use super::uris::{is_plain_path, is_remote};
 use crate::model::Digest;
 use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
 
 /// The longest id that stands for itself in a path.
 const ID_BYTES: usize = 100;
+/// The destination of a server, as it is named through it.
+const PROXIED: &str = "mlflow-artifacts:/";
 /// Folders that MLflow itself makes beside those of runs.
 const RESERVED: [&str; 4] = ["models", "traces", "workspaces", "artifacts"];
 
@@ -96,6 +99,13 @@ impl Place {
         place
     }
 
+    /// Whether a URI names the place that a version keeps its own files in.
+    pub(crate) fn is_of_version(uri: &str, name: &str, version: u64) -> bool {
+        let place = Self::of_version(None, name, version);
+        let root = uri.strip_suffix(&place.joined());
+        root.is_some_and(|root| root.ends_with('/'))
+    }
+
     /// The folder.
     pub(crate) fn below(&self, root: &Path) -> PathBuf {
         self.0
@@ -109,22 +119,40 @@ impl Place {
     }
 }
 
-/// How URIs name the destination.
+/// Where the destination is, as URIs say it: ends in a slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ArtifactUris {
-    /// Through the server, which has the destination.
-    Proxied,
-    /// As a folder of the machine.
-    Direct(PathBuf),
-}
+pub(crate) struct ArtifactRoot(String);
 
-impl ArtifactUris {
+impl ArtifactRoot {
+    /// Behind the server, which has the destination.
+    pub(crate) fn proxied() -> Self {
+        ArtifactRoot(PROXIED.to_owned())
+    }
+
+    /// A folder of the machine, by its absolute path.
+    pub(crate) fn of_folder(path: &Path) -> Self {
+        ArtifactRoot(format!("{}/", file_uri(path).trim_end_matches('/')))
+    }
+
+    /// The root that a text names: that of a server, an absolute folder, or one in remote storage.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let folder = |rest: &str| rest.is_empty() || is_plain_path(rest);
+        let is_root = text == PROXIED
+            || text
+                .strip_prefix("file:///")
+                .is_some_and(|rest| folder(rest.trim_end_matches('/')))
+            || is_remote(text);
+        is_root.then(|| ArtifactRoot(format!("{}/", text.trim_end_matches('/'))))
+    }
+
+    /// The text that names it.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// The URI of a place.
     pub(crate) fn uri(&self, place: &Place) -> String {
-        match self {
-            ArtifactUris::Proxied => format!("mlflow-artifacts:/{}", place.joined()),
-            ArtifactUris::Direct(root) => format!("{}/{}", file_uri(root), place.joined()),
-        }
+        format!("{}{}", self.0, place.joined())
     }
 }
 
@@ -150,7 +178,7 @@ mod tests {
     #[test]
     fn ids_that_mlflow_makes_stand_for_themselves_and_others_for_nothing() {
         let experiment = Place::of_experiment(7, None);
-        let uri = |place: &Place| ArtifactUris::Proxied.uri(place);
+        let uri = |place: &Place| ArtifactRoot::proxied().uri(place);
         assert_eq!(uri(&experiment.run("0a1b")), "mlflow-artifacts:/7/0a1b/artifacts");
         assert_eq!(
             uri(&experiment.logged_model("m-1")),
@@ -176,8 +204,23 @@ mod tests {
 
     #[test]
     fn direct_uris_are_escaped() {
-        let uris = ArtifactUris::Direct("/data/a b%é".into());
+        let root = ArtifactRoot::of_folder(Path::new("/data/a b%é"));
         let place = Place::of_experiment(1, None);
-        assert_eq!(uris.uri(&place), "file:///data/a%20b%25%C3%A9/1");
+        assert_eq!(root.uri(&place), "file:///data/a%20b%25%C3%A9/1");
+        assert_eq!(ArtifactRoot::parse(root.as_str()), Some(root));
+        for text in ["mlflow-artifacts:/", "s3://bucket/mlflow", "file:///"] {
+            assert!(ArtifactRoot::parse(text).is_some(), "{text}");
+        }
+        for text in [
+            "",
+            "/data",
+            "data",
+            "file:data",
+            "file:///a/../b",
+            "mlflow-artifacts:/x/..",
+            "S3://b",
+        ] {
+            assert_eq!(ArtifactRoot::parse(text), None, "{text}");
+        }
     }
 }

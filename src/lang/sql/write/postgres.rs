@@ -59,6 +59,21 @@ impl PostgresTarget {
         Ok(target)
     }
 
+    /// The tables of a database that is in use or not, which is left as it is.
+    ///
+    /// # Errors
+    /// The server cannot be reached or refuses.
+    pub(super) fn look(uri: &str) -> Result<TargetTables> {
+        let mut client = connect(uri).map_err(|error| WriteError::Target(error.to_string()))?;
+        let begun = client.batch_execute("BEGIN READ ONLY");
+        begun.map_err(|error| refusal("the transaction", &error))?;
+        let mut target = PostgresTarget {
+            client,
+            is_made: false,
+        };
+        target.tables()
+    }
+
     fn one(&mut self, sql: &str) -> Result<bool> {
         let row = self
             .client

@@ -51,14 +51,14 @@ impl Writer<'_> {
             kind: Kind::Runs,
             id: &info.run_id,
         };
-        let Some(experiment) = self.experiments.get(&info.experiment_id).cloned() else {
+        let Some(experiment) = self.rules.experiment(&info.experiment_id).cloned() else {
             self.lose(subject, "*", Reason::ExperimentNotInArchive);
             return Ok(None);
         };
         let place = experiment.place().run(&info.run_id);
         let stated = info.artifact_uri.as_deref();
         let uri = self.set_place(Kind::Runs, "info.artifact_uri", &place, stated);
-        self.sources.learn(&info.run_id, stated, &uri);
+        self.rules.learn_root(&info.run_id, stated, &uri);
         let status = self.one_of(subject, "info.status", Some(&info.status), &STATUSES);
         let source_type = self.one_of(
             subject,
@@ -144,7 +144,7 @@ impl Writer<'_> {
 
     /// A number as the target keeps it.
     pub(super) fn number(&mut self, subject: Subject<'_>, field: &str, value: f64) -> f64 {
-        if self.options.numbers == Numbers::Sqlite && value == 0.0 && value.is_sign_negative() {
+        if self.numbers == Numbers::Sqlite && value == 0.0 && value.is_sign_negative() {
             self.lose(subject, field, Reason::NegativeZero);
             return 0.0;
         }
@@ -157,12 +157,17 @@ impl Writer<'_> {
             id: &run.info.run_id,
         };
         let mut last: Option<(String, Point)> = None;
+        let mut derived = Derived::default();
         while let Some(slice) = runs.child::<MetricSlice>()? {
             let mut points = slice.points();
             let mut before = last
                 .take()
                 .filter(|(key, _)| *key == slice.key)
                 .map(|(_, point)| point);
+            if derived.key != slice.key {
+                self.derived(run, std::mem::take(&mut derived))?;
+                derived.key.clone_from(&slice.key);
+            }
             for mut point in &mut points {
                 if point.link.take().is_some() {
                     self.lose(subject, &slice.key, Reason::NotHeld);
@@ -172,6 +177,7 @@ impl Writer<'_> {
                     self.lose(subject, &slice.key, Reason::RepeatedPoint);
                     continue;
                 }
+                LatestMetric::renew(&mut derived.latest, &point);
                 self.metric_point(subject.id, &slice.key, &point)?;
                 before = Some(point);
             }
@@ -179,7 +185,24 @@ impl Writer<'_> {
             self.outcome.count(Kind::Metrics);
             last = before.map(|point| (slice.key, point));
         }
-        Ok(())
+        self.derived(run, derived)
+    }
+
+    /// Writes the latest point of a metric of which the run's line does not say it, as MLflow takes it from the history.
+    fn derived(&mut self, run: &Run, derived: Derived) -> Result<()> {
+        let Some(latest) = derived.latest.filter(|_| !run.metrics.contains_key(&derived.key)) else {
+            return Ok(());
+        };
+        let subject = Subject {
+            kind: Kind::Runs,
+            id: &run.info.run_id,
+        };
+        self.lose(
+            subject,
+            &format!("metrics.{}", derived.key),
+            Reason::AbsentAsDefault,
+        );
+        self.latest_metric(subject, &derived.key, &latest)
     }
 
     fn metric_point(&mut self, run_id: &str, key: &str, point: &Point) -> Result<()> {
@@ -201,7 +224,7 @@ impl Writer<'_> {
         let (run_id, experiment) = (subject.id, run.info.experiment_id.as_str());
         for input in &run.inputs.dataset_inputs {
             let dataset = dataset_uuid(experiment, &input.name, &input.digest);
-            let field = format!("inputs.dataset_inputs.{}/{}", input.name, input.digest);
+            let field = format!("inputs.dataset_inputs[{}/{}]", input.name, input.digest);
             if !self.datasets.contains(&dataset) {
                 self.lose(subject, &field, Reason::NoDatasetBody);
                 continue;
@@ -223,7 +246,7 @@ impl Writer<'_> {
             if before.replace(model_id) == Some(model_id) {
                 self.lose(
                     subject,
-                    &format!("outputs.model_outputs.{model_id}"),
+                    &format!("outputs.model_outputs[{model_id}/{}]", output.step),
                     Reason::RepeatedPoint,
                 );
                 continue;
@@ -249,14 +272,16 @@ impl Writer<'_> {
         list: &ArtifactList,
         stated: Option<&str>,
     ) -> Result<()> {
-        if stated.is_some_and(|uri| self.stays(uri)) {
+        if stated.is_some_and(|uri| self.rules.stays(uri)) {
             return Ok(());
         }
         for file in &list.files {
             if file.absent.is_some() {
+                self.outcome
+                    .lose(Kind::Artifacts, &list.owner_id, &file.path, Reason::NotInArchive);
                 continue;
             }
-            if self.files.take(place, file)? {
+            if self.files.take(list, place, file)? {
                 self.outcome.files += 1;
                 self.outcome.file_bytes += file.size_bytes.unwrap_or(0);
             } else {
@@ -266,6 +291,13 @@ impl Writer<'_> {
         }
         Ok(())
     }
+}
+
+/// The latest point of the metric whose history goes by.
+#[derive(Default)]
+struct Derived {
+    key: String,
+    latest: Option<LatestMetric>,
 }
 
 /// The id of a dataset's row.

@@ -5,14 +5,14 @@ use super::{Place, Result, Subject, WriteError, Writer};
 use crate::archive::ArchiveError;
 use crate::archive::walk::JoinedObjects;
 use crate::format::{Kind, Reason};
-use crate::lang::spans::read::SPAN_FILE;
+use crate::lang::spans::read::{SPAN_FILE, SpanFile as SpanSource};
 use crate::lang::spans::write::span_dict;
 use crate::lang::sql::database::Cell;
 use crate::lang::sql::spans::{IN_ARCHIVE, IN_TABLE, SPANS_LOCATION};
 use crate::lang::sql::trace_parts::finite_double;
 use crate::model::pyjson::PyJson;
 use crate::model::trace::COST_KEYS;
-use crate::model::{Span, Trace};
+use crate::model::{ArtifactFile, ArtifactList, Span, Trace};
 use serde_json::Value;
 use std::io::{self, Write};
 use std::path::Path;
@@ -25,28 +25,73 @@ const SPAN_PROVIDER: &str = "mlflow.llm.provider";
 const DIMENSION_CHARS: usize = 500;
 
 impl Writer<'_> {
-    /// Writes the spans of a trace; they are in a file of it already where `has_file`.
+    /// Writes the spans of a trace, and the file of them that is among its artifacts, with the URI of these.
     pub(super) fn spans(
         &mut self,
         trace: &Trace,
         experiment: i64,
         place: &Place,
-        has_file: bool,
+        file: Option<(ArtifactList, Option<&str>)>,
         traces: &mut JoinedObjects<'_, Trace>,
     ) -> Result<()> {
         let location = trace.tags.get(SPANS_LOCATION).and_then(|tag| tag.as_str());
         let is_in_table = matches!(location, Some(IN_TABLE | IN_ARCHIVE));
-        let mut file = SpanFile::default();
-        while let Some(span) = traces.child::<Span>()? {
-            self.outcome.count(Kind::Spans);
-            if is_in_table {
-                self.span(&span, experiment)?;
-            } else if !has_file {
-                if file.is_new() {
-                    file.out = self.files.create(place, SPAN_FILE)?;
-                }
-                file.push(&span_dict(&span)).map_err(write_error)?;
+        if is_in_table {
+            if let Some((list, stated)) = file {
+                self.artifacts(place, &list, stated)?;
             }
+            while let Some(span) = traces.child::<Span>()? {
+                self.outcome.count(Kind::Spans);
+                self.span(&span, experiment)?;
+            }
+            return Ok(());
+        }
+        let Some((list, stated)) = file else {
+            return self.own_span_file(place, traces, Vec::new());
+        };
+        let mut spans = Vec::new();
+        while let Some(span) = traces.child::<Span>()? {
+            spans.push(span);
+        }
+        if spans.is_empty() || self.says(&list, &spans) {
+            let counted = self.outcome.written.entry(Kind::Spans).or_default();
+            *counted += spans.len() as u64;
+            return self.artifacts(place, &list, stated);
+        }
+        // A server reads the file, and would show other spans than the archive has.
+        for file in &list.files {
+            self.outcome
+                .lose(Kind::Artifacts, &list.owner_id, &file.path, Reason::Duplicate);
+        }
+        self.own_span_file(place, traces, spans)
+    }
+
+    /// Whether the file of a trace's artifacts says the spans that the archive has.
+    fn says(&self, list: &ArtifactList, spans: &[Span]) -> bool {
+        let blob = list.files.first().and_then(ArtifactFile::blob);
+        let reader = blob.and_then(|blob| self.archive.blob(&blob).ok());
+        let file = reader.and_then(|reader| SpanSource::read(reader, &list.owner_id).ok());
+        file.is_some_and(|file| file.spans == spans)
+    }
+
+    /// Writes spans, and those that follow, into the file where a server looks for them.
+    fn own_span_file(
+        &mut self,
+        place: &Place,
+        traces: &mut JoinedObjects<'_, Trace>,
+        spans: Vec<Span>,
+    ) -> Result<()> {
+        let mut file = SpanFile::default();
+        let mut spans = spans.into_iter();
+        while let Some(span) = match spans.next() {
+            Some(span) => Some(span),
+            None => traces.child::<Span>()?,
+        } {
+            self.outcome.count(Kind::Spans);
+            if file.is_new() {
+                file.out = self.files.create(place, SPAN_FILE)?;
+            }
+            file.push(&span_dict(&span)).map_err(write_error)?;
         }
         file.finish().map_err(write_error)
     }

@@ -1,24 +1,28 @@
 //! Traces with tags, metadata, links and assessments, and with the columns that MLflow computes from them.
 
 use super::rows::Target;
-use super::{Place, Result, Subject, Writer};
+use super::{Place, Result, Subject, Unique, Writer};
 use crate::archive::walk::JoinedObjects;
 use crate::format::{Kind, Reason};
 use crate::lang::spans::read::SPAN_FILE;
 use crate::lang::sql::database::Cell;
 use crate::lang::sql::spans::ARTIFACT_LOCATION;
 use crate::lang::sql::trace_parts::{ASSESSMENT_RUN, NAME_TAG, Promoted, SESSION, rebuild};
+use crate::lang::sql::traces::SOURCE_RUN;
 use crate::model::pyjson::{PyInt, PyJson};
 use crate::model::trace::{TRACE_COST, TRACE_USAGE};
-use crate::model::{ArtifactList, Assessment, Text, Trace};
+use crate::model::{ArtifactFile, ArtifactList, Assessment, Text, Trace};
 use serde_json::Value;
 
+/// The time by which traces are ordered.
+pub(crate) const REQUEST_TIME: &str = "request_time";
 /// Where a server looks for the spans that it moved out of the tracking store.
-const ARCHIVE_LOCATION: &str = "mlflow.trace.archiveLocation";
+pub(crate) const ARCHIVE_LOCATION: &str = "mlflow.trace.archiveLocation";
 
 impl Writer<'_> {
     pub(super) fn traces(&mut self) -> Result<()> {
         self.begin(Kind::Traces);
+        self.unique = Unique::default();
         let children = [Kind::Spans, Kind::Artifacts];
         let mut traces = JoinedObjects::<Trace>::new(self.archive, &children)?;
         while let Some(trace) = traces.next()? {
@@ -28,15 +32,21 @@ impl Writer<'_> {
             };
             self.outcome.count(Kind::Traces);
             let location = trace.tags.get(ARTIFACT_LOCATION).and_then(|tag| tag.as_str());
-            let mut has_span_file = false;
-            while let Some(list) = traces.child::<ArtifactList>()? {
-                has_span_file |= list
-                    .files
-                    .iter()
-                    .any(|file| file.path == SPAN_FILE && file.absent.is_none());
+            let mut span_file = None;
+            while let Some(mut list) = traces.child::<ArtifactList>()? {
+                let is_span_file = |file: &ArtifactFile| file.path == SPAN_FILE && file.absent.is_none();
+                if let Some(at) = list.files.iter().position(is_span_file) {
+                    let files = vec![list.files.remove(at)];
+                    span_file = Some(ArtifactList {
+                        files,
+                        owner_id: list.owner_id.clone(),
+                        owner_kind: list.owner_kind,
+                    });
+                }
                 self.artifacts(&place, &list, location)?;
             }
-            self.spans(&trace, experiment, &place, has_span_file, &mut traces)?;
+            let span_file = span_file.map(|list| (list, location));
+            self.spans(&trace, experiment, &place, span_file, &mut traces)?;
         }
         Ok(())
     }
@@ -47,12 +57,12 @@ impl Writer<'_> {
             kind: Kind::Traces,
             id: &trace.trace_id,
         };
-        let Some(experiment) = self.experiments.get(&trace.experiment_id).cloned() else {
+        let Some(experiment) = self.rules.experiment(&trace.experiment_id).cloned() else {
             self.lose(subject, "*", Reason::ExperimentNotInArchive);
             return Ok(None);
         };
         let promoted = self.promoted(subject, trace);
-        let time = self.required(subject, "request_time", trace.request_time);
+        let time = self.ordering(Kind::Traces, REQUEST_TIME, trace.request_time);
         let [name, session] =
             [&promoted.name, &promoted.session].map(|text| text.as_ref().map(Text::to_display));
         let mut row = vec![
@@ -73,7 +83,12 @@ impl Writer<'_> {
         self.lose_extra(subject, &trace.extra, "");
         let place = experiment.place().trace(&trace.trace_id);
         self.trace_texts(subject, trace, &place)?;
+        let source_run = trace.trace_metadata.get(SOURCE_RUN).and_then(|run| run.as_str());
         for run_id in &trace.linked_runs {
+            if Some(run_id.as_str()) == source_run {
+                // The metadata says it already, and a store says it once.
+                self.lose(subject, &format!("linked_runs[{run_id}]"), Reason::Duplicate);
+            }
             self.associate(["trace", subject.id, "run", run_id], trace.request_time)?;
         }
         for prompt in &trace.linked_prompts {
@@ -158,7 +173,12 @@ impl Writer<'_> {
         experiment: i64,
         assessment: &Assessment,
     ) -> Result<()> {
-        let field = |name: &str| format!("assessments.{}.{name}", assessment.assessment_id);
+        let whole = format!("assessments[{}]", assessment.assessment_id);
+        if !self.unique.claim(&assessment.assessment_id) {
+            self.lose(subject, &whole, Reason::Duplicate);
+            return Ok(());
+        }
+        let field = |name: &str| format!("{whole}.{name}");
         let mut extra = assessment.extra.clone();
         let (kind, value, error) = self.judgement(subject, assessment, &mut extra);
         let metadata = self.assessment_metadata(subject, assessment);
@@ -182,7 +202,12 @@ impl Writer<'_> {
         let (value, error) = (value.to_dumps_text(), error.map(|error| error.to_dumps_text()));
         let created = self.required(subject, &field("create_time"), assessment.create_time);
         let updated = self.required(subject, &field("last_update_time"), assessment.last_update_time);
-        let source_type = self.required_text(subject, &field("source.source_type"), source("source_type"));
+        let of_source = if assessment.source.is_empty() {
+            "source"
+        } else {
+            "source.source_type"
+        };
+        let source_type = self.required_text(subject, &field(of_source), source("source_type"));
         let row = [
             Cell::from(&trace.trace_id),
             Cell::from(&assessment.assessment_id),
@@ -253,7 +278,7 @@ impl Writer<'_> {
             .map(|(key, _)| key.as_str())
         {
             if !known.contains(&key) {
-                let field = format!("assessments.{}.{kind}.{key}", assessment.assessment_id);
+                let field = format!("assessments[{}].{kind}.{key}", assessment.assessment_id);
                 self.lose(subject, &field, Reason::NotHeld);
             }
         }
@@ -264,7 +289,7 @@ impl Writer<'_> {
         if assessment.metadata.is_empty() {
             return None;
         }
-        let field = format!("assessments.{}.metadata", assessment.assessment_id);
+        let field = format!("assessments[{}].metadata", assessment.assessment_id);
         let entries = assessment.metadata.iter().map(|(key, value)| {
             let value = self.text(subject, &field, key, value);
             (key.clone(), PyJson::Str(value.into_owned()))

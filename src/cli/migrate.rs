@@ -1,0 +1,279 @@
+//! `mlark migrate`: export, verify, restore and compare, in one step.
+
+use super::error::{CliError, Result};
+use super::exit::Exit;
+use super::export::{contents as archive_contents, loss_line, on_signal, what_is_not};
+use super::import::difference_line;
+use super::last_lines::say_of_export;
+use super::progress::Progress;
+use super::restoring::{HowArgs, Made, Target, contents, edit_line};
+use super::server_args::ServerArgs;
+use super::verify_store::told;
+use crate::archive::verify::{VerifyOptions, verify};
+use crate::archive::{Archive, ArchiveError, TemporaryFolder, WriterOptions, parent_of};
+use crate::cli::humanize::shown;
+use crate::cli::output_args::{output_path, refuse_input};
+use crate::cli::results::{print_json, print_result, print_summary};
+use crate::cli::signals::{clear_leftovers, remove_on_signal};
+use crate::flow::compare::{StoreComparison, StoreOptions, compare_store};
+use crate::flow::export::detect::{self, SourceKind};
+use crate::flow::restore::RestoreReport;
+use crate::format::LossCount;
+use crate::lang::session::{ExportOptions, ExportReport, RestOptions};
+use crate::model::uri::{local_path, redact};
+use crate::monitor::Interrupt;
+use crate::report::Difference;
+use crate::report::text::json_text;
+use crate::select::Selection;
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// The most differences that a document lists.
+const LISTED_DIFFERENCES: usize = 1_000;
+
+/// Move MLflow history to a new store: export, verify, restore and compare in one step
+///
+/// SOURCE is a file store (`mlruns`), a database or a tracking server. TARGET is a folder to make, with a SQLite database and artifacts, or a
+/// PostgreSQL database that is empty. Every id, time and link is kept, deleted objects too, and SOURCE stays as it is. At the end the target
+/// is read again and compared with what was read from SOURCE: exit code 0 says that all is there that a store can hold.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  mlark migrate ./mlruns store --dry-run
+  mlark migrate ./mlruns store
+  mlark migrate ./mlruns postgresql://mlflow@db/mlflow --artifacts-destination /srv/mlflow/artifacts
+  mlark migrate sqlite:///mlflow.db store --source-artifacts ./mlartifacts --archive history.zip")]
+pub(super) struct Args {
+    /// Where the history is
+    source: String,
+    /// Where it goes
+    target: String,
+    /// The folder of artifacts to make beside a database, as `mlflow server` will have it
+    #[arg(long, value_name = "DIR", value_parser = output_path())]
+    artifacts_destination: Option<PathBuf>,
+    /// Keeps the archive that is made on the way
+    #[arg(long, value_name = "FILE", value_parser = output_path())]
+    archive: Option<PathBuf>,
+    /// Says what would be there and what would not, and makes nothing; artifacts are listed and not read
+    #[arg(long, conflicts_with = "archive")]
+    dry_run: bool,
+    /// Leaves out what cannot be read, lists it, and exits with 3
+    #[arg(long)]
+    keep_going: bool,
+    /// Exits with 3 where the target cannot hold something; nothing is made there then
+    #[arg(long)]
+    strict: bool,
+    /// Prints the report as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    how: HowArgs,
+    /// Directory that SOURCE's server had as --artifacts-destination, for `mlflow-artifacts:` URIs
+    #[arg(long, value_name = "DIR", help_heading = "Source")]
+    source_artifacts: Option<PathBuf>,
+    /// Reads artifacts also from local folders below this one that SOURCE names; may be repeated
+    #[arg(long, value_name = "DIR", help_heading = "Source")]
+    artifacts_under: Vec<PathBuf>,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+/// What came of a move.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Migrated<'a> {
+    /// Where the history was read.
+    source: String,
+    /// The archive, where it is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    archive: Option<String>,
+    /// What of the source was left out by choice.
+    left_out: &'a [LossCount],
+    /// What the source does not tell, or the archive cannot hold.
+    not_told: &'a [LossCount],
+    /// What could not be read.
+    failures: &'a [LossCount],
+    /// The folder, or the database.
+    target: &'a str,
+    /// Whether it was made; false of a plan.
+    made: bool,
+    /// What was made there, or would be.
+    restored: &'a RestoreReport,
+    /// How it compares with the archive; absent where nothing was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compared: Option<&'a StoreComparison>,
+    /// The values that differ; of very many, the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    differences: Option<&'a [Difference]>,
+    /// The command that serves it.
+    serve: String,
+}
+
+impl Args {
+    pub(super) fn run(self) -> Result {
+        let kind = detect::kind_of(&self.source)?;
+        let target = Target::of(&self.target, self.artifacts_destination.clone())?;
+        if let Some(path) = local_path(&self.source) {
+            refuse_input(target.output(), Path::new(&path))?;
+        }
+        let exists = std::fs::symlink_metadata(target.output()).is_ok();
+        if exists && !self.dry_run {
+            let path = target.output().to_owned();
+            return Err(crate::flow::restore::RestoreError::from(ArchiveError::OutputExists { path }).into());
+        }
+        clear_leftovers(target.output());
+        let scratch = self.scratch(&target)?;
+        let path = match &self.archive {
+            Some(archive) => archive.clone(),
+            None => scratch.path().join("archive"),
+        };
+        let exported = self.export(kind, &path)?;
+        let archive = self.verified(&path)?;
+        let made = self.how.make(&archive, &target, self.dry_run, self.strict)?;
+        let compared = match made.is_made {
+            true => Some(self.compare(&archive, &made)?),
+            false => None,
+        };
+        self.tell(&exported, &made, compared.as_ref())?;
+        let is_refused = self.strict && !made.report.limits.is_empty();
+        Ok(match compared {
+            Some((compared, _)) if compared.differences > 0 => Exit::Findings,
+            _ if exported.failures > 0 || is_refused => Exit::Incomplete,
+            _ => Exit::Done,
+        })
+    }
+
+    /// Where the archive is that nobody keeps: beside what is made, so that it can share bytes with it.
+    fn scratch(&self, target: &Target) -> Result<TemporaryFolder> {
+        let parent = match self.dry_run {
+            true => std::env::temp_dir(),
+            false => parent_of(target.output()),
+        };
+        std::fs::create_dir_all(&parent).map_err(ArchiveError::io("create directory", &parent))?;
+        Ok(TemporaryFolder::create_in(&parent)?)
+    }
+
+    fn export(&self, kind: SourceKind, out: &Path) -> Result<ExportReport> {
+        let interrupt = if kind == SourceKind::Rest {
+            on_signal()
+        } else {
+            remove_on_signal();
+            Interrupt::default()
+        };
+        let options = ExportOptions {
+            writer: WriterOptions {
+                no_sync: self.archive.is_none(),
+                ..WriterOptions::default()
+            },
+            keep_going: self.keep_going,
+            include_deleted: true,
+            selection: Selection {
+                no_artifacts: self.dry_run,
+                ..Selection::default()
+            },
+            artifacts_destination: self.source_artifacts.clone(),
+            artifacts_under: self.artifacts_under.clone(),
+            rest: RestOptions {
+                connections: self.server.connections.unwrap_or(0),
+                requests_per_second: self.server.max_rate,
+                headers: self.server.headers()?,
+                ..RestOptions::default()
+            },
+            interrupt,
+            ..ExportOptions::default()
+        };
+        clear_leftovers(out);
+        let progress = Progress::new();
+        let report = crate::flow::export::export(kind, &self.source, out, options, &progress);
+        progress.done();
+        let report = report?;
+        say_of_export(&report);
+        Ok(report)
+    }
+
+    /// The archive, once all of it was checked.
+    fn verified(&self, path: &Path) -> Result<Archive> {
+        let progress = Progress::new();
+        let report = verify(path, &VerifyOptions::default(), &progress);
+        progress.done();
+        let report = report?;
+        match report.findings.first() {
+            Some(finding) if !report.is_intact() => Err(CliError::with_exit(
+                anyhow::anyhow!("the archive `{}` is damaged: {}", shown(path), finding.message),
+                Exit::Damaged,
+            )),
+            _ => Ok(Archive::open(path)?),
+        }
+    }
+
+    /// Reads the target again.
+    fn compare(&self, archive: &Archive, made: &Made) -> Result<(StoreComparison, Vec<Difference>)> {
+        let options = StoreOptions {
+            restore: self.how.options(),
+            artifacts: Some(made.place.artifacts.clone()),
+        };
+        let progress = Progress::new();
+        let mut differences = Vec::new();
+        let compared = compare_store(
+            archive,
+            &made.place.database,
+            &options,
+            &progress,
+            &mut |difference| {
+                if differences.len() < LISTED_DIFFERENCES {
+                    differences.push(difference);
+                }
+                Ok(())
+            },
+        );
+        progress.done();
+        Ok((compared?, differences))
+    }
+
+    fn tell(
+        &self,
+        exported: &ExportReport,
+        made: &Made,
+        compared: Option<&(StoreComparison, Vec<Difference>)>,
+    ) -> Result<()> {
+        let manifest = &exported.manifest;
+        let serve = self.how.serve_command(made);
+        if self.json {
+            let migrated = Migrated {
+                source: redact(&self.source),
+                archive: self.archive.as_ref().map(|archive| shown(archive)),
+                left_out: &manifest.selection.left_out,
+                not_told: &manifest.losses.limits,
+                failures: &manifest.losses.failures,
+                target: &made.place.output,
+                made: made.is_made,
+                restored: &made.report,
+                compared: compared.map(|(compared, _)| compared),
+                differences: compared.map(|(_, differences)| differences.as_slice()),
+                serve,
+            };
+            return print_json(format_args!("{}\n", json_text(&migrated)));
+        }
+        let mut text = format!("{}: {}\n", redact(&self.source), archive_contents(manifest));
+        text.push_str(&what_is_not(manifest));
+        if let Some(archive) = &self.archive {
+            text.push_str(&format!(
+                "{}: content id {}\n",
+                shown(archive),
+                manifest.content_id
+            ));
+        }
+        let output = shown(Path::new(&made.place.output));
+        text.push_str(&format!("{output}: {}\n", contents(&made.report)));
+        text.extend(made.report.edits.iter().map(edit_line));
+        let Some((compared, differences)) = compared else {
+            text.extend(made.report.limits.iter().map(|loss| loss_line("limit", loss)));
+            return print_result(text);
+        };
+        for difference in differences {
+            text.push_str(&format!("{}\n", difference_line(difference, false)));
+        }
+        text.push_str(&told(compared));
+        text.push_str(&format!("serve it with:\n  {serve}\n"));
+        print_summary(text)
+    }
+}

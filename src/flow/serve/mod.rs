@@ -1,0 +1,248 @@
+//! An archive in MLflow's own UI: a store that is made once and kept, and a session over a copy of its database.
+//!
+//! ```text
+//! <cache>/<content id>-<tables>/
+//!   store/                 what a restore made; nobody writes to it
+//!   .mlark-….tmp/          a session: a copy of the database, the log; gone with it
+//! ```
+//!
+//! The store is made of an archive that was verified before: else one that claims another's content id would be shown in its place.
+
+mod program;
+mod server;
+
+use crate::archive::{Archive, ArchiveError, TemporaryFolder};
+use crate::model::{Experiment, Workspace};
+pub use program::{Mlflow, Version};
+pub use server::{Ended, Server};
+use std::fs::{self, DirBuilder, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+/// By which tables and rules a store is made: a newer mlark makes its own.
+const GENERATION: &str = concat!("3.18-", env!("CARGO_PKG_VERSION"));
+const DEFAULT_WORKSPACE: &str = "default";
+
+/// Why an archive cannot be served.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The archive cannot be read, or the cache cannot be written.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// There is no MLflow.
+    #[error("there is no `mlflow` on the PATH")]
+    NoMlflow,
+    /// It cannot be run.
+    #[error("cannot run `{program}`")]
+    CannotRun {
+        /// The program.
+        program: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// It does not say which one it is.
+    #[error("`{program} --version` says no version")]
+    NoVersion {
+        /// The program.
+        program: PathBuf,
+    },
+    /// It is older than the tables of a store.
+    #[error("`{program}` is MLflow {version}, and the store has the tables of {needed}")]
+    TooOld {
+        /// The program.
+        program: PathBuf,
+        /// Its version.
+        version: Version,
+        /// The first that opens the store.
+        needed: Version,
+    },
+    /// Nothing can listen there.
+    #[error("port {port} is not free")]
+    Port {
+        /// The port.
+        port: u16,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// A program ended that was to go on.
+    #[error("{what} ended by itself:\n{said}")]
+    Died {
+        /// Which one.
+        what: &'static str,
+        /// Its last lines.
+        said: String,
+    },
+    /// The server does not answer.
+    #[error("`mlflow server` does not answer within {seconds} seconds:\n{said}")]
+    Silent {
+        /// How long it was waited for.
+        seconds: u64,
+        /// Its last lines.
+        said: String,
+    },
+}
+
+/// Where stores are kept, unless said otherwise: below `XDG_CACHE_HOME`, or `.cache` in the home folder.
+pub fn default_cache() -> Option<PathBuf> {
+    let absolute = |name: &str| {
+        let path = PathBuf::from(std::env::var_os(name)?);
+        path.is_absolute().then_some(path)
+    };
+    let cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
+    Some(cache?.join("mlark/serve"))
+}
+
+/// The place of an archive in a cache.
+#[derive(Debug)]
+pub struct Entry {
+    folder: PathBuf,
+    has_workspaces: bool,
+}
+
+impl Entry {
+    /// The place of an archive, whose folder is made for the user alone.
+    ///
+    /// # Errors
+    /// The folder cannot be made, or the archive cannot be read.
+    pub fn of(archive: &Archive, cache: &Path) -> Result<Self, ServeError> {
+        let content_id = archive.manifest().content_id.hex();
+        let folder = cache.join(format!("{}-{GENERATION}", content_id.as_str()));
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+        made.map_err(ArchiveError::io("create directory", &folder))?;
+        Ok(Entry {
+            folder,
+            has_workspaces: has_workspaces(archive)?,
+        })
+    }
+
+    /// Where its store is, or is to be made.
+    pub fn store(&self) -> PathBuf {
+        self.folder.join("store")
+    }
+
+    /// Whether the store is there; it appears whole.
+    pub fn is_made(&self) -> bool {
+        self.store().is_dir()
+    }
+
+    /// Removes the store.
+    ///
+    /// # Errors
+    /// It cannot be removed.
+    pub fn remove(&self) -> Result<(), ServeError> {
+        let store = self.store();
+        if self.is_made() {
+            set_modes(&store, 0o700, 0o600).map_err(ArchiveError::io("unlock", &store))?;
+            fs::remove_dir_all(&store).map_err(ArchiveError::io("remove", &store))?;
+        }
+        Ok(())
+    }
+
+    /// Takes the right to write the store's files from everyone, so that no session changes what the next one shows.
+    ///
+    /// # Errors
+    /// The file system refuses.
+    pub fn seal(&self) -> Result<(), ServeError> {
+        let store = self.store();
+        set_modes(&store, 0o500, 0o400).map_err(ArchiveError::io("seal", &store))?;
+        Ok(())
+    }
+
+    /// A session over a copy of the database.
+    ///
+    /// # Errors
+    /// The copy cannot be made, or upgraded.
+    pub fn begin(&self, mlflow: &Mlflow, names: &StoreNames<'_>) -> Result<Session, ServeError> {
+        let folder = TemporaryFolder::create_in(&self.folder)?;
+        let (from, to) = (
+            self.store().join(names.database),
+            folder.path().join(names.database),
+        );
+        fs::copy(&from, &to).map_err(ArchiveError::io("copy", &from))?;
+        fs::set_permissions(&to, Permissions::from_mode(0o600)).map_err(ArchiveError::io("unlock", &to))?;
+        let session = Session {
+            folder,
+            database: to,
+            artifacts: self.store().join(names.artifacts),
+            has_workspaces: self.has_workspaces,
+        };
+        if mlflow.is_newer() {
+            mlflow.upgrade(&session.database_uri())?;
+        }
+        Ok(session)
+    }
+}
+
+/// What a store's parts are called.
+#[derive(Debug, Clone, Copy)]
+pub struct StoreNames<'n> {
+    /// The database.
+    pub database: &'n str,
+    /// The folder of artifacts.
+    pub artifacts: &'n str,
+}
+
+/// A copy of a store's database, gone when this is dropped.
+pub struct Session {
+    folder: TemporaryFolder,
+    database: PathBuf,
+    artifacts: PathBuf,
+    has_workspaces: bool,
+}
+
+impl Session {
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn artifacts(&self) -> &Path {
+        &self.artifacts
+    }
+
+    fn has_workspaces(&self) -> bool {
+        self.has_workspaces
+    }
+
+    fn database_uri(&self) -> String {
+        format!("sqlite:///{}", self.database.display())
+    }
+}
+
+/// Whether an archive has workspaces beside the default one, for which a server needs an option.
+fn has_workspaces(archive: &Archive) -> Result<bool, ArchiveError> {
+    for workspace in archive.objects::<Workspace>() {
+        if workspace?.name != DEFAULT_WORKSPACE {
+            return Ok(true);
+        }
+    }
+    for experiment in archive.objects::<Experiment>() {
+        if experiment?
+            .workspace
+            .is_some_and(|name| name != DEFAULT_WORKSPACE)
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Sets the modes of a folder and all below it; links are none of a store's, and stay.
+fn set_modes(path: &Path, folder: u32, file: u32) -> io::Result<()> {
+    let metadata = fs::symlink_metadata(path)?;
+    if metadata.is_dir() {
+        // Folders are opened before they are walked, and closed after.
+        fs::set_permissions(path, Permissions::from_mode(0o700))?;
+        for entry in fs::read_dir(path)? {
+            set_modes(&entry?.path(), folder, file)?;
+        }
+        return fs::set_permissions(path, Permissions::from_mode(folder));
+    }
+    if metadata.is_file() {
+        return fs::set_permissions(path, Permissions::from_mode(file));
+    }
+    Ok(())
+}
