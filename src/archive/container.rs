@@ -2,15 +2,17 @@
 
 use super::error::{ArchiveError, Result};
 use super::regular::open_input;
-use super::zip::{ScanError, ZipFault, ZipIndex, ZipLimits};
+use super::remote::{self, Remote, RemoteFolder, RemoteZip};
+use super::zip::{ScanError, ZipBytes, ZipFault, ZipIndex, ZipLimits};
 use crate::format::ArchivePath;
 use crate::format::layout::{BLOBS, BLOBS_PARENT, OBJECTS, UNDO};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Directory or zip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -35,12 +37,25 @@ impl ContainerKind {
 /// An open container.
 pub(crate) enum Container {
     Directory(PathBuf),
-    Zip { file: File, index: ZipIndex },
+    Zip {
+        file: File,
+        index: ZipIndex,
+    },
+    /// A zip in an object store.
+    RemoteZip {
+        zip: RemoteZip,
+        index: ZipIndex,
+    },
+    /// A directory in an object store.
+    RemoteDirectory(Arc<dyn RemoteFolder>),
 }
 
 impl Container {
     /// Opens a directory, or scans a zip.
     pub(crate) fn open(path: &Path) -> Result<Self> {
+        if let Some(remote) = remote::open(path) {
+            return Container::of_remote(path, remote.map_err(ArchiveError::io("open", path))?);
+        }
         let metadata = fs::metadata(path).map_err(ArchiveError::io("open", path))?;
         if metadata.is_dir() {
             return Ok(Container::Directory(path.to_owned()));
@@ -52,13 +67,34 @@ impl Container {
             });
         }
         let file = open_input(path).map_err(ArchiveError::io("open", path))?;
-        match ZipIndex::scan(&file, &ZipLimits::default()) {
-            Ok(index) => Ok(Container::Zip { file, index }),
-            Err(ScanError::Faults(faults)) if is_no_zip(&file, &faults) => Err(ArchiveError::NotAnArchive {
-                path: path.to_owned(),
-                reason: "it is no zip".to_owned(),
-            }),
-            Err(error) => Err(scan_error(path, error)),
+        let index = scan((&file).into(), path)?;
+        Ok(Container::Zip { file, index })
+    }
+
+    fn of_remote(path: &Path, remote: Remote) -> Result<Self> {
+        let object = match remote {
+            Remote::Folder(folder) => return Ok(Container::RemoteDirectory(folder)),
+            Remote::Zip(object) => object,
+        };
+        let zip = RemoteZip::open(object).map_err(ArchiveError::io("read", path))?;
+        let index = scan((&zip).into(), path)?;
+        Ok(Container::RemoteZip { zip, index })
+    }
+
+    /// Directory or zip.
+    pub(crate) fn kind(&self) -> ContainerKind {
+        match self {
+            Container::Directory(_) | Container::RemoteDirectory(_) => ContainerKind::Directory,
+            Container::Zip { .. } | Container::RemoteZip { .. } => ContainerKind::Zip,
+        }
+    }
+
+    /// The index and the bytes of a zip, where it is one.
+    pub(crate) fn zip(&self) -> Option<(ZipBytes<'_>, &ZipIndex)> {
+        match self {
+            Container::Zip { file, index } => Some((file.into(), index)),
+            Container::RemoteZip { zip, index } => Some((zip.into(), index)),
+            Container::Directory(_) | Container::RemoteDirectory(_) => None,
         }
     }
 
@@ -89,10 +125,14 @@ impl Container {
     pub(crate) fn open_entry(&self, path: &ArchivePath) -> io::Result<Box<dyn Read + Send + '_>> {
         match self {
             Container::Directory(root) => Ok(Box::new(open_regular(&path.below(root))?)),
-            Container::Zip { file, index } => match index.open(file, path.as_str()) {
-                Some(reader) => Ok(Box::new(reader)),
-                None => Err(io::Error::from(io::ErrorKind::NotFound)),
-            },
+            Container::RemoteDirectory(folder) => Ok(folder.open(path.as_str())?),
+            Container::Zip { .. } | Container::RemoteZip { .. } => {
+                let reader = self.zip().and_then(|(zip, index)| index.open(zip, path.as_str()));
+                match reader {
+                    Some(reader) => Ok(Box::new(reader)),
+                    None => Err(io::Error::from(io::ErrorKind::NotFound)),
+                }
+            }
         }
     }
 
@@ -103,7 +143,11 @@ impl Container {
                 let metadata = fs::symlink_metadata(path.below(root)).ok()?;
                 metadata.is_file().then_some(metadata.len())
             }
-            Container::Zip { index, .. } => index.get(path.as_str()).map(|entry| entry.size),
+            // What cannot be asked is told of when it is opened.
+            Container::RemoteDirectory(folder) => folder.size_bytes(path.as_str()).ok().flatten(),
+            Container::Zip { index, .. } | Container::RemoteZip { index, .. } => {
+                index.get(path.as_str()).map(|entry| entry.size)
+            }
         }
     }
 }
@@ -147,11 +191,22 @@ pub(crate) fn open_listed(path: &Path) -> io::Result<File> {
 
 /// Whether a file neither begins nor ends as a zip does; one that is empty or cut off may have been an archive. A tar may end as one,
 /// with a zip that is packed in it.
-fn is_no_zip(file: &File, faults: &[ZipFault]) -> bool {
+fn is_no_zip(file: ZipBytes<'_>, faults: &[ZipFault]) -> bool {
     let (mut head, mut of_tar) = ([0; 2], [0; 5]);
     let has_head = file.read_exact_at(&mut head, 0).is_ok();
     let is_tar = file.read_exact_at(&mut of_tar, 257).is_ok() && of_tar == *b"ustar";
     (matches!(faults, [ZipFault::NoEnd { .. }]) || is_tar) && has_head && head != *b"PK"
+}
+
+fn scan(bytes: ZipBytes<'_>, path: &Path) -> Result<ZipIndex> {
+    match ZipIndex::scan(bytes, &ZipLimits::default()) {
+        Ok(index) => Ok(index),
+        Err(ScanError::Faults(faults)) if is_no_zip(bytes, &faults) => Err(ArchiveError::NotAnArchive {
+            path: path.to_owned(),
+            reason: "it is no zip".to_owned(),
+        }),
+        Err(error) => Err(scan_error(path, error)),
+    }
 }
 
 fn scan_error(path: &Path, error: ScanError) -> ArchiveError {

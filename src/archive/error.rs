@@ -38,6 +38,12 @@ pub enum ArchiveError {
         #[source]
         source: io::Error,
     },
+    /// A directory in an object store, of which no other can take the place at once.
+    #[error("`{}` is a directory in an object store, which --force does not replace", path.display())]
+    ForcedBucket {
+        /// The URI.
+        path: PathBuf,
+    },
     /// There is no archive.
     #[error("`{}` is not a mlark archive: {reason}", path.display())]
     NotAnArchive {
@@ -125,6 +131,7 @@ impl ArchiveError {
             ArchiveError::Damaged { .. } | ArchiveError::DigestMismatch { .. } => ErrorKind::Damaged,
             ArchiveError::OutputExists { .. }
             | ArchiveError::OutputForeign { .. }
+            | ArchiveError::ForcedBucket { .. }
             | ArchiveError::OutputIsInput { .. } => ErrorKind::Usage,
         }
     }

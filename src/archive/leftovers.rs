@@ -10,6 +10,7 @@
 //! the lock at some time. On file systems without locks no folder is ever taken for one.
 
 use super::error::{ArchiveError, Result};
+use super::remote::give_back;
 use super::staging::{REPLACED, parent_of};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
@@ -181,7 +182,10 @@ fn remove_if_left(path: PathBuf) -> Option<Leftover> {
         empty if empty.is_empty() => return None,
         other if other != host() => Fate::OtherHost(other),
         _ if fs::symlink_metadata(path.join(REPLACED)).is_ok() => Fate::HasReplaced,
-        _ => fs::remove_dir_all(&path).map_or_else(Fate::Failed, |()| Fate::Removed),
+        _ => match give_back(&path).and_then(|()| fs::remove_dir_all(&path)) {
+            Ok(()) => Fate::Removed,
+            Err(error) => Fate::Failed(error),
+        },
     };
     Some(Leftover { path, fate })
 }
@@ -190,6 +194,8 @@ fn remove_if_left(path: PathBuf) -> Option<Leftover> {
 pub fn abandon_all() {
     let live = hold();
     for path in live.iter() {
+        // What cannot be given back stays in the store until a rule of its own removes it.
+        let _ = give_back(path);
         // Other threads still write; what they make meanwhile goes with the next attempt. None makes the folder anew.
         for _ in 0..50 {
             match fs::remove_dir_all(path) {

@@ -19,6 +19,7 @@ mod part;
 mod points;
 mod reader;
 mod regular;
+pub(crate) mod remote;
 pub(crate) mod search;
 mod sharing;
 mod spill;

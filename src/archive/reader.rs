@@ -8,6 +8,7 @@ use super::zip::ZipIndex;
 use crate::format::layout::{MANIFEST, MANIFEST_BYTES, SEAL, checksum_line};
 use crate::format::manifest::FileDescriptor;
 use crate::format::{ArchivePath, Kind, Manifest, Object, strict_json};
+use crate::model::uri::{local_path, scheme};
 use crate::model::{BlobRef, Digest};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -48,6 +49,7 @@ impl Archive {
     /// # Errors
     /// There is no complete archive, it is newer than this build, or it is damaged.
     pub fn open(path: &Path) -> Result<Self> {
+        let path = &on_disk(path);
         let container = Container::open(path)?;
         if let Some(folder) = container
             .linked_folder()
@@ -84,11 +86,11 @@ impl Archive {
         &self.inner.container
     }
 
-    /// The zip file and its index, where it is one.
+    /// The zip file on this machine and its index, where it is one.
     pub(crate) fn zip(&self) -> Option<(&File, &ZipIndex)> {
         match &self.inner.container {
             Container::Zip { file, index } => Some((file, index)),
-            Container::Directory(_) => None,
+            _ => None,
         }
     }
 
@@ -140,9 +142,9 @@ impl Archive {
 
     /// Whether a blob is there.
     pub fn has_blob(&self, digest: &Digest) -> bool {
-        match &self.inner.container {
-            Container::Zip { index, .. } => index.blob(&digest.0).is_some(),
-            Container::Directory(_) => self.container().entry_size(&ArchivePath::blob(digest)).is_some(),
+        match self.container().zip() {
+            Some((_, index)) => index.blob(&digest.0).is_some(),
+            None => self.container().entry_size(&ArchivePath::blob(digest)).is_some(),
         }
     }
 
@@ -179,6 +181,14 @@ impl Archive {
             _ => ArchiveError::io("read", self.path().join(entry))(error),
         }
     }
+}
+
+/// The path that a `file:` URI names; any other path as it is.
+pub(super) fn on_disk(path: &Path) -> PathBuf {
+    let is_file_uri = path.to_str().filter(|text| scheme(text) == Some("file"));
+    is_file_uri
+        .and_then(local_path)
+        .map_or_else(|| path.to_owned(), PathBuf::from)
 }
 
 /// Reads at most `limit` bytes of an entry.

@@ -1,7 +1,7 @@
 //! Blobs that two archives share: reflinked, else hard-linked, else copied.
 
 use super::blob::{BLOB_MODE, BlobDirectory};
-use super::container::{check_regular, open_regular};
+use super::container::{Container, check_regular, open_regular};
 use super::error::{ArchiveError, Result};
 use super::reader::Archive;
 use crate::format::ArchivePath;
@@ -66,7 +66,7 @@ fn create_as(path: &Path, mode: u32) -> io::Result<File> {
 /// Makes a file of its owner's of a blob in a directory by sharing its bytes, where the file system can; unchecked.
 pub(crate) fn clone_blob(archive: &Archive, digest: &Digest, to: &Path) -> bool {
     let from = ArchivePath::blob(digest).below(archive.path());
-    archive.zip().is_none() && clone_file(&from, to, 0o644)
+    matches!(archive.container(), Container::Directory(_)) && clone_file(&from, to, 0o644)
 }
 
 /// Shares a file's bytes where the file system can; leaves nothing where it cannot.

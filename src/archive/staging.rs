@@ -1,11 +1,15 @@
 //! Complete or absent: what is written lies beside its final name until it is whole.
 
+use super::container::ContainerKind;
 use super::error::{ArchiveError, Result};
 use super::leftovers::{TemporaryFolder, hold};
+use super::remote::{self, RemoteTarget};
+use crate::format::layout::MANIFEST;
 use rustix::fs::{RenameFlags, renameat_with};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Name within the temporary directory of what is being replaced, where the file system cannot exchange names.
 pub(super) const REPLACED: &str = "replaced";
@@ -77,9 +81,33 @@ pub(crate) struct Staging {
     folder: TemporaryFolder,
     out: PathBuf,
     replace: Replace,
+    /// Where the output goes, where that is no disk.
+    remote: Option<Arc<dyn RemoteTarget>>,
 }
 
 impl Staging {
+    /// The same for an archive, which may also be made in an object store.
+    pub(crate) fn create_archive(out: &Path, kind: ContainerKind, force: bool) -> Result<Self> {
+        let replace = Replace::if_forced(force, MANIFEST);
+        let Some(target) = remote::target(out) else {
+            return Staging::create(out, replace);
+        };
+        let path = out.to_owned();
+        if force && kind == ContainerKind::Directory {
+            return Err(ArchiveError::ForcedBucket { path });
+        }
+        let target = target.map_err(ArchiveError::io("open", out))?;
+        if target.exists().map_err(ArchiveError::io("look for", out))? && !force {
+            return Err(ArchiveError::OutputExists { path });
+        }
+        Ok(Staging {
+            folder: TemporaryFolder::create_in(&parent_of(out))?,
+            out: path,
+            replace,
+            remote: Some(target),
+        })
+    }
+
     /// Checks that the output may be made and creates the temporary directory.
     pub(crate) fn create(out: &Path, replace: Replace) -> Result<Self> {
         replace.check(out)?;
@@ -89,6 +117,7 @@ impl Staging {
             folder: TemporaryFolder::create_in(&parent)?,
             out: out.to_owned(),
             replace,
+            remote: None,
         })
     }
 
@@ -107,6 +136,16 @@ impl Staging {
     /// Makes `name` within the temporary directory the output: one sync, one rename.
     pub(crate) fn publish(self, name: &str, sync: bool) -> Result<()> {
         let made = self.root().join(name);
+        if let Some(target) = &self.remote {
+            let is_taken = target.exists().map_err(ArchiveError::io("look for", &self.out))?;
+            if is_taken && self.replace == Replace::Nothing {
+                return Err(ArchiveError::OutputExists {
+                    path: self.out.clone(),
+                });
+            }
+            let uploaded = remote::upload(target.as_ref(), self.root(), &made);
+            return uploaded.map_err(ArchiveError::io("upload to", &self.out));
+        }
         if sync {
             let file = File::open(&made).map_err(ArchiveError::io("open", &made))?;
             if made.is_dir() {
@@ -175,9 +214,10 @@ fn create_error(directory: &Path, error: io::Error) -> ArchiveError {
     ArchiveError::io("create directory", directory)(error)
 }
 
-/// The directory a path lies in, `.` for a bare name.
+/// The directory a path lies in, `.` for a bare name; for what goes to an object store, that of temporary files.
 pub(crate) fn parent_of(path: &Path) -> PathBuf {
     match path.parent() {
+        _ if remote::is_remote(path) => std::env::temp_dir(),
         Some(parent) if parent != Path::new("") => parent.to_owned(),
         _ => PathBuf::from("."),
     }

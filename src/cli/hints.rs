@@ -87,6 +87,9 @@ pub(super) fn nearest_hint(nearest: &[String], list: &str) -> String {
 /// What can be done about an archive that cannot be read or written.
 pub(super) fn archive_hint(error: &ArchiveError) -> Option<String> {
     match error {
+        ArchiveError::ForcedBucket { .. } => Some(
+            "give another key; a name that ends in .zip makes one object, which --force replaces".to_owned(),
+        ),
         ArchiveError::OutputExists { .. } => Some("--force replaces it".to_owned()),
         ArchiveError::OutputForeign { .. } => {
             Some("give another path to -o, or remove it yourself".to_owned())
@@ -105,7 +108,7 @@ pub(super) fn archive_hint(error: &ArchiveError) -> Option<String> {
         ArchiveError::Io { path, source, .. }
             if source.kind() == io::ErrorKind::NotFound && uri::scheme(&path.to_string_lossy()).is_some() =>
         {
-            Some("archives are read from a disk: copy it here first".to_owned())
+            Some("archives are read from a disk, and from s3:, gs:, abfss: and wasbs:".to_owned())
         }
         ArchiveError::Io { path, source, .. }
             if source.kind() == io::ErrorKind::NotFound && path.to_str().is_some_and(is_host) =>

@@ -148,6 +148,7 @@ fn print_of_parser(error: &clap::Error, args: &[OsString]) -> Exit {
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<_> = args.into_iter().collect();
     secrets::learn(&args);
+    crate::archive::remote::install(crate::lang::artifacts::cloud::STORES);
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(error) => {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 #[command(next_help_heading = "Output")]
 pub(super) struct OutputArgs {
     /// The archive to make: a zip where the name ends in `.zip`, else a directory
-    #[arg(short, long, value_name = "OUT", value_parser = output_path())]
+    #[arg(short, long, value_name = "OUT", value_parser = archive_path())]
     pub output: PathBuf,
     /// Makes a directory or a zip whatever the name is
     #[arg(long, value_enum, value_name = "KIND")]
@@ -41,19 +41,29 @@ pub(super) fn connections() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..=MAX_THREADS)
 }
 
+/// A parser of a path where an archive is to be made, which may be in an object store.
+fn archive_path() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| match crate::archive::remote::is_remote(&path) {
+        true => Ok(path),
+        false => on_disk(path),
+    })
+}
+
 /// A parser of a path where something is to be made.
 pub(super) fn output_path() -> impl TypedValueParser<Value = PathBuf> {
-    PathBufValueParser::new().try_map(|path| {
-        if path.as_os_str() == "-" {
-            return Err("it is made on disk, never on stdout; `./-` would name a file".to_owned());
-        }
-        match path.to_str().and_then(scheme) {
-            Some(scheme) => Err(format!(
-                "it is made on a disk, and nothing is written to `{scheme}:` URIs; make it here and copy it"
-            )),
-            None => Ok(path),
-        }
-    })
+    PathBufValueParser::new().try_map(on_disk)
+}
+
+fn on_disk(path: PathBuf) -> std::result::Result<PathBuf, String> {
+    if path.as_os_str() == "-" {
+        return Err("it is made on disk, never on stdout; `./-` would name a file".to_owned());
+    }
+    match path.to_str().and_then(scheme) {
+        Some(scheme) => Err(format!(
+            "it is made on a disk, and nothing is written to `{scheme}:` URIs; make it here and copy it"
+        )),
+        None => Ok(path),
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

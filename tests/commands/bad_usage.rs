@@ -131,11 +131,11 @@ fn what_is_no_source_is_told_what_it_may_be() {
       because: No such file or directory (os error 2)
     hint: a server is given with its scheme: `http://mlflow.example.org/mlflow` or `https://mlflow.example.org/mlflow`
     ");
-    insta::assert_snapshot!(mlark(folder.path(), &["info", "s3://bucket/x.zip"]), @r"
+    insta::assert_snapshot!(mlark(folder.path(), &["info", "ftp://host/x.zip"]), @r"
     exit 6
-    error: open `s3://bucket/x.zip`
+    error: open `ftp://host/x.zip`
       because: No such file or directory (os error 2)
-    hint: archives are read from a disk: copy it here first
+    hint: archives are read from a disk, and from s3:, gs:, abfss: and wasbs:
     ");
     insta::assert_snapshot!(mlark(folder.path(), &["verify", "empty"]), @r"
     exit 7

@@ -22,7 +22,7 @@ const START_SECONDS: u64 = 300;
 /// Artifact URI, path below it, digest.
 type Logged = BTreeMap<String, BTreeMap<String, String>>;
 
-const SECRET: &str = "a-secret-that-nobody-prints";
+pub(super) const SECRET: &str = "a-secret-that-nobody-prints";
 
 /// Who a storage is talked to as.
 type Variables = Vec<(&'static str, String)>;
@@ -66,15 +66,15 @@ impl Drop for Listener {
     }
 }
 
-struct Cloud {
+pub(super) struct Cloud {
     folder: tempfile::TempDir,
-    venvs: PathBuf,
+    pub(super) venvs: PathBuf,
     variables: Variables,
     _server: Listener,
 }
 
 impl Cloud {
-    fn s3(venvs: PathBuf) -> Self {
+    pub(super) fn s3(venvs: PathBuf) -> Self {
         let port = free_port();
         let server = venvs.join("cloud/bin/moto_server");
         let mut command = Command::new(server);
@@ -132,11 +132,11 @@ impl Cloud {
         })
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn command(&self, program: &Path) -> Command {
+    pub(super) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         let others = [
             "AWS_PROFILE",

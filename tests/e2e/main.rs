@@ -9,6 +9,7 @@ mod demos;
 mod exim;
 mod exim_tags;
 mod lineage;
+mod remote;
 mod replay;
 mod rest;
 mod rest_live;

@@ -2,6 +2,7 @@
 
 use super::{Output, Target, zip_error};
 use crate::archive::checksums::{ChecksumWriter, Checksums};
+use crate::archive::container::Container;
 use crate::archive::error::{ArchiveError, Result};
 use crate::archive::reader::Archive;
 use crate::archive::sharing::{Taken, create_blob, link_blob};
@@ -58,7 +59,7 @@ impl Output {
             (Target::Zip { .. }, Some(_)) => {
                 self.copy_entries(archive, own, is_first, &mut adopted)?;
             }
-            (Target::Directory(blobs), None) => {
+            (Target::Directory(blobs), None) if matches!(archive.container(), Container::Directory(_)) => {
                 let blobs = blobs.clone();
                 for_each_blob(archive, |digest| {
                     let is_taken = self.is_wanted(digest, own);

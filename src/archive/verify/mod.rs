@@ -43,7 +43,9 @@ use self::report::Findings;
 use self::tree::Tree;
 use super::container::{Container, ContainerKind};
 use super::error::{ArchiveError, Result};
+use super::reader::on_disk;
 use super::regular::open_input;
+use super::remote::{self, Remote, RemoteZip, is_remote};
 use super::zip::{ScanError, ZipIndex, ZipLimits};
 use crate::format::layout::{CHECKSUMS, MANIFEST};
 use crate::format::{Kind, Manifest};
@@ -68,6 +70,7 @@ pub struct VerifyOptions {
 /// # Errors
 /// There is nothing to verify: no archive, one of a newer version, or a file system that refuses.
 pub fn verify(path: &Path, options: &VerifyOptions, monitor: &dyn Monitor) -> Result<VerifyReport> {
+    let path = &on_disk(path);
     let mut findings = Findings::default();
     let container = match open(path, &mut findings)? {
         Some(container) => container,
@@ -82,6 +85,8 @@ pub fn verify(path: &Path, options: &VerifyOptions, monitor: &dyn Monitor) -> Re
     monitor.begin("bytes of blobs", Some(blob_bytes));
     let hashing = BlobHashing::new(&tree, monitor);
     let threads = match options.threads {
+        // Most of the time is waiting.
+        0 if is_remote(path) => REMOTE_THREADS,
         0 => super::parallel::default_threads(),
         threads => threads,
     };
@@ -97,11 +102,7 @@ pub fn verify(path: &Path, options: &VerifyOptions, monitor: &dyn Monitor) -> Re
         checked,
     } = checked?;
     findings.extend(hashing.into_findings());
-    let kind = match &container {
-        Container::Directory(_) => ContainerKind::Directory,
-        Container::Zip { .. } => ContainerKind::Zip,
-    };
-    Ok(findings.into_report(path.to_owned(), kind, content_id, checked))
+    Ok(findings.into_report(path.to_owned(), container.kind(), content_id, checked))
 }
 
 /// What was found beside the digests of blobs.
@@ -110,6 +111,9 @@ struct AllChecked {
     content_id: Option<Digest>,
     checked: Checked,
 }
+
+/// Requests under way at once while an archive in an object store is read.
+const REMOTE_THREADS: usize = 8;
 
 /// Checks everything but the bytes of blobs.
 fn check_all(path: &Path, tree: &Tree<'_>, mut findings: Findings) -> Result<AllChecked> {
@@ -136,6 +140,9 @@ fn check_all(path: &Path, tree: &Tree<'_>, mut findings: Findings) -> Result<All
 
 /// Opens the container; a zip whose scan fails gives findings and nothing else.
 fn open(path: &Path, findings: &mut Findings) -> Result<Option<Container>> {
+    if let Some(remote) = remote::open(path) {
+        return open_remote(path, remote.map_err(ArchiveError::io("open", path))?, findings);
+    }
     let metadata = std::fs::metadata(path).map_err(ArchiveError::io("open", path))?;
     if !metadata.is_file() {
         return Container::open(path).map(Some);
@@ -143,6 +150,23 @@ fn open(path: &Path, findings: &mut Findings) -> Result<Option<Container>> {
     let file = open_input(path).map_err(ArchiveError::io("open", path))?;
     match ZipIndex::scan(&file, &ZipLimits::default()) {
         Ok(index) => Ok(Some(Container::Zip { file, index })),
+        Err(ScanError::Io(error)) => Err(ArchiveError::io("read", path)(error)),
+        Err(ScanError::Faults(faults)) => {
+            faults.iter().for_each(|fault| findings.zip_fault(fault));
+            Ok(None)
+        }
+    }
+}
+
+fn open_remote(path: &Path, remote: Remote, findings: &mut Findings) -> Result<Option<Container>> {
+    let object = match remote {
+        Remote::Folder(folder) => return Ok(Some(Container::RemoteDirectory(folder))),
+        Remote::Zip(object) => object,
+    };
+    let zip = RemoteZip::open(object).map_err(ArchiveError::io("read", path))?;
+    // Local headers are checked with the content, which follows.
+    match ZipIndex::scan(&zip, &ZipLimits::default()) {
+        Ok(index) => Ok(Some(Container::RemoteZip { zip, index })),
         Err(ScanError::Io(error)) => Err(ArchiveError::io("read", path)(error)),
         Err(ScanError::Faults(faults)) => {
             faults.iter().for_each(|fault| findings.zip_fault(fault));

@@ -3,6 +3,7 @@
 use super::report::Findings;
 use crate::archive::container::{Container, open_listed};
 use crate::archive::error::{ArchiveError, Result};
+use crate::archive::zip::ZipIndex;
 use crate::format::ArchivePath;
 use crate::format::layout::{BLOBS, BLOBS_PARENT, CHECKSUMS, MANIFEST, OBJECTS, SEAL, UNDO};
 use crate::model::Digest;
@@ -39,7 +40,13 @@ impl<'c> Tree<'c> {
                     .map_err(ArchiveError::io("list", directory))?;
                 tree.blobs.sort_unstable_by_key(|blob| blob.digest);
             }
-            Container::Zip { index, .. } => {
+            Container::RemoteDirectory(folder) => {
+                folder
+                    .list(&mut |name, size_bytes| tree.add_file(name, size_bytes, findings))
+                    .map_err(ArchiveError::io("list", root))?;
+                tree.blobs.sort_unstable_by_key(|blob| blob.digest);
+            }
+            Container::Zip { index, .. } | Container::RemoteZip { index, .. } => {
                 for entry in index.others() {
                     tree.add_file(&entry.name, entry.size, findings);
                 }
@@ -117,7 +124,7 @@ impl<'c> Tree<'c> {
 
     /// Objects by path, then optional files by path, then checksums, manifest and seal.
     fn check_entry_order(&self, findings: &mut Findings) {
-        let Container::Zip { index, .. } = self.container else {
+        let Some((_, index)) = self.container.zip() else {
             return;
         };
         let rank = |name: &str| match name {
@@ -165,45 +172,51 @@ impl<'c> Tree<'c> {
                 let path = ArchivePath::blob(&self.blob_at(place).0).below(root);
                 Ok(Box::new(open_listed(&path)?))
             }
+            Container::RemoteDirectory(folder) => {
+                let path = ArchivePath::blob(&self.blob_at(place).0);
+                Ok(folder.open(path.as_str())?)
+            }
             Container::Zip { file, index } => Ok(Box::new(index.open_blob(file, place))),
+            Container::RemoteZip { zip, index } => Ok(Box::new(index.open_blob(zip, place))),
         }
+    }
+
+    fn index(&self) -> Option<&ZipIndex> {
+        self.container.zip().map(|(_, index)| index)
     }
 
     /// How many blobs there are.
     pub(super) fn blob_count(&self) -> usize {
-        match self.container {
-            Container::Directory(_) => self.blobs.len(),
-            Container::Zip { index, .. } => index.blob_count(),
-        }
+        self.index().map_or(self.blobs.len(), ZipIndex::blob_count)
     }
 
     /// Place of a blob in the order of digests.
     pub(super) fn blob_rank(&self, digest: &Digest) -> Option<usize> {
-        match self.container {
-            Container::Directory(_) => self
+        match self.index() {
+            None => self
                 .blobs
                 .binary_search_by_key(&&digest.0, |blob| &blob.digest)
                 .ok(),
-            Container::Zip { index, .. } => index.blob_rank(&digest.0),
+            Some(index) => index.blob_rank(&digest.0),
         }
     }
 
     /// Digest and size of the blob at a place in the order of digests.
     pub(super) fn blob_at(&self, rank: usize) -> (Digest, u64) {
-        match self.container {
-            Container::Directory(_) => {
+        match self.index() {
+            None => {
                 let blob = &self.blobs[rank];
                 (Digest(blob.digest), unpack(blob.size))
             }
-            Container::Zip { index, .. } => index.blob_by_rank(rank),
+            Some(index) => index.blob_by_rank(rank),
         }
     }
 
     /// Digest and size of the blob at a place in the order in which reading is cheapest.
     pub(super) fn blob_in_file_order(&self, place: usize) -> (Digest, u64) {
-        match self.container {
-            Container::Directory(_) => self.blob_at(place),
-            Container::Zip { index, .. } => index.blob_in_file_order(place),
+        match self.index() {
+            None => self.blob_at(place),
+            Some(index) => index.blob_in_file_order(place),
         }
     }
 }

@@ -30,10 +30,10 @@ use super::loss_log::LossLog;
 use super::parallel::{HeldJob, Pool};
 use super::points::PointSeries;
 use super::reader::Archive;
-use super::staging::{Replace, Staging};
+use super::staging::Staging;
 use crate::archive::container_writer::Output;
 use crate::format::fit::Weighed;
-use crate::format::layout::{MANIFEST, STRING_BYTES, blob_path};
+use crate::format::layout::{STRING_BYTES, blob_path};
 use crate::format::line::{canonical, to_value};
 use crate::format::manifest::{FileDescriptor, Totals};
 use crate::format::{Kind, Loss, Object, Reason, SortKey, markers};
@@ -93,7 +93,7 @@ impl ArchiveWriter {
     /// The output exists (without `force`), or its directory cannot be written.
     pub fn create(out: &Path, options: WriterOptions) -> Result<Self> {
         let container = options.container.unwrap_or_else(|| ContainerKind::of_output(out));
-        let staging = Staging::create(out, Replace::if_forced(options.force, MANIFEST))?;
+        let staging = Staging::create_archive(out, container, options.force)?;
         let scratch = staging.scratch()?;
         let output = Output::create(container, &staging, &scratch)?;
         let threads = match options.threads {

@@ -1,18 +1,15 @@
 //! Reading the central directory front to back, in memory that does not grow with it.
 
-use std::{
-    fs::File,
-    io::{self, BufReader, Read},
-    os::unix::fs::FileExt,
-};
+use std::io::{self, BufReader, Read};
 
+use super::bytes::ZipBytes;
 use super::profile::{CENTRAL_FIXED_LEN, CentralFixed, EndRecords};
 
 const CENTRAL_BUFFER_LEN: usize = 256 << 10;
 
 /// Reads the central directory front to back, one record at a time.
 pub(super) struct CentralReader<'f> {
-    reader: BufReader<FileRange<'f>>,
+    reader: BufReader<Box<dyn Read + Send + 'f>>,
     position: u64,
     end: u64,
     /// The record read last, whole: at most 46 + 3 × 65,535 bytes.
@@ -21,15 +18,15 @@ pub(super) struct CentralReader<'f> {
 
 impl<'f> CentralReader<'f> {
     /// A reader of the central directory these end records speak of.
-    pub(super) fn new(file: &'f File, end: &EndRecords) -> Self {
+    pub(super) fn new(file: ZipBytes<'f>, end: &EndRecords) -> io::Result<Self> {
         let (position, end) = (end.central_offset, end.central_offset + end.central_size);
-        let reader = BufReader::with_capacity(CENTRAL_BUFFER_LEN, FileRange { file, position });
-        Self {
+        let reader = BufReader::with_capacity(CENTRAL_BUFFER_LEN, file.read(position..end)?);
+        Ok(Self {
             reader,
             position,
             end,
             record: Vec::new(),
-        }
+        })
     }
 
     /// The start of the next record and its values (nothing when there is no record), or nothing at the end.
@@ -54,19 +51,5 @@ impl<'f> CentralReader<'f> {
         self.reader.read_exact(&mut self.record[CENTRAL_FIXED_LEN..])?;
         self.position += fixed.record_len() as u64;
         Ok(Some((start, Some(fixed))))
-    }
-}
-
-/// A file read on from a position of its own.
-struct FileRange<'f> {
-    file: &'f File,
-    position: u64,
-}
-
-impl Read for FileRange<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read_at(buffer, self.position)?;
-        self.position += read as u64;
-        Ok(read)
     }
 }

@@ -1,10 +1,11 @@
 //! What a scan leaves: where each entry is, in at most 64 bytes a blob.
 
-use std::{borrow::Cow, collections::BTreeMap, fs::File, mem};
+use std::{borrow::Cow, collections::BTreeMap, mem};
 
 use crate::model::Digest;
 
 use super::{
+    bytes::ZipBytes,
     name::{blob_name, parse_blob_name},
     profile::{EntryHeader, Method},
     read::EntryReader,
@@ -205,8 +206,8 @@ impl ZipIndex {
     }
 
     /// A reader of the blob at a place in the file.
-    pub(crate) fn open_blob<'f>(&self, file: &'f File, place: usize) -> EntryReader<'f> {
-        EntryReader::new(file, &self.blobs[place].unpack())
+    pub(crate) fn open_blob<'f>(&self, file: impl Into<ZipBytes<'f>>, place: usize) -> EntryReader<'f> {
+        EntryReader::new(file.into(), &self.blobs[place].unpack())
     }
 
     /// The entry with exactly this name.
@@ -223,8 +224,8 @@ impl ZipIndex {
     /// A reader of the entry with this name, or nothing when there is none.
     ///
     /// `file` is the file that was scanned. Readers do not share a position, so several threads can read at once.
-    pub(crate) fn open<'f>(&self, file: &'f File, name: &str) -> Option<EntryReader<'f>> {
-        Some(EntryReader::new(file, &self.get(name)?))
+    pub(crate) fn open<'f>(&self, file: impl Into<ZipBytes<'f>>, name: &str) -> Option<EntryReader<'f>> {
+        Some(EntryReader::new(file.into(), &self.get(name)?))
     }
 }
 

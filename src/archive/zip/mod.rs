@@ -15,11 +15,13 @@
 //! | [`entry`]   | [`EntryWriter`], one entry being written                      |
 //! | [`fault`]   | [`ZipFault`], everything that can be wrong with a zip             |
 //! | [`scan`]    | the scan that must pass before an entry is believed               |
+//! | [`bytes`]   | where the bytes are: a file, or an object store                   |
 //! | [`central`] | the central directory, record by record                       |
 //! | [`index`]   | [`ZipIndex`], what the scan leaves: at most 64 bytes a blob       |
 //! | [`read`]    | [`EntryReader`], one entry's content, checked to its last bit     |
 //! | [`inflate`] | deflate decoding that accepts no slack                            |
 
+mod bytes;
 mod central;
 mod compress;
 mod entry;
@@ -36,6 +38,7 @@ mod tests;
 mod writer;
 
 pub(crate) use self::{
+    bytes::ZipBytes,
     compress::Compression,
     fault::{ScanError, ZipFault},
     index::ZipIndex,

@@ -1,16 +1,18 @@
 //! Reading one entry's content, checked to its last bit.
 
 use std::{
-    fs::File,
+    fmt,
     io::{self, Read},
     os::unix::fs::FileExt,
 };
 
 use super::{
+    bytes::ZipBytes,
     fault::ZipFault,
     index::IndexEntry,
     inflate::{InflateProblem, Inflater},
     profile::Method,
+    scan::first_difference,
 };
 
 const INPUT_LEN: usize = 128 << 10;
@@ -43,7 +45,7 @@ enum ReadState {
 }
 
 impl<'f> EntryReader<'f> {
-    pub(super) fn new(file: &'f File, entry: &IndexEntry<'_>) -> Self {
+    pub(super) fn new(file: ZipBytes<'f>, entry: &IndexEntry<'_>) -> Self {
         let header = entry.header();
         let deflated = match entry.method {
             Method::Stored => None,
@@ -56,8 +58,14 @@ impl<'f> EntryReader<'f> {
         let source = EntryBytes {
             file,
             name: entry.name.to_string(),
+            start: entry.offset,
             position: entry.offset + header.local_len() as u64,
             rest: entry.compressed_size,
+            late: file.checks_headers_late().then(|| {
+                let mut bytes = Vec::new();
+                header.write_local(&mut bytes);
+                LateBytes::Header(bytes)
+            }),
         };
         let (size, expected_crc) = (entry.size, entry.crc32);
         let crc = crc32fast::Hasher::new();
@@ -117,23 +125,47 @@ impl Read for EntryReader<'_> {
 }
 
 /// The bytes of an entry as they stand in the file.
-#[derive(Debug)]
 struct EntryBytes<'f> {
-    file: &'f File,
+    file: ZipBytes<'f>,
     name: String,
+    start: u64,
     position: u64,
     rest: u64,
+    late: Option<LateBytes<'f>>,
+}
+
+/// An entry that is read as a stream which begins with its local header.
+enum LateBytes<'f> {
+    /// The header that must come.
+    Header(Vec<u8>),
+    /// The stream, after the header.
+    Stream(Box<dyn Read + Send + 'f>),
+}
+
+impl fmt::Debug for EntryBytes<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = formatter.debug_struct("EntryBytes");
+        debug.field("name", &self.name).field("position", &self.position);
+        debug.field("rest", &self.rest).finish_non_exhaustive()
+    }
 }
 
 impl EntryBytes<'_> {
     /// Reads some bytes into the buffer; none only at the end of the entry or for an empty buffer.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let wanted = usize::try_from(self.rest).unwrap_or(usize::MAX).min(buffer.len());
+        self.check_header()?;
         if wanted == 0 {
             return Ok(0);
         }
         let read = loop {
-            match self.file.read_at(&mut buffer[..wanted], self.position) {
+            let read = match (&mut self.late, self.file) {
+                (Some(LateBytes::Stream(stream)), _) => stream.read(&mut buffer[..wanted]),
+                (_, ZipBytes::Disk(file)) => file.read_at(&mut buffer[..wanted], self.position),
+                // A header that was wrong was an error.
+                (_, ZipBytes::Remote(_)) => Ok(0),
+            };
+            match read {
                 Ok(0) => {
                     return Err(io::Error::new(
                         io::ErrorKind::UnexpectedEof,
@@ -150,6 +182,27 @@ impl EntryBytes<'_> {
         self.position += read as u64;
         self.rest -= read as u64;
         Ok(read)
+    }
+
+    /// Opens the stream and checks the local header, where that is to be done late.
+    fn check_header(&mut self) -> io::Result<()> {
+        let Some(LateBytes::Header(expected)) = &self.late else {
+            return Ok(());
+        };
+        let mut stream = self.file.read(self.start..self.position + self.rest)?;
+        let mut found = vec![0; expected.len()];
+        stream.read_exact(&mut found)?;
+        if let Some((at, expected, found)) = first_difference(expected, &found) {
+            return Err(ZipFault::Header {
+                entry: self.name.clone(),
+                offset: self.start + at,
+                expected,
+                found,
+            }
+            .into());
+        }
+        self.late = Some(LateBytes::Stream(stream));
+        Ok(())
     }
 }
 

@@ -4,9 +4,10 @@
 //! values that vary, serialized again by [`profile`](super::profile), and compared byte for byte. Content is not read:
 //! that is [`EntryReader`](super::EntryReader)'s part.
 
-use std::{fs::File, io, os::unix::fs::FileExt};
+use std::io;
 
 use super::{
+    bytes::ZipBytes,
     central::CentralReader,
     fault::{LimitKind, ScanError, ZipFault},
     index::{AddProblem, IndexBuilder, MAX_48, ZipIndex},
@@ -50,7 +51,8 @@ impl ZipIndex {
     /// # Errors
     ///
     /// The faults found, as many as can be told apart; or the error that reading gave.
-    pub(crate) fn scan(file: &File, limits: &ZipLimits) -> Result<Self, ScanError> {
+    pub(crate) fn scan<'f>(file: impl Into<ZipBytes<'f>>, limits: &ZipLimits) -> Result<Self, ScanError> {
+        let file = file.into();
         let mut scanner = Scanner {
             file,
             limits,
@@ -58,7 +60,7 @@ impl ZipIndex {
             builder: IndexBuilder::default(),
             scratch: Vec::new(),
         };
-        let length = file.metadata()?.len();
+        let length = file.size_bytes()?;
         if length > MAX_48 {
             scanner.limit(LimitKind::FileSize, MAX_48, length);
             return Err(ScanError::Faults(scanner.faults));
@@ -71,7 +73,7 @@ impl ZipIndex {
 }
 
 struct Scanner<'s> {
-    file: &'s File,
+    file: ZipBytes<'s>,
     limits: &'s ZipLimits,
     faults: Vec<ZipFault>,
     builder: IndexBuilder,
@@ -147,7 +149,7 @@ impl Scanner<'_> {
     }
 
     fn scan_central(&mut self, end: &EndRecords) -> io::Result<()> {
-        let mut central = CentralReader::new(self.file, end);
+        let mut central = CentralReader::new(self.file, end)?;
         let mut next_entry = Some(0);
         let mut count = 0;
         while let Some((start, fixed)) = central.read_record()? {
@@ -223,7 +225,9 @@ impl Scanner<'_> {
             });
             return Ok(None);
         };
-        self.check_local(&header)?;
+        if !self.file.checks_headers_late() {
+            self.check_local(&header)?;
+        }
         if self.check_sizes(&header) {
             self.add(&header);
         }
@@ -366,7 +370,7 @@ impl Scanner<'_> {
 }
 
 /// The first place where two byte strings differ, with both bytes; a missing byte counts as zero.
-fn first_difference(expected: &[u8], found: &[u8]) -> Option<(u64, u8, u8)> {
+pub(super) fn first_difference(expected: &[u8], found: &[u8]) -> Option<(u64, u8, u8)> {
     if expected == found {
         return None;
     }

@@ -87,7 +87,9 @@ pub fn packed(path: &Path) -> Option<&'static str> {
 /// Whether a path is to be opened as an archive of mlark's: a directory with its manifest, or a file that is no other source;
 /// a damaged one is still an archive.
 pub fn is_archive(path: &Path) -> bool {
-    if path.is_dir() {
+    if crate::archive::remote::is_remote(path) {
+        true
+    } else if path.is_dir() {
         path.join(crate::format::layout::MANIFEST).exists()
     } else {
         path.is_file() && !is_sqlite_file(path) && !super::unpack::is_foreign(path)

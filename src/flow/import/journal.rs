@@ -27,6 +27,7 @@ use super::identity::Identity;
 use super::options::ToldOptions;
 use super::workspaces::DEFAULT_WORKSPACE;
 use crate::archive::open_input;
+use crate::archive::remote::is_remote;
 use crate::flow::import::deviations::Noted;
 use crate::flow::import::id_map::{MISSING, Mapping, Parts};
 use crate::format::Kind;
@@ -155,9 +156,24 @@ pub fn default_path(archive: &Path, key: &JournalKey) -> PathBuf {
     let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     let name = format!("mlark-import-{hex}.jsonl");
     match archive.parent() {
+        _ if is_remote(archive) => state_folder().join(name),
         Some(parent) => parent.join(name),
         None => PathBuf::from(name),
     }
+}
+
+/// Where journals of archives in object stores lie: the user's folder of such things.
+pub fn state_folder() -> PathBuf {
+    let named = |name: &str| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let home = || named("HOME").map(|home| home.join(".local/state"));
+    named("XDG_STATE_HOME")
+        .or_else(home)
+        .unwrap_or_else(std::env::temp_dir)
+        .join("mlark")
 }
 
 /// Where the journal of what is in one workspace lies, where a path was given for all.

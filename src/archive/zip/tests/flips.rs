@@ -78,7 +78,7 @@ fn read_stream(stream: &[u8], content: &[u8]) -> Result<(), ZipFault> {
         offset: 0,
     };
     let mut found = Vec::new();
-    match super::super::EntryReader::new(&file, &entry).read_to_end(&mut found) {
+    match super::super::EntryReader::new((&file).into(), &entry).read_to_end(&mut found) {
         Ok(_) => {
             assert!(found == content);
             Ok(())

@@ -287,7 +287,7 @@ mod tests {
             ("/format/name", json!("mlark-archive"), "its format"),
             ("/format/major", json!(2), "another version"),
             ("/shards", json!(0), "0 shards"),
-            ("/shards", json!(1 << 40), "shards"),
+            ("/shards", json!(1_u64 << 40), "shards"),
             ("/shards", json!(3), "one number for each shard"),
             ("/runs", json!([1]), "one number for each shard"),
             ("/runs", json!([-1, 2]), "invalid value"),

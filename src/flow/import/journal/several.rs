@@ -1,7 +1,8 @@
 //! The journals of an import whose objects are of several origins: each object stands in the journal of its origin, under its id
 //! there, so that imports of the archives of single origins know what this one made.
 
-use super::{Journal, JournalContents, JournalError, JournalKey, default_path};
+use super::{Journal, JournalContents, JournalError, JournalKey, default_path, state_folder};
+use crate::archive::remote::is_remote;
 use crate::flow::import::deviations::Noted;
 use crate::flow::import::id_map::{Mapping, Parts};
 use crate::flow::import::identity::Identity;
@@ -23,6 +24,10 @@ pub struct JournalPlaces {
 impl JournalPlaces {
     /// Beside the archive, named by origin and target; the first where it was given, the others then beside it.
     pub fn new(archive: &Path, origins: &Origins, target: &str, given: Option<PathBuf>) -> Self {
+        if given.is_none() && is_remote(archive) {
+            // What cannot be made is told of when a journal is.
+            let _ = std::fs::create_dir_all(state_folder());
+        }
         let place = |(number, origin): (usize, &String)| {
             let key = JournalKey {
                 origin: origin.clone(),

@@ -1,6 +1,7 @@
 //! What stands for cloud storage in a build without it: types that have no values.
 
 use super::ListingError;
+use crate::archive::remote::Stores;
 use crate::archive::{ArchiveError, ByteSource};
 use std::io::{self, Read};
 use std::path::Path;
@@ -39,6 +40,18 @@ impl Cloud {
     pub(crate) fn list(&self, address: &Address, _scratch: &Path) -> Result<Listing, ListingError> {
         match address.0 {}
     }
+}
+
+/// Stores that this build does not speak to.
+pub(crate) const STORES: Stores = Stores {
+    open: |_| Err(unsupported()),
+    target: |_| Err(unsupported()),
+    give_back: |_| Err(unsupported()),
+};
+
+fn unsupported() -> io::Error {
+    let message = "this build reads and writes nothing in object stores: one with the feature `cloud` does";
+    io::Error::new(io::ErrorKind::Unsupported, message)
 }
 
 /// Files that there are none of.

@@ -7,6 +7,7 @@
 //! - [`Address`]: a bucket and a prefix, as an artifact URI names them.
 //! - [`Cloud`]: the connections; cheap to clone.
 //! - [`Listing`]: what lies below an address, in the archive's order.
+//! - [`STORES`]: archives that lie there, or are put there.
 
 #[cfg(not(feature = "cloud"))]
 mod absent;
@@ -17,26 +18,29 @@ mod bounds;
 #[cfg(feature = "cloud")]
 mod profile;
 #[cfg(feature = "cloud")]
+mod remote;
+#[cfg(feature = "cloud")]
 mod session;
 #[cfg(feature = "cloud")]
 mod stores;
+#[cfg(feature = "cloud")]
+mod upload;
 
 #[cfg(not(feature = "cloud"))]
-pub(crate) use absent::{Address, Cloud, CloudFile, Listing};
+pub(crate) use absent::{Address, Cloud, CloudFile, Listing, STORES};
 #[cfg(feature = "cloud")]
 pub(crate) use {
     address::Address,
+    remote::STORES,
     session::{Cloud, CloudFile, Listing},
 };
 
+use crate::archive::remote::SCHEMES;
 use crate::archive::{ArchiveError, Pending};
 use std::path::Path;
 
 /// Requests under way at once: a request mostly waits.
 pub(crate) const CONCURRENCY: usize = 16;
-
-/// Schemes of cloud storage that MLflow writes artifacts to and mlark can read.
-const SCHEMES: [&str; 6] = ["s3", "gs", "wasb", "wasbs", "abfs", "abfss"];
 
 /// Whether an artifact URI leads to cloud storage that a build with the feature reads.
 pub(crate) fn is_cloud_uri(uri: &str) -> bool {

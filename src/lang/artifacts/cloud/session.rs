@@ -2,6 +2,7 @@
 
 use super::address::{Address, Bucket, Provider};
 use super::bounds::{Bounded, Broken};
+use super::stores::Connected;
 use super::{CloudError, ListingError, stores};
 use crate::archive::{ArchiveError, ByteSource, Merge, SpillSorter};
 use crate::client::Environment;
@@ -28,7 +29,7 @@ pub(crate) struct Cloud(Arc<Inner>);
 struct Inner {
     runtime: Runtime,
     environment: Environment,
-    stores: Mutex<HashMap<Bucket, Arc<dyn ObjectStore>>>,
+    stores: Mutex<HashMap<Bucket, Connected>>,
 }
 
 impl Cloud {
@@ -51,7 +52,17 @@ impl Cloud {
         })))
     }
 
-    fn store(&self, address: &Address) -> Result<Arc<dyn ObjectStore>, CloudError> {
+    /// Waits for a request.
+    pub(super) fn block_on<F: Future>(&self, request: F) -> F::Output {
+        self.0.runtime.block_on(request)
+    }
+
+    pub(super) fn store(&self, address: &Address) -> Result<Arc<dyn ObjectStore>, CloudError> {
+        Ok(self.connected(address)?.store)
+    }
+
+    /// The connection to the bucket of an address.
+    pub(super) fn connected(&self, address: &Address) -> Result<Connected, CloudError> {
         let mut stores = self.0.stores.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(store) = stores.get(&address.bucket) {
             return Ok(store.clone());
@@ -245,11 +256,11 @@ impl CloudFile {
 }
 
 /// An object being read. What breaks is taken up where it broke, by the store's client.
-struct Content {
-    cloud: Cloud,
-    stream: BoxStream<'static, Result<Bytes, Error>>,
-    chunk: Bytes,
-    missing_bytes: u64,
+pub(super) struct Content {
+    pub(super) cloud: Cloud,
+    pub(super) stream: BoxStream<'static, Result<Bytes, Error>>,
+    pub(super) chunk: Bytes,
+    pub(super) missing_bytes: u64,
 }
 
 impl Read for Content {
@@ -272,7 +283,7 @@ impl Read for Content {
     }
 }
 
-fn failed(address: &Address, error: &Error) -> CloudError {
+pub(super) fn failed(address: &Address, error: &Error) -> CloudError {
     let credentials = match address.bucket.provider {
         Provider::S3 => {
             "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE; the server in MLFLOW_S3_ENDPOINT_URL"
@@ -312,7 +323,8 @@ mod tests {
     fn listing(keys: &[&str]) -> Vec<String> {
         let scratch = tempfile::tempdir().unwrap();
         let cloud = Cloud::open().unwrap();
-        let store = Arc::new(InMemory::new());
+        let stored = Connected::of(InMemory::new());
+        let store = stored.store.clone();
         cloud.0.runtime.block_on(async {
             for key in keys {
                 store
@@ -327,7 +339,7 @@ mod tests {
             .stores
             .lock()
             .unwrap()
-            .insert(address.bucket.clone(), store);
+            .insert(address.bucket.clone(), stored);
         let listed = cloud.list(&address, scratch.path()).unwrap();
         listed
             .map(|file| {

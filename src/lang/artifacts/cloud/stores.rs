@@ -6,6 +6,7 @@ use crate::client::Environment;
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::multipart::MultipartStore;
 use object_store::{Certificate, ClientOptions, ObjectStore, RetryConfig};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,19 +30,37 @@ fn retries() -> RetryConfig {
 ///
 /// # Errors
 /// A setting that cannot be used: a sentence without values of secrets.
-pub(super) fn connect(bucket: &Bucket, environment: &Environment) -> Result<Arc<dyn ObjectStore>, String> {
-    let store = match &bucket.provider {
-        Provider::S3 => Arc::new(s3(&bucket.name, environment)?) as Arc<dyn ObjectStore>,
+pub(super) fn connect(bucket: &Bucket, environment: &Environment) -> Result<Connected, String> {
+    Ok(match &bucket.provider {
+        Provider::S3 => Connected::of(s3(&bucket.name, environment)?),
         Provider::Gcs => {
             let builder = GoogleCloudStorageBuilder::from_env()
                 .with_bucket_name(&bucket.name)
                 .with_retry(retries())
                 .with_client_options(client_options(environment, true)?);
-            Arc::new(builder.build().map_err(told)?)
+            Connected::of(builder.build().map_err(told)?)
         }
-        Provider::Azure { account, domain } => Arc::new(azure(&bucket.name, account, domain, environment)?),
-    };
-    Ok(store)
+        Provider::Azure { account, domain } => {
+            Connected::of(azure(&bucket.name, account, domain, environment)?)
+        }
+    })
+}
+
+/// A bucket as it is read and listed, and as it is written to in parts.
+#[derive(Clone)]
+pub(super) struct Connected {
+    pub(super) store: Arc<dyn ObjectStore>,
+    pub(super) multipart: Arc<dyn MultipartStore>,
+}
+
+impl Connected {
+    pub(super) fn of<S: ObjectStore + MultipartStore>(store: S) -> Self {
+        let store = Arc::new(store);
+        Connected {
+            multipart: store.clone(),
+            store,
+        }
+    }
 }
 
 fn told(error: object_store::Error) -> String {

@@ -9,7 +9,8 @@
 //! ```
 
 use super::log::PartLog;
-use crate::archive::{ArchiveError, IngestError, OpenFn, StoredFile, store_content};
+use crate::archive::remote::is_remote;
+use crate::archive::{ArchiveError, IngestError, OpenFn, StoredFile, parent_of, store_content};
 use crate::lang::session::ExportError;
 use crate::model::{BlobRef, Digest};
 use crate::monitor::Monitor;
@@ -29,6 +30,12 @@ const SUFFIX: &str = ".mlark-resume";
 /// What an export to an output keeps until the output is whole.
 pub fn resume_folder(out: &Path) -> PathBuf {
     let mut name = out.file_name().unwrap_or_default().to_owned();
+    if is_remote(out) {
+        // Several buckets may have an object of that name.
+        let digest = Digest(Sha256::digest(out.as_os_str().as_encoded_bytes()).into());
+        name.push(format!("-{}{SUFFIX}", &digest.hex().as_str()[..16]));
+        return parent_of(out).join(name);
+    }
     name.push(SUFFIX);
     out.with_file_name(name)
 }

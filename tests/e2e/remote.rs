@@ -1,0 +1,269 @@
+//! Archives in a bucket of a server that speaks Amazon's S3 protocol: made there, listed, read, verified, merged, imported from there.
+//!
+//! Runs where MLARK_E2E_VENVS names the folder of `scripts/cloud-env`'s environment.
+#![cfg(feature = "cloud")]
+
+use super::cloud::{Cloud, SECRET};
+use crate::helpers::servers::{run, venvs};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+struct Bucket {
+    cloud: Cloud,
+    folder: PathBuf,
+    /// Where this process's folders of what is being made go.
+    temporary: PathBuf,
+}
+
+impl Bucket {
+    fn new() -> Option<Self> {
+        let cloud = Cloud::s3(venvs("no archive in a bucket is read")?);
+        let folder = cloud.path("work");
+        let temporary = cloud.path("tmp");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::create_dir_all(&temporary).unwrap();
+        let bucket = Bucket {
+            cloud,
+            folder,
+            temporary,
+        };
+        bucket.boto("s3.create_bucket(Bucket='history')");
+        Some(bucket)
+    }
+
+    /// Runs a line of Python with a client `s3`; what it prints.
+    fn boto(&self, line: &str) -> String {
+        let python = self.cloud.venvs.join("cloud/bin/python");
+        let program = format!(
+            "import boto3, json, os\ns3 = boto3.client('s3', endpoint_url=os.environ['MLFLOW_S3_ENDPOINT_URL'])\n{line}"
+        );
+        let output = run(self.cloud.command(&python).args(["-c", &program]));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn mlark(&self, arguments: &[&str]) -> Command {
+        let mut command = self.cloud.command(env!("CARGO_BIN_EXE_mlark").as_ref());
+        command
+            .current_dir(&self.folder)
+            .env("TMPDIR", &self.temporary)
+            .args(arguments);
+        command
+    }
+
+    fn output(&self, arguments: &[&str]) -> Output {
+        let output = self.mlark(arguments).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!said.contains(SECRET), "{said}");
+        output
+    }
+
+    /// What a command prints that ends well.
+    fn done(&self, arguments: &[&str]) -> String {
+        let output = self.output(arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {said}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// What a command says that ends with this code.
+    fn refused(&self, code: i32, arguments: &[&str]) -> String {
+        let output = self.output(arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+        said
+    }
+
+    /// Keys of the bucket, and uploads in parts that are under way.
+    fn keys(&self) -> (Vec<String>, usize) {
+        let line = "print(json.dumps([[o['Key'] for o in s3.list_objects_v2(Bucket='history').get('Contents', [])], \
+                    len(s3.list_multipart_uploads(Bucket='history').get('Uploads', []))]))";
+        serde_json::from_str(&self.boto(line)).unwrap()
+    }
+}
+
+fn fixture(name: &str) -> String {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    fixtures.join(name).to_str().unwrap().to_owned()
+}
+
+fn content_id(info: &str) -> String {
+    let info: Value = serde_json::from_str(info).unwrap();
+    info["content_id"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn every_command_reads_and_makes_archives_in_a_bucket() {
+    let Some(bucket) = Bucket::new() else { return };
+    let source = fixture("sql-3.18.0/mlflow.db");
+    for name in ["whole.zip", "whole"] {
+        let (here, there) = (format!("here-{name}"), format!("s3://history/a b/{name}"));
+        bucket.done(&["export", &source, "-o", &here]);
+        bucket.done(&["export", &source, "-o", &there]);
+        let ids = [&here, &there].map(|archive| content_id(&bucket.done(&["info", archive, "--json"])));
+        assert_eq!(ids[0], ids[1]);
+        for arguments in [
+            &["ls", "runs", "--json"][..],
+            &["ls", "artifacts", "--json"],
+            &["snapshot"],
+            &["lineage", "--json"],
+        ] {
+            let ask = |archive: &str| bucket.done(&[&[arguments[0], archive], &arguments[1..]].concat());
+            let (expected, found) = (ask(&here), ask(&there));
+            assert_eq!(expected.replace(&here, &there), found, "{arguments:?}");
+        }
+        assert!(bucket.done(&["verify", &there]).contains("intact"));
+        assert_eq!(bucket.done(&["diff", &here, &there]), "");
+        bucket.done(&["extract", &there, "-o", &format!("files-{name}")]);
+
+        // What is there is not replaced; a directory never is.
+        let said = bucket.refused(2, &["export", &source, "-o", &there]);
+        assert!(said.contains("already exists"), "{said}");
+        if name == "whole" {
+            let said = bucket.refused(2, &["export", &source, "-o", &there, "--force"]);
+            assert!(said.contains("--force does not replace"), "{said}");
+        } else {
+            bucket.done(&["export", &source, "-o", &there, "--force"]);
+        }
+        let tagged = format!("s3://history/tagged-{name}");
+        bucket.done(&["transform", &there, "-o", &tagged, "--source-tags"]);
+        assert!(bucket.done(&["verify", &tagged]).contains("intact"));
+        let back = format!("s3://history/back-{name}");
+        bucket.done(&["transform", &tagged, "-o", &back, "--undo"]);
+        assert_eq!(content_id(&bucket.done(&["info", &back, "--json"])), ids[0]);
+    }
+    let (keys, uploads) = bucket.keys();
+    assert!(
+        keys.iter().any(|key| key == "a b/whole/mlark.json.sha256"),
+        "{keys:?}"
+    );
+    assert_eq!(uploads, 0);
+    assert_eq!(std::fs::read_dir(&bucket.temporary).unwrap().count(), 0);
+}
+
+#[test]
+fn shards_in_a_bucket_are_merged_from_there() {
+    let Some(bucket) = Bucket::new() else { return };
+    let source = fixture("sql-3.18.0/mlflow.db");
+    bucket.done(&["export", &source, "-o", "whole.zip"]);
+    let parts: Vec<String> = (1..=3)
+        .map(|number| format!("s3://history/part-{number}.zip"))
+        .collect();
+    for (number, part) in (1..).zip(&parts) {
+        bucket.done(&["export", &source, "--shard", &format!("{number}/3"), "-o", part]);
+    }
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    bucket.done(&[&["merge"], &parts[..], &["-o", "s3://history/all.zip"]].concat());
+    let id = |archive: &str| content_id(&bucket.done(&["info", archive, "--json"]));
+    assert_eq!(id("whole.zip"), id("s3://history/all.zip"));
+}
+
+/// An archive whose upload has several parts.
+fn large(bucket: &Bucket) -> &'static str {
+    let artifacts = bucket.folder.join("mlruns/1/r/artifacts");
+    std::fs::create_dir_all(&artifacts).unwrap();
+    let write =
+        |path: &str, text: &str| std::fs::write(bucket.folder.join("mlruns").join(path), text).unwrap();
+    write(
+        "1/meta.yaml",
+        "experiment_id: '1'\nname: large\nlifecycle_stage: active\n",
+    );
+    write(
+        "1/r/meta.yaml",
+        "run_id: r\nrun_uuid: r\nexperiment_id: '1'\nstatus: 3\nlifecycle_stage: active\n",
+    );
+    let mut state = 1_u64;
+    let bytes = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 56) as u8
+    });
+    let bytes: Vec<u8> = bytes.take(40 << 20).collect();
+    std::fs::write(artifacts.join("model.bin"), bytes).unwrap();
+    "mlruns"
+}
+
+#[test]
+fn a_large_archive_goes_up_in_parts_and_a_killed_upload_is_given_back() {
+    let Some(bucket) = Bucket::new() else { return };
+    let source = large(&bucket);
+    bucket.done(&["export", source, "-o", "s3://history/large.zip"]);
+    assert!(
+        bucket
+            .done(&["verify", "s3://history/large.zip"])
+            .contains("intact")
+    );
+    let listed = bucket.done(&["ls", "s3://history/large.zip", "runs", "--json"]);
+    assert!(listed.contains("\"r\""), "{listed}");
+
+    // Killed in the middle of an upload: nothing has its name, and the next command gives back what is left.
+    let mut is_seen = false;
+    for _ in 0..20 {
+        let mut killed = bucket.mlark(&["export", source, "-o", "s3://history/killed.zip"]);
+        let mut killed = killed
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let has_note = || {
+            let mut folders = std::fs::read_dir(&bucket.temporary).unwrap().flatten();
+            folders.any(|folder| folder.path().join("upload").is_file())
+        };
+        while killed.try_wait().unwrap().is_none() && !has_note() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        let _ = killed.kill();
+        killed.wait().unwrap();
+        is_seen = has_note();
+        if is_seen {
+            break;
+        }
+        bucket.boto("s3.delete_object(Bucket='history', Key='killed.zip')");
+    }
+    assert!(is_seen, "no upload was met");
+    let (keys, uploads) = bucket.keys();
+    assert_eq!((keys, uploads), (vec!["large.zip".to_owned()], 1));
+    let output = bucket.output(&["export", source, "-o", "s3://history/killed.zip"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        output.status.success() && said.contains("which an interrupted run left"),
+        "{said}"
+    );
+    let (keys, uploads) = bucket.keys();
+    assert_eq!((keys.len(), uploads), (2, 0), "{keys:?}");
+    assert!(
+        bucket
+            .done(&["verify", "s3://history/killed.zip"])
+            .contains("intact")
+    );
+}
+
+#[test]
+fn what_is_missing_refused_or_replaced_meanwhile_is_told_without_secrets() {
+    let Some(bucket) = Bucket::new() else { return };
+    let said = bucket.refused(6, &["info", "s3://history/none.zip"]);
+    assert!(said.contains("none `mlark.json` below it"), "{said}");
+    let said = bucket.refused(6, &["verify", "s3://nobody-has-this/none.zip"]);
+    assert!(said.contains("nobody-has-this"), "{said}");
+    let said = bucket.refused(
+        6,
+        &[
+            "export",
+            &fixture("sql-3.18.0/mlflow.db"),
+            "-o",
+            "s3://nobody-has-this/new.zip",
+        ],
+    );
+    assert!(said.contains("nobody-has-this"), "{said}");
+    bucket.boto("s3.put_object(Bucket='history', Key='text.zip', Body=b'no zip at all')");
+    bucket.refused(7, &["info", "s3://history/text.zip"]);
+    bucket.done(&[
+        "export",
+        &fixture("sql-3.18.0/mlflow.db"),
+        "-o",
+        "s3://history/cut.zip",
+    ]);
+    bucket.boto(
+        "b = s3.get_object(Bucket='history', Key='cut.zip')['Body'].read()\ns3.put_object(Bucket='history', Key='cut.zip', Body=b[:-1])",
+    );
+    bucket.refused(4, &["info", "s3://history/cut.zip"]);
+}
