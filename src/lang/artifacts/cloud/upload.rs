@@ -113,7 +113,10 @@ impl CloudTarget {
         let store = &self.stores.multipart;
         let begun = self.cloud.block_on(store.create_multipart(key));
         let id = begun.map_err(|error| io::Error::other(failed(address, &error)))?;
-        let sent = fs::write(note, format!("{}\n{id}", address.uri)).and_then(|()| {
+        // Whole or not there, whenever the process is killed.
+        let new = note.with_extension("new");
+        let noted = fs::write(&new, format!("{}\n{id}", address.uri)).and_then(|()| fs::rename(&new, note));
+        let sent = noted.and_then(|()| {
             self.cloud.block_on(async {
                 let parts = send_parts(&self.stores, key, &id, from, size_bytes).await?;
                 let completed = store.complete_multipart(key, &id, parts).await;
