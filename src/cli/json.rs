@@ -20,6 +20,7 @@ use crate::lang::tables::TablesReport;
 use crate::model::{ArtifactFile, Digest};
 use crate::report::Snapshot;
 use crate::report::diff::Difference;
+use crate::report::html::HtmlReport;
 use crate::report::lineage::{Lineage, Overview};
 use crate::report::list::{Column, ColumnForm, Noun};
 use crate::report::object::KINDS;
@@ -323,6 +324,7 @@ pub fn schemas() -> Vec<(String, Value)> {
             ),
         ),
         ("planned", of::<Planned<'_>>("mlark plan --json")),
+        ("report", of::<HtmlReport>("mlark report --json")),
         ("scan", of::<Scanned<'_>>("mlark scan --json")),
         (
             "migrate",

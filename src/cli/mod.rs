@@ -28,6 +28,7 @@ mod output_args;
 mod plan;
 mod progress;
 mod replay_args;
+mod report;
 mod restore;
 mod restoring;
 mod results;
@@ -106,6 +107,7 @@ enum Command {
     Ls(Box<ls::Args>),
     Show(show::Args),
     Lineage(lineage::Args),
+    Report(report::Args),
     Cat(cat::Args),
     Extract(extract::Args),
     Restore(Box<restore::Args>),
@@ -170,6 +172,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Ls(args) => args.run(),
         Command::Show(args) => args.run(),
         Command::Lineage(args) => args.run(),
+        Command::Report(args) => args.run(),
         Command::Cat(args) => args.run(),
         Command::Extract(args) => args.run(),
         Command::Restore(args) => args.run(),

@@ -49,6 +49,23 @@ fn archive_path() -> impl TypedValueParser<Value = PathBuf> {
     })
 }
 
+/// Reads a size such as `10GB`: bytes, or thousands of them with `kB`, `MB`, `GB` or `TB`.
+pub(super) fn size(text: &str) -> std::result::Result<u64, String> {
+    let refused = || "a number with kB, MB, GB or TB, such as 10GB".to_owned();
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit: u64 = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        "tb" => 1_000_000_000_000,
+        _ => return Err(refused()),
+    };
+    let number: u64 = digits.trim().parse().map_err(|_| refused())?;
+    let bytes = number.checked_mul(unit).filter(|bytes| *bytes > 0);
+    bytes.ok_or_else(refused)
+}
+
 /// A parser of a path where something is to be made.
 pub(super) fn output_path() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(on_disk)
@@ -108,4 +125,19 @@ pub(super) fn refuse_input(output: &Path, input: &Path) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes_have_units_of_a_thousand() {
+        assert_eq!(size("10GB"), Ok(10_000_000_000));
+        assert_eq!(size("7"), Ok(7));
+        assert_eq!(size("5 kB"), Ok(5_000));
+        for wrong in ["", "GB", "0", "1.5GB", "-1", "10XB", "99999999999999999TB"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -5,6 +5,7 @@
 
 pub mod diff;
 mod error;
+pub mod html;
 pub mod lineage;
 pub mod list;
 pub(crate) mod locations;

@@ -32,6 +32,7 @@ const COMMANDS: &[&str] = &[
     "lineage x/y/a --format openlineage",
     "cat x/y/a RUN_A model/data.bin",
     "extract x/y/a -o out",
+    "report x/y/a -o out.html",
     "restore x/y/a -o out",
     "snapshot x/y/a",
     "diff x/y/a good",

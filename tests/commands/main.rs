@@ -16,6 +16,7 @@ mod lineage;
 mod ls_sources;
 mod report_diff;
 mod report_look;
+mod report_page;
 mod scan;
 mod schema;
 mod secrets;

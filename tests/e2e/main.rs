@@ -11,6 +11,7 @@ mod exim_tags;
 mod lineage;
 mod remote;
 mod replay;
+mod report;
 mod rest;
 mod rest_live;
 mod restore;

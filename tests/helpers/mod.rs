@@ -5,6 +5,7 @@
 pub mod bytes;
 pub mod command;
 pub mod common;
+pub mod hostile_page;
 pub mod law;
 pub mod loopback;
 pub mod measured;

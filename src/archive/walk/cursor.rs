@@ -96,8 +96,9 @@ pub(crate) struct Owners<'a> {
     current: Option<OwnerHead>,
 }
 
-/// An owner: its id, its place, and what else its line's head says.
+/// An owner: its number among those of its kind, its id, its place, and what else its line's head says.
 pub(crate) struct OwnerHead {
+    pub(crate) number: usize,
     pub(crate) id: String,
     pub(crate) key: SortKey,
     pub(crate) head: Head,
@@ -122,6 +123,7 @@ impl<'a> Owners<'a> {
             let head = self.cursor.head(self.kind)?;
             self.cursor.advance()?;
             self.current = Some(OwnerHead {
+                number: self.current.as_ref().map_or(0, |owner| owner.number + 1),
                 id: head.id(self.kind),
                 key: head.sort_key(self.kind),
                 head,

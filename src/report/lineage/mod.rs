@@ -27,6 +27,7 @@ pub use crate::format::hops::{Evidence, Hop};
 pub use asked::{Asked, lineage};
 pub use openlineage::open_lineage;
 pub use overview::{Origin, Overview, overview};
+pub(in crate::report) use places::{Own, chain_of};
 pub use prov::prov_json;
 
 /// Where an object came from.

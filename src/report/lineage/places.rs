@@ -5,6 +5,7 @@ use super::line::LineFacts;
 use crate::archive::{Archive, ArchiveError, ForeignObjects};
 use crate::format::Kind;
 use crate::format::hops::{Chain, Evidence, Hop};
+use crate::model::TextMap;
 use crate::model::uri::redact;
 use std::collections::BTreeSet;
 
@@ -99,8 +100,31 @@ pub(super) fn chain(
     facts: &LineFacts,
     faults: &mut Vec<String>,
 ) -> Chain {
-    let mut chain = Chain::read(kind, &facts.tags, faults);
-    if let Some((further, id)) = foreign.of(kind, facts.workspace.as_deref(), &facts.id) {
+    let own = Own {
+        kind,
+        id: &facts.id,
+        workspace: facts.workspace.as_deref(),
+        tags: &facts.tags,
+    };
+    chain_of(foreign, &own, faults)
+}
+
+/// An object whose chain is asked for.
+pub(in crate::report) struct Own<'o> {
+    pub(in crate::report) kind: Kind,
+    pub(in crate::report) id: &'o str,
+    pub(in crate::report) workspace: Option<&'o str>,
+    pub(in crate::report) tags: &'o TextMap,
+}
+
+/// The same as [`chain`].
+pub(in crate::report) fn chain_of(
+    foreign: &ForeignObjects,
+    own: &Own<'_>,
+    faults: &mut Vec<String>,
+) -> Chain {
+    let mut chain = Chain::read(own.kind, own.tags, faults);
+    if let Some((further, id)) = foreign.of(own.kind, own.workspace, own.id) {
         let told = Hop {
             server: Some(redact(&further.source.uri)),
             origin: Some(further.origin.clone()),

@@ -1,0 +1,108 @@
+//! `mlark report`.
+
+use super::error::{CliError, Result};
+use super::exit::Exit;
+use super::last_lines::say_silent;
+use super::progress::Progress;
+use crate::archive::Archive;
+use crate::cli::choice_args::NameArgs;
+use crate::cli::humanize::{bytes, grouped, shown};
+use crate::cli::output_args::{output_path, refuse_input, size};
+use crate::cli::results::{print_json, print_summary};
+use crate::cli::signals::{clear_leftovers, remove_on_signal};
+use crate::report::html::{HtmlError, HtmlOptions, HtmlReport, html};
+use crate::report::text::json_text;
+use crate::select::Selection;
+use std::path::PathBuf;
+
+/// Make one page of an archive, for a browser
+///
+/// The page is a single file that needs no network and no server: experiments, runs as a table that sorts and filters, curves of metrics,
+/// models and where they came from, traces, artifacts. Curves are drawn with fewer points, long texts are cut, and what has no room within
+/// --max-size is left out, the oldest first; the page says so. It appears when it is whole, or not at all.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  mlark report history.zip -o history.html
+  mlark report history.zip -o churn.html --experiment churn
+  mlark report history.zip -o best.html --filter \"metrics.auc > 0.9\" --max-size 5MB")]
+pub(super) struct Args {
+    /// The archive
+    archive: PathBuf,
+    /// The page to make
+    #[arg(short, long, value_name = "FILE", value_parser = output_path())]
+    output: PathBuf,
+    /// The largest page to make, such as 50MB
+    #[arg(long, value_name = "BYTES", value_parser = size, default_value = "50MB")]
+    max_size: u64,
+    #[command(flatten)]
+    names: NameArgs,
+    /// Replaces FILE where it is a page that mlark made
+    #[arg(long)]
+    force: bool,
+    /// Leaves syncing to disk to the operating system
+    #[arg(long)]
+    no_sync: bool,
+    /// Prints what was made as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Args {
+    pub(super) fn run(self) -> Result {
+        refuse_input(&self.output, &self.archive)?;
+        let names = self.names.into_names()?;
+        let options = HtmlOptions {
+            selection: Selection {
+                experiments: names.experiments,
+                runs: names.runs.into_iter().collect(),
+                models: names.models,
+                filter: names.filter,
+                ..Selection::default()
+            },
+            max_bytes: self.max_size,
+            force: self.force,
+            no_sync: self.no_sync,
+        };
+        let archive = Archive::open(&self.archive)?;
+        clear_leftovers(&self.output);
+        remove_on_signal();
+        let progress = Progress::new();
+        let report = html(&archive, &self.output, &options, &progress);
+        progress.done();
+        let report = report?;
+        say_silent(&report.silent);
+        if self.json {
+            print_json(format_args!("{}\n", json_text(&report)))?;
+        } else {
+            let made = format!("{}: {}\n", shown(&self.output), bytes(report.size_bytes));
+            print_summary(made + &left_out(&report))?;
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// What the page has in part, a line each.
+fn left_out(report: &HtmlReport) -> String {
+    let lines = report.cut_short().map(|share| {
+        let (some, all) = (grouped(share.shown), grouped(share.of));
+        format!("  {}: {some} of {all}\n", share.what)
+    });
+    let mut text: String = lines.collect();
+    if report.cut_texts > 0 {
+        text.push_str(&format!("  long texts cut: {}\n", grouped(report.cut_texts)));
+    }
+    text
+}
+
+impl From<HtmlError> for CliError {
+    fn from(error: HtmlError) -> Self {
+        match error {
+            HtmlError::Archive(error) => error.into(),
+            HtmlError::NoMatch(error) => crate::select::SeekError::NoMatch(error).into(),
+            error @ HtmlError::TooSmall { .. } => CliError::usage(error).hint("give a larger --max-size"),
+            error @ HtmlError::Foreign { .. } => {
+                CliError::usage(error).hint("give another file to -o, or remove it yourself")
+            }
+        }
+    }
+}
