@@ -4,7 +4,7 @@ import { counted, grouped, oneLine } from "./text.js";
 import { clear, el, link, mono } from "./dom.js";
 import { choose, chooseNone, chosen, checkbox, labelled, select, whenChosen } from "./controls.js";
 import { experimentOf, experiments, runs } from "./data.js";
-import { ABOUT_COLUMNS, columnOf, filterView, firstColumns, keysOfRuns, nameCell, sorted } from "./columns.js";
+import { ABOUT_COLUMNS, columnOf, filterView, firstColumns, keysOfRuns, nameCell, sorted, valuesOf } from "./columns.js";
 import { meets, parseFilter, FilterRefused } from "./filter/filter.js";
 
 const ROW_HEIGHT = 34;
@@ -102,9 +102,14 @@ function filterBar(update, columns) {
 function firstExample() {
   const keys = keysOfRuns();
   const quoted = (key) => (/^[A-Za-z_][\w.]*$/.test(key) ? key : "`" + key + "`");
-  const metric = keys.m[0] ? `metrics.${quoted(keys.m[0][0])} > 0.9` : "status = 'FINISHED'";
-  const param = keys.p[0] ? ` AND params.${quoted(keys.p[0][0])} LIKE '%'` : "";
-  return oneLine(metric + param);
+  const shownKeys = shownColumns().filter((column) => column.kind === "metric" || column.kind === "param");
+  const metric = shownKeys.find((column) => column.kind === "metric") || (keys.m[0] && columnOf("m:" + keys.m[0][0]));
+  const param = shownKeys.find((column) => column.kind === "param");
+  const some = (column) => valuesOf(column).filter((value) => value !== undefined && !Number.isNaN(value));
+  const middle = metric ? some(metric).sort((a, b) => a - b)[Math.floor(some(metric).length / 2)] : undefined;
+  const first = middle === undefined ? "status = 'FINISHED'" : `metrics.${quoted(metric.title)} > ${Number(middle.toPrecision(2))}`;
+  const value = param ? some(param)[0] : undefined;
+  return oneLine(value === undefined || value.includes("'") || value.length > 30 ? first : `${first} AND params.${quoted(param.title)} = '${value}'`);
 }
 
 function compareButton() {
@@ -278,5 +283,5 @@ export function plainTable(most) {
   const head = el("tr", {}, columns.map((column) => el("th", { scope: "col" }, oneLine(column.title))));
   const rows = list.slice(0, most).map((run) => el("tr", {}, columns.map((column) => el("td", {}, column.id === "name" ? nameCell(run) : column.cell(run)))));
   const note = list.length > most ? el("p", { class: "note" }, `The first ${grouped(most)} of ${counted(list.length, "runs")}.`) : null;
-  return [el("table", {}, el("thead", {}, head), el("tbody", {}, rows)), note, link(["runs"], "Filter and sort them")];
+  return [el("table", {}, el("thead", {}, head), el("tbody", {}, rows)), note, el("p", { class: "noprint" }, link(["runs"], "Filter and sort them"))];
 }

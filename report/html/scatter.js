@@ -1,6 +1,6 @@
 // Params against metrics: a dot for each run.
 
-import { duration, grouped, oneLine, plain, short } from "./text.js";
+import { brief, duration, grouped, oneLine, plain, short } from "./text.js";
 import { clear, el, svg, user } from "./dom.js";
 import { labelled, checkbox, select } from "./controls.js";
 import { columnOf, keysOfRuns, valuesOf } from "./columns.js";
@@ -87,7 +87,7 @@ function drawScatter(box) {
   const [across, up] = [columnOf(plotState.x), columnOf(plotState.y)];
   const [xs, ys] = [valuesOf(across), valuesOf(up)];
   const list = shownRuns().filter((run) => xs[run.row] !== undefined && ys[run.row] !== undefined);
-  const [left, right, top, bottom] = [64, 12, 12, across.isNumber ? 44 : 64];
+  const [left, right, top, bottom] = [64, 12, 30, across.isNumber ? 50 : 92];
   const width = Math.max(300, box.clientWidth) - left - right;
   const height = Math.max(260, Math.min(520, width * 0.6));
   const x = scaleOf(list.map((run) => xs[run.row]), across, plotState.logX, width);
@@ -107,6 +107,8 @@ function drawScatter(box) {
     plot.append(svg("line", { class: "grid", x1: 0, x2: width, y1: height - at, y2: height - at }));
     plot.append(svg("text", { class: "tick", x: -8, y: height - at + 4, "text-anchor": "end" }, text));
   }
+  plot.append(svg("text", { class: "axis", x: -left + 10, y: -12 }, brief(up.title, 60)));
+  plot.append(svg("text", { class: "axis", x: width, y: height + bottom - 10, "text-anchor": "end" }, brief(across.title, 60)));
   const marks = some.map((dot) => svg("circle", { class: "dot", cx: dot.x, cy: height - dot.y, r: 4 }));
   plot.append(...marks);
   const surface = svg("svg", {

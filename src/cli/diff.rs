@@ -6,12 +6,18 @@ use super::error::{CliError, Result};
 use super::exit::Exit;
 use super::progress::Progress;
 use super::table::Form;
-use crate::archive::ArchiveError;
+use crate::archive::{Archive, ArchiveError};
 use crate::cli::diff_sides::LiveArgs;
+use crate::cli::humanize::{counted, grouped, shown};
+use crate::cli::output_args::{output_path, refuse_input};
+use crate::cli::results::print_summary;
+use crate::cli::signals::{clear_leftovers, remove_on_signal};
 use crate::report::diff::{self, DiffOptions};
+use crate::report::html::{ChangesOptions, changes};
 use print::Printer;
 use std::ffi::OsString;
 use std::io;
+use std::path::{Path, PathBuf};
 
 /// Say how two archives, stores or servers differ, down to the value
 ///
@@ -44,7 +50,8 @@ use std::io;
   mlark diff history.zip tagged.zip
   mlark diff history.zip tagged.zip | cut -f 2,4 | sort | uniq -c
   mlark diff --ignore-limits from-server.zip from-disk.zip
-  mlark diff history.zip https://mlflow.example.org --experiment fraud"
+  mlark diff history.zip https://mlflow.example.org --experiment fraud
+  mlark diff monday.zip friday.zip --html week.html"
 )]
 pub(super) struct Args {
     /// The first archive, store or server
@@ -62,6 +69,12 @@ pub(super) struct Args {
     /// Prints one JSON object a line
     #[arg(long)]
     json: bool,
+    /// Makes a page of what differs, for a browser, and prints how much does
+    #[arg(long, value_name = "FILE", value_parser = output_path(), conflicts_with_all = ["quiet", "json"])]
+    html: Option<PathBuf>,
+    /// With --html: replaces FILE where it is a page that mlark made
+    #[arg(long, requires = "html")]
+    force: bool,
     #[command(flatten)]
     live: LiveArgs,
 }
@@ -80,6 +93,12 @@ impl Args {
         let options = DiffOptions {
             ignore_limits: self.ignore_limits,
         };
+        if let Some(out) = &self.html {
+            for side in [before, after] {
+                refuse_input(out, side.path())?;
+            }
+            return make_page(out, [before, after], options, self.force, equal);
+        }
         if self.quiet {
             return Ok(if diff::is_equal(before, after, options)? {
                 equal
@@ -101,6 +120,33 @@ impl Args {
             Err(failure) => Err(failure.into()),
         }
     }
+}
+
+/// Makes the page; the exit code is that of a comparison.
+fn make_page(
+    out: &Path,
+    [before, after]: [&Archive; 2],
+    diff: DiffOptions,
+    force: bool,
+    equal: Exit,
+) -> Result {
+    clear_leftovers(out);
+    remove_on_signal();
+    let progress = Progress::new();
+    let made = changes(before, after, out, ChangesOptions { diff, force }, &progress);
+    progress.done();
+    let made = made?;
+    let differences = counted(made.differences, "differences");
+    let left_out = match made.differences - made.shown {
+        0 => String::new(),
+        _ => format!(", of which the first {} are on the page", grouped(made.shown)),
+    };
+    print_summary(format_args!("{}: {differences}{left_out}\n", shown(out)))?;
+    Ok(if made.differences == 0 {
+        equal
+    } else {
+        Exit::Findings
+    })
 }
 
 enum Failure {

@@ -106,7 +106,7 @@ const TEXT: &str = "() => document.getElementById('view').innerText";
 /// The ids of the runs that the table shows, in its order.
 const ROWS: &str = "() => [...document.querySelectorAll('.body .row a')].map(a => decodeURIComponent(a.hash.slice('#/run/'.length)))";
 /// What would have been made by a text that is markup.
-const FOREIGN: &str = "() => [window.owned, document.title.includes('OWNED'), [...document.querySelectorAll(\
+const FOREIGN: &str = "() => [window.owned, document.title === 'OWNED', [...document.querySelectorAll(\
     'iframe, object, embed, base, link, form, audio, video, [onerror], [onload], [srcdoc]')].length, \
     [...document.querySelectorAll('script')].filter(one => one.type !== 'application/json').length, \
     [...document.querySelectorAll('img')].filter(one => !one.src.startsWith('data:image/png;base64,')).length, \
@@ -188,6 +188,61 @@ fn hostile_texts_are_shown_as_texts_in_every_view() {
     assert!(payload().contains('\u{202e}'));
 }
 
+#[test]
+fn what_differs_is_a_page_that_can_be_searched() {
+    let Some(browser) = Browser::find() else { return };
+    let [before, after] = ["before.zip", "after.zip"].map(|name| browser.path(name));
+    History::new().write(before.as_ref());
+    let mut changed = hostile();
+    changed.runs[0].info.status = "FAILED".to_owned();
+    changed.write(after.as_ref());
+    let page = browser.path("changes.html");
+    let diff = |args: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_mlark"))
+            .arg("diff")
+            .args(args)
+            .output()
+            .unwrap();
+        output.status.code()
+    };
+    assert_eq!(diff(&[&before, &after, "--html", &page]), Some(1));
+    let steps = [
+        eval("text", TEXT),
+        shot("changes"),
+        json!({"type": ["input[type=search]", "info.status"]}),
+        eval("found", "() => document.querySelector('.objects').innerText"),
+        json!({"type": ["input[type=search]", ""]}),
+        eval(
+            "open",
+            "() => { for (const one of document.querySelectorAll('details')) one.open = true; return true }",
+        ),
+        eval("foreign", FOREIGN),
+        json!({"size": [400, 800]}),
+        shot("changes-phone"),
+        eval("width", "() => document.documentElement.scrollWidth - innerWidth"),
+        eval("faint", FAINT),
+    ];
+    for look in [json!({"dark": false}), json!({"dark": true})] {
+        let seen = browser.open(page.as_ref(), look, &steps);
+        assert!(seen.text("text").contains("differences"));
+        let found = seen.text("found");
+        assert!(
+            found.contains("FINISHED") && found.contains("FAILED") && !found.contains("param0"),
+            "{found}"
+        );
+        assert_eq!(seen.result("foreign"), &json!([null, false, 0, 1, 0, 0]));
+        assert_eq!(seen.result("faint"), &json!([]));
+        assert!(seen.result("width").as_i64().unwrap() <= 0);
+    }
+    assert_eq!(diff(&[&before, &before, "--html", &page, "--force"]), Some(0));
+    let seen = browser.open(page.as_ref(), json!({}), &[eval("text", TEXT)]);
+    assert!(
+        seen.text("text").starts_with("Nothing differs"),
+        "{}",
+        seen.text("text")
+    );
+}
+
 /// Runs with curves, of which some differ in a param.
 fn training(runs: usize, steps: i64) -> History {
     let mut history = History::new();
@@ -209,7 +264,7 @@ fn training(runs: usize, steps: i64) -> History {
             Text::from(if number % 2 == 0 { "adult" } else { "child" }),
         );
         run.metrics.clear();
-        for (metric, scale) in [("loss", 1.0), ("auc", -0.4)] {
+        for (metric, scale) in [("auc", -0.4), ("loss", 1.0)] {
             let points: Vec<_> = (0..steps)
                 .map(|step| {
                     point(
@@ -232,13 +287,21 @@ fn training(runs: usize, steps: i64) -> History {
         }
         history.runs.push(run);
     }
-    history.metrics.sort_by(|a, b| a.1.cmp(&b.1));
-    history.artifacts.push((
+    let table = b"name,count\n\"a, b\",3\n".to_vec();
+    let of_first =
+        |artifact: &(OwnerKind, String, String, _)| artifact.0 == OwnerKind::Run && artifact.1 == RUN_A;
+    let place = history
+        .artifacts
+        .iter()
+        .take_while(|artifact| of_first(artifact))
+        .count();
+    let file = (
         OwnerKind::Run,
         RUN_B.to_owned(),
         "table.csv".to_owned(),
-        Ok(b"name,count\n\"a, b\",3\n".to_vec()),
-    ));
+        Ok(table),
+    );
+    history.artifacts.insert(place, file);
     history
 }
 

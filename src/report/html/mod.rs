@@ -4,6 +4,7 @@
 //! left, takes the newest rows for which that is enough, and says how many there were. So memory holds a few bytes for each object.
 //! The script in `report/html/` draws it; no text of the archive is ever markup.
 
+mod changes;
 mod choice;
 mod curves;
 mod facts;
@@ -15,6 +16,8 @@ mod source;
 mod spool;
 mod text;
 mod traces;
+
+pub use changes::{ChangesOptions, ChangesReport, changes};
 
 use crate::archive::{Archive, ArchiveError, ForeignObjects, Replace, Staging};
 use crate::format::Kind;

@@ -34,6 +34,8 @@ const MODULES: [&str; 20] = sources![
     "traces.js",
     "main.js",
 ];
+/// Those of the page of what differs.
+const CHANGES_MODULES: [&str; 4] = sources!["text.js", "dom.js", "controls.js", "changes.js"];
 const STYLES: [&str; 2] = sources!["vendor/uPlot.min.css", "page.css"];
 /// uPlot by Leon Sorokin, under the MIT licence.
 const PLOT: &str = include_str!("../../../report/html/vendor/uPlot.iife.min.js");
@@ -53,14 +55,16 @@ impl Inline {
 
 /// The script of the page of an archive.
 pub(super) fn script() -> Inline {
-    of_modules(&MODULES)
+    of_modules(&format!("/*\n{}\n*/\n{PLOT}\n", PLOT_LICENCE.trim()), &MODULES)
 }
 
-fn of_modules(modules: &[&str]) -> Inline {
-    let mut text = format!(
-        "/*\n{}\n*/\n{PLOT}\n(() => {{\n\"use strict\";\n",
-        PLOT_LICENCE.trim()
-    );
+/// The script of the page of what differs.
+pub(super) fn changes_script() -> Inline {
+    of_modules("", &CHANGES_MODULES)
+}
+
+fn of_modules(before: &str, modules: &[&str]) -> Inline {
+    let mut text = format!("{before}(() => {{\n\"use strict\";\n");
     for module in modules {
         for line in module.lines().filter(|line| !line.starts_with("import ")) {
             text.push_str(line.strip_prefix("export ").unwrap_or(line));
@@ -84,9 +88,9 @@ mod tests {
 
     #[test]
     fn nothing_in_the_script_ends_it_or_speaks_of_modules() {
-        let text = script().text;
-        assert!(!text.contains("</script") && !text.contains("<!--"));
         assert!(!style().text.contains("</style"));
+        let text = format!("{}\n{}", script().text, changes_script().text);
+        assert!(!text.contains("</script") && !text.contains("<!--"));
         let is_module = |line: &&str| line.starts_with("import ") || line.starts_with("export ");
         assert_eq!(text.lines().find(is_module), None);
         assert!(
@@ -98,7 +102,11 @@ mod tests {
     #[test]
     fn no_two_modules_have_a_name_in_common() {
         let mut names = std::collections::BTreeSet::new();
-        for line in MODULES.iter().flat_map(|module| module.lines()) {
+        for line in MODULES
+            .iter()
+            .chain(&CHANGES_MODULES[3..])
+            .flat_map(|module| module.lines())
+        {
             let line = line.strip_prefix("export ").unwrap_or(line);
             let declared = ["function ", "const ", "let ", "class "]
                 .iter()
@@ -114,7 +122,7 @@ mod tests {
 
     #[test]
     fn no_module_makes_markup_of_text_or_asks_a_network() {
-        for module in MODULES {
+        for module in MODULES.iter().chain(&CHANGES_MODULES) {
             for word in [
                 "innerHTML",
                 "outerHTML",

@@ -116,7 +116,7 @@ pub(super) fn integer(number: i64) -> Value {
     }
 }
 
-/// An object of fields, without those that are empty.
+/// An object of fields, without those that say nothing; an empty text is a text.
 #[derive(Debug, Default)]
 pub(super) struct Row(Map<String, Value>);
 
@@ -125,7 +125,6 @@ impl Row {
     pub(super) fn put(&mut self, key: &str, value: Value) {
         let is_empty = match &value {
             Value::Null | Value::Bool(false) => true,
-            Value::String(text) => text.is_empty(),
             Value::Array(items) => items.is_empty(),
             _ => false,
         };
