@@ -193,7 +193,9 @@ fn peaks(directory: &Path, archive: &Path) -> Vec<(&'static str, u64)> {
     let untagged = format!("{tagged}-undone");
     let out = |name: &str| format!("{tagged}-{name}");
     let [moved, dropped, undone, relocated] = ["moved", "dropped", "moved-back", "relocated"].map(out);
-    let commands: [(&'static str, Vec<&str>); 12] = [
+    let page = out("page.html");
+    let commands: [(&'static str, Vec<&str>); 13] = [
+        ("report", vec!["report", &archive, "-o", &page]),
         ("verify", vec!["verify", &archive]),
         ("ls", vec!["ls", &archive]),
         ("snapshot", vec!["snapshot", &archive]),

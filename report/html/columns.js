@@ -72,8 +72,14 @@ function metricCell(value) {
 }
 
 function keyColumn(id, key, kind, of) {
-  const column = {
+  let known;
+  return {
     id, title: key, kind, width: 130,
+    // Looked at only where the column is shown: there may be very many keys.
+    get isNumber() {
+      if (known === undefined) known = valuesOf(this).every((value) => value === undefined || (value !== "" && Number.isFinite(Number(value))));
+      return known;
+    },
     value: (run) => {
       const value = of(run);
       return value === undefined ? undefined : plain(value);
@@ -83,8 +89,6 @@ function keyColumn(id, key, kind, of) {
       return value === undefined ? "" : user(value);
     },
   };
-  column.isNumber = valuesOf(column).every((value) => value === undefined || (value !== "" && Number.isFinite(Number(value))));
-  return column;
 }
 
 function textCell(value) {
