@@ -2,6 +2,7 @@
 
 use crate::format::manifest::FormatError;
 use crate::model::Digest;
+use crate::model::printable::printable;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -97,6 +98,14 @@ pub enum ArchiveError {
         /// The file that what is to be made has, and it has not.
         mark: &'static str,
     },
+    /// The output is a directory in which something else lies, which `--force` does not replace.
+    #[error("`{}` has `{}`, which is no part of a split archive", path.display(), printable(.name))]
+    OutputHolds {
+        /// The output.
+        path: PathBuf,
+        /// Name of what lies in it.
+        name: String,
+    },
     /// The output is the input, or lies in it.
     #[error("output `{}` is the input or lies in it", path.display())]
     OutputIsInput {
@@ -132,6 +141,7 @@ impl ArchiveError {
             ArchiveError::OutputExists { .. }
             | ArchiveError::OutputForeign { .. }
             | ArchiveError::ForcedBucket { .. }
+            | ArchiveError::OutputHolds { .. }
             | ArchiveError::OutputIsInput { .. } => ErrorKind::Usage,
         }
     }

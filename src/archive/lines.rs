@@ -174,6 +174,10 @@ pub(crate) fn parse_line_but(
 ) -> Result<Value> {
     let mut value =
         strict_json::parse(line.bytes).map_err(|error| archive.damaged(&line.place(), &error.to_string()))?;
+    // Whoever changes a line relies on that.
+    if !value.is_object() {
+        return Err(archive.damaged(&line.place(), "it is not an object"));
+    }
     // Only a line that has the marker can have a reference; a false alarm costs one walk.
     if contains(line.bytes, b"\"$blob\"") {
         inline_but(archive, &mut value, &is_left)?;

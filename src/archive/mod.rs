@@ -48,6 +48,6 @@ pub use reader::{Archive, CheckedReader};
 pub(crate) use regular::open_input;
 pub(crate) use sharing::clone_blob;
 pub(crate) use spill::{Merge, SpillSorter};
-pub(crate) use staging::{Replace, Staging, parent_of};
+pub(crate) use staging::{PART, Replace, Staging, parent_of};
 pub(crate) use writer::digests_in;
 pub use writer::{ArchiveWriter, Duplicates, FileFailure, ManifestHead, Owner, WriterOptions};

@@ -11,6 +11,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// What begins the name of a part of a split archive.
+pub(crate) const PART: &str = "part-";
+
 /// Name within the temporary directory of what is being replaced, where the file system cannot exchange names.
 pub(super) const REPLACED: &str = "replaced";
 
@@ -42,6 +45,8 @@ pub(crate) enum Replace {
     Nothing,
     /// A file, an empty directory, or one with a file of this name at its top, as what is being made has it.
     Marked(&'static str),
+    /// A directory in which nothing lies but parts of a split archive.
+    Parts,
 }
 
 impl Replace {
@@ -66,8 +71,33 @@ impl Replace {
                 Err(ArchiveError::OutputForeign { path, mark })
             }
             Replace::Marked(_) => Ok(()),
+            Replace::Parts if !metadata.is_dir() => Err(ArchiveError::OutputExists { path }),
+            Replace::Parts => match no_part_in(out)? {
+                Some(name) => Err(ArchiveError::OutputHolds { path, name }),
+                None => Ok(()),
+            },
         }
     }
+}
+
+/// Something in a directory that is no part of a split archive.
+fn no_part_in(directory: &Path) -> Result<Option<String>> {
+    let io_error = || ArchiveError::io("read", directory);
+    for entry in fs::read_dir(directory).map_err(io_error())? {
+        let entry = entry.map_err(io_error())?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let number = name.strip_prefix(PART).unwrap_or_default();
+        // A folder is one only with an archive's manifest in it.
+        let (number, is_there) = match number.strip_suffix(".zip") {
+            Some(number) => (number, entry.path().is_file()),
+            None => (number, entry.path().join(MANIFEST).exists()),
+        };
+        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        if !is_number || !is_there {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
 }
 
 /// Whether a directory has the mark of what mlark makes, or nothing in it that could be lost.

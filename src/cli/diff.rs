@@ -2,6 +2,7 @@
 
 mod print;
 
+use super::edit_args::read_recipe;
 use super::error::{CliError, Result};
 use super::exit::Exit;
 use super::progress::Progress;
@@ -39,6 +40,9 @@ use std::path::{Path, PathBuf};
 ///   before   JSON; absent where there is none, present for a whole object
 ///   after    likewise
 ///
+/// With --recipe the first side is edited before, as `mlark transform --recipe` would
+/// do it, so that the exit code is 0 where the second side is the first after these edits.
+///
 /// A metric that is in both has one line with the number of points that are only
 /// on that side or have another value, and one line for each of the first five,
 /// their key `name[timestamp,step]`. Texts over 1,000 characters are cut and end
@@ -51,7 +55,8 @@ use std::path::{Path, PathBuf};
   mlark diff history.zip tagged.zip | cut -f 2,4 | sort | uniq -c
   mlark diff --ignore-limits from-server.zip from-disk.zip
   mlark diff history.zip https://mlflow.example.org --experiment fraud
-  mlark diff monday.zip friday.zip --html week.html"
+  mlark diff monday.zip friday.zip --html week.html
+  mlark diff dev.zip prod.zip --recipe promote.json"
 )]
 pub(super) struct Args {
     /// The first archive, store or server
@@ -60,6 +65,9 @@ pub(super) struct Args {
     /// The second
     #[arg(value_name = "B")]
     after: OsString,
+    /// Carries out the edits of a recipe on A before (JSON, as `mlark transform --print-recipe` prints it)
+    #[arg(long, value_name = "FILE")]
+    recipe: Option<PathBuf>,
     /// Leaves out differences in what either archive counts as a limit, by kind and field
     #[arg(long)]
     ignore_limits: bool,
@@ -81,8 +89,11 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) fn run(self) -> Result {
+        let recipe = self.recipe.as_deref().map(read_recipe).transpose()?;
         let progress = Progress::new();
-        let sides = self.live.open(self.before, self.after, &progress);
+        let sides = self
+            .live
+            .open(self.before, self.after, recipe.as_ref(), &progress);
         progress.done();
         let sides = sides?;
         let (before, after) = (&sides.before, &sides.after);

@@ -1,11 +1,12 @@
 //! A side of a comparison: an archive, or anything that can be exported, which is then exported to a temporary archive.
 
 use super::error::{CliError, Result};
-use super::last_lines::{say_of_export, say_of_source};
+use super::last_lines::{say_of_export, say_of_source, say_silent};
 use super::progress::Progress;
 use super::source_args::{ReadArgs, SelectionArgs};
-use crate::archive::{Archive, ArchiveError, WriterOptions};
+use crate::archive::{Archive, ArchiveError, ContainerKind, WriterOptions};
 use crate::flow::export::detect::{self, SourceKind};
+use crate::flow::transform::{self, Recipe, TransformOptions};
 use crate::lang::session::ExportOptions;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -39,7 +40,14 @@ pub(super) enum Side {
 
 impl LiveArgs {
     /// Opens both sides; an archive that cannot be opened is said before anything is exported.
-    pub(super) fn open(self, before: OsString, after: OsString, progress: &Progress) -> Result<Sides> {
+    /// A recipe is carried out on the first.
+    pub(super) fn open(
+        self,
+        before: OsString,
+        after: OsString,
+        recipe: Option<&Recipe>,
+        progress: &Progress,
+    ) -> Result<Sides> {
         let sides = [Side::of(before)?, Side::of(after)?];
         let is_live = |side: &Side| matches!(side, Side::Live(..));
         if self.is_given() && !sides.iter().any(is_live) {
@@ -53,7 +61,7 @@ impl LiveArgs {
                 Archive::open(path)?;
             }
         }
-        let scratch = if sides.iter().any(is_live) {
+        let scratch = if recipe.is_some() || sides.iter().any(is_live) {
             Some(tempfile::tempdir().map_err(ArchiveError::io("make", "a temporary directory"))?)
         } else {
             None
@@ -73,7 +81,10 @@ impl LiveArgs {
             progress,
         };
         let [before, after] = sides;
-        let (before, left_out) = reading.read(before, "before")?;
+        let (mut before, left_out) = reading.read(before, "before")?;
+        if let Some(recipe) = recipe {
+            before = reading.edit(&before, recipe)?;
+        }
         let (after, left_out_after) = reading.read(after, "after")?;
         Ok(Sides {
             before,
@@ -128,12 +139,36 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
+    fn place(&self, name: &str) -> PathBuf {
+        self.scratch.as_deref().unwrap_or(Path::new(".")).join(name)
+    }
+
+    /// The archive after a recipe.
+    fn edit(&self, archive: &Archive, recipe: &Recipe) -> Result<Archive> {
+        let out = self.place("edited");
+        // Blobs stay packed as they are.
+        let container = match archive.zip() {
+            Some(_) => ContainerKind::Zip,
+            None => ContainerKind::Directory,
+        };
+        let options = TransformOptions {
+            writer: WriterOptions {
+                container: Some(container),
+                ..self.options.writer.clone()
+            },
+            ..TransformOptions::default()
+        };
+        let report = transform::apply(archive, recipe, &out, &options)?;
+        say_silent(&report.silent);
+        Ok(Archive::open(&out)?)
+    }
+
     fn read(&self, side: Side, name: &str) -> Result<(Archive, u64)> {
         let (kind, source) = match side {
             Side::Archive(path) => return Ok((Archive::open(&path)?, 0)),
             Side::Live(kind, source) => (kind, source),
         };
-        let out = self.scratch.as_deref().unwrap_or(Path::new(".")).join(name);
+        let out = self.place(name);
         let options = self.options.clone();
         let report = crate::flow::export::export(kind, &source, &out, options, self.progress)
             .map_err(CliError::of_look)?;

@@ -7,7 +7,7 @@ use crate::flow::transform::redact::HashUsers;
 use crate::flow::transform::{Edit, Recipe};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The option that hashes users, and the one that names its key.
 const HASH_USERS: &str = "hash-users";
@@ -44,10 +44,15 @@ impl EditArgs {
     /// The recipe: that of a file, or the options in their order.
     pub(super) fn into_recipe(self) -> super::error::Result<Recipe> {
         match &self.recipe {
-            Some(path) => Ok(Recipe::parse(read(path).map_err(CliError::usage)?.as_bytes())?),
+            Some(path) => read_recipe(path),
             None => Ok(Recipe { edits: self.edits }),
         }
     }
+}
+
+/// The recipe of a file.
+pub(super) fn read_recipe(path: &Path) -> super::error::Result<Recipe> {
+    Ok(Recipe::parse(read(path).map_err(CliError::usage)?.as_bytes())?)
 }
 
 /// The names of all options that are edits.

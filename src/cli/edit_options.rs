@@ -64,7 +64,7 @@ pub(super) const OPTIONS: &[EditOption] = &[
     EditOption {
         name: "rename-experiment",
         value: Some("OLD=NEW"),
-        help: "Renames an experiment; `*` in both stands for any text, and @FILE has a pair a line",
+        help: "Renames an experiment, by name or id; `*` in both stands for any text, and @FILE has a pair a line",
         edit: |value| Ok(Edit::RenameExperiment(pairs(value)?)),
     },
     EditOption {

@@ -91,7 +91,7 @@ pub(super) fn archive_hint(error: &ArchiveError) -> Option<String> {
             "give another key; a name that ends in .zip makes one object, which --force replaces".to_owned(),
         ),
         ArchiveError::OutputExists { .. } => Some("--force replaces it".to_owned()),
-        ArchiveError::OutputForeign { .. } => {
+        ArchiveError::OutputForeign { .. } | ArchiveError::OutputHolds { .. } => {
             Some("give another path to -o, or remove it yourself".to_owned())
         }
         ArchiveError::OutputIsInput { .. } => Some("give another path to -o".to_owned()),

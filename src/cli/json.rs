@@ -86,6 +86,9 @@ pub(super) struct Transformed<'a> {
     /// Some of the objects that would change; of --dry-run alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     examples: Option<&'a [Example]>,
+    /// What the merge of several archives did, which came first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    merged: Option<Merged<'a>>,
 }
 
 impl<'a> Transformed<'a> {
@@ -97,7 +100,13 @@ impl<'a> Transformed<'a> {
             notices: &report.notices,
             matched_nothing: &report.silent,
             examples: None,
+            merged: None,
         }
+    }
+
+    pub(super) fn of_merge(self, inputs: &'a [PathBuf], report: &'a Option<MergeReport>) -> Self {
+        let merged = report.as_ref().map(|report| Merged::new(None, inputs, report));
+        Transformed { merged, ..self }
     }
 
     pub(super) fn would_be(preview: &'a Preview) -> Self {
@@ -108,6 +117,7 @@ impl<'a> Transformed<'a> {
             notices: &preview.notices,
             matched_nothing: &preview.silent,
             examples: Some(&preview.examples),
+            merged: None,
         }
     }
 }

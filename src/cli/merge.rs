@@ -3,21 +3,17 @@
 use super::error::{CliError, Result};
 use super::exit::Exit;
 use super::json::Merged;
-use super::screen::note;
+use super::merge_args::{MergeArgs, say_of_merge};
 use crate::archive::Archive;
 use crate::cli::humanize::{counted, counted_kind, grouped, shown};
 use crate::cli::output_args::OutputArgs;
 use crate::cli::results::{print_json, print_summary};
 use crate::cli::signals::{clear_leftovers, remove_on_signal};
-use crate::flow::merge::{self, ChangeKind, MergeOptions, MergeReport, Prefer};
+use crate::flow::merge::{self, MergeReport};
 use crate::format::Kind;
 use crate::report::text::json_text;
-use clap::ValueEnum;
 use clap::builder::ArgPredicate;
 use std::path::PathBuf;
-
-/// Changes and conflicts that are named; the others are counted.
-const NAMED: usize = 10;
 
 /// Put archives together into one
 ///
@@ -41,15 +37,8 @@ pub(super) struct Args {
     inputs: Vec<PathBuf>,
     #[command(flatten)]
     output: OutputArgs,
-    /// From which archive an object comes, with all its lines, that several have with other content
-    #[arg(long, value_enum, value_name = "WHICH", default_value_t = PreferArg::Fail)]
-    prefer: PreferArg,
-    /// Makes one experiment of those of one name, where they are of several origins
-    #[arg(long)]
-    join_experiments: bool,
-    /// Makes one registered model of those of one name, where they are of several origins; versions of the later are numbered anew
-    #[arg(long)]
-    join_models: bool,
+    #[command(flatten)]
+    merge: MergeArgs,
     /// Copies blobs instead of linking them to those of the archives
     #[arg(long)]
     copy: bool,
@@ -61,16 +50,6 @@ pub(super) struct Args {
     json: bool,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum PreferArg {
-    /// None: nothing is made, and the objects are listed
-    Fail,
-    /// The archive given first
-    First,
-    /// The archive in which it changed last
-    Newer,
-}
-
 impl Args {
     pub(super) fn run(self) -> Result {
         let mut archives = Vec::new();
@@ -80,17 +59,7 @@ impl Args {
             }
             archives.push(open(input)?);
         }
-        let options = MergeOptions {
-            writer: self.output.writer_options(),
-            copy: self.copy,
-            prefer: match self.prefer {
-                PreferArg::Fail => Prefer::Fail,
-                PreferArg::First => Prefer::First,
-                PreferArg::Newer => Prefer::Newer,
-            },
-            join_experiments: self.join_experiments,
-            join_models: self.join_models,
-        };
+        let options = self.merge.options(self.output.writer_options(), self.copy);
         let out = (!self.dry_run).then_some(self.output.output.as_path());
         if let Some(out) = out {
             clear_leftovers(out);
@@ -101,42 +70,10 @@ impl Args {
             let made = Merged::new(out, &self.inputs, &report);
             print_json(format_args!("{}\n", json_text(&made)))?;
         } else {
-            self.print(&report)?;
+            say_of_merge(&self.inputs, &report);
+            print_summary(self.summary(&report))?;
         }
         Ok(Exit::Done)
-    }
-
-    fn print(&self, report: &MergeReport) -> Result<()> {
-        let input = |number: usize| shown(&self.inputs[number - 1]);
-        for change in report.changes.iter().take(NAMED) {
-            let what = match change.what {
-                ChangeKind::Joined if change.old == change.new => "becomes one with another".to_owned(),
-                ChangeKind::Joined => format!("becomes one with `{}`", change.new),
-                ChangeKind::Renumbered | ChangeKind::Renamed => format!("is `{}`", change.new),
-            };
-            note(format_args!(
-                "{} `{}` of {} {what}",
-                change.kind,
-                change.old,
-                input(change.input)
-            ));
-        }
-        note_rest(report.changes.len() as u64, "ids and names");
-        for conflict in report.conflicts.iter().take(NAMED) {
-            let inputs: Vec<_> = conflict.inputs.iter().map(|&number| input(number)).collect();
-            note(format_args!(
-                "{} `{}` differs in {}: taken from {}",
-                conflict.kind,
-                conflict.id,
-                inputs.join(", "),
-                input(conflict.taken)
-            ));
-        }
-        note_rest(report.conflict_count, "objects that differ");
-        for (notice, &count) in &report.notices {
-            note(format_args!("{notice} ({})", counted(count, "times")));
-        }
-        print_summary(self.summary(report))
     }
 
     fn summary(&self, report: &MergeReport) -> String {
@@ -169,18 +106,8 @@ impl Args {
     }
 }
 
-fn note_rest(count: u64, nouns: &str) {
-    let rest = count.saturating_sub(NAMED as u64);
-    if rest > 0 {
-        note(format_args!(
-            "… and {} {nouns} more; --json lists more",
-            grouped(rest)
-        ));
-    }
-}
-
 /// Opens an archive; one of a newer format cannot be merged, whatever else could be done with it.
-fn open(path: &std::path::Path) -> Result<Archive> {
+pub(super) fn open(path: &std::path::Path) -> Result<Archive> {
     use crate::archive::ArchiveError;
     Archive::open(path).map_err(|error| match error {
         ArchiveError::Format { path, source } => {

@@ -23,6 +23,7 @@ mod lineage;
 mod ls;
 mod map;
 mod merge;
+mod merge_args;
 mod migrate;
 mod output_args;
 mod plan;
@@ -47,6 +48,7 @@ mod split;
 mod table;
 mod target;
 mod transform;
+mod transform_inputs;
 mod verify;
 mod verify_store;
 

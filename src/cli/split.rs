@@ -1,6 +1,6 @@
 //! `mlark split`.
 
-use super::error::{CliError, Result};
+use super::error::Result;
 use super::exit::Exit;
 use super::json::Split;
 use super::screen::note;
@@ -51,6 +51,9 @@ pub(super) struct Args {
     /// Copies blobs instead of linking them to those of IN
     #[arg(long)]
     copy: bool,
+    /// Replaces DIR where it exists and nothing lies in it but parts; until the new ones are whole, the old ones stay
+    #[arg(long)]
+    force: bool,
     /// Leaves syncing to disk to the operating system
     #[arg(long)]
     no_sync: bool,
@@ -92,10 +95,6 @@ enum ContainerArg {
 impl Args {
     pub(super) fn run(self) -> Result {
         refuse_input(&self.output, &self.input)?;
-        if self.output.symlink_metadata().is_ok() {
-            return Err(CliError::usage(format!("`{}` exists", shown(&self.output)))
-                .hint("give another directory to -o, or remove it yourself"));
-        }
         let archive = Archive::open(&self.input)?;
         let by = match (self.by, self.size) {
             (ByArg::Experiment, _) => SplitBy::Experiment,
@@ -116,7 +115,7 @@ impl Args {
                 }),
                 threads: self.threads,
                 no_sync: self.no_sync,
-                ..WriterOptions::default()
+                force: self.force,
             },
             copy: self.copy,
         };

@@ -5,7 +5,9 @@ use super::error::{CliError, Result};
 use super::exit::Exit;
 use super::json::Transformed;
 use super::last_lines::say_silent;
+use super::merge_args::MergeArgs;
 use super::screen::note;
+use super::transform_inputs::Inputs;
 use crate::archive::Archive;
 use crate::cli::humanize::{counted, grouped, shown};
 use crate::cli::output_args::OutputArgs;
@@ -22,21 +24,22 @@ use std::path::PathBuf;
 ///
 /// Blobs are shared with the input where the file system can (reflinks, else hard links in a directory), and
 /// what was there before is kept in the archive, so that --undo brings back the input's content id; edits that remove
-/// something keep nothing of it.
+/// something keep nothing of it. Several archives are merged first, as `mlark merge` does it.
 #[derive(Debug, clap::Args)]
 #[command(
-    override_usage = "mlark transform [OPTIONS] IN -o OUT EDIT…",
+    override_usage = "mlark transform [OPTIONS] IN… -o OUT EDIT…",
     after_help = "Examples:
   mlark transform history.zip -o tagged.zip --source-tags
   mlark transform history.zip -o renamed.zip --rename-experiment fraud=fraud-2024 --source-tags
   mlark transform history.zip --rename-experiment 'dev/*=prod/*' --dry-run
+  mlark transform paris.zip rome.zip -o both.zip --prefer newer --into-workspace europe
   mlark transform tagged.zip -o again.zip --undo",
     mut_arg("output", |output| output.required(false).required_unless_present_any(["dry_run", "print_recipe"]))
 )]
 pub(super) struct Args {
-    /// The archive to read
+    /// The archive to read; several are merged first
     #[arg(value_name = "IN", required_unless_present = "print_recipe")]
-    input: Option<PathBuf>,
+    inputs: Vec<PathBuf>,
     /// Prints the recipe of the edits and makes nothing
     #[arg(long, conflicts_with_all = ["undo", "dry_run"])]
     print_recipe: bool,
@@ -56,12 +59,17 @@ pub(super) struct Args {
     output: Option<OutputArgs>,
     #[command(flatten)]
     edits: EditArgs,
+    #[command(flatten)]
+    merge: MergeArgs,
 }
 
 impl Args {
     pub(super) fn run(mut self) -> Result {
         if self.undo && !self.edits.is_empty() && !self.edits.are_source_tags() {
             return Err(CliError::usage("--undo goes with no edit"));
+        }
+        if self.undo && self.inputs.len() > 1 {
+            return Err(CliError::usage("--undo is of one archive"));
         }
         let undoes_source_tags = self.undo && !self.edits.is_empty();
         let edits = std::mem::replace(&mut self.edits, EditArgs::none());
@@ -74,30 +82,33 @@ impl Args {
             print_json(format_args!("{}", recipe.to_text()))?;
             return Ok(Exit::Done);
         }
-        let input = self.input.take().unwrap_or_default();
-        let Some(output) = self.output.take().filter(|_| !self.dry_run) else {
-            return self.look(&Archive::open(&input)?, &recipe);
+        let output = self.output.take().filter(|_| !self.dry_run);
+        if let Some(output) = &output {
+            clear_leftovers(&output.output);
+        }
+        remove_on_signal();
+        let inputs = Inputs::open(&self.inputs, &self.merge, self.copy, output.as_ref())?;
+        let Some(output) = output else {
+            return self.look(&inputs, &recipe);
         };
-        output.refuse_input(&input)?;
-        let archive = Archive::open(&input)?;
+        let archive = &inputs.archive;
         let options = TransformOptions {
             writer: output.writer_options(),
             copy: self.copy,
         };
         if undoes_source_tags {
-            refuse_other_transform(&archive)?;
+            refuse_other_transform(archive)?;
         }
-        clear_leftovers(&output.output);
-        remove_on_signal();
         let report = if self.undo {
-            transform::undo(&archive, &output.output, &options)?
+            transform::undo(archive, &output.output, &options)?
         } else {
-            transform::apply(&archive, &recipe, &output.output, &options)?
+            transform::apply(archive, &recipe, &output.output, &options)?
         };
         if self.json {
-            let made = Transformed::new(&output.output, &report);
+            let made = Transformed::new(&output.output, &report).of_merge(&self.inputs, &inputs.merged);
             print_json(format_args!("{}\n", json_text(&made)))?;
         } else {
+            inputs.say(&self.inputs);
             say_notices(&report.notices);
             let out = shown(&output.output);
             let done = listed(&report.counts);
@@ -109,12 +120,14 @@ impl Args {
     }
 
     /// Says what would change.
-    fn look(&self, archive: &Archive, recipe: &Recipe) -> Result {
-        let preview = transform::preview(archive, recipe)?;
+    fn look(&self, inputs: &Inputs, recipe: &Recipe) -> Result {
+        let preview = transform::preview(&inputs.archive, recipe)?;
         if self.json {
-            print_json(format_args!("{}\n", json_text(&Transformed::would_be(&preview))))?;
+            let made = Transformed::would_be(&preview).of_merge(&self.inputs, &inputs.merged);
+            print_json(format_args!("{}\n", json_text(&made)))?;
             return Ok(Exit::Done);
         }
+        inputs.say(&self.inputs);
         say_notices(&preview.notices);
         print_json(format_args!("{}", told(&preview)))?;
         say_silent(&preview.silent);

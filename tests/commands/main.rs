@@ -10,6 +10,7 @@ mod every_command;
 mod examples;
 mod exim_convert;
 mod extract;
+mod filters;
 mod hostile_texts;
 mod interrupted;
 mod lineage;

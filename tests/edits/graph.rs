@@ -1,12 +1,13 @@
 //! Edits that drop or move objects: what belongs to these follows.
 
-use crate::recipes::{Made, rename};
-use mlark::archive::ArchiveError;
+use crate::recipes::{Made, assert_intact, rename};
 use mlark::archive::walk::for_each_artifact;
+use mlark::archive::{Archive, ArchiveError, ArchiveWriter, Duplicates, ManifestHead, WriterOptions};
 use mlark::flow::transform::move_runs::MoveRuns;
+use mlark::flow::transform::rename::IntoWorkspace;
 use mlark::flow::transform::select::{Exclude, Select};
-use mlark::flow::transform::{Edit, TransformError};
-use mlark::model::{Dataset, LoggedModel, ModelVersion, OwnerKind, RegisteredModel, Run, Trace};
+use mlark::flow::transform::{self, Edit, Recipe, TransformError, TransformOptions};
+use mlark::model::{Dataset, Experiment, LoggedModel, ModelVersion, OwnerKind, RegisteredModel, Run, Trace};
 
 /// The parent of a chain of runs, in the experiment `main`.
 const PARENT: &str = "29c19d569b3e4269a40ae839a7b7e8e3";
@@ -242,4 +243,55 @@ fn a_renamed_model_takes_its_versions_files_and_references_along() {
     assert!(!owners.iter().any(is_old));
     made.undo("out", "back");
     assert_eq!(made.id("back"), made.id("in"));
+}
+
+#[test]
+fn experiments_of_one_name_in_two_workspaces_are_told_apart_by_their_ids() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let mut writer = ArchiveWriter::create(&at("in"), WriterOptions::default()).unwrap();
+    for (id, workspace) in [("1", "paris"), ("2", "rome"), ("3", "rome")] {
+        let experiment = Experiment {
+            experiment_id: id.into(),
+            name: if id == "3" { "other" } else { "Default" }.into(),
+            lifecycle_stage: "active".into(),
+            workspace: Some(workspace.into()),
+            ..Experiment::default()
+        };
+        writer.write(&experiment).unwrap();
+    }
+    writer
+        .finish(ManifestHead::default(), Duplicates::Refuse)
+        .unwrap();
+    let archive = Archive::open(&at("in")).unwrap();
+    let into = Edit::IntoWorkspace(IntoWorkspace {
+        name: "europe".into(),
+    });
+    let apply = |edits: Vec<Edit>, out: &str| {
+        transform::apply(
+            &archive,
+            &Recipe { edits },
+            &at(out),
+            &TransformOptions::default(),
+        )
+    };
+    let error = apply(vec![into.clone()], "out").unwrap_err();
+    assert_eq!(error.to_string(), "into-workspace: the name `Default` is taken");
+    let error = apply(vec![Edit::RenameExperiment(rename(&[("2", "other")]))], "out").unwrap_err();
+    assert_eq!(error.to_string(), "rename-experiment: the name `other` is taken");
+    assert!(!at("out").exists());
+    // Exchanged with one that is renamed by name.
+    let edits = vec![
+        Edit::RenameExperiment(rename(&[("2", "other"), ("other", "last")])),
+        into,
+    ];
+    apply(edits, "out").unwrap();
+    assert_intact(&at("out"));
+    let made = Archive::open(&at("out")).unwrap();
+    let names = made.objects::<Experiment>().map(|experiment| experiment.unwrap());
+    let names: Vec<_> = names.map(|it| (it.name, it.workspace.unwrap())).collect();
+    assert_eq!(
+        names,
+        ["Default", "other", "last"].map(|name| (name.to_owned(), "europe".to_owned()))
+    );
 }

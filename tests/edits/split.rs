@@ -192,3 +192,52 @@ fn the_command_says_what_it_made_and_refuses_what_is_there() {
     let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
     assert!(json["parts"].as_array().unwrap().len() > 2, "{json}");
 }
+
+#[test]
+fn parts_are_replaced_when_forced_and_nothing_else_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    Holding::all().build(&at.join("in.zip"));
+    let run = |arguments: &str| command::mlark(at, &arguments.split(' ').collect::<Vec<_>>());
+    let names = || {
+        let entries = std::fs::read_dir(at.join("parts")).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let split = "split in.zip -o parts --no-sync --by experiment";
+    assert_eq!(run(split).status.code(), Some(0));
+    let first = names();
+    assert_eq!(run(split).status.code(), Some(2));
+    for (way, count) in [("time --every year", 2), ("workspace --container directory", 2)] {
+        let forced = run(&format!("split in.zip -o parts --no-sync --force --by {way}"));
+        assert_eq!(forced.status.code(), Some(0), "{}", command::shown(&forced));
+        assert_eq!(names().len(), count, "{:?}", names());
+        assert_ne!(names(), first, "{way}");
+    }
+    // What is no part stays, whatever it is called, and so does everything beside it.
+    let before = names();
+    for thesis in ["thesis", "part-3", "part-3.txt", "part-x.zip"] {
+        let path = at.join("parts").join(thesis);
+        std::fs::create_dir(&path).unwrap();
+        let refused = run("split in.zip -o parts --no-sync --force --by experiment");
+        let text = command::shown(&refused);
+        assert_eq!(refused.status.code(), Some(2), "{text}");
+        assert!(
+            text.contains(&format!("has `{thesis}`, which is no part")),
+            "{text}"
+        );
+        std::fs::remove_dir(&path).unwrap();
+        assert_eq!(names(), before);
+    }
+    std::fs::write(at.join("file"), "years of work").unwrap();
+    assert_eq!(
+        run("split in.zip -o file --force --by experiment").status.code(),
+        Some(2)
+    );
+    assert_eq!(std::fs::read(at.join("file")).unwrap(), b"years of work");
+    // The archive itself is never replaced by its parts.
+    let inside = run("split parts/part-1 -o parts --force --by experiment");
+    assert_eq!(inside.status.code(), Some(2), "{}", command::shown(&inside));
+    assert_eq!(names(), before);
+}

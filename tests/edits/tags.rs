@@ -1,9 +1,11 @@
 //! Tags and params: what is set or renamed can be undone, what is dropped or masked is gone.
 
 use crate::recipes::Made;
+use mlark::archive::{Archive, ArchiveWriter, Duplicates, ManifestHead, WriterOptions};
 use mlark::flow::transform::tags::{EraseTexts, RenameText, SetText, TagKind, UnsetText};
 use mlark::flow::transform::{self, Edit, TransformError, TransformOptions};
-use mlark::model::{Experiment, Run};
+use mlark::format::{Kind, Loss, LossClass, Reason};
+use mlark::model::{Experiment, Run, RunInfo};
 use std::path::Path;
 use walkdir::WalkDir;
 
@@ -220,4 +222,88 @@ fn a_glob_that_matches_nothing_is_said() {
         .apply("in", vec![Edit::DropTag(erased(None, "x*")), unset("y")], "out")
         .silent;
     assert_eq!(silent, ["--drop-tag `x*`", "--unset-tag `y`"]);
+}
+
+#[test]
+fn what_failures_say_of_a_redacted_kind_does_not_survive() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let mut writer = ArchiveWriter::create(&at("in"), WriterOptions::default()).unwrap();
+    writer
+        .write(&Experiment {
+            experiment_id: "1".into(),
+            name: "one".into(),
+            lifecycle_stage: "active".into(),
+            ..Experiment::default()
+        })
+        .unwrap();
+    let run = RunInfo {
+        run_id: "r".into(),
+        experiment_id: "1".into(),
+        lifecycle_stage: "active".into(),
+        ..RunInfo::default()
+    };
+    let mut run = Run {
+        info: run,
+        ..Run::default()
+    };
+    run.tags.insert("patient".into(), "Jane".into());
+    writer.write(&run).unwrap();
+    for (kind, field) in [
+        (Kind::Runs, "tags.patient"),
+        (Kind::Runs, "tags/patient"),
+        (Kind::Runs, "params"),
+        (Kind::Experiments, "tags.patient"),
+        (Kind::Workspaces, "patient"),
+    ] {
+        let loss = Loss {
+            class: LossClass::Failure,
+            detail: "`patient` cannot be read: it begins with Jane".into(),
+            field: field.into(),
+            id: "r".into(),
+            kind: kind.name().into(),
+            reason: Reason::Unreadable.into(),
+        };
+        writer.failure(&loss).unwrap();
+    }
+    writer.limit("runs", "tags.patient", Reason::Unreadable, 2);
+    writer.limit("runs", "tags.other", Reason::Unreadable, 3);
+    writer
+        .finish(ManifestHead::default(), Duplicates::Refuse)
+        .unwrap();
+    let archive = Archive::open(&at("in")).unwrap();
+    let apply = |edits: Vec<Edit>, out: &str| {
+        let recipe = transform::Recipe { edits };
+        transform::apply(&archive, &recipe, &at(out), &TransformOptions::default()).unwrap();
+        crate::recipes::assert_intact(&at(out));
+        Archive::open(&at(out)).unwrap()
+    };
+    // Of runs alone: other kinds keep their words.
+    let made = apply(vec![Edit::DropTag(erased(Some(TagKind::Run), "patient"))], "runs");
+    let told = std::fs::read_to_string(at("runs/losses.jsonl")).unwrap();
+    assert_eq!(told.matches("Jane").count(), 2, "{told}");
+    assert_eq!(told.lines().count(), 5);
+    let losses = &made.manifest().losses;
+    let counts = |counts: &[mlark::format::LossCount]| {
+        let of_runs = counts.iter().filter(|count| count.kind == "runs");
+        of_runs
+            .map(|count| (count.field.clone(), count.count))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(counts(&losses.limits), [("tags".to_owned(), 5)]);
+    assert_eq!(
+        counts(&losses.failures),
+        [("params".to_owned(), 1), ("tags".to_owned(), 2)]
+    );
+    // Of all kinds that have tags: only what has none keeps them.
+    apply(vec![Edit::DropTag(erased(None, "patient"))], "all");
+    let told = std::fs::read_to_string(at("all/losses.jsonl")).unwrap();
+    assert_eq!(told.matches("Jane").count(), 1, "{told}");
+    assert_eq!(files_with(&at("all"), "tags.patient"), [""; 0]);
+    // An edit that removes nothing leaves them as they are.
+    apply(vec![set(None, "a", "b")], "set");
+    assert_eq!(
+        std::fs::read(at("set/losses.jsonl")).unwrap(),
+        std::fs::read(at("in/losses.jsonl")).unwrap()
+    );
 }

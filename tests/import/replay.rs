@@ -4,7 +4,7 @@ use crate::helpers::bytes::Bytes;
 use crate::helpers::scripted;
 use mlark::archive::{Archive, ContainerKind, ErrorKind};
 use mlark::client::ClientError;
-use mlark::flow::import::{ImportError, ImportOptions, ImportReport, OnConflict};
+use mlark::flow::import::{ImportError, ImportOptions, ImportReport, OnConflict, Only};
 use mlark::format::Kind;
 use mlark::format::layout::object_path;
 use mlark::monitor::Silent;
@@ -266,4 +266,47 @@ fn copies_that_cannot_be_made_are_limits_of_each_import() {
     let (shown, left_out) = imported_models(&["a/1 models:/b/1", "b/1 models:/a/1", "b/2 s3://b/p"]);
     assert_eq!(shown, ["b/2 s3://b/p"]);
     assert_eq!(left_out, ["a/1", "b/1"]);
+}
+
+#[test]
+fn an_import_by_filter_takes_the_runs_that_meet_it_and_what_they_need() {
+    let directory = tempfile::tempdir().unwrap();
+    let archive = archive(directory.path(), "archive");
+    let by = |filter: &str| {
+        let mut only = Only::default();
+        only.filter = Some(filter.parse().unwrap());
+        ImportOptions {
+            only,
+            ..ImportOptions::default()
+        }
+    };
+    let target = Target::start(|_| None);
+    // Nothing meets it, and nothing is made.
+    let none = prepare(&archive, &target, by("datasets.name = 'train'")).unwrap();
+    none.apply(&Silent).unwrap();
+    assert_eq!(target.created().1, 0);
+    // Each run is the child of the next, and comes with its parents.
+    let names = |target: &Target| {
+        let state = target.state.lock().unwrap();
+        let mut names: Vec<_> = state
+            .runs
+            .iter()
+            .map(|run| run["info"]["run_name"].as_str().unwrap().to_owned())
+            .collect();
+        names.sort();
+        names
+    };
+    let some = prepare(
+        &archive,
+        &target,
+        by("attributes.run_name = 'run 3' AND params.note LIKE 'longer%'"),
+    );
+    some.unwrap().apply(&Silent).unwrap();
+    assert_eq!(names(&target), ["run 3", "run 4", "run 5"]);
+    // A wider one goes on from there.
+    prepare(&archive, &target, by("start_time >= 1001"))
+        .unwrap()
+        .apply(&Silent)
+        .unwrap();
+    assert_eq!(names(&target), ["run 1", "run 2", "run 3", "run 4", "run 5"]);
 }

@@ -2,6 +2,7 @@
 
 use crate::format::{Kind, SortKey, order};
 use serde::Deserialize;
+use serde::de::Error as _;
 use serde_json::Value;
 
 /// The fields that ids and sort keys are made of. They are values, since one of another type is not this module's
@@ -41,7 +42,13 @@ pub(crate) fn text(value: &Value) -> &str {
 
 impl Head {
     /// Reads the head of a line.
+    ///
+    /// # Errors
+    /// It is not an object: a list would be read as the fields in their order.
     pub(crate) fn read(kind: Kind, line: &[u8]) -> serde_json::Result<Self> {
+        if line.first() != Some(&b'{') {
+            return Err(serde_json::Error::custom("it is not an object"));
+        }
         match kind {
             Kind::Runs => serde_json::from_slice(line).map(|RunHead { info }| info),
             _ => serde_json::from_slice(line),

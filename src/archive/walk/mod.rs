@@ -5,6 +5,7 @@ mod artifacts;
 mod cursor;
 mod head;
 mod join;
+mod lost;
 mod newer;
 mod texts;
 
@@ -13,6 +14,7 @@ pub(crate) use artifacts::{OwnerWalk, kind_of_owner};
 pub(crate) use cursor::{Cursor, Owners, orphan};
 pub(crate) use head::{Head, text};
 pub(crate) use join::{Child, JoinedObjects, Slice};
+pub(crate) use lost::{lost_owners, owner_of};
 pub(crate) use newer::{PLAIN, Wanted, newer_fields, newer_kinds};
 pub use texts::TextPlace;
 pub(crate) use texts::{LineText, for_each_text, joined};

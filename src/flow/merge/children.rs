@@ -3,11 +3,9 @@
 use super::Result;
 use super::orphans::{LostObject, Orphans};
 use super::source::Owner;
-use crate::archive::walk::{Cursor, kind_of_owner};
+use crate::archive::walk::{Cursor, owner_of};
 use crate::archive::{ArchiveError, Merge};
 use crate::format::Kind;
-use crate::model::OwnerKind;
-use serde::Deserialize as _;
 
 /// The lines of one kind that belong to the objects of another.
 pub(super) struct Children<'a> {
@@ -97,59 +95,4 @@ impl<'a> Children<'a> {
             }
         }
     }
-}
-
-/// Whose a line is, where its owner is of this kind.
-pub(super) fn owner_of(
-    kind: Kind,
-    owner_kind: Kind,
-    line: &[u8],
-    cursor: &Cursor<'_>,
-) -> Result<Option<String>> {
-    if let Some(owner) = plain_owner(kind, owner_kind, line) {
-        return Ok(Some(owner.to_owned()));
-    }
-    let head = cursor.head(kind)?;
-    let found = match kind {
-        Kind::Artifacts => OwnerKind::deserialize(&head.owner_kind).ok().map(kind_of_owner),
-        _ => Some(owner_kind),
-    };
-    match (found, head.owner(kind).as_str()) {
-        (Some(found), Some(owner)) => Ok((found == owner_kind).then(|| owner.to_owned())),
-        _ => Err(cursor.damaged("it does not say what it belongs to").into()),
-    }
-}
-
-/// The same of a line in which the id stands where it mostly does, without reading all of it.
-fn plain_owner(kind: Kind, owner_kind: Kind, line: &[u8]) -> Option<&str> {
-    let found = match kind {
-        Kind::Metrics | Kind::ModelMetrics => {
-            let rest = line.strip_prefix(b"{\"key\":\"")?;
-            let (key, rest) = rest.split_at(rest.iter().position(|byte| *byte == b'"')?);
-            let field: &[u8] = match kind {
-                Kind::Metrics => b"\",\"run_id\":\"",
-                _ => b"\",\"model_id\":\"",
-            };
-            let rest = rest.strip_prefix(field).filter(|_| !key.contains(&b'\\'))?;
-            &rest[..rest.iter().position(|byte| *byte == b'"')?]
-        }
-        Kind::Spans => last_text(line.strip_suffix(b"\"}")?, b",\"trace_id\":\"")?,
-        Kind::Artifacts => {
-            let kind: &[u8] = match owner_kind {
-                Kind::Runs => b"\",\"owner_kind\":\"run\"}",
-                Kind::LoggedModels => b"\",\"owner_kind\":\"logged_model\"}",
-                Kind::ModelVersions => b"\",\"owner_kind\":\"model_version\"}",
-                _ => b"\",\"owner_kind\":\"trace\"}",
-            };
-            last_text(line.strip_suffix(kind)?, b",\"owner_id\":\"")?
-        }
-        _ => return None,
-    };
-    std::str::from_utf8(found).ok().filter(|id| !id.contains('\\'))
-}
-
-/// The text that ends a line, after the name of its field.
-fn last_text<'l>(line: &'l [u8], field: &[u8]) -> Option<&'l [u8]> {
-    let start = line.iter().rposition(|byte| *byte == b'"')? + 1;
-    line[..start].ends_with(field).then(|| &line[start..])
 }

@@ -141,10 +141,16 @@ impl Moves {
     fn change(&self, kind: Kind, value: &mut Value) {
         match kind {
             Kind::Runs => {
-                self.change_experiment(&mut value["info"]);
-                self.follow_all(&mut value["tags"]);
+                if let Some(info) = value.get_mut("info") {
+                    self.change_experiment(info);
+                }
+                self.follow_all(value, "tags");
             }
-            Kind::EvaluationDatasets => self.change_list(&mut value["experiment_ids"]),
+            Kind::EvaluationDatasets => {
+                if let Some(ids) = value.get_mut("experiment_ids") {
+                    self.change_list(ids);
+                }
+            }
             Kind::RegisteredModels => self.change_model(value),
             Kind::ModelVersions => self.change_version(value),
             Kind::Traces => {
@@ -153,7 +159,7 @@ impl Moves {
             }
             Kind::LoggedModels => {
                 self.change_experiment(value);
-                self.follow_all(&mut value["tags"]);
+                self.follow_all(value, "tags");
             }
             Kind::Experiments => {
                 let name = value["experiment_id"].as_str().and_then(|id| self.names.get(id));
@@ -193,11 +199,8 @@ impl Moves {
     fn change_model(&self, value: &mut Value) {
         let Some(moved) = self.moved(value) else { return };
         value["name"] = moved.name.as_str().into();
-        for version in value["aliases"]
-            .as_object_mut()
-            .into_iter()
-            .flat_map(Map::values_mut)
-        {
+        let aliases = value.get_mut("aliases").and_then(Value::as_object_mut);
+        for version in aliases.into_iter().flat_map(Map::values_mut) {
             if let Some(number) = version.as_u64() {
                 *version = moved.version(number).into();
             }
@@ -220,12 +223,12 @@ impl Moves {
                 value["version"] = moved.version(number).into();
             }
         }
-        self.follow_all(&mut value["tags"]);
+        self.follow_all(value, "tags");
     }
 
     fn change_links(&self, value: &mut Value) {
-        self.follow_all(&mut value["tags"]);
-        self.follow_all(&mut value["trace_metadata"]);
+        self.follow_all(value, "tags");
+        self.follow_all(value, "trace_metadata");
         let Some(links) = value.get_mut("linked_prompts").and_then(Value::as_array_mut) else {
             return;
         };
@@ -239,8 +242,9 @@ impl Moves {
     }
 
     /// Texts that are references to models, in a map of texts.
-    fn follow_all(&self, texts: &mut Value) {
-        for (key, text) in texts.as_object_mut().into_iter().flatten() {
+    fn follow_all(&self, value: &mut Value, field: &str) {
+        let texts = value.get_mut(field).and_then(Value::as_object_mut);
+        for (key, text) in texts.into_iter().flatten() {
             let Some(old) = text.as_str() else { continue };
             let new = if LISTS.contains(&key.as_str()) {
                 self.follow_list(old)

@@ -1,17 +1,16 @@
 //! Lines whose object is not in their archive, though its manifest says that it is lost. Where another archive has the object, its
 //! lines come from there; else they stay where they are, after the lines before them, from one archive.
 
-use super::children::owner_of;
 use super::plan::Plan;
 use super::survey::changed_at;
 use super::weave::Conflict;
-use super::{MergeError, Prefer, Result};
-use crate::archive::walk::Cursor;
-use crate::archive::{Archive, ArchiveError, SpillSorter, finish_digest};
+use super::{Prefer, Result};
+use crate::archive::walk::{Cursor, lost_owners, owner_of};
+use crate::archive::{Archive, finish_digest};
 use crate::format::Kind;
 use crate::model::Digest;
 use sha2::{Digest as _, Sha256};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -65,7 +64,7 @@ pub(super) fn staying(archive: &Archive, scratch: &Path) -> Result<Orphans> {
     let mut all = BTreeMap::new();
     for (kind, of_owner) in OWNERS {
         for &lines in of_owner {
-            let lost = lost_of(archive, lines, kind, scratch)?.into_iter();
+            let lost = lost_owners(archive, lines, kind, scratch)?.into_iter();
             let stays = |id: String| (id.clone(), LostObject { id, goes: false });
             let lost: HashMap<_, _> = lost.map(stays).collect();
             if !lost.is_empty() {
@@ -89,7 +88,7 @@ pub(super) fn decide(archives: &[&Archive], plan: &Plan, prefer: Prefer, scratch
             let mut lost: Vec<Vec<(String, String)>> = Vec::with_capacity(archives.len());
             for (input, archive) in archives.iter().enumerate() {
                 let moves = &plan.inputs[input].moves;
-                let ids = lost_of(archive, lines, kind, scratch)?.into_iter();
+                let ids = lost_owners(archive, lines, kind, scratch)?.into_iter();
                 lost.push(ids.map(|old| (moves.id(kind, &old), old)).collect());
                 for (id, _) in &lost[input] {
                     sides.entry(id.clone()).or_default().lost.push(input);
@@ -225,50 +224,4 @@ fn digests(
     }
     let told = told.into_iter();
     Ok(told.map(|(of, hasher)| (of, finish_digest(hasher))).collect())
-}
-
-/// Ids of objects of a kind that are lost and have lines; none where the manifest does not say that some are lost.
-fn lost_of(archive: &Archive, lines: Kind, kind: Kind, scratch: &Path) -> Result<HashSet<String>> {
-    match archive.manifest().lost(kind) {
-        0 => Ok(HashSet::new()),
-        _ => orphans_among(archive, lines, kind, scratch),
-    }
-}
-
-const DEFINED: u8 = 0;
-const REFERRED: u8 = 1;
-
-/// The same of one kind of line.
-fn orphans_among(archive: &Archive, kind: Kind, owner_kind: Kind, scratch: &Path) -> Result<HashSet<String>> {
-    let io_error = |error| MergeError::from(ArchiveError::io("use temporary file in", scratch)(error));
-    let mut ids = SpillSorter::new(scratch);
-    let mut push = |id: &str, role: u8| ids.push([id.as_bytes(), &[0, role]].concat(), Vec::new());
-    let mut objects = Cursor::new(archive, owner_kind)?;
-    while objects.line().is_some() {
-        let id = objects.head(owner_kind)?.id(owner_kind);
-        push(&id, DEFINED).map_err(io_error)?;
-        objects.advance()?;
-    }
-    let mut lines = Cursor::new(archive, kind)?;
-    let mut last = None;
-    while let Some(line) = lines.line() {
-        let owner = owner_of(kind, owner_kind, line, &lines)?;
-        if let Some(owner) = owner.filter(|owner| last.as_ref() != Some(owner)) {
-            push(&owner, REFERRED).map_err(io_error)?;
-            last = Some(owner);
-        }
-        lines.advance()?;
-    }
-    let mut orphans = HashSet::new();
-    let mut defined = Vec::new();
-    for record in ids.finish().map_err(io_error)? {
-        let (key, _) = record.map_err(io_error)?;
-        let (id, role) = key.split_at(key.len() - 1);
-        if role == [DEFINED] {
-            id.clone_into(&mut defined);
-        } else if id != defined {
-            orphans.insert(String::from_utf8_lossy(&id[..id.len() - 1]).into_owned());
-        }
-    }
-    Ok(orphans)
 }

@@ -1,9 +1,8 @@
 //! What has to be known of all archives before the first line is written: experiments, names, and ids that are there twice.
 
-use super::children::owner_of;
 use super::source::some_text;
 use super::{MergeError, Result};
-use crate::archive::walk::{Cursor, text};
+use crate::archive::walk::{Cursor, owner_of, text};
 use crate::archive::{Archive, ArchiveError, SpillSorter};
 use crate::format::{Kind, SortKey, order, strict_json};
 use crate::model::registry::PROMPT_TAG;

@@ -225,6 +225,10 @@ impl Step for Descriptions {
         self.kinds.contains(&kind) && (path == ["info", "run_name"] || path == ["tags", TAG] && is_long)
     }
 
+    fn redacts(&self) -> bool {
+        self.change.erases()
+    }
+
     fn apply(&self, line: &mut EditedLine) -> Result<Fate> {
         if !self.is_meant(line) {
             return Ok(Fate::Kept);

@@ -1,12 +1,14 @@
 //! What a recipe that removes does beside its edits: nothing of what it removes stays in files beside the objects.
 
 use super::error::{Result, TransformError};
+use super::tags::MASK;
 use crate::archive::walk::newer_kinds;
 use crate::archive::{Archive, ArchiveWriter};
+use crate::format::line::{canonical, to_value};
 use crate::format::manifest::{FileDescriptor, Selection};
 use crate::format::undo::UNDO_LINES;
 use crate::format::{ArchivePath, Kind, Loss, LossCount, Reason};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Refuses lines of kinds that this build does not know, in which something may stand that is to be removed.
 pub(super) fn refuse_newer_kinds(archive: &Archive, edit: &'static str) -> Result<()> {
@@ -40,12 +42,15 @@ pub(super) fn leave_undo(
     Ok(())
 }
 
-/// Takes over the list of failures but for those of objects that went.
+/// Takes over the list of failures but for those of objects that went. Of kinds that were redacted, failures keep what happened to which
+/// object: their words and the keys that they name may be what is to be removed.
 pub(super) fn take_losses(
     writer: &mut ArchiveWriter,
     archive: &Archive,
     is_dropped: impl Fn(&str) -> bool,
+    redacted: &BTreeSet<Kind>,
 ) -> Result<()> {
+    let is_redacted = |kind: &str| redacted.iter().any(|redacted| redacted.name() == kind);
     let mut losses = archive.manifest().losses.clone();
     let files = archive.manifest().files.iter();
     let list = files.filter(|file| is_losses(file)).cloned().collect();
@@ -54,7 +59,18 @@ pub(super) fn take_losses(
         let loss: Loss = serde_json::from_slice(line.bytes)
             .map_err(|error| archive.damaged(&line.place(), &error.to_string()))?;
         if !is_dropped(&loss.id) {
-            writer.adopt_failure(line.bytes)?;
+            if is_redacted(&loss.kind) {
+                let field = map_of(&loss.field).to_owned();
+                let detail = MASK.to_owned();
+                let loss = Loss {
+                    field,
+                    detail,
+                    ..loss
+                };
+                writer.adopt_failure(&canonical(&to_value(&loss)))?;
+            } else {
+                writer.adopt_failure(line.bytes)?;
+            }
             continue;
         }
         let is_counted = |count: &&mut LossCount| {
@@ -65,8 +81,30 @@ pub(super) fn take_losses(
         }
     }
     losses.failures.retain(|count| count.count > 0);
+    for counts in [&mut losses.limits, &mut losses.failures] {
+        let redacted = counts.iter_mut().filter(|count| is_redacted(&count.kind));
+        redacted.for_each(|count| count.field = map_of(&count.field).to_owned());
+        unite(counts);
+    }
     writer.adopt_losses(&losses);
     Ok(())
+}
+
+/// A field without the key in it that a loss names.
+fn map_of(field: &str) -> &str {
+    field.split(['.', '/']).next().unwrap_or(field)
+}
+
+/// Adds up counts of the same.
+fn unite(counts: &mut Vec<LossCount>) {
+    counts.sort();
+    counts.dedup_by(|next, count| {
+        let is_same = (&next.kind, &next.field, &next.reason) == (&count.kind, &count.field, &count.reason);
+        if is_same {
+            count.count = count.count.saturating_add(next.count);
+        }
+        is_same
+    });
 }
 
 /// Whether a file is the list of failures.

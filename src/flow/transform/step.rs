@@ -47,6 +47,16 @@ pub(super) trait Step: Send + Sync {
         Ok(())
     }
 
+    /// Whether it takes some objects and drops others: lines of those that the archive lost, of which nothing is known, are dropped.
+    fn chooses(&self) -> bool {
+        false
+    }
+
+    /// Whether texts that objects of its kinds had may not survive, in what failures say of these neither.
+    fn redacts(&self) -> bool {
+        false
+    }
+
     /// Judges what was found, after everything and before anything is made; options that matched nothing are told.
     fn finish(&self) -> Result<Vec<String>> {
         Ok(Vec::new())

@@ -5,7 +5,8 @@ use crate::flow::import::options::Only;
 use crate::flow::import::workspaces::DEFAULT_WORKSPACE;
 use crate::format::Kind;
 use crate::model::{EvaluationDataset, Experiment, LoggedModel, ModelVersion, RegisteredModel, Run};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
 
 /// The choice, with names resolved to ids.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,6 +39,39 @@ struct Names {
     needed: HashSet<String>,
     runs: HashSet<String>,
     models: HashSet<String>,
+}
+
+impl Names {
+    /// Takes the parents of chosen runs, and notes the experiments that all of them are in.
+    fn need(&mut self, archive: &Archive) -> Result<()> {
+        if self.runs.is_empty() {
+            return Ok(());
+        }
+        // An archive can have very many runs, and chains of them: they are held as hashes.
+        let hasher = RandomState::new();
+        let mut parents: HashMap<u64, u64> = HashMap::new();
+        for run in archive.objects::<Run>() {
+            let run = run?;
+            if let Some(parent) = run.parent_id() {
+                parents.insert(hasher.hash_one(&run.info.run_id), hasher.hash_one(parent));
+            }
+        }
+        let mut taken: HashSet<u64> = HashSet::new();
+        let mut open: Vec<u64> = self.runs.iter().map(|id| hasher.hash_one(id)).collect();
+        while let Some(run) = open.pop() {
+            if taken.insert(run) {
+                open.extend(parents.get(&run));
+            }
+        }
+        for run in archive.objects::<Run>() {
+            let info = run?.info;
+            if taken.contains(&hasher.hash_one(&info.run_id)) {
+                self.needed.insert(info.experiment_id);
+                self.runs.insert(info.run_id);
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Chosen {
@@ -87,14 +121,7 @@ impl Chosen {
                     .extend(version.run_id.filter(|run_id| !run_id.is_empty()));
             }
         }
-        if !names.runs.is_empty() {
-            for run in archive.objects::<Run>() {
-                let info = run?.info;
-                if names.runs.contains(&info.run_id) {
-                    names.needed.insert(info.experiment_id);
-                }
-            }
-        }
+        names.need(archive)?;
         chosen.names = Some(names);
         Ok(chosen)
     }

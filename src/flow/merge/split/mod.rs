@@ -19,7 +19,7 @@ use self::assign::Assigned;
 use self::write::PartsWriter;
 use super::orphans::{Orphans, staying};
 use super::{MergeError, Result};
-use crate::archive::{Archive, ArchiveError, ContainerKind, Replace, Staging, WriterOptions};
+use crate::archive::{Archive, ArchiveError, ContainerKind, PART, Replace, Staging, WriterOptions};
 use crate::format::{Kind, Manifest};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -60,7 +60,7 @@ pub enum Every {
 /// How an archive is split.
 #[derive(Debug, Clone, Default)]
 pub struct SplitOptions {
-    /// How parts are written.
+    /// How parts are written; with `force`, a directory in which nothing lies but parts is replaced.
     pub writer: WriterOptions,
     /// Copies blobs instead of linking them.
     pub copy: bool,
@@ -91,7 +91,11 @@ pub struct SplitReport {
 /// # Errors
 /// The archive cannot be read, the directory exists or cannot be written, or there would be too many parts; nothing is made then.
 pub fn split(archive: &Archive, out: &Path, by: SplitBy, options: &SplitOptions) -> Result<SplitReport> {
-    let staging = Staging::create(out, Replace::Nothing)?;
+    let replace = match options.writer.force {
+        true => Replace::Parts,
+        false => Replace::Nothing,
+    };
+    let staging = Staging::create(out, replace)?;
     let scratch = staging.scratch()?;
     let mut orphans = Orphans::default();
     loop {
@@ -149,6 +153,7 @@ fn attempt(
             container: Some(container),
             // All of them are synced at once at the end.
             no_sync: true,
+            force: false,
             ..options.writer.clone()
         },
         ..options.clone()
@@ -187,6 +192,6 @@ fn names(archive: &Archive, options: &SplitOptions, count: usize) -> (ContainerK
         ContainerKind::Directory => "",
     };
     let width = count.to_string().len();
-    let names = (1..=count).map(|number| format!("part-{number:0width$}{ending}"));
+    let names = (1..=count).map(|number| format!("{PART}{number:0width$}{ending}"));
     (container, names.collect())
 }

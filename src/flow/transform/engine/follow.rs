@@ -1,15 +1,54 @@
 //! The places of lines that follow the order of what they belong to.
 
 use super::super::error::Result;
-use super::places::{Place, Places};
-use crate::archive::walk::{Head, OwnerWalk, Owners, text};
+use super::places::{Place, Places, owner_kinds};
+use crate::archive::walk::{Head, OwnerWalk, Owners, kind_of_owner, lost_owners, text};
 use crate::archive::{Archive, ArchiveError};
 use crate::format::{Kind, SortKey, order};
 use crate::model::OwnerKind;
 use serde::Deserialize;
+use std::collections::{BTreeMap, HashSet};
 
 /// Tells the places of a kind's lines, in their order.
-pub(super) enum Follow<'a> {
+pub(super) struct Follow<'a> {
+    owners: Owned<'a>,
+    lost: Lost,
+}
+
+/// Lines of objects that the archive lost, as it says itself: they stay behind the lines before them, or are dropped.
+struct Lost {
+    /// By kind of the objects.
+    ids: BTreeMap<Kind, HashSet<String>>,
+    are_dropped: bool,
+    /// The place of the last object that is not lost, and its kind.
+    last: Option<(Kind, SortKey)>,
+    count: u64,
+}
+
+impl Lost {
+    fn is(&self, kind: Kind, id: &str) -> bool {
+        self.ids.get(&kind).is_some_and(|ids| ids.contains(id))
+    }
+
+    /// The place of the next such line; none where they are dropped.
+    fn place(&mut self, kind: Kind) -> Option<SortKey> {
+        self.count += 1;
+        let before = match &self.last {
+            Some((last, key)) if *last == kind => SortKey::from([key.as_bytes(), &[u8::MAX]].concat()),
+            _ => SortKey::new().number(0),
+        };
+        (!self.are_dropped).then(|| before.number(self.count))
+    }
+
+    fn pass(&mut self, kind: Kind, key: &SortKey) {
+        if !self.ids.is_empty() {
+            self.last = Some((kind, key.clone()));
+        }
+    }
+}
+
+/// What lines belong to.
+enum Owned<'a> {
     /// Each line tells its own.
     Own,
     /// They belong to objects of one kind.
@@ -38,22 +77,44 @@ struct FirstFile {
 }
 
 impl<'a> Follow<'a> {
-    pub(super) fn new(archive: &'a Archive, kind: Kind) -> Result<Self> {
+    /// Before the first line; `drops_lost` tells whether lines of lost objects go.
+    pub(super) fn new(archive: &'a Archive, kind: Kind, drops_lost: bool) -> Result<Self> {
+        let mut ids = BTreeMap::new();
+        for &owner in owner_kinds(kind) {
+            ids.insert(owner, lost_owners(archive, kind, owner, &std::env::temp_dir())?);
+        }
+        ids.retain(|_, ids: &mut HashSet<String>| !ids.is_empty());
+        Ok(Follow {
+            owners: Owned::new(archive, kind)?,
+            lost: Lost {
+                ids,
+                are_dropped: drops_lost,
+                last: None,
+                count: 0,
+            },
+        })
+    }
+}
+
+impl<'a> Owned<'a> {
+    fn new(archive: &'a Archive, kind: Kind) -> Result<Self> {
         let owner = match kind {
             Kind::Metrics => Kind::Runs,
             Kind::ModelMetrics => Kind::LoggedModels,
             Kind::Spans => Kind::Traces,
-            Kind::Artifacts => return Ok(Follow::Artifacts(Box::new(OwnerWalk::new(archive)))),
-            _ => return Ok(Follow::Own),
+            Kind::Artifacts => return Ok(Owned::Artifacts(Box::new(OwnerWalk::new(archive)))),
+            _ => return Ok(Owned::Own),
         };
-        Ok(Follow::One(Box::new(OneOwner {
+        Ok(Owned::One(Box::new(OneOwner {
             kind: owner,
             owners: Owners::new(archive, owner)?,
             series: Default::default(),
             slices: 0,
         })))
     }
+}
 
+impl Follow<'_> {
     /// The place of a line, by its head before any edit and its text after; none where its owner was dropped.
     pub(super) fn place(
         &mut self,
@@ -63,30 +124,41 @@ impl<'a> Follow<'a> {
         line: &[u8],
         orphan: impl Fn(&str) -> ArchiveError,
     ) -> Result<Option<SortKey>> {
-        match self {
-            Follow::Own => {
+        let lost = &mut self.lost;
+        match &mut self.owners {
+            Owned::Own => {
+                let id = text(&head.dataset_id);
                 let is_dropped = kind == Kind::DatasetRecords
-                    && places.of(Kind::EvaluationDatasets, text(&head.dataset_id)) == Some(&Place::Dropped);
+                    && (places.of(Kind::EvaluationDatasets, id) == Some(&Place::Dropped)
+                        || lost.are_dropped && lost.is(Kind::EvaluationDatasets, id));
                 Ok((!is_dropped).then(|| head.sort_key(kind)))
             }
-            Follow::One(one) => {
+            Owned::One(one) => {
                 let id = text(head.owner(kind));
                 let key = match places.of(one.kind, id) {
                     Some(Place::Dropped) => return Ok(None),
                     Some(Place::At(key)) => key.clone(),
+                    None if lost.is(one.kind, id) => return Ok(lost.place(one.kind)),
                     None => one.owners.find(id)?.ok_or_else(|| orphan(id))?.key.clone(),
                 };
+                lost.pass(one.kind, &key);
                 Ok(Some(one.place(kind, head, key)))
             }
-            Follow::Artifacts(walk) => {
+            Owned::Artifacts(walk) => {
                 let id = text(&head.owner_id);
                 let kind = OwnerKind::deserialize(&head.owner_kind).map_err(|_| orphan(id))?;
                 let list: Listed = serde_json::from_slice(line).map_err(|_| orphan(id))?;
+                let owner_kind = kind_of_owner(kind);
                 let key = match places.of_owner(kind, id) {
                     Some(Place::Dropped) => return Ok(None),
                     Some(Place::At(key)) => key.clone(),
+                    None if lost.is(owner_kind, id) => {
+                        let key = lost.place(owner_kind);
+                        return Ok(key.map(|key| order::artifacts(kind, &key, "")));
+                    }
                     None => walk.find(kind, id)?.ok_or_else(|| orphan(id))?.key.clone(),
                 };
+                lost.pass(owner_kind, &key);
                 let first = list.files.first().map_or("", |file| &file.path);
                 Ok(Some(order::artifacts(kind, &key, first)))
             }

@@ -82,7 +82,10 @@ impl<'a> Engine<'a> {
 
     fn run_kind(&mut self, kind: Kind) -> Result<()> {
         let is_edited = self.steps.iter().any(|step| step.kinds().contains(&kind));
-        if !is_edited && !self.places.touches(kind) {
+        let chooses = self.steps.iter().any(|step| step.chooses());
+        let is_lost = |owner: &Kind| self.archive.manifest().lost(*owner) > 0;
+        let drops_lost = chooses && places::owner_kinds(kind).iter().any(is_lost);
+        if !is_edited && !drops_lost && !self.places.touches(kind) {
             return self.adopt(kind);
         }
         if self.places.moves(kind) || self.steps.iter().any(|step| step.moves(kind)) {
@@ -94,7 +97,7 @@ impl<'a> Engine<'a> {
             kind,
             is_edited,
         };
-        let (pool, mut follow) = (self.pool.clone(), Follow::new(self.archive, kind)?);
+        let (pool, mut follow) = (self.pool.clone(), Follow::new(self.archive, kind, drops_lost)?);
         map_ordered(
             &pool,
             WINDOW,
@@ -281,8 +284,11 @@ impl<'a> Engine<'a> {
     /// Takes over the list of failures but for those of objects that were dropped.
     pub(super) fn take_losses(&mut self) -> Result<()> {
         let places = &self.places;
+        let redacting = self.steps.iter().filter(|step| step.redacts());
+        let redacted = redacting.flat_map(|step| step.kinds()).copied().collect();
+        let is_dropped = |id: &str| places.has_dropped(id);
         match &mut self.writer {
-            Some(writer) => removal::take_losses(writer, self.archive, |id| places.has_dropped(id)),
+            Some(writer) => removal::take_losses(writer, self.archive, is_dropped, &redacted),
             None => Ok(()),
         }
     }

@@ -41,6 +41,10 @@ impl Step for Drop {
         &[Kind::Artifacts]
     }
 
+    fn redacts(&self) -> bool {
+        true
+    }
+
     fn apply(&self, line: &mut EditedLine) -> Result<Fate> {
         line.rewrite(|line| {
             let files = line.get_mut("files").and_then(Value::as_array_mut);

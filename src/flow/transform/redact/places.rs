@@ -194,6 +194,10 @@ impl Step for Erase {
         &self.kinds
     }
 
+    fn redacts(&self) -> bool {
+        true
+    }
+
     fn apply(&self, line: &mut EditedLine) -> Result<Fate> {
         if line.kind() == Kind::Artifacts {
             self.artifacts(line);

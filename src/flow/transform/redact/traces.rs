@@ -131,6 +131,10 @@ impl Step for Erase {
         &[Kind::Traces, Kind::Spans, Kind::Artifacts]
     }
 
+    fn redacts(&self) -> bool {
+        true
+    }
+
     fn apply(&self, line: &mut EditedLine) -> Result<Fate> {
         let kind = line.kind();
         line.rewrite(|line| {

@@ -157,6 +157,10 @@ impl Step for Users {
         &KINDS
     }
 
+    fn redacts(&self) -> bool {
+        true
+    }
+
     fn apply(&self, line: &mut EditedLine) -> Result<Fate> {
         let is_changed = line.rewrite(|line| line.as_object_mut().is_some_and(|line| self.line(line)));
         match &self.0 {

@@ -242,6 +242,10 @@ impl Step for Choose {
         &KINDS
     }
 
+    fn chooses(&self) -> bool {
+        true
+    }
+
     fn apply(&self, line: &mut EditedLine) -> Result<Fate> {
         let closure = &self.closure;
         Ok(kept(match line.kind() {

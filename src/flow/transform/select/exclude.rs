@@ -134,6 +134,10 @@ impl Step for Excluded {
         &KINDS
     }
 
+    fn chooses(&self) -> bool {
+        true
+    }
+
     fn apply(&self, line: &mut EditedLine) -> Result<Fate> {
         let is_excluded = match line.kind() {
             Kind::Experiments | Kind::Scorers => self.experiments.contains(line.text("experiment_id")),

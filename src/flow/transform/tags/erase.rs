@@ -79,6 +79,10 @@ impl Step for Erase {
         &self.kinds
     }
 
+    fn redacts(&self) -> bool {
+        true
+    }
+
     fn apply(&self, line: &mut EditedLine) -> Result<Fate> {
         let keys = self
             .texts

@@ -1,0 +1,100 @@
+//! How several archives become one, for every command that takes several.
+
+use super::humanize::{counted, grouped, shown};
+use super::screen::note;
+use crate::archive::WriterOptions;
+use crate::flow::merge::{ChangeKind, MergeOptions, MergeReport, Prefer};
+use clap::ValueEnum;
+use std::path::PathBuf;
+
+/// Changes and conflicts that are named; the others are counted.
+const NAMED: usize = 10;
+
+/// What is decided where archives differ.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Where several archives differ")]
+pub(super) struct MergeArgs {
+    /// From which archive an object comes, with all its lines, that several have with other content
+    #[arg(long, value_enum, value_name = "WHICH", default_value_t = PreferArg::Fail)]
+    prefer: PreferArg,
+    /// Makes one experiment of those of one name, where they are of several origins
+    #[arg(long)]
+    join_experiments: bool,
+    /// Makes one registered model of those of one name, where they are of several origins; versions of the later are numbered anew
+    #[arg(long)]
+    join_models: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum PreferArg {
+    /// None: nothing is made, and the objects are listed
+    Fail,
+    /// The archive given first
+    First,
+    /// The archive in which it changed last
+    Newer,
+}
+
+impl MergeArgs {
+    /// Whether anything was decided.
+    pub(super) fn is_given(&self) -> bool {
+        self.prefer != PreferArg::Fail || self.join_experiments || self.join_models
+    }
+
+    pub(super) fn options(&self, writer: WriterOptions, copy: bool) -> MergeOptions {
+        MergeOptions {
+            writer,
+            copy,
+            prefer: match self.prefer {
+                PreferArg::Fail => Prefer::Fail,
+                PreferArg::First => Prefer::First,
+                PreferArg::Newer => Prefer::Newer,
+            },
+            join_experiments: self.join_experiments,
+            join_models: self.join_models,
+        }
+    }
+}
+
+/// Says what is called otherwise than in its archive, and what was decided.
+pub(super) fn say_of_merge(inputs: &[PathBuf], report: &MergeReport) {
+    let input = |number: usize| shown(&inputs[number - 1]);
+    for change in report.changes.iter().take(NAMED) {
+        let what = match change.what {
+            ChangeKind::Joined if change.old == change.new => "becomes one with another".to_owned(),
+            ChangeKind::Joined => format!("becomes one with `{}`", change.new),
+            ChangeKind::Renumbered | ChangeKind::Renamed => format!("is `{}`", change.new),
+        };
+        note(format_args!(
+            "{} `{}` of {} {what}",
+            change.kind,
+            change.old,
+            input(change.input)
+        ));
+    }
+    note_rest(report.changes.len() as u64, "ids and names");
+    for conflict in report.conflicts.iter().take(NAMED) {
+        let inputs: Vec<_> = conflict.inputs.iter().map(|&number| input(number)).collect();
+        note(format_args!(
+            "{} `{}` differs in {}: taken from {}",
+            conflict.kind,
+            conflict.id,
+            inputs.join(", "),
+            input(conflict.taken)
+        ));
+    }
+    note_rest(report.conflict_count, "objects that differ");
+    for (notice, &count) in &report.notices {
+        note(format_args!("{notice} ({})", counted(count, "times")));
+    }
+}
+
+fn note_rest(count: u64, nouns: &str) {
+    let rest = count.saturating_sub(NAMED as u64);
+    if rest > 0 {
+        note(format_args!(
+            "… and {} {nouns} more; --json lists more",
+            grouped(rest)
+        ));
+    }
+}
