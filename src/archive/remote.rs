@@ -49,6 +49,10 @@ pub(crate) trait RemoteFolder: Send + Sync {
 }
 
 /// What lies at a URI.
+#[cfg_attr(
+    not(feature = "cloud"),
+    allow(dead_code, reason = "a build without stores finds nothing there")
+)]
 pub(crate) enum Remote {
     Zip(Arc<dyn RemoteObject>),
     Folder(Arc<dyn RemoteFolder>),
@@ -182,7 +186,8 @@ impl RemoteZip {
     pub(super) fn read(&self, range: Range<u64>) -> io::Result<Box<dyn Read + Send + '_>> {
         let end = range.end.min(self.size_bytes());
         let Some(start) = range.start.checked_sub(self.tail_start) else {
-            return Ok(self.object.open(range.start..end)?);
+            let stream: Box<dyn Read + Send + '_> = self.object.open(range.start..end)?;
+            return Ok(stream);
         };
         let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(self.tail.len());
         let tail = &self.tail[place(start)..place(end.saturating_sub(self.tail_start)).max(place(start))];
@@ -209,8 +214,10 @@ pub(super) mod tests {
     use std::collections::BTreeMap;
     use std::sync::Mutex;
 
-    /// Stores by URI, and what was asked of each: requests and bytes.
-    static STORES: Mutex<BTreeMap<String, (Arc<Vec<u8>>, u64, u64)>> = Mutex::new(BTreeMap::new());
+    /// An object, and what was asked of it: requests and bytes.
+    type Kept = (Arc<Vec<u8>>, u64, u64);
+
+    static STORES: Mutex<BTreeMap<String, Kept>> = Mutex::new(BTreeMap::new());
 
     struct Counted(String, Arc<Vec<u8>>);
 
