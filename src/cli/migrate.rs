@@ -35,7 +35,7 @@ const LISTED_DIFFERENCES: usize = 1_000;
 /// Move MLflow history to a new store: export, verify, restore and compare in one step
 ///
 /// SOURCE is a file store (`mlruns`), a database or a tracking server. TARGET is a folder to make, with a SQLite database and artifacts, or a
-/// PostgreSQL database that is empty. Every id, time and link is kept, deleted objects too, and SOURCE stays as it is. At the end the target
+/// database that is empty (PostgreSQL or SQLite). Every id, time and link is kept, deleted objects too, and SOURCE stays as it is. At the end the target
 /// is read again and compared with what was read from SOURCE: exit code 0 says that all is there that a store can hold.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:

@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 pub(super) struct Args {
     /// The archive
     archive: PathBuf,
-    /// In place of -o: a PostgreSQL database (`postgresql://…`) without tables, or with those of MLflow 3.18 and nothing in them
+    /// In place of -o: a database (`postgresql://…`, `sqlite:///…`) without tables, or with those of MLflow 3.18 and nothing in them
     #[arg(conflicts_with = "output", requires = "artifacts_destination")]
     target: Option<String>,
     /// The folder to make

@@ -80,7 +80,7 @@ impl Target {
         let scheme = crate::model::uri::scheme(text);
         let dialect = scheme.and_then(crate::model::uri::dialect);
         match (dialect, scheme) {
-            (Some("postgresql"), _) => match artifacts {
+            (Some("postgresql" | "sqlite"), _) => match artifacts {
                 Some(artifacts) => Ok(Target::Database {
                     uri: text.to_owned(),
                     artifacts,
@@ -94,7 +94,7 @@ impl Target {
                 "a folder gets its own `artifacts`: --artifacts-destination is for databases",
             )),
             _ => Err(CliError::usage(format!(
-                "a restore fills PostgreSQL (`postgresql://…`), and `{}` is none",
+                "a restore fills PostgreSQL (`postgresql://…`) and SQLite (`sqlite:///…`), and `{}` is none",
                 crate::model::uri::redact(text)
             ))
             .hint("the path of a folder makes a SQLite store")),

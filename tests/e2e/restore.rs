@@ -4,7 +4,8 @@
 
 use crate::helpers::law::{Told, assert_law};
 use crate::helpers::{rich, servers, whole};
-use mlark::archive::{Archive, ArchiveError};
+use mlark::archive::{Archive, ArchiveError, ArchiveWriter, Duplicates, ManifestHead, WriterOptions};
+use mlark::model::{Experiment, LoggedModel, ModelVersion, RegisteredModel, Run, RunInfo, Trace};
 use mlark::monitor::Silent;
 use mlark::{DiffOptions, diff};
 use serde_json::Value;
@@ -407,4 +408,167 @@ fn an_archive_is_served_by_the_mlflow_on_the_path() {
         assert_eq!(fs::read_dir(entry).unwrap().count(), 1, "the store alone is left");
     }
     run(Command::new("chmod").args(["-R", "u+rwX", path("cache").to_str().unwrap()]));
+}
+
+/// An archive whose objects all say that their artifacts lie in a folder of this machine, in many spellings.
+fn archive_that_names(folder: &Path, out: &Path) -> usize {
+    let folder = folder.to_str().unwrap();
+    let up = "../".repeat(12);
+    let below = folder.trim_start_matches('/');
+    let uris = [
+        folder.to_owned(),
+        format!("file://{folder}"),
+        format!("FILE://{folder}"),
+        format!("file:{folder}"),
+        format!("file://localhost{folder}"),
+        format!("{up}{below}"),
+        format!("mlflow-artifacts:/{up}{below}"),
+        format!("mlflow-artifacts:/{}{below}", "%2e%2e/".repeat(12)),
+        format!("mlflow-artifacts://127.0.0.1/{up}{below}"),
+        folder.replace('/', "%2F"),
+        format!("runs:/0123/{up}{below}"),
+        format!("models:/m-1/{up}{below}"),
+    ];
+    let mut writer = ArchiveWriter::create(out, WriterOptions::default()).unwrap();
+    let some = |text: &String| Some(text.clone());
+    let active = || "active".to_owned();
+    for (at, uri) in uris.iter().enumerate() {
+        let experiment = Experiment {
+            experiment_id: (at + 1).to_string(),
+            name: format!("e{at}"),
+            artifact_location: some(uri),
+            lifecycle_stage: active(),
+            ..Experiment::default()
+        };
+        writer.write(&experiment).unwrap();
+    }
+    for (at, uri) in uris.iter().enumerate() {
+        let info = RunInfo {
+            run_id: format!("{at:032x}"),
+            experiment_id: (at + 1).to_string(),
+            artifact_uri: some(uri),
+            status: "FINISHED".into(),
+            lifecycle_stage: active(),
+            ..RunInfo::default()
+        };
+        let run = Run {
+            info,
+            ..Run::default()
+        };
+        writer.write(&run).unwrap();
+    }
+    for (at, uri) in uris.iter().enumerate() {
+        let model = LoggedModel {
+            model_id: format!("m-{at:032x}"),
+            experiment_id: (at + 1).to_string(),
+            artifact_uri: some(uri),
+            status: "LOGGED_MODEL_READY".into(),
+            lifecycle_stage: active(),
+            ..LoggedModel::default()
+        };
+        writer.write(&model).unwrap();
+    }
+    let model = RegisteredModel {
+        name: "hostile".into(),
+        ..RegisteredModel::default()
+    };
+    writer.write(&model).unwrap();
+    for (at, uri) in uris.iter().enumerate() {
+        let version = ModelVersion {
+            name: "hostile".into(),
+            version: at as u64 + 1,
+            source: some(uri),
+            storage_location: some(uri),
+            status: Some("READY".into()),
+            ..ModelVersion::default()
+        };
+        writer.write(&version).unwrap();
+    }
+    for (at, uri) in uris.iter().enumerate() {
+        let trace = Trace {
+            trace_id: format!("tr-{at:032x}"),
+            experiment_id: (at + 1).to_string(),
+            request_time: Some(1),
+            state: "OK".into(),
+            tags: [("mlflow.artifactLocation".to_owned(), uri.as_str().into())].into(),
+            ..Trace::default()
+        };
+        writer.write(&trace).unwrap();
+    }
+    writer
+        .finish(ManifestHead::default(), Duplicates::Refuse)
+        .unwrap();
+    uris.len()
+}
+
+/// What a server answers to a request, whatever it is.
+fn asked(url: &str, path: &str) -> String {
+    use std::io::{Read as _, Write as _};
+    let host = url.strip_prefix("http://").unwrap();
+    let mut stream = std::net::TcpStream::connect(host).unwrap();
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[test]
+fn a_hostile_archive_restored_and_served_shows_no_file_from_outside() {
+    let (Some(_), Some(venvs)) = (venv(VERSION), venvs("no hostile store is served")) else {
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    fs::create_dir(path("outside")).unwrap();
+    let secret = "a secret of this machine";
+    for name in ["MLmodel", "traces.json"] {
+        fs::write(path("outside").join(name), secret).unwrap();
+    }
+    let count = archive_that_names(&path("outside"), &path("a"));
+    for (name, uris) in [("proxied", "proxied"), ("direct", "direct")] {
+        mlark(&[
+            "restore",
+            path("a").to_str().unwrap(),
+            "-o",
+            path(name).to_str().unwrap(),
+            "--artifact-uris",
+            uris,
+        ]);
+        let server = Server::start(&venvs, VERSION, &path(name));
+        let mut answered = 0;
+        for at in 0..count {
+            let up = "..%2F".repeat(at + 1);
+            for request in [
+                format!("/get-artifact?run_uuid={at:032x}&path=MLmodel"),
+                format!("/ajax-api/2.0/mlflow/artifacts/list?run_id={at:032x}"),
+                format!(
+                    "/model-versions/get-artifact?name=hostile&version={}&path=MLmodel",
+                    at + 1
+                ),
+                format!(
+                    "/ajax-api/2.0/mlflow/logged-models/m-{at:032x}/artifacts/files?artifact_file_path=MLmodel"
+                ),
+                format!("/ajax-api/2.0/mlflow/logged-models/m-{at:032x}/artifacts/directories"),
+                format!("/ajax-api/2.0/mlflow/get-trace-artifact?request_id=tr-{at:032x}"),
+                format!("/ajax-api/3.0/mlflow/get-trace-artifact?request_id=tr-{at:032x}"),
+                format!("/api/2.0/mlflow-artifacts/artifacts/{up}outside%2FMLmodel"),
+                format!("/api/2.0/mlflow-artifacts/artifacts?path={up}outside"),
+            ] {
+                let answer = asked(&server.url, &request);
+                assert!(answer.starts_with("HTTP/1.1 "), "{request}: {answer}");
+                assert!(!answer.contains(secret), "{name}: {request}: {answer}");
+                assert!(
+                    !answer.contains("\"path\":\"MLmodel\""),
+                    "{name}: {request}: {answer}"
+                );
+                answered += usize::from(answer.starts_with("HTTP/1.1 200"));
+            }
+        }
+        // Lists of what is empty are answered; the server is not one that refuses everything.
+        assert!(answered >= count, "{name}: {answered}");
+    }
 }

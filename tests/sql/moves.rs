@@ -1,6 +1,8 @@
 //! A move in one step, and the comparison of a database with an archive, as users run them.
 
 use crate::helpers::command::{mlark, shown};
+use mlark::archive::{ArchiveWriter, Duplicates, ManifestHead, WriterOptions};
+use mlark::model::Experiment;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -146,4 +148,118 @@ fn what_cannot_be_moved_leaves_nothing() {
         assert!(text.contains(told), "{arguments:?}: {text}");
         assert_eq!(names(here), ["taken"], "{arguments:?}");
     }
+}
+
+/// A SQLite file with MLflow's tables and what MLflow itself puts there.
+fn empty_store(here: &Path, name: &str) {
+    let mut writer = ArchiveWriter::create(&here.join("nothing"), WriterOptions::default()).unwrap();
+    let experiment = Experiment {
+        experiment_id: "0".into(),
+        name: "Default".into(),
+        lifecycle_stage: "active".into(),
+        ..Experiment::default()
+    };
+    writer.write(&experiment).unwrap();
+    writer
+        .finish(ManifestHead::default(), Duplicates::Refuse)
+        .unwrap();
+    let made = mlark(here, &["restore", "nothing", "-o", "made"]);
+    assert_eq!(made.status.code(), Some(0), "{}", shown(&made));
+    fs::rename(here.join("made/mlflow.db"), here.join(name)).unwrap();
+    fs::remove_dir_all(here.join("made")).unwrap();
+    fs::remove_dir_all(here.join("nothing")).unwrap();
+}
+
+#[test]
+fn a_sqlite_file_that_is_empty_or_not_there_is_filled_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let (here, source) = (directory.path(), fixture("sql-3.18.0/mlflow.db"));
+    let artifacts = fixture("sql-3.18.0/mlartifacts");
+    let export = ["export", &source, "-o", "a.zip", "--include-deleted"];
+    mlark(
+        here,
+        &[&export[..], &["--artifacts-destination", &artifacts]].concat(),
+    );
+    empty_store(here, "empty.db");
+    fs::write(here.join("bytes.db"), b"").unwrap();
+    for name in ["empty.db", "bytes.db", "new.db"] {
+        let (uri, folder) = (format!("sqlite:///{name}"), format!("{name}-files"));
+        let restore = ["restore", "a.zip", &uri, "--artifacts-destination", &folder];
+        let before = names(here);
+        let dry = mlark(here, &[&restore[..], &["--dry-run"]].concat());
+        assert_eq!(dry.status.code(), Some(0), "{name}: {}", shown(&dry));
+        assert_eq!(names(here), before, "{name}");
+        let filled = mlark(here, &restore);
+        assert_eq!(filled.status.code(), Some(0), "{name}: {}", shown(&filled));
+        let verify = ["verify", "a.zip", "--against", &uri];
+        let verified = mlark(
+            here,
+            &[&verify[..], &["--artifacts-destination", &folder]].concat(),
+        );
+        let text = shown(&verified);
+        assert_eq!(verified.status.code(), Some(0), "{name}: {text}");
+        assert!(
+            text.contains("the target holds what the archive says"),
+            "{name}: {text}"
+        );
+        assert!(!text.contains("that the archive does not have"), "{name}: {text}");
+        let again = ["restore", "a.zip", &uri, "--artifacts-destination", "again"];
+        let second = mlark(here, &again);
+        assert_eq!(second.status.code(), Some(8), "{name}: {}", shown(&second));
+        assert!(!here.join("again").exists());
+    }
+}
+
+#[test]
+fn a_sqlite_file_that_is_no_empty_store_of_this_mlflow_stays_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let (here, source) = (directory.path(), fixture("filestore-2.9.2/mlruns"));
+    mlark(here, &["export", &source, "-o", "a", "--keep-going"]);
+    let open = |name: &str| rusqlite::Connection::open(here.join(name)).unwrap();
+    for (name, sql) in [
+        ("other", "CREATE TABLE something (a)"),
+        ("head", "UPDATE alembic_version SET version_num = '7d34483879f0'"),
+        ("tag", "INSERT INTO experiment_tags VALUES ('k', 'v', 0)"),
+        ("named", "UPDATE experiments SET name = 'mine'"),
+        (
+            "webhook",
+            "INSERT INTO webhooks (webhook_id, name, url, status, creation_timestamp, last_updated_timestamp, workspace) VALUES ('w', 'n', 'u', 'ACTIVE', 1, 1, 'default')",
+        ),
+    ] {
+        if name != "other" {
+            empty_store(here, name);
+        }
+        open(name).execute_batch(sql).unwrap();
+        let before = fs::read(here.join(name)).unwrap();
+        let uri = format!("sqlite:///{name}");
+        let refused = mlark(here, &["restore", "a", &uri, "--artifacts-destination", "files"]);
+        assert_eq!(refused.status.code(), Some(8), "{name}: {}", shown(&refused));
+        assert!(!here.join("files").exists(), "{name}");
+        assert!(before == fs::read(here.join(name)).unwrap(), "{name} was changed");
+    }
+    empty_store(here, "locked");
+    let lock = open("locked");
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let locked = [
+        "restore",
+        "a",
+        "sqlite:///locked",
+        "--artifacts-destination",
+        "files",
+    ];
+    let refused = mlark(here, &locked);
+    assert_eq!(refused.status.code(), Some(8), "{}", shown(&refused));
+    assert!(shown(&refused).contains("it is in use"), "{}", shown(&refused));
+    lock.execute_batch("ROLLBACK").unwrap();
+    // A folder of artifacts that is there is not written into, and the database stays empty.
+    fs::create_dir(here.join("files")).unwrap();
+    assert_eq!(mlark(here, &locked).status.code(), Some(2));
+    let locked = [
+        "restore",
+        "a",
+        "sqlite:///locked",
+        "--artifacts-destination",
+        "files2",
+    ];
+    assert_eq!(mlark(here, &locked).status.code(), Some(0));
 }

@@ -4,6 +4,7 @@
 //! `lang/sql/write`, which also says where artifacts lie. A plan is the same pass with nothing behind it.
 
 mod files;
+mod fill;
 mod report;
 
 use crate::archive::{Archive, ArchiveError, ErrorKind, Replace, Staging};
@@ -254,7 +255,7 @@ pub struct FillOptions {
     pub is_dry: bool,
 }
 
-/// Fills a PostgreSQL database that is empty but for what MLflow itself put there, or has no tables, and makes the new folder `artifacts`: all of
+/// Fills a database that is empty but for what MLflow itself put there, or has no tables, and makes the new folder `artifacts`: all of
 /// it, or nothing.
 ///
 /// # Errors
@@ -266,67 +267,19 @@ pub fn fill(
     options: &FillOptions,
     monitor: &dyn Monitor,
 ) -> Result<RestoreReport, RestoreError> {
+    let numbers = numbers_of(uri)?;
     let absolute = std::path::absolute(artifacts).map_err(ArchiveError::io("find", artifacts))?;
-    let into_store = options.store.database_edit(uri, &absolute)?;
-    match numbers_of(uri)? {
-        Numbers::Sqlite => Err(RestoreError::Option(
-            "a SQLite store is made in a folder of its own".to_owned(),
-        )),
-        #[cfg(not(feature = "postgres"))]
-        Numbers::Postgres => Err(no_feature("postgres")),
-        #[cfg(feature = "postgres")]
-        Numbers::Postgres => {
-            let outcome = fill_postgres(archive, (uri, artifacts, &absolute), options, monitor)?;
-            RestoreReport::new(archive, outcome, into_store)
-        }
-    }
-}
-
-/// Said by a build without a feature.
-#[cfg(not(feature = "postgres"))]
-fn no_feature(name: &str) -> RestoreError {
-    RestoreError::Option(format!(
-        "this build fills no such database: one with `--features {name}` does"
-    ))
-}
-
-#[cfg(feature = "postgres")]
-fn fill_postgres(
-    archive: &Archive,
-    (uri, artifacts, absolute): (&str, &Path, &Path),
-    options: &FillOptions,
-    monitor: &dyn Monitor,
-) -> Result<write::Outcome, RestoreError> {
-    use crate::lang::sql::write::{FileSink, LongValues};
-    let target = options.store.target(absolute, Numbers::Postgres)?;
-    let long_values = if options.cuts_long_values {
-        LongValues::Truncate
-    } else {
-        LongValues::Fail
+    let filling = fill::Filling {
+        archive,
+        uri,
+        target: options.store.target(&absolute, numbers)?,
+        options,
+        monitor,
     };
-    let mut planned = PlannedFiles::new();
-    let outcome = if options.is_dry {
-        write::fill_postgres(
-            uri,
-            archive,
-            (&mut planned, None),
-            target,
-            long_values,
-            || Ok(()),
-            monitor,
-        )
-    } else {
-        let staging = Staging::create(artifacts, Replace::Nothing)?;
-        let mut folder = Folder::create(archive, staging.root().join(TREE))?;
-        let files: (&mut dyn FileSink, Option<&mut dyn FileSink>) = (&mut planned, Some(&mut folder));
-        let publish = || staging.publish(TREE, true);
-        write::fill_postgres(uri, archive, files, target, long_values, publish, monitor)
+    let outcome = match (options.is_dry, numbers) {
+        (true, _) => filling.plan(numbers)?,
+        (false, Numbers::Sqlite) => filling.sqlite(artifacts)?,
+        (false, Numbers::Postgres) => filling.postgres(artifacts)?,
     };
-    outcome.map_err(|error| match error {
-        WriteError::Target(detail) => RestoreError::Target {
-            uri: crate::model::uri::redact(uri),
-            detail,
-        },
-        error => error.into(),
-    })
+    RestoreReport::new(archive, outcome, options.store.edit_for(&absolute, numbers))
 }

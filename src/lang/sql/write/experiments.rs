@@ -19,7 +19,6 @@ impl Writer<'_> {
         let experiments = self.archive.objects::<Experiment>();
         let experiments = experiments.map(|experiment| experiment.map_err(WriteError::from));
         self.rules.learn_experiments(experiments)?;
-        self.outcome.has_default_experiment = self.rules.experiments.has_default;
         for workspace in self.rules.missing_workspaces(&workspaces) {
             self.outcome.edit(Edit::MadeWorkspace, Kind::Workspaces, "name");
             self.workspace_row(&workspace, [None; 3])?;

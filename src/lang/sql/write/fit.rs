@@ -36,11 +36,6 @@ impl TargetTables {
         columns.insert(column.to_owned(), facts);
     }
 
-    /// Whether a table is there.
-    pub(super) fn has(&self, table: &str) -> bool {
-        self.0.contains_key(table)
-    }
-
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }

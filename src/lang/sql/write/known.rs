@@ -13,8 +13,6 @@ pub(super) struct KnownExperiments {
     by_id: HashMap<String, KnownExperiment>,
     /// Workspaces that experiments are in.
     pub(super) workspaces: BTreeSet<String>,
-    /// Whether the one that MLflow makes itself is among them.
-    pub(super) has_default: bool,
 }
 
 /// An experiment in the target.
@@ -41,10 +39,8 @@ impl KnownExperiments {
     /// Two active ones have one name, or one has the name that MLflow keeps for its own.
     pub(super) fn know(heads: &[Head], largest: i64) -> Result<Self> {
         let (numbers, mut names) = (numbers(heads, largest), new_names(heads)?);
-        let mut known = KnownExperiments {
-            has_default: numbers.contains(&DEFAULT_EXPERIMENT.0),
-            ..KnownExperiments::default()
-        };
+        let has_default = numbers.contains(&DEFAULT_EXPERIMENT.0);
+        let mut known = KnownExperiments::default();
         for (at, (head, id)) in heads.iter().zip(&numbers).enumerate() {
             let workspace = Some(&head.workspace).filter(|name| *name != DEFAULT_WORKSPACE);
             known.workspaces.insert(head.workspace.clone());
@@ -57,7 +53,7 @@ impl KnownExperiments {
         }
         let has_its_name =
             |head: &&Head| head.workspace == DEFAULT_WORKSPACE && head.name == DEFAULT_EXPERIMENT.1;
-        if let (false, Some(head)) = (known.has_default, heads.iter().find(has_its_name)) {
+        if let (false, Some(head)) = (has_default, heads.iter().find(has_its_name)) {
             return Err(WriteError::Impossible(format!(
                 "experiment `{}` is named `{}`, which MLflow keeps for experiment 0, and no server would start: rename it first",
                 head.experiment_id, head.name

@@ -12,6 +12,7 @@
 
 #[cfg(feature = "postgres")]
 mod belonging;
+mod empty;
 mod evaluation;
 mod experiments;
 #[cfg(feature = "postgres")]
@@ -177,6 +178,28 @@ pub(crate) fn create(
     Ok(outcome)
 }
 
+/// Fills a SQLite file that is there with an archive; as [`fill_postgres`], but that nothing is too long.
+///
+/// # Errors
+/// The file cannot be filled, or as [`create`].
+pub(crate) fn fill_sqlite(
+    path: &Path,
+    archive: &Archive,
+    files: (&mut dyn FileSink, Option<&mut dyn FileSink>),
+    options: TargetOptions,
+    publish: impl FnOnce() -> Result<(), ArchiveError>,
+    monitor: &dyn Monitor,
+) -> Result<Outcome> {
+    let database = sqlite::SqliteTarget::open(path)?;
+    let planned = write(archive, &mut NoRows, files.0, options.clone(), monitor)?;
+    let Some(files) = files.1 else { return Ok(planned) };
+    database.clear()?;
+    let outcome = write(archive, &mut database.rows(), files, options, monitor)?;
+    publish()?;
+    database.commit()?;
+    Ok(outcome)
+}
+
 /// Fills a PostgreSQL database with an archive, in one transaction; of two sinks for files the first is asked by the plan, and without a
 /// second the plan is all. `publish` is called when all is written, before it is seen.
 ///
@@ -199,7 +222,7 @@ pub(crate) fn fill_postgres(
     let planned = write(archive, &mut fitted, files.0, options.clone(), monitor)?;
     let planned = fitted.finish(planned)?;
     let Some(files) = files.1 else { return Ok(planned) };
-    database.clear(planned.has_default_experiment)?;
+    database.clear()?;
     let mut rows = database.rows();
     let mut fitted = fit::Fitted::new(&tables, &mut rows, long_values)?;
     let outcome = write(archive, &mut fitted, files, options, monitor)?;

@@ -52,8 +52,6 @@ pub(crate) struct Outcome {
     pub(crate) named_losses: Vec<Loss>,
     /// Experiments whose ids are others: in the archive, and in the target.
     pub(crate) new_ids: Vec<(String, i64)>,
-    /// Whether the archive has the experiment that MLflow makes itself.
-    pub(crate) has_default_experiment: bool,
     /// Workspaces beside the default one.
     pub(crate) has_workspaces: bool,
 }

@@ -2,7 +2,7 @@
 
 use super::fit::{Column, TargetTables};
 use super::rows::{RowSink, Target};
-use super::{Result, WriteError};
+use super::{Result, WriteError, empty};
 use crate::lang::sql::database::{Cell, Dialect};
 use crate::lang::sql::postgres::connect;
 use postgres::Client;
@@ -48,7 +48,7 @@ impl PostgresTarget {
         )?;
         if has_tables {
             target.check_empty()?;
-            target.check_version()?;
+            empty::check_version(DDL, &mut |sql| target.one(sql))?;
         } else {
             let (tables, _) = DDL
                 .split_once(MARK)
@@ -85,46 +85,13 @@ impl PostgresTarget {
     /// Refuses a database with more than what MLflow itself put there.
     fn check_empty(&mut self) -> Result<()> {
         let tables = self.tables()?;
-        if !tables.has("experiments") || !tables.has("runs") {
-            let text = "it has tables, and they are not MLflow's: name an empty database".to_owned();
-            return Err(WriteError::Target(text));
-        }
         let names: Vec<String> = tables.names().map(str::to_owned).collect();
         let quoted: Vec<String> = names.iter().map(|name| Dialect::Postgres.quote(name)).collect();
         let lock = format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE NOWAIT", quoted.join(", "));
         self.client
             .batch_execute(&lock)
             .map_err(|error| refusal("a lock on its tables, which are in use", &error))?;
-        for (name, quoted) in names.iter().zip(&quoted) {
-            let own = match name.as_str() {
-                "alembic_version" => continue,
-                "experiments" => "WHERE NOT (experiment_id = 0 AND name = 'Default')",
-                "workspaces" => "WHERE name <> 'default'",
-                _ => "",
-            };
-            if self.one(&format!("SELECT EXISTS (SELECT 1 FROM {quoted} {own})"))? {
-                return Err(WriteError::Target(format!(
-                    "table `{name}` has rows already, and a restore fills an empty store alone: name another database"
-                )));
-            }
-        }
-        Ok(())
-    }
-
-    /// Refuses the tables of another MLflow, which have other columns.
-    fn check_version(&mut self) -> Result<()> {
-        let own = DDL
-            .lines()
-            .find_map(|line| line.strip_prefix("INSERT INTO alembic_version VALUES ('"));
-        let own = own.and_then(|rest| rest.split('\'').next()).unwrap_or_default();
-        if self.one(&format!(
-            "SELECT EXISTS (SELECT 1 FROM alembic_version WHERE version_num = '{own}')"
-        ))? {
-            return Ok(());
-        }
-        Err(WriteError::Target(
-            "its tables are those of another MLflow than 3.18: `mlflow db upgrade` of 3.18 makes them new, or name a database without tables".to_owned(),
-        ))
+        empty::check(&names, Dialect::Postgres, &mut |sql| self.one(sql))
     }
 
     /// The tables as they are.
@@ -154,13 +121,9 @@ impl PostgresTarget {
         Ok(tables)
     }
 
-    /// Removes what MLflow itself put there and the archive brings.
-    pub(super) fn clear(&mut self, has_default_experiment: bool) -> Result<()> {
-        let mut sql = "DELETE FROM workspaces".to_owned();
-        if has_default_experiment {
-            sql.push_str("; DELETE FROM experiments");
-        }
-        let cleared = self.client.batch_execute(&sql);
+    /// Removes what MLflow itself put there.
+    pub(super) fn clear(&mut self) -> Result<()> {
+        let cleared = self.client.batch_execute(empty::CLEAR);
         cleared.map_err(|error| refusal("the rows of MLflow's own", &error))
     }
 

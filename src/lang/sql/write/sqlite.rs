@@ -1,11 +1,12 @@
-//! A new SQLite file with the tables of the newest MLflow.
+//! A SQLite file: a new one with the tables of the newest MLflow, or one that has them and holds nothing.
 
 use super::rows::{RowSink, Target};
-use super::{Result, WriteError};
+use super::{Result, WriteError, empty};
 use crate::lang::sql::database::{Cell, Dialect};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
-use rusqlite::{Connection, Statement, ToSql};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, ToSql};
 use std::path::Path;
+use std::time::Duration;
 
 /// Tables, the rows that MLflow itself puts into them, and, behind a mark, indexes and the rest.
 const DDL: &str = include_str!("ddl/sqlite.sql");
@@ -56,6 +57,88 @@ impl NewDatabase {
         self.connection.execute_batch(rest).map_err(refused)?;
         self.connection.execute_batch("COMMIT").map_err(refused)?;
         self.connection.close().map_err(|(_, error)| refused(error))
+    }
+}
+
+/// A file that is there, within the transaction that fills it.
+pub(super) struct SqliteTarget {
+    connection: Connection,
+    /// Whether the tables are made here, so that indexes are still to come.
+    is_made: bool,
+}
+
+impl SqliteTarget {
+    /// Opens the file, and takes it for this process alone.
+    ///
+    /// # Errors
+    /// It is in use, it is no database, or it holds something already.
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let told = |error: rusqlite::Error| match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                WriteError::Target("it is in use: end the server that has it".to_owned())
+            }
+            _ => WriteError::Target(error.to_string()),
+        };
+        let connection = Connection::open_with_flags(path, flags).map_err(told)?;
+        let begun = connection.busy_timeout(Duration::ZERO).and_then(|()| {
+            connection.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA cache_size = -16384; BEGIN EXCLUSIVE")
+        });
+        begun.map_err(told)?;
+        let mut target = SqliteTarget {
+            connection,
+            is_made: false,
+        };
+        let names = target.names()?;
+        if names.is_empty() {
+            target.batch("its tables", parts().0)?;
+            target.is_made = true;
+        } else {
+            empty::check(&names, Dialect::Sqlite, &mut |sql| target.one(sql))?;
+            empty::check_version(DDL, &mut |sql| target.one(sql))?;
+        }
+        Ok(target)
+    }
+
+    fn names(&self) -> Result<Vec<String>> {
+        let refused = |error: rusqlite::Error| refusal("a look at its tables", &error);
+        let sql =
+            "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'";
+        let mut statement = self.connection.prepare(sql).map_err(refused)?;
+        let names = statement.query_map([], |row| row.get(0)).map_err(refused)?;
+        names.collect::<rusqlite::Result<_>>().map_err(refused)
+    }
+
+    fn one(&self, sql: &str) -> Result<bool> {
+        let answer = self.connection.query_row(sql, [], |row| row.get(0));
+        answer.map_err(|error| refusal("a question", &error))
+    }
+
+    fn batch(&self, what: &str, sql: &str) -> Result<()> {
+        self.connection
+            .execute_batch(sql)
+            .map_err(|error| refusal(what, &error))
+    }
+
+    /// Removes what MLflow itself put there.
+    pub(super) fn clear(&self) -> Result<()> {
+        self.batch("the rows of MLflow's own", empty::CLEAR)
+    }
+
+    /// What takes the rows.
+    pub(super) fn rows(&self) -> SqliteRows<'_> {
+        SqliteRows {
+            connection: &self.connection,
+            statements: Target::ALL.iter().map(|_| None).collect(),
+        }
+    }
+
+    /// Makes indexes where the tables were made here; then all is seen at once.
+    pub(super) fn commit(self) -> Result<()> {
+        if self.is_made {
+            self.batch("its indexes", parts().1)?;
+        }
+        self.batch("the end of the transaction", "COMMIT")
     }
 }
 

@@ -1,0 +1,63 @@
+//! Whether a database with MLflow's tables holds nothing but what MLflow itself put there.
+
+use super::{Result, WriteError};
+use crate::lang::sql::database::Dialect;
+
+/// Removes what MLflow itself put there: it makes its own again, and an archive brings the others.
+pub(super) const CLEAR: &str = "DELETE FROM workspaces; DELETE FROM experiments";
+
+/// Which rows of a table are not MLflow's own; none where all may be.
+fn of_others(table: &str) -> Option<&'static str> {
+    match table {
+        "alembic_version" => None,
+        "experiments" => Some("WHERE NOT (experiment_id = 0 AND name = 'Default')"),
+        "workspaces" => Some("WHERE name <> 'default'"),
+        _ => Some(""),
+    }
+}
+
+/// Refuses tables that are not MLflow's, or that hold more than what MLflow itself put there; `ask` answers a question to the
+/// database.
+///
+/// # Errors
+/// They are such.
+pub(super) fn check(
+    names: &[String],
+    dialect: Dialect,
+    ask: &mut dyn FnMut(&str) -> Result<bool>,
+) -> Result<()> {
+    let has = |name: &str| names.iter().any(|known| known == name);
+    if !has("experiments") || !has("runs") {
+        let text = "it has tables, and they are not MLflow's: name an empty database".to_owned();
+        return Err(WriteError::Target(text));
+    }
+    for name in names {
+        let Some(others) = of_others(name) else { continue };
+        let quoted = dialect.quote(name);
+        if ask(&format!("SELECT EXISTS (SELECT 1 FROM {quoted} {others})"))? {
+            return Err(WriteError::Target(format!(
+                "table `{name}` has rows already, and a restore fills an empty store alone: name another database"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses the tables of another MLflow, which have other columns.
+///
+/// # Errors
+/// They are such.
+pub(super) fn check_version(ddl: &str, ask: &mut dyn FnMut(&str) -> Result<bool>) -> Result<()> {
+    let own = ddl
+        .lines()
+        .find(|line| line.starts_with("INSERT INTO") && line.contains("alembic_version"));
+    let own = own.and_then(|line| line.split('\'').nth(1)).unwrap_or_default();
+    if ask(&format!(
+        "SELECT EXISTS (SELECT 1 FROM alembic_version WHERE version_num = '{own}')"
+    ))? {
+        return Ok(());
+    }
+    Err(WriteError::Target(
+        "its tables are those of another MLflow than 3.18: `mlflow db upgrade` of 3.18 makes them new, or name a database without tables".to_owned(),
+    ))
+}
