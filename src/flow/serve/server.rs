@@ -62,6 +62,8 @@ impl Server {
             .arg("--artifacts-destination")
             .arg(session.artifacts())
             .arg("--serve-artifacts")
+            // It is for one person, and several would be ended and begun again where the machine is busy.
+            .args(["--workers", "1"])
             .args([
                 "--host",
                 &address.ip().to_string(),
