@@ -91,16 +91,17 @@ def run_line(experiment_id, number, histories):
             "tags": {"mlflow.user": "ana", "mlflow.runName": f"run {number}"}}
 
 
-def archive_of_runs(root, runs):
-    """The same kind of runs as `store_of_runs`, as an archive; values stay where Python and the archive write floats alike."""
-    rng = random.Random(7)
+def archive_of_runs(root, runs, first=0):
+    """The same kind of runs as `store_of_runs`, as an archive; values stay where Python and the archive write floats alike. They are
+    numbered from `first`."""
+    rng = random.Random(7 + first)
     (root / "objects").mkdir(parents=True)
     experiments, run_lines, metrics = (Lines(root, kind) for kind in ("experiments", "runs", "metrics"))
     steps, timestamps = list(range(POINTS)), list(range(START_MS, START_MS + POINTS))
     for experiment in range(EXPERIMENTS):
         experiment_id = str(experiment + 1)
         experiments.add({"experiment_id": experiment_id, "name": f"bench {experiment_id}", "lifecycle_stage": "active", "tags": {}})
-        for number in range(experiment, runs, EXPERIMENTS):
+        for number in range(first + experiment, first + runs, EXPERIMENTS):
             histories = {f"metric_{key}": [rng.uniform(0.1, 1) for _ in steps] for key in range(KEYS)}
             run_lines.add(run_line(experiment_id, number, histories))
             for key, values in sorted(histories.items()):

@@ -5,6 +5,8 @@
 #[path = "helpers/measured.rs"]
 mod measured;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use measured::{MIB, export, large_blobs, measured};
 use std::fs;
 use std::io::Write;
@@ -306,4 +308,43 @@ fn archives_with_much_in_one_run_are_used_in_little_memory() {
         }
     }
     assert_eq!(large_blobs(&directory.path().join("long-tagged")), [TAG_BYTES]);
+}
+
+/// Texts are searched as they stand and decoded, in pieces. Longer ones are measured by `scripts/bench`: without optimizations this takes a second a MiB.
+#[test]
+fn a_long_text_in_base64_is_searched_in_little_memory() {
+    const TEXT_BYTES: u64 = 6 * MIB;
+    let directory = tempfile::tempdir().unwrap();
+    let run = file_store(directory.path());
+    fs::create_dir_all(run.join("tags")).unwrap();
+    let peaks = |name: &str, found: i32| {
+        let archive = directory.path().join(name);
+        let (code, _) = export(directory.path().join("mlruns"), &archive, &[]);
+        assert_eq!(code, 0);
+        [&["scan"][..], &["verify", "--lacks-text", "alice was here"]].map(|command| {
+            let mut mlark = Command::new(env!("CARGO_BIN_EXE_mlark"));
+            let (code, peak) = measured(mlark.args(command).arg(&archive));
+            assert_eq!(code, found, "{command:?}");
+            peak
+        })
+    };
+    let plain = peaks("plain", 0);
+    // Random bytes, and at their end what is sought: both commands must have read that far, and decoded.
+    let mut state = 88_172_645_463_325_252_u64;
+    let mut bytes: Vec<u8> = (0..TEXT_BYTES / 4 * 3 / 8)
+        .flat_map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state.to_le_bytes()
+        })
+        .collect();
+    bytes.extend_from_slice(b" alice was here with ghp_0123456789abcdefghijABCDEFGHIJ012345 .");
+    fs::write(run.join("tags/long"), STANDARD.encode(&bytes)).unwrap();
+    for (peak, plain) in peaks("long", 1).into_iter().zip(plain) {
+        assert!(
+            peak < plain + TEXT_BYTES,
+            "{peak} bytes, without the text {plain}"
+        );
+    }
 }
