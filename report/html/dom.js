@@ -104,7 +104,9 @@ export function section(title, count, ...children) {
 export function smallTable(headings, rows, fields) {
   const head = el("tr", {}, headings.map((heading) => el("th", { scope: "col" }, heading)));
   const body = el("tbody");
-  for (const row of rows) body.append(el("tr", {}, row.map((cell) => el("td", {}, cell))));
+  // Numbers, times and single words stay on a line.
+  const isShort = (cell) => typeof cell === "string" && cell.length <= 24;
+  for (const row of rows) body.append(el("tr", {}, row.map((cell) => el("td", { class: isShort(cell) ? "short" : null }, cell))));
   return el("div", { class: "scroll", tabindex: "0", role: "group", ...fields }, el("table", {}, el("thead", {}, head), body));
 }
 

@@ -283,5 +283,5 @@ export function plainTable(most) {
   const head = el("tr", {}, columns.map((column) => el("th", { scope: "col" }, oneLine(column.title))));
   const rows = list.slice(0, most).map((run) => el("tr", {}, columns.map((column) => el("td", {}, column.id === "name" ? nameCell(run) : column.cell(run)))));
   const note = list.length > most ? el("p", { class: "note" }, `The first ${grouped(most)} of ${counted(list.length, "runs")}.`) : null;
-  return [el("table", {}, el("thead", {}, head), el("tbody", {}, rows)), note, el("p", { class: "noprint" }, link(["runs"], "Filter and sort them"))];
+  return [el("div", { class: "scroll", tabindex: "0" }, el("table", {}, el("thead", {}, head), el("tbody", {}, rows))), note, el("p", { class: "noprint" }, link(["runs"], "Filter and sort them"))];
 }

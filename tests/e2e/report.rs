@@ -582,7 +582,7 @@ const FAINT: &str = "() => { \
     const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT); \
     for (let node = walker.nextNode(); node; node = walker.nextNode()) { \
         const element = node.parentElement; \
-        if (!node.data.trim() || ['SCRIPT', 'STYLE', 'OPTION'].includes(element.tagName) || element.offsetParent === null && !(element instanceof SVGElement)) continue; \
+        if (!node.data.trim() || ['SCRIPT', 'STYLE', 'OPTION', 'title'].includes(element.tagName) || element.offsetParent === null && !(element instanceof SVGElement)) continue; \
         const style = getComputedStyle(element); \
         const ink = numbers(element instanceof SVGElement ? style.fill : style.color); \
         const [a, b] = [light(ink), light(ground(element))].sort((x, y) => y - x); \
