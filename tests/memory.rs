@@ -196,8 +196,10 @@ fn peaks(directory: &Path, archive: &Path) -> Vec<(&'static str, u64)> {
     let out = |name: &str| format!("{tagged}-{name}");
     let [moved, dropped, undone, relocated] = ["moved", "dropped", "moved-back", "relocated"].map(out);
     let page = out("page.html");
-    let commands: [(&'static str, Vec<&str>); 13] = [
+    let tables = out("tables");
+    let commands: [(&'static str, Vec<&str>); 14] = [
         ("report", vec!["report", &archive, "-o", &page]),
+        ("tables", vec!["convert", &archive, "-o", &tables, "--to", "csv"]),
         ("verify", vec!["verify", &archive]),
         ("ls", vec!["ls", &archive]),
         ("snapshot", vec!["snapshot", &archive]),
@@ -346,5 +348,72 @@ fn a_long_text_in_base64_is_searched_in_little_memory() {
             peak < plain + TEXT_BYTES,
             "{peak} bytes, without the text {plain}"
         );
+    }
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn tables_of_millions_of_points_are_made_in_little_memory() {
+    use mlark::archive::{ArchiveWriter, Duplicates, ManifestHead, WriterOptions};
+    use mlark::format::Object as _;
+    use mlark::model::{Double, Experiment, Point, Run, Text};
+
+    let directory = tempfile::tempdir().unwrap();
+    let archive = directory.path().join("archive");
+    let options = WriterOptions {
+        no_sync: true,
+        ..WriterOptions::default()
+    };
+    let mut writer = ArchiveWriter::create(&archive, options).unwrap();
+    let experiment = Experiment {
+        experiment_id: "1".into(),
+        lifecycle_stage: "active".into(),
+        name: "e".into(),
+        ..Experiment::default()
+    };
+    writer.write(&experiment).unwrap();
+    // As columns of numbers 60 MB, and 60 MB of params.
+    for number in 0..500_i64 {
+        let mut run = Run::default();
+        run.info.run_id = format!("{number:032x}");
+        run.info.experiment_id = "1".into();
+        run.info.status = "FINISHED".into();
+        run.info.lifecycle_stage = "active".into();
+        run.info.start_time = Some(number);
+        let param = |key: usize| {
+            (
+                format!("key {key}"),
+                Text::from(format!("{number:>2000}{key}").as_str()),
+            )
+        };
+        run.params = (0..60).map(param).collect();
+        let mut series = writer.point_series();
+        for step in 0..5_000_i64 {
+            let point = Point {
+                timestamp: step * 7,
+                step,
+                value: Double((number * 5_000 + step) as f64 / 3.0),
+                link: None,
+            };
+            series.push(point).unwrap();
+        }
+        writer
+            .write_metric(&run.sort_key(), &run.info.run_id, "loss", series)
+            .unwrap();
+        writer.write(&run).unwrap();
+    }
+    writer
+        .finish(ManifestHead::default(), Duplicates::Refuse)
+        .unwrap();
+    for form in ["parquet", "csv"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mlark"));
+        command
+            .arg("convert")
+            .arg(&archive)
+            .arg("-o")
+            .arg(directory.path().join(form));
+        let (code, peak) = measured(command.args(["--to", form]));
+        assert_eq!(code, 0);
+        assert!(peak < 96 * MIB, "{form}: {peak} bytes");
     }
 }

@@ -211,6 +211,7 @@ impl From<ReportError> for CliError {
                 Exit::Usage,
                 Some("`mlark ls ARCHIVE artifacts` shows what is there".to_owned()),
             ),
+            ReportError::Twice { .. } => (Exit::Usage, None),
             ReportError::Ambiguous { .. } => (Exit::Usage, Some("give a whole id, or --kind".to_owned())),
             ReportError::Absent { failed: true, .. } => (Exit::Incomplete, None),
             error => (Exit::of_error(error.kind()), None),

@@ -19,6 +19,7 @@ use crate::lang::exim::write::ConvertReport;
 use crate::lang::tables::TablesReport;
 use crate::model::{ArtifactFile, Digest};
 use crate::report::Snapshot;
+use crate::report::compare::Comparison;
 use crate::report::diff::Difference;
 use crate::report::html::HtmlReport;
 use crate::report::lineage::{Lineage, Overview};
@@ -301,6 +302,7 @@ pub fn schemas() -> Vec<(String, Value)> {
     let line = "One line an object: ";
     let all = [
         ("cat", of::<ArtifactFile>("mlark cat --json")),
+        ("compare", of::<Comparison>("mlark compare --json")),
         ("convert", of::<ConvertReport>("mlark convert --to exim --json")),
         (
             "convert-tables",
@@ -390,6 +392,7 @@ fn cell(column: &Column) -> Value {
     let types = match column.form {
         ColumnForm::Text => json!(["string", "array"]),
         ColumnForm::Time | ColumnForm::Bytes | ColumnForm::Number => json!("integer"),
+        ColumnForm::Double => json!(["number", "string"]),
     };
     json!({"type": types})
 }

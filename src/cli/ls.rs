@@ -36,6 +36,7 @@ use std::ffi::OsString;
   mlark ls history.zip
   mlark ls history.zip runs --experiment 'train*' --status FAILED
   mlark ls history.zip runs --filter 'metrics.auc > 0.9' --order-by 'metrics.auc DESC' --columns params.lr,metrics.auc
+  mlark ls history.zip metrics --run 6f2c
   mlark ls history.zip artifacts --run 6f2c -p '**/*.pkl' --json
   mlark ls https://mlflow.example.org
   mlark ls mlflow.db artifacts --experiment fraud --artifacts-destination ./mlartifacts")]
@@ -136,6 +137,10 @@ impl Args {
                 say_what_is_not(&matched, rows, noun, &filter);
                 Ok(Exit::Done)
             }
+            Side::Live(..) if noun == Noun::Metrics => Err(CliError::usage(
+                "`metrics` are listed of an archive, since the history of every run would have to be read",
+            )
+            .hint("`mlark export` makes one; `mlark ls … runs --columns metrics.KEY` shows latest values of a source")),
             Side::Live(kind, source) => {
                 let (surveyed, matched) = self.live.look(kind, &source, noun, &filter.names)?;
                 filter.names.runs = matched.runs.iter().cloned().collect();
@@ -254,7 +259,7 @@ fn survey_of(noun: Noun, names: &Names) -> Survey {
     let of_run = names.asks_runs();
     let kinds: &[Kind] = match noun {
         Noun::Overview => return Survey::whole(),
-        Noun::Experiments => &[],
+        Noun::Experiments | Noun::Metrics => &[],
         Noun::Runs => &[Kind::Runs],
         Noun::Models | Noun::Prompts => &[Kind::RegisteredModels],
         Noun::Versions => &[Kind::ModelVersions],

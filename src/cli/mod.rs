@@ -2,6 +2,7 @@
 
 mod cat;
 mod choice_args;
+mod compare;
 mod completions;
 mod convert;
 mod diff;
@@ -108,6 +109,7 @@ enum Command {
     Map(map::Args),
     Ls(Box<ls::Args>),
     Show(show::Args),
+    Compare(compare::Args),
     Lineage(lineage::Args),
     Report(report::Args),
     Cat(cat::Args),
@@ -173,6 +175,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Map(args) => args.run(),
         Command::Ls(args) => args.run(),
         Command::Show(args) => args.run(),
+        Command::Compare(args) => args.run(),
         Command::Lineage(args) => args.run(),
         Command::Report(args) => args.run(),
         Command::Cat(args) => args.run(),

@@ -51,6 +51,14 @@ impl<W: Write> Screen<W> {
         Screen { out, escapes }
     }
 
+    /// The same screen, lent.
+    pub(super) fn lent(&mut self) -> Screen<&mut W> {
+        Screen {
+            out: &mut self.out,
+            escapes: self.escapes,
+        }
+    }
+
     /// What `write!` calls.
     pub(super) fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> io::Result<()> {
         let mut escaping = Escaping {

@@ -14,9 +14,9 @@ mod describe;
 
 /// Show one object
 ///
-/// An object is named by its id, by the start of a run's, model's or trace's id, by the name of an experiment,
-/// model, prompt or dataset, or by `name/version` or `name@alias`. --json prints its line of the archive, long texts in
-/// place.
+/// An object is named by its id, by the start of a run's, model's or trace's id, by the name of an experiment, run,
+/// model, prompt or dataset, or by `name/version` or `name@alias`. Of each metric of a run or
+/// logged model a small curve is shown. --json prints the object's line of the archive, long texts in place.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   mlark show history.zip 6f2c

@@ -59,6 +59,8 @@ pub(super) struct Table<W: Write> {
     widths: Option<Widths>,
     /// Columns of the terminal, where that is known.
     room: Option<usize>,
+    /// Whether the first column may be cut too.
+    has_narrow_keys: bool,
 }
 
 /// How wide the columns are.
@@ -77,8 +79,21 @@ impl<W: Write> Table<W> {
             columns,
             measured: Vec::new(),
             widths: None,
-            room: terminal_size::terminal_size().map(|(width, _)| usize::from(width.0)),
+            room: room(),
+            has_narrow_keys: false,
         }
+    }
+
+    /// Fits the table into so many columns, where that is said.
+    pub(super) fn in_room(mut self, room: Option<usize>) -> Self {
+        self.room = room;
+        self
+    }
+
+    /// Lets the first column be cut, which else is an id.
+    pub(super) fn with_narrow_keys(mut self) -> Self {
+        self.has_narrow_keys = true;
+        self
     }
 
     /// Prints a row, or holds it until widths are known.
@@ -152,7 +167,7 @@ impl<W: Write> Table<W> {
         let mut widths: Vec<usize> = columns.map(|(index, column)| width(index, column)).collect();
         let is_cut = self
             .room
-            .is_some_and(|room| fit(&self.columns, &mut widths, room));
+            .is_some_and(|room| fit(&self.columns, &mut widths, room, self.has_narrow_keys));
         let widths = Widths {
             columns: widths,
             is_cut,
@@ -169,10 +184,15 @@ impl<W: Write> Table<W> {
     }
 }
 
+/// The columns of the terminal, where that is known.
+pub(super) fn room() -> Option<usize> {
+    terminal_size::terminal_size().map(|(width, _)| usize::from(width.0))
+}
+
 /// A column's name over a table; units stand in the cells there.
 fn heading(column: &Heading) -> String {
-    if column.name.contains('.') {
-        // A key is as its user chose it.
+    if column.name.contains(['.', '(']) {
+        // A key or the name of a run is as its user chose it.
         return printable(&column.name).into_owned();
     }
     let name = column.name.strip_suffix("_bytes").unwrap_or(&column.name);
@@ -181,7 +201,7 @@ fn heading(column: &Heading) -> String {
 
 /// Makes a row fit, and says whether something had to go: the widest texts are cut first, then columns are dropped from the
 /// right. The first column stays.
-fn fit(columns: &[Heading], widths: &mut [usize], room: usize) -> bool {
+fn fit(columns: &[Heading], widths: &mut [usize], room: usize, has_narrow_keys: bool) -> bool {
     let taken = |widths: &[usize]| {
         let shown = widths.iter().filter(|width| **width > 0);
         shown.map(|width| width + GAP).sum::<usize>().saturating_sub(GAP)
@@ -195,7 +215,9 @@ fn fit(columns: &[Heading], widths: &mut [usize], room: usize) -> bool {
         is_cut = true;
         // An id that is cut is of no use.
         let can_shrink = |index: &usize| {
-            columns[*index].form == ColumnForm::Text && *index > 0 && widths[*index] > NARROWEST
+            columns[*index].form == ColumnForm::Text
+                && (*index > 0 || has_narrow_keys)
+                && widths[*index] > NARROWEST
         };
         let widest = (0..widths.len())
             .filter(can_shrink)
@@ -248,7 +270,7 @@ fn row_text(columns: &[Heading], widths: &Widths, cells: &[String]) -> String {
         };
         let gap = " ".repeat(width.saturating_sub(cell.width()));
         match column.form {
-            ColumnForm::Number | ColumnForm::Bytes => line.extend([gap.as_str(), &cell]),
+            ColumnForm::Number | ColumnForm::Double | ColumnForm::Bytes => line.extend([gap.as_str(), &cell]),
             ColumnForm::Text | ColumnForm::Time => line.extend([&cell, gap.as_str()]),
         }
         line.push_str(&" ".repeat(GAP));

@@ -45,6 +45,14 @@ pub enum ReportError {
         /// Some of the objects, as `kind id`.
         candidates: Vec<String>,
     },
+    /// Two queries name one object.
+    #[error("`{}` is run {id}, which is named already", printable(.query))]
+    Twice {
+        /// The second of them.
+        query: String,
+        /// The object's id.
+        id: String,
+    },
     /// An artifact is listed and its bytes are not in the archive.
     #[error("the bytes of `{}` are not in the archive: {}", printable(.path), absent_reason(.failed))]
     Absent {
@@ -72,6 +80,7 @@ impl ReportError {
             | ReportError::NoArtifact { .. }
             | ReportError::NoBytes { .. }
             | ReportError::Ambiguous { .. }
+            | ReportError::Twice { .. }
             | ReportError::Absent { .. } => ErrorKind::Usage,
         }
     }

@@ -1,6 +1,7 @@
 //! Lists of what an archive holds: one row per object, in the archive's order.
 
 mod columns;
+mod metrics;
 mod overview;
 mod runs;
 
@@ -57,21 +58,22 @@ impl ListFilter {
     pub fn check(&self, noun: Noun) -> Result<(), FilterMismatch> {
         let fields = noun.fields();
         let is_artifacts = noun == Noun::Artifacts;
+        let is_of_runs = is_artifacts || noun == Noun::Metrics;
         let checks = [
             (
                 "experiment",
                 !self.names.experiments.is_empty(),
-                is_artifacts || !fields.experiment.is_empty(),
+                is_of_runs || !fields.experiment.is_empty(),
             ),
             (
                 "run",
                 !self.names.runs.is_empty(),
-                is_artifacts || !fields.run.is_empty(),
+                is_of_runs || !fields.run.is_empty(),
             ),
             (
                 "a filter of runs",
                 self.names.filter.is_some(),
-                is_artifacts || !fields.run.is_empty(),
+                is_of_runs || !fields.run.is_empty(),
             ),
             (
                 "model",
@@ -100,6 +102,7 @@ pub fn list<E: From<ReportError>>(
     match noun {
         Noun::Overview => overview::list(archive, &chosen, sink),
         Noun::Locations => super::locations::list(archive, sink),
+        Noun::Metrics => metrics::list(archive, &chosen, sink),
         Noun::Artifacts => for_each_artifact(archive, &mut |entry| {
             if chosen.takes_artifact(&entry) {
                 sink(artifact_row(&entry)).map_err(Either::Sink)

@@ -3,6 +3,8 @@
 //! Nothing here prints. Each report is a value, or a stream of values, from which the command line makes text
 //! or JSON; [`snapshot()`] alone makes text, since a stable text is its purpose.
 
+pub mod compare;
+mod curve;
 pub mod diff;
 mod error;
 pub mod html;
@@ -16,6 +18,7 @@ mod series;
 pub mod snapshot;
 pub mod text;
 
+pub use curve::Curve;
 pub use diff::{DiffOptions, Difference, diff};
 pub use error::ReportError;
 pub use series::SeriesFacts;

@@ -7,6 +7,7 @@ use crate::archive::walk::for_each_artifact;
 use crate::archive::walk::{Head, text};
 use crate::archive::{Archive, ArchiveError};
 use crate::format::Kind;
+use crate::format::line::canonical;
 use crate::model::{ArtifactFile, OwnerKind};
 use crate::select::Nearest;
 use serde_json::Value;
@@ -48,10 +49,12 @@ pub struct Found {
 enum Fit {
     Id,
     Name,
+    /// Many runs may have one name, and that of something else is not to suffer for it.
+    RunName,
     Start,
 }
 
-/// Finds the one object that a query names: by id, else by name, else by the start of its id.
+/// Finds the one object that a query names: by id, else by name, else by that of a run, else by the start of its id.
 ///
 /// # Errors
 /// None or several, or the archive cannot be read.
@@ -84,7 +87,11 @@ impl Search {
         let mut cursor = Cursor::new(archive, kind)?;
         while cursor.line().is_some() {
             let head = cursor.head(kind)?;
-            let fit = fit(kind, &head, query);
+            let is_named = || kind == Kind::Runs && has_run_name(&cursor, query);
+            let fit = match fit(kind, &head, query) {
+                None | Some(Fit::Start) if is_named() => Some(Fit::RunName),
+                fit => fit,
+            };
             if fit.is_none() && self.found.is_empty() {
                 self.nearest.offer(query, text(&head.name));
                 self.nearest.offer_id(query, &head.id(kind));
@@ -150,6 +157,23 @@ fn fit(kind: Kind, head: &Head, query: &str) -> Option<Fit> {
     );
     let is_start = has_long_id && query.len() >= SHORTEST_START && own_id.starts_with(query);
     is_start.then_some(Fit::Start)
+}
+
+/// The name of a run, which was a tag alone before MLflow 1.30.
+pub(super) fn run_name(run: &Value) -> Option<&str> {
+    let name = run["info"]["run_name"].as_str();
+    name.or_else(|| run["tags"][RUN_NAME_TAG].as_str())
+}
+
+const RUN_NAME_TAG: &str = "mlflow.runName";
+
+/// Whether the run at a cursor has a name; a line without the text is not parsed for it.
+fn has_run_name(cursor: &Cursor<'_>, name: &str) -> bool {
+    let text = canonical(&Value::from(name));
+    let has_text = cursor
+        .line()
+        .is_some_and(|line| memchr::memmem::find(line, &text).is_some());
+    has_text && cursor.value().is_ok_and(|run| run_name(&run) == Some(name))
 }
 
 /// `name/version` of `name@alias`.

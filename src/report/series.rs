@@ -1,5 +1,6 @@
 //! Metric histories in a few numbers each.
 
+use super::Curve;
 use crate::archive::walk::Cursor;
 use crate::archive::walk::text;
 use crate::archive::{Archive, ArchiveError, Result};
@@ -28,6 +29,9 @@ pub struct SeriesFacts {
     pub first_step: i64,
     /// The greatest step.
     pub last_step: i64,
+    /// The course of the values.
+    #[serde(skip)]
+    pub curve: Curve,
 }
 
 impl SeriesFacts {
@@ -42,11 +46,13 @@ impl SeriesFacts {
             max: None,
             first_step: point.step,
             last_step: point.step,
+            curve: Curve::default(),
         }
     }
 
     fn take(&mut self, point: &Point) {
         self.points += 1;
+        self.curve.push(point.value.0);
         self.last = point.value;
         self.first_step = self.first_step.min(point.step);
         self.last_step = self.last_step.max(point.step);

@@ -26,6 +26,7 @@ const COMMANDS: &[&str] = &[
     "ls x/y/a runs",
     "ls x/y/a artifacts",
     "show x/y/a RUN_A",
+    "compare x/y/a RUN_A child",
     "lineage x/y/a",
     "lineage x/y/a RUN_A",
     "lineage x/y/a RUN_A --format prov-json",

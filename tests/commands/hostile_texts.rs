@@ -72,7 +72,10 @@ fn run_all(directory: &Path) {
         with(&["diff", "intact", "a"]);
         with(&["extract", "a", "-o", "files", "--keep-going"]);
         with(&["convert", "a", "-o", "exim", "--to", "exim", "--keep-going"]);
-        for made in ["files", "exim"] {
+        with(&["convert", "a", "-o", "tables", "--to", "csv", "--wide"]);
+        let compared: Vec<_> = ["compare", "a"].into_iter().chain(ids.lines().take(2)).collect();
+        with(&compared);
+        for made in ["files", "exim", "tables"] {
             let _ = std::fs::remove_dir_all(directory.join(made));
         }
     }

@@ -23,3 +23,4 @@ mod schema;
 mod secrets;
 mod serve;
 mod tables;
+mod terminal;

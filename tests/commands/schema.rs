@@ -295,6 +295,7 @@ fn commands_print_what_their_schemas_say() {
     described("restore", &["restore", "store", "-o", "restored"], 0);
     described("migrate", &["migrate", store, "moved", "--dry-run"], 0);
     described("migrate", &["migrate", store, "moved"], 0);
+    described("compare", &["compare", "rich", "r1", "r3", "r0"], 0);
     described("info", &["info", "tagged"], 0);
     described("verify", &["verify", "tagged"], 0);
     described("verify", &["verify", "tagged", "--lacks-text", "mlflow"], 1);

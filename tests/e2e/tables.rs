@@ -202,13 +202,14 @@ fn the_page_on_queries_shows_what_they_answer() {
             }
             _ => continue,
         };
-        command.current_dir(directory.path()).env("PATH", &paths);
+        command
+            .current_dir(directory.path())
+            .env("PATH", &paths)
+            .env("LANG", "C.UTF-8")
+            .env_remove("LC_ALL");
         let answer = String::from_utf8(run(&mut command).stdout).unwrap();
         let shown = format!("```{language}\n{block}```\n");
         let answered = format!("{shown}\n```text\n{}\n```\n", answer.trim_end());
-        if block.starts_with("mlark ") {
-            continue;
-        }
         asked += 1;
         if std::env::var_os("MLARK_UPDATE").is_some() {
             let start = made.find(&shown).unwrap() + shown.len();
@@ -221,6 +222,6 @@ fn the_page_on_queries_shows_what_they_answer() {
             assert!(page.contains(&answered), "{shown}answers\n{answer}");
         }
     }
-    assert!(asked >= 14, "{asked}");
+    assert!(asked >= 19, "{asked}");
     fs::write(&path, made).unwrap();
 }

@@ -5,11 +5,12 @@ use crate::cli::screen::Screen;
 use crate::cli::table::HEADING;
 use crate::format::Kind;
 use crate::model::{ArtifactFile, Double};
-use crate::report::SeriesFacts;
 use crate::report::object::{Found, Related};
 use crate::report::text::{json_text, printable, time_text, value_text};
+use crate::report::{Curve, SeriesFacts};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use unicode_width::UnicodeWidthStr;
@@ -125,11 +126,32 @@ fn rows<W: Write>(screen: &mut Screen<W>, indent: &str, rows: &[Row]) -> io::Res
     Ok(())
 }
 
+/// A small curve; `?` where no value is finite.
+fn curve_text(curve: &Curve, is_utf8: bool) -> String {
+    let signs: [char; 8] = match is_utf8 {
+        true => ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'],
+        false => ['_', '.', ',', '-', '~', '=', '*', '#'],
+    };
+    let levels = curve.levels(7).into_iter();
+    levels
+        .map(|level| level.map_or('?', |level| signs[usize::from(level.min(7))]))
+        .collect()
+}
+
+/// Whether the locale's texts are UTF-8: the first of these variables that says anything decides.
+fn is_utf8_wanted(variable: impl Fn(&str) -> Option<OsString>) -> bool {
+    let variables = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter();
+    let locale = variables.filter_map(variable).find(|locale| !locale.is_empty());
+    let locale = locale.unwrap_or_default().to_string_lossy().to_lowercase();
+    locale.contains("utf-8") || locale.contains("utf8")
+}
+
 fn series<W: Write>(screen: &mut Screen<W>, series: &[SeriesFacts]) -> io::Result<()> {
     if series.is_empty() {
         return Ok(());
     }
     section(screen, "metric history")?;
+    let is_utf8 = is_utf8_wanted(|name| std::env::var_os(name));
     let number = |value: &Double| json_text(value).trim_matches('"').to_owned();
     let row = |facts: &SeriesFacts| {
         let points = if facts.points == 1 { "point" } else { "points" };
@@ -141,6 +163,10 @@ fn series<W: Write>(screen: &mut Screen<W>, series: &[SeriesFacts]) -> io::Resul
         );
         if let (Some(min), Some(max)) = (&facts.min, &facts.max) {
             let _ = write!(shown, ", min {}, max {}", number(min), number(max));
+        }
+        let curve = curve_text(&facts.curve, is_utf8);
+        if !curve.is_empty() {
+            let _ = write!(shown, "  {curve}");
         }
         (printable(&facts.key).into_owned(), shown)
     };

@@ -12,6 +12,8 @@ pub enum Noun {
     Experiments,
     /// Runs.
     Runs,
+    /// Metrics of runs, a row a series.
+    Metrics,
     /// Registered models without prompts.
     Models,
     /// Versions of registered models and prompts.
@@ -43,8 +45,10 @@ pub enum ColumnForm {
     Time,
     /// A size in bytes.
     Bytes,
-    /// A number.
+    /// An integer.
     Number,
+    /// A double; NaN and infinities are texts.
+    Double,
 }
 
 /// The name of a column, and how people see its values.
@@ -142,6 +146,17 @@ const RUNS: &[Column] = &[
     length("params", "/params"),
     length("metrics", "/metrics"),
 ];
+const METRICS: &[Column] = &[
+    text("run_id", ""),
+    text("key", ""),
+    number("points", ""),
+    number("first_step", ""),
+    number("last_step", ""),
+    column("first", "", ColumnForm::Double, Taken::Value),
+    column("last", "", ColumnForm::Double, Taken::Value),
+    column("min", "", ColumnForm::Double, Taken::Value),
+    column("max", "", ColumnForm::Double, Taken::Value),
+];
 const MODELS: &[Column] = &[
     text("name", "/name"),
     ALIASES,
@@ -225,10 +240,11 @@ pub(super) struct FilterFields {
 
 impl Noun {
     /// All of them.
-    pub const ALL: [Noun; 13] = [
+    pub const ALL: [Noun; 14] = [
         Noun::Overview,
         Noun::Experiments,
         Noun::Runs,
+        Noun::Metrics,
         Noun::Models,
         Noun::Versions,
         Noun::Prompts,
@@ -247,6 +263,7 @@ impl Noun {
             Noun::Overview => "overview",
             Noun::Experiments => "experiments",
             Noun::Runs => "runs",
+            Noun::Metrics => "metrics",
             Noun::Models => "models",
             Noun::Versions => "versions",
             Noun::Prompts => "prompts",
@@ -266,6 +283,7 @@ impl Noun {
             Noun::Overview => OVERVIEW,
             Noun::Experiments => EXPERIMENTS,
             Noun::Runs => RUNS,
+            Noun::Metrics => METRICS,
             Noun::Models | Noun::Prompts => MODELS,
             Noun::Versions => VERSIONS,
             Noun::LoggedModels => LOGGED_MODELS,
@@ -292,6 +310,7 @@ impl Noun {
         match self {
             Noun::Overview | Noun::Experiments | Noun::Locations => Kind::Experiments,
             Noun::Runs => Kind::Runs,
+            Noun::Metrics => Kind::Metrics,
             Noun::Models | Noun::Prompts => Kind::RegisteredModels,
             Noun::Versions => Kind::ModelVersions,
             Noun::LoggedModels => Kind::LoggedModels,
@@ -347,7 +366,7 @@ impl Noun {
                 experiment: &["/experiment_ids"],
                 ..FilterFields::default()
             },
-            Noun::Artifacts | Noun::Locations => FilterFields::default(),
+            Noun::Artifacts | Noun::Locations | Noun::Metrics => FilterFields::default(),
         }
     }
 }
