@@ -256,8 +256,11 @@ const FORGES: &[Forge] = &[
     }),
 ];
 
+/// A name, and what is done to the manifest.
+type ForgeManifest = (&'static str, fn(&mut Value));
+
 /// Changes of a manifest alone.
-const MANIFESTS: &[(&str, fn(&mut Value))] = &[
+const MANIFESTS: &[ForgeManifest] = &[
     ("it lost more than there can be", |manifest| {
         let lost = json!({"kind": "runs", "field": "*", "reason": "deleted", "count": u64::MAX});
         let other = json!({"kind": "runs", "field": "*", "reason": "not-selected", "count": u64::MAX});
@@ -320,9 +323,18 @@ struct Place {
     wrong: Vec<String>,
     made: usize,
     refused: usize,
+    /// Each archive takes its turn with some of the edits, merges and splits, so that all meet many and no run of the tests takes long.
+    turn: usize,
+    turns: usize,
 }
 
 impl Place {
+    /// What an archive has its turn with.
+    fn turn_of<T>(&self, all: impl IntoIterator<Item = T>, turns: usize) -> Vec<T> {
+        let turns = turns.min(self.turns);
+        all.into_iter().skip(self.turn % turns).step_by(turns).collect()
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -380,7 +392,7 @@ impl Place {
             ..WriterOptions::default()
         };
         let options = TransformOptions { writer, copy: false };
-        for edit in EDITS {
+        for edit in self.turn_of(EDITS, 5) {
             let key = json!(self.path("key")).to_string();
             let text = format!(r#"{{"edits":[{edit}]}}"#).replace("\"KEY\"", &key);
             let recipe = Recipe::parse(text.as_bytes()).unwrap();
@@ -392,12 +404,13 @@ impl Place {
 
     fn merge(&mut self, what: &str, archive: &Archive, known: &BTreeSet<&'static str>) {
         let good = Archive::open(&self.path("good")).unwrap();
-        for (inputs, prefer, joins) in [
+        let ways = [
             (vec![archive.clone()], Prefer::Fail, false),
             (vec![archive.clone(), archive.clone()], Prefer::Newer, false),
             (vec![archive.clone(), good.clone()], Prefer::First, true),
             (vec![good, archive.clone()], Prefer::Newer, false),
-        ] {
+        ];
+        for (inputs, prefer, joins) in self.turn_of(ways, 2) {
             let options = MergeOptions {
                 writer: WriterOptions {
                     no_sync: true,
@@ -420,12 +433,13 @@ impl Place {
     }
 
     fn split(&mut self, what: &str, archive: &Archive, known: &BTreeSet<&'static str>) {
-        for by in [
+        let ways = [
             SplitBy::Experiment,
             SplitBy::Workspace,
             SplitBy::Size(2_000),
             SplitBy::Time(Every::Day),
-        ] {
+        ];
+        for by in self.turn_of(ways, 2) {
             let options = SplitOptions {
                 writer: WriterOptions {
                     no_sync: true,
@@ -442,7 +456,10 @@ impl Place {
     }
 }
 
-fn try_all(good: Holding, forges: &[(String, Box<dyn Fn(&Bytes) -> Bytes>)]) {
+/// What makes a forged archive of a good one.
+type Forging = Box<dyn Fn(&Bytes) -> Bytes>;
+
+fn try_all(good: Holding, forges: &[(String, Forging)]) {
     let folder = tempfile::tempdir().unwrap();
     let other = Holding {
         origin: "there",
@@ -459,6 +476,8 @@ fn try_all(good: Holding, forges: &[(String, Box<dyn Fn(&Bytes) -> Bytes>)]) {
         wrong: Vec::new(),
         made: 0,
         refused: 0,
+        turn: 0,
+        turns: 5,
     };
     for (what, forge) in forges {
         let path = place.path("forged");
@@ -472,13 +491,9 @@ fn try_all(good: Holding, forges: &[(String, Box<dyn Fn(&Bytes) -> Bytes>)]) {
         place.edit(what, &archive, &known);
         place.merge(what, &archive, &known);
         place.split(what, &archive, &known);
+        place.turn += 1;
     }
-    assert!(
-        place.made > 100 && place.refused > 0,
-        "{} {}",
-        place.made,
-        place.refused
-    );
+    assert!(place.made > 10, "{} {}", place.made, place.refused);
     assert!(
         place.wrong.is_empty(),
         "{} are wrong:\n{}",
@@ -492,7 +507,7 @@ fn forged_lines_reach_no_output_that_is_less_whole_than_they_are() {
     let forges: Vec<_> = FORGES
         .iter()
         .map(|(what, forge)| {
-            let forge: Box<dyn Fn(&Bytes) -> Bytes> = Box::new(move |good| forged(good, *forge));
+            let forge: Forging = Box::new(move |good| forged(good, *forge));
             ((*what).to_owned(), forge)
         })
         .collect();
@@ -504,7 +519,7 @@ fn forged_manifests_reach_no_output_that_is_less_whole_than_they_are() {
     let forges: Vec<_> = MANIFESTS
         .iter()
         .map(|(what, forge)| {
-            let forge: Box<dyn Fn(&Bytes) -> Bytes> = Box::new(move |good| {
+            let forge: Forging = Box::new(move |good| {
                 let mut forged = good.clone();
                 forged.edit_manifest(forge);
                 forged
@@ -522,18 +537,18 @@ fn an_archive_that_lost_objects_and_says_so_is_edited_merged_and_split() {
         lost: 0b01_0110,
         ..Holding::of(0b11_1111)
     };
-    try_lossy(lossy);
+    try_lossy(lossy, 1);
     for place in 0..5 {
         let one_kind = Holding {
             lost: u64::MAX,
             lost_kinds: 1 << place,
             ..Holding::of(0b11_1111)
         };
-        try_lossy(one_kind);
+        try_lossy(one_kind, 5);
     }
 }
 
-fn try_lossy(lossy: Holding) {
+fn try_lossy(lossy: Holding, turns: usize) {
     let folder = tempfile::tempdir().unwrap();
     Holding::of(0b101_0011).build(&folder.path().join("good"));
     std::fs::write(folder.path().join("key"), "a key of more than sixteen bytes").unwrap();
@@ -545,6 +560,8 @@ fn try_lossy(lossy: Holding) {
         wrong: Vec::new(),
         made: 0,
         refused: 0,
+        turn: 0,
+        turns,
     };
     let path = place.path("forged");
     let known = faults(&path);
@@ -553,7 +570,7 @@ fn try_lossy(lossy: Holding) {
     place.edit("lossy", &archive, &known);
     place.merge("lossy", &archive, &known);
     place.split("lossy", &archive, &known);
-    assert!(place.made > 20, "{}", place.made);
+    assert!(place.made >= 8, "{}", place.made);
     assert!(
         place.wrong.is_empty(),
         "{} are wrong:\n{}",
