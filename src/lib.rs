@@ -64,6 +64,7 @@ pub mod fuzzing;
 mod lang;
 pub mod model;
 pub mod monitor;
+mod platform;
 pub mod report;
 pub mod select;
 

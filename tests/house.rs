@@ -12,7 +12,7 @@ const FLOORS: [&[&str]; 8] = [
     &["select"],
     &["archive", "client"],
     &["format"],
-    &["model", "monitor"],
+    &["model", "monitor", "platform"],
 ];
 
 /// The rooms in `lang` that the others stand on.

@@ -7,13 +7,14 @@ use super::sharing::clone_file;
 use super::staging::create_parents_below;
 use crate::format::ArchivePath;
 use crate::model::{BlobRef, Digest};
+use crate::platform::{OpenMore as _, set_mode};
 use sha2::{Digest as _, Sha256};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Cursor, Read, Seek, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::SystemTime;
 
 /// Content up to this size is held in memory while it is stored; larger content is streamed.
 pub(crate) const SMALL_BYTES: usize = 1 << 20;
@@ -168,7 +169,7 @@ impl BlobDirectory {
         let opened = OpenOptions::new()
             .write(true)
             .create_new(true)
-            .mode(BLOB_MODE)
+            .with_mode(BLOB_MODE)
             .open(&path);
         match opened {
             // Another thread has written, or is writing, the same bytes; if it fails the whole archive does.
@@ -216,8 +217,7 @@ impl BlobDirectory {
     }
 
     fn keep(&self, temporary: &Path, file: &File, digest: &Digest) -> Result<()> {
-        file.set_permissions(fs::Permissions::from_mode(BLOB_MODE))
-            .map_err(ArchiveError::io("set mode of", temporary))?;
+        set_mode(file, BLOB_MODE).map_err(ArchiveError::io("set mode of", temporary))?;
         let path = self.path_of(digest)?;
         fs::rename(temporary, &path).map_err(ArchiveError::io("rename to", &path))
     }
@@ -229,7 +229,7 @@ pub(crate) fn store_content(open: OpenFn, path: &Path) -> Result<BlobRef, Ingest
     let file = OpenOptions::new()
         .write(true)
         .create_new(true)
-        .mode(BLOB_MODE)
+        .with_mode(BLOB_MODE)
         .open(path);
     let mut file = file
         .map_err(ArchiveError::io("create", path))
@@ -283,7 +283,7 @@ enum Content {
 #[derive(PartialEq, Eq)]
 struct Fingerprint {
     size_bytes: u64,
-    modified: (i64, i64),
+    modified: SystemTime,
 }
 
 impl Fingerprint {
@@ -294,7 +294,7 @@ impl Fingerprint {
         }
         Ok(Fingerprint {
             size_bytes: metadata.len(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            modified: metadata.modified()?,
         })
     }
 }
@@ -306,9 +306,8 @@ impl GuardedReader {
             ByteSource::Open(open) => Content::Stream(open()?),
             ByteSource::Stored(_) => unreachable!("what is stored already is taken over as a file"),
             ByteSource::File(path) => {
-                // NONBLOCK: a named pipe that took the place of a file must not hang the export.
-                let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-                let file = OpenOptions::new().read(true).custom_flags(nonblock).open(path)?;
+                // A named pipe that took the place of a file must not hang the export.
+                let file = OpenOptions::new().read(true).no_wait().open(path)?;
                 let fingerprint = Fingerprint::of(&file)?;
                 Content::File(file, fingerprint)
             }

@@ -6,11 +6,11 @@ use super::remote::{self, Remote, RemoteFolder, RemoteZip};
 use super::zip::{ScanError, ZipBytes, ZipFault, ZipIndex, ZipLimits};
 use crate::format::ArchivePath;
 use crate::format::layout::{BLOBS, BLOBS_PARENT, OBJECTS, UNDO};
+use crate::platform::{OpenMore as _, is_link_error};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -155,7 +155,7 @@ impl Container {
 /// Opens a file that must be a regular one: no symlink is followed, no pipe is waited for.
 pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     let file = match open_listed(path) {
-        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
+        Err(error) if is_link_error(&error) => {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 "it is a symbolic link",
@@ -182,11 +182,7 @@ pub(super) fn check_regular(metadata: &Metadata) -> io::Result<u64> {
 /// Opens a file that was seen to be a regular one. What took its place meanwhile gives an error or other bytes: no
 /// symlink is followed, no pipe is waited for.
 pub(crate) fn open_listed(path: &Path) -> io::Result<File> {
-    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-    File::options()
-        .read(true)
-        .custom_flags(flags.bits().cast_signed())
-        .open(path)
+    File::options().read(true).no_follow().open(path)
 }
 
 /// Whether a file neither begins nor ends as a zip does; one that is empty or cut off may have been an archive. A tar may end as one,

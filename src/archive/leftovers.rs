@@ -12,6 +12,7 @@
 use super::error::{ArchiveError, Result};
 use super::remote::give_back;
 use super::staging::{REPLACED, parent_of};
+use crate::platform::{OpenMore as _, host};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -96,10 +97,6 @@ fn lock_new(path: &Path) -> io::Result<Option<File>> {
     Ok(Some(lock))
 }
 
-fn host() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
-}
-
 /// A folder beside an output that a writer left which is no more.
 #[derive(Debug)]
 pub struct Leftover {
@@ -170,10 +167,7 @@ fn is_temporary(name: &str) -> bool {
 /// Removes a folder whose writer is dead; nothing where that cannot be known.
 fn remove_if_left(path: PathBuf) -> Option<Leftover> {
     let mut options = File::options();
-    std::os::unix::fs::OpenOptionsExt::custom_flags(
-        options.read(true).write(true),
-        (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits() as i32,
-    );
+    let options = options.read(true).write(true).no_follow();
     let lock = options.open(path.join(LOCK)).ok()?;
     lock.try_lock().ok()?;
     let mut owner = String::new();

@@ -7,9 +7,9 @@ use super::reader::Archive;
 use crate::format::ArchivePath;
 use crate::format::layout::MANIFEST;
 use crate::model::Digest;
+use crate::platform::{OpenMore as _, share_bytes};
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// Blobs that were taken over, and their bytes.
@@ -60,7 +60,7 @@ pub(super) fn create_blob(path: &Path) -> io::Result<File> {
 
 fn create_as(path: &Path, mode: u32) -> io::Result<File> {
     let mut options = File::options();
-    options.write(true).create_new(true).mode(mode).open(path)
+    options.write(true).create_new(true).with_mode(mode).open(path)
 }
 
 /// Makes a file of its owner's of a blob in a directory by sharing its bytes, where the file system can; unchecked.
@@ -70,7 +70,6 @@ pub(crate) fn clone_blob(archive: &Archive, digest: &Digest, to: &Path) -> bool 
 }
 
 /// Shares a file's bytes where the file system can; leaves nothing where it cannot.
-#[cfg(target_os = "linux")]
 pub(super) fn clone_file(from: &Path, to: &Path, mode: u32) -> bool {
     use std::sync::atomic::{AtomicBool, Ordering};
     // A file system that refused once will refuse the next twenty thousand.
@@ -81,15 +80,10 @@ pub(super) fn clone_file(from: &Path, to: &Path, mode: u32) -> bool {
     let (Ok(source), Ok(target)) = (open_regular(from), create_as(to, mode)) else {
         return false;
     };
-    let cloned = rustix::fs::ioctl_ficlone(&target, &source).is_ok();
+    let cloned = share_bytes(&source, &target).is_ok();
     if !cloned {
         REFUSED.store(true, Ordering::Relaxed);
         let _ = fs::remove_file(to);
     }
     cloned
-}
-
-#[cfg(not(target_os = "linux"))]
-pub(super) fn clone_file(_: &Path, _: &Path, _: u32) -> bool {
-    false
 }

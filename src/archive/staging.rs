@@ -5,8 +5,8 @@ use super::error::{ArchiveError, Result};
 use super::leftovers::{TemporaryFolder, hold};
 use super::remote::{self, RemoteTarget};
 use crate::format::layout::MANIFEST;
-use rustix::fs::{RenameFlags, renameat_with};
-use std::fs::{self, File};
+use crate::platform;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -177,18 +177,16 @@ impl Staging {
             return uploaded.map_err(ArchiveError::io("upload to", &self.out));
         }
         if sync {
-            let file = File::open(&made).map_err(ArchiveError::io("open", &made))?;
-            if made.is_dir() {
-                sync_file_system(&file).map_err(ArchiveError::io("sync", &made))?;
-            } else {
-                file.sync_all().map_err(ArchiveError::io("sync", &made))?;
-            }
+            let synced = match made.is_dir() {
+                true => platform::sync_tree(&made),
+                false => platform::sync_file(&made),
+            };
+            synced.map_err(ArchiveError::io("sync", &made))?;
         }
         self.rename(&made)?;
         if sync {
             let parent = parent_of(&self.out);
-            let synced = File::open(&parent).and_then(|directory| directory.sync_all());
-            synced.map_err(ArchiveError::io("sync", &parent))?;
+            platform::sync_folder(&parent).map_err(ArchiveError::io("sync", &parent))?;
         }
         Ok(())
     }
@@ -196,22 +194,17 @@ impl Staging {
     fn rename(&self, made: &Path) -> Result<()> {
         // A signal removes all of this or nothing of it.
         let _held = hold();
-        let cwd = rustix::fs::CWD;
-        match renameat_with(cwd, made, cwd, &self.out, RenameFlags::NOREPLACE) {
+        match platform::rename_new(made, &self.out) {
             Ok(()) => return Ok(()),
-            Err(rustix::io::Errno::EXIST) if self.replace != Replace::Nothing => {}
-            Err(rustix::io::Errno::EXIST) => {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(ArchiveError::io("rename to", &self.out)(error));
+            }
+            Err(_) if self.replace != Replace::Nothing => {}
+            Err(_) => {
                 return Err(ArchiveError::OutputExists {
                     path: self.out.clone(),
                 });
             }
-            // File systems without the flag: look, then rename.
-            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS)
-                if fs::symlink_metadata(&self.out).is_err() =>
-            {
-                return fs::rename(made, &self.out).map_err(ArchiveError::io("rename to", &self.out));
-            }
-            Err(error) => return Err(ArchiveError::io("rename to", &self.out)(error.into())),
         }
         self.replace.check(&self.out)?;
         self.replace(made)
@@ -219,8 +212,7 @@ impl Staging {
 
     /// Replaces the old output; one of the two is under its name at any moment where the file system can.
     fn replace(&self, made: &Path) -> Result<()> {
-        let cwd = rustix::fs::CWD;
-        if renameat_with(cwd, made, cwd, &self.out, RenameFlags::EXCHANGE).is_ok() {
+        if platform::exchange(made, &self.out).is_ok() {
             return Ok(()); // the old one now lies in the temporary directory, which is removed
         }
         if made.is_file() && self.out.is_file() {
@@ -238,7 +230,7 @@ impl Staging {
 /// The error of creating a directory; a file in its place is said to be one.
 fn create_error(directory: &Path, error: io::Error) -> ArchiveError {
     let error = match error.kind() {
-        io::ErrorKind::AlreadyExists => io::Error::from(rustix::io::Errno::NOTDIR),
+        io::ErrorKind::AlreadyExists => platform::is_no_folder(),
         _ => error,
     };
     ArchiveError::io("create directory", directory)(error)
@@ -251,17 +243,6 @@ pub(crate) fn parent_of(path: &Path) -> PathBuf {
         Some(parent) if parent != Path::new("") => parent.to_owned(),
         _ => PathBuf::from("."),
     }
-}
-
-#[cfg(target_os = "linux")]
-fn sync_file_system(directory: &File) -> io::Result<()> {
-    // One call instead of one fsync per file (measured: 20,000 files, a third to a half of the time).
-    rustix::fs::syncfs(directory).map_err(io::Error::from)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn sync_file_system(directory: &File) -> io::Result<()> {
-    directory.sync_all()
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use crate::cli::humanize::shown;
 use crate::flow::extract::names_of;
 use crate::format::Kind;
 use crate::model::Digest;
+use crate::platform::set_mode;
 use crate::report::ReportError;
 use crate::report::lineage::ro_crate::{Crate, CrateError, FILE_NAME};
 use crate::report::lineage::{Asked, Lineage, lineage, open_lineage, overview, prov_json};
@@ -19,7 +20,6 @@ use crate::report::text::json_text;
 use sha2::{Digest as _, Sha256};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read as _, Write};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 mod tree;
@@ -151,11 +151,8 @@ impl Args {
             license: self.license.as_deref(),
         };
         let io_error = |error| ArchiveError::io("write", &out)(error);
-        let readable = fs::Permissions::from_mode(0o644);
-        let mut file = tempfile::Builder::new()
-            .permissions(readable)
-            .tempfile_in(tree)
-            .map_err(io_error)?;
+        let mut file = tempfile::NamedTempFile::new_in(tree).map_err(io_error)?;
+        set_mode(file.as_file(), 0o644).map_err(io_error)?;
         let mut buffer = BufWriter::new(&mut file);
         made.write(&mut buffer).map_err(|error| match error {
             CrateError::Archive(error) => CliError::from(error),

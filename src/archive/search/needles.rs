@@ -1,13 +1,13 @@
 //! Texts and patterns that are looked for together.
 
 use super::layer::{Matcher, Window};
+use crate::platform::FileAt as _;
 use aho_corasick::{AhoCorasick, MatchKind};
 use regex_automata::Input;
 use regex_automata::meta::{Config, Regex};
 use regex_automata::util::syntax;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// Bytes of a text that are looked for as one; of a longer text so many pieces of it.

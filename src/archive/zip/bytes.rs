@@ -1,10 +1,10 @@
 //! Where the bytes of a zip are: in a file, or in an object store.
 
 use crate::archive::remote::RemoteZip;
+use crate::platform::FileAt as _;
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 
 /// A zip being read; readers do not share a position.
 #[derive(Clone, Copy)]

@@ -1,9 +1,9 @@
 //! A file written from its start, whose last part can still be patched or cut off cheaply.
 
+use crate::platform::{FileAt as _, copy_in_kernel, write_pieces_at};
 use std::fs::File;
 use std::io::{self, IoSlice};
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::thread::{self, JoinHandle};
 
 use crate::archive::buffers::Buffers;
@@ -178,14 +178,12 @@ impl OutputFile {
         let mut rest = &mut pieces[..];
         let mut at = self.flushed;
         while !rest.is_empty() {
-            match rustix::io::pwritev(&self.file, rest, at) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => {
+            match write_pieces_at(&self.file, rest, at)? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                written => {
                     at += written as u64;
                     IoSlice::advance_slices(&mut rest, written);
                 }
-                Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
             }
         }
         self.flushed = at;
@@ -199,36 +197,22 @@ impl OutputFile {
 
 /// Copies bytes of one file to a place in another.
 fn copy_range(source: &File, target: &File, range: Range<u64>, to: u64) -> io::Result<()> {
-    let copied = copy_in_kernel(source, target, range.clone(), to)?;
+    let copied = copy_unseen(source, target, range.clone(), to)?;
     copy_by_buffer(source, target, range.start + copied..range.end, to + copied)
 }
 
 /// Copies as much as the kernel will and says how much that was.
-#[cfg(target_os = "linux")]
-fn copy_in_kernel(source: &File, target: &File, range: Range<u64>, to: u64) -> io::Result<u64> {
-    use rustix::io::Errno;
+fn copy_unseen(source: &File, target: &File, range: Range<u64>, to: u64) -> io::Result<u64> {
     let len = range.end - range.start;
     let mut copied = 0;
     while copied < len {
-        let chunk = usize::try_from(len - copied).unwrap_or(usize::MAX).min(1 << 30);
-        let (mut from, mut to) = (range.start + copied, to + copied);
-        match rustix::fs::copy_file_range(source, Some(&mut from), target, Some(&mut to), chunk) {
-            Ok(0) => break,
-            Ok(moved) => copied += moved as u64,
-            Err(Errno::INTR) => {}
-            // What the kernel or the file system does not offer is done by hand.
-            Err(Errno::NOSYS | Errno::XDEV | Errno::INVAL | Errno::OPNOTSUPP | Errno::PERM | Errno::BADF) => {
-                break;
-            }
-            Err(error) => return Err(error.into()),
+        let most = usize::try_from(len - copied).unwrap_or(usize::MAX).min(1 << 30);
+        match copy_in_kernel(source, range.start + copied, target, to + copied, most)? {
+            0 => break,
+            moved => copied += moved,
         }
     }
     Ok(copied)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn copy_in_kernel(_: &File, _: &File, _: Range<u64>, _: u64) -> io::Result<u64> {
-    Ok(0)
 }
 
 fn copy_by_buffer(source: &File, target: &File, range: Range<u64>, mut to: u64) -> io::Result<()> {

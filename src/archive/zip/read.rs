@@ -3,7 +3,6 @@
 use std::{
     fmt,
     io::{self, Read},
-    os::unix::fs::FileExt,
 };
 
 use super::{
@@ -14,6 +13,7 @@ use super::{
     profile::Method,
     scan::first_difference,
 };
+use crate::platform::FileAt as _;
 
 const INPUT_LEN: usize = 128 << 10;
 

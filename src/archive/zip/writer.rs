@@ -320,7 +320,7 @@ impl ZipFileWriter {
 }
 
 fn append_spool(out: &mut OutputFile, spool: &File, len: u64) -> io::Result<()> {
-    use std::os::unix::fs::FileExt;
+    use crate::platform::FileAt as _;
     let mut chunk = vec![0; SPOOL_BUFFER_LEN];
     let mut position = 0;
     while position < len {

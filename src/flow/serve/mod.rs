@@ -13,11 +13,11 @@ mod server;
 
 use crate::archive::{Archive, ArchiveError, TemporaryFolder};
 use crate::model::{Experiment, Workspace};
+use crate::platform::{private_folder, set_mode_of};
 pub use program::{Mlflow, Version};
 pub use server::{Ended, Server};
-use std::fs::{self, DirBuilder, Permissions};
+use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// By which tables and rules a store is made: a newer mlark makes its own.
@@ -111,7 +111,7 @@ impl Entry {
     pub fn of(archive: &Archive, cache: &Path) -> Result<Self, ServeError> {
         let content_id = archive.manifest().content_id.hex();
         let folder = cache.join(format!("{}-{GENERATION}", content_id.as_str()));
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+        let made = private_folder(&folder);
         made.map_err(ArchiveError::io("create directory", &folder))?;
         Ok(Entry {
             folder,
@@ -163,7 +163,7 @@ impl Entry {
             folder.path().join(names.database),
         );
         fs::copy(&from, &to).map_err(ArchiveError::io("copy", &from))?;
-        fs::set_permissions(&to, Permissions::from_mode(0o600)).map_err(ArchiveError::io("unlock", &to))?;
+        set_mode_of(&to, 0o600).map_err(ArchiveError::io("unlock", &to))?;
         let session = Session {
             folder,
             database: to,
@@ -235,14 +235,14 @@ fn set_modes(path: &Path, folder: u32, file: u32) -> io::Result<()> {
     let metadata = fs::symlink_metadata(path)?;
     if metadata.is_dir() {
         // Folders are opened before they are walked, and closed after.
-        fs::set_permissions(path, Permissions::from_mode(0o700))?;
+        set_mode_of(path, 0o700)?;
         for entry in fs::read_dir(path)? {
             set_modes(&entry?.path(), folder, file)?;
         }
-        return fs::set_permissions(path, Permissions::from_mode(folder));
+        return set_mode_of(path, folder);
     }
     if metadata.is_file() {
-        return fs::set_permissions(path, Permissions::from_mode(file));
+        return set_mode_of(path, file);
     }
     Ok(())
 }

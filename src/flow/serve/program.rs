@@ -1,10 +1,11 @@
 //! The user's own `mlflow`.
 
 use super::ServeError;
+use crate::platform::is_program;
+use std::env::consts::EXE_SUFFIX;
 use std::ffi::OsStr;
 use std::fmt;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// The MLflow whose tables a restore makes.
@@ -53,7 +54,7 @@ impl Mlflow {
         let folders = path.into_iter().flat_map(std::env::split_paths);
         let mut programs = folders
             .filter(|folder| folder.is_absolute())
-            .map(|folder| folder.join("mlflow"));
+            .map(|folder| folder.join(format!("mlflow{EXE_SUFFIX}")));
         let program = programs.find(|program| is_program(program));
         Self::of(program.ok_or(ServeError::NoMlflow)?)
     }
@@ -127,11 +128,6 @@ impl Mlflow {
             source,
         }
     }
-}
-
-fn is_program(path: &Path) -> bool {
-    let metadata = path.metadata();
-    metadata.is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(test)]

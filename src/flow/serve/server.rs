@@ -2,11 +2,10 @@
 
 use super::{Mlflow, ServeError, Session};
 use crate::archive::ArchiveError;
-use rustix::process::{Pid, Signal, kill_process_group};
+use crate::platform::{Asked, end_group, has_group, own_group};
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, ExitStatus};
 use std::thread::sleep;
@@ -72,9 +71,9 @@ impl Server {
             ])
             .current_dir(session.folder())
             .stdout(out)
-            .stderr(err)
-            // A group of its own: all of it is ended, and Ctrl-C reaches this program alone.
-            .process_group(0);
+            .stderr(err);
+        // All of it is ended, and Ctrl-C reaches this program alone.
+        own_group(&mut command);
         if session.has_workspaces() {
             command.arg("--enable-workspaces");
         }
@@ -167,18 +166,17 @@ impl Server {
         if std::mem::replace(&mut self.is_over, true) {
             return;
         }
-        let group = Pid::from_child(&self.child);
         // Its workers outlive it where it ended by itself.
-        let _ = kill_process_group(group, Signal::TERM);
+        end_group(&mut self.child, Asked::Kindly);
         let begin = Instant::now();
         while begin.elapsed() < END {
             let is_over = !matches!(self.child.try_wait(), Ok(None));
-            if is_over && rustix::process::test_kill_process_group(group).is_err() {
+            if is_over && !has_group(&self.child) {
                 return;
             }
             sleep(LOOK);
         }
-        let _ = kill_process_group(group, Signal::KILL);
+        end_group(&mut self.child, Asked::AtOnce);
         let _ = self.child.wait();
     }
 }

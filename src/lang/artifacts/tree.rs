@@ -4,10 +4,10 @@ use crate::archive::{Archive, ArchiveError, clone_blob};
 use crate::format::layout::blob_path;
 use crate::model::printable::printable as shown;
 use crate::model::{ArtifactFile, BlobRef};
+use crate::platform::OpenMore as _;
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{BufWriter, Read, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 /// Bytes of a name that file systems allow.
@@ -166,7 +166,7 @@ pub(crate) fn write_live_artifact(
         return copy_blob(archive, &blob, to, std::io::sink());
     }
     let mut options = File::options();
-    let file = options.write(true).create_new(true).mode(LIVE_MODE).open(to);
+    let file = options.write(true).create_new(true).with_mode(LIVE_MODE).open(to);
     copy_blob(archive, &blob, to, file.map_err(ArchiveError::io("create", to))?)
 }
 

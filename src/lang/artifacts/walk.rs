@@ -6,7 +6,6 @@ use crate::format::{Kind, Reason};
 use crate::lang::session::{Export, ExportError};
 use std::cell::OnceCell;
 use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use walkdir::{DirEntry, WalkDir};
 
@@ -203,7 +202,7 @@ fn found_file(root: &Path, entry: DirEntry) -> FoundFile {
 /// Sorts a folder where its files' paths sort: `a.txt` before `a/b`.
 fn order_name(entry: &DirEntry) -> impl Iterator<Item = u8> + '_ {
     let slash = entry.file_type().is_dir().then_some(b'/');
-    entry.file_name().as_bytes().iter().copied().chain(slash)
+    entry.file_name().as_encoded_bytes().iter().copied().chain(slash)
 }
 
 fn failed_entry(root: &Path, error: &walkdir::Error) -> FoundFile {

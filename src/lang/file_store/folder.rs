@@ -6,13 +6,9 @@
 
 use crate::format::Reason;
 use crate::lang::artifacts::local_roots::{LocalRoots, OutsideSource};
-use rustix::fs::{Dir, FileType, Mode, OFlags, openat};
-use rustix::io::Errno;
-use std::ffi::OsStr;
+use crate::platform::{Listed, OpenFolder, is_no_folder, open_unlinked, os_name};
 use std::fs::File;
-use std::io;
-use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -53,7 +49,7 @@ impl Entry {
 
 /// An open folder.
 pub(super) struct Folder {
-    dir: Dir,
+    open: OpenFolder,
     path: PathBuf,
     roots: Arc<LocalRoots>,
 }
@@ -61,26 +57,35 @@ pub(super) struct Folder {
 impl Folder {
     /// Opens a folder.
     pub(super) fn open(roots: &Arc<LocalRoots>, path: &Path) -> io::Result<Self> {
-        let fd = open_within(roots, rustix::fs::CWD, path, OFlags::DIRECTORY, || {
-            path.to_owned()
-        })?;
-        Self::from_fd(fd, path.to_owned(), roots.clone())
+        let open = match OpenFolder::open(path)? {
+            Some(open) => open,
+            None => Self::behind_link(roots, path)?,
+        };
+        Ok(Self::of(open, path.to_owned(), roots.clone()))
     }
 
-    fn from_fd(fd: OwnedFd, path: PathBuf, roots: Arc<LocalRoots>) -> io::Result<Self> {
-        let dir = Dir::new(fd)?;
-        Ok(Folder { dir, path, roots })
+    fn of(open: OpenFolder, path: PathBuf, roots: Arc<LocalRoots>) -> Self {
+        Folder { open, path, roots }
+    }
+
+    /// What a link leads to, where that may be read.
+    fn behind_link(roots: &LocalRoots, path: &Path) -> io::Result<OpenFolder> {
+        OpenFolder::open(&roots.resolve(path)?)?.ok_or_else(is_no_folder)
     }
 
     /// Opens a folder that is an entry of this one.
     pub(super) fn sub(&self, name: &[u8]) -> io::Result<Self> {
-        let fd = self.open_entry(name, OFlags::DIRECTORY)?;
-        Self::from_fd(fd, self.path_of(name), self.roots.clone())
+        let path = self.path_of(name);
+        let open = match self.open.folder(name)? {
+            Some(open) => open,
+            None => Self::behind_link(&self.roots, &path)?,
+        };
+        Ok(Self::of(open, path, self.roots.clone()))
     }
 
     /// Where an entry is.
     pub(super) fn path_of(&self, name: &[u8]) -> PathBuf {
-        self.path.join(OsStr::from_bytes(name))
+        self.path.join(os_name(name))
     }
 
     /// Whether a folder of that name is in it.
@@ -91,19 +96,14 @@ impl Folder {
     /// The entries, by name.
     pub(super) fn entries(&mut self) -> io::Result<Vec<Entry>> {
         let mut entries = Vec::new();
-        while let Some(found) = self.dir.read() {
-            let found = found?;
-            let name = found.file_name().to_bytes();
-            if matches!(name, b"." | b"..") {
-                continue;
-            }
-            let kind = match found.file_type() {
-                FileType::RegularFile => EntryKind::File,
-                FileType::Directory => EntryKind::Folder,
-                FileType::Symlink | FileType::Unknown => self.look(name),
-                _ => EntryKind::Refused(Reason::NotAFile, "it is not a regular file"),
+        while let Some(found) = self.open.next_entry() {
+            let (name, listed) = found?;
+            let kind = match listed {
+                Listed::File => EntryKind::File,
+                Listed::Folder => EntryKind::Folder,
+                Listed::Unknown => self.look(&name),
+                Listed::Special => EntryKind::Refused(Reason::NotAFile, "it is not a regular file"),
             };
-            let name = name.to_vec();
             entries.push(Entry { name, kind });
         }
         entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
@@ -133,15 +133,10 @@ impl Folder {
     }
 
     pub(super) fn open_file(&self, name: &[u8]) -> io::Result<File> {
-        // NONBLOCK: a named pipe that took the place of a file must not hang the export.
-        Ok(self.open_entry(name, OFlags::NONBLOCK)?.into())
-    }
-
-    fn open_entry(&self, name: &[u8], flags: OFlags) -> io::Result<OwnedFd> {
-        let name_path = Path::new(OsStr::from_bytes(name));
-        open_within(&self.roots, self.dir.fd()?, name_path, flags, || {
-            self.path_of(name)
-        })
+        match self.open.file(name)? {
+            Some(file) => Ok(file),
+            None => open_unlinked(&self.roots.resolve(&self.path_of(name))?)?.ok_or_else(is_no_folder),
+        }
     }
 
     /// Reads a file into `buffer`, whose former content goes.
@@ -166,11 +161,11 @@ impl Folder {
             if buffer.len() < length + READ_BYTES {
                 buffer.resize((length * 2).max(READ_BYTES), 0);
             }
-            match rustix::io::read(&file, &mut buffer[length..]) {
+            match (&file).read(&mut buffer[length..]) {
                 Ok(0) => return Ok(Some(&buffer[..length])),
                 Ok(read) => length += read,
-                Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
             }
         }
     }
@@ -183,29 +178,10 @@ pub(super) fn read_description(roots: &Arc<LocalRoots>, path: &Path) -> io::Resu
     };
     let mut buffer = Vec::new();
     let length = Folder::open(roots, folder)?
-        .read(name.as_bytes(), &mut buffer)?
+        .read(name.as_encoded_bytes(), &mut buffer)?
         .len();
     buffer.truncate(length);
     Ok(buffer)
-}
-
-/// Opens what is at `name` in `folder`, which is at `path`. A link is followed only to what may be read.
-fn open_within<D: rustix::fd::AsFd>(
-    roots: &LocalRoots,
-    folder: D,
-    name: &Path,
-    flags: OFlags,
-    path: impl FnOnce() -> PathBuf,
-) -> io::Result<OwnedFd> {
-    let flags = flags | OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    match openat(folder, name, flags, Mode::empty()) {
-        // What a link is answered with, the latter where a folder is asked for.
-        Err(Errno::LOOP | Errno::NOTDIR) => {
-            let real = roots.resolve(&path())?;
-            Ok(openat(rustix::fs::CWD, real, flags, Mode::empty())?)
-        }
-        opened => Ok(opened?),
-    }
 }
 
 #[cfg(test)]

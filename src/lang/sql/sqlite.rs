@@ -3,6 +3,7 @@
 use super::database::{Cell, Database, Dialect, EachRow, Row, Schema, read_schema};
 use crate::format::layout::STRING_BYTES;
 use crate::lang::session::ExportError;
+use crate::platform::uri_path;
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::types::ValueRef;
@@ -190,16 +191,7 @@ impl Row for rusqlite::Row<'_> {
 
 /// A path as part of a `file:` URI.
 fn percent_encode(path: &Path) -> String {
-    use std::os::unix::ffi::OsStrExt;
-    let mut text = String::new();
-    for &byte in path.as_os_str().as_bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' | b'~' => {
-                text.push(char::from(byte));
-            }
-            _ => text.push_str(&format!("%{byte:02X}")),
-        }
-    }
+    let text = uri_path(path);
     // `file:a` would be relative to the working directory as well, but `file://…` would name a host.
     match text.starts_with("//") {
         true => format!("//{text}"),

@@ -21,10 +21,10 @@ mod scale;
 use std::{
     fs::File,
     io::{Read, Write},
-    os::unix::fs::FileExt,
 };
 
 use super::{Compression, ScanError, ZipFault, ZipFileWriter, ZipIndex, ZipLimits, blob_name};
+use crate::platform::FileAt as _;
 
 /// An archive zip being written into an unnamed file.
 pub(super) fn writer() -> anyhow::Result<ZipFileWriter> {

@@ -9,13 +9,13 @@ use super::session::{Cloud, failed, told};
 use super::stores::Connected;
 use crate::archive::remote::RemoteTarget;
 use crate::format::layout::MANIFEST;
+use crate::platform::FileAt as _;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::multipart::PartId;
 use object_store::path::Path as Key;
 use object_store::{Error, ObjectStoreExt, PutPayload};
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 

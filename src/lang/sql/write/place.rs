@@ -6,6 +6,7 @@
 
 use super::uris::{is_plain_path, is_remote};
 use crate::model::Digest;
+use crate::platform::file_uri;
 use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
 
@@ -154,21 +155,6 @@ impl ArtifactRoot {
     pub(crate) fn uri(&self, place: &Place) -> String {
         format!("{}{}", self.0, place.joined())
     }
-}
-
-/// The `file:` URI of an absolute path.
-pub(crate) fn file_uri(path: &Path) -> String {
-    use std::os::unix::ffi::OsStrExt as _;
-    let mut uri = "file://".to_owned();
-    for &byte in path.as_os_str().as_bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' | b'~' => {
-                uri.push(char::from(byte));
-            }
-            _ => uri.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    uri
 }
 
 #[cfg(test)]

@@ -14,12 +14,11 @@ use crate::archive::{ArchiveError, IngestError, OpenFn, StoredFile, parent_of, s
 use crate::lang::session::ExportError;
 use crate::model::{BlobRef, Digest};
 use crate::monitor::Monitor;
-use rustix::fs::FlockOperation;
+use crate::platform::identity_of;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -153,17 +152,12 @@ fn lock(path: &Path) -> Result<File, ExportError> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             file => file.map_err(ArchiveError::io("create", &file_path))?,
         };
-        let locked = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
         // Another error means a file system without locks: as good as it gets there.
-        if let Err(rustix::io::Errno::WOULDBLOCK) = locked {
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
             return Err(usage(path, "another export to the same output is using it"));
         }
-        let inode = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
-        let same = (
-            file.metadata().map(inode).ok(),
-            fs::metadata(&file_path).map(inode).ok(),
-        );
-        if same.0 == same.1 {
+        let identity = |metadata: io::Result<fs::Metadata>| metadata.as_ref().map(identity_of).ok();
+        if identity(file.metadata()) == identity(fs::metadata(&file_path)) {
             return Ok(file);
         }
     }

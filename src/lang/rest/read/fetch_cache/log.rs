@@ -8,11 +8,11 @@
 //! is not whole ends the file: what a process that died has half written is asked for again.
 
 use super::key::{FRESHNESS_BYTES, Key};
+use crate::platform::FileAt as _;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
 

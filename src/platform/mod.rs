@@ -1,0 +1,55 @@
+//! What belongs to one operating system: how files are opened, placed, shared and locked, and how their names become bytes.
+//!
+//! Everything else is the same code everywhere. Linux is what mlark is made for and tested on; macOS and Windows take the plain way where
+//! they have no better one.
+
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(unix)]
+pub(crate) use unix::*;
+#[cfg(windows)]
+pub(crate) use windows::*;
+
+use std::path::Path;
+
+/// How the processes of a group are asked to end.
+#[cfg(feature = "doors")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    Kindly,
+    AtOnce,
+}
+
+/// What an entry of a folder is, as far as its listing says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Listed {
+    File,
+    Folder,
+    /// A symbolic link, or what the listing does not tell.
+    Unknown,
+    /// A pipe, socket or device.
+    #[cfg_attr(windows, expect(dead_code, reason = "there are none among its files"))]
+    Special,
+}
+
+/// The `file:` URI of an absolute path.
+pub(crate) fn file_uri(path: &Path) -> String {
+    format!("file://{}", uri_path(path))
+}
+
+/// An absolute path as that of a URI, percent-encoded.
+pub(crate) fn uri_path(path: &Path) -> String {
+    let mut text = String::new();
+    for byte in slashed(path) {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' | b'~' => {
+                text.push(char::from(byte));
+            }
+            _ => text.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    text
+}
