@@ -12,13 +12,19 @@ use std::path::Path;
 
 /// Bytes of a name that file systems allow.
 const NAME_BYTES: usize = 255;
+/// Characters that no name on Windows holds, beside control characters.
+const NOT_ON_WINDOWS: &str = "<>:\"|?*";
 /// Mode of a file that its owner may change.
 const LIVE_MODE: u32 = 0o644;
 /// Bytes copied at once.
 const CHUNK_BYTES: usize = 128 << 10;
 
-/// Refuses what is not one plain name on every common system.
+/// Refuses what is not one plain name on every common system, or that this one cannot hold.
 pub(crate) fn check_name(name: &str) -> Result<(), String> {
+    check_name_on(name, cfg!(windows))
+}
+
+fn check_name_on(name: &str, is_windows: bool) -> Result<(), String> {
     let device = name
         .split('.')
         .next()
@@ -40,7 +46,11 @@ pub(crate) fn check_name(name: &str) -> Result<(), String> {
             "a name in it begins like a drive"
         }
         _ if name.len() > NAME_BYTES => "a name in it is longer than 255 bytes",
-        _ if cfg!(windows) && is_device => "a name in it is a device's",
+        _ if is_windows && is_device => "a name in it is a device's",
+        _ if is_windows && name.ends_with(['.', ' ']) => "a name in it ends in a dot or a space",
+        _ if is_windows && name.contains(|next: char| next < ' ' || NOT_ON_WINDOWS.contains(next)) => {
+            "a name in it holds a character that Windows does not allow"
+        }
         _ => return Ok(()),
     };
     Err(reason.to_owned())
@@ -211,22 +221,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn devices_and_odd_ends_are_names_on_this_system() {
+    fn devices_and_odd_ends_are_names_where_the_system_can_hold_them() {
         for name in [
             "con",
             "aux.txt",
             "trailing.",
             "trailing ",
-            "é😀",
-            "-rf",
-            "~",
             "ab:c",
+            "a|b",
+            "why?",
+            "a\tb",
         ] {
-            assert_eq!(
-                check_name(name).is_ok(),
-                !cfg!(windows) || !matches!(name, "con" | "aux.txt"),
-                "{name}"
-            );
+            assert!(check_name_on(name, false).is_ok(), "{name}");
+            assert!(check_name_on(name, true).is_err(), "{name}");
+        }
+        for name in ["é😀", "-rf", "~", "a.b", "console"] {
+            assert!(check_name_on(name, true).is_ok(), "{name}");
         }
     }
 }
