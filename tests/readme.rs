@@ -115,6 +115,47 @@ fn links_between_pages_lead_somewhere() {
     assert!(dead.is_empty(), "{dead:#?}");
 }
 
+/// The help of each command, as one page.
+#[test]
+fn the_page_of_commands_is_their_help() {
+    let help = |command: &[&str]| {
+        let mut mlark = Command::new(env!("CARGO_BIN_EXE_mlark"));
+        let output = mlark
+            .args(command)
+            .arg("--help")
+            .env("COLUMNS", "100")
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let whole = help(&[]);
+    let list = whole
+        .split("Commands:")
+        .nth(1)
+        .unwrap()
+        .split("Options:")
+        .next()
+        .unwrap();
+    let names = list
+        .lines()
+        .filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+    let mut page = format!(
+        "# Commands and options\n\nWhat `mlark --help` and `mlark COMMAND --help` print.\n\n```text\n{whole}```\n"
+    );
+    for name in names.filter(|name| !name.is_empty() && *name != "help") {
+        page += &format!("\n## mlark {name}\n\n```text\n{}```\n", help(&[name]));
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference/cli.md");
+    if std::env::var_os("MLARK_UPDATE").is_some() {
+        std::fs::write(&path, &page).unwrap();
+    }
+    let found = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        found == page,
+        "docs/reference/cli.md has drifted: MLARK_UPDATE=1 cargo test --test readme"
+    );
+}
+
 /// Runs each command of a page and compares what it prints; how many there are.
 fn runs_as_shown(page: &str) -> usize {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

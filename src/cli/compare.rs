@@ -184,7 +184,10 @@ mod tests {
     fn runs_stand_side_by_side_and_fit_the_terminal() {
         let wide = printed(Form::Terminal, Some(110));
         let named = wide.lines().nth(1).unwrap();
-        assert!(named.contains("a_base_line (aaaa1111)  (b3059ce2)"), "{wide}");
+        assert!(
+            named.contains("a_base_line (aaaa1111)") && named.contains(" (b3059ce2)"),
+            "{wide}"
+        );
         assert!(named.contains("tuned\\u{1b}[2J日本 (c4f1d2b3)"), "{wide}");
         let auc = wide.lines().find(|line| line.starts_with("metrics.auc")).unwrap();
         assert_eq!(
@@ -192,7 +195,12 @@ mod tests {
             ["metrics.auc", "0.91", "NaN", "0.94"]
         );
         let piped = printed(Form::Piped, None);
-        assert_eq!(piped.lines().nth(1).unwrap(), "differs\tparams.lr\t0.1\t0.05\t");
+        assert!(
+            piped
+                .lines()
+                .any(|line| line == "differs\tparams.lr\t0.1\t0.05\t"),
+            "{piped}"
+        );
         assert_eq!(piped.lines().last().unwrap(), "same\tparams.depth\t4\t4\t4");
         for room in [60, 80, 110] {
             let text = printed(Form::Terminal, Some(room));

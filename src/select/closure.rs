@@ -14,9 +14,11 @@
 //! come yet, it can ask for: a server does. A door that reads everything twice tells a [`super::Catalogue`] first. Without a selection
 //! only experiments are held here.
 
-use super::{RunFilter, Selection, Share, Verdict};
+mod elsewhere;
+mod models;
+
+use super::{RunFilter, Selection, Verdict};
 use crate::model::{Experiment, LoggedModel, ModelVersion, Run, Trace};
-use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -66,36 +68,6 @@ impl Closure {
         self.selection.takes_all_objects()
     }
 
-    fn share(&self) -> Option<&Share> {
-        self.selection.share.as_ref()
-    }
-
-    /// Whether what belongs to no experiment is of another shard.
-    pub(crate) fn is_rest_elsewhere(&self) -> bool {
-        self.share().is_some_and(|share| !share.is_first())
-    }
-
-    /// Whether nothing of an experiment is of this shard.
-    pub(crate) fn is_all_elsewhere(&self, experiment_id: &str) -> bool {
-        self.share().is_some_and(|share| !share.has_of(experiment_id))
-    }
-
-    /// Whether what an experiment has once is counted by another shard.
-    pub(crate) fn is_led_elsewhere(&self, experiment_id: &str) -> bool {
-        self.share().is_some_and(|share| !share.leads(experiment_id))
-    }
-
-    /// The stretches of time of a cut experiment that are this shard's.
-    pub(crate) fn stretches(&self, experiment_id: &str) -> Vec<(Option<i64>, Option<i64>)> {
-        self.share()
-            .map_or_else(Vec::new, |share| share.stretches(experiment_id))
-    }
-
-    /// Whether an object of an experiment is of another shard.
-    pub(crate) fn is_elsewhere(&self, experiment_id: &str, time: Option<i64>) -> bool {
-        self.share().is_some_and(|share| !share.has(experiment_id, time))
-    }
-
     /// Tells of an experiment; before all that is in it.
     pub(crate) fn experiment(&mut self, id: &str, name: &str, is_deleted: bool) {
         self.see(id, name, is_deleted);
@@ -112,33 +84,6 @@ impl Closure {
     /// Tells the runs that were asked for by whole id; before any run.
     pub(crate) fn asked_runs(&mut self, run_ids: &[String]) {
         self.selection.runs = run_ids.to_vec();
-    }
-
-    /// Where only a share is taken, remembers what all shards must see.
-    fn see(&mut self, id: &str, name: &str, is_deleted: bool) {
-        let Some(share) = &self.selection.share else {
-            return;
-        };
-        if share.is_unplanned(id) && share.leads(id) {
-            self.unplanned.push(id.to_owned());
-        }
-        let mut digest = Sha256::new();
-        for text in [id, name] {
-            digest.update((text.len() as u64).to_be_bytes());
-            digest.update(text);
-        }
-        digest.update([u8::from(is_deleted)]);
-        self.seen.insert(digest.finalize().into());
-    }
-
-    /// Digests of all experiments that a shard saw.
-    pub(crate) fn seen(&self) -> &BTreeSet<[u8; 32]> {
-        &self.seen
-    }
-
-    /// Experiments of this shard that the plan does not know.
-    pub(crate) fn unplanned(&self) -> &[String] {
-        &self.unplanned
     }
 
     /// Tells that a run is needed.
@@ -434,24 +379,6 @@ impl Closure {
     /// Whether a trace is taken of which a catalogue was told.
     pub(crate) fn has_trace(&self, trace_id: &str) -> bool {
         self.takes_all() || self.traces.contains(trace_id)
-    }
-
-    /// Whether a version of a model is taken, deleted or not.
-    pub(crate) fn takes_version(&self, model: &str, run_id: Option<&str>) -> bool {
-        let mut run_id = run_id.into_iter().filter(|id| !id.is_empty());
-        self.takes_model(model)
-            || (self.selection.models.is_empty() && run_id.any(|run_id| self.runs.contains(run_id)))
-    }
-
-    /// Judges a version of a model.
-    pub(crate) fn version(&self, version: &ModelVersion) -> Verdict {
-        let is_taken = self.takes_version(&version.name, version.run_id.as_deref());
-        self.verdict(is_taken, version.is_deleted())
-    }
-
-    /// Whether a registered model is taken for its own sake.
-    pub(crate) fn takes_model(&self, name: &str) -> bool {
-        self.takes_all() || self.selection.models.matches(name)
     }
 }
 

@@ -87,8 +87,8 @@ fn nothing_is_made_under_a_scheme_by_any_command() {
     let uri = "s3://bucket/x.zip";
     let target = "http://127.0.0.1:1";
     let commands: [&[&str]; 7] = [
-        &["export", "mlruns", "-o", uri],
-        &["transform", "a", "--source-tags", "-o", uri],
+        &["export", "mlruns", "-o", "ftp://host/x.zip"],
+        &["transform", "a", "--source-tags", "-o", "ftp://host/x.zip"],
         &["convert", "a", "--to", "exim", "-o", uri],
         &["extract", "a", "-o", uri],
         &["import", "a", target, "--journal", uri],
@@ -97,10 +97,16 @@ fn nothing_is_made_under_a_scheme_by_any_command() {
     ];
     for command in commands {
         let said = mlark(folder.path(), command);
-        let why = "it is made on a disk, and nothing is written to `s3:` URIs; make it here and copy it";
-        assert!(said.starts_with("exit 2\n") && said.contains(why), "{said}");
+        let [why, rest] = [
+            "it is made on a disk, and nothing is written to `",
+            ":` URIs; make it here and copy it",
+        ];
+        assert!(
+            said.starts_with("exit 2\n") && said.contains(why) && said.contains(rest),
+            "{said}"
+        );
     }
-    assert!(!folder.path().join("s3:").exists());
+    assert!(!folder.path().join("s3:").exists() && !folder.path().join("ftp:").exists());
     let plain = mlark(folder.path(), &["export", "mlruns", "-o", "./s3:/x"]);
     assert!(plain.starts_with("exit 0\n"), "{plain}");
 }

@@ -253,6 +253,10 @@ fn a_target_that_is_no_server_is_told_so_and_one_that_is_not_there_ends_with_8()
             &["verify", archive, "--against", target],
             &["map", archive, target],
         ] {
+            // An archive is compared with a database too.
+            if command[0] == "verify" && what == "a database" {
+                continue;
+            }
             let output = mlark(command);
             let said = text(&output);
             assert_eq!(output.status.code(), Some(2), "{command:?}: {said}");

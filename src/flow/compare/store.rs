@@ -112,9 +112,7 @@ pub fn compare_store(
         &options.restore,
         artifacts,
         monitor,
-        &mut |difference| {
-            tell(&mut comparison, difference);
-        },
+        &mut |difference| tell(&mut comparison, difference),
     )?;
     comparison.files = artifacts.map(|_| expected.files);
     comparison.limits.clone_from(&expected.limits);
@@ -137,25 +135,34 @@ pub fn compare_store(
         DiffOptions::default(),
         monitor,
         &mut |difference| {
-            let is_whole = difference.key.is_empty();
-            match difference.kind.as_str() {
-                // Their bytes were compared in their places.
-                "artifacts" => {}
-                "spans" if has_unread_spans && is_whole && difference.change == Change::Removed => {
-                    comparison.unread_spans += 1;
-                }
-                kind if is_whole && difference.change == Change::Added => {
-                    *comparison.beyond.entry(kind.to_owned()).or_default() += 1;
-                }
-                _ if is_lost(&lost, &difference) => {}
-                _ => tell(&mut comparison, difference),
+            let is_counted = comparison.counts_apart(&difference, has_unread_spans);
+            if !is_counted && !is_lost(&lost, &difference) {
+                tell(&mut comparison, difference);
             }
             Ok::<_, ArchiveError>(())
         },
     )?;
-    match failed {
-        Some(error) => Err(ArchiveError::io("write", "the output")(error).into()),
-        None => Ok(comparison),
+    failed.map_or(Ok(comparison), |error| {
+        Err(ArchiveError::io("write", "the output")(error).into())
+    })
+}
+
+impl StoreComparison {
+    /// Whether a difference between lines is none to be told by itself: it is counted here.
+    fn counts_apart(&mut self, difference: &Difference, has_unread_spans: bool) -> bool {
+        let is_whole = difference.key.is_empty();
+        match difference.kind.as_str() {
+            // Their bytes were compared in their places.
+            "artifacts" => {}
+            "spans" if has_unread_spans && is_whole && difference.change == Change::Removed => {
+                self.unread_spans += 1;
+            }
+            kind if is_whole && difference.change == Change::Added => {
+                *self.beyond.entry(kind.to_owned()).or_default() += 1;
+            }
+            _ => return false,
+        }
+        true
     }
 }
 

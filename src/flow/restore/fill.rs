@@ -5,8 +5,8 @@ use super::{FillOptions, Numbers, RestoreError, TREE};
 use crate::archive::{Archive, ArchiveError, Replace, Staging, TemporaryFolder, parent_of};
 use crate::lang::sql::write::{self, FileSink, Outcome, TargetOptions, WriteError};
 use crate::monitor::Monitor;
-use rustix::fs::{CWD, RenameFlags, renameat_with};
-use std::fs::{self, File};
+use crate::platform::{rename_new, sync_file};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What is filled, with what.
@@ -50,12 +50,10 @@ impl Filling<'_> {
             let made = folder.path().join(super::DATABASE);
             let sink = files.1.unwrap_or(files.0);
             let outcome = write::create(&made, self.archive, sink, self.target.clone(), self.monitor)?;
-            let synced = File::open(&made).and_then(|file| file.sync_all());
-            synced.map_err(ArchiveError::io("sync", &made))?;
+            sync_file(&made).map_err(ArchiveError::io("sync", &made))?;
             publish()?;
             // One that somebody made meanwhile is not written over.
-            let renamed = renameat_with(CWD, &made, CWD, &path, RenameFlags::NOREPLACE);
-            renamed.map_err(|error| ArchiveError::io("rename to", &path)(error.into()))?;
+            rename_new(&made, &path).map_err(ArchiveError::io("rename to", &path))?;
             Ok(outcome)
         })
     }

@@ -121,18 +121,9 @@ impl Maker<'_> {
         let (info, mut row) = (&run.info, Row::default());
         row.put_name("i", Some(&info.run_id));
         row.put_name("x", Some(&info.experiment_id));
-        row.put(
-            "n",
-            info.run_name
-                .as_deref()
-                .map_or(Value::Null, |text| self.texts.text(text)),
-        );
-        row.put(
-            "u",
-            info.user_id
-                .as_deref()
-                .map_or(Value::Null, |text| self.texts.text(text)),
-        );
+        let mut shown = |text: Option<&str>| text.map_or(Value::Null, |text| self.texts.text(text));
+        row.put("n", shown(info.run_name.as_deref()));
+        row.put("u", shown(info.user_id.as_deref()));
         row.put_name("s", Some(&info.status));
         row.put_integer("a", info.start_time);
         row.put_integer("e", info.end_time);

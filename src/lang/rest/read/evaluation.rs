@@ -1,5 +1,7 @@
 //! Evaluation datasets with their records, and scorers (MLflow 3.4 and later).
 
+mod scorers;
+
 use super::exporter::Exporter;
 use super::fields::{Fields, as_int};
 use super::paging::{Page, Pages};
@@ -11,8 +13,7 @@ use crate::lang::rest::read::fetch_cache::Key;
 use crate::lang::session::ExportError;
 use crate::model::free_json::escape_key;
 use crate::model::pyjson::PyJson;
-use crate::model::{DatasetRecord, EvaluationDataset, Scorer, Text, TextMap};
-use crate::select::Verdict;
+use crate::model::{DatasetRecord, EvaluationDataset, Text, TextMap};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -172,85 +173,6 @@ impl Exporter<'_, '_> {
             extra: fields.finish(),
         }
     }
-
-    /// Writes scorers, every version.
-    pub(super) fn scorers(&mut self) -> Result<(), ExportError> {
-        let (mut ids, mut deleted) = (Vec::new(), 0);
-        // Another shard's, by which it is seen whether the server has scorers at all.
-        let mut other = None;
-        for (id, experiment) in &self.experiments {
-            if self.closure.borrow().is_led_elsewhere(id) {
-                let is_active = experiment.lifecycle_stage != "deleted";
-                other = other.or_else(|| is_active.then(|| id.clone()));
-                continue;
-            }
-            if self.closure.borrow().of_experiment(id) != Verdict::Kept {
-                continue;
-            }
-            match experiment.lifecycle_stage.as_str() {
-                // Servers answer for active experiments only.
-                "deleted" => deleted += 1,
-                _ => ids.push(id.clone()),
-            }
-        }
-        if let Some(other) = other.filter(|_| ids.is_empty() && deleted > 0) {
-            // What fails here fails in the other shard.
-            let _ = find_scorers(&self.server, &other);
-        }
-        let (server, pool) = (self.server.clone(), self.pool.clone());
-        let work = move |id: String| {
-            let found = find_scorers(&server, &id);
-            let was_deleted =
-                matches!(&found, Err(error) if error.status() == Some(400)) && is_deleted(&server, &id);
-            (id, found, was_deleted)
-        };
-        map_ordered(
-            &pool,
-            pool.threads() * 2,
-            ids,
-            work,
-            |(id, found, was_deleted)| match found {
-                Ok(scorers) => {
-                    let without_id = scorers.iter().filter(|scorer| scorer.scorer_id.is_none());
-                    let kind = Kind::Scorers.name();
-                    self.export
-                        .limit(kind, "scorer_id", Reason::NotShown, without_id.count() as u64);
-                    scorers.iter().try_for_each(|scorer| self.export.write(scorer))
-                }
-                // Since it was listed.
-                Err(_) if was_deleted => {
-                    deleted += 1;
-                    Ok(())
-                }
-                Err(error) if !fits_the_answer(&id) && error.status() == Some(500) => {
-                    self.export
-                        .limit(Kind::Scorers.name(), "*", Reason::ExperimentIdTooLarge, 1);
-                    Ok(())
-                }
-                Err(error) => {
-                    self.export
-                        .failure(Kind::Scorers.name(), &id, "*", Reason::Unreadable, &told(&error))
-                }
-            },
-        )?;
-        if !self.server.lacks("scorers") {
-            let kind = Kind::Scorers.name();
-            self.export.limit(kind, "*", Reason::DeletedExperiment, deleted);
-        }
-        Ok(())
-    }
-}
-
-/// Whether an experiment is deleted by now.
-fn is_deleted(server: &Server, experiment_id: &str) -> bool {
-    let request = server.client.get(Path::api2("experiments/get"));
-    let answer = request.query("experiment_id", experiment_id).parse::<Value>();
-    answer.is_ok_and(|answer| answer["experiment"]["lifecycle_stage"] == "deleted")
-}
-
-/// Whether an experiment's id fits the 32 bits that answers about scorers have for it.
-fn fits_the_answer(experiment_id: &str) -> bool {
-    experiment_id.parse::<i32>().is_ok()
 }
 
 fn search_datasets(server: Arc<Server>, experiment: Option<String>) -> Pages<'static> {
@@ -361,46 +283,4 @@ fn record(found: PyJson, dataset_id: &str) -> DatasetRecord {
         }
     }
     record
-}
-
-fn find_scorers(server: &Server, experiment_id: &str) -> Result<Vec<Scorer>, ClientError> {
-    let ask = |route: &str, name: Option<&str>| {
-        server.optional("scorers", |client| {
-            client
-                .get(Path::api3(route))
-                .query("experiment_id", experiment_id)
-                .optional_query("name", name)
-                .attempts(2)
-                .parse::<Value>()
-        })
-    };
-    let mut scorers = Vec::new();
-    let latest = ask("scorers/list", None)?.unwrap_or_default();
-    for found in latest["scorers"].as_array().into_iter().flatten() {
-        let name = found["scorer_name"].as_str().unwrap_or_default();
-        let versions = ask("scorers/versions", Some(name))?.unwrap_or_default();
-        let mut versions = Fields::of(versions);
-        scorers.extend(
-            versions
-                .list("scorers")
-                .into_iter()
-                .map(|value| scorer(value, experiment_id)),
-        );
-    }
-    Ok(scorers)
-}
-
-fn scorer(value: Value, experiment_id: &str) -> Scorer {
-    let mut fields = Fields::of(value);
-    fields.ignore(&["experiment_id"]);
-    let version = fields.unsigned("scorer_version");
-    Scorer {
-        experiment_id: experiment_id.to_owned(),
-        name: fields.text("scorer_name").unwrap_or_default(),
-        version: version.unwrap_or(0),
-        scorer_id: fields.text("scorer_id"),
-        serialized_scorer: fields.text("serialized_scorer"),
-        creation_time: fields.int("creation_time"),
-        extra: fields.finish(),
-    }
 }

@@ -182,14 +182,7 @@ impl Writer<'_> {
         let mut extra = assessment.extra.clone();
         let (kind, value, error) = self.judgement(subject, assessment, &mut extra);
         let metadata = self.assessment_metadata(subject, assessment);
-        let told = assessment
-            .metadata
-            .get(ASSESSMENT_RUN)
-            .and_then(|run| run.as_str());
-        let run_id = extra
-            .remove("run_id")
-            .and_then(|run| Some(run.as_str()?.to_owned()));
-        let run_id = run_id.or_else(|| told.map(str::to_owned));
+        let run_id = linked_run(assessment, &mut extra);
         for name in extra.keys() {
             self.lose(subject, &field(name), Reason::NotHeld);
         }
@@ -202,10 +195,9 @@ impl Writer<'_> {
         let (value, error) = (value.to_dumps_text(), error.map(|error| error.to_dumps_text()));
         let created = self.required(subject, &field("create_time"), assessment.create_time);
         let updated = self.required(subject, &field("last_update_time"), assessment.last_update_time);
-        let of_source = if assessment.source.is_empty() {
-            "source"
-        } else {
-            "source.source_type"
+        let of_source = match assessment.source.is_empty() {
+            true => "source",
+            false => "source.source_type",
         };
         let source_type = self.required_text(subject, &field(of_source), source("source_type"));
         let row = [
@@ -322,6 +314,15 @@ fn finite(number: f64) -> Option<f64> {
 
 fn int_as_double(number: &PyInt) -> f64 {
     number.to_string().parse().unwrap_or(f64::INFINITY)
+}
+
+/// The run that an assessment names: of its own, or in its metadata.
+fn linked_run(assessment: &Assessment, extra: &mut crate::model::Extra) -> Option<String> {
+    let own = extra
+        .remove("run_id")
+        .and_then(|run| Some(run.as_str()?.to_owned()));
+    let told = || Some(assessment.metadata.get(ASSESSMENT_RUN)?.as_str()?.to_owned());
+    own.or_else(told)
 }
 
 #[cfg(test)]
