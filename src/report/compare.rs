@@ -104,9 +104,10 @@ pub fn compare(archive: &Archive, runs: &[String]) -> Result<Comparison, ReportE
             part,
             key,
             // As texts, for −0.0 is not 0.0.
-            differs: values
-                .iter()
-                .any(|value| value.to_string() != values[0].to_string()),
+            differs: {
+                let texts: Vec<_> = values.iter().map(Value::to_string).collect();
+                texts.iter().any(|text| *text != texts[0])
+            },
             values,
         })
         .collect();

@@ -14,6 +14,10 @@ pub(super) struct Filling<'a> {
     pub(super) archive: &'a Archive,
     pub(super) uri: &'a str,
     pub(super) target: TargetOptions,
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(dead_code, reason = "only its columns are narrower than texts")
+    )]
     pub(super) options: &'a FillOptions,
     pub(super) monitor: &'a dyn Monitor,
 }
