@@ -17,8 +17,8 @@ use std::collections::BTreeMap;
 /// What a table holds in memory that is written alone.
 const ALONE_BYTES: usize = 32 << 20;
 /// What tables hold that are made of one reading of runs, or of traces: runs or traces, and each of the others.
-const OWNER_BYTES: usize = 20 << 20;
-const PART_BYTES: usize = 10 << 20;
+const OWNER_BYTES: usize = 12 << 20;
+const PART_BYTES: usize = 6 << 20;
 
 type Result<T> = std::result::Result<T, TablesError>;
 
