@@ -147,7 +147,8 @@ impl Serving {
 
     fn get(&self, path: &str) -> std::io::Result<String> {
         let mut stream = TcpStream::connect(&self.address)?;
-        write!(stream, "GET {path} HTTP/1.1\r\n\r\n")?;
+        // In one piece: the server ends the connection after what it reads first, and the rest would reset it.
+        stream.write_all(format!("GET {path} HTTP/1.1\r\n\r\n").as_bytes())?;
         let mut text = String::new();
         stream.take(15).read_to_string(&mut text)?;
         Ok(text)
