@@ -4,13 +4,12 @@ use super::choice_args::{NameArgs, run_filter};
 use super::error::{CliError, Result};
 use super::exit::Exit;
 use super::extract::{NAMED, name_some};
-use super::progress::Progress;
 use crate::archive::Archive;
 use crate::cli::humanize::{bytes, counted, counted_kind, grouped, shown};
 use crate::cli::last_lines::say_silent;
 use crate::cli::output_args::{output_path, refuse_input};
 use crate::cli::results::{print_json, print_summary};
-use crate::cli::signals::{clear_leftovers, remove_on_signal};
+use crate::cli::signals::making;
 use crate::format::Kind;
 use crate::lang::exim::write::{ConvertOptions, ConvertReport, Layout, convert};
 use crate::lang::tables::{TableForm, TablesOptions, TablesReport, write_tables};
@@ -145,12 +144,9 @@ impl Args {
             no_sync: self.no_sync,
             ..TablesOptions::new(form)
         };
-        clear_leftovers(&self.output);
-        remove_on_signal();
-        let progress = Progress::new();
-        let report = write_tables(&archive, &self.output, &options, &progress);
-        progress.done();
-        let report = report?;
+        let report = making(&self.output, |progress| {
+            write_tables(&archive, &self.output, &options, progress)
+        })?;
         if self.json {
             print_json(format_args!("{}\n", json_text(&report)))?;
         } else {
@@ -185,12 +181,9 @@ impl Args {
             keep_going: self.exim.keep_going,
             no_sync: self.no_sync,
         };
-        clear_leftovers(&self.output);
-        remove_on_signal();
-        let progress = Progress::new();
-        let report = convert(&archive, &self.output, options, &progress);
-        progress.done();
-        let report = report?;
+        let report = making(&self.output, |progress| {
+            convert(&archive, &self.output, options, progress)
+        })?;
         name_some(&report.refused, "");
         if self.json {
             print_json(format_args!("{}\n", json_text(&report)))?;

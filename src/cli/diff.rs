@@ -12,7 +12,7 @@ use crate::cli::diff_sides::LiveArgs;
 use crate::cli::humanize::{counted, grouped, shown};
 use crate::cli::output_args::{output_path, refuse_input};
 use crate::cli::results::print_summary;
-use crate::cli::signals::{clear_leftovers, remove_on_signal};
+use crate::cli::signals::making;
 use crate::report::diff::{self, DiffOptions};
 use crate::report::html::{ChangesOptions, changes};
 use print::Printer;
@@ -141,12 +141,8 @@ fn make_page(
     force: bool,
     equal: Exit,
 ) -> Result {
-    clear_leftovers(out);
-    remove_on_signal();
-    let progress = Progress::new();
-    let made = changes(before, after, out, ChangesOptions { diff, force }, &progress);
-    progress.done();
-    let made = made?;
+    let options = ChangesOptions { diff, force };
+    let made = making(out, |progress| changes(before, after, out, options, progress))?;
     let differences = counted(made.differences, "differences");
     let left_out = match made.differences - made.shown {
         0 => String::new(),

@@ -4,14 +4,13 @@ use super::choice_args::{ArtifactArgs, NameArgs};
 use super::error::Result;
 use super::exit::Exit;
 use super::last_lines::say_silent;
-use super::progress::Progress;
 use super::screen::{note, say};
 use crate::archive::Archive;
 use crate::archive::walk::ArtifactEntry;
 use crate::cli::humanize::{bytes, counted, grouped, shown};
 use crate::cli::output_args::output_path;
 use crate::cli::results::{print_json, print_summary};
-use crate::cli::signals::{clear_leftovers, remove_on_signal};
+use crate::cli::signals::making;
 use crate::flow::extract::{ExtractOptions, ExtractReport, extract};
 use crate::format::Kind;
 use crate::report::text::{json_text, printable};
@@ -57,12 +56,9 @@ impl Args {
             takes: &|entry| filter.takes(entry),
             keep_going: self.keep_going,
         };
-        clear_leftovers(&self.output);
-        remove_on_signal();
-        let progress = Progress::new();
-        let report = extract(&archive, &self.output, &options, &progress);
-        progress.done();
-        let report = report?;
+        let report = making(&self.output, |progress| {
+            extract(&archive, &self.output, &options, progress)
+        })?;
         self.tell(&report)?;
         say_silent(&silent);
         if report.files == 0 && silent.is_empty() && filter.is_given() {

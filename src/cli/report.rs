@@ -3,13 +3,12 @@
 use super::error::{CliError, Result};
 use super::exit::Exit;
 use super::last_lines::say_silent;
-use super::progress::Progress;
 use crate::archive::Archive;
 use crate::cli::choice_args::NameArgs;
 use crate::cli::humanize::{bytes, grouped, shown};
 use crate::cli::output_args::{output_path, refuse_input, size};
 use crate::cli::results::{print_json, print_summary};
-use crate::cli::signals::{clear_leftovers, remove_on_signal};
+use crate::cli::signals::making;
 use crate::report::html::{HtmlError, HtmlOptions, HtmlReport, html};
 use crate::report::text::json_text;
 use crate::select::Selection;
@@ -64,12 +63,9 @@ impl Args {
             no_sync: self.no_sync,
         };
         let archive = Archive::open(&self.archive)?;
-        clear_leftovers(&self.output);
-        remove_on_signal();
-        let progress = Progress::new();
-        let report = html(&archive, &self.output, &options, &progress);
-        progress.done();
-        let report = report?;
+        let report = making(&self.output, |progress| {
+            html(&archive, &self.output, &options, progress)
+        })?;
         say_silent(&report.silent);
         if self.json {
             print_json(format_args!("{}\n", json_text(&report)))?;

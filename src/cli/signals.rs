@@ -1,6 +1,7 @@
 //! What an ended command leaves: nothing half-made.
 
 use super::exit::Exit;
+use super::progress::Progress;
 use super::screen::{note, say};
 use std::path::Path;
 
@@ -15,6 +16,16 @@ pub(super) fn clear_leftovers(output: &Path) {
 pub(super) fn remove_on_signal() {
     // Where no handler can be set, a signal ends the process, and the next one clears up.
     let _ = ctrlc::set_handler(|| end_at_once());
+}
+
+/// Makes an output with progress: what an earlier run left beside it is removed before, and a signal leaves nothing half-made.
+pub(super) fn making<T>(output: &Path, make: impl FnOnce(&Progress) -> T) -> T {
+    clear_leftovers(output);
+    remove_on_signal();
+    let progress = Progress::new();
+    let made = make(&progress);
+    progress.done();
+    made
 }
 
 /// Ends the process and leaves nothing half-made.

@@ -15,6 +15,17 @@ pub(crate) use windows::*;
 
 use std::path::Path;
 
+/// Options for opening files that not every system has.
+pub(crate) trait OpenMore {
+    /// The mode of a file that is made; Windows has none.
+    fn with_mode(&mut self, mode: u32) -> &mut Self;
+    /// A named pipe in the file's place is not waited for; Windows has none among files.
+    fn no_wait(&mut self) -> &mut Self;
+    /// The same, and no symbolic link in the file's place is followed: it is an error, for which [`is_link_error`] holds, or on Windows
+    /// opened itself, and no regular file.
+    fn no_follow(&mut self) -> &mut Self;
+}
+
 /// How the processes of a group are asked to end.
 #[cfg(feature = "doors")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Linux and macOS.
 
-use super::Listed;
+use super::{Listed, OpenMore};
 use rustix::fs::{CWD, Dir, FileType, Mode, OFlags, RenameFlags, openat, renameat_with};
 use rustix::io::Errno;
 #[cfg(feature = "doors")]
@@ -17,16 +17,6 @@ use std::path::Path;
 #[cfg(feature = "doors")]
 use std::process::Child;
 use std::process::Command;
-
-/// Options for opening files that not every system has.
-pub(crate) trait OpenMore {
-    /// The mode of a file that is made.
-    fn with_mode(&mut self, mode: u32) -> &mut Self;
-    /// A named pipe in the file's place is not waited for.
-    fn no_wait(&mut self) -> &mut Self;
-    /// The same, and a symbolic link in its place is an error, for which [`is_link_error`] holds.
-    fn no_follow(&mut self) -> &mut Self;
-}
 
 impl OpenMore for OpenOptions {
     fn with_mode(&mut self, mode: u32) -> &mut Self {
@@ -129,7 +119,7 @@ pub(crate) fn sync_file(path: &Path) -> io::Result<()> {
 
 /// Waits until a folder's entries are on the disk.
 pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
+    sync_file(path)
 }
 
 /// Waits until all below a folder is on the disk.

@@ -1,6 +1,6 @@
 //! Windows: plain ways, without reflinks, modes, or folders that stay open.
 
-use super::Listed;
+use super::{Listed, OpenMore};
 use std::ffi::OsStr;
 use std::fs::{self, File, Metadata, OpenOptions, ReadDir};
 use std::io::{self, IoSlice};
@@ -56,16 +56,6 @@ impl FileAt for File {
         }
         Ok(())
     }
-}
-
-/// Options for opening files that not every system has.
-pub(crate) trait OpenMore {
-    /// Files have no modes here.
-    fn with_mode(&mut self, mode: u32) -> &mut Self;
-    /// No pipe stands among files here.
-    fn no_wait(&mut self) -> &mut Self;
-    /// A symbolic link in the file's place is opened itself, and is no regular file.
-    fn no_follow(&mut self) -> &mut Self;
 }
 
 impl OpenMore for OpenOptions {

@@ -29,50 +29,7 @@ fn csv() -> TablesOptions {
 /// A history whose points are the hardest of all numbers.
 fn hard_numbers() -> History {
     let mut history = History::new();
-    let values = [
-        f64::NAN,
-        f64::INFINITY,
-        f64::NEG_INFINITY,
-        -0.0,
-        0.0,
-        5e-324,
-        f64::MIN_POSITIVE,
-        f64::MAX,
-        f64::MIN,
-        0.1,
-        1e16,
-        123_456_789_012_345_680.0,
-    ];
-    let times = [i64::MIN, -1, 0, 1_700_000_000_000_000_000, i64::MAX];
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut random = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state
-    };
-    let mut points: Vec<Point> = Vec::new();
-    for timestamp in times {
-        for step in [i64::MIN, -7, 0, 9_007_199_254_740_993, i64::MAX] {
-            points.extend(values.map(|value| Point {
-                timestamp,
-                step,
-                value: Double(value),
-                link: None,
-            }));
-        }
-    }
-    points.extend((0..12_000).map(|step| {
-        let value = f64::from_bits(random());
-        let value = if value.is_nan() { 0.5 } else { value };
-        Point {
-            timestamp: (random() >> 20) as i64,
-            step,
-            value: Double(value),
-            link: None,
-        }
-    }));
-    points.sort_by(Point::archive_cmp);
+    let points = common::hard_points(12_000);
     history.metrics.push((RUN_B.into(), "hard".into(), points));
     history
 }

@@ -1,10 +1,10 @@
 //! Tables in the tools that people have: every value of an archive, bit for bit, in pyarrow, DuckDB, pandas and polars; and what the page
 //! on queries shows. `scripts/tables-env` makes the virtualenv; without it the tests say so.
 
-use crate::helpers::common::{History, RUN_A, RUN_B, START, point};
+use crate::helpers::common::{History, RUN_A, RUN_B, START, hard_points, point};
 use crate::helpers::rich;
 use crate::helpers::servers::{self, mlark, run, script};
-use mlark::model::{Double, LatestMetric, Point, Run, Text};
+use mlark::model::{LatestMetric, Run, Text};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,55 +23,15 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// Points of which any careless reading or writing changes some.
-fn hard_points() -> Vec<Point> {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut random = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state
-    };
-    let special = [
-        f64::NAN,
-        f64::INFINITY,
-        f64::NEG_INFINITY,
-        -0.0,
-        0.0,
-        5e-324,
-        f64::MAX,
-        1e16,
-    ];
-    let ends = [i64::MIN, -1, 0, 9_007_199_254_740_993, i64::MAX];
-    let mut points = Vec::new();
-    for (timestamp, step) in ends.iter().flat_map(|time| ends.map(|step| (*time, step))) {
-        points.extend(special.map(|value| Point {
-            timestamp,
-            step,
-            value: Double(value),
-            link: None,
-        }));
-    }
-    points.extend((0..20_000).map(|step| {
-        let value = f64::from_bits(random());
-        Point {
-            timestamp: (random() >> 1) as i64,
-            step,
-            value: Double(if value.is_nan() { f64::NAN } else { value }),
-            link: None,
-        }
-    }));
-    points.sort_by(Point::archive_cmp);
-    points
-}
-
 #[test]
 fn other_tools_read_every_value_bit_for_bit() {
     let Some(python) = python() else { return };
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
     let mut history = History::new();
-    history.metrics.push((RUN_B.into(), "hard".into(), hard_points()));
+    history
+        .metrics
+        .push((RUN_B.into(), "hard".into(), hard_points(20_000)));
     history.runs[1]
         .params
         .insert("".into(), Text::from("a,\"b\"\r\n c "));

@@ -329,6 +329,24 @@ struct Place {
 }
 
 impl Place {
+    /// With a good archive, and another to be forged or that lost something.
+    fn new(good: Holding, forged: Holding, turns: usize) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        good.build(&path("good"));
+        std::fs::write(path("key"), "a key of more than sixteen bytes").unwrap();
+        forged.build(&path("forged"));
+        Place {
+            good: Bytes::read(&path("forged")),
+            folder,
+            wrong: Vec::new(),
+            made: 0,
+            refused: 0,
+            turn: 0,
+            turns,
+        }
+    }
+
     /// What an archive has its turn with.
     fn turn_of<T>(&self, all: impl IntoIterator<Item = T>, turns: usize) -> Vec<T> {
         let turns = turns.min(self.turns);
@@ -460,25 +478,12 @@ impl Place {
 type Forging = Box<dyn Fn(&Bytes) -> Bytes>;
 
 fn try_all(good: Holding, forges: &[(String, Forging)]) {
-    let folder = tempfile::tempdir().unwrap();
     let other = Holding {
         origin: "there",
         changed: 7,
         ..Holding::of(0b101_0011)
     };
-    other.build(&folder.path().join("good"));
-    std::fs::write(folder.path().join("key"), "a key of more than sixteen bytes").unwrap();
-    good.build(&folder.path().join("forged"));
-    let bytes = Bytes::read(&folder.path().join("forged"));
-    let mut place = Place {
-        folder,
-        good: bytes,
-        wrong: Vec::new(),
-        made: 0,
-        refused: 0,
-        turn: 0,
-        turns: 5,
-    };
+    let mut place = Place::new(other, good, 5);
     for (what, forge) in forges {
         let path = place.path("forged");
         std::fs::remove_dir_all(&path).unwrap();
@@ -549,20 +554,7 @@ fn an_archive_that_lost_objects_and_says_so_is_edited_merged_and_split() {
 }
 
 fn try_lossy(lossy: Holding, turns: usize) {
-    let folder = tempfile::tempdir().unwrap();
-    Holding::of(0b101_0011).build(&folder.path().join("good"));
-    std::fs::write(folder.path().join("key"), "a key of more than sixteen bytes").unwrap();
-    lossy.build(&folder.path().join("forged"));
-    let bytes = Bytes::read(&folder.path().join("forged"));
-    let mut place = Place {
-        folder,
-        good: bytes,
-        wrong: Vec::new(),
-        made: 0,
-        refused: 0,
-        turn: 0,
-        turns,
-    };
+    let mut place = Place::new(Holding::of(0b101_0011), lossy, turns);
     let path = place.path("forged");
     let known = faults(&path);
     assert!(known.is_empty(), "{known:?}");

@@ -1,35 +1,14 @@
 //! Lines of objects that an archive lost: a merge takes each object from one side, and what it makes is intact.
 
+use super::merge::{merged, options};
 use crate::helpers::command;
 use crate::helpers::universe::{Holding, place, verified};
-use mlark::archive::{Archive, WriterOptions};
+use mlark::archive::Archive;
 use mlark::flow::merge::split::{Every, SplitBy, SplitOptions, split};
-use mlark::flow::merge::{MergeError, MergeOptions, MergeReport, Prefer, merge};
+use mlark::flow::merge::{MergeError, MergeOptions, Prefer, merge};
 use mlark::format::Kind;
 use mlark::model::ModelVersion;
 use proptest::prelude::*;
-use std::path::Path;
-
-fn options(prefer: Prefer) -> MergeOptions {
-    MergeOptions {
-        writer: WriterOptions {
-            no_sync: true,
-            ..WriterOptions::default()
-        },
-        prefer,
-        ..MergeOptions::default()
-    }
-}
-
-/// Merges, and verifies what was made.
-fn merged(archives: &[Archive], out: &Path, options: &MergeOptions) -> (Archive, MergeReport) {
-    let report = merge(archives, Some(out), options).unwrap();
-    let found = verified(out);
-    assert!(found.is_intact(), "{found:#?}");
-    let archive = Archive::open(out).unwrap();
-    assert_eq!(archive.manifest().counts, report.lines);
-    (archive, report)
-}
 
 /// Lines of a kind, as text.
 fn lines(archive: &Archive, kind: Kind) -> Vec<String> {

@@ -10,7 +10,7 @@ use mlark::model::{EvaluationDataset, Experiment, ModelVersion, RegisteredModel,
 use proptest::prelude::*;
 use std::path::Path;
 
-fn options(prefer: Prefer) -> MergeOptions {
+pub(super) fn options(prefer: Prefer) -> MergeOptions {
     MergeOptions {
         writer: WriterOptions {
             no_sync: true,
@@ -22,7 +22,7 @@ fn options(prefer: Prefer) -> MergeOptions {
 }
 
 /// Merges, and verifies what was made.
-fn merged(archives: &[Archive], out: &Path, options: &MergeOptions) -> (Archive, MergeReport) {
+pub(super) fn merged(archives: &[Archive], out: &Path, options: &MergeOptions) -> (Archive, MergeReport) {
     let report = merge(archives, Some(out), options).unwrap();
     let found = verified(out);
     assert!(found.is_intact(), "{found:#?}");

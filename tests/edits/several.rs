@@ -1,6 +1,6 @@
 //! Several archives merged and edited as one result, and an archive compared with another after edits.
 
-use crate::helpers::command::{self, mlark, shown};
+use crate::helpers::command::{self, mlark, names, shown};
 use crate::helpers::universe::{Holding, verified};
 use mlark::archive::Archive;
 use std::path::Path;
@@ -30,16 +30,6 @@ fn done(directory: &Path, arguments: &str) -> String {
     let output = run(directory, arguments);
     assert_eq!(output.status.code(), Some(0), "{arguments}: {}", shown(&output));
     shown(&output)
-}
-
-/// What lies in a directory.
-fn names(directory: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(directory).unwrap();
-    let mut names: Vec<_> = entries
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
 }
 
 #[test]

@@ -23,3 +23,13 @@ pub fn shown(output: &Output) -> String {
         output.status.code().unwrap()
     )
 }
+
+/// The names of what lies in a directory, sorted.
+pub fn names(directory: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).unwrap();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}

@@ -409,3 +409,55 @@ fn artifacts() -> Vec<Artifact> {
         file(OwnerKind::Trace, TRACE, "attachment.txt", "hello"),
     ]
 }
+
+/// Points of which any careless reading or writing changes some, and as many of any bits.
+pub fn hard_points(random_points: i64) -> Vec<Point> {
+    let values = [
+        f64::NAN,
+        f64::INFINITY,
+        f64::NEG_INFINITY,
+        -0.0,
+        0.0,
+        5e-324,
+        f64::MIN_POSITIVE,
+        f64::MAX,
+        f64::MIN,
+        0.1,
+        1e16,
+        123_456_789_012_345_680.0,
+    ];
+    let times = [
+        i64::MIN,
+        -1,
+        0,
+        9_007_199_254_740_993,
+        1_700_000_000_000_000_000,
+        i64::MAX,
+    ];
+    let steps = [i64::MIN, -7, -1, 0, 9_007_199_254_740_993, i64::MAX];
+    let point = |timestamp, step, value| Point {
+        timestamp,
+        step,
+        value: Double(value),
+        link: None,
+    };
+    let mut points = Vec::new();
+    for (timestamp, step) in times.iter().flat_map(|time| steps.map(|step| (*time, step))) {
+        points.extend(values.map(|value| point(timestamp, step, value)));
+    }
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    points.extend((0..random_points).map(|step| {
+        let value = f64::from_bits(random());
+        // Of all NaNs one is kept.
+        let value = if value.is_nan() { f64::NAN } else { value };
+        point((random() >> 1) as i64, step, value)
+    }));
+    points.sort_by(Point::archive_cmp);
+    points
+}

@@ -1,6 +1,6 @@
 //! A move in one step, and the comparison of a database with an archive, as users run them.
 
-use crate::helpers::command::{mlark, shown};
+use crate::helpers::command::{mlark, names, shown};
 use mlark::archive::{ArchiveWriter, Duplicates, ManifestHead, WriterOptions};
 use mlark::model::Experiment;
 use serde_json::Value;
@@ -10,15 +10,6 @@ use std::path::{Path, PathBuf};
 fn fixture(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name);
     path.to_str().unwrap().to_owned()
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).unwrap();
-    let mut names: Vec<_> = entries
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
 }
 
 /// The first file of artifacts with this name.

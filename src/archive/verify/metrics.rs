@@ -5,12 +5,10 @@ use super::parts::PartLines;
 use super::place::Place;
 use super::references::{Id, Target};
 use crate::archive::walk;
-use crate::format::Kind;
 use crate::format::layout::SLICE_POINTS;
 use crate::model::metric::Point;
 use crate::model::{LatestMetric, MetricSlice, ModelMetricSlice, Run};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
@@ -18,47 +16,16 @@ use std::marker::PhantomData;
 pub(super) type Latest = BTreeMap<String, LatestMetric>;
 
 /// A line of metric history.
-pub(super) trait Slice: walk::Slice + Serialize + DeserializeOwned {
-    const KIND: Kind;
+pub(super) trait Slice: walk::Slice + Serialize {
     const OWNER: Target;
-
-    fn owner(&self) -> &str;
-    fn has_equal_columns(&self) -> bool;
-    fn link_columns(&self) -> [&Option<Vec<Option<String>>>; 3];
 }
 
 impl Slice for MetricSlice {
-    const KIND: Kind = Kind::Metrics;
     const OWNER: Target = Target::Run;
-
-    fn owner(&self) -> &str {
-        &self.run_id
-    }
-
-    fn has_equal_columns(&self) -> bool {
-        self.is_rectangular()
-    }
-
-    fn link_columns(&self) -> [&Option<Vec<Option<String>>>; 3] {
-        [&self.dataset_names, &self.dataset_digests, &self.model_ids]
-    }
 }
 
 impl Slice for ModelMetricSlice {
-    const KIND: Kind = Kind::ModelMetrics;
     const OWNER: Target = Target::LoggedModel;
-
-    fn owner(&self) -> &str {
-        &self.model_id
-    }
-
-    fn has_equal_columns(&self) -> bool {
-        self.is_rectangular()
-    }
-
-    fn link_columns(&self) -> [&Option<Vec<Option<String>>>; 3] {
-        [&self.dataset_names, &self.dataset_digests, &self.run_ids]
-    }
 }
 
 /// The slices of one kind, read along with their owners.
@@ -144,7 +111,7 @@ impl<'t, S: Slice> MetricSlices<'t, S> {
                 .as_ref()
                 .is_some_and(|column| column.iter().all(Option::is_none))
         };
-        if slice.link_columns().iter().any(is_idle) {
+        if slice.links().iter().any(is_idle) {
             wrong("it has a column without a value");
         }
         if !points.is_sorted_by(|a, b| a.archive_cmp(b).is_le()) {

@@ -5,7 +5,9 @@ use super::artifacts::kind_of_owner;
 use super::{Cursor, orphan};
 use crate::archive::{Archive, Result};
 use crate::format::{Kind, Object};
-use crate::model::{ArtifactList, DatasetRecord, MetricSlice, ModelMetricSlice, OwnerKind, Point, Span};
+use crate::model::{
+    ArtifactList, DatasetRecord, Double, MetricSlice, ModelMetricSlice, OwnerKind, Point, Span,
+};
 use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
 
@@ -52,31 +54,82 @@ impl Child for ArtifactList {
 }
 
 /// Points of one metric of one object.
-pub(crate) trait Slice {
+pub(crate) trait Slice: Child {
+    /// Kind of the object that was measured.
+    const OWNER_KIND: Kind;
+
+    /// Its id.
+    fn owner(&self) -> &str;
+
     /// The metric.
     fn key(&self) -> &str;
 
     /// The points, in the order of the line.
     fn all_points(&self) -> Vec<Point>;
+
+    /// Steps, times and values of the points.
+    fn numbers(&self) -> (&[i64], &[i64], &[Double]);
+
+    /// What the points are linked to: names and digests of datasets, ids of models or runs.
+    fn links(&self) -> [&Option<Vec<Option<String>>>; 3];
+
+    /// Whether its columns have one length.
+    fn has_equal_columns(&self) -> bool;
 }
 
 impl Slice for MetricSlice {
+    const OWNER_KIND: Kind = Kind::Runs;
+
+    fn owner(&self) -> &str {
+        &self.run_id
+    }
+
     fn key(&self) -> &str {
         &self.key
     }
 
     fn all_points(&self) -> Vec<Point> {
         self.points().collect()
+    }
+
+    fn numbers(&self) -> (&[i64], &[i64], &[Double]) {
+        (&self.steps, &self.timestamps, &self.values)
+    }
+
+    fn links(&self) -> [&Option<Vec<Option<String>>>; 3] {
+        [&self.dataset_names, &self.dataset_digests, &self.model_ids]
+    }
+
+    fn has_equal_columns(&self) -> bool {
+        self.is_rectangular()
     }
 }
 
 impl Slice for ModelMetricSlice {
+    const OWNER_KIND: Kind = Kind::LoggedModels;
+
+    fn owner(&self) -> &str {
+        &self.model_id
+    }
+
     fn key(&self) -> &str {
         &self.key
     }
 
     fn all_points(&self) -> Vec<Point> {
         self.points().collect()
+    }
+
+    fn numbers(&self) -> (&[i64], &[i64], &[Double]) {
+        (&self.steps, &self.timestamps, &self.values)
+    }
+
+    fn links(&self) -> [&Option<Vec<Option<String>>>; 3] {
+        [&self.dataset_names, &self.dataset_digests, &self.run_ids]
+    }
+
+    fn has_equal_columns(&self) -> bool {
+        self.is_rectangular()
     }
 }
 

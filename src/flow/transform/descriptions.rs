@@ -3,7 +3,7 @@
 
 use super::error::{Result, TransformError};
 use super::step::{EditedLine, Fate, Step};
-use super::tags::{MASK, drop_exim_of};
+use super::tags::{MASK, drop_exim_of, split_kind};
 use crate::archive::walk::text;
 use crate::format::Kind;
 use crate::format::layout::STRING_BYTES;
@@ -51,11 +51,7 @@ impl DescribedKind {
 
     /// Parts `KIND:NAME`; a text that begins with no kind is a name alone.
     pub fn split(text: &str) -> (Option<Self>, &str) {
-        let parted = text.split_once(':').and_then(|(kind, name)| {
-            let found = Self::ALL.iter().find(|(_, one, _)| *one == kind)?;
-            Some((Some(found.0), name))
-        });
-        parted.unwrap_or((None, text))
+        split_kind(&Self::ALL, text)
     }
 }
 

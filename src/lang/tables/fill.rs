@@ -7,7 +7,7 @@ use super::sink::{Piece, Place, Sink};
 use super::wide::Wide;
 use super::{TableReport, TablesError};
 use crate::archive::Archive;
-use crate::archive::walk::{Cursor, Wanted, newer_fields, newer_kinds};
+use crate::archive::walk::{Cursor, Slice, Wanted, newer_fields, newer_kinds};
 use crate::format::{Kind, LossCount, Reason};
 use crate::model::{ArtifactList, MetricSlice, ModelMetricSlice};
 use crate::monitor::Monitor;
@@ -38,14 +38,14 @@ impl Filler<'_> {
         let lines = Kind::ALL.iter().map(|kind| self.archive.manifest().count(*kind));
         self.monitor.begin("write tables", Some(lines.sum()));
         self.runs()?;
-        self.metrics()?;
+        self.points::<MetricSlice>(&layout::METRICS)?;
         for table in super::objects::OBJECTS {
             match table.kind {
                 Kind::Traces => self.traces()?,
                 _ => self.objects(table)?,
             }
         }
-        self.model_metrics()?;
+        self.points::<ModelMetricSlice>(&layout::MODEL_METRICS)?;
         self.artifacts()?;
         let limits = std::mem::take(&mut self.maker.limits);
         let mut limits: Vec<_> = limits
@@ -153,53 +153,28 @@ impl Filler<'_> {
         self.finish([traces, assessments])
     }
 
-    fn metrics(&mut self) -> Result<()> {
-        let mut sink = self.sink(&layout::METRICS, ALONE_BYTES)?;
-        let mut cursor = Cursor::new(self.archive, Kind::Metrics)?;
+    fn points<S: Slice>(&mut self, table: &TableSpec) -> Result<()> {
+        let mut sink = self.sink(table, ALONE_BYTES)?;
+        let mut cursor = Cursor::new(self.archive, S::KIND)?;
         while cursor.line().is_some() {
-            let slice: MetricSlice = cursor.parse()?;
-            if !slice.is_rectangular() {
+            let slice: S = cursor.parse()?;
+            if !slice.has_equal_columns() {
                 return Err(cursor.damaged("its columns are not of one length").into());
             }
-            if self.choice.takes_owner(Kind::Runs, &slice.run_id) {
+            if self.choice.takes_owner(S::OWNER_KIND, slice.owner()) {
+                let (steps, timestamps, values) = slice.numbers();
+                let [names, digests, ids] = slice.links().map(Option::as_deref);
                 let pieces = [
-                    Piece::Same(&slice.run_id),
-                    Piece::Same(&slice.key),
-                    Piece::Integers(&slice.steps),
-                    Piece::Integers(&slice.timestamps),
-                    Piece::Doubles(&slice.values),
-                    Piece::Texts(slice.dataset_names.as_deref()),
-                    Piece::Texts(slice.dataset_digests.as_deref()),
-                    Piece::Texts(slice.model_ids.as_deref()),
+                    Piece::Same(slice.owner()),
+                    Piece::Same(slice.key()),
+                    Piece::Integers(steps),
+                    Piece::Integers(timestamps),
+                    Piece::Doubles(values),
+                    Piece::Texts(names),
+                    Piece::Texts(digests),
+                    Piece::Texts(ids),
                 ];
-                sink.rows(&pieces, slice.values.len())?;
-            }
-            self.monitor.advance(1);
-            cursor.advance()?;
-        }
-        self.finish([sink])
-    }
-
-    fn model_metrics(&mut self) -> Result<()> {
-        let mut sink = self.sink(&layout::MODEL_METRICS, ALONE_BYTES)?;
-        let mut cursor = Cursor::new(self.archive, Kind::ModelMetrics)?;
-        while cursor.line().is_some() {
-            let slice: ModelMetricSlice = cursor.parse()?;
-            if !slice.is_rectangular() {
-                return Err(cursor.damaged("its columns are not of one length").into());
-            }
-            if self.choice.takes_owner(Kind::LoggedModels, &slice.model_id) {
-                let pieces = [
-                    Piece::Same(&slice.model_id),
-                    Piece::Same(&slice.key),
-                    Piece::Integers(&slice.steps),
-                    Piece::Integers(&slice.timestamps),
-                    Piece::Doubles(&slice.values),
-                    Piece::Texts(slice.dataset_names.as_deref()),
-                    Piece::Texts(slice.dataset_digests.as_deref()),
-                    Piece::Texts(slice.run_ids.as_deref()),
-                ];
-                sink.rows(&pieces, slice.values.len())?;
+                sink.rows(&pieces, values.len())?;
             }
             self.monitor.advance(1);
             cursor.advance()?;

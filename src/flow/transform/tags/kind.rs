@@ -44,12 +44,20 @@ impl TagKind {
 
     /// Parts `KIND:KEY`; a text that begins with no kind is a key alone.
     pub fn split(text: &str) -> (Option<Self>, &str) {
-        let parted = text.split_once(':').and_then(|(name, key)| {
-            let found = Self::ALL.iter().find(|(_, one, _)| *one == name)?;
-            Some((Some(found.0), key))
-        });
-        parted.unwrap_or((None, text))
+        split_kind(&Self::ALL, text)
     }
+}
+
+/// Parts `KIND:REST` by the names of kinds; a text that begins with none is all rest.
+pub(in super::super) fn split_kind<'t, K: Copy>(
+    kinds: &[(K, &str, Kind)],
+    text: &'t str,
+) -> (Option<K>, &'t str) {
+    let parted = text.split_once(':').and_then(|(name, rest)| {
+        let (kind, ..) = kinds.iter().find(|(_, one, _)| *one == name)?;
+        Some((Some(*kind), rest))
+    });
+    parted.unwrap_or((None, text))
 }
 
 /// The kinds of lines that an edit of tags looks at: one, or all that have tags.

@@ -8,6 +8,7 @@ mod set;
 pub(super) use self::erase::erase;
 pub(super) use self::exim::drop_exim_of;
 pub use self::kind::TagKind;
+pub(super) use self::kind::split_kind;
 pub(super) use self::set::{Texts, rename, set, unset};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
