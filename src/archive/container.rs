@@ -199,7 +199,7 @@ fn scan(bytes: ZipBytes<'_>, path: &Path) -> Result<ZipIndex> {
         Ok(index) => Ok(index),
         Err(ScanError::Faults(faults)) if is_no_zip(bytes, &faults) => Err(ArchiveError::NotAnArchive {
             path: path.to_owned(),
-            reason: "it is no zip".to_owned(),
+            reason: "it is not a zip".to_owned(),
         }),
         Err(error) => Err(scan_error(path, error)),
     }

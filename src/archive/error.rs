@@ -46,7 +46,7 @@ pub enum ArchiveError {
         path: PathBuf,
     },
     /// There is no archive.
-    #[error("`{}` is not a mlark archive: {reason}", path.display())]
+    #[error("`{}` is not an mlark archive: {reason}", path.display())]
     NotAnArchive {
         /// The path.
         path: PathBuf,
@@ -99,7 +99,7 @@ pub enum ArchiveError {
         mark: &'static str,
     },
     /// The output is a directory in which something else lies, which `--force` does not replace.
-    #[error("`{}` has `{}`, which is no part of a split archive", path.display(), printable(.name))]
+    #[error("`{}` has `{}`, which is not part of a split archive", path.display(), printable(.name))]
     OutputHolds {
         /// The output.
         path: PathBuf,
@@ -107,7 +107,7 @@ pub enum ArchiveError {
         name: String,
     },
     /// The output is the input, or lies in it.
-    #[error("output `{}` is the input or lies in it", path.display())]
+    #[error("output `{}` is the input or is inside it", path.display())]
     OutputIsInput {
         /// The output.
         path: PathBuf,

@@ -28,7 +28,7 @@ impl Taken {
         if self.bytes <= stated {
             Ok(())
         } else {
-            let reason = format!("totals say {stated} bytes of blobs, there are more");
+            let reason = format!("totals say {stated} bytes of blobs, but there are more");
             Err(archive.damaged(MANIFEST, &reason))
         }
     }

@@ -13,19 +13,19 @@ use std::path::PathBuf;
 
 /// Write an artifact's bytes to stdout
 ///
-/// The bytes are checked against their digest while they are written: where they are damaged, mlark ends with
-/// exit code 4. It ends with 3 where the artifact is listed and could not be read on export.
+/// Every byte is checked while it is written. If the artifact is damaged, mlark exits with 4. If it is listed but could not be
+/// read on export, mlark exits with 3.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
   mlark cat history.zip 6f2c model/MLmodel")]
 pub(super) struct Args {
-    /// The archive
+    /// The archive to read
     archive: PathBuf,
-    /// Id of the run, logged model or trace, or the start of it; `name/version` of a model version
+    /// Id of a run, logged model or trace, or the start of one; or `name/version` of a model version
     owner: String,
-    /// Path of the artifact, as `mlark ls ARCHIVE artifacts` shows it
+    /// Path of the artifact, as shown by `mlark ls ARCHIVE artifacts`
     path: String,
-    /// Prints the artifact's path, size and digest as JSON, and not its bytes
+    /// Print the artifact's path, size and digest as JSON instead of its bytes
     #[arg(long)]
     json: bool,
 }

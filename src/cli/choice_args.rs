@@ -8,16 +8,16 @@ use clap::builder::NonEmptyStringValueParser;
 /// Objects by name or id.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct NameArgs {
-    /// Experiments of this name, id or glob; may be repeated
+    /// Select experiments by name, id or glob; may be repeated
     #[arg(short, long = "experiment", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub experiments: Vec<String>,
-    /// Runs of this id, or the start of it where no other run's id starts so; may be repeated
+    /// Select runs by id, or by a start that only one id has; may be repeated
     #[arg(short, long = "run", value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     pub runs: Vec<String>,
-    /// Registered models of this name or glob (logged ones in `ls`, `extract`); may be repeated
+    /// Select registered models by name or glob (in `ls` and `extract` also logged models); may be repeated
     #[arg(short, long = "model", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub models: Vec<String>,
-    /// Runs that meet this filter in MLflow's search syntax, such as "metrics.auc > 0.9 AND params.lr = '0.1'"
+    /// Select runs by a filter in MLflow's search syntax, such as "metrics.auc > 0.9 AND params.lr = '0.1'"
     #[arg(long, value_name = "FILTER", value_parser = run_filter)]
     pub filter: Option<RunFilter>,
 }
@@ -52,10 +52,10 @@ impl NameArgs {
 /// Artifacts by path.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct ArtifactArgs {
-    /// Only artifacts whose path matches this glob; may be repeated
+    /// Select artifacts whose path matches this glob; may be repeated
     #[arg(short = 'p', long, aliases = ["path", "glob"], value_name = "GLOB")]
     artifact_include: Vec<String>,
-    /// No artifacts whose path matches this glob; may be repeated
+    /// Leave out artifacts whose path matches this glob; may be repeated
     #[arg(long, value_name = "GLOB")]
     artifact_exclude: Vec<String>,
 }

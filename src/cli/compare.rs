@@ -16,24 +16,25 @@ use std::path::PathBuf;
 
 /// Compare runs side by side
 ///
-/// Shows params, latest metrics, datasets, tags and what else describes each run, a column a run: what differs first, then
-/// what is the same in all. In a pipe it prints one row a line: `differs` or `same`, the key, and a value for each run,
-/// separated by tabs.
+/// Each run is a column. The rows are params, latest metrics, datasets, tags and other properties: first the rows that differ,
+/// then the rows that are equal.
+///
+/// When piped, each row is one line: `differs` or `same`, the key, and a value for each run, separated by tabs.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   mlark compare history.zip 6f2c 9a1e
   mlark compare history.zip baseline tuned --different
   mlark compare history.zip 6f2c 9a1e 77b0 --json")]
 pub(super) struct Args {
-    /// The archive
+    /// The archive to read
     archive: PathBuf,
-    /// Runs by id, the start of it, or name
+    /// Runs to compare, each by id, the start of its id, or name
     #[arg(required = true, num_args = 2.., value_name = "RUN")]
     runs: Vec<String>,
-    /// Leaves out what is the same in all
+    /// Show only rows that differ
     #[arg(short, long)]
     different: bool,
-    /// Prints the comparison as JSON
+    /// Print the comparison as JSON
     #[arg(long)]
     json: bool,
 }

@@ -14,7 +14,7 @@ use std::path::PathBuf;
     after_help = "Example:\n  mlark completions bash > ~/.local/share/bash-completion/completions/mlark"
 )]
 pub(super) struct Args {
-    /// The shell
+    /// The shell to print completions for
     shell: Shell,
 }
 

@@ -19,12 +19,15 @@ use clap::ValueEnum;
 use clap::builder::NonEmptyStringValueParser;
 use std::path::PathBuf;
 
-/// Write an archive as tables, or as a directory of another tool
+/// Write an archive as tables, or in the format of another tool
 ///
-/// `--to parquet` and `--to csv` make a table of runs, one of every point of their metrics, and one of each other kind of object,
-/// for DuckDB, pandas, polars and Spark. `--to exim` makes a directory that mlflow-export-import reads with import-all,
-/// import-experiments and import-models, tags and source tags as they are in the archive. What the form cannot hold is
-/// counted as limits. DIR appears when it is whole, or not at all.
+/// `--to parquet` and `--to csv` make a table of runs, a table of every metric point, and a table for each other kind of object,
+/// for DuckDB, pandas, polars and Spark.
+///
+/// `--to exim` makes a directory that mlflow-export-import can import with import-all, import-experiments and import-models.
+/// Tags, with source tags, stay as they are in the archive.
+///
+/// What the format cannot hold is counted as limits. DIR appears only when it is complete.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   mlark convert history.zip -o tables --to parquet
@@ -32,24 +35,24 @@ use std::path::PathBuf;
   mlark convert history.zip -o exported --to exim
   mlark convert tagged.zip -o exported --to exim --layout old")]
 pub(super) struct Args {
-    /// The archive
+    /// The archive to read
     archive: PathBuf,
     /// The directory to make
     #[arg(short, long, value_name = "DIR", value_parser = output_path())]
     output: PathBuf,
-    /// What to make
+    /// The format to write
     #[arg(long, value_enum, value_name = "FORM")]
     to: To,
-    /// Replaces DIR where it exists, but no directory that `convert` did not make; until the new one is whole, the old one stays
+    /// Replace DIR if `convert` made it; the old one stays until the new one is complete
     #[arg(long)]
     force: bool,
-    /// Exits with 3 where the form cannot hold something
+    /// Exit with 3 if the format cannot hold something
     #[arg(long)]
     strict: bool,
-    /// Leaves syncing to disk to the operating system
+    /// Do not wait until the data is synced to disk
     #[arg(long)]
     no_sync: bool,
-    /// Prints what was made as JSON
+    /// Print a summary as JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -62,16 +65,16 @@ pub(super) struct Args {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Tables")]
 struct TableArgs {
-    /// Gives `runs` a column for each param, metric and tag
+    /// Add a column to `runs` for each param, metric and tag
     #[arg(long)]
     wide: bool,
-    /// Rows of experiments of this name, id or glob; may be repeated
+    /// Write rows of experiments with this name, id or glob; may be repeated
     #[arg(short, long = "experiment", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     experiments: Vec<String>,
-    /// Rows of the run of this id, or the start of it; may be repeated
+    /// Write rows of the run with this id, or the start of it; may be repeated
     #[arg(short, long = "run", value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     runs: Vec<String>,
-    /// Rows of runs that meet this filter in MLflow's search syntax, such as "metrics.auc > 0.9 AND params.lr = '0.1'"
+    /// Write rows of runs that match a filter in MLflow's search syntax, such as "metrics.auc > 0.9 AND params.lr = '0.1'"
     #[arg(long, value_name = "FILTER", value_parser = run_filter)]
     filter: Option<RunFilter>,
 }
@@ -80,30 +83,30 @@ struct TableArgs {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "mlflow-export-import")]
 struct EximArgs {
-    /// Where objects lie in the directory [default: new]
+    /// Directory layout to write [default: new]
     #[arg(long, value_enum, value_name = "LAYOUT")]
     layout: Option<LayoutArg>,
-    /// Leaves out what has a name that cannot be a file's here, and exits with 3
+    /// Leave out objects whose names this file system cannot hold, and exit with 3
     #[arg(long)]
     keep_going: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum To {
-    /// Tables as Apache Parquet
+    /// Apache Parquet tables
     Parquet,
-    /// Tables as comma-separated values
+    /// Tables of comma-separated values
     Csv,
-    /// A directory of mlflow-export-import
+    /// A directory for mlflow-export-import
     #[value(alias = "export-import")]
     Exim,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum LayoutArg {
-    /// That of the newest source of mlflow-export-import
+    /// Layout of the current mlflow-export-import source
     New,
-    /// That of its release 1.2.0 on PyPI, which mlflow-migration reads too
+    /// Layout of release 1.2.0 on PyPI, which mlflow-migration reads too
     Old,
 }
 

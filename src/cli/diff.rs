@@ -20,33 +20,34 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Say how two archives, stores or servers differ, down to the value
+/// Show how two archives, stores or servers differ, down to single values
 ///
-/// A side that is no archive is anything that `mlark export` reads (a server, a
-/// database, an mlruns folder, a folder of mlflow-export-import); it is exported to
-/// a temporary archive (below TMPDIR), artifacts included unless --no-artifacts.
-/// Objects are paired by their ids, which differ between servers that were filled
-/// apart; what an import left in a server, `mlark verify --against` compares.
+/// A side can be an archive or anything that `mlark export` reads: a server, a
+/// database, an mlruns folder, a directory of mlflow-export-import. mlark exports
+/// such a side to a temporary archive (below TMPDIR), with artifacts unless
+/// --no-artifacts is given. Objects are paired by their ids. An import makes new
+/// ids: to compare an archive with a server that it was imported into, use
+/// `mlark verify --against`.
 ///
-/// Content is compared, not when or by what an archive was made. The exit code is
-/// 0 where it is equal, 1 where not. In a pipe each line is one key of one object,
-/// with six columns separated by tabs:
+/// mlark compares the content, not when or how an archive was made. It exits with
+/// 0 if the content is equal, and with 1 if not. When piped, each line is one key of
+/// one object, with six columns separated by tabs:
 ///
 ///   change   added, removed or changed
 ///   kind     such as runs or model-versions
-///   id       of the object; of metrics and artifacts that of their owner
-///   key      such as tags.team; a metric's name; an artifact's path;
+///   id       of the object; for metrics and artifacts the id of their owner
+///   key      such as tags.team, the name of a metric or the path of an artifact;
 ///            * for the whole object
-///   before   JSON; absent where there is none, present for a whole object
-///   after    likewise
+///   before   JSON; absent if there was no value, present for a whole object
+///   after    the same for the second side
 ///
-/// With --recipe the first side is edited before, as `mlark transform --recipe` would
-/// do it, so that the exit code is 0 where the second side is the first after these edits.
+/// With --recipe, the edits of the recipe are applied to the first side before
+/// comparing, as by `mlark transform --recipe`.
 ///
-/// A metric that is in both has one line with the number of points that are only
-/// on that side or have another value, and one line for each of the first five,
-/// their key `name[timestamp,step]`. Texts over 1,000 characters are cut and end
-/// with length and digest; --json has them whole, one object a line.
+/// A metric that differs has one line with the number of points that only one side
+/// has or whose values differ, and one line for each of the first five points, with
+/// the key `name[timestamp,step]`. Texts over 1,000 characters are cut and end with
+/// their length and digest; --json prints them in full, one object per line.
 #[derive(Debug, clap::Args)]
 #[command(
     verbatim_doc_comment,
@@ -62,25 +63,25 @@ pub(super) struct Args {
     /// The first archive, store or server
     #[arg(value_name = "A")]
     before: OsString,
-    /// The second
+    /// The second archive, store or server
     #[arg(value_name = "B")]
     after: OsString,
-    /// Carries out the edits of a recipe on A before (JSON, as `mlark transform --print-recipe` prints it)
+    /// Apply the edits of this recipe to A before comparing (JSON, as printed by `mlark transform --print-recipe`)
     #[arg(long, value_name = "FILE")]
     recipe: Option<PathBuf>,
-    /// Leaves out differences in what either archive counts as a limit, by kind and field
+    /// Ignore differences in fields that either archive counts as a limit
     #[arg(long)]
     ignore_limits: bool,
-    /// Prints nothing; the exit code alone tells
+    /// Print nothing; only set the exit code
     #[arg(short, long)]
     quiet: bool,
-    /// Prints one JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     json: bool,
-    /// Makes a page of what differs, for a browser, and prints how much does
+    /// Write the differences as an HTML page, and print a summary
     #[arg(long, value_name = "FILE", value_parser = output_path(), conflicts_with_all = ["quiet", "json"])]
     html: Option<PathBuf>,
-    /// With --html: replaces FILE where it is a page that mlark made
+    /// With --html: replace FILE if mlark made it
     #[arg(long, requires = "html")]
     force: bool,
     #[command(flatten)]
@@ -146,7 +147,7 @@ fn make_page(
     let differences = counted(made.differences, "differences");
     let left_out = match made.differences - made.shown {
         0 => String::new(),
-        _ => format!(", of which the first {} are on the page", grouped(made.shown)),
+        _ => format!("; the page has the first {}", grouped(made.shown)),
     };
     print_summary(format_args!("{}: {differences}{left_out}\n", shown(out)))?;
     Ok(if made.differences == 0 {

@@ -13,9 +13,9 @@ use std::path::{Path, PathBuf};
 
 /// How sides that are no archives are read; archives are taken as they are.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Sides that are no archives")]
+#[command(next_help_heading = "Sides that are not archives")]
 pub(super) struct LiveArgs {
-    /// Leaves out what cannot be read; exits with 3 where nothing differs but something was left out
+    /// Leave out what cannot be read; exit with 3 if something was left out and nothing else differs
     #[arg(long)]
     keep_going: bool,
     #[command(flatten)]
@@ -51,10 +51,10 @@ impl LiveArgs {
         let sides = [Side::of(before)?, Side::of(after)?];
         let is_live = |side: &Side| matches!(side, Side::Live(..));
         if self.is_given() && !sides.iter().any(is_live) {
-            return Err(
-                CliError::usage("what to read of a source was said, and both sides are archives")
-                    .hint("leave these options out: archives are compared as they are"),
-            );
+            return Err(CliError::usage(
+                "options for reading a source were given, but both sides are archives",
+            )
+            .hint("leave these options out: archives are compared as they are"));
         }
         for side in &sides {
             if let Side::Archive(path) = side {

@@ -77,17 +77,17 @@ impl clap::Args for EditArgs {
         let key_file = Arg::new(KEY_FILE)
             .long(KEY_FILE)
             .value_name("FILE")
-            .help("The key of --hash-users: the bytes of this file, which is read and never kept")
+            .help("File with the key for --hash-users; the key is never stored")
             .value_parser(clap::value_parser!(PathBuf))
             .requires(HASH_USERS);
         let recipe = Arg::new("recipe")
             .long("recipe")
             .value_name("FILE")
-            .help("Carries out the edits of a recipe (JSON, as --print-recipe prints it)")
+            .help("Apply the edits of this recipe (JSON, as printed by --print-recipe)")
             .value_parser(clap::value_parser!(PathBuf))
             .conflicts_with_all(names());
         command
-            .next_help_heading("Edits, carried out in the order given")
+            .next_help_heading("Edits, applied in the order given")
             .args(select_edits::args())
             .args(edits)
             .arg(key_file)

@@ -29,13 +29,13 @@ pub(super) const OPTIONS: &[EditOption] = &[
     EditOption {
         name: "source-tags",
         value: None,
-        help: "Adds the source tags that mlflow-export-import's --import-source-tags would add (`mlflow_exim.*`)",
+        help: "Add the source tags that mlflow-export-import adds with --import-source-tags (`mlflow_exim.*`)",
         edit: |_| Ok(Edit::SourceTags(SourceTags::default())),
     },
     EditOption {
         name: "source-tags-beyond",
         value: Some("KIND,…"),
-        help: "Adds source tags to kinds that mlflow-export-import gives none: registered-models, logged-models, traces, prompts, evaluation-datasets, or all",
+        help: "Add source tags to kinds that mlflow-export-import leaves without: registered-models, logged-models, traces, prompts, evaluation-datasets, or all",
         edit: |value| {
             let edit = SourceTagsBeyond::parse(value).map(Edit::SourceTagsBeyond);
             edit.ok_or_else(|| {
@@ -46,43 +46,43 @@ pub(super) const OPTIONS: &[EditOption] = &[
     EditOption {
         name: "lineage-tags",
         value: None,
-        help: "Adds to every object its first origin (`mlflow_exim.origin.*`, never replaced) and the chain of all hops (`mlflow_exim.lineage`)",
+        help: "Add to every object its first origin (`mlflow_exim.origin.*`, never replaced) and the chain of all hops (`mlflow_exim.lineage`)",
         edit: |_| Ok(Edit::LineageTags(LineageTags::default())),
     },
     EditOption {
         name: "lineage-tags-plain",
         value: None,
-        help: "The same with keys that have no dots, as Unity Catalog wants them (`mlflow_exim_lineage`)",
+        help: "Like --lineage-tags, but with keys without dots, as Unity Catalog requires (`mlflow_exim_lineage`)",
         edit: |_| Ok(Edit::LineageTags(LineageTags { plain: true })),
     },
     EditOption {
         name: "exclude",
         value: Some("KIND:NAME"),
-        help: "Drops an experiment, run or model and what belongs to it (`experiment:tmp*`, `run:0af3`, `model:old`)",
+        help: "Remove an experiment, run or model and everything that belongs to it (`experiment:tmp*`, `run:0af3`, `model:old`)",
         edit: super::select_edits::exclude,
     },
     EditOption {
         name: "rename-experiment",
         value: Some("OLD=NEW"),
-        help: "Renames an experiment, by name or id; `*` in both stands for any text, and @FILE has a pair a line",
+        help: "Rename an experiment, given by name or id; `*` on both sides matches any text, and @FILE reads one pair per line",
         edit: |value| Ok(Edit::RenameExperiment(pairs(value)?)),
     },
     EditOption {
         name: "rename-model",
         value: Some("OLD=NEW"),
-        help: "Renames a registered model or prompt; versions, files, links and `models:/` URIs follow",
+        help: "Rename a registered model or prompt; versions, files, links and `models:/` URIs follow",
         edit: |value| Ok(Edit::RenameModel(pairs(value)?)),
     },
     EditOption {
         name: "rename-workspace",
         value: Some("OLD=NEW"),
-        help: "Renames a workspace",
+        help: "Rename a workspace",
         edit: |value| Ok(Edit::RenameWorkspace(pairs(value)?)),
     },
     EditOption {
         name: "into-workspace",
         value: Some("NAME"),
-        help: "Puts everything into one workspace",
+        help: "Move everything into one workspace",
         edit: |value| {
             let name = value.to_owned();
             Ok(Edit::IntoWorkspace(IntoWorkspace { name }))
@@ -91,19 +91,19 @@ pub(super) const OPTIONS: &[EditOption] = &[
     EditOption {
         name: "rename-user",
         value: Some("OLD=NEW"),
-        help: "Renames a user for good; two may become one",
+        help: "Rename a user for good; two users may become one",
         edit: |value| Ok(Edit::RenameUser(pairs(value)?)),
     },
     EditOption {
         name: "hash-users",
         value: None,
-        help: "Puts a keyed hash in the place of each user's name, for good; needs --hash-key-file",
+        help: "Replace user names with keyed hashes, for good; needs --hash-key-file",
         edit: |_| Err("needs --hash-key-file".to_owned()),
     },
     EditOption {
         name: "move-runs",
         value: Some("ID,…=EXPERIMENT"),
-        help: "Moves runs, or those of `experiment:NAME`, to an experiment, with children, logged models and traces",
+        help: "Move runs, or all runs of `experiment:NAME`, to an experiment; children, logged models and traces follow",
         edit: |value| {
             let edit = MoveRuns::parse(value);
             edit.map(Edit::MoveRuns)
@@ -113,7 +113,7 @@ pub(super) const OPTIONS: &[EditOption] = &[
     EditOption {
         name: "relocate",
         value: Some("OLD=NEW"),
-        help: "Leads artifact and source URIs below OLD to NEW (`mlark ls IN locations` shows which there are)",
+        help: "Change artifact and source URIs below OLD to NEW (`mlark ls IN locations` lists them)",
         edit: |value| {
             let places = vec![RelocatePair::parse(value).ok_or("a value is OLD=NEW")?];
             Ok(Edit::Relocate(Relocate { places }))
@@ -122,67 +122,67 @@ pub(super) const OPTIONS: &[EditOption] = &[
     EditOption {
         name: "set-tag",
         value: Some("[KIND:]KEY=VALUE"),
-        help: "Sets a tag of every run, or of every experiment, logged-model, model, version, trace or dataset",
+        help: "Set a tag on every run, or on every experiment, logged-model, model, version, trace or dataset",
         edit: |value| Ok(Edit::SetTag(set_text(value)?)),
     },
     EditOption {
         name: "unset-tag",
         value: Some("[KIND:]KEY"),
-        help: "Removes a tag of runs, or of another KIND; --undo brings it back",
+        help: "Remove a tag from runs, or from another KIND; --undo brings it back",
         edit: |value| Ok(Edit::UnsetTag(unset_text(value)?)),
     },
     EditOption {
         name: "rename-tag",
         value: Some("[KIND:]OLD=NEW"),
-        help: "Gives a tag another key, on all objects that have tags or on those of KIND",
+        help: "Rename a tag on all objects that have tags, or only on those of KIND",
         edit: |value| Ok(Edit::RenameTag(rename_text(value)?)),
     },
     EditOption {
         name: "drop-tag",
         value: Some("[KIND:]GLOB"),
-        help: "Removes tags for good, on all objects that have tags or on those of KIND",
+        help: "Remove tags for good, from all objects that have tags or only from those of KIND",
         edit: |value| Ok(Edit::DropTag(erase_texts(value)?)),
     },
     EditOption {
         name: "mask-tag",
         value: Some("[KIND:]GLOB"),
-        help: "Puts `***` in the place of tags' values, for good",
+        help: "Replace tag values with `***`, for good",
         edit: |value| Ok(Edit::MaskTag(erase_texts(value)?)),
     },
     EditOption {
         name: "set-param",
         value: Some("[KIND:]KEY=VALUE"),
-        help: "Sets a param of every run, or of every logged-model",
+        help: "Set a param on every run, or on every logged-model",
         edit: |value| Ok(Edit::SetParam(set_text(value)?)),
     },
     EditOption {
         name: "unset-param",
         value: Some("[KIND:]KEY"),
-        help: "Removes a param of runs, or of logged-models; --undo brings it back",
+        help: "Remove a param from runs, or from logged-models; --undo brings it back",
         edit: |value| Ok(Edit::UnsetParam(unset_text(value)?)),
     },
     EditOption {
         name: "rename-param",
         value: Some("[KIND:]OLD=NEW"),
-        help: "Gives a param another key, on runs and logged models or on those of KIND",
+        help: "Rename a param on runs and logged models, or only on those of KIND",
         edit: |value| Ok(Edit::RenameParam(rename_text(value)?)),
     },
     EditOption {
         name: "drop-param",
         value: Some("[KIND:]GLOB"),
-        help: "Removes params for good, on runs and logged models or on those of KIND",
+        help: "Remove params for good, from runs and logged models or only from those of KIND",
         edit: |value| Ok(Edit::DropParam(erase_texts(value)?)),
     },
     EditOption {
         name: "mask-param",
         value: Some("[KIND:]GLOB"),
-        help: "Puts `***` in the place of params' values, for good",
+        help: "Replace param values with `***`, for good",
         edit: |value| Ok(Edit::MaskParam(erase_texts(value)?)),
     },
     EditOption {
         name: "set-description",
         value: Some("[KIND:]NAME=TEXT"),
-        help: "Sets the description of what is called so, `*` standing for any text: workspace, experiment, run, logged-model, model, version (`version:fraud/3`)",
+        help: "Set the description of objects with this name (`*` matches any text); KIND is workspace, experiment, run, logged-model, model or version (`version:fraud/3`)",
         edit: |value| {
             let (names, text) = value.split_once('=').ok_or("a value is NAME=TEXT")?;
             let (kind, name) = DescribedKind::split(names);
@@ -196,25 +196,25 @@ pub(super) const OPTIONS: &[EditOption] = &[
     EditOption {
         name: "unset-description",
         value: Some("[KIND:]NAME"),
-        help: "Removes the description of what is called so; --undo brings it back",
+        help: "Remove the description of objects with this name; --undo brings it back",
         edit: |value| Ok(Edit::UnsetDescription(described(value))),
     },
     EditOption {
         name: "drop-description",
         value: Some("[KIND:]NAME"),
-        help: "Removes the description of what is called so, for good",
+        help: "Remove the description of objects with this name, for good",
         edit: |value| Ok(Edit::DropDescription(described(value))),
     },
     EditOption {
         name: "mask-description",
         value: Some("[KIND:]NAME"),
-        help: "Puts `***` in the place of the description of what is called so, for good",
+        help: "Replace the description of objects with this name with `***`, for good",
         edit: |value| Ok(Edit::MaskDescription(described(value))),
     },
     EditOption {
         name: "drop-artifact",
         value: Some("GLOB"),
-        help: "Drops the bytes of artifacts whose path matches, for good; they stay listed",
+        help: "Remove the bytes of artifacts whose path matches, for good; the artifacts stay listed",
         edit: |value| {
             let glob = value.to_owned();
             Ok(Edit::DropArtifact(DropArtifacts { glob }))
@@ -223,25 +223,25 @@ pub(super) const OPTIONS: &[EditOption] = &[
     EditOption {
         name: "drop-trace-inputs",
         value: None,
-        help: "Drops what went into traces and their spans, for good",
+        help: "Remove the inputs of traces and spans, for good",
         edit: |_| Ok(Edit::DropTraceInputs(Plain {})),
     },
     EditOption {
         name: "mask-trace-inputs",
         value: None,
-        help: "Puts `***` in the place of what went into traces and their spans, for good",
+        help: "Replace the inputs of traces and spans with `***`, for good",
         edit: |_| Ok(Edit::MaskTraceInputs(Plain {})),
     },
     EditOption {
         name: "drop-trace-outputs",
         value: None,
-        help: "Drops what came out of traces and their spans, for good",
+        help: "Remove the outputs of traces and spans, for good",
         edit: |_| Ok(Edit::DropTraceOutputs(Plain {})),
     },
     EditOption {
         name: "mask-trace-outputs",
         value: None,
-        help: "Puts `***` in the place of what came out of traces and their spans, for good",
+        help: "Replace the outputs of traces and spans with `***`, for good",
         edit: |_| Ok(Edit::MaskTraceOutputs(Plain {})),
     },
 ];

@@ -88,9 +88,9 @@ impl CliError {
     /// An error of reading a source into an archive that nobody keeps, as for a list or a comparison.
     pub(super) fn of_look(error: ExportError) -> Self {
         let hint = match &error {
-            ExportError::Failure { .. } => Some("--keep-going leaves it out and says so"),
+            ExportError::Failure { .. } => Some("use --keep-going to leave it out and list it"),
             ExportError::Archive(ArchiveError::Io { source, .. }) if is_full(source) => {
-                Some("TMPDIR names another place for what is read")
+                Some("set TMPDIR to another place for temporary files")
             }
             _ => None,
         };
@@ -225,7 +225,7 @@ impl From<ReportError> for CliError {
 
 impl From<ExtractError> for CliError {
     fn from(error: ExtractError) -> Self {
-        let hint = "--keep-going leaves it out, says so and exits with 3";
+        let hint = "use --keep-going to leave it out; mlark then exits with 3";
         match error {
             ExtractError::Archive(ArchiveError::OutputExists { path }) => CliError {
                 exit: Exit::Usage,
@@ -260,7 +260,7 @@ impl From<ConvertError> for CliError {
     fn from(error: ConvertError) -> Self {
         let hint = match &error {
             ConvertError::Name { .. } => {
-                Some("--keep-going leaves it out, says so and exits with 3".to_owned())
+                Some("use --keep-going to leave it out; mlark then exits with 3".to_owned())
             }
             _ => None,
         };

@@ -8,14 +8,14 @@ pub(super) const HELP: &str = "\
 Exit codes:
   0  done
   1  findings (verify, scan) or differences (diff)
-  2  usage: an option or an output that cannot be
-  3  incomplete: with --keep-going, something could not be read or written; with --strict, something cannot be held
+  2  usage: an option or output is not valid
+  3  incomplete: something could not be read or written (--keep-going), or not be held (--strict)
   4  the archive is damaged
-  5  the archive is of a newer version, or of another format
-  6  the file system refused
+  5  the archive has a newer version or another format
+  6  the file system refused to read or write
   7  the source could not be read
   8  the target refused or could not be reached
-  9  interrupted (Ctrl-C, SIGTERM): nothing was made; an import goes on by the same command";
+  9  interrupted (Ctrl-C, SIGTERM): nothing was made; run an import again to continue it";
 
 /// What a run of mlark ends with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -24,10 +24,10 @@ use clap::builder::NonEmptyStringValueParser;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Write MLflow history from wherever it lives into an archive
+/// Export MLflow history from a server, database or folder into an archive
 ///
-/// SOURCE is a tracking server (`http(s)://…`, `databricks[://PROFILE]`), a database (`sqlite:///…`, or the file), an
-/// `mlruns` folder, a folder of mlflow-export-import, or a zip of either; what lies there decides.
+/// SOURCE is a tracking server (`http(s)://…`, `databricks[://PROFILE]`), a database (`sqlite:///…` or the path of its file), an
+/// `mlruns` folder, an mlflow-export-import directory, or a zip of either. mlark detects which one it is.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   mlark export ./mlruns -o history.zip
@@ -38,26 +38,26 @@ use std::path::{Path, PathBuf};
   mlark export https://mlflow.example.org -o part-3.zip --shard 3/16
   mlark export ./exported -o history --experiment 'fraud*' --since 2024-01-01")]
 pub(super) struct Args {
-    /// Where the history is [default: MLFLOW_TRACKING_URI]
+    /// Server, database or folder to read [default: MLFLOW_TRACKING_URI]
     source: Option<String>,
     #[command(flatten)]
     output: OutputArgs,
-    /// Reads SOURCE as this, whatever lies there
+    /// Read SOURCE as this kind instead of detecting it
     #[arg(long, value_enum, value_name = "KIND")]
     from: Option<From>,
-    /// Leaves out what cannot be read, lists it in the archive, and exits with 3
+    /// Leave out what cannot be read, list it in the archive, and exit with 3
     #[arg(long)]
     keep_going: bool,
-    /// Exits with 3 where there are limits: what SOURCE does not show, or the archive cannot hold
+    /// Exit with 3 if there are limits: data that SOURCE does not show or the archive cannot hold
     #[arg(long)]
     strict: bool,
-    /// Goes on where an interrupted export to OUT stopped: what was fetched is not fetched again (tracking servers)
+    /// Continue an interrupted export to OUT without fetching again what is already there (tracking servers)
     #[arg(long)]
     resume: bool,
-    /// Takes what is unchanged from this older archive of the same server: artifacts and metric history
+    /// Reuse unchanged artifacts and metric history from this older archive of the same server
     #[arg(long, value_name = "ARCHIVE")]
     base: Option<PathBuf>,
-    /// Name of where the data comes from, the same for every export of it [default: a digest of SOURCE]
+    /// Name of the place the data comes from; use the same name for every export of it [default: a digest of SOURCE]
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     origin: Option<String>,
     #[command(flatten)]
@@ -66,7 +66,7 @@ pub(super) struct Args {
     selection: SelectionArgs,
     #[command(flatten)]
     shard: ShardArgs,
-    /// Prints what was made as JSON
+    /// Print a summary as JSON
     #[arg(long)]
     json: bool,
 }
@@ -95,7 +95,7 @@ impl Args {
         {
             return Err(
                 CliError::usage(format!("{option} is for exports of tracking servers"))
-                    .hint("leave it out: other sources are read anew, at the speed of the disk"),
+                    .hint("leave it out: other sources are read again at the speed of the disk"),
             );
         }
         let mut selection = self.selection.into_selection()?;

@@ -21,17 +21,17 @@ use std::path::PathBuf;
 /// Artifacts named on stderr.
 pub(super) const NAMED: usize = 20;
 
-/// Write artifacts as a tree of files
+/// Write artifacts as files
 ///
-/// The tree is `RUN_ID/PATH`, `MODEL_ID/PATH` for logged models, `TRACE_ID/PATH` for traces, and
-/// `models/NAME/VERSION/PATH` for the files of model versions. DIR must not exist: it appears when all files are
-/// written and checked, or not at all. Names that could lead out of it, or that cannot be a file's, are refused.
+/// Files are written to `RUN_ID/PATH`, `MODEL_ID/PATH` for logged models, `TRACE_ID/PATH` for traces, and
+/// `models/NAME/VERSION/PATH` for model versions. DIR must not exist; it appears only when all files are written and checked.
+/// Names that lead out of DIR, or that the file system cannot hold, are refused.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   mlark extract history.zip -o files
   mlark extract history.zip -o models --experiment train --artifact-include 'model/**'")]
 pub(super) struct Args {
-    /// The archive
+    /// The archive to read
     archive: PathBuf,
     /// The directory to make
     #[arg(short, long, value_name = "DIR", value_parser = output_path())]
@@ -40,10 +40,10 @@ pub(super) struct Args {
     names: NameArgs,
     #[command(flatten)]
     artifacts: ArtifactArgs,
-    /// Leaves out artifacts whose names cannot be made here, and exits with 3
+    /// Leave out artifacts whose names this file system cannot hold, and exit with 3
     #[arg(long)]
     keep_going: bool,
-    /// Prints what was made as JSON
+    /// Print a summary as JSON
     #[arg(long)]
     json: bool,
 }

@@ -99,7 +99,7 @@ pub(super) fn archive_hint(error: &ArchiveError) -> Option<String> {
             Some(format!("`mlark verify {}` lists all damage", shown(path)))
         }
         ArchiveError::NotAnArchive { path, .. } if path.join(MANIFEST).exists() => Some(format!(
-            "it may be copied in part; `mlark verify {}` says what is missing",
+            "it may be an incomplete copy; `mlark verify {}` lists what is missing",
             shown(path)
         )),
         ArchiveError::NotAnArchive { path, .. } if detect::packed(path).is_some() => {
@@ -123,7 +123,7 @@ pub(super) fn archive_hint(error: &ArchiveError) -> Option<String> {
             Some("an archive is what `mlark export` makes: a zip, or a folder with `mlark.json`".to_owned())
         }
         ArchiveError::Io { source, .. } if is_full(source) => Some(
-            "nothing was made; what is being made lies beside the output, and -o may name another disk"
+            "nothing was made; temporary files are written next to the output, so try -o on another disk"
                 .to_owned(),
         ),
         _ => None,
@@ -144,7 +144,7 @@ pub(super) fn is_full(error: &io::Error) -> bool {
 
 /// What can be done about an import that failed.
 pub(super) fn import_hint(error: &ImportError) -> Option<String> {
-    let go_on = "the same command goes on where this one stopped";
+    let go_on = "run the same command again to continue";
     match error {
         ImportError::Client(error) => Some(
             error
@@ -169,7 +169,7 @@ pub(super) fn import_hint(error: &ImportError) -> Option<String> {
             Some("give --journal another path where this is another server under the old URL".to_owned())
         }
         ImportError::Journal(JournalError::Damaged { .. }) => {
-            Some("move it away: the next import makes it anew from the server's marks".to_owned())
+            Some("move it away: the next import makes a new one from the server's marks".to_owned())
         }
         ImportError::Journal(JournalError::OtherImport { .. }) => {
             Some("give --journal another path".to_owned())

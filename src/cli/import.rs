@@ -19,37 +19,37 @@ use crate::report::text::{json_text, printable};
 use serde_json::json;
 use std::path::PathBuf;
 
-/// Replay an archive into an MLflow tracking server
+/// Import an archive into an MLflow tracking server
 ///
-/// What an earlier import of the same origin brought is continued, never doubled: a journal beside the archive, and a tag on
-/// every object made (`mlflow_exim.mlark.origin`), say what is there.
+/// Running the same import again continues it and makes no duplicates. A journal beside the archive and a tag on every imported
+/// object (`mlflow_exim.mlark.origin`) record what is already there.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   mlark import history.zip http://127.0.0.1:5000 --dry-run
   mlark import history.zip http://127.0.0.1:5000 --source-tags
   mlark import history.zip --experiment 'fraud*' --on-conflict merge")]
 pub(super) struct Args {
-    /// The archive
+    /// The archive to read
     archive: PathBuf,
-    /// The server [default: MLFLOW_TRACKING_URI]
+    /// The tracking server [default: MLFLOW_TRACKING_URI]
     target: Option<String>,
-    /// Prints what would be done, and does nothing
+    /// Print the plan and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Names each object in the plan
+    /// Name every object in the plan
     #[arg(long, requires = "dry_run")]
     objects: bool,
-    /// Prints the plan or the report as JSON
+    /// Print the plan or the report as JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     replay: ReplayArgs,
     #[command(flatten)]
     server: ServerArgs,
-    /// Then compares every value and artifact with what the target holds; exits with 1 where something differs
+    /// Afterwards compare every value and artifact with the server; exit with 1 if something differs
     #[arg(long)]
     verify: bool,
-    /// Exits with 3 where the target cannot hold something
+    /// Exit with 3 if the target cannot hold something
     #[arg(long)]
     strict: bool,
 }

@@ -11,12 +11,12 @@ use crate::model::uri::redact;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-/// Say what an archive is: whence, when, how much, what was done to it, what it does not hold
+/// Show where an archive comes from, when it was made, what it holds, what was edited, and what is missing
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The archive
+    /// The archive to read
     archive: PathBuf,
-    /// Prints the manifest
+    /// Print the manifest
     #[arg(long)]
     json: bool,
 }

@@ -11,16 +11,16 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 #[group(id = "lacks", multiple = true)]
 pub(super) struct LacksArgs {
-    /// Proves that this text is in no byte of the archive, as it is or encoded; exits with 1 and the places where it is
+    /// Prove that no byte of the archive holds this text, plain or encoded; if one does, list the places and exit with 1
     #[arg(long, value_name = "TEXT")]
     lacks_text: Vec<String>,
-    /// The same of what this regular expression matches
+    /// Prove the same for everything that matches this regular expression
     #[arg(long, value_name = "REGEX")]
     lacks_regex: Vec<String>,
-    /// The same of each line of this file; none of them is printed
+    /// Prove the same for each line of this file, without printing any
     #[arg(long, value_name = "FILE")]
     lacks_list: Vec<PathBuf>,
-    /// The same of all bytes of this file; none of them is printed
+    /// Prove the same for the content of this file, without printing it
     #[arg(long, value_name = "FILE")]
     lacks_file: Vec<PathBuf>,
 }
@@ -76,7 +76,7 @@ pub(super) fn found_text(report: &VerifyReport, found: &LacksReport) -> String {
             .collect();
         let _ = writeln!(
             text,
-            "note: what is compressed or encrypted within files was searched as it stands: {}",
+            "note: compressed or encrypted content inside files was searched without unpacking it: {}",
             sorts.join(", ")
         );
     }

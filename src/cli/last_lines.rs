@@ -24,7 +24,7 @@ pub(super) fn say_of_source(kind: SourceKind, source: &str) {
     };
     if let Some(database) = database {
         say(format_args!(
-            "warning: the files in `{source}` were taken, and not the database beside them, which is `sqlite:///{}`",
+            "warning: the files in `{source}` were exported, not the database next to them; for that, name `sqlite:///{}`",
             database.display()
         ));
     }

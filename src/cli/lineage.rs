@@ -29,13 +29,16 @@ const DIGEST_PREFIX: &str = "sha256:";
 /// Bytes of a file that are read at once.
 const PIECE_BYTES: usize = 64 << 10;
 
-/// Tell where an object, or the bytes of a file, came from
+/// Show where an object or a file came from
 ///
-/// The chain of an object goes through archives: the places where it was before, the run that made it, that run's parents, datasets
-/// and models, and what was made from it. The last argument that is no archive names the object, as `mlark show` has it
-/// (`models:/NAME/VERSION` and `runs:/ID` too); or a file, or `sha256:DIGEST`, whose bytes are sought among the artifacts. An object goes
-/// before a file of the same name: `./NAME` is the file. Without one, the first origins of all objects are counted, and
-/// --format openlineage prints the events of all runs.
+/// The chain goes across archives: where the object was before, the run that made it, that run's parents, datasets and models,
+/// and what was made from it.
+///
+/// Name the object last, as for `mlark show` (also `models:/NAME/VERSION` and `runs:/ID`). To look for an artifact by its
+/// content, name a file or `sha256:DIGEST`. If an object and a file have the same name, the object is used; write `./NAME` for
+/// the file.
+///
+/// Without an object, mlark counts the first origins of all objects; --format openlineage then prints the events of all runs.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   mlark lineage history.zip churn@champion
@@ -45,22 +48,22 @@ const PIECE_BYTES: usize = 64 << 10;
   mlark lineage history.zip --format openlineage > events.ndjson
   mlark extract history.zip -o tree && mlark lineage history.zip churn/3 --format ro-crate --tree tree")]
 pub(super) struct Args {
-    /// Archives, then what to look for
+    /// Archives, then the object or file to look for
     #[arg(required = true, value_name = "ARCHIVE|OBJECT|FILE")]
     items: Vec<PathBuf>,
-    /// Looks among objects of this kind alone
+    /// Look only for objects of this kind
     #[arg(short, long, value_parser = kind_parser())]
     kind: Option<Kind>,
-    /// Prints the chain in a standard's form
+    /// Output format of the chain
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// Folder that `mlark extract` made, in which --format ro-crate writes `ro-crate-metadata.json`
+    /// Directory made by `mlark extract`; --format ro-crate writes `ro-crate-metadata.json` into it
     #[arg(long, value_name = "DIR", required_if_eq("format", "ro-crate"))]
     tree: Option<PathBuf>,
-    /// License of what is in the tree, named in the crate
+    /// License of the extracted files, to be named in the crate
     #[arg(long, value_name = "URI", requires = "tree")]
     license: Option<String>,
-    /// Prints the chain as JSON; without an object, one line an archive
+    /// Print the chain as JSON; without an object, one line per archive
     #[arg(long)]
     json: bool,
 }
@@ -68,14 +71,14 @@ pub(super) struct Args {
 /// In which form a chain is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
-    /// A tree, for people
+    /// A tree to read
     Text,
-    /// W3C PROV in its JSON
+    /// W3C PROV as JSON
     ProvJson,
-    /// Events of OpenLineage, one a line
+    /// OpenLineage events, one per line
     #[value(name = "openlineage")]
     OpenLineage,
-    /// A Process Run Crate about extracted files
+    /// A Process Run Crate for extracted files
     RoCrate,
 }
 
@@ -128,7 +131,7 @@ impl Args {
     fn write_crate(&self, archives: &[Archive], chain: &Lineage) -> Result<()> {
         let tree = self.tree.as_deref().unwrap_or(Path::new("."));
         if !tree.is_dir() {
-            return Err(CliError::usage(format!("`{}` is no folder", shown(tree)))
+            return Err(CliError::usage(format!("`{}` is not a folder", shown(tree)))
                 .hint("`mlark extract ARCHIVE -o DIR` makes one"));
         }
         let out = tree.join(FILE_NAME);
@@ -219,7 +222,7 @@ impl Last<'_> {
                 (Some(error), _) => error.into(),
                 (None, Some(missing)) if !self.path.exists() => missing.into(),
                 _ => CliError::usage(format!(
-                    "`{}` is no archive, no object and no file",
+                    "`{}` is not an archive, an object or a file",
                     shown(self.path)
                 )),
             });

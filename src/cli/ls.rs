@@ -23,14 +23,14 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 
-/// List what an archive or a source holds
+/// List the objects in an archive or a source
 ///
-/// Of a server, a database, an `mlruns` folder or an export it lists what `mlark export` with the same options would take,
-/// and says without WHAT how much that is and what is left out; no artifact is read, no server is asked for history or spans.
+/// For a server, a database, an `mlruns` folder or an export, mlark lists what `mlark export` would take with the same options.
+/// Without WHAT it shows totals and what would be left out. It reads no artifacts, metric history or spans.
 ///
-/// On a terminal it prints a table; in a pipe, one row a line without a header, columns separated by tabs, times as
-/// RFC 3339 in UTC, nothing where there is no value, and `\t`, `\n`, `\\`, `\u{…}` for characters that could not
-/// stand there. With --json each line is an object, its times epoch milliseconds. The order is the archive's.
+/// On a terminal, mlark prints a table. When piped, it prints one row per line without a header: columns are separated by tabs,
+/// times are RFC 3339 in UTC, a missing value is empty, and control characters are written as `\t`, `\n`, `\\` or `\u{…}`. With
+/// --json, each line is an object and times are epoch milliseconds. Rows keep the order of the archive.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   mlark ls history.zip
@@ -41,21 +41,21 @@ use std::ffi::OsString;
   mlark ls https://mlflow.example.org
   mlark ls mlflow.db artifacts --experiment fraud --artifacts-destination ./mlartifacts")]
 pub(super) struct Args {
-    /// The archive, or the source as `mlark export` takes it
+    /// An archive, or a source as for `mlark export`
     source: OsString,
-    /// What to list; experiments with counts by default
+    /// Kind of objects to list; by default experiments with counts
     #[arg(value_enum, default_value = "overview", hide_default_value = true)]
     what: Noun,
     #[command(flatten)]
     names: NameArgs,
-    /// With this status, stage or state, such as FAILED, deleted or Production; may be repeated
+    /// List only objects with this status, stage or state, such as FAILED, deleted or Production; may be repeated
     #[arg(short, long)]
     status: Vec<String>,
     #[command(flatten)]
     artifacts: ArtifactArgs,
     #[command(flatten)]
     runs: RunsArgs,
-    /// Prints one JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -65,10 +65,10 @@ pub(super) struct Args {
 /// How runs are listed.
 #[derive(Debug, clap::Args)]
 struct RunsArgs {
-    /// Runs by this, in MLflow's syntax, such as "metrics.auc DESC"; may be repeated
+    /// Sort runs by this key, in MLflow's syntax, such as "metrics.auc DESC"; may be repeated
     #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
     order_by: Vec<String>,
-    /// Shows these of each run beside its id, such as params.lr,metrics.auc
+    /// Show these columns for each run, such as params.lr,metrics.auc
     #[arg(long, value_name = "COLUMNS")]
     columns: Vec<String>,
 }
@@ -93,9 +93,9 @@ impl RunsArgs {
 
 /// How a source is read; an archive is taken as it is.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Sources that are no archives")]
+#[command(next_help_heading = "Sources that are not archives")]
 struct LiveArgs {
-    /// Passes over what cannot be read, says so, and exits with 3
+    /// Skip what cannot be read, name it, and exit with 3
     #[arg(long)]
     keep_going: bool,
     #[command(flatten)]
@@ -173,9 +173,7 @@ fn say_what_is_not(matched: &Matched, rows: u64, noun: Noun, filter: &ListFilter
             Noun::Overview => Noun::Experiments.name(),
             noun => noun.name(),
         };
-        note(format_args!(
-            "there are no {what} that are all that was asked for"
-        ));
+        note(format_args!("no {what} match all the options"));
     }
 }
 
@@ -183,8 +181,8 @@ impl LiveArgs {
     fn refuse_for_archive(&self) -> Result<()> {
         if self.keep_going || self.read.is_given() {
             Err(
-                CliError::usage("how to read a source was said, and what is listed is an archive")
-                    .hint("leave these options out: an archive is listed as it is"),
+                CliError::usage("options for reading a source were given, but this is an archive")
+                    .hint("leave these options out"),
             )
         } else {
             Ok(())

@@ -13,22 +13,23 @@ use crate::flow::import::workspaces::journals_of;
 use crate::report::text::{json_text, printable};
 use std::path::PathBuf;
 
-/// Print which object of an archive became which object of a server
+/// Show which object on a server each object of an archive became
 ///
-/// One line an object: kind, id in the archive, id in the server and the workspace where it is not the default one, tab-separated.
+/// Prints one line per object, separated by tabs: kind, id in the archive, id on the server, and the workspace if it is not the
+/// default one.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The archive
+    /// The archive to read
     archive: PathBuf,
-    /// The server [default: MLFLOW_TRACKING_URI]
+    /// The tracking server [default: MLFLOW_TRACKING_URI]
     target: Option<String>,
-    /// Where the journal is [default: beside the archive, named by origin and target]
+    /// Path of the journal [default: beside the archive, named by origin and target]
     #[arg(long, value_name = "PATH", value_parser = output_path())]
     journal: Option<PathBuf>,
-    /// Origin that the archive was given in its import
+    /// Origin that the import gave the archive
     #[arg(long, value_name = "NAME")]
     origin: Option<String>,
-    /// Prints an object a line as JSON
+    /// Print one JSON object per line
     #[arg(long)]
     json: bool,
 }
@@ -68,7 +69,7 @@ impl Args {
         if !has_journal {
             return Err(
                 CliError::usage("there is no journal of an import of this archive into that server")
-                    .hint("--journal PATH names it; `mlark import` makes it anew from the server's marks"),
+                    .hint("name it with --journal PATH; or run `mlark import`, which makes a new one from the server's marks"),
             );
         }
         out.flush()?;

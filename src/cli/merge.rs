@@ -15,11 +15,11 @@ use crate::report::text::json_text;
 use clap::builder::ArgPredicate;
 use std::path::PathBuf;
 
-/// Put archives together into one
+/// Combine archives into one
 ///
-/// Of one origin, equal objects stand once, and one id with other content is a conflict: nothing is made unless --prefer says which
-/// archive is right. Of several origins, experiments whose ids clash get new numbers, names that clash get `-2`, and references
-/// follow; docs/merge.md has all rules.
+/// Archives of the same origin: equal objects are kept once. If one id has different content, that is a conflict, and nothing is
+/// made unless --prefer decides it. Archives of different origins: experiments whose ids clash get new numbers, names that clash
+/// get `-2`, and references follow. docs/reference/merge.md has all rules.
 #[derive(Debug, clap::Args)]
 #[command(
     mut_arg("output", |arg| arg
@@ -32,20 +32,20 @@ use std::path::PathBuf;
   mlark merge paris.zip rome.zip --dry-run"
 )]
 pub(super) struct Args {
-    /// The archives to put together
+    /// The archives to combine
     #[arg(value_name = "ARCHIVE", required = true)]
     inputs: Vec<PathBuf>,
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
     merge: MergeArgs,
-    /// Copies blobs instead of linking them to those of the archives
+    /// Copy blobs instead of linking them to the blobs of the inputs
     #[arg(long)]
     copy: bool,
-    /// Says what would be made, and makes nothing
+    /// Print what would be made and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Prints what was made as JSON
+    /// Print a summary as JSON
     #[arg(long)]
     json: bool,
 }

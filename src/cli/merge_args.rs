@@ -12,26 +12,26 @@ const NAMED: usize = 10;
 
 /// What is decided where archives differ.
 #[derive(Debug, Clone, clap::Args)]
-#[command(next_help_heading = "Where several archives differ")]
+#[command(next_help_heading = "If archives differ")]
 pub(super) struct MergeArgs {
-    /// From which archive an object comes, with all its lines, that several have with other content
+    /// Which archive wins if several hold an object with different content
     #[arg(long, value_enum, value_name = "WHICH", default_value_t = PreferArg::Fail)]
     prefer: PreferArg,
-    /// Makes one experiment of those of one name, where they are of several origins
+    /// Join experiments that have the same name and different origins
     #[arg(long)]
     join_experiments: bool,
-    /// Makes one registered model of those of one name, where they are of several origins; versions of the later are numbered anew
+    /// Join registered models that have the same name and different origins; versions of the later ones get new numbers
     #[arg(long)]
     join_models: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum PreferArg {
-    /// None: nothing is made, and the objects are listed
+    /// None: list the conflicts and make nothing
     Fail,
     /// The archive given first
     First,
-    /// The archive in which it changed last
+    /// The archive where the object changed last
     Newer,
 }
 

@@ -34,9 +34,11 @@ const LISTED_DIFFERENCES: usize = 1_000;
 
 /// Move MLflow history to a new store: export, verify, restore and compare in one step
 ///
-/// SOURCE is a file store (`mlruns`), a database or a tracking server. TARGET is a folder to make, with a SQLite database and artifacts, or a
-/// database that is empty (PostgreSQL or SQLite). Every id, time and link is kept, deleted objects too, and SOURCE stays as it is. At the end the target
-/// is read again and compared with what was read from SOURCE: exit code 0 says that all is there that a store can hold.
+/// SOURCE is a file store (`mlruns`), a database or a tracking server. TARGET is a new folder, which gets a SQLite database and
+/// the artifacts, or an empty database (PostgreSQL or SQLite).
+///
+/// All ids, times, links and deleted objects are kept, and SOURCE is not changed. At the end mlark reads the target again and
+/// compares it with SOURCE. Exit code 0 means that everything a store can hold is there.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   mlark migrate ./mlruns store --dry-run
@@ -44,34 +46,34 @@ const LISTED_DIFFERENCES: usize = 1_000;
   mlark migrate ./mlruns postgresql://mlflow@db/mlflow --artifacts-destination /srv/mlflow/artifacts
   mlark migrate sqlite:///mlflow.db store --source-artifacts ./mlartifacts --archive history.zip")]
 pub(super) struct Args {
-    /// Where the history is
+    /// Server, database or folder to read
     source: String,
-    /// Where it goes
+    /// Folder to make, or empty database to fill
     target: String,
-    /// The folder of artifacts to make beside a database, as `mlflow server` will have it
+    /// Folder to make for the artifacts of a database; `mlflow server` needs the same option
     #[arg(long, value_name = "DIR", value_parser = output_path())]
     artifacts_destination: Option<PathBuf>,
-    /// Keeps the archive that is made on the way
+    /// Keep the archive that is made on the way
     #[arg(long, value_name = "FILE", value_parser = output_path())]
     archive: Option<PathBuf>,
-    /// Says what would be there and what would not, and makes nothing; artifacts are listed and not read
+    /// Show what would be moved and what would be lost, and change nothing; artifacts are listed, not read
     #[arg(long, conflicts_with = "archive")]
     dry_run: bool,
-    /// Leaves out what cannot be read, lists it, and exits with 3
+    /// Leave out what cannot be read, list it, and exit with 3
     #[arg(long)]
     keep_going: bool,
-    /// Exits with 3 where the target cannot hold something; nothing is made there then
+    /// Exit with 3, and write nothing to the target, if it cannot hold something
     #[arg(long)]
     strict: bool,
-    /// Prints the report as JSON
+    /// Print the report as JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     how: HowArgs,
-    /// Directory that SOURCE's server had as --artifacts-destination, for `mlflow-artifacts:` URIs
+    /// Directory that SOURCE's server used as --artifacts-destination, for `mlflow-artifacts:` URIs
     #[arg(long, value_name = "DIR", help_heading = "Source")]
     source_artifacts: Option<PathBuf>,
-    /// Reads artifacts also from local folders below this one that SOURCE names; may be repeated
+    /// Also read artifacts from local folders below this one; may be repeated
     #[arg(long, value_name = "DIR", help_heading = "Source")]
     artifacts_under: Vec<PathBuf>,
     #[command(flatten)]

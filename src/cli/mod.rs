@@ -62,19 +62,19 @@ use std::process::ExitCode;
 pub use exit::Exit;
 pub use json::schemas as json_schemas;
 
-/// Moves MLflow history as a file.
+/// Export, check, edit and move MLflow history as a file
 ///
-/// mlark writes experiments, runs, models, traces, prompts and artifacts into one verifiable archive, keeps
-/// their lineage as source tags, and replays them into any MLflow server.
+/// mlark writes experiments, runs, models, traces, prompts and artifacts into one archive that can be verified. It keeps their
+/// lineage as source tags, and imports them into any MLflow server.
 #[derive(Debug, Parser)]
 #[command(name = "mlark", version = version(), max_term_width = 110, after_help = exit::HELP)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// Prints results as JSON, as `schema/cli/` says, and an error as JSON on stderr
+    /// Print results as JSON, and errors as JSON on stderr (schemas: `schema/cli/`)
     #[arg(long, global = true)]
     json: bool,
-    /// Prints results and errors alone: no notes, no progress, and nothing where all went well
+    /// Print only results and errors: no progress, no notes, no success messages
     #[arg(short, long, global = true)]
     quiet: bool,
 }

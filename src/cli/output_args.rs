@@ -11,19 +11,19 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Output")]
 pub(super) struct OutputArgs {
-    /// The archive to make: a zip where the name ends in `.zip`, else a directory
+    /// Archive to make: a zip if the name ends in `.zip`, else a directory
     #[arg(short, long, value_name = "OUT", value_parser = archive_path())]
     pub output: PathBuf,
-    /// Makes a directory or a zip whatever the name is
+    /// Make a directory or a zip, whatever the name is
     #[arg(long, value_enum, value_name = "KIND")]
     container: Option<ContainerArg>,
-    /// Replaces OUT where it exists, but no directory that is not an archive; until the new one is whole, the old one stays
+    /// Replace OUT if it exists (a directory only if it is an archive); the old one stays until the new one is complete
     #[arg(long)]
     force: bool,
-    /// Leaves syncing to disk to the operating system
+    /// Do not wait until the data is synced to disk
     #[arg(long)]
     no_sync: bool,
-    /// Threads that read and hash [default: one per core]
+    /// Threads for reading and hashing [default: one per core]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = threads())]
     threads: usize,
 }
@@ -119,7 +119,7 @@ pub(super) fn refuse_input(output: &Path, input: &Path) -> Result<()> {
     }
     if real_output.starts_with(&input) || input.starts_with(&real_output) {
         return Err(CliError::usage(format!(
-            "output `{}` and input `{}` lie within each other",
+            "output `{}` and input `{}` are inside each other",
             real_output.display(),
             input.display()
         )));

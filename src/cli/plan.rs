@@ -20,33 +20,34 @@ use std::borrow::Cow;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-/// Divide a source into shards of about one size, for `export --shard`
+/// Divide a source into shards of similar size, for `export --shard`
 ///
-/// SOURCE is looked at once. Whole experiments go to shards by what is in them; huge ones are cut by time. Every shard is then exported by
-/// itself, on any machine, and `mlark merge` makes one archive of all; docs/scale.md tells it from beginning to end.
+/// mlark looks at SOURCE once. It assigns whole experiments to shards by their size, and cuts very large experiments by time.
+/// Each shard can then be exported on any machine, and `mlark merge` makes one archive of all. See docs/scale.md for the whole
+/// procedure.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   mlark plan mlflow.db --shards 16 -o plan.json
   mlark export mlflow.db --plan plan.json --shard 3/16 -o part-3.zip
   mlark merge part-*.zip -o all.zip")]
 pub(super) struct Args {
-    /// Where the history is [default: MLFLOW_TRACKING_URI]
+    /// Server, database or folder to read [default: MLFLOW_TRACKING_URI]
     source: Option<String>,
-    /// How many shards
+    /// Number of shards
     #[arg(long, value_name = "N", value_parser = shards())]
     shards: u64,
-    /// The plan to write
+    /// Plan file to write
     #[arg(short, long, value_name = "FILE", value_parser = output_path())]
     output: PathBuf,
-    /// Replaces FILE where it exists
+    /// Replace FILE if it exists
     #[arg(long)]
     force: bool,
-    /// Leaves out what cannot be read; the shards that have it say so
+    /// Leave out what cannot be read; the shards concerned report it
     #[arg(long)]
     keep_going: bool,
     #[command(flatten)]
     read: ReadArgs,
-    /// Prints what was planned as JSON
+    /// Print the plan's summary as JSON
     #[arg(long)]
     json: bool,
 }

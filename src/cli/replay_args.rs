@@ -12,39 +12,39 @@ use std::path::PathBuf;
 /// What of an archive goes to a target, and how.
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct ReplayArgs {
-    /// What to do where a name is taken by something that no import of this origin made [default: fail]
+    /// What to do if a name is taken by an object that was not imported from this origin [default: fail]
     #[arg(long, value_enum, value_name = "WHAT")]
     on_conflict: Option<ConflictArg>,
-    /// What to do with values that are longer than the target holds [default: error]
+    /// What to do with values that are too long for the target [default: error]
     #[arg(long, value_enum, value_name = "WHAT")]
     long_values: Option<LongArg>,
     #[command(flatten)]
     names: NameArgs,
-    /// Only objects of this kind (runs, traces, …), or workspace=NAME for those of a workspace; may be repeated
+    /// Import only objects of this kind (runs, traces, …), or with workspace=NAME only those of a workspace; may be repeated
     #[arg(long, value_name = "WHAT")]
     only: Vec<String>,
-    /// Name in the target of the one experiment that is imported
+    /// New name for the one experiment that is imported
     #[arg(long, value_name = "NAME")]
     experiment_name: Option<String>,
-    /// Gives an experiment another name in the target; may be repeated
+    /// Rename an experiment in the target; may be repeated
     #[arg(long, value_name = "OLD=NEW")]
     rename_experiment: Vec<String>,
-    /// Gives a registered model another name in the target; may be repeated
+    /// Rename a registered model in the target; may be repeated
     #[arg(long, value_name = "OLD=NEW")]
     rename_model: Vec<String>,
-    /// Gives the archive another origin, where two sources were read at one address
+    /// Give the archive another origin, if two sources were read at the same address
     #[arg(long, value_name = "NAME")]
     origin: Option<String>,
-    /// User of every run, in place of the archive's
+    /// User of every run, instead of the user in the archive
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
-    /// Adds the source tags that mlflow-export-import's --import-source-tags would add
+    /// Add the source tags that mlflow-export-import adds with --import-source-tags
     #[arg(long)]
     source_tags: bool,
-    /// Rewrites run and model ids in MLmodel files to those of the target [default: true]
+    /// Replace run and model ids in MLmodel files with those of the target [default: true]
     #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
     fix_mlmodel: Option<bool>,
-    /// Where the journal is [default: beside the archive, named by origin and target]
+    /// Path of the journal [default: beside the archive, named by origin and target]
     #[arg(long, value_name = "PATH", value_parser = output_path())]
     journal: Option<PathBuf>,
 }
@@ -118,7 +118,7 @@ fn parse_only(texts: &[String], mut named: NameArgs) -> Result<Only> {
             _ => {
                 let kind = Kind::from_name(text).ok_or_else(|| {
                     let names: Vec<_> = Kind::ALL.iter().map(|kind| kind.name()).collect();
-                    CliError::usage(format!("`{text}` is no kind of object")).hint(format!(
+                    CliError::usage(format!("`{text}` is not a kind of object")).hint(format!(
                         "--only takes workspace=NAME, or one of {}; --experiment, --run and --model take names",
                         names.join(", ")
                     ))

@@ -14,34 +14,34 @@ use crate::report::text::json_text;
 use crate::select::Selection;
 use std::path::PathBuf;
 
-/// Make one page of an archive, for a browser
+/// Make an HTML page of an archive
 ///
-/// The page is a single file that needs no network and no server: experiments, runs as a table that sorts and filters, curves of metrics,
-/// models and where they came from, traces, artifacts. Curves are drawn with fewer points, long texts are cut, and what has no room within
-/// --max-size is left out, the oldest first; the page says so. It appears when it is whole, or not at all.
+/// The page is a single file that needs no network and no server. It shows experiments, a table of runs that you can sort and
+/// filter, metric curves, models and their lineage, traces and artifacts. Curves have fewer points and long texts are cut. What
+/// does not fit within --max-size is left out, the oldest first, and the page says so. FILE appears only when it is complete.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   mlark report history.zip -o history.html
   mlark report history.zip -o churn.html --experiment churn
   mlark report history.zip -o best.html --filter \"metrics.auc > 0.9\" --max-size 5MB")]
 pub(super) struct Args {
-    /// The archive
+    /// The archive to read
     archive: PathBuf,
-    /// The page to make
+    /// Page to write
     #[arg(short, long, value_name = "FILE", value_parser = output_path())]
     output: PathBuf,
-    /// The largest page to make, such as 50MB
+    /// Largest size of the page, such as 50MB
     #[arg(long, value_name = "BYTES", value_parser = size, default_value = "50MB")]
     max_size: u64,
     #[command(flatten)]
     names: NameArgs,
-    /// Replaces FILE where it is a page that mlark made
+    /// Replace FILE if mlark made it
     #[arg(long)]
     force: bool,
-    /// Leaves syncing to disk to the operating system
+    /// Do not wait until the data is synced to disk
     #[arg(long)]
     no_sync: bool,
-    /// Prints what was made as JSON
+    /// Print a summary as JSON
     #[arg(long)]
     json: bool,
 }

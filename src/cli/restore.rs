@@ -16,41 +16,42 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
-/// Make a store that MLflow's server opens, with every id kept
+/// Restore an archive as a store that an MLflow server can open, with all ids
 ///
-/// With -o, DIR gets `mlflow.db`, a SQLite database with the tables of MLflow 3.18, and `artifacts`. Ids, times, users, deleted objects and
-/// links are as they were; neither a server nor Python is needed. DIR must not exist: it appears whole, or not at all. What a
-/// database cannot hold is listed. No URI of the archive that names a place of a machine reaches the store: each
-/// object keeps its artifacts in its own folder below `artifacts`.
+/// With -o, mlark makes DIR with `mlflow.db`, a SQLite database for MLflow 3.18, and `artifacts`. Ids, times, users, deleted
+/// objects and links stay as they were. No server and no Python is needed. DIR must not exist; it appears only when it is
+/// complete. mlark lists what a database cannot hold.
+///
+/// Local paths in the archive are not used: each object gets its own folder below `artifacts`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   mlark restore history.zip -o store --dry-run
   mlark restore history.zip -o store
   mlark restore history.zip -o store --artifact-uris direct")]
 pub(super) struct Args {
-    /// The archive
+    /// The archive to read
     archive: PathBuf,
-    /// In place of -o: a database (`postgresql://…`, `sqlite:///…`) without tables, or with those of MLflow 3.18 and nothing in them
+    /// Database to fill instead of -o (`postgresql://…`, `sqlite:///…`); it must have no tables, or empty tables of MLflow 3.18
     #[arg(conflicts_with = "output", requires = "artifacts_destination")]
     target: Option<String>,
-    /// The folder to make
+    /// Folder to make
     #[arg(short, long, value_name = "DIR", value_parser = output_path(), required_unless_present = "target")]
     output: Option<PathBuf>,
-    /// The folder of artifacts to make beside a database, as `mlflow server` has it
+    /// Folder to make for the artifacts of a database; `mlflow server` needs the same option
     #[arg(long, value_name = "DIR", value_parser = output_path(), requires = "target")]
     artifacts_destination: Option<PathBuf>,
     #[command(flatten)]
     how: HowArgs,
-    /// Prints what would be made and what would be lost, and makes nothing
+    /// Show what would be made and what would be lost, and make nothing
     #[arg(long)]
     dry_run: bool,
-    /// Prints what the restore changes as a recipe for `mlark transform`, and makes nothing
+    /// Print the restore's changes as a recipe for `mlark transform`, and make nothing
     #[arg(long, conflicts_with_all = ["dry_run", "json", "strict"])]
     print_recipe: bool,
-    /// Prints what was made, or would be, as JSON
+    /// Print the result, or the plan, as JSON
     #[arg(long)]
     json: bool,
-    /// Exits with 3 where the store cannot hold something; nothing is made then
+    /// Exit with 3, and make nothing, if the store cannot hold something
     #[arg(long)]
     strict: bool,
 }

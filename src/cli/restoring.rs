@@ -18,16 +18,16 @@ use std::path::{Path, PathBuf};
 /// How a store is made.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct HowArgs {
-    /// How the store names artifacts: through the server that serves it, or as folders of this machine
+    /// How the store refers to artifacts: through its server, or as folders on this machine
     #[arg(long, value_enum, value_name = "HOW", default_value = "proxied")]
     artifact_uris: ArtifactUris,
-    /// Leaves URIs of remote storage (`s3:`, `gs:`, `https:` …) as they are, and their files where they lie
+    /// Keep URIs of remote storage (`s3:`, `gs:`, `https:` …) and leave those files where they are
     #[arg(long)]
     keep_uris: bool,
-    /// Puts what names no workspace into this one
+    /// Workspace for objects that have none
     #[arg(long, value_name = "NAME")]
     workspace: Option<String>,
-    /// What becomes of texts that are longer than the columns of a database
+    /// What to do with texts that are too long for a column of the database
     #[arg(long, value_enum, value_name = "WHAT", default_value = "fail")]
     long_values: LongValues,
 }
@@ -40,9 +40,9 @@ enum ArtifactUris {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum LongValues {
-    /// Nothing is written
+    /// Write nothing
     Fail,
-    /// What fits is written
+    /// Write as much as fits
     Truncate,
 }
 
@@ -94,7 +94,7 @@ impl Target {
                 "a folder gets its own `artifacts`: --artifacts-destination is for databases",
             )),
             _ => Err(CliError::usage(format!(
-                "a restore fills PostgreSQL (`postgresql://…`) and SQLite (`sqlite:///…`), and `{}` is none",
+                "a restore fills PostgreSQL (`postgresql://…`) or SQLite (`sqlite:///…`), but `{}` is neither",
                 crate::model::uri::redact(text)
             ))
             .hint("the path of a folder makes a SQLite store")),

@@ -17,24 +17,24 @@ use serde_json::json;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-/// Find tokens, keys and passwords in an archive, and say where they are without repeating them
+/// Find tokens, keys and passwords in an archive, without printing them
 ///
-/// Searches tags, params, descriptions, metadata, attributes of spans, sources and every other text, and artifacts that look like text.
-/// Exits with 1 where something was found, and with 0 where nothing was.
+/// mlark searches tags, params, descriptions, metadata, span attributes, sources and all other texts, and artifacts that look
+/// like text. It exits with 1 if it finds something, and with 0 if not.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
   mlark scan history.zip
   mlark scan history.zip --print-recipe > recipe.json; mlark transform history.zip -o shared.zip --recipe recipe.json")]
 pub(super) struct Args {
-    /// The archive
+    /// The archive to read
     archive: PathBuf,
-    /// Prints the recipe that redacts what was found, for `mlark transform --recipe`, in place of the report
+    /// Print a recipe that redacts what was found, for `mlark transform --recipe`, instead of the report
     #[arg(long)]
     print_recipe: bool,
-    /// Prints the report as JSON
+    /// Print the report as JSON
     #[arg(long, conflicts_with = "print_recipe")]
     json: bool,
-    /// Threads that search artifacts [default: one per core]
+    /// Threads for searching artifacts [default: one per core]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = threads())]
     threads: usize,
 }
@@ -50,7 +50,7 @@ fn print_recipe(report: &ScanReport) -> Result<()> {
     print_json(Recipe { edits }.to_text())?;
     if others > 0 {
         say(format_args!(
-            "warning: {} in ids, names, paths of artifacts or beside the objects are not in the recipe; `mlark scan` shows their places",
+            "warning: {} in ids, names, artifact paths or outside the objects are not in the recipe; `mlark scan` shows where they are",
             counted(others, "secrets")
         ));
     }
@@ -101,7 +101,7 @@ impl Args {
         };
         let binary = match report.binary {
             0 => String::new(),
-            binary => format!("; {} that are no text were not", counted(binary, "artifacts")),
+            binary => format!("; skipped {} that are not text", counted(binary, "artifacts")),
         };
         let _ = writeln!(
             text,

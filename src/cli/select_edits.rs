@@ -22,7 +22,7 @@ const CHOICES: &[Choice] = &[
         name: "experiment",
         short: Some('e'),
         value: "NAME",
-        help: "Keeps experiments of this name, id or glob, and what they need; may be repeated",
+        help: "Keep experiments with this name, id or glob, and what they need; may be repeated",
         is_list: true,
         set: |select, value| push(&mut select.experiments, value),
     },
@@ -30,7 +30,7 @@ const CHOICES: &[Choice] = &[
         name: "run",
         short: Some('r'),
         value: "ID",
-        help: "Keeps runs of this id, or the start of it, and what they need; may be repeated",
+        help: "Keep runs with this id, or the start of it, and what they need; may be repeated",
         is_list: true,
         set: |select, value| push(&mut select.runs, value),
     },
@@ -38,7 +38,7 @@ const CHOICES: &[Choice] = &[
         name: "model",
         short: Some('m'),
         value: "NAME",
-        help: "Keeps registered models of this name or glob, and what they need; may be repeated",
+        help: "Keep registered models with this name or glob, and what they need; may be repeated",
         is_list: true,
         set: |select, value| push(&mut select.models, value),
     },
@@ -46,7 +46,7 @@ const CHOICES: &[Choice] = &[
         name: "version",
         short: None,
         value: "N",
-        help: "Keeps this version of the models of --model",
+        help: "Keep only this version of the models given by --model",
         is_list: false,
         set: |select, value| set_number(&mut select.version, value),
     },
@@ -54,7 +54,7 @@ const CHOICES: &[Choice] = &[
         name: "stage",
         short: None,
         value: "STAGE",
-        help: "Keeps the versions in this stage of the models of --model",
+        help: "Keep only versions in this stage, of the models given by --model",
         is_list: false,
         set: |select, value| set(&mut select.stage, value.to_owned()),
     },
@@ -62,7 +62,7 @@ const CHOICES: &[Choice] = &[
         name: "alias",
         short: None,
         value: "ALIAS",
-        help: "Keeps the version that has this alias of the models of --model",
+        help: "Keep only the version with this alias, of the models given by --model",
         is_list: false,
         set: |select, value| set(&mut select.alias, value.to_owned()),
     },
@@ -70,7 +70,7 @@ const CHOICES: &[Choice] = &[
         name: "filter",
         short: None,
         value: "FILTER",
-        help: "Keeps runs that meet this filter in MLflow's search syntax, and what they need",
+        help: "Keep runs that match a filter in MLflow's search syntax, and what they need",
         is_list: false,
         set: |select, value| set(&mut select.filter, value.to_owned()),
     },
@@ -78,7 +78,7 @@ const CHOICES: &[Choice] = &[
         name: "since",
         short: None,
         value: "TIME",
-        help: "Keeps runs that started at or after this (RFC 3339, or a date, in UTC)",
+        help: "Keep runs that started at or after this time (RFC 3339, or a date, in UTC)",
         is_list: false,
         set: |select, value| set(&mut select.since, time(value)?),
     },
@@ -86,7 +86,7 @@ const CHOICES: &[Choice] = &[
         name: "until",
         short: None,
         value: "TIME",
-        help: "Keeps runs that started before this",
+        help: "Keep runs that started before this time",
         is_list: false,
         set: |select, value| set(&mut select.until, time(value)?),
     },
@@ -94,7 +94,7 @@ const CHOICES: &[Choice] = &[
         name: "ended-before",
         short: None,
         value: "TIME",
-        help: "Keeps runs that ended before this",
+        help: "Keep runs that ended before this time",
         is_list: false,
         set: |select, value| set(&mut select.ended_before, time(value)?),
     },
@@ -102,7 +102,7 @@ const CHOICES: &[Choice] = &[
         name: "latest",
         short: None,
         value: "N",
-        help: "Keeps the N runs of each experiment that started last, of those that the filter and the times take",
+        help: "Keep the N latest runs of each experiment, among those that the other options keep",
         is_list: false,
         set: |select, value| set_number(&mut select.latest, value),
     },
@@ -119,7 +119,7 @@ fn set<T>(field: &mut Option<T>, value: T) -> Result<(), String> {
 }
 
 fn set_number(field: &mut Option<u64>, value: &str) -> Result<(), String> {
-    let number = value.parse().map_err(|_| format!("`{value}` is no number"))?;
+    let number = value.parse().map_err(|_| format!("`{value}` is not a number"))?;
     set(field, number)
 }
 
@@ -175,7 +175,7 @@ pub(super) fn edit(matches: &ArgMatches) -> Result<Option<(usize, Edit)>, String
         .filter(|(since, until)| since >= until)
     {
         return Err(format!(
-            "no time lies between --since and --until ({since} and {until} in milliseconds)"
+            "there is no time between --since and --until ({since} and {until} in milliseconds)"
         ));
     }
     Ok(first.map(|index| (index, Edit::Select(select))))

@@ -20,26 +20,26 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Show an archive in MLflow's own UI
 ///
-/// Restores the archive into a cache, once, and starts the `mlflow server` that is on the PATH over it, on this machine alone (127.0.0.1). What
-/// is changed in the UI is in a copy of the database, and gone at the end: with Ctrl-C, or when the server ends. It needs MLflow 3.18
-/// or newer.
+/// mlark restores the archive into a cache once, and starts `mlflow server` (found on the PATH) for this machine only
+/// (127.0.0.1). Changes made in the UI go to a copy of the database, which is removed when the server ends (Ctrl-C). MLflow 3.18
+/// or newer is needed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   mlark serve history.zip
   mlark serve history.zip --port 5000")]
 pub(super) struct Args {
-    /// The archive
+    /// The archive to read
     archive: PathBuf,
-    /// The port to listen on [default: a free one]
+    /// Port to listen on [default: a free port]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
-    /// Where restored archives are kept [default: mlark/serve in the user's cache folder]
+    /// Folder for restored archives [default: mlark/serve in the user's cache folder]
     #[arg(long, value_name = "DIR", value_parser = output_path())]
     cache: Option<PathBuf>,
-    /// Restores anew what is in the cache
+    /// Restore again, even if the cache has the archive
     #[arg(long)]
     fresh: bool,
-    /// Prints where it is as JSON
+    /// Print the address as JSON
     #[arg(long)]
     json: bool,
 }
@@ -70,7 +70,7 @@ impl Args {
         let archive = Archive::open(&self.archive)?;
         let mlflow = Mlflow::find(std::env::var_os("PATH").as_deref())?;
         let cache = self.cache.clone().or_else(default_cache).ok_or_else(|| {
-            CliError::usage("neither XDG_CACHE_HOME nor HOME says where the user's cache is")
+            CliError::usage("neither XDG_CACHE_HOME nor HOME is set, so the cache folder is unknown")
                 .hint("--cache DIR names a folder")
         })?;
         let cache = std::path::absolute(&cache).map_err(ArchiveError::io("find", &cache))?;
@@ -139,7 +139,9 @@ impl Args {
             Err(error) => Err(error.into()),
             Ok(report) => {
                 if !report.limits.is_empty() {
-                    note("MLflow's tables do not hold all of it; `mlark restore --dry-run` lists what");
+                    note(
+                        "MLflow's tables cannot hold all of it; `mlark restore --dry-run` lists what is lost",
+                    );
                 }
                 Ok(entry.seal()?)
             }
@@ -151,7 +153,7 @@ impl Args {
             return print_json(format_args!("{}\n", json_text(served)));
         }
         print_json(format_args!("{}\n", served.url))?;
-        say("Ctrl-C ends it; what is changed there goes with it");
+        say("Ctrl-C stops it; changes made there are not kept");
         Ok(())
     }
 }

@@ -10,13 +10,13 @@ use crate::monitor::Interrupt;
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Tracking server")]
 pub(super) struct ServerArgs {
-    /// Requests under way at once [default: 8 to read a server, 4 to fill or check one]
+    /// Number of concurrent requests [default: 8 for reading, 4 for writing or comparing]
     #[arg(long, alias = "concurrency", value_name = "N", value_parser = connections())]
     pub connections: Option<usize>,
-    /// Requests a second at most
+    /// Maximum number of requests per second
     #[arg(long, value_name = "N", value_parser = rate)]
     pub max_rate: Option<f64>,
-    /// Header of every request; may be repeated
+    /// Header to send with every request; may be repeated
     #[arg(long = "header", value_name = "NAME: VALUE")]
     headers: Vec<String>,
 }
@@ -54,7 +54,7 @@ impl ServerArgs {
 fn rate(text: &str) -> std::result::Result<f64, String> {
     let rate = text.parse().ok();
     rate.filter(|rate| (0.001..=1e6).contains(rate))
-        .ok_or_else(|| "it is no number from 0.001 to 1000000".to_owned())
+        .ok_or_else(|| "it is not a number from 0.001 to 1000000".to_owned())
 }
 
 /// The tracking URI that stands for a source or target that was not given.

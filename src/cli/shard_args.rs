@@ -16,16 +16,17 @@ pub(super) fn shards() -> RangedU64ValueParser<u64> {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Shards")]
 pub(super) struct ShardArgs {
-    /// Exports only the share I of N; `mlark merge` makes one archive of all N. Experiments go to shards by a hash of their ids
+    /// Export only share I of N; `mlark merge` makes one archive of all shares. Without --plan, experiments are assigned by a
+    /// hash of their ids
     #[arg(long, value_name = "I/N", value_parser = shard)]
     shard: Option<(u64, u64)>,
-    /// Divides by this plan of `mlark plan`, which knows sizes and cuts huge experiments
+    /// Divide by this plan of `mlark plan`, which balances sizes and cuts very large experiments
     #[arg(long, value_name = "FILE", requires = "shard")]
     plan: Option<PathBuf>,
 }
 
 fn shard(text: &str) -> std::result::Result<(u64, u64), String> {
-    let unclear = || "it is no `I/N`, such as 3/16, with I from 1 to N".to_owned();
+    let unclear = || "write `I/N`, such as 3/16, with I from 1 to N".to_owned();
     let (number, of) = text.split_once('/').ok_or_else(unclear)?;
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let parsed = number
@@ -48,9 +49,9 @@ impl ShardArgs {
         };
         if chooses && kind == SourceKind::Rest {
             return Err(CliError::usage(
-                "of a tracking server, shards divide all there is, and cannot be had with --experiment, --run, --model, --filter, --since or --until",
+                "shards of a tracking server divide everything, so --shard cannot be combined with --experiment, --run, --model, --filter, --since or --until",
             )
-            .hint("without --shard, each of several processes may export some experiments: `mlark merge` makes one archive of them too"));
+            .hint("without --shard, each of several processes may export some experiments: `mlark merge` also combines those"));
         }
         match &self.plan {
             None => Ok(Some(Share::by_hash(number, of))),

@@ -12,25 +12,25 @@ use std::path::PathBuf;
 
 mod describe;
 
-/// Show one object
+/// Show one object in full
 ///
-/// An object is named by its id, by the start of a run's, model's or trace's id, by the name of an experiment, run,
-/// model, prompt or dataset, or by `name/version` or `name@alias`. Of each metric of a run or
-/// logged model a small curve is shown. --json prints the object's line of the archive, long texts in place.
+/// Name the object by its id; by the start of the id of a run, model or trace; by the name of an experiment, run, model, prompt
+/// or dataset; or by `name/version` or `name@alias`. For runs and logged models, mlark draws a small curve of each metric. --json
+/// prints the object's line in the archive, with long texts in full.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   mlark show history.zip 6f2c
   mlark show history.zip churn/3
   mlark show history.zip training --kind experiments --json")]
 pub(super) struct Args {
-    /// The archive
+    /// The archive to read
     archive: PathBuf,
-    /// Id, the start of it, or name
+    /// Id, the start of an id, or a name
     object: String,
-    /// Looks among objects of this kind alone
+    /// Look only for objects of this kind
     #[arg(short, long, value_parser = kind_parser())]
     kind: Option<Kind>,
-    /// Prints the object's line
+    /// Print the object's line
     #[arg(long)]
     json: bool,
 }

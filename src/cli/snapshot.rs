@@ -8,19 +8,19 @@ use crate::report::text::json_text;
 use crate::report::{Redaction, Redactions, Snapshot, SnapshotOptions};
 use std::path::PathBuf;
 
-/// Print an archive as one stable text, to be compared with an earlier one
+/// Print an archive as stable text, for comparing with an earlier one
 ///
-/// Ids, times, users, and the places where things lie are replaced by placeholders that keep identity, such as `run-2`, so that two
-/// recordings of the same history give the same text; `--redact` names what is replaced. Experiments are ordered by name. The text is made in
-/// memory: this is for archives of tests and for reviews.
+/// Ids, times, users and locations are replaced by placeholders such as `run-2`. Equal values get equal placeholders, so two
+/// recordings of the same history give the same text. `--redact` chooses what is replaced. Experiments are sorted by name. The
+/// text is built in memory; use this for test archives and reviews.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   mlark snapshot history.zip | diff expected.txt -
   mlark snapshot history.zip --redact ids,times")]
 pub(super) struct Args {
-    /// The archive
+    /// The archive to read
     archive: PathBuf,
-    /// Replaces only these
+    /// Replace only these
     #[arg(
         long,
         value_name = "WHAT",
@@ -28,16 +28,16 @@ pub(super) struct Args {
         conflicts_with = "no_redact"
     )]
     redact: Vec<Redaction>,
-    /// Replaces nothing
+    /// Replace nothing
     #[arg(long)]
     no_redact: bool,
-    /// Shows sizes of artifacts
+    /// Show artifact sizes
     #[arg(long)]
     sizes: bool,
-    /// Shows digests of artifacts
+    /// Show artifact digests
     #[arg(long)]
     digests: bool,
-    /// Prints the same lines as JSON, object by object
+    /// Print the same lines as JSON, one object after the other
     #[arg(long)]
     json: bool,
 }

@@ -11,24 +11,28 @@ use std::path::PathBuf;
 /// How a source is read.
 #[derive(Debug, clap::Args)]
 pub(super) struct ReadArgs {
-    /// Takes deleted experiments, runs, logged models and model versions too
+    /// Include deleted experiments, runs, logged models and model versions
     #[arg(long)]
     include_deleted: bool,
-    /// Directory (or, with the feature `cloud`, the s3:, gs:, wasbs: or abfss: URI) that the server's --artifacts-destination
-    /// names, for `mlflow-artifacts:` URIs
+    /// Directory (or, with the feature `cloud`, s3:, gs:, wasbs: or abfss: URI) that the server uses as --artifacts-destination,
+    /// for `mlflow-artifacts:` URIs
     #[arg(long, value_name = "DIR")]
     artifacts_destination: Option<PathBuf>,
-    /// Reads artifacts also from local folders below this one that SOURCE names; may be repeated. Without it only SOURCE's own tree
-    /// and folders that MLflow itself made for a run, model or trace are read, and of zips and servers none
+    /// Also read artifacts from local folders below this one; may be repeated
+    ///
+    /// Without it, mlark reads only SOURCE's own tree and the folders that MLflow made for a run, model or trace; for zips and
+    /// servers it reads no local folder.
     #[arg(long, value_name = "DIR")]
     artifacts_under: Vec<PathBuf>,
-    /// Allows a zip source more than it may ask for by default: `entries=1000000`, `bytes=64G` in all, `ratio=200` bytes for each of the
-    /// zip's own (beyond 64M); may be repeated
+    /// Raise a limit for a zip source; may be repeated
+    ///
+    /// The defaults are `entries=1000000`, `bytes=64G` in total, and `ratio=200` bytes for each compressed byte (after the first
+    /// 64M).
     #[arg(long, value_name = "WHAT=N", value_parser = zip_limit)]
     zip_limit: Vec<ZipLimit>,
     #[command(flatten)]
     server: ServerArgs,
-    /// Server of the model registry, where it is another one [default: MLFLOW_REGISTRY_URI]
+    /// URI of the model registry, if it is on another server [default: MLFLOW_REGISTRY_URI]
     #[arg(long, value_name = "URI", help_heading = "Tracking server")]
     registry_uri: Option<String>,
 }
@@ -68,13 +72,13 @@ impl ReadArgs {
 pub(super) struct SelectionArgs {
     #[command(flatten)]
     names: NameArgs,
-    /// Takes runs that started at or after this (RFC 3339, or a date, in UTC)
+    /// Select runs that started at or after this time (RFC 3339, or a date, in UTC)
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
-    /// Takes runs that started before this
+    /// Select runs that started before this time
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
-    /// Lists artifacts without taking their bytes
+    /// List artifacts without their bytes
     #[arg(long)]
     no_artifacts: bool,
     #[command(flatten)]
@@ -115,7 +119,7 @@ fn time_range(since: Option<&str>, until: Option<&str>) -> Result<TimeRange> {
     };
     match (since.zip(until), range.since.zip(range.until)) {
         (Some((since, until)), Some((first, end))) if first >= end => Err(CliError::usage(format!(
-            "no time lies between --since `{since}` and --until `{until}`"
+            "there is no time between --since `{since}` and --until `{until}`"
         ))
         .hint("--since is the earlier of the two, and --until is not taken itself")),
         _ => Ok(range),
@@ -132,7 +136,7 @@ enum ZipLimit {
 
 fn zip_limit(text: &str) -> std::result::Result<ZipLimit, String> {
     let unclear =
-        || "it is none of entries=N, bytes=N and ratio=N, N a number that K, M, G or T may follow".to_owned();
+        || "write entries=N, bytes=N or ratio=N; N is a number, with K, M, G or T if needed".to_owned();
     let (what, number) = text.split_once('=').ok_or_else(unclear)?;
     let digits = number.trim_end_matches(['K', 'M', 'G', 'T']);
     let power = match &number[digits.len()..] {

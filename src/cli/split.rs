@@ -19,10 +19,10 @@ use std::path::PathBuf;
 /// Parts that are named; all are with --json.
 const NAMED: usize = 20;
 
-/// Split an archive into several, each whole
+/// Split an archive into several complete archives
 ///
-/// What an object needs comes with it, so that some objects are in several parts; what belongs to no experiment is in the first.
-/// `mlark merge` of all parts has the content id of the archive. DIR appears when all parts are whole, or not at all.
+/// Each part includes what its objects need, so some objects are in several parts. Objects that belong to no experiment are in
+/// the first part. `mlark merge` of all parts gives the content id of the input. DIR appears only when all parts are complete.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   mlark split history.zip -o parts --by experiment
@@ -30,57 +30,57 @@ const NAMED: usize = 20;
   mlark split history.zip -o parts --by time --every year
   mlark merge parts/*.zip -o again.zip")]
 pub(super) struct Args {
-    /// The archive to read
+    /// The archive to split
     #[arg(value_name = "IN")]
     input: PathBuf,
-    /// The directory to make, with part-1, part-2 and so on in it
+    /// Directory to make, with part-1, part-2 and so on
     #[arg(short, long, value_name = "DIR", value_parser = output_path())]
     output: PathBuf,
-    /// What parts are made of
+    /// How to divide the archive
     #[arg(long, value_enum, value_name = "WHAT")]
     by: ByArg,
-    /// With --by size: about how much is in a part, such as 500MB or 10GB
+    /// With --by size: approximate size of a part, such as 500MB or 10GB
     #[arg(long, value_name = "BYTES", value_parser = size, required_if_eq("by", "size"))]
     size: Option<u64>,
-    /// With --by time: which runs are together, by when they began (UTC)
+    /// With --by time: span of a part, by the start of its runs (UTC)
     #[arg(long, value_enum, value_name = "SPAN", default_value_t = EveryArg::Month)]
     every: EveryArg,
-    /// Makes directories or zips [default: as IN is]
+    /// Make directories or zips [default: the same as IN]
     #[arg(long, value_enum, value_name = "KIND")]
     container: Option<ContainerArg>,
-    /// Copies blobs instead of linking them to those of IN
+    /// Copy blobs instead of linking them to those of IN
     #[arg(long)]
     copy: bool,
-    /// Replaces DIR where it exists and nothing lies in it but parts; until the new ones are whole, the old ones stay
+    /// Replace DIR if it holds nothing but parts; the old parts stay until the new ones are complete
     #[arg(long)]
     force: bool,
-    /// Leaves syncing to disk to the operating system
+    /// Do not wait until the data is synced to disk
     #[arg(long)]
     no_sync: bool,
-    /// Threads that read and hash [default: one per core]
+    /// Threads for reading and hashing [default: one per core]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = threads())]
     threads: usize,
-    /// Prints what was made as JSON
+    /// Print a summary as JSON
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum ByArg {
-    /// An experiment each
+    /// One part per experiment
     Experiment,
-    /// A workspace each
+    /// One part per workspace
     Workspace,
-    /// Runs in their order, up to --size
+    /// Runs in order, up to --size per part
     Size,
-    /// Runs that began in one day, week, month or year
+    /// Runs that started in the same day, week, month or year
     Time,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum EveryArg {
     Day,
-    /// From Monday
+    /// Weeks start on Monday
     Week,
     Month,
     Year,

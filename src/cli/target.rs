@@ -15,7 +15,7 @@ pub(super) fn connection(target: &str) -> Result<Connection> {
                 "{}, then give the URL of that server, such as http://127.0.0.1:5000",
                 match what {
                     ARN => "`mlflow server` with a store of yours is one".to_owned(),
-                    _ => format!("`mlflow server --backend-store-uri '{uri}'` makes one of it"),
+                    _ => format!("start a server for it with `mlflow server --backend-store-uri '{uri}'`"),
                 }
             )),
         );

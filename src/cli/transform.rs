@@ -20,11 +20,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-/// Make an archive from an archive, offline
+/// Edit an archive offline and write the result as a new archive
 ///
-/// Blobs are shared with the input where the file system can (reflinks, else hard links in a directory), and
-/// what was there before is kept in the archive, so that --undo brings back the input's content id; edits that remove
-/// something keep nothing of it. Several archives are merged first, as `mlark merge` does it.
+/// The new archive shares blobs with the input if the file system can (reflinks, or hard links in a directory). It records what
+/// was changed, so that --undo gives back the content id of the input. Edits that remove something for good record nothing of
+/// what they remove. Several archives are merged first, as by `mlark merge`.
 #[derive(Debug, clap::Args)]
 #[command(
     override_usage = "mlark transform [OPTIONS] IN… -o OUT EDIT…",
@@ -37,22 +37,22 @@ use std::path::PathBuf;
     mut_arg("output", |output| output.required(false).required_unless_present_any(["dry_run", "print_recipe"]))
 )]
 pub(super) struct Args {
-    /// The archive to read; several are merged first
+    /// Archive to read; several are merged first
     #[arg(value_name = "IN", required_unless_present = "print_recipe")]
     inputs: Vec<PathBuf>,
-    /// Prints the recipe of the edits and makes nothing
+    /// Print the edits as a recipe and change nothing
     #[arg(long, conflicts_with_all = ["undo", "dry_run"])]
     print_recipe: bool,
-    /// Says what would change, with examples, and makes nothing
+    /// Show what would change, with examples, and change nothing
     #[arg(long, conflicts_with = "undo")]
     dry_run: bool,
-    /// Reverses the last transform instead
+    /// Undo the last transform
     #[arg(long)]
     undo: bool,
-    /// Copies blobs instead of linking them to the input's
+    /// Copy blobs instead of linking them to those of the input
     #[arg(long)]
     copy: bool,
-    /// Prints what was made as JSON
+    /// Print a summary as JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -66,7 +66,7 @@ pub(super) struct Args {
 impl Args {
     pub(super) fn run(mut self) -> Result {
         if self.undo && !self.edits.is_empty() && !self.edits.are_source_tags() {
-            return Err(CliError::usage("--undo goes with no edit"));
+            return Err(CliError::usage("--undo cannot be combined with edits"));
         }
         if self.undo && self.inputs.len() > 1 {
             return Err(CliError::usage("--undo is of one archive"));

@@ -24,30 +24,33 @@ use serde_json::json;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-/// Check that an archive is whole and unchanged, down to the last byte and reference
+/// Check that an archive is complete and unchanged, down to the last byte and reference
 ///
-/// Lists all damage, not the first; exits with 0 where there is none, whatever losses the archive records, and with 1
-/// where there is some. Warnings do not count. With `--lacks-…` it also searches every byte, and exits with 1 where a text is found.
+/// mlark lists all damage, not only the first. It exits with 0 if there is none, whatever losses the archive records, and with 1
+/// if there is some; warnings do not count. With `--lacks-…` it also searches every byte, and exits with 1 if a text is found.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The archive
+    /// The archive to read
     archive: PathBuf,
-    /// Compares every value and artifact of the archive with what this server or database holds, instead of checking the archive itself
+    /// Compare every value and artifact of the archive with this server or database, instead of checking the archive itself
     #[arg(long, value_name = "TARGET", conflicts_with_all = ["threads", "lacks"])]
     against: Option<String>,
-    /// Prints the report as JSON
+    /// Print the report as JSON
     #[arg(long)]
     json: bool,
-    /// Threads that hash [default: one per core]
+    /// Threads for hashing [default: one per core]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = threads())]
     threads: usize,
     #[command(flatten, next_help_heading = "Proof that texts are gone")]
     lacks: LacksArgs,
-    #[command(flatten, next_help_heading = "As in the import, with --against")]
+    #[command(flatten, next_help_heading = "With --against: options of the import")]
     replay: ReplayArgs,
     #[command(flatten)]
     server: ServerArgs,
-    #[command(flatten, next_help_heading = "As in the restore, with --against a database")]
+    #[command(
+        flatten,
+        next_help_heading = "With --against a database: options of the restore"
+    )]
     store: StoreArgs,
 }
 
@@ -61,14 +64,10 @@ impl Args {
             };
         }
         if self.store.is_given() {
-            return Err(CliError::usage(
-                "options of a restore say nothing without --against DATABASE",
-            ));
+            return Err(CliError::usage("options of a restore need --against DATABASE"));
         }
         if self.replay.is_given() || self.server.is_given() {
-            return Err(CliError::usage(
-                "options of an import say nothing without --against TARGET",
-            ));
+            return Err(CliError::usage("options of an import need --against TARGET"));
         }
         let sought = self.lacks.sought()?;
         let progress = Progress::new();
@@ -102,7 +101,7 @@ impl Args {
 impl Args {
     fn run_against_database(self) -> Result {
         if self.replay.is_given() || self.server.is_given() {
-            return Err(CliError::usage("options of an import say nothing of a database"));
+            return Err(CliError::usage("options of an import do not apply to a database"));
         }
         let archive = Archive::open(&self.archive)?;
         let target = self.against.unwrap_or_default();
@@ -111,7 +110,7 @@ impl Args {
 
     fn run_against(&self, target: &str) -> Result {
         if self.store.is_given() {
-            return Err(CliError::usage("options of a restore say nothing of a server"));
+            return Err(CliError::usage("options of a restore do not apply to a server"));
         }
         let archive = Archive::open(&self.archive)?;
         let connections = self.server.connections.unwrap_or(DEFAULT_CONNECTIONS);

@@ -16,13 +16,13 @@ use std::path::PathBuf;
 /// How a database was filled.
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct StoreArgs {
-    /// The folder of its artifacts, as the restore had it; without it artifacts are not compared
+    /// Folder of the database's artifacts, as given to the restore; without it artifacts are not compared
     #[arg(long, value_name = "DIR")]
     artifacts_destination: Option<PathBuf>,
-    /// URIs of remote storage stayed as they were
+    /// The restore kept URIs of remote storage
     #[arg(long)]
     keep_uris: bool,
-    /// Where objects came that name no workspace
+    /// Workspace that the restore gave to objects that had none
     #[arg(long, value_name = "NAME")]
     workspace: Option<String>,
 }

@@ -86,7 +86,7 @@ fn from_file(profile: &str, environment: &Environment) -> Result<BTreeMap<String
         .get("DATABRICKS_CONFIG_FILE")
         .map(std::path::PathBuf::from)
         .or_else(|| environment.home_file(".databrickscfg"))
-        .ok_or_else(|| ClientError::config("there is no home directory with a .databrickscfg"))?;
+        .ok_or_else(|| ClientError::config("no home directory is set, so there is no .databrickscfg"))?;
     let text = std::fs::read_to_string(&path)
         .map_err(|error| ClientError::config(format!("cannot read `{}`: {error}", path.display())))?;
     ini::section(&text, profile)

@@ -24,7 +24,7 @@ pub enum ClientError {
         message: String,
     },
     /// The answer is not what an MLflow server says.
-    #[error("{method} {url} answered with {found}, not with what an MLflow tracking server says")]
+    #[error("{method} {url} answered with {found}, which is not an answer of an MLflow tracking server")]
     NotMlflow {
         /// Method.
         method: String,
@@ -50,7 +50,7 @@ pub enum ClientError {
         source: ureq::Error,
     },
     /// What is to be sent cannot be read.
-    #[error("read what is to be sent to {url}")]
+    #[error("read the data to send to {url}")]
     Body {
         /// URL without query.
         url: String,
@@ -106,7 +106,7 @@ impl FailureKind {
             FailureKind::Tls => "no secure connection",
             FailureKind::Timeout => "no answer in time",
             FailureKind::Broken => "the connection broke before the answer was complete",
-            FailureKind::TooLarge => "the answer is larger than answers may be",
+            FailureKind::TooLarge => "the answer is too large",
             FailureKind::Redirects => "the server redirects without end",
         }
     }

@@ -30,7 +30,7 @@ impl<In: Transport> Connector<In> for SecureConnector {
         };
         let host = details.uri.host().unwrap_or_default();
         let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
-            .map_err(|_| ureq::Error::Tls("the host is no name that a certificate could have"))?;
+            .map_err(|_| ureq::Error::Tls("a certificate cannot name this host"))?;
         let mut connection = ClientConnection::new(config.clone(), name)?;
         let mut socket = TransportAdapter::new(transport.boxed(), details.current_time.clone());
         socket.set_timeout(details.timeout);

@@ -189,7 +189,7 @@ impl Chain {
                     let hop = serde_json::from_value(item);
                     chain
                         .hops
-                        .push(hop.map_err(|_| format!("item {index} is no hop"))?);
+                        .push(hop.map_err(|_| format!("item {index} is not a hop"))?);
                 }
             }
         }

@@ -173,7 +173,7 @@ fn text(value: &Value) -> Result {
     {
         Some((key, value)) => marker(map, key, value),
         None => Err(MarkerFault::new(
-            "an object stands for a text, and is no marker of one",
+            "an object stands for a text, but is not a marker of one",
         )),
     }
 }
@@ -342,7 +342,7 @@ mod tests {
         let text = json!({"tags": {"a": {"$int": "18446744073709551616"}}});
         assert_eq!(
             fault(Kind::Runs, &text),
-            "in `tags.a`, an object stands for a text, and is no marker of one"
+            "in `tags.a`, an object stands for a text, but is not a marker of one"
         );
         let spans = json!({"events": [{"attributes": {}}, {"attributes": {"$float": "NaN"}}]});
         assert_eq!(

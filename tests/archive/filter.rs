@@ -103,8 +103,11 @@ fn questions() -> Vec<Value> {
 fn the_page_says_how_many_questions_mlflow_answered() {
     let count = questions().len();
     let told = format!("{},{:03} of its answers", count / 1_000, count % 1_000);
-    let page = std::fs::read_to_string("docs/filter.md").unwrap();
-    assert!(page.contains(&told), "docs/filter.md does not say `{told}`");
+    let page = std::fs::read_to_string("docs/reference/filter.md").unwrap();
+    assert!(
+        page.contains(&told),
+        "docs/reference/filter.md does not say `{told}`"
+    );
 }
 
 fn runs() -> Vec<Run> {

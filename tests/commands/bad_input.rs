@@ -43,7 +43,7 @@ fn a_folder_without_data_is_told_what_a_source_is_and_which_database_is_there() 
     fs::create_dir(folder.path().join("empty")).unwrap();
     insta::assert_snapshot!(mlark(folder.path(), &["export", "empty", "-o", "out.zip"]), @r"
     exit 7
-    error: no MLflow data at `empty`: neither an mlruns tree (folders with meta.yaml) nor an export of mlflow-export-import (experiment.json, model.json, …) lies there
+    error: no MLflow data at `empty`: it has neither an mlruns tree (folders with meta.yaml) nor an export of mlflow-export-import (experiment.json, model.json, …)
     hint: a source is an mlruns folder, a folder of mlflow-export-import, a database (sqlite:///PATH, postgresql://…) or a server (http://…)
     ");
     fs::create_dir(folder.path().join("server")).unwrap();
@@ -54,7 +54,7 @@ fn a_folder_without_data_is_told_what_a_source_is_and_which_database_is_there() 
     fs::copy(database.min().unwrap(), folder.path().join("server/mlflow.db")).unwrap();
     insta::assert_snapshot!(mlark(folder.path(), &["export", "server", "-o", "out.zip"]), @r"
     exit 7
-    error: no MLflow data at `server`: neither an mlruns tree (folders with meta.yaml) nor an export of mlflow-export-import (experiment.json, model.json, …) lies there
+    error: no MLflow data at `server`: it has neither an mlruns tree (folders with meta.yaml) nor an export of mlflow-export-import (experiment.json, model.json, …)
     hint: there is a database: give `sqlite:///server/mlflow.db`
     ");
     assert_eq!(names(folder.path()), ["empty", "server"]);
@@ -112,7 +112,7 @@ fn what_cannot_be_read_for_a_list_or_a_comparison_is_not_promised_to_be_in_an_ar
         let said = mlark(folder.path(), command);
         assert!(said.starts_with("exit 7\n"), "{said}");
         assert!(
-            said.ends_with("\nhint: --keep-going leaves it out and says so\n"),
+            said.ends_with("\nhint: use --keep-going to leave it out and list it\n"),
             "{said}"
         );
     }
@@ -126,7 +126,7 @@ fn an_output_within_the_store_is_refused() {
         insta::allow_duplicates! {
             insta::assert_snapshot!(mlark(folder.path(), &["export", source, "-o", "mlruns/0/r/artifacts/out"]), @r"
     exit 2
-    error: output `mlruns/0/r/artifacts/out` is the input or lies in it
+    error: output `mlruns/0/r/artifacts/out` is the input or is inside it
     hint: give another path to -o
     ");
         }
@@ -149,7 +149,7 @@ fn an_archive_copied_in_part_is_told_of_verify() {
     fs::remove_file(folder.path().join("out/mlark.json.sha256")).unwrap();
     insta::assert_snapshot!(mlark(folder.path(), &["info", "out"]), @r"
     exit 7
-    error: `out` is not a mlark archive: there is no `mlark.json.sha256` in it
-    hint: it may be copied in part; `mlark verify out` says what is missing
+    error: `out` is not an mlark archive: there is no `mlark.json.sha256` in it
+    hint: it may be an incomplete copy; `mlark verify out` lists what is missing
     ");
 }

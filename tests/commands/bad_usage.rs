@@ -118,12 +118,12 @@ fn what_is_no_source_is_told_what_it_may_be() {
     fs::create_dir(folder.path().join("empty")).unwrap();
     insta::assert_snapshot!(mlark(folder.path(), &["export", "mlruns.tar.gz", "-o", "b"]), @r"
     exit 7
-    error: no MLflow data at `mlruns.tar.gz`: neither an mlruns tree (folders with meta.yaml) nor an export of mlflow-export-import (experiment.json, model.json, …) lies there
+    error: no MLflow data at `mlruns.tar.gz`: it has neither an mlruns tree (folders with meta.yaml) nor an export of mlflow-export-import (experiment.json, model.json, …)
     hint: it is packed with gzip, as a .tar.gz is: unpack it, and give what was in it
     ");
     insta::assert_snapshot!(mlark(folder.path(), &["ls", "mlruns.tar.gz"]), @r"
     exit 7
-    error: `mlruns.tar.gz` is not a mlark archive: it is no zip
+    error: `mlruns.tar.gz` is not an mlark archive: it is not a zip
     hint: it is packed with gzip, as a .tar.gz is: unpack it, and give what was in it
     ");
     insta::assert_snapshot!(mlark(folder.path(), &["export", "localhost:5000", "-o", "b"]), @r"
@@ -145,12 +145,12 @@ fn what_is_no_source_is_told_what_it_may_be() {
     ");
     insta::assert_snapshot!(mlark(folder.path(), &["verify", "empty"]), @r"
     exit 7
-    error: `empty` is not a mlark archive: there is no `mlark.json` in it
+    error: `empty` is not an mlark archive: there is no `mlark.json` in it
     hint: an archive is what `mlark export` makes: a zip, or a folder with `mlark.json`
     ");
     insta::assert_snapshot!(mlark(folder.path(), &["diff", "a", "a.zip", "-e", "x"]), @r"
     exit 2
-    error: what to read of a source was said, and both sides are archives
+    error: options for reading a source were given, but both sides are archives
     hint: leave these options out: archives are compared as they are
     ");
 }
@@ -163,7 +163,7 @@ fn a_database_beside_a_store_is_named() {
     exit 0
     b: 1 experiment, 0 metric points, 0 artifacts (0 B)
     content id 9782e659e553b95f40a25bbd769416fa031801c41b0d0b8896e18a33545644d2
-    warning: the files in `.` were taken, and not the database beside them, which is `sqlite:///./mlflow.db`
+    warning: the files in `.` were exported, not the database next to them; for that, name `sqlite:///./mlflow.db`
     ");
     let of_the_store = mlark(folder.path(), &["export", "mlruns", "-o", "c"]);
     assert!(!of_the_store.contains("database"), "{of_the_store}");
@@ -177,19 +177,19 @@ fn an_archive_for_a_source_and_a_source_for_an_archive_are_told_apart() {
         insta::allow_duplicates! {
             insta::assert_snapshot!(said, @r"
             exit 7
-            error: cannot read `a`: it is an archive of mlark's already; `mlark info` tells what it holds
+            error: cannot read `a`: it is already an mlark archive; `mlark info` shows what it holds
             ");
         }
     }
     insta::assert_snapshot!(mlark(folder.path(), &["info", "mlruns"]), @r"
     exit 7
-    error: `mlruns` is not a mlark archive: there is no `mlark.json` in it
+    error: `mlruns` is not an mlark archive: there is no `mlark.json` in it
     hint: it is a source: `mlark export mlruns -o history.zip` makes an archive of it
     ");
     fs::write(folder.path().join("mlflow.db"), b"SQLite format 3\0 and more").unwrap();
     insta::assert_snapshot!(mlark(folder.path(), &["transform", "mlflow.db", "-o", "b", "--source-tags"]), @r"
     exit 7
-    error: `mlflow.db` is not a mlark archive: it is no zip
+    error: `mlflow.db` is not an mlark archive: it is not a zip
     hint: it is a source: `mlark export mlflow.db -o history.zip` makes an archive of it
     ");
 }
@@ -207,7 +207,7 @@ fn numbers_and_times_that_cannot_be_are_refused_before_anything_is_read() {
     };
     insta::assert_snapshot!(export(&["--since", "2025-01-01", "--until", "2024-01-01"]), @r"
     exit 2
-    error: no time lies between --since `2025-01-01` and --until `2024-01-01`
+    error: there is no time between --since `2025-01-01` and --until `2024-01-01`
     hint: --since is the earlier of the two, and --until is not taken itself
     ");
     insta::assert_snapshot!(export(&["--threads", "99999"]), @r"
@@ -225,7 +225,7 @@ fn numbers_and_times_that_cannot_be_are_refused_before_anything_is_read() {
     for rate in ["0", "nan", "inf", "-1", "x"] {
         let said = export(&[&format!("--max-rate={rate}")]);
         assert!(
-            said.contains("': it is no number from 0.001 to 1000000\n"),
+            said.contains("': it is not a number from 0.001 to 1000000\n"),
             "{said}"
         );
     }

@@ -42,7 +42,7 @@ fn the_example_in_shell_passes_and_can_fail() {
 #[test]
 fn the_page_on_testing_shows_the_examples() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let page = std::fs::read_to_string(root.join("docs/testing.md")).unwrap();
+    let page = std::fs::read_to_string(root.join("docs/howto/test.md")).unwrap();
     for name in [
         "history_test.rs",
         "test_history.py",

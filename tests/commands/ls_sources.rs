@@ -265,7 +265,7 @@ fn what_matches_nothing_by_a_glob_a_filter_or_a_time_is_told_last_and_no_error()
     let (source, archive) = (exported.source.as_str(), exported.archive.to_str().unwrap());
     let out = scratch.path().join("out");
     let export = ["export", source, "--force", "-o", out.to_str().unwrap()];
-    let no_runs = "note: there are no runs that are all that was asked for\n";
+    let no_runs = "note: no runs match all the options\n";
     let cases: [(&[&str], &[&str], &str); 8] = [
         (
             &export,
@@ -369,7 +369,7 @@ fn options_of_reading_mean_nothing_to_an_archive() {
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(
         text(&output.stderr),
-        "error: how to read a source was said, and what is listed is an archive\n\
-         hint: leave these options out: an archive is listed as it is\n"
+        "error: options for reading a source were given, but this is an archive\n\
+         hint: leave these options out\n"
     );
 }

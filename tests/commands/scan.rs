@@ -301,7 +301,7 @@ fn a_recipe_names_what_it_must_not_repeat_by_its_digest_and_says_what_it_leaves(
     let output = mlark(root, &["scan", "a", "--print-recipe"]);
     let said = command::shown(&output);
     assert!(said.contains("sha256:") && !said.contains("hf_"), "{said}");
-    assert!(said.contains("3 secrets in ids, names, paths"), "{said}");
+    assert!(said.contains("3 secrets in ids, names, artifact paths"), "{said}");
     fs::write(root.join("recipe.json"), output.stdout).unwrap();
     ran(root, &["transform", "a", "-o", "b", "--recipe", "recipe.json"], 0);
     let left = scanned(&root.join("b"));

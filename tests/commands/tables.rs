@@ -36,7 +36,7 @@ fn hard_numbers() -> History {
 
 #[test]
 fn the_page_on_tables_has_every_table_and_column() {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/tables.md");
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference/tables.md");
     let text = fs::read_to_string(&page).unwrap();
     let (before, rest) = text.split_once("<!-- tables -->\n").unwrap();
     let (found, after) = rest.split_once("<!-- end of tables -->\n").unwrap();

@@ -154,7 +154,7 @@ fn differences(before: &Archive, after: &Archive) -> BTreeSet<String> {
             files_before.get(&run.info.run_id),
             files_after.get(&found.info.run_id),
         );
-        // Servers decode a percent escape in a name, and keep the file under another (docs/export-import.md).
+        // Servers decode a percent escape in a name, and keep the file under another (docs/reference/export-import.md).
         for (path, digest) in old.into_iter().flatten().filter(|(path, _)| !path.contains('%')) {
             if new.and_then(|files| files.get(path)) != Some(digest) {
                 differences.insert(format!("artifact {path}"));
@@ -169,7 +169,7 @@ fn differences(before: &Archive, after: &Archive) -> BTreeSet<String> {
     differences
 }
 
-/// What both tools do to every run and experiment (docs/export-import.md).
+/// What both tools do to every run and experiment (docs/reference/export-import.md).
 const BY_THE_TOOL: &[&str] = &[
     "Default has no tags",
     "run info end_time",
@@ -259,7 +259,7 @@ fn models_arrive(version: &str, venv: &Path, importer: &Path) {
         keyed.collect()
     };
     let (versions_before, versions_after) = (versions(&before), versions(&after));
-    // Those that this release cannot import (docs/export-import.md) are in no file: without a run, or (3.18) of a logged model.
+    // Those that this release cannot import (docs/reference/export-import.md) are in no file: without a run, or (3.18) of a logged model.
     let missing: Vec<_> = versions_before
         .keys()
         .filter(|key| !versions_after.contains_key(*key))

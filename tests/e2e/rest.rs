@@ -206,7 +206,7 @@ fn check_survey(server: &Filled, whole: &Archive) {
     );
 }
 
-/// What mlflow-export-import 1.2.0 leaves behind of the same server; listed in docs/limits.md.
+/// What mlflow-export-import 1.2.0 leaves behind of the same server; listed in docs/reference/limits.md.
 const LOST_BY_EXPORT_IMPORT: [&str; 13] = [
     "removed artifacts of logged_model",
     "removed dataset-records",

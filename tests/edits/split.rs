@@ -224,7 +224,7 @@ fn parts_are_replaced_when_forced_and_nothing_else_is() {
         let text = command::shown(&refused);
         assert_eq!(refused.status.code(), Some(2), "{text}");
         assert!(
-            text.contains(&format!("has `{thesis}`, which is no part")),
+            text.contains(&format!("has `{thesis}`, which is not part")),
             "{text}"
         );
         std::fs::remove_dir(&path).unwrap();

@@ -75,7 +75,7 @@ impl Bytes {
         }
     }
 
-    /// A zip of stored entries, as docs/zip-profile.md has it.
+    /// A zip of stored entries, as docs/reference/zip-profile.md has it.
     fn to_zip(&self) -> Vec<u8> {
         let mut zip = Vec::new();
         let mut central = Vec::new();

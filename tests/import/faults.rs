@@ -357,7 +357,7 @@ fn ctrl_c_ends_an_import_with_exit_code_9_and_says_how_to_go_on() {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(9), "{errors}");
     assert!(
-        errors.contains("hint: the same command goes on where this one stopped"),
+        errors.contains("hint: run the same command again to continue"),
         "{errors}"
     );
     assert!(import(&archive, &target).unwrap().failures.is_empty());

@@ -1,4 +1,4 @@
-// MLflow's search syntax for runs: the same rules as in `src/select/filter/`, which `docs/filter.md` describes. A filter gives the runs that
+// MLflow's search syntax for runs: the same rules as in `src/select/filter/`, which `docs/reference/filter.md` describes. A filter gives the runs that
 // mlark and MLflow would give, or is refused with the reason. Where the page has only the start of a text, it may be unknown whether a run
 // meets a clause; such runs are counted and not shown.
 

@@ -80,7 +80,7 @@ impl Needle {
                 (None, None) => BadPattern(error.to_string()),
             })?;
         if regex.is_match("") {
-            return Err(BadPattern("it matches where there is nothing".to_owned()));
+            return Err(BadPattern("it matches the empty text".to_owned()));
         }
         Ok(Needle::Pattern(regex))
     }

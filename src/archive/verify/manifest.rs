@@ -183,7 +183,7 @@ fn check_files(manifest: &Manifest, findings: &mut Findings) {
         if stated != listed {
             let number = |count: Option<&u64>| count.map_or_else(|| "nothing".to_owned(), u64::to_string);
             let message = format_args!(
-                "counts say {} {kind}, files have {}",
+                "counts say {} {kind}, but files have {}",
                 number(stated),
                 number(listed)
             );
@@ -215,7 +215,7 @@ fn check_values(manifest: &Manifest, findings: &mut Findings) {
     };
     // A newer minor version may have any; this one has those of the document.
     for key in manifest.extra.keys().filter(|_| !manifest.is_newer()) {
-        wrong(&format!("`{key}`"), "it is no field of this version");
+        wrong(&format!("`{key}`"), "this version has no such field");
     }
     if manifest.format.minor < manifest.needed_minor() {
         let message = format!("it has fields of minor version {}", manifest.needed_minor());

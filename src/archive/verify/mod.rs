@@ -221,7 +221,7 @@ fn check_totals(check: &mut Check<'_>) {
         ("blob bytes", stated.blob_bytes, found.blob_bytes, true),
     ] {
         if is_known && stated != found {
-            let message = format_args!("totals say {stated} {name}, there are {found}");
+            let message = format_args!("totals say {stated} {name}, but there are {found}");
             check
                 .findings
                 .error("total", format_args!("{MANIFEST} totals, {name}"), message);

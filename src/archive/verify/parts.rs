@@ -124,7 +124,7 @@ impl<'t> PartLines<'t> {
         } else if before_last >= self.part_bytes {
             check
                 .findings
-                .error("part", path, "it goes on after the line that reached 64 MiB");
+                .error("part", path, "it continues after the line that reached 64 MiB");
         } else if !self.files.is_empty() && size_bytes < self.part_bytes {
             check
                 .findings

@@ -93,7 +93,7 @@ impl<'c> Tree<'c> {
             if is_utf8 && is_folder(name) {
                 self.walk(&entry.path(), name, findings)?
             } else {
-                findings.error("extra-directory", name, "no such directory belongs to an archive")
+                findings.error("extra-directory", name, "archives have no such directory")
             }
         } else if !kind.is_file() {
             findings.error("special-file", name, "it is neither a file nor a directory");
@@ -105,7 +105,7 @@ impl<'c> Tree<'c> {
 
     fn add_file(&mut self, name: &str, size_bytes: u64, findings: &mut Findings) {
         let Ok(path) = name.parse::<ArchivePath>() else {
-            return findings.error("extra-file", name, "no such file belongs to an archive");
+            return findings.error("extra-file", name, "archives have no such file");
         };
         if let Some(digest) = path.blob_digest() {
             let size = pack(size_bytes);

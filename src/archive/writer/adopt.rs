@@ -24,7 +24,7 @@ impl ArchiveWriter {
             return Ok(());
         }
         let reason = format!(
-            "totals say {} blobs of {} bytes, there are {} of {}",
+            "totals say {} blobs of {} bytes, but there are {} of {}",
             stated.blobs, stated.blob_bytes, found.blobs, found.bytes
         );
         Err(archive.damaged(MANIFEST, &reason))

@@ -102,7 +102,9 @@ pub(crate) enum ZipFault {
     },
     #[error("entry `{entry}` is not a valid deflate stream before byte {offset} of it")]
     Deflate { entry: String, offset: u64 },
-    #[error("the deflate stream of `{entry}` ends after {found} of {expected} bytes, or goes on beyond them")]
+    #[error(
+        "the deflate stream of `{entry}` ends after {found} of {expected} bytes, or continues after them"
+    )]
     StreamEnd {
         entry: String,
         expected: u64,

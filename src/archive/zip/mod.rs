@@ -1,6 +1,6 @@
 //! The closed zip profile of an archive: a byte-level writer and a strict scanner.
 //!
-//! A zip that mlark writes has exactly one form, described field by field in `docs/zip-profile.md`. The same functions
+//! A zip that mlark writes has exactly one form, described field by field in `docs/reference/zip-profile.md`. The same functions
 //! produce every header for the writer and for the scanner, which serializes what it parsed once more and compares
 //! byte for byte. This layer knows names, blobs (by the form of their name) and bytes; what the other entries mean is
 //! not its business, and renaming the finished file into place is the caller's.

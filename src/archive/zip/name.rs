@@ -35,7 +35,7 @@ impl fmt::Display for NameProblem {
             Self::TooLong => "it is longer than 200 bytes",
             Self::Character => "it has a byte outside A-Z a-z 0-9 . - _ /",
             Self::Component => "it has an empty, `.` or `..` component",
-            Self::NotABlob => "it lies under `blobs` and is not `blobs/sha256/ab/ab…` of a digest",
+            Self::NotABlob => "it is under `blobs` but not `blobs/sha256/ab/ab…` of a digest",
         })
     }
 }

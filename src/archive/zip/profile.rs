@@ -1,4 +1,4 @@
-//! Every byte of the headers of an archive zip, as `docs/zip-profile.md` lists them.
+//! Every byte of the headers of an archive zip, as `docs/reference/zip-profile.md` lists them.
 //!
 //! Serializing is the whole knowledge here: a reader takes the few values that vary out of a record, serializes them
 //! again with these functions and compares, so that no field is checked by hand and none is forgotten.

@@ -73,7 +73,7 @@ pub(super) fn print_overview<W: Write>(screen: &mut Screen<W>, overview: &Overvi
         let place = origin
             .place
             .as_deref()
-            .map_or("a place that is not told".to_owned(), text);
+            .map_or("an unknown place".to_owned(), text);
         let hops = if origin.hops == 0 {
             String::new()
         } else {
@@ -82,7 +82,7 @@ pub(super) fn print_overview<W: Write>(screen: &mut Screen<W>, overview: &Overvi
         row(screen, "from", &format!("{place}{hops}: {}", objects.join(", ")))?;
     }
     if overview.origins.is_empty() {
-        row(screen, "from", "no object tells of an earlier place")?;
+        row(screen, "from", "no object names an earlier place")?;
     }
     if overview.wrong > 0 {
         row(
@@ -306,7 +306,7 @@ fn hop_text(hop: &Hop) -> String {
             Evidence::Mark => "the mark of an import",
             Evidence::Merge => "a merge of archives",
         };
-        format!("told by {by}")
+        format!("according to {by}")
     }));
     if !remarks.is_empty() {
         let _ = write!(shown, " ({})", remarks.join(", "));

@@ -6,7 +6,7 @@ use crate::model::uri::{local_path, redact};
 use std::path::{Path, PathBuf};
 
 /// Said of an archive that is given as a source.
-pub(super) const OWN_ARCHIVE: &str = "it is an archive of mlark's already; `mlark info` tells what it holds";
+pub(super) const OWN_ARCHIVE: &str = "it is already an mlark archive; `mlark info` shows what it holds";
 
 /// The kinds of source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,7 +137,7 @@ pub fn kind_of(source: &str) -> Result<SourceKind, ExportError> {
         });
     }
     Err(no_data(
-        "neither an mlruns tree (folders with meta.yaml) nor an export of mlflow-export-import (experiment.json, model.json, …) lies there",
+        "it has neither an mlruns tree (folders with meta.yaml) nor an export of mlflow-export-import (experiment.json, model.json, …)",
     ))
 }
 
@@ -170,7 +170,7 @@ pub(crate) mod tests {
         assert_eq!(
             kind_with(&[store, of_exim("1/r/model.json")]),
             SourceKind::FileStore,
-            "whatever lies in a run's folder"
+            "whatever is in a run's folder"
         );
         assert_eq!(
             kind_with(&[store, of_exim("experiments.json")]),

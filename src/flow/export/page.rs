@@ -47,9 +47,8 @@ pub(super) fn read(
         Shown::Run(id) => ("run", id),
         Shown::Model(name) => ("model", name),
         Shown::Other(nearest) => {
-            let nearest = nearest.unwrap_or_else(|| {
-                "and --experiment, --run or --model where not all of it is meant".to_owned()
-            });
+            let nearest = nearest
+                .unwrap_or_else(|| "and --experiment, --run or --model to choose a part of it".to_owned());
             return Err(refusal(format!(
                 "is a page that no option stands for: give `{shown_server}` {nearest}"
             )));

@@ -119,7 +119,7 @@ fn check<R: Read + Seek>(
     limits: UnpackLimits,
 ) -> Result<Vec<String>, String> {
     if zip.has_duplicate_names() {
-        return Err("it holds two entries of one name, of which only one can be meant".to_owned());
+        return Err("it has two entries with the same name".to_owned());
     }
     if zip.has_overlapping_entries().map_err(|cause| cause.to_string())? {
         return Err("two of its entries share bytes, as those of a zip bomb do".to_owned());
@@ -290,7 +290,7 @@ mod tests {
         let error = unpack(&path, &directory.path().join("out"), UnpackLimits::default())
             .err()
             .unwrap();
-        assert!(error.to_string().contains("archive of mlark"), "{error}");
+        assert!(error.to_string().contains("an mlark archive"), "{error}");
     }
 
     fn refusal(path: &Path, limits: UnpackLimits) -> String {
@@ -383,8 +383,8 @@ mod tests {
         fs::write(&path, forged(&[("a", 0), ("b", second)])).unwrap();
         assert!(unpack(&path, &directory.path().join("out"), UnpackLimits::default()).is_ok());
         for (entries, expected) in [
-            (vec![("a", 0), ("a", second)], "of one name"),
-            (vec![("a", 0), ("a", 0), ("a", 0)], "of one name"),
+            (vec![("a", 0), ("a", second)], "the same name"),
+            (vec![("a", 0), ("a", 0), ("a", 0)], "the same name"),
             (vec![("a", 0), ("b", 0)], "share bytes"),
             (vec![("a", 0), ("./a", second)], "twice"),
             (vec![("a", 0), ("a/b", second)], "has its place"),

@@ -131,7 +131,7 @@ pub enum ImportError {
         source: ExportError,
     },
     /// The account may write nothing, as it seems.
-    #[error("the target refused a hundred times in a row for want of permission, and took nothing between")]
+    #[error("the target refused a hundred requests in a row for lack of permission")]
     Denied,
     /// Someone asked to stop.
     #[error("interrupted; what arrived so far is in the journal")]

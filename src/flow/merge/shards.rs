@@ -19,7 +19,7 @@ const NAMED: usize = 20;
 #[non_exhaustive]
 pub enum ShardError {
     /// Shards beside something else.
-    #[error("`{}` is shard {number} of {of}, and `{}` is no shard of an export", shard.display(), other.display())]
+    #[error("`{}` is shard {number} of {of}, but `{}` is not a shard", shard.display(), other.display())]
     NoShard {
         /// A shard.
         shard: PathBuf,
@@ -72,10 +72,10 @@ impl ShardError {
                 "merge all shards of the export first, and what comes out with the other archive"
             }
             ShardError::Foreign { .. } => {
-                "give the shards of one export only; another is merged by itself first"
+                "give only the shards of one export; merge those of another export first"
             }
             ShardError::Twice { .. } => {
-                "leave out one of the two: the older, where a shard was exported again"
+                "leave out one of the two: the older one if a shard was exported again"
             }
             ShardError::Missing { .. } => {
                 "export them with the same options and --shard N/OF; the others need not be exported again"

@@ -44,7 +44,7 @@ pub enum ServeError {
         source: io::Error,
     },
     /// It does not say which one it is.
-    #[error("`{program} --version` says no version")]
+    #[error("`{program} --version` printed no version")]
     NoVersion {
         /// The program.
         program: PathBuf,
@@ -69,7 +69,7 @@ pub enum ServeError {
         source: io::Error,
     },
     /// A program ended that was to go on.
-    #[error("{what} ended by itself:\n{said}")]
+    #[error("{what} stopped:\n{said}")]
     Died {
         /// Which one.
         what: &'static str,
@@ -77,7 +77,7 @@ pub enum ServeError {
         said: String,
     },
     /// The server does not answer.
-    #[error("`mlflow server` does not answer within {seconds} seconds:\n{said}")]
+    #[error("`mlflow server` did not answer within {seconds} seconds:\n{said}")]
     Silent {
         /// How long it was waited for.
         seconds: u64,

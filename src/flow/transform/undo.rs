@@ -51,7 +51,7 @@ pub fn undo(archive: &Archive, out: &Path, options: &TransformOptions) -> Result
         .partition(belongs);
     if record.is_empty() {
         return Err(refused(
-            "edits that remove something keep no record of it, and leave those of earlier edits behind",
+            "edits that remove something for good keep no record of it, and end the record of earlier edits",
         ));
     }
     let restore = Restore::read(archive, record)?;
@@ -149,7 +149,7 @@ impl Restore {
                 return Ok(());
             }
             let kind = Kind::from_name(&line.kind)
-                .ok_or_else(|| mismatch(archive, &format!("`{}` is no kind", line.kind)))?;
+                .ok_or_else(|| mismatch(archive, &format!("`{}` is not a kind", line.kind)))?;
             *restore.by_kind.entry(kind).or_insert(0) += 1;
             restore.has_lines |= line.line.is_some() || line.now.is_some();
             match (line.now, line.line) {

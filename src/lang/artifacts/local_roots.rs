@@ -210,7 +210,7 @@ pub(crate) struct OutsideSource;
 
 impl OutsideSource {
     /// What is said of it.
-    pub(crate) const WHY: &str = "it is a symbolic link that leads out of the source: where it is to be read, name what it leads to with --artifacts-under";
+    pub(crate) const WHY: &str = "it is a symbolic link that leads out of the source; to read it, name its target with --artifacts-under";
 
     /// Stable code of the failure of a file that was not read.
     pub(crate) fn reason(error: &io::Error) -> Reason {
@@ -234,7 +234,7 @@ pub(crate) fn refusal(path: &Path, owner: OwnerRef<'_>) -> String {
         _ => path.display().to_string(),
     };
     format!(
-        "{what} lies outside the source and is not read for {} `{}`: where it is to be, name it, or a folder that holds it, with --artifacts-under",
+        "{what} is outside the source and is not read for {} `{}`; to read it, name it or a folder above it with --artifacts-under",
         owner.kind.as_str(),
         owner.id
     )

@@ -84,7 +84,7 @@ impl Owners {
         if spelled == name {
             Ok(())
         } else {
-            Err(format!("`{}` differs from it by case alone", shown(spelled)))
+            Err(format!("`{}` differs from it only by case", shown(spelled)))
         }
     }
 }
@@ -128,7 +128,7 @@ impl Paths {
                     self.taken.insert(folded, (is_file, spelled.clone()));
                 }
                 Some((_, other)) if *other != spelled => {
-                    return Err(format!("`{}` differs from it by case alone", shown(other)));
+                    return Err(format!("`{}` differs from it only by case", shown(other)));
                 }
                 Some((false, _)) if !is_file => {}
                 Some(_) => {

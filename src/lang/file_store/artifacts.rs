@@ -216,7 +216,7 @@ mod tests {
                     Some(below.to_str().unwrap().to_owned())
                 }
                 Place::Missing => None,
-                Place::Outside(path) => panic!("{} lies outside", path.display()),
+                Place::Outside(path) => panic!("{} is outside", path.display()),
             }
         };
         assert_eq!(

@@ -128,7 +128,7 @@ impl Folder {
             Ok(metadata) if metadata.is_file() => EntryKind::File,
             Ok(metadata) if metadata.is_dir() => EntryKind::Folder,
             Ok(_) => refused("it is not a regular file"),
-            Err(_) => refused("it cannot be looked at"),
+            Err(_) => refused("it cannot be inspected"),
         }
     }
 

@@ -233,7 +233,7 @@ pub(super) fn id_mismatch(path: &Path, field: &str, found: &str, expected: &str)
     let detail = match found {
         "" => format!("{path} has no {field}, so MLflow does not see it; it may be half-written"),
         _ => format!(
-            "{path} says {field} `{found}` but lies in the folder of `{expected}`, so MLflow does not see it"
+            "{path} says {field} `{found}` but is in the folder of `{expected}`, so MLflow does not see it"
         ),
     };
     (Reason::IdMismatch, detail)

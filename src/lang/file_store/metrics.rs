@@ -119,7 +119,7 @@ fn note_lines(
     }
     if report.more_bad > 0 {
         let detail = format!(
-            "{}: {} more lines are no metric points",
+            "{}: {} more lines are not metric points",
             path.display(),
             report.more_bad
         );

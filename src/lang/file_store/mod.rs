@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Which field of a file becomes which field of the archive, and what is a limit or a failure, is in
-//! `docs/sources/file-store.md`. Nothing is written to the tree.
+//! `docs/reference/sources/file-store.md`. Nothing is written to the tree.
 
 mod artifacts;
 mod assessment;
@@ -60,7 +60,7 @@ pub fn export(
 ) -> Result<ExportReport, ExportError> {
     let store_root = find_root(root).ok_or_else(|| ExportError::NoData {
         source_uri: root.display().to_string(),
-        detail: "no folder with a meta.yaml lies there or in a folder `mlruns` there".to_owned(),
+        detail: "neither it nor a folder `mlruns` in it has a folder with a meta.yaml".to_owned(),
     })?;
     refuse_output_within(&store_root, out)?;
     let mut export = Export::create(out, options, monitor)?;

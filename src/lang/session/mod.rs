@@ -166,7 +166,7 @@ impl<'m> Export<'m> {
             for Suspicion { place, what } in credentials::scan(&value) {
                 let (kind, id) = (T::KIND, object.id());
                 self.monitor.notice(&format!(
-                    "{kind} `{id}`: {place} holds what looks like {what}; it is kept as it is"
+                    "{kind} `{id}`: {place} looks like {what}; it is kept as it is"
                 ));
             }
         }

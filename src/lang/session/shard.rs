@@ -22,7 +22,7 @@ impl Export<'_> {
         self.shard.seen.extend(closure.seen());
         for id in closure.unplanned() {
             self.monitor.notice(&format!(
-                "experiment `{id}` is not in the plan: it was made since, and goes to the shard that the hash of its id names"
+                "experiment `{id}` is newer than the plan; the hash of its id decides its shard"
             ));
         }
     }

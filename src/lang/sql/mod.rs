@@ -4,7 +4,7 @@
 //! Everything is read within one read transaction. Which tables and columns there are decides what is read, not a
 //! version: see `database::Schema`. Rows come in whatever order the database has them; `spool` puts objects into the archive's
 //! order, and their parts are asked for a batch of objects at a time. What a database cannot hold, and which tables are
-//! never read, is listed in `docs/sources/sql.md`.
+//! never read, is listed in `docs/reference/sources/sql.md`.
 
 use crate::format::Reason;
 
@@ -98,7 +98,7 @@ fn export_within(
             source_uri: redact(source),
             detail: match (hides_tables, tables.database.other_place()?) {
                 (_, Some(place)) => {
-                    format!("there are no tables `experiments` and `runs` where it looks: {place}")
+                    format!("the tables `experiments` and `runs` are missing in {place}")
                 }
                 (false, None) => "the database has no tables `experiments` and `runs`".to_owned(),
                 (true, None) => format!("it shows this user no tables `experiments` and `runs`{HIDDEN}"),

@@ -1,10 +1,10 @@
-//! The tables and their columns. A change here is a change of what users' queries rest on: docs/tables.md is made of it.
+//! The tables and their columns. A change here is a change of what users' queries rest on: docs/reference/tables.md is made of it.
 
 use crate::format::Kind;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// What a column holds. The name of each is that in `tables.json` and in docs/tables.md.
+/// What a column holds. The name of each is that in `tables.json` and in docs/reference/tables.md.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub enum ColumnType {
     /// UTF-8.

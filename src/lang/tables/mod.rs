@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Lines stream into rows kind by kind. A Parquet table holds one row group in memory; what a column cannot hold as it is is counted
-//! as a limit. `docs/tables.md` names every table and column, and is made of `layout`.
+//! as a limit. `docs/reference/tables.md` names every table and column, and is made of `layout`.
 
 #[cfg(feature = "parquet")]
 mod buffer;
@@ -223,7 +223,7 @@ pub fn write_tables(
     Ok(report)
 }
 
-/// Every table and its columns as Markdown, as docs/tables.md has them.
+/// Every table and its columns as Markdown, as docs/reference/tables.md has them.
 pub fn documentation() -> String {
     let mut text = String::new();
     for table in layout::all() {

@@ -96,7 +96,7 @@ pub enum HtmlError {
         needed_bytes: u64,
     },
     /// A file is there that is no page of this program.
-    #[error("`{}` exists and is no page that mlark made", .path.display())]
+    #[error("`{}` exists and is not a page that mlark made", .path.display())]
     Foreign {
         /// Where.
         path: std::path::PathBuf,

@@ -343,7 +343,7 @@ fn param(run_id: &str, key: &str, value: &Text) -> Value {
 /// What a run was an execution of.
 fn program(run: &LineFacts) -> Value {
     let fact = |name: &str| run.facts.get(name).map(String::as_str);
-    let name = fact("source_name").unwrap_or("a program that is not told");
+    let name = fact("source_name").unwrap_or("an unknown program");
     let version = fact("git_commit").unwrap_or_default();
     let mut program = json!({
         "@id": local("program", &[name, version]), "@type": "SoftwareApplication", "name": name,

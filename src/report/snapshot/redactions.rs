@@ -8,13 +8,13 @@ use serde::Serialize;
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum Redaction {
-    /// Ids: `run-2`, `experiment-1`, and those of nothing in the archive, such as commits: `id-1`
+    /// Ids (`run-2`, `experiment-1`), and ids of things outside the archive, such as commits (`id-1`)
     Ids,
-    /// Times and durations: `[time]`, `[duration]`
+    /// Times (`[time]`) and durations (`[duration]`)
     Times,
-    /// Where things lie: `uri-1`, and hosts within other texts: `host-1`
+    /// Locations (`uri-1`), and hosts within other texts (`host-1`)
     Hosts,
-    /// Users: `user-1`
+    /// Users (`user-1`)
     Users,
 }
 

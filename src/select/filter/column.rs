@@ -24,7 +24,7 @@ impl RunColumn {
         let mut end_column = |start: usize, end: usize| {
             let name = text[start..end].trim();
             let subject = identifier(name, attribute).and_then(|subject| match subject {
-                Subject::Dataset(_) => Err("A dataset is no column of a run".to_owned()),
+                Subject::Dataset(_) => Err("A dataset is not a column of a run".to_owned()),
                 subject => Ok(subject),
             });
             columns.push(RunColumn {

@@ -1,6 +1,6 @@
 //! MLflow's search filter for runs: what it says, and which runs meet it. No IO.
 //!
-//! `docs/filter.md` is the language on a page. The judge is MLflow 3.18 on a file store: `fixtures/filter` holds its answers, and a test
+//! `docs/reference/filter.md` is the language on a page. The judge is MLflow 3.18 on a file store: `fixtures/filter` holds its answers, and a test
 //! replays them and lists where this differs by choice.
 //!
 //! A filter is cut into words ([`token`]), these are put together ([`group`]), and what stands between `AND`s becomes clauses

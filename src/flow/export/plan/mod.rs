@@ -106,7 +106,7 @@ pub enum PlanError {
         source: std::io::Error,
     },
     /// It is none, or contradicts itself.
-    #[error("`{}` is no plan of mlark's: {detail}", path.display())]
+    #[error("`{}` is not an mlark plan: {detail}", path.display())]
     Bad {
         /// The file.
         path: PathBuf,
@@ -114,7 +114,7 @@ pub enum PlanError {
         detail: String,
     },
     /// A shard that the plan does not have.
-    #[error("`{}` divides into {planned} shards, and --shard says {number}/{of}", path.display())]
+    #[error("`{}` has {planned} shards, but --shard says {number}/{of}", path.display())]
     OtherNumber {
         /// The file.
         path: PathBuf,

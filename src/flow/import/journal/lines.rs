@@ -162,7 +162,7 @@ impl<'a> Reader<'a> {
                 complete: Some(content_id),
                 ..
             } => self.contents.complete = Some(content_id),
-            _ => return Err(self.damaged("it says nothing known")),
+            _ => return Err(self.damaged("nothing in it is known")),
         }
         Ok(())
     }
@@ -175,14 +175,15 @@ impl<'a> Reader<'a> {
         self.contents.sessions += 1;
         self.contents.options = options;
         if let Some(told) = target_version {
-            let version = Version::parse(told).ok_or_else(|| self.damaged("its target_version is none"))?;
+            let version =
+                Version::parse(told).ok_or_else(|| self.damaged("its target_version is not a version"))?;
             self.contents.meet(version);
         }
         Ok(())
     }
 
     fn digest(&self, text: &str) -> Result<u64, JournalError> {
-        u64::from_str_radix(text, 16).map_err(|_| self.damaged("its digest is none"))
+        u64::from_str_radix(text, 16).map_err(|_| self.damaged("its digest is not a digest"))
     }
 
     fn check_head(

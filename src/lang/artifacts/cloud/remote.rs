@@ -66,7 +66,7 @@ pub(super) fn open_with(cloud: &Cloud, address: &Address) -> io::Result<Remote> 
         })));
     }
     if head(&address.below(MANIFEST))?.is_none() {
-        let message = format!("there is no object of that key, and none `{MANIFEST}` below it");
+        let message = format!("there is no object with that key, and no `{MANIFEST}` below it");
         return Err(io::Error::new(io::ErrorKind::NotFound, message));
     }
     Ok(Remote::Folder(Arc::new(CloudFolder {

@@ -130,9 +130,12 @@ impl CloudTarget {
         let what = match ended {
             Ok(()) | Err(Error::NotFound { .. }) => {
                 let _ = fs::remove_file(note);
-                "nothing of it is left there".to_owned()
+                "nothing is left there".to_owned()
             }
-            Err(ended) => format!("its parts are left there, since the store says: {}", told(&ended)),
+            Err(ended) => format!(
+                "its parts are still there, because the store answered: {}",
+                told(&ended)
+            ),
         };
         Err(io::Error::other(format!("{error}; {what}")))
     }

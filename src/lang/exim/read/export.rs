@@ -51,7 +51,7 @@ pub fn export(
     let layout = Layout::of(&roots, &root).map_err(|error| no_data(&error.detail(&root)))?;
     if layout.is_empty() {
         return Err(no_data(
-            "no experiment.json, run.json, model.json or their like lies there",
+            "it has no experiment.json, run.json, model.json or similar file",
         ));
     }
     let mut export = Export::create(out, options, monitor)?;

@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Objects stream from the archive into their files, experiment by experiment; what a layout has no place for is counted as
-//! limits. Where an archive's object kept the dict of its export, that dict is written back. Source: `docs/export-import.md`.
+//! limits. Where an archive's object kept the dict of its export, that dict is written back. Source: `docs/reference/export-import.md`.
 
 mod artifacts;
 mod dicts;

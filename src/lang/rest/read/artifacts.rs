@@ -125,7 +125,7 @@ impl Route {
         listing: &mut Listing,
     ) -> Result<(), String> {
         if depth > DEPTH {
-            return Err(format!("`{folder}` lies deeper than {DEPTH} folders"));
+            return Err(format!("`{folder}` is more than {DEPTH} folders deep"));
         }
         let mut entries = match self.entries(server, folder) {
             // One name that the server does not read costs no other file of the owner.

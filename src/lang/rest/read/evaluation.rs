@@ -233,12 +233,12 @@ fn record_page(answer: Value, dataset_id: &str) -> Result<RecordPage, String> {
     let text = match &answer["records"] {
         Value::Null => "[]",
         Value::String(text) => text,
-        _ => return Err(format!("records of `{dataset_id}` are no text")),
+        _ => return Err(format!("records of `{dataset_id}` are not text")),
     };
     let records =
         PyJson::parse(text.as_bytes()).map_err(|error| format!("records of `{dataset_id}`: {error}"))?;
     let PyJson::List(records) = records else {
-        return Err(format!("records of `{dataset_id}` are no list"));
+        return Err(format!("records of `{dataset_id}` are not a list"));
     };
     let next = answer["next_page_token"].as_str().filter(|next| !next.is_empty());
     Ok((

@@ -306,7 +306,7 @@ impl<'a, 'm> Exporter<'a, 'm> {
             if let (true, Some(reason)) = (file.is_folder, file.problem) {
                 let (path, id) = (&file.path, &owner.id);
                 let detail = format!(
-                    "what lies in folder `{path}` of `{id}`: the server lists nothing there, or something else, for it loses a part of such a name"
+                    "folder `{path}` of `{id}`: the server lists nothing there, or something else, because it drops a part of such a name"
                 );
                 let kind = Kind::Artifacts.name();
                 self.export.failure(kind, &owner.id, "*", reason, &detail)?;
@@ -316,7 +316,7 @@ impl<'a, 'm> Exporter<'a, 'm> {
             match file.problem.filter(|_| is_taken) {
                 Some(reason) => {
                     let detail = format!(
-                        "artifact `{}` of `{}` cannot be asked for by its name",
+                        "artifact `{}` of `{}` cannot be requested by its name",
                         file.path, owner.id
                     );
                     self.export.failed_artifact(owner, file.path, reason, &detail)?;

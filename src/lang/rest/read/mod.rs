@@ -2,7 +2,7 @@
 //!
 //! What a server knows is found out by asking, never from its version. Requests go out on `--connections` threads;
 //! answers are written as they come and sorted at the end, so that memory does not grow with the server. Which route
-//! gives what, and what the API does not show, is in `docs/sources/rest.md`.
+//! gives what, and what the API does not show, is in `docs/reference/sources/rest.md`.
 
 mod artifacts;
 mod assessment;

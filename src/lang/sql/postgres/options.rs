@@ -60,7 +60,7 @@ fn place(uri: &mut DatabaseUri, settings: &mut Config) -> Result<(), String> {
     }
     if let Some(address) = options.take("hostaddr") {
         let address = address.parse();
-        settings.hostaddr(address.map_err(|_| "option `hostaddr` is no address".to_owned())?);
+        settings.hostaddr(address.map_err(|_| "option `hostaddr` is not an address".to_owned())?);
     }
     let mut option = |names: &[&str]| names.iter().find_map(|name| options.take(name));
     let database = option(&["dbname", "database"]).or(uri.database.take());

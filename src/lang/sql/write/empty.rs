@@ -36,7 +36,7 @@ pub(super) fn check(
         let quoted = dialect.quote(name);
         if ask(&format!("SELECT EXISTS (SELECT 1 FROM {quoted} {others})"))? {
             return Err(WriteError::Target(format!(
-                "table `{name}` has rows already, and a restore fills an empty store alone: name another database"
+                "table `{name}` already has rows, and a restore only fills an empty store; name another database"
             )));
         }
     }

@@ -44,7 +44,7 @@ impl IntoStore {
     pub(crate) fn options(&self) -> Result<RuleOptions, String> {
         let root = ArtifactRoot::parse(&self.artifacts).ok_or_else(|| {
             format!(
-                "`{}` is no place of artifacts: `mlflow-artifacts:/`, or an absolute folder as `file:///…`",
+                "`{}` is not a place for artifacts: use `mlflow-artifacts:/`, or an absolute folder as `file:///…`",
                 crate::model::printable::printable(&self.artifacts)
             )
         })?;

@@ -257,7 +257,10 @@ impl Exporter<'_> {
             DatasetBody::New => self.export.write(dataset),
             DatasetBody::Known => Ok(()),
             DatasetBody::Other => {
-                let detail = format!("{}: another run has another body of it", self.below_root(file));
+                let detail = format!(
+                    "{}: another run has it with different content",
+                    self.below_root(file)
+                );
                 let (kind, id) = (Kind::Datasets.name(), dataset.id());
                 self.export.failure(kind, &id, "*", Reason::Differs, &detail)
             }

@@ -1,4 +1,4 @@
-//! One test per quirk of the contract, `docs/source-tags.md`.
+//! One test per quirk of the contract, `docs/reference/source-tags.md`.
 
 use super::*;
 use crate::lang::exim::tags::Overwritten;

@@ -94,7 +94,7 @@ impl Folder {
         let stored = store_content(open, &temporary);
         let blob = stored.inspect_err(|_| drop(fs::remove_file(&temporary)))?;
         let path = self.blob_path(&blob.sha256);
-        let folder = path.parent().expect("a blob lies in a folder");
+        let folder = path.parent().expect("a blob is in a folder");
         let kept = fs::create_dir_all(folder).and_then(|()| fs::rename(&temporary, &path));
         kept.map_err(|error| IngestError::Write(ArchiveError::io("rename to", &path)(error)))?;
         Ok(StoredFile { path, blob })
@@ -172,7 +172,7 @@ fn reusable(path: &Path, head: &Head, resume: bool, monitor: &dyn Monitor) -> Re
     let Some(found) = found else { return Ok(false) };
     if !resume {
         monitor.notice(&format!(
-            "`{}`, which an interrupted export left, is made anew; --resume would have gone on from it",
+            "`{}` of an interrupted export is replaced; --resume would have continued it",
             path.display()
         ));
         return Ok(false);

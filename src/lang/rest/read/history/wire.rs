@@ -178,7 +178,7 @@ impl<'de> Deserialize<'de> for WireInt {
         let number = as_int(&value);
         number
             .map(WireInt)
-            .ok_or_else(|| serde::de::Error::custom(format!("`{value}` is no integer")))
+            .ok_or_else(|| serde::de::Error::custom(format!("`{value}` is not an integer")))
     }
 }
 
