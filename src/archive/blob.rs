@@ -1,19 +1,16 @@
 //! Bytes on their way into an archive: read once, hashed in the same pass, stored once.
 
+use super::blob_directory::BlobDirectory;
 use super::buffers::Buffers;
 use super::error::{ArchiveError, Result};
 use super::part::finish_digest;
-use super::sharing::clone_file;
-use super::staging::create_parents_below;
-use crate::format::ArchivePath;
 use crate::model::{BlobRef, Digest};
-use crate::platform::{OpenMore as _, set_mode};
+use crate::platform::OpenMore as _;
 use sha2::{Digest as _, Sha256};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Cursor, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::SystemTime;
 
 /// Content up to this size is held in memory while it is stored; larger content is streamed.
@@ -131,95 +128,6 @@ impl Ingest {
             }
             Ingest::Memory(..) => Ok(Ingested::Small(blob, head)),
         }
-    }
-}
-
-/// The blobs of an archive directory that is being written; used from several threads.
-pub(crate) struct BlobDirectory {
-    root: PathBuf,
-    scratch: PathBuf,
-    made: [AtomicBool; 256],
-    next_temporary: AtomicU64,
-}
-
-impl BlobDirectory {
-    /// Blobs below the archive's root.
-    pub(crate) fn new(root: &Path, scratch: &Path) -> Self {
-        BlobDirectory {
-            root: root.to_owned(),
-            scratch: scratch.to_owned(),
-            made: [const { AtomicBool::new(false) }; 256],
-            next_temporary: AtomicU64::new(0),
-        }
-    }
-
-    /// The path of a blob, its folder made.
-    pub(crate) fn path_of(&self, digest: &Digest) -> Result<PathBuf> {
-        let path = ArchivePath::blob(digest).below(&self.root);
-        let made = &self.made[usize::from(digest.0[0])];
-        if !made.load(Ordering::Acquire) {
-            create_parents_below(&self.root, &path)?;
-            made.store(true, Ordering::Release);
-        }
-        Ok(path)
-    }
-
-    fn store_small(&self, digest: &Digest, bytes: &[u8]) -> Result<()> {
-        let path = self.path_of(digest)?;
-        let opened = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .with_mode(BLOB_MODE)
-            .open(&path);
-        match opened {
-            // Another thread has written, or is writing, the same bytes; if it fails the whole archive does.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            opened => opened
-                .and_then(|mut file| file.write_all(bytes))
-                .map_err(ArchiveError::io("write", &path)),
-        }
-    }
-
-    /// Takes over a file's bytes: shared where the file system can, else copied.
-    fn link(&self, stored: &StoredFile) -> Result<()> {
-        let path = self.path_of(&stored.blob.sha256)?;
-        if clone_file(&stored.path, &path, BLOB_MODE) {
-            return Ok(());
-        }
-        match fs::hard_link(&stored.path, &path) {
-            Ok(()) => return Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
-            Err(_) => {}
-        }
-        let number = self.next_temporary.fetch_add(1, Ordering::Relaxed);
-        let temporary = self.scratch.join(format!("blob-{number}"));
-        fs::copy(&stored.path, &temporary).map_err(ArchiveError::io("copy", &stored.path))?;
-        let file = File::open(&temporary).map_err(ArchiveError::io("open", &temporary))?;
-        self.keep(&temporary, &file, &stored.blob.sha256)
-    }
-
-    fn store_large(&self, mut reader: GuardedReader) -> Result<BlobRef, IngestError> {
-        let number = self.next_temporary.fetch_add(1, Ordering::Relaxed);
-        let temporary = self.scratch.join(format!("blob-{number}"));
-        let mut file = File::create_new(&temporary)
-            .map_err(ArchiveError::io("create", &temporary))
-            .map_err(IngestError::Write)?;
-        let copied = copy_and_hash(&mut reader, &mut file, |error| {
-            ArchiveError::io("write", &temporary)(error)
-        });
-        let blob = copied.inspect_err(|_| {
-            // The scratch directory is removed in the end in any case.
-            let _ = fs::remove_file(&temporary);
-        })?;
-        self.keep(&temporary, &file, &blob.sha256)
-            .map_err(IngestError::Write)?;
-        Ok(blob)
-    }
-
-    fn keep(&self, temporary: &Path, file: &File, digest: &Digest) -> Result<()> {
-        set_mode(file, BLOB_MODE).map_err(ArchiveError::io("set mode of", temporary))?;
-        let path = self.path_of(digest)?;
-        fs::rename(temporary, &path).map_err(ArchiveError::io("rename to", &path))
     }
 }
 
@@ -361,8 +269,16 @@ impl GuardedReader {
         }
     }
 
+    /// The file, where it is one.
+    pub(super) fn file(&self) -> Option<&File> {
+        match &self.rest {
+            Content::File(file, _) => Some(file),
+            Content::Stream(_) => None,
+        }
+    }
+
     /// Refuses a file that was written to while it was read.
-    fn check_unchanged(&self) -> io::Result<()> {
+    pub(super) fn check_unchanged(&self) -> io::Result<()> {
         match &self.rest {
             Content::File(file, before) if Fingerprint::of(file)? != *before => {
                 Err(io::Error::other("it changed while it was read"))

@@ -4,13 +4,15 @@ mod adoption;
 
 pub(crate) use self::adoption::Adopted;
 
-use super::blob::{BlobDirectory, GuardedReader, Ingest, IngestError, copy_and_hash};
+use super::blob::{GuardedReader, Ingest, IngestError, copy_and_hash};
+use super::blob_directory::BlobDirectory;
 use super::buffers::Buffers;
 use super::container::ContainerKind;
 use super::error::{ArchiveError, Result};
 use super::reader::Archive;
+use super::remote::ObjectWriter;
 use super::staging::Staging;
-use super::zip::{Compression, WriteError, ZipFileWriter, ZipIndex, ZipLimits};
+use super::zip::{Compression, Made, WriteError, ZipFileWriter, ZipIndex, ZipLimits};
 use crate::format::layout::{BLOB_PATH_LEN, MANIFEST, MANIFEST_BYTES, blob_path, checksum_line};
 use crate::format::{ArchivePath, Manifest};
 use crate::model::{BlobRef, Digest};
@@ -46,8 +48,17 @@ enum Target {
     Directory(Arc<BlobDirectory>),
     Zip {
         writer: Option<Box<ZipFileWriter>>,
+        /// The file, or where in an object store it is to be.
         path: PathBuf,
     },
+}
+
+/// What was made of an archive, and waits for its name.
+pub(crate) enum Sealed {
+    /// A file or directory of this name within the staging directory.
+    Name(&'static str),
+    /// A zip in an object store, of which the last parts are not sent.
+    Parts(Box<ObjectWriter>),
 }
 
 impl Output {
@@ -56,10 +67,26 @@ impl Output {
         fs::create_dir(&root).map_err(ArchiveError::io("create directory", &root))?;
         let buffers = Buffers::default();
         let target = match kind {
-            ContainerKind::Directory => Target::Directory(Arc::new(BlobDirectory::new(&root, scratch))),
+            ContainerKind::Directory => {
+                let remote = staging.remote_blobs()?;
+                Target::Directory(Arc::new(BlobDirectory::new(&root, scratch, remote)))
+            }
             ContainerKind::Zip => {
-                let path = staging.root().join(ZIP);
-                let writer = Some(create_zip(&path, scratch, &buffers)?);
+                let (path, writer) = match staging.remote() {
+                    Some(target) => {
+                        let path = staging.out().to_owned();
+                        let parts = staging.parts(target.as_ref())?;
+                        let writer = ZipFileWriter::in_parts(parts, scratch);
+                        let writer = writer.map_err(zip_error(&path))?.with_buffers(buffers.clone());
+                        (path, Box::new(writer))
+                    }
+                    None => {
+                        let path = staging.root().join(ZIP);
+                        let writer = create_zip(&path, scratch, &buffers)?;
+                        (path, writer)
+                    }
+                };
+                let writer = Some(writer);
                 Target::Zip { writer, path }
             }
         };
@@ -135,7 +162,10 @@ impl Output {
     pub(crate) fn remove_blobs(&mut self, blobs: &BTreeSet<Digest>) -> Result<u64> {
         match &self.target {
             _ if blobs.is_empty() => Ok(0),
-            Target::Directory(_) => blobs.iter().map(|digest| self.remove_file(digest)).sum(),
+            Target::Directory(directory) => match directory.remote() {
+                Some(remote) => blobs.iter().map(|digest| remote.remove(digest)).sum(),
+                None => blobs.iter().map(|digest| self.remove_file(digest)).sum(),
+            },
             Target::Zip { .. } => self.rewrite_without(blobs),
         }
     }
@@ -157,6 +187,13 @@ impl Output {
             return Ok(0);
         };
         let io_error = |error| ArchiveError::io("write", &*path)(error);
+        if crate::archive::remote::is_remote(path) {
+            return Err(io_error(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "the bytes of an object that came twice were sent already, and no zip in an object store can be without them again: make a \
+                 directory there, or make the zip on a disk and copy it",
+            )));
+        }
         let old = writer.take().expect("the zip is open until it is sealed");
         let old = old.finish().map_err(zip_error(path))?;
         let index = ZipIndex::scan(&old, &ZipLimits::default());
@@ -180,7 +217,7 @@ impl Output {
     }
 
     /// Writes the manifest and its seal and closes the container; the name to publish.
-    pub(crate) fn seal(&mut self, manifest: &Manifest) -> Result<String> {
+    pub(crate) fn seal(&mut self, manifest: &Manifest) -> Result<Sealed> {
         let text = manifest.to_text();
         if text.len() as u64 > MANIFEST_BYTES {
             return Err(ArchiveError::Object {
@@ -196,11 +233,13 @@ impl Output {
             fs::write(&path, content).map_err(ArchiveError::io("write", &path))?;
         }
         match &mut self.target {
-            Target::Directory(_) => Ok(TREE.to_owned()),
+            Target::Directory(_) => Ok(Sealed::Name(TREE)),
             Target::Zip { writer, path } => {
                 let writer = writer.take().expect("an archive is sealed once");
-                close_zip(*writer, path, &self.root, manifest)?;
-                Ok(ZIP.to_owned())
+                Ok(match close_zip(*writer, path, &self.root, manifest)? {
+                    Made::File(_) => Sealed::Name(ZIP),
+                    Made::Parts(parts) => Sealed::Parts(parts),
+                })
             }
         }
     }
@@ -215,7 +254,7 @@ fn create_zip(path: &Path, scratch: &Path, buffers: &Buffers) -> Result<Box<ZipF
 }
 
 /// Appends everything but the blobs to a zip: object files, optional files, checksums, manifest, seal.
-fn close_zip(mut zip: ZipFileWriter, path: &Path, root: &Path, manifest: &Manifest) -> Result<()> {
+fn close_zip(mut zip: ZipFileWriter, path: &Path, root: &Path, manifest: &Manifest) -> Result<Made> {
     let origins = manifest
         .origins
         .iter()
@@ -239,8 +278,7 @@ fn close_zip(mut zip: ZipFileWriter, path: &Path, root: &Path, manifest: &Manife
         entry.finish(name.as_str()).map_err(zip_error(path))?;
         fs::remove_file(&from).map_err(ArchiveError::io("remove", &from))?;
     }
-    zip.finish().map_err(zip_error(path))?;
-    Ok(())
+    zip.end().map_err(zip_error(path))
 }
 
 /// Wraps an error of the zip writer.

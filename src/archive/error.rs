@@ -90,6 +90,12 @@ pub enum ArchiveError {
         /// The output.
         path: PathBuf,
     },
+    /// Where the output is to be in an object store, objects of an archive lie that has no seal.
+    #[error("`{}` holds objects of an archive that never became whole, or that another process is making", path.display())]
+    OutputUnsealed {
+        /// The output.
+        path: PathBuf,
+    },
     /// The output is a directory of something else, which `--force` does not replace.
     #[error("`{}` is a directory without `{mark}`, so mlark did not make it", path.display())]
     OutputForeign {
@@ -139,6 +145,7 @@ impl ArchiveError {
             ArchiveError::Format { .. } => ErrorKind::Unsupported,
             ArchiveError::Damaged { .. } | ArchiveError::DigestMismatch { .. } => ErrorKind::Damaged,
             ArchiveError::OutputExists { .. }
+            | ArchiveError::OutputUnsealed { .. }
             | ArchiveError::OutputForeign { .. }
             | ArchiveError::ForcedBucket { .. }
             | ArchiveError::OutputHolds { .. }

@@ -1,6 +1,7 @@
 //! Reading and writing archives: directory and zip containers, the strict scan, `verify`.
 
 mod blob;
+mod blob_directory;
 mod buffers;
 mod checksums;
 mod clock;

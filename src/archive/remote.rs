@@ -4,16 +4,23 @@
 //! central directory, the seal, the manifest and the digests of what is read are believed, and the local header of an entry is
 //! checked when it is read; only `verify` reads all.
 //!
-//! An archive is made on this machine and then uploaded: a zip in parts that are put together last, a directory with its seal last.
+//! An archive goes there while it is written: a zip in parts that are put together last, a directory blob by blob, with its seal last.
 //!
 //! How a store is spoken to is not this room's business: whoever knows it [installs](install) it.
+
+mod folder;
+mod parts;
+
+pub(crate) use self::folder::{Gate, RemoteBlobs};
+pub(crate) use self::parts::{MOST_PARTS, ObjectWriter, PART_BYTES};
 
 use crate::format::layout::SEAL;
 use crate::model::uri::scheme;
 use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// Schemes of object stores.
@@ -58,14 +65,64 @@ pub(crate) enum Remote {
     Folder(Arc<dyn RemoteFolder>),
 }
 
-/// Where an archive is to be made.
+/// What lies where something is to be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// Nothing.
+    No,
+    /// An object of that key, an archive, or other objects below it.
+    Yes,
+    /// Objects below it that are of an archive without a seal: one that is being made, or never was whole.
+    Unsealed,
+}
+
+/// Where something is to be made.
 pub(crate) trait RemoteTarget: Send + Sync {
-    /// Whether an object of that key, or an archive below it, is there.
-    fn exists(&self) -> io::Result<bool>;
+    /// What lies at that key and below it.
+    fn taken(&self) -> io::Result<Taken>;
 
     /// Uploads a file as the object of that key, or of a path below it: all of it or nothing, in bounded memory. As long as an upload in
     /// parts is under way, the file `note` holds what [`Stores::give_back`] needs.
     fn put(&self, path: Option<&str>, from: &File, note: &Path) -> io::Result<()>;
+
+    /// Puts bytes as the object of a path below that key; where it has to be `new`, one that is there with other bytes is an error of
+    /// the kind [`AlreadyExists`](io::ErrorKind::AlreadyExists), as far as the store can tell.
+    fn put_bytes(&self, path: &str, bytes: Vec<u8>, new: bool) -> io::Result<()>;
+
+    /// Begins to upload the object of that key.
+    fn begin(&self, note: &Path, new: bool) -> io::Result<Box<dyn RemoteUpload>>;
+
+    /// Removes the object of a path below that key.
+    fn remove(&self, path: &str) -> io::Result<()>;
+
+    /// What a note says while a directory is made.
+    fn note_of_folder(&self) -> String;
+
+    /// Removes what was begun and never made whole: uploads in parts to that key and below it, and a directory without a seal.
+    fn clean(&self) -> io::Result<Cleaned>;
+}
+
+/// What was removed of what was never whole.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Cleaned {
+    /// Uploads in parts that were given up.
+    pub uploads: u64,
+    /// Objects of a directory without a seal.
+    pub objects: u64,
+    /// Whether this store tells of uploads.
+    pub knows_uploads: bool,
+}
+
+/// An object on its way; dropped before it is whole, it leaves nothing.
+pub(crate) trait RemoteUpload: Send {
+    /// Sends a part, or sends it anew.
+    fn send(&mut self, number: usize, bytes: Vec<u8>) -> io::Result<()>;
+
+    /// Puts an object of which no part was sent.
+    fn whole(&mut self, bytes: Vec<u8>) -> io::Result<()>;
+
+    /// Puts the first parts together.
+    fn complete(&mut self, parts: usize, size_bytes: u64) -> io::Result<()>;
 }
 
 /// How object stores are spoken to.
@@ -75,7 +132,7 @@ pub(crate) struct Stores {
     pub(crate) open: fn(&str) -> io::Result<Remote>,
     /// Opens the place that a URI names for writing.
     pub(crate) target: fn(&str) -> io::Result<Arc<dyn RemoteTarget>>,
-    /// Gives back the parts of an upload that nobody goes on with, by what its note says.
+    /// Gives back what nobody goes on with, by what its note says: the parts of an upload, or an unsealed directory.
     pub(crate) give_back: fn(&str) -> io::Result<()>,
 }
 
@@ -114,41 +171,78 @@ pub(super) fn target(path: &Path) -> Option<io::Result<Arc<dyn RemoteTarget>>> {
     Some(stores().and_then(|stores| (stores.target)(uri)))
 }
 
-/// Name of the file, in the folder of what is being made, that tells of an upload under way.
+/// Removes what was begun at a URI of an object store and never made whole; none where the path is no such URI.
+pub(crate) fn clean(path: &Path) -> Option<io::Result<Cleaned>> {
+    Some(target(path)?.and_then(|target| target.clean()))
+}
+
+/// How the names of files begin, in the folder of what is being made, that tell of what is under way.
 const NOTE: &str = "upload";
+/// The file that tells of a directory that is being made.
+pub(super) const NOTE_OF_FOLDER: &str = "upload-folder";
 /// The longest such file.
 const NOTE_BYTES: u64 = 64 << 10;
 
-/// Gives back the parts of an upload that the maker of a folder left.
-pub(super) fn give_back(folder: &Path) -> io::Result<()> {
-    let note = match super::regular::open_input(&folder.join(NOTE)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        note => note?,
-    };
-    let mut text = String::new();
-    note.take(NOTE_BYTES).read_to_string(&mut text)?;
-    (stores()?.give_back)(&text)
+/// A file for a note of an upload, another one each time.
+pub(super) fn note_in(folder: &Path) -> PathBuf {
+    static NOTES: AtomicU64 = AtomicU64::new(0);
+    folder.join(format!("{NOTE}-{}", NOTES.fetch_add(1, Ordering::Relaxed)))
 }
 
-/// Uploads what was made in a folder: a zip, or a directory with its seal last.
-pub(super) fn upload(target: &dyn RemoteTarget, folder: &Path, made: &Path) -> io::Result<()> {
-    let note = folder.join(NOTE);
-    if made.is_file() {
-        return target.put(None, &File::open(made)?, &note);
+/// Gives back the parts of uploads, and the unsealed directory, that the maker of a folder left.
+pub(super) fn give_back(folder: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if !entry.file_name().to_string_lossy().starts_with(NOTE) {
+            continue;
+        }
+        let note = match super::regular::open_input(&entry.path()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            note => note?,
+        };
+        let mut text = String::new();
+        note.take(NOTE_BYTES).read_to_string(&mut text)?;
+        (stores()?.give_back)(&text)?;
     }
-    let mut folders = vec![made.to_owned()];
+    Ok(())
+}
+
+/// Uploads what was made in a folder: a file, or a directory, its seal last where it has one. Each file goes as soon as it is there.
+pub(super) fn upload(target: &dyn RemoteTarget, folder: &Path, made: &Path) -> io::Result<()> {
+    if made.is_file() {
+        return target.put(None, &File::open(made)?, &note_in(folder));
+    }
+    let has_seal = made.join(SEAL).is_file();
+    let put = for_each_file(made, |name, path| match name {
+        SEAL => Ok(()),
+        name => target.put(Some(name), &File::open(path)?, &note_in(folder)),
+    });
+    if put.is_err() && !has_seal {
+        // Nothing below that key was there before. Of an archive the note tells what is to be given back.
+        let _ = for_each_file(made, |name, _| target.remove(name));
+    }
+    put?;
+    if has_seal {
+        target.put_bytes(SEAL, std::fs::read(made.join(SEAL))?, true)?;
+    }
+    Ok(())
+}
+
+/// Visits the files below a folder, with their paths below it.
+fn for_each_file(root: &Path, mut visit: impl FnMut(&str, &Path) -> io::Result<()>) -> io::Result<()> {
+    let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder)? {
             let path = entry?.path();
-            let name = path.strip_prefix(made).unwrap_or(&path);
             if path.is_dir() {
                 folders.push(path);
-            } else if name != Path::new(SEAL) {
-                target.put(name.to_str(), &File::open(&path)?, &note)?;
+                continue;
             }
+            let name = path.strip_prefix(root).ok().and_then(Path::to_str);
+            visit(name.ok_or(io::ErrorKind::InvalidFilename)?, &path)?;
         }
     }
-    target.put(Some(SEAL), &File::open(made.join(SEAL))?, &note)
+    Ok(())
 }
 
 /// A zip in an object store.

@@ -1,6 +1,7 @@
 //! Blobs that two archives share: reflinked, else hard-linked, else copied.
 
-use super::blob::{BLOB_MODE, BlobDirectory};
+use super::blob::BLOB_MODE;
+use super::blob_directory::BlobDirectory;
 use super::container::{Container, check_regular, open_regular};
 use super::error::{ArchiveError, Result};
 use super::reader::Archive;

@@ -3,8 +3,8 @@
 use super::container::ContainerKind;
 use super::error::{ArchiveError, Result};
 use super::leftovers::{TemporaryFolder, hold};
-use super::remote::{self, RemoteTarget};
-use crate::format::layout::MANIFEST;
+use super::remote::{self, Gate, NOTE_OF_FOLDER, ObjectWriter, RemoteBlobs, RemoteTarget, Taken};
+use crate::format::layout::{MANIFEST, SEAL};
 use crate::platform;
 use std::fs;
 use std::io;
@@ -113,6 +113,7 @@ pub(crate) struct Staging {
     replace: Replace,
     /// Where the output goes, where that is no disk.
     remote: Option<Arc<dyn RemoteTarget>>,
+    gate: Gate,
 }
 
 impl Staging {
@@ -126,20 +127,76 @@ impl Staging {
         if force && kind == ContainerKind::Directory {
             return Err(ArchiveError::ForcedBucket { path });
         }
-        let target = target.map_err(ArchiveError::io("open", out))?;
-        if target.exists().map_err(ArchiveError::io("look for", out))? && !force {
-            return Err(ArchiveError::OutputExists { path });
-        }
-        Ok(Staging {
+        Staging::create_remote(out, replace, target.map_err(ArchiveError::io("open", out))?)
+    }
+
+    fn create_remote(out: &Path, replace: Replace, target: Arc<dyn RemoteTarget>) -> Result<Self> {
+        let staging = Staging {
             folder: TemporaryFolder::create_in(&parent_of(out))?,
-            out: path,
+            out: out.to_owned(),
             replace,
-            remote: Some(target),
-        })
+            remote: Some(target.clone()),
+            gate: Gate::default(),
+        };
+        staging.check_free(target.as_ref())?;
+        Ok(staging)
+    }
+
+    /// Refuses a place in an object store where something is.
+    fn check_free(&self, target: &dyn RemoteTarget) -> Result<()> {
+        let path = self.out.clone();
+        match target.taken().map_err(ArchiveError::io("look for", &path))? {
+            Taken::Unsealed => Err(ArchiveError::OutputUnsealed { path }),
+            Taken::Yes if self.replace == Replace::Nothing => Err(ArchiveError::OutputExists { path }),
+            Taken::Yes | Taken::No => Ok(()),
+        }
+    }
+
+    /// Where the output goes, where that is an object store.
+    pub(super) fn remote(&self) -> Option<&Arc<dyn RemoteTarget>> {
+        self.remote.as_ref()
+    }
+
+    /// The blobs of a directory that goes to an object store.
+    pub(super) fn remote_blobs(&self) -> Result<Option<RemoteBlobs>> {
+        let remote = self.remote.as_ref();
+        let blobs =
+            remote.map(|target| RemoteBlobs::new(target.clone(), self.gate.clone(), self.root(), &self.out));
+        blobs.transpose()
+    }
+
+    /// The output.
+    pub(super) fn out(&self) -> &Path {
+        &self.out
+    }
+
+    /// The parts of a zip that goes to an object store.
+    pub(super) fn parts(&self, target: &dyn RemoteTarget) -> Result<ObjectWriter> {
+        let is_new = self.replace == Replace::Nothing;
+        let begun = target.begin(&remote::note_in(self.root()), is_new);
+        begun
+            .map(ObjectWriter::new)
+            .map_err(ArchiveError::io("upload to", &self.out))
+    }
+
+    /// Puts the parts of a zip together.
+    pub(super) fn complete(self, parts: ObjectWriter) -> Result<()> {
+        if let Some(target) = &self.remote {
+            self.check_free(target.as_ref())?;
+        }
+        parts.complete().map_err(|error| upload_error(&self.out, error))
     }
 
     /// Checks that the output may be made and creates the temporary directory.
     pub(crate) fn create(out: &Path, replace: Replace) -> Result<Self> {
+        if let Some(target) = remote::target(out) {
+            if replace != Replace::Nothing {
+                let path = out.to_owned();
+                return Err(ArchiveError::ForcedBucket { path });
+            }
+            let target = target.map_err(ArchiveError::io("open", out))?;
+            return Staging::create_remote(out, replace, target);
+        }
         replace.check(out)?;
         let parent = parent_of(out);
         fs::create_dir_all(&parent).map_err(|error| create_error(&parent, error))?;
@@ -148,6 +205,7 @@ impl Staging {
             out: out.to_owned(),
             replace,
             remote: None,
+            gate: Gate::default(),
         })
     }
 
@@ -167,14 +225,17 @@ impl Staging {
     pub(crate) fn publish(self, name: &str, sync: bool) -> Result<()> {
         let made = self.root().join(name);
         if let Some(target) = &self.remote {
-            let is_taken = target.exists().map_err(ArchiveError::io("look for", &self.out))?;
-            if is_taken && self.replace == Replace::Nothing {
-                return Err(ArchiveError::OutputExists {
-                    path: self.out.clone(),
-                });
+            // A directory of an archive has its blobs there already.
+            let is_begun = self.root().join(NOTE_OF_FOLDER).is_file();
+            if !is_begun {
+                self.check_free(target.as_ref())?;
+                self.note_folder(target.as_ref(), &made)?;
             }
             let uploaded = remote::upload(target.as_ref(), self.root(), &made);
-            return uploaded.map_err(ArchiveError::io("upload to", &self.out));
+            uploaded.map_err(|error| upload_error(&self.out, error))?;
+            // What is whole is not given back.
+            let note = self.root().join(NOTE_OF_FOLDER);
+            return fs::remove_file(&note).or_else(|_| Ok(()));
         }
         if sync {
             let synced = match made.is_dir() {
@@ -189,6 +250,15 @@ impl Staging {
             platform::sync_folder(&parent).map_err(ArchiveError::io("sync", &parent))?;
         }
         Ok(())
+    }
+
+    /// Notes that the directory of an archive is about to be uploaded.
+    fn note_folder(&self, target: &dyn RemoteTarget, made: &Path) -> Result<()> {
+        if !made.join(SEAL).is_file() {
+            return Ok(());
+        }
+        let note = self.root().join(NOTE_OF_FOLDER);
+        fs::write(&note, target.note_of_folder()).map_err(ArchiveError::io("write", &note))
     }
 
     fn rename(&self, made: &Path) -> Result<()> {
@@ -224,6 +294,23 @@ impl Staging {
             let _ = fs::rename(&aside, &self.out);
             ArchiveError::io("rename to", &self.out)(error)
         })
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        if self.remote.is_some() {
+            self.gate.close();
+            // What cannot be given back stays there until it is cleaned up: an archive it is not.
+            let _ = remote::give_back(self.root());
+        }
+    }
+}
+
+fn upload_error(out: &Path, error: io::Error) -> ArchiveError {
+    match error.kind() {
+        io::ErrorKind::AlreadyExists => ArchiveError::OutputExists { path: out.to_owned() },
+        _ => ArchiveError::io("upload to", out)(error),
     }
 }
 

@@ -7,7 +7,7 @@ use super::extract::{NAMED, name_some};
 use crate::archive::Archive;
 use crate::cli::humanize::{bytes, counted, counted_kind, grouped, shown};
 use crate::cli::last_lines::say_silent;
-use crate::cli::output_args::{output_path, refuse_input};
+use crate::cli::output_args::{possibly_remote, refuse_input};
 use crate::cli::results::{print_json, print_summary};
 use crate::cli::signals::making;
 use crate::format::Kind;
@@ -38,7 +38,7 @@ pub(super) struct Args {
     /// The archive to read
     archive: PathBuf,
     /// The directory to make
-    #[arg(short, long, value_name = "DIR", value_parser = output_path())]
+    #[arg(short, long, value_name = "DIR", value_parser = possibly_remote())]
     output: PathBuf,
     /// The format to write
     #[arg(long, value_enum, value_name = "FORM")]

@@ -12,7 +12,7 @@ use crate::cli::humanize::{bytes, counted, counted_kind, grouped, shown};
 use crate::cli::output_args::OutputArgs;
 use crate::cli::results::{print_json, print_summary};
 use crate::cli::server_args::tracking_uri;
-use crate::cli::signals::{clear_leftovers, end_at_once, remove_on_signal};
+use crate::cli::signals::{end_at_once, remove_on_signal};
 use crate::flow::export::detect::{self, SourceKind};
 use crate::format::{Kind, LossCount, Manifest};
 use crate::lang::rest::read::resume_folder;
@@ -110,7 +110,7 @@ impl Args {
             interrupt: interrupt_of(kind),
             ..self.read.into_options()?
         };
-        clear_leftovers(&self.output.output);
+        self.output.clear_leftovers()?;
         let progress = Progress::new();
         let report = crate::flow::export::export(kind, &source, &self.output.output, options, &progress);
         progress.done();

@@ -8,7 +8,7 @@ use super::screen::{note, say};
 use crate::archive::Archive;
 use crate::archive::walk::ArtifactEntry;
 use crate::cli::humanize::{bytes, counted, grouped, shown};
-use crate::cli::output_args::output_path;
+use crate::cli::output_args::possibly_remote;
 use crate::cli::results::{print_json, print_summary};
 use crate::cli::signals::making;
 use crate::flow::extract::{ExtractOptions, ExtractReport, extract};
@@ -34,7 +34,7 @@ pub(super) struct Args {
     /// The archive to read
     archive: PathBuf,
     /// The directory to make
-    #[arg(short, long, value_name = "DIR", value_parser = output_path())]
+    #[arg(short, long, value_name = "DIR", value_parser = possibly_remote())]
     output: PathBuf,
     #[command(flatten)]
     names: NameArgs,

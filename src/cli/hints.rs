@@ -90,6 +90,9 @@ pub(super) fn archive_hint(error: &ArchiveError) -> Option<String> {
         ArchiveError::ForcedBucket { .. } => Some(
             "give another key; a name that ends in .zip makes one object, which --force replaces".to_owned(),
         ),
+        ArchiveError::OutputUnsealed { .. } => Some(
+            "if no other process is making it, the same command with --cleanup removes them first".to_owned(),
+        ),
         ArchiveError::OutputExists { .. } => Some("--force replaces it".to_owned()),
         ArchiveError::OutputForeign { .. } | ArchiveError::OutputHolds { .. } => {
             Some("give another path to -o, or remove it yourself".to_owned())

@@ -8,7 +8,7 @@ use crate::archive::Archive;
 use crate::cli::humanize::{counted, counted_kind, grouped, shown};
 use crate::cli::output_args::OutputArgs;
 use crate::cli::results::{print_json, print_summary};
-use crate::cli::signals::{clear_leftovers, remove_on_signal};
+use crate::cli::signals::remove_on_signal;
 use crate::flow::merge::{self, MergeReport};
 use crate::format::Kind;
 use crate::report::text::json_text;
@@ -61,8 +61,8 @@ impl Args {
         }
         let options = self.merge.options(self.output.writer_options(), self.copy);
         let out = (!self.dry_run).then_some(self.output.output.as_path());
-        if let Some(out) = out {
-            clear_leftovers(out);
+        if out.is_some() {
+            self.output.clear_leftovers()?;
             remove_on_signal();
         }
         let report = merge::merge(&archives, out, &options)?;

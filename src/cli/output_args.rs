@@ -1,7 +1,11 @@
 //! Options that several commands share, and small helpers of printing.
 
 use super::error::{CliError, Result};
-use crate::archive::{ContainerKind, WriterOptions};
+use super::humanize::counted;
+use super::screen::say;
+use super::signals::clear_leftovers;
+use crate::archive::remote::{self, is_remote};
+use crate::archive::{ArchiveError, ContainerKind, WriterOptions};
 use crate::model::uri::scheme;
 use clap::ValueEnum;
 use clap::builder::{PathBufValueParser, RangedU64ValueParser, TypedValueParser};
@@ -12,7 +16,7 @@ use std::path::{Path, PathBuf};
 #[command(next_help_heading = "Output")]
 pub(super) struct OutputArgs {
     /// Archive to make: a zip if the name ends in `.zip`, else a directory
-    #[arg(short, long, value_name = "OUT", value_parser = archive_path())]
+    #[arg(short, long, value_name = "OUT", value_parser = possibly_remote())]
     pub output: PathBuf,
     /// Make a directory or a zip, whatever the name is
     #[arg(long, value_enum, value_name = "KIND")]
@@ -20,6 +24,9 @@ pub(super) struct OutputArgs {
     /// Replace OUT if it exists (a directory only if it is an archive); the old one stays until the new one is complete
     #[arg(long)]
     force: bool,
+    /// In an object store, first remove what a killed attempt left at OUT: unfinished uploads, a directory without a seal
+    #[arg(long)]
+    cleanup: bool,
     /// Do not wait until the data is synced to disk
     #[arg(long)]
     no_sync: bool,
@@ -41,9 +48,9 @@ pub(super) fn connections() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..=MAX_THREADS)
 }
 
-/// A parser of a path where an archive is to be made, which may be in an object store.
-fn archive_path() -> impl TypedValueParser<Value = PathBuf> {
-    PathBufValueParser::new().try_map(|path| match crate::archive::remote::is_remote(&path) {
+/// A parser of a path where something is to be made, which may be in an object store.
+pub(super) fn possibly_remote() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| match is_remote(&path) {
         true => Ok(path),
         false => on_disk(path),
     })
@@ -100,6 +107,32 @@ impl OutputArgs {
             threads: self.threads,
             no_sync: self.no_sync,
         }
+    }
+
+    /// Removes what an attempt that was killed left, and tells of it.
+    pub(super) fn clear_leftovers(&self) -> Result<()> {
+        clear_leftovers(&self.output);
+        if !self.cleanup {
+            return Ok(());
+        }
+        let Some(cleaned) = remote::clean(&self.output) else {
+            return Ok(());
+        };
+        let cleaned = cleaned.map_err(ArchiveError::io("clean up", &self.output))?;
+        let (uploads, objects) = (cleaned.uploads, cleaned.objects);
+        if uploads + objects > 0 {
+            say(format_args!(
+                "removed {} and {} of a directory without a seal, which an interrupted run left",
+                counted(uploads, "unfinished uploads"),
+                counted(objects, "objects")
+            ));
+        }
+        if !cleaned.knows_uploads {
+            say(
+                "this store does not tell of uploads in parts: it removes them by a rule of the bucket (Google), or after a week (Azure)",
+            );
+        }
+        Ok(())
     }
 
     /// Refuses an output that is the input or lies within it.

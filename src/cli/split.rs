@@ -6,7 +6,7 @@ use super::json::Split;
 use super::screen::note;
 use crate::archive::{Archive, ContainerKind, WriterOptions};
 use crate::cli::humanize::{bytes, counted, counted_kind, shown};
-use crate::cli::output_args::{output_path, refuse_input, size, threads};
+use crate::cli::output_args::{possibly_remote, refuse_input, size, threads};
 use crate::cli::results::{print_json, print_summary};
 use crate::cli::signals::{clear_leftovers, remove_on_signal};
 use crate::flow::merge::split::{self, Every, SplitBy, SplitOptions, SplitReport};
@@ -34,7 +34,7 @@ pub(super) struct Args {
     #[arg(value_name = "IN")]
     input: PathBuf,
     /// Directory to make, with part-1, part-2 and so on
-    #[arg(short, long, value_name = "DIR", value_parser = output_path())]
+    #[arg(short, long, value_name = "DIR", value_parser = possibly_remote())]
     output: PathBuf,
     /// How to divide the archive
     #[arg(long, value_enum, value_name = "WHAT")]

@@ -12,7 +12,7 @@ use crate::archive::Archive;
 use crate::cli::humanize::{counted, grouped, shown};
 use crate::cli::output_args::OutputArgs;
 use crate::cli::results::{print_json, print_summary};
-use crate::cli::signals::{clear_leftovers, remove_on_signal};
+use crate::cli::signals::remove_on_signal;
 use crate::flow::transform::{self, Example, Preview, Recipe, TransformOptions};
 use crate::model::printable::one_line;
 use crate::report::text::json_text;
@@ -84,7 +84,7 @@ impl Args {
         }
         let output = self.output.take().filter(|_| !self.dry_run);
         if let Some(output) = &output {
-            clear_leftovers(&output.output);
+            output.clear_leftovers()?;
         }
         remove_on_signal();
         let inputs = Inputs::open(&self.inputs, &self.merge, self.copy, output.as_ref())?;

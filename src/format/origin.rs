@@ -4,6 +4,7 @@ use super::Kind;
 use super::manifest::{FileDescriptor, SourceInfo};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What an archive holds beside the objects of its own origin (format 1.1).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -64,6 +65,10 @@ pub struct ShardOfSource {
     /// How many runs the plan counted for it, where all are taken: of another number, the source changed in between.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub planned_runs: Option<u64>,
+    /// Runs of this shard that traces of other shards are linked to, by the ids of the traces: a server tells of links by the run alone,
+    /// and a merge of all shards puts them into the traces. As many as a manifest holds; the others are a limit.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub links: BTreeMap<String, BTreeSet<String>>,
     /// Digest of the experiments that the shard saw in all of the source: of another, the source changed in between.
     pub seen: crate::model::Digest,
 }

@@ -5,6 +5,8 @@ mod helpers;
 
 mod bad_input;
 mod bad_usage;
+#[cfg(feature = "cloud")]
+mod buckets;
 mod diff_sides;
 mod every_command;
 mod examples;

@@ -69,7 +69,7 @@ impl Drop for Listener {
 pub(super) struct Cloud {
     folder: tempfile::TempDir,
     pub(super) venvs: PathBuf,
-    variables: Variables,
+    pub(super) variables: Variables,
     _server: Listener,
 }
 
@@ -99,7 +99,7 @@ impl Cloud {
         }
     }
 
-    fn azure(venvs: PathBuf) -> Option<Self> {
+    pub(super) fn azure(venvs: PathBuf) -> Option<Self> {
         let azurite = venvs.join("cloud/azurite/node_modules/.bin/azurite-blob");
         if !azurite.exists() {
             eprintln!("SKIPPED: no azurite, so Azure's protocol is not spoken");

@@ -18,18 +18,21 @@ struct Bucket {
 
 impl Bucket {
     fn new() -> Option<Self> {
-        let cloud = Cloud::s3(venvs("no archive in a bucket is read")?);
+        let bucket = Bucket::of(Cloud::s3(venvs("no archive in a bucket is read")?));
+        bucket.boto("s3.create_bucket(Bucket='history')");
+        Some(bucket)
+    }
+
+    fn of(cloud: Cloud) -> Self {
         let folder = cloud.path("work");
         let temporary = cloud.path("tmp");
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::create_dir_all(&temporary).unwrap();
-        let bucket = Bucket {
+        Bucket {
             cloud,
             folder,
             temporary,
-        };
-        bucket.boto("s3.create_bucket(Bucket='history')");
-        Some(bucket)
+        }
     }
 
     /// Runs a line of Python with a client `s3`; what it prints.
@@ -205,7 +208,13 @@ fn a_large_archive_goes_up_in_parts_and_a_killed_upload_is_given_back() {
             .unwrap();
         let has_note = || {
             let mut folders = std::fs::read_dir(&bucket.temporary).unwrap().flatten();
-            folders.any(|folder| folder.path().join("upload").is_file())
+            folders.any(|folder| {
+                let mut files = std::fs::read_dir(folder.path()).into_iter().flatten().flatten();
+                files.any(|file| {
+                    file.file_name().to_string_lossy().starts_with("upload-")
+                        && file.path().extension().is_none()
+                })
+            })
         };
         while killed.try_wait().unwrap().is_none() && !has_note() {
             std::thread::sleep(std::time::Duration::from_millis(1));
@@ -265,4 +274,62 @@ fn what_is_missing_refused_or_replaced_meanwhile_is_told_without_secrets() {
         "b = s3.get_object(Bucket='history', Key='cut.zip')['Body'].read()\ns3.put_object(Bucket='history', Key='cut.zip', Body=b[:-1])",
     );
     bucket.refused(4, &["info", "s3://history/cut.zip"]);
+}
+
+/// A large archive as a zip and as a directory, made there, read from there, and cleaned up.
+fn check_store(bucket: &Bucket, root: &str) {
+    let source = large(bucket);
+    bucket.done(&["export", source, "-o", "here.zip"]);
+    let expected = content_id(&bucket.done(&["info", "here.zip", "--json"]));
+    for name in ["large.zip", "folder"] {
+        let there = format!("{root}/a b/{name}");
+        bucket.done(&["export", source, "-o", &there, "--cleanup"]);
+        assert_eq!(content_id(&bucket.done(&["info", &there, "--json"])), expected);
+        assert!(bucket.done(&["verify", &there]).contains("intact"), "{there}");
+        assert!(bucket.done(&["ls", &there, "artifacts"]).contains("model.bin"));
+        assert_eq!(bucket.done(&["diff", "here.zip", &there]), "");
+        let said = bucket.refused(2, &["export", source, "-o", &there]);
+        assert!(said.contains("` exists"), "{said}");
+        bucket.done(&[
+            "transform",
+            &there,
+            "-o",
+            &format!("{root}/tagged-{name}"),
+            "--source-tags",
+        ]);
+    }
+    assert_eq!(std::fs::read_dir(&bucket.temporary).unwrap().count(), 0);
+}
+
+#[test]
+fn archives_are_made_in_azures_storage_and_read_from_there() {
+    let Some(cloud) = venvs("no archive in a bucket is read").and_then(Cloud::azure) else {
+        return;
+    };
+    let bucket = Bucket::of(cloud);
+    let make = "import os, sys\nfrom azure.storage.blob import BlobServiceClient\n\
+                BlobServiceClient.from_connection_string(os.environ['AZURE_STORAGE_CONNECTION_STRING']).create_container('box')";
+    let python = bucket.cloud.venvs.join("cloud/bin/python");
+    run(bucket.cloud.command(&python).args(["-c", make]));
+    for scheme in [
+        "wasbs://box@devstoreaccount1.blob",
+        "abfss://box@devstoreaccount1.dfs",
+    ] {
+        check_store(&bucket, &format!("{scheme}.core.windows.net/{}", &scheme[..5]));
+    }
+}
+
+/// Google's storage speaks the same XML; its own service cannot be tried here.
+#[test]
+fn archives_are_made_in_a_storage_of_googles_protocol_and_read_from_there() {
+    let Some(mut bucket) = Bucket::new() else { return };
+    let account = bucket.cloud.path("account.json");
+    let endpoint = &bucket.cloud.variables[0].1;
+    let text = format!(
+        r#"{{"gcs_base_url": "{endpoint}", "disable_oauth": true, "client_email": "", "private_key": "", "private_key_id": ""}}"#
+    );
+    std::fs::write(&account, text).unwrap();
+    let account = account.to_str().unwrap().to_owned();
+    bucket.cloud.variables.push(("GOOGLE_SERVICE_ACCOUNT", account));
+    check_store(&bucket, "gs://history");
 }

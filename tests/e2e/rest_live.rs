@@ -359,3 +359,70 @@ fn traces_that_never_ended_are_the_same_through_the_server_and_its_database() {
         }
     }
 }
+
+/// Runs and traces in two experiments, some of which are linked to one another, and one experiment that a plan cuts.
+const LINKED: &str = "import sys, mlflow
+mlflow.set_tracking_uri(sys.argv[1])
+client = mlflow.MlflowClient()
+runs, traces = [], []
+for name in ['with runs', 'with traces', 'cut']:
+    experiment = client.create_experiment(name)
+    for number in range(24 if name == 'cut' else 3):
+        run = client.create_run(experiment, start_time=1000 * number + 5)
+        client.log_param(run.info.run_id, 'number', number)
+        runs.append(run.info.run_id)
+        if name != 'with runs' and number % 3 == 0:
+            trace = client.start_trace(f'{name} {number}', experiment_id=experiment)
+            client.end_trace(getattr(trace, 'trace_id', None) or trace.request_id)
+            traces.append(getattr(trace, 'trace_id', None) or trace.request_id)
+getattr(mlflow, 'flush_trace_async_logging', lambda: None)()
+if hasattr(client, 'link_traces_to_run'):
+    for number, run in enumerate(runs):
+        client.link_traces_to_run([traces[number % len(traces)]], run)
+";
+
+#[test]
+fn shards_of_a_real_server_are_the_whole_with_the_links_of_traces() {
+    for version in ["2.22.5", "3.18.0"] {
+        let Some(venv) = venv(version) else { continue };
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start_of(&venv, folder.path());
+        server.fill(&venv, &[]);
+        let mut python = Command::new(venv.join("bin/python"));
+        servers::run(
+            python
+                .args(["-c", LINKED, &server.url])
+                .env("MLFLOW_DISABLE_TELEMETRY", "true")
+                .env("MLFLOW_ENABLE_ASYNC_TRACE_LOGGING", "false"),
+        );
+        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        let (whole, plan) = (path("whole.zip"), path("plan.json"));
+        mlark(&["export", &server.url, "-o", &whole]);
+        mlark(&["plan", &server.url, "--shards", "4", "-o", &plan]);
+        let content_id = |path: &str| Archive::open(Path::new(path)).unwrap().manifest().content_id;
+        if version == "3.18.0" {
+            let archive = Archive::open(Path::new(&whole)).unwrap();
+            let traces = archive
+                .values(Kind::Traces)
+                .map(|trace| trace.unwrap()["linked_runs"].clone());
+            let links: usize = traces.filter_map(|runs| Some(runs.as_array()?.len())).sum();
+            assert!(links >= 20, "{links}");
+        }
+        for options in [&["--plan", &plan][..], &[]] {
+            let parts: Vec<_> = (1..=4)
+                .map(|number| path(&format!("part-{number}-{}.zip", options.len())))
+                .collect();
+            for (number, part) in (1..).zip(&parts) {
+                let shard = format!("{number}/4");
+                mlark(&[&["export", &server.url, "--shard", &shard, "-o", part], options].concat());
+            }
+            let (all, parts): (_, Vec<_>) = (
+                path(&format!("all-{}.zip", options.len())),
+                parts.iter().map(String::as_str).collect(),
+            );
+            mlark(&[&["merge"], &parts[..], &["-o", &all]].concat());
+            mlark(&["diff", &whole, &all]);
+            assert_eq!(content_id(&whole), content_id(&all), "{version} {options:?}");
+        }
+    }
+}

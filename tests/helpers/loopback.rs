@@ -127,7 +127,11 @@ fn serve(stream: TcpStream, log: &Mutex<Vec<Received>>, script: &Script) {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         head.push_str("\r\n");
-        let sent = answer.cut_after.unwrap_or(answer.body.len());
+        let length = match request.method.as_str() {
+            "HEAD" => 0,
+            _ => answer.body.len(),
+        };
+        let sent = answer.cut_after.unwrap_or(length);
         let written = writer
             .write_all(head.as_bytes())
             .and_then(|()| send(&mut writer, &answer.body[..sent], answer.drip));

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its share")]
 
+pub mod bucket;
 pub mod bytes;
 pub mod command;
 pub mod common;

@@ -1,6 +1,7 @@
 //! What is taken over from other archives: their blobs, each once, undecoded where the containers are alike, and files of lines.
 
 use super::{Output, Target, zip_error};
+use crate::archive::blob_directory::BlobDirectory;
 use crate::archive::checksums::{ChecksumWriter, Checksums};
 use crate::archive::container::Container;
 use crate::archive::error::{ArchiveError, Result};
@@ -16,6 +17,10 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
+use std::thread;
+
+/// Blobs that are copied to a directory in an object store at once.
+const COPIED_AT_ONCE: usize = 8;
 
 /// Blobs of one archive, and how many of them were taken over.
 #[derive(Debug, Clone, Copy, Default)]
@@ -59,7 +64,9 @@ impl Output {
             (Target::Zip { .. }, Some(_)) => {
                 self.copy_entries(archive, own, is_first, &mut adopted)?;
             }
-            (Target::Directory(blobs), None) if matches!(archive.container(), Container::Directory(_)) => {
+            (Target::Directory(blobs), None)
+                if blobs.remote().is_none() && matches!(archive.container(), Container::Directory(_)) =>
+            {
                 let blobs = blobs.clone();
                 for_each_blob(archive, |digest| {
                     let is_taken = self.is_wanted(digest, own);
@@ -125,14 +132,44 @@ impl Output {
 
     /// Copies blobs from one kind of container to the other; their digests are checked.
     fn copy_blobs(&mut self, archive: &Archive, own: &BTreeSet<Digest>, adopted: &mut Adopted) -> Result<()> {
+        let mut together = Vec::new();
         for_each_blob(archive, |digest| {
             let is_taken = self.is_wanted(digest, own);
             adopted.add(archive, size_of(archive, digest)?, is_taken)?;
-            if is_taken {
-                self.copy_blob(archive, digest)
-            } else {
-                Ok(())
+            if !is_taken {
+                return Ok(());
             }
+            if !self.waits_for_store() {
+                return self.copy_blob(archive, digest);
+            }
+            together.push(*digest);
+            match together.len() {
+                COPIED_AT_ONCE => self.copy_together(archive, &std::mem::take(&mut together)),
+                _ => Ok(()),
+            }
+        })?;
+        self.copy_together(archive, &together)
+    }
+
+    /// Whether to copy a blob is to wait for an object store.
+    fn waits_for_store(&self) -> bool {
+        matches!(&self.target, Target::Directory(blobs) if blobs.remote().is_some())
+    }
+
+    /// Copies blobs to a directory in an object store at once.
+    fn copy_together(&self, archive: &Archive, digests: &[Digest]) -> Result<()> {
+        let Target::Directory(blobs) = &self.target else {
+            return Ok(());
+        };
+        thread::scope(|scope| {
+            let copying: Vec<_> = digests
+                .iter()
+                .map(|digest| scope.spawn(move || copy_to_store(archive, blobs, digest)))
+                .collect();
+            let mut copied = copying
+                .into_iter()
+                .map(|copying| copying.join().expect("no copy panics"));
+            copied.try_for_each(|copied| copied)
         })
     }
 
@@ -239,6 +276,13 @@ fn next_blob(checksums: &mut Checksums<'_>) -> Result<Option<Digest>> {
         }
     }
     Ok(None)
+}
+
+/// Copies a blob to an object store; on a disk its digest is checked before.
+fn copy_to_store(archive: &Archive, blobs: &BlobDirectory, digest: &Digest) -> Result<()> {
+    let (path, mut file) = blobs.temporary()?;
+    copy_checked(archive, digest, archive.stored_blob(digest)?, &mut file, &path)?;
+    blobs.keep(&path, &file, digest)
 }
 
 /// Calls `visit` with each blob of an archive, by digest.

@@ -2,6 +2,7 @@
 
 use super::{ArchiveWriter, ManifestHead};
 use crate::archive::clock::now_text;
+use crate::archive::container_writer::Sealed;
 use crate::archive::error::{ArchiveError, Result};
 use crate::archive::loss_log::LossLog;
 use crate::format::Manifest;
@@ -55,9 +56,12 @@ impl ArchiveWriter {
             extra: head.extra,
         };
         manifest.format.minor = manifest.format.minor.max(manifest.needed_minor());
-        let name = self.output.seal(&manifest)?;
+        let sealed = self.output.seal(&manifest)?;
         drop(self.output);
-        self.staging.publish(&name, !self.options.no_sync)?;
+        match sealed {
+            Sealed::Name(name) => self.staging.publish(name, !self.options.no_sync)?,
+            Sealed::Parts(parts) => self.staging.complete(*parts)?,
+        }
         Ok(manifest)
     }
 

@@ -42,6 +42,7 @@ pub(crate) use self::{
     compress::Compression,
     fault::{ScanError, ZipFault},
     index::ZipIndex,
+    output::Made,
     scan::ZipLimits,
     writer::{WriteError, ZipFileWriter},
 };

@@ -6,17 +6,50 @@ use std::io::{self, IoSlice};
 use std::ops::Range;
 use std::thread::{self, JoinHandle};
 
+use super::profile::MAX_LOCAL_LEN;
 use crate::archive::buffers::Buffers;
+use crate::archive::remote::ObjectWriter;
 
 /// Small entries live and die in this many bytes without a system call of their own.
 const BUFFER_LEN: usize = 1 << 20;
 /// How many pieces one system call takes (`IOV_MAX` of Linux).
 const MAX_PIECES: usize = 1024;
 
+/// Where the bytes of a zip go.
+#[derive(Debug)]
+enum Place {
+    File(File),
+    /// To an object store; what may change is said before.
+    Parts(Box<ObjectWriter>),
+}
+
+impl Place {
+    fn write_all_at(&mut self, bytes: &[u8], at: u64) -> io::Result<()> {
+        match self {
+            Place::File(file) => file.write_all_at(bytes, at),
+            Place::Parts(parts) => parts.append(bytes),
+        }
+    }
+
+    fn patch(&mut self, bytes: &[u8], at: u64) -> io::Result<()> {
+        match self {
+            Place::File(file) => file.write_all_at(bytes, at),
+            Place::Parts(parts) => parts.patch(at, bytes),
+        }
+    }
+
+    fn cut(&mut self, to: u64) -> io::Result<()> {
+        match self {
+            Place::File(file) => file.set_len(to),
+            Place::Parts(parts) => parts.cut(to),
+        }
+    }
+}
+
 /// The file under a zip writer: buffered, positioned by itself, patchable.
 #[derive(Debug)]
 pub(super) struct OutputFile {
-    file: File,
+    place: Place,
     /// How many bytes are in the file; the queue follows them.
     flushed: u64,
     /// Whole pieces that were handed over, which saves copying them; the buffer follows them.
@@ -33,15 +66,32 @@ impl OutputFile {
     /// Takes a file over and empties it.
     pub(super) fn create(file: File) -> io::Result<Self> {
         file.set_len(0)?;
-        Ok(Self {
-            file,
+        Ok(Self::of(Place::File(file)))
+    }
+
+    /// The same for an object of a store.
+    pub(super) fn in_parts(parts: ObjectWriter) -> Self {
+        Self::of(Place::Parts(Box::new(parts)))
+    }
+
+    fn of(place: Place) -> Self {
+        Self {
+            place,
             flushed: 0,
             queue: Vec::new(),
             queue_len: 0,
             buffer: Vec::new(),
             buffers: Buffers::default(),
             copying: None,
-        })
+        }
+    }
+
+    /// Says from where on bytes may be changed, as far as headers go, or cut off.
+    pub(super) fn keep_from(&mut self, start: Option<u64>) -> io::Result<()> {
+        match &mut self.place {
+            Place::File(_) => Ok(()),
+            Place::Parts(parts) => parts.keep(start.map(|start| start..start + MAX_LOCAL_LEN as u64)),
+        }
     }
 
     /// Where the next byte goes.
@@ -57,7 +107,7 @@ impl OutputFile {
     pub(super) fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.make_room(bytes.len())?;
         if bytes.len() >= BUFFER_LEN {
-            self.file.write_all_at(bytes, self.flushed)?;
+            self.place.write_all_at(bytes, self.flushed)?;
             self.flushed += bytes.len() as u64;
         } else {
             self.buffer.extend_from_slice(bytes);
@@ -99,7 +149,9 @@ impl OutputFile {
         }
         let in_file = self.flushed.saturating_sub(at).min(bytes.len() as u64) as usize;
         let (file_part, buffer_part) = bytes.split_at(in_file);
-        self.file.write_all_at(file_part, at)?;
+        if !file_part.is_empty() {
+            self.place.patch(file_part, at)?;
+        }
         if !buffer_part.is_empty() {
             let start = (at + in_file as u64 - self.buffer_start()) as usize;
             self.buffer[start..start + buffer_part.len()].copy_from_slice(buffer_part);
@@ -116,7 +168,7 @@ impl OutputFile {
             Some(kept) => self.buffer.truncate(kept as usize),
             None => {
                 self.buffer.clear();
-                self.file.set_len(to)?;
+                self.place.cut(to)?;
                 self.flushed = to;
             }
         }
@@ -130,7 +182,10 @@ impl OutputFile {
     /// shares them.
     pub(super) fn copy_from_start(&mut self, source: &File, len: u64) -> io::Result<()> {
         debug_assert_eq!(self.position(), 0);
-        let (source, target) = (source.try_clone()?, self.file.try_clone()?);
+        let Place::File(file) = &self.place else {
+            return self.copy_from(source, 0..len);
+        };
+        let (source, target) = (source.try_clone()?, file.try_clone()?);
         self.copying = Some(thread::spawn(move || copy_range(&source, &target, 0..len, 0)));
         self.flushed = len;
         Ok(())
@@ -143,19 +198,25 @@ impl OutputFile {
         }
         self.flush()?;
         let len = range.end - range.start;
-        copy_range(source, &self.file, range, self.flushed)?;
+        match &mut self.place {
+            Place::File(file) => copy_range(source, file, range, self.flushed)?,
+            Place::Parts(parts) => in_chunks(source, range, |chunk, _| parts.append(chunk))?,
+        }
         self.flushed += len;
         Ok(())
     }
 
-    /// Writes out what is buffered, waits for a copy that is under way, and gives the file back.
-    pub(super) fn into_file(mut self) -> io::Result<File> {
+    /// Writes out what is buffered, waits for a copy that is under way, and gives the file back, or completes the parts.
+    pub(super) fn into_made(mut self) -> io::Result<Made> {
         self.flush()?;
         if let Some(copying) = self.copying.take() {
             let copied = copying.join();
             copied.map_err(|_| io::Error::other("the thread that copied blobs panicked"))??;
         }
-        Ok(self.file)
+        Ok(match self.place {
+            Place::File(file) => Made::File(file),
+            Place::Parts(parts) => Made::Parts(parts),
+        })
     }
 
     /// Writes out everything where pieces wait that were handed over, which cannot be changed in their place.
@@ -168,24 +229,19 @@ impl OutputFile {
 
     fn flush(&mut self) -> io::Result<()> {
         if self.queue.is_empty() {
-            self.file.write_all_at(&self.buffer, self.flushed)?;
+            self.place.write_all_at(&self.buffer, self.flushed)?;
             self.flushed += self.buffer.len() as u64;
             self.buffer.clear();
             return Ok(());
         }
         self.queue_buffer();
-        let mut pieces: Vec<IoSlice<'_>> = self.queue.iter().map(|piece| IoSlice::new(piece)).collect();
-        let mut rest = &mut pieces[..];
-        let mut at = self.flushed;
-        while !rest.is_empty() {
-            match write_pieces_at(&self.file, rest, at)? {
-                0 => return Err(io::ErrorKind::WriteZero.into()),
-                written => {
-                    at += written as u64;
-                    IoSlice::advance_slices(&mut rest, written);
-                }
+        let at = match &mut self.place {
+            Place::File(file) => write_queue(file, &self.queue, self.flushed)?,
+            Place::Parts(parts) => {
+                self.queue.iter().try_for_each(|piece| parts.append(piece))?;
+                self.flushed + self.queue_len as u64
             }
-        }
+        };
         self.flushed = at;
         self.queue
             .drain(..)
@@ -193,6 +249,29 @@ impl OutputFile {
         self.queue_len = 0;
         Ok(())
     }
+}
+
+/// A zip whose last byte was written.
+#[derive(Debug)]
+pub(crate) enum Made {
+    File(File),
+    Parts(Box<ObjectWriter>),
+}
+
+/// Writes pieces one after the other; where they end.
+fn write_queue(file: &File, queue: &[Vec<u8>], mut at: u64) -> io::Result<u64> {
+    let mut pieces: Vec<IoSlice<'_>> = queue.iter().map(|piece| IoSlice::new(piece)).collect();
+    let mut rest = &mut pieces[..];
+    while !rest.is_empty() {
+        match write_pieces_at(file, rest, at)? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            written => {
+                at += written as u64;
+                IoSlice::advance_slices(&mut rest, written);
+            }
+        }
+    }
+    Ok(at)
 }
 
 /// Copies bytes of one file to a place in another.
@@ -215,15 +294,23 @@ fn copy_unseen(source: &File, target: &File, range: Range<u64>, to: u64) -> io::
     Ok(copied)
 }
 
-fn copy_by_buffer(source: &File, target: &File, range: Range<u64>, mut to: u64) -> io::Result<()> {
+fn copy_by_buffer(source: &File, target: &File, range: Range<u64>, to: u64) -> io::Result<()> {
+    in_chunks(source, range, |chunk, at| target.write_all_at(chunk, to + at))
+}
+
+/// Reads bytes of a file in pieces, which come with their distance from the first.
+fn in_chunks(
+    source: &File,
+    range: Range<u64>,
+    mut take: impl FnMut(&[u8], u64) -> io::Result<()>,
+) -> io::Result<()> {
     let mut buffer = vec![0; (range.end - range.start).min(BUFFER_LEN as u64) as usize];
     let mut position = range.start;
     while position < range.end {
         let chunk = (range.end - position).min(buffer.len() as u64) as usize;
         source.read_exact_at(&mut buffer[..chunk], position)?;
-        target.write_all_at(&buffer[..chunk], to)?;
+        take(&buffer[..chunk], position - range.start)?;
         position += chunk as u64;
-        to += chunk as u64;
     }
     Ok(())
 }
@@ -265,7 +352,10 @@ mod tests {
         output.write_all(b"tail")?;
         expected.extend_from_slice(b"tail");
         let mut found = Vec::new();
-        output.into_file()?.read_to_end(&mut found)?;
+        let Made::File(mut file) = output.into_made()? else {
+            panic!("it was a file")
+        };
+        file.read_to_end(&mut found)?;
         assert!(found == expected);
         Ok(())
     }

@@ -7,13 +7,14 @@ use std::{
 };
 
 use crate::archive::buffers::Buffers;
+use crate::archive::remote::ObjectWriter;
 
 use super::{
     compress::{Compression, Deflater, SAMPLE_LEN},
     entry::{Body, EntryInfo, EntryWriter, check},
     index::ZipIndex,
     name::{MAX_NAME_LEN, NameProblem},
-    output::OutputFile,
+    output::{Made, OutputFile},
     profile::{EndRecords, EntryHeader, MAX_32, MAX_LOCAL_LEN, Method, local_len},
 };
 
@@ -90,8 +91,17 @@ impl ZipFileWriter {
     /// Begins a zip in `file`, which must be open for reading and writing and is emptied; the central directory is
     /// collected in an unnamed file in `spool_dir`.
     pub(crate) fn create(file: File, spool_dir: &Path) -> Result<Self, WriteError> {
+        Self::over(OutputFile::create(file)?, spool_dir)
+    }
+
+    /// Begins a zip that goes to an object store while it is written.
+    pub(crate) fn in_parts(parts: ObjectWriter, spool_dir: &Path) -> Result<Self, WriteError> {
+        Self::over(OutputFile::in_parts(parts), spool_dir)
+    }
+
+    fn over(out: OutputFile, spool_dir: &Path) -> Result<Self, WriteError> {
         Ok(Self {
-            out: OutputFile::create(file)?,
+            out,
             central: BufWriter::with_capacity(SPOOL_BUFFER_LEN, tempfile::tempfile_in(spool_dir)?),
             central_size: 0,
             entries: 0,
@@ -150,13 +160,13 @@ impl ZipFileWriter {
             size,
             offset: self.out.position(),
         };
-        self.cut_to = Some(header.offset);
+        self.open_at(header.offset)?;
         self.record.clear();
         header.write_local(&mut self.record);
         self.out.write_all(&self.record)?;
         self.out.write_owned(content)?;
         self.push_central(&header)?;
-        self.cut_to = None;
+        self.close()?;
         Ok(EntryInfo::of(&header))
     }
 
@@ -205,7 +215,7 @@ impl ZipFileWriter {
         self.cut()?;
         let start = self.out.position();
         self.sample.clear();
-        self.cut_to = Some(start);
+        self.open_at(start)?;
         let header_len = local_len(name_len.min(MAX_NAME_LEN), size_hint >= MAX_32);
         self.out.write_all(&[0; MAX_LOCAL_LEN][..header_len])?;
         let data_start = self.out.position();
@@ -265,7 +275,15 @@ impl ZipFileWriter {
     }
 
     /// Writes the central directory and the end records and gives the file back, not synced.
-    pub(crate) fn finish(mut self) -> Result<File, WriteError> {
+    pub(crate) fn finish(self) -> Result<File, WriteError> {
+        match self.end()? {
+            Made::File(file) => Ok(file),
+            Made::Parts(_) => Err(io::Error::from(io::ErrorKind::Unsupported).into()),
+        }
+    }
+
+    /// Writes the central directory and the end records; a file is not synced, and parts are not put together.
+    pub(crate) fn end(mut self) -> Result<Made, WriteError> {
         self.cut()?;
         let end = EndRecords {
             entries: self.entries,
@@ -280,7 +298,7 @@ impl ZipFileWriter {
         self.record.clear();
         end.write(&mut self.record);
         self.out.write_all(&self.record)?;
-        Ok(self.out.into_file()?)
+        Ok(self.out.into_made()?)
     }
 
     /// Puts the local header of the entry written last in its place and adds its central record.
@@ -289,8 +307,19 @@ impl ZipFileWriter {
         header.write_local(&mut self.record);
         self.out.patch(header.offset, &self.record)?;
         self.push_central(header)?;
+        self.close()
+    }
+
+    /// Says where an entry begins that may be cut off again.
+    fn open_at(&mut self, start: u64) -> io::Result<()> {
+        self.cut_to = Some(start);
+        self.out.keep_from(Some(start))
+    }
+
+    /// Says that what was written stays.
+    fn close(&mut self) -> io::Result<()> {
         self.cut_to = None;
-        Ok(())
+        self.out.keep_from(None)
     }
 
     fn push_central(&mut self, header: &EntryHeader<'_>) -> io::Result<()> {
@@ -313,7 +342,7 @@ impl ZipFileWriter {
         }
         if let Some(start) = self.cut_to {
             self.out.truncate(start)?;
-            self.cut_to = None;
+            self.close()?;
         }
         Ok(())
     }

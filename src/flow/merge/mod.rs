@@ -36,6 +36,7 @@ use self::error::Result;
 use self::orphans::Decided;
 use self::output::MergeOutput;
 use self::plan::{InputPlan, Plan};
+use self::shards::Links;
 use self::source::{FAMILIES, Source};
 use self::survey::{UNIQUE, for_each_shared};
 use self::weave::Weave;
@@ -220,7 +221,7 @@ struct Job<'j> {
 impl Job<'_> {
     fn run(&self, out: Option<&Path>, scratch: &Path) -> Result<MergeReport> {
         let writer = out.map(|out| ArchiveWriter::create(out, self.options.writer.clone()));
-        let mut output = MergeOutput::new(writer.transpose()?);
+        let mut output = MergeOutput::new(writer.transpose()?, Links::of(self.archives));
         let mut artifacts: Vec<_> = self.archives.iter().map(|_| None).collect();
         let mut weave = Weave::new(self.archives, self.plan, self.losers, self.options.prefer);
         weave.tell_of_lost(&self.decided.conflicts);

@@ -3,6 +3,7 @@
 use super::Result;
 use super::book::{Identity, OriginTable};
 use super::plan::Plan;
+use super::shards::Links;
 use super::source::Owner;
 use crate::archive::{ArchiveWriter, PartWriter, digests_in};
 use crate::format::line::{canonical, to_value};
@@ -21,6 +22,8 @@ pub(super) struct MergeOutput {
     /// Blobs of lines that are left out, which perhaps nothing else refers to.
     pub(super) suspects: BTreeSet<Digest>,
     origins: Option<PartWriter>,
+    /// What shards know of links of others' traces.
+    links: Links,
 }
 
 /// Kinds of which each object of a further origin is told.
@@ -36,7 +39,7 @@ const TOLD: [Kind; 8] = [
 ];
 
 impl MergeOutput {
-    pub(super) fn new(writer: Option<ArchiveWriter>) -> Self {
+    pub(super) fn new(writer: Option<ArchiveWriter>, links: Links) -> Self {
         let origins = writer
             .as_ref()
             .map(|writer| PartWriter::single(writer.root(), ArchivePath::origins()));
@@ -45,12 +48,15 @@ impl MergeOutput {
             lines: BTreeMap::new(),
             suspects: BTreeSet::new(),
             origins,
+            links,
         }
     }
 
     /// Writes a line.
     pub(super) fn write(&mut self, kind: Kind, key: SortKey, id: &str, line: &[u8]) -> Result<()> {
         *self.lines.entry(kind.name().to_owned()).or_default() += 1;
+        let linked = self.links.put_into(kind, id, line);
+        let line = linked.as_deref().unwrap_or(line);
         let Some(writer) = &mut self.writer else {
             return Ok(());
         };

@@ -5,10 +5,11 @@
 
 use super::{MergeError, Result};
 use crate::archive::Archive;
+use crate::format::line::canonical;
 use crate::format::loss::LossCount;
 use crate::format::origin::ShardOfSource;
-use crate::format::{Kind, Manifest, Reason};
-use std::collections::BTreeMap;
+use crate::format::{Kind, Manifest, Reason, strict_json};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// Shards that an error names.
@@ -217,3 +218,35 @@ pub(super) fn limits_of<'a>(manifest: &'a Manifest, told: &mut Vec<&'a LossCount
     }
     limits
 }
+
+/// Runs by the traces that are linked to them, where a server tells of a link by the run, and another shard has the trace.
+#[derive(Debug, Default)]
+pub(super) struct Links(BTreeMap<String, BTreeSet<String>>);
+
+impl Links {
+    /// What all shards know.
+    pub(super) fn of(archives: &[&Archive]) -> Self {
+        let mut links = Links::default();
+        let shards = archives
+            .iter()
+            .filter_map(|archive| archive.manifest().shard.as_ref());
+        for (trace_id, run_ids) in shards.flat_map(|shard| &shard.links) {
+            let known = links.0.entry(trace_id.clone()).or_default();
+            known.extend(run_ids.iter().cloned());
+        }
+        links
+    }
+
+    /// The line of a trace with what it is linked to; none where nothing is to be added.
+    pub(super) fn put_into(&mut self, kind: Kind, id: &str, line: &[u8]) -> Option<Vec<u8>> {
+        let mut run_ids = (kind == Kind::Traces).then(|| self.0.remove(id))??;
+        let mut trace = strict_json::parse(line).ok()?;
+        let known = trace[LINKED_RUNS].as_array().into_iter().flatten();
+        run_ids.extend(known.filter_map(|id| id.as_str().map(str::to_owned)));
+        trace[LINKED_RUNS] = run_ids.into_iter().collect();
+        Some(canonical(&trace))
+    }
+}
+
+/// The field of a trace that names the runs that it is linked to.
+const LINKED_RUNS: &str = "linked_runs";

@@ -5,7 +5,7 @@ use crate::format::origin::ShardOfSource;
 use crate::model::{Digest, uri};
 use crate::select::{Closure, Share};
 use sha2::{Digest as _, Sha256};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -14,7 +14,13 @@ pub(super) struct ShardState {
     seen: BTreeSet<[u8; 32]>,
     /// Whether what is read now is also read by another shard, which counts what of it cannot be held.
     is_counted_elsewhere: bool,
+    /// Links of other shards' traces to this shard's runs.
+    links: BTreeMap<String, BTreeSet<String>>,
+    link_count: usize,
 }
+
+/// Links of other shards' traces that a manifest holds.
+const MOST_LINKS: usize = 100_000;
 
 impl Export<'_> {
     /// Takes note of the experiments that a closure was told of, and says which of them are new since the plan was made.
@@ -25,6 +31,17 @@ impl Export<'_> {
                 "experiment `{id}` is newer than the plan; the hash of its id decides its shard"
             ));
         }
+    }
+
+    /// Takes note of links of another shard's trace to runs of this one, for the merge of all; how many it cannot hold.
+    pub(crate) fn linked_from_elsewhere(&mut self, trace_id: String, run_ids: BTreeSet<String>) -> u64 {
+        let count = run_ids.len();
+        if self.shard.link_count + count > MOST_LINKS {
+            return count as u64;
+        }
+        self.shard.link_count += count;
+        self.shard.links.entry(trace_id).or_default().extend(run_ids);
+        0
     }
 
     /// Says whether limits, failures and what is left out are counted by another shard from here on.
@@ -82,6 +99,7 @@ impl Export<'_> {
             of: share.of(),
             plan: share.plan(),
             planned_runs: self.planned_runs(share),
+            links: self.shard.links.clone(),
             seen: Digest(digest.finalize().into()),
         })
     }

@@ -10,6 +10,11 @@ impl Closure {
         self.selection.share.as_ref()
     }
 
+    /// Whether only a share of a source is taken.
+    pub(crate) fn is_a_share(&self) -> bool {
+        self.share().is_some()
+    }
+
     /// Whether what belongs to no experiment is of another shard.
     pub(crate) fn is_rest_elsewhere(&self) -> bool {
         self.share().is_some_and(|share| !share.is_first())

@@ -16,6 +16,8 @@ mod address;
 #[cfg(feature = "cloud")]
 mod bounds;
 #[cfg(feature = "cloud")]
+mod cleanup;
+#[cfg(feature = "cloud")]
 mod profile;
 #[cfg(feature = "cloud")]
 mod remote;
@@ -25,6 +27,8 @@ mod session;
 mod stores;
 #[cfg(feature = "cloud")]
 mod upload;
+#[cfg(feature = "cloud")]
+mod uploads;
 
 #[cfg(not(feature = "cloud"))]
 pub(crate) use absent::{Address, Cloud, CloudFile, Listing, STORES};

@@ -57,6 +57,14 @@ impl Cloud {
         self.0.runtime.block_on(request)
     }
 
+    /// Lets a request go on beside what else is done.
+    pub(super) fn spawn<F>(&self, request: F) -> tokio::task::JoinHandle<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        self.0.runtime.spawn(request)
+    }
+
     pub(super) fn store(&self, address: &Address) -> Result<Arc<dyn ObjectStore>, CloudError> {
         Ok(self.connected(address)?.store)
     }

@@ -2,9 +2,11 @@
 
 use super::address::{Bucket, Provider};
 use super::profile;
+use super::uploads::Uploads;
 use crate::client::Environment;
-use object_store::aws::AmazonS3Builder;
+use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::azure::MicrosoftAzureBuilder;
+use object_store::client::{HttpConnector as _, ReqwestConnector};
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::multipart::MultipartStore;
 use object_store::{Certificate, ClientOptions, ObjectStore, RetryConfig};
@@ -32,7 +34,20 @@ fn retries() -> RetryConfig {
 /// A setting that cannot be used: a sentence without values of secrets.
 pub(super) fn connect(bucket: &Bucket, environment: &Environment) -> Result<Connected, String> {
     Ok(match &bucket.provider {
-        Provider::S3 => Connected::of(s3(&bucket.name, environment)?),
+        Provider::S3 => {
+            let (store, options) = s3(&bucket.name, environment)?;
+            let http = ReqwestConnector::default().connect(&options).map_err(told)?;
+            let store = Arc::new(store);
+            let uploads = Uploads {
+                store: store.clone(),
+                http,
+            };
+            Connected {
+                multipart: store.clone(),
+                store,
+                uploads: Some(uploads),
+            }
+        }
         Provider::Gcs => {
             let builder = GoogleCloudStorageBuilder::from_env()
                 .with_bucket_name(&bucket.name)
@@ -51,6 +66,8 @@ pub(super) fn connect(bucket: &Bucket, environment: &Environment) -> Result<Conn
 pub(super) struct Connected {
     pub(super) store: Arc<dyn ObjectStore>,
     pub(super) multipart: Arc<dyn MultipartStore>,
+    /// Where the store tells which uploads in parts there are.
+    pub(super) uploads: Option<Uploads>,
 }
 
 impl Connected {
@@ -59,6 +76,7 @@ impl Connected {
         Connected {
             multipart: store.clone(),
             store,
+            uploads: None,
         }
     }
 }
@@ -84,7 +102,7 @@ fn client_options(environment: &Environment, allow_http: bool) -> Result<ClientO
     Ok(options)
 }
 
-fn s3(bucket: &str, environment: &Environment) -> Result<object_store::aws::AmazonS3, String> {
+fn s3(bucket: &str, environment: &Environment) -> Result<(AmazonS3, ClientOptions), String> {
     let mut builder = AmazonS3Builder::from_env().with_bucket_name(bucket);
     let mut endpoint = environment.get("MLFLOW_S3_ENDPOINT_URL");
     let has_keys = environment.get("AWS_ACCESS_KEY_ID").is_some();
@@ -124,12 +142,12 @@ fn s3(bucket: &str, environment: &Environment) -> Result<object_store::aws::Amaz
     let ignores_tls =
         ignores_tls.is_some_and(|value| matches!(value.to_ascii_lowercase().as_str(), "true" | "1"));
     let options = client_options(environment, allow_http)?.with_allow_invalid_certificates(ignores_tls);
-    builder
+    let store = builder
         .with_virtual_hosted_style_request(is_virtual)
         .with_retry(retries())
-        .with_client_options(options)
-        .build()
-        .map_err(told)
+        .with_client_options(options.clone())
+        .build();
+    Ok((store.map_err(told)?, options))
 }
 
 fn azure(

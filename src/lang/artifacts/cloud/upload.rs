@@ -4,27 +4,26 @@
 //! makes something finds it.
 
 use super::address::Address;
+use super::cleanup::Cleanup;
 use super::remote::{address_of, cloud};
 use super::session::{Cloud, failed, told};
 use super::stores::Connected;
-use crate::archive::remote::RemoteTarget;
-use crate::format::layout::MANIFEST;
+use crate::archive::remote::{Cleaned, MOST_PARTS, PART_BYTES, RemoteTarget, RemoteUpload, Taken};
+use crate::format::ArchivePath;
+use crate::format::layout::{MANIFEST, SEAL};
 use crate::platform::FileAt as _;
-use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::multipart::PartId;
 use object_store::path::Path as Key;
-use object_store::{Error, ObjectStoreExt, PutPayload};
+use object_store::{Error, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, File};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tokio::task::JoinHandle;
 
-/// Bytes of a part, at the least; stores want 5 MiB.
-const PART_BYTES: u64 = 8 << 20;
-/// Parts of an upload, at the most.
-const MOST_PARTS: u64 = 10_000;
 /// Bytes of parts that are under way at once, where that is more than one part.
-const HELD_BYTES: u64 = 32 << 20;
+const HELD_BYTES: usize = 16 << 20;
 
 /// Opens the place that a URI names for writing.
 pub(super) fn target(uri: &str) -> io::Result<Arc<dyn RemoteTarget>> {
@@ -35,26 +34,26 @@ pub(super) fn target(uri: &str) -> io::Result<Arc<dyn RemoteTarget>> {
             "it names a bucket and no object in it",
         ));
     }
-    let stores = cloud.connected(&address).map_err(io::Error::other)?;
-    Ok(Arc::new(CloudTarget {
-        cloud,
-        stores,
-        address,
-    }))
+    Ok(Arc::new(CloudTarget::of(cloud, address)?))
 }
 
-/// Gives back the parts of an upload that was left, by its note: the URI and the id.
+/// Gives back what was left, by its note: a URI, and the id of an upload; without one, the directory there that has no seal.
 pub(super) fn give_back(note: &str) -> io::Result<()> {
     let Some((uri, id)) = note.split_once('\n') else {
         // Nothing was begun yet.
         return Ok(());
     };
-    let (cloud, address) = (cloud()?, address_of(uri)?);
-    let stores = cloud.connected(&address).map_err(io::Error::other)?;
-    let key = Key::parse(&address.prefix).map_err(io::Error::other)?;
-    match cloud.block_on(stores.multipart.abort_multipart(&key, &id.to_owned())) {
+    let target = CloudTarget::of(cloud()?, address_of(uri)?)?;
+    if id.is_empty() {
+        return target.cleanup().unsealed().map(drop);
+    }
+    let place = target.at(None)?;
+    match place
+        .cloud
+        .block_on(place.stores.multipart.abort_multipart(&place.key, &id.to_owned()))
+    {
         Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
-        Err(error) => Err(io::Error::other(failed(&address, &error))),
+        Err(error) => Err(place.failed(&error)),
     }
 }
 
@@ -64,104 +63,328 @@ struct CloudTarget {
     address: Address,
 }
 
-impl RemoteTarget for CloudTarget {
-    fn exists(&self) -> io::Result<bool> {
-        for address in [self.address.clone(), self.address.below(MANIFEST)] {
-            let key = Key::parse(&address.prefix).map_err(io::Error::other)?;
-            match self.cloud.block_on(self.stores.store.head(&key)) {
-                Ok(_) => return Ok(true),
-                Err(Error::NotFound { .. }) => {}
-                Err(error) => return Err(io::Error::other(failed(&address, &error))),
-            }
-        }
-        Ok(false)
+/// An object that is written.
+#[derive(Clone)]
+struct Place {
+    cloud: Cloud,
+    stores: Connected,
+    address: Address,
+    key: Key,
+}
+
+impl Place {
+    fn failed(&self, error: &Error) -> io::Error {
+        io::Error::other(failed(&self.address, error))
     }
 
-    fn put(&self, path: Option<&str>, from: &File, note: &Path) -> io::Result<()> {
-        let address = match path {
-            Some(path) => self.address.below(path),
-            None => self.address.clone(),
-        };
-        let key = Key::parse(&address.prefix).map_err(io::Error::other)?;
-        let size_bytes = from.metadata()?.len();
-        if size_bytes <= PART_BYTES {
-            let bytes = part(from, 0, size_bytes)?;
-            let put = self.cloud.block_on(self.stores.store.put(&key, bytes));
-            put.map_err(|error| io::Error::other(failed(&address, &error)))?;
-        } else {
-            self.put_in_parts(&address, &key, from, size_bytes, note)?;
+    /// Puts bytes at once. A store that cannot refuse what is there is asked before.
+    fn put(&self, bytes: PutPayload, new: bool) -> io::Result<()> {
+        let store = &self.stores.store;
+        let plain = || self.cloud.block_on(store.put(&self.key, bytes.clone()));
+        if !new {
+            return plain().map(drop).map_err(|error| self.failed(&error));
         }
-        let found = self.cloud.block_on(self.stores.store.head(&key));
-        let found = found.map_err(|error| io::Error::other(failed(&address, &error)))?;
-        if found.size != size_bytes {
-            let message = format!("{} bytes were sent, and the store has {}", size_bytes, found.size);
-            return Err(io::Error::other(message));
+        let options = PutOptions::from(PutMode::Create);
+        match self
+            .cloud
+            .block_on(store.put_opts(&self.key, bytes.clone(), options))
+        {
+            Ok(_) => Ok(()),
+            // It may be what an attempt put whose answer was lost.
+            Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) if self.has(&bytes)? => Ok(()),
+            Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => {
+                Err(io::ErrorKind::AlreadyExists.into())
+            }
+            Err(error @ (Error::PermissionDenied { .. } | Error::Unauthenticated { .. })) => {
+                Err(self.failed(&error))
+            }
+            // It knows no conditions, or is in trouble.
+            Err(_) => match self.cloud.block_on(store.head(&self.key)) {
+                Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+                Err(Error::NotFound { .. }) => plain().map(drop).map_err(|error| self.failed(&error)),
+                Err(error) => Err(self.failed(&error)),
+            },
         }
-        Ok(())
+    }
+
+    /// Whether the object is there with these bytes.
+    fn has(&self, bytes: &PutPayload) -> io::Result<bool> {
+        let found = self.cloud.block_on(async {
+            let found = self.stores.store.get(&self.key).await?;
+            if found.meta.size != bytes.content_length() as u64 {
+                return Ok(None);
+            }
+            found.bytes().await.map(Some)
+        });
+        let found = found.map_err(|error| self.failed(&error))?;
+        let mut expected = Vec::with_capacity(bytes.content_length());
+        bytes.iter().for_each(|piece| expected.extend_from_slice(piece));
+        Ok(found.is_some_and(|found| found[..] == expected[..]))
+    }
+
+    /// Checks that the store has as many bytes as it was sent.
+    fn check_size(&self, size_bytes: u64) -> io::Result<()> {
+        let found = self.cloud.block_on(self.stores.store.head(&self.key));
+        let found = found.map_err(|error| self.failed(&error))?;
+        if found.size == size_bytes {
+            return Ok(());
+        }
+        let message = format!("{} bytes were sent, and the store has {}", size_bytes, found.size);
+        Err(io::Error::other(message))
     }
 }
 
 impl CloudTarget {
-    fn put_in_parts(
-        &self,
-        address: &Address,
-        key: &Key,
-        from: &File,
-        size_bytes: u64,
-        note: &Path,
-    ) -> io::Result<()> {
-        let store = &self.stores.multipart;
-        let begun = self.cloud.block_on(store.create_multipart(key));
-        let id = begun.map_err(|error| io::Error::other(failed(address, &error)))?;
-        // Whole or not there, whenever the process is killed.
-        let new = note.with_extension("new");
-        let noted = fs::write(&new, format!("{}\n{id}", address.uri)).and_then(|()| fs::rename(&new, note));
-        let sent = noted.and_then(|()| {
-            self.cloud.block_on(async {
-                let parts = send_parts(&self.stores, key, &id, from, size_bytes).await?;
-                let completed = store.complete_multipart(key, &id, parts).await;
-                completed.map_err(|error| io::Error::other(failed(address, &error)))
-            })
-        });
-        let Err(error) = sent else {
-            return fs::remove_file(note);
+    fn of(cloud: Cloud, address: Address) -> io::Result<Self> {
+        let stores = cloud.connected(&address).map_err(io::Error::other)?;
+        Ok(CloudTarget {
+            cloud,
+            stores,
+            address,
+        })
+    }
+
+    fn at(&self, path: Option<&str>) -> io::Result<Place> {
+        let address = match path {
+            Some(path) => self.address.below(path),
+            None => self.address.clone(),
         };
-        let ended = self.cloud.block_on(store.abort_multipart(key, &id));
-        let what = match ended {
-            Ok(()) | Err(Error::NotFound { .. }) => {
-                let _ = fs::remove_file(note);
-                "nothing is left there".to_owned()
-            }
-            Err(ended) => format!(
-                "its parts are still there, because the store answered: {}",
-                told(&ended)
-            ),
-        };
-        Err(io::Error::other(format!("{error}; {what}")))
+        Ok(Place {
+            cloud: self.cloud.clone(),
+            stores: self.stores.clone(),
+            key: Key::parse(&address.prefix).map_err(io::Error::other)?,
+            address,
+        })
+    }
+
+    fn has(&self, path: Option<&str>) -> io::Result<bool> {
+        let place = self.at(path)?;
+        match self.cloud.block_on(self.stores.store.head(&place.key)) {
+            Ok(_) => Ok(true),
+            Err(Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(place.failed(&error)),
+        }
+    }
+
+    fn cleanup(&self) -> Cleanup<'_> {
+        Cleanup {
+            cloud: &self.cloud,
+            stores: &self.stores,
+            address: &self.address,
+        }
     }
 }
 
-async fn send_parts(
-    stores: &Connected,
-    key: &Key,
-    id: &String,
-    from: &File,
-    size_bytes: u64,
-) -> io::Result<Vec<PartId>> {
-    let part_bytes = PART_BYTES.max(size_bytes.div_ceil(MOST_PARTS));
-    let under_way = usize::try_from(HELD_BYTES / part_bytes).unwrap_or(1).max(1);
-    let count = usize::try_from(size_bytes.div_ceil(part_bytes)).map_err(io::Error::other)?;
-    let parts = stream::iter(0..count).map(|number| async move {
-        let start = number as u64 * part_bytes;
-        let bytes = part(from, start, part_bytes.min(size_bytes - start))?;
-        let sent = stores.multipart.put_part(key, id, number, bytes).await;
-        sent.map_err(|error| io::Error::other(told(&error)))
-    });
-    parts.buffered(under_way).try_collect().await
+impl RemoteTarget for CloudTarget {
+    fn taken(&self) -> io::Result<Taken> {
+        if self.has(None)? || self.has(Some(SEAL))? || self.has(Some(MANIFEST))? {
+            return Ok(Taken::Yes);
+        }
+        let mut taken = Taken::No;
+        self.cleanup().each_below(|path| {
+            taken = match path.parse::<ArchivePath>() {
+                Ok(_) => Taken::Unsealed,
+                Err(_) => Taken::Yes,
+            };
+            false
+        })?;
+        Ok(taken)
+    }
+
+    fn put(&self, path: Option<&str>, from: &File, note: &Path) -> io::Result<()> {
+        let place = self.at(path)?;
+        let size_bytes = from.metadata()?.len();
+        if size_bytes <= PART_BYTES as u64 {
+            place.put(part(from, 0, size_bytes)?.into(), false)?;
+            return place.check_size(size_bytes);
+        }
+        let part_bytes = size_bytes.div_ceil(MOST_PARTS as u64).max(PART_BYTES as u64);
+        let mut upload = CloudUpload::new(place, note, false);
+        let mut count = 0;
+        for start in (0..size_bytes).step_by(usize::try_from(part_bytes).map_err(io::Error::other)?) {
+            upload.make_room(part_bytes as usize, count)?;
+            upload.send(count, part(from, start, part_bytes.min(size_bytes - start))?)?;
+            count += 1;
+        }
+        upload.complete(count, size_bytes)
+    }
+
+    fn put_bytes(&self, path: &str, bytes: Vec<u8>, new: bool) -> io::Result<()> {
+        self.at(Some(path))?.put(bytes.into(), new)
+    }
+
+    fn begin(&self, note: &Path, new: bool) -> io::Result<Box<dyn RemoteUpload>> {
+        Ok(Box::new(CloudUpload::new(self.at(None)?, note, new)))
+    }
+
+    fn remove(&self, path: &str) -> io::Result<()> {
+        let place = self.at(Some(path))?;
+        match self.cloud.block_on(self.stores.store.delete(&place.key)) {
+            Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(place.failed(&error)),
+        }
+    }
+
+    fn note_of_folder(&self) -> String {
+        format!("{}\n", self.address.uri)
+    }
+
+    fn clean(&self) -> io::Result<Cleaned> {
+        self.cleanup().all()
+    }
 }
 
-fn part(from: &File, start: u64, length: u64) -> io::Result<PutPayload> {
+fn part(from: &File, start: u64, length: u64) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
     from.read_exact_at(&mut bytes, start)?;
-    Ok(bytes.into())
+    Ok(bytes)
+}
+
+/// A part on its way: its number, its size, its task.
+type UnderWay = (usize, usize, JoinHandle<Result<PartId, Error>>);
+
+/// An upload in parts, begun with the first of them.
+struct CloudUpload {
+    place: Place,
+    note: PathBuf,
+    new: bool,
+    id: Option<String>,
+    under_way: VecDeque<UnderWay>,
+    sent: BTreeMap<usize, PartId>,
+}
+
+impl CloudUpload {
+    fn new(place: Place, note: &Path, new: bool) -> Self {
+        CloudUpload {
+            place,
+            note: note.to_owned(),
+            new,
+            id: None,
+            under_way: VecDeque::new(),
+            sent: BTreeMap::new(),
+        }
+    }
+
+    /// The id of the upload, which is noted before a part is sent.
+    fn id(&mut self) -> io::Result<String> {
+        if let Some(id) = &self.id {
+            return Ok(id.clone());
+        }
+        let Place {
+            cloud,
+            stores,
+            key,
+            address,
+        } = &self.place;
+        let begun = cloud.block_on(stores.multipart.create_multipart(key));
+        let id = begun.map_err(|error| self.place.failed(&error))?;
+        self.id = Some(id.clone());
+        // Whole or not there, whenever the process is killed.
+        let new = self.note.with_extension("new");
+        fs::write(&new, format!("{}\n{id}", address.uri)).and_then(|()| fs::rename(&new, &self.note))?;
+        Ok(id)
+    }
+
+    /// Waits until a part may be sent: few are under way, and none of its number.
+    fn make_room(&mut self, bytes: usize, number: usize) -> io::Result<()> {
+        let held = |upload: &Self| upload.under_way.iter().map(|(_, bytes, _)| bytes).sum::<usize>();
+        let is_under_way = |upload: &Self| upload.under_way.iter().any(|(other, ..)| *other == number);
+        while !self.under_way.is_empty() && (held(self) + bytes > HELD_BYTES || is_under_way(self)) {
+            self.wait()?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the part that was sent first.
+    fn wait(&mut self) -> io::Result<()> {
+        let Some((number, _, task)) = self.under_way.pop_front() else {
+            return Ok(());
+        };
+        let sent = self.place.cloud.block_on(task).map_err(io::Error::other)?;
+        let part = sent.map_err(|error| self.broken(&error))?;
+        self.sent.insert(number, part);
+        Ok(())
+    }
+
+    /// What is said of a store that refuses in the middle, after the parts were given back.
+    fn broken(&mut self, error: &Error) -> io::Error {
+        let said = self.place.failed(error);
+        let what = match self.give_back() {
+            Ok(()) => "nothing is left there".to_owned(),
+            Err(ended) => format!(
+                "its parts are left there, and --cleanup removes them; the store says of them: {}",
+                told(&ended)
+            ),
+        };
+        io::Error::other(format!("{said}; {what}"))
+    }
+
+    fn give_back(&mut self) -> Result<(), Error> {
+        for (_, _, task) in self.under_way.drain(..) {
+            task.abort();
+            // One that was aborted has ended when it is waited for.
+            let _ = self.place.cloud.block_on(task);
+        }
+        let Some(id) = self.id.take() else {
+            return Ok(());
+        };
+        let Place {
+            cloud, stores, key, ..
+        } = &self.place;
+        match cloud.block_on(stores.multipart.abort_multipart(key, &id)) {
+            Ok(()) | Err(Error::NotFound { .. }) => {
+                let _ = fs::remove_file(&self.note);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl RemoteUpload for CloudUpload {
+    fn send(&mut self, number: usize, bytes: Vec<u8>) -> io::Result<()> {
+        self.make_room(bytes.len(), number)?;
+        let (id, size, place) = (self.id()?, bytes.len(), self.place.clone());
+        let task = async move {
+            let sent = place
+                .stores
+                .multipart
+                .put_part(&place.key, &id, number, bytes.into());
+            sent.await
+        };
+        self.under_way
+            .push_back((number, size, self.place.cloud.spawn(task)));
+        Ok(())
+    }
+
+    fn whole(&mut self, bytes: Vec<u8>) -> io::Result<()> {
+        let size_bytes = bytes.len() as u64;
+        self.place.put(bytes.into(), self.new)?;
+        self.place.check_size(size_bytes)
+    }
+
+    fn complete(&mut self, parts: usize, size_bytes: u64) -> io::Result<()> {
+        while !self.under_way.is_empty() {
+            self.wait()?;
+        }
+        let id = self.id()?;
+        let parts = (0..parts).map(|number| self.sent.remove(&number));
+        let parts = parts.collect::<Option<Vec<_>>>();
+        let parts = parts.ok_or_else(|| io::Error::other("a part was not sent"))?;
+        let Place {
+            cloud, stores, key, ..
+        } = &self.place;
+        let completed = cloud.block_on(stores.multipart.complete_multipart(key, &id, parts));
+        completed.map_err(|error| self.broken(&error))?;
+        self.id = None;
+        fs::remove_file(&self.note)?;
+        self.place.check_size(size_bytes)
+    }
+}
+
+impl Drop for CloudUpload {
+    fn drop(&mut self) {
+        // What cannot be given back is found by its note, or by --cleanup.
+        let _ = self.give_back();
+    }
 }

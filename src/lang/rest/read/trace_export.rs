@@ -64,12 +64,8 @@ impl Exporter<'_, '_> {
         let api = Api::of(&self.server, first).map_err(|error| self.server.error(&error))?;
         let Some(api) = api else { return Ok(()) };
         let with_traces = self.experiments_with_traces(api, self.open_experiments())?;
-        self.links_elsewhere(api)?;
-        if with_traces.is_empty() {
-            return Ok(());
-        }
-        let runs = self.run_ids.clone();
-        let links = self.links(api, &with_traces, runs, prompts)?;
+        let elsewhere = self.experiments_with_traces(api, self.experiments_elsewhere())?;
+        let links = self.links(api, &with_traces, &elsewhere, prompts)?;
         for chunk in with_traces.chunks(EXPERIMENTS) {
             let pages = api.search(self.server.clone(), chunk.to_vec(), None);
             self.each_page(pages, Kind::Traces, chunk, |exporter, rows| {
@@ -79,27 +75,14 @@ impl Exporter<'_, '_> {
         Ok(())
     }
 
-    /// Counts links of other shards' traces to this shard's runs, which only this shard can see.
-    fn links_elsewhere(&mut self, api: Api) -> Result<(), ExportError> {
-        let others = self.experiments.keys().filter(|id| {
-            let closure = self.closure.borrow();
-            closure.is_all_elsewhere(id)
-        });
-        let others: Vec<_> = others.cloned().collect();
-        if others.is_empty() || self.run_ids.is_empty() {
-            return Ok(());
+    /// Experiments that are of other shards, whose traces may be linked to runs of this one.
+    fn experiments_elsewhere(&self) -> Vec<String> {
+        let closure = self.closure.borrow();
+        let others = self.experiments.keys().filter(|id| closure.is_all_elsewhere(id));
+        match self.run_ids.is_empty() {
+            true => Vec::new(),
+            false => others.cloned().collect(),
         }
-        let others = self.experiments_with_traces(api, others)?;
-        if others.is_empty() {
-            return Ok(());
-        }
-        let runs = self.run_ids.clone();
-        let links = self.links(api, &others, runs, &[])?;
-        let kind = Kind::Traces.name();
-        let count = links.count_of_runs();
-        self.export
-            .limit(kind, "linked_runs", Reason::LinkedFromOtherShard, count);
-        Ok(())
     }
 
     fn experiments_with_traces(&mut self, api: Api, ids: Vec<String>) -> Result<Vec<String>, ExportError> {
@@ -123,46 +106,37 @@ impl Exporter<'_, '_> {
         Ok(found)
     }
 
-    /// Asks run by run, and prompt version by prompt version, which traces are linked to them.
+    /// Asks run by run, and prompt version by prompt version, which traces are linked to them. What a trace of another shard is linked to,
+    /// the merge of all shards puts into it.
     fn links(
         &mut self,
         api: Api,
-        experiments: &[String],
-        runs: Vec<String>,
+        with_traces: &[String],
+        elsewhere: &[String],
         prompts: &[String],
     ) -> Result<Links, ExportError> {
         let mut links = Links::default();
         let survey = self.export.options.survey.as_ref();
-        if api == Api::V2 || survey.is_some_and(|survey| !survey.links) {
+        let experiments = [with_traces, elsewhere].concat();
+        if api == Api::V2 || experiments.is_empty() || survey.is_some_and(|survey| !survey.links) {
             return Ok(links);
         }
-        let wanted = runs.iter().map(|id| ("run", id.clone()));
-        let wanted: Vec<_> = wanted
-            .chain(prompts.iter().map(|id| ("prompt", id.clone())))
-            .collect();
-        let (server, pool, experiments) = (self.server.clone(), self.pool.clone(), experiments.to_vec());
-        let work = move |(what, id): (&'static str, String)| {
-            let field = if what == "run" { "run_id" } else { "prompt" };
-            let Some(literal) = quoted(&id) else {
-                return (what, id, Err("its name cannot be searched for".to_owned()));
-            };
-            let asked = server.optional(what, |_| {
-                let filter = format!("{field} = {literal}");
-                let found = api
-                    .search(server.clone(), experiments.clone(), Some(filter))
-                    .all();
-                match found {
-                    // A server that does not know such links.
-                    Err(error) if error.status() == Some(400) => Ok(Vec::new()),
-                    found => found.map(|(rows, _)| rows),
-                }
-            });
-            let rows = asked.map(Option::unwrap_or_default).map_err(|error| told(&error));
-            (what, id, rows)
+        let wanted = self.run_ids.iter().map(|id| ("run", id.clone()));
+        // Prompts are searched by every shard for its own traces.
+        let prompts = prompts.iter().filter(|_| !with_traces.is_empty());
+        let wanted: Vec<_> = wanted.chain(prompts.map(|id| ("prompt", id.clone()))).collect();
+        let (server, pool, closure) = (self.server.clone(), self.pool.clone(), self.closure.clone());
+        let is_elsewhere = |row: &Value| {
+            let closure = closure.borrow();
+            closure.is_a_share() && {
+                let trace = trace_wire::read(row.clone());
+                closure.is_elsewhere(&trace.experiment_id, trace.request_time)
+            }
         };
+        let work = move |(what, id)| linked(&server, api, &experiments, what, id);
         map_ordered(&pool, pool.threads() * 4, wanted, work, |(what, id, rows)| {
             match rows {
-                Ok(rows) => links.add(what, &id, &rows),
+                Ok(rows) => links.add(what, &id, &rows, is_elsewhere),
                 Err(detail) => {
                     let field = format!("linked_{what}s");
                     self.export
@@ -171,6 +145,15 @@ impl Exporter<'_, '_> {
             }
             Ok::<_, ExportError>(())
         })?;
+        let lost = links.take_elsewhere().into_iter();
+        let lost = lost.map(|(trace, runs)| self.export.linked_from_elsewhere(trace, runs));
+        let count = lost.sum();
+        self.export.limit(
+            Kind::Traces.name(),
+            "linked_runs",
+            Reason::LinkedFromOtherShard,
+            count,
+        );
         Ok(links)
     }
 
@@ -300,6 +283,30 @@ impl Exporter<'_, '_> {
             }
         }
     }
+}
+
+/// What a search by a run or prompt is about, and the traces that it found.
+type Linked = (&'static str, String, Result<Vec<Value>, String>);
+
+/// Searches the traces that are linked to a run or prompt.
+fn linked(server: &Arc<Server>, api: Api, experiments: &[String], what: &'static str, id: String) -> Linked {
+    let field = if what == "run" { "run_id" } else { "prompt" };
+    let Some(literal) = quoted(&id) else {
+        return (what, id, Err("its name cannot be searched for".to_owned()));
+    };
+    let asked = server.optional(what, |_| {
+        let filter = format!("{field} = {literal}");
+        let found = api
+            .search(server.clone(), experiments.to_vec(), Some(filter))
+            .all();
+        match found {
+            // A server that does not know such links.
+            Err(error) if error.status() == Some(400) => Ok(Vec::new()),
+            found => found.map(|(rows, _)| rows),
+        }
+    });
+    let rows = asked.map(Option::unwrap_or_default).map_err(|error| told(&error));
+    (what, id, rows)
 }
 
 /// Which parts of traces are asked for.

@@ -10,16 +10,24 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) struct Links {
     runs: BTreeMap<String, BTreeSet<String>>,
     prompts: BTreeMap<String, BTreeSet<String>>,
+    elsewhere: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Links {
-    pub(super) fn add(&mut self, what: &str, id: &str, rows: &[Value]) {
-        let links = if what == "run" {
-            &mut self.runs
-        } else {
-            &mut self.prompts
-        };
+    /// Takes note of the traces that a search by a run or prompt found; `is_elsewhere` tells those of another shard.
+    pub(super) fn add(
+        &mut self,
+        what: &str,
+        id: &str,
+        rows: &[Value],
+        is_elsewhere: impl Fn(&Value) -> bool,
+    ) {
         for row in rows {
+            let links = match what {
+                "run" if is_elsewhere(row) => &mut self.elsewhere,
+                "run" => &mut self.runs,
+                _ => &mut self.prompts,
+            };
             // A search by run also finds traces that name the run in their metadata.
             let named = row["trace_metadata"]["mlflow.sourceRun"].as_str();
             if let Some(trace_id) = trace_wire::id_of(row)
@@ -30,9 +38,9 @@ impl Links {
         }
     }
 
-    /// Links to runs.
-    pub(super) fn count_of_runs(&self) -> u64 {
-        self.runs.values().map(|runs| runs.len() as u64).sum()
+    /// Runs by the traces of other shards that are linked to them.
+    pub(super) fn take_elsewhere(&mut self) -> BTreeMap<String, BTreeSet<String>> {
+        std::mem::take(&mut self.elsewhere)
     }
 
     pub(super) fn put_into(&self, trace: &mut Trace) {

@@ -1,0 +1,465 @@
+//! Archives that are made in a bucket: they go there while they are made, are whole or not there, and every trouble of the store is told.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use crate::helpers::bucket::{Bucket, SECRET, refusal};
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+/// Bytes of the large artifact: three parts and a rest.
+const LARGE: usize = 27 << 20;
+
+struct Place {
+    bucket: Bucket,
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    /// A bucket, and a file store with artifacts of all sizes.
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |path: &str, bytes: &[u8]| {
+            let path = folder.path().join("mlruns").join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        };
+        for experiment in 1..=3 {
+            let meta =
+                format!("experiment_id: '{experiment}'\nname: e{experiment}\nlifecycle_stage: active\n");
+            write(&format!("{experiment}/meta.yaml"), meta.as_bytes());
+            let run = format!(
+                "run_id: r{experiment}\nrun_uuid: r{experiment}\nexperiment_id: '{experiment}'\nstatus: 3\nlifecycle_stage: active\n"
+            );
+            write(&format!("{experiment}/r{experiment}/meta.yaml"), run.as_bytes());
+            write(
+                &format!("{experiment}/r{experiment}/artifacts/note.txt"),
+                format!("note {experiment}").as_bytes(),
+            );
+        }
+        write("1/r1/artifacts/a.bin", &noise(1, 300 << 10));
+        write("1/r1/artifacts/model.bin", &noise(2, LARGE));
+        // Stored once.
+        write("2/r2/artifacts/again.bin", &noise(2, LARGE));
+        write("2/r2/artifacts/b.bin", &noise(3, 3 << 20));
+        fs::create_dir(folder.path().join("tmp")).unwrap();
+        Place {
+            bucket: Bucket::start(),
+            folder,
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn output(&self, arguments: &[&str]) -> Output {
+        let mut command = self
+            .bucket
+            .mlark(self.folder.path(), &self.path("tmp"), arguments);
+        let output = command.output().unwrap();
+        assert!(!String::from_utf8_lossy(&output.stderr).contains(SECRET));
+        output
+    }
+
+    /// What a command prints that ends well.
+    fn done(&self, arguments: &[&str]) -> String {
+        let output = self.output(arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {said}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// What a command says that ends with this code.
+    fn refused(&self, code: i32, arguments: &[&str]) -> String {
+        let output = self.output(arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+        said
+    }
+
+    fn export(&self, out: &str) -> String {
+        self.done(&["export", "mlruns", "-o", out])
+    }
+
+    fn content_id(&self, archive: &str) -> String {
+        let info: Value = serde_json::from_str(&self.done(&["info", archive, "--json"])).unwrap();
+        info["content_id"].as_str().unwrap().to_owned()
+    }
+}
+
+/// Bytes that do not shrink.
+fn noise(seed: u64, count: usize) -> Vec<u8> {
+    let mut state = seed;
+    let bytes = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 56) as u8
+    });
+    bytes.take(count).collect()
+}
+
+/// Bytes of all files below a folder.
+fn bytes_below(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let sizes = entries.map(|entry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => bytes_below(&entry.path()),
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    });
+    sizes.sum()
+}
+
+#[test]
+fn archives_go_to_the_bucket_while_they_are_made() {
+    let place = Place::new();
+    let expected = {
+        place.export("here.zip");
+        place.content_id("here.zip")
+    };
+    let (temporary, most) = (place.path("tmp"), Arc::new(AtomicU64::new(0)));
+    let seen = most.clone();
+    place.bucket.fail(move |_, _| {
+        seen.fetch_max(bytes_below(&temporary), Ordering::Relaxed);
+        None
+    });
+    for out in ["s3://b/a b/whole.zip", "s3://b/folder"] {
+        place.export(out);
+        assert_eq!(place.content_id(out), expected, "{out}");
+        assert!(place.done(&["verify", out]).contains("intact"), "{out}");
+        let tagged = out.replace("b/", "b/tagged-");
+        place.done(&["transform", out, "-o", &tagged, "--source-tags"]);
+        assert!(place.done(&["verify", &tagged]).contains("intact"), "{tagged}");
+    }
+    assert_eq!(place.bucket.uploads(), 0);
+    assert_eq!(bytes_below(&place.path("tmp")), 0);
+    // Lines wait on the disk, and for a moment one file of a stream whose digest is not known; no artifact of a file does.
+    let most = most.load(Ordering::Relaxed);
+    assert!(most < LARGE as u64 + (4 << 20), "{most} bytes on the disk");
+    let seal = |request: &&crate::helpers::loopback::Received| {
+        request.method == "PUT" && request.path().starts_with("/b/folder/")
+    };
+    let received = place.bucket.received();
+    let last = received.iter().rfind(seal).unwrap();
+    assert_eq!(last.path(), "/b/folder/mlark.json.sha256");
+    // A zip and a directory on the disk become one another there, and shards are merged there.
+    place.export("here");
+    place.done(&[
+        "transform",
+        "here",
+        "-o",
+        "s3://b/from-here.zip",
+        "--set-tag",
+        "a=b",
+    ]);
+    place.done(&[
+        "transform",
+        "here.zip",
+        "-o",
+        "s3://b/from-zip",
+        "--set-tag",
+        "a=b",
+    ]);
+    assert_eq!(
+        place.content_id("s3://b/from-here.zip"),
+        place.content_id("s3://b/from-zip")
+    );
+    for number in ["1", "2"] {
+        let out = format!("s3://b/part-{number}");
+        place.done(&["export", "mlruns", "--shard", &format!("{number}/2"), "-o", &out]);
+    }
+    for out in ["s3://b/all.zip", "s3://b/all"] {
+        place.done(&["merge", "s3://b/part-1", "s3://b/part-2", "-o", out]);
+        assert_eq!(place.content_id(out), expected);
+        assert!(place.done(&["verify", out]).contains("intact"));
+    }
+}
+
+#[test]
+fn a_store_that_throttles_is_asked_again() {
+    let place = Place::new();
+    let refused = Arc::new(AtomicUsize::new(0));
+    let count = refused.clone();
+    place.bucket.fail(move |asked, _| {
+        let is_refused = asked.is_part() && count.fetch_add(1, Ordering::Relaxed) < 3;
+        is_refused.then(|| refusal(503, "SlowDown"))
+    });
+    place.export("s3://b/a.zip");
+    assert!(refused.load(Ordering::Relaxed) > 5);
+    assert!(place.done(&["verify", "s3://b/a.zip"]).contains("intact"));
+}
+
+#[test]
+fn a_bucket_without_conditional_puts_is_asked_what_it_has() {
+    let place = Place::new();
+    place.bucket.fail(|asked, _| {
+        let condition = asked.request.header("if-none-match");
+        condition.map(|_| refusal(501, "NotImplemented"))
+    });
+    place.export("s3://b/folder");
+    assert!(place.done(&["verify", "s3://b/folder"]).contains("intact"));
+    let said = place.refused(2, &["export", "mlruns", "-o", "s3://b/folder"]);
+    assert!(said.contains("` exists"), "{said}");
+}
+
+#[test]
+fn of_two_that_make_one_directory_one_is_refused_by_the_seal() {
+    let place = Place::new();
+    place.export("s3://b/other");
+    let other = place.bucket.kept.lock().unwrap().objects["other/mlark.json.sha256"].clone();
+    place.bucket.fail(move |asked, _| {
+        let is_seal = asked.request.method == "PUT" && asked.key == "folder/mlark.json.sha256";
+        is_seal.then(|| refusal(412, "PreconditionFailed"))
+    });
+    place
+        .bucket
+        .kept
+        .lock()
+        .unwrap()
+        .objects
+        .insert("folder.txt".to_owned(), other);
+    let output = place.output(&["export", "mlruns", "-o", "s3://b/folder"]);
+    assert!(!output.status.success());
+    // Nothing without a seal is left by who was refused.
+    assert!(place.bucket.keys().iter().all(|key| !key.starts_with("folder/")));
+}
+
+#[test]
+fn credentials_that_expire_in_the_middle_leave_nothing_that_is_not_told() {
+    let place = Place::new();
+    // The parts and whatever comes after them.
+    place.bucket.fail(|asked, kept| {
+        let parts = kept.uploads.values().map(|(_, parts)| parts.len()).sum::<usize>();
+        (parts >= 2 && asked.request.method != "GET").then(|| refusal(400, "ExpiredToken"))
+    });
+    let said = place.refused(6, &["export", "mlruns", "-o", "s3://b/a.zip"]);
+    for words in [
+        "s3://b/a.zip",
+        "ExpiredToken",
+        "--cleanup",
+        "AWS_SECRET_ACCESS_KEY",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert_eq!((place.bucket.keys().len(), place.bucket.uploads()), (0, 1));
+    // With new ones, what was left goes.
+    place.bucket.fail(|_, _| None);
+    let output = place.output(&["export", "mlruns", "-o", "s3://b/a.zip", "--cleanup"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        output.status.success() && said.contains("removed 1 unfinished upload "),
+        "{said}"
+    );
+    assert_eq!(
+        (place.bucket.keys(), place.bucket.uploads()),
+        (vec!["a.zip".to_owned()], 0)
+    );
+}
+
+#[test]
+fn an_upload_that_breaks_gives_its_parts_back() {
+    for status in [403, 400] {
+        let place = Place::new();
+        place.bucket.fail(move |asked, kept| {
+            let parts = kept.uploads.values().map(|(_, parts)| parts.len()).sum::<usize>();
+            (parts >= 2 && asked.is_part()).then(|| refusal(status, "AccessDenied"))
+        });
+        for out in ["s3://b/a.zip", "s3://b/folder"] {
+            let said = place.refused(6, &["export", "mlruns", "-o", out]);
+            assert!(said.contains("nothing is left there"), "{said}");
+            assert_eq!(
+                (place.bucket.keys(), place.bucket.uploads()),
+                (Vec::new(), 0),
+                "{out}"
+            );
+        }
+    }
+    // One that cannot be put together.
+    let place = Place::new();
+    place.bucket.fail(|asked, _| {
+        let completes = asked.request.method == "POST" && asked.query.contains_key("uploadId");
+        completes.then(|| refusal(400, "InvalidPart"))
+    });
+    let said = place.refused(6, &["export", "mlruns", "-o", "s3://b/a.zip"]);
+    assert!(said.contains("InvalidPart"), "{said}");
+    assert_eq!((place.bucket.keys(), place.bucket.uploads()), (Vec::new(), 0));
+    // An export that fails itself.
+    fs::write(place.path("mlruns/3/meta.yaml"), "no: yaml: at: all").unwrap();
+    place.bucket.fail(|_, _| None);
+    for out in ["s3://b/a.zip", "s3://b/folder"] {
+        let output = place.output(&["export", "mlruns", "-o", out]);
+        assert!(!output.status.success());
+        assert_eq!(
+            (place.bucket.keys(), place.bucket.uploads()),
+            (Vec::new(), 0),
+            "{out}"
+        );
+    }
+}
+
+/// Kills an export in the middle; all that its machine knows of it is gone.
+fn killed(place: &Place, out: &str) {
+    let begun = Arc::new(AtomicUsize::new(0));
+    let seen = begun.clone();
+    place.bucket.fail(move |asked, _| {
+        if asked.is_part() && seen.fetch_add(1, Ordering::Relaxed) == 1 {
+            std::thread::sleep(std::time::Duration::from_millis(200));
+        }
+        None
+    });
+    let mut command = place.bucket.mlark(
+        place.folder.path(),
+        &place.path("tmp"),
+        &["export", "mlruns", "-o", out],
+    );
+    let mut child = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    while begun.load(Ordering::Relaxed) < 2 {
+        assert!(child.try_wait().unwrap().is_none(), "it ended");
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    place.bucket.fail(|_, _| None);
+    fs::remove_dir_all(place.path("tmp")).unwrap();
+    fs::create_dir(place.path("tmp")).unwrap();
+}
+
+#[test]
+fn what_a_killed_process_left_is_found_by_cleanup_on_any_machine() {
+    let place = Place::new();
+    place
+        .bucket
+        .kept
+        .lock()
+        .unwrap()
+        .objects
+        .insert("folder.txt".to_owned(), b"mine".to_vec());
+    for out in ["s3://b/a.zip", "s3://b/folder"] {
+        killed(&place, out);
+        assert_eq!(place.bucket.uploads(), 1, "{out}");
+        if out == "s3://b/folder" {
+            let said = place.refused(2, &["export", "mlruns", "-o", out]);
+            assert!(
+                said.contains("never became whole") && said.contains("--cleanup"),
+                "{said}"
+            );
+        }
+        let output = place.output(&["export", "mlruns", "-o", out, "--cleanup"]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            output.status.success() && said.contains("removed 1 unfinished upload "),
+            "{said}"
+        );
+        assert_eq!(place.bucket.uploads(), 0, "{out}");
+        assert!(place.done(&["verify", out]).contains("intact"), "{out}");
+    }
+    // What is whole, and what is somebody else's, is not cleaned up.
+    let said = place.refused(2, &["export", "mlruns", "-o", "s3://b/folder", "--cleanup"]);
+    assert!(said.contains("` exists"), "{said}");
+    assert!(place.bucket.keys().contains(&"folder.txt".to_owned()));
+}
+
+#[test]
+fn files_tables_and_parts_are_made_in_buckets_too_and_never_replaced() {
+    let place = Place::new();
+    place.export("here.zip");
+    place.done(&["extract", "here.zip", "-o", "s3://b/files"]);
+    place.done(&["convert", "here.zip", "-o", "s3://b/tables", "--to", "csv"]);
+    place.done(&["convert", "here.zip", "-o", "s3://b/exim", "--to", "exim"]);
+    place.done(&["split", "here.zip", "-o", "s3://b/parts", "--by", "experiment"]);
+    let keys = place.bucket.keys();
+    for key in [
+        "files/r1/model.bin",
+        "tables/runs.csv",
+        "parts/part-1.zip",
+        "parts/part-3.zip",
+    ] {
+        assert!(keys.iter().any(|found| found == key), "{key}: {keys:?}");
+    }
+    assert!(place.bucket.kept.lock().unwrap().objects["files/r1/model.bin"] == noise(2, LARGE));
+    place.done(&[
+        "merge",
+        "s3://b/parts/part-1.zip",
+        "s3://b/parts/part-2.zip",
+        "s3://b/parts/part-3.zip",
+        "-o",
+        "again.zip",
+    ]);
+    assert_eq!(place.content_id("again.zip"), place.content_id("here.zip"));
+    for arguments in [
+        &["extract", "here.zip", "-o", "s3://b/files"][..],
+        &["convert", "here.zip", "-o", "s3://b/tables", "--to", "csv"],
+        &["split", "here.zip", "-o", "s3://b/parts", "--by", "experiment"],
+        &["export", "mlruns", "-o", "s3://b/files"],
+    ] {
+        let said = place.refused(2, arguments);
+        assert!(said.contains("` exists"), "{said}");
+    }
+    for arguments in [
+        &[
+            "convert",
+            "here.zip",
+            "-o",
+            "s3://b/tables",
+            "--to",
+            "csv",
+            "--force",
+        ][..],
+        &[
+            "split",
+            "here.zip",
+            "-o",
+            "s3://b/parts",
+            "--by",
+            "experiment",
+            "--force",
+        ],
+        &["export", "mlruns", "-o", "s3://b/folder", "--force"],
+    ] {
+        let said = place.refused(2, arguments);
+        assert!(said.contains("--force does not replace"), "{said}");
+    }
+    // Given up in the middle, nothing of it is left.
+    place.bucket.fail(|asked, _| {
+        (asked.request.method == "PUT" && asked.key == "broken/r2/note.txt")
+            .then(|| refusal(403, "AccessDenied"))
+    });
+    place.refused(6, &["extract", "here.zip", "-o", "s3://b/broken"]);
+    assert!(place.bucket.keys().iter().all(|key| !key.starts_with("broken/")));
+}
+
+#[test]
+fn looking_at_an_archive_in_a_bucket_asks_for_little() {
+    let place = Place::new();
+    place.export("s3://b/a.zip");
+    let before = place.bucket.received().len();
+    for arguments in [
+        &["ls", "s3://b/a.zip", "runs"][..],
+        &["ls", "s3://b/a.zip", "artifacts"],
+        &["info", "s3://b/a.zip"],
+        &["show", "s3://b/a.zip", "r1"],
+    ] {
+        place.done(arguments);
+    }
+    let asked = place.bucket.received();
+    let ranges = asked[before..].iter().filter(|request| request.method == "GET");
+    let bytes: u64 = ranges
+        .map(|request| {
+            let range = request
+                .header("range")
+                .unwrap()
+                .strip_prefix("bytes=")
+                .unwrap()
+                .to_owned();
+            let (start, end) = range.split_once('-').unwrap();
+            end.parse::<u64>().unwrap() + 1 - start.parse::<u64>().unwrap()
+        })
+        .sum();
+    assert!(bytes <= 4 * (130 << 10), "{bytes} bytes of {LARGE}");
+}
