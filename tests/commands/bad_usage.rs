@@ -86,11 +86,13 @@ fn nothing_is_made_under_a_scheme_by_any_command() {
     let folder = workplace();
     let uri = "s3://bucket/x.zip";
     let target = "http://127.0.0.1:1";
-    let commands: [&[&str]; 7] = [
+    let commands: [&[&str]; 9] = [
         &["export", "mlruns", "-o", "ftp://host/x.zip"],
         &["transform", "a", "--source-tags", "-o", "ftp://host/x.zip"],
-        &["convert", "a", "--to", "exim", "-o", uri],
-        &["extract", "a", "-o", uri],
+        &["convert", "a", "--to", "exim", "-o", "ftp://host/x"],
+        &["extract", "a", "-o", "ftp://host/x"],
+        &["report", "a", "-o", uri],
+        &["plan", "mlruns", "--shards", "2", "-o", uri],
         &["import", "a", target, "--journal", uri],
         &["verify", "a", "--against", target, "--journal", uri],
         &["map", "a", target, "--journal", uri],
