@@ -4,7 +4,7 @@ use super::artifacts::{Listed, Route};
 use super::assessment;
 use super::exporter::Exporter;
 use super::server::{Server, told, told_io};
-use super::trace_links::Links;
+use super::trace_links::{Links, linked};
 use crate::archive::parallel::map_ordered;
 use crate::archive::{OpenFn, Owner};
 use crate::client::{AtMost, Path};
@@ -285,30 +285,6 @@ impl Exporter<'_, '_> {
     }
 }
 
-/// What a search by a run or prompt is about, and the traces that it found.
-type Linked = (&'static str, String, Result<Vec<Value>, String>);
-
-/// Searches the traces that are linked to a run or prompt.
-fn linked(server: &Arc<Server>, api: Api, experiments: &[String], what: &'static str, id: String) -> Linked {
-    let field = if what == "run" { "run_id" } else { "prompt" };
-    let Some(literal) = quoted(&id) else {
-        return (what, id, Err("its name cannot be searched for".to_owned()));
-    };
-    let asked = server.optional(what, |_| {
-        let filter = format!("{field} = {literal}");
-        let found = api
-            .search(server.clone(), experiments.to_vec(), Some(filter))
-            .all();
-        match found {
-            // A server that does not know such links.
-            Err(error) if error.status() == Some(400) => Ok(Vec::new()),
-            found => found.map(|(rows, _)| rows),
-        }
-    });
-    let rows = asked.map(Option::unwrap_or_default).map_err(|error| told(&error));
-    (what, id, rows)
-}
-
 /// Which parts of traces are asked for.
 #[derive(Clone, Copy)]
 struct Parts {
@@ -393,10 +369,4 @@ fn is_hidden(server: &Server, trace_id: &str) -> bool {
     let request = server.client.get(Path::api3("traces/batchGet"));
     let answer = request.query("trace_ids", trace_id).parse::<Value>();
     answer.is_ok_and(|answer| answer["traces"].as_array().is_none_or(Vec::is_empty))
-}
-
-/// A literal of MLflow's filter language.
-fn quoted(text: &str) -> Option<String> {
-    let quote = ['\'', '"'].into_iter().find(|quote| !text.contains(*quote))?;
-    Some(format!("{quote}{text}{quote}"))
 }

@@ -1,9 +1,11 @@
 //! Which runs and prompts a trace is linked to.
 
-use super::trace_wire;
+use super::server::{Server, told};
+use super::trace_wire::{self, Api};
 use crate::model::Trace;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Runs and prompts by the traces linked to them.
 #[derive(Debug, Default)]
@@ -54,4 +56,40 @@ impl Links {
         };
         (trace.linked_runs, trace.linked_prompts) = (of(&self.runs), of(&self.prompts));
     }
+}
+
+/// What a search by a run or prompt is about, and the traces that it found.
+pub(super) type Linked = (&'static str, String, Result<Vec<Value>, String>);
+
+/// Searches the traces that are linked to a run or prompt.
+pub(super) fn linked(
+    server: &Arc<Server>,
+    api: Api,
+    experiments: &[String],
+    what: &'static str,
+    id: String,
+) -> Linked {
+    let field = if what == "run" { "run_id" } else { "prompt" };
+    let Some(literal) = quoted(&id) else {
+        return (what, id, Err("its name cannot be searched for".to_owned()));
+    };
+    let asked = server.optional(what, |_| {
+        let filter = format!("{field} = {literal}");
+        let found = api
+            .search(server.clone(), experiments.to_vec(), Some(filter))
+            .all();
+        match found {
+            // A server that does not know such links.
+            Err(error) if error.status() == Some(400) => Ok(Vec::new()),
+            found => found.map(|(rows, _)| rows),
+        }
+    });
+    let rows = asked.map(Option::unwrap_or_default).map_err(|error| told(&error));
+    (what, id, rows)
+}
+
+/// A literal of MLflow's filter language.
+fn quoted(text: &str) -> Option<String> {
+    let quote = ['\'', '"'].into_iter().find(|quote| !text.contains(*quote))?;
+    Some(format!("{quote}{text}{quote}"))
 }
