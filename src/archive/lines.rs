@@ -15,10 +15,12 @@ use std::marker::PhantomData;
 /// Reads lines of several files, one after the other.
 pub struct Lines<'a> {
     archive: &'a Archive,
-    files: VecDeque<FileDescriptor>,
+    /// Each with the number of lines before it.
+    files: VecDeque<(u64, FileDescriptor)>,
     open: Option<(FileDescriptor, BufReader<CheckedReader<'a>>)>,
     line: Vec<u8>,
     number: u64,
+    before: u64,
 }
 
 /// A line, without its line end.
@@ -40,13 +42,25 @@ impl Line<'_> {
 
 impl<'a> Lines<'a> {
     pub(crate) fn new(archive: &'a Archive, files: Vec<FileDescriptor>) -> Self {
+        let mut before = 0_u64;
+        let files = files.into_iter().map(|file| {
+            let start = before;
+            before = before.saturating_add(file.count);
+            (start, file)
+        });
         Lines {
             archive,
-            files: files.into(),
+            files: files.collect(),
             open: None,
             line: Vec::new(),
             number: 0,
+            before: 0,
         }
+    }
+
+    /// The place of the line that was read last among all of these files, from 0.
+    pub(crate) fn place(&self) -> u64 {
+        self.before + self.number - 1
     }
 
     /// The next line.
@@ -56,12 +70,12 @@ impl<'a> Lines<'a> {
     pub fn next_line(&mut self) -> Result<Option<Line<'_>>> {
         loop {
             if self.open.is_none() {
-                let Some(file) = self.files.pop_front() else {
+                let Some((before, file)) = self.files.pop_front() else {
                     return Ok(None);
                 };
                 let reader = BufReader::with_capacity(128 << 10, self.archive.open_file(&file)?);
                 self.open = Some((file, reader));
-                self.number = 0;
+                (self.number, self.before) = (0, before);
             }
             if self.read_line()? {
                 break;
@@ -74,6 +88,11 @@ impl<'a> Lines<'a> {
             file: file.path.as_str(),
             number: self.number,
         }))
+    }
+
+    /// The line that was read last.
+    pub(crate) fn line(&self) -> &[u8] {
+        &self.line
     }
 
     /// The bytes of the line that was read last.

@@ -116,18 +116,6 @@ impl Catalogue {
         self.runs.insert(run_id.to_owned(), told);
     }
 
-    /// Tells of a run that a further choice does not take; others may need it.
-    pub(crate) fn unchosen_run(&mut self, run_id: &str, experiment_id: &str, needs: RunNeeds) {
-        self.asked.runs.see(&[run_id]);
-        let told = ToldRun {
-            is_admitted: false,
-            is_deleted: false,
-            experiment_id: self.closure.experiment_id(experiment_id),
-            needs: Some(Box::new(needs)),
-        };
-        self.runs.insert(run_id.to_owned(), told);
-    }
-
     /// Whether [`Catalogue::filtered_run`] must be told of a run, since no other option leaves it out.
     pub(crate) fn asks_of_run(&self, experiment_id: &str, start_time: Option<i64>) -> bool {
         self.closure.filter().is_some() && self.closure.admits_run(experiment_id, start_time)

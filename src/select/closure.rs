@@ -191,12 +191,12 @@ impl Closure {
     }
 
     /// Whether a run's id is one that was asked for, if any was.
-    pub(super) fn names_run(&self, run_id: &str) -> bool {
+    pub(crate) fn names_run(&self, run_id: &str) -> bool {
         self.selection.runs.is_empty() || self.selection.runs.iter().any(|asked| asked == run_id)
     }
 
     /// Whether the options take a run, but for its id.
-    pub(super) fn admits_run(&self, experiment_id: &str, start_time: Option<i64>) -> bool {
+    pub(crate) fn admits_run(&self, experiment_id: &str, start_time: Option<i64>) -> bool {
         let patterns = &self.selection.experiments;
         let is_among = match self.told.get(experiment_id) {
             Some(experiment) => experiment.is_matched,
@@ -307,7 +307,7 @@ impl Closure {
     }
 
     /// Whether something beside runs is taken with its whole experiment, or by its own time where no run made it.
-    pub(super) fn chooses(&self, experiment_id: &str, run_id: Option<&str>, time: Option<i64>) -> bool {
+    pub(crate) fn chooses(&self, experiment_id: &str, run_id: Option<&str>, time: Option<i64>) -> bool {
         self.takes_whole(experiment_id)
             || (self.selection.chooses_alone(run_id, time) && self.is_matched(experiment_id))
     }
@@ -353,7 +353,7 @@ impl Closure {
     }
 
     /// Whether a trace is chosen for its own sake.
-    pub(super) fn chooses_trace(&self, trace: &Trace) -> bool {
+    pub(crate) fn chooses_trace(&self, trace: &Trace) -> bool {
         let [run_id, _] = names_of(trace);
         self.chooses(&trace.experiment_id, run_id, trace.request_time)
     }
@@ -383,6 +383,6 @@ impl Closure {
 }
 
 /// The run and the logged model that a trace names.
-pub(super) fn names_of(trace: &Trace) -> [Option<&str>; 2] {
+pub(crate) fn names_of(trace: &Trace) -> [Option<&str>; 2] {
     NAMING_METADATA.map(|key| trace.trace_metadata.get(key)?.as_str())
 }

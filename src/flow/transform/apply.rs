@@ -73,7 +73,7 @@ pub fn apply(
     let stays = |file: &FileDescriptor| file.path.undo_part().is_none() && !removal::is_losses(file);
     adopt_others(&mut writer, archive, |file| !removes || stays(file))?;
     writer.adopt_sums(archive);
-    let mut engine = Engine::new(archive, steps.clone(), Some(writer));
+    let mut engine = Engine::new(archive, steps.clone(), Some(writer))?;
     if !removes {
         engine.record_undo(manifest.history.len() + 1);
     }
@@ -108,7 +108,7 @@ pub fn apply(
 /// As [`apply`].
 pub fn preview(archive: &Archive, recipe: &Recipe) -> Result<Preview> {
     let steps = plan(archive, recipe)?;
-    let mut engine = Engine::new(archive, steps.clone(), None);
+    let mut engine = Engine::new(archive, steps.clone(), None)?;
     engine.run()?;
     Ok(Preview {
         counts: engine.counts,

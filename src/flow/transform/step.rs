@@ -66,6 +66,7 @@ pub(super) trait Step: Send + Sync {
 /// A line under the hands of edits, which keeps account of what they do.
 pub(super) struct EditedLine {
     kind: Kind,
+    place: u64,
     value: Value,
     /// Tags that were not there.
     added: BTreeSet<String>,
@@ -77,9 +78,11 @@ pub(super) struct EditedLine {
 }
 
 impl EditedLine {
-    pub(super) fn new(kind: Kind, value: Value) -> Self {
+    /// A line and its place among those of its kind in the archive, from 0.
+    pub(super) fn new(kind: Kind, place: u64, value: Value) -> Self {
         EditedLine {
             kind,
+            place,
             value,
             added: BTreeSet::new(),
             replaced: BTreeMap::new(),
@@ -90,6 +93,11 @@ impl EditedLine {
 
     pub(super) fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// Its place among the lines of its kind in the archive, whatever edits before did, from 0.
+    pub(super) fn place(&self) -> u64 {
+        self.place
     }
 
     /// The line as it is now.

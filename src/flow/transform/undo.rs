@@ -67,7 +67,7 @@ pub fn undo(archive: &Archive, out: &Path, options: &TransformOptions) -> Result
     }
     let restore = Arc::new(restore);
     let steps: Vec<Box<dyn Step>> = vec![Box::new(Restoring(restore.clone()))];
-    let mut engine = Engine::new(archive, Arc::new(steps), Some(writer));
+    let mut engine = Engine::new(archive, Arc::new(steps), Some(writer))?;
     engine.run()?;
     head.origins = engine.finish_origins()?;
     restore.check()?;

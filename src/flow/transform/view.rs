@@ -30,12 +30,23 @@ impl<'a> View<'a> {
 
     /// Hands each line of a kind to `visit`, in the order of the archive.
     pub(super) fn for_each(&self, kind: Kind, mut visit: impl FnMut(Value) -> Result<()>) -> Result<()> {
+        self.for_each_placed(kind, |_, value| visit(value))
+    }
+
+    /// As [`View::for_each`], with the place of each line among those of its kind in the archive; it is `u64::MAX` of one that an edit adds.
+    pub(super) fn for_each_placed(
+        &self,
+        kind: Kind,
+        mut visit: impl FnMut(u64, Value) -> Result<()>,
+    ) -> Result<()> {
         let mut lines = self.archive.lines(kind);
         let steps = || self.steps.iter().filter(|step| step.kinds().contains(&kind));
         while let Some(line) = lines.next_line()? {
             let is_left =
                 |path: &[&str], text: &Value| !steps().any(|step| step.reads_text(kind, path, text));
-            let mut line = EditedLine::new(kind, parse_line_but(self.archive, &line, is_left)?);
+            let value = parse_line_but(self.archive, &line, is_left)?;
+            let place = lines.place();
+            let mut line = EditedLine::new(kind, place, value);
             let mut fate = Fate::Kept;
             for step in steps() {
                 if fate == Fate::Kept {
@@ -43,29 +54,38 @@ impl<'a> View<'a> {
                 }
             }
             if fate == Fate::Kept {
-                visit(line.finish().value)?;
+                visit(place, line.finish().value)?;
             }
         }
         steps().try_for_each(|step| {
             step.add(kind, &mut |line| {
-                visit(self.read(kind, serde_json::from_slice(line))?)
+                visit(u64::MAX, self.read(kind, serde_json::from_slice(line))?)
             })
         })
     }
 
     /// Hands the text of each line of a kind to `visit`, which may read as little of it as it needs.
     pub(super) fn for_each_text(&self, kind: Kind, mut visit: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        self.for_each_placed_text(kind, |_, line| visit(line))
+    }
+
+    /// As [`View::for_each_text`], with places as [`View::for_each_placed`] has them.
+    pub(super) fn for_each_placed_text(
+        &self,
+        kind: Kind,
+        mut visit: impl FnMut(u64, &[u8]) -> Result<()>,
+    ) -> Result<()> {
         if self.is_edited(kind) {
-            return self.for_each(kind, |value| {
+            return self.for_each_placed(kind, |place, value| {
                 let text = canonical(&value);
                 // A parsed line takes a multiple of its text.
                 drop(value);
-                visit(&text)
+                visit(place, &text)
             });
         }
         let mut lines = self.archive.lines(kind);
-        while let Some(line) = lines.next_line()? {
-            visit(line.bytes)?;
+        while lines.next_line()?.is_some() {
+            visit(lines.place(), lines.line())?;
         }
         Ok(())
     }

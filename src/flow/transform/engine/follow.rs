@@ -1,8 +1,8 @@
 //! The places of lines that follow the order of what they belong to.
 
 use super::super::error::Result;
-use super::places::{Place, Places, owner_kinds};
-use crate::archive::walk::{Head, OwnerWalk, Owners, kind_of_owner, lost_owners, text};
+use super::places::{Place, PlaceWalk, Places, owner_kinds};
+use crate::archive::walk::{Head, kind_of_owner, lost_owners, text};
 use crate::archive::{Archive, ArchiveError};
 use crate::format::{Kind, SortKey, order};
 use crate::model::OwnerKind;
@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, HashSet};
 
 /// Tells the places of a kind's lines, in their order.
 pub(super) struct Follow<'a> {
+    archive: &'a Archive,
     owners: Owned<'a>,
     lost: Lost,
 }
@@ -53,14 +54,14 @@ enum Owned<'a> {
     Own,
     /// They belong to objects of one kind.
     One(Box<OneOwner<'a>>),
-    /// Artifacts belong to objects of several.
-    Artifacts(Box<OwnerWalk<'a>>),
+    /// Artifacts belong to objects of several, one kind after the other.
+    Artifacts(Option<(OwnerKind, PlaceWalk<'a>)>),
 }
 
 /// Owners of one kind, and the slice that came last.
 pub(super) struct OneOwner<'a> {
     kind: Kind,
-    owners: Owners<'a>,
+    owners: PlaceWalk<'a>,
     series: (String, String),
     slices: u64,
 }
@@ -78,14 +79,15 @@ struct FirstFile {
 
 impl<'a> Follow<'a> {
     /// Before the first line; `drops_lost` tells whether lines of lost objects go.
-    pub(super) fn new(archive: &'a Archive, kind: Kind, drops_lost: bool) -> Result<Self> {
+    pub(super) fn new(archive: &'a Archive, kind: Kind, places: &Places, drops_lost: bool) -> Result<Self> {
         let mut ids = BTreeMap::new();
         for &owner in owner_kinds(kind) {
             ids.insert(owner, lost_owners(archive, kind, owner, &std::env::temp_dir())?);
         }
         ids.retain(|_, ids: &mut HashSet<String>| !ids.is_empty());
         Ok(Follow {
-            owners: Owned::new(archive, kind)?,
+            archive,
+            owners: Owned::new(archive, kind, places)?,
             lost: Lost {
                 ids,
                 are_dropped: drops_lost,
@@ -97,17 +99,19 @@ impl<'a> Follow<'a> {
 }
 
 impl<'a> Owned<'a> {
-    fn new(archive: &'a Archive, kind: Kind) -> Result<Self> {
+    fn new(archive: &'a Archive, kind: Kind, places: &Places) -> Result<Self> {
         let owner = match kind {
             Kind::Metrics => Kind::Runs,
             Kind::ModelMetrics => Kind::LoggedModels,
             Kind::Spans => Kind::Traces,
-            Kind::Artifacts => return Ok(Owned::Artifacts(Box::new(OwnerWalk::new(archive)))),
+            // Their ids tell their places: only whether their datasets are there is to be found out.
+            Kind::DatasetRecords if places.touches(kind) => Kind::EvaluationDatasets,
+            Kind::Artifacts => return Ok(Owned::Artifacts(None)),
             _ => return Ok(Owned::Own),
         };
         Ok(Owned::One(Box::new(OneOwner {
             kind: owner,
-            owners: Owners::new(archive, owner)?,
+            owners: places.walk(archive, owner)?,
             series: Default::default(),
             slices: 0,
         })))
@@ -127,19 +131,22 @@ impl Follow<'_> {
         let lost = &mut self.lost;
         match &mut self.owners {
             Owned::Own => {
-                let id = text(&head.dataset_id);
-                let is_dropped = kind == Kind::DatasetRecords
-                    && (places.of(Kind::EvaluationDatasets, id) == Some(&Place::Dropped)
-                        || lost.are_dropped && lost.is(Kind::EvaluationDatasets, id));
+                let is_dropped =
+                    lost.are_dropped && lost.is(Kind::EvaluationDatasets, text(&head.dataset_id));
                 Ok((!is_dropped).then(|| head.sort_key(kind)))
             }
             Owned::One(one) => {
                 let id = text(head.owner(kind));
-                let key = match places.of(one.kind, id) {
-                    Some(Place::Dropped) => return Ok(None),
-                    Some(Place::At(key)) => key.clone(),
+                let key = match places.of_added(one.kind, id) {
+                    Some(key) => key.clone(),
+                    None if lost.is(one.kind, id) && kind == Kind::DatasetRecords => {
+                        return Ok((!lost.are_dropped).then(|| head.sort_key(kind)));
+                    }
                     None if lost.is(one.kind, id) => return Ok(lost.place(one.kind)),
-                    None => one.owners.find(id)?.ok_or_else(|| orphan(id))?.key.clone(),
+                    None => match one.owners.find(id)?.ok_or_else(|| orphan(id))? {
+                        Place::Dropped => return Ok(None),
+                        Place::At(key) => key,
+                    },
                 };
                 lost.pass(one.kind, &key);
                 Ok(Some(one.place(kind, head, key)))
@@ -149,14 +156,23 @@ impl Follow<'_> {
                 let kind = OwnerKind::deserialize(&head.owner_kind).map_err(|_| orphan(id))?;
                 let list: Listed = serde_json::from_slice(line).map_err(|_| orphan(id))?;
                 let owner_kind = kind_of_owner(kind);
-                let key = match places.of_owner(kind, id) {
-                    Some(Place::Dropped) => return Ok(None),
-                    Some(Place::At(key)) => key.clone(),
+                let key = match places.of_added(owner_kind, id) {
+                    Some(key) => key.clone(),
                     None if lost.is(owner_kind, id) => {
                         let key = lost.place(owner_kind);
                         return Ok(key.map(|key| order::artifacts(kind, &key, "")));
                     }
-                    None => walk.find(kind, id)?.ok_or_else(|| orphan(id))?.key.clone(),
+                    None => {
+                        let owners = match walk {
+                            Some((last, _)) if *last > kind => return Err(orphan(id).into()),
+                            Some((last, owners)) if *last == kind => owners,
+                            _ => &mut walk.insert((kind, places.walk(self.archive, owner_kind)?)).1,
+                        };
+                        match owners.find(id)?.ok_or_else(|| orphan(id))? {
+                            Place::Dropped => return Ok(None),
+                            Place::At(key) => key,
+                        }
+                    }
                 };
                 lost.pass(owner_kind, &key);
                 let first = list.files.first().map_or("", |file| &file.path);
@@ -168,6 +184,9 @@ impl Follow<'_> {
 
 impl OneOwner<'_> {
     fn place(&mut self, kind: Kind, head: &Head, owner: SortKey) -> SortKey {
+        if kind == Kind::DatasetRecords {
+            return head.sort_key(kind);
+        }
         if kind == Kind::Spans {
             let start = head.start_time_unix_nano.as_i64();
             return order::span(&owner, start, text(&head.span_id));

@@ -23,6 +23,7 @@ pub(super) struct NumberedLine {
     bytes: Vec<u8>,
     file: String,
     number: u64,
+    place: u64,
 }
 
 /// The lines of a kind, some at a time.
@@ -51,8 +52,13 @@ impl Iterator for Batches<'_> {
                 Ok(Some(line)) => {
                     size_bytes += line.bytes.len();
                     let (file, number) = (line.file.to_owned(), line.number);
-                    let bytes = self.lines.take_line();
-                    batch.push(NumberedLine { bytes, file, number });
+                    let (place, bytes) = (self.lines.place(), self.lines.take_line());
+                    batch.push(NumberedLine {
+                        bytes,
+                        file,
+                        number,
+                        place,
+                    });
                 }
             }
         }
@@ -103,7 +109,12 @@ impl Work {
     }
 
     fn edit(&self, numbered: NumberedLine) -> Result<Ready> {
-        let NumberedLine { bytes, file, number } = numbered;
+        let NumberedLine {
+            bytes,
+            file,
+            number,
+            place: place_of_kind,
+        } = numbered;
         let line = Line {
             bytes: &bytes,
             file: &file,
@@ -126,7 +137,7 @@ impl Work {
         }
         let value = parse_line_but(&self.archive, &line, |path, text| self.is_left(path, text))?;
         let head = Head::of_value(self.kind, &value);
-        let mut edited = EditedLine::new(self.kind, value);
+        let mut edited = EditedLine::new(self.kind, place_of_kind, value);
         let steps = self.steps.iter();
         for step in steps.filter(|step| step.kinds().contains(&self.kind)) {
             let fate = step.apply(&mut edited)?;

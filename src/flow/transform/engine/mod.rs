@@ -2,13 +2,14 @@
 //!
 //! Kinds that no edit looks at, and whose owners are where they were, are taken over undecoded; so are blobs. Where an edit
 //! gives objects other places, their lines and those that belong to them are sorted in bounded memory. What belongs to a dropped object is
-//! dropped. Held are only owners that were dropped or moved.
+//! dropped. What became of owners stands in temporary files, which lines that belong to them are read beside.
 
 mod examples;
 mod follow;
 mod lines;
 mod origins;
 mod places;
+mod track;
 mod undo_file;
 
 pub use self::examples::Example;
@@ -18,7 +19,8 @@ pub(super) use self::lines::Steps;
 use self::lines::{Batches, Outcome, Ready, Work};
 use self::origins::Renamed;
 pub(super) use self::origins::{Identity, identity};
-use self::places::Places;
+use self::places::{Places, create_track, owns};
+use self::track::TrackWriter;
 use self::undo_file::UndoFile;
 use super::error::Result;
 use super::removal;
@@ -43,6 +45,8 @@ pub(super) struct Engine<'a> {
     pub(super) writer: Option<ArchiveWriter>,
     pool: Arc<Pool>,
     places: Places,
+    /// What becomes of the objects of the kind at hand, where lines belong to them and they may move or go.
+    track: Option<TrackWriter>,
     renamed: Renamed,
     undo: Option<UndoFile>,
     pub(super) counts: BTreeMap<String, u64>,
@@ -51,23 +55,24 @@ pub(super) struct Engine<'a> {
 }
 
 impl<'a> Engine<'a> {
-    pub(super) fn new(archive: &'a Archive, steps: Steps, writer: Option<ArchiveWriter>) -> Self {
+    pub(super) fn new(archive: &'a Archive, steps: Steps, writer: Option<ArchiveWriter>) -> Result<Self> {
         let pool = match &writer {
             Some(writer) => writer.pool(),
             None => Arc::new(Pool::new(default_threads())),
         };
-        Engine {
+        Ok(Engine {
             archive,
             steps,
             writer,
             pool,
-            places: Places::default(),
+            places: Places::new(archive)?,
+            track: None,
             renamed: Renamed::new(archive),
             undo: None,
             counts: BTreeMap::new(),
             notices: BTreeMap::new(),
             examples: Examples::default(),
-        }
+        })
     }
 
     /// Records what was there before as that of a history entry, from 1.
@@ -88,8 +93,13 @@ impl<'a> Engine<'a> {
         if !is_edited && !drops_lost && !self.places.touches(kind) {
             return self.adopt(kind);
         }
-        if self.places.moves(kind) || self.steps.iter().any(|step| step.moves(kind)) {
+        let moves = self.steps.iter().any(|step| step.moves(kind));
+        if moves || self.places.moves(kind) {
             self.writer.iter_mut().for_each(|writer| writer.sort_at_end(kind));
+        }
+        if owns(kind) && (moves || chooses) {
+            let scratch = self.writer.as_ref().map(ArchiveWriter::scratch);
+            self.track = Some(create_track(scratch)?);
         }
         let work = Work {
             archive: self.archive.clone(),
@@ -97,7 +107,8 @@ impl<'a> Engine<'a> {
             kind,
             is_edited,
         };
-        let (pool, mut follow) = (self.pool.clone(), Follow::new(self.archive, kind, drops_lost)?);
+        let mut follow = Follow::new(self.archive, kind, &self.places, drops_lost)?;
+        let pool = self.pool.clone();
         map_ordered(
             &pool,
             WINDOW,
@@ -112,7 +123,10 @@ impl<'a> Engine<'a> {
         for step in self.steps.clone().iter() {
             step.add(kind, &mut |line| self.add(kind, line, &mut follow))?;
         }
-        Ok(())
+        match self.track.take() {
+            Some(track) => self.places.take(kind, track),
+            None => Ok(()),
+        }
     }
 
     fn adopt(&mut self, kind: Kind) -> Result<()> {
@@ -137,7 +151,10 @@ impl<'a> Engine<'a> {
         };
         match outcome {
             Outcome::Same(line) => match place_of(self, follow, &line)? {
-                Some(key) => self.write(kind, key, &head, &line),
+                Some(key) => {
+                    self.track_at(kind, &head, &key, false)?;
+                    self.write(kind, key, &head, &line)
+                }
                 None => self.drop(kind, &head, &line, false),
             },
             Outcome::Changed {
@@ -169,13 +186,13 @@ impl<'a> Engine<'a> {
         let id = head.id(kind);
         self.renamed
             .note(identity(kind, head), Some(identity(kind, &now)));
+        let mut is_moved = false;
         if places::owner_kinds(kind).is_empty() && finished.is_rewritten {
             let new_key = now.sort_key(kind);
-            if new_key != key || now.id(kind) != id {
-                self.places.put(kind, id.clone(), new_key.clone());
-                key = new_key;
-            }
+            is_moved = new_key != key || now.id(kind) != id;
+            key = new_key;
         }
+        self.track_at(kind, head, &key, is_moved)?;
         self.count(kind.name(), 1);
         self.count("tags added", finished.tags_added);
         self.count("tags replaced", finished.tags_replaced);
@@ -218,10 +235,15 @@ impl<'a> Engine<'a> {
 
     fn drop(&mut self, kind: Kind, head: &Head, before: &[u8], is_replaced: bool) -> Result<()> {
         let id = head.id(kind);
-        if !is_replaced {
+        if is_replaced {
+            self.track_at(kind, head, &head.sort_key(kind), false)?;
+        } else {
             self.count(&format!("{kind} dropped"), 1);
             self.examples.dropped(kind, &id);
-            self.places.drop(kind, id.clone());
+            self.places.drop(kind, &id);
+            if let Some(track) = &mut self.track {
+                track.dropped(&id)?;
+            }
         }
         if let Some(writer) = &mut self.writer {
             writer.drop_line(kind, before);
@@ -235,6 +257,18 @@ impl<'a> Engine<'a> {
             file.line(self.archive, undo, Some(before), None)?;
         }
         Ok(())
+    }
+
+    /// Takes note of where an object is that lines belong to.
+    fn track_at(&mut self, kind: Kind, head: &Head, key: &SortKey, is_moved: bool) -> Result<()> {
+        debug_assert!(
+            self.track.is_some() || !is_moved || !owns(kind),
+            "steps say of which kinds they move objects"
+        );
+        match &mut self.track {
+            Some(track) => track.at(&head.id(kind), key, is_moved),
+            None => Ok(()),
+        }
     }
 
     /// Writes a line that an edit adds.

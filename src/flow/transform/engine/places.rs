@@ -1,9 +1,13 @@
 //! What became of objects that own other lines: these follow them.
 
-use crate::archive::walk::kind_of_owner;
-use crate::format::{Kind, SortKey};
-use crate::model::OwnerKind;
-use std::collections::{BTreeSet, HashMap};
+use super::super::error::Result;
+use super::track::{Track, TrackReader, TrackWriter};
+use crate::archive::Archive;
+use crate::archive::walk::Owners;
+use crate::format::{ArchivePath, Kind, SortKey};
+use serde::Deserialize;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::Path;
 
 /// Kinds of objects that lines of a kind belong to.
 pub(super) fn owner_kinds(kind: Kind) -> &'static [Kind] {
@@ -18,7 +22,7 @@ pub(super) fn owner_kinds(kind: Kind) -> &'static [Kind] {
 }
 
 /// Whether lines of other kinds belong to objects of a kind.
-fn owns(kind: Kind) -> bool {
+pub(super) fn owns(kind: Kind) -> bool {
     let owners = [
         Kind::Runs,
         Kind::LoggedModels,
@@ -36,59 +40,119 @@ pub(super) enum Place {
     At(SortKey),
 }
 
-/// Owners that are not where they were; all others are held nowhere.
+/// What became of owners that are not where they were. Held are only those that an edit added, and those of which something failed;
+/// the others stand in temporary files.
 #[derive(Debug, Default)]
 pub(super) struct Places {
-    by_kind: HashMap<Kind, HashMap<String, Place>>,
-    /// Kinds of which some object has another place.
-    moved: BTreeSet<Kind>,
+    tracks: HashMap<Kind, Track>,
+    added: HashMap<Kind, HashMap<String, SortKey>>,
+    /// Objects that failures name, with the begins of their ids, and those of them that were dropped.
+    named: HashSet<String>,
+    dropped: BTreeSet<String>,
+}
+
+#[derive(Deserialize)]
+struct NamedLoss {
+    id: String,
 }
 
 impl Places {
-    /// An object was dropped.
-    pub(super) fn drop(&mut self, kind: Kind, id: String) {
-        if owner_kinds(kind).is_empty() {
-            self.by_kind.entry(kind).or_default().insert(id, Place::Dropped);
+    /// Before the first object of an archive.
+    pub(super) fn new(archive: &Archive) -> Result<Self> {
+        let mut places = Places::default();
+        let files = archive.manifest().files.iter();
+        let losses = files.filter(|file| file.path == ArchivePath::losses()).cloned();
+        let mut lines = archive.lines_of(losses.collect());
+        while let Some(line) = lines.next_line()? {
+            let loss: NamedLoss = serde_json::from_slice(line.bytes)
+                .map_err(|error| archive.damaged(&line.place(), &error.to_string()))?;
+            places.named.extend(begins(&loss.id).map(str::to_owned));
+        }
+        Ok(places)
+    }
+
+    /// Takes note of an object that was dropped.
+    pub(super) fn drop(&mut self, kind: Kind, id: &str) {
+        if owner_kinds(kind).is_empty() && self.named.contains(id) {
+            self.dropped.insert(id.to_owned());
         }
     }
 
     /// Whether an object was dropped, or what it belongs to: its id, or the begin of it before a `/`, is that of a dropped one.
     pub(super) fn has_dropped(&self, id: &str) -> bool {
-        let ends = id.match_indices('/').map(|(end, _)| end).chain([id.len()]);
-        let mut begins = ends.map(|end| &id[..end]);
-        begins.any(|begin| {
-            let mut kinds = self.by_kind.values();
-            kinds.any(|places| places.get(begin) == Some(&Place::Dropped))
-        })
+        begins(id).any(|begin| self.dropped.contains(begin))
     }
 
-    /// An owner has another place than before.
+    /// An owner is there that was not before.
     pub(super) fn put(&mut self, kind: Kind, id: String, key: SortKey) {
         if owns(kind) {
-            self.moved.insert(kind);
-            self.by_kind.entry(kind).or_default().insert(id, Place::At(key));
+            self.added.entry(kind).or_default().insert(id, key);
         }
     }
 
-    /// What became of an owner, where that is not what it was.
-    pub(super) fn of(&self, kind: Kind, id: &str) -> Option<&Place> {
-        self.by_kind.get(&kind)?.get(id)
+    /// Takes what became of all objects of a kind.
+    pub(super) fn take(&mut self, kind: Kind, track: TrackWriter) -> Result<()> {
+        if let Some(track) = track.finish()? {
+            self.tracks.insert(kind, track);
+        }
+        Ok(())
     }
 
-    /// As [`of`](Self::of), for the owner of artifacts.
-    pub(super) fn of_owner(&self, kind: OwnerKind, id: &str) -> Option<&Place> {
-        self.of(kind_of_owner(kind), id)
+    /// Where an owner is that was added.
+    pub(super) fn of_added(&self, kind: Kind, id: &str) -> Option<&SortKey> {
+        self.added.get(&kind)?.get(id)
     }
 
     /// Whether some owner of lines of a kind is not what it was.
     pub(super) fn touches(&self, kind: Kind) -> bool {
-        owner_kinds(kind)
-            .iter()
-            .any(|owner| self.by_kind.contains_key(owner))
+        let is_touched = |owner: &Kind| self.tracks.contains_key(owner) || self.added.contains_key(owner);
+        owner_kinds(kind).iter().any(is_touched)
     }
 
     /// Whether some owner of lines of a kind has another place.
     pub(super) fn moves(&self, kind: Kind) -> bool {
-        owner_kinds(kind).iter().any(|owner| self.moved.contains(owner))
+        let has_moved = |owner: &Kind| self.tracks.get(owner).is_some_and(|track| track.has_moved);
+        let is_moved = |owner: &Kind| has_moved(owner) || self.added.contains_key(owner);
+        owner_kinds(kind).iter().any(is_moved)
     }
+
+    /// Walks along the objects of a kind.
+    pub(super) fn walk<'a>(&self, archive: &'a Archive, kind: Kind) -> Result<PlaceWalk<'a>> {
+        Ok(match self.tracks.get(&kind) {
+            Some(track) => PlaceWalk::Track(track.read()?),
+            None => PlaceWalk::Archive(Box::new(Owners::new(archive, kind)?)),
+        })
+    }
+}
+
+/// An id, and its begins before each `/`.
+fn begins(id: &str) -> impl Iterator<Item = &str> {
+    let ends = id.match_indices('/').map(|(end, _)| end).chain([id.len()]);
+    ends.map(|end| &id[..end])
+}
+
+/// Objects that own lines, in their order, with what became of them.
+pub(super) enum PlaceWalk<'a> {
+    Track(TrackReader),
+    /// All are where they were.
+    Archive(Box<Owners<'a>>),
+}
+
+impl PlaceWalk<'_> {
+    /// Goes on to an object; none where it is not among those that follow.
+    pub(super) fn find(&mut self, id: &str) -> Result<Option<Place>> {
+        match self {
+            PlaceWalk::Track(track) => Ok(track.find(id)?.cloned()),
+            PlaceWalk::Archive(owners) => {
+                let found = owners.find(id)?;
+                Ok(found.map(|owner| Place::At(owner.key.clone())))
+            }
+        }
+    }
+}
+
+/// A track, among temporary files where nothing else makes room for it.
+pub(super) fn create_track(scratch: Option<&Path>) -> Result<TrackWriter> {
+    let fallback = std::env::temp_dir();
+    TrackWriter::create(scratch.unwrap_or(&fallback))
 }

@@ -1,46 +1,73 @@
 //! What is chosen, and what that needs: the rule of [`crate::select`], which every source follows too.
 
-use super::KINDS;
-use super::Select;
 use super::facts::{DatasetName, RunFacts};
+use super::taken::{Scan, Taken};
 use super::versions::{KeptVersions, ModelKey, VersionChoice};
+use super::{KINDS, Select};
+use crate::archive::walk::{Head, text};
 use crate::flow::transform::error::Result;
 use crate::flow::transform::step::{EditedLine, Fate, Step};
 use crate::flow::transform::typed::typed;
 use crate::flow::transform::view::View;
 use crate::format::Kind;
 use crate::model::{LoggedModel, ModelVersion, Run, Trace};
-use crate::select::{Catalogue, Closure, RunNeeds, Selection, TimeRange, Verdict};
-use serde::Deserialize as _;
+use crate::select::{AskedNames, Closure, Node, RunFilter, TimeRange, Verdict};
 use serde_json::Value;
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
-use std::sync::Mutex;
+use std::collections::{BTreeSet, BinaryHeap, HashMap};
 
 const EDIT: &str = "select";
 
 struct Choose {
     closure: Closure,
+    taken: Taken,
     versions: KeptVersions,
     /// Whether models were asked for, so that one without versions may be meant.
     asks_models: bool,
     silent: Vec<String>,
-    /// Datasets that chosen runs read, by experiment; runs come before datasets.
-    datasets: Mutex<HashMap<String, HashSet<DatasetName>>>,
 }
 
 /// Works out what is chosen.
 pub(in super::super) fn choose(select: &Select, view: &View<'_>) -> Result<Box<dyn Step>> {
     let selection = select.selection(EDIT)?;
-    let mut catalogue = Catalogue::new(&selection, true);
-    let admitted = tell_runs(select, &selection, view, &mut catalogue)?;
+    let mut asked = selection.asked();
+    let mut closure = Closure::new(&selection, true);
+    view.for_each_head(Kind::Experiments, |head| {
+        let texts = [&head.experiment_id, &head.name].map(|value| value.as_str().unwrap_or_default());
+        asked.experiments.see(&texts);
+        closure.experiment(texts[0], texts[1], false);
+        Ok(())
+    })?;
     let mut choice = VersionChoice::read(select, view)?;
-    tell_models(select, &selection, view, &mut choice, &mut catalogue)?;
-    let (closure, matched) = catalogue.close(&|_, _| RunNeeds::default())?;
+    let mut reading = Reading {
+        select,
+        view,
+        closure: &closure,
+        asked: &mut asked,
+        scan: Scan::new(view.archive(), true),
+        latest: HashMap::new(),
+    };
+    let admits_any = reading.runs()?;
+    reading.models_and_traces()?;
+    reading.versions(&mut choice)?;
+    let mut scan = reading.scan;
+    let matched = asked.finish()?;
+    closure.asked_runs(&matched.runs);
+    if !select.runs.is_empty() {
+        view.for_each_placed_text(Kind::Runs, |place, line| {
+            let head = view.read(Kind::Runs, Head::read(Kind::Runs, line))?;
+            let is_named = closure.names_run(text(&head.run_id));
+            scan.judge_run(place, |is_chosen| is_chosen && is_named)
+        })?;
+    }
+    let taken = scan.take(select.models.is_empty())?;
+    for id in taken.experiments() {
+        closure.need_experiment(id);
+    }
     let mut versions = KeptVersions::default();
-    view.for_each(Kind::ModelVersions, |line| {
+    view.for_each_placed(Kind::ModelVersions, |place, line| {
         let version: ModelVersion = typed(view.archive(), &line)?;
-        let is_taken = closure.takes_version(&version.name, version.run_id.as_deref());
+        let is_taken = closure.takes_model(&version.name) || taken.has_run_of_version(place);
         if is_taken && (!select.narrows_versions() || choice.takes(&version)) {
             versions.keep(version);
         } else {
@@ -49,124 +76,136 @@ pub(in super::super) fn choose(select: &Select, view: &View<'_>) -> Result<Box<d
         Ok(())
     })?;
     let mut silent = matched.silent;
-    if admitted.as_ref().is_some_and(HashSet::is_empty) {
+    if !admits_any {
         silent.extend(select.narrowings());
     }
     silent.extend(choice.silent()?);
     Ok(Box::new(Choose {
         closure,
+        taken,
         versions,
         asks_models: !select.models.is_empty() && !select.narrows_versions(),
         silent,
-        datasets: Mutex::default(),
     }))
 }
 
-/// Tells of experiments and runs; which runs the choice may take, where not all.
-fn tell_runs(
-    select: &Select,
-    selection: &Selection,
-    view: &View<'_>,
-    catalogue: &mut Catalogue,
-) -> Result<Option<HashSet<String>>> {
-    view.for_each_head(Kind::Experiments, |head| {
-        let texts = [&head.experiment_id, &head.name].map(|value| value.as_str().unwrap_or_default());
-        catalogue.experiment(texts[0], texts[1], false);
-        Ok(())
-    })?;
-    let admitted = admitted_runs(select, &selection.time, view)?;
-    view.for_each_text(Kind::Runs, |line| {
-        let run: RunFacts = view.read(Kind::Runs, serde_json::from_slice(line))?;
-        let (info, needs) = (&run.info, run.needs());
-        let is_admitted = admitted.as_ref().is_none_or(|ids| ids.contains(&info.run_id));
-        let (id, experiment) = (&info.run_id, &info.experiment_id);
-        if is_admitted {
-            catalogue.run(
-                id,
-                experiment,
-                info.start_time,
-                &info.lifecycle_stage,
-                Some(needs),
-            );
-        } else {
-            catalogue.unchosen_run(id, experiment, needs);
-        }
-        Ok(())
-    })?;
-    Ok(admitted)
+/// What is read of an archive before anything is chosen.
+struct Reading<'r, 'v> {
+    select: &'r Select,
+    view: &'r View<'v>,
+    closure: &'r Closure,
+    asked: &'r mut AskedNames,
+    scan: Scan,
+    /// The latest runs so far, by experiment: of the one at hand alone, where runs come by experiment.
+    latest: HashMap<String, LatestRuns>,
 }
 
-/// Tells of models, versions and traces.
-fn tell_models(
-    select: &Select,
-    selection: &Selection,
-    view: &View<'_>,
-    choice: &mut VersionChoice<'_>,
-    catalogue: &mut Catalogue,
-) -> Result<()> {
-    view.for_each(Kind::LoggedModels, |line| {
-        let model: LoggedModel = typed(view.archive(), &line)?;
-        catalogue.logged_model(&model);
-        Ok(())
-    })?;
-    view.for_each_head(Kind::RegisteredModels, |head| {
-        catalogue.model(head.name.as_str().unwrap_or_default());
-        Ok(())
-    })?;
-    view.for_each(Kind::ModelVersions, |line| {
-        let version: ModelVersion = typed(view.archive(), &line)?;
-        if !select.narrows_versions() || selection.models.matches(&version.name) && choice.takes(&version) {
-            catalogue.version(&version);
-        }
-        Ok(())
-    })?;
-    view.for_each(Kind::Traces, |line| {
-        let trace: Trace = typed(view.archive(), &line)?;
-        catalogue.trace(&trace);
-        Ok(())
-    })
-}
+/// Runs by start time and id, the earliest on top, with their numbers.
+type LatestRuns = BinaryHeap<Reverse<(Option<i64>, String, Node)>>;
 
-/// Runs by start time and id, the earliest on top.
-type LatestRuns = BinaryHeap<Reverse<(Option<i64>, String)>>;
-
-/// The runs that the rest of the choice may take; none where it may take all.
-fn admitted_runs(select: &Select, time: &TimeRange, view: &View<'_>) -> Result<Option<HashSet<String>>> {
-    if !select.narrows_runs() {
-        return Ok(None);
-    }
-    let filter = select.run_filter(EDIT)?;
-    let mut admitted = HashSet::new();
-    let mut latest: HashMap<String, LatestRuns> = HashMap::new();
-    view.for_each_text(Kind::Runs, |line| {
-        let RunFacts { info, .. } = view.read(Kind::Runs, serde_json::from_slice(line))?;
-        let has_ended = |before: i64| info.end_time.is_some_and(|end| end < before);
-        if !select.ended_before.is_none_or(has_ended) || !time.contains(info.start_time) {
-            return Ok(());
-        }
-        if let Some(filter) = &filter {
-            let run: Run = view.read(Kind::Runs, serde_json::from_slice(line))?;
-            if !filter.takes(&run) {
+impl Reading<'_, '_> {
+    /// Reads runs; whether some meet what only their lines tell, where that is asked for.
+    fn runs(&mut self) -> Result<bool> {
+        let (select, view) = (self.select, self.view);
+        let filter = select.run_filter(EDIT)?;
+        let is_in_order = !view.is_edited(Kind::Runs);
+        let mut admits_any = !select.narrows_runs();
+        view.for_each_placed_text(Kind::Runs, |place, line| {
+            let run: RunFacts = view.read(Kind::Runs, serde_json::from_slice(line))?;
+            let info = &run.info;
+            self.asked.runs.see(&[&info.run_id]);
+            let node = self.scan.run(&run, place)?;
+            if select.narrows_runs() && !self.meets(&run, filter.as_ref(), line)? {
                 return Ok(());
             }
-        }
-        match select.latest {
-            None => {
-                admitted.insert(info.run_id);
+            admits_any = true;
+            if !self.closure.admits_run(&info.experiment_id, info.start_time) {
+                return Ok(());
             }
-            Some(count) => {
-                let runs = latest.entry(info.experiment_id).or_default();
-                runs.push(Reverse((info.start_time, info.run_id)));
-                if runs.len() as u64 > count {
-                    runs.pop();
-                }
+            let Some(most) = select.latest else {
+                self.scan.choose(node);
+                return Ok(());
+            };
+            if is_in_order && !self.latest.contains_key(&info.experiment_id) {
+                self.choose_latest();
             }
+            let latest = self.latest.entry(info.experiment_id.clone()).or_default();
+            latest.push(Reverse((info.start_time, info.run_id.clone(), node)));
+            if latest.len() as u64 > most {
+                latest.pop();
+            }
+            Ok(())
+        })?;
+        self.choose_latest();
+        Ok(admits_any)
+    }
+
+    fn choose_latest(&mut self) {
+        let latest = self.latest.drain().flat_map(|(_, runs)| runs);
+        latest.for_each(|Reverse((_, _, node))| self.scan.choose(node));
+    }
+
+    /// Whether a run meets what only its line tells.
+    fn meets(&self, run: &RunFacts, filter: Option<&RunFilter>, line: &[u8]) -> Result<bool> {
+        let info = &run.info;
+        let has_ended = |before: i64| info.end_time.is_some_and(|end| end < before);
+        let is_in_time =
+            |since: Option<i64>, until: Option<i64>| TimeRange { since, until }.contains(info.start_time);
+        if !self.select.ended_before.is_none_or(has_ended)
+            || !is_in_time(self.select.since, self.select.until)
+        {
+            return Ok(false);
         }
-        Ok(())
-    })?;
-    let runs = latest.into_values().flatten();
-    admitted.extend(runs.map(|Reverse((_, id))| id));
-    Ok(Some(admitted))
+        let Some(filter) = filter else {
+            return Ok(true);
+        };
+        let run: Run = self.view.read(Kind::Runs, serde_json::from_slice(line))?;
+        Ok(filter.takes(&run))
+    }
+
+    fn models_and_traces(&mut self) -> Result<()> {
+        let (view, closure) = (self.view, self.closure);
+        view.for_each_placed(Kind::LoggedModels, |place, line| {
+            let model: LoggedModel = typed(view.archive(), &line)?;
+            let node = self.scan.logged_model(&model, place)?;
+            let run = model.source_run_id.as_deref();
+            if closure.chooses(&model.experiment_id, run, model.creation_timestamp_ms) {
+                self.scan.choose(node);
+            }
+            Ok(())
+        })?;
+        view.for_each_placed(Kind::Traces, |place, line| {
+            let trace: Trace = typed(view.archive(), &line)?;
+            let node = self.scan.trace(&trace, place)?;
+            if closure.chooses_trace(&trace) {
+                self.scan.choose(node);
+            }
+            Ok(())
+        })?;
+        view.for_each_placed_text(Kind::Datasets, |place, line| {
+            let head = view.read(Kind::Datasets, Head::read(Kind::Datasets, line))?;
+            let dataset = view.read(Kind::Datasets, serde_json::from_slice::<DatasetName>(line))?;
+            self.scan.dataset(text(&head.experiment_id), &dataset, place)
+        })
+    }
+
+    fn versions(&mut self, choice: &mut VersionChoice<'_>) -> Result<()> {
+        let (select, view) = (self.select, self.view);
+        let models = super::patterns(EDIT, &select.models)?;
+        view.for_each_head(Kind::RegisteredModels, |head| {
+            self.asked.models.see(&[text(&head.name)]);
+            Ok(())
+        })?;
+        view.for_each_placed(Kind::ModelVersions, |place, line| {
+            let version: ModelVersion = typed(view.archive(), &line)?;
+            if !select.narrows_versions() || models.matches(&version.name) && choice.takes(&version) {
+                self.asked.models.see(&[&version.name]);
+                let is_chosen = self.closure.takes_model(&version.name);
+                self.scan.version(&version, place, is_chosen)?;
+            }
+            Ok(())
+        })
+    }
 }
 
 fn kept(is_kept: bool) -> Fate {
@@ -174,42 +213,8 @@ fn kept(is_kept: bool) -> Fate {
 }
 
 impl Choose {
-    fn takes_run(&self, line: &EditedLine) -> bool {
-        let info = &line.value()["info"];
-        let [id, experiment] =
-            [&info["run_id"], &info["experiment_id"]].map(|value| value.as_str().unwrap_or_default());
-        let is_taken = self.closure.takes_run(id);
-        if is_taken {
-            let inputs = line.value()["inputs"]["dataset_inputs"]
-                .as_array()
-                .into_iter()
-                .flatten();
-            let names: Vec<_> = inputs
-                .filter_map(|input| DatasetName::deserialize(input).ok())
-                .collect();
-            let mut datasets = self
-                .datasets
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
-            if !names.is_empty() {
-                datasets.entry(experiment.to_owned()).or_default().extend(names);
-            }
-        }
-        is_taken
-    }
-
-    fn takes_dataset(&self, line: &EditedLine) -> bool {
-        let experiment = line.text("experiment_id");
-        if self.closure.takes_whole(experiment) {
-            return true;
-        }
-        let datasets = self
-            .datasets
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let read = datasets.get(experiment);
-        let name = DatasetName::deserialize(line.value()).ok();
-        read.zip(name).is_some_and(|(read, name)| read.contains(&name))
+    fn takes(&self, kind: Kind, line: &EditedLine) -> bool {
+        self.closure.takes_all() || self.taken.has(kind, line.place())
     }
 
     fn takes_model(&self, line: &mut EditedLine) -> bool {
@@ -250,15 +255,15 @@ impl Step for Choose {
         let closure = &self.closure;
         Ok(kept(match line.kind() {
             Kind::Experiments => closure.takes_experiment(line.text("experiment_id")),
-            Kind::Runs => self.takes_run(line),
-            Kind::Datasets => self.takes_dataset(line),
-            Kind::LoggedModels => closure.reaches_logged_model(line.text("model_id")),
+            Kind::Datasets => {
+                closure.takes_whole(line.text("experiment_id")) || self.takes(Kind::Datasets, line)
+            }
+            kind @ (Kind::Runs | Kind::LoggedModels | Kind::Traces) => self.takes(kind, line),
             Kind::RegisteredModels => self.takes_model(line),
             Kind::ModelVersions => {
                 let version = line.value()["version"].as_u64().unwrap_or_default();
                 self.versions.has(&model_key(line), version)
             }
-            Kind::Traces => closure.has_trace(line.text("trace_id")),
             Kind::EvaluationDatasets => {
                 let ids = line.value()["experiment_ids"].as_array().into_iter().flatten();
                 let ids: BTreeSet<_> = ids.filter_map(Value::as_str).map(str::to_owned).collect();

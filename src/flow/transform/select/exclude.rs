@@ -4,52 +4,41 @@
 
 use super::KINDS;
 use super::facts::{DatasetName, RunFacts};
+use super::taken::{Scan, Taken};
 use super::{Exclude, patterns};
-use crate::archive::walk::text;
+use crate::archive::walk::{Head, text};
 use crate::flow::transform::error::Result;
 use crate::flow::transform::step::{EditedLine, Fate, Step};
 use crate::flow::transform::typed::typed;
 use crate::flow::transform::view::View;
 use crate::format::Kind;
 use crate::model::{LoggedModel, Trace};
-use crate::select::{AskedNames, NAMING_METADATA, Patterns};
-use serde::Deserialize as _;
+use crate::select::{AskedNames, Patterns};
 use serde_json::Value;
 use std::collections::HashSet;
 
 const EDIT: &str = "exclude";
 
-/// What goes, by id.
+/// What goes.
 struct Excluded {
     experiments: HashSet<String>,
-    runs: HashSet<String>,
-    logged_models: HashSet<String>,
-    traces: HashSet<String>,
     models: Patterns,
-    /// Datasets that excluded runs read and no other does.
-    datasets: HashSet<(String, DatasetName)>,
+    /// Runs, logged models, traces, and datasets that excluded runs read and no other does.
+    taken: Taken,
     silent: Vec<String>,
 }
 
 /// Works out what goes.
 pub(in super::super) fn exclude(exclude: &Exclude, view: &View<'_>) -> Result<Box<dyn Step>> {
-    let experiments = patterns(EDIT, &exclude.experiments)?;
+    let patterns_of_experiments = patterns(EDIT, &exclude.experiments)?;
     let models = patterns(EDIT, &exclude.models)?;
-    let mut asked = AskedNames::new(&experiments, &exclude.runs, &models);
-    let mut excluded = Excluded {
-        experiments: HashSet::new(),
-        runs: HashSet::new(),
-        logged_models: HashSet::new(),
-        traces: HashSet::new(),
-        models,
-        datasets: HashSet::new(),
-        silent: Vec::new(),
-    };
+    let mut asked = AskedNames::new(&patterns_of_experiments, &exclude.runs, &models);
+    let mut experiments = HashSet::new();
     view.for_each_head(Kind::Experiments, |head| {
-        let (id, name) = (text(&head.experiment_id), text(&head.name));
-        asked.experiments.see(&[id, name]);
-        if experiments.matches(id) || experiments.matches(name) {
-            excluded.experiments.insert(id.to_owned());
+        let called = [text(&head.experiment_id), text(&head.name)];
+        asked.experiments.see(&called);
+        if called.iter().any(|name| patterns_of_experiments.matches(name)) {
+            experiments.insert(called[0].to_owned());
         }
         Ok(())
     })?;
@@ -64,61 +53,53 @@ pub(in super::super) fn exclude(exclude: &Exclude, view: &View<'_>) -> Result<Bo
         })?;
     }
     let matched = asked.finish()?;
-    excluded.silent = matched.silent;
-    excluded.read_runs(view, &matched.runs)?;
-    view.for_each(Kind::LoggedModels, |line| {
+    let mut taken = read(view, &experiments, &matched.runs)?.take(false)?;
+    taken.leave_datasets_of_others();
+    Ok(Box::new(Excluded {
+        experiments,
+        models,
+        taken,
+        silent: matched.silent,
+    }))
+}
+
+/// Reads what belongs to what.
+fn read(view: &View<'_>, experiments: &HashSet<String>, named: &[String]) -> Result<Scan> {
+    let named: HashSet<&str> = named.iter().map(String::as_str).collect();
+    let mut scan = Scan::new(view.archive(), false);
+    view.for_each_placed_text(Kind::Runs, |place, line| {
+        let run: RunFacts = view.read(Kind::Runs, serde_json::from_slice(line))?;
+        let node = scan.run(&run, place)?;
+        if named.contains(run.info.run_id.as_str()) || experiments.contains(&run.info.experiment_id) {
+            scan.choose(node);
+        }
+        Ok(())
+    })?;
+    view.for_each_placed(Kind::LoggedModels, |place, line| {
         let model: LoggedModel = typed(view.archive(), &line)?;
-        let run = model.source_run_id.unwrap_or_default();
-        if excluded.experiments.contains(&model.experiment_id) || excluded.runs.contains(&run) {
-            excluded.logged_models.insert(model.model_id);
+        let node = scan.logged_model(&model, place)?;
+        if experiments.contains(&model.experiment_id) {
+            scan.choose(node);
         }
         Ok(())
     })?;
-    view.for_each(Kind::Traces, |line| {
+    view.for_each_placed(Kind::Traces, |place, line| {
         let trace: Trace = typed(view.archive(), &line)?;
-        let mut named = NAMING_METADATA
-            .iter()
-            .filter_map(|key| trace.trace_metadata.get(*key)?.as_str());
-        let is_named = named.any(|id| excluded.runs.contains(id) || excluded.logged_models.contains(id));
-        if is_named || excluded.experiments.contains(&trace.experiment_id) {
-            excluded.traces.insert(trace.trace_id);
+        let node = scan.trace(&trace, place)?;
+        if experiments.contains(&trace.experiment_id) {
+            scan.choose(node);
         }
         Ok(())
     })?;
-    Ok(Box::new(excluded))
+    view.for_each_placed_text(Kind::Datasets, |place, line| {
+        let head = view.read(Kind::Datasets, Head::read(Kind::Datasets, line))?;
+        let dataset = view.read(Kind::Datasets, serde_json::from_slice::<DatasetName>(line))?;
+        scan.dataset(text(&head.experiment_id), &dataset, place)
+    })?;
+    Ok(scan)
 }
 
 impl Excluded {
-    fn read_runs(&mut self, view: &View<'_>, named: &[String]) -> Result<()> {
-        let named: HashSet<&str> = named.iter().map(String::as_str).collect();
-        let mut read_by_others = HashSet::new();
-        view.for_each_text(Kind::Runs, |line| {
-            let run: RunFacts = view.read(Kind::Runs, serde_json::from_slice(line))?;
-            let (id, experiment) = (run.info.run_id, run.info.experiment_id);
-            let is_excluded = named.contains(id.as_str()) || self.experiments.contains(&experiment);
-            let datasets = run
-                .inputs
-                .dataset_inputs
-                .into_iter()
-                .map(|name| (experiment.clone(), name));
-            if is_excluded {
-                self.datasets.extend(datasets);
-                self.runs.insert(id);
-            } else {
-                read_by_others.extend(datasets);
-            }
-            Ok(())
-        })?;
-        self.datasets.retain(|dataset| !read_by_others.contains(dataset));
-        Ok(())
-    }
-
-    fn has_dataset(&self, line: &EditedLine) -> bool {
-        let experiment = line.text("experiment_id");
-        let is_read = |name| self.datasets.contains(&(experiment.to_owned(), name));
-        self.experiments.contains(experiment) || DatasetName::deserialize(line.value()).is_ok_and(is_read)
-    }
-
     /// Whether an evaluation dataset is linked to nothing but excluded experiments.
     fn has_evaluation_dataset(&self, line: &EditedLine) -> bool {
         let ids = line.value()["experiment_ids"]
@@ -141,14 +122,12 @@ impl Step for Excluded {
     fn apply(&self, line: &mut EditedLine) -> Result<Fate> {
         let is_excluded = match line.kind() {
             Kind::Experiments | Kind::Scorers => self.experiments.contains(line.text("experiment_id")),
-            Kind::Runs => {
-                let id = line.value()["info"]["run_id"].as_str();
-                id.is_some_and(|id| self.runs.contains(id))
+            Kind::Datasets => {
+                let is_of_experiment = self.experiments.contains(line.text("experiment_id"));
+                is_of_experiment || self.taken.has(Kind::Datasets, line.place())
             }
-            Kind::Datasets => self.has_dataset(line),
-            Kind::LoggedModels => self.logged_models.contains(line.text("model_id")),
+            kind @ (Kind::Runs | Kind::LoggedModels | Kind::Traces) => self.taken.has(kind, line.place()),
             Kind::RegisteredModels | Kind::ModelVersions => self.models.matches(line.text("name")),
-            Kind::Traces => self.traces.contains(line.text("trace_id")),
             Kind::EvaluationDatasets => self.has_evaluation_dataset(line),
             _ => false,
         };

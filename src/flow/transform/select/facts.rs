@@ -25,7 +25,6 @@ pub(in super::super) struct RunInfoFacts {
     pub(in super::super) start_time: Option<i64>,
     #[serde(default)]
     pub(in super::super) end_time: Option<i64>,
-    pub(in super::super) lifecycle_stage: String,
 }
 
 #[derive(Default, Deserialize)]

@@ -5,6 +5,7 @@ use crate::format::Kind;
 mod choose;
 mod exclude;
 mod facts;
+mod taken;
 mod versions;
 
 pub(super) use self::choose::choose;
