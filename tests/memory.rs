@@ -418,3 +418,101 @@ fn tables_of_millions_of_points_are_made_in_little_memory() {
         assert!(peak < 96 * MIB, "{form}: {peak} bytes");
     }
 }
+
+/// An archive of runs in four experiments, every second of which is a child of the one before it and all of which read a dataset.
+fn runs(path: &Path, count: u64, first: u64) {
+    use mlark::archive::{ArchiveWriter, Duplicates, ManifestHead, WriterOptions};
+    use mlark::model::{Dataset, DatasetInput, Experiment, Run, Text};
+
+    let options = WriterOptions {
+        no_sync: true,
+        ..WriterOptions::default()
+    };
+    let mut writer = ArchiveWriter::create(path, options).unwrap();
+    for experiment in 1..=4_u64 {
+        let experiment_id = experiment.to_string();
+        let object = Experiment {
+            experiment_id: experiment_id.clone(),
+            lifecycle_stage: "active".into(),
+            name: format!("e{experiment}"),
+            ..Experiment::default()
+        };
+        writer.write(&object).unwrap();
+        let dataset = Dataset {
+            experiment_id: experiment_id.clone(),
+            name: "d".into(),
+            digest: "1".into(),
+            ..Dataset::default()
+        };
+        writer.write(&dataset).unwrap();
+        for number in 0..count / 4 {
+            let mut run = Run::default();
+            let id = |number: u64| format!("{:032x}", first + experiment * 1_000_000 + number);
+            run.info.run_id = id(number);
+            run.info.experiment_id = experiment_id.clone();
+            run.info.status = "FINISHED".into();
+            run.info.lifecycle_stage = "active".into();
+            run.info.start_time = Some(number as i64);
+            run.inputs.dataset_inputs = vec![DatasetInput {
+                name: "d".into(),
+                digest: "1".into(),
+                tags: Default::default(),
+            }];
+            if number % 2 == 1 {
+                let parent = Text::from(id(number - 1).as_str());
+                run.tags.insert("mlflow.parentRunId".into(), parent);
+            }
+            writer.write(&run).unwrap();
+        }
+    }
+    writer
+        .finish(ManifestHead::default(), Duplicates::Refuse)
+        .unwrap();
+}
+
+#[test]
+fn what_chooses_splits_and_merges_takes_no_memory_for_each_run() {
+    // Enough to fill what things are sorted in.
+    const FEW: u64 = 16_000;
+    const MANY: u64 = 64_000;
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: String| directory.path().join(name).display().to_string();
+    let peaks = |count: u64| {
+        let [one, other] = [0, 1 << 40].map(|first| {
+            let name = path(format!("{count}-{first}"));
+            runs(Path::new(&name), count, first);
+            name
+        });
+        let commands = [
+            "transform --experiment e2",
+            "transform --filter attributes.start_time>500",
+            "transform --exclude experiment:e3",
+            "split --by experiment",
+            "split --by time",
+            "split --by size --size 3MB",
+            "merge",
+        ];
+        commands.map(|command| {
+            let mut words: Vec<&str> = command.split(' ').collect();
+            let out = path(format!("{count}-{}", command.replace([' ', '>', ':'], "-")));
+            words.push(&one);
+            if words[0] == "merge" {
+                words.push(&other);
+            }
+            let mut mlark = Command::new(env!("CARGO_BIN_EXE_mlark"));
+            let (code, peak) = measured(
+                mlark
+                    .args(words)
+                    .args(["-o", &out, "--no-sync", "--threads", "1"]),
+            );
+            assert_eq!(code, 0, "{command}");
+            (command, peak)
+        })
+    };
+    let both: Vec<_> = peaks(MANY).into_iter().zip(peaks(FEW)).collect();
+    println!("{both:#?}");
+    for ((command, many), (_, few)) in both {
+        let each = many.saturating_sub(few) / (MANY - FEW);
+        assert!(each < 40, "{command}: {each} bytes a run");
+    }
+}

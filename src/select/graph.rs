@@ -7,7 +7,7 @@ use std::io;
 use std::path::Path;
 
 /// Memory in which ids are sorted.
-const SORTED_BYTES: usize = 4 << 20;
+const SORTED_BYTES: usize = 1 << 20;
 
 /// Kinds of objects that have numbers; each begins where the one before ends.
 const KINDS: [Kind; 5] = [

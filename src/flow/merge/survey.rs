@@ -169,6 +169,9 @@ pub(super) fn changed_at(kind: Kind, line: &[u8]) -> Option<i64> {
     own.chain(assessments).max()
 }
 
+/// Memory in which ids are sorted.
+const SORTED_BYTES: usize = 2 << 20;
+
 /// Kinds whose ids are unique, wherever their objects stand.
 pub(super) const UNIQUE: [Kind; 3] = [Kind::Runs, Kind::LoggedModels, Kind::Traces];
 
@@ -196,7 +199,7 @@ pub(super) fn for_each_shared(
         return Ok(());
     }
     let io_error = |error| MergeError::from(ArchiveError::io("use temporary file in", scratch)(error));
-    let mut sorter = SpillSorter::new(scratch);
+    let mut sorter = SpillSorter::with_memory(scratch, SORTED_BYTES);
     for (input, archive) in archives.iter().enumerate() {
         let mut cursor = Cursor::new(archive, kind)?;
         while let Some(line) = cursor.line() {

@@ -1,15 +1,17 @@
 //! Which part each object of an archive belongs to, and what else each part needs.
 
-use super::closure::{Closed, Graph, Node};
+use super::closure::{Closed, Stretches};
 use super::needs::{ModelNames, OtherNames, RunNames, TraceNames, VersionNames};
 use super::weight::{Filling, Weight, for_each_weight};
 use super::{Every, SplitBy};
 use crate::archive::Archive;
+use crate::archive::ArchiveError;
 use crate::archive::walk::Cursor;
 use crate::flow::merge::Result;
 use crate::flow::merge::orphans::Orphans;
 use crate::flow::merge::survey::Names;
 use crate::format::Kind;
+use crate::select::{Graph, GraphBuilder, Node};
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -26,8 +28,8 @@ pub(super) struct Assigned {
     numbers: BTreeMap<i64, usize>,
     experiments: HashMap<String, i64>,
     workspaces: HashMap<String, i64>,
-    /// Traces that nothing made, where parts are by size.
-    traces: HashMap<String, i64>,
+    /// Traces that nothing made, by their places, where parts are by size.
+    traces: HashMap<u64, i64>,
     closed: Closed,
 }
 
@@ -39,27 +41,21 @@ impl Assigned {
         if let SplitBy::Size(most_bytes) = by {
             homes.weigh(archive, most_bytes, orphans)?;
         }
-        homes.read(archive)?;
+        let (graph, seeds) = homes.read_names(archive)?;
+        homes.read_homes(archive, &graph)?;
         let numbers = homes.numbers();
-        let number_of = |home: i64| numbers.get(&home).copied().unwrap_or(0);
         let labels = match numbers.len() {
             0 => vec![String::new()],
             _ => numbers.keys().map(|home| homes.label(*home)).collect(),
         };
-        let Homes {
-            experiments,
-            workspaces,
-            traces,
-            graph,
-            ..
-        } = homes;
+        let by_home = numbers.iter().map(|(home, number)| (*home, *number)).collect();
         Ok(Assigned {
             by,
             labels,
-            experiments,
-            workspaces,
-            traces,
-            closed: graph.close(number_of),
+            experiments: homes.experiments,
+            workspaces: homes.workspaces,
+            traces: homes.traces,
+            closed: Closed::new(graph, homes.stretches, by_home, &seeds),
             numbers,
         })
     }
@@ -87,30 +83,21 @@ impl Assigned {
         home.map(|home| self.number(*home))
     }
 
-    pub(super) fn of_run(&self, id: &str) -> BTreeSet<usize> {
-        self.closed.parts(Node::Run, id)
-    }
-
-    pub(super) fn of_logged_model(&self, id: &str) -> BTreeSet<usize> {
-        self.closed.parts(Node::LoggedModel, id)
+    /// Parts of a run or a logged model, by its place among its kind.
+    pub(super) fn of_maker(&self, kind: Kind, place: u64) -> BTreeSet<usize> {
+        self.closed.parts(kind, place)
     }
 
     /// Parts of a trace: its own, and those of what made it.
-    pub(super) fn of_trace(&self, id: &str, trace: &TraceNames) -> BTreeSet<usize> {
-        let made = trace.makers().flat_map(|maker| {
-            let run = self.of_run(maker);
-            if run.is_empty() {
-                self.of_logged_model(maker)
-            } else {
-                run
-            }
-        });
-        let mut parts: BTreeSet<usize> = made.collect();
+    pub(super) fn of_trace(&self, place: u64, trace: &TraceNames) -> BTreeSet<usize> {
+        let named = |kind| self.closed.parts_of_named(Kind::Traces, place, kind);
+        let mut parts = named(Kind::Runs);
+        parts.extend(named(Kind::LoggedModels));
         parts.extend(self.of_experiment(trace.experiment()));
         if parts.is_empty() {
             let home = match self.by {
                 SplitBy::Time(every) => every.home(trace.time()),
-                _ => self.traces.get(id).copied().unwrap_or(NOWHERE),
+                _ => self.traces.get(&place).copied().unwrap_or(NOWHERE),
             };
             parts.insert(self.number(home));
         }
@@ -118,18 +105,19 @@ impl Assigned {
     }
 
     /// Parts of a version: its workspace's, or those of the run that made it, or of its logged model.
-    pub(super) fn of_version(&self, version: &VersionNames) -> BTreeSet<usize> {
+    pub(super) fn of_version(&self, place: u64, version: &VersionNames) -> BTreeSet<usize> {
         if let Some(part) = self.of_workspace(version.workspace()) {
             return [part].into();
         }
-        let of_run = version.run().map(|run| self.of_run(run)).unwrap_or_default();
-        if !of_run.is_empty() {
-            return of_run;
-        }
-        let of_model = version.logged_model().map(|model| self.of_logged_model(&model));
-        of_model
-            .filter(|parts| !parts.is_empty())
-            .unwrap_or_else(|| [0].into())
+        let named = |kind| self.closed.parts_of_named(Kind::ModelVersions, place, kind);
+        let found = [Kind::Runs, Kind::LoggedModels].map(named).into_iter();
+        let mut found = found.filter(|parts| !parts.is_empty());
+        found.next().unwrap_or_else(|| [0].into())
+    }
+
+    /// Parts of the runs that read a dataset.
+    pub(super) fn of_dataset(&self, place: u64) -> BTreeSet<usize> {
+        self.closed.parts_of_named(Kind::Datasets, place, Kind::Runs)
     }
 }
 
@@ -174,26 +162,34 @@ struct Homes {
     labels: HashMap<i64, String>,
     experiments: HashMap<String, i64>,
     workspaces: HashMap<String, i64>,
-    traces: HashMap<String, i64>,
+    traces: HashMap<u64, i64>,
     times: BTreeSet<i64>,
-    /// By size: homes of runs and of logged models that no run made.
-    sized: HashMap<String, i64>,
-    graph: Graph,
+    /// By size: homes of runs in their order, and of logged models that no run made, by their places.
+    sized: Stretches,
+    alone: HashMap<u64, i64>,
+    /// Homes of runs, then of logged models.
+    stretches: Stretches,
 }
 
-/// Calls `visit` with what lines of a kind name.
+/// Calls `visit` with what lines of a kind name, and their places.
 fn for_each<T: DeserializeOwned>(
     archive: &Archive,
     kind: Kind,
-    mut visit: impl FnMut(String, T),
+    mut visit: impl FnMut(u64, String, T) -> Result<()>,
 ) -> Result<()> {
     let mut cursor = Cursor::new(archive, kind)?;
+    let mut place = 0;
     while cursor.line().is_some() {
         let id = cursor.head(kind)?.id(kind);
-        visit(id, cursor.parse()?);
+        visit(place, id, cursor.parse()?)?;
         cursor.advance()?;
+        place += 1;
     }
     Ok(())
+}
+
+fn failed(error: std::io::Error) -> ArchiveError {
+    ArchiveError::io("use temporary file in", std::env::temp_dir())(error)
 }
 
 impl Homes {
@@ -205,8 +201,9 @@ impl Homes {
             workspaces: HashMap::new(),
             traces: HashMap::new(),
             times: BTreeSet::new(),
-            sized: HashMap::new(),
-            graph: Graph::default(),
+            sized: Stretches::default(),
+            alone: HashMap::new(),
+            stretches: Stretches::default(),
         };
         let workspace = |name: &Option<String>| name.clone().unwrap_or_else(|| DEFAULT_WORKSPACE.to_owned());
         if by == SplitBy::Workspace {
@@ -218,11 +215,13 @@ impl Homes {
                 .map(|(_, found)| workspace(&found.workspace))
                 .collect();
             all.extend(names.models.keys().map(|(name, _)| workspace(name)));
-            for_each(archive, Kind::EvaluationDatasets, |_, dataset: OtherNames| {
+            for_each(archive, Kind::EvaluationDatasets, |_, _, dataset: OtherNames| {
                 all.insert(workspace(&dataset.workspace().map(str::to_owned)));
+                Ok(())
             })?;
-            for_each(archive, Kind::Workspaces, |id, _: OtherNames| {
+            for_each(archive, Kind::Workspaces, |_, id, _: OtherNames| {
                 all.insert(id);
+                Ok(())
             })?;
             for (home, name) in (0..).zip(all) {
                 homes.labels.insert(home, name.clone());
@@ -245,67 +244,93 @@ impl Homes {
         Ok(homes)
     }
 
-    fn home(&self, id: &str, experiment: &str, time: Option<i64>) -> i64 {
+    /// The home of a run or a logged model that no run made; `sized` is what it is by size.
+    fn home(&self, experiment: &str, time: Option<i64>, sized: Option<i64>) -> i64 {
         match self.by {
             SplitBy::Experiment | SplitBy::Workspace => {
                 self.experiments.get(experiment).copied().unwrap_or(NOWHERE)
             }
             SplitBy::Time(every) => every.home(time),
-            SplitBy::Size(_) => self.sized.get(id).copied().unwrap_or(NOWHERE),
+            SplitBy::Size(_) => sized.unwrap_or(NOWHERE),
         }
     }
 
-    /// Reads what needs what.
-    fn read(&mut self, archive: &Archive) -> Result<()> {
-        for_each(archive, Kind::Runs, |id, run: RunNames| {
-            let home = self.home(&id, run.experiment(), run.time());
-            let number = self.graph.add(Node::Run, id, home);
-            run.parent()
-                .into_iter()
-                .for_each(|id| self.graph.need(number, Node::Run, id));
-            run.logged_models()
-                .for_each(|id| self.graph.need(number, Node::LoggedModel, id));
-        })?;
-        let is_alone = |by: SplitBy| matches!(by, SplitBy::Time(_) | SplitBy::Size(_));
-        for_each(archive, Kind::LoggedModels, |id, model: ModelNames| {
-            let maker = model.run().and_then(|run| self.graph.find(Node::Run, run));
-            let home = match maker {
-                Some(run) if is_alone(self.by) => self.graph.home(run),
-                _ => self.home(&id, model.experiment(), model.time()),
-            };
-            if let Some(run) = maker {
-                self.graph.need(run, Node::LoggedModel, &id);
+    /// Reads what names what, and which versions bring what they name into the part of their workspace.
+    fn read_names(&mut self, archive: &Archive) -> Result<(Graph, Vec<(Node, i64)>)> {
+        let mut graph = GraphBuilder::new(archive, &std::env::temp_dir());
+        let mut seeds = Vec::new();
+        for_each(archive, Kind::Runs, |place, id, run: RunNames| {
+            let node = graph.define(Kind::Runs, &id, place).map_err(failed)?;
+            let sized = self.sized.home(node);
+            let home = self.home(run.experiment(), run.time(), sized);
+            self.stretches.push(node, home);
+            let parent = run.parent().unwrap_or_default();
+            graph.need(node, Kind::Runs, parent).map_err(failed)?;
+            for model in run.logged_models() {
+                graph.need(node, Kind::LoggedModels, model).map_err(failed)?;
             }
-            let number = self.graph.add(Node::LoggedModel, id, home);
-            model
-                .run()
-                .into_iter()
-                .for_each(|run| self.graph.need(number, Node::Run, run));
+            for dataset in run.datasets() {
+                graph.follow(Kind::Datasets, &dataset, node).map_err(failed)?;
+            }
+            Ok(())
         })?;
-        for_each(archive, Kind::ModelVersions, |_, version: VersionNames| {
+        for_each(archive, Kind::LoggedModels, |place, id, model: ModelNames| {
+            let node = graph.define(Kind::LoggedModels, &id, place).map_err(failed)?;
+            let run = model.run().unwrap_or_default();
+            graph.follow(Kind::Runs, run, node).map_err(failed)?;
+            Ok(graph.need(node, Kind::Runs, run).map_err(failed)?)
+        })?;
+        for_each(archive, Kind::ModelVersions, |place, _, version: VersionNames| {
+            let node = graph.nameless(Kind::ModelVersions, place).map_err(failed)?;
+            let run = version.run().unwrap_or_default();
             let workspace = version.workspace().unwrap_or(DEFAULT_WORKSPACE);
-            let home = self.workspaces.get(workspace).copied();
-            let model = version.logged_model();
-            let model = model.as_deref();
-            if let Some(home) = home {
-                version
-                    .run()
-                    .into_iter()
-                    .for_each(|run| self.graph.need_in(Node::Run, run, home));
-                model
-                    .into_iter()
-                    .for_each(|model| self.graph.need_in(Node::LoggedModel, model, home));
-            } else if let Some(run) = version.run().and_then(|run| self.graph.find(Node::Run, run)) {
-                model
-                    .into_iter()
-                    .for_each(|model| self.graph.need(run, Node::LoggedModel, model));
+            match self.workspaces.get(workspace) {
+                Some(home) => seeds.push((node, *home)),
+                None => graph.follow(Kind::Runs, run, node).map_err(failed)?,
             }
+            graph.need(node, Kind::Runs, run).map_err(failed)?;
+            let model = version.logged_model().unwrap_or_default();
+            Ok(graph.need(node, Kind::LoggedModels, &model).map_err(failed)?)
+        })?;
+        for_each(archive, Kind::Traces, |place, _, trace: TraceNames| {
+            let node = graph.nameless(Kind::Traces, place).map_err(failed)?;
+            for maker in trace.makers() {
+                graph.need(node, Kind::Runs, maker).map_err(failed)?;
+                graph.need(node, Kind::LoggedModels, maker).map_err(failed)?;
+            }
+            Ok(())
+        })?;
+        for_each(archive, Kind::Datasets, |place, id, _: OtherNames| {
+            let node = graph.define(Kind::Datasets, &id, place);
+            Ok(node.map(drop).map_err(failed)?)
+        })?;
+        Ok((graph.finish().map_err(failed)?, seeds))
+    }
+
+    /// Finds out the homes of logged models, which may be those of the runs that made them, and of traces that nothing made.
+    fn read_homes(&mut self, archive: &Archive, graph: &Graph) -> Result<()> {
+        let is_alone = matches!(self.by, SplitBy::Time(_) | SplitBy::Size(_));
+        let named = |kind, place| {
+            let node = graph.node(kind, place);
+            node.into_iter().flat_map(|node| graph.brought_by(node))
+        };
+        for_each(archive, Kind::LoggedModels, |place, _, model: ModelNames| {
+            let mut makers = named(Kind::LoggedModels, place).filter(|to| graph.is(Kind::Runs, *to));
+            let of_maker = makers.next().filter(|_| is_alone);
+            let home = of_maker.and_then(|run| self.stretches.home(run));
+            let sized = self.alone.get(&place).copied();
+            let home = home.unwrap_or_else(|| self.home(model.experiment(), model.time(), sized));
+            if let Some(node) = graph.node(Kind::LoggedModels, place) {
+                self.stretches.push(node, home);
+            }
+            Ok(())
         })?;
         if let SplitBy::Time(every) = self.by {
-            for_each(archive, Kind::Traces, |_, trace: TraceNames| {
-                if !self.is_made(&trace) {
+            for_each(archive, Kind::Traces, |place, _, trace: TraceNames| {
+                if named(Kind::Traces, place).next().is_none() {
                     self.times.insert(every.home(trace.time()));
                 }
+                Ok(())
             })?;
         }
         Ok(())
@@ -314,9 +339,9 @@ impl Homes {
     /// Fills parts up to a size: run after run with what it made, then what no run made.
     fn weigh(&mut self, archive: &Archive, most_bytes: u64, orphans: &Orphans) -> Result<()> {
         let mut made: HashMap<String, Weight> = HashMap::new();
-        let mut alone: Vec<(Kind, String, Weight)> = Vec::new();
+        let mut alone: Vec<(Kind, u64, Weight)> = Vec::new();
         for kind in [Kind::LoggedModels, Kind::Traces] {
-            for_each_weight(archive, kind, orphans, |id, line, weight| {
+            for_each_weight(archive, kind, orphans, |place, _, line, weight| {
                 let run = match kind {
                     Kind::Traces => serde_json::from_slice(line)
                         .ok()
@@ -327,7 +352,7 @@ impl Homes {
                 };
                 match run {
                     Some(run) => made.entry(run).or_default().add(weight),
-                    None => alone.push((kind, id.to_owned(), weight)),
+                    None => alone.push((kind, place, weight)),
                 }
             })?;
         }
@@ -352,25 +377,20 @@ impl Homes {
             bytes: first.map(|file| file.size_bytes).fold(0, u64::saturating_add),
             blobs: HashSet::new(),
         };
-        for_each_weight(archive, Kind::Runs, orphans, |id, _, mut weight| {
+        for_each_weight(archive, Kind::Runs, orphans, |place, id, _, mut weight| {
             weight.add(made.remove(id).unwrap_or_default());
-            self.sized.insert(id.to_owned(), filling.put(&weight));
+            // Runs are numbered by their places.
+            let node = Node::try_from(place).unwrap_or(Node::MAX);
+            self.sized.push(node, filling.put(&weight));
         })?;
-        for (kind, id, weight) in alone {
+        for (kind, place, weight) in alone {
             let home = filling.put(&weight);
             match kind {
-                Kind::Traces => self.traces.insert(id, home),
-                _ => self.sized.insert(id, home),
+                Kind::Traces => self.traces.insert(place, home),
+                _ => self.alone.insert(place, home),
             };
         }
         Ok(())
-    }
-
-    /// Whether something in the archive made a trace.
-    fn is_made(&self, trace: &TraceNames) -> bool {
-        let nodes = [Node::Run, Node::LoggedModel];
-        let mut makers = trace.makers();
-        makers.any(|id| nodes.iter().any(|node| self.graph.find(*node, id).is_some()))
     }
 
     /// The parts, in the order of their homes.
@@ -378,8 +398,11 @@ impl Homes {
         let homes = match self.by {
             SplitBy::Experiment => self.experiments.values().copied().collect(),
             SplitBy::Workspace => self.workspaces.values().copied().collect(),
-            SplitBy::Size(_) => self.sized.values().chain(self.traces.values()).copied().collect(),
-            SplitBy::Time(_) => self.times.iter().copied().chain(self.graph.homes()).collect(),
+            SplitBy::Size(_) => {
+                let alone = self.alone.values().chain(self.traces.values());
+                self.sized.homes().chain(alone.copied()).collect()
+            }
+            SplitBy::Time(_) => self.times.iter().copied().chain(self.stretches.homes()).collect(),
         };
         let mut homes: BTreeSet<i64> = homes;
         homes.remove(&NOWHERE);

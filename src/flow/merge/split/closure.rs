@@ -1,95 +1,28 @@
 //! Which parts runs and logged models are in: the one that each belongs to, and those of what needs it.
 
+use crate::format::Kind;
+use crate::select::{Graph, Node};
 use std::collections::{BTreeSet, HashMap};
 
-/// A run or a logged model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Node {
-    Run,
-    LoggedModel,
-}
-
-/// Runs and logged models, where they belong, and what they need.
+/// Homes of objects by their numbers, which come in order: many that follow one another have one.
 #[derive(Debug, Default)]
-pub(super) struct Graph {
-    runs: HashMap<String, usize>,
-    logged_models: HashMap<String, usize>,
-    homes: Vec<i64>,
-    needs: Vec<(usize, Node, String)>,
-    /// Parts in which something else needs one.
-    seeds: Vec<(Node, String, i64)>,
-}
+pub(super) struct Stretches(Vec<(Node, i64)>);
 
-impl Graph {
-    /// Adds an object and where it belongs.
-    pub(super) fn add(&mut self, node: Node, id: String, home: i64) -> usize {
-        let number = self.homes.len();
-        self.homes.push(home);
-        match node {
-            Node::Run => self.runs.insert(id, number),
-            Node::LoggedModel => self.logged_models.insert(id, number),
-        };
-        number
+impl Stretches {
+    /// Gives the next object a home.
+    pub(super) fn push(&mut self, node: Node, home: i64) {
+        if self.0.last().is_none_or(|(_, last)| *last != home) {
+            self.0.push((node, home));
+        }
     }
 
-    /// Says that an object needs another, which need not be there.
-    pub(super) fn need(&mut self, from: usize, node: Node, id: &str) {
-        self.needs.push((from, node, id.to_owned()));
+    pub(super) fn home(&self, node: Node) -> Option<i64> {
+        let end = self.0.partition_point(|(first, _)| *first <= node);
+        end.checked_sub(1).map(|at| self.0[at].1)
     }
 
-    /// Says that something in a part needs an object.
-    pub(super) fn need_in(&mut self, node: Node, id: &str, home: i64) {
-        self.seeds.push((node, id.to_owned(), home));
-    }
-
-    pub(super) fn find(&self, node: Node, id: &str) -> Option<usize> {
-        let ids = match node {
-            Node::Run => &self.runs,
-            Node::LoggedModel => &self.logged_models,
-        };
-        ids.get(id).copied()
-    }
-
-    pub(super) fn home(&self, number: usize) -> i64 {
-        self.homes[number]
-    }
-
-    /// Gives an object's home another place.
     pub(super) fn homes(&self) -> impl Iterator<Item = i64> {
-        self.homes.iter().copied()
-    }
-
-    /// Works out the parts of all; `number_of` numbers homes.
-    pub(super) fn close(self, number_of: impl Fn(i64) -> usize) -> Closed {
-        let mut needs: HashMap<usize, Vec<usize>> = HashMap::new();
-        for (from, node, id) in &self.needs {
-            if let Some(to) = self.find(*node, id).filter(|to| to != from) {
-                needs.entry(*from).or_default().push(to);
-            }
-        }
-        let homes: Vec<usize> = self.homes.iter().map(|home| number_of(*home)).collect();
-        let mut extra: HashMap<usize, BTreeSet<usize>> = HashMap::new();
-        let mut open: Vec<(usize, usize)> = homes.iter().copied().enumerate().collect();
-        for (node, id, home) in &self.seeds {
-            let part = number_of(*home);
-            if let Some(to) = self.find(*node, id).filter(|to| homes[*to] != part)
-                && extra.entry(to).or_default().insert(part)
-            {
-                open.push((to, part));
-            }
-        }
-        while let Some((from, part)) = open.pop() {
-            for &to in needs.get(&from).into_iter().flatten() {
-                if homes[to] != part && extra.entry(to).or_default().insert(part) {
-                    open.push((to, part));
-                }
-            }
-        }
-        Closed {
-            graph: self,
-            homes,
-            extra,
-        }
+        self.0.iter().map(|(_, home)| *home)
     }
 }
 
@@ -97,17 +30,76 @@ impl Graph {
 #[derive(Debug)]
 pub(super) struct Closed {
     graph: Graph,
-    homes: Vec<usize>,
-    extra: HashMap<usize, BTreeSet<usize>>,
+    homes: Stretches,
+    numbers: HashMap<i64, usize>,
+    /// Parts beside those that objects belong to.
+    extra: HashMap<Node, BTreeSet<usize>>,
 }
 
 impl Closed {
-    /// Parts of an object; none where it is not there.
-    pub(super) fn parts(&self, node: Node, id: &str) -> BTreeSet<usize> {
-        let Some(number) = self.graph.find(node, id) else {
-            return BTreeSet::new();
+    /// Works out the parts of all; `seeds` are in parts for the sake of something else.
+    pub(super) fn new(
+        graph: Graph,
+        homes: Stretches,
+        numbers: HashMap<i64, usize>,
+        seeds: &[(Node, i64)],
+    ) -> Self {
+        let mut closed = Closed {
+            graph,
+            homes,
+            numbers,
+            extra: HashMap::new(),
         };
-        let extra = self.extra.get(&number).into_iter().flatten();
-        extra.copied().chain([self.homes[number]]).collect()
+        let mut open: Vec<(Node, usize)> = Vec::new();
+        let mut naming: Vec<Node> = closed.graph.edges().map(|(from, _)| from).collect();
+        naming.dedup();
+        let seeds = seeds.iter().map(|(node, home)| (*node, closed.number(*home)));
+        let own = naming
+            .into_iter()
+            .filter_map(|node| Some((node, closed.own(node)?)));
+        let begins: Vec<(Node, usize)> = seeds.chain(own).collect();
+        for begin in begins {
+            open.push(begin);
+            while let Some((from, part)) = open.pop() {
+                for to in closed.graph.brought_by(from) {
+                    let is_new = closed.own(to) != Some(part);
+                    if is_new && closed.extra.entry(to).or_default().insert(part) {
+                        open.push((to, part));
+                    }
+                }
+            }
+        }
+        closed
+    }
+
+    fn number(&self, home: i64) -> usize {
+        self.numbers.get(&home).copied().unwrap_or(0)
+    }
+
+    /// The part that a run or a logged model belongs to.
+    fn own(&self, node: Node) -> Option<usize> {
+        let is_placed = self.graph.is(Kind::Runs, node) || self.graph.is(Kind::LoggedModels, node);
+        let home = is_placed.then(|| self.homes.home(node))?;
+        Some(self.number(home?))
+    }
+
+    /// Parts of a run or a logged model, by its place among its kind.
+    pub(super) fn parts(&self, kind: Kind, place: u64) -> BTreeSet<usize> {
+        let node = self.graph.node(kind, place);
+        node.map_or_else(BTreeSet::new, |node| self.parts_of(node))
+    }
+
+    fn parts_of(&self, node: Node) -> BTreeSet<usize> {
+        let extra = self.extra.get(&node).into_iter().flatten();
+        extra.copied().chain(self.own(node)).collect()
+    }
+
+    /// Parts of those of a kind that an object names.
+    pub(super) fn parts_of_named(&self, kind: Kind, place: u64, named: Kind) -> BTreeSet<usize> {
+        let node = self.graph.node(kind, place);
+        let named = node
+            .into_iter()
+            .flat_map(|node| self.graph.brought_by(node).filter(|to| self.graph.is(named, *to)));
+        named.flat_map(|to| self.parts_of(to)).collect()
     }
 }

@@ -49,12 +49,12 @@ impl Weight {
     }
 }
 
-/// What the objects of a kind weigh with their lines.
+/// What the objects of a kind weigh with their lines; `visit` is told their places, ids and lines too.
 pub(super) fn for_each_weight(
     archive: &Archive,
     kind: Kind,
     orphans: &Orphans,
-    mut visit: impl FnMut(&str, &[u8], Weight),
+    mut visit: impl FnMut(u64, &str, &[u8], Weight),
 ) -> Result<()> {
     let moves = Moves::default();
     let family = family(kind);
@@ -62,11 +62,13 @@ pub(super) fn for_each_weight(
     // Lines of lost objects weigh with the object before them.
     let mut last: Option<(String, Vec<u8>)> = None;
     let mut weight = Weight::default();
+    let mut place = 0;
     while let Some(owner) = source.head() {
         if let Some(line) = &owner.line {
             let next = (owner.id.clone(), line.clone());
             if let Some((id, line)) = last.replace(next) {
-                visit(&id, &line, std::mem::take(&mut weight));
+                visit(place, &id, &line, std::mem::take(&mut weight));
+                place += 1;
             }
             weight.bytes += line.len() as u64;
         }
@@ -86,7 +88,7 @@ pub(super) fn for_each_weight(
         source.advance()?;
     }
     if let Some((id, line)) = last {
-        visit(&id, &line, weight);
+        visit(place, &id, &line, weight);
     }
     Ok(())
 }

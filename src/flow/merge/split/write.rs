@@ -42,7 +42,6 @@ type Parts = BTreeSet<usize>;
 #[derive(Debug, Default)]
 struct Needed {
     experiments: HashMap<String, Parts>,
-    datasets: HashMap<String, Parts>,
     models: HashMap<(Option<String>, String), Parts>,
     workspaces: HashMap<String, Parts>,
 }
@@ -97,9 +96,11 @@ impl<'s> PartsWriter<'s> {
             let mut source = Source::open(self.archive, family, &moves, &mut artifacts, orphans)?;
             // Lines of lost objects go where those before them went.
             let mut parts = Parts::from([0]);
+            let mut place = 0;
             while let Some(owner) = source.head() {
                 if let Some(line) = &owner.line {
-                    parts = self.parts_of(kind, owner, line)?;
+                    parts = self.parts_of(kind, place, owner, line)?;
+                    place += 1;
                 }
                 if parts.len() > 1 && owner.line.is_some() {
                     *self.shared.entry(kind).or_default() += 1;
@@ -108,9 +109,9 @@ impl<'s> PartsWriter<'s> {
                 if let Some(line) = &owner.line {
                     self.put(&parts, kind, key.clone(), &id, line)?;
                 }
-                for (place, &child) in family.children.iter().enumerate() {
+                for (index, &child) in family.children.iter().enumerate() {
                     let mut number = 0;
-                    while let Some(line) = source.next_child(place)? {
+                    while let Some(line) = source.next_child(index)? {
                         self.put(&parts, child, place_of(kind, child, &key, number), &id, &line)?;
                         number += 1;
                     }
@@ -139,45 +140,43 @@ impl<'s> PartsWriter<'s> {
         Ok(())
     }
 
-    /// The parts of an object; what it needs is remembered for them.
-    fn parts_of(&mut self, kind: Kind, owner: &Owner, line: &[u8]) -> Result<Parts> {
+    /// The parts of an object at a place among its kind; what it needs is remembered for them.
+    fn parts_of(&mut self, kind: Kind, place: u64, owner: &Owner, line: &[u8]) -> Result<Parts> {
         let first = || Parts::from([0]);
         let (assigned, needed) = (self.assigned, &mut self.needed);
         let or_first = |parts: Parts| if parts.is_empty() { first() } else { parts };
         Ok(match kind {
             Kind::Runs => {
                 let run: RunNames = read(self.archive, kind, owner, line)?;
-                let parts = or_first(assigned.of_run(&owner.id));
+                let parts = or_first(assigned.of_maker(kind, place));
                 add(&mut needed.experiments, run.experiment().to_owned(), &parts);
-                run.datasets()
-                    .for_each(|id| add(&mut needed.datasets, id, &parts));
                 parts
             }
             Kind::LoggedModels => {
                 let model: ModelNames = read(self.archive, kind, owner, line)?;
-                let parts = or_first(assigned.of_logged_model(&owner.id));
+                let parts = or_first(assigned.of_maker(kind, place));
                 add(&mut needed.experiments, model.experiment().to_owned(), &parts);
                 parts
             }
             Kind::ModelVersions => {
                 let version: VersionNames = read(self.archive, kind, owner, line)?;
-                let parts = assigned.of_version(&version);
+                let parts = assigned.of_version(place, &version);
                 add(&mut needed.models, version.model(), &parts);
                 add_workspace(needed, version.workspace(), &parts);
                 parts
             }
             Kind::Traces => {
                 let trace: TraceNames = read(self.archive, kind, owner, line)?;
-                let parts = assigned.of_trace(&owner.id, &trace);
+                let parts = assigned.of_trace(place, &trace);
                 add(&mut needed.experiments, trace.experiment().to_owned(), &parts);
                 parts
             }
-            _ => self.parts_of_other(kind, owner, line)?,
+            _ => self.parts_of_other(kind, place, owner, line)?,
         })
     }
 
     /// The same of what has no runs of its own, and comes after all that needs it.
-    fn parts_of_other(&mut self, kind: Kind, owner: &Owner, line: &[u8]) -> Result<Parts> {
+    fn parts_of_other(&mut self, kind: Kind, place: u64, owner: &Owner, line: &[u8]) -> Result<Parts> {
         let other: OtherNames = read(self.archive, kind, owner, line)?;
         let (assigned, needed) = (self.assigned, &mut self.needed);
         let of_experiment = |id: &str| assigned.of_experiment(id);
@@ -186,7 +185,7 @@ impl<'s> PartsWriter<'s> {
             Kind::Workspaces => needed.workspaces.remove(&owner.id),
             Kind::Experiments => needed.experiments.remove(&owner.id),
             Kind::RegisteredModels => needed.models.remove(&other.model()),
-            Kind::Datasets => needed.datasets.remove(&owner.id),
+            Kind::Datasets => Some(assigned.of_dataset(place)),
             _ => None,
         }
         .unwrap_or_default();
