@@ -58,6 +58,12 @@ impl<'a> Lines<'a> {
         }
     }
 
+    /// Leaves files out, before the first line is read.
+    pub(crate) fn keep_files(&mut self, wanted: &[bool]) {
+        let mut wanted = wanted.iter();
+        self.files.retain(|_| wanted.next() == Some(&true));
+    }
+
     /// The place of the line that was read last among all of these files, from 0.
     pub(crate) fn place(&self) -> u64 {
         self.before + self.number - 1

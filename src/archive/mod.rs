@@ -50,5 +50,5 @@ pub(crate) use regular::open_input;
 pub(crate) use sharing::clone_blob;
 pub(crate) use spill::{Merge, SpillSorter};
 pub(crate) use staging::{PART, Replace, Staging, parent_of};
-pub(crate) use writer::digests_in;
 pub use writer::{ArchiveWriter, Duplicates, FileFailure, ManifestHead, Owner, WriterOptions};
+pub(crate) use writer::{add_totals, digests_in, points, totals_of};

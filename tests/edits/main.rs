@@ -11,6 +11,7 @@ mod laws;
 mod lineage_tags;
 mod lost;
 mod merge;
+mod parts;
 mod recipes;
 mod several;
 mod source_tags_golden;

@@ -33,6 +33,10 @@ impl ArchiveWriter {
         let files = self.finish_files(duplicates)?;
         let orphans = self.settle_dropped(&files)?;
         if let Some((archive, copy)) = self.late_blobs.take() {
+            if self.takes_only_referenced {
+                let referenced = self.referenced(&files)?;
+                self.output.adopt_only(referenced);
+            }
             self.adopt_blobs(&archive, copy, &orphans)?;
         }
         let content_id = self.output.write_checksums(&self.blobs, &files)?;

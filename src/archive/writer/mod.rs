@@ -44,7 +44,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use self::artifacts::{FileFailure, Owner};
-pub(crate) use self::dropped::digests_in;
+pub(crate) use self::dropped::{add_totals, digests_in, points, totals_of};
 pub use self::finish::Duplicates;
 pub use self::head::ManifestHead;
 
@@ -78,6 +78,8 @@ pub struct ArchiveWriter {
     dropped: Dropped,
     /// The archive whose blobs are taken over at the end, and whether they are copied.
     late_blobs: Option<(Archive, bool)>,
+    /// Whether of those only the blobs are taken that a line refers to.
+    takes_only_referenced: bool,
     scratch: PathBuf,
     /// The line of a slice of points, whose memory is used again.
     line: Vec<u8>,
@@ -114,6 +116,7 @@ impl ArchiveWriter {
             long_texts: LongTexts::new(&scratch),
             dropped: Dropped::default(),
             late_blobs: None,
+            takes_only_referenced: false,
             scratch,
             line: Vec::new(),
             options,

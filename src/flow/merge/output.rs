@@ -5,7 +5,7 @@ use super::book::{Identity, OriginTable};
 use super::plan::Plan;
 use super::shards::Links;
 use super::source::Owner;
-use crate::archive::{ArchiveWriter, PartWriter, digests_in};
+use crate::archive::{ArchiveWriter, PartWriter, digests_in, points};
 use crate::format::line::{canonical, to_value};
 use crate::format::origin::Origins;
 use crate::format::{ArchivePath, Kind, OriginLine, SortKey};
@@ -141,11 +141,6 @@ struct ListedFile {
     size_bytes: Option<u64>,
 }
 
-#[derive(Deserialize)]
-struct Slice {
-    values: Vec<IgnoredAny>,
-}
-
 /// Counts what the number of lines does not say.
 pub(super) fn count(writer: &mut ArchiveWriter, kind: Kind, line: &[u8]) {
     match kind {
@@ -160,18 +155,4 @@ pub(super) fn count(writer: &mut ArchiveWriter, kind: Kind, line: &[u8]) {
         }
         _ => {}
     }
-}
-
-/// Points of a slice: the values are numbers and short words, and mostly the last of the line.
-fn points(line: &[u8]) -> u64 {
-    let plain = || {
-        let values = line.strip_suffix(b"]}")?;
-        let start = values.iter().rposition(|byte| *byte == b'[')?;
-        values[..start].ends_with(b"\"values\":").then(|| {
-            let commas = values[start..].iter().filter(|byte| **byte == b',').count();
-            commas as u64 + 1
-        })
-    };
-    plain()
-        .unwrap_or_else(|| serde_json::from_slice(line).map_or(0, |slice: Slice| slice.values.len() as u64))
 }

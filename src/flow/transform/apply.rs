@@ -79,6 +79,7 @@ pub fn apply(
     }
     engine.run()?;
     let silent = silent(&steps)?;
+    engine.settle_unread()?;
     head.origins = engine.finish_origins()?;
     if removes {
         engine.take_losses()?;

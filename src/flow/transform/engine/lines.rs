@@ -32,10 +32,13 @@ pub(super) struct Batches<'a> {
 }
 
 impl<'a> Batches<'a> {
-    pub(super) fn new(archive: &'a Archive, kind: Kind) -> Self {
-        Batches {
-            lines: archive.lines(kind),
+    /// Of all files of a kind, or of those that are wanted.
+    pub(super) fn new(archive: &'a Archive, kind: Kind, wanted: Option<&[bool]>) -> Self {
+        let mut lines = archive.lines(kind);
+        if let Some(wanted) = wanted {
+            lines.keep_files(wanted);
         }
+        Batches { lines }
     }
 }
 

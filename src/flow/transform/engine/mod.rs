@@ -8,6 +8,7 @@ mod examples;
 mod follow;
 mod lines;
 mod origins;
+mod parts;
 mod places;
 mod track;
 mod undo_file;
@@ -27,11 +28,12 @@ use super::removal;
 use super::step::Finished;
 use crate::archive::parallel::{Pool, default_threads, map_ordered};
 use crate::archive::walk::Head;
-use crate::archive::{Archive, ArchiveWriter};
+use crate::archive::{Archive, ArchiveWriter, add_totals, totals_of};
 use crate::format::layout::STRING_BYTES;
+use crate::format::manifest::Totals;
 use crate::format::origin::Origins;
 use crate::format::{Kind, SortKey, UndoLine};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Jobs under way at once.
@@ -48,6 +50,10 @@ pub(super) struct Engine<'a> {
     /// What becomes of the objects of the kind at hand, where lines belong to them and they may move or go.
     track: Option<TrackWriter>,
     renamed: Renamed,
+    /// Kinds of which files were left out, and what the lines say that are written of kinds that follow others.
+    unread: BTreeSet<Kind>,
+    written: Totals,
+    adopted: BTreeSet<Kind>,
     undo: Option<UndoFile>,
     pub(super) counts: BTreeMap<String, u64>,
     pub(super) notices: BTreeMap<String, u64>,
@@ -68,6 +74,9 @@ impl<'a> Engine<'a> {
             places: Places::new(archive)?,
             track: None,
             renamed: Renamed::new(archive),
+            unread: BTreeSet::new(),
+            written: Totals::default(),
+            adopted: BTreeSet::new(),
             undo: None,
             counts: BTreeMap::new(),
             notices: BTreeMap::new(),
@@ -109,10 +118,15 @@ impl<'a> Engine<'a> {
         };
         let mut follow = Follow::new(self.archive, kind, &self.places, drops_lost)?;
         let pool = self.pool.clone();
+        let wanted = match chooses && !is_edited {
+            true => parts::wanted(self.archive, kind, &self.places)?,
+            false => None,
+        };
+        self.leave_out(kind, wanted.as_deref());
         map_ordered(
             &pool,
             WINDOW,
-            Batches::new(self.archive, kind),
+            Batches::new(self.archive, kind, wanted.as_deref()),
             move |batch| batch.and_then(|batch| work.run(batch)),
             |ready: Result<Vec<Ready>>| {
                 ready?
@@ -129,7 +143,21 @@ impl<'a> Engine<'a> {
         }
     }
 
+    /// Counts the lines of files that are not read, which are of objects that were dropped.
+    fn leave_out(&mut self, kind: Kind, wanted: Option<&[bool]>) {
+        let files = self.archive.manifest().files_of(kind);
+        let unread = files
+            .zip(wanted.unwrap_or_default())
+            .filter(|(_, wanted)| !**wanted);
+        let lines = unread.fold(0, |sum: u64, (file, _)| sum.saturating_add(file.count));
+        if lines > 0 {
+            self.count(&format!("{kind} dropped"), lines);
+            self.unread.insert(kind);
+        }
+    }
+
     fn adopt(&mut self, kind: Kind) -> Result<()> {
+        self.adopted.insert(kind);
         let Some(writer) = &mut self.writer else {
             return Ok(());
         };
@@ -228,6 +256,7 @@ impl<'a> Engine<'a> {
             Some(file) => file.tags(writer, &undo)?,
             None => {}
         }
+        add_totals(&mut self.written, totals_of(kind, &after));
         writer.replace_line(kind, before, &after);
         writer.write_line(kind, key, &now.id(kind), &after)?;
         Ok(())
@@ -304,7 +333,26 @@ impl<'a> Engine<'a> {
 
     fn write(&mut self, kind: Kind, key: SortKey, head: &Head, line: &[u8]) -> Result<()> {
         if let Some(writer) = &mut self.writer {
+            add_totals(&mut self.written, totals_of(kind, line));
             writer.write_line(kind, key, &head.id(kind), line)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the counts from what was written, where not all was read.
+    pub(super) fn settle_unread(&mut self) -> Result<()> {
+        let points = [Kind::Metrics, Kind::ModelMetrics];
+        if points.iter().any(|kind| self.unread.contains(kind)) {
+            for kind in points.into_iter().filter(|kind| self.adopted.contains(kind)) {
+                let mut lines = self.archive.lines(kind);
+                while let Some(line) = lines.next_line()? {
+                    add_totals(&mut self.written, totals_of(kind, line.bytes));
+                }
+            }
+        }
+        match &mut self.writer {
+            Some(writer) if !self.unread.is_empty() => writer.count_written(&self.unread, self.written),
+            _ => {}
         }
         Ok(())
     }

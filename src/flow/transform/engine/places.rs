@@ -92,9 +92,7 @@ impl Places {
 
     /// Takes what became of all objects of a kind.
     pub(super) fn take(&mut self, kind: Kind, track: TrackWriter) -> Result<()> {
-        if let Some(track) = track.finish()? {
-            self.tracks.insert(kind, track);
-        }
+        self.tracks.insert(kind, track.finish()?);
         Ok(())
     }
 
@@ -105,8 +103,8 @@ impl Places {
 
     /// Whether some owner of lines of a kind is not what it was.
     pub(super) fn touches(&self, kind: Kind) -> bool {
-        let is_touched = |owner: &Kind| self.tracks.contains_key(owner) || self.added.contains_key(owner);
-        owner_kinds(kind).iter().any(is_touched)
+        let has_dropped = |owner: &Kind| self.tracks.get(owner).is_some_and(|track| track.has_dropped);
+        self.moves(kind) || owner_kinds(kind).iter().any(has_dropped)
     }
 
     /// Whether some owner of lines of a kind has another place.
@@ -114,6 +112,16 @@ impl Places {
         let has_moved = |owner: &Kind| self.tracks.get(owner).is_some_and(|track| track.has_moved);
         let is_moved = |owner: &Kind| has_moved(owner) || self.added.contains_key(owner);
         owner_kinds(kind).iter().any(is_moved)
+    }
+
+    /// Whether it is known what became of all objects of a kind.
+    pub(super) fn has_track(&self, kind: Kind) -> bool {
+        self.tracks.contains_key(&kind) && !self.added.contains_key(&kind)
+    }
+
+    /// What became of all objects of a kind of which that is known.
+    pub(super) fn read(&self, kind: Kind) -> Result<TrackReader> {
+        self.tracks[&kind].read()
     }
 
     /// Walks along the objects of a kind.

@@ -25,6 +25,8 @@ pub(super) struct Track {
     scratch: PathBuf,
     /// Whether some object has another place than before.
     pub(super) has_moved: bool,
+    /// Whether some object is gone.
+    pub(super) has_dropped: bool,
 }
 
 impl TrackWriter {
@@ -63,17 +65,14 @@ impl TrackWriter {
         Ok(put().map_err(failed(&self.scratch))?)
     }
 
-    /// The track; none where nothing is other than before.
-    pub(super) fn finish(self) -> Result<Option<Track>> {
-        if !self.has_dropped && !self.has_moved {
-            return Ok(None);
-        }
+    pub(super) fn finish(self) -> Result<Track> {
         let file = self.file.into_inner().map_err(|error| error.into_error());
-        Ok(Some(Track {
+        Ok(Track {
             file: file.map_err(failed(&self.scratch))?,
             scratch: self.scratch,
             has_moved: self.has_moved,
-        }))
+            has_dropped: self.has_dropped,
+        })
     }
 }
 
@@ -111,8 +110,13 @@ impl TrackReader {
         Ok(self.current.as_ref().map(|(_, place)| place))
     }
 
+    /// The next object, and what became of it.
+    pub(super) fn next_place(&mut self) -> Result<Option<(String, Place)>> {
+        Ok(self.next().map_err(failed(&self.scratch))?)
+    }
+
     fn advance(&mut self) -> Result<bool> {
-        let next = self.next().map_err(failed(&self.scratch))?;
+        let next = self.next_place()?;
         let is_there = next.is_some();
         self.current = next.or(self.current.take());
         Ok(is_there)
