@@ -1,9 +1,9 @@
 //! Which part each object of an archive belongs to, and what else each part needs.
 
+use super::SplitBy;
 use super::closure::{Closed, Stretches};
 use super::needs::{ModelNames, OtherNames, RunNames, TraceNames, VersionNames};
 use super::weight::{Filling, Weight, for_each_weight};
-use super::{Every, SplitBy};
 use crate::archive::Archive;
 use crate::archive::ArchiveError;
 use crate::archive::walk::Cursor;
@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 /// The workspace of objects that name none.
 const DEFAULT_WORKSPACE: &str = "default";
 /// The home of what has none of its own: it goes to the first part.
-const NOWHERE: i64 = i64::MIN;
+pub(super) const NOWHERE: i64 = i64::MIN;
 
 /// Where all objects of an archive go.
 pub(super) struct Assigned {
@@ -118,40 +118,6 @@ impl Assigned {
     /// Parts of the runs that read a dataset.
     pub(super) fn of_dataset(&self, place: u64) -> BTreeSet<usize> {
         self.closed.parts_of_named(Kind::Datasets, place, Kind::Runs)
-    }
-}
-
-impl Every {
-    /// The span of time that a moment is in.
-    fn home(self, time_ms: Option<i64>) -> i64 {
-        const DAY_MS: i64 = 86_400_000;
-        let Some(moment) = time_ms.and_then(|time| jiff::Timestamp::from_millisecond(time).ok()) else {
-            return NOWHERE;
-        };
-        let day = moment.as_millisecond().div_euclid(DAY_MS);
-        let date = jiff::tz::TimeZone::UTC.to_datetime(moment).date();
-        let (year, month) = (i64::from(date.year()), i64::from(date.month()));
-        match self {
-            Every::Day => day,
-            // The first day of 1970 was a Thursday; weeks begin on Monday.
-            Every::Week => (day + 3).div_euclid(7),
-            Every::Month => year * 12 + month - 1,
-            Every::Year => year,
-        }
-    }
-
-    fn label(self, home: i64) -> String {
-        let day = |day: i64| {
-            let moment = jiff::Timestamp::from_second(day * 86_400).ok();
-            let date = moment.map(|moment| jiff::tz::TimeZone::UTC.to_datetime(moment).date());
-            date.map_or_else(String::new, |date| date.to_string())
-        };
-        match self {
-            Every::Day => day(home),
-            Every::Week => format!("week of {}", day(home * 7 - 3)),
-            Every::Month => format!("{}-{:02}", home.div_euclid(12), home.rem_euclid(12) + 1),
-            Every::Year => home.to_string(),
-        }
     }
 }
 

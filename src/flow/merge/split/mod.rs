@@ -7,10 +7,12 @@
 //! | `assign`  | decides where each object belongs                           |
 //! | `weight`  | says what objects weigh, where parts are made by size       |
 //! | `closure` | brings runs and logged models to where something needs them |
+//! | `every`   | says which span of time a moment is in                        |
 //! | `write`   | writes the parts                                            |
 
 mod assign;
 mod closure;
+mod every;
 mod needs;
 mod weight;
 mod write;
