@@ -5,18 +5,16 @@
 //! would be read back as that field, and as one of the wrong type.
 
 use super::{Kind, SortKey, order};
+use crate::model::field::FieldTable;
 use crate::model::run::{RunInfo, RunInputs};
 use crate::model::trace::{SpanEvent, SpanLink};
 use crate::model::{
     Assessment, Dataset, DatasetRecord, EvaluationDataset, Experiment, Extra, LoggedModel, ModelVersion,
     RegisteredModel, Run, Scorer, Span, Trace, Workspace,
 };
-use schemars::{JsonSchema, schema_for};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::collections::BTreeSet;
-use std::sync::LazyLock;
 
 /// What is wrong with an object that is of its type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,43 +77,35 @@ pub trait Typed: Serialize + DeserializeOwned + Clone {
     }
 }
 
-fn is_misplaced(extra: &Extra, names: &BTreeSet<String>) -> bool {
+fn is_misplaced(extra: &Extra, names: &[&str]) -> bool {
     // Nearly always there is none.
-    extra.keys().any(|key| names.contains(key))
+    extra.keys().any(|key| names.contains(&key.as_str()))
 }
 
-fn take(extra: &mut Extra, names: &BTreeSet<String>, place: &str, taken: &mut Vec<(String, Value)>) {
-    let names: Vec<String> = extra.keys().filter(|key| names.contains(*key)).cloned().collect();
-    for name in names {
+fn take(extra: &mut Extra, names: &[&str], place: &str, taken: &mut Vec<(String, Value)>) {
+    let misplaced: Vec<_> = extra
+        .keys()
+        .filter(|key| names.contains(&key.as_str()))
+        .cloned()
+        .collect();
+    for name in misplaced {
         if let Some(value) = extra.remove(&name) {
             taken.push((format!("{place}{name}"), value));
         }
     }
 }
 
-fn names_of<T: JsonSchema>() -> BTreeSet<String> {
-    let schema = Value::from(schema_for!(T));
-    let properties = schema["properties"].as_object();
-    properties
-        .into_iter()
-        .flatten()
-        .map(|(name, _)| name.clone())
-        .collect()
-}
-
-/// Implements [`Typed`] for a type with `extra`: which of its fields hold objects with `extra` of their own, and what else it
-/// overrides.
 macro_rules! typed {
     ($type:ty { $(one $one:ident;)* $(many $many:ident;)* } $($rest:item)*) => {
         impl Typed for $type {
             fn has_misplaced(&self) -> bool {
-                is_misplaced(&self.extra, Self::names())
+                is_misplaced(&self.extra, Self::NAMES)
                     $(|| self.$one.has_misplaced())*
                     $(|| self.$many.iter().any(Typed::has_misplaced))*
             }
 
             fn take_misplaced(&mut self, place: &str, taken: &mut Vec<(String, Value)>) {
-                take(&mut self.extra, Self::names(), place, taken);
+                take(&mut self.extra, Self::NAMES, place, taken);
                 $(self.$one.take_misplaced(&format!("{place}{}.", stringify!($one)), taken);)*
                 $(for (at, item) in self.$many.iter_mut().enumerate() {
                     item.take_misplaced(&format!("{place}{}[{at}].", stringify!($many)), taken);
@@ -123,14 +113,6 @@ macro_rules! typed {
             }
 
             $($rest)*
-        }
-
-        impl $type {
-            /// The fields that the type names.
-            fn names() -> &'static BTreeSet<String> {
-                static NAMES: LazyLock<BTreeSet<String>> = LazyLock::new(names_of::<$type>);
-                &NAMES
-            }
         }
     };
 }

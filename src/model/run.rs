@@ -1,6 +1,7 @@
 //! Runs: what `runs/get` says of one, metric history apart.
 
-use super::{Extra, LatestMetric, TextMap};
+use super::field::{Millis, object};
+use super::{LatestMetric, TextMap};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -8,33 +9,28 @@ use std::collections::BTreeMap;
 /// The tag that names a run's parent.
 pub const PARENT_TAG: &str = "mlflow.parentRunId";
 
-/// A line of `objects/runs-*.jsonl`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Run {
-    /// Ids, times, status.
-    pub info: RunInfo,
-    /// Parameters.
-    #[serde(default)]
-    pub params: TextMap,
-    /// Tags, those that start with `mlflow.` included.
-    #[serde(default)]
-    pub tags: TextMap,
-    /// Latest point of each metric: the greatest (step, timestamp, value), NaN counted as 0.
-    #[serde(default)]
-    pub metrics: BTreeMap<String, LatestMetric>,
-    /// Datasets and models the run read.
-    #[serde(default, skip_serializing_if = "RunInputs::is_empty")]
-    pub inputs: RunInputs,
-    /// Models the run made.
-    #[serde(default, skip_serializing_if = "RunOutputs::is_empty")]
-    pub outputs: RunOutputs,
-    /// JSON text `{"info": …}` of the export, with `"tags"` where their order matters; only where source tags need it
-    /// (docs/format.md, "exim").
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub exim: Option<String>,
-    /// Fields this version does not know.
-    #[serde(flatten)]
-    pub extra: Extra,
+object! {
+    /// A line of `objects/runs-*.jsonl`.
+    Run {
+        /// Ids, times, status.
+        info: RunInfo,
+        /// Parameters.
+        params: TextMap,
+        /// Tags, those that start with `mlflow.` included.
+        tags: TextMap,
+        /// Latest point of each metric: the greatest (step, timestamp, value), NaN counted as 0.
+        #[serde(default)]
+        metrics: BTreeMap<String, LatestMetric>,
+        /// Datasets and models the run read.
+        #[serde(default, skip_serializing_if = "RunInputs::is_empty")]
+        inputs: RunInputs,
+        /// Models the run made.
+        #[serde(default, skip_serializing_if = "RunOutputs::is_empty")]
+        outputs: RunOutputs,
+        /// JSON text `{"info": …}` of the export, with `"tags"` where their order matters; only where source tags need it
+        /// (docs/format.md, "exim").
+        exim: Option<String> by mlark,
+    }
 }
 
 impl Run {
@@ -44,50 +40,38 @@ impl Run {
     }
 }
 
-/// The `info` of a [`Run`].
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct RunInfo {
-    /// 32 hex digits, nearly always.
-    pub run_id: String,
-    /// The experiment the run belongs to.
-    pub experiment_id: String,
-    /// Display name; absent before MLflow 1.30.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub run_name: Option<String>,
-    /// User who started the run.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user_id: Option<String>,
-    /// RUNNING, SCHEDULED, FINISHED, FAILED or KILLED.
-    pub status: String,
-    /// Epoch milliseconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub start_time: Option<i64>,
-    /// Epoch milliseconds; absent while the run goes on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub end_time: Option<i64>,
-    /// `active` or `deleted`.
-    pub lifecycle_stage: String,
-    /// Where the run's artifacts were.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub artifact_uri: Option<String>,
-    /// Epoch milliseconds; file and SQL stores only.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deleted_time: Option<i64>,
-    /// NOTEBOOK, JOB, PROJECT, LOCAL or UNKNOWN; file and SQL stores only.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source_type: Option<String>,
-    /// File and SQL stores only.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source_name: Option<String>,
-    /// File and SQL stores only.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source_version: Option<String>,
-    /// File and SQL stores only.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub entry_point_name: Option<String>,
-    /// Fields this version does not know.
-    #[serde(flatten)]
-    pub extra: Extra,
+object! {
+    /// The `info` of a [`Run`].
+    RunInfo {
+        /// 32 hex digits, nearly always.
+        run_id: String,
+        /// The experiment the run belongs to.
+        experiment_id: String,
+        /// Display name; absent before MLflow 1.30.
+        run_name: Option<String>,
+        /// User who started the run.
+        user_id: Option<String>,
+        /// RUNNING, SCHEDULED, FINISHED, FAILED or KILLED.
+        status: String = "RUNNING",
+        /// Epoch milliseconds.
+        start_time: Option<Millis>,
+        /// Epoch milliseconds; absent while the run goes on.
+        end_time: Option<Millis>,
+        /// `active` or `deleted`.
+        lifecycle_stage: String = "active",
+        /// Where the run's artifacts were.
+        artifact_uri: Option<String> by target,
+        /// Epoch milliseconds; file and SQL stores only.
+        deleted_time: Option<Millis> by store,
+        /// NOTEBOOK, JOB, PROJECT, LOCAL or UNKNOWN; file and SQL stores only.
+        source_type: Option<String> by store,
+        /// File and SQL stores only.
+        source_name: Option<String> by store,
+        /// File and SQL stores only.
+        source_version: Option<String> by store,
+        /// File and SQL stores only.
+        entry_point_name: Option<String> by store,
+    }
 }
 
 /// What a run read.

@@ -1,23 +1,17 @@
 //! What both sides of a comparison leave out: what servers choose themselves.
 
 use crate::format::line::canonical;
+use crate::model::field::FieldTable;
 use crate::model::*;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 /// Leaves out of a run what servers choose.
 pub(crate) fn plain_run(run: &mut Run) {
-    run.exim = None;
-    run.extra.clear();
+    run.keep_what_targets_take();
     run.metrics.clear();
     let info = &mut run.info;
-    info.extra.clear();
-    info.artifact_uri = None;
-    info.deleted_time = None;
-    info.source_type = None;
-    info.source_name = None;
-    info.source_version = None;
-    info.entry_point_name = None;
+    info.keep_what_targets_take();
     info.start_time = Some(info.start_time.unwrap_or(0));
     info.end_time = info.end_time.filter(|time| *time != 0);
     info.user_id = info.user_id.take().filter(|user| !user.is_empty());
@@ -26,11 +20,7 @@ pub(crate) fn plain_run(run: &mut Run) {
 
 /// Leaves out of a logged model what servers choose.
 pub(crate) fn plain_logged_model(model: &mut LoggedModel) {
-    model.extra.clear();
-    model.artifact_uri = None;
-    model.creation_timestamp_ms = None;
-    model.last_updated_timestamp_ms = None;
-    model.status_message = None;
+    model.keep_what_targets_take();
     model.tags.remove("mlflow.modelVersions");
     model.source_run_id = model.source_run_id.take().filter(|run| !run.is_empty());
     model.model_type = model.model_type.take().filter(|text| !text.is_empty());
@@ -38,7 +28,7 @@ pub(crate) fn plain_logged_model(model: &mut LoggedModel) {
 
 /// Leaves out of a trace what servers choose.
 pub(crate) fn plain_trace(trace: &mut Trace) {
-    trace.extra.clear();
+    trace.keep_what_targets_take();
     trace.trace_metadata.remove("mlflow.trace.infoFinalized");
     for key in [
         "mlflow.artifactLocation",
@@ -90,7 +80,7 @@ pub(crate) fn plain_old_span(span: &mut Span) {
 }
 
 fn plain_assessment(assessment: &mut Assessment) {
-    assessment.extra.clear();
+    assessment.keep_what_targets_take();
     assessment.valid = Some(assessment.valid.unwrap_or(true));
     assessment.rationale = assessment.rationale.take().filter(|text| !text.is_empty());
     assessment.overrides = assessment.overrides.take().filter(|text| !text.is_empty());
@@ -120,33 +110,16 @@ fn doubles(value: Value) -> Value {
 }
 
 pub(crate) fn plain_experiment(experiment: &mut Experiment) {
-    experiment.extra.clear();
-    experiment.exim = None;
-    experiment.artifact_location = None;
-    experiment.creation_time = None;
-    experiment.last_update_time = None;
-    experiment.workspace = None;
+    experiment.keep_what_targets_take();
 }
 
 pub(crate) fn plain_registered_model(model: &mut RegisteredModel) {
-    model.extra.clear();
-    model.creation_timestamp = None;
-    model.last_updated_timestamp = None;
-    model.workspace = None;
+    model.keep_what_targets_take();
     model.description = model.description.take().filter(|text| !text.is_empty());
 }
 
 pub(crate) fn plain_version(version: &mut ModelVersion) {
-    version.extra.clear();
-    version.exim = None;
-    version.creation_timestamp = None;
-    version.last_updated_timestamp = None;
-    version.user_id = None;
-    version.status = None;
-    version.status_message = None;
-    version.storage_location = None;
-    version.model_id = None;
-    version.workspace = None;
+    version.keep_what_targets_take();
     version.current_stage = version
         .current_stage
         .take()
@@ -161,24 +134,13 @@ pub(crate) fn plain_version(version: &mut ModelVersion) {
 }
 
 pub(crate) fn plain_dataset(dataset: &mut EvaluationDataset) {
-    dataset.extra.clear();
-    dataset.digest = None;
-    dataset.schema = None;
-    dataset.profile = None;
-    dataset.created_time = None;
-    dataset.last_update_time = None;
-    dataset.last_updated_by = None;
-    dataset.workspace = None;
+    dataset.keep_what_targets_take();
     dataset.tags.remove("mlflow.user");
 }
 
 /// A record goes by its inputs, which are unique within a dataset.
 pub(crate) fn plain_record(record: &mut DatasetRecord) {
-    record.extra.clear();
-    record.created_time = None;
-    record.last_update_time = None;
-    record.created_by = None;
-    record.last_updated_by = None;
+    record.keep_what_targets_take();
     for part in [
         &mut record.outputs,
         &mut record.expectations,
@@ -194,9 +156,7 @@ pub(crate) fn plain_record(record: &mut DatasetRecord) {
 }
 
 pub(crate) fn plain_scorer(scorer: &mut Scorer) {
-    scorer.extra.clear();
-    scorer.scorer_id = None;
-    scorer.creation_time = None;
+    scorer.keep_what_targets_take();
     let parsed = scorer
         .serialized_scorer
         .as_deref()

@@ -8,6 +8,8 @@ use super::notes::{Fault, Notes, unreadable};
 use super::store::{META, MODELS, Store, TRASH, note_folder_without_meta};
 use crate::format::{Kind, order};
 use crate::model::Experiment;
+use crate::model::field::FieldTable as _;
+
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -150,15 +152,12 @@ fn read_meta(
         let _: Option<()> = meta.refuse("name", "it is missing");
         String::new()
     });
+    let experiment = Experiment::pick(&mut meta);
     Ok(Some(Experiment {
         experiment_id,
         name,
-        artifact_location: meta.text("artifact_location"),
         lifecycle_stage: if is_deleted { "deleted" } else { "active" }.to_owned(),
-        creation_time: meta.int("creation_time"),
-        last_update_time: meta.int("last_update_time"),
-        workspace: meta.text("workspace"),
         extra: meta.finish(Kind::Experiments, id, &path, notes),
-        ..Experiment::default()
+        ..experiment
     }))
 }

@@ -5,14 +5,34 @@ use super::notes::{Fault, Notes};
 use super::yaml::{Node, YamlError, parse_mapping};
 use super::yaml_scalar;
 use crate::format::{Kind, Reason};
+use crate::model::field::Picks;
 use crate::model::pyjson::PyInt;
 use crate::model::{Extra, Text, TextMap};
+use serde_json::Value;
 use std::path::Path;
 
 /// The mapping of one file, from which fields are taken.
 pub(super) struct Meta {
     fields: Vec<(String, Node)>,
     wrong: Vec<(String, &'static str)>,
+}
+
+impl Picks for Meta {
+    fn text(&mut self, name: &str) -> Option<String> {
+        Meta::text(self, name)
+    }
+
+    fn int(&mut self, name: &str) -> Option<i64> {
+        Meta::int(self, name)
+    }
+
+    fn text_map(&mut self, name: &str) -> TextMap {
+        Meta::text_map(self, name)
+    }
+
+    fn value(&mut self, name: &str) -> Option<Value> {
+        self.take(name).map(|node| node.resolve().to_free_json())
+    }
 }
 
 impl Meta {

@@ -7,6 +7,7 @@ use super::meta::Meta;
 use super::notes::{Fault, Notes, unreadable};
 use super::store::{META, MODELS, Store, note_folder_without_meta};
 use crate::format::{Kind, Reason, order};
+use crate::model::field::FieldTable as _;
 use crate::model::{Extra, ModelVersion, RegisteredModel};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -189,14 +190,11 @@ fn read_meta(
     let found = meta.told_by(&path, "name", name)?;
     // Tags and aliases are files; what the file says of them is an old copy.
     meta.ignore(&["aliases", "tags", "latest_versions"]);
+    let model = RegisteredModel::pick(&mut meta);
     Ok(Some(RegisteredModel {
         name: found,
-        creation_timestamp: meta.int("creation_timestamp"),
-        last_updated_timestamp: meta.int("last_updated_timestamp"),
-        description: meta.text("description"),
-        workspace: meta.text("workspace"),
         extra: meta.finish(Kind::RegisteredModels, name, &path, notes),
-        ..RegisteredModel::default()
+        ..model
     }))
 }
 
@@ -220,21 +218,8 @@ fn parse_version(
     let mut model_version = ModelVersion {
         name: found,
         version,
-        creation_timestamp: meta.int("creation_timestamp"),
-        last_updated_timestamp: meta.int("last_updated_timestamp"),
-        user_id: meta.text("user_id"),
-        // The stage is the text "None" where there is none.
-        current_stage: meta.text("current_stage"),
-        description: meta.text("description"),
-        source: meta.text("source"),
         storage_location: meta.text("storage_location"),
-        run_id: meta.text("run_id"),
-        run_link: meta.text("run_link"),
-        status: meta.text("status"),
-        status_message: meta.text("status_message"),
-        model_id: meta.text("model_id"),
-        workspace: meta.text("workspace"),
-        ..ModelVersion::default()
+        ..ModelVersion::pick(&mut meta)
     };
     model_version.extra = version_extra(meta, &id, path, notes);
     Ok(model_version)

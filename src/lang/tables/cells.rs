@@ -1,11 +1,12 @@
 //! Lines of an archive as rows of cells.
 
-use super::layout::{ColumnSpec, ColumnType, TableSpec};
+use super::layout::TableSpec;
 use crate::archive::blob_reference;
 use crate::archive::contains;
 use crate::format::line::canonical;
 use crate::format::{Kind, Reason};
 use crate::model::Double;
+use crate::model::field::{ColumnType, Field};
 use serde::Deserialize as _;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -85,7 +86,7 @@ impl RowMaker {
     }
 
     /// The cell of one column.
-    fn column<'v>(&mut self, kind: Kind, column: &ColumnSpec, object: &'v Value) -> Result<Made<'v>, Wrong> {
+    fn column<'v>(&mut self, kind: Kind, column: &Field, object: &'v Value) -> Result<Made<'v>, Wrong> {
         let value = column.path.iter().try_fold(object, |value, part| value.get(part));
         let Some(value) = value else {
             return Ok(Made::Cell(Cell::Null));
@@ -126,7 +127,7 @@ impl RowMaker {
     }
 
     /// The cell of a map; none where a value is not what the column holds.
-    fn map<'v>(&mut self, kind: Kind, column: &ColumnSpec, map: &'v Map<String, Value>) -> Option<Made<'v>> {
+    fn map<'v>(&mut self, kind: Kind, column: &Field, map: &'v Map<String, Value>) -> Option<Made<'v>> {
         let field = || column.path.join(".");
         let entries = map.iter();
         Some(Made::Cell(match column.kind {

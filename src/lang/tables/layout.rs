@@ -1,49 +1,10 @@
 //! The tables and their columns. A change here is a change of what users' queries rest on: docs/reference/tables.md is made of it.
 
-use crate::format::Kind;
+use crate::format::{Kind, Object};
+pub use crate::model::field::ColumnType;
+use crate::model::field::{Field, FieldTable};
 use schemars::JsonSchema;
 use serde::Serialize;
-
-/// What a column holds. The name of each is that in `tables.json` and in docs/reference/tables.md.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-pub enum ColumnType {
-    /// UTF-8.
-    #[serde(rename = "text")]
-    Text,
-    /// 64 bits, signed.
-    #[serde(rename = "int64")]
-    Integer,
-    /// A double.
-    #[serde(rename = "double")]
-    Double,
-    /// True or false.
-    #[serde(rename = "boolean")]
-    Boolean,
-    /// A moment in milliseconds.
-    #[serde(rename = "timestamp[ms, UTC]")]
-    Millis,
-    /// A moment in nanoseconds.
-    #[serde(rename = "timestamp[ns, UTC]")]
-    Nanos,
-    /// JSON, as text.
-    #[serde(rename = "json")]
-    Json,
-    /// Texts.
-    #[serde(rename = "list<text>")]
-    TextList,
-    /// Texts by key.
-    #[serde(rename = "map<text, text>")]
-    TextMap,
-    /// JSON by key, as text.
-    #[serde(rename = "map<text, json>")]
-    JsonMap,
-    /// Integers by key.
-    #[serde(rename = "map<text, int64>")]
-    IntegerMap,
-    /// Doubles by key.
-    #[serde(rename = "map<text, double>")]
-    DoubleMap,
-}
 
 /// A column, as a table has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -55,15 +16,6 @@ pub struct Column {
     pub kind: ColumnType,
 }
 
-/// A column of a table whose columns are always the same.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct ColumnSpec {
-    pub(super) name: &'static str,
-    pub(super) kind: ColumnType,
-    /// Where in a line its value is; the last part of it is the field's name.
-    pub(super) path: &'static [&'static str],
-}
-
 /// A table, and where its rows come from.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TableSpec {
@@ -72,7 +24,7 @@ pub(super) struct TableSpec {
     pub(super) kind: Kind,
     /// One row per what.
     pub(super) row: &'static str,
-    pub(super) columns: &'static [ColumnSpec],
+    pub(super) columns: &'static [Field],
     /// Fields of the lines that another table holds.
     pub(super) elsewhere: &'static [&'static [&'static str]],
     /// Whether the last column is `extra`: the fields that have no column.
@@ -99,7 +51,7 @@ pub(super) const EXTRA: &str = "extra";
 
 macro_rules! columns {
     ($($name:literal $kind:ident $(at $($part:literal).+)?),* $(,)?) => {
-        &[$(ColumnSpec {
+        &[$(Field {
             name: $name,
             kind: ColumnType::$kind,
             path: columns!(@path $name $($($part)+)?),
@@ -115,7 +67,7 @@ pub(super) const fn objects(
     name: &'static str,
     kind: Kind,
     row: &'static str,
-    columns: &'static [ColumnSpec],
+    columns: &'static [Field],
 ) -> TableSpec {
     TableSpec {
         name,
@@ -127,12 +79,12 @@ pub(super) const fn objects(
     }
 }
 
-const fn parts(
-    name: &'static str,
-    kind: Kind,
-    row: &'static str,
-    columns: &'static [ColumnSpec],
-) -> TableSpec {
+/// A table whose columns are all fields of a kind of objects.
+pub(super) const fn lines<T: Object + FieldTable>(name: &'static str, row: &'static str) -> TableSpec {
+    objects(name, T::KIND, row, T::FIELDS)
+}
+
+const fn parts(name: &'static str, kind: Kind, row: &'static str, columns: &'static [Field]) -> TableSpec {
     TableSpec {
         has_extra: false,
         ..objects(name, kind, row, columns)

@@ -1,39 +1,16 @@
 //! The tables whose rows are lines of one kind.
 
-use super::layout::{self, ColumnSpec, ColumnType, TableSpec, columns, objects};
+use super::layout::{self, TableSpec, columns, lines, objects};
 use crate::format::Kind;
+use crate::model::field::{ColumnType, Field};
+use crate::model::{
+    Dataset, DatasetRecord, EvaluationDataset, Experiment, ModelVersion, RegisteredModel, Scorer, Workspace,
+};
 
 /// Tables whose rows are lines of a kind.
 pub(super) const OBJECTS: &[TableSpec] = &[
-    objects(
-        "experiments",
-        Kind::Experiments,
-        "experiment",
-        columns![
-            "experiment_id" Text,
-            "name" Text,
-            "artifact_location" Text,
-            "lifecycle_stage" Text,
-            "creation_time" Millis,
-            "last_update_time" Millis,
-            "workspace" Text,
-            "tags" TextMap,
-        ],
-    ),
-    objects(
-        "datasets",
-        Kind::Datasets,
-        "dataset that runs of an experiment read",
-        columns![
-            "experiment_id" Text,
-            "name" Text,
-            "digest" Text,
-            "source_type" Text,
-            "source" Text,
-            "schema" Text,
-            "profile" Text,
-        ],
-    ),
+    lines::<Experiment>("experiments", "experiment"),
+    lines::<Dataset>("datasets", "dataset that runs of an experiment read"),
     objects(
         "logged_models",
         Kind::LoggedModels,
@@ -54,43 +31,8 @@ pub(super) const OBJECTS: &[TableSpec] = &[
             "tags" TextMap,
         ],
     ),
-    objects(
-        "versions",
-        Kind::ModelVersions,
-        "version of a registered model or prompt",
-        columns![
-            "name" Text,
-            "version" Integer,
-            "creation_timestamp" Millis,
-            "last_updated_timestamp" Millis,
-            "user_id" Text,
-            "current_stage" Text,
-            "description" Text,
-            "source" Text,
-            "storage_location" Text,
-            "run_id" Text,
-            "run_link" Text,
-            "status" Text,
-            "status_message" Text,
-            "model_id" Text,
-            "tags" TextMap,
-            "workspace" Text,
-        ],
-    ),
-    objects(
-        "models",
-        Kind::RegisteredModels,
-        "registered model or prompt",
-        columns![
-            "name" Text,
-            "creation_timestamp" Millis,
-            "last_updated_timestamp" Millis,
-            "description" Text,
-            "aliases" IntegerMap,
-            "tags" TextMap,
-            "workspace" Text,
-        ],
-    ),
+    lines::<ModelVersion>("versions", "version of a registered model or prompt"),
+    lines::<RegisteredModel>("models", "registered model or prompt"),
     layout::TRACES,
     objects(
         "spans",
@@ -111,60 +53,8 @@ pub(super) const OBJECTS: &[TableSpec] = &[
             "links" Json,
         ],
     ),
-    objects(
-        "evaluation_datasets",
-        Kind::EvaluationDatasets,
-        "evaluation dataset",
-        columns![
-            "dataset_id" Text,
-            "name" Text,
-            "experiment_ids" TextList,
-            "digest" Text,
-            "schema" Text,
-            "profile" Text,
-            "created_time" Millis,
-            "last_update_time" Millis,
-            "created_by" Text,
-            "last_updated_by" Text,
-            "tags" TextMap,
-            "workspace" Text,
-        ],
-    ),
-    objects(
-        "dataset_records",
-        Kind::DatasetRecords,
-        "record of an evaluation dataset",
-        columns![
-            "dataset_record_id" Text,
-            "dataset_id" Text,
-            "inputs" Json,
-            "outputs" Json,
-            "expectations" Json,
-            "tags" Json,
-            "source" Json,
-            "created_time" Millis,
-            "last_update_time" Millis,
-            "created_by" Text,
-            "last_updated_by" Text,
-        ],
-    ),
-    objects(
-        "scorers",
-        Kind::Scorers,
-        "version of a scorer",
-        columns![
-            "experiment_id" Text,
-            "name" Text,
-            "version" Integer,
-            "scorer_id" Text,
-            "serialized_scorer" Text,
-            "creation_time" Millis,
-        ],
-    ),
-    objects(
-        "workspaces",
-        Kind::Workspaces,
-        "workspace",
-        columns!["name" Text, "description" Text, "default_artifact_root" Text],
-    ),
+    lines::<EvaluationDataset>("evaluation_datasets", "evaluation dataset"),
+    lines::<DatasetRecord>("dataset_records", "record of an evaluation dataset"),
+    lines::<Scorer>("scorers", "version of a scorer"),
+    lines::<Workspace>("workspaces", "workspace"),
 ];

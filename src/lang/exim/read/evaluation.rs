@@ -2,6 +2,7 @@
 
 use super::fields::{Fields, WrongType};
 use crate::format::order;
+use crate::model::field::FieldTable as _;
 use crate::model::pyjson::PyJson;
 use crate::model::{DatasetRecord, EvaluationDataset};
 
@@ -14,19 +15,9 @@ pub(super) fn evaluation_dataset(
     experiment_ids.sort_by_key(|id| order::experiment(id));
     experiment_ids.dedup();
     let mut dataset = EvaluationDataset {
-        dataset_id: fields.required_text("dataset_id"),
-        name: fields.required_text("name"),
         experiment_ids,
-        digest: fields.text("digest"),
-        schema: fields.text("schema"),
-        profile: fields.text("profile"),
         created_time: fields.int("created_time").or_else(|| fields.int("create_time")),
-        last_update_time: fields.int("last_update_time"),
-        created_by: fields.text("created_by"),
-        last_updated_by: fields.text("last_updated_by"),
-        tags: fields.text_map("tags"),
-        workspace: fields.text("workspace"),
-        ..EvaluationDataset::default()
+        ..EvaluationDataset::pick(&mut fields)
     };
     let exported_records = fields.list("records");
     // Made up by the client: where the records are, which is in the dataset itself.
@@ -44,20 +35,11 @@ pub(super) fn evaluation_dataset(
 
 fn record(exported: &PyJson, dataset_id: &str) -> (DatasetRecord, Vec<WrongType>) {
     let mut fields = Fields::new(exported);
-    let mut free = |key: &str| fields.value(key).map(PyJson::to_free_json);
+    let dataset_id = fields.text("dataset_id").unwrap_or_else(|| dataset_id.to_owned());
+    fields.ignore(&["dataset_id"]);
     let mut record = DatasetRecord {
-        inputs: free("inputs"),
-        outputs: free("outputs"),
-        expectations: free("expectations"),
-        tags: free("tags"),
-        source: free("source"),
-        dataset_record_id: fields.required_text("dataset_record_id"),
-        dataset_id: fields.text("dataset_id").unwrap_or_else(|| dataset_id.to_owned()),
-        created_time: fields.int("created_time"),
-        last_update_time: fields.int("last_update_time"),
-        created_by: fields.text("created_by"),
-        last_updated_by: fields.text("last_updated_by"),
-        ..DatasetRecord::default()
+        dataset_id,
+        ..DatasetRecord::pick(&mut fields)
     };
     if record.source.is_some() {
         // Copies of what the source says.

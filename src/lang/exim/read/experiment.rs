@@ -4,24 +4,13 @@ use super::fields::{Fields, WrongType};
 use crate::lang::exim::tags::canonical::experiment_dict;
 use crate::lang::exim::tags::rules::experiment_overlay;
 use crate::model::Experiment;
+use crate::model::field::FieldTable as _;
 use crate::model::pyjson::PyJson;
 
 /// The line of an exported experiment.
 pub(super) fn experiment(exported: &PyJson) -> (Experiment, Vec<WrongType>) {
     let mut fields = Fields::new(exported);
-    let mut experiment = Experiment {
-        experiment_id: fields.required_text("experiment_id"),
-        name: fields.required_text("name"),
-        artifact_location: fields.text("artifact_location"),
-        lifecycle_stage: fields
-            .text("lifecycle_stage")
-            .unwrap_or_else(|| "active".to_owned()),
-        creation_time: fields.int("creation_time"),
-        last_update_time: fields.int("last_update_time"),
-        workspace: fields.text("workspace"),
-        tags: fields.text_map("tags"),
-        ..Experiment::default()
-    };
+    let mut experiment = Experiment::pick(&mut fields);
     // Computed by the server from its own settings.
     fields.ignore(&["effective_trace_archival_retention"]);
     let (extra, wrong) = fields.finish();

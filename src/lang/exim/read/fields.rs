@@ -1,8 +1,10 @@
 //! Typed picks from an exported dict, which notice what they did not understand.
 
+use crate::model::field::Picks;
 use crate::model::free_json::escape_key;
 use crate::model::pyjson::PyJson;
 use crate::model::{Extra, Text, TextMap};
+use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// A field that holds something else than its type.
@@ -19,6 +21,48 @@ pub(super) struct Fields<'a> {
     entries: &'a [(String, PyJson)],
     taken: BTreeSet<&'a str>,
     wrong: Vec<WrongType>,
+}
+
+impl Picks for Fields<'_> {
+    fn text(&mut self, key: &str) -> Option<String> {
+        if self.taken.contains(key) {
+            None
+        } else {
+            Fields::text(self, key)
+        }
+    }
+
+    fn int(&mut self, key: &str) -> Option<i64> {
+        if self.taken.contains(key) {
+            None
+        } else {
+            Fields::int(self, key)
+        }
+    }
+
+    fn text_map(&mut self, key: &str) -> TextMap {
+        if self.taken.contains(key) {
+            TextMap::new()
+        } else {
+            Fields::text_map(self, key)
+        }
+    }
+
+    fn value(&mut self, key: &str) -> Option<Value> {
+        if self.taken.contains(key) {
+            None
+        } else {
+            Fields::value(self, key).map(PyJson::to_free_json)
+        }
+    }
+
+    fn required_text(&mut self, key: &str) -> String {
+        if self.taken.contains(key) {
+            String::new()
+        } else {
+            Fields::required_text(self, key)
+        }
+    }
 }
 
 impl<'a> Fields<'a> {
@@ -128,10 +172,8 @@ impl<'a> Fields<'a> {
     }
 
     /// Fields that say nothing new.
-    pub(super) fn ignore(&mut self, keys: &[&str]) {
-        let entries = self.entries;
-        let ignored = entries.iter().filter(|(name, _)| keys.contains(&name.as_str()));
-        self.taken.extend(ignored.map(|(name, _)| name.as_str()));
+    pub(super) fn ignore(&mut self, keys: &[&'a str]) {
+        self.taken.extend(keys);
     }
 
     /// Notes a field that holds something else than its type.

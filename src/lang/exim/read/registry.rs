@@ -3,6 +3,7 @@
 use super::fields::{Fields, WrongType};
 use crate::lang::exim::tags::canonical::{VersionContext, version_dict};
 use crate::lang::exim::tags::rules::version_overlay;
+use crate::model::field::FieldTable as _;
 use crate::model::pyjson::PyJson;
 use crate::model::{ModelVersion, RegisteredModel};
 use std::collections::BTreeMap;
@@ -22,14 +23,8 @@ pub(super) fn registered_model(exported: &PyJson) -> (RegisteredModel, Vec<Wrong
         aliases.extend(own_aliases(version));
     }
     let mut model = RegisteredModel {
-        name: fields.required_text("name"),
-        creation_timestamp: fields.int("creation_timestamp"),
-        last_updated_timestamp: fields.int("last_updated_timestamp"),
-        description: fields.text("description"),
         aliases,
-        tags: fields.text_map("tags"),
-        workspace: fields.text("workspace"),
-        ..RegisteredModel::default()
+        ..RegisteredModel::pick(&mut fields)
     };
     fields.ignore(&["versions", "latest_versions"]);
     let (extra, wrong) = fields.finish();
@@ -61,23 +56,9 @@ pub(super) fn own_aliases(version: &PyJson) -> Vec<(String, u64)> {
 pub(super) fn model_version(exported: &PyJson, context: &VersionContext) -> (ModelVersion, Vec<WrongType>) {
     let mut fields = Fields::new(exported);
     let mut version = ModelVersion {
-        name: fields.required_text("name"),
         version: number(&mut fields),
-        creation_timestamp: fields.int("creation_timestamp"),
-        last_updated_timestamp: fields.int("last_updated_timestamp"),
-        user_id: fields.text("user_id"),
-        current_stage: fields.text("current_stage"),
-        description: fields.text("description"),
-        source: fields.text("source"),
         storage_location: fields.text("storage_location"),
-        run_id: fields.text("run_id"),
-        run_link: fields.text("run_link"),
-        status: fields.text("status"),
-        status_message: fields.text("status_message"),
-        model_id: fields.text("model_id"),
-        tags: fields.text_map("tags"),
-        workspace: fields.text("workspace"),
-        ..ModelVersion::default()
+        ..ModelVersion::pick(&mut fields)
     };
     fields.ignore(&["aliases"]);
     if exported.get("deployment_job_state").and_then(PyJson::as_str) == Some("None") {

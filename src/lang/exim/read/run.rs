@@ -3,6 +3,7 @@
 use super::fields::{Fields, WrongType};
 use crate::lang::exim::tags::canonical::{run_info_dict, tags_dict};
 use crate::lang::exim::tags::rules::run_overlay;
+use crate::model::field::FieldTable as _;
 use crate::model::pyjson::PyJson;
 use crate::model::run::{RunInputs, RunOutputs};
 use crate::model::{Dataset, DatasetInput, ModelInput, ModelOutput, Run, RunInfo};
@@ -53,19 +54,11 @@ fn run_info(exported: &PyJson) -> (RunInfo, Vec<WrongType>) {
         (Some(run_id), _) | (None, Some(run_id)) => run_id,
         (None, None) => fields.required_text("run_id"),
     };
+    fields.ignore(&["run_id"]);
     let mut info = RunInfo {
         run_id,
-        experiment_id: fields.required_text("experiment_id"),
-        run_name: fields.text("run_name"),
-        user_id: fields.text("user_id"),
         status: fields.required_text("status"),
-        start_time: fields.int("start_time"),
-        end_time: fields.int("end_time"),
-        lifecycle_stage: fields
-            .text("lifecycle_stage")
-            .unwrap_or_else(|| "active".to_owned()),
-        artifact_uri: fields.text("artifact_uri"),
-        ..RunInfo::default()
+        ..RunInfo::pick(&mut fields)
     };
     let (extra, wrong) = fields.finish();
     info.extra = extra;

@@ -13,6 +13,8 @@ use crate::lang::artifacts::walk::walk;
 use crate::lang::rest::read::fetch_cache::Key;
 use crate::lang::session::{Export, ExportError};
 use crate::model::Experiment;
+use crate::model::field::FieldTable as _;
+
 use crate::select::{Closure, Verdict};
 use serde_json::{Value, json};
 use std::cell::RefCell;
@@ -335,18 +337,9 @@ fn experiment(value: Value) -> Experiment {
     let mut fields = Fields::of(value);
     // What the server works out from its own settings.
     fields.ignore(&["effective_trace_archival_retention", "trace_location"]);
+    let experiment = Experiment::pick(&mut fields);
     Experiment {
-        experiment_id: fields.text("experiment_id").unwrap_or_default(),
-        name: fields.text("name").unwrap_or_default(),
-        artifact_location: fields.text("artifact_location"),
-        lifecycle_stage: fields
-            .text("lifecycle_stage")
-            .unwrap_or_else(|| "active".to_owned()),
-        creation_time: fields.int("creation_time"),
-        last_update_time: fields.int("last_update_time"),
-        workspace: fields.text("workspace"),
-        tags: fields.text_map("tags"),
-        exim: None,
         extra: fields.finish(),
+        ..experiment
     }
 }

@@ -3,6 +3,7 @@
 //! A value that is not of a field's type is not taken either. It stays under the name that the archive has for the field,
 //! where the export finds it and reports it (`format::typed`).
 
+use crate::model::field::Picks;
 use crate::model::free_json::escape;
 use crate::model::number::Double;
 use crate::model::{Extra, Text, TextMap};
@@ -11,6 +12,24 @@ use serde_json::{Map, Value};
 /// The fields of a JSON object, from which known ones are taken.
 #[derive(Debug, Default)]
 pub(super) struct Fields(Map<String, Value>);
+
+impl Picks for Fields {
+    fn text(&mut self, key: &str) -> Option<String> {
+        Fields::text(self, key)
+    }
+
+    fn int(&mut self, key: &str) -> Option<i64> {
+        Fields::int(self, key)
+    }
+
+    fn text_map(&mut self, key: &str) -> TextMap {
+        Fields::text_map(self, key)
+    }
+
+    fn value(&mut self, key: &str) -> Option<Value> {
+        self.take(key)
+    }
+}
 
 impl Fields {
     /// The fields of an object; none of anything else.

@@ -10,6 +10,7 @@ use crate::format::{Kind, Object, Reason};
 use crate::lang::rest::limits::Feature;
 use crate::lang::rest::read::fetch_cache::Key;
 use crate::lang::session::ExportError;
+use crate::model::field::FieldTable as _;
 use crate::model::registry::is_prompt;
 use crate::model::{ModelVersion, RegisteredModel};
 use crate::select::{AskedNames, Verdict};
@@ -178,15 +179,12 @@ impl Exporter<'_, '_> {
             Some((alias.text("alias")?, alias.unsigned("version")?))
         });
         let aliases = aliases.into_iter().collect();
+        let model = RegisteredModel::pick(&mut fields);
         RegisteredModel {
-            name: fields.text("name").unwrap_or_default(),
-            creation_timestamp: fields.int("creation_timestamp"),
-            last_updated_timestamp: fields.int("last_updated_timestamp"),
-            description: fields.text("description"),
             aliases,
-            tags: fields.text_map("tags"),
-            workspace: fields.text("workspace").or_else(|| self.workspace.clone()),
+            workspace: model.workspace.or_else(|| self.workspace.clone()),
             extra: fields.finish(),
+            ..model
         }
     }
 
@@ -194,25 +192,12 @@ impl Exporter<'_, '_> {
         let mut fields = Fields::of(value);
         // Aliases stand with the model; parameters and metrics with the logged model.
         fields.ignore(&["aliases", "model_params", "model_metrics"]);
+        let version = ModelVersion::pick(&mut fields);
         ModelVersion {
-            name: fields.text("name").unwrap_or_default(),
             version: fields.unsigned("version").unwrap_or(0),
-            creation_timestamp: fields.int("creation_timestamp"),
-            last_updated_timestamp: fields.int("last_updated_timestamp"),
-            user_id: fields.text("user_id"),
-            current_stage: fields.text("current_stage"),
-            description: fields.text("description"),
-            source: fields.text("source"),
-            storage_location: None,
-            run_id: fields.text("run_id"),
-            run_link: fields.text("run_link"),
-            status: fields.text("status"),
-            status_message: fields.text("status_message"),
-            model_id: fields.text("model_id"),
-            tags: fields.text_map("tags"),
-            workspace: fields.text("workspace").or_else(|| self.workspace.clone()),
-            exim: None,
+            workspace: version.workspace.or_else(|| self.workspace.clone()),
             extra: fields.finish(),
+            ..version
         }
     }
 }

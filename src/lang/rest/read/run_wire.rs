@@ -2,6 +2,7 @@
 
 use super::fields::{Fields, as_double, as_int};
 use crate::lang::rest::read::fetch_cache::Key;
+use crate::model::field::FieldTable as _;
 use crate::model::run::{RunInputs, RunOutputs};
 use crate::model::{Dataset, DatasetInput, LatestMetric, ModelInput, ModelOutput, Run, RunInfo};
 use serde_json::Value;
@@ -80,20 +81,12 @@ pub(super) fn read(value: Value) -> FoundRun {
 
 fn info(mut fields: Fields) -> RunInfo {
     let uuid = fields.text("run_uuid");
+    let run_id = fields.text("run_id").or(uuid).unwrap_or_default();
+    let info = RunInfo::pick(&mut fields);
     RunInfo {
-        run_id: fields.text("run_id").or(uuid).unwrap_or_default(),
-        experiment_id: fields.text("experiment_id").unwrap_or_default(),
-        run_name: fields.text("run_name"),
-        user_id: fields.text("user_id"),
-        status: fields.text("status").unwrap_or_else(|| "RUNNING".to_owned()),
-        start_time: fields.int("start_time"),
-        end_time: fields.int("end_time"),
-        lifecycle_stage: fields
-            .text("lifecycle_stage")
-            .unwrap_or_else(|| "active".to_owned()),
-        artifact_uri: fields.text("artifact_uri"),
+        run_id,
         extra: fields.finish(),
-        ..RunInfo::default()
+        ..info
     }
 }
 
