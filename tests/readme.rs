@@ -1,7 +1,7 @@
 //! What the README shows is what mlark prints: each `$ mlark …` of a `console` block is run, in order, and the
 //! lines below it are compared. `…` in the README stands for any text within a line.
 
-use mlark::format::Reason;
+use mlark::format::{FindingCode, Reason};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
@@ -284,6 +284,15 @@ fn named_reasons(page: &str, heading: &str) -> BTreeSet<String> {
     let cells = column(&text, heading);
     let words = cells.iter().flat_map(|cell| cell.split('`').skip(1).step_by(2));
     words.map(str::to_owned).collect()
+}
+
+#[test]
+fn the_pages_on_the_format_name_every_code_of_a_finding_and_no_other() {
+    let codes: BTreeSet<_> = FindingCode::ALL.iter().map(FindingCode::to_string).collect();
+    let mut named = named_reasons("format.md", "code");
+    assert!(named.remove("zip-*"), "format.md leads on to zip-profile.md");
+    named.extend(named_reasons("zip-profile.md", "code"));
+    assert_eq!(named, codes);
 }
 
 #[test]

@@ -36,26 +36,6 @@ pub(super) fn counted_kind(count: u64, kind: Kind) -> String {
     counted(count, &kind.name().replace('-', " "))
 }
 
-/// The name of one object of a kind.
-pub(super) fn singular(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Workspaces => "workspace",
-        Kind::Experiments => "experiment",
-        Kind::Runs => "run",
-        Kind::Metrics | Kind::ModelMetrics => "metric",
-        Kind::Datasets => "dataset",
-        Kind::LoggedModels => "logged model",
-        Kind::RegisteredModels => "registered model",
-        Kind::ModelVersions => "model version",
-        Kind::Traces => "trace",
-        Kind::Spans => "span",
-        Kind::EvaluationDatasets => "evaluation dataset",
-        Kind::DatasetRecords => "dataset record",
-        Kind::Scorers => "scorer",
-        Kind::Artifacts => "artifacts",
-    }
-}
-
 /// A size in bytes, for people.
 pub(super) fn bytes(size_bytes: u64) -> String {
     let mut size = size_bytes as f64;

@@ -78,7 +78,7 @@ impl RunsArgs {
         let is_given = !self.order_by.is_empty() || !self.columns.is_empty();
         if is_given && noun != Noun::Runs {
             return Err(
-                CliError::usage(format!("`{}` have no --order-by and no --columns", noun.name()))
+                CliError::usage(format!("`{}` have no --order-by and no --columns", noun.as_str()))
                     .hint("these are for `mlark ls … runs`"),
             );
         }
@@ -104,11 +104,11 @@ struct LiveArgs {
 
 impl clap::ValueEnum for Noun {
     fn value_variants<'a>() -> &'a [Self] {
-        &Noun::ALL
+        Noun::ALL
     }
 
     fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
-        Some(clap::builder::PossibleValue::new(self.name()))
+        Some(clap::builder::PossibleValue::new(self.as_str()))
     }
 }
 
@@ -170,8 +170,8 @@ fn say_what_is_not(matched: &Matched, rows: u64, noun: Noun, filter: &ListFilter
     say_silent(&matched.silent);
     if rows == 0 && matched.silent.is_empty() && filter.is_given() {
         let what = match noun {
-            Noun::Overview => Noun::Experiments.name(),
-            noun => noun.name(),
+            Noun::Overview => Noun::Experiments.as_str(),
+            noun => noun.as_str(),
         };
         note(format_args!("no {what} match all the options"));
     }

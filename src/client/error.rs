@@ -1,5 +1,6 @@
 //! Calls that failed.
 
+use crate::model::named::named;
 use serde::Deserialize;
 
 /// Characters of a server's answer that an error keeps.
@@ -82,35 +83,25 @@ pub enum ClientError {
     Config(String),
 }
 
-/// Why no complete answer came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FailureKind {
-    /// There was no connection; the server saw nothing.
-    Connect,
-    /// The server's certificate, or ours, was not accepted.
-    Tls,
-    /// The server took too long.
-    Timeout,
-    /// The connection broke.
-    Broken,
-    /// The answer is larger than what is held in memory.
-    TooLarge,
-    /// The server redirects for ever.
-    Redirects,
+named! {
+    /// Why no complete answer came.
+    pub enum FailureKind {
+        /// There was no connection; the server saw nothing.
+        Connect = "no connection",
+        /// The server's certificate, or ours, was not accepted.
+        Tls = "no secure connection",
+        /// The server took too long.
+        Timeout = "no answer in time",
+        /// The connection broke.
+        Broken = "the connection broke before the answer was complete",
+        /// The answer is larger than what is held in memory.
+        TooLarge = "the answer is too large",
+        /// The server redirects for ever.
+        Redirects = "the server redirects without end",
+    }
 }
 
 impl FailureKind {
-    fn as_str(self) -> &'static str {
-        match self {
-            FailureKind::Connect => "no connection",
-            FailureKind::Tls => "no secure connection",
-            FailureKind::Timeout => "no answer in time",
-            FailureKind::Broken => "the connection broke before the answer was complete",
-            FailureKind::TooLarge => "the answer is too large",
-            FailureKind::Redirects => "the server redirects without end",
-        }
-    }
-
     pub(super) fn of(error: &ureq::Error) -> Self {
         use std::io::ErrorKind::{
             AddrNotAvailable, ConnectionRefused, HostUnreachable, InvalidData, NetworkDown,

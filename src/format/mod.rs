@@ -3,6 +3,7 @@
 //! `docs/format.md` is the specification; this module is its only other home. The reader and the writer
 //! in [`crate::archive`] take every name and number from here.
 
+pub mod finding;
 pub(crate) mod fit;
 pub(crate) mod hops;
 pub mod kind;
@@ -21,6 +22,7 @@ pub mod strict_json;
 pub mod typed;
 pub mod undo;
 
+pub use finding::FindingCode;
 pub use kind::Kind;
 pub use line::Object;
 pub use loss::{Loss, LossClass, LossCount};

@@ -4,7 +4,7 @@
 //! A type takes fields that it does not name along ([`Extra`]). One that has the name of a field that the type does name
 //! would be read back as that field, and as one of the wrong type.
 
-use super::{Kind, SortKey, order};
+use super::{FindingCode, Kind, SortKey, order};
 use crate::model::field::FieldTable;
 use crate::model::run::{RunInfo, RunInputs};
 use crate::model::trace::{SpanEvent, SpanLink};
@@ -20,7 +20,7 @@ use serde_json::Value;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// What `verify` calls it.
-    pub code: &'static str,
+    pub code: FindingCode,
     /// The field, as `info.run_id`.
     pub field: &'static str,
     /// What is wrong, after the field's name.
@@ -283,7 +283,7 @@ fn registered_model(workspace: Option<&str>, name: &str) -> Option<Needed> {
 fn filled<const N: usize>(texts: [(&'static str, &String); N]) -> Option<Fault> {
     let empty = texts.into_iter().find(|(_, text)| text.is_empty());
     empty.map(|(field, _)| Fault {
-        code: "id",
+        code: FindingCode::Id,
         field,
         reason: "is empty",
     })
@@ -292,7 +292,7 @@ fn filled<const N: usize>(texts: [(&'static str, &String); N]) -> Option<Fault> 
 /// The grammar of versions: they count from 1.
 fn numbered(version: u64) -> Option<Fault> {
     (version == 0).then_some(Fault {
-        code: "id",
+        code: FindingCode::Id,
         field: "version",
         reason: "is 0, and versions count from 1",
     })
@@ -313,7 +313,7 @@ fn ordered<T: PartialOrd>(
     reason: &'static str,
     items: impl Iterator<Item = T>,
 ) -> Option<Fault> {
-    let code = "order";
+    let code = FindingCode::Order;
     (!items.is_sorted()).then_some(Fault { code, field, reason })
 }
 

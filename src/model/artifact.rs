@@ -1,6 +1,7 @@
 //! Artifacts: which files an object has, and which blob holds each.
 
 use super::{BlobRef, Digest};
+use crate::model::named::named;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -15,29 +16,18 @@ pub struct ArtifactList {
     pub owner_kind: OwnerKind,
 }
 
-/// What kind of object owns artifacts, in the order of the archive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum OwnerKind {
-    /// A run.
-    Run,
-    /// A logged model.
-    LoggedModel,
-    /// A model version whose files an export kept beside it.
-    ModelVersion,
-    /// A trace.
-    Trace,
-}
-
-impl OwnerKind {
-    /// The name used in the archive.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            OwnerKind::Run => "run",
-            OwnerKind::LoggedModel => "logged_model",
-            OwnerKind::ModelVersion => "model_version",
-            OwnerKind::Trace => "trace",
-        }
+named! {
+    serialized
+    /// What kind of object owns artifacts, in the order of the archive.
+    pub enum OwnerKind {
+        /// A run.
+        Run = "run",
+        /// A logged model.
+        LoggedModel = "logged_model",
+        /// A model version whose files an export kept beside it.
+        ModelVersion = "model_version",
+        /// A trace.
+        Trace = "trace",
     }
 }
 

@@ -14,6 +14,7 @@ pub(crate) mod keyed;
 pub mod logged_model;
 pub(crate) mod mask;
 pub mod metric;
+pub(crate) mod named;
 pub mod number;
 pub mod plain_json;
 pub mod printable;

@@ -5,6 +5,7 @@ use super::long_text::with_starts;
 use super::object::{Found, find};
 use crate::archive::Archive;
 use crate::format::Kind;
+use crate::model::named::named;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -44,32 +45,20 @@ pub struct ComparedRow {
     pub values: Vec<Value>,
 }
 
-/// Parts of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Part {
-    /// Params.
-    Params,
-    /// Metrics: the value of the latest point.
-    Metrics,
-    /// Datasets that were read: digests by name.
-    Datasets,
-    /// Tags.
-    Tags,
-    /// Status, times, user and what else describes a run.
-    Info,
-}
-
-impl Part {
-    /// Its name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Part::Params => "params",
-            Part::Metrics => "metrics",
-            Part::Datasets => "datasets",
-            Part::Tags => "tags",
-            Part::Info => "info",
-        }
+named! {
+    serialized
+    /// Parts of a run.
+    pub enum Part {
+        /// Params.
+        Params = "params",
+        /// Metrics: the value of the latest point.
+        Metrics = "metrics",
+        /// Datasets that were read: digests by name.
+        Datasets = "datasets",
+        /// Tags.
+        Tags = "tags",
+        /// Status, times, user and what else describes a run.
+        Info = "info",
     }
 }
 

@@ -33,7 +33,7 @@ pub struct ListFilter {
 
 /// A filter that a list has no use for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` cannot be listed by {filter}", noun.name())]
+#[error("`{}` cannot be listed by {filter}", noun.as_str())]
 pub struct FilterMismatch {
     /// What was to be listed.
     pub noun: Noun,

@@ -249,7 +249,7 @@ impl Belongings {
             if let Some(digest) = file.sha256.filter(|_| options.digests) {
                 let _ = write!(line, " sha256 {digest}");
             }
-            let kind = crate::archive::walk::kind_of_owner(entry.owner.kind);
+            let kind = Kind::from(entry.owner.kind);
             self.lines
                 .entry((kind, entry.owner.id.clone()))
                 .or_default()

@@ -27,7 +27,11 @@ fn report(path: &Path) -> VerifyReport {
 fn codes(path: &Path) -> String {
     match verify(path, &VerifyOptions { threads: 2 }, &Silent) {
         Ok(report) => {
-            let codes: BTreeSet<_> = report.findings.iter().map(|finding| finding.code).collect();
+            let codes: BTreeSet<_> = report
+                .findings
+                .iter()
+                .map(|finding| finding.code.as_str())
+                .collect();
             codes.into_iter().collect::<Vec<_>>().join(" ")
         }
         Err(error) => format!("refused: {error}"),
@@ -263,7 +267,7 @@ fn what_has_no_place_in_a_directory_is_found() {
     let found: Vec<_> = report(&out)
         .findings
         .into_iter()
-        .map(|finding| (finding.code, finding.place))
+        .map(|finding| (finding.code.as_str(), finding.place))
         .collect();
     let empty = empty
         .unwrap()

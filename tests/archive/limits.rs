@@ -368,7 +368,7 @@ fn told(kind: Kind, change: impl FnOnce(&mut Bytes)) -> String {
         let out = directory.path().join(format!("{container:?}"));
         bytes.write(&out, container);
         let found = report(&out).findings;
-        let codes: Vec<_> = found.iter().map(|finding| finding.code).collect();
+        let codes: Vec<_> = found.iter().map(|finding| finding.code.as_str()).collect();
         let archive = Archive::open(&out).unwrap();
         let error = archive.values(kind).find_map(Result::err);
         let error = error.map_or_else(String::new, |error| error.to_string());

@@ -57,7 +57,7 @@ fn run_all(directory: &Path) {
         for args in [["info", "a"], ["verify", "a"]] {
             with(&args);
         }
-        for noun in Noun::ALL.map(Noun::name) {
+        for noun in Noun::ALL.iter().map(|noun| noun.as_str()) {
             with(&["ls", "a", noun]);
         }
         let ids = std::fs::read_to_string(directory.join("ids")).unwrap();

@@ -309,7 +309,7 @@ fn commands_print_what_their_schemas_say() {
         // The store holds no scorers, the rich archive no prompts and no places.
         let is_of_store = matches!(noun, Noun::Prompts | Noun::Locations);
         let archive = if is_of_store { "store" } else { "rich" };
-        described("ls", &["ls", archive, noun.name()], 0);
+        described("ls", &["ls", archive, noun.as_str()], 0);
     }
     let artifacts = described("ls", &["ls", "store", "artifacts"], 0);
     let text = |key: &str| artifacts[0][key].as_str().unwrap();

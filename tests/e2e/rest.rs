@@ -196,7 +196,7 @@ fn check_survey(server: &Filled, whole: &Archive) {
     ] {
         let expected = rows(whole, noun);
         assert!(!expected.is_empty() || noun == Noun::LoggedModels || noun == Noun::Traces);
-        assert_eq!(rows(&surveyed.archive, noun), expected, "{}", noun.name());
+        assert_eq!(rows(&surveyed.archive, noun), expected, "{noun}");
     }
     let (told, made) = (&surveyed.report.manifest, whole.manifest());
     assert_eq!(told.selection.left_out, made.selection.left_out);

@@ -311,7 +311,7 @@ fn faults(path: &Path) -> BTreeSet<&'static str> {
         .findings
         .iter()
         .filter(|finding| finding.severity == mlark::archive::verify::Severity::Error);
-    let codes: BTreeSet<_> = errors.map(|finding| finding.code).collect();
+    let codes: BTreeSet<_> = errors.map(|finding| finding.code.as_str()).collect();
     assert_eq!(report.is_intact(), codes.is_empty());
     codes
 }
@@ -377,7 +377,7 @@ impl Place {
                         let first = report
                             .findings
                             .iter()
-                            .find(|finding| !known.contains(finding.code));
+                            .find(|finding| !known.contains(finding.code.as_str()));
                         self.wrong
                             .push(format!("{what}: {found:?}, of the input {known:?}: {first:?}"));
                     }

@@ -2,6 +2,7 @@
 
 use super::base64::Base64;
 use super::escapes::{ESCAPE_BYTES, Escapes};
+use crate::model::named::named;
 
 /// Stands between stretches that do not follow each other. It is in no text of UTF-8.
 pub(super) const SEPARATOR: u8 = 0xff;
@@ -10,25 +11,15 @@ const STEPS: usize = 5;
 /// The same where one of two is base64, which has four layers each time.
 const STEPS_OF_TWICE_BASE64: usize = 3;
 
-/// A decoding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Step {
-    /// Escapes with a backslash.
-    Json,
-    /// Percent-encoding.
-    Percent,
-    /// Base64.
-    Base64,
-}
-
-impl Step {
-    /// Its name for people.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Step::Json => "escaped",
-            Step::Percent => "percent-encoded",
-            Step::Base64 => "base64",
-        }
+named! {
+    /// A decoding.
+    pub(crate) enum Step {
+        /// Escapes with a backslash.
+        Json = "escaped",
+        /// Percent-encoding.
+        Percent = "percent-encoded",
+        /// Base64.
+        Base64 = "base64",
     }
 }
 

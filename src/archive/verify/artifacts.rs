@@ -3,10 +3,10 @@
 use super::check::Check;
 use super::parts::PartLines;
 use super::place::Place;
-use super::references::{Id, Target};
-use crate::format::Kind;
+use super::references::Id;
 use crate::format::layout::ARTIFACT_FILES;
 use crate::format::typed::is_artifact_path;
+use crate::format::{FindingCode, Kind};
 use crate::model::{ArtifactFile, ArtifactList, OwnerKind};
 use std::fmt;
 
@@ -37,7 +37,7 @@ pub(super) fn check(check: &mut Check<'_>) {
 }
 
 fn check_list(check: &mut Check<'_>, list: &ArtifactList, last: Option<&Last>, place: Place) {
-    let mut wrong = |message: &str| check.findings.error("artifact-list", place, message);
+    let mut wrong = |message: &str| check.findings.error(FindingCode::ArtifactList, place, message);
     if list.files.is_empty() {
         wrong("it has no files");
     }
@@ -52,21 +52,23 @@ fn check_list(check: &mut Check<'_>, list: &ArtifactList, last: Option<&Last>, p
         if last.is_some_and(|last| last.owner_kind > list.owner_kind) {
             check
                 .findings
-                .error("order", place, "its kind of owner is out of order");
+                .error(FindingCode::Order, place, "its kind of owner is out of order");
         }
-        let target = Target::from(list.owner_kind);
+        let kind = Kind::from(list.owner_kind);
         check
             .references
-            .follow(Id::new(target, &list.owner_id), Kind::Artifacts, place);
+            .follow(Id::new(kind, &list.owner_id), Kind::Artifacts, place);
     }
     let before = same.map(|last| last.path.as_str());
     let paths = before
         .into_iter()
         .chain(list.files.iter().map(|file| file.path.as_str()));
     if !paths.is_sorted_by(|a, b| a.as_bytes() < b.as_bytes()) {
-        check
-            .findings
-            .error("order", place, "its paths are out of order or there twice");
+        check.findings.error(
+            FindingCode::Order,
+            place,
+            "its paths are out of order or there twice",
+        );
     }
     for file in &list.files {
         check_file(check, file, place);
@@ -80,7 +82,7 @@ fn check_file(check: &mut Check<'_>, file: &ArtifactFile, line: Place) {
     };
     if !is_artifact_path(&file.path) {
         check.findings.error(
-            "artifact-path",
+            FindingCode::ArtifactPath,
             place,
             "it is not a path below the owner's artifacts",
         );
@@ -94,7 +96,7 @@ fn check_file(check: &mut Check<'_>, file: &ArtifactFile, line: Place) {
         (None, _, Some(_)) => {}
         _ => {
             let message = "it needs a digest and a size, or the reason of its absence";
-            check.findings.error("artifact", place, message);
+            check.findings.error(FindingCode::Artifact, place, message);
         }
     }
 }

@@ -4,8 +4,8 @@ use super::blobs::BlobBits;
 use super::lines::{FileLines, NextLine};
 use super::report::{Findings, read_finding};
 use super::tree::Tree;
-use crate::format::ArchivePath;
 use crate::format::layout::{BLOBS, CHECKSUMS, blob_path, parse_checksum_line};
+use crate::format::{ArchivePath, FindingCode};
 use crate::model::Digest;
 use std::collections::BTreeMap;
 
@@ -27,7 +27,7 @@ pub(super) struct Checksums {
 pub(super) fn check(tree: &Tree<'_>, findings: &mut Findings) -> Checksums {
     let mut checksums = Checksums::default();
     if !tree.files.contains_key(CHECKSUMS) {
-        findings.error("missing-file", CHECKSUMS, "it is missing");
+        findings.error(FindingCode::MissingFile, CHECKSUMS, "it is missing");
         return checksums;
     }
     let mut lines = match tree.open(&ArchivePath::checksums()) {
@@ -49,7 +49,7 @@ pub(super) fn check(tree: &Tree<'_>, findings: &mut Findings) -> Checksums {
             }
             NextLine::TooLong | NextLine::Unterminated => {
                 findings.error(
-                    "checksum-line",
+                    FindingCode::ChecksumLine,
                     place(lines.number()),
                     "it is not a checksum line",
                 );
@@ -60,12 +60,16 @@ pub(super) fn check(tree: &Tree<'_>, findings: &mut Findings) -> Checksums {
                     .ok()
                     .and_then(parse_checksum_line);
                 let Some((digest, path)) = line else {
-                    findings.error("checksum-line", place(number), "it is not a checksum line");
+                    findings.error(
+                        FindingCode::ChecksumLine,
+                        place(number),
+                        "it is not a checksum line",
+                    );
                     continue;
                 };
                 if last_path.as_str() >= path {
                     findings.error(
-                        "order",
+                        FindingCode::Order,
                         place(number),
                         format_args!("`{path}` is out of order or there twice"),
                     );
@@ -89,7 +93,7 @@ fn take_line(
     listed: &mut BlobBits,
     digest: Digest,
     text: &str,
-) -> Result<(), (&'static str, String)> {
+) -> Result<(), (FindingCode, String)> {
     // Nearly every line names a blob by the digest it states, and need not be parsed.
     let is_own = text.starts_with(BLOBS) && text == blob_path(&digest);
     let path = if is_own {
@@ -104,7 +108,10 @@ fn take_line(
     };
     if let Some(named) = named {
         if named != digest {
-            return Err(("digest", format!("blob `{text}` is listed with SHA-256 {digest}")));
+            return Err((
+                FindingCode::Digest,
+                format!("blob `{text}` is listed with SHA-256 {digest}"),
+            ));
         }
         // Lines are sorted as the blobs are, so the next one is nearly always the next blob.
         let is_next =
@@ -115,20 +122,20 @@ fn take_line(
             tree.blob_rank(&digest)
         };
         checksums.next_rank = rank.unwrap_or(checksums.next_rank) + 1;
-        let rank = rank.ok_or_else(|| ("missing-blob", format!("blob {digest} is missing")))?;
+        let rank = rank.ok_or_else(|| (FindingCode::MissingBlob, format!("blob {digest} is missing")))?;
         listed.set(rank);
         return Ok(());
     }
     let Some(path) = path.filter(ArchivePath::is_objects) else {
         return Err((
-            "checksum-line",
+            FindingCode::ChecksumLine,
             format!("`{text}` is neither an object file nor a blob"),
         ));
     };
     let found = if tree.files.contains_key(&path) {
         Ok(())
     } else {
-        Err(("missing-file", format!("`{path}` is missing")))
+        Err((FindingCode::MissingFile, format!("`{path}` is missing")))
     };
     checksums.objects.insert(path, digest);
     found
@@ -138,11 +145,19 @@ fn find_unlisted(tree: &Tree<'_>, checksums: &Checksums, listed: &BlobBits, find
     let count = tree.blob_count();
     for rank in listed.unset(count) {
         let path = blob_path(&tree.blob_at(rank).0);
-        findings.error("extra-file", path, format_args!("{CHECKSUMS} does not list it"));
+        findings.error(
+            FindingCode::ExtraFile,
+            path,
+            format_args!("{CHECKSUMS} does not list it"),
+        );
     }
     for path in tree.files.keys().filter(|path| path.is_objects()) {
         if !checksums.objects.contains_key(path) {
-            findings.error("extra-file", path, format_args!("{CHECKSUMS} does not list it"));
+            findings.error(
+                FindingCode::ExtraFile,
+                path,
+                format_args!("{CHECKSUMS} does not list it"),
+            );
         }
     }
 }

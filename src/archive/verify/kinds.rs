@@ -5,8 +5,8 @@ use super::check::Check;
 use super::metrics::{self, MetricSlices};
 use super::parts::PartLines;
 use super::place::Place;
-use super::references::{Id, Need, Target};
-use crate::format::{Kind, Object, SortKey, order};
+use super::references::{Id, Need};
+use crate::format::{FindingCode, Kind, Object, SortKey, order};
 use crate::model::metric::MetricSlice;
 use crate::model::run::PARENT_TAG;
 use crate::model::{
@@ -51,11 +51,11 @@ fn each_with<'t, T: Object>(check: &mut Check<'t>, mut visit: impl FnMut(&mut Ch
         match &last {
             Some(last) if *last == key => {
                 let message = format_args!("{} `{}` is there twice", T::KIND, object.id());
-                check.findings.error("duplicate", place, message);
+                check.findings.error(FindingCode::Duplicate, place, message);
             }
             Some(last) if *last > key => {
                 let message = format_args!("{} `{}` is out of order", T::KIND, object.id());
-                check.findings.error("order", place, message);
+                check.findings.error(FindingCode::Order, place, message);
             }
             _ => {}
         }
@@ -83,7 +83,7 @@ fn to_run(check: &mut Check<'_>, run_id: Option<&str>, place: Place) {
     if let Some(run_id) = run_id.filter(|id| !id.is_empty()) {
         check
             .references
-            .refer(Id::new(Target::Run, run_id), Need::Tolerated, place);
+            .refer(Id::new(Kind::Runs, run_id), Need::Tolerated, place);
     }
 }
 
@@ -91,19 +91,19 @@ fn to_model(check: &mut Check<'_>, model_id: Option<&str>, place: Place) {
     if let Some(model_id) = model_id.filter(|id| !id.is_empty()) {
         check
             .references
-            .refer(Id::new(Target::LoggedModel, model_id), Need::Tolerated, place);
+            .refer(Id::new(Kind::LoggedModels, model_id), Need::Tolerated, place);
     }
 }
 
 fn experiment(check: &mut Check<'_>, object: &Experiment, place: Place) {
     check
         .references
-        .define(Id::new(Target::Experiment, &object.experiment_id), place);
+        .define(Id::new(Kind::Experiments, &object.experiment_id), place);
 }
 
 fn run(check: &mut Check<'_>, object: &Run, place: Place) {
     let info = &object.info;
-    check.references.define(Id::new(Target::Run, &info.run_id), place);
+    check.references.define(Id::new(Kind::Runs, &info.run_id), place);
     to_run(check, text_of(&object.tags, PARENT_TAG), place);
     let (inputs, outputs) = (&object.inputs, &object.outputs.model_outputs);
     for input in &inputs.dataset_inputs {
@@ -111,7 +111,7 @@ fn run(check: &mut Check<'_>, object: &Run, place: Place) {
         let text = format!("{} {}", input.name, input.digest);
         check.references.refer(
             Id {
-                target: Target::Dataset,
+                kind: Kind::Datasets,
                 key: id,
                 text: &text,
             },
@@ -133,7 +133,7 @@ fn dataset(check: &mut Check<'_>, object: &Dataset, place: Place) {
     let key = dataset_id(&object.experiment_id, &object.name, &object.digest);
     check.references.define(
         Id {
-            target: Target::Dataset,
+            kind: Kind::Datasets,
             key,
             text: &object.id(),
         },
@@ -144,7 +144,7 @@ fn dataset(check: &mut Check<'_>, object: &Dataset, place: Place) {
 fn logged_model(check: &mut Check<'_>, object: &LoggedModel, place: Place) {
     check
         .references
-        .define(Id::new(Target::LoggedModel, &object.model_id), place);
+        .define(Id::new(Kind::LoggedModels, &object.model_id), place);
     to_run(check, object.source_run_id.as_deref(), place);
 }
 
@@ -152,7 +152,7 @@ fn registered_model(check: &mut Check<'_>, object: &RegisteredModel, place: Plac
     let key = order::registered_model(object.workspace.as_deref(), &object.name);
     check.references.define(
         Id {
-            target: Target::RegisteredModel,
+            kind: Kind::RegisteredModels,
             key,
             text: &object.name,
         },
@@ -162,14 +162,14 @@ fn registered_model(check: &mut Check<'_>, object: &RegisteredModel, place: Plac
         let text = format!("{}/{version}", object.name);
         check
             .references
-            .refer(Id::new(Target::ModelVersion, &text), Need::Tolerated, place);
+            .refer(Id::new(Kind::ModelVersions, &text), Need::Tolerated, place);
     }
 }
 
 fn model_version(check: &mut Check<'_>, object: &ModelVersion, place: Place) {
     check
         .references
-        .define(Id::new(Target::ModelVersion, &object.id()), place);
+        .define(Id::new(Kind::ModelVersions, &object.id()), place);
     to_run(check, object.run_id.as_deref(), place);
     to_model(check, object.model_id.as_deref(), place);
 }
@@ -177,7 +177,7 @@ fn model_version(check: &mut Check<'_>, object: &ModelVersion, place: Place) {
 fn trace(check: &mut Check<'_>, object: &Trace, place: Place) {
     check
         .references
-        .define(Id::new(Target::Trace, &object.trace_id), place);
+        .define(Id::new(Kind::Traces, &object.trace_id), place);
     to_run(check, text_of(&object.trace_metadata, SOURCE_RUN), place);
     for run_id in &object.linked_runs {
         to_run(check, Some(run_id), place);
@@ -197,15 +197,15 @@ fn spans(check: &mut Check<'_>) {
             Some((trace_id, last)) if *trace_id == span.trace_id => {
                 if *last == key {
                     let message = format_args!("span `{}` is there twice", span.span_id);
-                    check.findings.error("duplicate", place, message);
+                    check.findings.error(FindingCode::Duplicate, place, message);
                 } else if *last > key {
                     let message = format_args!("span `{}` is out of order", span.span_id);
-                    check.findings.error("order", place, message);
+                    check.findings.error(FindingCode::Order, place, message);
                 }
             }
             _ => check
                 .references
-                .follow(Id::new(Target::Trace, &span.trace_id), Kind::Spans, place),
+                .follow(Id::new(Kind::Traces, &span.trace_id), Kind::Spans, place),
         }
         check.object(&span, place);
         last = Some((span.trace_id, key));
@@ -215,10 +215,10 @@ fn spans(check: &mut Check<'_>) {
 fn evaluation_dataset(check: &mut Check<'_>, object: &EvaluationDataset, place: Place) {
     check
         .references
-        .define(Id::new(Target::EvaluationDataset, &object.dataset_id), place);
+        .define(Id::new(Kind::EvaluationDatasets, &object.dataset_id), place);
     for experiment_id in &object.experiment_ids {
         check
             .references
-            .refer(Id::new(Target::Experiment, experiment_id), Need::Tolerated, place);
+            .refer(Id::new(Kind::Experiments, experiment_id), Need::Tolerated, place);
     }
 }

@@ -3,30 +3,17 @@
 use super::check::Check;
 use super::parts::PartLines;
 use super::place::Place;
-use super::references::{Id, Target};
-use crate::archive::walk;
+use super::references::Id;
+use crate::archive::walk::Slice;
+use crate::format::FindingCode;
 use crate::format::layout::SLICE_POINTS;
 use crate::model::metric::Point;
-use crate::model::{LatestMetric, MetricSlice, ModelMetricSlice, Run};
+use crate::model::{LatestMetric, Run};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::marker::PhantomData;
 
 /// The latest point of each metric of one owner, by its history.
 pub(super) type Latest = BTreeMap<String, LatestMetric>;
-
-/// A line of metric history.
-pub(super) trait Slice: walk::Slice + Serialize {
-    const OWNER: Target;
-}
-
-impl Slice for MetricSlice {
-    const OWNER: Target = Target::Run;
-}
-
-impl Slice for ModelMetricSlice {
-    const OWNER: Target = Target::LoggedModel;
-}
 
 /// The slices of one kind, read along with their owners.
 pub(super) struct MetricSlices<'t, S> {
@@ -34,7 +21,6 @@ pub(super) struct MetricSlices<'t, S> {
     /// A slice whose owner has not come yet.
     waiting: Option<(S, LatestMetric)>,
     series: Option<Series>,
-    slice: PhantomData<S>,
 }
 
 /// The series that the last slice belongs to.
@@ -45,13 +31,12 @@ struct Series {
     is_full: bool,
 }
 
-impl<'t, S: Slice> MetricSlices<'t, S> {
+impl<'t, S: Slice + Serialize> MetricSlices<'t, S> {
     pub(super) fn open(check: &mut Check<'t>) -> Self {
         MetricSlices {
             lines: PartLines::of_kind(check, S::KIND),
             waiting: None,
             series: None,
-            slice: PhantomData,
         }
     }
 
@@ -99,7 +84,7 @@ impl<'t, S: Slice> MetricSlices<'t, S> {
     /// Checks one slice; its latest point.
     fn check_slice(&mut self, check: &mut Check<'t>, slice: &S, place: Place) -> Option<LatestMetric> {
         let points = slice.all_points();
-        let mut wrong = |message: &str| check.findings.error("slice", place, message);
+        let mut wrong = |message: &str| check.findings.error(FindingCode::Slice, place, message);
         if !slice.has_equal_columns() {
             wrong("its columns have different lengths");
         }
@@ -117,10 +102,12 @@ impl<'t, S: Slice> MetricSlices<'t, S> {
         if !points.is_sorted_by(|a, b| a.archive_cmp(b).is_le()) {
             check
                 .findings
-                .error("order", place, "its points are out of order");
+                .error(FindingCode::Order, place, "its points are out of order");
         }
         let (Some(first), Some(last)) = (points.first(), points.last()) else {
-            check.findings.error("slice", place, "it has no points");
+            check
+                .findings
+                .error(FindingCode::Slice, place, "it has no points");
             return None;
         };
         check.totals.metric_points += points.len() as u64;
@@ -143,12 +130,12 @@ impl<'t, S: Slice> MetricSlices<'t, S> {
         else {
             check
                 .references
-                .follow(Id::new(S::OWNER, slice.owner()), S::KIND, place);
+                .follow(Id::new(S::OWNER_KIND, slice.owner()), S::KIND, place);
             return;
         };
         if series.key.as_str() > slice.key() {
             let message = format_args!("metric `{}` is out of order", slice.key());
-            check.findings.error("order", place, message);
+            check.findings.error(FindingCode::Order, place, message);
         }
         if series.key != slice.key() {
             return;
@@ -156,11 +143,11 @@ impl<'t, S: Slice> MetricSlices<'t, S> {
         if !series.is_full {
             check
                 .findings
-                .error("slice", place, "the slice before it is not full");
+                .error(FindingCode::Slice, place, "the slice before it is not full");
         }
         if series.last.archive_cmp(first).is_gt() {
             check.findings.error(
-                "order",
+                FindingCode::Order,
                 place,
                 "its points come before those of the slice before it",
             );
@@ -169,7 +156,7 @@ impl<'t, S: Slice> MetricSlices<'t, S> {
 }
 
 /// Checks all slices of a kind whose owners are not read along.
-pub(super) fn check_rest<S: Slice>(check: &mut Check<'_>) {
+pub(super) fn check_rest<S: Slice + Serialize>(check: &mut Check<'_>) {
     MetricSlices::<S>::open(check).finish(check);
 }
 
@@ -188,11 +175,11 @@ pub(super) fn check_latest(check: &mut Check<'_>, run: &Run, latest: &Latest, pl
             Some(stated) if stated == by_history => {}
             Some(_) => {
                 let message = format_args!("metric `{key}` is not the latest point of its history");
-                check.findings.warning("latest-metric", place, message);
+                check.findings.warning(FindingCode::LatestMetric, place, message);
             }
             None => {
                 let message = format_args!("metric `{key}` has a history and is not listed");
-                check.findings.warning("latest-metric", place, message);
+                check.findings.warning(FindingCode::LatestMetric, place, message);
             }
         }
     }

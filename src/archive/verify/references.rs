@@ -5,81 +5,9 @@ use super::place::Place;
 use super::report::Findings;
 use crate::archive::error::{ArchiveError, Result};
 use crate::archive::spill::SpillSorter;
-use crate::format::{Kind, Manifest, SortKey};
-use crate::model::OwnerKind;
+use crate::format::{FindingCode, Kind, Manifest, SortKey};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-
-/// What can be referred to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub(super) enum Target {
-    Experiment,
-    Run,
-    Dataset,
-    LoggedModel,
-    RegisteredModel,
-    ModelVersion,
-    Trace,
-    EvaluationDataset,
-}
-
-impl Target {
-    const ALL: [Target; 8] = [
-        Target::Experiment,
-        Target::Run,
-        Target::Dataset,
-        Target::LoggedModel,
-        Target::RegisteredModel,
-        Target::ModelVersion,
-        Target::Trace,
-        Target::EvaluationDataset,
-    ];
-
-    /// The kind whose lines define it.
-    fn kind(self) -> Kind {
-        match self {
-            Target::Experiment => Kind::Experiments,
-            Target::Run => Kind::Runs,
-            Target::Dataset => Kind::Datasets,
-            Target::LoggedModel => Kind::LoggedModels,
-            Target::RegisteredModel => Kind::RegisteredModels,
-            Target::ModelVersion => Kind::ModelVersions,
-            Target::Trace => Kind::Traces,
-            Target::EvaluationDataset => Kind::EvaluationDatasets,
-        }
-    }
-
-    /// The target that lines of a kind define.
-    pub(super) fn of(kind: Kind) -> Option<Self> {
-        Target::ALL.into_iter().find(|target| target.kind() == kind)
-    }
-
-    /// What a person calls it.
-    fn name(self) -> &'static str {
-        match self {
-            Target::Experiment => "experiment",
-            Target::Run => "run",
-            Target::Dataset => "dataset",
-            Target::LoggedModel => "logged model",
-            Target::RegisteredModel => "registered model",
-            Target::ModelVersion => "model version",
-            Target::Trace => "trace",
-            Target::EvaluationDataset => "evaluation dataset",
-        }
-    }
-}
-
-impl From<OwnerKind> for Target {
-    fn from(kind: OwnerKind) -> Self {
-        match kind {
-            OwnerKind::Run => Target::Run,
-            OwnerKind::LoggedModel => Target::LoggedModel,
-            OwnerKind::ModelVersion => Target::ModelVersion,
-            OwnerKind::Trace => Target::Trace,
-        }
-    }
-}
 
 /// Whether MLflow lets the referred object be missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +19,8 @@ pub(super) enum Need {
 
 /// One end of a reference.
 pub(super) struct Id<'i> {
-    pub target: Target,
+    /// Kind of the object.
+    pub kind: Kind,
     /// Distinguishes it among its kind.
     pub key: SortKey,
     /// For a person.
@@ -100,16 +29,16 @@ pub(super) struct Id<'i> {
 
 impl<'i> Id<'i> {
     /// An id that is one text.
-    pub(super) fn new(target: Target, text: &'i str) -> Self {
+    pub(super) fn new(kind: Kind, text: &'i str) -> Self {
         let key = SortKey::new().text(text);
-        Id { target, key, text }
+        Id { kind, key, text }
     }
 }
 
-/// A reference as it is sorted: by target and id, definitions first.
+/// A reference as it is sorted: by kind and id, definitions first.
 struct Record {
     place: Place,
-    /// Number among definitions of its target, or among groups of followers.
+    /// Number among definitions of its kind, or among groups of followers.
     ordinal: u64,
     need: Need,
     /// Kind of lines that must come in the order of what they refer to.
@@ -153,7 +82,7 @@ impl Record {
 /// Collects definitions and references.
 pub(super) struct References {
     by_id: SpillSorter,
-    defined: BTreeMap<Target, u64>,
+    defined: BTreeMap<Kind, u64>,
     followers: u64,
     error: Option<io::Error>,
 }
@@ -170,7 +99,7 @@ impl References {
 
     /// An object that can be referred to, in the order of its kind.
     pub(super) fn define(&mut self, id: Id<'_>, place: Place) {
-        let ordinal = self.defined.entry(id.target).or_insert(0);
+        let ordinal = self.defined.entry(id.kind).or_insert(0);
         *ordinal += 1;
         let ordinal = *ordinal;
         self.push(&id, DEFINITION, ordinal, place, Need::Required, None);
@@ -189,7 +118,7 @@ impl References {
     }
 
     fn push(&mut self, id: &Id<'_>, role: u8, ordinal: u64, place: Place, need: Need, follower: Option<u8>) {
-        let mut key = vec![id.target as u8];
+        let mut key = vec![id.kind as u8];
         key.extend(id.key.as_bytes());
         key.push(role);
         let record = Record {
@@ -239,7 +168,7 @@ struct Join<'f> {
     /// Key of the object whose records come now.
     group: Vec<u8>,
     definition: Option<Record>,
-    missing: BTreeMap<Target, Missing>,
+    missing: BTreeMap<Kind, Missing>,
     findings: &'f mut Findings,
 }
 
@@ -251,15 +180,15 @@ struct Missing {
     references: Vec<Record>,
 }
 
-/// References kept per target before the rest is dropped.
+/// References kept per kind before the rest is dropped.
 const KEPT: usize = 10_000;
 
 impl Join<'_> {
     fn take(&mut self, key: &[u8], value: &[u8]) -> io::Result<()> {
         let invalid = || io::Error::from(io::ErrorKind::InvalidData);
         let (role, group) = key.split_last().ok_or_else(invalid)?;
-        let target = group.first().and_then(|tag| Target::ALL.get(usize::from(*tag)));
-        let (target, record) = target.copied().zip(Record::decode(value)).ok_or_else(invalid)?;
+        let kind = group.first().and_then(|tag| Kind::ALL.get(usize::from(*tag)));
+        let (kind, record) = kind.copied().zip(Record::decode(value)).ok_or_else(invalid)?;
         if self.group != group {
             self.group = group.to_vec();
             self.definition = None;
@@ -267,19 +196,19 @@ impl Join<'_> {
         match (&self.definition, *role) {
             (None, DEFINITION) => self.definition = Some(record),
             // A model version's id is unique within a workspace only.
-            (Some(_), DEFINITION) if target == Target::ModelVersion => {}
+            (Some(_), DEFINITION) if kind == Kind::ModelVersions => {}
             (Some(first), DEFINITION) => {
                 let message = format!(
                     "{} `{}` is there twice, first at {}",
-                    target.name(),
+                    kind.singular(),
                     record.text,
                     first.place
                 );
-                self.findings.error("duplicate", record.place, message);
+                self.findings.error(FindingCode::Duplicate, record.place, message);
             }
             (Some(owner), _) => {
                 if let Some(follower) = record.follower {
-                    let mut key = vec![follower, target as u8];
+                    let mut key = vec![follower, kind as u8];
                     key.extend(record.ordinal.to_be_bytes());
                     let owner = Record {
                         ordinal: owner.ordinal,
@@ -288,13 +217,13 @@ impl Join<'_> {
                     self.order.push(key, owner.encode())?;
                 }
             }
-            (None, _) => self.miss(target, record),
+            (None, _) => self.miss(kind, record),
         }
         Ok(())
     }
 
-    fn miss(&mut self, target: Target, record: Record) {
-        let missing = self.missing.entry(target).or_default();
+    fn miss(&mut self, kind: Kind, record: Record) {
+        let missing = self.missing.entry(kind).or_default();
         if record.need == Need::Required && missing.last != self.group {
             missing.last.clone_from(&self.group);
             missing.objects += 1;
@@ -305,18 +234,19 @@ impl Join<'_> {
     }
 
     fn report_missing(&mut self, manifest: Option<&Manifest>, unreadable: &BTreeSet<Kind>) {
-        for (target, missing) in std::mem::take(&mut self.missing) {
-            if unreadable.contains(&target.kind()) {
+        for (kind, missing) in std::mem::take(&mut self.missing) {
+            if unreadable.contains(&kind) {
                 continue;
             }
             // What the manifest says was lost or left out may be missed.
-            let is_known = manifest.is_some_and(|manifest| missing.objects <= manifest.lost(target.kind()));
+            let is_known = manifest.is_some_and(|manifest| missing.objects <= manifest.lost(kind));
             for record in missing.references {
-                let message = format!("{} `{}` is not in the archive", target.name(), record.text);
+                let message = format!("{} `{}` is not in the archive", kind.singular(), record.text);
                 if record.need == Need::Required && !is_known {
-                    self.findings.error("reference", record.place, message);
+                    self.findings.error(FindingCode::Reference, record.place, message);
                 } else {
-                    self.findings.warning("reference", record.place, message);
+                    self.findings
+                        .warning(FindingCode::Reference, record.place, message);
                 }
             }
         }
@@ -335,7 +265,7 @@ impl Join<'_> {
                     "it does not follow the order of what it belongs to, `{}`",
                     record.text
                 );
-                self.findings.error("order", record.place, message);
+                self.findings.error(FindingCode::Order, record.place, message);
             }
             last = Some((group, record.ordinal));
         }

@@ -2,7 +2,9 @@
 
 use crate::archive::ContainerKind;
 use crate::archive::zip::ZipFault;
+use crate::format::FindingCode;
 use crate::model::Digest;
+use crate::model::named::named;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -12,22 +14,14 @@ use std::path::{Path, PathBuf};
 /// Findings listed before the rest is only counted.
 const LISTED: usize = 10_000;
 
-/// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// The archive is not what the format says, or its bytes changed.
-    Error,
-    /// Intact, but worth knowing, such as a reference to an object that MLflow itself lets go.
-    Warning,
-}
-
-impl fmt::Display for Severity {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(match self {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        })
+named! {
+    serialized
+    /// How bad a finding is.
+    pub enum Severity {
+        /// The archive is not what the format says, or its bytes changed.
+        Error = "error",
+        /// Intact, but worth knowing, such as a reference to an object that MLflow itself lets go.
+        Warning = "warning",
     }
 }
 
@@ -37,7 +31,8 @@ pub struct Finding {
     /// How bad it is.
     pub severity: Severity,
     /// Name of the kind of finding, the same in every version (docs/format.md lists them).
-    pub code: &'static str,
+    #[schemars(with = "String")]
+    pub code: FindingCode,
     /// File, and line where there is one.
     pub place: String,
     /// What is wrong.
@@ -94,26 +89,26 @@ impl VerifyReport {
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     list: Vec<Finding>,
-    seen: BTreeSet<(&'static str, String)>,
+    seen: BTreeSet<(FindingCode, String)>,
     errors: u64,
     warnings: u64,
 }
 
 impl Findings {
-    pub(super) fn error(&mut self, code: &'static str, place: impl fmt::Display, message: impl fmt::Display) {
+    pub(super) fn error(&mut self, code: FindingCode, place: impl fmt::Display, message: impl fmt::Display) {
         self.add(Severity::Error, code, place.to_string(), message);
     }
 
     pub(super) fn warning(
         &mut self,
-        code: &'static str,
+        code: FindingCode,
         place: impl fmt::Display,
         message: impl fmt::Display,
     ) {
         self.add(Severity::Warning, code, place.to_string(), message);
     }
 
-    fn add(&mut self, severity: Severity, code: &'static str, place: String, message: impl fmt::Display) {
+    fn add(&mut self, severity: Severity, code: FindingCode, place: String, message: impl fmt::Display) {
         if self.seen.len() < LISTED && !self.seen.insert((code, place.clone())) {
             return;
         }
@@ -173,7 +168,7 @@ impl Findings {
 pub(super) fn read_finding(place: &str, error: &std::io::Error) -> Finding {
     let code = match ZipFault::from_io(error) {
         Some(fault) => fault.code(),
-        None => "unreadable",
+        None => FindingCode::Unreadable,
     };
     Finding {
         severity: Severity::Error,

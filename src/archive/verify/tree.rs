@@ -4,8 +4,8 @@ use super::report::Findings;
 use crate::archive::container::{Container, open_listed};
 use crate::archive::error::{ArchiveError, Result};
 use crate::archive::zip::ZipIndex;
-use crate::format::ArchivePath;
 use crate::format::layout::{BLOBS, BLOBS_PARENT, CHECKSUMS, MANIFEST, OBJECTS, SEAL, UNDO};
+use crate::format::{ArchivePath, FindingCode};
 use crate::model::Digest;
 use std::collections::BTreeMap;
 use std::fs;
@@ -68,7 +68,7 @@ impl<'c> Tree<'c> {
         let mut entries = fs::read_dir(directory)?.collect::<io::Result<Vec<_>>>()?;
         entries.sort_unstable_by_key(fs::DirEntry::file_name);
         if entries.is_empty() && !prefix.is_empty() {
-            findings.error("empty-directory", prefix, "the directory is empty");
+            findings.error(FindingCode::EmptyDirectory, prefix, "the directory is empty");
         }
         for entry in entries {
             let name = entry.file_name().to_string_lossy().into_owned();
@@ -78,7 +78,7 @@ impl<'c> Tree<'c> {
                 format!("{prefix}/{name}")
             };
             if let Err(error) = self.visit(&entry, &name, findings) {
-                findings.error("unreadable", &name, error);
+                findings.error(FindingCode::Unreadable, &name, error);
             }
         }
         Ok(())
@@ -88,15 +88,27 @@ impl<'c> Tree<'c> {
         let kind = entry.file_type()?;
         let is_utf8 = entry.file_name().to_str().is_some();
         if kind.is_symlink() {
-            findings.error("symlink", name, "symbolic links have no place in an archive");
+            findings.error(
+                FindingCode::Symlink,
+                name,
+                "symbolic links have no place in an archive",
+            );
         } else if kind.is_dir() {
             if is_utf8 && is_folder(name) {
                 self.walk(&entry.path(), name, findings)?
             } else {
-                findings.error("extra-directory", name, "archives have no such directory")
+                findings.error(
+                    FindingCode::ExtraDirectory,
+                    name,
+                    "archives have no such directory",
+                )
             }
         } else if !kind.is_file() {
-            findings.error("special-file", name, "it is neither a file nor a directory");
+            findings.error(
+                FindingCode::SpecialFile,
+                name,
+                "it is neither a file nor a directory",
+            );
         } else {
             self.add_file(name, entry.metadata()?.len(), findings);
         }
@@ -105,7 +117,7 @@ impl<'c> Tree<'c> {
 
     fn add_file(&mut self, name: &str, size_bytes: u64, findings: &mut Findings) {
         let Ok(path) = name.parse::<ArchivePath>() else {
-            return findings.error("extra-file", name, "archives have no such file");
+            return findings.error(FindingCode::ExtraFile, name, "archives have no such file");
         };
         if let Some(digest) = path.blob_digest() {
             let size = pack(size_bytes);
@@ -140,7 +152,7 @@ impl<'c> Tree<'c> {
             match last {
                 Some(last) if last > place => {
                     findings.error(
-                        "entry-order",
+                        FindingCode::EntryOrder,
                         &entry.name,
                         format_args!("it comes after `{}`", last.1),
                     );

@@ -12,16 +12,6 @@ pub(crate) struct OwnerWalk<'a> {
     current: Option<(OwnerKind, Owners<'a>)>,
 }
 
-/// The kind of object that owners of a kind are.
-pub(crate) fn kind_of_owner(kind: OwnerKind) -> Kind {
-    match kind {
-        OwnerKind::Run => Kind::Runs,
-        OwnerKind::LoggedModel => Kind::LoggedModels,
-        OwnerKind::ModelVersion => Kind::ModelVersions,
-        OwnerKind::Trace => Kind::Traces,
-    }
-}
-
 impl<'a> OwnerWalk<'a> {
     /// Before the first owner.
     pub(crate) fn new(archive: &'a Archive) -> Self {
@@ -37,7 +27,7 @@ impl<'a> OwnerWalk<'a> {
             return Ok(None);
         }
         if self.current.as_ref().is_none_or(|(current, _)| *current != kind) {
-            self.current = Some((kind, Owners::new(self.archive, kind_of_owner(kind))?));
+            self.current = Some((kind, Owners::new(self.archive, Kind::from(kind))?));
         }
         match &mut self.current {
             Some((_, owners)) => owners.find(id),

@@ -1,7 +1,6 @@
 //! Objects together with the lines that belong to them: a run with its metrics and artifacts, a trace with its spans. The
 //! kinds follow one order, so that each is read once, side by side.
 
-use super::artifacts::kind_of_owner;
 use super::{Cursor, orphan};
 use crate::archive::{Archive, Result};
 use crate::format::{Kind, Object};
@@ -291,7 +290,7 @@ impl<'a> ChildLines<'a> {
         while self.owner.is_none() && self.cursor.line().is_some() {
             let head = self.cursor.head(self.kind)?;
             let owner_kind = match self.kind {
-                Kind::Artifacts => OwnerKind::deserialize(&head.owner_kind).map(kind_of_owner),
+                Kind::Artifacts => OwnerKind::deserialize(&head.owner_kind).map(Kind::from),
                 _ => Ok(self.owner_kind),
             };
             match (owner_kind, head.owner(self.kind).as_str()) {

@@ -1,6 +1,5 @@
 //! Objects that an archive says are lost, and of which it has lines.
 
-use super::artifacts::kind_of_owner;
 use super::cursor::Cursor;
 use crate::archive::spill::SpillSorter;
 use crate::archive::{Archive, ArchiveError, Result};
@@ -71,7 +70,7 @@ pub(crate) fn owner_of(
     }
     let head = cursor.head(kind)?;
     let found = match kind {
-        Kind::Artifacts => OwnerKind::deserialize(&head.owner_kind).ok().map(kind_of_owner),
+        Kind::Artifacts => OwnerKind::deserialize(&head.owner_kind).ok().map(Kind::from),
         _ => Some(owner_kind),
     };
     match (found, head.owner(kind).as_str()) {

@@ -9,8 +9,8 @@ mod lost;
 mod newer;
 mod texts;
 
+pub(crate) use artifacts::OwnerWalk;
 pub use artifacts::{ArtifactEntry, OwnerFacts, for_each_artifact};
-pub(crate) use artifacts::{OwnerWalk, kind_of_owner};
 pub(crate) use cursor::{Cursor, Owners, orphan};
 pub(crate) use head::{Head, text};
 pub(crate) use join::{Child, JoinedObjects, Slice};

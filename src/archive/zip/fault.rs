@@ -1,5 +1,7 @@
 //! Everything that can be wrong with an archive zip, each with a stable code.
 
+use crate::format::FindingCode;
+use crate::model::named::named;
 use std::io;
 
 use super::name::NameProblem;
@@ -126,59 +128,49 @@ pub(crate) enum ZipFault {
     More { shown: u64 },
 }
 
-/// What a limit of [`ZipLimits`](super::ZipLimits) is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LimitKind {
-    /// The length of the file.
-    FileSize,
-    /// The number of blobs.
-    Blobs,
-    /// The number of entries that are not blobs.
-    OtherEntries,
-    /// The size of one entry's content.
-    EntrySize,
-}
-
-impl std::fmt::Display for LimitKind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::FileSize => "the size of the file",
-            Self::Blobs => "the number of blobs",
-            Self::OtherEntries => "the number of entries that are not blobs",
-            Self::EntrySize => "the size of an entry",
-        })
+named! {
+    /// What a limit of [`ZipLimits`](super::ZipLimits) is about.
+    pub(crate) enum LimitKind {
+        /// The length of the file.
+        FileSize = "the size of the file",
+        /// The number of blobs.
+        Blobs = "the number of blobs",
+        /// The number of entries that are not blobs.
+        OtherEntries = "the number of entries that are not blobs",
+        /// The size of one entry's content.
+        EntrySize = "the size of an entry",
     }
 }
 
 impl ZipFault {
     /// The name of this kind of fault, the same in every version.
-    pub(crate) fn code(&self) -> &'static str {
+    pub(crate) fn code(&self) -> FindingCode {
         match self {
-            Self::NoEnd { .. } => "zip-no-end",
-            Self::TrailingBytes { .. } => "zip-trailing-bytes",
-            Self::Comment { .. } | Self::EntryComment { .. } => "zip-comment",
-            Self::EndRecord { .. } => "zip-end-record",
-            Self::CentralRange { .. } => "zip-central-range",
-            Self::CentralRecord { .. } => "zip-central-record",
-            Self::Header { .. } => "zip-header",
-            Self::Method { .. } => "zip-method",
-            Self::Name { .. } => "zip-name",
-            Self::Duplicate { .. } => "zip-duplicate",
-            Self::CaseClash { .. } => "zip-case-clash",
-            Self::FolderClash { .. } => "zip-folder-clash",
-            Self::Order { .. } => "zip-order",
-            Self::Prefix { .. } => "zip-prefix",
-            Self::Gap { .. } | Self::CentralGap { .. } => "zip-gap",
-            Self::Overlap { .. } | Self::Range { .. } => "zip-overlap",
-            Self::Size { .. } | Self::ContentSize { .. } => "zip-size",
-            Self::Limit { .. } => "zip-limit",
-            Self::Count { .. } => "zip-count",
-            Self::Crc { .. } => "zip-crc",
-            Self::StreamCrc { .. } => "zip-stream-crc",
-            Self::Deflate { .. } => "zip-deflate",
-            Self::StreamEnd { .. } => "zip-stream-end",
-            Self::Padding { .. } | Self::BlockPadding { .. } => "zip-padding",
-            Self::More { .. } => "zip-more-faults",
+            Self::NoEnd { .. } => FindingCode::ZipNoEnd,
+            Self::TrailingBytes { .. } => FindingCode::ZipTrailingBytes,
+            Self::Comment { .. } | Self::EntryComment { .. } => FindingCode::ZipComment,
+            Self::EndRecord { .. } => FindingCode::ZipEndRecord,
+            Self::CentralRange { .. } => FindingCode::ZipCentralRange,
+            Self::CentralRecord { .. } => FindingCode::ZipCentralRecord,
+            Self::Header { .. } => FindingCode::ZipHeader,
+            Self::Method { .. } => FindingCode::ZipMethod,
+            Self::Name { .. } => FindingCode::ZipName,
+            Self::Duplicate { .. } => FindingCode::ZipDuplicate,
+            Self::CaseClash { .. } => FindingCode::ZipCaseClash,
+            Self::FolderClash { .. } => FindingCode::ZipFolderClash,
+            Self::Order { .. } => FindingCode::ZipOrder,
+            Self::Prefix { .. } => FindingCode::ZipPrefix,
+            Self::Gap { .. } | Self::CentralGap { .. } => FindingCode::ZipGap,
+            Self::Overlap { .. } | Self::Range { .. } => FindingCode::ZipOverlap,
+            Self::Size { .. } | Self::ContentSize { .. } => FindingCode::ZipSize,
+            Self::Limit { .. } => FindingCode::ZipLimit,
+            Self::Count { .. } => FindingCode::ZipCount,
+            Self::Crc { .. } => FindingCode::ZipCrc,
+            Self::StreamCrc { .. } => FindingCode::ZipStreamCrc,
+            Self::Deflate { .. } => FindingCode::ZipDeflate,
+            Self::StreamEnd { .. } => FindingCode::ZipStreamEnd,
+            Self::Padding { .. } | Self::BlockPadding { .. } => FindingCode::ZipPadding,
+            Self::More { .. } => FindingCode::ZipMoreFaults,
         }
     }
 

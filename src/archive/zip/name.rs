@@ -1,6 +1,6 @@
 //! The grammar of entry names, and the form of a blob's name.
 
-use std::fmt;
+use crate::model::named::named;
 
 /// The longest name an entry may have, in bytes.
 pub(crate) const MAX_NAME_LEN: usize = 200;
@@ -13,30 +13,19 @@ const BLOB_PREFIX: &str = "blobs/sha256/";
 /// The length of every blob's name: the folder, two hex digits, a slash, 64 hex digits.
 pub(crate) const BLOB_NAME_LEN: usize = BLOB_PREFIX.len() + 3 + 64;
 
-/// Why a name is not one that an archive can hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NameProblem {
-    /// No byte at all.
-    Empty,
-    /// Longer than [`MAX_NAME_LEN`].
-    TooLong,
-    /// A byte other than ASCII letters, digits, `.`, `-`, `_` and `/`.
-    Character,
-    /// An empty, `.` or `..` component.
-    Component,
-    /// Under `blobs` without being a digest in its place.
-    NotABlob,
-}
-
-impl fmt::Display for NameProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Empty => "it is empty",
-            Self::TooLong => "it is longer than 200 bytes",
-            Self::Character => "it has a byte outside A-Z a-z 0-9 . - _ /",
-            Self::Component => "it has an empty, `.` or `..` component",
-            Self::NotABlob => "it is under `blobs` but not `blobs/sha256/ab/ab…` of a digest",
-        })
+named! {
+    /// Why a name is not one that an archive can hold.
+    pub(crate) enum NameProblem {
+        /// No byte at all.
+        Empty = "it is empty",
+        /// Longer than [`MAX_NAME_LEN`].
+        TooLong = "it is longer than 200 bytes",
+        /// A byte other than ASCII letters, digits, `.`, `-`, `_` and `/`.
+        Character = "it has a byte outside A-Z a-z 0-9 . - _ /",
+        /// An empty, `.` or `..` component.
+        Component = "it has an empty, `.` or `..` component",
+        /// Under `blobs` without being a digest in its place.
+        NotABlob = "it is under `blobs` but not `blobs/sha256/ab/ab…` of a digest",
     }
 }
 

@@ -99,7 +99,7 @@ fn rows(title: &str) -> Value {
         } else {
             json!(false)
         };
-        json!({"title": noun.name(), "type": "object", "properties": properties, "additionalProperties": others})
+        json!({"title": noun.as_str(), "type": "object", "properties": properties, "additionalProperties": others})
     };
     let rows: Vec<_> = Noun::ALL.iter().map(row).collect();
     json!({"$schema": schema::DIALECT, "title": title, "anyOf": rows})

@@ -1,6 +1,6 @@
 //! A chain for people: archives, then each object that was asked for as a tree.
 
-use crate::cli::humanize::{bytes, counted, counted_kind, singular};
+use crate::cli::humanize::{bytes, counted, counted_kind};
 use crate::cli::screen::Screen;
 use crate::cli::table::HEADING;
 use crate::format::Kind;
@@ -232,7 +232,7 @@ impl<'l> Tree<'l> {
     /// An object on one line.
     fn title(&self, number: usize) -> String {
         let node = &self.lineage.nodes[number];
-        let mut title = format!("{} {}", singular(node.kind), text(&node.id));
+        let mut title = format!("{} {}", node.kind.singular(), text(&node.id));
         if let Some(name) = node
             .name
             .as_ref()

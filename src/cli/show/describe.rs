@@ -1,6 +1,6 @@
 //! An object for people: its fields, then what belongs to it.
 
-use crate::cli::humanize::{bytes, grouped, singular};
+use crate::cli::humanize::{bytes, grouped};
 use crate::cli::screen::Screen;
 use crate::cli::table::HEADING;
 use crate::format::Kind;
@@ -20,7 +20,7 @@ const VALUE_CHARACTERS: usize = 300;
 
 /// Prints an object.
 pub(super) fn describe<W: Write>(screen: &mut Screen<W>, found: &Found, related: &Related) -> io::Result<()> {
-    section(screen, &format!("{} {}", singular(found.kind), found.id))?;
+    section(screen, &format!("{} {}", found.kind.singular(), found.id))?;
     let mut sections = Sections::default();
     if let Value::Object(map) = &found.value {
         sections.take(map);

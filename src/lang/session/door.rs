@@ -98,7 +98,7 @@ impl Door {
         owner: &Owner,
         path: &str,
     ) -> Result<(), Option<(Reason, &'static str)>> {
-        if !self.takes_parts(kind_of_owner(owner.kind), &owner.id, &owner.sort_key) {
+        if !self.takes_parts(Kind::from(owner.kind), &owner.id, &owner.sort_key) {
             return Err(None);
         }
         if !is_artifact_path(path) {
@@ -206,15 +206,6 @@ impl Export<'_> {
 fn words(hasher: Sha256) -> [u32; 3] {
     let digest: [u8; 32] = hasher.finalize().into();
     [0, 4, 8].map(|at| u32::from_le_bytes(digest[at..at + 4].try_into().expect("four bytes")))
-}
-
-fn kind_of_owner(kind: OwnerKind) -> Kind {
-    match kind {
-        OwnerKind::Run => Kind::Runs,
-        OwnerKind::LoggedModel => Kind::LoggedModels,
-        OwnerKind::ModelVersion => Kind::ModelVersions,
-        OwnerKind::Trace => Kind::Traces,
-    }
 }
 
 /// What a person calls a JSON value.

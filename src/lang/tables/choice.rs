@@ -202,5 +202,5 @@ impl Chosen {
 
 /// The kind of object that owners of a kind are.
 pub(super) fn kind_of(owner: OwnerKind) -> Kind {
-    crate::archive::walk::kind_of_owner(owner)
+    Kind::from(owner)
 }

@@ -12,11 +12,12 @@ mod points;
 mod spans;
 mod value;
 
-use crate::archive::walk::{PLAIN, Wanted, kind_of_owner, newer_fields};
+use crate::archive::walk::{PLAIN, Wanted, newer_fields};
 use crate::archive::{Archive, ArchiveError, Result as ArchiveResult};
 use crate::format::manifest::FileDescriptor;
 use crate::format::{ArchivePath, Kind, Manifest};
 use crate::model::OwnerKind;
+use crate::model::named::named;
 use crate::monitor::Monitor;
 use limits::Limits;
 use schemars::JsonSchema;
@@ -31,26 +32,16 @@ pub struct DiffOptions {
     pub ignore_limits: bool,
 }
 
-/// What happened to a key between the two archives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Change {
-    /// Only in the second.
-    Added,
-    /// Only in the first.
-    Removed,
-    /// In both, with different values.
-    Changed,
-}
-
-impl Change {
-    /// The word used in text and JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Change::Added => "added",
-            Change::Removed => "removed",
-            Change::Changed => "changed",
-        }
+named! {
+    serialized
+    /// What happened to a key between the two archives.
+    pub enum Change {
+        /// Only in the second.
+        Added = "added",
+        /// Only in the first.
+        Removed = "removed",
+        /// In both, with different values.
+        Changed = "changed",
     }
 }
 
@@ -227,7 +218,7 @@ impl<E: From<ArchiveError>> Pair<'_, E> {
     /// Whether it is about something of an object that a limit hides as a whole; such objects are compared first.
     fn is_of_hidden(&self, difference: &Difference) -> bool {
         let owner = match (difference.owner_kind, difference.kind.as_str()) {
-            (Some(owner_kind), _) => kind_of_owner(owner_kind),
+            (Some(owner_kind), _) => Kind::from(owner_kind),
             (None, "metrics") => Kind::Runs,
             (None, "model-metrics") => Kind::LoggedModels,
             _ => return false,

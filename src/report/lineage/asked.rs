@@ -3,7 +3,7 @@
 use super::graph::build;
 use super::places::{Key, Places};
 use super::{FileFacts, FileOwner, Lineage};
-use crate::archive::walk::{for_each_artifact, kind_of_owner};
+use crate::archive::walk::for_each_artifact;
 use crate::archive::{Archive, ArchiveError};
 use crate::format::Kind;
 use crate::model::Digest;
@@ -162,7 +162,7 @@ impl Owners {
             for_each_artifact(archive, &mut |entry| {
                 if entry.file.sha256 == Some(sha256) {
                     owners.size_bytes = entry.file.size_bytes.unwrap_or(owners.size_bytes);
-                    let kind = kind_of_owner(entry.owner.kind);
+                    let kind = Kind::from(entry.owner.kind);
                     let key = Key {
                         place: places.of_archive(index),
                         kind,

@@ -4,7 +4,7 @@
 use super::line::{self, LineFacts};
 use super::openlineage::calendar_time;
 use super::{Lineage, Node, Relation};
-use crate::archive::walk::{ArtifactEntry, Cursor, OwnerFacts, for_each_artifact, kind_of_owner};
+use crate::archive::walk::{ArtifactEntry, Cursor, OwnerFacts, for_each_artifact};
 use crate::archive::{Archive, ArchiveError};
 use crate::format::Kind;
 use crate::format::mark::encode;
@@ -88,7 +88,7 @@ impl Crate<'_> {
         let mut folders = BTreeMap::new();
         self.for_each_file(&mut |folder, owner, _, _| {
             if !folders.contains_key(folder) {
-                folders.insert(folder.to_owned(), (kind_of_owner(owner.kind), owner.id.clone()));
+                folders.insert(folder.to_owned(), (Kind::from(owner.kind), owner.id.clone()));
             }
             Ok(())
         })?;
@@ -137,7 +137,7 @@ impl Crate<'_> {
                 }
                 folder.clone_into(&mut current);
                 graph.separate()?;
-                let name = format!("Files of {} {}", kind_of_owner(owner.kind), owner.id);
+                let name = format!("Files of {} {}", Kind::from(owner.kind), owner.id);
                 write!(
                     graph.out,
                     "{{\"@id\":{},\"@type\":\"Dataset\",\"name\":{},\"hasPart\":[{reference}",
@@ -177,7 +177,7 @@ impl Crate<'_> {
             let nodes = self.chain.nodes.iter().filter(is_told);
             let owners: BTreeSet<(Kind, &str)> = nodes.map(|node| (node.kind, node.id.as_str())).collect();
             for_each_artifact(archive, &mut |entry| {
-                if !owners.contains(&(kind_of_owner(entry.owner.kind), entry.owner.id.as_str())) {
+                if !owners.contains(&(Kind::from(entry.owner.kind), entry.owner.id.as_str())) {
                     return Ok::<_, CrateError>(());
                 }
                 let Some(names) = (self.path_of)(&entry) else {

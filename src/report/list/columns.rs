@@ -1,39 +1,41 @@
 //! What can be listed, and the columns of each list.
 
 use crate::format::Kind;
+use crate::model::named::named;
 use serde_json::{Value, json};
 
-/// What can be listed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Noun {
-    /// Experiments with the number of their runs, logged models and traces.
-    Overview,
-    /// Experiments.
-    Experiments,
-    /// Runs.
-    Runs,
-    /// Metrics of runs, a row a series.
-    Metrics,
-    /// Registered models without prompts.
-    Models,
-    /// Versions of registered models and prompts.
-    Versions,
-    /// Prompts.
-    Prompts,
-    /// Logged models.
-    LoggedModels,
-    /// Datasets that runs read.
-    Datasets,
-    /// Traces.
-    Traces,
-    /// Evaluation datasets.
-    EvaluationDatasets,
-    /// Scorers.
-    Scorers,
-    /// Artifacts of all owners.
-    Artifacts,
-    /// Places where artifacts and sources lie.
-    Locations,
+named! {
+    /// What can be listed.
+    pub enum Noun {
+        /// Experiments with the number of their runs, logged models and traces.
+        Overview = "overview",
+        /// Experiments.
+        Experiments = "experiments",
+        /// Runs.
+        Runs = "runs",
+        /// Metrics of runs, a row a series.
+        Metrics = "metrics",
+        /// Registered models without prompts.
+        Models = "models",
+        /// Versions of registered models and prompts.
+        Versions = "versions",
+        /// Prompts.
+        Prompts = "prompts",
+        /// Logged models.
+        LoggedModels = "logged-models",
+        /// Datasets that runs read.
+        Datasets = "datasets",
+        /// Traces.
+        Traces = "traces",
+        /// Evaluation datasets.
+        EvaluationDatasets = "evaluation-datasets",
+        /// Scorers.
+        Scorers = "scorers",
+        /// Artifacts of all owners.
+        Artifacts = "artifacts",
+        /// Places where artifacts and sources lie.
+        Locations = "locations",
+    }
 }
 
 /// How a column's values are shown to people.
@@ -239,44 +241,6 @@ pub(super) struct FilterFields {
 }
 
 impl Noun {
-    /// All of them.
-    pub const ALL: [Noun; 14] = [
-        Noun::Overview,
-        Noun::Experiments,
-        Noun::Runs,
-        Noun::Metrics,
-        Noun::Models,
-        Noun::Versions,
-        Noun::Prompts,
-        Noun::LoggedModels,
-        Noun::Datasets,
-        Noun::Traces,
-        Noun::EvaluationDatasets,
-        Noun::Scorers,
-        Noun::Artifacts,
-        Noun::Locations,
-    ];
-
-    /// Its name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Noun::Overview => "overview",
-            Noun::Experiments => "experiments",
-            Noun::Runs => "runs",
-            Noun::Metrics => "metrics",
-            Noun::Models => "models",
-            Noun::Versions => "versions",
-            Noun::Prompts => "prompts",
-            Noun::LoggedModels => "logged-models",
-            Noun::Datasets => "datasets",
-            Noun::Traces => "traces",
-            Noun::EvaluationDatasets => "evaluation-datasets",
-            Noun::Scorers => "scorers",
-            Noun::Artifacts => "artifacts",
-            Noun::Locations => "locations",
-        }
-    }
-
     /// The columns of its list.
     pub fn columns(self) -> &'static [Column] {
         match self {

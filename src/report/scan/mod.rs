@@ -8,7 +8,7 @@ mod matcher;
 mod rules;
 
 use crate::archive::search::{Matcher, Stream};
-use crate::archive::walk::{Head, LineText, TextPlace, for_each_text, joined, kind_of_owner};
+use crate::archive::walk::{Head, LineText, TextPlace, for_each_text, joined};
 use crate::archive::{Archive, Result};
 use crate::format::layout::MANIFEST;
 use crate::format::{ArchivePath, Kind, strict_json};
@@ -200,7 +200,7 @@ impl Scan {
                     let list: ArtifactList = serde_json::from_value(value.clone()).map_err(damaged)?;
                     self.blobs
                         .extend(list.files.iter().filter_map(|file| file.sha256));
-                    at.kind = Some(kind_of_owner(list.owner_kind));
+                    at.kind = Some(Kind::from(list.owner_kind));
                     at.id = Some(list.owner_id.clone());
                     self.paths(&list, &at);
                     continue;

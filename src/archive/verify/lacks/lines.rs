@@ -166,6 +166,6 @@ impl<'s> LineSearch<'s> {
         }
         let owner: Option<OwnerKind> = serde_json::from_value(head.owner_kind).ok();
         let id = head.owner_id.as_str().map(str::to_owned);
-        (owner.map(crate::archive::walk::kind_of_owner), id)
+        (owner.map(Kind::from), id)
     }
 }

@@ -2,9 +2,7 @@
 
 use super::report::{FoundText, LacksReport};
 use super::sought::Sought;
-use crate::archive::walk::{
-    Head, LineText, TextPlace, for_each_artifact, for_each_text, joined, kind_of_owner,
-};
+use crate::archive::walk::{Head, LineText, TextPlace, for_each_artifact, for_each_text, joined};
 use crate::archive::{Archive, ArchiveError, Result};
 use crate::format::layout::blob_path;
 use crate::format::{Kind, strict_json};
@@ -64,7 +62,7 @@ pub(crate) fn find(archive: &Archive, owners: &mut BTreeMap<String, Vec<TextPlac
         if let Some(digest) = &entry.file.sha256 {
             add(TextPlace {
                 file: blob_path(digest),
-                kind: Some(kind_of_owner(entry.owner.kind)),
+                kind: Some(Kind::from(entry.owner.kind)),
                 id: Some(entry.owner.id.clone()),
                 artifact: Some(entry.file.path.clone()),
                 ..TextPlace::default()

@@ -275,7 +275,7 @@ impl Seen<'_> {
 }
 
 fn form_text(steps: &[Step], is_utf16: bool) -> String {
-    let steps = steps.iter().map(|step| step.name());
+    let steps = steps.iter().map(|step| step.as_str());
     let names: Vec<_> = steps.chain(is_utf16.then_some("utf-16")).collect();
     if names.is_empty() {
         "as it is".to_owned()

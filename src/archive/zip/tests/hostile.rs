@@ -272,7 +272,10 @@ fn limits_are_kept() -> anyhow::Result<()> {
             panic!("{limits:?} was not kept");
         };
         assert_eq!(
-            faults.iter().map(ZipFault::code).collect::<Vec<_>>(),
+            faults
+                .iter()
+                .map(|fault| fault.code().as_str())
+                .collect::<Vec<_>>(),
             ["zip-limit"]
         );
     }

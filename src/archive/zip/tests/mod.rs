@@ -90,6 +90,6 @@ fn read_all(file: &File) -> Result<Vec<(String, Vec<u8>)>, Vec<ZipFault>> {
 fn codes(bytes: &[u8]) -> Vec<&'static str> {
     match read_all(&file_of(bytes).expect("a temporary file")) {
         Ok(_) => Vec::new(),
-        Err(faults) => faults.iter().map(ZipFault::code).collect(),
+        Err(faults) => faults.iter().map(|fault| fault.code().as_str()).collect(),
     }
 }

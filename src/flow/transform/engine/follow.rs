@@ -2,7 +2,7 @@
 
 use super::super::error::Result;
 use super::places::{Place, PlaceWalk, Places, owner_kinds};
-use crate::archive::walk::{Head, kind_of_owner, lost_owners, text};
+use crate::archive::walk::{Head, lost_owners, text};
 use crate::archive::{Archive, ArchiveError};
 use crate::format::{Kind, SortKey, order};
 use crate::model::OwnerKind;
@@ -155,7 +155,7 @@ impl Follow<'_> {
                 let id = text(&head.owner_id);
                 let kind = OwnerKind::deserialize(&head.owner_kind).map_err(|_| orphan(id))?;
                 let list: Listed = serde_json::from_slice(line).map_err(|_| orphan(id))?;
-                let owner_kind = kind_of_owner(kind);
+                let owner_kind = Kind::from(kind);
                 let key = match places.of_added(owner_kind, id) {
                     Some(key) => key.clone(),
                     None if lost.is(owner_kind, id) => {

@@ -7,7 +7,7 @@
 use super::super::error::Result;
 use super::places::{Place, Places, owner_kinds};
 use crate::archive::Archive;
-use crate::archive::walk::{Head, kind_of_owner, text};
+use crate::archive::walk::{Head, text};
 use crate::format::Kind;
 use crate::format::layout::LINE_BYTES;
 use crate::format::manifest::FileDescriptor;
@@ -68,7 +68,7 @@ fn first_owner(archive: &Archive, kind: Kind, file: &FileDescriptor) -> Result<O
         return Ok(None);
     };
     let owner_kind = match kind {
-        Kind::Artifacts => OwnerKind::deserialize(&head.owner_kind).ok().map(kind_of_owner),
+        Kind::Artifacts => OwnerKind::deserialize(&head.owner_kind).ok().map(Kind::from),
         _ => owner_kinds(kind).first().copied(),
     };
     Ok(owner_kind.map(|owner| (owner, text(head.owner(kind)).to_owned())))

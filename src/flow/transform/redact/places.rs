@@ -1,7 +1,7 @@
 //! Single places whose texts go for good: what `mlark scan --print-recipe` prints of the secrets that it found.
 
 use super::artifacts::leave_out;
-use crate::archive::walk::{TextPlace, kind_of_owner};
+use crate::archive::walk::TextPlace;
 use crate::flow::transform::error::{Result, TransformError};
 use crate::flow::transform::step::{EditedLine, Fate, Step};
 use crate::flow::transform::tags::MASK;
@@ -172,7 +172,7 @@ impl Erase {
 
     fn artifacts(&self, line: &mut EditedLine) {
         let owner: Option<OwnerKind> = serde_json::from_value(line.value()["owner_kind"].clone()).ok();
-        let Some(kind) = owner.map(kind_of_owner) else {
+        let Some(kind) = owner.map(Kind::from) else {
             return;
         };
         let wanted = self.of(kind, line.text("owner_id").to_owned());

@@ -9,25 +9,27 @@ use crate::flow::transform::view::View;
 use crate::format::Kind;
 use crate::lang::exim::tags::rules::{PREFIX_FIELD, PREFIX_MLFLOW_TAG};
 use crate::model::Text;
+use crate::model::named::named;
 use crate::model::registry::PROMPT_TAG;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// Kinds of object that get source tags where they are asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Beyond {
-    /// Registered models.
-    RegisteredModels,
-    /// Logged models.
-    LoggedModels,
-    /// Traces.
-    Traces,
-    /// Prompts and their versions.
-    Prompts,
-    /// Evaluation datasets.
-    EvaluationDatasets,
+named! {
+    serialized
+    /// Kinds of object that get source tags where they are asked for.
+    pub enum Beyond {
+        /// Registered models.
+        RegisteredModels = "registered-models",
+        /// Logged models.
+        LoggedModels = "logged-models",
+        /// Traces.
+        Traces = "traces",
+        /// Prompts and their versions.
+        Prompts = "prompts",
+        /// Evaluation datasets.
+        EvaluationDatasets = "evaluation-datasets",
+    }
 }
 
 /// The text of a prompt is what it says, not where it came from.
@@ -35,15 +37,6 @@ const PROMPT_TEXT: &str = "mlflow.prompt.text";
 const SYSTEM_PREFIX: &str = "mlflow.";
 
 impl Beyond {
-    /// Every kind.
-    pub const ALL: [Beyond; 5] = [
-        Beyond::RegisteredModels,
-        Beyond::LoggedModels,
-        Beyond::Traces,
-        Beyond::Prompts,
-        Beyond::EvaluationDatasets,
-    ];
-
     /// What a line is, where mlflow-export-import gives it no tags.
     fn of(kind: Kind, line: &Value) -> Option<Self> {
         let is_prompt = || {
