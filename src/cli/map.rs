@@ -50,7 +50,7 @@ impl Args {
                     let line = Mapped {
                         kind,
                         id: &id,
-                        target_id: &known.id,
+                        target_id: known.id.as_str(),
                         workspace: workspace.as_deref(),
                     };
                     writeln!(out, "{}", json_text(&line))?;
@@ -61,7 +61,7 @@ impl Args {
                         out,
                         "{kind}\t{}\t{}{workspace}",
                         printable(&id),
-                        printable(&known.id)
+                        printable(known.id.as_str())
                     )?;
                 }
             }

@@ -81,7 +81,8 @@ fn everything_arrives_is_verified_and_is_not_brought_twice() {
     let client =
         mlark::client::Client::open(&server.url, &mlark::client::Environment::of(&[], None)).unwrap();
     let api = mlark::internals::rest::api::Api::new(client);
-    api.set_experiment_tag(id, "p/q", "changed").unwrap();
+    let id = mlark::internals::rest::api::TargetId::new(id);
+    api.set_experiment_tag(&id, "p/q", "changed").unwrap();
     let text = run(&["verify", &archive, "--against", &server.url], 1);
     assert!(text.contains("tags.p/q"), "{text}");
 }

@@ -12,6 +12,7 @@ use crate::flow::import::version_source::{self, Given, Places};
 use crate::flow::import::{ImportError, Result, identity, mlmodel, spans};
 use crate::format::{Kind, Object, order};
 use crate::lang::exim::tags::VersionContexts;
+use crate::lang::rest::api::TargetId;
 use crate::lang::rest::limits::{Feature, takes_alias};
 use crate::lang::rest::mark;
 use crate::model::registry::DELETED_STAGE;
@@ -321,7 +322,8 @@ fn rewrite_ids(context: &Context<'_>, file: &mut ArtifactFile) -> Result<()> {
         return Ok(());
     };
     let bytes = artifacts::read(context.archive, &blob)?;
-    let new_id = |key: &str, word: &str| mlmodel::new_id(key, word, |kind, id| context.mapping.id(kind, id));
+    let new_id =
+        |key: &str, word: &str| mlmodel::new_id(key, word, |kind, id| context.mapping.name(kind, id));
     if let Some(bytes) = mlmodel::rewrite(&bytes, new_id) {
         file.size_bytes = Some(bytes.len() as u64);
         file.sha256 = Some(Digest(Sha256::digest(&bytes).into()));
@@ -330,11 +332,11 @@ fn rewrite_ids(context: &Context<'_>, file: &mut ArtifactFile) -> Result<()> {
 }
 
 impl Places for Expected<'_, '_, '_> {
-    fn run(&self, id: &str) -> Option<String> {
+    fn run(&self, id: &str) -> Option<TargetId> {
         self.context.mapping.id(Kind::Runs, id)
     }
 
-    fn logged_model(&self, id: &str) -> Option<String> {
+    fn logged_model(&self, id: &str) -> Option<TargetId> {
         self.context.mapping.id(Kind::LoggedModels, id)
     }
 
@@ -345,19 +347,19 @@ impl Places for Expected<'_, '_, '_> {
         let number = self
             .context
             .mapping
-            .id(Kind::ModelVersions, &format!("{name}/{version}"))?;
-        Some((self.context.mapping.id(Kind::RegisteredModels, name)?, number))
+            .name(Kind::ModelVersions, &format!("{name}/{version}"))?;
+        Some((self.context.mapping.name(Kind::RegisteredModels, name)?, number))
     }
 
     fn alias(&self, name: &str, alias: &str) -> Option<u64> {
         self.context.plan.named.alias(name, alias)
     }
 
-    fn run_artifacts(&self, new_run_id: &str) -> Option<String> {
+    fn run_artifacts(&self, new_run_id: &TargetId) -> Option<String> {
         Some(self.context.api.run(new_run_id).ok()??.artifact_uri)
     }
 
-    fn model_artifacts(&self, new_model_id: &str) -> Option<String> {
+    fn model_artifacts(&self, new_model_id: &TargetId) -> Option<String> {
         Some(self.context.api.logged_model(new_model_id).ok()??.artifact_uri)
     }
 }

@@ -19,10 +19,10 @@ impl Reverse {
             let new_id = match kind {
                 Kind::ModelVersions => {
                     let name = id.rsplit_once('/').map_or("", |(name, _)| name);
-                    let name = mapping.id(Kind::RegisteredModels, name).unwrap_or_default();
+                    let name = mapping.name(Kind::RegisteredModels, name).unwrap_or_default();
                     format!("{name}/{}", known.id)
                 }
-                _ => known.id,
+                _ => known.id.into_string(),
             };
             ids.insert((kind, new_id), id);
         }

@@ -3,6 +3,7 @@
 use super::identity::Identity;
 use crate::flow::import::deviations::{self, Noted};
 use crate::format::Kind;
+use crate::lang::rest::api::TargetId;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ const MISSING_BYTES: usize = 8 << 20;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {
     /// Id in the target.
-    pub id: String,
+    pub id: TargetId,
     /// Digest of what of it has arrived; 0 where it may be incomplete.
     pub done: u64,
     /// Whether this process made it, so that nothing else can be in it.
@@ -66,7 +67,7 @@ impl Mapping {
         let ids = self.kinds.get(&kind)?;
         if let Some(known) = parse_hex(kind, id).and_then(|hex| ids.hex.get(&hex)) {
             return Some(Known {
-                id: format!("{}{:032x}", prefix(kind), known.id),
+                id: TargetId::new(format!("{}{:032x}", prefix(kind), known.id)),
                 done: known.done,
                 is_fresh: known.is_fresh,
                 is_checked: known.is_checked,
@@ -77,19 +78,24 @@ impl Mapping {
     }
 
     /// The id in the target.
-    pub fn id(&self, kind: Kind, id: &str) -> Option<String> {
+    pub fn id(&self, kind: Kind, id: &str) -> Option<TargetId> {
         self.get(kind, id).map(|known| known.id)
     }
 
+    /// The name or number in the target of an object that is known by one.
+    pub fn name(&self, kind: Kind, id: &str) -> Option<String> {
+        self.id(kind, id).map(TargetId::into_string)
+    }
+
     /// Remembers that an object is there; what had arrived of it stays known while the id is the same.
-    pub fn insert(&mut self, kind: Kind, id: &str, new_id: &str, is_fresh: bool) {
+    pub fn insert(&mut self, kind: Kind, id: &str, new_id: &TargetId, is_fresh: bool) {
         let (done, is_checked, identity) = match self.get(kind, id) {
-            Some(known) if known.id == new_id => (known.done, known.is_checked, known.identity),
+            Some(known) if known.id == *new_id => (known.done, known.is_checked, known.identity),
             _ => (0, false, Identity::default()),
         };
         let ids = self.kinds.entry(kind).or_default();
         ids.intents.remove(id);
-        match (parse_hex(kind, id), parse_hex(kind, new_id)) {
+        match (parse_hex(kind, id), parse_hex(kind, new_id.as_str())) {
             (Some(hex), Some(new)) => {
                 let known = HexKnown {
                     id: new,
@@ -102,7 +108,7 @@ impl Mapping {
             }
             _ => {
                 let known = Known {
-                    id: new_id.to_owned(),
+                    id: new_id.clone(),
                     done,
                     is_fresh,
                     is_checked,
@@ -305,12 +311,12 @@ mod tests {
         let mut mapping = Mapping::default();
         mapping.intend(Kind::Runs, &hex);
         assert!(mapping.is_intended(Kind::Runs, &hex));
-        mapping.insert(Kind::Runs, &hex, &"1".repeat(32), true);
-        mapping.insert(Kind::Runs, &upper, "other", false);
+        mapping.insert(Kind::Runs, &hex, &TargetId::new("1".repeat(32)), true);
+        mapping.insert(Kind::Runs, &upper, &TargetId::new("other"), false);
         mapping.insert(
             Kind::LoggedModels,
             &format!("m-{hex}"),
-            &format!("m-{}", "2".repeat(32)),
+            &TargetId::new(format!("m-{}", "2".repeat(32))),
             false,
         );
         mapping.set_done(Kind::Runs, &hex, 7);
@@ -320,10 +326,10 @@ mod tests {
             (known.id.as_str(), known.done, known.is_fresh),
             (&*"1".repeat(32), 7, true)
         );
-        assert_eq!(mapping.id(Kind::Runs, &upper).as_deref(), Some("other"));
+        assert_eq!(mapping.name(Kind::Runs, &upper).as_deref(), Some("other"));
         assert_eq!(
             mapping.id(Kind::LoggedModels, &format!("m-{hex}")),
-            Some(format!("m-{}", "2".repeat(32)))
+            Some(TargetId::new(format!("m-{}", "2".repeat(32))))
         );
         assert_eq!(mapping.entries().len(), 3);
         assert_eq!(mapping.get(Kind::Runs, "x"), None);
@@ -332,11 +338,11 @@ mod tests {
     #[test]
     fn another_id_has_nothing_done() {
         let mut mapping = Mapping::default();
-        mapping.insert(Kind::Experiments, "1", "7", false);
+        mapping.insert(Kind::Experiments, "1", &TargetId::new("7"), false);
         mapping.set_done(Kind::Experiments, "1", 5);
-        mapping.insert(Kind::Experiments, "1", "7", false);
+        mapping.insert(Kind::Experiments, "1", &TargetId::new("7"), false);
         assert_eq!(mapping.get(Kind::Experiments, "1").unwrap().done, 5);
-        mapping.insert(Kind::Experiments, "1", "8", false);
+        mapping.insert(Kind::Experiments, "1", &TargetId::new("8"), false);
         assert_eq!(mapping.get(Kind::Experiments, "1").unwrap().done, 0);
     }
 }

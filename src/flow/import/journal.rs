@@ -31,6 +31,7 @@ use crate::archive::remote::is_remote;
 use crate::flow::import::deviations::Noted;
 use crate::flow::import::id_map::{MISSING, Mapping, Parts};
 use crate::format::Kind;
+use crate::lang::rest::api::TargetId;
 use crate::lang::rest::limits::Version;
 use lines::Reader;
 use serde_json::{Value, json};
@@ -267,14 +268,6 @@ impl Journal {
         self.sync()
     }
 
-    /// Writes that an object is there.
-    ///
-    /// # Errors
-    /// The journal cannot be written.
-    pub fn made(&mut self, kind: Kind, id: &str, new_id: &str) -> Result<(), JournalError> {
-        self.made_as(kind, id, new_id, Identity::default())
-    }
-
     /// The same, with what tells it from others of its id.
     ///
     /// # Errors
@@ -283,7 +276,7 @@ impl Journal {
         &mut self,
         kind: Kind,
         id: &str,
-        new_id: &str,
+        new_id: &TargetId,
         identity: Identity,
     ) -> Result<(), JournalError> {
         let mut line = json!({"id": id, "made": kind, "new": new_id});

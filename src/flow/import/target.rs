@@ -3,7 +3,7 @@
 use crate::client::Client;
 use crate::flow::import::origins::Origins;
 use crate::format::Kind;
-use crate::lang::rest::api::{Api, Result, TargetExperiment, TargetModel};
+use crate::lang::rest::api::{Api, Result, TargetExperiment, TargetId, TargetModel};
 use crate::lang::rest::limits::{Feature, Limits, Version};
 use crate::lang::rest::mark;
 use crate::model::Workspace;
@@ -28,9 +28,9 @@ pub struct TargetState {
     /// Whether it is a Databricks workspace.
     pub is_databricks: bool,
     /// Experiments found, by id.
-    pub experiments: BTreeMap<String, TargetExperiment>,
+    pub experiments: BTreeMap<TargetId, TargetExperiment>,
     /// Experiments that carry this origin's mark: id in the archive → id in the target.
-    pub marked: BTreeMap<String, String>,
+    pub marked: BTreeMap<String, TargetId>,
     /// Registered models and prompts found, by name.
     pub models: BTreeMap<String, TargetModel>,
 }
@@ -41,7 +41,7 @@ pub struct Wanted {
     /// Experiments: names in the target.
     pub experiments: Vec<String>,
     /// Ids of experiments in the target that a journal knows.
-    pub experiment_ids: Vec<String>,
+    pub experiment_ids: Vec<TargetId>,
     /// Registered models and prompts: names in the target.
     pub models: Vec<String>,
     /// Whether taken names are to be given another number until one is free.
@@ -137,7 +137,7 @@ impl TargetState {
                 self.experiments.insert(experiment.id.clone(), experiment);
             }
         }
-        if let Some(experiment) = api.experiment(DEFAULT_EXPERIMENT)? {
+        if let Some(experiment) = api.experiment(&TargetId::new(DEFAULT_EXPERIMENT))? {
             self.experiments.insert(experiment.id.clone(), experiment);
         }
         for id in &wanted.experiment_ids {
@@ -190,7 +190,8 @@ impl TargetState {
 }
 
 /// Whether an id was given before another: a shorter or lesser number.
-fn is_before(a: &str, b: &str) -> bool {
+fn is_before(a: &TargetId, b: &TargetId) -> bool {
+    let (a, b) = (a.as_str(), b.as_str());
     (a.len(), a) < (b.len(), b)
 }
 

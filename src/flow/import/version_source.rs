@@ -2,23 +2,24 @@
 
 use super::artifacts::Destination;
 use crate::format::Reason;
+use crate::lang::rest::api::TargetId;
 use crate::model::OwnerKind;
 use std::borrow::Cow;
 
 /// Ids and places in the target, as a source needs them.
 pub trait Places {
     /// The run in the target.
-    fn run(&self, id: &str) -> Option<String>;
+    fn run(&self, id: &str) -> Option<TargetId>;
     /// The logged model in the target.
-    fn logged_model(&self, id: &str) -> Option<String>;
+    fn logged_model(&self, id: &str) -> Option<TargetId>;
     /// The version of a registered model in the target: its name there and its number.
     fn version(&self, name: &str, version: &str) -> Option<(String, String)>;
     /// The version, in the archive, that an alias of a registered model points at.
     fn alias(&self, name: &str, alias: &str) -> Option<u64>;
     /// Where a run of the target keeps its artifacts.
-    fn run_artifacts(&self, new_run_id: &str) -> Option<String>;
+    fn run_artifacts(&self, new_run_id: &TargetId) -> Option<String>;
     /// Where a logged model of the target keeps its artifacts.
-    fn model_artifacts(&self, new_model_id: &str) -> Option<String>;
+    fn model_artifacts(&self, new_model_id: &TargetId) -> Option<String>;
 }
 
 /// A source for the target.
@@ -74,8 +75,8 @@ pub fn rewrite(given: Given<'_>, places: &impl Places) -> Source {
     let new_model = model_id.and_then(|id| places.logged_model(id));
     let mut source = Source {
         uri: given.uri.to_owned(),
-        run_id: new_run.clone(),
-        model_id: new_model.clone(),
+        run_id: new_run.clone().map(TargetId::into_string),
+        model_id: new_model.clone().map(TargetId::into_string),
         ..Source::default()
     };
     if let Some(new_model) = &new_model
@@ -95,7 +96,7 @@ pub fn rewrite(given: Given<'_>, places: &impl Places) -> Source {
     {
         if let Some(new_run) = places.run(run_id) {
             source.uri = format!("runs:/{new_run}/{path}");
-            source.run_id = Some(new_run);
+            source.run_id = Some(new_run.into_string());
         } else {
             source.fault = Some(Reason::SourceRunNotInTarget);
         }
@@ -106,13 +107,15 @@ pub fn rewrite(given: Given<'_>, places: &impl Places) -> Source {
             Some((name, version)) => source.uri = format!("models:/{name}/{version}"),
             None => source.fault = Some(Reason::SourceVersionNotInTarget),
         }
-    } else if let Some(uri) = new_run.as_deref().and_then(|run| in_run(given, run, places)) {
+    } else if let Some(uri) = new_run.as_ref().and_then(|run| in_run(given, run, places)) {
         source.uri = uri;
     } else if is_checked(given.uri) {
         source.fault = Some(Reason::SourceRefused);
     } else {
         // Nobody checks a run here, so that even one that stayed behind is still named.
-        source.run_id = new_run.or_else(|| given.run_id.filter(|id| !id.is_empty()).map(str::to_owned));
+        source.run_id = new_run
+            .map(TargetId::into_string)
+            .or_else(|| given.run_id.filter(|id| !id.is_empty()).map(str::to_owned));
     }
     source
 }
@@ -158,7 +161,7 @@ fn below_run(given: Given<'_>) -> Option<&str> {
 }
 
 /// The source below the artifacts of its run, where it is there.
-fn in_run(given: Given<'_>, new_run: &str, places: &impl Places) -> Option<String> {
+fn in_run(given: Given<'_>, new_run: &TargetId, places: &impl Places) -> Option<String> {
     let below = below_run(given)?;
     let root = places.run_artifacts(new_run)?;
     Some(format!("{}{below}", root.trim_end_matches('/')))
@@ -209,11 +212,11 @@ mod tests {
     struct Fixed;
 
     impl Places for Fixed {
-        fn run(&self, id: &str) -> Option<String> {
-            (id == "r1").then(|| "R1".to_owned())
+        fn run(&self, id: &str) -> Option<TargetId> {
+            (id == "r1").then(|| TargetId::new("R1"))
         }
-        fn logged_model(&self, id: &str) -> Option<String> {
-            (id == "m-1").then(|| "m-9".to_owned())
+        fn logged_model(&self, id: &str) -> Option<TargetId> {
+            (id == "m-1").then(|| TargetId::new("m-9"))
         }
         fn version(&self, name: &str, version: &str) -> Option<(String, String)> {
             let is_known = matches!(name, "wine" | "m-wine");
@@ -222,10 +225,10 @@ mod tests {
         fn alias(&self, name: &str, alias: &str) -> Option<u64> {
             (name == "wine" && alias == "best").then_some(4)
         }
-        fn run_artifacts(&self, new_run_id: &str) -> Option<String> {
+        fn run_artifacts(&self, new_run_id: &TargetId) -> Option<String> {
             Some(format!("mlflow-artifacts:/7/{new_run_id}/artifacts"))
         }
-        fn model_artifacts(&self, new_model_id: &str) -> Option<String> {
+        fn model_artifacts(&self, new_model_id: &TargetId) -> Option<String> {
             Some(format!("mlflow-artifacts:/7/models/{new_model_id}/artifacts"))
         }
     }

@@ -139,7 +139,7 @@ impl Part {
             .as_ref()
             .filter(|_| item.kind == Kind::Experiments)?;
         let found = self.target.experiments.get(id)?;
-        found.is_deleted.then(|| id.clone())
+        found.is_deleted.then(|| id.to_string())
     }
 
     /// What the journal says now, or without one the target's marks.

@@ -4,6 +4,7 @@ use super::refusal::Whole;
 use super::{Apply, lock};
 use crate::flow::import::{ImportError, Result};
 use crate::format::{Kind, Reason};
+use crate::lang::rest::api::TargetId;
 use crate::lang::rest::limits::exceeds;
 use crate::lang::spans::otlp;
 use crate::model::plain_json;
@@ -64,7 +65,7 @@ impl Apply<'_> {
                 } else if there.insert(assessment.assessment_id.clone()) {
                     let body = self.assessment(id, assessment);
                     let part = format!("assessment {}", assessment.assessment_id);
-                    let make = || self.api.create_assessment(id, &body);
+                    let make = || self.api.create_assessment(&TargetId::kept(id), &body);
                     self.alone(Whole::new(KIND, id), &part, make)?;
                 }
             }
@@ -78,10 +79,13 @@ impl Apply<'_> {
     }
 
     fn assessment_ids(&self, trace_id: &str) -> Result<HashSet<String>> {
-        let found = self.api.trace(trace_id)?.ok_or_else(|| ImportError::Needs {
-            kind: KIND,
-            id: trace_id.to_owned(),
-        })?;
+        let found = self
+            .api
+            .trace(&TargetId::kept(trace_id))?
+            .ok_or_else(|| ImportError::Needs {
+                kind: KIND,
+                id: trace_id.to_owned(),
+            })?;
         let assessments = found["trace"]["trace_info"]["assessments"].as_array().cloned();
         let ids = assessments.into_iter().flatten();
         Ok(ids

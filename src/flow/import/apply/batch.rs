@@ -4,7 +4,7 @@ use super::Apply;
 use super::refusal::Whole;
 use crate::client::ClientError;
 use crate::flow::import::Result;
-use crate::lang::rest::api::MetricOut;
+use crate::lang::rest::api::{MetricOut, TargetId};
 use std::sync::atomic::Ordering;
 
 /// Params, and tags, in one call.
@@ -25,7 +25,7 @@ pub(super) struct Batch<'a> {
     apply: &'a Apply<'a>,
     /// The object of the archive that it is about.
     whole: Whole<'a>,
-    run_id: &'a str,
+    run_id: &'a TargetId,
     params: Vec<Text>,
     tags: Vec<Text>,
     metrics: Vec<MetricOut<'a>>,
@@ -41,7 +41,7 @@ struct Call<'b, 'a> {
 }
 
 impl<'a> Batch<'a> {
-    pub(super) fn new(apply: &'a Apply<'a>, whole: Whole<'a>, run_id: &'a str) -> Self {
+    pub(super) fn new(apply: &'a Apply<'a>, whole: Whole<'a>, run_id: &'a TargetId) -> Self {
         Batch {
             apply,
             whole,

@@ -9,7 +9,7 @@ use crate::flow::import::run_chunks::short_digest;
 use crate::flow::import::target_fit::{FittedRun, USER_TAG};
 use crate::flow::import::{ImportError, Result};
 use crate::format::Kind;
-use crate::lang::rest::api::TargetRun;
+use crate::lang::rest::api::{TargetId, TargetRun};
 use crate::lang::rest::limits::Limits;
 use crate::lang::rest::mark;
 use crate::model::{Double, Run};
@@ -149,8 +149,8 @@ impl Apply<'_> {
         Ok(())
     }
 
-    fn check_experiment(&self, id: &str, filter: &str, doubtful: &mut HashSet<String>) -> Result<()> {
-        let mut doubles: Vec<(String, String, bool)> = Vec::new();
+    fn check_experiment(&self, id: &TargetId, filter: &str, doubtful: &mut HashSet<TargetId>) -> Result<()> {
+        let mut doubles: Vec<(String, TargetId, bool)> = Vec::new();
         let origins = &self.plan.origins;
         self.api.each_run(id, filter, |run| {
             let expected = lock(&self.expected).remove(&run.id);
@@ -182,13 +182,13 @@ impl Apply<'_> {
     }
 
     /// Takes the mark off an empty run that was made twice, and deletes it.
-    fn remove_double(&self, run_id: &str) -> Result<()> {
+    fn remove_double(&self, run_id: &TargetId) -> Result<()> {
         self.api.delete_run_tag(run_id, mark::KEY)?;
         Ok(self.api.delete_run(run_id)?)
     }
 
     /// Runs that the search did not give, or gave otherwise, are compared field by field.
-    fn name_differences(&self, doubtful: &HashSet<String>) -> Result<()> {
+    fn name_differences(&self, doubtful: &HashSet<TargetId>) -> Result<()> {
         let missing = std::mem::take(&mut *lock(&self.expected));
         if doubtful.is_empty() && missing.is_empty() {
             return Ok(());
@@ -209,13 +209,13 @@ impl Apply<'_> {
         self.end_of_phase()
     }
 
-    fn compare(&self, run: &Run, new_id: &str) -> Result<()> {
+    fn compare(&self, run: &Run, new_id: &TargetId) -> Result<()> {
         let id = &run.info.run_id;
         let Some(target) = self.api.run(new_id)? else {
             return Err(ImportError::Gone {
                 kind: KIND,
                 id: id.clone(),
-                target_id: new_id.to_owned(),
+                target_id: new_id.to_string(),
             });
         };
         let fitted = self.fitted(run)?;

@@ -3,11 +3,12 @@
 use super::Apply;
 use crate::flow::import::Result;
 use crate::format::Kind;
+use crate::lang::rest::api::TargetId;
 use crate::model::Run;
 
 impl Apply<'_> {
     pub(super) fn delete_runs(&self) -> Result<()> {
-        let feed = |send: &mut dyn FnMut((String, String)) -> bool| -> Result<()> {
+        let feed = |send: &mut dyn FnMut((String, TargetId)) -> bool| -> Result<()> {
             for run in self.archive.objects::<Run>() {
                 let info = run?.info;
                 let is_deleted = info.lifecycle_stage == "deleted";

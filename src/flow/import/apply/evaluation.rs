@@ -9,6 +9,7 @@ use crate::flow::import::report::Done;
 use crate::flow::import::run_chunks::short_digest;
 use crate::flow::import::target_fit::Texts;
 use crate::format::{Kind, Object, Reason};
+use crate::lang::rest::api::TargetId;
 use crate::lang::rest::limits::Feature;
 use crate::lang::rest::mark;
 use crate::model::plain_json;
@@ -109,7 +110,7 @@ impl Apply<'_> {
     fn add_record(
         &self,
         whole: Whole<'_>,
-        new_id: &str,
+        new_id: &TargetId,
         record: &DatasetRecord,
         call: &mut Vec<Record>,
         size_bytes: &mut usize,
@@ -142,7 +143,7 @@ impl Apply<'_> {
         Ok(())
     }
 
-    fn add_records(&self, whole: Whole<'_>, new_id: &str, call: &[Record]) -> Result<()> {
+    fn add_records(&self, whole: Whole<'_>, new_id: &TargetId, call: &[Record]) -> Result<()> {
         let name = |record: &Record| format!("record {}", record.id);
         let send = |call: &[Record]| {
             let texts: Vec<_> = call.iter().map(|record| record.text.as_str()).collect();
@@ -165,12 +166,17 @@ impl Apply<'_> {
     }
 
     /// Adds the tags that a dataset lacks which is not whole.
-    fn add_dataset_tags(&self, whole: Whole<'_>, dataset: &EvaluationDataset, new_id: &str) -> Result<()> {
+    fn add_dataset_tags(
+        &self,
+        whole: Whole<'_>,
+        dataset: &EvaluationDataset,
+        new_id: &TargetId,
+    ) -> Result<()> {
         if !whole.wants_any("tag ") {
             return Ok(());
         }
         let found = self.api.datasets(&dataset.name)?;
-        let Some(found) = found.into_iter().find(|found| found.id == new_id) else {
+        let Some(found) = found.into_iter().find(|found| found.id == *new_id) else {
             return Ok(());
         };
         let mut tags = self.dataset_tags(dataset);
@@ -180,7 +186,7 @@ impl Apply<'_> {
         self.in_parts(whole, &tags, &name, &send)
     }
 
-    fn create_evaluation_dataset(&self, dataset: &EvaluationDataset) -> Result<String> {
+    fn create_evaluation_dataset(&self, dataset: &EvaluationDataset) -> Result<TargetId> {
         let id = &dataset.dataset_id;
         let tags = self.dataset_tags(dataset);
         let mark = self.fitting.mark(KIND, id);
@@ -190,7 +196,7 @@ impl Apply<'_> {
             .filter_map(|experiment| self.ledger.id(Kind::Experiments, experiment))
             .collect();
         self.ledger.intend(KIND, &[id])?;
-        let find = || -> Result<Option<String>, ClientError> {
+        let find = || -> Result<Option<TargetId>, ClientError> {
             let found = self.api.datasets(&dataset.name)?;
             let ours = found
                 .into_iter()
@@ -276,7 +282,7 @@ impl Apply<'_> {
                 self.count(Done::Created, Kind::Scorers);
             }
         }
-        self.ledger.made(Kind::Scorers, id, id, true)?;
+        self.ledger.made_named(Kind::Scorers, id, id, true)?;
         self.done(Kind::Scorers, id, 1)
     }
 }

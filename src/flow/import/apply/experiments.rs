@@ -10,7 +10,7 @@ use crate::flow::import::run_chunks::short_digest;
 use crate::flow::import::target_fit::Texts;
 use crate::flow::import::{ImportError, Result};
 use crate::format::{Kind, Reason};
-use crate::lang::rest::api::TargetExperiment;
+use crate::lang::rest::api::{TargetExperiment, TargetId};
 use crate::lang::rest::mark;
 use crate::model::Experiment;
 use sha2::{Digest as _, Sha256};
@@ -104,9 +104,9 @@ impl Apply<'_> {
         planned: &PlannedExperiment,
         tags: &Texts,
         identity: Identity,
-    ) -> Result<String> {
+    ) -> Result<TargetId> {
         let mark = self.fitting.mark(KIND, &planned.id).1;
-        let find = || -> Result<Option<String>, ClientError> {
+        let find = || -> Result<Option<TargetId>, ClientError> {
             let found = self.api.experiment_by_name(&planned.target_name)?;
             Ok(found
                 .filter(|found| found.tags.get(mark::KEY) == Some(&mark))
@@ -157,7 +157,7 @@ impl Apply<'_> {
     }
 
     /// The URI below which a run of the target keeps its artifacts.
-    pub(super) fn artifact_uri(&self, experiment_id: &str, run_id: &str) -> Option<String> {
+    pub(super) fn artifact_uri(&self, experiment_id: &TargetId, run_id: &TargetId) -> Option<String> {
         let location = lock(&self.locations).get(experiment_id).cloned();
         let location = location.filter(|location| !location.is_empty() && !location.contains(['?', '#']))?;
         Some(format!("{}/{run_id}/artifacts", location.trim_end_matches('/')))

@@ -82,7 +82,7 @@ impl Apply<'_> {
         if is_mlmodel && blob.size_bytes <= mlmodel::LARGEST_BYTES {
             let bytes = artifacts::read(self.archive, &blob)?;
             let new_id =
-                |key: &str, word: &str| mlmodel::new_id(key, word, |kind, id| self.ledger.id(kind, id));
+                |key: &str, word: &str| mlmodel::new_id(key, word, |kind, id| self.ledger.name(kind, id));
             return Ok(Some(Body::Bytes(
                 mlmodel::rewrite(&bytes, new_id).unwrap_or(bytes),
             )));

@@ -11,7 +11,7 @@ use crate::flow::import::run_chunks::{RunChunk, RunDigests, short_digest};
 use crate::flow::import::target_fit::{FittedRun, PARENT_TAG};
 use crate::flow::import::{ImportError, Result};
 use crate::format::{Kind, Reason};
-use crate::lang::rest::api::{MetricOut, TargetRun};
+use crate::lang::rest::api::{MetricOut, TargetId, TargetRun};
 use crate::lang::rest::mark;
 use crate::model::{MetricSlice, Run, RunInfo};
 use sha2::{Digest as _, Sha256};
@@ -26,7 +26,7 @@ pub(super) const END: &str = "status and end_time";
 pub(super) struct Filling {
     pub(super) run: Run,
     pub(super) known: Known,
-    pub(super) experiment_id: String,
+    pub(super) experiment_id: TargetId,
     pub(super) bodies: Bodies,
     /// The parts that are to be sent, where not all are.
     only: Option<Arc<Parts>>,
@@ -173,7 +173,7 @@ impl Apply<'_> {
     }
 
     /// The run in the target and its experiment, where a run was chosen and made; one that could not be made was a failure then.
-    fn to_fill(&self, info: &RunInfo) -> Option<(Known, String)> {
+    fn to_fill(&self, info: &RunInfo) -> Option<(Known, TargetId)> {
         let known = self.ledger.get(KIND, &info.run_id);
         if !self.plan.chosen.run(&info.experiment_id, &info.run_id) {
             let is_unchecked = known.is_some_and(|known| known.done != 0 && !known.is_checked);
@@ -239,7 +239,7 @@ impl Apply<'_> {
         let found = self.api.run(id)?.ok_or_else(|| ImportError::Gone {
             kind: KIND,
             id: info.run_id.clone(),
-            target_id: id.clone(),
+            target_id: id.to_string(),
         })?;
         if found.is_deleted && info.lifecycle_stage == "deleted" {
             self.api.restore_run(id)?;
@@ -353,10 +353,10 @@ impl Apply<'_> {
     }
 
     /// Remembers what the target should say of a run, for the check.
-    fn expect(&self, run: &Run, target_id: &str) -> Result<()> {
+    fn expect(&self, run: &Run, target_id: &TargetId) -> Result<()> {
         let fitted = self.fitted(run)?;
         let expected = super::check::expected(run, &fitted, &self.fitting.limits);
-        lock(&self.expected).insert(target_id.to_owned(), expected);
+        lock(&self.expected).insert(target_id.clone(), expected);
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use super::fill::Filling;
 use super::{Apply, lock};
 use crate::flow::import::Result;
 use crate::format::{Kind, Reason};
-use crate::lang::rest::api::TargetRun;
+use crate::lang::rest::api::{TargetId, TargetRun};
 use crate::lang::rest::limits::{Feature, exceeds};
 use crate::model::Dataset;
 use serde_json::{Value, json};
@@ -124,7 +124,7 @@ impl Apply<'_> {
         Some(value)
     }
 
-    fn linked_model(&self, run_id: &str, model_id: &str) -> Option<String> {
+    fn linked_model(&self, run_id: &str, model_id: &str) -> Option<TargetId> {
         if !self.target.has(Feature::LoggedModels) {
             return None;
         }
@@ -149,8 +149,8 @@ impl Apply<'_> {
                 target.is_none_or(|target| target.model_outputs.iter().all(|(there, _)| there != model_id))
             })
             .collect();
-        let name = |(model_id, _): &(String, i64)| format!("output model {model_id}");
-        let send = |outputs: &[(String, i64)]| self.api.log_outputs(&filling.known.id, outputs);
+        let name = |(model_id, _): &(TargetId, i64)| format!("output model {model_id}");
+        let send = |outputs: &[(TargetId, i64)]| self.api.log_outputs(&filling.known.id, outputs);
         self.in_parts(filling.whole(), &outputs, &name, &send)
     }
 }
@@ -158,7 +158,7 @@ impl Apply<'_> {
 /// Something that a run read, as a call takes it.
 enum Input {
     Dataset(Value),
-    Model(String),
+    Model(TargetId),
 }
 
 impl Input {
@@ -169,7 +169,7 @@ impl Input {
         }
     }
 
-    fn model(&self) -> Option<String> {
+    fn model(&self) -> Option<TargetId> {
         match self {
             Input::Dataset(_) => None,
             Input::Model(id) => Some(id.clone()),

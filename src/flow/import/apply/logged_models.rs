@@ -12,7 +12,7 @@ use crate::flow::import::report::Done;
 use crate::flow::import::run_chunks::{hash_lines, short_digest};
 use crate::flow::import::target_fit::Texts;
 use crate::format::{Kind, Object, Reason};
-use crate::lang::rest::api::{NewLoggedModel, TargetLoggedModel};
+use crate::lang::rest::api::{NewLoggedModel, TargetId, TargetLoggedModel};
 use crate::lang::rest::limits::Feature;
 use crate::model::LoggedModel;
 use sha2::{Digest as _, Sha256};
@@ -99,12 +99,12 @@ impl Apply<'_> {
             experiment_id: &experiment_id,
             name: taken,
             model_type: model.model_type.as_deref(),
-            source_run_id: source_run.as_deref(),
+            source_run_id: source_run.as_ref(),
             params: &params[..params.len().min(PARAMS)],
             tags: &tags,
         };
         let mark = self.fitting.mark(KIND, id).1;
-        let find = || -> Result<Option<String>, ClientError> {
+        let find = || -> Result<Option<TargetId>, ClientError> {
             let found = self.api.marked_logged_model(&experiment_id, &mark)?;
             Ok(found.map(|found| found.id))
         };

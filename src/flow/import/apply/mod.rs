@@ -34,7 +34,7 @@ use crate::flow::import::deviations::{Change, Noted, Outcome};
 use crate::flow::import::id_map::Parts;
 use crate::flow::import::target_fit::Fitting;
 use crate::format::{Kind, Reason};
-use crate::lang::rest::api::Api;
+use crate::lang::rest::api::{Api, TargetId};
 use crate::monitor::Monitor;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
@@ -121,9 +121,9 @@ pub(crate) struct Apply<'a> {
     stop: AtomicBool,
     server_errors: AtomicU32,
     /// Artifact locations of the target's experiments, by their ids there.
-    locations: Mutex<HashMap<String, String>>,
+    locations: Mutex<HashMap<TargetId, String>>,
     /// Digests of what runs filled by this process should look like, by their ids in the target.
-    expected: Mutex<HashMap<String, u64>>,
+    expected: Mutex<HashMap<TargetId, u64>>,
     /// Whether runs stay unchecked: such as were not chosen now, or could not be compared.
     has_unchecked: AtomicBool,
     /// What was found of objects that are not done yet.
@@ -133,7 +133,7 @@ pub(crate) struct Apply<'a> {
     /// Runs that were made before their parents.
     late: Mutex<HashSet<String>>,
     /// Datasets that this process brought: experiment in the target, name, digest.
-    datasets: Mutex<HashSet<(String, String, String)>>,
+    datasets: Mutex<HashSet<(TargetId, String, String)>>,
     /// Runs whose making got no answer, here or in an earlier session: a second one may turn up.
     suspects: Mutex<HashSet<String>>,
     /// Objects that were meant to be made and were not, and whether the target said so each time.
@@ -313,7 +313,7 @@ impl Apply<'_> {
     }
 
     /// The id in the target of an object that must be there.
-    fn need(&self, kind: Kind, id: &str) -> Result<String> {
+    fn need(&self, kind: Kind, id: &str) -> Result<TargetId> {
         let found = self.ledger.id(kind, id);
         found.ok_or_else(|| ImportError::Needs {
             kind,

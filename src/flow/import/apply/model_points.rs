@@ -7,7 +7,7 @@ use super::refusal::Whole;
 use crate::client::ClientError;
 use crate::flow::import::Result;
 use crate::format::{Kind, Reason};
-use crate::lang::rest::api::MetricOut;
+use crate::lang::rest::api::{MetricOut, TargetId};
 use crate::model::{Double, ModelMetricSlice};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -19,7 +19,7 @@ impl Apply<'_> {
     /// Points go through the runs that measured them.
     pub(super) fn model_points(&self, job: &Job) -> Result<()> {
         let id = &job.model.model_id;
-        let mut by_run: BTreeMap<String, Vec<(usize, usize)>> = BTreeMap::new();
+        let mut by_run: BTreeMap<TargetId, Vec<(usize, usize)>> = BTreeMap::new();
         let parse = |line: &Vec<u8>| serde_json::from_slice::<ModelMetricSlice>(line);
         let slices: Result<Vec<_>, _> = job.metrics.iter().map(parse).collect();
         let slices =
@@ -72,7 +72,7 @@ impl Apply<'_> {
     }
 
     /// Points of NaN, which the run has too: servers before some version after 3.10 do not know that they have them, and refuse the whole call.
-    fn nan_points(&self, whole: Whole<'_>, run_id: &str, points: &[MetricOut<'_>]) -> Result<()> {
+    fn nan_points(&self, whole: Whole<'_>, run_id: &TargetId, points: &[MetricOut<'_>]) -> Result<()> {
         let name = |point: &MetricOut<'_>| format!("metric {}", point.key);
         let send = |points: &[MetricOut<'_>]| match self.api.log_batch(run_id, &[], &[], points) {
             Err(ClientError::Status { status: 400, .. }) if points.len() == 1 => {
@@ -86,7 +86,7 @@ impl Apply<'_> {
     }
 }
 
-fn point<'s>(slice: &'s ModelMetricSlice, row: usize, model_id: &str) -> MetricOut<'s> {
+fn point<'s>(slice: &'s ModelMetricSlice, row: usize, model_id: &TargetId) -> MetricOut<'s> {
     let cell = |column: &'s Option<Vec<Option<String>>>| {
         column.as_ref().and_then(|column| column.get(row)?.as_deref())
     };
@@ -95,7 +95,7 @@ fn point<'s>(slice: &'s ModelMetricSlice, row: usize, model_id: &str) -> MetricO
         value: slice.values[row],
         timestamp: slice.timestamps[row],
         step: slice.steps[row],
-        model_id: Some(model_id.to_owned()),
+        model_id: Some(model_id.clone()),
         dataset_name: cell(&slice.dataset_names),
         dataset_digest: cell(&slice.dataset_digests),
     }

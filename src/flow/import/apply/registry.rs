@@ -12,6 +12,7 @@ use crate::flow::import::version_source::Places;
 use crate::flow::import::{ImportError, Result};
 use crate::format::{Kind, Object, Reason};
 use crate::lang::exim::tags::VersionContexts;
+use crate::lang::rest::api::TargetId;
 use crate::lang::rest::limits::{Feature, takes_alias};
 use crate::lang::rest::mark;
 use crate::model::{ModelVersion, RegisteredModel};
@@ -202,7 +203,7 @@ impl Apply<'_> {
         let bare = || self.api.create_model(&planned.target_name, None, &bare);
         let ((), is_fresh) = self.or_bare(whole, made, bare)?;
         self.ledger
-            .made(KIND, &model.name, &planned.target_name, is_fresh)?;
+            .made_named(KIND, &model.name, &planned.target_name, is_fresh)?;
         if self.is_bare(KIND, &model.name) {
             for (key, value) in tags.iter().filter(|(key, _)| !is_bare_tag(key)) {
                 self.model_tag(model, planned, key, value)?;
@@ -245,7 +246,7 @@ impl Apply<'_> {
             target_id: name.clone(),
         })?;
         if self.ledger.get(KIND, &model.name).is_none() {
-            self.ledger.made(KIND, &model.name, name, false)?;
+            self.ledger.made_named(KIND, &model.name, name, false)?;
         }
         let (mut tags, description, _) = self.fitting.registered_model(model);
         self.map_ids(&mut tags);
@@ -282,10 +283,12 @@ impl Apply<'_> {
     }
 
     fn last_number(&self, job: &Job) -> u64 {
-        let numbers = job
-            .versions
-            .iter()
-            .filter_map(|version| self.ledger.id(VERSION, &Object::id(version))?.parse::<u64>().ok());
+        let numbers = job.versions.iter().filter_map(|version| {
+            self.ledger
+                .name(VERSION, &Object::id(version))?
+                .parse::<u64>()
+                .ok()
+        });
         numbers.max().unwrap_or(0)
     }
 
@@ -300,7 +303,7 @@ impl Apply<'_> {
             .map(|found| found.aliases)
             .unwrap_or_default();
         for (alias, version) in model.aliases.iter().filter(|(alias, _)| takes_alias(alias)) {
-            let Some(number) = self.ledger.id(VERSION, &format!("{}/{version}", model.name)) else {
+            let Some(number) = self.ledger.name(VERSION, &format!("{}/{version}", model.name)) else {
                 self.left_out(
                     KIND,
                     &model.name,
@@ -339,7 +342,7 @@ impl Apply<'_> {
             };
             let ids: Vec<_> = value
                 .split(',')
-                .map(|id| self.ledger.id(kind, id).unwrap_or_else(|| id.to_owned()))
+                .map(|id| self.ledger.name(kind, id).unwrap_or_else(|| id.to_owned()))
                 .collect();
             *value = ids.join(",");
         }
@@ -347,11 +350,11 @@ impl Apply<'_> {
 }
 
 impl Places for Apply<'_> {
-    fn run(&self, id: &str) -> Option<String> {
+    fn run(&self, id: &str) -> Option<TargetId> {
         self.ledger.id(Kind::Runs, id)
     }
 
-    fn logged_model(&self, id: &str) -> Option<String> {
+    fn logged_model(&self, id: &str) -> Option<TargetId> {
         self.ledger.id(Kind::LoggedModels, id)
     }
 
@@ -359,20 +362,20 @@ impl Places for Apply<'_> {
         if !self.plan.order.can_be_source(name, version) {
             return None;
         }
-        let number = self.ledger.id(VERSION, &format!("{name}/{version}"))?;
-        Some((self.ledger.id(KIND, name)?, number))
+        let number = self.ledger.name(VERSION, &format!("{name}/{version}"))?;
+        Some((self.ledger.name(KIND, name)?, number))
     }
 
     fn alias(&self, name: &str, alias: &str) -> Option<u64> {
         self.plan.named.alias(name, alias)
     }
 
-    fn run_artifacts(&self, new_run_id: &str) -> Option<String> {
+    fn run_artifacts(&self, new_run_id: &TargetId) -> Option<String> {
         let run = self.api.run(new_run_id).ok()??;
         Some(run.artifact_uri)
     }
 
-    fn model_artifacts(&self, new_model_id: &str) -> Option<String> {
+    fn model_artifacts(&self, new_model_id: &TargetId) -> Option<String> {
         let model = self.api.logged_model(new_model_id).ok()??;
         Some(model.artifact_uri)
     }

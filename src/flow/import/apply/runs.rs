@@ -8,7 +8,7 @@ use crate::flow::import::report::Done;
 use crate::flow::import::target_fit::{FittedRun, PARENT_TAG};
 use crate::flow::import::{ImportError, Result};
 use crate::format::{Kind, Reason};
-use crate::lang::rest::api::{NewRun, Pair};
+use crate::lang::rest::api::{NewRun, Pair, TargetId};
 use crate::lang::rest::mark;
 use crate::model::Run;
 use std::collections::HashSet;
@@ -24,7 +24,7 @@ enum Parent {
     /// It has none, or one that is nobody's here.
     None,
     /// It is there, under this id.
-    There(String),
+    There(TargetId),
     /// It is still to come.
     ToCome,
 }
@@ -117,7 +117,7 @@ impl Apply<'_> {
         })?;
         if let Some(at) = fitted.tags.iter().position(|(key, _)| key == PARENT_TAG) {
             match self.parent(run) {
-                Parent::There(id) => fitted.tags[at].1 = id,
+                Parent::There(id) => fitted.tags[at].1 = id.into_string(),
                 Parent::None => {}
                 Parent::ToCome => {
                     fitted.tags.remove(at);
@@ -165,7 +165,7 @@ impl Apply<'_> {
                 .collect(),
         };
         let mark = self.fitting.mark(KIND, &info.run_id).1;
-        let find = || -> Result<Option<String>, ClientError> {
+        let find = || -> Result<Option<TargetId>, ClientError> {
             Ok(self.api.marked_run(&experiment_id, &mark)?.map(|run| run.id))
         };
         let suspect = || super::lock(&self.suspects).insert(info.run_id.clone());
@@ -193,7 +193,12 @@ impl Apply<'_> {
     }
 
     /// Makes a run with its mark alone; without its name and user too, where these are refused.
-    fn create_bare_run(&self, whole: Whole<'_>, new: &NewRun<'_>, mark: &str) -> Result<String, ClientError> {
+    fn create_bare_run(
+        &self,
+        whole: Whole<'_>,
+        new: &NewRun<'_>,
+        mark: &str,
+    ) -> Result<TargetId, ClientError> {
         let bare = |with_names: bool| NewRun {
             experiment_id: new.experiment_id,
             run_name: new.run_name.filter(|_| with_names),

@@ -5,6 +5,7 @@ use super::refusal::Whole;
 use super::traces::Job;
 use crate::flow::import::{ImportError, Result};
 use crate::format::Kind;
+use crate::lang::rest::api::TargetId;
 use crate::lang::rest::mark;
 use serde_json::{Value, json};
 use std::cell::RefCell;
@@ -52,11 +53,13 @@ impl Apply<'_> {
 
     /// A trace that an earlier import made.
     fn there(&self, whole: Whole<'_>) -> Result<Value> {
-        self.api.trace(whole.id)?.ok_or_else(|| ImportError::Gone {
-            kind: KIND,
-            id: whole.id.to_owned(),
-            target_id: whole.id.to_owned(),
-        })
+        self.api
+            .trace(&TargetId::kept(whole.id))?
+            .ok_or_else(|| ImportError::Gone {
+                kind: KIND,
+                id: whole.id.to_owned(),
+                target_id: whole.id.to_owned(),
+            })
     }
 }
 

@@ -13,6 +13,7 @@ use crate::flow::import::run_chunks::{hash_lines, short_digest};
 use crate::flow::import::spans;
 use crate::flow::import::target_fit::Texts;
 use crate::format::{Kind, Reason};
+use crate::lang::rest::api::TargetId;
 use crate::lang::rest::limits::Feature;
 use crate::lang::rest::mark;
 use crate::lang::spans::otlp;
@@ -118,7 +119,7 @@ impl Apply<'_> {
         self.ledger.intend(KIND, &[id])?;
         let mut trace_info = self.trace_info(trace, &experiment_id);
         let answer = self.made_trace(job, &mut trace_info)?;
-        self.ledger.made(KIND, id, id, known.is_none())?;
+        self.ledger.made(KIND, id, &TargetId::kept(id), known.is_none())?;
         let info = &answer["trace"]["trace_info"];
         let location = info["tags"]["mlflow.artifactLocation"]
             .as_str()
@@ -152,7 +153,7 @@ impl Apply<'_> {
         if is_new.is_some_and(|experiment| experiment.is_fresh) {
             return Ok(true);
         }
-        let Some(found) = self.api.trace(&trace.trace_id)? else {
+        let Some(found) = self.api.trace(&TargetId::kept(&trace.trace_id))? else {
             return Ok(true);
         };
         let expected = self.fitting.mark(KIND, &trace.trace_id).1;
@@ -164,7 +165,7 @@ impl Apply<'_> {
         Ok(is_ours)
     }
 
-    fn trace_info(&self, trace: &Trace, experiment_id: &str) -> Value {
+    fn trace_info(&self, trace: &Trace, experiment_id: &TargetId) -> Value {
         let (metadata, tags) = self.trace_texts(trace);
         let map = |texts: Texts| {
             let texts = texts.into_iter();
@@ -222,11 +223,11 @@ impl Apply<'_> {
             "mlflow.modelId" => Kind::LoggedModels,
             _ => return value,
         };
-        self.ledger.id(kind, &value).unwrap_or(value)
+        self.ledger.name(kind, &value).unwrap_or(value)
     }
 
     /// Spans, into the tracking store where it keeps all of them, else into a file; whether the trace is to be told once more.
-    fn spans(&self, job: &Job, experiment_id: &str, location: &str) -> Result<bool> {
+    fn spans(&self, job: &Job, experiment_id: &TargetId, location: &str) -> Result<bool> {
         if job.spans.is_empty() {
             return Ok(false);
         }
@@ -247,7 +248,7 @@ impl Apply<'_> {
     }
 
     /// Sends spans to the tracking store; false where it refuses the first of them, as servers do that take no JSON here.
-    fn send_spans(&self, job: &Job, experiment_id: &str, spans: Vec<Value>) -> Result<bool> {
+    fn send_spans(&self, job: &Job, experiment_id: &TargetId, spans: Vec<Value>) -> Result<bool> {
         let name = |span: &Value| format!("span {}", span["spanId"].as_str().unwrap_or_default());
         let whole = job.whole(Kind::Spans);
         let mut calls = vec![Vec::new()];
@@ -326,7 +327,7 @@ impl Apply<'_> {
         for run_id in trace.linked_runs.iter().filter(|_| has_runs) {
             match self.ledger.id(Kind::Runs, run_id) {
                 Some(new_id) => {
-                    let link = || self.api.link_traces(std::slice::from_ref(id), &new_id);
+                    let link = || self.api.link_traces(&[TargetId::kept(id)], &new_id);
                     self.alone(whole, &format!("linked run {run_id}"), link)?;
                 }
                 None => self.left_out(KIND, id, format!("linked run {run_id}"), Reason::RunNotInTarget),
@@ -337,8 +338,8 @@ impl Apply<'_> {
         for prompt in trace.linked_prompts.iter().filter(|_| has_prompts) {
             let parts = prompt.rsplit_once('/');
             let found = parts.and_then(|(name, _)| {
-                let number = self.ledger.id(Kind::ModelVersions, prompt)?;
-                Some((self.ledger.id(Kind::RegisteredModels, name)?, number))
+                let number = self.ledger.name(Kind::ModelVersions, prompt)?;
+                Some((self.ledger.name(Kind::RegisteredModels, name)?, number))
             });
             match found {
                 Some(found) => prompts.push(found),
@@ -351,7 +352,8 @@ impl Apply<'_> {
             }
         }
         let name = |(name, number): &(String, String)| format!("linked prompt {name}/{number}");
-        let send = |prompts: &[_]| self.api.link_prompts(id, prompts);
+        let new_id = TargetId::kept(id);
+        let send = |prompts: &[_]| self.api.link_prompts(&new_id, prompts);
         self.in_parts(whole, &prompts, &name, &send)
     }
 }

@@ -8,7 +8,7 @@ use crate::flow::import::report::Done;
 use crate::flow::import::target_fit::Texts;
 use crate::flow::import::{ImportError, Result};
 use crate::format::Kind;
-use crate::lang::rest::api::TargetTrace;
+use crate::lang::rest::api::{TargetId, TargetTrace};
 use crate::lang::rest::mark;
 use crate::lang::spans::write::span_file_v2;
 use crate::model::Trace;
@@ -30,7 +30,7 @@ impl Apply<'_> {
             self.alone(job.whole(KIND), "state and execution_duration", send)?;
         }
         if !job.spans.is_empty() {
-            let file = span_file_v2(&self.spans_of(job)?, &target.id);
+            let file = span_file_v2(&self.spans_of(job)?, target.id.as_str());
             self.put_span_file(job.whole(Kind::Spans), &target.artifact_location, &file)?;
         }
         self.trace_files(job, &target.artifact_location)?;
@@ -39,12 +39,12 @@ impl Apply<'_> {
     }
 
     /// A trace that is there; of one that is taken up, with the texts that are missing.
-    fn known_trace(&self, job: &Job, new_id: String) -> Result<TargetTrace> {
+    fn known_trace(&self, job: &Job, new_id: TargetId) -> Result<TargetTrace> {
         let id = &job.trace.trace_id;
         let found = self.api.trace_v2(&new_id)?.ok_or_else(|| ImportError::Gone {
             kind: KIND,
             id: id.to_owned(),
-            target_id: new_id,
+            target_id: new_id.to_string(),
         })?;
         if job.only.is_some() {
             let (metadata, tags) = self.texts_v2(&job.trace);
@@ -64,7 +64,13 @@ impl Apply<'_> {
     }
 
     /// Adds metadata and tags one by one.
-    fn add_texts_v2(&self, whole: Whole<'_>, new_id: &str, metadata: &Texts, tags: &Texts) -> Result<()> {
+    fn add_texts_v2(
+        &self,
+        whole: Whole<'_>,
+        new_id: &TargetId,
+        metadata: &Texts,
+        tags: &Texts,
+    ) -> Result<()> {
         let texts = metadata.iter().map(|(key, value)| (true, key, value));
         let texts = texts.chain(tags.iter().map(|(key, value)| (false, key, value)));
         for (is_metadata, key, value) in texts.filter(|(_, key, _)| *key != mark::KEY) {

@@ -13,7 +13,7 @@ use crate::flow::import::version_source::{PLACEHOLDER, PROMPT_SOURCE};
 use crate::flow::import::{ImportError, Result};
 use crate::format::{Kind, Object, Reason};
 use crate::lang::exim::tags::VersionContexts;
-use crate::lang::rest::api::TargetVersion;
+use crate::lang::rest::api::{TargetId, TargetVersion};
 use crate::lang::rest::mark;
 use crate::model::ModelVersion;
 use crate::model::registry::{DELETED_STAGE, PROMPT_TAG};
@@ -68,7 +68,7 @@ impl Apply<'_> {
         let number = self.created(version, body, planned, numbers)?;
         let identity = Identity::of_version(version);
         self.ledger
-            .made_as(VERSION, &id, &number.to_string(), true, identity)?;
+            .made_as(VERSION, &id, &TargetId::new(number.to_string()), true, identity)?;
         numbers.last = numbers.last.max(number);
         self.count(Done::Created, VERSION);
         self.name_number(version, number);
@@ -259,7 +259,11 @@ impl Apply<'_> {
         numbers: &Numbers,
     ) -> Result<()> {
         let id = Object::id(version);
-        let number = self.need(VERSION, &id)?.parse::<u64>().unwrap_or(version.version);
+        let number = self
+            .need(VERSION, &id)?
+            .as_str()
+            .parse::<u64>()
+            .unwrap_or(version.version);
         self.count(Done::Reused, VERSION);
         self.name_number(version, number);
         let is_deleted = version.current_stage.as_deref() == Some(DELETED_STAGE);

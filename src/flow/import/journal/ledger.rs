@@ -5,6 +5,7 @@ use crate::flow::import::deviations::Noted;
 use crate::flow::import::id_map::{Known, Mapping, Parts};
 use crate::flow::import::identity::Identity;
 use crate::format::Kind;
+use crate::lang::rest::api::TargetId;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -27,8 +28,13 @@ impl Ledger {
     }
 
     /// The id in the target.
-    pub fn id(&self, kind: Kind, id: &str) -> Option<String> {
+    pub fn id(&self, kind: Kind, id: &str) -> Option<TargetId> {
         self.lock().1.id(kind, id)
+    }
+
+    /// The name or number in the target of an object that is known by one.
+    pub fn name(&self, kind: Kind, id: &str) -> Option<String> {
+        self.lock().1.name(kind, id)
     }
 
     /// What of an object did not arrive as it is, when an earlier session brought it.
@@ -61,8 +67,16 @@ impl Ledger {
     ///
     /// # Errors
     /// The journal cannot be written.
-    pub fn made(&self, kind: Kind, id: &str, new_id: &str, is_fresh: bool) -> Result<(), JournalError> {
+    pub fn made(&self, kind: Kind, id: &str, new_id: &TargetId, is_fresh: bool) -> Result<(), JournalError> {
         self.made_as(kind, id, new_id, is_fresh, Identity::default())
+    }
+
+    /// The same, with what tells it from others of its id.
+    ///
+    /// # Errors
+    /// The journal cannot be written.
+    pub fn made_named(&self, kind: Kind, id: &str, name: &str, is_fresh: bool) -> Result<(), JournalError> {
+        self.made(kind, id, &TargetId::new(name), is_fresh)
     }
 
     /// The same, with what tells it from others of its id.
@@ -73,7 +87,7 @@ impl Ledger {
         &self,
         kind: Kind,
         id: &str,
-        new_id: &str,
+        new_id: &TargetId,
         is_fresh: bool,
         identity: Identity,
     ) -> Result<(), JournalError> {

@@ -6,6 +6,7 @@ use crate::flow::import::id_map::Parts;
 use crate::flow::import::identity::Identity;
 use crate::flow::import::options::ToldOptions;
 use crate::format::Kind;
+use crate::lang::rest::api::TargetId;
 use crate::lang::rest::limits::Version;
 use serde::Deserialize;
 use std::io::{self, BufRead};
@@ -121,7 +122,7 @@ impl<'a> Reader<'a> {
                 identity,
                 ..
             } => {
-                mapping.insert(kind, &id, &new, false);
+                mapping.insert(kind, &id, &TargetId::new(new), false);
                 let identity = identity.as_deref().and_then(Identity::parse);
                 mapping.identify(kind, &id, identity.unwrap_or_default());
             }

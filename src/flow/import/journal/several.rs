@@ -9,6 +9,7 @@ use crate::flow::import::identity::Identity;
 use crate::flow::import::options::ToldOptions;
 use crate::flow::import::origins::Origins;
 use crate::format::Kind;
+use crate::lang::rest::api::TargetId;
 use crate::lang::rest::limits::Version;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -178,7 +179,7 @@ impl Journals {
         &mut self,
         kind: Kind,
         id: &str,
-        new_id: &str,
+        new_id: &TargetId,
         identity: Identity,
     ) -> Result<(), JournalError> {
         let (journal, id) = self.of(kind, id);

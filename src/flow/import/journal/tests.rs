@@ -24,11 +24,15 @@ fn noted(changes: usize) -> Noted {
     noted
 }
 
+fn made(journal: &mut Journal, kind: Kind, id: &str, new_id: &str) -> Result<(), JournalError> {
+    journal.made_as(kind, id, &TargetId::new(new_id), Identity::default())
+}
+
 fn written(path: &Path) -> Vec<u8> {
     let (mut journal, contents) = Journal::open(path, &key(), "c1", None, &ToldOptions::new()).unwrap();
     assert_eq!(contents.sessions, 0);
     journal.intend(Kind::Runs, &["a", "b"]).unwrap();
-    journal.made(Kind::Runs, "a", "x").unwrap();
+    made(&mut journal, Kind::Runs, "a", "x").unwrap();
     journal
         .done(Kind::Runs, "a", 0xfe, &noted(1), &Parts::new())
         .unwrap();
@@ -61,7 +65,7 @@ fn of_an_object_with_many_limits_the_first_are_named_and_the_rest_is_counted() {
     let path = directory.path().join("j");
     let (mut journal, _) = Journal::open(&path, &key(), "c1", None, &ToldOptions::new()).unwrap();
     for id in ["a", "b"] {
-        journal.made(Kind::Runs, id, "x").unwrap();
+        made(&mut journal, Kind::Runs, id, "x").unwrap();
         journal
             .done(Kind::Runs, id, 1, &noted(1_002), &Parts::new())
             .unwrap();
@@ -137,7 +141,7 @@ fn what_was_done_is_unchecked_until_a_line_says_otherwise() {
         contents.mapping.get(Kind::Runs, id).unwrap().is_checked
     };
     for id in ["a", "b"] {
-        journal.made(Kind::Runs, id, id).unwrap();
+        made(&mut journal, Kind::Runs, id, id).unwrap();
     }
     journal
         .done(Kind::Runs, "a", 1, &Noted::default(), &Parts::new())
@@ -164,7 +168,7 @@ fn another_version_of_the_target_opens_everything_again() {
             .get(Kind::Runs, "a")
             .map_or(0, |known| known.done);
         let is_noted = contents.mapping.noted(Kind::Runs, "a").is_some();
-        journal.made(Kind::Runs, "a", "x").unwrap();
+        made(&mut journal, Kind::Runs, "a", "x").unwrap();
         if known == 0 {
             journal
                 .done(Kind::Runs, "a", 7, &noted(1), &Parts::new())
@@ -197,7 +201,7 @@ fn refused_parts_are_kept_by_name_and_too_many_of_them_send_all_again() {
         } else {
             Kind::Runs
         };
-        journal.made(kind, id, "x").unwrap();
+        made(&mut journal, kind, id, "x").unwrap();
         journal
             .done(kind, id, 7, &Noted::default(), &parts(count))
             .unwrap();

@@ -15,6 +15,7 @@ use crate::flow::import::target::TargetState;
 use crate::flow::import::target_fit::{Fitting, PARENT_TAG};
 use crate::flow::import::workspaces::DEFAULT_WORKSPACE;
 use crate::format::{Kind, Object, Reason};
+use crate::lang::rest::api::TargetId;
 use crate::lang::rest::file_names::path_fault;
 use crate::lang::rest::limits::Feature;
 use crate::model::{ArtifactList, EvaluationDataset, LoggedModel, MetricSlice, Run, Scorer};
@@ -100,7 +101,13 @@ impl Builder<'_> {
                 Some(_) => Action::Create,
                 None => Action::Reuse,
             };
-            self.count(Kind::Workspaces, &name, action, Some(name.clone()), None);
+            self.count(
+                Kind::Workspaces,
+                &name,
+                action,
+                Some(TargetId::new(name.as_str())),
+                None,
+            );
         }
     }
 
@@ -327,7 +334,7 @@ impl Builder<'_> {
         kind: Kind,
         id: &str,
         action: Action,
-        target_id: Option<String>,
+        target_id: Option<TargetId>,
         name: Option<String>,
     ) {
         let action = match action {

@@ -18,6 +18,7 @@ pub use version_order::VersionOrder;
 use crate::flow::import::deviations::{Change, Changes, Limit};
 use crate::flow::import::origins::Origins;
 use crate::format::{Kind, Reason};
+use crate::lang::rest::api::TargetId;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -53,7 +54,7 @@ pub struct PlannedExperiment {
     /// What happens.
     pub action: Action,
     /// Id in the target, where it is there.
-    pub target_id: Option<String>,
+    pub target_id: Option<TargetId>,
     /// Whether it is deleted in the archive, and may be in the target.
     pub delete: bool,
 }
@@ -113,7 +114,7 @@ pub struct Item {
     pub action: Action,
     /// Id in the target, where it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub target_id: Option<String>,
+    pub target_id: Option<TargetId>,
     /// Name, where it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,

@@ -6,6 +6,7 @@ use crate::flow::import::options::{ImportOptions, OnConflict};
 use crate::flow::import::origins::Origins;
 use crate::flow::import::target::{DEFAULT_EXPERIMENT, TargetState, Wanted, numbered};
 use crate::format::Kind;
+use crate::lang::rest::api::TargetId;
 use crate::lang::rest::mark;
 use crate::model::registry::is_prompt;
 use crate::model::{Experiment, RegisteredModel};
@@ -67,16 +68,19 @@ impl Decisions<'_> {
         {
             return Err(Gone {
                 id: id.clone(),
-                target_id: target_id.clone(),
+                target_id: target_id.to_string(),
             });
         }
         let found = known.or_else(|| self.target.marked.get(id).cloned());
         let (action, target_id, target_name) = match found.and_then(|id| self.target.experiments.get(&id)) {
             Some(found) => (Action::Reuse, Some(found.id.clone()), found.name.clone()),
             None if is_default(experiment, &name)
-                && self.target.experiments.contains_key(DEFAULT_EXPERIMENT) =>
+                && self
+                    .target
+                    .experiments
+                    .contains_key(&TargetId::new(DEFAULT_EXPERIMENT)) =>
             {
-                let found = &self.target.experiments[DEFAULT_EXPERIMENT];
+                let found = &self.target.experiments[&TargetId::new(DEFAULT_EXPERIMENT)];
                 (Action::Merge, Some(found.id.clone()), found.name.clone())
             }
             None => self.by_name(name),
@@ -96,7 +100,7 @@ impl Decisions<'_> {
         })
     }
 
-    fn is_marked(&self, target_id: &str, id: &str) -> bool {
+    fn is_marked(&self, target_id: &TargetId, id: &str) -> bool {
         let found = self.target.experiments.get(target_id);
         let mark = found.and_then(|found| found.tags.get(mark::KEY));
         mark.and_then(|mark| self.origins.id_of(mark, Kind::Experiments))
@@ -104,7 +108,7 @@ impl Decisions<'_> {
             == Some(id)
     }
 
-    fn by_name(&self, name: String) -> (Action, Option<String>, String) {
+    fn by_name(&self, name: String) -> (Action, Option<TargetId>, String) {
         let taken_by = |name: &str| self.target.experiment_of_name(name);
         let is_twin = |name: &str| self.taken.contains(&(Kind::Experiments, name.to_owned()));
         let Some(found) = taken_by(&name) else {
@@ -138,7 +142,7 @@ impl Decisions<'_> {
     pub(super) fn model(&mut self, model: &RegisteredModel) -> Result<PlannedModel, Gone> {
         let name = model_name(model, self.options);
         let kind = Kind::RegisteredModels;
-        let known = self.mapping.id(kind, &model.name);
+        let known = self.mapping.name(kind, &model.name);
         if let Some(target_id) = &known
             && !self.target.models.contains_key(target_id)
         {
@@ -191,7 +195,7 @@ pub(super) fn wanted(
     mapping: &Mapping,
     options: &ImportOptions,
 ) -> Wanted {
-    let known_model = |model: &RegisteredModel| mapping.id(Kind::RegisteredModels, &model.name);
+    let known_model = |model: &RegisteredModel| mapping.name(Kind::RegisteredModels, &model.name);
     Wanted {
         experiments: experiments
             .iter()

@@ -11,6 +11,7 @@ use crate::flow::import::plan::version_order::SourceVersions;
 use crate::flow::import::version_source::source_version;
 use crate::format::{Kind, Object, Reason};
 use crate::lang::exim::tags::VersionContexts;
+use crate::lang::rest::api::TargetId;
 use crate::lang::rest::limits::{Feature, takes_alias};
 use crate::model::registry::DELETED_STAGE;
 use crate::model::{ArtifactList, ModelVersion, RegisteredModel};
@@ -41,7 +42,7 @@ impl Builder<'_> {
                 Kind::RegisteredModels,
                 &planned.name,
                 planned.action,
-                Some(planned.target_name),
+                Some(TargetId::new(planned.target_name)),
                 None,
             );
         }

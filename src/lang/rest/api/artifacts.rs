@@ -1,6 +1,6 @@
 //! Files.
 
-use super::{Api, Result};
+use super::{Api, Result, TargetId};
 use crate::client::{Body, ClientError, Path, Repeat, Response};
 
 impl Api {
@@ -18,9 +18,12 @@ impl Api {
     ///
     /// # Errors
     /// The call failed.
-    pub fn upload_artifact(&self, run_id: &str, path: &str, body: Body) -> Result<()> {
+    pub fn upload_artifact(&self, run_id: &TargetId, path: &str, body: Body) -> Result<()> {
         let request = self.client.post(Path::ajax2("upload-artifact"), Repeat::Safe);
-        let request = request.query("run_uuid", run_id).query("path", path).body(body);
+        let request = request
+            .query("run_uuid", run_id.as_str())
+            .query("path", path)
+            .body(body);
         refuse_page("POST", "artifact", &request.send()?)
     }
 }

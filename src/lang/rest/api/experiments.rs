@@ -1,7 +1,7 @@
 //! Experiments.
 
 use super::runs::{PAGE, list, mark_filter};
-use super::{Api, Result, if_found, pairs, text};
+use super::{Api, Result, TargetId, id, if_found, pairs, text};
 use crate::client::{Path, Repeat};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TargetExperiment {
     /// Id.
-    pub id: String,
+    pub id: TargetId,
     /// Name.
     pub name: String,
     /// Whether it is deleted.
@@ -26,10 +26,10 @@ impl Api {
     ///
     /// # Errors
     /// The call failed.
-    pub fn create_experiment(&self, name: &str, tags: &[(String, String)]) -> Result<String> {
+    pub fn create_experiment(&self, name: &str, tags: &[(String, String)]) -> Result<TargetId> {
         let body = json!({"name": name, "tags": list(tags)});
         let answer = self.post("experiments/create", Repeat::Unsafe, &body)?;
-        Ok(text(&answer, "experiment_id"))
+        Ok(id(&answer, "experiment_id"))
     }
 
     /// The experiment of a name, deleted or not.
@@ -45,8 +45,8 @@ impl Api {
     ///
     /// # Errors
     /// The call failed.
-    pub fn experiment(&self, id: &str) -> Result<Option<TargetExperiment>> {
-        let answer = if_found(self.get("experiments/get", &[("experiment_id", id)]))?;
+    pub fn experiment(&self, id: &TargetId) -> Result<Option<TargetExperiment>> {
+        let answer = if_found(self.get("experiments/get", &[("experiment_id", id.as_str())]))?;
         Ok(answer.map(|answer| experiment(&answer["experiment"])))
     }
 
@@ -69,7 +69,7 @@ impl Api {
     ///
     /// # Errors
     /// The call failed.
-    pub fn set_experiment_tag(&self, id: &str, key: &str, value: &str) -> Result<()> {
+    pub fn set_experiment_tag(&self, id: &TargetId, key: &str, value: &str) -> Result<()> {
         let body = json!({"experiment_id": id, "key": key, "value": value});
         self.tell("experiments/set-experiment-tag", Repeat::Safe, &body)
     }
@@ -78,7 +78,7 @@ impl Api {
     ///
     /// # Errors
     /// The call failed.
-    pub fn delete_experiment(&self, id: &str) -> Result<()> {
+    pub fn delete_experiment(&self, id: &TargetId) -> Result<()> {
         self.tell("experiments/delete", Repeat::Safe, &json!({"experiment_id": id}))
     }
 
@@ -86,14 +86,14 @@ impl Api {
     ///
     /// # Errors
     /// The call failed.
-    pub fn restore_experiment(&self, id: &str) -> Result<()> {
+    pub fn restore_experiment(&self, id: &TargetId) -> Result<()> {
         self.tell("experiments/restore", Repeat::Safe, &json!({"experiment_id": id}))
     }
 }
 
 fn experiment(value: &Value) -> TargetExperiment {
     TargetExperiment {
-        id: text(value, "experiment_id"),
+        id: id(value, "experiment_id"),
         name: text(value, "name"),
         is_deleted: value["lifecycle_stage"] == "deleted",
         artifact_location: text(value, "artifact_location"),

@@ -4,6 +4,7 @@
 
 mod artifacts;
 mod experiments;
+mod id;
 mod models;
 mod registry;
 mod runs;
@@ -12,6 +13,7 @@ mod traces_v2;
 mod workspaces;
 
 pub use experiments::TargetExperiment;
+pub use id::TargetId;
 pub use models::{NewLoggedModel, TargetLoggedModel};
 pub use registry::{TargetModel, TargetVersion};
 pub use runs::{MetricOut, NewRun, Pair, TargetRun};
@@ -150,6 +152,11 @@ fn text(value: &Value, field: &str) -> String {
         Value::Number(number) => number.to_string(),
         _ => String::new(),
     }
+}
+
+/// An id in a field of an answer.
+fn id(value: &Value, field: &str) -> TargetId {
+    TargetId::new(text(value, field))
 }
 
 /// An integer that may be a number or a text.

@@ -1,7 +1,7 @@
 //! Logged models.
 
 use super::runs::{list, mark_filter};
-use super::{Api, Result, if_found, pairs, sent, text};
+use super::{Api, Result, TargetId, id, if_found, pairs, sent, text};
 use crate::client::{Path, Repeat};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -10,13 +10,13 @@ use std::collections::BTreeMap;
 #[derive(Debug)]
 pub struct NewLoggedModel<'a> {
     /// The experiment.
-    pub experiment_id: &'a str,
+    pub experiment_id: &'a TargetId,
     /// Name.
     pub name: Option<&'a str>,
     /// Type.
     pub model_type: Option<&'a str>,
     /// Run that made it.
-    pub source_run_id: Option<&'a str>,
+    pub source_run_id: Option<&'a TargetId>,
     /// Params.
     pub params: &'a [(String, String)],
     /// Tags.
@@ -27,7 +27,7 @@ pub struct NewLoggedModel<'a> {
 #[derive(Debug, Clone, Default)]
 pub struct TargetLoggedModel {
     /// Id.
-    pub id: String,
+    pub id: TargetId,
     /// Name.
     pub name: String,
     /// Run that made it, empty where none is known.
@@ -54,7 +54,7 @@ impl Api {
         let optional = [
             ("name", new.name),
             ("model_type", new.model_type),
-            ("source_run_id", new.source_run_id),
+            ("source_run_id", new.source_run_id.map(TargetId::as_str)),
         ];
         for (field, value) in optional {
             if let Some(value) = value {
@@ -69,8 +69,8 @@ impl Api {
     ///
     /// # Errors
     /// The call failed.
-    pub fn logged_model(&self, id: &str) -> Result<Option<TargetLoggedModel>> {
-        let path = Path::api2("logged-models").segment(id);
+    pub fn logged_model(&self, id: &TargetId) -> Result<Option<TargetLoggedModel>> {
+        let path = Path::api2("logged-models").segment(id.as_str());
         let answer: Option<Value> = if_found(self.client.get(path).parse())?;
         Ok(answer.map(|answer| logged_model(&answer["model"])))
     }
@@ -79,7 +79,11 @@ impl Api {
     ///
     /// # Errors
     /// The call failed.
-    pub fn marked_logged_model(&self, experiment_id: &str, mark: &str) -> Result<Option<TargetLoggedModel>> {
+    pub fn marked_logged_model(
+        &self,
+        experiment_id: &TargetId,
+        mark: &str,
+    ) -> Result<Option<TargetLoggedModel>> {
         let body = json!({
             "experiment_ids": [experiment_id], "filter": mark_filter("=", mark), "max_results": 50,
         });
@@ -105,7 +109,7 @@ impl Api {
     /// A call failed.
     pub fn each_logged_model(
         &self,
-        experiment_id: &str,
+        experiment_id: &TargetId,
         mut each: impl FnMut(TargetLoggedModel),
     ) -> Result<()> {
         let (path, body) = (
@@ -119,8 +123,8 @@ impl Api {
     ///
     /// # Errors
     /// The call failed.
-    pub fn set_logged_model_status(&self, id: &str, status: &str) -> Result<()> {
-        let path = Path::api2("logged-models").segment(id);
+    pub fn set_logged_model_status(&self, id: &TargetId, status: &str) -> Result<()> {
+        let path = Path::api2("logged-models").segment(id.as_str());
         let body = json!({"model_id": id, "status": status});
         sent(self.client.patch(path, Repeat::Safe).json(&body))
     }
@@ -129,8 +133,8 @@ impl Api {
     ///
     /// # Errors
     /// The call failed.
-    pub fn set_logged_model_tags(&self, id: &str, tags: &[(String, String)]) -> Result<()> {
-        let path = Path::api2("logged-models").segment(id).segment("tags");
+    pub fn set_logged_model_tags(&self, id: &TargetId, tags: &[(String, String)]) -> Result<()> {
+        let path = Path::api2("logged-models").segment(id.as_str()).segment("tags");
         let body = json!({"model_id": id, "tags": list(tags)});
         sent(self.client.patch(path, Repeat::Safe).json(&body))
     }
@@ -139,8 +143,8 @@ impl Api {
     ///
     /// # Errors
     /// The call failed.
-    pub fn log_logged_model_params(&self, id: &str, params: &[(String, String)]) -> Result<()> {
-        let path = Path::api2("logged-models").segment(id).segment("params");
+    pub fn log_logged_model_params(&self, id: &TargetId, params: &[(String, String)]) -> Result<()> {
+        let path = Path::api2("logged-models").segment(id.as_str()).segment("params");
         let body = json!({"model_id": id, "params": list(params)});
         sent(self.client.post(path, Repeat::Safe).json(&body))
     }
@@ -149,8 +153,8 @@ impl Api {
     ///
     /// # Errors
     /// The call failed.
-    pub fn delete_logged_model(&self, id: &str) -> Result<()> {
-        let path = Path::api2("logged-models").segment(id);
+    pub fn delete_logged_model(&self, id: &TargetId) -> Result<()> {
+        let path = Path::api2("logged-models").segment(id.as_str());
         if_found(self.client.delete(path, Repeat::Safe).parse::<Value>()).map(drop)
     }
 }
@@ -158,7 +162,7 @@ impl Api {
 fn logged_model(value: &Value) -> TargetLoggedModel {
     let (info, data) = (&value["info"], &value["data"]);
     TargetLoggedModel {
-        id: text(info, "model_id"),
+        id: id(info, "model_id"),
         name: text(info, "name"),
         source_run_id: text(info, "source_run_id"),
         artifact_uri: text(info, "artifact_uri"),

@@ -1,6 +1,6 @@
 //! Runs and what is in them.
 
-use super::{Api, Result, if_found, integer, pairs, text};
+use super::{Api, Result, TargetId, id, if_found, integer, pairs, text};
 use crate::client::{Path, Repeat};
 use crate::model::Double;
 use serde::Serialize;
@@ -14,7 +14,7 @@ pub(super) const PAGE: usize = 200;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TargetRun {
     /// Id.
-    pub id: String,
+    pub id: TargetId,
     /// Status.
     pub status: String,
     /// User.
@@ -36,9 +36,9 @@ pub struct TargetRun {
     /// Latest point of each metric: value, timestamp, step.
     pub metrics: BTreeMap<String, (Double, i64, i64)>,
     /// Models it made, with steps.
-    pub model_outputs: Vec<(String, i64)>,
+    pub model_outputs: Vec<(TargetId, i64)>,
     /// Models it read.
-    pub model_inputs: Vec<String>,
+    pub model_inputs: Vec<TargetId>,
 }
 
 /// A key and a text on their way out.
@@ -68,7 +68,7 @@ pub struct MetricOut<'a> {
     pub step: i64,
     /// Logged model it measures.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub model_id: Option<String>,
+    pub model_id: Option<TargetId>,
     /// Dataset it was measured on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dataset_name: Option<&'a str>,
@@ -81,7 +81,7 @@ pub struct MetricOut<'a> {
 #[derive(Debug, Serialize)]
 pub struct NewRun<'a> {
     /// The experiment.
-    pub experiment_id: &'a str,
+    pub experiment_id: &'a TargetId,
     /// Name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run_name: Option<&'a str>,
@@ -109,8 +109,8 @@ impl Api {
     ///
     /// # Errors
     /// The call failed.
-    pub fn run(&self, id: &str) -> Result<Option<TargetRun>> {
-        let answer = if_found(self.get("runs/get", &[("run_id", id)]))?;
+    pub fn run(&self, id: &TargetId) -> Result<Option<TargetRun>> {
+        let answer = if_found(self.get("runs/get", &[("run_id", id.as_str())]))?;
         Ok(answer.map(|answer| run(&answer["run"])))
     }
 
@@ -118,7 +118,7 @@ impl Api {
     ///
     /// # Errors
     /// The call failed.
-    pub fn marked_run(&self, experiment_id: &str, mark: &str) -> Result<Option<TargetRun>> {
+    pub fn marked_run(&self, experiment_id: &TargetId, mark: &str) -> Result<Option<TargetRun>> {
         let mut least: Option<TargetRun> = None;
         self.each_run(experiment_id, &mark_filter("=", mark), |run| {
             if least.as_ref().is_none_or(|least| run.id < least.id) {
@@ -132,7 +132,12 @@ impl Api {
     ///
     /// # Errors
     /// A call failed.
-    pub fn each_run(&self, experiment_id: &str, filter: &str, mut each: impl FnMut(TargetRun)) -> Result<()> {
+    pub fn each_run(
+        &self,
+        experiment_id: &TargetId,
+        filter: &str,
+        mut each: impl FnMut(TargetRun),
+    ) -> Result<()> {
         let body = json!({"experiment_ids": [experiment_id], "filter": filter, "run_view_type": "ALL"});
         let path = Path::api2("runs/search");
         self.each_posted(path, PAGE, &body, "runs", |row| each(run(&row)))
@@ -144,7 +149,7 @@ impl Api {
     /// The call failed.
     pub fn log_batch(
         &self,
-        run_id: &str,
+        run_id: &TargetId,
         params: &[(String, String)],
         tags: &[(String, String)],
         metrics: &[MetricOut<'_>],
@@ -162,9 +167,9 @@ impl Api {
     ///
     /// # Errors
     /// A call failed.
-    pub fn nan_points(&self, run_id: &str, key: &str) -> Result<Vec<(i64, i64)>> {
+    pub fn nan_points(&self, run_id: &TargetId, key: &str) -> Result<Vec<(i64, i64)>> {
         let mut found = Vec::new();
-        let query = [("run_id", run_id), ("metric_key", key)];
+        let query = [("run_id", run_id.as_str()), ("metric_key", key)];
         self.each_got("metrics/get-history", 25_000, &query, "metrics", |metric| {
             if metric["value"] == "NaN" {
                 let number = |field: &str| integer(&metric[field]).unwrap_or(0);
@@ -178,7 +183,7 @@ impl Api {
     ///
     /// # Errors
     /// The call failed.
-    pub fn log_inputs(&self, run_id: &str, datasets: &[Value], models: &[String]) -> Result<()> {
+    pub fn log_inputs(&self, run_id: &TargetId, datasets: &[Value], models: &[TargetId]) -> Result<()> {
         let models: Vec<_> = models.iter().map(|id| json!({"model_id": id})).collect();
         let mut body = json!({"run_id": run_id, "datasets": datasets});
         if !models.is_empty() {
@@ -191,7 +196,7 @@ impl Api {
     ///
     /// # Errors
     /// The call failed.
-    pub fn log_outputs(&self, run_id: &str, models: &[(String, i64)]) -> Result<()> {
+    pub fn log_outputs(&self, run_id: &TargetId, models: &[(TargetId, i64)]) -> Result<()> {
         let models: Vec<_> = models
             .iter()
             .map(|(id, step)| json!({"model_id": id, "step": step}))
@@ -204,7 +209,7 @@ impl Api {
     ///
     /// # Errors
     /// The call failed.
-    pub fn update_run(&self, run_id: &str, status: &str, end_time: Option<i64>) -> Result<()> {
+    pub fn update_run(&self, run_id: &TargetId, status: &str, end_time: Option<i64>) -> Result<()> {
         let mut body = json!({"run_id": run_id, "status": status});
         if let Some(end_time) = end_time {
             body["end_time"] = end_time.into();
@@ -216,7 +221,7 @@ impl Api {
     ///
     /// # Errors
     /// The call failed.
-    pub fn delete_run(&self, run_id: &str) -> Result<()> {
+    pub fn delete_run(&self, run_id: &TargetId) -> Result<()> {
         self.tell("runs/delete", Repeat::Safe, &json!({"run_id": run_id}))
     }
 
@@ -224,7 +229,7 @@ impl Api {
     ///
     /// # Errors
     /// The call failed.
-    pub fn delete_run_tag(&self, run_id: &str, key: &str) -> Result<()> {
+    pub fn delete_run_tag(&self, run_id: &TargetId, key: &str) -> Result<()> {
         let body = json!({"run_id": run_id, "key": key});
         self.tell("runs/delete-tag", Repeat::Unsafe, &body)
     }
@@ -233,14 +238,14 @@ impl Api {
     ///
     /// # Errors
     /// The call failed.
-    pub fn restore_run(&self, run_id: &str) -> Result<()> {
+    pub fn restore_run(&self, run_id: &TargetId) -> Result<()> {
         self.tell("runs/restore", Repeat::Safe, &json!({"run_id": run_id}))
     }
 }
 
 #[derive(Serialize)]
 struct LogBatch<'a> {
-    run_id: &'a str,
+    run_id: &'a TargetId,
     metrics: &'a [MetricOut<'a>],
     params: Vec<Pair<'a>>,
     tags: Vec<Pair<'a>>,
@@ -262,7 +267,7 @@ fn run(value: &Value) -> TargetRun {
     let outputs = value["outputs"]["model_outputs"].as_array().into_iter().flatten();
     let inputs = value["inputs"]["model_inputs"].as_array().into_iter().flatten();
     TargetRun {
-        id: text(info, "run_id"),
+        id: id(info, "run_id"),
         status: text(info, "status"),
         user_id: text(info, "user_id"),
         run_name: text(info, "run_name"),
@@ -274,8 +279,8 @@ fn run(value: &Value) -> TargetRun {
         params: pairs(&data["params"]),
         metrics: metrics.collect(),
         model_outputs: outputs
-            .map(|output| (text(output, "model_id"), integer(&output["step"]).unwrap_or(0)))
+            .map(|output| (id(output, "model_id"), integer(&output["step"]).unwrap_or(0)))
             .collect(),
-        model_inputs: inputs.map(|input| text(input, "model_id")).collect(),
+        model_inputs: inputs.map(|input| id(input, "model_id")).collect(),
     }
 }

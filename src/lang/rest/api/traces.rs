@@ -1,6 +1,6 @@
 //! Traces, evaluation datasets and scorers, which live under API v3.
 
-use super::{Api, Result, if_found, pairs, sent, text};
+use super::{Api, Result, TargetId, id, if_found, pairs, sent, text};
 use crate::client::{Path, Repeat};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TargetDataset {
     /// Id.
-    pub id: String,
+    pub id: TargetId,
     /// Name.
     pub name: String,
     /// Tags.
@@ -30,16 +30,22 @@ impl Api {
     ///
     /// # Errors
     /// The call failed.
-    pub fn trace(&self, trace_id: &str) -> Result<Option<Value>> {
-        if_found(self.client.get(Path::api3("traces").segment(trace_id)).parse())
+    pub fn trace(&self, trace_id: &TargetId) -> Result<Option<Value>> {
+        if_found(
+            self.client
+                .get(Path::api3("traces").segment(trace_id.as_str()))
+                .parse(),
+        )
     }
 
     /// Adds an assessment under its own id.
     ///
     /// # Errors
     /// The call failed.
-    pub fn create_assessment(&self, trace_id: &str, assessment: &Value) -> Result<()> {
-        let path = Path::api3("traces").segment(trace_id).segment("assessments");
+    pub fn create_assessment(&self, trace_id: &TargetId, assessment: &Value) -> Result<()> {
+        let path = Path::api3("traces")
+            .segment(trace_id.as_str())
+            .segment("assessments");
         let body = json!({"assessment": assessment});
         sent(self.client.post(path, Repeat::Unsafe).json(&body))
     }
@@ -48,9 +54,11 @@ impl Api {
     ///
     /// # Errors
     /// The call failed.
-    pub fn send_spans(&self, experiment_id: &str, body: &Value) -> Result<()> {
+    pub fn send_spans(&self, experiment_id: &TargetId, body: &Value) -> Result<()> {
         let request = self.client.post(Path::root("v1/traces"), Repeat::Safe);
-        let request = request.header("x-mlflow-experiment-id", experiment_id).json(body);
+        let request = request
+            .header("x-mlflow-experiment-id", experiment_id.as_str())
+            .json(body);
         request.send().map(drop)
     }
 
@@ -58,7 +66,7 @@ impl Api {
     ///
     /// # Errors
     /// The call failed.
-    pub fn link_traces(&self, trace_ids: &[String], run_id: &str) -> Result<()> {
+    pub fn link_traces(&self, trace_ids: &[TargetId], run_id: &TargetId) -> Result<()> {
         let body = json!({"trace_ids": trace_ids, "run_id": run_id});
         self.tell("traces/link-to-run", Repeat::Safe, &body)
     }
@@ -67,7 +75,7 @@ impl Api {
     ///
     /// # Errors
     /// The call failed.
-    pub fn link_prompts(&self, trace_id: &str, prompts: &[(String, String)]) -> Result<()> {
+    pub fn link_prompts(&self, trace_id: &TargetId, prompts: &[(String, String)]) -> Result<()> {
         let prompts: Vec<_> = prompts
             .iter()
             .map(|(name, version)| json!({"name": name, "version": version}))
@@ -83,14 +91,14 @@ impl Api {
     pub fn create_dataset(
         &self,
         name: &str,
-        experiments: &[String],
+        experiments: &[TargetId],
         tags: &[(String, String)],
-    ) -> Result<String> {
+    ) -> Result<TargetId> {
         let tags: BTreeMap<_, _> = tags.iter().cloned().collect();
         let body = json!({"name": name, "experiment_ids": experiments, "tags": json!(tags).to_string()});
         let path = Path::api3("datasets/create");
         let answer: Value = self.client.post(path, Repeat::Unsafe).json(&body).parse()?;
-        Ok(text(&answer["dataset"], "dataset_id"))
+        Ok(id(&answer["dataset"], "dataset_id"))
     }
 
     /// Evaluation datasets of a name.
@@ -109,9 +117,11 @@ impl Api {
     ///
     /// # Errors
     /// The call failed.
-    pub fn set_dataset_tags(&self, dataset_id: &str, tags: &[(String, String)]) -> Result<()> {
+    pub fn set_dataset_tags(&self, dataset_id: &TargetId, tags: &[(String, String)]) -> Result<()> {
         let tags: BTreeMap<_, _> = tags.iter().cloned().collect();
-        let path = Path::api3("datasets").segment(dataset_id).segment("tags");
+        let path = Path::api3("datasets")
+            .segment(dataset_id.as_str())
+            .segment("tags");
         let body = json!({"dataset_id": dataset_id, "tags": json!(tags).to_string()});
         sent(self.client.patch(path, Repeat::Safe).json(&body))
     }
@@ -120,8 +130,10 @@ impl Api {
     ///
     /// # Errors
     /// The call failed.
-    pub fn add_records(&self, dataset_id: &str, records: &[&str]) -> Result<()> {
-        let path = Path::api3("datasets").segment(dataset_id).segment("records");
+    pub fn add_records(&self, dataset_id: &TargetId, records: &[&str]) -> Result<()> {
+        let path = Path::api3("datasets")
+            .segment(dataset_id.as_str())
+            .segment("records");
         let body = json!({"dataset_id": dataset_id, "records": format!("[{}]", records.join(","))});
         self.post3(path, &body).map(drop)
     }
@@ -130,9 +142,11 @@ impl Api {
     ///
     /// # Errors
     /// The call failed.
-    pub fn scorer_versions(&self, experiment_id: &str, name: &str) -> Result<Vec<String>> {
+    pub fn scorer_versions(&self, experiment_id: &TargetId, name: &str) -> Result<Vec<String>> {
         let request = self.client.get(Path::api3("scorers/versions"));
-        let request = request.query("experiment_id", experiment_id).query("name", name);
+        let request = request
+            .query("experiment_id", experiment_id.as_str())
+            .query("name", name);
         let answer: Option<Value> = if_found(request.parse())?;
         let scorers = answer.as_ref().and_then(|answer| answer["scorers"].as_array());
         let mut versions: Vec<_> = scorers
@@ -153,7 +167,7 @@ impl Api {
     ///
     /// # Errors
     /// The call failed.
-    pub fn register_scorer(&self, experiment_id: &str, name: &str, serialized: &str) -> Result<()> {
+    pub fn register_scorer(&self, experiment_id: &TargetId, name: &str, serialized: &str) -> Result<()> {
         let body = json!({"experiment_id": experiment_id, "name": name, "serialized_scorer": serialized});
         sent(
             self.client
@@ -171,7 +185,7 @@ fn dataset(value: &Value) -> TargetDataset {
     // Tags are a JSON text.
     let tags: Value = serde_json::from_str(&text(value, "tags")).unwrap_or_default();
     TargetDataset {
-        id: text(value, "dataset_id"),
+        id: id(value, "dataset_id"),
         name: text(value, "name"),
         tags: pairs(&tags),
     }

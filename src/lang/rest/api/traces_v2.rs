@@ -1,7 +1,7 @@
 //! Traces of MLflow 2.14 to 3.1, which live under API v2 and have ids of the server's.
 
 use super::runs::{list, mark_filter};
-use super::{Api, Result, if_found, pairs, sent, text};
+use super::{Api, Result, TargetId, id, if_found, pairs, sent};
 use crate::client::{Path, Repeat};
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TargetTrace {
     /// Id.
-    pub id: String,
+    pub id: TargetId,
     /// Where its files go.
     pub artifact_location: String,
 }
@@ -21,7 +21,7 @@ impl Api {
     /// The call failed.
     pub fn start_trace(
         &self,
-        experiment_id: &str,
+        experiment_id: &TargetId,
         timestamp_ms: i64,
         metadata: &[(String, String)],
         tags: &[(String, String)],
@@ -38,8 +38,8 @@ impl Api {
     ///
     /// # Errors
     /// The call failed.
-    pub fn end_trace(&self, id: &str, timestamp_ms: i64, status: &str) -> Result<()> {
-        let path = Path::api2("traces").segment(id);
+    pub fn end_trace(&self, id: &TargetId, timestamp_ms: i64, status: &str) -> Result<()> {
+        let path = Path::api2("traces").segment(id.as_str());
         let body = json!({"request_id": id, "timestamp_ms": timestamp_ms, "status": status});
         sent(self.client.patch(path, Repeat::Safe).json(&body))
     }
@@ -48,8 +48,8 @@ impl Api {
     ///
     /// # Errors
     /// The call failed.
-    pub fn set_trace_text(&self, id: &str, is_metadata: bool, key: &str, value: &str) -> Result<()> {
-        let path = Path::api2("traces").segment(id);
+    pub fn set_trace_text(&self, id: &TargetId, is_metadata: bool, key: &str, value: &str) -> Result<()> {
+        let path = Path::api2("traces").segment(id.as_str());
         let (path, body) = if is_metadata {
             let texts = [(key.to_owned(), value.to_owned())];
             (
@@ -69,8 +69,8 @@ impl Api {
     ///
     /// # Errors
     /// The call failed.
-    pub fn trace_v2(&self, id: &str) -> Result<Option<TargetTrace>> {
-        let path = Path::api2("traces").segment(id).segment("info");
+    pub fn trace_v2(&self, id: &TargetId) -> Result<Option<TargetTrace>> {
+        let path = Path::api2("traces").segment(id.as_str()).segment("info");
         let answer: Option<Value> = if_found(self.client.get(path).parse())?;
         Ok(answer.map(|answer| trace(&answer["trace_info"])))
     }
@@ -79,9 +79,9 @@ impl Api {
     ///
     /// # Errors
     /// The call failed.
-    pub fn marked_trace(&self, experiment_id: &str, mark: &str) -> Result<Option<TargetTrace>> {
+    pub fn marked_trace(&self, experiment_id: &TargetId, mark: &str) -> Result<Option<TargetTrace>> {
         let request = self.client.get(Path::api2("traces"));
-        let request = request.query("experiment_ids", experiment_id);
+        let request = request.query("experiment_ids", experiment_id.as_str());
         let request = request.query("filter", mark_filter("=", mark));
         let answer: Value = request.query("max_results", "100").parse()?;
         let found = answer["traces"].as_array().into_iter().flatten().map(trace);
@@ -92,7 +92,7 @@ impl Api {
 fn trace(value: &Value) -> TargetTrace {
     let mut tags = pairs(&value["tags"]);
     TargetTrace {
-        id: text(value, "request_id"),
+        id: id(value, "request_id"),
         artifact_location: tags.remove("mlflow.artifactLocation").unwrap_or_default(),
     }
 }

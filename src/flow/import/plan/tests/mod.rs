@@ -14,7 +14,7 @@ use crate::flow::import::options::{ImportOptions, LongValues, OnConflict, Only};
 use crate::flow::import::target::TargetState;
 use crate::flow::import::target_fit::Fitting;
 use crate::format::{Kind, Object};
-use crate::lang::rest::api::{TargetExperiment, TargetModel};
+use crate::lang::rest::api::{TargetExperiment, TargetId, TargetModel};
 use crate::lang::rest::mark;
 use crate::model::{
     Double, Experiment, LoggedModel, ModelVersion, OwnerKind, Point, RegisteredModel, Run, Text, TextMap,
@@ -204,11 +204,11 @@ fn server(version: &str) -> TargetState {
 
 fn add<'t>(target: &'t mut TargetState, id: &str, name: &str) -> &'t mut TargetExperiment {
     let experiment = TargetExperiment {
-        id: id.to_owned(),
+        id: TargetId::new(id),
         name: name.to_owned(),
         ..TargetExperiment::default()
     };
-    target.experiments.entry(id.to_owned()).or_insert(experiment)
+    target.experiments.entry(TargetId::new(id)).or_insert(experiment)
 }
 
 /// An experiment that an earlier import of this origin made.
@@ -216,7 +216,7 @@ fn add_marked(target: &mut TargetState, id: &str, name: &str, archive_id: &str) 
     let mark = mark::mark(ORIGIN, Kind::Experiments, archive_id);
     let experiment = add(target, id, name);
     experiment.tags.insert(mark::KEY.to_owned(), mark);
-    target.marked.insert(archive_id.to_owned(), id.to_owned());
+    target.marked.insert(archive_id.to_owned(), TargetId::new(id));
 }
 
 fn on_conflict(on_conflict: OnConflict) -> ImportOptions {
@@ -229,7 +229,11 @@ fn on_conflict(on_conflict: OnConflict) -> ImportOptions {
 /// What the plan says of an experiment: what happens, its name in the target, its id there.
 fn decided<'p>(plan: &'p Plan, id: &str) -> (Action, &'p str, Option<&'p str>) {
     let planned = plan.experiment(id).unwrap();
-    (planned.action, &planned.target_name, planned.target_id.as_deref())
+    (
+        planned.action,
+        &planned.target_name,
+        planned.target_id.as_ref().map(TargetId::as_str),
+    )
 }
 
 /// Limits as kind, field, reason, outcome.

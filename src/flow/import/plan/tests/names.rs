@@ -52,7 +52,7 @@ fn what_an_earlier_import_made_is_reused_whatever_its_name_is_now() {
     let mut target = server("3.18.0");
     add_marked(&mut target, "31", "fraud, renamed since", "7");
     let mut mapping = Mapping::default();
-    mapping.insert(Kind::Runs, &run_id(1), &run_id(91), false);
+    mapping.insert(Kind::Runs, &run_id(1), &TargetId::new(run_id(91)), false);
     let plan = written
         .try_plan(&target, &mapping, &ImportOptions::default())
         .unwrap();
@@ -84,7 +84,7 @@ fn a_marked_experiment_of_another_origin_is_not_ours() {
 fn what_the_journal_knows_and_the_target_lacks_ends_the_plan() {
     let written = Content::small().write();
     let mut mapping = Mapping::default();
-    mapping.insert(Kind::Experiments, "7", "31", false);
+    mapping.insert(Kind::Experiments, "7", &TargetId::new("31"), false);
     let error = written
         .try_plan(&server("3.18.0"), &mapping, &ImportOptions::default())
         .unwrap_err();
@@ -109,7 +109,11 @@ fn a_taken_name_is_a_conflict_is_merged_into_or_gets_a_number() {
     let plan = written.plan(&target, &on_conflict(OnConflict::Rename));
     assert_eq!(decided(&plan, "7"), (Action::Create, "fraud-3", None));
     // A deleted experiment blocks its name and takes nothing in.
-    target.experiments.get_mut("1").unwrap().is_deleted = true;
+    target
+        .experiments
+        .get_mut(&TargetId::new("1"))
+        .unwrap()
+        .is_deleted = true;
     let plan = written.plan(&target, &on_conflict(OnConflict::Merge));
     assert_eq!(decided(&plan, "7").0, Action::Conflict);
 }
