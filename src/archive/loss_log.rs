@@ -98,12 +98,6 @@ impl LossLog {
         of_kind.fold(0, |sum, (_, count)| sum.saturating_add(*count))
     }
 
-    pub(crate) fn failures(&self) -> u64 {
-        self.failures
-            .values()
-            .fold(0, |sum, count| u64::saturating_add(sum, *count))
-    }
-
     /// Takes over the counts of the archive that is transformed.
     pub(crate) fn adopt(&mut self, losses: &Losses) {
         for (counts, into) in [

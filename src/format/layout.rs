@@ -69,12 +69,6 @@ pub fn blob_path(digest: &Digest) -> String {
 /// Length of every blob path in bytes.
 pub const BLOB_PATH_LEN: usize = BLOBS.len() + 1 + 2 + 1 + 64;
 
-/// The kind and part of an object path, where it is one in its only spelling.
-pub fn parse_object_path(path: &str) -> Option<(Kind, u32)> {
-    let (name, part) = parse_part_name(path, OBJECTS)?;
-    Some((Kind::from_name(name)?, part))
-}
-
 /// The name and part number of `<folder>/<name>-<part>.jsonl`, the number in its only spelling.
 pub(super) fn parse_part_name<'p>(path: &'p str, folder: &str) -> Option<(&'p str, u32)> {
     let name = path.strip_prefix(folder)?.strip_prefix('/')?;
@@ -116,6 +110,7 @@ pub fn parse_checksum_line(line: &str) -> Option<(Digest, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::ArchivePath;
 
     #[test]
     fn paths_have_one_spelling() {
@@ -126,14 +121,19 @@ mod tests {
         assert_eq!(parse_blob_path(&path.replace("/ab/", "/ac/")), None);
         assert_eq!(parse_blob_path("blobs"), None);
         for &kind in Kind::ALL {
-            assert_eq!(parse_object_path(&object_path(kind, 7)), Some((kind, 7)));
+            let path = object_path(kind, 7).parse::<ArchivePath>().unwrap();
+            assert_eq!(path.object_part(), Some((kind, 7)));
         }
         for wrong in [
             "objects/runs-7.jsonl",
             "objects/runs-+0007.jsonl",
             "objects/x-00000.jsonl",
         ] {
-            assert_eq!(parse_object_path(wrong), None, "{wrong}");
+            let part = wrong
+                .parse::<ArchivePath>()
+                .ok()
+                .and_then(|path| path.object_part());
+            assert_eq!(part, None, "{wrong}");
         }
         assert_eq!(parse_undo_path("undo/1-00000.jsonl"), Some((1, 0)));
         assert_eq!(parse_undo_path("undo/01-00000.jsonl"), None);

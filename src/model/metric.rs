@@ -178,12 +178,6 @@ impl MetricSlice {
         let columns = [&self.dataset_names, &self.dataset_digests, &self.model_ids, &None];
         points(&self.timestamps, &self.steps, &self.values, columns)
     }
-
-    /// Whether the columns have equal length.
-    pub fn is_rectangular(&self) -> bool {
-        let links = [&self.dataset_names, &self.dataset_digests, &self.model_ids];
-        is_rectangular(&self.timestamps, &self.steps, &self.values, &links)
-    }
 }
 
 impl ModelMetricSlice {
@@ -205,12 +199,6 @@ impl ModelMetricSlice {
     pub fn points(&self) -> impl Iterator<Item = Point> + '_ {
         let columns = [&self.dataset_names, &self.dataset_digests, &None, &self.run_ids];
         points(&self.timestamps, &self.steps, &self.values, columns)
-    }
-
-    /// Whether the columns have equal length.
-    pub fn is_rectangular(&self) -> bool {
-        let links = [&self.dataset_names, &self.dataset_digests, &self.run_ids];
-        is_rectangular(&self.timestamps, &self.steps, &self.values, &links)
     }
 }
 
@@ -241,12 +229,6 @@ fn points<'a>(
         }
         .boxed(),
     })
-}
-
-fn is_rectangular(timestamps: &[i64], steps: &[i64], values: &[Double], links: &[&Column]) -> bool {
-    let rows = timestamps.len();
-    let full = |column: &&Column| column.as_ref().is_none_or(|column| column.len() == rows);
-    steps.len() == rows && values.len() == rows && links.iter().all(full)
 }
 
 #[cfg(test)]

@@ -414,7 +414,10 @@ fn nothing_of_an_archive_names_a_place_of_this_machine() {
             });
             assert!(is_own && !place.contains("hostile"), "{place}");
         }
-        let local = report.edits.iter().filter(|edit| edit.edit == "local-place");
+        let local = report
+            .edits
+            .iter()
+            .filter(|edit| edit.edit.as_str() == "local-place");
         assert!(local.map(|edit| edit.count).sum::<u64>() > 5 * LOCAL.len() as u64);
     }
 }

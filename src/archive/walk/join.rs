@@ -73,64 +73,44 @@ pub(crate) trait Slice: Child {
     fn links(&self) -> [&Option<Vec<Option<String>>>; 3];
 
     /// Whether its columns have one length.
-    fn has_equal_columns(&self) -> bool;
-}
-
-impl Slice for MetricSlice {
-    const OWNER_KIND: Kind = Kind::Runs;
-
-    fn owner(&self) -> &str {
-        &self.run_id
-    }
-
-    fn key(&self) -> &str {
-        &self.key
-    }
-
-    fn all_points(&self) -> Vec<Point> {
-        self.points().collect()
-    }
-
-    fn numbers(&self) -> (&[i64], &[i64], &[Double]) {
-        (&self.steps, &self.timestamps, &self.values)
-    }
-
-    fn links(&self) -> [&Option<Vec<Option<String>>>; 3] {
-        [&self.dataset_names, &self.dataset_digests, &self.model_ids]
-    }
-
     fn has_equal_columns(&self) -> bool {
-        self.is_rectangular()
+        let (steps, timestamps, values) = self.numbers();
+        let rows = timestamps.len();
+        let is_full = |column: &&Option<Vec<_>>| column.as_ref().is_none_or(|column| column.len() == rows);
+        steps.len() == rows && values.len() == rows && self.links().iter().all(is_full)
     }
 }
 
-impl Slice for ModelMetricSlice {
-    const OWNER_KIND: Kind = Kind::LoggedModels;
+macro_rules! slice {
+    ($slice:ident of $owner_kind:ident by $owner:ident, linked to $ids:ident) => {
+        impl Slice for $slice {
+            const OWNER_KIND: Kind = Kind::$owner_kind;
 
-    fn owner(&self) -> &str {
-        &self.model_id
-    }
+            fn owner(&self) -> &str {
+                &self.$owner
+            }
 
-    fn key(&self) -> &str {
-        &self.key
-    }
+            fn key(&self) -> &str {
+                &self.key
+            }
 
-    fn all_points(&self) -> Vec<Point> {
-        self.points().collect()
-    }
+            fn all_points(&self) -> Vec<Point> {
+                self.points().collect()
+            }
 
-    fn numbers(&self) -> (&[i64], &[i64], &[Double]) {
-        (&self.steps, &self.timestamps, &self.values)
-    }
+            fn numbers(&self) -> (&[i64], &[i64], &[Double]) {
+                (&self.steps, &self.timestamps, &self.values)
+            }
 
-    fn links(&self) -> [&Option<Vec<Option<String>>>; 3] {
-        [&self.dataset_names, &self.dataset_digests, &self.run_ids]
-    }
-
-    fn has_equal_columns(&self) -> bool {
-        self.is_rectangular()
-    }
+            fn links(&self) -> [&Option<Vec<Option<String>>>; 3] {
+                [&self.dataset_names, &self.dataset_digests, &self.$ids]
+            }
+        }
+    };
 }
+
+slice!(MetricSlice of Runs by run_id, linked to model_ids);
+slice!(ModelMetricSlice of LoggedModels by model_id, linked to run_ids);
 
 /// The objects of a kind in their order, each joined with the lines that belong to it.
 pub(crate) struct JoinedObjects<'a, T> {

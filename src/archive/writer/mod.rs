@@ -336,9 +336,4 @@ impl ArchiveWriter {
     pub(crate) fn lost(&self, kind: Kind) -> u64 {
         self.losses.lost(kind)
     }
-
-    /// Number of failures so far.
-    pub fn failures(&self) -> u64 {
-        self.losses.failures()
-    }
 }

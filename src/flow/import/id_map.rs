@@ -258,12 +258,6 @@ impl Mapping {
         kinds.flat_map(|(kind, ids)| ids.intents.keys().map(|id| (*kind, id.as_str())))
     }
 
-    /// Objects known of a kind.
-    pub fn count(&self, kind: Kind) -> usize {
-        let ids = self.kinds.get(&kind);
-        ids.map_or(0, |ids| ids.hex.len() + ids.others.len())
-    }
-
     /// All that is known, ordered by kind and id.
     pub fn entries(&self) -> Vec<(Kind, String, Known)> {
         let mut entries = Vec::new();

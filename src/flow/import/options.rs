@@ -167,11 +167,6 @@ pub fn differences(before: &ToldOptions, now: &ToldOptions) -> Vec<String> {
 pub const DEFAULT_CONNECTIONS: usize = 4;
 
 impl Only {
-    /// Whether a kind is asked for.
-    pub fn takes_kind(&self, kind: Kind) -> bool {
-        self.kinds.is_empty() || self.kinds.contains(&kind)
-    }
-
     /// The choice as options say it.
     fn texts(&self) -> impl Iterator<Item = String> {
         let kinds = self.kinds.iter().map(|kind| kind.name().to_owned());

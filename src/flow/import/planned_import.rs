@@ -10,7 +10,6 @@ use crate::archive::Archive;
 use crate::client::Client;
 use crate::flow::import::workspace_import::Part;
 use crate::monitor::Monitor;
-use std::path::Path;
 
 /// An import that is planned and not yet begun.
 pub struct Prepared {
@@ -45,11 +44,6 @@ impl Prepared {
     /// The plans, one for each workspace of the archive; one where it knows none.
     pub fn plans(&self) -> impl Iterator<Item = &Plan> {
         self.parts.iter().map(Part::plan)
-    }
-
-    /// Where the journals are, or will be.
-    pub fn journal_paths(&self) -> impl Iterator<Item = &Path> {
-        self.parts.iter().map(Part::journal_path)
     }
 
     /// Whether the plans can be carried out as asked.

@@ -18,7 +18,6 @@ use crate::lang::rest::mark;
 use crate::model::Experiment;
 use crate::monitor::Monitor;
 use std::borrow::Cow;
-use std::path::Path;
 
 /// How long after its last line a journal's open intents are believed to be under way.
 const SETTLING: std::time::Duration = std::time::Duration::from_secs(3);
@@ -95,11 +94,6 @@ impl Part {
 
     pub(crate) fn plan(&self) -> &Plan {
         &self.plan
-    }
-
-    /// Where the journal is, or will be.
-    pub(crate) fn journal_path(&self) -> &Path {
-        self.journals.first()
     }
 
     /// Whether the plan can be carried out as asked.

@@ -49,7 +49,8 @@ pub struct NewId {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct EditCount {
     /// What was done: `place`, `local-place`, `workspace`, `made-workspace`, `renamed`, `new-id`, `default`.
-    pub edit: &'static str,
+    #[schemars(with = "String")]
+    pub edit: Edit,
     /// Kind of the objects.
     pub kind: String,
     /// The field.
@@ -71,30 +72,17 @@ pub struct LostField {
     pub reason: String,
 }
 
-/// The stable name of an edit.
-fn name_of(edit: Edit) -> &'static str {
-    match edit {
-        Edit::Place => "place",
-        Edit::LocalPlace => "local-place",
-        Edit::Workspace => "workspace",
-        Edit::MadeWorkspace => "made-workspace",
-        Edit::Renamed => "renamed",
-        Edit::NewId => "new-id",
-        Edit::Default => "default",
-    }
-}
-
 impl EditCount {
     /// The edit for a person.
     pub fn words(&self) -> &'static str {
         match self.edit {
-            "place" => "now name the place below the destination",
-            "local-place" => "named a place of some machine, and now name the place below the destination",
-            "workspace" => "came into a workspace",
-            "made-workspace" => "made, since a target needs them",
-            "default" => "were not there, and are 0, since a store orders by them",
-            "renamed" => "deleted ones renamed, since another has the name",
-            _ => "have another id, since the column holds numbers",
+            Edit::Place => "now name the place below the destination",
+            Edit::LocalPlace => "named a place of some machine, and now name the place below the destination",
+            Edit::Workspace => "came into a workspace",
+            Edit::MadeWorkspace => "made, since a target needs them",
+            Edit::Default => "were not there, and are 0, since a store orders by them",
+            Edit::Renamed => "deleted ones renamed, since another has the name",
+            Edit::NewId => "have another id, since the column holds numbers",
         }
     }
 }
@@ -110,7 +98,7 @@ impl RestoreReport {
             .edits
             .iter()
             .map(|((edit, kind, field), count)| EditCount {
-                edit: name_of(*edit),
+                edit: *edit,
                 kind: kind.name().to_owned(),
                 field: (*field).to_owned(),
                 count: *count,

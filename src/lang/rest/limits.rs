@@ -63,8 +63,6 @@ pub enum Feature {
     PromptLinks,
     /// Evaluation datasets and scorers.
     EvaluationDatasets,
-    /// Further experiments of an evaluation dataset.
-    DatasetExperiments,
     /// Where the files of a model version are, beside what it was made from.
     StorageLocations,
 }
@@ -84,7 +82,7 @@ impl Feature {
             Feature::StorageLocations => Version::new(2, 9),
             Feature::LoggedModels => Version::new(3, 0),
             Feature::TraceLinks => Version::new(3, 3),
-            Feature::PromptLinks | Feature::DatasetExperiments => Version::new(3, 7),
+            Feature::PromptLinks => Version::new(3, 7),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a target cannot hold, what was set anew in it, and how much it has.
 
 use crate::format::{Kind, Reason};
+use crate::model::named::named;
 use std::collections::BTreeMap;
 
 /// The most losses that are named one by one; beyond, they are counted alone.
@@ -17,23 +18,25 @@ pub(crate) struct Loss {
     pub(crate) reason: Reason,
 }
 
-/// A value that the target has in place of the archive's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Edit {
-    /// A URI became the place of its owner.
-    Place,
-    /// A URI that named this machine did, in any spelling.
-    LocalPlace,
-    /// An object came into a workspace.
-    Workspace,
-    /// A workspace that is named and not in the archive was made.
-    MadeWorkspace,
-    /// A deleted experiment, whose name another has, was renamed.
-    Renamed,
-    /// An experiment has another id.
-    NewId,
-    /// A time that is not there is 0, since a store orders by it.
-    Default,
+named! {
+    serialized
+    /// A value that the target has in place of the archive's.
+    pub enum Edit {
+        /// A URI became the place of its owner.
+        Place = "place",
+        /// A URI that named this machine did, in any spelling.
+        LocalPlace = "local-place",
+        /// An object came into a workspace.
+        Workspace = "workspace",
+        /// A workspace that is named and not in the archive was made.
+        MadeWorkspace = "made-workspace",
+        /// A deleted experiment, whose name another has, was renamed.
+        Renamed = "renamed",
+        /// An experiment has another id.
+        NewId = "new-id",
+        /// A time that is not there is 0, since a store orders by it.
+        Default = "default",
+    }
 }
 
 /// What came of a restore, or would come of it.
