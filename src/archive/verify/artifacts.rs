@@ -6,7 +6,7 @@ use super::place::Place;
 use super::references::Id;
 use crate::format::layout::ARTIFACT_FILES;
 use crate::format::typed::is_artifact_path;
-use crate::format::{FindingCode, Kind};
+use crate::format::{FindingCode as Code, Kind};
 use crate::model::{ArtifactFile, ArtifactList, OwnerKind};
 use std::fmt;
 
@@ -37,7 +37,7 @@ pub(super) fn check(check: &mut Check<'_>) {
 }
 
 fn check_list(check: &mut Check<'_>, list: &ArtifactList, last: Option<&Last>, place: Place) {
-    let mut wrong = |message: &str| check.findings.error(FindingCode::ArtifactList, place, message);
+    let mut wrong = |message: &str| check.findings.error(Code::ArtifactList, place, message);
     if list.files.is_empty() {
         wrong("it has no files");
     }
@@ -52,7 +52,7 @@ fn check_list(check: &mut Check<'_>, list: &ArtifactList, last: Option<&Last>, p
         if last.is_some_and(|last| last.owner_kind > list.owner_kind) {
             check
                 .findings
-                .error(FindingCode::Order, place, "its kind of owner is out of order");
+                .error(Code::Order, place, "its kind of owner is out of order");
         }
         let kind = Kind::from(list.owner_kind);
         check
@@ -64,11 +64,9 @@ fn check_list(check: &mut Check<'_>, list: &ArtifactList, last: Option<&Last>, p
         .into_iter()
         .chain(list.files.iter().map(|file| file.path.as_str()));
     if !paths.is_sorted_by(|a, b| a.as_bytes() < b.as_bytes()) {
-        check.findings.error(
-            FindingCode::Order,
-            place,
-            "its paths are out of order or there twice",
-        );
+        check
+            .findings
+            .error(Code::Order, place, "its paths are out of order or there twice");
     }
     for file in &list.files {
         check_file(check, file, place);
@@ -82,7 +80,7 @@ fn check_file(check: &mut Check<'_>, file: &ArtifactFile, line: Place) {
     };
     if !is_artifact_path(&file.path) {
         check.findings.error(
-            FindingCode::ArtifactPath,
+            Code::ArtifactPath,
             place,
             "it is not a path below the owner's artifacts",
         );
@@ -96,7 +94,7 @@ fn check_file(check: &mut Check<'_>, file: &ArtifactFile, line: Place) {
         (None, _, Some(_)) => {}
         _ => {
             let message = "it needs a digest and a size, or the reason of its absence";
-            check.findings.error(FindingCode::Artifact, place, message);
+            check.findings.error(Code::Artifact, place, message);
         }
     }
 }

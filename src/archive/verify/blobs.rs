@@ -3,7 +3,7 @@
 use super::report::{Finding, Severity, read_finding};
 use super::tree::Tree;
 use crate::archive::part::finish_digest;
-use crate::format::FindingCode;
+use crate::format::FindingCode as Code;
 use crate::format::layout::blob_path;
 use crate::model::Digest;
 use crate::monitor::Monitor;
@@ -98,7 +98,7 @@ fn blob_finding(read: io::Result<Digest>, digest: &Digest) -> Option<Finding> {
         Ok(found) if found == *digest => None,
         Ok(found) => Some(Finding {
             severity: Severity::Error,
-            code: FindingCode::Digest,
+            code: Code::Digest,
             place: blob_path(digest),
             message: format!("it has SHA-256 {found}"),
         }),

@@ -13,7 +13,7 @@ use crate::format::layout::{STRING_BYTES, TEXT_BYTES};
 use crate::format::line::{canonical, is_text_of, to_value};
 use crate::format::manifest::{FileDescriptor, Totals};
 use crate::format::typed::{Fault, Needed};
-use crate::format::{ArchivePath, FindingCode, Kind, Manifest, Typed, markers, strict_json};
+use crate::format::{ArchivePath, FindingCode as Code, Kind, Manifest, Typed, markers, strict_json};
 use crate::model::{BlobRef, Digest};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -127,16 +127,12 @@ impl<'t> Check<'t> {
             Ok((is_canonical, object)) => {
                 if !is_canonical {
                     self.findings
-                        .error(FindingCode::Canonical, place, "its text is not in canonical form");
+                        .error(Code::Canonical, place, "its text is not in canonical form");
                 }
                 Some(object)
             }
             Err(error) => {
-                let code = if error.is_data() {
-                    FindingCode::Type
-                } else {
-                    FindingCode::Json
-                };
+                let code = if error.is_data() { Code::Type } else { Code::Json };
                 self.findings.error(code, place, error);
                 self.unreadable(place.file);
                 None
@@ -148,16 +144,13 @@ impl<'t> Check<'t> {
         let mut value = match strict_json::parse(line) {
             Ok(value) => value,
             Err(error) => {
-                self.findings.error(FindingCode::Json, place, error);
+                self.findings.error(Code::Json, place, error);
                 return None;
             }
         };
         if line.len() > STRING_BYTES && has_long_string(&value) {
-            self.findings.error(
-                FindingCode::String,
-                place,
-                "it has a text over 1 MiB that is not a blob",
-            );
+            self.findings
+                .error(Code::String, place, "it has a text over 1 MiB that is not a blob");
         }
         let has_markers = contains(line, b"\"$");
         let is_marked_right = !has_markers || self.check_markers(&value, place);
@@ -173,7 +166,7 @@ impl<'t> Check<'t> {
             // A marker in the wrong place is of the wrong type as well.
             Err(_) if !is_marked_right => return None,
             Err(error) => {
-                self.findings.error(FindingCode::Type, place, error);
+                self.findings.error(Code::Type, place, error);
                 return None;
             }
         };
@@ -183,10 +176,10 @@ impl<'t> Check<'t> {
         let is_own_text = || strict_json::parse(line).is_ok_and(|value| is_text_of(&value, line));
         if !is_canonical.unwrap_or_else(is_own_text) {
             self.findings
-                .error(FindingCode::Canonical, place, "its text is not in canonical form");
+                .error(Code::Canonical, place, "its text is not in canonical form");
         } else if !self.is_newer {
             let message = "it has a field that does not belong there, or lacks one that does";
-            self.findings.error(FindingCode::Canonical, place, message);
+            self.findings.error(Code::Canonical, place, message);
         }
         Some(typed)
     }
@@ -198,7 +191,7 @@ impl<'t> Check<'t> {
         };
         match markers::check_line(kind, value) {
             Err(fault) if !self.is_newer => {
-                self.findings.error(FindingCode::Marker, place, fault);
+                self.findings.error(Code::Marker, place, fault);
                 false
             }
             _ => true,
@@ -209,7 +202,7 @@ impl<'t> Check<'t> {
     pub(super) fn object<T: Typed>(&mut self, object: &T, place: Place) {
         if let Some(Fault { code, field, reason }) = object.fault() {
             match code {
-                FindingCode::Order => self.findings.error(code, place, reason),
+                Code::Order => self.findings.error(code, place, reason),
                 _ => self
                     .findings
                     .error(code, place, format_args!("`{field}` {reason}")),
@@ -247,20 +240,17 @@ impl<'t> Check<'t> {
     fn text_blob(&mut self, blob: &BlobRef, place: Place) {
         if blob.size_bytes <= STRING_BYTES as u64 {
             let message = format_args!("a text of {} bytes stands as a blob", blob.size_bytes);
-            self.findings.error(FindingCode::String, place, message);
+            self.findings.error(Code::String, place, message);
         }
         if blob.size_bytes > TEXT_BYTES {
             let message = format_args!("a text of {} bytes, more than {TEXT_BYTES}", blob.size_bytes);
-            self.findings.error(FindingCode::String, place, message);
+            self.findings.error(Code::String, place, message);
         }
         self.blob(&blob.sha256, blob.size_bytes, place);
         // What cannot be read is a finding of the blob itself.
         if let Ok(false) = self.tree.open(&ArchivePath::blob(&blob.sha256)).and_then(is_utf8) {
-            self.findings.error(
-                FindingCode::String,
-                place,
-                "a text stands as a blob that is not UTF-8",
-            );
+            self.findings
+                .error(Code::String, place, "a text stands as a blob that is not UTF-8");
         }
     }
 
@@ -274,18 +264,15 @@ impl<'t> Check<'t> {
     /// Notes a reference to a blob.
     pub(super) fn blob(&mut self, digest: &Digest, size_bytes: u64, place: impl std::fmt::Display) {
         let Some(rank) = self.tree.blob_rank(digest) else {
-            self.findings.error(
-                FindingCode::MissingBlob,
-                place,
-                format_args!("blob {digest} is missing"),
-            );
+            self.findings
+                .error(Code::MissingBlob, place, format_args!("blob {digest} is missing"));
             return;
         };
         self.referenced.set(rank);
         let found = self.tree.blob_at(rank).1;
         if found != size_bytes {
             let message = format_args!("blob {digest} has {found} bytes, expected {size_bytes}");
-            self.findings.error(FindingCode::BlobSize, place, message);
+            self.findings.error(Code::BlobSize, place, message);
         }
     }
 
@@ -297,7 +284,7 @@ impl<'t> Check<'t> {
         for rank in self.referenced.unset(self.tree.blob_count()) {
             let path = ArchivePath::blob(&self.tree.blob_at(rank).0);
             self.findings
-                .error(FindingCode::OrphanBlob, path, "nothing refers to it");
+                .error(Code::OrphanBlob, path, "nothing refers to it");
         }
     }
 

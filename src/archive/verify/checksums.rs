@@ -5,7 +5,7 @@ use super::lines::{FileLines, NextLine};
 use super::report::{Findings, read_finding};
 use super::tree::Tree;
 use crate::format::layout::{BLOBS, CHECKSUMS, blob_path, parse_checksum_line};
-use crate::format::{ArchivePath, FindingCode};
+use crate::format::{ArchivePath, FindingCode as Code};
 use crate::model::Digest;
 use std::collections::BTreeMap;
 
@@ -27,7 +27,7 @@ pub(super) struct Checksums {
 pub(super) fn check(tree: &Tree<'_>, findings: &mut Findings) -> Checksums {
     let mut checksums = Checksums::default();
     if !tree.files.contains_key(CHECKSUMS) {
-        findings.error(FindingCode::MissingFile, CHECKSUMS, "it is missing");
+        findings.error(Code::MissingFile, CHECKSUMS, "it is missing");
         return checksums;
     }
     let mut lines = match tree.open(&ArchivePath::checksums()) {
@@ -49,7 +49,7 @@ pub(super) fn check(tree: &Tree<'_>, findings: &mut Findings) -> Checksums {
             }
             NextLine::TooLong | NextLine::Unterminated => {
                 findings.error(
-                    FindingCode::ChecksumLine,
+                    Code::ChecksumLine,
                     place(lines.number()),
                     "it is not a checksum line",
                 );
@@ -60,16 +60,12 @@ pub(super) fn check(tree: &Tree<'_>, findings: &mut Findings) -> Checksums {
                     .ok()
                     .and_then(parse_checksum_line);
                 let Some((digest, path)) = line else {
-                    findings.error(
-                        FindingCode::ChecksumLine,
-                        place(number),
-                        "it is not a checksum line",
-                    );
+                    findings.error(Code::ChecksumLine, place(number), "it is not a checksum line");
                     continue;
                 };
                 if last_path.as_str() >= path {
                     findings.error(
-                        FindingCode::Order,
+                        Code::Order,
                         place(number),
                         format_args!("`{path}` is out of order or there twice"),
                     );
@@ -93,7 +89,7 @@ fn take_line(
     listed: &mut BlobBits,
     digest: Digest,
     text: &str,
-) -> Result<(), (FindingCode, String)> {
+) -> Result<(), (Code, String)> {
     // Nearly every line names a blob by the digest it states, and need not be parsed.
     let is_own = text.starts_with(BLOBS) && text == blob_path(&digest);
     let path = if is_own {
@@ -109,7 +105,7 @@ fn take_line(
     if let Some(named) = named {
         if named != digest {
             return Err((
-                FindingCode::Digest,
+                Code::Digest,
                 format!("blob `{text}` is listed with SHA-256 {digest}"),
             ));
         }
@@ -122,20 +118,20 @@ fn take_line(
             tree.blob_rank(&digest)
         };
         checksums.next_rank = rank.unwrap_or(checksums.next_rank) + 1;
-        let rank = rank.ok_or_else(|| (FindingCode::MissingBlob, format!("blob {digest} is missing")))?;
+        let rank = rank.ok_or_else(|| (Code::MissingBlob, format!("blob {digest} is missing")))?;
         listed.set(rank);
         return Ok(());
     }
     let Some(path) = path.filter(ArchivePath::is_objects) else {
         return Err((
-            FindingCode::ChecksumLine,
+            Code::ChecksumLine,
             format!("`{text}` is neither an object file nor a blob"),
         ));
     };
     let found = if tree.files.contains_key(&path) {
         Ok(())
     } else {
-        Err((FindingCode::MissingFile, format!("`{path}` is missing")))
+        Err((Code::MissingFile, format!("`{path}` is missing")))
     };
     checksums.objects.insert(path, digest);
     found
@@ -146,7 +142,7 @@ fn find_unlisted(tree: &Tree<'_>, checksums: &Checksums, listed: &BlobBits, find
     for rank in listed.unset(count) {
         let path = blob_path(&tree.blob_at(rank).0);
         findings.error(
-            FindingCode::ExtraFile,
+            Code::ExtraFile,
             path,
             format_args!("{CHECKSUMS} does not list it"),
         );
@@ -154,7 +150,7 @@ fn find_unlisted(tree: &Tree<'_>, checksums: &Checksums, listed: &BlobBits, find
     for path in tree.files.keys().filter(|path| path.is_objects()) {
         if !checksums.objects.contains_key(path) {
             findings.error(
-                FindingCode::ExtraFile,
+                Code::ExtraFile,
                 path,
                 format_args!("{CHECKSUMS} does not list it"),
             );

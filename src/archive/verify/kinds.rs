@@ -6,7 +6,7 @@ use super::metrics::{self, MetricSlices};
 use super::parts::PartLines;
 use super::place::Place;
 use super::references::{Id, Need};
-use crate::format::{FindingCode, Kind, Object, SortKey, order};
+use crate::format::{FindingCode as Code, Kind, Object, SortKey, order};
 use crate::model::metric::MetricSlice;
 use crate::model::run::PARENT_TAG;
 use crate::model::{
@@ -51,11 +51,11 @@ fn each_with<'t, T: Object>(check: &mut Check<'t>, mut visit: impl FnMut(&mut Ch
         match &last {
             Some(last) if *last == key => {
                 let message = format_args!("{} `{}` is there twice", T::KIND, object.id());
-                check.findings.error(FindingCode::Duplicate, place, message);
+                check.findings.error(Code::Duplicate, place, message);
             }
             Some(last) if *last > key => {
                 let message = format_args!("{} `{}` is out of order", T::KIND, object.id());
-                check.findings.error(FindingCode::Order, place, message);
+                check.findings.error(Code::Order, place, message);
             }
             _ => {}
         }
@@ -197,10 +197,10 @@ fn spans(check: &mut Check<'_>) {
             Some((trace_id, last)) if *trace_id == span.trace_id => {
                 if *last == key {
                     let message = format_args!("span `{}` is there twice", span.span_id);
-                    check.findings.error(FindingCode::Duplicate, place, message);
+                    check.findings.error(Code::Duplicate, place, message);
                 } else if *last > key {
                     let message = format_args!("span `{}` is out of order", span.span_id);
-                    check.findings.error(FindingCode::Order, place, message);
+                    check.findings.error(Code::Order, place, message);
                 }
             }
             _ => check

@@ -6,7 +6,7 @@ use crate::archive::error::{ArchiveError, Result};
 use crate::format::layout::{
     JSONL_MEDIA_TYPE, MANIFEST, MANIFEST_BYTES, SEAL, checksum_line, parse_checksum_line,
 };
-use crate::format::{ArchivePath, FindingCode, LossCount, Manifest, strict_json};
+use crate::format::{ArchivePath, FindingCode as Code, LossCount, Manifest, strict_json};
 use crate::model::Digest;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -33,7 +33,7 @@ pub(super) fn check(path: &Path, tree: &Tree<'_>, findings: &mut Findings) -> Re
     let document = match strict_json::parse(&text) {
         Ok(document) => document,
         Err(error) => {
-            findings.error(FindingCode::Json, MANIFEST, error);
+            findings.error(Code::Json, MANIFEST, error);
             return Ok(None);
         }
     };
@@ -42,7 +42,7 @@ pub(super) fn check(path: &Path, tree: &Tree<'_>, findings: &mut Findings) -> Re
             let path = path.to_owned();
             return Err(ArchiveError::Format { path, source });
         }
-        findings.error(FindingCode::Format, MANIFEST, source);
+        findings.error(Code::Format, MANIFEST, source);
         return Ok(None);
     }
     let manifest = typed(&text, document, findings);
@@ -57,7 +57,7 @@ pub(super) fn check(path: &Path, tree: &Tree<'_>, findings: &mut Findings) -> Re
 
 fn read_small(tree: &Tree<'_>, name: &ArchivePath, limit: u64, findings: &mut Findings) -> Option<Vec<u8>> {
     if !tree.files.contains_key(name) {
-        findings.error(FindingCode::MissingFile, name, "it is missing");
+        findings.error(Code::MissingFile, name, "it is missing");
         return None;
     }
     let mut bytes = Vec::new();
@@ -69,7 +69,7 @@ fn read_small(tree: &Tree<'_>, name: &ArchivePath, limit: u64, findings: &mut Fi
         return None;
     }
     if bytes.len() as u64 > limit {
-        findings.error(FindingCode::Size, name, format_args!("it exceeds {limit} bytes"));
+        findings.error(Code::Size, name, format_args!("it exceeds {limit} bytes"));
         return None;
     }
     Some(bytes)
@@ -86,10 +86,10 @@ fn check_seal(seal: &[u8], text: &[u8], findings: &mut Findings) -> bool {
     match line.and_then(parse_checksum_line) {
         Some((stated, MANIFEST)) => {
             let message = format_args!("it has SHA-256 {found}, {SEAL} says {stated}");
-            findings.error(FindingCode::Digest, MANIFEST, message);
+            findings.error(Code::Digest, MANIFEST, message);
         }
         _ => findings.error(
-            FindingCode::Seal,
+            Code::Seal,
             SEAL,
             "it is not the one checksum line of the manifest",
         ),
@@ -102,11 +102,7 @@ fn typed(text: &[u8], mut document: Value, findings: &mut Findings) -> Option<Ma
     canonical.push('\n');
     let is_canonical = canonical.as_bytes() == text;
     if !is_canonical {
-        findings.error(
-            FindingCode::Canonical,
-            MANIFEST,
-            "its text is not in canonical form",
-        );
+        findings.error(Code::Canonical, MANIFEST, "its text is not in canonical form");
     }
     let is_whole = !take_unknown_files(&mut document, findings);
     match serde_json::from_value::<Manifest>(document) {
@@ -114,7 +110,7 @@ fn typed(text: &[u8], mut document: Value, findings: &mut Findings) -> Option<Ma
             // A newer minor version may have fields within objects that this build would drop.
             if is_canonical && is_whole && !manifest.is_newer() && manifest.to_text().as_bytes() != text {
                 findings.error(
-                    FindingCode::Canonical,
+                    Code::Canonical,
                     MANIFEST,
                     "it has a field that does not belong there, or lacks one",
                 );
@@ -122,7 +118,7 @@ fn typed(text: &[u8], mut document: Value, findings: &mut Findings) -> Option<Ma
             Some(manifest)
         }
         Err(error) => {
-            findings.error(FindingCode::Type, MANIFEST, error);
+            findings.error(Code::Type, MANIFEST, error);
             None
         }
     }
@@ -141,7 +137,7 @@ fn take_unknown_files(document: &mut Value, findings: &mut Findings) -> bool {
         };
         let is_path = text.parse().is_ok_and(|path: ArchivePath| path.is_listed());
         if !is_path {
-            findings.error(FindingCode::UnknownFile, text, UNKNOWN_FILE);
+            findings.error(Code::UnknownFile, text, UNKNOWN_FILE);
         }
         is_path
     });
@@ -153,7 +149,7 @@ fn check_files(manifest: &Manifest, findings: &mut Findings) {
     for pair in manifest.files.windows(2) {
         if pair[0].path >= pair[1].path {
             let message = format_args!("`{}` is listed out of order or twice", pair[1].path);
-            findings.error(FindingCode::Order, MANIFEST, message);
+            findings.error(Code::Order, MANIFEST, message);
         }
     }
     let origins = manifest
@@ -161,16 +157,16 @@ fn check_files(manifest: &Manifest, findings: &mut Findings) {
         .iter()
         .filter_map(|origins| origins.file.as_ref());
     for file in origins.clone().filter(|file| !file.path.is_origins()) {
-        findings.error(FindingCode::UnknownFile, &file.path, UNKNOWN_FILE);
+        findings.error(Code::UnknownFile, &file.path, UNKNOWN_FILE);
     }
     for file in manifest.files.iter().chain(origins) {
         let path = &file.path;
         if path.is_newer() && !manifest.is_newer() {
-            findings.error(FindingCode::UnknownFile, path, UNKNOWN_FILE);
+            findings.error(Code::UnknownFile, path, UNKNOWN_FILE);
         }
         if file.media_type != JSONL_MEDIA_TYPE {
             findings.error(
-                FindingCode::MediaType,
+                Code::MediaType,
                 path,
                 format_args!("the manifest says {}", file.media_type),
             );
@@ -195,7 +191,7 @@ fn check_files(manifest: &Manifest, findings: &mut Findings) {
                 number(stated),
                 number(listed)
             );
-            findings.error(FindingCode::Count, MANIFEST, message);
+            findings.error(Code::Count, MANIFEST, message);
         }
     }
 }
@@ -208,7 +204,7 @@ fn check_losses(manifest: &Manifest, findings: &mut Findings) {
         let key = |loss: &LossCount| (loss.kind.clone(), loss.field.clone(), loss.reason.clone());
         if !losses.windows(2).all(|pair| key(&pair[0]) < key(&pair[1])) {
             findings.error(
-                FindingCode::Order,
+                Code::Order,
                 MANIFEST,
                 format_args!("{name} are out of order or listed twice"),
             );
@@ -219,11 +215,7 @@ fn check_losses(manifest: &Manifest, findings: &mut Findings) {
 /// Values that are texts to JSON and more than that to the format.
 fn check_values(manifest: &Manifest, findings: &mut Findings) {
     let mut wrong = |place: &str, message: &str| {
-        findings.error(
-            FindingCode::Manifest,
-            format_args!("{MANIFEST}, {place}"),
-            message,
-        );
+        findings.error(Code::Manifest, format_args!("{MANIFEST}, {place}"), message);
     };
     // A newer minor version may have any; this one has those of the document.
     for key in manifest.extra.keys().filter(|_| !manifest.is_newer()) {
@@ -292,12 +284,12 @@ fn check_set(manifest: &Manifest, tree: &Tree<'_>, findings: &mut Findings) {
         .collect();
     for path in &listed {
         if !tree.files.contains_key(*path) {
-            findings.error(FindingCode::MissingFile, path, "it is missing");
+            findings.error(Code::MissingFile, path, "it is missing");
         }
     }
     for path in tree.files.keys() {
         if !listed.contains(path) && (path.is_listed() || path.is_origins()) {
-            findings.error(FindingCode::ExtraFile, path, "the manifest does not list it");
+            findings.error(Code::ExtraFile, path, "the manifest does not list it");
         }
     }
 }

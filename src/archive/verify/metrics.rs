@@ -5,7 +5,7 @@ use super::parts::PartLines;
 use super::place::Place;
 use super::references::Id;
 use crate::archive::walk::Slice;
-use crate::format::FindingCode;
+use crate::format::FindingCode as Code;
 use crate::format::layout::SLICE_POINTS;
 use crate::model::metric::Point;
 use crate::model::{LatestMetric, Run};
@@ -84,7 +84,7 @@ impl<'t, S: Slice + Serialize> MetricSlices<'t, S> {
     /// Checks one slice; its latest point.
     fn check_slice(&mut self, check: &mut Check<'t>, slice: &S, place: Place) -> Option<LatestMetric> {
         let points = slice.all_points();
-        let mut wrong = |message: &str| check.findings.error(FindingCode::Slice, place, message);
+        let mut wrong = |message: &str| check.findings.error(Code::Slice, place, message);
         if !slice.has_equal_columns() {
             wrong("its columns have different lengths");
         }
@@ -102,12 +102,10 @@ impl<'t, S: Slice + Serialize> MetricSlices<'t, S> {
         if !points.is_sorted_by(|a, b| a.archive_cmp(b).is_le()) {
             check
                 .findings
-                .error(FindingCode::Order, place, "its points are out of order");
+                .error(Code::Order, place, "its points are out of order");
         }
         let (Some(first), Some(last)) = (points.first(), points.last()) else {
-            check
-                .findings
-                .error(FindingCode::Slice, place, "it has no points");
+            check.findings.error(Code::Slice, place, "it has no points");
             return None;
         };
         check.totals.metric_points += points.len() as u64;
@@ -135,7 +133,7 @@ impl<'t, S: Slice + Serialize> MetricSlices<'t, S> {
         };
         if series.key.as_str() > slice.key() {
             let message = format_args!("metric `{}` is out of order", slice.key());
-            check.findings.error(FindingCode::Order, place, message);
+            check.findings.error(Code::Order, place, message);
         }
         if series.key != slice.key() {
             return;
@@ -143,11 +141,11 @@ impl<'t, S: Slice + Serialize> MetricSlices<'t, S> {
         if !series.is_full {
             check
                 .findings
-                .error(FindingCode::Slice, place, "the slice before it is not full");
+                .error(Code::Slice, place, "the slice before it is not full");
         }
         if series.last.archive_cmp(first).is_gt() {
             check.findings.error(
-                FindingCode::Order,
+                Code::Order,
                 place,
                 "its points come before those of the slice before it",
             );
@@ -175,11 +173,11 @@ pub(super) fn check_latest(check: &mut Check<'_>, run: &Run, latest: &Latest, pl
             Some(stated) if stated == by_history => {}
             Some(_) => {
                 let message = format_args!("metric `{key}` is not the latest point of its history");
-                check.findings.warning(FindingCode::LatestMetric, place, message);
+                check.findings.warning(Code::LatestMetric, place, message);
             }
             None => {
                 let message = format_args!("metric `{key}` has a history and is not listed");
-                check.findings.warning(FindingCode::LatestMetric, place, message);
+                check.findings.warning(Code::LatestMetric, place, message);
             }
         }
     }

@@ -48,7 +48,7 @@ use super::regular::open_input;
 use super::remote::{self, Remote, RemoteZip, is_remote};
 use super::zip::{ScanError, ZipIndex, ZipLimits};
 use crate::format::layout::{CHECKSUMS, MANIFEST};
-use crate::format::{FindingCode, Kind, Manifest};
+use crate::format::{FindingCode as Code, Kind, Manifest};
 use crate::model::Digest;
 use crate::monitor::Monitor;
 use std::path::Path;
@@ -181,7 +181,7 @@ fn check_content_id(manifest: Option<&Manifest>, checksums: &Checksums, findings
     };
     if manifest.content_id != found {
         let message = format_args!("it has SHA-256 {found}, {MANIFEST} says {}", manifest.content_id);
-        findings.error(FindingCode::ContentId, CHECKSUMS, message);
+        findings.error(Code::ContentId, CHECKSUMS, message);
     }
 }
 
@@ -222,11 +222,9 @@ fn check_totals(check: &mut Check<'_>) {
     ] {
         if is_known && stated != found {
             let message = format_args!("totals say {stated} {name}, but there are {found}");
-            check.findings.error(
-                FindingCode::Total,
-                format_args!("{MANIFEST} totals, {name}"),
-                message,
-            );
+            check
+                .findings
+                .error(Code::Total, format_args!("{MANIFEST} totals, {name}"), message);
         }
     }
 }

@@ -5,7 +5,7 @@ use super::lines::{FileLines, NextLine};
 use super::place::{LineFile, Place};
 use super::report::read_finding;
 use crate::format::layout::{CHECKSUMS, LINE_BYTES, MANIFEST, PART_BYTES};
-use crate::format::{ArchivePath, FindingCode, Kind};
+use crate::format::{ArchivePath, FindingCode as Code, Kind};
 use std::collections::VecDeque;
 
 /// The lines of several files that are one list cut into parts.
@@ -37,7 +37,7 @@ impl<'t> PartLines<'t> {
                 && part != expected
             {
                 let message = format_args!("part {expected} is missing before it");
-                check.findings.error(FindingCode::Part, file.path(), message);
+                check.findings.error(Code::Part, file.path(), message);
                 check.unreadable(*file);
                 break;
             }
@@ -73,15 +73,13 @@ impl<'t> PartLines<'t> {
                     return Some(place);
                 }
                 NextLine::TooLong => {
-                    check
-                        .findings
-                        .error(FindingCode::Line, place, "the line exceeds 16 MiB");
+                    check.findings.error(Code::Line, place, "the line exceeds 16 MiB");
                     check.unreadable(file);
                 }
                 NextLine::Unterminated => {
                     check
                         .findings
-                        .error(FindingCode::Line, place, "the last line has no line end");
+                        .error(Code::Line, place, "the last line has no line end");
                     check.unreadable(file);
                 }
                 NextLine::End => self.close(check),
@@ -122,16 +120,16 @@ impl<'t> PartLines<'t> {
         let size_bytes = lines.size_bytes();
         let before_last = size_bytes - lines.last_line_bytes();
         if lines.number() == 0 {
-            check.findings.error(FindingCode::Part, path, "it has no lines");
+            check.findings.error(Code::Part, path, "it has no lines");
         } else if before_last >= self.part_bytes {
             check.findings.error(
-                FindingCode::Part,
+                Code::Part,
                 path,
                 "it continues after the line that reached 64 MiB",
             );
         } else if !self.files.is_empty() && size_bytes < self.part_bytes {
             check.findings.error(
-                FindingCode::Part,
+                Code::Part,
                 path,
                 "it ends before 64 MiB, and there is another part",
             );
@@ -145,7 +143,7 @@ pub(super) fn check_file(check: &mut Check<'_>, path: &ArchivePath, lines: &File
     if let Some(file) = check.descriptor(path) {
         if file.sha256 != found {
             let message = format_args!("it has SHA-256 {found}, {MANIFEST} says {}", file.sha256);
-            check.findings.error(FindingCode::Digest, path, message);
+            check.findings.error(Code::Digest, path, message);
         }
         if file.size_bytes != lines.size_bytes() {
             let message = format_args!(
@@ -153,11 +151,11 @@ pub(super) fn check_file(check: &mut Check<'_>, path: &ArchivePath, lines: &File
                 lines.size_bytes(),
                 file.size_bytes
             );
-            check.findings.error(FindingCode::Size, path, message);
+            check.findings.error(Code::Size, path, message);
         }
         if file.count != lines.number() {
             let message = format_args!("it has {} lines, {MANIFEST} says {}", lines.number(), file.count);
-            check.findings.error(FindingCode::Count, path, message);
+            check.findings.error(Code::Count, path, message);
         }
     }
     if let Some(stated) = check
@@ -167,6 +165,6 @@ pub(super) fn check_file(check: &mut Check<'_>, path: &ArchivePath, lines: &File
         .filter(|stated| **stated != found)
     {
         let message = format_args!("it has SHA-256 {found}, {CHECKSUMS} says {stated}");
-        check.findings.error(FindingCode::Digest, path, message);
+        check.findings.error(Code::Digest, path, message);
     }
 }

@@ -10,7 +10,7 @@ use crate::format::layout::{LINE_BYTES, LOSSES, MANIFEST, ORIGINS, PART_BYTES};
 use crate::format::line::canonical;
 use crate::format::undo::{BLOBS_LINE, UNDO_LINES, UndoLine};
 use crate::format::{
-    AnyReason, ArchivePath, FindingCode, Kind, Loss, LossClass, OriginLine, markers, strict_json,
+    AnyReason, ArchivePath, FindingCode as Code, Kind, Loss, LossClass, OriginLine, markers, strict_json,
 };
 use crate::model::{ArtifactFile, ArtifactList};
 use serde::Deserialize as _;
@@ -44,22 +44,18 @@ fn unknown_kinds(check: &mut Check<'_>) {
             match next {
                 NextLine::Line => match strict_json::parse(lines.line()) {
                     Ok(value) if canonical(&value) == lines.line() => {}
-                    Ok(_) => check.findings.error(
-                        FindingCode::Canonical,
-                        place,
-                        "its text is not in canonical form",
-                    ),
-                    Err(error) => check.findings.error(FindingCode::Json, place, error),
+                    Ok(_) => {
+                        check
+                            .findings
+                            .error(Code::Canonical, place, "its text is not in canonical form")
+                    }
+                    Err(error) => check.findings.error(Code::Json, place, error),
                 },
-                NextLine::TooLong => {
-                    check
-                        .findings
-                        .error(FindingCode::Line, place, "the line exceeds 16 MiB")
-                }
+                NextLine::TooLong => check.findings.error(Code::Line, place, "the line exceeds 16 MiB"),
                 NextLine::Unterminated => {
                     check
                         .findings
-                        .error(FindingCode::Line, place, "the last line has no line end")
+                        .error(Code::Line, place, "the last line has no line end")
                 }
                 NextLine::Failed(error) => {
                     check.findings.extend(vec![read_finding(path.as_str(), &error)]);
@@ -92,9 +88,7 @@ fn losses(check: &mut Check<'_>) {
                 continue;
             };
             if loss.class != LossClass::Failure {
-                check
-                    .findings
-                    .error(FindingCode::Loss, place, "it is not a failure");
+                check.findings.error(Code::Loss, place, "it is not a failure");
             }
             // What the manifest does not count is a finding in any case, and need not be kept apart.
             if counts.len() < 100_000 {
@@ -118,7 +112,7 @@ fn losses(check: &mut Check<'_>) {
         .collect();
     if stated != counts {
         let message = format_args!("its failures are not those that {LOSSES} lists");
-        check.findings.error(FindingCode::Count, MANIFEST, message);
+        check.findings.error(Code::Count, MANIFEST, message);
     }
 }
 
@@ -135,7 +129,7 @@ fn origins(check: &mut Check<'_>) {
         let mut further = origins.iter().flat_map(|origins| &origins.further);
         if origins.is_some() && !further.any(|further| further.origin == line.origin) {
             let message = format_args!("the manifest names no origin `{}`", line.origin);
-            check.findings.error(FindingCode::Origin, place, message);
+            check.findings.error(Code::Origin, place, message);
         }
     }
 }
@@ -152,7 +146,7 @@ fn undo(check: &mut Check<'_>) {
             let path = LineFile::Undo(entry, parts[0]).path();
             check
                 .findings
-                .error(FindingCode::Undo, path, "there is no such entry in the history");
+                .error(Code::Undo, path, "there is no such entry in the history");
         }
         let files = parts
             .into_iter()
@@ -171,23 +165,19 @@ fn undo_line(check: &mut Check<'_>, line: &[u8], place: Place) {
     };
     let is_known = undo.kind == BLOBS_LINE || Kind::from_name(&undo.kind).is_some();
     if !is_known {
-        check.findings.error(
-            FindingCode::Undo,
-            place,
-            format_args!("`{}` is not a kind", undo.kind),
-        );
+        check
+            .findings
+            .error(Code::Undo, place, format_args!("`{}` is not a kind", undo.kind));
     }
     for digest in &undo.added_blobs {
         if check.tree.blob_rank(digest).is_none() {
-            check.findings.error(
-                FindingCode::MissingBlob,
-                place,
-                format_args!("blob {digest} is missing"),
-            );
+            check
+                .findings
+                .error(Code::MissingBlob, place, format_args!("blob {digest} is missing"));
         }
     }
     if let Err(fault) = markers::check_undo(&undo.replaced) {
-        check.findings.error(FindingCode::Marker, place, fault);
+        check.findings.error(Code::Marker, place, fault);
     }
     for blob in undo.replaced.values().filter_map(blob_reference) {
         check.blob(&blob.sha256, blob.size_bytes, place);
@@ -203,13 +193,13 @@ fn undo_whole_line(check: &mut Check<'_>, undo: &UndoLine, place: Place) {
     let requires = check.manifest.map(|manifest| &manifest.format.requires);
     if requires.is_some_and(|requires| !requires.iter().any(|name| name == UNDO_LINES)) {
         let message = format_args!("it has a whole line, and the manifest does not require `{UNDO_LINES}`");
-        check.findings.error(FindingCode::Undo, place, message);
+        check.findings.error(Code::Undo, place, message);
     }
     let Some((line, kind)) = undo.line.as_ref().zip(Kind::from_name(&undo.kind)) else {
         return;
     };
     if let Err(fault) = markers::check_line(kind, line) {
-        check.findings.error(FindingCode::Marker, place, fault);
+        check.findings.error(Code::Marker, place, fault);
     }
     let lists = match kind {
         Kind::Artifacts => ArtifactList::deserialize(line).ok(),

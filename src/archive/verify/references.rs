@@ -5,7 +5,7 @@ use super::place::Place;
 use super::report::Findings;
 use crate::archive::error::{ArchiveError, Result};
 use crate::archive::spill::SpillSorter;
-use crate::format::{FindingCode, Kind, Manifest, SortKey};
+use crate::format::{FindingCode as Code, Kind, Manifest, SortKey};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
@@ -204,7 +204,7 @@ impl Join<'_> {
                     record.text,
                     first.place
                 );
-                self.findings.error(FindingCode::Duplicate, record.place, message);
+                self.findings.error(Code::Duplicate, record.place, message);
             }
             (Some(owner), _) => {
                 if let Some(follower) = record.follower {
@@ -243,10 +243,9 @@ impl Join<'_> {
             for record in missing.references {
                 let message = format!("{} `{}` is not in the archive", kind.singular(), record.text);
                 if record.need == Need::Required && !is_known {
-                    self.findings.error(FindingCode::Reference, record.place, message);
+                    self.findings.error(Code::Reference, record.place, message);
                 } else {
-                    self.findings
-                        .warning(FindingCode::Reference, record.place, message);
+                    self.findings.warning(Code::Reference, record.place, message);
                 }
             }
         }
@@ -265,7 +264,7 @@ impl Join<'_> {
                     "it does not follow the order of what it belongs to, `{}`",
                     record.text
                 );
-                self.findings.error(FindingCode::Order, record.place, message);
+                self.findings.error(Code::Order, record.place, message);
             }
             last = Some((group, record.ordinal));
         }

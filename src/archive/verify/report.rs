@@ -2,7 +2,7 @@
 
 use crate::archive::ContainerKind;
 use crate::archive::zip::ZipFault;
-use crate::format::FindingCode;
+use crate::format::FindingCode as Code;
 use crate::model::Digest;
 use crate::model::named::named;
 use schemars::JsonSchema;
@@ -32,7 +32,7 @@ pub struct Finding {
     pub severity: Severity,
     /// Name of the kind of finding, the same in every version (docs/format.md lists them).
     #[schemars(with = "String")]
-    pub code: FindingCode,
+    pub code: Code,
     /// File, and line where there is one.
     pub place: String,
     /// What is wrong.
@@ -89,26 +89,21 @@ impl VerifyReport {
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     list: Vec<Finding>,
-    seen: BTreeSet<(FindingCode, String)>,
+    seen: BTreeSet<(Code, String)>,
     errors: u64,
     warnings: u64,
 }
 
 impl Findings {
-    pub(super) fn error(&mut self, code: FindingCode, place: impl fmt::Display, message: impl fmt::Display) {
+    pub(super) fn error(&mut self, code: Code, place: impl fmt::Display, message: impl fmt::Display) {
         self.add(Severity::Error, code, place.to_string(), message);
     }
 
-    pub(super) fn warning(
-        &mut self,
-        code: FindingCode,
-        place: impl fmt::Display,
-        message: impl fmt::Display,
-    ) {
+    pub(super) fn warning(&mut self, code: Code, place: impl fmt::Display, message: impl fmt::Display) {
         self.add(Severity::Warning, code, place.to_string(), message);
     }
 
-    fn add(&mut self, severity: Severity, code: FindingCode, place: String, message: impl fmt::Display) {
+    fn add(&mut self, severity: Severity, code: Code, place: String, message: impl fmt::Display) {
         if self.seen.len() < LISTED && !self.seen.insert((code, place.clone())) {
             return;
         }
@@ -168,7 +163,7 @@ impl Findings {
 pub(super) fn read_finding(place: &str, error: &std::io::Error) -> Finding {
     let code = match ZipFault::from_io(error) {
         Some(fault) => fault.code(),
-        None => FindingCode::Unreadable,
+        None => Code::Unreadable,
     };
     Finding {
         severity: Severity::Error,

@@ -5,7 +5,7 @@ use crate::archive::container::{Container, open_listed};
 use crate::archive::error::{ArchiveError, Result};
 use crate::archive::zip::ZipIndex;
 use crate::format::layout::{BLOBS, BLOBS_PARENT, CHECKSUMS, MANIFEST, OBJECTS, SEAL, UNDO};
-use crate::format::{ArchivePath, FindingCode};
+use crate::format::{ArchivePath, FindingCode as Code};
 use crate::model::Digest;
 use std::collections::BTreeMap;
 use std::fs;
@@ -68,7 +68,7 @@ impl<'c> Tree<'c> {
         let mut entries = fs::read_dir(directory)?.collect::<io::Result<Vec<_>>>()?;
         entries.sort_unstable_by_key(fs::DirEntry::file_name);
         if entries.is_empty() && !prefix.is_empty() {
-            findings.error(FindingCode::EmptyDirectory, prefix, "the directory is empty");
+            findings.error(Code::EmptyDirectory, prefix, "the directory is empty");
         }
         for entry in entries {
             let name = entry.file_name().to_string_lossy().into_owned();
@@ -78,7 +78,7 @@ impl<'c> Tree<'c> {
                 format!("{prefix}/{name}")
             };
             if let Err(error) = self.visit(&entry, &name, findings) {
-                findings.error(FindingCode::Unreadable, &name, error);
+                findings.error(Code::Unreadable, &name, error);
             }
         }
         Ok(())
@@ -88,27 +88,15 @@ impl<'c> Tree<'c> {
         let kind = entry.file_type()?;
         let is_utf8 = entry.file_name().to_str().is_some();
         if kind.is_symlink() {
-            findings.error(
-                FindingCode::Symlink,
-                name,
-                "symbolic links have no place in an archive",
-            );
+            findings.error(Code::Symlink, name, "symbolic links have no place in an archive");
         } else if kind.is_dir() {
             if is_utf8 && is_folder(name) {
                 self.walk(&entry.path(), name, findings)?
             } else {
-                findings.error(
-                    FindingCode::ExtraDirectory,
-                    name,
-                    "archives have no such directory",
-                )
+                findings.error(Code::ExtraDirectory, name, "archives have no such directory")
             }
         } else if !kind.is_file() {
-            findings.error(
-                FindingCode::SpecialFile,
-                name,
-                "it is neither a file nor a directory",
-            );
+            findings.error(Code::SpecialFile, name, "it is neither a file nor a directory");
         } else {
             self.add_file(name, entry.metadata()?.len(), findings);
         }
@@ -117,7 +105,7 @@ impl<'c> Tree<'c> {
 
     fn add_file(&mut self, name: &str, size_bytes: u64, findings: &mut Findings) {
         let Ok(path) = name.parse::<ArchivePath>() else {
-            return findings.error(FindingCode::ExtraFile, name, "archives have no such file");
+            return findings.error(Code::ExtraFile, name, "archives have no such file");
         };
         if let Some(digest) = path.blob_digest() {
             let size = pack(size_bytes);
@@ -152,7 +140,7 @@ impl<'c> Tree<'c> {
             match last {
                 Some(last) if last > place => {
                     findings.error(
-                        FindingCode::EntryOrder,
+                        Code::EntryOrder,
                         &entry.name,
                         format_args!("it comes after `{}`", last.1),
                     );

@@ -1,6 +1,6 @@
 //! Everything that can be wrong with an archive zip, each with a stable code.
 
-use crate::format::FindingCode;
+use crate::format::FindingCode as Code;
 use crate::model::named::named;
 use std::io;
 
@@ -144,33 +144,33 @@ named! {
 
 impl ZipFault {
     /// The name of this kind of fault, the same in every version.
-    pub(crate) fn code(&self) -> FindingCode {
+    pub(crate) fn code(&self) -> Code {
         match self {
-            Self::NoEnd { .. } => FindingCode::ZipNoEnd,
-            Self::TrailingBytes { .. } => FindingCode::ZipTrailingBytes,
-            Self::Comment { .. } | Self::EntryComment { .. } => FindingCode::ZipComment,
-            Self::EndRecord { .. } => FindingCode::ZipEndRecord,
-            Self::CentralRange { .. } => FindingCode::ZipCentralRange,
-            Self::CentralRecord { .. } => FindingCode::ZipCentralRecord,
-            Self::Header { .. } => FindingCode::ZipHeader,
-            Self::Method { .. } => FindingCode::ZipMethod,
-            Self::Name { .. } => FindingCode::ZipName,
-            Self::Duplicate { .. } => FindingCode::ZipDuplicate,
-            Self::CaseClash { .. } => FindingCode::ZipCaseClash,
-            Self::FolderClash { .. } => FindingCode::ZipFolderClash,
-            Self::Order { .. } => FindingCode::ZipOrder,
-            Self::Prefix { .. } => FindingCode::ZipPrefix,
-            Self::Gap { .. } | Self::CentralGap { .. } => FindingCode::ZipGap,
-            Self::Overlap { .. } | Self::Range { .. } => FindingCode::ZipOverlap,
-            Self::Size { .. } | Self::ContentSize { .. } => FindingCode::ZipSize,
-            Self::Limit { .. } => FindingCode::ZipLimit,
-            Self::Count { .. } => FindingCode::ZipCount,
-            Self::Crc { .. } => FindingCode::ZipCrc,
-            Self::StreamCrc { .. } => FindingCode::ZipStreamCrc,
-            Self::Deflate { .. } => FindingCode::ZipDeflate,
-            Self::StreamEnd { .. } => FindingCode::ZipStreamEnd,
-            Self::Padding { .. } | Self::BlockPadding { .. } => FindingCode::ZipPadding,
-            Self::More { .. } => FindingCode::ZipMoreFaults,
+            Self::NoEnd { .. } => Code::ZipNoEnd,
+            Self::TrailingBytes { .. } => Code::ZipTrailingBytes,
+            Self::Comment { .. } | Self::EntryComment { .. } => Code::ZipComment,
+            Self::EndRecord { .. } => Code::ZipEndRecord,
+            Self::CentralRange { .. } => Code::ZipCentralRange,
+            Self::CentralRecord { .. } => Code::ZipCentralRecord,
+            Self::Header { .. } => Code::ZipHeader,
+            Self::Method { .. } => Code::ZipMethod,
+            Self::Name { .. } => Code::ZipName,
+            Self::Duplicate { .. } => Code::ZipDuplicate,
+            Self::CaseClash { .. } => Code::ZipCaseClash,
+            Self::FolderClash { .. } => Code::ZipFolderClash,
+            Self::Order { .. } => Code::ZipOrder,
+            Self::Prefix { .. } => Code::ZipPrefix,
+            Self::Gap { .. } | Self::CentralGap { .. } => Code::ZipGap,
+            Self::Overlap { .. } | Self::Range { .. } => Code::ZipOverlap,
+            Self::Size { .. } | Self::ContentSize { .. } => Code::ZipSize,
+            Self::Limit { .. } => Code::ZipLimit,
+            Self::Count { .. } => Code::ZipCount,
+            Self::Crc { .. } => Code::ZipCrc,
+            Self::StreamCrc { .. } => Code::ZipStreamCrc,
+            Self::Deflate { .. } => Code::ZipDeflate,
+            Self::StreamEnd { .. } => Code::ZipStreamEnd,
+            Self::Padding { .. } | Self::BlockPadding { .. } => Code::ZipPadding,
+            Self::More { .. } => Code::ZipMoreFaults,
         }
     }
 
