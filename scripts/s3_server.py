@@ -1,4 +1,4 @@
-"""A server that speaks as much of S3 as reading asks, over a folder of buckets: it waits before each answer, and counts what it sent.
+"""A server that speaks as much of S3 as archives ask, over a folder of buckets: it waits before each answer, and counts what it sent.
 
 usage: s3_server.py FOLDER SECONDS      prints its address; GET /-/count gives requests and bytes since the last time
 """
@@ -6,6 +6,7 @@ usage: s3_server.py FOLDER SECONDS      prints its address; GET /-/count gives r
 import json
 import os
 import re
+import shutil
 import sys
 import threading
 import time
@@ -50,6 +51,36 @@ class Handler(BaseHTTPRequestHandler):
         self.object(path)
 
     do_HEAD = do_GET
+
+    def do_PUT(self):
+        """An object, or a part of one, which is kept beside it."""
+        url = urlsplit(self.path)
+        query, path = parse_qs(url.query), ROOT / unquote(url.path.lstrip("/"))
+        if "partNumber" in query:
+            path = path.with_name(f".{path.name}.{int(query['partNumber'][0]):05}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        left = int(self.headers["Content-Length"])
+        with open(path, "wb") as file:
+            while left:
+                piece = self.rfile.read(min(left, 1 << 20))
+                file.write(piece)
+                left -= len(piece)
+        self.answer(200, ETag='"e"')
+
+    def do_POST(self):
+        """The beginning or the end of an upload in parts."""
+        url = urlsplit(self.path)
+        path = ROOT / unquote(url.path.lstrip("/"))
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if "uploadId" in parse_qs(url.query):
+            with open(path, "wb") as whole:
+                for part in sorted(path.parent.glob(f".{path.name}.*")):
+                    with open(part, "rb") as file:
+                        shutil.copyfileobj(file, whole, 1 << 20)
+                    part.unlink()
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        self.answer(200, b"<R><Bucket>b</Bucket><Key>k</Key><UploadId>1</UploadId><ETag>e</ETag></R>")
 
     def listing(self, bucket, prefix):
         top = bucket / prefix

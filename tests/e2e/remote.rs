@@ -249,7 +249,7 @@ fn a_large_archive_goes_up_in_parts_and_a_killed_upload_is_given_back() {
 fn what_is_missing_refused_or_replaced_meanwhile_is_told_without_secrets() {
     let Some(bucket) = Bucket::new() else { return };
     let said = bucket.refused(6, &["info", "s3://history/none.zip"]);
-    assert!(said.contains("none `mlark.json` below it"), "{said}");
+    assert!(said.contains("no `mlark.json` below it"), "{said}");
     let said = bucket.refused(6, &["verify", "s3://nobody-has-this/none.zip"]);
     assert!(said.contains("nobody-has-this"), "{said}");
     let said = bucket.refused(
@@ -276,17 +276,17 @@ fn what_is_missing_refused_or_replaced_meanwhile_is_told_without_secrets() {
     bucket.refused(4, &["info", "s3://history/cut.zip"]);
 }
 
-/// A large archive as a zip and as a directory, made there, read from there, and cleaned up.
-fn check_store(bucket: &Bucket, root: &str) {
-    let source = large(bucket);
-    bucket.done(&["export", source, "-o", "here.zip"]);
+/// An archive as a zip and as a directory, made there, read from there, and cleaned up.
+fn check_store(bucket: &Bucket, root: &str, source: &str) {
+    bucket.done(&["export", source, "-o", "here.zip", "--force"]);
     let expected = content_id(&bucket.done(&["info", "here.zip", "--json"]));
     for name in ["large.zip", "folder"] {
         let there = format!("{root}/a b/{name}");
         bucket.done(&["export", source, "-o", &there, "--cleanup"]);
         assert_eq!(content_id(&bucket.done(&["info", &there, "--json"])), expected);
         assert!(bucket.done(&["verify", &there]).contains("intact"), "{there}");
-        assert!(bucket.done(&["ls", &there, "artifacts"]).contains("model.bin"));
+        let ask = |archive: &str| bucket.done(&["ls", archive, "artifacts", "--json"]);
+        assert_eq!(ask("here.zip").replace("here.zip", &there), ask(&there));
         assert_eq!(bucket.done(&["diff", "here.zip", &there]), "");
         let said = bucket.refused(2, &["export", source, "-o", &there]);
         assert!(said.contains("` exists"), "{said}");
@@ -315,7 +315,8 @@ fn archives_are_made_in_azures_storage_and_read_from_there() {
         "wasbs://box@devstoreaccount1.blob",
         "abfss://box@devstoreaccount1.dfs",
     ] {
-        check_store(&bucket, &format!("{scheme}.core.windows.net/{}", &scheme[..5]));
+        let root = format!("{scheme}.core.windows.net/{}", &scheme[..5]);
+        check_store(&bucket, &root, large(&bucket));
     }
 }
 
@@ -331,5 +332,6 @@ fn archives_are_made_in_a_storage_of_googles_protocol_and_read_from_there() {
     std::fs::write(&account, text).unwrap();
     let account = account.to_str().unwrap().to_owned();
     bucket.cloud.variables.push(("GOOGLE_SERVICE_ACCOUNT", account));
-    check_store(&bucket, "gs://history");
+    // The server has no uploads in parts for this protocol.
+    check_store(&bucket, "gs://history", &fixture("sql-3.18.0/mlflow.db"));
 }

@@ -221,3 +221,15 @@ fn refused_parts_are_kept_by_name_and_too_many_of_them_send_all_again() {
         .unwrap();
     assert_eq!(known(Kind::Runs, "few"), (7, None));
 }
+
+#[test]
+fn the_journal_of_an_archive_in_a_bucket_lies_in_the_users_folder() {
+    let beside = default_path(Path::new("/x/a.zip"), &key());
+    assert_eq!(beside.parent(), Some(Path::new("/x")));
+    for archive in ["s3://b/a.zip", "gs://b/a", "abfss://c@a.dfs.core.windows.net/a"] {
+        let journal = default_path(Path::new(archive), &key());
+        assert_eq!(journal.parent(), Some(state_folder().as_path()), "{archive}");
+        assert_eq!(journal.file_name(), beside.file_name());
+    }
+    assert!(state_folder().ends_with("mlark") && state_folder().is_absolute());
+}
