@@ -463,3 +463,37 @@ fn looking_at_an_archive_in_a_bucket_asks_for_little() {
         .sum();
     assert!(bytes <= 4 * (130 << 10), "{bytes} bytes of {LARGE}");
 }
+
+/// Google's storage speaks the same XML; its own service cannot be tried here.
+#[test]
+fn archives_are_made_in_a_storage_of_googles_protocol_and_read_from_there() {
+    let place = Place::new();
+    place.export("here.zip");
+    let account = format!(
+        r#"{{"gcs_base_url": "{}", "disable_oauth": true, "client_email": "", "private_key": "", "private_key_id": ""}}"#,
+        place.bucket.url()
+    );
+    fs::write(place.path("account.json"), account).unwrap();
+    let google = |arguments: &[&str]| {
+        let mut command = place
+            .bucket
+            .mlark(place.folder.path(), &place.path("tmp"), arguments);
+        command.env("GOOGLE_SERVICE_ACCOUNT", place.path("account.json"));
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {said}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for there in ["gs://b/a b/whole.zip", "gs://b/folder"] {
+        google(&["export", "mlruns", "-o", there]);
+        assert!(google(&["verify", there]).contains("intact"), "{there}");
+        assert_eq!(google(&["diff", "here.zip", there]), "");
+    }
+    let received = place.bucket.received();
+    assert!(
+        received
+            .iter()
+            .any(|request| request.target.contains("partNumber=3"))
+    );
+    assert_eq!(place.bucket.uploads(), 0);
+}

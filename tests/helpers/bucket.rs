@@ -70,6 +70,10 @@ impl Bucket {
         self.kept.lock().unwrap().uploads.len()
     }
 
+    pub fn url(&self) -> String {
+        self.server.url()
+    }
+
     pub fn received(&self) -> Vec<Received> {
         self.server.received()
     }
