@@ -1,5 +1,6 @@
 """The program of the wheel, and what it makes read again."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -95,6 +96,24 @@ def test_errors_are_typed_and_say_why(tmp_path):
         mlark.verify(tmp_path / "missing.zip")
     assert error.value.exit_code >= 2
     assert not (tmp_path / "a.zip").exists()
+
+
+def test_a_restore_keeps_ids_and_an_incomplete_export_says_what_is_missing(history, tmp_path):
+    made = mlark.restore(history, output=tmp_path / "store")
+    assert made and (tmp_path / "store/mlflow.db").is_file()
+    mlark.export(tmp_path / "store/mlflow.db", tmp_path / "again.zip", include_deleted=True)
+    with mlark.open(history) as before, mlark.open(tmp_path / "again.zip") as after:
+        assert [run.run_id for run in before.runs()] == [run.run_id for run in after.runs()]
+
+    shutil.copytree(STORE, tmp_path / "broken")
+    next((tmp_path / "broken").glob("*/*/meta.yaml")).write_text("run_id: [")
+    with pytest.raises(mlark.ProgramError) as error:
+        mlark.export(tmp_path / "broken", tmp_path / "none.zip")
+    assert error.value.exit_code == 7 and error.value.hint and not (tmp_path / "none.zip").exists()
+    with pytest.raises(mlark.Incomplete) as error:
+        mlark.export(tmp_path / "broken", tmp_path / "part.zip", keep_going=True)
+    assert error.value.exit_code == 3
+    assert error.value.document["content_id"] == mlark.open(tmp_path / "part.zip").content_id
 
 
 def test_without_the_program_archives_are_read_and_the_rest_says_so(history):

@@ -158,6 +158,15 @@ function sums(differences) {
   return differences.map((difference) => (sum += Number(difference)));
 }
 
+export function recordsOf(dataset) {
+  return once("records", () => grouping(rowsOf("dataset-records"), (row) => [row.g])).get(dataset) || [];
+}
+
+// What was measured of a logged model: [metric, dataset, run, points, least, greatest, latest, step].
+export function metricsOfLogged(model) {
+  return valueIn("m" + model.row) || [];
+}
+
 export function filesOf(kind, row) {
   return valueIn(`f-${kind}-${row}`);
 }

@@ -9,14 +9,14 @@ import { plainTable, runsView } from "./runs.js";
 import { compareView } from "./compare.js";
 import { scatterView } from "./scatter.js";
 import { runView } from "./run.js";
-import { dataView, datasetView, loggedView, modelView, modelsView, versionView } from "./models.js";
+import { dataView, datasetView, evaluationView, loggedView, modelView, modelsView, versionView } from "./models.js";
 import { tracesView, traceView } from "./traces.js";
 
 const VIEWS = {
   "": overviewView, runs: runsView, compare: compareView, scatter: scatterView, run: runView, models: modelsView, model: modelView,
-  version: versionView, logged: loggedView, data: dataView, dataset: datasetView, traces: tracesView, trace: traceView, print: printView,
+  version: versionView, logged: loggedView, data: dataView, dataset: datasetView, evaluation: evaluationView, traces: tracesView, trace: traceView, print: printView,
 };
-const SECTION_OF = { run: "runs", model: "models", version: "models", logged: "models", dataset: "data", trace: "traces" };
+const SECTION_OF = { run: "runs", model: "models", version: "models", logged: "models", dataset: "data", evaluation: "data", trace: "traces" };
 const MOST_PRINTED = 1000;
 
 function hasTraces() {

@@ -1,8 +1,8 @@
 // Registered models, prompts, logged models and datasets.
 
-import { brief, dayOf, grouped, oneLine, plain, timeOf } from "./text.js";
+import { brief, dayOf, grouped, oneLine, plain, short, timeOf } from "./text.js";
 import { badge, deletedBadge, el, factList, inParts, keyTable, link, mono, prose, section, smallTable, stateBadge, user } from "./dom.js";
-import { datasetOf, datasets, evaluationDatasets, experimentName, isPrompt, logged, loggedOf, models, runName, runOf, runsOfDataset, scorers, tag, versionOf, versionsOfLogged, versionsOfModel } from "./data.js";
+import { datasetOf, datasets, evaluationDatasets, experimentName, hasAll, isPrompt, logged, loggedOf, metricsOfLogged, models, recordsOf, runName, runOf, runsOfDataset, scorers, tag, versionOf, versionsOfLogged, versionsOfModel } from "./data.js";
 import { fileSection, json, jsonTree } from "./files.js";
 import { hopList, lineageOfLogged, lineageOfVersion } from "./graph.js";
 import { absentView } from "./run.js";
@@ -98,9 +98,46 @@ export function loggedView(id) {
     el("h1", {}, user(model.n || model.i), " ", stateBadge(model.s), " ", deletedBadge(model)),
     factList([["Model ID", mono(model.i)], ["Type", model.ty ? user(model.ty) : null], ["Experiment", user(experimentName(model.x))], ["Made", model.a !== undefined ? timeOf(model.a) + " UTC" : null], ["By run", model.r ? runLink(model.r) : null]]),
     section("Where it came from, and what was made of it", null, lineageOfLogged(model)),
+    loggedMetrics(model),
     section("Params", (model.p || []).length / 2, keyTable(model.p, "It has none.")),
     section("Tags", (model.t || []).length / 2, keyTable(model.t, "It has none.")),
     section("Artifacts", null, fileSection("logged_model", model.row, model.i)),
+  );
+}
+
+function loggedMetrics(model) {
+  const list = metricsOfLogged(model);
+  if (list.length === 0) return section("Metrics", 0, el("p", { class: "empty" }, hasAll("logged models with metrics") ? "It has none." : "They are not on this page."));
+  const number = (value) => el("span", { class: "number", title: value === null ? null : String(value) }, value === null ? "" : short(value));
+  const rows = (some) => smallTable(["Metric", "Dataset", "Run", "Latest", "Step", "Least", "Greatest", "Points"], some.map(([key, dataset, run, points, least, greatest, latest, step]) => [
+    mono(key), dataset === null ? "" : user(dataset), run === null ? "" : runLink(run), number(latest), grouped(step), number(least), number(greatest), grouped(points),
+  ]));
+  return section("Metrics", list.length, inParts(list, rows, 100));
+}
+
+// Free JSON, as a tree where it is one.
+function free(value) {
+  if (value === undefined) return null;
+  const parsed = typeof value === "string" ? json(value) : undefined;
+  return parsed !== undefined && typeof parsed === "object" ? jsonTree(parsed) : prose(value);
+}
+
+export function evaluationView(id) {
+  const dataset = evaluationDatasets.find((dataset) => dataset.i === id);
+  if (!dataset) return absentView("evaluation dataset", id);
+  const records = recordsOf(id);
+  const none = hasAll("dataset-records") ? "It has none." : "They are not on this page.";
+  const one = (record, number) => el("details", { open: number < 3 ? "" : null }, el("summary", {}, mono(record.i), " ", el("span", { class: "note" }, dayOf(record.a))), factList([
+    ["Inputs", free(record.in)], ["Outputs", free(record.out)], ["Expectations", free(record.ex)], ["Tags", free(record.t)], ["Source", free(record.so)], ["User", record.u ? user(record.u) : null],
+  ]));
+  return el(
+    "main", { id: "view" },
+    el("p", { class: "trail" }, link(["data"], "Data")),
+    el("h1", {}, user(dataset.n)),
+    factList([["ID", mono(dataset.i)], ["Made", dataset.a !== undefined ? timeOf(dataset.a) + " UTC" : null], ["By", dataset.u ? user(dataset.u) : null],
+      ["Experiments", (dataset.x || []).length > 0 ? dataset.x.map((id) => el("div", {}, user(experimentName(id)))) : null]]),
+    section("Records", records.length, records.length > 0 ? inParts(records, (some) => el("div", {}, some.map(one)), 50) : el("p", { class: "empty" }, none)),
+    section("Tags", (dataset.t || []).length / 2, keyTable(dataset.t, "It has none.")),
   );
 }
 
@@ -113,8 +150,8 @@ export function dataView() {
     ])), 100)));
   }
   if (evaluationDatasets.length > 0) {
-    parts.push(section("Evaluation datasets", evaluationDatasets.length, inParts(evaluationDatasets, (some) => smallTable(["Name", "ID", "Made (UTC)", "By", "Experiments"], some.map((dataset) => [
-      user(dataset.n), mono(dataset.i), dayOf(dataset.a), dataset.u ? user(dataset.u) : "", (dataset.x || []).map((id) => el("div", {}, user(experimentName(id)))),
+    parts.push(section("Evaluation datasets", evaluationDatasets.length, inParts(evaluationDatasets, (some) => smallTable(["Name", "Records", "ID", "Made (UTC)", "By", "Experiments"], some.map((dataset) => [
+      link(["evaluation", dataset.i], user(dataset.n)), el("span", { class: "number" }, grouped(recordsOf(dataset.i).length)), mono(dataset.i), dayOf(dataset.a), dataset.u ? user(dataset.u) : "", (dataset.x || []).map((id) => el("div", {}, user(experimentName(id)))),
     ])), 100)));
   }
   if (scorers.length > 0) {
@@ -128,11 +165,7 @@ export function datasetView(experiment, name, digest) {
   const dataset = datasetOf.get(experiment + "/" + name + "/" + digest);
   if (!dataset) return absentView("dataset", name);
   const readers = runsOfDataset(dataset);
-  const document = (title, value) => {
-    if (value === undefined) return null;
-    const parsed = typeof value === "string" ? json(value) : undefined;
-    return section(title, null, parsed !== undefined && typeof parsed === "object" ? jsonTree(parsed) : prose(value));
-  };
+  const document = (title, value) => (value === undefined ? null : section(title, null, free(value)));
   return el(
     "main", { id: "view" },
     el("p", { class: "trail" }, link(["data"], "Data")),

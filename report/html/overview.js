@@ -153,7 +153,7 @@ function onThisPage() {
     const [text, note] = about.characters;
     items.push(el("li", {}, `${counted(about.cut_texts, "texts")} cut: values after ${grouped(text)} characters, notes and what spans hold after ${grouped(note)}; of very long lists the first entries are here.`));
   }
-  const further = ["dataset-records", "workspaces"].filter((kind) => about.facts.counts[kind]);
+  const further = ["workspaces"].filter((kind) => about.facts.counts[kind]);
   if (further.length > 0) items.push(el("li", {}, `Not shown at all: ${further.map((kind) => counted(about.facts.counts[kind], kind.replace(/-/g, " "))).join(", ")}.`));
   items.push(el("li", {}, "Fields that this version of mlark does not know are in the archive and not on this page."));
   const isFull = less.some(([what]) => what !== "points of curves");

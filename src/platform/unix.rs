@@ -191,6 +191,12 @@ pub(crate) fn os_name(bytes: &[u8]) -> &OsStr {
     OsStr::from_bytes(bytes)
 }
 
+/// A path as it can be typed in any shell.
+#[cfg(feature = "cli")]
+pub(crate) fn typed(path: &Path) -> &Path {
+    path
+}
+
 /// A path's bytes, its parts divided by `/`.
 pub(super) fn slashed(path: &Path) -> Vec<u8> {
     path.as_os_str().as_bytes().to_vec()

@@ -210,6 +210,12 @@ pub(super) fn slashed(path: &Path) -> Vec<u8> {
     format!("{slash}{plain}").into_bytes()
 }
 
+/// A path as it can be typed in any shell: Windows takes `/` too.
+#[cfg(feature = "cli")]
+pub(crate) fn typed(path: &Path) -> PathBuf {
+    path.to_string_lossy().replace('\\', "/").into()
+}
+
 /// A folder by its path.
 pub(crate) struct OpenFolder {
     path: PathBuf,

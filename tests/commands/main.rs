@@ -7,6 +7,7 @@ mod bad_input;
 mod bad_usage;
 #[cfg(feature = "cloud")]
 mod buckets;
+mod completions;
 mod diff_sides;
 mod every_command;
 mod examples;

@@ -101,6 +101,19 @@ fn a_page_has_what_the_archive_has() {
         [json!("auc"), json!(1), json!(1), json!(0)]
     );
     assert_eq!(curves[1][8].as_array().unwrap().len(), 12);
+    // What was measured of a logged model, and what an evaluation dataset holds.
+    let measured = page.ids["m0"].as_array().unwrap();
+    assert_eq!(measured.len(), 1);
+    assert_eq!(measured[0][0], "f1");
+    assert_eq!(measured[0][3], 1, "points");
+    assert_eq!(
+        measured[0][6], measured[0][4],
+        "the only point is the latest and the least"
+    );
+    let records = &page.data["dataset-records"];
+    assert_eq!(records.len(), 1);
+    assert_eq!(records[0]["g"], page.data["evaluation-datasets"][0]["i"]);
+    assert!(records[0]["in"].is_string(), "{records:?}");
     assert!(page.ids["s0"][0].as_array().unwrap().len() > 1, "spans");
     assert!(page.ids.contains_key("f-run-0"));
 }

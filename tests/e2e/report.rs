@@ -2,7 +2,7 @@
 //!
 //! `scripts/report-env` makes what is needed. Pictures of every view stay in `target/report/`.
 
-use crate::helpers::common::{History, RUN_A, RUN_B, START, TRACE, point};
+use crate::helpers::common::{History, MODEL, RUN_A, RUN_B, START, TRACE, point};
 use crate::helpers::hostile_page::{files, hostile, payload};
 use crate::helpers::servers::{self, mlark, run, script};
 use mlark::archive::Archive;
@@ -103,6 +103,8 @@ fn shot(name: &str) -> Value {
 }
 
 const TEXT: &str = "() => document.getElementById('view').innerText";
+/// The evaluation dataset of a history.
+const EVALUATION: &str = "d-00000000000000000000000000000001";
 /// The ids of the runs that the table shows, in its order.
 const ROWS: &str = "() => [...document.querySelectorAll('.body .row a')].map(a => decodeURIComponent(a.hash.slice('#/run/'.length)))";
 /// What would have been made by a text that is markup.
@@ -137,6 +139,8 @@ fn hostile_texts_are_shown_as_texts_in_every_view() {
         format!("#/run/{RUN_B}"),
         format!("#/trace/{TRACE}"),
         "#/dataset/1/train/9d1f".to_owned(),
+        format!("#/logged/{MODEL}"),
+        format!("#/evaluation/{EVALUATION}"),
     ])
     .chain(
         [
@@ -422,6 +426,10 @@ fn traces_are_trees_and_files_are_shown_as_what_they_are() {
         shot("file"),
         go(&format!("#/run/{RUN_A}")),
         eval("graph", "() => [...document.querySelectorAll('.graph a')].map(a => a.getAttribute('href'))"),
+        go(&format!("#/logged/{MODEL}")),
+        eval("measured", TEXT),
+        go(&format!("#/evaluation/{EVALUATION}")),
+        eval("records", TEXT),
         go("#/models"),
         shot("models"),
         go("#/print"),
@@ -444,6 +452,8 @@ fn traces_are_trees_and_files_are_shown_as_what_they_are() {
     assert_eq!(seen.result("table"), &json!([["name", "count"], ["a, b", "3"]]));
     let graph = seen.result("graph").as_array().unwrap();
     assert!(graph.contains(&json!("#/dataset/1/train/9d1f")), "{graph:?}");
+    assert!(seen.text("measured").contains("f1"), "{}", seen.text("measured"));
+    assert!(seen.text("records").contains("why?"), "{}", seen.text("records"));
     assert_eq!(seen.text("header"), "none");
 }
 

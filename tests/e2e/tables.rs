@@ -123,6 +123,16 @@ fn blocks(page: &str) -> Vec<(String, String)> {
     blocks
 }
 
+/// The virtualenv with PySpark, which needs Java.
+fn spark() -> Option<PathBuf> {
+    let python = servers::venvs("Spark is not asked")?.join("scale/bin/python");
+    let is_there = python.exists() && Command::new("java").arg("-version").output().is_ok();
+    if !is_there {
+        eprintln!("SKIPPED: there is no PySpark, or no Java");
+    }
+    is_there.then_some(python)
+}
+
 /// Runs each block of the page on queries: what it prints follows it. `MLARK_UPDATE` writes that anew.
 #[test]
 fn the_page_on_queries_shows_what_they_answer() {
@@ -151,7 +161,12 @@ fn the_page_on_queries_shows_what_they_answer() {
                 command
             }
             "python" => {
-                let mut command = Command::new(&python);
+                let python = match block.contains("pyspark") {
+                    true => spark(),
+                    false => Some(python.clone()),
+                };
+                let Some(python) = python else { continue };
+                let mut command = Command::new(python);
                 command.args(["-c", &block]);
                 command
             }

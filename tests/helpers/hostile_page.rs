@@ -128,6 +128,12 @@ pub fn hostile() -> History {
             span.attributes.insert(key.to_owned(), quoted.clone().into());
         }
     }
+    history.model_metrics[0].1 = PAYLOADS[0].to_owned();
+    history.evaluation_datasets[0].name = text.clone();
+    let record = &mut history.records[0];
+    record.inputs = Some(serde_json::json!({PAYLOADS[0]: text, "long": text.repeat(20)}));
+    record.outputs = Some(text.clone().into());
+    record.created_by = Some(text.clone());
     history.artifacts = files()
         .into_iter()
         .map(|(path, bytes)| {

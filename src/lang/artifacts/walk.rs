@@ -225,7 +225,9 @@ fn failed_entry(root: &Path, error: &walkdir::Error) -> FoundFile {
     FoundFile::Failed(relative(root, path), reason, detail)
 }
 
+/// The names between a root and a path, divided by `/` on every system.
 fn relative(root: &Path, path: &Path) -> Option<String> {
-    let relative = path.strip_prefix(root).ok()?.to_str()?;
-    (!relative.is_empty()).then(|| relative.to_owned())
+    let names = path.strip_prefix(root).ok()?.iter().map(OsStr::to_str);
+    let names: Option<Vec<_>> = names.collect();
+    names.map(|names| names.join("/")).filter(|path| !path.is_empty())
 }

@@ -9,6 +9,7 @@ mod choice;
 mod curves;
 mod facts;
 mod files;
+mod measured;
 mod objects;
 mod page;
 mod sample;
@@ -201,6 +202,7 @@ fn fill<W: Write>(
     };
     let placed = filler.objects()?;
     filler.curves(&placed)?;
+    filler.model_metrics(&placed)?;
     filler.spans(&placed)?;
     filler.files(&placed)?;
     let Filler {
@@ -294,8 +296,13 @@ impl<W: Write> Filler<'_, W> {
         let logged_models = self.section("logged", logged_models, 15)?;
         let datasets = self.maker.datasets()?;
         self.section("datasets", datasets, 10)?;
-        let evaluation_datasets = self.maker.evaluation_datasets()?;
+        let mut ids = HashSet::new();
+        let evaluation_datasets = self.maker.evaluation_datasets(&mut |id| {
+            ids.insert(id.to_owned());
+        })?;
         self.section("evaluation-datasets", evaluation_datasets, 5)?;
+        let records = self.maker.records(&ids)?;
+        self.section("dataset-records", records, 10)?;
         let scorers = self.maker.scorers()?;
         self.section("scorers", scorers, 5)?;
         let runs = self.maker.runs()?;

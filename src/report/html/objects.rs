@@ -294,11 +294,13 @@ impl Maker<'_> {
         })
     }
 
-    pub(super) fn evaluation_datasets(&mut self) -> Result<Collected> {
+    pub(super) fn evaluation_datasets(&mut self, seen: &mut dyn FnMut(&str)) -> Result<Collected> {
+        let seen = std::cell::RefCell::new(seen);
         self.collect(Kind::EvaluationDatasets, |maker, dataset: EvaluationDataset| {
             if !maker.closure.takes_of_experiments(&dataset.experiment_ids) {
                 return None;
             }
+            (seen.borrow_mut())(&dataset.dataset_id);
             let mut row = Row::default();
             row.put_name("i", Some(&dataset.dataset_id));
             row.put_name("n", Some(&dataset.name));

@@ -1,0 +1,195 @@
+//! Metrics of logged models, and records of evaluation datasets.
+
+use super::Filler;
+use super::curves::Drawn;
+use super::objects::{Collected, Maker};
+use super::spool::Spool;
+use super::text::{Row, inert, integer, name};
+use crate::archive::walk::{Cursor, Owners, orphan, text};
+use crate::archive::{Archive, Result};
+use crate::format::Kind;
+use crate::model::{DatasetRecord, Double, ModelMetricSlice};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, HashSet};
+use std::io::Write;
+use std::path::Path;
+
+/// Metrics of a model that the page has, each for one dataset and run.
+const MOST_METRICS: usize = 500;
+
+/// What was measured: the metric, and on which dataset in which run.
+type Series = (String, Option<String>, Option<String>);
+
+/// The logged model whose metrics are being read; drawn where the page has it.
+type OpenModel = (String, Option<Drawn>, BTreeMap<Series, Points>);
+
+/// The points of a series.
+struct Points {
+    count: u64,
+    least: f64,
+    greatest: f64,
+    /// Step, time and value of the point that MLflow takes for the latest.
+    latest: (i64, i64, Double),
+}
+
+/// The metrics of all logged models of the page.
+pub(super) struct ModelMetrics {
+    pub(super) spool: Spool,
+    /// The rows of the models, in the order of the spool.
+    pub(super) models: Vec<Drawn>,
+    /// Metrics beyond those that the page has.
+    pub(super) left_out: u64,
+}
+
+impl ModelMetrics {
+    fn take(&mut self, model: Option<OpenModel>) -> Result<()> {
+        let Some((_, Some(drawn), series)) = model else {
+            return Ok(());
+        };
+        self.left_out += series.len().saturating_sub(MOST_METRICS) as u64;
+        let rows = series.iter().take(MOST_METRICS).map(row);
+        self.spool
+            .push(drawn.time, &inert(&Value::Array(rows.collect())))?;
+        self.models.push(drawn);
+        Ok(())
+    }
+}
+
+/// `[key, dataset, run, points, least, greatest, latest value, its step]`
+fn row(((key, dataset, run), points): (&Series, &Points)) -> Value {
+    let linked = |text: &Option<String>| text.as_deref().map_or(Value::Null, name);
+    let finite = |value: f64| {
+        if value.is_finite() {
+            json!(value)
+        } else {
+            Value::Null
+        }
+    };
+    let (step, _, latest) = points.latest;
+    json!([
+        name(key),
+        linked(dataset),
+        linked(run),
+        points.count,
+        finite(points.least),
+        finite(points.greatest),
+        latest,
+        integer(step)
+    ])
+}
+
+/// Reads the metrics of the models whose row `row_of` knows, by their number in the archive.
+pub(super) fn model_metrics(
+    archive: &Archive,
+    scratch: &Path,
+    row_of: &dyn Fn(usize) -> Option<u32>,
+) -> Result<ModelMetrics> {
+    let mut metrics = ModelMetrics {
+        spool: Spool::new(scratch)?,
+        models: Vec::new(),
+        left_out: 0,
+    };
+    let mut owners = Owners::new(archive, Kind::LoggedModels)?;
+    let mut open: Option<OpenModel> = None;
+    let mut cursor = Cursor::new(archive, Kind::ModelMetrics)?;
+    while cursor.line().is_some() {
+        let head = cursor.head(Kind::ModelMetrics)?;
+        let id = text(&head.model_id);
+        if open.as_ref().is_none_or(|(open, ..)| open != id) {
+            metrics.take(open.take())?;
+            let Some(owner) = owners.find(id)? else {
+                return Err(orphan(&cursor, id));
+            };
+            let time = owner.head.creation_timestamp_ms.as_i64();
+            let drawn = row_of(owner.number).map(|row| Drawn { row, time });
+            open = Some((id.to_owned(), drawn, BTreeMap::new()));
+        }
+        if let Some((_, Some(_), series)) = &mut open {
+            add(series, &cursor.parse()?, &mut metrics.left_out);
+        }
+        cursor.advance()?;
+    }
+    metrics.take(open)?;
+    Ok(metrics)
+}
+
+/// Adds the points of a line. A model with very many series has the first; points of further ones are counted.
+fn add(series: &mut BTreeMap<Series, Points>, slice: &ModelMetricSlice, left_out: &mut u64) {
+    let link = |column: &Option<Vec<Option<String>>>, place: usize| column.as_ref()?.get(place)?.clone();
+    let points = slice.steps.iter().zip(&slice.timestamps).zip(&slice.values);
+    for (place, ((step, time), value)) in points.enumerate() {
+        let name = (
+            slice.key.clone(),
+            link(&slice.dataset_names, place),
+            link(&slice.run_ids, place),
+        );
+        if series.len() > MOST_METRICS && !series.contains_key(&name) {
+            *left_out += 1;
+            continue;
+        }
+        let points = series.entry(name).or_insert(Points {
+            count: 0,
+            least: f64::INFINITY,
+            greatest: f64::NEG_INFINITY,
+            latest: (*step, *time, *value),
+        });
+        points.count += 1;
+        if value.0.is_finite() {
+            points.least = points.least.min(value.0);
+            points.greatest = points.greatest.max(value.0);
+        }
+        if (*step, *time) >= (points.latest.0, points.latest.1) {
+            points.latest = (*step, *time, *value);
+        }
+    }
+}
+
+impl<W: Write> Filler<'_, W> {
+    /// Metrics of the logged models that the page has.
+    pub(super) fn model_metrics(&mut self, owners: &super::Owners) -> Result<()> {
+        let room = self.room(20);
+        let row_of = |number| owners.logged_models.row(number);
+        let metrics = model_metrics(self.maker.archive, self.maker.scratch, &row_of)?;
+        let kept = metrics.spool.keep(room);
+        let shown = kept.iter().filter(|kept| **kept).count() as u64;
+        self.share("logged models with metrics", shown, kept.len() as u64);
+        let (models, page) = (&metrics.models, &mut self.page);
+        metrics.spool.for_each(&kept, &mut |number, block| {
+            page.block(&format!("m{}", models[number].row), block)
+        })?;
+        if metrics.left_out > 0 {
+            self.share("further metrics of logged models", 0, metrics.left_out);
+        }
+        Ok(())
+    }
+}
+
+impl Maker<'_> {
+    /// The records of these evaluation datasets.
+    pub(super) fn records(&mut self, datasets: &HashSet<String>) -> Result<Collected> {
+        self.collect(Kind::DatasetRecords, |maker, record: DatasetRecord| {
+            if !datasets.contains(&record.dataset_id) {
+                return None;
+            }
+            let mut row = Row::default();
+            row.put_name("i", Some(&record.dataset_record_id));
+            row.put_name("g", Some(&record.dataset_id));
+            let parts = [
+                ("in", &record.inputs),
+                ("out", &record.outputs),
+                ("ex", &record.expectations),
+                ("t", &record.tags),
+                ("so", &record.source),
+            ];
+            for (key, value) in parts {
+                let value = value
+                    .as_ref()
+                    .map_or(Value::Null, |value| maker.texts.free(value));
+                row.put(key, value);
+            }
+            row.put_integer("a", record.created_time);
+            row.put_name("u", record.created_by.as_deref());
+            Some((record.last_update_time.or(record.created_time), row))
+        })
+    }
+}
