@@ -291,7 +291,7 @@ fn the_pages_on_the_format_name_every_code_of_a_finding_and_no_other() {
     let codes: BTreeSet<_> = FindingCode::ALL.iter().map(FindingCode::to_string).collect();
     let mut named = named_reasons("format.md", "code");
     assert!(named.remove("zip-*"), "format.md leads on to zip-profile.md");
-    named.extend(named_reasons("zip-profile.md", "code"));
+    named.extend(named_reasons("reference/zip-profile.md", "code"));
     assert_eq!(named, codes);
 }
 

@@ -35,8 +35,8 @@ PathLike = Union[str, "os.PathLike[str]"]
 def open(path: PathLike) -> "Archive":  # noqa: A001 - `mlark.open` reads as `gzip.open` does
     """Opens an archive, a zip or a folder, for reading.
 
-    Raises `Damaged` where there is no complete archive, `TooNew` where this version cannot read it. What is read later
-    is checked against its digest as it is read; `Archive.verify` checks all of it.
+    Raises `Damaged` if there is no complete archive, and `TooNew` if this version cannot read it. Everything is
+    checked against its digest when it is read; `Archive.verify` checks the whole archive.
     """
     return Archive(path)
 

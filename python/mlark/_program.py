@@ -35,8 +35,8 @@ def program() -> str:
     if found:
         return found
     raise ProgramMissing(
-        "the program `mlark` is not installed: it comes with the wheel (`pip install` it), "
-        "or set MLARK to its path; reading archives works without it"
+        "the program `mlark` is not installed: install the wheel with pip, or set MLARK to the path of the program; "
+        "reading archives works without it"
     )
 
 

@@ -162,3 +162,4 @@ def test_manual_pages_and_completions_are_installed():
 def test_it_runs_as_a_module():
     done = subprocess.run([sys.executable, "-m", "mlark", "--version"], capture_output=True, text=True, check=True)
     assert "postgres" in done.stdout and "cloud" in done.stdout
+    assert done.stdout.split()[1] == mlark.__version__

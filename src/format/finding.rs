@@ -1,4 +1,4 @@
-//! The codes of what `verify` finds (docs/format.md, section 8, and docs/zip-profile.md).
+//! The codes of what `verify` finds (docs/format.md, section 8, and docs/reference/zip-profile.md).
 
 use crate::model::named::named;
 use serde::{Serialize, Serializer};

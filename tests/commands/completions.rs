@@ -53,7 +53,7 @@ complete mlark ver; complete mlark export --keep; complete mlark convert --to ''
         let words: Vec<_> = words.map(|word| word.trim_start_matches("--to=")).collect();
         assert_eq!(words, ["verify", "csv", "exim", "parquet"]);
     }
-    let zsh = "fpath=(. $fpath); autoload -Uz compinit; compinit -u -D; print $_comps[mlark]";
+    let zsh = "fpath=($PWD $fpath); autoload -Uz compinit; compinit -u -D; print $_comps[mlark]";
     if let Some(said) = told("zsh", folder.path(), zsh) {
         assert_eq!(said.trim(), "_mlark");
     }
