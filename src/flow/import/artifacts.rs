@@ -17,7 +17,7 @@ const PIECE_BYTES: usize = 256 << 10;
 const PIECES: usize = 4;
 
 /// Why a file does not go to a server, where it does not.
-pub fn fault(file: &ArtifactFile, limits: &Limits) -> Option<Reason> {
+pub(crate) fn fault(file: &ArtifactFile, limits: &Limits) -> Option<Reason> {
     if file.sha256.is_none() {
         return Some(Reason::NotInArchive);
     }
@@ -27,7 +27,7 @@ pub fn fault(file: &ArtifactFile, limits: &Limits) -> Option<Reason> {
 
 /// Where files of an owner go.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Destination {
+pub(crate) enum Destination {
     /// Below this path of the server's artifact proxy.
     Proxy(String),
     /// Elsewhere: only the UI's upload for runs is left.
@@ -36,7 +36,7 @@ pub enum Destination {
 
 impl Destination {
     /// What an artifact URI of the target means.
-    pub fn of(uri: &str) -> Self {
+    pub(crate) fn of(uri: &str) -> Self {
         let proxied = |rest: &str| Destination::Proxy(rest.trim_matches('/').to_owned());
         if let Some(rest) = uri.strip_prefix("mlflow-artifacts:") {
             return match rest.strip_prefix("//") {
@@ -57,7 +57,7 @@ impl Destination {
 ///
 /// # Errors
 /// A small blob cannot be read.
-pub fn body(archive: &Archive, blob: BlobRef) -> crate::archive::Result<Body> {
+pub(crate) fn body(archive: &Archive, blob: BlobRef) -> crate::archive::Result<Body> {
     let size_bytes = blob.size_bytes;
     if size_bytes <= HELD_BYTES {
         return Ok(Body::Bytes(read(archive, &blob)?));
@@ -76,7 +76,7 @@ pub fn body(archive: &Archive, blob: BlobRef) -> crate::archive::Result<Body> {
 ///
 /// # Errors
 /// It cannot be read.
-pub fn read(archive: &Archive, blob: &BlobRef) -> crate::archive::Result<Vec<u8>> {
+pub(crate) fn read(archive: &Archive, blob: &BlobRef) -> crate::archive::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let name = || crate::format::layout::blob_path(&blob.sha256);
     archive

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// Names of parts of an object that a target refused.
-pub type Parts = BTreeSet<String>;
+pub(crate) type Parts = BTreeSet<String>;
 
 /// Parts of one object that are known by name; where more are missing, all of it is sent again.
 pub(super) const MISSING: usize = 1_000;

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use std::fmt;
 
 /// Tag of experiments that holds it, beside the mark.
-pub const KEY: &str = "mlflow_exim.mlark.identity";
+pub(crate) const KEY: &str = "mlflow_exim.mlark.identity";
 /// Tag that is a prompt's text.
 const PROMPT_TEXT: &str = "mlflow.prompt.text";
 

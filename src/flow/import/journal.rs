@@ -20,8 +20,8 @@ mod ledger;
 mod lines;
 mod several;
 
-pub use ledger::Ledger;
-pub use several::{JournalPlaces, Journals};
+pub(crate) use ledger::Ledger;
+pub(crate) use several::{JournalPlaces, Journals};
 
 use super::identity::Identity;
 use super::options::ToldOptions;
@@ -48,7 +48,7 @@ const LINE_BYTES: u64 = 16 << 20;
 
 /// Whose objects a journal is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JournalKey {
+pub(crate) struct JournalKey {
     /// Origin of the archive.
     pub origin: String,
     /// The target's URL without credentials, with the workspace where there is one.
@@ -102,14 +102,14 @@ pub enum JournalError {
 
 /// A journal open for appending.
 #[derive(Debug)]
-pub struct Journal {
+pub(crate) struct Journal {
     path: PathBuf,
     file: File,
 }
 
 /// What a journal said.
 #[derive(Debug, Default)]
-pub struct JournalContents {
+pub(crate) struct JournalContents {
     /// What is known of objects.
     pub mapping: Mapping,
     /// Content id of the archive that was last imported whole.
@@ -130,7 +130,7 @@ pub struct JournalContents {
 
 impl JournalContents {
     /// Takes note of the target's version: where it is another one than before, each object is to be looked at again.
-    pub fn meet(&mut self, version: Version) {
+    pub(crate) fn meet(&mut self, version: Version) {
         if self
             .target_version
             .replace(version)
@@ -151,7 +151,7 @@ fn can_resume(kind: Kind) -> bool {
 }
 
 /// Where the journal of an import lies unless told: beside the archive, named by origin and target.
-pub fn default_path(archive: &Path, key: &JournalKey) -> PathBuf {
+pub(crate) fn default_path(archive: &Path, key: &JournalKey) -> PathBuf {
     use sha2::{Digest as _, Sha256};
     let digest = Sha256::digest(format!("{}\0{}", key.origin, key.target));
     let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
@@ -164,7 +164,7 @@ pub fn default_path(archive: &Path, key: &JournalKey) -> PathBuf {
 }
 
 /// Where journals of archives in object stores lie: the user's folder of such things.
-pub fn state_folder() -> PathBuf {
+pub(crate) fn state_folder() -> PathBuf {
     let named = |name: &str| {
         std::env::var_os(name)
             .map(PathBuf::from)
@@ -178,7 +178,7 @@ pub fn state_folder() -> PathBuf {
 }
 
 /// Where the journal of what is in one workspace lies, where a path was given for all.
-pub fn path_within(path: &Path, workspace: Option<&str>) -> PathBuf {
+pub(crate) fn path_within(path: &Path, workspace: Option<&str>) -> PathBuf {
     match workspace {
         None | Some(DEFAULT_WORKSPACE) => path.to_owned(),
         Some(workspace) => {
@@ -194,7 +194,7 @@ impl Journal {
     ///
     /// # Errors
     /// It cannot be read, is damaged, or belongs to another import.
-    pub fn read(path: &Path, key: &JournalKey) -> Result<JournalContents, JournalError> {
+    pub(crate) fn read(path: &Path, key: &JournalKey) -> Result<JournalContents, JournalError> {
         match open_input(path) {
             Ok(file) => Reader::new(path, key).read(BufReader::new(file)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(JournalContents::default()),
@@ -206,7 +206,7 @@ impl Journal {
     ///
     /// # Errors
     /// As [`Journal::read`]; another process has it open; it cannot be written.
-    pub fn open(
+    pub(crate) fn open(
         path: &Path,
         key: &JournalKey,
         content_id: &str,
@@ -255,7 +255,7 @@ impl Journal {
     }
 
     /// Where it is.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
@@ -263,7 +263,7 @@ impl Journal {
     ///
     /// # Errors
     /// The journal cannot be written.
-    pub fn intend(&mut self, kind: Kind, ids: &[&str]) -> Result<(), JournalError> {
+    pub(crate) fn intend(&mut self, kind: Kind, ids: &[&str]) -> Result<(), JournalError> {
         self.append(&json!({"ids": ids, "intent": kind}))?;
         self.sync()
     }
@@ -272,7 +272,7 @@ impl Journal {
     ///
     /// # Errors
     /// The journal cannot be written.
-    pub fn made_as(
+    pub(crate) fn made_as(
         &mut self,
         kind: Kind,
         id: &str,
@@ -290,7 +290,7 @@ impl Journal {
     ///
     /// # Errors
     /// The journal cannot be written.
-    pub fn refused(&mut self, kind: Kind, id: &str) -> Result<(), JournalError> {
+    pub(crate) fn refused(&mut self, kind: Kind, id: &str) -> Result<(), JournalError> {
         self.append(&json!({"id": id, "refused": kind}))
     }
 
@@ -298,7 +298,7 @@ impl Journal {
     ///
     /// # Errors
     /// The journal cannot be written.
-    pub fn done(
+    pub(crate) fn done(
         &mut self,
         kind: Kind,
         id: &str,
@@ -322,7 +322,7 @@ impl Journal {
     ///
     /// # Errors
     /// The journal cannot be written.
-    pub fn checked(&mut self, kind: Kind) -> Result<(), JournalError> {
+    pub(crate) fn checked(&mut self, kind: Kind) -> Result<(), JournalError> {
         self.append(&json!({"checked": kind}))
     }
 
@@ -330,7 +330,7 @@ impl Journal {
     ///
     /// # Errors
     /// The journal cannot be written.
-    pub fn complete(&mut self, content_id: &str) -> Result<(), JournalError> {
+    pub(crate) fn complete(&mut self, content_id: &str) -> Result<(), JournalError> {
         self.append(&json!({"complete": content_id, "time": crate::archive::now_text()}))?;
         self.sync()
     }
@@ -339,7 +339,7 @@ impl Journal {
     ///
     /// # Errors
     /// The journal cannot be written.
-    pub fn sync(&mut self) -> Result<(), JournalError> {
+    pub(crate) fn sync(&mut self) -> Result<(), JournalError> {
         self.file.sync_data().map_err(io_error("write", &self.path))
     }
 

@@ -6,7 +6,7 @@
 use crate::format::Kind;
 
 /// Top-level keys whose values name objects of the server.
-pub const KEYS: [&str; 5] = [
+pub(crate) const KEYS: [&str; 5] = [
     "run_id",
     "model_id",
     "artifact_path",
@@ -15,17 +15,17 @@ pub const KEYS: [&str; 5] = [
 ];
 
 /// Name of the files that are looked at.
-pub const FILE_NAME: &str = "MLmodel";
+pub(crate) const FILE_NAME: &str = "MLmodel";
 /// A larger file is not looked at.
-pub const LARGEST_BYTES: u64 = 1 << 20;
+pub(crate) const LARGEST_BYTES: u64 = 1 << 20;
 
 /// Whether a path is that of an `MLmodel` file.
-pub fn is_mlmodel(path: &str) -> bool {
+pub(crate) fn is_mlmodel(path: &str) -> bool {
     path.rsplit('/').next() == Some(FILE_NAME)
 }
 
 /// The target's id for a word in the value of a key, as [`rewrite`] asks for it.
-pub fn new_id(key: &str, word: &str, id: impl Fn(Kind, &str) -> Option<String>) -> Option<String> {
+pub(crate) fn new_id(key: &str, word: &str, id: impl Fn(Kind, &str) -> Option<String>) -> Option<String> {
     match key {
         "experiment_id" => id(Kind::Experiments, word),
         // A path's other words, an experiment's number among them, are nobody's id alone.
@@ -36,7 +36,7 @@ pub fn new_id(key: &str, word: &str, id: impl Fn(Kind, &str) -> Option<String>) 
 /// The file with ids replaced, or none where nothing is to be.
 ///
 /// `new_id` gives the target's id for a word of such a value, where it is an id.
-pub fn rewrite(bytes: &[u8], new_id: impl Fn(&str, &str) -> Option<String>) -> Option<Vec<u8>> {
+pub(crate) fn rewrite(bytes: &[u8], new_id: impl Fn(&str, &str) -> Option<String>) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(bytes.len());
     let mut is_changed = false;
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {

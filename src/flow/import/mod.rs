@@ -1,17 +1,17 @@
 //! Replay: an archive arrives in an MLflow tracking server.
 //!
 //! [`Prepared::new`] reads the archive and the target and makes a [`Plan`], which can be printed and compared; [`Prepared::apply`] carries
-//! it out, with a [`journal`] of what was meant and what was made, and gives an [`ImportReport`]. `docs/replay.md` says which call
+//! it out, with a journal of what was meant and what was made, and gives an [`ImportReport`]. `docs/replay.md` says which call
 //! sets which field, in which order, and what no call can set.
 
-pub mod apply;
-pub mod artifacts;
+pub(crate) mod apply;
+pub(crate) mod artifacts;
 pub mod deviations;
 mod experiments;
-pub mod id_map;
-pub mod identity;
-pub mod journal;
-pub mod mlmodel;
+pub(crate) mod id_map;
+pub(crate) mod identity;
+pub(crate) mod journal;
+pub(crate) mod mlmodel;
 pub mod options;
 mod origins;
 pub mod plan;
@@ -20,12 +20,13 @@ pub mod report;
 pub(crate) mod run_chunks;
 mod sought;
 pub mod spans;
-pub mod target;
-pub mod target_fit;
-pub mod version_source;
+pub(crate) mod target;
+pub(crate) mod target_fit;
+pub(crate) mod version_source;
 pub(crate) mod workspace_import;
-pub mod workspaces;
+pub(crate) mod workspaces;
 
+pub use journal::JournalError;
 pub use options::{ImportOptions, LongValues, OnConflict, Only};
 pub use plan::Plan;
 pub(crate) use plan::PlanDocument;
@@ -38,7 +39,6 @@ use crate::client::{Client, ClientError};
 use crate::format::Kind;
 use crate::lang::session::ExportError;
 use crate::select::NoMatch;
-use journal::JournalError;
 
 /// An import that cannot be made, or that had to stop.
 #[derive(Debug, thiserror::Error)]

@@ -49,7 +49,7 @@ pub struct Wanted {
 }
 
 /// Id of the experiment that every server has.
-pub const DEFAULT_EXPERIMENT: &str = "0";
+pub(crate) const DEFAULT_EXPERIMENT: &str = "0";
 
 impl TargetState {
     /// The version that the server tells.
@@ -196,7 +196,7 @@ fn is_before(a: &TargetId, b: &TargetId) -> bool {
 }
 
 /// The n-th name tried where names are taken: `name`, `name-2`, `name-3`, …
-pub fn numbered(name: &str, number: u32) -> String {
+pub(crate) fn numbered(name: &str, number: u32) -> String {
     match number {
         1 => name.to_owned(),
         number => format!("{name}-{number}"),

@@ -15,18 +15,18 @@ use crate::model::pyjson::PyJsonError;
 use crate::model::{Experiment, LoggedModel, ModelVersion, RegisteredModel, Run, TextMap};
 
 /// Tag that names a run's parent; the one id in a value that is rewritten, as the original does.
-pub use crate::model::run::PARENT_TAG;
+pub(crate) use crate::model::run::PARENT_TAG;
 /// Tag that is a run's name.
-pub const RUN_NAME_TAG: &str = "mlflow.runName";
+pub(crate) const RUN_NAME_TAG: &str = "mlflow.runName";
 /// Tag that is a run's user.
-pub const USER_TAG: &str = "mlflow.user";
+pub(crate) const USER_TAG: &str = "mlflow.user";
 
 /// Keys and texts, as they are sent.
-pub type Texts = Vec<(String, String)>;
+pub(crate) type Texts = Vec<(String, String)>;
 
 /// Fits objects to one target.
 #[derive(Debug, Clone)]
-pub struct Fitting {
+pub(crate) struct Fitting {
     /// What the target holds.
     pub limits: Limits,
     /// Whether the target is a Databricks workspace.
@@ -43,7 +43,7 @@ pub struct Fitting {
 
 /// A run, fitted.
 #[derive(Debug, Default)]
-pub struct FittedRun {
+pub(crate) struct FittedRun {
     /// Tags, the mark included; the parent's id still the archive's.
     pub tags: Texts,
     /// Params.
@@ -58,7 +58,12 @@ pub struct FittedRun {
 
 impl Fitting {
     /// Fits to a target as asked.
-    pub fn new(limits: Limits, is_databricks: bool, origins: &Origins, options: &ImportOptions) -> Self {
+    pub(crate) fn new(
+        limits: Limits,
+        is_databricks: bool,
+        origins: &Origins,
+        options: &ImportOptions,
+    ) -> Self {
         Fitting {
             limits,
             is_databricks,
@@ -70,7 +75,7 @@ impl Fitting {
     }
 
     /// The mark of an object.
-    pub fn mark(&self, kind: Kind, id: &str) -> (String, String) {
+    pub(crate) fn mark(&self, kind: Kind, id: &str) -> (String, String) {
         (mark::KEY.to_owned(), self.origins.mark(kind, id))
     }
 
@@ -78,7 +83,7 @@ impl Fitting {
     ///
     /// # Errors
     /// Its `exim` text is not JSON.
-    pub fn experiment(&self, experiment: &Experiment) -> Result<(Texts, Vec<Change>), PyJsonError> {
+    pub(crate) fn experiment(&self, experiment: &Experiment) -> Result<(Texts, Vec<Change>), PyJsonError> {
         let mut fit = self.begin(Kind::Experiments, &experiment.experiment_id);
         let overlay = self.overlay(|| experiment_source(experiment))?;
         let tags = fit.with_source(&experiment.tags, overlay);
@@ -96,7 +101,7 @@ impl Fitting {
     ///
     /// # Errors
     /// Its `exim` text is not JSON.
-    pub fn run(&self, run: &Run) -> Result<FittedRun, PyJsonError> {
+    pub(crate) fn run(&self, run: &Run) -> Result<FittedRun, PyJsonError> {
         let info = &run.info;
         let mut fit = self.begin(Kind::Runs, &info.run_id);
         let overlay = self.overlay(|| run_source(run))?;
@@ -134,7 +139,7 @@ impl Fitting {
     }
 
     /// Tags and params of a logged model, the mark included.
-    pub fn logged_model(&self, model: &LoggedModel) -> (Texts, Texts, Vec<Change>) {
+    pub(crate) fn logged_model(&self, model: &LoggedModel) -> (Texts, Texts, Vec<Change>) {
         let mut fit = self.begin(Kind::LoggedModels, &model.model_id);
         let tags = fit.tags(own(&model.tags), usize::MAX);
         let params = fit.texts("param", own(&model.params), usize::MAX);
@@ -142,7 +147,7 @@ impl Fitting {
     }
 
     /// Tags and description of a registered model, the mark included.
-    pub fn registered_model(&self, model: &RegisteredModel) -> (Texts, Option<String>, Vec<Change>) {
+    pub(crate) fn registered_model(&self, model: &RegisteredModel) -> (Texts, Option<String>, Vec<Change>) {
         let mut fit = self.begin(Kind::RegisteredModels, &model.name);
         let tags = fit.tags(own(&model.tags), self.limits.model_tag);
         let description = fit.description(model.description.as_deref(), self.limits.description);
@@ -153,7 +158,7 @@ impl Fitting {
     ///
     /// # Errors
     /// Its `exim` text is not JSON.
-    pub fn model_version(
+    pub(crate) fn model_version(
         &self,
         version: &ModelVersion,
         context: &VersionContext,
@@ -173,7 +178,7 @@ impl Fitting {
     }
 
     /// Tags of another kind of object, without a mark.
-    pub fn other(
+    pub(crate) fn other(
         &self,
         kind: Kind,
         id: &str,
@@ -224,12 +229,12 @@ fn own(texts: &TextMap) -> Vec<Own> {
 }
 
 /// Sets a text, in its place where it has one.
-pub fn put(texts: &mut (impl PutText + ?Sized), key: &str, value: &str) {
+pub(crate) fn put(texts: &mut (impl PutText + ?Sized), key: &str, value: &str) {
     texts.put_text(key, value);
 }
 
 /// A list of texts in which one can be set.
-pub trait PutText {
+pub(crate) trait PutText {
     /// Sets a text, in its place where it has one.
     fn put_text(&mut self, key: &str, value: &str);
 }

@@ -7,7 +7,7 @@ use crate::model::OwnerKind;
 use std::borrow::Cow;
 
 /// Ids and places in the target, as a source needs them.
-pub trait Places {
+pub(crate) trait Places {
     /// The run in the target.
     fn run(&self, id: &str) -> Option<TargetId>;
     /// The logged model in the target.
@@ -24,7 +24,7 @@ pub trait Places {
 
 /// A source for the target.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Source {
+pub(crate) struct Source {
     /// The URI.
     pub uri: String,
     /// Run that made it.
@@ -41,7 +41,7 @@ pub struct Source {
 
 /// What a version says of where it comes from.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Given<'a> {
+pub(crate) struct Given<'a> {
     /// The URI.
     pub uri: &'a str,
     /// Run, in the archive.
@@ -53,12 +53,12 @@ pub struct Given<'a> {
 }
 
 /// Source of versions that were never models but hold a number.
-pub const PLACEHOLDER: &str = "s3://mlark-placeholder/deleted-version";
+pub(crate) const PLACEHOLDER: &str = "s3://mlark-placeholder/deleted-version";
 /// Source of prompts' versions.
-pub const PROMPT_SOURCE: &str = "prompt-template";
+pub(crate) const PROMPT_SOURCE: &str = "prompt-template";
 
 /// Says a source anew.
-pub fn rewrite(given: Given<'_>, places: &impl Places) -> Source {
+pub(crate) fn rewrite(given: Given<'_>, places: &impl Places) -> Source {
     let new_run = given.run_id.and_then(|id| places.run(id));
     let named_model = given.uri.strip_prefix("models:/").and_then(logged_model_id);
     let (model_id, below) = match (given.model_id.filter(|id| !id.is_empty()), named_model) {
@@ -121,7 +121,7 @@ pub fn rewrite(given: Given<'_>, places: &impl Places) -> Source {
 }
 
 /// The version of a registered model, in the archive, that a source names by its number or, as `alias` says, by an alias.
-pub fn source_version(
+pub(crate) fn source_version(
     uri: &str,
     alias: impl FnOnce(&str, &str) -> Option<u64>,
 ) -> Option<(&str, Cow<'_, str>)> {
@@ -134,7 +134,7 @@ pub fn source_version(
 }
 
 /// Whose artifacts a source is among, in the archive, and the path below their root; none of a place of its own.
-pub fn owner<'a>(given: Given<'a>) -> Option<(OwnerKind, &'a str, &'a str)> {
+pub(crate) fn owner<'a>(given: Given<'a>) -> Option<(OwnerKind, &'a str, &'a str)> {
     let model = |id: &'a str, below: &'a str| (OwnerKind::LoggedModel, id, below.trim_matches('/'));
     let run = |id: &'a str, below: &'a str| (OwnerKind::Run, id, below.trim_matches('/'));
     let uri = given.uri;

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The workspace that objects are in which name none.
-pub const DEFAULT_WORKSPACE: &str = "default";
+pub(crate) const DEFAULT_WORKSPACE: &str = "default";
 
 /// A workspace of the archive and where what is in it goes.
 pub(crate) struct Place {
@@ -37,7 +37,7 @@ pub(crate) struct Place {
 ///
 /// # Errors
 /// The archive cannot be read.
-pub fn workspaces_of(
+pub(crate) fn workspaces_of(
     archive: &Archive,
     experiments: &[Experiment],
     only: &Patterns,
@@ -145,7 +145,7 @@ fn choice(detail: String) -> ImportError {
 }
 
 /// The origin that objects of a workspace are marked with: names are unique only within one.
-pub fn origin_within(origin: &str, workspace: Option<&str>) -> String {
+pub(crate) fn origin_within(origin: &str, workspace: Option<&str>) -> String {
     match workspace {
         None | Some(DEFAULT_WORKSPACE) => origin.to_owned(),
         Some(workspace) => format!("{origin} workspace {workspace}"),
@@ -154,7 +154,7 @@ pub fn origin_within(origin: &str, workspace: Option<&str>) -> String {
 
 /// The origin that an import continues: that of the archive, or the one by which an earlier version knew the same source,
 /// where only that has a journal.
-pub fn known_origin(
+pub(crate) fn known_origin(
     archive: &Archive,
     workspace: Option<&str>,
     target: &str,
@@ -185,7 +185,7 @@ pub fn known_origin(
 }
 
 /// A journal of an import, and the workspace whose objects it is about, where that is not the default one.
-pub struct WorkspaceJournal {
+pub(crate) struct WorkspaceJournal {
     /// The workspace.
     pub workspace: Option<String>,
     /// What the journal says.
@@ -196,7 +196,7 @@ pub struct WorkspaceJournal {
 ///
 /// # Errors
 /// One of them cannot be read, or belongs to another import.
-pub fn journals_of(
+pub(crate) fn journals_of(
     archive: &Archive,
     client: &Client,
     given: Option<&Path>,

@@ -50,7 +50,7 @@ const CREATE_TRIES: u32 = 6;
 ///
 /// # Errors
 /// The archive or the journal failed, the target is broken or gone, or someone asked to stop.
-pub fn apply(
+pub(crate) fn apply(
     archive: &Archive,
     api: &Api,
     plan: &Plan,

@@ -10,45 +10,45 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What several threads share: the journal and the mapping, always of one mind.
-pub struct Ledger {
+pub(crate) struct Ledger {
     inner: std::sync::Mutex<(Journals, Mapping)>,
 }
 
 impl Ledger {
     /// Joins journals with what they said.
-    pub fn new(journals: impl Into<Journals>, mapping: Mapping) -> Self {
+    pub(crate) fn new(journals: impl Into<Journals>, mapping: Mapping) -> Self {
         Ledger {
             inner: std::sync::Mutex::new((journals.into(), mapping)),
         }
     }
 
     /// What is known of an object.
-    pub fn get(&self, kind: Kind, id: &str) -> Option<Known> {
+    pub(crate) fn get(&self, kind: Kind, id: &str) -> Option<Known> {
         self.lock().1.get(kind, id)
     }
 
     /// The id in the target.
-    pub fn id(&self, kind: Kind, id: &str) -> Option<TargetId> {
+    pub(crate) fn id(&self, kind: Kind, id: &str) -> Option<TargetId> {
         self.lock().1.id(kind, id)
     }
 
     /// The name or number in the target of an object that is known by one.
-    pub fn name(&self, kind: Kind, id: &str) -> Option<String> {
+    pub(crate) fn name(&self, kind: Kind, id: &str) -> Option<String> {
         self.lock().1.name(kind, id)
     }
 
     /// What of an object did not arrive as it is, when an earlier session brought it.
-    pub fn noted(&self, kind: Kind, id: &str) -> Option<Noted> {
+    pub(crate) fn noted(&self, kind: Kind, id: &str) -> Option<Noted> {
         self.lock().1.noted(kind, id).cloned()
     }
 
     /// The parts that are all that is missing of an object, when an earlier session brought the rest.
-    pub fn missing(&self, kind: Kind, id: &str) -> Option<Arc<Parts>> {
+    pub(crate) fn missing(&self, kind: Kind, id: &str) -> Option<Arc<Parts>> {
         self.lock().1.missing(kind, id)
     }
 
     /// Whether an earlier session may have made an object under an id that nobody knows.
-    pub fn is_intended(&self, kind: Kind, id: &str) -> bool {
+    pub(crate) fn is_intended(&self, kind: Kind, id: &str) -> bool {
         self.lock().1.is_intended(kind, id)
     }
 
@@ -56,7 +56,7 @@ impl Ledger {
     ///
     /// # Errors
     /// The journal cannot be written.
-    pub fn intend(&self, kind: Kind, ids: &[&str]) -> Result<(), JournalError> {
+    pub(crate) fn intend(&self, kind: Kind, ids: &[&str]) -> Result<(), JournalError> {
         if ids.is_empty() {
             return Ok(());
         }
@@ -67,7 +67,13 @@ impl Ledger {
     ///
     /// # Errors
     /// The journal cannot be written.
-    pub fn made(&self, kind: Kind, id: &str, new_id: &TargetId, is_fresh: bool) -> Result<(), JournalError> {
+    pub(crate) fn made(
+        &self,
+        kind: Kind,
+        id: &str,
+        new_id: &TargetId,
+        is_fresh: bool,
+    ) -> Result<(), JournalError> {
         self.made_as(kind, id, new_id, is_fresh, Identity::default())
     }
 
@@ -75,7 +81,13 @@ impl Ledger {
     ///
     /// # Errors
     /// The journal cannot be written.
-    pub fn made_named(&self, kind: Kind, id: &str, name: &str, is_fresh: bool) -> Result<(), JournalError> {
+    pub(crate) fn made_named(
+        &self,
+        kind: Kind,
+        id: &str,
+        name: &str,
+        is_fresh: bool,
+    ) -> Result<(), JournalError> {
         self.made(kind, id, &TargetId::new(name), is_fresh)
     }
 
@@ -83,7 +95,7 @@ impl Ledger {
     ///
     /// # Errors
     /// The journal cannot be written.
-    pub fn made_as(
+    pub(crate) fn made_as(
         &self,
         kind: Kind,
         id: &str,
@@ -102,7 +114,7 @@ impl Ledger {
     ///
     /// # Errors
     /// The journal cannot be written.
-    pub fn refused(&self, kind: Kind, id: &str) -> Result<(), JournalError> {
+    pub(crate) fn refused(&self, kind: Kind, id: &str) -> Result<(), JournalError> {
         let (journal, mapping) = &mut *self.lock();
         journal.refused(kind, id)?;
         mapping.drop_intent(kind, id);
@@ -113,7 +125,7 @@ impl Ledger {
     ///
     /// # Errors
     /// The journal cannot be written.
-    pub fn done(
+    pub(crate) fn done(
         &self,
         kind: Kind,
         id: &str,
@@ -131,7 +143,7 @@ impl Ledger {
     ///
     /// # Errors
     /// The journal cannot be written.
-    pub fn checked(&self, kind: Kind) -> Result<(), JournalError> {
+    pub(crate) fn checked(&self, kind: Kind) -> Result<(), JournalError> {
         self.lock().0.checked(kind)
     }
 
@@ -139,12 +151,12 @@ impl Ledger {
     ///
     /// # Errors
     /// The journal cannot be written.
-    pub fn complete(&self, content_id: &str) -> Result<(), JournalError> {
+    pub(crate) fn complete(&self, content_id: &str) -> Result<(), JournalError> {
         self.lock().0.complete(content_id)
     }
 
     /// Where the journal is.
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.lock().0.path().to_owned()
     }
 

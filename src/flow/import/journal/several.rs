@@ -17,14 +17,14 @@ use std::path::{Path, PathBuf};
 
 /// Where the journals of an import are, in the order of origins; the first is that of the archive's own.
 #[derive(Debug, Clone)]
-pub struct JournalPlaces {
+pub(crate) struct JournalPlaces {
     origins: Origins,
     places: Vec<(PathBuf, JournalKey)>,
 }
 
 impl JournalPlaces {
     /// Beside the archive, named by origin and target; the first where it was given, the others then beside it.
-    pub fn new(archive: &Path, origins: &Origins, target: &str, given: Option<PathBuf>) -> Self {
+    pub(crate) fn new(archive: &Path, origins: &Origins, target: &str, given: Option<PathBuf>) -> Self {
         if given.is_none() && is_remote(archive) {
             // What cannot be made is told of when a journal is.
             let _ = std::fs::create_dir_all(state_folder());
@@ -48,17 +48,17 @@ impl JournalPlaces {
     }
 
     /// Whose objects they are about.
-    pub fn origins(&self) -> &Origins {
+    pub(crate) fn origins(&self) -> &Origins {
         &self.origins
     }
 
     /// The journal of the archive's own origin.
-    pub fn first(&self) -> &Path {
+    pub(crate) fn first(&self) -> &Path {
         &self.places[0].0
     }
 
     /// Whether any of them is there.
-    pub fn exist(&self) -> bool {
+    pub(crate) fn exist(&self) -> bool {
         self.places.iter().any(|(path, _)| path.exists())
     }
 
@@ -66,7 +66,7 @@ impl JournalPlaces {
     ///
     /// # Errors
     /// As [`Journal::read`].
-    pub fn read(&self, version: Option<Version>) -> Result<JournalContents, JournalError> {
+    pub(crate) fn read(&self, version: Option<Version>) -> Result<JournalContents, JournalError> {
         let read = self.places.iter().map(|(path, key)| Journal::read(path, key));
         Ok(self.together(read.collect::<Result<_, _>>()?, version))
     }
@@ -75,7 +75,7 @@ impl JournalPlaces {
     ///
     /// # Errors
     /// As [`Journal::open`].
-    pub fn open(
+    pub(crate) fn open(
         &self,
         content_id: &str,
         version: Option<Version>,
@@ -139,7 +139,7 @@ impl JournalPlaces {
 
 /// The journals of all origins, open for appending.
 #[derive(Debug)]
-pub struct Journals {
+pub(crate) struct Journals {
     origins: Origins,
     journals: Vec<Journal>,
 }
@@ -161,7 +161,7 @@ impl Journals {
     }
 
     /// Where that of the archive's own origin is.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.journals[0].path()
     }
 
@@ -218,7 +218,7 @@ impl Journals {
     ///
     /// # Errors
     /// A journal cannot be written.
-    pub fn recovered(&mut self, mapping: &Mapping) -> Result<(), JournalError> {
+    pub(crate) fn recovered(&mut self, mapping: &Mapping) -> Result<(), JournalError> {
         let mut counts = vec![0_u64; self.journals.len()];
         for (kind, id, known) in mapping.entries() {
             let (number, id) = self.origins.owner(kind, &id);
