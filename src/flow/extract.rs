@@ -80,6 +80,19 @@ impl ExtractError {
 /// # Errors
 /// `out` exists, a name is not safe (without `keep_going`), a blob is damaged, or a file cannot be written;
 /// nothing is left under the name `out` then.
+///
+/// ```
+/// use mlark::Archive;
+/// use mlark::flow::extract::{ExtractOptions, extract};
+/// use mlark::monitor::Silent;
+///
+/// let archive = Archive::open("fixtures/golden/v1.0/archive.zip".as_ref())?;
+/// let options = ExtractOptions { takes: &|_| true, keep_going: false };
+/// let folder = tempfile::tempdir()?;
+/// let report = extract(&archive, &folder.path().join("files"), &options, &Silent)?;
+/// assert_eq!(report.files, archive.manifest().totals.artifact_files);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn extract(
     archive: &Archive,
     out: &Path,

@@ -69,6 +69,15 @@ pub struct VerifyOptions {
 ///
 /// # Errors
 /// There is nothing to verify: no archive, one of a newer version, or a file system that refuses.
+///
+/// ```
+/// use mlark::monitor::Silent;
+/// use mlark::{VerifyOptions, verify};
+///
+/// let report = verify("fixtures/golden/v1.0/archive.zip".as_ref(), &VerifyOptions::default(), &Silent)?;
+/// assert!(report.is_intact(), "{:?}", report.findings);
+/// # Ok::<(), mlark::ArchiveError>(())
+/// ```
 pub fn verify(path: &Path, options: &VerifyOptions, monitor: &dyn Monitor) -> Result<VerifyReport> {
     let path = &on_disk(path);
     let mut findings = Findings::default();

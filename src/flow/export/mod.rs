@@ -22,6 +22,15 @@ use std::path::Path;
 ///
 /// # Errors
 /// The source cannot be read, something in it cannot and `keep_going` is off, or the archive cannot be written.
+///
+/// ```no_run
+/// use mlark::flow::export::{ExportOptions, detect, export};
+/// use mlark::monitor::Silent;
+///
+/// let kind = detect::kind_of("mlruns")?;
+/// let report = export(kind, "mlruns", "history.zip".as_ref(), ExportOptions::default(), &Silent)?;
+/// # Ok::<(), mlark::flow::export::ExportError>(())
+/// ```
 pub fn export(
     kind: SourceKind,
     source: &str,

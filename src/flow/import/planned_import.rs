@@ -12,6 +12,22 @@ use crate::flow::import::workspace_import::Part;
 use crate::monitor::Monitor;
 
 /// An import that is planned and not yet begun.
+///
+/// ```no_run
+/// use mlark::Archive;
+/// use mlark::client::{Client, Environment};
+/// use mlark::flow::import::{ImportOptions, Prepared};
+/// use mlark::monitor::Silent;
+///
+/// let archive = Archive::open("history.zip".as_ref())?;
+/// let client = Client::open("http://localhost:5000", &Environment::of(&[], None))?;
+/// let import = Prepared::new(&archive, client, ImportOptions::default())?;
+/// for plan in import.plans() {
+///     print!("{}", plan.to_text());
+/// }
+/// let report = import.apply(&Silent)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Prepared {
     pub(crate) parts: Vec<Part>,
     silent: Vec<String>,

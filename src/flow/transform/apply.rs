@@ -52,6 +52,18 @@ pub struct Preview {
 ///
 /// # Errors
 /// The recipe does not fit the archive, or one of the archives cannot be read or written; nothing is made then.
+///
+/// ```
+/// use mlark::Archive;
+/// use mlark::flow::transform::{Recipe, TransformOptions, apply};
+///
+/// let archive = Archive::open("fixtures/golden/v1.0/archive.zip".as_ref())?;
+/// let recipe: Recipe = serde_json::from_str(r#"{"edits": [{"edit": "set-tag", "key": "team", "value": "credit"}]}"#)?;
+/// let folder = tempfile::tempdir()?;
+/// let report = apply(&archive, &recipe, &folder.path().join("tagged"), &TransformOptions::default())?;
+/// assert_ne!(report.manifest.content_id, archive.manifest().content_id);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn apply(
     archive: &Archive,
     recipe: &Recipe,

@@ -175,6 +175,18 @@ impl TablesError {
 /// # Errors
 /// `out` exists (without `force`), the archive is damaged, wide runs have columns that are alike or too many, or a file cannot be
 /// written; nothing is left under the name `out` then, and what was there stays.
+///
+/// ```
+/// use mlark::Archive;
+/// use mlark::flow::convert::{TableForm, TablesOptions, write_tables};
+/// use mlark::monitor::Silent;
+///
+/// let archive = Archive::open("fixtures/golden/v1.0/archive.zip".as_ref())?;
+/// let folder = tempfile::tempdir()?;
+/// let report = write_tables(&archive, &folder.path().join("csv"), &TablesOptions::new(TableForm::Csv), &Silent)?;
+/// assert_eq!(report.content_id, archive.manifest().content_id);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn write_tables(
     archive: &Archive,
     out: &Path,

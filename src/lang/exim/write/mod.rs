@@ -140,6 +140,17 @@ const MANIFEST: &str = "manifest.json";
 /// # Errors
 /// `out` exists (without `force`), the archive is damaged, a name is not safe (without `keep_going`), or a file cannot be
 /// written; nothing is left under the name `out` then, and what was there stays.
+///
+/// ```
+/// use mlark::Archive;
+/// use mlark::flow::convert::{ConvertOptions, convert};
+/// use mlark::monitor::Silent;
+///
+/// let archive = Archive::open("fixtures/golden/v1.0/archive.zip".as_ref())?;
+/// let folder = tempfile::tempdir()?;
+/// convert(&archive, &folder.path().join("export"), ConvertOptions::default(), &Silent)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn convert(
     archive: &Archive,
     out: &Path,
