@@ -21,7 +21,7 @@ use std::io::{self, Cursor, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// Schemes of object stores.
 pub(crate) const SCHEMES: [&str; 6] = ["s3", "gs", "wasb", "wasbs", "abfs", "abfss"];
@@ -163,7 +163,7 @@ pub(super) fn open(path: &Path) -> Option<io::Result<Remote>> {
 }
 
 /// Opens the place that the URI of an object store names for writing; none where the path is no such URI.
-pub(super) fn target(path: &Path) -> Option<io::Result<Arc<dyn RemoteTarget>>> {
+pub(crate) fn target(path: &Path) -> Option<io::Result<Arc<dyn RemoteTarget>>> {
     if !is_remote(path) {
         return None;
     }
@@ -226,6 +226,65 @@ pub(super) fn upload(target: &dyn RemoteTarget, folder: &Path, made: &Path) -> i
         target.put_bytes(SEAL, std::fs::read(made.join(SEAL))?, true)?;
     }
     Ok(())
+}
+
+/// Files that are uploaded at once.
+const AT_ONCE: usize = 16;
+
+/// Uploads all files of a folder, with notes of what is under way in another; what was put of it is removed where one fails.
+pub(crate) fn upload_tree(target: &dyn RemoteTarget, notes: &Path, made: &Path) -> io::Result<()> {
+    let uploaded = upload_files(target, notes, made);
+    if uploaded.is_err() {
+        remove_tree(target, made);
+    }
+    uploaded
+}
+
+/// Removes what was put of a folder, as far as the store lets it go.
+pub(crate) fn remove_tree(target: &dyn RemoteTarget, made: &Path) {
+    let _ = for_each_file(made, |name, _| {
+        let _ = target.remove(name);
+        Ok(())
+    });
+}
+
+fn upload_files(target: &dyn RemoteTarget, notes: &Path, made: &Path) -> io::Result<()> {
+    let (sender, files) = std::sync::mpsc::sync_channel::<(String, PathBuf)>(AT_ONCE);
+    let files = Mutex::new(Some(files));
+    let put = |number: usize| -> io::Result<()> {
+        let note = notes.join(format!("upload-{number}"));
+        let next = || files.lock().ok()?.as_ref()?.recv().ok();
+        while let Some((name, path)) = next() {
+            let sent = File::open(&path).and_then(|file| target.put(Some(&name), &file, &note));
+            if sent.is_err() {
+                // Nobody takes one any more, so that no more are sent.
+                files.lock().map_or_else(|_| None, |mut files| files.take());
+                return sent;
+            }
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let put = &put;
+        let workers: Vec<_> = (0..AT_ONCE)
+            .map(|number| scope.spawn(move || put(number)))
+            .collect();
+        let sent = for_each_file(made, |name, path| {
+            let file = (name.to_owned(), path.to_owned());
+            sender
+                .send(file)
+                .map_err(|_| io::Error::other("no upload goes on"))
+        });
+        drop(sender);
+        let ended = workers.into_iter().map(|worker| {
+            let ended = worker.join();
+            ended.unwrap_or_else(|_| Err(io::Error::other("an upload ended")))
+        });
+        // Of all, or the first that failed would leave others under way.
+        let ended: Vec<io::Result<()>> = ended.collect();
+        ended.into_iter().collect::<io::Result<()>>()?;
+        sent
+    })
 }
 
 /// Visits the files below a folder, with their paths below it.

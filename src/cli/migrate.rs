@@ -10,9 +10,9 @@ use super::restoring::{HowArgs, Made, Target, contents, edit_line};
 use super::server_args::ServerArgs;
 use super::verify_store::told;
 use crate::archive::verify::{VerifyOptions, verify};
-use crate::archive::{Archive, ArchiveError, TemporaryFolder, WriterOptions, parent_of};
+use crate::archive::{Archive, ArchiveError, TemporaryFolder, WriterOptions, parent_of, remote};
 use crate::cli::humanize::shown;
-use crate::cli::output_args::{output_path, refuse_input};
+use crate::cli::output_args::{output_path, possibly_remote, refuse_input};
 use crate::cli::results::{print_json, print_result, print_summary};
 use crate::cli::signals::{clear_leftovers, remove_on_signal};
 use crate::flow::compare::{StoreComparison, StoreOptions, compare_store};
@@ -35,7 +35,7 @@ const LISTED_DIFFERENCES: usize = 1_000;
 /// Move MLflow history to a new store: export, verify, restore and compare in one step
 ///
 /// SOURCE is a file store (`mlruns`), a database or a tracking server. TARGET is a new folder, which gets a SQLite database and
-/// the artifacts, or an empty database (PostgreSQL or SQLite).
+/// the artifacts, or an empty database (PostgreSQL, MySQL or SQLite).
 ///
 /// All ids, times, links and deleted objects are kept, and SOURCE is not changed. At the end mlark reads the target again and
 /// compares it with SOURCE. Exit code 0 means that everything a store can hold is there.
@@ -50,8 +50,8 @@ pub(super) struct Args {
     source: String,
     /// Folder to make, or empty database to fill
     target: String,
-    /// Folder to make for the artifacts of a database; `mlflow server` needs the same option
-    #[arg(long, value_name = "DIR", value_parser = output_path())]
+    /// Where artifacts go beside a database: a folder to make, or `s3://…`, `gs://…`, `abfss://…`; `mlflow server` needs the same option
+    #[arg(long, value_name = "DIR", value_parser = possibly_remote())]
     artifacts_destination: Option<PathBuf>,
     /// Keep the archive that is made on the way
     #[arg(long, value_name = "FILE", value_parser = output_path())]
@@ -146,7 +146,7 @@ impl Args {
 
     /// Where the archive is that nobody keeps: beside what is made, so that it can share bytes with it.
     fn scratch(&self, target: &Target) -> Result<TemporaryFolder> {
-        let parent = match self.dry_run {
+        let parent = match self.dry_run || remote::is_remote(target.output()) {
             true => std::env::temp_dir(),
             false => parent_of(target.output()),
         };
@@ -211,7 +211,7 @@ impl Args {
     fn compare(&self, archive: &Archive, made: &Made) -> Result<(StoreComparison, Vec<Difference>)> {
         let options = StoreOptions {
             restore: self.how.options(),
-            artifacts: Some(made.place.artifacts.clone()),
+            artifacts: Some(made.place.artifacts.clone()).filter(|folder| !remote::is_remote(folder)),
         };
         let progress = Progress::new();
         let mut differences = Vec::new();

@@ -32,6 +32,7 @@ mod progress;
 mod replay_args;
 mod report;
 mod restore;
+mod restore_inputs;
 mod restoring;
 mod results;
 mod scan;

@@ -1,13 +1,14 @@
 //! `mlark restore`.
 
-use super::error::Result;
+use super::error::{CliError, Result};
 use super::exit::Exit;
 use super::export::loss_line;
+use super::merge_args::MergeArgs;
+use super::restore_inputs::{ChoiceArgs, Inputs};
 use super::restoring::{HowArgs, Made, Target, contents, edit_line};
 use super::screen::say;
-use crate::archive::Archive;
 use crate::cli::humanize::shown;
-use crate::cli::output_args::{output_path, refuse_input};
+use crate::cli::output_args::{output_path, possibly_remote};
 use crate::cli::results::{print_json, print_result, print_summary};
 use crate::flow::restore::RestoreReport;
 use crate::flow::transform::{Edit, Recipe};
@@ -27,19 +28,24 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "Examples:
   mlark restore history.zip -o store --dry-run
   mlark restore history.zip -o store
-  mlark restore history.zip -o store --artifact-uris direct")]
+  mlark restore history.zip -o store --artifact-uris direct
+  mlark restore nightly.zip other.zip -o store --experiment 'fraud*'
+  mlark restore history.zip postgresql://mlflow@db/mlflow --artifacts-destination s3://bucket/mlflow")]
 pub(super) struct Args {
-    /// The archive to read
-    archive: PathBuf,
-    /// Database to fill instead of -o (`postgresql://…`, `sqlite:///…`); it must have no tables, or empty tables of MLflow 3.18
-    #[arg(conflicts_with = "output", requires = "artifacts_destination")]
-    target: Option<String>,
+    /// Archive to read; several are merged first. Without -o the last name is the database to fill (`postgresql://…`, `mysql://…`,
+    /// `sqlite:///…`); it must have no tables, or empty tables of an MLflow from 1.30 to 3.18
+    #[arg(required = true, value_name = "ARCHIVE")]
+    inputs: Vec<PathBuf>,
     /// Folder to make
-    #[arg(short, long, value_name = "DIR", value_parser = output_path(), required_unless_present = "target")]
+    #[arg(short, long, value_name = "DIR", value_parser = output_path())]
     output: Option<PathBuf>,
-    /// Folder to make for the artifacts of a database; `mlflow server` needs the same option
-    #[arg(long, value_name = "DIR", value_parser = output_path(), requires = "target")]
+    /// Where artifacts go beside a database: a folder to make, or `s3://…`, `gs://…`, `abfss://…`; `mlflow server` needs the same option
+    #[arg(long, value_name = "DIR", value_parser = possibly_remote(), conflicts_with = "output")]
     artifacts_destination: Option<PathBuf>,
+    #[command(flatten)]
+    choice: ChoiceArgs,
+    #[command(flatten)]
+    merge: MergeArgs,
     #[command(flatten)]
     how: HowArgs,
     /// Show what would be made and what would be lost, and make nothing
@@ -58,23 +64,37 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) fn run(self) -> Result {
-        let archive = Archive::open(&self.archive)?;
-        let target = match &self.target {
-            Some(uri) => Target::of(uri, self.artifacts_destination.clone())?,
-            None => Target::Folder(self.output.clone().unwrap_or_default()),
-        };
-        refuse_input(target.output(), &self.archive)?;
+        let (inputs, target) = self.target()?;
+        let is_looked_at = self.dry_run || self.print_recipe;
+        let inputs = Inputs::open(inputs, &self.choice, &self.merge, &target, is_looked_at)?;
         if self.print_recipe {
+            let store = Edit::IntoStore(self.how.store_edit(&target)?);
             let recipe = Recipe {
-                edits: vec![Edit::IntoStore(self.how.store_edit(&target)?)],
+                edits: inputs.choice.into_iter().chain([store]).collect(),
             };
             print_json(format_args!("{}", recipe.to_text()))?;
             return Ok(Exit::Done);
         }
-        let made = self.how.make(&archive, &target, self.dry_run, self.strict)?;
+        let made = self
+            .how
+            .make(&inputs.archive, &target, self.dry_run, self.strict)?;
         self.tell(&made)?;
         let is_refused = self.strict && !made.report.limits.is_empty();
         Ok(if is_refused { Exit::Incomplete } else { Exit::Done })
+    }
+
+    /// The archives, and where they go.
+    fn target(&self) -> Result<(&[PathBuf], Target)> {
+        match (&self.output, self.inputs.split_last()) {
+            (Some(output), _) => Ok((&self.inputs, Target::Folder(output.clone()))),
+            (None, Some((target, inputs))) if !inputs.is_empty() => {
+                let target = Target::of(&target.to_string_lossy(), self.artifacts_destination.clone())?;
+                Ok((inputs, target))
+            }
+            (None, _) => Err(CliError::usage("no target is named").hint(
+                "-o DIR makes a folder with a SQLite database; after the archives, a database can be named",
+            )),
+        }
     }
 
     fn tell(&self, made: &Made) -> Result<()> {

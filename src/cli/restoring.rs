@@ -7,8 +7,8 @@ use crate::archive::{Archive, ArchiveError};
 use crate::cli::humanize::{bytes, counted, counted_kind, grouped, shown};
 use crate::cli::signals::{clear_leftovers, remove_on_signal};
 use crate::flow::restore::{
-    DATABASE, EditCount, FillOptions, RestoreError, RestoreOptions, RestoreReport, artifacts_of, fill, plan,
-    restore,
+    DATABASE, EditCount, FillOptions, RestoreError, RestoreOptions, RestoreReport, artifacts_of, destination,
+    fill, plan, restore,
 };
 use crate::flow::transform::IntoStore;
 use crate::format::Kind;
@@ -24,6 +24,9 @@ pub(super) struct HowArgs {
     /// Keep URIs of remote storage (`s3:`, `gs:`, `https:` …) and leave those files where they are
     #[arg(long)]
     keep_uris: bool,
+    /// Leaves local URIs below this folder as they are, and their files where they lie; a server shows these files. May be repeated
+    #[arg(long, value_name = "DIR")]
+    trust_local: Vec<PathBuf>,
     /// Workspace for objects that have none
     #[arg(long, value_name = "NAME")]
     workspace: Option<String>,
@@ -80,7 +83,7 @@ impl Target {
         let scheme = crate::model::uri::scheme(text);
         let dialect = scheme.and_then(crate::model::uri::dialect);
         match (dialect, scheme) {
-            (Some("postgresql" | "sqlite"), _) => match artifacts {
+            (Some("postgresql" | "mysql" | "sqlite"), _) => match artifacts {
                 Some(artifacts) => Ok(Target::Database {
                     uri: text.to_owned(),
                     artifacts,
@@ -94,7 +97,7 @@ impl Target {
                 "a folder gets its own `artifacts`: --artifacts-destination is for databases",
             )),
             _ => Err(CliError::usage(format!(
-                "a restore fills PostgreSQL (`postgresql://…`) or SQLite (`sqlite:///…`), but `{}` is neither",
+                "a restore fills PostgreSQL (`postgresql://…`), MySQL (`mysql://…`) or SQLite (`sqlite:///…`), but `{}` is none of them",
                 crate::model::uri::redact(text)
             ))
             .hint("the path of a folder makes a SQLite store")),
@@ -120,7 +123,7 @@ impl Target {
             Target::Database { uri, artifacts } => Place {
                 output: crate::model::uri::redact(uri),
                 database: uri.clone(),
-                artifacts: absolute(artifacts)?,
+                artifacts: destination(artifacts)?,
             },
         })
     }
@@ -132,6 +135,7 @@ impl HowArgs {
             direct_uris: self.artifact_uris == ArtifactUris::Direct,
             keep_uris: self.keep_uris,
             workspace: self.workspace.clone(),
+            trusted: self.trust_local.clone(),
         }
     }
 

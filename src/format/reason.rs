@@ -62,6 +62,7 @@ named! {
         MissingTable = "missing-table",
         ModelNotInTarget = "model-not-in-target",
         NameInTwoWorkspaces = "name-in-two-workspaces",
+        NameAsAnother = "name-as-another",
         NameNotServed = "name-not-served",
         NameNotUtf8 = "name-not-utf8",
         NameRefused = "name-refused",

@@ -320,3 +320,60 @@ fn archives_are_made_in_azures_storage_and_read_from_there() {
         check_store(&bucket, &root);
     }
 }
+
+#[test]
+fn artifacts_of_a_restore_go_into_a_bucket() {
+    let Some(bucket) = Bucket::new() else { return };
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/sql-3.18.0");
+    let (database, artifacts) = (source.join("mlflow.db"), source.join("mlartifacts"));
+    let (database, artifacts) = (database.to_str().unwrap(), artifacts.to_str().unwrap());
+    let from = ["--artifacts-destination", artifacts, "--include-deleted"];
+    bucket.done(&[&["export", database, "-o", "a.zip"], &from[..]].concat());
+    let to = |name: &str| format!("s3://history/{name}");
+    let options = |name: &str| ["--artifacts-destination".to_owned(), to(name)];
+    for (name, how) in [("proxied", "proxied"), ("direct", "direct")] {
+        let uri = format!("sqlite:///{name}.db");
+        let [option, destination] = &options(name);
+        let restore = [
+            "restore",
+            "a.zip",
+            &uri,
+            option,
+            destination,
+            "--artifact-uris",
+            how,
+        ];
+        let planned = bucket.done(&[&restore[..], &["--dry-run", "--json"]].concat());
+        assert!(
+            bucket.keys().0.iter().all(|key| !key.starts_with(name)),
+            "{planned}"
+        );
+        let report: Value =
+            serde_json::from_str(&bucket.done(&[&restore[..], &["--json"]].concat())).unwrap();
+        let keys = bucket.keys().0.iter().filter(|key| key.starts_with(name)).count() as u64;
+        assert_eq!(keys, report["files"].as_u64().unwrap(), "{name}");
+        let serve = report["serve"].as_str().unwrap();
+        assert!(serve.contains(destination.as_str()), "{serve}");
+        // Nothing is written over, and nothing is made then.
+        let other = "sqlite:///other.db";
+        let said = bucket.refused(2, &["restore", "a.zip", other, option, destination]);
+        assert!(said.contains(destination.as_str()), "{said}");
+        assert!(!bucket.folder.join("other.db").exists());
+    }
+    // What came back through the URIs themselves is what went in.
+    bucket.done(&["export", "direct.db", "-o", "back.zip", "--include-deleted"]);
+    bucket.done(&["verify", "back.zip"]);
+    let recipe = bucket.done(&[
+        "restore",
+        "a.zip",
+        "sqlite:///direct.db",
+        "--artifacts-destination",
+        "s3://history/direct",
+        "--artifact-uris",
+        "direct",
+        "--print-recipe",
+    ]);
+    std::fs::write(bucket.folder.join("recipe"), recipe).unwrap();
+    bucket.done(&["transform", "a.zip", "-o", "edited.zip", "--recipe", "recipe"]);
+    bucket.done(&["diff", "edited.zip", "back.zip"]);
+}

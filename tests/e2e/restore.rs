@@ -2,8 +2,7 @@
 //!
 //! Runs where MLARK_E2E_VENVS names the folder of `scripts/mlflow-env`'s environments, for MLflow 3.18.0, whose tables mlark carries.
 
-use crate::helpers::law::{Told, assert_law};
-use crate::helpers::{rich, servers, whole};
+use crate::helpers::servers;
 use mlark::archive::{Archive, ArchiveError, ArchiveWriter, Duplicates, ManifestHead, WriterOptions};
 use mlark::model::{Experiment, LoggedModel, ModelVersion, RegisteredModel, Run, RunInfo, Trace};
 use mlark::monitor::Silent;
@@ -14,9 +13,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const VERSION: &str = "3.18.0";
+pub(super) const VERSION: &str = "3.18.0";
 
-fn fixture(name: &str) -> PathBuf {
+pub(super) fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
 }
 
@@ -31,7 +30,7 @@ fn copy_tree(from: &Path, to: &Path) {
 }
 
 /// All that MLflow's client says of a server.
-fn said(venv: &Path, server: &Server) -> Value {
+pub(super) fn said(venv: &Path, server: &Server) -> Value {
     let mut command = Command::new(venv.join("bin/python"));
     let output = run(command.arg(script("ask_restored.py")).arg(&server.url));
     serde_json::from_slice(&output.stdout).unwrap()
@@ -54,7 +53,7 @@ fn differences(a: &Value, b: &Value, place: &str, found: &mut Vec<String>) {
     }
 }
 
-fn mlflow(venv: &Path, arguments: &[&str]) {
+pub(super) fn mlflow(venv: &Path, arguments: &[&str]) {
     run(Command::new(venv.join("bin/mlflow"))
         .args(arguments)
         .env("MLFLOW_DISABLE_TELEMETRY", "true"));
@@ -192,173 +191,8 @@ fn a_file_store_becomes_a_server_of_the_newest_mlflow() {
 fn the_tables_that_mlark_carries_are_those_that_mlflow_makes() {
     let Some(venv) = venv(VERSION) else { return };
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/make-ddl");
-    for dialect in ["sqlite", "postgresql"] {
+    for dialect in ["sqlite", "postgresql", "mysql"] {
         run(Command::new(&script).arg(dialect).arg(&venv).arg("--check"));
-    }
-}
-
-/// A private PostgreSQL server, ended with the test.
-struct Postgres {
-    uri: String,
-    pid: String,
-    _folder: tempfile::TempDir,
-}
-
-impl Postgres {
-    fn start() -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        let mut command = Command::new("python3");
-        let output = command
-            .arg(script("databases.py"))
-            .args(["start", "postgresql"])
-            .arg(folder.path().join("server"))
-            .output()
-            .unwrap();
-        let Ok(started) = serde_json::from_slice::<Value>(&output.stdout) else {
-            eprintln!("SKIPPED: no PostgreSQL is filled, since it is not installed");
-            return None;
-        };
-        Some(Postgres {
-            uri: started["uri"].as_str().unwrap().to_owned(),
-            pid: started["pid"].to_string(),
-            _folder: folder,
-        })
-    }
-
-    fn create(&self, name: &str) -> String {
-        let mut command = Command::new("python3");
-        run(command
-            .arg(script("databases.py"))
-            .args(["create", &self.uri, name]));
-        format!("{}/{name}", self.uri)
-    }
-}
-
-impl Drop for Postgres {
-    fn drop(&mut self) {
-        let mut command = Command::new("python3");
-        let _ = command
-            .arg(script("databases.py"))
-            .args(["stop", &self.pid])
-            .status();
-    }
-}
-
-/// Restores an archive into a new database of a server, and checks what comes back of it; where its artifacts are.
-fn check_law(directory: &Path, archive: &Path, uri: &str, name: &str) -> PathBuf {
-    let path = |part: &str| directory.join(format!("{name}-{part}"));
-    let text = |part: &str| path(part).to_str().unwrap().to_owned();
-    let (from, artifacts) = (archive.to_str().unwrap(), text("artifacts"));
-    let restore = ["restore", from, uri, "--artifacts-destination", &artifacts];
-    let restore = [&restore[..], &["--long-values", "truncate"]].concat();
-    let planned = mlark(&[&restore[..], &["--dry-run", "--json"]].concat());
-    let planned: Value = serde_json::from_slice(&planned.stdout).unwrap();
-    let report = mlark(&[&restore[..], &["--json"]].concat());
-    let report: Value = serde_json::from_slice(&report.stdout).unwrap();
-    for field in ["lost", "edits", "new_ids", "counts", "files"] {
-        assert_eq!(planned[field], report[field], "{name}: {field}");
-    }
-    // What is there is not written over.
-    let second = Command::new(env!("CARGO_BIN_EXE_mlark"))
-        .args(["restore", from, uri, "--artifacts-destination", &text("again")])
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&second.stderr);
-    assert_eq!(second.status.code(), Some(8), "{name}: {said}");
-    assert!(!path("again").exists());
-
-    let recipe = mlark(&[&restore[..], &["--print-recipe"]].concat());
-    fs::write(path("recipe"), recipe.stdout).unwrap();
-    mlark(&[
-        "transform",
-        from,
-        "-o",
-        &text("edited"),
-        "--recipe",
-        &text("recipe"),
-    ]);
-    let options = ["--include-deleted", "--artifacts-destination", &artifacts];
-    mlark(&[&["export", uri, "-o", &text("back")], &options[..]].concat());
-    let open = |part: &str| Archive::open(&path(part)).unwrap();
-    assert_law(&open("edited"), &open("back"), &Told::of(&report), name);
-    let options = ["--against", uri, "--artifacts-destination", &artifacts];
-    let verified = mlark(&[&["verify", from], &options[..]].concat());
-    let said = String::from_utf8_lossy(&verified.stdout);
-    assert!(
-        said.contains("the target holds what the archive says"),
-        "{name}: {said}"
-    );
-    artifacts.into()
-}
-
-#[test]
-fn a_postgresql_database_is_filled_and_served() {
-    let (Some(venv), Some(venvs)) = (venv(VERSION), venvs("no restored store is served")) else {
-        return;
-    };
-    let Some(postgres) = Postgres::start() else { return };
-    let directory = tempfile::tempdir().unwrap();
-    let path = |name: &str| directory.path().join(name);
-    let text = |name: &str| path(name).to_str().unwrap().to_owned();
-    for (name, source) in [
-        ("sql", "sql-3.18.0/mlflow.db"),
-        ("files", "filestore-3.18.0/mlruns"),
-    ] {
-        let archive = text(&format!("{name}.zip"));
-        let options = ["--include-deleted", "--keep-going"];
-        mlark(
-            &[
-                &["export", fixture(source).to_str().unwrap(), "-o", &archive],
-                &options[..],
-            ]
-            .concat(),
-        );
-        let uri = postgres.create(name);
-        let artifacts = check_law(directory.path(), archive.as_ref(), &uri, name);
-        fs::create_dir_all(path(&format!("{name}-served"))).unwrap();
-        fs::rename(&artifacts, path(&format!("{name}-served/artifacts"))).unwrap();
-        let server = Server::start_over(&venvs, VERSION, &path(&format!("{name}-served")), &uri);
-        assert!(said(&venv, &server)["runs"].as_object().unwrap().len() > 40);
-        let mut command = Command::new(venv.join("bin/python"));
-        run(command
-            .arg(script("ask_restored.py"))
-            .arg(&server.url)
-            .arg("--go-on"));
-    }
-}
-
-#[test]
-fn what_comes_back_of_postgresql_is_what_the_recipe_makes() {
-    let Some(postgres) = Postgres::start() else { return };
-    let directory = tempfile::tempdir().unwrap();
-    let path = |name: &str| directory.path().join(name);
-    fs::create_dir(path("everything")).unwrap();
-    whole::archive_of_everything(&path("everything"));
-    check_law(
-        directory.path(),
-        &path("everything/everything"),
-        &postgres.create("whole"),
-        "whole",
-    );
-    rich::build(&path("rich"), rich::Size::Small);
-    check_law(directory.path(), &path("rich"), &postgres.create("rich"), "rich");
-    for source in [
-        "filestore-0.9.1/mlruns",
-        "filestore-2.22.5/mlruns",
-        "sql-1.30.1/mlflow.db",
-    ] {
-        let name = source.split('/').next().unwrap().replace(['.', '-'], "_");
-        let archive = path(&format!("{name}.zip"));
-        let from = fixture(source);
-        mlark(&[
-            "export",
-            from.to_str().unwrap(),
-            "-o",
-            archive.to_str().unwrap(),
-            "--include-deleted",
-            "--keep-going",
-        ]);
-        check_law(directory.path(), &archive, &postgres.create(&name), &name);
     }
 }
 

@@ -7,6 +7,7 @@ mod helpers;
 
 mod client;
 mod common;
+mod fill;
 mod hostile;
 mod migrated;
 mod moves;

@@ -268,15 +268,38 @@ fn is_lost(lost: &BTreeSet<Place>, difference: &Difference) -> bool {
     };
     let mut ends = field.match_indices(['.', '[']).map(|(end, _)| end);
     owner
+        || is_of_lost_model(lost, difference, &field)
         || has(kind, id, "*")
         || has(kind, id, &field)
         || ends.any(|end| has(kind, id, &field[..end]))
         || (difference.change == Change::Removed && has_lost_elements(lost, kind, id, &field))
 }
 
-/// Whether elements of a list are known to be lost, all of which may be.
+/// Whether a version says that it comes from a logged model that the target cannot hold, so that nobody knows its place there.
+fn is_of_lost_model(lost: &BTreeSet<Place>, difference: &Difference, field: &str) -> bool {
+    let is_place = matches!(field, "source" | "storage_location");
+    if difference.kind != Kind::ModelVersions.name() || !is_place {
+        return false;
+    }
+    let stated = difference.before.as_ref().and_then(serde_json::Value::as_str);
+    let is_lost = |name: &str| {
+        let model = (
+            Kind::LoggedModels.name().to_owned(),
+            name.to_owned(),
+            "*".to_owned(),
+        );
+        lost.contains(&model)
+    };
+    stated.is_some_and(|uri| uri.split('/').any(is_lost))
+}
+
+/// Whether elements of a list, or fields of an object, are known to be lost, all of which may be.
 fn has_lost_elements(lost: &BTreeSet<Place>, kind: &str, id: &str, list: &str) -> bool {
-    let first = (kind.to_owned(), id.to_owned(), format!("{list}["));
-    let next = lost.range(first.clone()..).next();
-    next.is_some_and(|(kind, id, field)| (kind, id) == (&first.0, &first.1) && field.starts_with(&first.2))
+    ['[', '.'].iter().any(|mark| {
+        let first = (kind.to_owned(), id.to_owned(), format!("{list}{mark}"));
+        let next = lost.range(first.clone()..).next();
+        next.is_some_and(|(kind, id, field)| {
+            (kind, id) == (&first.0, &first.1) && field.starts_with(&first.2)
+        })
+    })
 }

@@ -7,11 +7,14 @@ mod files;
 mod fill;
 mod report;
 
-use crate::archive::{Archive, ArchiveError, ErrorKind, Replace, Staging};
+use crate::archive::{Archive, ArchiveError, ErrorKind, Replace, Staging, remote};
 use crate::lang::sql::write::{
-    self, ArtifactRoot, DEFAULT_WORKSPACE, IntoStore, Numbers, TargetOptions, WriteError,
+    self, ArtifactRoot, DEFAULT_WORKSPACE, IntoStore, Layout, Load, LongValues, LookedAt, Numbers, Rules,
+    TargetOptions, WriteError,
 };
+use crate::model::Experiment;
 use crate::monitor::Monitor;
+use crate::platform::file_uri;
 use crate::report::Difference;
 use files::{CheckedFiles, Folder, PlannedFiles};
 pub use report::{EditCount, LostField, NewId, RestoreReport};
@@ -34,6 +37,8 @@ pub struct RestoreOptions {
     pub keep_uris: bool,
     /// Where objects come that name no workspace; none is the default one.
     pub workspace: Option<String>,
+    /// Folders of this machine below which local URIs stay as they are, and the files behind them there.
+    pub trusted: Vec<PathBuf>,
 }
 
 /// Why no store can be made.
@@ -108,38 +113,102 @@ impl RestoreOptions {
     /// The edit that changes an archive as a restore into a new SQLite store does: what comes back from there has the content id of what that
     /// edit makes, where nothing is lost.
     pub fn store_edit(&self, artifacts: &Path) -> IntoStore {
-        self.edit_for(artifacts, Numbers::Sqlite)
+        self.edit_for(artifacts, Numbers::Sqlite, &Layout::default())
     }
 
-    /// The same of a restore into a database.
+    /// The same of a restore into a database, which is looked at.
     ///
     /// # Errors
-    /// The database is of a kind that a restore does not make.
+    /// The database is of a kind that a restore does not make, or cannot be reached.
     pub fn database_edit(&self, uri: &str, artifacts: &Path) -> Result<IntoStore, RestoreError> {
-        Ok(self.edit_for(artifacts, numbers_of(uri)?))
+        let numbers = numbers_of(uri)?;
+        let target = LookedAt::at(uri, numbers).map_err(|error| told(uri, error))?;
+        Ok(self.edit_for(artifacts, numbers, target.layout()))
     }
 
-    fn edit_for(&self, artifacts: &Path, numbers: Numbers) -> IntoStore {
-        let root = if self.direct_uris {
-            ArtifactRoot::of_folder(artifacts)
-        } else {
-            ArtifactRoot::proxied()
+    fn edit_for(&self, artifacts: &Path, numbers: Numbers, layout: &Layout) -> IntoStore {
+        let root = match (self.direct_uris, remote_of(artifacts)) {
+            (false, _) => ArtifactRoot::proxied().as_str().to_owned(),
+            (true, Some(uri)) => format!("{}/", uri.trim_end_matches('/')),
+            (true, None) => ArtifactRoot::of_folder(artifacts).as_str().to_owned(),
         };
+        let trusted = self.trusted.iter().map(|folder| file_uri(folder));
         let workspace = self.workspace.as_deref().unwrap_or(DEFAULT_WORKSPACE);
         IntoStore {
-            artifacts: root.as_str().to_owned(),
+            artifacts: root,
             keep_uris: self.keep_uris,
-            workspace: Some(workspace.to_owned()),
+            trust_local: trusted.collect(),
+            workspace: layout.has_workspaces().then(|| workspace.to_owned()),
             largest_experiment_id: Some(numbers.largest_experiment()).filter(|largest| *largest < i64::MAX),
         }
     }
 
-    fn target(&self, artifacts: &Path, numbers: Numbers) -> Result<TargetOptions, RestoreError> {
-        let store = self.edit_for(artifacts, numbers);
+    fn target(
+        &self,
+        artifacts: &Path,
+        numbers: Numbers,
+        layout: &Layout,
+    ) -> Result<TargetOptions, RestoreError> {
+        if self.workspace.is_some() && !layout.has_workspaces() {
+            let text =
+                "the database has no workspaces: leave --workspace out, or `mlflow db upgrade` it first";
+            return Err(RestoreError::Option(text.to_owned()));
+        }
+        let store = self.edit_for(artifacts, numbers, layout);
         Ok(TargetOptions {
             rules: store.options().map_err(RestoreError::Option)?,
             numbers,
+            layout: layout.clone(),
         })
+    }
+}
+
+/// The URI of an object store that a path is, where it is one.
+fn remote_of(artifacts: &Path) -> Option<&str> {
+    artifacts.to_str().filter(|_| remote::is_remote(artifacts))
+}
+
+/// Where artifacts lie, whatever the working directory is.
+///
+/// # Errors
+/// There is no working directory.
+pub(crate) fn destination(artifacts: &Path) -> Result<PathBuf, ArchiveError> {
+    match remote_of(artifacts) {
+        Some(_) => Ok(artifacts.to_owned()),
+        None => std::path::absolute(artifacts).map_err(ArchiveError::io("find", artifacts)),
+    }
+}
+
+/// The numbers that experiments of an archive have in a database, by their ids in the archive.
+///
+/// # Errors
+/// The archive cannot be read, the database cannot be reached, or it cannot hold them.
+pub fn ids_in(archive: &Archive, uri: &str, options: &RestoreOptions) -> Result<Vec<NewId>, RestoreError> {
+    let rules = options.database_edit(uri, Path::new("/"))?.options();
+    let mut rules = Rules::new(rules.map_err(RestoreError::Option)?);
+    let experiments = archive.objects::<Experiment>();
+    let experiments = experiments.map(|experiment| experiment.map_err(WriteError::from));
+    rules.learn_experiments(experiments)?;
+    let id = |experiment: Result<Experiment, ArchiveError>| {
+        let experiment_id = experiment?.experiment_id;
+        let known = rules.experiment(&experiment_id);
+        Ok(known.map(|known| NewId {
+            target_id: known.id,
+            experiment_id,
+        }))
+    };
+    let ids = archive.objects::<Experiment>().map(id);
+    ids.filter_map(Result::transpose).collect()
+}
+
+/// An error of the database behind a URI.
+fn told(uri: &str, error: WriteError) -> RestoreError {
+    match error {
+        WriteError::Target(detail) => RestoreError::Target {
+            uri: crate::model::uri::redact(uri),
+            detail,
+        },
+        error => error.into(),
     }
 }
 
@@ -162,7 +231,7 @@ pub fn plan(
     options: &RestoreOptions,
     monitor: &dyn Monitor,
 ) -> Result<RestoreReport, RestoreError> {
-    let target = options.target(&artifacts_of(out)?, Numbers::Sqlite)?;
+    let target = options.target(&artifacts_of(out)?, Numbers::Sqlite, &Layout::default())?;
     let outcome = write::plan(archive, &mut PlannedFiles::new(), target, monitor)?;
     RestoreReport::new(archive, outcome, options.store_edit(&artifacts_of(out)?))
 }
@@ -177,6 +246,7 @@ fn numbers_of(uri: &str) -> Result<Numbers, RestoreError> {
     let scheme = crate::model::uri::scheme(uri);
     match scheme.and_then(crate::model::uri::dialect) {
         Some("postgresql") => Ok(Numbers::Postgres),
+        Some("mysql") => Ok(Numbers::Mysql),
         Some("sqlite") => Ok(Numbers::Sqlite),
         None if scheme.is_none() => Ok(Numbers::Sqlite),
         _ => Err(RestoreError::Option(format!(
@@ -201,7 +271,14 @@ pub fn expect(
 ) -> Result<RestoreReport, RestoreError> {
     let root = artifacts.unwrap_or(Path::new("/"));
     let numbers = numbers_of(uri)?;
-    let target = options.target(root, numbers)?;
+    let target = LookedAt::at(uri, numbers).map_err(|error| told(uri, error))?;
+    let layout = target.layout().clone();
+    let load = Load {
+        archive,
+        options: options.target(root, numbers, &layout)?,
+        long_values: LongValues::Truncate,
+        monitor,
+    };
     let (mut planned, mut checked);
     let files: &mut dyn write::FileSink = match artifacts {
         Some(root) => {
@@ -213,14 +290,8 @@ pub fn expect(
             &mut planned
         }
     };
-    let outcome = match numbers {
-        Numbers::Sqlite => write::plan(archive, files, target, monitor)?,
-        #[cfg(feature = "postgres")]
-        Numbers::Postgres => write::plan_postgres(uri, archive, files, target, monitor)?,
-        #[cfg(not(feature = "postgres"))]
-        Numbers::Postgres => write::plan(archive, files, target, monitor)?,
-    };
-    RestoreReport::new(archive, outcome, options.edit_for(root, numbers))
+    let outcome = target.plan(&load, files).map_err(|error| told(uri, error))?;
+    RestoreReport::new(archive, outcome, options.edit_for(root, numbers, &layout))
 }
 
 /// Makes the new folder `out` with a database and artifacts; it appears whole, or not at all.
@@ -233,7 +304,7 @@ pub fn restore(
     options: &RestoreOptions,
     monitor: &dyn Monitor,
 ) -> Result<RestoreReport, RestoreError> {
-    let target = options.target(&artifacts_of(out)?, Numbers::Sqlite)?;
+    let target = options.target(&artifacts_of(out)?, Numbers::Sqlite, &Layout::default())?;
     let staging = Staging::create(out, Replace::Nothing)?;
     let tree = staging.root().join(TREE);
     fs::create_dir(&tree).map_err(ArchiveError::io("create directory", &tree))?;
@@ -267,19 +338,19 @@ pub fn fill(
     options: &FillOptions,
     monitor: &dyn Monitor,
 ) -> Result<RestoreReport, RestoreError> {
-    let numbers = numbers_of(uri)?;
-    let absolute = std::path::absolute(artifacts).map_err(ArchiveError::io("find", artifacts))?;
+    let absolute = destination(artifacts)?;
     let filling = fill::Filling {
         archive,
         uri,
-        target: options.store.target(&absolute, numbers)?,
+        numbers: numbers_of(uri)?,
+        artifacts: &absolute,
         options,
         monitor,
     };
-    let outcome = match (options.is_dry, numbers) {
-        (true, _) => filling.plan(numbers)?,
-        (false, Numbers::Sqlite) => filling.sqlite(artifacts)?,
-        (false, Numbers::Postgres) => filling.postgres(artifacts)?,
-    };
-    RestoreReport::new(archive, outcome, options.store.edit_for(&absolute, numbers))
+    let (outcome, layout) = filling.run()?;
+    RestoreReport::new(
+        archive,
+        outcome,
+        options.store.edit_for(&absolute, filling.numbers, &layout),
+    )
 }

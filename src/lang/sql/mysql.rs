@@ -14,6 +14,23 @@ use std::io::{self, Read};
 
 mod options;
 
+/// Connects to the database of a URI, and runs statements first.
+///
+/// # Errors
+/// The URI cannot be read, the server cannot be reached, or it refuses.
+pub(super) fn connect(uri: &str, begin: &[&str]) -> Result<Conn, ExportError> {
+    mask::learn(|mask| mask.add_uri(uri));
+    let options = options::read(DatabaseUri::parse(uri)?).map_err(|detail| refused(uri, &detail))?;
+    let begin = ["SET NAMES utf8mb4"].into_iter().chain(begin.iter().copied());
+    let options = options
+        .stmt_cache_size(64)
+        .init(begin.map(str::to_owned).collect::<Vec<_>>());
+    Conn::new(options).map_err(|error| ExportError::Source {
+        source_uri: redact(uri),
+        detail: told(&error),
+    })
+}
+
 /// Bytes of a character at the most.
 const MAX_CHAR_BYTES: u64 = 4;
 
@@ -29,22 +46,13 @@ impl Mysql {
     /// # Errors
     /// The URI cannot be read, the server cannot be reached, or it refuses.
     pub(super) fn open(uri: &str) -> Result<Self, ExportError> {
-        let source_uri = redact(uri);
-        mask::learn(|mask| mask.add_uri(uri));
-        let failed = |detail: String| ExportError::Source {
-            source_uri: source_uri.clone(),
-            detail,
-        };
-        let options = options::read(DatabaseUri::parse(uri)?).map_err(|detail| refused(uri, &detail))?;
-        let options = options.stmt_cache_size(64).init(vec![
-            "SET NAMES utf8mb4".to_owned(),
-            "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ".to_owned(),
-            "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY".to_owned(),
-        ]);
-        let connection = Conn::new(options).map_err(|error| failed(told(&error)))?;
+        let begin = [
+            "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+            "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
+        ];
         Ok(Mysql {
-            connection: RefCell::new(connection),
-            source_uri,
+            connection: RefCell::new(connect(uri, &begin)?),
+            source_uri: redact(uri),
         })
     }
 

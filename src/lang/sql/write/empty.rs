@@ -1,10 +1,18 @@
 //! Whether a database with MLflow's tables holds nothing but what MLflow itself put there.
 
+use super::rows::Target;
+use super::target_tables::Layout;
 use super::{Result, WriteError};
 use crate::lang::sql::database::Dialect;
 
 /// Removes what MLflow itself put there: it makes its own again, and an archive brings the others.
-pub(super) const CLEAR: &str = "DELETE FROM workspaces; DELETE FROM experiments";
+pub(super) fn clearing(layout: &Layout) -> Vec<&'static str> {
+    let workspaces = layout.has(Target::Workspaces).then_some("DELETE FROM workspaces");
+    workspaces
+        .into_iter()
+        .chain(["DELETE FROM experiments"])
+        .collect()
+}
 
 /// Which rows of a table are not MLflow's own; none where all may be.
 fn of_others(table: &str) -> Option<&'static str> {
@@ -43,21 +51,16 @@ pub(super) fn check(
     Ok(())
 }
 
-/// Refuses the tables of another MLflow, which have other columns.
+/// Refuses tables of which MLflow itself would say that they have no version, or several.
 ///
 /// # Errors
 /// They are such.
-pub(super) fn check_version(ddl: &str, ask: &mut dyn FnMut(&str) -> Result<bool>) -> Result<()> {
-    let own = ddl
-        .lines()
-        .find(|line| line.starts_with("INSERT INTO") && line.contains("alembic_version"));
-    let own = own.and_then(|line| line.split('\'').nth(1)).unwrap_or_default();
-    if ask(&format!(
-        "SELECT EXISTS (SELECT 1 FROM alembic_version WHERE version_num = '{own}')"
-    ))? {
+pub(super) fn check_version(names: &[String], ask: &mut dyn FnMut(&str) -> Result<bool>) -> Result<()> {
+    let has_table = names.iter().any(|name| name == "alembic_version");
+    if has_table && ask("SELECT COUNT(*) = 1 FROM alembic_version")? {
         return Ok(());
     }
     Err(WriteError::Target(
-        "its tables are those of another MLflow than 3.18: `mlflow db upgrade` of 3.18 makes them new, or name a database without tables".to_owned(),
+        "its tables have no version, so MLflow did not finish them: `mlflow db upgrade` does, or name a database without tables".to_owned(),
     ))
 }

@@ -13,7 +13,12 @@ impl Writer<'_> {
         self.begin(Kind::Workspaces);
         for workspace in self.archive.objects::<Workspace>() {
             let workspace = workspace?;
-            self.workspace(&workspace)?;
+            if self.layout.has(Target::Workspaces) {
+                self.workspace(&workspace)?;
+            } else {
+                let (kind, id) = (Kind::Workspaces, workspace.name.as_str());
+                self.lose(Subject { kind, id }, "*", Reason::NotHeld);
+            }
             workspaces.insert(workspace.name);
         }
         let experiments = self.archive.objects::<Experiment>();

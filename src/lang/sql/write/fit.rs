@@ -1,11 +1,13 @@
 //! What the columns of a server's database hold: widths of texts, characters, numbers, and rows that foreign keys refuse.
 
+use super::clashes::{Clashes, Weigh};
 use super::rows::{RowSink, Target};
+use super::target_tables::{Column, Layout, TargetTables};
 use super::{Outcome, Result, WriteError};
 use crate::format::{Kind, Reason};
 use crate::lang::sql::database::Cell;
 use crate::model::printable::printable;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 /// What is done with a text that is longer than its column.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -15,44 +17,6 @@ pub(crate) enum LongValues {
     Fail,
     /// What fits is written.
     Truncate,
-}
-
-/// A column of a target.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Column {
-    /// Characters of a text, where they are bounded.
-    pub(super) width: Option<usize>,
-    /// Whether a number of 32 bits stands there.
-    pub(super) is_narrow: bool,
-}
-
-/// The tables of a target.
-#[derive(Debug, Default)]
-pub(super) struct TargetTables(BTreeMap<String, BTreeMap<String, Column>>);
-
-impl TargetTables {
-    pub(super) fn add(&mut self, table: &str, column: &str, facts: Column) {
-        let columns = self.0.entry(table.to_owned()).or_default();
-        columns.insert(column.to_owned(), facts);
-    }
-
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
-    }
-
-    /// The columns that are written, in the order of [`Target::columns`].
-    fn columns(&self, target: Target) -> Result<Vec<Column>> {
-        let table = self.0.get(target.name());
-        let column = |name: &&str| table.and_then(|table| table.get(*name)).copied();
-        let found: Option<Vec<_>> = target.columns().iter().map(column).collect();
-        found.ok_or_else(|| {
-            let text = format!(
-                "table `{}` is not as MLflow makes it, or not there",
-                target.name()
-            );
-            WriteError::Target(text)
-        })
-    }
 }
 
 /// A loss that a column is the reason of.
@@ -66,9 +30,13 @@ struct ColumnLoss {
 
 /// Rows on their way into columns.
 pub(super) struct Fitted<'a> {
+    layout: &'a Layout,
     columns: Vec<Vec<Column>>,
+    takes_anything: bool,
+    row_bytes: Option<usize>,
     inner: &'a mut dyn RowSink,
     long_values: LongValues,
+    clashes: Option<Clashes>,
     /// Runs that are there, of which points of logged models name one.
     runs: HashSet<Vec<u8>>,
     losses: Vec<ColumnLoss>,
@@ -79,18 +47,23 @@ pub(super) struct Fitted<'a> {
 impl<'a> Fitted<'a> {
     pub(super) fn new(
         tables: &TargetTables,
+        layout: &'a Layout,
         inner: &'a mut dyn RowSink,
         long_values: LongValues,
-    ) -> Result<Self> {
-        let columns = Target::ALL.iter().map(|target| tables.columns(*target));
-        Ok(Fitted {
-            columns: columns.collect::<Result<_>>()?,
+        weigh: Option<Weigh>,
+    ) -> Self {
+        Fitted {
+            layout,
+            columns: Target::ALL.iter().map(|target| tables.columns(*target)).collect(),
+            takes_anything: tables.takes_anything,
+            row_bytes: tables.row_bytes,
             inner,
             long_values,
+            clashes: weigh.map(Clashes::new),
             runs: HashSet::new(),
             losses: Vec::new(),
             too_long: 0,
-        })
+        }
     }
 
     /// Adds what columns do not hold to an outcome.
@@ -132,6 +105,7 @@ impl<'a> Fitted<'a> {
     /// Whether a row refers to a run that is not there, which a foreign key refuses.
     fn is_orphan(&mut self, target: Target, row: &[Cell<'_>]) -> bool {
         match (target, row) {
+            _ if self.takes_anything => false,
             (Target::Runs, [Cell::Bytes(run), ..]) => {
                 self.runs.insert(run.to_vec());
                 false
@@ -141,23 +115,95 @@ impl<'a> Fitted<'a> {
         }
     }
 
+    /// Whether a row has a name that is one with another of the same owner, to this target.
+    fn is_as_another(&mut self, target: Target, row: &[Cell<'_>]) -> Result<bool> {
+        let (Some(clashes), Some(named)) = (&mut self.clashes, target.named()) else {
+            return Ok(false);
+        };
+        let Some(collation) = &self.columns[target as usize][named.1].collation else {
+            return Ok(false);
+        };
+        if !clashes.is_as_another(target, row, collation, named)? {
+            return Ok(false);
+        }
+        let (kind, id, field) = target.place(row, named.1);
+        if target.is_part() {
+            self.losses.push(ColumnLoss {
+                kind,
+                id,
+                field,
+                reason: Reason::NameAsAnother,
+            });
+            return Ok(true);
+        }
+        Err(WriteError::Impossible(format!(
+            "the name of {kind} `{}` is that of another to this database, which tells neither case nor spaces at the end apart: rename one first",
+            printable(&id)
+        )))
+    }
+
+    /// Notes what a table has no column for.
+    fn lose_lacking(&mut self, target: Target, row: &[Cell<'_>]) {
+        let Some(places) = self.layout.places(target) else {
+            return self.lose(target, row, 0, Reason::NotHeld);
+        };
+        let columns = target.columns();
+        if places.len() == columns.len() {
+            return;
+        }
+        for at in (0..columns.len()).filter(|at| !places.contains(at)) {
+            let says_nothing = match row[at] {
+                Cell::Null => true,
+                Cell::Integer(0) => columns[at] == "step",
+                _ => false,
+            };
+            if !says_nothing && !target.is_spare(columns[at]) {
+                self.lose(target, row, at, Reason::NotHeld);
+            }
+        }
+    }
+
+    /// Refuses a row that cannot be sent.
+    fn check_size(&self, target: Target, row: &[Cell<'_>]) -> Result<()> {
+        let Some(most) = self.row_bytes else { return Ok(()) };
+        let quotes = |text: &[u8]| text.iter().filter(|byte| **byte == b'\'').count();
+        let bytes = row.iter().map(|cell| match cell {
+            Cell::Bytes(text) => text.len() + quotes(text),
+            _ => 32,
+        });
+        let bytes: usize = bytes.sum();
+        if bytes <= most {
+            return Ok(());
+        }
+        let (kind, id, _) = target.place(row, 0);
+        Err(WriteError::Impossible(format!(
+            "a row of {kind} `{}` has {bytes} bytes, and the server takes {most}: set its `max_allowed_packet` higher",
+            printable(&id)
+        )))
+    }
+
     /// A text as the column holds it, where that is another than it is.
     fn fitted(&mut self, target: Target, row: &[Cell<'_>], at: usize, text: &[u8]) -> Result<Option<String>> {
         let text = String::from_utf8_lossy(text);
         let mut fitted = None;
-        if text.contains('\0') {
+        if text.contains('\0') && !self.takes_anything {
             self.lose(target, row, at, Reason::NulReplaced);
             fitted = Some(text.replace('\0', "\u{fffd}"));
         }
         let held = fitted.as_deref().unwrap_or(&text);
-        let Some(width) = self.columns[target as usize][at].width else {
-            return Ok(fitted);
-        };
-        let Some((end, _)) = held.char_indices().nth(width) else {
+        let column = &self.columns[target as usize][at];
+        let by_width = column.width.and_then(|width| held.char_indices().nth(width));
+        let by_octets = column.octets.filter(|octets| held.len() > *octets);
+        let by_octets = by_octets.map(|octets| held.floor_char_boundary(octets));
+        let Some(end) = by_width.map(|(end, _)| end).into_iter().chain(by_octets).min() else {
             return Ok(fitted);
         };
         if target.is_key(at) {
-            return Err(does_not_fit(target, row, at, &format!("{width} characters")));
+            let size = match (column.width, column.octets) {
+                (Some(width), _) => format!("{width} characters"),
+                (None, octets) => format!("{} bytes", octets.unwrap_or_default()),
+            };
+            return Err(does_not_fit(target, row, at, &size));
         }
         let cut = held[..end].to_owned();
         self.lose(target, row, at, Reason::ValueTooLong);
@@ -172,9 +218,18 @@ impl RowSink for Fitted<'_> {
             self.lose(target, row, 0, Reason::RunNotInTarget);
             return Ok(());
         }
+        self.lose_lacking(target, row);
+        let layout = self.layout;
+        let Some(places) = layout.places(target) else {
+            return Ok(());
+        };
+        if self.is_as_another(target, row)? {
+            return Ok(());
+        }
+        self.check_size(target, row)?;
         let mut texts = vec![None; row.len()];
-        for (at, cell) in row.iter().enumerate() {
-            match *cell {
+        for &at in places {
+            match row[at] {
                 Cell::Bytes(text) => texts[at] = self.fitted(target, row, at, text)?,
                 Cell::Integer(number) => {
                     if self.columns[target as usize][at].is_narrow && i32::try_from(number).is_err() {
@@ -184,10 +239,8 @@ impl RowSink for Fitted<'_> {
                 Cell::Real(_) | Cell::Null => {}
             }
         }
-        let cells = row.iter().zip(&texts);
-        let fitted: Vec<Cell<'_>> = cells
-            .map(|(cell, text)| text.as_ref().map_or(*cell, Cell::from))
-            .collect();
+        let cell = |at: &usize| texts[*at].as_ref().map_or(row[*at], Cell::from);
+        let fitted: Vec<Cell<'_>> = places.iter().map(cell).collect();
         self.inner.insert(target, &fitted)
     }
 }

@@ -10,15 +10,17 @@
 //! | spans of other traces | the trace's artifact `traces.json`, where MLflow looks for them |
 //! | derived columns of traces, spans and assessments | computed as MLflow computes them |
 
-#[cfg(feature = "postgres")]
 mod belonging;
+mod clashes;
 mod empty;
 mod evaluation;
 mod experiments;
-#[cfg(feature = "postgres")]
+mod fill;
 mod fit;
 mod known;
 mod logged_models;
+#[cfg(feature = "mysql")]
+mod mysql;
 mod outcome;
 mod place;
 #[cfg(feature = "postgres")]
@@ -30,20 +32,23 @@ mod runs;
 mod sources;
 mod spans;
 mod sqlite;
+mod target_tables;
 mod traces;
 mod uris;
 
+use crate::archive::walk::{Head, for_each_artifact, kind_of_owner, text};
 use crate::archive::{Archive, ArchiveError};
 use crate::format::{Kind, Reason};
 pub(crate) use crate::lang::sql::spans::ARTIFACT_LOCATION as TRACE_LOCATION;
 use crate::model::{ArtifactFile, ArtifactList, Extra, Text};
 use crate::monitor::Monitor;
-#[cfg(feature = "postgres")]
+pub(crate) use fill::{Load, LookedAt, OpenTarget};
 pub(crate) use fit::LongValues;
 pub(crate) use logged_models::CREATED;
 pub(crate) use outcome::{Edit, Outcome};
 pub(crate) use place::{ArtifactRoot, Place};
 pub(crate) use registry::{PROMPT_EXPERIMENTS, has_files};
+use rows::Target;
 use rows::{NoRows, RowSink};
 pub use rules::IntoStore;
 pub(crate) use rules::{RuleOptions, Rules};
@@ -53,6 +58,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::io::Write;
 use std::path::Path;
+pub(crate) use target_tables::Layout;
 pub(crate) use traces::{ARCHIVE_LOCATION, REQUEST_TIME};
 
 /// Why rows cannot be written.
@@ -109,6 +115,8 @@ pub(crate) struct TargetOptions {
     pub(crate) rules: RuleOptions,
     /// What the columns of the database hold of numbers.
     pub(crate) numbers: Numbers,
+    /// Which tables and columns it has.
+    pub(crate) layout: Layout,
 }
 
 /// What columns hold of numbers.
@@ -118,6 +126,8 @@ pub(crate) enum Numbers {
     Sqlite,
     /// PostgreSQL: ids of experiments of 32 bits.
     Postgres,
+    /// MySQL: the same, and finite numbers alone.
+    Mysql,
 }
 
 impl Numbers {
@@ -125,7 +135,7 @@ impl Numbers {
     pub(crate) fn largest_experiment(self) -> i64 {
         match self {
             Numbers::Sqlite => i64::MAX,
-            Numbers::Postgres => i32::MAX.into(),
+            Numbers::Postgres | Numbers::Mysql => i32::MAX.into(),
         }
     }
 }
@@ -140,6 +150,7 @@ struct Writer<'a> {
     files: &'a mut dyn FileSink,
     rules: Rules,
     numbers: Numbers,
+    layout: Layout,
     monitor: &'a dyn Monitor,
     /// Ids of the rows of datasets.
     datasets: HashSet<String>,
@@ -178,80 +189,6 @@ pub(crate) fn create(
     Ok(outcome)
 }
 
-/// Fills a SQLite file that is there with an archive; as [`fill_postgres`], but that nothing is too long.
-///
-/// # Errors
-/// The file cannot be filled, or as [`create`].
-pub(crate) fn fill_sqlite(
-    path: &Path,
-    archive: &Archive,
-    files: (&mut dyn FileSink, Option<&mut dyn FileSink>),
-    options: TargetOptions,
-    publish: impl FnOnce() -> Result<(), ArchiveError>,
-    monitor: &dyn Monitor,
-) -> Result<Outcome> {
-    let database = sqlite::SqliteTarget::open(path)?;
-    let planned = write(archive, &mut NoRows, files.0, options.clone(), monitor)?;
-    let Some(files) = files.1 else { return Ok(planned) };
-    database.clear()?;
-    let outcome = write(archive, &mut database.rows(), files, options, monitor)?;
-    publish()?;
-    database.commit()?;
-    Ok(outcome)
-}
-
-/// Fills a PostgreSQL database with an archive, in one transaction; of two sinks for files the first is asked by the plan, and without a
-/// second the plan is all. `publish` is called when all is written, before it is seen.
-///
-/// # Errors
-/// The database cannot be filled, texts are too long, or as [`create`].
-#[cfg(feature = "postgres")]
-pub(crate) fn fill_postgres(
-    uri: &str,
-    archive: &Archive,
-    files: (&mut dyn FileSink, Option<&mut dyn FileSink>),
-    options: TargetOptions,
-    long_values: LongValues,
-    publish: impl FnOnce() -> Result<(), ArchiveError>,
-    monitor: &dyn Monitor,
-) -> Result<Outcome> {
-    let mut database = postgres::PostgresTarget::open(uri)?;
-    let tables = database.tables()?;
-    let mut nowhere = NoRows;
-    let mut fitted = fit::Fitted::new(&tables, &mut nowhere, long_values)?;
-    let planned = write(archive, &mut fitted, files.0, options.clone(), monitor)?;
-    let planned = fitted.finish(planned)?;
-    let Some(files) = files.1 else { return Ok(planned) };
-    database.clear()?;
-    let mut rows = database.rows();
-    let mut fitted = fit::Fitted::new(&tables, &mut rows, long_values)?;
-    let outcome = write(archive, &mut fitted, files, options, monitor)?;
-    let outcome = fitted.finish(outcome)?;
-    rows.flush()?;
-    publish()?;
-    database.commit()?;
-    Ok(outcome)
-}
-
-/// Says what a PostgreSQL database cannot hold of an archive, whatever is in it now; files are shown to `files`.
-///
-/// # Errors
-/// It cannot be reached or has other tables, or as [`plan`].
-#[cfg(feature = "postgres")]
-pub(crate) fn plan_postgres(
-    uri: &str,
-    archive: &Archive,
-    files: &mut dyn FileSink,
-    options: TargetOptions,
-    monitor: &dyn Monitor,
-) -> Result<Outcome> {
-    let tables = postgres::PostgresTarget::look(uri)?;
-    let mut nowhere = NoRows;
-    let mut fitted = fit::Fitted::new(&tables, &mut nowhere, LongValues::Truncate)?;
-    let planned = write(archive, &mut fitted, files, options, monitor)?;
-    fitted.finish(planned)
-}
-
 fn write(
     archive: &Archive,
     rows: &mut dyn RowSink,
@@ -265,20 +202,23 @@ fn write(
         files,
         rules: Rules::new(options.rules),
         numbers: options.numbers,
+        layout: options.layout,
         monitor,
         datasets: HashSet::new(),
         unique: Unique::default(),
         outcome: Outcome::default(),
     };
     writer.workspaces_and_experiments()?;
-    writer.datasets()?;
+    writer.held(Target::Datasets, &[Kind::Datasets], Writer::datasets)?;
     writer.find_sources()?;
     writer.runs()?;
-    writer.logged_models()?;
+    let models = [Kind::LoggedModels, Kind::ModelMetrics];
+    writer.held(Target::LoggedModels, &models, Writer::logged_models)?;
     writer.registry()?;
-    writer.traces()?;
-    writer.evaluation_datasets()?;
-    writer.scorers()?;
+    writer.held(Target::Traces, &[Kind::Traces, Kind::Spans], Writer::traces)?;
+    let datasets = [Kind::EvaluationDatasets, Kind::DatasetRecords];
+    writer.held(Target::EvaluationDatasets, &datasets, Writer::evaluation_datasets)?;
+    writer.held(Target::Scorers, &[Kind::Scorers], Writer::scorers)?;
     Ok(writer.outcome)
 }
 
@@ -304,6 +244,49 @@ struct Subject<'s> {
 }
 
 impl Writer<'_> {
+    /// Writes kinds of objects; or, where the target has no table for them, says of each that it is not held, and of each artifact.
+    fn held(&mut self, target: Target, kinds: &[Kind], write: fn(&mut Self) -> Result<()>) -> Result<()> {
+        if self.layout.has(target) {
+            return write(self);
+        }
+        for &kind in kinds {
+            for line in self.archive.values(kind) {
+                let line = line?;
+                let head = Head::of_value(kind, &line);
+                if kind == Kind::LoggedModels {
+                    self.learn_lost_model(&head, line["artifact_uri"].as_str());
+                }
+                let id = match kind {
+                    Kind::ModelMetrics => text(head.owner(kind)).to_owned(),
+                    _ => head.id(kind),
+                };
+                self.lose(Subject { kind, id: &id }, "*", Reason::NotHeld);
+            }
+        }
+        let archive = self.archive;
+        for_each_artifact(archive, &mut |entry| {
+            if kind_of_owner(entry.owner.kind) == kinds[0] {
+                let (kind, path) = (Kind::Artifacts, &entry.file.path);
+                self.outcome.lose(kind, &entry.owner.id, path, Reason::NotHeld);
+            }
+            Ok::<_, ArchiveError>(())
+        })?;
+        Ok(())
+    }
+
+    /// Learns where a logged model that the target cannot hold would keep its files: versions may say that they come from there.
+    fn learn_lost_model(&mut self, model: &Head, stated: Option<&str>) {
+        let (id, experiment) = (text(&model.model_id), text(&model.experiment_id));
+        let place = self
+            .rules
+            .experiment(experiment)
+            .map(|known| known.place().logged_model(id));
+        if let Some(place) = place {
+            let (uri, _) = self.rules.place(&place, stated);
+            self.rules.learn_root(id, stated, &uri);
+        }
+    }
+
     fn begin(&self, kind: Kind) {
         self.monitor
             .begin(kind.name(), Some(self.archive.manifest().count(kind)));

@@ -1,7 +1,8 @@
 //! A PostgreSQL database, filled by COPY in one transaction.
 
-use super::fit::{Column, TargetTables};
+use super::fill::Filling;
 use super::rows::{RowSink, Target};
+use super::target_tables::{Column, Layout, TargetTables};
 use super::{Result, WriteError, empty};
 use crate::lang::sql::database::{Cell, Dialect};
 use crate::lang::sql::postgres::connect;
@@ -48,7 +49,6 @@ impl PostgresTarget {
         )?;
         if has_tables {
             target.check_empty()?;
-            empty::check_version(DDL, &mut |sql| target.one(sql))?;
         } else {
             let (tables, _) = DDL
                 .split_once(MARK)
@@ -71,7 +71,7 @@ impl PostgresTarget {
             client,
             is_made: false,
         };
-        target.tables()
+        target.read_tables()
     }
 
     fn one(&mut self, sql: &str) -> Result<bool> {
@@ -84,19 +84,21 @@ impl PostgresTarget {
 
     /// Refuses a database with more than what MLflow itself put there.
     fn check_empty(&mut self) -> Result<()> {
-        let tables = self.tables()?;
+        let tables = self.read_tables()?;
         let names: Vec<String> = tables.names().map(str::to_owned).collect();
         let quoted: Vec<String> = names.iter().map(|name| Dialect::Postgres.quote(name)).collect();
         let lock = format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE NOWAIT", quoted.join(", "));
         self.client
             .batch_execute(&lock)
             .map_err(|error| refusal("a lock on its tables, which are in use", &error))?;
-        empty::check(&names, Dialect::Postgres, &mut |sql| self.one(sql))
+        empty::check(&names, Dialect::Postgres, &mut |sql| self.one(sql))?;
+        empty::check_version(&names, &mut |sql| self.one(sql))
     }
 
     /// The tables as they are.
-    pub(super) fn tables(&mut self) -> Result<TargetTables> {
-        let sql = "SELECT c.relname::text, a.attname::text, format_type(a.atttypid, NULL)::text, a.atttypmod \
+    fn read_tables(&mut self) -> Result<TargetTables> {
+        let sql = "SELECT c.relname::text, a.attname::text, format_type(a.atttypid, NULL)::text, a.atttypmod, \
+                   a.attnotnull AND NOT a.atthasdef AND a.attidentity = '' \
                    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
                    JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid \
                    WHERE c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped AND n.nspname = current_schema()";
@@ -115,29 +117,36 @@ impl PostgresTarget {
             let facts = Column {
                 width,
                 is_narrow: kind == "integer",
+                is_required: row.get(4),
+                ..Column::default()
             };
             tables.add(&table, &name, facts);
         }
         Ok(tables)
     }
+}
 
-    /// Removes what MLflow itself put there.
-    pub(super) fn clear(&mut self) -> Result<()> {
-        let cleared = self.client.batch_execute(empty::CLEAR);
+impl Filling for PostgresTarget {
+    fn tables(&mut self) -> Result<TargetTables> {
+        self.read_tables()
+    }
+
+    fn clear(&mut self, layout: &Layout) -> Result<()> {
+        let cleared = self.client.batch_execute(&empty::clearing(layout).join("; "));
         cleared.map_err(|error| refusal("the rows of MLflow's own", &error))
     }
 
-    /// What takes the rows.
-    pub(super) fn rows(&mut self) -> PostgresRows<'_> {
-        PostgresRows {
+    fn rows<'d>(&'d mut self, layout: &Layout) -> Box<dyn RowSink + 'd> {
+        let copy = |target: &Target| copy_into(*target, layout);
+        Box::new(PostgresRows {
             client: &mut self.client,
+            copies: Target::ALL.iter().map(copy).collect(),
             waiting: Target::ALL.iter().map(|_| Vec::new()).collect(),
             bytes: 0,
-        }
+        })
     }
 
-    /// Makes keys and indexes where the tables were made here, and sets the number of the next experiment; then all is seen at once.
-    pub(super) fn commit(mut self) -> Result<()> {
+    fn commit(mut self: Box<Self>) -> Result<()> {
         if self.is_made {
             let (_, rest) = DDL
                 .split_once(MARK)
@@ -174,30 +183,33 @@ fn refusal(what: &str, error: &postgres::Error) -> WriteError {
     }
 }
 
+/// The statement that takes rows of a table.
+fn copy_into(target: Target, layout: &Layout) -> String {
+    let quote = |name: &str| Dialect::Postgres.quote(name);
+    let names: Vec<String> = layout.names(target).into_iter().map(quote).collect();
+    format!("COPY {} ({}) FROM STDIN", quote(target.name()), names.join(", "))
+}
+
 /// Rows that are sent table by table, in the order of foreign keys.
-pub(super) struct PostgresRows<'c> {
+struct PostgresRows<'c> {
     client: &'c mut Client,
+    copies: Vec<String>,
     waiting: Vec<Vec<u8>>,
     bytes: usize,
 }
 
-impl PostgresRows<'_> {
-    /// Sends what waits.
-    pub(super) fn flush(&mut self) -> Result<()> {
+impl RowSink for PostgresRows<'_> {
+    fn flush(&mut self) -> Result<()> {
         for &target in Target::ALL {
             let rows = std::mem::take(&mut self.waiting[target as usize]);
             if rows.is_empty() {
                 continue;
             }
-            let names: Vec<_> = target
-                .columns()
-                .iter()
-                .map(|name| Dialect::Postgres.quote(name))
-                .collect();
-            let table = Dialect::Postgres.quote(target.name());
-            let sql = format!("COPY {table} ({}) FROM STDIN", names.join(", "));
             let refused = |error: postgres::Error| refusal(&format!("rows of `{}`", target.name()), &error);
-            let mut copy = self.client.copy_in(&sql).map_err(refused)?;
+            let mut copy = self
+                .client
+                .copy_in(&self.copies[target as usize])
+                .map_err(refused)?;
             // What the server says of the rows is said at the end.
             let sent = copy.write_all(&rows);
             copy.finish().map_err(refused)?;
@@ -206,9 +218,7 @@ impl PostgresRows<'_> {
         self.bytes = 0;
         Ok(())
     }
-}
 
-impl RowSink for PostgresRows<'_> {
     fn insert(&mut self, target: Target, row: &[Cell<'_>]) -> Result<()> {
         let out = &mut self.waiting[target as usize];
         let before = out.len();

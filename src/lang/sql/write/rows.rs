@@ -58,7 +58,7 @@ const fn of(table: Table) -> Columns {
 macro_rules! targets {
     ($($(#[$doc:meta])* $variant:ident = $table:expr, $more:expr;)*) => {
         /// A table that is written, in the order of foreign keys.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub(super) enum Target {
             $($(#[$doc])* $variant,)*
         }
@@ -160,6 +160,11 @@ impl Target {
         self.parts().0.0
     }
 
+    /// Columns that are written and never read.
+    pub(super) fn columns_only_written(self) -> &'static [&'static str] {
+        self.parts().1
+    }
+
     /// The columns of a row, in order.
     pub(super) fn columns(self) -> Vec<&'static str> {
         let ((_, read), more) = self.parts();
@@ -169,11 +174,19 @@ impl Target {
 
 /// Takes rows.
 pub(super) trait RowSink {
-    /// Takes a row of a table; its values are those of [`Target::columns`].
+    /// Takes a row of a table; its values are those of [`Target::columns`], or, of a sink for a database, those that the database has.
     ///
     /// # Errors
     /// The database refuses it.
     fn insert(&mut self, target: Target, row: &[Cell<'_>]) -> Result<(), WriteError>;
+
+    /// Sends what waits.
+    ///
+    /// # Errors
+    /// The database refuses it.
+    fn flush(&mut self) -> Result<(), WriteError> {
+        Ok(())
+    }
 }
 
 /// Counts nothing and keeps nothing: what a plan writes into.

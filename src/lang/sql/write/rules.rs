@@ -28,6 +28,9 @@ pub struct IntoStore {
     /// URIs of remote storage stay as they are.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub keep_uris: bool,
+    /// Folders of the store's machine, as `file:///…`, below which local URIs stay as they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trust_local: Vec<String>,
     /// Where objects come that name no workspace; absent where the store has no workspaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace: Option<String>,
@@ -51,9 +54,16 @@ impl IntoStore {
         if let Some(workspace) = self.workspace.as_ref().filter(|name| !is_workspace(name)) {
             return Err(not_a_workspace(workspace));
         }
+        let trusted = self.trust_local.iter().map(|folder| {
+            uris::trusted_folder(folder).ok_or_else(|| {
+                let folder = crate::model::printable::printable(folder);
+                format!("`{folder}` is no folder to be trusted: one below `/`, as `file:///…`")
+            })
+        });
         Ok(RuleOptions {
             root,
             keep_uris: self.keep_uris,
+            trusted: trusted.collect::<Result<_, _>>()?,
             workspace: self.workspace.clone(),
             largest_experiment_id: self.largest_experiment_id.unwrap_or(i64::MAX),
         })
@@ -82,6 +92,8 @@ pub(crate) struct RuleOptions {
     pub(crate) root: ArtifactRoot,
     /// Leaves URIs of remote storage, and the files behind them where they are.
     pub(crate) keep_uris: bool,
+    /// Folders below which local URIs stay, as decoded paths.
+    pub(crate) trusted: Vec<String>,
     /// Where objects without a workspace come; none where the target has no workspaces.
     pub(crate) workspace: Option<String>,
     /// The largest id of an experiment that its columns hold.
@@ -148,7 +160,8 @@ impl Rules {
 
     /// Whether a URI that names a place stays as it is.
     pub(crate) fn stays(&self, uri: &str) -> bool {
-        self.options.keep_uris && uris::is_remote(uri)
+        let is_below = |folder: &String| uris::is_below(uri, folder);
+        (self.options.keep_uris && uris::is_remote(uri)) || self.options.trusted.iter().any(is_below)
     }
 
     /// The URI of a place, and the edit where it is another than the archive says.

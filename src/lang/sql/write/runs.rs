@@ -144,9 +144,14 @@ impl Writer<'_> {
 
     /// A number as the target keeps it.
     pub(super) fn number(&mut self, subject: Subject<'_>, field: &str, value: f64) -> f64 {
-        if self.numbers == Numbers::Sqlite && value == 0.0 && value.is_sign_negative() {
+        if self.numbers != Numbers::Postgres && value == 0.0 && value.is_sign_negative() {
             self.lose(subject, field, Reason::NegativeZero);
             return 0.0;
+        }
+        if self.numbers == Numbers::Mysql && value.is_infinite() {
+            // As MLflow writes it.
+            self.lose(subject, field, Reason::Infinity);
+            return f64::MAX.copysign(value);
         }
         value
     }
@@ -235,6 +240,17 @@ impl Writer<'_> {
                 let row = [Cell::from(&uuid), key.into(), value.into()];
                 writer.rows.insert(Target::InputTags, &row)
             })?;
+        }
+        if !self.layout.has(Target::LoggedModels) {
+            for (field, is_empty) in [
+                ("inputs.model_inputs", run.inputs.model_inputs.is_empty()),
+                ("outputs.model_outputs", run.outputs.model_outputs.is_empty()),
+            ] {
+                if !is_empty {
+                    self.lose(subject, field, Reason::NotHeld);
+                }
+            }
+            return Ok(());
         }
         for input in &run.inputs.model_inputs {
             let uuid = made_id(&["model-input", run_id, &input.model_id]);

@@ -35,7 +35,7 @@ impl Writer<'_> {
         traces: &mut JoinedObjects<'_, Trace>,
     ) -> Result<()> {
         let location = trace.tags.get(SPANS_LOCATION).and_then(|tag| tag.as_str());
-        let is_in_table = matches!(location, Some(IN_TABLE | IN_ARCHIVE));
+        let is_in_table = matches!(location, Some(IN_TABLE | IN_ARCHIVE)) && self.layout.has(Target::Spans);
         if is_in_table {
             if let Some((list, stated)) = file {
                 self.artifacts(place, &list, stated)?;

@@ -1,6 +1,8 @@
 //! A SQLite file: a new one with the tables of the newest MLflow, or one that has them and holds nothing.
 
+use super::fill::Filling;
 use super::rows::{RowSink, Target};
+use super::target_tables::{Column, Layout, TargetTables};
 use super::{Result, WriteError, empty};
 use crate::lang::sql::database::{Cell, Dialect};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
@@ -41,10 +43,7 @@ impl NewDatabase {
 
     /// What takes the rows.
     pub(super) fn rows(&self) -> SqliteRows<'_> {
-        SqliteRows {
-            connection: &self.connection,
-            statements: Target::ALL.iter().map(|_| None).collect(),
-        }
+        SqliteRows::new(&self.connection, Layout::default())
     }
 
     /// Makes the indexes and closes the file.
@@ -95,7 +94,7 @@ impl SqliteTarget {
             target.is_made = true;
         } else {
             empty::check(&names, Dialect::Sqlite, &mut |sql| target.one(sql))?;
-            empty::check_version(DDL, &mut |sql| target.one(sql))?;
+            empty::check_version(&names, &mut |sql| target.one(sql))?;
         }
         Ok(target)
     }
@@ -119,27 +118,60 @@ impl SqliteTarget {
             .execute_batch(sql)
             .map_err(|error| refusal(what, &error))
     }
+}
 
-    /// Removes what MLflow itself put there.
-    pub(super) fn clear(&self) -> Result<()> {
-        self.batch("the rows of MLflow's own", empty::CLEAR)
+impl Filling for SqliteTarget {
+    fn tables(&mut self) -> Result<TargetTables> {
+        read_tables(&self.connection)
     }
 
-    /// What takes the rows.
-    pub(super) fn rows(&self) -> SqliteRows<'_> {
-        SqliteRows {
-            connection: &self.connection,
-            statements: Target::ALL.iter().map(|_| None).collect(),
-        }
+    fn clear(&mut self, layout: &Layout) -> Result<()> {
+        self.batch("the rows of MLflow's own", &empty::clearing(layout).join("; "))
     }
 
-    /// Makes indexes where the tables were made here; then all is seen at once.
-    pub(super) fn commit(self) -> Result<()> {
+    fn rows<'d>(&'d mut self, layout: &Layout) -> Box<dyn RowSink + 'd> {
+        Box::new(SqliteRows::new(&self.connection, layout.clone()))
+    }
+
+    fn commit(self: Box<Self>) -> Result<()> {
         if self.is_made {
             self.batch("its indexes", parts().1)?;
         }
         self.batch("the end of the transaction", "COMMIT")
     }
+}
+
+/// The tables of a file that is in use or not; none where it is not there.
+///
+/// # Errors
+/// It is no database.
+pub(super) fn look(path: &Path) -> Result<TargetTables> {
+    if !path.exists() {
+        return Ok(TargetTables::default());
+    }
+    let opened = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
+    read_tables(&opened.map_err(|error| WriteError::Target(error.to_string()))?)
+}
+
+fn read_tables(connection: &Connection) -> Result<TargetTables> {
+    let refused = |error: rusqlite::Error| refusal("a look at its tables", &error);
+    let sql = "SELECT t.name, c.name, c.\"notnull\" AND c.dflt_value IS NULL AND c.hidden = 0 AND NOT c.pk \
+               FROM sqlite_master t JOIN pragma_table_xinfo(t.name) c WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%'";
+    let mut statement = connection.prepare(sql).map_err(refused)?;
+    let mut rows = statement.query([]).map_err(refused)?;
+    let mut tables = TargetTables {
+        takes_anything: true,
+        ..TargetTables::default()
+    };
+    while let Some(row) = rows.next().map_err(refused)? {
+        let facts = Column {
+            is_required: row.get(2).map_err(refused)?,
+            ..Column::default()
+        };
+        let [table, name]: [rusqlite::Result<String>; 2] = [row.get(0), row.get(1)];
+        tables.add(&table.map_err(refused)?, &name.map_err(refused)?, facts);
+    }
+    Ok(tables)
 }
 
 fn parts() -> (&'static str, &'static str) {
@@ -155,10 +187,21 @@ fn refusal(what: &str, error: &rusqlite::Error) -> WriteError {
     }
 }
 
-/// Takes rows for a new file.
+/// Takes rows for a file.
 pub(super) struct SqliteRows<'c> {
     connection: &'c Connection,
+    layout: Layout,
     statements: Vec<Option<Statement<'c>>>,
+}
+
+impl<'c> SqliteRows<'c> {
+    fn new(connection: &'c Connection, layout: Layout) -> Self {
+        SqliteRows {
+            connection,
+            layout,
+            statements: Target::ALL.iter().map(|_| None).collect(),
+        }
+    }
 }
 
 impl RowSink for SqliteRows<'_> {
@@ -168,11 +211,13 @@ impl RowSink for SqliteRows<'_> {
         let statement = match statement {
             Some(statement) => statement,
             None => {
-                let prepared = self.connection.prepare(&insert_into(target)).map_err(refused)?;
+                let prepared = self
+                    .connection
+                    .prepare(&insert_into(target, &self.layout))
+                    .map_err(refused)?;
                 statement.insert(prepared)
             }
         };
-        debug_assert_eq!(row.len(), target.columns().len(), "{target:?}");
         for (at, cell) in row.iter().enumerate() {
             statement
                 .raw_bind_parameter(at + 1, Bound(*cell))
@@ -183,8 +228,8 @@ impl RowSink for SqliteRows<'_> {
     }
 }
 
-fn insert_into(target: Target) -> String {
-    let columns = target.columns();
+fn insert_into(target: Target, layout: &Layout) -> String {
+    let columns = layout.names(target);
     let quoted: Vec<_> = columns
         .iter()
         .map(|column| Dialect::Sqlite.quote(column))
@@ -221,7 +266,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let database = NewDatabase::create(&directory.path().join("mlflow.db")).unwrap();
         for &target in Target::ALL {
-            let prepared = database.connection.prepare(&insert_into(target));
+            let prepared = database
+                .connection
+                .prepare(&insert_into(target, &Layout::default()));
             assert!(prepared.is_ok(), "{target:?}: {:?}", prepared.err());
         }
         database.finish().unwrap();

@@ -6,7 +6,7 @@ use crate::archive::walk::JoinedObjects;
 use crate::format::{Kind, Reason};
 use crate::lang::spans::read::SPAN_FILE;
 use crate::lang::sql::database::Cell;
-use crate::lang::sql::spans::ARTIFACT_LOCATION;
+use crate::lang::sql::spans::{ARTIFACT_LOCATION, SPANS_LOCATION};
 use crate::lang::sql::trace_parts::{ASSESSMENT_RUN, NAME_TAG, Promoted, SESSION, rebuild};
 use crate::lang::sql::traces::SOURCE_RUN;
 use crate::model::pyjson::{PyInt, PyJson};
@@ -105,6 +105,9 @@ impl Writer<'_> {
 
     /// What columns hold of the tags and metadata, as MLflow computes it, and what they do not.
     fn promoted(&mut self, subject: Subject<'_>, trace: &Trace) -> Promoted {
+        if !self.layout.has_trace_numbers() {
+            return Promoted::default();
+        }
         let promoted = Promoted::of(trace);
         let mut rebuilt = Trace {
             tags: trace.tags.clone(),
@@ -147,8 +150,15 @@ impl Writer<'_> {
             let row = [id, ARCHIVE_LOCATION.into(), Cell::from(&uri)];
             self.rows.insert(Target::TraceTags, &row)?;
         }
+        let has_columns = self.layout.has_trace_numbers();
         self.tags(subject, &trace.tags, &mut |writer, key, value| match key {
-            ARTIFACT_LOCATION | ARCHIVE_LOCATION | NAME_TAG => Ok(()),
+            ARTIFACT_LOCATION | ARCHIVE_LOCATION => Ok(()),
+            NAME_TAG if has_columns => Ok(()),
+            // They lie among the artifacts there.
+            SPANS_LOCATION if !writer.layout.has(Target::Spans) => {
+                writer.lose(subject, &format!("tags.{key}"), Reason::NotHeld);
+                Ok(())
+            }
             _ => writer
                 .rows
                 .insert(Target::TraceTags, &[id, key.into(), value.into()]),
@@ -158,7 +168,7 @@ impl Writer<'_> {
             "trace_metadata",
             &trace.trace_metadata,
             &mut |writer, key, value| match key {
-                SESSION | TRACE_USAGE | TRACE_COST => Ok(()),
+                SESSION | TRACE_USAGE | TRACE_COST if has_columns => Ok(()),
                 _ => writer
                     .rows
                     .insert(Target::TraceMetadata, &[id, key.into(), value.into()]),

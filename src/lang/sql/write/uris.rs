@@ -35,6 +35,29 @@ pub(crate) fn names_an_object(uri: &str) -> bool {
     rest.is_some_and(is_plain_path)
 }
 
+/// The path that a URI of this machine names, decoded, where it is absolute and plain.
+fn local_path(uri: &str) -> Option<String> {
+    let path = uri.strip_prefix("file://").unwrap_or(uri);
+    let below = path.strip_prefix('/').filter(|below| is_plain_path(below))?;
+    if path == uri {
+        return Some(format!("/{below}"));
+    }
+    percent_decode(below).map(|below| format!("/{below}"))
+}
+
+/// The path of a folder that a user trusts, which is not the whole machine.
+pub(crate) fn trusted_folder(uri: &str) -> Option<String> {
+    let path = local_path(uri.trim_end_matches('/')).filter(|_| uri.starts_with("file:///"))?;
+    Some(path)
+}
+
+/// Whether a URI names what lies below a folder, or the folder, and can be read in no other way.
+pub(crate) fn is_below(uri: &str, folder: &str) -> bool {
+    let path = local_path(uri.trim_end_matches('/'));
+    let rest = path.as_deref().and_then(|path| path.strip_prefix(folder));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// Whether a path leads down alone, however often a server decodes it.
 pub(crate) fn is_plain_path(path: &str) -> bool {
     let mut text = path.to_owned();
@@ -104,6 +127,38 @@ mod tests {
             "abfss://c@a.dfs.core.windows.net/x",
         ] {
             assert!(is_remote(uri), "{uri}");
+        }
+    }
+
+    #[test]
+    fn what_a_user_trusts_is_below_one_folder_and_plain() {
+        let folder = trusted_folder("file:///data/m%20l/").unwrap();
+        assert_eq!(folder, "/data/m l");
+        for uri in ["file:///data/m%20l/1", "/data/m l", "file:///data/m l/a/b/"] {
+            assert!(is_below(uri, &folder), "{uri}");
+        }
+        for uri in [
+            "/data/m l2",
+            "/data/m l/../x",
+            "file:///data/m%20l/%2e%2e/x",
+            "file:///data/m%20l/%252e%252e/x",
+            "file:/data/m l/1",
+            "FILE:///data/m l/1",
+            "file://host/data/m l/1",
+            "//data/m l/1",
+            "data/m l/1",
+            "s3://data/m l/1",
+        ] {
+            assert!(!is_below(uri, &folder), "{uri}");
+        }
+        for uri in [
+            "file:///",
+            "/data",
+            "file:///a/../b",
+            "s3://b",
+            "file:///a/%2e%2e",
+        ] {
+            assert_eq!(trusted_folder(uri), None, "{uri}");
         }
     }
 
