@@ -36,7 +36,7 @@ mod target_tables;
 mod traces;
 mod uris;
 
-use crate::archive::walk::{Head, for_each_artifact, kind_of_owner, text};
+use crate::archive::walk::{Head, for_each_artifact, text};
 use crate::archive::{Archive, ArchiveError};
 use crate::format::{Kind, Reason};
 pub(crate) use crate::lang::sql::spans::ARTIFACT_LOCATION as TRACE_LOCATION;
@@ -265,7 +265,7 @@ impl Writer<'_> {
         }
         let archive = self.archive;
         for_each_artifact(archive, &mut |entry| {
-            if kind_of_owner(entry.owner.kind) == kinds[0] {
+            if Kind::from(entry.owner.kind) == kinds[0] {
                 let (kind, path) = (Kind::Artifacts, &entry.file.path);
                 self.outcome.lose(kind, &entry.owner.id, path, Reason::NotHeld);
             }
