@@ -12,7 +12,7 @@ use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// The longest line a reader accepts; paths of the format are far shorter.
-const LINE_BYTES: u64 = 400;
+pub(super) const CHECKSUM_LINE_BYTES: u64 = 400;
 
 /// Writes checksum lines in the order they come.
 pub(crate) struct ChecksumWriter {
@@ -67,7 +67,7 @@ impl<'a> Checksums<'a> {
     /// The next line's digest and path; at the end the whole file is checked against the content id.
     pub(crate) fn next(&mut self) -> Result<Option<(Digest, ArchivePath)>> {
         let mut line = Vec::new();
-        let mut limited = (&mut self.reader).take(LINE_BYTES);
+        let mut limited = (&mut self.reader).take(CHECKSUM_LINE_BYTES);
         limited
             .read_until(b'\n', &mut line)
             .map_err(|error| self.archive.read_error(CHECKSUMS, error))?;

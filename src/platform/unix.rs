@@ -138,7 +138,7 @@ pub(crate) fn host() -> String {
 }
 
 /// Lets a file share the bytes of another, where the file system can.
-pub(crate) fn share_bytes(source: &File, target: &File) -> io::Result<()> {
+pub(crate) fn reflink(source: &File, target: &File) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     return Ok(rustix::fs::ioctl_ficlone(target, source)?);
     #[cfg(not(target_os = "linux"))]

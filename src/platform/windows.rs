@@ -176,7 +176,7 @@ pub(crate) fn host() -> String {
 }
 
 /// No file shares the bytes of another here.
-pub(crate) fn share_bytes(_: &File, _: &File) -> io::Result<()> {
+pub(crate) fn reflink(_: &File, _: &File) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 

@@ -16,8 +16,11 @@
 
 mod elsewhere;
 mod models;
+mod verdict;
 
-use super::{RunFilter, Selection, Verdict};
+pub(crate) use verdict::Verdict;
+
+use super::{RunFilter, Selection};
 use crate::model::{Experiment, LoggedModel, ModelVersion, Run, Trace};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -129,21 +132,6 @@ impl Closure {
     /// Logged models that are needed and were not given here before.
     pub(crate) fn new_logged_models(&mut self) -> Vec<String> {
         std::mem::take(&mut self.new_logged_models)
-    }
-
-    /// What deleted means: an object's own stage says so, or its experiment is.
-    pub(crate) fn is_deleted(&self, lifecycle_stage: &str, experiment_id: &str) -> bool {
-        let told = self.told.get(experiment_id);
-        lifecycle_stage == "deleted" || told.is_some_and(|experiment| experiment.is_deleted)
-    }
-
-    /// Judges an object by whether it is chosen or needed, and whether it is deleted.
-    pub(crate) fn verdict(&self, is_taken: bool, is_deleted: bool) -> Verdict {
-        match (is_taken, is_deleted && !self.include_deleted) {
-            (false, _) => Verdict::NOT_SELECTED,
-            (true, true) => Verdict::DELETED,
-            (true, false) => Verdict::Kept,
-        }
     }
 
     /// Judges a run when it comes, and takes note of what it needs.

@@ -4,13 +4,11 @@ use super::blobs::BlobBits;
 use super::lines::{FileLines, NextLine};
 use super::report::{Findings, read_finding};
 use super::tree::Tree;
+use crate::archive::checksums::CHECKSUM_LINE_BYTES;
 use crate::format::layout::{BLOBS, CHECKSUMS, blob_path, parse_checksum_line};
 use crate::format::{ArchivePath, FindingCode as Code};
 use crate::model::Digest;
 use std::collections::BTreeMap;
-
-/// The longest line that is looked at; paths of the format are far shorter.
-const LINE_BYTES: usize = 400;
 
 /// What `SHA256SUMS` says.
 #[derive(Default)]
@@ -31,7 +29,7 @@ pub(super) fn check(tree: &Tree<'_>, findings: &mut Findings) -> Checksums {
         return checksums;
     }
     let mut lines = match tree.open(&ArchivePath::checksums()) {
-        Ok(reader) => FileLines::new(reader, LINE_BYTES),
+        Ok(reader) => FileLines::new(reader, CHECKSUM_LINE_BYTES as usize),
         Err(error) => {
             findings.extend(vec![read_finding(CHECKSUMS, &error)]);
             return checksums;

@@ -2,7 +2,7 @@
 
 use super::ArchiveWriter;
 use crate::archive::error::{ArchiveError, Result};
-use crate::archive::points::PointSeries;
+use crate::archive::metric_slices::PointSeries;
 use crate::format::{Kind, SortKey};
 use crate::model::{MetricSlice, ModelMetricSlice, Point};
 use std::fmt;

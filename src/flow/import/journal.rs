@@ -44,7 +44,7 @@ const NAME: &str = "mlark-import";
 /// The version this build writes and reads.
 const VERSION: u64 = 1;
 /// The longest line that is believed.
-const LINE_BYTES: u64 = 16 << 20;
+const JOURNAL_LINE_BYTES: u64 = 16 << 20;
 
 /// Whose objects a journal is about.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use crate::model::metric::{Point, PointLink};
 use std::io::{self, BufRead};
 
 /// Longest line that is read.
-const LINE_BYTES: u64 = 64 << 10;
+const METRIC_LINE_BYTES: u64 = 64 << 10;
 /// Timestamps from here on are milliseconds even on lines of two fields.
 const FIRST_MILLISECONDS: i64 = 100_000_000_000;
 
@@ -113,14 +113,14 @@ pub(super) fn parse_stream(
     let mut number = 0;
     loop {
         line.clear();
-        let read = io::Read::take(&mut reader, LINE_BYTES).read_until(b'\n', &mut line)?;
+        let read = io::Read::take(&mut reader, METRIC_LINE_BYTES).read_until(b'\n', &mut line)?;
         if read == 0 {
             return Ok(report);
         }
         number += 1;
         if line.last() == Some(&b'\n') {
             line.pop();
-        } else if read as u64 == LINE_BYTES {
+        } else if read as u64 == METRIC_LINE_BYTES {
             report.bad(number, "it is longer than 64 KiB");
             reader.skip_until(b'\n')?;
             continue;

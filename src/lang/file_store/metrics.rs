@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 /// Bytes of metric files that one run brings along.
 const BUDGET_BYTES: usize = 512 << 10;
 /// Bytes of a typical line, for a guess at their number.
-const LINE_BYTES: usize = 30;
+const USUAL_LINE_BYTES: usize = 30;
 
 /// A metric that was found.
 pub(super) struct FoundMetric {
@@ -69,7 +69,7 @@ pub(super) fn read(
                 Ok(Some(bytes)) => {
                     budget = budget.saturating_sub(bytes.len());
                     let mut series = PointSeries::new(store.scratch());
-                    series.reserve(bytes.len() / LINE_BYTES + 1);
+                    series.reserve(bytes.len() / USUAL_LINE_BYTES + 1);
                     let parsed = parse_bytes(bytes, owner.lines, &mut |point| series.push(point));
                     note_lines(parsed, &folder.path_of(file), owner, &series, notes);
                     Points::Read(series)

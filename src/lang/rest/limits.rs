@@ -1,4 +1,4 @@
-//! What a target can hold, by its version: features, lengths, keys.
+//! What a server can hold and what it shows, by its version: features, lengths, keys.
 //!
 //! The numbers are those of MLflow's own releases, as measured (docs/replay.md, "Limits").
 

@@ -5,3 +5,4 @@ pub mod file_names;
 pub mod limits;
 pub(crate) use crate::format::mark;
 pub mod read;
+mod version;

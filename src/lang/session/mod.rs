@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod credentials;
+mod datasets;
 mod door;
 mod error;
 mod options;
@@ -11,6 +12,7 @@ mod shard;
 mod survey_counts;
 mod zip_limits;
 
+pub(crate) use datasets::DatasetBody;
 pub use error::ExportError;
 pub use options::ExportOptions;
 pub use server_options::RestOptions;
@@ -20,21 +22,19 @@ pub use zip_limits::UnpackLimits;
 use self::door::Door;
 use crate::archive::{ArchiveError, ArchiveWriter, Duplicates, ManifestHead};
 use crate::format::fit::{Misfit, Weighed};
-use crate::format::line::{canonical, take_value, to_value};
+use crate::format::line::{take_value, to_value};
 use crate::format::manifest::{FORMER_ORIGIN, Selection as SelectionRecord, SourceInfo};
 use crate::format::{Kind, Loss, LossClass, LossCount, Manifest, Object, Reason};
+use crate::model::Run;
 use crate::model::uri;
-use crate::model::{Dataset, Run};
 use crate::monitor::Monitor;
 use crate::select::Matched;
 use credentials::Suspicion;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 use std::borrow::Cow;
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What an export made.
@@ -64,18 +64,8 @@ pub(crate) struct Export<'m> {
     survey: SurveyCounts,
     door: Door,
     matched: Matched,
-    /// Digests of the keys and of the lines of datasets that were told of one by one.
-    datasets: HashMap<[u8; 32], [u8; 32]>,
+    datasets: datasets::SeenDatasets,
     shard: shard::ShardState,
-}
-
-/// What is known of a dataset that a run tells of.
-pub(crate) enum DatasetBody {
-    New,
-    /// Another run told of it, in the same words.
-    Known,
-    /// Another run told of it in other words.
-    Other,
 }
 
 impl<'m> Export<'m> {
@@ -97,23 +87,9 @@ impl<'m> Export<'m> {
             survey: SurveyCounts::default(),
             door: Door::default(),
             matched: Matched::default(),
-            datasets: HashMap::new(),
+            datasets: datasets::SeenDatasets::default(),
             shard: shard::ShardState::default(),
         })
-    }
-
-    /// Takes note of a dataset that a run tells of: MLflow keeps one body per experiment, name and digest.
-    pub(crate) fn see_dataset(&mut self, dataset: &Dataset) -> DatasetBody {
-        let digest = |bytes: &[u8]| -> [u8; 32] { Sha256::digest(bytes).into() };
-        let body = digest(&canonical(&to_value(dataset)));
-        match self.datasets.entry(digest(dataset.sort_key().as_bytes())) {
-            Entry::Vacant(new) => {
-                new.insert(body);
-                DatasetBody::New
-            }
-            Entry::Occupied(first) if *first.get() == body => DatasetBody::Known,
-            Entry::Occupied(_) => DatasetBody::Other,
-        }
     }
 
     /// Who is told of progress.

@@ -1,6 +1,6 @@
 //! A journal's lines, checked one by one, as what they say.
 
-use super::{JournalContents, JournalError, JournalKey, LINE_BYTES, NAME, VERSION, io_error};
+use super::{JOURNAL_LINE_BYTES, JournalContents, JournalError, JournalKey, NAME, VERSION, io_error};
 use crate::flow::import::deviations::Noted;
 use crate::flow::import::id_map::Parts;
 use crate::flow::import::identity::Identity;
@@ -64,13 +64,13 @@ impl<'a> Reader<'a> {
         let mut line = Vec::new();
         loop {
             line.clear();
-            let read = io::Read::take(&mut reader, LINE_BYTES)
+            let read = io::Read::take(&mut reader, JOURNAL_LINE_BYTES)
                 .read_until(b'\n', &mut line)
                 .map_err(io_error("read", self.path))?;
             self.line += 1;
             if line.pop_if(|last| *last == b'\n').is_none() {
                 return match read as u64 {
-                    LINE_BYTES => Err(self.damaged("it is too long")),
+                    JOURNAL_LINE_BYTES => Err(self.damaged("it is too long")),
                     _ => Ok(self.contents),
                 };
             }

@@ -21,6 +21,7 @@ pub use traces::TargetDataset;
 pub use traces_v2::TargetTrace;
 
 use crate::client::{Client, ClientError, Page, PageWalk, Path, Repeat, Request};
+use crate::lang::rest::version::ask_version;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -49,15 +50,7 @@ impl Api {
     /// # Errors
     /// The server cannot be reached.
     pub fn version(&self) -> Result<Option<String>> {
-        match self.client.get(Path::root("version")).send() {
-            Ok(response) => {
-                let text = String::from_utf8_lossy(&response.body).trim().to_owned();
-                let is_version = text.starts_with(|first: char| first.is_ascii_digit()) && text.len() < 40;
-                Ok(is_version.then_some(text))
-            }
-            Err(error) if error.is_unknown_route() || error.is_not_found() => Ok(None),
-            Err(error) => Err(error),
-        }
+        ask_version(&self.client)
     }
 
     fn get(&self, route: &str, query: &[(&str, &str)]) -> Result<Value> {

@@ -4,6 +4,7 @@ use crate::client::{Client, ClientError, Path, Repeat};
 use crate::lang::artifacts::local_roots::LocalRoots;
 use crate::lang::rest::limits::Version;
 use crate::lang::rest::read::fetch_cache::Kept;
+use crate::lang::rest::version::ask_version;
 use crate::lang::session::ExportError;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -33,10 +34,9 @@ pub(super) struct Server {
 impl Server {
     /// Asks who is there.
     pub(super) fn connect(client: Client, roots: Arc<LocalRoots>) -> Result<Self, ExportError> {
-        let version = match client.get(Path::root("version")).send() {
-            Ok(response) => as_version(&response.body),
-            Err(error) if error.is_unknown_route() || error.is_denied() => None,
-            Err(error) => return Err(source_error(&client, &error)),
+        let version = match ask_version(&client) {
+            Err(error) if error.is_denied() => None,
+            told => told.map_err(|error| source_error(&client, &error))?,
         };
         let probe = client
             .post(Path::api2("experiments/search"), Repeat::Safe)
@@ -143,17 +143,6 @@ impl Server {
     pub(super) fn error(&self, error: &ClientError) -> ExportError {
         source_error(&self.client, error)
     }
-}
-
-/// The version, where the text is one and not some page.
-fn as_version(body: &[u8]) -> Option<String> {
-    let text = std::str::from_utf8(body).ok()?.trim();
-    let is_version = text.starts_with(|first: char| first.is_ascii_digit())
-        && text.len() < 40
-        && text
-            .chars()
-            .all(|next| next.is_ascii_alphanumeric() || matches!(next, '.' | '-' | '+'));
-    is_version.then(|| text.to_owned())
 }
 
 pub(super) fn source_error(client: &Client, error: &ClientError) -> ExportError {

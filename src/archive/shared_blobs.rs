@@ -8,7 +8,7 @@ use super::reader::Archive;
 use crate::format::ArchivePath;
 use crate::format::layout::MANIFEST;
 use crate::model::Digest;
-use crate::platform::{OpenMore as _, share_bytes};
+use crate::platform::{OpenMore as _, reflink};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
@@ -81,7 +81,7 @@ pub(super) fn clone_file(from: &Path, to: &Path, mode: u32) -> bool {
     let (Ok(source), Ok(target)) = (open_regular(from), create_as(to, mode)) else {
         return false;
     };
-    let cloned = share_bytes(&source, &target).is_ok();
+    let cloned = reflink(&source, &target).is_ok();
     if !cloned {
         REFUSED.store(true, Ordering::Relaxed);
         let _ = fs::remove_file(to);
