@@ -153,6 +153,8 @@ def test_the_fixture_of_pytest_compares_with_what_was_recorded(history, tmp_path
 def test_manual_pages_and_completions_are_installed():
     share = Path(sys.prefix) / "share"
     assert "mlark" in (share / "man/man1/mlark-export.1").read_text()
+    told = subprocess.run([mlark.program(), "--version"], capture_output=True, text=True, check=True).stdout
+    assert told.split()[1] == mlark.__version__
     bash = share / "bash-completion/completions/mlark"
     line = f"source {bash}; COMP_WORDS=(mlark ver); COMP_CWORD=1; _mlark mlark ver mlark; echo ${{COMPREPLY[@]}}"
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
@@ -162,4 +164,3 @@ def test_manual_pages_and_completions_are_installed():
 def test_it_runs_as_a_module():
     done = subprocess.run([sys.executable, "-m", "mlark", "--version"], capture_output=True, text=True, check=True)
     assert "postgres" in done.stdout and "cloud" in done.stdout
-    assert done.stdout.split()[1] == mlark.__version__
