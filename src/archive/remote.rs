@@ -12,7 +12,9 @@ mod folder;
 mod parts;
 
 pub(crate) use self::folder::{Gate, RemoteBlobs};
-pub(crate) use self::parts::{MOST_PARTS, ObjectWriter, PART_BYTES};
+pub(crate) use self::parts::ObjectWriter;
+#[cfg(feature = "cloud")]
+pub(crate) use self::parts::{MOST_PARTS, PART_BYTES};
 
 use crate::format::layout::SEAL;
 use crate::model::uri::scheme;
@@ -67,6 +69,10 @@ pub(crate) enum Remote {
 
 /// What lies where something is to be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(
+    not(feature = "cloud"),
+    allow(dead_code, reason = "a build without stores finds nothing there")
+)]
 pub(crate) enum Taken {
     /// Nothing.
     No,

@@ -233,9 +233,10 @@ impl Staging {
             }
             let uploaded = remote::upload(target.as_ref(), self.root(), &made);
             uploaded.map_err(|error| upload_error(&self.out, error))?;
-            // What is whole is not given back.
+            // What is whole is not given back, with or without a note.
             let note = self.root().join(NOTE_OF_FOLDER);
-            return fs::remove_file(&note).or_else(|_| Ok(()));
+            let _ = fs::remove_file(&note);
+            return Ok(());
         }
         if sync {
             let synced = match made.is_dir() {

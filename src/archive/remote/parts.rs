@@ -203,12 +203,8 @@ mod tests {
             let mut sent = self.0.lock().unwrap();
             let whole: Vec<u8> = (0..parts).flat_map(|number| sent.0[&number].clone()).collect();
             assert_eq!(whole.len() as u64, size_bytes);
-            let (last, before) = (parts - 1, 0..parts - 1);
-            assert!(
-                before
-                    .into_iter()
-                    .all(|number| sent.0[&number].len() == PART_BYTES)
-            );
+            let last = parts - 1;
+            assert!((0..last).all(|number| sent.0[&number].len() == PART_BYTES));
             assert!(sent.0[&last].len() <= PART_BYTES);
             sent.1 = Some(whole);
             Ok(())
