@@ -230,7 +230,7 @@ fn inline_but(
 
 /// Whether bytes occur within others.
 pub(crate) fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack.windows(needle.len()).any(|window| window == needle)
+    memchr::memmem::find(haystack, needle).is_some()
 }
 
 /// The blob that a value refers to, where it is a reference.

@@ -1,34 +1,13 @@
 //! Numbers, sizes and paths for people.
 
 use crate::format::Kind;
+pub(super) use crate::model::printable::{counted, grouped};
 use crate::report::text::printable;
 use std::path::Path;
 
 /// A path for people, on one line.
 pub(super) fn shown(path: &Path) -> String {
     printable(&path.to_string_lossy()).into_owned()
-}
-
-/// A number with thousands separated, for people.
-pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// So many of something, whose name is given as it is for many: `2 runs`, `1 run`.
-pub(super) fn counted(count: u64, nouns: &str) -> String {
-    let noun = match count {
-        1 => nouns.strip_suffix('s').unwrap_or(nouns),
-        _ => nouns,
-    };
-    format!("{} {noun}", grouped(count))
 }
 
 /// So many objects of a kind.

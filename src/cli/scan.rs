@@ -50,7 +50,7 @@ fn print_recipe(report: &ScanReport) -> Result<()> {
     print_json(Recipe { edits }.to_text())?;
     if others > 0 {
         say(format_args!(
-            "warning: {} in ids, names, artifact paths or outside the objects are not in the recipe; `mlark scan` shows where they are",
+            "warning: the recipe leaves out {} in ids, names, artifact paths or outside the objects; `mlark scan` shows where",
             counted(others, "secrets")
         ));
     }
@@ -101,7 +101,7 @@ impl Args {
         };
         let binary = match report.binary {
             0 => String::new(),
-            binary => format!("; skipped {} that are not text", counted(binary, "artifacts")),
+            binary => format!("; skipped {}", counted(binary, "non-text artifacts")),
         };
         let _ = writeln!(
             text,

@@ -119,8 +119,11 @@ fn set<T>(field: &mut Option<T>, value: T) -> Result<(), String> {
 }
 
 fn set_number(field: &mut Option<u64>, value: &str) -> Result<(), String> {
-    let number = value.parse().map_err(|_| format!("`{value}` is not a number"))?;
-    set(field, number)
+    let number = value.parse().ok().filter(|number| *number > 0);
+    set(
+        field,
+        number.ok_or_else(|| format!("`{value}` is not a number from 1 on"))?,
+    )
 }
 
 fn time(value: &str) -> Result<i64, String> {

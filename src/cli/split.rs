@@ -129,10 +129,7 @@ impl Args {
             ))?;
         } else {
             for (kind, &count) in &report.shared {
-                note(format_args!(
-                    "{} stand in several parts",
-                    counted_kind(count, *kind)
-                ));
+                note(format_args!("in several parts: {}", counted_kind(count, *kind)));
             }
             print_summary(self.summary(&report))?;
         }

@@ -57,6 +57,28 @@ pub(crate) fn write_escape(character: char, shown: &mut String) {
     }
 }
 
+/// A number with thousands separated, for people.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// So many of something, whose name is given as it is for many: `2 runs`, `1 run`.
+pub(crate) fn counted(count: u64, nouns: &str) -> String {
+    let noun = match count {
+        1 => nouns.strip_suffix('s').unwrap_or(nouns),
+        _ => nouns,
+    };
+    format!("{} {noun}", grouped(count))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -426,3 +426,93 @@ fn shards_of_a_real_server_are_the_whole_with_the_links_of_traces() {
         }
     }
 }
+
+/// Six runs, some with datasets of this name, digest and context.
+fn runs_with_datasets(url: &str) {
+    let inputs: [&[(&str, &str, &str)]; 6] = [
+        &[("train", "d1", "training")],
+        &[("train", "d2", "validation"), ("test", "d1", "testing")],
+        &[("test", "d1", "training")],
+        &[("Train", "d1", "training"), ("train", "d1", "validation")],
+        &[],
+        &[("tr%", "d3", "training")],
+    ];
+    for (number, inputs) in (0_u64..).zip(inputs) {
+        let run = new_run(url)["run_id"].clone();
+        let metric = json!({"run_id": run, "key": "auc", "value": number, "timestamp": 1, "step": 0});
+        post(url, "runs/log-metric", &metric);
+        let of_run = |(name, digest, context): &(&str, &str, &str)| {
+            json!({
+                "tags": [{"key": "mlflow.data.context", "value": context}],
+                "dataset": {"name": name, "digest": digest, "source_type": "local", "source": "{}"},
+            })
+        };
+        let datasets: Vec<_> = inputs.iter().map(of_run).collect();
+        if !datasets.is_empty() {
+            post(
+                url,
+                "runs/log-inputs",
+                &json!({"run_id": run, "datasets": datasets}),
+            );
+        }
+    }
+}
+
+/// Ids of the runs in an archive.
+fn runs_of(out: &str) -> BTreeSet<String> {
+    let archive = Archive::open(Path::new(out)).unwrap();
+    let runs = archive.values(Kind::Runs).map(Result::unwrap);
+    runs.map(|run| run["info"]["run_id"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// Ids of the runs that a server finds.
+fn found_by(url: &str, filter: &str) -> BTreeSet<String> {
+    let search = json!({"experiment_ids": ["0"], "filter": filter, "max_results": 100});
+    let found = post(url, "runs/search", &search);
+    let runs = found["runs"].as_array().into_iter().flatten();
+    runs.map(|run| run["info"]["run_id"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn clauses_about_datasets_choose_the_same_runs_as_the_server_at_every_door() {
+    for venv in ["3.18.0", "2.9.2"].into_iter().filter_map(venv) {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start_of(&venv, folder.path());
+        runs_with_datasets(&server.url);
+        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        let whole = path("whole");
+        mlark(&["export", &server.url, "-o", &whole]);
+        let database = format!("sqlite:///{}", path("mlflow.db"));
+        let filters = [
+            ("datasets.name = 'train'", 3),
+            ("dataset.digest = 'd1' AND datasets.context = 'validation'", 2),
+            ("datasets.name = 'train' AND datasets.context = 'testing'", 1),
+            ("datasets.name LIKE 'tr%'", 4),
+            ("datasets.context IN ('testing', 'validation')", 2),
+            ("datasets.name = 'test' AND metrics.auc > 1", 1),
+            ("metrics.auc >= 3 AND datasets.digest LIKE 'd_'", 2),
+        ];
+        for (number, (filter, count)) in filters.iter().enumerate() {
+            // Of a dataset's clause and another one MLflow makes SQL that its database refuses.
+            let is_alone = !filter.contains(" AND ");
+            let mut found = is_alone.then(|| found_by(&server.url, filter));
+            for (door, command) in [
+                (&server.url, "export"),
+                (&database, "export"),
+                (&whole, "transform"),
+            ] {
+                let out = path(&format!("{number}-{command}-{}", door.len()));
+                mlark(&[command, door, "-o", &out, "--filter", filter]);
+                let runs = runs_of(&out);
+                assert_eq!(
+                    &runs,
+                    found.get_or_insert_with(|| runs.clone()),
+                    "{filter} of {door}"
+                );
+                assert_eq!(runs.len(), *count, "{filter} of {door}");
+            }
+        }
+    }
+}

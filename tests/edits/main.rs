@@ -3,6 +3,7 @@
 #[path = "../helpers/mod.rs"]
 mod helpers;
 
+mod bad_recipes;
 mod beside;
 mod descriptions;
 mod graph;

@@ -88,13 +88,10 @@ pub(crate) fn add_totals(totals: &mut Totals, more: Totals) {
 
 /// The digests that a line refers to.
 pub(crate) fn digests_in(line: &[u8]) -> impl Iterator<Item = Digest> {
-    let places = line.windows(REFERENCE.len()).enumerate();
-    places
-        .filter(|(_, window)| *window == REFERENCE)
-        .filter_map(|(at, _)| {
-            let hex = line[at + REFERENCE.len()..].get(..64)?;
-            std::str::from_utf8(hex).ok()?.parse().ok()
-        })
+    memchr::memmem::find_iter(line, REFERENCE).filter_map(|at| {
+        let hex = line[at + REFERENCE.len()..].get(..64)?;
+        std::str::from_utf8(hex).ok()?.parse().ok()
+    })
 }
 
 impl ArchiveWriter {

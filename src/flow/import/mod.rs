@@ -38,6 +38,7 @@ use crate::archive::{ArchiveError, ErrorKind};
 use crate::client::{Client, ClientError};
 use crate::format::Kind;
 use crate::lang::session::ExportError;
+use crate::model::printable::counted;
 use crate::select::NoMatch;
 
 /// An import that cannot be made, or that had to stop.
@@ -75,7 +76,7 @@ pub enum ImportError {
     NoMatch(#[from] NoMatch),
     /// Names are taken.
     #[error(
-        "the target has {count} objects of the same name that no import of this archive's origin made: {names}"
+        "the target has {} of the same name that no import of this archive's origin made: {names}", counted(*count as u64, "objects")
     )]
     Conflict {
         /// How many.
@@ -88,7 +89,7 @@ pub enum ImportError {
         is_live: bool,
     },
     /// Values are longer than the target holds.
-    #[error("{count} values are longer than the target holds, such as {example}")]
+    #[error("longer than the target holds: {}, such as {example}", counted(*count, "values"))]
     TooLong {
         /// How many.
         count: u64,
@@ -107,7 +108,7 @@ pub enum ImportError {
     },
     /// The journal or the marks say of other objects that they came under these ids.
     #[error(
-        "{count} objects of the archive have the ids of others, of another name and time of creation, that were imported under its origin: {names}"
+        "the archive has {} under ids of others, of another name and time of creation, that were imported under its origin: {names}", counted(*count as u64, "objects")
     )]
     OtherObjects {
         /// How many.

@@ -3,6 +3,7 @@
 use super::{Conflict, ShardError};
 use crate::archive::{ArchiveError, ErrorKind};
 use crate::format::Kind;
+use crate::model::printable::counted;
 use std::path::PathBuf;
 
 /// Archives that cannot be merged.
@@ -16,7 +17,7 @@ pub enum MergeError {
     #[error(transparent)]
     Shard(ShardError),
     /// The same id with other content.
-    #[error("several archives have other content under one id, of {count} objects: {places}")]
+    #[error("several archives have other content under one id, of {}: {places}", counted(*count, "objects"))]
     Conflict {
         /// How many.
         count: u64,

@@ -3,9 +3,9 @@
 use super::engine::{Engine, Example, Steps};
 use super::error::{Result, TransformError};
 use super::recipe::Recipe;
-use super::removal;
 use super::step::Step;
 use super::view::View;
+use super::{relocate, removal};
 use crate::archive::{Archive, ArchiveWriter, Duplicates, ManifestHead, WriterOptions};
 use crate::format::manifest::{FileDescriptor, HistoryEntry, Manifest, Tool};
 use crate::format::undo::UNDO_LINES;
@@ -136,6 +136,7 @@ fn plan(archive: &Archive, recipe: &Recipe) -> Result<Steps> {
     if let Some(edit) = recipe.edits.iter().find(|edit| edit.removes()) {
         removal::refuse_newer_kinds(archive, edit.name())?;
     }
+    relocate::refuse_shared(&recipe.edits)?;
     let mut steps: Vec<Box<dyn Step>> = Vec::new();
     for edit in &recipe.edits {
         let step = edit.plan(&View::new(archive, &steps))?;

@@ -1,6 +1,7 @@
 //! Artifact and source URIs that lead to another place: one prefix becomes another, at the end of a part of the path.
 
 use super::error::{Result, TransformError};
+use super::recipe::Edit;
 use super::step::{EditedLine, Fate, Step};
 use crate::format::Kind;
 use crate::model::printable::printable;
@@ -8,7 +9,7 @@ use crate::report::locations::{FIELDS, URI_TAGS, strings_of};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -76,6 +77,26 @@ impl Seen {
             self.clash = Some(uri.to_owned());
         }
     }
+}
+
+/// Refuses edits, of which each may be well, that together lead two places to one.
+pub(super) fn refuse_shared(edits: &[Edit]) -> Result<()> {
+    let places = edits.iter().filter_map(|edit| match edit {
+        Edit::Relocate(relocate) => Some(&relocate.places),
+        _ => None,
+    });
+    let mut led: BTreeMap<&str, &str> = BTreeMap::new();
+    for pair in places.flatten() {
+        let [old, new] = [&pair.old, &pair.new].map(|text| text.strip_suffix('/').unwrap_or(text));
+        if let Some(other) = led.insert(new, old).filter(|other| *other != old) {
+            let [a, b, new] = [other, old, new].map(printable);
+            return Err(TransformError::Edit {
+                edit: EDIT,
+                reason: format!("`{a}` and `{b}` would both be `{new}`"),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Works out which places become which.

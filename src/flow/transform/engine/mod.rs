@@ -50,6 +50,8 @@ pub(super) struct Engine<'a> {
     /// What becomes of the objects of the kind at hand, where lines belong to them and they may move or go.
     track: Option<TrackWriter>,
     renamed: Renamed,
+    /// Whether an edit takes some objects and drops others.
+    chooses: bool,
     /// Kinds of which files were left out, and what the lines say that are written of kinds that follow others.
     unread: BTreeSet<Kind>,
     written: Totals,
@@ -66,6 +68,7 @@ impl<'a> Engine<'a> {
             Some(writer) => writer.pool(),
             None => Arc::new(Pool::new(default_threads())),
         };
+        let chooses = steps.iter().any(|step| step.chooses());
         Ok(Engine {
             archive,
             steps,
@@ -74,6 +77,7 @@ impl<'a> Engine<'a> {
             places: Places::new(archive)?,
             track: None,
             renamed: Renamed::new(archive),
+            chooses,
             unread: BTreeSet::new(),
             written: Totals::default(),
             adopted: BTreeSet::new(),
@@ -96,7 +100,7 @@ impl<'a> Engine<'a> {
 
     fn run_kind(&mut self, kind: Kind) -> Result<()> {
         let is_edited = self.steps.iter().any(|step| step.kinds().contains(&kind));
-        let chooses = self.steps.iter().any(|step| step.chooses());
+        let chooses = self.chooses;
         let is_lost = |owner: &Kind| self.archive.manifest().lost(*owner) > 0;
         let drops_lost = chooses && places::owner_kinds(kind).iter().any(is_lost);
         if !is_edited && !drops_lost && !self.places.touches(kind) {
@@ -256,7 +260,9 @@ impl<'a> Engine<'a> {
             Some(file) => file.tags(writer, &undo)?,
             None => {}
         }
-        add_totals(&mut self.written, totals_of(kind, &after));
+        if self.chooses {
+            add_totals(&mut self.written, totals_of(kind, &after));
+        }
         writer.replace_line(kind, before, &after);
         writer.write_line(kind, key, &now.id(kind), &after)?;
         Ok(())
@@ -333,7 +339,9 @@ impl<'a> Engine<'a> {
 
     fn write(&mut self, kind: Kind, key: SortKey, head: &Head, line: &[u8]) -> Result<()> {
         if let Some(writer) = &mut self.writer {
-            add_totals(&mut self.written, totals_of(kind, line));
+            if self.chooses {
+                add_totals(&mut self.written, totals_of(kind, line));
+            }
             writer.write_line(kind, key, &head.id(kind), line)?;
         }
         Ok(())

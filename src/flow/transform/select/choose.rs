@@ -78,6 +78,8 @@ pub(in super::super) fn choose(select: &Select, view: &View<'_>) -> Result<Box<d
     let mut silent = matched.silent;
     if !admits_any {
         silent.extend(select.narrowings());
+    } else if taken.is_empty() {
+        silent.extend(select.times());
     }
     silent.extend(choice.silent()?);
     Ok(Box::new(Choose {

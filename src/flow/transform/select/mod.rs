@@ -94,6 +94,14 @@ impl Select {
         [filter, ended, latest].into_iter().flatten().collect()
     }
 
+    /// The times by which is chosen, as they are told where nothing is left.
+    fn times(&self) -> impl Iterator<Item = String> {
+        let times = [(self.since, "--since"), (self.until, "--until")];
+        times
+            .into_iter()
+            .filter_map(|(time, option)| time.map(|_| option.to_owned()))
+    }
+
     /// Whether not all versions of the models are chosen.
     fn narrows_versions(&self) -> bool {
         self.version.is_some() || self.stage.is_some() || self.alias.is_some()

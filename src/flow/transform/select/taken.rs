@@ -197,6 +197,11 @@ impl Taken {
         node.is_some_and(|node| self.marks.contains(node))
     }
 
+    /// Whether nothing is among it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.marks.all().next().is_none()
+    }
+
     /// Whether a version comes with its run.
     pub(super) fn has_run_of_version(&self, place: u64) -> bool {
         let Some(node) = self.graph.node(Kind::ModelVersions, place) else {

@@ -11,6 +11,7 @@ use crate::lang::exim::read::points::{Metrics, MetricsSink};
 use crate::lang::exim::read::run::{ExportedRun, run};
 use crate::lang::exim::read::same_object;
 use crate::lang::session::DatasetBody;
+use crate::model::printable::counted;
 use crate::model::{Dataset, OwnerKind, Run};
 use crate::select::Verdict;
 use std::path::{Path, PathBuf};
@@ -246,7 +247,8 @@ impl Exporter<'_> {
         count: u64,
     ) -> Result<()> {
         let place = self.below_root(file);
-        let detail = format!("{place}: {count} points of metric `{metric}` lack a number, a time or a step");
+        let points = counted(count, "points");
+        let detail = format!("{place}: {points} of metric `{metric}` without a number, a time or a step");
         self.export
             .failure(kind.name(), id, "*", Reason::BadPoint, &detail)
     }

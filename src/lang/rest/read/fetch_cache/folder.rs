@@ -12,6 +12,7 @@ use super::log::PartLog;
 use crate::archive::remote::is_remote;
 use crate::archive::{ArchiveError, IngestError, OpenFn, StoredFile, parent_of, store_content};
 use crate::lang::session::ExportError;
+use crate::model::printable::counted;
 use crate::model::{BlobRef, Digest};
 use crate::monitor::Monitor;
 use crate::platform::identity_of;
@@ -77,7 +78,8 @@ impl Folder {
         let log = log.map_err(ArchiveError::io("use", &path))?;
         let found = log.len();
         if found > 0 {
-            monitor.notice(&format!("going on with {found} parts in `{}`", path.display()));
+            let parts = counted(found as u64, "parts");
+            monitor.notice(&format!("going on with {parts} in `{}`", path.display()));
         }
         Ok(Folder {
             path,
