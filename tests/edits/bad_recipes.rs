@@ -103,7 +103,7 @@ fn what_cannot_be_edited_is_said_and_nothing_is_made() {
     ] {
         let (code, said) = refused(directory.path(), command);
         assert!(
-            code >= 2 && said.contains("use a newer mlark"),
+            code >= 2 && said.contains("`newer`"),
             "{command}: exit {code}: {said}"
         );
     }

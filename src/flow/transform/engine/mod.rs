@@ -147,19 +147,6 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Counts the lines of files that are not read, which are of objects that were dropped.
-    fn leave_out(&mut self, kind: Kind, wanted: Option<&[bool]>) {
-        let files = self.archive.manifest().files_of(kind);
-        let unread = files
-            .zip(wanted.unwrap_or_default())
-            .filter(|(_, wanted)| !**wanted);
-        let lines = unread.fold(0, |sum: u64, (file, _)| sum.saturating_add(file.count));
-        if lines > 0 {
-            self.count(&format!("{kind} dropped"), lines);
-            self.unread.insert(kind);
-        }
-    }
-
     fn adopt(&mut self, kind: Kind) -> Result<()> {
         self.adopted.insert(kind);
         let Some(writer) = &mut self.writer else {
@@ -343,24 +330,6 @@ impl<'a> Engine<'a> {
                 add_totals(&mut self.written, totals_of(kind, line));
             }
             writer.write_line(kind, key, &head.id(kind), line)?;
-        }
-        Ok(())
-    }
-
-    /// Takes the counts from what was written, where not all was read.
-    pub(super) fn settle_unread(&mut self) -> Result<()> {
-        let points = [Kind::Metrics, Kind::ModelMetrics];
-        if points.iter().any(|kind| self.unread.contains(kind)) {
-            for kind in points.into_iter().filter(|kind| self.adopted.contains(kind)) {
-                let mut lines = self.archive.lines(kind);
-                while let Some(line) = lines.next_line()? {
-                    add_totals(&mut self.written, totals_of(kind, line.bytes));
-                }
-            }
-        }
-        match &mut self.writer {
-            Some(writer) if !self.unread.is_empty() => writer.count_written(&self.unread, self.written),
-            _ => {}
         }
         Ok(())
     }

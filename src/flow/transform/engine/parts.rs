@@ -5,9 +5,10 @@
 //! so that all lines of a file belong to objects from its first line's to that of the file after it.
 
 use super::super::error::Result;
+use super::Engine;
 use super::places::{Place, Places, owner_kinds};
-use crate::archive::Archive;
 use crate::archive::walk::{Head, text};
+use crate::archive::{Archive, add_totals, totals_of};
 use crate::format::Kind;
 use crate::format::layout::LINE_BYTES;
 use crate::format::manifest::FileDescriptor;
@@ -72,4 +73,37 @@ fn first_owner(archive: &Archive, kind: Kind, file: &FileDescriptor) -> Result<O
         _ => owner_kinds(kind).first().copied(),
     };
     Ok(owner_kind.map(|owner| (owner, text(head.owner(kind)).to_owned())))
+}
+
+impl Engine<'_> {
+    /// Counts the lines of files that are not read, which are of objects that were dropped.
+    pub(super) fn leave_out(&mut self, kind: Kind, wanted: Option<&[bool]>) {
+        let files = self.archive.manifest().files_of(kind);
+        let unread = files
+            .zip(wanted.unwrap_or_default())
+            .filter(|(_, wanted)| !**wanted);
+        let lines = unread.fold(0, |sum: u64, (file, _)| sum.saturating_add(file.count));
+        if lines > 0 {
+            self.count(&format!("{kind} dropped"), lines);
+            self.unread.insert(kind);
+        }
+    }
+
+    /// Takes the counts from what was written, where not all was read.
+    pub(in super::super) fn settle_unread(&mut self) -> Result<()> {
+        let points = [Kind::Metrics, Kind::ModelMetrics];
+        if points.iter().any(|kind| self.unread.contains(kind)) {
+            for kind in points.into_iter().filter(|kind| self.adopted.contains(kind)) {
+                let mut lines = self.archive.lines(kind);
+                while let Some(line) = lines.next_line()? {
+                    add_totals(&mut self.written, totals_of(kind, line.bytes));
+                }
+            }
+        }
+        match &mut self.writer {
+            Some(writer) if !self.unread.is_empty() => writer.count_written(&self.unread, self.written),
+            _ => {}
+        }
+        Ok(())
+    }
 }

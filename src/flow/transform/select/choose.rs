@@ -33,7 +33,7 @@ pub(in super::super) fn choose(select: &Select, view: &View<'_>) -> Result<Box<d
     let mut asked = selection.asked();
     let mut closure = Closure::new(&selection, true);
     view.for_each_head(Kind::Experiments, |head| {
-        let texts = [&head.experiment_id, &head.name].map(|value| value.as_str().unwrap_or_default());
+        let texts = [&head.experiment_id, &head.name].map(text);
         asked.experiments.see(&texts);
         closure.experiment(texts[0], texts[1], false);
         Ok(())
@@ -56,8 +56,9 @@ pub(in super::super) fn choose(select: &Select, view: &View<'_>) -> Result<Box<d
     if !select.runs.is_empty() {
         view.for_each_placed_text(Kind::Runs, |place, line| {
             let head = view.read(Kind::Runs, Head::read(Kind::Runs, line))?;
-            let is_named = closure.names_run(text(&head.run_id));
-            scan.judge_run(place, |is_chosen| is_chosen && is_named)
+            scan.judge_run(place, |is_chosen| {
+                is_chosen && closure.names_run(text(&head.run_id))
+            })
         })?;
     }
     let taken = scan.take(select.models.is_empty())?;
@@ -68,20 +69,18 @@ pub(in super::super) fn choose(select: &Select, view: &View<'_>) -> Result<Box<d
     view.for_each_placed(Kind::ModelVersions, |place, line| {
         let version: ModelVersion = typed(view.archive(), &line)?;
         let is_taken = closure.takes_model(&version.name) || taken.has_run_of_version(place);
-        if is_taken && (!select.narrows_versions() || choice.takes(&version)) {
-            versions.keep(version);
-        } else {
-            versions.drop(version);
+        match is_taken && (!select.narrows_versions() || choice.takes(&version)) {
+            true => versions.keep(version),
+            false => versions.drop(version),
         }
         Ok(())
     })?;
-    let mut silent = matched.silent;
-    if !admits_any {
-        silent.extend(select.narrowings());
-    } else if taken.is_empty() {
-        silent.extend(select.times());
-    }
-    silent.extend(choice.silent()?);
+    let silent = [
+        matched.silent,
+        silent_of(select, admits_any, &taken),
+        choice.silent()?,
+    ]
+    .concat();
     Ok(Box::new(Choose {
         closure,
         taken,
@@ -89,6 +88,15 @@ pub(in super::super) fn choose(select: &Select, view: &View<'_>) -> Result<Box<d
         asks_models: !select.models.is_empty() && !select.narrows_versions(),
         silent,
     }))
+}
+
+/// Options by which nothing was chosen, as they are told.
+fn silent_of(select: &Select, admits_any: bool, taken: &Taken) -> Vec<String> {
+    match admits_any {
+        false => select.narrowings(),
+        true if taken.is_empty() => select.times().collect(),
+        true => Vec::new(),
+    }
 }
 
 /// What is read of an archive before anything is chosen.
