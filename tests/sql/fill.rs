@@ -129,7 +129,7 @@ fn tables_that_no_known_mlflow_makes_are_refused_by_name() {
         ),
         (
             "INSERT INTO runs (run_uuid, experiment_id) VALUES ('r', 0)",
-            "table `runs` has rows",
+            "table `runs` already has rows",
         ),
     ] {
         let uri = empty_store("2.22.5", &path("store.db"));
