@@ -212,7 +212,7 @@ impl HowArgs {
 
 /// A word of a shell's command line.
 fn word(path: &Path) -> String {
-    let text = shown(crate::platform::typed(path).as_ref());
+    let text = shown(&crate::platform::typed(path));
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/:._-+=@%,".contains(c);
     if text.chars().all(is_plain) {
         text

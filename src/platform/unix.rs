@@ -5,6 +5,7 @@ use rustix::fs::{CWD, Dir, FileType, Mode, OFlags, RenameFlags, openat, renameat
 use rustix::io::Errno;
 #[cfg(feature = "doors")]
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, IoSlice};
@@ -193,8 +194,8 @@ pub(crate) fn os_name(bytes: &[u8]) -> &OsStr {
 
 /// A path as it can be typed in any shell.
 #[cfg(feature = "cli")]
-pub(crate) fn typed(path: &Path) -> &Path {
-    path
+pub(crate) fn typed(path: &Path) -> Cow<'_, Path> {
+    path.into()
 }
 
 /// A path's bytes, its parts divided by `/`.

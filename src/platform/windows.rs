@@ -1,6 +1,7 @@
 //! Windows: plain ways, without reflinks, modes, or folders that stay open.
 
 use super::{Listed, OpenMore};
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fs::{self, File, Metadata, OpenOptions, ReadDir};
 use std::io::{self, IoSlice};
@@ -212,8 +213,8 @@ pub(super) fn slashed(path: &Path) -> Vec<u8> {
 
 /// A path as it can be typed in any shell: Windows takes `/` too.
 #[cfg(feature = "cli")]
-pub(crate) fn typed(path: &Path) -> PathBuf {
-    path.to_string_lossy().replace('\\', "/").into()
+pub(crate) fn typed(path: &Path) -> Cow<'_, Path> {
+    PathBuf::from(path.to_string_lossy().replace('\\', "/")).into()
 }
 
 /// A folder by its path.

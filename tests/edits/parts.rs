@@ -102,7 +102,7 @@ fn files_that_a_choice_does_not_need_are_not_read_and_those_that_are_read_are_ch
     many.write(&zip, ContainerKind::Zip);
     let (mut unread, mut read) = (BTreeSet::new(), 0);
     for (number, edit) in choices(&whole).iter().enumerate() {
-        let expected = apply(&whole.path(), edit, &at("expected")).unwrap();
+        let expected = apply(whole.path(), edit, &at("expected")).unwrap();
         for from in [at("many"), zip.clone()] {
             let made = apply(&from, edit, &at("made")).unwrap();
             assert_eq!(lines(&at("made")), lines(&at("expected")), "{edit:?}");

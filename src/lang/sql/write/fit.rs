@@ -194,7 +194,8 @@ impl<'a> Fitted<'a> {
         let column = &self.columns[target as usize][at];
         let by_width = column.width.and_then(|width| held.char_indices().nth(width));
         let by_octets = column.octets.filter(|octets| held.len() > *octets);
-        let by_octets = by_octets.map(|octets| held.floor_char_boundary(octets));
+        let by_octets =
+            by_octets.and_then(|octets| (0..=octets).rev().find(|end| held.is_char_boundary(*end)));
         let Some(end) = by_width.map(|(end, _)| end).into_iter().chain(by_octets).min() else {
             return Ok(fitted);
         };
