@@ -426,7 +426,7 @@ fn what_cannot_be_searched_for_is_refused() {
     fs::write(root.join("empty"), "").unwrap();
     for (args, words) in [
         (&["--lacks-text", ""][..], "text 1 is empty"),
-        (&["--lacks-regex", "a*"], "matches where there is nothing"),
+        (&["--lacks-regex", "a*"], "it matches the empty text"),
         (&["--lacks-regex", "("], "regex 1 cannot be searched for"),
         (&["--lacks-regex", "(a{1000}){1000}"], "it takes more than"),
         (&["--lacks-list", "empty"], "empty is empty"),

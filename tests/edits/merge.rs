@@ -345,3 +345,68 @@ fn a_merge_cannot_be_undone_and_says_why_and_refuses_what_it_cannot_do() {
     assert_eq!(dry["counts"]["runs"], 2 * SIZE);
     assert!(dry.get("output").is_none());
 }
+
+#[test]
+fn what_names_no_workspace_is_in_the_default_one_beside_archives_that_name_theirs() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let done = command::mlark(directory.path(), arguments);
+        assert_eq!(done.status.code(), Some(0), "{arguments:?}: {done:?}");
+        String::from_utf8(done.stdout).unwrap()
+    };
+    let fixture = |name: &str| format!("{}/fixtures/{name}", env!("CARGO_MANIFEST_DIR"));
+    run(&[
+        "export",
+        &fixture("filestore-3.18.0/mlruns"),
+        "-o",
+        "new.zip",
+        "--include-deleted",
+    ]);
+    run(&[
+        "export",
+        &fixture("sql-2.22.5/mlflow.db"),
+        "-o",
+        "old.zip",
+        "--include-deleted",
+    ]);
+    let named = |archive: &Path| {
+        let archive = Archive::open(archive).unwrap();
+        let experiments = archive.objects::<Experiment>().map(|found| found.unwrap());
+        let models = archive.objects::<RegisteredModel>().map(|found| found.unwrap());
+        let experiments = experiments.map(|found| (found.workspace, found.name));
+        let names: Vec<_> = experiments
+            .chain(models.map(|found| (found.workspace, found.name)))
+            .collect();
+        assert!(
+            names
+                .iter()
+                .all(|(workspace, _)| workspace.as_deref() == Some("default")),
+            "{names:?}"
+        );
+        names.len()
+    };
+    for (round, inputs) in [["new.zip", "old.zip"], ["old.zip", "new.zip"]]
+        .iter()
+        .enumerate()
+    {
+        let at = |name: &str| format!("{name}-{round}");
+        run(&["merge", inputs[0], inputs[1], "-o", &at("apart")]);
+        run(&[
+            "merge",
+            inputs[0],
+            inputs[1],
+            "-o",
+            &at("joined"),
+            "--join-experiments",
+            "--join-models",
+            "--prefer",
+            "first",
+        ]);
+        for (merged, count) in [("apart", 15 + 11), ("joined", 8 + 6)] {
+            assert_eq!(named(&directory.path().join(at(merged))), count, "{merged}");
+            run(&["verify", &at(merged)]);
+            // A database holds one experiment and one model of a name.
+            run(&["restore", &at(merged), "-o", &at(&format!("{merged}-store"))]);
+        }
+    }
+}

@@ -52,6 +52,9 @@ pub(super) struct Identity {
     pub(super) id: String,
 }
 
+/// Kinds whose ids are names, each of its workspace.
+pub(super) const NAMED_IN_WORKSPACES: [Kind; 2] = [Kind::RegisteredModels, Kind::ModelVersions];
+
 /// An object of an archive: kind, workspace, id.
 type ObjectKey = (Kind, Option<String>, String);
 
@@ -106,6 +109,16 @@ impl Book {
             .into_iter()
             .chain(others.iter().map(|(identity, _)| identity.clone()))
             .collect()
+    }
+
+    /// Knows all objects in a workspace, of an archive that names none.
+    pub(super) fn put_into(&mut self, workspace: &str) {
+        let others = std::mem::take(&mut self.others).into_iter();
+        let others = others.map(|((kind, _, id), known)| {
+            let workspace = NAMED_IN_WORKSPACES.contains(&kind).then(|| workspace.to_owned());
+            ((kind, workspace, id), known)
+        });
+        self.others = others.collect();
     }
 
     /// Number of the archive's own origin.

@@ -163,7 +163,7 @@ fn refuse_moved_unknown(archives: &[&Archive], plan: &Plan) -> Result<()> {
         };
         let is_same = |other: usize| unknown_files(archives[other]).eq(unknown_files(archive));
         let moves = &plan.inputs[number].moves;
-        let is_still = moves.experiments.is_empty() && moves.models.is_empty();
+        let is_still = moves.experiments.is_empty() && moves.models.is_empty() && moves.workspace.is_none();
         if !is_still || holder.is_some_and(|other| !is_same(other)) {
             return Err(MergeError::NewerKind {
                 path: archive.path().to_owned(),
@@ -270,6 +270,7 @@ impl Job<'_> {
             notices: united::missing_parts(self.archives)
                 .into_iter()
                 .chain(shards::changed_between(self.archives))
+                .chain(self.plan.given_workspace())
                 .chain(weave.notices)
                 .collect(),
         })

@@ -1,5 +1,6 @@
 //! What of one archive gets another id or name in the result, and how its lines say it.
 
+use super::book::NAMED_IN_WORKSPACES;
 use super::source::{Owner, some_text};
 use super::{MergeError, Result};
 use crate::archive::walk::Head;
@@ -38,7 +39,17 @@ pub(super) struct Moves {
     pub(super) models: HashMap<ModelId, ModelMove>,
     /// Registered models by name alone, as references tell them; none where two workspaces differ.
     by_name: HashMap<String, Option<ModelMove>>,
+    /// The workspace of objects that name none, where other archives name theirs.
+    pub(super) workspace: Option<&'static str>,
 }
+
+/// Kinds whose objects name their workspace.
+const OF_WORKSPACES: [Kind; 4] = [
+    Kind::Experiments,
+    Kind::RegisteredModels,
+    Kind::ModelVersions,
+    Kind::EvaluationDatasets,
+];
 
 /// What begins a reference to a version or an alias.
 const REFERENCES: [&str; 2] = ["models:/", "prompts:/"];
@@ -68,6 +79,9 @@ impl Moves {
     pub(super) fn changes_lines(&self, kind: Kind) -> bool {
         let of_models = !self.models.is_empty();
         let of_experiments = !self.experiments.is_empty();
+        if self.gives_workspace(kind) {
+            return true;
+        }
         match kind {
             Kind::Experiments => of_experiments || !self.names.is_empty(),
             Kind::Datasets | Kind::Scorers | Kind::EvaluationDatasets => of_experiments,
@@ -77,6 +91,11 @@ impl Moves {
                 false
             }
         }
+    }
+
+    /// Whether objects of a kind are put into the workspace that all belong to which name none.
+    fn gives_workspace(&self, kind: Kind) -> bool {
+        self.workspace.is_some() && OF_WORKSPACES.contains(&kind)
     }
 
     /// The id of an experiment in the result.
@@ -93,10 +112,8 @@ impl Moves {
     /// The place of an object in the result, and its line there.
     pub(super) fn place(&self, archive: &Archive, kind: Kind, head: &Head, line: Vec<u8>) -> Result<Owner> {
         let old_id = head.id(kind);
-        let workspace = match kind {
-            Kind::RegisteredModels | Kind::ModelVersions => some_text(&head.workspace),
-            _ => None,
-        };
+        let named = || some_text(&head.workspace).or(self.workspace.map(str::to_owned));
+        let workspace = NAMED_IN_WORKSPACES.contains(&kind).then(named).flatten();
         let owner = |key, id, line| Owner {
             key,
             id,
@@ -130,15 +147,19 @@ impl Moves {
             let mut texts = texts.map(|text| text.as_bytes());
             !self.models.is_empty() && texts.any(|text| contains(line, text))
         };
-        self.changes_lines(kind)
-            && match kind {
-                Kind::RegisteredModels | Kind::ModelVersions | Kind::EvaluationDatasets => true,
-                Kind::Runs | Kind::LoggedModels | Kind::Traces => of_experiment() || refers(),
-                _ => of_experiment(),
-            }
+        self.gives_workspace(kind)
+            || self.changes_lines(kind)
+                && match kind {
+                    Kind::RegisteredModels | Kind::ModelVersions | Kind::EvaluationDatasets => true,
+                    Kind::Runs | Kind::LoggedModels | Kind::Traces => of_experiment() || refers(),
+                    _ => of_experiment(),
+                }
     }
 
     fn change(&self, kind: Kind, value: &mut Value) {
+        if let Some(workspace) = self.workspace.filter(|_| self.gives_workspace(kind)) {
+            value["workspace"] = workspace.into();
+        }
         match kind {
             Kind::Runs => {
                 if let Some(info) = value.get_mut("info") {

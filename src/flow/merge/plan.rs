@@ -19,6 +19,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 /// Id of the experiment that every database begins with.
 const DEFAULT_EXPERIMENT: &str = "0";
 
+/// The workspace of objects that name none.
+pub(super) const DEFAULT_WORKSPACE: &str = "default";
+
 /// What becomes of one archive.
 #[derive(Debug, Default)]
 pub(super) struct InputPlan {
@@ -78,10 +81,11 @@ impl Plan {
         if plan.table.origins.len() < 2 {
             return Ok(plan);
         }
-        let names: Vec<Names> = archives
+        let mut names: Vec<Names> = archives
             .iter()
             .map(|archive| Names::read(archive))
             .collect::<Result<_>>()?;
+        plan.give_workspaces(&mut names);
         // The result's own origin keeps its ids, wherever its archives stand.
         let mut sequence: Vec<usize> = (0..archives.len()).collect();
         sequence.sort_by_key(|&input| plan.inputs[input].book.own());
@@ -112,6 +116,33 @@ impl Plan {
             input.sorts_models = !is_rising(models) || !versions.all(has_order);
         }
         Ok(plan)
+    }
+
+    /// Puts what names no workspace into the one in which MLflow holds it, where another archive names workspaces: else two
+    /// objects of one name would be told apart that no server can hold both.
+    fn give_workspaces(&mut self, names: &mut [Names]) {
+        if !names.iter().any(|names| names.has_workspaces) {
+            return;
+        }
+        for (input, names) in self.inputs.iter_mut().zip(names) {
+            if !names.has_workspaces {
+                names.put_into(DEFAULT_WORKSPACE);
+                input.book.put_into(DEFAULT_WORKSPACE);
+                input.moves.workspace = Some(DEFAULT_WORKSPACE);
+            }
+        }
+    }
+
+    /// What is said of archives that name no workspace, and how many they are.
+    pub(super) fn given_workspace(&self) -> Option<(String, u64)> {
+        let count = self
+            .inputs
+            .iter()
+            .filter(|input| input.moves.workspace.is_some())
+            .count() as u64;
+        let notice =
+            format!("archives that name no workspace: their objects are in `{DEFAULT_WORKSPACE}` now");
+        (count > 0).then_some((notice, count))
     }
 
     pub(super) fn change(&mut self, what: ChangeKind, kind: Kind, input: usize, old: &str, new: &str) {

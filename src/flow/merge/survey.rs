@@ -42,9 +42,22 @@ pub(super) struct Names {
     pub(super) experiments: BTreeMap<SortKey, (String, FoundExperiment)>,
     /// By workspace and name.
     pub(super) models: BTreeMap<(Option<String>, String), FoundModel>,
+    /// Whether an object names its workspace.
+    pub(super) has_workspaces: bool,
 }
 
 impl Names {
+    /// Puts all into a workspace, of an archive that names none.
+    pub(super) fn put_into(&mut self, workspace: &str) {
+        for (_, experiment) in self.experiments.values_mut() {
+            experiment.workspace = Some(workspace.to_owned());
+        }
+        let models = std::mem::take(&mut self.models).into_iter();
+        self.models = models
+            .map(|((_, name), model)| ((Some(workspace.to_owned()), name), model))
+            .collect();
+    }
+
     /// Reads what an archive holds by name.
     pub(super) fn read(archive: &Archive) -> Result<Self> {
         let mut names = Names::default();
@@ -82,6 +95,7 @@ impl Names {
         let mut cursor = Cursor::new(archive, Kind::ModelVersions)?;
         while cursor.line().is_some() {
             let head = cursor.head(Kind::ModelVersions)?;
+            names.has_workspaces |= some_text(&head.workspace).is_some();
             let model = names
                 .models
                 .entry((some_text(&head.workspace), text(&head.name).to_owned()));
@@ -122,6 +136,7 @@ impl Names {
 
     fn take(&mut self, kind: Kind, value: &Value) {
         let workspace = some_text(&value["workspace"]);
+        self.has_workspaces |= workspace.is_some();
         match kind {
             Kind::Experiments => {
                 let experiment = self.experiment(text(&value["experiment_id"]));

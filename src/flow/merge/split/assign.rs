@@ -9,14 +9,13 @@ use crate::archive::ArchiveError;
 use crate::archive::walk::Cursor;
 use crate::flow::merge::Result;
 use crate::flow::merge::orphans::Orphans;
+use crate::flow::merge::plan::DEFAULT_WORKSPACE;
 use crate::flow::merge::survey::Names;
 use crate::format::Kind;
 use crate::select::{Graph, GraphBuilder, Node};
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-/// The workspace of objects that name none.
-const DEFAULT_WORKSPACE: &str = "default";
 /// The home of what has none of its own: it goes to the first part.
 pub(super) const NOWHERE: i64 = i64::MIN;
 
