@@ -1,6 +1,6 @@
 //! PostgreSQL and MariaDB servers filled by a restore: the law, real MLflow of several versions over the result, and all that can go wrong.
 //!
-//! Runs where the servers are installed; what needs MLflow runs where MLARK_E2E_VENVS names the folder of `scripts/mlflow-env`'s environments.
+//! Runs where the servers are installed and MLARK_E2E_VENVS names the folder of `scripts/mlflow-env`'s environments.
 #![cfg(all(feature = "postgres", feature = "mysql"))]
 
 use super::restore::{VERSION, fixture, said};
@@ -26,6 +26,7 @@ struct Database {
 
 impl Database {
     fn start(dialect: &str) -> Option<Self> {
+        venvs("no database server is filled")?;
         let folder = tempfile::tempdir().unwrap();
         // The server runs as somebody else where this is root.
         fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
