@@ -44,9 +44,13 @@ impl Numbers {
 
     /// The number of the object that stands at a place among its kind, from 0.
     fn node(&self, kind: Kind, place: u64) -> io::Result<Node> {
-        let begin = KINDS.iter().zip(self.begins).find(|(known, _)| **known == kind);
-        let node = begin.and_then(|(_, begin)| begin.checked_add(place));
-        let node = node.filter(|node| *node < self.count).map(Node::try_from);
+        let at = KINDS.iter().position(|known| *known == kind);
+        let node = at.and_then(|at| {
+            // Edits add datasets alone, after all that the archive has: the last kind has no end.
+            let end = self.begins.get(at + 1).copied().unwrap_or(u64::MAX);
+            let node = self.begins[at].checked_add(place);
+            node.filter(|node| *node < end).map(Node::try_from)
+        });
         node.and_then(Result::ok)
             .ok_or_else(|| io::Error::other(format!("more {kind} than can be numbered")))
     }
@@ -210,9 +214,11 @@ impl Marks {
     pub(crate) fn insert(&mut self, node: Node) -> bool {
         let bit = 1 << (node % 64);
         let is_new = !self.contains(node);
-        if let Some(word) = self.0.get_mut(node as usize / 64) {
-            *word |= bit;
+        let at = node as usize / 64;
+        if at >= self.0.len() {
+            self.0.resize(at + 1, 0);
         }
+        self.0[at] |= bit;
         is_new
     }
 

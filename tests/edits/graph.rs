@@ -216,6 +216,43 @@ fn a_dataset_that_a_run_which_stays_reads_is_there_twice() {
 }
 
 #[test]
+fn what_an_edit_adds_is_under_the_edits_after_it() {
+    let made = Made::golden();
+    let run = "f5d06d37f2a54414ae0ab26316e34fbe";
+    let moved = Edit::MoveRuns(MoveRuns::parse(&format!("{run}=0")).unwrap());
+    made.apply("in", vec![moved.clone()], "moved");
+    let exclude = |experiments: &[&str], runs: &[&str]| {
+        Edit::Exclude(Exclude {
+            experiments: experiments.iter().map(|&name| name.into()).collect(),
+            runs: runs.iter().map(|&id| id.into()).collect(),
+            ..Exclude::default()
+        })
+    };
+    let back = "407331964677779615";
+    let later = [
+        exclude(&["0"], &[]),
+        exclude(&[back], &[]),
+        exclude(&[], &[run]),
+        Edit::Select(Select {
+            experiments: vec!["0".into()],
+            ..Select::default()
+        }),
+        Edit::Select(Select {
+            experiments: vec![back.into()],
+            ..Select::default()
+        }),
+        Edit::MoveRuns(MoveRuns::parse(&format!("{run}={back}")).unwrap()),
+    ];
+    for (number, edit) in later.into_iter().enumerate() {
+        let (one, two) = (format!("one-{number}"), format!("two-{number}"));
+        made.apply("in", vec![moved.clone(), edit.clone()], &one);
+        made.apply("moved", vec![edit.clone()], &two);
+        assert_intact(&made.path(&one));
+        assert_eq!(made.id(&one), made.id(&two), "{edit:?}");
+    }
+}
+
+#[test]
 fn a_renamed_model_takes_its_versions_files_and_references_along() {
     let made = Made::rich();
     let names = |name: &str| -> Vec<String> {

@@ -2,9 +2,13 @@
 
 use super::engine::Identity;
 use super::error::Result;
+use crate::archive::Archive;
 use crate::archive::walk::Head;
+use crate::format::line::canonical;
+use crate::format::strict_json;
 use crate::format::{Kind, UndoLine};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What becomes of a line.
@@ -61,6 +65,39 @@ pub(super) trait Step: Send + Sync {
     fn finish(&self) -> Result<Vec<String>> {
         Ok(Vec::new())
     }
+}
+
+/// Hands on what edits add to a kind, changed by the edits after its own, with its place after all lines of the archive.
+pub(super) fn for_each_added(
+    archive: &Archive,
+    steps: &[Box<dyn Step>],
+    kind: Kind,
+    mut take: impl FnMut(u64, Cow<'_, [u8]>) -> Result<()>,
+) -> Result<()> {
+    let mut places = archive.manifest().count(kind)..;
+    for (at, step) in steps.iter().enumerate() {
+        let later = || {
+            steps[at + 1..]
+                .iter()
+                .filter(|later| later.kinds().contains(&kind))
+        };
+        step.add(kind, &mut |line| {
+            let place = places.next().unwrap_or(u64::MAX);
+            if later().next().is_none() {
+                return take(place, line.into());
+            }
+            let value =
+                strict_json::parse(line).map_err(|error| archive.damaged(kind.name(), &error.to_string()))?;
+            let mut edited = EditedLine::new(kind, place, value);
+            for later in later() {
+                if later.apply(&mut edited)? != Fate::Kept {
+                    return Ok(());
+                }
+            }
+            take(place, canonical(&edited.finish().value).into())
+        })?;
+    }
+    Ok(())
 }
 
 /// A line under the hands of edits, which keeps account of what they do.

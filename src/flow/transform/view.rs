@@ -1,7 +1,7 @@
 //! An archive as the edits so far leave it, for an edit that must know what is there before it begins.
 
 use super::error::Result;
-use super::step::{EditedLine, Fate, Step};
+use super::step::{EditedLine, Fate, Step, for_each_added};
 use crate::archive::walk::Head;
 use crate::archive::{Archive, parse_line_but};
 use crate::format::Kind;
@@ -33,7 +33,7 @@ impl<'a> View<'a> {
         self.for_each_placed(kind, |_, value| visit(value))
     }
 
-    /// As [`View::for_each`], with the place of each line among those of its kind in the archive; it is `u64::MAX` of one that an edit adds.
+    /// As [`View::for_each`], with the place of each line among those of its kind in the archive; those that an edit adds follow.
     pub(super) fn for_each_placed(
         &self,
         kind: Kind,
@@ -57,10 +57,8 @@ impl<'a> View<'a> {
                 visit(place, line.finish().value)?;
             }
         }
-        steps().try_for_each(|step| {
-            step.add(kind, &mut |line| {
-                visit(u64::MAX, self.read(kind, serde_json::from_slice(line))?)
-            })
+        for_each_added(self.archive, self.steps, kind, |place, line| {
+            visit(place, self.read(kind, serde_json::from_slice(&line))?)
         })
     }
 

@@ -25,13 +25,14 @@ use self::track::TrackWriter;
 use self::undo_file::UndoFile;
 use super::error::Result;
 use super::removal;
-use super::step::Finished;
+use super::step::{Finished, for_each_added};
 use crate::archive::parallel::{Pool, default_threads, map_ordered};
 use crate::archive::walk::Head;
 use crate::archive::{Archive, ArchiveWriter, add_totals, totals_of};
 use crate::format::layout::STRING_BYTES;
 use crate::format::manifest::Totals;
 use crate::format::origin::Origins;
+use crate::format::strict_json;
 use crate::format::{Kind, SortKey, UndoLine};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -138,9 +139,10 @@ impl<'a> Engine<'a> {
                     .try_for_each(|ready| self.take(kind, ready, &mut follow))
             },
         )?;
-        for step in self.steps.clone().iter() {
-            step.add(kind, &mut |line| self.add(kind, line, &mut follow))?;
-        }
+        let (archive, steps) = (self.archive, self.steps.clone());
+        for_each_added(archive, &steps, kind, |_, line| {
+            self.add(kind, &line, &mut follow)
+        })?;
         match self.track.take() {
             Some(track) => self.places.take(kind, track),
             None => Ok(()),
@@ -296,6 +298,18 @@ impl<'a> Engine<'a> {
     /// Writes a line that an edit adds.
     fn add(&mut self, kind: Kind, line: &[u8], follow: &mut Follow<'_>) -> Result<()> {
         let damaged = |reason: &str| self.archive.damaged(kind.name(), reason);
+        let mut short = None;
+        if let Some(writer) = self
+            .writer
+            .as_mut()
+            .filter(|_| kind == Kind::Datasets && line.len() > STRING_BYTES)
+        {
+            let value = strict_json::parse(line).map_err(|error| damaged(&error.to_string()))?;
+            if writer.has_long(&value) {
+                short = Some(writer.line_of(value)?);
+            }
+        }
+        let line = short.as_deref().unwrap_or(line);
         let head = Head::read(kind, line).map_err(|error| damaged(&error.to_string()))?;
         let orphan = |owner: &str| {
             damaged(&format!(

@@ -120,10 +120,6 @@ impl Scan {
 
     /// Tells of a dataset.
     pub(super) fn dataset(&mut self, experiment_id: &str, dataset: &DatasetName, place: u64) -> Result<()> {
-        if place == u64::MAX {
-            // An edit before adds it, after all that choose.
-            return Ok(());
-        }
         let id = dataset_id(experiment_id, dataset);
         let defined = self.graph.define(Kind::Datasets, &id, place);
         Ok(defined.map(drop).map_err(failed)?)
