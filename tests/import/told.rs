@@ -260,6 +260,11 @@ fn a_target_that_is_no_server_is_told_so_and_one_that_is_not_there_ends_with_8()
             let output = mlark(command);
             let said = text(&output);
             assert_eq!(output.status.code(), Some(2), "{command:?}: {said}");
+            // A database that was filled has ids too; these two hold nothing.
+            if command[0] == "map" && what == "a database" {
+                assert!(!said.contains("hunter2"), "{said}");
+                continue;
+            }
             assert!(
                 said.contains(what) && said.contains("mlflow server"),
                 "{command:?}: {said}"

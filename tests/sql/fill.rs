@@ -124,6 +124,10 @@ fn tables_that_no_known_mlflow_makes_are_refused_by_name() {
         ),
         ("DELETE FROM alembic_version", "no version"),
         (
+            "UPDATE alembic_version SET version_num = 'ffffffffffff'",
+            "of a version that this mlark does not know",
+        ),
+        (
             "DELETE FROM experiments; INSERT INTO experiments (experiment_id, name) VALUES (0, 'Mine')",
             "`experiments`",
         ),

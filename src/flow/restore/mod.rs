@@ -184,7 +184,18 @@ pub(crate) fn destination(artifacts: &Path) -> Result<PathBuf, ArchiveError> {
 /// # Errors
 /// The archive cannot be read, the database cannot be reached, or it cannot hold them.
 pub fn ids_in(archive: &Archive, uri: &str, options: &RestoreOptions) -> Result<Vec<NewId>, RestoreError> {
-    let rules = options.database_edit(uri, Path::new("/"))?.options();
+    let numbers = numbers_of(uri)?;
+    let found = LookedAt::at(uri, numbers).map_err(|error| told(uri, error))?;
+    if found.is_empty() {
+        let text = format!(
+            "`{}` holds no tables of MLflow: nothing was restored into it",
+            crate::model::uri::redact(uri)
+        );
+        return Err(RestoreError::Option(text));
+    }
+    let rules = options
+        .edit_for(Path::new("/"), numbers, found.layout())
+        .options();
     let mut rules = Rules::new(rules.map_err(RestoreError::Option)?);
     let experiments = archive.objects::<Experiment>();
     let experiments = experiments.map(|experiment| experiment.map_err(WriteError::from));

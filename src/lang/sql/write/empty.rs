@@ -4,6 +4,7 @@ use super::rows::Target;
 use super::target_tables::Layout;
 use super::{Result, WriteError};
 use crate::lang::sql::database::Dialect;
+use crate::lang::sql::versions::MIGRATIONS;
 
 /// Removes what MLflow itself put there: it makes its own again, and an archive brings the others.
 pub(super) fn clearing(layout: &Layout) -> Vec<&'static str> {
@@ -51,16 +52,24 @@ pub(super) fn check(
     Ok(())
 }
 
-/// Refuses tables of which MLflow itself would say that they have no version, or several.
+/// Refuses tables of which MLflow itself would say that they have no version, or several, and those of a version that is not known
+/// here: what its columns mean is not.
 ///
 /// # Errors
 /// They are such.
 pub(super) fn check_version(names: &[String], ask: &mut dyn FnMut(&str) -> Result<bool>) -> Result<()> {
+    let known: Vec<_> = MIGRATIONS.split(' ').map(|head| format!("'{head}'")).collect();
+    let known = known.join(", ");
     let has_table = names.iter().any(|name| name == "alembic_version");
-    if has_table && ask("SELECT COUNT(*) = 1 FROM alembic_version")? {
+    let told = if !has_table || !ask("SELECT COUNT(*) = 1 FROM alembic_version")? {
+        "its tables have no version, so MLflow did not finish them: `mlflow db upgrade` does, or name a database without tables"
+    } else if !ask(&format!(
+        "SELECT EXISTS (SELECT 1 FROM alembic_version WHERE version_num IN ({known}))"
+    ))? {
+        "its tables are of a version that this mlark does not know: it fills those of MLflow 1.30 to 3.18; name a database \
+         without tables, or one that such an MLflow made"
+    } else {
         return Ok(());
-    }
-    Err(WriteError::Target(
-        "its tables have no version, so MLflow did not finish them: `mlflow db upgrade` does, or name a database without tables".to_owned(),
-    ))
+    };
+    Err(WriteError::Target(told.to_owned()))
 }

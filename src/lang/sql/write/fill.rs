@@ -167,6 +167,11 @@ impl LookedAt {
         })
     }
 
+    /// Whether it has no tables yet.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.tables.is_empty()
+    }
+
     /// Which tables and columns it has.
     pub(crate) fn layout(&self) -> &Layout {
         &self.layout
