@@ -117,7 +117,7 @@ fn lost_folders(out: &Path, run_id: &str) -> Vec<String> {
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).unwrap());
     let details = losses.filter_map(|loss| {
-        let detail = loss["detail"].as_str()?.strip_prefix("what lies in folder `")?;
+        let detail = loss["detail"].as_str()?.strip_prefix("folder `")?;
         let end = detail.find(&format!("` of `{run_id}`"))?;
         Some(format!("{}/", &detail[..end]))
     });
