@@ -60,7 +60,7 @@ pub enum RestoreError {
     #[error("{0}")]
     Impossible(String),
     /// The database to be filled cannot be reached, or is not one to be filled.
-    #[error("cannot fill `{uri}`: {detail}")]
+    #[error("cannot use database `{uri}`: {detail}")]
     Target {
         /// Where, without credentials.
         uri: String,
