@@ -15,7 +15,7 @@ mod report;
 mod rest;
 mod rest_live;
 mod restore;
-mod restore_databases;
+mod restore_servers;
 mod resume;
 mod spans;
 mod tables;
