@@ -35,7 +35,7 @@ pub use dataset::Dataset;
 pub use digest::{BlobRef, Digest};
 pub use evaluation::{DatasetRecord, EvaluationDataset, Scorer, Workspace};
 pub use experiment::Experiment;
-pub use field::{Millis, Nanos};
+pub use field::{ColumnType, Millis, Nanos};
 pub use logged_model::LoggedModel;
 pub use metric::{LatestMetric, MetricSlice, ModelMetricSlice, Point};
 pub use number::Double;

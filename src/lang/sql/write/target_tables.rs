@@ -54,6 +54,7 @@ impl TargetTables {
         columns.insert(column.to_owned(), facts);
     }
 
+    #[cfg(feature = "postgres")]
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.tables.keys().map(String::as_str)
     }
