@@ -1,4 +1,4 @@
-//! The plan: what an import would do, as a value; printed by a dry run, carried out by [`super::apply`].
+//! The plan: what an import would do, as a value; printed by a dry run, carried out by `apply`.
 
 mod build;
 mod chosen;
