@@ -27,6 +27,9 @@ pub mod uri;
 
 use std::collections::BTreeMap;
 
+/// The workspace that objects are in which name none; every store has it.
+pub(crate) const DEFAULT_WORKSPACE: &str = "default";
+
 /// Fields a reader does not know, kept as they were.
 pub type Extra = BTreeMap<String, serde_json::Value>;
 

@@ -25,7 +25,6 @@ pub(crate) use several::{JournalPlaces, Journals};
 
 use super::identity::Identity;
 use super::options::ToldOptions;
-use super::workspaces::DEFAULT_WORKSPACE;
 use crate::archive::open_input;
 use crate::archive::remote::is_remote;
 use crate::flow::import::deviations::Noted;
@@ -33,6 +32,7 @@ use crate::flow::import::id_map::{MISSING, Mapping, Parts};
 use crate::format::Kind;
 use crate::lang::rest::api::TargetId;
 use crate::lang::rest::limits::Version;
+use crate::model::DEFAULT_WORKSPACE;
 use lines::Reader;
 use serde_json::{Value, json};
 use std::fs::{File, OpenOptions, TryLockError};

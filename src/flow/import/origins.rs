@@ -1,10 +1,11 @@
 //! The origins of an archive's objects, as marks and journals name them: those of one that was merged from several are known by
 //! what the archives that went into it were known by, so that an import goes on where earlier ones of these stopped.
 
-use super::workspaces::{DEFAULT_WORKSPACE, origin_within};
+use super::workspaces::origin_within;
 use crate::archive::{Archive, ArchiveError};
 use crate::format::{Kind, OriginLine};
 use crate::lang::rest::mark;
+use crate::model::DEFAULT_WORKSPACE;
 use std::collections::HashMap;
 use std::sync::Arc;
 

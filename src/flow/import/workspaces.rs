@@ -13,13 +13,11 @@ use crate::flow::import::experiments::experiments_of;
 use crate::format::Kind;
 use crate::format::manifest::FORMER_ORIGIN;
 use crate::lang::rest::api::Api;
+use crate::model::DEFAULT_WORKSPACE;
 use crate::model::{EvaluationDataset, Experiment, RegisteredModel, Workspace};
 use crate::select::Patterns;
 use std::collections::BTreeMap;
 use std::path::Path;
-
-/// The workspace that objects are in which name none.
-pub(crate) const DEFAULT_WORKSPACE: &str = "default";
 
 /// A workspace of the archive and where what is in it goes.
 pub(crate) struct Place {

@@ -14,13 +14,11 @@ use super::survey::Names;
 use super::{MergeError, MergeOptions, Result};
 use crate::archive::Archive;
 use crate::format::{Kind, SortKey, order};
+use crate::model::DEFAULT_WORKSPACE;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Id of the experiment that every database begins with.
 const DEFAULT_EXPERIMENT: &str = "0";
-
-/// The workspace of objects that name none.
-pub(super) const DEFAULT_WORKSPACE: &str = "default";
 
 /// What becomes of one archive.
 #[derive(Debug, Default)]

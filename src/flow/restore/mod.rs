@@ -9,9 +9,10 @@ mod report;
 
 use crate::archive::{Archive, ArchiveError, ErrorKind, Replace, Staging, remote};
 use crate::lang::sql::write::{
-    self, ArtifactRoot, DEFAULT_WORKSPACE, IntoStore, Layout, Load, LongValues, LookedAt, Numbers, Rules,
-    TargetOptions, WriteError,
+    self, ArtifactRoot, IntoStore, Layout, Load, LongValues, LookedAt, Numbers, Rules, TargetOptions,
+    WriteError,
 };
+use crate::model::DEFAULT_WORKSPACE;
 use crate::model::Experiment;
 use crate::monitor::Monitor;
 use crate::platform::file_uri;

@@ -12,6 +12,7 @@ mod program;
 mod server;
 
 use crate::archive::{Archive, ArchiveError, TemporaryFolder};
+use crate::model::DEFAULT_WORKSPACE;
 use crate::model::{Experiment, Workspace};
 use crate::platform::{private_folder, set_mode_of};
 pub use program::{Mlflow, Version};
@@ -22,8 +23,6 @@ use std::path::{Path, PathBuf};
 
 /// By which tables and rules a store is made: a newer mlark makes its own.
 const GENERATION: &str = concat!("3.18-", env!("CARGO_PKG_VERSION"));
-const DEFAULT_WORKSPACE: &str = "default";
-
 /// Why an archive cannot be served.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -89,10 +89,8 @@ pub(super) fn for_each_added(
             let value =
                 strict_json::parse(line).map_err(|error| archive.damaged(kind.name(), &error.to_string()))?;
             let mut edited = EditedLine::new(kind, place, value);
-            for later in later() {
-                if later.apply(&mut edited)? != Fate::Kept {
-                    return Ok(());
-                }
+            if edited.under(later())? != Fate::Kept {
+                return Ok(());
             }
             take(place, canonical(&edited.finish().value).into())
         })?;
@@ -115,6 +113,16 @@ pub(super) struct EditedLine {
 }
 
 impl EditedLine {
+    /// Goes through edits, until one drops it.
+    pub(super) fn under<'s>(&mut self, steps: impl Iterator<Item = &'s Box<dyn Step>>) -> Result<Fate> {
+        for step in steps {
+            if step.apply(self)? != Fate::Kept {
+                return Ok(Fate::Dropped);
+            }
+        }
+        Ok(Fate::Kept)
+    }
+
     /// A line and its place among those of its kind in the archive, from 0.
     pub(super) fn new(kind: Kind, place: u64, value: Value) -> Self {
         EditedLine {

@@ -47,13 +47,7 @@ impl<'a> View<'a> {
             let value = parse_line_but(self.archive, &line, is_left)?;
             let place = lines.place();
             let mut line = EditedLine::new(kind, place, value);
-            let mut fate = Fate::Kept;
-            for step in steps() {
-                if fate == Fate::Kept {
-                    fate = step.apply(&mut line)?;
-                }
-            }
-            if fate == Fate::Kept {
+            if line.under(steps())? == Fate::Kept {
                 visit(place, line.finish().value)?;
             }
         }

@@ -6,6 +6,7 @@ use super::{Difference, Pair, WHOLE};
 use crate::archive::walk::{Cursor, Head};
 use crate::archive::{ArchiveError, Result as ArchiveResult};
 use crate::format::{Kind, SortKey, strict_json};
+use crate::model::DEFAULT_WORKSPACE;
 use serde_json::Value;
 use std::cmp::Ordering;
 use std::collections::VecDeque;
@@ -24,9 +25,6 @@ struct ObjectParser {
     /// show workspaces, and MLflow's upgrade puts them there.
     has_workspaces: Option<bool>,
 }
-
-/// The workspace of what was made where there was none.
-const DEFAULT_WORKSPACE: &str = "default";
 
 impl ObjectParser {
     /// Where an object is among those of the other side.

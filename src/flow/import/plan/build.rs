@@ -13,11 +13,11 @@ use crate::flow::import::options::ImportOptions;
 use crate::flow::import::plan::named_objects::Named;
 use crate::flow::import::target::TargetState;
 use crate::flow::import::target_fit::{Fitting, PARENT_TAG};
-use crate::flow::import::workspaces::DEFAULT_WORKSPACE;
 use crate::format::{Kind, Object, Reason};
 use crate::lang::rest::api::TargetId;
 use crate::lang::rest::file_names::path_fault;
 use crate::lang::rest::limits::Feature;
+use crate::model::DEFAULT_WORKSPACE;
 use crate::model::{ArtifactList, EvaluationDataset, LoggedModel, MetricSlice, Run, Scorer};
 use std::collections::HashSet;
 

@@ -141,16 +141,13 @@ impl Work {
         let value = parse_line_but(&self.archive, &line, |path, text| self.is_left(path, text))?;
         let head = Head::of_value(self.kind, &value);
         let mut edited = EditedLine::new(self.kind, place_of_kind, value);
-        let steps = self.steps.iter();
-        for step in steps.filter(|step| step.kinds().contains(&self.kind)) {
-            let fate = step.apply(&mut edited)?;
-            if fate != Fate::Kept {
-                let outcome = Outcome::Dropped {
-                    before: bytes,
-                    replacement: None,
-                };
-                return Ok(Ready { head, outcome, place });
-            }
+        let steps = self.steps.iter().filter(|step| step.kinds().contains(&self.kind));
+        if edited.under(steps)? != Fate::Kept {
+            let outcome = Outcome::Dropped {
+                before: bytes,
+                replacement: None,
+            };
+            return Ok(Ready { head, outcome, place });
         }
         let finished = edited.finish();
         let outcome = if finished.is_changed() {

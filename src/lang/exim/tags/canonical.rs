@@ -8,10 +8,9 @@ use super::rules::{
     Overlay, experiment_line_overlay, experiment_overlay, run_line_overlay, run_overlay, version_overlay,
 };
 use super::times::format_millis;
+use crate::model::DEFAULT_WORKSPACE;
 use crate::model::pyjson::{PyJson, PyJsonError};
 use crate::model::{Experiment, ModelVersion, Run, TextMap};
-
-const DEFAULT_WORKSPACE: &str = "default";
 
 /// What the export of a model version says of other objects.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,9 +1,10 @@
 //! Workspaces and experiments, which all else refers to.
 
 use super::rows::Target;
-use super::{DEFAULT_WORKSPACE, Edit, Result, Subject, WriteError, Writer};
+use super::{Edit, Result, Subject, WriteError, Writer};
 use crate::format::{Kind, Reason};
 use crate::lang::sql::database::Cell;
+use crate::model::DEFAULT_WORKSPACE;
 use crate::model::{Experiment, Text, TextMap, Workspace};
 use std::collections::BTreeSet;
 

@@ -53,6 +53,26 @@ pub(crate) struct Load<'a> {
     pub(crate) monitor: &'a dyn Monitor,
 }
 
+impl Load<'_> {
+    /// Writes all rows, fitted to the tables that are there.
+    fn pass(
+        &self,
+        (tables, layout, weigh): (&TargetTables, &Layout, Option<Weigh>),
+        rows: &mut dyn RowSink,
+        files: &mut dyn FileSink,
+    ) -> Result<Outcome> {
+        let mut fitted = Fitted::new(tables, layout, rows, self.long_values, weigh);
+        let outcome = write(
+            self.archive,
+            &mut fitted,
+            files,
+            self.options.clone(),
+            self.monitor,
+        )?;
+        fitted.finish(outcome)
+    }
+}
+
 impl OpenTarget {
     /// Opens the database behind a URI; `sqlite:///PATH` names a file that is there.
     ///
@@ -87,7 +107,8 @@ impl OpenTarget {
     /// # Errors
     /// The archive is damaged or cannot be such a database, or texts are too long.
     pub(crate) fn plan(&self, load: &Load<'_>, files: &mut dyn FileSink) -> Result<Outcome> {
-        self.pass(load, &mut NoRows, files)
+        let fitting = (&self.tables, &self.layout, self.database.weigh());
+        load.pass(fitting, &mut NoRows, files)
     }
 
     /// Writes all; `publish` is called when all is written, before it is seen.
@@ -103,33 +124,12 @@ impl OpenTarget {
         self.database.clear(&self.layout)?;
         let weigh = self.database.weigh();
         let mut rows = self.database.rows(&self.layout);
-        let mut fitted = Fitted::new(&self.tables, &self.layout, &mut *rows, load.long_values, weigh);
-        let outcome = write(
-            load.archive,
-            &mut fitted,
-            files,
-            load.options.clone(),
-            load.monitor,
-        )?;
-        let outcome = fitted.finish(outcome)?;
+        let outcome = load.pass((&self.tables, &self.layout, weigh), &mut *rows, files)?;
         rows.flush()?;
         drop(rows);
         publish()?;
         self.database.commit()?;
         Ok(outcome)
-    }
-
-    fn pass(&self, load: &Load<'_>, rows: &mut dyn RowSink, files: &mut dyn FileSink) -> Result<Outcome> {
-        let weigh = self.database.weigh();
-        let mut fitted = Fitted::new(&self.tables, &self.layout, rows, load.long_values, weigh);
-        let outcome = write(
-            load.archive,
-            &mut fitted,
-            files,
-            load.options.clone(),
-            load.monitor,
-        )?;
-        fitted.finish(outcome)
     }
 }
 
@@ -182,22 +182,7 @@ impl LookedAt {
     /// # Errors
     /// The archive is damaged or cannot be such a database.
     pub(crate) fn plan(self, load: &Load<'_>, files: &mut dyn FileSink) -> Result<Outcome> {
-        let mut nowhere = NoRows;
-        let mut fitted = Fitted::new(
-            &self.tables,
-            &self.layout,
-            &mut nowhere,
-            load.long_values,
-            self.weigh,
-        );
-        let outcome = write(
-            load.archive,
-            &mut fitted,
-            files,
-            load.options.clone(),
-            load.monitor,
-        )?;
-        fitted.finish(outcome)
+        load.pass((&self.tables, &self.layout, self.weigh), &mut NoRows, files)
     }
 }
 

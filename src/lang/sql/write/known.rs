@@ -1,6 +1,7 @@
 //! The experiments of an archive as a target has them: their numbers, and names that no other has.
 
-use super::{DEFAULT_WORKSPACE, Place, Result, WriteError};
+use super::{Place, Result, WriteError};
+use crate::model::DEFAULT_WORKSPACE;
 use crate::model::Experiment;
 use std::collections::{BTreeSet, HashMap, HashSet};
 

@@ -140,9 +140,6 @@ impl Numbers {
     }
 }
 
-/// Name of the workspace that every store has.
-pub(crate) const DEFAULT_WORKSPACE: &str = "default";
-
 /// An archive on its way into a database.
 struct Writer<'a> {
     archive: &'a Archive,

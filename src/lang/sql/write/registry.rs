@@ -32,7 +32,7 @@ impl Writer<'_> {
             {
                 return Err(WriteError::Impossible(format!(
                     "two registered models of workspace `{}` are named `{}`, and a database holds one: rename one of them",
-                    printable(workspace.unwrap_or(super::DEFAULT_WORKSPACE)),
+                    printable(workspace.unwrap_or(crate::model::DEFAULT_WORKSPACE)),
                     printable(&model.name)
                 )));
             }

@@ -4,7 +4,8 @@
 
 use super::known::{Head, KnownExperiment, KnownExperiments};
 use super::sources::Sources;
-use super::{ArtifactRoot, DEFAULT_WORKSPACE, Edit, Place, Result, uris};
+use super::{ArtifactRoot, Edit, Place, Result, uris};
+use crate::model::DEFAULT_WORKSPACE;
 use crate::model::registry::is_prompt;
 use crate::model::{Experiment, ModelVersion, Workspace};
 use schemars::JsonSchema;

@@ -1,6 +1,6 @@
 //! The tables of a target as they are: what its columns hold, and which of those that are written it has.
 //!
-//! Versions are never asked: a store of any MLflow from 1.30 on is filled as far as its columns go.
+//! A store of any MLflow from 1.30 on is filled as far as its columns go; which version it is of decides only that it is known.
 
 use super::rows::Target;
 use super::{Result, WriteError};
