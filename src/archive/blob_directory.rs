@@ -2,8 +2,8 @@
 
 use super::blob::{BLOB_MODE, GuardedReader, IngestError, StoredFile, copy_and_hash};
 use super::error::{ArchiveError, Result};
+use super::reflink::clone_file;
 use super::remote::RemoteBlobs;
-use super::shared_blobs::clone_file;
 use super::staging::create_parents_below;
 use crate::format::ArchivePath;
 use crate::model::{BlobRef, Digest};

@@ -11,6 +11,7 @@ pub mod experiment;
 pub(crate) mod field;
 pub mod free_json;
 pub(crate) mod keyed;
+pub(crate) mod lifecycle;
 pub mod logged_model;
 pub(crate) mod mask;
 pub mod metric;

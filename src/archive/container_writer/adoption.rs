@@ -6,7 +6,7 @@ use crate::archive::checksums::{ChecksumWriter, Checksums};
 use crate::archive::container::Container;
 use crate::archive::error::{ArchiveError, Result};
 use crate::archive::reader::Archive;
-use crate::archive::shared_blobs::{Taken, create_blob, link_blob};
+use crate::archive::reflink::{Taken, create_blob, link_blob};
 use crate::archive::staging::create_parents_below;
 use crate::archive::zip::Compression;
 use crate::format::ArchivePath;

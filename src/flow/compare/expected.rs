@@ -13,8 +13,9 @@ use crate::flow::import::{ImportError, Result, identity, mlmodel, spans};
 use crate::format::{Kind, Object, order};
 use crate::lang::exim::tags::VersionContexts;
 use crate::lang::rest::api::TargetId;
-use crate::lang::rest::limits::{Feature, takes_alias};
+use crate::lang::rest::keys::takes_alias;
 use crate::lang::rest::mark;
+use crate::lang::rest::version::Feature;
 use crate::model::registry::DELETED_STAGE;
 use crate::model::*;
 use sha2::{Digest as _, Sha256};
@@ -115,7 +116,7 @@ impl Expected<'_, '_, '_> {
         let mut models = JoinedObjects::<LoggedModel>::new(self.context.archive, &kinds)?;
         while let Some(mut model) = models.next()? {
             // What is deleted no call shows.
-            if !self.context.plan.chosen.logged_model(&model) || model.lifecycle_stage == "deleted" {
+            if !self.context.plan.chosen.logged_model(&model) || model.is_deleted() {
                 continue;
             }
             let (tags, params, _) = self.context.fitting.logged_model(&model);

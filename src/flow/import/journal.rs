@@ -31,7 +31,7 @@ use crate::flow::import::deviations::Noted;
 use crate::flow::import::id_map::{MISSING, Mapping, Parts};
 use crate::format::Kind;
 use crate::lang::rest::api::TargetId;
-use crate::lang::rest::limits::Version;
+use crate::lang::rest::version::Version;
 use crate::model::DEFAULT_WORKSPACE;
 use lines::Reader;
 use serde_json::{Value, json};

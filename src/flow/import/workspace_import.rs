@@ -13,8 +13,8 @@ use crate::archive::Archive;
 use crate::flow::import::id_map::Mapping;
 use crate::format::{Kind, Reason};
 use crate::lang::rest::api::Api;
-use crate::lang::rest::limits;
 use crate::lang::rest::mark;
+use crate::lang::rest::version::Feature;
 use crate::model::Experiment;
 use crate::monitor::Monitor;
 use std::borrow::Cow;
@@ -268,7 +268,7 @@ fn recover(api: &Api, target: &TargetState, mapping: &mut Mapping) -> Result<()>
             mapping.insert(Kind::Runs, &id, &target_id, false);
             mapping.identify(Kind::Runs, &id, identity);
         }
-        if !target.has(limits::Feature::LoggedModels) || experiment.is_deleted {
+        if !target.has(Feature::LoggedModels) || experiment.is_deleted {
             continue;
         }
         api.each_logged_model(&experiment.id, |model| {

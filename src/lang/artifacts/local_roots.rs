@@ -47,6 +47,15 @@ impl<'a> From<&'a Owner> for OwnerRef<'a> {
     }
 }
 
+/// Whether a symbolic link that was found below a folder leads to what may be read: into that folder, whose links are
+/// resolved in `real_root`, or into what the roots hold.
+pub(super) fn link_leads_inside(link: &Path, real_root: Option<&Path>, roots: Option<&LocalRoots>) -> bool {
+    link.canonicalize().is_ok_and(|target| {
+        real_root.is_some_and(|root| target.starts_with(root))
+            || roots.is_some_and(|roots| roots.holds(&target))
+    })
+}
+
 /// What is at a path.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Place {

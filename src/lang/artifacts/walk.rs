@@ -1,6 +1,6 @@
 //! Artifact trees on this machine, for every source that finds some.
 
-use super::local_roots::{ArtifactRoot, LocalRoots};
+use super::local_roots::{ArtifactRoot, LocalRoots, link_leads_inside};
 use crate::archive::{ByteSource, Owner};
 use crate::format::{Kind, Reason};
 use crate::lang::session::{Export, ExportError};
@@ -151,10 +151,7 @@ impl<'r> ArtifactWalk<'r> {
 
     fn leads_inside(&self, link: &Path) -> bool {
         let real_root = self.real_root.get_or_init(|| self.root.canonicalize().ok());
-        link.canonicalize().is_ok_and(|target| {
-            let is_below = real_root.as_ref().is_some_and(|root| target.starts_with(root));
-            is_below || self.roots.is_some_and(|roots| roots.holds(&target))
-        })
+        link_leads_inside(link, real_root.as_deref(), self.roots)
     }
 }
 

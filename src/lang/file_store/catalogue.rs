@@ -10,6 +10,7 @@ use super::registry;
 use super::run::{RunFolder, read_for_filter};
 use super::store::{MODELS, Store};
 use crate::archive::parallel::{Pool, map_ordered};
+use crate::model::lifecycle;
 use crate::model::run::PARENT_TAG;
 use crate::model::{LoggedModel, Run, RunInfo, Trace};
 use crate::select::{Catalogue, Closure, Matched, NAMING_METADATA, NoMatch, RunFilter, RunNeeds, Selection};
@@ -71,7 +72,7 @@ impl Telling<'_> {
             self.catalogue.unread_run(&run_id);
         }
         for run in &runs {
-            let stage = if run.is_deleted { "deleted" } else { "active" };
+            let stage = lifecycle::stage(run.is_deleted);
             (self.catalogue).run(&run.id, &experiment.id, run.time, stage, None);
         }
         self.filtered_runs(&experiment.path, &place, runs);

@@ -9,6 +9,7 @@ use super::store::{META, MODELS, Store, TRASH, note_folder_without_meta};
 use crate::format::{Kind, order};
 use crate::model::Experiment;
 use crate::model::field::FieldTable as _;
+use crate::model::lifecycle;
 
 use std::collections::HashMap;
 use std::io;
@@ -156,7 +157,7 @@ fn read_meta(
     Ok(Some(Experiment {
         experiment_id,
         name,
-        lifecycle_stage: if is_deleted { "deleted" } else { "active" }.to_owned(),
+        lifecycle_stage: lifecycle::stage(is_deleted).to_owned(),
         extra: meta.finish(Kind::Experiments, id, &path, notes),
         ..experiment
     }))

@@ -8,6 +8,7 @@ use super::notes::{Fault, Notes, unreadable};
 use super::store::{Store, note_folder_without_meta};
 use crate::archive::parallel::{Pool, map_ordered};
 use crate::format::{Kind, Reason};
+use crate::model::lifecycle;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -62,9 +63,9 @@ impl Place {
     /// The stage of an object whose file says this; nothing, where it never was deleted or, of a logged model, is finalized.
     pub(super) fn stage(&self, said: Option<String>) -> String {
         if self.is_deleted {
-            "deleted".to_owned()
+            lifecycle::DELETED.to_owned()
         } else {
-            said.unwrap_or_else(|| "active".to_owned())
+            said.unwrap_or_else(|| lifecycle::ACTIVE.to_owned())
         }
     }
 }

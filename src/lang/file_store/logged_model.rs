@@ -10,6 +10,7 @@ use super::notes::{Fault, Notes};
 use super::store::{META, Store};
 use crate::format::Kind;
 use crate::lang::artifacts::local_roots::OwnerRef;
+use crate::model::lifecycle;
 use crate::model::{LoggedModel, OwnerKind};
 use std::path::Path;
 
@@ -47,7 +48,7 @@ impl Described for LoggedModel {
     }
 
     fn is_deleted(&self) -> bool {
-        self.lifecycle_stage == "deleted"
+        lifecycle::is_deleted(&self.lifecycle_stage)
     }
 }
 

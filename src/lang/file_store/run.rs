@@ -12,6 +12,7 @@ use super::notes::{Fault, Notes, unreadable};
 use super::store::{META, Store};
 use crate::format::{Kind, Reason};
 use crate::lang::artifacts::local_roots::OwnerRef;
+use crate::model::lifecycle;
 use crate::model::{OwnerKind, Run, RunInfo, TextMap};
 use std::path::{Path, PathBuf};
 
@@ -61,7 +62,7 @@ impl Described for RunInfo {
     }
 
     fn is_deleted(&self) -> bool {
-        self.lifecycle_stage == "deleted"
+        lifecycle::is_deleted(&self.lifecycle_stage)
     }
 }
 

@@ -1,6 +1,92 @@
-//! Which version of MLflow a server is.
+//! Which version of MLflow a server is, and what it can do since.
 
 use crate::client::{Client, ClientError, Path};
+use std::fmt;
+
+/// A version of MLflow, as far as features go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version {
+    /// Major.
+    pub major: u32,
+    /// Minor.
+    pub minor: u32,
+}
+
+impl Version {
+    /// The oldest version; what answers no question about its version is taken for it.
+    pub const OLDEST: Version = Version::new(1, 30);
+
+    /// A version.
+    pub const fn new(major: u32, minor: u32) -> Self {
+        Version { major, minor }
+    }
+
+    /// The version of a text such as `3.18.0.dev0`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.trim().split('.');
+        let major = parts.next()?.parse().ok()?;
+        let minor = parts.next()?.parse().ok()?;
+        Some(Version { major, minor })
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}.{}", self.major, self.minor)
+    }
+}
+
+/// Something that servers have since some version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Feature {
+    /// Datasets that runs read.
+    DatasetInputs,
+    /// Aliases of model versions.
+    Aliases,
+    /// Traces that are made through API v3 and keep their ids.
+    Traces,
+    /// Traces that are made through API v2, whose ids the server chooses.
+    TracesV2,
+    /// Spans as OpenTelemetry JSON, into the tracking store; servers since 3.4 take protobuf there.
+    Otlp,
+    /// Tokens and costs of traces as columns.
+    TraceNumbers,
+    /// Prompts.
+    Prompts,
+    /// Logged models, and models as inputs and outputs of runs.
+    LoggedModels,
+    /// Links from traces to runs.
+    TraceLinks,
+    /// Links from traces to prompts.
+    PromptLinks,
+    /// Evaluation datasets and scorers.
+    EvaluationDatasets,
+    /// Where the files of a model version are, beside what it was made from.
+    StorageLocations,
+}
+
+impl Feature {
+    /// The first version seen with it.
+    pub const fn since(self) -> Version {
+        match self {
+            Feature::DatasetInputs => Version::new(2, 4),
+            Feature::Aliases => Version::new(2, 3),
+            Feature::Traces => Version::new(3, 2),
+            Feature::TracesV2 => Version::new(2, 14),
+            Feature::EvaluationDatasets => Version::new(3, 4),
+            Feature::Otlp => Version::new(3, 12),
+            Feature::TraceNumbers => Version::new(3, 17),
+            Feature::Prompts => Version::new(2, 21),
+            Feature::StorageLocations => Version::new(2, 9),
+            Feature::LoggedModels => Version::new(3, 0),
+            Feature::TraceLinks => Version::new(3, 3),
+            Feature::PromptLinks => Version::new(3, 7),
+        }
+    }
+}
+
+/// The version that answers 500 for the spans of a trace of which fewer came than its client counted.
+pub const HIDES_INCOMPLETE_TRACES: Version = Version::new(3, 6);
 
 /// Asks a server for its version; none where it tells none.
 ///
@@ -23,4 +109,15 @@ fn as_version(body: &[u8]) -> Option<String> {
             .chars()
             .all(|next| next.is_ascii_alphanumeric() || matches!(next, '.' | '-' | '+'));
     is_version.then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read_from_texts() {
+        assert_eq!(Version::parse("3.18.0.dev0"), Some(Version::new(3, 18)));
+        assert_eq!(Version::parse("<html>"), None);
+    }
 }

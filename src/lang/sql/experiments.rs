@@ -6,6 +6,7 @@ use super::spool::{Sorted, Spool};
 use super::tables::Tables;
 use crate::format::{Kind, Reason, order};
 use crate::lang::artifacts::cloud::Address;
+use crate::model::lifecycle;
 use crate::model::{Experiment, Text, Workspace};
 use crate::select::{Share, Verdict};
 use std::collections::BTreeMap;
@@ -46,7 +47,7 @@ impl Experiments {
                 workspace: row.text(1),
                 name: row.required_text(2),
                 artifact_location: row.short_text(3),
-                lifecycle_stage: row.text(4).unwrap_or_else(|| "active".to_owned()),
+                lifecycle_stage: row.text(4).unwrap_or_else(|| lifecycle::ACTIVE.to_owned()),
                 creation_time: row.int(5),
                 last_update_time: row.int(6),
                 ..Experiment::default()

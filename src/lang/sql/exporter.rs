@@ -99,7 +99,7 @@ impl<'m> Exporter<'m> {
         let selection = self.export.options.selection.clone();
         let mut catalogue = Catalogue::new(&selection, self.export.options.include_deleted);
         for experiment in self.experiments.all() {
-            let is_deleted = experiment.lifecycle_stage == "deleted";
+            let is_deleted = experiment.is_deleted();
             catalogue.experiment(&experiment.experiment_id, &experiment.name, is_deleted);
         }
         if !selection.takes_all_objects() {

@@ -10,6 +10,7 @@ use super::spool::Spool;
 use super::tables::{BATCH, Tables};
 use crate::archive::{ArchiveError, Owner, PointSeries};
 use crate::format::{Kind, Object, Reason};
+use crate::model::lifecycle;
 use crate::model::metric::PointLink;
 use crate::model::{Double, LoggedModel, OwnerKind, Point};
 use crate::select::{Catalogue, Verdict};
@@ -24,7 +25,7 @@ fn logged_model(row: &Fields<'_>) -> LoggedModel {
         creation_timestamp_ms: row.int(4),
         last_updated_timestamp_ms: row.int(5),
         status: status_name(row.int(6)),
-        lifecycle_stage: row.text(7).unwrap_or_else(|| "active".to_owned()),
+        lifecycle_stage: row.text(7).unwrap_or_else(|| lifecycle::ACTIVE.to_owned()),
         model_type: row.text(8),
         source_run_id: row.short_text(9),
         status_message: row.text(10),

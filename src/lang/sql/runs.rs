@@ -10,6 +10,7 @@ use super::spool::Spool;
 use super::tables::{BATCH, Tables};
 use crate::archive::Owner;
 use crate::format::{Kind, Object, Reason};
+use crate::model::lifecycle;
 use crate::model::run::PARENT_TAG;
 use crate::model::{OwnerKind, Run, RunInfo};
 use crate::select::{Catalogue, RunNeeds, Verdict};
@@ -26,7 +27,7 @@ fn run_info(row: &Fields<'_>) -> RunInfo {
         status: row.text(4).unwrap_or_else(|| "RUNNING".to_owned()),
         start_time: row.int(5),
         end_time: row.int(6),
-        lifecycle_stage: row.text(7).unwrap_or_else(|| "active".to_owned()),
+        lifecycle_stage: row.text(7).unwrap_or_else(|| lifecycle::ACTIVE.to_owned()),
         artifact_uri: row.short_text(8),
         deleted_time: row.int(9),
         source_type: row.text(10),

@@ -95,7 +95,7 @@ impl Maker<'_> {
             row.put_name("n", Some(&experiment.name));
             row.put_name("w", experiment.workspace.as_deref());
             row.put_integer("a", experiment.creation_time);
-            row.put("d", json!(experiment.lifecycle_stage == "deleted"));
+            row.put("d", json!(experiment.is_deleted()));
             row.put("t", maker.texts.map(&experiment.tags));
             maker.hops(
                 &mut row,
@@ -127,7 +127,7 @@ impl Maker<'_> {
         row.put_name("s", Some(&info.status));
         row.put_integer("a", info.start_time);
         row.put_integer("e", info.end_time);
-        row.put("d", json!(info.lifecycle_stage == "deleted"));
+        row.put("d", json!(info.is_deleted()));
         row.put(
             "w",
             info.artifact_uri
@@ -213,7 +213,7 @@ impl Maker<'_> {
             row.put_name("ty", model.model_type.as_deref());
             row.put_name("r", model.source_run_id.as_deref());
             row.put_integer("a", model.creation_timestamp_ms);
-            row.put("d", json!(model.lifecycle_stage == "deleted"));
+            row.put("d", json!(model.is_deleted()));
             row.put("p", maker.texts.map(&model.params));
             row.put("t", maker.texts.map(&model.tags));
             Some((model.creation_timestamp_ms, row))

@@ -2,6 +2,7 @@
 
 use super::Closure;
 use crate::format::Reason;
+use crate::model::lifecycle;
 
 /// Whether an object is taken, and if not, why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +20,7 @@ impl Closure {
     /// What deleted means: an object's own stage says so, or its experiment is.
     pub(crate) fn is_deleted(&self, lifecycle_stage: &str, experiment_id: &str) -> bool {
         let told = self.told.get(experiment_id);
-        lifecycle_stage == "deleted" || told.is_some_and(|experiment| experiment.is_deleted)
+        lifecycle::is_deleted(lifecycle_stage) || told.is_some_and(|experiment| experiment.is_deleted)
     }
 
     /// Judges an object by whether it is chosen or needed, and whether it is deleted.

@@ -9,6 +9,7 @@ use crate::archive::walk::{Cursor, Head, text};
 use crate::archive::{Archive, ArchiveError};
 use crate::format::manifest::Tool;
 use crate::format::{Kind, SortKey, order};
+use crate::model::lifecycle::is_deleted;
 use serde::Deserialize;
 use serde_json::Value;
 use std::cmp::Reverse;
@@ -134,7 +135,7 @@ struct Stage {
 
 fn is_deleted_run(line: &[u8]) -> bool {
     let run: Stage = serde_json::from_slice(line).unwrap_or_default();
-    run.info.is_some_and(|info| info.lifecycle_stage == "deleted")
+    run.info.is_some_and(|info| is_deleted(&info.lifecycle_stage))
 }
 
 fn time_of(kind: Kind, head: &Head) -> Option<i64> {
@@ -153,7 +154,7 @@ fn weigh(survey: &Archive) -> Result<Experiments, ArchiveError> {
         let id = text(&cursor.head(Kind::Experiments)?.experiment_id).to_owned();
         let stage: Stage = cursor.parse()?;
         let one = Weighed {
-            is_deleted: stage.lifecycle_stage == "deleted",
+            is_deleted: is_deleted(&stage.lifecycle_stage),
             pieces: vec![Heap {
                 weight: OBJECT_WEIGHT,
                 ..Heap::default()

@@ -11,7 +11,7 @@ impl Apply<'_> {
         let feed = |send: &mut dyn FnMut((String, TargetId)) -> bool| -> Result<()> {
             for run in self.archive.objects::<Run>() {
                 let info = run?.info;
-                let is_deleted = info.lifecycle_stage == "deleted";
+                let is_deleted = info.is_deleted();
                 if !is_deleted || !self.plan.chosen.run(&info.experiment_id, &info.run_id) {
                     continue;
                 }

@@ -241,7 +241,7 @@ impl Apply<'_> {
             id: info.run_id.clone(),
             target_id: id.to_string(),
         })?;
-        if found.is_deleted && info.lifecycle_stage == "deleted" {
+        if found.is_deleted && info.is_deleted() {
             self.api.restore_run(id)?;
         } else if found.is_deleted {
             self.kept(

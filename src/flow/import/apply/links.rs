@@ -5,7 +5,8 @@ use super::{Apply, lock};
 use crate::flow::import::Result;
 use crate::format::{Kind, Reason};
 use crate::lang::rest::api::{TargetId, TargetRun};
-use crate::lang::rest::limits::{Feature, exceeds};
+use crate::lang::rest::limits::exceeds;
+use crate::lang::rest::version::Feature;
 use crate::model::Dataset;
 use serde_json::{Value, json};
 

@@ -13,7 +13,7 @@ use crate::flow::import::run_chunks::{hash_lines, short_digest};
 use crate::flow::import::target_fit::Texts;
 use crate::format::{Kind, Object, Reason};
 use crate::lang::rest::api::{NewLoggedModel, TargetId, TargetLoggedModel};
-use crate::lang::rest::limits::Feature;
+use crate::lang::rest::version::Feature;
 use crate::model::LoggedModel;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -185,7 +185,7 @@ impl Apply<'_> {
         let model = &job.model;
         let new_id = &job.known.id;
         let Some(target) = self.api.logged_model(new_id)? else {
-            if model.lifecycle_stage != "deleted" {
+            if !model.is_deleted() {
                 self.kept(
                     KIND,
                     &model.model_id,
@@ -304,7 +304,7 @@ impl Apply<'_> {
         }
         for model in self.archive.objects::<LoggedModel>() {
             let model: LoggedModel = model?;
-            if model.lifecycle_stage == "deleted"
+            if model.is_deleted()
                 && self.plan.chosen.logged_model(&model)
                 && let Some(new_id) = self.ledger.id(KIND, &model.model_id)
             {

@@ -7,7 +7,7 @@ use crate::flow::import::identity::Identity;
 use crate::flow::import::options::ToldOptions;
 use crate::format::Kind;
 use crate::lang::rest::api::TargetId;
-use crate::lang::rest::limits::Version;
+use crate::lang::rest::version::Version;
 use serde::Deserialize;
 use std::io::{self, BufRead};
 use std::path::Path;

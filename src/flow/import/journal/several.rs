@@ -10,7 +10,7 @@ use crate::flow::import::options::ToldOptions;
 use crate::flow::import::origins::Origins;
 use crate::format::Kind;
 use crate::lang::rest::api::TargetId;
-use crate::lang::rest::limits::Version;
+use crate::lang::rest::version::Version;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

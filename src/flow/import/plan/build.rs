@@ -16,7 +16,7 @@ use crate::flow::import::target_fit::{Fitting, PARENT_TAG};
 use crate::format::{Kind, Object, Reason};
 use crate::lang::rest::api::TargetId;
 use crate::lang::rest::file_names::path_fault;
-use crate::lang::rest::limits::Feature;
+use crate::lang::rest::version::Feature;
 use crate::model::DEFAULT_WORKSPACE;
 use crate::model::{ArtifactList, EvaluationDataset, LoggedModel, MetricSlice, Run, Scorer};
 use std::collections::HashSet;

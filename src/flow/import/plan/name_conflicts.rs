@@ -96,7 +96,7 @@ impl Decisions<'_> {
             target_name,
             action,
             target_id,
-            delete: experiment.lifecycle_stage == "deleted" && is_ours,
+            delete: experiment.is_deleted() && is_ours,
         })
     }
 

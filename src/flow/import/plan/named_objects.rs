@@ -79,7 +79,7 @@ impl Builder<'_> {
         };
         // Those that are deleted yield their names to those that are not.
         let mut experiments: Vec<_> = named.experiments.iter().collect();
-        experiments.sort_by_key(|experiment| experiment.lifecycle_stage == "deleted");
+        experiments.sort_by_key(|experiment| experiment.is_deleted());
         for experiment in experiments {
             let planned = decisions
                 .experiment(experiment)
@@ -113,7 +113,7 @@ impl Builder<'_> {
         let (target_name, delete) = planned.map_or_else(Default::default, |planned| {
             (planned.target_name.clone(), planned.delete)
         });
-        if experiment.lifecycle_stage == "deleted" && !delete {
+        if experiment.is_deleted() && !delete {
             self.limit(
                 Kind::Experiments,
                 &experiment.experiment_id,

@@ -12,7 +12,8 @@ use crate::flow::import::version_source::source_version;
 use crate::format::{Kind, Object, Reason};
 use crate::lang::exim::tags::VersionContexts;
 use crate::lang::rest::api::TargetId;
-use crate::lang::rest::limits::{Feature, takes_alias};
+use crate::lang::rest::keys::takes_alias;
+use crate::lang::rest::version::Feature;
 use crate::model::registry::DELETED_STAGE;
 use crate::model::{ArtifactList, ModelVersion, RegisteredModel};
 

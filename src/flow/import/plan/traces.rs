@@ -7,7 +7,7 @@ use crate::flow::import::Result;
 use crate::flow::import::deviations::Outcome;
 use crate::flow::import::spans;
 use crate::format::{Kind, Reason};
-use crate::lang::rest::limits::Feature;
+use crate::lang::rest::version::Feature;
 use crate::model::Trace;
 
 const KIND: Kind = Kind::Traces;

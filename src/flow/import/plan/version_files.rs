@@ -10,7 +10,7 @@ use crate::flow::import::deviations::Outcome;
 use crate::flow::import::version_source::{self, Given};
 use crate::format::{Kind, Object, Reason};
 use crate::lang::exim::tags::VersionContexts;
-use crate::lang::rest::limits::Feature;
+use crate::lang::rest::version::Feature;
 use crate::model::{ArtifactFile, ArtifactList, LoggedModel, ModelVersion, OwnerKind, Run};
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};

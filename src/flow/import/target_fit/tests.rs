@@ -1,6 +1,6 @@
 use super::*;
 use crate::format::Reason;
-use crate::lang::rest::limits::Version;
+use crate::lang::rest::version::Version;
 use crate::model::{RunInfo, Text};
 
 fn fitting(long_values: LongValues) -> Fitting {

@@ -137,7 +137,7 @@ impl Exporter<'_> {
         let (mut model_folders, mut trace_folders) = (layout.logged_models.clone(), layout.traces.clone());
         for (file, is_own) in &layout.experiments {
             if let Ok((experiment, _)) = bodies::experiment(&self.roots, file) {
-                let is_deleted = experiment.lifecycle_stage == "deleted";
+                let is_deleted = experiment.is_deleted();
                 catalogue.experiment(&experiment.experiment_id, &experiment.name, is_deleted);
             }
             let folder = bodies::experiment_folder(&self.roots, file, *is_own).unwrap_or_default();

@@ -92,9 +92,7 @@ impl Converter<'_> {
         members: &mut Members<'_>,
         listed: &mut Scratch,
     ) -> Result<()> {
-        let is_deleted = found
-            .as_ref()
-            .is_some_and(|found| found.lifecycle_stage == "deleted");
+        let is_deleted = found.as_ref().is_some_and(|found| found.is_deleted());
         let parent = self.root.join("experiments");
         let folder = if is_deleted {
             Err(Reason::DeletedNotHeld)

@@ -11,6 +11,7 @@ use crate::archive::walk::JoinedObjects;
 use crate::archive::{Archive, Result as ArchiveResult};
 use crate::format::{Kind, Reason};
 use crate::lang::exim::tags::canonical::tags_dict;
+use crate::model::lifecycle;
 use crate::model::pyjson::PyJson;
 use crate::model::{LoggedModel, ModelMetricSlice};
 use std::path::Path;
@@ -63,7 +64,7 @@ impl<'a> LoggedModels<'a> {
             let id = &model.model_id;
             let why = match (&current.folder, model.lifecycle_stage.as_str()) {
                 (Err(reason), _) => Some(*reason),
-                (Ok(_), "deleted") => Some(Reason::DeletedNotHeld),
+                (Ok(_), lifecycle::DELETED) => Some(Reason::DeletedNotHeld),
                 _ if converter.layout == Layout::Old => Some(Reason::NotInOldLayout),
                 _ => None,
             };

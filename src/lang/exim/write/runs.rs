@@ -13,6 +13,7 @@ use crate::archive::walk::JoinedObjects;
 use crate::archive::{Archive, Result as ArchiveResult};
 use crate::format::{Kind, Reason};
 use crate::lang::exim::tags::canonical::{run_info_dict, shown_run_name};
+use crate::model::lifecycle;
 use crate::model::pyjson::PyJson;
 use crate::model::run::PARENT_TAG;
 use crate::model::{Dataset, DatasetInput, LatestMetric, MetricSlice, Point, Run, RunInfo};
@@ -127,7 +128,7 @@ impl<'a> Runs<'a> {
         let id = &run.info.run_id;
         let why = match (&current.folder, run.info.lifecycle_stage.as_str()) {
             (Err(reason), _) => Some(*reason),
-            (Ok(_), "deleted") => Some(Reason::DeletedNotHeld),
+            (Ok(_), lifecycle::DELETED) => Some(Reason::DeletedNotHeld),
             _ => None,
         };
         let folder = match (why, &current.folder) {

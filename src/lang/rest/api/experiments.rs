@@ -3,6 +3,7 @@
 use super::runs::{PAGE, list, mark_filter};
 use super::{Api, Result, TargetId, id, if_found, pairs, text};
 use crate::client::{Path, Repeat};
+use crate::model::lifecycle;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -95,7 +96,7 @@ fn experiment(value: &Value) -> TargetExperiment {
     TargetExperiment {
         id: id(value, "experiment_id"),
         name: text(value, "name"),
-        is_deleted: value["lifecycle_stage"] == "deleted",
+        is_deleted: value["lifecycle_stage"] == lifecycle::DELETED,
         artifact_location: text(value, "artifact_location"),
         tags: pairs(&value["tags"]),
     }

@@ -3,6 +3,7 @@
 use super::{Api, Result, TargetId, id, if_found, integer, pairs, text};
 use crate::client::{Path, Repeat};
 use crate::model::Double;
+use crate::model::lifecycle;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -273,7 +274,7 @@ fn run(value: &Value) -> TargetRun {
         run_name: text(info, "run_name"),
         start_time: integer(&info["start_time"]),
         end_time: integer(&info["end_time"]),
-        is_deleted: info["lifecycle_stage"] == "deleted",
+        is_deleted: info["lifecycle_stage"] == lifecycle::DELETED,
         artifact_uri: text(info, "artifact_uri"),
         tags: pairs(&data["tags"]),
         params: pairs(&data["params"]),

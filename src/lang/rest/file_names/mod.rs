@@ -79,7 +79,9 @@ fn loses_end(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lang::rest::limits::{Limits, Version, takes_alias};
+    use crate::lang::rest::keys::takes_alias;
+    use crate::lang::rest::limits::Limits;
+    use crate::lang::rest::version::Version;
 
     pub(super) struct Row {
         pub(super) kind: String,

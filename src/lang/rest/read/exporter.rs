@@ -181,7 +181,7 @@ impl<'a, 'm> Exporter<'a, 'm> {
         experiments.sort_by_cached_key(crate::format::Object::sort_key);
         for mut experiment in experiments {
             experiment.workspace = experiment.workspace.take().or_else(|| self.workspace.clone());
-            let (id, is_deleted) = (&experiment.experiment_id, experiment.lifecycle_stage == "deleted");
+            let (id, is_deleted) = (&experiment.experiment_id, experiment.is_deleted());
             let mut closure = self.closure.borrow_mut();
             closure.experiment(id, &experiment.name, is_deleted);
             if closure.looks_through(id) && !closure.is_all_elsewhere(id) {

@@ -215,7 +215,7 @@ impl Exporter<'_, '_> {
         for field in UNTOLD {
             count(field, Reason::NotShown);
         }
-        if run.info.lifecycle_stage == "deleted" {
+        if run.info.is_deleted() {
             count("info.deleted_time", Reason::NotShown);
         }
         if run.info.end_time.is_none() {

@@ -2,8 +2,8 @@
 
 use crate::client::{Client, ClientError, Path, Repeat};
 use crate::lang::artifacts::local_roots::LocalRoots;
-use crate::lang::rest::limits::Version;
 use crate::lang::rest::read::fetch_cache::Kept;
+use crate::lang::rest::version::Version;
 use crate::lang::rest::version::ask_version;
 use crate::lang::session::ExportError;
 use serde_json::{Value, json};

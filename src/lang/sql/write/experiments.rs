@@ -5,6 +5,7 @@ use super::{Edit, Result, Subject, WriteError, Writer};
 use crate::format::{Kind, Reason};
 use crate::lang::sql::database::Cell;
 use crate::model::DEFAULT_WORKSPACE;
+use crate::model::lifecycle::{ACTIVE, DELETED};
 use crate::model::{Experiment, Text, TextMap, Workspace};
 use std::collections::BTreeSet;
 
@@ -131,11 +132,11 @@ impl Writer<'_> {
     /// A stage that a check of the tables takes.
     pub(super) fn stage(&mut self, subject: Subject<'_>, field: &str, stage: &str) -> &'static str {
         match stage {
-            "active" => "active",
-            "deleted" => "deleted",
+            ACTIVE => ACTIVE,
+            DELETED => DELETED,
             _ => {
                 self.lose(subject, field, Reason::BadField);
-                "active"
+                ACTIVE
             }
         }
     }

@@ -82,7 +82,7 @@ impl Head {
     pub(super) fn of(experiment: Experiment, workspace: &str) -> Self {
         Head {
             workspace: workspace.to_owned(),
-            is_deleted: experiment.lifecycle_stage == "deleted",
+            is_deleted: experiment.is_deleted(),
             experiment_id: experiment.experiment_id,
             name: experiment.name,
         }

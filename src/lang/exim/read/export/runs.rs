@@ -23,7 +23,7 @@ impl Exporter<'_> {
         let Ok((experiment, _)) = bodies::experiment(&self.roots, file) else {
             return;
         };
-        let is_deleted = experiment.lifecycle_stage == "deleted";
+        let is_deleted = experiment.is_deleted();
         (self.closure).experiment(&experiment.experiment_id, &experiment.name, is_deleted);
         let held = HeldExperiment {
             is_left_out: self.closure.takes(&experiment) != Verdict::Kept,

@@ -8,6 +8,7 @@ use crate::client::{ClientError, Path};
 use crate::format::{Kind, Reason};
 use crate::lang::session::ExportError;
 use crate::model::Scorer;
+use crate::model::lifecycle;
 use crate::select::Verdict;
 use serde_json::Value;
 
@@ -64,17 +65,18 @@ impl Exporter<'_, '_> {
         let mut other = None;
         for (id, experiment) in &self.experiments {
             if self.closure.borrow().is_led_elsewhere(id) {
-                let is_active = experiment.lifecycle_stage != "deleted";
+                let is_active = !experiment.is_deleted();
                 other = other.or_else(|| is_active.then(|| id.clone()));
                 continue;
             }
             if self.closure.borrow().of_experiment(id) != Verdict::Kept {
                 continue;
             }
-            match experiment.lifecycle_stage.as_str() {
-                // Servers answer for active experiments only.
-                "deleted" => deleted += 1,
-                _ => ids.push(id.clone()),
+            // Servers answer for active experiments only.
+            if experiment.is_deleted() {
+                deleted += 1;
+            } else {
+                ids.push(id.clone());
             }
         }
         if let Some(other) = other.filter(|_| ids.is_empty() && deleted > 0) {
@@ -89,7 +91,7 @@ impl Exporter<'_, '_> {
 fn is_deleted(server: &Server, experiment_id: &str) -> bool {
     let request = server.client.get(Path::api2("experiments/get"));
     let answer = request.query("experiment_id", experiment_id).parse::<Value>();
-    answer.is_ok_and(|answer| answer["experiment"]["lifecycle_stage"] == "deleted")
+    answer.is_ok_and(|answer| answer["experiment"]["lifecycle_stage"] == lifecycle::DELETED)
 }
 
 /// Whether an experiment's id fits the 32 bits that answers about scorers have for it.
