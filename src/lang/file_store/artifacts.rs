@@ -99,8 +99,18 @@ fn locate(store: &Store, owner: OwnerRef<'_>, uri: Option<&str>, own: &Path) -> 
                 moved().or_else(there)
             }
         }
-        None => roots.served(uri, owner).or_else(|| own_folder(roots, own)),
+        // MLflow makes that folder for every run, wherever its artifacts go.
+        None => roots.served(uri, owner).or_else(|| match is_empty(own) {
+            true => Place::Missing,
+            false => own_folder(roots, own),
+        }),
     }
+}
+
+fn is_empty(folder: &Path) -> bool {
+    folder
+        .read_dir()
+        .is_ok_and(|mut entries| entries.next().is_none())
 }
 
 /// The owner's own folder, in a folder that the listing of the tree found: only a link may lead out of it.
@@ -231,6 +241,8 @@ mod tests {
             place("/gone/elsewhere/r/artifacts", "8/r/artifacts").unwrap(),
             "elsewhere/r/artifacts"
         );
+        assert_eq!(place("s3://bucket/7/r/artifacts", "7/r/artifacts"), None);
+        fs::write(tree.join("7/r/artifacts/a"), "a").unwrap();
         assert_eq!(
             place("s3://bucket/7/r/artifacts", "7/r/artifacts").unwrap(),
             "7/r/artifacts"
