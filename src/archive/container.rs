@@ -2,7 +2,7 @@
 
 use super::error::{ArchiveError, Result};
 use super::regular::open_input;
-use super::remote::{self, Remote, RemoteFolder, RemoteZip};
+use super::remote::{self, ListedFolder, Remote, RemoteZip};
 use super::zip::{ScanError, ZipBytes, ZipFault, ZipIndex, ZipLimits};
 use crate::format::ArchivePath;
 use crate::format::layout::{BLOBS, BLOBS_PARENT, OBJECTS, UNDO};
@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// Directory or zip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -47,7 +46,7 @@ pub(crate) enum Container {
         index: ZipIndex,
     },
     /// A directory in an object store.
-    RemoteDirectory(Arc<dyn RemoteFolder>),
+    RemoteDirectory(ListedFolder),
 }
 
 impl Container {
@@ -73,7 +72,7 @@ impl Container {
 
     fn of_remote(path: &Path, remote: Remote) -> Result<Self> {
         let object = match remote {
-            Remote::Folder(folder) => return Ok(Container::RemoteDirectory(folder)),
+            Remote::Folder(folder) => return Ok(Container::RemoteDirectory(ListedFolder::new(folder))),
             Remote::Zip(object) => object,
         };
         let zip = RemoteZip::open(object).map_err(ArchiveError::io("read", path))?;
@@ -125,7 +124,7 @@ impl Container {
     pub(crate) fn open_entry(&self, path: &ArchivePath) -> io::Result<Box<dyn Read + Send + '_>> {
         match self {
             Container::Directory(root) => Ok(Box::new(open_regular(&path.below(root))?)),
-            Container::RemoteDirectory(folder) => Ok(folder.open(path.as_str())?),
+            Container::RemoteDirectory(folder) => Ok(folder.open(path)?.1),
             Container::Zip { .. } | Container::RemoteZip { .. } => {
                 let reader = self.zip().and_then(|(zip, index)| index.open(zip, path.as_str()));
                 match reader {
@@ -133,6 +132,24 @@ impl Container {
                     None => Err(io::Error::from(io::ErrorKind::NotFound)),
                 }
             }
+        }
+    }
+
+    /// Opens an entry with the size of its content, in one request where it lies in a store; none where it is not there.
+    pub(crate) fn open_sized(
+        &self,
+        path: &ArchivePath,
+    ) -> io::Result<Option<(u64, Box<dyn Read + Send + '_>)>> {
+        if let Container::RemoteDirectory(folder) = self {
+            return match folder.open(path) {
+                Ok((size_bytes, stream)) => Ok(Some((size_bytes, stream))),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+                Err(error) => Err(error),
+            };
+        }
+        match self.entry_size(path) {
+            Some(size_bytes) => Ok(Some((size_bytes, self.open_entry(path)?))),
+            None => Ok(None),
         }
     }
 
@@ -144,7 +161,7 @@ impl Container {
                 metadata.is_file().then_some(metadata.len())
             }
             // What cannot be asked is told of when it is opened.
-            Container::RemoteDirectory(folder) => folder.size_bytes(path.as_str()).ok().flatten(),
+            Container::RemoteDirectory(folder) => folder.size_bytes(path).ok().flatten(),
             Container::Zip { index, .. } | Container::RemoteZip { index, .. } => {
                 index.get(path.as_str()).map(|entry| entry.size)
             }

@@ -2,6 +2,7 @@
 
 mod blob;
 mod blob_directory;
+mod blob_list;
 mod buffers;
 mod checksums;
 mod clock;
@@ -24,6 +25,7 @@ mod regular;
 pub(crate) mod remote;
 pub(crate) mod search;
 mod spill;
+mod staged_tree;
 mod staging;
 pub mod verify;
 pub mod walk;
@@ -49,6 +51,7 @@ pub use reader::{Archive, CheckedReader};
 pub(crate) use reflink::clone_blob;
 pub(crate) use regular::open_input;
 pub(crate) use spill::{Merge, SpillSorter};
+pub(crate) use staged_tree::StagedTree;
 pub(crate) use staging::{PART, Replace, Staging, parent_of};
 pub use writer::{ArchiveWriter, Duplicates, FileFailure, ManifestHead, Owner, WriterOptions};
 pub(crate) use writer::{add_totals, digests_in, points, totals_of};

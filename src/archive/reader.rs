@@ -134,9 +134,10 @@ impl Archive {
     /// Opens a blob of whatever size; reading it to the end checks its digest.
     pub(crate) fn stored_blob(&self, digest: &Digest) -> Result<CheckedReader<'_>> {
         let path = ArchivePath::blob(digest);
-        let size_bytes = self.container().entry_size(&path);
-        let size_bytes = size_bytes.ok_or_else(|| self.damaged(path.as_str(), "the blob is missing"))?;
-        let reader = self.open_entry(&path)?;
+        let opened = self.container().open_sized(&path);
+        let opened = opened.map_err(|error| self.open_error(&path, error))?;
+        let (size_bytes, reader) =
+            opened.ok_or_else(|| self.damaged(path.as_str(), "the blob is missing"))?;
         Ok(CheckedReader::new(reader, *digest, size_bytes))
     }
 
@@ -155,12 +156,15 @@ impl Archive {
     }
 
     pub(crate) fn open_entry(&self, path: &ArchivePath) -> Result<Box<dyn Read + Send + '_>> {
-        self.container()
-            .open_entry(path)
-            .map_err(|error| match error.kind() {
-                io::ErrorKind::NotFound => self.damaged(path.as_str(), "it is missing"),
-                _ => self.read_error(path.as_str(), error),
-            })
+        let opened = self.container().open_entry(path);
+        opened.map_err(|error| self.open_error(path, error))
+    }
+
+    fn open_error(&self, path: &ArchivePath, error: io::Error) -> ArchiveError {
+        match error.kind() {
+            io::ErrorKind::NotFound => self.damaged(path.as_str(), "it is missing"),
+            _ => self.read_error(path.as_str(), error),
+        }
     }
 
     /// An error that names an entry of this archive.

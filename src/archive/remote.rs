@@ -9,12 +9,16 @@
 //! How a store is spoken to is not this room's business: whoever knows it [installs](install) it.
 
 mod folder;
+mod listed;
 mod parts;
+mod tree;
 
 pub(crate) use self::folder::{Gate, RemoteBlobs};
+pub(crate) use self::listed::ListedFolder;
 pub(crate) use self::parts::ObjectWriter;
 #[cfg(feature = "cloud")]
 pub(crate) use self::parts::{MOST_PARTS, PART_BYTES};
+pub(crate) use self::tree::{TreeNote, TreeUpload};
 
 use crate::format::layout::SEAL;
 use crate::model::uri::scheme;
@@ -50,8 +54,8 @@ pub(crate) trait RemoteFolder: Send + Sync {
     /// Size of the object at a path below; none where there is none.
     fn size_bytes(&self, path: &str) -> io::Result<Option<u64>>;
 
-    /// Reads the object at a path below.
-    fn open(&self, path: &str) -> io::Result<Stream>;
+    /// Reads the object at a path below; its size is told with it.
+    fn open(&self, path: &str) -> io::Result<(u64, Stream)>;
 
     /// Visits all objects below.
     fn list(&self, visit: Listed<'_>) -> io::Result<()>;
@@ -186,7 +190,9 @@ pub(crate) fn clean(path: &Path) -> Option<io::Result<Cleaned>> {
 const NOTE: &str = "upload";
 /// The file that tells of a directory that is being made.
 pub(super) const NOTE_OF_FOLDER: &str = "upload-folder";
-/// The longest such file.
+/// The file that names what was put of a tree of files.
+const NOTE_OF_TREE: &str = "upload-tree";
+/// The longest other file.
 const NOTE_BYTES: u64 = 64 << 10;
 
 /// A file for a note of an upload, another one each time.
@@ -200,6 +206,10 @@ pub(super) fn give_back(folder: &Path) -> io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
         if !entry.file_name().to_string_lossy().starts_with(NOTE) {
+            continue;
+        }
+        if entry.file_name() == NOTE_OF_TREE {
+            tree::take_back(&entry.path())?;
             continue;
         }
         let note = match super::regular::open_input(&entry.path()) {

@@ -3,7 +3,7 @@
 use super::container::ContainerKind;
 use super::error::{ArchiveError, Result};
 use super::leftovers::{TemporaryFolder, hold};
-use super::remote::{self, Gate, NOTE_OF_FOLDER, ObjectWriter, RemoteBlobs, RemoteTarget, Taken};
+use super::remote::{self, Gate, NOTE_OF_FOLDER, ObjectWriter, RemoteBlobs, RemoteTarget, Taken, TreeNote};
 use crate::format::layout::{MANIFEST, SEAL};
 use crate::platform;
 use std::fs;
@@ -212,6 +212,16 @@ impl Staging {
     /// The temporary directory.
     pub(crate) fn root(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// A note of what is put below the output, where that is an object store.
+    pub(crate) fn note_of_tree(&self) -> Result<Option<TreeNote>> {
+        let note = self
+            .remote
+            .as_ref()
+            .map(|_| TreeNote::create(self.root(), &self.out));
+        note.transpose()
+            .map_err(ArchiveError::io("write a note in", self.root()))
     }
 
     /// The directory for files that are not part of the result.

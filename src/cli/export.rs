@@ -99,7 +99,7 @@ impl Args {
             );
         }
         let mut selection = self.selection.into_selection()?;
-        selection.share = self.shard.share(kind, !selection.takes_all_objects())?;
+        selection.share = self.shard.share(&selection)?;
         let options = ExportOptions {
             writer: self.output.writer_options(),
             keep_going: self.keep_going,

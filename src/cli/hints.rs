@@ -126,7 +126,8 @@ pub(super) fn archive_hint(error: &ArchiveError) -> Option<String> {
             Some("an archive is what `mlark export` makes: a zip, or a folder with `mlark.json`".to_owned())
         }
         ArchiveError::Io { source, .. } if is_full(source) => Some(
-            "nothing was made; temporary files are written next to the output, so try -o on another disk"
+            "nothing was made; temporary files are written next to the output, so try -o on another disk; where OUT is in an object \
+             store they are in TMPDIR, so set that"
                 .to_owned(),
         ),
         _ => None,

@@ -24,7 +24,10 @@ pub(super) struct OutputArgs {
     /// Replace OUT if it exists (a directory only if it is an archive); the old one stays until the new one is complete
     #[arg(long)]
     force: bool,
-    /// In an object store, first remove what a killed attempt left at OUT: unfinished uploads, a directory without a seal
+    /// In an object store, first remove what a killed attempt left at OUT
+    ///
+    /// It gives up unfinished uploads to OUT, and removes the objects of a directory there that has no seal. Let no other process be making
+    /// OUT then. Azure does not tell of unfinished uploads: it removes them by itself after a week.
     #[arg(long)]
     cleanup: bool,
     /// Do not wait until the data is synced to disk
@@ -128,9 +131,7 @@ impl OutputArgs {
             ));
         }
         if !cleaned.knows_uploads {
-            say(
-                "this store does not tell of uploads in parts: it removes them by a rule of the bucket (Google), or after a week (Azure)",
-            );
+            say("this store does not tell of unfinished uploads: Azure removes them by itself after a week");
         }
         Ok(())
     }

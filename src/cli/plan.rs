@@ -3,7 +3,7 @@
 use super::error::{CliError, Result};
 use super::exit::Exit;
 use super::progress::Progress;
-use super::source_args::ReadArgs;
+use super::source_args::{ChoiceArgs, ReadArgs};
 use crate::archive::ArchiveError;
 use crate::cli::humanize::{counted, shown};
 use crate::cli::output_args::output_path;
@@ -47,6 +47,8 @@ pub(super) struct Args {
     keep_going: bool,
     #[command(flatten)]
     read: ReadArgs,
+    #[command(flatten)]
+    selection: ChoiceArgs,
     /// Print the plan's summary as JSON
     #[arg(long)]
     json: bool,
@@ -103,8 +105,10 @@ impl Args {
         let options = ExportOptions {
             keep_going: self.keep_going,
             include_deleted: true,
+            selection: self.selection.into_selection()?,
             ..self.read.into_options()?
         };
+        let choices = options.selection.choices();
         let looked_at = Survey {
             kinds: [Kind::Experiments, Kind::Runs, Kind::LoggedModels, Kind::Traces].into(),
             links: false,
@@ -113,7 +117,10 @@ impl Args {
         let surveyed = survey(kind, &source, looked_at, options, &progress);
         progress.done();
         let surveyed = surveyed.map_err(CliError::of_look)?;
-        let plan = plan::make(&surveyed.archive, self.shards)?;
+        let plan = PlanFile {
+            choices,
+            ..plan::make(&surveyed.archive, self.shards)?
+        };
         let io_error = |error| ArchiveError::io("write", out)(error);
         let folder = crate::archive::parent_of(out);
         let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io_error)?;

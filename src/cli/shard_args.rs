@@ -1,9 +1,9 @@
 //! Which shard of a source is exported.
 
 use super::error::{CliError, Result};
-use crate::flow::export::detect::SourceKind;
+use crate::cli::humanize::shown;
 use crate::flow::export::plan::read_share;
-use crate::select::{MOST_SHARDS, Share};
+use crate::select::{MOST_SHARDS, Selection, Share};
 use clap::builder::RangedU64ValueParser;
 use std::path::PathBuf;
 
@@ -42,21 +42,28 @@ fn shard(text: &str) -> std::result::Result<(u64, u64), String> {
 }
 
 impl ShardArgs {
-    /// The share that is asked for, if one is; `chooses` tells whether objects are chosen beside.
-    pub(super) fn share(&self, kind: SourceKind, chooses: bool) -> Result<Option<Share>> {
+    /// The share of a choice that is asked for, if one is.
+    pub(super) fn share(&self, selection: &Selection) -> Result<Option<Share>> {
         let Some((number, of)) = self.shard else {
             return Ok(None);
         };
-        if chooses && kind == SourceKind::Rest {
-            return Err(CliError::usage(
-                "shards of a tracking server divide everything, so --shard cannot be combined with --experiment, --run, --model, --filter, --since or --until",
-            )
-            .hint("without --shard, each of several processes may export some experiments: `mlark merge` also combines those"));
+        let Some(path) = &self.plan else {
+            return Ok(Some(Share::by_hash(number, of)));
+        };
+        let share = read_share(path, number, of)?;
+        let planned = share.division().map(|division| &division.choices);
+        if let Some(planned) =
+            planned.filter(|planned| !planned.is_empty() && **planned != selection.choices())
+        {
+            let options: Vec<_> = planned.keys().map(|name| format!("--{name}")).collect();
+            let (path, options) = (shown(path), options.join(", "));
+            return Err(
+                CliError::usage(format!("`{path}` divides another choice than this one")).hint(format!(
+                    "give the values of {options} that it was made with, or make a plan of everything"
+                )),
+            );
         }
-        match &self.plan {
-            None => Ok(Some(Share::by_hash(number, of))),
-            Some(path) => Ok(Some(read_share(path, number, of)?)),
-        }
+        Ok(Some(share))
     }
 }
 

@@ -69,7 +69,7 @@ impl ReadArgs {
 /// Which objects to take; a choice brings what it needs.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Selection")]
-pub(super) struct SelectionArgs {
+pub(super) struct ChoiceArgs {
     #[command(flatten)]
     names: NameArgs,
     /// Select runs that started at or after this time (RFC 3339, or a date, in UTC)
@@ -78,6 +78,31 @@ pub(super) struct SelectionArgs {
     /// Select runs that started before this time
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
+}
+
+impl ChoiceArgs {
+    fn is_given(&self) -> bool {
+        self.since.is_some() || self.until.is_some() || self.names.is_given()
+    }
+
+    pub(super) fn into_selection(self) -> Result<Selection> {
+        Ok(Selection {
+            experiments: names(self.names.experiments)?,
+            runs: self.names.runs,
+            models: names(self.names.models)?,
+            filter: self.names.filter,
+            time: time_range(self.since.as_deref(), self.until.as_deref())?,
+            ..Selection::default()
+        })
+    }
+}
+
+/// Which objects to take, and which of their files.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Selection")]
+pub(super) struct SelectionArgs {
+    #[command(flatten)]
+    objects: ChoiceArgs,
     /// List artifacts without their bytes
     #[arg(long)]
     no_artifacts: bool,
@@ -88,25 +113,16 @@ pub(super) struct SelectionArgs {
 impl SelectionArgs {
     /// Whether anything is chosen.
     pub(super) fn is_given(&self) -> bool {
-        self.no_artifacts
-            || self.since.is_some()
-            || self.until.is_some()
-            || self.names.is_given()
-            || self.artifacts.is_given()
+        self.no_artifacts || self.objects.is_given() || self.artifacts.is_given()
     }
 
     pub(super) fn into_selection(self) -> Result<Selection> {
         let (artifact_include, artifact_exclude) = self.artifacts.patterns()?;
         Ok(Selection {
-            experiments: names(self.names.experiments)?,
-            runs: self.names.runs,
-            models: names(self.names.models)?,
-            filter: self.names.filter,
-            time: time_range(self.since.as_deref(), self.until.as_deref())?,
             no_artifacts: self.no_artifacts,
             artifact_include,
             artifact_exclude,
-            ..Selection::default()
+            ..self.objects.into_selection()?
         })
     }
 }

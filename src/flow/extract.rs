@@ -5,13 +5,12 @@
 //! ```
 
 use crate::archive::walk::{ArtifactEntry, OwnerFacts, for_each_artifact};
-use crate::archive::{Archive, ArchiveError, ErrorKind, Replace, Staging};
+use crate::archive::{Archive, ArchiveError, ErrorKind, Replace, StagedTree};
 use crate::lang::artifacts::tree::{Owners, Paths, check_name, folds_case, write_artifact};
 use crate::model::{Absent, OwnerKind};
 use crate::monitor::Monitor;
 use schemars::JsonSchema;
 use serde::Serialize;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Folder of model versions.
@@ -99,11 +98,9 @@ pub fn extract(
     options: &ExtractOptions<'_>,
     monitor: &dyn Monitor,
 ) -> Result<ExtractReport, ExtractError> {
-    let staging = Staging::create(out, Replace::Nothing)?;
-    let root = staging.root().join("tree");
-    fs::create_dir(&root).map_err(ArchiveError::io("create directory", &root))?;
+    let staged = StagedTree::create(out, Replace::Nothing)?;
     monitor.begin("extract", Some(archive.manifest().totals.artifact_files));
-    let mut tree = Tree::new(archive, root)?;
+    let mut tree = Tree::new(archive, staged)?;
     for_each_artifact(archive, &mut |entry| {
         if (options.takes)(&entry) {
             tree.take(&entry, options.keep_going)?;
@@ -111,25 +108,24 @@ pub fn extract(
         monitor.advance(1);
         Ok::<_, ExtractError>(())
     })?;
-    let report = tree.report;
-    staging.publish("tree", true)?;
-    Ok(report)
+    tree.staged.publish(true)?;
+    Ok(tree.report)
 }
 
 /// The tree that is being written, in a fresh directory of our own.
 struct Tree<'a> {
     archive: &'a Archive,
-    root: PathBuf,
+    staged: StagedTree,
     names: Names,
     report: ExtractReport,
 }
 
 impl<'a> Tree<'a> {
-    fn new(archive: &'a Archive, root: PathBuf) -> Result<Self, ArchiveError> {
-        let folds_case = folds_case(&root)?;
+    fn new(archive: &'a Archive, staged: StagedTree) -> Result<Self, ArchiveError> {
+        let folds_case = folds_case(staged.root())?;
         Ok(Tree {
             archive,
-            root,
+            staged,
             names: Names::new(folds_case),
             report: ExtractReport::default(),
         })
@@ -170,11 +166,12 @@ impl<'a> Tree<'a> {
     }
 
     fn write(&mut self, parts: &[&str], entry: &ArtifactEntry<'_>) -> Result<(), ArchiveError> {
-        let path: PathBuf = std::iter::once(self.root.as_os_str())
+        let path: PathBuf = std::iter::once(self.staged.root().as_os_str())
             .chain(parts.iter().map(|part| part.as_ref()))
             .collect();
         self.report.bytes += write_artifact(self.archive, entry.file, &path)?;
         self.report.files += 1;
+        self.staged.made(&path)?;
         Ok(())
     }
 }

@@ -52,6 +52,8 @@ pub(crate) struct Closure {
     awaited_runs: HashSet<String>,
     /// Whether any run met the filter, deleted or not.
     has_met_filter: bool,
+    /// Whether all that is taken is known before the first object comes.
+    is_closed: bool,
     new_runs: Vec<String>,
     new_logged_models: Vec<String>,
     seen: BTreeSet<[u8; 32]>,
@@ -137,6 +139,10 @@ impl Closure {
     /// Judges a run when it comes, and takes note of what it needs.
     pub(crate) fn run(&mut self, run: &Run) -> Verdict {
         let info = &run.info;
+        if self.is_closed {
+            let is_deleted = self.is_deleted(&info.lifecycle_stage, &info.experiment_id);
+            return self.verdict(self.has_run(&info.run_id), is_deleted);
+        }
         let is_chosen = self.names_run(&info.run_id)
             && self.admits_run(&info.experiment_id, info.start_time)
             && self.meets_filter(run);
@@ -233,6 +239,11 @@ impl Closure {
     /// Whether a run came and was not left out by choice.
     pub(crate) fn has_run(&self, run_id: &str) -> bool {
         self.runs.contains(run_id) || self.deleted.contains(run_id)
+    }
+
+    /// Whether a run came before.
+    pub(crate) fn met_run(&self, run_id: &str) -> bool {
+        !self.is_closed && self.has_run(run_id)
     }
 
     /// Whether a run is taken, or left out for no other reason than that it is deleted.

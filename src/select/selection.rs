@@ -75,16 +75,10 @@ impl Selection {
             && !self.artifact_exclude.matches(path)
     }
 
-    /// The choices as the manifest lists them, by option name.
-    pub fn to_manifest(&self, include_deleted: bool) -> BTreeMap<String, Value> {
+    /// Which objects are chosen, by option name.
+    pub fn choices(&self) -> BTreeMap<String, Value> {
         let mut options = BTreeMap::new();
-        let patterns = [
-            ("experiment", &self.experiments),
-            ("model", &self.models),
-            ("artifact-include", &self.artifact_include),
-            ("artifact-exclude", &self.artifact_exclude),
-        ];
-        for (name, patterns) in patterns {
+        for (name, patterns) in [("experiment", &self.experiments), ("model", &self.models)] {
             if !patterns.is_empty() {
                 options.insert(name.to_owned(), json!(patterns.texts()));
             }
@@ -99,6 +93,21 @@ impl Selection {
         for (name, time) in times {
             if let Some(time) = time {
                 options.insert(name.to_owned(), json!(time));
+            }
+        }
+        options
+    }
+
+    /// The choices as the manifest lists them, by option name.
+    pub fn to_manifest(&self, include_deleted: bool) -> BTreeMap<String, Value> {
+        let mut options = self.choices();
+        let patterns = [
+            ("artifact-include", &self.artifact_include),
+            ("artifact-exclude", &self.artifact_exclude),
+        ];
+        for (name, patterns) in patterns {
+            if !patterns.is_empty() {
+                options.insert(name.to_owned(), json!(patterns.texts()));
             }
         }
         for (name, set) in [

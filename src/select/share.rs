@@ -5,8 +5,9 @@
 //! shards need them, and the first of these counts what is not in them.
 
 use crate::model::Digest;
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// The most shards that a source is divided into.
@@ -30,6 +31,8 @@ pub struct Division {
     pub origin: String,
     /// The source's URI, without credentials.
     pub source_uri: String,
+    /// The choice that it divides, by option name; empty where it divides everything.
+    pub choices: BTreeMap<String, Value>,
     /// How many runs the plan counted for this shard, but for deleted ones and those of deleted experiments.
     pub runs: u64,
     /// How many of those.
@@ -109,7 +112,10 @@ impl Share {
 
     /// Whether the plan does not know an experiment, which then goes by its hash.
     pub(crate) fn is_unplanned(&self, experiment_id: &str) -> bool {
-        self.division.is_some() && self.pieces(experiment_id).is_none()
+        let divides_all = self
+            .division()
+            .is_some_and(|division| division.choices.is_empty());
+        divides_all && self.pieces(experiment_id).is_none()
     }
 
     /// Whether it has anything of an experiment.
@@ -192,6 +198,7 @@ mod tests {
             plan: Digest([7; 32]),
             origin: String::new(),
             source_uri: String::new(),
+            choices: BTreeMap::new(),
             runs: 0,
             deleted_runs: 0,
             experiments: HashMap::from([(

@@ -432,6 +432,69 @@ fn files_tables_and_parts_are_made_in_buckets_too_and_never_replaced() {
     });
     place.refused(6, &["extract", "here.zip", "-o", "s3://b/broken"]);
     assert!(place.bucket.keys().iter().all(|key| !key.starts_with("broken/")));
+    place.bucket.fail(|asked, _| {
+        (asked.request.method == "PUT" && asked.key == "broken/part-3.zip")
+            .then(|| refusal(403, "AccessDenied"))
+    });
+    place.refused(
+        6,
+        &["split", "here.zip", "-o", "s3://b/broken", "--by", "experiment"],
+    );
+    assert!(place.bucket.keys().iter().all(|key| !key.starts_with("broken/")));
+    assert_eq!(bytes_below(&place.path("tmp")), 0);
+}
+
+#[test]
+fn files_that_a_killed_process_put_are_taken_back_by_the_next() {
+    let place = Place::new();
+    place.export("here.zip");
+    for command in [&["extract"][..], &["split", "--by", "experiment"]] {
+        let put = Arc::new(AtomicUsize::new(0));
+        let seen = put.clone();
+        place.bucket.fail(move |asked, _| {
+            if asked.request.method == "PUT" {
+                std::thread::sleep(std::time::Duration::from_millis(20));
+                seen.fetch_add(1, Ordering::Relaxed);
+            }
+            None
+        });
+        let arguments = [command, &["here.zip", "-o", "s3://b/files"]].concat();
+        let mut command = place
+            .bucket
+            .mlark(place.folder.path(), &place.path("tmp"), &arguments);
+        let mut child = command
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        while put.load(Ordering::Relaxed) < 2 {
+            assert!(child.try_wait().unwrap().is_none(), "it ended");
+            std::thread::yield_now();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        place.bucket.fail(|_, _| None);
+        // What was sent is answered still.
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        let output = place.output(&[
+            "transform",
+            "here.zip",
+            "-o",
+            "s3://b/next.zip",
+            "--set-tag",
+            "a=b",
+            "--force",
+        ]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            output.status.success() && said.contains("which an interrupted run left"),
+            "{said}"
+        );
+        assert_eq!(
+            (place.bucket.keys(), place.bucket.uploads()),
+            (vec!["next.zip".to_owned()], 0)
+        );
+    }
 }
 
 #[test]
@@ -478,7 +541,9 @@ fn archives_are_made_in_a_storage_of_googles_protocol_and_read_from_there() {
         let mut command = place
             .bucket
             .mlark(place.folder.path(), &place.path("tmp"), arguments);
-        command.env("GOOGLE_SERVICE_ACCOUNT", place.path("account.json"));
+        command
+            .env("GOOGLE_SERVICE_ACCOUNT", place.path("account.json"))
+            .env("GOOGLE_BASE_URL", place.bucket.url());
         let output = command.output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{arguments:?}: {said}");
@@ -496,4 +561,10 @@ fn archives_are_made_in_a_storage_of_googles_protocol_and_read_from_there() {
             .any(|request| request.target.contains("partNumber=3"))
     );
     assert_eq!(place.bucket.uploads(), 0);
+    // What another machine left there goes; what is somebody else's stays.
+    let left = |key: &str| (key.to_owned(), (key.to_owned(), Default::default()));
+    let unfinished = ["left.zip", "left.zip.old", "other/left.zip"].map(left);
+    place.bucket.kept.lock().unwrap().uploads.extend(unfinished);
+    google(&["export", "mlruns", "-o", "gs://b/left.zip", "--cleanup"]);
+    assert_eq!(place.bucket.uploads(), 2);
 }

@@ -14,6 +14,8 @@ mod examples;
 mod exim_convert;
 mod extract;
 mod filters;
+#[cfg(feature = "cloud")]
+mod hostile_buckets;
 mod hostile_texts;
 mod interrupted;
 mod lineage;

@@ -318,6 +318,24 @@ fn archives_are_made_in_azures_storage_and_read_from_there() {
     ] {
         let root = format!("{scheme}.core.windows.net/{}", &scheme[..5]);
         check_store(&bucket, &root);
+        // Parts that were never put together are no blob there, and cannot be listed or given back.
+        let there = format!("{root}/killed.zip");
+        let mut killed = bucket.mlark(&["export", "mlruns", "-o", &there]);
+        let mut killed = killed
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(150));
+        let _ = killed.kill();
+        killed.wait().unwrap();
+        let output = bucket.output(&["export", "mlruns", "-o", &there, "--force", "--cleanup"]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            output.status.success() && said.contains("by itself after a week"),
+            "{said}"
+        );
+        assert!(bucket.done(&["verify", &there]).contains("intact"));
     }
 }
 

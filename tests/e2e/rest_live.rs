@@ -399,6 +399,18 @@ fn shards_of_a_real_server_are_the_whole_with_the_links_of_traces() {
         let (whole, plan) = (path("whole.zip"), path("plan.json"));
         mlark(&["export", &server.url, "-o", &whole]);
         mlark(&["plan", &server.url, "--shards", "4", "-o", &plan]);
+        // A choice that brings objects of other experiments, and is divided by a plan of its own or by none.
+        let choice = ["--filter", "params.number != '1'"];
+        let (chosen, plan_of_choice) = (path("chosen.zip"), path("chosen.json"));
+        mlark(&[&["export", &server.url, "-o", &chosen][..], &choice].concat());
+        mlark(
+            &[
+                &["plan", &server.url, "--shards", "2", "-o", &plan_of_choice][..],
+                &choice,
+            ]
+            .concat(),
+        );
+        let planned_choice = [&["--plan", &plan_of_choice][..], &choice].concat();
         let content_id = |path: &str| Archive::open(Path::new(path)).unwrap().manifest().content_id;
         if version == "3.18.0" {
             let archive = Archive::open(Path::new(&whole)).unwrap();
@@ -408,21 +420,26 @@ fn shards_of_a_real_server_are_the_whole_with_the_links_of_traces() {
             let links: usize = traces.filter_map(|runs| Some(runs.as_array()?.len())).sum();
             assert!(links >= 20, "{links}");
         }
-        for options in [&["--plan", &plan][..], &[]] {
-            let parts: Vec<_> = (1..=4)
-                .map(|number| path(&format!("part-{number}-{}.zip", options.len())))
+        for (of, whole, options) in [
+            (4, &whole, &["--plan", &plan][..]),
+            (4, &whole, &[]),
+            (2, &chosen, &planned_choice),
+            (3, &chosen, &choice),
+        ] {
+            let parts: Vec<_> = (1..=of)
+                .map(|number| path(&format!("part-{number}-{of}-{}.zip", options.len())))
                 .collect();
             for (number, part) in (1..).zip(&parts) {
-                let shard = format!("{number}/4");
+                let shard = format!("{number}/{of}");
                 mlark(&[&["export", &server.url, "--shard", &shard, "-o", part], options].concat());
             }
             let (all, parts): (_, Vec<_>) = (
-                path(&format!("all-{}.zip", options.len())),
+                path(&format!("all-{of}-{}.zip", options.len())),
                 parts.iter().map(String::as_str).collect(),
             );
             mlark(&[&["merge"], &parts[..], &["-o", &all]].concat());
-            mlark(&["diff", &whole, &all]);
-            assert_eq!(content_id(&whole), content_id(&all), "{version} {options:?}");
+            mlark(&["diff", whole, &all]);
+            assert_eq!(content_id(whole), content_id(&all), "{version} {options:?}");
         }
     }
 }

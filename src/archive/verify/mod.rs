@@ -45,7 +45,7 @@ use super::container::{Container, ContainerKind};
 use super::error::{ArchiveError, Result};
 use super::reader::on_disk;
 use super::regular::open_input;
-use super::remote::{self, Remote, RemoteZip, is_remote};
+use super::remote::{self, ListedFolder, Remote, RemoteZip, is_remote};
 use super::zip::{ScanError, ZipIndex, ZipLimits};
 use crate::format::layout::{CHECKSUMS, MANIFEST};
 use crate::format::{FindingCode as Code, Kind, Manifest};
@@ -169,7 +169,7 @@ fn open(path: &Path, findings: &mut Findings) -> Result<Option<Container>> {
 
 fn open_remote(path: &Path, remote: Remote, findings: &mut Findings) -> Result<Option<Container>> {
     let object = match remote {
-        Remote::Folder(folder) => return Ok(Some(Container::RemoteDirectory(folder))),
+        Remote::Folder(folder) => return Ok(Some(Container::RemoteDirectory(ListedFolder::new(folder)))),
         Remote::Zip(object) => object,
     };
     let zip = RemoteZip::open(object).map_err(ArchiveError::io("read", path))?;

@@ -1,6 +1,7 @@
 //! What is there: files by name, blobs by digest, and everything that has no place in an archive.
 
 use super::report::Findings;
+use crate::archive::blob_list::BlobList;
 use crate::archive::container::{Container, open_listed};
 use crate::archive::error::{ArchiveError, Result};
 use crate::archive::zip::ZipIndex;
@@ -17,13 +18,7 @@ pub(super) struct Tree<'c> {
     container: &'c Container,
     /// Sizes of files that are not blobs, by name.
     pub files: BTreeMap<ArchivePath, u64>,
-    blobs: Vec<ListedBlob>,
-}
-
-/// A blob of a directory: 38 bytes.
-struct ListedBlob {
-    digest: [u8; 32],
-    size: [u8; 6],
+    blobs: BlobList,
 }
 
 impl<'c> Tree<'c> {
@@ -32,19 +27,19 @@ impl<'c> Tree<'c> {
         let mut tree = Tree {
             container,
             files: BTreeMap::new(),
-            blobs: Vec::new(),
+            blobs: BlobList::default(),
         };
         match container {
             Container::Directory(directory) => {
                 tree.walk(directory, "", findings)
                     .map_err(ArchiveError::io("list", directory))?;
-                tree.blobs.sort_unstable_by_key(|blob| blob.digest);
+                tree.blobs.sort();
             }
             Container::RemoteDirectory(folder) => {
                 folder
                     .list(&mut |name, size_bytes| tree.add_file(name, size_bytes, findings))
                     .map_err(ArchiveError::io("list", root))?;
-                tree.blobs.sort_unstable_by_key(|blob| blob.digest);
+                tree.blobs.sort();
             }
             Container::Zip { index, .. } | Container::RemoteZip { index, .. } => {
                 for entry in index.others() {
@@ -108,15 +103,7 @@ impl<'c> Tree<'c> {
             return findings.error(Code::ExtraFile, name, "archives have no such file");
         };
         if let Some(digest) = path.blob_digest() {
-            let size = pack(size_bytes);
-            if self.blobs.len() == self.blobs.capacity() {
-                // An eighth at a time keeps memory near what the blobs need.
-                self.blobs.reserve_exact((self.blobs.len() / 8).max(1024));
-            }
-            self.blobs.push(ListedBlob {
-                digest: digest.0,
-                size,
-            });
+            self.blobs.push(&digest, size_bytes);
         } else {
             self.files.insert(path, size_bytes);
         }
@@ -174,7 +161,7 @@ impl<'c> Tree<'c> {
             }
             Container::RemoteDirectory(folder) => {
                 let path = ArchivePath::blob(&self.blob_at(place).0);
-                Ok(folder.open(path.as_str())?)
+                Ok(folder.open(&path)?.1)
             }
             Container::Zip { file, index } => Ok(Box::new(index.open_blob(file, place))),
             Container::RemoteZip { zip, index } => Ok(Box::new(index.open_blob(zip, place))),
@@ -187,16 +174,14 @@ impl<'c> Tree<'c> {
 
     /// How many blobs there are.
     pub(super) fn blob_count(&self) -> usize {
-        self.index().map_or(self.blobs.len(), ZipIndex::blob_count)
+        self.index()
+            .map_or_else(|| self.blobs.len(), ZipIndex::blob_count)
     }
 
     /// Place of a blob in the order of digests.
     pub(super) fn blob_rank(&self, digest: &Digest) -> Option<usize> {
         match self.index() {
-            None => self
-                .blobs
-                .binary_search_by_key(&&digest.0, |blob| &blob.digest)
-                .ok(),
+            None => self.blobs.rank(digest),
             Some(index) => index.blob_rank(&digest.0),
         }
     }
@@ -204,10 +189,7 @@ impl<'c> Tree<'c> {
     /// Digest and size of the blob at a place in the order of digests.
     pub(super) fn blob_at(&self, rank: usize) -> (Digest, u64) {
         match self.index() {
-            None => {
-                let blob = &self.blobs[rank];
-                (Digest(blob.digest), unpack(blob.size))
-            }
+            None => self.blobs.at(rank),
             Some(index) => index.blob_by_rank(rank),
         }
     }
@@ -229,14 +211,4 @@ fn is_folder(name: &str) -> bool {
             .strip_prefix(BLOBS)
             .and_then(|rest| rest.strip_prefix('/'))
             .is_some_and(|rest| rest.len() == 2 && rest.bytes().all(is_hex))
-}
-
-fn pack(size: u64) -> [u8; 6] {
-    // No file system holds a file of 2^48 bytes.
-    let bytes = size.min((1 << 48) - 1).to_le_bytes();
-    [bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5]]
-}
-
-fn unpack([a, b, c, d, e, f]: [u8; 6]) -> u64 {
-    u64::from_le_bytes([a, b, c, d, e, f, 0, 0])
 }

@@ -22,7 +22,7 @@ mod parquet;
 mod sink;
 mod wide;
 
-use crate::archive::{Archive, ArchiveError, ErrorKind, Replace, Staging};
+use crate::archive::{Archive, ArchiveError, ErrorKind, Replace, StagedTree};
 use crate::format::LossCount;
 use crate::model::Digest;
 use crate::model::printable::printable;
@@ -196,9 +196,8 @@ pub fn write_tables(
     if options.form == TableForm::Parquet && cfg!(not(feature = "parquet")) {
         return Err(TablesError::NotBuilt);
     }
-    let staging = Staging::create(out, Replace::if_forced(options.force, TABLES))?;
-    let root = staging.root().join("tables");
-    fs::create_dir(&root).map_err(ArchiveError::io("create directory", &root))?;
+    let staged = StagedTree::create(out, Replace::if_forced(options.force, TABLES))?;
+    let root = staged.root().to_owned();
     let content_id = archive.manifest().content_id;
     let mut filler = Filler {
         archive,
@@ -231,7 +230,7 @@ pub fn write_tables(
     let mut text = serde_json::to_string_pretty(&report).expect("a report is JSON");
     text.push('\n');
     fs::write(&path, text).map_err(ArchiveError::io("write", &path))?;
-    staging.publish("tables", !options.no_sync)?;
+    staged.publish(!options.no_sync)?;
     Ok(report)
 }
 

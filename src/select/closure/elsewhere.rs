@@ -1,13 +1,30 @@
 //! What of a source is another shard's.
 
 use super::Closure;
-use crate::select::Share;
+use crate::select::{Selection, Share};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
 
 impl Closure {
     fn share(&self) -> Option<&Share> {
         self.selection.share.as_ref()
+    }
+
+    /// What a whole source was told of, for one shard of it: nothing more is taken.
+    pub(crate) fn shared(self, share: Option<Share>) -> Self {
+        Closure {
+            selection: Selection {
+                share,
+                ..self.selection
+            },
+            is_closed: true,
+            ..self
+        }
+    }
+
+    /// Whether all that is taken is known.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closed
     }
 
     /// Whether only a share of a source is taken.

@@ -279,6 +279,7 @@ fn give(manifest: &crate::format::Manifest, experiments: Experiments, shards: u6
             kind: manifest.source.kind.clone(),
             uri: manifest.source.uri.clone(),
         },
+        choices: BTreeMap::new(),
         shards,
         runs: heaps.iter().map(|heap| heap.runs).collect(),
         deleted_runs: heaps.iter().map(|heap| heap.deleted_runs).collect(),

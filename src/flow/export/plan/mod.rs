@@ -16,7 +16,7 @@ use crate::select::{Division, MOST_SHARDS, Piece, Share};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -39,6 +39,9 @@ pub struct PlanFile {
     pub origin: String,
     /// What was looked at.
     pub source: PlannedSource,
+    /// Which objects are divided, by the names of the options that choose them; all where there is none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub choices: BTreeMap<String, serde_json::Value>,
     /// How many shards there are.
     pub shards: u64,
     /// How many runs each shard has, but for deleted ones and those of deleted experiments.
@@ -245,6 +248,7 @@ pub fn read_share(path: &Path, number: u64, of: u64) -> Result<Share, PlanError>
         plan: Digest(Sha256::digest(&bytes).into()),
         origin: plan.origin,
         source_uri: uri::redact(&plan.source.uri),
+        choices: plan.choices,
         runs,
         deleted_runs,
         experiments,

@@ -21,10 +21,11 @@ use self::assign::Assigned;
 use self::write::PartsWriter;
 use super::orphans::{Orphans, staying};
 use super::{MergeError, Result};
+use crate::archive::remote::TreeNote;
 use crate::archive::{Archive, ArchiveError, ContainerKind, PART, Replace, Staging, WriterOptions};
 use crate::format::{Kind, Manifest};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Name of a split in an archive's history.
 pub const NAME: &str = "split";
@@ -99,9 +100,11 @@ pub fn split(archive: &Archive, out: &Path, by: SplitBy, options: &SplitOptions)
     };
     let staging = Staging::create(out, replace)?;
     let scratch = staging.scratch()?;
+    let place = Place::of(archive, &staging, out, options)?;
     let mut orphans = Orphans::default();
     loop {
-        match attempt(archive, &staging, by, options, &orphans) {
+        place.clear()?;
+        match attempt(archive, &place, by, options, &orphans) {
             Err(MergeError::Orphan {
                 archive: path,
                 kind,
@@ -119,10 +122,58 @@ pub fn split(archive: &Archive, out: &Path, by: SplitBy, options: &SplitOptions)
             }
             Err(error) => return Err(error),
             Ok(report) => {
-                staging.publish(PARTS, !options.writer.no_sync)?;
+                match &place.note {
+                    Some(note) => note.done().map_err(ArchiveError::io("upload to", out))?,
+                    None => staging.publish(PARTS, !options.writer.no_sync)?,
+                }
                 return Ok(report);
             }
         }
+    }
+}
+
+/// Where parts are made: in a folder that gets its name when all are there, or zips in an object store, each whole when its upload is.
+struct Place {
+    folder: PathBuf,
+    /// Names the parts that are in the store.
+    note: Option<TreeNote>,
+}
+
+impl Place {
+    fn of(archive: &Archive, staging: &Staging, out: &Path, options: &SplitOptions) -> Result<Self> {
+        let note = match container(archive, options) {
+            ContainerKind::Zip => staging.note_of_tree()?,
+            // What is below the key of a directory has too many names.
+            ContainerKind::Directory => None,
+        };
+        let folder = match note {
+            Some(_) => out.to_owned(),
+            None => staging.root().join(PARTS),
+        };
+        Ok(Place { folder, note })
+    }
+
+    /// Removes what an attempt left.
+    fn clear(&self) -> Result<()> {
+        let folder = &self.folder;
+        if let Some(note) = &self.note {
+            let cleared = note.take_back();
+            return Ok(cleared.map_err(ArchiveError::io("remove from", folder))?);
+        }
+        if folder.exists() {
+            std::fs::remove_dir_all(folder).map_err(ArchiveError::io("remove", folder))?;
+        }
+        std::fs::create_dir(folder).map_err(ArchiveError::io("create directory", folder))?;
+        Ok(())
+    }
+
+    /// The path of a part that is about to be made.
+    fn part(&self, name: &str) -> Result<PathBuf> {
+        if let Some(note) = &self.note {
+            note.add(name)
+                .map_err(ArchiveError::io("upload to", &self.folder))?;
+        }
+        Ok(self.folder.join(name))
     }
 }
 
@@ -131,16 +182,11 @@ const PARTS: &str = "parts";
 
 fn attempt(
     archive: &Archive,
-    staging: &Staging,
+    place: &Place,
     by: SplitBy,
     options: &SplitOptions,
     orphans: &Orphans,
 ) -> Result<SplitReport> {
-    let folder = staging.root().join(PARTS);
-    if folder.exists() {
-        std::fs::remove_dir_all(&folder).map_err(ArchiveError::io("remove", &folder))?;
-    }
-    std::fs::create_dir(&folder).map_err(ArchiveError::io("create directory", &folder))?;
     let assigned = Assigned::read(archive, by, orphans)?;
     let count = assigned.labels.len();
     if count > MOST_PARTS {
@@ -166,7 +212,8 @@ fn attempt(
     };
     for first in (0..count).step_by(BATCH) {
         let batch = first..(first + BATCH).min(count);
-        let paths = names[batch.clone()].iter().map(|name| folder.join(name));
+        let paths = names[batch.clone()].iter().map(|name| place.part(name));
+        let paths = paths.collect::<Result<Vec<_>>>()?.into_iter();
         let mut writer = PartsWriter::create(archive, &assigned, batch.clone(), paths, &options)?;
         writer.write(orphans)?;
         if first == 0 {
@@ -183,12 +230,15 @@ fn attempt(
     Ok(report)
 }
 
+/// What parts are.
+fn container(archive: &Archive, options: &SplitOptions) -> ContainerKind {
+    let own = archive.container().kind();
+    options.writer.container.unwrap_or(own)
+}
+
 /// The containers of parts, and their names.
 fn names(archive: &Archive, options: &SplitOptions, count: usize) -> (ContainerKind, Vec<String>) {
-    let container = options.writer.container.unwrap_or(match archive.zip() {
-        Some(_) => ContainerKind::Zip,
-        None => ContainerKind::Directory,
-    });
+    let container = container(archive, options);
     let ending = match container {
         ContainerKind::Zip => ".zip",
         ContainerKind::Directory => "",

@@ -1,7 +1,7 @@
 //! What was begun in a store and never made whole: uploads in parts, and the directory of an archive without its seal.
 //!
-//! No store lists uploads in parts among its objects, and they cost money until they are given back. S3 tells of them by a request of its
-//! own; what Azure has of them it removes after a week.
+//! No store lists uploads in parts among its objects, and they cost money until they are given back. S3 and Google tell of them by a request of
+//! its own; what Azure has of them has no id, and it removes them after a week.
 
 use super::address::Address;
 use super::bounds::{Bounded, Broken};

@@ -103,7 +103,9 @@ impl RemoteObject for CloudObject {
             Error::Precondition { .. } => io::Error::other("it was replaced while it was read"),
             error => io::Error::other(told(&error)),
         })?;
-        if got.meta.size != self.meta.size {
+        // A store may not know the condition.
+        let mut tags = self.meta.e_tag.iter().zip(&got.meta.e_tag);
+        if got.meta.size != self.meta.size || tags.any(|(opened, now)| opened != now) {
             return Err(io::Error::other("it was replaced while it was read"));
         }
         Ok(Box::new(Content {
@@ -137,18 +139,20 @@ impl RemoteFolder for CloudFolder {
         }
     }
 
-    fn open(&self, path: &str) -> io::Result<Stream> {
+    fn open(&self, path: &str) -> io::Result<(u64, Stream)> {
         let got = self.cloud.block_on(self.store.get(&self.key(path)?));
         let got = got.map_err(|error| match error {
             Error::NotFound { .. } => io::Error::from(io::ErrorKind::NotFound),
             error => io::Error::other(told(&error)),
         })?;
-        Ok(Box::new(Content {
+        let size_bytes = got.meta.size;
+        let content = Content {
             cloud: self.cloud.clone(),
-            missing_bytes: got.meta.size,
+            missing_bytes: size_bytes,
             stream: got.into_stream(),
             chunk: Bytes::new(),
-        }))
+        };
+        Ok((size_bytes, Box::new(content)))
     }
 
     fn list(&self, visit: Listed<'_>) -> io::Result<()> {

@@ -2,18 +2,20 @@
 
 use super::address::{Bucket, Provider};
 use super::profile;
-use super::uploads::Uploads;
+use super::uploads::{Lister, Uploads};
 use crate::client::Environment;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::client::{HttpConnector as _, ReqwestConnector};
-use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::multipart::MultipartStore;
 use object_store::{Certificate, ClientOptions, ObjectStore, RetryConfig};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Where Google's storage is.
+const GOOGLE: &str = "https://storage.googleapis.com";
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an answer may pause. There is no limit on a whole answer: artifacts may be large.
@@ -36,24 +38,24 @@ pub(super) fn connect(bucket: &Bucket, environment: &Environment) -> Result<Conn
     Ok(match &bucket.provider {
         Provider::S3 => {
             let (store, options) = s3(&bucket.name, environment)?;
-            let http = ReqwestConnector::default().connect(&options).map_err(told)?;
-            let store = Arc::new(store);
-            let uploads = Uploads {
-                store: store.clone(),
-                http,
-            };
-            Connected {
-                multipart: store.clone(),
-                store,
-                uploads: Some(uploads),
-            }
+            Connected::listing(store, &options, Lister::S3)?
         }
         Provider::Gcs => {
+            let options = client_options(environment, true)?;
             let builder = GoogleCloudStorageBuilder::from_env()
                 .with_bucket_name(&bucket.name)
                 .with_retry(retries())
-                .with_client_options(client_options(environment, true)?);
-            Connected::of(builder.build().map_err(told)?)
+                .with_client_options(options.clone());
+            let base = builder.get_config_value(&GoogleConfigKey::BaseUrl);
+            let base = base.unwrap_or_else(|| GOOGLE.to_owned());
+            let mut url = reqwest::Url::parse(&base).map_err(|error| format!("`{base}`: {error}"))?;
+            let mut place = url
+                .path_segments_mut()
+                .map_err(|()| format!("`{base}` is no URL of a server"))?;
+            place.pop_if_empty().push(&bucket.name);
+            drop(place);
+            let store = builder.build().map_err(told)?;
+            Connected::listing(store, &options, |store| Lister::Google(store, url))?
         }
         Provider::Azure { account, domain } => {
             Connected::of(azure(&bucket.name, account, domain, environment)?)
@@ -71,6 +73,24 @@ pub(super) struct Connected {
 }
 
 impl Connected {
+    /// A store that is asked for its uploads too.
+    fn listing<S: ObjectStore + MultipartStore>(
+        store: S,
+        options: &ClientOptions,
+        lister: impl FnOnce(Arc<S>) -> Lister,
+    ) -> Result<Self, String> {
+        let store = Arc::new(store);
+        let http = ReqwestConnector::default().connect(options).map_err(told)?;
+        Ok(Connected {
+            multipart: store.clone(),
+            uploads: Some(Uploads {
+                lister: lister(store.clone()),
+                http,
+            }),
+            store,
+        })
+    }
+
     pub(super) fn of<S: ObjectStore + MultipartStore>(store: S) -> Self {
         let store = Arc::new(store);
         Connected {

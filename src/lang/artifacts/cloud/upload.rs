@@ -195,8 +195,7 @@ impl RemoteTarget for CloudTarget {
         let place = self.at(path)?;
         let size_bytes = from.metadata()?.len();
         if size_bytes <= PART_BYTES as u64 {
-            place.put(part(from, 0, size_bytes)?.into(), false)?;
-            return place.check_size(size_bytes);
+            return place.put(part(from, 0, size_bytes)?.into(), false);
         }
         let part_bytes = size_bytes.div_ceil(MOST_PARTS as u64).max(PART_BYTES as u64);
         let mut upload = CloudUpload::new(place, note, false);

@@ -1,9 +1,10 @@
-//! The list of uploads in parts that a bucket of S3 has: a request that the client of stores does not make.
+//! The list of uploads in parts that a bucket of S3 or of Google has: a request that the client of stores does not make.
 
 use futures_util::TryStreamExt;
 use object_store::Error;
 use object_store::aws::AmazonS3;
 use object_store::client::{HttpClient, HttpRequestBody};
+use object_store::gcp::GoogleCloudStorage;
 use object_store::path::Path as Key;
 use object_store::signer::{Method, SignedUrlOptions, Signer};
 use quick_xml::Reader;
@@ -11,6 +12,7 @@ use quick_xml::events::Event;
 use std::sync::Arc;
 use std::time::Duration;
 use ureq::http::Request;
+use ureq::http::request::Builder;
 
 /// Bytes of one page, at the most.
 const PAGE_BYTES: usize = 16 << 20;
@@ -20,26 +22,30 @@ const SIGNED: Duration = Duration::from_secs(300);
 /// Key and id of an upload.
 pub(super) type Upload = (String, String);
 
+/// Whom a bucket is asked for, and how the request is allowed.
+#[derive(Clone)]
+pub(super) enum Lister {
+    /// By a signature in the URL.
+    S3(Arc<AmazonS3>),
+    /// By a token, at the URL of the bucket.
+    Google(Arc<GoogleCloudStorage>, reqwest::Url),
+}
+
 /// See the module.
 #[derive(Clone)]
 pub(super) struct Uploads {
-    pub(super) store: Arc<AmazonS3>,
+    pub(super) lister: Lister,
     pub(super) http: HttpClient,
 }
 
 impl Uploads {
     /// Uploads whose keys begin so, after that one.
     pub(super) async fn page(&self, prefix: &str, after: Option<&Upload>) -> Result<Page, Error> {
-        let generic =
-            |source: Box<dyn std::error::Error + Send + Sync>| Error::Generic { store: "S3", source };
         let mut query = vec![("uploads", ""), ("prefix", prefix)];
         if let Some((key, id)) = after {
             query.extend([("key-marker", key.as_str()), ("upload-id-marker", id.as_str())]);
         }
-        let options = SignedUrlOptions::new().with_query(query);
-        let bucket = Key::default();
-        let url = self.store.signed_url_opts(Method::GET, &bucket, SIGNED, &options);
-        let request = Request::get(url.await?.as_str()).body(HttpRequestBody::empty());
+        let request = self.request(&query).await?.body(HttpRequestBody::empty());
         let request = request.map_err(|error| generic(error.into()))?;
         let answer = self
             .http
@@ -63,6 +69,35 @@ impl Uploads {
             ));
         }
         read_page(&text).map_err(|error| generic(error.into()))
+    }
+
+    /// A request that the bucket answers, with this query.
+    async fn request(&self, query: &[(&str, &str)]) -> Result<Builder, Error> {
+        match &self.lister {
+            Lister::S3(store) => {
+                let options = SignedUrlOptions::new().with_query(query.iter().copied());
+                let bucket = Key::default();
+                let url = store.signed_url_opts(Method::GET, &bucket, SIGNED, &options);
+                Ok(Request::get(url.await?.as_str()))
+            }
+            Lister::Google(store, bucket) => {
+                let mut url = bucket.clone();
+                url.query_pairs_mut().extend_pairs(query);
+                let bearer = &store.credentials().get_credential().await?.bearer;
+                let request = Request::get(url.as_str());
+                Ok(match bearer.as_str() {
+                    "" => request,
+                    bearer => request.header("authorization", format!("Bearer {bearer}")),
+                })
+            }
+        }
+    }
+}
+
+fn generic(source: Box<dyn std::error::Error + Send + Sync>) -> Error {
+    Error::Generic {
+        store: "list of uploads",
+        source,
     }
 }
 

@@ -57,6 +57,7 @@ impl Converter<'_> {
         let mut path = PathBuf::from(folder);
         path.extend(parts);
         self.report.artifact_bytes += write_artifact(self.archive, file, &path)?;
+        self.staged.made(&path)?;
         self.wrote(Kind::Artifacts);
         Ok(())
     }

@@ -29,7 +29,7 @@ mod spans;
 mod traces;
 
 use crate::archive::walk::{Wanted, newer_fields, newer_kinds};
-use crate::archive::{Archive, ArchiveError, ErrorKind, Replace, Staging};
+use crate::archive::{Archive, ArchiveError, ErrorKind, Replace, StagedTree};
 use crate::format::{Kind, LossCount, Reason};
 use crate::lang::artifacts::tree::{Owners, Paths, check_name, folds_case};
 use crate::lang::exim::tags::VersionContexts;
@@ -39,7 +39,6 @@ use document::System;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Where objects lie within a directory.
@@ -157,14 +156,13 @@ pub fn convert(
     options: ConvertOptions,
     monitor: &dyn Monitor,
 ) -> Result<ConvertReport> {
-    let staging = Staging::create(out, Replace::if_forced(options.force, MANIFEST))?;
-    let root = staging.root().join("tree");
-    fs::create_dir(&root).map_err(ArchiveError::io("create directory", &root))?;
+    let staged = StagedTree::create(out, Replace::if_forced(options.force, MANIFEST))?;
+    let root = staged.root().to_owned();
     let mut converter = Converter {
         archive,
         layout: options.layout,
         keep_going: options.keep_going,
-        scratch: staging.scratch()?,
+        scratch: staged.scratch()?,
         system: System::of(archive, options.layout),
         contexts: VersionContexts::collect(archive)?,
         experiments: HashMap::new(),
@@ -176,11 +174,12 @@ pub fn convert(
         report: ConvertReport::default(),
         monitor,
         root,
+        staged,
     };
     converter.write_all()?;
-    let report = converter.finish()?;
-    staging.publish("tree", !options.no_sync)?;
-    Ok(report)
+    converter.report.limits = converter.limits();
+    converter.staged.publish(!options.no_sync)?;
+    Ok(converter.report)
 }
 
 /// A directory that is being made.
@@ -190,6 +189,7 @@ struct Converter<'a> {
     keep_going: bool,
     /// The new directory.
     root: PathBuf,
+    staged: StagedTree,
     /// For temporary files.
     scratch: PathBuf,
     system: System,
@@ -231,11 +231,6 @@ impl Converter<'_> {
                 .insert((kind, "*".to_owned(), Reason::NewerVersion), count);
         }
         Ok(())
-    }
-
-    fn finish(mut self) -> Result<ConvertReport> {
-        self.report.limits = self.limits();
-        Ok(self.report)
     }
 
     fn limits(&self) -> Vec<LossCount> {

@@ -1,10 +1,12 @@
 //! An export of one workspace of a server, kind by kind.
 
 use super::artifacts::{Listed, Route};
+use super::choice::{Chosen, Placed};
 use super::fields::Fields;
 use super::names::Found;
 use super::paging::{Page, Pages};
 use super::server::{Server, told};
+use super::trace_links::Links;
 use crate::archive::Owner;
 use crate::archive::parallel::Pool;
 use crate::client::{ClientError, Path, Repeat};
@@ -48,6 +50,10 @@ pub(super) struct Exporter<'a, 'm> {
     pub(super) workspace: Option<String>,
     /// Runs written so far, for the links of traces.
     pub(super) run_ids: Vec<String>,
+    /// Runs of experiments that are not looked through, where a choice is looked for.
+    pub(super) beyond: Vec<Placed>,
+    /// Which runs and prompts traces are linked to, when that is known.
+    pub(super) links: Option<Rc<Links>>,
     /// Whether it was said that links of points are not told.
     pub(super) told_links: bool,
 }
@@ -63,25 +69,49 @@ impl<'a, 'm> Exporter<'a, 'm> {
             experiments: place.experiments,
             workspace: place.workspace,
             run_ids: Vec::new(),
+            beyond: Vec::new(),
+            links: None,
             told_links: false,
         }
     }
 
-    /// Exports everything of a workspace that was looked through; the filter, as it is told, if no run met it.
-    pub(super) fn run(export: &'a mut Export<'m>, found: Found) -> Result<Option<String>, ExportError> {
+    /// Exports everything of a workspace that was looked through, or a shard's share of what is chosen; what was taken.
+    pub(super) fn run(
+        export: &'a mut Export<'m>,
+        found: Found,
+        chosen: Option<Chosen>,
+    ) -> Result<Chosen, ExportError> {
         let Found {
             mut place,
             looked_through,
             runs,
         } = found;
-        let asked = export.options.selection.runs.clone();
-        place.closure.asked_runs(&asked);
-        let here = asked.into_iter().filter(|run_id| runs.contains(run_id));
-        let by_id = here.collect();
+        let selection = &export.options.selection;
+        let (by_id, links) = match chosen {
+            Some(chosen) => {
+                place.closure = chosen.closure.shared(selection.share.clone());
+                let own = chosen
+                    .beyond
+                    .into_iter()
+                    .filter(|(_, experiment_id, start_time)| {
+                        !place.closure.is_elsewhere(experiment_id, *start_time)
+                    });
+                (own.map(|(run_id, ..)| run_id).collect(), Some(chosen.links))
+            }
+            None => {
+                place.closure.asked_runs(&selection.runs);
+                let here = selection.runs.iter().filter(|run_id| runs.contains(run_id));
+                (here.cloned().collect(), None)
+            }
+        };
         let mut exporter = Exporter::new(export, place);
+        exporter.links = links;
         exporter.steps(&looked_through, by_id)?;
-        let silent = exporter.closure.borrow().silent_filter();
-        Ok(silent)
+        Ok(Chosen {
+            closure: exporter.closure.take(),
+            beyond: exporter.beyond,
+            links: exporter.links.unwrap_or_default(),
+        })
     }
 
     fn steps(&mut self, looked_through: &[String], mut by_id: BTreeSet<String>) -> Result<(), ExportError> {

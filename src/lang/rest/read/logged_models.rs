@@ -89,7 +89,7 @@ impl Exporter<'_, '_> {
 
     /// Writes the runs that made logged models which are taken, and what these runs bring, until nothing is new.
     pub(super) fn runs_of_logged_models(&mut self) -> Result<(), ExportError> {
-        if self.closure.borrow().takes_all() {
+        if self.closure.borrow().takes_all() || self.closure.borrow().is_closed() {
             return Ok(());
         }
         let is_whole = |id: &&String| self.closure.borrow().takes_whole(id);

@@ -6,6 +6,7 @@
 
 mod artifacts;
 mod assessment;
+mod choice;
 mod evaluation;
 mod exporter;
 mod fetch_cache;
@@ -133,7 +134,8 @@ fn fetch(
         }
         info.details.insert("view".to_owned(), view);
     }
-    workspaces::export_each(export, server, registry)?;
+    let choices = choice::look(export, server, registry)?;
+    workspaces::export_each(export, server, registry, choices)?;
     export.drain()?;
     Ok(info)
 }

@@ -1,5 +1,6 @@
 //! What was asked for by name, sought on a server before anything of it is taken: a name may be in any of its workspaces.
 
+use super::choice::Choices;
 use super::exporter::{Exporter, Place};
 use super::server::Server;
 use crate::lang::rest::read::run_pages::{get, ids_starting};
@@ -52,16 +53,28 @@ impl Finder {
         Ok(())
     }
 
-    /// Exports what was looked through.
-    pub(super) fn export(self, export: &mut Export<'_>) -> Result<(), ExportError> {
+    /// Exports what was looked through; what was taken of each workspace.
+    pub(super) fn export(
+        self,
+        export: &mut Export<'_>,
+        mut choices: Option<Choices>,
+    ) -> Result<Choices, ExportError> {
         export.matched(self.asked.finish()?);
-        let silent = self.found.into_iter().map(|found| Exporter::run(export, found));
-        let silent: Vec<_> = silent.collect::<Result<_, _>>()?;
-        let silent: Option<Vec<_>> = silent.into_iter().collect();
+        let mut taken = Choices::new();
+        for found in self.found {
+            let workspace = found.place.workspace.clone();
+            // Of a workspace that came meanwhile, nothing was chosen.
+            let chosen = choices
+                .as_mut()
+                .map(|choices| choices.remove(&workspace).unwrap_or_default());
+            taken.insert(workspace, Exporter::run(export, found, chosen)?);
+        }
+        let silent = taken.values().map(|chosen| chosen.closure.silent_filter());
+        let silent: Option<Vec<_>> = silent.collect();
         if let Some(filter) = silent.and_then(|mut silent| silent.pop()) {
             export.silent(filter);
         }
-        Ok(())
+        Ok(taken)
     }
 }
 

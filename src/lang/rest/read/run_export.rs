@@ -240,7 +240,7 @@ impl Jobs {
                 continue;
             }
             // A run may be found by a search and be asked for by id.
-            if closure.has_run(&found.run.info.run_id) {
+            if closure.met_run(&found.run.info.run_id) {
                 continue;
             }
             let verdict = closure.run(&found.run);

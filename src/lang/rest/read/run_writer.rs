@@ -194,7 +194,12 @@ impl<'x, 'a, 'm> Sink<'x, 'a, 'm> {
         }
         self.exporter.run_limits(&run);
         self.exporter.export.write_run(&mut run)?;
-        self.exporter.run_ids.push(run.info.run_id);
+        let (info, exporter) = (run.info, &mut *self.exporter);
+        if exporter.export.is_survey() && !exporter.closure.borrow().looks_through(&info.experiment_id) {
+            let placed = (info.run_id.clone(), info.experiment_id, info.start_time);
+            exporter.beyond.push(placed);
+        }
+        exporter.run_ids.push(info.run_id);
         self.exporter.export.monitor().advance(1);
         Ok(())
     }

@@ -18,6 +18,7 @@ use crate::model::{OwnerKind, Trace};
 use crate::select::Verdict;
 use serde_json::Value;
 use std::io::{self, Read};
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// Experiments searched at once.
@@ -64,8 +65,14 @@ impl Exporter<'_, '_> {
         let api = Api::of(&self.server, first).map_err(|error| self.server.error(&error))?;
         let Some(api) = api else { return Ok(()) };
         let with_traces = self.experiments_with_traces(api, self.open_experiments())?;
-        let elsewhere = self.experiments_with_traces(api, self.experiments_elsewhere())?;
-        let links = self.links(api, &with_traces, &elsewhere, prompts)?;
+        let links = match self.links.clone() {
+            Some(links) => links,
+            None => {
+                let elsewhere = self.experiments_with_traces(api, self.experiments_elsewhere())?;
+                Rc::new(self.find_links(api, &with_traces, &elsewhere, prompts)?)
+            }
+        };
+        self.links = Some(links.clone());
         for chunk in with_traces.chunks(EXPERIMENTS) {
             let pages = api.search(self.server.clone(), chunk.to_vec(), None);
             self.each_page(pages, Kind::Traces, chunk, |exporter, rows| {
@@ -108,7 +115,7 @@ impl Exporter<'_, '_> {
 
     /// Asks run by run, and prompt version by prompt version, which traces are linked to them. What a trace of another shard is linked to,
     /// the merge of all shards puts into it.
-    fn links(
+    fn find_links(
         &mut self,
         api: Api,
         with_traces: &[String],

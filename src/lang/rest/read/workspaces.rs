@@ -1,5 +1,6 @@
 //! Workspaces (MLflow 3.10): objects of one are not seen from another, so each is asked in turn.
 
+use super::choice::Choices;
 use super::fields::Fields;
 use super::names::Finder;
 use super::server::Server;
@@ -9,17 +10,19 @@ use crate::model::Workspace;
 use serde_json::Value;
 use std::sync::Arc;
 
-/// Exports every workspace, or the server where it has none, or the one that `MLFLOW_WORKSPACE` names.
+/// Exports every workspace, or the server where it has none, or the one that `MLFLOW_WORKSPACE` names; what was taken of each. A shard is told
+/// what is chosen.
 pub(super) fn export_each(
     export: &mut Export<'_>,
     server: &Arc<Server>,
     registry: &Arc<Server>,
-) -> Result<(), ExportError> {
+    choices: Option<Choices>,
+) -> Result<Choices, ExportError> {
     let mut finder = Finder::new(export);
     if !server.has_workspaces() {
         let workspace = server.only_workspace();
         finder.look(export, server.clone(), registry.clone(), workspace)?;
-        return finder.export(export);
+        return finder.export(export, choices);
     }
     let answer = server.client.get(Path::api3("workspaces")).parse::<Value>();
     let answer = answer.map_err(|error| server.error(&error))?;
@@ -42,7 +45,7 @@ pub(super) fn export_each(
         };
         finder.look(export, within, registry, Some(workspace.name))?;
     }
-    finder.export(export)
+    finder.export(export, choices)
 }
 
 fn workspace(value: Value) -> Workspace {
