@@ -5,21 +5,19 @@ use super::error::CliError;
 use super::select_edits;
 use crate::flow::transform::redact::HashUsers;
 use crate::flow::transform::{Edit, Recipe};
-use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::path::{Path, PathBuf};
 
 /// The option that hashes users, and the one that names its key.
 const HASH_USERS: &str = "hash-users";
 const KEY_FILE: &str = "hash-key-file";
-/// The group of all that asks for an edit.
-const GROUP: &str = "edits";
 
-/// The edits that are asked for.
+/// The edits that are asked for, or what is wrong with a value: the parser of arguments would say it beside the usage of `mlark` itself.
 #[derive(Debug, Clone)]
 pub(super) struct EditArgs {
     recipe: Option<PathBuf>,
-    edits: Vec<Edit>,
+    edits: Result<Vec<Edit>, String>,
 }
 
 impl EditArgs {
@@ -27,25 +25,27 @@ impl EditArgs {
     pub(super) fn none() -> Self {
         EditArgs {
             recipe: None,
-            edits: Vec::new(),
+            edits: Ok(Vec::new()),
         }
     }
 
     /// Whether no edit is asked for by an option of its own.
     pub(super) fn is_empty(&self) -> bool {
-        self.recipe.is_none() && self.edits.is_empty()
+        self.recipe.is_none() && self.edits.as_ref().is_ok_and(Vec::is_empty)
     }
 
     /// Whether source tags are all that is asked for.
     pub(super) fn are_source_tags(&self) -> bool {
-        self.recipe.is_none() && matches!(self.edits.as_slice(), [Edit::SourceTags(_)])
+        self.recipe.is_none() && matches!(self.edits.as_deref(), Ok([Edit::SourceTags(_)]))
     }
 
     /// The recipe: that of a file, or the options in their order.
     pub(super) fn into_recipe(self) -> super::error::Result<Recipe> {
         match &self.recipe {
             Some(path) => read_recipe(path),
-            None => Ok(Recipe { edits: self.edits }),
+            None => Ok(Recipe {
+                edits: self.edits.map_err(CliError::usage)?,
+            }),
         }
     }
 }
@@ -59,10 +59,6 @@ pub(super) fn read_recipe(path: &Path) -> super::error::Result<Recipe> {
 fn names() -> impl Iterator<Item = &'static str> {
     let own = OPTIONS.iter().map(|option| option.name);
     select_edits::names().chain(own)
-}
-
-fn wrong_value(reason: String) -> clap::Error {
-    clap::Error::raw(ErrorKind::ValueValidation, format!("{reason}\n"))
 }
 
 impl clap::Args for EditArgs {
@@ -92,12 +88,6 @@ impl clap::Args for EditArgs {
             .args(edits)
             .arg(key_file)
             .arg(recipe)
-            .group(
-                ArgGroup::new(GROUP)
-                    .args(names().chain(["recipe", "undo"]))
-                    .required(true)
-                    .multiple(true),
-            )
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -105,40 +95,42 @@ impl clap::Args for EditArgs {
     }
 }
 
+/// The edits that options are, in their order.
+fn edits(matches: &ArgMatches) -> Result<Vec<Edit>, String> {
+    let mut edits: Vec<_> = select_edits::edit(matches)?.into_iter().collect();
+    for option in OPTIONS {
+        let is_given = matches.value_source(option.name) == Some(ValueSource::CommandLine);
+        let indices = matches.indices_of(option.name).into_iter().flatten();
+        let texts: Vec<&str> = match option.value {
+            Some(_) => {
+                let texts = matches.get_many::<String>(option.name).into_iter().flatten();
+                texts.map(String::as_str).collect()
+            }
+            None => vec![""],
+        };
+        for (index, text) in indices.zip(texts).filter(|_| is_given) {
+            let key_file = matches.get_one::<PathBuf>(KEY_FILE);
+            let edit = match key_file.filter(|_| option.name == HASH_USERS) {
+                Some(key_file) => Ok(Edit::HashUsers(HashUsers {
+                    key_file: key_file.clone(),
+                })),
+                None => (option.edit)(text),
+            };
+            edits.push((
+                index,
+                edit.map_err(|reason| format!("--{}: {reason}", option.name))?,
+            ));
+        }
+    }
+    edits.sort_by_key(|(index, _)| *index);
+    Ok(edits.into_iter().map(|(_, edit)| edit).collect())
+}
+
 impl clap::FromArgMatches for EditArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let mut edits: Vec<_> = select_edits::edit(matches)
-            .map_err(wrong_value)?
-            .into_iter()
-            .collect();
-        for option in OPTIONS {
-            let is_given = matches.value_source(option.name) == Some(clap::parser::ValueSource::CommandLine);
-            let indices = matches.indices_of(option.name).into_iter().flatten();
-            let texts: Vec<&str> = match option.value {
-                Some(_) => matches
-                    .get_many::<String>(option.name)
-                    .into_iter()
-                    .flatten()
-                    .map(String::as_str)
-                    .collect(),
-                None => vec![""],
-            };
-            for (index, text) in indices.zip(texts).filter(|_| is_given) {
-                let key_file = matches.get_one::<PathBuf>(KEY_FILE);
-                let edit = match key_file.filter(|_| option.name == HASH_USERS) {
-                    Some(key_file) => Ok(Edit::HashUsers(HashUsers {
-                        key_file: key_file.clone(),
-                    })),
-                    None => (option.edit)(text),
-                };
-                let edit = edit.map_err(|reason| wrong_value(format!("--{}: {reason}", option.name)))?;
-                edits.push((index, edit));
-            }
-        }
-        edits.sort_by_key(|(index, _)| *index);
         Ok(EditArgs {
             recipe: matches.get_one::<PathBuf>("recipe").cloned(),
-            edits: edits.into_iter().map(|(_, edit)| edit).collect(),
+            edits: edits(matches),
         })
     }
 

@@ -23,6 +23,17 @@ pub(super) struct MergeArgs {
     /// Join registered models that have the same name and different origins; versions of the later ones get new numbers
     #[arg(long)]
     join_models: bool,
+    /// Treat the origin OLD as NEW, for a server that moved (`mlark info` shows the origin); may be repeated
+    #[arg(long, value_name = "OLD=NEW", value_parser = pair)]
+    same_origin: Vec<(String, String)>,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let pair = text
+        .split_once('=')
+        .filter(|(old, new)| !old.is_empty() && !new.is_empty());
+    let (old, new) = pair.ok_or("give OLD=NEW")?;
+    Ok((old.to_owned(), new.to_owned()))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -38,7 +49,8 @@ enum PreferArg {
 impl MergeArgs {
     /// Whether anything was decided.
     pub(super) fn is_given(&self) -> bool {
-        self.prefer != PreferArg::Fail || self.join_experiments || self.join_models
+        let joins = self.join_experiments || self.join_models;
+        self.prefer != PreferArg::Fail || joins || !self.same_origin.is_empty()
     }
 
     pub(super) fn options(&self, writer: WriterOptions, copy: bool) -> MergeOptions {
@@ -52,6 +64,7 @@ impl MergeArgs {
             },
             join_experiments: self.join_experiments,
             join_models: self.join_models,
+            same_origins: self.same_origin.iter().cloned().collect(),
         }
     }
 }
@@ -61,13 +74,15 @@ pub(super) fn say_of_merge(inputs: &[PathBuf], report: &MergeReport) {
     let input = |number: usize| shown(&inputs[number - 1]);
     for change in report.changes.iter().take(NAMED) {
         let what = match change.what {
-            ChangeKind::Joined if change.old == change.new => "becomes one with another".to_owned(),
-            ChangeKind::Joined => format!("becomes one with `{}`", change.new),
-            ChangeKind::Renumbered | ChangeKind::Renamed => format!("is `{}`", change.new),
+            ChangeKind::Joined if change.old == change.new => {
+                "is joined with the one of the same id".to_owned()
+            }
+            ChangeKind::Joined => format!("is joined with `{}`", change.new),
+            ChangeKind::Renumbered | ChangeKind::Renamed => format!("is now `{}`", change.new),
         };
         note(format_args!(
             "{} `{}` of {} {what}",
-            change.kind,
+            change.kind.singular(),
             change.old,
             input(change.input)
         ));
@@ -77,7 +92,7 @@ pub(super) fn say_of_merge(inputs: &[PathBuf], report: &MergeReport) {
         let inputs: Vec<_> = conflict.inputs.iter().map(|&number| input(number)).collect();
         note(format_args!(
             "{} `{}` differs in {}: taken from {}",
-            conflict.kind,
+            conflict.kind.singular(),
             conflict.id,
             inputs.join(", "),
             input(conflict.taken)

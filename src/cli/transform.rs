@@ -65,11 +65,15 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) fn run(mut self) -> Result {
+        if !self.undo && self.edits.is_empty() {
+            let hint = "`mlark transform --help` lists the edits; --undo takes the last ones back";
+            return Err(CliError::usage("no edit is given").hint(hint));
+        }
         if self.undo && !self.edits.is_empty() && !self.edits.are_source_tags() {
             return Err(CliError::usage("--undo cannot be combined with edits"));
         }
         if self.undo && self.inputs.len() > 1 {
-            return Err(CliError::usage("--undo is of one archive"));
+            return Err(CliError::usage("--undo takes one archive"));
         }
         let undoes_source_tags = self.undo && !self.edits.is_empty();
         let edits = std::mem::replace(&mut self.edits, EditArgs::none());

@@ -54,7 +54,7 @@ impl Inputs {
         if several.is_empty() {
             if merge.is_given() {
                 return Err(CliError::usage(
-                    "--prefer and the --join options are for several archives, and one was given",
+                    "--prefer, --same-origin and the --join options are for several archives, and one was given",
                 ));
             }
             return Ok(Inputs {

@@ -195,10 +195,21 @@ pub(crate) struct AskedNames {
 impl AskedNames {
     /// What was asked for, before anything was seen.
     pub(crate) fn new(experiments: &Patterns, runs: &[String], models: &Patterns) -> Self {
+        AskedNames::by(["--experiment", "--run", "--model"], experiments, runs, models)
+    }
+
+    /// The same, by the options that ask for each of them.
+    pub(crate) fn by(
+        options: [&'static str; 3],
+        experiments: &Patterns,
+        runs: &[String],
+        models: &Patterns,
+    ) -> Self {
+        let [of_experiments, of_runs, of_models] = options;
         AskedNames {
-            experiments: Asked::names("--experiment", experiments),
-            runs: Asked::ids("--run", runs),
-            models: Asked::names("--model", models),
+            experiments: Asked::names(of_experiments, experiments),
+            runs: Asked::ids(of_runs, runs),
+            models: Asked::names(of_models, models),
         }
     }
 

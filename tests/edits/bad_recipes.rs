@@ -14,8 +14,9 @@ fn refused(directory: &Path, command: &str) -> (i32, String) {
     let words: Vec<&str> = command.split('|').collect();
     let output = mlark(directory, &words);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    let first = said.lines().next().unwrap_or_default().to_owned();
-    (output.status.code().unwrap(), first)
+    // What is wrong, perhaps why, and perhaps what to do: no usage of another command, no list of all options.
+    assert!(said.lines().count() <= 3, "{command}: {said}");
+    (output.status.code().unwrap(), said)
 }
 
 fn folder() -> tempfile::TempDir {
@@ -24,6 +25,7 @@ fn folder() -> tempfile::TempDir {
     std::fs::copy(fixture(), at("a.zip")).unwrap();
     std::fs::write(at("unknown.json"), r#"{"edits":[{"edit":"frobnicate"}]}"#).unwrap();
     std::fs::write(at("cut.json"), r#"{"edits":["#).unwrap();
+    std::fs::write(at("list.json"), "[]").unwrap();
     let dropped = mlark(
         directory.path(),
         &[
@@ -50,6 +52,17 @@ fn what_cannot_be_edited_is_said_and_nothing_is_made() {
         ("--recipe|unknown.json", "edit 1 of the recipe cannot be read"),
         ("--recipe|cut.json", "the recipe cannot be read"),
         (
+            "--recipe|list.json",
+            "it is an object with one field, `edits`, a list",
+        ),
+        ("--json", "no edit is given"),
+        ("--set-tag|team", "--set-tag: a value is KEY=VALUE"),
+        ("--relocate|/=s3://b", "`/` is no place"),
+        (
+            "--rename-tag|run:mlflow.user=mlflow.runName",
+            "already has `mlflow.runName`",
+        ),
+        (
             "--rename-experiment|nothing=x",
             "nothing matches --rename-experiment `nothing`",
         ),
@@ -60,18 +73,22 @@ fn what_cannot_be_edited_is_said_and_nothing_is_made() {
         ("--experiment|nothing", "nothing matches --experiment `nothing`"),
         ("--run|ffffffffff", "nothing matches --run `ffffffffff`"),
         ("--model|nothing", "nothing matches --model `nothing`"),
-        ("--exclude|run:ffffffffff", "nothing matches --run `ffffffffff`"),
+        (
+            "--exclude|run:ffffffffff",
+            "nothing matches --exclude run `ffffffffff`",
+        ),
+        (
+            "--move-runs|ffffffffff=main",
+            "nothing matches --move-runs `ffffffffff`",
+        ),
         (
             "--move-runs|29c19d56=nothing",
             "nothing matches --move-runs to `nothing`",
         ),
-        (
-            "--model|wine|--version|99",
-            "no model that is chosen has the version 99",
-        ),
+        ("--model|wine|--version|99", "no chosen model has the version 99"),
         (
             "--model|wine|--alias|nobody",
-            "no model that is chosen has the alias `nobody`",
+            "no chosen model has the alias `nobody`",
         ),
         ("--rename-experiment|main=Default", "the name `Default` is taken"),
         ("--rename-model|wine=greeting", "the name `greeting` is taken"),
@@ -111,7 +128,14 @@ fn what_cannot_be_edited_is_said_and_nothing_is_made() {
     left.sort();
     assert_eq!(
         left,
-        ["a.zip", "cut.json", "dropped.zip", "newer", "unknown.json"]
+        [
+            "a.zip",
+            "cut.json",
+            "dropped.zip",
+            "list.json",
+            "newer",
+            "unknown.json"
+        ]
     );
 }
 

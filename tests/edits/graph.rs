@@ -7,7 +7,9 @@ use mlark::flow::transform::move_runs::MoveRuns;
 use mlark::flow::transform::rename::IntoWorkspace;
 use mlark::flow::transform::select::{Exclude, Select};
 use mlark::flow::transform::{self, Edit, Recipe, TransformError, TransformOptions};
-use mlark::model::{Dataset, Experiment, LoggedModel, ModelVersion, OwnerKind, RegisteredModel, Run, Trace};
+use mlark::model::{
+    Dataset, DatasetInput, Experiment, LoggedModel, ModelVersion, OwnerKind, RegisteredModel, Run, Trace,
+};
 
 /// The parent of a chain of runs, in the experiment `main`.
 const PARENT: &str = "29c19d569b3e4269a40ae839a7b7e8e3";
@@ -213,6 +215,68 @@ fn a_dataset_that_a_run_which_stays_reads_is_there_twice() {
     assert!(of("out", "0") > 0 && of("out", "407331964677779615") > 0);
     made.undo("out", "back.zip");
     assert_eq!(made.id("back.zip"), made.id("in"));
+}
+
+/// An archive of two experiments, and two runs of the first that read a dataset with a text that no line holds.
+fn with_long_dataset(path: &std::path::Path) {
+    let mut writer = ArchiveWriter::create(path, WriterOptions::default()).unwrap();
+    let long = "profile".repeat(300_000);
+    for id in ["1", "2"] {
+        let experiment = Experiment {
+            experiment_id: id.into(),
+            lifecycle_stage: "active".into(),
+            name: id.into(),
+            ..Experiment::default()
+        };
+        writer.write(&experiment).unwrap();
+    }
+    let dataset = Dataset {
+        experiment_id: "1".into(),
+        name: "d".into(),
+        digest: "1".into(),
+        profile: Some(long.as_str().into()),
+        ..Dataset::default()
+    };
+    writer.write(&dataset).unwrap();
+    for id in ["a", "b"] {
+        let mut run = Run::default();
+        run.info.run_id = id.repeat(32);
+        run.info.experiment_id = "1".into();
+        run.info.status = "FINISHED".into();
+        run.info.lifecycle_stage = "active".into();
+        run.inputs.dataset_inputs = vec![DatasetInput {
+            name: "d".into(),
+            digest: "1".into(),
+            tags: Default::default(),
+        }];
+        writer.write(&run).unwrap();
+    }
+    writer
+        .finish(ManifestHead::default(), Duplicates::Refuse)
+        .unwrap();
+}
+
+#[test]
+fn a_long_text_of_a_dataset_that_an_edit_adds_is_the_same_blob() {
+    let made = Made::golden();
+    with_long_dataset(&made.path("long"));
+    let edit = Edit::MoveRuns(MoveRuns::parse("aaaa=2").unwrap());
+    made.apply("long", vec![edit], "out.zip");
+    assert_intact(&made.path("out.zip"));
+    let [before, after] = ["long", "out.zip"].map(|name| made.archive(name));
+    let datasets: Vec<Dataset> = after.objects().map(Result::unwrap).collect();
+    let [first, second] = datasets.as_slice() else {
+        panic!("{} datasets", datasets.len())
+    };
+    assert_eq!(
+        (first.experiment_id.as_str(), second.experiment_id.as_str()),
+        ("1", "2")
+    );
+    assert!(first.profile.is_some() && first.profile == second.profile);
+    assert_eq!(before.manifest().totals.blobs, 1);
+    assert_eq!(after.manifest().totals, before.manifest().totals);
+    made.undo("out.zip", "back");
+    assert_eq!(made.id("back"), made.id("long"));
 }
 
 #[test]

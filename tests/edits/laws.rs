@@ -1,6 +1,7 @@
 //! Laws that hold for any recipe on any archive.
 
 use crate::recipes::{Made, rename};
+use mlark::archive::verify::{Sought, VerifyOptions, lacks};
 use mlark::flow::transform::move_runs::MoveRuns;
 use mlark::flow::transform::redact::{DropArtifacts, HashUsers, Plain};
 use mlark::flow::transform::relocate::{Relocate, RelocatePair};
@@ -9,6 +10,7 @@ use mlark::flow::transform::select::{Exclude, Select};
 use mlark::flow::transform::source_tags::SourceTags;
 use mlark::flow::transform::tags::{EraseTexts, RenameText, SetText, TagKind, UnsetText};
 use mlark::flow::transform::{Edit, Recipe, TransformError};
+use mlark::monitor::Silent;
 use proptest::prelude::*;
 
 fn select(choice: Select) -> Edit {
@@ -194,6 +196,39 @@ proptest! {
             at.iter().map(|at| edits[at % edits.len()].clone()).collect()
         };
         check(&made, (&pick(&undone, &first), &pick(&removing, &second)));
+    }
+}
+
+/// In how many places of an archive a text is, as it is or encoded.
+fn places_of(path: &std::path::Path, text: &str) -> u64 {
+    let mut sought = Sought::default();
+    sought.text("the text".into(), text).unwrap();
+    let report = lacks(path, &sought, &VerifyOptions::default(), &Silent).unwrap();
+    assert!(report.unread.is_empty(), "{:?}", report.unread);
+    report.places
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(6))]
+
+    #[test]
+    fn a_tag_that_is_dropped_or_masked_is_nowhere_and_is_found_when_it_is_put_back(text in "[a-zA-Z0-9 /\"ß]{9,20}", masks: bool, is_golden: bool) {
+        let made = if is_golden { Made::golden() } else { Made::rich() };
+        let text = format!("<{text}>");
+        let set = || Edit::SetTag(SetText { kind: None, key: "mlflow.secret".into(), value: text.clone() });
+        let erased = EraseTexts { kind: None, glob: "mlflow.sec*".into() };
+        let erase = if masks { Edit::MaskTag(erased) } else { Edit::DropTag(erased) };
+        // Source tags have a copy of it, and the undo record another.
+        made.apply("in", vec![set(), Edit::SourceTags(SourceTags::default())], "copied");
+        made.apply("copied", vec![Edit::UnsetTag(UnsetText { kind: None, key: "mlflow.secret".into() })], "unset");
+        for (from, out) in [("copied", "gone"), ("unset", "gone.zip")] {
+            prop_assert!(places_of(&made.path(from), &text) > 0);
+            made.apply(from, vec![erase.clone()], out);
+            prop_assert_eq!(places_of(&made.path(out), &text), 0);
+            let again = format!("again-{out}");
+            made.apply(out, vec![set()], &again);
+            prop_assert!(places_of(&made.path(&again), &text) > 0);
+        }
     }
 }
 

@@ -166,7 +166,7 @@ fn lines_come_from_the_side_that_has_their_object() {
     let Err(MergeError::Conflict { count: 1, places, .. }) = refused else {
         panic!("{refused:?}");
     };
-    assert!(places.contains("runs `r1`"), "{places}");
+    assert!(places.contains("run `r1`"), "{places}");
     assert!(!at("refused").exists());
     let (made, report) = merged(&archives, &at("first"), &options(Prefer::First));
     assert_eq!(made.manifest().content_id, whole.manifest().content_id);

@@ -336,7 +336,7 @@ fn a_merge_cannot_be_undone_and_says_why_and_refuses_what_it_cannot_do() {
     let conflict = run(&["merge", "here.zip", "other.zip", "-o", "made"]);
     assert_eq!(conflict.status.code(), Some(2));
     let text = String::from_utf8(conflict.stderr).unwrap();
-    assert!(text.contains("runs `r0` (here.zip, other.zip)"), "{text}");
+    assert!(text.contains("run `r0` (here.zip, other.zip)"), "{text}");
     assert!(text.contains("--prefer"), "{text}");
     assert!(!at("made").exists());
     let dry = run(&["merge", "here.zip", "there", "--dry-run", "--json"]);
@@ -344,6 +344,45 @@ fn a_merge_cannot_be_undone_and_says_why_and_refuses_what_it_cannot_do() {
     let dry: serde_json::Value = serde_json::from_slice(&dry.stdout).unwrap();
     assert_eq!(dry["counts"]["runs"], 2 * SIZE);
     assert!(dry.get("output").is_none());
+}
+
+#[test]
+fn origins_that_are_said_to_be_one_are_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let before = Holding {
+        origin: "old",
+        ..Holding::all()
+    };
+    let before = before.build(&at("before"));
+    let after = Holding::all().build(&at("after.zip"));
+    let origin = after.manifest().origin.clone();
+    let same = |old: &str, new: &str| MergeOptions {
+        same_origins: [(old.to_owned(), new.to_owned())].into(),
+        ..options(Prefer::Fail)
+    };
+    for (number, archives) in [[before.clone(), after.clone()], [after.clone(), before.clone()]]
+        .into_iter()
+        .enumerate()
+    {
+        let (made, report) = merged(&archives, &at(&format!("{number}")), &same("old", &origin));
+        assert_eq!(id_of(made.manifest()), id_of(after.manifest()));
+        assert_eq!(
+            (&made.manifest().origin, &made.manifest().origins),
+            (&origin, &None)
+        );
+        assert!(report.changes.is_empty(), "{:?}", report.changes);
+    }
+    for (old, new) in [("old", "new"), ("older", &origin)] {
+        let error = merge(
+            &[before.clone(), after.clone()],
+            Some(&at("made")),
+            &same(old, new),
+        )
+        .unwrap_err();
+        assert!(matches!(error, MergeError::UnknownOrigin { .. }), "{error}");
+    }
+    assert!(!at("made").exists());
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn several_archives_are_merged_and_edited_as_one_result() {
         );
         assert!(text.contains("runs 24"), "{text}");
         assert!(
-            text.contains("`train` of there is `train-2`"),
+            text.contains("`train` of there is now `train-2`"),
             "what the merge did is said: {text}"
         );
         let path = at.join(out);
@@ -107,7 +107,7 @@ fn what_several_archives_do_not_agree_on_is_decided_or_refused() {
         assert!(text.contains(word), "{arguments}: {text}");
         assert_eq!(names(at), before, "{arguments}");
     };
-    refused("transform here.zip other.zip -o made --set-tag a=b", "runs `r0`");
+    refused("transform here.zip other.zip -o made --set-tag a=b", "run `r0`");
     refused(
         "transform here.zip -o made --set-tag a=b --prefer first",
         "several archives",

@@ -1,19 +1,42 @@
 //! Which origin knows an object, and under which id: every origin of every archive that is merged.
 
-use super::Result;
-use crate::archive::Archive;
-use crate::format::manifest::Manifest;
+use super::{MergeError, Result};
+use crate::archive::{Archive, ArchiveError, SpillIndex, SpillIndexWriter};
+use crate::format::manifest::{FileDescriptor, Manifest};
 use crate::format::origin::FurtherOrigin;
 use crate::format::{Kind, OriginLine};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io;
 
 /// The origins of all archives; the first is that of the result.
 #[derive(Debug, Default)]
 pub(super) struct OriginTable {
     pub(super) origins: Vec<FurtherOrigin>,
+    /// What origins count as that are one with another.
+    same: BTreeMap<String, String>,
+    /// Those names of origins that archives have.
+    names: BTreeSet<String>,
 }
 
 impl OriginTable {
+    pub(super) fn new(same: &BTreeMap<String, String>) -> Self {
+        OriginTable {
+            same: same.clone(),
+            ..OriginTable::default()
+        }
+    }
+
+    /// Refuses what was said of origins that no archive has, after all are known.
+    pub(super) fn refuse_unknown(&self) -> Result<()> {
+        let mut said = self.same.iter().flat_map(|(old, new)| [old, new]);
+        match said.find(|name| !self.names.contains(*name)) {
+            Some(origin) => Err(MergeError::UnknownOrigin {
+                origin: origin.clone(),
+            }),
+            None => Ok(()),
+        }
+    }
+
     /// Takes the origins of an archive in; the number of its own.
     pub(super) fn add(&mut self, manifest: &Manifest) -> usize {
         let own = FurtherOrigin {
@@ -27,7 +50,11 @@ impl OriginTable {
         number
     }
 
-    fn number(&mut self, origin: FurtherOrigin) -> usize {
+    fn number(&mut self, mut origin: FurtherOrigin) -> usize {
+        self.names.insert(origin.origin.clone());
+        if let Some(same) = self.same.get(&origin.origin) {
+            origin.origin.clone_from(same);
+        }
         let mut known = self.origins.iter();
         known
             .position(|known| known.origin == origin.origin)
@@ -55,74 +82,121 @@ pub(super) struct Identity {
 /// Kinds whose ids are names, each of its workspace.
 pub(super) const NAMED_IN_WORKSPACES: [Kind; 2] = [Kind::RegisteredModels, Kind::ModelVersions];
 
-/// An object of an archive: kind, workspace, id.
-type ObjectKey = (Kind, Option<String>, String);
-
 /// What the origins of one archive call its objects.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Book {
     own: usize,
-    /// What other origins than the archive's own say, in the order of their lines.
-    others: HashMap<ObjectKey, Vec<(Identity, bool)>>,
+    /// What other origins than the archive's own say, in the order of their lines, by the objects.
+    others: Option<Others>,
+    /// The workspace of all objects, of an archive that names none.
+    workspace: Option<String>,
+}
+
+/// Lines about origins, and the numbers of these.
+#[derive(Debug)]
+struct Others {
+    lines: SpillIndex,
+    origins: HashMap<String, usize>,
 }
 
 impl Book {
     /// Reads what an archive says of its objects.
     pub(super) fn read(archive: &Archive, table: &mut OriginTable) -> Result<Self> {
-        let mut book = Book {
-            own: table.add(archive.manifest()),
-            others: HashMap::new(),
-        };
-        let origins = archive.manifest().origins.iter();
-        let files = origins.filter_map(|origins| origins.file.clone()).collect();
-        let mut lines = archive.lines_of(files);
-        while let Some(line) = lines.next_line()? {
-            let line: OriginLine = serde_json::from_slice(line.bytes)
-                .map_err(|error| archive.damaged(&line.place(), &error.to_string()))?;
-            let identity = Identity {
-                id: line.origin_id().to_owned(),
-                origin: table.number(FurtherOrigin {
-                    origin: line.origin,
-                    source: archive.manifest().source.clone(),
-                }),
-            };
-            let key = (line.kind, line.workspace, line.id);
-            book.others.entry(key).or_default().push((identity, line.joined));
-        }
-        Ok(book)
+        let own = table.add(archive.manifest());
+        let file = archive
+            .manifest()
+            .origins
+            .as_ref()
+            .and_then(|origins| origins.file.clone());
+        let others = file.map(|file| Others::read(archive, file, table)).transpose()?;
+        Ok(Book {
+            own,
+            others,
+            workspace: None,
+        })
     }
 
     /// What origins call an object, the first of them the one that it is of.
-    pub(super) fn identities(&self, kind: Kind, workspace: Option<&str>, id: &str) -> Vec<Identity> {
+    pub(super) fn identities(&self, kind: Kind, workspace: Option<&str>, id: &str) -> Result<Vec<Identity>> {
         let own = || Identity {
             origin: self.own,
             id: id.to_owned(),
         };
-        if self.others.is_empty() {
-            return vec![own()];
-        }
-        let key = (kind, workspace.map(str::to_owned), id.to_owned());
-        let others = self.others.get(&key).map(Vec::as_slice).unwrap_or_default();
+        let Some(others) = &self.others else {
+            return Ok(vec![own()]);
+        };
+        let given = self
+            .workspace
+            .as_deref()
+            .filter(|_| NAMED_IN_WORKSPACES.contains(&kind));
+        let workspace = match &self.workspace {
+            // As a whole it was put into one.
+            Some(_) if workspace == given => None,
+            Some(_) => return Ok(vec![own()]),
+            None => workspace,
+        };
+        let others = others.find(kind, workspace, id)?;
         let is_own = others.first().is_none_or(|(_, joined)| *joined);
         let first = is_own.then(own);
-        first
-            .into_iter()
-            .chain(others.iter().map(|(identity, _)| identity.clone()))
-            .collect()
+        let others = others.into_iter().map(|(identity, _)| identity);
+        Ok(first.into_iter().chain(others).collect())
     }
 
     /// Knows all objects in a workspace, of an archive that names none.
     pub(super) fn put_into(&mut self, workspace: &str) {
-        let others = std::mem::take(&mut self.others).into_iter();
-        let others = others.map(|((kind, _, id), known)| {
-            let workspace = NAMED_IN_WORKSPACES.contains(&kind).then(|| workspace.to_owned());
-            ((kind, workspace, id), known)
-        });
-        self.others = others.collect();
+        self.workspace = Some(workspace.to_owned());
     }
 
     /// Number of the archive's own origin.
     pub(super) fn own(&self) -> usize {
         self.own
     }
+}
+
+impl Others {
+    fn read(archive: &Archive, file: FileDescriptor, table: &mut OriginTable) -> Result<Self> {
+        let mut texts = SpillIndexWriter::create(&std::env::temp_dir()).map_err(failed)?;
+        let mut origins = HashMap::new();
+        let mut lines = archive.lines_of(vec![file]);
+        while let Some(line) = lines.next_line()? {
+            let text = line.bytes;
+            let line: OriginLine = serde_json::from_slice(text)
+                .map_err(|error| archive.damaged(&line.place(), &error.to_string()))?;
+            texts
+                .push(&(line.kind, &line.workspace, &line.id), text)
+                .map_err(failed)?;
+            if !origins.contains_key(&line.origin) {
+                let number = table.number(FurtherOrigin {
+                    origin: line.origin.clone(),
+                    source: archive.manifest().source.clone(),
+                });
+                origins.insert(line.origin, number);
+            }
+        }
+        Ok(Others {
+            lines: texts.finish().map_err(failed)?,
+            origins,
+        })
+    }
+
+    /// What the lines say of an object; of each whether an origin before knows it too.
+    fn find(&self, kind: Kind, workspace: Option<&str>, id: &str) -> Result<Vec<(Identity, bool)>> {
+        let mut found = Vec::new();
+        for text in self.lines.find(&(kind, workspace, id)) {
+            let text = text.map_err(failed)?;
+            let line: OriginLine = serde_json::from_slice(&text).map_err(|error| failed(error.into()))?;
+            if (line.kind, line.workspace.as_deref(), line.id.as_str()) == (kind, workspace, id) {
+                let identity = Identity {
+                    id: line.origin_id().to_owned(),
+                    origin: self.origins[&line.origin],
+                };
+                found.push((identity, line.joined));
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn failed(error: io::Error) -> ArchiveError {
+    ArchiveError::io("use temporary file in", std::env::temp_dir())(error)
 }

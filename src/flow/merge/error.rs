@@ -3,7 +3,7 @@
 use super::{Conflict, ShardError};
 use crate::archive::{ArchiveError, ErrorKind};
 use crate::format::Kind;
-use crate::model::printable::counted;
+use crate::model::printable::{counted, printable};
 use std::path::PathBuf;
 
 /// Archives that cannot be merged.
@@ -17,7 +17,7 @@ pub enum MergeError {
     #[error(transparent)]
     Shard(ShardError),
     /// The same id with other content.
-    #[error("several archives have other content under one id, of {}: {places}", counted(*count, "objects"))]
+    #[error("the archives differ in {} that they share: {places}", counted(*count, "objects"))]
     Conflict {
         /// How many.
         count: u64,
@@ -25,6 +25,12 @@ pub enum MergeError {
         places: String,
         /// The same.
         conflicts: Vec<Conflict>,
+    },
+    /// An origin that is said to be one with another, or that other.
+    #[error("no archive has the origin `{}`", printable(.origin))]
+    UnknownOrigin {
+        /// Its name.
+        origin: String,
     },
     /// A newer minor version has a kind that this build cannot put together.
     #[error("`{}` has {kind}, which this mlark does not know and cannot merge: use a newer mlark", path.display())]
@@ -47,7 +53,7 @@ pub enum MergeError {
         other: u32,
     },
     /// More parts than are made at once.
-    #[error("it would be split into {count} parts, and at most {most} are made: choose larger ones")]
+    #[error("this makes {count} parts, and the limit is {most}: choose larger parts")]
     TooManyParts {
         /// How many.
         count: usize,
@@ -55,7 +61,7 @@ pub enum MergeError {
         most: usize,
     },
     /// No number is left.
-    #[error("experiment `{id}` needs another number, and the largest that there is is in use")]
+    #[error("experiment `{id}` needs a new number, and no larger one is left")]
     NoNumber {
         /// Its id.
         id: String,
@@ -80,6 +86,7 @@ impl MergeError {
             MergeError::Orphan { .. } => ErrorKind::Damaged,
             MergeError::Shard(_)
             | MergeError::Conflict { .. }
+            | MergeError::UnknownOrigin { .. }
             | MergeError::NewerKind { .. }
             | MergeError::Majors { .. }
             | MergeError::TooManyParts { .. }

@@ -13,7 +13,7 @@ pub(super) fn join(kind: Kind, first: &[u8], second: &[u8], notices: &mut BTreeM
     let read = |line: &[u8]| serde_json::from_slice::<Value>(line).unwrap_or_default();
     let (mut one, other) = (read(first), read(second));
     let mut stays = |field: &str| {
-        let text = format!("{kind} that became one: {field} stays as the first archive has it");
+        let text = format!("joined {kind}: {field} keeps the value of the first archive");
         *notices.entry(text).or_default() += 1;
     };
     for (field, theirs) in other.as_object().into_iter().flatten() {

@@ -80,6 +80,8 @@ pub struct MergeOptions {
     pub join_experiments: bool,
     /// Makes one model of those of one name of several origins.
     pub join_models: bool,
+    /// Origins that are one with another, under an earlier name; each with that other.
+    pub same_origins: BTreeMap<String, String>,
 }
 
 /// What a merge made, or would make.
@@ -282,7 +284,7 @@ impl Job<'_> {
             let inputs = conflict.inputs.iter();
             let inputs = inputs.map(|number| self.archives[number - 1].path().display().to_string());
             let inputs = inputs.collect::<Vec<_>>().join(", ");
-            format!("{} `{}` ({inputs})", conflict.kind, conflict.id)
+            format!("{} `{}` ({inputs})", conflict.kind.singular(), conflict.id)
         };
         let mut places: Vec<_> = weave.conflicts.iter().take(PLACES).map(place).collect();
         if weave.conflict_count > places.len() as u64 {
@@ -314,12 +316,9 @@ impl Job<'_> {
         for archive in self.archives {
             writer.adopt_blobs(archive, self.options.copy, &except)?;
         }
-        let head = united::head(
-            self.archives,
-            origins,
-            united::counts(self.plan, weave),
-            self.options,
-        );
+        let counts = united::counts(self.plan, weave);
+        let mut head = united::head(self.archives, origins, counts, self.options);
+        self.plan.table.name(0).clone_into(&mut head.origin);
         Ok(Some(writer.finish(head, Duplicates::Refuse)?))
     }
 }

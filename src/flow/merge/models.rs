@@ -1,6 +1,7 @@
 //! Which registered models become one or get another name, and which numbers their versions get.
 
 use super::MergeOptions;
+use super::Result;
 use super::book::Identity;
 use super::moves::{ModelId, ModelMove};
 use super::plan::{ChangeKind, Plan, free_name};
@@ -41,13 +42,14 @@ impl<'n> Models<'n> {
         }
     }
 
-    pub(super) fn decide(mut self, plan: &mut Plan, sequence: &[usize]) {
+    pub(super) fn decide(mut self, plan: &mut Plan, sequence: &[usize]) -> Result<()> {
         for &input in sequence {
             for (id, found) in &self.names[input].models {
                 let workspace = id.0.as_deref();
-                let identities = plan.inputs[input]
-                    .book
-                    .identities(Kind::RegisteredModels, workspace, &id.1);
+                let identities =
+                    plan.inputs[input]
+                        .book
+                        .identities(Kind::RegisteredModels, workspace, &id.1)?;
                 let name = self.new_name(plan, input, id, found, &identities);
                 let model = (id.0.clone(), name.clone());
                 self.used
@@ -60,7 +62,7 @@ impl<'n> Models<'n> {
                     book.identities(Kind::ModelVersions, workspace, &version)
                 };
                 let moved = ModelMove {
-                    versions: versions.number(&found.versions, known_as),
+                    versions: versions.number(&found.versions, known_as)?,
                     name,
                 };
                 for identity in identities {
@@ -72,6 +74,7 @@ impl<'n> Models<'n> {
                 }
             }
         }
+        Ok(())
     }
 
     fn new_name(
@@ -111,11 +114,11 @@ impl Versions {
     fn number(
         &mut self,
         versions: &BTreeSet<u64>,
-        known_as: impl Fn(u64) -> Vec<Identity>,
-    ) -> BTreeMap<u64, u64> {
+        known_as: impl Fn(u64) -> Result<Vec<Identity>>,
+    ) -> Result<BTreeMap<u64, u64>> {
         let mut moved = BTreeMap::new();
         for &version in versions {
-            let identities = known_as(version);
+            let identities = known_as(version)?;
             let origin = *self.origin.get_or_insert(identities[0].origin);
             let known = identities
                 .iter()
@@ -133,6 +136,6 @@ impl Versions {
                 moved.insert(version, number);
             }
         }
-        moved
+        Ok(moved)
     }
 }

@@ -89,7 +89,7 @@ impl MergeOutput {
         let workspace = owner.workspace.as_deref();
         let mut told: Vec<Identity> = Vec::new();
         for (at, side) in sides {
-            for identity in plan.inputs[at].book.identities(kind, workspace, &side.old_id) {
+            for identity in plan.inputs[at].book.identities(kind, workspace, &side.old_id)? {
                 if !told.contains(&identity) {
                     told.push(identity);
                 }

@@ -21,7 +21,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 const DEFAULT_EXPERIMENT: &str = "0";
 
 /// What becomes of one archive.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct InputPlan {
     pub(super) book: Book,
     pub(super) moves: Moves,
@@ -68,14 +68,20 @@ pub(super) struct Plan {
 impl Plan {
     /// Decides from what the archives hold.
     pub(super) fn make(archives: &[&Archive], options: &MergeOptions) -> Result<Self> {
-        let mut plan = Plan::default();
+        let mut plan = Plan {
+            table: OriginTable::new(&options.same_origins),
+            ..Plan::default()
+        };
         for archive in archives {
             let book = Book::read(archive, &mut plan.table)?;
             plan.inputs.push(InputPlan {
                 book,
-                ..InputPlan::default()
+                moves: Moves::default(),
+                sorts_experiments: false,
+                sorts_models: false,
             });
         }
+        plan.table.refuse_unknown()?;
         if plan.table.origins.len() < 2 {
             return Ok(plan);
         }
@@ -88,7 +94,7 @@ impl Plan {
         let mut sequence: Vec<usize> = (0..archives.len()).collect();
         sequence.sort_by_key(|&input| plan.inputs[input].book.own());
         Experiments::new(&names, options).decide(&mut plan, &sequence)?;
-        Models::new(&names, options).decide(&mut plan, &sequence);
+        Models::new(&names, options).decide(&mut plan, &sequence)?;
         for (input, names) in plan.inputs.iter_mut().zip(&names) {
             let moves = &mut input.moves;
             let unmoved = names.models.keys().filter(|id| !moves.models.contains_key(*id));
@@ -138,8 +144,7 @@ impl Plan {
             .iter()
             .filter(|input| input.moves.workspace.is_some())
             .count() as u64;
-        let notice =
-            format!("archives that name no workspace: their objects are in `{DEFAULT_WORKSPACE}` now");
+        let notice = format!("archives without workspaces: their objects are now in `{DEFAULT_WORKSPACE}`");
         (count > 0).then_some((notice, count))
     }
 
@@ -213,7 +218,7 @@ impl<'n> Experiments<'n> {
                     continue;
                 }
                 let name = found.name.clone().map(|name| (found.workspace.clone(), name));
-                let identities = plan.inputs[input].book.identities(Kind::Experiments, None, id);
+                let identities = plan.inputs[input].book.identities(Kind::Experiments, None, id)?;
                 let new = self.new_id(plan, input, (id, name.as_ref()), &identities, &given)?;
                 given.insert(new.clone());
                 if new != *id {

@@ -100,7 +100,7 @@ pub(super) fn missing_parts(archives: &[&Archive]) -> Option<(String, u64)> {
         .iter()
         .map(|((_, of), numbers)| of.saturating_sub(numbers.len() as u64));
     let missing = missing.fold(0, u64::saturating_add);
-    let notice = "parts of what was split were not given: the result is not the whole";
+    let notice = "some parts of the split archive were not given, so the result is not the whole";
     (missing > 0).then(|| (notice.to_owned(), missing))
 }
 
@@ -217,6 +217,7 @@ fn parameters(options: &MergeOptions) -> BTreeMap<String, Value> {
     let joins = [
         ("join-experiments", options.join_experiments),
         ("join-models", options.join_models),
+        ("same-origin", !options.same_origins.is_empty()),
     ];
     let joins = joins.into_iter().filter(|(_, is_set)| *is_set);
     let joins = joins.map(|(name, _)| (name.to_owned(), json!(true)));

@@ -150,7 +150,7 @@ impl<'j> Weave<'j> {
         sources: &mut [Source<'_>],
         output: &mut MergeOutput,
     ) -> Result<()> {
-        let classes = self.classes(family.kind, group, sources);
+        let classes = self.classes(family.kind, group, sources)?;
         let winners: Vec<usize> = classes
             .iter()
             .map(|class| self.winner(family.kind, class, sources))
@@ -191,7 +191,7 @@ impl<'j> Weave<'j> {
 
     /// Those that the same origins know together: they are one object. Of several origins only experiments, registered models
     /// and workspaces become one; anything else of one id is one object wherever it comes from.
-    fn classes(&self, kind: Kind, group: &[usize], sources: &[Source<'_>]) -> Vec<Vec<usize>> {
+    fn classes(&self, kind: Kind, group: &[usize], sources: &[Source<'_>]) -> Result<Vec<Vec<usize>>> {
         let known = |at: usize| {
             let book = &self.plan.inputs[at].book;
             match (kind, sources[at].head()) {
@@ -199,18 +199,18 @@ impl<'j> Weave<'j> {
                 (Kind::Experiments | Kind::RegisteredModels, Some(head)) => {
                     book.identities(kind, head.workspace.as_deref(), &head.old_id)
                 }
-                _ => Vec::new(),
+                _ => Ok(Vec::new()),
             }
         };
         let mut classes: Vec<(Vec<Identity>, Vec<usize>)> = Vec::new();
         for &at in group {
-            let origins = if group.len() > 1 { known(at) } else { Vec::new() };
+            let origins = if group.len() > 1 { known(at)? } else { Vec::new() };
             match classes.iter_mut().find(|(others, _)| *others == origins) {
                 Some((_, class)) => class.push(at),
                 None => classes.push((origins, vec![at])),
             }
         }
-        classes.into_iter().map(|(_, class)| class).collect()
+        Ok(classes.into_iter().map(|(_, class)| class).collect())
     }
 
     fn winner(&self, kind: Kind, class: &[usize], sources: &[Source<'_>]) -> usize {

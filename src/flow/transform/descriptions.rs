@@ -249,7 +249,10 @@ impl Step for Descriptions {
             true => Ok(vec![format!("--{} `{name}`", self.edit)]),
             false => Err(TransformError::Edit {
                 edit: self.edit,
-                reason: format!("nothing that has a description is called `{}`", printable(&name)),
+                reason: format!(
+                    "nothing that can have a description is named `{}`",
+                    printable(&name)
+                ),
             }),
         }
     }

@@ -5,19 +5,23 @@ use super::select::{DatasetName, RunFacts};
 use super::step::{EditedLine, Fate, Step};
 use super::typed::typed;
 use super::view::View;
+use crate::archive::ArchiveError;
 use crate::archive::walk::text;
 use crate::format::Kind;
 use crate::format::line::canonical;
 use crate::model::LoggedModel;
 use crate::model::printable::printable;
-use crate::select::{Asked, AskedNames, NAMING_METADATA, Patterns};
+use crate::select::{Asked, AskedNames, Graph, GraphBuilder, Marks, NAMING_METADATA, Node, Patterns};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::io;
 use std::sync::{Mutex, PoisonError};
 
 const EDIT: &str = "move-runs";
+/// What asks for experiments and runs; models are never asked for.
+const OPTIONS: [&str; 3] = ["--move-runs experiment", "--move-runs", ""];
 
 /// Which runs, and where to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -60,8 +64,7 @@ type DatasetKey = (String, DatasetName);
 
 struct Moving {
     to: String,
-    runs: HashSet<String>,
-    logged_models: HashSet<String>,
+    taken: MovedObjects,
     /// Datasets that moved runs read; of each, whether a run that stays reads it too.
     datasets: HashMap<DatasetKey, bool>,
     /// Of those, the ones that come along: the target has none of that name and digest.
@@ -77,7 +80,7 @@ pub(super) fn move_runs(edit: &MoveRuns, view: &View<'_>) -> Result<Box<dyn Step
         edit: EDIT,
         reason: error.to_string(),
     })?;
-    let mut asked = AskedNames::new(&sources, &edit.runs, &Patterns::default());
+    let mut asked = AskedNames::by(OPTIONS, &sources, &edit.runs, &Patterns::default());
     let mut from = HashSet::new();
     view.for_each_head(Kind::Experiments, |head| {
         let called = [text(&head.experiment_id), text(&head.name)];
@@ -92,28 +95,89 @@ pub(super) fn move_runs(edit: &MoveRuns, view: &View<'_>) -> Result<Box<dyn Step
         Ok(())
     })?;
     let matched = asked.finish()?;
+    let to = target(&edit.to, view)?;
     let mut moving = Moving {
-        to: target(&edit.to, view)?,
-        runs: HashSet::new(),
-        logged_models: HashSet::new(),
+        taken: MovedObjects::find(&matched.runs, &from, &to, view)?,
+        to,
         datasets: HashMap::new(),
         coming: HashSet::new(),
         copies: Mutex::default(),
         silent: matched.silent,
     };
-    moving.find_runs(&matched.runs, &from, view)?;
     moving.find_datasets(view)?;
-    view.for_each(Kind::LoggedModels, |line| {
-        let model: LoggedModel = typed(view.archive(), &line)?;
-        if moving
-            .runs
-            .contains(model.source_run_id.as_deref().unwrap_or_default())
-        {
-            moving.logged_models.insert(model.model_id);
-        }
-        Ok(())
-    })?;
     Ok(Box::new(moving))
+}
+
+/// What moves, by its place: a bit for each object, and eight bytes for each child, logged model and trace of a run.
+struct MovedObjects {
+    graph: Graph,
+    runs: Marks,
+    has_any: bool,
+}
+
+impl MovedObjects {
+    /// Runs that were asked for and their children, but those that are there already; and what names them.
+    fn find(named: &[String], from: &HashSet<String>, to: &str, view: &View<'_>) -> Result<Self> {
+        let mut graph = GraphBuilder::new(view.archive(), &std::env::temp_dir());
+        let (mut next, mut there) = (Vec::new(), graph.marks());
+        let named: HashSet<&str> = named.iter().map(String::as_str).collect();
+        view.for_each_placed_text(Kind::Runs, |place, line| {
+            let run: RunFacts = view.read(Kind::Runs, serde_json::from_slice(line))?;
+            let (id, experiment) = (&run.info.run_id, &run.info.experiment_id);
+            let node = graph.define(Kind::Runs, id, place).map_err(failed)?;
+            let parent = run.parent().unwrap_or_default();
+            graph.follow(Kind::Runs, parent, node).map_err(failed)?;
+            if from.contains(experiment) || named.contains(id.as_str()) {
+                next.push(node);
+            }
+            if experiment == to {
+                there.insert(node);
+            }
+            Ok(())
+        })?;
+        view.for_each_placed(Kind::LoggedModels, |place, line| {
+            let model: LoggedModel = typed(view.archive(), &line)?;
+            let node = graph.define(Kind::LoggedModels, &model.model_id, place);
+            let run = model.source_run_id.as_deref().unwrap_or_default();
+            let needed = graph.need(node.map_err(failed)?, Kind::Runs, run);
+            Ok(needed.map_err(failed)?)
+        })?;
+        view.for_each_placed_text(Kind::Traces, |place, line| {
+            let trace: TraceFacts = view.read(Kind::Traces, serde_json::from_slice(line))?;
+            let node = graph.nameless(Kind::Traces, place).map_err(failed)?;
+            for key in NAMING_METADATA {
+                let id = trace.trace_metadata[key].as_str().unwrap_or_default();
+                for kind in [Kind::Runs, Kind::LoggedModels] {
+                    graph.need(node, kind, id).map_err(failed)?;
+                }
+            }
+            Ok(())
+        })?;
+        let graph = graph.finish().map_err(failed)?;
+        let mut runs = graph.marks();
+        graph.close(&mut runs, next);
+        there.all().for_each(|node| runs.remove(node));
+        let has_any = runs.all().next().is_some();
+        Ok(MovedObjects { graph, runs, has_any })
+    }
+
+    /// Whether an object moves: a run, or what names one that does, at once or by a logged model.
+    fn has(&self, kind: Kind, place: u64) -> bool {
+        let node = self.graph.node(kind, place);
+        node.is_some_and(|node| {
+            self.runs.contains(node)
+                || kind != Kind::Runs && self.graph.brought_by(node).any(|named| self.has_named(named))
+        })
+    }
+
+    fn has_named(&self, node: Node) -> bool {
+        let is_model = self.graph.is(Kind::LoggedModels, node);
+        self.runs.contains(node) || is_model && self.graph.brought_by(node).any(|run| self.runs.contains(run))
+    }
+}
+
+fn failed(error: io::Error) -> ArchiveError {
+    ArchiveError::io("use temporary file in", std::env::temp_dir())(error)
 }
 
 /// The id of the experiment that a name or an id means.
@@ -147,47 +211,17 @@ fn target(to: &str, view: &View<'_>) -> Result<String> {
 }
 
 impl Moving {
-    /// Runs that were asked for and their children, but those that are there already.
-    fn find_runs(&mut self, named: &[String], from: &HashSet<String>, view: &View<'_>) -> Result<()> {
-        let mut children: HashMap<String, Vec<String>> = HashMap::new();
-        let mut next: Vec<String> = named.to_vec();
-        let mut there = HashSet::new();
-        view.for_each_text(Kind::Runs, |line| {
-            let run: RunFacts = view.read(Kind::Runs, serde_json::from_slice(line))?;
-            if let Some(parent) = run.parent() {
-                children
-                    .entry(parent.to_owned())
-                    .or_default()
-                    .push(run.info.run_id.clone());
-            }
-            if from.contains(&run.info.experiment_id) {
-                next.push(run.info.run_id.clone());
-            }
-            if run.info.experiment_id == self.to {
-                there.insert(run.info.run_id);
-            }
-            Ok(())
-        })?;
-        while let Some(run) = next.pop() {
-            if self.runs.insert(run.clone()) {
-                next.extend(children.remove(&run).unwrap_or_default());
-            }
-        }
-        self.runs.retain(|run| !there.contains(run));
-        Ok(())
-    }
-
     fn find_datasets(&mut self, view: &View<'_>) -> Result<()> {
         let mut read_by_others = HashSet::new();
-        view.for_each_text(Kind::Runs, |line| {
+        view.for_each_placed_text(Kind::Runs, |place, line| {
             let run: RunFacts = view.read(Kind::Runs, serde_json::from_slice(line))?;
-            let (id, experiment) = (run.info.run_id, run.info.experiment_id);
+            let experiment = run.info.experiment_id;
             let read = run
                 .inputs
                 .dataset_inputs
                 .into_iter()
                 .map(|name| (experiment.clone(), name));
-            if self.runs.contains(&id) {
+            if self.taken.has(Kind::Runs, place) {
                 self.datasets.extend(read.map(|dataset| (dataset, false)));
             } else {
                 read_by_others.extend(read);
@@ -249,12 +283,13 @@ impl Moving {
             })
         });
     }
+}
 
-    fn has_trace(&self, line: &EditedLine) -> bool {
-        let metadata = &line.value()["trace_metadata"];
-        let mut named = NAMING_METADATA.iter().filter_map(|key| metadata[*key].as_str());
-        named.any(|id| self.runs.contains(id) || self.logged_models.contains(id))
-    }
+/// What a trace says of runs and models.
+#[derive(Deserialize)]
+struct TraceFacts {
+    #[serde(default)]
+    trace_metadata: Value,
 }
 
 /// Which dataset a line is.
@@ -271,21 +306,19 @@ impl Step for Moving {
     }
 
     fn moves(&self, kind: Kind) -> bool {
-        !self.runs.is_empty() && self.kinds().contains(&kind)
+        self.taken.has_any && self.kinds().contains(&kind)
+    }
+
+    fn judges(&self, kind: Kind, place: u64) -> Option<Fate> {
+        (kind != Kind::Datasets && !self.taken.has(kind, place)).then_some(Fate::Kept)
     }
 
     fn apply(&self, line: &mut EditedLine) -> Result<Fate> {
         match line.kind() {
-            Kind::Runs => {
-                let id = line.value()["info"]["run_id"].as_str();
-                if id.is_some_and(|id| self.runs.contains(id)) {
-                    self.put(line, Some("info"));
-                }
-            }
-            Kind::LoggedModels if self.logged_models.contains(line.text("model_id")) => self.put(line, None),
-            Kind::Traces if self.has_trace(line) => self.put(line, None),
             Kind::Datasets => return self.dataset(line),
-            _ => {}
+            kind if !self.taken.has(kind, line.place()) => {}
+            Kind::Runs => self.put(line, Some("info")),
+            _ => self.put(line, None),
         }
         Ok(Fate::Kept)
     }

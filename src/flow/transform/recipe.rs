@@ -248,6 +248,10 @@ impl Recipe {
             move |source| TransformError::Recipe { place, source }
         };
         let document = strict_json::parse(text).map_err(failed("the recipe"))?;
+        if !document.is_object() {
+            let reason = "it is an object with one field, `edits`, a list";
+            return Err(failed("the recipe")(serde::de::Error::custom(reason)));
+        }
         let list = Edits::deserialize(&document).map_err(failed("the recipe"))?;
         let numbered = list.edits.iter().zip(1..);
         let edits = numbered.map(|(edit, number)| {

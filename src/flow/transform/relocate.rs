@@ -111,18 +111,18 @@ pub(super) fn relocate(relocate: &Relocate) -> Result<Box<dyn Step>> {
             new: trimmed(&pair.new),
         })
         .collect();
-    if pairs
-        .iter()
-        .any(|pair| pair.old.is_empty() || pair.new.is_empty())
-    {
-        return refused("a place is empty".to_owned());
+    let mut places = relocate.places.iter().flat_map(|pair| [&pair.old, &pair.new]);
+    if let Some(none) = places.find(|place| trimmed(place).is_empty()) {
+        return refused(format!(
+            "`{none}` is no place: give a URI, or a path with a name in it"
+        ));
     }
     pairs.sort_by(|a, b| b.old.len().cmp(&a.old.len()).then_with(|| a.old.cmp(&b.old)));
     for (at, pair) in pairs.iter().enumerate() {
         for other in &pairs[at + 1..] {
             if other.old == pair.old || other.new == pair.new {
                 let [a, b] = [&pair.old, &other.old].map(|old| printable(old));
-                return refused(format!("`{a}` and `{b}` would be one place, or are one twice"));
+                return refused(format!("`{a}` and `{b}` map to one place, or are the same"));
             }
         }
     }
@@ -235,7 +235,10 @@ impl Step for Relocation {
         if let Some(uri) = &seen.clash {
             return Err(TransformError::Edit {
                 edit: EDIT,
-                reason: format!("two places would be one: `{}` is there already", printable(uri)),
+                reason: format!(
+                    "`{}` is already in use, and two places cannot become one",
+                    printable(uri)
+                ),
             });
         }
         let unfound = self

@@ -15,9 +15,7 @@ pub(super) fn refuse_newer_kinds(archive: &Archive, edit: &'static str) -> Resul
     match newer_kinds(archive).into_keys().next() {
         Some(kind) => Err(TransformError::Edit {
             edit,
-            reason: format!(
-                "the archive has `{kind}`, which a newer mlark wrote and this one cannot look through"
-            ),
+            reason: format!("the archive has `{kind}`, which a newer mlark wrote and this one cannot search"),
         }),
         None => Ok(()),
     }

@@ -39,7 +39,12 @@ pub(super) trait Step: Send + Sync {
 
     /// For a line that it knows by its text, and whose place another takes that it adds (or none does): what that one is. What belongs
     /// to the line stays.
-    fn replaces(&self, _kind: Kind, _line: &[u8]) -> Option<Option<Identity>> {
+    fn replaces(&self, _kind: Kind, _line: &[u8]) -> Result<Option<Option<Identity>>> {
+        Ok(None)
+    }
+
+    /// What becomes of a line of which the place alone tells that, and which it never changes; none where it must look at the line.
+    fn judges(&self, _kind: Kind, _place: u64) -> Option<Fate> {
         None
     }
 
@@ -65,6 +70,19 @@ pub(super) trait Step: Send + Sync {
     fn finish(&self) -> Result<Vec<String>> {
         Ok(Vec::new())
     }
+}
+
+/// What becomes of a line under edits that judge it by its place; none where one must look at it before that is known.
+pub(super) fn judged<'s>(
+    mut steps: impl Iterator<Item = &'s Box<dyn Step>>,
+    kind: Kind,
+    place: u64,
+) -> Option<Fate> {
+    let not_kept = steps.find_map(|step| match step.judges(kind, place) {
+        Some(Fate::Kept) => None,
+        other => Some(other),
+    });
+    not_kept.unwrap_or(Some(Fate::Kept))
 }
 
 /// Hands on what edits add to a kind, changed by the edits after its own, with its place after all lines of the archive.

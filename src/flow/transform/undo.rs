@@ -5,15 +5,18 @@ use super::engine::{Engine, Identity, identity};
 use super::error::{Result, TransformError};
 use super::step::{EditedLine, Fate, Step};
 use crate::archive::walk::Head;
-use crate::archive::{Archive, ArchiveError, ArchiveWriter, ManifestHead, finish_digest};
+use crate::archive::{
+    Archive, ArchiveError, ArchiveWriter, ManifestHead, SpillIndex, SpillIndexWriter, finish_digest,
+};
 use crate::format::Kind;
 use crate::format::manifest::FileDescriptor;
 use crate::format::undo::{BLOBS_LINE, UNDO_LINES, UndoLineWith};
 use crate::model::Digest;
-use serde_json::Value;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::Hash;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,7 +41,7 @@ pub fn undo(archive: &Archive, out: &Path, options: &TransformOptions) -> Result
     };
     if !entry.parent_content_ids.is_empty() {
         return Err(refused(
-            "the archives that went into it are what was before, and it does not hold them apart",
+            "a merge does not keep its inputs apart; use the archives that were merged",
         ));
     }
     head.expected_content_id = Some(entry.parent_content_id);
@@ -51,7 +54,7 @@ pub fn undo(archive: &Archive, out: &Path, options: &TransformOptions) -> Result
         .partition(belongs);
     if record.is_empty() {
         return Err(refused(
-            "edits that remove something for good keep no record of it, and end the record of earlier edits",
+            "edits that remove something keep no undo record and delete the earlier ones",
         ));
     }
     let restore = Restore::read(archive, record)?;
@@ -82,11 +85,23 @@ fn mismatch(archive: &Archive, detail: &str) -> TransformError {
     }
 }
 
+fn failed(error: io::Error) -> ArchiveError {
+    ArchiveError::io("use temporary file in", std::env::temp_dir())(error)
+}
+
+/// What the line is that comes back.
+fn before_of(archive: &Archive, kind: Kind, line: Option<&RawValue>) -> Result<Option<Identity>> {
+    let head = line.map(|line| Head::read(kind, line.get().as_bytes()));
+    let head = head.transpose();
+    let head = head.map_err(|error| mismatch(archive, &error.to_string()))?;
+    Ok(head.map(|head| identity(kind, &head)))
+}
+
 /// Reads undo lines one by one; what they hold whole stays text, since parsed it takes a multiple of that.
 fn for_each_line(
     archive: &Archive,
     record: Vec<FileDescriptor>,
-    mut visit: impl FnMut(UndoLineWith<&RawValue>) -> Result<()>,
+    mut visit: impl FnMut(&[u8], UndoLineWith<&RawValue>) -> Result<()>,
 ) -> Result<()> {
     let mut lines = archive.lines_of(record);
     while let Some(line) = lines.next_line()? {
@@ -96,7 +111,7 @@ fn for_each_line(
             entry: line.place(),
             reason: error.to_string(),
         })?;
-        visit(undo)?;
+        visit(line.bytes, undo)?;
     }
     Ok(())
 }
@@ -104,22 +119,22 @@ fn for_each_line(
 /// Whether undo records have whole lines.
 fn has_lines(archive: &Archive, records: Vec<FileDescriptor>) -> Result<bool> {
     let mut found = false;
-    for_each_line(archive, records, |line| {
+    for_each_line(archive, records, |_, line| {
         found |= line.line.is_some() || line.now.is_some();
         Ok(())
     })?;
     Ok(found)
 }
 
-/// What an undo record says. Whole lines are read from it again when their kind's turn comes.
+/// What an undo record says, in a temporary file. Whole lines are read from the record again when their kind's turn comes.
 struct Restore {
     archive: Archive,
     record: Vec<FileDescriptor>,
     added_blobs: BTreeSet<Digest>,
-    /// Objects of which only tags go back: keys of those that were not there, and what others were.
-    tags: BTreeMap<Identity, (Vec<String>, BTreeMap<String, Value>)>,
-    /// Lines that go, and what those are that come back in their place.
-    gone: HashMap<Digest, Option<Identity>>,
+    /// Lines of objects of which only tags go back, by what they are.
+    tags: SpillIndex,
+    /// Lines of what goes, with what comes back in its place, by its digest.
+    gone: SpillIndex,
     has_lines: bool,
     kinds: Vec<Kind>,
     restored: AtomicU64,
@@ -130,46 +145,62 @@ struct Restore {
 
 impl Restore {
     fn read(archive: &Archive, record: Vec<FileDescriptor>) -> Result<Self> {
-        let mut restore = Restore {
-            archive: archive.clone(),
-            record: record.clone(),
-            added_blobs: BTreeSet::new(),
-            tags: BTreeMap::new(),
-            gone: HashMap::new(),
-            has_lines: false,
-            kinds: Vec::new(),
-            restored: AtomicU64::new(0),
-            tags_removed: AtomicU64::new(0),
-            tags_restored: AtomicU64::new(0),
-            by_kind: BTreeMap::new(),
-        };
-        for_each_line(archive, record, |line| {
+        let create = || SpillIndexWriter::create(&std::env::temp_dir()).map_err(failed);
+        let (mut tags, mut gone) = (create()?, create()?);
+        let (mut added_blobs, mut by_kind) = (BTreeSet::new(), BTreeMap::new());
+        let mut has_lines = false;
+        for_each_line(archive, record.clone(), |text, line| {
             if line.kind == BLOBS_LINE {
-                restore.added_blobs.extend(line.added_blobs);
+                added_blobs.extend(line.added_blobs);
                 return Ok(());
             }
             let kind = Kind::from_name(&line.kind)
                 .ok_or_else(|| mismatch(archive, &format!("`{}` is not a kind", line.kind)))?;
-            *restore.by_kind.entry(kind).or_insert(0) += 1;
-            restore.has_lines |= line.line.is_some() || line.now.is_some();
+            *by_kind.entry(kind).or_insert(0) += 1;
+            has_lines |= line.line.is_some() || line.now.is_some();
             match (line.now, line.line) {
                 (Some(now), before) => {
-                    let head = before.map(|before| Head::read(kind, before.get().as_bytes()));
-                    let head = head
-                        .transpose()
-                        .map_err(|error| mismatch(archive, &error.to_string()))?;
-                    restore.gone.insert(now, head.map(|head| identity(kind, &head)));
+                    before_of(archive, kind, before)?;
+                    gone.push(&now, text).map_err(failed)?;
                 }
                 (None, Some(_)) => {}
-                (None, None) => {
-                    let tags = (line.added, line.replaced);
-                    restore.tags.insert((kind, line.workspace, line.id), tags);
-                }
+                (None, None) => tags
+                    .push(&(kind, &line.workspace, &line.id), text)
+                    .map_err(failed)?,
             }
             Ok(())
         })?;
-        restore.kinds = restore.by_kind.keys().copied().collect();
-        Ok(restore)
+        Ok(Restore {
+            archive: archive.clone(),
+            record,
+            added_blobs,
+            tags: tags.finish().map_err(failed)?,
+            gone: gone.finish().map_err(failed)?,
+            has_lines,
+            kinds: by_kind.keys().copied().collect(),
+            restored: AtomicU64::new(0),
+            tags_removed: AtomicU64::new(0),
+            tags_restored: AtomicU64::new(0),
+            by_kind,
+        })
+    }
+
+    /// The first line of a record that is about something.
+    fn find<T>(
+        &self,
+        lines: &SpillIndex,
+        about: &impl Hash,
+        take: impl Fn(UndoLineWith<&RawValue>) -> Result<Option<T>>,
+    ) -> Result<Option<T>> {
+        for text in lines.find(about) {
+            let text = text.map_err(failed)?;
+            let line =
+                serde_json::from_slice(&text).map_err(|error| mismatch(&self.archive, &error.to_string()))?;
+            if let Some(found) = take(line)? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
     }
 
     /// Checks that all that the record names was there.
@@ -204,26 +235,31 @@ impl Restore {
         if kind != Kind::ModelVersions {
             object.1 = None;
         }
-        let Some((added, replaced)) = self.tags.get(&object) else {
+        let found = self.find(&self.tags, &object, |line| {
+            let is_it =
+                (line.kind.as_str(), &line.workspace, &line.id) == (kind.name(), &object.1, &object.2);
+            Ok(is_it.then_some((line.added, line.replaced)))
+        })?;
+        let Some((added, replaced)) = found else {
             return Ok(());
         };
         let id = &object.2;
         if line.tags().is_none() {
             return Err(mismatch(&self.archive, &format!("{kind} `{id}` has no tags")));
         }
-        for key in added {
+        for key in &added {
             if line.remove_tag(key).is_none() {
                 let detail = format!("{kind} `{id}` has no tag `{key}`");
                 return Err(mismatch(&self.archive, &detail));
             }
         }
-        for (name, old) in replaced {
-            line.set_tag(name, old.clone());
-        }
         self.restored.fetch_add(1, Ordering::Relaxed);
         self.tags_removed.fetch_add(added.len() as u64, Ordering::Relaxed);
         self.tags_restored
             .fetch_add(replaced.len() as u64, Ordering::Relaxed);
+        for (name, old) in replaced {
+            line.set_tag(&name, old);
+        }
         Ok(())
     }
 }
@@ -240,13 +276,20 @@ impl Step for Restoring {
         self.0.has_lines && self.0.kinds.contains(&kind)
     }
 
-    fn replaces(&self, kind: Kind, line: &[u8]) -> Option<Option<Identity>> {
-        if !self.moves(kind) || self.0.gone.is_empty() {
-            return None;
+    fn replaces(&self, kind: Kind, line: &[u8]) -> Result<Option<Option<Identity>>> {
+        let restore = &self.0;
+        if !self.moves(kind) || restore.gone.is_empty() {
+            return Ok(None);
         }
-        let before = self.0.gone.get(&finish_digest(Sha256::new_with_prefix(line)))?;
-        self.0.restored.fetch_add(1, Ordering::Relaxed);
-        Some(before.clone())
+        let now = finish_digest(Sha256::new_with_prefix(line));
+        let found = restore.find(&restore.gone, &now, |line| match line.now == Some(now) {
+            true => before_of(&restore.archive, kind, line.line).map(Some),
+            false => Ok(None),
+        })?;
+        if found.is_some() {
+            restore.restored.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(found)
     }
 
     fn apply(&self, line: &mut EditedLine) -> Result<Fate> {
@@ -261,9 +304,11 @@ impl Step for Restoring {
         if !self.moves(kind) {
             return Ok(());
         }
-        for_each_line(&restore.archive, restore.record.clone(), |line| match line.line {
-            Some(old) if line.kind == kind.name() => add(old.get().as_bytes()),
-            _ => Ok(()),
+        for_each_line(&restore.archive, restore.record.clone(), |_, line| {
+            match line.line {
+                Some(old) if line.kind == kind.name() => add(old.get().as_bytes()),
+                _ => Ok(()),
+            }
         })
     }
 }

@@ -72,7 +72,10 @@ impl Sought {
         match Needle::pattern(pattern) {
             Ok(needle) => self.add(label, false, needle),
             Err(error) => {
-                let reason = error.to_string();
+                // Before its last line a drawing shows the place, which one line cannot.
+                let text = error.to_string();
+                let last = text.lines().last().unwrap_or_default();
+                let reason = last.trim_start_matches("error: ").to_owned();
                 return Err(BadSought::Pattern { label, reason });
             }
         }

@@ -137,8 +137,8 @@ impl Follow<'_> {
             }
             Owned::One(one) => {
                 let id = text(head.owner(kind));
-                let key = match places.of_added(one.kind, id) {
-                    Some(key) => key.clone(),
+                let key = match places.of_added(one.kind, id)? {
+                    Some(key) => key,
                     None if lost.is(one.kind, id) && kind == Kind::DatasetRecords => {
                         return Ok((!lost.are_dropped).then(|| head.sort_key(kind)));
                     }
@@ -156,8 +156,8 @@ impl Follow<'_> {
                 let kind = OwnerKind::deserialize(&head.owner_kind).map_err(|_| orphan(id))?;
                 let list: Listed = serde_json::from_slice(line).map_err(|_| orphan(id))?;
                 let owner_kind = Kind::from(kind);
-                let key = match places.of_added(owner_kind, id) {
-                    Some(key) => key.clone(),
+                let key = match places.of_added(owner_kind, id)? {
+                    Some(key) => key,
                     None if lost.is(owner_kind, id) => {
                         let key = lost.place(owner_kind);
                         return Ok(key.map(|key| order::artifacts(kind, &key, "")));

@@ -1,7 +1,7 @@
 //! Lines on their way through the edits: read in batches, edited on the writer's threads, given back in order.
 
 use super::super::error::Result;
-use super::super::step::{EditedLine, Fate, Finished, Step};
+use super::super::step::{EditedLine, Fate, Finished, Step, judged};
 use super::origins::Identity;
 use crate::archive::walk::Head;
 use crate::archive::{Archive, Line, Lines, parse_line_but};
@@ -124,25 +124,28 @@ impl Work {
             number,
         };
         let place = line.place();
-        let mut steps = self.steps.iter();
-        let replacement = steps.find_map(|step| step.replaces(self.kind, &bytes));
-        if !self.is_edited || replacement.is_some() {
+        let mut replaced = self.steps.iter().map(|step| step.replaces(self.kind, &bytes));
+        let replacement = replaced.find_map(Result::transpose).transpose()?;
+        let judged = match self.is_edited {
+            true => judged(self.looking(), self.kind, place_of_kind),
+            false => Some(Fate::Kept),
+        };
+        if replacement.is_some() || judged.is_some() {
             let head = Head::read(self.kind, &bytes)
                 .map_err(|error| self.archive.damaged(&place, &error.to_string()))?;
-            let outcome = match replacement {
-                Some(now) => Outcome::Dropped {
+            let outcome = match (replacement, judged) {
+                (None, Some(Fate::Kept)) => Outcome::Same(bytes),
+                (replacement, _) => Outcome::Dropped {
                     before: bytes,
-                    replacement: Some(Box::new(now)),
+                    replacement: replacement.map(Box::new),
                 },
-                None => Outcome::Same(bytes),
             };
             return Ok(Ready { head, outcome, place });
         }
         let value = parse_line_but(&self.archive, &line, |path, text| self.is_left(path, text))?;
         let head = Head::of_value(self.kind, &value);
         let mut edited = EditedLine::new(self.kind, place_of_kind, value);
-        let steps = self.steps.iter().filter(|step| step.kinds().contains(&self.kind));
-        if edited.under(steps)? != Fate::Kept {
+        if edited.under(self.looking())? != Fate::Kept {
             let outcome = Outcome::Dropped {
                 before: bytes,
                 replacement: None,
@@ -160,6 +163,11 @@ impl Work {
             Outcome::Same(bytes)
         };
         Ok(Ready { head, outcome, place })
+    }
+
+    /// The edits that look at the kind.
+    fn looking(&self) -> impl Iterator<Item = &Box<dyn Step>> {
+        self.steps.iter().filter(|step| step.kinds().contains(&self.kind))
     }
 
     /// Whether no edit looks at a text, so that what its blob holds stays there.

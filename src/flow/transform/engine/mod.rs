@@ -4,6 +4,7 @@
 //! gives objects other places, their lines and those that belong to them are sorted in bounded memory. What belongs to a dropped object is
 //! dropped. What became of owners stands in temporary files, which lines that belong to them are read beside.
 
+mod added;
 mod examples;
 mod follow;
 mod lines;
@@ -77,7 +78,7 @@ impl<'a> Engine<'a> {
             pool,
             places: Places::new(archive)?,
             track: None,
-            renamed: Renamed::new(archive),
+            renamed: Renamed::new(archive)?,
             chooses,
             unread: BTreeSet::new(),
             written: Totals::default(),
@@ -143,10 +144,7 @@ impl<'a> Engine<'a> {
         for_each_added(archive, &steps, kind, |_, line| {
             self.add(kind, &line, &mut follow)
         })?;
-        match self.track.take() {
-            Some(track) => self.places.take(kind, track),
-            None => Ok(()),
-        }
+        self.places.take(kind, self.track.take())
     }
 
     fn adopt(&mut self, kind: Kind) -> Result<()> {
@@ -189,7 +187,7 @@ impl<'a> Engine<'a> {
             Outcome::Dropped { before, replacement } => {
                 let is_replaced = replacement.is_some();
                 self.renamed
-                    .note(identity(kind, &head), replacement.and_then(|now| *now));
+                    .note(identity(kind, &head), replacement.and_then(|now| *now))?;
                 self.drop(kind, &head, &before, is_replaced)
             }
         }
@@ -206,7 +204,7 @@ impl<'a> Engine<'a> {
         let now = Head::of_value(kind, &finished.value);
         let id = head.id(kind);
         self.renamed
-            .note(identity(kind, head), Some(identity(kind, &now)));
+            .note(identity(kind, head), Some(identity(kind, &now)))?;
         let mut is_moved = false;
         if places::owner_kinds(kind).is_empty() && finished.is_rewritten {
             let new_key = now.sort_key(kind);
@@ -319,7 +317,7 @@ impl<'a> Engine<'a> {
         let Some(key) = follow.place(kind, &self.places, &head, line, orphan)? else {
             return Ok(());
         };
-        self.places.put(kind, head.id(kind), key.clone());
+        self.places.put(kind, &head.id(kind), &key)?;
         if let Some(writer) = &mut self.writer {
             writer.replace_line(kind, b"", line);
         }

@@ -2,19 +2,19 @@
 
 use super::super::error::Result;
 use crate::archive::walk::Head;
-use crate::archive::{Archive, ArchiveWriter, PartWriter};
+use crate::archive::{Archive, ArchiveError, ArchiveWriter, PartWriter, SpillIndex, SpillIndexWriter};
 use crate::format::line::{canonical, to_value};
 use crate::format::origin::Origins;
 use crate::format::{ArchivePath, Kind, OriginLine};
-use std::collections::BTreeMap;
+use std::io;
 
 /// An object: its kind, its workspace where ids are unique only within one, and its id.
 pub(in super::super) type Identity = (Kind, Option<String>, String);
 
-/// Objects that are called otherwise than before, or are gone; held only where an archive tells origins.
+/// Objects that are called otherwise than before, or are gone, in a temporary file; noted only where an archive tells origins.
 #[derive(Default)]
 pub(super) struct Renamed {
-    by_old: Option<BTreeMap<Identity, Option<Identity>>>,
+    by_old: Option<SpillIndexWriter>,
 }
 
 /// What identifies an object.
@@ -25,19 +25,22 @@ pub(in super::super) fn identity(kind: Kind, head: &Head) -> Identity {
 }
 
 impl Renamed {
-    pub(super) fn new(archive: &Archive) -> Self {
+    pub(super) fn new(archive: &Archive) -> Result<Self> {
         let origins = archive.manifest().origins.as_ref();
-        let has_file = origins.is_some_and(|origins| origins.file.is_some());
-        Renamed {
-            by_old: has_file.then(BTreeMap::new),
-        }
+        let file = origins.and_then(|origins| origins.file.as_ref());
+        let create = |_| SpillIndexWriter::create(&std::env::temp_dir()).map_err(failed);
+        Ok(Renamed {
+            by_old: file.map(create).transpose()?,
+        })
     }
 
     /// Takes note of an object and what it is now, if it still is.
-    pub(super) fn note(&mut self, old: Identity, new: Option<Identity>) {
+    pub(super) fn note(&mut self, old: Identity, new: Option<Identity>) -> Result<()> {
         if let Some(by_old) = self.by_old.as_mut().filter(|_| new.as_ref() != Some(&old)) {
-            by_old.insert(old, new);
+            let text = canonical(&to_value(&(&old, new)));
+            by_old.push(&old, &text).map_err(failed)?;
         }
+        Ok(())
     }
 
     /// Writes what is said of origins anew; none where the archive says nothing.
@@ -46,6 +49,7 @@ impl Renamed {
         let (Some(by_old), Some(told)) = (self.by_old, &mut origins) else {
             return Ok(origins);
         };
+        let by_old = by_old.finish().map_err(failed)?;
         let mut parts = PartWriter::single(writer.root(), ArchivePath::origins());
         let mut lines = archive.lines_of(told.file.take().into_iter().collect());
         while let Some(line) = lines.next_line()? {
@@ -53,15 +57,15 @@ impl Renamed {
                 .map_err(|error| archive.damaged(&line.place(), &error.to_string()))?;
             let has_own = matches!(origin.kind, Kind::RegisteredModels | Kind::ModelVersions);
             let workspace = origin.workspace.clone().filter(|_| has_own);
-            match by_old.get(&(origin.kind, workspace, origin.id.clone())) {
+            match now(&by_old, &(origin.kind, workspace, origin.id.clone()))? {
                 None => parts.write_line(line.bytes)?,
                 Some(None) => {}
                 Some(Some((_, workspace, id))) => {
-                    let old = std::mem::replace(&mut origin.id, id.clone());
+                    let old = std::mem::replace(&mut origin.id, id);
                     let known = origin.origin_id.take().unwrap_or(old);
                     origin.origin_id = Some(known).filter(|known| *known != origin.id);
                     if has_own {
-                        origin.workspace.clone_from(workspace);
+                        origin.workspace = workspace;
                     }
                     parts.write_line(&canonical(&to_value(&origin)))?;
                 }
@@ -70,4 +74,22 @@ impl Renamed {
         told.file = parts.finish()?.into_iter().next();
         Ok(origins)
     }
+}
+
+/// What an object is now, where that was noted; of several notes the last.
+fn now(by_old: &SpillIndex, old: &Identity) -> Result<Option<Option<Identity>>> {
+    let mut found = None;
+    for text in by_old.find(old) {
+        let text = text.map_err(failed)?;
+        let (noted, new): (Identity, Option<Identity>) =
+            serde_json::from_slice(&text).map_err(|error| failed(error.into()))?;
+        if noted == *old {
+            found = Some(new);
+        }
+    }
+    Ok(found)
+}
+
+fn failed(error: io::Error) -> ArchiveError {
+    ArchiveError::io("use temporary file in", std::env::temp_dir())(error)
 }

@@ -1,11 +1,13 @@
 //! What became of objects that own other lines: these follow them.
 
 use super::super::error::Result;
+use super::added::Added;
 use super::track::{Track, TrackReader, TrackWriter};
 use crate::archive::Archive;
 use crate::archive::walk::Owners;
 use crate::format::{ArchivePath, Kind, SortKey};
 use serde::Deserialize;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
@@ -40,12 +42,12 @@ pub(super) enum Place {
     At(SortKey),
 }
 
-/// What became of owners that are not where they were. Held are only those that an edit added, and those of which something failed;
-/// the others stand in temporary files.
+/// What became of owners that are not where they were. Held are only those of which something failed; the others stand in temporary
+/// files.
 #[derive(Debug, Default)]
 pub(super) struct Places {
     tracks: HashMap<Kind, Track>,
-    added: HashMap<Kind, HashMap<String, SortKey>>,
+    added: HashMap<Kind, Added>,
     /// Objects that failures name, with the begins of their ids, and those of them that were dropped.
     named: HashSet<String>,
     dropped: BTreeSet<String>,
@@ -84,21 +86,28 @@ impl Places {
     }
 
     /// An owner is there that was not before.
-    pub(super) fn put(&mut self, kind: Kind, id: String, key: SortKey) {
-        if owns(kind) {
-            self.added.entry(kind).or_default().insert(id, key);
+    pub(super) fn put(&mut self, kind: Kind, id: &str, key: &SortKey) -> Result<()> {
+        if !owns(kind) {
+            return Ok(());
+        }
+        match self.added.entry(kind) {
+            Entry::Occupied(added) => added.into_mut().put(id, key),
+            Entry::Vacant(none) => none.insert(Added::create()?).put(id, key),
         }
     }
 
-    /// Takes what became of all objects of a kind.
-    pub(super) fn take(&mut self, kind: Kind, track: TrackWriter) -> Result<()> {
-        self.tracks.insert(kind, track.finish()?);
-        Ok(())
+    /// Takes what became of all objects of a kind, after the last of them.
+    pub(super) fn take(&mut self, kind: Kind, track: Option<TrackWriter>) -> Result<()> {
+        if let Some(track) = track {
+            self.tracks.insert(kind, track.finish()?);
+        }
+        self.added.get_mut(&kind).map_or(Ok(()), Added::finish)
     }
 
     /// Where an owner is that was added.
-    pub(super) fn of_added(&self, kind: Kind, id: &str) -> Option<&SortKey> {
-        self.added.get(&kind)?.get(id)
+    pub(super) fn of_added(&self, kind: Kind, id: &str) -> Result<Option<SortKey>> {
+        let added = self.added.get(&kind).map(|added| added.find(id));
+        added.unwrap_or(Ok(None))
     }
 
     /// Whether some owner of lines of a kind is not what it was.

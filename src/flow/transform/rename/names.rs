@@ -157,7 +157,10 @@ impl Rename {
                 && !matches!(stars(&pair.new), 0)
                 && stars(&pair.new) != stars(&pair.old)
             {
-                format!("`{}` and `{}` have not as many `*`", pair.old, pair.new)
+                format!(
+                    "`{}` and `{}` must have the same number of `*`",
+                    pair.old, pair.new
+                )
             } else {
                 continue;
             };

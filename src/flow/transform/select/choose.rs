@@ -3,7 +3,7 @@
 use super::facts::{DatasetName, RunFacts};
 use super::taken::{Scan, Taken};
 use super::versions::{KeptVersions, ModelKey, VersionChoice};
-use super::{KINDS, Select};
+use super::{JUDGED, KINDS, Select, kept};
 use crate::archive::walk::{Head, text};
 use crate::flow::transform::error::Result;
 use crate::flow::transform::step::{EditedLine, Fate, Step};
@@ -218,13 +218,9 @@ impl Reading<'_, '_> {
     }
 }
 
-fn kept(is_kept: bool) -> Fate {
-    if is_kept { Fate::Kept } else { Fate::Dropped }
-}
-
 impl Choose {
-    fn takes(&self, kind: Kind, line: &EditedLine) -> bool {
-        self.closure.takes_all() || self.taken.has(kind, line.place())
+    fn takes(&self, kind: Kind, place: u64) -> bool {
+        self.closure.takes_all() || self.taken.has(kind, place)
     }
 
     fn takes_model(&self, line: &mut EditedLine) -> bool {
@@ -261,14 +257,17 @@ impl Step for Choose {
         true
     }
 
+    fn judges(&self, kind: Kind, place: u64) -> Option<Fate> {
+        JUDGED.contains(&kind).then(|| kept(self.takes(kind, place)))
+    }
+
     fn apply(&self, line: &mut EditedLine) -> Result<Fate> {
         let closure = &self.closure;
         Ok(kept(match line.kind() {
             Kind::Experiments => closure.takes_experiment(line.text("experiment_id")),
             Kind::Datasets => {
-                closure.takes_whole(line.text("experiment_id")) || self.takes(Kind::Datasets, line)
+                closure.takes_whole(line.text("experiment_id")) || self.takes(Kind::Datasets, line.place())
             }
-            kind @ (Kind::Runs | Kind::LoggedModels | Kind::Traces) => self.takes(kind, line),
             Kind::RegisteredModels => self.takes_model(line),
             Kind::ModelVersions => {
                 let version = line.value()["version"].as_u64().unwrap_or_default();
@@ -280,7 +279,7 @@ impl Step for Choose {
                 closure.takes_of_experiments(&ids.into_iter().collect::<Vec<_>>())
             }
             Kind::Scorers => closure.of_experiment(line.text("experiment_id")) == Verdict::Kept,
-            _ => true,
+            kind => !JUDGED.contains(&kind) || self.takes(kind, line.place()),
         }))
     }
 

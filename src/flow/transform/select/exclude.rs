@@ -2,10 +2,9 @@
 //! scorers; the logged models that a run made and its traces; a model's versions. What only names it stays, as MLflow lets it: children
 //! of a run, versions that a run made.
 
-use super::KINDS;
 use super::facts::{DatasetName, RunFacts};
 use super::taken::{Scan, Taken};
-use super::{Exclude, patterns};
+use super::{Exclude, JUDGED, KINDS, kept, patterns};
 use crate::archive::walk::{Head, text};
 use crate::flow::transform::error::Result;
 use crate::flow::transform::step::{EditedLine, Fate, Step};
@@ -18,6 +17,8 @@ use serde_json::Value;
 use std::collections::HashSet;
 
 const EDIT: &str = "exclude";
+/// What asks for experiments, runs and models.
+const OPTIONS: [&str; 3] = ["--exclude experiment", "--exclude run", "--exclude model"];
 
 /// What goes.
 struct Excluded {
@@ -32,7 +33,7 @@ struct Excluded {
 pub(in super::super) fn exclude(exclude: &Exclude, view: &View<'_>) -> Result<Box<dyn Step>> {
     let patterns_of_experiments = patterns(EDIT, &exclude.experiments)?;
     let models = patterns(EDIT, &exclude.models)?;
-    let mut asked = AskedNames::new(&patterns_of_experiments, &exclude.runs, &models);
+    let mut asked = AskedNames::by(OPTIONS, &patterns_of_experiments, &exclude.runs, &models);
     let mut experiments = HashSet::new();
     view.for_each_head(Kind::Experiments, |head| {
         let called = [text(&head.experiment_id), text(&head.name)];
@@ -119,6 +120,10 @@ impl Step for Excluded {
         true
     }
 
+    fn judges(&self, kind: Kind, place: u64) -> Option<Fate> {
+        JUDGED.contains(&kind).then(|| kept(!self.taken.has(kind, place)))
+    }
+
     fn apply(&self, line: &mut EditedLine) -> Result<Fate> {
         let is_excluded = match line.kind() {
             Kind::Experiments | Kind::Scorers => self.experiments.contains(line.text("experiment_id")),
@@ -126,12 +131,11 @@ impl Step for Excluded {
                 let is_of_experiment = self.experiments.contains(line.text("experiment_id"));
                 is_of_experiment || self.taken.has(Kind::Datasets, line.place())
             }
-            kind @ (Kind::Runs | Kind::LoggedModels | Kind::Traces) => self.taken.has(kind, line.place()),
             Kind::RegisteredModels | Kind::ModelVersions => self.models.matches(line.text("name")),
             Kind::EvaluationDatasets => self.has_evaluation_dataset(line),
-            _ => false,
+            kind => JUDGED.contains(&kind) && self.taken.has(kind, line.place()),
         };
-        Ok(if is_excluded { Fate::Dropped } else { Fate::Kept })
+        Ok(kept(!is_excluded))
     }
 
     fn finish(&self) -> Result<Vec<String>> {

@@ -12,6 +12,7 @@ pub(super) use self::choose::choose;
 pub(super) use self::exclude::exclude;
 pub(super) use self::facts::{DatasetName, RunFacts};
 use super::error::{Result, TransformError};
+use super::step::Fate;
 use crate::select::{PatternError, Patterns, RunFilter, Selection, TimeRange};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -142,3 +143,10 @@ const KINDS: [Kind; 9] = [
     Kind::EvaluationDatasets,
     Kind::Scorers,
 ];
+
+/// Those of them of which an object's place tells what becomes of it.
+const JUDGED: [Kind; 3] = [Kind::Runs, Kind::LoggedModels, Kind::Traces];
+
+fn kept(is_kept: bool) -> Fate {
+    if is_kept { Fate::Kept } else { Fate::Dropped }
+}

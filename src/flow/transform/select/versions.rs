@@ -63,10 +63,10 @@ impl<'s> VersionChoice<'s> {
             Select {
                 version: Some(number),
                 ..
-            } => format!("no model that is chosen has the version {number}"),
+            } => format!("no chosen model has the version {number}"),
             Select {
                 alias: Some(alias), ..
-            } => format!("no model that is chosen has the alias `{alias}`"),
+            } => format!("no chosen model has the alias `{alias}`"),
             Select { stage, .. } => {
                 return Ok(vec![format!(
                     "--stage `{}`",

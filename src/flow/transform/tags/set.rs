@@ -184,7 +184,7 @@ impl Step for Rename {
         }
         self.found.store(true, Ordering::Relaxed);
         if old != new && has(new) {
-            let reason = format!("{} `{}` has `{old}` and `{new}`", line.kind(), line.id());
+            let reason = format!("{} `{}` already has `{new}`", line.kind().singular(), line.id());
             return Err(TransformError::Edit {
                 edit: self.edit,
                 reason,
