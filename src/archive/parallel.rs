@@ -23,6 +23,14 @@ pub struct Pending<T> {
 }
 
 impl<T> Pending<T> {
+    /// A result that is there without any work.
+    pub fn ready(result: T) -> Self {
+        Pending {
+            receiver: sync_channel(1).1,
+            result: Some(result),
+        }
+    }
+
     /// Waits for the result; a panic of the job goes on here.
     pub fn wait(mut self) -> T {
         self.settle();

@@ -2,8 +2,11 @@
 
 use super::Double;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::cmp::Ordering;
+use std::fmt;
+use std::marker::PhantomData;
 
 /// One measured point of a metric, before it is laid out in columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,10 +118,13 @@ pub struct MetricSlice {
     /// The run.
     pub run_id: String,
     /// Steps.
+    #[serde(deserialize_with = "roomy")]
     pub steps: Vec<i64>,
     /// Epoch milliseconds.
+    #[serde(deserialize_with = "roomy")]
     pub timestamps: Vec<i64>,
     /// Values.
+    #[serde(deserialize_with = "roomy")]
     pub values: Vec<Double>,
 }
 
@@ -139,11 +145,38 @@ pub struct ModelMetricSlice {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_ids: Option<Vec<Option<String>>>,
     /// Steps.
+    #[serde(deserialize_with = "roomy")]
     pub steps: Vec<i64>,
     /// Epoch milliseconds.
+    #[serde(deserialize_with = "roomy")]
     pub timestamps: Vec<i64>,
     /// Values.
+    #[serde(deserialize_with = "roomy")]
     pub values: Vec<Double>,
+}
+
+/// A list read into room for a common number of points: JSON does not say how many there are, and growing from nothing takes as
+/// long as reading.
+fn roomy<'de, D: Deserializer<'de>, T: Deserialize<'de>>(list: D) -> Result<Vec<T>, D::Error> {
+    struct Items<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Items<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("a sequence")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+            let mut items = Vec::with_capacity(32);
+            while let Some(item) = list.next_element()? {
+                items.push(item);
+            }
+            Ok(items)
+        }
+    }
+
+    list.deserialize_seq(Items(PhantomData))
 }
 
 /// A column of links, or none where no point has one.

@@ -13,12 +13,12 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 
 /// What is chosen; the default is everything.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Choice {
     chosen: Option<Chosen>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Chosen {
     experiments: HashSet<String>,
     /// Whether runs were named, or a filter of them.
@@ -27,7 +27,7 @@ struct Chosen {
 }
 
 /// Ids that were taken, by kind; each takes 16 bytes, however long it is.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Ids {
     taken: HashMap<Kind, HashSet<[u64; 2]>>,
     hashers: [RandomState; 2],

@@ -14,11 +14,11 @@ use crate::monitor::Monitor;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// What a table holds in memory that is written alone.
-const ALONE_BYTES: usize = 32 << 20;
-/// What tables hold that are made of one reading of runs, or of traces: runs or traces, and each of the others.
-const OWNER_BYTES: usize = 12 << 20;
-const PART_BYTES: usize = 6 << 20;
+/// What a row group takes in memory; two of a table are there at once. Tables of runs are made while those of points are.
+const ALONE_BYTES: usize = 12 << 20;
+/// The same of tables that are made of one reading of runs, or of traces: runs or traces, and each of the others.
+const OWNER_BYTES: usize = 6 << 20;
+const PART_BYTES: usize = 3 << 20;
 
 type Result<T> = std::result::Result<T, TablesError>;
 
@@ -37,15 +37,16 @@ impl Filler<'_> {
     pub(super) fn fill(&mut self) -> Result<Vec<LossCount>> {
         let lines = Kind::ALL.iter().map(|kind| self.archive.manifest().count(*kind));
         self.monitor.begin("write tables", Some(lines.sum()));
-        self.runs()?;
-        self.points::<MetricSlice>(&layout::METRICS)?;
+        self.runs_and_points()?;
         for table in super::objects::OBJECTS {
             match table.kind {
                 Kind::Traces => self.traces()?,
                 _ => self.objects(table)?,
             }
         }
-        self.points::<ModelMetricSlice>(&layout::MODEL_METRICS)?;
+        let table = &layout::MODEL_METRICS;
+        let table = points::<ModelMetricSlice>(self.archive, &self.choice, &self.place, table, self.monitor)?;
+        self.tables.insert(table.name.clone(), table);
         self.artifacts()?;
         let limits = std::mem::take(&mut self.maker.limits);
         let mut limits: Vec<_> = limits
@@ -153,33 +154,20 @@ impl Filler<'_> {
         self.finish([traces, assessments])
     }
 
-    fn points<S: Slice>(&mut self, table: &TableSpec) -> Result<()> {
-        let mut sink = self.sink(table, ALONE_BYTES)?;
-        let mut cursor = Cursor::new(self.archive, S::KIND)?;
-        while cursor.line().is_some() {
-            let slice: S = cursor.parse()?;
-            if !slice.has_equal_columns() {
-                return Err(cursor.damaged("its columns are not of one length").into());
-            }
-            if self.choice.takes_owner(S::OWNER_KIND, slice.owner()) {
-                let (steps, timestamps, values) = slice.numbers();
-                let [names, digests, ids] = slice.links().map(Option::as_deref);
-                let pieces = [
-                    Piece::Same(slice.owner()),
-                    Piece::Same(slice.key()),
-                    Piece::Integers(steps),
-                    Piece::Integers(timestamps),
-                    Piece::Doubles(values),
-                    Piece::Texts(names),
-                    Piece::Texts(digests),
-                    Piece::Texts(ids),
-                ];
-                sink.rows(&pieces, values.len())?;
-            }
-            self.monitor.advance(1);
-            cursor.advance()?;
-        }
-        self.finish([sink])
+    /// Runs and the points of their metrics, at once: they are most of what there is, and neither waits for the other.
+    fn runs_and_points(&mut self) -> Result<()> {
+        let choice = self.choice.clone();
+        let (archive, place, monitor) = (self.archive, self.place.clone(), self.monitor);
+        let table = std::thread::scope(|scope| {
+            let points =
+                scope.spawn(|| points::<MetricSlice>(archive, &choice, &place, &layout::METRICS, monitor));
+            self.runs()?;
+            points
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })?;
+        self.tables.insert(table.name.clone(), table);
+        Ok(())
     }
 
     fn artifacts(&mut self) -> Result<()> {
@@ -213,6 +201,42 @@ impl Filler<'_> {
         }
         self.finish([sink])
     }
+}
+
+/// Writes a table of points.
+fn points<S: Slice>(
+    archive: &Archive,
+    choice: &Choice,
+    place: &Place<'_>,
+    table: &TableSpec,
+    monitor: &dyn Monitor,
+) -> Result<TableReport> {
+    let mut sink = place.table(table.name, table.columns(), ALONE_BYTES)?;
+    let mut cursor = Cursor::new(archive, S::KIND)?;
+    while cursor.line().is_some() {
+        let slice: S = cursor.parse()?;
+        if !slice.has_equal_columns() {
+            return Err(cursor.damaged("its columns are not of one length").into());
+        }
+        if choice.takes_owner(S::OWNER_KIND, slice.owner()) {
+            let (steps, timestamps, values) = slice.numbers();
+            let [names, digests, ids] = slice.links().map(Option::as_deref);
+            let pieces = [
+                Piece::Same(slice.owner()),
+                Piece::Same(slice.key()),
+                Piece::Integers(steps),
+                Piece::Integers(timestamps),
+                Piece::Doubles(values),
+                Piece::Texts(names),
+                Piece::Texts(digests),
+                Piece::Texts(ids),
+            ];
+            sink.rows(&pieces, values.len())?;
+        }
+        monitor.advance(1);
+        cursor.advance()?;
+    }
+    Ok(sink.finish()?)
 }
 
 /// Why a line makes no rows.

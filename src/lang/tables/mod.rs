@@ -6,7 +6,7 @@
 //! metrics.parquet  …
 //! ```
 //!
-//! Lines stream into rows kind by kind. A Parquet table holds one row group in memory; what a column cannot hold as it is is counted
+//! Lines stream into rows kind by kind. A Parquet table holds at most two row groups in memory, one that fills and one that is encoded; what a column cannot hold as it is is counted
 //! as a limit. `docs/reference/tables.md` names every table and column, and is made of `layout`.
 
 #[cfg(feature = "parquet")]
@@ -15,6 +15,8 @@ mod cells;
 mod choice;
 mod csv;
 mod fill;
+#[cfg(feature = "parquet")]
+mod groups;
 mod layout;
 mod objects;
 #[cfg(feature = "parquet")]
@@ -22,6 +24,8 @@ mod parquet;
 mod sink;
 mod wide;
 
+#[cfg(feature = "parquet")]
+use crate::archive::parallel::Pool;
 use crate::archive::{Archive, ArchiveError, ErrorKind, Replace, StagedTree};
 use crate::format::LossCount;
 use crate::model::Digest;
@@ -38,6 +42,8 @@ use sink::Place;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+#[cfg(feature = "parquet")]
+use std::sync::Arc;
 
 /// The file that says what the tables are.
 const TABLES: &str = "tables.json";
@@ -210,6 +216,8 @@ pub fn write_tables(
                 ("mlark.tables", VERSION.to_string()),
                 ("mlark.content_id", content_id.to_string()),
             ],
+            #[cfg(feature = "parquet")]
+            encoder: Arc::new(Pool::new(2)),
         },
         maker: RowMaker::default(),
         tables: BTreeMap::new(),

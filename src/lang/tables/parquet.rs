@@ -37,17 +37,16 @@ impl ParquetFile {
         })
     }
 
-    /// Writes a row group, and leaves the buffers empty.
-    pub(super) fn write(&mut self, columns: &[Column], buffers: &mut [Buffer]) -> io::Result<()> {
-        let mut write = |buffers: &mut [Buffer]| {
+    /// Writes a row group.
+    pub(super) fn write(&mut self, buffers: Vec<Buffer>) -> io::Result<()> {
+        let write = || {
             let mut group = self.writer.next_row_group()?;
-            for (column, buffer) in columns.iter().zip(buffers) {
-                let buffer = std::mem::replace(buffer, Buffer::new(column.kind));
+            for buffer in buffers {
                 write_column(&mut group, buffer)?;
             }
             group.close()
         };
-        write(buffers).map(|_| ()).map_err(plain)
+        write().map(|_| ()).map_err(plain)
     }
 
     pub(super) fn finish(self) -> io::Result<()> {

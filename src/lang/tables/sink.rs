@@ -1,22 +1,22 @@
 //! A table that is being written, in either form.
 
-#[cfg(feature = "parquet")]
-use super::buffer::Buffer;
 use super::cells::Cell;
 use super::csv::CsvFile;
+#[cfg(feature = "parquet")]
+use super::groups::Groups;
 use super::layout::Column;
 #[cfg(feature = "parquet")]
 use super::parquet::ParquetFile;
 use super::{TableForm, TableReport};
+#[cfg(feature = "parquet")]
+use crate::archive::parallel::Pool;
 use crate::archive::{ArchiveError, Result};
 use crate::model::Double;
 use std::borrow::Cow;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-
-/// Rows of a row group at most: as many as DuckDB and Spark like to read at once.
 #[cfg(feature = "parquet")]
-const GROUP_ROWS: usize = 1 << 20;
+use std::sync::Arc;
 
 /// Values of one column, the same for many rows or one for each.
 pub(super) enum Piece<'p> {
@@ -28,11 +28,15 @@ pub(super) enum Piece<'p> {
 }
 
 /// Where tables are written.
+#[derive(Clone)]
 pub(super) struct Place<'p> {
     pub(super) folder: &'p Path,
     pub(super) form: TableForm,
     /// What each Parquet file says of itself.
     pub(super) facts: Vec<(&'static str, String)>,
+    /// Encodes row groups while others are read.
+    #[cfg(feature = "parquet")]
+    pub(super) encoder: Arc<Pool>,
 }
 
 /// A table that is being written.
@@ -47,13 +51,7 @@ pub(super) struct Sink {
 enum SinkFile {
     Csv(CsvFile),
     #[cfg(feature = "parquet")]
-    Parquet {
-        file: Box<ParquetFile>,
-        buffers: Vec<Buffer>,
-        buffered_rows: usize,
-        /// Bytes of a row group at most, before they are encoded.
-        group_bytes: usize,
-    },
+    Parquet(Box<Groups>),
 }
 
 impl Place<'_> {
@@ -67,12 +65,9 @@ impl Place<'_> {
             TableForm::Parquet => {
                 let mut facts = self.facts.clone();
                 facts.push(("mlark.table", name.to_owned()));
-                ParquetFile::create(file, &columns, &facts).map(|file| SinkFile::Parquet {
-                    file: Box::new(file),
-                    buffers: columns.iter().map(|column| Buffer::new(column.kind)).collect(),
-                    buffered_rows: 0,
-                    group_bytes,
-                })
+                let groups = |file| Groups::new(file, &columns, group_bytes, self.encoder.clone());
+                let file = ParquetFile::create(file, &columns, &facts).map(groups);
+                file.map(|groups| SinkFile::Parquet(Box::new(groups)))
             }
             #[cfg(not(feature = "parquet"))]
             TableForm::Parquet => Err(std::io::ErrorKind::Unsupported.into()),
@@ -96,105 +91,33 @@ impl Sink {
         let written = match &mut self.file {
             SinkFile::Csv(file) => file.row(cells),
             #[cfg(feature = "parquet")]
-            SinkFile::Parquet {
-                buffers,
-                buffered_rows,
-                ..
-            } => {
-                buffers
-                    .iter_mut()
-                    .zip(cells)
-                    .for_each(|(buffer, cell)| buffer.push(cell));
-                *buffered_rows += 1;
-                Ok(())
-            }
+            SinkFile::Parquet(groups) => groups.row(cells),
         };
-        written.map_err(ArchiveError::io("write", &self.path))?;
-        self.write_full()
+        written.map_err(ArchiveError::io("write", &self.path))
     }
 
     /// Adds many rows, a piece a column.
     pub(super) fn rows(&mut self, pieces: &[Piece<'_>], rows: usize) -> Result<()> {
         match &mut self.file {
-            SinkFile::Csv(_) => {
-                for row in 0..rows {
-                    let cells: Vec<_> = pieces.iter().map(|piece| cell_of(piece, row)).collect();
-                    self.row(&cells)?;
-                }
-                Ok(())
-            }
+            SinkFile::Csv(_) => (0..rows).try_for_each(|row| {
+                let cells: Vec<_> = pieces.iter().map(|piece| cell_of(piece, row)).collect();
+                self.row(&cells)
+            }),
             #[cfg(feature = "parquet")]
-            SinkFile::Parquet {
-                buffers,
-                buffered_rows,
-                ..
-            } => {
+            SinkFile::Parquet(groups) => {
                 self.rows += rows as u64;
-                let buffers = buffers.iter_mut().zip(pieces);
-                buffers.for_each(|(buffer, piece)| buffer.extend(piece, rows));
-                *buffered_rows += rows;
-                self.write_full()
+                let added = groups.rows(pieces, rows);
+                added.map_err(ArchiveError::io("write", &self.path))
             }
         }
-    }
-
-    /// Writes a row group where there is enough for one.
-    #[cfg(feature = "parquet")]
-    fn write_full(&mut self) -> Result<()> {
-        let SinkFile::Parquet {
-            buffers,
-            buffered_rows,
-            group_bytes,
-            ..
-        } = &self.file
-        else {
-            return Ok(());
-        };
-        // Sizes of many columns take time to add up.
-        let is_measured = buffered_rows.is_multiple_of(1 + buffers.len() / 16);
-        let size_bytes = || buffers.iter().map(Buffer::size_bytes).sum::<usize>();
-        if *buffered_rows >= GROUP_ROWS || (is_measured && size_bytes() >= *group_bytes) {
-            self.write_group()?;
-        }
-        Ok(())
-    }
-
-    #[cfg(not(feature = "parquet"))]
-    fn write_full(&mut self) -> Result<()> {
-        self.write_group()
-    }
-
-    #[cfg(not(feature = "parquet"))]
-    fn write_group(&mut self) -> Result<()> {
-        Ok(())
-    }
-
-    #[cfg(feature = "parquet")]
-    fn write_group(&mut self) -> Result<()> {
-        let SinkFile::Parquet {
-            file,
-            buffers,
-            buffered_rows,
-            ..
-        } = &mut self.file
-        else {
-            return Ok(());
-        };
-        if *buffered_rows > 0 {
-            let written = file.write(&self.columns, buffers);
-            written.map_err(ArchiveError::io("write", &self.path))?;
-            *buffered_rows = 0;
-        }
-        Ok(())
     }
 
     /// Completes the file.
-    pub(super) fn finish(mut self) -> Result<TableReport> {
-        self.write_group()?;
+    pub(super) fn finish(self) -> Result<TableReport> {
         let finished = match self.file {
             SinkFile::Csv(file) => file.finish(),
             #[cfg(feature = "parquet")]
-            SinkFile::Parquet { file, .. } => file.finish(),
+            SinkFile::Parquet(groups) => groups.finish(),
         };
         finished.map_err(ArchiveError::io("write", &self.path))?;
         let file = self.path.file_name().unwrap_or_default();
