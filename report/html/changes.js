@@ -129,7 +129,7 @@ function drawObjects(rows, state, list, told, draw) {
   const groups = byObject(wanted);
   told.textContent = `${counted(wanted.length, "differences")} in ${counted(groups.length, "objects")}`;
   list.append(...groups.slice(0, state.most).map(objectBox));
-  if (groups.length === 0) list.append(el("p", { class: "empty" }, "No difference is all that was asked for."));
+  if (groups.length === 0) list.append(el("p", { class: "empty" }, "No differences match."));
   if (groups.length <= state.most) return;
   list.append(el("button", { type: "button", onclick: () => {
     state.most += OBJECTS_AT_ONCE;
@@ -148,7 +148,7 @@ function changesHeader(about) {
 
 function showChanges() {
   const about = JSON.parse(document.getElementById("about").textContent);
-  document.getElementById("loading").replaceWith(changesHeader(about), changesView(about, changeRows()), el("footer", {}, `Made by ${about.made_by}. Content is compared, not when or by what an archive was made. The page asks nothing of any network.`));
+  document.getElementById("loading").replaceWith(changesHeader(about), changesView(about, changeRows()), el("footer", {}, `Made by ${about.made_by}. Content is compared, not when or by what an archive was made. This page uses no network.`));
 }
 
 showChanges();

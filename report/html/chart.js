@@ -62,7 +62,7 @@ export function drawChart(box, title, curves, options) {
   const figure = el("figure", { class: "chart" }, el("figcaption", {}, el("bdi", {}, oneLine(title))));
   box.append(figure);
   if (shownCurves.length === 0) {
-    figure.append(el("p", { class: "empty" }, "No point of it can be drawn."));
+    figure.append(el("p", { class: "empty" }, "It has no points that can be drawn."));
     return null;
   }
   const legend = legendOf(shownCurves, options);

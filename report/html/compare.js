@@ -19,8 +19,8 @@ export function compareView() {
   const view = el("main", { id: "view", class: "wide" }, el("h1", {}, "Compare"));
   if (list.length === 0) return view.append(el("p", { class: "empty" }, "There are no runs.")) || view;
   const lead = isGuess
-    ? ["No run is chosen, so these are the first of the ", link(["runs"], "table of runs"), ". Choose others there."]
-    : [`${counted(list.length, "runs")} chosen in the `, link(["runs"], "table of runs"), ". ", el("button", { type: "button", onclick: chooseNone }, "Choose none")];
+    ? ["No runs are chosen, so these are the first ones in the ", link(["runs"], "table of runs"), ". Choose others there."]
+    : [`${counted(list.length, "runs")} chosen in the `, link(["runs"], "table of runs"), ". ", el("button", { type: "button", onclick: chooseNone }, "Clear choice")];
   const drawn = list.slice(0, MOST_RUNS);
   if (drawn.length < list.length) lead.push(` The first ${MOST_RUNS} are drawn.`);
   view.append(el("p", { class: "lead" }, lead), chips(drawn, isGuess));
@@ -60,7 +60,7 @@ export function curveControls(draw) {
   return el(
     "div", { class: "controls" },
     labelled("Metrics", search),
-    labelled("Across", select([["step", "step"], ["time", "time"], ["relative", "relative time"]], curveState.axis, set("axis"))),
+    labelled("X axis", select([["step", "step"], ["time", "time"], ["relative", "relative time"]], curveState.axis, set("axis"))),
     el("label", { class: "control" }, el("span", {}, "Smoothing ", told), weight),
     checkbox("log scale", curveState.log, set("log")),
   );
@@ -81,7 +81,7 @@ export function drawCurves(box, list) {
   const hasCurve = (key) => list.length > 1 || curvesOf(list[0]).get(key).points > 1;
   const keys = metricsOf(list).filter(hasCurve);
   if (keys.length === 0) {
-    const why = curveState.search ? "No metric is called so." : hasAll("curves of runs") ? "These runs have no metrics." : "These runs have no metrics, or this page had no room for their curves.";
+    const why = curveState.search ? "No metric has this name." : hasAll("curves of runs") ? "These runs have no metrics." : "These runs have no metrics, or this page had no room for their curves.";
     return box.append(el("p", { class: "empty" }, why));
   }
   const one = (key) => {

@@ -58,7 +58,7 @@ function showFile(box, [path, size, digest, absent], owner) {
   box.append(el("p", { class: "note" }, byteSize(size), digest ? [", SHA-256 ", mono(hexOf(digest))] : null));
   const preview = digest ? previewOf(digest) : undefined;
   if (!preview) {
-    const why = size === 0 ? "It is empty." : "There is no preview: it is no text and no small image, it is large, or this page has no more room.";
+    const why = size === 0 ? "It is empty." : "No preview: the file is not text or a small image, it is too large, or this page has no room left.";
     const place = el("p", { class: "note" }, why);
     if (size !== 0) place.append(" The bytes are in the archive: ", mono(`mlark cat ARCHIVE ${owner} ${path}`));
     return box.append(place);

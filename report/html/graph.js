@@ -97,7 +97,7 @@ export function lineageOfLogged(model) {
 }
 
 function drawGraph({ nodes, edges }, root) {
-  if (nodes.size < 2) return el("p", { class: "empty" }, "Nothing is known of where it came from or what was made of it.");
+  if (nodes.size < 2) return el("p", { class: "empty" }, "The archive does not say where it came from or what was made from it.");
   const columns = [];
   for (const node of nodes.values()) (columns[node.column] = columns[node.column] || []).push(node);
   const used = columns.map((list, column) => ({ list, column })).filter(({ list }) => list && list.length > 0);

@@ -85,7 +85,7 @@ function show() {
   document.title = `${title ? title.textContent.trim() : "MLflow history"} – ${shortOrigin()}`;
 }
 
-document.getElementById("loading").replaceWith(header(), el("main", { id: "view" }), el("footer", {}, `Made by ${about.facts.made_by} from the archive with the content ID `, el("span", { class: "mono" }, about.facts.content_id), ". The page asks nothing of any network."));
+document.getElementById("loading").replaceWith(header(), el("main", { id: "view" }), el("footer", {}, `Made by ${about.facts.made_by} from the archive with the content ID `, el("span", { class: "mono" }, about.facts.content_id), ". This page uses no network."));
 addEventListener("hashchange", () => {
   show();
   scrollTo(0, 0);

@@ -85,7 +85,7 @@ export function versionView(name, number) {
 // The files of a version are those of its logged model, where it was made of one.
 function versionFiles(version) {
   const model = loggedOf.get(version.m);
-  if (model) return [el("p", { class: "note" }, "Those of its logged model."), fileSection("logged_model", model.row, model.i)];
+  if (model) return [el("p", { class: "note" }, "These are the artifacts of its logged model."), fileSection("logged_model", model.row, model.i)];
   return fileSection("model_version", version.row, version.n + "/" + version.v);
 }
 

@@ -124,9 +124,9 @@ function missing(facts) {
     parts.push(el("h3", {}, badge("failures", "bad"), " Could not be read"), el("p", { class: "note" }, "It was there or listed when the archive was made, and could not be read."), table(facts.failures));
     if (facts.failed.length > 0) parts.push(failedList(facts));
   }
-  if (facts.left_out.length > 0) parts.push(el("h3", {}, "Left out by choice"), el("p", { class: "note" }, "The export was asked for a part only."), table(facts.left_out));
-  if (facts.limits.length > 0) parts.push(el("h3", {}, "Cannot be told or held"), el("p", { class: "note" }, "What such a source does not tell, or the format does not hold."), table(facts.limits));
-  const none = parts.length === 0 ? el("p", {}, "Nothing is known to be missing in the archive.") : null;
+  if (facts.left_out.length > 0) parts.push(el("h3", {}, "Left out"), el("p", { class: "note" }, "The options of the export left these out."), table(facts.left_out));
+  if (facts.limits.length > 0) parts.push(el("h3", {}, "Limits"), el("p", { class: "note" }, "The source does not show these, or the format cannot hold them."), table(facts.limits));
+  const none = parts.length === 0 ? el("p", {}, "Nothing is known to be missing from the archive.") : null;
   return section("What is not here", null, none, parts, onThisPage());
 }
 
@@ -151,15 +151,15 @@ function onThisPage() {
   );
   if (about.cut_texts > 0) {
     const [text, note] = about.characters;
-    items.push(el("li", {}, `${counted(about.cut_texts, "texts")} cut: values after ${grouped(text)} characters, notes and what spans hold after ${grouped(note)}; of very long lists the first entries are here.`));
+    items.push(el("li", {}, `${counted(about.cut_texts, "texts")} cut: values after ${grouped(text)} characters, notes and texts of spans after ${grouped(note)}; very long lists have only their first entries here.`));
   }
   const further = ["workspaces"].filter((kind) => about.facts.counts[kind]);
   if (further.length > 0) items.push(el("li", {}, `Not shown at all: ${further.map((kind) => counted(about.facts.counts[kind], kind.replace(/-/g, " "))).join(", ")}.`));
   items.push(el("li", {}, "Fields that this version of mlark does not know are in the archive and not on this page."));
   const isFull = less.some(([what]) => what !== "points of curves");
-  const size = `The page was to have at most ${byteSize(about.max_bytes)}. `;
-  const how = isFull ? size + "What is newest was kept; --max-size, --experiment and --filter of `mlark report` decide otherwise." : "All of it is in the archive.";
-  return [el("h3", {}, "In the archive, and not or not wholly on this page"), el("ul", { class: "plain" }, items), el("p", { class: "note" }, how)];
+  const size = `The page may have at most ${byteSize(about.max_bytes)}. `;
+  const how = isFull ? size + "It shows the newest; --max-size, --experiment and --filter of `mlark report` change that." : "All of it is in the archive.";
+  return [el("h3", {}, "In the archive, but not or only partly on this page"), el("ul", { class: "plain" }, items), el("p", { class: "note" }, how)];
 }
 
 function identity(facts) {

@@ -69,7 +69,7 @@ export function runsView() {
 }
 
 function keysNote() {
-  return el("p", { class: "note keys" }, "In the table: ↑ ↓ move, space chooses a run to compare, Enter opens it. A heading sorts.");
+  return el("p", { class: "note keys" }, "In the table: ↑ ↓ move, Space chooses a run to compare, Enter opens it. Click a heading to sort.");
 }
 
 function filterBar(update, columns) {
@@ -114,7 +114,7 @@ function firstExample() {
 
 function compareButton() {
   const button = el("a", { class: "button", href: "#/compare" });
-  const none = el("button", { type: "button", onclick: chooseNone }, "Choose none");
+  const none = el("button", { type: "button", onclick: chooseNone }, "Clear choice");
   const show = () => {
     button.textContent = chosen.size > 0 ? `Compare ${grouped(chosen.size)}` : "Compare";
     button.classList.toggle("primary", chosen.size > 0);
@@ -166,7 +166,7 @@ function columnPanel(panel, update) {
     tableState.columns = firstColumns(innerWidth < 640);
     fill();
     update();
-  } }, "As at first");
+  } }, "Reset");
   panel.append(el("div", { class: "controls" }, search, reset), lists);
   fill();
   search.focus();
@@ -237,7 +237,7 @@ function renderRows(grid, body, state, force) {
   const hadFocus = body.contains(document.activeElement);
   const rows = state.list.slice(first, first + count).map((run, at) => rowOf(run, first + at, state, () => renderRows(grid, body, state, true)));
   clear(body).append(...rows);
-  if (state.list.length === 0) body.append(el("p", { class: "empty" }, "No run is all that was asked for."));
+  if (state.list.length === 0) body.append(el("p", { class: "empty" }, "No runs match."));
   // What had the focus is another element now.
   if (hadFocus) grid.focus({ preventScroll: true });
 }
@@ -253,6 +253,8 @@ function rowOf(run, number, state, render) {
     const cell = column.id === "name" ? nameCell(run) : column.cell(run);
     row.append(el("span", { class: column.isNumber ? "cell number" : "cell", role: "gridcell" }, cell));
   });
+  // Arrow keys reach every row; Tab leaves the table, which it never would if each row that comes into view held it.
+  for (const inner of row.querySelectorAll("a")) inner.tabIndex = -1;
   row.addEventListener("click", () => {
     state.active = number;
     for (const other of row.parentNode ? row.parentNode.children : []) other.classList.toggle("active", other === row);

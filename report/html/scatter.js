@@ -34,13 +34,13 @@ export function scatterView() {
   const view = el(
     "main", { id: "view" },
     el("h1", {}, "Scatter"),
-    el("p", { class: "lead" }, "Each dot is a run of the table of runs, as it is filtered there. Arrow keys go from dot to dot, Enter opens its run."),
+    el("p", { class: "lead" }, "Each dot is a run in the table of runs, with the filter set there. Arrow keys move from dot to dot, Enter opens the run."),
     el(
       "div", { class: "controls" },
-      labelled("Across", select(options, plotState.x, set("x"))),
-      labelled("Up", select(options, plotState.y, set("y"))),
-      checkbox("log across", plotState.logX, set("logX")),
-      checkbox("log up", plotState.logY, set("logY")),
+      labelled("X axis", select(options, plotState.x, set("x"))),
+      labelled("Y axis", select(options, plotState.y, set("y"))),
+      checkbox("log x", plotState.logX, set("logX")),
+      checkbox("log y", plotState.logY, set("logY")),
     ),
     box,
   );

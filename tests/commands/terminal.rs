@@ -79,10 +79,10 @@ fn metrics_are_listed_a_row_a_series() {
         command::shown(&command::mlark(directory.path(), &args)).replace('\t', " | ")
     };
     insta::assert_snapshot!(list(&[]), @r"
-    aaaa1111bbbb2222cccc3333dddd4444 | auc | 1 | 0 | 0 | NaN | NaN |  | 
-    aaaa1111bbbb2222cccc3333dddd4444 | loss | 12 | 0 | 11 | 1.0 | 0.08333333333333333 | 0.08333333333333333 | 1.0
-    bbbb1111bbbb2222cccc3333dddd4444 | loss | 500 | 0 | 499 | 1.0 | 0.09107468123861566 | 0.09107468123861566 | 1.0
-    bbbb1111bbbb2222cccc3333dddd4444 | odd | 4 | 0 | 3 | NaN | 8.0 | -0.0 | Infinity
+    aaaa1111bbbb2222cccc3333dddd4444 | auc | 1 | NaN |  |  | NaN | 0 | 0
+    aaaa1111bbbb2222cccc3333dddd4444 | loss | 12 | 0.08333333333333333 | 0.08333333333333333 | 1.0 | 1.0 | 0 | 11
+    bbbb1111bbbb2222cccc3333dddd4444 | loss | 500 | 0.09107468123861566 | 0.09107468123861566 | 1.0 | 1.0 | 0 | 499
+    bbbb1111bbbb2222cccc3333dddd4444 | odd | 4 | 8.0 | -0.0 | Infinity | NaN | 0 | 3
     exit 0
     ");
     insta::assert_snapshot!(list(&["--filter", "params.lr = '0.2'", "--json"]), @r#"

@@ -344,6 +344,8 @@ fn runs_are_sorted_filtered_chosen_and_compared() {
         eval("focus", "() => { document.querySelector('.grid').focus(); return true }"),
         json!({"key": "Home"}), json!({"key": " "}), json!({"key": "ArrowDown"}), json!({"key": " "}),
         eval("chosen", "() => document.querySelectorAll('.row.chosen').length"),
+        // Tab leaves the table: rows that come into view would hold it for ever.
+        eval("stops", "() => [...document.querySelectorAll('.body a, .body input')].filter(inner => inner.tabIndex >= 0).length"),
         json!({"click": "a.button.primary"}),
         json!({"until": "() => document.querySelectorAll('canvas').length >= 2"}),
         eval("compared", TEXT),
@@ -394,6 +396,7 @@ fn runs_are_sorted_filtered_chosen_and_compared() {
     );
     assert!(rows("columns").contains(&"t:cohort".to_owned()));
     assert_eq!(seen.result("chosen"), &json!(2));
+    assert_eq!(seen.result("stops"), &json!(0));
     // The first run's `auc` is NaN, so that there is nothing of it to draw.
     assert_eq!(seen.result("charts"), &json!([["auc", 1], ["loss", 2]]));
     assert!(

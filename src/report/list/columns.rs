@@ -152,12 +152,12 @@ const METRICS: &[Column] = &[
     text("run_id", ""),
     text("key", ""),
     number("points", ""),
-    number("first_step", ""),
-    number("last_step", ""),
-    column("first", "", ColumnForm::Double, Taken::Value),
     column("last", "", ColumnForm::Double, Taken::Value),
     column("min", "", ColumnForm::Double, Taken::Value),
     column("max", "", ColumnForm::Double, Taken::Value),
+    column("first", "", ColumnForm::Double, Taken::Value),
+    number("first_step", ""),
+    number("last_step", ""),
 ];
 const MODELS: &[Column] = &[
     text("name", "/name"),

@@ -55,11 +55,11 @@ fn row(series: &SeriesFacts) -> Vec<Value> {
         json!(series.owner_id),
         json!(series.key),
         json!(series.points),
-        json!(series.first_step),
-        json!(series.last_step),
-        json!(series.first),
         json!(series.last),
         json!(series.min),
         json!(series.max),
+        json!(series.first),
+        json!(series.first_step),
+        json!(series.last_step),
     ]
 }
