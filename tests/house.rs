@@ -207,3 +207,39 @@ fn files_and_functions_are_short() {
     }
     assert!(long.is_empty(), "too long:\n{}", long.join("\n"));
 }
+
+#[test]
+fn routes_stand_in_their_table_alone() {
+    let files = source_files();
+    let is_table = |file: &&SourceFile| file.module == ["lang", "rest", "routes"];
+    let table = files.iter().find(is_table).expect("the table of routes");
+    let roots = ["api2", "api3", "ajax2", "artifacts", "root"].map(|root| format!("Path::{root}"));
+    let mut told: Vec<String> = ["api/2.0", "api/3.0"]
+        .map(|api| format!("\"/{api}/mlflow"))
+        .into();
+    for root in &roots {
+        let mark = format!("({root}, ");
+        let routes = table.code.split(mark.as_str()).skip(1);
+        let texts = routes.filter_map(|rest| rest.split('"').nth(1));
+        told.extend(
+            texts
+                .filter(|text| text.contains('/'))
+                .map(|text| format!("\"{text}\"")),
+        );
+    }
+    assert!(told.len() > 50, "the table is written otherwise: {told:?}");
+    told.extend(roots.map(|root| format!("{root}(")));
+    let mut wrong = Vec::new();
+    for file in files
+        .iter()
+        .filter(|file| !is_table(file) && file.module.first().is_none_or(|room| room != "client"))
+    {
+        let found = told.iter().filter(|text| file.code.contains(*text));
+        wrong.extend(found.map(|text| format!("{}: {text}", file.path.display())));
+    }
+    assert!(
+        wrong.is_empty(),
+        "routes outside their table:\n{}",
+        wrong.join("\n")
+    );
+}

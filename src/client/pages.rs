@@ -5,8 +5,6 @@
 
 use super::error::ClientError;
 use serde_json::Value;
-use std::collections::HashSet;
-use std::hash::{BuildHasher, RandomState};
 
 /// Pages in a row that may bring nothing new.
 pub const BARREN_PAGES: u64 = 100;
@@ -126,32 +124,6 @@ impl PageWalk {
         (self.token, self.known_pages, self.barren) = (None, self.pages, 0);
     }
 
-    /// Follows a listing from its first page to its last.
-    ///
-    /// # Errors
-    /// A call failed, or the listing does not end.
-    pub fn each(
-        mut self,
-        mut ask: impl FnMut(Option<&str>, usize) -> Result<Page, ClientError>,
-        mut take: impl FnMut(Value),
-    ) -> Result<(), ClientError> {
-        let hashers = [RandomState::new(), RandomState::new()];
-        let mut seen = HashSet::new();
-        loop {
-            let token = self.token.clone();
-            let page = self.ask(|rows| ask(token.as_deref(), rows))?;
-            let mut is_new = |row: &&Value| {
-                let text = row.to_string();
-                seen.insert([hashers[0].hash_one(&text), hashers[1].hash_one(&text)])
-            };
-            let new_rows = page.rows.iter().filter(|row| is_new(row)).count();
-            page.rows.into_iter().for_each(&mut take);
-            if !self.advance(page.next, new_rows)? {
-                return Ok(());
-            }
-        }
-    }
-
     fn endless(&self, why: String) -> ClientError {
         ClientError::Endless {
             listing: self.listing.clone(),
@@ -164,33 +136,6 @@ impl PageWalk {
 mod tests {
     use super::*;
     use serde_json::json;
-    use std::sync::atomic::{AtomicU64, Ordering};
-
-    /// Follows a listing whose pages are made by `page` (number, rows); rows taken, and how it ended.
-    fn follow(
-        rows: usize,
-        page: impl Fn(u64, usize) -> Result<Page, ClientError>,
-    ) -> (usize, Option<String>) {
-        let (mut number, mut taken) = (0, 0);
-        let ended = PageWalk::new("things", rows).each(
-            |_, rows| {
-                let page = page(number, rows);
-                number += u64::from(page.is_ok());
-                page
-            },
-            |_| taken += 1,
-        );
-        (taken, ended.err().map(|error| error.to_string()))
-    }
-
-    fn page(rows: usize, next: Option<String>) -> Result<Page, ClientError> {
-        static ROW: AtomicU64 = AtomicU64::new(0);
-        let row = |_| json!(ROW.fetch_add(1, Ordering::Relaxed));
-        Ok(Page {
-            rows: (0..rows).map(row).collect(),
-            next,
-        })
-    }
 
     #[test]
     fn what_is_no_list_of_rows_is_not_taken_for_none() {
@@ -203,25 +148,6 @@ mod tests {
         ] {
             assert!(of(wrong.clone()).is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn a_listing_is_followed_to_its_end() {
-        let next = |number: u64| (number < 9).then(|| number.to_string());
-        assert_eq!(follow(3, |number, rows| page(rows, next(number))), (30, None));
-    }
-
-    #[test]
-    fn listings_without_end_are_failures() {
-        let empty = follow(3, |number, _| page(0, Some(number.to_string())));
-        let words = "things does not end: 100 pages in a row brought nothing new";
-        assert_eq!(empty, (0, Some(words.to_owned())));
-        let same = follow(3, |_, _| page(1, Some("same".to_owned())));
-        let words = "things does not end: a page names itself as the next one";
-        assert_eq!(same, (2, Some(words.to_owned())));
-        let ever_new = follow(3, |number, _| page(1, Some(number.to_string())));
-        let words = "things does not end: there are more than 100000 pages";
-        assert_eq!(ever_new, (100_000, Some(words.to_owned())));
     }
 
     #[test]

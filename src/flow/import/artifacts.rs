@@ -5,6 +5,7 @@ use crate::client::Body;
 use crate::format::Reason;
 use crate::lang::rest::file_names::{PathFault, path_fault};
 use crate::lang::rest::limits::Limits;
+use crate::lang::rest::routes::{Call, PROXIED_FILES};
 use crate::model::{ArtifactFile, BlobRef};
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -45,7 +46,7 @@ impl Destination {
             };
         }
         if uri.starts_with("http")
-            && let Some((_, rest)) = uri.split_once("/api/2.0/mlflow-artifacts/artifacts/")
+            && let Some(rest) = Call::from(PROXIED_FILES).below(uri)
         {
             return proxied(rest);
         }

@@ -1,6 +1,7 @@
 //! Which version of MLflow a server is, and what it can do since.
 
-use crate::client::{Client, ClientError, Path};
+use super::routes::{self, Call};
+use crate::client::{Client, ClientError};
 use std::fmt;
 
 /// A version of MLflow, as far as features go.
@@ -67,20 +68,20 @@ pub enum Feature {
 
 impl Feature {
     /// The first version seen with it.
-    pub const fn since(self) -> Version {
+    pub fn since(self) -> Version {
         match self {
-            Feature::DatasetInputs => Version::new(2, 4),
-            Feature::Aliases => Version::new(2, 3),
-            Feature::Traces => Version::new(3, 2),
-            Feature::TracesV2 => Version::new(2, 14),
-            Feature::EvaluationDatasets => Version::new(3, 4),
-            Feature::Otlp => Version::new(3, 12),
+            Feature::DatasetInputs => routes::LOG_INPUTS.since,
+            Feature::Aliases => routes::SET_ALIAS.since,
+            Feature::Traces => routes::CREATE_TRACE.since,
+            Feature::TracesV2 => routes::START_TRACE_V2.since,
+            Feature::EvaluationDatasets => routes::CREATE_DATASET.since,
+            Feature::Otlp => routes::SEND_SPANS.since,
             Feature::TraceNumbers => Version::new(3, 17),
             Feature::Prompts => Version::new(2, 21),
             Feature::StorageLocations => Version::new(2, 9),
-            Feature::LoggedModels => Version::new(3, 0),
-            Feature::TraceLinks => Version::new(3, 3),
-            Feature::PromptLinks => Version::new(3, 7),
+            Feature::LoggedModels => routes::CREATE_LOGGED_MODEL.since,
+            Feature::TraceLinks => routes::LINK_TRACES.since,
+            Feature::PromptLinks => routes::LINK_PROMPTS.since,
         }
     }
 }
@@ -93,7 +94,7 @@ pub const HIDES_INCOMPLETE_TRACES: Version = Version::new(3, 6);
 /// # Errors
 /// The server cannot be reached, or refuses.
 pub(crate) fn ask_version(client: &Client) -> Result<Option<String>, ClientError> {
-    match client.get(Path::root("version")).send() {
+    match Call::from(routes::VERSION).on(client).send() {
         Ok(response) => Ok(as_version(&response.body)),
         Err(error) if error.is_unknown_route() || error.is_not_found() => Ok(None),
         Err(error) => Err(error),

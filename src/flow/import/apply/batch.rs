@@ -5,14 +5,11 @@ use super::refusal::Whole;
 use crate::client::ClientError;
 use crate::flow::import::Result;
 use crate::lang::rest::api::{MetricOut, TargetId};
+use crate::lang::rest::routes::LOG_BATCH;
 use std::sync::atomic::Ordering;
 
-/// Params, and tags, in one call.
+/// Params, and tags, in one call, which takes more points.
 const TEXTS: usize = 100;
-/// Params, tags and points in one call.
-const ALL: usize = 1_000;
-/// Bytes of a call, about.
-pub(super) const BYTES: usize = 900_000;
 /// The fewest bytes that a call is held to where the target takes none of its size.
 const LEAST_BYTES: usize = 16 << 10;
 /// Bytes of a point beside its name, about.
@@ -81,7 +78,7 @@ impl<'a> Batch<'a> {
     fn reserve(&mut self, size_bytes: usize, is_full: bool) -> Result<()> {
         let count = self.params.len() + self.tags.len() + self.metrics.len();
         let most = self.apply.batch_bytes.load(Ordering::Relaxed);
-        if is_full || count >= ALL || (count > 0 && self.size_bytes + size_bytes > most) {
+        if is_full || count >= LOG_BATCH.most || (count > 0 && self.size_bytes + size_bytes > most) {
             self.send()?;
         }
         self.size_bytes += size_bytes;

@@ -11,6 +11,7 @@ use crate::flow::import::target_fit::Texts;
 use crate::format::{Kind, Object, Reason};
 use crate::lang::rest::api::TargetId;
 use crate::lang::rest::mark;
+use crate::lang::rest::routes::ADD_RECORDS;
 use crate::lang::rest::version::Feature;
 use crate::model::plain_json;
 use crate::model::{DatasetRecord, EvaluationDataset, Scorer};
@@ -18,10 +19,6 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 const KIND: Kind = Kind::EvaluationDatasets;
-/// Records in one call.
-const RECORDS: usize = 200;
-/// Bytes of records in one call, about.
-const CALL_BYTES: usize = 1 << 20;
 
 /// A record on its way out.
 struct Record {
@@ -130,7 +127,8 @@ impl Apply<'_> {
         }
         let value = plain_json::text(&Value::Object(value));
         let added = value.len();
-        if !call.is_empty() && (call.len() >= RECORDS || *size_bytes + added > CALL_BYTES) {
+        let is_full = call.len() >= ADD_RECORDS.most || *size_bytes + added > ADD_RECORDS.bytes;
+        if !call.is_empty() && is_full {
             self.add_records(whole, new_id, call)?;
             call.clear();
             *size_bytes = 0;

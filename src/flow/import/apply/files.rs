@@ -6,12 +6,10 @@ use crate::client::Body;
 use crate::flow::import::artifacts::{self, Destination};
 use crate::flow::import::{Result, mlmodel};
 use crate::format::{Kind, Reason};
+use crate::lang::rest::routes::PUT_RUN_FILE;
 use crate::model::{ArtifactFile, ArtifactList};
-use std::ops::RangeInclusive;
 
 const KIND: Kind = Kind::Runs;
-/// Sizes of files that the UI's upload takes: it refuses an empty one.
-const UI_UPLOAD_BYTES: RangeInclusive<u64> = 1..=10_000_000;
 
 impl Apply<'_> {
     pub(super) fn files(&self, filling: &Filling, lines: &[Vec<u8>]) -> Result<()> {
@@ -55,10 +53,8 @@ impl Apply<'_> {
                 self.file_alone(whole, &file.path, send)
             }
             Destination::Elsewhere => {
-                if file
-                    .size_bytes
-                    .is_none_or(|size| !UI_UPLOAD_BYTES.contains(&size))
-                {
+                let taken = 1..=PUT_RUN_FILE.bytes as u64;
+                if file.size_bytes.is_none_or(|size| !taken.contains(&size)) {
                     self.left_out(
                         KIND,
                         id,

@@ -13,6 +13,7 @@ use crate::flow::import::run_chunks::{hash_lines, short_digest};
 use crate::flow::import::target_fit::Texts;
 use crate::format::{Kind, Object, Reason};
 use crate::lang::rest::api::{NewLoggedModel, TargetId, TargetLoggedModel};
+use crate::lang::rest::routes::{ADD_LOGGED_MODEL_PARAMS, CREATE_LOGGED_MODEL};
 use crate::lang::rest::version::Feature;
 use crate::model::LoggedModel;
 use sha2::{Digest as _, Sha256};
@@ -24,8 +25,6 @@ const KIND: Kind = Kind::LoggedModels;
 const INTENTS: usize = 64;
 /// The server keeps this tag itself, as versions are made.
 const VERSIONS_TAG: &str = "mlflow.modelVersions";
-/// Params that creating a model takes at most; the rest follows.
-const PARAMS: usize = 100;
 
 /// A logged model with its lines.
 pub(super) struct Job {
@@ -100,7 +99,7 @@ impl Apply<'_> {
             name: taken,
             model_type: model.model_type.as_deref(),
             source_run_id: source_run.as_ref(),
-            params: &params[..params.len().min(PARAMS)],
+            params: &params[..params.len().min(CREATE_LOGGED_MODEL.most)],
             tags: &tags,
         };
         let mark = self.fitting.mark(KIND, id).1;
@@ -244,11 +243,11 @@ impl Apply<'_> {
         let whole = job.whole(KIND);
         let has_texts = known.is_fresh && !self.is_bare(KIND, &model.model_id);
         let params = if has_texts {
-            params.into_iter().skip(PARAMS).collect()
+            params.into_iter().skip(CREATE_LOGGED_MODEL.most).collect()
         } else {
             self.missing(&model.model_id, "param", params, &target.params)
         };
-        for params in params.chunks(PARAMS) {
+        for params in params.chunks(ADD_LOGGED_MODEL_PARAMS.most) {
             let send = |params: &[_]| self.api.log_logged_model_params(&known.id, params);
             self.in_parts(whole, params, &|(key, _)| format!("param {key}"), &send)?;
         }

@@ -35,6 +35,7 @@ use crate::flow::import::id_map::Parts;
 use crate::flow::import::target_fit::Fitting;
 use crate::format::{Kind, Reason};
 use crate::lang::rest::api::{Api, TargetId};
+use crate::lang::rest::routes;
 use crate::monitor::Monitor;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
@@ -85,7 +86,7 @@ pub(crate) fn apply(
         unmade: Mutex::default(),
         bare: Mutex::default(),
         denials: AtomicU32::new(0),
-        batch_bytes: AtomicUsize::new(batch::BYTES),
+        batch_bytes: AtomicUsize::new(routes::LOG_BATCH.bytes),
         salt: salt(options),
     };
     apply.run()?;

@@ -15,6 +15,7 @@ use crate::flow::import::target_fit::Texts;
 use crate::format::{Kind, Reason};
 use crate::lang::rest::api::TargetId;
 use crate::lang::rest::mark;
+use crate::lang::rest::routes::SEND_SPANS;
 use crate::lang::rest::version::Feature;
 use crate::lang::spans::otlp;
 use crate::lang::spans::read::SPAN_FILE;
@@ -26,8 +27,6 @@ use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 
 const KIND: Kind = Kind::Traces;
-/// Bytes of spans in one call, about.
-const CALL_BYTES: usize = 1 << 20;
 /// Tags that servers keep themselves.
 const SERVER_TAGS: [&str; 4] = [
     "mlflow.artifactLocation",
@@ -255,7 +254,7 @@ impl Apply<'_> {
         let mut size_bytes = 0;
         let spans = spans.into_iter().zip(&job.spans);
         for (span, line) in spans.filter(|(span, _)| whole.wants(&name(span))) {
-            if size_bytes > 0 && size_bytes + line.len() > CALL_BYTES {
+            if size_bytes > 0 && size_bytes + line.len() > SEND_SPANS.bytes {
                 calls.push(Vec::new());
                 size_bytes = 0;
             }

@@ -1,7 +1,8 @@
 //! Files.
 
 use super::{Api, Result, TargetId};
-use crate::client::{Body, ClientError, Path, Repeat, Response};
+use crate::client::{Body, ClientError, Response};
+use crate::lang::rest::routes::{self, Call};
 
 impl Api {
     /// Stores a file through the server's artifact proxy; `path` is below the proxy's root.
@@ -9,8 +10,8 @@ impl Api {
     /// # Errors
     /// The call failed.
     pub fn put_artifact(&self, path: &str, body: Body) -> Result<()> {
-        let path = Path::artifacts("artifacts").below(path);
-        let response = self.client.put(path).body(body).send()?;
+        let call = routes::PUT_PROXIED_FILE.at(path);
+        let response = call.on(&self.client).body(body).send()?;
         refuse_page("PUT", "artifact", &response)
     }
 
@@ -19,8 +20,8 @@ impl Api {
     /// # Errors
     /// The call failed.
     pub fn upload_artifact(&self, run_id: &TargetId, path: &str, body: Body) -> Result<()> {
-        let request = self.client.post(Path::ajax2("upload-artifact"), Repeat::Safe);
-        let request = request
+        let request = Call::from(routes::PUT_RUN_FILE)
+            .on(&self.client)
             .query("run_uuid", run_id.as_str())
             .query("path", path)
             .body(body);

@@ -1,8 +1,8 @@
 //! Experiments.
 
-use super::runs::{PAGE, list, mark_filter};
-use super::{Api, Result, TargetId, id, if_found, pairs, text};
-use crate::client::{Path, Repeat};
+use super::runs::{list, mark_filter};
+use super::{Api, Result, TargetId, id, pairs, text};
+use crate::lang::rest::routes;
 use crate::model::lifecycle;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -29,7 +29,7 @@ impl Api {
     /// The call failed.
     pub fn create_experiment(&self, name: &str, tags: &[(String, String)]) -> Result<TargetId> {
         let body = json!({"name": name, "tags": list(tags)});
-        let answer = self.post("experiments/create", Repeat::Unsafe, &body)?;
+        let answer = self.ask(routes::CREATE_EXPERIMENT, &body)?;
         Ok(id(&answer, "experiment_id"))
     }
 
@@ -38,7 +38,7 @@ impl Api {
     /// # Errors
     /// The call failed.
     pub fn experiment_by_name(&self, name: &str) -> Result<Option<TargetExperiment>> {
-        let answer = if_found(self.get("experiments/get-by-name", &[("experiment_name", name)]))?;
+        let answer = self.find(routes::EXPERIMENT_BY_NAME, &json!({"experiment_name": name}))?;
         Ok(answer.map(|answer| experiment(&answer["experiment"])))
     }
 
@@ -47,7 +47,7 @@ impl Api {
     /// # Errors
     /// The call failed.
     pub fn experiment(&self, id: &TargetId) -> Result<Option<TargetExperiment>> {
-        let answer = if_found(self.get("experiments/get", &[("experiment_id", id.as_str())]))?;
+        let answer = self.find(routes::EXPERIMENT, &json!({"experiment_id": id}))?;
         Ok(answer.map(|answer| experiment(&answer["experiment"])))
     }
 
@@ -58,9 +58,8 @@ impl Api {
     pub fn marked_experiments(&self, prefix: &str) -> Result<Vec<TargetExperiment>> {
         let mut found = Vec::new();
         let filter = mark_filter("LIKE", &format!("{prefix}%"));
-        let body = json!({"view_type": "ALL", "filter": filter});
-        let path = Path::api2("experiments/search");
-        self.each_posted(path, PAGE, &body, "experiments", |row| {
+        let asked = json!({"view_type": "ALL", "filter": filter});
+        self.each(routes::SEARCH_EXPERIMENTS, asked, |row| {
             found.push(experiment(&row))
         })?;
         Ok(found)
@@ -72,7 +71,7 @@ impl Api {
     /// The call failed.
     pub fn set_experiment_tag(&self, id: &TargetId, key: &str, value: &str) -> Result<()> {
         let body = json!({"experiment_id": id, "key": key, "value": value});
-        self.tell("experiments/set-experiment-tag", Repeat::Safe, &body)
+        self.tell(routes::TAG_EXPERIMENT, &body)
     }
 
     /// Deletes an experiment.
@@ -80,7 +79,7 @@ impl Api {
     /// # Errors
     /// The call failed.
     pub fn delete_experiment(&self, id: &TargetId) -> Result<()> {
-        self.tell("experiments/delete", Repeat::Safe, &json!({"experiment_id": id}))
+        self.tell(routes::DELETE_EXPERIMENT, &json!({"experiment_id": id}))
     }
 
     /// Restores a deleted experiment.
@@ -88,7 +87,7 @@ impl Api {
     /// # Errors
     /// The call failed.
     pub fn restore_experiment(&self, id: &TargetId) -> Result<()> {
-        self.tell("experiments/restore", Repeat::Safe, &json!({"experiment_id": id}))
+        self.tell(routes::RESTORE_EXPERIMENT, &json!({"experiment_id": id}))
     }
 }
 

@@ -1,4 +1,4 @@
-//! MLflow's calls that an import makes, one function each: which route, what goes in, what comes out.
+//! MLflow's calls that an import makes, one function each: what goes in, what comes out.
 //!
 //! Calls that create are sent once; whether one that got no answer did its work is the caller's question.
 
@@ -20,7 +20,9 @@ pub use runs::{MetricOut, NewRun, Pair, TargetRun};
 pub use traces::TargetDataset;
 pub use traces_v2::TargetTrace;
 
-use crate::client::{Client, ClientError, Page, PageWalk, Path, Repeat, Request};
+use crate::client::{Client, ClientError, Request};
+use crate::lang::rest::paging::Pages;
+use crate::lang::rest::routes::{Call, Route};
 use crate::lang::rest::version::ask_version;
 use serde::Serialize;
 use serde_json::Value;
@@ -53,74 +55,24 @@ impl Api {
         ask_version(&self.client)
     }
 
-    fn get(&self, route: &str, query: &[(&str, &str)]) -> Result<Value> {
-        let request = self.client.get(Path::api2(route));
-        query
-            .iter()
-            .fold(request, |request, (name, value)| request.query(name, value))
-            .parse()
+    /// Asks, or does something that has an answer.
+    fn ask(&self, call: impl Into<Call>, what: &impl Serialize) -> Result<Value> {
+        call.into().with(&self.client, what).parse()
     }
 
-    fn post(&self, route: &str, repeat: Repeat, body: &impl Serialize) -> Result<Value> {
-        self.client.post(Path::api2(route), repeat).json(body).parse()
+    /// Asks for something that need not be there.
+    fn find(&self, call: impl Into<Call>, what: &impl Serialize) -> Result<Option<Value>> {
+        if_found(self.ask(call, what))
     }
 
-    /// Follows the pages of a search that is asked by POST, whose rows stand under a key.
-    fn each_posted(
-        &self,
-        path: Path,
-        rows: usize,
-        body: &Value,
-        key: &str,
-        take: impl FnMut(Value),
-    ) -> Result<()> {
-        let walk = PageWalk::new(path.to_string(), rows);
-        let ask = |token: Option<&str>, rows: usize| {
-            let mut body = body.clone();
-            body["max_results"] = rows.into();
-            if let Some(token) = token {
-                body["page_token"] = token.into();
-            }
-            let request = self.client.post(path.clone(), Repeat::Safe);
-            request
-                .json(&body)
-                .parse()
-                .and_then(|answer| Page::of(answer, key))
-        };
-        walk.each(ask, take)
-    }
-
-    /// The same, asked by GET.
-    fn each_got(
-        &self,
-        route: &str,
-        rows: usize,
-        query: &[(&str, &str)],
-        key: &str,
-        take: impl FnMut(Value),
-    ) -> Result<()> {
-        let ask = |token: Option<&str>, rows: usize| {
-            let request = self.client.get(Path::api2(route));
-            let request = query
-                .iter()
-                .fold(request, |request, (name, value)| request.query(name, value));
-            request
-                .query("max_results", rows.to_string())
-                .optional_query("page_token", token)
-                .parse()
-                .and_then(|answer| Page::of(answer, key))
-        };
-        PageWalk::new(route, rows).each(ask, take)
+    /// Follows the pages of a search.
+    fn each(&self, route: Route, asked: Value, take: impl FnMut(Value)) -> Result<()> {
+        Pages::of(&self.client, route, asked, None).each(take)
     }
 
     /// Sends what has no answer but that it was taken.
-    fn tell(&self, route: &str, repeat: Repeat, body: &impl Serialize) -> Result<()> {
-        sent(self.client.post(Path::api2(route), repeat).json(body))
-    }
-
-    /// Sends a change of something that is there.
-    fn change(&self, route: &str, body: &impl Serialize) -> Result<()> {
-        sent(self.client.patch(Path::api2(route), Repeat::Safe).json(body))
+    fn tell(&self, call: impl Into<Call>, what: &impl Serialize) -> Result<()> {
+        sent(call.into().with(&self.client, what))
     }
 }
 

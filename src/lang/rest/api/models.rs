@@ -2,7 +2,7 @@
 
 use super::runs::{list, mark_filter};
 use super::{Api, Result, TargetId, id, if_found, pairs, sent, text};
-use crate::client::{Path, Repeat};
+use crate::lang::rest::routes;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -61,7 +61,7 @@ impl Api {
                 body[field] = value.into();
             }
         }
-        let answer = self.post("logged-models", Repeat::Unsafe, &body)?;
+        let answer = self.ask(routes::CREATE_LOGGED_MODEL, &body)?;
         Ok(logged_model(&answer["model"]))
     }
 
@@ -70,8 +70,7 @@ impl Api {
     /// # Errors
     /// The call failed.
     pub fn logged_model(&self, id: &TargetId) -> Result<Option<TargetLoggedModel>> {
-        let path = Path::api2("logged-models").segment(id.as_str());
-        let answer: Option<Value> = if_found(self.client.get(path).parse())?;
+        let answer = self.find(routes::LOGGED_MODEL.of(id.as_str()), &())?;
         Ok(answer.map(|answer| logged_model(&answer["model"])))
     }
 
@@ -84,23 +83,18 @@ impl Api {
         experiment_id: &TargetId,
         mark: &str,
     ) -> Result<Option<TargetLoggedModel>> {
-        let body = json!({
-            "experiment_ids": [experiment_id], "filter": mark_filter("=", mark), "max_results": 50,
+        let asked = json!({"experiment_ids": [experiment_id], "filter": mark_filter("=", mark)});
+        let mut found = Vec::new();
+        self.each(routes::SEARCH_LOGGED_MODELS, asked, |row| {
+            found.push(logged_model(&row))
+        })?;
+        found.retain(|model| {
+            model
+                .tags
+                .get(crate::lang::rest::mark::KEY)
+                .is_some_and(|found| found == mark)
         });
-        let answer = self.post("logged-models/search", Repeat::Safe, &body)?;
-        let models = answer["models"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(logged_model);
-        Ok(models
-            .filter(|model| {
-                model
-                    .tags
-                    .get(crate::lang::rest::mark::KEY)
-                    .is_some_and(|found| found == mark)
-            })
-            .min_by(|a, b| a.id.cmp(&b.id)))
+        Ok(found.into_iter().min_by(|a, b| a.id.cmp(&b.id)))
     }
 
     /// Calls with every logged model of an experiment that is not deleted.
@@ -112,11 +106,10 @@ impl Api {
         experiment_id: &TargetId,
         mut each: impl FnMut(TargetLoggedModel),
     ) -> Result<()> {
-        let (path, body) = (
-            Path::api2("logged-models/search"),
-            json!({"experiment_ids": [experiment_id]}),
-        );
-        self.each_posted(path, 50, &body, "models", |row| each(logged_model(&row)))
+        let asked = json!({"experiment_ids": [experiment_id]});
+        self.each(routes::SEARCH_LOGGED_MODELS, asked, |row| {
+            each(logged_model(&row))
+        })
     }
 
     /// Sets a logged model's status.
@@ -124,9 +117,8 @@ impl Api {
     /// # Errors
     /// The call failed.
     pub fn set_logged_model_status(&self, id: &TargetId, status: &str) -> Result<()> {
-        let path = Path::api2("logged-models").segment(id.as_str());
         let body = json!({"model_id": id, "status": status});
-        sent(self.client.patch(path, Repeat::Safe).json(&body))
+        self.tell(routes::UPDATE_LOGGED_MODEL.of(id.as_str()), &body)
     }
 
     /// Sets tags of a logged model.
@@ -134,9 +126,8 @@ impl Api {
     /// # Errors
     /// The call failed.
     pub fn set_logged_model_tags(&self, id: &TargetId, tags: &[(String, String)]) -> Result<()> {
-        let path = Path::api2("logged-models").segment(id.as_str()).segment("tags");
         let body = json!({"model_id": id, "tags": list(tags)});
-        sent(self.client.patch(path, Repeat::Safe).json(&body))
+        self.tell(routes::TAG_LOGGED_MODEL.of(id.as_str()), &body)
     }
 
     /// Adds params to a logged model.
@@ -144,9 +135,8 @@ impl Api {
     /// # Errors
     /// The call failed.
     pub fn log_logged_model_params(&self, id: &TargetId, params: &[(String, String)]) -> Result<()> {
-        let path = Path::api2("logged-models").segment(id.as_str()).segment("params");
         let body = json!({"model_id": id, "params": list(params)});
-        sent(self.client.post(path, Repeat::Safe).json(&body))
+        self.tell(routes::ADD_LOGGED_MODEL_PARAMS.of(id.as_str()), &body)
     }
 
     /// Deletes a logged model.
@@ -154,8 +144,8 @@ impl Api {
     /// # Errors
     /// The call failed.
     pub fn delete_logged_model(&self, id: &TargetId) -> Result<()> {
-        let path = Path::api2("logged-models").segment(id.as_str());
-        if_found(self.client.delete(path, Repeat::Safe).parse::<Value>()).map(drop)
+        let call = routes::DELETE_LOGGED_MODEL.of(id.as_str());
+        if_found(sent(call.on(&self.client))).map(drop)
     }
 }
 

@@ -1,8 +1,8 @@
 //! Registered models, their versions, and prompts.
 
 use super::runs::list;
-use super::{Api, Result, if_found, integer, pairs, sent, text};
-use crate::client::{Path, Repeat};
+use super::{Api, Result, if_found, integer, pairs, text};
+use crate::lang::rest::routes;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -51,7 +51,7 @@ impl Api {
         if let Some(description) = description {
             body["description"] = description.into();
         }
-        self.tell("registered-models/create", Repeat::Unsafe, &body)
+        self.tell(routes::CREATE_MODEL, &body)
     }
 
     /// A registered model or prompt.
@@ -59,7 +59,7 @@ impl Api {
     /// # Errors
     /// The call failed.
     pub fn model(&self, name: &str) -> Result<Option<TargetModel>> {
-        let answer = if_found(self.get("registered-models/get", &[("name", name)]))?;
+        let answer = self.find(routes::MODEL, &json!({"name": name}))?;
         Ok(answer.map(|answer| {
             let model = &answer["registered_model"];
             let aliases = model["aliases"].as_array().into_iter().flatten();
@@ -80,7 +80,7 @@ impl Api {
     /// The call failed.
     pub fn set_model_tag(&self, name: &str, key: &str, value: &str) -> Result<()> {
         let body = json!({"name": name, "key": key, "value": value});
-        self.tell("registered-models/set-tag", Repeat::Safe, &body)
+        self.tell(routes::TAG_MODEL, &body)
     }
 
     /// Sets a registered model's description.
@@ -89,7 +89,7 @@ impl Api {
     /// The call failed.
     pub fn describe_model(&self, name: &str, description: &str) -> Result<()> {
         let body = json!({"name": name, "description": description});
-        self.change("registered-models/update", &body)
+        self.tell(routes::UPDATE_MODEL, &body)
     }
 
     /// Creates the next version of a registered model; its number.
@@ -97,7 +97,7 @@ impl Api {
     /// # Errors
     /// The call failed.
     pub fn create_version(&self, body: &Value) -> Result<u64> {
-        let answer = self.post("model-versions/create", Repeat::Unsafe, body)?;
+        let answer = self.ask(routes::CREATE_VERSION, body)?;
         Ok(number(&answer["model_version"]["version"]))
     }
 
@@ -106,8 +106,8 @@ impl Api {
     /// # Errors
     /// The call failed.
     pub fn version_of(&self, name: &str, number: u64) -> Result<Option<TargetVersion>> {
-        let query = [("name", name), ("version", &number.to_string())];
-        let answer = if_found(self.get("model-versions/get", &query))?;
+        let asked = json!({"name": name, "version": number.to_string()});
+        let answer = self.find(routes::VERSION_OF_MODEL, &asked)?;
         Ok(answer.map(|answer| version(&answer["model_version"])))
     }
 
@@ -124,10 +124,8 @@ impl Api {
             ));
         }
         let mut found = Vec::new();
-        let (route, query) = ("model-versions/search", [("filter", filter.as_str())]);
-        self.each_got(route, 1_000, &query, "model_versions", |row| {
-            found.push(version(&row));
-        })?;
+        let asked = json!({"filter": filter});
+        self.each(routes::SEARCH_VERSIONS, asked, |row| found.push(version(&row)))?;
         Ok(found)
     }
 
@@ -137,7 +135,7 @@ impl Api {
     /// The call failed.
     pub fn set_version_tag(&self, name: &str, version: u64, key: &str, value: &str) -> Result<()> {
         let body = json!({"name": name, "version": version.to_string(), "key": key, "value": value});
-        self.tell("model-versions/set-tag", Repeat::Safe, &body)
+        self.tell(routes::TAG_VERSION, &body)
     }
 
     /// Removes a tag from a version.
@@ -146,9 +144,7 @@ impl Api {
     /// The call failed.
     pub fn delete_version_tag(&self, name: &str, version: u64, key: &str) -> Result<()> {
         let body = json!({"name": name, "version": version.to_string(), "key": key});
-        let path = Path::api2("model-versions/delete-tag");
-        let request = self.client.delete(path, Repeat::Safe).json(&body);
-        if_found(sent(request)).map(drop)
+        if_found(self.tell(routes::UNTAG_VERSION, &body)).map(drop)
     }
 
     /// Sets a version's description.
@@ -157,7 +153,7 @@ impl Api {
     /// The call failed.
     pub fn describe_version(&self, name: &str, version: u64, description: &str) -> Result<()> {
         let body = json!({"name": name, "version": version.to_string(), "description": description});
-        self.change("model-versions/update", &body)
+        self.tell(routes::UPDATE_VERSION, &body)
     }
 
     /// Sets a version's stage, leaving others in it where they are.
@@ -168,7 +164,7 @@ impl Api {
         let body = json!({
             "name": name, "version": version.to_string(), "stage": stage, "archive_existing_versions": false,
         });
-        self.tell("model-versions/transition-stage", Repeat::Safe, &body)
+        self.tell(routes::SET_STAGE, &body)
     }
 
     /// Points an alias at a version.
@@ -177,7 +173,7 @@ impl Api {
     /// The call failed.
     pub fn set_alias(&self, name: &str, alias: &str, version: u64) -> Result<()> {
         let body = json!({"name": name, "alias": alias, "version": version.to_string()});
-        self.tell("registered-models/alias", Repeat::Safe, &body)
+        self.tell(routes::SET_ALIAS, &body)
     }
 
     /// Deletes a version.
@@ -186,9 +182,7 @@ impl Api {
     /// The call failed.
     pub fn delete_version(&self, name: &str, version: u64) -> Result<()> {
         let body = json!({"name": name, "version": version.to_string()});
-        let path = Path::api2("model-versions/delete");
-        let request = self.client.delete(path, Repeat::Safe).json(&body);
-        if_found(sent(request)).map(drop)
+        if_found(self.tell(routes::DELETE_VERSION, &body)).map(drop)
     }
 }
 

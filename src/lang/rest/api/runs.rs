@@ -1,15 +1,12 @@
 //! Runs and what is in them.
 
-use super::{Api, Result, TargetId, id, if_found, integer, pairs, text};
-use crate::client::{Path, Repeat};
+use super::{Api, Result, TargetId, id, integer, pairs, text};
+use crate::lang::rest::routes;
 use crate::model::Double;
 use crate::model::lifecycle;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-
-/// Experiments or runs on a page of a search.
-pub(super) const PAGE: usize = 200;
 
 /// A run of the target, as far as an import looks.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -102,7 +99,7 @@ impl Api {
     /// # Errors
     /// The call failed.
     pub fn create_run(&self, new: &NewRun<'_>) -> Result<TargetRun> {
-        let answer = self.post("runs/create", Repeat::Unsafe, new)?;
+        let answer = self.ask(routes::CREATE_RUN, new)?;
         Ok(run(&answer["run"]))
     }
 
@@ -111,7 +108,7 @@ impl Api {
     /// # Errors
     /// The call failed.
     pub fn run(&self, id: &TargetId) -> Result<Option<TargetRun>> {
-        let answer = if_found(self.get("runs/get", &[("run_id", id.as_str())]))?;
+        let answer = self.find(routes::RUN, &json!({"run_id": id}))?;
         Ok(answer.map(|answer| run(&answer["run"])))
     }
 
@@ -139,9 +136,8 @@ impl Api {
         filter: &str,
         mut each: impl FnMut(TargetRun),
     ) -> Result<()> {
-        let body = json!({"experiment_ids": [experiment_id], "filter": filter, "run_view_type": "ALL"});
-        let path = Path::api2("runs/search");
-        self.each_posted(path, PAGE, &body, "runs", |row| each(run(&row)))
+        let asked = json!({"experiment_ids": [experiment_id], "filter": filter, "run_view_type": "ALL"});
+        self.each(routes::SEARCH_RUNS, asked, |row| each(run(&row)))
     }
 
     /// Logs params, tags and metric points; none of them twice has another effect.
@@ -161,7 +157,7 @@ impl Api {
             tags: list(tags),
             metrics,
         };
-        self.tell("runs/log-batch", Repeat::Safe, &body)
+        self.tell(routes::LOG_BATCH, &body)
     }
 
     /// Points (timestamp, step) at which a run's metric is not a number.
@@ -170,8 +166,8 @@ impl Api {
     /// A call failed.
     pub fn nan_points(&self, run_id: &TargetId, key: &str) -> Result<Vec<(i64, i64)>> {
         let mut found = Vec::new();
-        let query = [("run_id", run_id.as_str()), ("metric_key", key)];
-        self.each_got("metrics/get-history", 25_000, &query, "metrics", |metric| {
+        let asked = json!({"run_id": run_id, "metric_key": key});
+        self.each(routes::HISTORY, asked, |metric| {
             if metric["value"] == "NaN" {
                 let number = |field: &str| integer(&metric[field]).unwrap_or(0);
                 found.push((number("timestamp"), number("step")));
@@ -190,7 +186,7 @@ impl Api {
         if !models.is_empty() {
             body["models"] = models.into();
         }
-        self.tell("runs/log-inputs", Repeat::Safe, &body)
+        self.tell(routes::LOG_INPUTS, &body)
     }
 
     /// Links a run to models it made; a link that is there already is an error.
@@ -203,7 +199,7 @@ impl Api {
             .map(|(id, step)| json!({"model_id": id, "step": step}))
             .collect();
         let body = json!({"run_id": run_id, "models": models});
-        self.tell("runs/outputs", Repeat::Unsafe, &body)
+        self.tell(routes::LOG_OUTPUTS, &body)
     }
 
     /// Sets a run's status and end.
@@ -215,7 +211,7 @@ impl Api {
         if let Some(end_time) = end_time {
             body["end_time"] = end_time.into();
         }
-        self.tell("runs/update", Repeat::Safe, &body)
+        self.tell(routes::UPDATE_RUN, &body)
     }
 
     /// Deletes a run.
@@ -223,7 +219,7 @@ impl Api {
     /// # Errors
     /// The call failed.
     pub fn delete_run(&self, run_id: &TargetId) -> Result<()> {
-        self.tell("runs/delete", Repeat::Safe, &json!({"run_id": run_id}))
+        self.tell(routes::DELETE_RUN, &json!({"run_id": run_id}))
     }
 
     /// Takes a tag off a run.
@@ -232,7 +228,7 @@ impl Api {
     /// The call failed.
     pub fn delete_run_tag(&self, run_id: &TargetId, key: &str) -> Result<()> {
         let body = json!({"run_id": run_id, "key": key});
-        self.tell("runs/delete-tag", Repeat::Unsafe, &body)
+        self.tell(routes::UNTAG_RUN, &body)
     }
 
     /// Restores a deleted run.
@@ -240,7 +236,7 @@ impl Api {
     /// # Errors
     /// The call failed.
     pub fn restore_run(&self, run_id: &TargetId) -> Result<()> {
-        self.tell("runs/restore", Repeat::Safe, &json!({"run_id": run_id}))
+        self.tell(routes::RESTORE_RUN, &json!({"run_id": run_id}))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Traces, evaluation datasets and scorers, which live under API v3.
 
-use super::{Api, Result, TargetId, id, if_found, pairs, sent, text};
-use crate::client::{Path, Repeat};
+use super::{Api, Result, TargetId, id, pairs, text};
+use crate::lang::rest::routes::{self, Call};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ impl Api {
     /// The call failed.
     pub fn create_trace(&self, trace_info: &Value) -> Result<Value> {
         let body = json!({"trace": {"trace_info": trace_info}});
-        self.post3(Path::api3("traces"), &body)
+        self.ask(routes::CREATE_TRACE, &body)
     }
 
     /// What the target says of a trace.
@@ -31,11 +31,7 @@ impl Api {
     /// # Errors
     /// The call failed.
     pub fn trace(&self, trace_id: &TargetId) -> Result<Option<Value>> {
-        if_found(
-            self.client
-                .get(Path::api3("traces").segment(trace_id.as_str()))
-                .parse(),
-        )
+        self.find(routes::TRACE.of(trace_id.as_str()), &())
     }
 
     /// Adds an assessment under its own id.
@@ -43,11 +39,8 @@ impl Api {
     /// # Errors
     /// The call failed.
     pub fn create_assessment(&self, trace_id: &TargetId, assessment: &Value) -> Result<()> {
-        let path = Path::api3("traces")
-            .segment(trace_id.as_str())
-            .segment("assessments");
         let body = json!({"assessment": assessment});
-        sent(self.client.post(path, Repeat::Unsafe).json(&body))
+        self.tell(routes::ADD_ASSESSMENT.of(trace_id.as_str()), &body)
     }
 
     /// Sends spans as OpenTelemetry JSON; once more replaces.
@@ -55,10 +48,8 @@ impl Api {
     /// # Errors
     /// The call failed.
     pub fn send_spans(&self, experiment_id: &TargetId, body: &Value) -> Result<()> {
-        let request = self.client.post(Path::root("v1/traces"), Repeat::Safe);
-        let request = request
-            .header("x-mlflow-experiment-id", experiment_id.as_str())
-            .json(body);
+        let request = Call::from(routes::SEND_SPANS).with(&self.client, body);
+        let request = request.header("x-mlflow-experiment-id", experiment_id.as_str());
         request.send().map(drop)
     }
 
@@ -68,7 +59,7 @@ impl Api {
     /// The call failed.
     pub fn link_traces(&self, trace_ids: &[TargetId], run_id: &TargetId) -> Result<()> {
         let body = json!({"trace_ids": trace_ids, "run_id": run_id});
-        self.tell("traces/link-to-run", Repeat::Safe, &body)
+        self.tell(routes::LINK_TRACES, &body)
     }
 
     /// Links a trace to prompt versions, given as name and version.
@@ -81,7 +72,7 @@ impl Api {
             .map(|(name, version)| json!({"name": name, "version": version}))
             .collect();
         let body = json!({"trace_id": trace_id, "prompt_versions": prompts});
-        self.tell("traces/link-prompts", Repeat::Safe, &body)
+        self.tell(routes::LINK_PROMPTS, &body)
     }
 
     /// Creates an evaluation dataset; its id.
@@ -96,8 +87,7 @@ impl Api {
     ) -> Result<TargetId> {
         let tags: BTreeMap<_, _> = tags.iter().cloned().collect();
         let body = json!({"name": name, "experiment_ids": experiments, "tags": json!(tags).to_string()});
-        let path = Path::api3("datasets/create");
-        let answer: Value = self.client.post(path, Repeat::Unsafe).json(&body).parse()?;
+        let answer = self.ask(routes::CREATE_DATASET, &body)?;
         Ok(id(&answer["dataset"], "dataset_id"))
     }
 
@@ -108,8 +98,8 @@ impl Api {
     pub fn datasets(&self, name: &str) -> Result<Vec<TargetDataset>> {
         let filter = format!("name = '{}'", name.replace('\'', "\\'"));
         let mut found = Vec::new();
-        let (path, body) = (Path::api3("datasets/search"), json!({"filter_string": filter}));
-        self.each_posted(path, 200, &body, "datasets", |row| found.push(dataset(&row)))?;
+        let asked = json!({"filter_string": filter});
+        self.each(routes::SEARCH_DATASETS, asked, |row| found.push(dataset(&row)))?;
         Ok(found)
     }
 
@@ -119,11 +109,8 @@ impl Api {
     /// The call failed.
     pub fn set_dataset_tags(&self, dataset_id: &TargetId, tags: &[(String, String)]) -> Result<()> {
         let tags: BTreeMap<_, _> = tags.iter().cloned().collect();
-        let path = Path::api3("datasets")
-            .segment(dataset_id.as_str())
-            .segment("tags");
         let body = json!({"dataset_id": dataset_id, "tags": json!(tags).to_string()});
-        sent(self.client.patch(path, Repeat::Safe).json(&body))
+        self.tell(routes::TAG_DATASET.of(dataset_id.as_str()), &body)
     }
 
     /// Adds records, as JSON texts, to an evaluation dataset; those with equal inputs merge.
@@ -131,11 +118,8 @@ impl Api {
     /// # Errors
     /// The call failed.
     pub fn add_records(&self, dataset_id: &TargetId, records: &[&str]) -> Result<()> {
-        let path = Path::api3("datasets")
-            .segment(dataset_id.as_str())
-            .segment("records");
         let body = json!({"dataset_id": dataset_id, "records": format!("[{}]", records.join(","))});
-        self.post3(path, &body).map(drop)
+        self.tell(routes::ADD_RECORDS.of(dataset_id.as_str()), &body)
     }
 
     /// Versions of a scorer of an experiment, as their texts by number.
@@ -143,11 +127,8 @@ impl Api {
     /// # Errors
     /// The call failed.
     pub fn scorer_versions(&self, experiment_id: &TargetId, name: &str) -> Result<Vec<String>> {
-        let request = self.client.get(Path::api3("scorers/versions"));
-        let request = request
-            .query("experiment_id", experiment_id.as_str())
-            .query("name", name);
-        let answer: Option<Value> = if_found(request.parse())?;
+        let asked = json!({"experiment_id": experiment_id, "name": name});
+        let answer = self.find(routes::SCORER_VERSIONS, &asked)?;
         let scorers = answer.as_ref().and_then(|answer| answer["scorers"].as_array());
         let mut versions: Vec<_> = scorers
             .into_iter()
@@ -169,15 +150,7 @@ impl Api {
     /// The call failed.
     pub fn register_scorer(&self, experiment_id: &TargetId, name: &str, serialized: &str) -> Result<()> {
         let body = json!({"experiment_id": experiment_id, "name": name, "serialized_scorer": serialized});
-        sent(
-            self.client
-                .post(Path::api3("scorers/register"), Repeat::Unsafe)
-                .json(&body),
-        )
-    }
-
-    fn post3(&self, path: Path, body: &Value) -> Result<Value> {
-        self.client.post(path, Repeat::Safe).json(body).parse()
+        self.tell(routes::REGISTER_SCORER, &body)
     }
 }
 

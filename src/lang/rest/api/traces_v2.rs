@@ -1,8 +1,8 @@
 //! Traces of MLflow 2.14 to 3.1, which live under API v2 and have ids of the server's.
 
 use super::runs::{list, mark_filter};
-use super::{Api, Result, TargetId, id, if_found, pairs, sent};
-use crate::client::{Path, Repeat};
+use super::{Api, Result, TargetId, id, pairs};
+use crate::lang::rest::routes;
 use serde_json::{Value, json};
 
 /// A trace of the target.
@@ -30,7 +30,7 @@ impl Api {
             "experiment_id": experiment_id, "timestamp_ms": timestamp_ms,
             "request_metadata": list(metadata), "tags": list(tags),
         });
-        let answer = self.post("traces", Repeat::Unsafe, &body)?;
+        let answer = self.ask(routes::START_TRACE_V2, &body)?;
         Ok(trace(&answer["trace_info"]))
     }
 
@@ -39,9 +39,8 @@ impl Api {
     /// # Errors
     /// The call failed.
     pub fn end_trace(&self, id: &TargetId, timestamp_ms: i64, status: &str) -> Result<()> {
-        let path = Path::api2("traces").segment(id.as_str());
         let body = json!({"request_id": id, "timestamp_ms": timestamp_ms, "status": status});
-        sent(self.client.patch(path, Repeat::Safe).json(&body))
+        self.tell(routes::UPDATE_TRACE_V2.of(id.as_str()), &body)
     }
 
     /// Sets a tag of a trace, or metadata of one that has not ended.
@@ -49,20 +48,13 @@ impl Api {
     /// # Errors
     /// The call failed.
     pub fn set_trace_text(&self, id: &TargetId, is_metadata: bool, key: &str, value: &str) -> Result<()> {
-        let path = Path::api2("traces").segment(id.as_str());
-        let (path, body) = if is_metadata {
+        if is_metadata {
             let texts = [(key.to_owned(), value.to_owned())];
-            (
-                path,
-                json!({"request_id": id, "status": "IN_PROGRESS", "request_metadata": list(&texts)}),
-            )
-        } else {
-            (
-                path.segment("tags"),
-                json!({"request_id": id, "key": key, "value": value}),
-            )
-        };
-        sent(self.client.patch(path, Repeat::Safe).json(&body))
+            let body = json!({"request_id": id, "status": "IN_PROGRESS", "request_metadata": list(&texts)});
+            return self.tell(routes::UPDATE_TRACE_V2.of(id.as_str()), &body);
+        }
+        let body = json!({"request_id": id, "key": key, "value": value});
+        self.tell(routes::TAG_TRACE_V2.of(id.as_str()), &body)
     }
 
     /// A trace.
@@ -70,8 +62,7 @@ impl Api {
     /// # Errors
     /// The call failed.
     pub fn trace_v2(&self, id: &TargetId) -> Result<Option<TargetTrace>> {
-        let path = Path::api2("traces").segment(id.as_str()).segment("info");
-        let answer: Option<Value> = if_found(self.client.get(path).parse())?;
+        let answer = self.find(routes::TRACE_V2.of(id.as_str()), &())?;
         Ok(answer.map(|answer| trace(&answer["trace_info"])))
     }
 
@@ -80,12 +71,10 @@ impl Api {
     /// # Errors
     /// The call failed.
     pub fn marked_trace(&self, experiment_id: &TargetId, mark: &str) -> Result<Option<TargetTrace>> {
-        let request = self.client.get(Path::api2("traces"));
-        let request = request.query("experiment_ids", experiment_id.as_str());
-        let request = request.query("filter", mark_filter("=", mark));
-        let answer: Value = request.query("max_results", "100").parse()?;
-        let found = answer["traces"].as_array().into_iter().flatten().map(trace);
-        Ok(found.min_by(|a, b| a.id.cmp(&b.id)))
+        let asked = json!({"experiment_ids": [experiment_id], "filter": mark_filter("=", mark)});
+        let mut found = Vec::new();
+        self.each(routes::SEARCH_TRACES_V2, asked, |row| found.push(trace(&row)))?;
+        Ok(found.into_iter().min_by(|a, b| a.id.cmp(&b.id)))
     }
 }
 

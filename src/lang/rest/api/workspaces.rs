@@ -1,9 +1,9 @@
 //! Workspaces (MLflow 3.10).
 
 use super::{Api, Result, if_found, text};
-use crate::client::{Path, Repeat};
+use crate::lang::rest::routes;
 use crate::model::Workspace;
-use serde_json::{Value, json};
+use serde_json::json;
 
 impl Api {
     /// Names of the server's workspaces; none where it has none.
@@ -12,11 +12,11 @@ impl Api {
     /// A call failed.
     pub fn workspaces(&self) -> Result<Option<Vec<String>>> {
         // Without workspaces their own route answers 503, which says nothing for certain.
-        let info = if_unknown(self.client.get(Path::api3("server-info")).parse::<Value>())?;
+        let info = if_unknown(self.ask(routes::SERVER_INFO, &()))?;
         if info.is_none_or(|info| info["workspaces_enabled"] != true) {
             return Ok(None);
         }
-        let answer: Value = self.client.get(Path::api3("workspaces")).parse()?;
+        let answer = self.ask(routes::WORKSPACES, &())?;
         let found = answer["workspaces"].as_array().into_iter().flatten();
         Ok(Some(found.map(|one| text(one, "name")).collect()))
     }
@@ -30,11 +30,7 @@ impl Api {
         if let Some(description) = &workspace.description {
             body["description"] = description.as_str().into();
         }
-        let request = self
-            .client
-            .post(Path::api3("workspaces"), Repeat::Safe)
-            .json(&body);
-        match request.parse::<Value>() {
+        match self.tell(routes::CREATE_WORKSPACE, &body) {
             Err(error) if !error.is_already_there() => Err(error),
             _ => Ok(()),
         }

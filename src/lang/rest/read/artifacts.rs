@@ -10,17 +10,18 @@
 use super::fields::Fields;
 use super::server::{Server, told};
 use crate::archive::{ByteSource, OpenFn};
-use crate::client::{ClientError, Download, ENTRIES, Page, PageWalk, Path};
+use crate::client::{ClientError, Download, ENTRIES};
 use crate::format::Reason;
 use crate::lang::artifacts::local_roots::{ArtifactRoot, OwnerRef, Place};
 use crate::lang::rest::file_names::{is_taken_for_another, may_be_cut};
 use crate::lang::rest::limits::Limits;
 use crate::lang::rest::read::fetch_cache::{Key, file_part};
+use crate::lang::rest::routes::{self, Call};
 use crate::lang::rest::version::Version;
 use crate::model::OwnerKind;
 use crate::model::uri::local_path;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Read};
 use std::path::{Path as FilePath, PathBuf};
@@ -182,11 +183,13 @@ impl Route {
     fn entries(&self, server: &Server, folder: &str) -> Result<Vec<Entry>, ClientError> {
         let mut entries = Vec::new();
         let mut seen = HashSet::new();
-        let mut walk = PageWalk::new("the artifacts of a folder", 1);
+        let Some((call, mut asked)) = self.listing(server, folder) else {
+            return Ok(entries);
+        };
+        let mut walk = call.walk();
         loop {
-            let token = walk.token().map(str::to_owned);
-            let answer = self.ask_entries(server, folder, token.as_deref());
-            let page = answer.and_then(|answer| Page::of(answer, "files"))?;
+            asked["page_token"] = walk.token().into();
+            let page = call.rows(call.with(&server.client, &asked).parse()?)?;
             let before = entries.len();
             for row in page.rows {
                 let mut fields = Fields::of(row);
@@ -211,27 +214,24 @@ impl Route {
         }
     }
 
-    /// One page of what lies in a folder.
-    fn ask_entries(&self, server: &Server, folder: &str, token: Option<&str>) -> Result<Value, ClientError> {
-        let client = &server.client;
-        let request = match self {
-            Route::Proxy(root, _) => client
-                .get(server.proxy(Path::artifacts("artifacts")))
-                .query("path", joined(root, folder)),
-            Route::Run(run_id) => client
-                .get(Path::api2("artifacts/list"))
-                .query("run_id", run_id)
-                .optional_query("path", (!folder.is_empty()).then_some(folder)),
-            Route::LoggedModel(model_id) => client
-                .get(
-                    Path::api2("logged-models")
-                        .segment(model_id)
-                        .below("artifacts/directories"),
-                )
-                .optional_query("artifact_directory_path", (!folder.is_empty()).then_some(folder)),
-            Route::None | Route::Local(_) | Route::Outside(_) => return Ok(Value::Null),
-        };
-        request.optional_query("page_token", token).parse()
+    /// The call that lists a folder, and what it asks.
+    fn listing(&self, server: &Server, folder: &str) -> Option<(Call, Value)> {
+        let below = (!folder.is_empty()).then_some(folder);
+        Some(match self {
+            Route::Proxy(root, _) => {
+                let call = server.proxy(routes::PROXIED_FILES);
+                (call, json!({"path": joined(root, folder)}))
+            }
+            Route::Run(run_id) => {
+                let call = Call::from(routes::RUN_FILES);
+                (call, json!({"run_id": run_id, "path": below}))
+            }
+            Route::LoggedModel(model_id) => {
+                let call = routes::LOGGED_MODEL_FILES.of(model_id);
+                (call, json!({"artifact_directory_path": below}))
+            }
+            Route::None | Route::Local(_) | Route::Outside(_) => return None,
+        })
     }
 
     /// The bytes of an owner's file, asked for when they are read.
@@ -268,8 +268,8 @@ impl Route {
         let client = &server.client;
         match self {
             Route::Proxy(root, own) => {
-                let proxied = Path::artifacts("artifacts").below(&joined(root, path));
-                let request = client.get(server.proxy(proxied));
+                let proxied = routes::PROXIED_FILE.at(&joined(root, path));
+                let request = server.proxy(proxied).on(client);
                 match **own {
                     // Servers up to 3.10 at least put such names raw into a header of the proxy's answer, which breaks it.
                     Route::Run(_) | Route::LoggedModel(_)
@@ -281,18 +281,12 @@ impl Route {
                     _ => request.download(),
                 }
             }
-            Route::Run(run_id) => client
-                .get(Path::root("get-artifact"))
-                .query("run_id", run_id)
-                .query("path", path)
+            Route::Run(run_id) => Call::from(routes::RUN_FILE)
+                .with(client, &json!({"run_id": run_id, "path": path}))
                 .download(),
-            Route::LoggedModel(model_id) => client
-                .get(
-                    Path::ajax2("logged-models")
-                        .segment(model_id)
-                        .below("artifacts/files"),
-                )
-                .query("artifact_file_path", path)
+            Route::LoggedModel(model_id) => routes::LOGGED_MODEL_FILE
+                .of(model_id)
+                .with(client, &json!({"artifact_file_path": path}))
                 .download(),
             Route::None | Route::Local(_) | Route::Outside(_) => unreachable!("nothing was listed"),
         }

@@ -4,12 +4,13 @@ mod scorers;
 
 use super::exporter::Exporter;
 use super::fields::{Fields, as_int};
-use super::paging::{Page, Pages};
 use super::server::{Server, told};
 use crate::archive::parallel::map_ordered;
-use crate::client::{ClientError, PageWalk, Path, Repeat};
+use crate::client::ClientError;
 use crate::format::{Kind, Reason, order};
+use crate::lang::rest::paging::Pages;
 use crate::lang::rest::read::fetch_cache::Key;
+use crate::lang::rest::routes;
 use crate::lang::session::ExportError;
 use crate::model::free_json::escape_key;
 use crate::model::pyjson::PyJson;
@@ -17,19 +18,13 @@ use crate::model::{DatasetRecord, EvaluationDataset, Text, TextMap};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::HashSet;
-use std::sync::Arc;
-
-const PAGE_DATASETS: usize = 100;
-const PAGE_RECORDS: usize = 500;
 
 impl Exporter<'_, '_> {
     /// Writes evaluation datasets.
     pub(super) fn evaluation_datasets(&mut self) -> Result<(), ExportError> {
         let found = {
             let server = &self.server;
-            server.optional("evaluation-datasets", |_| {
-                search_datasets(server.clone(), None).all()
-            })
+            server.optional(routes::SEARCH_DATASETS, |_| search_datasets(server, None).all())
         };
         let rows = match found {
             Ok(None) => return Ok(()),
@@ -66,7 +61,7 @@ impl Exporter<'_, '_> {
         self.export.limit(kind.name(), "*", Reason::AskedByExperiment, 1);
         let (server, pool) = (self.server.clone(), self.pool.clone());
         let ids: Vec<String> = self.experiments.keys().cloned().collect();
-        let work = move |id: String| (search_datasets(server.clone(), Some(id.clone())).all(), id);
+        let work = move |id: String| (search_datasets(&server, Some(&id)).all(), id);
         let (mut rows, mut seen) = (Vec::new(), HashSet::new());
         map_ordered(&pool, pool.threads() * 2, ids, work, |(found, id)| {
             match found {
@@ -106,12 +101,13 @@ impl Exporter<'_, '_> {
         if !self.export.looks_at(&[Kind::DatasetRecords]) {
             return Ok(());
         }
-        let mut walk = PageWalk::new("the records of the dataset", PAGE_RECORDS);
+        let call = routes::RECORDS.of(&dataset.dataset_id);
+        let mut walk = call.walk();
         for page in 0.. {
             let records = self.server.kept.answer(key, &format!("records:{page}"), || {
                 let token = walk.token().map(str::to_owned);
-                let answer =
-                    walk.ask(|rows| ask_records(&self.server, &dataset.dataset_id, token.as_deref(), rows));
+                let client = &self.server.client;
+                let answer = walk.ask(|rows| call.page(client, &json!({}), token.as_deref(), rows).parse());
                 record_page(answer.map_err(|error| told(&error))?, &dataset.dataset_id)
             });
             let advanced = records.and_then(|(records, next)| {
@@ -137,9 +133,6 @@ impl Exporter<'_, '_> {
     }
 
     fn experiments_of(&self, dataset_id: &str) -> Result<Vec<String>, ClientError> {
-        let path = Path::api3("datasets")
-            .segment(dataset_id)
-            .segment("experiment-ids");
         /// An id that is no text makes the answer none of MLflow's.
         #[derive(Deserialize)]
         struct Answer {
@@ -148,7 +141,10 @@ impl Exporter<'_, '_> {
         }
         let Answer {
             experiment_ids: mut ids,
-        } = self.server.client.get(path).parse()?;
+        } = routes::EXPERIMENTS_OF_DATASET
+            .of(dataset_id)
+            .on(&self.server.client)
+            .parse()?;
         ids.sort_by_cached_key(|id| order::experiment(id));
         Ok(ids)
     }
@@ -175,26 +171,10 @@ impl Exporter<'_, '_> {
     }
 }
 
-fn search_datasets(server: Arc<Server>, experiment: Option<String>) -> Pages<'static> {
-    Pages::new(
-        "datasets/search",
-        PAGE_DATASETS,
-        |row| Some(row["dataset_id"].as_str()?.to_owned()),
-        move |token, rows| {
-            let mut body = json!({"max_results": rows, "order_by": ["created_time ASC"]});
-            if let Some(token) = token {
-                body["page_token"] = token.into();
-            }
-            if let Some(experiment) = &experiment {
-                body["experiment_ids"] = json!([experiment]);
-            }
-            let request = server
-                .client
-                .post(Path::api3("datasets/search"), Repeat::Safe)
-                .json(&body);
-            request.parse().and_then(|answer| Page::of(answer, "datasets"))
-        },
-    )
+fn search_datasets(server: &Server, experiment: Option<&str>) -> Pages<'static> {
+    let experiments = experiment.map(|id| [id]);
+    let asked = json!({"order_by": ["created_time ASC"], "experiment_ids": experiments});
+    Pages::of(&server.client, routes::SEARCH_DATASETS, asked, None)
 }
 
 /// Tags stand as the text of a JSON object.
@@ -214,20 +194,6 @@ fn parse_tags(tags: &Value) -> Option<TextMap> {
 }
 
 type RecordPage = (Vec<DatasetRecord>, Option<String>);
-
-fn ask_records(
-    server: &Server,
-    dataset_id: &str,
-    token: Option<&str>,
-    rows: usize,
-) -> Result<Value, ClientError> {
-    let path = Path::api3("datasets").segment(dataset_id).segment("records");
-    let request = server.client.get(path);
-    request
-        .query("max_results", rows.to_string())
-        .optional_query("page_token", token)
-        .parse()
-}
 
 fn record_page(answer: Value, dataset_id: &str) -> Result<RecordPage, String> {
     let text = match &answer["records"] {

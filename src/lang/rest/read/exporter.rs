@@ -4,15 +4,16 @@ use super::artifacts::{Listed, Route};
 use super::choice::{Chosen, Placed};
 use super::fields::Fields;
 use super::names::Found;
-use super::paging::{Page, Pages};
 use super::server::{Server, told};
 use super::trace_links::Links;
 use crate::archive::Owner;
 use crate::archive::parallel::Pool;
-use crate::client::{ClientError, Path, Repeat};
+use crate::client::ClientError;
 use crate::format::{Kind, Reason};
 use crate::lang::artifacts::walk::walk;
+use crate::lang::rest::paging::Pages;
 use crate::lang::rest::read::fetch_cache::Key;
+use crate::lang::rest::routes;
 use crate::lang::session::{Export, ExportError};
 use crate::model::Experiment;
 use crate::model::field::FieldTable as _;
@@ -23,9 +24,6 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
-
-/// Experiments a page of a search holds.
-const PAGE_EXPERIMENTS: usize = 1_000;
 
 /// A workspace that is exported.
 pub(super) struct Place {
@@ -187,24 +185,8 @@ impl<'a, 'm> Exporter<'a, 'm> {
 
     /// Finds all experiments; returns those whose runs are looked through.
     pub(super) fn find_experiments(&mut self) -> Result<Vec<String>, ExportError> {
-        let server = self.server.clone();
-        let pages = Pages::new(
-            "experiments/search",
-            PAGE_EXPERIMENTS,
-            |row| Some(row["experiment_id"].as_str()?.to_owned()),
-            |token, rows| {
-                let mut body =
-                    json!({"max_results": rows, "view_type": "ALL", "order_by": ["creation_time ASC"]});
-                if let Some(token) = token {
-                    body["page_token"] = token.into();
-                }
-                let request = server.client.post(Path::api2("experiments/search"), Repeat::Safe);
-                request
-                    .json(&body)
-                    .parse()
-                    .and_then(|answer| Page::of(answer, "experiments"))
-            },
-        );
+        let asked = json!({"view_type": "ALL", "order_by": ["creation_time ASC"]});
+        let pages = Pages::of(&self.server.client, routes::SEARCH_EXPERIMENTS, asked, None);
         let rows = self.listed("experiments", pages.all())?;
         let mut looked_through = Vec::new();
         let mut experiments: Vec<_> = rows.into_iter().map(experiment).collect();

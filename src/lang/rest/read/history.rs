@@ -13,20 +13,18 @@ mod wire;
 use self::wire::{Bulk, ask_page, parse_bulk};
 use super::server::{Server, told};
 use crate::archive::PointSeries;
-use crate::client::{ClientError, PageWalk, Path};
+use crate::client::{ClientError, PageWalk};
 use crate::lang::rest::read::fetch_cache::{Key, decode, encode, history_part, page_part};
+use crate::lang::rest::routes::{self, Call};
 use crate::model::metric::Point;
+use serde_json::json;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// The most points an answer holds.
-const POINTS: usize = 25_000;
 /// Points a group of runs is made for.
 const AIM: usize = 15_000;
-/// The most runs a call takes, in the servers that take most.
-const RUNS: usize = 100;
 /// Metrics whose density is remembered.
 const REMEMBERED: usize = 10_000;
 
@@ -75,7 +73,7 @@ impl History {
     pub(super) fn new(server: Arc<Server>, scratch: PathBuf) -> Self {
         let state = State {
             has_bulk: true,
-            runs_per_call: RUNS,
+            runs_per_call: routes::HISTORIES.most,
             density: HashMap::new(),
         };
         History {
@@ -132,7 +130,7 @@ impl History {
             let count = left.len().min(self.state().runs_per_call);
             match self.bulk(&left[..count], key) {
                 Ok(Some(answer)) => {
-                    let is_cut = answer.points >= POINTS;
+                    let is_cut = answer.points >= routes::HISTORIES.rows;
                     let whole = if is_cut {
                         answer.runs.len() - 1
                     } else {
@@ -211,15 +209,11 @@ impl History {
     }
 
     fn bulk(&self, runs: &[Key], key: &str) -> Result<Option<Bulk>, ClientError> {
-        let answer = self.server.optional("get-history-bulk", |client| {
-            let mut request = client.get(Path::ajax2("metrics/get-history-bulk"));
-            for run in runs {
-                request = request.query("run_id", &run.id);
-            }
-            let request = request
-                .query("metric_key", key)
-                .query("max_results", POINTS.to_string());
-            let response = request.send()?;
+        let answer = self.server.optional(routes::HISTORIES, |client| {
+            let ids: Vec<_> = runs.iter().map(|run| &run.id).collect();
+            let asked = json!({"run_id": ids, "metric_key": key});
+            let call = Call::from(routes::HISTORIES);
+            let response = call.page(client, &asked, None, routes::HISTORIES.rows).send()?;
             Ok(parse_bulk(&response.body, &self.scratch))
         })?;
         // An answer that is no JSON: a page, or an interpreter's way of writing numbers that nobody knows yet.
@@ -240,7 +234,7 @@ impl History {
 
     fn read_pages(&self, run: &Key, key: &str) -> Result<Points, String> {
         let mut points = Points::new(&self.scratch);
-        let mut walk = PageWalk::new("metrics/get-history", POINTS);
+        let mut walk = Call::from(routes::HISTORY).walk();
         for page in 0.. {
             let (rows, next) = self.page(run, key, page, &mut walk)?;
             let count = rows.len();

@@ -3,25 +3,19 @@
 use super::artifacts::{Listed, Route};
 use super::exporter::Exporter;
 use super::fields::{Fields, as_double};
-use super::paging::{Page, Pages};
 use super::server::{Server, told};
 use crate::archive::Owner;
 use crate::archive::parallel::map_ordered;
-use crate::client::{ClientError, Path, Repeat};
 use crate::format::{Kind, Object, Reason};
+use crate::lang::rest::paging::Pages;
 use crate::lang::rest::read::fetch_cache::Key;
+use crate::lang::rest::routes;
 use crate::lang::session::ExportError;
 use crate::model::metric::{Point, PointLink};
 use crate::model::{Extra, LoggedModel, OwnerKind};
 use crate::select::Verdict;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::sync::Arc;
-
-/// Models a page of a search holds.
-const PAGE_MODELS: usize = 100;
-/// Experiments searched at once.
-const EXPERIMENTS: usize = 50;
 
 /// A logged model as a search gives it.
 struct FoundModel {
@@ -29,36 +23,10 @@ struct FoundModel {
     metrics: BTreeMap<String, Vec<Point>>,
 }
 
-fn search(server: Arc<Server>, experiments: Vec<String>) -> Pages<'static> {
-    Pages::new(
-        "logged-models/search",
-        PAGE_MODELS,
-        |row| Some(row["info"]["model_id"].as_str()?.to_owned()),
-        move |token, rows| {
-            ask(&server, &experiments, token, rows).and_then(|answer| Page::of(answer, "models"))
-        },
-    )
-}
-
-fn ask(
-    server: &Server,
-    experiments: &[String],
-    token: Option<&str>,
-    rows: usize,
-) -> Result<Value, ClientError> {
-    let mut body = json!({
-        "experiment_ids": experiments,
-        "max_results": rows,
-        "order_by": [{"field_name": "creation_timestamp", "ascending": true}],
-    });
-    if let Some(token) = token {
-        body["page_token"] = token.into();
-    }
-    server
-        .client
-        .post(Path::api2("logged-models/search"), Repeat::Safe)
-        .json(&body)
-        .parse()
+fn search(server: &Server, experiments: &[String]) -> Pages<'static> {
+    let oldest_first = json!([{"field_name": "creation_timestamp", "ascending": true}]);
+    let asked = json!({"experiment_ids": experiments, "order_by": oldest_first});
+    Pages::of(&server.client, routes::SEARCH_LOGGED_MODELS, asked, None)
 }
 
 impl Exporter<'_, '_> {
@@ -66,15 +34,14 @@ impl Exporter<'_, '_> {
     pub(super) fn has_logged_models(&mut self) -> Result<bool, ExportError> {
         let ids: Vec<String> = self.experiments.keys().cloned().collect();
         let mut is_any = false;
-        for chunk in ids.chunks(EXPERIMENTS) {
-            let asked = self
-                .server
-                .optional("logged-models", |_| ask(&self.server, chunk, None, 1));
-            let answer = asked.map_err(|error| self.server.error(&error))?;
-            let Some(answer) = answer else { return Ok(false) };
-            is_any |= answer["models"]
-                .as_array()
-                .is_some_and(|models| !models.is_empty());
+        for chunk in ids.chunks(routes::SEARCH_LOGGED_MODELS.most) {
+            let asked = self.server.optional(routes::SEARCH_LOGGED_MODELS, |_| {
+                search(&self.server, chunk).first()
+            });
+            match asked.map_err(|error| self.server.error(&error))? {
+                None => return Ok(false),
+                Some(found) => is_any = found,
+            }
             if is_any {
                 break;
             }
@@ -94,8 +61,8 @@ impl Exporter<'_, '_> {
         }
         let is_whole = |id: &&String| self.closure.borrow().takes_whole(id);
         let whole: Vec<_> = self.experiments.keys().filter(is_whole).cloned().collect();
-        for chunk in whole.chunks(EXPERIMENTS) {
-            let pages = search(self.server.clone(), chunk.to_vec());
+        for chunk in whole.chunks(routes::SEARCH_LOGGED_MODELS.most) {
+            let pages = search(&self.server, chunk);
             self.each_page(pages, Kind::LoggedModels, chunk, |exporter, rows| {
                 for row in rows {
                     let model = read(row).model;
@@ -107,8 +74,8 @@ impl Exporter<'_, '_> {
         loop {
             let new = self.closure.borrow_mut().new_logged_models();
             for model_id in new {
-                let path = Path::api2("logged-models").segment(&model_id);
-                match self.server.client.get(path).parse::<Value>() {
+                let asked = routes::LOGGED_MODEL.of(&model_id).on(&self.server.client);
+                match asked.parse::<Value>() {
                     Ok(answer) => self.need_run_of(answer["model"]["info"]["source_run_id"].as_str()),
                     // It may be deleted, or be none at all.
                     Err(error) if matches!(error.status(), Some(400 | 404)) => {}
@@ -133,8 +100,8 @@ impl Exporter<'_, '_> {
 
     /// Writes the logged models of all experiments.
     pub(super) fn logged_models(&mut self) -> Result<(), ExportError> {
-        for chunk in self.open_experiments().chunks(EXPERIMENTS) {
-            let pages = search(self.server.clone(), chunk.to_vec());
+        for chunk in self.open_experiments().chunks(routes::SEARCH_LOGGED_MODELS.most) {
+            let pages = search(&self.server, chunk);
             self.each_page(pages, Kind::LoggedModels, chunk, |exporter, rows| {
                 exporter.logged_model_page(rows)
             })?;

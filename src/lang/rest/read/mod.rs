@@ -14,7 +14,6 @@ mod fields;
 mod history;
 mod logged_models;
 mod names;
-mod paging;
 mod presigned;
 mod registry;
 mod run_export;

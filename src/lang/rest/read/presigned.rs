@@ -2,8 +2,10 @@
 
 use super::artifacts::{Route, joined};
 use super::server::Server;
-use crate::client::{ClientError, Download, Path, Repeat};
+use crate::client::{ClientError, Download};
+use crate::lang::rest::routes::{self, Call};
 use serde::Deserialize;
+use serde_json::json;
 use std::collections::BTreeMap;
 
 /// A URL of the storage, with the headers that it wants. Whoever has it may read the file, so that it has no `Debug`.
@@ -31,20 +33,15 @@ impl Route {
         let client = &server.client;
         let request = match self {
             Route::Proxy(root, _) => {
-                let signed = Path::artifacts("presigned").below(&joined(root, path));
-                client.get(server.proxy(signed))
+                let signed = routes::SIGN_PROXIED_FILE.at(&joined(root, path));
+                server.proxy(signed).on(client)
             }
-            Route::Run(run_id) => client
-                .post(Path::api2("artifacts/presigned-download-url"), Repeat::Safe)
-                .json(&serde_json::json!({"run_id": run_id, "path": path})),
-            Route::LoggedModel(model_id) => client
-                .get(
-                    Path::ajax2("logged-models")
-                        .segment(model_id)
-                        .below("artifacts/files"),
-                )
-                .query("artifact_file_path", path)
-                .query("presigned", "true"),
+            Route::Run(run_id) => {
+                Call::from(routes::SIGN_RUN_FILE).with(client, &json!({"run_id": run_id, "path": path}))
+            }
+            Route::LoggedModel(model_id) => routes::LOGGED_MODEL_FILE
+                .of(model_id)
+                .with(client, &json!({"artifact_file_path": path, "presigned": "true"})),
             Route::None | Route::Local(_) | Route::Outside(_) => unreachable!("nothing was listed"),
         };
         request.parse()

@@ -2,24 +2,21 @@
 
 use super::exporter::Exporter;
 use super::fields::Fields;
-use super::paging::{Page, Pages};
 use super::server::{Server, told};
 use crate::archive::parallel::map_ordered;
-use crate::client::{ClientError, Path};
 use crate::format::{Kind, Object, Reason};
+use crate::lang::rest::paging::Pages;
 use crate::lang::rest::read::fetch_cache::Key;
+use crate::lang::rest::routes::{self, Call, Route, version_id};
 use crate::lang::rest::version::Feature;
 use crate::lang::session::ExportError;
 use crate::model::field::FieldTable as _;
 use crate::model::registry::is_prompt;
 use crate::model::{ModelVersion, RegisteredModel};
 use crate::select::{AskedNames, Verdict};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
 
-/// Rows of a page.
-const PAGE_MODELS: usize = 500;
 /// Names prompts, for servers that hide them.
 const PROMPT_FILTER: &str = "tags.`mlflow.prompt.is_prompt` = 'true'";
 
@@ -32,11 +29,11 @@ impl Exporter<'_, '_> {
         if asked.models.is_empty() {
             return Ok(());
         }
-        let models = self.rows("registered-models")?;
+        let models = self.rows("registered-models", routes::SEARCH_MODELS)?;
         for name in models.iter().filter_map(|row| row["name"].as_str()) {
             asked.models.see(&[name]);
         }
-        let versions = self.rows("model-versions")?;
+        let versions = self.rows("model-versions", routes::SEARCH_VERSIONS)?;
         for version in versions {
             let version = self.version(version);
             let mut closure = self.closure.borrow_mut();
@@ -49,8 +46,8 @@ impl Exporter<'_, '_> {
 
     /// Writes models and versions; returns the versions of prompts, as `name/version`.
     pub(super) fn registry(&mut self) -> Result<Vec<String>, ExportError> {
-        let models = self.rows("registered-models")?;
-        let versions = self.rows("model-versions")?;
+        let models = self.rows("registered-models", routes::SEARCH_MODELS)?;
+        let versions = self.rows("model-versions", routes::SEARCH_VERSIONS)?;
         let (kept, prompts) = self.versions(versions)?;
         for row in models {
             let model = self.model(row);
@@ -70,7 +67,7 @@ impl Exporter<'_, '_> {
 
     /// The versions of prompts, as `name/version`, where another shard writes them.
     pub(super) fn prompt_versions(&mut self) -> Result<Vec<String>, ExportError> {
-        let versions = self.rows("model-versions")?.into_iter();
+        let versions = self.rows("model-versions", routes::SEARCH_VERSIONS)?.into_iter();
         let versions = versions.map(|row| self.version(row));
         let prompts = versions.filter(|version| is_prompt(&version.tags));
         Ok(prompts
@@ -149,24 +146,26 @@ impl Exporter<'_, '_> {
     }
 
     /// All rows of a search of the registry, prompts included.
-    fn rows(&mut self, what: &'static str) -> Result<Vec<Value>, ExportError> {
-        let plain = search(&self.registry_server, what, None).all();
+    fn rows(&mut self, what: &str, route: Route) -> Result<Vec<Value>, ExportError> {
+        let client = self.registry_server.client.clone();
+        let plain = Pages::of(&client, route, json!({}), None).all();
         if let Err(error) = &plain
             && (error.is_unknown_route() || error.to_string().contains(NO_REGISTRY))
         {
             return Ok(Vec::new());
         }
         let mut rows = self.listed(what, plain)?;
-        let prompts = match search(&self.registry_server, what, Some(PROMPT_FILTER)).all() {
+        let asked = json!({"filter": PROMPT_FILTER});
+        let prompts = match Pages::of(&client, route, asked, Some(2)).all() {
             // An older server cannot search so, and hides nothing.
             Err(error) if matches!(error.status(), Some(400 | 404 | 500)) => Vec::new(),
             prompts => self.listed(what, prompts)?,
         };
-        let mut seen: HashSet<String> = rows.iter().filter_map(id_of).collect();
+        let mut seen: HashSet<String> = rows.iter().filter_map(version_id).collect();
         rows.extend(
             prompts
                 .into_iter()
-                .filter(|row| id_of(row).is_none_or(|id| seen.insert(id))),
+                .filter(|row| version_id(row).is_none_or(|id| seen.insert(id))),
         );
         Ok(rows)
     }
@@ -202,45 +201,12 @@ impl Exporter<'_, '_> {
     }
 }
 
-fn id_of(row: &Value) -> Option<String> {
-    let name = row["name"].as_str()?;
-    Some(match &row["version"] {
-        Value::Null => name.to_owned(),
-        version => format!("{version}/{name}"),
-    })
-}
-
-fn search(server: &Arc<Server>, what: &'static str, filter: Option<&'static str>) -> Pages<'static> {
-    let server = server.clone();
-    let key = if what == "model-versions" {
-        "model_versions"
-    } else {
-        "registered_models"
-    };
-    Pages::new(what, PAGE_MODELS, id_of, move |token, rows| {
-        let request = server
-            .client
-            .get(Path::api2(what).segment("search"))
-            .query("max_results", rows.to_string())
-            .optional_query("filter", filter)
-            .optional_query("page_token", token);
-        let request = if filter.is_some() {
-            request.attempts(2)
-        } else {
-            request
-        };
-        request.parse().and_then(|answer| Page::of(answer, key))
-    })
-}
-
 /// Where the files of a version are, which the search does not tell.
 fn storage_location(server: &Server, version: &ModelVersion) -> Result<Option<String>, String> {
-    let asked: Result<Option<Value>, ClientError> = server.optional("get-download-uri", |client| {
-        client
-            .get(Path::api2("model-versions/get-download-uri"))
-            .query("name", &version.name)
-            .query("version", version.version.to_string())
-            .parse()
+    let asked = server.optional(routes::STORAGE_LOCATION, |client| {
+        let asked = json!({"name": version.name, "version": version.version});
+        let request = Call::from(routes::STORAGE_LOCATION).with(client, &asked);
+        request.parse::<Value>()
     });
     let answer = asked.map_err(|error| told(&error))?;
     let uri = answer.and_then(|answer| Some(answer["artifact_uri"].as_str()?.to_owned()));

@@ -1,18 +1,15 @@
 //! Runs as they come: pages of searches, read ahead on another thread, and runs asked for by id.
 
-use super::paging::{Page, Pages};
 use super::server::{Server, told};
 use crate::archive::parallel::{Pending, Pool};
-use crate::client::{ClientError, Path, Repeat};
+use crate::client::ClientError;
+use crate::lang::rest::paging::Pages;
 use crate::lang::rest::read::run_wire::{self, FoundRun};
+use crate::lang::rest::routes::{self, Call};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Runs a page of a search holds: as many as a call for their history takes, which are in memory twice while they are parsed.
-const PAGE_RUNS: usize = 100;
-/// Experiments searched at once.
-const EXPERIMENTS: usize = 50;
 /// Runs asked for by id at once.
 const IDS: usize = 20;
 
@@ -58,7 +55,7 @@ impl Feed {
 
     /// Asks for all runs of experiments.
     pub(super) fn add_experiments(&mut self, ids: &[String]) {
-        let chunks = ids.chunks(EXPERIMENTS);
+        let chunks = ids.chunks(routes::SEARCH_RUNS.most);
         self.wanted
             .extend(chunks.map(|chunk| Wanted::Experiments(chunk.to_vec())));
     }
@@ -90,7 +87,7 @@ impl Feed {
     }
 
     fn begin(&mut self, experiments: Vec<String>, filter: Option<String>) {
-        let pages = search(self.server.clone(), experiments.clone(), filter);
+        let pages = search(&self.server, &experiments, filter.as_deref());
         self.current = Some((experiments, self.read_on(pages)));
     }
 
@@ -151,11 +148,8 @@ impl Iterator for Feed {
 
 /// One run by id.
 pub(super) fn get(server: &Server, run_id: &str) -> Result<FoundRun, ClientError> {
-    let answer = server
-        .client
-        .get(Path::api2("runs/get"))
-        .query("run_id", run_id)
-        .parse::<Value>();
+    let request = Call::from(routes::RUN).with(&server.client, &json!({"run_id": run_id}));
+    let answer = request.parse::<Value>();
     answer.map(|mut answer| run_wire::read(answer["run"].take()))
 }
 
@@ -171,37 +165,25 @@ pub(super) fn ids_starting(
         return Ok(ids);
     }
     let filter = format!("attributes.run_id LIKE '{start}%'");
-    for chunk in experiments.chunks(EXPERIMENTS) {
-        let filtered = search(server.clone(), chunk.to_vec(), Some(filter.clone())).all();
+    for chunk in experiments.chunks(routes::SEARCH_RUNS.most) {
+        let filtered = search(server, chunk, Some(&filter)).all();
         let (rows, _) = match filtered {
-            Err(error) if error.is_refused() => search(server.clone(), chunk.to_vec(), None).all()?,
+            Err(error) if error.is_refused() => search(server, chunk, None).all()?,
             filtered => filtered?,
         };
-        let found = rows.iter().filter_map(run_wire::id_of);
+        let found = rows.iter().filter_map(routes::run_id);
         ids.extend(found.filter(|id| id.starts_with(start)));
     }
     Ok(ids)
 }
 
 /// Runs of some experiments, oldest first, so that new ones come behind what was read.
-fn search(server: Arc<Server>, experiments: Vec<String>, filter: Option<String>) -> Pages<'static> {
-    Pages::new("runs/search", PAGE_RUNS, run_wire::id_of, move |token, rows| {
-        let mut body = json!({
-            "experiment_ids": experiments,
-            "run_view_type": "ALL",
-            "max_results": rows,
-            "order_by": ["attributes.start_time ASC"],
-        });
-        if let Some(filter) = &filter {
-            body["filter"] = filter.as_str().into();
-        }
-        if let Some(token) = token {
-            body["page_token"] = token.into();
-        }
-        let request = server
-            .client
-            .post(Path::api2("runs/search"), Repeat::Safe)
-            .json(&body);
-        request.parse().and_then(|answer| Page::of(answer, "runs"))
-    })
+fn search(server: &Server, experiments: &[String], filter: Option<&str>) -> Pages<'static> {
+    let asked = json!({
+        "experiment_ids": experiments,
+        "run_view_type": "ALL",
+        "order_by": ["attributes.start_time ASC"],
+        "filter": filter,
+    });
+    Pages::of(&server.client, routes::SEARCH_RUNS, asked, None)
 }

@@ -21,13 +21,6 @@ pub(super) struct FoundRun {
     pub(super) changed: BTreeSet<&'static str>,
 }
 
-/// The id of a run's JSON.
-pub(super) fn id_of(run: &Value) -> Option<String> {
-    let info = &run["info"];
-    let id = info["run_id"].as_str().or_else(|| info["run_uuid"].as_str());
-    id.map(str::to_owned)
-}
-
 /// Reads a run's JSON.
 pub(super) fn read(value: Value) -> FoundRun {
     let mut fields = Fields::of(value);

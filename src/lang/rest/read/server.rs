@@ -1,17 +1,15 @@
 //! The server being exported: who it is and what it knows, found out by asking.
 
-use crate::client::{Client, ClientError, Path, Repeat};
+use crate::client::{Client, ClientError, Request};
 use crate::lang::artifacts::local_roots::LocalRoots;
 use crate::lang::rest::read::fetch_cache::Kept;
+use crate::lang::rest::routes::{self, Call, Route};
 use crate::lang::rest::version::Version;
 use crate::lang::rest::version::ask_version;
 use crate::lang::session::ExportError;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, OnceLock};
-
-/// The proxy of artifacts below the static prefix.
-const PREFIXED_PROXY: &str = "prefixed-proxy";
 
 /// A server, asked within one workspace.
 pub(super) struct Server {
@@ -26,7 +24,7 @@ pub(super) struct Server {
     /// What was fetched before.
     pub(super) kept: Kept,
     /// Routes that this server turned out not to know.
-    missing: Mutex<BTreeMap<&'static str, bool>>,
+    missing: Mutex<BTreeSet<&'static str>>,
     /// Asks the storage behind the server.
     storage: OnceLock<Client>,
 }
@@ -38,18 +36,15 @@ impl Server {
             Err(error) if error.is_denied() => None,
             told => told.map_err(|error| source_error(&client, &error))?,
         };
-        let probe = client
-            .post(Path::api2("experiments/search"), Repeat::Safe)
-            .json(&json!({"max_results": 1, "view_type": "ALL"}))
-            .parse::<Value>();
+        let probe = any_experiment(&client).parse::<Value>();
         probe.map_err(|error| source_error(&client, &error))?;
-        let info = client.get(Path::api3("server-info")).attempts(1).parse();
+        let info = Call::from(routes::SERVER_INFO).on(&client).attempts(1).parse();
         Ok(Server {
             version,
             info: info.unwrap_or_default(),
             roots,
             kept: Kept::default(),
-            missing: Mutex::new(BTreeMap::new()),
+            missing: Mutex::default(),
             storage: OnceLock::new(),
             client,
         })
@@ -64,7 +59,7 @@ impl Server {
             info: self.info.clone(),
             roots: self.roots.clone(),
             kept: self.kept.clone(),
-            missing: Mutex::new(BTreeMap::new()),
+            missing: Mutex::default(),
             storage: OnceLock::new(),
         })
     }
@@ -72,17 +67,17 @@ impl Server {
     /// Asks a route that older servers lack; `None` where this one lacks it.
     pub(super) fn optional<T>(
         &self,
-        feature: &'static str,
+        route: Route,
         ask: impl FnOnce(&Client) -> Result<T, ClientError>,
     ) -> Result<Option<T>, ClientError> {
-        if self.lacks(feature) {
+        if self.lacks(route) {
             return Ok(None);
         }
         match ask(&self.client) {
             Ok(answer) => Ok(Some(answer)),
             Err(error) if error.is_unknown_route() => {
                 let mut missing = self.missing.lock().unwrap_or_else(|poison| poison.into_inner());
-                missing.insert(feature, true);
+                missing.insert(route.text);
                 Ok(None)
             }
             Err(error) => Err(error),
@@ -90,9 +85,9 @@ impl Server {
     }
 
     /// Whether a route turned out to be missing.
-    pub(super) fn lacks(&self, feature: &'static str) -> bool {
+    pub(super) fn lacks(&self, route: Route) -> bool {
         let missing = self.missing.lock().unwrap_or_else(|poison| poison.into_inner());
-        missing.get(feature).copied().unwrap_or(false)
+        missing.contains(route.text)
     }
 
     /// The version that the server tells.
@@ -145,6 +140,11 @@ impl Server {
     }
 }
 
+/// Asks for one experiment, whichever it is.
+fn any_experiment(client: &Client) -> Request<'_> {
+    Call::from(routes::SEARCH_EXPERIMENTS).page(client, &json!({"view_type": "ALL"}), None, 1)
+}
+
 pub(super) fn source_error(client: &Client, error: &ClientError) -> ExportError {
     ExportError::Source {
         source_uri: client.base().to_string(),
@@ -175,9 +175,9 @@ pub(super) fn told(error: &ClientError) -> String {
 }
 
 impl Server {
-    /// A route of the proxy: below the static prefix or, as servers with `--static-prefix` have it, not.
-    pub(super) fn proxy(&self, path: Path) -> Path {
-        path.without_prefix(self.lacks(PREFIXED_PROXY))
+    /// A call of the proxy: below the static prefix or, as servers with `--static-prefix` have it, not.
+    pub(super) fn proxy(&self, call: impl Into<Call>) -> Call {
+        call.into().without_prefix(self.lacks(routes::PROXIED_FILES))
     }
 
     /// Finds out where the proxy is, on servers below a prefix.
@@ -185,12 +185,9 @@ impl Server {
         if self.client.base().prefix().is_empty() {
             return;
         }
-        let asked = self.optional(PREFIXED_PROXY, |client| {
-            client
-                .get(Path::artifacts("artifacts"))
-                .attempts(1)
-                .query("path", "")
-                .parse::<Value>()
+        let asked = self.optional(routes::PROXIED_FILES, |client| {
+            let request = Call::from(routes::PROXIED_FILES).with(client, &json!({"path": ""}));
+            request.attempts(1).parse::<Value>()
         });
         // Any other refusal will be met, and told, with the first artifact.
         drop(asked);
@@ -200,13 +197,7 @@ impl Server {
 impl Server {
     /// Says so where the server shows each user only what that user may read.
     pub(super) fn filtered_view(&self) -> Option<String> {
-        let anonymous = self.client.anonymous();
-        let probe = json!({"max_results": 1, "view_type": "ALL"});
-        let asked = anonymous
-            .post(Path::api2("experiments/search"), Repeat::Safe)
-            .attempts(1)
-            .json(&probe)
-            .send();
+        let asked = any_experiment(&self.client.anonymous()).attempts(1).send();
         if !matches!(asked, Err(error) if error.is_denied()) {
             return None;
         }
@@ -219,13 +210,8 @@ impl Server {
                 );
             }
         };
-        let path = Path::api2("users/get");
-        let answer = self
-            .client
-            .get(path)
-            .query("username", &user)
-            .attempts(1)
-            .parse::<Value>();
+        let request = Call::from(routes::USER).with(&self.client, &json!({"username": user}));
+        let answer = request.attempts(1).parse::<Value>();
         match answer {
             Ok(answer) if answer["user"]["is_admin"] == Value::Bool(true) => None,
             _ => Some(format!(

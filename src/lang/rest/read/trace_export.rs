@@ -7,22 +7,21 @@ use super::server::{Server, told, told_io};
 use super::trace_links::{Links, linked};
 use crate::archive::parallel::map_ordered;
 use crate::archive::{OpenFn, Owner};
-use crate::client::{AtMost, Path};
+use crate::client::AtMost;
 use crate::format::{Kind, Object, Reason};
 use crate::lang::rest::read::fetch_cache::Key;
 use crate::lang::rest::read::trace_wire::{self, Api};
+use crate::lang::rest::routes::{self, Call};
 use crate::lang::rest::version::HIDES_INCOMPLETE_TRACES;
 use crate::lang::session::ExportError;
 use crate::lang::spans::read::{SPAN_FILE, SpanFile};
 use crate::model::{OwnerKind, Trace};
 use crate::select::Verdict;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io::{self, Read};
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// Experiments searched at once.
-const EXPERIMENTS: usize = 20;
 /// Tag of where a trace's artifacts are.
 const LOCATION_TAG: &str = "mlflow.artifactLocation";
 /// Tag of where a trace's spans are.
@@ -73,8 +72,8 @@ impl Exporter<'_, '_> {
             }
         };
         self.links = Some(links.clone());
-        for chunk in with_traces.chunks(EXPERIMENTS) {
-            let pages = api.search(self.server.clone(), chunk.to_vec(), None);
+        for chunk in with_traces.chunks(routes::SEARCH_TRACES.most) {
+            let pages = api.search(&self.server, chunk, None);
             self.each_page(pages, Kind::Traces, chunk, |exporter, rows| {
                 exporter.trace_page(rows, &links)
             })?;
@@ -95,7 +94,7 @@ impl Exporter<'_, '_> {
     fn experiments_with_traces(&mut self, api: Api, ids: Vec<String>) -> Result<Vec<String>, ExportError> {
         let (server, pool) = (self.server.clone(), self.pool.clone());
         let work = move |id: String| {
-            let first = api.search(server.clone(), vec![id.clone()], None).first();
+            let first = api.search(&server, std::slice::from_ref(&id), None).first();
             (id, first)
         };
         let mut found = Vec::new();
@@ -352,10 +351,8 @@ fn find_spans(server: &Arc<Server>, trace: &Trace, key: &Key) -> FoundSpans {
 fn span_file(server: &Arc<Server>, trace_id: &str) -> OpenFn {
     let (server, trace_id) = (server.clone(), trace_id.to_owned());
     Box::new(move || {
-        let request = || {
-            let request = server.client.get(Path::ajax2("get-trace-artifact"));
-            request.query("request_id", &trace_id)
-        };
+        let asked = json!({"request_id": trace_id});
+        let request = || Call::from(routes::SPANS).with(&server.client, &asked);
         if server.told_version() == Some(HIDES_INCOMPLETE_TRACES) {
             match request().attempts(1).download() {
                 Ok(download) => return Ok(Box::new(AtMost::new(download, SPAN_FILE_BYTES))),
@@ -373,7 +370,7 @@ fn span_file(server: &Arc<Server>, trace_id: &str) -> OpenFn {
 /// Whether a server that hides incomplete traces hides this one: asked for it by another route, it tells of none, and of no
 /// trouble either.
 fn is_hidden(server: &Server, trace_id: &str) -> bool {
-    let request = server.client.get(Path::api3("traces/batchGet"));
-    let answer = request.query("trace_ids", trace_id).parse::<Value>();
+    let request = Call::from(routes::TRACES_BY_ID).with(&server.client, &json!({"trace_ids": trace_id}));
+    let answer = request.parse::<Value>();
     answer.is_ok_and(|answer| answer["traces"].as_array().is_none_or(Vec::is_empty))
 }

@@ -1,7 +1,8 @@
 //! Which runs and prompts a trace is linked to.
 
 use super::server::{Server, told};
-use super::trace_wire::{self, Api};
+use super::trace_wire::Api;
+use crate::lang::rest::routes::trace_id;
 use crate::model::Trace;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,10 +33,10 @@ impl Links {
             };
             // A search by run also finds traces that name the run in their metadata.
             let named = row["trace_metadata"]["mlflow.sourceRun"].as_str();
-            if let Some(trace_id) = trace_wire::id_of(row)
+            if let Some(found) = trace_id(row)
                 && (what != "run" || named != Some(id))
             {
-                links.entry(trace_id).or_default().insert(id.to_owned());
+                links.entry(found).or_default().insert(id.to_owned());
             }
         }
     }
@@ -73,18 +74,12 @@ pub(super) fn linked(
     let Some(literal) = quoted(&id) else {
         return (what, id, Err("its name cannot be searched for".to_owned()));
     };
-    let asked = server.optional(what, |_| {
-        let filter = format!("{field} = {literal}");
-        let found = api
-            .search(server.clone(), experiments.to_vec(), Some(filter))
-            .all();
-        match found {
-            // A server that does not know such links.
-            Err(error) if error.status() == Some(400) => Ok(Vec::new()),
-            found => found.map(|(rows, _)| rows),
-        }
-    });
-    let rows = asked.map(Option::unwrap_or_default).map_err(|error| told(&error));
+    let filter = format!("{field} = {literal}");
+    let rows = match api.search(server, experiments, Some(&filter)).all() {
+        // A server that does not know such links.
+        Err(error) if error.status() == Some(400) => Ok(Vec::new()),
+        found => found.map(|(rows, _)| rows).map_err(|error| told(&error)),
+    };
     (what, id, rows)
 }
 

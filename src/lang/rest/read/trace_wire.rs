@@ -2,16 +2,13 @@
 
 use super::assessment;
 use super::fields::{Fields, as_duration_ms, as_time};
-use super::paging::{Page, Pages};
 use super::server::Server;
-use crate::client::{ClientError, Path, Repeat};
+use crate::client::ClientError;
 use crate::lang::rest::limits::{SHOWN_METADATA, SHOWN_TAG};
+use crate::lang::rest::paging::Pages;
+use crate::lang::rest::routes::{self, Route};
 use crate::model::{Text, Trace};
 use serde_json::{Value, json};
-use std::sync::Arc;
-
-/// Traces a page of a search holds; one more must still be allowed.
-const PAGE_TRACES: usize = 200;
 
 /// Which API tells of traces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,79 +23,42 @@ impl Api {
     /// The API that a server has, if any.
     pub(super) fn of(server: &Server, experiment_id: &str) -> Result<Option<Self>, ClientError> {
         let ids = [experiment_id.to_owned()];
-        for (api, feature) in [(Api::V3, "traces-v3"), (Api::V2, "traces-v2")] {
-            if server
-                .optional(feature, |_| api.ask(server, &ids, None, None, 1))?
-                .is_some()
-            {
+        for api in [Api::V3, Api::V2] {
+            let any = server.optional(api.route(), |_| api.search(server, &ids, None).first())?;
+            if any.is_some() {
                 return Ok(Some(api));
             }
         }
         Ok(None)
     }
 
-    fn ask(
-        self,
-        server: &Server,
-        experiments: &[String],
-        filter: Option<&str>,
-        token: Option<&str>,
-        rows: usize,
-    ) -> Result<Value, ClientError> {
+    fn route(self) -> Route {
         match self {
-            Api::V3 => {
-                let locations = experiments.iter().map(
-                    |id| json!({"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": id}}),
-                );
-                let mut body = json!({
-                    "locations": locations.collect::<Vec<_>>(),
-                    "max_results": rows,
-                    "order_by": ["timestamp_ms ASC"],
-                });
-                for (key, value) in [("filter", filter), ("page_token", token)] {
-                    if let Some(value) = value {
-                        body[key] = value.into();
-                    }
-                }
-                server
-                    .client
-                    .post(Path::api3("traces/search"), Repeat::Safe)
-                    .json(&body)
-                    .parse()
-            }
-            Api::V2 => {
-                let mut request = server.client.get(Path::api2("traces"));
-                for id in experiments {
-                    request = request.query("experiment_ids", id);
-                }
-                request
-                    .query("max_results", rows.to_string())
-                    .query("order_by", "timestamp_ms ASC")
-                    .optional_query("filter", filter)
-                    .optional_query("page_token", token)
-                    .parse()
-            }
+            Api::V3 => routes::SEARCH_TRACES,
+            Api::V2 => routes::SEARCH_TRACES_V2,
         }
     }
 
     /// All traces of some experiments, oldest first.
     pub(super) fn search(
         self,
-        server: Arc<Server>,
-        experiments: Vec<String>,
-        filter: Option<String>,
+        server: &Server,
+        experiments: &[String],
+        filter: Option<&str>,
     ) -> Pages<'static> {
-        Pages::new("traces", PAGE_TRACES, id_of, move |token, rows| {
-            self.ask(&server, &experiments, filter.as_deref(), token, rows)
-                .and_then(|answer| Page::of(answer, "traces"))
-        })
+        let asked = match self {
+            Api::V3 => {
+                let location =
+                    |id| json!({"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": id}});
+                let locations: Vec<_> = experiments.iter().map(location).collect();
+                json!({"locations": locations, "order_by": ["timestamp_ms ASC"], "filter": filter})
+            }
+            Api::V2 => {
+                json!({"experiment_ids": experiments, "order_by": "timestamp_ms ASC", "filter": filter})
+            }
+        };
+        Pages::of(&server.client, self.route(), asked, None)
     }
-}
-
-/// The id of a trace's JSON.
-pub(super) fn id_of(row: &Value) -> Option<String> {
-    let id = row["trace_id"].as_str().or_else(|| row["request_id"].as_str());
-    id.map(str::to_owned)
 }
 
 /// Reads a trace's JSON.

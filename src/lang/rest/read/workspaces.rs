@@ -4,7 +4,7 @@ use super::choice::Choices;
 use super::fields::Fields;
 use super::names::Finder;
 use super::server::Server;
-use crate::client::Path;
+use crate::lang::rest::routes::{self, Call};
 use crate::lang::session::{Export, ExportError};
 use crate::model::Workspace;
 use serde_json::Value;
@@ -24,7 +24,7 @@ pub(super) fn export_each(
         finder.look(export, server.clone(), registry.clone(), workspace)?;
         return finder.export(export, choices);
     }
-    let answer = server.client.get(Path::api3("workspaces")).parse::<Value>();
+    let answer = Call::from(routes::WORKSPACES).on(&server.client).parse::<Value>();
     let answer = answer.map_err(|error| server.error(&error))?;
     let workspaces = Fields::of(answer).list("workspaces").into_iter().map(workspace);
     let chosen = server.client.options().workspace.clone();

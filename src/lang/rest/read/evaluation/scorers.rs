@@ -4,13 +4,14 @@ use super::super::exporter::Exporter;
 use super::super::fields::Fields;
 use super::super::server::{Server, told};
 use crate::archive::parallel::map_ordered;
-use crate::client::{ClientError, Path};
+use crate::client::ClientError;
 use crate::format::{Kind, Reason};
+use crate::lang::rest::routes::{self, Call, Route};
 use crate::lang::session::ExportError;
 use crate::model::Scorer;
 use crate::model::lifecycle;
 use crate::select::Verdict;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 impl Exporter<'_, '_> {
     /// Writes scorers, every version.
@@ -52,7 +53,7 @@ impl Exporter<'_, '_> {
                 }
             },
         )?;
-        if !self.server.lacks("scorers") {
+        if !self.server.lacks(routes::SCORERS) {
             let kind = Kind::Scorers.name();
             self.export.limit(kind, "*", Reason::DeletedExperiment, deleted);
         }
@@ -89,8 +90,9 @@ impl Exporter<'_, '_> {
 
 /// Whether an experiment is deleted by now.
 fn is_deleted(server: &Server, experiment_id: &str) -> bool {
-    let request = server.client.get(Path::api2("experiments/get"));
-    let answer = request.query("experiment_id", experiment_id).parse::<Value>();
+    let request =
+        Call::from(routes::EXPERIMENT).with(&server.client, &json!({"experiment_id": experiment_id}));
+    let answer = request.parse::<Value>();
     answer.is_ok_and(|answer| answer["experiment"]["lifecycle_stage"] == lifecycle::DELETED)
 }
 
@@ -100,21 +102,20 @@ fn fits_the_answer(experiment_id: &str) -> bool {
 }
 
 fn find_scorers(server: &Server, experiment_id: &str) -> Result<Vec<Scorer>, ClientError> {
-    let ask = |route: &str, name: Option<&str>| {
-        server.optional("scorers", |client| {
-            client
-                .get(Path::api3(route))
-                .query("experiment_id", experiment_id)
-                .optional_query("name", name)
+    let ask = |route: Route, name: Option<&str>| {
+        server.optional(route, |client| {
+            let asked = json!({"experiment_id": experiment_id, "name": name});
+            Call::from(route)
+                .with(client, &asked)
                 .attempts(2)
                 .parse::<Value>()
         })
     };
     let mut scorers = Vec::new();
-    let latest = ask("scorers/list", None)?.unwrap_or_default();
+    let latest = ask(routes::SCORERS, None)?.unwrap_or_default();
     for found in latest["scorers"].as_array().into_iter().flatten() {
         let name = found["scorer_name"].as_str().unwrap_or_default();
-        let versions = ask("scorers/versions", Some(name))?.unwrap_or_default();
+        let versions = ask(routes::SCORER_VERSIONS, Some(name))?.unwrap_or_default();
         let mut versions = Fields::of(versions);
         scorers.extend(
             versions

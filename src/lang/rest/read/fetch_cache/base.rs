@@ -11,6 +11,7 @@ use super::resume::{Folder, is_blob};
 use super::{file_part, payload_of};
 use crate::archive::{Archive, ArchiveError, IngestError, StoredFile};
 use crate::format::{ArchivePath, Kind};
+use crate::lang::rest::routes::HISTORY;
 use crate::lang::session::ExportError;
 use crate::model::metric::Point;
 use crate::model::{ArtifactList, BlobRef, LoggedModel, MetricSlice, OwnerKind, Run, Trace};
@@ -18,9 +19,6 @@ use crate::monitor::Monitor;
 use std::collections::HashMap;
 use std::io::Read;
 use std::path::Path;
-
-/// Points of a page, as servers give them.
-const PAGE_POINTS: usize = 25_000;
 
 /// An archive, its parts by object.
 pub(crate) struct Base {
@@ -93,7 +91,7 @@ impl Base {
                     metric: slice.key.clone(),
                     ..Series::default()
                 };
-            } else if series.points.len() >= PAGE_POINTS {
+            } else if series.points.len() >= HISTORY.rows {
                 self.note_series(&mut series, runs, false)?;
             }
             series.points.extend(slice.points());

@@ -2,11 +2,12 @@
 
 use super::super::fields::{as_double, as_int};
 use super::{HistoryRows, Points, RunHistory};
-use crate::client::{Client, ClientError, Path};
+use crate::client::{Client, ClientError};
+use crate::lang::rest::routes::{self, Call};
 use crate::model::metric::{Point, PointLink};
 use crate::model::number::Double;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::collections::HashSet;
 
@@ -190,14 +191,10 @@ pub(super) fn ask_page(
     token: Option<&str>,
     points: usize,
 ) -> Result<HistoryRows, ClientError> {
-    let page = client
-        .get(Path::api2("metrics/get-history"))
-        .query("run_id", run_id)
-        .query("metric_key", key)
-        // Servers from 3.1 to 3.13 answer with nothing at all where it is not said.
-        .query("max_results", points.to_string())
-        .optional_query("page_token", token)
-        .parse::<HistoryPage>()?;
+    // Servers from 3.1 to 3.13 answer with nothing at all where the number of points is not said.
+    let asked = json!({"run_id": run_id, "metric_key": key});
+    let request = Call::from(routes::HISTORY).page(client, &asked, token, points);
+    let page = request.parse::<HistoryPage>()?;
     let points = page.metrics.into_iter().map(HistoryPoint::into_point);
     Ok((
         points.collect(),

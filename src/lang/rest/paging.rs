@@ -5,9 +5,8 @@
 //! rows that were handed out are not handed out again. Tokens of another form are followed as they are. The bounds are
 //! those of [`PageWalk`].
 
-use crate::client::{ClientError, PageWalk};
-
-pub(super) use crate::client::Page;
+use super::routes::{Call, Route};
+use crate::client::{Client, ClientError, Page, PageWalk};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use serde_json::Value;
@@ -35,17 +34,29 @@ pub(super) struct Pages<'f> {
 }
 
 impl<'f> Pages<'f> {
+    /// A search by a route; `attempts` limits the tries where the server may well not know such a search.
+    pub(super) fn of(client: &Client, route: Route, asked: Value, attempts: Option<u32>) -> Pages<'static> {
+        let (client, call) = (client.clone(), Call::from(route));
+        Pages::new(call.walk(), route.row_id, move |token, rows| {
+            let request = call.page(&client, &asked, token, rows);
+            let request = match attempts {
+                Some(attempts) => request.attempts(attempts),
+                None => request,
+            };
+            call.rows(request.parse()?)
+        })
+    }
+
     /// A search by `fetch` (token, rows), whose rows `id_of` names.
-    pub(super) fn new(
-        listing: &str,
-        page_rows: usize,
+    fn new(
+        walk: PageWalk,
         id_of: fn(&Value) -> Option<String>,
         fetch: impl FnMut(Option<&str>, usize) -> Result<Page, ClientError> + Send + 'f,
     ) -> Self {
         Pages {
             fetch: Box::new(fetch),
             id_of,
-            walk: PageWalk::new(listing, page_rows),
+            walk,
             anchor: None,
             seen: HashSet::new(),
             hashers: [RandomState::new(), RandomState::new()],
@@ -82,9 +93,27 @@ impl<'f> Pages<'f> {
         };
         let Page { mut rows, next } = page;
         self.anchor = rows.last().and_then(self.id_of);
-        rows.retain(|row| (self.id_of)(row).is_none_or(|id| self.is_new(&id)));
-        self.is_done = !self.walk.advance(next, rows.len())?;
+        let mut new_rows = 0;
+        rows.retain(|row| {
+            let id = (self.id_of)(row);
+            // Of rows without names, several may be alike.
+            let is_new = match &id {
+                Some(id) => self.is_new(id),
+                None => self.is_new(&row.to_string()),
+            };
+            new_rows += usize::from(is_new);
+            is_new || id.is_none()
+        });
+        self.is_done = !self.walk.advance(next, new_rows)?;
         Ok(Some(rows))
+    }
+
+    /// Takes every row, whatever comes and goes meanwhile.
+    pub(super) fn each(mut self, mut take: impl FnMut(Value)) -> Result<(), ClientError> {
+        while let Some(rows) = self.next_rows()? {
+            rows.into_iter().for_each(&mut take);
+        }
+        Ok(())
     }
 
     /// All rows at once, for searches whose rows are few.
@@ -123,6 +152,7 @@ impl<'f> Pages<'f> {
 mod tests {
     use super::*;
     use serde_json::json;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     fn id_of(row: &Value) -> Option<String> {
         Some(row.to_string())
@@ -132,7 +162,7 @@ mod tests {
     fn read(rows: Vec<i64>, change: impl Fn(usize, &mut Vec<i64>) + Send + Sync) -> (Vec<i64>, bool) {
         let mut rows = rows;
         let mut request = 0;
-        let pages = Pages::new("rows", 3, id_of, |token, count| {
+        let pages = Pages::new(PageWalk::new("rows", 3), id_of, |token, count| {
             change(request, &mut rows);
             request += 1;
             let offset = token.map_or(0, |token| {
@@ -151,6 +181,34 @@ mod tests {
             found.iter().map(|row| row.as_i64().unwrap()).collect(),
             is_unstable,
         )
+    }
+
+    /// Follows a listing whose pages are made by `page` (number, rows); rows taken, and how it ended.
+    fn follow(
+        rows: usize,
+        page: impl Fn(u64, usize) -> Result<Page, ClientError> + Sync,
+    ) -> (usize, Option<String>) {
+        let (mut number, mut taken) = (0, 0);
+        let pages = Pages::new(
+            PageWalk::new("things", rows),
+            |_| None,
+            |_, rows| {
+                let page = page(number, rows);
+                number += u64::from(page.is_ok());
+                page
+            },
+        );
+        let ended = pages.each(|_| taken += 1);
+        (taken, ended.err().map(|error| error.to_string()))
+    }
+
+    fn page(rows: usize, next: Option<String>) -> Result<Page, ClientError> {
+        static ROW: AtomicU64 = AtomicU64::new(0);
+        let row = |_| json!(ROW.fetch_add(1, Ordering::Relaxed));
+        Ok(Page {
+            rows: (0..rows).map(row).collect(),
+            next,
+        })
     }
 
     #[test]
@@ -193,12 +251,31 @@ mod tests {
 
     #[test]
     fn a_token_that_does_not_advance_is_a_failure() {
-        let pages = Pages::new("rows", 3, id_of, |_, _| {
+        let pages = Pages::new(PageWalk::new("rows", 3), id_of, |_, _| {
             Ok(Page {
                 rows: vec![json!(1)],
                 next: Some("same".into()),
             })
         });
         assert!(pages.all().is_err());
+    }
+
+    #[test]
+    fn a_listing_is_followed_to_its_end() {
+        let next = |number: u64| (number < 9).then(|| number.to_string());
+        assert_eq!(follow(3, |number, rows| page(rows, next(number))), (30, None));
+    }
+
+    #[test]
+    fn listings_without_end_are_failures() {
+        let empty = follow(3, |number, _| page(0, Some(number.to_string())));
+        let words = "things does not end: 100 pages in a row brought nothing new";
+        assert_eq!(empty, (0, Some(words.to_owned())));
+        let same = follow(3, |_, _| page(1, Some("same".to_owned())));
+        let words = "things does not end: a page names itself as the next one";
+        assert_eq!(same, (1, Some(words.to_owned())));
+        let ever_new = follow(3, |number, _| page(1, Some(number.to_string())));
+        let words = "things does not end: there are more than 100000 pages";
+        assert_eq!(ever_new, (99_999, Some(words.to_owned())));
     }
 }
