@@ -24,6 +24,8 @@ const MOST_FUNCTION_LINES: usize = 60;
 /// A file of the program.
 struct SourceFile {
     path: PathBuf,
+    /// Its lines, tests that stand in it included.
+    lines: usize,
     module: Vec<String>,
     /// Its text without tests.
     program: String,
@@ -63,6 +65,7 @@ fn source_files() -> Vec<SourceFile> {
             let program = program.to_owned();
             files.push(SourceFile {
                 path,
+                lines: text.lines().count(),
                 module,
                 program,
                 code,
@@ -184,8 +187,8 @@ fn files_and_functions_are_short() {
     for file in source_files() {
         let lines: Vec<&str> = file.program.lines().collect();
         let place = file.path.display();
-        if lines.len() > MOST_FILE_LINES {
-            long.push(format!("{place}: {} lines", lines.len()));
+        if file.lines > MOST_FILE_LINES {
+            long.push(format!("{place}: {} lines", file.lines));
         }
         for (start, line) in lines.iter().enumerate() {
             let indent = &line[..line.len() - line.trim_start().len()];
