@@ -4,11 +4,8 @@
 
 use crate::archive::fuzzing as archive;
 use crate::format::line::{canonical, to_value};
-use crate::format::{Kind, Manifest, strict_json};
-use crate::model::{
-    ArtifactList, Dataset, DatasetRecord, EvaluationDataset, Experiment, LoggedModel, MetricSlice,
-    ModelMetricSlice, ModelVersion, RegisteredModel, Run, Scorer, Span, Trace, Workspace,
-};
+use crate::format::{Kind, Manifest, each_object, strict_json};
+use crate::model::{ArtifactList, MetricSlice, ModelMetricSlice, Span};
 use crate::select::{OrderBy, RunColumn, RunFilter};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -91,24 +88,24 @@ pub fn object_line(bytes: &[u8]) -> bool {
         strict_json::parse(&text).is_ok_and(|again| canonical(&again) == text),
         "canonical text is stable"
     );
-    match Kind::ALL[usize::from(*kind) % Kind::ALL.len()] {
-        Kind::Workspaces => typed::<Workspace>(&value),
-        Kind::Experiments => typed::<Experiment>(&value),
-        Kind::Runs => typed::<Run>(&value),
-        Kind::Metrics => typed::<MetricSlice>(&value),
-        Kind::Datasets => typed::<Dataset>(&value),
-        Kind::LoggedModels => typed::<LoggedModel>(&value),
-        Kind::ModelMetrics => typed::<ModelMetricSlice>(&value),
-        Kind::RegisteredModels => typed::<RegisteredModel>(&value),
-        Kind::ModelVersions => typed::<ModelVersion>(&value),
-        Kind::Traces => typed::<Trace>(&value),
-        Kind::Spans => typed::<Span>(&value),
-        Kind::EvaluationDatasets => typed::<EvaluationDataset>(&value),
-        Kind::DatasetRecords => typed::<DatasetRecord>(&value),
-        Kind::Scorers => typed::<Scorer>(&value),
-        Kind::Artifacts => typed::<ArtifactList>(&value),
-    }
+    is_accepted(Kind::ALL[usize::from(*kind) % Kind::ALL.len()], &value)
 }
+
+macro_rules! objects {
+    ($($kind:ident $type:ident $(.$inside:ident)? [$($id:tt)*] [$($key:tt)*];)*) => {
+        fn is_accepted(kind: Kind, value: &Value) -> bool {
+            match kind {
+                $(Kind::$kind => typed::<crate::model::$type>(value),)*
+                Kind::Metrics => typed::<MetricSlice>(value),
+                Kind::ModelMetrics => typed::<ModelMetricSlice>(value),
+                Kind::Spans => typed::<Span>(value),
+                Kind::Artifacts => typed::<ArtifactList>(value),
+            }
+        }
+    };
+}
+
+each_object!(objects);
 
 fn typed<T: Serialize + DeserializeOwned>(value: &Value) -> bool {
     let Ok(object) = T::deserialize(value) else {

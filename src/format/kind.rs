@@ -72,6 +72,65 @@ impl Kind {
     }
 }
 
+/// Hands a macro the table of objects that a line stands for: the kind, the type (with the part of it that has the fields), the fields that
+/// make up the id, and those that make up the place in the archive's order.
+macro_rules! each_object {
+    ($then:ident) => {
+        $then! {
+            Workspaces Workspace [text name] [text name];
+            Experiments Experiment [text experiment_id] [id experiment_id];
+            Runs Run.info [text run_id] [id experiment_id, optional_time start_time, text run_id];
+            Datasets Dataset [text experiment_id, text name, text digest]
+                [id experiment_id, text name, text digest];
+            LoggedModels LoggedModel [text model_id]
+                [id experiment_id, optional_time creation_timestamp_ms, text model_id];
+            RegisteredModels RegisteredModel [text name] [optional_text workspace, text name];
+            ModelVersions ModelVersion [text name, number version]
+                [optional_text workspace, text name, number version];
+            Traces Trace [text trace_id] [id experiment_id, optional_time request_time, text trace_id];
+            EvaluationDatasets EvaluationDataset [text dataset_id] [text dataset_id];
+            DatasetRecords DatasetRecord [text dataset_id, text dataset_record_id]
+                [text dataset_id, text dataset_record_id];
+            Scorers Scorer [text experiment_id, text name, number version]
+                [id experiment_id, text name, number version];
+        }
+    };
+}
+
+pub(crate) use each_object;
+
+macro_rules! objects {
+    ($($kind:ident $type:ident $(.$part:ident)? [$($form:ident $id:ident),+] [$($key:tt)*];)*) => {
+        impl Kind {
+            /// The kinds whose lines are objects; those of others belong to one.
+            pub(crate) const OBJECTS: &'static [Kind] = &[$(Kind::$kind),*];
+
+            /// The fields that make up the id of an object, or of a span.
+            fn id_fields(self) -> &'static [&'static str] {
+                match self {
+                    $(Kind::$kind => &[$(stringify!($id)),+],)*
+                    Kind::Spans => &["trace_id", "span_id"],
+                    Kind::Metrics | Kind::ModelMetrics | Kind::Artifacts => &[],
+                }
+            }
+        }
+    };
+}
+
+each_object!(objects);
+
+impl Kind {
+    /// Whether a field is a part of the id.
+    pub(crate) fn is_id(self, key: &[String]) -> bool {
+        let key = match (self, key) {
+            (Kind::Runs, [info, rest @ ..]) if info == "info" => rest,
+            (Kind::Runs, _) => return false,
+            _ => key,
+        };
+        matches!(key, [field] if self.id_fields().contains(&field.as_str()))
+    }
+}
+
 impl From<OwnerKind> for Kind {
     fn from(owner: OwnerKind) -> Self {
         match owner {

@@ -1,6 +1,6 @@
 //! One object, one line: canonical text, and the key that orders it.
 
-use super::{Kind, SortKey, Typed, order};
+use super::{Kind, SortKey, Typed, each_object, order};
 use crate::model::{
     Dataset, DatasetRecord, EvaluationDataset, Experiment, LoggedModel, ModelVersion, RegisteredModel, Run,
     RunInfo, Scorer, Text, Trace, Workspace,
@@ -67,147 +67,45 @@ pub(crate) fn take_value(run: &mut Run) -> Value {
     value
 }
 
-impl Object for Workspace {
-    const KIND: Kind = Kind::Workspaces;
-
-    fn sort_key(&self) -> SortKey {
-        SortKey::new().text(&self.name)
-    }
-
-    fn id(&self) -> String {
-        self.name.clone()
-    }
+/// A field as a part of a key.
+macro_rules! key_part {
+    (id $value:expr) => {
+        &$value
+    };
+    (text $value:expr) => {
+        &$value
+    };
+    (optional_text $value:expr) => {
+        $value.as_deref()
+    };
+    ($number:ident $value:expr) => {
+        $value
+    };
 }
 
-impl Object for Experiment {
-    const KIND: Kind = Kind::Experiments;
+macro_rules! objects {
+    ($($kind:ident $type:ident $(.$inside:ident)? [$($form:ident $id:ident),+] [$($part:ident $field:ident),+];)*) => {
+        $(impl Object for $type {
+            const KIND: Kind = Kind::$kind;
 
-    fn sort_key(&self) -> SortKey {
-        order::experiment(&self.experiment_id)
-    }
+            fn sort_key(&self) -> SortKey {
+                let object = &self$(.$inside)?;
+                SortKey::new()$(.$part(key_part!($part object.$field)))+
+            }
 
-    fn id(&self) -> String {
-        self.experiment_id.clone()
-    }
+            fn id(&self) -> String {
+                let object = &self$(.$inside)?;
+                [$(object.$id.to_string()),+].join("/")
+            }
+        })*
+    };
 }
+
+each_object!(objects);
 
 impl RunInfo {
     /// Place of the run, and of everything that belongs to it.
     pub fn sort_key(&self) -> SortKey {
         order::run(&self.experiment_id, self.start_time, &self.run_id)
-    }
-}
-
-impl Object for Run {
-    const KIND: Kind = Kind::Runs;
-
-    fn sort_key(&self) -> SortKey {
-        self.info.sort_key()
-    }
-
-    fn id(&self) -> String {
-        self.info.run_id.clone()
-    }
-}
-
-impl Object for Dataset {
-    const KIND: Kind = Kind::Datasets;
-
-    fn sort_key(&self) -> SortKey {
-        order::experiment(&self.experiment_id)
-            .text(&self.name)
-            .text(&self.digest)
-    }
-
-    fn id(&self) -> String {
-        format!("{}/{}/{}", self.experiment_id, self.name, self.digest)
-    }
-}
-
-impl Object for LoggedModel {
-    const KIND: Kind = Kind::LoggedModels;
-
-    fn sort_key(&self) -> SortKey {
-        order::logged_model(&self.experiment_id, self.creation_timestamp_ms, &self.model_id)
-    }
-
-    fn id(&self) -> String {
-        self.model_id.clone()
-    }
-}
-
-impl Object for RegisteredModel {
-    const KIND: Kind = Kind::RegisteredModels;
-
-    fn sort_key(&self) -> SortKey {
-        order::registered_model(self.workspace.as_deref(), &self.name)
-    }
-
-    fn id(&self) -> String {
-        self.name.clone()
-    }
-}
-
-impl Object for ModelVersion {
-    const KIND: Kind = Kind::ModelVersions;
-
-    fn sort_key(&self) -> SortKey {
-        order::model_version(self.workspace.as_deref(), &self.name, self.version)
-    }
-
-    fn id(&self) -> String {
-        format!("{}/{}", self.name, self.version)
-    }
-}
-
-impl Object for Trace {
-    const KIND: Kind = Kind::Traces;
-
-    fn sort_key(&self) -> SortKey {
-        order::trace(&self.experiment_id, self.request_time, &self.trace_id)
-    }
-
-    fn id(&self) -> String {
-        self.trace_id.clone()
-    }
-}
-
-impl Object for EvaluationDataset {
-    const KIND: Kind = Kind::EvaluationDatasets;
-
-    fn sort_key(&self) -> SortKey {
-        SortKey::new().text(&self.dataset_id)
-    }
-
-    fn id(&self) -> String {
-        self.dataset_id.clone()
-    }
-}
-
-impl Object for DatasetRecord {
-    const KIND: Kind = Kind::DatasetRecords;
-
-    fn sort_key(&self) -> SortKey {
-        SortKey::new()
-            .text(&self.dataset_id)
-            .text(&self.dataset_record_id)
-    }
-
-    fn id(&self) -> String {
-        format!("{}/{}", self.dataset_id, self.dataset_record_id)
-    }
-}
-
-impl Object for Scorer {
-    const KIND: Kind = Kind::Scorers;
-
-    fn sort_key(&self) -> SortKey {
-        order::experiment(&self.experiment_id)
-            .text(&self.name)
-            .number(self.version)
-    }
-
-    fn id(&self) -> String {
-        format!("{}/{}/{}", self.experiment_id, self.name, self.version)
     }
 }

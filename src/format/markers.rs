@@ -80,13 +80,7 @@ fn shape_of(kind: Kind) -> &'static [(&'static str, Shape)] {
             ("events", List(ATTRIBUTES)),
             ("links", List(ATTRIBUTES)),
         ],
-        Kind::Workspaces
-        | Kind::Metrics
-        | Kind::Datasets
-        | Kind::ModelMetrics
-        | Kind::DatasetRecords
-        | Kind::Scorers
-        | Kind::Artifacts => &[],
+        _ => &[],
     }
 }
 

@@ -24,6 +24,7 @@ pub mod undo;
 
 pub use finding::FindingCode;
 pub use kind::Kind;
+pub(crate) use kind::each_object;
 pub use line::Object;
 pub use loss::{Loss, LossClass, LossCount};
 pub use manifest::Manifest;

@@ -101,18 +101,6 @@ pub fn run(experiment_id: &str, start_time: Option<i64>, run_id: &str) -> SortKe
     experiment(experiment_id).optional_time(start_time).text(run_id)
 }
 
-/// Order of logged models: experiment, creation time, model id.
-pub fn logged_model(experiment_id: &str, created: Option<i64>, model_id: &str) -> SortKey {
-    experiment(experiment_id).optional_time(created).text(model_id)
-}
-
-/// Order of traces: experiment, request time, trace id.
-pub fn trace(experiment_id: &str, request_time: Option<i64>, trace_id: &str) -> SortKey {
-    experiment(experiment_id)
-        .optional_time(request_time)
-        .text(trace_id)
-}
-
 /// Order of spans: that of their traces, then start time and span id.
 pub fn span(trace: &SortKey, start_time_unix_nano: Option<i64>, span_id: &str) -> SortKey {
     trace.clone().optional_time(start_time_unix_nano).text(span_id)
@@ -121,11 +109,6 @@ pub fn span(trace: &SortKey, start_time_unix_nano: Option<i64>, span_id: &str) -
 /// Order of registered models: workspace, name.
 pub fn registered_model(workspace: Option<&str>, name: &str) -> SortKey {
     SortKey::new().optional_text(workspace).text(name)
-}
-
-/// Order of model versions: that of their models, then the number.
-pub fn model_version(workspace: Option<&str>, name: &str, version: u64) -> SortKey {
-    registered_model(workspace, name).number(version)
 }
 
 /// Order of lists of artifacts: kind of owner, owner, first path.

@@ -2,11 +2,8 @@
 //!
 //! `schema/*.schema.json` are these texts; a test keeps them equal.
 
-use super::{Kind, Loss, Manifest, OriginLine, UndoLine};
-use crate::model::{
-    ArtifactList, Dataset, DatasetRecord, EvaluationDataset, Experiment, LoggedModel, MetricSlice,
-    ModelMetricSlice, ModelVersion, RegisteredModel, Run, Scorer, Span, Trace, Workspace,
-};
+use super::{Kind, Loss, Manifest, OriginLine, UndoLine, each_object};
+use crate::model::{ArtifactList, MetricSlice, ModelMetricSlice, Span};
 use schemars::{JsonSchema, schema_for};
 use serde_json::{Map, Value, json};
 
@@ -34,27 +31,23 @@ pub fn all() -> Vec<(String, Value)> {
         .collect()
 }
 
-/// The schema of a line of a kind.
-pub fn of_kind(kind: Kind) -> Value {
-    let file = format!("objects/{kind}-*.jsonl");
-    match kind {
-        Kind::Workspaces => schema::<Workspace>(&file, true),
-        Kind::Experiments => schema::<Experiment>(&file, true),
-        Kind::Runs => schema::<Run>(&file, true),
-        Kind::Metrics => schema::<MetricSlice>(&file, false),
-        Kind::Datasets => schema::<Dataset>(&file, true),
-        Kind::LoggedModels => schema::<LoggedModel>(&file, true),
-        Kind::ModelMetrics => schema::<ModelMetricSlice>(&file, false),
-        Kind::RegisteredModels => schema::<RegisteredModel>(&file, true),
-        Kind::ModelVersions => schema::<ModelVersion>(&file, true),
-        Kind::Traces => schema::<Trace>(&file, true),
-        Kind::Spans => schema::<Span>(&file, true),
-        Kind::EvaluationDatasets => schema::<EvaluationDataset>(&file, true),
-        Kind::DatasetRecords => schema::<DatasetRecord>(&file, true),
-        Kind::Scorers => schema::<Scorer>(&file, true),
-        Kind::Artifacts => schema::<ArtifactList>(&file, false),
-    }
+macro_rules! objects {
+    ($($kind:ident $type:ident $(.$inside:ident)? [$($id:tt)*] [$($key:tt)*];)*) => {
+        /// The schema of a line of a kind.
+        pub fn of_kind(kind: Kind) -> Value {
+            let file = format!("objects/{kind}-*.jsonl");
+            match kind {
+                $(Kind::$kind => schema::<crate::model::$type>(&file, true),)*
+                Kind::Metrics => schema::<MetricSlice>(&file, false),
+                Kind::ModelMetrics => schema::<ModelMetricSlice>(&file, false),
+                Kind::Spans => schema::<Span>(&file, true),
+                Kind::Artifacts => schema::<ArtifactList>(&file, false),
+            }
+        }
+    };
 }
+
+each_object!(objects);
 
 /// The schema of a type; in lines of objects each text may stand as a blob.
 fn schema<T: JsonSchema>(title: &str, has_blobs: bool) -> Value {

@@ -329,7 +329,8 @@ fn fields(
             }
         }
         value => {
-            if redactor.is_heading(kind, key) {
+            // The heading says this already.
+            if kind.is_id(key) {
                 return Ok(());
             }
             // The start of a long text is short already, and says so at its end.

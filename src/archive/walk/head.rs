@@ -1,6 +1,6 @@
 //! What places a line among the lines of its kind; everything else in the line is skipped without being parsed.
 
-use crate::format::{Kind, SortKey, order};
+use crate::format::{Kind, SortKey, each_object};
 use serde::Deserialize;
 use serde::de::Error as _;
 use serde_json::Value;
@@ -61,28 +61,6 @@ impl Head {
         Head::deserialize(head).unwrap_or_default()
     }
 
-    /// The object's id as [`Object::id`](crate::format::Object::id) has it.
-    pub(crate) fn id(&self, kind: Kind) -> String {
-        let version = || self.version.as_u64().unwrap_or(0);
-        let [experiment, name] = [&self.experiment_id, &self.name].map(text);
-        match kind {
-            Kind::Workspaces | Kind::RegisteredModels => name.to_owned(),
-            Kind::Experiments => experiment.to_owned(),
-            Kind::Runs | Kind::Metrics => text(&self.run_id).to_owned(),
-            Kind::Datasets => format!("{experiment}/{name}/{}", text(&self.digest)),
-            Kind::LoggedModels | Kind::ModelMetrics => text(&self.model_id).to_owned(),
-            Kind::ModelVersions => format!("{name}/{}", version()),
-            Kind::Traces => text(&self.trace_id).to_owned(),
-            Kind::Spans => format!("{}/{}", text(&self.trace_id), text(&self.span_id)),
-            Kind::EvaluationDatasets => text(&self.dataset_id).to_owned(),
-            Kind::DatasetRecords => {
-                format!("{}/{}", text(&self.dataset_id), text(&self.dataset_record_id))
-            }
-            Kind::Scorers => format!("{experiment}/{name}/{}", version()),
-            Kind::Artifacts => String::new(),
-        }
-    }
-
     /// The id of the object that a line belongs to.
     pub(crate) fn owner(&self, kind: Kind) -> &Value {
         match kind {
@@ -94,35 +72,51 @@ impl Head {
             _ => &Value::Null,
         }
     }
-
-    /// The object's place as [`Object::sort_key`](crate::format::Object::sort_key) has it. Lines of metrics, spans
-    /// and artifacts do not tell theirs.
-    pub(crate) fn sort_key(&self, kind: Kind) -> SortKey {
-        let experiment = text(&self.experiment_id);
-        let name = text(&self.name);
-        let version = self.version.as_u64().unwrap_or(0);
-        match kind {
-            Kind::Workspaces => SortKey::new().text(name),
-            Kind::Experiments => order::experiment(experiment),
-            Kind::Runs => order::run(experiment, self.start_time.as_i64(), text(&self.run_id)),
-            Kind::Datasets => order::experiment(experiment).text(name).text(text(&self.digest)),
-            Kind::LoggedModels => order::logged_model(
-                experiment,
-                self.creation_timestamp_ms.as_i64(),
-                text(&self.model_id),
-            ),
-            Kind::RegisteredModels => order::registered_model(self.workspace.as_str(), name),
-            Kind::ModelVersions => order::model_version(self.workspace.as_str(), name, version),
-            Kind::Traces => order::trace(experiment, self.request_time.as_i64(), text(&self.trace_id)),
-            Kind::EvaluationDatasets => SortKey::new().text(text(&self.dataset_id)),
-            Kind::DatasetRecords => SortKey::new()
-                .text(text(&self.dataset_id))
-                .text(text(&self.dataset_record_id)),
-            Kind::Scorers => order::experiment(experiment).text(name).number(version),
-            Kind::Metrics | Kind::ModelMetrics | Kind::Spans | Kind::Artifacts => SortKey::new(),
-        }
-    }
 }
+
+/// A field as a part of a key.
+macro_rules! key_part {
+    (number $value:expr) => {
+        $value.as_u64().unwrap_or(0)
+    };
+    (optional_time $value:expr) => {
+        $value.as_i64()
+    };
+    (optional_text $value:expr) => {
+        $value.as_str()
+    };
+    ($text:ident $value:expr) => {
+        text(&$value)
+    };
+}
+
+macro_rules! objects {
+    ($($kind:ident $type:ident $(.$inside:ident)? [$($form:ident $id:ident),+] [$($part:ident $field:ident),+];)*) => {
+        impl Head {
+            /// The object's id as [`Object::id`](crate::format::Object::id) has it.
+            pub(crate) fn id(&self, kind: Kind) -> String {
+                match kind {
+                    $(Kind::$kind => [$(key_part!($form self.$id).to_string()),+].join("/"),)*
+                    Kind::Metrics => text(&self.run_id).to_owned(),
+                    Kind::ModelMetrics => text(&self.model_id).to_owned(),
+                    Kind::Spans => format!("{}/{}", text(&self.trace_id), text(&self.span_id)),
+                    Kind::Artifacts => String::new(),
+                }
+            }
+
+            /// The object's place as [`Object::sort_key`](crate::format::Object::sort_key) has it. Lines of metrics, spans
+            /// and artifacts do not tell theirs.
+            pub(crate) fn sort_key(&self, kind: Kind) -> SortKey {
+                match kind {
+                    $(Kind::$kind => SortKey::new()$(.$part(key_part!($part self.$field)))+,)*
+                    Kind::Metrics | Kind::ModelMetrics | Kind::Spans | Kind::Artifacts => SortKey::new(),
+                }
+            }
+        }
+    };
+}
+
+each_object!(objects);
 
 #[cfg(test)]
 mod tests {

@@ -117,24 +117,9 @@ pub(super) fn leave_names(selection: &mut Selection) {
         .retain(|_, value| value.is_boolean() || value.is_number());
 }
 
-/// Objects that references may miss, counted as an export counts what its choices leave out.
-const COUNTED: [Kind; 11] = [
-    Kind::Workspaces,
-    Kind::Experiments,
-    Kind::Runs,
-    Kind::Datasets,
-    Kind::LoggedModels,
-    Kind::RegisteredModels,
-    Kind::ModelVersions,
-    Kind::Traces,
-    Kind::EvaluationDatasets,
-    Kind::DatasetRecords,
-    Kind::Scorers,
-];
-
-/// Counts what was dropped as left out.
+/// Counts what was dropped, and references may miss, as an export counts what its choices leave out.
 pub(super) fn count_left_out(selection: &mut Selection, counts: &BTreeMap<String, u64>) {
-    for kind in COUNTED {
+    for kind in Kind::OBJECTS {
         let Some(&count) = counts.get(&format!("{kind} dropped")) else {
             continue;
         };

@@ -250,25 +250,6 @@ impl Redactor {
             _ => id.to_owned(),
         }
     }
-
-    /// Whether the heading says this already.
-    pub(super) fn is_heading(&self, kind: Kind, key: &[String]) -> bool {
-        let key: Vec<&str> = key.iter().map(String::as_str).collect();
-        match kind {
-            Kind::Workspaces | Kind::RegisteredModels => key == ["name"],
-            Kind::Experiments => key == ["experiment_id"],
-            Kind::Runs => key == ["info", "run_id"],
-            Kind::LoggedModels => key == ["model_id"],
-            Kind::ModelVersions => key == ["name"] || key == ["version"],
-            Kind::Traces => key == ["trace_id"],
-            Kind::Spans => key == ["trace_id"] || key == ["span_id"],
-            Kind::EvaluationDatasets => key == ["dataset_id"],
-            Kind::DatasetRecords => key == ["dataset_id"] || key == ["dataset_record_id"],
-            Kind::Datasets => key == ["experiment_id"] || key == ["name"] || key == ["digest"],
-            Kind::Scorers => key == ["experiment_id"] || key == ["name"] || key == ["version"],
-            Kind::Metrics | Kind::ModelMetrics | Kind::Artifacts => false,
-        }
-    }
 }
 
 /// What sort of thing the text at a key names, where it is to be replaced.
