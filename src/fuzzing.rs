@@ -5,7 +5,7 @@
 use crate::archive::fuzzing as archive;
 use crate::format::line::{canonical, to_value};
 use crate::format::{Kind, Manifest, each_object, strict_json};
-use crate::model::{ArtifactList, MetricSlice, ModelMetricSlice, Span};
+use crate::model::{ArtifactList, MetricSlice, ModelMetricSlice, Run, Span};
 use crate::select::{OrderBy, RunColumn, RunFilter};
 use serde::Serialize;
 use serde::de::DeserializeOwned;

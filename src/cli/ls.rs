@@ -255,18 +255,10 @@ fn print_list(
 /// What has to be looked at for a list, and for the names that it is asked for.
 fn survey_of(noun: Noun, names: &Names) -> Survey {
     let of_run = names.asks_runs();
+    let own = [noun.kind()];
     let kinds: &[Kind] = match noun {
         Noun::Overview => return Survey::whole(),
         Noun::Experiments | Noun::Metrics => &[],
-        Noun::Runs => &[Kind::Runs],
-        Noun::Models | Noun::Prompts => &[Kind::RegisteredModels],
-        Noun::Versions => &[Kind::ModelVersions],
-        Noun::LoggedModels => &[Kind::LoggedModels],
-        Noun::Datasets => &[Kind::Datasets],
-        // The links of traces are asked for run by run.
-        Noun::Traces => &[Kind::Traces],
-        Noun::EvaluationDatasets => &[Kind::EvaluationDatasets],
-        Noun::Scorers => &[Kind::Scorers],
         Noun::Artifacts => &[Kind::Runs, Kind::LoggedModels, Kind::Traces, Kind::Artifacts],
         Noun::Locations => &[
             Kind::Runs,
@@ -275,6 +267,7 @@ fn survey_of(noun: Noun, names: &Names) -> Survey {
             Kind::ModelVersions,
             Kind::Traces,
         ],
+        _ => &own,
     };
     let mut kinds: BTreeSet<_> = kinds.iter().copied().collect();
     if of_run {
@@ -285,6 +278,7 @@ fn survey_of(noun: Noun, names: &Names) -> Survey {
     }
     Survey {
         kinds,
+        // The links of traces are asked for run by run.
         links: noun == Noun::Traces && of_run,
     }
 }

@@ -1,10 +1,7 @@
 //! One object, one line: canonical text, and the key that orders it.
 
 use super::{Kind, SortKey, Typed, each_object, order};
-use crate::model::{
-    Dataset, DatasetRecord, EvaluationDataset, Experiment, LoggedModel, ModelVersion, RegisteredModel, Run,
-    RunInfo, Scorer, Text, Trace, Workspace,
-};
+use crate::model::{Run, RunInfo, Text};
 use serde::Serialize;
 use serde_json::Value;
 use std::io;
@@ -85,7 +82,7 @@ macro_rules! key_part {
 
 macro_rules! objects {
     ($($kind:ident $type:ident $(.$inside:ident)? [$($form:ident $id:ident),+] [$($part:ident $field:ident),+];)*) => {
-        $(impl Object for $type {
+        $(impl Object for crate::model::$type {
             const KIND: Kind = Kind::$kind;
 
             fn sort_key(&self) -> SortKey {

@@ -6,12 +6,12 @@ use super::metrics::{self, MetricSlices};
 use super::parts::PartLines;
 use super::place::Place;
 use super::references::{Id, Need};
-use crate::format::{FindingCode as Code, Kind, Object, SortKey, order};
+use crate::format::{FindingCode as Code, Kind, Object, SortKey, each_object, order};
 use crate::model::metric::MetricSlice;
 use crate::model::run::PARENT_TAG;
 use crate::model::{
-    Dataset, DatasetRecord, EvaluationDataset, Experiment, LoggedModel, ModelMetricSlice, ModelVersion,
-    RegisteredModel, Run, Scorer, Span, TextMap, Trace, Workspace,
+    Dataset, EvaluationDataset, Experiment, LoggedModel, ModelMetricSlice, ModelVersion, RegisteredModel,
+    Run, Span, TextMap, Trace,
 };
 
 /// Metadata that names the run a trace was made in.
@@ -19,21 +19,39 @@ const SOURCE_RUN: &str = "mlflow.sourceRun";
 
 /// Checks the lines of every kind.
 pub(super) fn check_all(check: &mut Check<'_>) {
-    each(check, |_, _: &Workspace, _| ());
-    each(check, experiment);
-    runs(check);
-    each(check, dataset);
-    each(check, logged_model);
-    metrics::check_rest::<ModelMetricSlice>(check);
-    each(check, registered_model);
-    each(check, model_version);
-    each(check, trace);
-    spans(check);
-    each(check, evaluation_dataset);
-    each(check, |_, _: &DatasetRecord, _| ());
-    each(check, |_, _: &Scorer, _| ());
-    artifacts::check(check);
+    for &kind in Kind::ALL {
+        match kind {
+            Kind::Experiments => each(check, experiment),
+            Kind::Runs => runs(check),
+            // With their runs.
+            Kind::Metrics => {}
+            Kind::Datasets => each(check, dataset),
+            Kind::LoggedModels => each(check, logged_model),
+            Kind::ModelMetrics => metrics::check_rest::<ModelMetricSlice>(check),
+            Kind::RegisteredModels => each(check, registered_model),
+            Kind::ModelVersions => each(check, model_version),
+            Kind::Traces => each(check, trace),
+            Kind::Spans => spans(check),
+            Kind::EvaluationDatasets => each(check, evaluation_dataset),
+            Kind::Artifacts => artifacts::check(check),
+            _ => plain(check, kind),
+        }
+    }
 }
+
+macro_rules! objects {
+    ($($kind:ident $type:ident $(.$inside:ident)? [$($id:tt)*] [$($key:tt)*];)*) => {
+        /// Checks the lines of a kind of which nothing else is asked.
+        fn plain(check: &mut Check<'_>, kind: Kind) {
+            match kind {
+                $(Kind::$kind => each(check, |_, _: &crate::model::$type, _| ()),)*
+                Kind::Metrics | Kind::ModelMetrics | Kind::Spans | Kind::Artifacts => {}
+            }
+        }
+    };
+}
+
+each_object!(objects);
 
 /// Checks the lines of a kind whose order their own keys tell.
 fn each<T: Object>(check: &mut Check<'_>, visit: impl Fn(&mut Check<'_>, &T, Place)) {

@@ -270,7 +270,7 @@ impl Noun {
     }
 
     /// The kind of object its rows are made of.
-    pub(super) fn kind(self) -> Kind {
+    pub(crate) fn kind(self) -> Kind {
         match self {
             Noun::Overview | Noun::Experiments | Noun::Locations => Kind::Experiments,
             Noun::Runs => Kind::Runs,
