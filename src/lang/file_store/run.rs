@@ -12,6 +12,7 @@ use super::notes::{Fault, Notes, unreadable};
 use super::store::{META, Store};
 use crate::format::{Kind, Reason};
 use crate::lang::artifacts::local_roots::OwnerRef;
+use crate::model::field::FieldTable as _;
 use crate::model::lifecycle;
 use crate::model::{OwnerKind, Run, RunInfo, TextMap};
 use std::path::{Path, PathBuf};
@@ -38,22 +39,22 @@ impl Described for RunInfo {
             let name = meta.text("name");
             name.filter(|name| !name.is_empty())
         });
+        let status = status(meta.text("status"));
+        let lifecycle_stage = place.stage(meta.text("lifecycle_stage"));
+        let info = RunInfo::pick(&mut meta);
         Ok(RunInfo {
             run_id,
             experiment_id,
             run_name,
-            user_id: meta.text("user_id"),
-            status: status(meta.text("status")),
-            start_time: meta.int("start_time"),
-            end_time: meta.int("end_time"),
-            lifecycle_stage: place.stage(meta.text("lifecycle_stage")),
-            artifact_uri: meta.text("artifact_uri"),
+            status,
+            lifecycle_stage,
             deleted_time: meta.int("deleted_time"),
             source_type: meta.text("source_type").map(source_type),
             source_name: meta.text("source_name"),
             source_version: meta.text("source_version"),
             entry_point_name: meta.text("entry_point_name"),
             extra: meta.finish(Kind::Runs, id, path, notes),
+            ..info
         })
     }
 
