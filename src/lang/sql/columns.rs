@@ -63,7 +63,6 @@ macro_rules! tables {
         $($(#[$about])* pub(super) const $name: Table = $table;)*
 
         /// All that is read.
-        #[cfg(test)]
         pub(super) const ALL: &[Table] = &[$($name),*];
     };
 }

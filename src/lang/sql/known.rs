@@ -1,9 +1,10 @@
 //! Tables and columns that are not exported: which are private, which are derived from others, and which are counted.
 
 use super::tables::Tables;
-use super::versions;
+use super::{columns, versions};
 use crate::format::Reason;
 use crate::lang::session::{Export, ExportError};
+use std::collections::BTreeMap;
 
 /// Secrets, and what is of no use without them or beyond its server; not even counted.
 const PRIVATE: &[&str] = &[
@@ -45,111 +46,62 @@ const DERIVED: &[&str] = &[
     "trace_metrics",
 ];
 
-/// Tables that are exported, and all their columns: those that are exported too, and those that say nothing of their own.
+/// Tables that are exported, and of their columns those that later releases brought or that are not read: they say nothing of their own.
 /// After `@` stands the MLflow release whose migrations brought it, where that was after 1.30; `never` is for what went again.
 const EXPORTED: &[(&str, &str)] = &[
     (
         "assessments@3.2",
-        "assessment_id trace_id name assessment_type value error created_timestamp last_updated_timestamp \
-         source_type source_id run_id span_id rationale overrides valid assessment_metadata \
-         experiment_id@3.17 trace_timestamp_ms@3.17 aggregate_value@3.17 is_numeric_value@3.17",
+        "experiment_id@3.17 trace_timestamp_ms@3.17 aggregate_value@3.17 is_numeric_value@3.17",
     ),
-    (
-        "datasets@2.4",
-        "dataset_uuid experiment_id name digest dataset_source_type dataset_source dataset_schema \
-         dataset_profile",
-    ),
+    ("datasets@2.4", ""),
     (
         "entity_associations@3.3",
-        "association_id source_type source_id destination_type destination_id created_time",
+        "association_id source_type created_time",
     ),
     (
         "evaluation_dataset_records@3.4",
-        "dataset_record_id dataset_id inputs expectations tags source source_id source_type created_time \
-         last_update_time created_by last_updated_by input_hash outputs@3.5",
+        "source_id source_type input_hash outputs@3.5",
     ),
-    ("evaluation_dataset_tags@3.4", "dataset_id key value"),
-    (
-        "evaluation_datasets@3.4",
-        "dataset_id name schema profile digest created_time last_update_time created_by last_updated_by \
-         workspace@3.10",
-    ),
-    ("experiment_tags", "key value experiment_id"),
-    (
-        "experiments",
-        "experiment_id name artifact_location lifecycle_stage creation_time last_update_time workspace@3.10",
-    ),
-    ("input_tags@2.4", "input_uuid name value"),
-    (
-        "inputs@2.4",
-        "input_uuid source_type source_id destination_type destination_id step@3.0",
-    ),
-    ("latest_metrics", "key value timestamp step is_nan run_uuid"),
-    (
-        "logged_model_metrics@3.0",
-        "model_id metric_name metric_timestamp_ms metric_step metric_value experiment_id run_id dataset_uuid \
-         dataset_name dataset_digest",
-    ),
-    (
-        "logged_model_params@3.0",
-        "model_id experiment_id param_key param_value",
-    ),
-    (
-        "logged_model_tags@3.0",
-        "model_id experiment_id tag_key tag_value",
-    ),
-    (
-        "logged_models@3.0",
-        "model_id experiment_id name artifact_location creation_timestamp_ms last_updated_timestamp_ms status \
-         lifecycle_stage model_type source_run_id status_message",
-    ),
-    ("metrics", "key value timestamp run_uuid step is_nan"),
-    ("model_version_tags", "key value name version workspace@3.10"),
-    (
-        "model_versions",
-        "name version creation_time last_updated_time description user_id current_stage source run_id status \
-         status_message run_link storage_location@2.9 workspace@3.10",
-    ),
-    ("params", "key value run_uuid"),
-    (
-        "registered_model_aliases@2.4",
-        "alias version name workspace@3.10",
-    ),
-    ("registered_model_tags", "key value name workspace@3.10"),
-    (
-        "registered_models",
-        "name creation_time last_updated_time description workspace@3.10",
-    ),
-    (
-        "runs",
-        "run_uuid name source_type source_name entry_point_name user_id status start_time end_time \
-         source_version lifecycle_stage artifact_uri experiment_id deleted_time",
-    ),
-    (
-        "scorer_versions@3.4",
-        "scorer_id scorer_version serialized_scorer creation_time",
-    ),
-    ("scorers@3.4", "experiment_id scorer_name scorer_id"),
+    ("evaluation_dataset_tags@3.4", ""),
+    ("evaluation_datasets@3.4", "workspace@3.10"),
+    ("experiment_tags", ""),
+    ("experiments", "workspace@3.10"),
+    ("input_tags@2.4", ""),
+    ("inputs@2.4", "source_type step@3.0"),
+    ("latest_metrics", ""),
+    ("logged_model_metrics@3.0", "experiment_id dataset_uuid"),
+    ("logged_model_params@3.0", "experiment_id"),
+    ("logged_model_tags@3.0", "experiment_id"),
+    ("logged_models@3.0", ""),
+    ("metrics", ""),
+    ("model_version_tags", "workspace@3.10"),
+    ("model_versions", "storage_location@2.9 workspace@3.10"),
+    ("params", ""),
+    ("registered_model_aliases@2.4", "workspace@3.10"),
+    ("registered_model_tags", "workspace@3.10"),
+    ("registered_models", "workspace@3.10"),
+    ("runs", ""),
+    ("scorer_versions@3.4", ""),
+    ("scorers@3.4", ""),
     (
         "spans@3.3",
-        "trace_id experiment_id span_id parent_span_id name type status start_time_unix_nano \
-         end_time_unix_nano duration_ns content input_cost@3.17 output_cost@3.17 total_cost@3.17 \
-         model_name@3.17 model_provider@3.17 dimension_attributes@never",
+        "experiment_id parent_span_id name type status start_time_unix_nano end_time_unix_nano \
+         duration_ns input_cost@3.17 output_cost@3.17 total_cost@3.17 model_name@3.17 \
+         model_provider@3.17 dimension_attributes@never",
     ),
-    ("tags", "key value run_uuid"),
+    ("tags", ""),
     (
         "trace_info@2.14",
-        "request_id experiment_id timestamp_ms execution_time_ms status client_request_id@3.2 \
-         request_preview@3.2 response_preview@3.2 db_payload_generation@3.13 trace_name@3.17 session_id@3.17 \
-         input_tokens@3.17 output_tokens@3.17 total_tokens@3.17 cache_read_input_tokens@3.17 \
-         cache_creation_input_tokens@3.17 cache_creation_input_tokens_above_1hr@3.17 input_cost@3.17 \
-         output_cost@3.17 total_cost@3.17",
+        "client_request_id@3.2 request_preview@3.2 response_preview@3.2 db_payload_generation@3.13 \
+         trace_name@3.17 session_id@3.17 input_tokens@3.17 output_tokens@3.17 total_tokens@3.17 \
+         cache_read_input_tokens@3.17 cache_creation_input_tokens@3.17 \
+         cache_creation_input_tokens_above_1hr@3.17 input_cost@3.17 output_cost@3.17 total_cost@3.17",
     ),
-    ("trace_request_metadata@2.14", "key value request_id"),
-    ("trace_tags@2.14", "key value request_id"),
+    ("trace_request_metadata@2.14", ""),
+    ("trace_tags@2.14", ""),
     (
         "workspaces@3.10",
-        "name description default_artifact_root trace_archival_location@3.13 trace_archival_retention@3.13",
+        "trace_archival_location@3.13 trace_archival_retention@3.13",
     ),
 ];
 
@@ -162,6 +114,15 @@ fn since(name: &str) -> (&str, Option<usize>) {
         None => (name, Some(0)),
         Some((name, release)) => (name, versions::place_of(release)),
     }
+}
+
+/// The columns of a table that MLflow has, each with the place of the release that brought it.
+fn columns_of(table: &str, more: &'static str) -> BTreeMap<&'static str, Option<usize>> {
+    let read = columns::ALL.iter().filter(|read| read.name == table);
+    let read = read
+        .flat_map(|read| read.columns)
+        .map(|column| (*column, Some(0)));
+    read.chain(more.split_whitespace().map(since)).collect()
 }
 
 /// Names tables and columns that MLflow of this schema has and this database has not, and views in the place of tables.
@@ -186,7 +147,7 @@ pub(super) fn check(
     for (name, columns) in EXPORTED {
         let (table, place) = since(name);
         if schema.has(table) {
-            let missing = columns.split_whitespace().map(since);
+            let missing = columns_of(table, columns).into_iter();
             let missing =
                 missing.filter(|(column, place)| must_have(*place) && !schema.has_column(table, column));
             for (column, _) in missing {
@@ -223,8 +184,8 @@ pub(super) fn count(tables: &Tables, export: &mut Export<'_>) -> Result<(), Expo
             }
             continue;
         };
-        let is_known = |column: &str| known.split_whitespace().any(|known| since(known).0 == column);
-        for column in columns.iter().filter(|column| !is_known(column)) {
+        let known = columns_of(table, known);
+        for column in columns.iter().filter(|column| !known.contains_key::<str>(column)) {
             let values = tables.count_values(table, column)?;
             if values > 0 {
                 export.limit(table, column, Reason::UnknownColumn, values);
