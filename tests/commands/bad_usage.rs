@@ -301,3 +301,41 @@ fn a_tar_with_a_zip_near_its_end_is_said_to_be_a_tar() {
         );
     }
 }
+
+#[test]
+fn a_plan_of_a_choice_divides_that_choice_and_no_other() {
+    let folder = workplace();
+    let run = |arguments: &[&str]| mlark(folder.path(), arguments);
+    let plan = ["plan", "mlruns", "--shards", "2", "-o", "plan.json"];
+    let said = run(&[&plan[..], &["--experiment", "Default"]].concat());
+    assert!(said.starts_with("exit 0\n"), "{said}");
+    let shard = |out: &str, choice: &[&str]| {
+        let planned = [
+            "export",
+            "mlruns",
+            "--plan",
+            "plan.json",
+            "--shard",
+            "1/2",
+            "-o",
+            out,
+        ];
+        run(&[&planned[..], choice].concat())
+    };
+    for choice in [&[][..], &["--experiment", "0"], &["--since", "2024-01-01"]] {
+        let said = shard("refused.zip", choice);
+        assert!(
+            said.starts_with("exit 2\n")
+                && said.contains("`plan.json` divides another choice")
+                && said.contains("--experiment"),
+            "{said}"
+        );
+    }
+    let said = shard("part.zip", &["--experiment", "Default", "--no-artifacts"]);
+    assert!(said.starts_with("exit 0\n"), "{said}");
+    // A plan of everything divides every choice.
+    let said = run(&[&plan[..], &["--force"]].concat());
+    assert!(said.starts_with("exit 0\n"), "{said}");
+    let said = shard("chosen.zip", &["--experiment", "Default"]);
+    assert!(said.starts_with("exit 0\n"), "{said}");
+}

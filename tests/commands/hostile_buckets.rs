@@ -275,3 +275,21 @@ fn the_sizes_of_a_directory_in_a_bucket_are_asked_for_by_one_listing() {
         b"file 7"
     );
 }
+
+#[test]
+fn an_endpoint_that_is_no_url_is_told_of() {
+    let place = Place::new();
+    for endpoint in ["", "localhost:9000", "nonsense", "http://"] {
+        let arguments = ["ls", "s3://b/folder"];
+        let mut command = place
+            .bucket
+            .mlark(place.folder.path(), &place.path("tmp"), &arguments);
+        let output = command.env("AWS_ENDPOINT_URL", endpoint).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(6), "{endpoint}: {said}");
+        assert!(
+            said.contains("is no URL such as https://host"),
+            "{endpoint}: {said}"
+        );
+    }
+}

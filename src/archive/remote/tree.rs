@@ -13,6 +13,10 @@ use std::thread::{self, JoinHandle};
 
 /// Ends a name: no name of a file has it.
 const END: u8 = 0;
+/// Files that are uploaded beside one another whatever their sizes add up to.
+const SMALL_BYTES: u64 = 1 << 20;
+/// Larger files that are uploaded at once: each holds some parts in memory.
+const LANES: usize = 2;
 
 /// The names of what is put below a key, on this machine until all of it is there.
 pub(crate) struct TreeNote {
@@ -98,8 +102,10 @@ impl TreeUpload {
     fn start(&mut self) {
         let (files, wanted) = sync_channel(AT_ONCE);
         let wanted = Arc::new(Mutex::new(Some(wanted)));
-        let workers = (0..AT_ONCE).map(|_| {
+        let lanes = [(); LANES].map(|()| Arc::new(Mutex::new(())));
+        let workers = (0..AT_ONCE).map(|number| {
             let worker = Worker {
+                lane: lanes[number % LANES].clone(),
                 target: self.target.clone(),
                 upload: note_in(&self.folder),
                 root: self.root.clone(),
@@ -151,6 +157,8 @@ impl Drop for TreeUpload {
 
 /// Puts files one by one.
 struct Worker {
+    /// Held while a file goes that is not small.
+    lane: Arc<Mutex<()>>,
     target: Arc<dyn RemoteTarget>,
     upload: PathBuf,
     root: PathBuf,
@@ -178,8 +186,11 @@ impl Worker {
     fn put(&self, path: &Path) -> io::Result<()> {
         let name = path.strip_prefix(&self.root).ok().and_then(Path::to_str);
         let name = name.ok_or(io::ErrorKind::InvalidFilename)?;
+        let file = File::open(path)?;
+        let is_small = file.metadata()?.len() <= SMALL_BYTES;
+        let _held = (!is_small).then(|| self.lane.lock().unwrap_or_else(PoisonError::into_inner));
         self.note.add(name)?;
-        self.target.put(Some(name), &File::open(path)?, &self.upload)?;
+        self.target.put(Some(name), &file, &self.upload)?;
         std::fs::remove_file(path)
     }
 }

@@ -4,7 +4,7 @@ use super::address::{Bucket, Provider};
 use super::profile;
 use super::uploads::{Lister, Uploads};
 use crate::client::Environment;
-use object_store::aws::{AmazonS3, AmazonS3Builder};
+use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::client::{HttpConnector as _, ReqwestConnector};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
@@ -162,12 +162,23 @@ fn s3(bucket: &str, environment: &Environment) -> Result<(AmazonS3, ClientOption
     let ignores_tls =
         ignores_tls.is_some_and(|value| matches!(value.to_ascii_lowercase().as_str(), "true" | "1"));
     let options = client_options(environment, allow_http)?.with_allow_invalid_certificates(ignores_tls);
+    // Where it is none, the client of stores panics.
+    let endpoint = builder.get_config_value(&AmazonS3ConfigKey::Endpoint);
+    if let Some(endpoint) = endpoint.filter(|endpoint| !is_url_of_a_server(endpoint)) {
+        return Err(format!(
+            "the endpoint `{endpoint}` is no URL such as https://host: AWS_ENDPOINT_URL or MLFLOW_S3_ENDPOINT_URL names it, or a profile"
+        ));
+    }
     let store = builder
         .with_virtual_hosted_style_request(is_virtual)
         .with_retry(retries())
         .with_client_options(options.clone())
         .build();
     Ok((store.map_err(told)?, options))
+}
+
+fn is_url_of_a_server(text: &str) -> bool {
+    reqwest::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
 
 fn azure(
