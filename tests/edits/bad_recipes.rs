@@ -161,3 +161,24 @@ fn globs_filters_and_times_that_match_nothing_are_said_and_are_no_error() {
         std::fs::remove_file(directory.path().join("out.zip")).unwrap();
     }
 }
+
+#[test]
+fn an_undo_record_that_does_not_bring_back_what_was_there_is_named_as_such() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    std::fs::copy(fixture(), at("a.zip")).unwrap();
+    let tagged = refused(directory.path(), "transform|a.zip|-o|tagged|--set-tag|a=b|-q");
+    assert_eq!(tagged, (0, String::new()));
+    let mut cut = Bytes::read(&at("tagged"));
+    let names = cut.entries.iter().map(|entry| entry.name.clone());
+    let record = names.filter(|name| name.starts_with("undo/")).last().unwrap();
+    let bytes = cut.bytes(&record);
+    let first = bytes.iter().position(|byte| *byte == b'\n').unwrap();
+    bytes.drain(..=first);
+    cut.reseal();
+    cut.write(&at("cut"), ContainerKind::Directory);
+    let (code, said) = refused(directory.path(), "transform|cut|-o|out|--undo");
+    let reason = "error: the undo record of `cut` does not fit its objects: what it brings back is not what was there before\n";
+    assert_eq!((code, said.as_str()), (4, reason));
+    assert!(!at("out").exists());
+}

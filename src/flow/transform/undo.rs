@@ -9,6 +9,7 @@ use crate::archive::{
     Archive, ArchiveError, ArchiveWriter, ManifestHead, SpillIndex, SpillIndexWriter, finish_digest,
 };
 use crate::format::Kind;
+use crate::format::layout::CHECKSUMS;
 use crate::format::manifest::FileDescriptor;
 use crate::format::undo::{BLOBS_LINE, UNDO_LINES, UndoLineWith};
 use crate::model::Digest;
@@ -75,7 +76,12 @@ pub fn undo(archive: &Archive, out: &Path, options: &TransformOptions) -> Result
     head.origins = engine.finish_origins()?;
     restore.check()?;
     engine.counts = restore.counts();
-    finish(engine, head, Vec::new())
+    finish(engine, head, Vec::new()).map_err(|error| match error {
+        TransformError::Archive(ArchiveError::DigestMismatch { entry, .. }) if entry == CHECKSUMS => {
+            mismatch(archive, "what it brings back is not what was there before")
+        }
+        error => error,
+    })
 }
 
 fn mismatch(archive: &Archive, detail: &str) -> TransformError {
