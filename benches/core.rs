@@ -7,9 +7,7 @@
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use mlark::archive::{Archive, ArchiveWriter, ByteSource, Duplicates, ManifestHead, Owner, WriterOptions};
-use mlark::format::line::{canonical, to_value};
-use mlark::format::{order, strict_json};
-use mlark::internals::exim::tags::canonical::run_source;
+use mlark::internals::{canonical, exim::tags::canonical::run_source, order, strict_json, to_value};
 use mlark::model::{LatestMetric, OwnerKind, Run, RunInfo};
 use serde::Deserialize;
 use std::fs;

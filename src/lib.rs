@@ -45,7 +45,12 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 #![cfg_attr(
     not(feature = "doors"),
-    allow(dead_code, unused_imports, reason = "a reader alone uses a part of each room")
+    allow(
+        dead_code,
+        unreachable_pub,
+        unused_imports,
+        reason = "a reader alone uses a part of each room"
+    )
 )]
 
 pub mod archive;
@@ -76,5 +81,32 @@ pub use report::{DiffOptions, diff, snapshot};
 #[cfg(feature = "doors")]
 #[doc(hidden)]
 pub mod internals {
+    pub use crate::archive::walk::for_each_artifact;
+    pub use crate::flow::import::spans::{Sent, sent};
+    pub use crate::format::layout::{
+        CHECKSUMS, JSON_DEPTH, JSONL_MEDIA_TYPE, LINE_BYTES, LOSSES, MANIFEST, SEAL, STRING_BYTES, blob_path,
+        checksum_line, object_path,
+    };
+    pub use crate::format::line::{canonical, to_value};
     pub use crate::lang::{exim, file_store, rest, sql};
+    pub use crate::model::pyjson::{PyJson, PyJsonErrorKind};
+    pub use crate::model::registry::{DELETED_STAGE, is_prompt};
+    pub use crate::report::list::{ListFilter, Noun, list};
+    pub use crate::report::scan::{ScanOptions, ScanReport, scan};
+    pub use crate::report::text::json_text;
+
+    /// Keys of lines, as archives sort them.
+    pub mod order {
+        pub use crate::format::order::{run, span};
+    }
+
+    /// The schemas of lines.
+    pub mod schema {
+        pub use crate::format::schema::{all, of_kind};
+    }
+
+    /// JSON as archives may hold it.
+    pub mod strict_json {
+        pub use crate::format::strict_json::parse;
+    }
 }

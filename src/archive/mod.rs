@@ -17,7 +17,7 @@ mod lines;
 mod long_text;
 mod loss_log;
 mod metric_slices;
-pub mod parallel;
+pub(crate) mod parallel;
 mod part;
 mod reader;
 mod reflink;
@@ -29,7 +29,7 @@ mod spill_index;
 mod staged_tree;
 mod staging;
 pub mod verify;
-pub mod walk;
+pub(crate) mod walk;
 mod writer;
 mod zip;
 

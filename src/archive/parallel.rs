@@ -171,7 +171,7 @@ impl Drop for Pool {
 ///
 /// # Errors
 /// The first error of `sink`; items after it are not begun.
-pub fn map_ordered<I, T, E>(
+pub(crate) fn map_ordered<I, T, E>(
     pool: &Pool,
     window: usize,
     items: impl IntoIterator<Item = I>,
@@ -196,7 +196,7 @@ where
 }
 
 /// The number of threads to use where none is asked for.
-pub fn default_threads() -> usize {
+pub(crate) fn default_threads() -> usize {
     thread::available_parallelism().map_or(1, usize::from).min(16)
 }
 

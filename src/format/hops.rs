@@ -48,7 +48,7 @@ pub(crate) const ORIGIN_ARCHIVE: &str = "mlflow_exim.origin.archive";
 
 /// A place where an object was before.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Hop {
+pub(crate) struct Hop {
     /// URI of the server or store, without credentials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<String>,
@@ -74,7 +74,7 @@ pub struct Hop {
 /// By what a hop is known that nobody recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Evidence {
+pub(crate) enum Evidence {
     /// The source tags that mlflow-export-import writes; who wrote them they do not say.
     SourceTags,
     /// The mark of an import by mlark.

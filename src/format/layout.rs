@@ -11,17 +11,17 @@ use super::Kind;
 use crate::model::Digest;
 
 /// Folder of object files.
-pub const OBJECTS: &str = "objects";
+pub(crate) const OBJECTS: &str = "objects";
 /// Folder above that of blobs.
-pub const BLOBS_PARENT: &str = "blobs";
+pub(crate) const BLOBS_PARENT: &str = "blobs";
 /// Folder of blobs.
-pub const BLOBS: &str = "blobs/sha256";
+pub(crate) const BLOBS: &str = "blobs/sha256";
 /// Folder of undo files.
-pub const UNDO: &str = "undo";
+pub(crate) const UNDO: &str = "undo";
 /// List of failures.
 pub const LOSSES: &str = "losses.jsonl";
 /// Where objects of several origins come from.
-pub const ORIGINS: &str = "origins.jsonl";
+pub(crate) const ORIGINS: &str = "origins.jsonl";
 /// Digests of every file below `objects/` and `blobs/`.
 pub const CHECKSUMS: &str = "SHA256SUMS";
 /// The manifest.
@@ -30,19 +30,19 @@ pub const MANIFEST: &str = "mlark.json";
 pub const SEAL: &str = "mlark.json.sha256";
 
 /// Points in a full metric slice.
-pub const SLICE_POINTS: usize = 5_000;
+pub(crate) const SLICE_POINTS: usize = 5_000;
 /// Files in a full artifact line.
-pub const ARTIFACT_FILES: usize = 1_000;
+pub(crate) const ARTIFACT_FILES: usize = 1_000;
 /// An object file ends after the line that reaches this size.
-pub const PART_BYTES: u64 = 64 << 20;
+pub(crate) const PART_BYTES: u64 = 64 << 20;
 /// The longest line, its line end included.
 pub const LINE_BYTES: usize = 16 << 20;
 /// A longer string stands as a blob.
 pub const STRING_BYTES: usize = 1 << 20;
 /// The longest text, in a line or as a blob that stands for it.
-pub const TEXT_BYTES: u64 = 256 << 20;
+pub(crate) const TEXT_BYTES: u64 = 256 << 20;
 /// The largest manifest a reader accepts.
-pub const MANIFEST_BYTES: u64 = 64 << 20;
+pub(crate) const MANIFEST_BYTES: u64 = 64 << 20;
 /// Deepest nesting of a line or a manifest.
 pub const JSON_DEPTH: usize = 100;
 
@@ -55,7 +55,7 @@ pub fn object_path(kind: Kind, part: u32) -> String {
 }
 
 /// Path of one part of the undo record of a history entry.
-pub fn undo_path(entry: usize, part: u32) -> String {
+pub(crate) fn undo_path(entry: usize, part: u32) -> String {
     format!("{UNDO}/{entry}-{part:05}.jsonl")
 }
 
@@ -67,7 +67,7 @@ pub fn blob_path(digest: &Digest) -> String {
 }
 
 /// Length of every blob path in bytes.
-pub const BLOB_PATH_LEN: usize = BLOBS.len() + 1 + 2 + 1 + 64;
+pub(crate) const BLOB_PATH_LEN: usize = BLOBS.len() + 1 + 2 + 1 + 64;
 
 /// The name and part number of `<folder>/<name>-<part>.jsonl`, the number in its only spelling.
 pub(super) fn parse_part_name<'p>(path: &'p str, folder: &str) -> Option<(&'p str, u32)> {
@@ -77,20 +77,14 @@ pub(super) fn parse_part_name<'p>(path: &'p str, folder: &str) -> Option<(&'p st
     (format!("{part:05}") == digits).then_some((name, part))
 }
 
-/// Whether a path lies below `objects/`, of a kind this build knows or not.
-pub fn is_object_path(path: &str) -> bool {
-    path.strip_prefix(OBJECTS)
-        .is_some_and(|rest| rest.starts_with('/'))
-}
-
 /// The digest of a blob path, where it is one in its only spelling.
-pub fn parse_blob_path(path: &str) -> Option<Digest> {
+pub(crate) fn parse_blob_path(path: &str) -> Option<Digest> {
     let (folder, name) = path.strip_prefix(BLOBS)?.strip_prefix('/')?.split_once('/')?;
     (name.len() == 64 && name.get(..2) == Some(folder)).then(|| name.parse().ok())?
 }
 
 /// The history entry and part of an undo path, where it is one in its only spelling.
-pub fn parse_undo_path(path: &str) -> Option<(usize, u32)> {
+pub(crate) fn parse_undo_path(path: &str) -> Option<(usize, u32)> {
     let (name, part) = parse_part_name(path, UNDO)?;
     let entry: usize = name.parse().ok()?;
     (entry.to_string() == name).then_some((entry, part))
@@ -102,7 +96,7 @@ pub fn checksum_line(digest: &Digest, path: &str) -> String {
 }
 
 /// The digest and path of a checksum line without its line end.
-pub fn parse_checksum_line(line: &str) -> Option<(Digest, &str)> {
+pub(crate) fn parse_checksum_line(line: &str) -> Option<(Digest, &str)> {
     let (digest, path) = line.split_at_checked(64)?;
     Some((digest.parse().ok()?, path.strip_prefix("  ")?))
 }

@@ -3,24 +3,24 @@
 //! `docs/format.md` is the specification; this module is its only other home. The reader and the writer
 //! in [`crate::archive`] take every name and number from here.
 
-pub mod finding;
+pub(crate) mod finding;
 pub(crate) mod fit;
 pub(crate) mod hops;
-pub mod kind;
-pub mod layout;
-pub mod line;
-pub mod loss;
+pub(crate) mod kind;
+pub(crate) mod layout;
+pub(crate) mod line;
+pub(crate) mod loss;
 pub mod manifest;
 pub(crate) mod mark;
 pub(crate) mod markers;
-pub mod order;
-pub mod origin;
-pub mod path;
-pub mod reason;
-pub mod schema;
-pub mod strict_json;
-pub mod typed;
-pub mod undo;
+pub(crate) mod order;
+pub(crate) mod origin;
+pub(crate) mod path;
+pub(crate) mod reason;
+pub(crate) mod schema;
+pub(crate) mod strict_json;
+pub(crate) mod typed;
+pub(crate) mod undo;
 
 pub use finding::FindingCode;
 pub use kind::Kind;
@@ -29,8 +29,8 @@ pub use line::Object;
 pub use loss::{Loss, LossClass, LossCount};
 pub use manifest::Manifest;
 pub use order::SortKey;
-pub use origin::OriginLine;
-pub use path::ArchivePath;
+pub use origin::{FurtherOrigin, OriginLine, Origins, PartOfWhole, ShardOfSource};
+pub use path::{ArchivePath, NotAPath};
 pub use reason::{AnyReason, Reason};
 pub use typed::Typed;
 pub use undo::UndoLine;

@@ -92,7 +92,7 @@ impl From<Vec<u8>> for SortKey {
 }
 
 /// Order of experiments, and of everything within one.
-pub fn experiment(experiment_id: &str) -> SortKey {
+pub(crate) fn experiment(experiment_id: &str) -> SortKey {
     SortKey::new().id(experiment_id)
 }
 
@@ -107,7 +107,7 @@ pub fn span(trace: &SortKey, start_time_unix_nano: Option<i64>, span_id: &str) -
 }
 
 /// Order of registered models: workspace, name.
-pub fn registered_model(workspace: Option<&str>, name: &str) -> SortKey {
+pub(crate) fn registered_model(workspace: Option<&str>, name: &str) -> SortKey {
     SortKey::new().optional_text(workspace).text(name)
 }
 

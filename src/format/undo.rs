@@ -40,7 +40,7 @@ pub struct UndoLineWith<L> {
 pub type UndoLine = UndoLineWith<Value>;
 
 /// Kind of the undo line that lists blobs.
-pub const BLOBS_LINE: &str = "blobs";
+pub(crate) const BLOBS_LINE: &str = "blobs";
 
 /// What a manifest requires where an undo record has whole lines.
-pub const UNDO_LINES: &str = "undo-lines";
+pub(crate) const UNDO_LINES: &str = "undo-lines";

@@ -7,7 +7,7 @@
 use serde_json::{Map, Value};
 
 /// A user's key as the archive has it.
-pub fn escape_key(key: &str) -> String {
+pub(crate) fn escape_key(key: &str) -> String {
     if key.starts_with('$') {
         format!("${key}")
     } else {
@@ -16,12 +16,12 @@ pub fn escape_key(key: &str) -> String {
 }
 
 /// Reverses [`escape_key`].
-pub fn unescape_key(key: &str) -> &str {
+pub(crate) fn unescape_key(key: &str) -> &str {
     if key.starts_with("$$") { &key[1..] } else { key }
 }
 
 /// Rewrites a user's value for the archive: each key that starts with `$` gets one more.
-pub fn escape(value: Value) -> Value {
+pub(crate) fn escape(value: Value) -> Value {
     rename_keys(value, &|key| escape_key(&key))
 }
 

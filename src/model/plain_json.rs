@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use std::fmt::Write as _;
 
 /// The JSON text as Python writes and reads it: integers of any size, and `NaN` and `Infinity` bare.
-pub fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     let mut out = String::new();
     write(value, &mut out);
     out
@@ -43,7 +43,7 @@ fn write(value: &Value, out: &mut String) {
 }
 
 /// The value as strict JSON: what only Python's has becomes the nearest number, or a text.
-pub fn plain(value: &Value) -> Value {
+pub(crate) fn plain(value: &Value) -> Value {
     match value {
         Value::Object(map) => match marked(map) {
             Some(Marked::Number(digits)) => match digits.parse::<f64>() {

@@ -23,7 +23,7 @@ pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
 /// Text as it may be shown: `\t`, `\n`, `\r`, `\\`, and `\u{…}` for other control and invisible characters.
 ///
 /// The result has neither tabs nor line ends, and two texts never look the same.
-pub fn printable(text: &str) -> Cow<'_, str> {
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     if !text
         .chars()
         .any(|character| character == '\\' || is_hidden(character))

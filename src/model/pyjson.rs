@@ -16,10 +16,11 @@ mod unprintable;
 
 use std::io::{self, Read};
 
-pub use error::{PyJsonError, PyJsonErrorKind, PyJsonReadError};
-pub use parse::MAX_DEPTH;
+pub(crate) use error::PyJsonError;
+pub use error::PyJsonErrorKind;
+pub(crate) use error::PyJsonReadError;
 pub(crate) use parse::MAX_HELD_BYTES;
-pub use repr::{py_float_repr, py_str_repr};
+pub(crate) use repr::{py_float_repr, py_str_repr};
 
 /// A JSON value with the distinctions that Python keeps.
 #[derive(Debug, Clone, PartialEq)]
@@ -191,7 +192,7 @@ pub trait ListSink {
 
 /// Takes no list.
 #[derive(Debug, Clone, Copy)]
-pub struct KeepAll;
+pub(crate) struct KeepAll;
 
 impl ListSink for KeepAll {
     fn begin(&mut self, _: &[String]) -> bool {

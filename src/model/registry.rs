@@ -5,7 +5,7 @@ use super::field::{Millis, object};
 use std::collections::BTreeMap;
 
 /// Tag whose value `true` makes a registered model, and each of its versions, a prompt.
-pub const PROMPT_TAG: &str = "mlflow.prompt.is_prompt";
+pub(crate) const PROMPT_TAG: &str = "mlflow.prompt.is_prompt";
 
 /// Whether tags mark a prompt.
 pub fn is_prompt(tags: &TextMap) -> bool {

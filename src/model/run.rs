@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The tag that names a run's parent.
-pub const PARENT_TAG: &str = "mlflow.parentRunId";
+pub(crate) const PARENT_TAG: &str = "mlflow.parentRunId";
 
 object! {
     /// A line of `objects/runs-*.jsonl`.

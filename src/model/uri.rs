@@ -113,7 +113,7 @@ fn has_port(host: &str) -> bool {
 }
 
 /// A URI without what may be a credential: user info, query and fragment.
-pub fn redact(uri: &str) -> String {
+pub(crate) fn redact(uri: &str) -> String {
     let Some(UriParts { scheme, place, .. }) = UriParts::of(uri) else {
         return uri[..uri.find(['?', '#']).unwrap_or(uri.len())].to_owned();
     };
@@ -127,7 +127,7 @@ pub fn redact(uri: &str) -> String {
 }
 
 /// The default origin: a digest of the source's URI without credentials.
-pub fn origin_of(uri: &str) -> String {
+pub(crate) fn origin_of(uri: &str) -> String {
     let digest = Digest(Sha256::digest(redact(uri)).into());
     format!("sha256:{}", &digest.hex().as_str()[..32])
 }
@@ -147,7 +147,7 @@ pub(crate) fn origin_of_part(uri: &str, chosen: &[(String, String)]) -> String {
 }
 
 /// The local path that a `file:` URI or a plain path names, percent escapes decoded.
-pub fn local_path(uri: &str) -> Option<String> {
+pub(crate) fn local_path(uri: &str) -> Option<String> {
     match uri.split_once(':') {
         Some(("file", rest)) => {
             let path = match rest.strip_prefix("//") {
@@ -182,7 +182,7 @@ fn is_scheme(text: &str) -> bool {
 }
 
 /// Decodes percent escapes; none where the result is not UTF-8.
-pub fn percent_decode(text: &str) -> Option<String> {
+pub(crate) fn percent_decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 /// Runs and what they have, row by row.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-pub struct Comparison {
+pub(crate) struct Comparison {
     /// The runs, in the order they were asked for.
     pub runs: Vec<ComparedRun>,
     /// What differs, then what is the same in all.
@@ -22,7 +22,7 @@ pub struct Comparison {
 
 /// A run that is compared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct ComparedRun {
+pub(crate) struct ComparedRun {
     /// Its id.
     pub run_id: String,
     /// Its experiment.
@@ -34,7 +34,7 @@ pub struct ComparedRun {
 
 /// Something that at least one of the runs has.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-pub struct ComparedRow {
+pub(crate) struct ComparedRow {
     /// What it is.
     pub part: Part,
     /// Its field, key or name.
@@ -48,7 +48,7 @@ pub struct ComparedRow {
 named! {
     serialized
     /// Parts of a run.
-    pub enum Part {
+    pub(crate) enum Part {
         /// Params.
         Params = "params",
         /// Metrics: the value of the latest point.
@@ -66,7 +66,7 @@ named! {
 ///
 /// # Errors
 /// A run is not there or not one alone, one is named twice, or the archive cannot be read.
-pub fn compare(archive: &Archive, runs: &[String]) -> Result<Comparison, ReportError> {
+pub(crate) fn compare(archive: &Archive, runs: &[String]) -> Result<Comparison, ReportError> {
     let mut found: Vec<Found> = Vec::new();
     for query in runs {
         let run = find(archive, query, Some(Kind::Runs))?;

@@ -15,8 +15,9 @@ use crate::select::{Names, Patterns};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-pub use columns::{Column, ColumnForm, Heading, Noun};
-pub use runs::{RunShape, list_runs};
+pub use columns::Noun;
+pub(crate) use columns::{Column, ColumnForm, Heading};
+pub(crate) use runs::{RunShape, list_runs};
 
 /// Which rows to list; what is empty admits every row.
 #[derive(Debug, Clone, Default)]

@@ -29,7 +29,7 @@ pub(super) fn start_of(archive: &Archive, blob: &BlobRef) -> Result<String> {
 ///
 /// # Errors
 /// The archive cannot be read.
-pub fn with_starts(archive: &Archive, value: &mut Value) -> Result<()> {
+pub(crate) fn with_starts(archive: &Archive, value: &mut Value) -> Result<()> {
     if let Some(blob) = blob_reference(value) {
         *value = Value::String(start_of(archive, &blob)?);
         return Ok(());
@@ -45,7 +45,7 @@ pub fn with_starts(archive: &Archive, value: &mut Value) -> Result<()> {
 ///
 /// # Errors
 /// The archive cannot be read, or a piece was not taken.
-pub fn json_pieces<E: From<ArchiveError>>(
+pub(crate) fn json_pieces<E: From<ArchiveError>>(
     archive: &Archive,
     value: &Value,
     put: &mut dyn FnMut(&str) -> Result<(), E>,

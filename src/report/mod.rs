@@ -3,23 +3,25 @@
 //! Nothing here prints. Each report is a value, or a stream of values, from which the command line makes text
 //! or JSON; [`snapshot()`] alone makes text, since a stable text is its purpose.
 
-pub mod compare;
+pub(crate) mod compare;
 mod curve;
-pub mod diff;
+pub(crate) mod diff;
 mod error;
 pub mod html;
-pub mod lineage;
-pub mod list;
+pub(crate) mod lineage;
+pub(crate) mod list;
 pub(crate) mod locations;
-pub mod long_text;
-pub mod object;
-pub mod scan;
+pub(crate) mod long_text;
+pub(crate) mod object;
+pub(crate) mod scan;
 mod series;
-pub mod snapshot;
-pub mod text;
+pub(crate) mod snapshot;
+pub(crate) mod text;
 
 pub use curve::Curve;
-pub use diff::{DiffOptions, Difference, diff};
+pub use diff::{Change, DiffOptions, Difference, PointDifference, PointDifferences, diff};
 pub use error::ReportError;
 pub use series::SeriesFacts;
-pub use snapshot::{Redaction, Redactions, Snapshot, SnapshotOptions, snapshot, snapshot_with};
+pub use snapshot::{
+    Redaction, Redactions, Snapshot, SnapshotObject, SnapshotOptions, snapshot, snapshot_with,
+};

@@ -13,7 +13,7 @@ use crate::select::Nearest;
 use serde_json::Value;
 
 /// Kinds that can be asked for; lines of metrics and artifacts are shown with their owners.
-pub const KINDS: &[Kind] = &[
+pub(crate) const KINDS: &[Kind] = &[
     Kind::Workspaces,
     Kind::Experiments,
     Kind::Runs,
@@ -35,7 +35,7 @@ const CANDIDATES: usize = 8;
 
 /// An object and where it stands.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Found {
+pub(crate) struct Found {
     /// Its kind.
     pub kind: Kind,
     /// Its id.
@@ -58,7 +58,7 @@ enum Fit {
 ///
 /// # Errors
 /// None or several, or the archive cannot be read.
-pub fn find(archive: &Archive, query: &str, kind: Option<Kind>) -> Result<Found, ReportError> {
+pub(crate) fn find(archive: &Archive, query: &str, kind: Option<Kind>) -> Result<Found, ReportError> {
     let mut search = Search::default();
     for &candidate in KINDS
         .iter()
@@ -194,7 +194,7 @@ fn version_of_alias(archive: &Archive, query: &str) -> Result<Option<String>, Ar
 
 /// What belongs to an object and is not in its line.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Related {
+pub(crate) struct Related {
     /// Metric histories of a run or logged model.
     pub series: Vec<SeriesFacts>,
     /// The first artifacts.
@@ -216,7 +216,7 @@ const FIRST_ARTIFACTS: usize = 20;
 ///
 /// # Errors
 /// The archive cannot be read.
-pub fn related(archive: &Archive, found: &Found) -> Result<Related, ReportError> {
+pub(crate) fn related(archive: &Archive, found: &Found) -> Result<Related, ReportError> {
     let mut related = Related::default();
     let (owner_kind, series_kind) = match found.kind {
         Kind::Runs => (Some(OwnerKind::Run), Some(Kind::Metrics)),
@@ -289,7 +289,7 @@ fn count_runs(archive: &Archive, experiment_id: &str) -> Result<u64, ArchiveErro
 ///
 /// # Errors
 /// The owner has no such artifact, several owners fit, the bytes are not in the archive, or it cannot be read.
-pub fn find_artifact(archive: &Archive, owner: &str, path: &str) -> Result<ArtifactFile, ReportError> {
+pub(crate) fn find_artifact(archive: &Archive, owner: &str, path: &str) -> Result<ArtifactFile, ReportError> {
     let mut owners: Vec<(OwnerKind, String)> = Vec::new();
     let mut files: Vec<(bool, ArtifactFile)> = Vec::new();
     let (mut near_owners, mut near_paths) = (Nearest::default(), Nearest::default());

@@ -2,7 +2,7 @@
 
 use crate::model::Digest;
 use crate::model::printable::is_hidden;
-pub use crate::model::printable::printable;
+pub(crate) use crate::model::printable::printable;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::borrow::Cow;
@@ -34,7 +34,7 @@ pub(crate) fn write_json_escape(character: char, shown: &mut String) {
 }
 
 /// A text of at most about `limit` characters; a longer one ends with its length and the start of its SHA-256.
-pub fn shortened(text: &str, limit: usize) -> Cow<'_, str> {
+pub(crate) fn shortened(text: &str, limit: usize) -> Cow<'_, str> {
     let Some((cut, _)) = text.char_indices().nth(limit) else {
         return Cow::Borrowed(text);
     };
@@ -49,7 +49,7 @@ pub(super) fn cut_text(start: &str, size_bytes: u64, digest: &Digest) -> String 
 }
 
 /// A value for people: texts as they are, made safe; anything else as JSON.
-pub fn value_text(value: &Value, limit: usize) -> String {
+pub(crate) fn value_text(value: &Value, limit: usize) -> String {
     match value {
         Value::String(text) => printable(&shortened(text, limit)).into_owned(),
         other => shortened(&json_text(other), limit).into_owned(),
@@ -57,7 +57,7 @@ pub fn value_text(value: &Value, limit: usize) -> String {
 }
 
 /// Epoch milliseconds as RFC 3339 in UTC; the number where that has no such text.
-pub fn time_text(milliseconds: i64) -> String {
+pub(crate) fn time_text(milliseconds: i64) -> String {
     match jiff::Timestamp::from_millisecond(milliseconds) {
         Ok(time) => time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
         Err(_) => milliseconds.to_string(),

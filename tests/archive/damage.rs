@@ -7,7 +7,7 @@ use bytes::{Bytes, sha256};
 use mlark::archive::verify::{VerifyOptions, VerifyReport, verify};
 use mlark::archive::{ArchiveError, ContainerKind};
 use mlark::format::Kind;
-use mlark::format::layout::{CHECKSUMS, LOSSES, MANIFEST, SEAL, blob_path};
+use mlark::internals::{CHECKSUMS, LOSSES, MANIFEST, SEAL, blob_path};
 use mlark::monitor::Silent;
 use proptest::prelude::*;
 use rich::Size;
@@ -146,7 +146,7 @@ fn rows() -> Vec<Row> {
     ];
     for (&kind, number) in Kind::ALL.iter().zip(1..) {
         let other = Kind::ALL[number % Kind::ALL.len()];
-        let name = |kind: Kind, part| mlark::format::layout::object_path(kind, part);
+        let name = |kind: Kind, part| mlark::internals::object_path(kind, part);
         rows.push(Row {
             label: format!("objects/{kind}"),
             file: name(kind, 0),
@@ -318,7 +318,7 @@ fn an_archive_of_a_newer_version_is_refused_by_name() {
         let text = String::from_utf8(bytes.bytes(MANIFEST).clone())
             .unwrap()
             .replace(old, new);
-        let seal = mlark::format::layout::checksum_line(&sha256(text.as_bytes()), MANIFEST);
+        let seal = mlark::internals::checksum_line(&sha256(text.as_bytes()), MANIFEST);
         *bytes.bytes(MANIFEST) = text.into_bytes();
         for kind in BOTH {
             assert_eq!(

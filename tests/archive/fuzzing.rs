@@ -4,9 +4,9 @@
 
 use crate::helpers::{bytes, rich};
 use bytes::Bytes;
-use mlark::format::layout::MANIFEST;
 use mlark::format::{ArchivePath, Kind};
 use mlark::fuzzing;
+use mlark::internals::MANIFEST;
 use proptest::prelude::*;
 use rich::Size;
 use std::fs;

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use common::History;
 use mlark::archive::ContainerKind;
 use mlark::archive::verify::{LacksReport, Sought, VerifyOptions, lacks, verify};
-use mlark::format::layout::{LOSSES, MANIFEST};
+use mlark::internals::{LOSSES, MANIFEST};
 use mlark::model::{Absent, OwnerKind, Text};
 use mlark::monitor::Silent;
 use rich::Size;

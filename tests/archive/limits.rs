@@ -14,10 +14,9 @@ use mlark::archive::{
 use mlark::flow::export::{ExportError, ExportOptions};
 use mlark::flow::transform::source_tags::inject;
 use mlark::flow::transform::{TransformOptions, undo};
-use mlark::format::layout::{JSON_DEPTH, LINE_BYTES, MANIFEST, SEAL, STRING_BYTES, object_path};
 use mlark::format::{Kind, Loss, LossClass, Reason};
-use mlark::internals::exim;
-use mlark::model::metric::PointLink;
+use mlark::internals::{JSON_DEPTH, LINE_BYTES, MANIFEST, SEAL, STRING_BYTES, exim, object_path};
+use mlark::model::PointLink;
 use mlark::model::{Double, Experiment, OwnerKind, Point, Run, RunInfo, TextMap};
 use mlark::monitor::Silent;
 use serde_json::{Value, json};

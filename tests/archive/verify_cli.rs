@@ -5,7 +5,7 @@
 use crate::helpers::{bytes, rich};
 use bytes::Bytes;
 use mlark::archive::ContainerKind;
-use mlark::format::layout::{LOSSES, MANIFEST};
+use mlark::internals::{LOSSES, MANIFEST};
 use rich::Size;
 use std::path::Path;
 use std::process::Command;

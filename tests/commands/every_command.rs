@@ -8,7 +8,7 @@ use bytes::Bytes;
 use common::{History, MODEL, RUN_A, TRACE};
 use mlark::archive::ContainerKind;
 use mlark::flow::transform::{TransformOptions, source_tags};
-use mlark::format::layout::CHECKSUMS;
+use mlark::internals::CHECKSUMS;
 use scripted::Target;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

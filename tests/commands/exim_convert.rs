@@ -305,7 +305,7 @@ fn injected_tags_are_in_the_directory_and_the_kept_dict_stays_as_it_was() {
     );
     let parsed = |root: &Path| {
         let text = fs::read(root.join(&file)).unwrap();
-        let parsed = mlark::model::pyjson::PyJson::parse(&text).unwrap();
+        let parsed = mlark::internals::PyJson::parse(&text).unwrap();
         let body = parsed.get("mlflow").unwrap();
         ["info", "tags"].map(|key| body.get(key).unwrap().to_json_text())
     };

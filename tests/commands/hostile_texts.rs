@@ -5,9 +5,7 @@
 use crate::helpers::{bytes, command, loopback, rich};
 use bytes::Bytes;
 use mlark::archive::ContainerKind;
-use mlark::format::layout::{MANIFEST, SEAL, checksum_line, is_object_path};
-use mlark::format::line::canonical;
-use mlark::report::list::Noun;
+use mlark::internals::{MANIFEST, Noun, SEAL, canonical, checksum_line};
 use rich::Size;
 use serde_json::Value;
 use std::path::Path;
@@ -167,7 +165,11 @@ impl Bench {
         rich::build(&root.join("intact"), Size::Small);
         let intact = Bytes::read(&root.join("intact"));
         let mut ids = String::new();
-        for entry in intact.entries.iter().filter(|entry| is_object_path(&entry.name)) {
+        for entry in intact
+            .entries
+            .iter()
+            .filter(|entry| entry.name.starts_with("objects/"))
+        {
             let line = entry.bytes.split(|byte| *byte == b'\n').next().unwrap();
             let value: Value = serde_json::from_slice(line).unwrap();
             for place in [
@@ -198,7 +200,7 @@ fn free_texts_of_an_archive_come_out_escaped() {
     let bench = Bench::new();
     let mut forged = bench.intact.clone();
     for entry in &mut forged.entries {
-        if is_object_path(&entry.name) {
+        if entry.name.starts_with("objects/") {
             entry.bytes = edit_lines(&mut entry.bytes, forge_free);
         }
     }

@@ -5,9 +5,9 @@ use command::{mlark, shown};
 use common::{History, MODEL, RUN_A, RUN_B, TRACE, point};
 use mlark::archive::{Archive, ArchiveError};
 use mlark::format::Reason;
+use mlark::internals::json_text;
 use mlark::model::{OwnerKind, Run, RunInfo, Span};
 use mlark::monitor::Silent;
-use mlark::report::text::json_text;
 use mlark::report::{DiffOptions, diff};
 
 /// Differences as lines: sign, kind, id, key, values, points.

@@ -6,9 +6,8 @@
 
 use crate::helpers::{command, rich, scripted};
 use mlark::archive::Archive;
-use mlark::format::layout::{LOSSES, MANIFEST};
-use mlark::format::{Kind, schema};
-use mlark::report::list::Noun;
+use mlark::format::Kind;
+use mlark::internals::{LOSSES, MANIFEST, Noun, schema};
 use rich::Size;
 use serde_json::Value;
 use std::fs;

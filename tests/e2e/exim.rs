@@ -235,7 +235,7 @@ fn models_arrive(version: &str, venv: &Path, importer: &Path) {
     let after = arrived(&server, work.path());
     let models = |archive: &Archive| -> BTreeMap<String, RegisteredModel> {
         let models = archive.objects::<RegisteredModel>().map(Result::unwrap);
-        let models = models.filter(|model| !mlark::model::registry::is_prompt(&model.tags));
+        let models = models.filter(|model| !mlark::internals::is_prompt(&model.tags));
         models.map(|model| (model.name.clone(), model)).collect()
     };
     let (models_before, models_after) = (models(&before), models(&after));

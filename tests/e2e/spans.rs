@@ -6,8 +6,8 @@
 use crate::helpers::{common, random_traces, servers};
 use common::History;
 use mlark::archive::Archive;
-use mlark::flow::import::spans::{Sent, sent};
 use mlark::format::{Kind, Object as _};
+use mlark::internals::{Sent, sent};
 use mlark::model::{Span, Trace};
 use proptest::prelude::{ProptestConfig, any, prop_assert_eq, proptest};
 use serde_json::Value;

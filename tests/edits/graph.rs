@@ -1,12 +1,12 @@
 //! Edits that drop or move objects: what belongs to these follows.
 
 use crate::recipes::{Made, assert_intact, rename};
-use mlark::archive::walk::for_each_artifact;
 use mlark::archive::{Archive, ArchiveError, ArchiveWriter, Duplicates, ManifestHead, WriterOptions};
 use mlark::flow::transform::move_runs::MoveRuns;
 use mlark::flow::transform::rename::IntoWorkspace;
 use mlark::flow::transform::select::{Exclude, Select};
 use mlark::flow::transform::{self, Edit, Recipe, TransformError, TransformOptions};
+use mlark::internals::for_each_artifact;
 use mlark::model::{
     Dataset, DatasetInput, Experiment, LoggedModel, ModelVersion, OwnerKind, RegisteredModel, Run, Trace,
 };

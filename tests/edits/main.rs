@@ -15,7 +15,6 @@ mod merge;
 mod parts;
 mod recipes;
 mod several;
-mod source_tags_golden;
 mod split;
 mod tags;
 mod transform;

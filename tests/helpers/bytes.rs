@@ -7,8 +7,8 @@
 )]
 
 use mlark::archive::ContainerKind;
-use mlark::format::layout::{CHECKSUMS, MANIFEST, SEAL, checksum_line};
 use mlark::format::{ArchivePath, Manifest};
+use mlark::internals::{CHECKSUMS, MANIFEST, SEAL, checksum_line};
 use mlark::model::Digest;
 use serde_json::Value;
 use sha2::Digest as _;

@@ -1,11 +1,11 @@
 //! Archives built in memory for tests: one with an object of every kind, and changes to it.
 
 use mlark::archive::{Archive, ArchiveWriter, ByteSource, Duplicates, ManifestHead, Owner, WriterOptions};
-use mlark::format::line::{canonical, to_value};
 use mlark::format::{Kind, Object as _, Reason};
-use mlark::model::metric::PointLink;
-use mlark::model::run::{RunInputs, RunOutputs};
+use mlark::internals::{canonical, to_value};
+use mlark::model::PointLink;
 use mlark::model::*;
+use mlark::model::{RunInputs, RunOutputs};
 use serde_json::json;
 use std::path::Path;
 

@@ -2,7 +2,7 @@
 
 use mlark::archive::{Archive, ArchiveError};
 use mlark::monitor::Silent;
-use mlark::report::diff::Difference;
+use mlark::report::Difference;
 use mlark::{DiffOptions, diff};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};

@@ -10,18 +10,18 @@ use mlark::archive::{
     ArchiveWriter, ByteSource, Duplicates, ManifestHead, Owner, PointSeries, WriterOptions,
 };
 use mlark::format::ArchivePath;
-use mlark::format::layout::{JSONL_MEDIA_TYPE, STRING_BYTES};
-use mlark::format::line::{canonical, to_value};
-use mlark::format::manifest::{FileDescriptor, HistoryEntry, Manifest, SourceInfo, Tool};
-use mlark::format::{Kind, Loss, LossClass, Object, Reason, UndoLine, order};
-use mlark::model::metric::PointLink;
-use mlark::model::run::{RunInputs, RunOutputs};
-use mlark::model::trace::{SpanEvent, SpanLink};
+use mlark::format::Manifest;
+use mlark::format::manifest::{FileDescriptor, HistoryEntry, SourceInfo, Tool};
+use mlark::format::{Kind, Loss, LossClass, Object, Reason, UndoLine};
+use mlark::internals::{JSONL_MEDIA_TYPE, STRING_BYTES, canonical, order, to_value};
+use mlark::model::PointLink;
 use mlark::model::{
     Absent, Assessment, Dataset, DatasetInput, DatasetRecord, Digest, Double, EvaluationDataset, Experiment,
     LoggedModel, ModelInput, ModelOutput, ModelVersion, OwnerKind, Point, RegisteredModel, Run, RunInfo,
     Scorer, Span, Text, Trace, Workspace,
 };
+use mlark::model::{RunInputs, RunOutputs};
+use mlark::model::{SpanEvent, SpanLink};
 use serde_json::json;
 use sha2::Digest as _;
 use std::path::Path;

@@ -2,15 +2,15 @@
 //! of them, unless it is given another variant.
 
 use mlark::archive::{Archive, ArchiveWriter, ByteSource, Duplicates, ManifestHead, Owner, WriterOptions};
-use mlark::format::line::to_value;
-use mlark::format::loss::LossCount;
+use mlark::format::LossCount;
 use mlark::format::manifest::{Selection, SourceInfo};
-use mlark::format::{Kind, Object as _, Reason, order};
-use mlark::model::run::{RunInputs, RunOutputs};
+use mlark::format::{Kind, Object as _, Reason};
+use mlark::internals::{order, to_value};
 use mlark::model::{
     Dataset, DatasetInput, DatasetRecord, Double, EvaluationDataset, Experiment, LoggedModel, ModelOutput,
     ModelVersion, OwnerKind, Point, RegisteredModel, Run, RunInfo, Scorer, Span, Trace, Workspace,
 };
+use mlark::model::{RunInputs, RunOutputs};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 

@@ -1,8 +1,8 @@
 //! An archive with one of everything that an import sends, each with a text of its own.
 
 use mlark::archive::{Archive, ArchiveWriter, ByteSource, Duplicates, ManifestHead, Owner, WriterOptions};
-use mlark::format::line::{canonical, to_value};
 use mlark::format::{Kind, Object as _};
+use mlark::internals::{canonical, to_value};
 use mlark::model::{
     Assessment, Dataset, DatasetInput, DatasetRecord, Double, EvaluationDataset, Experiment, LoggedModel,
     ModelOutput, ModelVersion, OwnerKind, Point, RegisteredModel, Run, RunInfo, Scorer, Span, TextMap, Trace,

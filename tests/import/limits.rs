@@ -3,10 +3,9 @@
 use crate::helpers::scripted;
 use mlark::archive::{Archive, ArchiveWriter, ByteSource, Duplicates, ManifestHead, Owner, WriterOptions};
 use mlark::flow::import::{ImportOptions, ImportReport, OnConflict};
-use mlark::format::line::{canonical, to_value};
 use mlark::format::{Kind, Object as _};
-use mlark::model::metric::PointLink;
-use mlark::model::registry::DELETED_STAGE;
+use mlark::internals::{DELETED_STAGE, canonical, to_value};
+use mlark::model::PointLink;
 use mlark::model::{
     Double, Experiment, LoggedModel, ModelVersion, OwnerKind, Point, RegisteredModel, Run, RunInfo, Span,
     Trace,
@@ -74,7 +73,7 @@ fn archive_with_files(directory: &Path, name: &str, contents: &[&str]) -> Archiv
     let owner = Owner {
         kind: OwnerKind::Run,
         id: RUN.into(),
-        sort_key: mlark::format::order::run("7", None, RUN),
+        sort_key: mlark::internals::order::run("7", None, RUN),
     };
     for (number, content) in contents.iter().enumerate() {
         let bytes = ByteSource::Bytes(content.as_bytes().to_vec());

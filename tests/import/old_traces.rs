@@ -2,8 +2,8 @@
 
 use crate::helpers::scripted;
 use mlark::archive::{Archive, ArchiveWriter, Duplicates, ManifestHead, WriterOptions};
-use mlark::format::line::{canonical, to_value};
 use mlark::format::{Kind, Object as _};
+use mlark::internals::{canonical, to_value};
 use mlark::model::{Experiment, Span, Trace};
 use mlark::monitor::Silent;
 use scripted::*;

@@ -6,7 +6,7 @@ use mlark::archive::{Archive, ContainerKind, ErrorKind};
 use mlark::client::ClientError;
 use mlark::flow::import::{ImportError, ImportOptions, ImportReport, OnConflict, Only};
 use mlark::format::Kind;
-use mlark::format::layout::object_path;
+use mlark::internals::object_path;
 use mlark::monitor::Silent;
 use scripted::*;
 use serde_json::json;

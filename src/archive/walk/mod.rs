@@ -9,12 +9,12 @@ mod lost;
 mod newer;
 mod texts;
 
-pub(crate) use artifacts::OwnerWalk;
-pub use artifacts::{ArtifactEntry, OwnerFacts, for_each_artifact};
+pub use artifacts::for_each_artifact;
+pub(crate) use artifacts::{ArtifactEntry, OwnerFacts, OwnerWalk};
 pub(crate) use cursor::{Cursor, Owners, orphan};
 pub(crate) use head::{Head, text};
 pub(crate) use join::{Child, JoinedObjects, Slice};
 pub(crate) use lost::{lost_owners, owner_of};
 pub(crate) use newer::{PLAIN, Wanted, newer_fields, newer_kinds};
-pub use texts::TextPlace;
+pub(crate) use texts::TextPlace;
 pub(crate) use texts::{LineText, for_each_text, joined};

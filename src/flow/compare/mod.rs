@@ -12,7 +12,7 @@ mod plain;
 mod sides;
 mod store;
 
-pub use store::{StoreComparison, StoreError, StoreOptions, compare_store};
+pub(crate) use store::{StoreComparison, StoreError, StoreOptions, compare_store};
 
 use crate::archive::{Archive, ArchiveError, ArchiveWriter, Duplicates, ManifestHead, WriterOptions};
 use crate::flow::import::Prepared;

@@ -4,7 +4,7 @@
 //! [`crate::report::diff()`] finds is a difference, but for what the columns of the database cannot hold, and for what the database
 //! has beyond the archive: both are counted.
 
-use crate::archive::{Archive, ArchiveError, ErrorKind, WriterOptions};
+use crate::archive::{Archive, ArchiveError, WriterOptions};
 use crate::flow::export::detect::SourceKind;
 use crate::flow::restore::{RestoreError, RestoreOptions, RestoreReport, expect};
 use crate::flow::transform::redact::DropArtifacts;
@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 /// How a database was filled.
 #[derive(Debug, Clone, Default)]
-pub struct StoreOptions {
+pub(crate) struct StoreOptions {
     /// As of the restore.
     pub restore: RestoreOptions,
     /// The folder of its artifacts, which are compared where it is given.
@@ -31,7 +31,7 @@ pub struct StoreOptions {
 
 /// What a comparison found.
 #[derive(Debug, Clone, Default, Serialize, JsonSchema)]
-pub struct StoreComparison {
+pub(crate) struct StoreComparison {
     /// Content id of the archive.
     pub content_id: String,
     /// Objects of the archive by kind; of metrics, lines.
@@ -52,7 +52,7 @@ pub struct StoreComparison {
 /// Why a database cannot be compared.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum StoreError {
+pub(crate) enum StoreError {
     /// The archive cannot be read.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
@@ -67,18 +67,6 @@ pub enum StoreError {
     Transform(#[from] TransformError),
 }
 
-impl StoreError {
-    /// The kind of error.
-    pub fn kind(&self) -> ErrorKind {
-        match self {
-            StoreError::Archive(error) => error.kind(),
-            StoreError::Target(error) => error.kind(),
-            StoreError::Restore(error) => error.kind(),
-            StoreError::Transform(error) => error.kind(),
-        }
-    }
-}
-
 /// A value that the database is known not to hold: kind, id and field.
 type Place = (String, String, String);
 
@@ -86,7 +74,7 @@ type Place = (String, String, String);
 ///
 /// # Errors
 /// One of them cannot be read, or `sink` fails.
-pub fn compare_store(
+pub(crate) fn compare_store(
     archive: &Archive,
     uri: &str,
     options: &StoreOptions,

@@ -6,20 +6,20 @@
 
 pub(crate) mod apply;
 pub(crate) mod artifacts;
-pub mod deviations;
+pub(crate) mod deviations;
 mod experiments;
 pub(crate) mod id_map;
 pub(crate) mod identity;
 pub(crate) mod journal;
 pub(crate) mod mlmodel;
-pub mod options;
+pub(crate) mod options;
 mod origins;
-pub mod plan;
+pub(crate) mod plan;
 mod planned_import;
-pub mod report;
+pub(crate) mod report;
 pub(crate) mod run_chunks;
 mod sought;
-pub mod spans;
+pub(crate) mod spans;
 pub(crate) mod target;
 pub(crate) mod target_fit;
 pub(crate) mod version_source;

@@ -104,7 +104,7 @@ impl Default for ImportOptions {
 }
 
 /// Options that decide what arrives, as they are given: what is not here was not given.
-pub type ToldOptions = BTreeMap<String, String>;
+pub(crate) type ToldOptions = BTreeMap<String, String>;
 
 impl ImportOptions {
     /// The options that decide what arrives.
@@ -145,7 +145,7 @@ impl ImportOptions {
 }
 
 /// How options differ from those of an earlier import, one text for each.
-pub fn differences(before: &ToldOptions, now: &ToldOptions) -> Vec<String> {
+pub(crate) fn differences(before: &ToldOptions, now: &ToldOptions) -> Vec<String> {
     let options: BTreeSet<_> = before.keys().chain(now.keys()).collect();
     let differing = options
         .into_iter()
@@ -164,7 +164,7 @@ pub fn differences(before: &ToldOptions, now: &ToldOptions) -> Vec<String> {
 
 /// Requests under way at once, unless told otherwise: `mlflow server` starts four workers, and more of them writing to one SQLite file wait
 /// for each other (`docs/speed.md`).
-pub const DEFAULT_CONNECTIONS: usize = 4;
+pub(crate) const DEFAULT_CONNECTIONS: usize = 4;
 
 impl Only {
     /// The choice as options say it.

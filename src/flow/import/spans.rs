@@ -13,7 +13,7 @@ use crate::model::{Span, Text, Trace};
 use serde_json::Value;
 
 /// Kind that servers give to a span without one; MLflow reads such spans so too.
-pub const DEFAULT_KIND: &str = "SPAN_KIND_INTERNAL";
+pub(crate) const DEFAULT_KIND: &str = "SPAN_KIND_INTERNAL";
 
 const INPUTS: &str = "mlflow.spanInputs";
 const OUTPUTS: &str = "mlflow.spanOutputs";
@@ -54,7 +54,7 @@ pub fn sent(trace: &Trace, spans: &[Span]) -> Option<Sent> {
 ///
 /// # Errors
 /// A line is none.
-pub fn parsed(archive: &Archive, lines: &[Vec<u8>]) -> Result<Vec<Span>> {
+pub(crate) fn parsed(archive: &Archive, lines: &[Vec<u8>]) -> Result<Vec<Span>> {
     let parsed = lines.iter().map(|bytes| {
         let line = Line {
             bytes,
@@ -70,7 +70,7 @@ pub fn parsed(archive: &Archive, lines: &[Vec<u8>]) -> Result<Vec<Span>> {
 ///
 /// # Errors
 /// A line is no span.
-pub fn without_kind(archive: &Archive, trace: &Trace, lines: &[Vec<u8>]) -> Result<Vec<Span>> {
+pub(crate) fn without_kind(archive: &Archive, trace: &Trace, lines: &[Vec<u8>]) -> Result<Vec<Span>> {
     // Quotes within texts are escaped, so this is a key; nearly every line has it.
     let has_kind =
         |line: &Vec<u8>| std::str::from_utf8(line).is_ok_and(|line| line.contains("\"kind\":\"SPAN_KIND_"));
@@ -278,7 +278,7 @@ fn names_model(span: &Span) -> bool {
 }
 
 /// Whether a server since MLflow 3.17 gives a trace's metadata back as another text: it keeps tokens and costs as the numbers that it knows.
-pub fn is_rewritten(key: &str, text: &Text) -> bool {
+pub(crate) fn is_rewritten(key: &str, text: &Text) -> bool {
     matches!(key, TRACE_USAGE | TRACE_COST)
         && known_numbers(key, text).is_none_or(|known| Text::Utf8(known) != *text)
 }

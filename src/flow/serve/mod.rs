@@ -15,8 +15,8 @@ use crate::archive::{Archive, ArchiveError, TemporaryFolder};
 use crate::model::DEFAULT_WORKSPACE;
 use crate::model::{Experiment, Workspace};
 use crate::platform::{private_folder, set_mode_of};
-pub use program::{Mlflow, Version};
-pub use server::{Ended, Server};
+pub(crate) use program::{Mlflow, Version};
+pub(crate) use server::{Ended, Server};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ const GENERATION: &str = concat!("3.18-", env!("CARGO_PKG_VERSION"));
 /// Why an archive cannot be served.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum ServeError {
+pub(crate) enum ServeError {
     /// The archive cannot be read, or the cache cannot be written.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
@@ -86,7 +86,7 @@ pub enum ServeError {
 }
 
 /// Where stores are kept, unless said otherwise: below `XDG_CACHE_HOME`, or `.cache` in the home folder.
-pub fn default_cache() -> Option<PathBuf> {
+pub(crate) fn default_cache() -> Option<PathBuf> {
     let absolute = |name: &str| {
         let path = PathBuf::from(std::env::var_os(name)?);
         path.is_absolute().then_some(path)
@@ -97,7 +97,7 @@ pub fn default_cache() -> Option<PathBuf> {
 
 /// The place of an archive in a cache.
 #[derive(Debug)]
-pub struct Entry {
+pub(crate) struct Entry {
     folder: PathBuf,
     has_workspaces: bool,
 }
@@ -107,7 +107,7 @@ impl Entry {
     ///
     /// # Errors
     /// The folder cannot be made, or the archive cannot be read.
-    pub fn of(archive: &Archive, cache: &Path) -> Result<Self, ServeError> {
+    pub(crate) fn of(archive: &Archive, cache: &Path) -> Result<Self, ServeError> {
         let content_id = archive.manifest().content_id.hex();
         let folder = cache.join(format!("{}-{GENERATION}", content_id.as_str()));
         let made = private_folder(&folder);
@@ -119,12 +119,12 @@ impl Entry {
     }
 
     /// Where its store is, or is to be made.
-    pub fn store(&self) -> PathBuf {
+    pub(crate) fn store(&self) -> PathBuf {
         self.folder.join("store")
     }
 
     /// Whether the store is there; it appears whole.
-    pub fn is_made(&self) -> bool {
+    pub(crate) fn is_made(&self) -> bool {
         self.store().is_dir()
     }
 
@@ -132,7 +132,7 @@ impl Entry {
     ///
     /// # Errors
     /// It cannot be removed.
-    pub fn remove(&self) -> Result<(), ServeError> {
+    pub(crate) fn remove(&self) -> Result<(), ServeError> {
         let store = self.store();
         if self.is_made() {
             set_modes(&store, 0o700, 0o600).map_err(ArchiveError::io("unlock", &store))?;
@@ -145,7 +145,7 @@ impl Entry {
     ///
     /// # Errors
     /// The file system refuses.
-    pub fn seal(&self) -> Result<(), ServeError> {
+    pub(crate) fn seal(&self) -> Result<(), ServeError> {
         let store = self.store();
         set_modes(&store, 0o500, 0o400).map_err(ArchiveError::io("seal", &store))?;
         Ok(())
@@ -155,7 +155,7 @@ impl Entry {
     ///
     /// # Errors
     /// The copy cannot be made, or upgraded.
-    pub fn begin(&self, mlflow: &Mlflow, names: &StoreNames<'_>) -> Result<Session, ServeError> {
+    pub(crate) fn begin(&self, mlflow: &Mlflow, names: &StoreNames<'_>) -> Result<Session, ServeError> {
         let folder = TemporaryFolder::create_in(&self.folder)?;
         let (from, to) = (
             self.store().join(names.database),
@@ -178,7 +178,7 @@ impl Entry {
 
 /// What a store's parts are called.
 #[derive(Debug, Clone, Copy)]
-pub struct StoreNames<'n> {
+pub(crate) struct StoreNames<'n> {
     /// The database.
     pub database: &'n str,
     /// The folder of artifacts.
@@ -186,7 +186,7 @@ pub struct StoreNames<'n> {
 }
 
 /// A copy of a store's database, gone when this is dropped.
-pub struct Session {
+pub(crate) struct Session {
     folder: TemporaryFolder,
     database: PathBuf,
     artifacts: PathBuf,

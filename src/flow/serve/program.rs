@@ -13,7 +13,7 @@ const TABLES: Version = Version { major: 3, minor: 18 };
 
 /// The first two numbers of a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version {
+pub(crate) struct Version {
     /// The first.
     pub major: u32,
     /// The second.
@@ -40,7 +40,7 @@ impl Version {
 
 /// A program `mlflow` that can open a store.
 #[derive(Debug, Clone)]
-pub struct Mlflow {
+pub(crate) struct Mlflow {
     program: PathBuf,
     version: Version,
 }
@@ -50,7 +50,7 @@ impl Mlflow {
     ///
     /// # Errors
     /// There is none, or it is older than the tables of a store.
-    pub fn find(path: Option<&OsStr>) -> Result<Self, ServeError> {
+    pub(crate) fn find(path: Option<&OsStr>) -> Result<Self, ServeError> {
         let folders = path.into_iter().flat_map(std::env::split_paths);
         let mut programs = folders
             .filter(|folder| folder.is_absolute())
@@ -81,12 +81,12 @@ impl Mlflow {
     }
 
     /// Its version.
-    pub fn version(&self) -> Version {
+    pub(crate) fn version(&self) -> Version {
         self.version
     }
 
     /// Whether it brings tables of its own, to which a store is upgraded first.
-    pub fn is_newer(&self) -> bool {
+    pub(crate) fn is_newer(&self) -> bool {
         self.version > TABLES
     }
 

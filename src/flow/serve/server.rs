@@ -23,7 +23,7 @@ const TAIL_LINES: usize = 12;
 
 /// How a server ended.
 #[derive(Debug)]
-pub enum Ended {
+pub(crate) enum Ended {
     /// It was asked to.
     Asked,
     /// By itself; the last lines of what it said.
@@ -32,7 +32,7 @@ pub enum Ended {
 
 /// A server that is ended when this is dropped.
 #[derive(Debug)]
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     address: SocketAddr,
     log: PathBuf,
@@ -44,7 +44,7 @@ impl Server {
     ///
     /// # Errors
     /// The port is taken, or the program cannot be run.
-    pub fn start(mlflow: &Mlflow, session: &Session, port: Option<u16>) -> Result<Self, ServeError> {
+    pub(crate) fn start(mlflow: &Mlflow, session: &Session, port: Option<u16>) -> Result<Self, ServeError> {
         let wanted = SocketAddr::from((Ipv4Addr::LOCALHOST, port.unwrap_or(0)));
         let free = TcpListener::bind(wanted).and_then(|listener| listener.local_addr());
         let address = free.map_err(|source| ServeError::Port {
@@ -87,7 +87,7 @@ impl Server {
     }
 
     /// Where it is.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
@@ -95,7 +95,10 @@ impl Server {
     ///
     /// # Errors
     /// It ends before, or it takes too long.
-    pub fn wait_until_ready(&mut self, is_asked_to_end: &dyn Fn() -> bool) -> Result<Option<()>, ServeError> {
+    pub(crate) fn wait_until_ready(
+        &mut self,
+        is_asked_to_end: &dyn Fn() -> bool,
+    ) -> Result<Option<()>, ServeError> {
         let begin = Instant::now();
         while !answers(self.address) {
             if is_asked_to_end() {
@@ -123,7 +126,7 @@ impl Server {
     ///
     /// # Errors
     /// The system does not tell of it.
-    pub fn wait(mut self, is_asked_to_end: &dyn Fn() -> bool) -> Result<Ended, ServeError> {
+    pub(crate) fn wait(mut self, is_asked_to_end: &dyn Fn() -> bool) -> Result<Ended, ServeError> {
         loop {
             if is_asked_to_end() {
                 self.end();

@@ -7,7 +7,7 @@ use crate::model::keyed::KeyedEntries;
 use std::io::Read;
 
 /// The deepest nesting of lists and objects that is read.
-pub const MAX_DEPTH: usize = 128;
+pub(crate) const MAX_DEPTH: usize = 128;
 
 /// The longest integer that Python turns into text and back (`sys.get_int_max_str_digits()`).
 const MAX_INT_DIGITS: usize = 4300;

@@ -52,7 +52,7 @@ fn write_repr(value: &PyJson, out: &mut String) {
 }
 
 /// Python's `repr(text)` of a string.
-pub fn py_str_repr(text: &str) -> String {
+pub(crate) fn py_str_repr(text: &str) -> String {
     let mut out = String::new();
     write_str_repr(text, &mut out);
     out
@@ -100,7 +100,7 @@ fn is_printable(character: char) -> bool {
 }
 
 /// Python's `repr(value)` of a float: the shortest digits, an exponent below 1e-4 and from 1e16 on.
-pub fn py_float_repr(value: f64) -> String {
+pub(crate) fn py_float_repr(value: f64) -> String {
     if value.is_nan() {
         return "nan".to_owned();
     }

@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::parse::MAX_DEPTH;
 use super::*;
 
 fn parse(text: &str) -> PyJson {

@@ -313,7 +313,7 @@ const WHOLE: &str = "*";
 ///
 /// # Errors
 /// An archive cannot be read.
-pub fn is_equal(before: &Archive, after: &Archive, options: DiffOptions) -> ArchiveResult<bool> {
+pub(crate) fn is_equal(before: &Archive, after: &Archive, options: DiffOptions) -> ArchiveResult<bool> {
     enum Stop {
         Different,
         Error(ArchiveError),

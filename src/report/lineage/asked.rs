@@ -17,7 +17,7 @@ const MOST_ARTIFACTS: usize = 200;
 
 /// What lineage is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Asked {
+pub(crate) enum Asked {
     /// An object: an id, the start of it, a name, `name/version`, `name@alias`, `models:/…`, `runs:/…`.
     Object(String),
     /// The bytes of this digest; the text says how they were named.
@@ -28,7 +28,11 @@ pub enum Asked {
 ///
 /// # Errors
 /// No archive has it, several objects of one archive are meant, or an archive cannot be read.
-pub fn lineage(archives: &[Archive], asked: &Asked, kind: Option<Kind>) -> Result<Lineage, ReportError> {
+pub(crate) fn lineage(
+    archives: &[Archive],
+    asked: &Asked,
+    kind: Option<Kind>,
+) -> Result<Lineage, ReportError> {
     let places = Places::of(archives)?;
     match asked {
         Asked::File(name, sha256) => of_file(archives, &places, name, *sha256),

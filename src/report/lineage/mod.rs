@@ -12,7 +12,7 @@ mod openlineage;
 mod overview;
 mod places;
 mod prov;
-pub mod ro_crate;
+pub(crate) mod ro_crate;
 
 use crate::archive::Archive;
 use crate::format::Kind;
@@ -23,16 +23,16 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-pub use crate::format::hops::{Evidence, Hop};
-pub use asked::{Asked, lineage};
-pub use openlineage::open_lineage;
-pub use overview::{Origin, Overview, overview};
+pub(crate) use crate::format::hops::{Evidence, Hop};
+pub(crate) use asked::{Asked, lineage};
+pub(crate) use openlineage::open_lineage;
+pub(crate) use overview::{Overview, overview};
 pub(in crate::report) use places::{Own, chain_of};
-pub use prov::prov_json;
+pub(crate) use prov::prov_json;
 
 /// Where an object came from.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
-pub struct Lineage {
+pub(crate) struct Lineage {
     /// What was asked for, as it was given.
     pub asked: String,
     /// The archives, in the order given.
@@ -62,7 +62,7 @@ fn is_zero(number: &u64) -> bool {
 
 /// An archive and its past.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-pub struct ArchiveFacts {
+pub(crate) struct ArchiveFacts {
     /// Where it is.
     pub path: String,
     /// Its content id.
@@ -81,7 +81,7 @@ pub struct ArchiveFacts {
 
 impl ArchiveFacts {
     /// The past of an archive.
-    pub fn of(archive: &Archive) -> Self {
+    pub(crate) fn of(archive: &Archive) -> Self {
         let manifest = archive.manifest();
         let source = &manifest.source;
         ArchiveFacts {
@@ -101,7 +101,7 @@ impl ArchiveFacts {
 
 /// The bytes of a file and who has them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct FileFacts {
+pub(crate) struct FileFacts {
     /// Digest of the bytes.
     pub sha256: Digest,
     /// How many bytes.
@@ -114,7 +114,7 @@ pub struct FileFacts {
 
 /// An artifact with the bytes of a file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
-pub struct FileOwner {
+pub(crate) struct FileOwner {
     /// Place in `nodes` of its owner.
     pub node: usize,
     /// Its path.
@@ -123,7 +123,7 @@ pub struct FileOwner {
 
 /// An object of the chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Node {
+pub(crate) struct Node {
     /// Its kind.
     pub kind: Kind,
     /// Its id.
@@ -169,7 +169,7 @@ pub struct Node {
 
 /// A link: `from` came from `to`, or belongs to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
-pub struct Edge {
+pub(crate) struct Edge {
     /// Place in `nodes`.
     pub from: usize,
     /// How.
@@ -181,7 +181,7 @@ pub struct Edge {
 /// How an object came from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Relation {
+pub(crate) enum Relation {
     /// It is the same object, brought from there.
     CopyOf,
     /// A model version was made of a logged model.

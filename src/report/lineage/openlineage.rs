@@ -27,7 +27,7 @@ const TAG_CHARACTERS: usize = 1000;
 ///
 /// # Errors
 /// An archive cannot be read, or `sink` fails.
-pub fn open_lineage<E: From<ArchiveError>>(
+pub(crate) fn open_lineage<E: From<ArchiveError>>(
     archives: &[Archive],
     chain: Option<&Lineage>,
     sink: &mut dyn FnMut(&Value) -> Result<(), E>,

@@ -14,7 +14,7 @@ const MOST_ORIGINS: usize = 100;
 
 /// An archive, and where its objects were first.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-pub struct Overview {
+pub(crate) struct Overview {
     /// The archive and its past.
     pub archive: ArchiveFacts,
     /// First origins of objects that tell of one.
@@ -25,7 +25,7 @@ pub struct Overview {
 
 /// Objects of one first origin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Origin {
+pub(crate) struct Origin {
     /// The server, or else the stable name, where one is told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
@@ -39,7 +39,7 @@ pub struct Origin {
 ///
 /// # Errors
 /// The archive cannot be read.
-pub fn overview(archive: &Archive) -> Result<Overview, ArchiveError> {
+pub(crate) fn overview(archive: &Archive) -> Result<Overview, ArchiveError> {
     let mut origins: BTreeMap<(Option<String>, u64), BTreeMap<Kind, u64>> = BTreeMap::new();
     let mut wrong = 0;
     let foreign = ForeignObjects::read(archive)?;

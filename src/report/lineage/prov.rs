@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 /// A chain as a document.
-pub fn prov_json(lineage: &Lineage) -> Value {
+pub(crate) fn prov_json(lineage: &Lineage) -> Value {
     let mut document = Document::default();
     for node in &lineage.nodes {
         document.node(node);

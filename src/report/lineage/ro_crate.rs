@@ -16,13 +16,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 /// Name of the file, at the top of the tree.
-pub const FILE_NAME: &str = "ro-crate-metadata.json";
+pub(crate) const FILE_NAME: &str = "ro-crate-metadata.json";
 const PROFILE: &str = "https://w3id.org/ro/wfrun/process/0.5";
 /// Longer values are cut.
 const VALUE_CHARACTERS: usize = 1000;
 
 /// What a crate is about.
-pub struct Crate<'c> {
+pub(crate) struct Crate<'c> {
     /// The archives.
     pub archives: &'c [Archive],
     /// The chain.
@@ -38,7 +38,7 @@ type FileSink<'s> = dyn FnMut(&str, &OwnerFacts, &str, &ArtifactEntry<'_>) -> Re
 
 /// Why a crate was not written.
 #[derive(Debug, thiserror::Error)]
-pub enum CrateError {
+pub(crate) enum CrateError {
     /// An archive cannot be read.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
@@ -52,7 +52,7 @@ impl Crate<'_> {
     ///
     /// # Errors
     /// An archive cannot be read, or `out` cannot be written.
-    pub fn write(&self, out: &mut dyn Write) -> Result<(), CrateError> {
+    pub(crate) fn write(&self, out: &mut dyn Write) -> Result<(), CrateError> {
         let mut graph = Graph { out, is_first: true };
         graph.begin()?;
         let folders = self.folders()?;

@@ -12,7 +12,7 @@ use std::io;
 
 /// How runs are listed; the default is as every list is.
 #[derive(Debug, Clone, Default)]
-pub struct RunShape {
+pub(crate) struct RunShape {
     /// What is shown beside a run's id; where it is empty, what every list of runs shows.
     pub columns: Vec<RunColumn>,
     /// In which order; where it is empty, the archive's.
@@ -21,12 +21,12 @@ pub struct RunShape {
 
 impl RunShape {
     /// Whether it is as every list is.
-    pub fn is_plain(&self) -> bool {
+    pub(crate) fn is_plain(&self) -> bool {
         self.columns.is_empty() && self.order_by.is_empty()
     }
 
     /// The headings of the columns.
-    pub fn headings(&self) -> Vec<Heading> {
+    pub(crate) fn headings(&self) -> Vec<Heading> {
         if self.columns.is_empty() {
             return Noun::Runs.headings();
         }
@@ -60,7 +60,7 @@ impl RunShape {
 ///
 /// # Errors
 /// The archive cannot be read, no temporary file can be written, or `sink` fails.
-pub fn list_runs<E: From<ReportError>>(
+pub(crate) fn list_runs<E: From<ReportError>>(
     archive: &Archive,
     filter: &ListFilter,
     shape: &RunShape,

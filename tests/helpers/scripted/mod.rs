@@ -284,7 +284,7 @@ pub(crate) fn archive_without(directory: &Path, name: &str, left_out: Option<usi
         let owner = Owner {
             kind: OwnerKind::Run,
             id: id(number),
-            sort_key: mlark::format::order::run("7", Some(1_000 + number as i64), &id(number)),
+            sort_key: mlark::internals::order::run("7", Some(1_000 + number as i64), &id(number)),
         };
         let bytes = ByteSource::Bytes(format!("model of {number}").into_bytes());
         writer

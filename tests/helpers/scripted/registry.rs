@@ -2,7 +2,7 @@
 
 use super::{Answer, not_found, reply};
 use mlark::archive::{Archive, ArchiveWriter, Duplicates, ManifestHead, WriterOptions};
-use mlark::model::registry::DELETED_STAGE;
+use mlark::internals::DELETED_STAGE;
 use mlark::model::{ModelVersion, RegisteredModel};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

@@ -11,9 +11,9 @@ mod traces;
 mod version_files;
 mod version_order;
 
-pub use chosen::Chosen;
-pub use named_objects::Named;
-pub use version_order::VersionOrder;
+pub(crate) use chosen::Chosen;
+pub(crate) use named_objects::Named;
+pub(crate) use version_order::VersionOrder;
 
 use crate::flow::import::deviations::{Change, Changes, Limit};
 use crate::flow::import::origins::Origins;

@@ -4,9 +4,8 @@
 
 pub mod canonical;
 mod overlay;
-pub mod rules;
+pub(crate) mod rules;
 mod times;
 pub(crate) mod version_facts;
 
-pub use overlay::{Notice, Overwritten, SourceTags, TimeFault};
 pub(crate) use version_facts::VersionContexts;

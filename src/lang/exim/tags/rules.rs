@@ -9,42 +9,27 @@
 //! A replaced tag keeps its place, as in a Python dict. What an importing user adds (`mlflow.user`, the destination's
 //! `mlflow.parentRunId`) belongs to a replay and is not here.
 
-use super::overlay::{Notice, SourceTags, TagDict, TimeFault};
+use super::overlay::{Notice, TagDict, TimeFault};
 use super::times::format_millis;
 use crate::model::pyjson::PyJson;
 use crate::model::{Text, TextMap};
 
 /// The prefix of all source tags.
-pub const PREFIX_ROOT: &str = "mlflow_exim";
+pub(crate) const PREFIX_ROOT: &str = "mlflow_exim";
 /// The prefix, with its dot, of the tags made from an object's fields.
-pub const PREFIX_FIELD: &str = "mlflow_exim.field.";
+pub(crate) const PREFIX_FIELD: &str = "mlflow_exim.field.";
 /// The prefix, with its dot, of the tags made from a run's info.
-pub const PREFIX_RUN_INFO: &str = "mlflow_exim.run_info.";
+pub(crate) const PREFIX_RUN_INFO: &str = "mlflow_exim.run_info.";
 /// The prefix, with its dot, of the tags made from system tags.
-pub const PREFIX_MLFLOW_TAG: &str = "mlflow_exim.mlflow_tag.";
+pub(crate) const PREFIX_MLFLOW_TAG: &str = "mlflow_exim.mlflow_tag.";
 
 const SYSTEM_PREFIX: &str = "mlflow.";
 const TAGS: &str = "tags";
 const EXPERIMENT_TIMES: [&str; 2] = ["creation_time", "last_update_time"];
 const VERSION_TIMES: [&str; 2] = ["creation_timestamp", "last_updated_timestamp"];
 
-/// The tags of an experiment, from the `experiment` dict of its export, tags included.
-pub fn experiment_tags(experiment: &PyJson) -> SourceTags {
-    with_own_tags(experiment.get(TAGS), experiment_overlay(experiment))
-}
-
-/// The tags of a run, from the `info` and `tags` dicts of its export.
-pub fn run_tags(info: &PyJson, tags: &PyJson) -> SourceTags {
-    with_own_tags(Some(tags), run_overlay(info, tags))
-}
-
-/// The tags of a model version, from its dict in the export, tags included.
-pub fn version_tags(version: &PyJson) -> SourceTags {
-    with_own_tags(version.get(TAGS), version_overlay(version))
-}
-
 /// The source tags of an experiment, without its own tags.
-pub fn experiment_overlay(experiment: &PyJson) -> Overlay {
+pub(crate) fn experiment_overlay(experiment: &PyJson) -> Overlay {
     let mut overlay = Overlay::default();
     overlay.system_tags(exported_texts(experiment.get(TAGS)));
     overlay.fields(experiment, EXPERIMENT_TIMES);
@@ -52,7 +37,7 @@ pub fn experiment_overlay(experiment: &PyJson) -> Overlay {
 }
 
 /// The source tags of a run, without its own tags.
-pub fn run_overlay(info: &PyJson, tags: &PyJson) -> Overlay {
+pub(crate) fn run_overlay(info: &PyJson, tags: &PyJson) -> Overlay {
     let mut overlay = Overlay::default();
     overlay.system_tags(exported_texts(Some(tags)));
     overlay.run_info(info);
@@ -76,7 +61,7 @@ pub(super) fn run_line_overlay(info: &PyJson, tags: &TextMap) -> Overlay {
 }
 
 /// The source tags of a model version, without its own tags; its system tags get none.
-pub fn version_overlay(version: &PyJson) -> Overlay {
+pub(crate) fn version_overlay(version: &PyJson) -> Overlay {
     let mut overlay = Overlay::default();
     overlay.fields(version, VERSION_TIMES);
     overlay
@@ -90,27 +75,18 @@ pub struct Overlay {
 }
 
 impl Overlay {
-    /// Lays the source tags over own tags, which may have come from elsewhere than the exported dict.
-    pub fn onto(self, own: impl IntoIterator<Item = (String, String)>) -> SourceTags {
-        let own: TagDict<String> = own.into_iter().collect();
-        let laid = self.tags.entries().iter();
-        let laid = laid.map(|(key, value)| (key.clone(), value.to_display().into_owned()));
-        let all: TagDict<String> = own.entries().iter().cloned().chain(laid).collect();
-        all.finish(&own, self.notices)
-    }
-
     /// The source tags, in the order in which the original makes them.
-    pub fn tags(&self) -> &[(String, Text)] {
+    pub(crate) fn tags(&self) -> &[(String, Text)] {
         self.tags.entries()
     }
 
     /// Whether another has the same tags, in whatever order.
-    pub fn has_tags_of(&self, other: &Self) -> bool {
+    pub(crate) fn has_tags_of(&self, other: &Self) -> bool {
         self.tags.equals(&other.tags)
     }
 
     /// Where the original would have failed.
-    pub fn notices(&self) -> &[Notice] {
+    pub(crate) fn notices(&self) -> &[Notice] {
         &self.notices
     }
 
@@ -151,49 +127,13 @@ impl Overlay {
                 self.insert(PREFIX_FIELD, &format!("_{field}"), text);
             }
             Err(fault) => {
-                self.notices.push(Notice::NoTimeTags {
+                self.notices.push(Notice {
                     field: field.to_owned(),
                     fault,
                 });
             }
         }
     }
-}
-
-fn with_own_tags(tags: Option<&PyJson>, mut overlay: Overlay) -> SourceTags {
-    let (own, mut notices) = own_tags(tags);
-    notices.append(&mut overlay.notices);
-    overlay.notices = notices;
-    overlay.onto(own)
-}
-
-/// The own tags of an exported object, in their order, and what is wrong with them.
-///
-/// The exporter writes an object of strings. A list of `{key, value}` is read too; a value that is no string stands as Python
-/// prints it, and a null is no tag.
-pub fn own_tags(tags: Option<&PyJson>) -> (Vec<(String, String)>, Vec<Notice>) {
-    let mut notices = Vec::new();
-    match tags {
-        Some(PyJson::Dict(_)) => {}
-        Some(other) => notices.push(Notice::TagsNotADict {
-            found: other.type_name(),
-        }),
-        None => notices.push(Notice::TagsNotADict { found: "missing" }),
-    }
-    let mut own = Vec::new();
-    for (key, value) in tag_entries(tags) {
-        if value.as_str().is_none() {
-            let notice = Notice::TagNotAString {
-                key: key.to_owned(),
-                found: value.type_name(),
-            };
-            notices.push(notice);
-        }
-        if !value.is_null() {
-            own.push((key.to_owned(), value.py_str()));
-        }
-    }
-    (own, notices)
 }
 
 /// The system tags of an export.

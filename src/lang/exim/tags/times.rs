@@ -1,6 +1,6 @@
 //! The original's text of a time: UTC, whole seconds, rounded half to even.
 
-use super::TimeFault;
+use super::overlay::TimeFault;
 use crate::model::pyjson::PyJson;
 
 /// Seconds beyond this have a year that a C `int` cannot hold.

@@ -1,10 +1,7 @@
 //! The rules against what mlflow-export-import's own functions made of the same dicts (`fixtures/source-tags`).
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-use mlark::internals::exim::tags::SourceTags;
-use mlark::internals::exim::tags::rules::{experiment_tags, run_tags, version_tags};
-use mlark::model::pyjson::{PyJson, PyJsonErrorKind};
+use super::{Laid, of_experiment, of_run, of_version};
+use crate::model::pyjson::{PyJson, PyJsonErrorKind};
 use std::fs;
 use std::path::Path;
 
@@ -58,12 +55,12 @@ fn golden(case: &serde_json::Value) -> Golden {
     }
 }
 
-fn made(golden: &Golden, input: &PyJson) -> SourceTags {
+fn made(golden: &Golden, input: &PyJson) -> Laid {
     let part = |key: &str| input.get(key).cloned().unwrap_or(PyJson::Null);
     match golden.kind.as_str() {
-        "experiment" => experiment_tags(input),
-        "run" => run_tags(&part("info"), &part("tags")),
-        "model_version" => version_tags(input),
+        "experiment" => of_experiment(input),
+        "run" => of_run(&part("info"), &part("tags")),
+        "model_version" => of_version(input),
         other => panic!("kind {other}"),
     }
 }
