@@ -2,6 +2,7 @@
 
 use super::Context;
 use crate::flow::import::deviations::{self, Change, Outcome};
+use crate::flow::import::part::PartKind;
 use crate::format::Kind;
 use crate::lang::rest::limits::{SHOWN_METADATA, SHOWN_TAG};
 use crate::report::Difference;
@@ -72,29 +73,27 @@ fn place(change: &Change) -> (Kind, Vec<Part<'_>>) {
     if kind == Kind::Artifacts {
         return (kind, vec![Is(field)]);
     }
-    let (word, rest) = field.split_once(' ').unwrap_or((field, ""));
-    let place = match word {
-        "*" => Vec::new(),
-        "artifact" => return (Kind::Artifacts, vec![Is(rest)]),
-        "metric" => vec![Is(rest)],
-        "param" => vec![Is("params"), Is(rest)],
-        "tag" => vec![Is("tags"), Is(rest)],
-        "metadata" => vec![Is("trace_metadata"), Is(rest)],
-        "alias" => vec![Is("aliases"), Is(rest)],
-        "assessment" => vec![Is("assessments"), Element(rest)],
-        "linked" => match rest.split_once(' ') {
-            Some(("run", id)) => vec![Is("linked_runs"), Element(id)],
-            Some(("prompt", id)) => vec![Is("linked_prompts"), Element(id)],
+    let place = match PartKind::parse(field) {
+        Some((PartKind::Artifact, path)) => return (Kind::Artifacts, vec![Is(path)]),
+        Some((PartKind::Metric, key)) => vec![Is(key)],
+        Some((PartKind::Param, key)) => vec![Is("params"), Is(key)],
+        Some((PartKind::Tag, key)) => vec![Is("tags"), Is(key)],
+        Some((PartKind::Metadata, key)) => vec![Is("trace_metadata"), Is(key)],
+        Some((PartKind::Alias, name)) => vec![Is("aliases"), Is(name)],
+        Some((PartKind::Assessment, id)) => vec![Is("assessments"), Element(id)],
+        Some((PartKind::LinkedRun, id)) => vec![Is("linked_runs"), Element(id)],
+        Some((PartKind::LinkedPrompt, id)) => vec![Is("linked_prompts"), Element(id)],
+        Some((PartKind::Model, id)) => vec![Any, Any, Element(id)],
+        Some((PartKind::InputTag, key)) => {
+            vec![Is("inputs"), Is("dataset_inputs"), Any, Is("tags"), Is(key)]
+        }
+        Some((PartKind::Input, _)) => vec![Is("inputs"), Is("dataset_inputs")],
+        Some((PartKind::Span, _)) => vec![Is(field)],
+        None => match field {
+            "*" => Vec::new(),
+            "run_name" | "user_id" | "lifecycle_stage" if kind == Kind::Runs => vec![Is("info"), Is(field)],
             _ => vec![Is(field)],
         },
-        "model" => vec![Any, Any, Element(rest)],
-        "input" => match rest.strip_prefix("tag ") {
-            Some(key) => vec![Is("inputs"), Is("dataset_inputs"), Any, Is("tags"), Is(key)],
-            None => vec![Is("inputs"), Is("dataset_inputs")],
-        },
-        "source" | "source_run_id" => vec![Is(word)],
-        "run_name" | "user_id" | "lifecycle_stage" if kind == Kind::Runs => vec![Is("info"), Is(word)],
-        _ => vec![Is(field)],
     };
     (kind, place)
 }

@@ -14,6 +14,7 @@ pub(crate) mod journal;
 pub(crate) mod mlmodel;
 pub(crate) mod options;
 mod origins;
+pub(crate) mod part;
 pub(crate) mod plan;
 mod planned_import;
 pub(crate) mod report;

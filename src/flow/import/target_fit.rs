@@ -6,6 +6,7 @@ use super::identity::{self, Identity};
 use super::options::{ImportOptions, LongValues};
 use super::origins::Origins;
 use crate::flow::import::deviations::{Change, Outcome};
+use crate::flow::import::part::PartKind;
 use crate::format::{Kind, Reason};
 use crate::lang::exim::tags::canonical::{VersionContext, experiment_source, run_source, version_source};
 use crate::lang::exim::tags::rules::Overlay;
@@ -115,7 +116,7 @@ impl Fitting {
         let run_name = match (tag_name, info.run_name.as_deref().filter(|name| !name.is_empty())) {
             (Some((_, tag)), Some(name)) if tag != name => {
                 fit.change(
-                    format!("tag {RUN_NAME_TAG}"),
+                    PartKind::Tag.of(RUN_NAME_TAG),
                     Reason::DiffersFromRunName,
                     Outcome::Replaced,
                 );
@@ -129,7 +130,7 @@ impl Fitting {
             // The server makes one up.
             fit.change("run_name".to_owned(), Reason::NoName, Outcome::Replaced);
         }
-        let params = fit.texts("param", own(&run.params), self.limits.param);
+        let params = fit.texts(PartKind::Param, own(&run.params), self.limits.param);
         Ok(FittedRun {
             tags: fit.marked(tags),
             params,
@@ -143,7 +144,7 @@ impl Fitting {
     pub(crate) fn logged_model(&self, model: &LoggedModel) -> (Texts, Texts, Vec<Change>) {
         let mut fit = self.begin(Kind::LoggedModels, &model.model_id);
         let tags = fit.tags(own(&model.tags), usize::MAX);
-        let params = fit.texts("param", own(&model.params), usize::MAX);
+        let params = fit.texts(PartKind::Param, own(&model.params), usize::MAX);
         (fit.marked(tags), params, fit.changes)
     }
 
@@ -183,12 +184,12 @@ impl Fitting {
         &self,
         kind: Kind,
         id: &str,
-        field: &str,
+        part: PartKind,
         texts: &TextMap,
         limit: usize,
     ) -> (Texts, Vec<Change>) {
         let mut fit = self.begin(kind, id);
-        let texts = fit.texts(field, own(texts), limit);
+        let texts = fit.texts(part, own(texts), limit);
         (texts, fit.changes)
     }
 
@@ -280,18 +281,18 @@ impl Fit<'_> {
             .partition(|(key, ..)| self.fitting.is_databricks && DATABRICKS_REFUSES.contains(&key.as_str()));
         for (key, ..) in refused {
             self.change(
-                format!("tag {key}"),
+                PartKind::Tag.of(key),
                 Reason::RefusedByDatabricks,
                 Outcome::LeftOut,
             );
         }
-        self.texts("tag", texts, limit)
+        self.texts(PartKind::Tag, texts, limit)
     }
 
-    fn texts(&mut self, field: &str, texts: Vec<Own>, limit: usize) -> Texts {
+    fn texts(&mut self, kind: PartKind, texts: Vec<Own>, limit: usize) -> Texts {
         let mut fitted = Vec::with_capacity(texts.len() + 1);
         for (key, value, was_bytes) in texts {
-            let place = || format!("{field} {key}");
+            let place = || kind.of(&key);
             if let Some(fault) = self.fitting.limits.key_fault(&key) {
                 self.change(place(), fault, Outcome::LeftOut);
                 continue;

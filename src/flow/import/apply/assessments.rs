@@ -2,6 +2,7 @@
 
 use super::refusal::Whole;
 use super::{Apply, lock};
+use crate::flow::import::part::PartKind;
 use crate::flow::import::{ImportError, Result};
 use crate::format::{Kind, Reason};
 use crate::lang::rest::api::TargetId;
@@ -64,7 +65,7 @@ impl Apply<'_> {
                     later.push(assessment);
                 } else if there.insert(assessment.assessment_id.clone()) {
                     let body = self.assessment(id, assessment);
-                    let part = format!("assessment {}", assessment.assessment_id);
+                    let part = PartKind::Assessment.of(&assessment.assessment_id);
                     let make = || self.api.create_assessment(&TargetId::kept(id), &body);
                     self.alone(Whole::new(KIND, id), &part, make)?;
                 }
@@ -139,7 +140,7 @@ impl Apply<'_> {
             self.left_out(
                 KIND,
                 trace_id,
-                format!("assessment {}", assessment.assessment_id),
+                PartKind::Assessment.of(&assessment.assessment_id),
                 Reason::NameTooLong,
             );
         }

@@ -4,6 +4,7 @@ use super::Apply;
 use super::refusal::Whole;
 use crate::client::ClientError;
 use crate::flow::import::Result;
+use crate::flow::import::part::PartKind;
 use crate::lang::rest::api::{MetricOut, TargetId};
 use crate::lang::rest::routes::LOG_BATCH;
 use std::sync::atomic::Ordering;
@@ -51,7 +52,7 @@ impl<'a> Batch<'a> {
     }
 
     pub(super) fn param(&mut self, param: Text) -> Result<()> {
-        if !self.whole.wants_named("param", &param.0) {
+        if !self.whole.wants_named(PartKind::Param, &param.0) {
             return Ok(());
         }
         self.reserve(param.0.len() + param.1.len(), self.params.len() >= TEXTS)?;
@@ -60,7 +61,7 @@ impl<'a> Batch<'a> {
     }
 
     pub(super) fn tag(&mut self, tag: Text) -> Result<()> {
-        if !self.whole.wants_named("tag", &tag.0) {
+        if !self.whole.wants_named(PartKind::Tag, &tag.0) {
             return Ok(());
         }
         self.reserve(tag.0.len() + tag.1.len(), self.tags.len() >= TEXTS)?;
@@ -150,10 +151,10 @@ impl<'b, 'a> Call<'b, 'a> {
 
     /// All of it, as differences name it, each metric once.
     fn names(&self) -> Vec<String> {
-        let params = self.params.iter().map(|(key, _)| format!("param {key}"));
-        let tags = self.tags.iter().map(|(key, _)| format!("tag {key}"));
+        let params = self.params.iter().map(|(key, _)| PartKind::Param.of(key));
+        let tags = self.tags.iter().map(|(key, _)| PartKind::Tag.of(key));
         let metrics = self.metrics.chunk_by(|one, next| one.key == next.key);
-        let metrics = metrics.map(|points| format!("metric {}", points[0].key));
+        let metrics = metrics.map(|points| PartKind::Metric.of(&points[0].key));
         params.chain(tags).chain(metrics).collect()
     }
 }

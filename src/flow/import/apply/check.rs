@@ -4,6 +4,7 @@ use super::fill::END;
 use super::{Apply, lock};
 use crate::flow::import::deviations::Noted;
 use crate::flow::import::id_map::Parts;
+use crate::flow::import::part::PartKind;
 use crate::flow::import::plan::Action;
 use crate::flow::import::run_chunks::short_digest;
 use crate::flow::import::target_fit::{FittedRun, USER_TAG};
@@ -74,17 +75,15 @@ impl Visible {
     /// Fields in which two differ, those that only the target has left out.
     fn differences(&self, target: &Visible) -> Vec<String> {
         let mut fields = Vec::new();
-        let texts = |label: &str, mine: &BTreeMap<String, String>, theirs: &BTreeMap<String, String>| {
+        let texts = |kind: PartKind, mine: &BTreeMap<String, String>, theirs: &BTreeMap<String, String>| {
             let differ = mine.iter().filter(|(key, value)| theirs.get(*key) != Some(value));
-            differ
-                .map(|(key, _)| format!("{label} {key}"))
-                .collect::<Vec<_>>()
+            differ.map(|(key, _)| kind.of(key)).collect::<Vec<_>>()
         };
-        fields.extend(texts("param", &self.params, &target.params));
-        fields.extend(texts("tag", &self.tags, &target.tags));
+        fields.extend(texts(PartKind::Param, &self.params, &target.params));
+        fields.extend(texts(PartKind::Tag, &self.tags, &target.tags));
         let metrics = self.metrics.iter();
         let metrics = metrics.filter(|(key, point)| target.metrics.get(*key) != Some(point));
-        fields.extend(metrics.map(|(key, _)| format!("metric {key}")));
+        fields.extend(metrics.map(|(key, _)| PartKind::Metric.of(key)));
         let infos = [
             ("status", self.status != target.status),
             ("start_time", self.start_time != target.start_time),
@@ -232,7 +231,7 @@ impl Apply<'_> {
             named
                 || is_refused(field)
                 || is_end
-                || (field.strip_prefix("tag ") == Some(USER_TAG) && self.target.is_databricks)
+                || (*field == PartKind::Tag.of(USER_TAG) && self.target.is_databricks)
         };
         let mut differences = mine.differences(&theirs);
         differences.retain(|field| !is_named(field));

@@ -5,6 +5,7 @@ use super::refusal::Whole;
 use crate::archive::walk::JoinedObjects;
 use crate::client::ClientError;
 use crate::flow::import::Result;
+use crate::flow::import::part::PartKind;
 use crate::flow::import::report::Done;
 use crate::flow::import::run_chunks::short_digest;
 use crate::flow::import::target_fit::Texts;
@@ -154,7 +155,7 @@ impl Apply<'_> {
     fn dataset_tags(&self, dataset: &EvaluationDataset) -> Texts {
         let id = &dataset.dataset_id;
         let limit = self.fitting.limits.model_tag;
-        let (mut tags, _) = self.fitting.other(KIND, id, "tag", &dataset.tags, limit);
+        let (mut tags, _) = self.fitting.other(KIND, id, PartKind::Tag, &dataset.tags, limit);
         tags.push(self.fitting.mark(KIND, id));
         let has_user = tags.iter().any(|(key, _)| key == "mlflow.user");
         if let Some(user) = dataset.created_by.as_ref().filter(|_| !has_user) {
@@ -170,7 +171,7 @@ impl Apply<'_> {
         dataset: &EvaluationDataset,
         new_id: &TargetId,
     ) -> Result<()> {
-        if !whole.wants_any("tag ") {
+        if !whole.wants_any(PartKind::Tag) {
             return Ok(());
         }
         let found = self.api.datasets(&dataset.name)?;
@@ -180,7 +181,7 @@ impl Apply<'_> {
         let mut tags = self.dataset_tags(dataset);
         tags.retain(|(key, _)| !found.tags.contains_key(key));
         let send = |tags: &[_]| self.api.set_dataset_tags(new_id, tags);
-        let name = |(key, _): &(String, String)| format!("tag {key}");
+        let name = |(key, _): &(String, String)| PartKind::Tag.of(key);
         self.in_parts(whole, &tags, &name, &send)
     }
 

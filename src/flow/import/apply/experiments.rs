@@ -4,6 +4,7 @@ use super::refusal::Whole;
 use super::{Apply, lock};
 use crate::client::ClientError;
 use crate::flow::import::identity::{self, Identity};
+use crate::flow::import::part::PartKind;
 use crate::flow::import::plan::{Action, PlannedExperiment};
 use crate::flow::import::report::Done;
 use crate::flow::import::run_chunks::short_digest;
@@ -144,12 +145,12 @@ impl Apply<'_> {
         for (key, value) in tags {
             match found.tags.get(key) {
                 Some(there) if there == value => {}
-                Some(_) => self.kept(KIND, &planned.id, format!("tag {key}"), Reason::DiffersInTarget),
+                Some(_) => self.kept(KIND, &planned.id, PartKind::Tag.of(key), Reason::DiffersInTarget),
                 // An experiment that was there before is not ours to mark.
                 None if key == mark::KEY || key == identity::KEY => {}
                 None => {
                     let set = || self.api.set_experiment_tag(&found.id, key, value);
-                    self.alone(Whole::new(KIND, &planned.id), &format!("tag {key}"), set)?;
+                    self.alone(Whole::new(KIND, &planned.id), &PartKind::Tag.of(key), set)?;
                 }
             }
         }

@@ -4,6 +4,7 @@ use super::Apply;
 use super::fill::Filling;
 use crate::client::Body;
 use crate::flow::import::artifacts::{self, Destination};
+use crate::flow::import::part::PartKind;
 use crate::flow::import::{Result, mlmodel};
 use crate::format::{Kind, Reason};
 use crate::lang::rest::routes::PUT_RUN_FILE;
@@ -13,7 +14,7 @@ const KIND: Kind = Kind::Runs;
 
 impl Apply<'_> {
     pub(super) fn files(&self, filling: &Filling, lines: &[Vec<u8>]) -> Result<()> {
-        if lines.is_empty() || !filling.whole().wants_any("artifact ") {
+        if lines.is_empty() || !filling.whole().wants_any(PartKind::Artifact) {
             return Ok(());
         }
         let new_id = &filling.known.id;
@@ -41,7 +42,7 @@ impl Apply<'_> {
     fn file(&self, filling: &Filling, destination: &Destination, file: &ArtifactFile) -> Result<()> {
         let id = &filling.run.info.run_id;
         let whole = filling.whole();
-        if !whole.wants_named("artifact", &file.path) {
+        if !whole.wants_named(PartKind::Artifact, &file.path) {
             return Ok(());
         }
         let Some(body) = self.body(file)? else {
@@ -58,7 +59,7 @@ impl Apply<'_> {
                     self.left_out(
                         KIND,
                         id,
-                        format!("artifact {}", file.path),
+                        PartKind::Artifact.of(&file.path),
                         Reason::NoArtifactProxy,
                     );
                     return Ok(());

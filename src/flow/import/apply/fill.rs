@@ -6,6 +6,7 @@ use super::refusal::Whole;
 use super::{Apply, lock};
 use crate::archive::walk::JoinedObjects;
 use crate::flow::import::id_map::{Known, Parts};
+use crate::flow::import::part::PartKind;
 use crate::flow::import::report::Done;
 use crate::flow::import::run_chunks::{RunChunk, RunDigests, short_digest};
 use crate::flow::import::target_fit::{FittedRun, PARENT_TAG};
@@ -220,7 +221,7 @@ impl Apply<'_> {
         let slices = self.slices(&job.chunk.metrics)?;
         for slice in slices
             .iter()
-            .filter(|slice| whole.wants_named("metric", &slice.key))
+            .filter(|slice| whole.wants_named(PartKind::Metric, &slice.key))
         {
             self.points(slice, &mut batch)?;
         }
@@ -268,7 +269,7 @@ impl Apply<'_> {
             match target.and_then(|target| target.params.get(&param.0)) {
                 None => batch.param(param)?,
                 Some(there) if *there == param.1 => {}
-                Some(_) => self.kept(KIND, id, format!("param {}", param.0), Reason::DiffersInTarget),
+                Some(_) => self.kept(KIND, id, PartKind::Param.of(&param.0), Reason::DiffersInTarget),
             }
         }
         let Some(target) = target else {
@@ -291,7 +292,7 @@ impl Apply<'_> {
                 Some(there) if *there == tag.1 => {}
                 // An import that came before the parent left the id that it has in the archive.
                 Some(there) if tag.0 == PARENT_TAG && own_parent == Some(there.as_str()) => batch.tag(tag)?,
-                Some(_) => self.kept(KIND, id, format!("tag {}", tag.0), Reason::DiffersInTarget),
+                Some(_) => self.kept(KIND, id, PartKind::Tag.of(&tag.0), Reason::DiffersInTarget),
             }
         }
         Ok(())

@@ -3,6 +3,7 @@
 use super::fill::Filling;
 use super::{Apply, lock};
 use crate::flow::import::Result;
+use crate::flow::import::part::PartKind;
 use crate::format::{Kind, Reason};
 use crate::lang::rest::api::{TargetId, TargetRun};
 use crate::lang::rest::limits::exceeds;
@@ -69,14 +70,18 @@ impl Apply<'_> {
                 self.left_out(
                     KIND,
                     id,
-                    format!("input {} {}", input.name, input.digest),
+                    PartKind::Input.of(&format!("{} {}", input.name, input.digest)),
                     Reason::NoDatasetBody,
                 );
                 continue;
             };
-            let (tags, changes) =
-                self.fitting
-                    .other(KIND, id, "input tag", &input.tags, self.fitting.limits.input_tag);
+            let (tags, changes) = self.fitting.other(
+                KIND,
+                id,
+                PartKind::InputTag,
+                &input.tags,
+                self.fitting.limits.input_tag,
+            );
             changes.into_iter().for_each(|change| self.limit(change));
             let tags: Vec<_> = tags
                 .iter()
@@ -111,7 +116,7 @@ impl Apply<'_> {
                     self.left_out(
                         KIND,
                         run_id,
-                        format!("input {} {field}", body.name),
+                        PartKind::Input.of(&format!("{} {field}", body.name)),
                         Reason::ValueTooLong,
                     );
                     if matches!(field, "source" | "source_type") {
@@ -134,7 +139,7 @@ impl Apply<'_> {
             self.left_out(
                 KIND,
                 run_id,
-                format!("model {model_id}"),
+                PartKind::Model.of(model_id),
                 Reason::ModelNotInTarget,
             );
         }
@@ -181,9 +186,9 @@ impl Input {
         match self {
             Input::Dataset(input) => {
                 let text = |field: &str| input["dataset"][field].as_str().unwrap_or_default().to_owned();
-                format!("input {} {}", text("name"), text("digest"))
+                PartKind::Input.of(&format!("{} {}", text("name"), text("digest")))
             }
-            Input::Model(id) => format!("input model {id}"),
+            Input::Model(id) => PartKind::Input.of(&format!("model {id}")),
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::flow::import::Result;
 use crate::flow::import::artifacts::Destination;
 use crate::flow::import::deviations::Outcome;
 use crate::flow::import::id_map::{Known, Parts};
+use crate::flow::import::part::PartKind;
 use crate::flow::import::report::Done;
 use crate::flow::import::run_chunks::{hash_lines, short_digest};
 use crate::flow::import::target_fit::Texts;
@@ -245,26 +246,26 @@ impl Apply<'_> {
         let params = if has_texts {
             params.into_iter().skip(CREATE_LOGGED_MODEL.most).collect()
         } else {
-            self.missing(&model.model_id, "param", params, &target.params)
+            self.missing(&model.model_id, PartKind::Param, params, &target.params)
         };
         for params in params.chunks(ADD_LOGGED_MODEL_PARAMS.most) {
             let send = |params: &[_]| self.api.log_logged_model_params(&known.id, params);
-            self.in_parts(whole, params, &|(key, _)| format!("param {key}"), &send)?;
+            self.in_parts(whole, params, &|(key, _)| PartKind::Param.of(key), &send)?;
         }
         if has_texts {
             return Ok(());
         }
-        let tags = self.missing(&model.model_id, "tag", tags, &target.tags);
+        let tags = self.missing(&model.model_id, PartKind::Tag, tags, &target.tags);
         let send = |tags: &[_]| self.api.set_logged_model_tags(&known.id, tags);
-        self.in_parts(whole, &tags, &|(key, _)| format!("tag {key}"), &send)
+        self.in_parts(whole, &tags, &|(key, _)| PartKind::Tag.of(key), &send)
     }
 
-    fn missing(&self, id: &str, field: &str, texts: Texts, there: &BTreeMap<String, String>) -> Texts {
+    fn missing(&self, id: &str, part: PartKind, texts: Texts, there: &BTreeMap<String, String>) -> Texts {
         let is_missing = |(key, value): &(String, String)| match there.get(key) {
             None => true,
             Some(found) => {
                 if found != value {
-                    self.kept(KIND, id, format!("{field} {key}"), Reason::DiffersInTarget);
+                    self.kept(KIND, id, part.of(key), Reason::DiffersInTarget);
                 }
                 false
             }
@@ -280,13 +281,13 @@ impl Apply<'_> {
                 self.left_out(
                     KIND,
                     id,
-                    format!("artifact {}", file.path),
+                    PartKind::Artifact.of(&file.path),
                     Reason::NoArtifactProxy,
                 );
                 continue;
             };
             let whole = job.whole(KIND);
-            if whole.wants_named("artifact", &file.path)
+            if whole.wants_named(PartKind::Artifact, &file.path)
                 && let Some(body) = self.body(&file)?
             {
                 let send = || self.api.put_artifact(&format!("{root}/{}", file.path), body);

@@ -6,6 +6,7 @@ use super::logged_models::Job;
 use super::refusal::Whole;
 use crate::client::ClientError;
 use crate::flow::import::Result;
+use crate::flow::import::part::PartKind;
 use crate::format::{Kind, Reason};
 use crate::lang::rest::api::{MetricOut, TargetId};
 use crate::model::{Double, ModelMetricSlice};
@@ -26,7 +27,7 @@ impl Apply<'_> {
             slices.map_err(|error| self.archive.damaged("objects/model-metrics", &error.to_string()))?;
         let whole = job.whole(Kind::ModelMetrics);
         let wanted = slices.iter().enumerate();
-        let wanted = wanted.filter(|(_, slice)| whole.wants_named("metric", &slice.key));
+        let wanted = wanted.filter(|(_, slice)| whole.wants_named(PartKind::Metric, &slice.key));
         for (at, slice) in wanted {
             for row in 0..slice.values.len() {
                 let run_id = slice.run_ids.as_ref().and_then(|runs| runs.get(row)?.as_deref());
@@ -37,7 +38,7 @@ impl Apply<'_> {
                     _ => self.left_out(
                         Kind::ModelMetrics,
                         id,
-                        format!("metric {}", slice.key),
+                        PartKind::Metric.of(&slice.key),
                         Reason::RunNotInTarget,
                     ),
                 }
@@ -73,7 +74,7 @@ impl Apply<'_> {
 
     /// Points of NaN, which the run has too: servers before some version after 3.10 do not know that they have them, and refuse the whole call.
     fn nan_points(&self, whole: Whole<'_>, run_id: &TargetId, points: &[MetricOut<'_>]) -> Result<()> {
-        let name = |point: &MetricOut<'_>| format!("metric {}", point.key);
+        let name = |point: &MetricOut<'_>| PartKind::Metric.of(&point.key);
         let send = |points: &[MetricOut<'_>]| match self.api.log_batch(run_id, &[], &[], points) {
             Err(ClientError::Status { status: 400, .. }) if points.len() == 1 => {
                 self.left_out(whole.kind, whole.id, name(&points[0]), Reason::NanRefused);

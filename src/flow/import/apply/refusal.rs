@@ -8,6 +8,7 @@ use crate::client::{ClientError, FailureKind};
 use crate::flow::import::deviations::{Outcome, owner};
 use crate::flow::import::id_map::Parts;
 use crate::flow::import::journal::JournalError;
+use crate::flow::import::part::PartKind;
 use crate::flow::import::{ImportError, Result};
 use crate::format::{Kind, Reason};
 use std::sync::atomic::Ordering;
@@ -42,15 +43,14 @@ impl<'a> Whole<'a> {
     }
 
     /// Whether a part is to be sent that is called by what it is and its name.
-    pub(super) fn wants_named(self, what: &str, name: &str) -> bool {
-        self.only
-            .is_none_or(|only| only.contains(&format!("{what} {name}")))
+    pub(super) fn wants_named(self, kind: PartKind, name: &str) -> bool {
+        self.only.is_none_or(|only| only.contains(&kind.of(name)))
     }
 
-    /// Whether a part is to be sent whose name begins so.
-    pub(super) fn wants_any(self, prefix: &str) -> bool {
-        self.only
-            .is_none_or(|only| only.iter().any(|part| part.starts_with(prefix)))
+    /// Whether any part of this kind is to be sent.
+    pub(super) fn wants_any(self, kind: PartKind) -> bool {
+        let is_of_kind = |part: &String| PartKind::parse(part).is_some_and(|(found, _)| found == kind);
+        self.only.is_none_or(|only| only.iter().any(is_of_kind))
     }
 }
 
@@ -92,7 +92,7 @@ impl Apply<'_> {
         path: &str,
         send: impl FnOnce() -> Result<(), ClientError>,
     ) -> Result<()> {
-        let part = format!("artifact {path}");
+        let part = PartKind::Artifact.of(path);
         if !whole.wants(&part) {
             return Ok(());
         }

@@ -4,6 +4,7 @@ use super::Apply;
 use super::refusal::Whole;
 use super::versions::{Numbers, is_bare_tag};
 use crate::client::ClientError;
+use crate::flow::import::part::PartKind;
 use crate::flow::import::plan::{Action, PlannedModel};
 use crate::flow::import::report::Done;
 use crate::flow::import::run_chunks::short_digest;
@@ -235,7 +236,7 @@ impl Apply<'_> {
         value: &str,
     ) -> Result<()> {
         let set = || self.api.set_model_tag(&planned.target_name, key, value);
-        self.alone(Whole::new(KIND, &model.name), &format!("tag {key}"), set)
+        self.alone(Whole::new(KIND, &model.name), &PartKind::Tag.of(key), set)
     }
 
     /// Adds to a model that is there the tags that it lacks.
@@ -254,7 +255,7 @@ impl Apply<'_> {
         for (key, value) in &tags {
             match found.tags.get(key) {
                 Some(there) if there == value => {}
-                Some(_) => self.kept(KIND, &model.name, format!("tag {key}"), Reason::DiffersInTarget),
+                Some(_) => self.kept(KIND, &model.name, PartKind::Tag.of(key), Reason::DiffersInTarget),
                 // A model that was there before is not ours to mark.
                 None if key == mark::KEY => {}
                 None => self.model_tag(model, planned, key, value)?,
@@ -308,7 +309,7 @@ impl Apply<'_> {
                 self.left_out(
                     KIND,
                     &model.name,
-                    format!("alias {alias}"),
+                    PartKind::Alias.of(alias),
                     Reason::VersionNotInTarget,
                 );
                 continue;
@@ -319,13 +320,13 @@ impl Apply<'_> {
                         self.api
                             .set_alias(name, alias, number.parse().unwrap_or(*version))
                     };
-                    self.alone(Whole::new(KIND, &model.name), &format!("alias {alias}"), set)?;
+                    self.alone(Whole::new(KIND, &model.name), &PartKind::Alias.of(alias), set)?;
                 }
                 Some(found) if *found == number => {}
                 Some(_) => self.kept(
                     KIND,
                     &model.name,
-                    format!("alias {alias}"),
+                    PartKind::Alias.of(alias),
                     Reason::DiffersInTarget,
                 ),
             }

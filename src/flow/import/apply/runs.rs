@@ -4,6 +4,7 @@ use super::Apply;
 use super::refusal::Whole;
 use crate::client::ClientError;
 use crate::flow::import::identity::Identity;
+use crate::flow::import::part::PartKind;
 use crate::flow::import::report::Done;
 use crate::flow::import::target_fit::{FittedRun, PARENT_TAG};
 use crate::flow::import::{ImportError, Result};
@@ -136,7 +137,7 @@ impl Apply<'_> {
     /// Names a run whose parent comes with it and could not be made.
     pub(super) fn name_orphan(&self, run: &Run) {
         if matches!(self.parent(run), Parent::ToCome) {
-            let field = format!("tag {PARENT_TAG}");
+            let field = PartKind::Tag.of(PARENT_TAG);
             self.left_out(KIND, &run.info.run_id, field, Reason::ParentNotInTarget);
         }
     }
@@ -213,7 +214,7 @@ impl Apply<'_> {
             Err(error) if error.is_refusal() => {
                 let made = self.api.create_run(&bare(false))?;
                 if new.run_name.is_some() {
-                    self.refused_for_good(whole, "tag mlflow.runName");
+                    self.refused_for_good(whole, &PartKind::Tag.of("mlflow.runName"));
                 }
                 if new.user_id.is_some() {
                     self.refused_for_good(whole, "user_id");

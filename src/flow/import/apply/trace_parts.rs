@@ -3,6 +3,7 @@
 use super::Apply;
 use super::refusal::Whole;
 use super::traces::Job;
+use crate::flow::import::part::PartKind;
 use crate::flow::import::{ImportError, Result};
 use crate::format::Kind;
 use crate::lang::rest::api::TargetId;
@@ -67,7 +68,7 @@ impl Apply<'_> {
 fn in_parts(info: &Value) -> (Value, Vec<Part>) {
     let mut bare = info.clone();
     let mut parts = Vec::new();
-    for (field, name) in [("trace_metadata", "metadata"), ("tags", "tag")] {
+    for (field, kind) in [("trace_metadata", PartKind::Metadata), ("tags", PartKind::Tag)] {
         let texts = bare[field]
             .as_object_mut()
             .map(std::mem::take)
@@ -76,7 +77,7 @@ fn in_parts(info: &Value) -> (Value, Vec<Part>) {
             if key == mark::KEY {
                 bare[field][key] = value
             } else {
-                parts.push((format!("{name} {key}"), json!({field: {key: value}})))
+                parts.push((kind.of(&key), json!({field: {key: value}})))
             }
         }
     }

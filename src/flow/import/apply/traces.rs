@@ -8,6 +8,7 @@ use crate::client::{Body, ClientError};
 use crate::flow::import::Result;
 use crate::flow::import::artifacts::{self, Destination};
 use crate::flow::import::id_map::Parts;
+use crate::flow::import::part::PartKind;
 use crate::flow::import::report::Done;
 use crate::flow::import::run_chunks::{hash_lines, short_digest};
 use crate::flow::import::spans;
@@ -203,11 +204,11 @@ impl Apply<'_> {
     pub(super) fn trace_texts(&self, trace: &Trace) -> (Texts, Texts) {
         let limit = self.fitting.limits.trace_text;
         let id = &trace.trace_id;
-        let (mut tags, _) = self.fitting.other(KIND, id, "tag", &trace.tags, limit);
+        let (mut tags, _) = self.fitting.other(KIND, id, PartKind::Tag, &trace.tags, limit);
         tags.retain(|(key, _)| !SERVER_TAGS.contains(&key.as_str()) && key != mark::KEY);
         tags.push(self.fitting.mark(KIND, id));
         let metadata = &trace.trace_metadata;
-        let (mut metadata, _) = self.fitting.other(KIND, id, "metadata", metadata, limit);
+        let (mut metadata, _) = self.fitting.other(KIND, id, PartKind::Metadata, metadata, limit);
         metadata.retain(|(key, _)| !SERVER_METADATA.contains(&key.as_str()));
         for (key, value) in &mut metadata {
             *value = self.new_metadata(key, std::mem::take(value));
@@ -232,7 +233,7 @@ impl Apply<'_> {
         }
         let spans = self.spans_of(job)?;
         let whole = job.whole(Kind::Spans);
-        let sent = if self.target.has(Feature::Otlp) && whole.wants_any("span ") {
+        let sent = if self.target.has(Feature::Otlp) && whole.wants_any(PartKind::Span) {
             spans::sent(&job.trace, &spans)
         } else {
             None
@@ -248,7 +249,7 @@ impl Apply<'_> {
 
     /// Sends spans to the tracking store; false where it refuses the first of them, as servers do that take no JSON here.
     fn send_spans(&self, job: &Job, experiment_id: &TargetId, spans: Vec<Value>) -> Result<bool> {
-        let name = |span: &Value| format!("span {}", span["spanId"].as_str().unwrap_or_default());
+        let name = |span: &Value| PartKind::Span.of(span["spanId"].as_str().unwrap_or_default());
         let whole = job.whole(Kind::Spans);
         let mut calls = vec![Vec::new()];
         let mut size_bytes = 0;
@@ -282,7 +283,7 @@ impl Apply<'_> {
 
     pub(super) fn put_span_file(&self, whole: Whole<'_>, location: &str, file: &PyJson) -> Result<()> {
         // Of a trace that is taken up, its spans may have gone another way.
-        if !whole.wants_any("span ") && !whole.wants_named("artifact", SPAN_FILE) {
+        if !whole.wants_any(PartKind::Span) && !whole.wants_named(PartKind::Artifact, SPAN_FILE) {
             return Ok(());
         }
         let Destination::Proxy(root) = Destination::of(location) else {
@@ -305,7 +306,7 @@ impl Apply<'_> {
                 self.left_out(
                     KIND,
                     id,
-                    format!("artifact {}", file.path),
+                    PartKind::Artifact.of(&file.path),
                     Reason::NoArtifactProxy,
                 );
                 continue;
@@ -327,9 +328,9 @@ impl Apply<'_> {
             match self.ledger.id(Kind::Runs, run_id) {
                 Some(new_id) => {
                     let link = || self.api.link_traces(&[TargetId::kept(id)], &new_id);
-                    self.alone(whole, &format!("linked run {run_id}"), link)?;
+                    self.alone(whole, &PartKind::LinkedRun.of(run_id), link)?;
                 }
-                None => self.left_out(KIND, id, format!("linked run {run_id}"), Reason::RunNotInTarget),
+                None => self.left_out(KIND, id, PartKind::LinkedRun.of(run_id), Reason::RunNotInTarget),
             }
         }
         let mut prompts = Vec::new();
@@ -345,12 +346,12 @@ impl Apply<'_> {
                 None => self.left_out(
                     KIND,
                     id,
-                    format!("linked prompt {prompt}"),
+                    PartKind::LinkedPrompt.of(prompt),
                     Reason::VersionNotInTarget,
                 ),
             }
         }
-        let name = |(name, number): &(String, String)| format!("linked prompt {name}/{number}");
+        let name = |(name, number): &(String, String)| PartKind::LinkedPrompt.of(&format!("{name}/{number}"));
         let new_id = TargetId::kept(id);
         let send = |prompts: &[_]| self.api.link_prompts(&new_id, prompts);
         self.in_parts(whole, &prompts, &name, &send)

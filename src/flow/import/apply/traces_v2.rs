@@ -4,6 +4,7 @@ use super::Apply;
 use super::refusal::Whole;
 use super::traces::Job;
 use crate::client::ClientError;
+use crate::flow::import::part::PartKind;
 use crate::flow::import::report::Done;
 use crate::flow::import::target_fit::Texts;
 use crate::flow::import::{ImportError, Result};
@@ -75,8 +76,12 @@ impl Apply<'_> {
         let texts = texts.chain(tags.iter().map(|(key, value)| (false, key, value)));
         for (is_metadata, key, value) in texts.filter(|(_, key, _)| *key != mark::KEY) {
             let set = || self.api.set_trace_text(new_id, is_metadata, key, value);
-            let field = if is_metadata { "metadata" } else { "tag" };
-            self.alone(whole, &format!("{field} {key}"), set)?;
+            let kind = if is_metadata {
+                PartKind::Metadata
+            } else {
+                PartKind::Tag
+            };
+            self.alone(whole, &kind.of(key), set)?;
         }
         Ok(())
     }

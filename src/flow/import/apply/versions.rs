@@ -6,6 +6,7 @@ use super::version_body::Body;
 use crate::client::ClientError;
 use crate::flow::import::deviations::Outcome;
 use crate::flow::import::identity::Identity;
+use crate::flow::import::part::PartKind;
 use crate::flow::import::plan::PlannedModel;
 use crate::flow::import::report::Done;
 use crate::flow::import::target_fit::Texts;
@@ -304,13 +305,13 @@ impl Apply<'_> {
         for (key, value) in tags {
             match found.tags.get(&key) {
                 Some(there) if *there == value => {}
-                Some(_) => self.kept(VERSION, &id, format!("tag {key}"), Reason::DiffersInTarget),
+                Some(_) => self.kept(VERSION, &id, PartKind::Tag.of(key), Reason::DiffersInTarget),
                 None => {
                     let set = || {
                         self.api
                             .set_version_tag(&numbers.name, found.version, &key, &value)
                     };
-                    self.alone(whole, &format!("tag {key}"), set)?;
+                    self.alone(whole, &PartKind::Tag.of(key), set)?;
                 }
             }
         }

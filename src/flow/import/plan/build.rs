@@ -10,6 +10,7 @@ use crate::flow::import::deviations::{Change, Outcome};
 use crate::flow::import::id_map::Mapping;
 use crate::flow::import::identity::Identity;
 use crate::flow::import::options::ImportOptions;
+use crate::flow::import::part::PartKind;
 use crate::flow::import::plan::named_objects::Named;
 use crate::flow::import::target::TargetState;
 use crate::flow::import::target_fit::{Fitting, PARENT_TAG};
@@ -182,7 +183,7 @@ impl Builder<'_> {
             let parent = run.parent_id();
             let is_orphan = parent.is_some_and(|parent| parents.contains(parent));
             if is_orphan && self.plan.chosen.run(&run.info.experiment_id, &run.info.run_id) {
-                let field = format!("tag {PARENT_TAG}");
+                let field = PartKind::Tag.of(PARENT_TAG);
                 let id = &run.info.run_id;
                 self.limit(Kind::Runs, id, &field, Reason::ParentNotInArchive, Outcome::Kept);
             }
@@ -277,7 +278,7 @@ impl Builder<'_> {
                 let limit = self.fitting.limits.model_tag;
                 let (_, changes) = self
                     .fitting
-                    .other(kind, &dataset.dataset_id, "tag", &dataset.tags, limit);
+                    .other(kind, &dataset.dataset_id, PartKind::Tag, &dataset.tags, limit);
                 self.plan.changes.extend(changes);
             }
             self.count(kind, &dataset.dataset_id, action, known, Some(dataset.name));

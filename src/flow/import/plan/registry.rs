@@ -7,6 +7,7 @@ use crate::archive::walk::JoinedObjects;
 use crate::flow::import::Result;
 use crate::flow::import::deviations::{Change, Outcome};
 use crate::flow::import::identity::Identity;
+use crate::flow::import::part::PartKind;
 use crate::flow::import::plan::version_order::SourceVersions;
 use crate::flow::import::version_source::source_version;
 use crate::format::{Kind, Object, Reason};
@@ -67,7 +68,7 @@ impl Builder<'_> {
                 true if !takes_alias(alias) => Reason::AliasRefused,
                 true => continue,
             };
-            let field = format!("alias {alias}");
+            let field = PartKind::Alias.of(alias);
             self.limit(
                 Kind::RegisteredModels,
                 &model.name,

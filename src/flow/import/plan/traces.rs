@@ -5,6 +5,7 @@ use super::build::Builder;
 use crate::archive::walk::JoinedObjects;
 use crate::flow::import::Result;
 use crate::flow::import::deviations::Outcome;
+use crate::flow::import::part::PartKind;
 use crate::flow::import::spans;
 use crate::format::{Kind, Reason};
 use crate::lang::rest::version::Feature;
@@ -37,10 +38,10 @@ impl Builder<'_> {
 
     fn trace(&mut self, trace: &Trace) {
         let (id, limit) = (&trace.trace_id, self.fitting.limits.trace_text);
-        let (_, changes) = self.fitting.other(KIND, id, "tag", &trace.tags, limit);
+        let (_, changes) = self.fitting.other(KIND, id, PartKind::Tag, &trace.tags, limit);
         self.plan.changes.extend(changes);
         let metadata = &trace.trace_metadata;
-        let (_, changes) = self.fitting.other(KIND, id, "metadata", metadata, limit);
+        let (_, changes) = self.fitting.other(KIND, id, PartKind::Metadata, metadata, limit);
         self.plan.changes.extend(changes);
         let has_numbers = self.target.has(Feature::TraceNumbers);
         for (key, _) in metadata
@@ -48,7 +49,7 @@ impl Builder<'_> {
             .filter(|(key, text)| spans::is_rewritten(key, text))
         {
             if has_numbers {
-                let field = format!("metadata {key}");
+                let field = PartKind::Metadata.of(key);
                 self.limit(KIND, id, &field, Reason::RewrittenByServer, Outcome::Replaced);
             }
         }
