@@ -1,5 +1,6 @@
 //! The shape of the source: which room may use which, and how long files and functions are (`ARCHITECTURE.md`).
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -245,4 +246,44 @@ fn routes_stand_in_their_table_alone() {
         "routes outside their table:\n{}",
         wrong.join("\n")
     );
+}
+
+/// Names that two types share on purpose.
+const SHARED_NAMES: [(&str, &str); 5] = [
+    ("Address", "with and without the feature `cloud`"),
+    ("Cloud", "with and without the feature `cloud`"),
+    ("CloudFile", "with and without the feature `cloud`"),
+    ("Listing", "with and without the feature `cloud`"),
+    ("OpenFolder", "on Unix and on Windows"),
+];
+
+/// The name of the type that a line declares for other files.
+fn declared_type(line: &str) -> Option<&str> {
+    let rest = line.trim_start();
+    let rest = rest.strip_prefix("pub(crate) ").or(rest.strip_prefix("pub "))?;
+    let kinds = ["struct ", "enum ", "trait ", "type "];
+    let name = kinds.iter().find_map(|kind| rest.strip_prefix(kind))?;
+    let end = name.find(|c: char| !c.is_alphanumeric() && c != '_');
+    // Each room has its `Result`, of its own error.
+    Some(&name[..end.unwrap_or(name.len())]).filter(|name| *name != "Result")
+}
+
+#[test]
+fn no_two_types_share_a_name() {
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for file in source_files() {
+        for name in file.code.lines().filter_map(declared_type) {
+            let place = file.path.display().to_string();
+            places.entry(name.to_owned()).or_default().push(place);
+        }
+    }
+    let is_shared = |name: &str| SHARED_NAMES.iter().any(|(shared, _)| *shared == name);
+    let several: Vec<_> = places
+        .iter()
+        .filter(|(name, places)| places.len() > 1 && !is_shared(name))
+        .collect();
+    assert!(several.is_empty(), "names of more than one type: {several:#?}");
+    for (name, why) in SHARED_NAMES {
+        assert!(places[name].len() > 1, "`{name}` stands once, not {why}");
+    }
 }

@@ -12,7 +12,7 @@ use super::error::{ArchiveError, Result};
 use super::reader::Archive;
 use super::remote::ObjectWriter;
 use super::staging::Staging;
-use super::zip::{Compression, Made, WriteError, ZipFileWriter, ZipIndex, ZipLimits};
+use super::zip::{Compression, Made, ZipFileWriter, ZipIndex, ZipLimits, ZipWriteError};
 use crate::format::layout::{BLOB_PATH_LEN, MANIFEST, MANIFEST_BYTES, blob_path, checksum_line};
 use crate::format::{ArchivePath, Manifest};
 use crate::model::{BlobRef, Digest};
@@ -282,13 +282,13 @@ fn close_zip(mut zip: ZipFileWriter, path: &Path, root: &Path, manifest: &Manife
 }
 
 /// Wraps an error of the zip writer.
-fn zip_error(path: &Path) -> impl FnOnce(WriteError) -> ArchiveError {
+fn zip_error(path: &Path) -> impl FnOnce(ZipWriteError) -> ArchiveError {
     let path = path.to_owned();
     move |error| ArchiveError::Io {
         action: "write",
         path,
         source: match error {
-            WriteError::Io(error) => error,
+            ZipWriteError::Io(error) => error,
             error => io::Error::other(error),
         },
     }

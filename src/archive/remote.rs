@@ -35,7 +35,7 @@ pub(crate) const SCHEMES: [&str; 6] = ["s3", "gs", "wasb", "wasbs", "abfs", "abf
 const TAIL_BYTES: u64 = 128 << 10;
 
 /// Bytes being read.
-pub(crate) type Stream = Box<dyn Read + Send>;
+pub(crate) type RemoteBytes = Box<dyn Read + Send>;
 
 /// An object in a store.
 pub(crate) trait RemoteObject: Send + Sync {
@@ -43,11 +43,11 @@ pub(crate) trait RemoteObject: Send + Sync {
     fn size_bytes(&self) -> u64;
 
     /// Reads a range of it.
-    fn open(&self, range: Range<u64>) -> io::Result<Stream>;
+    fn open(&self, range: Range<u64>) -> io::Result<RemoteBytes>;
 }
 
 /// What [`RemoteFolder::list`] tells of each file: its path and size.
-pub(crate) type Listed<'v> = &'v mut dyn FnMut(&str, u64);
+pub(crate) type VisitListed<'v> = &'v mut dyn FnMut(&str, u64);
 
 /// The objects below a key.
 pub(crate) trait RemoteFolder: Send + Sync {
@@ -55,10 +55,10 @@ pub(crate) trait RemoteFolder: Send + Sync {
     fn size_bytes(&self, path: &str) -> io::Result<Option<u64>>;
 
     /// Reads the object at a path below; its size is told with it.
-    fn open(&self, path: &str) -> io::Result<(u64, Stream)>;
+    fn open(&self, path: &str) -> io::Result<(u64, RemoteBytes)>;
 
     /// Visits all objects below.
-    fn list(&self, visit: Listed<'_>) -> io::Result<()>;
+    fn list(&self, visit: VisitListed<'_>) -> io::Result<()>;
 }
 
 /// What lies at a URI.
@@ -77,7 +77,7 @@ pub(crate) enum Remote {
     not(feature = "cloud"),
     allow(dead_code, reason = "a build without stores finds nothing there")
 )]
-pub(crate) enum Taken {
+pub(crate) enum OutputState {
     /// Nothing.
     No,
     /// An object of that key, an archive, or other objects below it.
@@ -89,7 +89,7 @@ pub(crate) enum Taken {
 /// Where something is to be made.
 pub(crate) trait RemoteTarget: Send + Sync {
     /// What lies at that key and below it.
-    fn taken(&self) -> io::Result<Taken>;
+    fn taken(&self) -> io::Result<OutputState>;
 
     /// Uploads a file as the object of that key, or of a path below it: all of it or nothing, in bounded memory. As long as an upload in
     /// parts is under way, the file `note` holds what [`Stores::give_back`] needs.

@@ -3,7 +3,7 @@
 use super::container::ContainerKind;
 use super::error::{ArchiveError, Result};
 use super::leftovers::{TemporaryFolder, hold};
-use super::remote::{self, Gate, NOTE_OF_FOLDER, ObjectWriter, RemoteBlobs, RemoteTarget, Taken, TreeNote};
+use super::remote::{self, Gate, NOTE_OF_FOLDER, ObjectWriter, RemoteBlobs, RemoteTarget, OutputState, TreeNote};
 use crate::format::layout::{MANIFEST, SEAL};
 use crate::platform;
 use std::fs;
@@ -146,9 +146,9 @@ impl Staging {
     fn check_free(&self, target: &dyn RemoteTarget) -> Result<()> {
         let path = self.out.clone();
         match target.taken().map_err(ArchiveError::io("look for", &path))? {
-            Taken::Unsealed => Err(ArchiveError::OutputUnsealed { path }),
-            Taken::Yes if self.replace == Replace::Nothing => Err(ArchiveError::OutputExists { path }),
-            Taken::Yes | Taken::No => Ok(()),
+            OutputState::Unsealed => Err(ArchiveError::OutputUnsealed { path }),
+            OutputState::Yes if self.replace == Replace::Nothing => Err(ArchiveError::OutputExists { path }),
+            OutputState::Yes | OutputState::No => Ok(()),
         }
     }
 

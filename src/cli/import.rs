@@ -12,7 +12,7 @@ use crate::cli::humanize::counted;
 use crate::cli::results::{print_json, print_result, print_summary};
 use crate::cli::server_args::tracking_uri;
 use crate::flow::import::options::DEFAULT_CONNECTIONS;
-use crate::flow::import::{ImportOptions, Plan, Prepared};
+use crate::flow::import::{ImportOptions, Plan, PlannedImport};
 use crate::monitor::Interrupt;
 use crate::report::Difference;
 use crate::report::text::{json_text, printable};
@@ -70,7 +70,7 @@ impl Args {
             interrupt,
             ..self.options()?
         };
-        let prepared = Prepared::new(&archive, client, options)?;
+        let prepared = PlannedImport::new(&archive, client, options)?;
         say_changed_options(&prepared);
         if self.dry_run {
             return self.print_plan(&prepared);
@@ -116,7 +116,7 @@ impl Args {
         })
     }
 
-    fn print_plan(&self, prepared: &Prepared) -> Result {
+    fn print_plan(&self, prepared: &PlannedImport) -> Result {
         if self.json {
             let mut plans: Vec<_> = prepared.plans().map(Plan::to_json).collect();
             let plan = match plans.len() {
@@ -136,7 +136,7 @@ impl Args {
 }
 
 /// Says which options are not those of the last import.
-pub(super) fn say_changed_options(prepared: &Prepared) {
+pub(super) fn say_changed_options(prepared: &PlannedImport) {
     for changed in prepared.plans().flat_map(|plan| &plan.changed_options) {
         say(format_args!("note: not as in the last import: {changed}"));
     }
@@ -166,7 +166,7 @@ pub(super) fn difference_line(difference: &Difference, json: bool) -> String {
 }
 
 /// Prints how a target differs from an archive; how many differences there are.
-pub(super) fn verify_target(prepared: &Prepared, uri: &str, json: bool) -> Result<u64> {
+pub(super) fn verify_target(prepared: &PlannedImport, uri: &str, json: bool) -> Result<u64> {
     let progress = Progress::new();
     let mut out = Screen::stdout(json);
     let count = prepared.verify(uri, &progress, &mut |difference| {

@@ -15,7 +15,7 @@ use crate::archive::verify::{LacksReport, VerifyReport};
 use crate::flow::extract::ExtractReport;
 use crate::flow::import::{PlanDocument, ReportDocument};
 use crate::flow::merge::split::SplitReport;
-use crate::flow::merge::{Change, Conflict, MergeReport};
+use crate::flow::merge::{Conflict, MergeChange, MergeReport};
 use crate::flow::transform::{Example, Preview, TransformReport};
 use crate::format::manifest::Totals;
 use crate::format::{Kind, LossCount, Manifest, schema};
@@ -27,7 +27,7 @@ use crate::report::compare::Comparison;
 use crate::report::diff::Difference;
 use crate::report::html::HtmlReport;
 use crate::report::lineage::{Lineage, Overview};
-use crate::report::list::{Column, ColumnForm, Noun};
+use crate::report::list::{ColumnForm, ListColumn, Noun};
 use crate::report::object::KINDS;
 use crate::report::scan::ScanReport;
 use schemars::{JsonSchema, schema_for};
@@ -143,7 +143,7 @@ pub(super) struct Merged<'a> {
     /// Objects that several archives had, each of which stands once, by kind.
     united: &'a BTreeMap<Kind, u64>,
     /// Ids and names that are others in the result.
-    changes: &'a [Change],
+    changes: &'a [MergeChange],
     /// Objects that several archives had with other content.
     conflict_count: u64,
     /// The first of them.

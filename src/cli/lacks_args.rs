@@ -1,7 +1,7 @@
 //! `--lacks-…` of `mlark verify`.
 
 use super::error::Result;
-use crate::archive::verify::{LacksReport, Sought, VerifyReport};
+use crate::archive::verify::{LacksReport, SoughtTexts, VerifyReport};
 use crate::cli::humanize::{bytes, counted, grouped, shown};
 use crate::model::printable::one_line;
 use std::fmt::Write as _;
@@ -27,8 +27,8 @@ pub(super) struct LacksArgs {
 
 impl LacksArgs {
     /// What is to be searched for, by where it was given.
-    pub(super) fn sought(&self) -> Result<Sought> {
-        let mut sought = Sought::default();
+    pub(super) fn sought(&self) -> Result<SoughtTexts> {
+        let mut sought = SoughtTexts::default();
         for (number, text) in (1..).zip(&self.lacks_text) {
             sought.text(format!("text {number}"), text)?;
         }

@@ -15,7 +15,7 @@ use crate::model::Digest;
 use crate::platform::set_mode;
 use crate::report::ReportError;
 use crate::report::lineage::ro_crate::{Crate, CrateError, FILE_NAME};
-use crate::report::lineage::{Asked, Lineage, lineage, open_lineage, overview, prov_json};
+use crate::report::lineage::{Lineage, LineageQuery, lineage, open_lineage, overview, prov_json};
 use crate::report::text::json_text;
 use sha2::{Digest as _, Sha256};
 use std::fs::{self, File};
@@ -208,9 +208,13 @@ impl Last<'_> {
         };
         if let Some(digits) = text.strip_prefix(DIGEST_PREFIX) {
             let digest = digits.parse().map_err(CliError::usage)?;
-            return Ok(lineage(archives, &Asked::File(text.to_owned(), digest), kind)?);
+            return Ok(lineage(
+                archives,
+                &LineageQuery::File(text.to_owned(), digest),
+                kind,
+            )?);
         }
-        match lineage(archives, &Asked::Object(text.to_owned()), kind) {
+        match lineage(archives, &LineageQuery::Object(text.to_owned()), kind) {
             Err(error @ ReportError::NotFound { .. }) => self.find_file(archives, Some(error)),
             found => Ok(found?),
         }
@@ -227,7 +231,7 @@ impl Last<'_> {
                 )),
             });
         }
-        let asked = Asked::File(self.path.to_string_lossy().into_owned(), digest_of(self.path)?);
+        let asked = LineageQuery::File(self.path.to_string_lossy().into_owned(), digest_of(self.path)?);
         match (lineage(archives, &asked, None), self.error) {
             (Err(ReportError::NoBytes { .. }), Some(error)) => Err(error.into()),
             (found, _) => Ok(found?),

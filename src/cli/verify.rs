@@ -17,7 +17,7 @@ use crate::cli::output_args::threads;
 use crate::cli::results::{print_json, print_result, print_summary};
 use crate::flow::export::detect::{self, SourceKind};
 use crate::flow::import::options::DEFAULT_CONNECTIONS;
-use crate::flow::import::{ImportOptions, Plan, Prepared};
+use crate::flow::import::{ImportOptions, Plan, PlannedImport};
 use crate::model::printable::one_line;
 use crate::monitor::Interrupt;
 use serde_json::json;
@@ -119,7 +119,7 @@ impl Args {
             connections,
             ..self.replay.options()?
         };
-        let prepared = Prepared::new(&archive, client, options)?;
+        let prepared = PlannedImport::new(&archive, client, options)?;
         say_changed_options(&prepared);
         let differences = super::import::verify_target(&prepared, target, self.json)?;
         if !self.json {

@@ -32,7 +32,7 @@ pub struct Manifest {
     pub source: SourceInfo,
     /// What was chosen, and what the choice left out.
     #[serde(default)]
-    pub selection: Selection,
+    pub selection: SelectionRecord,
     /// Objects per kind; for metrics and artifacts, lines.
     pub counts: BTreeMap<String, u64>,
     /// Size of what the counts do not say.
@@ -132,7 +132,8 @@ pub struct SourceInfo {
 
 /// What was chosen on export.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Selection {
+#[serde(rename = "Selection")]
+pub struct SelectionRecord {
     /// The choices by their option's name.
     #[serde(default)]
     pub options: BTreeMap<String, Value>,

@@ -29,7 +29,7 @@ pub(crate) trait OpenMore {
 /// How the processes of a group are asked to end.
 #[cfg(feature = "doors")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub(crate) enum EndRequest {
     Kindly,
     AtOnce,
 }

@@ -76,10 +76,10 @@ pub(crate) fn own_group(command: &mut Command) {
 
 /// Asks all processes of a program's group to end.
 #[cfg(feature = "doors")]
-pub(crate) fn end_group(leader: &mut Child, asked: super::Asked) {
+pub(crate) fn end_group(leader: &mut Child, asked: super::EndRequest) {
     let signal = match asked {
-        super::Asked::Kindly => Signal::TERM,
-        super::Asked::AtOnce => Signal::KILL,
+        super::EndRequest::Kindly => Signal::TERM,
+        super::EndRequest::AtOnce => Signal::KILL,
     };
     // It may be over.
     let _ = kill_process_group(Pid::from_child(leader), signal);

@@ -115,7 +115,7 @@ pub(crate) fn own_group(command: &mut Command) {
 
 /// Ends a program; what it started ends with its console.
 #[cfg(feature = "doors")]
-pub(crate) fn end_group(leader: &mut Child, _: super::Asked) {
+pub(crate) fn end_group(leader: &mut Child, _: super::EndRequest) {
     // It may be over.
     let _ = leader.kill();
 }

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 pub use columns::Noun;
-pub(crate) use columns::{Column, ColumnForm, Heading};
+pub(crate) use columns::{ColumnForm, Heading, ListColumn};
 pub(crate) use runs::{RunShape, list_runs};
 
 /// Which rows to list; what is empty admits every row.

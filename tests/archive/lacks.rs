@@ -8,7 +8,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use common::History;
 use mlark::archive::ContainerKind;
-use mlark::archive::verify::{LacksReport, Sought, VerifyOptions, lacks, verify};
+use mlark::archive::verify::{LacksReport, SoughtTexts, VerifyOptions, lacks, verify};
 use mlark::internals::{LOSSES, MANIFEST};
 use mlark::model::{Absent, OwnerKind, Text};
 use mlark::monitor::Silent;
@@ -22,7 +22,7 @@ use std::process::Command;
 const TEXT: &str = "Zoë \"Quark\" Müller/42";
 
 fn searched(path: &Path, texts: &[&str]) -> LacksReport {
-    let mut sought = Sought::default();
+    let mut sought = SoughtTexts::default();
     for text in texts {
         sought.text(format!("`{text}`"), text).unwrap();
     }
@@ -465,7 +465,7 @@ fn a_list_of_many_texts_is_searched_in_passes_and_packed_files_are_named() {
         .map(|number| format!("person number {number} of many\n"))
         .collect();
     fs::write(root.join("list"), list + "two\nlast: embed\n" + "embed\n").unwrap();
-    let mut sought = Sought::default();
+    let mut sought = SoughtTexts::default();
     sought.list("list", &root.join("list")).unwrap();
     let report = lacks(&root.join("a"), &sought, &VerifyOptions::default(), &Silent).unwrap();
     let found: Vec<_> = report

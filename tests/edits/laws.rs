@@ -1,7 +1,7 @@
 //! Laws that hold for any recipe on any archive.
 
 use crate::recipes::{Made, rename};
-use mlark::archive::verify::{Sought, VerifyOptions, lacks};
+use mlark::archive::verify::{SoughtTexts, VerifyOptions, lacks};
 use mlark::flow::transform::move_runs::MoveRuns;
 use mlark::flow::transform::redact::{DropArtifacts, HashUsers, Plain};
 use mlark::flow::transform::relocate::{Relocate, RelocatePair};
@@ -201,7 +201,7 @@ proptest! {
 
 /// In how many places of an archive a text is, as it is or encoded.
 fn places_of(path: &std::path::Path, text: &str) -> u64 {
-    let mut sought = Sought::default();
+    let mut sought = SoughtTexts::default();
     sought.text("the text".into(), text).unwrap();
     let report = lacks(path, &sought, &VerifyOptions::default(), &Silent).unwrap();
     assert!(report.unread.is_empty(), "{:?}", report.unread);

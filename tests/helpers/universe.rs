@@ -3,7 +3,7 @@
 
 use mlark::archive::{Archive, ArchiveWriter, ByteSource, Duplicates, ManifestHead, Owner, WriterOptions};
 use mlark::format::LossCount;
-use mlark::format::manifest::{Selection, SourceInfo};
+use mlark::format::manifest::{SelectionRecord, SourceInfo};
 use mlark::format::{Kind, Object as _, Reason};
 use mlark::internals::{order, to_value};
 use mlark::model::{
@@ -137,9 +137,9 @@ impl Holding {
         }
         writer.drain_artifacts(&mut |_, _| unreachable!()).unwrap();
         let head = ManifestHead {
-            selection: Selection {
+            selection: SelectionRecord {
                 left_out: self.left_out(),
-                ..Selection::default()
+                ..SelectionRecord::default()
             },
             origin: self.origin.into(),
             source: SourceInfo {

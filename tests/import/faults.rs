@@ -3,7 +3,7 @@
 use crate::helpers::{bytes, scripted};
 use mlark::archive::{Archive, ArchiveWriter, Duplicates, ManifestHead, WriterOptions};
 use mlark::client::{Client, ClientError, Connection, Environment};
-use mlark::flow::import::{ImportError, ImportOptions, ImportReport, Prepared};
+use mlark::flow::import::{ImportError, ImportOptions, ImportReport, PlannedImport};
 use mlark::format::{Kind, Object as _};
 use mlark::internals::order;
 use mlark::model::{DatasetRecord, Double, Experiment, LoggedModel, Point};
@@ -172,7 +172,7 @@ fn a_server_that_is_not_there_is_an_error_and_leaves_no_journal() {
     let mut connection = Connection::of(&format!("http://{port}"), &Environment::of(&[], None)).unwrap();
     connection.options.max_retries = 0;
     let client = Client::new(connection.base, connection.options).unwrap();
-    let error = Prepared::new(&archive, client, ImportOptions::default())
+    let error = PlannedImport::new(&archive, client, ImportOptions::default())
         .err()
         .unwrap();
     assert!(matches!(error, ImportError::Client(_)), "{error}");

@@ -22,7 +22,7 @@ impl RemoteObject for Counted {
         self.1.len() as u64
     }
 
-    fn open(&self, range: Range<u64>) -> io::Result<Stream> {
+    fn open(&self, range: Range<u64>) -> io::Result<RemoteBytes> {
         let mut stores = STORES.lock().unwrap();
         let (_, requests, bytes) = stores.get_mut(&self.0).unwrap();
         *requests += 1;

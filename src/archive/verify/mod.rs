@@ -55,7 +55,7 @@ use std::path::Path;
 use std::thread;
 
 pub(crate) use self::lacks::owners_of_blobs;
-pub use self::lacks::{BadSought, FoundText, LacksReport, Searched, Sought, Unread, lacks};
+pub use self::lacks::{BadSought, FoundText, LacksReport, Searched, SoughtTexts, Unread, lacks};
 pub use self::report::{Checked, Finding, Severity, VerifyReport};
 
 /// How to verify.

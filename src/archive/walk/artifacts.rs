@@ -1,6 +1,6 @@
 //! Artifacts with who owns them, as one stream.
 
-use super::cursor::{Cursor, OwnerHead, Owners, orphan};
+use super::cursor::{Cursor, OwnerCursor, OwnerHead, orphan};
 use super::head::text;
 use crate::archive::{Archive, ArchiveError, Result};
 use crate::format::Kind;
@@ -9,7 +9,7 @@ use crate::model::{ArtifactFile, ArtifactList, OwnerKind};
 /// Walks along the owners of artifacts, in their order: runs, logged models, model versions, traces.
 pub(crate) struct OwnerWalk<'a> {
     archive: &'a Archive,
-    current: Option<(OwnerKind, Owners<'a>)>,
+    current: Option<(OwnerKind, OwnerCursor<'a>)>,
 }
 
 impl<'a> OwnerWalk<'a> {
@@ -27,7 +27,7 @@ impl<'a> OwnerWalk<'a> {
             return Ok(None);
         }
         if self.current.as_ref().is_none_or(|(current, _)| *current != kind) {
-            self.current = Some((kind, Owners::new(self.archive, Kind::from(kind))?));
+            self.current = Some((kind, OwnerCursor::new(self.archive, Kind::from(kind))?));
         }
         match &mut self.current {
             Some((_, owners)) => owners.find(id),

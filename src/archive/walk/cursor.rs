@@ -90,7 +90,7 @@ impl<'a> Cursor<'a> {
 }
 
 /// Walks along the objects that own other lines, which follow the same order.
-pub(crate) struct Owners<'a> {
+pub(crate) struct OwnerCursor<'a> {
     kind: Kind,
     cursor: Cursor<'a>,
     current: Option<OwnerHead>,
@@ -104,10 +104,10 @@ pub(crate) struct OwnerHead {
     pub(crate) head: Head,
 }
 
-impl<'a> Owners<'a> {
+impl<'a> OwnerCursor<'a> {
     /// Before the first owner of a kind.
     pub(crate) fn new(archive: &'a Archive, kind: Kind) -> Result<Self> {
-        Ok(Owners {
+        Ok(OwnerCursor {
             kind,
             cursor: Cursor::new(archive, kind)?,
             current: None,

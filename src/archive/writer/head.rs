@@ -1,7 +1,7 @@
 //! What is said of an archive beside its content.
 
 use crate::format::Manifest;
-use crate::format::manifest::{Format, HistoryEntry, Selection, SourceInfo};
+use crate::format::manifest::{Format, HistoryEntry, SelectionRecord, SourceInfo};
 use crate::format::origin::{Origins, PartOfWhole, ShardOfSource};
 use crate::model::{Digest, Extra};
 
@@ -13,7 +13,7 @@ pub struct ManifestHead {
     /// What was read.
     pub source: SourceInfo,
     /// What was chosen.
-    pub selection: Selection,
+    pub selection: SelectionRecord,
     /// Transforms so far.
     pub history: Vec<HistoryEntry>,
     /// Fields of a parent's manifest that this version does not know.

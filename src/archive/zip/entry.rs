@@ -7,7 +7,7 @@ use super::{
     name::check_name,
     output::OutputFile,
     profile::{EntryHeader, MAX_32, Method},
-    writer::{WriteError, ZipFileWriter},
+    writer::{ZipFileWriter, ZipWriteError},
 };
 
 /// What became of one entry.
@@ -75,10 +75,10 @@ pub(crate) struct EntryWriter<'w> {
 
 impl EntryWriter<'_> {
     /// Completes the entry under its name.
-    pub(crate) fn finish(mut self, name: &str) -> Result<EntryInfo, WriteError> {
+    pub(crate) fn finish(mut self, name: &str) -> Result<EntryInfo, ZipWriteError> {
         check(name)?;
         if name.len() != self.name_len {
-            return Err(WriteError::NameLength {
+            return Err(ZipWriteError::NameLength {
                 name: name.to_owned(),
                 announced: self.name_len,
             });
@@ -91,7 +91,7 @@ impl EntryWriter<'_> {
     }
 
     /// Completes a deflated entry under its name, or cuts it off where deflating did not shrink it.
-    pub(super) fn finish_if_shorter(mut self, name: &str) -> Result<Option<EntryInfo>, WriteError> {
+    pub(super) fn finish_if_shorter(mut self, name: &str) -> Result<Option<EntryInfo>, ZipWriteError> {
         let method = self.finish_body()?;
         if self.writer.out.position() - self.data_start >= self.size {
             self.abandon()?;
@@ -100,7 +100,7 @@ impl EntryWriter<'_> {
         self.complete(name, method).map(Some)
     }
 
-    fn complete(self, name: &str, method: Method) -> Result<EntryInfo, WriteError> {
+    fn complete(self, name: &str, method: Method) -> Result<EntryInfo, ZipWriteError> {
         let header = EntryHeader {
             name,
             method,
@@ -111,7 +111,7 @@ impl EntryWriter<'_> {
         };
         if header.has_local_zip64() != (self.size_hint >= MAX_32) {
             let found = header.size.max(header.compressed_size);
-            return Err(WriteError::SizeBorder {
+            return Err(ZipWriteError::SizeBorder {
                 name: name.to_owned(),
                 announced: self.size_hint,
                 found,
@@ -122,7 +122,7 @@ impl EntryWriter<'_> {
     }
 
     /// Gives the entry up: the file ends where it began.
-    pub(crate) fn abandon(self) -> Result<(), WriteError> {
+    pub(crate) fn abandon(self) -> Result<(), ZipWriteError> {
         Ok(self.writer.cut()?)
     }
 
@@ -214,10 +214,10 @@ impl Write for EntryWriter<'_> {
 }
 
 /// Checks a name against the grammar.
-pub(super) fn check(name: &str) -> Result<(), WriteError> {
+pub(super) fn check(name: &str) -> Result<(), ZipWriteError> {
     match check_name(name.as_bytes()) {
         Ok(_) => Ok(()),
-        Err(problem) => Err(WriteError::Name {
+        Err(problem) => Err(ZipWriteError::Name {
             name: name.to_owned(),
             problem,
         }),

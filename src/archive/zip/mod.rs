@@ -44,7 +44,7 @@ pub(crate) use self::{
     index::ZipIndex,
     output::Made,
     scan::ZipLimits,
-    writer::{WriteError, ZipFileWriter},
+    writer::{ZipFileWriter, ZipWriteError},
 };
 #[cfg(test)]
 use self::{index::IndexEntry, name::blob_name, read::EntryReader};

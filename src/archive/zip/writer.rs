@@ -25,7 +25,7 @@ const BORDER: u64 = MAX_32 - MAX_32 / 512;
 /// Why a zip could not be written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub(crate) enum WriteError {
+pub(crate) enum ZipWriteError {
     /// The name is outside the grammar.
     #[error("entry name `{name}` cannot stand in an archive: {problem}")]
     Name {
@@ -90,16 +90,16 @@ pub(crate) struct ZipFileWriter {
 impl ZipFileWriter {
     /// Begins a zip in `file`, which must be open for reading and writing and is emptied; the central directory is
     /// collected in an unnamed file in `spool_dir`.
-    pub(crate) fn create(file: File, spool_dir: &Path) -> Result<Self, WriteError> {
+    pub(crate) fn create(file: File, spool_dir: &Path) -> Result<Self, ZipWriteError> {
         Self::over(OutputFile::create(file)?, spool_dir)
     }
 
     /// Begins a zip that goes to an object store while it is written.
-    pub(crate) fn in_parts(parts: ObjectWriter, spool_dir: &Path) -> Result<Self, WriteError> {
+    pub(crate) fn in_parts(parts: ObjectWriter, spool_dir: &Path) -> Result<Self, ZipWriteError> {
         Self::over(OutputFile::in_parts(parts), spool_dir)
     }
 
-    fn over(out: OutputFile, spool_dir: &Path) -> Result<Self, WriteError> {
+    fn over(out: OutputFile, spool_dir: &Path) -> Result<Self, ZipWriteError> {
         Ok(Self {
             out,
             central: BufWriter::with_capacity(SPOOL_BUFFER_LEN, tempfile::tempfile_in(spool_dir)?),
@@ -127,7 +127,7 @@ impl ZipFileWriter {
 
     /// Writes an entry that is in memory; the same bytes come out as by [`begin`](Self::begin) with
     /// [`Compression::Probe`]. For content far below 4 GiB; what is stored is not copied on its way into the file.
-    pub(crate) fn write_owned(&mut self, name: &str, content: Vec<u8>) -> Result<EntryInfo, WriteError> {
+    pub(crate) fn write_owned(&mut self, name: &str, content: Vec<u8>) -> Result<EntryInfo, ZipWriteError> {
         check(name)?;
         let size = content.len() as u64;
         debug_assert!(size < BORDER);
@@ -149,7 +149,7 @@ impl ZipFileWriter {
         self.write_stored(name, content)
     }
 
-    fn write_stored(&mut self, name: &str, content: Vec<u8>) -> Result<EntryInfo, WriteError> {
+    fn write_stored(&mut self, name: &str, content: Vec<u8>) -> Result<EntryInfo, ZipWriteError> {
         self.cut()?;
         let size = content.len() as u64;
         let header = EntryHeader {
@@ -177,7 +177,7 @@ impl ZipFileWriter {
         name: &str,
         content: &[u8],
         compression: Compression,
-    ) -> Result<EntryInfo, WriteError> {
+    ) -> Result<EntryInfo, ZipWriteError> {
         check(name)?;
         let mut entry = self.begin(name.len(), content.len() as u64, compression)?;
         entry.write_all(content)?;
@@ -194,7 +194,7 @@ impl ZipFileWriter {
         name_len: usize,
         size_hint: u64,
         compression: Compression,
-    ) -> Result<EntryWriter<'_>, WriteError> {
+    ) -> Result<EntryWriter<'_>, ZipWriteError> {
         let body = match compression {
             _ if (BORDER..MAX_32).contains(&size_hint) => Body::Stored,
             #[cfg(test)]
@@ -211,7 +211,7 @@ impl ZipFileWriter {
         name_len: usize,
         size_hint: u64,
         body: Body,
-    ) -> Result<EntryWriter<'_>, WriteError> {
+    ) -> Result<EntryWriter<'_>, ZipWriteError> {
         self.cut()?;
         let start = self.out.position();
         self.sample.clear();
@@ -236,10 +236,10 @@ impl ZipFileWriter {
     /// Copies all blobs of another archive zip as they stand, and takes over their central records.
     ///
     /// The bytes do not pass through this process where the kernel can copy; no CRC and no digest is checked.
-    pub(crate) fn copy_prefix(&mut self, index: &ZipIndex, source: &File) -> Result<(), WriteError> {
+    pub(crate) fn copy_prefix(&mut self, index: &ZipIndex, source: &File) -> Result<(), ZipWriteError> {
         self.cut()?;
         if self.entries > 0 || self.out.position() > 0 {
-            return Err(WriteError::NotEmpty {
+            return Err(ZipWriteError::NotEmpty {
                 entries: self.entries,
             });
         }
@@ -257,7 +257,7 @@ impl ZipFileWriter {
         index: &ZipIndex,
         source: &File,
         wanted: &[bool],
-    ) -> Result<(), WriteError> {
+    ) -> Result<(), ZipWriteError> {
         self.cut()?;
         // Entries that follow one another are copied at once.
         let mut range = 0..0;
@@ -275,7 +275,7 @@ impl ZipFileWriter {
     }
 
     /// Writes the central directory and the end records and gives the file back, not synced.
-    pub(crate) fn finish(self) -> Result<File, WriteError> {
+    pub(crate) fn finish(self) -> Result<File, ZipWriteError> {
         match self.end()? {
             Made::File(file) => Ok(file),
             Made::Parts(_) => Err(io::Error::from(io::ErrorKind::Unsupported).into()),
@@ -283,7 +283,7 @@ impl ZipFileWriter {
     }
 
     /// Writes the central directory and the end records; a file is not synced, and parts are not put together.
-    pub(crate) fn end(mut self) -> Result<Made, WriteError> {
+    pub(crate) fn end(mut self) -> Result<Made, ZipWriteError> {
         self.cut()?;
         let end = EndRecords {
             entries: self.entries,

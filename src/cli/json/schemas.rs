@@ -105,7 +105,7 @@ fn rows(title: &str) -> Value {
     json!({"$schema": schema::DIALECT, "title": title, "anyOf": rows})
 }
 
-fn cell(column: &Column) -> Value {
+fn cell(column: &ListColumn) -> Value {
     let types = match column.form {
         ColumnForm::Text => json!(["string", "array"]),
         ColumnForm::Time | ColumnForm::Bytes | ColumnForm::Number => json!("integer"),

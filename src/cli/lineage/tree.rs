@@ -5,7 +5,7 @@ use crate::cli::screen::Screen;
 use crate::cli::table::HEADING;
 use crate::format::Kind;
 use crate::model::printable::printable;
-use crate::report::lineage::{ArchiveFacts, Edge, Evidence, Hop, Lineage, Node, Overview, Relation};
+use crate::report::lineage::{ArchiveFacts, Edge, Evidence, Hop, Lineage, LineageNode, Overview, Relation};
 use crate::report::text::{shortened, time_text};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -167,7 +167,8 @@ impl<'l> Tree<'l> {
             down.entry(edge.to).or_default().push(edge);
         }
         let experiments = lineage.nodes.iter().filter(|node| node.kind == Kind::Experiments);
-        let named = |node: &'l Node| Some(((node.origin.as_str(), node.id.as_str()), node.name.as_deref()?));
+        let named =
+            |node: &'l LineageNode| Some(((node.origin.as_str(), node.id.as_str()), node.name.as_deref()?));
         Tree {
             lineage,
             up,
@@ -249,7 +250,7 @@ impl<'l> Tree<'l> {
         title
     }
 
-    fn details<W: Write>(&self, screen: &mut Screen<W>, node: &Node, indent: &str) -> io::Result<()> {
+    fn details<W: Write>(&self, screen: &mut Screen<W>, node: &LineageNode, indent: &str) -> io::Result<()> {
         let mut parts: Vec<String> = Vec::new();
         parts.extend(node.status.as_deref().map(text));
         parts.extend(node.user.as_deref().map(|user| format!("by {}", text(user))));
@@ -274,7 +275,7 @@ impl<'l> Tree<'l> {
         Ok(())
     }
 
-    fn experiment(&self, node: &Node) -> Option<String> {
+    fn experiment(&self, node: &LineageNode) -> Option<String> {
         let id = node.experiment_id.as_ref()?;
         let name = self.experiments.get(&(node.origin.as_str(), id.as_str()));
         Some(match name {

@@ -1,7 +1,7 @@
 //! Which differences an import named beforehand as something that the target cannot hold: each exactly at its place.
 
 use super::Context;
-use crate::flow::import::deviations::{self, Change, Outcome};
+use crate::flow::import::deviations::{self, Deviation, Outcome};
 use crate::flow::import::part::PartKind;
 use crate::format::Kind;
 use crate::lang::rest::limits::{SHOWN_METADATA, SHOWN_TAG};
@@ -42,7 +42,7 @@ enum Part<'a> {
 }
 
 /// Whether a difference lies at the place that a change names, or within it.
-fn names(change: &Change, difference: &Difference) -> bool {
+fn names(change: &Deviation, difference: &Difference) -> bool {
     if change.field == "*" && change.id == difference.id {
         return change.kind.name() == difference.kind;
     }
@@ -66,7 +66,7 @@ fn names(change: &Change, difference: &Difference) -> bool {
 }
 
 /// Where the field of a change stands: kind and key of the differences that it makes.
-fn place(change: &Change) -> (Kind, Vec<Part<'_>>) {
+fn place(change: &Deviation) -> (Kind, Vec<Part<'_>>) {
     use Part::{Any, Element, Is};
     let (kind, field) = (change.kind, change.field.as_str());
     // Files are named by their paths, which may have spaces.
@@ -121,8 +121,8 @@ mod tests {
     use crate::format::Reason;
     use crate::report::diff;
 
-    fn change(kind: Kind, id: &str, field: &str) -> Change {
-        Change {
+    fn change(kind: Kind, id: &str, field: &str) -> Deviation {
+        Deviation {
             kind,
             id: id.to_owned(),
             field: field.to_owned(),

@@ -15,13 +15,13 @@ mod store;
 pub(crate) use store::{StoreComparison, StoreError, StoreOptions, compare_store};
 
 use crate::archive::{Archive, ArchiveError, ArchiveWriter, Duplicates, ManifestHead, WriterOptions};
-use crate::flow::import::Prepared;
-use crate::flow::import::id_map::Mapping;
+use crate::flow::import::PlannedImport;
+use crate::flow::import::id_map::IdMap;
 use crate::flow::import::options::ImportOptions;
 use crate::flow::import::plan::{Action, Plan};
 use crate::flow::import::target::TargetState;
 use crate::flow::import::target_fit::Fitting;
-use crate::flow::import::workspace_import::Part;
+use crate::flow::import::workspace_import::WorkspaceImport;
 use crate::flow::import::{ImportError, Result};
 use crate::format::Kind;
 use crate::lang::rest::api::Api;
@@ -41,7 +41,7 @@ pub(crate) struct Context<'a> {
     pub plan: &'a Plan,
     pub target: &'a TargetState,
     pub options: &'a ImportOptions,
-    pub mapping: &'a Mapping,
+    pub mapping: &'a IdMap,
     pub fitting: Fitting,
     pub reverse: Reverse,
     /// The workspace of the target that this is about, where there are others: names are unique only within one.
@@ -56,7 +56,7 @@ impl Context<'_> {
     }
 }
 
-impl Prepared {
+impl PlannedImport {
     /// Compares every value and every artifact's digest with what the target holds, and hands each difference to `sink`; how
     /// many there are.
     ///
@@ -80,11 +80,11 @@ impl Prepared {
 }
 
 /// The workspace of the target that a part is about, where the target has some.
-fn workspace_of(part: &Part) -> &str {
+fn workspace_of(part: &WorkspaceImport) -> &str {
     part.api.client().workspace().unwrap_or(DEFAULT_WORKSPACE)
 }
 
-impl Part {
+impl WorkspaceImport {
     fn verify(
         &self,
         workspace: Option<&str>,
@@ -133,7 +133,7 @@ impl Part {
 }
 
 /// Exports what the plans touch, of all their workspaces at once, so that nothing is asked twice.
-fn export_target(uri: &str, out: &Path, parts: &[Part], monitor: &dyn Monitor) -> Result<Archive> {
+fn export_target(uri: &str, out: &Path, parts: &[WorkspaceImport], monitor: &dyn Monitor) -> Result<Archive> {
     let experiments = parts.iter().flat_map(|part| &part.plan.experiments);
     let names: BTreeSet<_> = experiments.map(|planned| escape(&planned.target_name)).collect();
     let models = parts.iter().flat_map(|part| &part.plan.models);

@@ -1,6 +1,6 @@
 //! What both sides of a comparison share: ids said in the archive's, values as stores keep them.
 
-use crate::flow::import::id_map::Mapping;
+use crate::flow::import::id_map::IdMap;
 use crate::format::{Kind, SortKey};
 use crate::model::Double;
 use std::collections::HashMap;
@@ -13,7 +13,7 @@ pub(crate) struct Reverse {
 
 impl Reverse {
     /// Reverses a mapping; a version's id in the target is `name/number`.
-    pub(crate) fn of(mapping: &Mapping) -> Self {
+    pub(crate) fn of(mapping: &IdMap) -> Self {
         let mut ids = HashMap::new();
         for (kind, id, known) in mapping.entries() {
             let new_id = match kind {

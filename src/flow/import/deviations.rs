@@ -29,8 +29,8 @@ pub enum Outcome {
 
 /// One value or object that does not arrive as it is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Change {
+#[serde(rename = "Change", deny_unknown_fields)]
+pub struct Deviation {
     /// Kind of the object.
     pub kind: Kind,
     /// Its id in the archive.
@@ -45,8 +45,8 @@ pub struct Change {
 
 /// How often something happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ChangeCount {
+#[serde(rename = "ChangeCount", deny_unknown_fields)]
+pub struct DeviationCount {
     /// Kind of the objects.
     pub kind: Kind,
     /// Stable code of the reason.
@@ -73,16 +73,16 @@ pub struct Limit {
 
 /// Changes, counted and, up to a bound, named.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Changes {
+pub struct Deviations {
     /// Objects of kinds that only a newer minor version of the format knows.
     newer_kinds: BTreeMap<String, u64>,
     counts: BTreeMap<(Kind, AnyReason, Outcome), u64>,
-    named: Vec<Change>,
+    named: Vec<Deviation>,
 }
 
-impl Changes {
+impl Deviations {
     /// Counts one change.
-    pub fn add(&mut self, change: Change) {
+    pub fn add(&mut self, change: Deviation) {
         self.count(change.kind, change.reason.clone(), change.outcome, 1);
         if self.named.len() < NAMED {
             self.named.push(change);
@@ -102,12 +102,12 @@ impl Changes {
     }
 
     /// Takes over others.
-    pub fn extend(&mut self, others: impl IntoIterator<Item = Change>) {
+    pub fn extend(&mut self, others: impl IntoIterator<Item = Deviation>) {
         others.into_iter().for_each(|change| self.add(change));
     }
 
     /// Takes over a whole log.
-    pub fn merge(&mut self, other: Changes) {
+    pub fn merge(&mut self, other: Deviations) {
         for ((kind, reason, outcome), count) in other.counts {
             self.count(kind, reason, outcome, count);
         }
@@ -118,7 +118,7 @@ impl Changes {
     }
 
     /// Takes over what the journal keeps of an object.
-    pub fn note(&mut self, noted: &Noted) {
+    pub fn note(&mut self, noted: &NotedDeviations) {
         self.extend(noted.named.iter().cloned());
         for more in &noted.more {
             self.count(more.kind, more.reason.clone(), more.outcome, more.count);
@@ -143,9 +143,9 @@ impl Changes {
     }
 
     /// The counts of kinds that this build knows, ordered.
-    pub fn counts(&self) -> Vec<ChangeCount> {
+    pub fn counts(&self) -> Vec<DeviationCount> {
         let counts = self.counts.iter();
-        let count = counts.map(|((kind, reason, outcome), &count)| ChangeCount {
+        let count = counts.map(|((kind, reason, outcome), &count)| DeviationCount {
             kind: *kind,
             reason: reason.clone(),
             outcome: *outcome,
@@ -155,7 +155,7 @@ impl Changes {
     }
 
     /// Those that are named.
-    pub fn named(&self) -> &[Change] {
+    pub fn named(&self) -> &[Deviation] {
         &self.named
     }
 
@@ -189,18 +189,18 @@ pub(crate) fn owner(kind: Kind, id: &str) -> (Kind, &str) {
 
 /// What an import found of one object that did not arrive as it is, as the journal keeps it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Noted {
+#[serde(rename = "Noted", deny_unknown_fields)]
+pub struct NotedDeviations {
     /// The first of them.
-    pub named: Vec<Change>,
+    pub named: Vec<Deviation>,
     /// The rest, counted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub more: Vec<ChangeCount>,
+    pub more: Vec<DeviationCount>,
 }
 
-impl Noted {
+impl NotedDeviations {
     /// Adds one.
-    pub fn add(&mut self, change: Change) {
+    pub fn add(&mut self, change: Deviation) {
         if self.named.len() < NOTED {
             self.named.push(change)
         } else {
@@ -208,13 +208,13 @@ impl Noted {
         }
     }
 
-    fn count(&mut self, change: &Change) {
+    fn count(&mut self, change: &Deviation) {
         let same = self.more.iter_mut().find(|more| {
             (more.kind, more.outcome) == (change.kind, change.outcome) && more.reason == change.reason
         });
         match same {
             Some(same) => same.count += 1,
-            None => self.more.push(ChangeCount {
+            None => self.more.push(DeviationCount {
                 kind: change.kind,
                 reason: change.reason.clone(),
                 outcome: change.outcome,
@@ -224,8 +224,8 @@ impl Noted {
     }
 
     /// Whether a change is among them, or may be among those that are only counted.
-    pub(crate) fn holds(&self, change: &Change) -> bool {
-        let is_counted = |more: &ChangeCount| {
+    pub(crate) fn holds(&self, change: &Deviation) -> bool {
+        let is_counted = |more: &DeviationCount| {
             (more.kind, more.outcome) == (change.kind, change.outcome) && more.reason == change.reason
         };
         self.named.contains(change) || self.more.iter().any(is_counted)

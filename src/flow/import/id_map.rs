@@ -1,7 +1,7 @@
 //! Which object of the archive is which object of the target, and how far it has come.
 
 use super::identity::Identity;
-use crate::flow::import::deviations::{self, Noted};
+use crate::flow::import::deviations::{self, NotedDeviations};
 use crate::format::Kind;
 use crate::lang::rest::api::TargetId;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -17,7 +17,7 @@ const MISSING_BYTES: usize = 8 << 20;
 
 /// What is known of one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Known {
+pub struct TargetObject {
     /// Id in the target.
     pub id: TargetId,
     /// Digest of what of it has arrived; 0 where it may be incomplete.
@@ -32,10 +32,10 @@ pub struct Known {
 
 /// Ids of the archive → what is known in the target; 100 bytes an object where ids are 32 hex digits.
 #[derive(Debug, Clone, Default)]
-pub struct Mapping {
+pub struct IdMap {
     kinds: BTreeMap<Kind, Ids>,
     /// What of objects did not arrive as it is when they last came.
-    noted: HashMap<(Kind, String), Noted>,
+    noted: HashMap<(Kind, String), NotedDeviations>,
     /// How many of those are named.
     named: usize,
     /// The parts that the target refused of objects whose rest has arrived.
@@ -48,7 +48,7 @@ pub struct Mapping {
 struct Ids {
     /// `m-`, `tr-` or nothing before 32 hex digits on both sides, the same prefix for the whole kind.
     hex: HashMap<u128, HexKnown>,
-    others: HashMap<String, Known>,
+    others: HashMap<String, TargetObject>,
     intents: HashMap<String, ()>,
 }
 
@@ -61,12 +61,12 @@ struct HexKnown {
     identity: Identity,
 }
 
-impl Mapping {
+impl IdMap {
     /// What is known of an object.
-    pub fn get(&self, kind: Kind, id: &str) -> Option<Known> {
+    pub fn get(&self, kind: Kind, id: &str) -> Option<TargetObject> {
         let ids = self.kinds.get(&kind)?;
         if let Some(known) = parse_hex(kind, id).and_then(|hex| ids.hex.get(&hex)) {
-            return Some(Known {
+            return Some(TargetObject {
                 id: TargetId::new(format!("{}{:032x}", prefix(kind), known.id)),
                 done: known.done,
                 is_fresh: known.is_fresh,
@@ -107,7 +107,7 @@ impl Mapping {
                 ids.hex.insert(hex, known);
             }
             _ => {
-                let known = Known {
+                let known = TargetObject {
                     id: new_id.clone(),
                     done,
                     is_fresh,
@@ -193,7 +193,7 @@ impl Mapping {
     }
 
     /// Remembers what of an object did not arrive as it is, instead of what was known of that.
-    pub fn note(&mut self, kind: Kind, id: &str, noted: Noted) {
+    pub fn note(&mut self, kind: Kind, id: &str, noted: NotedDeviations) {
         let key = (kind, id.to_owned());
         if let Some(old) = self.noted.remove(&key) {
             self.named -= old.named.len();
@@ -211,7 +211,7 @@ impl Mapping {
     }
 
     /// What of an object did not arrive as it is when it last came.
-    pub fn noted(&self, kind: Kind, id: &str) -> Option<&Noted> {
+    pub fn noted(&self, kind: Kind, id: &str) -> Option<&NotedDeviations> {
         self.noted.get(&(kind, id.to_owned()))
     }
 
@@ -219,7 +219,7 @@ impl Mapping {
     pub fn is_refused(&self, kind: Kind, id: &str) -> bool {
         let (owner_kind, owner) = deviations::owner(kind, id);
         let noted = self.noted(owner_kind, owner);
-        let is_named = |noted: &Noted| {
+        let is_named = |noted: &NotedDeviations| {
             let mut named = noted.named.iter();
             named.any(|change| change.kind == kind && change.id == id)
         };
@@ -259,7 +259,7 @@ impl Mapping {
     }
 
     /// All that is known, ordered by kind and id.
-    pub fn entries(&self) -> Vec<(Kind, String, Known)> {
+    pub fn entries(&self) -> Vec<(Kind, String, TargetObject)> {
         let mut entries = Vec::new();
         for (&kind, ids) in &self.kinds {
             let hex = ids.hex.keys().map(|hex| format!("{}{hex:032x}", prefix(kind)));
@@ -302,7 +302,7 @@ mod tests {
     fn ids_of_any_shape_come_back() {
         let hex = "00ff".repeat(8);
         let upper = "00FF".repeat(8);
-        let mut mapping = Mapping::default();
+        let mut mapping = IdMap::default();
         mapping.intend(Kind::Runs, &hex);
         assert!(mapping.is_intended(Kind::Runs, &hex));
         mapping.insert(Kind::Runs, &hex, &TargetId::new("1".repeat(32)), true);
@@ -331,7 +331,7 @@ mod tests {
 
     #[test]
     fn another_id_has_nothing_done() {
-        let mut mapping = Mapping::default();
+        let mut mapping = IdMap::default();
         mapping.insert(Kind::Experiments, "1", &TargetId::new("7"), false);
         mapping.set_done(Kind::Experiments, "1", 5);
         mapping.insert(Kind::Experiments, "1", &TargetId::new("7"), false);

@@ -27,8 +27,8 @@ use super::identity::Identity;
 use super::options::ToldOptions;
 use crate::archive::open_input;
 use crate::archive::remote::is_remote;
-use crate::flow::import::deviations::Noted;
-use crate::flow::import::id_map::{MISSING, Mapping, Parts};
+use crate::flow::import::deviations::NotedDeviations;
+use crate::flow::import::id_map::{IdMap, MISSING, Parts};
 use crate::format::Kind;
 use crate::lang::rest::api::TargetId;
 use crate::lang::rest::version::Version;
@@ -111,7 +111,7 @@ pub(crate) struct Journal {
 #[derive(Debug, Default)]
 pub(crate) struct JournalContents {
     /// What is known of objects.
-    pub mapping: Mapping,
+    pub mapping: IdMap,
     /// Content id of the archive that was last imported whole.
     pub complete: Option<String>,
     /// Whether it holds what the target's marks told when it was begun; without, they are to be asked.
@@ -303,7 +303,7 @@ impl Journal {
         kind: Kind,
         id: &str,
         digest: u64,
-        noted: &Noted,
+        noted: &NotedDeviations,
         missing: &Parts,
     ) -> Result<(), JournalError> {
         let is_named = can_resume(kind) && missing.len() <= MISSING;

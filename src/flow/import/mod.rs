@@ -1,6 +1,6 @@
 //! Replay: an archive arrives in an MLflow tracking server.
 //!
-//! [`Prepared::new`] reads the archive and the target and makes a [`Plan`], which can be printed and compared; [`Prepared::apply`] carries
+//! [`PlannedImport::new`] reads the archive and the target and makes a [`Plan`], which can be printed and compared; [`PlannedImport::apply`] carries
 //! it out, with a journal of what was meant and what was made, and gives an [`ImportReport`]. `docs/replay.md` says which call
 //! sets which field, in which order, and what no call can set.
 
@@ -31,7 +31,7 @@ pub use journal::JournalError;
 pub use options::{ImportOptions, LongValues, OnConflict, Only};
 pub use plan::Plan;
 pub(crate) use plan::PlanDocument;
-pub use planned_import::Prepared;
+pub use planned_import::PlannedImport;
 pub use report::ImportReport;
 pub(crate) use report::ReportDocument;
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 /// What origins call the objects of an archive, or of one workspace of it.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Origins {
+pub struct TargetOrigins {
     inner: Arc<Inner>,
 }
 
@@ -25,9 +25,9 @@ struct Inner {
     known: HashMap<(usize, Kind, String), String>,
 }
 
-impl<T: Into<String>> From<T> for Origins {
+impl<T: Into<String>> From<T> for TargetOrigins {
     fn from(origin: T) -> Self {
-        Origins {
+        TargetOrigins {
             inner: Arc::new(Inner {
                 names: vec![origin.into()],
                 ..Inner::default()
@@ -36,7 +36,7 @@ impl<T: Into<String>> From<T> for Origins {
     }
 }
 
-impl Origins {
+impl TargetOrigins {
     /// Reads the origins of what is in one workspace of an archive; `own` is what the archive's own is called there.
     ///
     /// # Errors
@@ -77,7 +77,7 @@ impl Origins {
                 inner.known.insert((number, line.kind, origin_id), line.id);
             }
         }
-        Ok(Origins {
+        Ok(TargetOrigins {
             inner: Arc::new(inner),
         })
     }
@@ -143,7 +143,7 @@ mod tests {
             ]
             .into(),
         };
-        let origins = Origins {
+        let origins = TargetOrigins {
             inner: Arc::new(inner),
         };
         assert_eq!(origins.mark(Kind::Experiments, "3"), "b/experiments/1");

@@ -8,7 +8,7 @@ use super::report::ImportReport;
 use super::workspaces::places;
 use crate::archive::Archive;
 use crate::client::Client;
-use crate::flow::import::workspace_import::Part;
+use crate::flow::import::workspace_import::WorkspaceImport;
 use crate::monitor::Monitor;
 
 /// An import that is planned and not yet begun.
@@ -16,24 +16,24 @@ use crate::monitor::Monitor;
 /// ```no_run
 /// use mlark::Archive;
 /// use mlark::client::{Client, Environment};
-/// use mlark::flow::import::{ImportOptions, Prepared};
+/// use mlark::flow::import::{ImportOptions, PlannedImport};
 /// use mlark::monitor::Silent;
 ///
 /// let archive = Archive::open("history.zip".as_ref())?;
 /// let client = Client::open("http://localhost:5000", &Environment::of(&[], None))?;
-/// let import = Prepared::new(&archive, client, ImportOptions::default())?;
+/// let import = PlannedImport::new(&archive, client, ImportOptions::default())?;
 /// for plan in import.plans() {
 ///     print!("{}", plan.to_text());
 /// }
 /// let report = import.apply(&Silent)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Prepared {
-    pub(crate) parts: Vec<Part>,
+pub struct PlannedImport {
+    pub(crate) parts: Vec<WorkspaceImport>,
     silent: Vec<String>,
 }
 
-impl Prepared {
+impl PlannedImport {
     /// Reads the archive, the journals and the target, and plans; nothing is written anywhere.
     ///
     /// # Errors
@@ -45,8 +45,8 @@ impl Prepared {
         let mut greeted = None;
         let parts = places
             .into_iter()
-            .map(|place| Part::new(archive, &experiments, &mut greeted, place, options.clone()));
-        Ok(Prepared {
+            .map(|place| WorkspaceImport::new(archive, &experiments, &mut greeted, place, options.clone()));
+        Ok(PlannedImport {
             parts: parts.collect::<Result<_>>()?,
             silent,
         })
@@ -59,7 +59,7 @@ impl Prepared {
 
     /// The plans, one for each workspace of the archive; one where it knows none.
     pub fn plans(&self) -> impl Iterator<Item = &Plan> {
-        self.parts.iter().map(Part::plan)
+        self.parts.iter().map(WorkspaceImport::plan)
     }
 
     /// Whether the plans can be carried out as asked.
@@ -67,7 +67,7 @@ impl Prepared {
     /// # Errors
     /// Names are taken or values are too long, and nothing was said about that.
     pub fn check(&self) -> Result<()> {
-        self.parts.iter().try_for_each(Part::check)
+        self.parts.iter().try_for_each(WorkspaceImport::check)
     }
 
     /// Carries the plans out; the reports as one.

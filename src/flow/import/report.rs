@@ -1,7 +1,7 @@
 //! What an import did.
 
 use super::plan::{Plan, limits_text};
-use crate::flow::import::deviations::{Change, Changes, Limit};
+use crate::flow::import::deviations::{Deviation, Deviations, Limit};
 use crate::format::Kind;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -37,7 +37,7 @@ pub struct ImportReport {
     /// Objects left out by choice, by kind.
     pub skipped: BTreeMap<Kind, u64>,
     /// What did not arrive as it is in the archive.
-    pub changes: Changes,
+    pub changes: Deviations,
     /// What failed.
     pub failures: Vec<Failure>,
     /// Requests sent.
@@ -64,7 +64,7 @@ pub(crate) struct ReportDocument<'a> {
     /// What did not arrive as it is in the archive, counted.
     limits: Vec<Limit>,
     /// The same, named up to a bound.
-    limited: &'a [Change],
+    limited: &'a [Deviation],
     /// What failed.
     failures: &'a [Failure],
     /// Requests sent.
@@ -152,7 +152,7 @@ impl ImportReport {
     }
 
     /// Adds a change.
-    pub fn change(&mut self, change: Change) {
+    pub fn change(&mut self, change: Deviation) {
         self.changes.add(change);
     }
 

@@ -1,7 +1,7 @@
 //! What the target is and what of the archive it already has, asked before anything is planned.
 
 use crate::client::Client;
-use crate::flow::import::origins::Origins;
+use crate::flow::import::origins::TargetOrigins;
 use crate::format::Kind;
 use crate::lang::rest::api::{Api, Result, TargetExperiment, TargetId, TargetModel};
 use crate::lang::rest::limits::Limits;
@@ -17,7 +17,7 @@ pub struct TargetState {
     /// URL without credentials, with the workspace where one was chosen.
     pub url: String,
     /// Origins of what is imported, as marks say them.
-    pub origins: Origins,
+    pub origins: TargetOrigins,
     /// The workspace of the archive that is imported, where it knows workspaces.
     pub workspace: Option<String>,
     /// A workspace that is to be made first; it holds nothing yet.
@@ -38,7 +38,7 @@ pub struct TargetState {
 
 /// Names to ask for.
 #[derive(Debug, Default)]
-pub struct Wanted {
+pub struct NamesInTarget {
     /// Experiments: names in the target.
     pub experiments: Vec<String>,
     /// Ids of experiments in the target that a journal knows.
@@ -120,7 +120,7 @@ impl TargetState {
     ///
     /// # Errors
     /// A call failed.
-    pub fn survey(&mut self, api: &Api, wanted: &Wanted) -> Result<()> {
+    pub fn survey(&mut self, api: &Api, wanted: &NamesInTarget) -> Result<()> {
         let origins = self.origins.clone();
         for prefix in origins.prefixes(Kind::Experiments) {
             for experiment in api.marked_experiments(&prefix)? {

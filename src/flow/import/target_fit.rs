@@ -4,8 +4,8 @@
 
 use super::identity::{self, Identity};
 use super::options::{ImportOptions, LongValues};
-use super::origins::Origins;
-use crate::flow::import::deviations::{Change, Outcome};
+use super::origins::TargetOrigins;
+use crate::flow::import::deviations::{Deviation, Outcome};
 use crate::flow::import::part::PartKind;
 use crate::format::{Kind, Reason};
 use crate::lang::exim::tags::canonical::{VersionContext, experiment_source, run_source, version_source};
@@ -34,7 +34,7 @@ pub(crate) struct Fitting {
     /// Whether the target is a Databricks workspace.
     pub is_databricks: bool,
     /// Origins of the archive.
-    pub origins: Origins,
+    pub origins: TargetOrigins,
     /// What to do with values that are too long.
     pub long_values: LongValues,
     /// Adds source tags.
@@ -55,7 +55,7 @@ pub(crate) struct FittedRun {
     /// Name; the same as its tag, where both are there.
     pub run_name: Option<String>,
     /// What does not arrive as it is.
-    pub changes: Vec<Change>,
+    pub changes: Vec<Deviation>,
 }
 
 impl Fitting {
@@ -63,7 +63,7 @@ impl Fitting {
     pub(crate) fn new(
         limits: Limits,
         is_databricks: bool,
-        origins: &Origins,
+        origins: &TargetOrigins,
         options: &ImportOptions,
     ) -> Self {
         Fitting {
@@ -85,7 +85,7 @@ impl Fitting {
     ///
     /// # Errors
     /// Its `exim` text is not JSON.
-    pub(crate) fn experiment(&self, experiment: &Experiment) -> Result<(Texts, Vec<Change>), PyJsonError> {
+    pub(crate) fn experiment(&self, experiment: &Experiment) -> Result<(Texts, Vec<Deviation>), PyJsonError> {
         let mut fit = self.begin(Kind::Experiments, &experiment.experiment_id);
         let overlay = self.overlay(|| experiment_source(experiment))?;
         let tags = fit.with_source(&experiment.tags, overlay);
@@ -141,7 +141,7 @@ impl Fitting {
     }
 
     /// Tags and params of a logged model, the mark included.
-    pub(crate) fn logged_model(&self, model: &LoggedModel) -> (Texts, Texts, Vec<Change>) {
+    pub(crate) fn logged_model(&self, model: &LoggedModel) -> (Texts, Texts, Vec<Deviation>) {
         let mut fit = self.begin(Kind::LoggedModels, &model.model_id);
         let tags = fit.tags(own(&model.tags), usize::MAX);
         let params = fit.texts(PartKind::Param, own(&model.params), usize::MAX);
@@ -149,7 +149,10 @@ impl Fitting {
     }
 
     /// Tags and description of a registered model, the mark included.
-    pub(crate) fn registered_model(&self, model: &RegisteredModel) -> (Texts, Option<String>, Vec<Change>) {
+    pub(crate) fn registered_model(
+        &self,
+        model: &RegisteredModel,
+    ) -> (Texts, Option<String>, Vec<Deviation>) {
         let mut fit = self.begin(Kind::RegisteredModels, &model.name);
         let tags = fit.tags(own(&model.tags), self.limits.model_tag);
         let description = fit.description(model.description.as_deref(), self.limits.description);
@@ -164,7 +167,7 @@ impl Fitting {
         &self,
         version: &ModelVersion,
         context: &VersionContext,
-    ) -> Result<(Texts, Option<String>, Vec<Change>), PyJsonError> {
+    ) -> Result<(Texts, Option<String>, Vec<Deviation>), PyJsonError> {
         let id = format!("{}/{}", version.name, version.version);
         let mut fit = self.begin(Kind::ModelVersions, &id);
         let is_prompt = crate::model::registry::is_prompt(&version.tags);
@@ -187,7 +190,7 @@ impl Fitting {
         part: PartKind,
         texts: &TextMap,
         limit: usize,
-    ) -> (Texts, Vec<Change>) {
+    ) -> (Texts, Vec<Deviation>) {
         let mut fit = self.begin(kind, id);
         let texts = fit.texts(part, own(texts), limit);
         (texts, fit.changes)
@@ -264,7 +267,7 @@ struct Fit<'a> {
     fitting: &'a Fitting,
     kind: Kind,
     id: &'a str,
-    changes: Vec<Change>,
+    changes: Vec<Deviation>,
 }
 
 impl Fit<'_> {
@@ -332,7 +335,7 @@ impl Fit<'_> {
     }
 
     fn change(&mut self, field: String, reason: Reason, outcome: Outcome) {
-        self.changes.push(Change {
+        self.changes.push(Deviation {
             kind: self.kind,
             id: self.id.to_owned(),
             field,

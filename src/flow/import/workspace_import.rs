@@ -3,14 +3,14 @@
 use super::identity::{self, Identity};
 use super::journal::{self, JournalContents, JournalPlaces, Ledger};
 use super::options::{ImportOptions, LongValues, differences};
-use super::origins::Origins;
+use super::origins::TargetOrigins;
 use super::plan::{self, Chosen, Named, Plan};
 use super::report::ImportReport;
 use super::target::TargetState;
-use super::workspaces::{Place, known_origin, origin_within};
+use super::workspaces::{WorkspacePlace, known_origin, origin_within};
 use super::{ImportError, Result, apply, target_name};
 use crate::archive::Archive;
-use crate::flow::import::id_map::Mapping;
+use crate::flow::import::id_map::IdMap;
 use crate::format::{Kind, Reason};
 use crate::lang::rest::api::Api;
 use crate::lang::rest::mark;
@@ -23,7 +23,7 @@ use std::borrow::Cow;
 const SETTLING: std::time::Duration = std::time::Duration::from_secs(3);
 
 /// An import of what is in one workspace, planned and not yet begun.
-pub(crate) struct Part {
+pub(crate) struct WorkspaceImport {
     pub(crate) archive: Archive,
     pub(crate) api: Api,
     pub(crate) options: ImportOptions,
@@ -31,19 +31,19 @@ pub(crate) struct Part {
     pub(crate) plan: Plan,
     journals: JournalPlaces,
     /// What the target's marks told, where the journals know less.
-    recovered: Option<Mapping>,
+    recovered: Option<IdMap>,
     /// Whether the journal says that this archive arrived whole, with these options.
     is_complete: bool,
 }
 
-impl Part {
+impl WorkspaceImport {
     /// Reads the archive, whose experiments are given, the journal and the target, and plans; nothing is written anywhere. Who the
     /// target is, is asked once for all parts.
     pub(crate) fn new(
         archive: &Archive,
         experiments: &[Experiment],
         greeted: &mut Option<TargetState>,
-        place: Place,
+        place: WorkspacePlace,
         options: ImportOptions,
     ) -> Result<Self> {
         let api = Api::new(place.client);
@@ -80,7 +80,7 @@ impl Part {
         let recovered = (!contents.is_recovered).then_some(mapping);
         let stamp = stamp(archive, &options);
         plan.changed_options = changed_options(&contents, &options, &stamp);
-        Ok(Part {
+        Ok(WorkspaceImport {
             archive: archive.clone(),
             api,
             is_complete: contents.complete.as_deref() == Some(stamp.as_str()) && plan.to_create() == 0,
@@ -137,7 +137,7 @@ impl Part {
     }
 
     /// What the journal says now, or without one the target's marks.
-    pub(crate) fn current_mapping(&self) -> Result<Cow<'_, Mapping>> {
+    pub(crate) fn current_mapping(&self) -> Result<Cow<'_, IdMap>> {
         let contents = self.journals.read(None)?;
         match &self.recovered {
             Some(mapping) if !contents.is_recovered => Ok(Cow::Borrowed(mapping)),
@@ -202,7 +202,7 @@ fn journals_of(
         Some(named) => origin_within(named, workspace).into(),
         None => {
             let own = known_origin(archive, workspace, &target, given);
-            Origins::read(archive, own, workspace)?
+            TargetOrigins::read(archive, own, workspace)?
         }
     };
     let given = given.map(|path| journal::path_within(path, workspace));
@@ -238,7 +238,7 @@ fn changed(before: &str, now: &str) -> Option<String> {
 }
 
 /// Fills the mapping of a lost journal from the target's marks.
-fn recover(api: &Api, target: &TargetState, mapping: &mut Mapping) -> Result<()> {
+fn recover(api: &Api, target: &TargetState, mapping: &mut IdMap) -> Result<()> {
     let origins = &target.origins;
     for (id, target_id) in &target.marked {
         mapping.insert(Kind::Experiments, id, target_id, false);

@@ -5,7 +5,7 @@
 
 use super::journal::{self, Journal, JournalContents, JournalKey, JournalPlaces};
 use super::options::Only;
-use super::origins::Origins;
+use super::origins::TargetOrigins;
 use super::{ImportError, Result, target_name};
 use crate::archive::Archive;
 use crate::client::Client;
@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// A workspace of the archive and where what is in it goes.
-pub(crate) struct Place {
+pub(crate) struct WorkspacePlace {
     /// Its name in the archive; none where the archive knows no workspaces.
     pub workspace: Option<String>,
     /// Asks within the workspace of the target.
@@ -72,12 +72,12 @@ pub(super) fn places(
     experiments: &[Experiment],
     client: &Client,
     only: &Only,
-) -> Result<Vec<Place>> {
+) -> Result<Vec<WorkspacePlace>> {
     let workspaces = workspaces_of(archive, experiments, &only.workspaces)?;
     let has_none = archive.manifest().count(Kind::Workspaces) == 0
         && workspaces.keys().all(|name| name == DEFAULT_WORKSPACE);
     if has_none && only.workspaces.is_empty() {
-        return Ok(vec![Place {
+        return Ok(vec![WorkspacePlace {
             workspace: None,
             client: client.clone(),
             missing: None,
@@ -97,7 +97,7 @@ pub(super) fn places(
     if workspaces.len() > 1 {
         return Err(shared(&workspaces, client));
     }
-    let place = |name: String| Place {
+    let place = |name: String| WorkspacePlace {
         is_flat: there.is_none() && name != DEFAULT_WORKSPACE,
         workspace: Some(name),
         client: client.clone(),
@@ -107,7 +107,12 @@ pub(super) fn places(
 }
 
 /// The workspace of the same name.
-fn own_place(client: &Client, there: &[String], name: String, workspace: Option<Workspace>) -> Result<Place> {
+fn own_place(
+    client: &Client,
+    there: &[String],
+    name: String,
+    workspace: Option<Workspace>,
+) -> Result<WorkspacePlace> {
     let is_default = name == DEFAULT_WORKSPACE;
     let missing = (!is_default && !there.contains(&name)).then(|| {
         workspace.unwrap_or_else(|| Workspace {
@@ -117,7 +122,7 @@ fn own_place(client: &Client, there: &[String], name: String, workspace: Option<
     });
     // Like MLflow's client, which names no workspace where none was chosen.
     let header = (!is_default).then_some(name.as_str());
-    Ok(Place {
+    Ok(WorkspacePlace {
         client: client.in_workspace(header)?,
         workspace: Some(name),
         missing,
@@ -220,7 +225,7 @@ pub(crate) fn journals_of(
                 Some(named) => origin_within(named, own.as_deref()),
                 None => known_origin(archive, own.as_deref(), &target, given),
             };
-            let origins = Origins::read(archive, origin, own.as_deref())?;
+            let origins = TargetOrigins::read(archive, origin, own.as_deref())?;
             let given = given.map(|path| journal::path_within(path, own.as_deref()));
             let places = JournalPlaces::new(archive.path(), &origins, &target, given);
             if !places.exist() {

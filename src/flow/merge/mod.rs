@@ -47,7 +47,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 pub use self::error::MergeError;
-pub use self::plan::{Change, ChangeKind};
+pub use self::plan::{ChangeKind, MergeChange};
 pub use self::shards::ShardError;
 pub use self::united::NAME;
 pub use self::weave::Conflict;
@@ -94,7 +94,7 @@ pub struct MergeReport {
     /// Objects that several archives had, by kind, each of which stands once.
     pub united: BTreeMap<Kind, u64>,
     /// Ids and names that are others in the result.
-    pub changes: Vec<Change>,
+    pub changes: Vec<MergeChange>,
     /// How many objects several archives had with other content.
     pub conflict_count: u64,
     /// The first of them.

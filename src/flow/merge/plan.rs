@@ -32,7 +32,8 @@ pub(super) struct InputPlan {
 
 /// Something that is called otherwise in the result.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
-pub struct Change {
+#[serde(rename = "Change")]
+pub struct MergeChange {
     /// What became of it.
     pub what: ChangeKind,
     /// Kind of the object.
@@ -62,7 +63,7 @@ pub enum ChangeKind {
 pub(super) struct Plan {
     pub(super) table: OriginTable,
     pub(super) inputs: Vec<InputPlan>,
-    pub(super) changes: Vec<Change>,
+    pub(super) changes: Vec<MergeChange>,
 }
 
 impl Plan {
@@ -149,7 +150,7 @@ impl Plan {
     }
 
     pub(super) fn change(&mut self, what: ChangeKind, kind: Kind, input: usize, old: &str, new: &str) {
-        self.changes.push(Change {
+        self.changes.push(MergeChange {
             what,
             kind,
             input: input + 1,

@@ -6,7 +6,7 @@ use super::weave::Weave;
 use super::{MergeOptions, Prefer, Result};
 use crate::archive::{Archive, ArchiveWriter, ManifestHead, digests_in};
 use crate::format::loss::LossCount;
-use crate::format::manifest::{Format, HistoryEntry, Losses, Selection, Tool};
+use crate::format::manifest::{Format, HistoryEntry, Losses, SelectionRecord, Tool};
 use crate::format::origin::Origins;
 use crate::format::undo::UNDO_LINES;
 use crate::format::{ArchivePath, Manifest};
@@ -105,7 +105,7 @@ pub(super) fn missing_parts(archives: &[&Archive]) -> Option<(String, u64)> {
 }
 
 /// What was chosen on all exports: the choices where they are the same, else a list of them.
-fn selection(archives: &[&Archive]) -> Selection {
+fn selection(archives: &[&Archive]) -> SelectionRecord {
     let mut options: Vec<&BTreeMap<String, Value>> = Vec::new();
     for archive in archives {
         let chosen = &archive.manifest().selection.options;
@@ -128,7 +128,7 @@ fn selection(archives: &[&Archive]) -> Selection {
             known.count = known.count.saturating_add(loss.count);
         }
     }
-    Selection {
+    SelectionRecord {
         options,
         left_out: left_out.into_values().collect(),
     }

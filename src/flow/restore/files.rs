@@ -2,7 +2,7 @@
 
 use crate::archive::{Archive, ArchiveError};
 use crate::lang::artifacts::tree::{Paths, check_name, write_live_artifact};
-use crate::lang::sql::write::{FileSink, Place, WriteError};
+use crate::lang::sql::write::{FileSink, StorePlace, WriteError};
 use crate::model::{ArtifactFile, ArtifactList, BlobRef, Digest};
 use crate::report::Difference;
 use crate::report::diff::Change;
@@ -14,20 +14,20 @@ use std::path::{Path, PathBuf};
 
 /// Which names of files an owner has so far.
 struct Names {
-    place: Place,
+    place: StorePlace,
     paths: Paths,
 }
 
 impl Names {
     fn new() -> Self {
         Names {
-            place: Place::default(),
+            place: StorePlace::default(),
             paths: Paths::new(false),
         }
     }
 
     /// Takes the path of a file of an owner; whether it can be there.
-    fn claim(&mut self, place: &Place, path: &str) -> bool {
+    fn claim(&mut self, place: &StorePlace, path: &str) -> bool {
         if self.place != *place {
             self.place = place.clone();
             self.paths.clear();
@@ -47,11 +47,16 @@ impl PlannedFiles {
 }
 
 impl FileSink for PlannedFiles {
-    fn take(&mut self, _: &ArtifactList, place: &Place, file: &ArtifactFile) -> Result<bool, WriteError> {
+    fn take(
+        &mut self,
+        _: &ArtifactList,
+        place: &StorePlace,
+        file: &ArtifactFile,
+    ) -> Result<bool, WriteError> {
         Ok(self.0.claim(place, &file.path))
     }
 
-    fn create(&mut self, _: &Place, _: &'static str) -> Result<Option<Box<dyn Write>>, WriteError> {
+    fn create(&mut self, _: &StorePlace, _: &'static str) -> Result<Option<Box<dyn Write>>, WriteError> {
         Ok(None)
     }
 }
@@ -76,7 +81,12 @@ impl<'a> Folder<'a> {
 }
 
 impl FileSink for Folder<'_> {
-    fn take(&mut self, _: &ArtifactList, place: &Place, file: &ArtifactFile) -> Result<bool, WriteError> {
+    fn take(
+        &mut self,
+        _: &ArtifactList,
+        place: &StorePlace,
+        file: &ArtifactFile,
+    ) -> Result<bool, WriteError> {
         if !self.names.claim(place, &file.path) {
             return Ok(false);
         }
@@ -85,7 +95,11 @@ impl FileSink for Folder<'_> {
         Ok(true)
     }
 
-    fn create(&mut self, place: &Place, name: &'static str) -> Result<Option<Box<dyn Write>>, WriteError> {
+    fn create(
+        &mut self,
+        place: &StorePlace,
+        name: &'static str,
+    ) -> Result<Option<Box<dyn Write>>, WriteError> {
         let path = place.below(&self.root).join(name);
         if !self.names.claim(place, name) {
             let text = format!("an artifact has the place of `{}`", path.display());
@@ -98,7 +112,7 @@ impl FileSink for Folder<'_> {
 }
 
 /// Where a file lies whose names were checked.
-fn path_of(root: &Path, place: &Place, file: &ArtifactFile) -> PathBuf {
+fn path_of(root: &Path, place: &StorePlace, file: &ArtifactFile) -> PathBuf {
     let parts = file.path.split('/');
     parts.fold(place.below(root), |path, part| path.join(part))
 }
@@ -121,7 +135,12 @@ impl<'a> CheckedFiles<'a> {
 }
 
 impl FileSink for CheckedFiles<'_> {
-    fn take(&mut self, list: &ArtifactList, place: &Place, file: &ArtifactFile) -> Result<bool, WriteError> {
+    fn take(
+        &mut self,
+        list: &ArtifactList,
+        place: &StorePlace,
+        file: &ArtifactFile,
+    ) -> Result<bool, WriteError> {
         if !self.names.claim(place, &file.path) {
             return Ok(false);
         }
@@ -140,7 +159,7 @@ impl FileSink for CheckedFiles<'_> {
         Ok(true)
     }
 
-    fn create(&mut self, _: &Place, _: &'static str) -> Result<Option<Box<dyn Write>>, WriteError> {
+    fn create(&mut self, _: &StorePlace, _: &'static str) -> Result<Option<Box<dyn Write>>, WriteError> {
         Ok(None)
     }
 }

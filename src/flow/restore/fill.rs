@@ -1,10 +1,10 @@
 //! A database that is there is filled: its plan, and the two things that appear together, its rows and the folder of artifacts.
 
 use super::files::{Folder, PlannedFiles};
-use super::{FillOptions, Layout, Load, LongValues, Numbers, RestoreError, TREE, told};
-use crate::archive::remote::{self, RemoteTarget, Taken};
+use super::{FillOptions, Load, LongValueRule, Numbers, RestoreError, TREE, TableLayout, told};
+use crate::archive::remote::{self, OutputState, RemoteTarget};
 use crate::archive::{Archive, ArchiveError, Replace, Staging, TemporaryFolder, parent_of};
-use crate::lang::sql::write::{self, FileSink, OpenTarget, Outcome, WriteError};
+use crate::lang::sql::write::{self, FileSink, OpenTarget, WriteError, WriteOutcome};
 use crate::monitor::Monitor;
 use crate::platform::{rename_new, sync_file};
 use std::fs;
@@ -22,11 +22,11 @@ pub(super) struct Filling<'a> {
 
 impl Filling<'_> {
     /// Fills it, or plans that; what came of it, and which tables and columns the database has.
-    pub(super) fn run(&self) -> Result<(Outcome, Layout), RestoreError> {
+    pub(super) fn run(&self) -> Result<(WriteOutcome, TableLayout), RestoreError> {
         if self.numbers == Numbers::Sqlite {
             let path = self.sqlite_path()?;
             if !path.exists() {
-                return Ok((self.new_file(&path)?, Layout::default()));
+                return Ok((self.new_file(&path)?, TableLayout::default()));
             }
         }
         let target = OpenTarget::open(self.uri, self.numbers).map_err(|error| told(self.uri, error))?;
@@ -41,22 +41,22 @@ impl Filling<'_> {
         Ok((outcome, layout))
     }
 
-    fn load(&self, layout: &Layout) -> Result<Load<'_>, RestoreError> {
+    fn load(&self, layout: &TableLayout) -> Result<Load<'_>, RestoreError> {
         let store = &self.options.store;
         Ok(Load {
             archive: self.archive,
             options: store.target(self.artifacts, self.numbers, layout)?,
             long_values: match self.options.cuts_long_values {
-                true => LongValues::Truncate,
-                false => LongValues::Fail,
+                true => LongValueRule::Truncate,
+                false => LongValueRule::Fail,
             },
             monitor: self.monitor,
         })
     }
 
     /// Makes a SQLite file.
-    fn new_file(&self, path: &Path) -> Result<Outcome, RestoreError> {
-        let options = self.load(&Layout::default())?.options;
+    fn new_file(&self, path: &Path) -> Result<WriteOutcome, RestoreError> {
+        let options = self.load(&TableLayout::default())?.options;
         if self.options.is_dry {
             let planned = write::plan(self.archive, &mut PlannedFiles::new(), options, self.monitor);
             return planned.map_err(|error| told(self.uri, error));
@@ -93,8 +93,8 @@ impl Filling<'_> {
         fill: impl FnOnce(
             &mut dyn FileSink,
             &mut dyn FnMut() -> Result<(), ArchiveError>,
-        ) -> Result<Outcome, WriteError>,
-    ) -> Result<Outcome, RestoreError> {
+        ) -> Result<WriteOutcome, WriteError>,
+    ) -> Result<WriteOutcome, RestoreError> {
         if let Some(target) = remote::target(self.artifacts) {
             let to = |error| ArchiveError::io("write to", self.artifacts)(error);
             return self.with_remote_artifacts(&*target.map_err(to)?, fill);
@@ -126,10 +126,10 @@ impl Filling<'_> {
         fill: impl FnOnce(
             &mut dyn FileSink,
             &mut dyn FnMut() -> Result<(), ArchiveError>,
-        ) -> Result<Outcome, WriteError>,
-    ) -> Result<Outcome, RestoreError> {
+        ) -> Result<WriteOutcome, WriteError>,
+    ) -> Result<WriteOutcome, RestoreError> {
         let failed = |error| ArchiveError::io("write to", self.artifacts)(error);
-        if target.taken().map_err(failed)? != Taken::No {
+        if target.taken().map_err(failed)? != OutputState::No {
             let path = self.artifacts.to_owned();
             return Err(ArchiveError::OutputExists { path }.into());
         }

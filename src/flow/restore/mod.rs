@@ -9,7 +9,7 @@ mod report;
 
 use crate::archive::{Archive, ArchiveError, ErrorKind, Replace, Staging, remote};
 use crate::lang::sql::write::{
-    self, ArtifactRoot, IntoStore, Layout, Load, LongValues, LookedAt, Numbers, Rules, TargetOptions,
+    self, IntoStore, Load, LongValueRule, LookedAt, Numbers, Rules, StoreRoot, TableLayout, TargetOptions,
     WriteError,
 };
 use crate::model::DEFAULT_WORKSPACE;
@@ -114,7 +114,7 @@ impl RestoreOptions {
     /// The edit that changes an archive as a restore into a new SQLite store does: what comes back from there has the content id of what that
     /// edit makes, where nothing is lost.
     pub fn store_edit(&self, artifacts: &Path) -> IntoStore {
-        self.edit_for(artifacts, Numbers::Sqlite, &Layout::default())
+        self.edit_for(artifacts, Numbers::Sqlite, &TableLayout::default())
     }
 
     /// The same of a restore into a database, which is looked at.
@@ -127,11 +127,11 @@ impl RestoreOptions {
         Ok(self.edit_for(artifacts, numbers, target.layout()))
     }
 
-    fn edit_for(&self, artifacts: &Path, numbers: Numbers, layout: &Layout) -> IntoStore {
+    fn edit_for(&self, artifacts: &Path, numbers: Numbers, layout: &TableLayout) -> IntoStore {
         let root = match (self.direct_uris, remote_of(artifacts)) {
-            (false, _) => ArtifactRoot::proxied().as_str().to_owned(),
+            (false, _) => StoreRoot::proxied().as_str().to_owned(),
             (true, Some(uri)) => format!("{}/", uri.trim_end_matches('/')),
-            (true, None) => ArtifactRoot::of_folder(artifacts).as_str().to_owned(),
+            (true, None) => StoreRoot::of_folder(artifacts).as_str().to_owned(),
         };
         let trusted = self.trusted.iter().map(|folder| file_uri(folder));
         let workspace = self.workspace.as_deref().unwrap_or(DEFAULT_WORKSPACE);
@@ -148,7 +148,7 @@ impl RestoreOptions {
         &self,
         artifacts: &Path,
         numbers: Numbers,
-        layout: &Layout,
+        layout: &TableLayout,
     ) -> Result<TargetOptions, RestoreError> {
         if self.workspace.is_some() && !layout.has_workspaces() {
             let text =
@@ -243,14 +243,14 @@ pub fn plan(
     options: &RestoreOptions,
     monitor: &dyn Monitor,
 ) -> Result<RestoreReport, RestoreError> {
-    let target = options.target(&artifacts_of(out)?, Numbers::Sqlite, &Layout::default())?;
+    let target = options.target(&artifacts_of(out)?, Numbers::Sqlite, &TableLayout::default())?;
     let outcome = write::plan(archive, &mut PlannedFiles::new(), target, monitor)?;
     RestoreReport::new(archive, outcome, options.store_edit(&artifacts_of(out)?))
 }
 
 /// The root of artifacts behind a server.
 pub fn proxied_root() -> String {
-    ArtifactRoot::proxied().as_str().to_owned()
+    StoreRoot::proxied().as_str().to_owned()
 }
 
 /// What columns of the database behind a URI, or the path of one, hold.
@@ -288,7 +288,7 @@ pub fn expect(
     let load = Load {
         archive,
         options: options.target(root, numbers, &layout)?,
-        long_values: LongValues::Truncate,
+        long_values: LongValueRule::Truncate,
         monitor,
     };
     let (mut planned, mut checked);
@@ -316,7 +316,7 @@ pub fn restore(
     options: &RestoreOptions,
     monitor: &dyn Monitor,
 ) -> Result<RestoreReport, RestoreError> {
-    let target = options.target(&artifacts_of(out)?, Numbers::Sqlite, &Layout::default())?;
+    let target = options.target(&artifacts_of(out)?, Numbers::Sqlite, &TableLayout::default())?;
     let staging = Staging::create(out, Replace::Nothing)?;
     let tree = staging.root().join(TREE);
     fs::create_dir(&tree).map_err(ArchiveError::io("create directory", &tree))?;

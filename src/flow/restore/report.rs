@@ -4,7 +4,7 @@ use super::RestoreError;
 use crate::archive::Archive;
 use crate::archive::walk::{Wanted, newer_fields, newer_kinds};
 use crate::format::{Kind, LossCount, Reason};
-use crate::lang::sql::write::{Edit, IntoStore, Outcome};
+use crate::lang::sql::write::{IntoStore, StoreEdit, WriteOutcome};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -50,7 +50,7 @@ pub struct NewId {
 pub struct EditCount {
     /// What was done: `place`, `local-place`, `workspace`, `made-workspace`, `renamed`, `new-id`, `default`.
     #[schemars(with = "String")]
-    pub edit: Edit,
+    pub edit: StoreEdit,
     /// Kind of the objects.
     pub kind: String,
     /// The field.
@@ -76,13 +76,15 @@ impl EditCount {
     /// The edit for a person.
     pub fn words(&self) -> &'static str {
         match self.edit {
-            Edit::Place => "now name the place below the destination",
-            Edit::LocalPlace => "named a place of some machine, and now name the place below the destination",
-            Edit::Workspace => "came into a workspace",
-            Edit::MadeWorkspace => "made, since a target needs them",
-            Edit::Default => "were not there, and are 0, since a store orders by them",
-            Edit::Renamed => "deleted ones renamed, since another has the name",
-            Edit::NewId => "have another id, since the column holds numbers",
+            StoreEdit::Place => "now name the place below the destination",
+            StoreEdit::LocalPlace => {
+                "named a place of some machine, and now name the place below the destination"
+            }
+            StoreEdit::Workspace => "came into a workspace",
+            StoreEdit::MadeWorkspace => "made, since a target needs them",
+            StoreEdit::Default => "were not there, and are 0, since a store orders by them",
+            StoreEdit::Renamed => "deleted ones renamed, since another has the name",
+            StoreEdit::NewId => "have another id, since the column holds numbers",
         }
     }
 }
@@ -90,7 +92,7 @@ impl EditCount {
 impl RestoreReport {
     pub(super) fn new(
         archive: &Archive,
-        outcome: Outcome,
+        outcome: WriteOutcome,
         into_store: IntoStore,
     ) -> Result<Self, RestoreError> {
         let counts = outcome.written.iter();

@@ -15,7 +15,7 @@ use crate::archive::{Archive, ArchiveError, TemporaryFolder};
 use crate::model::DEFAULT_WORKSPACE;
 use crate::model::{Experiment, Workspace};
 use crate::platform::{private_folder, set_mode_of};
-pub(crate) use program::{Mlflow, Version};
+pub(crate) use program::{Mlflow, MlflowVersion};
 pub(crate) use server::{Ended, Server};
 use std::fs;
 use std::io;
@@ -54,9 +54,9 @@ pub(crate) enum ServeError {
         /// The program.
         program: PathBuf,
         /// Its version.
-        version: Version,
+        version: MlflowVersion,
         /// The first that opens the store.
-        needed: Version,
+        needed: MlflowVersion,
     },
     /// Nothing can listen there.
     #[error("port {port} is not free")]

@@ -9,29 +9,29 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// The MLflow whose tables a restore makes.
-const TABLES: Version = Version { major: 3, minor: 18 };
+const TABLES: MlflowVersion = MlflowVersion { major: 3, minor: 18 };
 
 /// The first two numbers of a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Version {
+pub(crate) struct MlflowVersion {
     /// The first.
     pub major: u32,
     /// The second.
     pub minor: u32,
 }
 
-impl fmt::Display for Version {
+impl fmt::Display for MlflowVersion {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}.{}", self.major, self.minor)
     }
 }
 
-impl Version {
+impl MlflowVersion {
     /// The version in what `mlflow --version` prints.
     fn of(text: &str) -> Option<Self> {
         let number = text.trim().rsplit(' ').next()?;
         let mut parts = number.split('.');
-        Some(Version {
+        Some(MlflowVersion {
             major: parts.next()?.parse().ok()?,
             minor: parts.next()?.parse().ok()?,
         })
@@ -42,7 +42,7 @@ impl Version {
 #[derive(Debug, Clone)]
 pub(crate) struct Mlflow {
     program: PathBuf,
-    version: Version,
+    version: MlflowVersion,
 }
 
 impl Mlflow {
@@ -66,7 +66,7 @@ impl Mlflow {
         };
         let output = mlflow.command().arg("--version").stderr(Stdio::null()).output();
         let output = output.map_err(|source| mlflow.cannot_run(source))?;
-        let version = Version::of(&String::from_utf8_lossy(&output.stdout));
+        let version = MlflowVersion::of(&String::from_utf8_lossy(&output.stdout));
         let version = version.ok_or_else(|| ServeError::NoVersion {
             program: mlflow.program.clone(),
         })?;
@@ -81,7 +81,7 @@ impl Mlflow {
     }
 
     /// Its version.
-    pub(crate) fn version(&self) -> Version {
+    pub(crate) fn version(&self) -> MlflowVersion {
         self.version
     }
 
@@ -136,10 +136,10 @@ mod tests {
 
     #[test]
     fn versions_are_read_as_mlflow_prints_them() {
-        let version = |text: &str| Version::of(text).map(|version| version.to_string());
+        let version = |text: &str| MlflowVersion::of(text).map(|version| version.to_string());
         assert_eq!(version("mlflow, version 3.18.0\n").as_deref(), Some("3.18"));
         assert_eq!(version("mlflow, version 3.19.0rc1").as_deref(), Some("3.19"));
         assert_eq!(version("something else"), None);
-        assert!(Version::of("2.22.5").unwrap() < TABLES);
+        assert!(MlflowVersion::of("2.22.5").unwrap() < TABLES);
     }
 }

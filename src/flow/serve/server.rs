@@ -2,7 +2,7 @@
 
 use super::{Mlflow, ServeError, Session};
 use crate::archive::ArchiveError;
-use crate::platform::{Asked, end_group, has_group, own_group};
+use crate::platform::{EndRequest, end_group, has_group, own_group};
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -170,7 +170,7 @@ impl Server {
             return;
         }
         // Its workers outlive it where it ended by itself.
-        end_group(&mut self.child, Asked::Kindly);
+        end_group(&mut self.child, EndRequest::Kindly);
         let begin = Instant::now();
         while begin.elapsed() < END {
             let is_over = !matches!(self.child.try_wait(), Ok(None));
@@ -179,7 +179,7 @@ impl Server {
             }
             sleep(LOOK);
         }
-        end_group(&mut self.child, Asked::AtOnce);
+        end_group(&mut self.child, EndRequest::AtOnce);
         let _ = self.child.wait();
     }
 }

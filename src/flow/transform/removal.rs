@@ -5,7 +5,7 @@ use super::tags::MASK;
 use crate::archive::walk::newer_kinds;
 use crate::archive::{Archive, ArchiveWriter};
 use crate::format::line::{canonical, to_value};
-use crate::format::manifest::{FileDescriptor, Selection};
+use crate::format::manifest::{FileDescriptor, SelectionRecord};
 use crate::format::undo::UNDO_LINES;
 use crate::format::{ArchivePath, Kind, Loss, LossCount, Reason};
 use std::collections::{BTreeMap, BTreeSet};
@@ -111,14 +111,14 @@ pub(super) fn is_losses(file: &FileDescriptor) -> bool {
 }
 
 /// Leaves names and patterns by which an export chose behind: what is removed may be called so.
-pub(super) fn leave_names(selection: &mut Selection) {
+pub(super) fn leave_names(selection: &mut SelectionRecord) {
     selection
         .options
         .retain(|_, value| value.is_boolean() || value.is_number());
 }
 
 /// Counts what was dropped, and references may miss, as an export counts what its choices leave out.
-pub(super) fn count_left_out(selection: &mut Selection, counts: &BTreeMap<String, u64>) {
+pub(super) fn count_left_out(selection: &mut SelectionRecord, counts: &BTreeMap<String, u64>) {
     for kind in Kind::OBJECTS {
         let Some(&count) = counts.get(&format!("{kind} dropped")) else {
             continue;

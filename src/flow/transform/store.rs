@@ -7,8 +7,8 @@ use super::view::View;
 use crate::format::Kind;
 use crate::format::line::{canonical, to_value};
 use crate::lang::sql::write::{
-    ARCHIVE_LOCATION, CREATED, IntoStore, PROMPT_EXPERIMENTS, Place, REQUEST_TIME, Rules, TRACE_LOCATION,
-    WriteError, has_files,
+    ARCHIVE_LOCATION, CREATED, IntoStore, PROMPT_EXPERIMENTS, REQUEST_TIME, Rules, StorePlace,
+    TRACE_LOCATION, WriteError, has_files,
 };
 use crate::model::{ArtifactList, Experiment, ModelVersion, OwnerKind, Text};
 use serde::Deserialize;
@@ -137,7 +137,7 @@ pub(super) fn into_store(into: &IntoStore, view: &View<'_>) -> Result<Box<dyn St
     Ok(Box::new(step))
 }
 
-fn learn_root(rules: &mut Rules, id: &str, place: Option<Place>, stated: Option<&Value>) {
+fn learn_root(rules: &mut Rules, id: &str, place: Option<StorePlace>, stated: Option<&Value>) {
     if let Some(place) = place {
         let stated = stated.and_then(Value::as_str);
         let (uri, _) = rules.place(&place, stated);

@@ -58,7 +58,7 @@ pub(super) fn link_leads_inside(link: &Path, real_root: Option<&Path>, roots: Op
 
 /// What is at a path.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum FolderPlace {
     /// A folder that may be read.
     Root(ArtifactRoot),
     /// No folder.
@@ -67,11 +67,11 @@ pub(crate) enum Place {
     Outside(PathBuf),
 }
 
-impl Place {
+impl FolderPlace {
     /// This, or something else where there is nothing.
     pub(crate) fn or_else(self, other: impl FnOnce() -> Self) -> Self {
         match self {
-            Place::Missing => other(),
+            FolderPlace::Missing => other(),
             found => found,
         }
     }
@@ -146,23 +146,23 @@ impl LocalRoots {
     }
 
     /// What is at a place that the layout of the source's own tree tells: a link out of the tree is refused.
-    pub(crate) fn own(&self, path: &Path) -> Place {
+    pub(crate) fn own(&self, path: &Path) -> FolderPlace {
         self.look(path, |_| false)
     }
 
     /// What is at a path that the source states for an owner.
-    pub(crate) fn stated(&self, path: &Path, owner: OwnerRef<'_>) -> Place {
+    pub(crate) fn stated(&self, path: &Path, owner: OwnerRef<'_>) -> FolderPlace {
         self.look(path, |real| {
             self.takes_mlflow_folders && is_mlflow_folder(real, owner)
         })
     }
 
     /// What is behind an `mlflow-artifacts:` URI in the named destination; none where none is named or the URI is another.
-    pub(crate) fn served(&self, uri: &str, owner: OwnerRef<'_>) -> Place {
+    pub(crate) fn served(&self, uri: &str, owner: OwnerRef<'_>) -> FolderPlace {
         let path = served_path(uri);
         match self.destination.as_ref().zip(path) {
             Some((destination, path)) => self.stated(&destination.join(path), owner),
-            None => Place::Missing,
+            None => FolderPlace::Missing,
         }
     }
 
@@ -200,14 +200,14 @@ impl LocalRoots {
         }
     }
 
-    fn look(&self, path: &Path, is_allowed: impl Fn(&Path) -> bool) -> Place {
+    fn look(&self, path: &Path, is_allowed: impl Fn(&Path) -> bool) -> FolderPlace {
         let Some(real) = path.canonicalize().ok().filter(|real| real.is_dir()) else {
-            return Place::Missing;
+            return FolderPlace::Missing;
         };
         if self.holds(&real) || is_allowed(&real) {
-            Place::Root(ArtifactRoot { path: real })
+            FolderPlace::Root(ArtifactRoot { path: real })
         } else {
-            Place::Outside(path.to_owned())
+            FolderPlace::Outside(path.to_owned())
         }
     }
 }
@@ -354,16 +354,19 @@ mod tests {
         };
         let roots = LocalRoots::new(Door::Tree(&tree), &ExportOptions::default()).unwrap();
         let disguised = directory.join(ID).join("artifacts");
-        assert_eq!(roots.stated(&disguised, owner), Place::Outside(disguised.clone()));
+        assert_eq!(
+            roots.stated(&disguised, owner),
+            FolderPlace::Outside(disguised.clone())
+        );
         let out = tree.join("out");
-        assert_eq!(roots.own(&out), Place::Outside(out.clone()));
+        assert_eq!(roots.own(&out), FolderPlace::Outside(out.clone()));
         assert_eq!(
             roots.own(&tree.join("inside")),
-            Place::Root(ArtifactRoot {
+            FolderPlace::Root(ArtifactRoot {
                 path: tree.join("inside")
             })
         );
-        assert_eq!(roots.own(&tree.join("none")), Place::Missing);
+        assert_eq!(roots.own(&tree.join("none")), FolderPlace::Missing);
         assert!(roots.open(&out).is_err());
         let named = ExportOptions {
             artifacts_under: vec![secret.clone()],
@@ -372,7 +375,7 @@ mod tests {
         let roots = LocalRoots::new(Door::Server, &named).unwrap();
         assert_eq!(
             roots.stated(&disguised, owner),
-            Place::Root(ArtifactRoot { path: secret })
+            FolderPlace::Root(ArtifactRoot { path: secret })
         );
         let wrong = ExportOptions {
             artifacts_under: vec![tree.join("none")],

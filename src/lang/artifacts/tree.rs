@@ -57,15 +57,15 @@ fn check_name_on(name: &str, is_windows: bool) -> Result<(), String> {
 }
 
 /// Names of folders, of which each belongs to one object.
-pub(crate) struct Owners {
+pub(crate) struct NameOwners {
     folds_case: bool,
     /// Where case is folded, what was taken.
     taken: HashMap<String, String>,
 }
 
-impl Owners {
+impl NameOwners {
     pub(crate) fn new(folds_case: bool) -> Self {
-        Owners {
+        NameOwners {
             folds_case,
             taken: HashMap::new(),
         }

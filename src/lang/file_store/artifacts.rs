@@ -8,7 +8,7 @@
 use super::notes::Notes;
 use super::store::Store;
 use crate::format::{Kind, Reason};
-use crate::lang::artifacts::local_roots::{ArtifactRoot, LocalRoots, OwnerRef, Place, refusal};
+use crate::lang::artifacts::local_roots::{ArtifactRoot, FolderPlace, LocalRoots, OwnerRef, refusal};
 use crate::lang::artifacts::walk::{self, FoundFile, moved_folder};
 use crate::model::uri::local_path;
 use std::path::Path;
@@ -35,8 +35,8 @@ pub(super) fn find(
     notes: &mut Notes,
 ) -> FoundArtifacts {
     let folder = match locate(store, owner, uri, own) {
-        Place::Root(folder) => folder,
-        Place::Outside(path) => {
+        FolderPlace::Root(folder) => folder,
+        FolderPlace::Outside(path) => {
             notes.failure(
                 Kind::Artifacts,
                 owner.id,
@@ -46,7 +46,7 @@ pub(super) fn find(
             );
             return FoundArtifacts::None;
         }
-        Place::Missing => {
+        FolderPlace::Missing => {
             if let Some(uri) = uri {
                 let is_local = local_path(uri).is_some();
                 let reason = if is_local {
@@ -76,7 +76,7 @@ pub(super) fn find(
 }
 
 /// The folder that holds the artifacts of a URI today.
-fn locate(store: &Store, owner: OwnerRef<'_>, uri: Option<&str>, own: &Path) -> Place {
+fn locate(store: &Store, owner: OwnerRef<'_>, uri: Option<&str>, own: &Path) -> FolderPlace {
     let roots = store.roots();
     let Some(uri) = uri else {
         return own_folder(roots, own);
@@ -90,7 +90,7 @@ fn locate(store: &Store, owner: OwnerRef<'_>, uri: Option<&str>, own: &Path) -> 
                 if Path::new(&path).is_absolute() {
                     roots.stated(Path::new(&path), owner)
                 } else {
-                    Place::Missing
+                    FolderPlace::Missing
                 }
             };
             if roots.takes_mlflow_folders() {
@@ -114,16 +114,16 @@ fn is_empty(folder: &Path) -> bool {
 }
 
 /// The owner's own folder, in a folder that the listing of the tree found: only a link may lead out of it.
-fn own_folder(roots: &LocalRoots, own: &Path) -> Place {
+fn own_folder(roots: &LocalRoots, own: &Path) -> FolderPlace {
     match own.symlink_metadata() {
-        Ok(metadata) if metadata.is_dir() => Place::Root(LocalRoots::listed(own)),
+        Ok(metadata) if metadata.is_dir() => FolderPlace::Root(LocalRoots::listed(own)),
         Ok(_) => roots.own(own),
-        Err(_) => Place::Missing,
+        Err(_) => FolderPlace::Missing,
     }
 }
 
-fn moved_to(store: &Store, path: &str) -> Place {
-    moved_folder(store.root(), path).map_or(Place::Missing, |folder| store.roots().own(&folder))
+fn moved_to(store: &Store, path: &str) -> FolderPlace {
+    moved_folder(store.root(), path).map_or(FolderPlace::Missing, |folder| store.roots().own(&folder))
 }
 
 /// Visits what lies below an artifact root of the store.
@@ -221,12 +221,12 @@ mod tests {
                 id: "r",
             };
             match locate(&store, owner, Some(uri), &tree.join(own)) {
-                Place::Root(root) => {
+                FolderPlace::Root(root) => {
                     let below = root.path().strip_prefix(&tree).unwrap();
                     Some(below.to_str().unwrap().to_owned())
                 }
-                Place::Missing => None,
-                Place::Outside(path) => panic!("{} is outside", path.display()),
+                FolderPlace::Missing => None,
+                FolderPlace::Outside(path) => panic!("{} is outside", path.display()),
             }
         };
         assert_eq!(

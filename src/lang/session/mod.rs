@@ -23,7 +23,7 @@ use self::door::Door;
 use crate::archive::{ArchiveError, ArchiveWriter, Duplicates, ManifestHead};
 use crate::format::fit::{Misfit, Weighed};
 use crate::format::line::{take_value, to_value};
-use crate::format::manifest::{FORMER_ORIGIN, Selection as SelectionRecord, SourceInfo};
+use crate::format::manifest::{FORMER_ORIGIN, SelectionRecord, SourceInfo};
 use crate::format::{Kind, Loss, LossClass, LossCount, Manifest, Object, Reason};
 use crate::model::Run;
 use crate::model::uri;

@@ -109,7 +109,7 @@ impl Places {
         let here = self.look(Some(PathBuf::from(&path)), owner);
         let beside = self.look(self.beside(&path), owner);
         let there = match (here, beside) {
-            (local_roots::Place::Outside(_), beside @ local_roots::Place::Root(_)) => beside,
+            (local_roots::FolderPlace::Outside(_), beside @ local_roots::FolderPlace::Root(_)) => beside,
             (here, beside) => here.or_else(|| beside),
         };
         if let Some(place) = Place::of(there) {
@@ -123,8 +123,8 @@ impl Places {
         Place::of(self.look(moved, owner)).unwrap_or(Place::OutOfReach(Reason::MissingDirectory))
     }
 
-    fn look(&self, path: Option<PathBuf>, owner: OwnerRef<'_>) -> local_roots::Place {
-        path.map_or(local_roots::Place::Missing, |path| {
+    fn look(&self, path: Option<PathBuf>, owner: OwnerRef<'_>) -> local_roots::FolderPlace {
+        path.map_or(local_roots::FolderPlace::Missing, |path| {
             self.roots.stated(&path, owner)
         })
     }
@@ -179,11 +179,11 @@ impl Places {
 
 impl Place {
     /// A local place, where there is one.
-    fn of(place: local_roots::Place) -> Option<Self> {
+    fn of(place: local_roots::FolderPlace) -> Option<Self> {
         match place {
-            local_roots::Place::Root(root) => Some(Place::Tree(Tree::Folder(root))),
-            local_roots::Place::Outside(path) => Some(Place::Outside(path)),
-            local_roots::Place::Missing => None,
+            local_roots::FolderPlace::Root(root) => Some(Place::Tree(Tree::Folder(root))),
+            local_roots::FolderPlace::Outside(path) => Some(Place::Outside(path)),
+            local_roots::FolderPlace::Missing => None,
         }
     }
 }

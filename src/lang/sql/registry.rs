@@ -7,7 +7,7 @@ use super::exporter::{Exporter, Result};
 use super::fields::Fields;
 use super::spool::{Sorted, Spool};
 use super::tables::{BATCH, Tables};
-use super::write::Place;
+use super::write::StorePlace;
 use crate::archive::Owner;
 use crate::format::{Kind, Object, Reason, SortKey, order};
 use crate::model::{ModelVersion, OwnerKind, RegisteredModel, Text};
@@ -119,7 +119,7 @@ impl Exporter<'_> {
     /// Takes the files that a version keeps for itself, as a restore lays them.
     fn files_of_version(&mut self, version: &ModelVersion) -> Result<()> {
         let uri = version.source.as_deref();
-        let own = uri.filter(|uri| Place::is_of_version(uri, &version.name, version.version));
+        let own = uri.filter(|uri| StorePlace::is_of_version(uri, &version.name, version.version));
         if own.is_none() || !self.export.looks_at(&[Kind::Artifacts]) {
             return Ok(());
         }

@@ -3,7 +3,7 @@
 use super::merge::{Merged, Parser, Side};
 use super::objects::equal_line;
 use super::{Difference, Pair, PointDifference, PointDifferences, WHOLE};
-use crate::archive::walk::{Cursor, Owners, orphan};
+use crate::archive::walk::{Cursor, OwnerCursor, orphan};
 use crate::archive::{Archive, ArchiveError, Result as ArchiveResult};
 use crate::format::line::to_value;
 use crate::format::{Kind, SortKey};
@@ -31,7 +31,7 @@ struct SeriesPoint {
 
 struct PointParser<'a> {
     kind: Kind,
-    owners: Owners<'a>,
+    owners: OwnerCursor<'a>,
     last: Option<SeriesPoint>,
 }
 
@@ -41,7 +41,7 @@ impl<'a> PointParser<'a> {
             Kind::ModelMetrics => Kind::LoggedModels,
             _ => Kind::Runs,
         };
-        let owners = Owners::new(archive, owner_kind)?;
+        let owners = OwnerCursor::new(archive, owner_kind)?;
         let parser = PointParser {
             kind,
             owners,

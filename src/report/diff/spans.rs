@@ -3,7 +3,7 @@
 use super::merge::{Merged, Parser, Side};
 use super::{Pair, value};
 use crate::archive::walk::text;
-use crate::archive::walk::{Cursor, Owners, orphan};
+use crate::archive::walk::{Cursor, OwnerCursor, orphan};
 use crate::archive::{Archive, ArchiveError, Result as ArchiveResult};
 use crate::format::{Kind, SortKey};
 use serde_json::Value;
@@ -18,7 +18,7 @@ struct PlacedSpan {
 }
 
 struct SpanParser<'a> {
-    owners: Owners<'a>,
+    owners: OwnerCursor<'a>,
 }
 
 impl Parser for SpanParser<'_> {
@@ -96,6 +96,6 @@ impl<E: From<ArchiveError>> Pair<'_, E> {
 
 fn span_parser(archive: &Archive) -> ArchiveResult<SpanParser<'_>> {
     Ok(SpanParser {
-        owners: Owners::new(archive, Kind::Traces)?,
+        owners: OwnerCursor::new(archive, Kind::Traces)?,
     })
 }

@@ -6,7 +6,7 @@
 use super::sample::{Dot, SeriesCounts, Thinner, thin};
 use super::spool::Spool;
 use super::text::{inert, integer, name};
-use crate::archive::walk::{Cursor, Owners, orphan, text};
+use crate::archive::walk::{Cursor, OwnerCursor, orphan, text};
 use crate::archive::{Archive, Result};
 use crate::format::Kind;
 use crate::model::{Double, MetricSlice};
@@ -59,7 +59,7 @@ pub(super) fn curves(
         points: 0,
         dots: 0,
     };
-    let mut owners = Owners::new(archive, Kind::Runs)?;
+    let mut owners = OwnerCursor::new(archive, Kind::Runs)?;
     let mut open: Option<OpenRun> = None;
     let mut cursor = Cursor::new(archive, Kind::Metrics)?;
     while cursor.line().is_some() {

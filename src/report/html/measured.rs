@@ -5,7 +5,7 @@ use super::curves::Drawn;
 use super::objects::{Collected, Maker};
 use super::spool::Spool;
 use super::text::{Row, inert, integer, name};
-use crate::archive::walk::{Cursor, Owners, orphan, text};
+use crate::archive::walk::{Cursor, OwnerCursor, orphan, text};
 use crate::archive::{Archive, Result};
 use crate::format::Kind;
 use crate::model::{DatasetRecord, Double, ModelMetricSlice};
@@ -89,7 +89,7 @@ pub(super) fn model_metrics(
         models: Vec::new(),
         left_out: 0,
     };
-    let mut owners = Owners::new(archive, Kind::LoggedModels)?;
+    let mut owners = OwnerCursor::new(archive, Kind::LoggedModels)?;
     let mut open: Option<OpenModel> = None;
     let mut cursor = Cursor::new(archive, Kind::ModelMetrics)?;
     while cursor.line().is_some() {
@@ -150,13 +150,8 @@ impl<W: Write> Filler<'_, W> {
         let room = self.room(20);
         let row_of = |number| owners.logged_models.row(number);
         let metrics = model_metrics(self.maker.archive, self.maker.scratch, &row_of)?;
-        let kept = metrics.spool.keep(room);
-        let shown = kept.iter().filter(|kept| **kept).count() as u64;
-        self.share("logged models with metrics", shown, kept.len() as u64);
-        let (models, page) = (&metrics.models, &mut self.page);
-        metrics.spool.for_each(&kept, &mut |number, block| {
-            page.block(&format!("m{}", models[number].row), block)
-        })?;
+        let element = |number: usize| format!("m{}", metrics.models[number].row);
+        self.blocks("logged models with metrics", metrics.spool, room, &element)?;
         if metrics.left_out > 0 {
             self.share("further metrics of logged models", 0, metrics.left_out);
         }

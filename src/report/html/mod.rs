@@ -50,7 +50,8 @@ pub struct HtmlOptions {
 
 /// What a page has of one thing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Share {
+#[serde(rename = "Share")]
+pub struct PageShare {
     /// What, such as `runs`.
     pub what: String,
     /// How many are on the page.
@@ -65,7 +66,7 @@ pub struct HtmlReport {
     /// Bytes of the page.
     pub size_bytes: u64,
     /// What is on it.
-    pub shares: Vec<Share>,
+    pub shares: Vec<PageShare>,
     /// Texts that are cut.
     pub cut_texts: u64,
     /// Options that nothing matched, as they are told.
@@ -75,7 +76,7 @@ pub struct HtmlReport {
 
 impl HtmlReport {
     /// What is on the page in part.
-    pub fn cut_short(&self) -> impl Iterator<Item = &Share> {
+    pub fn cut_short(&self) -> impl Iterator<Item = &PageShare> {
         self.shares.iter().filter(|share| share.shown < share.of)
     }
 }
@@ -166,7 +167,7 @@ struct Filler<'a, W> {
     max_bytes: u64,
     /// Bytes of what comes last.
     reserved_bytes: u64,
-    shares: Vec<Share>,
+    shares: Vec<PageShare>,
 }
 
 /// Where on the page the objects of a kind are, by their number in the archive.
@@ -205,25 +206,19 @@ fn fill<W: Write>(
     filler.model_metrics(&placed)?;
     filler.spans(&placed)?;
     filler.files(&placed)?;
-    let Filler {
-        mut page,
-        maker,
-        shares,
-        ..
-    } = filler;
     let about = json!({
         "facts": facts,
         "chosen": chosen,
         "max_bytes": options.max_bytes,
-        "shares": shares.iter().map(|share| json!([share.what, share.shown, share.of])).collect::<Vec<Value>>(),
-        "cut_texts": maker.texts.cut,
+        "shares": filler.shares.iter().map(|share| json!([share.what, share.shown, share.of])).collect::<Vec<Value>>(),
+        "cut_texts": filler.maker.texts.cut,
         "characters": [text::TEXT_CHARACTERS, text::NOTE_CHARACTERS],
     });
-    page.value("about", &about)?;
+    filler.page.value("about", &about)?;
     Ok(HtmlReport {
-        size_bytes: page.end()?,
-        shares,
-        cut_texts: maker.texts.cut,
+        size_bytes: filler.page.end()?,
+        shares: filler.shares,
+        cut_texts: filler.maker.texts.cut,
         silent: matched.silent,
     })
 }
@@ -245,12 +240,28 @@ impl<W: Write> Filler<'_, W> {
 
     fn share(&mut self, what: &str, shown: u64, of: u64) {
         if of > 0 {
-            self.shares.push(Share {
+            self.shares.push(PageShare {
                 what: what.to_owned(),
                 shown,
                 of,
             });
         }
+    }
+
+    /// Blocks that the page takes where there is room for them, and how many it took.
+    fn blocks(
+        &mut self,
+        what: &str,
+        spool: spool::Spool,
+        room: u64,
+        element: &dyn Fn(usize) -> String,
+    ) -> Result<(), ArchiveError> {
+        let kept = spool.keep(room);
+        let shown = kept.iter().filter(|kept| **kept).count();
+        self.share(what, shown as u64, kept.len() as u64);
+        spool.for_each(&kept, &mut |number, block| {
+            self.page.block(&element(number), block)
+        })
     }
 
     fn section(
@@ -325,14 +336,9 @@ impl<W: Write> Filler<'_, W> {
         let scratch = self.maker.scratch;
         let curves = curves::curves(archive, scratch, most, &|number| owners.runs.row(number))?;
         let curves = curves.within(room, scratch, most)?;
-        let kept = curves.spool.keep(room);
-        let shown = kept.iter().filter(|kept| **kept).count() as u64;
-        self.share("curves of runs", shown, kept.len() as u64);
+        let element = |number: usize| format!("c{}", curves.runs[number].row);
+        self.blocks("curves of runs", curves.spool, room, &element)?;
         self.share("points of curves", curves.dots, curves.points);
-        let (runs, page) = (&curves.runs, &mut self.page);
-        curves.spool.for_each(&kept, &mut |number, block| {
-            page.block(&format!("c{}", runs[number].row), block)
-        })?;
         if curves.left_out > 0 {
             self.share(
                 "further curves of runs with very many metrics",
@@ -348,13 +354,8 @@ impl<W: Write> Filler<'_, W> {
         let (archive, scratch) = (self.maker.archive, self.maker.scratch);
         let row_of = |number| owners.traces.row(number);
         let spans = traces::spans(archive, scratch, &mut self.maker.texts, &row_of)?;
-        let kept = spans.spool.keep(room);
-        let shown = kept.iter().filter(|kept| **kept).count() as u64;
-        self.share("spans of traces", shown, kept.len() as u64);
-        let (rows, page) = (&spans.rows, &mut self.page);
-        spans.spool.for_each(&kept, &mut |number, block| {
-            page.block(&format!("s{}", rows[number]), block)
-        })?;
+        let element = |number: usize| format!("s{}", spans.rows[number]);
+        self.blocks("spans of traces", spans.spool, room, &element)?;
         if spans.left_out > 0 {
             self.share("further spans of very long traces", 0, spans.left_out);
         }
@@ -373,13 +374,10 @@ impl<W: Write> Filler<'_, W> {
             placed.row(number)
         })?;
         let spool = std::mem::replace(&mut files.spool, spool::Spool::new(scratch)?);
-        let kept = spool.keep(self.room(60));
-        let shown = kept.iter().filter(|kept| **kept).count() as u64;
-        self.share("lists of artifacts", shown, kept.len() as u64);
-        let (names, page) = (&files.owners, &mut self.page);
-        spool.for_each(&kept, &mut |number, block| {
-            let (kind, row) = names[number];
-            page.block(&files::element(kind, row), block)
+        let room = self.room(60);
+        self.blocks("lists of artifacts", spool, room, &|number| {
+            let (kind, row) = files.owners[number];
+            files::element(kind, row)
         })?;
         let left_out = files.left_out;
         if left_out > 0 {

@@ -7,7 +7,7 @@
 use super::objects::{Collected, Maker};
 use super::spool::Spool;
 use super::text::{Row, Texts, name};
-use crate::archive::walk::{Cursor, Owners, orphan, text};
+use crate::archive::walk::{Cursor, OwnerCursor, orphan, text};
 use crate::archive::{Archive, Result};
 use crate::format::Kind;
 use crate::model::{Assessment, Span, Trace};
@@ -105,7 +105,7 @@ pub(super) fn spans(
         rows: Vec::new(),
         left_out: 0,
     };
-    let mut owners = Owners::new(archive, Kind::Traces)?;
+    let mut owners = OwnerCursor::new(archive, Kind::Traces)?;
     let mut open: Option<OpenTrace> = None;
     let mut cursor = Cursor::new(archive, Kind::Spans)?;
     while cursor.line().is_some() {

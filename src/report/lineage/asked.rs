@@ -17,7 +17,7 @@ const MOST_ARTIFACTS: usize = 200;
 
 /// What lineage is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub(crate) enum LineageQuery {
     /// An object: an id, the start of it, a name, `name/version`, `name@alias`, `models:/…`, `runs:/…`.
     Object(String),
     /// The bytes of this digest; the text says how they were named.
@@ -30,13 +30,13 @@ pub(crate) enum Asked {
 /// No archive has it, several objects of one archive are meant, or an archive cannot be read.
 pub(crate) fn lineage(
     archives: &[Archive],
-    asked: &Asked,
+    asked: &LineageQuery,
     kind: Option<Kind>,
 ) -> Result<Lineage, ReportError> {
     let places = Places::of(archives)?;
     match asked {
-        Asked::File(name, sha256) => of_file(archives, &places, name, *sha256),
-        Asked::Object(query) => match file_of_run(archives, query)? {
+        LineageQuery::File(name, sha256) => of_file(archives, &places, name, *sha256),
+        LineageQuery::Object(query) => match file_of_run(archives, query)? {
             Some(sha256) => of_file(archives, &places, query, sha256),
             None => of_object(archives, &places, query, kind),
         },

@@ -3,7 +3,7 @@
 use super::line::{self, KINDS, LineFacts};
 use super::links::{Candidates, Links, ShortHash};
 use super::places::{Key, Places};
-use super::{ArchiveFacts, Edge, Lineage, Node, Relation};
+use super::{ArchiveFacts, Edge, Lineage, LineageNode, Relation};
 use crate::archive::{Archive, ArchiveError};
 use crate::format::Kind;
 use crate::format::hops::{Chain, Hop};
@@ -310,11 +310,11 @@ fn walk(starts: &[usize], followers: &BTreeMap<usize, Vec<usize>>) -> BTreeSet<u
     reached
 }
 
-fn node(places: &Places<'_>, key: Key, held: Held) -> Node {
+fn node(places: &Places<'_>, key: Key, held: Held) -> LineageNode {
     let facts = held.facts;
     let mut archives = held.archives;
     archives.sort_unstable();
-    Node {
+    LineageNode {
         kind: key.kind,
         id: key.id,
         workspace: key.workspace,

@@ -24,7 +24,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 pub(crate) use crate::format::hops::{Evidence, Hop};
-pub(crate) use asked::{Asked, lineage};
+pub(crate) use asked::{LineageQuery, lineage};
 pub(crate) use openlineage::open_lineage;
 pub(crate) use overview::{Overview, overview};
 pub(in crate::report) use places::{Own, chain_of};
@@ -43,7 +43,7 @@ pub(crate) struct Lineage {
     /// Places in `nodes` of what was asked for, or of what owns the file.
     pub roots: Vec<usize>,
     /// Objects.
-    pub nodes: Vec<Node>,
+    pub nodes: Vec<LineageNode>,
     /// What links them.
     pub edges: Vec<Edge>,
     /// Objects of the chain that are left out, since there are too many.
@@ -123,7 +123,7 @@ pub(crate) struct FileOwner {
 
 /// An object of the chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub(crate) struct Node {
+pub(crate) struct LineageNode {
     /// Its kind.
     pub kind: Kind,
     /// Its id.

@@ -54,7 +54,8 @@ pub(crate) fn open_lineage<E: From<ArchiveError>>(
 
 /// Runs of a chain that are told by this archive and by no earlier one, and their experiments.
 fn chosen_runs(chain: &Lineage, archive: usize) -> (BTreeSet<String>, BTreeSet<String>) {
-    let is_chosen = |node: &&super::Node| node.kind == Kind::Runs && node.archives.first() == Some(&archive);
+    let is_chosen =
+        |node: &&super::LineageNode| node.kind == Kind::Runs && node.archives.first() == Some(&archive);
     let nodes = chain.nodes.iter().filter(is_chosen);
     nodes
         .map(|node| (node.id.clone(), node.experiment_id.clone().unwrap_or_default()))

@@ -8,7 +8,7 @@
 //! ```
 
 use super::openlineage::calendar_time;
-use super::{Edge, Evidence, Hop, Lineage, Node, Relation};
+use super::{Edge, Evidence, Hop, Lineage, LineageNode, Relation};
 use crate::format::Kind;
 use crate::format::mark::encode;
 use serde_json::{Map, Value, json};
@@ -55,7 +55,7 @@ fn name(parts: &[&str]) -> String {
     name
 }
 
-fn entity_of(node: &Node) -> String {
+fn entity_of(node: &LineageNode) -> String {
     entity(node.kind, &node.origin, node.workspace.as_deref(), &node.id)
 }
 
@@ -66,7 +66,7 @@ fn entity(kind: Kind, place: &str, workspace: Option<&str>, id: &str) -> String 
     format!("mlflow:{}", name(&parts))
 }
 
-fn execution_of(node: &Node) -> String {
+fn execution_of(node: &LineageNode) -> String {
     format!("mlflow:execution/{}", name(&[&node.origin, &node.id]))
 }
 
@@ -99,7 +99,7 @@ impl Document {
         relations.insert(id, value);
     }
 
-    fn node(&mut self, node: &Node) {
+    fn node(&mut self, node: &LineageNode) {
         let mut value =
             json!({"prov:type": type_of(node.kind), "mlflow:id": node.id, "mlark:origin": node.origin});
         let mut set = |key: &str, text: Option<&String>| {
@@ -123,7 +123,7 @@ impl Document {
         self.hops(node, &id);
     }
 
-    fn execution(&mut self, node: &Node, run: &str) {
+    fn execution(&mut self, node: &LineageNode, run: &str) {
         let execution = execution_of(node);
         let mut value = json!({"prov:type": "mlflow:Execution"});
         for (key, time) in [
@@ -157,7 +157,7 @@ impl Document {
     }
 
     /// The places where an object was, each derived from the one before it.
-    fn hops(&mut self, node: &Node, object: &str) {
+    fn hops(&mut self, node: &LineageNode, object: &str) {
         let mut earlier: Option<String> = None;
         for (index, hop) in node.hops.iter().enumerate() {
             let folded = if index == 1 { node.folded_hops } else { 0 };
@@ -173,7 +173,7 @@ impl Document {
         }
     }
 
-    fn hop_entity(&mut self, node: &Node, index: usize, hop: &Hop) -> String {
+    fn hop_entity(&mut self, node: &LineageNode, index: usize, hop: &Hop) -> String {
         let place = hop.origin.clone().or_else(|| hop.server.clone());
         let place = place.unwrap_or_else(|| format!("{}@hop{index}", node.origin));
         let id = entity(node.kind, &place, None, &hop.id);

@@ -3,7 +3,7 @@
 
 use super::line::{self, LineFacts};
 use super::openlineage::calendar_time;
-use super::{Lineage, Node, Relation};
+use super::{Lineage, LineageNode, Relation};
 use crate::archive::walk::{ArtifactEntry, Cursor, OwnerFacts, for_each_artifact};
 use crate::archive::{Archive, ArchiveError};
 use crate::format::Kind;
@@ -56,7 +56,7 @@ impl Crate<'_> {
         let mut graph = Graph { out, is_first: true };
         graph.begin()?;
         let folders = self.folders()?;
-        let runs: Vec<&Node> = self
+        let runs: Vec<&LineageNode> = self
             .nodes(|node| node.kind == Kind::Runs && !node.archives.is_empty())
             .collect();
         for entity in self.frame(&folders, &runs) {
@@ -79,7 +79,7 @@ impl Crate<'_> {
         Ok(())
     }
 
-    fn nodes(&self, is_wanted: impl Fn(&Node) -> bool) -> impl Iterator<Item = &Node> {
+    fn nodes(&self, is_wanted: impl Fn(&LineageNode) -> bool) -> impl Iterator<Item = &LineageNode> {
         self.chain.nodes.iter().filter(move |node| is_wanted(node))
     }
 
@@ -96,7 +96,7 @@ impl Crate<'_> {
     }
 
     /// The crate itself, its profile and its license.
-    fn frame(&self, folders: &BTreeMap<String, (Kind, String)>, runs: &[&Node]) -> Vec<Value> {
+    fn frame(&self, folders: &BTreeMap<String, (Kind, String)>, runs: &[&LineageNode]) -> Vec<Value> {
         let created = self
             .chain
             .archives
@@ -173,7 +173,7 @@ impl Crate<'_> {
     /// Files of the tree that belong to the chain: the folder of their owner, the owner, the path within.
     fn for_each_file(&self, sink: &mut FileSink<'_>) -> Result<(), CrateError> {
         for (index, archive) in self.archives.iter().enumerate() {
-            let is_told = |node: &&Node| node.archives.first() == Some(&index);
+            let is_told = |node: &&LineageNode| node.archives.first() == Some(&index);
             let nodes = self.chain.nodes.iter().filter(is_told);
             let owners: BTreeSet<(Kind, &str)> = nodes.map(|node| (node.kind, node.id.as_str())).collect();
             for_each_artifact(archive, &mut |entry| {
@@ -199,8 +199,9 @@ impl Crate<'_> {
     ) -> Result<(), CrateError> {
         let mut programs = BTreeMap::new();
         for (index, archive) in self.archives.iter().enumerate() {
-            let is_told = |node: &Node| node.kind == Kind::Runs && node.archives.first() == Some(&index);
-            let runs: BTreeMap<&str, &Node> =
+            let is_told =
+                |node: &LineageNode| node.kind == Kind::Runs && node.archives.first() == Some(&index);
+            let runs: BTreeMap<&str, &LineageNode> =
                 self.nodes(is_told).map(|node| (node.id.as_str(), node)).collect();
             let mut cursor = Cursor::new(archive, Kind::Runs)?;
             while cursor.line().is_some() {
@@ -224,7 +225,7 @@ impl Crate<'_> {
 
     fn action(
         &self,
-        node: &Node,
+        node: &LineageNode,
         program: &Value,
         params: &TextMap,
         folders: &BTreeMap<String, (Kind, String)>,
@@ -239,7 +240,7 @@ impl Crate<'_> {
         let mut objects: Vec<_> = read.map(|edge| reference(thing_id(&nodes[edge.to]))).collect();
         objects.extend(params.keys().map(|key| reference(param_id(&node.id, key))));
         let made = edges.filter(|edge| edge.to == me && edge.relation == Relation::MadeBy);
-        let made: Vec<&Node> = made.map(|edge| &nodes[edge.from]).collect();
+        let made: Vec<&LineageNode> = made.map(|edge| &nodes[edge.from]).collect();
         let mut results: Vec<_> = made.iter().map(|made| reference(thing_id(made))).collect();
         let is_mine = |(kind, id): &(Kind, String)| {
             (*kind, id) == (node.kind, &node.id)
@@ -320,11 +321,11 @@ fn local(kind: &str, parts: &[&str]) -> String {
     format!("#{kind}/{}", encoded(parts))
 }
 
-fn action_id(node: &Node) -> String {
+fn action_id(node: &LineageNode) -> String {
     local("run", &[&node.origin, &node.id])
 }
 
-fn thing_id(node: &Node) -> String {
+fn thing_id(node: &LineageNode) -> String {
     local(node.kind.name(), &[&node.origin, &node.id])
 }
 
@@ -358,7 +359,7 @@ fn program(run: &LineFacts) -> Value {
 }
 
 /// A dataset, model, version or trace.
-fn thing(node: &Node) -> Value {
+fn thing(node: &LineageNode) -> Value {
     let name = node.name.as_ref().unwrap_or(&node.id);
     let kind = match node.kind {
         Kind::Datasets | Kind::EvaluationDatasets => "Dataset",

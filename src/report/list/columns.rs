@@ -64,7 +64,7 @@ pub struct Heading {
 
 /// A column of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Column {
+pub struct ListColumn {
     /// Its name, also in JSON.
     pub name: &'static str,
     /// How people see it.
@@ -85,24 +85,24 @@ enum Taken {
     Pairs,
 }
 
-const fn text(name: &'static str, pointer: &'static str) -> Column {
+const fn text(name: &'static str, pointer: &'static str) -> ListColumn {
     column(name, pointer, ColumnForm::Text, Taken::Value)
 }
 
-const fn time(name: &'static str, pointer: &'static str) -> Column {
+const fn time(name: &'static str, pointer: &'static str) -> ListColumn {
     column(name, pointer, ColumnForm::Time, Taken::Value)
 }
 
-const fn number(name: &'static str, pointer: &'static str) -> Column {
+const fn number(name: &'static str, pointer: &'static str) -> ListColumn {
     column(name, pointer, ColumnForm::Number, Taken::Value)
 }
 
-const fn length(name: &'static str, pointer: &'static str) -> Column {
+const fn length(name: &'static str, pointer: &'static str) -> ListColumn {
     column(name, pointer, ColumnForm::Number, Taken::Length)
 }
 
-const fn column(name: &'static str, pointer: &'static str, form: ColumnForm, taken: Taken) -> Column {
-    Column {
+const fn column(name: &'static str, pointer: &'static str, form: ColumnForm, taken: Taken) -> ListColumn {
+    ListColumn {
         name,
         form,
         pointer,
@@ -112,14 +112,14 @@ const fn column(name: &'static str, pointer: &'static str, form: ColumnForm, tak
 }
 
 /// Before MLflow 1.30 a run's name was a tag alone.
-const RUN_NAME: Column = Column {
+const RUN_NAME: ListColumn = ListColumn {
     otherwise: "/tags/mlflow.runName",
     ..text("name", "/info/run_name")
 };
 
-const ALIASES: Column = column("aliases", "/aliases", ColumnForm::Text, Taken::Pairs);
+const ALIASES: ListColumn = column("aliases", "/aliases", ColumnForm::Text, Taken::Pairs);
 
-const OVERVIEW: &[Column] = &[
+const OVERVIEW: &[ListColumn] = &[
     text("experiment_id", ""),
     text("name", ""),
     text("stage", ""),
@@ -128,7 +128,7 @@ const OVERVIEW: &[Column] = &[
     number("traces", ""),
     time("last_start_time", ""),
 ];
-const EXPERIMENTS: &[Column] = &[
+const EXPERIMENTS: &[ListColumn] = &[
     text("experiment_id", "/experiment_id"),
     text("name", "/name"),
     text("stage", "/lifecycle_stage"),
@@ -136,7 +136,7 @@ const EXPERIMENTS: &[Column] = &[
     length("tags", "/tags"),
     text("artifact_location", "/artifact_location"),
 ];
-const RUNS: &[Column] = &[
+const RUNS: &[ListColumn] = &[
     text("run_id", "/info/run_id"),
     text("experiment_id", "/info/experiment_id"),
     RUN_NAME,
@@ -148,7 +148,7 @@ const RUNS: &[Column] = &[
     length("params", "/params"),
     length("metrics", "/metrics"),
 ];
-const METRICS: &[Column] = &[
+const METRICS: &[ListColumn] = &[
     text("run_id", ""),
     text("key", ""),
     number("points", ""),
@@ -159,14 +159,14 @@ const METRICS: &[Column] = &[
     number("first_step", ""),
     number("last_step", ""),
 ];
-const MODELS: &[Column] = &[
+const MODELS: &[ListColumn] = &[
     text("name", "/name"),
     ALIASES,
     time("creation_timestamp", "/creation_timestamp"),
     time("last_updated_timestamp", "/last_updated_timestamp"),
     text("description", "/description"),
 ];
-const VERSIONS: &[Column] = &[
+const VERSIONS: &[ListColumn] = &[
     text("name", "/name"),
     number("version", "/version"),
     text("stage", "/current_stage"),
@@ -176,7 +176,7 @@ const VERSIONS: &[Column] = &[
     time("creation_timestamp", "/creation_timestamp"),
     text("source", "/source"),
 ];
-const LOGGED_MODELS: &[Column] = &[
+const LOGGED_MODELS: &[ListColumn] = &[
     text("model_id", "/model_id"),
     text("experiment_id", "/experiment_id"),
     text("name", "/name"),
@@ -186,14 +186,14 @@ const LOGGED_MODELS: &[Column] = &[
     text("model_type", "/model_type"),
     time("creation_timestamp_ms", "/creation_timestamp_ms"),
 ];
-const DATASETS: &[Column] = &[
+const DATASETS: &[ListColumn] = &[
     text("experiment_id", "/experiment_id"),
     text("name", "/name"),
     text("digest", "/digest"),
     text("source_type", "/source_type"),
     text("source", "/source"),
 ];
-const TRACES: &[Column] = &[
+const TRACES: &[ListColumn] = &[
     text("trace_id", "/trace_id"),
     text("experiment_id", "/experiment_id"),
     text("state", "/state"),
@@ -202,20 +202,20 @@ const TRACES: &[Column] = &[
     length("assessments", "/assessments"),
     text("request_preview", "/request_preview"),
 ];
-const EVALUATION_DATASETS: &[Column] = &[
+const EVALUATION_DATASETS: &[ListColumn] = &[
     text("dataset_id", "/dataset_id"),
     text("name", "/name"),
     text("experiment_ids", "/experiment_ids"),
     time("created_time", "/created_time"),
     text("digest", "/digest"),
 ];
-const SCORERS: &[Column] = &[
+const SCORERS: &[ListColumn] = &[
     text("experiment_id", "/experiment_id"),
     text("name", "/name"),
     number("version", "/version"),
     time("creation_time", "/creation_time"),
 ];
-const ARTIFACTS: &[Column] = &[
+const ARTIFACTS: &[ListColumn] = &[
     text("owner_kind", ""),
     text("owner_id", ""),
     text("path", ""),
@@ -224,7 +224,7 @@ const ARTIFACTS: &[Column] = &[
     text("absent", ""),
 ];
 
-const LOCATIONS: &[Column] = &[
+const LOCATIONS: &[ListColumn] = &[
     text("kind", ""),
     text("field", ""),
     text("location", ""),
@@ -242,7 +242,7 @@ pub(super) struct FilterFields {
 
 impl Noun {
     /// The columns of its list.
-    pub fn columns(self) -> &'static [Column] {
+    pub fn columns(self) -> &'static [ListColumn] {
         match self {
             Noun::Overview => OVERVIEW,
             Noun::Experiments => EXPERIMENTS,
@@ -335,7 +335,7 @@ impl Noun {
     }
 }
 
-impl Column {
+impl ListColumn {
     /// Its value of an object, null where there is none.
     pub(super) fn value(&self, object: &Value) -> Value {
         let value = object

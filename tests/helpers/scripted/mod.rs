@@ -8,7 +8,7 @@ use super::loopback;
 pub(crate) use loopback::{Answer, Loopback, Received};
 use mlark::archive::{Archive, ArchiveWriter, ByteSource, Duplicates, ManifestHead, Owner, WriterOptions};
 use mlark::client::{Client, Connection, Environment};
-use mlark::flow::import::{ImportError, ImportOptions, ImportReport, Prepared};
+use mlark::flow::import::{ImportError, ImportOptions, ImportReport, PlannedImport};
 use mlark::model::{Double, Experiment, OwnerKind, Point, Run, RunInfo};
 use mlark::monitor::Silent;
 #[allow(unused_imports, reason = "each test uses a part of it")]
@@ -308,11 +308,11 @@ pub(crate) fn prepare(
     archive: &Archive,
     target: &Target,
     options: ImportOptions,
-) -> Result<Prepared, ImportError> {
+) -> Result<PlannedImport, ImportError> {
     let mut connection = Connection::of(&target.server.url(), &Environment::of(&[], None)).unwrap();
     connection.options.retry_base = Duration::from_millis(1);
     connection.options.max_retries = 2;
-    Prepared::new(
+    PlannedImport::new(
         archive,
         Client::new(connection.base, connection.options).unwrap(),
         options,

@@ -32,7 +32,7 @@ use std::thread;
 
 pub(crate) use owners::find as owners_of_blobs;
 pub use report::{FoundText, LacksReport, Searched, Unread};
-pub use sought::{BadSought, Sought};
+pub use sought::{BadSought, SoughtTexts};
 
 /// Bytes read at once.
 const BUFFER_BYTES: usize = 64 << 10;
@@ -47,7 +47,7 @@ const PASS_BYTES: usize = 1 << 20;
 /// There is no archive, or the file system refuses.
 pub fn lacks(
     path: &Path,
-    sought: &Sought,
+    sought: &SoughtTexts,
     options: &VerifyOptions,
     monitor: &dyn Monitor,
 ) -> Result<LacksReport> {

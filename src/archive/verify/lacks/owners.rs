@@ -1,7 +1,7 @@
 //! Whose a blob is: the artifacts and long texts that have its bytes.
 
 use super::report::{FoundText, LacksReport};
-use super::sought::Sought;
+use super::sought::SoughtTexts;
 use crate::archive::walk::{Head, LineText, TextPlace, for_each_artifact, for_each_text, joined};
 use crate::archive::{Archive, ArchiveError, Result};
 use crate::format::layout::blob_path;
@@ -13,7 +13,7 @@ use std::path::Path;
 const OWNERS: usize = 10_000;
 
 /// Puts the owners of blobs in the places of a report. A damaged archive may not say whose they are.
-pub(super) fn name(path: &Path, sought: &Sought, report: &mut LacksReport) -> Result<()> {
+pub(super) fn name(path: &Path, sought: &SoughtTexts, report: &mut LacksReport) -> Result<()> {
     let blobs = report
         .found
         .iter()

@@ -1,6 +1,6 @@
 //! What a search found, and what it searched.
 
-use super::sought::Sought;
+use super::sought::SoughtTexts;
 use crate::archive::walk::TextPlace;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -67,7 +67,7 @@ impl LacksReport {
     }
 
     /// The report on a zip of which nothing can be read.
-    pub(super) fn unread_zip(sought: &Sought) -> Self {
+    pub(super) fn unread_zip(sought: &SoughtTexts) -> Self {
         let collected = Collected::default();
         collected.unread(
             "zip".to_owned(),
@@ -123,7 +123,7 @@ impl Collected {
         searched.bytes += bytes;
     }
 
-    pub(super) fn into_report(self, sought: &Sought) -> LacksReport {
+    pub(super) fn into_report(self, sought: &SoughtTexts) -> LacksReport {
         let state = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
         LacksReport {
             sought: sought.len() as u64,

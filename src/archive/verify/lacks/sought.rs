@@ -14,7 +14,7 @@ const HIDDEN: &str = "***";
 
 /// Texts and patterns to search for.
 #[derive(Debug, Default)]
-pub struct Sought {
+pub struct SoughtTexts {
     list: Vec<Named>,
 }
 
@@ -51,7 +51,7 @@ pub enum BadSought {
     },
 }
 
-impl Sought {
+impl SoughtTexts {
     /// Adds a text.
     ///
     /// # Errors

@@ -3,7 +3,7 @@ use std::io::{Read, Write};
 use proptest::prelude::*;
 
 use super::*;
-use crate::archive::zip::{WriteError, profile::Method};
+use crate::archive::zip::{ZipWriteError, profile::Method};
 
 #[test]
 fn what_was_written_is_read_back_in_order() -> anyhow::Result<()> {
@@ -155,12 +155,12 @@ fn a_dropped_writer_leaves_nothing_a_reader_takes() -> anyhow::Result<()> {
 fn wrong_names_and_announcements_are_errors_and_leave_no_trace() -> anyhow::Result<()> {
     let mut writer = writer()?;
     let refused = writer.write_small("../a", b"", Compression::Stored);
-    assert!(matches!(refused, Err(WriteError::Name { .. })));
+    assert!(matches!(refused, Err(ZipWriteError::Name { .. })));
     let mut entry = writer.begin(3, 10, Compression::Stored)?;
     entry.write_all(b"content")?;
     assert!(matches!(
         entry.finish("four"),
-        Err(WriteError::NameLength { announced: 3, .. })
+        Err(ZipWriteError::NameLength { announced: 3, .. })
     ));
     let mut entry = writer.begin(1, 1 << 33, Compression::Stored)?;
     entry.write_all(b"content")?;
@@ -199,7 +199,7 @@ fn copied_blobs_are_as_if_written_anew() -> anyhow::Result<()> {
     writer.write_small("objects/b", &noise[..10], Compression::Probe)?;
     assert!(matches!(
         writer.copy_prefix(&index, &source),
-        Err(WriteError::NotEmpty { entries: 3 })
+        Err(ZipWriteError::NotEmpty { entries: 3 })
     ));
     assert!(bytes_of(&writer.finish()?)? == zip_of(&[&blobs[..], &new].concat())?);
     Ok(())

@@ -2,7 +2,7 @@
 
 use super::fill::END;
 use super::{Apply, lock};
-use crate::flow::import::deviations::Noted;
+use crate::flow::import::deviations::NotedDeviations;
 use crate::flow::import::id_map::Parts;
 use crate::flow::import::part::PartKind;
 use crate::flow::import::plan::Action;
@@ -238,7 +238,7 @@ impl Apply<'_> {
         if !differences.is_empty() {
             // The next import looks at it again, and names what it finds there.
             self.ledger
-                .done(KIND, id, 0, &Noted::default(), &Parts::default())?;
+                .done(KIND, id, 0, &NotedDeviations::default(), &Parts::default())?;
         }
         for field in differences {
             let detail = format!("the target stored another value of {field} than it was sent");

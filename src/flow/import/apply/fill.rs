@@ -5,7 +5,7 @@ use super::bodies::{Bodies, DatasetBodies};
 use super::refusal::Whole;
 use super::{Apply, lock};
 use crate::archive::walk::JoinedObjects;
-use crate::flow::import::id_map::{Known, Parts};
+use crate::flow::import::id_map::{Parts, TargetObject};
 use crate::flow::import::part::PartKind;
 use crate::flow::import::report::Done;
 use crate::flow::import::run_chunks::{RunChunk, RunDigests, short_digest};
@@ -26,7 +26,7 @@ pub(super) const END: &str = "status and end_time";
 /// A run being filled, perhaps by several threads.
 pub(super) struct Filling {
     pub(super) run: Run,
-    pub(super) known: Known,
+    pub(super) known: TargetObject,
     pub(super) experiment_id: TargetId,
     pub(super) bodies: Bodies,
     /// The parts that are to be sent, where not all are.
@@ -152,7 +152,7 @@ impl Apply<'_> {
     fn take_up_long(
         &self,
         run: &Run,
-        known: &Known,
+        known: &TargetObject,
         digests: &mut RunDigests<'_>,
     ) -> Result<Option<Option<Arc<Parts>>>> {
         if known.done == 0 {
@@ -164,7 +164,7 @@ impl Apply<'_> {
     }
 
     /// Has a run checked that is whole since an earlier import, where that import did not come so far.
-    fn check_again(&self, run: &Run, known: &Known) -> Result<()> {
+    fn check_again(&self, run: &Run, known: &TargetObject) -> Result<()> {
         let noted = self.ledger.noted(KIND, &run.info.run_id);
         if !known.is_checked && noted.is_none_or(|noted| !noted.has(Reason::DeletedInTarget)) {
             self.expect(run, &known.id)?;
@@ -174,7 +174,7 @@ impl Apply<'_> {
     }
 
     /// The run in the target and its experiment, where a run was chosen and made; one that could not be made was a failure then.
-    fn to_fill(&self, info: &RunInfo) -> Option<(Known, TargetId)> {
+    fn to_fill(&self, info: &RunInfo) -> Option<(TargetObject, TargetId)> {
         let known = self.ledger.get(KIND, &info.run_id);
         if !self.plan.chosen.run(&info.experiment_id, &info.run_id) {
             let is_unchecked = known.is_some_and(|known| known.done != 0 && !known.is_checked);

@@ -7,7 +7,7 @@ use crate::client::ClientError;
 use crate::flow::import::Result;
 use crate::flow::import::artifacts::Destination;
 use crate::flow::import::deviations::Outcome;
-use crate::flow::import::id_map::{Known, Parts};
+use crate::flow::import::id_map::{Parts, TargetObject};
 use crate::flow::import::part::PartKind;
 use crate::flow::import::report::Done;
 use crate::flow::import::run_chunks::{hash_lines, short_digest};
@@ -30,7 +30,7 @@ const VERSIONS_TAG: &str = "mlflow.modelVersions";
 /// A logged model with its lines.
 pub(super) struct Job {
     pub(super) model: LoggedModel,
-    pub(super) known: Known,
+    pub(super) known: TargetObject,
     pub(super) metrics: Vec<Vec<u8>>,
     artifacts: Vec<Vec<u8>>,
     digest: u64,

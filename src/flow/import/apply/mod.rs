@@ -30,7 +30,7 @@ use super::target::TargetState;
 use super::{ImportError, Result};
 use crate::archive::Archive;
 use crate::client::ClientError;
-use crate::flow::import::deviations::{Change, Noted, Outcome};
+use crate::flow::import::deviations::{Deviation, NotedDeviations, Outcome};
 use crate::flow::import::id_map::Parts;
 use crate::flow::import::target_fit::Fitting;
 use crate::format::{Kind, Reason};
@@ -128,7 +128,7 @@ pub(crate) struct Apply<'a> {
     /// Whether runs stay unchecked: such as were not chosen now, or could not be compared.
     has_unchecked: AtomicBool,
     /// What was found of objects that are not done yet.
-    found: Mutex<HashMap<(Kind, String), Noted>>,
+    found: Mutex<HashMap<(Kind, String), NotedDeviations>>,
     /// Objects of which only parts are sent; what else did not arrive of them is among what was found from the start.
     resumed: Mutex<HashSet<(Kind, String)>>,
     /// Runs that were made before their parents.
@@ -335,7 +335,7 @@ impl Apply<'_> {
     }
 
     fn limited(&self, kind: Kind, id: &str, field: String, reason: Reason, outcome: Outcome) {
-        self.limit(Change {
+        self.limit(Deviation {
             kind,
             id: id.to_owned(),
             field,

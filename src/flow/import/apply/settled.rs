@@ -2,7 +2,7 @@
 
 use super::{Apply, lock};
 use crate::flow::import::Result;
-use crate::flow::import::deviations::{Change, owner};
+use crate::flow::import::deviations::{Deviation, owner};
 use crate::flow::import::id_map::Parts;
 use crate::flow::import::report::Done;
 use crate::format::Kind;
@@ -55,7 +55,7 @@ impl Apply<'_> {
     }
 
     /// Reports something that does not arrive as it is, and remembers it for the journal.
-    pub(super) fn limit(&self, change: Change) {
+    pub(super) fn limit(&self, change: Deviation) {
         let (kind, id) = owner(change.kind, &change.id);
         let key = (kind, id.to_owned());
         let is_resumed = lock(&self.resumed).contains(&key);

@@ -1,8 +1,8 @@
 //! What several threads share of an import: the journal and the mapping.
 
 use super::{JournalError, Journals};
-use crate::flow::import::deviations::Noted;
-use crate::flow::import::id_map::{Known, Mapping, Parts};
+use crate::flow::import::deviations::NotedDeviations;
+use crate::flow::import::id_map::{IdMap, Parts, TargetObject};
 use crate::flow::import::identity::Identity;
 use crate::format::Kind;
 use crate::lang::rest::api::TargetId;
@@ -11,19 +11,19 @@ use std::sync::Arc;
 
 /// What several threads share: the journal and the mapping, always of one mind.
 pub(crate) struct Ledger {
-    inner: std::sync::Mutex<(Journals, Mapping)>,
+    inner: std::sync::Mutex<(Journals, IdMap)>,
 }
 
 impl Ledger {
     /// Joins journals with what they said.
-    pub(crate) fn new(journals: impl Into<Journals>, mapping: Mapping) -> Self {
+    pub(crate) fn new(journals: impl Into<Journals>, mapping: IdMap) -> Self {
         Ledger {
             inner: std::sync::Mutex::new((journals.into(), mapping)),
         }
     }
 
     /// What is known of an object.
-    pub(crate) fn get(&self, kind: Kind, id: &str) -> Option<Known> {
+    pub(crate) fn get(&self, kind: Kind, id: &str) -> Option<TargetObject> {
         self.lock().1.get(kind, id)
     }
 
@@ -38,7 +38,7 @@ impl Ledger {
     }
 
     /// What of an object did not arrive as it is, when an earlier session brought it.
-    pub(crate) fn noted(&self, kind: Kind, id: &str) -> Option<Noted> {
+    pub(crate) fn noted(&self, kind: Kind, id: &str) -> Option<NotedDeviations> {
         self.lock().1.noted(kind, id).cloned()
     }
 
@@ -130,7 +130,7 @@ impl Ledger {
         kind: Kind,
         id: &str,
         digest: u64,
-        noted: &Noted,
+        noted: &NotedDeviations,
         missing: &Parts,
     ) -> Result<(), JournalError> {
         let (journal, mapping) = &mut *self.lock();
@@ -160,7 +160,7 @@ impl Ledger {
         self.lock().0.path().to_owned()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, (Journals, Mapping)> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, (Journals, IdMap)> {
         self.inner.lock().unwrap_or_else(|poison| poison.into_inner())
     }
 }

@@ -1,7 +1,7 @@
 //! A journal's lines, checked one by one, as what they say.
 
 use super::{JOURNAL_LINE_BYTES, JournalContents, JournalError, JournalKey, NAME, VERSION, io_error};
-use crate::flow::import::deviations::Noted;
+use crate::flow::import::deviations::NotedDeviations;
 use crate::flow::import::id_map::Parts;
 use crate::flow::import::identity::Identity;
 use crate::flow::import::options::ToldOptions;
@@ -28,7 +28,7 @@ struct Entry {
     ids: Option<Vec<String>>,
     intent: Option<Kind>,
     journal: Option<String>,
-    limits: Option<Noted>,
+    limits: Option<NotedDeviations>,
     made: Option<Kind>,
     missing: Option<Parts>,
     new: Option<String>,

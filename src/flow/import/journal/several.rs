@@ -3,11 +3,11 @@
 
 use super::{Journal, JournalContents, JournalError, JournalKey, default_path, state_folder};
 use crate::archive::remote::is_remote;
-use crate::flow::import::deviations::Noted;
-use crate::flow::import::id_map::{Mapping, Parts};
+use crate::flow::import::deviations::NotedDeviations;
+use crate::flow::import::id_map::{IdMap, Parts};
 use crate::flow::import::identity::Identity;
 use crate::flow::import::options::ToldOptions;
-use crate::flow::import::origins::Origins;
+use crate::flow::import::origins::TargetOrigins;
 use crate::format::Kind;
 use crate::lang::rest::api::TargetId;
 use crate::lang::rest::version::Version;
@@ -18,13 +18,13 @@ use std::path::{Path, PathBuf};
 /// Where the journals of an import are, in the order of origins; the first is that of the archive's own.
 #[derive(Debug, Clone)]
 pub(crate) struct JournalPlaces {
-    origins: Origins,
+    origins: TargetOrigins,
     places: Vec<(PathBuf, JournalKey)>,
 }
 
 impl JournalPlaces {
     /// Beside the archive, named by origin and target; the first where it was given, the others then beside it.
-    pub(crate) fn new(archive: &Path, origins: &Origins, target: &str, given: Option<PathBuf>) -> Self {
+    pub(crate) fn new(archive: &Path, origins: &TargetOrigins, target: &str, given: Option<PathBuf>) -> Self {
         if given.is_none() && is_remote(archive) {
             // What cannot be made is told of when a journal is.
             let _ = std::fs::create_dir_all(state_folder());
@@ -48,7 +48,7 @@ impl JournalPlaces {
     }
 
     /// Whose objects they are about.
-    pub(crate) fn origins(&self) -> &Origins {
+    pub(crate) fn origins(&self) -> &TargetOrigins {
         &self.origins
     }
 
@@ -103,7 +103,7 @@ impl JournalPlaces {
         if all.len() == 1 {
             return all.swap_remove(0);
         }
-        let mut mapping = Mapping::default();
+        let mut mapping = IdMap::default();
         for (number, contents) in all.iter().enumerate() {
             for (kind, id, known) in contents.mapping.entries() {
                 let new = self.origins.archive_id(number, kind, &id);
@@ -140,7 +140,7 @@ impl JournalPlaces {
 /// The journals of all origins, open for appending.
 #[derive(Debug)]
 pub(crate) struct Journals {
-    origins: Origins,
+    origins: TargetOrigins,
     journals: Vec<Journal>,
 }
 
@@ -196,7 +196,7 @@ impl Journals {
         kind: Kind,
         id: &str,
         digest: u64,
-        noted: &Noted,
+        noted: &NotedDeviations,
         missing: &Parts,
     ) -> Result<(), JournalError> {
         let (journal, id) = self.of(kind, id);
@@ -218,7 +218,7 @@ impl Journals {
     ///
     /// # Errors
     /// A journal cannot be written.
-    pub(crate) fn recovered(&mut self, mapping: &Mapping) -> Result<(), JournalError> {
+    pub(crate) fn recovered(&mut self, mapping: &IdMap) -> Result<(), JournalError> {
         let mut counts = vec![0_u64; self.journals.len()];
         for (kind, id, known) in mapping.entries() {
             let (number, id) = self.origins.owner(kind, &id);

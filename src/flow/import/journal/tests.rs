@@ -1,5 +1,5 @@
 use super::*;
-use crate::flow::import::deviations::{Change, Changes, Outcome};
+use crate::flow::import::deviations::{Deviation, Deviations, Outcome};
 use crate::flow::import::options::ToldOptions;
 use crate::format::Reason;
 
@@ -10,10 +10,10 @@ fn key() -> JournalKey {
     }
 }
 
-fn noted(changes: usize) -> Noted {
-    let mut noted = Noted::default();
+fn noted(changes: usize) -> NotedDeviations {
+    let mut noted = NotedDeviations::default();
     for number in 0..changes {
-        noted.add(Change {
+        noted.add(Deviation {
             kind: Kind::Runs,
             id: "a".to_owned(),
             field: format!("param {number}"),
@@ -72,13 +72,13 @@ fn of_an_object_with_many_limits_the_first_are_named_and_the_rest_is_counted() {
     }
     // What comes again is told anew.
     journal
-        .done(Kind::Runs, "b", 1, &Noted::default(), &Parts::new())
+        .done(Kind::Runs, "b", 1, &NotedDeviations::default(), &Parts::new())
         .unwrap();
     drop(journal);
     let contents = Journal::read(&path, &key()).unwrap();
     let found = contents.mapping.noted(Kind::Runs, "a").unwrap();
     assert_eq!((found, found.named.len()), (&noted(1_002), 1_000));
-    let mut changes = Changes::default();
+    let mut changes = Deviations::default();
     changes.note(found);
     assert_eq!(changes.of_reason(Reason::DiffersInTarget), 1_002);
     assert_eq!(contents.mapping.noted(Kind::Runs, "b"), None);
@@ -144,13 +144,13 @@ fn what_was_done_is_unchecked_until_a_line_says_otherwise() {
         made(&mut journal, Kind::Runs, id, id).unwrap();
     }
     journal
-        .done(Kind::Runs, "a", 1, &Noted::default(), &Parts::new())
+        .done(Kind::Runs, "a", 1, &NotedDeviations::default(), &Parts::new())
         .unwrap();
     assert!(!checked("a"));
     journal.checked(Kind::Runs).unwrap();
     assert!(checked("a") && !checked("b"));
     journal
-        .done(Kind::Runs, "a", 2, &Noted::default(), &Parts::new())
+        .done(Kind::Runs, "a", 2, &NotedDeviations::default(), &Parts::new())
         .unwrap();
     assert!(!checked("a"));
 }
@@ -203,7 +203,7 @@ fn refused_parts_are_kept_by_name_and_too_many_of_them_send_all_again() {
         };
         made(&mut journal, kind, id, "x").unwrap();
         journal
-            .done(kind, id, 7, &Noted::default(), &parts(count))
+            .done(kind, id, 7, &NotedDeviations::default(), &parts(count))
             .unwrap();
     }
     let known = |kind: Kind, id: &str| {
@@ -217,7 +217,7 @@ fn refused_parts_are_kept_by_name_and_too_many_of_them_send_all_again() {
     assert_eq!(known(Kind::Experiments, "other kind"), (0, None));
     // Once it is taken, nothing is missing.
     journal
-        .done(Kind::Runs, "few", 7, &Noted::default(), &Parts::new())
+        .done(Kind::Runs, "few", 7, &NotedDeviations::default(), &Parts::new())
         .unwrap();
     assert_eq!(known(Kind::Runs, "few"), (7, None));
 }

@@ -6,8 +6,8 @@ use crate::archive::Archive;
 use crate::archive::walk::{JoinedObjects, Wanted, newer_fields, newer_kinds};
 use crate::flow::import::ImportError;
 use crate::flow::import::artifacts;
-use crate::flow::import::deviations::{Change, Outcome};
-use crate::flow::import::id_map::Mapping;
+use crate::flow::import::deviations::{Deviation, Outcome};
+use crate::flow::import::id_map::IdMap;
 use crate::flow::import::identity::Identity;
 use crate::flow::import::options::ImportOptions;
 use crate::flow::import::part::PartKind;
@@ -34,7 +34,7 @@ impl Plan {
         chosen: Chosen,
         named: Named,
         target: &TargetState,
-        mapping: &Mapping,
+        mapping: &IdMap,
         options: &ImportOptions,
     ) -> Result<Plan> {
         let plan = Plan {
@@ -75,7 +75,7 @@ impl Plan {
 pub(super) struct Builder<'a> {
     pub(super) archive: &'a Archive,
     pub(super) target: &'a TargetState,
-    pub(super) mapping: &'a Mapping,
+    pub(super) mapping: &'a IdMap,
     pub(super) options: &'a ImportOptions,
     pub(super) fitting: Fitting,
     pub(super) plan: Plan,
@@ -276,9 +276,9 @@ impl Builder<'_> {
             };
             if is_chosen {
                 let limit = self.fitting.limits.model_tag;
-                let (_, changes) = self
-                    .fitting
-                    .other(kind, &dataset.dataset_id, PartKind::Tag, &dataset.tags, limit);
+                let (_, changes) =
+                    self.fitting
+                        .other(kind, &dataset.dataset_id, PartKind::Tag, &dataset.tags, limit);
                 self.plan.changes.extend(changes);
             }
             self.count(kind, &dataset.dataset_id, action, known, Some(dataset.name));
@@ -321,7 +321,7 @@ impl Builder<'_> {
     }
 
     pub(super) fn limit(&mut self, kind: Kind, id: &str, field: &str, reason: Reason, outcome: Outcome) {
-        self.plan.changes.add(Change {
+        self.plan.changes.add(Deviation {
             kind,
             id: id.to_owned(),
             field: field.to_owned(),

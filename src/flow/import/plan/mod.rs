@@ -15,8 +15,8 @@ pub(crate) use chosen::Chosen;
 pub(crate) use named_objects::Named;
 pub(crate) use version_order::VersionOrder;
 
-use crate::flow::import::deviations::{Change, Changes, Limit};
-use crate::flow::import::origins::Origins;
+use crate::flow::import::deviations::{Deviation, Deviations, Limit};
+use crate::flow::import::origins::TargetOrigins;
 use crate::format::{Kind, Reason};
 use crate::lang::rest::api::TargetId;
 use schemars::JsonSchema;
@@ -128,7 +128,7 @@ pub struct Plan {
     /// Its version.
     pub target_version: Option<String>,
     /// Origins of the objects, as marks say them.
-    pub origins: Origins,
+    pub origins: TargetOrigins,
     /// The workspace of the archive, where it knows workspaces.
     pub workspace: Option<String>,
     /// Every experiment that is chosen.
@@ -138,9 +138,9 @@ pub struct Plan {
     /// Objects by kind.
     pub tallies: BTreeMap<Kind, Tally>,
     /// What does not arrive as it is.
-    pub changes: Changes,
+    pub changes: Deviations,
     /// What did not arrive as it is of objects that an earlier import brought.
-    pub noted: Changes,
+    pub noted: Deviations,
     /// Objects in conflict; all objects where that was asked.
     pub items: Vec<Item>,
     /// Runs that are parents of others.
@@ -175,7 +175,7 @@ pub(crate) struct PlanDocument<'a> {
     /// What does not arrive as it is, counted.
     limits: Vec<Limit>,
     /// What does not arrive as it is, named up to a bound.
-    limited: &'a [Change],
+    limited: &'a [Deviation],
     /// Objects in conflict; all objects with `--objects`.
     objects: &'a [Item],
     /// Options that are not those of the last import of this origin, a sentence each.
@@ -194,7 +194,7 @@ impl Plan {
     }
 
     /// All that does not arrive as it is, or did not.
-    pub fn limits(&self) -> Changes {
+    pub fn limits(&self) -> Deviations {
         let mut limits = self.changes.clone();
         limits.merge(self.noted.clone());
         limits
@@ -276,7 +276,7 @@ impl Plan {
 const EXAMPLES: usize = 10;
 
 /// Limits as lines for people.
-pub(crate) fn limits_text(changes: &Changes) -> String {
+pub(crate) fn limits_text(changes: &Deviations) -> String {
     let mut text = String::new();
     for count in changes.limits() {
         let outcome = serde_json::to_value(count.outcome).unwrap_or_default();

@@ -1,10 +1,10 @@
 //! What happens to the objects that have names: experiments and registered models.
 
 use super::{Action, PlannedExperiment, PlannedModel};
-use crate::flow::import::id_map::Mapping;
+use crate::flow::import::id_map::IdMap;
 use crate::flow::import::options::{ImportOptions, OnConflict};
-use crate::flow::import::origins::Origins;
-use crate::flow::import::target::{DEFAULT_EXPERIMENT, TargetState, Wanted, numbered};
+use crate::flow::import::origins::TargetOrigins;
+use crate::flow::import::target::{DEFAULT_EXPERIMENT, NamesInTarget, TargetState, numbered};
 use crate::format::Kind;
 use crate::lang::rest::api::TargetId;
 use crate::lang::rest::mark;
@@ -18,9 +18,9 @@ const DEFAULT_NAME: &str = "Default";
 /// Decides by what is known, one object after the other.
 pub(super) struct Decisions<'a> {
     pub target: &'a TargetState,
-    pub mapping: &'a Mapping,
+    pub mapping: &'a IdMap,
     pub options: &'a ImportOptions,
-    pub origins: &'a Origins,
+    pub origins: &'a TargetOrigins,
     pub taken: HashSet<(Kind, String)>,
 }
 
@@ -192,11 +192,11 @@ impl Decisions<'_> {
 pub(super) fn wanted(
     experiments: &[Experiment],
     models: &[RegisteredModel],
-    mapping: &Mapping,
+    mapping: &IdMap,
     options: &ImportOptions,
-) -> Wanted {
+) -> NamesInTarget {
     let known_model = |model: &RegisteredModel| mapping.name(Kind::RegisteredModels, &model.name);
-    Wanted {
+    NamesInTarget {
         experiments: experiments
             .iter()
             .filter(|experiment| mapping.id(Kind::Experiments, &experiment.experiment_id).is_none())

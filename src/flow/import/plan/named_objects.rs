@@ -5,11 +5,11 @@ use super::chosen::Chosen;
 use crate::archive::Archive;
 use crate::flow::import::deviations::Outcome;
 use crate::flow::import::experiments::is_made_up;
-use crate::flow::import::id_map::Mapping;
+use crate::flow::import::id_map::IdMap;
 use crate::flow::import::identity::Identity;
 use crate::flow::import::options::ImportOptions;
 use crate::flow::import::plan::name_conflicts::{Decisions, Gone, wanted};
-use crate::flow::import::target::Wanted;
+use crate::flow::import::target::NamesInTarget;
 use crate::flow::import::{ImportError, Result};
 use crate::format::{Kind, Reason};
 use crate::model::{Experiment, RegisteredModel};
@@ -51,7 +51,7 @@ impl Named {
     }
 
     /// What the target is to be asked for.
-    pub fn wanted(&self, mapping: &Mapping, options: &ImportOptions) -> Wanted {
+    pub fn wanted(&self, mapping: &IdMap, options: &ImportOptions) -> NamesInTarget {
         wanted(&self.experiments, &self.models, mapping, options)
     }
 }

@@ -5,7 +5,7 @@ use super::build::{Builder, exim};
 use super::version_files::VersionFiles;
 use crate::archive::walk::JoinedObjects;
 use crate::flow::import::Result;
-use crate::flow::import::deviations::{Change, Outcome};
+use crate::flow::import::deviations::{Deviation, Outcome};
 use crate::flow::import::identity::Identity;
 use crate::flow::import::part::PartKind;
 use crate::flow::import::plan::version_order::SourceVersions;
@@ -31,7 +31,7 @@ impl Builder<'_> {
                 continue;
             };
             planned.action = Action::Skip;
-            self.plan.changes.add(Change {
+            self.plan.changes.add(Deviation {
                 kind: Kind::RegisteredModels,
                 id: planned.name.clone(),
                 field: "*".to_owned(),

@@ -4,7 +4,7 @@ use super::super::error::Result;
 use super::added::Added;
 use super::track::{Track, TrackReader, TrackWriter};
 use crate::archive::Archive;
-use crate::archive::walk::Owners;
+use crate::archive::walk::OwnerCursor;
 use crate::format::{ArchivePath, Kind, SortKey};
 use serde::Deserialize;
 use std::collections::hash_map::Entry;
@@ -137,7 +137,7 @@ impl Places {
     pub(super) fn walk<'a>(&self, archive: &'a Archive, kind: Kind) -> Result<PlaceWalk<'a>> {
         Ok(match self.tracks.get(&kind) {
             Some(track) => PlaceWalk::Track(track.read()?),
-            None => PlaceWalk::Archive(Box::new(Owners::new(archive, kind)?)),
+            None => PlaceWalk::Archive(Box::new(OwnerCursor::new(archive, kind)?)),
         })
     }
 }
@@ -152,7 +152,7 @@ fn begins(id: &str) -> impl Iterator<Item = &str> {
 pub(super) enum PlaceWalk<'a> {
     Track(TrackReader),
     /// All are where they were.
-    Archive(Box<Owners<'a>>),
+    Archive(Box<OwnerCursor<'a>>),
 }
 
 impl PlaceWalk<'_> {

@@ -2,7 +2,7 @@
 
 use super::address::Address;
 use super::session::{Cloud, Content, failed, told};
-use crate::archive::remote::{Listed, Remote, RemoteFolder, RemoteObject, Stores, Stream};
+use crate::archive::remote::{Remote, RemoteBytes, RemoteFolder, RemoteObject, Stores, VisitListed};
 use crate::format::layout::MANIFEST;
 use bytes::Bytes;
 use object_store::path::Path as Key;
@@ -89,7 +89,7 @@ impl RemoteObject for CloudObject {
         self.meta.size
     }
 
-    fn open(&self, range: Range<u64>) -> io::Result<Stream> {
+    fn open(&self, range: Range<u64>) -> io::Result<RemoteBytes> {
         if range.is_empty() {
             return Ok(Box::new(io::empty()));
         }
@@ -139,7 +139,7 @@ impl RemoteFolder for CloudFolder {
         }
     }
 
-    fn open(&self, path: &str) -> io::Result<(u64, Stream)> {
+    fn open(&self, path: &str) -> io::Result<(u64, RemoteBytes)> {
         let got = self.cloud.block_on(self.store.get(&self.key(path)?));
         let got = got.map_err(|error| match error {
             Error::NotFound { .. } => io::Error::from(io::ErrorKind::NotFound),
@@ -155,7 +155,7 @@ impl RemoteFolder for CloudFolder {
         Ok((size_bytes, Box::new(content)))
     }
 
-    fn list(&self, visit: Listed<'_>) -> io::Result<()> {
+    fn list(&self, visit: VisitListed<'_>) -> io::Result<()> {
         let scratch = std::env::temp_dir();
         let listing = self
             .cloud

@@ -8,7 +8,7 @@ use super::cleanup::Cleanup;
 use super::remote::{address_of, cloud};
 use super::session::{Cloud, failed, told};
 use super::stores::Connected;
-use crate::archive::remote::{Cleaned, MOST_PARTS, PART_BYTES, RemoteTarget, RemoteUpload, Taken};
+use crate::archive::remote::{Cleaned, MOST_PARTS, OutputState, PART_BYTES, RemoteTarget, RemoteUpload};
 use crate::format::ArchivePath;
 use crate::format::layout::{MANIFEST, SEAL};
 use crate::platform::FileAt as _;
@@ -176,15 +176,15 @@ impl CloudTarget {
 }
 
 impl RemoteTarget for CloudTarget {
-    fn taken(&self) -> io::Result<Taken> {
+    fn taken(&self) -> io::Result<OutputState> {
         if self.has(None)? || self.has(Some(SEAL))? || self.has(Some(MANIFEST))? {
-            return Ok(Taken::Yes);
+            return Ok(OutputState::Yes);
         }
-        let mut taken = Taken::No;
+        let mut taken = OutputState::No;
         self.cleanup().each_below(|path| {
             taken = match path.parse::<ArchivePath>() {
-                Ok(_) => Taken::Unsealed,
-                Err(_) => Taken::Yes,
+                Ok(_) => OutputState::Unsealed,
+                Err(_) => OutputState::Yes,
             };
             false
         })?;

@@ -1,7 +1,7 @@
 //! Artifact trees: every file below a folder, in the archive's order.
 
 use crate::format::Reason;
-use crate::lang::artifacts::local_roots::{LocalRoots, OutsideSource, Place};
+use crate::lang::artifacts::local_roots::{FolderPlace, LocalRoots, OutsideSource};
 use crate::lang::artifacts::walk::{ArtifactWalk, FoundFile};
 use std::fs;
 use std::io;
@@ -18,9 +18,11 @@ pub(super) fn files_below(
     shown: String,
 ) -> io::Result<impl Iterator<Item = FoundFile>> {
     let root = match roots.own(folder) {
-        Place::Missing => None,
-        Place::Outside(_) => return Err(io::Error::new(io::ErrorKind::PermissionDenied, OutsideSource)),
-        Place::Root(root) => {
+        FolderPlace::Missing => None,
+        FolderPlace::Outside(_) => {
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, OutsideSource));
+        }
+        FolderPlace::Root(root) => {
             fs::read_dir(root.path())?;
             Some(root)
         }

@@ -13,7 +13,7 @@ use super::layout::Layout;
 use crate::archive::Owner;
 use crate::format::manifest::SourceInfo;
 use crate::format::{Kind, Reason};
-use crate::lang::artifacts::local_roots::{Door, LocalRoots, OutsideSource, Place};
+use crate::lang::artifacts::local_roots::{Door, FolderPlace, LocalRoots, OutsideSource};
 use crate::lang::artifacts::walk::FoundFile;
 use crate::lang::session::{Export, ExportError, ExportOptions, ExportReport};
 use crate::model::uri;
@@ -308,7 +308,7 @@ impl Exporter<'_> {
         if !self.export.looks_at(&[Kind::Artifacts]) {
             return Ok(());
         }
-        if let Place::Outside(path) = self.roots.own(folder) {
+        if let FolderPlace::Outside(path) = self.roots.own(folder) {
             return self.export.outside_source(&path, owner.into());
         }
         let files = match files_below(&self.roots, folder, self.below_root(folder)) {

@@ -31,7 +31,7 @@ mod traces;
 use crate::archive::walk::{Wanted, newer_fields, newer_kinds};
 use crate::archive::{Archive, ArchiveError, ErrorKind, Replace, StagedTree};
 use crate::format::{Kind, LossCount, Reason};
-use crate::lang::artifacts::tree::{Owners, Paths, check_name, folds_case};
+use crate::lang::artifacts::tree::{NameOwners, Paths, check_name, folds_case};
 use crate::lang::exim::tags::VersionContexts;
 use crate::model::printable::printable as shown;
 use crate::monitor::Monitor;
@@ -199,7 +199,7 @@ struct Converter<'a> {
     /// Runs that versions name and that were written.
     version_runs: HashSet<String>,
     /// Names taken, by the folder they are in.
-    folders: BTreeMap<PathBuf, Owners>,
+    folders: BTreeMap<PathBuf, NameOwners>,
     /// Paths of artifacts taken below the current owner.
     paths: Paths,
     folds_case: bool,
@@ -262,7 +262,9 @@ impl Converter<'_> {
     fn folder(&mut self, parent: &Path, name: &str, kind: Kind, id: &str) -> Result<Option<PathBuf>> {
         let checked = check_name(name).and_then(|()| {
             let owners = self.folders.entry(parent.to_owned());
-            owners.or_insert_with(|| Owners::new(self.folds_case)).claim(name)
+            owners
+                .or_insert_with(|| NameOwners::new(self.folds_case))
+                .claim(name)
         });
         match checked {
             Ok(()) => Ok(Some(parent.join(name))),

@@ -12,7 +12,7 @@ use super::server::{Server, told};
 use crate::archive::{ByteSource, OpenFn};
 use crate::client::{ClientError, Download, ENTRIES};
 use crate::format::Reason;
-use crate::lang::artifacts::local_roots::{ArtifactRoot, OwnerRef, Place};
+use crate::lang::artifacts::local_roots::{ArtifactRoot, FolderPlace, OwnerRef};
 use crate::lang::rest::file_names::{is_taken_for_another, may_be_cut};
 use crate::lang::rest::limits::Limits;
 use crate::lang::rest::read::fetch_cache::{Key, file_part};
@@ -70,15 +70,17 @@ pub(super) enum Route {
 impl Route {
     /// The route to an owner's artifacts.
     pub(super) fn of(server: &Server, kind: OwnerKind, id: &str, uri: Option<&str>) -> Self {
-        let place = uri.map_or(Place::Missing, |uri| {
+        let place = uri.map_or(FolderPlace::Missing, |uri| {
             local_place(server, uri, OwnerRef { kind, id })
         });
         let own = match (kind, place) {
-            (_, Place::Root(folder)) => return Route::Local(folder),
+            (_, FolderPlace::Root(folder)) => return Route::Local(folder),
             (OwnerKind::Run, _) => Route::Run(id.to_owned()),
             (OwnerKind::LoggedModel, _) => Route::LoggedModel(id.to_owned()),
-            (OwnerKind::ModelVersion | OwnerKind::Trace, Place::Outside(folder)) => Route::Outside(folder),
-            (OwnerKind::ModelVersion | OwnerKind::Trace, Place::Missing) => Route::None,
+            (OwnerKind::ModelVersion | OwnerKind::Trace, FolderPlace::Outside(folder)) => {
+                Route::Outside(folder)
+            }
+            (OwnerKind::ModelVersion | OwnerKind::Trace, FolderPlace::Missing) => Route::None,
         };
         match uri.and_then(|uri| proxied_path(server, uri)) {
             Some(path) => Route::Proxy(path, Box::new(own)),
@@ -295,14 +297,14 @@ impl Route {
 
 /// The folder of this machine that a URI names, if the user named it too. That a server elsewhere names one that happens to be here
 /// says nothing.
-fn local_place(server: &Server, uri: &str, owner: OwnerRef<'_>) -> Place {
+fn local_place(server: &Server, uri: &str, owner: OwnerRef<'_>) -> FolderPlace {
     let served = server.roots.served(uri, owner);
     let stated = || {
         let path = local_path(uri).filter(|path| FilePath::new(path).is_absolute());
         match path.map(|path| server.roots.stated(FilePath::new(&path), owner)) {
-            Some(Place::Outside(_)) if !server.client.base().is_loopback() => Place::Missing,
+            Some(FolderPlace::Outside(_)) if !server.client.base().is_loopback() => FolderPlace::Missing,
             Some(place) => place,
-            None => Place::Missing,
+            None => FolderPlace::Missing,
         }
     };
     served.or_else(stated)

@@ -1,13 +1,13 @@
 //! Whether a database with MLflow's tables holds nothing but what MLflow itself put there.
 
 use super::rows::Target;
-use super::target_tables::Layout;
+use super::target_tables::TableLayout;
 use super::{Result, WriteError};
 use crate::lang::sql::database::Dialect;
 use crate::lang::sql::versions::MIGRATIONS;
 
 /// Removes what MLflow itself put there: it makes its own again, and an archive brings the others.
-pub(super) fn clearing(layout: &Layout) -> Vec<&'static str> {
+pub(super) fn clearing(layout: &TableLayout) -> Vec<&'static str> {
     let workspaces = layout.has(Target::Workspaces).then_some("DELETE FROM workspaces");
     workspaces
         .into_iter()

@@ -1,7 +1,7 @@
 //! Workspaces and experiments, which all else refers to.
 
 use super::rows::Target;
-use super::{Edit, Result, Subject, WriteError, Writer};
+use super::{Result, StoreEdit, Subject, WriteError, Writer};
 use crate::format::{Kind, Reason};
 use crate::lang::sql::database::Cell;
 use crate::model::DEFAULT_WORKSPACE;
@@ -27,7 +27,8 @@ impl Writer<'_> {
         let experiments = experiments.map(|experiment| experiment.map_err(WriteError::from));
         self.rules.learn_experiments(experiments)?;
         for workspace in self.rules.missing_workspaces(&workspaces) {
-            self.outcome.edit(Edit::MadeWorkspace, Kind::Workspaces, "name");
+            self.outcome
+                .edit(StoreEdit::MadeWorkspace, Kind::Workspaces, "name");
             self.workspace_row(&workspace, [None; 3])?;
         }
         self.begin(Kind::Experiments);
@@ -42,7 +43,7 @@ impl Writer<'_> {
     pub(super) fn workspace_of(&mut self, kind: Kind, stated: Option<&str>) -> Option<String> {
         let workspace = self.rules.workspace(stated);
         if workspace != stated {
-            self.outcome.edit(Edit::Workspace, kind, "workspace");
+            self.outcome.edit(StoreEdit::Workspace, kind, "workspace");
         }
         workspace.map(str::to_owned)
     }
@@ -98,11 +99,11 @@ impl Writer<'_> {
         let known = self.rules.experiment(id).cloned();
         let known = known.expect("all experiments were looked at before");
         if known.id.to_string() != id {
-            self.outcome.edit(Edit::NewId, kind, "experiment_id");
+            self.outcome.edit(StoreEdit::NewId, kind, "experiment_id");
             self.outcome.new_ids.push((id.to_owned(), known.id));
         }
         if known.name.is_some() {
-            self.outcome.edit(Edit::Renamed, kind, "name");
+            self.outcome.edit(StoreEdit::Renamed, kind, "name");
         }
         let location = experiment.artifact_location.as_deref();
         let location = self.set_place(kind, "artifact_location", &known.place(), location);

@@ -1,10 +1,10 @@
 //! A database that is there, and is filled: SQLite, PostgreSQL, MySQL and MariaDB, each in one transaction.
 
 use super::clashes::Weigh;
-use super::fit::{Fitted, LongValues};
+use super::fit::{Fitted, LongValueRule};
 use super::rows::{NoRows, RowSink};
-use super::target_tables::{Layout, TargetTables};
-use super::{FileSink, Numbers, Outcome, Result, TargetOptions, write};
+use super::target_tables::{TableLayout, TargetTables};
+use super::{FileSink, Numbers, Result, TargetOptions, WriteOutcome, write};
 use crate::archive::{Archive, ArchiveError};
 use crate::monitor::Monitor;
 use std::path::Path;
@@ -26,10 +26,10 @@ pub(super) trait Filling {
     ///
     /// # Errors
     /// The database refuses.
-    fn clear(&mut self, layout: &Layout) -> Result<()>;
+    fn clear(&mut self, layout: &TableLayout) -> Result<()>;
 
     /// What takes the rows, with the columns of a layout alone.
-    fn rows<'d>(&'d mut self, layout: &Layout) -> Box<dyn RowSink + 'd>;
+    fn rows<'d>(&'d mut self, layout: &TableLayout) -> Box<dyn RowSink + 'd>;
 
     /// Shows all at once.
     ///
@@ -42,14 +42,14 @@ pub(super) trait Filling {
 pub(crate) struct OpenTarget {
     database: Box<dyn Filling>,
     tables: TargetTables,
-    layout: Layout,
+    layout: TableLayout,
 }
 
 /// What is written, and how.
 pub(crate) struct Load<'a> {
     pub(crate) archive: &'a Archive,
     pub(crate) options: TargetOptions,
-    pub(crate) long_values: LongValues,
+    pub(crate) long_values: LongValueRule,
     pub(crate) monitor: &'a dyn Monitor,
 }
 
@@ -57,10 +57,10 @@ impl Load<'_> {
     /// Writes all rows, fitted to the tables that are there.
     fn pass(
         &self,
-        (tables, layout, weigh): (&TargetTables, &Layout, Option<Weigh>),
+        (tables, layout, weigh): (&TargetTables, &TableLayout, Option<Weigh>),
         rows: &mut dyn RowSink,
         files: &mut dyn FileSink,
-    ) -> Result<Outcome> {
+    ) -> Result<WriteOutcome> {
         let mut fitted = Fitted::new(tables, layout, rows, self.long_values, weigh);
         let outcome = write(
             self.archive,
@@ -98,7 +98,7 @@ impl OpenTarget {
     }
 
     /// Which tables and columns it has.
-    pub(crate) fn layout(&self) -> &Layout {
+    pub(crate) fn layout(&self) -> &TableLayout {
         &self.layout
     }
 
@@ -106,7 +106,7 @@ impl OpenTarget {
     ///
     /// # Errors
     /// The archive is damaged or cannot be such a database, or texts are too long.
-    pub(crate) fn plan(&self, load: &Load<'_>, files: &mut dyn FileSink) -> Result<Outcome> {
+    pub(crate) fn plan(&self, load: &Load<'_>, files: &mut dyn FileSink) -> Result<WriteOutcome> {
         let fitting = (&self.tables, &self.layout, self.database.weigh());
         load.pass(fitting, &mut NoRows, files)
     }
@@ -120,7 +120,7 @@ impl OpenTarget {
         load: &Load<'_>,
         files: &mut dyn FileSink,
         publish: impl FnOnce() -> Result<(), ArchiveError>,
-    ) -> Result<Outcome> {
+    ) -> Result<WriteOutcome> {
         self.database.clear(&self.layout)?;
         let weigh = self.database.weigh();
         let mut rows = self.database.rows(&self.layout);
@@ -136,7 +136,7 @@ impl OpenTarget {
 /// A database as it is, in use or not: what it could hold.
 pub(crate) struct LookedAt {
     tables: TargetTables,
-    layout: Layout,
+    layout: TableLayout,
     weigh: Option<Weigh>,
 }
 
@@ -156,7 +156,7 @@ impl LookedAt {
             other => return Err(other.unknown()),
         };
         let layout = if tables.is_empty() {
-            Layout::default()
+            TableLayout::default()
         } else {
             tables.layout()?
         };
@@ -173,7 +173,7 @@ impl LookedAt {
     }
 
     /// Which tables and columns it has.
-    pub(crate) fn layout(&self) -> &Layout {
+    pub(crate) fn layout(&self) -> &TableLayout {
         &self.layout
     }
 
@@ -181,7 +181,7 @@ impl LookedAt {
     ///
     /// # Errors
     /// The archive is damaged or cannot be such a database.
-    pub(crate) fn plan(self, load: &Load<'_>, files: &mut dyn FileSink) -> Result<Outcome> {
+    pub(crate) fn plan(self, load: &Load<'_>, files: &mut dyn FileSink) -> Result<WriteOutcome> {
         load.pass((&self.tables, &self.layout, self.weigh), &mut NoRows, files)
     }
 }

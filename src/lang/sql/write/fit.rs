@@ -2,8 +2,8 @@
 
 use super::clashes::{Clashes, Weigh};
 use super::rows::{RowSink, Target};
-use super::target_tables::{Column, Layout, TargetTables};
-use super::{Outcome, Result, WriteError};
+use super::target_tables::{Column, TableLayout, TargetTables};
+use super::{Result, WriteError, WriteOutcome};
 use crate::format::{Kind, Reason};
 use crate::lang::sql::database::Cell;
 use crate::model::printable::printable;
@@ -11,7 +11,7 @@ use std::collections::HashSet;
 
 /// What is done with a text that is longer than its column.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum LongValues {
+pub(crate) enum LongValueRule {
     /// Nothing is written.
     #[default]
     Fail,
@@ -30,12 +30,12 @@ struct ColumnLoss {
 
 /// Rows on their way into columns.
 pub(super) struct Fitted<'a> {
-    layout: &'a Layout,
+    layout: &'a TableLayout,
     columns: Vec<Vec<Column>>,
     takes_anything: bool,
     row_bytes: Option<usize>,
     inner: &'a mut dyn RowSink,
-    long_values: LongValues,
+    long_values: LongValueRule,
     clashes: Option<Clashes>,
     /// Runs that are there, of which points of logged models name one.
     runs: HashSet<Vec<u8>>,
@@ -47,9 +47,9 @@ pub(super) struct Fitted<'a> {
 impl<'a> Fitted<'a> {
     pub(super) fn new(
         tables: &TargetTables,
-        layout: &'a Layout,
+        layout: &'a TableLayout,
         inner: &'a mut dyn RowSink,
-        long_values: LongValues,
+        long_values: LongValueRule,
         weigh: Option<Weigh>,
     ) -> Self {
         Fitted {
@@ -70,7 +70,7 @@ impl<'a> Fitted<'a> {
     ///
     /// # Errors
     /// Texts are too long, and nobody said what becomes of them.
-    pub(super) fn finish(&mut self, mut outcome: Outcome) -> Result<Outcome> {
+    pub(super) fn finish(&mut self, mut outcome: WriteOutcome) -> Result<WriteOutcome> {
         let first = self
             .losses
             .iter()
@@ -208,7 +208,7 @@ impl<'a> Fitted<'a> {
         }
         let cut = held[..end].to_owned();
         self.lose(target, row, at, Reason::ValueTooLong);
-        self.too_long += u64::from(self.long_values == LongValues::Fail);
+        self.too_long += u64::from(self.long_values == LongValueRule::Fail);
         Ok(Some(cut))
     }
 }

@@ -1,6 +1,6 @@
 //! The experiments of an archive as a target has them: their numbers, and names that no other has.
 
-use super::{Place, Result, WriteError};
+use super::{Result, StorePlace, WriteError};
 use crate::model::DEFAULT_WORKSPACE;
 use crate::model::Experiment;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -28,8 +28,8 @@ pub(crate) struct KnownExperiment {
 
 impl KnownExperiment {
     /// Where it keeps artifacts.
-    pub(crate) fn place(&self) -> Place {
-        Place::of_experiment(self.id, self.workspace.as_deref())
+    pub(crate) fn place(&self) -> StorePlace {
+        StorePlace::of_experiment(self.id, self.workspace.as_deref())
     }
 }
 

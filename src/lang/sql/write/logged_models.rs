@@ -2,7 +2,7 @@
 
 use super::rows::Target;
 use super::runs::dataset_uuid;
-use super::{Place, Result, Subject, Writer};
+use super::{Result, StorePlace, Subject, Writer};
 use crate::archive::walk::JoinedObjects;
 use crate::format::{Kind, Reason};
 use crate::lang::sql::database::Cell;
@@ -37,7 +37,7 @@ impl Writer<'_> {
     }
 
     /// Writes a model; its experiment in the target and where it keeps artifacts.
-    fn logged_model(&mut self, model: &LoggedModel) -> Result<Option<(i64, Place)>> {
+    fn logged_model(&mut self, model: &LoggedModel) -> Result<Option<(i64, StorePlace)>> {
         let kind = Kind::LoggedModels;
         let subject = Subject {
             kind,

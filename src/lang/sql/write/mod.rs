@@ -43,10 +43,10 @@ pub(crate) use crate::lang::sql::spans::ARTIFACT_LOCATION as TRACE_LOCATION;
 use crate::model::{ArtifactFile, ArtifactList, Extra, Text};
 use crate::monitor::Monitor;
 pub(crate) use fill::{Load, LookedAt, OpenTarget};
-pub(crate) use fit::LongValues;
+pub(crate) use fit::LongValueRule;
 pub(crate) use logged_models::CREATED;
-pub(crate) use outcome::{Edit, Outcome};
-pub(crate) use place::{ArtifactRoot, Place};
+pub(crate) use outcome::{StoreEdit, WriteOutcome};
+pub(crate) use place::{StorePlace, StoreRoot};
 pub(crate) use registry::{PROMPT_EXPERIMENTS, has_files};
 use rows::Target;
 use rows::{NoRows, RowSink};
@@ -58,7 +58,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::io::Write;
 use std::path::Path;
-pub(crate) use target_tables::Layout;
+pub(crate) use target_tables::TableLayout;
 pub(crate) use traces::{ARCHIVE_LOCATION, REQUEST_TIME};
 
 /// Why rows cannot be written.
@@ -100,13 +100,13 @@ pub(crate) trait FileSink {
     ///
     /// # Errors
     /// It cannot be read or written.
-    fn take(&mut self, list: &ArtifactList, place: &Place, file: &ArtifactFile) -> Result<bool>;
+    fn take(&mut self, list: &ArtifactList, place: &StorePlace, file: &ArtifactFile) -> Result<bool>;
 
     /// Begins a file of that owner which no artifact of the archive is; none where nothing is written.
     ///
     /// # Errors
     /// It cannot be made.
-    fn create(&mut self, place: &Place, name: &'static str) -> Result<Option<Box<dyn Write>>>;
+    fn create(&mut self, place: &StorePlace, name: &'static str) -> Result<Option<Box<dyn Write>>>;
 }
 
 /// How a target is to be.
@@ -116,7 +116,7 @@ pub(crate) struct TargetOptions {
     /// What the columns of the database hold of numbers.
     pub(crate) numbers: Numbers,
     /// Which tables and columns it has.
-    pub(crate) layout: Layout,
+    pub(crate) layout: TableLayout,
 }
 
 /// What columns hold of numbers.
@@ -147,13 +147,13 @@ struct Writer<'a> {
     files: &'a mut dyn FileSink,
     rules: Rules,
     numbers: Numbers,
-    layout: Layout,
+    layout: TableLayout,
     monitor: &'a dyn Monitor,
     /// Ids of the rows of datasets.
     datasets: HashSet<String>,
     /// Ids that a table holds once, whatever they belong to.
     unique: Unique,
-    outcome: Outcome,
+    outcome: WriteOutcome,
 }
 
 /// Says what [`create`] would write, and writes nothing.
@@ -165,7 +165,7 @@ pub(crate) fn plan(
     files: &mut dyn FileSink,
     options: TargetOptions,
     monitor: &dyn Monitor,
-) -> Result<Outcome> {
+) -> Result<WriteOutcome> {
     write(archive, &mut NoRows, files, options, monitor)
 }
 
@@ -179,7 +179,7 @@ pub(crate) fn create(
     files: &mut dyn FileSink,
     options: TargetOptions,
     monitor: &dyn Monitor,
-) -> Result<Outcome> {
+) -> Result<WriteOutcome> {
     let database = NewDatabase::create(path)?;
     let outcome = write(archive, &mut database.rows(), files, options, monitor)?;
     database.finish()?;
@@ -192,7 +192,7 @@ fn write(
     files: &mut dyn FileSink,
     options: TargetOptions,
     monitor: &dyn Monitor,
-) -> Result<Outcome> {
+) -> Result<WriteOutcome> {
     let mut writer = Writer {
         archive,
         rows,
@@ -203,7 +203,7 @@ fn write(
         monitor,
         datasets: HashSet::new(),
         unique: Unique::default(),
-        outcome: Outcome::default(),
+        outcome: WriteOutcome::default(),
     };
     writer.workspaces_and_experiments()?;
     writer.held(Target::Datasets, &[Kind::Datasets], Writer::datasets)?;
@@ -319,7 +319,7 @@ impl Writer<'_> {
     /// A time by which a store orders, or 0.
     fn ordering(&mut self, kind: Kind, field: &'static str, time: Option<i64>) -> i64 {
         time.unwrap_or_else(|| {
-            self.outcome.edit(Edit::Default, kind, field);
+            self.outcome.edit(StoreEdit::Default, kind, field);
             0
         })
     }
@@ -333,7 +333,13 @@ impl Writer<'_> {
     }
 
     /// The URI of a place, in place of what the archive says.
-    fn set_place(&mut self, kind: Kind, field: &'static str, place: &Place, stated: Option<&str>) -> String {
+    fn set_place(
+        &mut self,
+        kind: Kind,
+        field: &'static str,
+        place: &StorePlace,
+        stated: Option<&str>,
+    ) -> String {
         let (uri, edit) = self.rules.place(place, stated);
         edit.into_iter()
             .for_each(|edit| self.outcome.edit(edit, kind, field));

@@ -12,7 +12,7 @@ use self::tables::{script, tables};
 use super::clashes::Weigh;
 use super::fill::Filling;
 use super::rows::RowSink;
-use super::target_tables::{Layout, TargetTables};
+use super::target_tables::{TableLayout, TargetTables};
 use super::{Result, WriteError, empty};
 use crate::lang::sql::database::Dialect;
 use crate::lang::sql::mysql::connect;
@@ -240,7 +240,7 @@ impl Filling for MysqlTarget {
         Some(weigh(&self.connection))
     }
 
-    fn clear(&mut self, layout: &Layout) -> Result<()> {
+    fn clear(&mut self, layout: &TableLayout) -> Result<()> {
         if self.is_made {
             return self.make();
         }
@@ -249,7 +249,7 @@ impl Filling for MysqlTarget {
             .try_for_each(|sql| batch(&self.connection, "the rows of MLflow's own", sql))
     }
 
-    fn rows<'d>(&'d mut self, layout: &Layout) -> Box<dyn RowSink + 'd> {
+    fn rows<'d>(&'d mut self, layout: &TableLayout) -> Box<dyn RowSink + 'd> {
         Box::new(MysqlRows::new(&self.connection, layout))
     }
 

@@ -9,7 +9,7 @@ const NAMED_LOSSES: usize = 100_000;
 
 /// Something that the target does not hold as the archive has it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Loss {
+pub(crate) struct StoreLoss {
     pub(crate) kind: Kind,
     /// Id of the object, or of the owner of metrics.
     pub(crate) id: String,
@@ -21,7 +21,7 @@ pub(crate) struct Loss {
 named! {
     serialized
     /// A value that the target has in place of the archive's.
-    pub enum Edit {
+    pub enum StoreEdit {
         /// A URI became the place of its owner.
         Place = "place",
         /// A URI that named this machine did, in any spelling.
@@ -41,32 +41,32 @@ named! {
 
 /// What came of a restore, or would come of it.
 #[derive(Debug, Default)]
-pub(crate) struct Outcome {
+pub(crate) struct WriteOutcome {
     /// Lines of the archive that became rows, by kind.
     pub(crate) written: BTreeMap<Kind, u64>,
     pub(crate) metric_points: u64,
     pub(crate) files: u64,
     pub(crate) file_bytes: u64,
     /// How often each edit was made to a field of a kind.
-    pub(crate) edits: BTreeMap<(Edit, Kind, &'static str), u64>,
+    pub(crate) edits: BTreeMap<(StoreEdit, Kind, &'static str), u64>,
     /// Counts by kind, field without the user's own keys, and reason.
     pub(crate) losses: BTreeMap<(Kind, String, Reason), u64>,
     /// The losses one by one, the first of them.
-    pub(crate) named_losses: Vec<Loss>,
+    pub(crate) named_losses: Vec<StoreLoss>,
     /// Experiments whose ids are others: in the archive, and in the target.
     pub(crate) new_ids: Vec<(String, i64)>,
     /// Workspaces beside the default one.
     pub(crate) has_workspaces: bool,
 }
 
-impl Outcome {
+impl WriteOutcome {
     /// Counts a line.
     pub(crate) fn count(&mut self, kind: Kind) {
         *self.written.entry(kind).or_default() += 1;
     }
 
     /// Counts an edit.
-    pub(crate) fn edit(&mut self, edit: Edit, kind: Kind, field: &'static str) {
+    pub(crate) fn edit(&mut self, edit: StoreEdit, kind: Kind, field: &'static str) {
         *self.edits.entry((edit, kind, field)).or_default() += 1;
     }
 
@@ -80,7 +80,7 @@ impl Outcome {
         let counted = (kind, name.to_owned(), reason);
         *self.losses.entry(counted).or_default() += 1;
         if self.named_losses.len() < NAMED_LOSSES {
-            self.named_losses.push(Loss {
+            self.named_losses.push(StoreLoss {
                 kind,
                 id: id.to_owned(),
                 field: field.to_owned(),

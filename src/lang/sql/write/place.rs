@@ -46,9 +46,9 @@ impl PathPart {
 
 /// A folder below the destination.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Place(Vec<PathPart>);
+pub(crate) struct StorePlace(Vec<PathPart>);
 
-impl Place {
+impl StorePlace {
     /// What an experiment keeps, whose workspace is none where it is the default one.
     pub(crate) fn of_experiment(experiment_id: i64, workspace: Option<&str>) -> Self {
         let mut place = Self::of_workspace(workspace);
@@ -59,8 +59,8 @@ impl Place {
     /// What a workspace keeps; the default one keeps it in the destination itself.
     fn of_workspace(workspace: Option<&str>) -> Self {
         match workspace {
-            None => Place::default(),
-            Some(name) => Place(vec![
+            None => StorePlace::default(),
+            Some(name) => StorePlace(vec![
                 PathPart::known("workspaces".to_owned()),
                 PathPart::of_id(name),
             ]),
@@ -86,7 +86,7 @@ impl Place {
         let mut parts = self.0.clone();
         parts.extend(folder.map(|name| PathPart::known(name.to_owned())));
         parts.extend([PathPart::of_id(id), PathPart::known("artifacts".to_owned())]);
-        Place(parts)
+        StorePlace(parts)
     }
 
     /// What a version of a registered model keeps that is no run's and no logged model's.
@@ -122,17 +122,17 @@ impl Place {
 
 /// Where the destination is, as URIs say it: ends in a slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ArtifactRoot(String);
+pub(crate) struct StoreRoot(String);
 
-impl ArtifactRoot {
+impl StoreRoot {
     /// Behind the server, which has the destination.
     pub(crate) fn proxied() -> Self {
-        ArtifactRoot(PROXIED.to_owned())
+        StoreRoot(PROXIED.to_owned())
     }
 
     /// A folder of the machine, by its absolute path.
     pub(crate) fn of_folder(path: &Path) -> Self {
-        ArtifactRoot(format!("{}/", file_uri(path).trim_end_matches('/')))
+        StoreRoot(format!("{}/", file_uri(path).trim_end_matches('/')))
     }
 
     /// The root that a text names: that of a server, an absolute folder, or one in remote storage.
@@ -143,7 +143,7 @@ impl ArtifactRoot {
                 .strip_prefix("file:///")
                 .is_some_and(|rest| folder(rest.trim_end_matches('/')))
             || is_remote(text);
-        is_root.then(|| ArtifactRoot(format!("{}/", text.trim_end_matches('/'))))
+        is_root.then(|| StoreRoot(format!("{}/", text.trim_end_matches('/'))))
     }
 
     /// The text that names it.
@@ -152,7 +152,7 @@ impl ArtifactRoot {
     }
 
     /// The URI of a place.
-    pub(crate) fn uri(&self, place: &Place) -> String {
+    pub(crate) fn uri(&self, place: &StorePlace) -> String {
         format!("{}{}", self.0, place.joined())
     }
 }
@@ -163,14 +163,14 @@ mod tests {
 
     #[test]
     fn ids_that_mlflow_makes_stand_for_themselves_and_others_for_nothing() {
-        let experiment = Place::of_experiment(7, None);
-        let uri = |place: &Place| ArtifactRoot::proxied().uri(place);
+        let experiment = StorePlace::of_experiment(7, None);
+        let uri = |place: &StorePlace| StoreRoot::proxied().uri(place);
         assert_eq!(uri(&experiment.run("0a1b")), "mlflow-artifacts:/7/0a1b/artifacts");
         assert_eq!(
             uri(&experiment.logged_model("m-1")),
             "mlflow-artifacts:/7/models/m-1/artifacts"
         );
-        let of_workspace = Place::of_experiment(7, Some("team-a")).trace("tr-1");
+        let of_workspace = StorePlace::of_experiment(7, Some("team-a")).trace("tr-1");
         assert_eq!(
             uri(&of_workspace),
             "mlflow-artifacts:/workspaces/team-a/7/traces/tr-1/artifacts"
@@ -190,12 +190,12 @@ mod tests {
 
     #[test]
     fn direct_uris_are_escaped() {
-        let root = ArtifactRoot::of_folder(Path::new("/data/a b%é"));
-        let place = Place::of_experiment(1, None);
+        let root = StoreRoot::of_folder(Path::new("/data/a b%é"));
+        let place = StorePlace::of_experiment(1, None);
         assert_eq!(root.uri(&place), "file:///data/a%20b%25%C3%A9/1");
-        assert_eq!(ArtifactRoot::parse(root.as_str()), Some(root));
+        assert_eq!(StoreRoot::parse(root.as_str()), Some(root));
         for text in ["mlflow-artifacts:/", "s3://bucket/mlflow", "file:///"] {
-            assert!(ArtifactRoot::parse(text).is_some(), "{text}");
+            assert!(StoreRoot::parse(text).is_some(), "{text}");
         }
         for text in [
             "",
@@ -206,7 +206,7 @@ mod tests {
             "mlflow-artifacts:/x/..",
             "S3://b",
         ] {
-            assert_eq!(ArtifactRoot::parse(text), None, "{text}");
+            assert_eq!(StoreRoot::parse(text), None, "{text}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::fill::Filling;
 use super::rows::{RowSink, Target};
-use super::target_tables::{Column, Layout, TargetTables};
+use super::target_tables::{Column, TableLayout, TargetTables};
 use super::{Result, WriteError, empty};
 use crate::lang::sql::database::{Cell, Dialect};
 use crate::lang::sql::postgres::connect;
@@ -131,12 +131,12 @@ impl Filling for PostgresTarget {
         self.read_tables()
     }
 
-    fn clear(&mut self, layout: &Layout) -> Result<()> {
+    fn clear(&mut self, layout: &TableLayout) -> Result<()> {
         let cleared = self.client.batch_execute(&empty::clearing(layout).join("; "));
         cleared.map_err(|error| refusal("the rows of MLflow's own", &error))
     }
 
-    fn rows<'d>(&'d mut self, layout: &Layout) -> Box<dyn RowSink + 'd> {
+    fn rows<'d>(&'d mut self, layout: &TableLayout) -> Box<dyn RowSink + 'd> {
         let copy = |target: &Target| copy_into(*target, layout);
         Box::new(PostgresRows {
             client: &mut self.client,
@@ -184,7 +184,7 @@ fn refusal(what: &str, error: &postgres::Error) -> WriteError {
 }
 
 /// The statement that takes rows of a table.
-fn copy_into(target: Target, layout: &Layout) -> String {
+fn copy_into(target: Target, layout: &TableLayout) -> String {
     let quote = |name: &str| Dialect::Postgres.quote(name);
     let names: Vec<String> = layout.names(target).into_iter().map(quote).collect();
     format!("COPY {} ({}) FROM STDIN", quote(target.name()), names.join(", "))

@@ -1,7 +1,7 @@
 //! Registered models and prompts with their versions.
 
 use super::rows::Target;
-use super::{Edit, Result, Subject, Unique, WriteError, Writer};
+use super::{Result, StoreEdit, Subject, Unique, WriteError, Writer};
 use crate::archive::walk::JoinedObjects;
 use crate::format::{Kind, Reason};
 use crate::lang::sql::database::Cell;
@@ -94,8 +94,11 @@ impl Writer<'_> {
         }
         let listed = self.rules.listed(value);
         if listed != value {
-            self.outcome
-                .edit(Edit::NewId, Kind::RegisteredModels, "tags._mlflow_experiment_ids");
+            self.outcome.edit(
+                StoreEdit::NewId,
+                Kind::RegisteredModels,
+                "tags._mlflow_experiment_ids",
+            );
         }
         listed
     }
@@ -164,7 +167,7 @@ impl Writer<'_> {
         self.lose_extra(subject, &version.extra, "");
     }
 
-    fn note_edit(&mut self, edit: Option<Edit>, field: &'static str) {
+    fn note_edit(&mut self, edit: Option<StoreEdit>, field: &'static str) {
         edit.into_iter()
             .for_each(|edit| self.outcome.edit(edit, Kind::ModelVersions, field));
     }

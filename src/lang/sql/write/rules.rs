@@ -4,7 +4,7 @@
 
 use super::known::{Head, KnownExperiment, KnownExperiments};
 use super::sources::Sources;
-use super::{ArtifactRoot, Edit, Place, Result, uris};
+use super::{Result, StoreEdit, StorePlace, StoreRoot, uris};
 use crate::model::DEFAULT_WORKSPACE;
 use crate::model::registry::is_prompt;
 use crate::model::{Experiment, ModelVersion, Workspace};
@@ -46,7 +46,7 @@ impl IntoStore {
     /// # Errors
     /// What is wrong with it.
     pub(crate) fn options(&self) -> Result<RuleOptions, String> {
-        let root = ArtifactRoot::parse(&self.artifacts).ok_or_else(|| {
+        let root = StoreRoot::parse(&self.artifacts).ok_or_else(|| {
             format!(
                 "`{}` is not a place for artifacts: use `mlflow-artifacts:/`, or an absolute folder as `file:///…`",
                 crate::model::printable::printable(&self.artifacts)
@@ -90,7 +90,7 @@ fn is_workspace(name: &str) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RuleOptions {
     /// Where artifacts lie.
-    pub(crate) root: ArtifactRoot,
+    pub(crate) root: StoreRoot,
     /// Leaves URIs of remote storage, and the files behind them where they are.
     pub(crate) keep_uris: bool,
     /// Folders below which local URIs stay, as decoded paths.
@@ -166,7 +166,7 @@ impl Rules {
     }
 
     /// The URI of a place, and the edit where it is another than the archive says.
-    pub(crate) fn place(&self, place: &Place, stated: Option<&str>) -> (String, Option<Edit>) {
+    pub(crate) fn place(&self, place: &StorePlace, stated: Option<&str>) -> (String, Option<StoreEdit>) {
         let uri = self.options.root.uri(place);
         match stated {
             Some(stated) if self.stays(stated) => (stated.to_owned(), None),
@@ -176,7 +176,10 @@ impl Rules {
     }
 
     /// Where a workspace writes, and the edit where that is no more than that it does: none means where the server does.
-    pub(crate) fn root_of_workspace<'u>(&self, stated: Option<&'u str>) -> (Option<&'u str>, Option<Edit>) {
+    pub(crate) fn root_of_workspace<'u>(
+        &self,
+        stated: Option<&'u str>,
+    ) -> (Option<&'u str>, Option<StoreEdit>) {
         match stated {
             Some(stated) if self.stays(stated) => (Some(stated), None),
             Some(stated) => (None, Some(edit_of(Some(stated)))),
@@ -216,10 +219,10 @@ impl Rules {
     }
 
     /// Where a version keeps files of its own.
-    pub(crate) fn version_place(&self, version: &ModelVersion) -> Place {
+    pub(crate) fn version_place(&self, version: &ModelVersion) -> StorePlace {
         let workspace = self.workspace(version.workspace.as_deref());
         let workspace = workspace.filter(|name| *name != DEFAULT_WORKSPACE);
-        Place::of_version(workspace, &version.name, version.version)
+        StorePlace::of_version(workspace, &version.name, version.version)
     }
 
     /// What a version is said to come from in the target, and the edit where that is another; one that says nothing and has files of its
@@ -228,7 +231,7 @@ impl Rules {
         &self,
         version: &ModelVersion,
         has_files: bool,
-    ) -> (Option<String>, Option<Edit>) {
+    ) -> (Option<String>, Option<StoreEdit>) {
         match &version.source {
             Some(uri) => {
                 let (uri, edit) = self.version_uri(version, uri, has_files);
@@ -236,7 +239,7 @@ impl Rules {
             }
             None if has_files => {
                 let uri = self.options.root.uri(&self.version_place(version));
-                (Some(uri), Some(Edit::Place))
+                (Some(uri), Some(StoreEdit::Place))
             }
             None => (None, None),
         }
@@ -248,7 +251,7 @@ impl Rules {
         version: &ModelVersion,
         uri: &str,
         has_files: bool,
-    ) -> (String, Option<Edit>) {
+    ) -> (String, Option<StoreEdit>) {
         let is_none = (version.is_deleted() && uri == REDACTED)
             || (is_prompt(&version.tags) && NO_SOURCES.contains(&uri));
         if is_none || self.stays(uri) || (!has_files && uris::names_an_object(uri)) {
@@ -269,7 +272,11 @@ impl Rules {
 }
 
 /// What becomes of a URI that is not kept.
-fn edit_of(stated: Option<&str>) -> Edit {
+fn edit_of(stated: Option<&str>) -> StoreEdit {
     let is_local = stated.is_some_and(|uri| !uris::is_remote(uri) && !uris::is_proxied(uri));
-    if is_local { Edit::LocalPlace } else { Edit::Place }
+    if is_local {
+        StoreEdit::LocalPlace
+    } else {
+        StoreEdit::Place
+    }
 }

@@ -1,7 +1,7 @@
 //! Runs with their params, tags, metrics, inputs, outputs and artifacts.
 
 use super::rows::Target;
-use super::{Numbers, Place, Result, Subject, Writer};
+use super::{Numbers, Result, StorePlace, Subject, Writer};
 use crate::archive::walk::JoinedObjects;
 use crate::format::{Kind, Reason};
 use crate::lang::sql::database::Cell;
@@ -45,7 +45,7 @@ impl Writer<'_> {
     }
 
     /// Writes a run; where it keeps artifacts, or none where its experiment is not there.
-    fn run(&mut self, run: &Run) -> Result<Option<Place>> {
+    fn run(&mut self, run: &Run) -> Result<Option<StorePlace>> {
         let info = &run.info;
         let subject = Subject {
             kind: Kind::Runs,
@@ -284,7 +284,7 @@ impl Writer<'_> {
     /// Takes the files of an owner, unless they stay where the URI says.
     pub(super) fn artifacts(
         &mut self,
-        place: &Place,
+        place: &StorePlace,
         list: &ArtifactList,
         stated: Option<&str>,
     ) -> Result<()> {

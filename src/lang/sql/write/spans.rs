@@ -1,7 +1,7 @@
 //! Spans: in the table where the trace says that they are there, else in the trace's artifact, where MLflow looks for them.
 
 use super::rows::Target;
-use super::{Place, Result, Subject, WriteError, Writer};
+use super::{Result, StorePlace, Subject, WriteError, Writer};
 use crate::archive::ArchiveError;
 use crate::archive::walk::JoinedObjects;
 use crate::format::{Kind, Reason};
@@ -30,7 +30,7 @@ impl Writer<'_> {
         &mut self,
         trace: &Trace,
         experiment: i64,
-        place: &Place,
+        place: &StorePlace,
         file: Option<(ArtifactList, Option<&str>)>,
         traces: &mut JoinedObjects<'_, Trace>,
     ) -> Result<()> {
@@ -77,7 +77,7 @@ impl Writer<'_> {
     /// Writes spans, and those that follow, into the file where a server looks for them.
     fn own_span_file(
         &mut self,
-        place: &Place,
+        place: &StorePlace,
         traces: &mut JoinedObjects<'_, Trace>,
         spans: Vec<Span>,
     ) -> Result<()> {

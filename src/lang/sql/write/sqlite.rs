@@ -2,7 +2,7 @@
 
 use super::fill::Filling;
 use super::rows::{RowSink, Target};
-use super::target_tables::{Column, Layout, TargetTables};
+use super::target_tables::{Column, TableLayout, TargetTables};
 use super::{Result, WriteError, empty};
 use crate::lang::sql::database::{Cell, Dialect};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
@@ -43,7 +43,7 @@ impl NewDatabase {
 
     /// What takes the rows.
     pub(super) fn rows(&self) -> SqliteRows<'_> {
-        SqliteRows::new(&self.connection, Layout::default())
+        SqliteRows::new(&self.connection, TableLayout::default())
     }
 
     /// Makes the indexes and closes the file.
@@ -125,11 +125,11 @@ impl Filling for SqliteTarget {
         read_tables(&self.connection)
     }
 
-    fn clear(&mut self, layout: &Layout) -> Result<()> {
+    fn clear(&mut self, layout: &TableLayout) -> Result<()> {
         self.batch("the rows of MLflow's own", &empty::clearing(layout).join("; "))
     }
 
-    fn rows<'d>(&'d mut self, layout: &Layout) -> Box<dyn RowSink + 'd> {
+    fn rows<'d>(&'d mut self, layout: &TableLayout) -> Box<dyn RowSink + 'd> {
         Box::new(SqliteRows::new(&self.connection, layout.clone()))
     }
 
@@ -190,12 +190,12 @@ fn refusal(what: &str, error: &rusqlite::Error) -> WriteError {
 /// Takes rows for a file.
 pub(super) struct SqliteRows<'c> {
     connection: &'c Connection,
-    layout: Layout,
+    layout: TableLayout,
     statements: Vec<Option<Statement<'c>>>,
 }
 
 impl<'c> SqliteRows<'c> {
-    fn new(connection: &'c Connection, layout: Layout) -> Self {
+    fn new(connection: &'c Connection, layout: TableLayout) -> Self {
         SqliteRows {
             connection,
             layout,
@@ -228,7 +228,7 @@ impl RowSink for SqliteRows<'_> {
     }
 }
 
-fn insert_into(target: Target, layout: &Layout) -> String {
+fn insert_into(target: Target, layout: &TableLayout) -> String {
     let columns = layout.names(target);
     let quoted: Vec<_> = columns
         .iter()
@@ -268,7 +268,7 @@ mod tests {
         for &target in Target::ALL {
             let prepared = database
                 .connection
-                .prepare(&insert_into(target, &Layout::default()));
+                .prepare(&insert_into(target, &TableLayout::default()));
             assert!(prepared.is_ok(), "{target:?}: {:?}", prepared.err());
         }
         database.finish().unwrap();

@@ -67,9 +67,9 @@ impl TargetTables {
     ///
     /// # Errors
     /// A table is not as MLflow makes it, is older than 1.30, or wants what nobody knows.
-    pub(super) fn layout(&self) -> Result<Layout> {
+    pub(super) fn layout(&self) -> Result<TableLayout> {
         let columns = Target::ALL.iter().map(|target| self.places(*target));
-        let layout = Layout(columns.collect::<Result<_>>()?);
+        let layout = TableLayout(columns.collect::<Result<_>>()?);
         match CORE.iter().find(|target| !layout.has(**target)) {
             Some(target) => Err(unlike(target.name(), "is not there")),
             None => Ok(layout),
@@ -117,17 +117,17 @@ fn unlike(table: &str, what: &str) -> WriteError {
 
 /// Which tables and columns a target has of those that are written.
 #[derive(Debug, Clone)]
-pub(crate) struct Layout(Vec<Option<Vec<usize>>>);
+pub(crate) struct TableLayout(Vec<Option<Vec<usize>>>);
 
-impl Default for Layout {
+impl Default for TableLayout {
     /// That of the newest MLflow.
     fn default() -> Self {
         let all = |target: &Target| Some((0..target.columns().len()).collect());
-        Layout(Target::ALL.iter().map(all).collect())
+        TableLayout(Target::ALL.iter().map(all).collect())
     }
 }
 
-impl Layout {
+impl TableLayout {
     /// Whether there is a table.
     pub(super) fn has(&self, target: Target) -> bool {
         self.places(target).is_some()

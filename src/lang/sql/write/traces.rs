@@ -1,7 +1,7 @@
 //! Traces with tags, metadata, links and assessments, and with the columns that MLflow computes from them.
 
 use super::rows::Target;
-use super::{Place, Result, Subject, Unique, Writer};
+use super::{Result, StorePlace, Subject, Unique, Writer};
 use crate::archive::walk::JoinedObjects;
 use crate::format::{Kind, Reason};
 use crate::lang::spans::read::SPAN_FILE;
@@ -52,7 +52,7 @@ impl Writer<'_> {
     }
 
     /// Writes a trace; its experiment in the target and where it keeps artifacts.
-    fn trace(&mut self, trace: &Trace) -> Result<Option<(i64, Place)>> {
+    fn trace(&mut self, trace: &Trace) -> Result<Option<(i64, StorePlace)>> {
         let subject = Subject {
             kind: Kind::Traces,
             id: &trace.trace_id,
@@ -128,7 +128,7 @@ impl Writer<'_> {
     }
 
     /// Writes tags and metadata, and in place of what they say of places the trace's own.
-    fn trace_texts(&mut self, subject: Subject<'_>, trace: &Trace, place: &Place) -> Result<()> {
+    fn trace_texts(&mut self, subject: Subject<'_>, trace: &Trace, place: &StorePlace) -> Result<()> {
         let id = Cell::from(subject.id);
         let stated = |key: &str| trace.tags.get(key).map(Text::to_display);
         let location = stated(ARTIFACT_LOCATION);

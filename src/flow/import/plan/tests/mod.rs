@@ -9,7 +9,7 @@ use crate::archive::{Archive, ArchiveWriter, ByteSource, Duplicates, ManifestHea
 use crate::flow::import::ImportError;
 use crate::flow::import::deviations::Outcome;
 use crate::flow::import::experiments::experiments_of;
-use crate::flow::import::id_map::Mapping;
+use crate::flow::import::id_map::IdMap;
 use crate::flow::import::options::{ImportOptions, LongValues, OnConflict, Only};
 use crate::flow::import::target::TargetState;
 use crate::flow::import::target_fit::Fitting;
@@ -173,7 +173,7 @@ impl Written {
     fn try_plan(
         &self,
         target: &TargetState,
-        mapping: &Mapping,
+        mapping: &IdMap,
         options: &ImportOptions,
     ) -> Result<Plan, ImportError> {
         let experiments = experiments_of(&self.archive).unwrap();
@@ -186,7 +186,7 @@ impl Written {
     }
 
     fn plan(&self, target: &TargetState, options: &ImportOptions) -> Plan {
-        self.try_plan(target, &Mapping::default(), options).unwrap()
+        self.try_plan(target, &IdMap::default(), options).unwrap()
     }
 }
 

@@ -51,7 +51,7 @@ fn what_an_earlier_import_made_is_reused_whatever_its_name_is_now() {
     let written = Content::small().write();
     let mut target = server("3.18.0");
     add_marked(&mut target, "31", "fraud, renamed since", "7");
-    let mut mapping = Mapping::default();
+    let mut mapping = IdMap::default();
     mapping.insert(Kind::Runs, &run_id(1), &TargetId::new(run_id(91)), false);
     let plan = written
         .try_plan(&target, &mapping, &ImportOptions::default())
@@ -83,7 +83,7 @@ fn a_marked_experiment_of_another_origin_is_not_ours() {
 #[test]
 fn what_the_journal_knows_and_the_target_lacks_ends_the_plan() {
     let written = Content::small().write();
-    let mut mapping = Mapping::default();
+    let mut mapping = IdMap::default();
     mapping.insert(Kind::Experiments, "7", &TargetId::new("31"), false);
     let error = written
         .try_plan(&server("3.18.0"), &mapping, &ImportOptions::default())
@@ -166,7 +166,7 @@ fn one_name_fits_one_experiment() {
     };
     let written = Content::small().write();
     let error = written
-        .try_plan(&server("3.18.0"), &Mapping::default(), &options)
+        .try_plan(&server("3.18.0"), &IdMap::default(), &options)
         .unwrap_err();
     assert_eq!(error.to_string(), "one name was given for 3 experiments");
     let one = ImportOptions {
@@ -220,7 +220,7 @@ fn a_name_that_the_target_refuses_as_too_long_ends_the_plan() {
         ..Content::default()
     };
     let written = content.write();
-    let plan = |version| written.try_plan(&server(version), &Mapping::default(), &ImportOptions::default());
+    let plan = |version| written.try_plan(&server(version), &IdMap::default(), &ImportOptions::default());
     assert!(plan("3.18.0").is_ok());
     let error = plan("2.9.2").unwrap_err().to_string();
     assert!(error.contains("--rename-experiment"), "{error}");

@@ -4,14 +4,14 @@ use super::{Shared, refusal, text};
 use crate::lang::sql::database::Cell;
 use crate::lang::sql::write::Result;
 use crate::lang::sql::write::rows::{RowSink, Target};
-use crate::lang::sql::write::target_tables::Layout;
+use crate::lang::sql::write::target_tables::TableLayout;
 use mysql::prelude::Queryable;
 
 /// Bytes of rows that wait before they are sent.
 const WAITING_BYTES: usize = 1 << 20;
 
 /// Begins the statement that inserts rows of a table.
-fn head_of(target: Target, layout: &Layout) -> String {
+fn head_of(target: Target, layout: &TableLayout) -> String {
     let names: Vec<String> = layout.names(target).into_iter().map(text).collect();
     format!(
         "INSERT INTO {} ({}) VALUES ",
@@ -29,7 +29,7 @@ pub(super) struct MysqlRows<'c> {
 }
 
 impl<'c> MysqlRows<'c> {
-    pub(super) fn new(connection: &'c Shared, layout: &Layout) -> Self {
+    pub(super) fn new(connection: &'c Shared, layout: &TableLayout) -> Self {
         let heads = Target::ALL.iter().map(|target| head_of(*target, layout));
         MysqlRows {
             connection,
