@@ -1,7 +1,7 @@
 //! Errors as people see them: what failed, why, and a hint that can be run.
 
 use super::Exit;
-use super::hints::{IN_ARCHIVE, archive_hint, export_hint, import_hint, is_full, names_hint, nearest_hint};
+use super::hints::{IN_ARCHIVE, archive_hint, export_hint, import_hint, look_hint, names_hint, nearest_hint};
 use super::json::Failed;
 use super::screen::say;
 use crate::archive::ArchiveError;
@@ -87,17 +87,11 @@ impl CliError {
 impl CliError {
     /// An error of reading a source into an archive that nobody keeps, as for a list or a comparison.
     pub(super) fn of_look(error: ExportError) -> Self {
-        let hint = match &error {
-            ExportError::Failure { .. } => Some("use --keep-going to leave it out and list it"),
-            ExportError::Archive(ArchiveError::Io { source, .. }) if is_full(source) => {
-                Some("set TMPDIR to another place for temporary files")
-            }
-            _ => None,
-        };
+        let hint = look_hint(&error);
         let error = CliError::from(error);
-        match hint {
-            Some(hint) => error.hint(hint),
-            None => error,
+        CliError {
+            hint: hint.or(error.hint),
+            ..error
         }
     }
 }
@@ -149,13 +143,13 @@ impl From<TransformError> for CliError {
 
 impl From<MergeError> for CliError {
     fn from(error: MergeError) -> Self {
-        let hint = match error {
-            MergeError::Archive(error) => return error.into(),
-            MergeError::Shard(ref error) => Some(error.remedy()),
-            MergeError::Conflict { .. } => Some("--prefer first or --prefer newer takes one side of each"),
-            _ => None,
-        };
-        CliError::of(Exit::of_error(error.kind()), error, hint.map(str::to_owned))
+        match error {
+            MergeError::Archive(error) => error.into(),
+            error => {
+                let hint = error.remedy().map(str::to_owned);
+                CliError::of(Exit::of_error(error.kind()), error, hint)
+            }
+        }
     }
 }
 
@@ -165,11 +159,8 @@ impl From<PlanError> for CliError {
             PlanError::Io { source, .. } if source.kind() != io::ErrorKind::NotFound => Exit::Io,
             _ => Exit::Usage,
         };
-        CliError::of(
-            exit,
-            error,
-            Some("`mlark plan SOURCE --shards N -o FILE` makes one".to_owned()),
-        )
+        let hint = error.remedy().to_owned();
+        CliError::of(exit, error, Some(hint))
     }
 }
 

@@ -139,7 +139,7 @@ fn is_source(path: &Path) -> bool {
     path.to_str().is_some_and(|path| detect::kind_of(path).is_ok())
 }
 
-pub(super) fn is_full(error: &io::Error) -> bool {
+fn is_full(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
@@ -181,6 +181,18 @@ pub(super) fn import_hint(error: &ImportError) -> Option<String> {
         ImportError::Interrupted => Some(go_on.to_owned()),
         _ => None,
     }
+}
+
+/// As [`export_hint`], where a source is only looked at.
+pub(super) fn look_hint(error: &ExportError) -> Option<String> {
+    let hint = match error {
+        ExportError::Failure { .. } => "use --keep-going to leave it out and list it",
+        ExportError::Archive(ArchiveError::Io { source, .. }) if is_full(source) => {
+            "set TMPDIR to another place for temporary files"
+        }
+        _ => return None,
+    };
+    Some(hint.to_owned())
 }
 
 /// What can be done about an export that failed.

@@ -130,6 +130,13 @@ pub enum PlanError {
     },
 }
 
+impl PlanError {
+    /// What helps.
+    pub fn remedy(&self) -> &'static str {
+        "`mlark plan SOURCE --shards N -o FILE` makes one"
+    }
+}
+
 impl PlanFile {
     /// The plan's text: canonical JSON, indented for people, one line end at the end.
     pub fn to_text(&self) -> String {

@@ -4,7 +4,7 @@ use super::rows::Target;
 use super::target_tables::TableLayout;
 use super::{Result, WriteError};
 use crate::lang::sql::database::Dialect;
-use crate::lang::sql::versions::MIGRATIONS;
+use crate::lang::sql::versions::migrations;
 
 /// Removes what MLflow itself put there: it makes its own again, and an archive brings the others.
 pub(super) fn clearing(layout: &TableLayout) -> Vec<&'static str> {
@@ -58,7 +58,7 @@ pub(super) fn check(
 /// # Errors
 /// They are such.
 pub(super) fn check_version(names: &[String], ask: &mut dyn FnMut(&str) -> Result<bool>) -> Result<()> {
-    let known: Vec<_> = MIGRATIONS.split(' ').map(|head| format!("'{head}'")).collect();
+    let known: Vec<_> = migrations().map(|head| format!("'{head}'")).collect();
     let known = known.join(", ");
     let has_table = names.iter().any(|name| name == "alembic_version");
     let told = if !has_table || !ask("SELECT COUNT(*) = 1 FROM alembic_version")? {
