@@ -29,6 +29,13 @@ pub const MANIFEST: &str = "mlark.json";
 /// Digest of the manifest; its presence means that the archive is complete.
 pub const SEAL: &str = "mlark.json.sha256";
 
+/// Name in `format.name`.
+pub const FORMAT_NAME: &str = "mlark-archive";
+/// The major version this build reads and writes.
+pub const FORMAT_MAJOR: u32 = 1;
+/// The newest minor version this build reads, and writes where an archive needs it.
+pub const FORMAT_MINOR: u32 = 1;
+
 /// Points in a full metric slice.
 pub(crate) const SLICE_POINTS: usize = 5_000;
 /// Files in a full artifact line.

@@ -8,12 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// Name in `format.name`.
-pub const FORMAT_NAME: &str = "mlark-archive";
-/// The major version this build reads and writes.
-pub const FORMAT_MAJOR: u32 = 1;
-/// The newest minor version this build reads, and writes where an archive needs it.
-pub const FORMAT_MINOR: u32 = 1;
+pub use super::layout::{FORMAT_MAJOR, FORMAT_MINOR, FORMAT_NAME};
+
 /// Names in `format.requires` that this build knows.
 pub const KNOWN_FEATURES: &[&str] = &[super::undo::UNDO_LINES];
 

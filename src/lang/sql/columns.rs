@@ -1,9 +1,11 @@
 //! The tables and columns that are read: the one list of them.
 
+use crate::format::Kind;
+
 /// A table as it is read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Table {
-    /// The kind of object that the rows are, or belong to.
+    /// The kind of object that the rows are, or belong to; a word where they belong to none.
     pub(super) kind: &'static str,
     /// The field of the owner that the rows make up; none where each is an object.
     pub(super) field: Option<&'static str>,
@@ -26,9 +28,9 @@ impl Table {
 
 type Columns = &'static [&'static str];
 
-const fn objects(kind: &'static str, name: &'static str, keys: usize, columns: Columns) -> Table {
+const fn objects(kind: Kind, name: &'static str, keys: usize, columns: Columns) -> Table {
     Table {
-        kind,
+        kind: kind.name(),
         field: None,
         name,
         columns,
@@ -37,13 +39,7 @@ const fn objects(kind: &'static str, name: &'static str, keys: usize, columns: C
     }
 }
 
-const fn parts(
-    kind: &'static str,
-    field: &'static str,
-    name: &'static str,
-    keys: usize,
-    columns: Columns,
-) -> Table {
+const fn parts(kind: Kind, field: &'static str, name: &'static str, keys: usize, columns: Columns) -> Table {
     Table {
         field: Some(field),
         ..objects(kind, name, keys, columns)
@@ -68,117 +64,117 @@ macro_rules! tables {
 }
 
 tables! {
-    ALEMBIC = objects("tables", "alembic_version", 1, &["version_num"]);
+    ALEMBIC = Table { kind: "tables", ..objects(Kind::Experiments, "alembic_version", 1, &["version_num"]) };
 
-    EXPERIMENTS = objects("experiments", "experiments", 2, &[
+    EXPERIMENTS = objects(Kind::Experiments, "experiments", 2, &[
         "experiment_id", "workspace", "name", "artifact_location", "lifecycle_stage", "creation_time",
         "last_update_time",
     ]);
-    EXPERIMENT_TAGS = parts("experiments", "tags", "experiment_tags", 2, &["experiment_id", "key", "value"]);
-    WORKSPACES = objects("workspaces", "workspaces", 1, &[
+    EXPERIMENT_TAGS = parts(Kind::Experiments, "tags", "experiment_tags", 2, &["experiment_id", "key", "value"]);
+    WORKSPACES = objects(Kind::Workspaces, "workspaces", 1, &[
         "name", "description", "default_artifact_root", "trace_archival_location", "trace_archival_retention",
     ]);
 
-    RUNS = objects("runs", "runs", 2, &[
+    RUNS = objects(Kind::Runs, "runs", 2, &[
         "run_uuid", "experiment_id", "name", "user_id", "status", "start_time", "end_time", "lifecycle_stage",
         "artifact_uri", "deleted_time", "source_type", "source_name", "source_version", "entry_point_name",
     ]);
-    PARAMS = parts("runs", "params", "params", 2, &["run_uuid", "key", "value"]);
-    TAGS = parts("runs", "tags", "tags", 2, &["run_uuid", "key", "value"]);
+    PARAMS = parts(Kind::Runs, "params", "params", 2, &["run_uuid", "key", "value"]);
+    TAGS = parts(Kind::Runs, "tags", "tags", 2, &["run_uuid", "key", "value"]);
     /// Tags of which the value names another run.
-    PARENTS = parts("runs", "tags", "tags", 1, &["run_uuid", "value"]);
-    LATEST = parts("runs", "metrics", "latest_metrics", 6, &[
+    PARENTS = parts(Kind::Runs, "tags", "tags", 1, &["run_uuid", "value"]);
+    LATEST = parts(Kind::Runs, "metrics", "latest_metrics", 6, &[
         "run_uuid", "key", "value", "timestamp", "step", "is_nan",
     ]);
     /// What of them takes memory.
-    LATEST_KEYS = parts("runs", "metrics", "latest_metrics", 2, &["run_uuid", "key"]);
-    METRICS = objects("metrics", "metrics", 6, &["run_uuid", "key", "value", "timestamp", "step", "is_nan"]);
+    LATEST_KEYS = parts(Kind::Runs, "metrics", "latest_metrics", 2, &["run_uuid", "key"]);
+    METRICS = objects(Kind::Metrics, "metrics", 6, &["run_uuid", "key", "value", "timestamp", "step", "is_nan"]);
     /// Links from datasets to runs.
-    INPUTS = parts("runs", "inputs", "inputs", 3, &["destination_id", "source_id", "input_uuid"]);
-    INPUT_TAGS = parts("runs", "inputs", "input_tags", 2, &["input_uuid", "name", "value"]);
+    INPUTS = parts(Kind::Runs, "inputs", "inputs", 3, &["destination_id", "source_id", "input_uuid"]);
+    INPUT_TAGS = parts(Kind::Runs, "inputs", "input_tags", 2, &["input_uuid", "name", "value"]);
     /// Links from runs to logged models.
-    MODEL_LINKS = parts("runs", "inputs", "inputs", 4, &[
+    MODEL_LINKS = parts(Kind::Runs, "inputs", "inputs", 4, &[
         "source_id", "destination_type", "destination_id", "step",
     ]);
 
-    DATASETS = with_id(objects("datasets", "datasets", 4, &[
+    DATASETS = with_id(objects(Kind::Datasets, "datasets", 4, &[
         "dataset_uuid", "experiment_id", "name", "digest", "dataset_source_type", "dataset_source",
         "dataset_schema", "dataset_profile",
     ]), 1, 4);
     /// What links to datasets say of them.
-    DATASET_NAMES = objects("datasets", "datasets", 3, &["dataset_uuid", "name", "digest"]);
-    EVALUATION_DATASETS = objects("evaluation-datasets", "evaluation_datasets", 2, &[
+    DATASET_NAMES = objects(Kind::Datasets, "datasets", 3, &["dataset_uuid", "name", "digest"]);
+    EVALUATION_DATASETS = objects(Kind::EvaluationDatasets, "evaluation_datasets", 2, &[
         "dataset_id", "workspace", "name", "digest", "schema", "profile", "created_time", "last_update_time",
         "created_by", "last_updated_by",
     ]);
-    EVALUATION_DATASET_TAGS = parts("evaluation-datasets", "tags", "evaluation_dataset_tags", 2, &[
+    EVALUATION_DATASET_TAGS = parts(Kind::EvaluationDatasets, "tags", "evaluation_dataset_tags", 2, &[
         "dataset_id", "key", "value",
     ]);
-    DATASET_EXPERIMENTS = parts("evaluation-datasets", "experiment_ids", "entity_associations", 2, &[
+    DATASET_EXPERIMENTS = parts(Kind::EvaluationDatasets, "experiment_ids", "entity_associations", 2, &[
         "source_id", "destination_id",
     ]);
-    RECORDS = objects("dataset-records", "evaluation_dataset_records", 2, &[
+    RECORDS = objects(Kind::DatasetRecords, "evaluation_dataset_records", 2, &[
         "dataset_record_id", "dataset_id", "inputs", "outputs", "expectations", "tags", "source", "created_time",
         "last_update_time", "created_by", "last_updated_by",
     ]);
-    SCORERS = objects("scorers", "scorers", 3, &["scorer_id", "experiment_id", "scorer_name"]);
-    SCORER_VERSIONS = with_id(objects("scorers", "scorer_versions", 2, &[
+    SCORERS = objects(Kind::Scorers, "scorers", 3, &["scorer_id", "experiment_id", "scorer_name"]);
+    SCORER_VERSIONS = with_id(objects(Kind::Scorers, "scorer_versions", 2, &[
         "scorer_id", "scorer_version", "serialized_scorer", "creation_time",
     ]), 0, 2);
 
-    LOGGED_MODELS = objects("logged-models", "logged_models", 2, &[
+    LOGGED_MODELS = objects(Kind::LoggedModels, "logged_models", 2, &[
         "model_id", "experiment_id", "name", "artifact_location", "creation_timestamp_ms",
         "last_updated_timestamp_ms", "status", "lifecycle_stage", "model_type", "source_run_id",
         "status_message",
     ]);
-    LOGGED_MODEL_PARAMS = parts("logged-models", "params", "logged_model_params", 2, &[
+    LOGGED_MODEL_PARAMS = parts(Kind::LoggedModels, "params", "logged_model_params", 2, &[
         "model_id", "param_key", "param_value",
     ]);
-    LOGGED_MODEL_TAGS = parts("logged-models", "tags", "logged_model_tags", 2, &[
+    LOGGED_MODEL_TAGS = parts(Kind::LoggedModels, "tags", "logged_model_tags", 2, &[
         "model_id", "tag_key", "tag_value",
     ]);
-    LOGGED_MODEL_METRICS = objects("model-metrics", "logged_model_metrics", 8, &[
+    LOGGED_MODEL_METRICS = objects(Kind::ModelMetrics, "logged_model_metrics", 8, &[
         "model_id", "metric_name", "metric_value", "metric_timestamp_ms", "metric_step", "run_id",
         "dataset_name", "dataset_digest",
     ]);
 
-    MODELS = with_id(objects("registered-models", "registered_models", 2, &[
+    MODELS = with_id(objects(Kind::RegisteredModels, "registered_models", 2, &[
         "workspace", "name", "creation_time", "last_updated_time", "description",
     ]), 1, 2);
-    MODEL_TAGS = with_id(parts("registered-models", "tags", "registered_model_tags", 3, &[
+    MODEL_TAGS = with_id(parts(Kind::RegisteredModels, "tags", "registered_model_tags", 3, &[
         "workspace", "name", "key", "value",
     ]), 1, 2);
-    ALIASES = with_id(parts("registered-models", "aliases", "registered_model_aliases", 4, &[
+    ALIASES = with_id(parts(Kind::RegisteredModels, "aliases", "registered_model_aliases", 4, &[
         "workspace", "name", "alias", "version",
     ]), 1, 2);
-    VERSIONS = with_id(objects("model-versions", "model_versions", 3, &[
+    VERSIONS = with_id(objects(Kind::ModelVersions, "model_versions", 3, &[
         "workspace", "name", "version", "creation_time", "last_updated_time", "description", "user_id",
         "current_stage", "source", "run_id", "status", "status_message", "run_link", "storage_location",
     ]), 1, 3);
-    VERSION_TAGS = with_id(parts("model-versions", "tags", "model_version_tags", 4, &[
+    VERSION_TAGS = with_id(parts(Kind::ModelVersions, "tags", "model_version_tags", 4, &[
         "workspace", "name", "version", "key", "value",
     ]), 1, 3);
 
-    TRACES = objects("traces", "trace_info", 2, &[
+    TRACES = objects(Kind::Traces, "trace_info", 2, &[
         "request_id", "experiment_id", "timestamp_ms", "execution_time_ms", "status", "client_request_id",
         "request_preview", "response_preview", "trace_name", "session_id", "input_tokens", "output_tokens",
         "total_tokens", "cache_read_input_tokens", "cache_creation_input_tokens",
         "cache_creation_input_tokens_above_1hr", "input_cost", "output_cost", "total_cost",
     ]);
-    TRACE_TAGS = parts("traces", "tags", "trace_tags", 2, &["request_id", "key", "value"]);
-    TRACE_METADATA = parts("traces", "trace_metadata", "trace_request_metadata", 2, &[
+    TRACE_TAGS = parts(Kind::Traces, "tags", "trace_tags", 2, &["request_id", "key", "value"]);
+    TRACE_METADATA = parts(Kind::Traces, "trace_metadata", "trace_request_metadata", 2, &[
         "request_id", "key", "value",
     ]);
     /// Metadata of which the value names what made a trace.
-    NAMING = parts("traces", "trace_metadata", "trace_request_metadata", 1, &["request_id", "value"]);
+    NAMING = parts(Kind::Traces, "trace_metadata", "trace_request_metadata", 1, &["request_id", "value"]);
     /// Links from traces to runs and prompt versions.
-    TRACE_LINKS = parts("traces", "linked_runs", "entity_associations", 3, &[
+    TRACE_LINKS = parts(Kind::Traces, "linked_runs", "entity_associations", 3, &[
         "source_id", "destination_type", "destination_id",
     ]);
-    ASSESSMENTS = parts("traces", "assessments", "assessments", 2, &[
+    ASSESSMENTS = parts(Kind::Traces, "assessments", "assessments", 2, &[
         "trace_id", "assessment_id", "name", "assessment_type", "value", "error", "created_timestamp",
         "last_updated_timestamp", "source_type", "source_id", "run_id", "span_id", "rationale", "overrides",
         "valid", "assessment_metadata",
     ]);
-    SPANS = with_id(objects("spans", "spans", 2, &["trace_id", "span_id", "content"]), 0, 2);
+    SPANS = with_id(objects(Kind::Spans, "spans", 2, &["trace_id", "span_id", "content"]), 0, 2);
 }
