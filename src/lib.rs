@@ -7,9 +7,12 @@
 //! | an archive | whether it is whole and true | [`verify()`] |
 //! | an archive | one text of it, for a snapshot test | [`snapshot()`], [`report::snapshot_with`] |
 //! | two archives | what differs | [`diff()`] |
-//! | an archive | one with source tags, or without them again | [`flow::transform`] |
+//! | an archive | an edited one: chosen, renamed, redacted, with source tags, or without edits again | [`flow::transform`] |
+//! | archives | one of them all; one in parts | [`flow::merge`] |
 //! | an archive | its files in a folder; tables, or a directory of mlflow-export-import | [`flow::extract`], [`flow::convert`] |
+//! | an archive | one page for a browser | [`report::html`] |
 //! | an archive and a server | the objects on that server | [`flow::import`] |
+//! | an archive | a database and artifacts that MLflow serves | [`flow::restore`] |
 //!
 //! `docs/format.md` specifies the archive; [`format`](mod@format) and [`model`] are its types.
 //!

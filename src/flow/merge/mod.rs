@@ -105,6 +105,16 @@ pub struct MergeReport {
 
 /// Merges archives into a new one; without `out` it only says what would be made.
 ///
+/// ```no_run
+/// use mlark::Archive;
+/// use mlark::flow::merge::{MergeOptions, merge};
+///
+/// let archives = [Archive::open("a.zip".as_ref())?, Archive::open("b.zip".as_ref())?];
+/// let report = merge(&archives, Some("all.zip".as_ref()), &MergeOptions::default())?;
+/// println!("{} changes", report.changes.len());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// An archive cannot be read, the archives do not fit together, or the result cannot be written; nothing is made then.
 pub fn merge(archives: &[Archive], out: Option<&Path>, options: &MergeOptions) -> Result<MergeReport> {

@@ -308,6 +308,16 @@ pub fn expect(
 
 /// Makes the new folder `out` with a database and artifacts; it appears whole, or not at all.
 ///
+/// ```no_run
+/// use mlark::Archive;
+/// use mlark::flow::restore::{RestoreOptions, restore};
+/// use mlark::monitor::Silent;
+///
+/// let archive = Archive::open("history.zip".as_ref())?;
+/// restore(&archive, "restored".as_ref(), &RestoreOptions::default(), &Silent)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// `out` exists, the archive is damaged, no store can be made of it, or the disk refuses.
 pub fn restore(
