@@ -3,6 +3,7 @@
 //! `schema/*.schema.json` are these texts; a test keeps them equal.
 
 use super::{Kind, Loss, Manifest, OriginLine, UndoLine, each_object};
+use crate::model::text::blob_schema;
 use crate::model::{ArtifactList, MetricSlice, ModelMetricSlice, Span};
 use schemars::{JsonSchema, schema_for};
 use serde_json::{Map, Value, json};
@@ -56,26 +57,9 @@ fn schema<T: JsonSchema>(title: &str, has_blobs: bool) -> Value {
     tidy(&mut schema, has_blobs);
     if has_blobs {
         schema["$defs"][BLOB] = blob_schema();
+        schema["$defs"][BLOB]["description"] = "A text over 1 MiB, in a blob".into();
     }
     schema
-}
-
-fn blob_schema() -> Value {
-    json!({
-        "description": "A text over 1 MiB, in a blob",
-        "type": "object",
-        "properties": {"$blob": {
-            "type": "object",
-            "properties": {
-                "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
-                "size_bytes": {"type": "integer", "minimum": 1_048_577},
-            },
-            "required": ["sha256", "size_bytes"],
-            "additionalProperties": false,
-        }},
-        "required": ["$blob"],
-        "additionalProperties": false,
-    })
 }
 
 /// Says what the types do not: a field without a value is absent, not null; a long text is a blob.

@@ -142,26 +142,31 @@ impl<'de> de::Visitor<'de> for TextVisitor {
     }
 }
 
+/// The schema of a reference to the blob that holds a long text.
+pub(crate) fn blob_schema() -> serde_json::Value {
+    serde_json::json!({
+        "type": "object",
+        "properties": {"$blob": {
+            "type": "object",
+            "properties": {
+                "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+                "size_bytes": {"type": "integer", "minimum": 1_048_577},
+            },
+            "required": ["sha256", "size_bytes"],
+            "additionalProperties": false,
+        }},
+        "required": ["$blob"],
+        "additionalProperties": false,
+    })
+}
+
 impl JsonSchema for Text {
     fn schema_name() -> Cow<'static, str> {
         "Text".into()
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let blob = serde_json::json!({
-            "type": "object",
-            "properties": {"$blob": {
-                "type": "object",
-                "properties": {
-                    "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
-                    "size_bytes": {"type": "integer", "minimum": 1_048_577},
-                },
-                "required": ["sha256", "size_bytes"],
-                "additionalProperties": false,
-            }},
-            "required": ["$blob"],
-            "additionalProperties": false,
-        });
+        let blob = blob_schema();
         json_schema!({
             "description": "UTF-8 text; bytes that are not UTF-8 in base64; either over 1 MiB as a blob",
             "anyOf": [

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use crate::helpers::bucket::{Bucket, SECRET, refusal};
+use crate::helpers::command::{done, refused};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -67,18 +68,12 @@ impl Place {
 
     /// What a command prints that ends well.
     fn done(&self, arguments: &[&str]) -> String {
-        let output = self.output(arguments);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{arguments:?}: {said}");
-        String::from_utf8(output.stdout).unwrap()
+        done(arguments, self.output(arguments))
     }
 
     /// What a command says that ends with this code.
     fn refused(&self, code: i32, arguments: &[&str]) -> String {
-        let output = self.output(arguments);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
-        said
+        refused(code, arguments, self.output(arguments))
     }
 
     fn export(&self, out: &str) -> String {

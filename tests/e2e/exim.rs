@@ -7,35 +7,17 @@ use mlark::format::Kind;
 use mlark::model::{
     ArtifactList, Experiment, MetricSlice, ModelVersion, OwnerKind, RegisteredModel, Run, TextMap,
 };
-use servers::{Server, mlark, tool, venv};
+use servers::{Server, lay_fixture, mlark, tool, venv};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::process::Command;
 
 /// Tag by which a run that arrived names the run that it was.
 const OLD_RUN_ID: &str = "mlflow_exim.run_info.run_id";
 
-fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
 /// An archive of a file store of the fixtures, source tags injected, and the directory made from it.
 fn tagged_and_converted(version: &str, work: &Path) -> Archive {
     let store = work.join("store");
-    let fixture = repository().join(format!("fixtures/filestore-{version}"));
-    let copied = Command::new("cp")
-        .arg("-r")
-        .arg(&fixture)
-        .arg(&store)
-        .status()
-        .unwrap();
-    assert!(copied.success());
-    for line in std::fs::read_to_string(fixture.join("empty-directories.txt"))
-        .unwrap()
-        .lines()
-    {
-        std::fs::create_dir_all(store.join(line)).unwrap();
-    }
+    lay_fixture(&format!("filestore-{version}"), &store);
     let path = |name: &str| work.join(name).display().to_string();
     mlark(&["export", &path("store/mlruns"), "-o", &path("plain"), "--no-sync"]);
     mlark(&[

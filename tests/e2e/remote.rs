@@ -4,6 +4,7 @@
 #![cfg(feature = "cloud")]
 
 use super::cloud::{Cloud, SECRET};
+use crate::helpers::command::{done, refused};
 use crate::helpers::servers::{run, venvs};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -63,18 +64,12 @@ impl Bucket {
 
     /// What a command prints that ends well.
     fn done(&self, arguments: &[&str]) -> String {
-        let output = self.output(arguments);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{arguments:?}: {said}");
-        String::from_utf8(output.stdout).unwrap()
+        done(arguments, self.output(arguments))
     }
 
     /// What a command says that ends with this code.
     fn refused(&self, code: i32, arguments: &[&str]) -> String {
-        let output = self.output(arguments);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
-        said
+        refused(code, arguments, self.output(arguments))
     }
 
     /// Keys of the bucket, and uploads in parts that are under way.

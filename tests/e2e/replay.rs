@@ -2,7 +2,7 @@
 
 use crate::helpers::servers;
 use serde_json::Value;
-use servers::Server;
+use servers::{Server, lay_fixture};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
@@ -37,21 +37,8 @@ fn run(arguments: &[&str], expected: i32) -> String {
 
 /// The file store of the fixtures, with the empty directories that git does not keep, as an archive.
 fn archive(directory: &Path) -> String {
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/filestore-3.18.0");
     let store = directory.join("store");
-    let copied = Command::new("cp")
-        .arg("-r")
-        .arg(&fixture)
-        .arg(&store)
-        .status()
-        .unwrap();
-    assert!(copied.success());
-    for line in std::fs::read_to_string(fixture.join("empty-directories.txt"))
-        .unwrap()
-        .lines()
-    {
-        std::fs::create_dir_all(store.join(line)).unwrap();
-    }
+    lay_fixture("filestore-3.18.0", &store);
     let out = directory.join("archive.zip").display().to_string();
     let source = store.join("mlruns").display().to_string();
     run(&["export", &source, "-o", &out, "--include-deleted"], 0);

@@ -1,7 +1,8 @@
 //! Replay of workspaces into real servers, where `MLARK_E2E_VENVS` names a directory of virtualenvs made by `scripts/mlflow-env`.
 
+use crate::helpers::common::finish;
 use crate::helpers::servers;
-use mlark::archive::{ArchiveWriter, ByteSource, Duplicates, ManifestHead, Owner, WriterOptions};
+use mlark::archive::{ArchiveWriter, ByteSource, Owner, WriterOptions};
 use mlark::format::Object as _;
 use mlark::model::{Experiment, ModelVersion, OwnerKind, RegisteredModel, Run, Workspace};
 use serde_json::{Value, json};
@@ -79,14 +80,7 @@ fn write_archive(out: &Path) {
             })
             .unwrap();
     }
-    writer
-        .drain_artifacts(&mut |_, failure| panic!("{failure:?}"))
-        .unwrap();
-    let head = ManifestHead {
-        origin: "lab".to_owned(),
-        ..ManifestHead::default()
-    };
-    writer.finish(head, Duplicates::Refuse).unwrap();
+    finish(writer, "lab");
 }
 
 /// What a command printed on stdout and on stderr, its exit code being as expected.

@@ -24,6 +24,20 @@ pub fn shown(output: &Output) -> String {
     )
 }
 
+/// What a command with these arguments printed, which ended well.
+pub fn done(arguments: &[&str], output: Output) -> String {
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{arguments:?}: {said}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What a command with these arguments said, which ended with this code.
+pub fn refused(code: i32, arguments: &[&str], output: Output) -> String {
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+    said
+}
+
 /// The names of what lies in a directory, sorted.
 pub fn names(directory: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(directory).unwrap();

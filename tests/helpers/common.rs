@@ -3,9 +3,7 @@
 use mlark::archive::{Archive, ArchiveWriter, ByteSource, Duplicates, ManifestHead, Owner, WriterOptions};
 use mlark::format::{Kind, Object as _, Reason};
 use mlark::internals::{canonical, to_value};
-use mlark::model::PointLink;
 use mlark::model::*;
-use mlark::model::{RunInputs, RunOutputs};
 use serde_json::json;
 use std::path::Path;
 
@@ -18,6 +16,18 @@ pub const TRACE: &str = "tr-00112233445566778899aabbccddeeff";
 
 /// Kind and id of the owner, path, bytes or the reason of their absence.
 pub type Artifact = (OwnerKind, String, String, Result<Vec<u8>, Absent>);
+
+/// Completes an archive of an origin; every file of it could be read.
+pub fn finish(mut writer: ArchiveWriter, origin: &str) {
+    writer
+        .drain_artifacts(&mut |_, failure| panic!("{failure:?}"))
+        .unwrap();
+    let head = ManifestHead {
+        origin: origin.to_owned(),
+        ..ManifestHead::default()
+    };
+    writer.finish(head, Duplicates::Refuse).unwrap();
+}
 
 /// The content of an archive, to be changed before it is written.
 pub struct History {

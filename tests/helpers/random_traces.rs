@@ -1,7 +1,6 @@
 //! Traces as clocks and users make them, out of a number: the same number, the same trace.
 
-use mlark::model::{Span, Text, TextMap, Trace};
-use mlark::model::{SpanEvent, SpanLink};
+use mlark::model::{Span, SpanEvent, SpanLink, Text, TextMap, Trace};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 

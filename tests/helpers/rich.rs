@@ -14,14 +14,11 @@ use mlark::format::Manifest;
 use mlark::format::manifest::{FileDescriptor, HistoryEntry, SourceInfo, Tool};
 use mlark::format::{Kind, Loss, LossClass, Object, Reason, UndoLine};
 use mlark::internals::{JSONL_MEDIA_TYPE, STRING_BYTES, canonical, order, to_value};
-use mlark::model::PointLink;
 use mlark::model::{
     Absent, Assessment, Dataset, DatasetInput, DatasetRecord, Digest, Double, EvaluationDataset, Experiment,
-    LoggedModel, ModelInput, ModelOutput, ModelVersion, OwnerKind, Point, RegisteredModel, Run, RunInfo,
-    Scorer, Span, Text, Trace, Workspace,
+    LoggedModel, ModelInput, ModelOutput, ModelVersion, OwnerKind, Point, PointLink, RegisteredModel, Run,
+    RunInfo, RunInputs, RunOutputs, Scorer, Span, SpanEvent, SpanLink, Text, Trace, Workspace,
 };
-use mlark::model::{RunInputs, RunOutputs};
-use mlark::model::{SpanEvent, SpanLink};
 use serde_json::json;
 use sha2::Digest as _;
 use std::path::Path;

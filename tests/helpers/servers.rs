@@ -29,6 +29,16 @@ pub(crate) fn venv(name: &str) -> Option<PathBuf> {
     is_there.then_some(found)
 }
 
+/// Lays a store of the fixtures down in a folder, with the empty directories that git does not keep.
+pub(crate) fn lay_fixture(name: &str, store: &Path) {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name);
+    run(Command::new("cp").arg("-r").arg(&fixture).arg(store));
+    let empty = std::fs::read_to_string(fixture.join("empty-directories.txt")).unwrap();
+    for line in empty.lines() {
+        std::fs::create_dir_all(store.join(line)).unwrap();
+    }
+}
+
 /// Runs mlark, which must succeed.
 pub(crate) fn mlark(arguments: &[&str]) -> Output {
     run(Command::new(env!("CARGO_BIN_EXE_mlark")).args(arguments))

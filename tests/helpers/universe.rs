@@ -8,9 +8,9 @@ use mlark::format::{Kind, Object as _, Reason};
 use mlark::internals::{order, to_value};
 use mlark::model::{
     Dataset, DatasetInput, DatasetRecord, Double, EvaluationDataset, Experiment, LoggedModel, ModelOutput,
-    ModelVersion, OwnerKind, Point, RegisteredModel, Run, RunInfo, Scorer, Span, Trace, Workspace,
+    ModelVersion, OwnerKind, Point, RegisteredModel, Run, RunInfo, RunInputs, RunOutputs, Scorer, Span,
+    Trace, Workspace,
 };
-use mlark::model::{RunInputs, RunOutputs};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,7 @@
 //! An archive with one of everything that an import sends, each with a text of its own.
 
-use mlark::archive::{Archive, ArchiveWriter, ByteSource, Duplicates, ManifestHead, Owner, WriterOptions};
+use super::common::finish;
+use mlark::archive::{Archive, ArchiveWriter, ByteSource, Owner, WriterOptions};
 use mlark::format::{Kind, Object as _};
 use mlark::internals::{canonical, to_value};
 use mlark::model::{
@@ -140,14 +141,7 @@ pub(crate) fn archive_of_everything(directory: &Path) -> Archive {
                 .unwrap();
         }
     }
-    writer
-        .drain_artifacts(&mut |_, failure| panic!("{failure:?}"))
-        .unwrap();
-    let head = ManifestHead {
-        origin: "test".into(),
-        ..ManifestHead::default()
-    };
-    writer.finish(head, Duplicates::Refuse).unwrap();
+    finish(writer, "test");
     Archive::open(&out).unwrap()
 }
 

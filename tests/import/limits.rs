@@ -5,10 +5,9 @@ use mlark::archive::{Archive, ArchiveWriter, ByteSource, Duplicates, ManifestHea
 use mlark::flow::import::{ImportOptions, ImportReport, OnConflict};
 use mlark::format::{Kind, Object as _};
 use mlark::internals::{DELETED_STAGE, canonical, to_value};
-use mlark::model::PointLink;
 use mlark::model::{
-    Double, Experiment, LoggedModel, ModelVersion, OwnerKind, Point, RegisteredModel, Run, RunInfo, Span,
-    Trace,
+    Double, Experiment, LoggedModel, ModelVersion, OwnerKind, Point, PointLink, RegisteredModel, Run,
+    RunInfo, Span, Trace,
 };
 use mlark::monitor::Silent;
 use scripted::*;

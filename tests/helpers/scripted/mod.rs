@@ -3,10 +3,11 @@
 mod genai;
 mod registry;
 
+use super::common::finish;
 use super::loopback;
 
 pub(crate) use loopback::{Answer, Loopback, Received};
-use mlark::archive::{Archive, ArchiveWriter, ByteSource, Duplicates, ManifestHead, Owner, WriterOptions};
+use mlark::archive::{Archive, ArchiveWriter, ByteSource, Owner, WriterOptions};
 use mlark::client::{Client, Connection, Environment};
 use mlark::flow::import::{ImportError, ImportOptions, ImportReport, PlannedImport};
 use mlark::model::{Double, Experiment, OwnerKind, Point, Run, RunInfo};
@@ -293,14 +294,7 @@ pub(crate) fn archive_without(directory: &Path, name: &str, left_out: Option<usi
             })
             .unwrap();
     }
-    writer
-        .drain_artifacts(&mut |_, failure| panic!("{failure:?}"))
-        .unwrap();
-    let head = ManifestHead {
-        origin: "test".into(),
-        ..ManifestHead::default()
-    };
-    writer.finish(head, Duplicates::Refuse).unwrap();
+    finish(writer, "test");
     Archive::open(&out).unwrap()
 }
 
