@@ -3,7 +3,9 @@
 use super::container::ContainerKind;
 use super::error::{ArchiveError, Result};
 use super::leftovers::{TemporaryFolder, hold};
-use super::remote::{self, Gate, NOTE_OF_FOLDER, ObjectWriter, RemoteBlobs, RemoteTarget, OutputState, TreeNote};
+use super::remote::{
+    self, Gate, NOTE_OF_FOLDER, ObjectWriter, OutputState, RemoteBlobs, RemoteTarget, TreeNote,
+};
 use crate::format::layout::{MANIFEST, SEAL};
 use crate::platform;
 use std::fs;

@@ -6,7 +6,7 @@
 
 use crate::archive::walk::{ArtifactEntry, OwnerFacts, for_each_artifact};
 use crate::archive::{Archive, ArchiveError, ErrorKind, Replace, StagedTree};
-use crate::lang::artifacts::tree::{Owners, Paths, check_name, folds_case, write_artifact};
+use crate::lang::artifacts::tree::{NameOwners, Paths, check_name, folds_case, write_artifact};
 use crate::model::{Absent, OwnerKind};
 use crate::monitor::Monitor;
 use schemars::JsonSchema;
@@ -202,7 +202,7 @@ fn components<'n>(owner: &'n OwnerFacts, path: &'n str) -> Result<Vec<&'n str>, 
 
 /// Names taken so far, of the current owner and of all owners: what would clash is found before it is written.
 struct Names {
-    owners: Owners,
+    owners: NameOwners,
     owner: String,
     paths: Paths,
 }
@@ -210,7 +210,7 @@ struct Names {
 impl Names {
     fn new(folds_case: bool) -> Self {
         Names {
-            owners: Owners::new(folds_case),
+            owners: NameOwners::new(folds_case),
             owner: String::new(),
             paths: Paths::new(folds_case),
         }

@@ -21,6 +21,15 @@ impl Double {
             (false, false) => self.0.total_cmp(&other.0),
         }
     }
+
+    /// The value as MLflow's SQL stores keep it: no infinities, and no sign on a zero.
+    pub(crate) fn as_stored(self) -> Self {
+        Double(match self.0 {
+            f64::INFINITY => f64::MAX,
+            f64::NEG_INFINITY => f64::MIN,
+            value => value + 0.0,
+        })
+    }
 }
 
 impl PartialEq for Double {

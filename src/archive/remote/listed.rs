@@ -1,7 +1,7 @@
 //! A directory in an object store of which it is asked what it has: by key at first, and when that comes again and again by one
 //! listing for all.
 
-use super::{RemoteFolder, Stream};
+use super::{RemoteBytes, RemoteFolder};
 use crate::archive::blob_list::BlobList;
 use crate::format::ArchivePath;
 use std::io;
@@ -55,12 +55,12 @@ impl ListedFolder {
     }
 
     /// Reads the object at a path; its size is told with it.
-    pub(crate) fn open(&self, path: &ArchivePath) -> io::Result<(u64, Stream)> {
+    pub(crate) fn open(&self, path: &ArchivePath) -> io::Result<(u64, RemoteBytes)> {
         self.folder.open(path.as_str())
     }
 
     /// Visits all objects.
-    pub(crate) fn list(&self, visit: super::Listed<'_>) -> io::Result<()> {
+    pub(crate) fn list(&self, visit: super::VisitListed<'_>) -> io::Result<()> {
         self.folder.list(visit)
     }
 }

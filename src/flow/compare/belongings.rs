@@ -1,6 +1,6 @@
 //! What belongs to an object, as a side of the comparison keeps it: metric histories, files and spans.
 
-use super::sides::{artifact_key, stored};
+use super::sides::artifact_key;
 use crate::archive::walk::{Child, JoinedObjects, Slice};
 use crate::archive::{ArchiveError, ArchiveWriter};
 use crate::flow::import::Result;
@@ -99,7 +99,7 @@ impl Holder {
 /// A point of a run as SQL stores keep it.
 pub(super) fn run_point(point: Point) -> Point {
     Point {
-        value: stored(point.value),
+        value: point.value.as_stored(),
         link: None,
         ..point
     }
@@ -110,7 +110,7 @@ pub(super) fn model_point(point: Point, link: PointLink) -> Point {
     let value = if point.value.0.is_nan() {
         Double(0.0)
     } else {
-        stored(point.value)
+        point.value.as_stored()
     };
     let link = PointLink {
         model_id: None,

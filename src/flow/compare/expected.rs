@@ -62,7 +62,7 @@ impl Expected<'_, '_, '_> {
                 continue;
             };
             let fitted = self.context.fitting.experiment(experiment);
-            let (tags, _) = fitted.map_err(exim(Kind::Experiments, &planned.id))?;
+            let (tags, _) = fitted.map_err(ImportError::exim(Kind::Experiments, &planned.id))?;
             let mut experiment = experiment.clone();
             experiment.tags = texts(tags);
             experiment.name.clone_from(&planned.target_name);
@@ -80,7 +80,11 @@ impl Expected<'_, '_, '_> {
             if !self.context.plan.chosen.run(&run.info.experiment_id, &id) {
                 continue;
             }
-            let fitted = self.context.fitting.run(&run).map_err(exim(Kind::Runs, &id))?;
+            let fitted = self
+                .context
+                .fitting
+                .run(&run)
+                .map_err(ImportError::exim(Kind::Runs, &id))?;
             run.tags = texts(fitted.tags);
             run.params = texts(fitted.params);
             run.info.user_id = fitted.user_id;
@@ -195,7 +199,7 @@ impl Expected<'_, '_, '_> {
         let id = version.id();
         let of = contexts.of(&version);
         let fitted = self.context.fitting.model_version(&version, &of);
-        let (tags, description, _) = fitted.map_err(exim(Kind::ModelVersions, &id))?;
+        let (tags, description, _) = fitted.map_err(ImportError::exim(Kind::ModelVersions, &id))?;
         (version.tags, version.description) = (texts(tags), description);
         if is_prompt {
             version.source = None;
@@ -363,11 +367,6 @@ impl Places for Expected<'_, '_, '_> {
     fn model_artifacts(&self, new_model_id: &TargetId) -> Option<String> {
         Some(self.context.api.logged_model(new_model_id).ok()??.artifact_uri)
     }
-}
-
-fn exim(kind: Kind, id: &str) -> impl FnOnce(crate::model::pyjson::PyJsonError) -> ImportError {
-    let id = id.to_owned();
-    move |source| ImportError::Exim { kind, id, source }
 }
 
 /// The order of an experiment's id, for lists of them.

@@ -2,7 +2,6 @@
 
 use crate::flow::import::id_map::IdMap;
 use crate::format::{Kind, SortKey};
-use crate::model::Double;
 use std::collections::HashMap;
 
 /// Ids of the target → ids of the archive.
@@ -38,15 +37,6 @@ impl Reverse {
     pub(crate) fn or_same(&self, kind: Kind, new_id: &str) -> String {
         self.get(kind, new_id).unwrap_or_else(|| new_id.to_owned())
     }
-}
-
-/// A value as SQL stores keep it: no infinities, and no sign on a zero.
-pub(crate) fn stored(value: Double) -> Double {
-    Double(match value.0 {
-        f64::INFINITY => f64::MAX,
-        f64::NEG_INFINITY => f64::MIN,
-        value => value + 0.0,
-    })
 }
 
 /// The place of an owner's files.

@@ -40,6 +40,7 @@ use crate::client::{Client, ClientError};
 use crate::format::Kind;
 use crate::lang::session::ExportError;
 use crate::model::printable::counted;
+use crate::model::pyjson::PyJsonError;
 use crate::select::NoMatch;
 
 /// An import that cannot be made, or that had to stop.
@@ -64,7 +65,7 @@ pub enum ImportError {
         id: String,
         /// Why not.
         #[source]
-        source: crate::model::pyjson::PyJsonError,
+        source: PyJsonError,
     },
     /// What was asked for does not fit the archive or the target.
     #[error("{detail}")]
@@ -141,6 +142,12 @@ pub enum ImportError {
 }
 
 impl ImportError {
+    /// As [`ImportError::Exim`], of an object.
+    pub(crate) fn exim(kind: Kind, id: &str) -> impl FnOnce(PyJsonError) -> Self {
+        let id = id.to_owned();
+        move |source| ImportError::Exim { kind, id, source }
+    }
+
     /// The kind of error, for those that are no refusal of the target.
     pub fn kind(&self) -> Option<ErrorKind> {
         match self {

@@ -1,5 +1,7 @@
 //! Parts of an object, as plans, journals and reports name them: `tag KEY`, or a field by its name alone.
 
+use crate::model::named::named;
+
 named! {
     /// What a part is, of which an object may have many. The text stands before the key.
     pub(crate) enum PartKind {

@@ -284,7 +284,7 @@ impl Fit<'_> {
             .partition(|(key, ..)| self.fitting.is_databricks && DATABRICKS_REFUSES.contains(&key.as_str()));
         for (key, ..) in refused {
             self.change(
-                PartKind::Tag.of(key),
+                PartKind::Tag.of(&key),
                 Reason::RefusedByDatabricks,
                 Outcome::LeftOut,
             );

@@ -101,7 +101,7 @@ fn locate(store: &Store, owner: OwnerRef<'_>, uri: Option<&str>, own: &Path) -> 
         }
         // MLflow makes that folder for every run, wherever its artifacts go.
         None => roots.served(uri, owner).or_else(|| match is_empty(own) {
-            true => Place::Missing,
+            true => FolderPlace::Missing,
             false => own_folder(roots, own),
         }),
     }

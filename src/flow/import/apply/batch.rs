@@ -154,7 +154,7 @@ impl<'b, 'a> Call<'b, 'a> {
         let params = self.params.iter().map(|(key, _)| PartKind::Param.of(key));
         let tags = self.tags.iter().map(|(key, _)| PartKind::Tag.of(key));
         let metrics = self.metrics.chunk_by(|one, next| one.key == next.key);
-        let metrics = metrics.map(|points| PartKind::Metric.of(&points[0].key));
+        let metrics = metrics.map(|points| PartKind::Metric.of(points[0].key));
         params.chain(tags).chain(metrics).collect()
     }
 }

@@ -99,14 +99,9 @@ impl Visible {
     }
 }
 
-/// The text of a value as SQL stores keep it: no infinities, and no sign on a zero.
+/// The text of a value as SQL stores keep it.
 fn stored(value: Double) -> String {
-    let value = match value.0 {
-        f64::INFINITY => f64::MAX,
-        f64::NEG_INFINITY => f64::MIN,
-        value => value + 0.0,
-    };
-    format!("{value:?}")
+    format!("{:?}", value.as_stored().0)
 }
 
 /// The digest of what a search should say of a run that this process filled.

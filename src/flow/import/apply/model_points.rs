@@ -74,7 +74,7 @@ impl Apply<'_> {
 
     /// Points of NaN, which the run has too: servers before some version after 3.10 do not know that they have them, and refuse the whole call.
     fn nan_points(&self, whole: Whole<'_>, run_id: &TargetId, points: &[MetricOut<'_>]) -> Result<()> {
-        let name = |point: &MetricOut<'_>| PartKind::Metric.of(&point.key);
+        let name = |point: &MetricOut<'_>| PartKind::Metric.of(point.key);
         let send = |points: &[MetricOut<'_>]| match self.api.log_batch(run_id, &[], &[], points) {
             Err(ClientError::Status { status: 400, .. }) if points.len() == 1 => {
                 self.left_out(whole.kind, whole.id, name(&points[0]), Reason::NanRefused);

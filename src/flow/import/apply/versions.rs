@@ -305,13 +305,13 @@ impl Apply<'_> {
         for (key, value) in tags {
             match found.tags.get(&key) {
                 Some(there) if *there == value => {}
-                Some(_) => self.kept(VERSION, &id, PartKind::Tag.of(key), Reason::DiffersInTarget),
+                Some(_) => self.kept(VERSION, &id, PartKind::Tag.of(&key), Reason::DiffersInTarget),
                 None => {
                     let set = || {
                         self.api
                             .set_version_tag(&numbers.name, found.version, &key, &value)
                     };
-                    self.alone(whole, &PartKind::Tag.of(key), set)?;
+                    self.alone(whole, &PartKind::Tag.of(&key), set)?;
                 }
             }
         }

@@ -151,7 +151,10 @@ impl Builder<'_> {
             if let Some(parent) = run.parent_id() {
                 parents.insert(parent.to_owned());
             }
-            let fitted = self.fitting.run(&run).map_err(exim(Kind::Runs, &info.run_id))?;
+            let fitted = self
+                .fitting
+                .run(&run)
+                .map_err(ImportError::exim(Kind::Runs, &info.run_id))?;
             self.plan.changes.extend(fitted.changes);
             if !self.target.has(Feature::DatasetInputs) {
                 let inputs = run.inputs.dataset_inputs.len() as u64;
@@ -358,9 +361,4 @@ impl Builder<'_> {
             });
         }
     }
-}
-
-pub(super) fn exim(kind: Kind, id: &str) -> impl FnOnce(crate::model::pyjson::PyJsonError) -> ImportError {
-    let id = id.to_owned();
-    move |source| ImportError::Exim { kind, id, source }
 }

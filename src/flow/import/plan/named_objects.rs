@@ -1,6 +1,6 @@
 //! Objects with names, which a plan decides about one by one: experiments, registered models.
 
-use super::build::{Builder, exim};
+use super::build::Builder;
 use super::chosen::Chosen;
 use crate::archive::Archive;
 use crate::flow::import::deviations::Outcome;
@@ -138,7 +138,7 @@ impl Builder<'_> {
         let (_, changes) = self
             .fitting
             .experiment(experiment)
-            .map_err(exim(Kind::Experiments, &experiment.experiment_id))?;
+            .map_err(ImportError::exim(Kind::Experiments, &experiment.experiment_id))?;
         self.plan.changes.extend(changes);
         Ok(())
     }

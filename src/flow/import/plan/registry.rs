@@ -1,15 +1,15 @@
 //! Registered models with versions and aliases: which are made, and what of them the target refuses.
 
 use super::Action;
-use super::build::{Builder, exim};
+use super::build::Builder;
 use super::version_files::VersionFiles;
 use crate::archive::walk::JoinedObjects;
-use crate::flow::import::Result;
 use crate::flow::import::deviations::{Deviation, Outcome};
 use crate::flow::import::identity::Identity;
 use crate::flow::import::part::PartKind;
 use crate::flow::import::plan::version_order::SourceVersions;
 use crate::flow::import::version_source::source_version;
+use crate::flow::import::{ImportError, Result};
 use crate::format::{Kind, Object, Reason};
 use crate::lang::exim::tags::VersionContexts;
 use crate::lang::rest::api::TargetId;
@@ -116,7 +116,7 @@ impl Builder<'_> {
             self.source_version(&version, &mut sources);
             let context = contexts.of(&version);
             let fitted = self.fitting.model_version(&version, &context);
-            let (_, _, changes) = fitted.map_err(exim(Kind::ModelVersions, &id))?;
+            let (_, _, changes) = fitted.map_err(ImportError::exim(Kind::ModelVersions, &id))?;
             self.plan.changes.extend(changes);
         }
         self.plan.order = sources.order();

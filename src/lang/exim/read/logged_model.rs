@@ -1,8 +1,7 @@
 //! Logged models, from `logged_model.json`.
 
 use super::fields::{Fields, WrongType};
-use super::points::point;
-use crate::model::metric::PointLink;
+use super::points::{point, without};
 use crate::model::pyjson::PyJson;
 use crate::model::{LoggedModel, Point};
 use std::collections::BTreeMap;
@@ -71,23 +70,11 @@ fn metrics(exported: &[PyJson]) -> (BTreeMap<String, Vec<Point>>, u64) {
             Some((key, point)) => points
                 .entry(key.to_owned())
                 .or_default()
-                .push(without_model(point)),
+                .push(without(point, |link| &mut link.model_id)),
             None => bad_points += 1,
         }
     }
     (points, bad_points)
-}
-
-/// The model is the owner of the series.
-fn without_model(mut point: Point) -> Point {
-    let link = point.link.take().map(|link| PointLink {
-        model_id: None,
-        ..*link
-    });
-    Point {
-        link: link.and_then(PointLink::boxed),
-        ..point
-    }
 }
 
 #[cfg(test)]

@@ -116,7 +116,7 @@ impl ListSink for MetricsSink {
             self.metrics.entry(self.current.clone()).or_default().bad_points += 1;
             return;
         };
-        if let Err(error) = self.push(without_run(point)) {
+        if let Err(error) = self.push(without(point, |link| &mut link.run_id)) {
             self.error.get_or_insert(error);
         }
     }
@@ -197,16 +197,13 @@ fn decode(reader: &mut impl Read) -> io::Result<Point> {
     })
 }
 
-/// The run is the owner of the series.
-fn without_run(mut point: Point) -> Point {
-    let link = point.link.take().map(|link| PointLink {
-        run_id: None,
-        ..*link
+/// A point of a series, without the id of what owns that.
+pub(super) fn without(mut point: Point, owner: fn(&mut PointLink) -> &mut Option<String>) -> Point {
+    point.link = point.link.and_then(|mut link| {
+        *owner(&mut link) = None;
+        link.boxed()
     });
-    Point {
-        link: link.and_then(PointLink::boxed),
-        ..point
-    }
+    point
 }
 
 /// One exported point; none where value, time or step are not numbers.
