@@ -1,4 +1,4 @@
-//! MLflow's REST API: [`routes`] is the table of its calls, [`read`] asks for what a server holds, [`api`] makes objects,
+//! MLflow's REST API: `routes` is the table of its calls, [`read`] asks for what a server holds, [`api`] makes objects,
 //! [`version`] says what each version can do, [`limits`] and [`keys`] what it can hold.
 
 pub mod api;

@@ -1,6 +1,6 @@
 //! Source tags: the lineage that mlflow-export-import's `--import-source-tags` would write.
 //!
-//! The contract is `docs/reference/source-tags.md`. [`rules`] computes the tags of one object from its exported dict.
+//! The contract is `docs/reference/source-tags.md`. `rules` computes the tags of one object from its exported dict.
 
 pub mod canonical;
 mod overlay;
