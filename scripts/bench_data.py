@@ -26,7 +26,7 @@ def start_run(experiment, number):
         (directory / name).mkdir(parents=True)
     (directory / "meta.yaml").write_text(
         f"artifact_uri: file://{directory}/artifacts\nend_time: {START_MS + 1000 + number}\nentry_point_name: ''\n"
-        f"experiment_id: '{experiment.name}'\nlifecycle_stage: active\nrun_id: {run_id}\nrun_name: run {number}\n"
+        f"experiment_id: '{experiment.name}'\nlifecycle_stage: active\nrun_id: '{run_id}'\nrun_name: run {number}\n"
         f"source_name: ''\nsource_type: 4\nsource_version: ''\nstart_time: {START_MS + number}\nstatus: 3\n"
         "tags: []\nuser_id: ana\n"
     )
@@ -44,14 +44,14 @@ def store_of_artifacts(root, runs, files_per_run, smallest, largest):
             (run / f"artifacts/file-{file:03}.bin").write_bytes(rng.randbytes(rng.randint(smallest, largest)))
 
 
-def store_of_runs(root, runs):
+def store_of_runs(root, runs, points=POINTS):
     rng = random.Random(7)
     experiments = [start_experiment(root, number) for number in range(1, EXPERIMENTS + 1)]
     for number in range(runs):
         run = start_run(experiments[number % EXPERIMENTS], number)
         for key in range(KEYS):
             (run / f"params/param_{key}").write_text(str(rng.random()))
-            lines = (f"{START_MS + step} {rng.random()} {step}\n" for step in range(POINTS))
+            lines = (f"{START_MS + step} {rng.random()} {step}\n" for step in range(points))
             (run / f"metrics/metric_{key}").write_text("".join(lines))
 
 

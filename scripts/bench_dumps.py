@@ -44,8 +44,8 @@ target.commit()
 
 
 @contextlib.contextmanager
-def postgres(venv, directory):
-    """The URI of a PostgreSQL database with the store's rows."""
+def postgres(venv, store):
+    """The URI of a PostgreSQL database with the tables of MLflow and the rows of a SQLite store, and the server's process."""
     with tempfile.TemporaryDirectory() as folder:
         # The server runs as somebody else where this is root.
         os.chmod(folder, 0o755)
@@ -55,8 +55,8 @@ def postgres(venv, directory):
             uri = f"{server['uri']}/bench"
             drivers = subprocess.run([ROOT / "scripts/database-env"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
             environment = {**os.environ, "PYTHONPATH": drivers, "MLFLOW_DISABLE_TELEMETRY": "true"}
-            subprocess.run([f"{venv}/bin/python", "-c", COPY, f"{directory}/mlflow.db", uri], check=True, env=environment)
-            yield uri
+            subprocess.run([f"{venv}/bin/python", "-c", COPY, store, uri], check=True, env=environment)
+            yield uri, server["pid"]
         finally:
             stop(server["pid"])
 
@@ -67,7 +67,7 @@ def compare(arguments, venv):
         make_store(venv, directory, arguments.runs, fill)
         shutil.rmtree(f"{directory}/artifacts")
         rows = ratios(arguments, directory, "SQLite / sqlite3 .dump", f"{directory}/mlflow.db", ["sqlite3", "-readonly", f"{directory}/mlflow.db", ".dump"])
-        with postgres(venv, directory) as uri:
+        with postgres(venv, f"{directory}/mlflow.db") as (uri, _):
             dump = ["pg_dump", "--data-only", uri.replace("+psycopg2", "")]
             return rows + ratios(arguments, directory, "PostgreSQL / pg_dump --data-only", uri, dump)
 

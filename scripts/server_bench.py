@@ -47,6 +47,10 @@ def columns(connection, table):
     return {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
 
 
+def table_names(connection):
+    return [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'")]
+
+
 def fill(directory, runs):
     rng = random.Random(7)
     connection = sqlite3.connect(f"{directory}/mlflow.db")

@@ -1,10 +1,13 @@
 //! A SQLite file: a new one with the tables of the newest MLflow, or one that has them and holds nothing.
 
+mod late_keys;
+
 use super::fill::Filling;
 use super::rows::{RowSink, Target};
 use super::target_tables::{Column, TableLayout, TargetTables};
 use super::{Result, WriteError, empty};
 use crate::lang::sql::database::{Cell, Dialect};
+use late_keys::LateKeys;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, ToSql};
 use std::path::Path;
@@ -20,6 +23,7 @@ const SETTINGS: &str = "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRA
 /// A database that is being made.
 pub(super) struct NewDatabase {
     connection: Connection,
+    keys: LateKeys,
 }
 
 impl NewDatabase {
@@ -31,14 +35,14 @@ impl NewDatabase {
         let refused = |error: rusqlite::Error| refusal("its tables", &error);
         let connection = Connection::open(path).map_err(refused)?;
         connection.execute_batch(SETTINGS).map_err(refused)?;
-        let (tables, _) = parts();
+        let (tables, keys) = LateKeys::take(parts().0);
         connection.execute_batch("BEGIN").map_err(refused)?;
-        connection.execute_batch(tables).map_err(refused)?;
+        connection.execute_batch(&tables).map_err(refused)?;
         // The writer makes the default workspace, or takes the archive's.
         connection
             .execute_batch("DELETE FROM workspaces")
             .map_err(refused)?;
-        Ok(NewDatabase { connection })
+        Ok(NewDatabase { connection, keys })
     }
 
     /// What takes the rows.
@@ -46,7 +50,7 @@ impl NewDatabase {
         SqliteRows::new(&self.connection, TableLayout::default())
     }
 
-    /// Makes the indexes and closes the file.
+    /// Makes keys and indexes, and closes the file.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -54,6 +58,7 @@ impl NewDatabase {
         let refused = |error: rusqlite::Error| refusal("its indexes", &error);
         let (_, rest) = parts();
         self.connection.execute_batch(rest).map_err(refused)?;
+        self.keys.make(&self.connection).map_err(refused)?;
         self.connection.execute_batch("COMMIT").map_err(refused)?;
         self.connection.close().map_err(|(_, error)| refused(error))
     }
@@ -272,5 +277,62 @@ mod tests {
             assert!(prepared.is_ok(), "{target:?}: {:?}", prepared.err());
         }
         database.finish().unwrap();
+    }
+
+    /// All entries of a schema, but for where their pages are.
+    fn schema(connection: &Connection) -> Vec<(String, String, String, Option<String>)> {
+        let sql = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY 1, 2";
+        let mut statement = connection.prepare(sql).unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)));
+        rows.unwrap().map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn keys_that_are_made_over_rows_are_the_keys_of_the_tables() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("mlflow.db");
+        let database = NewDatabase::create(&path).unwrap();
+        let mut rows = database.rows();
+        for number in (0..500_i64).rev() {
+            let name = format!("name {}", number % 7);
+            let row = [
+                Cell::from("run"),
+                (&name).into(),
+                0.5.into(),
+                number.into(),
+                0.into(),
+                false.into(),
+            ];
+            rows.insert(Target::Metrics, &row).unwrap();
+        }
+        drop(rows);
+        database.finish().unwrap();
+
+        let plain = Connection::open_in_memory().unwrap();
+        plain.execute_batch(DDL).unwrap();
+        let made = Connection::open(&path).unwrap();
+        assert_eq!(schema(&made), schema(&plain));
+        let one = |sql: &str| made.query_row(sql, [], |row| row.get::<_, String>(0));
+        assert_eq!(one("PRAGMA integrity_check").unwrap(), "ok");
+        let again = "INSERT INTO metrics SELECT * FROM metrics LIMIT 1";
+        let refused = made.execute_batch(again).unwrap_err();
+        assert_eq!(refused.sqlite_error_code(), Some(ErrorCode::ConstraintViolation));
+    }
+
+    #[test]
+    fn a_key_that_two_rows_have_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let database = NewDatabase::create(&directory.path().join("mlflow.db")).unwrap();
+        let mut rows = database.rows();
+        for value in ["a", "b"] {
+            let row = ["run", "key", value].map(Cell::from);
+            rows.insert(Target::Params, &row).unwrap();
+        }
+        drop(rows);
+        let refused = database.finish().unwrap_err().to_string();
+        assert!(
+            refused.contains("UNIQUE constraint failed: params.key, params.run_uuid"),
+            "{refused}"
+        );
     }
 }
