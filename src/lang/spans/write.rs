@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 /// Field of a span for an OpenTelemetry trace id that the trace's own id does not tell.
 const OTEL_TRACE_ID: &str = "otel_trace_id";
 /// Attribute that names the trace, as JSON text.
-const REQUEST_ID: &str = "mlflow.traceRequestId";
+pub(crate) const REQUEST_ID: &str = "mlflow.traceRequestId";
 /// Fields of a span that stand under another name in the file.
 const STATUS: &str = "status";
 
@@ -71,7 +71,8 @@ pub(crate) fn span_file_v2(spans: &[Span], trace_id: &str) -> PyJson {
     PyJson::Dict(entries.map(|(key, value)| (key.to_owned(), value)).into())
 }
 
-fn span_dict_v2(span: &Span, trace_id: &str) -> PyJson {
+/// One span in that form.
+pub(crate) fn span_dict_v2(span: &Span, trace_id: &str) -> PyJson {
     let mut extra: Extra = span.extra.clone();
     let told = extra.remove(OTEL_TRACE_ID);
     let told = told.as_ref().and_then(Value::as_str);

@@ -6,7 +6,7 @@ use crate::archive::ArchiveError;
 use crate::archive::walk::JoinedObjects;
 use crate::format::{Kind, Reason};
 use crate::lang::spans::read::{SPAN_FILE, SpanFile as SpanSource};
-use crate::lang::spans::write::span_dict;
+use crate::lang::spans::write::{REQUEST_ID, span_dict, span_dict_v2};
 use crate::lang::sql::database::Cell;
 use crate::lang::sql::spans::{IN_ARCHIVE, IN_TABLE, SPANS_LOCATION};
 use crate::lang::sql::trace_parts::finite_double;
@@ -21,6 +21,11 @@ const SPAN_TYPE: &str = "mlflow.spanType";
 const SPAN_COST: &str = "mlflow.llm.cost";
 const SPAN_MODEL: &str = "mlflow.llm.model";
 const SPAN_PROVIDER: &str = "mlflow.llm.provider";
+/// What the file of MLflow 2 says of a trace, and the attributes of the root that say it.
+const ROOT_TEXTS: [(&str, &str); 2] = [
+    ("request", "mlflow.spanInputs"),
+    ("response", "mlflow.spanOutputs"),
+];
 /// Characters of a model's name that a column holds.
 const DIMENSION_CHARS: usize = 500;
 
@@ -81,7 +86,11 @@ impl Writer<'_> {
         traces: &mut JoinedObjects<'_, Trace>,
         spans: Vec<Span>,
     ) -> Result<()> {
-        let mut file = SpanFile::default();
+        let mut file = SpanFile {
+            // MLflow 2 reads no later form, and every later one reads this.
+            is_of_v2: !self.layout.has(Target::LoggedModels),
+            ..SpanFile::default()
+        };
         let mut spans = spans.into_iter();
         while let Some(span) = match spans.next() {
             Some(span) => Some(span),
@@ -91,9 +100,32 @@ impl Writer<'_> {
             if file.is_new() {
                 file.out = self.files.create(place, SPAN_FILE)?;
             }
-            file.push(&span_dict(&span)).map_err(write_error)?;
+            if file.is_of_v2 {
+                self.lose_in_v2(&span);
+            }
+            file.push(&span).map_err(write_error)?;
         }
         file.finish().map_err(write_error)
+    }
+
+    /// Notes what a span of MLflow 2 always says.
+    fn lose_in_v2(&mut self, span: &Span) {
+        let id = format!("{}/{}", span.trace_id, span.span_id);
+        let subject = Subject {
+            kind: Kind::Spans,
+            id: &id,
+        };
+        if span.status_code.is_none() {
+            self.lose(subject, "status_code", Reason::AbsentAsDefault);
+        }
+        let named = span.attributes.get(REQUEST_ID);
+        if named != Some(&Value::from(span.trace_id.as_str()).to_string().into()) {
+            self.lose(
+                subject,
+                &format!("attributes.{REQUEST_ID}"),
+                Reason::AbsentAsDefault,
+            );
+        }
     }
 
     fn span(&mut self, span: &Span, experiment: i64) -> Result<()> {
@@ -154,6 +186,9 @@ fn json_string(attribute: &Value) -> Option<String> {
 struct SpanFile {
     out: Option<Box<dyn Write>>,
     spans: u64,
+    is_of_v2: bool,
+    /// What the file of MLflow 2 says of the root, where there is one, beside the spans.
+    root: Option<[Option<String>; 2]>,
 }
 
 impl SpanFile {
@@ -161,22 +196,32 @@ impl SpanFile {
         self.spans == 0
     }
 
-    fn push(&mut self, span: &PyJson) -> io::Result<()> {
+    fn push(&mut self, span: &Span) -> io::Result<()> {
         let before = if self.is_new() { "{\"spans\": [" } else { ", " };
         self.spans += 1;
         let Some(out) = &mut self.out else { return Ok(()) };
+        let dict = match self.is_of_v2 {
+            true => span_dict_v2(span, &span.trace_id),
+            false => span_dict(span),
+        };
+        if span.parent_span_id.is_none() && self.root.is_none() {
+            let text = |key: &str| Some(span.attributes.get(key)?.as_str()?.to_owned());
+            self.root = Some(ROOT_TEXTS.map(|(_, key)| text(key)));
+        }
         out.write_all(before.as_bytes())?;
-        out.write_all(span.to_dumps_text().as_bytes())
+        out.write_all(dict.to_dumps_text().as_bytes())
     }
 
     fn finish(mut self) -> io::Result<()> {
-        match &mut self.out {
-            Some(out) => {
-                out.write_all(b"]}")?;
-                out.flush()
-            }
-            None => Ok(()),
+        let Some(out) = &mut self.out else { return Ok(()) };
+        out.write_all(b"]")?;
+        let texts = self.root.iter().flatten().filter(|_| self.is_of_v2);
+        for ((name, _), text) in ROOT_TEXTS.iter().zip(texts) {
+            let text = PyJson::from(text.as_deref()).to_dumps_text();
+            write!(out, ", \"{name}\": {text}")?;
         }
+        out.write_all(b"}")?;
+        out.flush()
     }
 }
 
