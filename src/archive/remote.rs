@@ -27,7 +27,7 @@ use std::io::{self, Cursor, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 
 /// Schemes of object stores.
 pub(crate) const SCHEMES: [&str; 6] = ["s3", "gs", "wasb", "wasbs", "abfs", "abfss"];
@@ -91,9 +91,12 @@ pub(crate) trait RemoteTarget: Send + Sync {
     /// What lies at that key and below it.
     fn taken(&self) -> io::Result<OutputState>;
 
-    /// Uploads a file as the object of that key, or of a path below it: all of it or nothing, in bounded memory. As long as an upload in
-    /// parts is under way, the file `note` holds what [`Stores::give_back`] needs.
-    fn put(&self, path: Option<&str>, from: &File, note: &Path) -> io::Result<()>;
+    /// Uploads so many bytes as the object of that key, or of a path below it: all of them or nothing, in bounded memory. As long as an
+    /// upload in parts is under way, the file `note` holds what [`Stores::give_back`] needs.
+    fn put(&self, path: Option<&str>, from: &mut dyn Read, size_bytes: u64, note: &Path) -> io::Result<()>;
+
+    /// Whether the object of a path below that key is there with these bytes.
+    fn holds(&self, path: &str, bytes: &[u8]) -> io::Result<bool>;
 
     /// Puts bytes as the object of a path below that key; where it has to be `new`, one that is there with other bytes is an error of
     /// the kind [`AlreadyExists`](io::ErrorKind::AlreadyExists), as far as the store can tell.
@@ -226,12 +229,12 @@ pub(super) fn give_back(folder: &Path) -> io::Result<()> {
 /// Uploads what was made in a folder: a file, or a directory, its seal last where it has one. Each file goes as soon as it is there.
 pub(super) fn upload(target: &dyn RemoteTarget, folder: &Path, made: &Path) -> io::Result<()> {
     if made.is_file() {
-        return target.put(None, &File::open(made)?, &note_in(folder));
+        return put_file(target, None, made, &note_in(folder));
     }
     let has_seal = made.join(SEAL).is_file();
     let put = for_each_file(made, |name, path| match name {
         SEAL => Ok(()),
-        name => target.put(Some(name), &File::open(path)?, &note_in(folder)),
+        name => put_file(target, Some(name), path, &note_in(folder)),
     });
     if put.is_err() && !has_seal {
         // Nothing below that key was there before. Of an archive the note tells what is to be given back.
@@ -244,67 +247,26 @@ pub(super) fn upload(target: &dyn RemoteTarget, folder: &Path, made: &Path) -> i
     Ok(())
 }
 
-/// Files that are uploaded at once.
-const AT_ONCE: usize = 16;
+/// Files that are put at once: a request mostly waits.
+pub(crate) const AT_ONCE: usize = 16;
 
-/// Uploads all files of a folder, with notes of what is under way in another; what was put of it is removed where one fails.
-pub(crate) fn upload_tree(target: &dyn RemoteTarget, notes: &Path, made: &Path) -> io::Result<()> {
-    let uploaded = upload_files(target, notes, made);
-    if uploaded.is_err() {
-        remove_tree(target, made);
-    }
-    uploaded
-}
-
-/// Removes what was put of a folder, as far as the store lets it go.
-pub(crate) fn remove_tree(target: &dyn RemoteTarget, made: &Path) {
-    let _ = for_each_file(made, |name, _| {
-        let _ = target.remove(name);
-        Ok(())
-    });
-}
-
-fn upload_files(target: &dyn RemoteTarget, notes: &Path, made: &Path) -> io::Result<()> {
-    let (sender, files) = std::sync::mpsc::sync_channel::<(String, PathBuf)>(AT_ONCE);
-    let files = Mutex::new(Some(files));
-    let put = |number: usize| -> io::Result<()> {
-        let note = notes.join(format!("upload-{number}"));
-        let next = || files.lock().ok()?.as_ref()?.recv().ok();
-        while let Some((name, path)) = next() {
-            let sent = File::open(&path).and_then(|file| target.put(Some(&name), &file, &note));
-            if sent.is_err() {
-                // Nobody takes one any more, so that no more are sent.
-                files.lock().map_or_else(|_| None, |mut files| files.take());
-                return sent;
-            }
-        }
-        Ok(())
-    };
-    std::thread::scope(|scope| {
-        let put = &put;
-        let workers: Vec<_> = (0..AT_ONCE)
-            .map(|number| scope.spawn(move || put(number)))
-            .collect();
-        let sent = for_each_file(made, |name, path| {
-            let file = (name.to_owned(), path.to_owned());
-            sender
-                .send(file)
-                .map_err(|_| io::Error::other("no upload goes on"))
-        });
-        drop(sender);
-        let ended = workers.into_iter().map(|worker| {
-            let ended = worker.join();
-            ended.unwrap_or_else(|_| Err(io::Error::other("an upload ended")))
-        });
-        // Of all, or the first that failed would leave others under way.
-        let ended: Vec<io::Result<()>> = ended.collect();
-        ended.into_iter().collect::<io::Result<()>>()?;
-        sent
-    })
+/// Uploads a file as [`RemoteTarget::put`] does.
+pub(crate) fn put_file(
+    target: &dyn RemoteTarget,
+    path: Option<&str>,
+    from: &Path,
+    note: &Path,
+) -> io::Result<()> {
+    let mut file = File::open(from)?;
+    let size_bytes = file.metadata()?.len();
+    target.put(path, &mut file, size_bytes, note)
 }
 
 /// Visits the files below a folder, with their paths below it.
-fn for_each_file(root: &Path, mut visit: impl FnMut(&str, &Path) -> io::Result<()>) -> io::Result<()> {
+pub(crate) fn for_each_file(
+    root: &Path,
+    mut visit: impl FnMut(&str, &Path) -> io::Result<()>,
+) -> io::Result<()> {
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder)? {

@@ -522,6 +522,99 @@ fn looking_at_an_archive_in_a_bucket_asks_for_little() {
     assert!(bytes <= 4 * (130 << 10), "{bytes} bytes of {LARGE}");
 }
 
+/// Restores into a new database; its exit code, and what it says.
+fn restored(place: &Place, database: &str, destination: &str) -> (Option<i32>, String) {
+    let uri = format!("sqlite:///{database}");
+    let output = place.output(&["restore", "a.zip", &uri, "--artifacts-destination", destination]);
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn artifacts_of_a_restore_go_to_the_bucket_while_they_come_and_a_killed_one_is_gone_on_with() {
+    let place = Place::new();
+    place.export("a.zip");
+    let files = |destination: &str| {
+        let begin = format!("{destination}/");
+        let keys = place.bucket.keys().into_iter();
+        keys.filter_map(|key| key.strip_prefix(&begin).map(str::to_owned))
+            .collect::<Vec<_>>()
+    };
+    // Nothing of 57 MB lies on this machine meanwhile but what says where they are.
+    let (temporary, most) = (place.path("tmp"), Arc::new(AtomicU64::new(0)));
+    let seen = most.clone();
+    place.bucket.fail(move |asked, _| {
+        if asked.request.method == "PUT" {
+            seen.fetch_max(bytes_below(&temporary), Ordering::Relaxed);
+        }
+        None
+    });
+    assert_eq!(restored(&place, "whole.db", "s3://b/whole").0, Some(0));
+    assert!(most.load(Ordering::Relaxed) < 1 << 20, "{most:?}");
+    let whole = files("whole");
+    assert_eq!(whole.len(), 7, "{whole:?}");
+    let model = "whole/1/r1/artifacts/model.bin";
+    assert!(place.bucket.kept.lock().unwrap().objects[model] == noise(2, LARGE));
+
+    // Refused in the middle: nothing is left.
+    place.bucket.fail(|asked, _| {
+        let is_last = asked.key.ends_with("r3/artifacts/note.txt") && asked.request.method == "PUT";
+        is_last.then(|| refusal(403, "AccessDenied"))
+    });
+    let (code, said) = restored(&place, "refused.db", "s3://b/refused");
+    assert!(code != Some(0) && said.contains("AccessDenied"), "{said}");
+    assert_eq!((files("refused"), place.bucket.uploads()), (Vec::new(), 0));
+    assert!(!place.path("refused.db").exists());
+
+    // Killed there: the same restore goes on, and another one is refused.
+    let stopped = Arc::new(AtomicUsize::new(0));
+    let seen = stopped.clone();
+    place.bucket.fail(move |asked, _| {
+        if asked.key.ends_with("r3/artifacts/note.txt") && asked.request.method == "PUT" {
+            seen.store(1, Ordering::Relaxed);
+            std::thread::sleep(std::time::Duration::from_secs(1));
+        }
+        None
+    });
+    let restore = [
+        "restore",
+        "a.zip",
+        "sqlite:///killed.db",
+        "--artifacts-destination",
+        "s3://b/killed",
+    ];
+    let mut command = place
+        .bucket
+        .mlark(place.folder.path(), &place.path("tmp"), &restore);
+    let mut child = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    while stopped.load(Ordering::Relaxed) == 0 {
+        assert!(child.try_wait().unwrap().is_none(), "it ended");
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    place.bucket.fail(|_, _| None);
+    assert!(files("killed").contains(&".mlark-restore".to_owned()));
+    place.done(&[
+        "transform",
+        "a.zip",
+        "-o",
+        "b.zip",
+        "--rename-experiment",
+        "e1=other",
+    ]);
+    let other = ["restore", "b.zip", restore[2], restore[3], restore[4]];
+    let said = place.refused(2, &other);
+    assert!(said.contains("exists"), "{said}");
+    assert_eq!(restored(&place, "killed.db", "s3://b/killed").0, Some(0));
+    let mut found = files("killed");
+    found.sort();
+    assert_eq!(found, whole, "no mark is left");
+}
+
 /// Google's storage speaks the same XML; its own service cannot be tried here.
 #[test]
 fn archives_are_made_in_a_storage_of_googles_protocol_and_read_from_there() {
@@ -555,6 +648,26 @@ fn archives_are_made_in_a_storage_of_googles_protocol_and_read_from_there() {
             .iter()
             .any(|request| request.target.contains("partNumber=3"))
     );
+    // Artifacts of a restore go there too, and come back by the URIs that the database has.
+    let options = [
+        "--artifacts-destination",
+        "gs://b/restored",
+        "--artifact-uris",
+        "direct",
+    ];
+    google(&[&["restore", "here.zip", "sqlite:///mlflow.db"], &options[..]].concat());
+    google(&["export", "mlflow.db", "-o", "back.zip"]);
+    let files = |archive: &str| {
+        let listed = google(&["ls", archive, "artifacts", "--json"]);
+        let lines = listed
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines
+            .map(|file| (file["path"].clone(), file["sha256"].clone()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(files("here.zip"), files("back.zip"));
+    assert_eq!(files("back.zip").len(), 7);
     assert_eq!(place.bucket.uploads(), 0);
     // What another machine left there goes; what is somebody else's stays.
     let left = |key: &str| (key.to_owned(), (key.to_owned(), Default::default()));

@@ -332,6 +332,25 @@ fn archives_are_made_in_azures_storage_and_read_from_there() {
         );
         assert!(bucket.done(&["verify", &there]).contains("intact"));
     }
+    // Artifacts of a restore go there too, and come back by the URIs that the database has.
+    let destination = "abfss://box@devstoreaccount1.dfs.core.windows.net/restored";
+    let options = [
+        "--artifacts-destination",
+        destination,
+        "--artifact-uris",
+        "direct",
+    ];
+    bucket.done(&[&["restore", "here.zip", "sqlite:///azure.db"], &options[..]].concat());
+    bucket.done(&["export", "azure.db", "-o", "back.zip"]);
+    let digests = |archive: &str| {
+        let listed = bucket.done(&["ls", archive, "artifacts", "--json"]);
+        let files = listed
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap());
+        files.map(|file| file["sha256"].clone()).collect::<Vec<_>>()
+    };
+    assert!(!digests("back.zip").is_empty());
+    assert_eq!(digests("here.zip"), digests("back.zip"));
 }
 
 #[test]

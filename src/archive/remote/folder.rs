@@ -6,7 +6,7 @@ use crate::format::layout::blob_path;
 use crate::model::Digest;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Seek as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -92,7 +92,11 @@ impl RemoteBlobs {
         let lane = &self.lanes[usize::from(digest.0[0]) % LANES];
         let _held = lane.lock().unwrap_or_else(PoisonError::into_inner);
         let (path, note) = (blob_path(digest), note_in(&self.folder));
-        let put = self.gate.pass(|| self.target.put(Some(&path), file, &note));
+        let mut file = file;
+        let put = self.gate.pass(|| {
+            file.rewind()?;
+            self.target.put(Some(&path), &mut file, size_bytes, &note)
+        });
         put.map_err(|error| self.upload_error(error))
     }
 

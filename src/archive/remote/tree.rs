@@ -3,7 +3,7 @@
 //! A store makes no tree of files appear at once. So the names of what is put are noted before: what breaks, and what a process left that was
 //! killed, is taken back by them.
 
-use super::{AT_ONCE, NOTE_OF_TREE, RemoteTarget, note_in, stores};
+use super::{AT_ONCE, NOTE_OF_TREE, RemoteTarget, note_in, put_file, stores};
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -186,11 +186,10 @@ impl Worker {
     fn put(&self, path: &Path) -> io::Result<()> {
         let name = path.strip_prefix(&self.root).ok().and_then(Path::to_str);
         let name = name.ok_or(io::ErrorKind::InvalidFilename)?;
-        let file = File::open(path)?;
-        let is_small = file.metadata()?.len() <= SMALL_BYTES;
+        let is_small = std::fs::metadata(path)?.len() <= SMALL_BYTES;
         let _held = (!is_small).then(|| self.lane.lock().unwrap_or_else(PoisonError::into_inner));
         self.note.add(name)?;
-        self.target.put(Some(name), &file, &self.upload)?;
+        put_file(self.target.as_ref(), Some(name), path, &self.upload)?;
         std::fs::remove_file(path)
     }
 }

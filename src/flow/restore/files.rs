@@ -8,18 +8,19 @@ use crate::report::Difference;
 use crate::report::diff::Change;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// Which names of files an owner has so far.
-struct Names {
+pub(super) struct Names {
     place: StorePlace,
     paths: Paths,
 }
 
 impl Names {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Names {
             place: StorePlace::default(),
             paths: Paths::new(false),
@@ -27,13 +28,30 @@ impl Names {
     }
 
     /// Takes the path of a file of an owner; whether it can be there.
-    fn claim(&mut self, place: &StorePlace, path: &str) -> bool {
+    pub(super) fn claim(&mut self, place: &StorePlace, path: &str) -> bool {
         if self.place != *place {
             self.place = place.clone();
             self.paths.clear();
         }
         let parts: Vec<&str> = path.split('/').collect();
         parts.iter().all(|part| check_name(part).is_ok()) && self.paths.claim(&parts).is_ok()
+    }
+
+    /// Begins a file below a folder that no artifact is.
+    pub(super) fn create(
+        &mut self,
+        root: &Path,
+        place: &StorePlace,
+        name: &'static str,
+    ) -> Result<Box<dyn Write>, WriteError> {
+        let path = place.below(root).join(name);
+        if !self.claim(place, name) {
+            let text = format!("an artifact has the place of `{}`", path.display());
+            return Err(WriteError::Impossible(text));
+        }
+        create_parents(&path)?;
+        let file = File::create_new(&path).map_err(ArchiveError::io("create", &path))?;
+        Ok(Box::new(BufWriter::new(file)))
     }
 }
 
@@ -100,14 +118,7 @@ impl FileSink for Folder<'_> {
         place: &StorePlace,
         name: &'static str,
     ) -> Result<Option<Box<dyn Write>>, WriteError> {
-        let path = place.below(&self.root).join(name);
-        if !self.names.claim(place, name) {
-            let text = format!("an artifact has the place of `{}`", path.display());
-            return Err(WriteError::Impossible(text));
-        }
-        create_parents(&path)?;
-        let file = File::create_new(&path).map_err(ArchiveError::io("create", &path))?;
-        Ok(Some(Box::new(BufWriter::new(file))))
+        self.names.create(&self.root, place, name).map(Some)
     }
 }
 
@@ -160,6 +171,52 @@ impl FileSink for CheckedFiles<'_> {
     }
 
     fn create(&mut self, _: &StorePlace, _: &'static str) -> Result<Option<Box<dyn Write>>, WriteError> {
+        Ok(None)
+    }
+}
+
+/// The folder that a restore of the same archive made whole and that was killed then: looked at, and left as it is.
+pub(super) struct LeftFolder<'a> {
+    root: &'a Path,
+    names: Names,
+    is_whole: &'a Cell<bool>,
+}
+
+impl<'a> LeftFolder<'a> {
+    /// `is_whole` becomes false where something is missing, or is another.
+    pub(super) fn new(root: &'a Path, is_whole: &'a Cell<bool>) -> Self {
+        LeftFolder {
+            root,
+            names: Names::new(),
+            is_whole,
+        }
+    }
+}
+
+impl FileSink for LeftFolder<'_> {
+    fn take(
+        &mut self,
+        _: &ArtifactList,
+        place: &StorePlace,
+        file: &ArtifactFile,
+    ) -> Result<bool, WriteError> {
+        if !self.names.claim(place, &file.path) {
+            return Ok(false);
+        }
+        if blob_at(&path_of(self.root, place, file)).ok() != file.blob() {
+            self.is_whole.set(false);
+        }
+        Ok(true)
+    }
+
+    fn create(
+        &mut self,
+        place: &StorePlace,
+        name: &'static str,
+    ) -> Result<Option<Box<dyn Write>>, WriteError> {
+        if !place.below(self.root).join(name).is_file() {
+            self.is_whole.set(false);
+        }
         Ok(None)
     }
 }

@@ -3,8 +3,10 @@
 //! No server and no Python is needed: the tables are those of the newest MLflow, which this program carries. The rows are made by
 //! `lang/sql/write`, which also says where artifacts lie. A plan is the same pass with nothing behind it.
 
+mod bucket;
 mod files;
 mod fill;
+mod mark;
 mod report;
 
 use crate::archive::{Archive, ArchiveError, ErrorKind, Replace, Staging, remote};

@@ -185,13 +185,16 @@ fn blob_of(archive: &Archive, artifact: &ArtifactFile, to: &Path) -> Result<Blob
     if let Some(folder) = to.parent() {
         fs::create_dir_all(folder).map_err(ArchiveError::io("create directory", folder))?;
     }
-    artifact.blob().ok_or_else(|| {
-        let reason = format!(
-            "artifact `{}` has neither bytes nor a reason why not",
-            shown(&artifact.path)
-        );
-        archive.damaged("objects/artifacts", &reason)
-    })
+    artifact.blob().ok_or_else(|| unread(archive, artifact))
+}
+
+/// What is said of an artifact that the archive says nothing of.
+pub(crate) fn unread(archive: &Archive, artifact: &ArtifactFile) -> ArchiveError {
+    let reason = format!(
+        "artifact `{}` has neither bytes nor a reason why not",
+        shown(&artifact.path)
+    );
+    archive.damaged("objects/artifacts", &reason)
 }
 
 /// Copies a blob, checked.

@@ -11,13 +11,12 @@ use super::stores::Connected;
 use crate::archive::remote::{Cleaned, MOST_PARTS, OutputState, PART_BYTES, RemoteTarget, RemoteUpload};
 use crate::format::ArchivePath;
 use crate::format::layout::{MANIFEST, SEAL};
-use crate::platform::FileAt as _;
 use object_store::multipart::PartId;
 use object_store::path::Path as Key;
 use object_store::{Error, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 use std::collections::{BTreeMap, VecDeque};
-use std::fs::{self, File};
-use std::io;
+use std::fs;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::task::JoinHandle;
@@ -100,6 +99,7 @@ impl Place {
             }
             // It knows no conditions, or is in trouble.
             Err(_) => match self.cloud.block_on(store.head(&self.key)) {
+                Ok(_) if self.has(&bytes)? => Ok(()),
                 Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
                 Err(Error::NotFound { .. }) => plain().map(drop).map_err(|error| self.failed(&error)),
                 Err(error) => Err(self.failed(&error)),
@@ -191,21 +191,26 @@ impl RemoteTarget for CloudTarget {
         Ok(taken)
     }
 
-    fn put(&self, path: Option<&str>, from: &File, note: &Path) -> io::Result<()> {
+    fn put(&self, path: Option<&str>, from: &mut dyn Read, size_bytes: u64, note: &Path) -> io::Result<()> {
         let place = self.at(path)?;
-        let size_bytes = from.metadata()?.len();
         if size_bytes <= PART_BYTES as u64 {
-            return place.put(part(from, 0, size_bytes)?.into(), false);
+            return place.put(part(from, size_bytes, true)?.into(), false);
         }
         let part_bytes = size_bytes.div_ceil(MOST_PARTS as u64).max(PART_BYTES as u64);
         let mut upload = CloudUpload::new(place, note, false);
-        let mut count = 0;
-        for start in (0..size_bytes).step_by(usize::try_from(part_bytes).map_err(io::Error::other)?) {
-            upload.make_room(part_bytes as usize, count)?;
-            upload.send(count, part(from, start, part_bytes.min(size_bytes - start))?)?;
+        let (mut count, mut missing) = (0, size_bytes);
+        while missing > 0 {
+            let length = missing.min(part_bytes);
+            missing -= length;
+            upload.make_room(usize::try_from(length).map_err(io::Error::other)?, count)?;
+            upload.send(count, part(from, length, missing == 0)?)?;
             count += 1;
         }
         upload.complete(count, size_bytes)
+    }
+
+    fn holds(&self, path: &str, bytes: &[u8]) -> io::Result<bool> {
+        Ok(self.has(Some(path))? && self.at(Some(path))?.has(&bytes.to_vec().into())?)
     }
 
     fn put_bytes(&self, path: &str, bytes: Vec<u8>, new: bool) -> io::Result<()> {
@@ -233,9 +238,13 @@ impl RemoteTarget for CloudTarget {
     }
 }
 
-fn part(from: &File, start: u64, length: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
-    from.read_exact_at(&mut bytes, start)?;
+/// So many bytes, the last of them to their end: there, a reader that checks what it reads says so.
+fn part(from: &mut dyn Read, length: u64, is_last: bool) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = (&mut *from).take(length).read_to_end(&mut bytes)? as u64;
+    if read < length || is_last && from.read(&mut [0])? > 0 {
+        return Err(io::Error::other("there are fewer or more bytes than were told"));
+    }
     Ok(bytes)
 }
 

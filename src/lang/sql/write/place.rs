@@ -114,6 +114,11 @@ impl StorePlace {
             .fold(root.to_owned(), |path, part| path.join(&part.0))
     }
 
+    /// The key of a file in it, in an object store.
+    pub(crate) fn key(&self, file: &str) -> String {
+        format!("{}/{file}", self.joined())
+    }
+
     fn joined(&self) -> String {
         let parts: Vec<&str> = self.0.iter().map(|part| part.0.as_str()).collect();
         parts.join("/")
