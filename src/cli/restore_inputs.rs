@@ -6,6 +6,7 @@ use super::merge;
 use super::merge_args::{MergeArgs, say_of_merge};
 use super::output_args::refuse_input;
 use super::restoring::Target;
+use super::select_edits;
 use crate::archive::{
     Archive, ArchiveError, ContainerKind, TemporaryFolder, WriterOptions, parent_of, remote,
 };
@@ -30,6 +31,13 @@ pub(super) struct ChoiceArgs {
     /// Runs that meet this filter in MLflow's search syntax, and what they need
     #[arg(long, value_name = "FILTER", value_parser = filter)]
     filter: Option<String>,
+    /// Only objects of this kind (runs, traces, …), or with workspace=NAME only those of a workspace; may be repeated
+    #[arg(long, value_name = "WHAT", value_parser = only)]
+    only: Vec<String>,
+}
+
+fn only(text: &str) -> std::result::Result<String, String> {
+    select_edits::only(&mut Select::default(), text).map(|()| text.to_owned())
 }
 
 fn filter(text: &str) -> std::result::Result<String, crate::select::FilterError> {
@@ -39,13 +47,16 @@ fn filter(text: &str) -> std::result::Result<String, crate::select::FilterError>
 impl ChoiceArgs {
     /// The edit that chooses, where something is chosen.
     fn edit(&self) -> Option<Edit> {
-        let select = Select {
+        let mut select = Select {
             experiments: self.experiments.clone(),
             runs: self.runs.clone(),
             models: self.models.clone(),
             filter: self.filter.clone(),
             ..Select::default()
         };
+        for text in &self.only {
+            select_edits::only(&mut select, text).expect("it was read before");
+        }
         (select != Select::default()).then_some(Edit::Select(select))
     }
 }

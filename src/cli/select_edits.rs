@@ -2,7 +2,8 @@
 
 use super::source_args::parse_time;
 use crate::flow::transform::Edit;
-use crate::flow::transform::select::{Exclude, Select};
+use crate::flow::transform::select::{Exclude, KINDS, Select};
+use crate::format::Kind;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Arg, ArgAction, ArgMatches};
 
@@ -106,7 +107,28 @@ const CHOICES: &[Choice] = &[
         is_list: false,
         set: |select, value| set_number(&mut select.latest, value),
     },
+    Choice {
+        name: "only",
+        short: None,
+        value: "WHAT",
+        help: "Keep only objects of this kind (runs, traces, …), or with workspace=NAME only those of a workspace; may be repeated",
+        is_list: true,
+        set: only,
+    },
 ];
+
+/// Takes what `--only` says.
+pub(super) fn only(select: &mut Select, value: &str) -> Result<(), String> {
+    if let Some(("workspace", name)) = value.split_once('=') {
+        return push(&mut select.workspaces, name);
+    }
+    let kind = Kind::from_name(value).filter(|kind| KINDS.contains(kind));
+    select.kinds.push(kind.ok_or_else(|| {
+        let names = KINDS.map(Kind::name).join(", ");
+        format!("`{value}` is neither workspace=NAME nor one of {names}")
+    })?);
+    Ok(())
+}
 
 fn push(list: &mut Vec<String>, value: &str) -> Result<(), String> {
     list.push(value.to_owned());

@@ -107,6 +107,114 @@ fn stores_of_any_mlflow_are_filled_as_far_as_their_columns_go() {
     }
 }
 
+/// MLflow 2 reads no later form of spans; real servers of 2.14.3 and 2.22.5 were asked.
+#[test]
+fn spans_for_a_store_of_mlflow_2_have_the_form_that_it_reads() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let archive = archive_of("sql-3.18.0/mlflow.db", &path("a"));
+    for (version, is_old) in [("2.22.5", true), ("3.18.0", false)] {
+        let uri = empty_store(version, &path(&format!("{version}.db")));
+        let files = path(&format!("{version}-files"));
+        fill(&archive, &uri, &files, &FillOptions::default(), &Silent).unwrap();
+        let walked = walkdir::WalkDir::new(&files).into_iter().map(Result::unwrap);
+        let files: Vec<_> = walked
+            .filter(|entry| entry.file_name() == "traces.json")
+            .collect();
+        assert_eq!(files.is_empty(), !is_old, "3.18 has a table for them");
+        for file in files {
+            let text = std::fs::read_to_string(file.path()).unwrap();
+            let said: serde_json::Value = serde_json::from_str(&text).unwrap();
+            let spans = said["spans"].as_array().unwrap();
+            let root = spans.iter().find(|span| span["parent_id"].is_null()).unwrap();
+            assert_eq!(said["request"], root["attributes"]["mlflow.spanInputs"], "{text}");
+            for span in spans {
+                let id = span["context"]["span_id"].as_str().unwrap();
+                assert!(
+                    u64::from_str_radix(id, 16).is_ok() && span["start_time"].is_u64(),
+                    "{span}"
+                );
+                assert!(span["attributes"]["mlflow.traceRequestId"].is_string(), "{span}");
+            }
+        }
+    }
+}
+
+/// A choice by kind and by workspace, as `import --only` has it.
+#[test]
+fn only_what_is_named_by_kind_or_workspace_is_restored() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let source = fixture("sql-3.18.0/mlflow.db");
+    let export = [
+        "export",
+        source.to_str().unwrap(),
+        "-o",
+        &path("a"),
+        "--include-deleted",
+    ];
+    assert!(mlark(&export).status.success());
+    let restored = |name: &str, only: &[&str]| {
+        let only: Vec<_> = only.iter().flat_map(|what| ["--only", what]).collect();
+        let (from, to) = (path("a"), path(name));
+        let output = mlark(&[&["restore", &from, "-o", &to, "--json"], &only[..]].concat());
+        assert!(output.status.success(), "{output:?}");
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        // The law holds for a choice too.
+        let recipe = mlark(
+            &[
+                &["restore", &from, "-o", &path("new"), "--print-recipe"],
+                &only[..],
+            ]
+            .concat(),
+        );
+        assert!(String::from_utf8(recipe.stdout).unwrap().contains("select"));
+        report["counts"].clone()
+    };
+    let all = restored("all", &["workspace=*"]);
+    let runs = restored("runs", &["runs"]);
+    assert_eq!(
+        (&runs["runs"], &runs["experiments"]),
+        (&all["runs"], &all["experiments"])
+    );
+    for kind in [
+        "traces",
+        "logged-models",
+        "registered-models",
+        "scorers",
+        "evaluation-datasets",
+    ] {
+        assert!(
+            all[kind].as_u64().unwrap() > 0 && runs[kind].is_null(),
+            "{kind}: {runs}"
+        );
+    }
+    let models = restored("models", &["registered-models"]);
+    assert_eq!(models["registered-models"], all["registered-models"]);
+    assert!(
+        models["model-versions"].is_null() && models["runs"].is_null(),
+        "{models}"
+    );
+    let versions = restored("versions", &["model-versions", "traces"]);
+    assert_eq!(versions["model-versions"], all["model-versions"]);
+    assert_eq!(versions["traces"], all["traces"]);
+    for (what, code, said) in [
+        ("workspace=nobody", 2, "nothing matches --only workspace=nobody"),
+        (
+            "metrics",
+            2,
+            "neither workspace=NAME nor one of experiments, runs",
+        ),
+    ] {
+        let output = mlark(&["restore", &path("a"), "-o", &path("none"), "--only", what]);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            output.status.code() == Some(code) && text.contains(said),
+            "{text}"
+        );
+    }
+}
+
 #[test]
 fn tables_that_no_known_mlflow_makes_are_refused_by_name() {
     let directory = tempfile::tempdir().unwrap();

@@ -1,6 +1,7 @@
 //! What is chosen, and what that needs: the rule of [`crate::select`], which every source follows too.
 
 use super::facts::{DatasetName, RunFacts};
+use super::only::{JUDGED, Only};
 use super::taken::{Scan, Taken};
 use super::versions::{KeptVersions, ModelKey, VersionChoice};
 use super::{JUDGED, KINDS, Select, kept};
@@ -24,6 +25,7 @@ struct Choose {
     versions: KeptVersions,
     /// Whether models were asked for, so that one without versions may be meant.
     asks_models: bool,
+    only: Option<Only>,
     silent: Vec<String>,
 }
 
@@ -69,19 +71,19 @@ pub(in super::super) fn choose(select: &Select, view: &View<'_>) -> Result<Box<d
     view.for_each_placed(Kind::ModelVersions, |place, line| {
         let version: ModelVersion = typed(view.archive(), &line)?;
         let is_taken = closure.takes_model(&version.name) || taken.has_run_of_version(place);
-        match is_taken && (!select.narrows_versions() || choice.takes(&version)) {
-            true => versions.keep(version),
-            false => versions.drop(version),
-        }
+        let is_kept = is_taken && (!select.narrows_versions() || choice.takes(&version));
+        versions.judge(version, is_kept);
         Ok(())
     })?;
-    let silent = [
+    let mut silent = [
         matched.silent,
         silent_of(select, admits_any, &taken),
         choice.silent()?,
     ]
     .concat();
+    let only = Only::of(select, EDIT, view, &mut silent)?;
     Ok(Box::new(Choose {
+        only,
         closure,
         taken,
         versions,
@@ -250,7 +252,10 @@ fn model_key(line: &EditedLine) -> ModelKey {
 
 impl Step for Choose {
     fn kinds(&self) -> &[Kind] {
-        &KINDS
+        match self.only {
+            Some(_) => &JUDGED,
+            None => &KINDS,
+        }
     }
 
     fn chooses(&self) -> bool {
@@ -262,6 +267,9 @@ impl Step for Choose {
     }
 
     fn apply(&self, line: &mut EditedLine) -> Result<Fate> {
+        if !self.only.as_ref().is_none_or(|only| only.takes(line)) {
+            return Ok(Fate::Dropped);
+        }
         let closure = &self.closure;
         Ok(kept(match line.kind() {
             Kind::Experiments => closure.takes_experiment(line.text("experiment_id")),

@@ -5,6 +5,7 @@ use crate::format::Kind;
 mod choose;
 mod exclude;
 mod facts;
+mod only;
 mod taken;
 mod versions;
 
@@ -54,6 +55,12 @@ pub struct Select {
     /// Of each experiment, so many of the runs that meet the filter and the times, those that began last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latest: Option<u64>,
+    /// Of all that, objects of these kinds alone, with the experiments or registered models that they are in.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kinds: Vec<Kind>,
+    /// Of all that, what is in these workspaces, by name or glob.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub workspaces: Vec<String>,
 }
 
 impl Select {
@@ -132,7 +139,7 @@ fn patterns(edit: &'static str, names: &[String]) -> Result<Patterns> {
 }
 
 /// The kinds that tell what becomes of them; all others follow their owners.
-const KINDS: [Kind; 9] = [
+pub(crate) const KINDS: [Kind; 9] = [
     Kind::Experiments,
     Kind::Runs,
     Kind::Datasets,

@@ -89,16 +89,13 @@ pub(super) struct KeptVersions {
 }
 
 impl KeptVersions {
-    pub(super) fn keep(&mut self, version: ModelVersion) {
-        let versions = self
-            .by_model
-            .entry((version.workspace, version.name))
-            .or_default();
-        versions.insert(version.version);
-    }
-
-    pub(super) fn drop(&mut self, version: ModelVersion) {
-        let versions = self.dropped.entry((version.workspace, version.name)).or_default();
+    /// Notes that a version stays, or goes.
+    pub(super) fn judge(&mut self, version: ModelVersion, is_kept: bool) {
+        let models = match is_kept {
+            true => &mut self.by_model,
+            false => &mut self.dropped,
+        };
+        let versions = models.entry((version.workspace, version.name)).or_default();
         versions.insert(version.version);
     }
 
