@@ -3,47 +3,63 @@
 //! Runs where the servers are installed and MLARK_E2E_VENVS names the folder of `scripts/mlflow-env`'s environments.
 #![cfg(all(feature = "postgres", feature = "mysql"))]
 
-use super::restore::{VERSION, fixture, said};
+use super::restore::{VERSION, copy_tree, differences, fixture, said};
 use crate::helpers::law::{Told, assert_law};
 use crate::helpers::{rich, servers, whole};
 use mlark::archive::{Archive, ArchiveWriter, Duplicates, ManifestHead, WriterOptions};
 use mlark::model::{Experiment, LatestMetric, Run, RunInfo};
 use serde_json::Value;
 use servers::{Server, mlark, run, script, venv, venvs};
+use std::collections::BTreeSet;
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 const DIALECTS: [&str; 2] = ["postgresql", "mysql"];
 
-/// A private PostgreSQL or MariaDB server, ended with the test.
+/// A private PostgreSQL or MariaDB server that all tests share, each with databases of its own names. It ends with this process, whose pipe
+/// to it ends then.
 struct Database {
     uri: String,
-    pid: String,
+    _holder: Child,
     _folder: tempfile::TempDir,
 }
 
 impl Database {
+    /// The server of a dialect.
+    fn of(dialect: &str) -> Option<&'static Self> {
+        static SERVERS: [OnceLock<Option<Database>>; 2] = [const { OnceLock::new() }; 2];
+        let at = DIALECTS.iter().position(|known| *known == dialect).unwrap();
+        SERVERS[at].get_or_init(|| Self::start(dialect)).as_ref()
+    }
+
     fn start(dialect: &str) -> Option<Self> {
         venvs("no database server is filled")?;
         let folder = tempfile::tempdir().unwrap();
         // The server runs as somebody else where this is root.
         fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-        let mut command = Command::new("python3");
-        let output = command
+        let mut holder = Command::new("python3")
             .arg(script("databases.py"))
-            .args(["start", dialect])
+            .args(["hold", dialect])
             .arg(folder.path().join("server"))
-            .output()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
             .unwrap();
-        let Ok(started) = serde_json::from_slice::<Value>(&output.stdout) else {
+        let mut line = String::new();
+        BufReader::new(holder.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let Ok(started) = serde_json::from_str::<Value>(&line) else {
             eprintln!("SKIPPED: no {dialect} is filled, since it is not installed");
             return None;
         };
         Some(Database {
             uri: started["uri"].as_str().unwrap().to_owned(),
-            pid: started["pid"].to_string(),
+            _holder: holder,
             _folder: folder,
         })
     }
@@ -88,26 +104,45 @@ impl Database {
     }
 
     fn create(&self, name: &str) -> String {
+        self.create_all(&[name.to_owned()]);
+        self.uri_of(name)
+    }
+
+    fn create_all(&self, names: &[String]) {
         let mut command = Command::new("python3");
-        run(command
-            .arg(script("databases.py"))
-            .args(["create", &self.uri, name]));
+        let command = command.arg(script("databases.py")).args(["create", &self.uri]);
+        run(command.args(names));
+    }
+
+    /// Makes a database with what another one holds.
+    fn copy(&self, name: &str, new: &str) -> String {
+        let mut command = Command::new("python3");
+        let arguments = ["copy", &self.uri, name, new];
+        run(command.arg(script("databases.py")).args(arguments));
+        self.uri_of(new)
+    }
+
+    fn uri_of(&self, name: &str) -> String {
         format!("{}/{name}", self.uri)
     }
 }
 
-impl Drop for Database {
-    fn drop(&mut self) {
-        let mut command = Command::new("python3");
-        let _ = command
-            .arg(script("databases.py"))
-            .args(["stop", &self.pid])
-            .status();
-    }
+/// Does something with the server of each dialect, at once.
+fn with_each(check: impl Fn(&str, &Database) + Sync) {
+    std::thread::scope(|scope| {
+        for dialect in DIALECTS {
+            let check = &check;
+            scope.spawn(move || {
+                if let Some(database) = Database::of(dialect) {
+                    check(dialect, database);
+                }
+            });
+        }
+    });
 }
 
-/// Restores an archive into a new database of a server, and checks what comes back of it; where its artifacts are.
-fn check_law(directory: &Path, archive: &Path, uri: &str, name: &str) -> PathBuf {
+/// Restores an archive into a new database of a server, and checks what comes back of it; where its artifacts are, and the report.
+fn check_law(directory: &Path, archive: &Path, uri: &str, name: &str) -> (PathBuf, Value) {
     let path = |part: &str| directory.join(format!("{name}-{part}"));
     let text = |part: &str| path(part).to_str().unwrap().to_owned();
     let (from, artifacts) = (archive.to_str().unwrap(), text("artifacts"));
@@ -150,82 +185,106 @@ fn check_law(directory: &Path, archive: &Path, uri: &str, name: &str) -> PathBuf
         said.contains("the target holds what the archive says"),
         "{name}: {said}"
     );
-    artifacts.into()
+    (artifacts.into(), report)
 }
 
+/// The law for an archive, and a server of the newest MLflow over what was made.
+fn served(
+    (directory, name): (&Path, &str),
+    archive: &Path,
+    database: &Database,
+    dialect: &str,
+) -> Option<(Server, Value)> {
+    let venvs = venvs("no restored store is served")?;
+    let label = format!("{name}_{dialect}");
+    let uri = database.create(&label);
+    let (artifacts, report) = check_law(directory, archive, &uri, &label);
+    let folder = directory.join(format!("{label}-served"));
+    fs::create_dir_all(&folder).unwrap();
+    fs::rename(&artifacts, folder.join("artifacts")).unwrap();
+    Some((Server::start_over(&venvs, VERSION, &folder, &uri), report))
+}
+
+/// What a server answers otherwise than the source's server does is what the report lists, and no more.
 #[test]
-fn a_postgresql_database_is_filled_and_served() {
-    check_served("postgresql");
-}
-
-#[test]
-fn a_mariadb_database_is_filled_and_served() {
-    check_served("mysql");
-}
-
-fn check_served(dialect: &str) {
+fn servers_over_postgresql_and_mariadb_answer_as_the_sources_server_does() {
     let (Some(venv), Some(venvs)) = (venv(VERSION), venvs("no restored store is served")) else {
-        return;
-    };
-    let Some(database) = Database::start(dialect) else {
         return;
     };
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
-    let text = |name: &str| path(name).to_str().unwrap().to_owned();
-    for (name, source) in [
-        ("store", "sql-3.18.0/mlflow.db"),
-        ("files", "filestore-3.18.0/mlruns"),
-    ] {
-        let archive = text(&format!("{name}.zip"));
-        let options = ["--include-deleted", "--keep-going"];
-        mlark(
-            &[
-                &["export", fixture(source).to_str().unwrap(), "-o", &archive],
-                &options[..],
-            ]
-            .concat(),
-        );
-        let uri = database.create(name);
-        let artifacts = check_law(directory.path(), archive.as_ref(), &uri, name);
-        fs::create_dir_all(path(&format!("{name}-served"))).unwrap();
-        fs::rename(&artifacts, path(&format!("{name}-served/artifacts"))).unwrap();
-        let server = Server::start_over(&venvs, VERSION, &path(&format!("{name}-served")), &uri);
-        assert!(said(&venv, &server)["runs"].as_object().unwrap().len() > 40);
+    let source = path("source");
+    copy_tree(&fixture("sql-3.18.0/mlartifacts"), &source.join("artifacts"));
+    fs::copy(fixture("sql-3.18.0/mlflow.db"), source.join("mlflow.db")).unwrap();
+    mlark(&[
+        "export",
+        source.join("mlflow.db").to_str().unwrap(),
+        "-o",
+        path("a").to_str().unwrap(),
+        "--include-deleted",
+        "--artifacts-destination",
+        source.join("artifacts").to_str().unwrap(),
+    ]);
+    let expected = said(&venv, &Server::start(&venvs, VERSION, &source));
+    assert!(expected["runs"].as_object().unwrap().len() > 40);
+    with_each(|dialect, database| {
+        let restored = served((directory.path(), "store"), &path("a"), database, dialect);
+        let (server, report) = restored.unwrap();
+        let mut differing = Vec::new();
+        differences(&expected, &said(&venv, &server), "", &mut differing);
+        let places: BTreeSet<&str> = differing
+            .iter()
+            .map(|text| text.split(": ").next().unwrap())
+            .collect();
+        let listed: BTreeSet<String> = report["lost"].as_array().unwrap().iter().map(place_of).collect();
+        assert!(!listed.is_empty(), "a NUL that no server holds is in the fixture");
+        let listed: BTreeSet<&str> = listed.iter().map(String::as_str).collect();
+        assert_eq!(places, listed, "{dialect}: {}", differing.join("\n"));
+    });
+}
+
+/// Where a server says what a report lists.
+fn place_of(lost: &Value) -> String {
+    let text = |field: &str| lost[field].as_str().unwrap();
+    let kind = text("kind").replace('-', "_");
+    format!("/{kind}/{}/{}", text("id"), text("field").replace('.', "/"))
+}
+
+#[test]
+fn a_file_store_with_long_ids_goes_on_in_postgresql_and_mariadb() {
+    let Some(venv) = venv(VERSION) else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let archive = directory.path().join("files.zip");
+    let source = fixture("filestore-3.18.0/mlruns");
+    mlark(&[
+        "export",
+        source.to_str().unwrap(),
+        "-o",
+        archive.to_str().unwrap(),
+        "--include-deleted",
+        "--keep-going",
+    ]);
+    with_each(|dialect, database| {
+        let restored = served((directory.path(), "files"), &archive, database, dialect);
         let mut command = Command::new(venv.join("bin/python"));
-        run(command
+        command
             .arg(script("ask_restored.py"))
-            .arg(&server.url)
-            .arg("--go-on"));
-    }
+            .arg(&restored.unwrap().0.url);
+        run(command.arg("--go-on"));
+    });
 }
 
 #[test]
-fn what_comes_back_of_postgresql_is_what_the_recipe_makes() {
-    check_laws("postgresql");
-}
-
-#[test]
-fn what_comes_back_of_mariadb_is_what_the_recipe_makes() {
-    check_laws("mysql");
-}
-
-fn check_laws(dialect: &str) {
-    let Some(database) = Database::start(dialect) else {
-        return;
-    };
+fn what_comes_back_of_postgresql_and_mariadb_is_what_the_recipe_makes() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
     fs::create_dir(path("everything")).unwrap();
     whole::archive_of_everything(&path("everything"));
-    check_law(
-        directory.path(),
-        &path("everything/everything"),
-        &database.create("whole"),
-        "whole",
-    );
     rich::build(&path("rich"), rich::Size::Small);
-    check_law(directory.path(), &path("rich"), &database.create("rich"), "rich");
+    let mut archives = vec![
+        ("whole".to_owned(), path("everything/everything")),
+        ("rich".to_owned(), path("rich")),
+    ];
     for source in [
         "filestore-0.9.1/mlruns",
         "filestore-1.30.1/mlruns",
@@ -247,8 +306,15 @@ fn check_laws(dialect: &str) {
             "--include-deleted",
             "--keep-going",
         ]);
-        check_law(directory.path(), &archive, &database.create(&name), &name);
+        archives.push((name, archive));
     }
+    with_each(|dialect, database| {
+        let folder = path(dialect);
+        fs::create_dir(&folder).unwrap();
+        for (name, archive) in &archives {
+            check_law(&folder, archive, &database.create(&format!("law_{name}")), name);
+        }
+    });
 }
 
 /// Stores that an older MLflow made are filled, and that MLflow serves them.
@@ -271,42 +337,49 @@ fn stores_of_older_mlflow_are_filled_and_served_by_it() {
             "--keep-going",
         ]);
     }
-    for (version, dialect) in [("2.9.2", "mysql"), ("2.22.5", "postgresql"), ("3.10.1", "mysql")] {
-        let (Some(venv), Some(database)) = (venv(version), Database::start(dialect)) else {
-            continue;
-        };
-        let upgrade = |name: &str| {
-            let uri = database.create(name);
-            let program = "import sys; from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore; \
-                SqlAlchemyStore(sys.argv[1], 'mlflow-artifacts:/')";
-            let mut command = Command::new(venv.join("bin/python"));
-            command
-                .args(["-c", program, &uri])
-                .env("PYTHONPATH", venvs.join("drivers"));
-            run(command.env("MLFLOW_DISABLE_TELEMETRY", "true"));
-            uri
-        };
-        for name in ["new", "old"] {
-            let uri = upgrade(name);
-            let label = format!("{name}-{}", version.replace('.', "_"));
-            let artifacts = check_law(directory.path(), &path(name), &uri, &label);
-            let served = path(&format!("{label}-served"));
-            fs::create_dir_all(&served).unwrap();
-            fs::rename(&artifacts, served.join("artifacts")).unwrap();
-            let server = Server::start_over(&venvs, version, &served, &uri);
-            let program = "import sys, mlflow; c = mlflow.MlflowClient(sys.argv[1]); \
-                e = [e.experiment_id for e in c.search_experiments(view_type=3)]; \
-                n = sum(len(c.search_runs([x], run_view_type=3, max_results=1000)) for x in e); \
-                m = c.search_registered_models(); c.create_run(c.create_experiment('made later')); print(n, len(m))";
-            let mut command = Command::new(venv.join("bin/python"));
-            let counted = run(command.args(["-c", program, &server.url])).stdout;
-            let runs = Archive::open(&path(name)).unwrap().manifest().counts["runs"];
-            let counted = String::from_utf8(counted).unwrap();
-            assert!(
-                counted.starts_with(&format!("{runs} ")),
-                "{label}: {runs} runs, and {counted}"
-            );
+    std::thread::scope(|scope| {
+        for (version, dialect) in [("2.9.2", "mysql"), ("2.22.5", "postgresql"), ("3.10.1", "mysql")] {
+            let (venvs, directory) = (&venvs, directory.path());
+            scope.spawn(move || fill_older(venvs, directory, version, dialect));
         }
+    });
+}
+
+/// Fills two stores that a version made, and asks that version about them.
+fn fill_older(venvs: &Path, directory: &Path, version: &str, dialect: &str) {
+    let (Some(venv), Some(database)) = (venv(version), Database::of(dialect)) else {
+        return;
+    };
+    let path = |name: &str| directory.join(name);
+    let empty = format!("empty_{}", version.replace('.', "_"));
+    // Its migrations take long: they run once, and the second store is a copy.
+    let program = "import sys; from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore; \
+        SqlAlchemyStore(sys.argv[1], 'mlflow-artifacts:/')";
+    let mut command = Command::new(venv.join("bin/python"));
+    command.args(["-c", program, &database.create(&empty)]);
+    run(command
+        .env("PYTHONPATH", venvs.join("drivers"))
+        .env("MLFLOW_DISABLE_TELEMETRY", "true"));
+    for name in ["new", "old"] {
+        let label = format!("{name}_{}", version.replace('.', "_"));
+        let uri = database.copy(&empty, &label);
+        let (artifacts, _) = check_law(directory, &path(name), &uri, &label);
+        let served = path(&format!("{label}-served"));
+        fs::create_dir_all(&served).unwrap();
+        fs::rename(&artifacts, served.join("artifacts")).unwrap();
+        let server = Server::start_over(venvs, version, &served, &uri);
+        let program = "import sys, mlflow; c = mlflow.MlflowClient(sys.argv[1]); \
+            e = [e.experiment_id for e in c.search_experiments(view_type=3)]; \
+            n = sum(len(c.search_runs([x], run_view_type=3, max_results=1000)) for x in e); \
+            m = c.search_registered_models(); c.create_run(c.create_experiment('made later')); print(n, len(m))";
+        let mut command = Command::new(venv.join("bin/python"));
+        let counted = run(command.args(["-c", program, &server.url])).stdout;
+        let runs = Archive::open(&path(name)).unwrap().manifest().counts["runs"];
+        let counted = String::from_utf8(counted).unwrap();
+        assert!(
+            counted.starts_with(&format!("{runs} ")),
+            "{label}: {runs} runs, and {counted}"
+        );
     }
 }
 
@@ -343,7 +416,7 @@ fn run_of(number: usize) -> Run {
 
 #[test]
 fn names_that_mariadb_takes_for_one_are_told_and_ids_of_experiments_are_answered() {
-    let Some(database) = Database::start("mysql") else {
+    let Some(database) = Database::of("mysql") else {
         return;
     };
     let directory = tempfile::tempdir().unwrap();
@@ -462,7 +535,7 @@ fn is_filled(archive: &Path, uri: &str, artifacts: &Path) -> bool {
 }
 
 /// Kills restores at twenty moments.
-fn check_killed(archive: &Path, folder: &Path, target: &mut dyn FnMut(usize) -> String) {
+fn check_killed(archive: &Path, folder: &Path, target: &dyn Fn(usize) -> String) {
     let artifacts = |number: usize| folder.join(format!("files-{number}"));
     let begun = Instant::now();
     let first = attempt(archive, &target(0), &artifacts(0));
@@ -479,9 +552,8 @@ fn check_killed(archive: &Path, folder: &Path, target: &mut dyn FnMut(usize) -> 
             filled += 1;
             continue;
         }
-        // Between the moment at which artifacts are there and the one at which rows are: whole, and to be taken away.
-        let _ = fs::remove_dir_all(artifacts(number));
-        if number % 5 == 0 {
+        // Artifacts that were there before the rows are taken over.
+        if number % 5 == 0 || artifacts(number).exists() {
             let again = attempt(archive, &uri, &artifacts(number));
             assert!(
                 again.status.success(),
@@ -505,15 +577,84 @@ fn a_restore_that_is_killed_leaves_all_or_nothing() {
         fs::create_dir(&folder).unwrap();
         folder
     };
-    check_killed(&archive, &folder("sqlite"), &mut |number| sqlite(number));
-    for dialect in DIALECTS {
-        let Some(database) = Database::start(dialect) else {
-            continue;
-        };
-        check_killed(&archive, &folder(dialect), &mut |number| {
-            database.create(&format!("k{number}"))
+    std::thread::scope(|scope| {
+        scope.spawn(|| check_killed(&archive, &folder("sqlite"), &sqlite));
+        with_each(|dialect, database| {
+            let name = |number: usize| format!("killed_{number}");
+            database.create_all(&(0..=20).map(name).collect::<Vec<_>>());
+            check_killed(&archive, &folder(dialect), &|number| {
+                database.uri_of(&name(number))
+            });
         });
+    });
+}
+
+/// Killed when the artifacts are there and the rows are not: the next restore of the same archive goes on, and no other one does.
+#[test]
+fn a_restore_that_was_killed_before_its_rows_were_seen_is_gone_on_with() {
+    let Some(database) = Database::of("postgresql") else {
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let source = fixture("filestore-3.18.0/mlruns");
+    for (name, more) in [("a", &["--include-deleted"][..]), ("other", &[])] {
+        let to = path(name);
+        let options = [
+            "export",
+            source.to_str().unwrap(),
+            "-o",
+            to.to_str().unwrap(),
+            "--keep-going",
+        ];
+        mlark(&[&options[..], more].concat());
     }
+    let uri = database.create("stopped");
+    mlark(&[
+        "restore",
+        path("a").to_str().unwrap(),
+        &uri,
+        "--artifacts-destination",
+        path("first").to_str().unwrap(),
+    ]);
+    // An empty store again, in which nobody can set the number of the next experiment: the last thing before the end.
+    let emptied = "DO $$ BEGIN EXECUTE (SELECT format('TRUNCATE %s CASCADE', string_agg(quote_ident(tablename), ', ')) \
+                   FROM pg_tables WHERE schemaname = 'public' AND tablename NOT IN ('alembic_version', 'workspaces')); END $$";
+    database.query("stopped", emptied);
+    let hold = "BEGIN; ALTER SEQUENCE experiments_experiment_id_seq CACHE 1; SELECT pg_sleep(30); ROLLBACK";
+    let mut holder = database.using("stopped", hold);
+    std::thread::sleep(Duration::from_secs(1));
+    let mut child = restoring(&path("a"), &uri, &path("files")).spawn().unwrap();
+    let begun = Instant::now();
+    while !path("files").exists() {
+        assert!(child.try_wait().unwrap().is_none() && begun.elapsed() < Duration::from_secs(60));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    database.query(
+        "",
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'stopped'",
+    );
+    let _ = holder.wait();
+    assert!(!is_filled(&path("a"), &uri, &path("files")));
+
+    let refused = attempt(&path("other"), &uri, &path("files"));
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(
+        refused.status.code() == Some(2) && said.contains("exists"),
+        "{said}"
+    );
+    let again = attempt(&path("a"), &uri, &path("files"));
+    assert!(again.status.success(), "{again:?}");
+    assert!(is_filled(&path("a"), &uri, &path("files")));
+    let names = |name: &str| {
+        let entries = fs::read_dir(path(name)).unwrap();
+        entries
+            .map(|entry| entry.unwrap().file_name())
+            .collect::<BTreeSet<_>>()
+    };
+    assert_eq!(names("files"), names("first"), "no mark is left");
 }
 
 #[test]
@@ -521,10 +662,7 @@ fn of_two_restores_at_once_one_is_refused_and_a_database_in_use_is_too() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
     large(&path("a"));
-    for dialect in DIALECTS {
-        let Some(database) = Database::start(dialect) else {
-            continue;
-        };
+    with_each(|dialect, database| {
         let files = |name: &str| path(&format!("{dialect}-{name}"));
         let uri = database.create("once");
         let both = ["one", "two"].map(|name| restoring(&path("a"), &uri, &files(name)).spawn().unwrap());
@@ -564,7 +702,7 @@ fn of_two_restores_at_once_one_is_refused_and_a_database_in_use_is_too() {
         let _ = user.wait();
         let again = attempt(&path("a"), &uri, &files("used"));
         assert!(again.status.success(), "{dialect}: {again:?}");
-    }
+    });
 }
 
 #[test]
@@ -572,10 +710,7 @@ fn a_user_without_rights_and_a_lost_connection_leave_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
     large(&path("a"));
-    for dialect in DIALECTS {
-        let Some(database) = Database::start(dialect) else {
-            continue;
-        };
+    with_each(|dialect, database| {
         let files = |name: &str| path(&format!("{dialect}-{name}"));
         let uri = database.create("weak");
         let (make, remedy) = match dialect {
@@ -610,5 +745,5 @@ fn a_user_without_rights_and_a_lost_connection_leave_nothing() {
             let again = attempt(&path("a"), &uri, &files("lost"));
             assert!(again.status.success(), "{dialect}: {again:?}");
         }
-    }
+    });
 }
