@@ -25,7 +25,6 @@ const DIALECTS: [&str; 2] = ["postgresql", "mysql"];
 struct Database {
     uri: String,
     _holder: Child,
-    _folder: tempfile::TempDir,
 }
 
 impl Database {
@@ -38,13 +37,14 @@ impl Database {
 
     fn start(dialect: &str) -> Option<Self> {
         venvs("no database server is filled")?;
-        let folder = tempfile::tempdir().unwrap();
+        // The one who holds the server removes it.
+        let folder = tempfile::tempdir().unwrap().keep();
         // The server runs as somebody else where this is root.
-        fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         let mut holder = Command::new("python3")
             .arg(script("databases.py"))
             .args(["hold", dialect])
-            .arg(folder.path().join("server"))
+            .arg(folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -60,7 +60,6 @@ impl Database {
         Some(Database {
             uri: started["uri"].as_str().unwrap().to_owned(),
             _holder: holder,
-            _folder: folder,
         })
     }
 
