@@ -1,7 +1,7 @@
 //! What is chosen, and what that needs: the rule of [`crate::select`], which every source follows too.
 
 use super::facts::{DatasetName, RunFacts};
-use super::only::{JUDGED, Only};
+use super::only::{Only, WITH_WORKSPACES};
 use super::taken::{Scan, Taken};
 use super::versions::{KeptVersions, ModelKey, VersionChoice};
 use super::{JUDGED, KINDS, Select, kept};
@@ -253,7 +253,7 @@ fn model_key(line: &EditedLine) -> ModelKey {
 impl Step for Choose {
     fn kinds(&self) -> &[Kind] {
         match self.only {
-            Some(_) => &JUDGED,
+            Some(_) => &WITH_WORKSPACES,
             None => &KINDS,
         }
     }
@@ -263,7 +263,8 @@ impl Step for Choose {
     }
 
     fn judges(&self, kind: Kind, place: u64) -> Option<Fate> {
-        JUDGED.contains(&kind).then(|| kept(self.takes(kind, place)))
+        let is_judged = JUDGED.contains(&kind) && self.only.is_none();
+        is_judged.then(|| kept(self.takes(kind, place)))
     }
 
     fn apply(&self, line: &mut EditedLine) -> Result<Fate> {

@@ -11,7 +11,7 @@ use serde_json::Value;
 use std::collections::HashSet;
 
 /// Kinds whose lines are judged: those that a choice judges, and workspaces.
-pub(super) const JUDGED: [Kind; KINDS.len() + 1] = {
+pub(super) const WITH_WORKSPACES: [Kind; KINDS.len() + 1] = {
     let mut kinds = [Kind::Workspaces; KINDS.len() + 1];
     let mut at = 0;
     while at < KINDS.len() {
