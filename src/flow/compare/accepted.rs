@@ -88,6 +88,7 @@ fn place(change: &Deviation) -> (Kind, Vec<Part<'_>>) {
             vec![Is("inputs"), Is("dataset_inputs"), Any, Is("tags"), Is(key)]
         }
         Some((PartKind::Input, _)) => vec![Is("inputs"), Is("dataset_inputs")],
+        Some((kind @ (PartKind::Source | PartKind::SourceRun), _)) => vec![Is(kind.as_str())],
         Some((PartKind::Span, _)) => vec![Is(field)],
         None => match field {
             "*" => Vec::new(),

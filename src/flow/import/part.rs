@@ -27,6 +27,10 @@ named! {
         Model = "model",
         /// A param.
         Param = "param",
+        /// The source of a model version, by what the archive has.
+        Source = "source",
+        /// The run that a model version is from, by its id in the archive.
+        SourceRun = "source_run_id",
         /// A span of a trace.
         Span = "span",
         /// A tag.
