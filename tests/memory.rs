@@ -558,7 +558,7 @@ fn what_moves_undoes_and_merges_what_was_merged_takes_no_memory_for_each_run() {
     };
     let both: Vec<_> = peaks(MANY).into_iter().zip(peaks(FEW)).collect();
     for ((made, of, _), (many, few)) in STEPS.into_iter().zip(both) {
-        let is_of_several = of.iter().any(|of| *of == "merged") || of.len() > 1;
+        let is_of_several = of.contains(&"merged") || of.len() > 1;
         let each = many.saturating_sub(few) / (MANY - FEW) / if is_of_several { 2 } else { 1 };
         println!("{made}: {each} bytes a run, {many} in all");
         // Ids that are held take 400 and more; what the system counts of the program itself differs by some 80.

@@ -667,7 +667,7 @@ mod parquet {
     }
 
     #[test]
-    fn row_groups_have_half_a_million_points_and_at_most_a_million_rows() {
+    fn row_groups_have_a_quarter_of_a_million_points_and_at_most_a_million_rows() {
         let temporary = tempfile::tempdir().unwrap();
         let mut history = History::new();
         let points = (0..1_100_000).map(|step| common::point(step, step, 0.5));
@@ -684,9 +684,9 @@ mod parquet {
             .collect();
         assert_eq!(groups.iter().sum::<i64>(), 1_100_000);
         let (last, full) = groups.split_last().unwrap();
-        let is_full = |rows: &i64| (500_000..=1 << 20).contains(rows);
+        let is_full = |rows: &i64| (250_000..=1 << 20).contains(rows);
         assert!(
-            full.len() == 2 && full.iter().all(is_full) && *last > 0,
+            full.len() == 4 && full.iter().all(is_full) && *last > 0,
             "{groups:?}"
         );
     }

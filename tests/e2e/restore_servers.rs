@@ -55,6 +55,7 @@ impl Database {
             .unwrap();
         let Ok(started) = serde_json::from_str::<Value>(&line) else {
             eprintln!("SKIPPED: no {dialect} is filled, since it is not installed");
+            holder.wait().unwrap();
             return None;
         };
         Some(Database {

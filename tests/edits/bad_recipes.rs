@@ -170,8 +170,8 @@ fn an_undo_record_that_does_not_bring_back_what_was_there_is_named_as_such() {
     let tagged = refused(directory.path(), "transform|a.zip|-o|tagged|--set-tag|a=b|-q");
     assert_eq!(tagged, (0, String::new()));
     let mut cut = Bytes::read(&at("tagged"));
-    let names = cut.entries.iter().map(|entry| entry.name.clone());
-    let record = names.filter(|name| name.starts_with("undo/")).last().unwrap();
+    let mut names = cut.entries.iter().map(|entry| entry.name.clone());
+    let record = names.rfind(|name| name.starts_with("undo/")).unwrap();
     let bytes = cut.bytes(&record);
     let first = bytes.iter().position(|byte| *byte == b'\n').unwrap();
     bytes.drain(..=first);

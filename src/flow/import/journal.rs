@@ -38,6 +38,8 @@ use serde_json::{Value, json};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufReader, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 /// Value of `journal` in a head.
 const NAME: &str = "mlark-import";
@@ -220,15 +222,11 @@ impl Journal {
             .truncate(false)
             .clone();
         let mut file = options.open(path).map_err(io_error("open", path))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(JournalError::InUse {
-                    path: path.to_owned(),
-                });
-            }
-            // Some file systems have no locks; the marks on the target still prevent doubles.
-            Err(TryLockError::Error(_)) => {}
+        // Some file systems have no locks; the marks on the target still prevent doubles.
+        if let Err(TryLockError::WouldBlock) = lock_soon(&file) {
+            return Err(JournalError::InUse {
+                path: path.to_owned(),
+            });
         }
         let copy = file.try_clone().map_err(io_error("open", path))?;
         let written = file.metadata().and_then(|metadata| metadata.modified()).ok();
@@ -353,6 +351,18 @@ impl Journal {
             .write_all(text.as_bytes())
             .map_err(io_error("write", &self.path))
     }
+}
+
+/// Locks a file, trying again for a tenth of a second: a process that is just being started has the lock of its parent
+/// for a moment, even after the parent gave it up.
+fn lock_soon(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..10 {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(10)),
+            locked => return locked,
+        }
+    }
+    file.try_lock()
 }
 
 fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> JournalError {

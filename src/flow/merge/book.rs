@@ -5,6 +5,7 @@ use crate::archive::{Archive, ArchiveError, SpillIndex, SpillIndexWriter};
 use crate::format::manifest::{FileDescriptor, Manifest};
 use crate::format::origin::FurtherOrigin;
 use crate::format::{Kind, OriginLine};
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 
@@ -165,12 +166,12 @@ impl Others {
             texts
                 .push(&(line.kind, &line.workspace, &line.id), text)
                 .map_err(failed)?;
-            if !origins.contains_key(&line.origin) {
+            if let Entry::Vacant(unseen) = origins.entry(line.origin) {
                 let number = table.number(FurtherOrigin {
-                    origin: line.origin.clone(),
+                    origin: unseen.key().clone(),
                     source: archive.manifest().source.clone(),
                 });
-                origins.insert(line.origin, number);
+                unseen.insert(number);
             }
         }
         Ok(Others {

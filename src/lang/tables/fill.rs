@@ -15,10 +15,10 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// What a row group takes in memory; two of a table are there at once. Tables of runs are made while those of points are.
-const ALONE_BYTES: usize = 12 << 20;
+const ALONE_BYTES: usize = 6 << 20;
 /// The same of tables that are made of one reading of runs, or of traces: runs or traces, and each of the others.
-const OWNER_BYTES: usize = 6 << 20;
-const PART_BYTES: usize = 3 << 20;
+const OWNER_BYTES: usize = 3 << 20;
+const PART_BYTES: usize = 3 << 19;
 
 type Result<T> = std::result::Result<T, TablesError>;
 

@@ -217,7 +217,7 @@ pub fn write_tables(
                 ("mlark.content_id", content_id.to_string()),
             ],
             #[cfg(feature = "parquet")]
-            encoder: Arc::new(Pool::new(2)),
+            encoder: Arc::new(Pool::new(1)),
         },
         maker: RowMaker::default(),
         tables: BTreeMap::new(),

@@ -123,6 +123,7 @@ pub(crate) struct FileOwner {
 
 /// An object of the chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename = "Node")]
 pub(crate) struct LineageNode {
     /// Its kind.
     pub kind: Kind,

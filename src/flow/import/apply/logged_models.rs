@@ -228,12 +228,8 @@ impl Apply<'_> {
         }
         let source_run_id = model.source_run_id.as_deref().filter(|run_id| !run_id.is_empty());
         if let Some(run_id) = source_run_id.filter(|_| target.source_run_id.is_empty()) {
-            self.left_out(
-                KIND,
-                id,
-                format!("source_run_id {run_id}"),
-                Reason::RunNotInTarget,
-            );
+            let part = PartKind::SourceRun.of(run_id);
+            self.left_out(KIND, id, part, Reason::RunNotInTarget);
         }
     }
 

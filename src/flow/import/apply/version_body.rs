@@ -3,6 +3,7 @@
 use super::Apply;
 use super::versions::{VERSION, is_bare_tag};
 use crate::flow::import::Result;
+use crate::flow::import::part::PartKind;
 use crate::flow::import::plan::PlannedModel;
 use crate::flow::import::version_source::{self, Given, PROMPT_SOURCE, Source};
 use crate::format::{Object, Reason};
@@ -73,7 +74,7 @@ impl Apply<'_> {
         };
         let mut source: Source = version_source::rewrite(given, self);
         if let Some(fault) = source.fault {
-            self.left_out(VERSION, &id, format!("source {}", given.uri), fault);
+            self.left_out(VERSION, &id, PartKind::Source.of(given.uri), fault);
             return Ok(None);
         }
         if given.run_id.is_some() && source.run_id.as_deref() == given.run_id {
