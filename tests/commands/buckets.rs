@@ -4,6 +4,7 @@
 
 use crate::helpers::bucket::{Bucket, SECRET, refusal};
 use crate::helpers::command::{done, refused};
+use crate::helpers::loopback::Answer;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -447,11 +448,10 @@ fn files_that_a_killed_process_put_are_taken_back_by_the_next() {
         let put = Arc::new(AtomicUsize::new(0));
         let seen = put.clone();
         place.bucket.fail(move |asked, _| {
-            if asked.request.method == "PUT" {
-                std::thread::sleep(std::time::Duration::from_millis(20));
-                seen.fetch_add(1, Ordering::Relaxed);
-            }
-            None
+            // Two are taken; the process tries again with the others until it is killed.
+            let is_put = asked.request.method == "PUT";
+            let is_taken = !is_put || seen.fetch_add(1, Ordering::Relaxed) < 2;
+            (!is_taken).then(|| Answer::new(503, Vec::new()))
         });
         let arguments = [command, &["here.zip", "-o", "s3://b/files"]].concat();
         let mut command = place
@@ -462,10 +462,13 @@ fn files_that_a_killed_process_put_are_taken_back_by_the_next() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        while put.load(Ordering::Relaxed) < 2 {
+        while put.load(Ordering::Relaxed) < 3 {
             assert!(child.try_wait().unwrap().is_none(), "it ended");
             std::thread::yield_now();
         }
+        // An upload whose id is just being answered is known to nobody: `--cleanup` finds those.
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        assert!(child.try_wait().unwrap().is_none(), "it ended");
         child.kill().unwrap();
         child.wait().unwrap();
         place.bucket.fail(|_, _| None);

@@ -169,8 +169,8 @@ fn a_listing_that_lies_is_no_archive() {
             false => row(key, size),
         }
     });
-    refused(&verify, "blobs/");
-    refused(&edit, "blobs/");
+    refused(&verify, "missing-blob");
+    refused(&edit, "blob");
     list(bucket, true, String::new(), row);
     refused(&verify, "the listing does not end");
     // No listing is needed to look at runs.
