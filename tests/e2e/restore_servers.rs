@@ -265,11 +265,9 @@ fn a_file_store_with_long_ids_goes_on_in_postgresql_and_mariadb() {
         "--keep-going",
     ]);
     with_each(|dialect, database| {
-        let restored = served((directory.path(), "files"), &archive, database, dialect);
+        let (server, ..) = served((directory.path(), "files"), &archive, database, dialect).unwrap();
         let mut command = Command::new(venv.join("bin/python"));
-        command
-            .arg(script("ask_restored.py"))
-            .arg(&restored.unwrap().0.url);
+        command.arg(script("ask_restored.py")).arg(&server.url);
         run(command.arg("--go-on"));
     });
 }
