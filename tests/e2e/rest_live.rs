@@ -399,18 +399,6 @@ fn shards_of_a_real_server_are_the_whole_with_the_links_of_traces() {
         let (whole, plan) = (path("whole.zip"), path("plan.json"));
         mlark(&["export", &server.url, "-o", &whole]);
         mlark(&["plan", &server.url, "--shards", "4", "-o", &plan]);
-        // A choice that brings objects of other experiments, and is divided by a plan of its own or by none.
-        let choice = ["--filter", "params.number != '1'"];
-        let (chosen, plan_of_choice) = (path("chosen.zip"), path("chosen.json"));
-        mlark(&[&["export", &server.url, "-o", &chosen][..], &choice].concat());
-        mlark(
-            &[
-                &["plan", &server.url, "--shards", "2", "-o", &plan_of_choice][..],
-                &choice,
-            ]
-            .concat(),
-        );
-        let planned_choice = [&["--plan", &plan_of_choice][..], &choice].concat();
         let content_id = |path: &str| Archive::open(Path::new(path)).unwrap().manifest().content_id;
         if version == "3.18.0" {
             let archive = Archive::open(Path::new(&whole)).unwrap();
@@ -420,13 +408,19 @@ fn shards_of_a_real_server_are_the_whole_with_the_links_of_traces() {
             let links: usize = traces.filter_map(|runs| Some(runs.as_array()?.len())).sum();
             assert!(links >= 20, "{links}");
         }
-        let mut divisions = vec![
-            (4, &whole, &["--plan", &plan][..]),
-            (4, &whole, &[]),
-            (2, &chosen, &planned_choice),
-        ];
+        // A choice that brings objects of other experiments, and is divided by a plan of its own or by none.
+        let choice = ["--filter", "params.number != '1'"];
+        let (chosen, plan_of_choice) = (path("chosen.zip"), path("chosen.json"));
+        let planned_choice = [&["--plan", &plan_of_choice][..], &choice].concat();
+        let planned = ["--plan", &plan];
+        let mut divisions = vec![(4, &whole, &planned[..])];
         if version == "3.18.0" {
-            divisions.push((3, &chosen, &choice));
+            mlark(&[&["export", &server.url, "-o", &chosen][..], &choice].concat());
+            let plan = ["plan", &server.url, "--shards", "2", "-o", &plan_of_choice];
+            mlark(&[&plan[..], &choice].concat());
+            divisions.extend([(2, &chosen, &planned_choice[..]), (2, &chosen, &choice)]);
+        } else {
+            divisions.push((4, &whole, &[]));
         }
         for (of, whole, options) in divisions {
             let parts: Vec<_> = (1..=of)
