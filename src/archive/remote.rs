@@ -9,11 +9,13 @@
 //! How a store is spoken to is not this room's business: whoever knows it [installs](install) it.
 
 mod folder;
+mod lanes;
 mod listed;
 mod parts;
 mod tree;
 
 pub(crate) use self::folder::{Gate, RemoteBlobs};
+pub(crate) use self::lanes::Lanes;
 pub(crate) use self::listed::ListedFolder;
 pub(crate) use self::parts::ObjectWriter;
 #[cfg(feature = "cloud")]

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use crate::helpers::bucket::{Asked, Bucket, Kept};
+use crate::helpers::command::done;
 use crate::helpers::loopback::Answer;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -65,10 +66,7 @@ impl Place {
     }
 
     fn done(&self, arguments: &[&str]) -> String {
-        let output = self.output(arguments);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{arguments:?}: {said}");
-        String::from_utf8(output.stdout).unwrap()
+        done(arguments, self.output(arguments))
     }
 
     /// What a command says that does not end well.

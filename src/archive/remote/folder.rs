@@ -1,6 +1,6 @@
 //! A directory that is made in an object store: each blob goes there as soon as its digest is known.
 
-use super::{NOTE_OF_FOLDER, RemoteTarget, note_in};
+use super::{Lanes, NOTE_OF_FOLDER, RemoteTarget, note_in};
 use crate::archive::error::{ArchiveError, Result};
 use crate::format::layout::blob_path;
 use crate::model::Digest;
@@ -9,9 +9,6 @@ use std::fs::{self, File};
 use std::io::{self, Seek as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-
-/// Large blobs that are uploaded at once: each holds two parts in memory.
-const LANES: usize = 2;
 
 /// Lets blobs through as long as the archive is being made: what is put later would be left there.
 #[derive(Clone, Default)]
@@ -41,7 +38,7 @@ pub(crate) struct RemoteBlobs {
     out: PathBuf,
     /// Sizes of the blobs that are there, or on their way: whoever fails there ends all of it.
     sizes: Mutex<BTreeMap<Digest, u64>>,
-    lanes: [Mutex<()>; LANES],
+    lanes: Lanes,
 }
 
 impl RemoteBlobs {
@@ -55,7 +52,7 @@ impl RemoteBlobs {
             folder: folder.to_owned(),
             out: out.to_owned(),
             sizes: Mutex::default(),
-            lanes: Default::default(),
+            lanes: Lanes::default(),
         })
     }
 
@@ -89,8 +86,7 @@ impl RemoteBlobs {
         if !self.claim(digest, size_bytes) {
             return Ok(());
         }
-        let lane = &self.lanes[usize::from(digest.0[0]) % LANES];
-        let _held = lane.lock().unwrap_or_else(PoisonError::into_inner);
+        let _held = self.lanes.enter(digest.0[0].into(), size_bytes);
         let (path, note) = (blob_path(digest), note_in(&self.folder));
         let mut file = file;
         let put = self.gate.pass(|| {

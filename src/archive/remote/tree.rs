@@ -3,7 +3,7 @@
 //! A store makes no tree of files appear at once. So the names of what is put are noted before: what breaks, and what a process left that was
 //! killed, is taken back by them.
 
-use super::{AT_ONCE, NOTE_OF_TREE, RemoteTarget, note_in, put_file, stores};
+use super::{AT_ONCE, Lanes, NOTE_OF_TREE, RemoteTarget, note_in, put_file, stores};
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -13,10 +13,6 @@ use std::thread::{self, JoinHandle};
 
 /// Ends a name: no name of a file has it.
 const END: u8 = 0;
-/// Files that are uploaded beside one another whatever their sizes add up to.
-const SMALL_BYTES: u64 = 1 << 20;
-/// Larger files that are uploaded at once: each holds some parts in memory.
-const LANES: usize = 2;
 
 /// The names of what is put below a key, on this machine until all of it is there.
 pub(crate) struct TreeNote {
@@ -102,10 +98,11 @@ impl TreeUpload {
     fn start(&mut self) {
         let (files, wanted) = sync_channel(AT_ONCE);
         let wanted = Arc::new(Mutex::new(Some(wanted)));
-        let lanes = [(); LANES].map(|()| Arc::new(Mutex::new(())));
+        let lanes = Arc::new(Lanes::default());
         let workers = (0..AT_ONCE).map(|number| {
             let worker = Worker {
-                lane: lanes[number % LANES].clone(),
+                number,
+                lanes: lanes.clone(),
                 target: self.target.clone(),
                 upload: note_in(&self.folder),
                 root: self.root.clone(),
@@ -157,8 +154,8 @@ impl Drop for TreeUpload {
 
 /// Puts files one by one.
 struct Worker {
-    /// Held while a file goes that is not small.
-    lane: Arc<Mutex<()>>,
+    number: usize,
+    lanes: Arc<Lanes>,
     target: Arc<dyn RemoteTarget>,
     upload: PathBuf,
     root: PathBuf,
@@ -186,8 +183,7 @@ impl Worker {
     fn put(&self, path: &Path) -> io::Result<()> {
         let name = path.strip_prefix(&self.root).ok().and_then(Path::to_str);
         let name = name.ok_or(io::ErrorKind::InvalidFilename)?;
-        let is_small = std::fs::metadata(path)?.len() <= SMALL_BYTES;
-        let _held = (!is_small).then(|| self.lane.lock().unwrap_or_else(PoisonError::into_inner));
+        let _held = self.lanes.enter(self.number, std::fs::metadata(path)?.len());
         self.note.add(name)?;
         put_file(self.target.as_ref(), Some(name), path, &self.upload)?;
         std::fs::remove_file(path)

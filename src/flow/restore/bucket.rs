@@ -1,7 +1,7 @@
 //! Artifacts of a target in an object store: each goes there as soon as it comes, and all of them before the rows are seen.
 
 use super::files::Names;
-use crate::archive::remote::{self, AT_ONCE, RemoteTarget, for_each_file};
+use crate::archive::remote::{self, AT_ONCE, Lanes, RemoteTarget, for_each_file};
 use crate::archive::{Archive, ArchiveError};
 use crate::format::layout::blob_path;
 use crate::lang::artifacts::tree::unread;
@@ -15,10 +15,6 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Files that wait for their turn.
 const WAITING: usize = 64;
-/// What is larger waits for a lane, since parts of it are held in memory.
-const SMALL_BYTES: u64 = 1 << 20;
-/// Large files under way at once.
-const LANES: usize = 2;
 /// Files that are made here, below the folder of notes.
 const MADE: &str = "made";
 /// Paths of what was put, or is on its way: each ends in a NUL.
@@ -47,7 +43,7 @@ pub(super) struct Uploads<'a> {
     notes: &'a Path,
     state: Mutex<State>,
     changed: Condvar,
-    lanes: [Mutex<()>; LANES],
+    lanes: Lanes,
 }
 
 impl<'a> Uploads<'a> {
@@ -64,7 +60,7 @@ impl<'a> Uploads<'a> {
             notes,
             state: Mutex::default(),
             changed: Condvar::new(),
-            lanes: Default::default(),
+            lanes: Lanes::default(),
         }
     }
 
@@ -170,9 +166,7 @@ impl<'a> Uploads<'a> {
         match job {
             Job::File(path, from) => remote::put_file(self.target, Some(path), from, note).map_err(to),
             Job::Blob(path, blob) => {
-                let lane = &self.lanes[usize::from(blob.sha256.0[0]) % LANES];
-                let _held = (blob.size_bytes > SMALL_BYTES)
-                    .then(|| lane.lock().unwrap_or_else(PoisonError::into_inner));
+                let _held = self.lanes.enter(blob.sha256.0[0].into(), blob.size_bytes);
                 let mut bytes = Noted {
                     inner: self.archive.blob(blob)?,
                     failed: None,
