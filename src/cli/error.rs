@@ -1,7 +1,10 @@
 //! Errors as people see them: what failed, why, and a hint that can be run.
 
 use super::Exit;
-use super::hints::{IN_ARCHIVE, archive_hint, export_hint, import_hint, look_hint, names_hint, nearest_hint};
+use super::hints::{
+    IN_ARCHIVE, PLAN_HINT, archive_hint, export_hint, import_hint, look_hint, merge_hint, names_hint,
+    nearest_hint,
+};
 use super::json::Failed;
 use super::screen::say;
 use crate::archive::ArchiveError;
@@ -146,7 +149,7 @@ impl From<MergeError> for CliError {
         match error {
             MergeError::Archive(error) => error.into(),
             error => {
-                let hint = error.remedy().map(str::to_owned);
+                let hint = merge_hint(&error).map(str::to_owned);
                 CliError::of(Exit::of_error(error.kind()), error, hint)
             }
         }
@@ -159,8 +162,7 @@ impl From<PlanError> for CliError {
             PlanError::Io { source, .. } if source.kind() != io::ErrorKind::NotFound => Exit::Io,
             _ => Exit::Usage,
         };
-        let hint = error.remedy().to_owned();
-        CliError::of(exit, error, Some(hint))
+        CliError::of(exit, error, Some(PLAN_HINT.to_owned()))
     }
 }
 

@@ -15,7 +15,7 @@ use crate::cli::server_args::tracking_uri;
 use crate::cli::signals::{end_at_once, remove_on_signal};
 use crate::flow::export::detect::{self, SourceKind};
 use crate::format::{Kind, LossCount, Manifest};
-use crate::lang::rest::read::resume_folder;
+use crate::lang::rest::resume::resume_folder;
 use crate::lang::session::{ExportError, ExportOptions, ExportReport, SurveyCounts};
 use crate::monitor::Interrupt;
 use crate::report::text::json_text;

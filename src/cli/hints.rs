@@ -5,6 +5,7 @@ use crate::cli::humanize::shown;
 use crate::flow::export::detect;
 use crate::flow::import::ImportError;
 use crate::flow::import::journal::JournalError;
+use crate::flow::merge::{MergeError, ShardError};
 use crate::format::layout::MANIFEST;
 use crate::lang::session::ExportError;
 use crate::model::printable::printable;
@@ -206,3 +207,26 @@ pub(super) fn export_hint(error: &ExportError) -> Option<String> {
         _ => None,
     }
 }
+
+/// What can be done about archives that do not go together.
+pub(super) fn merge_hint(error: &MergeError) -> Option<&'static str> {
+    let MergeError::Shard(error) = error else {
+        return matches!(error, MergeError::Conflict { .. })
+            .then_some("--prefer first or --prefer newer takes one side of each");
+    };
+    Some(match error {
+        ShardError::NoShard { .. } => {
+            "merge all shards of the export first, and what comes out with the other archive"
+        }
+        ShardError::Foreign { .. } => {
+            "give only the shards of one export; merge those of another export first"
+        }
+        ShardError::Twice { .. } => "leave out one of the two: the older one if a shard was exported again",
+        ShardError::Missing { .. } => {
+            "export them with the same options and --shard N/OF; the others need not be exported again"
+        }
+    })
+}
+
+/// What can be done about a plan of shards.
+pub(super) const PLAN_HINT: &str = "`mlark plan SOURCE --shards N -o FILE` makes one";

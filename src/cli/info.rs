@@ -6,8 +6,8 @@ use crate::archive::Archive;
 use crate::cli::humanize::{bytes, counted, counted_kind, grouped};
 use crate::cli::results::{print_json, print_result};
 use crate::format::{Kind, Manifest};
+use crate::model::mask::redact;
 use crate::model::printable::one_line;
-use crate::model::uri::redact;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 

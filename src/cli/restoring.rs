@@ -98,7 +98,7 @@ impl Target {
             )),
             _ => Err(CliError::usage(format!(
                 "a restore fills PostgreSQL (`postgresql://…`), MySQL (`mysql://…`) or SQLite (`sqlite:///…`), but `{}` is none of them",
-                crate::model::uri::redact(text)
+                crate::model::mask::redact(text)
             ))
             .hint("the path of a folder makes a SQLite store")),
         }
@@ -121,7 +121,7 @@ impl Target {
                 artifacts: artifacts_of(folder)?,
             },
             Target::Database { uri, artifacts } => Place {
-                output: crate::model::uri::redact(uri),
+                output: crate::model::mask::redact(uri),
                 database: uri.clone(),
                 artifacts: destination(artifacts)?,
             },
@@ -195,7 +195,7 @@ impl HowArgs {
 
     /// What a user runs to see the store.
     pub(super) fn serve_command(&self, made: &Made) -> String {
-        let database = crate::model::uri::redact(&made.place.database);
+        let database = crate::model::mask::redact(&made.place.database);
         let (database, folder) = (word(Path::new(&database)), word(&made.place.artifacts));
         let artifacts = match self.artifact_uris {
             ArtifactUris::Proxied => format!("--artifacts-destination {folder} --serve-artifacts"),

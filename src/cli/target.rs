@@ -3,7 +3,7 @@
 use super::error::{CliError, Result};
 use crate::client::{Connection, Environment};
 use crate::flow::export::detect::{self, SourceKind};
-use crate::model::uri::redact;
+use crate::model::mask::redact;
 use std::path::Path;
 
 /// How to reach a target.

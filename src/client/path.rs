@@ -3,7 +3,8 @@
 use super::auth::UserInfo;
 use super::error::ClientError;
 use super::secret::Secret;
-use crate::model::uri::{UriParts, percent_decode, redact};
+use crate::model::mask::redact;
+use crate::model::uri::{UriParts, percent_decode};
 use std::fmt::{self, Write};
 
 /// Scheme, host and static prefix of a server; never credentials.

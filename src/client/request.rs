@@ -315,7 +315,7 @@ impl<'c> Request<'c> {
                 .and_then(|value: &HeaderValue| value.to_str().ok())
         };
         let retry_after = text(header::RETRY_AFTER).and_then(parse_retry_after);
-        let location = text(header::LOCATION).map(crate::model::uri::redact);
+        let location = text(header::LOCATION).map(crate::model::mask::redact);
         let body = response
             .into_body()
             .into_with_config()

@@ -51,6 +51,20 @@ pub(crate) fn hide(text: &str) -> Cow<'_, str> {
     known.as_ref().map_or(Cow::Borrowed(text), |mask| mask.mask(text))
 }
 
+/// A URI without what may be a credential: user info, query and fragment.
+pub(crate) fn redact(uri: &str) -> String {
+    let Some(UriParts { scheme, place, .. }) = UriParts::of(uri) else {
+        return uri[..uri.find(['?', '#']).unwrap_or(uri.len())].to_owned();
+    };
+    let place = &place[..place.find('#').unwrap_or(place.len())];
+    let separator = if uri[scheme.len()..].starts_with("://") {
+        "://"
+    } else {
+        ":"
+    };
+    format!("{scheme}{separator}{place}")
+}
+
 impl Mask {
     /// Hides a secret.
     pub(crate) fn add(&mut self, secret: &str) {

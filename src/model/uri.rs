@@ -1,6 +1,7 @@
 //! URIs as they may be shown and stored: without user info, query and fragment.
 
 use super::Digest;
+use super::mask::redact;
 use sha2::{Digest as _, Sha256};
 
 /// A URI in its parts, read as those read it who connect by it: database URIs as SQLAlchemy does, others as RFC 3986 says.
@@ -110,20 +111,6 @@ fn has_port(host: &str) -> bool {
         Some((_, port)) => host.ends_with(']') || port.bytes().all(|byte| byte.is_ascii_digit()),
         None => true,
     }
-}
-
-/// A URI without what may be a credential: user info, query and fragment.
-pub(crate) fn redact(uri: &str) -> String {
-    let Some(UriParts { scheme, place, .. }) = UriParts::of(uri) else {
-        return uri[..uri.find(['?', '#']).unwrap_or(uri.len())].to_owned();
-    };
-    let place = &place[..place.find('#').unwrap_or(place.len())];
-    let separator = if uri[scheme.len()..].starts_with("://") {
-        "://"
-    } else {
-        ":"
-    };
-    format!("{scheme}{separator}{place}")
 }
 
 /// The default origin: a digest of the source's URI without credentials.

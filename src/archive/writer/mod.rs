@@ -11,6 +11,7 @@
 
 mod adopt;
 mod artifacts;
+mod datasets;
 mod dropped;
 mod finish;
 mod head;
@@ -44,6 +45,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use self::artifacts::{FileFailure, Owner};
+pub(crate) use self::datasets::{DatasetBody, SeenDatasets};
 pub(crate) use self::dropped::{add_totals, digests_in, points, totals_of};
 pub use self::finish::Duplicates;
 pub use self::head::ManifestHead;

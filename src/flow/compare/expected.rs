@@ -7,7 +7,7 @@ use crate::archive::ArchiveWriter;
 use crate::archive::walk::JoinedObjects;
 use crate::flow::import::artifacts;
 use crate::flow::import::plan::Action;
-use crate::flow::import::target_fit::Texts;
+use crate::flow::import::plan::limits::Texts;
 use crate::flow::import::version_source::{self, Given, Places};
 use crate::flow::import::{ImportError, Result, identity, mlmodel, spans};
 use crate::format::{Kind, Object, order};

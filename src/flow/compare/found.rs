@@ -6,7 +6,7 @@ use super::expected::sorted;
 use super::plain::*;
 use crate::archive::walk::JoinedObjects;
 use crate::archive::{Archive, ArchiveWriter};
-use crate::flow::import::target_fit::PARENT_TAG;
+use crate::flow::import::plan::limits::PARENT_TAG;
 use crate::flow::import::{Result, identity};
 use crate::format::Kind;
 use crate::format::line::Object as _;

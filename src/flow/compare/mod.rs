@@ -18,9 +18,9 @@ use crate::archive::{Archive, ArchiveError, ArchiveWriter, Duplicates, ManifestH
 use crate::flow::import::PlannedImport;
 use crate::flow::import::id_map::IdMap;
 use crate::flow::import::options::ImportOptions;
+use crate::flow::import::plan::limits::Fitting;
 use crate::flow::import::plan::{Action, Plan};
 use crate::flow::import::target::TargetState;
-use crate::flow::import::target_fit::Fitting;
 use crate::flow::import::workspace_import::WorkspaceImport;
 use crate::flow::import::{ImportError, Result};
 use crate::format::Kind;

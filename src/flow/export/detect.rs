@@ -2,7 +2,8 @@
 
 use crate::archive::open_input;
 use crate::lang::session::ExportError;
-use crate::model::uri::{local_path, redact};
+use crate::model::mask::redact;
+use crate::model::uri::local_path;
 use std::path::{Path, PathBuf};
 
 /// Said of an archive that is given as a source.

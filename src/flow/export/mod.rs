@@ -8,7 +8,7 @@ mod unpack;
 
 pub use survey::{Surveyed, survey};
 
-pub use crate::lang::rest::read::resume_folder;
+pub use crate::lang::rest::resume::resume_folder;
 pub use crate::lang::session::{
     ExportError, ExportOptions, ExportReport, RestOptions, Survey, SurveyCounts, UnpackLimits,
 };

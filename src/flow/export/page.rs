@@ -10,7 +10,8 @@
 //! | one version, one logged model, a comparison, any other | refused, with the remedy |
 
 use crate::lang::session::ExportError;
-use crate::model::uri::{percent_decode, redact};
+use crate::model::mask::redact;
+use crate::model::uri::percent_decode;
 use crate::select::{Patterns, Selection};
 
 /// What a page shows.

@@ -7,7 +7,7 @@
 
 use crate::archive::{ArchiveError, TemporaryFolder, open_input, parent_of};
 use crate::lang::session::{ExportError, UnpackLimits};
-use crate::model::uri::redact;
+use crate::model::mask::redact;
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Seek, Write};

@@ -22,7 +22,6 @@ pub(crate) mod run_chunks;
 mod sought;
 pub(crate) mod spans;
 pub(crate) mod target;
-pub(crate) mod target_fit;
 pub(crate) mod version_source;
 pub(crate) mod workspace_import;
 pub(crate) mod workspaces;

@@ -93,15 +93,6 @@ impl MergeError {
             | MergeError::NoNumber { .. } => ErrorKind::Usage,
         }
     }
-
-    /// What helps.
-    pub fn remedy(&self) -> Option<&'static str> {
-        match self {
-            MergeError::Shard(error) => Some(error.remedy()),
-            MergeError::Conflict { .. } => Some("--prefer first or --prefer newer takes one side of each"),
-            _ => None,
-        }
-    }
 }
 
 /// Result of a step of a merge.

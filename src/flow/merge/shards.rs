@@ -65,26 +65,6 @@ pub enum ShardError {
     },
 }
 
-impl ShardError {
-    /// What helps.
-    pub fn remedy(&self) -> &'static str {
-        match self {
-            ShardError::NoShard { .. } => {
-                "merge all shards of the export first, and what comes out with the other archive"
-            }
-            ShardError::Foreign { .. } => {
-                "give only the shards of one export; merge those of another export first"
-            }
-            ShardError::Twice { .. } => {
-                "leave out one of the two: the older one if a shard was exported again"
-            }
-            ShardError::Missing { .. } => {
-                "export them with the same options and --shard N/OF; the others need not be exported again"
-            }
-        }
-    }
-}
-
 fn told(missing: &[u64], count: u64) -> String {
     let mut numbers: Vec<_> = missing.iter().map(u64::to_string).collect();
     if count > missing.len() as u64 {

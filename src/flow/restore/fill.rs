@@ -88,7 +88,7 @@ impl Filling<'_> {
         plain.map(PathBuf::from).ok_or_else(|| {
             RestoreError::Option(format!(
                 "`{}` names no SQLite file: `sqlite:///PATH`, without options",
-                crate::model::uri::redact(self.uri)
+                crate::model::mask::redact(self.uri)
             ))
         })
     }

@@ -192,7 +192,7 @@ pub fn ids_in(archive: &Archive, uri: &str, options: &RestoreOptions) -> Result<
     if found.is_empty() {
         let text = format!(
             "`{}` holds no tables of MLflow: nothing was restored into it",
-            crate::model::uri::redact(uri)
+            crate::model::mask::redact(uri)
         );
         return Err(RestoreError::Option(text));
     }
@@ -219,7 +219,7 @@ pub fn ids_in(archive: &Archive, uri: &str, options: &RestoreOptions) -> Result<
 fn told(uri: &str, error: WriteError) -> RestoreError {
     match error {
         WriteError::Target(detail) => RestoreError::Target {
-            uri: crate::model::uri::redact(uri),
+            uri: crate::model::mask::redact(uri),
             detail,
         },
         error => error.into(),
@@ -265,7 +265,7 @@ fn numbers_of(uri: &str) -> Result<Numbers, RestoreError> {
         None if scheme.is_none() => Ok(Numbers::Sqlite),
         _ => Err(RestoreError::Option(format!(
             "`{}` is a database that a restore does not make",
-            crate::model::uri::redact(uri)
+            crate::model::mask::redact(uri)
         ))),
     }
 }

@@ -8,5 +8,6 @@ pub mod limits;
 pub(crate) use crate::format::mark;
 mod paging;
 pub mod read;
+pub mod resume;
 pub(crate) mod routes;
 pub mod version;

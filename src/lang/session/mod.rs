@@ -2,9 +2,9 @@
 
 mod artifacts;
 mod credentials;
-mod datasets;
 mod door;
 mod error;
+mod keep_going;
 mod options;
 mod parts;
 mod server_options;
@@ -12,7 +12,6 @@ mod shard;
 mod survey_counts;
 mod zip_limits;
 
-pub(crate) use datasets::DatasetBody;
 pub use error::ExportError;
 pub use options::ExportOptions;
 pub use server_options::RestOptions;
@@ -20,12 +19,13 @@ pub use survey_counts::{Survey, SurveyCounts};
 pub use zip_limits::UnpackLimits;
 
 use self::door::Door;
-use crate::archive::{ArchiveError, ArchiveWriter, Duplicates, ManifestHead};
+use crate::archive::{ArchiveError, ArchiveWriter, Duplicates, ManifestHead, SeenDatasets};
 use crate::format::fit::{Misfit, Weighed};
 use crate::format::line::{take_value, to_value};
 use crate::format::manifest::{FORMER_ORIGIN, SelectionRecord, SourceInfo};
-use crate::format::{Kind, Loss, LossClass, LossCount, Manifest, Object, Reason};
+use crate::format::{Kind, LossCount, Manifest, Object, Reason};
 use crate::model::Run;
+use crate::model::mask;
 use crate::model::uri;
 use crate::monitor::Monitor;
 use crate::select::Matched;
@@ -64,7 +64,8 @@ pub(crate) struct Export<'m> {
     survey: SurveyCounts,
     door: Door,
     matched: Matched,
-    datasets: datasets::SeenDatasets,
+    /// Datasets that runs told of one by one.
+    pub(crate) datasets: SeenDatasets,
     shard: shard::ShardState,
 }
 
@@ -87,7 +88,7 @@ impl<'m> Export<'m> {
             survey: SurveyCounts::default(),
             door: Door::default(),
             matched: Matched::default(),
-            datasets: datasets::SeenDatasets::default(),
+            datasets: SeenDatasets::default(),
             shard: shard::ShardState::default(),
         })
     }
@@ -235,44 +236,6 @@ impl<'m> Export<'m> {
         }
     }
 
-    /// Reports something that was there, or listed, and could not be read. `reason` is a stable code
-    /// (docs/losses.md), `detail` a sentence with the place.
-    ///
-    /// # Errors
-    /// Always, unless `--keep-going` was given.
-    pub(crate) fn failure(
-        &mut self,
-        kind: &str,
-        id: &str,
-        field: &str,
-        reason: Reason,
-        detail: &str,
-    ) -> Result<(), ExportError> {
-        // What fails now may fail because the work was to end.
-        self.check_interrupt()?;
-        if !self.options.keep_going {
-            return Err(ExportError::Failure {
-                kind: kind.to_owned(),
-                id: id.to_owned(),
-                reason,
-                detail: detail.to_owned(),
-            });
-        }
-        self.monitor.notice(&format!("left out: {kind} `{id}`: {detail}"));
-        if self.counts_elsewhere() {
-            return Ok(());
-        }
-        self.writer.failure(&Loss {
-            class: LossClass::Failure,
-            detail: detail.to_owned(),
-            field: field.to_owned(),
-            id: id.to_owned(),
-            kind: kind.to_owned(),
-            reason: reason.into(),
-        })?;
-        Ok(())
-    }
-
     /// Counts what the source or the format cannot hold.
     pub(crate) fn limit(&mut self, kind: &str, field: &str, reason: Reason, count: u64) {
         if !self.counts_elsewhere() {
@@ -307,7 +270,7 @@ impl<'m> Export<'m> {
             left_out: left_out.collect(),
         };
         if let Some(source_uri) = &self.options.source_uri {
-            source.uri = uri::redact(source_uri);
+            source.uri = mask::redact(source_uri);
         }
         let named = self.options.origin.take();
         if named.is_none() && !self.chosen.is_empty() {

@@ -43,7 +43,7 @@ impl RestOptions {
     pub(crate) fn connection(&self, uri: &str, interrupt: &Interrupt) -> Result<Connection, ExportError> {
         let connection = Connection::of(uri, &self.environment());
         let mut connection = connection.map_err(|error| ExportError::Source {
-            source_uri: crate::model::uri::redact(uri),
+            source_uri: crate::model::mask::redact(uri),
             detail: error.to_string(),
         })?;
         let options = &mut connection.options;

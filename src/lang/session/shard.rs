@@ -2,6 +2,7 @@
 
 use super::{Export, ExportError};
 use crate::format::origin::ShardOfSource;
+use crate::model::mask;
 use crate::model::{Digest, uri};
 use crate::select::{Closure, Share};
 use sha2::{Digest as _, Sha256};
@@ -73,7 +74,7 @@ impl Export<'_> {
             return Ok(());
         }
         Err(ExportError::OtherPlan {
-            source_uri: uri::redact(source_uri),
+            source_uri: mask::redact(source_uri),
             planned: division.source_uri.clone(),
         })
     }

@@ -2,7 +2,7 @@
 
 use super::uri::UriOptions;
 use crate::lang::session::ExportError;
-use crate::model::uri::redact;
+use crate::model::mask::redact;
 use std::path::PathBuf;
 
 /// A database that can be opened.

@@ -48,7 +48,7 @@ use crate::format::layout::TEXT_BYTES;
 use crate::format::manifest::SourceInfo;
 use crate::lang::artifacts::cloud;
 use crate::lang::session::{Export, ExportError, ExportOptions, ExportReport};
-use crate::model::uri::redact;
+use crate::model::mask::redact;
 use crate::monitor::Monitor;
 use database::Database;
 use exporter::Exporter;

@@ -5,7 +5,7 @@ use super::pieces::{LongQuery, PIECE_BYTES};
 use super::uri::{DatabaseUri, refused};
 use crate::lang::session::ExportError;
 use crate::model::mask;
-use crate::model::uri::redact;
+use crate::model::mask::redact;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Params, Value};
 use std::cell::RefCell;

@@ -5,7 +5,7 @@ use super::pieces::{LongQuery, PIECE_BYTES};
 use super::uri::{DatabaseUri, refused};
 use crate::lang::session::ExportError;
 use crate::model::mask;
-use crate::model::uri::redact;
+use crate::model::mask::redact;
 use postgres::error::SqlState;
 use postgres::fallible_iterator::FallibleIterator;
 use postgres::types::{FromSql, ToSql, Type};

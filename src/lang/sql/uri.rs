@@ -5,7 +5,8 @@
 )]
 
 use crate::lang::session::ExportError;
-use crate::model::uri::{UriParts, percent_decode, redact};
+use crate::model::mask::redact;
+use crate::model::uri::{UriParts, percent_decode};
 
 /// The parts of a database URI, decoded.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use super::spool::Spool;
 use super::text::{Texts, inert, integer, name};
 use super::{HtmlError, staging};
 use crate::archive::{Archive, ArchiveError};
-use crate::model::uri::redact;
+use crate::model::mask::redact;
 use crate::monitor::Monitor;
 use crate::report::diff::{Change, DiffOptions, Difference, diff};
 use serde_json::{Value, json};

@@ -5,7 +5,7 @@ use crate::archive::{Archive, Result};
 use crate::format::layout::LOSSES;
 use crate::format::manifest::HistoryEntry;
 use crate::format::{Loss, LossCount};
-use crate::model::uri::redact;
+use crate::model::mask::redact;
 use crate::report::text::shortened;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

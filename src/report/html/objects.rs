@@ -9,7 +9,7 @@ use crate::archive::walk::Cursor;
 use crate::archive::{Archive, ForeignObjects, Result};
 use crate::format::Kind;
 use crate::format::hops::{Evidence, Hop};
-use crate::model::uri::redact;
+use crate::model::mask::redact;
 use crate::model::{
     Dataset, EvaluationDataset, Experiment, LoggedModel, ModelVersion, RegisteredModel, Run, Scorer, TextMap,
 };

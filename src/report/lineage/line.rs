@@ -4,9 +4,10 @@ use super::Relation;
 use crate::archive::walk::{Cursor, text};
 use crate::archive::{Archive, ArchiveError};
 use crate::format::Kind;
+use crate::model::TextMap;
+use crate::model::mask;
 use crate::model::registry::is_prompt;
 use crate::model::run::PARENT_TAG;
-use crate::model::{TextMap, uri};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -231,7 +232,7 @@ fn run(line: &RawLine, facts: &mut LineFacts) {
     }
     for (key, name) in CODE_TAGS {
         if let Some(value) = line.tags.get(key).and_then(|text| text.as_str()) {
-            facts.insert(name, &uri::redact(value));
+            facts.insert(name, &mask::redact(value));
         }
     }
 }
@@ -260,7 +261,7 @@ fn version(line: &RawLine, facts: &mut LineFacts) {
     if text(&line.current_stage) != "None" {
         facts.fact("stage", &line.current_stage);
     }
-    facts.insert("source", &uri::redact(source));
+    facts.insert("source", &mask::redact(source));
 }
 
 fn trace(line: &RawLine, facts: &mut LineFacts) {

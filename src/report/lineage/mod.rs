@@ -18,7 +18,7 @@ use crate::archive::Archive;
 use crate::format::Kind;
 use crate::format::manifest::{HistoryEntry, SourceInfo};
 use crate::model::Digest;
-use crate::model::uri::redact;
+use crate::model::mask::redact;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;

@@ -240,7 +240,7 @@ impl Events<'_> {
         let uri = source
             .as_ref()
             .and_then(|source| source["uri"].as_str().or(source["path"].as_str()));
-        if let Some(uri) = uri.map(crate::model::uri::redact) {
+        if let Some(uri) = uri.map(crate::model::mask::redact) {
             // As OpenLineage names what lies in stores, so that other programs' events are about the same.
             if let Some((authority, path)) = split_uri(&uri) {
                 dataset["namespace"] = authority.into();

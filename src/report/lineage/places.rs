@@ -6,7 +6,7 @@ use crate::archive::{Archive, ArchiveError, ForeignObjects};
 use crate::format::Kind;
 use crate::format::hops::{Chain, Evidence, Hop};
 use crate::model::TextMap;
-use crate::model::uri::redact;
+use crate::model::mask::redact;
 use std::collections::BTreeSet;
 
 /// An object: archives of one origin tell of the same ones.

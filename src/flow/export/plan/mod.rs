@@ -11,7 +11,8 @@ pub use make::make;
 
 use crate::format::manifest::Tool;
 use crate::format::strict_json;
-use crate::model::{Digest, uri};
+use crate::model::Digest;
+use crate::model::mask;
 use crate::select::{Division, MOST_SHARDS, Piece, Share};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -128,13 +129,6 @@ pub enum PlanError {
         /// Of how many.
         of: u64,
     },
-}
-
-impl PlanError {
-    /// What helps.
-    pub fn remedy(&self) -> &'static str {
-        "`mlark plan SOURCE --shards N -o FILE` makes one"
-    }
 }
 
 impl PlanFile {
@@ -254,7 +248,7 @@ pub fn read_share(path: &Path, number: u64, of: u64) -> Result<Share, PlanError>
     let division = Division {
         plan: Digest(Sha256::digest(&bytes).into()),
         origin: plan.origin,
-        source_uri: uri::redact(&plan.source.uri),
+        source_uri: mask::redact(&plan.source.uri),
         choices: plan.choices,
         runs,
         deleted_runs,

@@ -32,7 +32,7 @@ use crate::archive::Archive;
 use crate::client::ClientError;
 use crate::flow::import::deviations::{Deviation, NotedDeviations, Outcome};
 use crate::flow::import::id_map::Parts;
-use crate::flow::import::target_fit::Fitting;
+use crate::flow::import::plan::limits::Fitting;
 use crate::format::{Kind, Reason};
 use crate::lang::rest::api::{Api, TargetId};
 use crate::lang::rest::routes;

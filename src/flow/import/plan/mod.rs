@@ -2,6 +2,7 @@
 
 mod build;
 mod chosen;
+pub(crate) mod limits;
 mod name_conflicts;
 mod named_objects;
 mod registry;

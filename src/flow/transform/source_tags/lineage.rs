@@ -11,7 +11,7 @@ use crate::format::hops::{
 };
 use crate::format::manifest::Tool;
 use crate::lang::exim::tags::rules::PREFIX_ROOT;
-use crate::model::uri::redact;
+use crate::model::mask::redact;
 use crate::model::{Text, TextMap};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

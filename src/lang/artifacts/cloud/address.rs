@@ -1,6 +1,6 @@
 //! Artifact URIs of cloud storage, read as MLflow's artifact repositories read them.
 
-use crate::model::uri::redact;
+use crate::model::mask::redact;
 
 /// Which protocol.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -16,6 +16,7 @@ use crate::format::{Kind, Reason};
 use crate::lang::artifacts::local_roots::{Door, FolderPlace, LocalRoots, OutsideSource};
 use crate::lang::artifacts::walk::FoundFile;
 use crate::lang::session::{Export, ExportError, ExportOptions, ExportReport};
+use crate::model::mask;
 use crate::model::uri;
 use crate::monitor::Monitor;
 use crate::select::{Catalogue, Closure, RunNeeds, Verdict};
@@ -37,13 +38,13 @@ pub fn export(
 ) -> Result<ExportReport> {
     if options.selection.share.is_some() {
         return Err(ExportError::NotDivided {
-            source_uri: uri::redact(source),
+            source_uri: mask::redact(source),
             detail: "a directory of mlflow-export-import is read at the speed of the disk; leave out --shard",
         });
     }
     let root = uri::local_path(source).map(PathBuf::from);
     let no_data = |detail: &str| ExportError::NoData {
-        source_uri: uri::redact(source),
+        source_uri: mask::redact(source),
         detail: detail.to_owned(),
     };
     let root = root.ok_or_else(|| no_data("it is not a local path"))?;
@@ -66,7 +67,7 @@ pub fn export(
         held: Held::default(),
         info: SourceInfo {
             kind: "export-import".to_owned(),
-            uri: uri::redact(source),
+            uri: mask::redact(source),
             ..SourceInfo::default()
         },
     };
@@ -257,7 +258,7 @@ impl Exporter<'_> {
         if self.info.mlflow_version.is_none() {
             self.info.mlflow_version = fields.text("mlflow_version");
         }
-        let tracking_uri = fields.text("mlflow_tracking_uri").map(|uri| uri::redact(&uri));
+        let tracking_uri = fields.text("mlflow_tracking_uri").map(|uri| mask::redact(&uri));
         let details = [
             ("tracking_uri", tracking_uri),
             ("package_version", fields.text("package_version")),

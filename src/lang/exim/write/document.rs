@@ -3,8 +3,8 @@
 use super::dump::{Dump, count, dict};
 use super::{Converter, Layout, Result};
 use crate::archive::Archive;
+use crate::model::mask::redact;
 use crate::model::pyjson::PyJson;
-use crate::model::uri::redact;
 use std::path::Path;
 
 /// What the exporter says of itself, in every file.

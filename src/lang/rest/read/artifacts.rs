@@ -15,7 +15,7 @@ use crate::format::Reason;
 use crate::lang::artifacts::local_roots::{ArtifactRoot, FolderPlace, OwnerRef};
 use crate::lang::rest::file_names::{is_taken_for_another, may_be_cut};
 use crate::lang::rest::limits::Limits;
-use crate::lang::rest::read::fetch_cache::{Key, file_part};
+use crate::lang::rest::resume::{Key, file_part};
 use crate::lang::rest::routes::{self, Call};
 use crate::lang::rest::version::Version;
 use crate::model::OwnerKind;

@@ -9,7 +9,7 @@ use crate::archive::parallel::map_ordered;
 use crate::client::ClientError;
 use crate::format::{Kind, Reason, order};
 use crate::lang::rest::paging::Pages;
-use crate::lang::rest::read::fetch_cache::Key;
+use crate::lang::rest::resume::Key;
 use crate::lang::rest::routes;
 use crate::lang::session::ExportError;
 use crate::model::free_json::escape_key;

@@ -12,7 +12,7 @@ use crate::client::ClientError;
 use crate::format::{Kind, Reason};
 use crate::lang::artifacts::walk::walk;
 use crate::lang::rest::paging::Pages;
-use crate::lang::rest::read::fetch_cache::Key;
+use crate::lang::rest::resume::Key;
 use crate::lang::rest::routes;
 use crate::lang::session::{Export, ExportError};
 use crate::model::Experiment;

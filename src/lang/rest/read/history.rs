@@ -14,7 +14,7 @@ use self::wire::{Bulk, ask_page, parse_bulk};
 use super::server::{Server, told};
 use crate::archive::PointSeries;
 use crate::client::{ClientError, PageWalk};
-use crate::lang::rest::read::fetch_cache::{Key, decode, encode, history_part, page_part};
+use crate::lang::rest::resume::{Key, decode, encode, history_part, page_part};
 use crate::lang::rest::routes::{self, Call};
 use crate::model::metric::Point;
 use serde_json::json;

@@ -8,7 +8,7 @@ use crate::archive::Owner;
 use crate::archive::parallel::map_ordered;
 use crate::format::{Kind, Object, Reason};
 use crate::lang::rest::paging::Pages;
-use crate::lang::rest::read::fetch_cache::Key;
+use crate::lang::rest::resume::Key;
 use crate::lang::rest::routes;
 use crate::lang::session::ExportError;
 use crate::model::metric::{Point, PointLink};

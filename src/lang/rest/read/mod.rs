@@ -9,7 +9,6 @@ mod assessment;
 mod choice;
 mod evaluation;
 mod exporter;
-mod fetch_cache;
 mod fields;
 mod history;
 mod logged_models;
@@ -26,15 +25,13 @@ mod trace_links;
 mod trace_wire;
 mod workspaces;
 
-pub use fetch_cache::resume_folder;
-
 use crate::client::Client;
 use crate::format::manifest::SourceInfo;
 use crate::format::{Kind, Reason};
 use crate::lang::artifacts::local_roots::{Door, LocalRoots};
+use crate::lang::rest::resume::Kept;
 use crate::lang::session::{Export, ExportError, ExportOptions, ExportReport};
 use crate::monitor::Monitor;
-use fetch_cache::Kept;
 use server::Server;
 use std::path::Path;
 use std::sync::Arc;

@@ -6,7 +6,7 @@ use super::server::{Server, told};
 use crate::archive::parallel::map_ordered;
 use crate::format::{Kind, Object, Reason};
 use crate::lang::rest::paging::Pages;
-use crate::lang::rest::read::fetch_cache::Key;
+use crate::lang::rest::resume::Key;
 use crate::lang::rest::routes::{self, Call, Route, version_id};
 use crate::lang::rest::version::Feature;
 use crate::lang::session::ExportError;

@@ -1,7 +1,7 @@
 //! Runs as `runs/search` and `runs/get` give them.
 
 use super::fields::{Fields, as_double, as_int};
-use crate::lang::rest::read::fetch_cache::Key;
+use crate::lang::rest::resume::Key;
 use crate::model::field::FieldTable as _;
 use crate::model::run::{RunInputs, RunOutputs};
 use crate::model::{Dataset, DatasetInput, LatestMetric, ModelInput, ModelOutput, Run, RunInfo};

@@ -2,10 +2,11 @@
 
 use super::exporter::Exporter;
 use super::history::{History, Points};
+use crate::archive::DatasetBody;
 use crate::format::{Kind, Reason};
 use crate::lang::rest::read::run_export::{Done, Models, Note};
 use crate::lang::rest::read::run_wire::FoundRun;
-use crate::lang::session::{DatasetBody, ExportError};
+use crate::lang::session::ExportError;
 use crate::model::{Dataset, Run};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -183,7 +184,7 @@ impl<'x, 'a, 'm> Sink<'x, 'a, 'm> {
                 .limit(kind, field, Reason::ChangedWhileRead, 1);
         }
         for dataset in datasets {
-            if matches!(self.exporter.export.see_dataset(&dataset), DatasetBody::New) {
+            if matches!(self.exporter.export.datasets.see(&dataset), DatasetBody::New) {
                 self.exporter.dataset_limits(&dataset);
                 self.exporter.export.write(&dataset)?;
             }

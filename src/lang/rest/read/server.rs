@@ -2,7 +2,7 @@
 
 use crate::client::{Client, ClientError, Request};
 use crate::lang::artifacts::local_roots::LocalRoots;
-use crate::lang::rest::read::fetch_cache::Kept;
+use crate::lang::rest::resume::Kept;
 use crate::lang::rest::routes::{self, Call, Route};
 use crate::lang::rest::version::Version;
 use crate::lang::rest::version::ask_version;

@@ -1,6 +1,7 @@
 //! Experiments and runs.
 
 use super::{Exporter, HeldExperiment, Result, bodies, folder_name};
+use crate::archive::DatasetBody;
 use crate::archive::{ArchiveError, Owner};
 use crate::format::line::canonical;
 use crate::format::{Kind, Object, Reason, line};
@@ -10,7 +11,6 @@ use crate::lang::exim::read::layout::{ARTIFACTS, ExperimentFolder, RUN, run_with
 use crate::lang::exim::read::points::{Metrics, MetricsSink};
 use crate::lang::exim::read::run::{ExportedRun, run};
 use crate::lang::exim::read::same_object;
-use crate::lang::session::DatasetBody;
 use crate::model::printable::counted;
 use crate::model::{Dataset, OwnerKind, Run};
 use crate::select::Verdict;
@@ -255,7 +255,7 @@ impl Exporter<'_> {
 
     /// Writes a dataset once; MLflow keeps one body per experiment, name and digest.
     pub(super) fn dataset(&mut self, dataset: &Dataset, file: &Path) -> Result<()> {
-        match self.export.see_dataset(dataset) {
+        match self.export.datasets.see(dataset) {
             DatasetBody::New => self.export.write(dataset),
             DatasetBody::Known => Ok(()),
             DatasetBody::Other => {

@@ -2,10 +2,10 @@
 //!
 //! The plan and the apply both ask here, so that what is announced is what is sent.
 
-use super::identity::{self, Identity};
-use super::options::{ImportOptions, LongValues};
-use super::origins::TargetOrigins;
 use crate::flow::import::deviations::{Deviation, Outcome};
+use crate::flow::import::identity::{self, Identity};
+use crate::flow::import::options::{ImportOptions, LongValues};
+use crate::flow::import::origins::TargetOrigins;
 use crate::flow::import::part::PartKind;
 use crate::format::{Kind, Reason};
 use crate::lang::exim::tags::canonical::{VersionContext, experiment_source, run_source, version_source};

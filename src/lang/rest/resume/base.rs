@@ -4,10 +4,10 @@
 //! (a run that ended, a logged model that is not pending, a trace that is not in progress) and of which the server
 //! says the same, byte for byte, as the archive does.
 
+use super::folder::{Folder, is_blob};
 use super::key::{Freshness, Key};
 use super::log::PartLog;
 use super::points::encode;
-use super::resume::{Folder, is_blob};
 use super::{file_part, payload_of};
 use crate::archive::{Archive, ArchiveError, IngestError, StoredFile};
 use crate::format::{ArchivePath, Kind};

@@ -5,22 +5,22 @@
 //! [`Freshness`]). Listings themselves are always asked anew. `docs/explain/incremental.md` says what that can miss.
 
 mod base;
+mod folder;
 mod key;
 mod log;
 mod points;
-mod resume;
 
 pub(crate) use base::{history_part, page_part};
+pub use folder::resume_folder;
 pub(crate) use key::Key;
 pub(crate) use points::{decode, encode};
-pub use resume::resume_folder;
 
 use crate::archive::{ByteSource, IngestError, OpenFn, StoredFile};
 use crate::lang::session::ExportError;
 use crate::model::{BlobRef, Digest};
 use crate::monitor::Monitor;
 use base::Base;
-use resume::Folder;
+use folder::Folder;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
