@@ -137,6 +137,11 @@ impl ArchiveError {
         move |source| ArchiveError::Io { action, path, source }
     }
 
+    /// An error of a file among those of all programs that nobody keeps.
+    pub(crate) fn temporary(error: io::Error) -> Self {
+        ArchiveError::io("use temporary file in", std::env::temp_dir())(error)
+    }
+
     /// The kind of error.
     pub fn kind(&self) -> ErrorKind {
         match self {

@@ -1,10 +1,10 @@
 //! Texts in a temporary file, found by what they are about: sixteen bytes of memory each, however long they are.
 
+use super::{ArchiveError, Result};
 use crate::platform::FileAt as _;
 use std::fs::File;
 use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::io::{self, BufWriter, Write as _};
-use std::path::Path;
 
 /// Texts being collected.
 #[derive(Debug)]
@@ -24,10 +24,11 @@ pub(crate) struct SpillIndex {
 }
 
 impl SpillIndexWriter {
-    /// Texts go to an unnamed file in `directory`.
-    pub(crate) fn create(directory: &Path) -> io::Result<Self> {
+    /// Texts go to an unnamed temporary file.
+    pub(crate) fn create() -> Result<Self> {
+        let file = tempfile::tempfile_in(std::env::temp_dir()).map_err(ArchiveError::temporary)?;
         Ok(SpillIndexWriter {
-            file: BufWriter::new(tempfile::tempfile_in(directory)?),
+            file: BufWriter::new(file),
             end: 0,
             index: Vec::new(),
             hasher: RandomState::new(),
@@ -35,20 +36,24 @@ impl SpillIndexWriter {
     }
 
     /// Adds a text by what it is about.
-    pub(crate) fn push(&mut self, about: &impl Hash, text: &[u8]) -> io::Result<()> {
-        let length = u32::try_from(text.len()).map_err(io::Error::other)?;
-        self.file.write_all(&length.to_le_bytes())?;
-        self.file.write_all(text)?;
+    pub(crate) fn push(&mut self, about: &impl Hash, text: &[u8]) -> Result<()> {
+        let mut put = || {
+            let length = u32::try_from(text.len()).map_err(io::Error::other)?;
+            self.file.write_all(&length.to_le_bytes())?;
+            self.file.write_all(text)
+        };
+        put().map_err(ArchiveError::temporary)?;
         self.index.push((self.hasher.hash_one(about), self.end));
-        self.end += 4 + u64::from(length);
+        self.end += 4 + text.len() as u64;
         Ok(())
     }
 
     /// All texts, to be found.
-    pub(crate) fn finish(mut self) -> io::Result<SpillIndex> {
+    pub(crate) fn finish(mut self) -> Result<SpillIndex> {
         self.index.sort_unstable();
+        let file = self.file.into_inner().map_err(|error| error.into_error());
         Ok(SpillIndex {
-            file: self.file.into_inner().map_err(|error| error.into_error())?,
+            file: file.map_err(ArchiveError::temporary)?,
             index: self.index,
             hasher: self.hasher,
         })
@@ -57,13 +62,13 @@ impl SpillIndexWriter {
 
 impl SpillIndex {
     /// The texts about something, in the order they came. A text about something else may be among them: who asks must look.
-    pub(crate) fn find(&self, about: &impl Hash) -> impl Iterator<Item = io::Result<Vec<u8>>> {
+    pub(crate) fn find(&self, about: &impl Hash) -> impl Iterator<Item = Result<Vec<u8>>> {
         let hash = self.hasher.hash_one(about);
         let first = self.index.partition_point(|(other, _)| *other < hash);
         let found = self.index[first..].iter();
         found
             .take_while(move |(other, _)| *other == hash)
-            .map(|(_, begin)| self.read(*begin))
+            .map(|(_, begin)| self.read(*begin).map_err(ArchiveError::temporary))
     }
 
     /// How many texts there are.
@@ -91,8 +96,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_are_found_by_what_they_are_about_in_the_order_they_came() -> io::Result<()> {
-        let mut writer = SpillIndexWriter::create(&std::env::temp_dir())?;
+    fn texts_are_found_by_what_they_are_about_in_the_order_they_came() -> Result<()> {
+        let mut writer = SpillIndexWriter::create()?;
         let about = |number: usize| (number % 100, format!("{}", number % 100));
         for number in 0..1000 {
             writer.push(&about(number), "x".repeat(number).as_bytes())?;
@@ -102,7 +107,7 @@ mod tests {
             let found: Vec<_> = index
                 .find(&about(number))
                 .map(|text| text.map(|text| text.len()))
-                .collect::<io::Result<_>>()?;
+                .collect::<Result<_>>()?;
             assert_eq!(found, (number..1000).step_by(100).collect::<Vec<_>>());
         }
         assert_eq!(index.find(&(100, "100")).count(), 0);

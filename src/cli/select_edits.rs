@@ -2,7 +2,7 @@
 
 use super::source_args::parse_time;
 use crate::flow::transform::Edit;
-use crate::flow::transform::select::{Exclude, KINDS, Select};
+use crate::flow::transform::select::{Exclude, Select, is_chosen_by_line};
 use crate::format::Kind;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Arg, ArgAction, ArgMatches};
@@ -122,9 +122,10 @@ pub(super) fn only(select: &mut Select, value: &str) -> Result<(), String> {
     if let Some(("workspace", name)) = value.split_once('=') {
         return push(&mut select.workspaces, name);
     }
-    let kind = Kind::from_name(value).filter(|kind| KINDS.contains(kind));
+    let kind = Kind::from_name(value).filter(|kind| is_chosen_by_line(*kind));
     select.kinds.push(kind.ok_or_else(|| {
-        let names = KINDS.map(Kind::name).join(", ");
+        let names = Kind::ALL.iter().filter(|kind| is_chosen_by_line(**kind));
+        let names = names.map(|kind| kind.name()).collect::<Vec<_>>().join(", ");
         format!("`{value}` is neither workspace=NAME nor one of {names}")
     })?);
     Ok(())

@@ -1,7 +1,12 @@
 //! The kinds of object an archive holds.
 
 use crate::model::OwnerKind;
+use crate::model::field::{ColumnType, Field, FieldTable as _};
 use crate::model::named::named;
+use crate::model::{
+    Dataset, DatasetRecord, EvaluationDataset, Experiment, LoggedModel, ModelVersion, RegisteredModel, Run,
+    RunInfo, Scorer, Trace, Workspace,
+};
 
 named! {
     serialized
@@ -100,7 +105,7 @@ macro_rules! each_object {
 pub(crate) use each_object;
 
 macro_rules! objects {
-    ($($kind:ident $type:ident $(.$part:ident)? [$($form:ident $id:ident),+] [$($key:tt)*];)*) => {
+    ($($kind:ident $type:ident $(.$part:ident)? [$($form:ident $id:ident),+] [$($place:ident $key:ident),+];)*) => {
         impl Kind {
             /// The kinds whose lines are objects; those of others belong to one.
             pub(crate) const OBJECTS: &'static [Kind] = &[$(Kind::$kind),*];
@@ -113,6 +118,25 @@ macro_rules! objects {
                     Kind::Metrics | Kind::ModelMetrics | Kind::Artifacts => &[],
                 }
             }
+
+            /// Whether its objects are named within a workspace, so that two workspaces can each have one of a name.
+            pub(crate) fn is_named_in_workspaces(self) -> bool {
+                let key: &[&str] = match self {
+                    $(Kind::$kind => &[$(stringify!($key)),+],)*
+                    Kind::Metrics | Kind::ModelMetrics | Kind::Spans | Kind::Artifacts => &[],
+                };
+                key.contains(&"workspace")
+            }
+
+            /// The fields of its objects.
+            fn fields(self) -> impl Iterator<Item = &'static Field> {
+                let fields = match self {
+                    $(Kind::$kind => $type::FIELDS,)*
+                    Kind::Metrics | Kind::ModelMetrics | Kind::Spans | Kind::Artifacts => &[],
+                };
+                let of_info = if self == Kind::Runs { RunInfo::FIELDS } else { &[] };
+                fields.iter().chain(of_info)
+            }
         }
     };
 }
@@ -120,6 +144,65 @@ macro_rules! objects {
 each_object!(objects);
 
 impl Kind {
+    /// The kinds whose objects lines of it belong to; none where a line is an object of its own.
+    pub(crate) const fn owners(self) -> &'static [Kind] {
+        match self {
+            Kind::Metrics => &[Kind::Runs],
+            Kind::ModelMetrics => &[Kind::LoggedModels],
+            Kind::Spans => &[Kind::Traces],
+            Kind::DatasetRecords => &[Kind::EvaluationDatasets],
+            Kind::Artifacts => &[Kind::Runs, Kind::LoggedModels, Kind::ModelVersions, Kind::Traces],
+            Kind::Workspaces | Kind::Experiments | Kind::Runs | Kind::Datasets | Kind::LoggedModels => &[],
+            Kind::RegisteredModels | Kind::ModelVersions | Kind::Traces => &[],
+            Kind::EvaluationDatasets | Kind::Scorers => &[],
+        }
+    }
+
+    /// The kinds whose lines belong to objects of it.
+    pub(crate) const fn children(self) -> &'static [Kind] {
+        match self {
+            Kind::Runs => &[Kind::Metrics, Kind::Artifacts],
+            Kind::LoggedModels => &[Kind::ModelMetrics, Kind::Artifacts],
+            Kind::ModelVersions => &[Kind::Artifacts],
+            Kind::Traces => &[Kind::Spans, Kind::Artifacts],
+            Kind::EvaluationDatasets => &[Kind::DatasetRecords],
+            Kind::Workspaces | Kind::Experiments | Kind::Datasets | Kind::RegisteredModels => &[],
+            Kind::Metrics | Kind::ModelMetrics | Kind::Spans | Kind::DatasetRecords => &[],
+            Kind::Scorers | Kind::Artifacts => &[],
+        }
+    }
+
+    /// How many kinds belong to no other. A list of them all has this length, so that one without a new kind does not compile.
+    pub(crate) const ROOTS: usize = {
+        let (mut roots, mut at) = (0, 0);
+        while at < Kind::ALL.len() {
+            roots += Kind::ALL[at].owners().is_empty() as usize;
+            at += 1;
+        }
+        roots
+    };
+
+    /// Whether its objects have a field of that name.
+    pub(crate) fn has_field(self, name: &str) -> bool {
+        self.fields().any(|field| field.name == name)
+    }
+
+    /// Whether its objects have tags.
+    pub(crate) fn has_tags(self) -> bool {
+        let is_tags = |field: &Field| field.name == "tags" && field.kind == ColumnType::TextMap;
+        self.fields().any(is_tags)
+    }
+
+    /// Whether its objects are in an experiment.
+    pub(crate) fn is_in_experiment(self) -> bool {
+        self != Kind::Experiments && self.has_field("experiment_id")
+    }
+
+    /// Whether its objects are in an experiment, and known by ids that no other experiment has: such an object may stand elsewhere.
+    pub(crate) fn has_ids_of_its_own(self) -> bool {
+        self.is_in_experiment() && !self.id_fields().contains(&"experiment_id")
+    }
+
     /// Whether a field is a part of the id.
     pub(crate) fn is_id(self, key: &[String]) -> bool {
         let key = match (self, key) {
@@ -139,5 +222,52 @@ impl From<OwnerKind> for Kind {
             OwnerKind::ModelVersion => Kind::ModelVersions,
             OwnerKind::Trace => Kind::Traces,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn owners_and_children_say_the_same() {
+        for &kind in Kind::ALL {
+            let children = Kind::ALL.iter().filter(|child| child.owners().contains(&kind));
+            assert_eq!(children.copied().collect::<Vec<_>>(), kind.children(), "{kind}");
+        }
+    }
+
+    #[test]
+    fn fields_say_where_objects_are() {
+        let those = |is: fn(Kind) -> bool| -> Vec<Kind> {
+            let kinds = Kind::ALL.iter().copied();
+            kinds.filter(|kind| is(*kind)).collect()
+        };
+        use Kind::*;
+        assert_eq!(
+            those(Kind::is_in_experiment),
+            [Runs, Datasets, LoggedModels, Traces, Scorers]
+        );
+        assert_eq!(those(Kind::has_ids_of_its_own), [Runs, LoggedModels, Traces]);
+        assert_eq!(
+            those(Kind::is_named_in_workspaces),
+            [RegisteredModels, ModelVersions]
+        );
+        assert_eq!(
+            those(|kind| kind.has_field("workspace")),
+            [Experiments, RegisteredModels, ModelVersions, EvaluationDatasets]
+        );
+        assert_eq!(
+            those(Kind::has_tags),
+            [
+                Experiments,
+                Runs,
+                LoggedModels,
+                RegisteredModels,
+                ModelVersions,
+                Traces,
+                EvaluationDatasets
+            ]
+        );
     }
 }

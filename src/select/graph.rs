@@ -1,10 +1,9 @@
 //! What the objects of an archive name of one another, by number: a bit for each object and eight bytes for each reference to one that is
 //! there. Ids are held nowhere: references find their objects by sorting both in bounded memory.
 
-use crate::archive::{Archive, SpillSorter};
+use crate::archive::{Archive, ArchiveError, Result, SpillSorter};
 use crate::format::Kind;
 use std::io;
-use std::path::Path;
 
 /// Memory in which ids are sorted.
 const SORTED_BYTES: usize = 1 << 20;
@@ -51,7 +50,7 @@ impl Numbers {
             let node = self.begins[at].checked_add(place);
             node.filter(|node| *node < end).map(Node::try_from)
         });
-        node.and_then(Result::ok)
+        node.and_then(std::result::Result::ok)
             .ok_or_else(|| io::Error::other(format!("more {kind} than can be numbered")))
     }
 }
@@ -75,11 +74,11 @@ pub(crate) struct GraphBuilder {
 }
 
 impl GraphBuilder {
-    /// For the objects of an archive; `scratch` takes temporary files.
-    pub(crate) fn new(archive: &Archive, scratch: &Path) -> Self {
+    /// For the objects of an archive.
+    pub(crate) fn new(archive: &Archive) -> Self {
         GraphBuilder {
             numbers: Numbers::of(archive),
-            sorter: SpillSorter::with_memory(scratch, SORTED_BYTES),
+            sorter: SpillSorter::with_memory(&std::env::temp_dir(), SORTED_BYTES),
             has_references: false,
         }
     }
@@ -90,28 +89,28 @@ impl GraphBuilder {
     }
 
     /// Tells of an object by its place among its kind; its number.
-    pub(crate) fn define(&mut self, kind: Kind, id: &str, place: u64) -> io::Result<Node> {
-        let node = self.numbers.node(kind, place)?;
+    pub(crate) fn define(&mut self, kind: Kind, id: &str, place: u64) -> Result<Node> {
+        let node = self.nameless(kind, place)?;
         self.push(kind, id, DEFINED, node)?;
         Ok(node)
     }
 
     /// The number of an object that nothing names.
-    pub(crate) fn nameless(&self, kind: Kind, place: u64) -> io::Result<Node> {
-        self.numbers.node(kind, place)
+    pub(crate) fn nameless(&self, kind: Kind, place: u64) -> Result<Node> {
+        self.numbers.node(kind, place).map_err(ArchiveError::temporary)
     }
 
     /// Says that who takes an object takes another too, which need not be there.
-    pub(crate) fn need(&mut self, from: Node, kind: Kind, id: &str) -> io::Result<()> {
+    pub(crate) fn need(&mut self, from: Node, kind: Kind, id: &str) -> Result<()> {
         self.refer(kind, id, Way::There, from)
     }
 
     /// Says that who takes something takes this object too.
-    pub(crate) fn follow(&mut self, kind: Kind, id: &str, to: Node) -> io::Result<()> {
+    pub(crate) fn follow(&mut self, kind: Kind, id: &str, to: Node) -> Result<()> {
         self.refer(kind, id, Way::Back, to)
     }
 
-    fn refer(&mut self, kind: Kind, id: &str, way: Way, node: Node) -> io::Result<()> {
+    fn refer(&mut self, kind: Kind, id: &str, way: Way, node: Node) -> Result<()> {
         if id.is_empty() {
             return Ok(());
         }
@@ -120,23 +119,26 @@ impl GraphBuilder {
     }
 
     /// The length before an id keeps ids apart that begin alike; of one id, what it is comes before what refers to it.
-    fn push(&mut self, kind: Kind, id: &str, role: u8, node: Node) -> io::Result<()> {
-        let length = u32::try_from(id.len()).map_err(io::Error::other)?;
+    fn push(&mut self, kind: Kind, id: &str, role: u8, node: Node) -> Result<()> {
+        let length = u32::try_from(id.len()).map_err(io::Error::other);
+        let length = length.map_err(ArchiveError::temporary)?;
         let mut key = Vec::with_capacity(id.len() + 6);
         key.push(kind as u8);
         key.extend(length.to_be_bytes());
         key.extend(id.as_bytes());
         key.push(role);
-        self.sorter.push(key, node.to_le_bytes().to_vec())
+        let pushed = self.sorter.push(key, node.to_le_bytes().to_vec());
+        pushed.map_err(ArchiveError::temporary)
     }
 
     /// Leads each reference to its object.
-    pub(crate) fn finish(self) -> io::Result<Graph> {
+    pub(crate) fn finish(self) -> Result<Graph> {
         let mut edges = Vec::new();
         let mut defined: (Vec<u8>, Node) = Default::default();
-        let records = self.has_references.then(|| self.sorter.finish()).transpose()?;
+        let records = self.has_references.then(|| self.sorter.finish()).transpose();
+        let records = records.map_err(ArchiveError::temporary)?;
         for record in records.into_iter().flatten() {
-            let (mut key, value) = record?;
+            let (mut key, value) = record.map_err(ArchiveError::temporary)?;
             let role = key.pop();
             let node = Node::from_le_bytes(value.try_into().unwrap_or_default());
             match role {

@@ -74,6 +74,16 @@ impl Head {
     }
 }
 
+/// A field of a key, where it is the time by which objects stand.
+macro_rules! key_time {
+    (optional_time $value:expr) => {
+        $value.as_i64()
+    };
+    ($other:ident $value:expr) => {
+        None
+    };
+}
+
 /// A field as a part of a key.
 macro_rules! key_part {
     (number $value:expr) => {
@@ -112,6 +122,15 @@ macro_rules! objects {
                     Kind::Metrics | Kind::ModelMetrics | Kind::Spans | Kind::Artifacts => SortKey::new(),
                 }
             }
+
+            /// The time by which objects of an experiment stand, in epoch milliseconds.
+            pub(crate) fn time(&self, kind: Kind) -> Option<i64> {
+                match kind {
+                    $(Kind::$kind => None$(.or(key_time!($part self.$field)))+,)*
+                    Kind::Metrics | Kind::ModelMetrics | Kind::Spans | Kind::Artifacts => None,
+                }
+            }
+
         }
     };
 }

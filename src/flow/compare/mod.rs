@@ -143,9 +143,7 @@ fn export_target(uri: &str, out: &Path, parts: &[WorkspaceImport], monitor: &dyn
         [part] => part.api.client().workspace().map(str::to_owned),
         _ => None,
     };
-    let pattern = |error: crate::select::PatternError| ImportError::Choice {
-        detail: error.to_string(),
-    };
+    let pattern = |error: crate::select::PatternError| ImportError::choice(error);
     let options = ExportOptions {
         writer: WriterOptions {
             no_sync: true,

@@ -141,6 +141,24 @@ pub enum ImportError {
 }
 
 impl ImportError {
+    /// What was asked for does not fit the archive or the target.
+    pub(crate) fn choice(detail: impl ToString) -> Self {
+        let detail = detail.to_string();
+        ImportError::Choice { detail }
+    }
+
+    /// The target lacks what the journal says it has.
+    pub(crate) fn gone(kind: Kind, id: &str, target_id: impl ToString) -> Self {
+        let (id, target_id) = (id.to_owned(), target_id.to_string());
+        ImportError::Gone { kind, id, target_id }
+    }
+
+    /// An object needs another one that is not in the target.
+    pub(crate) fn needs(kind: Kind, id: &str) -> Self {
+        let id = id.to_owned();
+        ImportError::Needs { kind, id }
+    }
+
     /// As [`ImportError::Exim`], of an object.
     pub(crate) fn exim(kind: Kind, id: &str) -> impl FnOnce(PyJsonError) -> Self {
         let id = id.to_owned();

@@ -144,7 +144,7 @@ fn shared(workspaces: &BTreeMap<String, Option<Workspace>>, client: &Client) -> 
 }
 
 fn choice(detail: String) -> ImportError {
-    ImportError::Choice { detail }
+    ImportError::choice(detail)
 }
 
 /// The origin that objects of a workspace are marked with: names are unique only within one.

@@ -7,7 +7,6 @@ use crate::format::origin::FurtherOrigin;
 use crate::format::{Kind, OriginLine};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::io;
 
 /// The origins of all archives; the first is that of the result.
 #[derive(Debug, Default)]
@@ -80,9 +79,6 @@ pub(super) struct Identity {
     pub(super) id: String,
 }
 
-/// Kinds whose ids are names, each of its workspace.
-pub(super) const NAMED_IN_WORKSPACES: [Kind; 2] = [Kind::RegisteredModels, Kind::ModelVersions];
-
 /// What the origins of one archive call its objects.
 #[derive(Debug)]
 pub(super) struct Book {
@@ -129,7 +125,7 @@ impl Book {
         let given = self
             .workspace
             .as_deref()
-            .filter(|_| NAMED_IN_WORKSPACES.contains(&kind));
+            .filter(|_| kind.is_named_in_workspaces());
         let workspace = match &self.workspace {
             // As a whole it was put into one.
             Some(_) if workspace == given => None,
@@ -156,16 +152,14 @@ impl Book {
 
 impl Others {
     fn read(archive: &Archive, file: FileDescriptor, table: &mut OriginTable) -> Result<Self> {
-        let mut texts = SpillIndexWriter::create(&std::env::temp_dir()).map_err(failed)?;
+        let mut texts = SpillIndexWriter::create()?;
         let mut origins = HashMap::new();
         let mut lines = archive.lines_of(vec![file]);
         while let Some(line) = lines.next_line()? {
             let text = line.bytes;
             let line: OriginLine = serde_json::from_slice(text)
                 .map_err(|error| archive.damaged(&line.place(), &error.to_string()))?;
-            texts
-                .push(&(line.kind, &line.workspace, &line.id), text)
-                .map_err(failed)?;
+            texts.push(&(line.kind, &line.workspace, &line.id), text)?;
             if let Entry::Vacant(unseen) = origins.entry(line.origin) {
                 let number = table.number(FurtherOrigin {
                     origin: unseen.key().clone(),
@@ -175,7 +169,7 @@ impl Others {
             }
         }
         Ok(Others {
-            lines: texts.finish().map_err(failed)?,
+            lines: texts.finish()?,
             origins,
         })
     }
@@ -184,8 +178,9 @@ impl Others {
     fn find(&self, kind: Kind, workspace: Option<&str>, id: &str) -> Result<Vec<(Identity, bool)>> {
         let mut found = Vec::new();
         for text in self.lines.find(&(kind, workspace, id)) {
-            let text = text.map_err(failed)?;
-            let line: OriginLine = serde_json::from_slice(&text).map_err(|error| failed(error.into()))?;
+            let text = text?;
+            let line: OriginLine =
+                serde_json::from_slice(&text).map_err(|error| ArchiveError::temporary(error.into()))?;
             if (line.kind, line.workspace.as_deref(), line.id.as_str()) == (kind, workspace, id) {
                 let identity = Identity {
                     id: line.origin_id().to_owned(),
@@ -196,8 +191,4 @@ impl Others {
         }
         Ok(found)
     }
-}
-
-fn failed(error: io::Error) -> ArchiveError {
-    ArchiveError::io("use temporary file in", std::env::temp_dir())(error)
 }

@@ -37,8 +37,8 @@ use self::orphans::Decided;
 use self::output::MergeOutput;
 use self::plan::{InputPlan, Plan};
 use self::shards::Links;
-use self::source::{FAMILIES, Source};
-use self::survey::{UNIQUE, for_each_shared};
+use self::source::Source;
+use self::survey::for_each_shared;
 use self::weave::Weave;
 use crate::archive::walk::newer_kinds;
 use crate::archive::{Archive, ArchiveError, ArchiveWriter, Duplicates, WriterOptions};
@@ -199,7 +199,7 @@ pub(super) type Losers = HashMap<(usize, Kind), HashMap<String, usize>>;
 fn losers(archives: &[&Archive], plan: &Plan, options: &MergeOptions, scratch: &Path) -> Result<Losers> {
     let mut losers = Losers::new();
     let has_times = options.prefer == Prefer::Newer;
-    for kind in UNIQUE {
+    for &kind in Kind::ALL.iter().filter(|kind| kind.has_ids_of_its_own()) {
         for_each_shared(archives, kind, has_times, scratch, |id, found| {
             let key = |at: &survey::Found| {
                 let experiment = plan.inputs[at.input].moves.experiment(&at.experiment_id);
@@ -237,7 +237,7 @@ impl Job<'_> {
         let mut artifacts: Vec<_> = self.archives.iter().map(|_| None).collect();
         let mut weave = Weave::new(self.archives, self.plan, self.losers, self.options.prefer);
         weave.tell_of_lost(&self.decided.conflicts);
-        for family in FAMILIES {
+        for kind in source::KINDS {
             let mut sources = Vec::new();
             for (number, archive) in self.archives.iter().enumerate() {
                 let InputPlan {
@@ -247,19 +247,16 @@ impl Job<'_> {
                     ..
                 } = &self.plan.inputs[number];
                 let artifacts = &mut artifacts[number];
-                let source = Source::open(archive, family, moves, artifacts, &self.decided.orphans[number])?;
-                let is_sorted = match family.kind {
-                    Kind::Workspaces | Kind::EvaluationDatasets => false,
-                    Kind::RegisteredModels | Kind::ModelVersions => *sorts_models,
-                    _ => *sorts_experiments,
-                };
+                let source = Source::open(archive, kind, moves, artifacts, &self.decided.orphans[number])?;
+                let is_sorted = *sorts_models && kind.is_named_in_workspaces()
+                    || *sorts_experiments && kind.has_field("experiment_id");
                 sources.push(if is_sorted {
                     source.sorted(scratch, artifacts)?
                 } else {
                     source
                 });
             }
-            weave.family(family, &mut sources, &mut output)?;
+            weave.family(kind, &mut sources, &mut output)?;
             for (source, artifacts) in sources.into_iter().zip(&mut artifacts) {
                 source.finish(artifacts);
             }

@@ -1,6 +1,5 @@
 //! What of one archive gets another id or name in the result, and how its lines say it.
 
-use super::book::NAMED_IN_WORKSPACES;
 use super::source::{Owner, some_text};
 use super::{MergeError, Result};
 use crate::archive::walk::Head;
@@ -42,14 +41,6 @@ pub(super) struct Moves {
     /// The workspace of objects that name none, where other archives name theirs.
     pub(super) workspace: Option<&'static str>,
 }
-
-/// Kinds whose objects name their workspace.
-const OF_WORKSPACES: [Kind; 4] = [
-    Kind::Experiments,
-    Kind::RegisteredModels,
-    Kind::ModelVersions,
-    Kind::EvaluationDatasets,
-];
 
 /// What begins a reference to a version or an alias.
 const REFERENCES: [&str; 2] = ["models:/", "prompts:/"];
@@ -95,7 +86,7 @@ impl Moves {
 
     /// Whether objects of a kind are put into the workspace that all belong to which name none.
     fn gives_workspace(&self, kind: Kind) -> bool {
-        self.workspace.is_some() && OF_WORKSPACES.contains(&kind)
+        self.workspace.is_some() && kind.has_field("workspace")
     }
 
     /// The id of an experiment in the result.
@@ -113,7 +104,7 @@ impl Moves {
     pub(super) fn place(&self, archive: &Archive, kind: Kind, head: &Head, line: Vec<u8>) -> Result<Owner> {
         let old_id = head.id(kind);
         let named = || some_text(&head.workspace).or(self.workspace.map(str::to_owned));
-        let workspace = NAMED_IN_WORKSPACES.contains(&kind).then(named).flatten();
+        let workspace = kind.is_named_in_workspaces().then(named).flatten();
         let owner = |key, id, line| Owner {
             key,
             id,

@@ -14,14 +14,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::rc::Rc;
 
-/// Kinds of objects that an archive can hold lines of without them, and the kinds of those lines.
-const OWNERS: [(Kind, &[Kind]); 5] = [
-    (Kind::Runs, &[Kind::Metrics, Kind::Artifacts]),
-    (Kind::LoggedModels, &[Kind::ModelMetrics, Kind::Artifacts]),
-    (Kind::ModelVersions, &[Kind::Artifacts]),
-    (Kind::Traces, &[Kind::Spans, Kind::Artifacts]),
-    (Kind::EvaluationDatasets, &[Kind::DatasetRecords]),
-];
+/// Kinds of objects that an archive can hold lines of without them, each with a kind of those lines.
+fn owners() -> impl Iterator<Item = (Kind, Kind)> {
+    let kinds = Kind::ALL.iter();
+    kinds.flat_map(|&kind| kind.children().iter().map(move |&lines| (kind, lines)))
+}
 
 /// An object that is lost in an archive which has lines of a kind of it.
 #[derive(Debug, Clone, Default)]
@@ -62,14 +59,12 @@ impl Decided {
 /// What becomes of the lines of lost objects: they all stay.
 pub(super) fn staying(archive: &Archive, scratch: &Path) -> Result<Orphans> {
     let mut all = BTreeMap::new();
-    for (kind, of_owner) in OWNERS {
-        for &lines in of_owner {
-            let lost = lost_owners(archive, lines, kind, scratch)?.into_iter();
-            let stays = |id: String| (id.clone(), LostObject { id, goes: false });
-            let lost: HashMap<_, _> = lost.map(stays).collect();
-            if !lost.is_empty() {
-                all.insert((kind, lines), lost);
-            }
+    for (kind, lines) in owners() {
+        let lost = lost_owners(archive, lines, kind, scratch)?.into_iter();
+        let stays = |id: String| (id.clone(), LostObject { id, goes: false });
+        let lost: HashMap<_, _> = lost.map(stays).collect();
+        if !lost.is_empty() {
+            all.insert((kind, lines), lost);
         }
     }
     Ok(Rc::new(all))
@@ -82,40 +77,37 @@ pub(super) fn staying(archive: &Archive, scratch: &Path) -> Result<Orphans> {
 pub(super) fn decide(archives: &[&Archive], plan: &Plan, prefer: Prefer, scratch: &Path) -> Result<Decided> {
     let mut orphans = vec![BTreeMap::new(); archives.len()];
     let mut conflicts: BTreeMap<(Kind, String), Conflict> = BTreeMap::new();
-    for (kind, of_owner) in OWNERS {
-        for &lines in of_owner {
-            let mut sides: BTreeMap<String, Sides> = BTreeMap::new();
-            let mut lost: Vec<Vec<(String, String)>> = Vec::with_capacity(archives.len());
-            for (input, archive) in archives.iter().enumerate() {
-                let moves = &plan.inputs[input].moves;
-                let ids = lost_owners(archive, lines, kind, scratch)?.into_iter();
-                lost.push(ids.map(|old| (moves.id(kind, &old), old)).collect());
-                for (id, _) in &lost[input] {
-                    sides.entry(id.clone()).or_default().lost.push(input);
-                }
+    for (kind, lines) in owners() {
+        let mut sides: BTreeMap<String, Sides> = BTreeMap::new();
+        let mut lost: Vec<Vec<(String, String)>> = Vec::with_capacity(archives.len());
+        for (input, archive) in archives.iter().enumerate() {
+            let moves = &plan.inputs[input].moves;
+            let ids = lost_owners(archive, lines, kind, scratch)?.into_iter();
+            lost.push(ids.map(|old| (moves.id(kind, &old), old)).collect());
+            for (id, _) in &lost[input] {
+                sides.entry(id.clone()).or_default().lost.push(input);
             }
-            if sides.is_empty() {
-                continue;
+        }
+        if sides.is_empty() {
+            continue;
+        }
+        find_holders(archives, plan, kind, &mut sides)?;
+        let told = digests(archives, plan, (kind, lines), &sides)?;
+        let mut taken = HashMap::new();
+        for (id, sides) in &sides {
+            let (winner, differs) = sides.decide(|input| told.get(&(id.clone(), input)), archives, prefer);
+            taken.insert(id.as_str(), winner);
+            if differs {
+                let conflict = sides.conflict(kind, id, winner);
+                conflicts.entry((kind, id.clone())).or_insert(conflict);
             }
-            find_holders(archives, plan, kind, &mut sides)?;
-            let told = digests(archives, plan, (kind, lines), &sides)?;
-            let mut taken = HashMap::new();
-            for (id, sides) in &sides {
-                let (winner, differs) =
-                    sides.decide(|input| told.get(&(id.clone(), input)), archives, prefer);
-                taken.insert(id.as_str(), winner);
-                if differs {
-                    let conflict = sides.conflict(kind, id, winner);
-                    conflicts.entry((kind, id.clone())).or_insert(conflict);
-                }
-            }
-            for (input, ids) in lost.into_iter().enumerate().filter(|(_, ids)| !ids.is_empty()) {
-                let fate = |(id, old): (String, String)| {
-                    let goes = taken.get(id.as_str()) != Some(&input);
-                    (old, LostObject { id, goes })
-                };
-                orphans[input].insert((kind, lines), ids.into_iter().map(fate).collect());
-            }
+        }
+        for (input, ids) in lost.into_iter().enumerate().filter(|(_, ids)| !ids.is_empty()) {
+            let fate = |(id, old): (String, String)| {
+                let goes = taken.get(id.as_str()) != Some(&input);
+                (old, LostObject { id, goes })
+            };
+            orphans[input].insert((kind, lines), ids.into_iter().map(fate).collect());
         }
     }
     Ok(Decided {

@@ -26,17 +26,15 @@ pub(super) struct MergeOutput {
     links: Links,
 }
 
-/// Kinds of which each object of a further origin is told.
-const TOLD: [Kind; 8] = [
-    Kind::Experiments,
-    Kind::Runs,
-    Kind::LoggedModels,
-    Kind::RegisteredModels,
-    Kind::ModelVersions,
-    Kind::Traces,
-    Kind::EvaluationDatasets,
-    Kind::Scorers,
-];
+/// Whether each object of a further origin is told.
+fn is_told(kind: Kind) -> bool {
+    match kind {
+        Kind::Experiments | Kind::Runs | Kind::LoggedModels | Kind::RegisteredModels => true,
+        Kind::ModelVersions | Kind::Traces | Kind::EvaluationDatasets | Kind::Scorers => true,
+        Kind::Workspaces | Kind::Datasets | Kind::Metrics | Kind::ModelMetrics => false,
+        Kind::Spans | Kind::DatasetRecords | Kind::Artifacts => false,
+    }
+}
 
 impl MergeOutput {
     pub(super) fn new(writer: Option<ArchiveWriter>, links: Links) -> Self {
@@ -83,7 +81,7 @@ impl MergeOutput {
         let Some(file) = self.origins.as_mut().filter(|_| plan.table.origins.len() > 1) else {
             return Ok(());
         };
-        if !TOLD.contains(&kind) {
+        if !is_told(kind) {
             return Ok(());
         }
         let workspace = owner.workspace.as_deref();

@@ -9,29 +9,18 @@ use crate::archive::{Archive, ArchiveError, Merge, SpillSorter};
 use crate::format::{Kind, SortKey};
 use std::path::Path;
 
-/// A kind of object and the kinds of line that belong to it and follow its order.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Family {
-    pub(super) kind: Kind,
-    pub(super) children: &'static [Kind],
-}
-
-const fn family(kind: Kind, children: &'static [Kind]) -> Family {
-    Family { kind, children }
-}
-
-/// Every kind in an order in which artifacts come as their file has them: by kind of owner.
-pub(super) const FAMILIES: [Family; 10] = [
-    family(Kind::Workspaces, &[]),
-    family(Kind::Experiments, &[]),
-    family(Kind::Datasets, &[]),
-    family(Kind::Runs, &[Kind::Metrics, Kind::Artifacts]),
-    family(Kind::LoggedModels, &[Kind::ModelMetrics, Kind::Artifacts]),
-    family(Kind::RegisteredModels, &[]),
-    family(Kind::ModelVersions, &[Kind::Artifacts]),
-    family(Kind::Traces, &[Kind::Spans, Kind::Artifacts]),
-    family(Kind::EvaluationDatasets, &[Kind::DatasetRecords]),
-    family(Kind::Scorers, &[]),
+/// Every kind of object in an order in which artifacts come as their file has them: by kind of owner.
+pub(super) const KINDS: [Kind; Kind::ROOTS] = [
+    Kind::Workspaces,
+    Kind::Experiments,
+    Kind::Datasets,
+    Kind::Runs,
+    Kind::LoggedModels,
+    Kind::RegisteredModels,
+    Kind::ModelVersions,
+    Kind::Traces,
+    Kind::EvaluationDatasets,
+    Kind::Scorers,
 ];
 
 /// An object at its place in the result.
@@ -54,7 +43,7 @@ pub(super) struct Owner {
 
 /// Objects of one kind with their lines, read side by side.
 pub(super) struct Source<'a> {
-    family: Family,
+    kind: Kind,
     archive: &'a Archive,
     moves: &'a Moves,
     objects: Objects<'a>,
@@ -75,24 +64,24 @@ impl<'a> Source<'a> {
     /// At the beginning of a kind's files. `artifacts` goes on where the kind before has ended.
     pub(super) fn open(
         archive: &'a Archive,
-        family: Family,
+        kind: Kind,
         moves: &'a Moves,
         artifacts: &mut Option<Cursor<'a>>,
         orphans: &Orphans,
     ) -> Result<Self> {
         let mut children = Vec::new();
-        for &kind in family.children {
-            let cursor = match artifacts.take_if(|_| kind == Kind::Artifacts) {
+        for &child in kind.children() {
+            let cursor = match artifacts.take_if(|_| child == Kind::Artifacts) {
                 Some(cursor) => cursor,
-                None => Cursor::new(archive, kind)?,
+                None => Cursor::new(archive, child)?,
             };
-            children.push(Children::of_archive(cursor, kind, family.kind, orphans)?);
+            children.push(Children::of_archive(cursor, child, kind, orphans)?);
         }
         let mut source = Source {
-            family,
+            kind,
             archive,
             moves,
-            objects: Objects::Archive(Box::new(Cursor::new(archive, family.kind)?)),
+            objects: Objects::Archive(Box::new(Cursor::new(archive, kind)?)),
             children,
             current: None,
             last: None,
@@ -123,14 +112,14 @@ impl<'a> Source<'a> {
                 .map_err(io_error)?;
             self.advance()?;
         }
-        let (archive, moves, family) = (self.archive, self.moves, self.family);
+        let (archive, moves, kind) = (self.archive, self.moves, self.kind);
         self.finish(artifacts);
         let mut children = Vec::new();
-        for (sorter, &kind) in lines.into_iter().zip(family.children) {
-            children.push(Children::of_merge(kind, sorter.finish().map_err(io_error)?).map_err(io_error)?);
+        for (sorter, &child) in lines.into_iter().zip(kind.children()) {
+            children.push(Children::of_merge(child, sorter.finish().map_err(io_error)?).map_err(io_error)?);
         }
         let mut source = Source {
-            family,
+            kind,
             archive,
             moves,
             objects: Objects::Sorted(objects.finish().map_err(io_error)?),
@@ -162,7 +151,7 @@ impl<'a> Source<'a> {
         if owner.of_lost.is_some_and(|of_lost| usize::from(of_lost) != place) {
             return Ok(None);
         }
-        let kind = self.family.children[place];
+        let kind = self.kind.children()[place];
         let Some(line) = self.children[place].next_of(owner)? else {
             return Ok(None);
         };
@@ -209,7 +198,7 @@ impl<'a> Source<'a> {
     }
 
     fn read(&mut self) -> Result<Option<Owner>> {
-        let kind = self.family.kind;
+        let kind = self.kind;
         match &mut self.objects {
             Objects::Sorted(merge) => {
                 let io_error = ArchiveError::io("read temporary file of", self.archive.path());

@@ -26,15 +26,6 @@ pub(super) struct FoundModel {
     pub(super) versions: BTreeSet<u64>,
 }
 
-/// Kinds of what is in an experiment.
-const OF_EXPERIMENTS: [Kind; 5] = [
-    Kind::Datasets,
-    Kind::Runs,
-    Kind::LoggedModels,
-    Kind::Traces,
-    Kind::Scorers,
-];
-
 /// What one archive holds by name.
 #[derive(Debug, Default)]
 pub(super) struct Names {
@@ -74,10 +65,10 @@ impl Names {
             }
         }
         // What is in an experiment that is not there itself, which only an archive has that lost some.
-        let of_experiments: &[Kind] = match archive.manifest().lost(Kind::Experiments) {
-            0 => &[],
-            _ => &OF_EXPERIMENTS,
-        };
+        let has_lost = archive.manifest().lost(Kind::Experiments) > 0;
+        let of_experiments = Kind::ALL
+            .iter()
+            .filter(|kind| has_lost && kind.is_in_experiment());
         for &kind in of_experiments {
             let mut last = String::new();
             let mut cursor = Cursor::new(archive, kind)?;
@@ -187,9 +178,6 @@ pub(super) fn changed_at(kind: Kind, line: &[u8]) -> Option<i64> {
 /// Memory in which ids are sorted.
 const SORTED_BYTES: usize = 2 << 20;
 
-/// Kinds whose ids are unique, wherever their objects stand.
-pub(super) const UNIQUE: [Kind; 3] = [Kind::Runs, Kind::LoggedModels, Kind::Traces];
-
 /// An object whose id is in several archives.
 #[derive(Debug)]
 pub(super) struct Found {
@@ -219,13 +207,9 @@ pub(super) fn for_each_shared(
         let mut cursor = Cursor::new(archive, kind)?;
         while let Some(line) = cursor.line() {
             let head = cursor.head(kind)?;
-            let time = match kind {
-                Kind::Runs => &head.start_time,
-                Kind::LoggedModels => &head.creation_timestamp_ms,
-                _ => &head.request_time,
-            };
+
             let changed_at = has_times.then(|| changed_at(kind, line)).flatten();
-            let found = serde_json::json!([input, text(&head.experiment_id), time.as_i64(), changed_at]);
+            let found = serde_json::json!([input, text(&head.experiment_id), head.time(kind), changed_at]);
             sorter
                 .push(head.id(kind).into_bytes(), found.to_string().into_bytes())
                 .map_err(io_error)?;

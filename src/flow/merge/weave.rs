@@ -4,7 +4,7 @@ use super::book::Identity;
 use super::joined::join;
 use super::output::MergeOutput;
 use super::plan::Plan;
-use super::source::{Family, Owner, Source};
+use super::source::{Owner, Source};
 use super::survey::changed_at;
 use super::{Losers, Prefer, Result};
 use crate::archive::Archive;
@@ -74,7 +74,7 @@ impl<'j> Weave<'j> {
     /// Takes all objects of a kind, with their lines.
     pub(super) fn family(
         &mut self,
-        family: Family,
+        kind: Kind,
         sources: &mut [Source<'_>],
         output: &mut MergeOutput,
     ) -> Result<()> {
@@ -85,14 +85,14 @@ impl<'j> Weave<'j> {
             let mut group = Vec::with_capacity(all.len());
             for &at in &all {
                 let goes = sources[at].head().is_some_and(|head| head.goes);
-                match self.winner_over(family, at, &sources[at]) {
-                    _ if goes => drop_lines(family, &mut sources[at], output)?,
-                    Some(winner) => self.leave_out(family, at, winner, &mut sources[at], output)?,
+                match self.winner_over(kind, at, &sources[at]) {
+                    _ if goes => drop_lines(kind, &mut sources[at], output)?,
+                    Some(winner) => self.leave_out(kind, at, winner, &mut sources[at], output)?,
                     None => group.push(at),
                 }
             }
             if !group.is_empty() {
-                self.group(family, &group, sources, output)?;
+                self.group(kind, &group, sources, output)?;
             }
             for at in all {
                 sources[at].advance()?;
@@ -102,14 +102,14 @@ impl<'j> Weave<'j> {
     }
 
     /// The archive from which an object is taken that stands elsewhere there.
-    fn winner_over(&self, family: Family, at: usize, source: &Source<'_>) -> Option<usize> {
-        let losers = self.losers.get(&(at, family.kind))?;
+    fn winner_over(&self, kind: Kind, at: usize, source: &Source<'_>) -> Option<usize> {
+        let losers = self.losers.get(&(at, kind))?;
         losers.get(&source.head()?.old_id).copied()
     }
 
     fn leave_out(
         &mut self,
-        family: Family,
+        kind: Kind,
         at: usize,
         winner: usize,
         source: &mut Source<'_>,
@@ -120,9 +120,9 @@ impl<'j> Weave<'j> {
         }) = source.head()
         {
             output.drop(line);
-            self.conflict(family.kind, id.clone(), &[winner, at], winner);
+            self.conflict(kind, id.clone(), &[winner, at], winner);
         }
-        drop_lines(family, source, output)
+        drop_lines(kind, source, output)
     }
 
     fn conflict(&mut self, kind: Kind, id: String, group: &[usize], winner: usize) {
@@ -145,30 +145,30 @@ impl<'j> Weave<'j> {
     /// Takes the objects at one place.
     fn group(
         &mut self,
-        family: Family,
+        kind: Kind,
         group: &[usize],
         sources: &mut [Source<'_>],
         output: &mut MergeOutput,
     ) -> Result<()> {
-        let classes = self.classes(family.kind, group, sources)?;
+        let classes = self.classes(kind, group, sources)?;
         let winners: Vec<usize> = classes
             .iter()
-            .map(|class| self.winner(family.kind, class, sources))
+            .map(|class| self.winner(kind, class, sources))
             .collect();
         let line_of = |at: usize| sources[at].head().and_then(|head| head.line.as_deref());
         let mut others = winners[1..].iter().filter_map(|&at| line_of(at));
         let joined = match (line_of(winners[0]), others.next()) {
             (Some(first), Some(second)) => {
-                let mut line = join(family.kind, first, second, &mut self.notices);
+                let mut line = join(kind, first, second, &mut self.notices);
                 for other in others {
-                    line = join(family.kind, &line, other, &mut self.notices);
+                    line = join(kind, &line, other, &mut self.notices);
                 }
                 Some(line)
             }
             _ => None,
         };
         if group.len() > 1 && line_of(winners[0]).is_some() {
-            *self.united.entry(family.kind).or_default() += 1;
+            *self.united.entry(kind).or_default() += 1;
         }
         for (class, &winner) in classes.iter().zip(&winners).skip(1) {
             // What becomes one with another has no lines that belong to it.
@@ -178,13 +178,13 @@ impl<'j> Weave<'j> {
                     .head()
                     .map(|head| head.id.clone())
                     .unwrap_or_default();
-                self.conflict(family.kind, id, class, winner);
+                self.conflict(kind, id, class, winner);
             }
         }
-        self.take(family, (&classes[0], winners[0]), joined, sources, output)?;
+        self.take(kind, (&classes[0], winners[0]), joined, sources, output)?;
         if let Some(owner) = sources[winners[0]].head().filter(|owner| owner.line.is_some()) {
             let sides = group.iter().filter_map(|&at| Some((at, sources[at].head()?)));
-            output.origins(self.plan, family.kind, owner, sides)?;
+            output.origins(self.plan, kind, owner, sides)?;
         }
         Ok(())
     }
@@ -229,7 +229,7 @@ impl<'j> Weave<'j> {
     /// Writes the winner with its lines, and compares the others with it.
     fn take(
         &mut self,
-        family: Family,
+        kind: Kind,
         (class, winner): (&[usize], usize),
         joined: Option<Vec<u8>>,
         sources: &mut [Source<'_>],
@@ -248,9 +248,9 @@ impl<'j> Weave<'j> {
             }
         }
         if let Some(line) = joined.as_deref().or(owner.line.as_deref()) {
-            output.write(family.kind, key.clone(), &id, line)?;
+            output.write(kind, key.clone(), &id, line)?;
         }
-        for (place, &kind) in family.children.iter().enumerate() {
+        for (place, &child) in kind.children().iter().enumerate() {
             let mut number = 0;
             loop {
                 let line = sources[winner].next_child(place)?;
@@ -262,7 +262,7 @@ impl<'j> Weave<'j> {
                     }
                 }
                 let Some(line) = line else { break };
-                output.write(kind, place_of(family.kind, kind, &key, number), &id, &line)?;
+                output.write(child, place_of(kind, child, &key, number), &id, &line)?;
                 number += 1;
             }
             for &other in class.iter().filter(|other| **other != winner) {
@@ -272,15 +272,15 @@ impl<'j> Weave<'j> {
             }
         }
         if differs {
-            self.conflict(family.kind, id, class, winner);
+            self.conflict(kind, id, class, winner);
         }
         Ok(())
     }
 }
 
 /// Leaves out the lines that belong to an object.
-fn drop_lines(family: Family, source: &mut Source<'_>, output: &mut MergeOutput) -> Result<()> {
-    for place in 0..family.children.len() {
+fn drop_lines(kind: Kind, source: &mut Source<'_>, output: &mut MergeOutput) -> Result<()> {
+    for place in 0..kind.children().len() {
         while let Some(line) = source.next_child(place)? {
             output.drop(&line);
         }

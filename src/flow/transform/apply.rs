@@ -169,10 +169,10 @@ pub(super) fn finish(
     head: ManifestHead,
     silent: Vec<String>,
 ) -> Result<TransformReport> {
-    let writer = engine.writer.take().ok_or_else(|| TransformError::Edit {
-        edit: "transform",
-        reason: "nothing was to be written".to_owned(),
-    })?;
+    let writer = engine
+        .writer
+        .take()
+        .ok_or_else(|| TransformError::because("transform", "nothing was to be written"))?;
     Ok(TransformReport {
         manifest: writer.finish(head, Duplicates::Refuse)?,
         counts: engine.counts,

@@ -2,6 +2,7 @@
 //! and logged models, as MLflow's UI shows them.
 
 use super::error::{Result, TransformError};
+use super::sought::{self, Sought};
 use super::step::{EditedLine, Fate, Step};
 use super::tags::{MASK, drop_exim_of, split_kind};
 use crate::archive::walk::text;
@@ -13,7 +14,6 @@ use crate::select::{Patterns, is_glob};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The field that holds a description.
 const FIELD: &str = "description";
@@ -96,11 +96,10 @@ impl Change {
 }
 
 struct Descriptions {
-    edit: &'static str,
+    sought: Sought,
     kinds: Vec<Kind>,
     names: Patterns,
     change: Change,
-    found: AtomicBool,
 }
 
 /// Descriptions that are set.
@@ -119,18 +118,13 @@ fn descriptions(
     name: &str,
     change: Change,
 ) -> Result<Box<dyn Step>> {
-    let names = Patterns::names(vec![name.to_owned()]).map_err(|error| TransformError::Edit {
-        edit,
-        reason: error.to_string(),
-    })?;
     let all = DescribedKind::ALL.iter();
     let kinds = all.filter(|(one, ..)| kind.is_none_or(|kind| kind == *one));
     Ok(Box::new(Descriptions {
-        edit,
+        sought: Sought::new(edit, name),
         kinds: kinds.map(|(.., kind)| *kind).collect(),
-        names,
+        names: sought::names(edit, &[name.to_owned()])?,
         change,
-        found: AtomicBool::new(false),
     }))
 }
 
@@ -150,10 +144,7 @@ impl Descriptions {
             _ => &value["name"],
         };
         let is_meant = self.names.matches(&line.id()) || self.names.matches(text(name));
-        if is_meant {
-            self.found.store(true, Ordering::Relaxed);
-        }
-        is_meant
+        self.sought.see(is_meant)
     }
 
     fn change_field(&self, line: &mut EditedLine) -> bool {
@@ -211,8 +202,8 @@ impl Descriptions {
 }
 
 impl Step for Descriptions {
-    fn kinds(&self) -> &[Kind] {
-        &self.kinds
+    fn looks_at(&self, kind: Kind) -> bool {
+        self.kinds.contains(&kind)
     }
 
     /// Long names are to be matched; a long text is read only to tell whether it is the same already.
@@ -241,19 +232,14 @@ impl Step for Descriptions {
     }
 
     fn finish(&self) -> Result<Vec<String>> {
-        if self.found.load(Ordering::Relaxed) {
-            return Ok(Vec::new());
+        let name = &self.sought.text;
+        if self.sought.is_found() || is_glob(name) {
+            return Ok(self.sought.silent());
         }
-        let name = self.names.texts().concat();
-        match is_glob(&name) {
-            true => Ok(vec![format!("--{} `{name}`", self.edit)]),
-            false => Err(TransformError::Edit {
-                edit: self.edit,
-                reason: format!(
-                    "nothing that can have a description is named `{}`",
-                    printable(&name)
-                ),
-            }),
-        }
+        let reason = format!(
+            "nothing that can have a description is named `{}`",
+            printable(name)
+        );
+        Err(TransformError::because(self.sought.edit, reason))
     }
 }

@@ -77,6 +77,12 @@ pub enum TransformError {
 }
 
 impl TransformError {
+    /// An edit that cannot be carried out as it was given, and why.
+    pub(super) fn because(edit: &'static str, reason: impl ToString) -> Self {
+        let reason = reason.to_string();
+        TransformError::Edit { edit, reason }
+    }
+
     /// The kind of error.
     pub fn kind(&self) -> ErrorKind {
         match self {

@@ -3,6 +3,7 @@
 //! | module        | is                                                              |
 //! |---------------|-----------------------------------------------------------------|
 //! | `recipe`      | edits as people write them                                      |
+//! | `sought`      | what an edit looks for by name                                  |
 //! | `step`        | what an edit does, line by line, once it knows its archive      |
 //! | `view`        | an archive as earlier edits leave it, for an edit being planned |
 //! | `engine`      | lines through all steps, in one pass                            |
@@ -21,6 +22,7 @@ pub mod relocate;
 mod removal;
 pub mod rename;
 pub mod select;
+mod sought;
 pub mod source_tags;
 mod step;
 mod store;

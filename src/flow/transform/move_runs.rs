@@ -2,10 +2,10 @@
 
 use super::error::{Result, TransformError};
 use super::select::{DatasetName, RunFacts};
+use super::sought::names;
 use super::step::{EditedLine, Fate, Step};
 use super::typed::typed;
 use super::view::View;
-use crate::archive::ArchiveError;
 use crate::archive::walk::text;
 use crate::format::Kind;
 use crate::format::line::canonical;
@@ -16,7 +16,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::io;
 use std::sync::{Mutex, PoisonError};
 
 const EDIT: &str = "move-runs";
@@ -76,10 +75,7 @@ struct Moving {
 
 /// Works out what moves.
 pub(super) fn move_runs(edit: &MoveRuns, view: &View<'_>) -> Result<Box<dyn Step>> {
-    let sources = Patterns::names(edit.experiments.clone()).map_err(|error| TransformError::Edit {
-        edit: EDIT,
-        reason: error.to_string(),
-    })?;
+    let sources = names(EDIT, &edit.experiments)?;
     let mut asked = AskedNames::by(OPTIONS, &sources, &edit.runs, &Patterns::default());
     let mut from = HashSet::new();
     view.for_each_head(Kind::Experiments, |head| {
@@ -118,15 +114,15 @@ struct MovedObjects {
 impl MovedObjects {
     /// Runs that were asked for and their children, but those that are there already; and what names them.
     fn find(named: &[String], from: &HashSet<String>, to: &str, view: &View<'_>) -> Result<Self> {
-        let mut graph = GraphBuilder::new(view.archive(), &std::env::temp_dir());
+        let mut graph = GraphBuilder::new(view.archive());
         let (mut next, mut there) = (Vec::new(), graph.marks());
         let named: HashSet<&str> = named.iter().map(String::as_str).collect();
         view.for_each_placed_text(Kind::Runs, |place, line| {
             let run: RunFacts = view.read(Kind::Runs, serde_json::from_slice(line))?;
             let (id, experiment) = (&run.info.run_id, &run.info.experiment_id);
-            let node = graph.define(Kind::Runs, id, place).map_err(failed)?;
+            let node = graph.define(Kind::Runs, id, place)?;
             let parent = run.parent().unwrap_or_default();
-            graph.follow(Kind::Runs, parent, node).map_err(failed)?;
+            graph.follow(Kind::Runs, parent, node)?;
             if from.contains(experiment) || named.contains(id.as_str()) {
                 next.push(node);
             }
@@ -137,23 +133,22 @@ impl MovedObjects {
         })?;
         view.for_each_placed(Kind::LoggedModels, |place, line| {
             let model: LoggedModel = typed(view.archive(), &line)?;
-            let node = graph.define(Kind::LoggedModels, &model.model_id, place);
+            let node = graph.define(Kind::LoggedModels, &model.model_id, place)?;
             let run = model.source_run_id.as_deref().unwrap_or_default();
-            let needed = graph.need(node.map_err(failed)?, Kind::Runs, run);
-            Ok(needed.map_err(failed)?)
+            Ok(graph.need(node, Kind::Runs, run)?)
         })?;
         view.for_each_placed_text(Kind::Traces, |place, line| {
             let trace: TraceFacts = view.read(Kind::Traces, serde_json::from_slice(line))?;
-            let node = graph.nameless(Kind::Traces, place).map_err(failed)?;
+            let node = graph.nameless(Kind::Traces, place)?;
             for key in NAMING_METADATA {
                 let id = trace.trace_metadata[key].as_str().unwrap_or_default();
                 for kind in [Kind::Runs, Kind::LoggedModels] {
-                    graph.need(node, kind, id).map_err(failed)?;
+                    graph.need(node, kind, id)?;
                 }
             }
             Ok(())
         })?;
-        let graph = graph.finish().map_err(failed)?;
+        let graph = graph.finish()?;
         let mut runs = graph.marks();
         graph.close(&mut runs, next);
         there.all().for_each(|node| runs.remove(node));
@@ -176,10 +171,6 @@ impl MovedObjects {
     }
 }
 
-fn failed(error: io::Error) -> ArchiveError {
-    ArchiveError::io("use temporary file in", std::env::temp_dir())(error)
-}
-
 /// The id of the experiment that a name or an id means.
 fn target(to: &str, view: &View<'_>) -> Result<String> {
     let mut asked = Asked::exact("--move-runs to", vec![to.to_owned()]);
@@ -199,14 +190,14 @@ fn target(to: &str, view: &View<'_>) -> Result<String> {
     match (by_id, by_name.as_slice()) {
         (_, [one]) => Ok(one.clone()),
         (Some(id), _) => Ok(id),
-        (None, several) => Err(TransformError::Edit {
-            edit: EDIT,
-            reason: format!(
+        (None, several) => Err(TransformError::because(
+            EDIT,
+            format!(
                 "`{}` is the name of the experiments {}",
                 printable(to),
                 several.join(", ")
             ),
-        }),
+        )),
     }
 }
 
@@ -301,12 +292,12 @@ struct Found {
 }
 
 impl Step for Moving {
-    fn kinds(&self) -> &[Kind] {
-        &[Kind::Runs, Kind::Datasets, Kind::LoggedModels, Kind::Traces]
+    fn looks_at(&self, kind: Kind) -> bool {
+        kind.has_ids_of_its_own() || kind == Kind::Datasets
     }
 
     fn moves(&self, kind: Kind) -> bool {
-        self.taken.has_any && self.kinds().contains(&kind)
+        self.taken.has_any && self.looks_at(kind)
     }
 
     fn judges(&self, kind: Kind, place: u64) -> Option<Fate> {

@@ -105,84 +105,54 @@ pub enum Edit {
 }
 
 impl Edit {
+    /// The name that recipes and histories know it by, and whether what was there before must not survive.
+    fn facts(&self) -> (&'static str, bool) {
+        match self {
+            Edit::SourceTags(_) => (super::source_tags::NAME, false),
+            Edit::SourceTagsBeyond(_) => ("source-tags-beyond", false),
+            Edit::LineageTags(_) => ("lineage-tags", false),
+            Edit::Select(_) => ("select", true),
+            Edit::Exclude(_) => ("exclude", true),
+            Edit::RenameExperiment(_) => (super::rename::EXPERIMENT, false),
+            Edit::RenameModel(_) => (super::rename::MODEL, false),
+            Edit::RenameWorkspace(_) => (super::rename::WORKSPACE, false),
+            Edit::IntoWorkspace(_) => (super::rename::INTO_WORKSPACE, false),
+            Edit::RenameUser(_) => ("rename-user", true),
+            Edit::HashUsers(_) => ("hash-users", true),
+            Edit::MoveRuns(_) => ("move-runs", false),
+            Edit::Relocate(_) => ("relocate", false),
+            Edit::IntoStore(_) => (super::store::EDIT, false),
+            Edit::SetTag(_) => ("set-tag", false),
+            Edit::UnsetTag(_) => ("unset-tag", false),
+            Edit::RenameTag(_) => ("rename-tag", false),
+            Edit::DropTag(_) => ("drop-tag", true),
+            Edit::MaskTag(_) => ("mask-tag", true),
+            Edit::SetParam(_) => ("set-param", false),
+            Edit::UnsetParam(_) => ("unset-param", false),
+            Edit::RenameParam(_) => ("rename-param", false),
+            Edit::DropParam(_) => ("drop-param", true),
+            Edit::MaskParam(_) => ("mask-param", true),
+            Edit::SetDescription(_) => ("set-description", false),
+            Edit::UnsetDescription(_) => ("unset-description", false),
+            Edit::DropDescription(_) => ("drop-description", true),
+            Edit::MaskDescription(_) => ("mask-description", true),
+            Edit::DropArtifact(_) => ("drop-artifact", true),
+            Edit::ErasePlaces(_) => ("erase-places", true),
+            Edit::DropTraceInputs(_) => ("drop-trace-inputs", true),
+            Edit::MaskTraceInputs(_) => ("mask-trace-inputs", true),
+            Edit::DropTraceOutputs(_) => ("drop-trace-outputs", true),
+            Edit::MaskTraceOutputs(_) => ("mask-trace-outputs", true),
+        }
+    }
+
     /// The name that recipes and histories know it by.
     pub fn name(&self) -> &'static str {
-        match self {
-            Edit::SourceTags(_) => super::source_tags::NAME,
-            Edit::SourceTagsBeyond(_) => "source-tags-beyond",
-            Edit::LineageTags(_) => "lineage-tags",
-            Edit::Select(_) => "select",
-            Edit::Exclude(_) => "exclude",
-            Edit::RenameExperiment(_) => super::rename::EXPERIMENT,
-            Edit::RenameModel(_) => super::rename::MODEL,
-            Edit::RenameWorkspace(_) => super::rename::WORKSPACE,
-            Edit::IntoWorkspace(_) => super::rename::INTO_WORKSPACE,
-            Edit::RenameUser(_) => "rename-user",
-            Edit::HashUsers(_) => "hash-users",
-            Edit::MoveRuns(_) => "move-runs",
-            Edit::Relocate(_) => "relocate",
-            Edit::IntoStore(_) => super::store::EDIT,
-            Edit::SetTag(_) => "set-tag",
-            Edit::UnsetTag(_) => "unset-tag",
-            Edit::RenameTag(_) => "rename-tag",
-            Edit::DropTag(_) => "drop-tag",
-            Edit::MaskTag(_) => "mask-tag",
-            Edit::SetParam(_) => "set-param",
-            Edit::UnsetParam(_) => "unset-param",
-            Edit::RenameParam(_) => "rename-param",
-            Edit::DropParam(_) => "drop-param",
-            Edit::MaskParam(_) => "mask-param",
-            Edit::SetDescription(_) => "set-description",
-            Edit::UnsetDescription(_) => "unset-description",
-            Edit::DropDescription(_) => "drop-description",
-            Edit::MaskDescription(_) => "mask-description",
-            Edit::DropArtifact(_) => "drop-artifact",
-            Edit::ErasePlaces(_) => "erase-places",
-            Edit::DropTraceInputs(_) => "drop-trace-inputs",
-            Edit::MaskTraceInputs(_) => "mask-trace-inputs",
-            Edit::DropTraceOutputs(_) => "drop-trace-outputs",
-            Edit::MaskTraceOutputs(_) => "mask-trace-outputs",
-        }
+        self.facts().0
     }
 
     /// Whether what was there before must not survive: such a recipe keeps no undo record, and deletes those there are.
     pub fn removes(&self) -> bool {
-        match self {
-            Edit::SourceTags(_)
-            | Edit::SourceTagsBeyond(_)
-            | Edit::LineageTags(_)
-            | Edit::RenameExperiment(_)
-            | Edit::RenameModel(_)
-            | Edit::RenameWorkspace(_)
-            | Edit::IntoWorkspace(_)
-            | Edit::MoveRuns(_)
-            | Edit::Relocate(_)
-            | Edit::IntoStore(_)
-            | Edit::SetTag(_)
-            | Edit::UnsetTag(_)
-            | Edit::RenameTag(_)
-            | Edit::SetParam(_)
-            | Edit::UnsetParam(_)
-            | Edit::RenameParam(_)
-            | Edit::SetDescription(_)
-            | Edit::UnsetDescription(_) => false,
-            Edit::Select(_)
-            | Edit::Exclude(_)
-            | Edit::DropTag(_)
-            | Edit::MaskTag(_)
-            | Edit::DropParam(_)
-            | Edit::MaskParam(_)
-            | Edit::RenameUser(_)
-            | Edit::HashUsers(_)
-            | Edit::DropDescription(_)
-            | Edit::MaskDescription(_)
-            | Edit::DropArtifact(_)
-            | Edit::ErasePlaces(_)
-            | Edit::DropTraceInputs(_)
-            | Edit::MaskTraceInputs(_)
-            | Edit::DropTraceOutputs(_)
-            | Edit::MaskTraceOutputs(_) => true,
-        }
+        self.facts().1
     }
 
     /// What a history tells of it beside its name.
@@ -229,10 +199,10 @@ impl Edit {
             Edit::MaskDescription(of) => descriptions::change(name, of, Change::Mask),
             Edit::DropArtifact(drop) => redact::drop_artifacts(name, drop),
             Edit::ErasePlaces(erase) => Ok(redact::erase_places(name, erase)),
-            Edit::DropTraceInputs(_) => Ok(redact::erase_traces(TracePart::Inputs, Erasure::Drop)),
-            Edit::MaskTraceInputs(_) => Ok(redact::erase_traces(TracePart::Inputs, Erasure::Mask)),
-            Edit::DropTraceOutputs(_) => Ok(redact::erase_traces(TracePart::Outputs, Erasure::Drop)),
-            Edit::MaskTraceOutputs(_) => Ok(redact::erase_traces(TracePart::Outputs, Erasure::Mask)),
+            Edit::DropTraceInputs(_) => Ok(redact::erase_traces(TracePart::INPUTS, Erasure::Drop)),
+            Edit::MaskTraceInputs(_) => Ok(redact::erase_traces(TracePart::INPUTS, Erasure::Mask)),
+            Edit::DropTraceOutputs(_) => Ok(redact::erase_traces(TracePart::OUTPUTS, Erasure::Drop)),
+            Edit::MaskTraceOutputs(_) => Ok(redact::erase_traces(TracePart::OUTPUTS, Erasure::Mask)),
         }
     }
 }

@@ -90,10 +90,10 @@ pub(super) fn refuse_shared(edits: &[Edit]) -> Result<()> {
         let [old, new] = [&pair.old, &pair.new].map(|text| text.strip_suffix('/').unwrap_or(text));
         if let Some(other) = led.insert(new, old).filter(|other| *other != old) {
             let [a, b, new] = [other, old, new].map(printable);
-            return Err(TransformError::Edit {
-                edit: EDIT,
-                reason: format!("`{a}` and `{b}` would both be `{new}`"),
-            });
+            return Err(TransformError::because(
+                EDIT,
+                format!("`{a}` and `{b}` would both be `{new}`"),
+            ));
         }
     }
     Ok(())
@@ -101,7 +101,7 @@ pub(super) fn refuse_shared(edits: &[Edit]) -> Result<()> {
 
 /// Works out which places become which.
 pub(super) fn relocate(relocate: &Relocate) -> Result<Box<dyn Step>> {
-    let refused = |reason: String| Err(TransformError::Edit { edit: EDIT, reason });
+    let refused = |reason: String| Err(TransformError::because(EDIT, reason));
     let trimmed = |text: &str| text.strip_suffix('/').unwrap_or(text).to_owned();
     let mut pairs: Vec<_> = relocate
         .places
@@ -196,8 +196,8 @@ impl Relocation {
 }
 
 impl Step for Relocation {
-    fn kinds(&self) -> &[Kind] {
-        &self.kinds
+    fn looks_at(&self, kind: Kind) -> bool {
+        self.kinds.contains(&kind)
     }
 
     fn apply(&self, line: &mut EditedLine) -> Result<Fate> {
@@ -233,13 +233,13 @@ impl Step for Relocation {
     fn finish(&self) -> Result<Vec<String>> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(uri) = &seen.clash {
-            return Err(TransformError::Edit {
-                edit: EDIT,
-                reason: format!(
+            return Err(TransformError::because(
+                EDIT,
+                format!(
                     "`{}` is already in use, and two places cannot become one",
                     printable(uri)
                 ),
-            });
+            ));
         }
         let unfound = self
             .pairs

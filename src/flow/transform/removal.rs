@@ -13,10 +13,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Refuses lines of kinds that this build does not know, in which something may stand that is to be removed.
 pub(super) fn refuse_newer_kinds(archive: &Archive, edit: &'static str) -> Result<()> {
     match newer_kinds(archive).into_keys().next() {
-        Some(kind) => Err(TransformError::Edit {
+        Some(kind) => Err(TransformError::because(
             edit,
-            reason: format!("the archive has `{kind}`, which a newer mlark wrote and this one cannot search"),
-        }),
+            format!("the archive has `{kind}`, which a newer mlark wrote and this one cannot search"),
+        )),
         None => Ok(()),
     }
 }

@@ -24,8 +24,8 @@ pub(super) enum Fate {
 /// Lines come to it in the order of kinds, those of one kind on several threads at once; what it learns of one kind it may use for
 /// later ones.
 pub(super) trait Step: Send + Sync {
-    /// Kinds whose lines it looks at.
-    fn kinds(&self) -> &[Kind];
+    /// Whether it looks at lines of a kind.
+    fn looks_at(&self, kind: Kind) -> bool;
 
     /// Whether it may give lines of a kind another place, or add some.
     fn moves(&self, _kind: Kind) -> bool {
@@ -94,11 +94,7 @@ pub(super) fn for_each_added(
 ) -> Result<()> {
     let mut places = archive.manifest().count(kind)..;
     for (at, step) in steps.iter().enumerate() {
-        let later = || {
-            steps[at + 1..]
-                .iter()
-                .filter(|later| later.kinds().contains(&kind))
-        };
+        let later = || steps[at + 1..].iter().filter(|later| later.looks_at(kind));
         step.add(kind, &mut |line| {
             let place = places.next().unwrap_or(u64::MAX);
             if later().next().is_none() {

@@ -17,19 +17,6 @@ use std::collections::{BTreeSet, HashSet};
 
 pub(super) const EDIT: &str = "into-store";
 
-const KINDS: [Kind; 10] = [
-    Kind::Workspaces,
-    Kind::Experiments,
-    Kind::Datasets,
-    Kind::Runs,
-    Kind::LoggedModels,
-    Kind::RegisteredModels,
-    Kind::ModelVersions,
-    Kind::Traces,
-    Kind::EvaluationDatasets,
-    Kind::Scorers,
-];
-
 struct Into {
     archive: crate::archive::Archive,
     rules: Rules,
@@ -48,7 +35,7 @@ impl From<WriteError> for TransformError {
 }
 
 fn refused(reason: String) -> TransformError {
-    TransformError::Edit { edit: EDIT, reason }
+    TransformError::because(EDIT, reason)
 }
 
 /// What a line of a run says of its place.
@@ -302,12 +289,12 @@ impl Into {
 }
 
 impl Step for Into {
-    fn kinds(&self) -> &[Kind] {
-        &KINDS
+    fn looks_at(&self, kind: Kind) -> bool {
+        kind.owners().is_empty()
     }
 
     fn moves(&self, kind: Kind) -> bool {
-        KINDS.contains(&kind)
+        self.looks_at(kind)
     }
 
     fn reads_text(&self, kind: Kind, path: &[&str], _: &Value) -> bool {

@@ -17,7 +17,6 @@ use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -91,10 +90,6 @@ fn mismatch(archive: &Archive, detail: &str) -> TransformError {
     }
 }
 
-fn failed(error: io::Error) -> ArchiveError {
-    ArchiveError::io("use temporary file in", std::env::temp_dir())(error)
-}
-
 /// What the line is that comes back.
 fn before_of(archive: &Archive, kind: Kind, line: Option<&RawValue>) -> Result<Option<Identity>> {
     let head = line.map(|line| Head::read(kind, line.get().as_bytes()));
@@ -142,7 +137,7 @@ struct Restore {
     /// Lines of what goes, with what comes back in its place, by its digest.
     gone: SpillIndex,
     has_lines: bool,
-    kinds: Vec<Kind>,
+
     restored: AtomicU64,
     tags_removed: AtomicU64,
     tags_restored: AtomicU64,
@@ -151,8 +146,7 @@ struct Restore {
 
 impl Restore {
     fn read(archive: &Archive, record: Vec<FileDescriptor>) -> Result<Self> {
-        let create = || SpillIndexWriter::create(&std::env::temp_dir()).map_err(failed);
-        let (mut tags, mut gone) = (create()?, create()?);
+        let (mut tags, mut gone) = (SpillIndexWriter::create()?, SpillIndexWriter::create()?);
         let (mut added_blobs, mut by_kind) = (BTreeSet::new(), BTreeMap::new());
         let mut has_lines = false;
         for_each_line(archive, record.clone(), |text, line| {
@@ -167,12 +161,10 @@ impl Restore {
             match (line.now, line.line) {
                 (Some(now), before) => {
                     before_of(archive, kind, before)?;
-                    gone.push(&now, text).map_err(failed)?;
+                    gone.push(&now, text)?;
                 }
                 (None, Some(_)) => {}
-                (None, None) => tags
-                    .push(&(kind, &line.workspace, &line.id), text)
-                    .map_err(failed)?,
+                (None, None) => tags.push(&(kind, &line.workspace, &line.id), text)?,
             }
             Ok(())
         })?;
@@ -180,10 +172,10 @@ impl Restore {
             archive: archive.clone(),
             record,
             added_blobs,
-            tags: tags.finish().map_err(failed)?,
-            gone: gone.finish().map_err(failed)?,
+            tags: tags.finish()?,
+            gone: gone.finish()?,
             has_lines,
-            kinds: by_kind.keys().copied().collect(),
+
             restored: AtomicU64::new(0),
             tags_removed: AtomicU64::new(0),
             tags_restored: AtomicU64::new(0),
@@ -199,7 +191,7 @@ impl Restore {
         take: impl Fn(UndoLineWith<&RawValue>) -> Result<Option<T>>,
     ) -> Result<Option<T>> {
         for text in lines.find(about) {
-            let text = text.map_err(failed)?;
+            let text = text?;
             let line =
                 serde_json::from_slice(&text).map_err(|error| mismatch(&self.archive, &error.to_string()))?;
             if let Some(found) = take(line)? {
@@ -274,12 +266,12 @@ impl Restore {
 struct Restoring(Arc<Restore>);
 
 impl Step for Restoring {
-    fn kinds(&self) -> &[Kind] {
-        &self.0.kinds
+    fn looks_at(&self, kind: Kind) -> bool {
+        self.0.by_kind.contains_key(&kind)
     }
 
     fn moves(&self, kind: Kind) -> bool {
-        self.0.has_lines && self.0.kinds.contains(&kind)
+        self.0.has_lines && self.looks_at(kind)
     }
 
     fn replaces(&self, kind: Kind, line: &[u8]) -> Result<Option<Option<Identity>>> {

@@ -25,7 +25,7 @@ impl<'a> View<'a> {
 
     /// Whether an edit before this one looks at a kind.
     pub(super) fn is_edited(&self, kind: Kind) -> bool {
-        self.steps.iter().any(|step| step.kinds().contains(&kind))
+        self.steps.iter().any(|step| step.looks_at(kind))
     }
 
     /// Hands each line of a kind to `visit`, in the order of the archive.
@@ -40,7 +40,7 @@ impl<'a> View<'a> {
         mut visit: impl FnMut(u64, Value) -> Result<()>,
     ) -> Result<()> {
         let mut lines = self.archive.lines(kind);
-        let steps = || self.steps.iter().filter(|step| step.kinds().contains(&kind));
+        let steps = || self.steps.iter().filter(|step| step.looks_at(kind));
         while let Some(line) = lines.next_line()? {
             let is_left =
                 |path: &[&str], text: &Value| !steps().any(|step| step.reads_text(kind, path, text));

@@ -5,13 +5,12 @@
 use super::{
     FORMAT_MAJOR, FORMAT_NAME, PlanFile, PlanFormat, PlannedExperiment, PlannedPiece, PlannedSource,
 };
-use crate::archive::walk::{Cursor, Head, text};
+use crate::archive::walk::{Cursor, text};
 use crate::archive::{Archive, ArchiveError};
 use crate::format::manifest::Tool;
 use crate::format::{Kind, SortKey, order};
 use crate::model::lifecycle::is_deleted;
 use serde::Deserialize;
-use serde_json::Value;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
@@ -21,16 +20,12 @@ const OBJECT_WEIGHT: u64 = 4_096;
 const HUGE_PERCENT: u64 = 120;
 /// Pieces that an even share has, so that they can be spread.
 const PIECES_A_SHARE: u64 = 2;
-/// Kinds that are cut by their time.
-const CUT: [Kind; 3] = [Kind::Runs, Kind::LoggedModels, Kind::Traces];
-/// Place of runs among them.
-const RUNS: usize = 0;
 
 /// Objects of an experiment, by kind.
 #[derive(Debug, Default)]
 struct Weighed {
     id: String,
-    weights: [u64; CUT.len()],
+    weights: BTreeMap<Kind, u64>,
     is_deleted: bool,
     /// Whether a run has no start time.
     has_timeless_runs: bool,
@@ -50,7 +45,7 @@ struct Heap {
 impl Heap {
     fn add(&mut self, object: &Object) {
         self.weight = self.weight.saturating_add(object.weight);
-        if object.place == RUNS {
+        if object.kind == Kind::Runs {
             *(if object.is_deleted {
                 &mut self.deleted_runs
             } else {
@@ -60,10 +55,9 @@ impl Heap {
     }
 }
 
-/// An object of a kind that is cut.
+/// An object of a kind that is cut by its time.
 struct Object {
-    /// Place of its kind.
-    place: usize,
+    kind: Kind,
     key: SortKey,
     time: Option<i64>,
     weight: u64,
@@ -73,7 +67,7 @@ struct Object {
 impl Weighed {
     fn weight(&self) -> u64 {
         self.weights
-            .iter()
+            .values()
             .fold(OBJECT_WEIGHT, |sum, weight| sum.saturating_add(*weight))
     }
 
@@ -109,16 +103,16 @@ pub fn make(survey: &Archive, shards: u64) -> Result<PlanFile, ArchiveError> {
 
 /// Visits the objects of the kinds that are cut.
 fn each(survey: &Archive, mut see: impl FnMut(Object)) -> Result<(), ArchiveError> {
-    for (place, kind) in CUT.into_iter().enumerate() {
+    for &kind in Kind::ALL.iter().filter(|kind| kind.has_ids_of_its_own()) {
         let mut cursor = Cursor::new(survey, kind)?;
         while let Some(line) = cursor.line() {
             let head = cursor.head(kind)?;
             see(Object {
-                place,
+                kind,
                 key: order::experiment(text(&head.experiment_id)),
-                time: time_of(kind, &head),
+                time: head.time(kind),
                 weight: OBJECT_WEIGHT + line.len() as u64,
-                is_deleted: place == RUNS && is_deleted_run(line),
+                is_deleted: kind == Kind::Runs && is_deleted_run(line),
             });
             cursor.advance()?;
         }
@@ -136,15 +130,6 @@ struct Stage {
 fn is_deleted_run(line: &[u8]) -> bool {
     let run: Stage = serde_json::from_slice(line).unwrap_or_default();
     run.info.is_some_and(|info| is_deleted(&info.lifecycle_stage))
-}
-
-fn time_of(kind: Kind, head: &Head) -> Option<i64> {
-    let time: &Value = match kind {
-        Kind::Runs => &head.start_time,
-        Kind::LoggedModels => &head.creation_timestamp_ms,
-        _ => &head.request_time,
-    };
-    time.as_i64()
 }
 
 fn weigh(survey: &Archive) -> Result<Experiments, ArchiveError> {
@@ -168,9 +153,9 @@ fn weigh(survey: &Archive) -> Result<Experiments, ArchiveError> {
         let Some(one) = experiments.get_mut(&object.key) else {
             return;
         };
-        let weight = &mut one.weights[object.place];
+        let weight = one.weights.entry(object.kind).or_default();
         *weight = weight.saturating_add(object.weight);
-        one.has_timeless_runs |= object.place == RUNS && object.time.is_none();
+        one.has_timeless_runs |= object.kind == Kind::Runs && object.time.is_none();
         object.is_deleted |= one.is_deleted;
         one.pieces[0].add(&object);
     })?;
@@ -195,16 +180,16 @@ fn cut(
     let mut sums: BTreeMap<SortKey, (u64, Option<i64>)> = BTreeMap::new();
     each(survey, |object| {
         let Object {
-            place,
+            kind,
             key,
             time,
             weight,
             ..
         } = object;
         let Some(one) = huge.get_mut(&key) else { return };
-        let most = one.weights.iter().max().copied().unwrap_or(0);
-        let heaviest = one.weights.iter().position(|weight| *weight == most);
-        if heaviest != Some(place) {
+        let most = one.weights.values().max().copied().unwrap_or(0);
+        let heaviest = one.weights.iter().find(|(_, weight)| **weight == most);
+        if heaviest.is_none_or(|(heaviest, _)| *heaviest != kind) {
             return;
         }
         // What the other kinds weigh is spread as this one is.

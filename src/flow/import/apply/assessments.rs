@@ -83,10 +83,7 @@ impl Apply<'_> {
         let found = self
             .api
             .trace(&TargetId::kept(trace_id))?
-            .ok_or_else(|| ImportError::Needs {
-                kind: KIND,
-                id: trace_id.to_owned(),
-            })?;
+            .ok_or_else(|| ImportError::needs(KIND, &trace_id))?;
         let assessments = found["trace"]["trace_info"]["assessments"].as_array().cloned();
         let ids = assessments.into_iter().flatten();
         Ok(ids

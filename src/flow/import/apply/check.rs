@@ -170,7 +170,7 @@ impl Apply<'_> {
                 continue;
             }
             let detail = format!("another import made it too, as `{other}`");
-            lock(&self.report).fail(KIND, &id, &ImportError::Choice { detail });
+            lock(&self.report).fail(KIND, &id, &ImportError::choice(detail));
         }
         Ok(())
     }
@@ -206,11 +206,7 @@ impl Apply<'_> {
     fn compare(&self, run: &Run, new_id: &TargetId) -> Result<()> {
         let id = &run.info.run_id;
         let Some(target) = self.api.run(new_id)? else {
-            return Err(ImportError::Gone {
-                kind: KIND,
-                id: id.clone(),
-                target_id: new_id.to_string(),
-            });
+            return Err(ImportError::gone(KIND, &id, &new_id));
         };
         let fitted = self.fitted(run)?;
         let mine = Visible::of_archive(run, &fitted, &self.fitting.limits);
@@ -237,7 +233,7 @@ impl Apply<'_> {
         }
         for field in differences {
             let detail = format!("the target stored another value of {field} than it was sent");
-            lock(&self.report).fail(KIND, id, &ImportError::Choice { detail });
+            lock(&self.report).fail(KIND, id, &ImportError::choice(detail));
         }
         Ok(())
     }

@@ -79,10 +79,7 @@ impl Apply<'_> {
             }
             _ => return Ok(()),
         };
-        let target = target.ok_or_else(|| ImportError::Needs {
-            kind: KIND,
-            id: planned.id.clone(),
-        })?;
+        let target = target.ok_or_else(|| ImportError::needs(KIND, &planned.id))?;
         if target.is_deleted && planned.delete {
             // It takes nothing in while it is deleted; it will be again at the end.
             self.api.restore_experiment(&target.id)?;

@@ -237,11 +237,10 @@ impl Apply<'_> {
     pub(super) fn target_run(&self, filling: &Filling) -> Result<TargetRun> {
         let id = &filling.known.id;
         let info = &filling.run.info;
-        let found = self.api.run(id)?.ok_or_else(|| ImportError::Gone {
-            kind: KIND,
-            id: info.run_id.clone(),
-            target_id: id.to_string(),
-        })?;
+        let found = self
+            .api
+            .run(id)?
+            .ok_or_else(|| ImportError::gone(KIND, &info.run_id, &id))?;
         if found.is_deleted && info.is_deleted() {
             self.api.restore_run(id)?;
         } else if found.is_deleted {

@@ -316,10 +316,7 @@ impl Apply<'_> {
     /// The id in the target of an object that must be there.
     fn need(&self, kind: Kind, id: &str) -> Result<TargetId> {
         let found = self.ledger.id(kind, id);
-        found.ok_or_else(|| ImportError::Needs {
-            kind,
-            id: id.to_owned(),
-        })
+        found.ok_or_else(|| ImportError::needs(kind, &id))
     }
 
     fn count(&self, done: Done, kind: Kind) {

@@ -242,11 +242,10 @@ impl Apply<'_> {
     /// Adds to a model that is there the tags that it lacks.
     fn complete_model(&self, model: &RegisteredModel, planned: &PlannedModel) -> Result<()> {
         let name = &planned.target_name;
-        let found = self.api.model(name)?.ok_or_else(|| ImportError::Gone {
-            kind: KIND,
-            id: model.name.clone(),
-            target_id: name.clone(),
-        })?;
+        let found = self
+            .api
+            .model(name)?
+            .ok_or_else(|| ImportError::gone(KIND, &model.name, &name))?;
         if self.ledger.get(KIND, &model.name).is_none() {
             self.ledger.made_named(KIND, &model.name, name, false)?;
         }

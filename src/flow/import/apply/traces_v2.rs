@@ -42,11 +42,10 @@ impl Apply<'_> {
     /// A trace that is there; of one that is taken up, with the texts that are missing.
     fn known_trace(&self, job: &Job, new_id: TargetId) -> Result<TargetTrace> {
         let id = &job.trace.trace_id;
-        let found = self.api.trace_v2(&new_id)?.ok_or_else(|| ImportError::Gone {
-            kind: KIND,
-            id: id.to_owned(),
-            target_id: new_id.to_string(),
-        })?;
+        let found = self
+            .api
+            .trace_v2(&new_id)?
+            .ok_or_else(|| ImportError::gone(KIND, &id, &new_id))?;
         if job.only.is_some() {
             let (metadata, tags) = self.texts_v2(&job.trace);
             self.add_texts_v2(job.whole(KIND), &found.id, &metadata, &tags)?;

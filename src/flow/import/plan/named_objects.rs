@@ -59,9 +59,10 @@ impl Named {
 impl Builder<'_> {
     pub(super) fn names(&mut self, named: &Named) -> Result<()> {
         if self.options.experiment_name.is_some() && named.experiments.len() > 1 {
-            return Err(ImportError::Choice {
-                detail: format!("one name was given for {} experiments", named.experiments.len()),
-            });
+            return Err(ImportError::choice(format!(
+                "one name was given for {} experiments",
+                named.experiments.len()
+            )));
         }
         let mut decisions = Decisions {
             target: self.target,
@@ -70,13 +71,7 @@ impl Builder<'_> {
             origins: &self.plan.origins.clone(),
             taken: HashSet::new(),
         };
-        let gone = |kind| {
-            move |gone: Gone| ImportError::Gone {
-                kind,
-                id: gone.id,
-                target_id: gone.target_id,
-            }
-        };
+        let gone = |kind| move |gone: Gone| ImportError::gone(kind, &gone.id, gone.target_id);
         // Those that are deleted yield their names to those that are not.
         let mut experiments: Vec<_> = named.experiments.iter().collect();
         experiments.sort_by_key(|experiment| experiment.is_deleted());
@@ -128,12 +123,10 @@ impl Builder<'_> {
             self.limit(Kind::Experiments, id, "*", reason, Outcome::Replaced);
         }
         if is_planned && !self.fitting.limits.takes_experiment_name(&target_name) {
-            return Err(ImportError::Choice {
-                detail: format!(
-                    "experiment {} has a name that the target refuses, as blank or too long; --rename-experiment gives it another",
-                    experiment.experiment_id
-                ),
-            });
+            return Err(ImportError::choice(format!(
+                "experiment {} has a name that the target refuses, as blank or too long; --rename-experiment gives it another",
+                experiment.experiment_id
+            )));
         }
         let (_, changes) = self
             .fitting

@@ -5,7 +5,6 @@ use super::closure::{Closed, Stretches};
 use super::needs::{ModelNames, OtherNames, RunNames, TraceNames, VersionNames};
 use super::weight::{Filling, Weight, for_each_weight};
 use crate::archive::Archive;
-use crate::archive::ArchiveError;
 use crate::archive::walk::Cursor;
 use crate::flow::merge::Result;
 use crate::flow::merge::orphans::Orphans;
@@ -153,10 +152,6 @@ fn for_each<T: DeserializeOwned>(
     Ok(())
 }
 
-fn failed(error: std::io::Error) -> ArchiveError {
-    ArchiveError::io("use temporary file in", std::env::temp_dir())(error)
-}
-
 impl Homes {
     fn new(archive: &Archive, by: SplitBy, names: &Names) -> Result<Self> {
         let mut homes = Homes {
@@ -222,54 +217,54 @@ impl Homes {
 
     /// Reads what names what, and which versions bring what they name into the part of their workspace.
     fn read_names(&mut self, archive: &Archive) -> Result<(Graph, Vec<(Node, i64)>)> {
-        let mut graph = GraphBuilder::new(archive, &std::env::temp_dir());
+        let mut graph = GraphBuilder::new(archive);
         let mut seeds = Vec::new();
         for_each(archive, Kind::Runs, |place, id, run: RunNames| {
-            let node = graph.define(Kind::Runs, &id, place).map_err(failed)?;
+            let node = graph.define(Kind::Runs, &id, place)?;
             let sized = self.sized.home(node);
             let home = self.home(run.experiment(), run.time(), sized);
             self.stretches.push(node, home);
             let parent = run.parent().unwrap_or_default();
-            graph.need(node, Kind::Runs, parent).map_err(failed)?;
+            graph.need(node, Kind::Runs, parent)?;
             for model in run.logged_models() {
-                graph.need(node, Kind::LoggedModels, model).map_err(failed)?;
+                graph.need(node, Kind::LoggedModels, model)?;
             }
             for dataset in run.datasets() {
-                graph.follow(Kind::Datasets, &dataset, node).map_err(failed)?;
+                graph.follow(Kind::Datasets, &dataset, node)?;
             }
             Ok(())
         })?;
         for_each(archive, Kind::LoggedModels, |place, id, model: ModelNames| {
-            let node = graph.define(Kind::LoggedModels, &id, place).map_err(failed)?;
+            let node = graph.define(Kind::LoggedModels, &id, place)?;
             let run = model.run().unwrap_or_default();
-            graph.follow(Kind::Runs, run, node).map_err(failed)?;
-            Ok(graph.need(node, Kind::Runs, run).map_err(failed)?)
+            graph.follow(Kind::Runs, run, node)?;
+            Ok(graph.need(node, Kind::Runs, run)?)
         })?;
         for_each(archive, Kind::ModelVersions, |place, _, version: VersionNames| {
-            let node = graph.nameless(Kind::ModelVersions, place).map_err(failed)?;
+            let node = graph.nameless(Kind::ModelVersions, place)?;
             let run = version.run().unwrap_or_default();
             let workspace = version.workspace().unwrap_or(DEFAULT_WORKSPACE);
             match self.workspaces.get(workspace) {
                 Some(home) => seeds.push((node, *home)),
-                None => graph.follow(Kind::Runs, run, node).map_err(failed)?,
+                None => graph.follow(Kind::Runs, run, node)?,
             }
-            graph.need(node, Kind::Runs, run).map_err(failed)?;
+            graph.need(node, Kind::Runs, run)?;
             let model = version.logged_model().unwrap_or_default();
-            Ok(graph.need(node, Kind::LoggedModels, &model).map_err(failed)?)
+            Ok(graph.need(node, Kind::LoggedModels, &model)?)
         })?;
         for_each(archive, Kind::Traces, |place, _, trace: TraceNames| {
-            let node = graph.nameless(Kind::Traces, place).map_err(failed)?;
+            let node = graph.nameless(Kind::Traces, place)?;
             for maker in trace.makers() {
-                graph.need(node, Kind::Runs, maker).map_err(failed)?;
-                graph.need(node, Kind::LoggedModels, maker).map_err(failed)?;
+                graph.need(node, Kind::Runs, maker)?;
+                graph.need(node, Kind::LoggedModels, maker)?;
             }
             Ok(())
         })?;
         for_each(archive, Kind::Datasets, |place, id, _: OtherNames| {
-            let node = graph.define(Kind::Datasets, &id, place);
-            Ok(node.map(drop).map_err(failed)?)
+            graph.define(Kind::Datasets, &id, place)?;
+            Ok(())
         })?;
-        Ok((graph.finish().map_err(failed)?, seeds))
+        Ok((graph.finish()?, seeds))
     }
 
     /// Finds out the homes of logged models, which may be those of the runs that made them, and of traces that nothing made.
@@ -322,18 +317,8 @@ impl Homes {
             })?;
         }
         // What belongs to no run is in the first part.
-        let is_first = |kind: &Kind| {
-            !matches!(
-                kind,
-                Kind::Runs
-                    | Kind::Metrics
-                    | Kind::LoggedModels
-                    | Kind::ModelMetrics
-                    | Kind::Traces
-                    | Kind::Spans
-                    | Kind::Artifacts
-            )
-        };
+        let is_weighed = |kind: &Kind| kind.has_ids_of_its_own();
+        let is_first = |kind: &Kind| !is_weighed(kind) && !kind.owners().iter().any(is_weighed);
         let files = archive.manifest().files.iter();
         let first = files.filter(|file| file.path.kind().is_some_and(|kind| is_first(&kind)));
         let mut filling = Filling {

@@ -4,7 +4,7 @@ use crate::archive::Archive;
 use crate::flow::merge::Result;
 use crate::flow::merge::moves::Moves;
 use crate::flow::merge::orphans::Orphans;
-use crate::flow::merge::source::{FAMILIES, Family, Source};
+use crate::flow::merge::source::Source;
 use crate::format::Kind;
 use crate::model::{ArtifactList, Digest};
 use std::collections::{HashMap, HashSet};
@@ -57,8 +57,8 @@ pub(super) fn for_each_weight(
     mut visit: impl FnMut(u64, &str, &[u8], Weight),
 ) -> Result<()> {
     let moves = Moves::default();
-    let family = family(kind);
-    let mut source = Source::open(archive, family, &moves, &mut None, orphans)?;
+
+    let mut source = Source::open(archive, kind, &moves, &mut None, orphans)?;
     // Lines of lost objects weigh with the object before them.
     let mut last: Option<(String, Vec<u8>)> = None;
     let mut weight = Weight::default();
@@ -72,7 +72,7 @@ pub(super) fn for_each_weight(
             }
             weight.bytes += line.len() as u64;
         }
-        for (place, child) in family.children.iter().enumerate() {
+        for (place, child) in kind.children().iter().enumerate() {
             while let Some(line) = source.next_child(place)? {
                 weight.bytes += line.len() as u64;
                 let list = (*child == Kind::Artifacts).then(|| serde_json::from_slice::<ArtifactList>(&line));
@@ -91,10 +91,4 @@ pub(super) fn for_each_weight(
         visit(place, &id, &line, weight);
     }
     Ok(())
-}
-
-pub(super) fn family(kind: Kind) -> Family {
-    let mut families = FAMILIES.into_iter();
-    let found = families.find(|family| family.kind == kind);
-    found.expect("every kind of object has a family")
 }

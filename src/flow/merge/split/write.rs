@@ -2,7 +2,6 @@
 
 use super::assign::Assigned;
 use super::needs::{ModelNames, OtherNames, RunNames, TraceNames, VersionNames};
-use super::weight::family;
 use super::{Every, NAME, SplitBy, SplitOptions};
 use crate::archive::{Archive, ArchiveWriter, Duplicates, ManifestHead, digests_in};
 use crate::flow::merge::Result;
@@ -23,7 +22,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 /// Kinds in an order in which what is needed comes after what needs it, and artifacts come by kind of owner.
-const KINDS: [Kind; 10] = [
+const KINDS: [Kind; Kind::ROOTS] = [
     Kind::Runs,
     Kind::LoggedModels,
     Kind::ModelVersions,
@@ -92,8 +91,7 @@ impl<'s> PartsWriter<'s> {
         let moves = Moves::default();
         let mut artifacts = None;
         for kind in KINDS {
-            let family = family(kind);
-            let mut source = Source::open(self.archive, family, &moves, &mut artifacts, orphans)?;
+            let mut source = Source::open(self.archive, kind, &moves, &mut artifacts, orphans)?;
             // Lines of lost objects go where those before them went.
             let mut parts = Parts::from([0]);
             let mut place = 0;
@@ -109,7 +107,7 @@ impl<'s> PartsWriter<'s> {
                 if let Some(line) = &owner.line {
                     self.put(&parts, kind, key.clone(), &id, line)?;
                 }
-                for (index, &child) in family.children.iter().enumerate() {
+                for (index, &child) in kind.children().iter().enumerate() {
                     let mut number = 0;
                     while let Some(line) = source.next_child(index)? {
                         self.put(&parts, child, place_of(kind, child, &key, number), &id, &line)?;
@@ -202,7 +200,7 @@ impl<'s> PartsWriter<'s> {
         if parts.is_empty() {
             parts.insert(0);
         }
-        if matches!(kind, Kind::Datasets | Kind::Scorers) {
+        if kind.is_in_experiment() {
             add(&mut needed.experiments, other.experiment().to_owned(), &parts);
         }
         add_workspace(needed, other.workspace(), &parts);

@@ -17,7 +17,7 @@ pub(super) struct Added {
 
 impl Added {
     pub(super) fn create() -> Result<Self> {
-        let growing = SpillIndexWriter::create(&std::env::temp_dir()).map_err(failed)?;
+        let growing = SpillIndexWriter::create()?;
         Ok(Added {
             growing: Some(growing),
             whole: None,
@@ -27,10 +27,11 @@ impl Added {
 
     /// Takes note of where an owner is.
     pub(super) fn put(&mut self, id: &str, key: &SortKey) -> Result<()> {
-        let length = u32::try_from(id.len()).map_err(|error| failed(io::Error::other(error)))?;
+        let length =
+            u32::try_from(id.len()).map_err(|error| ArchiveError::temporary(io::Error::other(error)))?;
         let note = [&length.to_le_bytes(), id.as_bytes(), key.as_bytes()].concat();
         if let Some(growing) = &mut self.growing {
-            growing.push(&id, &note).map_err(failed)?;
+            growing.push(&id, &note)?;
         }
         Ok(())
     }
@@ -38,10 +39,7 @@ impl Added {
     /// After the last one.
     pub(super) fn finish(&mut self) -> Result<()> {
         let growing = self.growing.take();
-        self.whole = growing
-            .map(SpillIndexWriter::finish)
-            .transpose()
-            .map_err(failed)?;
+        self.whole = growing.map(SpillIndexWriter::finish).transpose()?;
         Ok(())
     }
 
@@ -53,7 +51,7 @@ impl Added {
         }
         let mut found = None;
         for note in self.whole.iter().flat_map(|whole| whole.find(&id)) {
-            let note = note.map_err(failed)?;
+            let note = note?;
             let (noted, key) = note[size_of::<u32>()..].split_at(length_of(&note));
             if noted == id.as_bytes() {
                 found = Some(SortKey::from(key.to_vec()));
@@ -68,8 +66,4 @@ impl Added {
 fn length_of(note: &[u8]) -> usize {
     let length = note.first_chunk().copied().map_or(0, u32::from_le_bytes);
     length as usize
-}
-
-fn failed(error: io::Error) -> ArchiveError {
-    ArchiveError::io("use temporary file in", std::env::temp_dir())(error)
 }

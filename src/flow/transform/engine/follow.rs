@@ -1,7 +1,7 @@
 //! The places of lines that follow the order of what they belong to.
 
 use super::super::error::Result;
-use super::places::{Place, PlaceWalk, Places, owner_kinds};
+use super::places::{Place, PlaceWalk, Places};
 use crate::archive::walk::{Head, lost_owners, text};
 use crate::archive::{Archive, ArchiveError};
 use crate::format::{Kind, SortKey, order};
@@ -81,7 +81,7 @@ impl<'a> Follow<'a> {
     /// Before the first line; `drops_lost` tells whether lines of lost objects go.
     pub(super) fn new(archive: &'a Archive, kind: Kind, places: &Places, drops_lost: bool) -> Result<Self> {
         let mut ids = BTreeMap::new();
-        for &owner in owner_kinds(kind) {
+        for &owner in kind.owners() {
             ids.insert(owner, lost_owners(archive, kind, owner, &std::env::temp_dir())?);
         }
         ids.retain(|_, ids: &mut HashSet<String>| !ids.is_empty());
@@ -100,14 +100,12 @@ impl<'a> Follow<'a> {
 
 impl<'a> Owned<'a> {
     fn new(archive: &'a Archive, kind: Kind, places: &Places) -> Result<Self> {
-        let owner = match kind {
-            Kind::Metrics => Kind::Runs,
-            Kind::ModelMetrics => Kind::LoggedModels,
-            Kind::Spans => Kind::Traces,
+        let owner = match kind.owners() {
             // Their ids tell their places: only whether their datasets are there is to be found out.
-            Kind::DatasetRecords if places.touches(kind) => Kind::EvaluationDatasets,
-            Kind::Artifacts => return Ok(Owned::Artifacts(None)),
-            _ => return Ok(Owned::Own),
+            _ if kind == Kind::DatasetRecords && !places.touches(kind) => return Ok(Owned::Own),
+            [] => return Ok(Owned::Own),
+            [one] => *one,
+            [..] => return Ok(Owned::Artifacts(None)),
         };
         Ok(Owned::One(Box::new(OneOwner {
             kind: owner,

@@ -167,7 +167,7 @@ impl Work {
 
     /// The edits that look at the kind.
     fn looking(&self) -> impl Iterator<Item = &Box<dyn Step>> {
-        self.steps.iter().filter(|step| step.kinds().contains(&self.kind))
+        self.steps.iter().filter(|step| step.looks_at(self.kind))
     }
 
     /// Whether no edit looks at a text, so that what its blob holds stays there.

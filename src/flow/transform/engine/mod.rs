@@ -21,7 +21,7 @@ pub(super) use self::lines::Steps;
 use self::lines::{Batches, Outcome, Ready, Work};
 use self::origins::Renamed;
 pub(super) use self::origins::{Identity, identity};
-use self::places::{Places, create_track, owns};
+use self::places::{Places, create_track};
 use self::track::TrackWriter;
 use self::undo_file::UndoFile;
 use super::error::Result;
@@ -101,10 +101,10 @@ impl<'a> Engine<'a> {
     }
 
     fn run_kind(&mut self, kind: Kind) -> Result<()> {
-        let is_edited = self.steps.iter().any(|step| step.kinds().contains(&kind));
+        let is_edited = self.steps.iter().any(|step| step.looks_at(kind));
         let chooses = self.chooses;
         let is_lost = |owner: &Kind| self.archive.manifest().lost(*owner) > 0;
-        let drops_lost = chooses && places::owner_kinds(kind).iter().any(is_lost);
+        let drops_lost = chooses && kind.owners().iter().any(is_lost);
         if !is_edited && !drops_lost && !self.places.touches(kind) {
             return self.adopt(kind);
         }
@@ -112,7 +112,7 @@ impl<'a> Engine<'a> {
         if moves || self.places.moves(kind) {
             self.writer.iter_mut().for_each(|writer| writer.sort_at_end(kind));
         }
-        if owns(kind) && (moves || chooses) {
+        if !kind.children().is_empty() && (moves || chooses) {
             let scratch = self.writer.as_ref().map(ArchiveWriter::scratch);
             self.track = Some(create_track(scratch)?);
         }
@@ -206,7 +206,7 @@ impl<'a> Engine<'a> {
         self.renamed
             .note(identity(kind, head), Some(identity(kind, &now)))?;
         let mut is_moved = false;
-        if places::owner_kinds(kind).is_empty() && finished.is_rewritten {
+        if kind.owners().is_empty() && finished.is_rewritten {
             let new_key = now.sort_key(kind);
             is_moved = new_key != key || now.id(kind) != id;
             key = new_key;
@@ -284,7 +284,7 @@ impl<'a> Engine<'a> {
     /// Takes note of where an object is that lines belong to.
     fn track_at(&mut self, kind: Kind, head: &Head, key: &SortKey, is_moved: bool) -> Result<()> {
         debug_assert!(
-            self.track.is_some() || !is_moved || !owns(kind),
+            self.track.is_some() || !is_moved || kind.children().is_empty(),
             "steps say of which kinds they move objects"
         );
         match &mut self.track {
@@ -355,8 +355,12 @@ impl<'a> Engine<'a> {
     /// Takes over the list of failures but for those of objects that were dropped.
     pub(super) fn take_losses(&mut self) -> Result<()> {
         let places = &self.places;
-        let redacting = self.steps.iter().filter(|step| step.redacts());
-        let redacted = redacting.flat_map(|step| step.kinds()).copied().collect();
+        let redacts = |kind: &Kind| {
+            self.steps
+                .iter()
+                .any(|step| step.redacts() && step.looks_at(*kind))
+        };
+        let redacted = Kind::ALL.iter().copied().filter(redacts).collect();
         let is_dropped = |id: &str| places.has_dropped(id);
         match &mut self.writer {
             Some(writer) => removal::take_losses(writer, self.archive, is_dropped, &redacted),

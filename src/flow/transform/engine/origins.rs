@@ -6,7 +6,6 @@ use crate::archive::{Archive, ArchiveError, ArchiveWriter, PartWriter, SpillInde
 use crate::format::line::{canonical, to_value};
 use crate::format::origin::Origins;
 use crate::format::{ArchivePath, Kind, OriginLine};
-use std::io;
 
 /// An object: its kind, its workspace where ids are unique only within one, and its id.
 pub(in super::super) type Identity = (Kind, Option<String>, String);
@@ -19,7 +18,7 @@ pub(super) struct Renamed {
 
 /// What identifies an object.
 pub(in super::super) fn identity(kind: Kind, head: &Head) -> Identity {
-    let has_own = matches!(kind, Kind::RegisteredModels | Kind::ModelVersions);
+    let has_own = kind.is_named_in_workspaces();
     let workspace = head.workspace.as_str().filter(|_| has_own);
     (kind, workspace.map(str::to_owned), head.id(kind))
 }
@@ -28,17 +27,15 @@ impl Renamed {
     pub(super) fn new(archive: &Archive) -> Result<Self> {
         let origins = archive.manifest().origins.as_ref();
         let file = origins.and_then(|origins| origins.file.as_ref());
-        let create = |_| SpillIndexWriter::create(&std::env::temp_dir()).map_err(failed);
-        Ok(Renamed {
-            by_old: file.map(create).transpose()?,
-        })
+        let by_old = file.map(|_| SpillIndexWriter::create()).transpose()?;
+        Ok(Renamed { by_old })
     }
 
     /// Takes note of an object and what it is now, if it still is.
     pub(super) fn note(&mut self, old: Identity, new: Option<Identity>) -> Result<()> {
         if let Some(by_old) = self.by_old.as_mut().filter(|_| new.as_ref() != Some(&old)) {
             let text = canonical(&to_value(&(&old, new)));
-            by_old.push(&old, &text).map_err(failed)?;
+            by_old.push(&old, &text)?;
         }
         Ok(())
     }
@@ -49,13 +46,13 @@ impl Renamed {
         let (Some(by_old), Some(told)) = (self.by_old, &mut origins) else {
             return Ok(origins);
         };
-        let by_old = by_old.finish().map_err(failed)?;
+        let by_old = by_old.finish()?;
         let mut parts = PartWriter::single(writer.root(), ArchivePath::origins());
         let mut lines = archive.lines_of(told.file.take().into_iter().collect());
         while let Some(line) = lines.next_line()? {
             let mut origin: OriginLine = serde_json::from_slice(line.bytes)
                 .map_err(|error| archive.damaged(&line.place(), &error.to_string()))?;
-            let has_own = matches!(origin.kind, Kind::RegisteredModels | Kind::ModelVersions);
+            let has_own = origin.kind.is_named_in_workspaces();
             let workspace = origin.workspace.clone().filter(|_| has_own);
             match now(&by_old, &(origin.kind, workspace, origin.id.clone()))? {
                 None => parts.write_line(line.bytes)?,
@@ -80,16 +77,12 @@ impl Renamed {
 fn now(by_old: &SpillIndex, old: &Identity) -> Result<Option<Option<Identity>>> {
     let mut found = None;
     for text in by_old.find(old) {
-        let text = text.map_err(failed)?;
+        let text = text?;
         let (noted, new): (Identity, Option<Identity>) =
-            serde_json::from_slice(&text).map_err(|error| failed(error.into()))?;
+            serde_json::from_slice(&text).map_err(|error| ArchiveError::temporary(error.into()))?;
         if noted == *old {
             found = Some(new);
         }
     }
     Ok(found)
-}
-
-fn failed(error: io::Error) -> ArchiveError {
-    ArchiveError::io("use temporary file in", std::env::temp_dir())(error)
 }

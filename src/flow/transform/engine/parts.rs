@@ -6,7 +6,7 @@
 
 use super::super::error::Result;
 use super::Engine;
-use super::places::{Place, Places, owner_kinds};
+use super::places::{Place, Places};
 use crate::archive::walk::{Head, text};
 use crate::archive::{Archive, add_totals, totals_of};
 use crate::format::Kind;
@@ -18,7 +18,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 
 /// For each file of a kind whether it is to be read; none where that cannot be told without reading more.
 pub(super) fn wanted(archive: &Archive, kind: Kind, places: &Places) -> Result<Option<Vec<bool>>> {
-    let owner_kinds = owner_kinds(kind).iter().copied();
+    let owner_kinds = kind.owners().iter().copied();
     let owner_kinds: Vec<Kind> = owner_kinds
         .filter(|owner| archive.manifest().count(*owner) > 0)
         .collect();
@@ -70,7 +70,7 @@ fn first_owner(archive: &Archive, kind: Kind, file: &FileDescriptor) -> Result<O
     };
     let owner_kind = match kind {
         Kind::Artifacts => OwnerKind::deserialize(&head.owner_kind).ok().map(Kind::from),
-        _ => owner_kinds(kind).first().copied(),
+        _ => kind.owners().first().copied(),
     };
     Ok(owner_kind.map(|owner| (owner, text(head.owner(kind)).to_owned())))
 }

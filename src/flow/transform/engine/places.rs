@@ -11,30 +11,6 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
-/// Kinds of objects that lines of a kind belong to.
-pub(super) fn owner_kinds(kind: Kind) -> &'static [Kind] {
-    match kind {
-        Kind::Metrics => &[Kind::Runs],
-        Kind::ModelMetrics => &[Kind::LoggedModels],
-        Kind::Spans => &[Kind::Traces],
-        Kind::DatasetRecords => &[Kind::EvaluationDatasets],
-        Kind::Artifacts => &[Kind::Runs, Kind::LoggedModels, Kind::ModelVersions, Kind::Traces],
-        _ => &[],
-    }
-}
-
-/// Whether lines of other kinds belong to objects of a kind.
-pub(super) fn owns(kind: Kind) -> bool {
-    let owners = [
-        Kind::Runs,
-        Kind::LoggedModels,
-        Kind::ModelVersions,
-        Kind::Traces,
-        Kind::EvaluationDatasets,
-    ];
-    owners.contains(&kind)
-}
-
 /// What became of an owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Place {
@@ -75,7 +51,7 @@ impl Places {
 
     /// Takes note of an object that was dropped.
     pub(super) fn drop(&mut self, kind: Kind, id: &str) {
-        if owner_kinds(kind).is_empty() && self.named.contains(id) {
+        if kind.owners().is_empty() && self.named.contains(id) {
             self.dropped.insert(id.to_owned());
         }
     }
@@ -87,7 +63,7 @@ impl Places {
 
     /// An owner is there that was not before.
     pub(super) fn put(&mut self, kind: Kind, id: &str, key: &SortKey) -> Result<()> {
-        if !owns(kind) {
+        if kind.children().is_empty() {
             return Ok(());
         }
         match self.added.entry(kind) {
@@ -113,14 +89,14 @@ impl Places {
     /// Whether some owner of lines of a kind is not what it was.
     pub(super) fn touches(&self, kind: Kind) -> bool {
         let has_dropped = |owner: &Kind| self.tracks.get(owner).is_some_and(|track| track.has_dropped);
-        self.moves(kind) || owner_kinds(kind).iter().any(has_dropped)
+        self.moves(kind) || kind.owners().iter().any(has_dropped)
     }
 
     /// Whether some owner of lines of a kind has another place.
     pub(super) fn moves(&self, kind: Kind) -> bool {
         let has_moved = |owner: &Kind| self.tracks.get(owner).is_some_and(|track| track.has_moved);
         let is_moved = |owner: &Kind| has_moved(owner) || self.added.contains_key(owner);
-        owner_kinds(kind).iter().any(is_moved)
+        kind.owners().iter().any(is_moved)
     }
 
     /// Whether it is known what became of all objects of a kind.

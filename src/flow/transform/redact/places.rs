@@ -180,18 +180,13 @@ impl Erase {
             let mut meant = wanted.iter().filter(|place| place.erase == Erased::Artifact);
             meant.any(|place| place.key.iter().all(|wanted| is_meant(wanted, path)))
         };
-        line.rewrite(|line| {
-            let files = line.get_mut("files").and_then(Value::as_array_mut);
-            let files = files.into_iter().flatten().filter_map(Value::as_object_mut);
-            let meant = files.filter(|file| file.get("path").and_then(Value::as_str).is_some_and(is_wanted));
-            meant.fold(false, |is_changed, file| leave_out(file) | is_changed)
-        });
+        line.rewrite(|line| leave_out(line, is_wanted));
     }
 }
 
 impl Step for Erase {
-    fn kinds(&self) -> &[Kind] {
-        &self.kinds
+    fn looks_at(&self, kind: Kind) -> bool {
+        self.kinds.contains(&kind)
     }
 
     fn redacts(&self) -> bool {
@@ -217,13 +212,13 @@ impl Step for Erase {
         let missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
         match missing.first() {
             None => Ok(Vec::new()),
-            Some((kind, id)) => Err(TransformError::Edit {
-                edit: self.edit,
-                reason: format!(
+            Some((kind, id)) => Err(TransformError::because(
+                self.edit,
+                format!(
                     "no {kind} `{}` in the archive",
                     crate::model::printable::printable(id)
                 ),
-            }),
+            )),
         }
     }
 }

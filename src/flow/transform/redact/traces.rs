@@ -7,72 +7,58 @@ use crate::flow::transform::tags::{Erasure, MASK};
 use crate::format::Kind;
 use serde_json::{Map, Value};
 
-/// What of a trace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in super::super) enum TracePart {
-    Inputs,
-    Outputs,
+/// What of a trace, and where it stands.
+pub(in super::super) struct TracePart {
+    preview: &'static str,
+    metadata: &'static str,
+    /// Attributes of spans: MLflow's own, those of OpenTelemetry for generative models, and those of the two libraries whose spans
+    /// MLflow takes most.
+    attributes: &'static [&'static str],
+    /// Beginnings of such attributes, where each message has its own.
+    attribute_starts: [&'static str; 2],
 }
 
 impl TracePart {
-    fn preview(self) -> &'static str {
-        match self {
-            TracePart::Inputs => "request_preview",
-            TracePart::Outputs => "response_preview",
-        }
-    }
-
-    fn metadata(self) -> &'static str {
-        match self {
-            TracePart::Inputs => "mlflow.traceInputs",
-            TracePart::Outputs => "mlflow.traceOutputs",
-        }
-    }
-
-    /// Attributes of spans: MLflow's own, those of OpenTelemetry for generative models, and those of the two libraries whose spans
-    /// MLflow takes most.
-    fn attributes(self) -> &'static [&'static str] {
-        match self {
-            TracePart::Inputs => &[
-                "mlflow.spanInputs",
-                "mlflow.chat.messages",
-                "gen_ai.input.messages",
-                "gen_ai.prompt",
-                "gen_ai.system_instructions",
-                "gen_ai.tool.call.arguments",
-                "input.value",
-                "traceloop.entity.input",
-            ],
-            TracePart::Outputs => &[
-                "mlflow.spanOutputs",
-                "gen_ai.output.messages",
-                "gen_ai.completion",
-                "gen_ai.tool.call.result",
-                "output.value",
-                "traceloop.entity.output",
-            ],
-        }
-    }
-
-    /// Beginnings of such attributes, where each message has its own.
-    fn attribute_starts(self) -> &'static [&'static str] {
-        match self {
-            TracePart::Inputs => &["gen_ai.prompt.", "llm.input_messages."],
-            TracePart::Outputs => &["gen_ai.completion.", "llm.output_messages."],
-        }
-    }
+    pub(in super::super) const INPUTS: &TracePart = &TracePart {
+        preview: "request_preview",
+        metadata: "mlflow.traceInputs",
+        attributes: &[
+            "mlflow.spanInputs",
+            "mlflow.chat.messages",
+            "gen_ai.input.messages",
+            "gen_ai.prompt",
+            "gen_ai.system_instructions",
+            "gen_ai.tool.call.arguments",
+            "input.value",
+            "traceloop.entity.input",
+        ],
+        attribute_starts: ["gen_ai.prompt.", "llm.input_messages."],
+    };
+    pub(in super::super) const OUTPUTS: &TracePart = &TracePart {
+        preview: "response_preview",
+        metadata: "mlflow.traceOutputs",
+        attributes: &[
+            "mlflow.spanOutputs",
+            "gen_ai.output.messages",
+            "gen_ai.completion",
+            "gen_ai.tool.call.result",
+            "output.value",
+            "traceloop.entity.output",
+        ],
+        attribute_starts: ["gen_ai.completion.", "llm.output_messages."],
+    };
 }
 
 /// The artifact that holds the spans of a trace.
 const SPANS_FILE: &str = "traces.json";
 
 struct Erase {
-    part: TracePart,
+    part: &'static TracePart,
     erasure: Erasure,
 }
 
 /// Drops or masks what went into traces, or came out.
-pub(in super::super) fn erase_traces(part: TracePart, erasure: Erasure) -> Box<dyn Step> {
+pub(in super::super) fn erase_traces(part: &'static TracePart, erasure: Erasure) -> Box<dyn Step> {
     Box::new(Erase { part, erasure })
 }
 
@@ -96,39 +82,27 @@ impl Erase {
     }
 
     fn trace(&self, line: &mut Map<String, Value>) -> bool {
-        let mut is_changed = self.erase(line, self.part.preview());
-        is_changed |= self.erase_within(line, "trace_metadata", self.part.metadata());
-        is_changed | self.erase_within(line, "tags", self.part.metadata())
+        let mut is_changed = self.erase(line, self.part.preview);
+        is_changed |= self.erase_within(line, "trace_metadata", self.part.metadata);
+        is_changed | self.erase_within(line, "tags", self.part.metadata)
     }
 
     fn span(&self, line: &mut Map<String, Value>) -> bool {
         let Some(attributes) = line.get_mut("attributes").and_then(Value::as_object_mut) else {
             return false;
         };
-        let (known, starts) = (self.part.attributes(), self.part.attribute_starts());
-        let is_meant = |key: &&String| {
-            known.contains(&key.as_str()) || starts.iter().any(|start| key.starts_with(start))
-        };
+        let part = self.part;
+        let begins = |key: &str| part.attribute_starts.iter().any(|start| key.starts_with(start));
+        let is_meant = |key: &&String| part.attributes.contains(&key.as_str()) || begins(key);
         let keys: Vec<String> = attributes.keys().filter(is_meant).cloned().collect();
         keys.iter()
             .fold(false, |is_changed, key| self.erase(attributes, key) | is_changed)
     }
-
-    /// The file with a trace's spans goes as a whole: its lines have what stays.
-    fn files(line: &mut Map<String, Value>) -> bool {
-        if line.get("owner_kind").and_then(Value::as_str) != Some("trace") {
-            return false;
-        }
-        let files = line.get_mut("files").and_then(Value::as_array_mut);
-        let files = files.into_iter().flatten().filter_map(Value::as_object_mut);
-        let spans = files.filter(|file| file.get("path").and_then(Value::as_str) == Some(SPANS_FILE));
-        spans.fold(false, |is_changed, file| leave_out(file) | is_changed)
-    }
 }
 
 impl Step for Erase {
-    fn kinds(&self) -> &[Kind] {
-        &[Kind::Traces, Kind::Spans, Kind::Artifacts]
+    fn looks_at(&self, kind: Kind) -> bool {
+        matches!(kind, Kind::Traces | Kind::Spans | Kind::Artifacts)
     }
 
     fn redacts(&self) -> bool {
@@ -137,12 +111,11 @@ impl Step for Erase {
 
     fn apply(&self, line: &mut EditedLine) -> Result<Fate> {
         let kind = line.kind();
-        line.rewrite(|line| {
-            line.as_object_mut().is_some_and(|line| match kind {
-                Kind::Traces => self.trace(line),
-                Kind::Spans => self.span(line),
-                _ => Self::files(line),
-            })
+        line.rewrite(|line| match kind {
+            Kind::Traces => line.as_object_mut().is_some_and(|line| self.trace(line)),
+            Kind::Spans => line.as_object_mut().is_some_and(|line| self.span(line)),
+            // The file with a trace's spans goes as a whole: its lines have what stays.
+            _ => line["owner_kind"] == "trace" && leave_out(line, |path| path == SPANS_FILE),
         });
         Ok(Fate::Kept)
     }

@@ -20,18 +20,6 @@ pub struct HashUsers {
     pub key_file: PathBuf,
 }
 
-const KINDS: [Kind; 9] = [
-    Kind::Experiments,
-    Kind::Runs,
-    Kind::LoggedModels,
-    Kind::RegisteredModels,
-    Kind::ModelVersions,
-    Kind::Traces,
-    Kind::Spans,
-    Kind::EvaluationDatasets,
-    Kind::DatasetRecords,
-];
-
 /// Fields that name a user, of whatever kind.
 const FIELDS: [&str; 3] = ["user_id", "created_by", "last_updated_by"];
 
@@ -66,7 +54,7 @@ struct Users(Naming);
 
 /// Puts a keyed hash in the place of each user's name.
 pub(in super::super) fn hash_users(edit: &'static str, hash: &HashUsers) -> Result<Box<dyn Step>> {
-    let refused = |reason: String| TransformError::Edit { edit, reason };
+    let refused = |reason: String| TransformError::because(edit, reason);
     let path = hash.key_file.display();
     let failed = |error: std::io::Error| refused(format!("cannot read `{path}`: {error}"));
     let size_bytes = std::fs::metadata(&hash.key_file).map_err(failed)?.len();
@@ -153,8 +141,8 @@ impl Users {
 }
 
 impl Step for Users {
-    fn kinds(&self) -> &[Kind] {
-        &KINDS
+    fn looks_at(&self, kind: Kind) -> bool {
+        kind.has_tags() || kind == Kind::Spans || FIELDS.iter().any(|field| kind.has_field(field))
     }
 
     fn redacts(&self) -> bool {

@@ -51,8 +51,8 @@ pub(in super::super) fn experiments(rename: &Rename, view: &View<'_>) -> Result<
 }
 
 impl Step for RenameExperiments {
-    fn kinds(&self) -> &[Kind] {
-        &[Kind::Experiments]
+    fn looks_at(&self, kind: Kind) -> bool {
+        kind == Kind::Experiments
     }
 
     fn apply(&self, line: &mut EditedLine) -> Result<Fate> {

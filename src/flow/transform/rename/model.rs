@@ -9,18 +9,6 @@ use crate::format::Kind;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-const KINDS: [Kind; 9] = [
-    Kind::Experiments,
-    Kind::Runs,
-    Kind::Datasets,
-    Kind::LoggedModels,
-    Kind::RegisteredModels,
-    Kind::ModelVersions,
-    Kind::Traces,
-    Kind::EvaluationDatasets,
-    Kind::Artifacts,
-];
-
 /// Tags that list prompts as a text of JSON, `[{"name": …, "version": …}]`.
 const LINKED_PROMPTS: &str = "mlflow.linkedPrompts";
 /// What a URI begins with that names a model or a prompt.
@@ -154,12 +142,12 @@ fn next_scheme(text: &str) -> Option<(usize, &'static str)> {
 }
 
 impl Step for RenameModels {
-    fn kinds(&self) -> &[Kind] {
-        &KINDS
+    fn looks_at(&self, kind: Kind) -> bool {
+        kind.has_tags() || matches!(kind, Kind::Datasets | Kind::Artifacts)
     }
 
     fn moves(&self, kind: Kind) -> bool {
-        !self.0.is_empty() && matches!(kind, Kind::RegisteredModels | Kind::ModelVersions)
+        !self.0.is_empty() && kind.is_named_in_workspaces()
     }
 
     fn apply(&self, line: &mut EditedLine) -> Result<Fate> {

@@ -164,14 +164,14 @@ impl Rename {
             } else {
                 continue;
             };
-            return Err(TransformError::Edit { edit, reason });
+            return Err(TransformError::because(edit, reason));
         }
         let mut olds = BTreeSet::new();
         match self.names.iter().find(|pair| !olds.insert(&pair.old)) {
-            Some(pair) => Err(TransformError::Edit {
+            Some(pair) => Err(TransformError::because(
                 edit,
-                reason: format!("`{}` is renamed twice", pair.old),
-            }),
+                format!("`{}` is renamed twice", pair.old),
+            )),
             None => Ok(()),
         }
     }

@@ -20,18 +20,20 @@ pub struct IntoWorkspace {
     pub name: String,
 }
 
-const KINDS: [Kind; 5] = [
-    Kind::Workspaces,
-    Kind::Experiments,
-    Kind::RegisteredModels,
-    Kind::ModelVersions,
-    Kind::EvaluationDatasets,
-];
+/// Whether lines of a kind name a workspace.
+fn has_workspace(kind: Kind) -> bool {
+    kind == Kind::Workspaces || kind.has_field("workspace")
+}
+
+/// Whether lines of a kind stand by their workspace.
+fn stands_by_workspace(kind: Kind) -> bool {
+    kind == Kind::Workspaces || kind.is_named_in_workspaces()
+}
 
 /// Workspaces that exist in an archive by a line of their own or by an object in one.
 fn there(view: &View<'_>) -> Result<BTreeSet<(Option<String>, String)>> {
     let mut there = BTreeSet::new();
-    for kind in KINDS {
+    for &kind in Kind::ALL.iter().filter(|kind| has_workspace(**kind)) {
         view.for_each_head(kind, |head| {
             let name = if kind == Kind::Workspaces {
                 &head.name
@@ -54,16 +56,12 @@ pub(in super::super) fn workspaces(rename: &Rename, view: &View<'_>) -> Result<B
 }
 
 impl Step for RenameWorkspaces {
-    fn kinds(&self) -> &[Kind] {
-        &KINDS
+    fn looks_at(&self, kind: Kind) -> bool {
+        has_workspace(kind)
     }
 
     fn moves(&self, kind: Kind) -> bool {
-        !self.0.is_empty()
-            && matches!(
-                kind,
-                Kind::Workspaces | Kind::RegisteredModels | Kind::ModelVersions
-            )
+        !self.0.is_empty() && stands_by_workspace(kind)
     }
 
     fn apply(&self, line: &mut EditedLine) -> Result<Fate> {
@@ -98,10 +96,7 @@ struct Into {
 pub(in super::super) fn into_workspace(into: &IntoWorkspace, view: &View<'_>) -> Result<Box<dyn Step>> {
     let edit = super::INTO_WORKSPACE;
     if into.name.is_empty() {
-        return Err(TransformError::Edit {
-            edit,
-            reason: "a name is empty".to_owned(),
-        });
+        return Err(TransformError::because(edit, "a name is empty"));
     }
     for kind in [Kind::Experiments, Kind::RegisteredModels] {
         let mut names = BTreeSet::new();
@@ -127,15 +122,12 @@ pub(in super::super) fn into_workspace(into: &IntoWorkspace, view: &View<'_>) ->
 }
 
 impl Step for Into {
-    fn kinds(&self) -> &[Kind] {
-        &KINDS
+    fn looks_at(&self, kind: Kind) -> bool {
+        has_workspace(kind)
     }
 
     fn moves(&self, kind: Kind) -> bool {
-        matches!(
-            kind,
-            Kind::Workspaces | Kind::RegisteredModels | Kind::ModelVersions
-        )
+        stands_by_workspace(kind)
     }
 
     fn apply(&self, line: &mut EditedLine) -> Result<Fate> {

@@ -1,12 +1,14 @@
 //! What is chosen, and what that needs: the rule of [`crate::select`], which every source follows too.
 
 use super::facts::{DatasetName, RunFacts};
-use super::only::{Only, WITH_WORKSPACES};
+use super::is_chosen_by_line;
+use super::only::Only;
 use super::taken::{Scan, Taken};
 use super::versions::{KeptVersions, ModelKey, VersionChoice};
-use super::{JUDGED, KINDS, Select, kept};
+use super::{Select, kept};
 use crate::archive::walk::{Head, text};
 use crate::flow::transform::error::Result;
+use crate::flow::transform::sought::names;
 use crate::flow::transform::step::{EditedLine, Fate, Step};
 use crate::flow::transform::typed::typed;
 use crate::flow::transform::view::View;
@@ -203,7 +205,7 @@ impl Reading<'_, '_> {
 
     fn versions(&mut self, choice: &mut VersionChoice<'_>) -> Result<()> {
         let (select, view) = (self.select, self.view);
-        let models = super::patterns(EDIT, &select.models)?;
+        let models = names(EDIT, &select.models)?;
         view.for_each_head(Kind::RegisteredModels, |head| {
             self.asked.models.see(&[text(&head.name)]);
             Ok(())
@@ -251,11 +253,8 @@ fn model_key(line: &EditedLine) -> ModelKey {
 }
 
 impl Step for Choose {
-    fn kinds(&self) -> &[Kind] {
-        match self.only {
-            Some(_) => &WITH_WORKSPACES,
-            None => &KINDS,
-        }
+    fn looks_at(&self, kind: Kind) -> bool {
+        is_chosen_by_line(kind) || kind == Kind::Workspaces && self.only.is_some()
     }
 
     fn chooses(&self) -> bool {
@@ -263,7 +262,7 @@ impl Step for Choose {
     }
 
     fn judges(&self, kind: Kind, place: u64) -> Option<Fate> {
-        let is_judged = JUDGED.contains(&kind) && self.only.is_none();
+        let is_judged = kind.has_ids_of_its_own() && self.only.is_none();
         is_judged.then(|| kept(self.takes(kind, place)))
     }
 
@@ -288,7 +287,7 @@ impl Step for Choose {
                 closure.takes_of_experiments(&ids.into_iter().collect::<Vec<_>>())
             }
             Kind::Scorers => closure.of_experiment(line.text("experiment_id")) == Verdict::Kept,
-            kind => !JUDGED.contains(&kind) || self.takes(kind, line.place()),
+            kind => !kind.has_ids_of_its_own() || self.takes(kind, line.place()),
         }))
     }
 

@@ -3,10 +3,12 @@
 //! of a run, versions that a run made.
 
 use super::facts::{DatasetName, RunFacts};
+use super::is_chosen_by_line;
 use super::taken::{Scan, Taken};
-use super::{Exclude, JUDGED, KINDS, kept, patterns};
+use super::{Exclude, kept};
 use crate::archive::walk::{Head, text};
 use crate::flow::transform::error::Result;
+use crate::flow::transform::sought::names;
 use crate::flow::transform::step::{EditedLine, Fate, Step};
 use crate::flow::transform::typed::typed;
 use crate::flow::transform::view::View;
@@ -31,8 +33,8 @@ struct Excluded {
 
 /// Works out what goes.
 pub(in super::super) fn exclude(exclude: &Exclude, view: &View<'_>) -> Result<Box<dyn Step>> {
-    let patterns_of_experiments = patterns(EDIT, &exclude.experiments)?;
-    let models = patterns(EDIT, &exclude.models)?;
+    let patterns_of_experiments = names(EDIT, &exclude.experiments)?;
+    let models = names(EDIT, &exclude.models)?;
     let mut asked = AskedNames::by(OPTIONS, &patterns_of_experiments, &exclude.runs, &models);
     let mut experiments = HashSet::new();
     view.for_each_head(Kind::Experiments, |head| {
@@ -112,8 +114,8 @@ impl Excluded {
 }
 
 impl Step for Excluded {
-    fn kinds(&self) -> &[Kind] {
-        &KINDS
+    fn looks_at(&self, kind: Kind) -> bool {
+        is_chosen_by_line(kind)
     }
 
     fn chooses(&self) -> bool {
@@ -121,7 +123,8 @@ impl Step for Excluded {
     }
 
     fn judges(&self, kind: Kind, place: u64) -> Option<Fate> {
-        JUDGED.contains(&kind).then(|| kept(!self.taken.has(kind, place)))
+        kind.has_ids_of_its_own()
+            .then(|| kept(!self.taken.has(kind, place)))
     }
 
     fn apply(&self, line: &mut EditedLine) -> Result<Fate> {
@@ -133,7 +136,7 @@ impl Step for Excluded {
             }
             Kind::RegisteredModels | Kind::ModelVersions => self.models.matches(line.text("name")),
             Kind::EvaluationDatasets => self.has_evaluation_dataset(line),
-            kind => JUDGED.contains(&kind) && self.taken.has(kind, line.place()),
+            kind => kind.has_ids_of_its_own() && self.taken.has(kind, line.place()),
         };
         Ok(kept(!is_excluded))
     }

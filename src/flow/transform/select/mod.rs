@@ -1,5 +1,6 @@
 //! A part of an archive: what is chosen with all that it needs, or all but what is excluded.
 
+use super::sought::names;
 use crate::format::Kind;
 
 mod choose;
@@ -14,7 +15,7 @@ pub(super) use self::exclude::exclude;
 pub(super) use self::facts::{DatasetName, RunFacts};
 use super::error::{Result, TransformError};
 use super::step::Fate;
-use crate::select::{PatternError, Patterns, RunFilter, Selection, TimeRange};
+use crate::select::{RunFilter, Selection, TimeRange};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -67,9 +68,9 @@ impl Select {
     /// As the other commands select.
     fn selection(&self, edit: &'static str) -> Result<Selection> {
         Ok(Selection {
-            experiments: patterns(edit, &self.experiments)?,
+            experiments: names(edit, &self.experiments)?,
             runs: self.runs.clone(),
-            models: patterns(edit, &self.models)?,
+            models: names(edit, &self.models)?,
             time: TimeRange {
                 since: self.since,
                 until: self.until,
@@ -85,12 +86,8 @@ impl Select {
     }
 
     fn run_filter(&self, edit: &'static str) -> Result<Option<RunFilter>> {
-        let parse = |text: &String| {
-            RunFilter::parse(text).map_err(|error| TransformError::Edit {
-                edit,
-                reason: error.to_string(),
-            })
-        };
+        let parse =
+            |text: &String| RunFilter::parse(text).map_err(|error| TransformError::because(edit, error));
         self.filter.as_ref().map(parse).transpose()
     }
 
@@ -131,28 +128,10 @@ pub struct Exclude {
     pub models: Vec<String>,
 }
 
-fn patterns(edit: &'static str, names: &[String]) -> Result<Patterns> {
-    Patterns::names(names.to_vec()).map_err(|error: PatternError| TransformError::Edit {
-        edit,
-        reason: error.to_string(),
-    })
+/// Whether lines of a kind tell what becomes of them; all others follow their owners, and workspaces stay.
+pub(crate) fn is_chosen_by_line(kind: Kind) -> bool {
+    kind.owners().is_empty() && kind != Kind::Workspaces
 }
-
-/// The kinds that tell what becomes of them; all others follow their owners.
-pub(crate) const KINDS: [Kind; 9] = [
-    Kind::Experiments,
-    Kind::Runs,
-    Kind::Datasets,
-    Kind::LoggedModels,
-    Kind::RegisteredModels,
-    Kind::ModelVersions,
-    Kind::Traces,
-    Kind::EvaluationDatasets,
-    Kind::Scorers,
-];
-
-/// Those of them of which an object's place tells what becomes of it.
-const JUDGED: [Kind; 3] = [Kind::Runs, Kind::LoggedModels, Kind::Traces];
 
 fn kept(is_kept: bool) -> Fate {
     if is_kept { Fate::Kept } else { Fate::Dropped }

@@ -1,7 +1,8 @@
 //! A choice by kind and by workspace, of whatever else is chosen.
 
-use super::{KINDS, Select, patterns};
+use super::Select;
 use crate::flow::transform::error::Result;
+use crate::flow::transform::sought;
 use crate::flow::transform::step::EditedLine;
 use crate::flow::transform::view::View;
 use crate::format::Kind;
@@ -9,17 +10,6 @@ use crate::model::DEFAULT_WORKSPACE;
 use crate::select::Patterns;
 use serde_json::Value;
 use std::collections::HashSet;
-
-/// Kinds whose lines are judged: those that a choice judges, and workspaces.
-pub(super) const WITH_WORKSPACES: [Kind; KINDS.len() + 1] = {
-    let mut kinds = [Kind::Workspaces; KINDS.len() + 1];
-    let mut at = 0;
-    while at < KINDS.len() {
-        kinds[at] = KINDS[at];
-        at += 1;
-    }
-    kinds
-};
 
 /// See the module.
 pub(super) struct Only {
@@ -53,7 +43,7 @@ impl Only {
         if select.workspaces.is_empty() {
             return Ok(Some(Only { kinds, within: None }));
         }
-        let workspaces = patterns(edit, &select.workspaces)?;
+        let workspaces = sought::names(edit, &select.workspaces)?;
         let (mut experiments, mut names) = (HashSet::new(), HashSet::new());
         view.for_each_placed(Kind::Experiments, |_, line| {
             let workspace = workspace_of(&line);
@@ -68,7 +58,7 @@ impl Only {
             Ok(())
         })?;
         for text in &select.workspaces {
-            let asked = patterns(edit, std::slice::from_ref(text))?;
+            let asked = sought::names(edit, std::slice::from_ref(text))?;
             if !names.iter().any(|name| asked.matches(name)) {
                 silent.push(format!("--only workspace={text}"));
             }
@@ -117,9 +107,7 @@ impl Within {
                 let id = line.value()["info"]["experiment_id"].as_str();
                 self.experiments.contains(id.unwrap_or_default())
             }
-            Kind::Experiments | Kind::Datasets | Kind::LoggedModels | Kind::Traces | Kind::Scorers => {
-                self.experiments.contains(line.text("experiment_id"))
-            }
+            kind if kind.has_field("experiment_id") => self.experiments.contains(line.text("experiment_id")),
             _ => self.workspaces.matches(workspace_of(line.value())),
         }
     }

@@ -1,7 +1,7 @@
 //! Which runs, logged models, versions, traces and datasets a choice is about, by their places in the archive: a bit each.
 
 use super::facts::{DatasetName, RunFacts};
-use crate::archive::{Archive, ArchiveError};
+use crate::archive::Archive;
 use crate::flow::transform::error::Result;
 use crate::format::Kind;
 use crate::model::{LoggedModel, ModelVersion, Trace};
@@ -32,10 +32,6 @@ struct ToldVersion {
     is_chosen: bool,
 }
 
-fn failed(error: std::io::Error) -> ArchiveError {
-    ArchiveError::io("use temporary file in", std::env::temp_dir())(error)
-}
-
 /// A dataset as runs name it.
 fn dataset_id(experiment_id: &str, dataset: &DatasetName) -> String {
     let DatasetName { name, digest } = dataset;
@@ -48,7 +44,7 @@ fn dataset_id(experiment_id: &str, dataset: &DatasetName) -> String {
 
 impl Scan {
     pub(super) fn new(archive: &Archive, brings_needs: bool) -> Self {
-        let graph = GraphBuilder::new(archive, &std::env::temp_dir());
+        let graph = GraphBuilder::new(archive);
         Scan {
             chosen: graph.marks(),
             graph,
@@ -62,17 +58,17 @@ impl Scan {
     pub(super) fn run(&mut self, run: &RunFacts, place: u64) -> Result<Node> {
         let (info, needs) = (&run.info, run.needs());
         let graph = &mut self.graph;
-        let node = graph.define(Kind::Runs, &info.run_id, place).map_err(failed)?;
+        let node = graph.define(Kind::Runs, &info.run_id, place)?;
         if self.brings_needs {
             let parent = needs.parent.unwrap_or_default();
-            graph.need(node, Kind::Runs, &parent).map_err(failed)?;
+            graph.need(node, Kind::Runs, &parent)?;
             for model in &needs.logged_models {
-                graph.need(node, Kind::LoggedModels, model).map_err(failed)?;
+                graph.need(node, Kind::LoggedModels, model)?;
             }
         }
         for dataset in &run.inputs.dataset_inputs {
             let id = dataset_id(&info.experiment_id, dataset);
-            graph.need(node, Kind::Datasets, &id).map_err(failed)?;
+            graph.need(node, Kind::Datasets, &id)?;
         }
         self.settle(node, &info.experiment_id);
         Ok(node)
@@ -81,12 +77,11 @@ impl Scan {
     /// Tells of a logged model; its number.
     pub(super) fn logged_model(&mut self, model: &LoggedModel, place: u64) -> Result<Node> {
         let graph = &mut self.graph;
-        let node = graph.define(Kind::LoggedModels, &model.model_id, place);
-        let node = node.map_err(failed)?;
+        let node = graph.define(Kind::LoggedModels, &model.model_id, place)?;
         let run = model.source_run_id.as_deref().unwrap_or_default();
-        graph.follow(Kind::Runs, run, node).map_err(failed)?;
+        graph.follow(Kind::Runs, run, node)?;
         if self.brings_needs {
-            graph.need(node, Kind::Runs, run).map_err(failed)?;
+            graph.need(node, Kind::Runs, run)?;
         }
         self.settle(node, &model.experiment_id);
         Ok(node)
@@ -95,11 +90,11 @@ impl Scan {
     /// Tells of a version that the choice may take.
     pub(super) fn version(&mut self, version: &ModelVersion, place: u64, is_chosen: bool) -> Result<()> {
         let graph = &mut self.graph;
-        let node = graph.nameless(Kind::ModelVersions, place).map_err(failed)?;
+        let node = graph.nameless(Kind::ModelVersions, place)?;
         let run = version.run_id.as_deref().unwrap_or_default();
         let model = version.logged_model_id().unwrap_or_default();
-        graph.need(node, Kind::Runs, run).map_err(failed)?;
-        graph.need(node, Kind::LoggedModels, model).map_err(failed)?;
+        graph.need(node, Kind::Runs, run)?;
+        graph.need(node, Kind::LoggedModels, model)?;
         self.versions.push(ToldVersion { node, is_chosen });
         Ok(())
     }
@@ -107,12 +102,12 @@ impl Scan {
     /// Tells of a trace; its number.
     pub(super) fn trace(&mut self, trace: &Trace, place: u64) -> Result<Node> {
         let graph = &mut self.graph;
-        let node = graph.nameless(Kind::Traces, place).map_err(failed)?;
+        let node = graph.nameless(Kind::Traces, place)?;
         let linked = trace.linked_runs.iter().filter(|_| self.brings_needs);
         let names = names_of(trace).into_iter().flatten();
         for name in names.chain(linked.map(String::as_str)) {
-            graph.follow(Kind::Runs, name, node).map_err(failed)?;
-            graph.follow(Kind::LoggedModels, name, node).map_err(failed)?;
+            graph.follow(Kind::Runs, name, node)?;
+            graph.follow(Kind::LoggedModels, name, node)?;
         }
         self.settle(node, &trace.experiment_id);
         Ok(node)
@@ -121,8 +116,8 @@ impl Scan {
     /// Tells of a dataset.
     pub(super) fn dataset(&mut self, experiment_id: &str, dataset: &DatasetName, place: u64) -> Result<()> {
         let id = dataset_id(experiment_id, dataset);
-        let defined = self.graph.define(Kind::Datasets, &id, place);
-        Ok(defined.map(drop).map_err(failed)?)
+        self.graph.define(Kind::Datasets, &id, place)?;
+        Ok(())
     }
 
     /// Chooses an object for its own sake.
@@ -132,7 +127,7 @@ impl Scan {
 
     /// Chooses a run after all, or not, by its place.
     pub(super) fn judge_run(&mut self, place: u64, judge: impl FnOnce(bool) -> bool) -> Result<()> {
-        let node = self.graph.nameless(Kind::Runs, place).map_err(failed)?;
+        let node = self.graph.nameless(Kind::Runs, place)?;
         if judge(self.chosen.contains(node)) {
             self.chosen.insert(node);
         } else {
@@ -157,7 +152,7 @@ impl Scan {
 
     /// What is chosen, with all that it brings. `is_of_run` tells whether a version comes with its run.
     pub(super) fn take(self, comes_with_run: bool) -> Result<Taken> {
-        let graph = self.graph.finish().map_err(failed)?;
+        let graph = self.graph.finish()?;
         let mut marks = graph.marks();
         graph.close(&mut marks, self.chosen.all().collect());
         // Those whose runs came so far, and no further ones for the sake of what they bring.

@@ -74,10 +74,7 @@ impl<'s> VersionChoice<'s> {
                 )]);
             }
         };
-        Err(TransformError::Edit {
-            edit: "select",
-            reason: asked,
-        })
+        Err(TransformError::because("select", asked))
     }
 }
 

@@ -160,8 +160,8 @@ struct BeyondStep {
 }
 
 impl Step for BeyondStep {
-    fn kinds(&self) -> &[Kind] {
-        &self.kinds
+    fn looks_at(&self, kind: Kind) -> bool {
+        self.kinds.contains(&kind)
     }
 
     fn apply(&self, line: &mut EditedLine) -> Result<Fate> {

@@ -84,8 +84,8 @@ fn contexts_of(view: &View<'_>) -> Result<VersionContexts> {
 }
 
 impl Step for SourceTagsStep {
-    fn kinds(&self) -> &[Kind] {
-        &KINDS
+    fn looks_at(&self, kind: Kind) -> bool {
+        KINDS.contains(&kind)
     }
 
     fn reads_text(&self, kind: Kind, path: &[&str], text: &Value) -> bool {

@@ -31,17 +31,6 @@ impl LineageTags {
     }
 }
 
-/// Kinds of object that get these tags: all that have tags.
-const KINDS: [Kind; 7] = [
-    Kind::Experiments,
-    Kind::Runs,
-    Kind::LoggedModels,
-    Kind::RegisteredModels,
-    Kind::ModelVersions,
-    Kind::Traces,
-    Kind::EvaluationDatasets,
-];
-
 /// A longer chain is folded: servers show no more of a tag of a trace.
 const TAG_CHARACTERS: usize = 4_000;
 
@@ -120,8 +109,8 @@ impl LineageStep {
 }
 
 impl Step for LineageStep {
-    fn kinds(&self) -> &[Kind] {
-        &KINDS
+    fn looks_at(&self, kind: Kind) -> bool {
+        kind.has_tags()
     }
 
     fn apply(&self, line: &mut EditedLine) -> Result<Fate> {

@@ -1,14 +1,14 @@
 //! Tags and params that are dropped or masked: what they were may not survive anywhere.
 
 use super::exim::drop_exim_of;
-use super::set::{Texts, told_if};
+use super::set::Texts;
 use super::{EraseTexts, Erasure, MASK, TagKind};
-use crate::flow::transform::error::{Result, TransformError};
+use crate::flow::transform::error::Result;
+use crate::flow::transform::sought::{self, Sought};
 use crate::flow::transform::step::{EditedLine, Fate, Step};
 use crate::format::Kind;
 use crate::select::Patterns;
 use serde_json::{Map, Value};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What source tags put before the keys of MLflow's own tags, in place of `mlflow.`.
 const COPIED: &str = "mlflow_exim.mlflow_tag.";
@@ -16,10 +16,9 @@ const COPIED: &str = "mlflow_exim.mlflow_tag.";
 struct Erase {
     kinds: Vec<Kind>,
     texts: Texts,
+    sought: Sought,
     globs: Patterns,
     erasure: Erasure,
-    found: AtomicBool,
-    edit: &'static str,
 }
 
 /// Tags or params that no longer have their value.
@@ -29,17 +28,12 @@ pub(in super::super) fn erase(
     erasure: Erasure,
     texts: Texts,
 ) -> Result<Box<dyn Step>> {
-    let globs = Patterns::names(vec![erase.glob.clone()]).map_err(|error| TransformError::Edit {
-        edit,
-        reason: error.to_string(),
-    })?;
     Ok(Box::new(Erase {
         kinds: texts.kinds(erase.kind),
         texts,
-        globs,
+        sought: Sought::new(edit, &erase.glob),
+        globs: sought::names(edit, std::slice::from_ref(&erase.glob))?,
         erasure,
-        found: AtomicBool::new(false),
-        edit,
     }))
 }
 
@@ -55,9 +49,7 @@ impl Erase {
 
     fn keys(&self, texts: &Map<String, Value>) -> Vec<String> {
         let mut meant: Vec<_> = texts.iter().filter(|(key, _)| self.is_meant(key)).collect();
-        if !meant.is_empty() {
-            self.found.store(true, Ordering::Relaxed);
-        }
+        self.sought.see(!meant.is_empty());
         meant.retain(|(_, value)| self.erasure == Erasure::Drop || *value != MASK);
         meant.into_iter().map(|(key, _)| key.clone()).collect()
     }
@@ -75,8 +67,8 @@ impl Erase {
 }
 
 impl Step for Erase {
-    fn kinds(&self) -> &[Kind] {
-        &self.kinds
+    fn looks_at(&self, kind: Kind) -> bool {
+        self.kinds.contains(&kind)
     }
 
     fn redacts(&self) -> bool {
@@ -110,11 +102,6 @@ impl Step for Erase {
     }
 
     fn finish(&self) -> Result<Vec<String>> {
-        let is_silent = !self.found.load(Ordering::Relaxed);
-        let globs = self.globs.texts();
-        Ok(globs
-            .iter()
-            .flat_map(|glob| told_if(is_silent, self.edit, glob))
-            .collect())
+        Ok(self.sought.silent())
     }
 }

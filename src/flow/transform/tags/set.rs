@@ -3,11 +3,11 @@
 use super::kind::kinds_of;
 use super::{RenameText, SetText, TagKind, UnsetText};
 use crate::flow::transform::error::{Result, TransformError};
+use crate::flow::transform::sought::Sought;
 use crate::flow::transform::step::{EditedLine, Fate, Step};
 use crate::format::Kind;
 use crate::format::layout::STRING_BYTES;
 use serde_json::{Map, Value};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Tags, or params.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,10 +63,7 @@ impl Texts {
 
 fn refuse_empty(edit: &'static str, keys: &[&str]) -> Result<()> {
     match keys.iter().any(|key| key.is_empty()) {
-        true => Err(TransformError::Edit {
-            edit,
-            reason: "a key is empty".to_owned(),
-        }),
+        true => Err(TransformError::because(edit, "a key is empty")),
         false => Ok(()),
     }
 }
@@ -86,8 +83,8 @@ pub(in super::super) fn set(edit: &'static str, set: &SetText, texts: Texts) -> 
 }
 
 impl Step for Set {
-    fn kinds(&self) -> &[Kind] {
-        &self.kinds
+    fn looks_at(&self, kind: Kind) -> bool {
+        self.kinds.contains(&kind)
     }
 
     /// To tell whether a long value is the same already.
@@ -105,9 +102,7 @@ impl Step for Set {
 struct Unset {
     kinds: Vec<Kind>,
     texts: Texts,
-    key: String,
-    found: AtomicBool,
-    edit: &'static str,
+    key: Sought,
 }
 
 /// A text that each object loses.
@@ -116,43 +111,31 @@ pub(in super::super) fn unset(edit: &'static str, unset: &UnsetText, texts: Text
     Ok(Box::new(Unset {
         kinds: texts.kinds(Some(unset.kind.unwrap_or(TagKind::Run))),
         texts,
-        key: unset.key.clone(),
-        found: AtomicBool::new(false),
-        edit,
+        key: Sought::new(edit, &unset.key),
     }))
 }
 
 impl Step for Unset {
-    fn kinds(&self) -> &[Kind] {
-        &self.kinds
+    fn looks_at(&self, kind: Kind) -> bool {
+        self.kinds.contains(&kind)
     }
 
     fn apply(&self, line: &mut EditedLine) -> Result<Fate> {
-        if self.texts.remove(line, &self.key).is_some() {
-            self.found.store(true, Ordering::Relaxed);
-        }
+        let old = self.texts.remove(line, &self.key.text);
+        self.key.see(old.is_some());
         Ok(Fate::Kept)
     }
 
     fn finish(&self) -> Result<Vec<String>> {
-        Ok(told_if(!self.found.load(Ordering::Relaxed), self.edit, &self.key))
+        Ok(self.key.silent())
     }
-}
-
-/// An option that matched nothing, as it is told.
-pub(super) fn told_if(is_silent: bool, edit: &str, key: &str) -> Vec<String> {
-    is_silent
-        .then(|| format!("--{edit} `{key}`"))
-        .into_iter()
-        .collect()
 }
 
 struct Rename {
     kinds: Vec<Kind>,
     texts: Texts,
-    edit: &'static str,
-    rename: RenameText,
-    found: AtomicBool,
+    old: Sought,
+    new: String,
 }
 
 /// A key that becomes another.
@@ -165,30 +148,25 @@ pub(in super::super) fn rename(
     Ok(Box::new(Rename {
         kinds: texts.kinds(rename.kind),
         texts,
-        edit,
-        rename: rename.clone(),
-        found: AtomicBool::new(false),
+        old: Sought::new(edit, &rename.old),
+        new: rename.new.clone(),
     }))
 }
 
 impl Step for Rename {
-    fn kinds(&self) -> &[Kind] {
-        &self.kinds
+    fn looks_at(&self, kind: Kind) -> bool {
+        self.kinds.contains(&kind)
     }
 
     fn apply(&self, line: &mut EditedLine) -> Result<Fate> {
-        let RenameText { old, new, .. } = &self.rename;
+        let (old, new) = (&self.old.text, &self.new);
         let has = |key: &str| self.texts.of(line).is_some_and(|texts| texts.contains_key(key));
-        if !has(old) {
+        if !self.old.see(has(old)) {
             return Ok(Fate::Kept);
         }
-        self.found.store(true, Ordering::Relaxed);
         if old != new && has(new) {
             let reason = format!("{} `{}` already has `{new}`", line.kind().singular(), line.id());
-            return Err(TransformError::Edit {
-                edit: self.edit,
-                reason,
-            });
+            return Err(TransformError::because(self.old.edit, reason));
         }
         if let Some(value) = self.texts.remove(line, old) {
             self.texts.set(line, new, value);
@@ -197,7 +175,6 @@ impl Step for Rename {
     }
 
     fn finish(&self) -> Result<Vec<String>> {
-        let is_silent = !self.found.load(Ordering::Relaxed);
-        Ok(told_if(is_silent, self.edit, &self.rename.old))
+        Ok(self.old.silent())
     }
 }
