@@ -1,13 +1,10 @@
 //! `mlark cat`.
 
-use super::error::Result;
-use super::exit::Exit;
 use super::screen::raw_stdout;
+use super::{Exit, Result, print_json};
 use crate::archive::{Archive, ArchiveError};
-use crate::cli::results::print_json;
 use crate::format::layout::blob_path;
 use crate::report::object::find_artifact;
-use crate::report::text::json_text;
 use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
 
@@ -35,7 +32,7 @@ impl Args {
         let archive = Archive::open(&self.archive)?;
         let file = find_artifact(&archive, &self.owner, &self.path)?;
         if self.json {
-            print_json(format_args!("{}\n", json_text(&file)))?;
+            print_json(&file)?;
             return Ok(Exit::Done);
         }
         let Some(blob) = file.blob() else {

@@ -1,8 +1,8 @@
 //! Options that choose objects and artifacts, the same in every command.
 
-use super::error::{CliError, Result};
+use super::{CliError, Result};
 use crate::archive::Archive;
-use crate::select::{FilterError, Matched, Names, PatternError, Patterns, RunFilter, Sought};
+use crate::select::{FilterError, Matched, Names, PatternError, Patterns, RunFilter, Selection, Sought};
 use clap::builder::NonEmptyStringValueParser;
 
 /// Objects by name or id.
@@ -37,6 +37,17 @@ impl NameArgs {
         let Matched { runs, silent } = names.find(archive, Sought::AllModels)?;
         names.runs = runs.into_iter().collect();
         Ok((names, silent))
+    }
+
+    /// A choice by these names alone.
+    pub(super) fn into_selection(self) -> Result<Selection> {
+        Ok(Selection {
+            experiments: names(self.experiments)?,
+            runs: self.runs,
+            models: names(self.models)?,
+            filter: self.filter,
+            ..Selection::default()
+        })
     }
 
     pub(super) fn into_names(self) -> Result<Names> {

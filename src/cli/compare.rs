@@ -1,15 +1,11 @@
 //! `mlark compare`.
 
-use super::error::Result;
-use super::exit::Exit;
-use super::humanize::grouped;
-use super::results::print_json;
-use super::screen::Screen;
 use super::table::{Form, HEADING, Table, room};
+use super::{Exit, Result, Screen, grouped, print_json};
 use crate::archive::Archive;
 use crate::report::compare::{ComparedRow, ComparedRun, Comparison, Part, compare};
 use crate::report::list::{ColumnForm, Heading};
-use crate::report::text::{json_text, time_text};
+use crate::report::text::time_text;
 use serde_json::{Value, json};
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -47,7 +43,7 @@ impl Args {
             comparison.rows.retain(|row| row.differs);
         }
         match Form::of_stdout(self.json) {
-            Form::Json => print_json(format_args!("{}\n", json_text(&comparison)))?,
+            Form::Json => print_json(&comparison)?,
             form => {
                 let mut screen = Screen::stdout(false);
                 print_rows(&mut screen, &comparison, form, room())?;

@@ -1,8 +1,7 @@
 //! `mlark completions`: what a shell needs to complete commands and options; and the manual pages of the wheel.
 
-use super::error::Result;
-use super::exit::Exit;
 use super::screen::raw_stdout;
+use super::{Exit, Result};
 use clap::CommandFactory;
 use clap_complete::Shell;
 use std::io::Write as _;

@@ -1,19 +1,16 @@
 //! `mlark convert`.
 
 use super::choice_args::{NameArgs, run_filter};
-use super::error::{CliError, Result};
-use super::exit::Exit;
 use super::extract::{NAMED, name_some};
+use super::{
+    CliError, Exit, Result, counted, counted_artifacts, counted_kind, grouped, making, possibly_remote,
+    print_json, print_summary, refuse_input, say_silent, shown,
+};
 use crate::archive::Archive;
-use crate::cli::humanize::{bytes, counted, counted_kind, grouped, shown};
-use crate::cli::last_lines::say_silent;
-use crate::cli::output_args::{possibly_remote, refuse_input};
-use crate::cli::results::{print_json, print_summary};
-use crate::cli::signals::making;
 use crate::format::Kind;
 use crate::lang::exim::write::{ConvertOptions, ConvertReport, Layout, convert};
 use crate::lang::tables::{TableForm, TablesOptions, TablesReport, write_tables};
-use crate::report::text::{json_text, printable};
+use crate::report::text::printable;
 use crate::select::RunFilter;
 use clap::ValueEnum;
 use clap::builder::NonEmptyStringValueParser;
@@ -151,7 +148,7 @@ impl Args {
             write_tables(&archive, &self.output, &options, progress)
         })?;
         if self.json {
-            print_json(format_args!("{}\n", json_text(&report)))?;
+            print_json(&report)?;
         } else {
             print_summary(format_args!(
                 "{}: {}",
@@ -159,11 +156,7 @@ impl Args {
                 summary_of_tables(&report)
             ))?;
         }
-        Ok(if self.strict && !report.limits.is_empty() {
-            Exit::Incomplete
-        } else {
-            Exit::Done
-        })
+        Ok(Exit::incomplete_if(self.strict && !report.limits.is_empty()))
     }
 
     fn make_exim(self) -> Result {
@@ -189,16 +182,12 @@ impl Args {
         })?;
         name_some(&report.refused, "");
         if self.json {
-            print_json(format_args!("{}\n", json_text(&report)))?;
+            print_json(&report)?;
         } else {
             print_summary(self.summary(&report))?;
         }
         let is_limited = self.strict && !report.limits.is_empty();
-        Ok(if report.refused.is_empty() && !is_limited {
-            Exit::Done
-        } else {
-            Exit::Incomplete
-        })
+        Ok(Exit::incomplete_if(!report.refused.is_empty() || is_limited))
     }
 
     fn summary(&self, report: &ConvertReport) -> String {
@@ -209,11 +198,7 @@ impl Args {
             .map(|kind| counted_kind(count(kind), *kind))
             .collect();
         words.push(counted(report.metric_points, "metric points"));
-        words.push(format!(
-            "{} ({})",
-            counted(count(&Kind::Artifacts), "artifacts"),
-            bytes(report.artifact_bytes)
-        ));
+        words.push(counted_artifacts(count(&Kind::Artifacts), report.artifact_bytes));
         let mut text = format!("{}: {}\n", shown(&self.output), words.join(", "));
         for limit in &report.limits {
             text.push_str(&super::export::loss_line("limit", limit));

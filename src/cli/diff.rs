@@ -3,21 +3,17 @@
 mod print;
 
 use super::edit_args::read_recipe;
-use super::error::{CliError, Result};
-use super::exit::Exit;
-use super::progress::Progress;
 use super::table::Form;
-use crate::archive::{Archive, ArchiveError};
+use super::{
+    CliError, Exit, Result, counted, grouped, making, output_path, print_summary, refuse_input, shown,
+    with_progress,
+};
+use crate::archive::Archive;
 use crate::cli::diff_sides::LiveArgs;
-use crate::cli::humanize::{counted, grouped, shown};
-use crate::cli::output_args::{output_path, refuse_input};
-use crate::cli::results::print_summary;
-use crate::cli::signals::making;
-use crate::report::diff::{self, DiffOptions};
+use crate::report::diff::{self, DiffOptions, Difference};
 use crate::report::html::{ChangesOptions, changes};
 use print::Printer;
 use std::ffi::OsString;
-use std::io;
 use std::path::{Path, PathBuf};
 
 /// Show how two archives, stores or servers differ, down to single values
@@ -91,17 +87,10 @@ pub(super) struct Args {
 impl Args {
     pub(super) fn run(self) -> Result {
         let recipe = self.recipe.as_deref().map(read_recipe).transpose()?;
-        let progress = Progress::new();
-        let sides = self
-            .live
-            .open(self.before, self.after, recipe.as_ref(), &progress);
-        progress.done();
-        let sides = sides?;
+        let (live, recipe) = (self.live, recipe.as_ref());
+        let sides = with_progress(|progress| live.open(self.before, self.after, recipe, progress))?;
         let (before, after) = (&sides.before, &sides.after);
-        let equal = match sides.failures {
-            0 => Exit::Done,
-            _ => Exit::Incomplete,
-        };
+        let equal = Exit::incomplete_if(sides.failures > 0);
         let options = DiffOptions {
             ignore_limits: self.ignore_limits,
         };
@@ -120,16 +109,14 @@ impl Args {
         }
         let form = Form::of_stdout(self.json);
         let mut printer = Printer::new(form.screen(), form);
-        let compared = diff::diff(before, after, options, &progress, &mut |difference| {
-            printer.print(&difference).map_err(Failure::Write)
-        });
-        progress.done();
-        match compared.and_then(|()| printer.finish().map_err(Failure::Write)) {
+        let mut print = |difference: Difference| printer.print(&difference).map_err(CliError::from);
+        let compared = with_progress(|progress| diff::diff(before, after, options, progress, &mut print));
+        match compared.and_then(|()| Ok(printer.finish()?)) {
             Ok(0) => Ok(equal),
             Ok(_) => Ok(Exit::Findings),
             // The reader has seen enough, and what it saw was a difference.
-            Err(Failure::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Findings),
-            Err(failure) => Err(failure.into()),
+            Err(closed) if closed.exit() == Exit::Done => Ok(Exit::Findings),
+            Err(error) => Err(error),
         }
     }
 }
@@ -155,24 +142,4 @@ fn make_page(
     } else {
         Exit::Findings
     })
-}
-
-enum Failure {
-    Archive(ArchiveError),
-    Write(io::Error),
-}
-
-impl From<ArchiveError> for Failure {
-    fn from(error: ArchiveError) -> Self {
-        Failure::Archive(error)
-    }
-}
-
-impl From<Failure> for CliError {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Archive(error) => error.into(),
-            Failure::Write(error) => error.into(),
-        }
-    }
 }

@@ -1,9 +1,8 @@
 //! A side of a comparison: an archive, or anything that can be exported, which is then exported to a temporary archive.
 
-use super::error::{CliError, Result};
-use super::last_lines::{say_of_export, say_of_source, say_silent};
-use super::progress::Progress;
+use super::last_lines::{say_of_export, say_of_source};
 use super::source_args::{ReadArgs, SelectionArgs};
+use super::{CliError, Progress, Result, say_silent};
 use crate::archive::{Archive, ArchiveError, ContainerKind, WriterOptions};
 use crate::flow::export::detect::{self, SourceKind};
 use crate::flow::transform::{self, Recipe, TransformOptions};

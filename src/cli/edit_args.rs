@@ -1,8 +1,7 @@
 //! Edits as options, in the order in which they are given.
 
 use super::edit_options::{OPTIONS, read};
-use super::error::CliError;
-use super::select_edits;
+use super::{CliError, select_edits};
 use crate::flow::transform::redact::HashUsers;
 use crate::flow::transform::{Edit, Recipe};
 use clap::parser::ValueSource;

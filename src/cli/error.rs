@@ -1,14 +1,13 @@
 //! Errors as people see them: what failed, why, and a hint that can be run.
 
-use super::Exit;
 use super::hints::{
-    IN_ARCHIVE, PLAN_HINT, archive_hint, export_hint, import_hint, look_hint, merge_hint, names_hint,
-    nearest_hint,
+    ARTIFACTS_IN_ARCHIVE, IN_ARCHIVE, LEAVE_OUT, PLAN_HINT, archive_hint, export_hint, import_hint,
+    look_hint, merge_hint, names_hint, nearest_hint,
 };
 use super::json::Failed;
-use super::screen::say;
-use crate::archive::ArchiveError;
+use super::{Exit, say};
 use crate::archive::verify::BadSought;
+use crate::archive::{ArchiveError, ErrorKind};
 use crate::flow::export::plan::PlanError;
 use crate::flow::extract::ExtractError;
 use crate::flow::import::ImportError;
@@ -52,15 +51,18 @@ impl CliError {
         }
     }
 
+    /// An error whose kind is known, which says the exit code.
+    fn known(kind: ErrorKind, error: impl Into<anyhow::Error>, hint: Option<String>) -> Self {
+        CliError::of(Exit::of_error(kind), error, hint)
+    }
+
     /// Adds a hint, such as a command to run.
     #[must_use]
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
-}
 
-impl CliError {
     /// The exit code.
     pub(super) fn exit(&self) -> Exit {
         self.exit
@@ -85,9 +87,7 @@ impl CliError {
         });
         self
     }
-}
 
-impl CliError {
     /// An error of reading a source into an archive that nobody keeps, as for a list or a comparison.
     pub(super) fn of_look(error: ExportError) -> Self {
         let hint = look_hint(&error);
@@ -102,14 +102,14 @@ impl CliError {
 impl From<ArchiveError> for CliError {
     fn from(error: ArchiveError) -> Self {
         let hint = archive_hint(&error);
-        CliError::of(Exit::of_error(error.kind()), error, hint)
+        CliError::known(error.kind(), error, hint)
     }
 }
 
 impl From<BadSought> for CliError {
     fn from(error: BadSought) -> Self {
         let exit = match &error {
-            BadSought::Io { source, .. } if source.kind() != io::ErrorKind::NotFound => Exit::Io,
+            BadSought::Io { source, .. } => of_reading(source),
             _ => Exit::Usage,
         };
         CliError::with_exit(error, exit)
@@ -118,60 +118,44 @@ impl From<BadSought> for CliError {
 
 impl From<ExportError> for CliError {
     fn from(error: ExportError) -> Self {
-        let error = match error {
-            ExportError::Archive(error) => return error.into(),
-            error => error,
-        };
         let hint = export_hint(&error);
-        CliError::of(Exit::of_error(error.kind()), error, hint)
+        CliError::known(error.kind(), error, hint)
     }
 }
 
 impl From<TransformError> for CliError {
     fn from(error: TransformError) -> Self {
-        match error {
-            TransformError::Archive(error) => error.into(),
-            error => {
-                let hint = match &error {
-                    TransformError::NoMatch(error) => {
-                        Some(names_hint(error, "`mlark ls IN` shows what is there"))
-                    }
-                    _ => None,
-                };
-                CliError::of(Exit::of_error(error.kind()), error, hint)
-            }
-        }
+        let hint = match &error {
+            TransformError::Archive(error) => archive_hint(error),
+            TransformError::NoMatch(error) => Some(names_hint(error, "`mlark ls IN` shows what is there")),
+            _ => None,
+        };
+        CliError::known(error.kind(), error, hint)
     }
 }
 
 impl From<MergeError> for CliError {
     fn from(error: MergeError) -> Self {
-        match error {
-            MergeError::Archive(error) => error.into(),
-            error => {
-                let hint = merge_hint(&error).map(str::to_owned);
-                CliError::of(Exit::of_error(error.kind()), error, hint)
-            }
-        }
+        let hint = match &error {
+            MergeError::Archive(error) => archive_hint(error),
+            error => merge_hint(error).map(str::to_owned),
+        };
+        CliError::known(error.kind(), error, hint)
     }
 }
 
 impl From<PlanError> for CliError {
     fn from(error: PlanError) -> Self {
         let exit = match &error {
-            PlanError::Io { source, .. } if source.kind() != io::ErrorKind::NotFound => Exit::Io,
+            PlanError::Io { source, .. } => of_reading(source),
             _ => Exit::Usage,
         };
-        CliError::of(exit, error, Some(PLAN_HINT.to_owned()))
+        CliError::with_exit(error, exit).hint(PLAN_HINT)
     }
 }
 
 impl From<ImportError> for CliError {
     fn from(error: ImportError) -> Self {
-        let error = match error {
-            ImportError::Archive(error) => return error.into(),
-            error => error,
-        };
         let hint = import_hint(&error);
         CliError::of(error.kind().map_or(Exit::Target, Exit::of_error), error, hint)
     }
@@ -191,76 +175,67 @@ impl From<SeekError> for CliError {
 
 impl From<ReportError> for CliError {
     fn from(error: ReportError) -> Self {
-        let (exit, hint) = match &error {
-            ReportError::NotFound { nearest, .. } => (Exit::Usage, Some(nearest_hint(nearest, IN_ARCHIVE))),
-            ReportError::NoArtifact { nearest, .. } => (
-                Exit::Usage,
-                Some(nearest_hint(
-                    nearest,
-                    "`mlark ls ARCHIVE artifacts` shows what is there",
-                )),
-            ),
-            ReportError::NoBytes { .. } => (
-                Exit::Usage,
-                Some("`mlark ls ARCHIVE artifacts` shows what is there".to_owned()),
-            ),
-            ReportError::Twice { .. } => (Exit::Usage, None),
-            ReportError::Ambiguous { .. } => (Exit::Usage, Some("give a whole id, or --kind".to_owned())),
-            ReportError::Absent { failed: true, .. } => (Exit::Incomplete, None),
-            error => (Exit::of_error(error.kind()), None),
+        let hint = match &error {
+            ReportError::Archive(error) => archive_hint(error),
+            ReportError::NotFound { nearest, .. } => Some(nearest_hint(nearest, IN_ARCHIVE)),
+            ReportError::NoArtifact { nearest, .. } => Some(nearest_hint(nearest, ARTIFACTS_IN_ARCHIVE)),
+            ReportError::NoBytes { .. } => Some(ARTIFACTS_IN_ARCHIVE.to_owned()),
+            ReportError::Ambiguous { .. } => Some("give a whole id, or --kind".to_owned()),
+            ReportError::Twice { .. } | ReportError::Absent { .. } => None,
         };
-        match error {
-            ReportError::Archive(error) => error.into(),
-            error => CliError::of(exit, error, hint),
-        }
+        let exit = match &error {
+            ReportError::Absent { failed: true, .. } => Exit::Incomplete,
+            error => Exit::of_error(error.kind()),
+        };
+        CliError::of(exit, error, hint)
     }
 }
 
 impl From<ExtractError> for CliError {
     fn from(error: ExtractError) -> Self {
-        let hint = "use --keep-going to leave it out; mlark then exits with 3";
-        match error {
-            ExtractError::Archive(ArchiveError::OutputExists { path }) => CliError {
-                exit: Exit::Usage,
-                error: ArchiveError::OutputExists { path }.into(),
-                hint: Some("artifacts are extracted to a directory that does not exist yet".to_owned()),
-            },
-            ExtractError::Archive(error) => error.into(),
-            error => CliError::of(Exit::of_error(error.kind()), error, Some(hint.to_owned())),
-        }
+        let hint = match &error {
+            ExtractError::Archive(ArchiveError::OutputExists { .. }) => {
+                Some("artifacts are extracted to a directory that does not exist yet".to_owned())
+            }
+            ExtractError::Archive(error) => archive_hint(error),
+            ExtractError::Name { .. } => Some(LEAVE_OUT.to_owned()),
+        };
+        CliError::known(error.kind(), error, hint)
     }
 }
 
 impl From<TablesError> for CliError {
     fn from(error: TablesError) -> Self {
-        match error {
-            TablesError::Archive(error) => error.into(),
-            TablesError::NotBuilt => CliError::of(
-                Exit::of_error(error.kind()),
-                error,
-                Some("`--to csv` needs nothing; `cargo install mlark` builds with the feature `parquet`".to_owned()),
+        let hint = match &error {
+            TablesError::Archive(error) => archive_hint(error),
+            TablesError::NotBuilt => Some(
+                "`--to csv` needs nothing; `cargo install mlark` builds with the feature `parquet`".to_owned(),
             ),
-            error => CliError::of(
-                Exit::of_error(error.kind()),
-                error,
-                Some("without --wide they are rows of `params`, `metrics` and `tags`; --experiment and --filter choose runs".to_owned()),
+            TablesError::Alike { .. } | TablesError::TooManyColumns { .. } => Some(
+                "without --wide they are rows of `params`, `metrics` and `tags`; --experiment and --filter choose runs"
+                    .to_owned(),
             ),
-        }
+        };
+        CliError::known(error.kind(), error, hint)
     }
 }
 
 impl From<ConvertError> for CliError {
     fn from(error: ConvertError) -> Self {
         let hint = match &error {
-            ConvertError::Name { .. } => {
-                Some("use --keep-going to leave it out; mlark then exits with 3".to_owned())
-            }
-            _ => None,
+            ConvertError::Archive(error) => archive_hint(error),
+            ConvertError::Name { .. } => Some(LEAVE_OUT.to_owned()),
+            ConvertError::Exim { .. } => None,
         };
-        match error {
-            ConvertError::Archive(error) => error.into(),
-            error => CliError::of(Exit::of_error(error.kind()), error, hint),
-        }
+        CliError::known(error.kind(), error, hint)
+    }
+}
+
+/// What a failure to read a file that was named ends in.
+fn of_reading(error: &io::Error) -> Exit {
+    match error.kind() {
+        io::ErrorKind::NotFound => Exit::Usage,
+        _ => Exit::Io,
     }
 }
 

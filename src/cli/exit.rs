@@ -44,6 +44,20 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// The code of a command that may have left something out.
+    pub(super) fn incomplete_if(is_incomplete: bool) -> Self {
+        if is_incomplete {
+            Exit::Incomplete
+        } else {
+            Exit::Done
+        }
+    }
+
+    /// The code of a command that looks for something.
+    pub(super) fn findings_if(has_findings: bool) -> Self {
+        if has_findings { Exit::Findings } else { Exit::Done }
+    }
+
     /// The code for an error; a new kind of error does not compile without one.
     pub(super) fn of_error(kind: ErrorKind) -> Self {
         match kind {

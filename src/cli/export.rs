@@ -1,24 +1,21 @@
 //! `mlark export`.
 
-use super::error::{CliError, Result};
-use super::exit::Exit;
 use super::json::Exported;
 use super::last_lines::{say_of_export, say_of_source};
-use super::progress::Progress;
-use super::screen::say;
 use super::shard_args::ShardArgs;
 use super::source_args::{ReadArgs, SelectionArgs};
-use crate::cli::humanize::{bytes, counted, counted_kind, grouped, shown};
-use crate::cli::output_args::OutputArgs;
-use crate::cli::results::{print_json, print_summary};
+use super::{
+    CliError, Exit, OutputArgs, Result, counted, counted_artifacts, counted_kinds, grouped, print_json,
+    print_summary, remove_on_signal, say, shown, with_progress,
+};
 use crate::cli::server_args::tracking_uri;
-use crate::cli::signals::{end_at_once, remove_on_signal};
+use crate::cli::signals::end_at_once;
 use crate::flow::export::detect::{self, SourceKind};
+use crate::flow::export::export;
 use crate::format::{Kind, LossCount, Manifest};
 use crate::lang::rest::resume::resume_folder;
 use crate::lang::session::{ExportError, ExportOptions, ExportReport, SurveyCounts};
 use crate::monitor::Interrupt;
-use crate::report::text::json_text;
 use clap::ValueEnum;
 use clap::builder::NonEmptyStringValueParser;
 use std::collections::BTreeSet;
@@ -111,30 +108,25 @@ impl Args {
             ..self.read.into_options()?
         };
         self.output.clear_leftovers()?;
-        let progress = Progress::new();
-        let report = crate::flow::export::export(kind, &source, &self.output.output, options, &progress);
-        progress.done();
-        let report = report.map_err(|error| with_way_on(error, &self.output.output))?;
+        let out = &self.output.output;
+        let report = with_progress(|progress| export(kind, &source, out, options, progress))
+            .map_err(|error| with_way_on(error, out))?;
         if self.json {
-            let made = Exported::new(&self.output.output, &report.manifest);
-            print_json(format_args!("{}\n", json_text(&made)))?;
+            let made = Exported::new(out, &report.manifest);
+            print_json(&made)?;
         } else {
-            print_summary(summary(&self.output.output, &report))?;
+            print_summary(summary(out, &report))?;
         }
         say_of_export(&report);
         say_of_source(kind, &source);
         let is_limited = self.strict && !report.manifest.losses.limits.is_empty();
-        Ok(if report.failures > 0 || is_limited {
-            Exit::Incomplete
-        } else {
-            Exit::Done
-        })
+        Ok(Exit::incomplete_if(report.failures > 0 || is_limited))
     }
 }
 
 /// What a signal asks of an export: of a server's that it end, and what it fetched stays; others end at once, since nothing of
 /// theirs can be gone on with, and a file may be huge.
-fn interrupt_of(kind: SourceKind) -> Interrupt {
+pub(super) fn interrupt_of(kind: SourceKind) -> Interrupt {
     match kind {
         SourceKind::Rest => on_signal(),
         _ => {
@@ -228,19 +220,10 @@ pub(super) fn contents(manifest: &Manifest) -> String {
 /// The same, with what was counted and is not in the archive.
 pub(super) fn contents_with(manifest: &Manifest, survey: &SurveyCounts) -> String {
     let count = |kind: Kind| manifest.count(kind) + survey.counted.get(&kind).unwrap_or(&0);
-    let mut words: Vec<String> = Kind::ALL
-        .iter()
-        .filter(|kind| !matches!(kind, Kind::Metrics | Kind::ModelMetrics | Kind::Artifacts))
-        .filter(|kind| count(**kind) > 0)
-        .map(|kind| counted_kind(count(*kind), *kind))
-        .collect();
+    let mut words = counted_kinds(count);
     let totals = &manifest.totals;
     let knows_points = !survey.not_asked.contains_key(&Kind::Metrics);
     words.extend(knows_points.then(|| counted(totals.metric_points, "metric points")));
-    words.push(format!(
-        "{} ({})",
-        counted(totals.artifact_files, "artifacts"),
-        bytes(totals.artifact_bytes)
-    ));
+    words.push(counted_artifacts(totals.artifact_files, totals.artifact_bytes));
     words.join(", ")
 }

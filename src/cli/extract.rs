@@ -1,19 +1,15 @@
 //! `mlark extract`.
 
 use super::choice_args::{ArtifactArgs, NameArgs};
-use super::error::Result;
-use super::exit::Exit;
-use super::last_lines::say_silent;
-use super::screen::{note, say};
+use super::{
+    Exit, Result, bytes, counted, grouped, making, note, possibly_remote, print_json, print_summary, say,
+    say_silent, shown,
+};
 use crate::archive::Archive;
 use crate::archive::walk::ArtifactEntry;
-use crate::cli::humanize::{bytes, counted, grouped, shown};
-use crate::cli::output_args::possibly_remote;
-use crate::cli::results::{print_json, print_summary};
-use crate::cli::signals::making;
 use crate::flow::extract::{ExtractOptions, ExtractReport, extract};
 use crate::format::Kind;
-use crate::report::text::{json_text, printable};
+use crate::report::text::printable;
 use crate::select::{Names, Patterns};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -64,11 +60,8 @@ impl Args {
         if report.files == 0 && silent.is_empty() && filter.is_given() {
             note("no artifact is all that was asked for");
         }
-        Ok(if report.failed.is_empty() && report.refused.is_empty() {
-            Exit::Done
-        } else {
-            Exit::Incomplete
-        })
+        let is_whole = report.failed.is_empty() && report.refused.is_empty();
+        Ok(Exit::incomplete_if(!is_whole))
     }
 
     fn tell(&self, report: &ExtractReport) -> Result<()> {
@@ -79,7 +72,7 @@ impl Args {
             note(format_args!("left out by choice on export: {count}"));
         }
         if self.json {
-            return print_json(format_args!("{}\n", json_text(report)));
+            return print_json(report);
         }
         print_summary(format_args!(
             "{}: {}, {}\n",

@@ -1,7 +1,7 @@
 //! What can be done about an error, in a sentence.
 
+use super::shown;
 use crate::archive::ArchiveError;
-use crate::cli::humanize::shown;
 use crate::flow::export::detect;
 use crate::flow::import::ImportError;
 use crate::flow::import::journal::JournalError;
@@ -65,6 +65,12 @@ pub(super) fn conflict_hint(deleted: Option<&str>, is_live: bool) -> String {
 
 /// Where names of an archive are seen.
 pub(super) const IN_ARCHIVE: &str = "`mlark ls ARCHIVE` shows what is there";
+
+/// Where artifacts of an archive are seen.
+pub(super) const ARTIFACTS_IN_ARCHIVE: &str = "`mlark ls ARCHIVE artifacts` shows what is there";
+
+/// What can be done about a name that no file can have.
+pub(super) const LEAVE_OUT: &str = "use --keep-going to leave it out; mlark then exits with 3";
 
 /// What may have been meant by a name that leads nowhere.
 pub(super) fn names_hint(error: &NoMatch, list: &str) -> String {
@@ -151,6 +157,7 @@ fn is_full(error: &io::Error) -> bool {
 pub(super) fn import_hint(error: &ImportError) -> Option<String> {
     let go_on = "run the same command again to continue";
     match error {
+        ImportError::Archive(error) => archive_hint(error),
         ImportError::Client(error) => Some(
             error
                 .hint()
@@ -199,6 +206,7 @@ pub(super) fn look_hint(error: &ExportError) -> Option<String> {
 /// What can be done about an export that failed.
 pub(super) fn export_hint(error: &ExportError) -> Option<String> {
     match error {
+        ExportError::Archive(error) => archive_hint(error),
         ExportError::Failure { .. } => {
             Some("--keep-going leaves it out, lists it in the archive and exits with 3".to_owned())
         }

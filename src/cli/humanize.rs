@@ -15,6 +15,18 @@ pub(super) fn counted_kind(count: u64, kind: Kind) -> String {
     counted(count, &kind.name().replace('-', " "))
 }
 
+/// How many objects of each kind there are; lines of metrics and artifacts mean nothing to a person.
+pub(super) fn counted_kinds(count: impl Fn(Kind) -> u64) -> Vec<String> {
+    let is_told = |kind: &&Kind| !matches!(kind, Kind::Metrics | Kind::ModelMetrics | Kind::Artifacts);
+    let kinds = Kind::ALL.iter().filter(is_told).filter(|kind| count(**kind) > 0);
+    kinds.map(|kind| counted_kind(count(*kind), *kind)).collect()
+}
+
+/// So many files of artifacts, of so many bytes.
+pub(super) fn counted_artifacts(files: u64, size_bytes: u64) -> String {
+    format!("{} ({})", counted(files, "artifacts"), bytes(size_bytes))
+}
+
 /// A size in bytes, for people.
 pub(super) fn bytes(size_bytes: u64) -> String {
     let mut size = size_bytes as f64;

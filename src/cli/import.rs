@@ -1,15 +1,13 @@
 //! `mlark import`.
 
-use super::error::Result;
-use super::exit::Exit;
-use super::last_lines::say_silent;
-use super::progress::Progress;
 use super::replay_args::ReplayArgs;
-use super::screen::{Screen, is_quiet, say};
+use super::screen::is_quiet;
 use super::server_args::ServerArgs;
+use super::{
+    Exit, Result, Screen, counted, print_json_text, print_result, print_summary, say, say_silent,
+    with_progress,
+};
 use crate::archive::Archive;
-use crate::cli::humanize::counted;
-use crate::cli::results::{print_json, print_result, print_summary};
 use crate::cli::server_args::tracking_uri;
 use crate::flow::import::options::DEFAULT_CONNECTIONS;
 use crate::flow::import::{ImportOptions, Plan, PlannedImport};
@@ -75,12 +73,9 @@ impl Args {
         if self.dry_run {
             return self.print_plan(&prepared);
         }
-        let progress = Progress::new();
-        let report = prepared.apply(&progress);
-        progress.done();
-        let report = report?;
+        let report = with_progress(|progress| prepared.apply(progress))?;
         if self.json {
-            print_json(format_args!("{:#}\n", report.to_json()))?;
+            print_json_text(format_args!("{:#}\n", report.to_json()))?;
         } else {
             let text = report.to_text();
             if report.failures.is_empty() {
@@ -97,11 +92,7 @@ impl Args {
                 return Ok(Exit::Findings);
             }
         }
-        Ok(if report.failures.is_empty() && !is_limited {
-            Exit::Done
-        } else {
-            Exit::Incomplete
-        })
+        Ok(Exit::incomplete_if(!report.failures.is_empty() || is_limited))
     }
 
     fn connections(&self) -> usize {
@@ -123,7 +114,7 @@ impl Args {
                 1 => plans.remove(0),
                 _ => json!({ "workspaces": plans }),
             };
-            print_json(format_args!("{plan:#}\n"))?;
+            print_json_text(format_args!("{plan:#}\n"))?;
         } else {
             let text: String = prepared.plans().map(Plan::to_text).collect();
             print_result(text)?;
@@ -131,7 +122,7 @@ impl Args {
         say_silent(prepared.silent());
         prepared.check()?;
         let is_limited = self.strict && prepared.plans().any(|plan| !plan.limits().is_empty());
-        Ok(if is_limited { Exit::Incomplete } else { Exit::Done })
+        Ok(Exit::incomplete_if(is_limited))
     }
 }
 
@@ -167,13 +158,9 @@ pub(super) fn difference_line(difference: &Difference, json: bool) -> String {
 
 /// Prints how a target differs from an archive; how many differences there are.
 pub(super) fn verify_target(prepared: &PlannedImport, uri: &str, json: bool) -> Result<u64> {
-    let progress = Progress::new();
     let mut out = Screen::stdout(json);
-    let count = prepared.verify(uri, &progress, &mut |difference| {
-        writeln!(out, "{}", difference_line(&difference, json))
-    });
-    progress.done();
-    let count = count?;
+    let mut print = |difference| writeln!(out, "{}", difference_line(&difference, json));
+    let count = with_progress(|progress| prepared.verify(uri, progress, &mut print))?;
     let is_said = count > 0 || !is_quiet();
     if !json && is_said {
         let verdict = if count == 0 {

@@ -1,11 +1,8 @@
 //! `mlark info`.
 
-use super::error::Result;
-use super::exit::Exit;
+use super::{Exit, Result, bytes, counted, counted_kinds, grouped, print_json_text, print_result};
 use crate::archive::Archive;
-use crate::cli::humanize::{bytes, counted, counted_kind, grouped};
-use crate::cli::results::{print_json, print_result};
-use crate::format::{Kind, Manifest};
+use crate::format::Manifest;
 use crate::model::mask::redact;
 use crate::model::printable::one_line;
 use std::fmt::Write as _;
@@ -26,7 +23,7 @@ impl Args {
         let archive = Archive::open(&self.archive)?;
         let manifest = archive.manifest();
         if self.json {
-            print_json(manifest.to_text())?;
+            print_json_text(manifest.to_text())?;
         } else {
             print_result(describe(manifest))?;
         }
@@ -106,12 +103,8 @@ fn describe_losses(manifest: &Manifest, row: &mut impl FnMut(&str, &str)) {
 }
 
 fn describe_counts(manifest: &Manifest, row: &mut impl FnMut(&str, &str)) {
-    for &kind in Kind::ALL {
-        let count = manifest.count(kind);
-        // Lines of metrics and artifacts mean nothing to a person; their totals follow.
-        if count > 0 && !matches!(kind, Kind::Metrics | Kind::ModelMetrics | Kind::Artifacts) {
-            row("holds", &counted_kind(count, kind));
-        }
+    for words in counted_kinds(|kind| manifest.count(kind)) {
+        row("holds", &words);
     }
     let totals = &manifest.totals;
     row("holds", &counted(totals.metric_points, "metric points"));

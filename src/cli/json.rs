@@ -6,7 +6,7 @@ mod schemas;
 
 pub use schemas::schemas;
 
-use super::error::CliError;
+use super::CliError;
 use super::migrate::Migrated;
 use super::plan::Planned;
 use super::restore::Restored;

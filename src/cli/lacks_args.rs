@@ -1,8 +1,7 @@
 //! `--lacks-…` of `mlark verify`.
 
-use super::error::Result;
+use super::{Result, bytes, counted, grouped, shown};
 use crate::archive::verify::{LacksReport, SoughtTexts, VerifyReport};
-use crate::cli::humanize::{bytes, counted, grouped, shown};
 use crate::model::printable::one_line;
 use std::fmt::Write as _;
 use std::path::PathBuf;

@@ -1,7 +1,6 @@
 //! What is said last, so that nobody overlooks it: what matched nothing, and artifacts that were not found.
 
-use super::screen::{note, say};
-use crate::cli::humanize::counted;
+use super::{counted, note, say};
 use crate::flow::export::detect::{self, SourceKind};
 use crate::format::{Kind, Manifest, Reason};
 use crate::lang::session::ExportReport;

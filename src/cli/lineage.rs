@@ -1,14 +1,10 @@
 //! `mlark lineage`.
 
-use super::error::{CliError, Result};
-use super::exit::Exit;
 use super::json::LineageDocument;
-use super::results::print_summary;
-use super::screen::Screen;
 use super::show::kind_parser;
+use super::{CliError, Exit, Result, Screen, print_summary, shown};
 use crate::archive::walk::ArtifactEntry;
 use crate::archive::{Archive, ArchiveError};
-use crate::cli::humanize::shown;
 use crate::flow::extract::names_of;
 use crate::format::Kind;
 use crate::model::Digest;

@@ -1,20 +1,15 @@
 //! `mlark ls`, of archives and of sources that could be exported.
 
 use super::choice_args::{ArtifactArgs, NameArgs};
-use super::error::{CliError, Result};
-use super::exit::Exit;
 use super::export::{contents, contents_with, loss_line, on_signal, what_is_not};
-use super::last_lines::{say_of_export, say_of_source, say_silent};
-use super::progress::Progress;
-use super::screen::{note, say};
+use super::last_lines::{say_of_export, say_of_source};
 use super::source_args::ReadArgs;
 use super::table::{Form, Table};
+use super::{CliError, Exit, Result, grouped, note, print_result, say, say_silent, with_progress};
 use crate::archive::Archive;
 use crate::cli::diff_sides::Side;
-use crate::cli::humanize::grouped;
-use crate::cli::results::print_result;
-use crate::flow::export::Surveyed;
 use crate::flow::export::detect::SourceKind;
+use crate::flow::export::{Surveyed, survey};
 use crate::format::Kind;
 use crate::lang::session::{ExportOptions, ExportReport, Survey};
 use crate::report::list::{self, ListFilter, Noun, RunShape};
@@ -156,10 +151,7 @@ impl Args {
                     noun => say_what_is_not(&matched, rows, noun, &filter),
                 }
                 say_of_source(kind, &source);
-                Ok(match surveyed.report.failures {
-                    0 => Exit::Done,
-                    _ => Exit::Incomplete,
-                })
+                Ok(Exit::incomplete_if(surveyed.report.failures > 0))
             }
         }
     }
@@ -208,10 +200,9 @@ impl LiveArgs {
             interrupt: on_signal(),
             ..self.read.into_options()?
         };
-        let progress = Progress::new();
-        let surveyed = crate::flow::export::survey(kind, source, survey_of(noun, names), options, &progress);
-        progress.done();
-        let surveyed = surveyed.map_err(CliError::of_look)?;
+        let wanted = survey_of(noun, names);
+        let surveyed = with_progress(|progress| survey(kind, source, wanted, options, progress))
+            .map_err(CliError::of_look)?;
         if !names.models.is_empty() {
             let matched = names.find(&surveyed.archive, Sought::AllModels)?;
             return Ok((surveyed, matched));

@@ -1,11 +1,8 @@
 //! `mlark map`.
 
-use super::error::{CliError, Result};
-use super::exit::Exit;
 use super::json::Mapped;
-use super::screen::Screen;
+use super::{CliError, Exit, Result, Screen, output_path};
 use crate::archive::Archive;
-use crate::cli::output_args::output_path;
 use crate::cli::server_args::tracking_uri;
 use crate::client::Client;
 use crate::flow::import::ImportError;

@@ -1,17 +1,13 @@
 //! `mlark merge`.
 
-use super::error::{CliError, Result};
-use super::exit::Exit;
 use super::json::Merged;
 use super::merge_args::{MergeArgs, say_of_merge};
+use super::{
+    CliError, Exit, OutputArgs, Result, counted, counted_kinds, grouped, print_json, print_summary,
+    remove_on_signal, shown,
+};
 use crate::archive::Archive;
-use crate::cli::humanize::{counted, counted_kind, grouped, shown};
-use crate::cli::output_args::OutputArgs;
-use crate::cli::results::{print_json, print_summary};
-use crate::cli::signals::remove_on_signal;
 use crate::flow::merge::{self, MergeReport};
-use crate::format::Kind;
-use crate::report::text::json_text;
 use clap::builder::ArgPredicate;
 use std::path::PathBuf;
 
@@ -68,7 +64,7 @@ impl Args {
         let report = merge::merge(&archives, out, &options)?;
         if self.json {
             let made = Merged::new(out, &self.inputs, &report);
-            print_json(format_args!("{}\n", json_text(&made)))?;
+            print_json(&made)?;
         } else {
             say_of_merge(&self.inputs, &report);
             print_summary(self.summary(&report))?;
@@ -77,13 +73,7 @@ impl Args {
     }
 
     fn summary(&self, report: &MergeReport) -> String {
-        // Lines of metrics and artifacts mean nothing to a person.
-        let is_told = |kind: &Kind| !matches!(kind, Kind::Metrics | Kind::ModelMetrics | Kind::Artifacts);
-        let kinds: Vec<_> = Kind::ALL
-            .iter()
-            .filter(|kind| is_told(kind))
-            .filter_map(|kind| Some(counted_kind(*report.lines.get(kind.name())?, *kind)))
-            .collect();
+        let kinds = counted_kinds(|kind| report.lines.get(kind.name()).copied().unwrap_or(0));
         let united: u64 = report.united.values().sum();
         let from = counted(self.inputs.len() as u64, "archives");
         let held = if kinds.is_empty() {

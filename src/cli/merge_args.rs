@@ -1,7 +1,6 @@
 //! How several archives become one, for every command that takes several.
 
-use super::humanize::{counted, grouped, shown};
-use super::screen::note;
+use super::{counted, grouped, note, shown};
 use crate::archive::WriterOptions;
 use crate::flow::merge::{ChangeKind, MergeOptions, MergeReport, Prefer};
 use clap::ValueEnum;

@@ -1,30 +1,26 @@
 //! `mlark migrate`: export, verify, restore and compare, in one step.
 
-use super::error::{CliError, Result};
-use super::exit::Exit;
-use super::export::{contents as archive_contents, loss_line, on_signal, what_is_not};
+use super::export::{contents as archive_contents, interrupt_of, loss_line, what_is_not};
 use super::import::difference_line;
 use super::last_lines::say_of_export;
-use super::progress::Progress;
 use super::restoring::{HowArgs, Made, Target, contents, edit_line};
 use super::server_args::ServerArgs;
 use super::verify_store::told;
+use super::{
+    CliError, Exit, Result, clear_leftovers, output_path, possibly_remote, print_json, print_result,
+    print_summary, refuse_input, shown, with_progress,
+};
 use crate::archive::verify::{VerifyOptions, verify};
 use crate::archive::{Archive, ArchiveError, TemporaryFolder, WriterOptions, parent_of, remote};
-use crate::cli::humanize::shown;
-use crate::cli::output_args::{output_path, possibly_remote, refuse_input};
-use crate::cli::results::{print_json, print_result, print_summary};
-use crate::cli::signals::{clear_leftovers, remove_on_signal};
 use crate::flow::compare::{StoreComparison, StoreOptions, compare_store};
 use crate::flow::export::detect::{self, SourceKind};
+use crate::flow::export::export;
 use crate::flow::restore::RestoreReport;
 use crate::format::LossCount;
-use crate::lang::session::{ExportOptions, ExportReport, RestOptions};
+use crate::lang::session::{ExportOptions, ExportReport};
 use crate::model::mask::redact;
 use crate::model::uri::local_path;
-use crate::monitor::Interrupt;
 use crate::report::Difference;
-use crate::report::text::json_text;
 use crate::select::Selection;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -156,12 +152,6 @@ impl Args {
     }
 
     fn export(&self, kind: SourceKind, out: &Path) -> Result<ExportReport> {
-        let interrupt = if kind == SourceKind::Rest {
-            on_signal()
-        } else {
-            remove_on_signal();
-            Interrupt::default()
-        };
         let options = ExportOptions {
             writer: WriterOptions {
                 no_sync: self.archive.is_none(),
@@ -175,30 +165,19 @@ impl Args {
             },
             artifacts_destination: self.source_artifacts.clone(),
             artifacts_under: self.artifacts_under.clone(),
-            rest: RestOptions {
-                connections: self.server.connections.unwrap_or(0),
-                requests_per_second: self.server.max_rate,
-                headers: self.server.headers()?,
-                ..RestOptions::default()
-            },
-            interrupt,
+            rest: self.server.read_options()?,
+            interrupt: interrupt_of(kind),
             ..ExportOptions::default()
         };
         clear_leftovers(out);
-        let progress = Progress::new();
-        let report = crate::flow::export::export(kind, &self.source, out, options, &progress);
-        progress.done();
-        let report = report?;
+        let report = with_progress(|progress| export(kind, &self.source, out, options, progress))?;
         say_of_export(&report);
         Ok(report)
     }
 
     /// The archive, once all of it was checked.
     fn verified(&self, path: &Path) -> Result<Archive> {
-        let progress = Progress::new();
-        let report = verify(path, &VerifyOptions::default(), &progress);
-        progress.done();
-        let report = report?;
+        let report = with_progress(|progress| verify(path, &VerifyOptions::default(), progress))?;
         match report.findings.first() {
             Some(finding) if !report.is_intact() => Err(CliError::with_exit(
                 anyhow::anyhow!("the archive `{}` is damaged: {}", shown(path), finding.message),
@@ -214,22 +193,17 @@ impl Args {
             restore: self.how.options(),
             artifacts: Some(made.place.artifacts.clone()).filter(|folder| !remote::is_remote(folder)),
         };
-        let progress = Progress::new();
         let mut differences = Vec::new();
-        let compared = compare_store(
-            archive,
-            &made.place.database,
-            &options,
-            &progress,
-            &mut |difference| {
-                if differences.len() < LISTED_DIFFERENCES {
-                    differences.push(difference);
-                }
-                Ok(())
-            },
-        );
-        progress.done();
-        Ok((compared?, differences))
+        let mut list = |difference| {
+            if differences.len() < LISTED_DIFFERENCES {
+                differences.push(difference);
+            }
+            Ok(())
+        };
+        let database = &made.place.database;
+        let compared =
+            with_progress(|progress| compare_store(archive, database, &options, progress, &mut list))?;
+        Ok((compared, differences))
     }
 
     fn tell(
@@ -254,7 +228,7 @@ impl Args {
                 differences: compared.map(|(_, differences)| differences.as_slice()),
                 serve,
             };
-            return print_json(format_args!("{}\n", json_text(&migrated)));
+            return print_json(&migrated);
         }
         let mut text = format!("{}: {}\n", redact(&self.source), archive_contents(manifest));
         text.push_str(&what_is_not(manifest));

@@ -57,6 +57,14 @@ mod verify_store;
 use crate::model::mask;
 use crate::model::printable::one_line;
 use clap::{Parser, Subcommand};
+use error::{CliError, Result};
+use humanize::{bytes, counted, counted_artifacts, counted_kind, counted_kinds, grouped, shown};
+use last_lines::say_silent;
+use output_args::{OutputArgs, output_path, possibly_remote, refuse_input};
+use progress::{Progress, with_progress};
+use results::{print_json, print_json_text, print_result, print_summary};
+use screen::{Screen, note, say};
+use signals::{clear_leftovers, making, remove_on_signal};
 use std::ffi::OsString;
 use std::process::ExitCode;
 

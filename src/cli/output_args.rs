@@ -1,9 +1,6 @@
 //! Options that several commands share, and small helpers of printing.
 
-use super::error::{CliError, Result};
-use super::humanize::counted;
-use super::screen::say;
-use super::signals::clear_leftovers;
+use super::{CliError, Result, clear_leftovers, counted, say};
 use crate::archive::remote::{self, is_remote};
 use crate::archive::{ArchiveError, ContainerKind, WriterOptions};
 use crate::model::uri::scheme;
@@ -94,18 +91,24 @@ fn on_disk(path: PathBuf) -> std::result::Result<PathBuf, String> {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum ContainerArg {
+pub(super) enum ContainerArg {
     Directory,
     Zip,
+}
+
+impl From<ContainerArg> for ContainerKind {
+    fn from(container: ContainerArg) -> Self {
+        match container {
+            ContainerArg::Directory => ContainerKind::Directory,
+            ContainerArg::Zip => ContainerKind::Zip,
+        }
+    }
 }
 
 impl OutputArgs {
     pub(super) fn writer_options(&self) -> WriterOptions {
         WriterOptions {
-            container: self.container.map(|container| match container {
-                ContainerArg::Directory => ContainerKind::Directory,
-                ContainerArg::Zip => ContainerKind::Zip,
-            }),
+            container: self.container.map(ContainerKind::from),
             force: self.force,
             threads: self.threads,
             no_sync: self.no_sync,

@@ -1,19 +1,13 @@
 //! `mlark plan`.
 
-use super::error::{CliError, Result};
-use super::exit::Exit;
-use super::progress::Progress;
 use super::source_args::{ChoiceArgs, ReadArgs};
+use super::{CliError, Exit, Result, counted, output_path, print_json, print_summary, shown, with_progress};
 use crate::archive::ArchiveError;
-use crate::cli::humanize::{counted, shown};
-use crate::cli::output_args::output_path;
-use crate::cli::results::{print_json, print_summary};
 use crate::cli::server_args::tracking_uri;
 use crate::cli::shard_args::shards;
 use crate::flow::export::plan::{self, PlanFile};
 use crate::flow::export::{ExportOptions, Survey, detect, survey};
 use crate::format::Kind;
-use crate::report::text::json_text;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::borrow::Cow;
@@ -113,10 +107,8 @@ impl Args {
             kinds: [Kind::Experiments, Kind::Runs, Kind::LoggedModels, Kind::Traces].into(),
             links: false,
         };
-        let progress = Progress::new();
-        let surveyed = survey(kind, &source, looked_at, options, &progress);
-        progress.done();
-        let surveyed = surveyed.map_err(CliError::of_look)?;
+        let surveyed = with_progress(|progress| survey(kind, &source, looked_at, options, progress))
+            .map_err(CliError::of_look)?;
         let plan = PlanFile {
             choices,
             ..plan::make(&surveyed.archive, self.shards)?
@@ -127,7 +119,7 @@ impl Args {
         file.write_all(plan.to_text().as_bytes()).map_err(io_error)?;
         file.persist(out).map_err(|error| io_error(error.error))?;
         if self.json {
-            print_json(format_args!("{}\n", json_text(&Planned::new(out, &plan))))?;
+            print_json(&Planned::new(out, &plan))?;
         } else {
             print_summary(summary(out, &plan))?;
         }

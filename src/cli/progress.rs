@@ -1,7 +1,7 @@
 //! Progress on a terminal; notices always.
 
-use super::screen::{note, shows_progress};
-use crate::cli::humanize::grouped;
+use super::screen::shows_progress;
+use super::{grouped, note};
 use crate::model::printable::one_line;
 use crate::monitor::Monitor;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
@@ -30,6 +30,14 @@ impl Progress {
     pub(super) fn done(&self) {
         self.with_bar(|bar| bar.finish_and_clear());
     }
+}
+
+/// Does work with a bar, which goes when the work ends.
+pub(super) fn with_progress<T>(work: impl FnOnce(&Progress) -> T) -> T {
+    let progress = Progress::new();
+    let done = work(&progress);
+    progress.done();
+    done
 }
 
 /// Steps a second in whole numbers: the fractions of things mean nothing to a person.

@@ -1,8 +1,7 @@
 //! Options that decide what an import sends, and that a later comparison with the target must know.
 
 use super::choice_args::{NameArgs, names};
-use super::error::{CliError, Result};
-use crate::cli::output_args::output_path;
+use super::{CliError, Result, output_path};
 use crate::flow::import::{ImportOptions, LongValues, OnConflict, Only};
 use crate::format::Kind;
 use clap::ValueEnum;

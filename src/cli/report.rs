@@ -1,17 +1,13 @@
 //! `mlark report`.
 
-use super::error::{CliError, Result};
-use super::exit::Exit;
-use super::last_lines::say_silent;
+use super::{
+    CliError, Exit, Result, bytes, grouped, making, output_path, print_json, print_summary, refuse_input,
+    say_silent, shown,
+};
 use crate::archive::Archive;
 use crate::cli::choice_args::NameArgs;
-use crate::cli::humanize::{bytes, grouped, shown};
-use crate::cli::output_args::{output_path, refuse_input, size};
-use crate::cli::results::{print_json, print_summary};
-use crate::cli::signals::making;
+use crate::cli::output_args::size;
 use crate::report::html::{HtmlError, HtmlOptions, HtmlReport, html};
-use crate::report::text::json_text;
-use crate::select::Selection;
 use std::path::PathBuf;
 
 /// Make an HTML page of an archive
@@ -49,15 +45,8 @@ pub(super) struct Args {
 impl Args {
     pub(super) fn run(self) -> Result {
         refuse_input(&self.output, &self.archive)?;
-        let names = self.names.into_names()?;
         let options = HtmlOptions {
-            selection: Selection {
-                experiments: names.experiments,
-                runs: names.runs.into_iter().collect(),
-                models: names.models,
-                filter: names.filter,
-                ..Selection::default()
-            },
+            selection: self.names.into_selection()?,
             max_bytes: self.max_size,
             force: self.force,
             no_sync: self.no_sync,
@@ -68,7 +57,7 @@ impl Args {
         })?;
         say_silent(&report.silent);
         if self.json {
-            print_json(format_args!("{}\n", json_text(&report)))?;
+            print_json(&report)?;
         } else {
             let made = format!("{}: {}\n", shown(&self.output), bytes(report.size_bytes));
             print_summary(made + &left_out(&report))?;

@@ -1,18 +1,15 @@
 //! `mlark restore`.
 
-use super::error::{CliError, Result};
-use super::exit::Exit;
 use super::export::loss_line;
 use super::merge_args::MergeArgs;
 use super::restore_inputs::{ChoiceArgs, Inputs};
 use super::restoring::{HowArgs, Made, Target, contents, edit_line};
-use super::screen::say;
-use crate::cli::humanize::shown;
-use crate::cli::output_args::{output_path, possibly_remote};
-use crate::cli::results::{print_json, print_result, print_summary};
+use super::{
+    CliError, Exit, Result, output_path, possibly_remote, print_json, print_json_text, print_result,
+    print_summary, say, shown,
+};
 use crate::flow::restore::RestoreReport;
 use crate::flow::transform::{Edit, Recipe};
-use crate::report::text::json_text;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -72,7 +69,7 @@ impl Args {
             let recipe = Recipe {
                 edits: inputs.choice.into_iter().chain([store]).collect(),
             };
-            print_json(format_args!("{}", recipe.to_text()))?;
+            print_json_text(recipe.to_text())?;
             return Ok(Exit::Done);
         }
         let made = self
@@ -80,7 +77,7 @@ impl Args {
             .make(&inputs.archive, &target, self.dry_run, self.strict)?;
         self.tell(&made)?;
         let is_refused = self.strict && !made.report.limits.is_empty();
-        Ok(if is_refused { Exit::Incomplete } else { Exit::Done })
+        Ok(Exit::incomplete_if(is_refused))
     }
 
     /// The archives, and where they go.
@@ -107,7 +104,7 @@ impl Args {
                 report,
                 serve,
             };
-            return print_json(format_args!("{}\n", json_text(&made)));
+            return print_json(&made);
         }
         let output = shown(Path::new(&made.place.output));
         let mut text = format!("{output}: {}\n", contents(report));

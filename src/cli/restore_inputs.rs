@@ -1,12 +1,9 @@
 //! What a restore takes: one archive, several that are merged first, or what was chosen of them.
 
 use super::choice_args::run_filter;
-use super::error::{CliError, Result};
-use super::merge;
 use super::merge_args::{MergeArgs, say_of_merge};
-use super::output_args::refuse_input;
 use super::restoring::Target;
-use super::select_edits;
+use super::{CliError, Result, merge, refuse_input, select_edits};
 use crate::archive::{
     Archive, ArchiveError, ContainerKind, TemporaryFolder, WriterOptions, parent_of, remote,
 };

@@ -1,11 +1,10 @@
 //! How an archive becomes a store: what `restore` and `migrate` share.
 
-use super::error::{CliError, Result};
-use super::exit::Exit;
-use super::progress::Progress;
+use super::{
+    CliError, Exit, Progress, Result, clear_leftovers, counted, counted_artifacts, counted_kind, grouped,
+    remove_on_signal, shown,
+};
 use crate::archive::{Archive, ArchiveError};
-use crate::cli::humanize::{bytes, counted, counted_kind, grouped, shown};
-use crate::cli::signals::{clear_leftovers, remove_on_signal};
 use crate::flow::restore::{
     DATABASE, EditCount, FillOptions, RestoreError, RestoreOptions, RestoreReport, artifacts_of, destination,
     fill, plan, restore,
@@ -234,11 +233,7 @@ pub(super) fn contents(report: &RestoreReport) -> String {
     };
     let mut words: Vec<String> = kinds.filter_map(count).collect();
     words.push(counted(report.metric_points, "metric points"));
-    words.push(format!(
-        "{} ({})",
-        counted(report.files, "artifacts"),
-        bytes(report.bytes)
-    ));
+    words.push(counted_artifacts(report.files, report.bytes));
     words.join(", ")
 }
 

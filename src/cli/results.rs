@@ -1,7 +1,9 @@
 //! A command's result on stdout.
 
-use super::error::Result;
-use super::screen::{Screen, is_quiet};
+use super::screen::is_quiet;
+use super::{Result, Screen};
+use crate::report::text::json_text;
+use serde::Serialize;
 use std::fmt::Display;
 use std::io::{self, Write};
 
@@ -21,7 +23,12 @@ pub(super) fn print_summary(text: impl Display) -> Result<()> {
 }
 
 /// The same as [`print_result`] for a result that is JSON.
-pub(super) fn print_json(text: impl Display) -> Result<()> {
+pub(super) fn print_json(value: &impl Serialize) -> Result<()> {
+    print_json_text(format_args!("{}\n", json_text(value)))
+}
+
+/// The same for the text of a JSON document.
+pub(super) fn print_json_text(text: impl Display) -> Result<()> {
     print(Screen::stdout(true), text)
 }
 

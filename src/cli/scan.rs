@@ -1,14 +1,11 @@
 //! `mlark scan`.
 
-use super::error::Result;
-use super::exit::Exit;
 use super::json::Scanned;
-use super::progress::Progress;
+use super::{
+    Exit, Result, counted, grouped, print_json_text, print_result, print_summary, say, shown, with_progress,
+};
 use crate::archive::Archive;
-use crate::cli::humanize::{counted, grouped, shown};
 use crate::cli::output_args::threads;
-use crate::cli::results::{print_json, print_result, print_summary};
-use crate::cli::screen::say;
 use crate::flow::transform::redact::ErasePlaces;
 use crate::flow::transform::{Edit, Recipe};
 use crate::model::printable::one_line;
@@ -47,7 +44,7 @@ fn print_recipe(report: &ScanReport) -> Result<()> {
     } else {
         vec![Edit::ErasePlaces(places)]
     };
-    print_json(Recipe { edits }.to_text())?;
+    print_json_text(Recipe { edits }.to_text())?;
     if others > 0 {
         say(format_args!(
             "warning: the recipe leaves out {} in ids, names, artifact paths or outside the objects; `mlark scan` shows where",
@@ -60,18 +57,15 @@ fn print_recipe(report: &ScanReport) -> Result<()> {
 impl Args {
     pub(super) fn run(self) -> Result {
         let archive = Archive::open(&self.archive)?;
-        let progress = Progress::new();
         let options = ScanOptions {
             threads: self.threads,
         };
-        let report = scan(&archive, &options, &progress);
-        progress.done();
-        let report = report?;
+        let report = with_progress(|progress| scan(&archive, &options, progress))?;
         let is_clean = report.secrets == 0;
         if self.print_recipe {
             print_recipe(&report)?;
         } else if self.json {
-            print_json(format_args!(
+            print_json_text(format_args!(
                 "{:#}\n",
                 json!(Scanned::new(&self.archive, &report))
             ))?;
@@ -80,7 +74,7 @@ impl Args {
         } else {
             print_result(self.describe(&report))?;
         }
-        Ok(if is_clean { Exit::Done } else { Exit::Findings })
+        Ok(Exit::findings_if(!is_clean))
     }
 
     /// A line a secret, and what was searched.

@@ -1,18 +1,14 @@
 //! `mlark serve`.
 
-use super::error::{CliError, Result};
-use super::exit::Exit;
-use super::progress::Progress;
-use super::screen::{note, say};
+use super::{
+    CliError, Exit, Progress, Result, clear_leftovers, note, output_path, print_json, print_json_text, say,
+    shown,
+};
 use crate::archive::verify::{VerifyOptions, verify};
 use crate::archive::{Archive, ArchiveError};
-use crate::cli::humanize::shown;
-use crate::cli::output_args::output_path;
-use crate::cli::results::print_json;
-use crate::cli::signals::{clear_leftovers, end_at_once};
+use crate::cli::signals::end_at_once;
 use crate::flow::restore::{ARTIFACTS, DATABASE, RestoreError, RestoreOptions, restore};
 use crate::flow::serve::{Ended, Entry, Mlflow, ServeError, Server, StoreNames, default_cache};
-use crate::report::text::json_text;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -150,9 +146,9 @@ impl Args {
 
     fn tell(&self, served: &Served) -> Result<()> {
         if self.json {
-            return print_json(format_args!("{}\n", json_text(served)));
+            return print_json(served);
         }
-        print_json(format_args!("{}\n", served.url))?;
+        print_json_text(format_args!("{}\n", served.url))?;
         say("Ctrl-C stops it; changes made there are not kept");
         Ok(())
     }

@@ -1,9 +1,10 @@
 //! Options of every command that talks to a tracking server.
 
-use super::error::{CliError, Result};
+use super::{CliError, Result};
 use crate::cli::output_args::connections;
 use crate::client::{Client, Secret};
 use crate::flow::import::ImportError;
+use crate::lang::session::RestOptions;
 use crate::monitor::Interrupt;
 
 /// How a tracking server is asked; `MLFLOW_TRACKING_*` and its kin mean what they mean to MLflow.
@@ -36,6 +37,16 @@ impl ServerArgs {
             Ok((name.trim().to_owned(), Secret::new(value.trim())))
         });
         headers.collect()
+    }
+
+    /// How a server is read.
+    pub(super) fn read_options(&self) -> Result<RestOptions> {
+        Ok(RestOptions {
+            connections: self.connections.unwrap_or(0),
+            requests_per_second: self.max_rate,
+            headers: self.headers()?,
+            ..RestOptions::default()
+        })
     }
 
     /// A client of the server that is filled or checked.

@@ -1,7 +1,6 @@
 //! Which shard of a source is exported.
 
-use super::error::{CliError, Result};
-use crate::cli::humanize::shown;
+use super::{CliError, Result, shown};
 use crate::flow::export::plan::read_share;
 use crate::select::{MOST_SHARDS, Selection, Share};
 use clap::builder::RangedU64ValueParser;

@@ -1,8 +1,6 @@
 //! `mlark show`.
 
-use super::error::{CliError, Result};
-use super::exit::Exit;
-use super::screen::Screen;
+use super::{CliError, Exit, Result, Screen};
 use crate::archive::Archive;
 use crate::format::Kind;
 use crate::report::long_text::{json_pieces, with_starts};

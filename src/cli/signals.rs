@@ -1,8 +1,6 @@
 //! What an ended command leaves: nothing half-made.
 
-use super::exit::Exit;
-use super::progress::Progress;
-use super::screen::{note, say};
+use super::{Exit, Progress, note, say, with_progress};
 use std::path::Path;
 
 /// Removes what an earlier run left beside the output when it was killed, and says so.
@@ -22,10 +20,7 @@ pub(super) fn remove_on_signal() {
 pub(super) fn making<T>(output: &Path, make: impl FnOnce(&Progress) -> T) -> T {
     clear_leftovers(output);
     remove_on_signal();
-    let progress = Progress::new();
-    let made = make(&progress);
-    progress.done();
-    made
+    with_progress(make)
 }
 
 /// Ends the process and leaves nothing half-made.

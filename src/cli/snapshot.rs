@@ -1,10 +1,7 @@
 //! `mlark snapshot`.
 
-use super::error::Result;
-use super::exit::Exit;
+use super::{Exit, Result, print_json, print_result};
 use crate::archive::Archive;
-use crate::cli::results::{print_json, print_result};
-use crate::report::text::json_text;
 use crate::report::{Redaction, Redactions, Snapshot, SnapshotOptions};
 use std::path::PathBuf;
 
@@ -52,7 +49,7 @@ impl Args {
         };
         let snapshot = Snapshot::read(&archive, &options)?;
         if self.json {
-            print_json(format_args!("{}\n", json_text(&snapshot)))?;
+            print_json(&snapshot)?;
         } else {
             print_result(snapshot)?;
         }

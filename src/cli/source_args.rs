@@ -1,10 +1,9 @@
 //! Options of commands that read a source: how a server is asked, and which objects are taken.
 
-use super::choice_args::{ArtifactArgs, NameArgs, names};
-use super::error::{CliError, Result};
+use super::choice_args::{ArtifactArgs, NameArgs};
 use super::server_args::ServerArgs;
-use crate::lang::session::RestOptions;
-use crate::lang::session::{ExportOptions, UnpackLimits};
+use super::{CliError, Result};
+use crate::lang::session::{ExportOptions, RestOptions, UnpackLimits};
 use crate::select::{Selection, TimeRange};
 use std::path::PathBuf;
 
@@ -55,11 +54,8 @@ impl ReadArgs {
             artifacts_under: self.artifacts_under,
             zip_limits: zip_limits(&self.zip_limit),
             rest: RestOptions {
-                connections: self.server.connections.unwrap_or(0),
-                requests_per_second: self.server.max_rate,
                 registry_uri: self.registry_uri,
-                headers: self.server.headers()?,
-                ..RestOptions::default()
+                ..self.server.read_options()?
             },
             ..ExportOptions::default()
         })
@@ -87,12 +83,8 @@ impl ChoiceArgs {
 
     pub(super) fn into_selection(self) -> Result<Selection> {
         Ok(Selection {
-            experiments: names(self.names.experiments)?,
-            runs: self.names.runs,
-            models: names(self.names.models)?,
-            filter: self.names.filter,
             time: time_range(self.since.as_deref(), self.until.as_deref())?,
-            ..Selection::default()
+            ..self.names.into_selection()?
         })
     }
 }

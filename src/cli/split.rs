@@ -1,17 +1,14 @@
 //! `mlark split`.
 
-use super::error::Result;
-use super::exit::Exit;
 use super::json::Split;
-use super::screen::note;
+use super::{
+    Exit, Result, bytes, clear_leftovers, counted, counted_kind, note, possibly_remote, print_json,
+    print_summary, refuse_input, remove_on_signal, shown,
+};
 use crate::archive::{Archive, ContainerKind, WriterOptions};
-use crate::cli::humanize::{bytes, counted, counted_kind, shown};
-use crate::cli::output_args::{possibly_remote, refuse_input, size, threads};
-use crate::cli::results::{print_json, print_summary};
-use crate::cli::signals::{clear_leftovers, remove_on_signal};
+use crate::cli::output_args::{ContainerArg, size, threads};
 use crate::flow::merge::split::{self, Every, SplitBy, SplitOptions, SplitReport};
 use crate::format::Kind;
-use crate::report::text::json_text;
 use clap::ValueEnum;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -86,12 +83,6 @@ enum EveryArg {
     Year,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum ContainerArg {
-    Directory,
-    Zip,
-}
-
 impl Args {
     pub(super) fn run(self) -> Result {
         refuse_input(&self.output, &self.input)?;
@@ -109,10 +100,7 @@ impl Args {
         };
         let options = SplitOptions {
             writer: WriterOptions {
-                container: self.container.map(|container| match container {
-                    ContainerArg::Directory => ContainerKind::Directory,
-                    ContainerArg::Zip => ContainerKind::Zip,
-                }),
+                container: self.container.map(ContainerKind::from),
                 threads: self.threads,
                 no_sync: self.no_sync,
                 force: self.force,
@@ -123,10 +111,7 @@ impl Args {
         remove_on_signal();
         let report = split::split(&archive, &self.output, by, &options)?;
         if self.json {
-            print_json(format_args!(
-                "{}\n",
-                json_text(&Split::new(&self.output, &report))
-            ))?;
+            print_json(&Split::new(&self.output, &report))?;
         } else {
             for (kind, &count) in &report.shared {
                 note(format_args!("in several parts: {}", counted_kind(count, *kind)));

@@ -1,6 +1,7 @@
 //! Rows for people and for programs: an aligned table on a terminal, tab-separated values in a pipe.
 
-use super::screen::{Screen, is_stdout_terminal};
+use super::Screen;
+use super::screen::is_stdout_terminal;
 use crate::report::list::{ColumnForm, Heading};
 use crate::report::text::{printable, time_text, value_text};
 use serde_json::Value;

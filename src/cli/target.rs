@@ -1,6 +1,6 @@
 //! The server that an import goes to, or is compared with.
 
-use super::error::{CliError, Result};
+use super::{CliError, Result};
 use crate::client::{Connection, Environment};
 use crate::flow::export::detect::{self, SourceKind};
 use crate::model::mask::redact;

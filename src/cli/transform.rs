@@ -1,21 +1,16 @@
 //! `mlark transform`.
 
 use super::edit_args::EditArgs;
-use super::error::{CliError, Result};
-use super::exit::Exit;
 use super::json::Transformed;
-use super::last_lines::say_silent;
 use super::merge_args::MergeArgs;
-use super::screen::note;
 use super::transform_inputs::Inputs;
+use super::{
+    CliError, Exit, OutputArgs, Result, counted, grouped, note, print_json, print_json_text, print_summary,
+    remove_on_signal, say_silent, shown,
+};
 use crate::archive::Archive;
-use crate::cli::humanize::{counted, grouped, shown};
-use crate::cli::output_args::OutputArgs;
-use crate::cli::results::{print_json, print_summary};
-use crate::cli::signals::remove_on_signal;
 use crate::flow::transform::{self, Example, Preview, Recipe, TransformOptions};
 use crate::model::printable::one_line;
-use crate::report::text::json_text;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -83,7 +78,7 @@ impl Args {
             edits.into_recipe()?
         };
         if self.print_recipe {
-            print_json(format_args!("{}", recipe.to_text()))?;
+            print_json_text(recipe.to_text())?;
             return Ok(Exit::Done);
         }
         let output = self.output.take().filter(|_| !self.dry_run);
@@ -110,7 +105,7 @@ impl Args {
         };
         if self.json {
             let made = Transformed::new(&output.output, &report).of_merge(&self.inputs, &inputs.merged);
-            print_json(format_args!("{}\n", json_text(&made)))?;
+            print_json(&made)?;
         } else {
             inputs.say(&self.inputs);
             say_notices(&report.notices);
@@ -128,12 +123,12 @@ impl Args {
         let preview = transform::preview(&inputs.archive, recipe)?;
         if self.json {
             let made = Transformed::would_be(&preview).of_merge(&self.inputs, &inputs.merged);
-            print_json(format_args!("{}\n", json_text(&made)))?;
+            print_json(&made)?;
             return Ok(Exit::Done);
         }
         inputs.say(&self.inputs);
         say_notices(&preview.notices);
-        print_json(format_args!("{}", told(&preview)))?;
+        print_json_text(told(&preview))?;
         say_silent(&preview.silent);
         Ok(Exit::Done)
     }

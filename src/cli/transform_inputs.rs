@@ -1,9 +1,7 @@
 //! What a transform reads: one archive, or several that are merged first.
 
-use super::error::{CliError, Result};
-use super::merge;
 use super::merge_args::{MergeArgs, say_of_merge};
-use super::output_args::OutputArgs;
+use super::{CliError, OutputArgs, Result, merge};
 use crate::archive::{Archive, ContainerKind, Staging, TemporaryFolder, WriterOptions};
 use crate::flow::merge::MergeReport;
 use std::path::{Path, PathBuf};

@@ -1,20 +1,18 @@
 //! `mlark verify`.
 
-use super::error::{CliError, Result};
-use super::exit::Exit;
 use super::import::say_changed_options;
 use super::json::Verified;
 use super::lacks_args::{LacksArgs, found_text};
-use super::last_lines::say_silent;
-use super::progress::Progress;
 use super::replay_args::ReplayArgs;
 use super::server_args::ServerArgs;
 use super::verify_store::StoreArgs;
+use super::{
+    CliError, Exit, Progress, Result, bytes, counted, grouped, print_json_text, print_result, print_summary,
+    say_silent, shown,
+};
 use crate::archive::Archive;
 use crate::archive::verify::{LacksReport, VerifyOptions, VerifyReport, lacks, verify};
-use crate::cli::humanize::{bytes, counted, grouped, shown};
 use crate::cli::output_args::threads;
-use crate::cli::results::{print_json, print_result, print_summary};
 use crate::flow::export::detect::{self, SourceKind};
 use crate::flow::import::options::DEFAULT_CONNECTIONS;
 use crate::flow::import::{ImportOptions, Plan, PlannedImport};
@@ -82,7 +80,7 @@ impl Args {
         let is_proven = found.as_ref().is_none_or(LacksReport::is_proven);
         let is_good = report.is_intact() && is_proven;
         if self.json {
-            print_json(format_args!(
+            print_json_text(format_args!(
                 "{:#}\n",
                 json!(Verified::new(&report, found.as_ref()))
             ))?;
@@ -94,7 +92,7 @@ impl Args {
                 print_result(text)?;
             }
         }
-        Ok(if is_good { Exit::Done } else { Exit::Findings })
+        Ok(Exit::findings_if(!is_good))
     }
 }
 
@@ -127,10 +125,7 @@ impl Args {
             print_summary(prepared.plans().map(Plan::limits_text).collect::<String>())?;
         }
         say_silent(prepared.silent());
-        Ok(match differences {
-            0 => Exit::Done,
-            _ => Exit::Findings,
-        })
+        Ok(Exit::findings_if(differences > 0))
     }
 }
 

@@ -1,14 +1,10 @@
 //! `mlark verify --against` a database.
 
-use super::error::{CliError, Result};
-use super::exit::Exit;
 use super::export::loss_line;
 use super::import::difference_line;
-use super::progress::Progress;
-use super::screen::{Screen, is_quiet, note};
+use super::screen::is_quiet;
+use super::{CliError, Exit, Result, Screen, counted, grouped, note, print_summary, with_progress};
 use crate::archive::Archive;
-use crate::cli::humanize::{counted, grouped};
-use crate::cli::results::print_summary;
 use crate::flow::compare::{StoreComparison, StoreError, StoreOptions, compare_store};
 use crate::flow::restore::RestoreOptions;
 use std::path::PathBuf;
@@ -43,13 +39,10 @@ impl StoreArgs {
             },
             artifacts: self.artifacts_destination,
         };
-        let progress = Progress::new();
         let mut out = Screen::stdout(json);
-        let compared = compare_store(archive, target, &options, &progress, &mut |difference| {
-            writeln!(out, "{}", difference_line(&difference, json))
-        });
-        progress.done();
-        let compared = compared?;
+        let mut print = |difference| writeln!(out, "{}", difference_line(&difference, json));
+        let compared =
+            with_progress(|progress| compare_store(archive, target, &options, progress, &mut print))?;
         out.flush()?;
         drop(out);
         if !json {
@@ -58,10 +51,7 @@ impl StoreArgs {
             }
             say_what_was_not_compared(&compared);
         }
-        Ok(match compared.differences {
-            0 => Exit::Done,
-            _ => Exit::Findings,
-        })
+        Ok(Exit::findings_if(compared.differences > 0))
     }
 }
 

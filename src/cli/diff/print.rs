@@ -1,6 +1,6 @@
 //! How differences look: one JSON object a line, columns in a pipe, groups by object on a terminal.
 
-use crate::cli::screen::Screen;
+use crate::cli::Screen;
 use crate::cli::table::{Form, HEADING};
 use crate::report::diff::{Change, Difference, PointDifferences};
 use crate::report::text::{json_text, printable, shortened};

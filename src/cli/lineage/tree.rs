@@ -1,8 +1,7 @@
 //! A chain for people: archives, then each object that was asked for as a tree.
 
-use crate::cli::humanize::{bytes, counted, counted_kind};
-use crate::cli::screen::Screen;
 use crate::cli::table::HEADING;
+use crate::cli::{Screen, bytes, counted, counted_kind};
 use crate::format::Kind;
 use crate::model::printable::printable;
 use crate::report::lineage::{ArchiveFacts, Edge, Evidence, Hop, Lineage, LineageNode, Overview, Relation};

@@ -1,8 +1,7 @@
 //! An object for people: its fields, then what belongs to it.
 
-use crate::cli::humanize::{bytes, grouped};
-use crate::cli::screen::Screen;
 use crate::cli::table::HEADING;
+use crate::cli::{Screen, bytes, grouped};
 use crate::format::Kind;
 use crate::model::{ArtifactFile, Double};
 use crate::report::object::{Found, Related};
