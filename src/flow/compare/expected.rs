@@ -204,13 +204,7 @@ impl Expected<'_, '_, '_> {
         if is_prompt {
             version.source = None;
         } else {
-            let given = Given {
-                uri: version.source.as_deref().unwrap_or_default(),
-                run_id: version.run_id.as_deref().filter(|run| !run.is_empty()),
-                model_id: version.model_id.as_deref(),
-                run_artifact_uri: of.run_artifact_uri.as_deref(),
-            };
-            let source = version_source::rewrite(given, self);
+            let source = version_source::rewrite(Given::of(&version, &of), self);
             if source.fault.is_some() {
                 return Ok(None);
             }

@@ -43,6 +43,24 @@ pub struct Deviation {
     pub outcome: Outcome,
 }
 
+impl Deviation {
+    pub(crate) fn new(
+        kind: Kind,
+        id: &str,
+        field: impl Into<String>,
+        reason: Reason,
+        outcome: Outcome,
+    ) -> Self {
+        Deviation {
+            kind,
+            id: id.to_owned(),
+            field: field.into(),
+            reason: reason.into(),
+            outcome,
+        }
+    }
+}
+
 /// How often something happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename = "ChangeCount", deny_unknown_fields)]
@@ -55,6 +73,12 @@ pub struct DeviationCount {
     pub outcome: Outcome,
     /// How often.
     pub count: u64,
+}
+
+impl DeviationCount {
+    fn is_of(&self, change: &Deviation) -> bool {
+        (self.kind, self.outcome) == (change.kind, change.outcome) && self.reason == change.reason
+    }
 }
 
 /// A count as reports have it: its kind may be one that only a newer minor version of the format knows.
@@ -209,10 +233,7 @@ impl NotedDeviations {
     }
 
     fn count(&mut self, change: &Deviation) {
-        let same = self.more.iter_mut().find(|more| {
-            (more.kind, more.outcome) == (change.kind, change.outcome) && more.reason == change.reason
-        });
-        match same {
+        match self.more.iter_mut().find(|more| more.is_of(change)) {
             Some(same) => same.count += 1,
             None => self.more.push(DeviationCount {
                 kind: change.kind,
@@ -225,10 +246,7 @@ impl NotedDeviations {
 
     /// Whether a change is among them, or may be among those that are only counted.
     pub(crate) fn holds(&self, change: &Deviation) -> bool {
-        let is_counted = |more: &DeviationCount| {
-            (more.kind, more.outcome) == (change.kind, change.outcome) && more.reason == change.reason
-        };
-        self.named.contains(change) || self.more.iter().any(is_counted)
+        self.named.contains(change) || self.more.iter().any(|more| more.is_of(change))
     }
 
     /// The same, all of it only counted.

@@ -4,7 +4,7 @@ use super::identity::Identity;
 use crate::flow::import::deviations::{self, NotedDeviations};
 use crate::format::Kind;
 use crate::lang::rest::api::TargetId;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// Names of parts of an object that a target refused.
@@ -20,6 +20,13 @@ const MISSING_BYTES: usize = 8 << 20;
 pub struct TargetObject {
     /// Id in the target.
     pub id: TargetId,
+    /// How far it has come.
+    pub state: ObjectState,
+}
+
+/// How far an object has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ObjectState {
     /// Digest of what of it has arrived; 0 where it may be incomplete.
     pub done: u64,
     /// Whether this process made it, so that nothing else can be in it.
@@ -47,34 +54,37 @@ pub struct IdMap {
 #[derive(Debug, Clone, Default)]
 struct Ids {
     /// `m-`, `tr-` or nothing before 32 hex digits on both sides, the same prefix for the whole kind.
-    hex: HashMap<u128, HexKnown>,
+    hex: HashMap<u128, (u128, ObjectState)>,
     others: HashMap<String, TargetObject>,
-    intents: HashMap<String, ()>,
+    intents: HashSet<String>,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct HexKnown {
-    id: u128,
-    done: u64,
-    is_fresh: bool,
-    is_checked: bool,
-    identity: Identity,
+impl Ids {
+    fn states(&mut self) -> impl Iterator<Item = &mut ObjectState> {
+        let hex = self.hex.values_mut().map(|(_, state)| state);
+        hex.chain(self.others.values_mut().map(|known| &mut known.state))
+    }
 }
 
 impl IdMap {
     /// What is known of an object.
     pub fn get(&self, kind: Kind, id: &str) -> Option<TargetObject> {
         let ids = self.kinds.get(&kind)?;
-        if let Some(known) = parse_hex(kind, id).and_then(|hex| ids.hex.get(&hex)) {
-            return Some(TargetObject {
-                id: TargetId::new(format!("{}{:032x}", prefix(kind), known.id)),
-                done: known.done,
-                is_fresh: known.is_fresh,
-                is_checked: known.is_checked,
-                identity: known.identity,
-            });
+        let Some((new, state)) = parse_hex(kind, id).and_then(|hex| ids.hex.get(&hex)) else {
+            return ids.others.get(id).cloned();
+        };
+        Some(TargetObject {
+            id: TargetId::new(format!("{}{new:032x}", prefix(kind))),
+            state: *state,
+        })
+    }
+
+    fn state_mut(&mut self, kind: Kind, id: &str) -> Option<&mut ObjectState> {
+        let ids = self.kinds.get_mut(&kind)?;
+        match parse_hex(kind, id).and_then(|hex| ids.hex.get_mut(&hex)) {
+            Some((_, state)) => Some(state),
+            None => ids.others.get_mut(id).map(|known| &mut known.state),
         }
-        ids.others.get(id).cloned()
     }
 
     /// The id in the target.
@@ -89,80 +99,46 @@ impl IdMap {
 
     /// Remembers that an object is there; what had arrived of it stays known while the id is the same.
     pub fn insert(&mut self, kind: Kind, id: &str, new_id: &TargetId, is_fresh: bool) {
-        let (done, is_checked, identity) = match self.get(kind, id) {
-            Some(known) if known.id == *new_id => (known.done, known.is_checked, known.identity),
-            _ => (0, false, Identity::default()),
+        let known = self.get(kind, id).filter(|known| known.id == *new_id);
+        let state = ObjectState {
+            is_fresh,
+            ..known.map(|known| known.state).unwrap_or_default()
         };
         let ids = self.kinds.entry(kind).or_default();
         ids.intents.remove(id);
-        match (parse_hex(kind, id), parse_hex(kind, new_id.as_str())) {
-            (Some(hex), Some(new)) => {
-                let known = HexKnown {
-                    id: new,
-                    done,
-                    is_fresh,
-                    is_checked,
-                    identity,
-                };
-                ids.hex.insert(hex, known);
-            }
-            _ => {
-                let known = TargetObject {
-                    id: new_id.clone(),
-                    done,
-                    is_fresh,
-                    is_checked,
-                    identity,
-                };
-                ids.others.insert(id.to_owned(), known);
-            }
+        if let (Some(hex), Some(new)) = (parse_hex(kind, id), parse_hex(kind, new_id.as_str())) {
+            ids.hex.insert(hex, (new, state));
+        } else {
+            let id_there = new_id.clone();
+            ids.others
+                .insert(id.to_owned(), TargetObject { id: id_there, state });
         }
     }
 
     /// Remembers which object of the archive it was.
     pub fn identify(&mut self, kind: Kind, id: &str, identity: Identity) {
-        if identity.is_unknown() {
-            return;
-        }
-        let ids = self.kinds.entry(kind).or_default();
-        if let Some(known) = parse_hex(kind, id).and_then(|hex| ids.hex.get_mut(&hex)) {
-            known.identity = identity;
-        } else if let Some(known) = ids.others.get_mut(id) {
-            known.identity = identity;
+        if let Some(state) = self.state_mut(kind, id).filter(|_| !identity.is_unknown()) {
+            state.identity = identity;
         }
     }
 
     /// Remembers what of an object has arrived.
     pub fn set_done(&mut self, kind: Kind, id: &str, done: u64) {
-        let ids = self.kinds.entry(kind).or_default();
-        if let Some(known) = parse_hex(kind, id).and_then(|hex| ids.hex.get_mut(&hex)) {
-            (known.done, known.is_checked) = (done, false);
-        } else if let Some(known) = ids.others.get_mut(id) {
-            (known.done, known.is_checked) = (done, false);
+        if let Some(state) = self.state_mut(kind, id) {
+            (state.done, state.is_checked) = (done, false);
         }
     }
 
     /// Remembers that what has arrived of a kind was compared with what the target then said.
     pub fn check(&mut self, kind: Kind) {
-        let ids = self.kinds.entry(kind).or_default();
-        ids.hex
-            .values_mut()
-            .for_each(|known| known.is_checked = known.done != 0);
-        ids.others
-            .values_mut()
-            .for_each(|known| known.is_checked = known.done != 0);
+        let states = self.kinds.get_mut(&kind).into_iter().flat_map(Ids::states);
+        states.for_each(|state| state.is_checked = state.done != 0);
     }
 
     /// Forgets how far objects have come, and what did not arrive of them: the target can hold other things than it could.
     pub fn reopen(&mut self) {
-        for ids in self.kinds.values_mut() {
-            ids.hex
-                .values_mut()
-                .for_each(|known| (known.done, known.is_checked) = (0, false));
-            ids.others
-                .values_mut()
-                .for_each(|known| (known.done, known.is_checked) = (0, false));
-        }
+        let states = self.kinds.values_mut().flat_map(Ids::states);
+        states.for_each(|state| (state.done, state.is_checked) = (0, false));
         self.noted.clear();
         self.named = 0;
         self.missing.clear();
@@ -230,14 +206,14 @@ impl IdMap {
     pub fn intend(&mut self, kind: Kind, id: &str) {
         if self.get(kind, id).is_none() {
             let ids = self.kinds.entry(kind).or_default();
-            ids.intents.insert(id.to_owned(), ());
+            ids.intents.insert(id.to_owned());
         }
     }
 
     /// Whether an object may have been made, under an id that nobody knows.
     pub fn is_intended(&self, kind: Kind, id: &str) -> bool {
         let ids = self.kinds.get(&kind);
-        ids.is_some_and(|ids| ids.intents.contains_key(id))
+        ids.is_some_and(|ids| ids.intents.contains(id))
     }
 
     /// Forgets that an object may have been made: it was not.
@@ -255,7 +231,7 @@ impl IdMap {
     /// Objects that may have been made under ids that nobody knows.
     pub fn intents(&self) -> impl Iterator<Item = (Kind, &str)> {
         let kinds = self.kinds.iter();
-        kinds.flat_map(|(kind, ids)| ids.intents.keys().map(|id| (*kind, id.as_str())))
+        kinds.flat_map(|(kind, ids)| ids.intents.iter().map(|id| (*kind, id.as_str())))
     }
 
     /// All that is known, ordered by kind and id.
@@ -317,7 +293,7 @@ mod tests {
         assert!(!mapping.is_intended(Kind::Runs, &hex));
         let known = mapping.get(Kind::Runs, &hex).unwrap();
         assert_eq!(
-            (known.id.as_str(), known.done, known.is_fresh),
+            (known.id.as_str(), known.state.done, known.state.is_fresh),
             (&*"1".repeat(32), 7, true)
         );
         assert_eq!(mapping.name(Kind::Runs, &upper).as_deref(), Some("other"));
@@ -335,8 +311,8 @@ mod tests {
         mapping.insert(Kind::Experiments, "1", &TargetId::new("7"), false);
         mapping.set_done(Kind::Experiments, "1", 5);
         mapping.insert(Kind::Experiments, "1", &TargetId::new("7"), false);
-        assert_eq!(mapping.get(Kind::Experiments, "1").unwrap().done, 5);
+        assert_eq!(mapping.get(Kind::Experiments, "1").unwrap().state.done, 5);
         mapping.insert(Kind::Experiments, "1", &TargetId::new("8"), false);
-        assert_eq!(mapping.get(Kind::Experiments, "1").unwrap().done, 0);
+        assert_eq!(mapping.get(Kind::Experiments, "1").unwrap().state.done, 0);
     }
 }

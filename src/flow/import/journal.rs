@@ -27,8 +27,7 @@ use super::identity::Identity;
 use super::options::ToldOptions;
 use crate::archive::open_input;
 use crate::archive::remote::is_remote;
-use crate::flow::import::deviations::NotedDeviations;
-use crate::flow::import::id_map::{IdMap, MISSING, Parts};
+use crate::flow::import::id_map::IdMap;
 use crate::format::Kind;
 use crate::lang::rest::api::TargetId;
 use crate::lang::rest::version::Version;
@@ -257,15 +256,6 @@ impl Journal {
         &self.path
     }
 
-    /// Writes before objects are created; they are on disk when this returns.
-    ///
-    /// # Errors
-    /// The journal cannot be written.
-    pub(crate) fn intend(&mut self, kind: Kind, ids: &[&str]) -> Result<(), JournalError> {
-        self.append(&json!({"ids": ids, "intent": kind}))?;
-        self.sync()
-    }
-
     /// The same, with what tells it from others of its id.
     ///
     /// # Errors
@@ -282,55 +272,6 @@ impl Journal {
             line["identity"] = identity.to_string().into();
         }
         self.append(&line)
-    }
-
-    /// Writes that an object that was meant to be made was not: the target said so.
-    ///
-    /// # Errors
-    /// The journal cannot be written.
-    pub(crate) fn refused(&mut self, kind: Kind, id: &str) -> Result<(), JournalError> {
-        self.append(&json!({"id": id, "refused": kind}))
-    }
-
-    /// Writes that all of an object has arrived, but for what is noted and what is missing; with a digest of 0 that it has not.
-    ///
-    /// # Errors
-    /// The journal cannot be written.
-    pub(crate) fn done(
-        &mut self,
-        kind: Kind,
-        id: &str,
-        digest: u64,
-        noted: &NotedDeviations,
-        missing: &Parts,
-    ) -> Result<(), JournalError> {
-        let is_named = can_resume(kind) && missing.len() <= MISSING;
-        let digest = if is_named || missing.is_empty() { digest } else { 0 };
-        let mut line = json!({"digest": format!("{digest:016x}"), "done": kind, "id": id});
-        if is_named && !missing.is_empty() {
-            line["missing"] = json!(missing);
-        }
-        if !noted.is_empty() {
-            line["limits"] = json!(noted);
-        }
-        self.append(&line)
-    }
-
-    /// Writes that all that is done of a kind was compared with what the target says.
-    ///
-    /// # Errors
-    /// The journal cannot be written.
-    pub(crate) fn checked(&mut self, kind: Kind) -> Result<(), JournalError> {
-        self.append(&json!({"checked": kind}))
-    }
-
-    /// Writes that all of an archive has arrived.
-    ///
-    /// # Errors
-    /// The journal cannot be written.
-    pub(crate) fn complete(&mut self, content_id: &str) -> Result<(), JournalError> {
-        self.append(&json!({"complete": content_id, "time": crate::archive::now_text()}))?;
-        self.sync()
     }
 
     /// Brings all lines to the disk.

@@ -2,7 +2,9 @@
 
 use super::artifacts::Destination;
 use crate::format::Reason;
+use crate::lang::exim::tags::canonical::VersionContext;
 use crate::lang::rest::api::TargetId;
+use crate::model::ModelVersion;
 use crate::model::OwnerKind;
 use std::borrow::Cow;
 
@@ -50,6 +52,18 @@ pub(crate) struct Given<'a> {
     pub model_id: Option<&'a str>,
     /// Artifact URI of that run, in the archive.
     pub run_artifact_uri: Option<&'a str>,
+}
+
+impl<'a> Given<'a> {
+    /// What a version says, and others say of it.
+    pub(crate) fn of(version: &'a ModelVersion, context: &'a VersionContext) -> Self {
+        Given {
+            uri: version.source.as_deref().unwrap_or_default(),
+            run_id: version.run_id.as_deref().filter(|run_id| !run_id.is_empty()),
+            model_id: version.model_id.as_deref(),
+            run_artifact_uri: context.run_artifact_uri.as_deref(),
+        }
+    }
 }
 
 /// Source of versions that were never models but hold a number.

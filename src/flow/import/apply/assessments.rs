@@ -20,13 +20,13 @@ pub(super) const ASSESSED_RUN: &str = "mlflow.assessment.sourceRunId";
 impl Apply<'_> {
     /// Adds the assessments of the traces that this process made or completed.
     pub(super) fn assessments(&self) -> Result<()> {
-        if lock(&self.assessed).is_empty() {
+        if lock(&self.seen.assessed).is_empty() {
             return Ok(());
         }
         let feed = |send: &mut dyn FnMut((Trace, u64)) -> bool| -> Result<()> {
             for trace in self.archive.objects::<Trace>() {
                 let trace: Trace = trace?;
-                let digest = lock(&self.assessed).get(&trace.trace_id).copied();
+                let digest = lock(&self.seen.assessed).get(&trace.trace_id).copied();
                 if let Some(digest) = digest
                     && !send((trace, digest))
                 {
@@ -42,7 +42,10 @@ impl Apply<'_> {
 
     fn assess(&self, trace: &Trace, digest: u64) -> Result<()> {
         let id = &trace.trace_id;
-        let is_fresh = self.ledger.get(KIND, id).is_some_and(|known| known.is_fresh);
+        let is_fresh = self
+            .ledger
+            .get(KIND, id)
+            .is_some_and(|known| known.state.is_fresh);
         let mut there = if is_fresh {
             HashSet::new()
         } else {
@@ -71,7 +74,7 @@ impl Apply<'_> {
                 }
             }
             if later.len() == before {
-                self.left_out(KIND, id, "assessments".to_owned(), Reason::OverrideEachOther);
+                self.left_out(KIND, id, "assessments", Reason::OverrideEachOther);
                 break;
             }
             left = later;

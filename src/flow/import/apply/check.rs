@@ -113,11 +113,11 @@ impl Apply<'_> {
     /// Compares the runs that this process filled, or an earlier one that did not come so far, with what the target now says, and
     /// looks for doubles.
     pub(super) fn check_runs(&self) -> Result<()> {
-        if lock(&self.expected).is_empty() {
+        if lock(&self.seen.expected).is_empty() {
             return Ok(());
         }
         self.monitor
-            .begin("check", Some(lock(&self.expected).len() as u64));
+            .begin("check", Some(lock(&self.seen.expected).len() as u64));
         let mut doubtful = HashSet::new();
         for planned in &self.plan.experiments {
             let Some(id) = self.ledger.id(Kind::Experiments, &planned.id) else {
@@ -137,7 +137,7 @@ impl Apply<'_> {
             }
         }
         self.name_differences(&doubtful)?;
-        if !self.has_unchecked.load(Ordering::Relaxed) {
+        if !self.seen.has_unchecked.load(Ordering::Relaxed) {
             self.ledger.checked(KIND)?;
         }
         Ok(())
@@ -147,7 +147,7 @@ impl Apply<'_> {
         let mut doubles: Vec<(String, TargetId, bool)> = Vec::new();
         let origins = &self.plan.origins;
         self.api.each_run(id, filter, |run| {
-            let expected = lock(&self.expected).remove(&run.id);
+            let expected = lock(&self.seen.expected).remove(&run.id);
             if expected.is_some_and(|expected| expected != Visible::of_target(&run).digest()) {
                 doubtful.insert(run.id.clone());
             }
@@ -165,7 +165,7 @@ impl Apply<'_> {
         })?;
         for (id, other, is_empty) in doubles {
             // A request that was under way when a process died, or a connection broke, did its work late.
-            if is_empty && lock(&self.suspects).contains(&id) {
+            if is_empty && lock(&self.seen.suspects).contains(&id) {
                 self.attempt(KIND, &id, || self.remove_double(&other));
                 continue;
             }
@@ -183,7 +183,7 @@ impl Apply<'_> {
 
     /// Runs that the search did not give, or gave otherwise, are compared field by field.
     fn name_differences(&self, doubtful: &HashSet<TargetId>) -> Result<()> {
-        let missing = std::mem::take(&mut *lock(&self.expected));
+        let missing = std::mem::take(&mut *lock(&self.seen.expected));
         if doubtful.is_empty() && missing.is_empty() {
             return Ok(());
         }
@@ -194,7 +194,9 @@ impl Apply<'_> {
             };
             if doubtful.contains(&known.id) || missing.contains_key(&known.id) {
                 let compared = self.attempt(KIND, &run.info.run_id, || self.compare(&run, &known.id));
-                self.has_unchecked.fetch_or(compared.is_none(), Ordering::Relaxed);
+                self.seen
+                    .has_unchecked
+                    .fetch_or(compared.is_none(), Ordering::Relaxed);
             }
             if self.is_stopped() {
                 break;

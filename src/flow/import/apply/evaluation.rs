@@ -33,8 +33,7 @@ impl Apply<'_> {
         if !self.target.has(Feature::EvaluationDatasets) || self.archive.manifest().count(KIND) == 0 {
             return Ok(());
         }
-        self.monitor
-            .begin("evaluation datasets", Some(self.archive.manifest().count(KIND)));
+        self.begin("evaluation datasets", KIND);
         let mut datasets = JoinedObjects::new(self.archive, &[Kind::DatasetRecords])?;
         while let Some(dataset) = datasets.next()? {
             if self.plan.chosen.dataset(&dataset) {
@@ -60,7 +59,7 @@ impl Apply<'_> {
         let whole = Whole::new(KIND, id);
         let (new_id, done) = match &known {
             Some(known) => {
-                if known.done == 0 {
+                if known.state.done == 0 {
                     self.add_dataset_tags(whole, dataset, &known.id)?;
                 }
                 (known.id.clone(), Done::Completed)
@@ -73,7 +72,7 @@ impl Apply<'_> {
         let mut size_bytes = 0;
         // A server that has seen an output that is no object takes no more that are.
         let mut last = Vec::new();
-        let is_old = known.as_ref().is_some_and(|known| known.done != 0);
+        let is_old = known.as_ref().is_some_and(|known| known.state.done != 0);
         // A dataset that was whole is only hashed first: equal records need no call.
         let mut held = Vec::new();
         while let Some(record) = datasets.child()? {
@@ -255,7 +254,7 @@ impl Apply<'_> {
     fn scorer(&self, scorer: &Scorer, id: &str) -> Result<()> {
         let experiment_id = self.need(Kind::Experiments, &scorer.experiment_id)?;
         let Some(text) = &scorer.serialized_scorer else {
-            self.left_out(Kind::Scorers, id, "*".to_owned(), Reason::NoValue);
+            self.left_out(Kind::Scorers, id, "*", Reason::NoValue);
             return self.done(Kind::Scorers, id, 1);
         };
         self.ledger.intend(Kind::Scorers, &[id])?;
@@ -264,24 +263,19 @@ impl Apply<'_> {
         match there.get(at) {
             Some(found) if same_json(found, text) => {}
             Some(_) => {
-                self.kept(
-                    Kind::Scorers,
-                    id,
-                    "serialized_scorer".to_owned(),
-                    Reason::DiffersInTarget,
-                );
+                self.kept(Kind::Scorers, id, "serialized_scorer", Reason::DiffersInTarget);
                 return self.done(Kind::Scorers, id, 1);
             }
             None => {
                 let registered = self.api.register_scorer(&experiment_id, &scorer.name, text);
                 self.answered(Whole::new(Kind::Scorers, id), registered)?;
                 if there.len() != at {
-                    self.kept(Kind::Scorers, id, "version".to_owned(), Reason::VersionNumber);
+                    self.kept(Kind::Scorers, id, "version", Reason::VersionNumber);
                 }
                 self.count(Done::Created, Kind::Scorers);
             }
         }
-        self.ledger.made_named(Kind::Scorers, id, id, true)?;
+        self.ledger.made(Kind::Scorers, id, &TargetId::new(id), true)?;
         self.done(Kind::Scorers, id, 1)
     }
 }

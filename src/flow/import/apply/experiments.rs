@@ -46,11 +46,7 @@ impl Apply<'_> {
 
     fn experiment(&self, experiment: &Experiment, planned: &PlannedExperiment) -> Result<()> {
         let fitted = self.fitting.experiment(experiment);
-        let (tags, _) = fitted.map_err(|source| ImportError::Exim {
-            kind: KIND,
-            id: planned.id.clone(),
-            source,
-        })?;
+        let (tags, _) = fitted.map_err(ImportError::exim(KIND, &planned.id))?;
         let identity = Identity::of_experiment(experiment);
         let found = planned.target_id.as_ref();
         let found = found.and_then(|id| self.target.experiments.get(id)).cloned();
@@ -84,14 +80,13 @@ impl Apply<'_> {
             // It takes nothing in while it is deleted; it will be again at the end.
             self.api.restore_experiment(&target.id)?;
         }
-        lock(&self.locations).insert(target.id, target.artifact_location);
+        lock(&self.seen.locations).insert(target.id, target.artifact_location);
         if is_done {
             self.reused(KIND, &planned.id);
             return Ok(());
         }
         if is_closed {
-            let field = "lifecycle_stage".to_owned();
-            self.kept(KIND, &planned.id, field, Reason::DeletedInTarget);
+            self.kept(KIND, &planned.id, "lifecycle_stage", Reason::DeletedInTarget);
         }
         self.count(done, KIND);
         self.done(KIND, &planned.id, digest)
@@ -156,7 +151,7 @@ impl Apply<'_> {
 
     /// The URI below which a run of the target keeps its artifacts.
     pub(super) fn artifact_uri(&self, experiment_id: &TargetId, run_id: &TargetId) -> Option<String> {
-        let location = lock(&self.locations).get(experiment_id).cloned();
+        let location = lock(&self.seen.locations).get(experiment_id).cloned();
         let location = location.filter(|location| !location.is_empty() && !location.contains(['?', '#']))?;
         Some(format!("{}/{run_id}/artifacts", location.trim_end_matches('/')))
     }

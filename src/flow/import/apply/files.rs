@@ -2,15 +2,15 @@
 
 use super::Apply;
 use super::fill::Filling;
+use super::refusal::Whole;
 use crate::client::Body;
 use crate::flow::import::artifacts::{self, Destination};
 use crate::flow::import::part::PartKind;
 use crate::flow::import::{Result, mlmodel};
 use crate::format::{Kind, Reason};
+use crate::lang::rest::api::TargetId;
 use crate::lang::rest::routes::PUT_RUN_FILE;
 use crate::model::{ArtifactFile, ArtifactList};
-
-const KIND: Kind = Kind::Runs;
 
 impl Apply<'_> {
     pub(super) fn files(&self, filling: &Filling, lines: &[Vec<u8>]) -> Result<()> {
@@ -22,13 +22,11 @@ impl Apply<'_> {
             Some(uri) => uri,
             None => self.target_run(filling)?.artifact_uri,
         };
-        let destination = Destination::of(&uri);
-        let mut files = self.files_of(lines)?.into_iter();
-        files.try_for_each(|file| self.file(filling, &destination, &file))
+        self.put_files(filling.whole(), new_id, &uri, lines)
     }
 
     /// The files in lines of artifacts that the target can hold.
-    pub(super) fn files_of(&self, lines: &[Vec<u8>]) -> Result<Vec<ArtifactFile>> {
+    fn files_of(&self, lines: &[Vec<u8>]) -> Result<Vec<ArtifactFile>> {
         let mut files = Vec::new();
         for line in lines {
             let list: ArtifactList = serde_json::from_slice(line)
@@ -39,43 +37,41 @@ impl Apply<'_> {
         Ok(files)
     }
 
-    fn file(&self, filling: &Filling, destination: &Destination, file: &ArtifactFile) -> Result<()> {
-        let id = &filling.run.info.run_id;
-        let whole = filling.whole();
-        if !whole.wants_named(PartKind::Artifact, &file.path) {
-            return Ok(());
-        }
-        let Some(body) = self.body(file)? else {
-            return Ok(());
-        };
-        match destination {
-            Destination::Proxy(root) => {
-                let send = || self.api.put_artifact(&format!("{root}/{}", file.path), body);
-                self.file_alone(whole, &file.path, send)
-            }
-            Destination::Elsewhere => {
-                let taken = 1..=PUT_RUN_FILE.bytes as u64;
-                if file.size_bytes.is_none_or(|size| !taken.contains(&size)) {
-                    self.left_out(
-                        KIND,
-                        id,
-                        PartKind::Artifact.of(&file.path),
-                        Reason::NoArtifactProxy,
-                    );
-                    return Ok(());
-                }
-                let send = || self.api.upload_artifact(&filling.known.id, &file.path, body);
-                self.file_alone(whole, &file.path, send)
+    /// Sends the files in lines of artifacts below a URI of the target: through the artifact proxy or, of a run, the UI's upload.
+    pub(super) fn put_files(
+        &self,
+        whole: Whole<'_>,
+        new_id: &TargetId,
+        uri: &str,
+        lines: &[Vec<u8>],
+    ) -> Result<()> {
+        let destination = Destination::of(uri);
+        let taken = 1..=PUT_RUN_FILE.bytes as u64;
+        for file in self.files_of(lines)? {
+            let is_small = file.size_bytes.is_some_and(|size| taken.contains(&size));
+            let has_place = destination != Destination::Elsewhere || whole.kind == Kind::Runs && is_small;
+            if !has_place {
+                let part = PartKind::Artifact.of(&file.path);
+                self.left_out(whole.kind, whole.id, part, Reason::NoArtifactProxy);
+            } else if whole.wants_named(PartKind::Artifact, &file.path)
+                && let Some(body) = self.body(whole.kind, &file)?
+            {
+                let send = || match &destination {
+                    Destination::Proxy(root) => self.api.put_artifact(&format!("{root}/{}", file.path), body),
+                    Destination::Elsewhere => self.api.upload_artifact(new_id, &file.path, body),
+                };
+                self.file_alone(whole, &file.path, send)?;
             }
         }
+        Ok(())
     }
 
     /// A file's bytes, ids in an `MLmodel` rewritten where that was asked.
-    pub(super) fn body(&self, file: &ArtifactFile) -> Result<Option<Body>> {
+    fn body(&self, kind: Kind, file: &ArtifactFile) -> Result<Option<Body>> {
         let Some(blob) = file.blob() else {
             return Ok(None);
         };
-        let is_mlmodel = self.options.fix_mlmodel && mlmodel::is_mlmodel(&file.path);
+        let is_mlmodel = kind != Kind::Traces && self.options.fix_mlmodel && mlmodel::is_mlmodel(&file.path);
         if is_mlmodel && blob.size_bytes <= mlmodel::LARGEST_BYTES {
             let bytes = artifacts::read(self.archive, &blob)?;
             let new_id =

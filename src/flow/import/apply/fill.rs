@@ -155,7 +155,7 @@ impl Apply<'_> {
         known: &TargetObject,
         digests: &mut RunDigests<'_>,
     ) -> Result<Option<Option<Arc<Parts>>>> {
-        if known.done == 0 {
+        if known.state.done == 0 {
             return Ok(Some(None));
         }
         let id = &run.info.run_id;
@@ -166,7 +166,7 @@ impl Apply<'_> {
     /// Has a run checked that is whole since an earlier import, where that import did not come so far.
     fn check_again(&self, run: &Run, known: &TargetObject) -> Result<()> {
         let noted = self.ledger.noted(KIND, &run.info.run_id);
-        if !known.is_checked && noted.is_none_or(|noted| !noted.has(Reason::DeletedInTarget)) {
+        if !known.state.is_checked && noted.is_none_or(|noted| !noted.has(Reason::DeletedInTarget)) {
             self.expect(run, &known.id)?;
         }
         self.monitor.advance(1);
@@ -177,8 +177,8 @@ impl Apply<'_> {
     fn to_fill(&self, info: &RunInfo) -> Option<(TargetObject, TargetId)> {
         let known = self.ledger.get(KIND, &info.run_id);
         if !self.plan.chosen.run(&info.experiment_id, &info.run_id) {
-            let is_unchecked = known.is_some_and(|known| known.done != 0 && !known.is_checked);
-            self.has_unchecked.fetch_or(is_unchecked, Ordering::Relaxed);
+            let is_unchecked = known.is_some_and(|known| known.state.done != 0 && !known.state.is_checked);
+            self.seen.has_unchecked.fetch_or(is_unchecked, Ordering::Relaxed);
             return None;
         }
         Some((known?, self.ledger.id(Kind::Experiments, &info.experiment_id)?))
@@ -205,7 +205,7 @@ impl Apply<'_> {
         let new_id = &filling.known.id;
         let whole = filling.whole();
         let mut batch = Batch::new(self, whole, new_id);
-        let is_fresh = filling.known.is_fresh;
+        let is_fresh = filling.known.state.is_fresh;
         let target = if job.is_first && !is_fresh {
             Some(self.target_run(filling)?)
         } else {
@@ -244,12 +244,7 @@ impl Apply<'_> {
         if found.is_deleted && info.is_deleted() {
             self.api.restore_run(id)?;
         } else if found.is_deleted {
-            self.kept(
-                KIND,
-                &info.run_id,
-                "lifecycle_stage".to_owned(),
-                Reason::DeletedInTarget,
-            );
+            self.kept(KIND, &info.run_id, "lifecycle_stage", Reason::DeletedInTarget);
             filling.is_closed.store(true, Ordering::Relaxed);
         }
         Ok(found)
@@ -335,7 +330,7 @@ impl Apply<'_> {
         let info = &filling.run.info;
         let is_running = info.status == "RUNNING" && info.end_time.is_none();
         let is_closed = filling.is_closed.load(Ordering::Relaxed);
-        if !is_closed && (!is_running || !filling.known.is_fresh) {
+        if !is_closed && (!is_running || !filling.known.state.is_fresh) {
             let update = || {
                 self.api
                     .update_run(&filling.known.id, &info.status, info.end_time)
@@ -346,7 +341,7 @@ impl Apply<'_> {
         if !is_closed {
             self.expect(&filling.run, &filling.known.id)?;
         }
-        if !filling.known.is_fresh {
+        if !filling.known.state.is_fresh {
             self.count(Done::Completed, KIND);
         }
         self.done(KIND, &info.run_id, digest)
@@ -356,7 +351,7 @@ impl Apply<'_> {
     fn expect(&self, run: &Run, target_id: &TargetId) -> Result<()> {
         let fitted = self.fitted(run)?;
         let expected = super::check::expected(run, &fitted, &self.fitting.limits);
-        lock(&self.expected).insert(target_id.clone(), expected);
+        lock(&self.seen.expected).insert(target_id.clone(), expected);
         Ok(())
     }
 }

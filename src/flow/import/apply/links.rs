@@ -1,6 +1,7 @@
 //! What a run read and made: datasets and logged models.
 
 use super::fill::Filling;
+use super::pairs;
 use super::{Apply, lock};
 use crate::flow::import::Result;
 use crate::flow::import::part::PartKind;
@@ -46,7 +47,7 @@ impl Apply<'_> {
             self.api.log_inputs(&filling.known.id, &datasets, &models)
         };
         // Two runs that bring the same new dataset at the same moment would collide in the server's database.
-        let mut brought = lock(&self.datasets);
+        let mut brought = lock(&self.seen.datasets);
         if new.iter().all(|key| brought.contains(key)) {
             drop(brought);
             return self.in_parts(whole, &parts, &Input::name, &send);
@@ -83,12 +84,8 @@ impl Apply<'_> {
                 self.fitting.limits.input_tag,
             );
             changes.into_iter().for_each(|change| self.limit(change));
-            let tags: Vec<_> = tags
-                .iter()
-                .map(|(key, value)| json!({"key": key, "value": value}))
-                .collect();
             if let Some(dataset) = self.dataset(id, body) {
-                datasets.push(json!({"tags": tags, "dataset": dataset}));
+                datasets.push(json!({"tags": pairs(&tags), "dataset": dataset}));
             }
         }
         datasets

@@ -5,7 +5,6 @@ use super::refusal::Whole;
 use crate::archive::walk::JoinedObjects;
 use crate::client::ClientError;
 use crate::flow::import::Result;
-use crate::flow::import::artifacts::Destination;
 use crate::flow::import::deviations::Outcome;
 use crate::flow::import::id_map::{Parts, TargetObject};
 use crate::flow::import::part::PartKind;
@@ -58,8 +57,7 @@ impl Apply<'_> {
         if !self.has_logged_models() {
             return Ok(());
         }
-        self.monitor
-            .begin("logged models", Some(self.archive.manifest().count(KIND)));
+        self.begin("logged models", KIND);
         let feed = |send: &mut dyn FnMut(LoggedModel) -> bool| -> Result<()> {
             let mut batch: Vec<LoggedModel> = Vec::new();
             let mut models = self.archive.objects::<LoggedModel>();
@@ -136,8 +134,7 @@ impl Apply<'_> {
         if !self.has_logged_models() {
             return Ok(());
         }
-        let total = self.archive.manifest().count(KIND);
-        self.monitor.begin("contents of logged models", Some(total));
+        self.begin("contents of logged models", KIND);
         let kinds = [Kind::ModelMetrics, Kind::Artifacts];
         let mut models = JoinedObjects::<LoggedModel>::new(self.archive, &kinds)?;
         let feed = |send: &mut dyn FnMut(Job) -> bool| -> Result<()> {
@@ -186,12 +183,7 @@ impl Apply<'_> {
         let new_id = &job.known.id;
         let Some(target) = self.api.logged_model(new_id)? else {
             if !model.is_deleted() {
-                self.kept(
-                    KIND,
-                    &model.model_id,
-                    "lifecycle_stage".to_owned(),
-                    Reason::DeletedInTarget,
-                );
+                self.kept(KIND, &model.model_id, "lifecycle_stage", Reason::DeletedInTarget);
             }
             // What is deleted takes nothing in, and cannot be restored.
             return self.done(KIND, &model.model_id, job.digest);
@@ -199,7 +191,7 @@ impl Apply<'_> {
         self.name_fixed(model, &target);
         self.model_remainder(job, &target)?;
         self.model_points(job)?;
-        self.model_files(job, &target)?;
+        self.put_files(job.whole(KIND), new_id, &target.artifact_uri, &job.artifacts)?;
         let is_settled = matches!(
             model.status.as_str(),
             "LOGGED_MODEL_READY" | "LOGGED_MODEL_UPLOAD_FAILED"
@@ -208,7 +200,7 @@ impl Apply<'_> {
             let set = || self.api.set_logged_model_status(new_id, &model.status);
             self.alone(job.whole(KIND), "status", set)?;
         }
-        if !job.known.is_fresh {
+        if !job.known.state.is_fresh {
             self.count(Done::Completed, KIND);
         }
         self.done(KIND, &model.model_id, job.digest)
@@ -218,13 +210,7 @@ impl Apply<'_> {
     fn name_fixed(&self, model: &LoggedModel, target: &TargetLoggedModel) {
         let id = &model.model_id;
         if model.name.as_deref() != Some(&target.name) {
-            self.limited(
-                KIND,
-                id,
-                "name".to_owned(),
-                Reason::NameRefused,
-                Outcome::Replaced,
-            );
+            self.limited(KIND, id, "name", Reason::NameRefused, Outcome::Replaced);
         }
         let source_run_id = model.source_run_id.as_deref().filter(|run_id| !run_id.is_empty());
         if let Some(run_id) = source_run_id.filter(|_| target.source_run_id.is_empty()) {
@@ -238,7 +224,7 @@ impl Apply<'_> {
         let (model, known) = (&job.model, &job.known);
         let (tags, params) = self.model_texts(model);
         let whole = job.whole(KIND);
-        let has_texts = known.is_fresh && !self.is_bare(KIND, &model.model_id);
+        let has_texts = known.state.is_fresh && !self.is_bare(KIND, &model.model_id);
         let params = if has_texts {
             params.into_iter().skip(CREATE_LOGGED_MODEL.most).collect()
         } else {
@@ -267,30 +253,6 @@ impl Apply<'_> {
             }
         };
         texts.into_iter().filter(is_missing).collect()
-    }
-
-    fn model_files(&self, job: &Job, target: &TargetLoggedModel) -> Result<()> {
-        let id = &job.model.model_id;
-        let destination = Destination::of(&target.artifact_uri);
-        for file in self.files_of(&job.artifacts)? {
-            let Destination::Proxy(root) = &destination else {
-                self.left_out(
-                    KIND,
-                    id,
-                    PartKind::Artifact.of(&file.path),
-                    Reason::NoArtifactProxy,
-                );
-                continue;
-            };
-            let whole = job.whole(KIND);
-            if whole.wants_named(PartKind::Artifact, &file.path)
-                && let Some(body) = self.body(&file)?
-            {
-                let send = || self.api.put_artifact(&format!("{root}/{}", file.path), body);
-                self.file_alone(whole, &file.path, send)?;
-            }
-        }
-        Ok(())
     }
 
     /// Deletes the logged models that are deleted in the archive.

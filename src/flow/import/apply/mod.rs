@@ -33,10 +33,12 @@ use crate::client::ClientError;
 use crate::flow::import::deviations::{Deviation, NotedDeviations, Outcome};
 use crate::flow::import::id_map::Parts;
 use crate::flow::import::plan::limits::Fitting;
+use crate::flow::import::plan::limits::Texts;
 use crate::format::{Kind, Reason};
 use crate::lang::rest::api::{Api, TargetId};
 use crate::lang::rest::routes;
 use crate::monitor::Monitor;
+use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
@@ -70,30 +72,13 @@ pub(crate) fn apply(
         monitor,
         fitting: Fitting::new(target.limits(), target.is_databricks, &plan.origins, options),
         report: Mutex::new(ImportReport::of_plan(plan, &ledger.path())),
-        fatal: Mutex::new(None),
-        stop: AtomicBool::new(false),
-        server_errors: AtomicU32::new(0),
-        locations: Mutex::new(HashMap::new()),
-        expected: Mutex::new(HashMap::new()),
-        has_unchecked: AtomicBool::new(false),
-        late: Mutex::default(),
-        found: Mutex::default(),
-        resumed: Mutex::default(),
-        datasets: Mutex::default(),
-        suspects: Mutex::default(),
-        assessed: Mutex::default(),
-        refused: Mutex::default(),
-        unmade: Mutex::default(),
-        bare: Mutex::default(),
-        denials: AtomicU32::new(0),
+        seen: Seen::default(),
         batch_bytes: AtomicUsize::new(routes::LOG_BATCH.bytes),
         salt: salt(options),
     };
     apply.run()?;
-    let mut report = apply
-        .report
-        .into_inner()
-        .unwrap_or_else(|poison| poison.into_inner());
+    let report = apply.report.into_inner();
+    let mut report = report.unwrap_or_else(|poison| poison.into_inner());
     report.requests = api.client().requests();
     report.retries = api.client().retries();
     Ok(report)
@@ -118,6 +103,15 @@ pub(crate) struct Apply<'a> {
     monitor: &'a dyn Monitor,
     fitting: Fitting,
     report: Mutex<ImportReport>,
+    seen: Seen,
+    /// Bytes of a call that the target took, or may take.
+    batch_bytes: AtomicUsize,
+    salt: String,
+}
+
+/// What came up so far.
+#[derive(Default)]
+struct Seen {
     fatal: Mutex<Option<ImportError>>,
     stop: AtomicBool,
     server_errors: AtomicU32,
@@ -147,9 +141,6 @@ pub(crate) struct Apply<'a> {
     bare: Mutex<HashSet<(Kind, String)>>,
     /// Refusals for want of permission, with nothing taken between them.
     denials: AtomicU32,
-    /// Bytes of a call that the target took, or may take.
-    batch_bytes: AtomicUsize,
-    salt: String,
 }
 
 impl Apply<'_> {
@@ -180,8 +171,12 @@ impl Apply<'_> {
         outside.create_workspace(workspace)?;
         self.count(Done::Created, Kind::Workspaces);
         if workspace.default_artifact_root.is_some() {
-            let field = "default_artifact_root".to_owned();
-            self.left_out(Kind::Workspaces, &workspace.name, field, Reason::NoCall);
+            self.left_out(
+                Kind::Workspaces,
+                &workspace.name,
+                "default_artifact_root",
+                Reason::NoCall,
+            );
             self.done(Kind::Workspaces, &workspace.name, 1)?;
         }
         Ok(())
@@ -224,21 +219,21 @@ impl Apply<'_> {
         if self.options.interrupt.is_set() {
             return Err(ImportError::Interrupted);
         }
-        match lock(&self.fatal).take() {
+        match lock(&self.seen.fatal).take() {
             Some(error) => Err(error),
             None => Ok(()),
         }
     }
 
     fn is_stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed) || self.options.interrupt.is_set()
+        self.seen.stop.load(Ordering::Relaxed) || self.options.interrupt.is_set()
     }
 
     /// Does one object's work; an error is that object's failure, or ends the import where the next would fail alike.
     fn attempt<T>(&self, kind: Kind, id: &str, work: impl FnOnce() -> Result<T>) -> Option<T> {
         match work() {
             Ok(value) => {
-                self.server_errors.store(0, Ordering::Relaxed);
+                self.seen.server_errors.store(0, Ordering::Relaxed);
                 Some(value)
             }
             Err(error) => {
@@ -246,8 +241,8 @@ impl Apply<'_> {
                     .note_unmade(kind, id)
                     .map_or_else(ImportError::from, |()| error);
                 if self.is_fatal(&error) {
-                    self.stop.store(true, Ordering::Relaxed);
-                    lock(&self.fatal).get_or_insert(error);
+                    self.seen.stop.store(true, Ordering::Relaxed);
+                    lock(&self.seen.fatal).get_or_insert(error);
                 } else {
                     self.fail(kind, id, &error);
                 }
@@ -270,7 +265,7 @@ impl Apply<'_> {
         match error {
             ImportError::Client(ClientError::Status {
                 status: 500..=599, ..
-            }) => self.server_errors.fetch_add(1, Ordering::Relaxed) + 1 >= SERVER_ERRORS,
+            }) => self.seen.server_errors.fetch_add(1, Ordering::Relaxed) + 1 >= SERVER_ERRORS,
             ImportError::Client(ClientError::Status {
                 status: 401 | 429, ..
             }) => true,
@@ -323,23 +318,29 @@ impl Apply<'_> {
         lock(&self.report).count(done, kind);
     }
 
-    fn kept(&self, kind: Kind, id: &str, field: String, reason: Reason) {
+    fn kept(&self, kind: Kind, id: &str, field: impl Into<String>, reason: Reason) {
         self.limited(kind, id, field, reason, Outcome::Kept);
     }
 
-    fn left_out(&self, kind: Kind, id: &str, field: String, reason: Reason) {
+    fn left_out(&self, kind: Kind, id: &str, field: impl Into<String>, reason: Reason) {
         self.limited(kind, id, field, reason, Outcome::LeftOut);
     }
 
-    fn limited(&self, kind: Kind, id: &str, field: String, reason: Reason, outcome: Outcome) {
-        self.limit(Deviation {
-            kind,
-            id: id.to_owned(),
-            field,
-            reason: reason.into(),
-            outcome,
-        });
+    fn limited(&self, kind: Kind, id: &str, field: impl Into<String>, reason: Reason, outcome: Outcome) {
+        self.limit(Deviation::new(kind, id, field, reason, outcome));
     }
+
+    /// Tells of a phase that looks at all objects of a kind.
+    fn begin(&self, what: &str, kind: Kind) {
+        self.monitor
+            .begin(what, Some(self.archive.manifest().count(kind)));
+    }
+}
+
+/// Texts as the body of a call lists them.
+fn pairs(texts: &Texts) -> Vec<Value> {
+    let pair = |(key, value): &(String, String)| json!({"key": key, "value": value});
+    texts.iter().map(pair).collect()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -5,7 +5,7 @@
 
 use super::{Apply, lock};
 use crate::client::{ClientError, FailureKind};
-use crate::flow::import::deviations::{Outcome, owner};
+use crate::flow::import::deviations::owner;
 use crate::flow::import::id_map::Parts;
 use crate::flow::import::journal::JournalError;
 use crate::flow::import::part::PartKind;
@@ -147,7 +147,7 @@ impl Apply<'_> {
             return Err(ImportError::Denied);
         }
         let (kind, id) = owner(whole.kind, whole.id);
-        let mut refused = lock(&self.refused);
+        let mut refused = lock(&self.seen.refused);
         let parts = refused.entry((kind, id.to_owned())).or_default();
         parts.extend(names.iter().cloned());
         drop(refused);
@@ -159,36 +159,30 @@ impl Apply<'_> {
 
     /// Names what only the call that makes an object can set, and the target refused: it cannot come later.
     pub(super) fn refused_for_good(&self, whole: Whole<'_>, field: &str) {
-        self.limited(
-            whole.kind,
-            whole.id,
-            field.to_owned(),
-            Reason::RefusedByTarget,
-            Outcome::LeftOut,
-        );
+        self.left_out(whole.kind, whole.id, field, Reason::RefusedByTarget);
     }
 
     /// Whether a part of an object was refused.
     pub(super) fn is_refused(&self, kind: Kind, id: &str, part: &str) -> bool {
-        let refused = lock(&self.refused);
+        let refused = lock(&self.seen.refused);
         let parts = refused.get(&(kind, id.to_owned()));
         parts.is_some_and(|parts| parts.contains(part))
     }
 
     /// The parts of an object that were refused.
     pub(super) fn refused_parts(&self, kind: Kind, id: &str) -> Parts {
-        let refused = lock(&self.refused);
+        let refused = lock(&self.seen.refused);
         refused.get(&(kind, id.to_owned())).cloned().unwrap_or_default()
     }
 
     /// Remembers that the target took something.
     pub(super) fn taken(&self) {
-        self.denials.store(0, Ordering::Relaxed);
+        self.seen.denials.store(0, Ordering::Relaxed);
     }
 
     /// Counts one more refusal for want of permission; whether there were many, and nothing else.
     pub(super) fn is_denied(&self) -> bool {
-        self.denials.fetch_add(1, Ordering::Relaxed) + 1 >= DENIALS
+        self.seen.denials.fetch_add(1, Ordering::Relaxed) + 1 >= DENIALS
     }
 
     /// An object as it was made or, where the target refused it as it is, made with `bare`: with little more than its mark.
@@ -218,7 +212,7 @@ impl Apply<'_> {
     ) -> Result<T, ClientError> {
         answer.inspect_err(|error| {
             let is_no = error.is_refusal() && !error.is_already_there();
-            let mut unmade = lock(&self.unmade);
+            let mut unmade = lock(&self.seen.unmade);
             let is_sure = unmade.entry((whole.kind, whole.id.to_owned())).or_insert(true);
             *is_sure &= is_no;
         })
@@ -226,7 +220,7 @@ impl Apply<'_> {
 
     /// Writes down that an object was not made, where that is sure: the next import need not wait for it, and look for it.
     pub(super) fn note_unmade(&self, kind: Kind, id: &str) -> Result<(), JournalError> {
-        match lock(&self.unmade).remove(&(kind, id.to_owned())) {
+        match lock(&self.seen.unmade).remove(&(kind, id.to_owned())) {
             Some(true) => self.ledger.refused(kind, id),
             _ => Ok(()),
         }
@@ -235,12 +229,12 @@ impl Apply<'_> {
     /// Remembers an object that was made with little more than its mark.
     pub(super) fn made_bare(&self, whole: Whole<'_>) {
         self.taken();
-        lock(&self.bare).insert((whole.kind, whole.id.to_owned()));
+        lock(&self.seen.bare).insert((whole.kind, whole.id.to_owned()));
     }
 
     /// Whether an object was made with little more than its mark, so that the rest is to follow.
     pub(super) fn is_bare(&self, kind: Kind, id: &str) -> bool {
-        lock(&self.bare).contains(&(kind, id.to_owned()))
+        lock(&self.seen.bare).contains(&(kind, id.to_owned()))
     }
 }
 

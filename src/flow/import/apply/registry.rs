@@ -205,7 +205,7 @@ impl Apply<'_> {
         let bare = || self.api.create_model(&planned.target_name, None, &bare);
         let ((), is_fresh) = self.or_bare(whole, made, bare)?;
         self.ledger
-            .made_named(KIND, &model.name, &planned.target_name, is_fresh)?;
+            .made(KIND, &model.name, &TargetId::new(&planned.target_name), is_fresh)?;
         if self.is_bare(KIND, &model.name) {
             for (key, value) in tags.iter().filter(|(key, _)| !is_bare_tag(key)) {
                 self.model_tag(model, planned, key, value)?;
@@ -247,7 +247,7 @@ impl Apply<'_> {
             .model(name)?
             .ok_or_else(|| ImportError::gone(KIND, &model.name, &name))?;
         if self.ledger.get(KIND, &model.name).is_none() {
-            self.ledger.made_named(KIND, &model.name, name, false)?;
+            self.ledger.made(KIND, &model.name, &TargetId::new(name), false)?;
         }
         let (mut tags, description, _) = self.fitting.registered_model(model);
         self.map_ids(&mut tags);
@@ -263,12 +263,7 @@ impl Apply<'_> {
         if found.description.is_empty() {
             self.describe(model, planned, description)?;
         } else if description.is_some_and(|description| description != found.description) {
-            self.kept(
-                KIND,
-                &model.name,
-                "description".to_owned(),
-                Reason::DiffersInTarget,
-            );
+            self.kept(KIND, &model.name, "description", Reason::DiffersInTarget);
         }
         Ok(())
     }

@@ -111,11 +111,7 @@ impl Apply<'_> {
     /// A run's texts as they are sent, its parent's id the target's; the tag of a parent to come is taken out.
     pub(super) fn fitted(&self, run: &Run) -> Result<FittedRun> {
         let fitted = self.fitting.run(run);
-        let mut fitted = fitted.map_err(|source| ImportError::Exim {
-            kind: KIND,
-            id: run.info.run_id.clone(),
-            source,
-        })?;
+        let mut fitted = fitted.map_err(ImportError::exim(KIND, &run.info.run_id))?;
         if let Some(at) = fitted.tags.iter().position(|(key, _)| key == PARENT_TAG) {
             match self.parent(run) {
                 Parent::There(id) => fitted.tags[at].1 = id.into_string(),
@@ -144,14 +140,14 @@ impl Apply<'_> {
 
     /// Whether a run was made by this process before its parent.
     pub(super) fn was_waiting(&self, run: &Run) -> bool {
-        super::lock(&self.late).contains(&run.info.run_id)
+        super::lock(&self.seen.late).contains(&run.info.run_id)
     }
 
     fn create_run(&self, run: &Run) -> Result<()> {
         let info = &run.info;
         let experiment_id = self.need(Kind::Experiments, &info.experiment_id)?;
         if matches!(self.parent(run), Parent::ToCome) {
-            super::lock(&self.late).insert(info.run_id.clone());
+            super::lock(&self.seen.late).insert(info.run_id.clone());
         }
         let fitted = self.fitted(run)?;
         let new = NewRun {
@@ -169,7 +165,7 @@ impl Apply<'_> {
         let find = || -> Result<Option<TargetId>, ClientError> {
             Ok(self.api.marked_run(&experiment_id, &mark)?.map(|run| run.id))
         };
-        let suspect = || super::lock(&self.suspects).insert(info.run_id.clone());
+        let suspect = || super::lock(&self.seen.suspects).insert(info.run_id.clone());
         let create = || match self.api.create_run(&new) {
             Ok(made) => Ok(made.id),
             Err(error) => {

@@ -14,7 +14,7 @@ impl Apply<'_> {
         let is_same = self
             .ledger
             .get(kind, id)
-            .is_some_and(|known| known.done == digest);
+            .is_some_and(|known| known.state.done == digest);
         is_same && self.ledger.noted(kind, id).is_none_or(|noted| !noted.waits())
     }
 
@@ -31,9 +31,9 @@ impl Apply<'_> {
         let key = (kind, id.to_owned());
         if let Some(noted) = self.ledger.noted(kind, id) {
             lock(&self.report).changes.note(&noted);
-            lock(&self.found).insert(key.clone(), noted);
+            lock(&self.seen.found).insert(key.clone(), noted);
         }
-        lock(&self.resumed).insert(key);
+        lock(&self.seen.resumed).insert(key);
         Some(Some(parts))
     }
 
@@ -47,7 +47,7 @@ impl Apply<'_> {
 
     /// Writes down that all of an object has arrived, but for what was found and for what the next import is to send.
     pub(super) fn done(&self, kind: Kind, id: &str, digest: u64) -> Result<()> {
-        let noted = lock(&self.found).remove(&(kind, id.to_owned()));
+        let noted = lock(&self.seen.found).remove(&(kind, id.to_owned()));
         let missing = self.refused_parts(kind, id);
         Ok(self
             .ledger
@@ -58,8 +58,8 @@ impl Apply<'_> {
     pub(super) fn limit(&self, change: Deviation) {
         let (kind, id) = owner(change.kind, &change.id);
         let key = (kind, id.to_owned());
-        let is_resumed = lock(&self.resumed).contains(&key);
-        let mut found = lock(&self.found);
+        let is_resumed = lock(&self.seen.resumed).contains(&key);
+        let mut found = lock(&self.seen.found);
         let noted = found.entry(key).or_default();
         if is_resumed && noted.holds(&change) {
             return;

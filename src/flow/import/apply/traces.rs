@@ -6,7 +6,7 @@ use super::refusal::Whole;
 use crate::archive::walk::JoinedObjects;
 use crate::client::{Body, ClientError};
 use crate::flow::import::Result;
-use crate::flow::import::artifacts::{self, Destination};
+use crate::flow::import::artifacts::Destination;
 use crate::flow::import::id_map::Parts;
 use crate::flow::import::part::PartKind;
 use crate::flow::import::plan::limits::Texts;
@@ -21,8 +21,8 @@ use crate::lang::rest::version::Feature;
 use crate::lang::spans::otlp;
 use crate::lang::spans::read::SPAN_FILE;
 use crate::lang::spans::write::span_file;
+use crate::model::Trace;
 use crate::model::pyjson::PyJson;
-use crate::model::{Span, Trace};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
@@ -42,7 +42,7 @@ const SERVER_METADATA: [&str; 1] = ["mlflow.trace.infoFinalized"];
 pub(super) struct Job {
     pub(super) trace: Trace,
     pub(super) spans: Vec<Vec<u8>>,
-    artifacts: Vec<Vec<u8>>,
+    pub(super) artifacts: Vec<Vec<u8>>,
     pub(super) digest: u64,
     /// The parts that are to be sent, where not all are.
     pub(super) only: Option<Arc<Parts>>,
@@ -65,8 +65,7 @@ impl Apply<'_> {
         if !self.has_traces() {
             return Ok(());
         }
-        self.monitor
-            .begin("traces", Some(self.archive.manifest().count(KIND)));
+        self.begin("traces", KIND);
         let mut traces = JoinedObjects::<Trace>::new(self.archive, &[Kind::Spans, Kind::Artifacts])?;
         let feed = |send: &mut dyn FnMut(Job) -> bool| -> Result<()> {
             while let Some(trace) = traces.next()? {
@@ -128,21 +127,15 @@ impl Apply<'_> {
             // Spans that arrive change times and state of their trace, by a rule of the server's.
             self.api.create_trace(&trace_info)?;
         }
-        self.trace_files(job, location)?;
+        self.put_files(job.whole(KIND), &TargetId::kept(id), location, &job.artifacts)?;
         self.links(job)?;
-        self.count(
-            if known.is_none() {
-                Done::Created
-            } else {
-                Done::Completed
-            },
-            KIND,
-        );
+        let done = known.map_or(Done::Created, |_| Done::Completed);
+        self.count(done, KIND);
         // Assessments come last; without any, this is all.
         if trace.assessments.is_empty() {
             self.done(KIND, id, job.digest)?;
         } else {
-            super::lock(&self.assessed).insert(id.clone(), job.digest);
+            super::lock(&self.seen.assessed).insert(id.clone(), job.digest);
         }
         Ok(())
     }
@@ -150,7 +143,7 @@ impl Apply<'_> {
     /// Whether a trace of that id may be made: nobody else's is there. Where the experiment is new, nobody is asked.
     fn may_make(&self, trace: &Trace) -> Result<bool> {
         let is_new = self.ledger.get(Kind::Experiments, &trace.experiment_id);
-        if is_new.is_some_and(|experiment| experiment.is_fresh) {
+        if is_new.is_some_and(|experiment| experiment.state.is_fresh) {
             return Ok(true);
         }
         let Some(found) = self.api.trace(&TargetId::kept(&trace.trace_id))? else {
@@ -160,7 +153,7 @@ impl Apply<'_> {
         let info = &found["trace"]["trace_info"];
         let is_ours = info["tags"][mark::KEY].as_str() == Some(expected.as_str());
         if !is_ours {
-            self.kept(KIND, &trace.trace_id, "*".to_owned(), Reason::TraceIdTaken);
+            self.kept(KIND, &trace.trace_id, "*", Reason::TraceIdTaken);
         }
         Ok(is_ours)
     }
@@ -231,7 +224,7 @@ impl Apply<'_> {
         if job.spans.is_empty() {
             return Ok(false);
         }
-        let spans = self.spans_of(job)?;
+        let spans = spans::parsed(self.archive, &job.spans)?;
         let whole = job.whole(Kind::Spans);
         let sent = if self.target.has(Feature::Otlp) && whole.wants_any(PartKind::Span) {
             spans::sent(&job.trace, &spans)
@@ -287,37 +280,12 @@ impl Apply<'_> {
             return Ok(());
         }
         let Destination::Proxy(root) = Destination::of(location) else {
-            self.left_out(Kind::Spans, whole.id, "*".to_owned(), Reason::NoArtifactProxy);
+            self.left_out(Kind::Spans, whole.id, "*", Reason::NoArtifactProxy);
             return Ok(());
         };
         let body = Body::Bytes(file.to_dumps_text().into_bytes());
         let send = || self.api.put_artifact(&format!("{root}/{SPAN_FILE}"), body);
         self.file_alone(Whole::new(Kind::Spans, whole.id), SPAN_FILE, send)
-    }
-
-    pub(super) fn spans_of(&self, job: &Job) -> Result<Vec<Span>> {
-        spans::parsed(self.archive, &job.spans)
-    }
-
-    pub(super) fn trace_files(&self, job: &Job, location: &str) -> Result<()> {
-        let id = &job.trace.trace_id;
-        for file in self.files_of(&job.artifacts)? {
-            let Destination::Proxy(root) = Destination::of(location) else {
-                self.left_out(
-                    KIND,
-                    id,
-                    PartKind::Artifact.of(&file.path),
-                    Reason::NoArtifactProxy,
-                );
-                continue;
-            };
-            if let Some(blob) = file.blob() {
-                let body = artifacts::body(self.archive, blob)?;
-                let send = || self.api.put_artifact(&format!("{root}/{}", file.path), body);
-                self.file_alone(job.whole(KIND), &file.path, send)?;
-            }
-        }
-        Ok(())
     }
 
     fn links(&self, job: &Job) -> Result<()> {

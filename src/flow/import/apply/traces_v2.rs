@@ -7,6 +7,7 @@ use crate::client::ClientError;
 use crate::flow::import::part::PartKind;
 use crate::flow::import::plan::limits::Texts;
 use crate::flow::import::report::Done;
+use crate::flow::import::spans;
 use crate::flow::import::{ImportError, Result};
 use crate::format::Kind;
 use crate::lang::rest::api::{TargetId, TargetTrace};
@@ -31,10 +32,15 @@ impl Apply<'_> {
             self.alone(job.whole(KIND), "state and execution_duration", send)?;
         }
         if !job.spans.is_empty() {
-            let file = span_file_v2(&self.spans_of(job)?, target.id.as_str());
+            let file = span_file_v2(&spans::parsed(self.archive, &job.spans)?, target.id.as_str());
             self.put_span_file(job.whole(Kind::Spans), &target.artifact_location, &file)?;
         }
-        self.trace_files(job, &target.artifact_location)?;
+        self.put_files(
+            job.whole(KIND),
+            &target.id,
+            &target.artifact_location,
+            &job.artifacts,
+        )?;
         self.count(done, KIND);
         self.done(KIND, id, job.digest)
     }
@@ -90,7 +96,7 @@ impl Apply<'_> {
         let experiment_id = self.need(Kind::Experiments, &trace.experiment_id)?;
         let experiment = self.ledger.get(Kind::Experiments, &trace.experiment_id);
         // Without a journal only the mark knows what is in an experiment that was there.
-        let is_new = experiment.is_some_and(|experiment| experiment.is_fresh);
+        let is_new = experiment.is_some_and(|experiment| experiment.state.is_fresh);
         let maybe_there = !is_new || self.ledger.is_intended(KIND, id);
         self.ledger.intend(KIND, &[id])?;
         let (metadata, tags) = self.texts_v2(trace);

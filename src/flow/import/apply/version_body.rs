@@ -1,6 +1,7 @@
 //! The body of the call that makes a model version.
 
 use super::Apply;
+use super::pairs;
 use super::versions::{VERSION, is_bare_tag};
 use crate::flow::import::Result;
 use crate::flow::import::part::PartKind;
@@ -52,11 +53,7 @@ impl Apply<'_> {
         let id = Object::id(version);
         let context = contexts.of(version);
         let (tags, description) = self.version_texts(version, contexts)?;
-        let tags: Vec<_> = tags
-            .iter()
-            .map(|(key, value)| json!({"key": key, "value": value}))
-            .collect();
-        let mut body = json!({"name": planned.target_name, "tags": tags});
+        let mut body = json!({"name": planned.target_name, "tags": pairs(&tags)});
         if let Some(description) = description {
             body["description"] = description.into();
         }
@@ -66,19 +63,14 @@ impl Apply<'_> {
             body["source"] = if is_known { source } else { PROMPT_SOURCE }.into();
             return Ok(Some(Body::of(body)));
         }
-        let given = Given {
-            uri: version.source.as_deref().unwrap_or_default(),
-            run_id: version.run_id.as_deref().filter(|run_id| !run_id.is_empty()),
-            model_id: version.model_id.as_deref(),
-            run_artifact_uri: context.run_artifact_uri.as_deref(),
-        };
+        let given = Given::of(version, &context);
         let mut source: Source = version_source::rewrite(given, self);
         if let Some(fault) = source.fault {
             self.left_out(VERSION, &id, PartKind::Source.of(given.uri), fault);
             return Ok(None);
         }
         if given.run_id.is_some() && source.run_id.as_deref() == given.run_id {
-            self.kept(VERSION, &id, "run_id".to_owned(), Reason::RunNotInTarget);
+            self.kept(VERSION, &id, "run_id", Reason::RunNotInTarget);
         }
         if source.is_version {
             self.as_its_source(&mut source)?;

@@ -1,6 +1,7 @@
 //! Versions of registered models and prompts, with their numbers.
 
 use super::Apply;
+use super::pairs;
 use super::refusal::Whole;
 use super::version_body::Body;
 use crate::client::ClientError;
@@ -99,12 +100,7 @@ impl Apply<'_> {
             body.json.as_object_mut().map(|body| body.remove("run_id"));
             made = self.numbered(version, &body.json, planned, numbers);
             if made.is_ok() {
-                self.left_out(
-                    VERSION,
-                    &id,
-                    "run_id".to_owned(),
-                    Reason::DiffersFromSourceVersion,
-                );
+                self.left_out(VERSION, &id, "run_id", Reason::DiffersFromSourceVersion);
             }
         }
         // Without what can be added later; then without the link to the run too.
@@ -176,20 +172,15 @@ impl Apply<'_> {
 
     /// A version that only holds a number.
     fn placeholder(&self, planned: &PlannedModel, numbers: &Numbers) -> Value {
-        let mut tags = Vec::new();
-        let source = if planned.is_prompt {
-            let values = ["true", "deleted"];
-            tags.extend(
-                PROMPT_TAGS
-                    .iter()
-                    .zip(values)
-                    .map(|(key, value)| json!({"key": key, "value": value})),
-            );
-            PROMPT_SOURCE
-        } else {
-            PLACEHOLDER
+        let own = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        let (source, tags) = match planned.is_prompt {
+            true => (
+                PROMPT_SOURCE,
+                vec![own(PROMPT_TAGS[0], "true"), own(PROMPT_TAGS[1], "deleted")],
+            ),
+            false => (PLACEHOLDER, Texts::new()),
         };
-        json!({"name": numbers.name, "source": source, "tags": tags})
+        json!({"name": numbers.name, "source": source, "tags": pairs(&tags)})
     }
 
     /// A version that is to be deleted: servers keep no more of it than its number and tags.
@@ -205,11 +196,7 @@ impl Apply<'_> {
         if let Some(tags) = body["tags"].as_array_mut() {
             let has = |tag: &Value| texts.iter().any(|(key, _)| tag["key"] == key.as_str());
             tags.retain(|tag| !has(tag));
-            tags.extend(
-                texts
-                    .iter()
-                    .map(|(key, value)| json!({"key": key, "value": value})),
-            );
+            tags.extend(pairs(&texts));
         }
         Ok(body)
     }
@@ -226,12 +213,7 @@ impl Apply<'_> {
             let text = value.as_deref().unwrap_or_default();
             // What databases hold in place of it.
             if !text.is_empty() && !text.starts_with("REDACTED-") {
-                self.left_out(
-                    VERSION,
-                    &Object::id(version),
-                    field.to_owned(),
-                    Reason::ClearedByServer,
-                );
+                self.left_out(VERSION, &Object::id(version), field, Reason::ClearedByServer);
             }
         }
     }
@@ -242,11 +224,7 @@ impl Apply<'_> {
         contexts: &VersionContexts,
     ) -> Result<(Texts, Option<String>)> {
         let fitted = self.fitting.model_version(version, &contexts.of(version));
-        let (mut tags, description, _) = fitted.map_err(|source| ImportError::Exim {
-            kind: VERSION,
-            id: Object::id(version),
-            source,
-        })?;
+        let (mut tags, description, _) = fitted.map_err(ImportError::exim(VERSION, &Object::id(version)))?;
         self.map_ids(&mut tags);
         Ok((tags, description))
     }
@@ -274,7 +252,7 @@ impl Apply<'_> {
         let found = self.api.version_of(&numbers.name, number)?;
         let Some(found) = found else {
             if !is_deleted {
-                self.kept(VERSION, &id, "current_stage".to_owned(), Reason::DeletedInTarget);
+                self.kept(VERSION, &id, "current_stage", Reason::DeletedInTarget);
             }
             return Ok(());
         };
@@ -282,7 +260,7 @@ impl Apply<'_> {
             return Ok(self.api.delete_version(&planned.target_name, number)?);
         }
         if !found.run_id.is_empty() && version.run_id.as_ref() == Some(&found.run_id) {
-            self.kept(VERSION, &id, "run_id".to_owned(), Reason::RunNotInTarget);
+            self.kept(VERSION, &id, "run_id", Reason::RunNotInTarget);
         }
         self.add_texts(version, contexts, numbers, &found)?;
         if matches!(found.stage.as_str(), "" | "None") {
@@ -339,8 +317,8 @@ impl Apply<'_> {
     /// Names a version that could not have its own number.
     fn name_number(&self, version: &ModelVersion, number: u64) {
         if number != version.version {
-            let (id, field) = (Object::id(version), "version".to_owned());
-            self.limited(VERSION, &id, field, Reason::VersionNumber, Outcome::Replaced);
+            let id = Object::id(version);
+            self.limited(VERSION, &id, "version", Reason::VersionNumber, Outcome::Replaced);
         }
     }
 }

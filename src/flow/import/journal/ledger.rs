@@ -1,11 +1,14 @@
 //! What several threads share of an import: the journal and the mapping.
 
-use super::{JournalError, Journals};
+use super::{Journal, JournalError, Journals, can_resume};
 use crate::flow::import::deviations::NotedDeviations;
+use crate::flow::import::id_map::MISSING;
 use crate::flow::import::id_map::{IdMap, Parts, TargetObject};
 use crate::flow::import::identity::Identity;
 use crate::format::Kind;
 use crate::lang::rest::api::TargetId;
+use serde_json::json;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -52,15 +55,22 @@ impl Ledger {
         self.lock().1.is_intended(kind, id)
     }
 
-    /// Writes down objects that are about to be made.
+    /// Writes down objects that are about to be made; they are on disk when this returns.
     ///
     /// # Errors
     /// The journal cannot be written.
     pub(crate) fn intend(&self, kind: Kind, ids: &[&str]) -> Result<(), JournalError> {
-        if ids.is_empty() {
-            return Ok(());
+        let Journals { origins, journals } = &mut self.lock().0;
+        let mut by_origin: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
+        for id in ids {
+            let (number, id) = origins.owner(kind, id);
+            by_origin.entry(number).or_default().push(id);
         }
-        self.lock().0.intend(kind, ids)
+        for (number, ids) in by_origin {
+            journals[number].append(&json!({"ids": ids, "intent": kind}))?;
+            journals[number].sync()?;
+        }
+        Ok(())
     }
 
     /// Writes down an object that is there; `is_fresh` where this process made it.
@@ -81,20 +91,6 @@ impl Ledger {
     ///
     /// # Errors
     /// The journal cannot be written.
-    pub(crate) fn made_named(
-        &self,
-        kind: Kind,
-        id: &str,
-        name: &str,
-        is_fresh: bool,
-    ) -> Result<(), JournalError> {
-        self.made(kind, id, &TargetId::new(name), is_fresh)
-    }
-
-    /// The same, with what tells it from others of its id.
-    ///
-    /// # Errors
-    /// The journal cannot be written.
     pub(crate) fn made_as(
         &self,
         kind: Kind,
@@ -103,8 +99,9 @@ impl Ledger {
         is_fresh: bool,
         identity: Identity,
     ) -> Result<(), JournalError> {
-        let (journal, mapping) = &mut *self.lock();
-        journal.made_as(kind, id, new_id, identity)?;
+        let (journals, mapping) = &mut *self.lock();
+        let (journal, own_id) = journals.of(kind, id);
+        journal.made_as(kind, own_id, new_id, identity)?;
         mapping.insert(kind, id, new_id, is_fresh);
         mapping.identify(kind, id, identity);
         Ok(())
@@ -115,8 +112,9 @@ impl Ledger {
     /// # Errors
     /// The journal cannot be written.
     pub(crate) fn refused(&self, kind: Kind, id: &str) -> Result<(), JournalError> {
-        let (journal, mapping) = &mut *self.lock();
-        journal.refused(kind, id)?;
+        let (journals, mapping) = &mut *self.lock();
+        let (journal, own_id) = journals.of(kind, id);
+        journal.append(&json!({"id": own_id, "refused": kind}))?;
         mapping.drop_intent(kind, id);
         Ok(())
     }
@@ -133,8 +131,18 @@ impl Ledger {
         noted: &NotedDeviations,
         missing: &Parts,
     ) -> Result<(), JournalError> {
-        let (journal, mapping) = &mut *self.lock();
-        journal.done(kind, id, digest, noted, missing)?;
+        let (journals, mapping) = &mut *self.lock();
+        let (journal, own_id) = journals.of(kind, id);
+        let is_named = can_resume(kind) && missing.len() <= MISSING;
+        let told = if is_named || missing.is_empty() { digest } else { 0 };
+        let mut line = json!({"digest": format!("{told:016x}"), "done": kind, "id": own_id});
+        if is_named && !missing.is_empty() {
+            line["missing"] = json!(missing);
+        }
+        if !noted.is_empty() {
+            line["limits"] = json!(noted);
+        }
+        journal.append(&line)?;
         mapping.set_done(kind, id, digest);
         Ok(())
     }
@@ -144,7 +152,9 @@ impl Ledger {
     /// # Errors
     /// The journal cannot be written.
     pub(crate) fn checked(&self, kind: Kind) -> Result<(), JournalError> {
-        self.lock().0.checked(kind)
+        let journals = &mut self.lock().0.journals;
+        let mut all = journals.iter_mut();
+        all.try_for_each(|journal| journal.append(&json!({"checked": kind})))
     }
 
     /// Writes down that all of an archive has arrived.
@@ -152,7 +162,10 @@ impl Ledger {
     /// # Errors
     /// The journal cannot be written.
     pub(crate) fn complete(&self, content_id: &str) -> Result<(), JournalError> {
-        self.lock().0.complete(content_id)
+        let journals = &mut self.lock().0.journals;
+        journals.iter_mut().skip(1).try_for_each(Journal::sync)?;
+        journals[0].append(&json!({"complete": content_id, "time": crate::archive::now_text()}))?;
+        journals[0].sync()
     }
 
     /// Where the journal is.

@@ -3,16 +3,12 @@
 
 use super::{Journal, JournalContents, JournalError, JournalKey, default_path, state_folder};
 use crate::archive::remote::is_remote;
-use crate::flow::import::deviations::NotedDeviations;
 use crate::flow::import::id_map::{IdMap, Parts};
-use crate::flow::import::identity::Identity;
 use crate::flow::import::options::ToldOptions;
 use crate::flow::import::origins::TargetOrigins;
 use crate::format::Kind;
-use crate::lang::rest::api::TargetId;
 use crate::lang::rest::version::Version;
 use serde_json::json;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Where the journals of an import are, in the order of origins; the first is that of the archive's own.
@@ -111,8 +107,8 @@ impl JournalPlaces {
                     continue;
                 };
                 mapping.insert(kind, &new, &known.id, false);
-                mapping.identify(kind, &new, known.identity);
-                mapping.set_done(kind, &new, known.done);
+                mapping.identify(kind, &new, known.state.identity);
+                mapping.set_done(kind, &new, known.state.done);
                 if let Some(noted) = contents.mapping.noted(kind, &id) {
                     mapping.note(kind, &new, noted.clone());
                 }
@@ -140,8 +136,9 @@ impl JournalPlaces {
 /// The journals of all origins, open for appending.
 #[derive(Debug)]
 pub(crate) struct Journals {
-    origins: TargetOrigins,
-    journals: Vec<Journal>,
+    pub(super) origins: TargetOrigins,
+    /// That of the archive's own origin, which tells of the whole import, then the others.
+    pub(super) journals: Vec<Journal>,
 }
 
 impl From<Journal> for Journals {
@@ -155,7 +152,7 @@ impl From<Journal> for Journals {
 
 impl Journals {
     /// The journal of an object, and its id there.
-    fn of<'j>(&'j mut self, kind: Kind, id: &'j str) -> (&'j mut Journal, &'j str) {
+    pub(super) fn of<'j>(&'j mut self, kind: Kind, id: &'j str) -> (&'j mut Journal, &'j str) {
         let (number, id) = self.origins.owner(kind, id);
         (&mut self.journals[number], id)
     }
@@ -163,55 +160,6 @@ impl Journals {
     /// Where that of the archive's own origin is.
     pub(crate) fn path(&self) -> &Path {
         self.journals[0].path()
-    }
-
-    pub(super) fn intend(&mut self, kind: Kind, ids: &[&str]) -> Result<(), JournalError> {
-        let mut by_origin: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
-        for id in ids {
-            let (number, id) = self.origins.owner(kind, id);
-            by_origin.entry(number).or_default().push(id);
-        }
-        let mut all = by_origin.into_iter();
-        all.try_for_each(|(number, ids)| self.journals[number].intend(kind, &ids))
-    }
-
-    pub(super) fn made_as(
-        &mut self,
-        kind: Kind,
-        id: &str,
-        new_id: &TargetId,
-        identity: Identity,
-    ) -> Result<(), JournalError> {
-        let (journal, id) = self.of(kind, id);
-        journal.made_as(kind, id, new_id, identity)
-    }
-
-    pub(super) fn refused(&mut self, kind: Kind, id: &str) -> Result<(), JournalError> {
-        let (journal, id) = self.of(kind, id);
-        journal.refused(kind, id)
-    }
-
-    pub(super) fn done(
-        &mut self,
-        kind: Kind,
-        id: &str,
-        digest: u64,
-        noted: &NotedDeviations,
-        missing: &Parts,
-    ) -> Result<(), JournalError> {
-        let (journal, id) = self.of(kind, id);
-        journal.done(kind, id, digest, noted, missing)
-    }
-
-    pub(super) fn checked(&mut self, kind: Kind) -> Result<(), JournalError> {
-        let mut journals = self.journals.iter_mut();
-        journals.try_for_each(|journal| journal.checked(kind))
-    }
-
-    /// The whole import is told by the journal of the archive's own origin.
-    pub(super) fn complete(&mut self, content_id: &str) -> Result<(), JournalError> {
-        self.journals.iter_mut().skip(1).try_for_each(Journal::sync)?;
-        self.journals[0].complete(content_id)
     }
 
     /// Writes all that the target's marks told, in new journals.
@@ -222,7 +170,7 @@ impl Journals {
         let mut counts = vec![0_u64; self.journals.len()];
         for (kind, id, known) in mapping.entries() {
             let (number, id) = self.origins.owner(kind, &id);
-            self.journals[number].made_as(kind, id, &known.id, known.identity)?;
+            self.journals[number].made_as(kind, id, &known.id, known.state.identity)?;
             counts[number] += 1;
         }
         for (journal, count) in self.journals.iter_mut().zip(counts) {

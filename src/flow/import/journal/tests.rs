@@ -1,5 +1,6 @@
 use super::*;
-use crate::flow::import::deviations::{Deviation, Deviations, Outcome};
+use crate::flow::import::deviations::{Deviation, Deviations, NotedDeviations, Outcome};
+use crate::flow::import::id_map::{MISSING, Parts};
 use crate::flow::import::options::ToldOptions;
 use crate::format::Reason;
 
@@ -24,15 +25,21 @@ fn noted(changes: usize) -> NotedDeviations {
     noted
 }
 
-fn made(journal: &mut Journal, kind: Kind, id: &str, new_id: &str) -> Result<(), JournalError> {
-    journal.made_as(kind, id, &TargetId::new(new_id), Identity::default())
+fn made(journal: &Ledger, kind: Kind, id: &str, new_id: &str) -> Result<(), JournalError> {
+    journal.made(kind, id, &TargetId::new(new_id), false)
+}
+
+/// Opens a journal to be written.
+fn open(path: &Path, content_id: &str) -> (Ledger, JournalContents) {
+    let (journal, contents) = Journal::open(path, &key(), content_id, None, &ToldOptions::new()).unwrap();
+    (Ledger::new(journal, IdMap::default()), contents)
 }
 
 fn written(path: &Path) -> Vec<u8> {
-    let (mut journal, contents) = Journal::open(path, &key(), "c1", None, &ToldOptions::new()).unwrap();
+    let (journal, contents) = open(path, "c1");
     assert_eq!(contents.sessions, 0);
     journal.intend(Kind::Runs, &["a", "b"]).unwrap();
-    made(&mut journal, Kind::Runs, "a", "x").unwrap();
+    made(&journal, Kind::Runs, "a", "x").unwrap();
     journal
         .done(Kind::Runs, "a", 0xfe, &noted(1), &Parts::new())
         .unwrap();
@@ -45,10 +52,10 @@ fn a_journal_says_again_what_was_written() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("j");
     written(&path);
-    let (mut journal, contents) = Journal::open(&path, &key(), "c2", None, &ToldOptions::new()).unwrap();
+    let (journal, contents) = open(&path, "c2");
     let known = contents.mapping.get(Kind::Runs, "a").unwrap();
     assert_eq!(
-        (known.id.as_str(), known.done, known.is_fresh),
+        (known.id.as_str(), known.state.done, known.state.is_fresh),
         ("x", 0xfe, false)
     );
     assert_eq!(contents.mapping.noted(Kind::Runs, "a"), Some(&noted(1)));
@@ -63,9 +70,9 @@ fn a_journal_says_again_what_was_written() {
 fn of_an_object_with_many_limits_the_first_are_named_and_the_rest_is_counted() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("j");
-    let (mut journal, _) = Journal::open(&path, &key(), "c1", None, &ToldOptions::new()).unwrap();
+    let (journal, _) = open(&path, "c1");
     for id in ["a", "b"] {
-        made(&mut journal, Kind::Runs, id, "x").unwrap();
+        made(&journal, Kind::Runs, id, "x").unwrap();
         journal
             .done(Kind::Runs, id, 1, &noted(1_002), &Parts::new())
             .unwrap();
@@ -95,7 +102,7 @@ fn a_torn_last_line_is_cut_and_any_other_damage_is_an_error() {
         let contents = Journal::read(&path, &key()).unwrap();
         let whole = line_ends.iter().rfind(|end| **end < cut).map_or(0, |end| end + 1);
         assert_eq!(contents.whole_bytes, whole as u64);
-        drop(Journal::open(&path, &key(), "c1", None, &ToldOptions::new()).unwrap());
+        drop(open(&path, "c1"));
         assert!(Journal::read(&path, &key()).is_ok());
     }
     for at in 0..bytes.len() - 1 {
@@ -135,13 +142,13 @@ fn two_imports_never_share_a_journal() {
 fn what_was_done_is_unchecked_until_a_line_says_otherwise() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("j");
-    let (mut journal, _) = Journal::open(&path, &key(), "c1", None, &ToldOptions::new()).unwrap();
+    let (journal, _) = open(&path, "c1");
     let checked = |id: &str| {
         let contents = Journal::read(&path, &key()).unwrap();
-        contents.mapping.get(Kind::Runs, id).unwrap().is_checked
+        contents.mapping.get(Kind::Runs, id).unwrap().state.is_checked
     };
     for id in ["a", "b"] {
-        made(&mut journal, Kind::Runs, id, id).unwrap();
+        made(&journal, Kind::Runs, id, id).unwrap();
     }
     journal
         .done(Kind::Runs, "a", 1, &NotedDeviations::default(), &Parts::new())
@@ -161,14 +168,14 @@ fn another_version_of_the_target_opens_everything_again() {
     let path = directory.path().join("j");
     let (old, new) = (Version::new(2, 22), Version::new(3, 18));
     let done = |version| {
-        let (mut journal, contents) =
-            Journal::open(&path, &key(), "c1", version, &ToldOptions::new()).unwrap();
+        let (journal, contents) = Journal::open(&path, &key(), "c1", version, &ToldOptions::new()).unwrap();
         let known = contents
             .mapping
             .get(Kind::Runs, "a")
-            .map_or(0, |known| known.done);
+            .map_or(0, |known| known.state.done);
         let is_noted = contents.mapping.noted(Kind::Runs, "a").is_some();
-        made(&mut journal, Kind::Runs, "a", "x").unwrap();
+        let journal = Ledger::new(journal, IdMap::default());
+        made(&journal, Kind::Runs, "a", "x").unwrap();
         if known == 0 {
             journal
                 .done(Kind::Runs, "a", 7, &noted(1), &Parts::new())
@@ -193,7 +200,7 @@ fn refused_parts_are_kept_by_name_and_too_many_of_them_send_all_again() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("j");
     let parts = |count: usize| -> Parts { (0..count).map(|number| format!("metric {number}")).collect() };
-    let (mut journal, _) = Journal::open(&path, &key(), "c1", None, &ToldOptions::new()).unwrap();
+    let (journal, _) = open(&path, "c1");
     let ids = ["few", "many", "whole", "other kind"];
     for (id, count) in ids.into_iter().zip([2, MISSING + 1, 0, 2]) {
         let kind = if id == "other kind" {
@@ -201,7 +208,7 @@ fn refused_parts_are_kept_by_name_and_too_many_of_them_send_all_again() {
         } else {
             Kind::Runs
         };
-        made(&mut journal, kind, id, "x").unwrap();
+        made(&journal, kind, id, "x").unwrap();
         journal
             .done(kind, id, 7, &NotedDeviations::default(), &parts(count))
             .unwrap();
@@ -209,7 +216,7 @@ fn refused_parts_are_kept_by_name_and_too_many_of_them_send_all_again() {
     let known = |kind: Kind, id: &str| {
         let mapping = Journal::read(&path, &key()).unwrap().mapping;
         let missing = mapping.missing(kind, id).map(|parts| (*parts).clone());
-        (mapping.get(kind, id).unwrap().done, missing)
+        (mapping.get(kind, id).unwrap().state.done, missing)
     };
     assert_eq!(known(Kind::Runs, "few"), (7, Some(parts(2))));
     assert_eq!(known(Kind::Runs, "many"), (0, None));

@@ -55,6 +55,7 @@ impl Plan {
             others: Vec::new(),
         };
         builder.workspace();
+        builder.too_old();
         builder.names(&named)?;
         builder.runs()?;
         builder.logged_models()?;
@@ -69,6 +70,17 @@ impl Plan {
             });
         }
         Ok(builder.plan)
+    }
+}
+
+/// What a target must have to take objects of a kind at all; none of those that each target has.
+fn feature_of(kind: Kind) -> Option<Feature> {
+    match kind {
+        Kind::LoggedModels | Kind::ModelMetrics => Some(Feature::LoggedModels),
+        Kind::Traces | Kind::Spans => Some(Feature::TracesV2),
+        Kind::EvaluationDatasets | Kind::DatasetRecords | Kind::Scorers => Some(Feature::EvaluationDatasets),
+        Kind::Workspaces | Kind::Experiments | Kind::Runs | Kind::Metrics | Kind::Datasets => None,
+        Kind::RegisteredModels | Kind::ModelVersions | Kind::Artifacts => None,
     }
 }
 
@@ -141,11 +153,7 @@ impl Builder<'_> {
             }
             self.files(&mut runs)?;
             let known = self.mapping.id(Kind::Runs, &info.run_id);
-            let action = if known.is_some() {
-                Action::Reuse
-            } else {
-                Action::Create
-            };
+            let action = Self::action(&known);
             self.identify(Kind::Runs, &info.run_id, Identity::of_run(&run), "");
             self.count(Kind::Runs, &info.run_id, action, known, info.run_name.clone());
             if let Some(parent) = run.parent_id() {
@@ -231,7 +239,6 @@ impl Builder<'_> {
     fn logged_models(&mut self) -> Result<()> {
         let kind = Kind::LoggedModels;
         if !self.target.has(Feature::LoggedModels) {
-            self.too_old(&[Kind::LoggedModels, Kind::ModelMetrics]);
             return Ok(());
         }
         // Points are only passed over here: what belongs to no model is damage, to be found before the first write.
@@ -246,11 +253,7 @@ impl Builder<'_> {
                 continue;
             }
             let known = self.mapping.id(kind, &model.model_id);
-            let action = if known.is_some() {
-                Action::Reuse
-            } else {
-                Action::Create
-            };
+            let action = Self::action(&known);
             self.count(kind, &model.model_id, action, known, model.name.clone());
             self.files(&mut models)?;
             let (_, _, changes) = self.fitting.logged_model(&model);
@@ -262,7 +265,6 @@ impl Builder<'_> {
     fn genai(&mut self) -> Result<()> {
         self.traces()?;
         if !self.target.has(Feature::EvaluationDatasets) {
-            self.too_old(&[Kind::EvaluationDatasets, Kind::DatasetRecords, Kind::Scorers]);
             return Ok(());
         }
         // As with points of models, so with records.
@@ -272,10 +274,10 @@ impl Builder<'_> {
             let kind = Kind::EvaluationDatasets;
             let known = self.mapping.id(kind, &dataset.dataset_id);
             let is_chosen = self.plan.chosen.dataset(&dataset);
-            let action = match (is_chosen, &known) {
-                (false, _) => Action::Skip,
-                (true, Some(_)) => Action::Reuse,
-                (true, None) => Action::Create,
+            let action = if is_chosen {
+                Self::action(&known)
+            } else {
+                Action::Skip
             };
             if is_chosen {
                 let limit = self.fitting.limits.model_tag;
@@ -298,6 +300,14 @@ impl Builder<'_> {
         Ok(())
     }
 
+    /// What happens to an object that is chosen.
+    pub(super) fn action(known: &Option<TargetId>) -> Action {
+        match known {
+            Some(_) => Action::Reuse,
+            None => Action::Create,
+        }
+    }
+
     pub(super) fn by_experiment(&self, kind: Kind, experiment_id: &str, id: &str) -> Action {
         match self.plan.chosen.in_experiment(kind, experiment_id) {
             false => Action::Skip,
@@ -309,28 +319,25 @@ impl Builder<'_> {
     /// Remembers an object whose id an earlier import brought as another object's.
     pub(super) fn identify(&mut self, kind: Kind, id: &str, identity: Identity, names: &str) {
         let known = self.mapping.get(kind, id);
-        if known.is_some_and(|known| known.identity.is_other(identity)) {
+        if known.is_some_and(|known| known.state.identity.is_other(identity)) {
             self.others.push(format!("{kind} {id}{names}"));
         }
     }
 
-    pub(super) fn too_old(&mut self, kinds: &[Kind]) {
-        for &kind in kinds {
+    /// Counts the objects of kinds that the target is too old for.
+    fn too_old(&mut self) {
+        let target = self.target;
+        let is_missing = |kind: &Kind| feature_of(*kind).is_some_and(|feature| !target.has(feature));
+        for &kind in Kind::ALL.iter().filter(|kind| is_missing(kind)) {
             let count = self.archive.manifest().count(kind);
-            self.plan
-                .changes
-                .count(kind, Reason::TargetTooOld, Outcome::LeftOut, count);
+            let changes = &mut self.plan.changes;
+            changes.count(kind, Reason::TargetTooOld, Outcome::LeftOut, count);
         }
     }
 
     pub(super) fn limit(&mut self, kind: Kind, id: &str, field: &str, reason: Reason, outcome: Outcome) {
-        self.plan.changes.add(Deviation {
-            kind,
-            id: id.to_owned(),
-            field: field.to_owned(),
-            reason: reason.into(),
-            outcome,
-        });
+        let change = Deviation::new(kind, id, field, reason, outcome);
+        self.plan.changes.add(change);
     }
 
     pub(super) fn count(

@@ -335,13 +335,8 @@ impl Fit<'_> {
     }
 
     fn change(&mut self, field: String, reason: Reason, outcome: Outcome) {
-        self.changes.push(Deviation {
-            kind: self.kind,
-            id: self.id.to_owned(),
-            field,
-            reason: reason.into(),
-            outcome,
-        });
+        let change = Deviation::new(self.kind, self.id, field, reason, outcome);
+        self.changes.push(change);
     }
 }
 

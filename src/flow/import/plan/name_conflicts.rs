@@ -4,7 +4,8 @@ use super::{Action, PlannedExperiment, PlannedModel};
 use crate::flow::import::id_map::IdMap;
 use crate::flow::import::options::{ImportOptions, OnConflict};
 use crate::flow::import::origins::TargetOrigins;
-use crate::flow::import::target::{DEFAULT_EXPERIMENT, NamesInTarget, TargetState, numbered};
+use crate::flow::import::target::{DEFAULT_EXPERIMENT, TargetState, numbered};
+use crate::flow::import::{ImportError, Result};
 use crate::format::Kind;
 use crate::lang::rest::api::TargetId;
 use crate::lang::rest::mark;
@@ -22,13 +23,6 @@ pub(super) struct Decisions<'a> {
     pub options: &'a ImportOptions,
     pub origins: &'a TargetOrigins,
     pub taken: HashSet<(Kind, String)>,
-}
-
-/// An object that a journal knows and the target no longer has.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Gone {
-    pub id: String,
-    pub target_id: String,
 }
 
 /// The name that an experiment is to have in the target.
@@ -59,17 +53,14 @@ fn is_default(experiment: &Experiment, target_name: &str) -> bool {
 
 impl Decisions<'_> {
     /// Decides about an experiment.
-    pub(super) fn experiment(&mut self, experiment: &Experiment) -> Result<PlannedExperiment, Gone> {
+    pub(super) fn experiment(&mut self, experiment: &Experiment) -> Result<PlannedExperiment> {
         let id = &experiment.experiment_id;
         let name = experiment_name(experiment, self.options);
         let known = self.mapping.id(Kind::Experiments, id);
         if let Some(target_id) = &known
             && !self.target.experiments.contains_key(target_id)
         {
-            return Err(Gone {
-                id: id.clone(),
-                target_id: target_id.to_string(),
-            });
+            return Err(ImportError::gone(Kind::Experiments, id, target_id));
         }
         let found = known.or_else(|| self.target.marked.get(id).cloned());
         let (action, target_id, target_name) = match found.and_then(|id| self.target.experiments.get(&id)) {
@@ -139,17 +130,14 @@ impl Decisions<'_> {
     }
 
     /// Decides about a registered model or prompt.
-    pub(super) fn model(&mut self, model: &RegisteredModel) -> Result<PlannedModel, Gone> {
+    pub(super) fn model(&mut self, model: &RegisteredModel) -> Result<PlannedModel> {
         let name = model_name(model, self.options);
         let kind = Kind::RegisteredModels;
         let known = self.mapping.name(kind, &model.name);
         if let Some(target_id) = &known
             && !self.target.models.contains_key(target_id)
         {
-            return Err(Gone {
-                id: model.name.clone(),
-                target_id: target_id.clone(),
-            });
+            return Err(ImportError::gone(kind, &model.name, target_id));
         }
         let is_ours = |name: &String| {
             let found = self.target.models.get(name);
@@ -185,31 +173,5 @@ impl Decisions<'_> {
             (true, OnConflict::Merge) if is_there => (Action::Merge, name),
             (true, _) => (Action::Conflict, name),
         }
-    }
-}
-
-/// Names to ask the target for.
-pub(super) fn wanted(
-    experiments: &[Experiment],
-    models: &[RegisteredModel],
-    mapping: &IdMap,
-    options: &ImportOptions,
-) -> NamesInTarget {
-    let known_model = |model: &RegisteredModel| mapping.name(Kind::RegisteredModels, &model.name);
-    NamesInTarget {
-        experiments: experiments
-            .iter()
-            .filter(|experiment| mapping.id(Kind::Experiments, &experiment.experiment_id).is_none())
-            .map(|experiment| experiment_name(experiment, options))
-            .collect(),
-        experiment_ids: experiments
-            .iter()
-            .filter_map(|experiment| mapping.id(Kind::Experiments, &experiment.experiment_id))
-            .collect(),
-        models: models
-            .iter()
-            .map(|model| known_model(model).unwrap_or_else(|| model_name(model, options)))
-            .collect(),
-        rename: options.on_conflict == OnConflict::Rename,
     }
 }

@@ -8,7 +8,9 @@ use crate::flow::import::experiments::is_made_up;
 use crate::flow::import::id_map::IdMap;
 use crate::flow::import::identity::Identity;
 use crate::flow::import::options::ImportOptions;
-use crate::flow::import::plan::name_conflicts::{Decisions, Gone, wanted};
+use crate::flow::import::options::OnConflict;
+use crate::flow::import::plan::name_conflicts::Decisions;
+use crate::flow::import::plan::name_conflicts::{experiment_name, model_name};
 use crate::flow::import::target::NamesInTarget;
 use crate::flow::import::{ImportError, Result};
 use crate::format::{Kind, Reason};
@@ -52,7 +54,22 @@ impl Named {
 
     /// What the target is to be asked for.
     pub fn wanted(&self, mapping: &IdMap, options: &ImportOptions) -> NamesInTarget {
-        wanted(&self.experiments, &self.models, mapping, options)
+        let known = |experiment: &Experiment| mapping.id(Kind::Experiments, &experiment.experiment_id);
+        let known_model = |model: &RegisteredModel| mapping.name(Kind::RegisteredModels, &model.name);
+        let (experiments, models) = (self.experiments.iter(), self.models.iter());
+        let unknown = experiments
+            .clone()
+            .filter(|experiment| known(experiment).is_none());
+        NamesInTarget {
+            experiments: unknown
+                .map(|experiment| experiment_name(experiment, options))
+                .collect(),
+            experiment_ids: experiments.filter_map(known).collect(),
+            models: models
+                .map(|model| known_model(model).unwrap_or_else(|| model_name(model, options)))
+                .collect(),
+            rename: options.on_conflict == OnConflict::Rename,
+        }
     }
 }
 
@@ -71,19 +88,15 @@ impl Builder<'_> {
             origins: &self.plan.origins.clone(),
             taken: HashSet::new(),
         };
-        let gone = |kind| move |gone: Gone| ImportError::gone(kind, &gone.id, gone.target_id);
+
         // Those that are deleted yield their names to those that are not.
         let mut experiments: Vec<_> = named.experiments.iter().collect();
         experiments.sort_by_key(|experiment| experiment.is_deleted());
         for experiment in experiments {
-            let planned = decisions
-                .experiment(experiment)
-                .map_err(gone(Kind::Experiments))?;
-            self.plan.experiments.push(planned);
+            self.plan.experiments.push(decisions.experiment(experiment)?);
         }
         for model in &named.models {
-            let planned = decisions.model(model).map_err(gone(Kind::RegisteredModels))?;
-            self.plan.models.push(planned);
+            self.plan.models.push(decisions.model(model)?);
         }
         for planned in self.plan.experiments.clone() {
             self.count(

@@ -31,13 +31,9 @@ impl Builder<'_> {
                 continue;
             };
             planned.action = Action::Skip;
-            self.plan.changes.add(Deviation {
-                kind: Kind::RegisteredModels,
-                id: planned.name.clone(),
-                field: "*".to_owned(),
-                reason: refused.into(),
-                outcome: Outcome::LeftOut,
-            });
+            let (kind, outcome) = (Kind::RegisteredModels, Outcome::LeftOut);
+            let change = Deviation::new(kind, &planned.name, "*", refused, outcome);
+            self.plan.changes.add(change);
         }
         for planned in self.plan.models.clone() {
             self.count(
@@ -103,11 +99,7 @@ impl Builder<'_> {
                 continue;
             }
             let known = self.mapping.id(Kind::ModelVersions, &id);
-            let action = if known.is_some() {
-                Action::Reuse
-            } else {
-                Action::Create
-            };
+            let action = Self::action(&known);
             self.identify(Kind::ModelVersions, &id, Identity::of_version(&version), "");
             self.count(Kind::ModelVersions, &id, action, known, None);
             if versions.child::<ArtifactList>()?.is_some() {

@@ -16,7 +16,6 @@ const KIND: Kind = Kind::Traces;
 impl Builder<'_> {
     pub(super) fn traces(&mut self) -> Result<()> {
         if !self.target.has(Feature::TracesV2) {
-            self.too_old(&[KIND, Kind::Spans]);
             return Ok(());
         }
         let mut traces = JoinedObjects::<Trace>::new(self.archive, &[Kind::Spans, Kind::Artifacts])?;

@@ -41,13 +41,7 @@ impl<'a> VersionFiles<'a> {
             None => VersionContexts::collect(self.archive)?,
         };
         let context = contexts.of(version);
-        let given = Given {
-            uri: version.source.as_deref().unwrap_or_default(),
-            run_id: version.run_id.as_deref().filter(|run_id| !run_id.is_empty()),
-            model_id: version.model_id.as_deref(),
-            run_artifact_uri: context.run_artifact_uri.as_deref(),
-        };
-        let place = version_source::owner(given);
+        let place = version_source::owner(Given::of(version, &context));
         let place = place.map(|(kind, id, below)| (kind, id.to_owned(), below.to_owned()));
         self.places.insert(Object::id(version), place);
         self.contexts = Some(contexts);
