@@ -4,7 +4,7 @@
 //! OUT.mlark-resume/
 //!   lock         held while an export uses the folder
 //!   head.json    which source the parts came from, and which mlark asked
-//!   parts        answers by object (see `log`)
+//!   parts…       answers by object (see `log`)
 //!   blobs/ab/…   bytes by digest, whole ones only
 //! ```
 
@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Layout of the folder.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
 const SUFFIX: &str = ".mlark-resume";
 
 /// What an export to an output keeps until the output is whole.
@@ -124,7 +124,7 @@ impl Folder {
     /// Removes the folder.
     pub(crate) fn remove(&self) {
         // The lock goes last, and with it the name; what cannot be removed is replaced by the next export.
-        for name in ["head.json", "parts", "blobs"] {
+        for name in ["head.json", "parts-wal", "parts", "blobs"] {
             let path = self.path.join(name);
             drop(fs::remove_file(&path).or_else(|_| fs::remove_dir_all(&path)));
         }

@@ -6,11 +6,8 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-/// Bytes of a [`Freshness`].
-pub(crate) const FRESHNESS_BYTES: usize = 16;
-
 /// Digest of what a listing says of an object: while it stays, parts of the object are taken for unchanged.
-pub(crate) type Freshness = [u8; FRESHNESS_BYTES];
+pub(crate) type Freshness = [u8; 16];
 
 /// An object as a listing shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
