@@ -214,6 +214,12 @@ impl Kind {
     }
 }
 
+impl AsRef<str> for Kind {
+    fn as_ref(&self) -> &str {
+        self.as_str()
+    }
+}
+
 impl From<OwnerKind> for Kind {
     fn from(owner: OwnerKind) -> Self {
         match owner {

@@ -5,7 +5,7 @@ use crate::archive::blob::{ByteSource, IngestError, Ingested};
 use crate::archive::error::{ArchiveError, Result};
 use crate::archive::parallel::{HeldJob, Pending};
 use crate::format::layout::{ARTIFACT_FILES, LINE_BYTES};
-use crate::format::{Kind, Reason, SortKey, order};
+use crate::format::{Kind, Object, Reason, SortKey, order};
 use crate::model::{Absent, ArtifactFile, ArtifactList, OwnerKind};
 use serde::Serialize;
 use std::io;
@@ -22,6 +22,17 @@ pub struct Owner {
     pub id: String,
     /// Its place among owners of its kind.
     pub sort_key: SortKey,
+}
+
+impl Owner {
+    /// An object as an owner.
+    pub(crate) fn of<T: Object>(kind: OwnerKind, object: &T) -> Self {
+        Owner {
+            kind,
+            id: object.id(),
+            sort_key: object.sort_key(),
+        }
+    }
 }
 
 pub(super) struct PendingFile {

@@ -256,7 +256,7 @@ impl crate::lang::session::Export<'_> {
     /// As [`crate::lang::session::Export::failure`].
     pub(crate) fn outside_source(&mut self, path: &Path, owner: OwnerRef<'_>) -> Result<(), ExportError> {
         self.failure(
-            Kind::Artifacts.name(),
+            Kind::Artifacts,
             owner.id,
             "*",
             Reason::OutsideSource,

@@ -40,10 +40,10 @@ impl Export<'_> {
                 self.failed_artifact(owner, path, reason, &detail)
             }
             FoundFile::Failed(None, reason, detail) => {
-                self.failure(Kind::Artifacts.name(), &owner.id, "*", reason, &detail)
+                self.failure(Kind::Artifacts, &owner.id, "*", reason, &detail)
             }
             FoundFile::EmptyFolder => {
-                self.limit(Kind::Artifacts.name(), "*", Reason::EmptyDirectory, 1);
+                self.limit(Kind::Artifacts, "*", Reason::EmptyDirectory, 1);
                 Ok(())
             }
         }

@@ -119,11 +119,7 @@ pub(super) fn read(store: &Store, found: &FoundExperiment, notes: &mut Notes) ->
             return None;
         }
     };
-    let owner = KeyOwner {
-        kind: Kind::Experiments,
-        id: &found.id,
-        field: "tags",
-    };
+    let owner = KeyOwner::of(Kind::Experiments, &found.id, "tags");
     match store.open(&found.path) {
         Ok(folder) => {
             experiment.tags = read_values(store, &folder, "tags", owner, &mut Vec::new(), notes);

@@ -272,8 +272,7 @@ impl Exporter<'_, '_> {
                         Ok(dataset) => self.export.write(&dataset)?,
                         Err((reason, detail)) => {
                             let id = format!("{experiment_id}/{name}");
-                            self.export
-                                .failure(Kind::Datasets.name(), &id, "*", reason, &detail)?;
+                            self.export.failure(Kind::Datasets, &id, "*", reason, &detail)?;
                         }
                     }
                 }

@@ -21,6 +21,12 @@ pub(super) struct KeyOwner<'a> {
     pub(super) field: &'a str,
 }
 
+impl<'a> KeyOwner<'a> {
+    pub(super) fn of(kind: Kind, id: &'a str, field: &'a str) -> Self {
+        KeyOwner { kind, id, field }
+    }
+}
+
 /// Takes a key, the folder that holds its file, and the file's name there.
 pub(super) type Visit<'v> = dyn FnMut(String, &Folder, &[u8], &mut Notes) + 'v;
 

@@ -86,11 +86,7 @@ pub(super) fn read(
     let Some((mut model, own)) = opened else {
         return (None, notes);
     };
-    let values = |field: &'static str| KeyOwner {
-        kind: Kind::LoggedModels,
-        id: &id,
-        field,
-    };
+    let values = |field: &'static str| KeyOwner::of(Kind::LoggedModels, &id, field);
     model.params = read_values(store, &own, "params", values("params"), &mut buffer, &mut notes);
     model.tags = read_values(store, &own, "tags", values("tags"), &mut buffer, &mut notes);
     let metrics = metrics::read(store, &own, metric_owner(&id), &mut buffer, &mut notes);

@@ -41,11 +41,7 @@ pub(super) struct MetricOwner<'a> {
 
 impl<'a> MetricOwner<'a> {
     fn keys(self) -> KeyOwner<'a> {
-        KeyOwner {
-            kind: self.kind,
-            id: self.id,
-            field: "metrics",
-        }
+        KeyOwner::of(self.kind, self.id, "metrics")
     }
 }
 

@@ -92,7 +92,7 @@ impl Notes {
     /// Tells the export; the first failure ends it unless it keeps going.
     pub(super) fn report(self, export: &mut Export<'_>) -> Result<(), ExportError> {
         for ((kind, field, reason), count) in self.limits {
-            export.limit(kind.name(), field, reason, count);
+            export.limit(kind, field, reason, count);
         }
         for problem in self.problems {
             let Problem {
@@ -102,7 +102,7 @@ impl Notes {
                 reason,
                 detail,
             } = problem;
-            export.failure(kind.name(), &id, &field, reason, &detail)?;
+            export.failure(kind, &id, &field, reason, &detail)?;
         }
         Ok(())
     }

@@ -69,11 +69,7 @@ impl FoundModel {
                 return Some(model);
             }
         };
-        let values = |field: &'static str| KeyOwner {
-            kind: Kind::RegisteredModels,
-            id: &self.name,
-            field,
-        };
+        let values = |field: &'static str| KeyOwner::of(Kind::RegisteredModels, &self.name, field);
         let mut buffer = Vec::new();
         model.tags = read_values(store, &folder, "tags", values("tags"), &mut buffer, notes);
         let aliases = read_values(store, &folder, "aliases", values("aliases"), &mut buffer, notes);
@@ -165,11 +161,7 @@ impl FoundModel {
             Ok(version) => version,
             Err(fault) => return failed(fault, notes),
         };
-        let owner = KeyOwner {
-            kind: Kind::ModelVersions,
-            id: &id,
-            field: "tags",
-        };
+        let owner = KeyOwner::of(Kind::ModelVersions, &id, "tags");
         version.tags = read_values(store, &folder, "tags", owner, &mut Vec::new(), notes);
         Some(version)
     }

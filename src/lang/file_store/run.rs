@@ -214,11 +214,7 @@ impl Parts<'_> {
     }
 
     fn values(&self, field: &'static str, buffer: &mut Vec<u8>, notes: &mut Notes) -> TextMap {
-        let owner = KeyOwner {
-            kind: Kind::Runs,
-            id: &self.id,
-            field,
-        };
+        let owner = KeyOwner::of(Kind::Runs, &self.id, field);
         if self.has(field) {
             read_values(self.store, &self.run, field, owner, buffer, notes)
         } else {

@@ -166,11 +166,7 @@ pub(super) fn read(
     let Some((mut trace, own)) = opened else {
         return (None, notes);
     };
-    let values = |field: &'static str| KeyOwner {
-        kind: Kind::Traces,
-        id: &id,
-        field,
-    };
+    let values = |field: &'static str| KeyOwner::of(Kind::Traces, &id, field);
     trace.tags = read_values(store, &own, "tags", values("tags"), &mut buffer, &mut notes);
     let metadata = values("trace_metadata");
     trace.trace_metadata = read_values(store, &own, "request_metadata", metadata, &mut buffer, &mut notes);
@@ -197,11 +193,7 @@ pub(super) fn read(
 /// The files of assessments, which stand before what the trace's own file says of them.
 fn read_assessments(own: &Folder, trace: &mut Trace, buffer: &mut Vec<u8>, notes: &mut Notes) {
     let id = trace.trace_id.clone();
-    let owner = KeyOwner {
-        kind: Kind::Traces,
-        id: &id,
-        field: "assessments",
-    };
+    let owner = KeyOwner::of(Kind::Traces, &id, "assessments");
     if own.has("assessments") {
         trace.assessments.clear();
     }

@@ -45,15 +45,14 @@ impl Exporter<'_, '_> {
                         self.export.write_span(&key, span)?;
                     }
                     if !file.is_whole {
-                        self.export
-                            .limit(Kind::Spans.name(), "*", Reason::KeptAsArtifact, 1);
+                        self.export.limit(Kind::Spans, "*", Reason::KeptAsArtifact, 1);
                         kept_file = Some(path);
                     }
                 }
                 Err(error) => {
                     let detail = format!("{}: {}", path.display(), with_cause(&error));
                     self.export
-                        .failure(Kind::Spans.name(), &trace_id, "*", Reason::NotJson, &detail)?;
+                        .failure(Kind::Spans, &trace_id, "*", Reason::NotJson, &detail)?;
                     kept_file = Some(path);
                 }
             }

@@ -52,7 +52,7 @@ impl Exporter<'_, '_> {
                         found.path.display(),
                         active.display()
                     );
-                    let kind = Kind::Experiments.name();
+                    let kind = Kind::Experiments;
                     self.export
                         .failure(kind, &found.id, "*", Reason::Duplicate, &detail)?;
                 }
@@ -87,7 +87,7 @@ impl Exporter<'_, '_> {
                 folder.join(&id).display()
             );
             self.export
-                .failure(T::KIND.name(), &id, "*", Reason::Duplicate, &detail)?;
+                .failure(T::KIND, &id, "*", Reason::Duplicate, &detail)?;
         }
         Ok(kept)
     }

@@ -53,7 +53,7 @@ impl Export<'_> {
         detail: &str,
     ) -> Result<(), ExportError> {
         let id = format!("{}/{}", owner.id, path);
-        self.failure(Kind::Artifacts.name(), &id, "*", reason, detail)?;
+        self.failure(Kind::Artifacts, &id, "*", reason, detail)?;
         if !self.admits_artifact(owner, &path)? {
             return Ok(());
         }
@@ -88,7 +88,7 @@ impl Export<'_> {
                 owner.kind.as_str(),
                 owner.id
             );
-            self.failure(Kind::Artifacts.name(), &id, "*", reason, &detail)?;
+            self.failure(Kind::Artifacts, &id, "*", reason, &detail)?;
         }
         Ok(())
     }

@@ -135,7 +135,7 @@ impl Export<'_> {
                 "field `{field}` holds {}, which MLflow would not write",
                 kind_of(&value)
             );
-            self.failure(kind.name(), id, &field, Reason::WrongType, &detail)?;
+            self.failure(kind, id, &field, Reason::WrongType, &detail)?;
         }
         Ok(object)
     }
@@ -147,7 +147,7 @@ impl Export<'_> {
             return Ok(true);
         }
         let detail = "its id is there twice, with two times or in two experiments: the first counts, this one is left out";
-        self.failure(T::KIND.name(), &id, "*", Reason::Duplicate, detail)?;
+        self.failure(T::KIND, &id, "*", Reason::Duplicate, detail)?;
         Ok(false)
     }
 
@@ -164,7 +164,7 @@ impl Export<'_> {
         let id = id();
         self.door.refuse(kind, &id);
         self.failure(
-            kind.name(),
+            kind,
             &id,
             "*",
             Reason::WrongId,
@@ -180,7 +180,7 @@ impl Export<'_> {
         };
         if let Some((reason, why)) = why {
             let id = format!("{}/{path}", owner.id);
-            self.failure(Kind::Artifacts.name(), &id, "*", reason, why)?;
+            self.failure(Kind::Artifacts, &id, "*", reason, why)?;
         }
         Ok(false)
     }
@@ -195,7 +195,7 @@ impl Export<'_> {
             }
             for id in ids {
                 let detail = format!("something belongs to {kind} `{id}`, which the source does not have");
-                self.failure(kind.name(), &id, "*", Reason::ListedButMissing, &detail)?;
+                self.failure(kind, &id, "*", Reason::ListedButMissing, &detail)?;
             }
         }
         Ok(())

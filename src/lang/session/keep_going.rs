@@ -11,12 +11,13 @@ impl Export<'_> {
     /// Always, unless `--keep-going` was given.
     pub(crate) fn failure(
         &mut self,
-        kind: &str,
+        kind: impl AsRef<str>,
         id: &str,
         field: &str,
         reason: Reason,
         detail: &str,
     ) -> Result<(), ExportError> {
+        let kind = kind.as_ref();
         // What fails now may fail because the work was to end.
         self.check_interrupt()?;
         if !self.options.keep_going {

@@ -170,7 +170,7 @@ impl<'m> Export<'m> {
         let mut value = Weighed::new(value);
         // Where the field must stand, writing the object says why it cannot be.
         while let Some(Misfit { field, reason }) = value.leave_out(&is_whole) {
-            self.failure(kind.name(), id, &field, Reason::Unwritable, &reason)?;
+            self.failure(kind, id, &field, Reason::Unwritable, &reason)?;
         }
         Ok(value)
     }
@@ -230,16 +230,16 @@ impl<'m> Export<'m> {
     ) -> Result<(), ExportError> {
         match written {
             Err(ArchiveError::Object { id, reason, .. }) => {
-                self.failure(kind.name(), &id, "*", Reason::Unwritable, &reason)
+                self.failure(kind, &id, "*", Reason::Unwritable, &reason)
             }
             written => Ok(written?),
         }
     }
 
     /// Counts what the source or the format cannot hold.
-    pub(crate) fn limit(&mut self, kind: &str, field: &str, reason: Reason, count: u64) {
+    pub(crate) fn limit(&mut self, kind: impl AsRef<str>, field: &str, reason: Reason, count: u64) {
         if !self.counts_elsewhere() {
-            self.writer.limit(kind, field, reason, count);
+            self.writer.limit(kind.as_ref(), field, reason, count);
         }
     }
 

@@ -224,7 +224,7 @@ impl Exporter<'_> {
             Place::Tree(tree) => return Ok(Some(tree)),
             Place::Outside(path) => self.export.outside_source(&path, owner.into())?,
             Place::OutOfReach(reason) if is_due => {
-                self.export.limit(Kind::Artifacts.name(), "*", reason, 1);
+                self.export.limit(Kind::Artifacts, "*", reason, 1);
                 self.note_unreachable(uri, reason);
             }
             Place::Empty | Place::OutOfReach(_) => {}

@@ -179,7 +179,7 @@ impl Exporter<'_> {
                 ..Scorer::default()
             })
         })?;
-        self.limit_orphans("scorers", "*", orphans);
+        self.export.limit(Kind::Scorers, "*", Reason::Orphan, orphans);
         Ok(())
     }
 }

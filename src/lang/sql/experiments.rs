@@ -115,15 +115,10 @@ impl Exporter<'_> {
             }
         }
         self.export.count_elsewhere(false);
-        self.limit_orphans("experiments", "tags", orphans + tags.count_rest());
+        let orphans = orphans + tags.count_rest();
+        self.export
+            .limit(Kind::Experiments, "tags", Reason::Orphan, orphans);
         Ok(())
-    }
-
-    /// Counts rows whose owner is not in the database.
-    pub(super) fn limit_orphans(&mut self, kind: &str, field: &str, count: u64) {
-        if count > 0 {
-            self.export.limit(kind, field, Reason::Orphan, count);
-        }
     }
 
     pub(super) fn workspaces(&mut self) -> Result<()> {

@@ -14,7 +14,7 @@ use crate::model::lifecycle;
 use crate::model::metric::PointLink;
 use crate::model::{Double, LoggedModel, OwnerKind, Point};
 use crate::select::{Catalogue, Verdict};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 fn logged_model(row: &Fields<'_>) -> LoggedModel {
     LoggedModel {
@@ -82,21 +82,17 @@ impl Exporter<'_> {
     /// Writes the logged models with their metrics and artifacts.
     pub(super) fn logged_models(&mut self) -> Result<()> {
         let mut spool = Spool::new(self.export.writer.scratch());
-        let mut left_out: HashMap<Reason, u64> = HashMap::new();
         self.tables.scan(LOGGED_MODELS, |row| {
             if row.is_elsewhere(&self.closure, 1, 4) {
                 return Ok(());
             }
             let model = logged_model(row);
             match self.closure.logged_model(&model) {
-                Verdict::LeftOut(reason) => *left_out.entry(reason).or_insert(0) += 1,
+                Verdict::LeftOut(reason) => self.export.left_out(Kind::LoggedModels, reason, 1),
                 Verdict::Kept => spool.push(&model.sort_key(), &model)?,
             }
             Ok(())
         })?;
-        for (reason, count) in left_out {
-            self.export.left_out(Kind::LoggedModels, reason, count);
-        }
         let mut sorted = spool.finish()?;
         loop {
             let batch: Vec<LoggedModel> = sorted.batch(BATCH)?;
@@ -126,11 +122,7 @@ impl Exporter<'_> {
         for model in models {
             self.export.write(&model)?;
             self.model_metrics(&model)?;
-            let owner = Owner {
-                kind: OwnerKind::LoggedModel,
-                sort_key: model.sort_key(),
-                id: model.model_id.clone(),
-            };
+            let owner = Owner::of(OwnerKind::LoggedModel, &model);
             self.artifacts(&owner, &model.experiment_id, model.artifact_uri.as_deref())?;
         }
         Ok(())

@@ -1,70 +1,25 @@
 //! Rows whose owner is not in the database: SQLite enforces foreign keys only where a writer asks for it.
 
+use super::columns::{
+    ASSESSMENTS, LATEST, LOGGED_MODEL_METRICS, LOGGED_MODEL_PARAMS, LOGGED_MODEL_TAGS, LOGGED_MODELS,
+    METRICS, PARAMS, RUNS, SPANS, TAGS, TRACE_METADATA, TRACE_TAGS, TRACES, Table,
+};
 use super::exporter::{Exporter, Result};
+use crate::format::Reason;
 
-/// A table of parts: its name, the column of the owner's id, the owners' table and id, and what a limit calls the rows.
-type Parts = (
-    &'static str,
-    &'static str,
-    &'static str,
-    &'static str,
-    (&'static str, &'static str),
-);
-
-const PARTS: &[Parts] = &[
-    ("params", "run_uuid", "runs", "run_uuid", ("runs", "params")),
-    ("tags", "run_uuid", "runs", "run_uuid", ("runs", "tags")),
-    (
-        "latest_metrics",
-        "run_uuid",
-        "runs",
-        "run_uuid",
-        ("runs", "metrics"),
-    ),
-    ("metrics", "run_uuid", "runs", "run_uuid", ("metrics", "*")),
-    (
-        "logged_model_params",
-        "model_id",
-        "logged_models",
-        "model_id",
-        ("logged-models", "params"),
-    ),
-    (
-        "logged_model_tags",
-        "model_id",
-        "logged_models",
-        "model_id",
-        ("logged-models", "tags"),
-    ),
-    (
-        "logged_model_metrics",
-        "model_id",
-        "logged_models",
-        "model_id",
-        ("model-metrics", "*"),
-    ),
-    (
-        "trace_tags",
-        "request_id",
-        "trace_info",
-        "request_id",
-        ("traces", "tags"),
-    ),
-    (
-        "trace_request_metadata",
-        "request_id",
-        "trace_info",
-        "request_id",
-        ("traces", "trace_metadata"),
-    ),
-    (
-        "assessments",
-        "trace_id",
-        "trace_info",
-        "request_id",
-        ("traces", "assessments"),
-    ),
-    ("spans", "trace_id", "trace_info", "request_id", ("spans", "*")),
+/// Tables of parts, and the tables of their owners; the first column of each is the owner's id.
+const PARTS: [(Table, Table); 11] = [
+    (PARAMS, RUNS),
+    (TAGS, RUNS),
+    (LATEST, RUNS),
+    (METRICS, RUNS),
+    (LOGGED_MODEL_PARAMS, LOGGED_MODELS),
+    (LOGGED_MODEL_TAGS, LOGGED_MODELS),
+    (LOGGED_MODEL_METRICS, LOGGED_MODELS),
+    (TRACE_TAGS, TRACES),
+    (TRACE_METADATA, TRACES),
+    (ASSESSMENTS, TRACES),
+    (SPANS, TRACES),
 ];
 
 impl Exporter<'_> {
@@ -73,16 +28,17 @@ impl Exporter<'_> {
         if !self.closure.takes_all() {
             return Ok(());
         }
-        for (table, owner, owners, id, (kind, field)) in PARTS {
-            if !self.tables.schema.has(table) {
+        for (parts, owners) in PARTS {
+            if !self.tables.schema.has(parts.name) {
                 continue;
             }
-            let all = self.tables.count(table)?;
-            if all == self.tables.rows_read(table) {
+            let all = self.tables.count(parts.name)?;
+            if all == self.tables.rows_read(parts.name) {
                 continue;
             }
-            let orphans = all - self.tables.count_owned(table, owner, owners, id)?.min(all);
-            self.limit_orphans(kind, field, orphans);
+            let orphans = all - self.tables.count_owned(parts, owners)?.min(all);
+            self.export
+                .limit(parts.kind, parts.field.unwrap_or("*"), Reason::Orphan, orphans);
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use super::columns::{ALIASES, MODEL_TAGS, MODELS, VERSION_TAGS, VERSIONS};
 use super::exporter::{Exporter, Result};
 use super::fields::Fields;
 use super::spool::{Sorted, Spool};
-use super::tables::{BATCH, Tables};
+use super::tables::Tables;
 use super::write::StorePlace;
 use crate::archive::Owner;
 use crate::format::{Kind, Object, Reason, SortKey, order};
@@ -84,22 +84,16 @@ impl Exporter<'_> {
         })?;
         let (mut tags, mut versions) = (tags.finish()?, versions.finish()?);
         let (mut with_versions, mut strays) = (HashSet::new(), 0);
-        loop {
-            let batch = versions.batch(BATCH)?;
-            if batch.is_empty() {
-                break;
-            }
-            for mut version in batch {
-                version.tags = tags
-                    .of_key(&version.sort_key(), &mut strays)?
-                    .into_iter()
-                    .collect();
-                if self.write_version(&version)? {
-                    with_versions.insert((version.workspace, version.name));
-                }
+        while let Some(mut version) = versions.next()? {
+            let own = tags.of_key(&version.sort_key(), &mut strays)?;
+            version.tags = own.into_iter().collect();
+            if self.write_version(&version)? {
+                with_versions.insert((version.workspace, version.name));
             }
         }
-        self.limit_orphans("model-versions", "tags", strays + tags.count_rest());
+        let strays = strays + tags.count_rest();
+        self.export
+            .limit(Kind::ModelVersions, "tags", Reason::Orphan, strays);
         Ok(with_versions)
     }
 
@@ -123,11 +117,7 @@ impl Exporter<'_> {
         if own.is_none() || !self.export.looks_at(&[Kind::Artifacts]) {
             return Ok(());
         }
-        let owner = Owner {
-            kind: OwnerKind::ModelVersion,
-            id: format!("{}/{}", version.name, version.version),
-            sort_key: version.sort_key(),
-        };
+        let owner = Owner::of(OwnerKind::ModelVersion, version);
         match self.reachable_tree(&owner, "", own)? {
             Some(tree) => self.walk(&owner, &tree, &mut |exporter, file| exporter.found(&owner, file)),
             None => Ok(()),
@@ -160,30 +150,23 @@ impl Exporter<'_> {
         let (mut tags, mut models): (Sorted<Tag>, _) = (tags.finish()?, models.finish()?);
         let mut aliases: Sorted<(String, u64)> = aliases.finish()?;
         let (mut stray_tags, mut stray_aliases) = (0, 0);
-        loop {
-            let batch = models.batch(BATCH)?;
-            if batch.is_empty() {
-                break;
-            }
-            for mut model in batch {
-                let key = model.sort_key();
-                model.tags = tags.of_key(&key, &mut stray_tags)?.into_iter().collect();
-                model.aliases = aliases.of_key(&key, &mut stray_aliases)?.into_iter().collect();
-                let has_version = with_versions.contains(&(model.workspace.clone(), model.name.clone()));
-                match self.closure.takes_model(&model.name) || has_version {
-                    true => self.export.write(&model)?,
-                    false => self
-                        .export
-                        .left_out(Kind::RegisteredModels, Reason::NotSelected, 1),
-                }
+        let kind = Kind::RegisteredModels;
+        while let Some(mut model) = models.next()? {
+            let key = model.sort_key();
+            model.tags = tags.of_key(&key, &mut stray_tags)?.into_iter().collect();
+            model.aliases = aliases.of_key(&key, &mut stray_aliases)?.into_iter().collect();
+            let has_version = with_versions.contains(&(model.workspace.clone(), model.name.clone()));
+            match self.closure.takes_model(&model.name) || has_version {
+                true => self.export.write(&model)?,
+                false => self.export.left_out(kind, Reason::NotSelected, 1),
             }
         }
-        self.limit_orphans("registered-models", "tags", stray_tags + tags.count_rest());
-        self.limit_orphans(
-            "registered-models",
-            "aliases",
-            stray_aliases + aliases.count_rest(),
-        );
+        for (field, strays) in [
+            ("tags", stray_tags + tags.count_rest()),
+            ("aliases", stray_aliases + aliases.count_rest()),
+        ] {
+            self.export.limit(kind, field, Reason::Orphan, strays);
+        }
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use super::run_parts::RunParts;
 use super::spool::Spool;
 use super::tables::{BATCH, Tables};
 use crate::archive::Owner;
-use crate::format::{Kind, Object, Reason};
+use crate::format::{Kind, Reason};
 use crate::model::lifecycle;
 use crate::model::run::PARENT_TAG;
 use crate::model::{OwnerKind, Run, RunInfo};
@@ -115,7 +115,6 @@ impl Exporter<'_> {
 
     fn taken_runs(&mut self) -> Result<Spool<RunInfo>> {
         let mut spool = Spool::new(self.export.writer.scratch());
-        let mut left_out: HashMap<Reason, u64> = HashMap::new();
         let mut orphans = Vec::new();
         self.tables.scan(RUNS, |row| {
             let closure = &self.closure;
@@ -126,7 +125,7 @@ impl Exporter<'_> {
             let is_deleted = closure.is_deleted(&info.lifecycle_stage, &info.experiment_id);
             let verdict = closure.verdict(closure.reaches_run(&info.run_id), is_deleted);
             if let Verdict::LeftOut(reason) = verdict {
-                *left_out.entry(reason).or_insert(0) += 1;
+                self.export.left_out(Kind::Runs, reason, 1);
                 return Ok(());
             }
             if !self.experiments.contains(&info.experiment_id) {
@@ -135,9 +134,6 @@ impl Exporter<'_> {
             }
             spool.push(&info.sort_key(), &info)
         })?;
-        for (reason, count) in left_out {
-            self.export.left_out(Kind::Runs, reason, count);
-        }
         for (run_id, experiment_id) in orphans {
             let detail = format!("its experiment `{experiment_id}` is not in the database");
             self.export
@@ -166,11 +162,7 @@ impl Exporter<'_> {
                 self.export
                     .failure("runs", &run.info.run_id, INPUTS.name, Reason::Orphan, &detail)?;
             }
-            let owner = Owner {
-                kind: OwnerKind::Run,
-                sort_key: run.sort_key(),
-                id: run.info.run_id.clone(),
-            };
+            let owner = Owner::of(OwnerKind::Run, &run);
             self.artifacts(&owner, &run.info.experiment_id, run.info.artifact_uri.as_deref())?;
         }
         Ok(())

@@ -54,7 +54,7 @@ impl Exporter<'_> {
                 Some(IN_ARCHIVE) => Reason::Archived,
                 _ => Reason::MissingFile,
             };
-            self.export.limit(Kind::Traces.name(), "spans", reason, 1);
+            self.export.limit(Kind::Traces, "spans", reason, 1);
         }
         Ok(())
     }
@@ -96,7 +96,7 @@ impl Exporter<'_> {
         for (span_id, detail) in bad {
             let id = format!("{trace_id}/{span_id}");
             self.export
-                .failure(Kind::Spans.name(), &id, "*", Reason::BadJson, &detail)?;
+                .failure(Kind::Spans, &id, "*", Reason::BadJson, &detail)?;
         }
         Ok(spans)
     }
@@ -111,15 +111,14 @@ impl Exporter<'_> {
                 spans.retain(|span| !of_file.contains(&span.span_id));
                 spans.extend(file.spans);
                 if !file.is_whole {
-                    self.export
-                        .limit(Kind::Spans.name(), "*", Reason::KeptAsArtifact, 1);
+                    self.export.limit(Kind::Spans, "*", Reason::KeptAsArtifact, 1);
                 }
                 Ok(file.is_whole)
             }
             Err(error) => {
                 let detail = format!("{SPAN_FILE} of trace `{}`: {error}", trace.trace_id);
                 self.export
-                    .failure(Kind::Spans.name(), &trace.trace_id, "*", Reason::BadJson, &detail)?;
+                    .failure(Kind::Spans, &trace.trace_id, "*", Reason::BadJson, &detail)?;
                 Ok(false)
             }
         }

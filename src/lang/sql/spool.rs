@@ -66,13 +66,21 @@ impl<T: DeserializeOwned> Sorted<T> {
         let mut held_bytes = 0;
         while batch.len() < count && held_bytes < BATCH_BYTES {
             let Some(record) = self.merge.next() else { break };
-            let value = record.and_then(|(_, bytes)| {
-                held_bytes += bytes.len();
-                serde_json::from_slice(&bytes).map_err(io::Error::other)
-            });
-            batch.push(value.map_err(|error| spool_error(&self.scratch, error))?);
+            held_bytes += record.as_ref().map_or(0, |(_, bytes)| bytes.len());
+            batch.push(self.value(record)?);
         }
         Ok(batch)
+    }
+
+    /// The next value; none at the end.
+    pub(super) fn next(&mut self) -> Result<Option<T>> {
+        let record = self.merge.next();
+        record.map(|record| self.value(record)).transpose()
+    }
+
+    fn value(&self, record: io::Result<(Vec<u8>, Vec<u8>)>) -> Result<T> {
+        let value = record.and_then(|(_, bytes)| serde_json::from_slice(&bytes).map_err(io::Error::other));
+        value.map_err(|error| spool_error(&self.scratch, error))
     }
 
     /// The values of one key. Keys are asked for in order; values of keys in between are counted in `strays`.
@@ -86,13 +94,10 @@ impl<T: DeserializeOwned> Sorted<T> {
             let Some(record) = self.merge.next_if(is_due) else {
                 return Ok(values);
             };
-            let (next, bytes) = record.map_err(|error| spool_error(&self.scratch, error))?;
-            if next != key.as_bytes() {
-                *strays += 1;
-                continue;
+            match &record {
+                Ok((next, _)) if next != key.as_bytes() => *strays += 1,
+                _ => values.push(self.value(record)?),
             }
-            let value = serde_json::from_slice(&bytes).map_err(io::Error::other);
-            values.push(value.map_err(|error| spool_error(&self.scratch, error))?);
         }
     }
 

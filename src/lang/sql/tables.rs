@@ -185,7 +185,7 @@ impl Tables {
             rows += 1;
             each(place, row)
         })?;
-        *self.rows_read.borrow_mut().entry(table.name).or_insert(0) += rows;
+        self.add_rows_read(table, rows);
         Ok(())
     }
 
@@ -272,10 +272,11 @@ impl Tables {
         self.count_of(&self.dialect().quote(column), table, "")
     }
 
-    /// The number of rows whose owner is there.
-    pub(super) fn count_owned(&self, table: &str, owner: &str, owners: &str, id: &str) -> Result<u64> {
-        let condition = format!("WHERE {owner} IN (SELECT {id} FROM {owners})");
-        self.count_of("*", table, &condition)
+    /// The number of rows whose owner is there; the first column of both tables is its id.
+    pub(super) fn count_owned(&self, table: Table, owners: Table) -> Result<u64> {
+        let (owner, id) = (table.columns[0], owners.columns[0]);
+        let condition = format!("WHERE {owner} IN (SELECT {id} FROM {})", owners.name);
+        self.count_of("*", table.name, &condition)
     }
 
     fn count_of(&self, what: &str, table: &str, condition: &str) -> Result<u64> {

@@ -79,7 +79,6 @@ impl Exporter<'_> {
             false => named_by_traces(&self.tables)?,
         };
         let mut spool = Spool::new(self.export.writer.scratch());
-        let mut left_out: HashMap<Reason, u64> = HashMap::new();
         self.tables.scan(TRACES, |row| {
             if row.is_elsewhere(&self.closure, 1, 2) {
                 return Ok(());
@@ -88,14 +87,11 @@ impl Exporter<'_> {
             let Named { metadata, linked } = named.remove(&found.trace.trace_id).unwrap_or_default();
             found.trace.trace_metadata = metadata;
             match self.closure.trace(&found.trace, &linked) {
-                Verdict::LeftOut(reason) => *left_out.entry(reason).or_insert(0) += 1,
+                Verdict::LeftOut(reason) => self.export.left_out(Kind::Traces, reason, 1),
                 Verdict::Kept => spool.push(&found.trace.sort_key(), &found)?,
             }
             Ok(())
         })?;
-        for (reason, count) in left_out {
-            self.export.left_out(Kind::Traces, reason, count);
-        }
         Ok(spool)
     }
 
@@ -124,11 +120,7 @@ impl Exporter<'_> {
                 .linked_runs
                 .retain(|run_id| Some(run_id.as_str()) != source_run);
             self.export.write(&trace)?;
-            let owner = Owner {
-                kind: OwnerKind::Trace,
-                sort_key: trace.sort_key(),
-                id: trace.trace_id.clone(),
-            };
+            let owner = Owner::of(OwnerKind::Trace, &trace);
             self.spans_and_artifacts(&owner, &trace)?;
         }
         Ok(())

@@ -93,7 +93,7 @@ impl Exporter<'_> {
             Ok(listing) => listing,
             Err(ListingError::Archive(error)) => return Err(error.into()),
             Err(ListingError::Cloud(error)) => {
-                let kind = Kind::Artifacts.name();
+                let kind = Kind::Artifacts;
                 return self
                     .export
                     .failure(kind, &owner.id, "*", Reason::Unlisted, &error.to_string());
@@ -102,7 +102,7 @@ impl Exporter<'_> {
         if listing.empty_folders > 0 {
             let count = listing.empty_folders;
             self.export
-                .limit(Kind::Artifacts.name(), "*", Reason::EmptyDirectory, count);
+                .limit(Kind::Artifacts, "*", Reason::EmptyDirectory, count);
         }
         for file in listing {
             visit(self, TreeFile::Cloud(file?))?;

@@ -12,6 +12,7 @@ use crate::lang::rest::paging::Pages;
 use crate::lang::rest::resume::Key;
 use crate::lang::rest::routes;
 use crate::lang::session::ExportError;
+use crate::model::field::FieldTable as _;
 use crate::model::free_json::escape_key;
 use crate::model::pyjson::PyJson;
 use crate::model::{DatasetRecord, EvaluationDataset, Text, TextMap};
@@ -30,8 +31,8 @@ impl Exporter<'_, '_> {
             Ok(None) => return Ok(()),
             // Readers may ask only for those of experiments that they may read.
             Err(error) if error.is_denied() => self.datasets_by_experiment()?,
-            Ok(Some(found)) => self.listed(Kind::EvaluationDatasets.name(), Ok(found))?,
-            Err(error) => self.listed(Kind::EvaluationDatasets.name(), Err(error))?,
+            Ok(Some(found)) => self.listed(Kind::EvaluationDatasets, Ok(found))?,
+            Err(error) => self.listed(Kind::EvaluationDatasets, Err(error))?,
         };
         for row in rows {
             let mut dataset = self.dataset(row);
@@ -58,7 +59,7 @@ impl Exporter<'_, '_> {
     /// Datasets asked for experiment by experiment, each once; those that belong to no experiment stay unseen.
     fn datasets_by_experiment(&mut self) -> Result<Vec<Value>, ExportError> {
         let kind = Kind::EvaluationDatasets;
-        self.export.limit(kind.name(), "*", Reason::AskedByExperiment, 1);
+        self.export.limit(kind, "*", Reason::AskedByExperiment, 1);
         let (server, pool) = (self.server.clone(), self.pool.clone());
         let ids: Vec<String> = self.experiments.keys().cloned().collect();
         let work = move |id: String| (search_datasets(&server, Some(&id)).all(), id);
@@ -71,15 +72,15 @@ impl Exporter<'_, '_> {
                     if is_unstable {
                         let detail = format!("datasets of experiment {id} came and went");
                         self.export
-                            .failure(kind.name(), &id, "*", Reason::UnstableListing, &detail)?;
+                            .failure(kind, &id, "*", Reason::UnstableListing, &detail)?;
                     }
                 }
                 Err(error) if error.is_denied() => {
-                    self.export.limit(kind.name(), "*", Reason::NotReadable, 1);
+                    self.export.limit(kind, "*", Reason::NotReadable, 1);
                 }
                 Err(error) => {
                     self.export
-                        .failure(kind.name(), &id, "*", Reason::Unreadable, &told(&error))?;
+                        .failure(kind, &id, "*", Reason::Unreadable, &told(&error))?;
                 }
             }
             Ok::<_, ExportError>(())
@@ -118,7 +119,7 @@ impl Exporter<'_, '_> {
             let (records, is_more) = match advanced {
                 Ok(advanced) => advanced,
                 Err(detail) => {
-                    let kind = Kind::DatasetRecords.name();
+                    let kind = Kind::DatasetRecords;
                     return self
                         .export
                         .failure(kind, &dataset.dataset_id, "*", Reason::Unreadable, &detail);
@@ -152,21 +153,16 @@ impl Exporter<'_, '_> {
     fn dataset(&self, value: Value) -> EvaluationDataset {
         let mut fields = Fields::of(value);
         fields.ignore(&["experiment_ids"]);
+        // They stand as a text, which is no map of texts yet.
+        let tags = fields.take("tags");
+        let dataset = EvaluationDataset::pick(&mut fields);
+        tags.into_iter().for_each(|tags| fields.put("tags", tags));
         let tags = fields.parsed(&["tags"], "tags", parse_tags);
         EvaluationDataset {
-            dataset_id: fields.text("dataset_id").unwrap_or_default(),
-            name: fields.text("name").unwrap_or_default(),
-            experiment_ids: Vec::new(),
-            digest: fields.text("digest"),
-            schema: fields.text("schema"),
-            profile: fields.text("profile"),
-            created_time: fields.int("created_time"),
-            last_update_time: fields.int("last_update_time"),
-            created_by: fields.text("created_by"),
-            last_updated_by: fields.text("last_updated_by"),
             tags: tags.unwrap_or_default(),
-            workspace: fields.text("workspace").or_else(|| self.workspace.clone()),
+            workspace: dataset.workspace.or_else(|| self.workspace.clone()),
             extra: fields.finish(),
+            ..dataset
         }
     }
 }

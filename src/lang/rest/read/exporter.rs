@@ -187,7 +187,7 @@ impl<'a, 'm> Exporter<'a, 'm> {
     pub(super) fn find_experiments(&mut self) -> Result<Vec<String>, ExportError> {
         let asked = json!({"view_type": "ALL", "order_by": ["creation_time ASC"]});
         let pages = Pages::of(&self.server.client, routes::SEARCH_EXPERIMENTS, asked, None);
-        let rows = self.listed("experiments", pages.all())?;
+        let rows = self.listed(Kind::Experiments, pages.all())?;
         let mut looked_through = Vec::new();
         let mut experiments: Vec<_> = rows.into_iter().map(experiment).collect();
         experiments.sort_by_cached_key(crate::format::Object::sort_key);
@@ -207,7 +207,7 @@ impl<'a, 'm> Exporter<'a, 'm> {
         self.export.saw(&self.closure.borrow());
         let is_here = !self.export.is_rest_elsewhere();
         if is_here && self.workspace.is_some() && !self.server.has_workspaces() {
-            let kind = Kind::Workspaces.name();
+            let kind = Kind::Workspaces;
             self.export.limit(kind, "*", Reason::NotShown, 1);
         }
         Ok(looked_through)
@@ -233,7 +233,7 @@ impl<'a, 'm> Exporter<'a, 'm> {
     /// The rows of a listing without which nothing is whole.
     pub(super) fn listed(
         &mut self,
-        what: &str,
+        what: Kind,
         listed: Result<(Vec<Value>, bool), ClientError>,
     ) -> Result<Vec<Value>, ExportError> {
         let (rows, is_unstable) = match listed {
@@ -268,7 +268,7 @@ impl<'a, 'm> Exporter<'a, 'm> {
                 Ok(None) => break,
                 Err(error) => {
                     self.export
-                        .failure(kind.name(), &ids, "*", Reason::Unreadable, &told(&error))?;
+                        .failure(kind, &ids, "*", Reason::Unreadable, &told(&error))?;
                     break;
                 }
             }
@@ -277,7 +277,7 @@ impl<'a, 'm> Exporter<'a, 'm> {
             let what = kind.name().replace('-', " ");
             let detail = format!("{what} of experiments {} came and went", experiments.join(", "));
             self.export
-                .failure(kind.name(), &ids, "*", Reason::UnstableListing, &detail)?;
+                .failure(kind, &ids, "*", Reason::UnstableListing, &detail)?;
         }
         Ok(())
     }
@@ -303,18 +303,14 @@ impl<'a, 'm> Exporter<'a, 'm> {
         let (files, empty_folders) = match listed {
             Ok(listed) => listed,
             Err(detail) => {
-                return self.export.failure(
-                    Kind::Artifacts.name(),
-                    &owner.id,
-                    "*",
-                    Reason::Unlisted,
-                    &detail,
-                );
+                return self
+                    .export
+                    .failure(Kind::Artifacts, &owner.id, "*", Reason::Unlisted, &detail);
             }
         };
         if empty_folders > 0 {
             self.export
-                .limit(Kind::Artifacts.name(), "*", Reason::EmptyDirectory, empty_folders);
+                .limit(Kind::Artifacts, "*", Reason::EmptyDirectory, empty_folders);
         }
         for file in files {
             if let (true, Some(reason)) = (file.is_folder, file.problem) {
@@ -322,7 +318,7 @@ impl<'a, 'm> Exporter<'a, 'm> {
                 let detail = format!(
                     "folder `{path}` of `{id}`: the server lists nothing there, or something else, because it drops a part of such a name"
                 );
-                let kind = Kind::Artifacts.name();
+                let kind = Kind::Artifacts;
                 self.export.failure(kind, &owner.id, "*", reason, &detail)?;
                 continue;
             }

@@ -11,8 +11,9 @@ use crate::lang::rest::paging::Pages;
 use crate::lang::rest::resume::Key;
 use crate::lang::rest::routes;
 use crate::lang::session::ExportError;
+use crate::model::field::FieldTable as _;
 use crate::model::metric::{Point, PointLink};
-use crate::model::{Extra, LoggedModel, OwnerKind};
+use crate::model::{LoggedModel, OwnerKind};
 use crate::select::Verdict;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -48,7 +49,7 @@ impl Exporter<'_, '_> {
         }
         // Once a server, since nobody can tell how many there are.
         if !self.export.is_rest_elsewhere() {
-            let kind = Kind::LoggedModels.name();
+            let kind = Kind::LoggedModels;
             self.export.limit(kind, "*", Reason::DeletedNotShown, 1);
         }
         Ok(is_any)
@@ -80,7 +81,7 @@ impl Exporter<'_, '_> {
                     // It may be deleted, or be none at all.
                     Err(error) if matches!(error.status(), Some(400 | 404)) => {}
                     Err(error) => {
-                        let kind = Kind::LoggedModels.name();
+                        let kind = Kind::LoggedModels;
                         self.export
                             .failure(kind, &model_id, "*", Reason::Unreadable, &told(&error))?;
                     }
@@ -168,11 +169,7 @@ impl Exporter<'_, '_> {
             self.export
                 .write_points(Kind::LoggedModels, &key, &model.model_id, name, series)?;
         }
-        let owner = Owner {
-            kind: OwnerKind::LoggedModel,
-            id: model.model_id.clone(),
-            sort_key: key,
-        };
+        let owner = Owner::of(OwnerKind::LoggedModel, model);
         self.artifacts(&owner, kept, route, listed)
     }
 
@@ -191,26 +188,8 @@ fn read(value: Value) -> FoundModel {
     // The registry says which versions were made of it.
     info.ignore(&["registrations"]);
     let points = data.items("metrics", point);
-    let mut model = LoggedModel {
-        model_id: info.text("model_id").unwrap_or_default(),
-        experiment_id: info.text("experiment_id").unwrap_or_default(),
-        name: info.text("name"),
-        artifact_uri: info.text("artifact_uri"),
-        creation_timestamp_ms: info.int("creation_timestamp_ms"),
-        last_updated_timestamp_ms: info.int("last_updated_timestamp_ms"),
-        status: info
-            .text("status")
-            .unwrap_or_else(|| "LOGGED_MODEL_STATUS_UNSPECIFIED".to_owned()),
-        status_message: info.text("status_message"),
-        lifecycle_stage: info
-            .text("lifecycle_stage")
-            .unwrap_or_else(|| "active".to_owned()),
-        model_type: info.text("model_type"),
-        source_run_id: info.text("source_run_id"),
-        params: data.text_map("params"),
-        tags: info.text_map("tags"),
-        extra: Extra::new(),
-    };
+    let mut model = LoggedModel::pick(&mut info);
+    model.params.extend(data.text_map("params"));
     info.keep_rest("data", data, &[("params", "params")]);
     info.keep_rest("model", fields, &[]);
     model.extra = info.finish();

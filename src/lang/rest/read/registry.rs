@@ -29,11 +29,11 @@ impl Exporter<'_, '_> {
         if asked.models.is_empty() {
             return Ok(());
         }
-        let models = self.rows("registered-models", routes::SEARCH_MODELS)?;
+        let models = self.rows(Kind::RegisteredModels, routes::SEARCH_MODELS)?;
         for name in models.iter().filter_map(|row| row["name"].as_str()) {
             asked.models.see(&[name]);
         }
-        let versions = self.rows("model-versions", routes::SEARCH_VERSIONS)?;
+        let versions = self.rows(Kind::ModelVersions, routes::SEARCH_VERSIONS)?;
         for version in versions {
             let version = self.version(version);
             let mut closure = self.closure.borrow_mut();
@@ -46,13 +46,13 @@ impl Exporter<'_, '_> {
 
     /// Writes models and versions; returns the versions of prompts, as `name/version`.
     pub(super) fn registry(&mut self) -> Result<Vec<String>, ExportError> {
-        let models = self.rows("registered-models", routes::SEARCH_MODELS)?;
-        let versions = self.rows("model-versions", routes::SEARCH_VERSIONS)?;
+        let models = self.rows(Kind::RegisteredModels, routes::SEARCH_MODELS)?;
+        let versions = self.rows(Kind::ModelVersions, routes::SEARCH_VERSIONS)?;
         let (kept, prompts) = self.versions(versions)?;
         for row in models {
             let model = self.model(row);
             if model.description.is_none() {
-                let kind = Kind::RegisteredModels.name();
+                let kind = Kind::RegisteredModels;
                 self.export.limit(kind, "description", Reason::EmptyNotShown, 1);
             }
             if self.closure.borrow().takes_model(&model.name) || kept.contains(&model.name) {
@@ -67,7 +67,9 @@ impl Exporter<'_, '_> {
 
     /// The versions of prompts, as `name/version`, where another shard writes them.
     pub(super) fn prompt_versions(&mut self) -> Result<Vec<String>, ExportError> {
-        let versions = self.rows("model-versions", routes::SEARCH_VERSIONS)?.into_iter();
+        let versions = self
+            .rows(Kind::ModelVersions, routes::SEARCH_VERSIONS)?
+            .into_iter();
         let versions = versions.map(|row| self.version(row));
         let prompts = versions.filter(|version| is_prompt(&version.tags));
         Ok(prompts
@@ -96,7 +98,7 @@ impl Exporter<'_, '_> {
             .sum();
         if gaps > 0 {
             self.export
-                .limit(Kind::ModelVersions.name(), "*", Reason::DeletedNotShown, gaps);
+                .limit(Kind::ModelVersions, "*", Reason::DeletedNotShown, gaps);
         }
         self.locate(chosen, &mut kept, &mut prompts)?;
         Ok((kept, prompts))
@@ -130,7 +132,7 @@ impl Exporter<'_, '_> {
             if let Some(detail) = problem {
                 let id = crate::format::Object::id(&version);
                 self.export.failure(
-                    Kind::ModelVersions.name(),
+                    Kind::ModelVersions,
                     &id,
                     "storage_location",
                     Reason::Unreadable,
@@ -146,7 +148,7 @@ impl Exporter<'_, '_> {
     }
 
     /// All rows of a search of the registry, prompts included.
-    fn rows(&mut self, what: &str, route: Route) -> Result<Vec<Value>, ExportError> {
+    fn rows(&mut self, what: Kind, route: Route) -> Result<Vec<Value>, ExportError> {
         let client = self.registry_server.client.clone();
         let plain = Pages::of(&client, route, json!({}), None).all();
         if let Err(error) = &plain

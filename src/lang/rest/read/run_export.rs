@@ -181,7 +181,7 @@ impl Exporter<'_, '_> {
         if !self.told_links && asked.used_bulk() && (self.server.is_file_store() || asked.saw_links()) {
             self.told_links = true;
             // Once a server, since nobody can tell how many there are.
-            let kind = Kind::Metrics.name();
+            let kind = Kind::Metrics;
             self.export.limit(kind, "link", Reason::NotInBulkHistory, 1);
         }
         Ok(())

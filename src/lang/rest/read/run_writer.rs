@@ -66,25 +66,17 @@ impl<'x, 'a, 'm> Sink<'x, 'a, 'm> {
                 export.left_out(Kind::Runs, reason, 1);
                 Ok(())
             }
-            Note::Failed(id, detail) => {
-                export.failure(Kind::Runs.name(), &id, "*", Reason::Unreadable, &detail)
-            }
+            Note::Failed(id, detail) => export.failure(Kind::Runs, &id, "*", Reason::Unreadable, &detail),
             Note::Twice(id) => {
                 let detail = "one answer of the server has it twice; the first was kept";
-                export.failure(Kind::Runs.name(), &id, "*", Reason::Duplicate, detail)
+                export.failure(Kind::Runs, &id, "*", Reason::Duplicate, detail)
             }
             Note::Unstable(ids) => {
                 let detail = format!(
                     "runs of experiments {} came and went while they were listed",
                     ids.join(", ")
                 );
-                export.failure(
-                    Kind::Runs.name(),
-                    &ids.join(","),
-                    "*",
-                    Reason::UnstableListing,
-                    &detail,
-                )
+                export.failure(Kind::Runs, &ids.join(","), "*", Reason::UnstableListing, &detail)
             }
         }
     }
@@ -122,7 +114,7 @@ impl<'x, 'a, 'm> Sink<'x, 'a, 'm> {
             Ok(points) => points,
             Err(detail) => {
                 let export = &mut *self.exporter.export;
-                return export.failure(Kind::Metrics.name(), &id, "*", Reason::Unreadable, &detail);
+                return export.failure(Kind::Metrics, &id, "*", Reason::Unreadable, &detail);
             }
         };
         let Some(found) = self.open.get(run_id) else {
@@ -132,7 +124,7 @@ impl<'x, 'a, 'm> Sink<'x, 'a, 'm> {
             return Ok(());
         }
         let export = &mut *self.exporter.export;
-        export.limit(Kind::Metrics.name(), "value", Reason::SqlInfinity, extremes);
+        export.limit(Kind::Metrics, "value", Reason::SqlInfinity, extremes);
         export.write_points(Kind::Runs, &found.run.info.sort_key(), run_id, key, series)
     }
 
@@ -154,7 +146,7 @@ impl<'x, 'a, 'm> Sink<'x, 'a, 'm> {
             if is_older(&points) {
                 // The server itself keeps the two apart.
                 let export = &mut *self.exporter.export;
-                export.limit(Kind::Metrics.name(), "*", Reason::LatestNotInHistory, 1);
+                export.limit(Kind::Metrics, "*", Reason::LatestNotInHistory, 1);
                 return Ok(points);
             }
         }
@@ -178,7 +170,7 @@ impl<'x, 'a, 'm> Sink<'x, 'a, 'm> {
         } = found;
         for field in changed {
             // Its parts are of different moments.
-            let kind = Kind::Runs.name();
+            let kind = Kind::Runs;
             self.exporter
                 .export
                 .limit(kind, field, Reason::ChangedWhileRead, 1);
@@ -217,7 +209,7 @@ const UNTOLD: [&str; 4] = [
 impl Exporter<'_, '_> {
     /// Counts what the server does not tell of a run.
     fn run_limits(&mut self, run: &Run) {
-        let mut count = |field: &str, reason: Reason| self.export.limit(Kind::Runs.name(), field, reason, 1);
+        let mut count = |field: &str, reason: Reason| self.export.limit(Kind::Runs, field, reason, 1);
         for field in UNTOLD {
             count(field, Reason::NotShown);
         }
@@ -233,8 +225,7 @@ impl Exporter<'_, '_> {
     fn dataset_limits(&mut self, dataset: &Dataset) {
         for (field, text) in [("schema", &dataset.schema), ("profile", &dataset.profile)] {
             if text.is_none() {
-                self.export
-                    .limit(Kind::Datasets.name(), field, Reason::EmptyNotShown, 1);
+                self.export.limit(Kind::Datasets, field, Reason::EmptyNotShown, 1);
             }
         }
     }

@@ -8,7 +8,7 @@ use super::trace_links::{Links, linked};
 use crate::archive::parallel::map_ordered;
 use crate::archive::{OpenFn, Owner};
 use crate::client::AtMost;
-use crate::format::{Kind, Object, Reason};
+use crate::format::{Kind, Reason};
 use crate::lang::rest::read::trace_wire::{self, Api};
 use crate::lang::rest::resume::Key;
 use crate::lang::rest::routes::{self, Call};
@@ -104,7 +104,7 @@ impl Exporter<'_, '_> {
                 Ok(false) => {}
                 Err(error) => {
                     self.export
-                        .failure(Kind::Traces.name(), &id, "*", Reason::Unreadable, &told(&error))?
+                        .failure(Kind::Traces, &id, "*", Reason::Unreadable, &told(&error))?
                 }
             }
             Ok::<_, ExportError>(())
@@ -146,7 +146,7 @@ impl Exporter<'_, '_> {
                 Err(detail) => {
                     let field = format!("linked_{what}s");
                     self.export
-                        .failure(Kind::Traces.name(), &id, &field, Reason::Unreadable, &detail)?;
+                        .failure(Kind::Traces, &id, &field, Reason::Unreadable, &detail)?;
                 }
             }
             Ok::<_, ExportError>(())
@@ -154,12 +154,8 @@ impl Exporter<'_, '_> {
         let lost = links.take_elsewhere().into_iter();
         let lost = lost.map(|(trace, runs)| self.export.linked_from_elsewhere(trace, runs));
         let count = lost.sum();
-        self.export.limit(
-            Kind::Traces.name(),
-            "linked_runs",
-            Reason::LinkedFromOtherShard,
-            count,
-        );
+        self.export
+            .limit(Kind::Traces, "linked_runs", Reason::LinkedFromOtherShard, count);
         Ok(links)
     }
 
@@ -201,29 +197,14 @@ impl Exporter<'_, '_> {
             route,
             listed,
         } = found;
-        let (key, trace_id) = (trace.sort_key(), trace.id());
         let (metadata, tags) = trace_wire::full_values(&trace);
         let export = &mut *self.export;
-        export.limit(
-            Kind::Traces.name(),
-            "trace_metadata",
-            Reason::CutByServer,
-            metadata,
-        );
-        export.limit(Kind::Traces.name(), "tags", Reason::CutByServer, tags);
+        export.limit(Kind::Traces, "trace_metadata", Reason::CutByServer, metadata);
+        export.limit(Kind::Traces, "tags", Reason::CutByServer, tags);
         let doubles = trace.assessments.iter().map(assessment::whole_doubles).sum();
-        export.limit(
-            Kind::Traces.name(),
-            "assessments",
-            Reason::IntegersAsDoubles,
-            doubles,
-        );
+        export.limit(Kind::Traces, "assessments", Reason::IntegersAsDoubles, doubles);
         self.export.write(&trace)?;
-        let owner = Owner {
-            kind: OwnerKind::Trace,
-            id: trace_id.clone(),
-            sort_key: key.clone(),
-        };
+        let owner = Owner::of(OwnerKind::Trace, &trace);
         let keeps_file = self.write_spans(&owner, spans)?;
         let listed = listed.map(|(mut files, empty)| {
             // Of spans that are not in the store, it is what was read.
@@ -232,7 +213,7 @@ impl Exporter<'_, '_> {
             files.retain(|file| file.path != SPAN_FILE || takes_listed);
             let has_two = are_in_store(&trace) && files.len() < count;
             self.export
-                .limit(Kind::Artifacts.name(), "*", Reason::NameTaken, u64::from(has_two));
+                .limit(Kind::Artifacts, "*", Reason::NameTaken, u64::from(has_two));
             (files, empty)
         });
         self.trace_artifacts(&owner, &kept, &route, listed, keeps_file)
@@ -243,14 +224,13 @@ impl Exporter<'_, '_> {
         let file = match spans {
             FoundSpans::NotAsked => return Ok(false),
             FoundSpans::None => {
-                self.export
-                    .limit(Kind::Traces.name(), "spans", Reason::MissingFile, 1);
+                self.export.limit(Kind::Traces, "spans", Reason::MissingFile, 1);
                 return Ok(false);
             }
             FoundSpans::Some(file) => file,
             FoundSpans::Unread(ref detail) | FoundSpans::Failed(ref detail) => {
                 self.export
-                    .failure(Kind::Spans.name(), &owner.id, "*", Reason::Unreadable, detail)?;
+                    .failure(Kind::Spans, &owner.id, "*", Reason::Unreadable, detail)?;
                 return Ok(matches!(spans, FoundSpans::Unread(_)));
             }
         };
@@ -258,8 +238,7 @@ impl Exporter<'_, '_> {
             self.export.write_span(&owner.sort_key, span)?;
         }
         if !file.is_whole {
-            self.export
-                .limit(Kind::Spans.name(), "*", Reason::KeptAsArtifact, 1);
+            self.export.limit(Kind::Spans, "*", Reason::KeptAsArtifact, 1);
         }
         Ok(!file.is_whole)
     }

@@ -36,10 +36,7 @@ impl Writer<'_> {
             ..
         } = dataset;
         let id = format!("{experiment_id}/{name}/{digest}");
-        let subject = Subject {
-            kind: Kind::Datasets,
-            id: &id,
-        };
+        let subject = Subject::of(Kind::Datasets, &id);
         let Some(experiment) = self.rules.experiment(experiment_id).map(|known| known.id) else {
             self.lose(subject, "*", Reason::ExperimentNotInArchive);
             return Ok(());
@@ -81,10 +78,7 @@ impl Writer<'_> {
 
     fn evaluation_dataset(&mut self, dataset: &EvaluationDataset) -> Result<()> {
         let kind = Kind::EvaluationDatasets;
-        let subject = Subject {
-            kind,
-            id: &dataset.dataset_id,
-        };
+        let subject = Subject::of(kind, &dataset.dataset_id);
         let workspace = self.workspace_of(kind, dataset.workspace.as_deref());
         self.lose_extra(subject, &dataset.extra, "");
         self.outcome.count(kind);
@@ -127,10 +121,7 @@ impl Writer<'_> {
 
     fn record(&mut self, record: &DatasetRecord, hashes: &mut BTreeMap<[u8; 32], u64>) -> Result<()> {
         let id = format!("{}/{}", record.dataset_id, record.dataset_record_id);
-        let subject = Subject {
-            kind: Kind::DatasetRecords,
-            id: &id,
-        };
+        let subject = Subject::of(Kind::DatasetRecords, &id);
         if !self.unique.claim(&record.dataset_record_id) {
             self.lose(subject, "*", Reason::Duplicate);
             return Ok(());
@@ -185,10 +176,7 @@ impl Writer<'_> {
         for scorer in self.archive.objects::<Scorer>() {
             let scorer = scorer?;
             let id = format!("{}/{}/{}", scorer.experiment_id, scorer.name, scorer.version);
-            let subject = Subject {
-                kind: Kind::Scorers,
-                id: &id,
-            };
+            let subject = Subject::of(Kind::Scorers, &id);
             self.monitor.advance(1);
             let Some(experiment) = self.rules.experiment(&scorer.experiment_id).map(|known| known.id) else {
                 self.lose(subject, "*", Reason::ExperimentNotInArchive);

@@ -19,7 +19,7 @@ impl Writer<'_> {
                 self.workspace(&workspace)?;
             } else {
                 let (kind, id) = (Kind::Workspaces, workspace.name.as_str());
-                self.lose(Subject { kind, id }, "*", Reason::NotHeld);
+                self.lose(Subject::of(kind, id), "*", Reason::NotHeld);
             }
             workspaces.insert(workspace.name);
         }
@@ -50,10 +50,7 @@ impl Writer<'_> {
 
     fn workspace(&mut self, workspace: &Workspace) -> Result<()> {
         let kind = Kind::Workspaces;
-        let subject = Subject {
-            kind,
-            id: &workspace.name,
-        };
+        let subject = Subject::of(kind, &workspace.name);
         let mut extra = workspace.extra.clone();
         let mut taken = |name: &str| {
             let text = extra.get(name)?.as_str()?.to_owned();
@@ -95,7 +92,7 @@ impl Writer<'_> {
 
     fn experiment(&mut self, experiment: &Experiment) -> Result<()> {
         let (kind, id) = (Kind::Experiments, experiment.experiment_id.as_str());
-        let subject = Subject { kind, id };
+        let subject = Subject::of(kind, id);
         let known = self.rules.experiment(id).cloned();
         let known = known.expect("all experiments were looked at before");
         if known.id.to_string() != id {

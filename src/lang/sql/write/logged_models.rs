@@ -39,10 +39,7 @@ impl Writer<'_> {
     /// Writes a model; its experiment in the target and where it keeps artifacts.
     fn logged_model(&mut self, model: &LoggedModel) -> Result<Option<(i64, StorePlace)>> {
         let kind = Kind::LoggedModels;
-        let subject = Subject {
-            kind,
-            id: &model.model_id,
-        };
+        let subject = Subject::of(kind, &model.model_id);
         let Some(experiment) = self.rules.experiment(&model.experiment_id).cloned() else {
             self.lose(subject, "*", Reason::ExperimentNotInArchive);
             return Ok(None);
@@ -96,10 +93,7 @@ impl Writer<'_> {
         slice: &ModelMetricSlice,
         taken: &mut Taken,
     ) -> Result<()> {
-        let subject = Subject {
-            kind: Kind::ModelMetrics,
-            id: &model.model_id,
-        };
+        let subject = Subject::of(Kind::ModelMetrics, &model.model_id);
         for mut point in slice.points() {
             point.value.0 = self.number(subject, &slice.key, point.value.0);
             if point.value.0.is_nan() {

@@ -240,6 +240,12 @@ struct Subject<'s> {
     id: &'s str,
 }
 
+impl<'s> Subject<'s> {
+    fn of(kind: Kind, id: &'s str) -> Self {
+        Subject { kind, id }
+    }
+}
+
 impl Writer<'_> {
     /// Writes kinds of objects; or, where the target has no table for them, says of each that it is not held, and of each artifact.
     fn held(&mut self, target: Target, kinds: &[Kind], write: fn(&mut Self) -> Result<()>) -> Result<()> {
@@ -257,7 +263,7 @@ impl Writer<'_> {
                     Kind::ModelMetrics => text(head.owner(kind)).to_owned(),
                     _ => head.id(kind),
                 };
-                self.lose(Subject { kind, id: &id }, "*", Reason::NotHeld);
+                self.lose(Subject::of(kind, &id), "*", Reason::NotHeld);
             }
         }
         let archive = self.archive;

@@ -54,10 +54,7 @@ impl Writer<'_> {
 
     fn registered_model(&mut self, model: &RegisteredModel) -> Result<()> {
         let kind = Kind::RegisteredModels;
-        let subject = Subject {
-            kind,
-            id: &model.name,
-        };
+        let subject = Subject::of(kind, &model.name);
         let workspace = self.workspace_of(kind, model.workspace.as_deref());
         self.lose_extra(subject, &model.extra, "");
         self.outcome.count(kind);
@@ -115,7 +112,7 @@ impl Writer<'_> {
     fn model_version(&mut self, version: &ModelVersion, lists: &[ArtifactList]) -> Result<()> {
         let kind = Kind::ModelVersions;
         let id = format!("{}/{}", version.name, version.version);
-        let subject = Subject { kind, id: &id };
+        let subject = Subject::of(kind, &id);
         let workspace = self.workspace_of(kind, version.workspace.as_deref());
         let own = self.rules.version_place(version);
         let has_files = lists.iter().any(has_files);

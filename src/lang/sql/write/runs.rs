@@ -47,10 +47,7 @@ impl Writer<'_> {
     /// Writes a run; where it keeps artifacts, or none where its experiment is not there.
     fn run(&mut self, run: &Run) -> Result<Option<StorePlace>> {
         let info = &run.info;
-        let subject = Subject {
-            kind: Kind::Runs,
-            id: &info.run_id,
-        };
+        let subject = Subject::of(Kind::Runs, &info.run_id);
         let Some(experiment) = self.rules.experiment(&info.experiment_id).cloned() else {
             self.lose(subject, "*", Reason::ExperimentNotInArchive);
             return Ok(None);
@@ -157,10 +154,7 @@ impl Writer<'_> {
     }
 
     fn metrics(&mut self, run: &Run, runs: &mut JoinedObjects<'_, Run>) -> Result<()> {
-        let subject = Subject {
-            kind: Kind::Metrics,
-            id: &run.info.run_id,
-        };
+        let subject = Subject::of(Kind::Metrics, &run.info.run_id);
         let mut last: Option<(String, Point)> = None;
         let mut derived = Derived::default();
         while let Some(slice) = runs.child::<MetricSlice>()? {
@@ -198,10 +192,7 @@ impl Writer<'_> {
         let Some(latest) = derived.latest.filter(|_| !run.metrics.contains_key(&derived.key)) else {
             return Ok(());
         };
-        let subject = Subject {
-            kind: Kind::Runs,
-            id: &run.info.run_id,
-        };
+        let subject = Subject::of(Kind::Runs, &run.info.run_id);
         self.lose(
             subject,
             &format!("metrics.{}", derived.key),

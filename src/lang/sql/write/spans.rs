@@ -111,10 +111,7 @@ impl Writer<'_> {
     /// Notes what a span of MLflow 2 always says.
     fn lose_in_v2(&mut self, span: &Span) {
         let id = format!("{}/{}", span.trace_id, span.span_id);
-        let subject = Subject {
-            kind: Kind::Spans,
-            id: &id,
-        };
+        let subject = Subject::of(Kind::Spans, &id);
         if span.status_code.is_none() {
             self.lose(subject, "status_code", Reason::AbsentAsDefault);
         }
@@ -130,10 +127,7 @@ impl Writer<'_> {
 
     fn span(&mut self, span: &Span, experiment: i64) -> Result<()> {
         let id = format!("{}/{}", span.trace_id, span.span_id);
-        let subject = Subject {
-            kind: Kind::Spans,
-            id: &id,
-        };
+        let subject = Subject::of(Kind::Spans, &id);
         let content = span_dict(span).to_unicode_dumps_text();
         let text = |key: &str| json_string(span.attributes.get(key)?);
         let bounded = |key: &str| Some(text(key)?.chars().take(DIMENSION_CHARS).collect::<String>());

@@ -53,10 +53,7 @@ impl Writer<'_> {
 
     /// Writes a trace; its experiment in the target and where it keeps artifacts.
     fn trace(&mut self, trace: &Trace) -> Result<Option<(i64, StorePlace)>> {
-        let subject = Subject {
-            kind: Kind::Traces,
-            id: &trace.trace_id,
-        };
+        let subject = Subject::of(Kind::Traces, &trace.trace_id);
         let Some(experiment) = self.rules.experiment(&trace.experiment_id).cloned() else {
             self.lose(subject, "*", Reason::ExperimentNotInArchive);
             return Ok(None);

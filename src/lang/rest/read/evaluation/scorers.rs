@@ -32,7 +32,7 @@ impl Exporter<'_, '_> {
             |(id, found, was_deleted)| match found {
                 Ok(scorers) => {
                     let without_id = scorers.iter().filter(|scorer| scorer.scorer_id.is_none());
-                    let kind = Kind::Scorers.name();
+                    let kind = Kind::Scorers;
                     self.export
                         .limit(kind, "scorer_id", Reason::NotShown, without_id.count() as u64);
                     scorers.iter().try_for_each(|scorer| self.export.write(scorer))
@@ -44,17 +44,16 @@ impl Exporter<'_, '_> {
                 }
                 Err(error) if !fits_the_answer(&id) && error.status() == Some(500) => {
                     self.export
-                        .limit(Kind::Scorers.name(), "*", Reason::ExperimentIdTooLarge, 1);
+                        .limit(Kind::Scorers, "*", Reason::ExperimentIdTooLarge, 1);
                     Ok(())
                 }
-                Err(error) => {
-                    self.export
-                        .failure(Kind::Scorers.name(), &id, "*", Reason::Unreadable, &told(&error))
-                }
+                Err(error) => self
+                    .export
+                    .failure(Kind::Scorers, &id, "*", Reason::Unreadable, &told(&error)),
             },
         )?;
         if !self.server.lacks(routes::SCORERS) {
-            let kind = Kind::Scorers.name();
+            let kind = Kind::Scorers;
             self.export.limit(kind, "*", Reason::DeletedExperiment, deleted);
         }
         Ok(())
