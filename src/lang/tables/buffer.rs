@@ -19,11 +19,15 @@ impl Presence {
         }
     }
 
+    /// Whether rows have a value, and how many one after the other.
+    pub(super) fn runs(&self) -> impl Iterator<Item = (bool, u32)> + '_ {
+        self.0.iter().copied()
+    }
+
     /// For each row whether it has a value.
     pub(super) fn rows(&self) -> impl Iterator<Item = bool> + '_ {
-        self.0
-            .iter()
-            .flat_map(|(is_present, rows)| std::iter::repeat_n(*is_present, *rows as usize))
+        self.runs()
+            .flat_map(|(is_present, rows)| std::iter::repeat_n(is_present, rows as usize))
     }
 }
 
@@ -36,6 +40,16 @@ pub(super) struct Texts {
 }
 
 impl Texts {
+    /// Each text, and how often it stands there.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], u32)> {
+        let mut start = 0;
+        self.ends.iter().map(move |(end, times)| {
+            let text = &self.bytes[start..*end as usize];
+            start = *end as usize;
+            (text, *times)
+        })
+    }
+
     fn push(&mut self, text: &str, count: usize) {
         let start = self.ends.len().checked_sub(2).map_or(0, |last| self.ends[last].0);
         let count = u32::try_from(count).unwrap_or(u32::MAX);
@@ -115,6 +129,11 @@ impl Buffer {
             ColumnType::IntegerMap => nested(keys(), Values::Integers(Vec::new())),
             ColumnType::DoubleMap => nested(keys(), Values::Doubles(Vec::new())),
         }
+    }
+
+    /// Whether a row has keys beside its values.
+    pub(super) fn has_keys(&self) -> bool {
+        matches!(self, Buffer::Nested { keys: Some(_), .. })
     }
 
     pub(super) fn size_bytes(&self) -> usize {

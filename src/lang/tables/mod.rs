@@ -21,6 +21,8 @@ mod layout;
 mod objects;
 #[cfg(feature = "parquet")]
 mod parquet;
+#[cfg(feature = "parquet")]
+mod repeated;
 mod sink;
 mod wide;
 

@@ -2,6 +2,7 @@
 
 use super::buffer::{Buffer, Presence, Texts, Values};
 use super::layout::{Column, ColumnType};
+use super::repeated;
 use bytes::Bytes;
 use parquet::basic::{Compression, Encoding, LogicalType, Repetition, TimeUnit, Type as Physical};
 use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DoubleType, Int64Type};
@@ -9,7 +10,7 @@ use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter, SerializedRowGroupWriter};
-use parquet::schema::types::{ColumnPath, Type, TypePtr};
+use parquet::schema::types::{ColumnDescPtr, ColumnPath, Type, TypePtr};
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
 use std::sync::Arc;
@@ -22,6 +23,8 @@ type Out = BufWriter<File>;
 /// A Parquet file that row groups are written to.
 pub(super) struct ParquetFile {
     writer: SerializedFileWriter<Out>,
+    /// The columns of the file: two of a map, one of each other.
+    leaves: Vec<ColumnDescPtr>,
 }
 
 impl ParquetFile {
@@ -32,17 +35,31 @@ impl ParquetFile {
         let out = BufWriter::with_capacity(128 << 10, file);
         let schema = Arc::new(schema.map_err(plain)?);
         let writer = SerializedFileWriter::new(out, schema, Arc::new(properties(columns, facts)));
-        Ok(ParquetFile {
-            writer: writer.map_err(plain)?,
-        })
+        let writer = writer.map_err(plain)?;
+        let leaves = writer.schema_descr().columns().to_vec();
+        Ok(ParquetFile { writer, leaves })
     }
 
     /// Writes a row group.
     pub(super) fn write(&mut self, buffers: Vec<Buffer>) -> io::Result<()> {
         let write = || {
             let mut group = self.writer.next_row_group()?;
+            let mut leaves = self.leaves.iter();
             for buffer in buffers {
-                write_column(&mut group, buffer)?;
+                let leaf = leaves.nth(usize::from(buffer.has_keys()));
+                match (leaf, buffer) {
+                    (
+                        Some(leaf),
+                        Buffer::Plain {
+                            present,
+                            values: Values::Texts(texts),
+                        },
+                    ) if repeated::is_repeated(&texts) => {
+                        let (bytes, close) = repeated::chunk(leaf.clone(), &present, &texts)?;
+                        group.append_column(&bytes, close)?;
+                    }
+                    (_, buffer) => write_column(&mut group, buffer)?,
+                }
             }
             group.close()
         };
