@@ -12,12 +12,12 @@ object! {
         /// Digest as MLflow computed it.
         digest: String,
         /// Such as `local`, `code`, `hugging_face`.
-        source_type: Option<String>,
+        source_type: Option<String> as dataset_source_type,
         /// JSON text, as stored.
-        source: Option<String>,
+        source: Option<String> as dataset_source,
         /// JSON text, as stored.
-        schema: Option<String>,
+        schema: Option<String> as dataset_schema,
         /// JSON text, as stored.
-        profile: Option<String>,
+        profile: Option<String> as dataset_profile,
     }
 }

@@ -63,6 +63,8 @@ pub(crate) struct Field {
     pub(crate) kind: ColumnType,
     /// Where it stands in the object's line.
     pub(crate) path: &'static [&'static str],
+    /// What a column of a database is named that has it.
+    pub(crate) stored: &'static str,
 }
 
 /// The fields of an object.
@@ -94,13 +96,18 @@ pub(crate) trait Picks {
     /// Takes free JSON.
     fn value(&mut self, key: &str) -> Option<Value>;
 
+    /// Whether it is a store's own files or tables.
+    fn is_store(&self) -> bool {
+        false
+    }
+
     /// Takes a text that every object has.
     fn required_text(&mut self, key: &str) -> String {
         self.text(key).unwrap_or_default()
     }
 }
 
-/// Defines an object: a line per field, `name: Type by whom = default`.
+/// Defines an object: a line per field, `name: Type by whom as column = default`; the column of a database, where it has another name.
 ///
 /// A source that does not tell a text has the default for it. A `target` chooses some fields itself for what is imported; only a
 /// `store`'s own files and tables tell others, which no import sets; and `mlark` adds some of its own.
@@ -146,20 +153,20 @@ macro_rules! object {
             $($rest)* }
     };
     (@next $from:ident $about:tt $name:ident [$($type:tt)*] [$($fields:tt)*] [$($names:tt)*] [$($pick:tt)*] [$($plain:tt)*]
-        $(#[$meta:meta])* $field:ident: Option<$kind:ident> $(by $who:ident)?, $($rest:tt)*) => {
+        $(#[$meta:meta])* $field:ident: Option<$kind:ident> $(by $who:ident)? $(as $stored:ident)?, $($rest:tt)*) => {
         $crate::model::field::object! { @next $from $about $name
             [$($type)* $(#[$meta])* #[serde(default, skip_serializing_if = "Option::is_none")] pub $field: Option<$kind>,]
-            [$($fields)* $crate::model::field::field!($field $kind),]
+            [$($fields)* $crate::model::field::field!($field $kind; $($stored)?),]
             [$($names)* stringify!($field),]
             [$($pick)* $field: $crate::model::field::picked!($from $field $kind $($who)?),]
             [$($plain)* $($who $field,)?]
             $($rest)* }
     };
     (@next $from:ident $about:tt $name:ident [$($type:tt)*] [$($fields:tt)*] [$($names:tt)*] [$($pick:tt)*] $plain:tt
-        $(#[$meta:meta])* $field:ident: String $(= $default:literal)?, $($rest:tt)*) => {
+        $(#[$meta:meta])* $field:ident: String $(as $stored:ident)? $(= $default:literal)?, $($rest:tt)*) => {
         $crate::model::field::object! { @next $from $about $name
             [$($type)* $(#[$meta])* pub $field: String,]
-            [$($fields)* $crate::model::field::field!($field String),]
+            [$($fields)* $crate::model::field::field!($field String; $($stored)?),]
             [$($names)* stringify!($field),]
             [$($pick)* $field: $crate::model::field::required!($from $field $($default)?),]
             $plain $($rest)* }
@@ -168,7 +175,7 @@ macro_rules! object {
         $(#[$meta:meta])* $field:ident: TextMap, $($rest:tt)*) => {
         $crate::model::field::object! { @next $from $about $name
             [$($type)* $(#[$meta])* #[serde(default)] pub $field: TextMap,]
-            [$($fields)* $crate::model::field::field!($field TextMap),]
+            [$($fields)* $crate::model::field::field!($field TextMap;),]
             [$($names)* stringify!($field),]
             [$($pick)* $field: $from.text_map(stringify!($field)),]
             $plain $($rest)* }
@@ -177,7 +184,7 @@ macro_rules! object {
         $(#[$meta:meta])* $field:ident: $kind:ident $(<$($of:ident),*>)?, $($rest:tt)*) => {
         $crate::model::field::object! { @next $from $about $name
             [$($type)* $(#[$meta])* pub $field: $kind $(<$($of),*>)?,]
-            [$($fields)* $crate::model::field::field!($field $kind $($($of)*)?),]
+            [$($fields)* $crate::model::field::field!($field $kind $($($of)*)?;),]
             [$($names)* stringify!($field),]
             $pick $plain $($rest)* }
     };
@@ -185,31 +192,37 @@ macro_rules! object {
 
 /// The entry of a field in the table.
 macro_rules! field {
-    (@ $field:ident $kind:ident) => {
+    (@ $field:ident $kind:ident $stored:ident) => {
         $crate::model::field::Field {
             name: stringify!($field),
             kind: $crate::model::field::ColumnType::$kind,
             path: &[stringify!($field)],
+            stored: stringify!($stored),
         }
     };
-    ($field:ident String) => { $crate::model::field::field!(@ $field Text) };
-    ($field:ident i64) => { $crate::model::field::field!(@ $field Integer) };
-    ($field:ident u64) => { $crate::model::field::field!(@ $field Integer) };
-    ($field:ident bool) => { $crate::model::field::field!(@ $field Boolean) };
-    ($field:ident Millis) => { $crate::model::field::field!(@ $field Millis) };
-    ($field:ident Nanos) => { $crate::model::field::field!(@ $field Nanos) };
-    ($field:ident TextMap) => { $crate::model::field::field!(@ $field TextMap) };
-    ($field:ident BTreeMap String String) => { $crate::model::field::field!(@ $field TextMap) };
-    ($field:ident BTreeMap String u64) => { $crate::model::field::field!(@ $field IntegerMap) };
-    ($field:ident BTreeMap String Value) => { $crate::model::field::field!(@ $field JsonMap) };
-    ($field:ident Vec String) => { $crate::model::field::field!(@ $field TextList) };
-    ($field:ident $($other:ident)*) => { $crate::model::field::field!(@ $field Json) };
+    (@ $field:ident $kind:ident) => { $crate::model::field::field!(@ $field $kind $field) };
+    ($field:ident String; $($stored:ident)?) => { $crate::model::field::field!(@ $field Text $($stored)?) };
+    ($field:ident i64; $($stored:ident)?) => { $crate::model::field::field!(@ $field Integer $($stored)?) };
+    ($field:ident u64; $($stored:ident)?) => { $crate::model::field::field!(@ $field Integer $($stored)?) };
+    ($field:ident bool; $($stored:ident)?) => { $crate::model::field::field!(@ $field Boolean $($stored)?) };
+    ($field:ident Millis; $($stored:ident)?) => { $crate::model::field::field!(@ $field Millis $($stored)?) };
+    ($field:ident Nanos; $($stored:ident)?) => { $crate::model::field::field!(@ $field Nanos $($stored)?) };
+    ($field:ident TextMap; $($stored:ident)?) => { $crate::model::field::field!(@ $field TextMap $($stored)?) };
+    ($field:ident BTreeMap String String; $($stored:ident)?) => { $crate::model::field::field!(@ $field TextMap $($stored)?) };
+    ($field:ident BTreeMap String u64; $($stored:ident)?) => { $crate::model::field::field!(@ $field IntegerMap $($stored)?) };
+    ($field:ident BTreeMap String Value; $($stored:ident)?) => { $crate::model::field::field!(@ $field JsonMap $($stored)?) };
+    ($field:ident Vec String; $($stored:ident)?) => { $crate::model::field::field!(@ $field TextList $($stored)?) };
+    ($field:ident $($other:ident)*; $($stored:ident)?) => { $crate::model::field::field!(@ $field Json $($stored)?) };
 }
 
 /// How an optional field is read.
 macro_rules! picked {
     ($from:ident $field:ident $kind:ident store) => {
-        None
+        if $from.is_store() {
+            $crate::model::field::picked!($from $field $kind)
+        } else {
+            None
+        }
     };
     ($from:ident $field:ident bool $($who:ident)?) => {
         None

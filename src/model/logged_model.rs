@@ -13,7 +13,7 @@ object! {
         /// Name, not unique.
         name: Option<String>,
         /// Where its artifacts were (`artifact_location` in the stores).
-        artifact_uri: Option<String> by target,
+        artifact_uri: Option<String> by target as artifact_location,
         /// Epoch milliseconds.
         creation_timestamp_ms: Option<Millis> by target,
         /// Epoch milliseconds.

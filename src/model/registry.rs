@@ -19,9 +19,9 @@ object! {
         /// Unique within a workspace.
         name: String,
         /// Epoch milliseconds.
-        creation_timestamp: Option<Millis> by target,
+        creation_timestamp: Option<Millis> by target as creation_time,
         /// Epoch milliseconds.
-        last_updated_timestamp: Option<Millis> by target,
+        last_updated_timestamp: Option<Millis> by target as last_updated_time,
         /// Description.
         description: Option<String>,
         /// Alias to version number.
@@ -42,9 +42,9 @@ object! {
         /// The number, from 1; deleted versions leave gaps.
         version: u64,
         /// Epoch milliseconds.
-        creation_timestamp: Option<Millis> by target,
+        creation_timestamp: Option<Millis> by target as creation_time,
         /// Epoch milliseconds.
-        last_updated_timestamp: Option<Millis> by target,
+        last_updated_timestamp: Option<Millis> by target as last_updated_time,
         /// User; open-source servers never set it.
         user_id: Option<String> by target,
         /// None, Staging, Production, Archived or Deleted_Internal (the version was deleted).

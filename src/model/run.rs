@@ -44,11 +44,11 @@ object! {
     /// The `info` of a [`Run`].
     RunInfo {
         /// 32 hex digits, nearly always.
-        run_id: String,
+        run_id: String as run_uuid,
         /// The experiment the run belongs to.
         experiment_id: String,
         /// Display name; absent before MLflow 1.30.
-        run_name: Option<String>,
+        run_name: Option<String> as name,
         /// User who started the run.
         user_id: Option<String>,
         /// RUNNING, SCHEDULED, FINISHED, FAILED or KILLED.

@@ -25,17 +25,17 @@ object! {
     /// A line of `objects/traces-*.jsonl`.
     Trace {
         /// `tr-` and 32 hex digits; 32 hex digits for traces of API v2 (`request_id` there).
-        trace_id: String,
+        trace_id: String as request_id,
         /// The experiment it belongs to.
         experiment_id: String,
         /// Id the client gave.
         client_request_id: Option<String>,
         /// Epoch milliseconds.
-        request_time: Option<Millis>,
+        request_time: Option<Millis> as timestamp_ms,
         /// Milliseconds.
-        execution_duration: Option<i64>,
+        execution_duration: Option<i64> as execution_time_ms,
         /// OK, ERROR, IN_PROGRESS or STATE_UNSPECIFIED.
-        state: String = "STATE_UNSPECIFIED",
+        state: String as status = "STATE_UNSPECIFIED",
         /// Start of the request, for lists.
         request_preview: Option<String>,
         /// Start of the response, for lists.
@@ -62,16 +62,16 @@ object! {
         /// `a-` and 32 hex digits.
         assessment_id: String,
         /// Name of what was judged.
-        assessment_name: String,
+        assessment_name: String as name,
         /// The span, as 16 hex digits, where it is not the whole trace.
         span_id: Option<String>,
         /// HUMAN, LLM_JUDGE or CODE, and who or what.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         source: BTreeMap<String, String>,
         /// Epoch milliseconds.
-        create_time: Option<Millis>,
+        create_time: Option<Millis> as created_timestamp,
         /// Epoch milliseconds.
-        last_update_time: Option<Millis>,
+        last_update_time: Option<Millis> as last_updated_timestamp,
         /// `{value, error?}`; the value is the user's own JSON (see "free JSON" in docs/format.md).
         feedback: Option<Value>,
         /// `{value}`; the value is the user's own JSON.

@@ -108,10 +108,9 @@ impl LocalRoots {
         let destination = destination.filter(|path| path.to_str().and_then(local_path).is_some());
         let mut trusted = Vec::new();
         if let Door::Tree(tree) = door {
-            let real = tree.canonicalize().map_err(|error| ExportError::Source {
-                source_uri: tree.display().to_string(),
-                detail: error.to_string(),
-            });
+            let real = tree
+                .canonicalize()
+                .map_err(|error| ExportError::unreadable(tree.display().to_string(), error.to_string()));
             trusted.push(real?);
         }
         let under = options

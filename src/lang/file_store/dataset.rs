@@ -23,18 +23,11 @@ pub(super) fn index(
 ) -> DatasetIndex {
     let mut found = DatasetIndex::new();
     let path = experiment.join("datasets");
-    let entries = store.open_optional(&path).and_then(|folder| {
-        let Some(mut folder) = folder else { return Ok(None) };
-        let entries = folder.entries()?;
-        Ok(Some((folder, entries)))
-    });
-    let (folder, entries) = match entries {
-        Ok(Some(found)) => found,
-        Ok(None) => return found,
-        Err(error) => {
-            notes.fault(Kind::Datasets, experiment_id, "*", unreadable(&path, &error));
-            return found;
-        }
+    let opened = store.open_optional(&path);
+    let listed = opened.and_then(|folder| folder.map(Folder::listed).transpose());
+    let listed = notes.of_path(Kind::Datasets, experiment_id, "*", &path, listed);
+    let Some((folder, entries)) = listed.flatten() else {
+        return found;
     };
     for entry in entries {
         match (entry.name(), entry.kind) {
@@ -108,13 +101,12 @@ fn each_link(
     visit: &mut dyn FnMut(Meta, &Path, &mut Notes),
 ) {
     let failed = |fault: Fault, notes: &mut Notes| notes.fault(Kind::Runs, run_id, name, fault);
-    let listed = run.sub(name.as_bytes()).and_then(|mut folder| {
-        let entries = folder.entries()?;
-        Ok((folder, entries))
-    });
-    let (folder, entries) = match listed {
-        Ok(listed) => listed,
-        Err(error) => return failed(unreadable(&run.path_of(name.as_bytes()), &error), notes),
+    let (listed, path) = (
+        run.sub(name.as_bytes()).and_then(Folder::listed),
+        run.path_of(name.as_bytes()),
+    );
+    let Some((folder, entries)) = notes.of_path(Kind::Runs, run_id, name, &path, listed) else {
+        return;
     };
     let mut buffer = Vec::new();
     for entry in entries {

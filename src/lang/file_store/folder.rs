@@ -110,6 +110,12 @@ impl Folder {
         Ok(entries)
     }
 
+    /// The folder with its entries.
+    pub(super) fn listed(mut self) -> io::Result<(Self, Vec<Entry>)> {
+        let entries = self.entries()?;
+        Ok((self, entries))
+    }
+
     /// What a link leads to, or what an entry is whose kind the listing did not tell.
     fn look(&self, name: &[u8]) -> EntryKind {
         let refused = |why| EntryKind::Refused(Reason::NotAFile, why);

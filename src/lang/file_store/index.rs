@@ -79,12 +79,9 @@ pub(super) fn index<T: Described>(
     place: &Arc<Place>,
 ) -> (Vec<Indexed<T>>, Notes) {
     let mut notes = Notes::default();
-    let names = match folder_names(store, T::KIND, path, reserved, &mut notes) {
-        Ok(names) => names,
-        Err(error) => {
-            notes.fault(T::KIND, &place.experiment_id, "*", unreadable(path, &error));
-            return (Vec::new(), notes);
-        }
+    let names = folder_names(store, T::KIND, path, reserved, &mut notes);
+    let Some(names) = notes.of_path(T::KIND, &place.experiment_id, "*", path, names) else {
+        return (Vec::new(), notes);
     };
     let hold = names.len() <= HELD_OBJECTS;
     let mut objects = Vec::with_capacity(names.len());
@@ -149,12 +146,9 @@ fn read_batch<T: Described>(
 ) -> (Vec<Indexed<T>>, Notes) {
     let mut notes = Notes::default();
     let mut objects = Vec::with_capacity(names.len());
-    let folder = match store.open(path) {
-        Ok(folder) => folder,
-        Err(error) => {
-            notes.fault(T::KIND, &place.experiment_id, "*", unreadable(path, &error));
-            return (objects, notes);
-        }
+    let folder = notes.of_path(T::KIND, &place.experiment_id, "*", path, store.open(path));
+    let Some(folder) = folder else {
+        return (objects, notes);
     };
     let mut buffer = Vec::new();
     for id in names {
@@ -208,17 +202,10 @@ pub(super) fn open<T: Described>(
         let own = parent.sub(id.as_bytes())?;
         Ok((parent, own))
     });
-    match opened {
-        Ok((parent, own)) => {
-            // What is wrong with its file was noted by the index.
-            let object = held.or_else(|| describe(&parent, id, place, buffer, &mut Notes::default()))?;
-            Some((object, own))
-        }
-        Err(error) => {
-            notes.fault(T::KIND, id, "*", unreadable(&folder.join(id), &error));
-            None
-        }
-    }
+    let (parent, own) = notes.of_path(T::KIND, id, "*", &folder.join(id), opened)?;
+    // What is wrong with its file was noted by the index.
+    let object = held.or_else(|| describe(&parent, id, place, buffer, &mut Notes::default()))?;
+    Some((object, own))
 }
 
 /// Notes a file whose last line has no end, which MLflow writes always: it may be cut off, and its last value with it.

@@ -33,6 +33,10 @@ impl Picks for Meta {
     fn value(&mut self, name: &str) -> Option<Value> {
         self.take(name).map(|node| node.resolve().to_free_json())
     }
+
+    fn is_store(&self) -> bool {
+        true
+    }
 }
 
 impl Meta {

@@ -71,10 +71,9 @@ pub fn export(
         export.writer.long_texts(),
         roots,
     );
-    let store = Arc::new(store.map_err(|error| ExportError::Source {
-        source_uri: root.display().to_string(),
-        detail: error.to_string(),
-    })?);
+    let store = Arc::new(
+        store.map_err(|error| ExportError::unreadable(root.display().to_string(), error.to_string()))?,
+    );
     export.check_plan(&file_uri(store.root()))?;
     let mut notes = Notes::default();
     let experiments = experiment::find_all(&store, export.options.include_deleted, &mut notes);
@@ -144,10 +143,7 @@ pub(crate) fn is_root(path: &Path) -> bool {
 }
 
 fn source_error(store: &Store, below: &str, error: &std::io::Error) -> ExportError {
-    ExportError::Source {
-        source_uri: file_uri(&store.root().join(below)),
-        detail: error.to_string(),
-    }
+    ExportError::unreadable(file_uri(&store.root().join(below)), error.to_string())
 }
 
 /// The `file:` URI of a path.

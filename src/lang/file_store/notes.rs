@@ -50,6 +50,19 @@ impl Notes {
         self.failure(kind, id, field, reason, detail);
     }
 
+    /// What was read of a path; what the file system does not let be read is a fault.
+    pub(super) fn of_path<T>(
+        &mut self,
+        kind: Kind,
+        id: &str,
+        field: &str,
+        path: &Path,
+        read: io::Result<T>,
+    ) -> Option<T> {
+        let fault = |error| self.fault(kind, id, field, unreadable(path, &error));
+        read.map_err(fault).ok()
+    }
+
     /// Counts what cannot be held.
     pub(super) fn limit(&mut self, kind: Kind, field: &'static str, reason: Reason) {
         *self.limits.entry((kind, field, reason)).or_insert(0) += 1;

@@ -61,13 +61,10 @@ impl FoundModel {
                 return None;
             }
         };
-        let folder = match store.open(&self.path) {
-            Ok(folder) => folder,
-            Err(error) => {
-                let fault = unreadable(&self.path, &error);
-                notes.fault(Kind::RegisteredModels, &self.name, "*", fault);
-                return Some(model);
-            }
+        let folder = store.open(&self.path);
+        let folder = notes.of_path(Kind::RegisteredModels, &self.name, "*", &self.path, folder);
+        let Some(folder) = folder else {
+            return Some(model);
         };
         let values = |field: &'static str| KeyOwner::of(Kind::RegisteredModels, &self.name, field);
         let mut buffer = Vec::new();
@@ -97,17 +94,10 @@ impl FoundModel {
     /// The versions, in the order of their numbers.
     pub(super) fn versions(&self, store: &Store, notes: &mut Notes) -> Vec<ModelVersion> {
         let mut versions = Vec::new();
-        let opened = store.open(&self.path).and_then(|mut folder| {
-            let entries = folder.entries()?;
-            Ok((folder, entries))
-        });
-        let (folder, entries) = match opened {
-            Ok(opened) => opened,
-            Err(error) => {
-                let fault = unreadable(&self.path, &error);
-                notes.fault(Kind::ModelVersions, &self.name, "*", fault);
-                return versions;
-            }
+        let opened = store.open(&self.path).and_then(Folder::listed);
+        let opened = notes.of_path(Kind::ModelVersions, &self.name, "*", &self.path, opened);
+        let Some((folder, entries)) = opened else {
+            return versions;
         };
         for entry in entries {
             let number = entry.name().and_then(|name| name.strip_prefix("version-"));
@@ -210,7 +200,6 @@ fn parse_version(
     let mut model_version = ModelVersion {
         name: found,
         version,
-        storage_location: meta.text("storage_location"),
         ..ModelVersion::pick(&mut meta)
     };
     model_version.extra = version_extra(meta, &id, path, notes);

@@ -8,7 +8,7 @@ use super::key_files::{KeyOwner, read_values};
 use super::meta::Meta;
 use super::metric_lines::LineOwner;
 use super::metrics::{self, FoundMetric, MetricOwner};
-use super::notes::{Fault, Notes, unreadable};
+use super::notes::{Fault, Notes};
 use super::store::{META, Store};
 use crate::format::{Kind, Reason};
 use crate::lang::artifacts::local_roots::OwnerRef;
@@ -48,11 +48,7 @@ impl Described for RunInfo {
             run_name,
             status,
             lifecycle_stage,
-            deleted_time: meta.int("deleted_time"),
-            source_type: meta.text("source_type").map(source_type),
-            source_name: meta.text("source_name"),
-            source_version: meta.text("source_version"),
-            entry_point_name: meta.text("entry_point_name"),
+            source_type: info.source_type.map(source_type),
             extra: meta.finish(Kind::Runs, id, path, notes),
             ..info
         })
@@ -162,17 +158,9 @@ fn open<'a>(
     notes: &mut Notes,
 ) -> Option<(Parts<'a>, RunInfo)> {
     let id = found.id;
-    let opened = store.open(&folder.path.join(&id)).and_then(|mut run| {
-        let entries = run.entries()?;
-        Ok((run, entries))
-    });
-    let (run, entries) = match opened {
-        Ok(opened) => opened,
-        Err(error) => {
-            notes.fault(Kind::Runs, &id, "*", unreadable(&folder.path.join(&id), &error));
-            return None;
-        }
-    };
+    let path = folder.path.join(&id);
+    let opened = store.open(&path).and_then(Folder::listed);
+    let (run, entries) = notes.of_path(Kind::Runs, &id, "*", &path, opened)?;
     let info = match found.held {
         Some(info) => info,
         // What is wrong with it was noted when it was read for the index.

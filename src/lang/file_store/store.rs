@@ -78,10 +78,8 @@ impl Store {
     /// Opens a folder of the root that may be missing; one that cannot be opened is noted.
     pub(super) fn open_noting(&self, kind: Kind, name: &str, notes: &mut Notes) -> Option<Folder> {
         let path = self.root.join(name);
-        let opened = self.open_optional(&path).map_err(|error| {
-            notes.fault(kind, name, "*", unreadable(&path, &error));
-        });
-        opened.ok().flatten()
+        let opened = self.open_optional(&path);
+        notes.of_path(kind, name, "*", &path, opened).flatten()
     }
 
     /// Reads a file that describes an object and may be missing.

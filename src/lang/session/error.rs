@@ -89,6 +89,14 @@ pub enum ExportError {
 }
 
 impl ExportError {
+    /// A source that cannot be read, by its URI without credentials.
+    pub(crate) fn unreadable(source_uri: impl Into<String>, detail: impl Into<String>) -> Self {
+        ExportError::Source {
+            source_uri: source_uri.into(),
+            detail: detail.into(),
+        }
+    }
+
     /// The kind of error.
     pub fn kind(&self) -> ErrorKind {
         match self {

@@ -42,10 +42,8 @@ impl RestOptions {
     /// How to reach a server.
     pub(crate) fn connection(&self, uri: &str, interrupt: &Interrupt) -> Result<Connection, ExportError> {
         let connection = Connection::of(uri, &self.environment());
-        let mut connection = connection.map_err(|error| ExportError::Source {
-            source_uri: crate::model::mask::redact(uri),
-            detail: error.to_string(),
-        })?;
+        let mut connection = connection
+            .map_err(|error| ExportError::unreadable(crate::model::mask::redact(uri), error.to_string()))?;
         let options = &mut connection.options;
         options.headers.extend(self.headers.iter().cloned());
         options.requests_per_second = self.requests_per_second;

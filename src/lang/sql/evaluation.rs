@@ -5,7 +5,7 @@ use super::columns::{
     SCORERS,
 };
 use super::exporter::{Exporter, Result};
-use super::fields::Fields;
+use super::fields::{Fields, pick};
 use super::tables::Tables;
 use crate::format::{Kind, Reason, order};
 use crate::model::{Dataset, DatasetRecord, EvaluationDataset, Scorer};
@@ -16,13 +16,8 @@ use std::collections::{BTreeMap, HashMap};
 /// Key under which MLflow wraps outputs, so that any JSON value can stand in the column.
 pub(super) const WRAPPED: &str = "mlflow_wrapped";
 
-/// A user's JSON; SQL NULL and JSON null are both no value.
-fn free_json(row: &Fields<'_>, column: usize) -> Option<Value> {
-    row.json(column).filter(|value| !value.is_null())
-}
-
-fn outputs(row: &Fields<'_>, column: usize) -> Option<Value> {
-    let stored = free_json(row, column)?;
+/// Outputs as they are, where they are wrapped.
+fn unwrapped(stored: Value) -> Option<Value> {
     match stored {
         Value::Object(mut map) if map.len() == 1 && map.contains_key(WRAPPED) => map.remove(WRAPPED),
         other => Some(other),
@@ -30,38 +25,17 @@ fn outputs(row: &Fields<'_>, column: usize) -> Option<Value> {
 }
 
 fn record(row: &Fields<'_>) -> DatasetRecord {
+    let record: DatasetRecord = pick(row);
     DatasetRecord {
-        dataset_record_id: row.required_text(0),
-        dataset_id: row.required_text(1),
-        inputs: free_json(row, 2),
-        outputs: outputs(row, 3),
-        expectations: free_json(row, 4),
-        tags: free_json(row, 5),
-        source: free_json(row, 6),
-        created_time: row.int(7),
-        last_update_time: row.int(8),
-        created_by: row.text(9),
-        last_updated_by: row.text(10),
-        ..DatasetRecord::default()
+        outputs: record.outputs.and_then(unwrapped),
+        ..record
     }
 }
 
 fn evaluation_datasets(tables: &Tables) -> Result<BTreeMap<String, EvaluationDataset>> {
     let mut datasets = BTreeMap::new();
     tables.scan(EVALUATION_DATASETS, |row| {
-        let dataset = EvaluationDataset {
-            dataset_id: row.required_text(0),
-            workspace: row.text(1),
-            name: row.required_text(2),
-            digest: row.text(3),
-            schema: row.text(4),
-            profile: row.text(5),
-            created_time: row.int(6),
-            last_update_time: row.int(7),
-            created_by: row.text(8),
-            last_updated_by: row.text(9),
-            ..EvaluationDataset::default()
-        };
+        let dataset: EvaluationDataset = pick(row);
         datasets.insert(dataset.dataset_id.clone(), dataset);
         Ok(())
     })?;
@@ -101,16 +75,7 @@ impl Exporter<'_> {
             let is_led_elsewhere = self.closure.is_led_elsewhere(&place);
             let odd = is_led_elsewhere.then(|| self.tables.oddities.take());
             self.export.count_elsewhere(is_led_elsewhere);
-            let dataset = Dataset {
-                experiment_id: row.required_text(1),
-                name: row.required_text(2),
-                digest: row.required_text(3),
-                source_type: row.text(4),
-                source: row.text(5),
-                schema: row.text(6),
-                profile: row.text(7),
-                ..Dataset::default()
-            };
+            let dataset: Dataset = pick(row);
             let id = &dataset.experiment_id;
             let is_used = self.used_datasets.contains(&row.required_text(0));
             let is_taken = is_used || self.closure.takes_whole(id);

@@ -2,11 +2,11 @@
 
 use super::columns::{EXPERIMENT_TAGS, EXPERIMENTS, WORKSPACES};
 use super::exporter::{Exporter, Result};
+use super::fields::pick;
 use super::spool::{Sorted, Spool};
 use super::tables::Tables;
 use crate::format::{Kind, Reason, order};
 use crate::lang::artifacts::cloud::Address;
-use crate::model::lifecycle;
 use crate::model::{Experiment, Text, Workspace};
 use crate::select::{Share, Verdict};
 use std::collections::BTreeMap;
@@ -42,16 +42,7 @@ impl Experiments {
             let id = row.bytes(0).unwrap_or_default();
             let is_other = share.is_some_and(|share| !share.leads(&String::from_utf8_lossy(&id)));
             let odd = is_other.then(|| tables.oddities.take());
-            let experiment = Experiment {
-                experiment_id: row.required_text(0),
-                workspace: row.text(1),
-                name: row.required_text(2),
-                artifact_location: row.short_text(3),
-                lifecycle_stage: row.text(4).unwrap_or_else(|| lifecycle::ACTIVE.to_owned()),
-                creation_time: row.int(5),
-                last_update_time: row.int(6),
-                ..Experiment::default()
-            };
+            let experiment: Experiment = pick(row);
             experiments
                 .by_id
                 .insert(experiment.experiment_id.clone(), experiment);
@@ -124,12 +115,7 @@ impl Exporter<'_> {
     pub(super) fn workspaces(&mut self) -> Result<()> {
         let mut workspaces = BTreeMap::new();
         self.tables.scan(WORKSPACES, |row| {
-            let mut workspace = Workspace {
-                name: row.required_text(0),
-                description: row.text(1),
-                default_artifact_root: row.text(2),
-                ..Workspace::default()
-            };
+            let mut workspace: Workspace = pick(row);
             for (column, name) in [(3, "trace_archival_location"), (4, "trace_archival_retention")] {
                 if let Some(text) = row.text(column) {
                     workspace.extra.insert(name.to_owned(), text.into());

@@ -5,8 +5,9 @@ use super::database::{Cell, Row};
 use super::long_rows::LongRow;
 use super::tables::Tables;
 use crate::format::Reason;
-use crate::model::Text;
+use crate::model::field::{Field, FieldTable, Picks};
 use crate::model::pyjson::{PyJson, PyJsonError};
+use crate::model::{Text, TextMap};
 use crate::select::Closure;
 use serde_json::Value;
 use std::cell::RefCell;
@@ -237,6 +238,67 @@ impl<'r> Fields<'r> {
             Some(long) => self.long_json(column, long),
             None => self.bytes(column).map(|bytes| PyJson::parse(&bytes)),
         }
+    }
+}
+
+/// Columns of texts that the export goes by, such as where artifacts are: never blobs.
+const SHORT: [&str; 4] = ["artifact_location", "artifact_uri", "run_id", "source_run_id"];
+
+/// Reads the fields of an object that have a column of their own.
+pub(super) fn pick<T: FieldTable>(row: &Fields<'_>) -> T {
+    T::pick(&mut PickedRow {
+        row,
+        fields: T::FIELDS,
+    })
+}
+
+/// A row as it is read by the names of fields.
+struct PickedRow<'r> {
+    row: &'r Fields<'r>,
+    fields: &'static [Field],
+}
+
+impl PickedRow<'_> {
+    /// The column of a field, and its place.
+    fn column(&self, key: &str) -> Option<(&'static str, usize)> {
+        let stored = self.fields.iter().find(|field| field.name == key)?.stored;
+        let place = self
+            .row
+            .table
+            .columns
+            .iter()
+            .position(|column| *column == stored)?;
+        Some((stored, place))
+    }
+}
+
+impl Picks for PickedRow<'_> {
+    fn text(&mut self, key: &str) -> Option<String> {
+        match self.column(key)? {
+            (name, column) if SHORT.contains(&name) => self.row.short_text(column),
+            (_, column) => self.row.text(column),
+        }
+    }
+
+    fn int(&mut self, key: &str) -> Option<i64> {
+        self.column(key).and_then(|(_, column)| self.row.int(column))
+    }
+
+    fn text_map(&mut self, _: &str) -> TextMap {
+        TextMap::new()
+    }
+
+    fn value(&mut self, key: &str) -> Option<Value> {
+        self.column(key).and_then(|(_, column)| self.row.json(column))
+    }
+
+    fn is_store(&self) -> bool {
+        true
+    }
+
+    fn required_text(&mut self, key: &str) -> String {
+        let column = self.column(key);
+        column.map_or_else(String::new, |(_, column)| self.row.required_text(column))
     }
 }
 

@@ -7,44 +7,17 @@ use crate::lang::session::{Export, ExportError};
 use std::collections::BTreeMap;
 
 /// Secrets, and what is of no use without them or beyond its server; not even counted.
-const PRIVATE: &[&str] = &[
-    "alembic_version",
-    "budget_policies",
-    "endpoint_bindings",
-    "endpoint_model_mappings",
-    "endpoint_tags",
-    "endpoints",
-    "guardrail_configs",
-    "guardrails",
-    "job_locks",
-    "jobs",
-    "model_definitions",
-    "scheduler_leases",
-    "secrets",
-    // Tables of MLflow's basic-auth plugin, where it shares the database.
-    "alembic_version_auth",
-    "experiment_permissions",
-    "gateway_endpoint_permissions",
-    "gateway_model_definition_permissions",
-    "gateway_secret_permissions",
-    "registered_model_permissions",
-    "role_permissions",
-    "roles",
-    "scorer_permissions",
-    "user_role_assignments",
-    "users",
-    "workspace_permissions",
-];
+const PRIVATE: &str = "alembic_version budget_policies endpoint_bindings endpoint_model_mappings \
+    endpoint_tags endpoints guardrail_configs guardrails job_locks jobs model_definitions scheduler_leases \
+    secrets";
+/// Tables of MLflow's basic-auth plugin, where it shares the database.
+const AUTH: &str = "alembic_version_auth experiment_permissions gateway_endpoint_permissions \
+    gateway_model_definition_permissions gateway_secret_permissions registered_model_permissions \
+    role_permissions roles scorer_permissions user_role_assignments users workspace_permissions";
 
 /// Tables that MLflow computes from others.
-const DERIVED: &[&str] = &[
-    "span_metrics",
-    "sql_assessment_daily_rollups",
-    "sql_span_cost_daily_rollups",
-    "sql_trace_metric_daily_rollups",
-    "sql_trace_rollup_rebuild_queue",
-    "trace_metrics",
-];
+const DERIVED: &str = "span_metrics sql_assessment_daily_rollups sql_span_cost_daily_rollups \
+    sql_trace_metric_daily_rollups sql_trace_rollup_rebuild_queue trace_metrics";
 
 /// Tables that are exported, and of their columns those that later releases brought or that are not read: they say nothing of their own.
 /// After `@` stands the MLflow release whose migrations brought it, where that was after 1.30; `never` is for what went again.
@@ -104,6 +77,12 @@ const EXPORTED: &[(&str, &str)] = &[
         "trace_archival_location@3.13 trace_archival_retention@3.13",
     ),
 ];
+
+/// Whether a table is named in lists.
+fn is_among(lists: [&str; 3], table: &str) -> bool {
+    let mut names = lists.into_iter().flat_map(str::split_whitespace);
+    names.any(|name| name == table)
+}
 
 /// Tables of every MLflow that ever had a database.
 const ALWAYS: [&str; 3] = ["metrics", "params", "tags"];
@@ -174,22 +153,17 @@ const REMEDY: &str = "; export a backup that is whole, or the rest with `--keep-
 pub(super) fn count(tables: &Tables, export: &mut Export<'_>) -> Result<(), ExportError> {
     let names: Vec<_> = tables.schema.tables().collect();
     for (table, columns) in names {
-        if PRIVATE.contains(&table) || DERIVED.contains(&table) {
+        if is_among([PRIVATE, AUTH, DERIVED], table) {
             continue;
         }
         let Some((_, known)) = EXPORTED.iter().find(|(name, _)| since(name).0 == table) else {
-            let rows = tables.count(table)?;
-            if rows > 0 {
-                export.limit(table, "*", Reason::NotExported, rows);
-            }
+            export.limit(table, "*", Reason::NotExported, tables.count(table)?);
             continue;
         };
         let known = columns_of(table, known);
         for column in columns.iter().filter(|column| !known.contains_key::<str>(column)) {
             let values = tables.count_values(table, column)?;
-            if values > 0 {
-                export.limit(table, column, Reason::UnknownColumn, values);
-            }
+            export.limit(table, column, Reason::UnknownColumn, values);
             export.monitor().notice(&format!(
                 "column {table}.{column} is not one this version knows; it is not exported"
             ));

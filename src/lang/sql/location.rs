@@ -48,10 +48,7 @@ pub(super) fn parse(uri: &str) -> Result<Location, ExportError> {
     };
     let scheme = scheme.to_ascii_lowercase();
     let dialect = scheme.split('+').next().unwrap_or_default();
-    let unreadable = |detail: &str| ExportError::Source {
-        source_uri: redact(uri),
-        detail: detail.to_owned(),
-    };
+    let unreadable = |detail: &str| ExportError::unreadable(redact(uri), detail.to_owned());
     match dialect {
         "sqlite" => {
             let (path, query) = rest.split_once('?').unwrap_or((rest, ""));

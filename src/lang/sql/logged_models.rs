@@ -3,14 +3,13 @@
 use super::batches::stretches;
 use super::columns::{LOGGED_MODEL_METRICS, LOGGED_MODEL_PARAMS, LOGGED_MODEL_TAGS, LOGGED_MODELS};
 use super::exporter::{Exporter, Result};
-use super::fields::Fields;
+use super::fields::{Fields, pick};
 use super::metrics::may_be_infinite;
 use super::run_parts::read_map;
 use super::spool::Spool;
 use super::tables::{BATCH, Tables};
 use crate::archive::{ArchiveError, Owner, PointSeries};
 use crate::format::{Kind, Object, Reason};
-use crate::model::lifecycle;
 use crate::model::metric::PointLink;
 use crate::model::{Double, LoggedModel, OwnerKind, Point};
 use crate::select::{Catalogue, Verdict};
@@ -18,18 +17,8 @@ use std::collections::BTreeMap;
 
 fn logged_model(row: &Fields<'_>) -> LoggedModel {
     LoggedModel {
-        model_id: row.required_text(0),
-        experiment_id: row.required_text(1),
-        name: row.text(2),
-        artifact_uri: row.short_text(3),
-        creation_timestamp_ms: row.int(4),
-        last_updated_timestamp_ms: row.int(5),
         status: status_name(row.int(6)),
-        lifecycle_stage: row.text(7).unwrap_or_else(|| lifecycle::ACTIVE.to_owned()),
-        model_type: row.text(8),
-        source_run_id: row.short_text(9),
-        status_message: row.text(10),
-        ..LoggedModel::default()
+        ..pick(row)
     }
 }
 

@@ -89,10 +89,10 @@ impl Tables {
     }
 
     fn failed(&self, table: Table, place: &str, detail: impl std::fmt::Display) -> ExportError {
-        ExportError::Source {
-            source_uri: self.dialect().name().to_owned(),
-            detail: format!("row {place} of table `{}`: {detail}", table.name),
-        }
+        ExportError::unreadable(
+            self.dialect().name().to_owned(),
+            format!("row {place} of table `{}`: {detail}", table.name),
+        )
     }
 
     /// Reads a long text; nothing where it cannot be, which is noted.

@@ -25,10 +25,7 @@ pub(super) fn connect(uri: &str, begin: &[&str]) -> Result<Conn, ExportError> {
     let options = options
         .stmt_cache_size(64)
         .init(begin.map(str::to_owned).collect::<Vec<_>>());
-    Conn::new(options).map_err(|error| ExportError::Source {
-        source_uri: redact(uri),
-        detail: told(&error),
-    })
+    Conn::new(options).map_err(|error| ExportError::unreadable(redact(uri), told(&error)))
 }
 
 /// Bytes of a character at the most.
@@ -142,10 +139,7 @@ impl Database for Mysql {
     }
 
     fn row_at(&self, table: &str, place: &str) -> Result<(String, Vec<String>), ExportError> {
-        let changed = |detail: String| ExportError::Source {
-            source_uri: self.source_uri.clone(),
-            detail,
-        };
+        let changed = |detail: String| ExportError::unreadable(self.source_uri.clone(), detail);
         let place: Vec<String> = serde_json::from_str(place).map_err(|error| changed(error.to_string()))?;
         let keys = self.primary_keys()?;
         let key = keys.get(table).filter(|key| key.len() == place.len());
@@ -186,10 +180,7 @@ impl Database for Mysql {
 
     fn query(&self, sql: &str, parameters: &[&str], each: &mut EachRow<'_>) -> Result<(), ExportError> {
         let rows = self.rows(sql, parameters, each);
-        rows.map_err(|error| ExportError::Source {
-            source_uri: self.source_uri.clone(),
-            detail: told(&error),
-        })?
+        rows.map_err(|error| ExportError::unreadable(self.source_uri.clone(), told(&error)))?
     }
 }
 

@@ -249,10 +249,7 @@ fn source_error(source_uri: &str, error: &postgres::Error) -> ExportError {
         detail.push_str(&format!(": {next}"));
         cause = next.source();
     }
-    ExportError::Source {
-        source_uri: source_uri.to_owned(),
-        detail: mask::hide(&detail).into_owned(),
-    }
+    ExportError::unreadable(source_uri.to_owned(), mask::hide(&detail).into_owned())
 }
 
 #[cfg(test)]

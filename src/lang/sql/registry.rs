@@ -4,7 +4,7 @@
 
 use super::columns::{ALIASES, MODEL_TAGS, MODELS, VERSION_TAGS, VERSIONS};
 use super::exporter::{Exporter, Result};
-use super::fields::Fields;
+use super::fields::{Fields, pick};
 use super::spool::{Sorted, Spool};
 use super::tables::Tables;
 use super::write::StorePlace;
@@ -20,21 +20,8 @@ fn model_key(row: &Fields<'_>) -> SortKey {
 
 fn version(row: &Fields<'_>) -> ModelVersion {
     ModelVersion {
-        workspace: row.text(0),
-        name: row.required_text(1),
         version: row.unsigned(2),
-        creation_timestamp: row.int(3),
-        last_updated_timestamp: row.int(4),
-        description: row.text(5),
-        user_id: row.text(6),
-        current_stage: row.text(7),
-        source: row.text(8),
-        run_id: row.short_text(9),
-        status: row.text(10),
-        status_message: row.text(11),
-        run_link: row.text(12),
-        storage_location: row.text(13),
-        ..ModelVersion::default()
+        ..pick(row)
     }
 }
 
@@ -137,14 +124,7 @@ impl Exporter<'_> {
         })?;
         let mut models: Spool<RegisteredModel> = Spool::new(&scratch);
         self.tables.scan(MODELS, |row| {
-            let model = RegisteredModel {
-                workspace: row.text(0),
-                name: row.required_text(1),
-                creation_timestamp: row.int(2),
-                last_updated_timestamp: row.int(3),
-                description: row.text(4),
-                ..RegisteredModel::default()
-            };
+            let model: RegisteredModel = pick(row);
             models.push(&model.sort_key(), &model)
         })?;
         let (mut tags, mut models): (Sorted<Tag>, _) = (tags.finish()?, models.finish()?);

@@ -3,40 +3,18 @@
 use super::batches::stretches;
 use super::columns::{INPUTS, LATEST_KEYS, MODEL_LINKS, PARAMS, PARENTS, RUNS, TAGS};
 use super::exporter::{Exporter, Result};
-use super::fields::Fields;
+use super::fields::pick;
 use super::metrics::OpenMetrics;
 use super::run_parts::RunParts;
 use super::spool::Spool;
 use super::tables::{BATCH, Tables};
 use crate::archive::Owner;
 use crate::format::{Kind, Reason};
-use crate::model::lifecycle;
 use crate::model::run::PARENT_TAG;
 use crate::model::{OwnerKind, Run, RunInfo};
 use crate::select::{Catalogue, RunNeeds, Verdict};
 use std::collections::HashMap;
 use std::path::Path;
-
-fn run_info(row: &Fields<'_>) -> RunInfo {
-    RunInfo {
-        run_id: row.required_text(0),
-        experiment_id: row.required_text(1),
-        run_name: row.text(2),
-        user_id: row.text(3),
-        // MLflow itself always writes one; without it the file store says the same.
-        status: row.text(4).unwrap_or_else(|| "RUNNING".to_owned()),
-        start_time: row.int(5),
-        end_time: row.int(6),
-        lifecycle_stage: row.text(7).unwrap_or_else(|| lifecycle::ACTIVE.to_owned()),
-        artifact_uri: row.short_text(8),
-        deleted_time: row.int(9),
-        source_type: row.text(10),
-        source_name: row.text(11),
-        source_version: row.text(12),
-        entry_point_name: row.text(13),
-        ..RunInfo::default()
-    }
-}
 
 /// Tells of all runs, with what they need.
 pub(super) fn tell(tables: &Tables, catalogue: &mut Catalogue, scratch: &Path) -> Result<()> {
@@ -55,7 +33,7 @@ pub(super) fn tell(tables: &Tables, catalogue: &mut Catalogue, scratch: &Path) -
     })?;
     let mut filtered = Spool::new(scratch);
     tables.scan(RUNS, |row| {
-        let info = run_info(row);
+        let info: RunInfo = pick(row);
         let (id, stage) = (&info.run_id, &info.lifecycle_stage);
         let needs = needs.remove(id);
         catalogue.run(id, &info.experiment_id, info.start_time, stage, needs);
@@ -121,7 +99,7 @@ impl Exporter<'_> {
             if row.is_elsewhere(closure, 1, 5) {
                 return Ok(());
             }
-            let info = run_info(row);
+            let info: RunInfo = pick(row);
             let is_deleted = closure.is_deleted(&info.lifecycle_stage, &info.experiment_id);
             let verdict = closure.verdict(closure.reaches_run(&info.run_id), is_deleted);
             if let Verdict::LeftOut(reason) = verdict {

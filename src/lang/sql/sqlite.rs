@@ -228,10 +228,7 @@ fn source_error(path: &Path, error: &rusqlite::Error) -> ExportError {
         }
         _ => "",
     };
-    ExportError::Source {
-        source_uri: path.display().to_string(),
-        detail: format!("{error}{remedy}"),
-    }
+    ExportError::unreadable(path.display().to_string(), format!("{error}{remedy}"))
 }
 
 #[cfg(test)]

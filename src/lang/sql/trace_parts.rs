@@ -2,7 +2,7 @@
 
 use super::columns::ASSESSMENTS;
 use super::exporter::Result;
-use super::fields::Fields;
+use super::fields::{Fields, pick};
 use super::tables::Tables;
 use super::traces::FoundTrace;
 use crate::model::pyjson::{PyJson, py_float_repr};
@@ -121,19 +121,12 @@ pub(super) fn read_assessments(tables: &Tables, ids: &[&str], batch: &mut [Found
 fn assessment(row: &Fields<'_>) -> Assessment {
     let sources = [("source_type", row.text(8)), ("source_id", row.text(9))];
     let mut assessment = Assessment {
-        assessment_id: row.required_text(1),
-        assessment_name: row.required_text(2),
-        create_time: row.int(6),
-        last_update_time: row.int(7),
         source: sources
             .into_iter()
             .filter_map(|(key, value)| Some((key.to_owned(), value?)))
             .collect(),
-        span_id: row.text(11),
-        rationale: row.text(12),
-        overrides: row.text(13),
         valid: row.bool(14),
-        ..Assessment::default()
+        ..pick(row)
     };
     let value = row.json(4).unwrap_or(Value::Null);
     match row.text(3).as_deref() {

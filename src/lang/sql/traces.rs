@@ -3,7 +3,7 @@
 use super::batches::stretches;
 use super::columns::{ASSESSMENTS, NAMING, TRACE_LINKS, TRACE_METADATA, TRACE_TAGS, TRACES};
 use super::exporter::{Exporter, Result};
-use super::fields::Fields;
+use super::fields::{Fields, pick};
 use super::run_parts::read_map;
 use super::spans::ARTIFACT_LOCATION;
 use super::spool::Spool;
@@ -30,20 +30,10 @@ pub(in crate::lang::sql) const SOURCE_RUN: &str = "mlflow.sourceRun";
 const PROMOTED_COLUMN: usize = 8;
 
 fn trace(row: &Fields<'_>, has_promoted: bool) -> FoundTrace {
-    let trace = Trace {
-        trace_id: row.required_text(0),
-        experiment_id: row.required_text(1),
-        request_time: row.int(2),
-        execution_duration: row.int(3),
-        state: match row.text(4).as_deref() {
-            None | Some("TRACE_STATUS_UNSPECIFIED") => "STATE_UNSPECIFIED".to_owned(),
-            Some(state) => state.to_owned(),
-        },
-        client_request_id: row.text(5),
-        request_preview: row.text(6),
-        response_preview: row.text(7),
-        ..Trace::default()
-    };
+    let mut trace: Trace = pick(row);
+    if trace.state == "TRACE_STATUS_UNSPECIFIED" {
+        trace.state = "STATE_UNSPECIFIED".to_owned();
+    }
     FoundTrace {
         trace,
         promoted: has_promoted.then(|| trace_parts::promoted(row, PROMOTED_COLUMN)),

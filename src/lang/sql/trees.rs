@@ -99,11 +99,9 @@ impl Exporter<'_> {
                     .failure(kind, &owner.id, "*", Reason::Unlisted, &error.to_string());
             }
         };
-        if listing.empty_folders > 0 {
-            let count = listing.empty_folders;
-            self.export
-                .limit(Kind::Artifacts, "*", Reason::EmptyDirectory, count);
-        }
+        let count = listing.empty_folders;
+        self.export
+            .limit(Kind::Artifacts, "*", Reason::EmptyDirectory, count);
         for file in listing {
             visit(self, TreeFile::Cloud(file?))?;
         }

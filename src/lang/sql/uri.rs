@@ -85,10 +85,7 @@ impl DatabaseUri {
 
 /// An error that names the source, never its password.
 pub(super) fn refused(uri: &str, detail: &str) -> ExportError {
-    ExportError::Source {
-        source_uri: redact(uri),
-        detail: crate::model::mask::hide(detail).into_owned(),
-    }
+    ExportError::unreadable(redact(uri), crate::model::mask::hide(detail).into_owned())
 }
 
 impl UriOptions {

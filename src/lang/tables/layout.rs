@@ -55,6 +55,7 @@ macro_rules! columns {
             name: $name,
             kind: ColumnType::$kind,
             path: columns!(@path $name $($($part)+)?),
+            stored: $name,
         }),*]
     };
     (@path $name:literal) => { &[$name] };

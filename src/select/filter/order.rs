@@ -10,6 +10,7 @@ use super::identifier::identifier;
 use super::matching::{AttributeValue, value_of};
 use super::parse::groups;
 use super::quoted::shell_words;
+use crate::format::SortKey;
 use crate::model::Run;
 
 /// One key to order by, such as `metrics.auc DESC`.
@@ -155,15 +156,7 @@ impl Value<'_> {
                 let ordered = if is_negative { !bits } else { bits | 1 << 63 };
                 bytes.extend(ordered.to_be_bytes());
             }
-            Value::Text(text) => {
-                for byte in text.bytes() {
-                    bytes.push(byte);
-                    if byte == 0 {
-                        bytes.push(0xff);
-                    }
-                }
-                bytes.extend([0, 0]);
-            }
+            Value::Text(text) => bytes.extend(SortKey::new().text(text).as_bytes()),
         }
     }
 }

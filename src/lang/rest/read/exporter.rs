@@ -308,10 +308,8 @@ impl<'a, 'm> Exporter<'a, 'm> {
                     .failure(Kind::Artifacts, &owner.id, "*", Reason::Unlisted, &detail);
             }
         };
-        if empty_folders > 0 {
-            self.export
-                .limit(Kind::Artifacts, "*", Reason::EmptyDirectory, empty_folders);
-        }
+        self.export
+            .limit(Kind::Artifacts, "*", Reason::EmptyDirectory, empty_folders);
         for file in files {
             if let (true, Some(reason)) = (file.is_folder, file.problem) {
                 let (path, id) = (&file.path, &owner.id);

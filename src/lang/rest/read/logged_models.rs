@@ -174,10 +174,10 @@ impl Exporter<'_, '_> {
     }
 
     fn scratch_error(&self, error: &std::io::Error) -> ExportError {
-        ExportError::Source {
-            source_uri: self.server.client.base().to_string(),
-            detail: format!("temporary file: {error}"),
-        }
+        ExportError::unreadable(
+            self.server.client.base().to_string(),
+            format!("temporary file: {error}"),
+        )
     }
 }
 

@@ -139,9 +139,7 @@ fn fetch(
 fn connect(uri: &str, options: &ExportOptions) -> Result<Server, ExportError> {
     let connection = options.rest.connection(uri, &options.interrupt)?;
     let source_uri = connection.base.to_string();
-    let client = Client::new(connection.base, connection.options).map_err(|error| ExportError::Source {
-        source_uri,
-        detail: error.to_string(),
-    })?;
+    let client = Client::new(connection.base, connection.options)
+        .map_err(|error| ExportError::unreadable(source_uri, error.to_string()))?;
     Server::connect(client, Arc::new(LocalRoots::new(Door::Server, options)?))
 }

@@ -96,10 +96,8 @@ impl Exporter<'_, '_> {
             .values()
             .map(|(count, last)| last.saturating_sub(*count))
             .sum();
-        if gaps > 0 {
-            self.export
-                .limit(Kind::ModelVersions, "*", Reason::DeletedNotShown, gaps);
-        }
+        self.export
+            .limit(Kind::ModelVersions, "*", Reason::DeletedNotShown, gaps);
         self.locate(chosen, &mut kept, &mut prompts)?;
         Ok((kept, prompts))
     }

@@ -146,10 +146,7 @@ fn any_experiment(client: &Client) -> Request<'_> {
 }
 
 pub(super) fn source_error(client: &Client, error: &ClientError) -> ExportError {
-    ExportError::Source {
-        source_uri: client.base().to_string(),
-        detail: told(error),
-    }
+    ExportError::unreadable(client.base().to_string(), told(error))
 }
 
 /// As [`told`], for an error of reading what a server sends.

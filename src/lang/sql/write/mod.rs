@@ -219,6 +219,13 @@ fn write(
     Ok(writer.outcome)
 }
 
+/// The two halves of a script that makes tables, which a mark divides.
+fn halves(script: &'static str, mark: &str) -> (&'static str, &'static str) {
+    script
+        .split_once(mark)
+        .expect("the script that makes it puts the mark there")
+}
+
 /// Ids of one kind after the other, each by the begin of its digest.
 #[derive(Default)]
 struct Unique(HashSet<[u8; 16]>);

@@ -3,7 +3,7 @@
 use super::fill::Filling;
 use super::rows::{RowSink, Target};
 use super::target_tables::{Column, TableLayout, TargetTables};
-use super::{Result, WriteError, empty};
+use super::{Result, WriteError, empty, halves};
 use crate::lang::sql::database::{Cell, Dialect};
 use crate::lang::sql::postgres::connect;
 use postgres::Client;
@@ -50,9 +50,7 @@ impl PostgresTarget {
         if has_tables {
             target.check_empty()?;
         } else {
-            let (tables, _) = DDL
-                .split_once(MARK)
-                .expect("the script that makes it puts the mark there");
+            let (tables, _) = halves(DDL, MARK);
             target.client.batch_execute(tables).map_err(refused)?;
             target.is_made = true;
         }
@@ -148,9 +146,7 @@ impl Filling for PostgresTarget {
 
     fn commit(mut self: Box<Self>) -> Result<()> {
         if self.is_made {
-            let (_, rest) = DDL
-                .split_once(MARK)
-                .expect("the script that makes it puts the mark there");
+            let (_, rest) = halves(DDL, MARK);
             let made = self.client.batch_execute(rest);
             made.map_err(|error| refusal("keys and indexes", &error))?;
         }

@@ -75,50 +75,6 @@ macro_rules! targets {
     };
 }
 
-/// The name of a table that is read in parts, and the columns that are written.
-const INPUTS: Columns = (
-    "inputs",
-    &[
-        "input_uuid",
-        "source_type",
-        "source_id",
-        "destination_type",
-        "destination_id",
-        "step",
-    ],
-);
-const ASSOCIATIONS: Columns = (
-    "entity_associations",
-    &[
-        "association_id",
-        "source_type",
-        "source_id",
-        "destination_type",
-        "destination_id",
-        "created_time",
-    ],
-);
-const SPANS: Columns = (
-    "spans",
-    &[
-        "trace_id",
-        "experiment_id",
-        "span_id",
-        "parent_span_id",
-        "name",
-        "type",
-        "status",
-        "start_time_unix_nano",
-        "end_time_unix_nano",
-        "content",
-        "input_cost",
-        "output_cost",
-        "total_cost",
-        "model_name",
-        "model_provider",
-    ],
-);
-
 targets! {
     Workspaces = of(columns::WORKSPACES), &[];
     Experiments = of(columns::EXPERIMENTS), &[];
@@ -133,7 +89,9 @@ targets! {
     LoggedModelParams = of(columns::LOGGED_MODEL_PARAMS), &["experiment_id"];
     LoggedModelTags = of(columns::LOGGED_MODEL_TAGS), &["experiment_id"];
     LoggedModelMetrics = of(columns::LOGGED_MODEL_METRICS), &["experiment_id", "dataset_uuid"];
-    Inputs = INPUTS, &[];
+    Inputs = ("inputs", &[
+        "input_uuid", "source_type", "source_id", "destination_type", "destination_id", "step",
+    ]), &[];
     InputTags = of(columns::INPUT_TAGS), &[];
     RegisteredModels = of(columns::MODELS), &[];
     RegisteredModelTags = of(columns::MODEL_TAGS), &[];
@@ -143,10 +101,15 @@ targets! {
     Traces = of(columns::TRACES), &[];
     TraceTags = of(columns::TRACE_TAGS), &[];
     TraceMetadata = of(columns::TRACE_METADATA), &[];
-    Spans = SPANS, &[];
+    Spans = ("spans", &[
+        "trace_id", "experiment_id", "span_id", "parent_span_id", "name", "type", "status", "start_time_unix_nano",
+        "end_time_unix_nano", "content", "input_cost", "output_cost", "total_cost", "model_name", "model_provider",
+    ]), &[];
     Assessments = of(columns::ASSESSMENTS),
         &["experiment_id", "trace_timestamp_ms", "aggregate_value", "is_numeric_value"];
-    Associations = ASSOCIATIONS, &[];
+    Associations = ("entity_associations", &[
+        "association_id", "source_type", "source_id", "destination_type", "destination_id", "created_time",
+    ]), &[];
     EvaluationDatasets = of(columns::EVALUATION_DATASETS), &[];
     EvaluationDatasetTags = of(columns::EVALUATION_DATASET_TAGS), &[];
     DatasetRecords = of(columns::RECORDS), &["source_id", "source_type", "input_hash"];

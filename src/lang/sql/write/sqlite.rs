@@ -5,7 +5,7 @@ mod late_keys;
 use super::fill::Filling;
 use super::rows::{RowSink, Target};
 use super::target_tables::{Column, TableLayout, TargetTables};
-use super::{Result, WriteError, empty};
+use super::{Result, WriteError, empty, halves};
 use crate::lang::sql::database::{Cell, Dialect};
 use late_keys::LateKeys;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
@@ -183,8 +183,7 @@ fn read_tables(connection: &Connection) -> Result<TargetTables> {
 }
 
 fn parts() -> (&'static str, &'static str) {
-    DDL.split_once(MARK)
-        .expect("the script that makes it puts the mark there")
+    halves(DDL, MARK)
 }
 
 /// The error of the database.

@@ -2,7 +2,7 @@
 
 use super::{Shared, column_text, one_text, rows};
 use crate::lang::sql::write::target_tables::{Column, TargetTables};
-use crate::lang::sql::write::{Result, WriteError};
+use crate::lang::sql::write::{Result, WriteError, halves};
 
 /// Tables, then the rows that MLflow itself puts into them.
 const DDL: &str = include_str!("../ddl/mysql.sql");
@@ -12,9 +12,7 @@ const STATEMENT_BYTES: usize = 16 << 10;
 
 /// The statements that make tables, and the one that says of which version they are.
 pub(super) fn script() -> (Vec<String>, &'static str) {
-    let (made, rows) = DDL
-        .split_once(MARK)
-        .expect("the script that makes it puts the mark there");
+    let (made, rows) = halves(DDL, MARK);
     let is_version = |row: &&str| row.starts_with("INSERT INTO `alembic_version`");
     let version = rows.lines().find(is_version).unwrap_or_default();
     (statements(made), version.trim_end_matches(';'))
