@@ -56,4 +56,4 @@ pub(crate) use spill_index::{SpillIndex, SpillIndexWriter};
 pub(crate) use staged_tree::StagedTree;
 pub(crate) use staging::{PART, Replace, Staging, parent_of};
 pub use writer::{ArchiveWriter, Duplicates, FileFailure, ManifestHead, Owner, WriterOptions};
-pub(crate) use writer::{DatasetBody, SeenDatasets, add_totals, digests_in, points, totals_of};
+pub(crate) use writer::{add_totals, digests_in, points, totals_of};

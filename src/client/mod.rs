@@ -29,7 +29,7 @@ mod secure;
 pub(crate) mod tls;
 mod transport;
 
-pub use body::{Body, OpenBody, Repeat};
+pub use body::{Body, OpenBody};
 pub(crate) use download::AtMost;
 pub use download::Download;
 pub use environment::Environment;
@@ -38,6 +38,7 @@ pub use options::{Auth, ClientOptions, Connection, TlsOptions};
 pub use pages::{BARREN_PAGES, ENTRIES, PAGES, Page, PageWalk};
 pub use path::{BaseUrl, Path};
 pub use request::{Request, Response};
+pub use retry::Repeat;
 pub use secret::Secret;
 
 use crate::model::mask;

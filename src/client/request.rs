@@ -1,9 +1,9 @@
 //! One call: what is sent, whether it may be repeated, what came back.
 
-use super::body::{Body, Repeat};
+use super::body::Body;
 use super::error::{ClientError, FailureKind, describe};
 use super::path::{Path, encode};
-use super::retry::{Retries, is_passing, parse_retry_after};
+use super::retry::{Repeat, Retries, parse_retry_after};
 use super::{Client, Download, header_name, header_value, redirect};
 use crate::model::mask;
 use serde::Serialize;
@@ -206,7 +206,7 @@ impl<'c> Request<'c> {
                 },
                 Err(refusal) => refusal,
             };
-            let wait = if self.may_repeat(&error) {
+            let wait = if self.repeat.allows(&error) {
                 retries.next(retry_after)
             } else {
                 None
@@ -370,26 +370,6 @@ impl<'c> Request<'c> {
             url: self.url.clone(),
             found: describe(body),
             source,
-        }
-    }
-
-    fn may_repeat(&self, error: &ClientError) -> bool {
-        let is_safe = self.repeat == Repeat::Safe;
-        match error {
-            ClientError::Failed {
-                kind: FailureKind::Connect,
-                ..
-            }
-            | ClientError::Status { status: 429, .. } => true,
-            ClientError::Failed { kind, .. } => {
-                is_safe && matches!(kind, FailureKind::Timeout | FailureKind::Broken)
-            }
-            ClientError::Status { status, .. } => is_safe && is_passing(*status) && !error.is_unknown_route(),
-            // An answer that ends too soon was cut on its way.
-            ClientError::NotMlflow {
-                source: Some(source), ..
-            } => is_safe && source.is_eof(),
-            _ => false,
         }
     }
 }

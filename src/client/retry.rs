@@ -1,10 +1,44 @@
-//! When and how long to wait before a request is repeated.
+//! Whether a request is repeated, and how long to wait before.
 
+use super::error::{ClientError, FailureKind};
 use super::options::ClientOptions;
 use std::time::{Duration, Instant};
 
 /// Longest wait, a server's `Retry-After` excepted.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// Whether sending a request twice does what sending it once does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeat {
+    /// It does: repeated after every failure that may pass.
+    Safe,
+    /// It does not, as with calls that create: repeated only where the server certainly did nothing (no
+    /// connection, 429). After other failures [`ClientError::outcome_unknown`](super::ClientError::outcome_unknown) says whether to look first.
+    Unsafe,
+}
+
+impl Repeat {
+    /// Whether a request that failed so is sent again.
+    pub(super) fn allows(self, error: &ClientError) -> bool {
+        let is_safe = self == Repeat::Safe;
+        match error {
+            ClientError::Failed {
+                kind: FailureKind::Connect,
+                ..
+            }
+            | ClientError::Status { status: 429, .. } => true,
+            ClientError::Failed { kind, .. } => {
+                is_safe && matches!(kind, FailureKind::Timeout | FailureKind::Broken)
+            }
+            ClientError::Status { status, .. } => is_safe && is_passing(*status) && !error.is_unknown_route(),
+            // An answer that ends too soon was cut on its way.
+            ClientError::NotMlflow {
+                source: Some(source), ..
+            } => is_safe && source.is_eof(),
+            _ => false,
+        }
+    }
+}
 
 /// The repetitions of one request.
 pub(super) struct Retries {
@@ -42,7 +76,7 @@ fn jittered(wait: Duration) -> Duration {
 }
 
 /// Whether a status may pass with time.
-pub(super) fn is_passing(status: u16) -> bool {
+fn is_passing(status: u16) -> bool {
     matches!(status, 408 | 429 | 500 | 502..=504 | 506..=599)
 }
 

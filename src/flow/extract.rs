@@ -7,6 +7,7 @@
 use crate::archive::walk::{ArtifactEntry, OwnerFacts, for_each_artifact};
 use crate::archive::{Archive, ArchiveError, ErrorKind, Replace, StagedTree};
 use crate::lang::artifacts::tree::{NameOwners, Paths, check_name, folds_case, write_artifact};
+use crate::lang::session::refuse;
 use crate::model::{Absent, OwnerKind};
 use crate::monitor::Monitor;
 use schemars::JsonSchema;
@@ -146,23 +147,19 @@ impl<'a> Tree<'a> {
             None => {}
         }
         let named = components(owner, &file.path).and_then(|parts| self.names.claim(&parts).map(|()| parts));
-        let parts = match named {
-            Ok(parts) => parts,
-            Err(reason) if keep_going => {
-                self.report.refused.push(format!("{place}: {reason}"));
-                return Ok(());
-            }
+        match named {
+            Ok(parts) => Ok(self.write(&parts, entry)?),
             Err(reason) => {
-                return Err(ExtractError::Name {
+                let told = format!("{place}: {reason}");
+                let error = ExtractError::Name {
                     owner_kind: owner.kind,
                     owner_id: owner.id.clone(),
                     path: file.path.clone(),
                     reason,
-                });
+                };
+                refuse(keep_going, &mut self.report.refused, told, error)
             }
-        };
-        self.write(&parts, entry)?;
-        Ok(())
+        }
     }
 
     fn write(&mut self, parts: &[&str], entry: &ArtifactEntry<'_>) -> Result<(), ArchiveError> {

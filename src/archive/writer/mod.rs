@@ -11,7 +11,6 @@
 
 mod adopt;
 mod artifacts;
-mod datasets;
 mod dropped;
 mod finish;
 mod head;
@@ -45,7 +44,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use self::artifacts::{FileFailure, Owner};
-pub(crate) use self::datasets::{DatasetBody, SeenDatasets};
 pub(crate) use self::dropped::{add_totals, digests_in, points, totals_of};
 pub use self::finish::Duplicates;
 pub use self::head::ManifestHead;

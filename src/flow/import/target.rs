@@ -6,7 +6,7 @@ use crate::format::Kind;
 use crate::lang::rest::api::{Api, Result, TargetExperiment, TargetId, TargetModel};
 use crate::lang::rest::limits::Limits;
 use crate::lang::rest::mark;
-use crate::lang::rest::version::{Feature, Version};
+use crate::lang::rest::version::{Feature, Version, is_databricks};
 use crate::model::Workspace;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -60,13 +60,7 @@ impl TargetState {
 
     /// The version, the oldest one where the server tells none.
     pub fn version(&self) -> Version {
-        // A workspace tells no version and has what the newest release has.
-        let untold = if self.is_databricks {
-            Version::new(3, 0)
-        } else {
-            Version::OLDEST
-        };
-        self.told_version().unwrap_or(untold)
+        self.told_version().unwrap_or(Version::untold(self.is_databricks))
     }
 
     /// What it can hold.
@@ -96,19 +90,8 @@ impl TargetState {
     /// # Errors
     /// It cannot be reached, or is no tracking server.
     pub fn greet(client: &Client) -> Result<Self> {
-        let base = client.base().to_string();
         let version_text = Api::new(client.in_workspace(None)?).version()?;
-        let host = base.split("://").nth(1).unwrap_or_default();
-        let host = host.split(['/', ':']).next().unwrap_or_default();
-        let is_databricks = version_text.is_none()
-            && [
-                ".databricks.com",
-                ".azuredatabricks.net",
-                ".databricks.us",
-                ".databricks.cn",
-            ]
-            .iter()
-            .any(|suffix| host.ends_with(suffix));
+        let is_databricks = version_text.is_none() && is_databricks(&client.base().to_string());
         Ok(TargetState {
             version_text,
             is_databricks,

@@ -22,6 +22,15 @@ impl Version {
         Version { major, minor }
     }
 
+    /// What a server that tells no version is taken for: a workspace of Databricks has what the newest release has.
+    pub(crate) const fn untold(is_databricks: bool) -> Self {
+        if is_databricks {
+            Version::new(3, 0)
+        } else {
+            Version::OLDEST
+        }
+    }
+
     /// The version of a text such as `3.18.0.dev0`.
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.trim().split('.');
@@ -99,6 +108,20 @@ pub(crate) fn ask_version(client: &Client) -> Result<Option<String>, ClientError
         Err(error) if error.is_unknown_route() || error.is_not_found() => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Whether a server that tells no version is a workspace of Databricks, by its URL.
+pub(crate) fn is_databricks(url: &str) -> bool {
+    let host = url.split("://").nth(1).unwrap_or_default();
+    let host = host.split(['/', ':']).next().unwrap_or_default();
+    [
+        ".databricks.com",
+        ".azuredatabricks.net",
+        ".databricks.us",
+        ".databricks.cn",
+    ]
+    .iter()
+    .any(|suffix| host.ends_with(suffix))
 }
 
 /// The version, where the text is one and not some page.

@@ -1,7 +1,24 @@
-//! What --keep-going does: a failure ends an export, or is counted and told of.
+//! What --keep-going does: what fails ends an export, an extract or a conversion, or is counted and told of.
 
 use super::{Export, ExportError};
 use crate::format::{Loss, LossClass, Reason};
+
+/// Notes what cannot be made, if it may be left out.
+///
+/// # Errors
+/// It may not.
+pub(crate) fn refuse<E>(
+    keep_going: bool,
+    refused: &mut Vec<String>,
+    what: String,
+    error: E,
+) -> Result<(), E> {
+    if !keep_going {
+        return Err(error);
+    }
+    refused.push(what);
+    Ok(())
+}
 
 impl Export<'_> {
     /// Reports something that was there, or listed, and could not be read. `reason` is a stable code

@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod credentials;
+mod datasets;
 mod door;
 mod error;
 mod keep_going;
@@ -12,14 +13,16 @@ mod shard;
 mod survey_counts;
 mod zip_limits;
 
+pub(crate) use datasets::DatasetBody;
 pub use error::ExportError;
+pub(crate) use keep_going::refuse;
 pub use options::ExportOptions;
 pub use server_options::RestOptions;
 pub use survey_counts::{Survey, SurveyCounts};
 pub use zip_limits::UnpackLimits;
 
 use self::door::Door;
-use crate::archive::{ArchiveError, ArchiveWriter, Duplicates, ManifestHead, SeenDatasets};
+use crate::archive::{ArchiveError, ArchiveWriter, Duplicates, ManifestHead};
 use crate::format::fit::{Misfit, Weighed};
 use crate::format::line::{take_value, to_value};
 use crate::format::manifest::{FORMER_ORIGIN, SelectionRecord, SourceInfo};
@@ -30,6 +33,7 @@ use crate::model::uri;
 use crate::monitor::Monitor;
 use crate::select::Matched;
 use credentials::Suspicion;
+use datasets::SeenDatasets;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;

@@ -17,6 +17,8 @@ use std::sync::Arc;
 
 /// Rows handed to a column's writer at once.
 const STEP_ROWS: usize = 8192;
+/// A column of texts whose dictionary grows beyond this goes on without one: its texts hardly repeat.
+const DICTIONARY_BYTES: usize = 256 << 10;
 
 type Out = BufWriter<File>;
 
@@ -89,6 +91,7 @@ fn properties(columns: &[Column], facts: &[(&str, String)]) -> WriterProperties 
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
         .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_dictionary_page_size_limit(DICTIONARY_BYTES)
         .set_offset_index_disabled(true)
         .set_created_by(concat!("mlark version ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_key_value_metadata(Some(facts.collect()));

@@ -8,7 +8,7 @@ use super::text::{Row, inert, integer, name};
 use crate::archive::walk::{Cursor, OwnerCursor, orphan, text};
 use crate::archive::{Archive, Result};
 use crate::format::Kind;
-use crate::model::{DatasetRecord, Double, ModelMetricSlice};
+use crate::model::{DatasetRecord, LatestMetric, ModelMetricSlice};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashSet};
 use std::io::Write;
@@ -28,8 +28,8 @@ struct Points {
     count: u64,
     least: f64,
     greatest: f64,
-    /// Step, time and value of the point that MLflow takes for the latest.
-    latest: (i64, i64, Double),
+    /// The point that MLflow takes for the latest.
+    latest: LatestMetric,
 }
 
 /// The metrics of all logged models of the page.
@@ -65,7 +65,9 @@ fn row(((key, dataset, run), points): (&Series, &Points)) -> Value {
             Value::Null
         }
     };
-    let (step, _, latest) = points.latest;
+    let LatestMetric {
+        step, value: latest, ..
+    } = points.latest;
     json!([
         name(key),
         linked(dataset),
@@ -117,7 +119,12 @@ pub(super) fn model_metrics(
 fn add(series: &mut BTreeMap<Series, Points>, slice: &ModelMetricSlice, left_out: &mut u64) {
     let link = |column: &Option<Vec<Option<String>>>, place: usize| column.as_ref()?.get(place)?.clone();
     let points = slice.steps.iter().zip(&slice.timestamps).zip(&slice.values);
-    for (place, ((step, time), value)) in points.enumerate() {
+    for (place, ((&step, &timestamp), &value)) in points.enumerate() {
+        let point = LatestMetric {
+            timestamp,
+            step,
+            value,
+        };
         let name = (
             slice.key.clone(),
             link(&slice.dataset_names, place),
@@ -131,15 +138,15 @@ fn add(series: &mut BTreeMap<Series, Points>, slice: &ModelMetricSlice, left_out
             count: 0,
             least: f64::INFINITY,
             greatest: f64::NEG_INFINITY,
-            latest: (*step, *time, *value),
+            latest: point.clone(),
         });
         points.count += 1;
         if value.0.is_finite() {
             points.least = points.least.min(value.0);
             points.greatest = points.greatest.max(value.0);
         }
-        if (*step, *time) >= (points.latest.0, points.latest.1) {
-            points.latest = (*step, *time, *value);
+        if point.is_later_than(&points.latest) {
+            points.latest = point;
         }
     }
 }
@@ -186,5 +193,27 @@ impl Maker<'_> {
             row.put_name("u", record.created_by.as_deref());
             Some((record.last_update_time.or(record.created_time), row))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Double;
+
+    #[test]
+    fn the_latest_point_is_the_one_that_mlflow_takes() {
+        let slice = ModelMetricSlice {
+            key: "auc".to_owned(),
+            steps: vec![1, 2, 2, 2],
+            timestamps: vec![9, 5, 5, 5],
+            values: [0.5, 0.25, f64::NAN, -1.0].map(Double).into(),
+            ..ModelMetricSlice::default()
+        };
+        let (mut series, mut left_out) = (BTreeMap::new(), 0);
+        add(&mut series, &slice, &mut left_out);
+        let points = series.values().next().unwrap();
+        assert_eq!((points.latest.step, points.latest.value), (2, Double(0.25)));
+        assert_eq!((points.count, left_out), (4, 0));
     }
 }

@@ -33,6 +33,7 @@ use crate::archive::{Archive, ArchiveError, ErrorKind, Replace, StagedTree};
 use crate::format::{Kind, LossCount, Reason};
 use crate::lang::artifacts::tree::{NameOwners, Paths, check_name, folds_case};
 use crate::lang::exim::tags::VersionContexts;
+use crate::lang::session::refuse;
 use crate::model::printable::printable as shown;
 use crate::monitor::Monitor;
 use document::System;
@@ -277,11 +278,12 @@ impl Converter<'_> {
 
     /// Leaves out what has a name that cannot be made, if it may.
     fn refuse(&mut self, what: String, reason: String) -> Result<()> {
-        if self.keep_going {
-            self.report.refused.push(format!("{what}: {reason}"));
-            Ok(())
-        } else {
-            Err(ConvertError::Name { what, reason })
-        }
+        let told = format!("{what}: {reason}");
+        refuse(
+            self.keep_going,
+            &mut self.report.refused,
+            told,
+            ConvertError::Name { what, reason },
+        )
     }
 }

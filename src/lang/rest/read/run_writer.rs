@@ -2,11 +2,10 @@
 
 use super::exporter::Exporter;
 use super::history::{History, Points};
-use crate::archive::DatasetBody;
 use crate::format::{Kind, Reason};
 use crate::lang::rest::read::run_export::{Done, Models, Note};
 use crate::lang::rest::read::run_wire::FoundRun;
-use crate::lang::session::ExportError;
+use crate::lang::session::{DatasetBody, ExportError};
 use crate::model::{Dataset, Run};
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,7 +1,6 @@
 //! Experiments and runs.
 
 use super::{Exporter, HeldExperiment, Result, bodies, folder_name};
-use crate::archive::DatasetBody;
 use crate::archive::{ArchiveError, Owner};
 use crate::format::line::canonical;
 use crate::format::{Kind, Object, Reason, line};
@@ -11,6 +10,7 @@ use crate::lang::exim::read::layout::{ARTIFACTS, ExperimentFolder, RUN, run_with
 use crate::lang::exim::read::points::{Metrics, MetricsSink};
 use crate::lang::exim::read::run::{ExportedRun, run};
 use crate::lang::exim::read::same_object;
+use crate::lang::session::DatasetBody;
 use crate::model::printable::counted;
 use crate::model::{Dataset, OwnerKind, Run};
 use crate::select::Verdict;
