@@ -63,7 +63,7 @@ function valueOfSide(value) {
 function pointLine([added, removed, changed, first]) {
   const parts = [[added, "added"], [removed, "removed"], [changed, "changed"]].filter(([count]) => count > 0).map(([count, word]) => `${grouped(count)} ${word}`);
   const rows = first.map(([time, step, before, after]) => [grouped(step), timeOf(time), valueOfSide(before), valueOfSide(after)]);
-  return el("details", {}, el("summary", {}, `points: ${parts.join(", ")}`), smallTable(["Step", "Time (UTC)", "Before", "After"], rows), el("p", { class: "note" }, "The first of them."));
+  return el("details", {}, el("summary", {}, `points: ${parts.join(", ")}`), smallTable(["Step", "Time (UTC)", "Before", "After"], rows), el("p", { class: "note" }, "Only the first ones are shown."));
 }
 
 function objectBox(group) {
@@ -113,7 +113,7 @@ function changesView(about, rows) {
   const notes = [];
   if (rows.length < about.total) notes.push(`The first ${grouped(rows.length)} of ${grouped(about.total)} are on this page; \`mlark diff --json\` prints all.`);
   if (about.cut_texts > 0) notes.push(`${counted(about.cut_texts, "values")} are cut after 1,000 characters.`);
-  if (about.ignore_limits) notes.push("What either archive counts as a limit was left out of the comparison.");
+  if (about.ignore_limits) notes.push("Limits of either archive were left out of the comparison.");
   return add(view, section("What differs", null, notes.map((note) => el("p", { class: "note" }, note)), controls, told, list)) || view;
 }
 
@@ -148,7 +148,7 @@ function changesHeader(about) {
 
 function showChanges() {
   const about = JSON.parse(document.getElementById("about").textContent);
-  document.getElementById("loading").replaceWith(changesHeader(about), changesView(about, changeRows()), el("footer", {}, `Made by ${about.made_by}. Content is compared, not when or by what an archive was made. This page uses no network.`));
+  document.getElementById("loading").replaceWith(changesHeader(about), changesView(about, changeRows()), el("footer", {}, `Made by ${about.made_by}. Only the content is compared, not when an archive was made or by which program. This page uses no network.`));
 }
 
 showChanges();

@@ -149,7 +149,7 @@ export function keyTable(flat, empty) {
 export function valueCell(value) {
   const text = plain(value);
   if (value && typeof value === "object" && value.b !== undefined) {
-    return el("span", {}, user(value), el("span", { class: "note" }, ` ${byteSize(value.n)} that are no UTF-8`));
+    return el("span", {}, user(value), el("span", { class: "note" }, ` ${byteSize(value.n)} that are not UTF-8`));
   }
   if (text.length <= 160 && !text.includes("\n") && !isCut(value)) return user(value);
   return el("details", {}, el("summary", {}, user(brief(value, 120))), prose(value));

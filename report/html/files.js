@@ -52,7 +52,7 @@ function folderList(folder, look, isOpen) {
 function showFile(box, [path, size, digest, absent], owner) {
   box.append(el("h3", {}, mono(path)));
   if (absent) {
-    const why = absent === "failed" ? "It could not be read when the archive was made." : "A choice on export left its bytes out.";
+    const why = absent === "failed" ? "It could not be read when the archive was made." : "The options of the export left its bytes out.";
     return box.append(el("p", { class: "note" }, "Its bytes are not in the archive. " + why));
   }
   box.append(el("p", { class: "note" }, byteSize(size), digest ? [", SHA-256 ", mono(hexOf(digest))] : null));

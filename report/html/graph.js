@@ -26,7 +26,7 @@ function addHops(graph, id, row) {
   const hops = (row.h || []).slice().reverse();
   hops.forEach((hop, at) => {
     const where = hop.server || hop.origin || "an unknown place";
-    const more = [hop.time ? hop.time.slice(0, 10) : null, hop.by ? `told by ${hop.by}` : null].filter(Boolean).join(", ");
+    const more = [hop.time ? hop.time.slice(0, 10) : null, hop.by ? `according to ${hop.by}` : null].filter(Boolean).join(", ");
     const node = graph.add(`hop ${where} ${hop.id}`, 4 + at, at === hops.length - 1 ? "first origin" : "was in", where, more || hop.id, null);
     graph.join(from, node, at === 0 ? "copy of" : "from");
     from = node;
@@ -162,7 +162,7 @@ export function hopList(row) {
   const items = row.h.map((hop) => {
     const parts = [hop.server || hop.origin || "an unknown place", `as ${oneLine(hop.id)}`];
     if (hop.time) parts.push(`taken from there ${dayOf(Date.parse(hop.time)) || hop.time}`);
-    if (hop.by) parts.push(`told by ${hop.by}`);
+    if (hop.by) parts.push(`according to ${hop.by}`);
     return el("li", {}, el("bdi", {}, parts.map(oneLine).join(", ")));
   });
   if (row.hf) items.splice(1, 0, el("li", { class: "note" }, `${row.hf} further places in between`));

@@ -46,7 +46,7 @@ function header() {
     el("a", { class: "skip", href: "#view", onclick: (event) => {
       event.preventDefault();
       document.getElementById("view").focus();
-    } }, "To the content"),
+    } }, "Skip to the content"),
     el("a", { class: "mark", href: "#/" }, el("strong", {}, "mlark"), el("bdi", { title: oneLine(about.facts.origin) }, shortOrigin())),
     el("nav", { "aria-label": "Views" }, tabs()),
     el("span", { class: "tools" }, el("a", { href: "#/print" }, "Print"), theme),

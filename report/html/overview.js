@@ -146,7 +146,7 @@ function onThisPage() {
   const less = about.shares.filter(([, shown, of]) => shown < of);
   const items = less.map(([what, shown, of]) =>
     what === "points of curves"
-      ? el("li", {}, `Curves are drawn with ${grouped(shown)} of ${grouped(of)} points; the least and the greatest stay.`)
+      ? el("li", {}, `Curves are drawn with ${grouped(shown)} of ${grouped(of)} points; the lowest and the highest are always kept.`)
       : el("li", {}, `${what}: ${grouped(shown)} of ${grouped(of)}`),
   );
   if (about.cut_texts > 0) {

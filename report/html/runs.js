@@ -132,9 +132,9 @@ function told(list) {
   const { refused, unknown } = tableState;
   if (refused) {
     const where = el("bdi", { class: "mono" }, oneLine(refused.near));
-    return [el("span", { class: "refused", role: "alert" }, "Not a filter: ", el("bdi", {}, oneLine(refused.reason)), `, at character ${refused.character} (`, where, ")"), " — all runs are shown"];
+    return [el("span", { class: "refused", role: "alert" }, "This is not a valid filter: ", el("bdi", {}, oneLine(refused.reason)), `, at character ${refused.character} (`, where, ")"), " — all runs are shown"];
   }
-  if (unknown > 0) parts.push(`; of ${counted(unknown, "further runs")} it cannot be told, since this page has only the start of a text: `, mono("mlark ls ARCHIVE runs --filter …"), " tells");
+  if (unknown > 0) parts.push(`; for ${counted(unknown, "further runs")} it is not known, because this page has only the start of a text: `, mono("mlark ls ARCHIVE runs --filter …"), " tells");
   return parts;
 }
 

@@ -243,7 +243,7 @@ impl GuardedReader {
 
     /// Puts content whose size is not known into an unnamed file, so that it is.
     fn spool(mut self, scratch: &Path) -> Result<Self, IngestError> {
-        let write_error = |error| ArchiveError::io("write temporary file in", scratch)(error);
+        let write_error = |error| ArchiveError::io("write a temporary file in", scratch)(error);
         let file = tempfile::tempfile_in(scratch).map_err(|error| IngestError::Write(write_error(error)))?;
         let mut spooled = &file;
         copy_and_hash(&mut self, &mut spooled, write_error)?;

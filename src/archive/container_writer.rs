@@ -190,8 +190,7 @@ impl Output {
         if crate::archive::remote::is_remote(path) {
             return Err(io_error(io::Error::new(
                 io::ErrorKind::Unsupported,
-                "the bytes of an object that came twice were sent already, and no zip in an object store can be without them again: make a \
-                 directory there, or make the zip on a disk and copy it",
+                "an object came twice, and its first copy is already uploaded; a zip in an object store cannot drop it again: write a directory there, or write the zip to a disk and copy it",
             )));
         }
         let old = writer.take().expect("the zip is open until it is sealed");

@@ -29,7 +29,7 @@ pub enum ErrorKind {
 #[non_exhaustive]
 pub enum ArchiveError {
     /// The file system refused.
-    #[error("{action} `{}`", path.display())]
+    #[error("cannot {action} `{}`", path.display())]
     Io {
         /// What was attempted.
         action: &'static str,
@@ -91,7 +91,7 @@ pub enum ArchiveError {
         path: PathBuf,
     },
     /// Where the output is to be in an object store, objects of an archive lie that has no seal.
-    #[error("`{}` holds objects of an archive that never became whole, or that another process is making", path.display())]
+    #[error("`{}` holds part of an archive that was never finished, or that another process is writing", path.display())]
     OutputUnsealed {
         /// The output.
         path: PathBuf,
@@ -139,7 +139,7 @@ impl ArchiveError {
 
     /// An error of a file among those of all programs that nobody keeps.
     pub(crate) fn temporary(error: io::Error) -> Self {
-        ArchiveError::io("use temporary file in", std::env::temp_dir())(error)
+        ArchiveError::io("use a temporary file in", std::env::temp_dir())(error)
     }
 
     /// The kind of error.

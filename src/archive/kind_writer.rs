@@ -56,7 +56,7 @@ impl KindWriter {
                 let key = key.as_bytes().to_vec();
                 sorter
                     .push(key, line.to_vec())
-                    .map_err(ArchiveError::io("write temporary file in", &self.scratch))?;
+                    .map_err(ArchiveError::io("write a temporary file in", &self.scratch))?;
             }
             None => self.write_in_order(key, id, line)?,
         }
@@ -67,7 +67,7 @@ impl KindWriter {
     /// Refuses an object that cannot come next, where objects come in order.
     pub(crate) fn check(&self, key: &SortKey, id: &dyn fmt::Display) -> Result<()> {
         match &self.last_key {
-            Some(last) if last == key => Err(self.refuse(id, "it is there twice")),
+            Some(last) if last == key => Err(self.refuse(id, "it appears twice")),
             Some(last) if last > key => Err(self.refuse(id, "it comes out of order")),
             _ => Ok(()),
         }
@@ -95,7 +95,7 @@ impl KindWriter {
         mut on_duplicate: impl FnMut(&[u8]) -> Result<()>,
     ) -> Result<Vec<FileDescriptor>> {
         if let Some(sorter) = self.sorter.take() {
-            let read_error = || ArchiveError::io("read temporary file in", self.scratch.clone());
+            let read_error = || ArchiveError::io("read a temporary file in", self.scratch.clone());
             for record in sorter.finish().map_err(read_error())? {
                 let (key, line) = record.map_err(read_error())?;
                 let key = SortKey::from(key);

@@ -124,18 +124,18 @@ impl fmt::Display for Leftover {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path.display();
         match &self.fate {
-            Fate::Removed => write!(formatter, "removed `{path}`, which an interrupted run left"),
+            Fate::Removed => write!(formatter, "removed `{path}`, left behind by an interrupted run"),
             Fate::OtherHost(host) => write!(
                 formatter,
                 "`{path}` was made on host `{host}`; remove it if no mlark runs there"
             ),
             Fate::HasReplaced => write!(
                 formatter,
-                "an interrupted run moved what it was to replace to `{path}/{REPLACED}`; move it back, then remove `{path}`"
+                "an interrupted run moved the old output to `{path}/{REPLACED}`; move it back, then remove `{path}`"
             ),
             Fate::Failed(error) => write!(
                 formatter,
-                "cannot remove `{path}`, which an interrupted run left: {error}"
+                "cannot remove `{path}`, left behind by an interrupted run: {error}"
             ),
         }
     }
@@ -230,7 +230,7 @@ mod tests {
         dead(folder.path(), ".mlark-1-0.tmp", &host());
         assert_eq!(
             fates(folder.path()),
-            ["removed `.mlark-1-0.tmp`, which an interrupted run left"]
+            ["removed `.mlark-1-0.tmp`, left behind by an interrupted run"]
         );
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
@@ -258,8 +258,7 @@ mod tests {
             fates(folder.path()),
             [
                 "`.mlark-1-0.tmp` was made on host `elsewhere`; remove it if no mlark runs there",
-                "an interrupted run moved what it was to replace to `.mlark-1-2.tmp/replaced`; move it back, then \
-                 remove `.mlark-1-2.tmp`",
+                "an interrupted run moved the old output to `.mlark-1-2.tmp/replaced`; move it back, then remove `.mlark-1-2.tmp`",
             ]
         );
         assert!(

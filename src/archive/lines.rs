@@ -267,7 +267,7 @@ fn read_text(archive: &Archive, blob: &BlobRef) -> Result<String> {
             kind: "text",
             id: name,
             reason: format!(
-                "it has {} bytes, and at most {TEXT_BYTES} are read",
+                "it has {} bytes, more than the limit of {TEXT_BYTES}",
                 blob.size_bytes
             ),
         });
@@ -278,5 +278,5 @@ fn read_text(archive: &Archive, blob: &BlobRef) -> Result<String> {
         .take(TEXT_BYTES + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| archive.read_error(&name, error))?;
-    String::from_utf8(bytes).map_err(|_| archive.damaged(&name, "it stands for text and is not UTF-8"))
+    String::from_utf8(bytes).map_err(|_| archive.damaged(&name, "it should be text, but is not UTF-8"))
 }

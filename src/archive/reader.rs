@@ -241,7 +241,7 @@ fn read_sealed_manifest(path: &Path, container: &Container) -> Result<Vec<u8>> {
         _ => ArchiveError::Damaged {
             path: path.to_owned(),
             entry: SEAL.to_owned(),
-            reason: "not one checksum line of the manifest".to_owned(),
+            reason: "it is not a single checksum line for the manifest".to_owned(),
         },
     })
 }
@@ -282,12 +282,15 @@ fn files_fault(manifest: &Manifest) -> Option<String> {
         .iter()
         .filter_map(|origins| origins.file.as_ref());
     if let Some(file) = origins.into_iter().find(|file| !file.path.is_origins()) {
-        return Some(format!("it names `{}` as where objects come from", file.path));
+        return Some(format!("it names `{}` as the file of origins", file.path));
     }
     let is_unknown =
         |file: &&FileDescriptor| file.path.is_origins() || file.path.is_newer() && !manifest.is_newer();
     let unknown = manifest.files.iter().find(is_unknown)?;
-    Some(format!("it lists `{}`, which is of no kind", unknown.path))
+    Some(format!(
+        "it lists `{}`, which is not a file of any kind of object",
+        unknown.path
+    ))
 }
 
 /// Reads bytes whose digest and size are known; the end of other bytes is an error.

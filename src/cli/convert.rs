@@ -162,8 +162,9 @@ impl Args {
     fn make_exim(self) -> Result {
         if self.tables.is_given() {
             return Err(
-                CliError::usage("--wide, --experiment, --run and --filter are for tables")
-                    .hint("`mlark transform` with the same options chooses, and its output can be converted"),
+                CliError::usage("--wide, --experiment, --run and --filter are for tables").hint(
+                    "choose with `mlark transform` and the same options first, then convert its output",
+                ),
             );
         }
         refuse_input(&self.output, &self.archive)?;
@@ -205,7 +206,7 @@ impl Args {
         }
         for orphan in report.orphans.iter().take(NAMED) {
             let (id, parent) = (printable(&orphan.id), printable(&orphan.parent));
-            text.push_str(&format!("  run {id}: its parent {parent} is not there\n"));
+            text.push_str(&format!("  run {id}: its parent {parent} is missing\n"));
         }
         text
     }

@@ -61,7 +61,7 @@ impl LiveArgs {
             }
         }
         let scratch = if recipe.is_some() || sides.iter().any(is_live) {
-            Some(tempfile::tempdir().map_err(ArchiveError::io("make", "a temporary directory"))?)
+            Some(tempfile::tempdir().map_err(ArchiveError::temporary)?)
         } else {
             None
         };
@@ -125,9 +125,9 @@ impl Side {
 pub(super) fn not_utf8(text: &OsStr) -> CliError {
     let shown = text.as_encoded_bytes().escape_ascii();
     CliError::usage(format!(
-        "`{shown}` is not UTF-8; only paths of archives and outputs may be"
+        "`{shown}` is not UTF-8; only the paths of archives and outputs may have other bytes"
     ))
-    .hint("a symbolic link to it may have a plain name")
+    .hint("make a symbolic link to it with a UTF-8 name")
 }
 
 /// What one side after the other is read with.

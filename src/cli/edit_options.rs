@@ -39,7 +39,7 @@ pub(super) const OPTIONS: &[EditOption] = &[
         edit: |value| {
             let edit = SourceTagsBeyond::parse(value).map(Edit::SourceTagsBeyond);
             edit.ok_or_else(|| {
-                "a value is `all`, or some of registered-models, logged-models, traces, prompts, evaluation-datasets".to_owned()
+                "expected `all`, or some of registered-models, logged-models, traces, prompts, evaluation-datasets".to_owned()
             })
         },
     },
@@ -107,7 +107,7 @@ pub(super) const OPTIONS: &[EditOption] = &[
         edit: |value| {
             let edit = MoveRuns::parse(value);
             edit.map(Edit::MoveRuns)
-                .ok_or_else(|| "a value is ID,…=EXPERIMENT or experiment:NAME=EXPERIMENT".to_owned())
+                .ok_or_else(|| "expected ID,…=EXPERIMENT or experiment:NAME=EXPERIMENT".to_owned())
         },
     },
     EditOption {
@@ -115,7 +115,7 @@ pub(super) const OPTIONS: &[EditOption] = &[
         value: Some("OLD=NEW"),
         help: "Change artifact and source URIs below OLD to NEW (`mlark ls IN locations` lists them)",
         edit: |value| {
-            let places = vec![RelocatePair::parse(value).ok_or("a value is OLD=NEW")?];
+            let places = vec![RelocatePair::parse(value).ok_or("expected OLD=NEW")?];
             Ok(Edit::Relocate(Relocate { places }))
         },
     },
@@ -184,7 +184,7 @@ pub(super) const OPTIONS: &[EditOption] = &[
         value: Some("[KIND:]NAME=TEXT"),
         help: "Set the description of objects with this name (`*` matches any text); KIND is workspace, experiment, run, logged-model, model or version (`version:fraud/3`)",
         edit: |value| {
-            let (names, text) = value.split_once('=').ok_or("a value is NAME=TEXT")?;
+            let (names, text) = value.split_once('=').ok_or("expected NAME=TEXT")?;
             let (kind, name) = DescribedKind::split(names);
             Ok(Edit::SetDescription(SetDescription {
                 kind,
@@ -271,7 +271,7 @@ pub(super) fn read(path: &Path) -> Result<String, String> {
 
 fn set_text(value: &str) -> Result<SetText, String> {
     let (kind, text) = TagKind::split(value);
-    let (key, value) = text.split_once('=').ok_or("a value is KEY=VALUE")?;
+    let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE")?;
     Ok(SetText {
         kind,
         key: key.to_owned(),
@@ -289,7 +289,7 @@ fn unset_text(value: &str) -> Result<UnsetText, String> {
 
 fn rename_text(value: &str) -> Result<RenameText, String> {
     let (kind, text) = TagKind::split(value);
-    let (old, new) = text.split_once('=').ok_or("a value is OLD=NEW")?;
+    let (old, new) = text.split_once('=').ok_or("expected OLD=NEW")?;
     Ok(RenameText {
         kind,
         old: old.to_owned(),

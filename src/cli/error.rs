@@ -195,7 +195,7 @@ impl From<ExtractError> for CliError {
     fn from(error: ExtractError) -> Self {
         let hint = match &error {
             ExtractError::Archive(ArchiveError::OutputExists { .. }) => {
-                Some("artifacts are extracted to a directory that does not exist yet".to_owned())
+                Some("give -o a directory that does not exist yet".to_owned())
             }
             ExtractError::Archive(error) => archive_hint(error),
             ExtractError::Name { .. } => Some(LEAVE_OUT.to_owned()),
@@ -209,10 +209,10 @@ impl From<TablesError> for CliError {
         let hint = match &error {
             TablesError::Archive(error) => archive_hint(error),
             TablesError::NotBuilt => Some(
-                "`--to csv` needs nothing; `cargo install mlark` builds with the feature `parquet`".to_owned(),
+                "use --to csv, or a build with the feature `parquet`, such as `cargo install mlark`".to_owned(),
             ),
             TablesError::Alike { .. } | TablesError::TooManyColumns { .. } => Some(
-                "without --wide they are rows of `params`, `metrics` and `tags`; --experiment and --filter choose runs"
+                "leave --wide out to get them as rows of `params`, `metrics` and `tags`, or choose fewer runs with --experiment or --filter"
                     .to_owned(),
             ),
         };
@@ -247,7 +247,7 @@ impl From<io::Error> for CliError {
             io::ErrorKind::BrokenPipe => Exit::Done,
             _ => Exit::Io,
         };
-        CliError::with_exit(anyhow::Error::new(error).context("write the output"), exit)
+        CliError::with_exit(anyhow::Error::new(error).context("cannot write the output"), exit)
     }
 }
 

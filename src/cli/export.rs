@@ -91,8 +91,8 @@ impl Args {
             && kind != SourceKind::Rest
         {
             return Err(
-                CliError::usage(format!("{option} is for exports of tracking servers"))
-                    .hint("leave it out: other sources are read again at the speed of the disk"),
+                CliError::usage(format!("{option} works only with tracking servers"))
+                    .hint("leave it out: other sources are fast to read again"),
             );
         }
         let mut selection = self.selection.into_selection()?;
@@ -145,7 +145,7 @@ pub(super) fn on_signal() -> Interrupt {
         if asked.set() {
             end_at_once();
         }
-        say("stopping; once more ends it at once");
+        say("stopping; a second Ctrl-C stops at once");
     });
     interrupt
 }
@@ -157,7 +157,7 @@ fn with_way_on(error: ExportError, out: &Path) -> CliError {
     let error = CliError::from(error);
     if folder.exists() && !is_used {
         error.also_hint(format!(
-            "the same command with --resume goes on from what was fetched, which is kept in `{}`",
+            "run the same command with --resume to continue; what was fetched is kept in `{}`",
             folder.display()
         ))
     } else {
@@ -194,7 +194,7 @@ pub(super) fn what_is_not(manifest: &Manifest) -> String {
         let (count, reasons) = (expected.len(), reasons.join(", "));
         let fields = if count == 1 { "field" } else { "fields" };
         text.push_str(&format!(
-            "limits of every such source: {count} {fields} ({reasons}); `mlark info` lists them\n"
+            "limits that every source of this kind has: {count} {fields} ({reasons}); `mlark info` lists them\n"
         ));
     }
     let failures = manifest.losses.failures.iter();

@@ -58,7 +58,7 @@ impl Args {
         self.tell(&report)?;
         say_silent(&silent);
         if report.files == 0 && silent.is_empty() && filter.is_given() {
-            note("no artifact is all that was asked for");
+            note("no artifact matches all the options");
         }
         let is_whole = report.failed.is_empty() && report.refused.is_empty();
         Ok(Exit::incomplete_if(!is_whole))

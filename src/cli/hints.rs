@@ -17,21 +17,21 @@ use std::path::Path;
 /// What can be given where no data was found.
 pub(super) fn sources_hint(source: &str) -> String {
     if let Some(database) = detect::database_in(source) {
-        return format!("there is a database: give `sqlite:///{}`", database.display());
+        return format!("it contains a database: give `sqlite:///{}`", database.display());
     }
     if let Some(packed) = detect::packed(Path::new(source)) {
         return unpack_hint(packed);
     }
     if is_host(source) {
-        return format!("a server is given with its scheme: `http://{source}` or `https://{source}`");
+        return format!("for a server, give the scheme too: `http://{source}` or `https://{source}`");
     }
-    "a source is an mlruns folder, a folder of mlflow-export-import, a database (sqlite:///PATH, \
+    "a source is an mlruns folder, a directory of mlflow-export-import, a database (sqlite:///PATH, \
          postgresql://…) or a server (http://…)"
         .to_owned()
 }
 
 pub(super) fn unpack_hint(packed: &str) -> String {
-    format!("it is {packed}: unpack it, and give what was in it")
+    format!("it is {packed}: unpack it, and give the path of its content")
 }
 
 /// Whether a text that leads to no file looks like a server's URL without its scheme.
@@ -52,14 +52,13 @@ pub(super) fn conflict_hint(deleted: Option<&str>, is_live: bool) -> String {
     let mut hints = Vec::new();
     if let Some(id) = deleted {
         hints.push(format!(
-            "a deleted experiment, which the UI does not show, keeps its name: `mlflow experiments restore --experiment-id {id}` brings it back, \
-             `mlflow gc --experiment-ids {id}` removes it for good"
+            "a deleted experiment, which the UI does not show, still has the name: restore it with `mlflow experiments restore --experiment-id {id}`, or remove it for good with `mlflow gc --experiment-ids {id}`"
         ));
     }
     if is_live {
-        hints.push("--on-conflict merge adds to those that are there".to_owned());
+        hints.push("use --on-conflict merge to add to the existing ones".to_owned());
     }
-    hints.push("--on-conflict rename takes other names".to_owned());
+    hints.push("use --on-conflict rename to choose other names".to_owned());
     hints.join("; ")
 }
 
@@ -76,7 +75,7 @@ pub(super) const LEAVE_OUT: &str = "use --keep-going to leave it out; mlark then
 pub(super) fn names_hint(error: &NoMatch, list: &str) -> String {
     match error {
         NoMatch::Nothing { nearest, .. } => nearest_hint(nearest, list),
-        NoMatch::Ambiguous { .. } => "give more of the id".to_owned(),
+        NoMatch::Ambiguous { .. } => "give more characters of the id".to_owned(),
     }
 }
 
@@ -88,19 +87,19 @@ pub(super) fn nearest_hint(nearest: &[String], list: &str) -> String {
         .iter()
         .map(|name| format!("`{}`", printable(name)))
         .collect();
-    format!("is it {}? {list}", names.join(" or "))
+    format!("did you mean {}? {list}", names.join(" or "))
 }
 
 /// What can be done about an archive that cannot be read or written.
 pub(super) fn archive_hint(error: &ArchiveError) -> Option<String> {
     match error {
         ArchiveError::ForcedBucket { .. } => Some(
-            "give another key; a name that ends in .zip makes one object, which --force replaces".to_owned(),
+            "give another key to -o; a name that ends in .zip makes a single object, which --force can replace".to_owned(),
         ),
         ArchiveError::OutputUnsealed { .. } => Some(
-            "if no other process is making it, the same command with --cleanup removes them first".to_owned(),
+            "if no other process is writing it, run the same command with --cleanup to remove those objects first".to_owned(),
         ),
-        ArchiveError::OutputExists { .. } => Some("--force replaces it".to_owned()),
+        ArchiveError::OutputExists { .. } => Some("use --force to replace it".to_owned()),
         ArchiveError::OutputForeign { .. } | ArchiveError::OutputHolds { .. } => {
             Some("give another path to -o, or remove it yourself".to_owned())
         }
@@ -118,7 +117,7 @@ pub(super) fn archive_hint(error: &ArchiveError) -> Option<String> {
         ArchiveError::Io { path, source, .. }
             if source.kind() == io::ErrorKind::NotFound && uri::scheme(&path.to_string_lossy()).is_some() =>
         {
-            Some("archives are read from a disk, and from s3:, gs:, abfss: and wasbs:".to_owned())
+            Some("archives can be read from a disk, or from s3:, gs:, abfss: or wasbs:".to_owned())
         }
         ArchiveError::Io { path, source, .. }
             if source.kind() == io::ErrorKind::NotFound && path.to_str().is_some_and(is_host) =>
@@ -126,15 +125,14 @@ pub(super) fn archive_hint(error: &ArchiveError) -> Option<String> {
             path.to_str().map(sources_hint)
         }
         ArchiveError::NotAnArchive { path, .. } if is_source(path) => Some(format!(
-            "it is a source: `mlark export {} -o history.zip` makes an archive of it",
+            "it is a source: make an archive of it with `mlark export {} -o history.zip`",
             shown(path)
         )),
         ArchiveError::NotAnArchive { .. } => {
-            Some("an archive is what `mlark export` makes: a zip, or a folder with `mlark.json`".to_owned())
+            Some("an archive is a zip or a folder with `mlark.json`, made by `mlark export`".to_owned())
         }
         ArchiveError::Io { source, .. } if is_full(source) => Some(
-            "nothing was made; temporary files are written next to the output, so try -o on another disk; where OUT is in an object \
-             store they are in TMPDIR, so set that"
+            "nothing was made; temporary files are next to the output, so give -o a path on another disk; for an output in an object store they are in TMPDIR, so set it to another disk"
                 .to_owned(),
         ),
         _ => None,
@@ -171,17 +169,17 @@ pub(super) fn import_hint(error: &ImportError) -> Option<String> {
             "ask for the permission, or use another account; then {go_on}"
         )),
         ImportError::OtherObjects { .. } => Some(
-            "these are two sources that were read at one address: --origin NAME gives this archive an origin of its own, in this import and each later one"
+            "two sources were read at the same address: give this archive its own origin with --origin NAME, in this import and in every later one"
                 .to_owned(),
         ),
         ImportError::TooLong { .. } => {
-            Some("--long-values truncate sends what fits, --long-values skip leaves them out".to_owned())
+            Some("use --long-values truncate to cut them, or --long-values skip to leave them out".to_owned())
         }
         ImportError::Gone { .. } => {
-            Some("give --journal another path where this is another server under the old URL".to_owned())
+            Some("if this is another server at the old URL, give --journal another path".to_owned())
         }
         ImportError::Journal(JournalError::Damaged { .. }) => {
-            Some("move it away: the next import makes a new one from the server's marks".to_owned())
+            Some("move the journal away: the next import makes a new one from the marks on the server".to_owned())
         }
         ImportError::Journal(JournalError::OtherImport { .. }) => {
             Some("give --journal another path".to_owned())
@@ -196,7 +194,7 @@ pub(super) fn look_hint(error: &ExportError) -> Option<String> {
     let hint = match error {
         ExportError::Failure { .. } => "use --keep-going to leave it out and list it",
         ExportError::Archive(ArchiveError::Io { source, .. }) if is_full(source) => {
-            "set TMPDIR to another place for temporary files"
+            "set TMPDIR to a directory on another disk"
         }
         _ => return None,
     };
@@ -207,9 +205,9 @@ pub(super) fn look_hint(error: &ExportError) -> Option<String> {
 pub(super) fn export_hint(error: &ExportError) -> Option<String> {
     match error {
         ExportError::Archive(error) => archive_hint(error),
-        ExportError::Failure { .. } => {
-            Some("--keep-going leaves it out, lists it in the archive and exits with 3".to_owned())
-        }
+        ExportError::Failure { .. } => Some(
+            "use --keep-going to leave it out and list it in the archive; mlark then exits with 3".to_owned(),
+        ),
         ExportError::NoData { source_uri, .. } => Some(sources_hint(source_uri)),
         ExportError::NoMatch(error) => Some(names_hint(error, "`mlark ls SOURCE` shows what is there")),
         _ => None,
@@ -220,21 +218,21 @@ pub(super) fn export_hint(error: &ExportError) -> Option<String> {
 pub(super) fn merge_hint(error: &MergeError) -> Option<&'static str> {
     let MergeError::Shard(error) = error else {
         return matches!(error, MergeError::Conflict { .. })
-            .then_some("--prefer first or --prefer newer takes one side of each");
+            .then_some("use --prefer first or --prefer newer to choose one side of each");
     };
     Some(match error {
         ShardError::NoShard { .. } => {
-            "merge all shards of the export first, and what comes out with the other archive"
+            "merge all shards of the export first, then merge the result with the other archive"
         }
         ShardError::Foreign { .. } => {
             "give only the shards of one export; merge those of another export first"
         }
         ShardError::Twice { .. } => "leave out one of the two: the older one if a shard was exported again",
         ShardError::Missing { .. } => {
-            "export them with the same options and --shard N/OF; the others need not be exported again"
+            "export the missing ones with the same options and --shard N/OF; the others can stay"
         }
     })
 }
 
 /// What can be done about a plan of shards.
-pub(super) const PLAN_HINT: &str = "`mlark plan SOURCE --shards N -o FILE` makes one";
+pub(super) const PLAN_HINT: &str = "make a plan with `mlark plan SOURCE --shards N -o FILE`";

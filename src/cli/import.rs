@@ -129,7 +129,9 @@ impl Args {
 /// Says which options are not those of the last import.
 pub(super) fn say_changed_options(prepared: &PlannedImport) {
     for changed in prepared.plans().flat_map(|plan| &plan.changed_options) {
-        say(format_args!("note: not as in the last import: {changed}"));
+        say(format_args!(
+            "note: options differ from the last import: {changed}"
+        ));
     }
 }
 
@@ -141,7 +143,7 @@ pub(super) fn difference_line(difference: &Difference, json: bool) -> String {
     let side = |value: &Option<serde_json::Value>| value.as_ref().map_or(String::new(), json_text);
     let points = difference.points.as_ref().map_or(String::new(), |points| {
         format!(
-            " {} points more, {} less, {} other",
+            " {} points added, {} missing, {} different",
             points.added, points.removed, points.changed
         )
     });
@@ -164,7 +166,7 @@ pub(super) fn verify_target(prepared: &PlannedImport, uri: &str, json: bool) -> 
     let is_said = count > 0 || !is_quiet();
     if !json && is_said {
         let verdict = if count == 0 {
-            "the target holds what the archive says".to_owned()
+            "the target matches the archive".to_owned()
         } else {
             counted(count, "differences")
         };
@@ -183,7 +185,7 @@ fn on_signal() -> Interrupt {
         if asked.set() {
             std::process::exit(Exit::Interrupted as i32);
         }
-        say("stopping after the requests under way; once more ends it at once");
+        say("stopping after the requests in progress; a second Ctrl-C stops at once");
     });
     interrupt
 }

@@ -84,7 +84,7 @@ pub(super) struct Transformed<'a> {
     content_id: Option<&'a Digest>,
     /// What was changed, counted.
     changes: &'a BTreeMap<String, u64>,
-    /// What a person should know, and of how many objects.
+    /// A notice, and the number of objects it applies to.
     notices: &'a BTreeMap<String, u64>,
     /// Options whose globs, filters or times matched nothing.
     matched_nothing: &'a [String],
@@ -142,13 +142,13 @@ pub(super) struct Merged<'a> {
     counts: &'a BTreeMap<String, u64>,
     /// Objects that several archives had, each of which stands once, by kind.
     united: &'a BTreeMap<Kind, u64>,
-    /// Ids and names that are others in the result.
+    /// Ids and names that are different in the result.
     changes: &'a [MergeChange],
     /// Objects that several archives had with other content.
     conflict_count: u64,
     /// The first of them.
     conflicts: &'a [Conflict],
-    /// What a person should know, and how often.
+    /// A notice, and how often it applies.
     notices: &'a BTreeMap<String, u64>,
 }
 

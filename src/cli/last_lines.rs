@@ -23,7 +23,7 @@ pub(super) fn say_of_source(kind: SourceKind, source: &str) {
     };
     if let Some(database) = database {
         say(format_args!(
-            "warning: the files in `{source}` were exported, not the database next to them; for that, name `sqlite:///{}`",
+            "warning: the files in `{source}` were exported, not the database next to them; to export the database, give `sqlite:///{}`",
             database.display()
         ));
     }
@@ -51,7 +51,7 @@ fn nothing_taken(report: &ExportReport) -> Option<String> {
     }
     let timed = [Kind::Runs, Kind::LoggedModels, Kind::Traces];
     if (has("since") || has("until")) && timed.iter().all(|kind| count(kind) == 0) {
-        return Some("nothing that was asked for began between --since and --until".to_owned());
+        return Some("none of the chosen objects began between --since and --until".to_owned());
     }
     let named: Vec<_> = ["experiment", "run", "model"]
         .into_iter()
@@ -61,14 +61,14 @@ fn nothing_taken(report: &ExportReport) -> Option<String> {
     let mut kinds = Kind::ALL.iter().filter(|kind| **kind != Kind::Workspaces);
     if !named.is_empty() && kinds.all(|kind| count(kind) == 0) {
         return Some(format!(
-            "nothing was taken: nothing is all that {} ask for, or it is deleted",
+            "nothing was taken: no object matches all of {}, or it is deleted",
             named.join(" and ")
         ));
     }
     let left_out = |loss: &crate::format::LossCount| loss.kind == Kind::Artifacts.name();
     let no_artifacts = has("artifact-include") && manifest.totals.artifact_files == 0;
     (no_artifacts && manifest.selection.left_out.iter().any(left_out))
-        .then(|| "no artifact that was asked for matches --artifact-include".to_owned())
+        .then(|| "no artifact of the chosen objects matches --artifact-include".to_owned())
 }
 
 /// Artifacts that were not found are lost to the archive, and look like none.
@@ -85,8 +85,7 @@ fn artifacts_not_found(manifest: &Manifest) -> Option<String> {
         .sum();
     (count > 0).then(|| {
         format!(
-            "warning: the artifacts of {} were not found, and the archive is without them; \
-             --artifacts-destination may name where they are, and --strict makes this exit with 3",
+            "warning: the artifacts of {} were not found, so the archive does not have them; say where they are with --artifacts-destination, or use --strict to exit with 3",
             counted(count, "objects")
         )
     })

@@ -82,10 +82,10 @@ impl Args {
     pub(super) fn run(self) -> Result {
         let is_standard = self.format != Format::Text;
         if is_standard && self.json {
-            return Err(CliError::usage("--json and --format exclude each other"));
+            return Err(CliError::usage("--json and --format cannot be used together"));
         }
         if self.tree.is_some() && self.format != Format::RoCrate {
-            return Err(CliError::usage("--tree is for --format ro-crate"));
+            return Err(CliError::usage("--tree needs --format ro-crate"));
         }
         let (archives, last) = open(&self.items)?;
         let mut screen = Screen::stdout(self.json || is_standard);
@@ -95,9 +95,7 @@ impl Args {
                 Ok(writeln!(screen, "{}", json_text(event))?)
             })?,
             (None, Format::ProvJson | Format::RoCrate) => {
-                return Err(CliError::usage(
-                    "this format is about an object or a file: name one",
-                ));
+                return Err(CliError::usage("this format needs an object or a file: name one"));
             }
             (None, Format::Text) => self.print_overviews(&mut screen, &archives)?,
             (Some(found), Format::ProvJson) => writeln!(screen, "{}", json_text(&prov_json(found)))?,
@@ -128,7 +126,7 @@ impl Args {
         let tree = self.tree.as_deref().unwrap_or(Path::new("."));
         if !tree.is_dir() {
             return Err(CliError::usage(format!("`{}` is not a folder", shown(tree)))
-                .hint("`mlark extract ARCHIVE -o DIR` makes one"));
+                .hint("make one with `mlark extract ARCHIVE -o DIR`"));
         }
         let out = tree.join(FILE_NAME);
         let path_of = |entry: &ArtifactEntry<'_>| {

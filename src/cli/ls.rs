@@ -72,10 +72,11 @@ impl RunsArgs {
     fn shape(&self, noun: Noun) -> Result<RunShape> {
         let is_given = !self.order_by.is_empty() || !self.columns.is_empty();
         if is_given && noun != Noun::Runs {
-            return Err(
-                CliError::usage(format!("`{}` have no --order-by and no --columns", noun.as_str()))
-                    .hint("these are for `mlark ls … runs`"),
-            );
+            return Err(CliError::usage(format!(
+                "`{}` cannot be listed with --order-by or --columns",
+                noun.as_str()
+            ))
+            .hint("these options work only with `mlark ls … runs`"));
         }
         let columns = self.columns.iter().map(|text| RunColumn::parse_list(text));
         let columns: std::result::Result<Vec<_>, _> = columns.collect();
@@ -133,9 +134,9 @@ impl Args {
                 Ok(Exit::Done)
             }
             Side::Live(..) if noun == Noun::Metrics => Err(CliError::usage(
-                "`metrics` are listed of an archive, since the history of every run would have to be read",
+                "`metrics` can be listed only of an archive: from a source, the history of every run would have to be read",
             )
-            .hint("`mlark export` makes one; `mlark ls … runs --columns metrics.KEY` shows latest values of a source")),
+            .hint("make an archive with `mlark export`; `mlark ls … runs --columns metrics.KEY` shows the latest values of a source")),
             Side::Live(kind, source) => {
                 let (surveyed, matched) = self.live.look(kind, &source, noun, &filter.names)?;
                 filter.names.runs = matched.runs.iter().cloned().collect();
@@ -281,7 +282,7 @@ fn summary(noun: Noun, report: &ExportReport) -> String {
         let failures = manifest.losses.failures.iter();
         return failures.map(|loss| loss_line("failure", loss)).collect();
     }
-    let mut text = format!("an export takes: {}\n", contents_with(manifest, survey));
+    let mut text = format!("an export would take: {}\n", contents_with(manifest, survey));
     for (kind, what) in [(Kind::Metrics, "points of"), (Kind::Spans, "spans of")] {
         let count = survey.not_asked.get(&kind).copied().unwrap_or(0);
         let owner = match kind {

@@ -72,8 +72,8 @@ impl Args {
         }
         if !has_journal {
             return Err(
-                CliError::usage("there is no journal of an import of this archive into that server")
-                    .hint("name it with --journal PATH; or run `mlark import`, which makes a new one from the server's marks"),
+                CliError::usage("no journal of an import of this archive into that server was found")
+                    .hint("name it with --journal PATH, or run `mlark import`, which makes a new one from the marks on the server"),
             );
         }
         out.flush()?;

@@ -31,7 +31,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
     let pair = text
         .split_once('=')
         .filter(|(old, new)| !old.is_empty() && !new.is_empty());
-    let (old, new) = pair.ok_or("give OLD=NEW")?;
+    let (old, new) = pair.ok_or("expected OLD=NEW")?;
     Ok((old.to_owned(), new.to_owned()))
 }
 

@@ -77,7 +77,7 @@ pub(super) struct Args {
     server: ServerArgs,
 }
 
-/// What came of a move.
+/// The result of a move.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Migrated<'a> {
     /// Where the history was read.

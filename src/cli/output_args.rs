@@ -58,7 +58,7 @@ pub(super) fn possibly_remote() -> impl TypedValueParser<Value = PathBuf> {
 
 /// Reads a size such as `10GB`: bytes, or thousands of them with `kB`, `MB`, `GB` or `TB`.
 pub(super) fn size(text: &str) -> std::result::Result<u64, String> {
-    let refused = || "a number with kB, MB, GB or TB, such as 10GB".to_owned();
+    let refused = || "expected a number with kB, MB, GB or TB, such as 10GB".to_owned();
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit: u64 = match text[digits.len()..].to_ascii_lowercase().as_str() {
         "" | "b" => 1,
@@ -80,11 +80,13 @@ pub(super) fn output_path() -> impl TypedValueParser<Value = PathBuf> {
 
 fn on_disk(path: PathBuf) -> std::result::Result<PathBuf, String> {
     if path.as_os_str() == "-" {
-        return Err("it is made on disk, never on stdout; `./-` would name a file".to_owned());
+        return Err(
+            "the output is written to disk, not to stdout; write `./-` for a file named `-`".to_owned(),
+        );
     }
     match path.to_str().and_then(scheme) {
         Some(scheme) => Err(format!(
-            "it is made on a disk, and nothing is written to `{scheme}:` URIs; make it here and copy it"
+            "this output cannot be written to a `{scheme}:` URI; write it to a disk and copy it"
         )),
         None => Ok(path),
     }
@@ -128,13 +130,13 @@ impl OutputArgs {
         let (uploads, objects) = (cleaned.uploads, cleaned.objects);
         if uploads + objects > 0 {
             say(format_args!(
-                "removed {} and {} of a directory without a seal, which an interrupted run left",
+                "removed {} and {} of an unfinished directory, left behind by an interrupted run",
                 counted(uploads, "unfinished uploads"),
                 counted(objects, "objects")
             ));
         }
         if !cleaned.knows_uploads {
-            say("this store does not tell of unfinished uploads: Azure removes them by itself after a week");
+            say("this store does not list unfinished uploads; Azure removes them by itself after a week");
         }
         Ok(())
     }
@@ -156,7 +158,7 @@ pub(super) fn refuse_input(output: &Path, input: &Path) -> Result<()> {
     }
     if real_output.starts_with(&input) || input.starts_with(&real_output) {
         return Err(CliError::usage(format!(
-            "output `{}` and input `{}` are inside each other",
+            "output `{}` and input `{}` overlap: one is inside the other",
             real_output.display(),
             input.display()
         )));

@@ -57,13 +57,13 @@ pub(super) struct Planned<'a> {
     origin: &'a str,
     /// How many shards there are.
     shards: u64,
-    /// How many runs each has, but for deleted ones and those of deleted experiments.
+    /// How many runs each has, without deleted ones and those of deleted experiments.
     runs: &'a [u64],
     /// How many of those each has.
     deleted_runs: &'a [u64],
     /// How many experiments there are.
     experiments: u64,
-    /// How many of them are cut by time.
+    /// How many of them are divided by time.
     cut: u64,
 }
 
@@ -88,7 +88,7 @@ impl Args {
         let kind = detect::kind_of(&source)?;
         if kind == detect::SourceKind::ExportImport {
             return Err(
-                CliError::usage("a directory of mlflow-export-import is not divided")
+                CliError::usage("a directory of mlflow-export-import cannot be divided into shards")
                     .hint("export it as a whole: it is read at the speed of the disk"),
             );
         }

@@ -88,8 +88,8 @@ impl Args {
                 let target = Target::of(&target.to_string_lossy(), self.artifacts_destination.clone())?;
                 Ok((inputs, target))
             }
-            (None, _) => Err(CliError::usage("no target is named").hint(
-                "-o DIR makes a folder with a SQLite database; after the archives, a database can be named",
+            (None, _) => Err(CliError::usage("no target was given").hint(
+                "use -o DIR for a new folder with a SQLite database, or name a database after the archives",
             )),
         }
     }

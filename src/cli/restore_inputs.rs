@@ -82,7 +82,7 @@ impl Inputs {
         let choice = choice.edit();
         if inputs.len() == 1 && merge.is_given() {
             return Err(CliError::usage(
-                "--prefer and the --join options are for several archives, and one was given",
+                "--prefer and the --join options need several archives, but only one was given",
             ));
         }
         if let ([input], None) = (inputs, &choice) {

@@ -88,18 +88,18 @@ impl Target {
                     artifacts,
                 }),
                 None => Err(CliError::usage(
-                    "a database keeps no artifacts: --artifacts-destination DIR names the folder to make for them",
+                    "a database cannot hold artifacts: name a new folder for them with --artifacts-destination DIR",
                 )),
             },
             (None, None) if artifacts.is_none() => Ok(Target::Folder(text.into())),
             (None, None) => Err(CliError::usage(
-                "a folder gets its own `artifacts`: --artifacts-destination is for databases",
+                "--artifacts-destination is only for databases: a restore into a folder makes `artifacts` in it",
             )),
             _ => Err(CliError::usage(format!(
                 "a restore fills PostgreSQL (`postgresql://…`), MySQL (`mysql://…`) or SQLite (`sqlite:///…`), but `{}` is none of them",
                 crate::model::mask::redact(text)
             ))
-            .hint("the path of a folder makes a SQLite store")),
+            .hint("give the path of a new folder to make a SQLite store")),
         }
     }
 
@@ -252,13 +252,13 @@ impl From<RestoreError> for CliError {
     fn from(error: RestoreError) -> Self {
         match error {
             RestoreError::Archive(ArchiveError::OutputExists { path }) => {
-                let hint = "a store is made in a folder that does not exist yet";
+                let hint = "give -o a folder that does not exist yet";
                 CliError::with_exit(ArchiveError::OutputExists { path }, Exit::Usage).hint(hint)
             }
             RestoreError::Archive(error) => error.into(),
             RestoreError::Target { .. } => CliError::with_exit(error, Exit::Target),
             RestoreError::TooLong { .. } => CliError::with_exit(error, Exit::Usage)
-                .hint("--long-values truncate writes what fits; --dry-run --json lists them then"),
+                .hint("use --long-values truncate to cut them; with it, --dry-run --json lists them"),
             error => {
                 let exit = Exit::of_error(error.kind());
                 CliError::with_exit(error, exit)

@@ -47,7 +47,7 @@ fn print_recipe(report: &ScanReport) -> Result<()> {
     print_json_text(Recipe { edits }.to_text())?;
     if others > 0 {
         say(format_args!(
-            "warning: the recipe leaves out {} in ids, names, artifact paths or outside the objects; `mlark scan` shows where",
+            "warning: the recipe does not remove {} in ids, names, artifact paths or outside the objects; `mlark scan` shows where",
             counted(others, "secrets")
         ));
     }

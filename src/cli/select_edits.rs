@@ -145,7 +145,7 @@ fn set_number(field: &mut Option<u64>, value: &str) -> Result<(), String> {
     let number = value.parse().ok().filter(|number| *number > 0);
     set(
         field,
-        number.ok_or_else(|| format!("`{value}` is not a number from 1 on"))?,
+        number.ok_or_else(|| format!("`{value}` is not a whole number of 1 or more"))?,
     )
 }
 
@@ -201,7 +201,7 @@ pub(super) fn edit(matches: &ArgMatches) -> Result<Option<(usize, Edit)>, String
         .filter(|(since, until)| since >= until)
     {
         return Err(format!(
-            "there is no time between --since and --until ({since} and {until} in milliseconds)"
+            "--since is not before --until ({since} and {until} in milliseconds)"
         ));
     }
     Ok(first.map(|index| (index, Edit::Select(select))))
@@ -215,7 +215,7 @@ pub(super) fn exclude(value: &str) -> Result<Edit, String> {
         "experiment" => &mut exclude.experiments,
         "run" => &mut exclude.runs,
         "model" => &mut exclude.models,
-        _ => return Err("give experiment:NAME, run:ID or model:NAME".to_owned()),
+        _ => return Err("expected experiment:NAME, run:ID or model:NAME".to_owned()),
     };
     if name.is_empty() {
         return Err("a name is empty".to_owned());

@@ -67,7 +67,7 @@ impl Args {
         let mlflow = Mlflow::find(std::env::var_os("PATH").as_deref())?;
         let cache = self.cache.clone().or_else(default_cache).ok_or_else(|| {
             CliError::usage("neither XDG_CACHE_HOME nor HOME is set, so the cache folder is unknown")
-                .hint("--cache DIR names a folder")
+                .hint("name a folder with --cache DIR")
         })?;
         let cache = std::path::absolute(&cache).map_err(ArchiveError::io("find", &cache))?;
         // Where no handler can be set, a signal ends the process, and the next one clears up.
@@ -149,7 +149,7 @@ impl Args {
             return print_json(served);
         }
         print_json_text(format_args!("{}\n", served.url))?;
-        say("Ctrl-C stops it; changes made there are not kept");
+        say("press Ctrl-C to stop; changes made there are not kept");
         Ok(())
     }
 }
@@ -161,10 +161,10 @@ impl From<ServeError> for CliError {
             ServeError::NoMlflow | ServeError::TooOld { .. } => (
                 Exit::Usage,
                 Some(
-                    "`pip install 'mlflow>=3.18'` in an environment whose `bin` is on the PATH; `mlark ls` and `mlark show` need no MLflow",
+                    "run `pip install 'mlflow>=3.18'` in an environment whose `bin` is on the PATH; `mlark ls` and `mlark show` need no MLflow",
                 ),
             ),
-            ServeError::Port { .. } => (Exit::Usage, Some("without --port a free one is taken")),
+            ServeError::Port { .. } => (Exit::Usage, Some("leave --port out to use a free port")),
             _ => (Exit::Target, None),
         };
         let error = CliError::with_exit(error, exit);

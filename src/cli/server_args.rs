@@ -33,7 +33,7 @@ impl ServerArgs {
         let headers = self.headers.iter().map(|header| {
             let (name, value) = header
                 .split_once(':')
-                .ok_or_else(|| CliError::usage("a header is written `NAME: VALUE`"))?;
+                .ok_or_else(|| CliError::usage("expected `NAME: VALUE`"))?;
             Ok((name.trim().to_owned(), Secret::new(value.trim())))
         });
         headers.collect()

@@ -25,7 +25,7 @@ pub(super) struct ShardArgs {
 }
 
 fn shard(text: &str) -> std::result::Result<(u64, u64), String> {
-    let unclear = || "write `I/N`, such as 3/16, with I from 1 to N".to_owned();
+    let unclear = || "expected `I/N`, such as 3/16, with I from 1 to N".to_owned();
     let (number, of) = text.split_once('/').ok_or_else(unclear)?;
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let parsed = number
@@ -34,7 +34,7 @@ fn shard(text: &str) -> std::result::Result<(u64, u64), String> {
         .zip(of.parse().ok())
         .filter(|_| digits(number) && digits(of));
     match parsed.ok_or_else(unclear)? {
-        (_, of) if of > MOST_SHARDS => Err(format!("at most {MOST_SHARDS} shards are made")),
+        (_, of) if of > MOST_SHARDS => Err(format!("at most {MOST_SHARDS} shards are allowed")),
         (number, of) if number == 0 || number > of => Err(unclear()),
         shard => Ok(shard),
     }
@@ -56,11 +56,12 @@ impl ShardArgs {
         {
             let options: Vec<_> = planned.keys().map(|name| format!("--{name}")).collect();
             let (path, options) = (shown(path), options.join(", "));
-            return Err(
-                CliError::usage(format!("`{path}` divides another choice than this one")).hint(format!(
-                    "give the values of {options} that it was made with, or make a plan of everything"
-                )),
-            );
+            return Err(CliError::usage(format!(
+                "the plan `{path}` was made for another choice of objects"
+            ))
+            .hint(format!(
+                "give {options} the values that the plan was made with, or make a plan of everything"
+            )));
         }
         Ok(Some(share))
     }

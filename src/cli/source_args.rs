@@ -127,9 +127,9 @@ fn time_range(since: Option<&str>, until: Option<&str>) -> Result<TimeRange> {
     };
     match (since.zip(until), range.since.zip(range.until)) {
         (Some((since, until)), Some((first, end))) if first >= end => Err(CliError::usage(format!(
-            "there is no time between --since `{since}` and --until `{until}`"
+            "--since `{since}` is not before --until `{until}`"
         ))
-        .hint("--since is the earlier of the two, and --until is not taken itself")),
+        .hint("--since must be the earlier of the two; the time of --until itself is excluded")),
         _ => Ok(range),
     }
 }
@@ -144,7 +144,7 @@ enum ZipLimit {
 
 fn zip_limit(text: &str) -> std::result::Result<ZipLimit, String> {
     let unclear =
-        || "write entries=N, bytes=N or ratio=N; N is a number, with K, M, G or T if needed".to_owned();
+        || "expected entries=N, bytes=N or ratio=N; N is a number, with K, M, G or T if needed".to_owned();
     let (what, number) = text.split_once('=').ok_or_else(unclear)?;
     let digits = number.trim_end_matches(['K', 'M', 'G', 'T']);
     let power = match &number[digits.len()..] {

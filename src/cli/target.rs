@@ -14,7 +14,7 @@ pub(super) fn connection(target: &str) -> Result<Connection> {
             CliError::usage(format!("the target `{uri}` is {what}, not a tracking server")).hint(format!(
                 "{}, then give the URL of that server, such as http://127.0.0.1:5000",
                 match what {
-                    ARN => "`mlflow server` with a store of yours is one".to_owned(),
+                    ARN => "start a server with `mlflow server`".to_owned(),
                     _ => format!("start a server for it with `mlflow server --backend-store-uri '{uri}'`"),
                 }
             )),

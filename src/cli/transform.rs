@@ -61,8 +61,8 @@ pub(super) struct Args {
 impl Args {
     pub(super) fn run(mut self) -> Result {
         if !self.undo && self.edits.is_empty() {
-            let hint = "`mlark transform --help` lists the edits; --undo takes the last ones back";
-            return Err(CliError::usage("no edit is given").hint(hint));
+            let hint = "`mlark transform --help` lists the edits; --undo undoes the last transform";
+            return Err(CliError::usage("no edit was given").hint(hint));
         }
         if self.undo && !self.edits.is_empty() && !self.edits.are_source_tags() {
             return Err(CliError::usage("--undo cannot be combined with edits"));

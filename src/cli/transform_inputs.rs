@@ -44,7 +44,7 @@ impl Inputs {
         output: Option<&OutputArgs>,
     ) -> Result<Self> {
         let [several @ .., last] = inputs else {
-            return Err(CliError::usage("an archive to read is missing"));
+            return Err(CliError::usage("no archive to read was given"));
         };
         if let Some(output) = output {
             inputs.iter().try_for_each(|input| output.refuse_input(input))?;
@@ -52,7 +52,7 @@ impl Inputs {
         if several.is_empty() {
             if merge.is_given() {
                 return Err(CliError::usage(
-                    "--prefer, --same-origin and the --join options are for several archives, and one was given",
+                    "--prefer, --same-origin and the --join options need several archives, but only one was given",
                 ));
             }
             return Ok(Inputs {

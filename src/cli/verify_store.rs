@@ -60,7 +60,7 @@ pub(super) fn told(compared: &StoreComparison) -> String {
     let limits = compared.limits.iter().map(|loss| loss_line("limit", loss));
     let beyond = compared.beyond.iter().map(|(kind, count)| {
         format!(
-            "{} {kind} are there that the archive does not have\n",
+            "the target has {} {kind} that the archive does not have\n",
             grouped(*count)
         )
     });
@@ -68,7 +68,7 @@ pub(super) fn told(compared: &StoreComparison) -> String {
         format!(", {} compared", counted(files, "artifacts"))
     });
     let verdict = match compared.differences {
-        0 => format!("the target holds what the archive says{files}\n"),
+        0 => format!("the target matches the archive{files}\n"),
         count => format!("{}{files}\n", counted(count, "differences")),
     };
     limits.chain(beyond).chain([verdict]).collect()
@@ -82,7 +82,7 @@ pub(super) fn say_what_was_not_compared(compared: &StoreComparison) {
             count => format!(", and {} among them", counted(count, "spans")),
         };
         note(format_args!(
-            "artifacts{spans} were not compared; --artifacts-destination DIR names their folder"
+            "artifacts{spans} were not compared; name their folder with --artifacts-destination DIR"
         ));
     }
 }

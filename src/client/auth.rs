@@ -56,7 +56,7 @@ pub(super) fn of_server(url: Option<UserInfo>, environment: &Environment) -> Res
         let value = environment.get(name);
         if value.is_some_and(|value| !matches!(value.to_ascii_lowercase().as_str(), "false" | "0")) {
             return Err(ClientError::config(format!(
-                "{name} {remedy}, which mlark does not know: unset it and give credentials or a header instead"
+                "{name} {remedy}, which mlark does not support: unset it and give credentials or a header instead"
             )));
         }
     }

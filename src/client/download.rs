@@ -90,7 +90,7 @@ impl Download {
             };
             let shown = &self.url;
             self.client.notice(format!(
-                "GET {shown} broke after {} bytes: {failure}; going on",
+                "GET {shown} broke off after {} bytes: {failure}; continuing",
                 self.read_bytes
             ));
             self.client.pause(wait);

@@ -51,7 +51,7 @@ pub enum ClientError {
         source: ureq::Error,
     },
     /// What is to be sent cannot be read.
-    #[error("read the data to send to {url}")]
+    #[error("cannot read the data to send to {url}")]
     Body {
         /// URL without query.
         url: String,
@@ -228,32 +228,30 @@ impl ClientError {
             ClientError::Status {
                 status: 403, message, ..
             } if message.contains("Host header") => {
-                Some("ask the server by a name that its --allowed-hosts lists")
+                Some("use a host name that the server's --allowed-hosts lists")
             }
             ClientError::Status { status: 403, .. } => Some("ask for the permission, or use another account"),
             ClientError::Status { status: 413, .. } => Some(
-                "the server, or a proxy before it, takes no request of that size: raise its limit (nginx: client_max_body_size)",
+                "the server, or a proxy in front of it, refuses requests of this size: raise its limit (nginx: client_max_body_size)",
             ),
             ClientError::NotMlflow { .. } => {
-                Some("check the URL, its port and its path prefix, and any proxy before it")
+                Some("check the URL, its port and its path prefix, and any proxy in front of it")
             }
             ClientError::Failed {
                 kind: FailureKind::Connect,
                 ..
-            } => Some("check that the server runs and the URL is right"),
+            } => Some("check that the server is running and the URL is right"),
             ClientError::Failed {
                 kind: FailureKind::Tls,
                 ..
             } => Some(
-                "check that the server speaks https, and name its CA in MLFLOW_TRACKING_SERVER_CERT_PATH",
+                "check that the server supports https, and name its CA in MLFLOW_TRACKING_SERVER_CERT_PATH",
             ),
             ClientError::Failed {
                 kind: FailureKind::Timeout,
                 ..
             } => Some("raise MLFLOW_HTTP_REQUEST_TIMEOUT"),
-            ClientError::Endless { .. } => {
-                Some("check what stands between you and the server, such as a proxy")
-            }
+            ClientError::Endless { .. } => Some("check what is between you and the server, such as a proxy"),
             _ => None,
         }
     }

@@ -144,7 +144,7 @@ fn tls_of(environment: &Environment) -> Result<TlsOptions, ClientError> {
     };
     if tls.insecure && environment.get("MLFLOW_TRACKING_SERVER_CERT_PATH").is_some() {
         return Err(ClientError::config(
-            "MLFLOW_TRACKING_INSECURE_TLS and MLFLOW_TRACKING_SERVER_CERT_PATH exclude each other: unset one",
+            "MLFLOW_TRACKING_INSECURE_TLS and MLFLOW_TRACKING_SERVER_CERT_PATH cannot be used together: unset one",
         ));
     }
     Ok(tls)

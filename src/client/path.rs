@@ -43,7 +43,7 @@ impl BaseUrl {
         if page.is_some_and(|page| !matches!(page, "" | "/")) {
             let server = format!("{scheme}://{}", rest.trim_end_matches('/'));
             return Err(ClientError::config(format!(
-                "the address is one of a page of MLflow's UI: give `{server}`, without what follows the `#`"
+                "this is the address of a page of MLflow's UI: give `{server}`, without the part after `#`"
             )));
         }
         let (host, prefix) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
@@ -103,7 +103,7 @@ impl fmt::Display for BaseUrl {
 fn not_encoded(text: &str) -> ClientError {
     let place = text.trim().rsplit_once('@').map_or("", |(_, place)| place);
     ClientError::config(format!(
-        "the URL of `{}` has an `@` behind its host: in a user or password, `/` is written `%2F`, `?` `%3F` and `#` `%23`",
+        "the URL of `{}` has an `@` after its host: in a user name or password, write `/` as `%2F`, `?` as `%3F` and `#` as `%23`",
         redact(&format!("http://{place}"))
     ))
 }

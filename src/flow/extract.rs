@@ -48,7 +48,7 @@ pub enum ExtractError {
     #[error(transparent)]
     Archive(#[from] ArchiveError),
     /// A name that must not or cannot become a file's.
-    #[error("artifact `{}` of {} `{}` cannot become a file: {reason}", shown(.path), .owner_kind.as_str(), shown(.owner_id))]
+    #[error("artifact `{}` of {} `{}` cannot be written as a file: {reason}", shown(.path), .owner_kind.as_str(), shown(.owner_id))]
     Name {
         /// Kind of the owner.
         owner_kind: OwnerKind,

@@ -66,12 +66,12 @@ pub(crate) struct Hop {
     /// The program that took it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool: Option<String>,
-    /// By what the hop is known, where it was not recorded when it was made.
+    /// The evidence for the hop, if it was not recorded when it was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovered: Option<Evidence>,
 }
 
-/// By what a hop is known that nobody recorded.
+/// The evidence for a hop that nobody recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Evidence {
@@ -149,12 +149,10 @@ impl Chain {
             None => {}
             Some(Text::Utf8(text)) if text.len() <= READ_BYTES => match Chain::parse(text) {
                 Ok(parsed) => chain = parsed,
-                Err(reason) => faults.push(format!("its tag `{LINEAGE}` is passed over: {reason}")),
+                Err(reason) => faults.push(format!("its tag `{LINEAGE}` is ignored: {reason}")),
             },
-            Some(Text::Bytes(_)) => {
-                faults.push(format!("its tag `{LINEAGE}` is passed over: it is not UTF-8"))
-            }
-            Some(_) => faults.push(format!("its tag `{LINEAGE}` is passed over: it is too long")),
+            Some(Text::Bytes(_)) => faults.push(format!("its tag `{LINEAGE}` is ignored: it is not UTF-8")),
+            Some(_) => faults.push(format!("its tag `{LINEAGE}` is ignored: it is too long")),
         }
         let part = |key| tag(tags, key).map(str::to_owned);
         if let Some(id) = part(ORIGIN_ID) {
@@ -168,7 +166,7 @@ impl Chain {
                 None => chain.hops.push(first),
                 Some(told) if told.is_same(&first) => {}
                 Some(_) => faults.push(format!(
-                    "its tags `{ORIGIN_ID}` and `{LINEAGE}` tell of two first origins"
+                    "its tags `{ORIGIN_ID}` and `{LINEAGE}` name different first origins"
                 )),
             }
         }

@@ -138,14 +138,14 @@ pub struct SelectionRecord {
     pub left_out: Vec<LossCount>,
 }
 
-/// Sizes in all.
+/// Total sizes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Totals {
     /// Metric points of runs and of logged models.
     pub metric_points: u64,
     /// Files listed as artifacts.
     pub artifact_files: u64,
-    /// Their bytes, those stored once but listed twice counted twice.
+    /// Their bytes; a file that is stored once but listed twice counts twice.
     pub artifact_bytes: u64,
     /// Distinct blobs.
     pub blobs: u64,

@@ -167,7 +167,7 @@ fn text(value: &Value) -> Result {
     {
         Some((key, value)) => marker(map, key, value),
         None => Err(MarkerFault::new(
-            "an object stands for a text, but is not a marker of one",
+            "an object is in the place of a text, but is not a marker of one",
         )),
     }
 }
@@ -178,7 +178,7 @@ fn marker(map: &Map<String, Value>, key: &str, value: &Value) -> Result {
         "$bytes" => bytes(value),
         "$int" => integer(value),
         "$float" => float(value),
-        _ => Some("is not one of the format's"),
+        _ => Some("is not a marker of the format"),
     };
     match wrong {
         Some(wrong) => Err(MarkerFault::new(format!("`{key}` {wrong}"))),
@@ -200,7 +200,7 @@ fn bytes(value: &Value) -> Option<&'static str> {
     };
     match STANDARD.decode(text) {
         Err(_) => Some("is not base64"),
-        Ok(bytes) if std::str::from_utf8(&bytes).is_ok() => Some("holds UTF-8, which stands as a string"),
+        Ok(bytes) if std::str::from_utf8(&bytes).is_ok() => Some("holds UTF-8, which must be a string"),
         Ok(_) => None,
     }
 }
@@ -215,7 +215,7 @@ fn integer(value: &Value) -> Option<&'static str> {
     if digits.is_empty() || !is_decimal {
         Some("is not an integer's decimal digits")
     } else {
-        is_plain.then_some("holds an integer of 64 bits, which stands as a number")
+        is_plain.then_some("holds an integer of 64 bits, which must be a number")
     }
 }
 

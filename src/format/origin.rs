@@ -62,14 +62,14 @@ pub struct ShardOfSource {
     /// SHA-256 of the plan that divides the source; without it, experiments are divided by a hash of their ids.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<crate::model::Digest>,
-    /// How many runs the plan counted for it, where all are taken: of another number, the source changed in between.
+    /// How many runs the plan counted for it, if all are taken: if the number differs, the source changed in between.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub planned_runs: Option<u64>,
     /// Runs of this shard that traces of other shards are linked to, by the ids of the traces: a server tells of links by the run alone,
     /// and a merge of all shards puts them into the traces. As many as a manifest holds; the others are a limit.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub links: BTreeMap<String, BTreeSet<String>>,
-    /// Digest of the experiments that the shard saw in all of the source: of another, the source changed in between.
+    /// Digest of all experiments of the source that the shard saw: if it differs between shards, the source changed in between.
     pub seen: crate::model::Digest,
 }
 

@@ -43,7 +43,7 @@ impl Run {
 object! {
     /// The `info` of a [`Run`].
     RunInfo {
-        /// 32 hex digits, nearly always.
+        /// Usually 32 hex digits.
         run_id: String as run_uuid,
         /// The experiment the run belongs to.
         experiment_id: String,

@@ -46,7 +46,7 @@ pub enum ReportError {
         candidates: Vec<String>,
     },
     /// Two queries name one object.
-    #[error("`{}` is run {id}, which is named already", printable(.query))]
+    #[error("`{}` is run {id}, which was already named", printable(.query))]
     Twice {
         /// The second of them.
         query: String,

@@ -94,7 +94,7 @@ fn text_pieces<E: From<ArchiveError>>(
             }
             Err(_) => {
                 return Err(archive
-                    .damaged(&name, "it stands for text and is not UTF-8")
+                    .damaged(&name, "it should be text, but is not UTF-8")
                     .into());
             }
         };

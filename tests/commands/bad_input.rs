@@ -44,7 +44,7 @@ fn a_folder_without_data_is_told_what_a_source_is_and_which_database_is_there() 
     insta::assert_snapshot!(mlark(folder.path(), &["export", "empty", "-o", "out.zip"]), @r"
     exit 7
     error: no MLflow data at `empty`: it has neither an mlruns tree (folders with meta.yaml) nor an export of mlflow-export-import (experiment.json, model.json, …)
-    hint: a source is an mlruns folder, a folder of mlflow-export-import, a database (sqlite:///PATH, postgresql://…) or a server (http://…)
+    hint: a source is an mlruns folder, a directory of mlflow-export-import, a database (sqlite:///PATH, postgresql://…) or a server (http://…)
     ");
     fs::create_dir(folder.path().join("server")).unwrap();
     let database = fs::read_dir(fixture("sql-2.9.2"))
@@ -55,7 +55,7 @@ fn a_folder_without_data_is_told_what_a_source_is_and_which_database_is_there() 
     insta::assert_snapshot!(mlark(folder.path(), &["export", "server", "-o", "out.zip"]), @r"
     exit 7
     error: no MLflow data at `server`: it has neither an mlruns tree (folders with meta.yaml) nor an export of mlflow-export-import (experiment.json, model.json, …)
-    hint: there is a database: give `sqlite:///server/mlflow.db`
+    hint: it contains a database: give `sqlite:///server/mlflow.db`
     ");
     assert_eq!(names(folder.path()), ["empty", "server"]);
 }
@@ -71,17 +71,17 @@ fn a_half_written_file_is_named_wherever_it_was_cut() {
     insta::assert_snapshot!(export(""), @r"
     exit 7
     error: runs `r`: /mlruns/0/r/meta.yaml: line 1: it is empty
-    hint: --keep-going leaves it out, lists it in the archive and exits with 3
+    hint: use --keep-going to leave it out and list it in the archive; mlark then exits with 3
     ");
     insta::assert_snapshot!(export("artifact_uri: ./a\nend_time: null\nexperiment_id: '0'\nlifecycle_st"), @r"
     exit 7
     error: runs `r`: /mlruns/0/r/meta.yaml: line 5: simple key expected
-    hint: --keep-going leaves it out, lists it in the archive and exits with 3
+    hint: use --keep-going to leave it out and list it in the archive; mlark then exits with 3
     ");
     insta::assert_snapshot!(export(&RUN[..RUN.find("run_id").unwrap()]), @r"
     exit 7
     error: runs `r`: /mlruns/0/r/meta.yaml has no run_id, so MLflow does not see it; it may be half-written
-    hint: --keep-going leaves it out, lists it in the archive and exits with 3
+    hint: use --keep-going to leave it out and list it in the archive; mlark then exits with 3
     ");
     assert_eq!(names(folder.path()), ["mlruns"]);
     // Cut within a value it cannot be told from a whole one, but from the missing line end.

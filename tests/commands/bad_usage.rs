@@ -64,19 +64,19 @@ fn an_output_that_cannot_be_is_said_to_be_so() {
     let export = |out: &str| mlark(folder.path(), &["export", "mlruns", "-o", out]);
     insta::assert_snapshot!(export("-"), @r"
     exit 2
-    error: invalid value '-' for '--output <OUT>': it is made on disk, never on stdout; `./-` would name a file
+    error: invalid value '-' for '--output <OUT>': the output is written to disk, not to stdout; write `./-` for a file named `-`
 
     For more information, try '--help'.
     ");
     fs::write(folder.path().join("file"), "").unwrap();
     insta::assert_snapshot!(export("file/x.zip"), @r"
     exit 6
-    error: create directory `file`
+    error: cannot create directory `file`
       because: Not a directory (os error 20)
     ");
     insta::assert_snapshot!(export("file/x/y.zip"), @r"
     exit 6
-    error: create directory `file/x`
+    error: cannot create directory `file/x`
       because: Not a directory (os error 20)
     ");
 }
@@ -100,8 +100,8 @@ fn nothing_is_made_under_a_scheme_by_any_command() {
     for command in commands {
         let said = mlark(folder.path(), command);
         let [why, rest] = [
-            "it is made on a disk, and nothing is written to `",
-            ":` URIs; make it here and copy it",
+            "this output cannot be written to a `",
+            ":` URI; write it to a disk and copy it",
         ];
         assert!(
             said.starts_with("exit 2\n") && said.contains(why) && said.contains(rest),
@@ -121,34 +121,34 @@ fn what_is_no_source_is_told_what_it_may_be() {
     insta::assert_snapshot!(mlark(folder.path(), &["export", "mlruns.tar.gz", "-o", "b"]), @r"
     exit 7
     error: no MLflow data at `mlruns.tar.gz`: it has neither an mlruns tree (folders with meta.yaml) nor an export of mlflow-export-import (experiment.json, model.json, …)
-    hint: it is packed with gzip, as a .tar.gz is: unpack it, and give what was in it
+    hint: it is packed with gzip, as a .tar.gz is: unpack it, and give the path of its content
     ");
     insta::assert_snapshot!(mlark(folder.path(), &["ls", "mlruns.tar.gz"]), @r"
     exit 7
     error: `mlruns.tar.gz` is not an mlark archive: it is not a zip
-    hint: it is packed with gzip, as a .tar.gz is: unpack it, and give what was in it
+    hint: it is packed with gzip, as a .tar.gz is: unpack it, and give the path of its content
     ");
     insta::assert_snapshot!(mlark(folder.path(), &["export", "localhost:5000", "-o", "b"]), @r"
     exit 7
-    error: no MLflow data at `localhost:5000`: its scheme is not one mlark reads
-    hint: a server is given with its scheme: `http://localhost:5000` or `https://localhost:5000`
+    error: no MLflow data at `localhost:5000`: mlark does not read URIs with this scheme
+    hint: for a server, give the scheme too: `http://localhost:5000` or `https://localhost:5000`
     ");
     insta::assert_snapshot!(mlark(folder.path(), &["ls", "mlflow.example.org/mlflow"]), @r"
     exit 6
-    error: open `mlflow.example.org/mlflow`
+    error: cannot open `mlflow.example.org/mlflow`
       because: No such file or directory (os error 2)
-    hint: a server is given with its scheme: `http://mlflow.example.org/mlflow` or `https://mlflow.example.org/mlflow`
+    hint: for a server, give the scheme too: `http://mlflow.example.org/mlflow` or `https://mlflow.example.org/mlflow`
     ");
     insta::assert_snapshot!(mlark(folder.path(), &["info", "ftp://host/x.zip"]), @r"
     exit 6
-    error: open `ftp://host/x.zip`
+    error: cannot open `ftp://host/x.zip`
       because: No such file or directory (os error 2)
-    hint: archives are read from a disk, and from s3:, gs:, abfss: and wasbs:
+    hint: archives can be read from a disk, or from s3:, gs:, abfss: or wasbs:
     ");
     insta::assert_snapshot!(mlark(folder.path(), &["verify", "empty"]), @r"
     exit 7
     error: `empty` is not an mlark archive: there is no `mlark.json` in it
-    hint: an archive is what `mlark export` makes: a zip, or a folder with `mlark.json`
+    hint: an archive is a zip or a folder with `mlark.json`, made by `mlark export`
     ");
     insta::assert_snapshot!(mlark(folder.path(), &["diff", "a", "a.zip", "-e", "x"]), @r"
     exit 2
@@ -165,7 +165,7 @@ fn a_database_beside_a_store_is_named() {
     exit 0
     b: 1 experiment, 0 metric points, 0 artifacts (0 B)
     content id 9782e659e553b95f40a25bbd769416fa031801c41b0d0b8896e18a33545644d2
-    warning: the files in `.` were exported, not the database next to them; for that, name `sqlite:///./mlflow.db`
+    warning: the files in `.` were exported, not the database next to them; to export the database, give `sqlite:///./mlflow.db`
     ");
     let of_the_store = mlark(folder.path(), &["export", "mlruns", "-o", "c"]);
     assert!(!of_the_store.contains("database"), "{of_the_store}");
@@ -186,13 +186,13 @@ fn an_archive_for_a_source_and_a_source_for_an_archive_are_told_apart() {
     insta::assert_snapshot!(mlark(folder.path(), &["info", "mlruns"]), @r"
     exit 7
     error: `mlruns` is not an mlark archive: there is no `mlark.json` in it
-    hint: it is a source: `mlark export mlruns -o history.zip` makes an archive of it
+    hint: it is a source: make an archive of it with `mlark export mlruns -o history.zip`
     ");
     fs::write(folder.path().join("mlflow.db"), b"SQLite format 3\0 and more").unwrap();
     insta::assert_snapshot!(mlark(folder.path(), &["transform", "mlflow.db", "-o", "b", "--source-tags"]), @r"
     exit 7
     error: `mlflow.db` is not an mlark archive: it is not a zip
-    hint: it is a source: `mlark export mlflow.db -o history.zip` makes an archive of it
+    hint: it is a source: make an archive of it with `mlark export mlflow.db -o history.zip`
     ");
 }
 
@@ -209,8 +209,8 @@ fn numbers_and_times_that_cannot_be_are_refused_before_anything_is_read() {
     };
     insta::assert_snapshot!(export(&["--since", "2025-01-01", "--until", "2024-01-01"]), @r"
     exit 2
-    error: there is no time between --since `2025-01-01` and --until `2024-01-01`
-    hint: --since is the earlier of the two, and --until is not taken itself
+    error: --since `2025-01-01` is not before --until `2024-01-01`
+    hint: --since must be the earlier of the two; the time of --until itself is excluded
     ");
     insta::assert_snapshot!(export(&["--threads", "99999"]), @r"
     exit 2
@@ -251,13 +251,13 @@ fn a_path_that_is_no_text_is_named_where_only_text_can_be_read() {
     let arg = |text: &str| OsString::from(text);
     insta::assert_snapshot!(mlark(folder.path(), &[arg("export"), name(""), arg("-o"), arg("b")]), @r"
     exit 2
-    error: `n\xff` is not UTF-8; only paths of archives and outputs may be
-    hint: a symbolic link to it may have a plain name
+    error: `n\xff` is not UTF-8; only the paths of archives and outputs may have other bytes
+    hint: make a symbolic link to it with a UTF-8 name
     ");
     insta::assert_snapshot!(mlark(folder.path(), &[arg("ls"), name("")]), @r"
     exit 2
-    error: `n\xff` is not UTF-8; only paths of archives and outputs may be
-    hint: a symbolic link to it may have a plain name
+    error: `n\xff` is not UTF-8; only the paths of archives and outputs may have other bytes
+    hint: make a symbolic link to it with a UTF-8 name
     ");
     std::os::unix::fs::symlink(name(""), folder.path().join("plain")).unwrap();
     let export = [arg("export"), arg("plain"), arg("-o"), name(".zip")];
@@ -275,7 +275,7 @@ fn names_with_line_ends_stay_on_their_line() {
     );
     insta::assert_snapshot!(mlark(folder.path(), &["info", "no\nsuch\u{1b}[31m"]), @r"
     exit 6
-    error: open `no\nsuch\u{1b}[31m`
+    error: cannot open `no\nsuch\u{1b}[31m`
       because: No such file or directory (os error 2)
     ");
 }
@@ -326,7 +326,7 @@ fn a_plan_of_a_choice_divides_that_choice_and_no_other() {
         let said = shard("refused.zip", choice);
         assert!(
             said.starts_with("exit 2\n")
-                && said.contains("`plan.json` divides another choice")
+                && said.contains("`plan.json` was made for another choice")
                 && said.contains("--experiment"),
             "{said}"
         );

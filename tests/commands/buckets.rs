@@ -264,7 +264,7 @@ fn an_upload_that_breaks_gives_its_parts_back() {
         });
         for out in ["s3://b/a.zip", "s3://b/folder"] {
             let said = place.refused(6, &["export", "mlruns", "-o", out]);
-            assert!(said.contains("nothing is left there"), "{said}");
+            assert!(said.contains("nothing was left behind"), "{said}");
             assert_eq!(
                 (place.bucket.keys(), place.bucket.uploads()),
                 (Vec::new(), 0),
@@ -342,7 +342,7 @@ fn what_a_killed_process_left_is_found_by_cleanup_on_any_machine() {
         if out == "s3://b/folder" {
             let said = place.refused(2, &["export", "mlruns", "-o", out]);
             assert!(
-                said.contains("never became whole") && said.contains("--cleanup"),
+                said.contains("was never finished") && said.contains("--cleanup"),
                 "{said}"
             );
         }
@@ -485,7 +485,7 @@ fn files_that_a_killed_process_put_are_taken_back_by_the_next() {
         ]);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(
-            output.status.success() && said.contains("which an interrupted run left"),
+            output.status.success() && said.contains("left behind by an interrupted run"),
             "{said}"
         );
         assert_eq!(

@@ -437,7 +437,7 @@ fn a_child_whose_parent_is_not_written_is_named() {
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(
-        text.contains(&format!("  run {RUN_A}: its parent gone is not there\n")),
+        text.contains(&format!("  run {RUN_A}: its parent gone is missing\n")),
         "{text}"
     );
 }
@@ -462,7 +462,7 @@ fn the_command_says_what_was_made_and_refuses_what_it_must() {
     insta::assert_snapshot!(run(&convert));
     let there = run(&convert);
     assert!(
-        there.contains("hint: --force replaces it") && there.ends_with("exit 2"),
+        there.contains("hint: use --force to replace it") && there.ends_with("exit 2"),
         "{there}"
     );
     let forced = run(&[&convert[..], &["--force", "--layout", "old"]].concat());

@@ -152,7 +152,7 @@ fn a_listing_that_lies_is_no_archive() {
     list(bucket, false, row("folder/../other/blobs", 7), row);
     refused(&verify, "..");
     list(bucket, false, row("folder/blobs/sha256/x", 7), row);
-    refused(&verify, "archives have no such file");
+    refused(&verify, "an archive has no file with this name");
     // Other sizes, and blobs that are not told.
     for shift in [1, 1 << 40] {
         list(bucket, false, String::new(), move |key, size| {
@@ -286,7 +286,7 @@ fn an_endpoint_that_is_no_url_is_told_of() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(6), "{endpoint}: {said}");
         assert!(
-            said.contains("is no URL such as https://host"),
+            said.contains("is not a URL such as https://host"),
             "{endpoint}: {said}"
         );
     }

@@ -75,7 +75,7 @@ fn what_a_killed_export_leaves_goes_with_the_next_one_and_not_before_it_is_dead(
     fs::remove_file(folder.path().join("small.zip")).unwrap();
     assert_eq!(
         export_beside(folder.path()),
-        format!("note: removed `./{left}`, which an interrupted run left\n")
+        format!("note: removed `./{left}`, left behind by an interrupted run\n")
     );
     assert_eq!(temporary(folder.path()), [""; 0]);
 }

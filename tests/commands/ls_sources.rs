@@ -147,7 +147,7 @@ fn a_source_tells_what_an_export_says() {
         let told: Vec<_> = told.lines().filter(|line| !is_aside(line)).collect();
         let taken = exported.said.lines().next().unwrap();
         let contents = &taken[exported.archive.to_str().unwrap().len()..];
-        let mut expected = vec![format!("an export takes{contents}")];
+        let mut expected = vec![format!("an export would take{contents}")];
         expected.extend(
             exported
                 .said
@@ -171,7 +171,7 @@ fn an_experiment_is_looked_at_alone() {
     );
     assert_eq!(text(&output.stdout).lines().count(), 1);
     assert!(
-        text(&output.stderr).starts_with("an export takes: 1 experiment, 16 runs, "),
+        text(&output.stderr).starts_with("an export would take: 1 experiment, 16 runs, "),
         "{}",
         text(&output.stderr)
     );
@@ -211,17 +211,17 @@ fn a_name_that_nothing_has_is_told_with_the_nearest_by_every_command() {
         (
             ["--experiment", "mian"],
             "nothing matches --experiment `mian`",
-            "is it `main`?",
+            "did you mean `main`?",
         ),
         (
             ["--run", "059d1aec71474f3084774fd42bd22266"],
             "nothing matches --run `059d1aec71474f3084774fd42bd22266`",
-            "is it `059d1aec71474f3084774fd42bd22265`?",
+            "did you mean `059d1aec71474f3084774fd42bd22265`?",
         ),
         (
             ["-r", "2"],
             "--run `2` is the start of several ids: 2",
-            "give more of the id",
+            "give more characters of the id",
         ),
     ];
     for command in commands {
@@ -251,7 +251,7 @@ fn a_name_that_nothing_has_is_told_with_the_nearest_by_every_command() {
         assert!(code == 2, "{command:?} {options:?}: {code} {said}");
         let is_cat = command[0] == "cat";
         assert!(
-            is_cat || said.contains("hint: is it `"),
+            is_cat || said.contains("hint: did you mean `"),
             "{command:?} {options:?}: {said}"
         );
     }
@@ -275,12 +275,12 @@ fn what_matches_nothing_by_a_glob_a_filter_or_a_time_is_told_last_and_no_error()
         (
             &export,
             &["--since", "2100-01-01"],
-            "note: nothing that was asked for began between --since and --until\n",
+            "note: none of the chosen objects began between --since and --until\n",
         ),
         (
             &export,
             &["-e", "main", "-r", "2e9c"],
-            "note: nothing was taken: nothing is all that --experiment and --run ask for, or it is deleted\n",
+            "note: nothing was taken: no object matches all of --experiment and --run, or it is deleted\n",
         ),
         (
             &["ls", archive, "runs"],

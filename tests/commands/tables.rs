@@ -487,7 +487,7 @@ fn the_command_says_what_it_made_and_what_it_could_not() {
     insta::assert_snapshot!(shown(&["convert", "a", "-o", "tables", "--to", "csv", "--filter", "metrics.loss > 5"]), @r"
     note: nothing matches --filter `metrics.loss > 5`
     error: `tables` exists
-    hint: --force replaces it
+    hint: use --force to replace it
     exit 2
     ");
     insta::assert_snapshot!(shown(&["convert", "a", "-o", "one", "--to", "csv", "--filter", "metrics.loss > 5"]), @r"
@@ -501,7 +501,7 @@ fn the_command_says_what_it_made_and_what_it_could_not() {
     ");
     insta::assert_snapshot!(shown(&["convert", "a", "-o", "two", "--to", "exim", "--wide"]), @r"
     error: --wide, --experiment, --run and --filter are for tables
-    hint: `mlark transform` with the same options chooses, and its output can be converted
+    hint: choose with `mlark transform` and the same options first, then convert its output
     exit 2
     ");
     assert!(

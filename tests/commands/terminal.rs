@@ -96,7 +96,7 @@ fn metrics_are_listed_a_row_a_series() {
     assert!(list(&["--model", "churn"]).contains("`metrics` cannot be listed by model"));
     let store = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/filestore-3.18.0/mlruns");
     let refused = command::mlark(directory.path(), &["ls", store.to_str().unwrap(), "metrics"]);
-    assert!(command::shown(&refused).contains("hint: `mlark export` makes one"));
+    assert!(command::shown(&refused).contains("hint: make an archive with `mlark export`"));
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn runs_are_compared_with_what_differs_first() {
     "#);
     assert!(!compared(&["aaaa", "child", "--different"]).contains("same"));
     insta::assert_snapshot!(compared(&["aaaa", RUN_A]), @r"
-    error: `aaaa1111bbbb2222cccc3333dddd4444` is run aaaa1111bbbb2222cccc3333dddd4444, which is named already
+    error: `aaaa1111bbbb2222cccc3333dddd4444` is run aaaa1111bbbb2222cccc3333dddd4444, which was already named
     exit 2
     ");
     insta::assert_snapshot!(compared(&["aaaa", "nobody"]), @r"

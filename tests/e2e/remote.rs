@@ -228,7 +228,7 @@ fn a_large_archive_goes_up_in_parts_and_a_killed_upload_is_given_back() {
     let output = bucket.output(&["export", source, "-o", "s3://history/killed.zip"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
-        output.status.success() && said.contains("which an interrupted run left"),
+        output.status.success() && said.contains("left behind by an interrupted run"),
         "{said}"
     );
     let (keys, uploads) = bucket.keys();

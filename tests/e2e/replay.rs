@@ -52,7 +52,7 @@ fn everything_arrives_is_verified_and_is_not_brought_twice() {
     let archive = archive(directory.path());
     let server = Server::start(&venvs, "3.18.0", &directory.path().join("server"));
     let text = run(&["import", &archive, &server.url, "--verify"], 0);
-    assert!(text.contains("the target holds what the archive says"), "{text}");
+    assert!(text.contains("the target matches the archive"), "{text}");
     let text = run(&["import", &archive, &server.url, "--json"], 0);
     let report: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(report["created"], serde_json::json!({}));
@@ -109,7 +109,7 @@ fn kills_at_any_point_and_a_lost_journal_lead_to_the_same_result() {
         ],
         0,
     );
-    assert!(text.contains("the target holds"), "{text}");
+    assert!(text.contains("the target matches"), "{text}");
     let runs = run(&["map", &archive, &server.url, "--journal", &journal], 0);
     let mut ids: Vec<_> = runs
         .lines()
@@ -146,7 +146,7 @@ fn an_older_server_gets_what_it_knows_and_the_rest_is_reported() {
                 "truncate",
             ];
             let text = run(&verify, 0);
-            assert!(text.contains("the target holds what the archive says"), "{text}");
+            assert!(text.contains("the target matches the archive"), "{text}");
         }
         let text = run(&options, 0);
         assert!(!text.contains("created"), "{version}: {text}");
@@ -211,7 +211,7 @@ fn copies_of_versions_arrive_in_chains_and_those_of_file_stores_with_their_model
         let report: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(report["created"]["model-versions"], versions, "{text}");
         let text = run(&["verify", &path(archive), "--against", &server.url], 0);
-        assert!(text.contains("the target holds what the archive says"), "{text}");
+        assert!(text.contains("the target matches the archive"), "{text}");
         let text = run(&["import", &path(archive), &server.url, "--json"], 0);
         let report: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(report["created"], serde_json::json!({}), "{text}");

@@ -328,7 +328,7 @@ fn runs_are_sorted_filtered_chosen_and_compared() {
         json!({"until": "() => document.getElementById('told').innerText.startsWith('2 of') || document.querySelectorAll('.body .row').length < 10"}),
         eval("filtered", ROWS),
         json!({"type": ["#filter", "metrics.loss LIKE 'x'"]}),
-        json!({"until": "() => document.getElementById('told').innerText.includes('Not a filter')"}),
+        json!({"until": "() => document.getElementById('told').innerText.includes('not a valid filter')"}),
         eval("refused", "() => document.getElementById('told').innerText"),
         shot("refused"),
         json!({"type": ["#filter", ""]}),

@@ -181,10 +181,7 @@ fn check_law(directory: &Path, archive: &Path, uri: &str, name: &str) -> (PathBu
     let options = ["--against", uri, "--artifacts-destination", &artifacts];
     let verified = mlark(&[&["verify", from], &options[..]].concat());
     let said = String::from_utf8_lossy(&verified.stdout);
-    assert!(
-        said.contains("the target holds what the archive says"),
-        "{name}: {said}"
-    );
+    assert!(said.contains("the target matches the archive"), "{name}: {said}");
     (artifacts.into(), report)
 }
 

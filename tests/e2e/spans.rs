@@ -260,7 +260,7 @@ fn random_traces_arrive_as_they_are_or_are_named_before_the_first_write() {
         "--verify",
     ]);
     let text = String::from_utf8_lossy(&text.stdout).into_owned();
-    assert!(text.contains("the target holds what the archive says"), "{text}");
+    assert!(text.contains("the target matches the archive"), "{text}");
     // Nothing else than what was named: every kind that the archive has is the same, byte for byte.
     let back = exported(folder.path(), "back", &server.url, &[]);
     let (before, after) = (self::spans(&without_kind), self::spans(&back));

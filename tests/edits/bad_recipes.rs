@@ -49,15 +49,15 @@ fn folder() -> tempfile::TempDir {
 fn what_cannot_be_edited_is_said_and_nothing_is_made() {
     let directory = folder();
     let edits = [
-        ("--recipe|unknown.json", "edit 1 of the recipe cannot be read"),
-        ("--recipe|cut.json", "the recipe cannot be read"),
+        ("--recipe|unknown.json", "cannot read edit 1 of the recipe"),
+        ("--recipe|cut.json", "cannot read the recipe"),
         (
             "--recipe|list.json",
-            "it is an object with one field, `edits`, a list",
+            "it should be an object with one field, `edits`, which is a list",
         ),
-        ("--json", "no edit is given"),
-        ("--set-tag|team", "--set-tag: a value is KEY=VALUE"),
-        ("--relocate|/=s3://b", "`/` is no place"),
+        ("--json", "no edit was given"),
+        ("--set-tag|team", "--set-tag: expected KEY=VALUE"),
+        ("--relocate|/=s3://b", "`/` is not a place"),
         (
             "--rename-tag|run:mlflow.user=mlflow.runName",
             "already has `mlflow.runName`",
@@ -94,14 +94,14 @@ fn what_cannot_be_edited_is_said_and_nothing_is_made() {
         ("--rename-model|wine=greeting", "the name `greeting` is taken"),
         (
             "--relocate|s3://a=s3://c|--relocate|s3://b=s3://c/",
-            "`s3://a` and `s3://b` would both be `s3://c`",
+            "`s3://a` and `s3://b` would both become `s3://c`",
         ),
         ("--filter|metrics.m >", "Invalid clause(s) in filter string"),
         (
             "--filter|metrics.m > 'x'",
             "Expected numeric value type for metric",
         ),
-        ("--latest|0", "`0` is not a number from 1 on"),
+        ("--latest|0", "`0` is not a whole number of 1 or more"),
         ("--undo", "has no transform to undo"),
     ];
     for (edit, reason) in edits {
@@ -178,7 +178,7 @@ fn an_undo_record_that_does_not_bring_back_what_was_there_is_named_as_such() {
     cut.reseal();
     cut.write(&at("cut"), ContainerKind::Directory);
     let (code, said) = refused(directory.path(), "transform|cut|-o|out|--undo");
-    let reason = "error: the undo record of `cut` does not fit its objects: what it brings back is not what was there before\n";
+    let reason = "error: the undo record of `cut` does not fit its objects: what it restores differs from what was there before\n";
     assert_eq!((code, said.as_str()), (4, reason));
     assert!(!at("out").exists());
 }

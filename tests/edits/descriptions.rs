@@ -148,7 +148,7 @@ fn a_name_that_nothing_has_is_an_error_and_a_glob_is_told() {
     assert!(matches!(error, TransformError::Edit { .. }));
     assert_eq!(
         error.to_string(),
-        "set-description: nothing that can have a description is named `no such`"
+        "set-description: no object that can have a description is named `no such`"
     );
     assert!(!made.path("out").exists());
     let report = made.apply("in", vec![Edit::DropDescription(of(None, "no such*"))], "out");

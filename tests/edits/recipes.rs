@@ -235,11 +235,11 @@ fn a_recipe_is_read_as_it_is_written_and_a_fault_is_told_with_its_place() {
     .map(told)
     .collect();
     insta::assert_snapshot!(told.join("\n"), @r"
-    edit 2 of the recipe cannot be read: unknown variant `fly`
-    edit 1 of the recipe cannot be read: unknown field `name`, expected `names`
-    edit 1 of the recipe cannot be read: unknown field `more`, there are no fields
-    the recipe cannot be read: unknown field `edit`, expected `edits`
-    the recipe cannot be read: EOF while parsing a list at line 1 column 1
+    cannot read edit 2 of the recipe: unknown variant `fly`
+    cannot read edit 1 of the recipe: unknown field `name`, expected `names`
+    cannot read edit 1 of the recipe: unknown field `more`, there are no fields
+    cannot read the recipe: unknown field `edit`, expected `edits`
+    cannot read the recipe: EOF while parsing a list at line 1 column 1
     ");
 }
 

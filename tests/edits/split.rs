@@ -143,7 +143,7 @@ fn a_part_has_what_its_objects_need() {
         merged
             .notices
             .keys()
-            .any(|notice| notice.contains("not the whole"))
+            .any(|notice| notice.contains("the result is incomplete"))
     );
 }
 

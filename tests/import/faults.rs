@@ -263,7 +263,10 @@ fn a_journal_that_is_damaged_or_of_another_archive_is_refused_before_anything_is
         ..ImportOptions::default()
     };
     let error = prepare(&archive, &other, options).err().unwrap().to_string();
-    assert!(error.contains("is of another import: its target is"), "{error}");
+    assert!(
+        error.contains("belongs to another import: its target is"),
+        "{error}"
+    );
     assert_eq!(
         (target.server.received().len(), other.server.received().len()),
         (before, 0)

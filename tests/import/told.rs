@@ -148,7 +148,7 @@ fn a_name_that_a_deleted_experiment_keeps_is_said_with_the_ways_out() {
         ] {
             assert!(said.contains(part), "{part}: {said}");
         }
-        assert!(!said.contains("--on-conflict merge adds"), "{said}");
+        assert!(!said.contains("--on-conflict merge to add"), "{said}");
     }
     let options = ImportOptions {
         on_conflict: OnConflict::Rename,
@@ -173,15 +173,17 @@ fn options_that_are_not_those_of_the_last_import_are_said_first() {
         text(&output)
     };
     let notes = |said: String| {
-        let notes = said.lines().filter(|line| line.starts_with("note: not as in"));
+        let notes = said
+            .lines()
+            .filter(|line| line.starts_with("note: options differ"));
         notes.map(str::to_owned).collect::<Vec<_>>()
     };
     assert_eq!(notes(import(&["--user", "ana", "--only", "runs"])), [""; 0]);
     assert_eq!(notes(import(&["--user", "ana", "--only", "runs"])), [""; 0]);
     let expected = [
-        "note: not as in the last import: --only was `runs`, is not given",
-        "note: not as in the last import: --source-tags was not given, is `true`",
-        "note: not as in the last import: --user was `ana`, is `bo`",
+        "note: options differ from the last import: --only was `runs`, is not given",
+        "note: options differ from the last import: --source-tags was not given, is `true`",
+        "note: options differ from the last import: --user was `ana`, is `bo`",
     ];
     for more in [&["--dry-run"][..], &[]] {
         assert_eq!(
@@ -353,7 +355,7 @@ fn a_page_of_the_ui_is_no_target_and_nothing_is_sent_there() {
         let output = mlark(arguments);
         let said = text(&output);
         assert_eq!(output.status.code(), Some(2), "{said}");
-        let expected = format!("give `{}`, without what follows the `#`", target.server.url());
+        let expected = format!("give `{}`, without the part after `#`", target.server.url());
         assert!(said.contains(&expected), "{said}");
     }
     assert!(target.server.received().is_empty());

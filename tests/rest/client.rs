@@ -275,7 +275,7 @@ fn a_server_without_tls_is_told_by_the_hint() {
     let client = client_with(&url, &[]);
     let error = client.get(Path::root("health")).send().unwrap_err();
     assert!(
-        error.hint().unwrap().contains("speaks https"),
+        error.hint().unwrap().contains("supports https"),
         "{error:?} {:?}",
         error.hint()
     );
@@ -531,7 +531,7 @@ fn variables_that_cannot_be_followed_are_refused() {
                 ("MLFLOW_TRACKING_INSECURE_TLS", "1"),
                 ("MLFLOW_TRACKING_SERVER_CERT_PATH", "x"),
             ][..],
-            "exclude each other",
+            "cannot be used together",
         ),
     ] {
         let error = Connection::of("http://h", &Environment::of(variables, None)).unwrap_err();

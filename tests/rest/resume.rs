@@ -448,7 +448,7 @@ fn without_the_option_nothing_old_is_used_and_two_exports_do_not_share_a_folder(
     server.take_answered();
     let output = server.export("out", &[]);
     assert!(output.status.success());
-    assert!(stderr(&output).contains("--resume would have continued it"));
+    assert!(stderr(&output).contains("--resume would have continued"));
     assert_eq!(server.take_answered().len(), 10);
     // What another server left is not gone on with.
     std::fs::create_dir_all(server.path("other.mlark-resume")).unwrap();
@@ -514,6 +514,6 @@ fn both_options_are_for_servers() {
             .output()
             .unwrap();
         assert_eq!(output.status.code(), Some(2));
-        assert!(stderr(&output).contains("is for exports of tracking servers"));
+        assert!(stderr(&output).contains("works only with tracking servers"));
     }
 }

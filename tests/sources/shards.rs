@@ -283,7 +283,7 @@ fn a_shard_that_is_missing_doubled_or_of_another_export_is_named() {
         matches!(&missing, ShardError::Missing { missing, count: 1, of: 3 } if missing == &[2]),
         "{missing}"
     );
-    assert_eq!(missing.to_string(), "of 3 shards, 1 were not given: 2");
+    assert_eq!(missing.to_string(), "1 of 3 shards were not given: 2");
 
     let again = folder.path().join("again.zip");
     source.take(Some(Share::by_hash(2, 3)), &again).unwrap();

@@ -223,9 +223,9 @@ fn tables_that_no_known_mlflow_makes_are_refused_by_name() {
     for (change, told) in [
         (
             "DROP TABLE params; CREATE TABLE params (run_uuid, key, value, novelty TEXT NOT NULL)",
-            "table `params` wants a value for column `novelty`",
+            "table `params` needs a value for column `novelty`",
         ),
-        ("DROP TABLE params", "table `params` is not there"),
+        ("DROP TABLE params", "table `params` is missing"),
         (
             "ALTER TABLE tags RENAME COLUMN key TO name",
             "table `tags` has no column `key`",

@@ -48,7 +48,7 @@ fn a_file_store_moves_in_one_step_and_what_changes_later_is_found() {
     ];
     let same = mlark(here, &verify);
     assert_eq!(same.status.code(), Some(0), "{}", shown(&same));
-    assert!(shown(&same).contains("the target holds what the archive says"));
+    assert!(shown(&same).contains("the target matches the archive"));
 
     let database = rusqlite::Connection::open(here.join("store/mlflow.db")).unwrap();
     let run: String = database
@@ -81,7 +81,7 @@ fn a_file_store_moves_in_one_step_and_what_changes_later_is_found() {
     );
     assert!(text.contains("changed\tartifacts\t"), "{text}");
     assert!(
-        text.contains("1 experiments are there that the archive does not have"),
+        text.contains("the target has 1 experiments that the archive does not have"),
         "{text}"
     );
     assert!(text.contains("2 differences"), "{text}");
@@ -108,7 +108,7 @@ fn a_database_moves_with_the_artifacts_of_its_server() {
     );
     let text = shown(&moved);
     assert_eq!(moved.status.code(), Some(0), "{text}");
-    assert!(text.contains("the target holds what the archive says"), "{text}");
+    assert!(text.contains("the target matches the archive"), "{text}");
     assert!(text.contains("mlflow server --backend-store-uri"), "{text}");
     assert_eq!(names(here), ["mlflow.db", "store"], "no archive is left");
 }
@@ -194,10 +194,7 @@ fn a_sqlite_file_that_is_empty_or_not_there_is_filled_once() {
         );
         let text = shown(&verified);
         assert_eq!(verified.status.code(), Some(0), "{name}: {text}");
-        assert!(
-            text.contains("the target holds what the archive says"),
-            "{name}: {text}"
-        );
+        assert!(text.contains("the target matches the archive"), "{name}: {text}");
         assert!(!text.contains("that the archive does not have"), "{name}: {text}");
         let again = ["restore", "a.zip", &uri, "--artifacts-destination", "again"];
         let second = mlark(here, &again);

@@ -23,7 +23,7 @@ impl Gate {
     fn pass(&self, put: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
         let is_closed = self.0.read().unwrap_or_else(PoisonError::into_inner);
         match *is_closed {
-            true => Err(io::Error::other("the archive was given up")),
+            true => Err(io::Error::other("the archive was abandoned")),
             false => put(),
         }
     }

@@ -111,7 +111,7 @@ impl ObjectWriter {
         let number = self.last.number + 1;
         if number == MOST_PARTS {
             return Err(io::Error::other(
-                "a zip in an object store has at most 484 GiB here: make a directory, or shards, or several zips with `mlark split`",
+                "a zip in an object store can have at most 484 GiB: write a directory, export in shards, or make several zips with `mlark split`",
             ));
         }
         let next = Part::new(number, self.last.end());
@@ -174,7 +174,7 @@ impl ObjectWriter {
 }
 
 fn is_sent() -> io::Error {
-    io::Error::other("bytes were to be changed that were sent already")
+    io::Error::other("bytes that are already uploaded cannot be changed")
 }
 
 #[cfg(test)]

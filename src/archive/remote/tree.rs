@@ -36,7 +36,9 @@ impl TreeNote {
     pub(crate) fn add(&self, name: &str) -> io::Result<()> {
         // Whoever removed it has given all of it up.
         if !self.path.is_file() {
-            return Err(io::Error::other("what is being made was given up"));
+            return Err(io::Error::other(
+                "the output was removed while it was being written",
+            ));
         }
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         file.write_all(&[name.as_bytes(), &[END]].concat())
@@ -138,7 +140,7 @@ impl TreeUpload {
         self.files = None;
         let ended = self.workers.drain(..).map(|worker| {
             let ended = worker.join();
-            ended.unwrap_or_else(|_| Err(io::Error::other("an upload ended")))
+            ended.unwrap_or_else(|_| Err(io::Error::other("an upload thread panicked")))
         });
         let ended: Vec<_> = ended.collect();
         ended.into_iter().collect()

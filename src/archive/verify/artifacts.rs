@@ -66,7 +66,7 @@ fn check_list(check: &mut Check<'_>, list: &ArtifactList, last: Option<&Last>, p
     if !paths.is_sorted_by(|a, b| a.as_bytes() < b.as_bytes()) {
         check
             .findings
-            .error(Code::Order, place, "its paths are out of order or there twice");
+            .error(Code::Order, place, "its paths are out of order or repeated");
     }
     for file in &list.files {
         check_file(check, file, place);

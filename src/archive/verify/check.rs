@@ -239,7 +239,10 @@ impl<'t> Check<'t> {
 
     fn text_blob(&mut self, blob: &BlobRef, place: Place) {
         if blob.size_bytes <= STRING_BYTES as u64 {
-            let message = format_args!("a text of {} bytes stands as a blob", blob.size_bytes);
+            let message = format_args!(
+                "a text of {} bytes is stored as a blob, which is only for texts over 1 MiB",
+                blob.size_bytes
+            );
             self.findings.error(Code::String, place, message);
         }
         if blob.size_bytes > TEXT_BYTES {
@@ -249,8 +252,11 @@ impl<'t> Check<'t> {
         self.blob(&blob.sha256, blob.size_bytes, place);
         // What cannot be read is a finding of the blob itself.
         if let Ok(false) = self.tree.open(&ArchivePath::blob(&blob.sha256)).and_then(is_utf8) {
-            self.findings
-                .error(Code::String, place, "a text stands as a blob that is not UTF-8");
+            self.findings.error(
+                Code::String,
+                place,
+                "a text is stored as a blob that is not UTF-8",
+            );
         }
     }
 

@@ -65,7 +65,7 @@ pub(super) fn check(tree: &Tree<'_>, findings: &mut Findings) -> Checksums {
                     findings.error(
                         Code::Order,
                         place(number),
-                        format_args!("`{path}` is out of order or there twice"),
+                        format_args!("`{path}` is out of order or repeated"),
                     );
                 }
                 last_path.clear();

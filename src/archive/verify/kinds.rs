@@ -68,7 +68,7 @@ fn each_with<'t, T: Object>(check: &mut Check<'t>, mut visit: impl FnMut(&mut Ch
         let key = object.sort_key();
         match &last {
             Some(last) if *last == key => {
-                let message = format_args!("{} `{}` is there twice", T::KIND, object.id());
+                let message = format_args!("{} `{}` appears twice", T::KIND, object.id());
                 check.findings.error(Code::Duplicate, place, message);
             }
             Some(last) if *last > key => {
@@ -214,7 +214,7 @@ fn spans(check: &mut Check<'_>) {
         match &last {
             Some((trace_id, last)) if *trace_id == span.trace_id => {
                 if *last == key {
-                    let message = format_args!("span `{}` is there twice", span.span_id);
+                    let message = format_args!("span `{}` appears twice", span.span_id);
                     check.findings.error(Code::Duplicate, place, message);
                 } else if *last > key {
                     let message = format_args!("span `{}` is out of order", span.span_id);

@@ -91,7 +91,7 @@ fn check_seal(seal: &[u8], text: &[u8], findings: &mut Findings) -> bool {
         _ => findings.error(
             Code::Seal,
             SEAL,
-            "it is not the one checksum line of the manifest",
+            "it is not a single checksum line for the manifest",
         ),
     }
     false

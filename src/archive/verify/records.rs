@@ -111,7 +111,7 @@ fn losses(check: &mut Check<'_>) {
         })
         .collect();
     if stated != counts {
-        let message = format_args!("its failures are not those that {LOSSES} lists");
+        let message = format_args!("its failures differ from those that {LOSSES} lists");
         check.findings.error(Code::Count, MANIFEST, message);
     }
 }

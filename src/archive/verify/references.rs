@@ -141,7 +141,7 @@ impl References {
         findings: &mut Findings,
     ) -> Result<()> {
         let temporary = std::env::temp_dir();
-        let io_error = |error| ArchiveError::io("use temporary file in", &temporary)(error);
+        let io_error = |error| ArchiveError::io("use a temporary file in", &temporary)(error);
         if let Some(error) = self.error {
             return Err(io_error(error));
         }
@@ -199,7 +199,7 @@ impl Join<'_> {
             (Some(_), DEFINITION) if kind == Kind::ModelVersions => {}
             (Some(first), DEFINITION) => {
                 let message = format!(
-                    "{} `{}` is there twice, first at {}",
+                    "{} `{}` appears twice, first at {}",
                     kind.singular(),
                     record.text,
                     first.place

@@ -65,9 +65,9 @@ pub struct VerifyReport {
     pub content_id: Option<Digest>,
     /// How much was looked at.
     pub checked: Checked,
-    /// Number of errors, also those that are not listed.
+    /// Number of errors, including those that are not listed.
     pub errors: u64,
-    /// Number of warnings, also those that are not listed.
+    /// Number of warnings, including those that are not listed.
     pub warnings: u64,
     /// What was found, in the order of the archive.
     pub findings: Vec<Finding>,

@@ -83,12 +83,16 @@ impl<'c> Tree<'c> {
         let kind = entry.file_type()?;
         let is_utf8 = entry.file_name().to_str().is_some();
         if kind.is_symlink() {
-            findings.error(Code::Symlink, name, "symbolic links have no place in an archive");
+            findings.error(Code::Symlink, name, "an archive may not contain symbolic links");
         } else if kind.is_dir() {
             if is_utf8 && is_folder(name) {
                 self.walk(&entry.path(), name, findings)?
             } else {
-                findings.error(Code::ExtraDirectory, name, "archives have no such directory")
+                findings.error(
+                    Code::ExtraDirectory,
+                    name,
+                    "an archive has no directory with this name",
+                )
             }
         } else if !kind.is_file() {
             findings.error(Code::SpecialFile, name, "it is neither a file nor a directory");
@@ -100,7 +104,7 @@ impl<'c> Tree<'c> {
 
     fn add_file(&mut self, name: &str, size_bytes: u64, findings: &mut Findings) {
         let Ok(path) = name.parse::<ArchivePath>() else {
-            return findings.error(Code::ExtraFile, name, "archives have no such file");
+            return findings.error(Code::ExtraFile, name, "an archive has no file with this name");
         };
         if let Some(digest) = path.blob_digest() {
             self.blobs.push(&digest, size_bytes);

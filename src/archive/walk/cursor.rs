@@ -136,7 +136,5 @@ impl<'a> OwnerCursor<'a> {
 /// An error about a line whose owner does not come where the order says.
 pub(crate) fn orphan(cursor: &Cursor<'_>, owner: &str) -> ArchiveError {
     let owner: String = owner.chars().take(100).collect();
-    cursor.damaged(&format!(
-        "`{owner}`, which it belongs to, is missing or out of order"
-    ))
+    cursor.damaged(&format!("its owner `{owner}` is missing or out of order"))
 }

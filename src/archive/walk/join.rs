@@ -276,7 +276,7 @@ impl<'a> ChildLines<'a> {
             match (owner_kind, head.owner(self.kind).as_str()) {
                 (Ok(kind), Some(_)) if kind != self.owner_kind => self.cursor.advance()?,
                 (Ok(_), Some(owner)) => self.owner = Some(owner.to_owned()),
-                _ => return Err(self.cursor.damaged("it does not say what it belongs to")),
+                _ => return Err(self.cursor.damaged("it does not name its owner")),
             }
         }
         Ok(())

@@ -26,7 +26,7 @@ pub(crate) fn lost_owners(
     if archive.manifest().lost(owner_kind) == 0 {
         return Ok(lost);
     }
-    let io_error = |error| ArchiveError::io("use temporary file in", scratch)(error);
+    let io_error = |error| ArchiveError::io("use a temporary file in", scratch)(error);
     let mut ids = SpillSorter::new(scratch);
     let mut push = |id: &str, role: u8| ids.push([id.as_bytes(), &[0, role]].concat(), Vec::new());
     let mut objects = Cursor::new(archive, owner_kind)?;
@@ -75,7 +75,7 @@ pub(crate) fn owner_of(
     };
     match (found, head.owner(kind).as_str()) {
         (Some(found), Some(owner)) => Ok((found == owner_kind).then(|| owner.to_owned())),
-        _ => Err(cursor.damaged("it does not say what it belongs to")),
+        _ => Err(cursor.damaged("it does not name its owner")),
     }
 }
 

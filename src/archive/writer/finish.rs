@@ -79,7 +79,7 @@ impl ArchiveWriter {
                 Duplicates::Refuse => Err(ArchiveError::Object {
                     kind: kind.name(),
                     id: LossLog::id_of(line),
-                    reason: "it is there twice".to_owned(),
+                    reason: "it appears twice".to_owned(),
                 }),
                 Duplicates::KeepFirst => {
                     dropped.line(kind, line);

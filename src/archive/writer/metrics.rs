@@ -74,7 +74,7 @@ impl ArchiveWriter {
         self.totals.metric_points += points;
         written.map_err(|error| match error {
             SliceError::Archive(error) => error,
-            SliceError::Io(error) => ArchiveError::io("use temporary file in", &self.scratch)(error),
+            SliceError::Io(error) => ArchiveError::io("use a temporary file in", &self.scratch)(error),
         })
     }
 }

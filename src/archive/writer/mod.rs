@@ -189,7 +189,7 @@ impl ArchiveWriter {
         markers::check_line(kind, &value).map_err(|fault| refused(fault.to_string()))?;
         if self.long_texts.has_any() && self.long_texts.is_misplaced(&value) {
             return Err(refused(
-                "a text of more than 1 MiB is where it cannot be a blob".to_owned(),
+                "it has a text of more than 1 MiB in a place where no blob is allowed".to_owned(),
             ));
         }
         let line = self.line_of(value)?;

@@ -10,7 +10,7 @@ use super::name::NameProblem;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ScanError {
     /// The file could not be read; this says nothing about the archive.
-    #[error("read the zip")]
+    #[error("cannot read the zip")]
     Io(#[from] io::Error),
     /// The file is not a zip of the profile; at least one fault.
     #[error("the zip has {} faults, the first: {}", .0.len(), .0[0])]
@@ -54,7 +54,7 @@ pub(crate) enum ZipFault {
     Method { entry: String, found: u16 },
     #[error("entry name `{entry}` is refused: {problem}")]
     Name { entry: String, problem: NameProblem },
-    #[error("entry `{entry}` is there twice")]
+    #[error("entry `{entry}` appears twice")]
     Duplicate { entry: String },
     #[error("entries `{entry}` and `{other}` differ only in case")]
     CaseClash { entry: String, other: String },
@@ -80,7 +80,9 @@ pub(crate) enum ZipFault {
     Range { entry: String, central: u64 },
     #[error("entries end at {found}, the central directory begins at {expected}")]
     CentralGap { expected: u64, found: u64 },
-    #[error("entry `{entry}` claims {size} bytes out of {compressed_size}, which its method cannot give")]
+    #[error(
+        "entry `{entry}` claims to unpack {compressed_size} bytes to {size}, which its compression method cannot do"
+    )]
     Size {
         entry: String,
         size: u64,

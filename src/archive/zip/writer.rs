@@ -27,7 +27,7 @@ const BORDER: u64 = MAX_32 - MAX_32 / 512;
 #[non_exhaustive]
 pub(crate) enum ZipWriteError {
     /// The name is outside the grammar.
-    #[error("entry name `{name}` cannot stand in an archive: {problem}")]
+    #[error("entry name `{name}` is not allowed in an archive: {problem}")]
     Name {
         /// The name asked for.
         name: String,
@@ -61,7 +61,7 @@ pub(crate) enum ZipWriteError {
         entries: u64,
     },
     /// Reading or writing failed.
-    #[error("write the zip")]
+    #[error("cannot write the zip")]
     Io(#[from] io::Error),
 }
 

@@ -68,7 +68,7 @@ impl PlannedImport {
         monitor: &dyn Monitor,
         sink: &mut dyn FnMut(Difference) -> std::io::Result<()>,
     ) -> Result<u64> {
-        let scratch = tempfile::tempdir().map_err(ArchiveError::io("make", "a temporary directory"))?;
+        let scratch = tempfile::tempdir().map_err(ArchiveError::temporary)?;
         let actual = export_target(uri, &scratch.path().join("target"), &self.parts, monitor)?;
         let mut count = 0;
         for part in &self.parts {
@@ -93,7 +93,7 @@ impl WorkspaceImport {
         sink: &mut dyn FnMut(Difference) -> std::io::Result<()>,
     ) -> Result<u64> {
         let mapping = self.current_mapping()?;
-        let scratch = tempfile::tempdir().map_err(ArchiveError::io("make", "a temporary directory"))?;
+        let scratch = tempfile::tempdir().map_err(ArchiveError::temporary)?;
         let path = |name: &str| scratch.path().join(name);
         let context = Context {
             archive: &self.archive,

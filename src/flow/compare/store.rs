@@ -106,7 +106,7 @@ pub(crate) fn compare_store(
     comparison.limits.clone_from(&expected.limits);
     let lost = lost_places(&expected);
 
-    let scratch = tempfile::tempdir().map_err(ArchiveError::io("make", "a temporary directory"))?;
+    let scratch = tempfile::tempdir().map_err(ArchiveError::temporary)?;
     let path = |name: &str| scratch.path().join(name);
     let target = export_target(uri, &path("target"), artifacts, monitor)?;
     let into = IntoStore {

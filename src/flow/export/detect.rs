@@ -109,7 +109,7 @@ pub fn kind_of(source: &str) -> Result<SourceKind, ExportError> {
         source_uri: redact(source),
         detail: detail.to_owned(),
     };
-    let path = local_path(source).ok_or_else(|| no_data("its scheme is not one mlark reads"))?;
+    let path = local_path(source).ok_or_else(|| no_data("mlark does not read URIs with this scheme"))?;
     let path = Path::new(&path);
     if !path.exists() {
         return Err(no_data("there is no such file or directory"));

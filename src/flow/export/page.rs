@@ -51,13 +51,13 @@ pub(super) fn read(
             let nearest = nearest
                 .unwrap_or_else(|| "and --experiment, --run or --model to choose a part of it".to_owned());
             return Err(refusal(format!(
-                "is a page that no option stands for: give `{shown_server}` {nearest}"
+                "is a page that mlark cannot export by its address: give `{shown_server}` {nearest}"
             )));
         }
     };
     if !(selection.experiments.is_empty() && selection.runs.is_empty() && selection.models.is_empty()) {
         return Err(refusal(format!(
-            "chooses --{option} `{value}`, and more is chosen beside it: give `{shown_server}`, and all choices as options"
+            "already chooses --{option} `{value}`, but other options choose more: give `{shown_server}`, and all choices as options"
         )));
     }
     let read_as = format!("`{shown_source}` is read as `{shown_server}` with --{option} `{value}`");
@@ -222,7 +222,7 @@ mod tests {
         };
         let refused = read(page, selection).unwrap_err().to_string();
         assert!(
-            refused.contains("more is chosen") && !refused.contains("secret"),
+            refused.contains("choose more") && !refused.contains("secret"),
             "{refused}"
         );
         let refused = read("http://h/#/models/m/versions/3", Selection::default()).unwrap_err();

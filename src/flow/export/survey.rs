@@ -26,7 +26,7 @@ pub fn survey(
     options: ExportOptions,
     monitor: &dyn Monitor,
 ) -> Result<Surveyed, ExportError> {
-    let scratch = tempfile::tempdir().map_err(ArchiveError::io("make", "a temporary directory"))?;
+    let scratch = tempfile::tempdir().map_err(ArchiveError::temporary)?;
     let out = scratch.path().join("survey");
     let writer = WriterOptions {
         container: Some(ContainerKind::Directory),

@@ -131,7 +131,7 @@ fn check<R: Read + Seek>(
         let name = name_within(&entry)?;
         bytes = bytes.saturating_add(entry.size());
         if !seen.insert(name.clone()) {
-            return Err(format!("its entry `{}` is there twice", name.escape_default()));
+            return Err(format!("its entry `{}` appears twice", name.escape_default()));
         }
         names.push(name);
     }
@@ -139,7 +139,7 @@ fn check<R: Read + Seek>(
     let own = path.metadata().map_err(|cause| cause.to_string())?.len();
     if bytes > FREE_BYTES {
         within(
-            "bytes for each of its own",
+            "times its own size",
             bytes.div_ceil(own.max(1)),
             limits.ratio,
             "ratio",
@@ -153,7 +153,7 @@ fn within(what: &str, found: u64, limit: u64, option: &str) -> Result<(), String
         Ok(())
     } else {
         Err(format!(
-            "it unpacks to {found} {what}, and {limit} are allowed: --zip-limit {option}=N allows N, if it can be trusted"
+            "it unpacks to {found} {what}, more than the limit of {limit}: if you trust it, raise the limit with --zip-limit {option}=N"
         ))
     }
 }
@@ -173,7 +173,7 @@ fn name_within(entry: &ZipFileEntry<'_>) -> Result<String, String> {
     let leads_out = plain.starts_with('/') || parts.contains(&"..") || plain.contains('\0');
     if leads_out || entry.is_symlink() {
         let name = name.escape_default();
-        return Err(format!("its entry `{name}` leads outside of it or is a link"));
+        return Err(format!("its entry `{name}` points outside of it, or is a link"));
     }
     Ok(parts.join("/"))
 }
@@ -192,7 +192,7 @@ impl Fault {
         use io::ErrorKind::{AlreadyExists, InvalidFilename, IsADirectory, NotADirectory};
         match error.kind() {
             AlreadyExists | IsADirectory | NotADirectory => {
-                Fault::Zip("another entry has its place, or the place of its folder".to_owned())
+                Fault::Zip("another entry has the same path, or the path of its folder".to_owned())
             }
             InvalidFilename => Fault::Zip("its name is too long for the file system".to_owned()),
             _ => Fault::Disk(error),
@@ -224,7 +224,7 @@ fn copy(entry: &mut (impl Read + ?Sized), claimed: u64, to: &mut impl Write) -> 
         };
         copied += read as u64;
         if copied > claimed || (read == 0 && copied < claimed) {
-            let cause = format!("it has another size than the {claimed} bytes it claims");
+            let cause = format!("its size is not the {claimed} bytes that it claims");
             return Err(Fault::Zip(cause));
         }
         if read == 0 {

@@ -19,11 +19,11 @@ pub enum Outcome {
     LeftOut,
     /// Its first characters arrive.
     Truncated,
-    /// Another value arrives.
+    /// A different value arrives.
     Replaced,
     /// What the target has stays.
     Kept,
-    /// It arrives, and the target's listing does not show it.
+    /// It arrives, but the target's listing does not show it.
     Unlisted,
 }
 

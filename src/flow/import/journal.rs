@@ -61,7 +61,7 @@ pub(crate) struct JournalKey {
 #[non_exhaustive]
 pub enum JournalError {
     /// The file system refused.
-    #[error("{action} journal `{}`", path.display())]
+    #[error("cannot {action} journal `{}`", path.display())]
     Io {
         /// What was attempted.
         action: &'static str,
@@ -82,7 +82,7 @@ pub enum JournalError {
         reason: String,
     },
     /// It belongs to another origin or target.
-    #[error("journal `{}` is of another import: its {field} is `{found}`, this one's is `{expected}`", path.display())]
+    #[error("journal `{}` belongs to another import: its {field} is `{found}`, expected `{expected}`", path.display())]
     OtherImport {
         /// The journal.
         path: PathBuf,

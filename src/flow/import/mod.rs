@@ -77,7 +77,7 @@ pub enum ImportError {
     NoMatch(#[from] NoMatch),
     /// Names are taken.
     #[error(
-        "the target has {} of the same name that no import of this archive's origin made: {names}", counted(*count as u64, "objects")
+        "the target already has {} of the same name, not imported from this archive's origin: {names}", counted(*count as u64, "objects")
     )]
     Conflict {
         /// How many.
@@ -90,7 +90,7 @@ pub enum ImportError {
         is_live: bool,
     },
     /// Values are longer than the target holds.
-    #[error("longer than the target holds: {}, such as {example}", counted(*count, "values"))]
+    #[error("too long for the target: {}, such as {example}", counted(*count, "values"))]
     TooLong {
         /// How many.
         count: u64,
@@ -98,7 +98,7 @@ pub enum ImportError {
         example: String,
     },
     /// The target lacks what the journal says it has.
-    #[error("{kind} `{id}` was imported as `{target_id}`, and the target no longer has that")]
+    #[error("{kind} `{id}` was imported as `{target_id}`, but the target no longer has it")]
     Gone {
         /// Kind of the object.
         kind: Kind,
@@ -109,7 +109,7 @@ pub enum ImportError {
     },
     /// The journal or the marks say of other objects that they came under these ids.
     #[error(
-        "the archive has {} under ids of others, of another name and time of creation, that were imported under its origin: {names}", counted(*count as u64, "objects")
+        "the archive has {} with ids that were already imported from its origin for other objects (another name and time of creation): {names}", counted(*count as u64, "objects")
     )]
     OtherObjects {
         /// How many.

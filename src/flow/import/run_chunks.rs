@@ -75,7 +75,7 @@ impl<'a> RunDigests<'a> {
                 }
             }
         }
-        let detail = "a run is gone that was there before";
+        let detail = "a run that was there before is gone";
         Err(self.archive.damaged("objects/runs", detail).into())
     }
 }

@@ -233,7 +233,7 @@ fn changed_options(contents: &JournalContents, options: &ImportOptions, stamp: &
 /// What is known of options where a journal holds only a digest of them.
 fn changed(before: &str, now: &str) -> Option<String> {
     let digest = |stamp: &str| stamp.rsplit_once(' ').map(|(_, digest)| digest.to_owned());
-    let text = "the options differ, and the journal, of an older mlark, does not say which";
+    let text = "the options differ; the journal comes from an older mlark and does not say which";
     (digest(before) != digest(now)).then(|| text.to_owned())
 }
 

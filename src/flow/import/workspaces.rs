@@ -137,7 +137,7 @@ fn shared(workspaces: &BTreeMap<String, Option<Workspace>>, client: &Client) -> 
         None => "the target has no workspaces".to_owned(),
     };
     choice(format!(
-        "the archive has objects of {} workspaces ({}), whose names may clash, and {why}; --only workspace=NAME imports one",
+        "the archive has objects of {} workspaces ({}), whose names may clash, and {why}; import one with --only workspace=NAME",
         names.len(),
         names.join(", ")
     ))

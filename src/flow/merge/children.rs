@@ -89,8 +89,7 @@ impl<'a> Children<'a> {
                 let Some((_, line)) = ahead.take_if(is_of) else {
                     return Ok(None);
                 };
-                let io_error = ArchiveError::io("read", "temporary file");
-                *ahead = merge.next().transpose().map_err(io_error)?;
+                *ahead = merge.next().transpose().map_err(ArchiveError::temporary)?;
                 Ok(Some(line))
             }
         }

@@ -93,7 +93,7 @@ pub struct MergeReport {
     pub lines: BTreeMap<String, u64>,
     /// Objects that several archives had, by kind, each of which stands once.
     pub united: BTreeMap<Kind, u64>,
-    /// Ids and names that are others in the result.
+    /// Ids and names that are different in the result.
     pub changes: Vec<MergeChange>,
     /// How many objects several archives had with other content.
     pub conflict_count: u64,

@@ -30,7 +30,7 @@ pub(super) struct InputPlan {
     pub(super) sorts_models: bool,
 }
 
-/// Something that is called otherwise in the result.
+/// Something that has another id or name in the result.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename = "Change")]
 pub struct MergeChange {

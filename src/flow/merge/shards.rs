@@ -54,7 +54,7 @@ pub enum ShardError {
         of: u64,
     },
     /// Shards that are not given.
-    #[error("of {of} shards, {count} were not given: {}", told(.missing, *.count))]
+    #[error("{count} of {of} shards were not given: {}", told(.missing, *.count))]
     Missing {
         /// The first of them.
         missing: Vec<u64>,
@@ -137,16 +137,16 @@ fn difference(
         return Some(format!("its number is {} of {}", shard.number, shard.of));
     }
     if own.plan != shard.plan {
-        return Some("it follows another plan".to_owned());
+        return Some("it was made by another plan".to_owned());
     }
     if one.origin != other.origin || one.source.kind != other.source.kind {
         return Some(format!(
-            "it is of `{}` ({}), not of `{}` ({})",
+            "it comes from `{}` ({}), not from `{}` ({})",
             other.source.uri, other.source.kind, one.source.uri, one.source.kind
         ));
     }
     if one.selection.options != other.selection.options {
-        return Some("it was exported with other choices".to_owned());
+        return Some("it was exported with other options".to_owned());
     }
     None
 }
@@ -165,8 +165,7 @@ pub(super) fn changed_between(archives: &[&Archive]) -> Option<(String, u64)> {
     });
     let named = named.collect::<Vec<_>>().join(", ");
     let notice = format!(
-        "the source changed between the shards: {named} saw other experiments than {}, or other runs than the plan; what was made or deleted in \
-         between may be missing: export these shards again where it matters",
+        "the source changed between the shards: {named} saw other experiments than {}, or other runs than the plan; what was made or deleted in between may be missing: if that matters, export these shards again",
         first.number
     );
     (!others.is_empty()).then_some((notice, others.len() as u64))

@@ -94,7 +94,7 @@ impl<'a> Source<'a> {
 
     /// The same, where what moves has to be sorted first.
     pub(super) fn sorted(mut self, scratch: &Path, artifacts: &mut Option<Cursor<'a>>) -> Result<Self> {
-        let io_error = |error| MergeError::from(ArchiveError::io("use temporary file in", scratch)(error));
+        let io_error = |error| MergeError::from(ArchiveError::io("use a temporary file in", scratch)(error));
         let sorter = || SpillSorter::with_memory(scratch, SORTED_BYTES);
         let mut objects = sorter();
         let mut lines: Vec<SpillSorter> = self.children.iter().map(|_| sorter()).collect();
@@ -201,7 +201,7 @@ impl<'a> Source<'a> {
         let kind = self.kind;
         match &mut self.objects {
             Objects::Sorted(merge) => {
-                let io_error = ArchiveError::io("read temporary file of", self.archive.path());
+                let io_error = ArchiveError::io("read a temporary file of", self.archive.path());
                 let record = merge.next().transpose().map_err(io_error)?;
                 Ok(record.map(|(key, value)| unpack(key, &value)))
             }

@@ -201,7 +201,7 @@ pub(super) fn for_each_shared(
     if has_kind.count() < 2 {
         return Ok(());
     }
-    let io_error = |error| MergeError::from(ArchiveError::io("use temporary file in", scratch)(error));
+    let io_error = |error| MergeError::from(ArchiveError::io("use a temporary file in", scratch)(error));
     let mut sorter = SpillSorter::with_memory(scratch, SORTED_BYTES);
     for (input, archive) in archives.iter().enumerate() {
         let mut cursor = Cursor::new(archive, kind)?;

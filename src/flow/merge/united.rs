@@ -100,7 +100,7 @@ pub(super) fn missing_parts(archives: &[&Archive]) -> Option<(String, u64)> {
         .iter()
         .map(|((_, of), numbers)| of.saturating_sub(numbers.len() as u64));
     let missing = missing.fold(0, u64::saturating_add);
-    let notice = "some parts of the split archive were not given, so the result is not the whole";
+    let notice = "some parts of the split archive were not given, so the result is incomplete";
     (missing > 0).then(|| (notice.to_owned(), missing))
 }
 

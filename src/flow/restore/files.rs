@@ -46,7 +46,7 @@ impl Names {
     ) -> Result<Box<dyn Write>, WriteError> {
         let path = place.below(root).join(name);
         if !self.claim(place, name) {
-            let text = format!("an artifact has the place of `{}`", path.display());
+            let text = format!("an artifact already has the path `{}`", path.display());
             return Err(WriteError::Impossible(text));
         }
         create_parents(&path)?;

@@ -87,7 +87,7 @@ impl Filling<'_> {
         let plain = path.filter(|path| !path.is_empty() && !path.contains(['?', '#']));
         plain.map(PathBuf::from).ok_or_else(|| {
             RestoreError::Option(format!(
-                "`{}` names no SQLite file: `sqlite:///PATH`, without options",
+                "`{}` does not name a SQLite file: use `sqlite:///PATH`, without options",
                 crate::model::mask::redact(self.uri)
             ))
         })

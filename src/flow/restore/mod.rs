@@ -154,7 +154,7 @@ impl RestoreOptions {
     ) -> Result<TargetOptions, RestoreError> {
         if self.workspace.is_some() && !layout.has_workspaces() {
             let text =
-                "the database has no workspaces: leave --workspace out, or `mlflow db upgrade` it first";
+                "the database has no workspaces: leave --workspace out, or run `mlflow db upgrade` first";
             return Err(RestoreError::Option(text.to_owned()));
         }
         let store = self.edit_for(artifacts, numbers, layout);
@@ -191,7 +191,7 @@ pub fn ids_in(archive: &Archive, uri: &str, options: &RestoreOptions) -> Result<
     let found = LookedAt::at(uri, numbers).map_err(|error| told(uri, error))?;
     if found.is_empty() {
         let text = format!(
-            "`{}` holds no tables of MLflow: nothing was restored into it",
+            "`{}` has no MLflow tables: nothing was restored into it",
             crate::model::mask::redact(uri)
         );
         return Err(RestoreError::Option(text));
@@ -264,7 +264,7 @@ fn numbers_of(uri: &str) -> Result<Numbers, RestoreError> {
         Some("sqlite") => Ok(Numbers::Sqlite),
         None if scheme.is_none() => Ok(Numbers::Sqlite),
         _ => Err(RestoreError::Option(format!(
-            "`{}` is a database that a restore does not make",
+            "`{}` is a database that a restore cannot fill",
             crate::model::mask::redact(uri)
         ))),
     }

@@ -76,15 +76,15 @@ impl EditCount {
     /// The edit for a person.
     pub fn words(&self) -> &'static str {
         match self.edit {
-            StoreEdit::Place => "now name the place below the destination",
+            StoreEdit::Place => "now point below the destination",
             StoreEdit::LocalPlace => {
-                "named a place of some machine, and now name the place below the destination"
+                "pointed to a folder of another machine, and now point below the destination"
             }
-            StoreEdit::Workspace => "came into a workspace",
-            StoreEdit::MadeWorkspace => "made, since a target needs them",
-            StoreEdit::Default => "were not there, and are 0, since a store orders by them",
-            StoreEdit::Renamed => "deleted ones renamed, since another has the name",
-            StoreEdit::NewId => "have another id, since the column holds numbers",
+            StoreEdit::Workspace => "moved into a workspace",
+            StoreEdit::MadeWorkspace => "made, because a target needs them",
+            StoreEdit::Default => "were missing, and are now 0, because a store sorts by them",
+            StoreEdit::Renamed => "deleted ones renamed, because another one has the name",
+            StoreEdit::NewId => "have a new id, because the column holds numbers",
         }
     }
 }

@@ -49,7 +49,7 @@ pub(crate) enum ServeError {
         program: PathBuf,
     },
     /// It is older than the tables of a store.
-    #[error("`{program}` is MLflow {version}, and the store has the tables of {needed}")]
+    #[error("`{program}` is MLflow {version}, but the store has the tables of {needed}")]
     TooOld {
         /// The program.
         program: PathBuf,

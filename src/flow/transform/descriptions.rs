@@ -64,7 +64,7 @@ pub struct SetDescription {
     pub kind: Option<DescribedKind>,
     /// A glob of their names, in which `*` stands for any text.
     pub name: String,
-    /// The description from now on.
+    /// The new description.
     pub description: String,
 }
 
@@ -237,7 +237,7 @@ impl Step for Descriptions {
             return Ok(self.sought.silent());
         }
         let reason = format!(
-            "nothing that can have a description is named `{}`",
+            "no object that can have a description is named `{}`",
             printable(name)
         );
         Err(TransformError::because(self.sought.edit, reason))

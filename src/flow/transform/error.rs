@@ -23,7 +23,7 @@ pub enum TransformError {
         source: crate::model::pyjson::PyJsonError,
     },
     /// A recipe that is none.
-    #[error("{place} cannot be read")]
+    #[error("cannot read {place}")]
     Recipe {
         /// Which part of the recipe, for a person.
         place: String,

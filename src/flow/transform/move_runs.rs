@@ -32,7 +32,7 @@ pub struct MoveRuns {
     /// All runs of experiments of these names, ids or globs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub experiments: Vec<String>,
-    /// The experiment that they come into, by name or id.
+    /// The experiment that they move to, by name or id.
     pub to: String,
 }
 

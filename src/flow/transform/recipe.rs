@@ -58,9 +58,9 @@ pub enum Edit {
     HashUsers(HashUsers),
     /// Moves runs to another experiment, with their children, logged models and traces.
     MoveRuns(MoveRuns),
-    /// Leads artifact and source URIs to other places.
+    /// Changes artifact and source URIs to other places.
     Relocate(Relocate),
-    /// Gives objects what a store of MLflow's has them by: what `mlark restore` changes.
+    /// Changes objects as `mlark restore` does for a store of MLflow.
     IntoStore(IntoStore),
     /// Sets a tag.
     SetTag(SetText),
@@ -94,11 +94,11 @@ pub enum Edit {
     DropArtifact(DropArtifacts),
     /// Erases single texts and artifacts for good: what `mlark scan --print-recipe` prints.
     ErasePlaces(ErasePlaces),
-    /// Drops what went into traces, for good.
+    /// Drops the inputs of traces, for good.
     DropTraceInputs(Plain),
     /// Puts `***` in the place of what went into traces, for good.
     MaskTraceInputs(Plain),
-    /// Drops what came out of traces, for good.
+    /// Drops the outputs of traces, for good.
     DropTraceOutputs(Plain),
     /// Puts `***` in the place of what came out of traces, for good.
     MaskTraceOutputs(Plain),
@@ -219,7 +219,7 @@ impl Recipe {
         };
         let document = strict_json::parse(text).map_err(failed("the recipe"))?;
         if !document.is_object() {
-            let reason = "it is an object with one field, `edits`, a list";
+            let reason = "it should be an object with one field, `edits`, which is a list";
             return Err(failed("the recipe")(serde::de::Error::custom(reason)));
         }
         let list = Edits::deserialize(&document).map_err(failed("the recipe"))?;

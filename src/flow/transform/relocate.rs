@@ -20,17 +20,17 @@ const EDIT: &str = "relocate";
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Relocate {
-    /// Each place, and where it is from now on; of several that fit a URI, the longest counts.
+    /// Each place, and its new location; if several fit a URI, the longest counts.
     pub places: Vec<RelocatePair>,
 }
 
-/// A place, and where it is from now on.
+/// A place, and its new location.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RelocatePair {
-    /// Begin of a URI or path: all of it, or up to a `/`.
+    /// Start of a URI or path: all of it, or up to a `/`.
     pub old: String,
-    /// What stands there from now on.
+    /// The new value.
     pub new: String,
 }
 
@@ -92,7 +92,7 @@ pub(super) fn refuse_shared(edits: &[Edit]) -> Result<()> {
             let [a, b, new] = [other, old, new].map(printable);
             return Err(TransformError::because(
                 EDIT,
-                format!("`{a}` and `{b}` would both be `{new}`"),
+                format!("`{a}` and `{b}` would both become `{new}`"),
             ));
         }
     }
@@ -114,7 +114,7 @@ pub(super) fn relocate(relocate: &Relocate) -> Result<Box<dyn Step>> {
     let mut places = relocate.places.iter().flat_map(|pair| [&pair.old, &pair.new]);
     if let Some(none) = places.find(|place| trimmed(place).is_empty()) {
         return refused(format!(
-            "`{none}` is no place: give a URI, or a path with a name in it"
+            "`{none}` is not a place: give a URI, or a path with a name in it"
         ));
     }
     pairs.sort_by(|a, b| b.old.len().cmp(&a.old.len()).then_with(|| a.old.cmp(&b.old)));
@@ -122,7 +122,7 @@ pub(super) fn relocate(relocate: &Relocate) -> Result<Box<dyn Step>> {
         for other in &pairs[at + 1..] {
             if other.old == pair.old || other.new == pair.new {
                 let [a, b] = [&pair.old, &other.old].map(|old| printable(old));
-                return refused(format!("`{a}` and `{b}` map to one place, or are the same"));
+                return refused(format!("`{a}` and `{b}` map to the same place, or are the same"));
             }
         }
     }

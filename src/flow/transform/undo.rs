@@ -77,7 +77,7 @@ pub fn undo(archive: &Archive, out: &Path, options: &TransformOptions) -> Result
     engine.counts = restore.counts();
     finish(engine, head, Vec::new()).map_err(|error| match error {
         TransformError::Archive(ArchiveError::DigestMismatch { entry, .. }) if entry == CHECKSUMS => {
-            mismatch(archive, "what it brings back is not what was there before")
+            mismatch(archive, "what it restores differs from what was there before")
         }
         error => error,
     })
@@ -210,7 +210,7 @@ impl Restore {
         }
         Err(mismatch(
             &self.archive,
-            &format!("{restored} of {expected} lines are there"),
+            &format!("only {restored} of its {expected} lines are in the archive"),
         ))
     }
 

@@ -31,8 +31,8 @@ fn each_marker_that_is_right_passes() {
 #[test]
 fn each_marker_that_is_wrong_is_named_with_its_place() {
     for (value, reason) in [
-        (json!({"$": 1}), "`$` is not one of the format's"),
-        (json!({"$date": "1"}), "`$date` is not one of the format's"),
+        (json!({"$": 1}), "`$` is not a marker of the format"),
+        (json!({"$date": "1"}), "`$date` is not a marker of the format"),
         (
             json!({"$float": "NaN", "x": 1}),
             "`$float` has other keys beside it",
@@ -48,11 +48,11 @@ fn each_marker_that_is_wrong_is_named_with_its_place() {
         (json!({"$int": 1}), "`$int` holds no text"),
         (
             json!({"$int": "1"}),
-            "`$int` holds an integer of 64 bits, which stands as a number",
+            "`$int` holds an integer of 64 bits, which must be a number",
         ),
         (
             json!({"$int": "18446744073709551615"}),
-            "`$int` holds an integer of 64 bits, which stands as a number",
+            "`$int` holds an integer of 64 bits, which must be a number",
         ),
         (
             json!({"$int": "018446744073709551616"}),
@@ -66,7 +66,7 @@ fn each_marker_that_is_wrong_is_named_with_its_place() {
         (json!({"$bytes": "/w="}), "`$bytes` is not base64"),
         (
             json!({"$bytes": "YQ=="}),
-            "`$bytes` holds UTF-8, which stands as a string",
+            "`$bytes` holds UTF-8, which must be a string",
         ),
         (json!({"$bytes": {"$int": "1"}}), "`$bytes` holds no text"),
         (
@@ -79,7 +79,7 @@ fn each_marker_that_is_wrong_is_named_with_its_place() {
     let text = json!({"tags": {"a": {"$int": "18446744073709551616"}}});
     assert_eq!(
         fault(Kind::Runs, &text),
-        "in `tags.a`, an object stands for a text, but is not a marker of one"
+        "in `tags.a`, an object is in the place of a text, but is not a marker of one"
     );
     let spans = json!({"events": [{"attributes": {}}, {"attributes": {"$float": "NaN"}}]});
     assert_eq!(

@@ -46,7 +46,7 @@ fn check_name_on(name: &str, is_windows: bool) -> Result<(), String> {
             "a name in it begins like a drive"
         }
         _ if name.len() > NAME_BYTES => "a name in it is longer than 255 bytes",
-        _ if is_windows && is_device => "a name in it is a device's",
+        _ if is_windows && is_device => "a name in it is the name of a device",
         _ if is_windows && name.ends_with(['.', ' ']) => "a name in it ends in a dot or a space",
         _ if is_windows && name.contains(|next: char| next < ' ' || NOT_ON_WINDOWS.contains(next)) => {
             "a name in it holds a character that Windows does not allow"
@@ -133,7 +133,7 @@ impl Paths {
                 Some((false, _)) if !is_file => {}
                 Some(_) => {
                     return Err(format!(
-                        "`{}` is a file and a folder, or there twice",
+                        "`{}` is both a file and a folder, or appears twice",
                         shown(&spelled)
                     ));
                 }

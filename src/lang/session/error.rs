@@ -60,7 +60,7 @@ pub enum ExportError {
         detail: &'static str,
     },
     /// A plan that was made of another source.
-    #[error("the plan divides `{planned}`, and not `{source_uri}`")]
+    #[error("the plan is for `{planned}`, not for `{source_uri}`")]
     OtherPlan {
         /// The source, without credentials.
         source_uri: String,

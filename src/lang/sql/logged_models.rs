@@ -133,7 +133,7 @@ impl Exporter<'_> {
                     .or_insert_with(|| PointSeries::new(&scratch));
                 series
                     .push(point)
-                    .map_err(|error| ArchiveError::io("use temporary file in", &scratch)(error).into())
+                    .map_err(|error| ArchiveError::io("use a temporary file in", &scratch)(error).into())
             })?;
         for (key, series) in series {
             let sort_key = model.sort_key();

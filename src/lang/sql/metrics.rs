@@ -166,7 +166,7 @@ impl SeriesWriter<'_, '_> {
             return Ok(());
         };
         let pushed = series.push(point);
-        pushed.map_err(|error| ArchiveError::io("use temporary file in", &self.scratch)(error).into())
+        pushed.map_err(|error| ArchiveError::io("use a temporary file in", &self.scratch)(error).into())
     }
 
     fn write(&mut self, key: &str, series: PointSeries) -> Result<()> {

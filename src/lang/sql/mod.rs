@@ -58,7 +58,7 @@ use std::path::Path;
 use tables::Tables;
 
 /// What helps against tables that are not shown.
-const HIDDEN: &str = "; `GRANT SELECT ON DATABASE.* TO USER` makes sure that all are";
+const HIDDEN: &str = "; to be sure that all are exported, run `GRANT SELECT ON DATABASE.* TO USER`";
 
 /// Exports the database that a tracking URI, or the path of a SQLite file, names to the archive `out`.
 ///
@@ -122,7 +122,7 @@ fn export_within(
     if hides_tables {
         export.limit("tables", "*", Reason::PerhapsHidden, 1);
         monitor.notice(&format!(
-            "tables that this user may not read are not even shown{HIDDEN}"
+            "the database does not show tables that this user may not read{HIDDEN}"
         ));
     }
     // What is there can be listed whatever is missing.

@@ -100,9 +100,7 @@ fn told(error: &mysql::Error) -> String {
     let remedy = match error {
         mysql::Error::MySqlError(error) => match error.code {
             // Of a table, of a column, of the database.
-            1142 | 1143 | 1044 => {
-                "; `GRANT SELECT ON DATABASE.* TO USER` lets the user read all that there is"
-            }
+            1142 | 1143 | 1044 => "; `GRANT SELECT ON DATABASE.* TO USER` lets the user read everything",
             1045 => "; user and password are taken from the URI",
             _ => "",
         },

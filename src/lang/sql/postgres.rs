@@ -230,7 +230,7 @@ fn array<const N: usize>(bytes: &[u8]) -> Option<[u8; N]> {
 fn remedy(code: &SqlState) -> &'static str {
     match *code {
         SqlState::INSUFFICIENT_PRIVILEGE => {
-            "; `GRANT SELECT ON ALL TABLES IN SCHEMA public TO ROLE` lets the role read all that there is"
+            "; `GRANT SELECT ON ALL TABLES IN SCHEMA public TO ROLE` lets the role read everything"
         }
         SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
             "; the password is taken from the URI, else from PGPASSWORD"

@@ -108,5 +108,5 @@ impl<T: DeserializeOwned> Sorted<T> {
 }
 
 fn spool_error(scratch: &Path, source: io::Error) -> ExportError {
-    ExportError::Archive(ArchiveError::io("use temporary file in", scratch)(source))
+    ExportError::Archive(ArchiveError::io("use a temporary file in", scratch)(source))
 }

@@ -137,7 +137,7 @@ impl UriOptions {
     pub(super) fn pass(&mut self, name: &str, values: &[&str]) -> Result<(), String> {
         match self.take(name) {
             Some(value) if !values.iter().any(|known| known.eq_ignore_ascii_case(&value)) => Err(format!(
-                "option `{name}` is `{value}`, and mlark knows {}: leave it out",
+                "option `{name}` is `{value}`, but mlark supports only {}: leave it out",
                 values.join(", ")
             )),
             _ => Ok(()),
@@ -149,7 +149,7 @@ impl UriOptions {
         match self.0.first() {
             None => Ok(()),
             Some((name, _)) => Err(format!(
-                "mlark does not know the option `{name}`: leave it out, or export through the MLflow server"
+                "mlark does not support the option `{name}`: leave it out, or export through the MLflow server"
             )),
         }
     }

@@ -111,7 +111,7 @@ pub struct TablesReport {
     pub form: TableForm,
     /// The tables, by name.
     pub tables: Vec<TableReport>,
-    /// What columns do not hold as it is.
+    /// What the columns cannot hold unchanged.
     pub limits: Vec<LossCount>,
 }
 

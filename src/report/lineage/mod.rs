@@ -50,7 +50,7 @@ pub(crate) struct Lineage {
     #[serde(skip_serializing_if = "is_zero")]
     #[schemars(default)]
     pub left_out: u64,
-    /// What tags say wrongly.
+    /// Mistakes in tags.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(default)]
     pub notes: Vec<String>,

@@ -43,7 +43,7 @@ pub(crate) enum CrateError {
     #[error(transparent)]
     Archive(#[from] ArchiveError),
     /// The crate cannot be written.
-    #[error("write the crate")]
+    #[error("cannot write the crate")]
     Io(#[from] io::Error),
 }
 

@@ -70,7 +70,7 @@ pub(crate) fn list_runs<E: From<ReportError>>(
         return list(archive, Noun::Runs, filter, sink);
     }
     let failed = |error: ArchiveError| ReportError::from(error);
-    let not_sorted = |error: io::Error| failed(ArchiveError::io("write", "a temporary file")(error));
+    let not_sorted = |error: io::Error| failed(ArchiveError::temporary(error));
     let chosen = Chosen::new(archive, filter)?;
     let mut sorter = (!shape.order_by.is_empty()).then(|| SpillSorter::new(&std::env::temp_dir()));
     let mut cursor = Cursor::new(archive, Kind::Runs).map_err(failed)?;

@@ -88,7 +88,7 @@ pub struct ScanReport {
     pub texts: u64,
     /// Artifacts that do not look like text, and were not searched.
     pub binary: u64,
-    /// Number of secrets, also those that are not listed.
+    /// Number of secrets, including those that are not listed.
     pub secrets: u64,
     /// What was found, in the order of places.
     pub found: Vec<FoundSecret>,

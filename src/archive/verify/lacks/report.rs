@@ -54,7 +54,7 @@ pub struct LacksReport {
     pub packed: BTreeMap<&'static str, u64>,
     /// What could not be searched.
     pub unread: Vec<Unread>,
-    /// Number of places where a text is, also those that are not listed.
+    /// Number of places where a text is, including those that are not listed.
     pub places: u64,
     /// These places, in the order of files and lines.
     pub found: Vec<FoundText>,

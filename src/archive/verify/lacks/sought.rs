@@ -42,7 +42,7 @@ pub enum BadSought {
         reason: String,
     },
     /// A list or file that cannot be read.
-    #[error("read {label}")]
+    #[error("cannot read {label}")]
     Io {
         /// Which.
         label: String,

@@ -45,11 +45,11 @@ pub struct PlanFile {
     pub choices: BTreeMap<String, serde_json::Value>,
     /// How many shards there are.
     pub shards: u64,
-    /// How many runs each shard has, but for deleted ones and those of deleted experiments.
+    /// How many runs each shard has, without deleted ones and those of deleted experiments.
     pub runs: Vec<u64>,
     /// How many of those each shard has.
     pub deleted_runs: Vec<u64>,
-    /// About how much each shard has, in a measure of this plan's own.
+    /// Roughly how much each shard has, in a unit of this plan only.
     pub weights: Vec<u64>,
     /// Every experiment, in the order of archives.
     pub experiments: Vec<PlannedExperiment>,
@@ -75,7 +75,7 @@ pub struct PlannedSource {
     pub uri: String,
 }
 
-/// An experiment and whose it is.
+/// An experiment and the shards that have it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlannedExperiment {
@@ -91,7 +91,7 @@ pub struct PlannedExperiment {
 pub struct PlannedPiece {
     /// The shard, from 1.
     pub shard: u64,
-    /// The first moment that is the next piece's, in epoch milliseconds; the last piece has none.
+    /// Where the next piece begins, in epoch milliseconds; absent for the last piece.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<i64>,
 }
@@ -101,7 +101,7 @@ pub struct PlannedPiece {
 #[non_exhaustive]
 pub enum PlanError {
     /// It cannot be read.
-    #[error("read the plan `{}`", path.display())]
+    #[error("cannot read the plan `{}`", path.display())]
     Io {
         /// The file.
         path: PathBuf,
@@ -175,17 +175,17 @@ impl PlanFile {
             };
             let key = crate::format::order::experiment(experiment_id);
             if last.as_ref().is_some_and(|last| *last >= key) {
-                return Err(at("is there twice, or out of order"));
+                return Err(at("appears twice, or is out of order"));
             }
             last = Some(key);
             if pieces
                 .iter()
                 .any(|piece| !(1..=self.shards).contains(&piece.shard))
             {
-                return Err(at("is given to a shard that there is not"));
+                return Err(at("is assigned to a shard that does not exist"));
             }
             let Some((end, before)) = pieces.split_last() else {
-                return Err(at("is given to no shard"));
+                return Err(at("is assigned to no shard"));
             };
             let ends: Option<Vec<i64>> = before.iter().map(|piece| piece.until).collect();
             let are_rising = ends.is_some_and(|ends| ends.is_sorted_by(|one, next| one < next));
@@ -296,10 +296,10 @@ mod tests {
             ("/shards", json!(3), "one number for each shard"),
             ("/runs", json!([1]), "one number for each shard"),
             ("/runs", json!([-1, 2]), "invalid value"),
-            ("/experiments/0/experiment_id", json!("2"), "there twice"),
+            ("/experiments/0/experiment_id", json!("2"), "appears twice"),
             ("/experiments/0/experiment_id", json!("3"), "out of order"),
             ("/experiments/0/pieces", json!([]), "no shard"),
-            ("/experiments/0/pieces/0/shard", json!(3), "that there is not"),
+            ("/experiments/0/pieces/0/shard", json!(3), "that does not exist"),
             ("/experiments/1/pieces/0/until", json!(9), "overlap"),
             ("/experiments/1/pieces/1/until", Value::Null, "overlap"),
         ];

@@ -149,7 +149,7 @@ fn entries_that_share_bytes_or_a_name_are_refused() {
         (vec![("a", 0), ("a", 0), ("a", 0)], "the same name"),
         (vec![("a", 0), ("b", 0)], "share bytes"),
         (vec![("a", 0), ("./a", second)], "twice"),
-        (vec![("a", 0), ("a/b", second)], "has its place"),
+        (vec![("a", 0), ("a/b", second)], "has the same path"),
     ] {
         fs::write(&path, forged(&entries)).unwrap();
         let refusal = refusal(&path, UnpackLimits::default());

@@ -169,7 +169,7 @@ impl Apply<'_> {
                 self.attempt(KIND, &id, || self.remove_double(&other));
                 continue;
             }
-            let detail = format!("another import made it too, as `{other}`");
+            let detail = format!("another import also made it, as `{other}`");
             lock(&self.report).fail(KIND, &id, &ImportError::choice(detail));
         }
         Ok(())
@@ -234,7 +234,7 @@ impl Apply<'_> {
                 .done(KIND, id, 0, &NotedDeviations::default(), &Parts::default())?;
         }
         for field in differences {
-            let detail = format!("the target stored another value of {field} than it was sent");
+            let detail = format!("the target stored a different value of {field} than the one it was sent");
             lock(&self.report).fail(KIND, id, &ImportError::choice(detail));
         }
         Ok(())

@@ -246,9 +246,9 @@ fn is_cut(error: &ClientError) -> bool {
 /// What a person can do about a refusal, as the rest of its sentence.
 pub(super) fn remedy(error: &ClientError) -> String {
     let remedy = match error.status() {
-        Some(400 | 422) => Some("`mlark transform` changes or drops what a server does not take"),
+        Some(400 | 422) => Some("use `mlark transform` to change or drop what the server refuses"),
         _ if is_cut(error) => {
-            Some("a proxy that takes no body of that size does so: raise its limit, then import again")
+            Some("a proxy may refuse requests of this size: raise its limit, then import again")
         }
         _ => error.hint(),
     };

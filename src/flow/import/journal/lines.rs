@@ -85,7 +85,7 @@ impl<'a> Reader<'a> {
             .split_at_checked(line.len().wrapping_sub(TAIL))
             .ok_or_else(|| self.damaged("it is too short"))?;
         if tail != format!(",\"crc\":\"{:08x}\"}}", crc32fast::hash(text)).as_bytes() {
-            return Err(self.damaged("its checksum does not fit"));
+            return Err(self.damaged("its checksum does not match"));
         }
         let entry: Entry = serde_json::from_slice(line).map_err(|error| self.damaged(&error.to_string()))?;
         if self.line == 1 && entry.journal.is_none() {
@@ -163,7 +163,7 @@ impl<'a> Reader<'a> {
                 complete: Some(content_id),
                 ..
             } => self.contents.complete = Some(content_id),
-            _ => return Err(self.damaged("nothing in it is known")),
+            _ => return Err(self.damaged("it is not an entry of a known kind")),
         }
         Ok(())
     }
@@ -195,7 +195,7 @@ impl<'a> Reader<'a> {
         target: &str,
     ) -> Result<(), JournalError> {
         if name != NAME || version != Some(VERSION) {
-            return Err(self.damaged("it is of another version of journals"));
+            return Err(self.damaged("its version of journals is not supported"));
         }
         self.check_key("origin", origin, &self.key.origin)?;
         self.check_key("target", target, &self.key.target)

@@ -124,7 +124,7 @@ fn a_journal_of_another_import_is_refused_by_name() {
         ..key()
     };
     let error = Journal::read(&path, &other).unwrap_err().to_string();
-    assert!(error.contains("its origin is `o`, this one's is `p`"), "{error}");
+    assert!(error.contains("its origin is `o`, expected `p`"), "{error}");
 }
 
 #[test]

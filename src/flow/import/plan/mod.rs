@@ -33,11 +33,11 @@ pub enum Action {
     Create,
     /// An earlier import made it; what is missing of it is added.
     Reuse,
-    /// What is there under its name takes it in.
+    /// It is merged into the existing object of that name.
     Merge,
     /// The choice leaves it out.
     Skip,
-    /// Its name is taken, and nothing was said about that.
+    /// Its name is taken, and no option says what to do.
     Conflict,
     /// An earlier import found that the target does not take it.
     Refuse,
@@ -78,9 +78,9 @@ pub struct PlannedModel {
 pub struct Tally {
     /// To be made.
     pub create: u64,
-    /// Made before.
+    /// Made by an earlier import.
     pub reuse: u64,
-    /// Taken in by what is there.
+    /// Merged into the existing object.
     pub merge: u64,
     /// Left out by choice.
     pub skip: u64,

@@ -77,7 +77,7 @@ impl Builder<'_> {
     pub(super) fn names(&mut self, named: &Named) -> Result<()> {
         if self.options.experiment_name.is_some() && named.experiments.len() > 1 {
             return Err(ImportError::choice(format!(
-                "one name was given for {} experiments",
+                "one new name was given for {} experiments",
                 named.experiments.len()
             )));
         }
@@ -137,7 +137,7 @@ impl Builder<'_> {
         }
         if is_planned && !self.fitting.limits.takes_experiment_name(&target_name) {
             return Err(ImportError::choice(format!(
-                "experiment {} has a name that the target refuses, as blank or too long; --rename-experiment gives it another",
+                "experiment {} has a name that the target refuses, because it is blank or too long; give it another with --rename-experiment",
                 experiment.experiment_id
             )));
         }

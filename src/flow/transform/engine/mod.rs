@@ -163,7 +163,7 @@ impl<'a> Engine<'a> {
         let Ready { head, outcome, place } = ready;
         let place_of = |this: &Self, follow: &mut Follow<'_>, line: &[u8]| {
             let orphan = |owner: &str| {
-                let reason = format!("`{owner}`, which it belongs to, is missing or out of order");
+                let reason = format!("its owner `{owner}` is missing or out of order");
                 this.archive.damaged(&place, &reason)
             };
             follow.place(kind, &this.places, &head, line, orphan)
@@ -309,11 +309,7 @@ impl<'a> Engine<'a> {
         }
         let line = short.as_deref().unwrap_or(line);
         let head = Head::read(kind, line).map_err(|error| damaged(&error.to_string()))?;
-        let orphan = |owner: &str| {
-            damaged(&format!(
-                "`{owner}`, which a line that is added belongs to, is missing"
-            ))
-        };
+        let orphan = |owner: &str| damaged(&format!("the owner `{owner}` of an added line is missing"));
         let Some(key) = follow.place(kind, &self.places, &head, line, orphan)? else {
             return Ok(());
         };

@@ -77,7 +77,7 @@ impl TrackWriter {
 }
 
 fn failed(scratch: &Path) -> impl FnOnce(io::Error) -> ArchiveError {
-    ArchiveError::io("use temporary file in", scratch)
+    ArchiveError::io("use a temporary file in", scratch)
 }
 
 impl Track {

@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IntoWorkspace {
-    /// Its name; there need be none of it yet.
+    /// Its name; it need not exist yet.
     pub name: String,
 }
 

@@ -25,7 +25,7 @@ pub struct SetText {
     pub kind: Option<TagKind>,
     /// The key.
     pub key: String,
-    /// Its value from now on.
+    /// Its new value.
     pub value: String,
 }
 
@@ -49,7 +49,7 @@ pub struct RenameText {
     pub kind: Option<TagKind>,
     /// The key.
     pub old: String,
-    /// The key from now on. An object that has both keys already is an error.
+    /// The new key. An object that already has both keys is an error.
     pub new: String,
 }
 

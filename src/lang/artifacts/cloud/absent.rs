@@ -50,7 +50,7 @@ pub(crate) const STORES: Stores = Stores {
 };
 
 fn unsupported() -> io::Error {
-    let message = "this build reads and writes nothing in object stores: one with the feature `cloud` does";
+    let message = "this build cannot read or write object stores: use one with the feature `cloud`";
     io::Error::new(io::ErrorKind::Unsupported, message)
 }
 

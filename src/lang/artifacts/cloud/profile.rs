@@ -40,8 +40,7 @@ pub(super) fn read(environment: &Environment) -> Result<Profile, String> {
         .map(|(id, key)| (id, Secret::new(key), value("aws_session_token").map(Secret::new)));
     if keys.is_none() && named.is_some() {
         return Err(format!(
-            "profile `{name}` of AWS_PROFILE has no keys in ~/.aws/credentials; mlark knows no roles, SSO or \
-             credential_process: `aws configure export-credentials --format env` prints variables that it takes"
+            "profile `{name}` of AWS_PROFILE has no keys in ~/.aws/credentials; mlark does not support roles, SSO or credential_process: set the variables that `aws configure export-credentials --format env` prints"
         ));
     }
     Ok(Profile {

@@ -30,7 +30,12 @@ fn open(uri: &str) -> io::Result<Remote> {
 }
 
 pub(super) fn address_of(uri: &str) -> io::Result<Address> {
-    let named = || io::Error::new(io::ErrorKind::InvalidInput, "it names no object of a bucket");
+    let named = || {
+        io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it does not name an object in a bucket",
+        )
+    };
     Address::of(uri).ok_or_else(named)
 }
 

@@ -106,7 +106,7 @@ impl Cloud {
                 return Err(CloudError { place, detail }.into());
             }
             Err(ListError::Spill(error)) => {
-                return Err(ArchiveError::io("use temporary file in", scratch)(error).into());
+                return Err(ArchiveError::io("use a temporary file in", scratch)(error).into());
             }
         };
         let merge = sorter.finish();
@@ -114,7 +114,7 @@ impl Cloud {
             cloud: self.clone(),
             store,
             prefix,
-            merge: merge.map_err(ArchiveError::io("use temporary file in", scratch))?,
+            merge: merge.map_err(ArchiveError::io("use a temporary file in", scratch))?,
             scratch: scratch.to_owned(),
             last_path: None,
             empty_folders,
@@ -214,7 +214,7 @@ impl Iterator for Listing {
             let (path, size) = match self.merge.next()? {
                 Ok(record) => record,
                 Err(error) => {
-                    return Some(Err(ArchiveError::io("use temporary file in", &self.scratch)(
+                    return Some(Err(ArchiveError::io("use a temporary file in", &self.scratch)(
                         error,
                     )));
                 }

@@ -51,7 +51,7 @@ pub(super) fn connect(bucket: &Bucket, environment: &Environment) -> Result<Conn
             let mut url = reqwest::Url::parse(&base).map_err(|error| format!("`{base}`: {error}"))?;
             let mut place = url
                 .path_segments_mut()
-                .map_err(|()| format!("`{base}` is no URL of a server"))?;
+                .map_err(|()| format!("`{base}` is not the URL of a server"))?;
             place.pop_if_empty().push(&bucket.name);
             drop(place);
             let store = builder.build().map_err(told)?;
@@ -166,7 +166,7 @@ fn s3(bucket: &str, environment: &Environment) -> Result<(AmazonS3, ClientOption
     let endpoint = builder.get_config_value(&AmazonS3ConfigKey::Endpoint);
     if let Some(endpoint) = endpoint.filter(|endpoint| !is_url_of_a_server(endpoint)) {
         return Err(format!(
-            "the endpoint `{endpoint}` is no URL such as https://host: AWS_ENDPOINT_URL or MLFLOW_S3_ENDPOINT_URL names it, or a profile"
+            "the endpoint `{endpoint}` is not a URL such as https://host: it comes from AWS_ENDPOINT_URL, MLFLOW_S3_ENDPOINT_URL or a profile"
         ));
     }
     let store = builder

@@ -30,7 +30,7 @@ pub(super) fn target(uri: &str) -> io::Result<Arc<dyn RemoteTarget>> {
     if address.prefix.is_empty() {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
-            "it names a bucket and no object in it",
+            "it names a bucket, but no object in it",
         ));
     }
     Ok(Arc::new(CloudTarget::of(cloud, address)?))
@@ -243,7 +243,9 @@ fn part(from: &mut dyn Read, length: u64, is_last: bool) -> io::Result<Vec<u8>> 
     let mut bytes = Vec::new();
     let read = (&mut *from).take(length).read_to_end(&mut bytes)? as u64;
     if read < length || is_last && from.read(&mut [0])? > 0 {
-        return Err(io::Error::other("there are fewer or more bytes than were told"));
+        return Err(io::Error::other(
+            "the number of bytes is not the one that was announced",
+        ));
     }
     Ok(bytes)
 }
@@ -318,9 +320,9 @@ impl CloudUpload {
     fn broken(&mut self, error: &Error) -> io::Error {
         let said = self.place.failed(error);
         let what = match self.give_back() {
-            Ok(()) => "nothing is left there".to_owned(),
+            Ok(()) => "nothing was left behind".to_owned(),
             Err(ended) => format!(
-                "its parts are left there, and --cleanup removes them; the store says of them: {}",
+                "its parts were left behind ({}); remove them with --cleanup",
                 told(&ended)
             ),
         };

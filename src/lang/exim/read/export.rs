@@ -39,7 +39,7 @@ pub fn export(
     if options.selection.share.is_some() {
         return Err(ExportError::NotDivided {
             source_uri: mask::redact(source),
-            detail: "a directory of mlflow-export-import is read at the speed of the disk; leave out --shard",
+            detail: "a directory of mlflow-export-import is fast to read: leave out --shard",
         });
     }
     let root = uri::local_path(source).map(PathBuf::from);

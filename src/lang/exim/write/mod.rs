@@ -110,7 +110,7 @@ pub enum ConvertError {
         source: crate::model::pyjson::PyJsonError,
     },
     /// A name that must not or cannot become a file's.
-    #[error("{what} cannot become a file: {reason}")]
+    #[error("{what} cannot be written as a file: {reason}")]
     Name {
         /// What has the name.
         what: String,

@@ -103,7 +103,7 @@ fn parsed(text: &[u8]) -> io::Result<PyJson> {
 }
 
 fn error_in(folder: &Path) -> impl FnOnce(io::Error) -> ArchiveError + '_ {
-    ArchiveError::io("use temporary file in", folder)
+    ArchiveError::io("use a temporary file in", folder)
 }
 
 #[cfg(test)]

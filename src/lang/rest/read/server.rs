@@ -202,7 +202,7 @@ impl Server {
             crate::client::Auth::Basic { user, .. } => user.clone(),
             _ => {
                 return Some(
-                    "the server asks who is there; objects this account may not read are not exported"
+                    "the server requires a login; objects that this account may not read are not exported"
                         .to_owned(),
                 );
             }
@@ -212,7 +212,7 @@ impl Server {
         match answer {
             Ok(answer) if answer["user"]["is_admin"] == Value::Bool(true) => None,
             _ => Some(format!(
-                "`{user}` is not an administrator of the server; objects this account may not read are not exported"
+                "`{user}` is not an administrator of the server; objects that this account may not read are not exported"
             )),
         }
     }

@@ -79,7 +79,7 @@ impl Folder {
         let found = log.len();
         if found > 0 {
             let parts = counted(found as u64, "parts");
-            monitor.notice(&format!("going on with {parts} in `{}`", path.display()));
+            monitor.notice(&format!("continuing with {parts} in `{}`", path.display()));
         }
         Ok(Folder {
             path,
@@ -174,7 +174,7 @@ fn reusable(path: &Path, head: &Head, resume: bool, monitor: &dyn Monitor) -> Re
     let Some(found) = found else { return Ok(false) };
     if !resume {
         monitor.notice(&format!(
-            "`{}` of an interrupted export is replaced; --resume would have continued it",
+            "replacing `{}` of an interrupted export, which --resume would have continued",
             path.display()
         ));
         return Ok(false);

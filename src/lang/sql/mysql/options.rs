@@ -81,7 +81,10 @@ fn tls(options: &mut UriOptions) -> Result<Option<SslOpts>, String> {
         return Ok(None);
     }
     if (signer || name) && ca.is_none() {
-        return Err("to check the server's certificate, name its signer's: `ssl_ca=FILE`".to_owned());
+        return Err(
+            "to check the server's certificate, name the certificate of its signer with `ssl_ca=FILE`"
+                .to_owned(),
+        );
     }
     for path in [&ca, &certificate, &key].into_iter().flatten() {
         std::fs::metadata(path).map_err(|error| format!("cannot read `{}`: {error}", path.display()))?;

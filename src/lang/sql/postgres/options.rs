@@ -159,7 +159,7 @@ fn tls(uri: &mut DatabaseUri, settings: &mut Config) -> Result<MakeTls, String> 
         .as_deref()
         .is_some_and(|path| path.as_os_str() == "system")
     {
-        return Err("`sslrootcert=system` is not known here: name the file, such as /etc/ssl/certs/ca-certificates.crt".to_owned());
+        return Err("`sslrootcert=system` is not supported: name the file, such as /etc/ssl/certs/ca-certificates.crt".to_owned());
     }
     settings.ssl_mode(match mode.as_str() {
         "disable" => SslMode::Disable,

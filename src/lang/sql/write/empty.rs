@@ -37,7 +37,7 @@ pub(super) fn check(
 ) -> Result<()> {
     let has = |name: &str| names.iter().any(|known| known == name);
     if !has("experiments") || !has("runs") {
-        let text = "it has tables, and they are not MLflow's: name an empty database".to_owned();
+        let text = "its tables are not MLflow's: name an empty database".to_owned();
         return Err(WriteError::Target(text));
     }
     for name in names {
@@ -62,7 +62,7 @@ pub(super) fn check_version(names: &[String], ask: &mut dyn FnMut(&str) -> Resul
     let known = known.join(", ");
     let has_table = names.iter().any(|name| name == "alembic_version");
     let told = if !has_table || !ask("SELECT COUNT(*) = 1 FROM alembic_version")? {
-        "its tables have no version, so MLflow did not finish them: `mlflow db upgrade` does, or name a database without tables"
+        "its tables have no version, so MLflow did not finish them: run `mlflow db upgrade`, or name a database without tables"
     } else if !ask(&format!(
         "SELECT EXISTS (SELECT 1 FROM alembic_version WHERE version_num IN ({known}))"
     ))? {

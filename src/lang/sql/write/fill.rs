@@ -199,7 +199,7 @@ impl Numbers {
             _ => ("PostgreSQL", "postgres"),
         };
         super::WriteError::Impossible(format!(
-            "this build fills no {name}: one with `--features {feature}` does"
+            "this build cannot fill {name}: use one built with `--features {feature}`"
         ))
     }
 }

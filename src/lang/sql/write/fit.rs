@@ -137,7 +137,7 @@ impl<'a> Fitted<'a> {
             return Ok(true);
         }
         Err(WriteError::Impossible(format!(
-            "the name of {kind} `{}` is that of another to this database, which tells neither case nor spaces at the end apart: rename one first",
+            "the name of {kind} `{}` equals the name of another one in this database, which ignores case and trailing spaces: rename one first",
             printable(&id)
         )))
     }
@@ -177,7 +177,7 @@ impl<'a> Fitted<'a> {
         }
         let (kind, id, _) = target.place(row, 0);
         Err(WriteError::Impossible(format!(
-            "a row of {kind} `{}` has {bytes} bytes, and the server takes {most}: set its `max_allowed_packet` higher",
+            "a row of {kind} `{}` has {bytes} bytes, more than the {most} that the server accepts: raise its `max_allowed_packet`",
             printable(&id)
         )))
     }

@@ -56,7 +56,7 @@ impl KnownExperiments {
             |head: &&Head| head.workspace == DEFAULT_WORKSPACE && head.name == DEFAULT_EXPERIMENT.1;
         if let (false, Some(head)) = (has_default, heads.iter().find(has_its_name)) {
             return Err(WriteError::Impossible(format!(
-                "experiment `{}` is named `{}`, which MLflow keeps for experiment 0, and no server would start: rename it first",
+                "experiment `{}` is named `{}`, which MLflow reserves for experiment 0; no server would start with it: rename it first",
                 head.experiment_id, head.name
             )));
         }
@@ -127,7 +127,7 @@ fn new_names(heads: &[Head]) -> Result<HashMap<usize, String>> {
         }
         if !head.is_deleted {
             return Err(WriteError::Impossible(format!(
-                "two experiments of workspace `{}` are named `{}`, and a database holds one: rename one of them",
+                "two experiments of workspace `{}` are named `{}`, but a database can hold only one: rename one of them",
                 head.workspace, head.name
             )));
         }

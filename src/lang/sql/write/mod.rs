@@ -69,7 +69,7 @@ pub enum WriteError {
     #[error(transparent)]
     Archive(#[from] ArchiveError),
     /// The database refuses.
-    #[error("the database refuses {what}: {detail}")]
+    #[error("the database refused {what}: {detail}")]
     Database {
         /// What was written.
         what: String,

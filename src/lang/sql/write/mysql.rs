@@ -51,7 +51,7 @@ fn refusal(what: &str, error: &mysql::Error) -> WriteError {
             1044 | 1142 | 1143 | 1227 => {
                 "; `GRANT ALL PRIVILEGES ON DATABASE.* TO USER` lets the user fill the database"
             }
-            1205 => "; somebody has its tables: end the server that has it",
+            1205 => "; another session is using its tables: stop the server that uses them",
             _ => "",
         },
         _ => "",
@@ -90,7 +90,7 @@ fn column_text(row: &mysql::Row, at: usize) -> Option<String> {
 fn open(uri: &str) -> Result<Shared> {
     let connection = connect(uri, &[SESSION]).map_err(|error| WriteError::Target(error.to_string()))?;
     let connection = Rc::new(RefCell::new(connection));
-    if one_text(&connection, "a question", "SELECT DATABASE()")?.is_none() {
+    if one_text(&connection, "a query", "SELECT DATABASE()")?.is_none() {
         return Err(WriteError::Target(
             "it names no database: `mysql://USER@HOST/DATABASE`".to_owned(),
         ));
@@ -100,7 +100,7 @@ fn open(uri: &str) -> Result<Shared> {
 
 fn names(connection: &Shared) -> Result<Vec<String>> {
     let sql = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()";
-    let rows = rows(connection, "a look at its tables", sql)?;
+    let rows = rows(connection, "a query of its tables", sql)?;
     Ok(rows.iter().filter_map(|row| column_text(row, 0)).collect())
 }
 
@@ -146,7 +146,7 @@ impl MysqlTarget {
 
     /// Whether an answer is other than 0.
     fn one(&self, sql: &str) -> Result<bool> {
-        let answer = one_text(&self.connection, "a question", sql)?;
+        let answer = one_text(&self.connection, "a query", sql)?;
         Ok(answer.is_some_and(|answer| answer != "0"))
     }
 
@@ -271,11 +271,11 @@ fn weigh(connection: &Shared) -> Weigh {
     Box::new(move |collation, name| {
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
         if !collation.bytes().all(is_name) {
-            return Err(WriteError::Target(format!("`{collation}` is no collation")));
+            return Err(WriteError::Target(format!("`{collation}` is not a collation")));
         }
         let name = name.replace('\'', "''").replace('\0', "\u{fffd}");
         let sql = format!("SELECT WEIGHT_STRING('{name}' COLLATE {collation})");
-        let rows = rows(&connection, "a question", &sql)?;
+        let rows = rows(&connection, "a query", &sql)?;
         Ok(match rows.first().and_then(|row| row.as_ref(0)) {
             Some(Value::Bytes(weight)) => weight.clone(),
             _ => Vec::new(),

@@ -76,7 +76,7 @@ impl PostgresTarget {
         let row = self
             .client
             .query_one(sql, &[])
-            .map_err(|error| refusal("a question", &error))?;
+            .map_err(|error| refusal("a query", &error))?;
         Ok(row.get(0))
     }
 
@@ -103,7 +103,7 @@ impl PostgresTarget {
         let rows = self
             .client
             .query(sql, &[])
-            .map_err(|error| refusal("a look at its tables", &error))?;
+            .map_err(|error| refusal("a query of its tables", &error))?;
         let mut tables = TargetTables::default();
         for row in rows {
             let (table, name, kind): (String, String, String) = (row.get(0), row.get(1), row.get(2));

@@ -31,7 +31,7 @@ impl Writer<'_> {
                 .claim(&format!("{}\0{}", workspace.unwrap_or_default(), model.name))
             {
                 return Err(WriteError::Impossible(format!(
-                    "two registered models of workspace `{}` are named `{}`, and a database holds one: rename one of them",
+                    "two registered models of workspace `{}` are named `{}`, but a database can hold only one: rename one of them",
                     printable(workspace.unwrap_or(crate::model::DEFAULT_WORKSPACE)),
                     printable(&model.name)
                 )));

@@ -20,7 +20,7 @@ const NO_SOURCES: [&str; 2] = ["dummy-source", "prompt-template"];
 /// What it leaves of the source of a deleted version.
 const REDACTED: &str = "REDACTED-SOURCE-PATH";
 
-/// The store that objects come into, as people and recipes name it.
+/// The store that objects move to, as users and recipes name it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IntoStore {
@@ -32,10 +32,10 @@ pub struct IntoStore {
     /// Folders of the store's machine, as `file:///…`, below which local URIs stay as they are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trust_local: Vec<String>,
-    /// Where objects come that name no workspace; absent where the store has no workspaces.
+    /// The workspace of objects that name none; absent if the store has no workspaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace: Option<String>,
-    /// The largest id of an experiment that the store holds; absent where that is any number of 64 bits.
+    /// The largest experiment id that the store can hold; absent if that is any 64-bit number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub largest_experiment_id: Option<i64>,
 }
@@ -58,7 +58,7 @@ impl IntoStore {
         let trusted = self.trust_local.iter().map(|folder| {
             uris::trusted_folder(folder).ok_or_else(|| {
                 let folder = crate::model::printable::printable(folder);
-                format!("`{folder}` is no folder to be trusted: one below `/`, as `file:///…`")
+                format!("`{folder}` cannot be a trusted folder: give one below `/`, as `file:///…`")
             })
         });
         Ok(RuleOptions {
@@ -74,7 +74,7 @@ impl IntoStore {
 /// What is said of a name that no workspace can have.
 fn not_a_workspace(name: &str) -> String {
     let name = crate::model::printable::printable(name);
-    format!("`{name}` is not the name of a workspace: lower-case letters, digits and `-`, at most 63")
+    format!("`{name}` cannot be the name of a workspace: use lower-case letters, digits and `-`, at most 63")
 }
 
 /// Whether MLflow takes a name for a workspace's.

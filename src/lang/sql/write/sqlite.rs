@@ -83,7 +83,7 @@ impl SqliteTarget {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let told = |error: rusqlite::Error| match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-                WriteError::Target("it is in use: end the server that has it".to_owned())
+                WriteError::Target("it is in use: stop the server that uses it".to_owned())
             }
             _ => WriteError::Target(error.to_string()),
         };
@@ -108,7 +108,7 @@ impl SqliteTarget {
     }
 
     fn names(&self) -> Result<Vec<String>> {
-        let refused = |error: rusqlite::Error| refusal("a look at its tables", &error);
+        let refused = |error: rusqlite::Error| refusal("a query of its tables", &error);
         let sql =
             "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'";
         let mut statement = self.connection.prepare(sql).map_err(refused)?;
@@ -118,7 +118,7 @@ impl SqliteTarget {
 
     fn one(&self, sql: &str) -> Result<bool> {
         let answer = self.connection.query_row(sql, [], |row| row.get(0));
-        answer.map_err(|error| refusal("a question", &error))
+        answer.map_err(|error| refusal("a query", &error))
     }
 
     fn batch(&self, what: &str, sql: &str) -> Result<()> {
@@ -162,7 +162,7 @@ pub(super) fn look(path: &Path) -> Result<TargetTables> {
 }
 
 fn read_tables(connection: &Connection) -> Result<TargetTables> {
-    let refused = |error: rusqlite::Error| refusal("a look at its tables", &error);
+    let refused = |error: rusqlite::Error| refusal("a query of its tables", &error);
     let sql = "SELECT t.name, c.name, c.\"notnull\" AND c.dflt_value IS NULL AND c.hidden = 0 AND NOT c.pk \
                FROM sqlite_master t JOIN pragma_table_xinfo(t.name) c WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%'";
     let mut statement = connection.prepare(sql).map_err(refused)?;

@@ -71,7 +71,7 @@ impl TargetTables {
         let columns = Target::ALL.iter().map(|target| self.places(*target));
         let layout = TableLayout(columns.collect::<Result<_>>()?);
         match CORE.iter().find(|target| !layout.has(**target)) {
-            Some(target) => Err(unlike(target.name(), "is not there")),
+            Some(target) => Err(unlike(target.name(), "is missing")),
             None => Ok(layout),
         }
     }
@@ -85,7 +85,7 @@ impl TargetTables {
         let unknown =
             |(name, column): &(&String, &Column)| column.is_required && !written.contains(&name.as_str());
         if let Some((name, _)) = table.iter().find(unknown) {
-            let what = format!("wants a value for column `{name}`, which this mlark does not know");
+            let what = format!("needs a value for column `{name}`, which this mlark does not know");
             return Err(unlike(target.name(), &what));
         }
         let is_there = |at: &usize| table.contains_key(written[*at]);

@@ -90,7 +90,7 @@ fn what_the_journal_knows_and_the_target_lacks_ends_the_plan() {
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "experiments `7` was imported as `31`, and the target no longer has that"
+        "experiments `7` was imported as `31`, but the target no longer has it"
     );
 }
 
@@ -168,7 +168,7 @@ fn one_name_fits_one_experiment() {
     let error = written
         .try_plan(&server("3.18.0"), &IdMap::default(), &options)
         .unwrap_err();
-    assert_eq!(error.to_string(), "one name was given for 3 experiments");
+    assert_eq!(error.to_string(), "one new name was given for 3 experiments");
     let one = ImportOptions {
         only: Only {
             experiments: Patterns::names(vec!["fraud".to_owned()]).unwrap(),

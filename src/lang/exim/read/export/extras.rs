@@ -77,7 +77,7 @@ impl Exporter<'_> {
         points: BTreeMap<String, Vec<Point>>,
         bad_points: u64,
     ) -> Result<()> {
-        let scratch_error = |error| ArchiveError::io("use temporary file for", file)(error);
+        let scratch_error = |error| ArchiveError::io("use a temporary file for", file)(error);
         for (key, points) in points {
             let mut series = self.export.writer.point_series();
             for point in points {

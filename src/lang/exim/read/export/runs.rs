@@ -223,7 +223,7 @@ impl Exporter<'_> {
     fn metrics(&mut self, run: &Run, file: &Path, mut metrics: Metrics) -> Result<()> {
         let key = run.sort_key();
         let run_id = &run.info.run_id;
-        let scratch_error = |error| ArchiveError::io("use temporary file for", file)(error);
+        let scratch_error = |error| ArchiveError::io("use a temporary file for", file)(error);
         while let Some((metric, series, bad_points)) = metrics.take_next().map_err(scratch_error)? {
             if series.is_empty() && bad_points == 0 {
                 self.export.limit(Kind::Metrics.name(), "*", Reason::NoPoints, 1);

@@ -38,7 +38,7 @@ fn statements(script: &str) -> Vec<String> {
 
 /// What the tables hold: those that are there, or those that will be made.
 pub(super) fn tables(connection: &Shared, is_made: bool) -> Result<TargetTables> {
-    let packet = one_text(connection, "a question", "SELECT @@max_allowed_packet")?;
+    let packet = one_text(connection, "a query", "SELECT @@max_allowed_packet")?;
     let packet = packet
         .and_then(|bytes| bytes.parse::<usize>().ok())
         .unwrap_or(1 << 20);
@@ -48,7 +48,7 @@ pub(super) fn tables(connection: &Shared, is_made: bool) -> Result<TargetTables>
     };
     if is_made {
         let settings = "SELECT @@character_set_database UNION ALL SELECT @@collation_database";
-        let settings = rows(connection, "a question", settings)?;
+        let settings = rows(connection, "a query", settings)?;
         let setting = |at: usize| {
             settings
                 .get(at)
@@ -62,7 +62,7 @@ pub(super) fn tables(connection: &Shared, is_made: bool) -> Result<TargetTables>
     let sql = "SELECT c.table_name, c.column_name, c.data_type, c.character_maximum_length, c.character_octet_length, \
                c.collation_name, c.character_set_name, c.is_nullable = 'NO' AND c.column_default IS NULL AND c.extra = '' \
                FROM information_schema.columns c WHERE c.table_schema = DATABASE()";
-    for row in rows(connection, "a look at its tables", sql)? {
+    for row in rows(connection, "a query of its tables", sql)? {
         let at = |at: usize| column_text(&row, at).unwrap_or_default();
         if let Some(set) = column_text(&row, 6) {
             check_characters(&set, &format!("column `{}.{}`", at(0), at(1)))?;
