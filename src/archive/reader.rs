@@ -105,6 +105,12 @@ impl Archive {
         Lines::new(self, files)
     }
 
+    /// The lines of those files of the archive that are wanted, in order.
+    pub(crate) fn lines_where(&self, is_wanted: impl Fn(&FileDescriptor) -> bool) -> Lines<'_> {
+        let files = self.manifest().files.iter();
+        self.lines_of(files.filter(|file| is_wanted(file)).cloned().collect())
+    }
+
     /// The objects of a kind, in order.
     pub fn objects<T: Object>(&self) -> Objects<'_, T> {
         Objects::new(self.lines(T::KIND))

@@ -8,11 +8,11 @@ use crate::archive::walk::JoinedObjects;
 use crate::flow::import::artifacts;
 use crate::flow::import::plan::Action;
 use crate::flow::import::plan::limits::Texts;
-use crate::flow::import::version_source::{self, Given, Places};
+use crate::flow::import::version_source::KnownPlaces;
+use crate::flow::import::version_source::{self, Given};
 use crate::flow::import::{ImportError, Result, identity, mlmodel, spans};
 use crate::format::{Kind, Object, order};
 use crate::lang::exim::tags::VersionContexts;
-use crate::lang::rest::api::TargetId;
 use crate::lang::rest::keys::takes_alias;
 use crate::lang::rest::mark;
 use crate::lang::rest::version::Feature;
@@ -204,7 +204,10 @@ impl Expected<'_, '_, '_> {
         if is_prompt {
             version.source = None;
         } else {
-            let source = version_source::rewrite(Given::of(&version, &of), self);
+            let (plan, api) = (self.context.plan, self.context.api);
+            let id = |kind, id: &str| self.context.mapping.id(kind, id);
+            let places = KnownPlaces { id: &id, plan, api };
+            let source = version_source::rewrite(Given::of(&version, &of), &places);
             if source.fault.is_some() {
                 return Ok(None);
             }
@@ -224,12 +227,8 @@ impl Expected<'_, '_, '_> {
         let archive = self.context.archive;
         let mut traces = JoinedObjects::<Trace>::new(archive, &[Kind::Spans, Kind::Artifacts])?;
         while let Some(mut trace) = traces.next()? {
-            if !self
-                .context
-                .plan
-                .chosen
-                .in_experiment(Kind::Traces, &trace.experiment_id)
-            {
+            let chosen = &self.context.plan.chosen;
+            if !chosen.in_experiment(Kind::Traces, &trace.experiment_id) {
                 continue;
             }
             let lines = traces.lines(Kind::Spans)?;
@@ -261,19 +260,18 @@ impl Expected<'_, '_, '_> {
     }
 
     fn genai(&mut self) -> Result<()> {
-        let archive = self.context.archive;
+        let (archive, mapping, chosen) = (
+            self.context.archive,
+            self.context.mapping,
+            &self.context.plan.chosen,
+        );
         let mut seen = HashSet::new();
         for dataset in archive.objects::<EvaluationDataset>() {
             let mut dataset: EvaluationDataset = dataset?;
             // One without experiments is in no selection of a target.
-            let is_seen = !dataset.experiment_ids.is_empty() && self.context.plan.chosen.dataset(&dataset);
-            if is_seen
-                && self
-                    .context
-                    .mapping
-                    .id(Kind::EvaluationDatasets, &dataset.dataset_id)
-                    .is_some()
-            {
+            let is_seen = !dataset.experiment_ids.is_empty() && chosen.dataset(&dataset);
+            let known = mapping.id(Kind::EvaluationDatasets, &dataset.dataset_id);
+            if is_seen && known.is_some() {
                 seen.insert(dataset.dataset_id.clone());
                 plain_dataset(&mut dataset);
                 self.write(&dataset)?;
@@ -288,12 +286,7 @@ impl Expected<'_, '_, '_> {
         }
         for scorer in archive.objects::<Scorer>() {
             let mut scorer: Scorer = scorer?;
-            if self
-                .context
-                .plan
-                .chosen
-                .in_experiment(Kind::Scorers, &scorer.experiment_id)
-            {
+            if chosen.in_experiment(Kind::Scorers, &scorer.experiment_id) {
                 plain_scorer(&mut scorer);
                 self.write(&scorer)?;
             }
@@ -328,39 +321,6 @@ fn rewrite_ids(context: &Context<'_>, file: &mut ArtifactFile) -> Result<()> {
         file.sha256 = Some(Digest(Sha256::digest(&bytes).into()));
     }
     Ok(())
-}
-
-impl Places for Expected<'_, '_, '_> {
-    fn run(&self, id: &str) -> Option<TargetId> {
-        self.context.mapping.id(Kind::Runs, id)
-    }
-
-    fn logged_model(&self, id: &str) -> Option<TargetId> {
-        self.context.mapping.id(Kind::LoggedModels, id)
-    }
-
-    fn version(&self, name: &str, version: &str) -> Option<(String, String)> {
-        if !self.context.plan.order.can_be_source(name, version) {
-            return None;
-        }
-        let number = self
-            .context
-            .mapping
-            .name(Kind::ModelVersions, &format!("{name}/{version}"))?;
-        Some((self.context.mapping.name(Kind::RegisteredModels, name)?, number))
-    }
-
-    fn alias(&self, name: &str, alias: &str) -> Option<u64> {
-        self.context.plan.named.alias(name, alias)
-    }
-
-    fn run_artifacts(&self, new_run_id: &TargetId) -> Option<String> {
-        Some(self.context.api.run(new_run_id).ok()??.artifact_uri)
-    }
-
-    fn model_artifacts(&self, new_model_id: &TargetId) -> Option<String> {
-        Some(self.context.api.logged_model(new_model_id).ok()??.artifact_uri)
-    }
 }
 
 /// The order of an experiment's id, for lists of them.

@@ -9,7 +9,7 @@ use crate::archive::{Archive, ArchiveWriter};
 use crate::flow::import::plan::limits::PARENT_TAG;
 use crate::flow::import::{Result, identity};
 use crate::format::Kind;
-use crate::format::line::Object as _;
+use crate::format::Object;
 use crate::lang::rest::mark;
 use crate::model::*;
 
@@ -34,27 +34,31 @@ struct Found<'c, 'a, 'w> {
 }
 
 impl Found<'_, '_, '_> {
-    fn old(&self, kind: Kind, id: &str) -> Option<String> {
-        self.context.reverse.get(kind, id)
-    }
-
-    fn experiments(&mut self) -> Result<()> {
-        for experiment in self.actual.objects::<Experiment>() {
-            let mut experiment: Experiment = experiment?;
-            let Some(id) = self.old(Kind::Experiments, &experiment.experiment_id) else {
-                continue;
-            };
-            experiment.experiment_id = id;
-            experiment.tags.remove(mark::KEY);
-            experiment.tags.remove(identity::KEY);
-            plain_experiment(&mut experiment);
-            self.writer.write(&experiment)?;
+    /// Writes those objects of a kind that `old` knows from the archive and makes the same again.
+    fn each<T: Object>(&mut self, mut old: impl FnMut(&mut T) -> Option<()>) -> Result<()> {
+        for object in self.actual.objects::<T>() {
+            let mut object = object?;
+            if old(&mut object).is_some() {
+                self.writer.write(&object)?;
+            }
         }
         Ok(())
     }
 
+    fn experiments(&mut self) -> Result<()> {
+        let reverse = &self.context.reverse;
+        self.each(|experiment: &mut Experiment| {
+            experiment.experiment_id = reverse.get(Kind::Experiments, &experiment.experiment_id)?;
+            experiment.tags.remove(mark::KEY);
+            experiment.tags.remove(identity::KEY);
+            plain_experiment(experiment);
+            Some(())
+        })
+    }
+
     fn runs(&mut self) -> Result<()> {
         let reverse = &self.context.reverse;
+        let of_run = |run: &str| reverse.or_same(Kind::Runs, run);
         let mut runs = JoinedObjects::<Run>::new(self.actual, &[Kind::Metrics, Kind::Artifacts])?;
         while let Some(mut run) = runs.next()? {
             let Some(id) = reverse.get(Kind::Runs, &run.info.run_id) else {
@@ -63,9 +67,7 @@ impl Found<'_, '_, '_> {
             run.info.run_id = id;
             run.info.experiment_id = reverse.or_same(Kind::Experiments, &run.info.experiment_id);
             run.tags.remove(mark::KEY);
-            rename(&mut run.tags, PARENT_TAG, |parent| {
-                reverse.or_same(Kind::Runs, parent)
-            });
+            rename(&mut run.tags, PARENT_TAG, of_run);
             for input in &mut run.inputs.model_inputs {
                 input.model_id = reverse.or_same(Kind::LoggedModels, &input.model_id);
             }
@@ -110,7 +112,8 @@ impl Found<'_, '_, '_> {
     }
 
     fn registry(&mut self) -> Result<()> {
-        let reverse = &self.context.reverse;
+        let context = self.context;
+        let reverse = &context.reverse;
         let mapped_ids = |tags: &mut TextMap| {
             for (key, kind) in [
                 ("_mlflow_experiment_ids", Kind::Experiments),
@@ -122,14 +125,11 @@ impl Found<'_, '_, '_> {
                 });
             }
         };
-        for model in self.actual.objects::<RegisteredModel>() {
-            let mut model: RegisteredModel = model?;
-            if !self.context.is_here(model.workspace.as_deref()) {
-                continue;
-            }
-            let Some(name) = reverse.get(Kind::RegisteredModels, &model.name) else {
-                continue;
-            };
+        self.each(|model: &mut RegisteredModel| {
+            let is_here = context.is_here(model.workspace.as_deref());
+            let name = reverse
+                .get(Kind::RegisteredModels, &model.name)
+                .filter(|_| is_here)?;
             for version in model.aliases.values_mut() {
                 let id = reverse.get(Kind::ModelVersions, &format!("{}/{version}", model.name));
                 let number = id.and_then(|id| id.rsplit_once('/')?.1.parse().ok());
@@ -138,36 +138,31 @@ impl Found<'_, '_, '_> {
             model.name = name;
             model.tags.remove(mark::KEY);
             mapped_ids(&mut model.tags);
-            plain_registered_model(&mut model);
-            self.writer.write(&model)?;
-        }
-        for version in self.actual.objects::<ModelVersion>() {
-            let mut version: ModelVersion = version?;
-            if !self.context.is_here(version.workspace.as_deref()) {
-                continue;
-            }
-            let Some(id) = reverse.get(Kind::ModelVersions, &version.id()) else {
-                continue;
-            };
-            let Some((name, number)) = id.rsplit_once('/') else {
-                continue;
-            };
+            plain_registered_model(model);
+            Some(())
+        })?;
+        self.each(|version: &mut ModelVersion| {
+            let is_here = context.is_here(version.workspace.as_deref());
+            let id = reverse
+                .get(Kind::ModelVersions, &version.id())
+                .filter(|_| is_here)?;
+            let (name, number) = id.rsplit_once('/')?;
             version.name = name.to_owned();
             version.version = number.parse().unwrap_or(version.version);
-            version.run_id = version.run_id.map(|run| reverse.or_same(Kind::Runs, &run));
+            version.run_id = version.run_id.take().map(|run| reverse.or_same(Kind::Runs, &run));
             version.tags.remove(mark::KEY);
             mapped_ids(&mut version.tags);
             if registry::is_prompt(&version.tags) {
                 version.source = None;
             }
-            plain_version(&mut version);
-            self.writer.write(&version)?;
-        }
-        Ok(())
+            plain_version(version);
+            Some(())
+        })
     }
 
     fn traces(&mut self) -> Result<()> {
         let reverse = &self.context.reverse;
+        let of_run = |run: &str| reverse.or_same(Kind::Runs, run);
         let is_old = self.context.target.has_only_old_traces();
         let mut traces = JoinedObjects::<Trace>::new(self.actual, &[Kind::Spans, Kind::Artifacts])?;
         while let Some(mut trace) = traces.next()? {
@@ -176,17 +171,13 @@ impl Found<'_, '_, '_> {
             };
             trace.trace_id = id;
             trace.experiment_id = reverse.or_same(Kind::Experiments, &trace.experiment_id);
-            rename(&mut trace.trace_metadata, "mlflow.sourceRun", |run| {
-                reverse.or_same(Kind::Runs, run)
-            });
+            rename(&mut trace.trace_metadata, "mlflow.sourceRun", of_run);
             rename(&mut trace.trace_metadata, "mlflow.modelId", |model| {
                 reverse.or_same(Kind::LoggedModels, model)
             });
             for assessment in &mut trace.assessments {
                 let key = "mlflow.assessment.sourceRunId";
-                rename(&mut assessment.metadata, key, |run| {
-                    reverse.or_same(Kind::Runs, run)
-                });
+                rename(&mut assessment.metadata, key, of_run);
             }
             for run in &mut trace.linked_runs {
                 *run = reverse.or_same(Kind::Runs, run);
@@ -216,42 +207,26 @@ impl Found<'_, '_, '_> {
 
     fn genai(&mut self) -> Result<()> {
         let reverse = &self.context.reverse;
-        for dataset in self.actual.objects::<EvaluationDataset>() {
-            let mut dataset: EvaluationDataset = dataset?;
-            let Some(id) = reverse.get(Kind::EvaluationDatasets, &dataset.dataset_id) else {
-                continue;
-            };
-            dataset.dataset_id = id;
+        self.each(|dataset: &mut EvaluationDataset| {
+            dataset.dataset_id = reverse.get(Kind::EvaluationDatasets, &dataset.dataset_id)?;
             let experiments = dataset.experiment_ids.iter();
-            let experiments = experiments
-                .map(|id| reverse.or_same(Kind::Experiments, id))
-                .collect();
-            dataset.experiment_ids = sorted(experiments);
+            let experiments = experiments.map(|id| reverse.or_same(Kind::Experiments, id));
+            dataset.experiment_ids = sorted(experiments.collect());
             dataset.tags.remove(mark::KEY);
-            plain_dataset(&mut dataset);
-            self.writer.write(&dataset)?;
-        }
-        for record in self.actual.objects::<DatasetRecord>() {
-            let mut record: DatasetRecord = record?;
-            let Some(id) = reverse.get(Kind::EvaluationDatasets, &record.dataset_id) else {
-                continue;
-            };
-            record.dataset_id = id;
-            plain_record(&mut record);
-            self.writer.write(&record)?;
-        }
-        for scorer in self.actual.objects::<Scorer>() {
-            let mut scorer: Scorer = scorer?;
-            let Some(id) = reverse.get(Kind::Experiments, &scorer.experiment_id) else {
-                continue;
-            };
-            scorer.experiment_id = id;
-            if reverse.get(Kind::Scorers, &scorer.id()).is_some() {
-                plain_scorer(&mut scorer);
-                self.writer.write(&scorer)?;
-            }
-        }
-        Ok(())
+            plain_dataset(dataset);
+            Some(())
+        })?;
+        self.each(|record: &mut DatasetRecord| {
+            record.dataset_id = reverse.get(Kind::EvaluationDatasets, &record.dataset_id)?;
+            plain_record(record);
+            Some(())
+        })?;
+        self.each(|scorer: &mut Scorer| {
+            scorer.experiment_id = reverse.get(Kind::Experiments, &scorer.experiment_id)?;
+            reverse.get(Kind::Scorers, &scorer.id())?;
+            plain_scorer(scorer);
+            Some(())
+        })
     }
 }
 

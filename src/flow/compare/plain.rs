@@ -6,6 +6,11 @@ use crate::model::*;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+/// An empty text is none.
+fn drop_empty(text: &mut Option<String>) {
+    text.take_if(|text| text.is_empty());
+}
+
 /// Leaves out of a run what servers choose.
 pub(crate) fn plain_run(run: &mut Run) {
     run.keep_what_targets_take();
@@ -14,16 +19,16 @@ pub(crate) fn plain_run(run: &mut Run) {
     info.keep_what_targets_take();
     info.start_time = Some(info.start_time.unwrap_or(0));
     info.end_time = info.end_time.filter(|time| *time != 0);
-    info.user_id = info.user_id.take().filter(|user| !user.is_empty());
-    info.run_name = info.run_name.take().filter(|name| !name.is_empty());
+    drop_empty(&mut info.user_id);
+    drop_empty(&mut info.run_name);
 }
 
 /// Leaves out of a logged model what servers choose.
 pub(crate) fn plain_logged_model(model: &mut LoggedModel) {
     model.keep_what_targets_take();
     model.tags.remove("mlflow.modelVersions");
-    model.source_run_id = model.source_run_id.take().filter(|run| !run.is_empty());
-    model.model_type = model.model_type.take().filter(|text| !text.is_empty());
+    drop_empty(&mut model.source_run_id);
+    drop_empty(&mut model.model_type);
 }
 
 /// Leaves out of a trace what servers choose.
@@ -39,13 +44,13 @@ pub(crate) fn plain_trace(trace: &mut Trace) {
     ] {
         trace.tags.remove(key);
     }
-    for text in [
+    [
         &mut trace.client_request_id,
         &mut trace.request_preview,
         &mut trace.response_preview,
-    ] {
-        *text = text.take().filter(|text| !text.is_empty());
-    }
+    ]
+    .into_iter()
+    .for_each(drop_empty);
     trace.assessments.iter_mut().for_each(plain_assessment);
     trace
         .assessments
@@ -82,8 +87,8 @@ pub(crate) fn plain_old_span(span: &mut Span) {
 fn plain_assessment(assessment: &mut Assessment) {
     assessment.keep_what_targets_take();
     assessment.valid = Some(assessment.valid.unwrap_or(true));
-    assessment.rationale = assessment.rationale.take().filter(|text| !text.is_empty());
-    assessment.overrides = assessment.overrides.take().filter(|text| !text.is_empty());
+    drop_empty(&mut assessment.rationale);
+    drop_empty(&mut assessment.overrides);
     for value in [&mut assessment.feedback, &mut assessment.expectation]
         .into_iter()
         .flatten()
@@ -115,7 +120,7 @@ pub(crate) fn plain_experiment(experiment: &mut Experiment) {
 
 pub(crate) fn plain_registered_model(model: &mut RegisteredModel) {
     model.keep_what_targets_take();
-    model.description = model.description.take().filter(|text| !text.is_empty());
+    drop_empty(&mut model.description);
 }
 
 pub(crate) fn plain_version(version: &mut ModelVersion) {
@@ -124,13 +129,13 @@ pub(crate) fn plain_version(version: &mut ModelVersion) {
         .current_stage
         .take()
         .filter(|stage| !matches!(stage.as_str(), "" | "None"));
-    for text in [
+    [
         &mut version.description,
         &mut version.run_link,
         &mut version.run_id,
-    ] {
-        *text = text.take().filter(|text| !text.is_empty());
-    }
+    ]
+    .into_iter()
+    .for_each(drop_empty);
 }
 
 pub(crate) fn plain_dataset(dataset: &mut EvaluationDataset) {

@@ -1,8 +1,11 @@
 //! What a model version was made from, said anew for the target, whose servers check it.
 
 use super::artifacts::Destination;
+use crate::flow::import::plan::Plan;
+use crate::format::Kind;
 use crate::format::Reason;
 use crate::lang::exim::tags::canonical::VersionContext;
+use crate::lang::rest::api::Api;
 use crate::lang::rest::api::TargetId;
 use crate::model::ModelVersion;
 use crate::model::OwnerKind;
@@ -22,6 +25,44 @@ pub(crate) trait Places {
     fn run_artifacts(&self, new_run_id: &TargetId) -> Option<String>;
     /// Where a logged model of the target keeps its artifacts.
     fn model_artifacts(&self, new_model_id: &TargetId) -> Option<String>;
+}
+
+/// The places of an import: what is known of ids, the plan, and the server.
+pub(crate) struct KnownPlaces<'a> {
+    pub id: &'a dyn Fn(Kind, &str) -> Option<TargetId>,
+    pub plan: &'a Plan,
+    pub api: &'a Api,
+}
+
+impl Places for KnownPlaces<'_> {
+    fn run(&self, id: &str) -> Option<TargetId> {
+        (self.id)(Kind::Runs, id)
+    }
+
+    fn logged_model(&self, id: &str) -> Option<TargetId> {
+        (self.id)(Kind::LoggedModels, id)
+    }
+
+    fn version(&self, name: &str, version: &str) -> Option<(String, String)> {
+        if !self.plan.order.can_be_source(name, version) {
+            return None;
+        }
+        let number = (self.id)(Kind::ModelVersions, &format!("{name}/{version}"))?;
+        let name = (self.id)(Kind::RegisteredModels, name)?;
+        Some((name.into_string(), number.into_string()))
+    }
+
+    fn alias(&self, name: &str, alias: &str) -> Option<u64> {
+        self.plan.named.alias(name, alias)
+    }
+
+    fn run_artifacts(&self, new_run_id: &TargetId) -> Option<String> {
+        Some(self.api.run(new_run_id).ok()??.artifact_uri)
+    }
+
+    fn model_artifacts(&self, new_model_id: &TargetId) -> Option<String> {
+        Some(self.api.logged_model(new_model_id).ok()??.artifact_uri)
+    }
 }
 
 /// A source for the target.

@@ -63,9 +63,7 @@ pub(super) fn take_losses(writer: &mut ArchiveWriter, archives: &[&Archive]) -> 
         } else {
             writer.adopt_losses(losses);
         }
-        let files = archive.manifest().files.iter();
-        let files = files.filter(|file| file.path == ArchivePath::losses()).cloned();
-        let mut lines = archive.lines_of(files.collect());
+        let mut lines = archive.lines_where(|file| file.path == ArchivePath::losses());
         while let Some(line) = lines.next_line()? {
             writer.adopt_failure(line.bytes)?;
         }
@@ -75,9 +73,7 @@ pub(super) fn take_losses(writer: &mut ArchiveWriter, archives: &[&Archive]) -> 
 
 /// Blobs that an archive's undo records refer to, which are not taken over.
 pub(super) fn suspects_of_undo(archive: &Archive, suspects: &mut BTreeSet<Digest>) -> Result<()> {
-    let files = archive.manifest().files.iter();
-    let files = files.filter(|file| file.path.undo_part().is_some()).cloned();
-    let mut lines = archive.lines_of(files.collect());
+    let mut lines = archive.lines_where(|file| file.path.undo_part().is_some());
     while let Some(line) = lines.next_line()? {
         suspects.extend(digests_in(line.bytes));
     }

@@ -124,8 +124,7 @@ impl RestoreOptions {
     /// # Errors
     /// The database is of a kind that a restore does not make, or cannot be reached.
     pub fn database_edit(&self, uri: &str, artifacts: &Path) -> Result<IntoStore, RestoreError> {
-        let numbers = numbers_of(uri)?;
-        let target = LookedAt::at(uri, numbers).map_err(|error| told(uri, error))?;
+        let (numbers, target) = look_at(uri)?;
         Ok(self.edit_for(artifacts, numbers, target.layout()))
     }
 
@@ -182,13 +181,19 @@ pub(crate) fn destination(artifacts: &Path) -> Result<PathBuf, ArchiveError> {
     }
 }
 
+/// A database that is looked at.
+fn look_at(uri: &str) -> Result<(Numbers, LookedAt), RestoreError> {
+    let numbers = numbers_of(uri)?;
+    let found = LookedAt::at(uri, numbers).map_err(|error| told(uri, error))?;
+    Ok((numbers, found))
+}
+
 /// The numbers that experiments of an archive have in a database, by their ids in the archive.
 ///
 /// # Errors
 /// The archive cannot be read, the database cannot be reached, or it cannot hold them.
 pub fn ids_in(archive: &Archive, uri: &str, options: &RestoreOptions) -> Result<Vec<NewId>, RestoreError> {
-    let numbers = numbers_of(uri)?;
-    let found = LookedAt::at(uri, numbers).map_err(|error| told(uri, error))?;
+    let (numbers, found) = look_at(uri)?;
     if found.is_empty() {
         let text = format!(
             "`{}` has no MLflow tables: nothing was restored into it",
@@ -284,8 +289,7 @@ pub fn expect(
     differs: &mut dyn FnMut(Difference),
 ) -> Result<RestoreReport, RestoreError> {
     let root = artifacts.unwrap_or(Path::new("/"));
-    let numbers = numbers_of(uri)?;
-    let target = LookedAt::at(uri, numbers).map_err(|error| told(uri, error))?;
+    let (numbers, target) = look_at(uri)?;
     let layout = target.layout().clone();
     let load = Load {
         archive,

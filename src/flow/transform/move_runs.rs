@@ -1,6 +1,7 @@
 //! Runs that come into another experiment, with their children, the logged models that they made, and their traces.
 
 use super::error::{Result, TransformError};
+use super::select::see_experiments_and_runs;
 use super::select::{DatasetName, RunFacts};
 use super::sought::names;
 use super::step::{EditedLine, Fate, Step};
@@ -77,19 +78,7 @@ struct Moving {
 pub(super) fn move_runs(edit: &MoveRuns, view: &View<'_>) -> Result<Box<dyn Step>> {
     let sources = names(EDIT, &edit.experiments)?;
     let mut asked = AskedNames::by(OPTIONS, &sources, &edit.runs, &Patterns::default());
-    let mut from = HashSet::new();
-    view.for_each_head(Kind::Experiments, |head| {
-        let called = [text(&head.experiment_id), text(&head.name)];
-        asked.experiments.see(&called);
-        if called.iter().any(|name| sources.matches(name)) {
-            from.insert(called[0].to_owned());
-        }
-        Ok(())
-    })?;
-    view.for_each_head(Kind::Runs, |head| {
-        asked.runs.see(&[text(&head.run_id)]);
-        Ok(())
-    })?;
+    let from = see_experiments_and_runs(view, &mut asked, &sources)?;
     let matched = asked.finish()?;
     let to = target(&edit.to, view)?;
     let mut moving = Moving {

@@ -27,12 +27,7 @@ pub(super) fn leave_undo(
     archive: &Archive,
     requires: &mut Vec<String>,
 ) -> Result<()> {
-    let files = archive.manifest().files.iter();
-    let records = files
-        .filter(|file| file.path.undo_part().is_some())
-        .cloned()
-        .collect();
-    let mut lines = archive.lines_of(records);
+    let mut lines = archive.lines_where(|file| file.path.undo_part().is_some());
     while let Some(line) = lines.next_line()? {
         writer.drop_references(line.bytes);
     }
@@ -50,9 +45,7 @@ pub(super) fn take_losses(
 ) -> Result<()> {
     let is_redacted = |kind: &str| redacted.iter().any(|redacted| redacted.name() == kind);
     let mut losses = archive.manifest().losses.clone();
-    let files = archive.manifest().files.iter();
-    let list = files.filter(|file| is_losses(file)).cloned().collect();
-    let mut lines = archive.lines_of(list);
+    let mut lines = archive.lines_where(is_losses);
     while let Some(line) = lines.next_line()? {
         let loss: Loss = serde_json::from_slice(line.bytes)
             .map_err(|error| archive.damaged(&line.place(), &error.to_string()))?;

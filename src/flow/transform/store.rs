@@ -7,8 +7,8 @@ use super::view::View;
 use crate::format::Kind;
 use crate::format::line::{canonical, to_value};
 use crate::lang::sql::write::{
-    ARCHIVE_LOCATION, CREATED, IntoStore, PROMPT_EXPERIMENTS, REQUEST_TIME, Rules, StorePlace,
-    TRACE_LOCATION, WriteError, has_files,
+    ARCHIVE_LOCATION, CREATED, IntoStore, KnownExperiment, PROMPT_EXPERIMENTS, REQUEST_TIME, Rules,
+    StorePlace, TRACE_LOCATION, WriteError, has_files,
 };
 use crate::model::{ArtifactList, Experiment, ModelVersion, OwnerKind, Text};
 use serde::Deserialize;
@@ -41,21 +41,14 @@ fn refused(reason: String) -> TransformError {
 /// What a line of a run says of its place.
 #[derive(Deserialize)]
 struct RunLine {
-    info: RunRoot,
+    info: Root,
 }
 
+/// What a run or a logged model says of its place.
 #[derive(Deserialize)]
-struct RunRoot {
-    run_id: String,
-    experiment_id: String,
-    #[serde(default)]
-    artifact_uri: Option<Value>,
-}
-
-/// What a line of a logged model says of its place.
-#[derive(Deserialize)]
-struct ModelRoot {
-    model_id: String,
+struct Root {
+    #[serde(alias = "run_id", alias = "model_id")]
+    id: String,
     experiment_id: String,
     #[serde(default)]
     artifact_uri: Option<Value>,
@@ -84,21 +77,12 @@ pub(super) fn into_store(into: &IntoStore, view: &View<'_>) -> Result<Box<dyn St
     })?;
     view.for_each_text(Kind::Runs, |line| {
         let run: RunLine = view.read(Kind::Runs, serde_json::from_slice(line))?;
-        let known = rules.experiment(&run.info.experiment_id);
-        let place = known.map(|known| known.place().run(&run.info.run_id));
-        learn_root(
-            &mut rules,
-            &run.info.run_id,
-            place,
-            run.info.artifact_uri.as_ref(),
-        );
+        learn_root(&mut rules, &run.info, |home| home.run(&run.info.id));
         Ok(())
     })?;
     view.for_each_text(Kind::LoggedModels, |line| {
-        let model: ModelRoot = view.read(Kind::LoggedModels, serde_json::from_slice(line))?;
-        let known = rules.experiment(&model.experiment_id);
-        let place = known.map(|known| known.place().logged_model(&model.model_id));
-        learn_root(&mut rules, &model.model_id, place, model.artifact_uri.as_ref());
+        let model: Root = view.read(Kind::LoggedModels, serde_json::from_slice(line))?;
+        learn_root(&mut rules, &model, |home| home.logged_model(&model.id));
         Ok(())
     })?;
     let mut step = Into {
@@ -124,11 +108,12 @@ pub(super) fn into_store(into: &IntoStore, view: &View<'_>) -> Result<Box<dyn St
     Ok(Box::new(step))
 }
 
-fn learn_root(rules: &mut Rules, id: &str, place: Option<StorePlace>, stated: Option<&Value>) {
-    if let Some(place) = place {
-        let stated = stated.and_then(Value::as_str);
+fn learn_root(rules: &mut Rules, root: &Root, place: impl FnOnce(StorePlace) -> StorePlace) {
+    if let Some(known) = rules.experiment(&root.experiment_id) {
+        let place = place(known.place());
+        let stated = root.artifact_uri.as_ref().and_then(Value::as_str);
         let (uri, _) = rules.place(&place, stated);
-        rules.learn_root(id, stated, &uri);
+        rules.learn_root(&root.id, stated, &uri);
     }
 }
 
@@ -145,6 +130,11 @@ fn text<'o>(object: &'o Map<String, Value>, field: &str) -> Option<&'o str> {
 }
 
 impl Into {
+    /// The experiment of an object, where it is known.
+    fn home(&self, object: &Map<String, Value>) -> Option<&KnownExperiment> {
+        text(object, "experiment_id").and_then(|id| self.rules.experiment(id))
+    }
+
     /// Puts an object into its workspace.
     fn workspace(&self, object: &mut Map<String, Value>) -> bool {
         let new = self.rules.workspace(text(object, "workspace")).map(Value::from);
@@ -153,7 +143,7 @@ impl Into {
 
     /// Gives an object the id of its experiment; whether that is another, or none where it has none.
     fn experiment_id(&self, object: &mut Map<String, Value>) -> bool {
-        let known = text(object, "experiment_id").and_then(|id| self.rules.experiment(id));
+        let known = self.home(object);
         let id = known.map(|known| known.id.to_string());
         id.is_some_and(|id| put(object, "experiment_id", Some(id.into())))
     }
@@ -193,7 +183,7 @@ impl Into {
     }
 
     fn experiment(&self, object: &mut Map<String, Value>) -> bool {
-        let Some(known) = text(object, "experiment_id").and_then(|id| self.rules.experiment(id)) else {
+        let Some(known) = self.home(object) else {
             return false;
         };
         let (location, _) = self
@@ -210,7 +200,7 @@ impl Into {
 
     /// A run or a logged model.
     fn rooted(&self, object: &mut Map<String, Value>, id: &str, is_model: bool) -> bool {
-        let known = text(object, "experiment_id").and_then(|id| self.rules.experiment(id));
+        let known = self.home(object);
         let (Some(known), Some(id)) = (known, text(object, id)) else {
             return false;
         };
@@ -225,7 +215,7 @@ impl Into {
 
     /// Gives an object of a known experiment the time by which stores order.
     fn time(&self, object: &mut Map<String, Value>, field: &str) -> bool {
-        let known = text(object, "experiment_id").and_then(|id| self.rules.experiment(id));
+        let known = self.home(object);
         known.is_some() && !object.contains_key(field) && put(object, field, Some(0.into()))
     }
 

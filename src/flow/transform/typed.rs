@@ -1,21 +1,14 @@
 //! Typed views of parsed lines, for reading.
 
 use super::error::Result;
-use crate::archive::{Archive, ArchiveError};
+use crate::archive::Archive;
 use crate::model::{Run, Text, TextMap};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// A typed view of a line.
 pub(super) fn typed<T: DeserializeOwned>(archive: &Archive, value: &Value) -> Result<T> {
-    T::deserialize(value).map_err(|error| {
-        ArchiveError::Damaged {
-            path: archive.path().to_owned(),
-            entry: "objects".to_owned(),
-            reason: error.to_string(),
-        }
-        .into()
-    })
+    T::deserialize(value).map_err(|error| archive.damaged("objects", &error.to_string()).into())
 }
 
 /// A typed view of a run's line without its params, which its reader does not need and which can be many.

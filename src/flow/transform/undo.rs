@@ -107,11 +107,8 @@ fn for_each_line(
     let mut lines = archive.lines_of(record);
     while let Some(line) = lines.next_line()? {
         // Values of tags may refer to blobs, and go back as they are.
-        let undo = serde_json::from_slice(line.bytes).map_err(|error| ArchiveError::Damaged {
-            path: archive.path().to_owned(),
-            entry: line.place(),
-            reason: error.to_string(),
-        })?;
+        let undo = serde_json::from_slice(line.bytes)
+            .map_err(|error| archive.damaged(&line.place(), &error.to_string()))?;
         visit(line.bytes, undo)?;
     }
     Ok(())

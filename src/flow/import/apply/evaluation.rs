@@ -232,11 +232,8 @@ impl Apply<'_> {
         for scorer in self.archive.objects::<Scorer>() {
             let scorer: Scorer = scorer?;
             let id = Object::id(&scorer);
-            if !self
-                .plan
-                .chosen
-                .in_experiment(Kind::Scorers, &scorer.experiment_id)
-            {
+            let chosen = &self.plan.chosen;
+            if !chosen.in_experiment(Kind::Scorers, &scorer.experiment_id) {
                 continue;
             }
             if self.ledger.get(Kind::Scorers, &id).is_some() {

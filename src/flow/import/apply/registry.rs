@@ -9,7 +9,6 @@ use crate::flow::import::plan::limits::Texts;
 use crate::flow::import::plan::{Action, PlannedModel};
 use crate::flow::import::report::Done;
 use crate::flow::import::run_chunks::short_digest;
-use crate::flow::import::version_source::Places;
 use crate::flow::import::{ImportError, Result};
 use crate::format::{Kind, Object, Reason};
 use crate::lang::exim::tags::VersionContexts;
@@ -342,37 +341,5 @@ impl Apply<'_> {
                 .collect();
             *value = ids.join(",");
         }
-    }
-}
-
-impl Places for Apply<'_> {
-    fn run(&self, id: &str) -> Option<TargetId> {
-        self.ledger.id(Kind::Runs, id)
-    }
-
-    fn logged_model(&self, id: &str) -> Option<TargetId> {
-        self.ledger.id(Kind::LoggedModels, id)
-    }
-
-    fn version(&self, name: &str, version: &str) -> Option<(String, String)> {
-        if !self.plan.order.can_be_source(name, version) {
-            return None;
-        }
-        let number = self.ledger.name(VERSION, &format!("{name}/{version}"))?;
-        Some((self.ledger.name(KIND, name)?, number))
-    }
-
-    fn alias(&self, name: &str, alias: &str) -> Option<u64> {
-        self.plan.named.alias(name, alias)
-    }
-
-    fn run_artifacts(&self, new_run_id: &TargetId) -> Option<String> {
-        let run = self.api.run(new_run_id).ok()??;
-        Some(run.artifact_uri)
-    }
-
-    fn model_artifacts(&self, new_model_id: &TargetId) -> Option<String> {
-        let model = self.api.logged_model(new_model_id).ok()??;
-        Some(model.artifact_uri)
     }
 }

@@ -6,6 +6,7 @@ use super::versions::{VERSION, is_bare_tag};
 use crate::flow::import::Result;
 use crate::flow::import::part::PartKind;
 use crate::flow::import::plan::PlannedModel;
+use crate::flow::import::version_source::KnownPlaces;
 use crate::flow::import::version_source::{self, Given, PROMPT_SOURCE, Source};
 use crate::format::{Object, Reason};
 use crate::lang::exim::tags::VersionContexts;
@@ -64,7 +65,14 @@ impl Apply<'_> {
             return Ok(Some(Body::of(body)));
         }
         let given = Given::of(version, &context);
-        let mut source: Source = version_source::rewrite(given, self);
+        let known = |kind, id: &str| self.ledger.id(kind, id);
+        let (plan, api) = (self.plan, self.api);
+        let places = KnownPlaces {
+            id: &known,
+            plan,
+            api,
+        };
+        let mut source: Source = version_source::rewrite(given, &places);
         if let Some(fault) = source.fault {
             self.left_out(VERSION, &id, PartKind::Source.of(given.uri), fault);
             return Ok(None);

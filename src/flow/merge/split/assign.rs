@@ -91,10 +91,10 @@ impl Assigned {
         let named = |kind| self.closed.parts_of_named(Kind::Traces, place, kind);
         let mut parts = named(Kind::Runs);
         parts.extend(named(Kind::LoggedModels));
-        parts.extend(self.of_experiment(trace.experiment()));
+        parts.extend(self.of_experiment(trace.experiment_id.or_empty()));
         if parts.is_empty() {
             let home = match self.by {
-                SplitBy::Time(every) => every.home(trace.time()),
+                SplitBy::Time(every) => every.home(trace.request_time),
                 _ => self.traces.get(&place).copied().unwrap_or(NOWHERE),
             };
             parts.insert(self.number(home));
@@ -104,7 +104,7 @@ impl Assigned {
 
     /// Parts of a version: its workspace's, or those of the run that made it, or of its logged model.
     pub(super) fn of_version(&self, place: u64, version: &VersionNames) -> BTreeSet<usize> {
-        if let Some(part) = self.of_workspace(version.workspace()) {
+        if let Some(part) = self.of_workspace(version.workspace.text()) {
             return [part].into();
         }
         let named = |kind| self.closed.parts_of_named(Kind::ModelVersions, place, kind);
@@ -176,7 +176,7 @@ impl Homes {
                 .collect();
             all.extend(names.models.keys().map(|(name, _)| workspace(name)));
             for_each(archive, Kind::EvaluationDatasets, |_, _, dataset: OtherNames| {
-                all.insert(workspace(&dataset.workspace().map(str::to_owned)));
+                all.insert(workspace(&dataset.workspace.text().map(str::to_owned)));
                 Ok(())
             })?;
             for_each(archive, Kind::Workspaces, |_, id, _: OtherNames| {
@@ -222,9 +222,9 @@ impl Homes {
         for_each(archive, Kind::Runs, |place, id, run: RunNames| {
             let node = graph.define(Kind::Runs, &id, place)?;
             let sized = self.sized.home(node);
-            let home = self.home(run.experiment(), run.time(), sized);
+            let home = self.home(run.info.experiment_id.or_empty(), run.info.start_time, sized);
             self.stretches.push(node, home);
-            let parent = run.parent().unwrap_or_default();
+            let parent = run.tags.parent.or_empty();
             graph.need(node, Kind::Runs, parent)?;
             for model in run.logged_models() {
                 graph.need(node, Kind::LoggedModels, model)?;
@@ -236,14 +236,14 @@ impl Homes {
         })?;
         for_each(archive, Kind::LoggedModels, |place, id, model: ModelNames| {
             let node = graph.define(Kind::LoggedModels, &id, place)?;
-            let run = model.run().unwrap_or_default();
+            let run = model.source_run_id.or_empty();
             graph.follow(Kind::Runs, run, node)?;
             Ok(graph.need(node, Kind::Runs, run)?)
         })?;
         for_each(archive, Kind::ModelVersions, |place, _, version: VersionNames| {
             let node = graph.nameless(Kind::ModelVersions, place)?;
-            let run = version.run().unwrap_or_default();
-            let workspace = version.workspace().unwrap_or(DEFAULT_WORKSPACE);
+            let run = version.run_id.or_empty();
+            let workspace = version.workspace.text().unwrap_or(DEFAULT_WORKSPACE);
             match self.workspaces.get(workspace) {
                 Some(home) => seeds.push((node, *home)),
                 None => graph.follow(Kind::Runs, run, node)?,
@@ -279,7 +279,9 @@ impl Homes {
             let of_maker = makers.next().filter(|_| is_alone);
             let home = of_maker.and_then(|run| self.stretches.home(run));
             let sized = self.alone.get(&place).copied();
-            let home = home.unwrap_or_else(|| self.home(model.experiment(), model.time(), sized));
+            let home = home.unwrap_or_else(|| {
+                self.home(model.experiment_id.or_empty(), model.creation_timestamp_ms, sized)
+            });
             if let Some(node) = graph.node(Kind::LoggedModels, place) {
                 self.stretches.push(node, home);
             }
@@ -288,7 +290,7 @@ impl Homes {
         if let SplitBy::Time(every) = self.by {
             for_each(archive, Kind::Traces, |place, _, trace: TraceNames| {
                 if named(Kind::Traces, place).next().is_none() {
-                    self.times.insert(every.home(trace.time()));
+                    self.times.insert(every.home(trace.request_time));
                 }
                 Ok(())
             })?;
@@ -308,7 +310,7 @@ impl Homes {
                         .and_then(|trace: TraceNames| trace.makers().next().map(str::to_owned)),
                     _ => serde_json::from_slice(line)
                         .ok()
-                        .and_then(|model: ModelNames| model.run().map(str::to_owned)),
+                        .and_then(|model: ModelNames| model.source_run_id.text().map(str::to_owned)),
                 };
                 match run {
                     Some(run) => made.entry(run).or_default().add(weight),

@@ -14,30 +14,34 @@ impl Name {
     pub(super) fn text(&self) -> Option<&str> {
         self.0.as_str().filter(|text| !text.is_empty())
     }
+
+    pub(super) fn or_empty(&self) -> &str {
+        self.text().unwrap_or_default()
+    }
 }
 
 /// A run, as far as it names others.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct RunNames {
-    info: RunHead,
-    tags: RunTags,
+    pub(super) info: RunHead,
+    pub(super) tags: RunTags,
     inputs: RunInputs,
     outputs: RunOutputs,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct RunHead {
-    experiment_id: Name,
-    start_time: Option<i64>,
+pub(super) struct RunHead {
+    pub(super) experiment_id: Name,
+    pub(super) start_time: Option<i64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct RunTags {
+pub(super) struct RunTags {
     #[serde(rename = "mlflow.parentRunId")]
-    parent: Name,
+    pub(super) parent: Name,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -65,24 +69,12 @@ struct DatasetNames {
 #[serde(default)]
 pub(super) struct ModelNames {
     model_id: Name,
-    experiment_id: Name,
-    source_run_id: Name,
-    creation_timestamp_ms: Option<i64>,
+    pub(super) experiment_id: Name,
+    pub(super) source_run_id: Name,
+    pub(super) creation_timestamp_ms: Option<i64>,
 }
 
 impl RunNames {
-    pub(super) fn experiment(&self) -> &str {
-        self.info.experiment_id.text().unwrap_or_default()
-    }
-
-    pub(super) fn time(&self) -> Option<i64> {
-        self.info.start_time
-    }
-
-    pub(super) fn parent(&self) -> Option<&str> {
-        self.tags.parent.text()
-    }
-
     /// Logged models that it read or made.
     pub(super) fn logged_models(&self) -> impl Iterator<Item = &str> {
         let all = self.inputs.model_inputs.iter().chain(&self.outputs.model_outputs);
@@ -92,23 +84,9 @@ impl RunNames {
     /// Ids of the datasets that it read.
     pub(super) fn datasets(&self) -> impl Iterator<Item = String> {
         self.inputs.dataset_inputs.iter().map(|input| {
-            let [name, digest] = [&input.name, &input.digest].map(|name| name.text().unwrap_or_default());
-            format!("{}/{name}/{digest}", self.experiment())
+            let [name, digest] = [&input.name, &input.digest].map(|name| name.or_empty());
+            format!("{}/{name}/{digest}", self.info.experiment_id.or_empty())
         })
-    }
-}
-
-impl ModelNames {
-    pub(super) fn experiment(&self) -> &str {
-        self.experiment_id.text().unwrap_or_default()
-    }
-
-    pub(super) fn run(&self) -> Option<&str> {
-        self.source_run_id.text()
-    }
-
-    pub(super) fn time(&self) -> Option<i64> {
-        self.creation_timestamp_ms
     }
 }
 
@@ -116,21 +94,13 @@ impl ModelNames {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct TraceNames {
-    experiment_id: Name,
-    request_time: Option<i64>,
+    pub(super) experiment_id: Name,
+    pub(super) request_time: Option<i64>,
     trace_metadata: Value,
     linked_runs: Vec<Name>,
 }
 
 impl TraceNames {
-    pub(super) fn experiment(&self) -> &str {
-        self.experiment_id.text().unwrap_or_default()
-    }
-
-    pub(super) fn time(&self) -> Option<i64> {
-        self.request_time
-    }
-
     /// Runs and logged models that made it or are linked to it.
     pub(super) fn makers(&self) -> impl Iterator<Item = &str> {
         let named = NAMING_METADATA
@@ -144,18 +114,14 @@ impl TraceNames {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct VersionNames {
-    name: Name,
-    workspace: Name,
-    run_id: Name,
+    pub(super) name: Name,
+    pub(super) workspace: Name,
+    pub(super) run_id: Name,
     model_id: Name,
     source: Name,
 }
 
 impl VersionNames {
-    pub(super) fn run(&self) -> Option<&str> {
-        self.run_id.text()
-    }
-
     pub(super) fn logged_model(&self) -> Option<String> {
         let version = ModelVersion {
             model_id: self.model_id.text().map(str::to_owned),
@@ -164,43 +130,25 @@ impl VersionNames {
         };
         version.logged_model_id().map(str::to_owned)
     }
-
-    pub(super) fn workspace(&self) -> Option<&str> {
-        self.workspace.text()
-    }
-
-    /// Workspace and name of the registered model.
-    pub(super) fn model(&self) -> (Option<String>, String) {
-        let name = self.name.text().unwrap_or_default();
-        (self.workspace().map(str::to_owned), name.to_owned())
-    }
 }
 
 /// Anything else that is in a workspace or in experiments.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct OtherNames {
-    name: Name,
-    workspace: Name,
-    experiment_id: Name,
+    pub(super) name: Name,
+    pub(super) workspace: Name,
+    pub(super) experiment_id: Name,
     experiment_ids: Vec<Name>,
 }
 
 impl OtherNames {
-    pub(super) fn experiment(&self) -> &str {
-        self.experiment_id.text().unwrap_or_default()
-    }
-
     pub(super) fn experiments(&self) -> impl Iterator<Item = &str> {
         self.experiment_ids.iter().filter_map(Name::text)
     }
+}
 
-    pub(super) fn workspace(&self) -> Option<&str> {
-        self.workspace.text()
-    }
-
-    pub(super) fn model(&self) -> (Option<String>, String) {
-        let name = self.name.text().unwrap_or_default();
-        (self.workspace().map(str::to_owned), name.to_owned())
-    }
+/// A registered model by what it, or a version of it, says: its workspace and its name.
+pub(super) fn model_of(workspace: &Name, name: &Name) -> (Option<String>, String) {
+    (workspace.text().map(str::to_owned), name.or_empty().to_owned())
 }

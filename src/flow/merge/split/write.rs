@@ -1,6 +1,7 @@
 //! Parts being written, several of them in one pass over the archive.
 
 use super::assign::Assigned;
+use super::needs::model_of;
 use super::needs::{ModelNames, OtherNames, RunNames, TraceNames, VersionNames};
 use super::{Every, NAME, SplitBy, SplitOptions};
 use crate::archive::{Archive, ArchiveWriter, Duplicates, ManifestHead, digests_in};
@@ -147,26 +148,42 @@ impl<'s> PartsWriter<'s> {
             Kind::Runs => {
                 let run: RunNames = read(self.archive, kind, owner, line)?;
                 let parts = or_first(assigned.of_maker(kind, place));
-                add(&mut needed.experiments, run.experiment().to_owned(), &parts);
+                add(
+                    &mut needed.experiments,
+                    run.info.experiment_id.or_empty().to_owned(),
+                    &parts,
+                );
                 parts
             }
             Kind::LoggedModels => {
                 let model: ModelNames = read(self.archive, kind, owner, line)?;
                 let parts = or_first(assigned.of_maker(kind, place));
-                add(&mut needed.experiments, model.experiment().to_owned(), &parts);
+                add(
+                    &mut needed.experiments,
+                    model.experiment_id.or_empty().to_owned(),
+                    &parts,
+                );
                 parts
             }
             Kind::ModelVersions => {
                 let version: VersionNames = read(self.archive, kind, owner, line)?;
                 let parts = assigned.of_version(place, &version);
-                add(&mut needed.models, version.model(), &parts);
-                add_workspace(needed, version.workspace(), &parts);
+                add(
+                    &mut needed.models,
+                    model_of(&version.workspace, &version.name),
+                    &parts,
+                );
+                add_workspace(needed, version.workspace.text(), &parts);
                 parts
             }
             Kind::Traces => {
                 let trace: TraceNames = read(self.archive, kind, owner, line)?;
                 let parts = assigned.of_trace(place, &trace);
-                add(&mut needed.experiments, trace.experiment().to_owned(), &parts);
+                add(
+                    &mut needed.experiments,
+                    trace.experiment_id.or_empty().to_owned(),
+                    &parts,
+                );
                 parts
             }
             _ => self.parts_of_other(kind, place, owner, line)?,
@@ -182,7 +199,7 @@ impl<'s> PartsWriter<'s> {
         let mut parts = match kind {
             Kind::Workspaces => needed.workspaces.remove(&owner.id),
             Kind::Experiments => needed.experiments.remove(&owner.id),
-            Kind::RegisteredModels => needed.models.remove(&other.model()),
+            Kind::RegisteredModels => needed.models.remove(&model_of(&other.workspace, &other.name)),
             Kind::Datasets => Some(assigned.of_dataset(place)),
             _ => None,
         }
@@ -190,20 +207,24 @@ impl<'s> PartsWriter<'s> {
         match kind {
             Kind::Workspaces => parts.extend(of_workspace(Some(&owner.id))),
             Kind::Experiments => parts.extend(of_experiment(&owner.id)),
-            Kind::RegisteredModels => parts.extend(of_workspace(other.workspace())),
-            Kind::EvaluationDatasets => match of_workspace(other.workspace()) {
+            Kind::RegisteredModels => parts.extend(of_workspace(other.workspace.text())),
+            Kind::EvaluationDatasets => match of_workspace(other.workspace.text()) {
                 Some(part) => parts.extend([part]),
                 None => parts.extend(other.experiments().filter_map(of_experiment)),
             },
-            _ => parts.extend(of_experiment(other.experiment())),
+            _ => parts.extend(of_experiment(other.experiment_id.or_empty())),
         }
         if parts.is_empty() {
             parts.insert(0);
         }
         if kind.is_in_experiment() {
-            add(&mut needed.experiments, other.experiment().to_owned(), &parts);
+            add(
+                &mut needed.experiments,
+                other.experiment_id.or_empty().to_owned(),
+                &parts,
+            );
         }
-        add_workspace(needed, other.workspace(), &parts);
+        add_workspace(needed, other.workspace.text(), &parts);
         Ok(parts)
     }
 

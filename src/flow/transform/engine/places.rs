@@ -38,9 +38,7 @@ impl Places {
     /// Before the first object of an archive.
     pub(super) fn new(archive: &Archive) -> Result<Self> {
         let mut places = Places::default();
-        let files = archive.manifest().files.iter();
-        let losses = files.filter(|file| file.path == ArchivePath::losses()).cloned();
-        let mut lines = archive.lines_of(losses.collect());
+        let mut lines = archive.lines_where(|file| file.path == ArchivePath::losses());
         while let Some(line) = lines.next_line()? {
             let loss: NamedLoss = serde_json::from_slice(line.bytes)
                 .map_err(|error| archive.damaged(&line.place(), &error.to_string()))?;

@@ -1,6 +1,6 @@
 //! What is chosen, and what that needs: the rule of [`crate::select`], which every source follows too.
 
-use super::facts::{DatasetName, RunFacts};
+use super::facts::RunFacts;
 use super::is_chosen_by_line;
 use super::only::Only;
 use super::taken::{Scan, Taken};
@@ -13,7 +13,7 @@ use crate::flow::transform::step::{EditedLine, Fate, Step};
 use crate::flow::transform::typed::typed;
 use crate::flow::transform::view::View;
 use crate::format::Kind;
-use crate::model::{LoggedModel, ModelVersion, Run, Trace};
+use crate::model::{ModelVersion, Run};
 use crate::select::{AskedNames, Closure, Node, RunFilter, TimeRange, Verdict};
 use serde_json::Value;
 use std::cmp::Reverse;
@@ -178,29 +178,15 @@ impl Reading<'_, '_> {
     }
 
     fn models_and_traces(&mut self) -> Result<()> {
-        let (view, closure) = (self.view, self.closure);
-        view.for_each_placed(Kind::LoggedModels, |place, line| {
-            let model: LoggedModel = typed(view.archive(), &line)?;
-            let node = self.scan.logged_model(&model, place)?;
-            let run = model.source_run_id.as_deref();
-            if closure.chooses(&model.experiment_id, run, model.creation_timestamp_ms) {
-                self.scan.choose(node);
-            }
-            Ok(())
-        })?;
-        view.for_each_placed(Kind::Traces, |place, line| {
-            let trace: Trace = typed(view.archive(), &line)?;
-            let node = self.scan.trace(&trace, place)?;
-            if closure.chooses_trace(&trace) {
-                self.scan.choose(node);
-            }
-            Ok(())
-        })?;
-        view.for_each_placed_text(Kind::Datasets, |place, line| {
-            let head = view.read(Kind::Datasets, Head::read(Kind::Datasets, line))?;
-            let dataset = view.read(Kind::Datasets, serde_json::from_slice::<DatasetName>(line))?;
-            self.scan.dataset(text(&head.experiment_id), &dataset, place)
-        })
+        let closure = self.closure;
+        self.scan.others(
+            self.view,
+            |model| {
+                let run = model.source_run_id.as_deref();
+                closure.chooses(&model.experiment_id, run, model.creation_timestamp_ms)
+            },
+            |trace| closure.chooses_trace(trace),
+        )
     }
 
     fn versions(&mut self, choice: &mut VersionChoice<'_>) -> Result<()> {

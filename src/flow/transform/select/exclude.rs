@@ -2,18 +2,17 @@
 //! scorers; the logged models that a run made and its traces; a model's versions. What only names it stays, as MLflow lets it: children
 //! of a run, versions that a run made.
 
-use super::facts::{DatasetName, RunFacts};
+use super::facts::RunFacts;
 use super::is_chosen_by_line;
+use super::see_experiments_and_runs;
 use super::taken::{Scan, Taken};
 use super::{Exclude, kept};
-use crate::archive::walk::{Head, text};
+use crate::archive::walk::text;
 use crate::flow::transform::error::Result;
 use crate::flow::transform::sought::names;
 use crate::flow::transform::step::{EditedLine, Fate, Step};
-use crate::flow::transform::typed::typed;
 use crate::flow::transform::view::View;
 use crate::format::Kind;
-use crate::model::{LoggedModel, Trace};
 use crate::select::{AskedNames, Patterns};
 use serde_json::Value;
 use std::collections::HashSet;
@@ -36,19 +35,7 @@ pub(in super::super) fn exclude(exclude: &Exclude, view: &View<'_>) -> Result<Bo
     let patterns_of_experiments = names(EDIT, &exclude.experiments)?;
     let models = names(EDIT, &exclude.models)?;
     let mut asked = AskedNames::by(OPTIONS, &patterns_of_experiments, &exclude.runs, &models);
-    let mut experiments = HashSet::new();
-    view.for_each_head(Kind::Experiments, |head| {
-        let called = [text(&head.experiment_id), text(&head.name)];
-        asked.experiments.see(&called);
-        if called.iter().any(|name| patterns_of_experiments.matches(name)) {
-            experiments.insert(called[0].to_owned());
-        }
-        Ok(())
-    })?;
-    view.for_each_head(Kind::Runs, |head| {
-        asked.runs.see(&[text(&head.run_id)]);
-        Ok(())
-    })?;
+    let experiments = see_experiments_and_runs(view, &mut asked, &patterns_of_experiments)?;
     for kind in [Kind::RegisteredModels, Kind::ModelVersions] {
         view.for_each_head(kind, |head| {
             asked.models.see(&[text(&head.name)]);
@@ -78,27 +65,12 @@ fn read(view: &View<'_>, experiments: &HashSet<String>, named: &[String]) -> Res
         }
         Ok(())
     })?;
-    view.for_each_placed(Kind::LoggedModels, |place, line| {
-        let model: LoggedModel = typed(view.archive(), &line)?;
-        let node = scan.logged_model(&model, place)?;
-        if experiments.contains(&model.experiment_id) {
-            scan.choose(node);
-        }
-        Ok(())
-    })?;
-    view.for_each_placed(Kind::Traces, |place, line| {
-        let trace: Trace = typed(view.archive(), &line)?;
-        let node = scan.trace(&trace, place)?;
-        if experiments.contains(&trace.experiment_id) {
-            scan.choose(node);
-        }
-        Ok(())
-    })?;
-    view.for_each_placed_text(Kind::Datasets, |place, line| {
-        let head = view.read(Kind::Datasets, Head::read(Kind::Datasets, line))?;
-        let dataset = view.read(Kind::Datasets, serde_json::from_slice::<DatasetName>(line))?;
-        scan.dataset(text(&head.experiment_id), &dataset, place)
-    })?;
+    let is_in = |id: &str| experiments.contains(id);
+    scan.others(
+        view,
+        |model| is_in(&model.experiment_id),
+        |trace| is_in(&trace.experiment_id),
+    )?;
     Ok(scan)
 }
 

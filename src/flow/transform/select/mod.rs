@@ -1,7 +1,11 @@
 //! A part of an archive: what is chosen with all that it needs, or all but what is excluded.
 
 use super::sought::names;
+use super::view::View;
+use crate::archive::walk::text;
 use crate::format::Kind;
+use crate::select::{AskedNames, Patterns};
+use std::collections::HashSet;
 
 mod choose;
 mod exclude;
@@ -126,6 +130,28 @@ pub struct Exclude {
     /// Registered models and prompts by name or glob, with their versions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub models: Vec<String>,
+}
+
+/// Sees which experiments and runs are there; the ids of the experiments that patterns match.
+pub(super) fn see_experiments_and_runs(
+    view: &View<'_>,
+    asked: &mut AskedNames,
+    patterns: &Patterns,
+) -> Result<HashSet<String>> {
+    let mut matched = HashSet::new();
+    view.for_each_head(Kind::Experiments, |head| {
+        let called = [text(&head.experiment_id), text(&head.name)];
+        asked.experiments.see(&called);
+        if called.iter().any(|name| patterns.matches(name)) {
+            matched.insert(called[0].to_owned());
+        }
+        Ok(())
+    })?;
+    view.for_each_head(Kind::Runs, |head| {
+        asked.runs.see(&[text(&head.run_id)]);
+        Ok(())
+    })?;
+    Ok(matched)
 }
 
 /// Whether lines of a kind tell what becomes of them; all others follow their owners, and workspaces stay.

@@ -2,7 +2,10 @@
 
 use super::facts::{DatasetName, RunFacts};
 use crate::archive::Archive;
+use crate::archive::walk::{Head, text};
 use crate::flow::transform::error::Result;
+use crate::flow::transform::typed::typed;
+use crate::flow::transform::view::View;
 use crate::format::Kind;
 use crate::model::{LoggedModel, ModelVersion, Trace};
 use crate::select::{Graph, GraphBuilder, Marks, Node, names_of};
@@ -75,7 +78,7 @@ impl Scan {
     }
 
     /// Tells of a logged model; its number.
-    pub(super) fn logged_model(&mut self, model: &LoggedModel, place: u64) -> Result<Node> {
+    fn logged_model(&mut self, model: &LoggedModel, place: u64) -> Result<Node> {
         let graph = &mut self.graph;
         let node = graph.define(Kind::LoggedModels, &model.model_id, place)?;
         let run = model.source_run_id.as_deref().unwrap_or_default();
@@ -100,7 +103,7 @@ impl Scan {
     }
 
     /// Tells of a trace; its number.
-    pub(super) fn trace(&mut self, trace: &Trace, place: u64) -> Result<Node> {
+    fn trace(&mut self, trace: &Trace, place: u64) -> Result<Node> {
         let graph = &mut self.graph;
         let node = graph.nameless(Kind::Traces, place)?;
         let linked = trace.linked_runs.iter().filter(|_| self.brings_needs);
@@ -113,11 +116,36 @@ impl Scan {
         Ok(node)
     }
 
-    /// Tells of a dataset.
-    pub(super) fn dataset(&mut self, experiment_id: &str, dataset: &DatasetName, place: u64) -> Result<()> {
-        let id = dataset_id(experiment_id, dataset);
-        self.graph.define(Kind::Datasets, &id, place)?;
-        Ok(())
+    /// Tells of all logged models, traces and datasets, as earlier edits leave them; which of them are chosen for their own sake.
+    pub(super) fn others(
+        &mut self,
+        view: &View<'_>,
+        chooses_model: impl Fn(&LoggedModel) -> bool,
+        chooses_trace: impl Fn(&Trace) -> bool,
+    ) -> Result<()> {
+        view.for_each_placed(Kind::LoggedModels, |place, line| {
+            let model: LoggedModel = typed(view.archive(), &line)?;
+            let node = self.logged_model(&model, place)?;
+            if chooses_model(&model) {
+                self.choose(node);
+            }
+            Ok(())
+        })?;
+        view.for_each_placed(Kind::Traces, |place, line| {
+            let trace: Trace = typed(view.archive(), &line)?;
+            let node = self.trace(&trace, place)?;
+            if chooses_trace(&trace) {
+                self.choose(node);
+            }
+            Ok(())
+        })?;
+        view.for_each_placed_text(Kind::Datasets, |place, line| {
+            let head = view.read(Kind::Datasets, Head::read(Kind::Datasets, line))?;
+            let dataset = view.read(Kind::Datasets, serde_json::from_slice::<DatasetName>(line))?;
+            let id = dataset_id(text(&head.experiment_id), &dataset);
+            self.graph.define(Kind::Datasets, &id, place)?;
+            Ok(())
+        })
     }
 
     /// Chooses an object for its own sake.

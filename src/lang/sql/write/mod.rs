@@ -44,6 +44,7 @@ use crate::model::{ArtifactFile, ArtifactList, Extra, Text};
 use crate::monitor::Monitor;
 pub(crate) use fill::{Load, LookedAt, OpenTarget};
 pub(crate) use fit::LongValueRule;
+pub(crate) use known::KnownExperiment;
 pub(crate) use logged_models::CREATED;
 pub(crate) use outcome::{StoreEdit, WriteOutcome};
 pub(crate) use place::{StorePlace, StoreRoot};
