@@ -470,6 +470,18 @@ fn what_an_export_keeps_of_a_directory_with_an_empty_name_a_directory_takes() {
     mlark::flow::convert::convert(&archive, &root.join("../made"), options, &Silent).unwrap();
 }
 
+#[test]
+fn traces_of_an_experiment_that_cannot_be_listed_are_one_failure() {
+    let mut answers = answers();
+    for (_, traces) in answers
+        .iter_mut()
+        .filter(|(route, _)| route.contains("traces/search"))
+    {
+        *traces = json!({"traces": "x"});
+    }
+    assert_eq!(failures(None, answers), [failure("traces", "*", "unreadable")]);
+}
+
 proptest! {
     #![proptest_config(config())]
 
