@@ -67,6 +67,12 @@ pub enum IngestError {
     Write(ArchiveError),
 }
 
+impl From<ArchiveError> for IngestError {
+    fn from(error: ArchiveError) -> Self {
+        IngestError::Write(error)
+    }
+}
+
 /// Content that was read, as far as a worker thread takes it.
 pub(crate) enum Ingested {
     /// In the directory.
@@ -93,7 +99,7 @@ impl Ingest {
             ByteSource::Stored(store) => {
                 let stored = store()?;
                 if let Ingest::Directory(directory) = self {
-                    directory.link(&stored).map_err(IngestError::Write)?;
+                    directory.link(&stored)?;
                     return Ok(Ingested::Stored(stored.blob));
                 }
                 ByteSource::File(stored.path)
@@ -121,9 +127,7 @@ impl Ingest {
         };
         match self {
             Ingest::Directory(directory) => {
-                directory
-                    .store_small(&blob.sha256, &head)
-                    .map_err(IngestError::Write)?;
+                directory.store_small(&blob.sha256, &head)?;
                 Ok(Ingested::Stored(blob))
             }
             Ingest::Memory(..) => Ok(Ingested::Small(blob, head)),
@@ -139,9 +143,7 @@ pub(crate) fn store_content(open: OpenFn, path: &Path) -> Result<BlobRef, Ingest
         .create_new(true)
         .with_mode(BLOB_MODE)
         .open(path);
-    let mut file = file
-        .map_err(ArchiveError::io("create", path))
-        .map_err(IngestError::Write)?;
+    let mut file = file.map_err(ArchiveError::io("create", path))?;
     copy_and_hash(&mut reader, &mut file, |error| {
         ArchiveError::io("write", path)(error)
     })
@@ -165,9 +167,7 @@ pub(crate) fn copy_and_hash(
         };
         hasher.update(&buffer[..read]);
         size_bytes += read as u64;
-        writer
-            .write_all(&buffer[..read])
-            .map_err(|error| IngestError::Write(write_error(error)))?;
+        writer.write_all(&buffer[..read]).map_err(&write_error)?;
     }
     reader.check_unchanged().map_err(IngestError::Read)?;
     Ok(BlobRef {
@@ -244,12 +244,10 @@ impl GuardedReader {
     /// Puts content whose size is not known into an unnamed file, so that it is.
     fn spool(mut self, scratch: &Path) -> Result<Self, IngestError> {
         let write_error = |error| ArchiveError::io("write a temporary file in", scratch)(error);
-        let file = tempfile::tempfile_in(scratch).map_err(|error| IngestError::Write(write_error(error)))?;
+        let file = tempfile::tempfile_in(scratch).map_err(write_error)?;
         let mut spooled = &file;
         copy_and_hash(&mut self, &mut spooled, write_error)?;
-        spooled
-            .rewind()
-            .map_err(|error| IngestError::Write(write_error(error)))?;
+        spooled.rewind().map_err(write_error)?;
         let fingerprint = Fingerprint::of(&file).map_err(IngestError::Read)?;
         Ok(GuardedReader {
             head: Cursor::new(Vec::new()),

@@ -105,7 +105,7 @@ impl BlobDirectory {
         if let (Some(remote), true) = (&self.remote, reader.file().is_some()) {
             return put_file(remote, reader);
         }
-        let (temporary, mut file) = self.temporary().map_err(IngestError::Write)?;
+        let (temporary, mut file) = self.temporary()?;
         let copied = copy_and_hash(&mut reader, &mut file, |error| {
             ArchiveError::io("write", &temporary)(error)
         });
@@ -113,8 +113,7 @@ impl BlobDirectory {
             // The scratch directory is removed in the end in any case.
             let _ = fs::remove_file(&temporary);
         })?;
-        self.keep(&temporary, &file, &blob.sha256)
-            .map_err(IngestError::Write)?;
+        self.keep(&temporary, &file, &blob.sha256)?;
         Ok(blob)
     }
 
@@ -135,11 +134,11 @@ fn put_file(remote: &RemoteBlobs, mut reader: GuardedReader) -> Result<BlobRef, 
     let write_error = |error| remote.upload_error(error);
     let blob = copy_and_hash(&mut reader, &mut io::sink(), write_error)?;
     if let Some(file) = reader.file() {
-        remote.put_file(&blob.sha256, file).map_err(IngestError::Write)?;
+        remote.put_file(&blob.sha256, file)?;
     }
     // Other bytes than those that were hashed may be there.
     let unchanged = reader.check_unchanged();
     let changed = |_| remote.upload_error(io::Error::other("a file changed while it was uploaded"));
-    unchanged.map_err(|error| IngestError::Write(changed(error)))?;
+    unchanged.map_err(changed)?;
     Ok(blob)
 }

@@ -60,10 +60,8 @@ impl Container {
             return Ok(Container::Directory(path.to_owned()));
         }
         if !metadata.is_file() {
-            return Err(ArchiveError::NotAnArchive {
-                path: path.to_owned(),
-                reason: "it is neither a directory nor a regular file".to_owned(),
-            });
+            let reason = "it is neither a directory nor a regular file";
+            return Err(ArchiveError::not_an_archive(path, reason));
         }
         let file = open_input(path).map_err(ArchiveError::io("open", path))?;
         let index = scan((&file).into(), path)?;
@@ -214,10 +212,9 @@ fn is_no_zip(file: ZipBytes<'_>, faults: &[ZipFault]) -> bool {
 fn scan(bytes: ZipBytes<'_>, path: &Path) -> Result<ZipIndex> {
     match ZipIndex::scan(bytes, &ZipLimits::default()) {
         Ok(index) => Ok(index),
-        Err(ScanError::Faults(faults)) if is_no_zip(bytes, &faults) => Err(ArchiveError::NotAnArchive {
-            path: path.to_owned(),
-            reason: "it is not a zip".to_owned(),
-        }),
+        Err(ScanError::Faults(faults)) if is_no_zip(bytes, &faults) => {
+            Err(ArchiveError::not_an_archive(path, "it is not a zip"))
+        }
         Err(error) => Err(scan_error(path, error)),
     }
 }
@@ -230,9 +227,5 @@ fn scan_error(path: &Path, error: ScanError) -> ArchiveError {
         },
         other => other.to_string(),
     };
-    ArchiveError::Damaged {
-        path: path.to_owned(),
-        entry: "zip".to_owned(),
-        reason,
-    }
+    ArchiveError::damaged(path, "zip", reason)
 }

@@ -12,7 +12,7 @@ use super::error::{ArchiveError, Result};
 use super::reader::Archive;
 use super::remote::ObjectWriter;
 use super::staging::Staging;
-use super::zip::{Compression, Made, ZipFileWriter, ZipIndex, ZipLimits, ZipWriteError};
+use super::zip::{Made, ZipFileWriter, ZipIndex, ZipLimits, ZipWriteError};
 use crate::format::layout::{BLOB_PATH_LEN, MANIFEST, MANIFEST_BYTES, blob_path, checksum_line};
 use crate::format::{ArchivePath, Manifest};
 use crate::model::{BlobRef, Digest};
@@ -139,9 +139,7 @@ impl Output {
         let (zip, path) = self.zip();
         let write_error = |error| IngestError::Write(zip_error(path)(error));
         let size_hint = reader.size_hint().unwrap_or(0);
-        let mut entry = zip
-            .begin(BLOB_PATH_LEN, size_hint, Compression::Probe)
-            .map_err(write_error)?;
+        let mut entry = zip.begin(BLOB_PATH_LEN, size_hint).map_err(write_error)?;
         let io_error = |error| ArchiveError::io("write", path)(error);
         let copied = copy_and_hash(&mut reader, &mut entry, io_error);
         let is_known =
@@ -206,7 +204,7 @@ impl Output {
                 removed_bytes += size_bytes;
                 continue;
             }
-            let begun = new.begin(BLOB_PATH_LEN, size_bytes, Compression::Probe);
+            let begun = new.begin(BLOB_PATH_LEN, size_bytes);
             let mut entry = begun.map_err(zip_error(path))?;
             io::copy(&mut index.open_blob(&old, place), &mut entry).map_err(io_error)?;
             entry.finish(&blob_path(&digest)).map_err(zip_error(path))?;
@@ -219,11 +217,8 @@ impl Output {
     pub(crate) fn seal(&mut self, manifest: &Manifest) -> Result<Sealed> {
         let text = manifest.to_text();
         if text.len() as u64 > MANIFEST_BYTES {
-            return Err(ArchiveError::Object {
-                kind: "manifest",
-                id: MANIFEST.to_owned(),
-                reason: format!("it would have {} bytes, more than {MANIFEST_BYTES}", text.len()),
-            });
+            let reason = format!("it would have {} bytes, more than {MANIFEST_BYTES}", text.len());
+            return Err(ArchiveError::object("manifest", MANIFEST, reason));
         }
         let digest = Digest(Sha256::digest(&text).into());
         let seal = checksum_line(&digest, MANIFEST);
@@ -270,9 +265,7 @@ fn close_zip(mut zip: ZipFileWriter, path: &Path, root: &Path, manifest: &Manife
         let from = name.below(root);
         let mut file = File::open(&from).map_err(ArchiveError::io("open", &from))?;
         let size = file.metadata().map_err(ArchiveError::io("read", &from))?.len();
-        let mut entry = zip
-            .begin(name.as_str().len(), size, Compression::Probe)
-            .map_err(zip_error(path))?;
+        let mut entry = zip.begin(name.as_str().len(), size).map_err(zip_error(path))?;
         io::copy(&mut file, &mut entry).map_err(ArchiveError::io("write", path))?;
         entry.finish(name.as_str()).map_err(zip_error(path))?;
         fs::remove_file(&from).map_err(ArchiveError::io("remove", &from))?;

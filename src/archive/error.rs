@@ -142,6 +142,32 @@ impl ArchiveError {
         ArchiveError::io("use a temporary file in", std::env::temp_dir())(error)
     }
 
+    /// An error of content.
+    pub(crate) fn damaged(path: &Path, entry: impl Into<String>, reason: impl Into<String>) -> Self {
+        ArchiveError::Damaged {
+            path: path.to_owned(),
+            entry: entry.into(),
+            reason: reason.into(),
+        }
+    }
+
+    /// An error of a path that leads to something else.
+    pub(crate) fn not_an_archive(path: &Path, reason: impl Into<String>) -> Self {
+        ArchiveError::NotAnArchive {
+            path: path.to_owned(),
+            reason: reason.into(),
+        }
+    }
+
+    /// An error of something that cannot be written.
+    pub(crate) fn object(kind: &'static str, id: impl Into<String>, reason: impl Into<String>) -> Self {
+        ArchiveError::Object {
+            kind,
+            id: id.into(),
+            reason: reason.into(),
+        }
+    }
+
     /// The kind of error.
     pub fn kind(&self) -> ErrorKind {
         match self {

@@ -81,11 +81,7 @@ impl KindWriter {
     }
 
     fn refuse(&self, id: &dyn fmt::Display, reason: &str) -> ArchiveError {
-        ArchiveError::Object {
-            kind: self.kind.name(),
-            id: id.to_string(),
-            reason: reason.to_owned(),
-        }
+        ArchiveError::object(self.kind.name(), id.to_string(), reason)
     }
 
     /// Completes the files. `on_duplicate` is told of a line whose key is there twice; the first stays, in the

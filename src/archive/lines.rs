@@ -263,14 +263,9 @@ fn inline_blobs(archive: &Archive, value: &mut Value) -> Result<()> {
 fn read_text(archive: &Archive, blob: &BlobRef) -> Result<String> {
     let name = crate::format::layout::blob_path(&blob.sha256);
     if blob.size_bytes > TEXT_BYTES {
-        return Err(ArchiveError::Object {
-            kind: "text",
-            id: name,
-            reason: format!(
-                "it has {} bytes, more than the limit of {TEXT_BYTES}",
-                blob.size_bytes
-            ),
-        });
+        let size_bytes = blob.size_bytes;
+        let reason = format!("it has {size_bytes} bytes, more than the limit of {TEXT_BYTES}");
+        return Err(ArchiveError::object("text", name, reason));
     }
     let mut bytes = Vec::new();
     let reader = archive.blob(blob)?;

@@ -55,11 +55,8 @@ impl Archive {
             .linked_folder()
             .map_err(ArchiveError::io("list", path))?
         {
-            return Err(ArchiveError::Damaged {
-                path: path.to_owned(),
-                entry: folder.display().to_string(),
-                reason: "it is a symbolic link".to_owned(),
-            });
+            let entry = folder.display().to_string();
+            return Err(ArchiveError::damaged(path, entry, "it is a symbolic link"));
         }
         let text = read_sealed_manifest(path, &container)?;
         let manifest = parse_manifest(path, &text)?;
@@ -175,11 +172,7 @@ impl Archive {
 
     /// An error that names an entry of this archive.
     pub(crate) fn damaged(&self, entry: &str, reason: &str) -> ArchiveError {
-        ArchiveError::Damaged {
-            path: self.path().to_owned(),
-            entry: entry.to_owned(),
-            reason: reason.to_owned(),
-        }
+        ArchiveError::damaged(self.path(), entry, reason)
     }
 
     /// The error of a read: damage where the bytes are wrong, else the file system's.
@@ -203,16 +196,9 @@ pub(super) fn on_disk(path: &Path) -> PathBuf {
 
 /// Reads at most `limit` bytes of an entry.
 fn read_limited(path: &Path, container: &Container, name: &ArchivePath, limit: u64) -> Result<Vec<u8>> {
-    let damaged = |reason: String| ArchiveError::Damaged {
-        path: path.to_owned(),
-        entry: name.to_string(),
-        reason,
-    };
+    let damaged = |reason: String| ArchiveError::damaged(path, name.to_string(), reason);
     let reader = container.open_entry(name).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => ArchiveError::NotAnArchive {
-            path: path.to_owned(),
-            reason: format!("there is no `{name}` in it"),
-        },
+        io::ErrorKind::NotFound => ArchiveError::not_an_archive(path, format!("there is no `{name}` in it")),
         io::ErrorKind::InvalidData => damaged(error.to_string()),
         _ => ArchiveError::io("read", name.below(path))(error),
     })?;
@@ -244,20 +230,12 @@ fn read_sealed_manifest(path: &Path, container: &Container) -> Result<Vec<u8>> {
             expected,
             found,
         },
-        _ => ArchiveError::Damaged {
-            path: path.to_owned(),
-            entry: SEAL.to_owned(),
-            reason: "it is not a single checksum line for the manifest".to_owned(),
-        },
+        _ => ArchiveError::damaged(path, SEAL, "it is not a single checksum line for the manifest"),
     })
 }
 
 fn parse_manifest(path: &Path, text: &[u8]) -> Result<Manifest> {
-    let damaged = |error: serde_json::Error| ArchiveError::Damaged {
-        path: path.to_owned(),
-        entry: MANIFEST.to_owned(),
-        reason: error.to_string(),
-    };
+    let damaged = |error: serde_json::Error| ArchiveError::damaged(path, MANIFEST, error.to_string());
     let document = strict_json::parse(text).map_err(damaged)?;
     Manifest::check_format(&document).map_err(|source| ArchiveError::Format {
         path: path.to_owned(),
@@ -266,11 +244,7 @@ fn parse_manifest(path: &Path, text: &[u8]) -> Result<Manifest> {
     let manifest: Manifest = serde_json::from_value(document).map_err(damaged)?;
     match files_fault(&manifest) {
         None => Ok(manifest),
-        Some(reason) => Err(ArchiveError::Damaged {
-            path: path.to_owned(),
-            entry: MANIFEST.to_owned(),
-            reason,
-        }),
+        Some(reason) => Err(ArchiveError::damaged(path, MANIFEST, reason)),
     }
 }
 

@@ -7,8 +7,8 @@ mod runs;
 
 use super::error::ReportError;
 use crate::archive::Archive;
-use crate::archive::walk::Cursor;
 use crate::archive::walk::{ArtifactEntry, for_each_artifact};
+use crate::archive::walk::{heads, line_values};
 use crate::format::Kind;
 use crate::model::registry::PROMPT_TAG;
 use crate::select::{Names, Patterns};
@@ -143,18 +143,12 @@ fn list_objects<E: From<ReportError>>(
     chosen: &Chosen<'_>,
     sink: &mut dyn FnMut(Vec<Value>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut cursor = Cursor::new(archive, noun.kind()).map_err(ReportError::from)?;
-    while cursor.line().is_some() {
-        let object = cursor.value().map_err(ReportError::from)?;
+    for object in line_values(archive, noun.kind()).map_err(ReportError::from)? {
+        let object = object.map_err(ReportError::from)?;
         if chosen.takes(noun, &object) {
-            sink(
-                noun.columns()
-                    .iter()
-                    .map(|column| column.value(&object))
-                    .collect(),
-            )?;
+            let columns = noun.columns().iter();
+            sink(columns.map(|column| column.value(&object)).collect())?;
         }
-        cursor.advance().map_err(ReportError::from)?;
     }
     Ok(())
 }
@@ -166,13 +160,11 @@ fn chosen_experiments(archive: &Archive, filter: &ListFilter) -> Result<BTreeSet
     if patterns.is_empty() {
         return Ok(ids);
     }
-    let mut cursor = Cursor::new(archive, Kind::Experiments)?;
-    while cursor.line().is_some() {
-        let head = cursor.head(Kind::Experiments)?;
+    for head in heads(archive, Kind::Experiments)? {
+        let head = head?;
         if head.name.as_str().is_some_and(|name| patterns.matches(name)) {
             ids.insert(head.id(Kind::Experiments));
         }
-        cursor.advance()?;
     }
     Ok(ids)
 }

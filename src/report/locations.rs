@@ -1,7 +1,7 @@
 //! Where artifacts and sources lie: the URIs of an archive's objects, and the places that these have in common.
 
 use crate::archive::Archive;
-use crate::archive::walk::Cursor;
+use crate::archive::walk::line_values;
 use crate::format::Kind;
 use crate::report::error::ReportError;
 use serde_json::{Value, json};
@@ -93,13 +93,11 @@ pub(super) fn list<E: From<ReportError>>(
 ) -> Result<(), E> {
     for (kind, uris, texts) in FIELDS {
         let mut places: BTreeMap<(&str, String), u64> = BTreeMap::new();
-        let mut cursor = Cursor::new(archive, kind).map_err(ReportError::from)?;
-        while cursor.line().is_some() {
-            let line = cursor.value().map_err(ReportError::from)?;
+        for line in line_values(archive, kind).map_err(ReportError::from)? {
+            let line = line.map_err(ReportError::from)?;
             for place in places_of(&line, kind, uris, texts) {
                 *places.entry(place).or_insert(0) += 1;
             }
-            cursor.advance().map_err(ReportError::from)?;
         }
         for ((field, place), count) in places {
             sink(vec![json!(kind), json!(field), json!(place), json!(count)])?;

@@ -2,8 +2,8 @@
 
 use super::error::ReportError;
 use super::series::{SeriesFacts, for_each_series};
-use crate::archive::walk::Cursor;
 use crate::archive::walk::for_each_artifact;
+use crate::archive::walk::{Cursor, heads};
 use crate::archive::walk::{Head, text};
 use crate::archive::{Archive, ArchiveError};
 use crate::format::Kind;
@@ -277,10 +277,8 @@ pub(super) fn lines_of(
 
 fn count_runs(archive: &Archive, experiment_id: &str) -> Result<u64, ArchiveError> {
     let mut runs = 0;
-    let mut cursor = Cursor::new(archive, Kind::Runs)?;
-    while cursor.line().is_some() {
-        runs += u64::from(cursor.head(Kind::Runs)?.experiment_id == experiment_id);
-        cursor.advance()?;
+    for head in heads(archive, Kind::Runs)? {
+        runs += u64::from(head?.experiment_id == experiment_id);
     }
     Ok(runs)
 }

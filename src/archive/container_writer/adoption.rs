@@ -8,7 +8,6 @@ use crate::archive::error::{ArchiveError, Result};
 use crate::archive::reader::Archive;
 use crate::archive::reflink::{Taken, create_blob, link_blob};
 use crate::archive::staging::create_parents_below;
-use crate::archive::zip::Compression;
 use crate::format::ArchivePath;
 use crate::format::layout::{BLOB_PATH_LEN, blob_path};
 use crate::format::manifest::FileDescriptor;
@@ -180,14 +179,12 @@ impl Output {
             Target::Directory(blobs) => {
                 let path = blobs.path_of(digest)?;
                 let mut file = create_blob(&path).map_err(ArchiveError::io("create", &path))?;
-                copy_checked(archive, digest, reader, &mut file, &path)
+                copy_checked(archive, &ArchivePath::blob(digest), reader, &mut file, &path)
             }
             Target::Zip { writer, path } => {
                 let writer = writer.as_mut().expect("the zip is open until it is sealed");
-                let mut entry = writer
-                    .begin(BLOB_PATH_LEN, size, Compression::Probe)
-                    .map_err(zip_error(path))?;
-                copy_checked(archive, digest, reader, &mut entry, path)?;
+                let mut entry = writer.begin(BLOB_PATH_LEN, size).map_err(zip_error(path))?;
+                copy_checked(archive, &ArchivePath::blob(digest), reader, &mut entry, path)?;
                 entry.finish(&blob_path(digest)).map_err(zip_error(path))?;
                 Ok(())
             }
@@ -198,20 +195,9 @@ impl Output {
     pub(crate) fn adopt_file(&self, archive: &Archive, file: &FileDescriptor) -> Result<()> {
         let path = file.path.below(&self.root);
         create_parents_below(&self.root, &path)?;
-        let mut reader = archive.open_file(file)?;
+        let reader = archive.open_file(file)?;
         let mut writer = File::create_new(&path).map_err(ArchiveError::io("create", &path))?;
-        let mut buffer = vec![0; 256 << 10];
-        loop {
-            let read = reader
-                .read(&mut buffer)
-                .map_err(|error| archive.read_error(file.path.as_str(), error))?;
-            if read == 0 {
-                return Ok(());
-            }
-            writer
-                .write_all(&buffer[..read])
-                .map_err(ArchiveError::io("write", &path))?;
-        }
+        copy_checked(archive, &file.path, reader, &mut writer, &path)
     }
 
     /// Writes `SHA256SUMS`; its digest is the content id.
@@ -281,7 +267,8 @@ fn next_blob(checksums: &mut Checksums<'_>) -> Result<Option<Digest>> {
 /// Copies a blob to an object store; on a disk its digest is checked before.
 fn copy_to_store(archive: &Archive, blobs: &BlobDirectory, digest: &Digest) -> Result<()> {
     let (path, mut file) = blobs.temporary()?;
-    copy_checked(archive, digest, archive.stored_blob(digest)?, &mut file, &path)?;
+    let (from, reader) = (ArchivePath::blob(digest), archive.stored_blob(digest)?);
+    copy_checked(archive, &from, reader, &mut file, &path)?;
     blobs.keep(&path, &file, digest)
 }
 
@@ -309,7 +296,7 @@ fn size_of(archive: &Archive, digest: &Digest) -> Result<u64> {
 /// Copies a blob whose reader checks the digest, keeping errors of reading and writing apart.
 fn copy_checked(
     archive: &Archive,
-    digest: &Digest,
+    from: &ArchivePath,
     mut reader: impl Read,
     writer: &mut impl Write,
     path: &Path,
@@ -318,7 +305,7 @@ fn copy_checked(
     loop {
         let read = reader
             .read(&mut buffer)
-            .map_err(|error| archive.read_error(&blob_path(digest), error))?;
+            .map_err(|error| archive.read_error(from.as_str(), error))?;
         if read == 0 {
             return Ok(());
         }

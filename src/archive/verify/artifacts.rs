@@ -50,23 +50,17 @@ fn check_list(check: &mut Check<'_>, list: &ArtifactList, last: Option<&Last>, p
     }
     if same.is_none() {
         if last.is_some_and(|last| last.owner_kind > list.owner_kind) {
-            check
-                .findings
-                .error(Code::Order, place, "its kind of owner is out of order");
+            check.error(Code::Order, place, "its kind of owner is out of order");
         }
         let kind = Kind::from(list.owner_kind);
-        check
-            .references
-            .follow(Id::new(kind, &list.owner_id), Kind::Artifacts, place);
+        check.follow(Id::new(kind, &list.owner_id), Kind::Artifacts, place);
     }
     let before = same.map(|last| last.path.as_str());
     let paths = before
         .into_iter()
         .chain(list.files.iter().map(|file| file.path.as_str()));
     if !paths.is_sorted_by(|a, b| a.as_bytes() < b.as_bytes()) {
-        check
-            .findings
-            .error(Code::Order, place, "its paths are out of order or repeated");
+        check.error(Code::Order, place, "its paths are out of order or repeated");
     }
     for file in &list.files {
         check_file(check, file, place);

@@ -19,6 +19,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::io::Read;
 
 /// Fields that ids and order are made of; a long text in one of them is read to compare it.
@@ -74,6 +75,26 @@ impl<'t> Check<'t> {
         }
     }
 
+    /// An error at a place.
+    pub(super) fn error(&mut self, code: Code, place: impl Display, message: impl Display) {
+        self.findings.error(code, place, message);
+    }
+
+    /// An object stands at a place, to which others may refer.
+    pub(super) fn define(&mut self, id: Id<'_>, place: Place) {
+        self.references.define(id, place);
+    }
+
+    /// A line refers to an object.
+    pub(super) fn refer(&mut self, id: Id<'_>, need: Need, place: Place) {
+        self.references.refer(id, need, place);
+    }
+
+    /// A line belongs to an object, in whose order such lines stand.
+    pub(super) fn follow(&mut self, id: Id<'_>, lines: Kind, place: Place) {
+        self.references.follow(id, lines, place);
+    }
+
     /// What the manifest says of a file.
     pub(super) fn descriptor(&self, path: &ArchivePath) -> Option<&'t FileDescriptor> {
         self.manifest?.descriptor(path)
@@ -126,8 +147,7 @@ impl<'t> Check<'t> {
         match parsed {
             Ok((is_canonical, object)) => {
                 if !is_canonical {
-                    self.findings
-                        .error(Code::Canonical, place, "its text is not in canonical form");
+                    self.error(Code::Canonical, place, "its text is not in canonical form");
                 }
                 Some(object)
             }
@@ -149,8 +169,7 @@ impl<'t> Check<'t> {
             }
         };
         if line.len() > STRING_BYTES && has_long_string(&value) {
-            self.findings
-                .error(Code::String, place, "it has a text over 1 MiB that is not a blob");
+            self.error(Code::String, place, "it has a text over 1 MiB that is not a blob");
         }
         let has_markers = contains(line, b"\"$");
         let is_marked_right = !has_markers || self.check_markers(&value, place);
@@ -175,8 +194,7 @@ impl<'t> Check<'t> {
         }
         let is_own_text = || strict_json::parse(line).is_ok_and(|value| is_text_of(&value, line));
         if !is_canonical.unwrap_or_else(is_own_text) {
-            self.findings
-                .error(Code::Canonical, place, "its text is not in canonical form");
+            self.error(Code::Canonical, place, "its text is not in canonical form");
         } else if !self.is_newer {
             let message = "it has a field that does not belong there, or lacks one that does";
             self.findings.error(Code::Canonical, place, message);
@@ -203,15 +221,12 @@ impl<'t> Check<'t> {
         if let Some(Fault { code, field, reason }) = object.fault() {
             match code {
                 Code::Order => self.findings.error(code, place, reason),
-                _ => self
-                    .findings
-                    .error(code, place, format_args!("`{field}` {reason}")),
+                _ => self.error(code, place, format_args!("`{field}` {reason}")),
             }
         }
         if let Some(Needed { kind, key, id }) = object.needed() {
             let text = id.as_str();
-            self.references
-                .refer(Id { kind, key, text }, Need::Required, place);
+            self.refer(Id { kind, key, text }, Need::Required, place);
         }
     }
 
@@ -252,7 +267,7 @@ impl<'t> Check<'t> {
         self.blob(&blob.sha256, blob.size_bytes, place);
         // What cannot be read is a finding of the blob itself.
         if let Ok(false) = self.tree.open(&ArchivePath::blob(&blob.sha256)).and_then(is_utf8) {
-            self.findings.error(
+            self.error(
                 Code::String,
                 place,
                 "a text is stored as a blob that is not UTF-8",
@@ -268,10 +283,9 @@ impl<'t> Check<'t> {
     }
 
     /// Notes a reference to a blob.
-    pub(super) fn blob(&mut self, digest: &Digest, size_bytes: u64, place: impl std::fmt::Display) {
+    pub(super) fn blob(&mut self, digest: &Digest, size_bytes: u64, place: impl Display) {
         let Some(rank) = self.tree.blob_rank(digest) else {
-            self.findings
-                .error(Code::MissingBlob, place, format_args!("blob {digest} is missing"));
+            self.error(Code::MissingBlob, place, format_args!("blob {digest} is missing"));
             return;
         };
         self.referenced.set(rank);

@@ -100,9 +100,7 @@ impl<'t, S: Slice + Serialize> MetricSlices<'t, S> {
             wrong("it has a column without a value");
         }
         if !points.is_sorted_by(|a, b| a.archive_cmp(b).is_le()) {
-            check
-                .findings
-                .error(Code::Order, place, "its points are out of order");
+            check.error(Code::Order, place, "its points are out of order");
         }
         let (Some(first), Some(last)) = (points.first(), points.last()) else {
             check.findings.error(Code::Slice, place, "it has no points");
@@ -126,9 +124,7 @@ impl<'t, S: Slice + Serialize> MetricSlices<'t, S> {
             .as_ref()
             .filter(|series| series.owner == slice.owner())
         else {
-            check
-                .references
-                .follow(Id::new(S::OWNER_KIND, slice.owner()), S::KIND, place);
+            check.follow(Id::new(S::OWNER_KIND, slice.owner()), S::KIND, place);
             return;
         };
         if series.key.as_str() > slice.key() {
@@ -139,9 +135,7 @@ impl<'t, S: Slice + Serialize> MetricSlices<'t, S> {
             return;
         }
         if !series.is_full {
-            check
-                .findings
-                .error(Code::Slice, place, "the slice before it is not full");
+            check.error(Code::Slice, place, "the slice before it is not full");
         }
         if series.last.archive_cmp(first).is_gt() {
             check.findings.error(

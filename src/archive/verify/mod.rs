@@ -46,7 +46,7 @@ use super::error::{ArchiveError, Result};
 use super::reader::on_disk;
 use super::regular::open_input;
 use super::remote::{self, ListedFolder, Remote, RemoteZip, is_remote};
-use super::zip::{ScanError, ZipIndex, ZipLimits};
+use super::zip::{ScanError, ZipBytes, ZipIndex, ZipLimits};
 use crate::format::layout::{CHECKSUMS, MANIFEST};
 use crate::format::{FindingCode as Code, Kind, Manifest};
 use crate::model::Digest;
@@ -157,14 +157,8 @@ fn open(path: &Path, findings: &mut Findings) -> Result<Option<Container>> {
         return Container::open(path).map(Some);
     }
     let file = open_input(path).map_err(ArchiveError::io("open", path))?;
-    match ZipIndex::scan(&file, &ZipLimits::default()) {
-        Ok(index) => Ok(Some(Container::Zip { file, index })),
-        Err(ScanError::Io(error)) => Err(ArchiveError::io("read", path)(error)),
-        Err(ScanError::Faults(faults)) => {
-            faults.iter().for_each(|fault| findings.zip_fault(fault));
-            Ok(None)
-        }
-    }
+    let index = scan((&file).into(), path, findings)?;
+    Ok(index.map(|index| Container::Zip { file, index }))
 }
 
 fn open_remote(path: &Path, remote: Remote, findings: &mut Findings) -> Result<Option<Container>> {
@@ -173,9 +167,14 @@ fn open_remote(path: &Path, remote: Remote, findings: &mut Findings) -> Result<O
         Remote::Zip(object) => object,
     };
     let zip = RemoteZip::open(object).map_err(ArchiveError::io("read", path))?;
-    // Local headers are checked with the content, which follows.
-    match ZipIndex::scan(&zip, &ZipLimits::default()) {
-        Ok(index) => Ok(Some(Container::RemoteZip { zip, index })),
+    let index = scan((&zip).into(), path, findings)?;
+    Ok(index.map(|index| Container::RemoteZip { zip, index }))
+}
+
+/// The entries of a zip; none where its faults are all that can be said.
+fn scan(zip: ZipBytes<'_>, path: &Path, findings: &mut Findings) -> Result<Option<ZipIndex>> {
+    match ZipIndex::scan(zip, &ZipLimits::default()) {
+        Ok(index) => Ok(Some(index)),
         Err(ScanError::Io(error)) => Err(ArchiveError::io("read", path)(error)),
         Err(ScanError::Faults(faults)) => {
             faults.iter().for_each(|fault| findings.zip_fault(fault));
@@ -231,9 +230,7 @@ fn check_totals(check: &mut Check<'_>) {
     ] {
         if is_known && stated != found {
             let message = format_args!("totals say {stated} {name}, but there are {found}");
-            check
-                .findings
-                .error(Code::Total, format_args!("{MANIFEST} totals, {name}"), message);
+            check.error(Code::Total, format_args!("{MANIFEST} totals, {name}"), message);
         }
     }
 }

@@ -77,9 +77,7 @@ impl<'t> PartLines<'t> {
                     check.unreadable(file);
                 }
                 NextLine::Unterminated => {
-                    check
-                        .findings
-                        .error(Code::Line, place, "the last line has no line end");
+                    check.error(Code::Line, place, "the last line has no line end");
                     check.unreadable(file);
                 }
                 NextLine::End => self.close(check),

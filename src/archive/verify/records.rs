@@ -44,19 +44,11 @@ fn unknown_kinds(check: &mut Check<'_>) {
             match next {
                 NextLine::Line => match strict_json::parse(lines.line()) {
                     Ok(value) if canonical(&value) == lines.line() => {}
-                    Ok(_) => {
-                        check
-                            .findings
-                            .error(Code::Canonical, place, "its text is not in canonical form")
-                    }
+                    Ok(_) => check.error(Code::Canonical, place, "its text is not in canonical form"),
                     Err(error) => check.findings.error(Code::Json, place, error),
                 },
                 NextLine::TooLong => check.findings.error(Code::Line, place, "the line exceeds 16 MiB"),
-                NextLine::Unterminated => {
-                    check
-                        .findings
-                        .error(Code::Line, place, "the last line has no line end")
-                }
+                NextLine::Unterminated => check.error(Code::Line, place, "the last line has no line end"),
                 NextLine::Failed(error) => {
                     check.findings.extend(vec![read_finding(path.as_str(), &error)]);
                     break;
@@ -144,9 +136,7 @@ fn undo(check: &mut Check<'_>) {
         parts.sort_unstable();
         if history.is_some_and(|history| entry == 0 || entry > history) {
             let path = LineFile::Undo(entry, parts[0]).path();
-            check
-                .findings
-                .error(Code::Undo, path, "there is no such entry in the history");
+            check.error(Code::Undo, path, "there is no such entry in the history");
         }
         let files = parts
             .into_iter()
@@ -165,15 +155,11 @@ fn undo_line(check: &mut Check<'_>, line: &[u8], place: Place) {
     };
     let is_known = undo.kind == BLOBS_LINE || Kind::from_name(&undo.kind).is_some();
     if !is_known {
-        check
-            .findings
-            .error(Code::Undo, place, format_args!("`{}` is not a kind", undo.kind));
+        check.error(Code::Undo, place, format_args!("`{}` is not a kind", undo.kind));
     }
     for digest in &undo.added_blobs {
         if check.tree.blob_rank(digest).is_none() {
-            check
-                .findings
-                .error(Code::MissingBlob, place, format_args!("blob {digest} is missing"));
+            check.error(Code::MissingBlob, place, format_args!("blob {digest} is missing"));
         }
     }
     if let Err(fault) = markers::check_undo(&undo.replaced) {

@@ -51,10 +51,8 @@ impl<'c> Tree<'c> {
         let is_archive = |name: &&str| tree.files.contains_key(*name);
         let has_objects = tree.files.keys().any(ArchivePath::is_objects);
         if tree.blob_count() == 0 && !has_objects && ![MANIFEST, SEAL, CHECKSUMS].iter().any(is_archive) {
-            return Err(ArchiveError::NotAnArchive {
-                path: root.to_owned(),
-                reason: format!("there is no `{MANIFEST}` in it"),
-            });
+            let reason = format!("there is no `{MANIFEST}` in it");
+            return Err(ArchiveError::not_an_archive(root, reason));
         }
         Ok(tree)
     }

@@ -34,6 +34,12 @@ impl<'a> OwnerWalk<'a> {
             None => Ok(None),
         }
     }
+
+    /// The owner of a list of artifacts, which must be there.
+    pub(crate) fn owner(&mut self, list: &ArtifactList, line: &Cursor<'_>) -> Result<&OwnerHead> {
+        let found = self.find(list.owner_kind, &list.owner_id)?;
+        found.ok_or_else(|| orphan(line, &list.owner_id))
+    }
 }
 
 /// Whose artifacts follow.
@@ -70,9 +76,7 @@ pub fn for_each_artifact<E: From<ArchiveError>>(
     let mut cursor = Cursor::new(archive, Kind::Artifacts)?;
     while cursor.line().is_some() {
         let list: ArtifactList = cursor.parse()?;
-        let Some(found) = walk.find(list.owner_kind, &list.owner_id)? else {
-            return Err(orphan(&cursor, &list.owner_id).into());
-        };
+        let found = walk.owner(&list, &cursor)?;
         let some = |value: &serde_json::Value| value.as_str().map(str::to_owned);
         let owner = OwnerFacts {
             kind: list.owner_kind,

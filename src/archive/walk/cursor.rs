@@ -89,6 +89,26 @@ impl<'a> Cursor<'a> {
     }
 }
 
+/// The heads of a kind's lines, in their order.
+pub(crate) fn heads(archive: &Archive, kind: Kind) -> Result<impl Iterator<Item = Result<Head>>> {
+    let mut cursor = Cursor::new(archive, kind)?;
+    Ok(std::iter::from_fn(move || {
+        cursor.line()?;
+        let head = cursor.head(kind);
+        Some(head.and_then(|head| cursor.advance().map(|()| head)))
+    }))
+}
+
+/// The values of a kind's lines, in their order; long texts stay blobs.
+pub(crate) fn line_values(archive: &Archive, kind: Kind) -> Result<impl Iterator<Item = Result<Value>>> {
+    let mut cursor = Cursor::new(archive, kind)?;
+    Ok(std::iter::from_fn(move || {
+        cursor.line()?;
+        let value = cursor.value();
+        Some(value.and_then(|value| cursor.advance().map(|()| value)))
+    }))
+}
+
 /// Walks along the objects that own other lines, which follow the same order.
 pub(crate) struct OwnerCursor<'a> {
     kind: Kind,
@@ -130,6 +150,11 @@ impl<'a> OwnerCursor<'a> {
             });
         }
         Ok(self.current.as_ref())
+    }
+
+    /// Goes on to the owner of a line, which must be among those that follow.
+    pub(crate) fn owner(&mut self, id: &str, line: &Cursor<'_>) -> Result<&OwnerHead> {
+        self.find(id)?.ok_or_else(|| orphan(line, id))
     }
 }
 

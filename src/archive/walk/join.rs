@@ -1,13 +1,11 @@
 //! Objects together with the lines that belong to them: a run with its metrics and artifacts, a trace with its spans. The
 //! kinds follow one order, so that each is read once, side by side.
 
+use super::lost::stated_owner;
 use super::{Cursor, orphan};
 use crate::archive::{Archive, Result};
 use crate::format::{Kind, Object};
-use crate::model::{
-    ArtifactList, DatasetRecord, Double, MetricSlice, ModelMetricSlice, OwnerKind, Point, Span,
-};
-use serde::Deserialize as _;
+use crate::model::{ArtifactList, DatasetRecord, Double, MetricSlice, ModelMetricSlice, Point, Span};
 use serde::de::DeserializeOwned;
 
 /// What a line holds that belongs to an object of another kind.
@@ -267,17 +265,12 @@ impl<'a> ChildLines<'a> {
     /// Goes on to a line whose owner is of the kind: artifacts of all kinds of owners stand in one file.
     fn find_owner(&mut self) -> Result<()> {
         self.owner = None;
-        while self.owner.is_none() && self.cursor.line().is_some() {
-            let head = self.cursor.head(self.kind)?;
-            let owner_kind = match self.kind {
-                Kind::Artifacts => OwnerKind::deserialize(&head.owner_kind).map(Kind::from),
-                _ => Ok(self.owner_kind),
-            };
-            match (owner_kind, head.owner(self.kind).as_str()) {
-                (Ok(kind), Some(_)) if kind != self.owner_kind => self.cursor.advance()?,
-                (Ok(_), Some(owner)) => self.owner = Some(owner.to_owned()),
-                _ => return Err(self.cursor.damaged("it does not name its owner")),
+        while self.cursor.line().is_some() {
+            self.owner = stated_owner(self.kind, self.owner_kind, &self.cursor)?;
+            if self.owner.is_some() {
+                break;
             }
+            self.cursor.advance()?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Objects that an archive says are lost, and of which it has lines.
 
-use super::cursor::Cursor;
+use super::cursor::{Cursor, heads};
 use crate::archive::spill::SpillSorter;
 use crate::archive::{Archive, ArchiveError, Result};
 use crate::format::Kind;
@@ -29,11 +29,8 @@ pub(crate) fn lost_owners(
     let io_error = |error| ArchiveError::io("use a temporary file in", scratch)(error);
     let mut ids = SpillSorter::new(scratch);
     let mut push = |id: &str, role: u8| ids.push([id.as_bytes(), &[0, role]].concat(), Vec::new());
-    let mut objects = Cursor::new(archive, owner_kind)?;
-    while objects.line().is_some() {
-        let id = objects.head(owner_kind)?.id(owner_kind);
-        push(&id, DEFINED).map_err(io_error)?;
-        objects.advance()?;
+    for head in heads(archive, owner_kind)? {
+        push(&head?.id(owner_kind), DEFINED).map_err(io_error)?;
     }
     let mut lines = Cursor::new(archive, kind)?;
     let mut last = None;
@@ -68,6 +65,11 @@ pub(crate) fn owner_of(
     if let Some(owner) = plain_owner(kind, owner_kind, line) {
         return Ok(Some(owner.to_owned()));
     }
+    stated_owner(kind, owner_kind, cursor)
+}
+
+/// What a line says in full, as [`owner_of`].
+pub(super) fn stated_owner(kind: Kind, owner_kind: Kind, cursor: &Cursor<'_>) -> Result<Option<String>> {
     let head = cursor.head(kind)?;
     let found = match kind {
         Kind::Artifacts => OwnerKind::deserialize(&head.owner_kind).ok().map(Kind::from),

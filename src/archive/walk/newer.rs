@@ -3,7 +3,7 @@
 //! Most objects carry fields they do not know along. Lines of metrics and artifacts, and some groups within objects, have
 //! no place for any; whatever is made from them has to say so. The schemas of the kinds tell which fields are known.
 
-use super::Cursor;
+use super::line_values;
 use crate::archive::{Archive, Result};
 use crate::format::line::canonical;
 use crate::format::{Kind, schema};
@@ -54,12 +54,10 @@ pub(crate) fn newer_fields(
             place: Value::Null,
             fields: BTreeMap::new(),
         };
-        let mut cursor = Cursor::new(archive, kind)?;
-        while cursor.line().is_some() {
-            let line = cursor.value()?;
+        for line in line_values(archive, kind)? {
+            let line = line?;
             found.place = json!([line["owner_id"], line["run_id"], line["model_id"], line["key"]]);
             found.walk(&line, &schema, "");
-            cursor.advance()?;
         }
         fields.extend(found.fields.into_iter().map(|(name, (count, hasher))| {
             let sha256 = Digest(hasher.finalize().into());

@@ -71,6 +71,9 @@ pub struct FileFailure {
     pub error: io::Error,
 }
 
+/// What is told of a file that cannot be read or listed.
+pub(crate) type OnFailure<'f> = dyn FnMut(&mut ArchiveWriter, FileFailure) -> Result<()> + 'f;
+
 impl ArchiveWriter {
     /// Queues an artifact; files of one owner come together, ordered by path bytes. It is read on another
     /// thread, and failures come back from a later call.
@@ -82,7 +85,7 @@ impl ArchiveWriter {
         owner: &Owner,
         path: String,
         source: ByteSource,
-        on_failure: &mut dyn FnMut(&mut Self, FileFailure) -> Result<()>,
+        on_failure: &mut OnFailure<'_>,
     ) -> Result<()> {
         let ingest = self.output.ingest();
         // A download is worth a thread's waking; local files are read a dozen at a time.
@@ -109,7 +112,7 @@ impl ArchiveWriter {
         path: String,
         absent: Absent,
         size_bytes: Option<u64>,
-        on_failure: &mut dyn FnMut(&mut Self, FileFailure) -> Result<()>,
+        on_failure: &mut OnFailure<'_>,
     ) -> Result<()> {
         self.queue(owner, path, Content::Absent(absent, size_bytes), on_failure)
     }
@@ -123,7 +126,7 @@ impl ArchiveWriter {
         owner: &Owner,
         path: String,
         size_bytes: Option<u64>,
-        on_failure: &mut dyn FnMut(&mut Self, FileFailure) -> Result<()>,
+        on_failure: &mut OnFailure<'_>,
     ) -> Result<()> {
         self.queue(owner, path, Content::Listed(size_bytes), on_failure)
     }
@@ -133,7 +136,7 @@ impl ArchiveWriter {
         owner: &Owner,
         path: String,
         content: Content,
-        on_failure: &mut dyn FnMut(&mut Self, FileFailure) -> Result<()>,
+        on_failure: &mut OnFailure<'_>,
     ) -> Result<()> {
         self.pending.push_back(PendingFile {
             owner: owner.clone(),
@@ -157,10 +160,7 @@ impl ArchiveWriter {
     ///
     /// # Errors
     /// As [`ArchiveWriter::artifact`].
-    pub fn drain_artifacts(
-        &mut self,
-        on_failure: &mut dyn FnMut(&mut Self, FileFailure) -> Result<()>,
-    ) -> Result<()> {
+    pub fn drain_artifacts(&mut self, on_failure: &mut OnFailure<'_>) -> Result<()> {
         self.start_held();
         while !self.pending.is_empty() {
             self.take_pending(on_failure)?;
@@ -168,10 +168,7 @@ impl ArchiveWriter {
         self.close_list(on_failure)
     }
 
-    fn take_pending(
-        &mut self,
-        on_failure: &mut dyn FnMut(&mut Self, FileFailure) -> Result<()>,
-    ) -> Result<()> {
+    fn take_pending(&mut self, on_failure: &mut OnFailure<'_>) -> Result<()> {
         let Some(PendingFile { owner, path, content }) = self.pending.pop_front() else {
             return Ok(());
         };
@@ -224,12 +221,7 @@ impl ArchiveWriter {
         }
     }
 
-    fn list_file(
-        &mut self,
-        owner: Owner,
-        file: ArtifactFile,
-        on_failure: &mut dyn FnMut(&mut Self, FileFailure) -> Result<()>,
-    ) -> Result<()> {
+    fn list_file(&mut self, owner: Owner, file: ArtifactFile, on_failure: &mut OnFailure<'_>) -> Result<()> {
         let is_full = |list: &OpenList| list.owner != owner || list.files.len() == ARTIFACT_FILES;
         if self.list.as_ref().is_some_and(is_full) {
             self.close_list(on_failure)?;
@@ -254,7 +246,7 @@ impl ArchiveWriter {
         self.refuse_file(owner, file, why, on_failure)
     }
 
-    fn close_list(&mut self, on_failure: &mut dyn FnMut(&mut Self, FileFailure) -> Result<()>) -> Result<()> {
+    fn close_list(&mut self, on_failure: &mut OnFailure<'_>) -> Result<()> {
         let Some(OpenList { owner, files, .. }) = self.list.take() else {
             return Ok(());
         };
@@ -291,7 +283,7 @@ impl ArchiveWriter {
         owner: Owner,
         file: ArtifactFile,
         why: String,
-        on_failure: &mut dyn FnMut(&mut Self, FileFailure) -> Result<()>,
+        on_failure: &mut OnFailure<'_>,
     ) -> Result<()> {
         self.dropped.file(&file);
         let failure = FileFailure {

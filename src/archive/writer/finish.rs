@@ -76,11 +76,10 @@ impl ArchiveWriter {
             let (kind, losses, root) = (writer.kind(), &mut self.losses, self.output.root());
             let dropped = &mut self.dropped;
             files.extend(writer.finish(|line| match duplicates {
-                Duplicates::Refuse => Err(ArchiveError::Object {
-                    kind: kind.name(),
-                    id: LossLog::id_of(line),
-                    reason: "it appears twice".to_owned(),
-                }),
+                Duplicates::Refuse => {
+                    let id = LossLog::id_of(line);
+                    Err(ArchiveError::object(kind.name(), id, "it appears twice"))
+                }
                 Duplicates::KeepFirst => {
                     dropped.line(kind, line);
                     losses.duplicate(root, kind, line)

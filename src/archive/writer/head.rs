@@ -41,9 +41,7 @@ impl ManifestHead {
             extra: parent.extra.clone(),
             format: Some(parent.format.clone()),
             origins: parent.origins.clone(),
-            part: None,
-            shard: None,
-            expected_content_id: None,
+            ..ManifestHead::default()
         }
     }
 }

@@ -22,19 +22,6 @@ const STATISTIC_SLICES: usize = 4;
 
 const CHUNK_LEN: usize = 64 << 10;
 
-/// What a caller asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Compression {
-    /// Write the bytes as they are.
-    #[cfg(test)]
-    Stored,
-    /// Deflate at level 6, whatever comes of it.
-    #[cfg(test)]
-    Deflate,
-    /// Deflate what a look at its start says will shrink, store the rest.
-    Probe,
-}
-
 /// The two compressors of a writer, made once and reset for each entry.
 pub(super) struct Deflater {
     probe: Compress,

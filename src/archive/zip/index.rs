@@ -141,12 +141,6 @@ pub(crate) struct ZipIndex {
 }
 
 impl ZipIndex {
-    /// How many entries there are.
-    #[cfg(test)]
-    pub(crate) fn len(&self) -> usize {
-        self.blobs.len() + self.others.len()
-    }
-
     /// How many bytes at the start of the file are blobs with their local headers.
     pub(crate) fn blobs_len(&self) -> u64 {
         self.blobs_len
@@ -162,23 +156,9 @@ impl ZipIndex {
         self.blobs.iter().map(BlobRecord::unpack)
     }
 
-    /// The blobs in the order of their digests.
-    #[cfg(test)]
-    pub(crate) fn blobs_by_digest(&self) -> impl ExactSizeIterator<Item = IndexEntry<'_>> {
-        self.by_digest
-            .iter()
-            .map(|place| self.blobs[*place as usize].unpack())
-    }
-
     /// The entries that are not blobs, in the order of the file.
     pub(crate) fn others(&self) -> &[IndexEntry<'static>] {
         &self.others
-    }
-
-    /// All entries in the order of the file.
-    #[cfg(test)]
-    pub(crate) fn entries(&self) -> impl Iterator<Item = IndexEntry<'_>> {
-        self.blobs().chain(self.others.iter().cloned())
     }
 
     /// The blob with this digest.

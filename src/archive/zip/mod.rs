@@ -39,7 +39,6 @@ mod writer;
 
 pub(crate) use self::{
     bytes::ZipBytes,
-    compress::Compression,
     fault::{ScanError, ZipFault},
     index::ZipIndex,
     output::Made,

@@ -291,12 +291,6 @@ impl EndRecords {
         self.entries >= MAX_16 || self.central_size >= MAX_32 || self.central_offset >= MAX_32
     }
 
-    /// The length of all end records.
-    #[cfg(test)]
-    pub(crate) fn len(&self) -> usize {
-        END_LEN + if self.has_zip64() { ZIP64_END_LEN } else { 0 }
-    }
-
     /// Appends the end records.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         if self.has_zip64() {

@@ -10,7 +10,7 @@ use crate::archive::buffers::Buffers;
 use crate::archive::remote::ObjectWriter;
 
 use super::{
-    compress::{Compression, Deflater, SAMPLE_LEN},
+    compress::{Deflater, SAMPLE_LEN},
     entry::{Body, EntryInfo, EntryWriter, check},
     index::ZipIndex,
     name::{MAX_NAME_LEN, NameProblem},
@@ -119,14 +119,8 @@ impl ZipFileWriter {
         self
     }
 
-    /// How many entries there are so far.
-    #[cfg(test)]
-    pub(crate) fn entries(&self) -> u64 {
-        self.entries
-    }
-
     /// Writes an entry that is in memory; the same bytes come out as by [`begin`](Self::begin) with
-    /// [`Compression::Probe`]. For content far below 4 GiB; what is stored is not copied on its way into the file.
+    /// [`Body::Undecided`]. For content far below 4 GiB; what is stored is not copied on its way into the file.
     pub(crate) fn write_owned(&mut self, name: &str, content: Vec<u8>) -> Result<EntryInfo, ZipWriteError> {
         check(name)?;
         let size = content.len() as u64;
@@ -170,20 +164,6 @@ impl ZipFileWriter {
         Ok(EntryInfo::of(&header))
     }
 
-    /// Writes an entry that is in memory, in the way asked for.
-    #[cfg(test)]
-    pub(crate) fn write_small(
-        &mut self,
-        name: &str,
-        content: &[u8],
-        compression: Compression,
-    ) -> Result<EntryInfo, ZipWriteError> {
-        check(name)?;
-        let mut entry = self.begin(name.len(), content.len() as u64, compression)?;
-        entry.write_all(content)?;
-        entry.finish(name)
-    }
-
     /// Begins an entry whose name is known at its end only, like a blob's; its length must be known.
     ///
     /// `size_hint` decides whether the header has room for 64-bit sizes: it may be wrong, but not across the border of
@@ -193,20 +173,15 @@ impl ZipFileWriter {
         &mut self,
         name_len: usize,
         size_hint: u64,
-        compression: Compression,
     ) -> Result<EntryWriter<'_>, ZipWriteError> {
-        let body = match compression {
-            _ if (BORDER..MAX_32).contains(&size_hint) => Body::Stored,
-            #[cfg(test)]
-            Compression::Stored => Body::Stored,
-            #[cfg(test)]
-            Compression::Deflate => Body::deflate(&mut self.deflater),
-            Compression::Probe => Body::Undecided,
+        let body = match size_hint {
+            BORDER..MAX_32 => Body::Stored,
+            _ => Body::Undecided,
         };
         self.begin_as(name_len, size_hint, body)
     }
 
-    fn begin_as(
+    pub(super) fn begin_as(
         &mut self,
         name_len: usize,
         size_hint: u64,

@@ -2,8 +2,8 @@
 
 use super::merge::{Merged, Parser, Side};
 use super::{Difference, Pair, WHOLE};
+use crate::archive::walk::Cursor;
 use crate::archive::walk::OwnerWalk;
-use crate::archive::walk::{Cursor, orphan};
 use crate::archive::{ArchiveError, Result as ArchiveResult};
 use crate::format::line::to_value;
 use crate::format::{Kind, SortKey};
@@ -34,13 +34,11 @@ impl Parser for FileParser<'_> {
 
     fn parse(&mut self, cursor: &Cursor<'_>, items: &mut VecDeque<OwnedFile>) -> ArchiveResult<()> {
         let list: crate::model::ArtifactList = cursor.parse()?;
-        let Some(owner) = self.walk.find(list.owner_kind, &list.owner_id)? else {
-            return Err(orphan(cursor, &list.owner_id));
-        };
+        let key = self.walk.owner(&list, cursor)?.key.clone();
         let owner = Rc::new(Owner {
             kind: list.owner_kind,
             id: list.owner_id,
-            key: owner.key.clone(),
+            key,
         });
         for file in list.files {
             if let Some((last, path)) = &self.last

@@ -3,7 +3,7 @@
 use super::merge::{Merged, Parser, Side};
 use super::objects::equal_line;
 use super::{Difference, Pair, PointDifference, PointDifferences, WHOLE};
-use crate::archive::walk::{Cursor, OwnerCursor, orphan};
+use crate::archive::walk::{Cursor, OwnerCursor};
 use crate::archive::{Archive, ArchiveError, Result as ArchiveResult};
 use crate::format::line::to_value;
 use crate::format::{Kind, SortKey};
@@ -67,9 +67,7 @@ impl Parser for PointParser<'_> {
 
     fn parse(&mut self, cursor: &Cursor<'_>, items: &mut VecDeque<SeriesPoint>) -> ArchiveResult<()> {
         let (owner_id, metric, points) = self.slice(cursor)?;
-        let Some(owner) = self.owners.find(&owner_id)? else {
-            return Err(orphan(cursor, &owner_id));
-        };
+        let owner = self.owners.owner(&owner_id, cursor)?;
         let series = Rc::new(Series {
             place: owner.key.clone().text(&metric),
             owner_id,

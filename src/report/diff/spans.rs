@@ -3,7 +3,7 @@
 use super::merge::{Merged, Parser, Side};
 use super::{Pair, value};
 use crate::archive::walk::text;
-use crate::archive::walk::{Cursor, OwnerCursor, orphan};
+use crate::archive::walk::{Cursor, OwnerCursor};
 use crate::archive::{Archive, ArchiveError, Result as ArchiveResult};
 use crate::format::{Kind, SortKey};
 use serde_json::Value;
@@ -27,9 +27,7 @@ impl Parser for SpanParser<'_> {
     fn parse(&mut self, cursor: &Cursor<'_>, items: &mut VecDeque<PlacedSpan>) -> ArchiveResult<()> {
         let head = cursor.head(Kind::Spans)?;
         let trace_id = text(&head.trace_id);
-        let Some(owner) = self.owners.find(trace_id)? else {
-            return Err(orphan(cursor, trace_id));
-        };
+        let owner = self.owners.owner(trace_id, cursor)?;
         items.push_back(PlacedSpan {
             trace: owner.key.clone(),
             id: head.id(Kind::Spans),

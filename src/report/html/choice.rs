@@ -1,6 +1,6 @@
 //! Which objects of an archive a page is about: what was asked for, and what that needs.
 
-use crate::archive::walk::{Cursor, text};
+use crate::archive::walk::{Cursor, heads, text};
 use crate::archive::{Archive, ArchiveError};
 use crate::format::Kind;
 use crate::model::{LoggedModel, ModelVersion, Run, Trace};
@@ -22,10 +22,8 @@ pub(super) fn choose(archive: &Archive, selection: &Selection) -> Result<(Closur
     each(archive, Kind::LoggedModels, |model: LoggedModel| {
         catalogue.logged_model(&model)
     })?;
-    let mut cursor = Cursor::new(archive, Kind::RegisteredModels)?;
-    while cursor.line().is_some() {
-        catalogue.model(text(&cursor.head(Kind::RegisteredModels)?.name));
-        cursor.advance()?;
+    for head in heads(archive, Kind::RegisteredModels)? {
+        catalogue.model(text(&head?.name));
     }
     each(archive, Kind::ModelVersions, |version: ModelVersion| {
         catalogue.version(&version)
@@ -35,11 +33,9 @@ pub(super) fn choose(archive: &Archive, selection: &Selection) -> Result<(Closur
 }
 
 fn tell_runs(archive: &Archive, catalogue: &mut Catalogue) -> Result<(), ArchiveError> {
-    let mut cursor = Cursor::new(archive, Kind::Experiments)?;
-    while cursor.line().is_some() {
-        let head = cursor.head(Kind::Experiments)?;
+    for head in heads(archive, Kind::Experiments)? {
+        let head = head?;
         catalogue.experiment(text(&head.experiment_id), text(&head.name), false);
-        cursor.advance()?;
     }
     each(archive, Kind::Runs, |run: Run| {
         let info = &run.info;

@@ -6,7 +6,7 @@
 use super::sample::{Dot, SeriesCounts, Thinner, thin};
 use super::spool::Spool;
 use super::text::{inert, integer, name};
-use crate::archive::walk::{Cursor, OwnerCursor, orphan, text};
+use crate::archive::walk::{Cursor, OwnerCursor, text};
 use crate::archive::{Archive, Result};
 use crate::format::Kind;
 use crate::model::{Double, MetricSlice};
@@ -67,9 +67,7 @@ pub(super) fn curves(
         let id = text(&head.run_id);
         if open.as_ref().is_none_or(|run| run.id != id) {
             curves.take(open.take())?;
-            let Some(owner) = owners.find(id)? else {
-                return Err(orphan(&cursor, id));
-            };
+            let owner = owners.owner(id, &cursor)?;
             let time = owner.head.start_time.as_i64();
             open = Some(OpenRun::new(id, row_of(owner.number), time));
         }

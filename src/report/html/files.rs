@@ -5,7 +5,7 @@
 
 use super::spool::Spool;
 use super::text::{inert, name};
-use crate::archive::walk::{Cursor, OwnerWalk, orphan};
+use crate::archive::walk::{Cursor, OwnerWalk};
 use crate::archive::{Archive, ArchiveError, CheckedReader, Result, SpillSorter};
 use crate::format::Kind;
 use crate::model::{ArtifactFile, ArtifactList, BlobRef, Digest, OwnerKind};
@@ -78,9 +78,7 @@ pub(super) fn files(
             .is_none_or(|owner| (owner.kind, &owner.id) != (list.owner_kind, &list.owner_id))
         {
             files.take(open.take())?;
-            let Some(owner) = walk.find(list.owner_kind, &list.owner_id)? else {
-                return Err(orphan(&cursor, &list.owner_id));
-            };
+            let owner = walk.owner(&list, &cursor)?;
             let times = [
                 &owner.head.start_time,
                 &owner.head.creation_timestamp_ms,

@@ -5,7 +5,7 @@ use super::curves::Drawn;
 use super::objects::{Collected, Maker};
 use super::spool::Spool;
 use super::text::{Row, inert, integer, name};
-use crate::archive::walk::{Cursor, OwnerCursor, orphan, text};
+use crate::archive::walk::{Cursor, OwnerCursor, text};
 use crate::archive::{Archive, Result};
 use crate::format::Kind;
 use crate::model::{DatasetRecord, LatestMetric, ModelMetricSlice};
@@ -99,9 +99,7 @@ pub(super) fn model_metrics(
         let id = text(&head.model_id);
         if open.as_ref().is_none_or(|(open, ..)| open != id) {
             metrics.take(open.take())?;
-            let Some(owner) = owners.find(id)? else {
-                return Err(orphan(&cursor, id));
-            };
+            let owner = owners.owner(id, &cursor)?;
             let time = owner.head.creation_timestamp_ms.as_i64();
             let drawn = row_of(owner.number).map(|row| Drawn { row, time });
             open = Some((id.to_owned(), drawn, BTreeMap::new()));

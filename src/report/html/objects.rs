@@ -11,7 +11,7 @@ use crate::format::Kind;
 use crate::format::hops::{Evidence, Hop};
 use crate::model::mask::redact;
 use crate::model::{
-    Dataset, EvaluationDataset, Experiment, LoggedModel, ModelVersion, RegisteredModel, Run, Scorer, TextMap,
+    Dataset, EvaluationDataset, Experiment, LoggedModel, ModelVersion, RegisteredModel, Run, Scorer,
 };
 use crate::report::lineage::{Own, chain_of};
 use crate::select::{Closure, Verdict};
@@ -70,8 +70,8 @@ impl Maker<'_> {
         Ok(collected)
     }
 
-    fn hops(&mut self, row: &mut Row, own: &Own<'_>) {
-        let chain = chain_of(&self.foreign, own, &mut Vec::new());
+    fn hops(&self, row: &mut Row, own: Own<'_>) {
+        let chain = chain_of(&self.foreign, &own, &mut Vec::new());
         let hops = &chain.hops;
         // The first origin, and the last places.
         let gap = hops.len().saturating_sub(MOST_HOPS);
@@ -97,15 +97,9 @@ impl Maker<'_> {
             row.put_integer("a", experiment.creation_time);
             row.put("d", json!(experiment.is_deleted()));
             row.put("t", maker.texts.map(&experiment.tags));
-            maker.hops(
-                &mut row,
-                &Own {
-                    kind: Kind::Experiments,
-                    id: &experiment.experiment_id,
-                    workspace: experiment.workspace.as_deref(),
-                    tags: &experiment.tags,
-                },
-            );
+            let workspace = experiment.workspace.as_deref();
+            let (id, tags) = (&experiment.experiment_id, &experiment.tags);
+            maker.hops(&mut row, Own::new(Kind::Experiments, id, workspace, tags));
             Some((experiment.last_update_time.or(experiment.creation_time), row))
         })
     }
@@ -121,19 +115,13 @@ impl Maker<'_> {
         let (info, mut row) = (&run.info, Row::default());
         row.put_name("i", Some(&info.run_id));
         row.put_name("x", Some(&info.experiment_id));
-        let mut shown = |text: Option<&str>| text.map_or(Value::Null, |text| self.texts.text(text));
-        row.put("n", shown(info.run_name.as_deref()));
-        row.put("u", shown(info.user_id.as_deref()));
+        row.put("n", self.texts.some(info.run_name.as_deref()));
+        row.put("u", self.texts.some(info.user_id.as_deref()));
         row.put_name("s", Some(&info.status));
         row.put_integer("a", info.start_time);
         row.put_integer("e", info.end_time);
         row.put("d", json!(info.is_deleted()));
-        row.put(
-            "w",
-            info.artifact_uri
-                .as_deref()
-                .map_or(Value::Null, |text| self.texts.text(&redact(text))),
-        );
+        row.put("w", self.texts.some_uri(info.artifact_uri.as_deref()));
         row.put("p", self.texts.map(&run.params));
         row.put("m", metrics(run));
         self.texts.cut += run.metrics.len().saturating_sub(MOST_METRICS) as u64;
@@ -154,21 +142,9 @@ impl Maker<'_> {
         let inputs = run.inputs.model_inputs.iter().take(MOST_LINKS);
         row.put("mi", inputs.map(|input| name(&input.model_id)).collect());
         let outputs = run.outputs.model_outputs.iter().take(MOST_LINKS);
-        row.put(
-            "mo",
-            outputs
-                .map(|output| json!([name(&output.model_id), integer(output.step)]))
-                .collect(),
-        );
-        self.hops(
-            &mut row,
-            &Own {
-                kind: Kind::Runs,
-                id: &info.run_id,
-                workspace: None,
-                tags: &run.tags,
-            },
-        );
+        let outputs = outputs.map(|output| json!([name(&output.model_id), integer(output.step)]));
+        row.put("mo", outputs.collect());
+        self.hops(&mut row, Own::new(Kind::Runs, &info.run_id, None, &run.tags));
         row
     }
 
@@ -187,11 +163,7 @@ impl Maker<'_> {
                 ("sc", &dataset.schema),
                 ("pr", &dataset.profile),
             ] {
-                row.put(
-                    key,
-                    text.as_deref()
-                        .map_or(Value::Null, |text| maker.texts.text(&redact(text))),
-                );
+                row.put(key, maker.texts.some_uri(text.as_deref()));
             }
             Some((None, row))
         })
@@ -206,10 +178,8 @@ impl Maker<'_> {
             row.put_name("i", Some(&model.model_id));
             row.put_name("x", Some(&model.experiment_id));
             row.put_name("n", model.name.as_deref());
-            row.put_name(
-                "s",
-                model.status.strip_prefix("LOGGED_MODEL_").or(Some(&model.status)),
-            );
+            let status = model.status.strip_prefix("LOGGED_MODEL_");
+            row.put_name("s", status.or(Some(&model.status)));
             row.put_name("ty", model.model_type.as_deref());
             row.put_name("r", model.source_run_id.as_deref());
             row.put_integer("a", model.creation_timestamp_ms);
@@ -231,23 +201,13 @@ impl Maker<'_> {
             row.put_name("w", model.workspace.as_deref());
             row.put_integer("a", model.creation_timestamp);
             row.put_integer("e", model.last_updated_timestamp);
-            row.put("ds", described(maker, model.description.as_deref()));
+            row.put("ds", maker.texts.some_note(model.description.as_deref()));
             let aliases = model.aliases.iter().take(MOST_LINKS);
-            row.put(
-                "al",
-                aliases
-                    .map(|(alias, version)| json!([name(alias), version]))
-                    .collect(),
-            );
+            let aliases = aliases.map(|(alias, version)| json!([name(alias), version]));
+            row.put("al", aliases.collect());
             row.put("t", maker.texts.map(&model.tags));
-            own_hops(
-                maker,
-                &mut row,
-                Kind::RegisteredModels,
-                &model.name,
-                model.workspace.as_deref(),
-                &model.tags,
-            );
+            let (kind, workspace) = (Kind::RegisteredModels, model.workspace.as_deref());
+            maker.hops(&mut row, Own::new(kind, &model.name, workspace, &model.tags));
             Some((model.last_updated_timestamp.or(model.creation_timestamp), row))
         })
     }
@@ -265,31 +225,17 @@ impl Maker<'_> {
             row.put_name("w", version.workspace.as_deref());
             row.put_integer("a", version.creation_timestamp);
             row.put_name("u", version.user_id.as_deref());
-            row.put_name(
-                "g",
-                version.current_stage.as_deref().filter(|stage| *stage != "None"),
-            );
-            row.put("ds", described(maker, version.description.as_deref()));
-            row.put(
-                "so",
-                version
-                    .source
-                    .as_deref()
-                    .map_or(Value::Null, |text| maker.texts.text(&redact(text))),
-            );
+            let stage = version.current_stage.as_deref();
+            row.put_name("g", stage.filter(|stage| *stage != "None"));
+            row.put("ds", maker.texts.some_note(version.description.as_deref()));
+            row.put("so", maker.texts.some_uri(version.source.as_deref()));
             row.put_name("r", version.run_id.as_deref());
             row.put_name("m", version.logged_model_id());
             row.put_name("s", version.status.as_deref());
             row.put("t", maker.texts.map(&version.tags));
             let id = format!("{}/{}", version.name, version.version);
-            own_hops(
-                maker,
-                &mut row,
-                Kind::ModelVersions,
-                &id,
-                version.workspace.as_deref(),
-                &version.tags,
-            );
+            let (kind, workspace) = (Kind::ModelVersions, version.workspace.as_deref());
+            maker.hops(&mut row, Own::new(kind, &id, workspace, &version.tags));
             Some((version.creation_timestamp, row))
         })
     }
@@ -304,15 +250,8 @@ impl Maker<'_> {
             let mut row = Row::default();
             row.put_name("i", Some(&dataset.dataset_id));
             row.put_name("n", Some(&dataset.name));
-            row.put(
-                "x",
-                dataset
-                    .experiment_ids
-                    .iter()
-                    .take(MOST_LINKS)
-                    .map(|id| name(id))
-                    .collect(),
-            );
+            let experiments = dataset.experiment_ids.iter().take(MOST_LINKS);
+            row.put("x", experiments.map(|id| name(id)).collect());
             row.put_integer("a", dataset.created_time);
             row.put_name("u", dataset.created_by.as_deref());
             row.put("t", maker.texts.map(&dataset.tags));
@@ -333,29 +272,6 @@ impl Maker<'_> {
             Some((scorer.creation_time, row))
         })
     }
-}
-
-fn described(maker: &mut Maker<'_>, description: Option<&str>) -> Value {
-    description.map_or(Value::Null, |text| maker.texts.note(text))
-}
-
-fn own_hops(
-    maker: &mut Maker<'_>,
-    row: &mut Row,
-    kind: Kind,
-    id: &str,
-    workspace: Option<&str>,
-    tags: &TextMap,
-) {
-    maker.hops(
-        row,
-        &Own {
-            kind,
-            id,
-            workspace,
-            tags,
-        },
-    );
 }
 
 /// The latest metrics as `[key, value, step, key, value, step …]`.

@@ -8,6 +8,7 @@
 //! | an integer that no double holds | its digits as a text |
 
 use crate::archive::blob_reference_of;
+use crate::model::mask::redact;
 use crate::model::{Text, TextMap};
 use crate::report::text::shortened;
 use serde_json::{Map, Value, json};
@@ -40,6 +41,21 @@ impl Texts {
     /// A text that is read as a whole.
     pub(super) fn note(&mut self, text: &str) -> Value {
         self.cut_at(text, NOTE_CHARACTERS)
+    }
+
+    /// A text that may not be there.
+    pub(super) fn some(&mut self, text: Option<&str>) -> Value {
+        text.map_or(Value::Null, |text| self.text(text))
+    }
+
+    /// A long text that may not be there.
+    pub(super) fn some_note(&mut self, text: Option<&str>) -> Value {
+        text.map_or(Value::Null, |text| self.note(text))
+    }
+
+    /// A URI, or a text with some, without what may be a secret in it.
+    pub(super) fn some_uri(&mut self, text: Option<&str>) -> Value {
+        text.map_or(Value::Null, |text| self.text(&redact(text)))
     }
 
     fn cut_at(&mut self, text: &str, characters: usize) -> Value {

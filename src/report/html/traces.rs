@@ -7,7 +7,7 @@
 use super::objects::{Collected, Maker};
 use super::spool::Spool;
 use super::text::{Row, Texts, name};
-use crate::archive::walk::{Cursor, OwnerCursor, orphan, text};
+use crate::archive::walk::{Cursor, OwnerCursor, text};
 use crate::archive::{Archive, Result};
 use crate::format::Kind;
 use crate::model::{Assessment, Span, Trace};
@@ -40,10 +40,7 @@ fn row(texts: &mut Texts, trace: &Trace) -> Row {
     row.put_integer("du", trace.execution_duration);
     row.put_name("s", Some(&trace.state));
     for (key, preview) in [("rq", &trace.request_preview), ("rs", &trace.response_preview)] {
-        row.put(
-            key,
-            preview.as_deref().map_or(Value::Null, |text| texts.text(text)),
-        );
+        row.put(key, texts.some(preview.as_deref()));
     }
     let metadata = |key: &str| trace.trace_metadata.get(key).and_then(|text| text.as_str());
     row.put_name("r", metadata("mlflow.sourceRun"));
@@ -113,9 +110,7 @@ pub(super) fn spans(
         let id = text(&head.trace_id);
         if open.as_ref().is_none_or(|trace| trace.id != id) {
             spans.take(open.take())?;
-            let Some(owner) = owners.find(id)? else {
-                return Err(orphan(&cursor, id));
-            };
+            let owner = owners.owner(id, &cursor)?;
             open = Some(OpenTrace {
                 id: id.to_owned(),
                 row: row_of(owner.number),
@@ -182,29 +177,19 @@ fn span_row(span: &Span, start: Option<i64>, texts: &mut Texts) -> Row {
     row.put_name("i", Some(&span.span_id));
     row.put_name("p", span.parent_span_id.as_deref());
     row.put_name("n", Some(&span.name));
+    let kind = span.kind.as_deref();
     row.put_name(
         "k",
-        span.kind
-            .as_deref()
-            .map(|kind| kind.strip_prefix("SPAN_KIND_").unwrap_or(kind)),
+        kind.map(|kind| kind.strip_prefix("SPAN_KIND_").unwrap_or(kind)),
     );
     let since = |time: Option<i64>| time.zip(start).map(|(time, start)| time.saturating_sub(start));
     row.put_integer("a", since(span.start_time_unix_nano));
     row.put_integer("e", since(span.end_time_unix_nano));
     row.put_name("st", span.status_code.as_deref());
-    row.put(
-        "ms",
-        span.status_message
-            .as_deref()
-            .map_or(Value::Null, |text| texts.note(text)),
-    );
+    row.put("ms", texts.some_note(span.status_message.as_deref()));
     for (key, attribute) in [("in", INPUTS), ("out", OUTPUTS)] {
-        row.put(
-            key,
-            span.attributes
-                .get(attribute)
-                .map_or(Value::Null, |value| texts.free(value)),
-        );
+        let value = span.attributes.get(attribute);
+        row.put(key, value.map_or(Value::Null, |value| texts.free(value)));
     }
     let others = span
         .attributes

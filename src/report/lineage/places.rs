@@ -100,21 +100,32 @@ pub(super) fn chain(
     facts: &LineFacts,
     faults: &mut Vec<String>,
 ) -> Chain {
-    let own = Own {
-        kind,
-        id: &facts.id,
-        workspace: facts.workspace.as_deref(),
-        tags: &facts.tags,
-    };
+    let own = Own::new(kind, &facts.id, facts.workspace.as_deref(), &facts.tags);
     chain_of(foreign, &own, faults)
 }
 
 /// An object whose chain is asked for.
 pub(in crate::report) struct Own<'o> {
-    pub(in crate::report) kind: Kind,
-    pub(in crate::report) id: &'o str,
-    pub(in crate::report) workspace: Option<&'o str>,
-    pub(in crate::report) tags: &'o TextMap,
+    kind: Kind,
+    id: &'o str,
+    workspace: Option<&'o str>,
+    tags: &'o TextMap,
+}
+
+impl<'o> Own<'o> {
+    pub(in crate::report) fn new(
+        kind: Kind,
+        id: &'o str,
+        workspace: Option<&'o str>,
+        tags: &'o TextMap,
+    ) -> Self {
+        Own {
+            kind,
+            id,
+            workspace,
+            tags,
+        }
+    }
 }
 
 /// The same as [`chain`].

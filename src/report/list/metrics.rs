@@ -1,7 +1,7 @@
 //! Metrics of runs, one row a series.
 
 use super::Chosen;
-use crate::archive::walk::{Cursor, text};
+use crate::archive::walk::{heads, text};
 use crate::archive::{Archive, ArchiveError};
 use crate::format::Kind;
 use crate::report::error::ReportError;
@@ -18,13 +18,11 @@ fn runs_of_experiments(
         return Ok(None);
     }
     let mut runs = HashSet::new();
-    let mut cursor = Cursor::new(archive, Kind::Runs)?;
-    while cursor.line().is_some() {
-        let head = cursor.head(Kind::Runs)?;
+    for head in heads(archive, Kind::Runs)? {
+        let head = head?;
         if chosen.takes_experiment(text(&head.experiment_id)) {
             runs.insert(head.id(Kind::Runs));
         }
-        cursor.advance()?;
     }
     Ok(Some(runs))
 }

@@ -2,8 +2,8 @@
 
 use super::{Chosen, Noun};
 use crate::archive::Archive;
-use crate::archive::walk::Cursor;
 use crate::archive::walk::text;
+use crate::archive::walk::{heads, line_values};
 use crate::format::{Kind, SortKey, order};
 use crate::report::error::ReportError;
 use serde_json::{Value, json};
@@ -58,29 +58,25 @@ fn rows(archive: &Archive) -> Result<BTreeMap<SortKey, Row>, ReportError> {
         }
         change(row);
     };
-    let mut cursor = Cursor::new(archive, Kind::Experiments)?;
-    while cursor.line().is_some() {
-        let line = cursor.value()?;
+    for line in line_values(archive, Kind::Experiments)? {
+        let line = line?;
         let facts = json!({"name": line["name"], "lifecycle_stage": line["lifecycle_stage"]});
         row_of(text(&line["experiment_id"]), &mut |row| {
             row.line = Some(facts.clone())
         });
-        cursor.advance()?;
     }
     for (index, kind) in [Kind::Runs, Kind::LoggedModels, Kind::Traces]
         .into_iter()
         .enumerate()
     {
-        let mut cursor = Cursor::new(archive, kind)?;
-        while cursor.line().is_some() {
-            let head = cursor.head(kind)?;
+        for head in heads(archive, kind)? {
+            let head = head?;
             row_of(text(&head.experiment_id), &mut |row| {
                 row.counts[index] += 1;
                 if kind == Kind::Runs {
                     row.last_start_time = row.last_start_time.max(head.start_time.as_i64());
                 }
             });
-            cursor.advance()?;
         }
     }
     Ok(rows)

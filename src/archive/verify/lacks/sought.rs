@@ -175,11 +175,8 @@ pub(super) struct Found {
 impl<'s> Finder<'s> {
     fn new(list: &'s [Named]) -> Result<Self> {
         let needles: Vec<_> = list.iter().map(|named| named.needle.clone()).collect();
-        let too_many = |error: BadPattern| ArchiveError::Object {
-            kind: "search",
-            id: "for these texts".to_owned(),
-            reason: error.to_string(),
-        };
+        let too_many =
+            |error: BadPattern| ArchiveError::object("search", "for these texts", error.to_string());
         Ok(Finder {
             needles: Needles::new(&needles).map_err(too_many)?,
             list,

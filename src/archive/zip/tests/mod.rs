@@ -23,8 +23,72 @@ use std::{
     io::{Read, Write},
 };
 
-use super::{Compression, ScanError, ZipFault, ZipFileWriter, ZipIndex, ZipLimits, blob_name};
+use super::entry::{Body, EntryInfo, EntryWriter, check};
+use super::index::IndexEntry;
+use super::profile::{END_LEN, EndRecords, ZIP64_END_LEN};
+use super::{ScanError, ZipFault, ZipFileWriter, ZipIndex, ZipLimits, ZipWriteError, blob_name};
 use crate::platform::FileAt as _;
+
+/// How the content of an entry is stored, where a test decides it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Compression {
+    Stored,
+    Deflate,
+    Probe,
+}
+
+impl ZipFileWriter {
+    fn entries(&self) -> u64 {
+        self.entries
+    }
+
+    fn begin_in(
+        &mut self,
+        name_len: usize,
+        size_hint: u64,
+        compression: Compression,
+    ) -> Result<EntryWriter<'_>, ZipWriteError> {
+        let body = match compression {
+            Compression::Probe => return self.begin(name_len, size_hint),
+            Compression::Stored => Body::Stored,
+            Compression::Deflate => Body::deflate(&mut self.deflater),
+        };
+        self.begin_as(name_len, size_hint, body)
+    }
+
+    /// An entry of content that is there.
+    pub(super) fn write_small(
+        &mut self,
+        name: &str,
+        content: &[u8],
+        compression: Compression,
+    ) -> Result<EntryInfo, ZipWriteError> {
+        check(name)?;
+        let mut entry = self.begin_in(name.len(), content.len() as u64, compression)?;
+        entry.write_all(content)?;
+        entry.finish(name)
+    }
+}
+
+impl ZipIndex {
+    fn len(&self) -> usize {
+        self.blob_count() + self.others().len()
+    }
+
+    fn blobs_by_digest(&self) -> impl Iterator<Item = IndexEntry<'_>> {
+        (0..self.blob_count()).filter_map(|rank| self.blob(&self.blob_by_rank(rank).0.0))
+    }
+
+    fn entries(&self) -> impl Iterator<Item = IndexEntry<'_>> {
+        self.blobs().chain(self.others().iter().cloned())
+    }
+}
+
+impl EndRecords {
+    fn len(&self) -> usize {
+        END_LEN + if self.has_zip64() { ZIP64_END_LEN } else { 0 }
+    }
+}
 
 /// An archive zip being written into an unnamed file.
 pub(super) fn writer() -> anyhow::Result<ZipFileWriter> {

@@ -80,7 +80,7 @@ fn entries_that_were_handed_over_stand_between_copied_ones() -> anyhow::Result<(
             owning.write_owned(&name, content.clone())?;
         }
         // What is given up is behind pieces that wait, or in the file.
-        let mut entry = owning.begin(4, 0, Compression::Stored)?;
+        let mut entry = owning.begin_in(4, 0, Compression::Stored)?;
         entry.write_all(&content[..content.len() / 2])?;
         entry.abandon()?;
         copying.write_small(&name, content, Compression::Probe)?;
@@ -104,7 +104,7 @@ fn an_entry_is_the_same_however_it_is_written() -> anyhow::Result<()> {
         assert!(bytes_of(&owning.finish()?)? == at_once);
         for piece in [1_000, 65_536, 1 << 20] {
             let mut writer = writer()?;
-            let mut entry = writer.begin(1, 0, Compression::Probe)?;
+            let mut entry = writer.begin_in(1, 0, Compression::Probe)?;
             for piece in content.chunks(piece) {
                 entry.write_all(piece)?;
             }
@@ -126,7 +126,7 @@ fn an_abandoned_entry_leaves_no_trace() -> anyhow::Result<()> {
         for is_dropped in [false, true] {
             let mut writer = writer()?;
             writer.write_small("a", b"first", Compression::Stored)?;
-            let mut entry = writer.begin(80, len as u64, Compression::Probe)?;
+            let mut entry = writer.begin_in(80, len as u64, Compression::Probe)?;
             entry.write_all(&random_bytes(len, 4))?;
             if is_dropped {
                 drop(entry)
@@ -156,13 +156,13 @@ fn wrong_names_and_announcements_are_errors_and_leave_no_trace() -> anyhow::Resu
     let mut writer = writer()?;
     let refused = writer.write_small("../a", b"", Compression::Stored);
     assert!(matches!(refused, Err(ZipWriteError::Name { .. })));
-    let mut entry = writer.begin(3, 10, Compression::Stored)?;
+    let mut entry = writer.begin_in(3, 10, Compression::Stored)?;
     entry.write_all(b"content")?;
     assert!(matches!(
         entry.finish("four"),
         Err(ZipWriteError::NameLength { announced: 3, .. })
     ));
-    let mut entry = writer.begin(1, 1 << 33, Compression::Stored)?;
+    let mut entry = writer.begin_in(1, 1 << 33, Compression::Stored)?;
     entry.write_all(b"content")?;
     let error = entry.finish("a").expect_err("it is small");
     assert_eq!(

@@ -271,6 +271,11 @@ impl Exporter<'_> {
         }
     }
 
+    /// An object cannot be read, or not as a whole.
+    fn fail(&mut self, kind: Kind, id: &str, reason: Reason, detail: &str) -> Result<()> {
+        self.export.failure(kind.name(), id, "*", reason, detail)
+    }
+
     fn below_root(&self, path: &Path) -> String {
         path.strip_prefix(&self.root)
             .unwrap_or(path)
@@ -286,7 +291,7 @@ impl Exporter<'_> {
             DocumentError::Shape { .. } => Reason::NotAnExport,
         };
         let detail = error.detail(&self.root);
-        self.export.failure(kind.name(), id, "*", reason, &detail)
+        self.fail(kind, id, reason, &detail)
     }
 
     /// Reports fields that hold something else than their type.
@@ -316,13 +321,10 @@ impl Exporter<'_> {
             Ok(files) => files,
             Err(error) => {
                 let detail = format!("{}: {error}", self.below_root(folder));
-                return self.export.failure(
-                    Kind::Artifacts.name(),
-                    &owner.id,
-                    "*",
-                    Reason::Unreadable,
-                    &detail,
-                );
+                let kind = Kind::Artifacts.name();
+                return self
+                    .export
+                    .failure(kind, &owner.id, "*", Reason::Unreadable, &detail);
             }
         };
         let is_less = |file: &FoundFile| matches!(file, FoundFile::File(path, _) if less == Some(path));

@@ -25,43 +25,25 @@ pub(super) struct Fields<'a> {
 
 impl Picks for Fields<'_> {
     fn text(&mut self, key: &str) -> Option<String> {
-        if self.taken.contains(key) {
-            None
-        } else {
-            Fields::text(self, key)
-        }
+        self.untaken(key)?.text(key)
     }
 
     fn int(&mut self, key: &str) -> Option<i64> {
-        if self.taken.contains(key) {
-            None
-        } else {
-            Fields::int(self, key)
-        }
+        self.untaken(key)?.int(key)
     }
 
     fn text_map(&mut self, key: &str) -> TextMap {
-        if self.taken.contains(key) {
-            TextMap::new()
-        } else {
-            Fields::text_map(self, key)
-        }
+        self.untaken(key)
+            .map_or_else(TextMap::new, |fields| fields.text_map(key))
     }
 
     fn value(&mut self, key: &str) -> Option<Value> {
-        if self.taken.contains(key) {
-            None
-        } else {
-            Fields::value(self, key).map(PyJson::to_free_json)
-        }
+        self.untaken(key)?.value(key).map(PyJson::to_free_json)
     }
 
     fn required_text(&mut self, key: &str) -> String {
-        if self.taken.contains(key) {
-            String::new()
-        } else {
-            Fields::required_text(self, key)
-        }
+        self.untaken(key)
+            .map_or_else(String::new, |fields| fields.required_text(key))
     }
 }
 
@@ -73,6 +55,11 @@ impl<'a> Fields<'a> {
             taken: BTreeSet::new(),
             wrong: Vec::new(),
         }
+    }
+
+    /// The fields, unless one of them is taken already.
+    fn untaken(&mut self, key: &str) -> Option<&mut Self> {
+        (!self.taken.contains(key)).then_some(self)
     }
 
     /// The value of a field that is there and not null.

@@ -62,11 +62,7 @@ impl Exporter<'_> {
         self.belongs_to(&model.experiment_id);
         self.export.write(&model)?;
         self.model_metrics(&model, &file, points, bad_points)?;
-        let owner = Owner {
-            kind: OwnerKind::LoggedModel,
-            id,
-            sort_key: model.sort_key(),
-        };
+        let owner = Owner::of(OwnerKind::LoggedModel, &model);
         self.artifacts(&owner, &folder.join(ARTIFACTS))
     }
 
@@ -146,11 +142,7 @@ impl Exporter<'_> {
         self.belongs_to(&trace.experiment_id);
         self.export.write(&trace)?;
         let has_all = self.spans(&trace, body.get("data").unwrap_or(&PyJson::Null), folder)?;
-        let owner = Owner {
-            kind: OwnerKind::Trace,
-            id: trace.trace_id.clone(),
-            sort_key: trace.sort_key(),
-        };
+        let owner = Owner::of(OwnerKind::Trace, &trace);
         self.artifacts_less(&owner, &folder.join(ARTIFACTS), has_all.then_some(SPAN_FILE))
     }
 
@@ -183,8 +175,7 @@ impl Exporter<'_> {
                 PyJsonReadError::Io(error) => OutsideSource::reason(error),
                 PyJsonReadError::Json(_) => Reason::BadJson,
             };
-            self.export
-                .failure(Kind::Spans.name(), &trace.trace_id, "*", reason, &detail)?;
+            self.fail(Kind::Spans, &trace.trace_id, reason, &detail)?;
         }
         Ok(false)
     }

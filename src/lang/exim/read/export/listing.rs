@@ -54,13 +54,11 @@ impl Exporter<'_> {
         let place = self.below_root(file);
         for id in listed.difference(&present) {
             let detail = format!("{place} lists it, and it is not there");
-            self.export
-                .failure(kind.name(), id, "*", Reason::ListedButMissing, &detail)?;
+            self.fail(kind, id, Reason::ListedButMissing, &detail)?;
         }
         for id in failed.difference(&present).filter(|id| !listed.contains(*id)) {
             let detail = format!("{place} says that its export failed, and it is not there");
-            self.export
-                .failure(kind.name(), id, "*", Reason::ExportFailed, &detail)?;
+            self.fail(kind, id, Reason::ExportFailed, &detail)?;
         }
         for id in present.difference(listed) {
             let (reason, what) = if failed.contains(id) {
@@ -94,14 +92,12 @@ impl Exporter<'_> {
                 .any(|candidate| folder.join(candidate).is_file())
             {
                 let detail = format!("{} lists it, and it is not there", self.below_root(file));
-                self.export
-                    .failure(kind.name(), &id, "*", Reason::ListedButMissing, &detail)?;
+                self.fail(kind, &id, Reason::ListedButMissing, &detail)?;
             }
         }
         for name in ids(document.info(), "failed_models") {
             let detail = format!("{} says that its export failed", self.below_root(file));
-            self.export
-                .failure(kind.name(), &name, "*", Reason::ExportFailed, &detail)?;
+            self.fail(kind, &name, Reason::ExportFailed, &detail)?;
         }
         Ok(())
     }

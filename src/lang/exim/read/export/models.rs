@@ -157,11 +157,7 @@ impl Exporter<'_> {
     }
 
     fn version_files(&mut self, version: &ModelVersion, folder: &Path) -> Result<()> {
-        let owner = Owner {
-            kind: OwnerKind::ModelVersion,
-            id: version.id(),
-            sort_key: version.sort_key(),
-        };
+        let owner = Owner::of(OwnerKind::ModelVersion, version);
         self.artifacts(&owner, folder)
     }
 

@@ -50,7 +50,7 @@ impl Exporter<'_> {
                 ExperimentFolder::default()
             }
         };
-        match self.experiment_line(file) {
+        match Document::read_part(&self.roots, file, "experiment") {
             Ok(document) => {
                 self.note_system(&document);
                 self.experiment_object(file, &document)?;
@@ -74,12 +74,6 @@ impl Exporter<'_> {
         }
         self.count_unknown(&folder.unknown);
         self.refuse_links(&folder.outside)
-    }
-
-    fn experiment_line(&self, file: &Path) -> Result<Document, DocumentError> {
-        let document = Document::read(&self.roots, file)?;
-        document.part("experiment")?;
-        Ok(document)
     }
 
     fn experiment_object(&mut self, file: &Path, document: &Document) -> Result<()> {
@@ -125,8 +119,7 @@ impl Exporter<'_> {
             self.below_root(again),
             self.below_root(first)
         );
-        self.export
-            .failure(kind.name(), id, "*", Reason::Differs, &detail)
+        self.fail(kind, id, Reason::Differs, &detail)
     }
 
     /// Exports a run with its metrics, datasets and artifacts.
@@ -169,11 +162,7 @@ impl Exporter<'_> {
         for dataset in datasets {
             self.dataset(&dataset, &file)?;
         }
-        let owner = Owner {
-            kind: OwnerKind::Run,
-            id: run_id,
-            sort_key: run.sort_key(),
-        };
+        let owner = Owner::of(OwnerKind::Run, &run);
         self.artifacts(&owner, &folder.join(ARTIFACTS))
     }
 
@@ -249,8 +238,7 @@ impl Exporter<'_> {
         let place = self.below_root(file);
         let points = counted(count, "points");
         let detail = format!("{place}: {points} of metric `{metric}` without a number, a time or a step");
-        self.export
-            .failure(kind.name(), id, "*", Reason::BadPoint, &detail)
+        self.fail(kind, id, Reason::BadPoint, &detail)
     }
 
     /// Writes a dataset once; MLflow keeps one body per experiment, name and digest.
