@@ -116,6 +116,24 @@ impl From<SeekError> for HtmlError {
 
 /// Writes the page of an archive: complete, or not at all.
 ///
+/// ```no_run
+/// use mlark::Archive;
+/// use mlark::monitor::Silent;
+/// use mlark::report::html::{HtmlOptions, html};
+/// use mlark::select::Selection;
+///
+/// let archive = Archive::open("history.zip".as_ref())?;
+/// let options = HtmlOptions {
+///     selection: Selection::default(),
+///     max_bytes: 50_000_000,
+///     force: false,
+///     no_sync: false,
+/// };
+/// let made = html(&archive, "history.html".as_ref(), &options, &Silent)?;
+/// println!("{} bytes", made.size_bytes);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// The archive cannot be read, a name or id that nothing has, the page is there already or cannot be written.
 pub fn html(

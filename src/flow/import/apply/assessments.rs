@@ -86,7 +86,7 @@ impl Apply<'_> {
         let found = self
             .api
             .trace(&TargetId::kept(trace_id))?
-            .ok_or_else(|| ImportError::needs(KIND, &trace_id))?;
+            .ok_or_else(|| ImportError::needs(KIND, trace_id))?;
         let assessments = found["trace"]["trace_info"]["assessments"].as_array().cloned();
         let ids = assessments.into_iter().flatten();
         Ok(ids

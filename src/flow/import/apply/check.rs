@@ -208,7 +208,7 @@ impl Apply<'_> {
     fn compare(&self, run: &Run, new_id: &TargetId) -> Result<()> {
         let id = &run.info.run_id;
         let Some(target) = self.api.run(new_id)? else {
-            return Err(ImportError::gone(KIND, &id, &new_id));
+            return Err(ImportError::gone(KIND, id, new_id));
         };
         let fitted = self.fitted(run)?;
         let mine = Visible::of_archive(run, &fitted, &self.fitting.limits);

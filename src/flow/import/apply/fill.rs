@@ -240,7 +240,7 @@ impl Apply<'_> {
         let found = self
             .api
             .run(id)?
-            .ok_or_else(|| ImportError::gone(KIND, &info.run_id, &id))?;
+            .ok_or_else(|| ImportError::gone(KIND, &info.run_id, id))?;
         if found.is_deleted && info.is_deleted() {
             self.api.restore_run(id)?;
         } else if found.is_deleted {

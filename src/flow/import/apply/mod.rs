@@ -311,7 +311,7 @@ impl Apply<'_> {
     /// The id in the target of an object that must be there.
     fn need(&self, kind: Kind, id: &str) -> Result<TargetId> {
         let found = self.ledger.id(kind, id);
-        found.ok_or_else(|| ImportError::needs(kind, &id))
+        found.ok_or_else(|| ImportError::needs(kind, id))
     }
 
     fn count(&self, done: Done, kind: Kind) {

@@ -244,7 +244,7 @@ impl Apply<'_> {
         let found = self
             .api
             .model(name)?
-            .ok_or_else(|| ImportError::gone(KIND, &model.name, &name))?;
+            .ok_or_else(|| ImportError::gone(KIND, &model.name, name))?;
         if self.ledger.get(KIND, &model.name).is_none() {
             self.ledger.made(KIND, &model.name, &TargetId::new(name), false)?;
         }

@@ -56,7 +56,7 @@ impl Apply<'_> {
     fn there(&self, whole: Whole<'_>) -> Result<Value> {
         self.api
             .trace(&TargetId::kept(whole.id))?
-            .ok_or_else(|| ImportError::gone(KIND, &whole.id, &whole.id))
+            .ok_or_else(|| ImportError::gone(KIND, whole.id, whole.id))
     }
 }
 

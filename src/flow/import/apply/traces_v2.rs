@@ -51,7 +51,7 @@ impl Apply<'_> {
         let found = self
             .api
             .trace_v2(&new_id)?
-            .ok_or_else(|| ImportError::gone(KIND, &id, &new_id))?;
+            .ok_or_else(|| ImportError::gone(KIND, id, &new_id))?;
         if job.only.is_some() {
             let (metadata, tags) = self.texts_v2(&job.trace);
             self.add_texts_v2(job.whole(KIND), &found.id, &metadata, &tags)?;
