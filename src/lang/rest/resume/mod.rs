@@ -2,7 +2,7 @@
 //!
 //! A part is what one question about one object brought: the history of a metric, a listing of artifacts, bytes of a
 //! file. It is used again while the listing that shows the object says the same of it, byte for byte (its
-//! [`Freshness`]). Listings themselves are always asked anew. `docs/explain/incremental.md` says what that can miss.
+//! `Freshness`). Listings themselves are always asked anew. `docs/explain/incremental.md` says what that can miss.
 
 mod base;
 mod folder;
