@@ -72,7 +72,7 @@ class _Folder:
     def open(self, name: str) -> IO[bytes]:
         path = self._root.joinpath(*name.split("/"))
         if path.is_symlink() or not path.is_file():
-            raise Damaged(f"{name} is missing or no plain file")
+            raise Damaged(f"{name} is missing, or is not a plain file")
         return io.open(path, "rb")
 
     def close(self) -> None:
@@ -274,7 +274,7 @@ class Archive:
         names = [name for name in self._files.names() if name not in _OWN_FILES]
         differing = sorted(set(names) ^ set(listed))
         if differing:
-            raise Damaged(f"listed or there, but not both: {differing[:5]}")
+            raise Damaged(f"these files are only in the list, or only in the archive: {differing[:5]}")
         for name, digest in listed.items():
             if self._sha256(name) != digest:
                 raise Damaged(f"{name} has other bytes")
@@ -294,7 +294,7 @@ class Archive:
         text, digest = self._read("mlark.json", _MANIFEST_BYTES)
         seal, _ = self._read("mlark.json.sha256", 1024)
         if seal != f"{digest}  mlark.json\n".encode():
-            raise Damaged("the seal does not fit mlark.json")
+            raise Damaged("the seal mlark.json.sha256 does not match mlark.json")
         with _damage("mlark.json"):
             manifest = json.loads(text)
             form = manifest["format"]
