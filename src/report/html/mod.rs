@@ -7,6 +7,7 @@
 mod changes;
 mod choice;
 mod curves;
+mod error;
 mod facts;
 mod files;
 mod measured;
@@ -19,12 +20,13 @@ mod text;
 mod traces;
 
 pub use changes::{ChangesOptions, ChangesReport, changes};
+pub use error::HtmlError;
 
 use crate::archive::{Archive, ArchiveError, ForeignObjects, Replace, Staging};
 use crate::format::Kind;
 use crate::model::OwnerKind;
 use crate::monitor::Monitor;
-use crate::select::{Matched, NoMatch, SeekError, Selection};
+use crate::select::{Matched, Selection};
 use objects::{Collected, Maker};
 use page::{MARK, Page};
 use schemars::JsonSchema;
@@ -78,39 +80,6 @@ impl HtmlReport {
     /// What is on the page in part.
     pub fn cut_short(&self) -> impl Iterator<Item = &PageShare> {
         self.shares.iter().filter(|share| share.shown < share.of)
-    }
-}
-
-/// Why no page was made.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum HtmlError {
-    /// The archive cannot be read, or the page cannot be written.
-    #[error(transparent)]
-    Archive(#[from] ArchiveError),
-    /// A name or id that nothing has.
-    #[error(transparent)]
-    NoMatch(#[from] NoMatch),
-    /// Not even what the archive is has room.
-    #[error("a page of this archive needs at least {needed_bytes} bytes")]
-    TooSmall {
-        /// How many bytes.
-        needed_bytes: u64,
-    },
-    /// A file is there that is no page of this program.
-    #[error("`{}` exists and is not a page that mlark made", .path.display())]
-    Foreign {
-        /// Where.
-        path: std::path::PathBuf,
-    },
-}
-
-impl From<SeekError> for HtmlError {
-    fn from(error: SeekError) -> Self {
-        match error {
-            SeekError::Archive(error) => error.into(),
-            SeekError::NoMatch(error) => error.into(),
-        }
     }
 }
 
