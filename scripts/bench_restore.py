@@ -88,10 +88,16 @@ def into_sqlite(arguments, work, tables):
         yield pair
 
 
+def stat_of(pid):
+    """The session of a process, and the CPU seconds of itself and of its children that have ended."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    own, ended = (sum(map(int, fields[at : at + 2])) / os.sysconf("SC_CLK_TCK") for at in (11, 13))
+    return fields[3], own, ended
+
+
 def cpu_of_sessions(pid):
     """CPU seconds of the sessions of a PostgreSQL server that have ended."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
+    return stat_of(pid)[2]
 
 
 def with_server(pid, command):
@@ -123,10 +129,10 @@ def cpu_of_server(url):
     port, session, seconds = url.rsplit(":", 1)[1], None, {}
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            fields = (process / "stat").read_text().rsplit(")", 1)[1].split()
-            seconds.setdefault(fields[3], []).append((int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"))
+            its_session, own, _ = stat_of(process.name)
+            seconds.setdefault(its_session, []).append(own)
             if f"--port\0{port}\0" in (process / "cmdline").read_text():
-                session = fields[3]
+                session = its_session
     return sum(seconds[session])
 
 

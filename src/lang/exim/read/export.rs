@@ -227,7 +227,7 @@ impl Exporter<'_> {
         self.refuse_links(&layout.outside)?;
         let missing = self.held.missing_experiments.len() as u64;
         self.export
-            .limit(Kind::Experiments.name(), "*", Reason::NotInExport, missing);
+            .limit(Kind::Experiments, "*", Reason::NotInExport, missing);
         Ok(())
     }
 
@@ -273,7 +273,7 @@ impl Exporter<'_> {
 
     /// An object cannot be read, or not as a whole.
     fn fail(&mut self, kind: Kind, id: &str, reason: Reason, detail: &str) -> Result<()> {
-        self.export.failure(kind.name(), id, "*", reason, detail)
+        self.export.failure(kind, id, "*", reason, detail)
     }
 
     fn below_root(&self, path: &Path) -> String {
@@ -299,7 +299,7 @@ impl Exporter<'_> {
         for wrong in wrong {
             let detail = format!("{}: {wrong}", self.below_root(file));
             self.export
-                .failure(kind.name(), id, &wrong.field, Reason::BadField, &detail)?;
+                .failure(kind, id, &wrong.field, Reason::BadField, &detail)?;
         }
         Ok(())
     }
@@ -321,10 +321,9 @@ impl Exporter<'_> {
             Ok(files) => files,
             Err(error) => {
                 let detail = format!("{}: {error}", self.below_root(folder));
-                let kind = Kind::Artifacts.name();
                 return self
                     .export
-                    .failure(kind, &owner.id, "*", Reason::Unreadable, &detail);
+                    .failure(Kind::Artifacts, &owner.id, "*", Reason::Unreadable, &detail);
             }
         };
         let is_less = |file: &FoundFile| matches!(file, FoundFile::File(path, _) if less == Some(path));

@@ -59,8 +59,7 @@ impl NewDatabase {
     /// The file cannot be written.
     pub(super) fn finish(self) -> Result<()> {
         let refused = |error: rusqlite::Error| refusal("its indexes", &error);
-        self.connection.execute_batch(SORTING).map_err(refused)?;
-        self.connection.execute_batch(parts().1).map_err(refused)?;
+        make_indexes(&self.connection).map_err(refused)?;
         self.keys.make(&self.connection).map_err(refused)?;
         self.connection.execute_batch("COMMIT").map_err(refused)?;
         self.connection.close().map_err(|(_, error)| refused(error))
@@ -143,10 +142,16 @@ impl Filling for SqliteTarget {
 
     fn commit(self: Box<Self>) -> Result<()> {
         if self.is_made {
-            self.batch("its indexes", parts().1)?;
+            make_indexes(&self.connection).map_err(|error| refusal("its indexes", &error))?;
         }
         self.batch("the end of the transaction", "COMMIT")
     }
+}
+
+/// Makes what the script has for after the rows.
+fn make_indexes(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(SORTING)?;
+    connection.execute_batch(parts().1)
 }
 
 /// The tables of a file that is in use or not; none where it is not there.

@@ -155,8 +155,7 @@ impl Exporter<'_> {
         if let Some(Ok(found)) = read {
             self.export.write_spans(trace, found.spans)?;
             let kept = u64::from(!found.is_whole);
-            self.export
-                .limit(Kind::Spans.name(), "*", Reason::KeptAsArtifact, kept);
+            self.export.limit(Kind::Spans, "*", Reason::KeptAsArtifact, kept);
             return Ok(found.is_whole);
         }
         let named = spans(&trace.trace_id, data);

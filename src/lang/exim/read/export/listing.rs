@@ -72,7 +72,7 @@ impl Exporter<'_> {
             self.export
                 .monitor()
                 .notice(&format!("{kind} `{id}`: taken, though {place} {what}"));
-            self.export.limit(kind.name(), "*", reason, 1);
+            self.export.limit(kind, "*", reason, 1);
         }
         Ok(())
     }

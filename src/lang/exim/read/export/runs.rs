@@ -215,7 +215,7 @@ impl Exporter<'_> {
         let scratch_error = |error| ArchiveError::io("use a temporary file for", file)(error);
         while let Some((metric, series, bad_points)) = metrics.take_next().map_err(scratch_error)? {
             if series.is_empty() && bad_points == 0 {
-                self.export.limit(Kind::Metrics.name(), "*", Reason::NoPoints, 1);
+                self.export.limit(Kind::Metrics, "*", Reason::NoPoints, 1);
             }
             self.export
                 .write_points(Kind::Runs, &key, run_id, &metric, series)?;
