@@ -106,6 +106,11 @@ impl<'a> Lines<'a> {
         std::mem::take(&mut self.line)
     }
 
+    /// Exchanges the bytes of the line that was read last for others, whose room the next line takes.
+    pub(crate) fn swap_line(&mut self, bytes: &mut Vec<u8>) {
+        std::mem::swap(&mut self.line, bytes);
+    }
+
     /// Reads into `self.line`; false at the end of the file.
     fn read_line(&mut self) -> Result<bool> {
         let (file, reader) = self.open.as_mut().expect("opened by the caller");

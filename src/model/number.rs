@@ -22,6 +22,16 @@ impl Double {
         }
     }
 
+    /// One that is no number of JSON.
+    pub(crate) fn of_text(text: &str) -> Option<Self> {
+        Some(Double(match text {
+            "NaN" => f64::NAN,
+            "Infinity" => f64::INFINITY,
+            "-Infinity" => f64::NEG_INFINITY,
+            _ => return None,
+        }))
+    }
+
     /// The value as MLflow's SQL stores keep it: no infinities, and no sign on a zero.
     pub(crate) fn as_stored(self) -> Self {
         Double(match self.0 {
@@ -71,12 +81,7 @@ impl de::Visitor<'_> for DoubleVisitor {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Double, E> {
-        match text {
-            "NaN" => Ok(Double(f64::NAN)),
-            "Infinity" => Ok(Double(f64::INFINITY)),
-            "-Infinity" => Ok(Double(f64::NEG_INFINITY)),
-            _ => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
-        }
+        Double::of_text(text).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
     }
 }
 

@@ -1,8 +1,8 @@
 //! Metric histories in a few numbers each.
 
 use super::Curve;
-use crate::archive::walk::Cursor;
 use crate::archive::walk::text;
+use crate::archive::walk::{Child as _, Cursor};
 use crate::archive::{Archive, ArchiveError, Result};
 use crate::format::Kind;
 use crate::model::{Double, MetricSlice, ModelMetricSlice, Point};
@@ -105,7 +105,7 @@ pub(super) fn for_each_series<E: From<ArchiveError>>(
 
 fn slice_points(cursor: &Cursor<'_>, kind: Kind) -> Result<Vec<Point>> {
     Ok(match kind {
-        Kind::ModelMetrics => cursor.parse::<ModelMetricSlice>()?.points().collect(),
-        _ => cursor.parse::<MetricSlice>()?.points().collect(),
+        Kind::ModelMetrics => ModelMetricSlice::read(cursor)?.points().collect(),
+        _ => MetricSlice::read(cursor)?.points().collect(),
     })
 }

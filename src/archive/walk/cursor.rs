@@ -2,7 +2,8 @@
 
 use super::head::Head;
 use crate::archive::{Archive, ArchiveError, Line, Lines, Result, parse_object};
-use crate::format::{Kind, SortKey, strict_json};
+use crate::format::strict_json::{self, Json};
+use crate::format::{Kind, SortKey};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -35,12 +36,11 @@ impl<'a> Cursor<'a> {
     pub(crate) fn advance(&mut self) -> Result<()> {
         match self.lines.next_line()? {
             Some(line) => {
-                self.bytes.clear();
-                self.bytes.extend_from_slice(line.bytes);
                 if self.file != line.file {
                     line.file.clone_into(&mut self.file);
                 }
                 self.number = line.number;
+                self.lines.swap_line(&mut self.bytes);
             }
             None => self.at_end = true,
         }
@@ -60,6 +60,11 @@ impl<'a> Cursor<'a> {
     /// The line, parsed strictly; long strings stay references to their blobs.
     pub(crate) fn value(&self) -> Result<Value> {
         strict_json::parse(&self.bytes).map_err(|error| self.damaged(&error.to_string()))
+    }
+
+    /// As [`Cursor::value`], with texts that stay in the line.
+    pub(crate) fn json(&self) -> Result<Json<'_>> {
+        strict_json::parse_borrowed(&self.bytes).map_err(|error| self.damaged(&error.to_string()))
     }
 
     /// The line as an object.

@@ -24,10 +24,20 @@ pub(crate) trait Child: DeserializeOwned {
 
 impl Child for MetricSlice {
     const KIND: Kind = Kind::Metrics;
+
+    fn read(cursor: &Cursor<'_>) -> Result<Self> {
+        let plain = cursor.line().and_then(MetricSlice::of_plain_line);
+        plain.map_or_else(|| cursor.parse(), Ok)
+    }
 }
 
 impl Child for ModelMetricSlice {
     const KIND: Kind = Kind::ModelMetrics;
+
+    fn read(cursor: &Cursor<'_>) -> Result<Self> {
+        let plain = cursor.line().and_then(ModelMetricSlice::of_plain_line);
+        plain.map_or_else(|| cursor.parse(), Ok)
+    }
 }
 
 impl Child for Span {

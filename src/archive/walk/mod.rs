@@ -7,6 +7,7 @@ mod head;
 mod join;
 mod lost;
 mod newer;
+mod numbers;
 mod texts;
 
 pub use artifacts::for_each_artifact;

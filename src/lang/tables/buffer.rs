@@ -23,12 +23,6 @@ impl Presence {
     pub(super) fn runs(&self) -> impl Iterator<Item = (bool, u32)> + '_ {
         self.0.iter().copied()
     }
-
-    /// For each row whether it has a value.
-    pub(super) fn rows(&self) -> impl Iterator<Item = bool> + '_ {
-        self.runs()
-            .flat_map(|(is_present, rows)| std::iter::repeat_n(is_present, rows as usize))
-    }
 }
 
 /// Texts, each with how often it stands one after the other.
@@ -129,11 +123,6 @@ impl Buffer {
             ColumnType::IntegerMap => nested(keys(), Values::Integers(Vec::new())),
             ColumnType::DoubleMap => nested(keys(), Values::Doubles(Vec::new())),
         }
-    }
-
-    /// Whether a row has keys beside its values.
-    pub(super) fn has_keys(&self) -> bool {
-        matches!(self, Buffer::Nested { keys: Some(_), .. })
     }
 
     pub(super) fn size_bytes(&self) -> usize {

@@ -4,11 +4,11 @@ use super::layout::TableSpec;
 use crate::archive::blob_reference;
 use crate::archive::contains;
 use crate::format::line::canonical;
+use crate::format::strict_json::Json;
 use crate::format::{Kind, Reason};
 use crate::model::Double;
 use crate::model::field::{ColumnType, Field};
-use serde::Deserialize as _;
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -61,7 +61,11 @@ enum Made<'c> {
 
 impl RowMaker {
     /// The row of an object: a cell a column, and what has no column in `extra`.
-    pub(super) fn row<'v>(&mut self, table: &TableSpec, object: &'v Value) -> Result<Vec<Cell<'v>>, Wrong> {
+    pub(super) fn row<'v>(
+        &mut self,
+        table: &TableSpec,
+        object: &'v Json<'v>,
+    ) -> Result<Vec<Cell<'v>>, Wrong> {
         let mut cells = Vec::with_capacity(table.columns.len() + 1);
         let mut held: Vec<&[&str]> = table.elsewhere.to_vec();
         for column in table.columns {
@@ -79,14 +83,14 @@ impl RowMaker {
         if table.has_extra {
             cells.push(match rest_of(object, &held) {
                 None => Cell::Null,
-                Some(rest) => self.json(table.kind, "extra", &rest).into(),
+                Some(rest) => self.json_text(table.kind, "extra", &rest).into(),
             });
         }
         Ok(cells)
     }
 
     /// The cell of one column.
-    fn column<'v>(&mut self, kind: Kind, column: &Field, object: &'v Value) -> Result<Made<'v>, Wrong> {
+    fn column<'v>(&mut self, kind: Kind, column: &Field, object: &'v Json<'v>) -> Result<Made<'v>, Wrong> {
         let value = column.path.iter().try_fold(object, |value, part| value.get(part));
         let Some(value) = value else {
             return Ok(Made::Cell(Cell::Null));
@@ -106,9 +110,9 @@ impl RowMaker {
             }
             ColumnType::Double => Cell::Double(double(value).ok_or_else(|| not("a double"))?),
             ColumnType::Boolean => Cell::Boolean(value.as_bool().ok_or_else(|| not("a boolean"))?),
-            ColumnType::Json => Cell::Text(self.json(kind, &field(), value).into()),
+            ColumnType::Json => Cell::Text(self.json_text(kind, &field(), &value.to_value()).into()),
             ColumnType::TextList => {
-                let items = value.as_array().ok_or_else(|| not("a list"))?;
+                let items = value.as_list().ok_or_else(|| not("a list"))?;
                 let texts = items.iter().map(|item| self.text(kind, &field, item));
                 Cell::TextList(
                     texts
@@ -127,15 +131,22 @@ impl RowMaker {
     }
 
     /// The cell of a map; none where a value is not what the column holds.
-    fn map<'v>(&mut self, kind: Kind, column: &Field, map: &'v Map<String, Value>) -> Option<Made<'v>> {
+    fn map<'v>(
+        &mut self,
+        kind: Kind,
+        column: &Field,
+        map: &'v [(Cow<'v, str>, Json<'v>)],
+    ) -> Option<Made<'v>> {
         let field = || column.path.join(".");
-        let entries = map.iter();
+        let entries = map
+            .iter()
+            .map(|(key, value)| (Cow::Borrowed(key.as_ref()), value));
         Some(Made::Cell(match column.kind {
             ColumnType::IntegerMap => {
-                let integers = entries.map(|(key, value)| Some((key.into(), value.as_i64()?)));
+                let integers = entries.map(|(key, value)| Some((key, value.as_number()?.as_i64()?)));
                 match integers.collect() {
                     Some(integers) => Cell::IntegerMap(integers),
-                    None if map.values().all(|value| value.is_u64() || value.is_i64()) => {
+                    None if map.iter().all(|(_, value)| is_integer(value)) => {
                         return Some(Made::Beyond);
                     }
                     None => return None,
@@ -143,7 +154,7 @@ impl RowMaker {
             }
             ColumnType::DoubleMap => {
                 // The latest point of each metric.
-                let doubles = entries.map(|(key, point)| Some((key.into(), double(point.get("value")?)?)));
+                let doubles = entries.map(|(key, point)| Some((key, double(point.get("value")?)?)));
                 Cell::DoubleMap(doubles.collect::<Option<_>>()?)
             }
             ColumnType::JsonMap => {
@@ -151,20 +162,26 @@ impl RowMaker {
                 Cell::TextMap(attributes.collect())
             }
             _ => {
-                let texts = entries.map(|(key, value)| Some((key.into(), self.text(kind, &field, value)?)));
+                let texts = entries.map(|(key, value)| Some((key, self.text(kind, &field, value)?)));
                 Cell::TextMap(texts.collect::<Option<_>>()?)
             }
         }))
     }
 
     /// A text; what is not UTF-8 or too long for a line stands as the archive's marker.
-    fn text<'v>(&mut self, kind: Kind, field: &dyn Fn() -> String, value: &'v Value) -> Option<Cow<'v, str>> {
-        if let Value::String(text) = value {
+    fn text<'v>(
+        &mut self,
+        kind: Kind,
+        field: &dyn Fn() -> String,
+        value: &'v Json<'v>,
+    ) -> Option<Cow<'v, str>> {
+        if let Some(text) = value.as_text() {
             return Some(text.into());
         }
-        let marker = value.as_object().filter(|map| map.len() == 1)?;
-        let bytes = marker.get("$bytes");
-        let reason = if blob_reference(value).is_some()
+        value.as_object().filter(|map| map.len() == 1)?;
+        let value = value.to_value();
+        let bytes = value.get("$bytes");
+        let reason = if blob_reference(&value).is_some()
             || bytes.is_some_and(|bytes| blob_reference(bytes).is_some())
         {
             Reason::ValueTooLong
@@ -174,7 +191,7 @@ impl RowMaker {
             return None;
         };
         self.note(kind, &field(), reason);
-        Some(json_text(value).into())
+        Some(json_text(&value).into())
     }
 
     /// An attribute of a span: MLflow's own JSON texts are texts in an archive.
@@ -182,20 +199,23 @@ impl RowMaker {
         &mut self,
         kind: Kind,
         field: &str,
-        key: &'v str,
-        value: &'v Value,
+        key: Cow<'v, str>,
+        value: &'v Json<'v>,
     ) -> (Cow<'v, str>, Cow<'v, str>) {
         // A key of a user that starts with `$` has one more of them in an archive.
-        let key = key.strip_prefix('$').unwrap_or(key);
-        let text = match value {
-            Value::String(text) => text.into(),
-            value => self.json(kind, field, value).into(),
+        let key = match key.strip_prefix('$') {
+            Some(key) => key.to_owned().into(),
+            None => key,
         };
-        (key.into(), text)
+        let text = match value.as_text() {
+            Some(text) => text.into(),
+            None => self.json_text(kind, field, &value.to_value()).into(),
+        };
+        (key, text)
     }
 
     /// The text of JSON, as the archive has it.
-    fn json(&mut self, kind: Kind, field: &str, value: &Value) -> String {
+    fn json_text(&mut self, kind: Kind, field: &str, value: &Value) -> String {
         let text = json_text(value);
         if contains(text.as_bytes(), b"{\"$blob\":{") {
             self.note(kind, field, Reason::ValueTooLong);
@@ -214,8 +234,18 @@ impl From<String> for Cell<'_> {
     }
 }
 
-fn double(value: &Value) -> Option<f64> {
-    Double::deserialize(value).ok().map(|double| double.0)
+fn is_integer(value: &Json<'_>) -> bool {
+    value.as_number().is_some_and(|number| !number.is_f64())
+}
+
+pub(super) fn double(value: &Json<'_>) -> Option<f64> {
+    match value.as_text() {
+        Some(text) => Double::of_text(text).map(|double| double.0),
+        None => value
+            .as_number()
+            .filter(|number| number.is_f64())
+            .and_then(Number::as_f64),
+    }
 }
 
 /// The archive's text of a value.
@@ -228,10 +258,9 @@ pub(super) fn json_text(value: &Value) -> String {
 }
 
 /// The fields of an object that are at none of these paths; none where there are no others.
-fn rest_of(value: &Value, held: &[&[&str]]) -> Option<Value> {
-    let map = value.as_object()?;
+fn rest_of(value: &Json<'_>, held: &[&[&str]]) -> Option<Value> {
     let mut rest = Map::new();
-    for (key, item) in map {
+    for (key, item) in value.as_object()? {
         let below: Vec<&[&str]> = held
             .iter()
             .filter_map(|path| path.split_first().filter(|(first, _)| *first == key))
@@ -241,10 +270,10 @@ fn rest_of(value: &Value, held: &[&[&str]]) -> Option<Value> {
             continue;
         }
         let kept = match item {
-            Value::Object(_) if !below.is_empty() => rest_of(item, &below),
-            item => Some(item.clone()),
+            Json::Object(_) if !below.is_empty() => rest_of(item, &below),
+            item => Some(item.to_value()),
         };
-        rest.extend(kept.map(|kept| (key.clone(), kept)));
+        rest.extend(kept.map(|kept| (key.to_string(), kept)));
     }
     (!rest.is_empty()).then_some(Value::Object(rest))
 }

@@ -6,6 +6,7 @@
 use crate::archive::walk::{Cursor, text};
 use crate::archive::{Archive, Result};
 use crate::format::Kind;
+use crate::format::strict_json::Json;
 use crate::model::OwnerKind;
 use crate::select::Names;
 use serde_json::Value;
@@ -100,7 +101,7 @@ impl Choice {
     }
 
     /// Whether a line's rows are written. Kinds are asked about in the order of the archive, but models after their versions.
-    pub(super) fn takes(&mut self, kind: Kind, line: &Value) -> bool {
+    pub(super) fn takes(&mut self, kind: Kind, line: &Json<'_>) -> bool {
         self.chosen.as_mut().is_none_or(|chosen| chosen.takes(kind, line))
     }
 
@@ -112,59 +113,56 @@ impl Choice {
     }
 }
 
-fn field<'v>(line: &'v Value, name: &str) -> &'v str {
-    text(&line[name])
-}
-
 impl Chosen {
-    fn takes(&mut self, kind: Kind, line: &Value) -> bool {
-        let experiment = self.experiments.contains(field(line, "experiment_id"));
+    fn takes(&mut self, kind: Kind, line: &Json<'_>) -> bool {
+        let experiment = self.experiments.contains(line.text_of("experiment_id"));
         match kind {
             Kind::Workspaces => true,
             Kind::Experiments | Kind::Scorers => experiment,
             Kind::Runs => self.takes_run(line),
             Kind::Datasets if !self.by_run => experiment,
             Kind::Datasets => {
-                let key = ["experiment_id", "name", "digest"].map(|name| field(line, name));
+                let key = ["experiment_id", "name", "digest"].map(|name| line.text_of(name));
                 self.ids.has(kind, &key)
             }
             Kind::LoggedModels => {
-                let id = field(line, "model_id");
-                let is_made = || self.ids.has(Kind::Runs, &[field(line, "source_run_id")]);
+                let id = line.text_of("model_id");
+                let is_made = || self.ids.has(Kind::Runs, &[line.text_of("source_run_id")]);
                 self.taken(kind, &[id], if self.by_run { is_made() } else { experiment })
             }
             Kind::ModelVersions => {
-                let is_taken = self.ids.has(Kind::Runs, &[field(line, "run_id")]);
-                let name = field(line, "name");
+                let is_taken = self.ids.has(Kind::Runs, &[line.text_of("run_id")]);
+                let name = line.text_of("name");
+                let version = line.get("version").map_or(Value::Null, Json::to_value);
                 self.taken(
                     Kind::RegisteredModels,
-                    &[field(line, "workspace"), name],
+                    &[line.text_of("workspace"), name],
                     is_taken,
                 );
-                self.taken(kind, &[&format!("{name}/{}", line["version"])], is_taken)
+                self.taken(kind, &[&format!("{name}/{version}")], is_taken)
             }
             Kind::RegisteredModels => self
                 .ids
-                .has(kind, &[field(line, "workspace"), field(line, "name")]),
+                .has(kind, &[line.text_of("workspace"), line.text_of("name")]),
             Kind::Traces => {
                 let is_taken = if self.by_run {
                     self.has_run_of(line)
                 } else {
                     experiment
                 };
-                self.taken(kind, &[field(line, "trace_id")], is_taken)
+                self.taken(kind, &[line.text_of("trace_id")], is_taken)
             }
             Kind::EvaluationDatasets => {
-                let mut ids = line["experiment_ids"].as_array().into_iter().flatten();
-                let is_taken = ids.any(|id| self.experiments.contains(text(id)));
-                self.taken(kind, &[field(line, "dataset_id")], is_taken)
+                let mut ids = line.list_of("experiment_ids").iter().filter_map(Json::as_text);
+                let is_taken = ids.any(|id| self.experiments.contains(id));
+                self.taken(kind, &[line.text_of("dataset_id")], is_taken)
             }
             Kind::DatasetRecords => self
                 .ids
-                .has(Kind::EvaluationDatasets, &[field(line, "dataset_id")]),
-            Kind::Metrics => self.ids.has(Kind::Runs, &[field(line, "run_id")]),
-            Kind::ModelMetrics => self.ids.has(Kind::LoggedModels, &[field(line, "model_id")]),
-            Kind::Spans => self.ids.has(Kind::Traces, &[field(line, "trace_id")]),
+                .has(Kind::EvaluationDatasets, &[line.text_of("dataset_id")]),
+            Kind::Metrics => self.ids.has(Kind::Runs, &[line.text_of("run_id")]),
+            Kind::ModelMetrics => self.ids.has(Kind::LoggedModels, &[line.text_of("model_id")]),
+            Kind::Spans => self.ids.has(Kind::Traces, &[line.text_of("trace_id")]),
             Kind::Artifacts => true,
         }
     }
@@ -177,13 +175,16 @@ impl Chosen {
         is_taken
     }
 
-    fn takes_run(&mut self, line: &Value) -> bool {
-        let is_taken = self.ids.has(Kind::Runs, &[field(&line["info"], "run_id")]);
+    fn takes_run(&mut self, line: &Json<'_>) -> bool {
+        let Some(info) = line.get("info") else {
+            return false;
+        };
+        let is_taken = self.ids.has(Kind::Runs, &[info.text_of("run_id")]);
         if is_taken && self.by_run {
-            let experiment = field(&line["info"], "experiment_id");
-            let inputs = line["inputs"]["dataset_inputs"].as_array();
-            for input in inputs.into_iter().flatten() {
-                let key = [experiment, field(input, "name"), field(input, "digest")];
+            let experiment = info.text_of("experiment_id");
+            let inputs = line.get("inputs");
+            for input in inputs.map_or(&[][..], |inputs| inputs.list_of("dataset_inputs")) {
+                let key = [experiment, input.text_of("name"), input.text_of("digest")];
                 self.ids.insert(Kind::Datasets, &key);
             }
         }
@@ -191,11 +192,12 @@ impl Chosen {
     }
 
     /// Whether a trace is of a run that is taken.
-    fn has_run_of(&self, line: &Value) -> bool {
-        let linked = line["linked_runs"].as_array().into_iter().flatten();
-        let mut runs = linked
-            .map(text)
-            .chain([text(&line["trace_metadata"]["mlflow.sourceRun"])]);
+    fn has_run_of(&self, line: &Json<'_>) -> bool {
+        let linked = line.list_of("linked_runs").iter().filter_map(Json::as_text);
+        let source = line
+            .get("trace_metadata")
+            .map(|metadata| metadata.text_of("mlflow.sourceRun"));
+        let mut runs = linked.chain(source);
         runs.any(|run| self.ids.has(Kind::Runs, &[run]))
     }
 }

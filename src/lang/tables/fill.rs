@@ -1,6 +1,6 @@
 //! Walks along the kinds of an archive, and writes the rows of each.
 
-use super::cells::{Cell, RowMaker};
+use super::cells::{Cell, RowMaker, double};
 use super::choice::{Choice, kind_of};
 use super::layout::{self, TableSpec};
 use super::sink::{Piece, Place, Sink};
@@ -8,10 +8,10 @@ use super::wide::Wide;
 use super::{TableReport, TablesError};
 use crate::archive::Archive;
 use crate::archive::walk::{Cursor, Slice, Wanted, newer_fields, newer_kinds};
+use crate::format::strict_json::Json;
 use crate::format::{Kind, LossCount, Reason};
 use crate::model::{ArtifactList, MetricSlice, ModelMetricSlice};
 use crate::monitor::Monitor;
-use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// What a row group takes in memory; two of a table are there at once. Tables of runs are made while those of points are.
@@ -82,11 +82,11 @@ impl Filler<'_> {
     fn each(
         &mut self,
         kind: Kind,
-        sink: &mut dyn FnMut(&mut RowMaker, &Value) -> std::result::Result<(), Failure>,
+        sink: &mut dyn FnMut(&mut RowMaker, &Json<'_>) -> std::result::Result<(), Failure>,
     ) -> Result<()> {
         let mut cursor = Cursor::new(self.archive, kind)?;
         while cursor.line().is_some() {
-            let line = cursor.value()?;
+            let line = cursor.json()?;
             if self.choice.takes(kind, &line) {
                 sink(&mut self.maker, &line).map_err(|failure| match failure {
                     Failure::Wrong(reason) => cursor.damaged(&reason).into(),
@@ -123,11 +123,14 @@ impl Filler<'_> {
             let cells = maker.row(&layout::RUNS, line)?;
             for (name, sink) in [("params", &mut params), ("tags", &mut tags)] {
                 for (key, value) in texts_of(&cells, name) {
-                    let row = [&cells[0], &Cell::Text(key.clone()), &Cell::Text(value.clone())];
-                    sink.row(&row.map(Cell::clone))?;
+                    sink.row(&[
+                        cells[0].clone(),
+                        Cell::Text(key.clone()),
+                        Cell::Text(value.clone()),
+                    ])?;
                 }
             }
-            for (key, point) in line["metrics"].as_object().into_iter().flatten() {
+            for (key, point) in line.object_of("metrics") {
                 latest.row(&latest_row(&cells[0], key, point)?)?;
             }
             match &wide {
@@ -144,9 +147,12 @@ impl Filler<'_> {
         let mut assessments = self.sink(&layout::ASSESSMENTS, PART_BYTES)?;
         self.each(Kind::Traces, &mut |maker, line| {
             traces.row(&maker.row(&layout::TRACES, line)?)?;
-            for assessment in line["assessments"].as_array().into_iter().flatten() {
+            for assessment in line.list_of("assessments") {
                 let mut row = maker.row(&layout::ASSESSMENTS, assessment)?;
-                row[0] = line["trace_id"].as_str().map_or(Cell::Null, Cell::from);
+                row[0] = line
+                    .get("trace_id")
+                    .and_then(Json::as_text)
+                    .map_or(Cell::Null, Cell::from);
                 assessments.row(&row)?;
             }
             Ok(())
@@ -214,7 +220,7 @@ fn points<S: Slice>(
     let mut sink = place.table(table.name, table.columns(), ALONE_BYTES)?;
     let mut cursor = Cursor::new(archive, S::KIND)?;
     while cursor.line().is_some() {
-        let slice: S = cursor.parse()?;
+        let slice = S::read(&cursor)?;
         if !slice.has_equal_columns() {
             return Err(cursor.damaged("its columns are not of one length").into());
         }
@@ -283,15 +289,18 @@ fn texts_of<'c, 'v>(
 fn latest_row<'v>(
     run_id: &Cell<'v>,
     key: &'v str,
-    point: &'v Value,
+    point: &Json<'_>,
 ) -> std::result::Result<[Cell<'v>; 5], String> {
-    let point: crate::model::LatestMetric =
-        serde::Deserialize::deserialize(point).map_err(|error| format!("`metrics.{key}`: {error}"))?;
+    let integer = |name| point.get(name)?.as_number()?.as_i64();
+    let value = || double(point.get("value")?);
+    let cells = (|| Some((integer("step")?, integer("timestamp")?, value()?)))();
+    let (step, timestamp, value) =
+        cells.ok_or_else(|| format!("`metrics.{key}` is not a step, a timestamp and a value"))?;
     Ok([
         run_id.clone(),
         key.into(),
-        Cell::Integer(point.step),
-        Cell::Integer(point.timestamp),
-        Cell::Double(point.value.0),
+        Cell::Integer(step),
+        Cell::Integer(timestamp),
+        Cell::Double(value),
     ])
 }

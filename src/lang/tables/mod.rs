@@ -18,12 +18,14 @@ mod fill;
 #[cfg(feature = "parquet")]
 mod groups;
 mod layout;
+#[cfg(feature = "parquet")]
+mod levels;
 mod objects;
 #[cfg(feature = "parquet")]
 mod parquet;
-#[cfg(feature = "parquet")]
-mod repeated;
 mod sink;
+#[cfg(feature = "parquet")]
+mod texts;
 mod wide;
 
 #[cfg(feature = "parquet")]

@@ -1,24 +1,19 @@
 //! A table as Parquet: row groups of bounded size, Snappy, dictionaries for texts; read by everything since 2018.
 
-use super::buffer::{Buffer, Presence, Texts, Values};
+use super::buffer::{Buffer, Values};
 use super::layout::{Column, ColumnType};
-use super::repeated;
-use bytes::Bytes;
+use super::levels::Levels;
+use super::texts;
 use parquet::basic::{Compression, Encoding, LogicalType, Repetition, TimeUnit, Type as Physical};
-use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DoubleType, Int64Type};
+use parquet::data_type::{BoolType, DoubleType, Int64Type};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
-use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter, SerializedRowGroupWriter};
+use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::{ColumnDescPtr, ColumnPath, Type, TypePtr};
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
 use std::sync::Arc;
-
-/// Rows handed to a column's writer at once.
-const STEP_ROWS: usize = 8192;
-/// A column of texts whose dictionary grows beyond this goes on without one: its texts hardly repeat.
-const DICTIONARY_BYTES: usize = 256 << 10;
 
 type Out = BufWriter<File>;
 
@@ -48,19 +43,22 @@ impl ParquetFile {
             let mut group = self.writer.next_row_group()?;
             let mut leaves = self.leaves.iter();
             for buffer in buffers {
-                let leaf = leaves.nth(usize::from(buffer.has_keys()));
-                match (leaf, buffer) {
-                    (
-                        Some(leaf),
-                        Buffer::Plain {
-                            present,
-                            values: Values::Texts(texts),
-                        },
-                    ) if repeated::is_repeated(&texts) => {
-                        let (bytes, close) = repeated::chunk(leaf.clone(), &present, &texts)?;
-                        group.append_column(&bytes, close)?;
+                let mut next = || leaves.next().cloned().ok_or_else(too_many);
+                match buffer {
+                    Buffer::Plain { present, values } => {
+                        write_column(&mut group, next()?, &Levels::of_rows(&present), &values)?;
                     }
-                    (_, buffer) => write_column(&mut group, buffer)?,
+                    Buffer::Nested {
+                        lengths,
+                        keys,
+                        values,
+                    } => {
+                        for values in keys.map(Values::Texts).into_iter().chain([values]) {
+                            let leaf = next()?;
+                            let levels = Levels::of_lists(&lengths, leaf.max_def_level());
+                            write_column(&mut group, leaf, &levels, &values)?;
+                        }
+                    }
                 }
             }
             group.close()
@@ -91,7 +89,6 @@ fn properties(columns: &[Column], facts: &[(&str, String)]) -> WriterProperties 
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
         .set_statistics_enabled(EnabledStatistics::Chunk)
-        .set_dictionary_page_size_limit(DICTIONARY_BYTES)
         .set_offset_index_disabled(true)
         .set_created_by(concat!("mlark version ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_key_value_metadata(Some(facts.collect()));
@@ -170,168 +167,37 @@ fn group(name: &str, logical: LogicalType, inner: Type) -> Result<Type> {
         .build()
 }
 
-fn write_column(group: &mut SerializedRowGroupWriter<'_, Out>, buffer: Buffer) -> Result<()> {
-    match buffer {
-        Buffer::Plain { present, values } => {
-            let mut column = next_column(group)?;
-            write_plain(&mut column, &present, Source::new(values))?;
-            column.close()
-        }
-        Buffer::Nested {
-            lengths,
-            keys,
-            values,
-        } => {
-            if let Some(keys) = keys {
-                let mut column = next_column(group)?;
-                write_nested(&mut column, &lengths, Source::new(Values::Texts(keys)), 2)?;
-                column.close()?;
-            }
-            let mut column = next_column(group)?;
-            write_nested(&mut column, &lengths, Source::new(values), 3)?;
-            column.close()
-        }
-    }
-}
-
-fn next_column<'g>(group: &'g mut SerializedRowGroupWriter<'_, Out>) -> Result<SerializedColumnWriter<'g>> {
-    let column = group.next_column()?;
-    column.ok_or_else(|| ParquetError::General("there are more values than columns".to_owned()))
-}
-
-fn write_plain(
-    column: &mut SerializedColumnWriter<'_>,
-    present: &Presence,
-    mut source: Source,
+fn write_column(
+    group: &mut SerializedRowGroupWriter<'_, Out>,
+    leaf: ColumnDescPtr,
+    levels: &Levels,
+    values: &Values,
 ) -> Result<()> {
-    let mut rows = present.rows().peekable();
-    let mut levels = Vec::with_capacity(STEP_ROWS);
-    while rows.peek().is_some() {
-        levels.clear();
-        levels.extend(rows.by_ref().take(STEP_ROWS).map(i16::from));
-        let count = levels.iter().filter(|level| **level == 1).count();
-        source.write(column, count, &levels, None)?;
+    if let Values::Texts(texts) = values {
+        let (bytes, close) = texts::chunk(leaf, levels, texts)?;
+        return group.append_column(&bytes, close);
     }
-    Ok(())
+    let (definitions, repetitions) = levels.of_each();
+    let (definitions, repetitions) = (Some(&definitions[..]), repetitions.as_deref());
+    let mut column = group.next_column()?.ok_or_else(too_many)?;
+    match values {
+        Values::Texts(_) => Ok(0),
+        Values::Integers(values) => {
+            let column = column.typed::<Int64Type>();
+            column.write_batch(values, definitions, repetitions)
+        }
+        Values::Doubles(values) => {
+            let column = column.typed::<DoubleType>();
+            column.write_batch(values, definitions, repetitions)
+        }
+        Values::Booleans(values) => {
+            let column = column.typed::<BoolType>();
+            column.write_batch(values, definitions, repetitions)
+        }
+    }?;
+    column.close()
 }
 
-/// `most` is the level of a value that is there: 1 says that there is a list, 2 that it has an entry.
-fn write_nested(
-    column: &mut SerializedColumnWriter<'_>,
-    lengths: &[Option<u32>],
-    mut source: Source,
-    most: i16,
-) -> Result<()> {
-    let (mut levels, mut repetitions) = (Vec::new(), Vec::new());
-    let mut rows = lengths.iter().peekable();
-    while rows.peek().is_some() {
-        levels.clear();
-        repetitions.clear();
-        let mut count = 0;
-        while levels.len() < STEP_ROWS
-            && let Some(length) = rows.next()
-        {
-            let entries = length.unwrap_or(0) as usize;
-            repetitions.push(0);
-            match length {
-                None => levels.push(0),
-                Some(0) => levels.push(1),
-                Some(_) => {
-                    levels.extend(std::iter::repeat_n(most, entries));
-                    repetitions.extend(std::iter::repeat_n(1, entries - 1));
-                }
-            }
-            count += entries;
-        }
-        source.write(column, count, &levels, Some(&repetitions))?;
-    }
-    Ok(())
-}
-
-/// The values of a column, from first to last.
-enum Source {
-    Texts {
-        bytes: Bytes,
-        /// Where texts end, and how often each stands there, from the last to the first.
-        ends: std::vec::IntoIter<(u32, u32)>,
-        start: usize,
-        /// The text that is handed out, and how often more.
-        current: (ByteArray, u32),
-        batch: Vec<ByteArray>,
-    },
-    Integers(Vec<i64>, usize),
-    Doubles(Vec<f64>, usize),
-    Booleans(Vec<bool>, usize),
-}
-
-impl Source {
-    fn new(values: Values) -> Self {
-        match values {
-            Values::Texts(Texts { bytes, ends }) => Source::Texts {
-                bytes: bytes.into(),
-                ends: ends.into_iter(),
-                start: 0,
-                current: (ByteArray::new(), 0),
-                batch: Vec::new(),
-            },
-            Values::Integers(values) => Source::Integers(values, 0),
-            Values::Doubles(values) => Source::Doubles(values, 0),
-            Values::Booleans(values) => Source::Booleans(values, 0),
-        }
-    }
-
-    /// Writes the next `count` values with these levels.
-    fn write(
-        &mut self,
-        column: &mut SerializedColumnWriter<'_>,
-        count: usize,
-        levels: &[i16],
-        repetitions: Option<&[i16]>,
-    ) -> Result<()> {
-        let levels = Some(levels);
-        match self {
-            Source::Texts {
-                bytes,
-                ends,
-                start,
-                current,
-                batch,
-            } => {
-                batch.clear();
-                while batch.len() < count {
-                    if current.1 == 0 {
-                        let Some((end, times)) = ends.next() else { break };
-                        let text = bytes.slice(*start..end as usize);
-                        (*start, *current) = (end as usize, (text.into(), times));
-                    }
-                    let times = (count - batch.len()).min(current.1 as usize);
-                    batch.extend(std::iter::repeat_n(current.0.clone(), times));
-                    current.1 -= u32::try_from(times).unwrap_or(current.1);
-                }
-                column
-                    .typed::<ByteArrayType>()
-                    .write_batch(batch, levels, repetitions)
-            }
-            Source::Integers(values, at) => {
-                let batch = &values[*at..*at + count];
-                *at += count;
-                column
-                    .typed::<Int64Type>()
-                    .write_batch(batch, levels, repetitions)
-            }
-            Source::Doubles(values, at) => {
-                let batch = &values[*at..*at + count];
-                *at += count;
-                column
-                    .typed::<DoubleType>()
-                    .write_batch(batch, levels, repetitions)
-            }
-            Source::Booleans(values, at) => {
-                let batch = &values[*at..*at + count];
-                *at += count;
-                column.typed::<BoolType>().write_batch(batch, levels, repetitions)
-            }
-        }
-        .map(|_| ())
-    }
+fn too_many() -> ParquetError {
+    ParquetError::General("there are more values than columns".to_owned())
 }

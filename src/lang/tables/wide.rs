@@ -34,12 +34,12 @@ impl Wide {
         let mut count = 0;
         let mut cursor = Cursor::new(archive, Kind::Runs)?;
         while cursor.line().is_some() {
-            let line = cursor.value()?;
+            let line = cursor.json()?;
             if choice.takes(Kind::Runs, &line) {
                 for (place, (map, _)) in MAPS.iter().enumerate() {
-                    for key in line[*map].as_object().into_iter().flat_map(|map| map.keys()) {
-                        if !keys[place].contains(key) {
-                            keys[place].insert(key.clone());
+                    for (key, _) in line.object_of(map) {
+                        if !keys[place].contains(key.as_ref()) {
+                            keys[place].insert(key.to_string());
                             count += 1;
                         }
                     }
