@@ -2,6 +2,7 @@
 //! kinds follow one order, so that each is read once, side by side.
 
 use super::lost::stated_owner;
+use super::numbers::of_plain_line;
 use super::{Cursor, orphan};
 use crate::archive::{Archive, Result};
 use crate::format::{Kind, Object};
@@ -19,24 +20,6 @@ pub(crate) trait Child: DeserializeOwned {
     /// It is none of the kind.
     fn read(cursor: &Cursor<'_>) -> Result<Self> {
         cursor.parse()
-    }
-}
-
-impl Child for MetricSlice {
-    const KIND: Kind = Kind::Metrics;
-
-    fn read(cursor: &Cursor<'_>) -> Result<Self> {
-        let plain = cursor.line().and_then(MetricSlice::of_plain_line);
-        plain.map_or_else(|| cursor.parse(), Ok)
-    }
-}
-
-impl Child for ModelMetricSlice {
-    const KIND: Kind = Kind::ModelMetrics;
-
-    fn read(cursor: &Cursor<'_>) -> Result<Self> {
-        let plain = cursor.line().and_then(ModelMetricSlice::of_plain_line);
-        plain.map_or_else(|| cursor.parse(), Ok)
     }
 }
 
@@ -65,6 +48,9 @@ pub(crate) trait Slice: Child {
     /// Kind of the object that was measured.
     const OWNER_KIND: Kind;
 
+    /// Reads a line that has the form in which most are written.
+    fn of_plain(line: &[u8]) -> Option<Self>;
+
     /// Its id.
     fn owner(&self) -> &str;
 
@@ -90,9 +76,30 @@ pub(crate) trait Slice: Child {
 }
 
 macro_rules! slice {
-    ($slice:ident of $owner_kind:ident by $owner:ident, linked to $ids:ident) => {
+    ($slice:ident, $kind:ident of $owner_kind:ident by $owner:ident, linked to $ids:ident) => {
+        impl Child for $slice {
+            const KIND: Kind = Kind::$kind;
+
+            fn read(cursor: &Cursor<'_>) -> Result<Self> {
+                let plain = cursor.line().and_then(Self::of_plain);
+                plain.map_or_else(|| cursor.parse(), Ok)
+            }
+        }
+
         impl Slice for $slice {
             const OWNER_KIND: Kind = Kind::$owner_kind;
+
+            fn of_plain(line: &[u8]) -> Option<Self> {
+                let (key, $owner, steps, timestamps, values) = of_plain_line(line, stringify!($owner))?;
+                Some($slice {
+                    key,
+                    $owner,
+                    steps,
+                    timestamps,
+                    values,
+                    ..Self::default()
+                })
+            }
 
             fn owner(&self) -> &str {
                 &self.$owner
@@ -117,8 +124,8 @@ macro_rules! slice {
     };
 }
 
-slice!(MetricSlice of Runs by run_id, linked to model_ids);
-slice!(ModelMetricSlice of LoggedModels by model_id, linked to run_ids);
+slice!(MetricSlice, Metrics of Runs by run_id, linked to model_ids);
+slice!(ModelMetricSlice, ModelMetrics of LoggedModels by model_id, linked to run_ids);
 
 /// The objects of a kind in their order, each joined with the lines that belong to it.
 pub(crate) struct JoinedObjects<'a, T> {

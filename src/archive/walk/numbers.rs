@@ -1,70 +1,54 @@
 //! Lines of metrics in the form in which mlark writes them, read in one pass: most bytes of an archive of many runs are these numbers,
 //! and a parser of any JSON takes three times as long for them.
 
-use crate::model::{Double, MetricSlice, ModelMetricSlice};
+use crate::model::Double;
 
-impl MetricSlice {
-    /// Reads a line without links. None where its form is another, which says nothing of whether it is right.
-    pub(super) fn of_plain_line(line: &[u8]) -> Option<Self> {
-        let mut rest = Rest(line);
-        Some(MetricSlice {
-            key: rest.text(b"{\"key\":")?,
-            run_id: rest.text(b",\"run_id\":")?,
-            steps: rest.list(b",\"steps\":[", 32, Rest::integer)?,
-            timestamps: rest.list(b",\"timestamps\":[", 32, Rest::integer)?,
-            values: rest.list(b",\"values\":[", 32, Rest::double)?,
-            ..MetricSlice::default()
-        })
-        .filter(|_| rest.0 == b"}")
-    }
-}
-
-impl ModelMetricSlice {
-    /// Reads a line without links, as [`MetricSlice::of_plain_line`] does.
-    pub(super) fn of_plain_line(line: &[u8]) -> Option<Self> {
-        let mut rest = Rest(line);
-        Some(ModelMetricSlice {
-            key: rest.text(b"{\"key\":")?,
-            model_id: rest.text(b",\"model_id\":")?,
-            steps: rest.list(b",\"steps\":[", 32, Rest::integer)?,
-            timestamps: rest.list(b",\"timestamps\":[", 32, Rest::integer)?,
-            values: rest.list(b",\"values\":[", 32, Rest::double)?,
-            ..ModelMetricSlice::default()
-        })
-        .filter(|_| rest.0 == b"}")
-    }
+/// The key, the owner, the steps, timestamps and values of a line without links. None where its form is another, which says nothing of
+/// whether it is right.
+pub(super) fn of_plain_line(
+    line: &[u8],
+    owner: &str,
+) -> Option<(String, String, Vec<i64>, Vec<i64>, Vec<Double>)> {
+    let mut rest = Rest(line);
+    let key = rest.text("{", "key")?;
+    let owner = rest.text(",", owner)?;
+    let steps = rest.list("steps", 32, Rest::integer)?;
+    let timestamps = rest.list("timestamps", steps.len(), Rest::integer)?;
+    let values = rest.list("values", steps.len(), Rest::double)?;
+    (rest.0 == b"}").then_some((key, owner, steps, timestamps, values))
 }
 
 /// What was not read yet. Each function takes what it reads from the front.
 struct Rest<'l>(&'l [u8]);
 
 impl Rest<'_> {
-    fn skip(&mut self, bytes: &[u8]) -> Option<()> {
-        self.0 = self.0.strip_prefix(bytes)?;
+    fn skip(&mut self, text: &str) -> Option<()> {
+        self.0 = self.0.strip_prefix(text.as_bytes())?;
         Some(())
     }
 
-    /// A string without escapes that follows `before`.
-    fn text(&mut self, before: &[u8]) -> Option<String> {
-        self.skip(before)?;
-        self.skip(b"\"")?;
+    /// The name of a field, with what stands before its value.
+    fn field(&mut self, before: &str, name: &str, after: &str) -> Option<()> {
+        [before, "\"", name, "\":", after]
+            .into_iter()
+            .try_for_each(|text| self.skip(text))
+    }
+
+    /// A field with a string without escapes.
+    fn text(&mut self, before: &str, name: &str) -> Option<String> {
+        self.field(before, name, "\"")?;
         let (text, rest) = self.0.split_at_checked(memchr::memchr2(b'"', b'\\', self.0)?)?;
         if text.iter().any(u8::is_ascii_control) {
             return None;
         }
         self.0 = rest;
-        self.skip(b"\"")?;
+        self.skip("\"")?;
         Some(std::str::from_utf8(text).ok()?.to_owned())
     }
 
-    /// A list that follows `before`, which ends with its bracket; empty ones are not plain.
-    fn list<T>(
-        &mut self,
-        before: &[u8],
-        room: usize,
-        item: impl Fn(&mut Self) -> Option<T>,
-    ) -> Option<Vec<T>> {
-        self.skip(before)?;
+    /// A field with a list; an empty one is not plain.
+    fn list<T>(&mut self, name: &str, room: usize, item: impl Fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+        self.field(",", name, "[")?;
         let mut items = Vec::with_capacity(room);
         loop {
             items.push(item(self)?);
@@ -80,7 +64,7 @@ impl Rest<'_> {
 
     /// An integer of at most 18 digits, which no `i64` is too small for.
     fn integer(&mut self) -> Option<i64> {
-        let is_negative = self.skip(b"-").is_some();
+        let is_negative = self.skip("-").is_some();
         let (digits, zeros) = (count_digits(self.0), self.0.first() == Some(&b'0'));
         if digits == 0 || digits > 18 || (zeros && (digits > 1 || is_negative)) {
             return None;
@@ -119,8 +103,9 @@ fn count_digits(bytes: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::archive::walk::join::Slice as _;
     use crate::format::line::{canonical, to_value};
-    use crate::model::Point;
+    use crate::model::{MetricSlice, ModelMetricSlice, Point};
     use proptest::prelude::*;
 
     fn line_of(slice: &impl serde::Serialize) -> Vec<u8> {
@@ -142,12 +127,9 @@ mod tests {
     #[test]
     fn lines_as_they_are_written_are_plain() {
         let slice = slice_of("loss/é", &[(1_700_000_000_000, 0, 0.25), (-5, -1, -0.0)]);
-        assert_eq!(MetricSlice::of_plain_line(&line_of(&slice)), Some(slice.clone()));
+        assert_eq!(MetricSlice::of_plain(&line_of(&slice)), Some(slice.clone()));
         let of_model = ModelMetricSlice::from_points("m-1", "loss", &slice.points().collect::<Vec<_>>());
-        assert_eq!(
-            ModelMetricSlice::of_plain_line(&line_of(&of_model)),
-            Some(of_model)
-        );
+        assert_eq!(ModelMetricSlice::of_plain(&line_of(&of_model)), Some(of_model));
     }
 
     proptest! {
@@ -166,7 +148,7 @@ mod tests {
                 text.replace_range(at..end, &other);
             }
             let bits = |slice: &MetricSlice| slice.values.iter().map(|value| value.0.to_bits()).collect::<Vec<_>>();
-            if let Some(plain) = MetricSlice::of_plain_line(text.as_bytes()) {
+            if let Some(plain) = MetricSlice::of_plain(text.as_bytes()) {
                 let read: MetricSlice = serde_json::from_str(&text).unwrap();
                 prop_assert_eq!(bits(&plain), bits(&read));
                 prop_assert_eq!(plain, read);

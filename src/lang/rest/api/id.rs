@@ -25,6 +25,7 @@ use std::fmt;
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(description = "The id that an object has in a target")]
 pub struct TargetId(String);
 
 impl TargetId {
