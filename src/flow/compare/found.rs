@@ -8,8 +8,7 @@ use crate::archive::walk::JoinedObjects;
 use crate::archive::{Archive, ArchiveWriter};
 use crate::flow::import::plan::limits::PARENT_TAG;
 use crate::flow::import::{Result, identity};
-use crate::format::Kind;
-use crate::format::Object;
+use crate::format::{Kind, Object};
 use crate::lang::rest::mark;
 use crate::model::*;
 

@@ -15,14 +15,13 @@ mod store;
 pub(crate) use store::{StoreComparison, StoreError, StoreOptions, compare_store};
 
 use crate::archive::{Archive, ArchiveError, ArchiveWriter, Duplicates, ManifestHead, WriterOptions};
-use crate::flow::import::PlannedImport;
 use crate::flow::import::id_map::IdMap;
 use crate::flow::import::options::ImportOptions;
 use crate::flow::import::plan::limits::Fitting;
 use crate::flow::import::plan::{Action, Plan};
 use crate::flow::import::target::TargetState;
 use crate::flow::import::workspace_import::WorkspaceImport;
-use crate::flow::import::{ImportError, Result};
+use crate::flow::import::{ImportError, PlannedImport, Result};
 use crate::format::Kind;
 use crate::lang::rest::api::Api;
 use crate::lang::session::{ExportError, ExportOptions};

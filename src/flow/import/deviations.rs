@@ -1,7 +1,6 @@
 //! What does not arrive as it is in the archive: counted always, named up to a bound.
 
-use crate::format::Kind;
-use crate::format::{AnyReason, Reason};
+use crate::format::{AnyReason, Kind, Reason};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -64,9 +64,7 @@ impl<'a> RunDigests<'a> {
             if run.info.run_id != run_id {
                 continue;
             }
-            let mut hasher = Sha256::new();
-            hasher.update(salt);
-            hasher.update(runs.line());
+            let mut hasher = Sha256::new_with_prefix(salt).chain_update(runs.line());
             loop {
                 let chunk = RunChunk::next(runs)?;
                 chunk.hash(&mut hasher);
@@ -88,9 +86,6 @@ pub(crate) fn hash_lines(hasher: &mut Sha256, lines: &[Vec<u8>]) {
 /// The first 8 bytes of a SHA-256, never 0, which means that nothing has arrived.
 pub(crate) fn short_digest(hasher: Sha256) -> u64 {
     let digest = hasher.finalize();
-    let bytes = digest
-        .iter()
-        .take(8)
-        .fold(0, |number, byte| number << 8 | u64::from(*byte));
-    std::cmp::max(bytes, 1)
+    let bytes = digest.first_chunk().expect("a digest has 32 bytes");
+    u64::from_be_bytes(*bytes).max(1)
 }

@@ -2,13 +2,10 @@
 
 use super::artifacts::Destination;
 use crate::flow::import::plan::Plan;
-use crate::format::Kind;
-use crate::format::Reason;
+use crate::format::{Kind, Reason};
 use crate::lang::exim::tags::canonical::VersionContext;
-use crate::lang::rest::api::Api;
-use crate::lang::rest::api::TargetId;
-use crate::model::ModelVersion;
-use crate::model::OwnerKind;
+use crate::lang::rest::api::{Api, TargetId};
+use crate::model::{ModelVersion, OwnerKind};
 use std::borrow::Cow;
 
 /// Ids and places in the target, as a source needs them.

@@ -1,11 +1,10 @@
 //! Which registered models become one or get another name, and which numbers their versions get.
 
-use super::MergeOptions;
-use super::Result;
 use super::book::Identity;
 use super::moves::{ModelId, ModelMove};
 use super::plan::{ChangeKind, Plan, free_name};
 use super::survey::{FoundModel, Names};
+use super::{MergeOptions, Result};
 use crate::format::Kind;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 

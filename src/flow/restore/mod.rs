@@ -14,8 +14,7 @@ use crate::lang::sql::write::{
     self, IntoStore, Load, LongValueRule, LookedAt, Numbers, Rules, StoreRoot, TableLayout, TargetOptions,
     WriteError,
 };
-use crate::model::DEFAULT_WORKSPACE;
-use crate::model::Experiment;
+use crate::model::{DEFAULT_WORKSPACE, Experiment};
 use crate::monitor::Monitor;
 use crate::platform::file_uri;
 use crate::report::Difference;

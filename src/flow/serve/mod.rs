@@ -12,14 +12,12 @@ mod program;
 mod server;
 
 use crate::archive::{Archive, ArchiveError, TemporaryFolder};
-use crate::model::DEFAULT_WORKSPACE;
-use crate::model::{Experiment, Workspace};
+use crate::model::{DEFAULT_WORKSPACE, Experiment, Workspace};
 use crate::platform::{private_folder, set_mode_of};
 pub(crate) use program::{Mlflow, MlflowVersion};
 pub(crate) use server::{Ended, Server};
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 /// By which tables and rules a store is made: a newer mlark makes its own.
 const GENERATION: &str = concat!("3.18-", env!("CARGO_PKG_VERSION"));

@@ -1,8 +1,7 @@
 //! Runs that come into another experiment, with their children, the logged models that they made, and their traces.
 
 use super::error::{Result, TransformError};
-use super::select::see_experiments_and_runs;
-use super::select::{DatasetName, RunFacts};
+use super::select::{DatasetName, RunFacts, see_experiments_and_runs};
 use super::sought::names;
 use super::step::{EditedLine, Fate, Step};
 use super::typed::typed;

@@ -11,8 +11,7 @@ pub use make::make;
 
 use crate::format::manifest::Tool;
 use crate::format::strict_json;
-use crate::model::Digest;
-use crate::model::mask;
+use crate::model::{Digest, mask};
 use crate::select::{Division, MOST_SHARDS, Piece, Share};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -8,8 +8,7 @@ use crate::format::{Kind, Reason};
 use crate::lang::rest::api::TargetId;
 use crate::lang::rest::limits::exceeds;
 use crate::lang::spans::otlp;
-use crate::model::plain_json;
-use crate::model::{Assessment, Trace};
+use crate::model::{Assessment, Trace, plain_json};
 use serde_json::{Map, Value, json};
 use std::collections::HashSet;
 

@@ -33,9 +33,7 @@ struct Visible {
 
 impl Visible {
     fn digest(&self) -> u64 {
-        let mut hasher = Sha256::new();
-        hasher.update(format!("{self:?}"));
-        short_digest(hasher)
+        short_digest(Sha256::new_with_prefix(format!("{self:?}")))
     }
 
     fn of_target(run: &TargetRun) -> Self {
@@ -89,12 +87,8 @@ impl Visible {
             ("start_time", self.start_time != target.start_time),
             ("end_time", self.end_time != target.end_time),
         ];
-        fields.extend(
-            infos
-                .iter()
-                .filter(|(_, differs)| *differs)
-                .map(|(field, _)| (*field).to_owned()),
-        );
+        let infos = infos.into_iter().filter(|(_, differs)| *differs);
+        fields.extend(infos.map(|(field, _)| field.to_owned()));
         fields
     }
 }

@@ -9,13 +9,12 @@ use crate::flow::import::part::PartKind;
 use crate::flow::import::plan::limits::Texts;
 use crate::flow::import::report::Done;
 use crate::flow::import::run_chunks::short_digest;
-use crate::format::{Kind, Object, Reason};
+use crate::format::{Kind, Object, Reason, line};
 use crate::lang::rest::api::TargetId;
 use crate::lang::rest::mark;
 use crate::lang::rest::routes::ADD_RECORDS;
 use crate::lang::rest::version::Feature;
-use crate::model::plain_json;
-use crate::model::{DatasetRecord, EvaluationDataset, Scorer};
+use crate::model::{DatasetRecord, EvaluationDataset, Scorer, plain_json};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
@@ -66,8 +65,7 @@ impl Apply<'_> {
             }
             None => (self.create_evaluation_dataset(dataset)?, Done::Created),
         };
-        let mut hasher = Sha256::new();
-        hasher.update(crate::format::line::to_value(dataset).to_string());
+        let mut hasher = Sha256::new_with_prefix(line::to_value(dataset).to_string());
         let mut call = Vec::new();
         let mut size_bytes = 0;
         // A server that has seen an output that is no object takes no more that are.
@@ -76,7 +74,7 @@ impl Apply<'_> {
         // A dataset that was whole is only hashed first: equal records need no call.
         let mut held = Vec::new();
         while let Some(record) = datasets.child()? {
-            hasher.update(crate::format::line::to_value(&record).to_string());
+            hasher.update(line::to_value(&record).to_string());
             if is_old {
                 held.push(record);
                 continue;

@@ -51,9 +51,7 @@ impl Apply<'_> {
         let found = planned.target_id.as_ref();
         let found = found.and_then(|id| self.target.experiments.get(id)).cloned();
         let is_closed = !planned.delete && found.as_ref().is_some_and(|found| found.is_deleted);
-        let mut hasher = Sha256::new();
-        hasher.update(format!("{tags:?} {is_closed}"));
-        let digest = short_digest(hasher);
+        let digest = short_digest(Sha256::new_with_prefix(format!("{tags:?} {is_closed}")));
         let is_done = self.is_done(KIND, &planned.id, digest);
         let (target, done) = match (&planned.target_id, planned.action) {
             (None, Action::Create) => {
@@ -134,16 +132,14 @@ impl Apply<'_> {
         if found.is_deleted {
             return Ok(());
         }
-        for (key, value) in tags {
-            match found.tags.get(key) {
-                Some(there) if there == value => {}
-                Some(_) => self.kept(KIND, &planned.id, PartKind::Tag.of(key), Reason::DiffersInTarget),
-                // An experiment that was there before is not ours to mark.
-                None if key == mark::KEY || key == identity::KEY => {}
-                None => {
-                    let set = || self.api.set_experiment_tag(&found.id, key, value);
-                    self.alone(Whole::new(KIND, &planned.id), &PartKind::Tag.of(key), set)?;
-                }
+        let whole = Whole::new(KIND, &planned.id);
+        for tag in tags {
+            let (key, value) = tag;
+            // An experiment that was there before is not ours to mark.
+            let is_ours = key != mark::KEY && key != identity::KEY;
+            if self.lacks(whole, PartKind::Tag, tag, &found.tags) && is_ours {
+                let set = || self.api.set_experiment_tag(&found.id, key, value);
+                self.alone(whole, &PartKind::Tag.of(key), set)?;
             }
         }
         Ok(())

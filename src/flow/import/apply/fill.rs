@@ -97,9 +97,7 @@ impl Apply<'_> {
         let Some((known, experiment_id)) = self.to_fill(&run.info) else {
             return Ok(true);
         };
-        let mut hasher = Sha256::new();
-        hasher.update(&self.salt);
-        hasher.update(runs.line());
+        let mut hasher = Sha256::new_with_prefix(&self.salt).chain_update(runs.line());
         let mut chunk = RunChunk::next(runs)?;
         chunk.hash(&mut hasher);
         let id = &run.info.run_id;
@@ -260,10 +258,10 @@ impl Apply<'_> {
     ) -> Result<()> {
         let id = &filling.run.info.run_id;
         for param in fitted.params {
-            match target.and_then(|target| target.params.get(&param.0)) {
-                None => batch.param(param)?,
-                Some(there) if *there == param.1 => {}
-                Some(_) => self.kept(KIND, id, PartKind::Param.of(&param.0), Reason::DiffersInTarget),
+            let lacks =
+                |target: &TargetRun| self.lacks(filling.whole(), PartKind::Param, &param, &target.params);
+            if target.is_none_or(lacks) {
+                batch.param(param)?;
             }
         }
         let Some(target) = target else {

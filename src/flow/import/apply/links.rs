@@ -1,8 +1,7 @@
 //! What a run read and made: datasets and logged models.
 
 use super::fill::Filling;
-use super::pairs;
-use super::{Apply, lock};
+use super::{Apply, lock, pairs};
 use crate::flow::import::Result;
 use crate::flow::import::part::PartKind;
 use crate::format::{Kind, Reason};

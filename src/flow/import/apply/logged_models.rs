@@ -2,47 +2,25 @@
 
 use super::Apply;
 use super::refusal::Whole;
-use crate::archive::walk::JoinedObjects;
 use crate::client::ClientError;
-use crate::flow::import::Result;
 use crate::flow::import::deviations::Outcome;
-use crate::flow::import::id_map::{Parts, TargetObject};
+use crate::flow::import::id_map::TargetObject;
 use crate::flow::import::part::PartKind;
 use crate::flow::import::plan::limits::Texts;
 use crate::flow::import::report::Done;
-use crate::flow::import::run_chunks::{hash_lines, short_digest};
-use crate::format::{Kind, Object, Reason};
+use crate::flow::import::{ImportError, Result};
+use crate::format::{Kind, Reason, line};
 use crate::lang::rest::api::{NewLoggedModel, TargetId, TargetLoggedModel};
 use crate::lang::rest::routes::{ADD_LOGGED_MODEL_PARAMS, CREATE_LOGGED_MODEL};
 use crate::lang::rest::version::Feature;
 use crate::model::LoggedModel;
 use sha2::{Digest as _, Sha256};
-use std::collections::BTreeMap;
-use std::sync::Arc;
 
 const KIND: Kind = Kind::LoggedModels;
-/// Models whose making is written down at once.
-const INTENTS: usize = 64;
 /// The server keeps this tag itself, as versions are made.
 const VERSIONS_TAG: &str = "mlflow.modelVersions";
 
-/// A logged model with its lines.
-pub(super) struct Job {
-    pub(super) model: LoggedModel,
-    pub(super) known: TargetObject,
-    pub(super) metrics: Vec<Vec<u8>>,
-    artifacts: Vec<Vec<u8>>,
-    digest: u64,
-    /// The parts that are to be sent, where not all are.
-    only: Option<Arc<Parts>>,
-}
-
-impl Job {
-    /// The model as an object of which one is sent: itself, or what is kept apart of it.
-    pub(super) fn whole(&self, kind: Kind) -> Whole<'_> {
-        Whole::of(kind, &self.model.model_id, self.only.as_deref())
-    }
-}
+type Job = super::joined::Job<LoggedModel>;
 
 impl Apply<'_> {
     /// Whether logged models are to be dealt with at all.
@@ -58,31 +36,18 @@ impl Apply<'_> {
             return Ok(());
         }
         self.begin("logged models", KIND);
-        let feed = |send: &mut dyn FnMut(LoggedModel) -> bool| -> Result<()> {
-            let mut batch: Vec<LoggedModel> = Vec::new();
-            let mut models = self.archive.objects::<LoggedModel>();
-            loop {
-                let next = models.next().transpose()?;
-                let is_end = next.is_none();
-                if let Some(model) = next
-                    && self.plan.chosen.logged_model(&model)
-                    && self.ledger.get(KIND, &model.model_id).is_none()
-                {
-                    batch.push(model);
-                }
-                if is_end || batch.len() == INTENTS {
-                    let ids: Vec<_> = batch.iter().map(|model| model.model_id.as_str()).collect();
-                    self.ledger.intend(KIND, &ids)?;
-                    if !batch.drain(..).all(&mut *send) || is_end {
-                        return Ok(());
-                    }
-                }
-            }
+        let is_unmade = |model: &LoggedModel| {
+            self.plan.chosen.logged_model(model) && self.ledger.get(KIND, &model.model_id).is_none()
         };
-        self.in_parallel(feed, |model: LoggedModel| {
-            self.attempt(KIND, &model.model_id, || self.create_logged_model(&model));
-            self.monitor.advance(1);
-        })
+        let models = self.archive.objects::<LoggedModel>();
+        let models = models.filter(|model| model.as_ref().map_or(true, is_unmade));
+        self.in_parallel(
+            |send| self.send_intended(models, send),
+            |model: LoggedModel| {
+                self.attempt(KIND, &model.model_id, || self.create_logged_model(&model));
+                self.monitor.advance(1);
+            },
+        )
     }
 
     fn create_logged_model(&self, model: &LoggedModel) -> Result<()> {
@@ -135,52 +100,28 @@ impl Apply<'_> {
             return Ok(());
         }
         self.begin("contents of logged models", KIND);
-        let kinds = [Kind::ModelMetrics, Kind::Artifacts];
-        let mut models = JoinedObjects::<LoggedModel>::new(self.archive, &kinds)?;
-        let feed = |send: &mut dyn FnMut(Job) -> bool| -> Result<()> {
-            while let Some(model) = models.next()? {
-                let mut hasher = Sha256::new();
-                hasher.update(&self.salt);
-                hasher.update(crate::format::line::canonical(&crate::format::line::to_value(
-                    &model,
-                )));
-                let metrics = models.lines(Kind::ModelMetrics)?;
-                let artifacts = models.lines(Kind::Artifacts)?;
-                hash_lines(&mut hasher, &metrics);
-                hash_lines(&mut hasher, &artifacts);
-                let digest = short_digest(hasher);
-                let Some(known) = self.ledger.get(KIND, &model.model_id) else {
-                    continue;
-                };
-                if !self.plan.chosen.logged_model(&model) {
-                    continue;
-                }
-                let Some(only) = self.take_up(KIND, &model.model_id, digest) else {
-                    continue;
-                };
-                let job = Job {
-                    model,
-                    known,
-                    metrics,
-                    artifacts,
-                    digest,
-                    only,
-                };
-                if !send(job) {
-                    break;
-                }
-            }
-            Ok(())
+        let begin = |model: &LoggedModel, _: &[u8]| {
+            let line = line::canonical(&line::to_value(model));
+            Sha256::new_with_prefix(&self.salt).chain_update(line)
         };
+        let is_meant = |model: &LoggedModel, known: Option<&TargetObject>| {
+            known.is_some() && self.plan.chosen.logged_model(model)
+        };
+        let feed =
+            |send: &mut dyn FnMut(Job) -> bool| self.send_joined(Kind::ModelMetrics, begin, is_meant, send);
         self.in_parallel(feed, |job: Job| {
-            self.attempt(KIND, &Object::id(&job.model), || self.fill_logged_model(&job));
+            self.attempt(KIND, &job.object.model_id, || self.fill_logged_model(&job));
             self.monitor.advance(1);
         })
     }
 
     fn fill_logged_model(&self, job: &Job) -> Result<()> {
-        let model = &job.model;
-        let new_id = &job.known.id;
+        let model = &job.object;
+        let known = job
+            .known
+            .as_ref()
+            .ok_or_else(|| ImportError::needs(KIND, &model.model_id))?;
+        let new_id = &known.id;
         let Some(target) = self.api.logged_model(new_id)? else {
             if !model.is_deleted() {
                 self.kept(KIND, &model.model_id, "lifecycle_stage", Reason::DeletedInTarget);
@@ -189,8 +130,8 @@ impl Apply<'_> {
             return self.done(KIND, &model.model_id, job.digest);
         };
         self.name_fixed(model, &target);
-        self.model_remainder(job, &target)?;
-        self.model_points(job)?;
+        self.model_remainder(job, known, &target)?;
+        self.model_points(job, new_id)?;
         self.put_files(job.whole(KIND), new_id, &target.artifact_uri, &job.artifacts)?;
         let is_settled = matches!(
             model.status.as_str(),
@@ -200,7 +141,7 @@ impl Apply<'_> {
             let set = || self.api.set_logged_model_status(new_id, &model.status);
             self.alone(job.whole(KIND), "status", set)?;
         }
-        if !job.known.state.is_fresh {
+        if !known.state.is_fresh {
             self.count(Done::Completed, KIND);
         }
         self.done(KIND, &model.model_id, job.digest)
@@ -220,15 +161,16 @@ impl Apply<'_> {
     }
 
     /// Params beyond those that creating took; of a model that was there, tags and params it lacks.
-    fn model_remainder(&self, job: &Job, target: &TargetLoggedModel) -> Result<()> {
-        let (model, known) = (&job.model, &job.known);
+    fn model_remainder(&self, job: &Job, known: &TargetObject, target: &TargetLoggedModel) -> Result<()> {
+        let model = &job.object;
         let (tags, params) = self.model_texts(model);
         let whole = job.whole(KIND);
         let has_texts = known.state.is_fresh && !self.is_bare(KIND, &model.model_id);
-        let params = if has_texts {
+        let lacks_param = |param: &_| self.lacks(whole, PartKind::Param, param, &target.params);
+        let params: Texts = if has_texts {
             params.into_iter().skip(CREATE_LOGGED_MODEL.most).collect()
         } else {
-            self.missing(&model.model_id, PartKind::Param, params, &target.params)
+            params.into_iter().filter(lacks_param).collect()
         };
         for params in params.chunks(ADD_LOGGED_MODEL_PARAMS.most) {
             let send = |params: &[_]| self.api.log_logged_model_params(&known.id, params);
@@ -237,22 +179,10 @@ impl Apply<'_> {
         if has_texts {
             return Ok(());
         }
-        let tags = self.missing(&model.model_id, PartKind::Tag, tags, &target.tags);
+        let lacks_tag = |tag: &_| self.lacks(whole, PartKind::Tag, tag, &target.tags);
+        let tags: Texts = tags.into_iter().filter(lacks_tag).collect();
         let send = |tags: &[_]| self.api.set_logged_model_tags(&known.id, tags);
         self.in_parts(whole, &tags, &|(key, _)| PartKind::Tag.of(key), &send)
-    }
-
-    fn missing(&self, id: &str, part: PartKind, texts: Texts, there: &BTreeMap<String, String>) -> Texts {
-        let is_missing = |(key, value): &(String, String)| match there.get(key) {
-            None => true,
-            Some(found) => {
-                if found != value {
-                    self.kept(KIND, id, part.of(key), Reason::DiffersInTarget);
-                }
-                false
-            }
-        };
-        texts.into_iter().filter(is_missing).collect()
     }
 
     /// Deletes the logged models that are deleted in the archive.

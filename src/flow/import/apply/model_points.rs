@@ -2,14 +2,14 @@
 
 use super::Apply;
 use super::batch::Batch;
-use super::logged_models::Job;
+use super::joined::Job;
 use super::refusal::Whole;
 use crate::client::ClientError;
 use crate::flow::import::Result;
 use crate::flow::import::part::PartKind;
 use crate::format::{Kind, Reason};
 use crate::lang::rest::api::{MetricOut, TargetId};
-use crate::model::{Double, ModelMetricSlice};
+use crate::model::{Double, LoggedModel, ModelMetricSlice};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
@@ -18,11 +18,11 @@ const NANS: usize = 1_000;
 
 impl Apply<'_> {
     /// Points go through the runs that measured them.
-    pub(super) fn model_points(&self, job: &Job) -> Result<()> {
-        let id = &job.model.model_id;
+    pub(super) fn model_points(&self, job: &Job<LoggedModel>, new_id: &TargetId) -> Result<()> {
+        let id = &job.object.model_id;
         let mut by_run: BTreeMap<TargetId, Vec<(usize, usize)>> = BTreeMap::new();
         let parse = |line: &Vec<u8>| serde_json::from_slice::<ModelMetricSlice>(line);
-        let slices: Result<Vec<_>, _> = job.metrics.iter().map(parse).collect();
+        let slices: Result<Vec<_>, _> = job.lines.iter().map(parse).collect();
         let slices =
             slices.map_err(|error| self.archive.damaged("objects/model-metrics", &error.to_string()))?;
         let whole = job.whole(Kind::ModelMetrics);
@@ -49,7 +49,7 @@ impl Apply<'_> {
             let mut of_nan = Vec::new();
             let mut nans: BTreeMap<&str, Vec<(i64, i64)>> = BTreeMap::new();
             for &(at, row) in points {
-                let mut point = point(&slices[at], row, &job.known.id);
+                let mut point = point(&slices[at], row, new_id);
                 // A store that has no NaN here keeps 0 in its place; the run's own point says which it was.
                 if point.value.0 == 0.0 {
                     let known = match nans.entry(point.key) {

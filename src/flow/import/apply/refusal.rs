@@ -11,6 +11,7 @@ use crate::flow::import::journal::JournalError;
 use crate::flow::import::part::PartKind;
 use crate::flow::import::{ImportError, Result};
 use crate::format::{Kind, Reason};
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 /// Refusals for want of permission, with nothing taken between them, after which nothing more is tried.
@@ -136,6 +137,21 @@ impl Apply<'_> {
                 self.settle(whole, &names, answer)
             }
         }
+    }
+
+    /// Whether the target lacks a text of an object; another one that it has stays, and is named.
+    pub(super) fn lacks(
+        &self,
+        whole: Whole<'_>,
+        part: PartKind,
+        (key, value): &(String, String),
+        there: &BTreeMap<String, String>,
+    ) -> bool {
+        let found = there.get(key);
+        if found.is_some_and(|found| found != value) {
+            self.kept(whole.kind, whole.id, part.of(key), Reason::DiffersInTarget);
+        }
+        found.is_none()
     }
 
     /// Counts parts that one call sent as a failure of their object.

@@ -10,14 +10,13 @@ use crate::flow::import::plan::{Action, PlannedModel};
 use crate::flow::import::report::Done;
 use crate::flow::import::run_chunks::short_digest;
 use crate::flow::import::{ImportError, Result};
-use crate::format::{Kind, Object, Reason};
+use crate::format::{Kind, Object, Reason, line};
 use crate::lang::exim::tags::VersionContexts;
 use crate::lang::rest::api::TargetId;
 use crate::lang::rest::keys::takes_alias;
 use crate::lang::rest::mark;
 use crate::lang::rest::version::Feature;
 use crate::model::{ModelVersion, RegisteredModel};
-use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -171,12 +170,10 @@ impl Apply<'_> {
     }
 
     fn model_digest(&self, job: &Job) -> u64 {
-        let mut hasher = Sha256::new();
-        hasher.update(&self.salt);
-        let text = |value: &Value| crate::format::line::canonical(value);
-        hasher.update(text(&crate::format::line::to_value(&job.model)));
+        let model = line::canonical(&line::to_value(&job.model));
+        let mut hasher = Sha256::new_with_prefix(&self.salt).chain_update(model);
         for version in &job.versions {
-            hasher.update(text(&crate::format::line::to_value(version)));
+            hasher.update(line::canonical(&line::to_value(version)));
         }
         short_digest(hasher)
     }
@@ -250,13 +247,11 @@ impl Apply<'_> {
         }
         let (mut tags, description, _) = self.fitting.registered_model(model);
         self.map_ids(&mut tags);
-        for (key, value) in &tags {
-            match found.tags.get(key) {
-                Some(there) if there == value => {}
-                Some(_) => self.kept(KIND, &model.name, PartKind::Tag.of(key), Reason::DiffersInTarget),
-                // A model that was there before is not ours to mark.
-                None if key == mark::KEY => {}
-                None => self.model_tag(model, planned, key, value)?,
+        let whole = Whole::new(KIND, &model.name);
+        for tag in &tags {
+            // A model that was there before is not ours to mark.
+            if self.lacks(whole, PartKind::Tag, tag, &found.tags) && tag.0 != mark::KEY {
+                self.model_tag(model, planned, &tag.0, &tag.1)?;
             }
         }
         if found.description.is_empty() {
@@ -291,37 +286,19 @@ impl Apply<'_> {
         if model.aliases.is_empty() || !self.target.has(Feature::Aliases) {
             return Ok(());
         }
-        let name = &planned.target_name;
-        let there = self
-            .api
-            .model(name)?
-            .map(|found| found.aliases)
-            .unwrap_or_default();
+        let (name, whole) = (&planned.target_name, Whole::new(KIND, &model.name));
+        let there = self.api.model(name)?;
+        let there = there.map(|found| found.aliases).unwrap_or_default();
         for (alias, version) in model.aliases.iter().filter(|(alias, _)| takes_alias(alias)) {
             let Some(number) = self.ledger.name(VERSION, &format!("{}/{version}", model.name)) else {
-                self.left_out(
-                    KIND,
-                    &model.name,
-                    PartKind::Alias.of(alias),
-                    Reason::VersionNotInTarget,
-                );
+                let part = PartKind::Alias.of(alias);
+                self.left_out(KIND, &model.name, part, Reason::VersionNotInTarget);
                 continue;
             };
-            match there.get(alias) {
-                None => {
-                    let set = || {
-                        self.api
-                            .set_alias(name, alias, number.parse().unwrap_or(*version))
-                    };
-                    self.alone(Whole::new(KIND, &model.name), &PartKind::Alias.of(alias), set)?;
-                }
-                Some(found) if *found == number => {}
-                Some(_) => self.kept(
-                    KIND,
-                    &model.name,
-                    PartKind::Alias.of(alias),
-                    Reason::DiffersInTarget,
-                ),
+            let pointed = number.parse().unwrap_or(*version);
+            if self.lacks(whole, PartKind::Alias, &(alias.clone(), number), &there) {
+                let set = || self.api.set_alias(name, alias, pointed);
+                self.alone(whole, &PartKind::Alias.of(alias), set)?;
             }
         }
         Ok(())

@@ -17,8 +17,6 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const KIND: Kind = Kind::Runs;
-/// Runs whose making is written down at once.
-const INTENTS: usize = 64;
 
 /// How far the parent of a run is.
 enum Parent {
@@ -55,26 +53,17 @@ impl Apply<'_> {
         let made = AtomicU64::new(0);
         let mut waiting = 0;
         let feed = |send: &mut dyn FnMut(Run) -> bool| -> Result<()> {
-            let mut batch: Vec<Run> = Vec::with_capacity(INTENTS);
-            for run in self.archive.objects::<Run>() {
-                let run: Run = run?;
+            let mut is_meant = |run: &Run| {
                 let info = &run.info;
-                if !self.plan.chosen.run(&info.experiment_id, &info.run_id)
-                    || self.ledger.get(KIND, &info.run_id).is_some()
-                    || super::lock(failed).contains(&info.run_id)
-                {
-                    continue;
-                }
-                if !in_spite && matches!(self.parent(&run), Parent::ToCome) {
-                    waiting += 1;
-                    continue;
-                }
-                batch.push(run);
-                if batch.len() == INTENTS && !self.send_runs(&mut batch, send)? {
-                    return Ok(());
-                }
-            }
-            self.send_runs(&mut batch, send).map(drop)
+                let is_unmade = self.plan.chosen.run(&info.experiment_id, &info.run_id)
+                    && self.ledger.get(KIND, &info.run_id).is_none()
+                    && !super::lock(failed).contains(&info.run_id);
+                let waits = is_unmade && !in_spite && matches!(self.parent(run), Parent::ToCome);
+                waiting += u64::from(waits);
+                is_unmade && !waits
+            };
+            let runs = self.archive.objects::<Run>();
+            self.send_intended(runs.filter(|run| run.as_ref().map_or(true, &mut is_meant)), send)
         };
         self.in_parallel(feed, |run: Run| {
             if self
@@ -88,12 +77,6 @@ impl Apply<'_> {
             self.monitor.advance(1);
         })?;
         Ok((made.into_inner(), waiting))
-    }
-
-    fn send_runs(&self, batch: &mut Vec<Run>, send: &mut dyn FnMut(Run) -> bool) -> Result<bool> {
-        let ids: Vec<_> = batch.iter().map(|run| run.info.run_id.as_str()).collect();
-        self.ledger.intend(KIND, &ids)?;
-        Ok(batch.drain(..).all(send))
     }
 
     fn parent(&self, run: &Run) -> Parent {

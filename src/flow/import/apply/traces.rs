@@ -3,16 +3,12 @@
 use super::Apply;
 use super::assessments::ASSESSED_RUN;
 use super::refusal::Whole;
-use crate::archive::walk::JoinedObjects;
 use crate::client::{Body, ClientError};
-use crate::flow::import::Result;
 use crate::flow::import::artifacts::Destination;
-use crate::flow::import::id_map::Parts;
 use crate::flow::import::part::PartKind;
 use crate::flow::import::plan::limits::Texts;
 use crate::flow::import::report::Done;
-use crate::flow::import::run_chunks::{hash_lines, short_digest};
-use crate::flow::import::spans;
+use crate::flow::import::{Result, spans};
 use crate::format::{Kind, Reason};
 use crate::lang::rest::api::TargetId;
 use crate::lang::rest::mark;
@@ -25,7 +21,6 @@ use crate::model::Trace;
 use crate::model::pyjson::PyJson;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
-use std::sync::Arc;
 
 const KIND: Kind = Kind::Traces;
 /// Tags that servers keep themselves.
@@ -38,22 +33,7 @@ const SERVER_TAGS: [&str; 4] = [
 /// Metadata that servers set themselves.
 const SERVER_METADATA: [&str; 1] = ["mlflow.trace.infoFinalized"];
 
-/// A trace with its lines.
-pub(super) struct Job {
-    pub(super) trace: Trace,
-    pub(super) spans: Vec<Vec<u8>>,
-    pub(super) artifacts: Vec<Vec<u8>>,
-    pub(super) digest: u64,
-    /// The parts that are to be sent, where not all are.
-    pub(super) only: Option<Arc<Parts>>,
-}
-
-impl Job {
-    /// The trace as an object of which parts are sent: itself, or its spans.
-    pub(super) fn whole(&self, kind: Kind) -> Whole<'_> {
-        Whole::of(kind, &self.trace.trace_id, self.only.as_deref())
-    }
-}
+pub(super) type Job = super::joined::Job<Trace>;
 
 impl Apply<'_> {
     fn has_traces(&self) -> bool {
@@ -66,37 +46,14 @@ impl Apply<'_> {
             return Ok(());
         }
         self.begin("traces", KIND);
-        let mut traces = JoinedObjects::<Trace>::new(self.archive, &[Kind::Spans, Kind::Artifacts])?;
-        let feed = |send: &mut dyn FnMut(Job) -> bool| -> Result<()> {
-            while let Some(trace) = traces.next()? {
-                let mut hasher = Sha256::new();
-                hasher.update(traces.line());
-                let spans = traces.lines(Kind::Spans)?;
-                let artifacts = traces.lines(Kind::Artifacts)?;
-                hash_lines(&mut hasher, &spans);
-                hash_lines(&mut hasher, &artifacts);
-                if !self.plan.chosen.in_experiment(KIND, &trace.experiment_id) {
-                    continue;
-                }
-                let digest = short_digest(hasher);
-                let Some(only) = self.take_up(KIND, &trace.trace_id, digest) else {
-                    continue;
-                };
-                let job = Job {
-                    trace,
-                    spans,
-                    artifacts,
-                    digest,
-                    only,
-                };
-                if !send(job) {
-                    break;
-                }
-            }
-            Ok(())
+        let begin = |_: &Trace, line: &[u8]| Sha256::new_with_prefix(line);
+        let is_meant = |trace: &Trace, _: Option<&_>| {
+            let chosen = &self.plan.chosen;
+            chosen.in_experiment(KIND, &trace.experiment_id)
         };
+        let feed = |send: &mut dyn FnMut(Job) -> bool| self.send_joined(Kind::Spans, begin, is_meant, send);
         self.in_parallel(feed, |job: Job| {
-            self.attempt(KIND, &job.trace.trace_id, || {
+            self.attempt(KIND, &job.object.trace_id, || {
                 if self.target.has(Feature::Traces) {
                     self.trace(&job)
                 } else {
@@ -108,10 +65,10 @@ impl Apply<'_> {
     }
 
     fn trace(&self, job: &Job) -> Result<()> {
-        let trace = &job.trace;
+        let trace = &job.object;
         let id = &trace.trace_id;
         let experiment_id = self.need(Kind::Experiments, &trace.experiment_id)?;
-        let known = self.ledger.get(KIND, id);
+        let known = job.known.as_ref();
         if known.is_none() && !self.may_make(trace)? {
             return self.done(KIND, id, job.digest);
         }
@@ -221,13 +178,13 @@ impl Apply<'_> {
 
     /// Spans, into the tracking store where it keeps all of them, else into a file; whether the trace is to be told once more.
     fn spans(&self, job: &Job, experiment_id: &TargetId, location: &str) -> Result<bool> {
-        if job.spans.is_empty() {
+        if job.lines.is_empty() {
             return Ok(false);
         }
-        let spans = spans::parsed(self.archive, &job.spans)?;
+        let spans = spans::parsed(self.archive, &job.lines)?;
         let whole = job.whole(Kind::Spans);
         let sent = if self.target.has(Feature::Otlp) && whole.wants_any(PartKind::Span) {
-            spans::sent(&job.trace, &spans)
+            spans::sent(&job.object, &spans)
         } else {
             None
         };
@@ -246,7 +203,7 @@ impl Apply<'_> {
         let whole = job.whole(Kind::Spans);
         let mut calls = vec![Vec::new()];
         let mut size_bytes = 0;
-        let spans = spans.into_iter().zip(&job.spans);
+        let spans = spans.into_iter().zip(&job.lines);
         for (span, line) in spans.filter(|(span, _)| whole.wants(&name(span))) {
             if size_bytes > 0 && size_bytes + line.len() > SEND_SPANS.bytes {
                 calls.push(Vec::new());
@@ -289,7 +246,7 @@ impl Apply<'_> {
     }
 
     fn links(&self, job: &Job) -> Result<()> {
-        let (trace, whole) = (&job.trace, job.whole(KIND));
+        let (trace, whole) = (&job.object, job.whole(KIND));
         let id = &trace.trace_id;
         let has_runs = self.target.has(Feature::TraceLinks);
         for run_id in trace.linked_runs.iter().filter(|_| has_runs) {

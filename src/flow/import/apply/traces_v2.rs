@@ -7,8 +7,7 @@ use crate::client::ClientError;
 use crate::flow::import::part::PartKind;
 use crate::flow::import::plan::limits::Texts;
 use crate::flow::import::report::Done;
-use crate::flow::import::spans;
-use crate::flow::import::{ImportError, Result};
+use crate::flow::import::{ImportError, Result, spans};
 use crate::format::Kind;
 use crate::lang::rest::api::{TargetId, TargetTrace};
 use crate::lang::rest::mark;
@@ -21,7 +20,7 @@ const SCHEMA: (&str, &str) = ("mlflow.trace_schema.version", "2");
 
 impl Apply<'_> {
     pub(super) fn trace_v2(&self, job: &Job) -> Result<()> {
-        let trace = &job.trace;
+        let trace = &job.object;
         let id = &trace.trace_id;
         let (target, done) = match self.ledger.id(KIND, id) {
             Some(new_id) => (self.known_trace(job, new_id)?, Done::Completed),
@@ -31,8 +30,8 @@ impl Apply<'_> {
             let send = || self.api.end_trace(&target.id, end, status);
             self.alone(job.whole(KIND), "state and execution_duration", send)?;
         }
-        if !job.spans.is_empty() {
-            let file = span_file_v2(&spans::parsed(self.archive, &job.spans)?, target.id.as_str());
+        if !job.lines.is_empty() {
+            let file = span_file_v2(&spans::parsed(self.archive, &job.lines)?, target.id.as_str());
             self.put_span_file(job.whole(Kind::Spans), &target.artifact_location, &file)?;
         }
         self.put_files(
@@ -47,13 +46,13 @@ impl Apply<'_> {
 
     /// A trace that is there; of one that is taken up, with the texts that are missing.
     fn known_trace(&self, job: &Job, new_id: TargetId) -> Result<TargetTrace> {
-        let id = &job.trace.trace_id;
+        let id = &job.object.trace_id;
         let found = self
             .api
             .trace_v2(&new_id)?
             .ok_or_else(|| ImportError::gone(KIND, id, &new_id))?;
         if job.only.is_some() {
-            let (metadata, tags) = self.texts_v2(&job.trace);
+            let (metadata, tags) = self.texts_v2(&job.object);
             self.add_texts_v2(job.whole(KIND), &found.id, &metadata, &tags)?;
         }
         Ok(found)

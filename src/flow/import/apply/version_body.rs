@@ -1,13 +1,11 @@
 //! The body of the call that makes a model version.
 
-use super::Apply;
-use super::pairs;
 use super::versions::{VERSION, is_bare_tag};
+use super::{Apply, pairs};
 use crate::flow::import::Result;
 use crate::flow::import::part::PartKind;
 use crate::flow::import::plan::PlannedModel;
-use crate::flow::import::version_source::KnownPlaces;
-use crate::flow::import::version_source::{self, Given, PROMPT_SOURCE, Source};
+use crate::flow::import::version_source::{self, Given, KnownPlaces, PROMPT_SOURCE, Source};
 use crate::format::{Object, Reason};
 use crate::lang::exim::tags::VersionContexts;
 use crate::model::ModelVersion;

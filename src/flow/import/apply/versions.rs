@@ -1,9 +1,8 @@
 //! Versions of registered models and prompts, with their numbers.
 
-use super::Apply;
-use super::pairs;
 use super::refusal::Whole;
 use super::version_body::Body;
+use super::{Apply, pairs};
 use crate::client::ClientError;
 use crate::flow::import::deviations::Outcome;
 use crate::flow::import::identity::Identity;
@@ -280,24 +279,15 @@ impl Apply<'_> {
         let id = Object::id(version);
         let whole = Whole::new(VERSION, &id);
         let (tags, description) = self.version_texts(version, contexts)?;
-        for (key, value) in tags {
-            match found.tags.get(&key) {
-                Some(there) if *there == value => {}
-                Some(_) => self.kept(VERSION, &id, PartKind::Tag.of(&key), Reason::DiffersInTarget),
-                None => {
-                    let set = || {
-                        self.api
-                            .set_version_tag(&numbers.name, found.version, &key, &value)
-                    };
-                    self.alone(whole, &PartKind::Tag.of(&key), set)?;
-                }
+        let (name, number) = (&numbers.name, found.version);
+        for tag in tags {
+            if self.lacks(whole, PartKind::Tag, &tag, &found.tags) {
+                let set = || self.api.set_version_tag(name, number, &tag.0, &tag.1);
+                self.alone(whole, &PartKind::Tag.of(&tag.0), set)?;
             }
         }
         if let Some(description) = description.filter(|_| found.description.is_empty()) {
-            let describe = || {
-                self.api
-                    .describe_version(&numbers.name, found.version, &description)
-            };
+            let describe = || self.api.describe_version(name, number, &description);
             self.alone(whole, "description", describe)?;
         }
         Ok(())

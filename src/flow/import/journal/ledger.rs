@@ -2,8 +2,7 @@
 
 use super::{Journal, JournalError, Journals, can_resume};
 use crate::flow::import::deviations::NotedDeviations;
-use crate::flow::import::id_map::MISSING;
-use crate::flow::import::id_map::{IdMap, Parts, TargetObject};
+use crate::flow::import::id_map::{IdMap, MISSING, Parts, TargetObject};
 use crate::flow::import::identity::Identity;
 use crate::format::Kind;
 use crate::lang::rest::api::TargetId;

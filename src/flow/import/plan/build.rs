@@ -4,8 +4,6 @@ use super::chosen::Chosen;
 use super::{Action, Item, Plan};
 use crate::archive::Archive;
 use crate::archive::walk::{JoinedObjects, Wanted, newer_fields, newer_kinds};
-use crate::flow::import::ImportError;
-use crate::flow::import::artifacts;
 use crate::flow::import::deviations::{Deviation, Outcome};
 use crate::flow::import::id_map::IdMap;
 use crate::flow::import::identity::Identity;
@@ -14,12 +12,14 @@ use crate::flow::import::part::PartKind;
 use crate::flow::import::plan::limits::{Fitting, PARENT_TAG};
 use crate::flow::import::plan::named_objects::Named;
 use crate::flow::import::target::TargetState;
+use crate::flow::import::{ImportError, artifacts};
 use crate::format::{Kind, Object, Reason};
 use crate::lang::rest::api::TargetId;
 use crate::lang::rest::file_names::path_fault;
 use crate::lang::rest::version::Feature;
-use crate::model::DEFAULT_WORKSPACE;
-use crate::model::{ArtifactList, EvaluationDataset, LoggedModel, MetricSlice, Run, Scorer};
+use crate::model::{
+    ArtifactList, DEFAULT_WORKSPACE, EvaluationDataset, LoggedModel, MetricSlice, Run, Scorer,
+};
 use std::collections::HashSet;
 
 type Result<T, E = ImportError> = std::result::Result<T, E>;

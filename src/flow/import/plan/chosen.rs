@@ -3,8 +3,9 @@
 use crate::archive::{Archive, Result};
 use crate::flow::import::options::Only;
 use crate::format::Kind;
-use crate::model::DEFAULT_WORKSPACE;
-use crate::model::{EvaluationDataset, Experiment, LoggedModel, ModelVersion, RegisteredModel, Run};
+use crate::model::{
+    DEFAULT_WORKSPACE, EvaluationDataset, Experiment, LoggedModel, ModelVersion, RegisteredModel, Run,
+};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 

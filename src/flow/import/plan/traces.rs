@@ -3,10 +3,9 @@
 use super::Action;
 use super::build::Builder;
 use crate::archive::walk::JoinedObjects;
-use crate::flow::import::Result;
 use crate::flow::import::deviations::Outcome;
 use crate::flow::import::part::PartKind;
-use crate::flow::import::spans;
+use crate::flow::import::{Result, spans};
 use crate::format::{Kind, Reason};
 use crate::lang::rest::version::Feature;
 use crate::model::Trace;

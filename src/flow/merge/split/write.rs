@@ -1,8 +1,7 @@
 //! Parts being written, several of them in one pass over the archive.
 
 use super::assign::Assigned;
-use super::needs::model_of;
-use super::needs::{ModelNames, OtherNames, RunNames, TraceNames, VersionNames};
+use super::needs::{ModelNames, OtherNames, RunNames, TraceNames, VersionNames, model_of};
 use super::{Every, NAME, SplitBy, SplitOptions};
 use crate::archive::{Archive, ArchiveWriter, Duplicates, ManifestHead, digests_in};
 use crate::flow::merge::Result;

@@ -33,8 +33,7 @@ use crate::archive::{Archive, ArchiveWriter, add_totals, totals_of};
 use crate::format::layout::STRING_BYTES;
 use crate::format::manifest::Totals;
 use crate::format::origin::Origins;
-use crate::format::strict_json;
-use crate::format::{Kind, SortKey, UndoLine};
+use crate::format::{Kind, SortKey, UndoLine, strict_json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

@@ -1,11 +1,10 @@
 //! What is chosen, and what that needs: the rule of [`crate::select`], which every source follows too.
 
 use super::facts::RunFacts;
-use super::is_chosen_by_line;
 use super::only::Only;
 use super::taken::{Scan, Taken};
 use super::versions::{KeptVersions, ModelKey, VersionChoice};
-use super::{Select, kept};
+use super::{Select, is_chosen_by_line, kept};
 use crate::archive::walk::{Head, text};
 use crate::flow::transform::error::Result;
 use crate::flow::transform::sought::names;

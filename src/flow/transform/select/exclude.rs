@@ -3,10 +3,8 @@
 //! of a run, versions that a run made.
 
 use super::facts::RunFacts;
-use super::is_chosen_by_line;
-use super::see_experiments_and_runs;
 use super::taken::{Scan, Taken};
-use super::{Exclude, kept};
+use super::{Exclude, is_chosen_by_line, kept, see_experiments_and_runs};
 use crate::archive::walk::text;
 use crate::flow::transform::error::Result;
 use crate::flow::transform::sought::names;

@@ -4,7 +4,7 @@ use super::sought::names;
 use super::view::View;
 use crate::archive::walk::text;
 use crate::format::Kind;
-use crate::select::{AskedNames, Patterns};
+use crate::select::{AskedNames, Patterns, RunFilter, Selection, TimeRange};
 use std::collections::HashSet;
 
 mod choose;
@@ -19,7 +19,6 @@ pub(super) use self::exclude::exclude;
 pub(super) use self::facts::{DatasetName, RunFacts};
 use super::error::{Result, TransformError};
 use super::step::Fate;
-use crate::select::{RunFilter, Selection, TimeRange};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
