@@ -6,8 +6,8 @@ use super::{
 };
 use crate::archive::{Archive, ArchiveError};
 use crate::flow::restore::{
-    DATABASE, EditCount, FillOptions, RestoreError, RestoreOptions, RestoreReport, artifacts_of, destination,
-    fill, plan, restore,
+    DATABASE, EditCount, FillOptions, RestoreError, RestoreOptions, RestoreReport, WriteError, artifacts_of,
+    destination, fill, plan, restore,
 };
 use crate::flow::transform::IntoStore;
 use crate::format::Kind;
@@ -257,7 +257,7 @@ impl From<RestoreError> for CliError {
             }
             RestoreError::Archive(error) => error.into(),
             RestoreError::Target { .. } => CliError::with_exit(error, Exit::Target),
-            RestoreError::TooLong { .. } => CliError::with_exit(error, Exit::Usage)
+            RestoreError::Write(WriteError::TooLong { .. }) => CliError::with_exit(error, Exit::Usage)
                 .hint("use --long-values truncate to cut them; with it, --dry-run --json lists them"),
             error => {
                 let exit = Exit::of_error(error.kind());

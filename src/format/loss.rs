@@ -48,6 +48,23 @@ pub struct LossCount {
 }
 
 impl LossCount {
+    /// Whether two count the same.
+    pub(crate) fn is_of(&self, other: &LossCount) -> bool {
+        (&self.kind, &self.field, &self.reason) == (&other.kind, &other.field, &other.reason)
+    }
+
+    /// Sorts counts, and adds up those of the same.
+    pub(crate) fn unite(counts: &mut Vec<LossCount>) {
+        counts.sort();
+        counts.dedup_by(|next, count| {
+            let is_same = next.is_of(count);
+            if is_same {
+                count.count = count.count.saturating_add(next.count);
+            }
+            is_same
+        });
+    }
+
     /// Whether no such source can tell it, so that nothing special happened.
     pub fn is_expected(&self) -> bool {
         self.reason.known().is_some_and(Reason::is_expected)

@@ -13,7 +13,7 @@ pub(crate) use unix::*;
 #[cfg(windows)]
 pub(crate) use windows::*;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Options for opening files that not every system has.
 pub(crate) trait OpenMore {
@@ -44,6 +44,15 @@ pub(crate) enum Listed {
     /// A pipe, socket or device.
     #[cfg_attr(windows, expect(dead_code, reason = "there are none among its files"))]
     Special,
+}
+
+/// A folder of the user's: where a variable says, or below the home folder; none where neither is an absolute path.
+pub(crate) fn user_folder(variable: &str, below_home: &str) -> Option<PathBuf> {
+    let absolute = |name: &str| {
+        let path = PathBuf::from(std::env::var_os(name)?);
+        path.is_absolute().then_some(path)
+    };
+    absolute(variable).or_else(|| Some(absolute("HOME")?.join(below_home)))
 }
 
 /// The `file:` URI of an absolute path.

@@ -77,49 +77,39 @@ impl Selection {
 
     /// Which objects are chosen, by option name.
     pub fn choices(&self) -> BTreeMap<String, Value> {
-        let mut options = BTreeMap::new();
-        for (name, patterns) in [("experiment", &self.experiments), ("model", &self.models)] {
-            if !patterns.is_empty() {
-                options.insert(name.to_owned(), json!(patterns.texts()));
-            }
-        }
-        if !self.runs.is_empty() {
-            options.insert("run".to_owned(), json!(self.runs));
-        }
-        if let Some(filter) = &self.filter {
-            options.insert("filter".to_owned(), json!(filter.text()));
-        }
-        let times = [("since", self.time.since), ("until", self.time.until)];
-        for (name, time) in times {
-            if let Some(time) = time {
-                options.insert(name.to_owned(), json!(time));
-            }
-        }
-        options
+        told([
+            ("experiment", list(self.experiments.texts())),
+            ("model", list(self.models.texts())),
+            ("run", list(&self.runs)),
+            ("filter", self.filter.as_ref().map(|filter| json!(filter.text()))),
+            ("since", self.time.since.map(Value::from)),
+            ("until", self.time.until.map(Value::from)),
+        ])
     }
 
     /// The choices as the manifest lists them, by option name.
     pub fn to_manifest(&self, include_deleted: bool) -> BTreeMap<String, Value> {
         let mut options = self.choices();
-        let patterns = [
-            ("artifact-include", &self.artifact_include),
-            ("artifact-exclude", &self.artifact_exclude),
-        ];
-        for (name, patterns) in patterns {
-            if !patterns.is_empty() {
-                options.insert(name.to_owned(), json!(patterns.texts()));
-            }
-        }
-        for (name, set) in [
-            ("include-deleted", include_deleted),
-            ("no-artifacts", self.no_artifacts),
-        ] {
-            if set {
-                options.insert(name.to_owned(), json!(true));
-            }
-        }
+        options.extend(told([
+            ("artifact-include", list(self.artifact_include.texts())),
+            ("artifact-exclude", list(self.artifact_exclude.texts())),
+            ("include-deleted", include_deleted.then(|| json!(true))),
+            ("no-artifacts", self.no_artifacts.then(|| json!(true))),
+        ]));
         options
     }
+}
+
+/// Options that are given.
+fn told<const N: usize>(options: [(&str, Option<Value>); N]) -> BTreeMap<String, Value> {
+    let given = options.into_iter();
+    given
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+        .collect()
+}
+
+fn list(texts: &[String]) -> Option<Value> {
+    (!texts.is_empty()).then(|| json!(texts))
 }
 
 /// A span of time in epoch milliseconds, start included, end not.

@@ -5,6 +5,8 @@
 //! shards need them, and the first of these counts what is not in them.
 
 use crate::model::Digest;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, HashMap};
@@ -13,12 +15,14 @@ use std::sync::Arc;
 /// The most shards that a source is divided into.
 pub const MOST_SHARDS: u64 = 100_000;
 
-/// A stretch of a cut experiment's time, and the shard whose it is. It begins where the one before ends; the last has no end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What of an experiment is of one shard: runs by start time, logged models by creation time, traces by request time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename = "PlannedPiece", deny_unknown_fields)]
 pub struct Piece {
     /// The shard, from 1.
     pub shard: u64,
-    /// The first moment that is the next piece's, in epoch milliseconds.
+    /// Where the next piece begins, in epoch milliseconds; absent for the last piece.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<i64>,
 }
 
@@ -118,35 +122,36 @@ impl Share {
         divides_all && self.pieces(experiment_id).is_none()
     }
 
-    /// Whether it has anything of an experiment.
-    pub(crate) fn has_of(&self, experiment_id: &str) -> bool {
+    /// Whether it has the pieces of an experiment that `is_own` is asked of, or without any the experiment.
+    fn owns(&self, experiment_id: &str, is_own: impl FnOnce(&[Piece]) -> bool) -> bool {
         match self.pieces(experiment_id) {
-            Some(pieces) => pieces.iter().any(|piece| piece.shard == self.number),
+            Some(pieces) => is_own(pieces),
             None => shard_of(experiment_id, self.of) == self.number,
         }
+    }
+
+    /// Whether it has anything of an experiment.
+    pub(crate) fn has_of(&self, experiment_id: &str) -> bool {
+        let is_own = |piece: &Piece| piece.shard == self.number;
+        self.owns(experiment_id, |pieces| pieces.iter().any(is_own))
     }
 
     /// Whether it is the first that has anything of an experiment, so that it counts what is not in the archive.
     pub(crate) fn leads(&self, experiment_id: &str) -> bool {
-        match self.pieces(experiment_id) {
-            Some(pieces) => pieces.first().is_some_and(|piece| piece.shard == self.number),
-            None => shard_of(experiment_id, self.of) == self.number,
-        }
+        let is_own = |piece: &Piece| piece.shard == self.number;
+        self.owns(experiment_id, |pieces| pieces.first().is_some_and(is_own))
     }
 
     /// Whether it has an object of an experiment; what has no time comes first.
     pub(crate) fn has(&self, experiment_id: &str, time: Option<i64>) -> bool {
-        match self.pieces(experiment_id) {
-            Some(pieces) => {
-                let is_before = |piece: &&Piece| match (time, piece.until) {
-                    (Some(time), Some(until)) => time < until,
-                    _ => true,
-                };
-                let piece = pieces.iter().find(is_before).or(pieces.last());
-                piece.is_some_and(|piece| piece.shard == self.number)
-            }
-            None => shard_of(experiment_id, self.of) == self.number,
-        }
+        let is_before = |piece: &&Piece| match (time, piece.until) {
+            (Some(time), Some(until)) => time < until,
+            _ => true,
+        };
+        self.owns(experiment_id, |pieces| {
+            let piece = pieces.iter().find(is_before).or(pieces.last());
+            piece.is_some_and(|piece| piece.shard == self.number)
+        })
     }
 }
 

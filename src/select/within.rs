@@ -1,7 +1,7 @@
 //! What was asked for by name, sought within an archive.
 
 use super::{AskedNames, Matched, NoMatch, Patterns, RunFilter};
-use crate::archive::walk::{Cursor, Head, OwnerFacts, text};
+use crate::archive::walk::{Cursor, Head, OwnerFacts, heads, text};
 use crate::archive::{Archive, ArchiveError};
 use crate::format::Kind;
 use crate::model::{OwnerKind, Run};
@@ -152,10 +152,5 @@ impl Names {
 }
 
 fn each(archive: &Archive, kind: Kind, mut see: impl FnMut(&Head)) -> Result<(), ArchiveError> {
-    let mut cursor = Cursor::new(archive, kind)?;
-    while cursor.line().is_some() {
-        see(&cursor.head(kind)?);
-        cursor.advance()?;
-    }
-    Ok(())
+    heads(archive, kind)?.try_for_each(|head| Ok(see(&head?)))
 }

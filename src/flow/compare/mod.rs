@@ -14,7 +14,7 @@ mod store;
 
 pub(crate) use store::{StoreComparison, StoreError, StoreOptions, compare_store};
 
-use crate::archive::{Archive, ArchiveError, ArchiveWriter, Duplicates, ManifestHead, WriterOptions};
+use crate::archive::{Archive, ArchiveError, ArchiveWriter, Duplicates, ManifestHead};
 use crate::flow::import::id_map::IdMap;
 use crate::flow::import::options::ImportOptions;
 use crate::flow::import::plan::limits::Fitting;
@@ -144,10 +144,7 @@ fn export_target(uri: &str, out: &Path, parts: &[WorkspaceImport], monitor: &dyn
     };
     let pattern = |error: crate::select::PatternError| ImportError::choice(error);
     let options = ExportOptions {
-        writer: WriterOptions {
-            no_sync: true,
-            ..WriterOptions::default()
-        },
+        writer: store::quick(),
         include_deleted: true,
         keep_going: true,
         origin: Some("verify".to_owned()),
@@ -196,11 +193,7 @@ fn escape(name: &str) -> String {
 }
 
 fn write_side(out: &Path, write: impl FnOnce(&mut ArchiveWriter) -> Result<()>) -> Result<Archive> {
-    let options = WriterOptions {
-        no_sync: true,
-        ..WriterOptions::default()
-    };
-    let mut writer = ArchiveWriter::create(out, options)?;
+    let mut writer = ArchiveWriter::create(out, store::quick())?;
     for &kind in Kind::ALL {
         writer.sort_at_end(kind);
     }

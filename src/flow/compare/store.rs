@@ -177,7 +177,7 @@ fn export_target(
 }
 
 /// For what nobody keeps.
-fn quick() -> WriterOptions {
+pub(super) fn quick() -> WriterOptions {
     WriterOptions {
         no_sync: true,
         ..WriterOptions::default()

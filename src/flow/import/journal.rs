@@ -32,6 +32,7 @@ use crate::format::Kind;
 use crate::lang::rest::api::TargetId;
 use crate::lang::rest::version::Version;
 use crate::model::DEFAULT_WORKSPACE;
+use crate::platform::user_folder;
 use lines::Reader;
 use serde_json::{Value, json};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -166,16 +167,8 @@ pub(crate) fn default_path(archive: &Path, key: &JournalKey) -> PathBuf {
 
 /// Where journals of archives in object stores lie: the user's folder of such things.
 pub(crate) fn state_folder() -> PathBuf {
-    let named = |name: &str| {
-        std::env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
-    let home = || named("HOME").map(|home| home.join(".local/state"));
-    named("XDG_STATE_HOME")
-        .or_else(home)
-        .unwrap_or_else(std::env::temp_dir)
-        .join("mlark")
+    let state = user_folder("XDG_STATE_HOME", ".local/state");
+    state.unwrap_or_else(std::env::temp_dir).join("mlark")
 }
 
 /// Where the journal of what is in one workspace lies, where a path was given for all.

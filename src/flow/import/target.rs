@@ -49,6 +49,14 @@ pub struct NamesInTarget {
     pub rename: bool,
 }
 
+impl NamesInTarget {
+    /// A name, and the names that are tried where it is taken, as far as others are.
+    fn names(&self, name: &str) -> impl Iterator<Item = String> {
+        let most = if self.rename { usize::MAX } else { 1 };
+        (1..).map(move |number| numbered(name, number)).take(most)
+    }
+}
+
 /// Id of the experiment that every server has.
 pub(crate) const DEFAULT_EXPERIMENT: &str = "0";
 
@@ -121,55 +129,38 @@ impl TargetState {
                 self.experiments.insert(experiment.id.clone(), experiment);
             }
         }
-        if let Some(experiment) = api.experiment(&TargetId::new(DEFAULT_EXPERIMENT))? {
-            self.experiments.insert(experiment.id.clone(), experiment);
-        }
+        self.add(api.experiment(&TargetId::new(DEFAULT_EXPERIMENT))?);
         for id in &wanted.experiment_ids {
-            if !self.experiments.contains_key(id)
-                && let Some(experiment) = api.experiment(id)?
-            {
-                self.experiments.insert(experiment.id.clone(), experiment);
+            if !self.experiments.contains_key(id) {
+                self.add(api.experiment(id)?);
             }
         }
         for name in &wanted.experiments {
-            self.survey_experiment(api, name, wanted.rename)?;
+            for name in wanted.names(name) {
+                if self.experiment_of_name(&name).is_none() && !self.add(api.experiment_by_name(&name)?) {
+                    break;
+                }
+            }
         }
         for name in &wanted.models {
-            self.survey_model(api, name, wanted.rename)?;
-        }
-        Ok(())
-    }
-
-    fn survey_experiment(&mut self, api: &Api, name: &str, rename: bool) -> Result<()> {
-        for number in 1.. {
-            let name = numbered(name, number);
-            if self.experiment_of_name(&name).is_none() {
-                let Some(experiment) = api.experiment_by_name(&name)? else {
-                    break;
-                };
-                self.experiments.insert(experiment.id.clone(), experiment);
-            }
-            if !rename {
-                break;
+            for name in wanted.names(name) {
+                if let Entry::Vacant(place) = self.models.entry(name) {
+                    let Some(model) = api.model(place.key())? else {
+                        break;
+                    };
+                    place.insert(model);
+                }
             }
         }
         Ok(())
     }
 
-    fn survey_model(&mut self, api: &Api, name: &str, rename: bool) -> Result<()> {
-        for number in 1.. {
-            let name = numbered(name, number);
-            if let Entry::Vacant(place) = self.models.entry(name) {
-                let Some(model) = api.model(place.key())? else {
-                    break;
-                };
-                place.insert(model);
-            }
-            if !rename {
-                break;
-            }
-        }
-        Ok(())
+    /// Takes note of an experiment; whether there is one.
+    fn add(&mut self, experiment: Option<TargetExperiment>) -> bool {
+        let is_there = experiment.is_some();
+        let found = experiment.map(|experiment| (experiment.id.clone(), experiment));
+        self.experiments.extend(found);
+        is_there
     }
 }
 

@@ -35,7 +35,7 @@ mod weave;
 use self::error::Result;
 use self::orphans::Decided;
 use self::output::MergeOutput;
-use self::plan::{InputPlan, Plan};
+use self::plan::Plan;
 use self::shards::Links;
 use self::source::Source;
 use self::survey::for_each_shared;
@@ -240,16 +240,17 @@ impl Job<'_> {
         for kind in source::KINDS {
             let mut sources = Vec::new();
             for (number, archive) in self.archives.iter().enumerate() {
-                let InputPlan {
-                    moves,
-                    sorts_experiments,
-                    sorts_models,
-                    ..
-                } = &self.plan.inputs[number];
+                let input = &self.plan.inputs[number];
                 let artifacts = &mut artifacts[number];
-                let source = Source::open(archive, kind, moves, artifacts, &self.decided.orphans[number])?;
-                let is_sorted = *sorts_models && kind.is_named_in_workspaces()
-                    || *sorts_experiments && kind.has_field("experiment_id");
+                let source = Source::open(
+                    archive,
+                    kind,
+                    &input.moves,
+                    artifacts,
+                    &self.decided.orphans[number],
+                )?;
+                let is_sorted = input.sorts_models && kind.is_named_in_workspaces()
+                    || input.sorts_experiments && kind.has_field("experiment_id");
                 sources.push(if is_sorted {
                     source.sorted(scratch, artifacts)?
                 } else {

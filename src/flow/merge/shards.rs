@@ -185,10 +185,7 @@ pub(super) fn limits_of<'a>(manifest: &'a Manifest, told: &mut Vec<&'a LossCount
     let mut limits = Vec::new();
     for loss in &manifest.losses.limits {
         if is_once(loss) {
-            let is_told = |known: &&&LossCount| {
-                known.kind == loss.kind && known.field == loss.field && known.reason == loss.reason
-            };
-            if told.iter().find(is_told).is_some() {
+            if told.iter().any(|known| known.is_of(loss)) {
                 continue;
             }
             told.push(loss);

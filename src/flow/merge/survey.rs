@@ -2,7 +2,7 @@
 
 use super::source::some_text;
 use super::{MergeError, Result};
-use crate::archive::walk::{Cursor, owner_of, text};
+use crate::archive::walk::{Cursor, heads, line_values, owner_of, text};
 use crate::archive::{Archive, ArchiveError, SpillSorter};
 use crate::format::{Kind, SortKey, order, strict_json};
 use crate::model::registry::PROMPT_TAG;
@@ -57,11 +57,8 @@ impl Names {
             Kind::EvaluationDatasets,
             Kind::RegisteredModels,
         ] {
-            let mut cursor = Cursor::new(archive, kind)?;
-            while cursor.line().is_some() {
-                let value = cursor.value()?;
-                names.take(kind, &value);
-                cursor.advance()?;
+            for value in line_values(archive, kind)? {
+                names.take(kind, &value?);
             }
         }
         // What is in an experiment that is not there itself, which only an archive has that lost some.
@@ -71,30 +68,23 @@ impl Names {
             .filter(|kind| has_lost && kind.is_in_experiment());
         for &kind in of_experiments {
             let mut last = String::new();
-            let mut cursor = Cursor::new(archive, kind)?;
-            while cursor.line().is_some() {
-                let head = cursor.head(kind)?;
+            for head in heads(archive, kind)? {
+                let head = head?;
                 let id = text(&head.experiment_id);
                 // They come in the order of experiments.
                 if last != id {
                     id.clone_into(&mut last);
                     names.experiment(id).is_used = true;
                 }
-                cursor.advance()?;
             }
         }
-        let mut cursor = Cursor::new(archive, Kind::ModelVersions)?;
-        while cursor.line().is_some() {
-            let head = cursor.head(Kind::ModelVersions)?;
-            names.has_workspaces |= some_text(&head.workspace).is_some();
-            let model = names
-                .models
-                .entry((some_text(&head.workspace), text(&head.name).to_owned()));
-            model
-                .or_default()
-                .versions
-                .insert(head.version.as_u64().unwrap_or(0));
-            cursor.advance()?;
+        for head in heads(archive, Kind::ModelVersions)? {
+            let head = head?;
+            let workspace = some_text(&head.workspace);
+            names.has_workspaces |= workspace.is_some();
+            let model = names.models.entry((workspace, text(&head.name).to_owned()));
+            let number = head.version.as_u64().unwrap_or(0);
+            model.or_default().versions.insert(number);
         }
         if archive.manifest().lost(Kind::ModelVersions) > 0 {
             names.take_lost_versions(archive)?;

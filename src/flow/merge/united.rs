@@ -113,21 +113,12 @@ fn selection(archives: &[&Archive]) -> SelectionRecord {
         [same] => (*same).clone(),
         several => BTreeMap::from([("any-of".to_owned(), json!(several))]),
     };
-    let mut left_out: BTreeMap<_, LossCount> = BTreeMap::new();
-    for archive in tellers(archives) {
-        for loss in &archive.manifest().selection.left_out {
-            let key = (loss.kind.clone(), loss.field.clone(), loss.reason.clone());
-            let known = left_out.entry(key).or_insert_with(|| LossCount {
-                count: 0,
-                ..loss.clone()
-            });
-            known.count = known.count.saturating_add(loss.count);
-        }
-    }
-    SelectionRecord {
-        options,
-        left_out: left_out.into_values().collect(),
-    }
+    let tellers = tellers(archives).into_iter();
+    let mut left_out = tellers
+        .flat_map(|archive| archive.manifest().selection.left_out.clone())
+        .collect();
+    LossCount::unite(&mut left_out);
+    SelectionRecord { options, left_out }
 }
 
 /// The newest minor version of all, and all that they require.

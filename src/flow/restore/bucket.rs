@@ -1,11 +1,11 @@
 //! Artifacts of a target in an object store: each goes there as soon as it comes, and all of them before the rows are seen.
 
-use super::files::Names;
+use super::files::{Names, Result};
 use crate::archive::remote::{self, AT_ONCE, Lanes, RemoteTarget, for_each_file};
 use crate::archive::{Archive, ArchiveError};
 use crate::format::layout::blob_path;
 use crate::lang::artifacts::tree::unread;
-use crate::lang::sql::write::{FileSink, StorePlace, WriteError};
+use crate::lang::sql::write::{FileSink, StorePlace};
 use crate::model::{ArtifactFile, ArtifactList, BlobRef};
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -229,12 +229,7 @@ impl<'u, 'a> BucketFiles<'u, 'a> {
 }
 
 impl FileSink for BucketFiles<'_, '_> {
-    fn take(
-        &mut self,
-        _: &ArtifactList,
-        place: &StorePlace,
-        file: &ArtifactFile,
-    ) -> Result<bool, WriteError> {
+    fn take(&mut self, _: &ArtifactList, place: &StorePlace, file: &ArtifactFile) -> Result<bool> {
         if !self.names.claim(place, &file.path) {
             return Ok(false);
         }
@@ -245,11 +240,7 @@ impl FileSink for BucketFiles<'_, '_> {
         Ok(true)
     }
 
-    fn create(
-        &mut self,
-        place: &StorePlace,
-        name: &'static str,
-    ) -> Result<Option<Box<dyn Write>>, WriteError> {
+    fn create(&mut self, place: &StorePlace, name: &'static str) -> Result<Option<Box<dyn Write>>> {
         self.note(&place.key(name))?;
         self.names.create(&self.made, place, name).map(Some)
     }

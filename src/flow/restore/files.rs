@@ -13,6 +13,9 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
+/// Result of a step of a sink.
+pub(super) type Result<T, E = WriteError> = std::result::Result<T, E>;
+
 /// Which names of files an owner has so far.
 pub(super) struct Names {
     place: StorePlace,
@@ -43,7 +46,7 @@ impl Names {
         root: &Path,
         place: &StorePlace,
         name: &'static str,
-    ) -> Result<Box<dyn Write>, WriteError> {
+    ) -> Result<Box<dyn Write>> {
         let path = place.below(root).join(name);
         if !self.claim(place, name) {
             let text = format!("an artifact already has the path `{}`", path.display());
@@ -65,17 +68,8 @@ impl PlannedFiles {
 }
 
 impl FileSink for PlannedFiles {
-    fn take(
-        &mut self,
-        _: &ArtifactList,
-        place: &StorePlace,
-        file: &ArtifactFile,
-    ) -> Result<bool, WriteError> {
+    fn take(&mut self, _: &ArtifactList, place: &StorePlace, file: &ArtifactFile) -> Result<bool> {
         Ok(self.0.claim(place, &file.path))
-    }
-
-    fn create(&mut self, _: &StorePlace, _: &'static str) -> Result<Option<Box<dyn Write>>, WriteError> {
-        Ok(None)
     }
 }
 
@@ -99,12 +93,7 @@ impl<'a> Folder<'a> {
 }
 
 impl FileSink for Folder<'_> {
-    fn take(
-        &mut self,
-        _: &ArtifactList,
-        place: &StorePlace,
-        file: &ArtifactFile,
-    ) -> Result<bool, WriteError> {
+    fn take(&mut self, _: &ArtifactList, place: &StorePlace, file: &ArtifactFile) -> Result<bool> {
         if !self.names.claim(place, &file.path) {
             return Ok(false);
         }
@@ -113,11 +102,7 @@ impl FileSink for Folder<'_> {
         Ok(true)
     }
 
-    fn create(
-        &mut self,
-        place: &StorePlace,
-        name: &'static str,
-    ) -> Result<Option<Box<dyn Write>>, WriteError> {
+    fn create(&mut self, place: &StorePlace, name: &'static str) -> Result<Option<Box<dyn Write>>> {
         self.names.create(&self.root, place, name).map(Some)
     }
 }
@@ -146,12 +131,7 @@ impl<'a> CheckedFiles<'a> {
 }
 
 impl FileSink for CheckedFiles<'_> {
-    fn take(
-        &mut self,
-        list: &ArtifactList,
-        place: &StorePlace,
-        file: &ArtifactFile,
-    ) -> Result<bool, WriteError> {
+    fn take(&mut self, list: &ArtifactList, place: &StorePlace, file: &ArtifactFile) -> Result<bool> {
         if !self.names.claim(place, &file.path) {
             return Ok(false);
         }
@@ -168,10 +148,6 @@ impl FileSink for CheckedFiles<'_> {
             (self.differs)(difference(list, file, before, after));
         }
         Ok(true)
-    }
-
-    fn create(&mut self, _: &StorePlace, _: &'static str) -> Result<Option<Box<dyn Write>>, WriteError> {
-        Ok(None)
     }
 }
 
@@ -194,12 +170,7 @@ impl<'a> LeftFolder<'a> {
 }
 
 impl FileSink for LeftFolder<'_> {
-    fn take(
-        &mut self,
-        _: &ArtifactList,
-        place: &StorePlace,
-        file: &ArtifactFile,
-    ) -> Result<bool, WriteError> {
+    fn take(&mut self, _: &ArtifactList, place: &StorePlace, file: &ArtifactFile) -> Result<bool> {
         if !self.names.claim(place, &file.path) {
             return Ok(false);
         }
@@ -209,11 +180,7 @@ impl FileSink for LeftFolder<'_> {
         Ok(true)
     }
 
-    fn create(
-        &mut self,
-        place: &StorePlace,
-        name: &'static str,
-    ) -> Result<Option<Box<dyn Write>>, WriteError> {
+    fn create(&mut self, place: &StorePlace, name: &'static str) -> Result<Option<Box<dyn Write>>> {
         if !place.below(self.root).join(name).is_file() {
             self.is_whole.set(false);
         }

@@ -10,9 +10,9 @@ mod mark;
 mod report;
 
 use crate::archive::{Archive, ArchiveError, ErrorKind, Replace, Staging, remote};
+pub use crate::lang::sql::write::WriteError;
 use crate::lang::sql::write::{
     self, IntoStore, Load, LongValueRule, LookedAt, Numbers, Rules, StoreRoot, TableLayout, TargetOptions,
-    WriteError,
 };
 use crate::model::{DEFAULT_WORKSPACE, Experiment};
 use crate::monitor::Monitor;
@@ -50,17 +50,9 @@ pub enum RestoreError {
     /// The archive cannot be read, or the store cannot be written.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
-    /// The database refused.
-    #[error("cannot write {what}: {detail}")]
-    Database {
-        /// What was written.
-        what: String,
-        /// What it said.
-        detail: String,
-    },
-    /// No database can hold the archive as it is.
-    #[error("{0}")]
-    Impossible(String),
+    /// The database refuses, or can hold no such archive.
+    #[error(transparent)]
+    Write(WriteError),
     /// The database to be filled cannot be reached, or is not one to be filled.
     #[error("cannot use database `{uri}`: {detail}")]
     Target {
@@ -68,14 +60,6 @@ pub enum RestoreError {
         uri: String,
         /// Why not.
         detail: String,
-    },
-    /// Texts are longer than the columns of the target.
-    #[error("{count} texts are longer than the columns of the target, such as {first}")]
-    TooLong {
-        /// How many.
-        count: u64,
-        /// One of them.
-        first: String,
     },
     /// An option that asks for what no store has.
     #[error("{0}")]
@@ -87,11 +71,10 @@ impl RestoreError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             RestoreError::Archive(error) => error.kind(),
-            RestoreError::Database { .. } => ErrorKind::Io,
-            RestoreError::Impossible(_)
-            | RestoreError::Option(_)
-            | RestoreError::Target { .. }
-            | RestoreError::TooLong { .. } => ErrorKind::Usage,
+            RestoreError::Write(WriteError::Database { .. }) => ErrorKind::Io,
+            RestoreError::Write(_) | RestoreError::Option(_) | RestoreError::Target { .. } => {
+                ErrorKind::Usage
+            }
         }
     }
 }
@@ -100,13 +83,11 @@ impl From<WriteError> for RestoreError {
     fn from(error: WriteError) -> Self {
         match error {
             WriteError::Archive(error) => error.into(),
-            WriteError::Database { what, detail } => RestoreError::Database { what, detail },
             WriteError::Target(detail) => RestoreError::Target {
                 uri: "the database".to_owned(),
                 detail,
             },
-            WriteError::TooLong { count, first } => RestoreError::TooLong { count, first },
-            WriteError::Impossible(text) => RestoreError::Impossible(text),
+            error => RestoreError::Write(error),
         }
     }
 }

@@ -12,8 +12,9 @@ mod program;
 mod server;
 
 use crate::archive::{Archive, ArchiveError, TemporaryFolder};
+use crate::flow::restore::{ARTIFACTS, DATABASE};
 use crate::model::{DEFAULT_WORKSPACE, Experiment, Workspace};
-use crate::platform::{private_folder, set_mode_of};
+use crate::platform::{private_folder, set_mode_of, user_folder};
 pub(crate) use program::{Mlflow, MlflowVersion};
 pub(crate) use server::{Ended, Server};
 use std::path::{Path, PathBuf};
@@ -85,12 +86,7 @@ pub(crate) enum ServeError {
 
 /// Where stores are kept, unless said otherwise: below `XDG_CACHE_HOME`, or `.cache` in the home folder.
 pub(crate) fn default_cache() -> Option<PathBuf> {
-    let absolute = |name: &str| {
-        let path = PathBuf::from(std::env::var_os(name)?);
-        path.is_absolute().then_some(path)
-    };
-    let cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
-    Some(cache?.join("mlark/serve"))
+    Some(user_folder("XDG_CACHE_HOME", ".cache")?.join("mlark/serve"))
 }
 
 /// The place of an archive in a cache.
@@ -153,18 +149,15 @@ impl Entry {
     ///
     /// # Errors
     /// The copy cannot be made, or upgraded.
-    pub(crate) fn begin(&self, mlflow: &Mlflow, names: &StoreNames<'_>) -> Result<Session, ServeError> {
+    pub(crate) fn begin(&self, mlflow: &Mlflow) -> Result<Session, ServeError> {
         let folder = TemporaryFolder::create_in(&self.folder)?;
-        let (from, to) = (
-            self.store().join(names.database),
-            folder.path().join(names.database),
-        );
+        let [from, to] = [&self.store(), folder.path()].map(|folder| folder.join(DATABASE));
         fs::copy(&from, &to).map_err(ArchiveError::io("copy", &from))?;
         set_mode_of(&to, 0o600).map_err(ArchiveError::io("unlock", &to))?;
         let session = Session {
             folder,
             database: to,
-            artifacts: self.store().join(names.artifacts),
+            artifacts: self.store().join(ARTIFACTS),
             has_workspaces: self.has_workspaces,
         };
         if mlflow.is_newer() {
@@ -172,15 +165,6 @@ impl Entry {
         }
         Ok(session)
     }
-}
-
-/// What a store's parts are called.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct StoreNames<'n> {
-    /// The database.
-    pub database: &'n str,
-    /// The folder of artifacts.
-    pub artifacts: &'n str,
 }
 
 /// A copy of a store's database, gone when this is dropped.
@@ -196,14 +180,6 @@ impl Session {
         self.folder.path()
     }
 
-    fn artifacts(&self) -> &Path {
-        &self.artifacts
-    }
-
-    fn has_workspaces(&self) -> bool {
-        self.has_workspaces
-    }
-
     fn database_uri(&self) -> String {
         format!("sqlite:///{}", self.database.display())
     }
@@ -217,10 +193,8 @@ fn has_workspaces(archive: &Archive) -> Result<bool, ArchiveError> {
         }
     }
     for experiment in archive.objects::<Experiment>() {
-        if experiment?
-            .workspace
-            .is_some_and(|name| name != DEFAULT_WORKSPACE)
-        {
+        let workspace = experiment?.workspace;
+        if workspace.is_some_and(|name| name != DEFAULT_WORKSPACE) {
             return Ok(true);
         }
     }

@@ -59,7 +59,7 @@ impl Server {
             .arg("server")
             .args(["--backend-store-uri", &session.database_uri()])
             .arg("--artifacts-destination")
-            .arg(session.artifacts())
+            .arg(&session.artifacts)
             .arg("--serve-artifacts")
             // It is for one person, and several would be ended and begun again where the machine is busy.
             .args(["--workers", "1"])
@@ -74,7 +74,7 @@ impl Server {
             .stderr(err);
         // All of it is ended, and Ctrl-C reaches this program alone.
         own_group(&mut command);
-        if session.has_workspaces() {
+        if session.has_workspaces {
             command.arg("--enable-workspaces");
         }
         let child = command.spawn().map_err(|source| mlflow.cannot_run(source))?;

@@ -211,7 +211,7 @@ impl Moving {
             *is_read = read_by_others.contains(dataset);
         }
         let mut there = BTreeSet::new();
-        view.for_each_text(Kind::Datasets, |line| {
+        view.for_each_placed_text(Kind::Datasets, |_, line| {
             let found: Found = view.read(Kind::Datasets, serde_json::from_slice(line))?;
             if found.experiment_id == self.to {
                 there.insert(found.dataset);
@@ -235,7 +235,7 @@ impl Moving {
             return Ok(Fate::Kept);
         };
         match (self.coming.contains(&key), is_read_by_others) {
-            (true, false) => self.put(line, None),
+            (true, false) => self.put(line),
             (true, true) => {
                 let mut copy = line.value().clone();
                 copy["experiment_id"] = self.to.as_str().into();
@@ -249,18 +249,9 @@ impl Moving {
     }
 
     /// Puts an object into the experiment.
-    fn put(&self, line: &mut EditedLine, within: Option<&str>) {
-        line.rewrite(|line| {
-            let object = match within {
-                Some(field) => line.get_mut(field),
-                None => Some(line),
-            };
-            let object = object.and_then(Value::as_object_mut);
-            object.is_some_and(|object| {
-                let new = Value::from(self.to.as_str());
-                object.insert("experiment_id".to_owned(), new.clone()) != Some(new)
-            })
-        });
+    fn put(&self, line: &mut EditedLine) {
+        let new = Value::from(self.to.as_str());
+        line.rewrite_fields(|object| object.insert("experiment_id".to_owned(), new.clone()) != Some(new));
     }
 }
 
@@ -296,8 +287,7 @@ impl Step for Moving {
         match line.kind() {
             Kind::Datasets => return self.dataset(line),
             kind if !self.taken.has(kind, line.place()) => {}
-            Kind::Runs => self.put(line, Some("info")),
-            _ => self.put(line, None),
+            _ => self.put(line),
         }
         Ok(Fate::Kept)
     }

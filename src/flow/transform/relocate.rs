@@ -211,15 +211,7 @@ impl Step for Relocation {
                 line.set_tag(key, new.into());
             }
         }
-        line.rewrite(|line| {
-            let object = if kind == Kind::Runs {
-                line.get_mut("info")
-            } else {
-                Some(line)
-            };
-            let Some(object) = object.and_then(Value::as_object_mut) else {
-                return false;
-            };
+        line.rewrite_fields(|object| {
             let is_changed = uris
                 .iter()
                 .fold(false, |is_changed, field| self.uri(object, field) | is_changed);

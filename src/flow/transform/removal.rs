@@ -75,7 +75,7 @@ pub(super) fn take_losses(
     for counts in [&mut losses.limits, &mut losses.failures] {
         let redacted = counts.iter_mut().filter(|count| is_redacted(&count.kind));
         redacted.for_each(|count| count.field = map_of(&count.field).to_owned());
-        unite(counts);
+        LossCount::unite(counts);
     }
     writer.adopt_losses(&losses);
     Ok(())
@@ -84,18 +84,6 @@ pub(super) fn take_losses(
 /// A field without the key in it that a loss names.
 fn map_of(field: &str) -> &str {
     field.split(['.', '/']).next().unwrap_or(field)
-}
-
-/// Adds up counts of the same.
-fn unite(counts: &mut Vec<LossCount>) {
-    counts.sort();
-    counts.dedup_by(|next, count| {
-        let is_same = (&next.kind, &next.field, &next.reason) == (&count.kind, &count.field, &count.reason);
-        if is_same {
-            count.count = count.count.saturating_add(next.count);
-        }
-        is_same
-    });
 }
 
 /// Whether a file is the list of failures.
@@ -112,23 +100,14 @@ pub(super) fn leave_names(selection: &mut SelectionRecord) {
 
 /// Counts what was dropped, and references may miss, as an export counts what its choices leave out.
 pub(super) fn count_left_out(selection: &mut SelectionRecord, counts: &BTreeMap<String, u64>) {
-    for kind in Kind::OBJECTS {
-        let Some(&count) = counts.get(&format!("{kind} dropped")) else {
-            continue;
-        };
-        let more = LossCount {
+    let dropped = Kind::OBJECTS.iter().filter_map(|kind| {
+        Some(LossCount {
             kind: kind.name().to_owned(),
             field: "*".to_owned(),
             reason: Reason::NotSelected.into(),
-            count,
-        };
-        let is_same = |loss: &&mut LossCount| {
-            (&loss.kind, &loss.field, &loss.reason) == (&more.kind, &more.field, &more.reason)
-        };
-        match selection.left_out.iter_mut().find(is_same) {
-            Some(loss) => loss.count = loss.count.saturating_add(count),
-            None => selection.left_out.push(more),
-        }
-    }
-    selection.left_out.sort();
+            count: *counts.get(&format!("{kind} dropped"))?,
+        })
+    });
+    selection.left_out.extend(dropped);
+    LossCount::unite(&mut selection.left_out);
 }

@@ -185,6 +185,23 @@ impl EditedLine {
         is_changed
     }
 
+    /// Changes the fields of the object, which of a run stand apart; `edit` says whether it did.
+    pub(super) fn rewrite_fields(&mut self, edit: impl FnOnce(&mut Map<String, Value>) -> bool) -> bool {
+        let is_run = self.kind == Kind::Runs;
+        self.rewrite(|line| {
+            let object = if is_run { line.get_mut("info") } else { Some(line) };
+            object.and_then(Value::as_object_mut).is_some_and(edit)
+        })
+    }
+
+    /// Sets a field of the line itself.
+    pub(super) fn put(&mut self, field: &str, new: &str) {
+        self.rewrite(|line| {
+            line[field] = new.into();
+            true
+        });
+    }
+
     /// The tags; none where the line has no place for them.
     pub(super) fn tags(&self) -> Option<&Map<String, Value>> {
         self.value.get("tags").and_then(Value::as_object)

@@ -64,23 +64,23 @@ pub(super) fn into_store(into: &IntoStore, view: &View<'_>) -> Result<Box<dyn St
     let mut rules = Rules::new(into.options().map_err(refused)?);
     let archive = view.archive();
     let mut experiments = Vec::new();
-    view.for_each(Kind::Experiments, |mut line| {
+    view.for_each_placed(Kind::Experiments, |_, mut line| {
         // They can be long, and say nothing of it.
         line["tags"] = Value::Object(Map::new());
         experiments.push(typed::<Experiment>(archive, &line)?);
         Ok(())
     })?;
     rules.learn_experiments::<TransformError>(experiments.into_iter().map(Ok))?;
-    view.for_each(Kind::ModelVersions, |line| {
+    view.for_each_placed(Kind::ModelVersions, |_, line| {
         rules.learn_version(&typed::<ModelVersion>(archive, &line)?);
         Ok(())
     })?;
-    view.for_each_text(Kind::Runs, |line| {
+    view.for_each_placed_text(Kind::Runs, |_, line| {
         let run: RunLine = view.read(Kind::Runs, serde_json::from_slice(line))?;
         learn_root(&mut rules, &run.info, |home| home.run(&run.info.id));
         Ok(())
     })?;
-    view.for_each_text(Kind::LoggedModels, |line| {
+    view.for_each_placed_text(Kind::LoggedModels, |_, line| {
         let model: Root = view.read(Kind::LoggedModels, serde_json::from_slice(line))?;
         learn_root(&mut rules, &model, |home| home.logged_model(&model.id));
         Ok(())
@@ -95,7 +95,7 @@ pub(super) fn into_store(into: &IntoStore, view: &View<'_>) -> Result<Box<dyn St
         step.workspaces.extend(head.name.as_str().map(str::to_owned));
         Ok(())
     })?;
-    view.for_each_text(Kind::Artifacts, |line| {
+    view.for_each_placed_text(Kind::Artifacts, |_, line| {
         let owner: Owner = view.read(Kind::Artifacts, serde_json::from_slice(line))?;
         if owner.owner_kind == OwnerKind::ModelVersion {
             let list: ArtifactList = view.read(Kind::Artifacts, serde_json::from_slice(line))?;
@@ -312,15 +312,7 @@ impl Step for Into {
             _ => {}
         }
         if kind != Kind::ModelVersions {
-            line.rewrite(|line| {
-                let object = if kind == Kind::Runs {
-                    line.get_mut("info")
-                } else {
-                    Some(line)
-                };
-                let object = object.and_then(Value::as_object_mut);
-                object.is_some_and(|object| self.object(kind, object))
-            });
+            line.rewrite_fields(|object| self.object(kind, object));
         }
         Ok(Fate::Kept)
     }

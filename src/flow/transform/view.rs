@@ -28,12 +28,8 @@ impl<'a> View<'a> {
         self.steps.iter().any(|step| step.looks_at(kind))
     }
 
-    /// Hands each line of a kind to `visit`, in the order of the archive.
-    pub(super) fn for_each(&self, kind: Kind, mut visit: impl FnMut(Value) -> Result<()>) -> Result<()> {
-        self.for_each_placed(kind, |_, value| visit(value))
-    }
-
-    /// As [`View::for_each`], with the place of each line among those of its kind in the archive; those that an edit adds follow.
+    /// Hands each line of a kind to `visit`, in the order of the archive, with its place among those of its kind there; those that an
+    /// edit adds follow.
     pub(super) fn for_each_placed(
         &self,
         kind: Kind,
@@ -56,12 +52,7 @@ impl<'a> View<'a> {
         })
     }
 
-    /// Hands the text of each line of a kind to `visit`, which may read as little of it as it needs.
-    pub(super) fn for_each_text(&self, kind: Kind, mut visit: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        self.for_each_placed_text(kind, |_, line| visit(line))
-    }
-
-    /// As [`View::for_each_text`], with places as [`View::for_each_placed`] has them.
+    /// As [`View::for_each_placed`], with the text of each line, of which `visit` may read as little as it needs.
     pub(super) fn for_each_placed_text(
         &self,
         kind: Kind,
@@ -84,7 +75,7 @@ impl<'a> View<'a> {
 
     /// Hands the head of each line of a kind to `visit`.
     pub(super) fn for_each_head(&self, kind: Kind, mut visit: impl FnMut(Head) -> Result<()>) -> Result<()> {
-        self.for_each_text(kind, |line| visit(self.read(kind, Head::read(kind, line))?))
+        self.for_each_placed_text(kind, |_, line| visit(self.read(kind, Head::read(kind, line))?))
     }
 
     /// What was read of a line.

@@ -2,9 +2,7 @@
 //!
 //! What is weighed are the lines of runs, logged models and traces, with a constant for each: what an object costs beside its size.
 
-use super::{
-    FORMAT_MAJOR, FORMAT_NAME, PlanFile, PlanFormat, PlannedExperiment, PlannedPiece, PlannedSource,
-};
+use super::{FORMAT_MAJOR, FORMAT_NAME, Piece, PlanFile, PlanFormat, PlannedExperiment, PlannedSource};
 use crate::archive::walk::{Cursor, text};
 use crate::archive::{Archive, ArchiveError};
 use crate::format::manifest::Tool;
@@ -179,28 +177,23 @@ fn cut(
     });
     let mut sums: BTreeMap<SortKey, (u64, Option<i64>)> = BTreeMap::new();
     each(survey, |object| {
-        let Object {
-            kind,
-            key,
-            time,
-            weight,
-            ..
-        } = object;
-        let Some(one) = huge.get_mut(&key) else { return };
+        let Some(one) = huge.get_mut(&object.key) else {
+            return;
+        };
         let most = one.weights.values().max().copied().unwrap_or(0);
         let heaviest = one.weights.iter().find(|(_, weight)| **weight == most);
-        if heaviest.is_none_or(|(heaviest, _)| *heaviest != kind) {
+        if heaviest.is_none_or(|(heaviest, _)| *heaviest != object.kind) {
             return;
         }
         // What the other kinds weigh is spread as this one is.
-        let weight = u128::from(weight) * u128::from(one.weight()) / u128::from(most.max(1));
-        let (sum, last) = sums.entry(key).or_default();
-        if let Some(time) = time.filter(|time| *sum >= piece && Some(*time) != *last) {
+        let weight = u128::from(object.weight) * u128::from(one.weight()) / u128::from(most.max(1));
+        let (sum, last) = sums.entry(object.key).or_default();
+        if let Some(time) = object.time.filter(|time| *sum >= piece && Some(*time) != *last) {
             one.cuts.push(time);
             *sum = 0;
         }
         *sum = sum.saturating_add(u64::try_from(weight).unwrap_or(u64::MAX));
-        *last = time.or(*last);
+        *last = object.time.or(*last);
     })?;
     for one in huge.values_mut() {
         one.pieces = vec![Heap::default(); one.cuts.len() + 1];
@@ -274,13 +267,13 @@ fn give(manifest: &crate::format::Manifest, experiments: Experiments, shards: u6
 }
 
 /// Pieces in order; neighbours of one shard are one.
-fn joined(owners: &[u64], cuts: &[i64]) -> Vec<PlannedPiece> {
-    let mut pieces: Vec<PlannedPiece> = Vec::new();
+fn joined(owners: &[u64], cuts: &[i64]) -> Vec<Piece> {
+    let mut pieces: Vec<Piece> = Vec::new();
     for (at, &shard) in owners.iter().enumerate() {
         let until = cuts.get(at).copied();
         match pieces.last_mut() {
             Some(last) if last.shard == shard => last.until = until,
-            _ => pieces.push(PlannedPiece { shard, until }),
+            _ => pieces.push(Piece { shard, until }),
         }
     }
     pieces

@@ -16,7 +16,7 @@ use crate::select::{Division, MOST_SHARDS, Piece, Share};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -81,18 +81,7 @@ pub struct PlannedExperiment {
     /// Its id.
     pub experiment_id: String,
     /// Its pieces by time, mostly one.
-    pub pieces: Vec<PlannedPiece>,
-}
-
-/// What of an experiment is of one shard: runs by start time, logged models by creation time, traces by request time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PlannedPiece {
-    /// The shard, from 1.
-    pub shard: u64,
-    /// Where the next piece begins, in epoch milliseconds; absent for the last piece.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<i64>,
+    pub pieces: Vec<Piece>,
 }
 
 /// A plan that cannot be used.
@@ -163,11 +152,8 @@ impl PlanFile {
             return Err("its lists do not have one number for each shard".to_owned());
         }
         let mut last = None;
-        for PlannedExperiment {
-            experiment_id,
-            pieces,
-        } in &self.experiments
-        {
+        for planned in &self.experiments {
+            let (experiment_id, pieces) = (&planned.experiment_id, &planned.pieces);
             let at = |what: &str| {
                 let id: String = experiment_id.chars().take(100).collect();
                 format!("experiment `{id}` {what}")
@@ -232,18 +218,8 @@ pub fn read_share(path: &Path, number: u64, of: u64) -> Result<Share, PlanError>
             .and_then(|at| list.get(at).copied())
     };
     let [runs, deleted_runs] = [&plan.runs, &plan.deleted_runs].map(|list| of_shard(list).unwrap_or(0));
-    let piece = |piece: PlannedPiece| Piece {
-        shard: piece.shard,
-        until: piece.until,
-    };
-    let experiments: HashMap<_, Vec<_>> = plan
-        .experiments
-        .into_iter()
-        .map(|planned| {
-            let pieces = planned.pieces.into_iter().map(piece);
-            (planned.experiment_id, pieces.collect())
-        })
-        .collect();
+    let experiments = plan.experiments.into_iter();
+    let experiments = experiments.map(|planned| (planned.experiment_id, planned.pieces));
     let division = Division {
         plan: Digest(Sha256::digest(&bytes).into()),
         origin: plan.origin,
@@ -251,7 +227,7 @@ pub fn read_share(path: &Path, number: u64, of: u64) -> Result<Share, PlanError>
         choices: plan.choices,
         runs,
         deleted_runs,
-        experiments,
+        experiments: experiments.collect(),
     };
     Ok(Share::planned(number, of, division))
 }

@@ -95,75 +95,37 @@ impl<'a> Reader<'a> {
     }
 
     fn apply(&mut self, entry: Entry) -> Result<(), JournalError> {
-        let mapping = &mut self.contents.mapping;
-        match entry {
-            Entry {
-                journal: Some(name),
-                origin: Some(origin),
-                target: Some(target),
-                version,
-                target_version,
-                archive: Some(_),
-                options,
-                ..
-            } => {
-                self.check_head(&name, version, &origin, &target)?;
-                return self.begin_session(options, target_version.as_deref());
-            }
-            Entry {
-                intent: Some(kind),
-                ids: Some(ids),
-                ..
-            } => ids.iter().for_each(|id| mapping.intend(kind, id)),
-            Entry {
-                made: Some(kind),
-                id: Some(id),
-                new: Some(new),
-                identity,
-                ..
-            } => {
-                mapping.insert(kind, &id, &TargetId::new(new), false);
-                let identity = identity.as_deref().and_then(Identity::parse);
-                mapping.identify(kind, &id, identity.unwrap_or_default());
-            }
-            Entry {
-                refused: Some(kind),
-                id: Some(id),
-                ..
-            } => mapping.drop_intent(kind, &id),
-            Entry {
-                done: Some(kind),
-                id: Some(id),
-                digest: Some(digest),
-                limits,
-                missing,
-                ..
-            } => {
-                let digest = self.digest(&digest)?;
-                let mapping = &mut self.contents.mapping;
-                mapping.set_done(kind, &id, digest);
-                mapping.note(kind, &id, limits.unwrap_or_default());
-                mapping.set_missing(kind, &id, missing.unwrap_or_default());
-            }
-            Entry {
-                checked: Some(kind), ..
-            } => mapping.check(kind),
-            entry => return self.apply_state(entry),
+        if let (Some(name), Some(origin), Some(target), Some(_)) =
+            (&entry.journal, &entry.origin, &entry.target, &entry.archive)
+        {
+            self.check_head(name, entry.version, origin, target)?;
+            return self.begin_session(entry.options, entry.target_version.as_deref());
         }
-        Ok(())
-    }
-
-    /// Takes what a line says of the import as a whole.
-    fn apply_state(&mut self, entry: Entry) -> Result<(), JournalError> {
-        match entry {
-            Entry {
-                recovered: Some(_), ..
-            } => self.contents.is_recovered = true,
-            Entry {
-                complete: Some(content_id),
-                ..
-            } => self.contents.complete = Some(content_id),
-            _ => return Err(self.damaged("it is not an entry of a known kind")),
+        let id = entry.id.as_deref();
+        let mapping = &mut self.contents.mapping;
+        if let (Some(kind), Some(ids)) = (entry.intent, &entry.ids) {
+            ids.iter().for_each(|id| mapping.intend(kind, id));
+        } else if let (Some(kind), Some(id), Some(new)) = (entry.made, id, entry.new) {
+            mapping.insert(kind, id, &TargetId::new(new), false);
+            let identity = entry.identity.as_deref().and_then(Identity::parse);
+            mapping.identify(kind, id, identity.unwrap_or_default());
+        } else if let (Some(kind), Some(id)) = (entry.refused, id) {
+            mapping.drop_intent(kind, id);
+        } else if let (Some(kind), Some(id), Some(digest)) = (entry.done, id, &entry.digest) {
+            let digest = u64::from_str_radix(digest, 16);
+            let digest = digest.map_err(|_| self.damaged("its digest is not a digest"))?;
+            let mapping = &mut self.contents.mapping;
+            mapping.set_done(kind, id, digest);
+            mapping.note(kind, id, entry.limits.unwrap_or_default());
+            mapping.set_missing(kind, id, entry.missing.unwrap_or_default());
+        } else if let Some(kind) = entry.checked {
+            mapping.check(kind);
+        } else if entry.recovered.is_some() {
+            self.contents.is_recovered = true;
+        } else if entry.complete.is_some() {
+            self.contents.complete = entry.complete;
+        } else {
+            return Err(self.damaged("it is not an entry of a known kind"));
         }
         Ok(())
     }
@@ -181,10 +143,6 @@ impl<'a> Reader<'a> {
             self.contents.meet(version);
         }
         Ok(())
-    }
-
-    fn digest(&self, text: &str) -> Result<u64, JournalError> {
-        u64::from_str_radix(text, 16).map_err(|_| self.damaged("its digest is not a digest"))
     }
 
     fn check_head(

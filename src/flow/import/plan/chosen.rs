@@ -89,15 +89,13 @@ impl Chosen {
         if only.takes_all_names() {
             return Ok(chosen);
         }
+        let runs = if only.filter.is_some() {
+            &only.met
+        } else {
+            &only.runs
+        };
         let mut names = Names {
-            runs: if only.filter.is_some() {
-                &only.met
-            } else {
-                &only.runs
-            }
-            .iter()
-            .cloned()
-            .collect(),
+            runs: runs.iter().cloned().collect(),
             ..Names::default()
         };
         for experiment in experiments {
@@ -170,34 +168,26 @@ impl Chosen {
 
     /// Whether a run is chosen.
     pub fn run(&self, experiment_id: &str, run_id: &str) -> bool {
-        self.kind(Kind::Runs)
-            && self.is_here(experiment_id)
-            && (self.whole_experiment(experiment_id)
-                || self
-                    .names
-                    .as_ref()
-                    .is_some_and(|names| names.runs.contains(run_id)))
+        self.of_run(Kind::Runs, experiment_id, run_id)
     }
 
     /// Whether a logged model is chosen.
     pub fn logged_model(&self, model: &LoggedModel) -> bool {
         let source = model.source_run_id.as_deref().unwrap_or_default();
-        self.kind(Kind::LoggedModels)
-            && self.is_here(&model.experiment_id)
-            && (self.whole_experiment(&model.experiment_id)
-                || self
-                    .names
-                    .as_ref()
-                    .is_some_and(|names| names.runs.contains(source)))
+        self.of_run(Kind::LoggedModels, &model.experiment_id, source)
+    }
+
+    fn of_run(&self, kind: Kind, experiment_id: &str, run_id: &str) -> bool {
+        let is_named = |names: &Names| names.runs.contains(run_id);
+        self.kind(kind)
+            && self.is_here(experiment_id)
+            && (self.whole_experiment(experiment_id) || self.names.as_ref().is_some_and(is_named))
     }
 
     /// Whether a registered model is chosen.
     pub fn model(&self, model: &RegisteredModel) -> bool {
-        let named = self
-            .names
-            .as_ref()
-            .is_none_or(|names| names.models.contains(&model.name));
-        named
+        let is_named = |names: &Names| names.models.contains(&model.name);
+        self.names.as_ref().is_none_or(is_named)
             && self.is_in_workspace(model.workspace.as_deref())
             && (self.kind(Kind::RegisteredModels) || self.kind(Kind::ModelVersions))
     }

@@ -255,14 +255,8 @@ impl Plan {
         text.push_str(&self.limits_text());
         for item in &self.items {
             let action = serde_json::to_value(item.action).unwrap_or_default();
-            let name = item
-                .name
-                .as_ref()
-                .map_or(String::new(), |name| format!(" `{name}`"));
-            let target = item
-                .target_id
-                .as_ref()
-                .map_or(String::new(), |id| format!(" -> {id}"));
+            let name: String = item.name.iter().map(|name| format!(" `{name}`")).collect();
+            let target: String = item.target_id.iter().map(|id| format!(" -> {id}")).collect();
             let action = action.as_str().unwrap_or_default();
             text.push_str(&format!(
                 "  {action:<8} {} {}{name}{target}\n",

@@ -1,7 +1,7 @@
 //! Parts being written, several of them in one pass over the archive.
 
 use super::assign::Assigned;
-use super::needs::{ModelNames, OtherNames, RunNames, TraceNames, VersionNames, model_of};
+use super::needs::{ModelNames, Name, OtherNames, RunNames, TraceNames, VersionNames, model_of};
 use super::{Every, NAME, SplitBy, SplitOptions};
 use crate::archive::{Archive, ArchiveWriter, Duplicates, ManifestHead, digests_in};
 use crate::flow::merge::Result;
@@ -43,6 +43,19 @@ struct Needed {
     experiments: HashMap<String, Parts>,
     models: HashMap<(Option<String>, String), Parts>,
     workspaces: HashMap<String, Parts>,
+}
+
+impl Needed {
+    fn experiment(&mut self, id: &Name, parts: &Parts) {
+        let needed = self.experiments.entry(id.or_empty().to_owned());
+        needed.or_default().extend(parts);
+    }
+
+    fn workspace(&mut self, name: &Name, parts: &Parts) {
+        if let Some(name) = name.text() {
+            self.workspaces.entry(name.to_owned()).or_default().extend(parts);
+        }
+    }
 }
 
 /// A part being written, and the blobs that its lines refer to.
@@ -147,42 +160,27 @@ impl<'s> PartsWriter<'s> {
             Kind::Runs => {
                 let run: RunNames = read(self.archive, kind, owner, line)?;
                 let parts = or_first(assigned.of_maker(kind, place));
-                add(
-                    &mut needed.experiments,
-                    run.info.experiment_id.or_empty().to_owned(),
-                    &parts,
-                );
+                needed.experiment(&run.info.experiment_id, &parts);
                 parts
             }
             Kind::LoggedModels => {
                 let model: ModelNames = read(self.archive, kind, owner, line)?;
                 let parts = or_first(assigned.of_maker(kind, place));
-                add(
-                    &mut needed.experiments,
-                    model.experiment_id.or_empty().to_owned(),
-                    &parts,
-                );
+                needed.experiment(&model.experiment_id, &parts);
                 parts
             }
             Kind::ModelVersions => {
                 let version: VersionNames = read(self.archive, kind, owner, line)?;
                 let parts = assigned.of_version(place, &version);
-                add(
-                    &mut needed.models,
-                    model_of(&version.workspace, &version.name),
-                    &parts,
-                );
-                add_workspace(needed, version.workspace.text(), &parts);
+                let model = model_of(&version.workspace, &version.name);
+                needed.models.entry(model).or_default().extend(&parts);
+                needed.workspace(&version.workspace, &parts);
                 parts
             }
             Kind::Traces => {
                 let trace: TraceNames = read(self.archive, kind, owner, line)?;
                 let parts = assigned.of_trace(place, &trace);
-                add(
-                    &mut needed.experiments,
-                    trace.experiment_id.or_empty().to_owned(),
-                    &parts,
-                );
+                needed.experiment(&trace.experiment_id, &parts);
                 parts
             }
             _ => self.parts_of_other(kind, place, owner, line)?,
@@ -217,13 +215,9 @@ impl<'s> PartsWriter<'s> {
             parts.insert(0);
         }
         if kind.is_in_experiment() {
-            add(
-                &mut needed.experiments,
-                other.experiment_id.or_empty().to_owned(),
-                &parts,
-            );
+            needed.experiment(&other.experiment_id, &parts);
         }
-        add_workspace(needed, other.workspace.text(), &parts);
+        needed.workspace(&other.workspace, &parts);
         Ok(parts)
     }
 
@@ -236,14 +230,8 @@ impl<'s> PartsWriter<'s> {
     pub(super) fn finish(self, of: usize, options: &SplitOptions) -> Result<Vec<Manifest>> {
         let manifest = self.archive.manifest();
         let mut made = Vec::new();
-        for (
-            number,
-            Part {
-                mut writer,
-                mut blobs,
-            },
-        ) in self.batch.zip(self.parts)
-        {
+        for (number, part) in self.batch.zip(self.parts) {
+            let (mut writer, mut blobs) = (part.writer, part.blobs);
             let is_first = number == 0;
             for file in &manifest.files {
                 let is_unknown = is_first && file.path.is_newer();
@@ -282,16 +270,6 @@ impl<'s> PartsWriter<'s> {
             made.push(writer.finish(head, Duplicates::Refuse)?);
         }
         Ok(made)
-    }
-}
-
-fn add<K: std::hash::Hash + Eq>(needed: &mut HashMap<K, Parts>, id: K, parts: &Parts) {
-    needed.entry(id).or_default().extend(parts);
-}
-
-fn add_workspace(needed: &mut Needed, workspace: Option<&str>, parts: &Parts) {
-    if let Some(workspace) = workspace {
-        add(&mut needed.workspaces, workspace.to_owned(), parts);
     }
 }
 

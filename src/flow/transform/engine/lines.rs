@@ -112,16 +112,11 @@ impl Work {
     }
 
     fn edit(&self, numbered: NumberedLine) -> Result<Ready> {
-        let NumberedLine {
-            bytes,
-            file,
-            number,
-            place: place_of_kind,
-        } = numbered;
+        let (bytes, place_of_kind) = (numbered.bytes, numbered.place);
         let line = Line {
             bytes: &bytes,
-            file: &file,
-            number,
+            file: &numbered.file,
+            number: numbered.number,
         };
         let place = line.place();
         let mut replaced = self.steps.iter().map(|step| step.replaces(self.kind, &bytes));

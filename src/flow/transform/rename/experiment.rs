@@ -59,10 +59,7 @@ impl Step for RenameExperiments {
         let by_id = self.by_id.get(line.text("experiment_id")).map(String::as_str);
         let new = by_id.or_else(|| self.names.of(line.text("name")));
         if let Some(new) = new.filter(|new| *new != line.text("name")) {
-            line.rewrite(|line| {
-                line["name"] = new.into();
-                true
-            });
+            line.put("name", new);
         }
         Ok(Fate::Kept)
     }

@@ -106,10 +106,7 @@ impl RenameModels {
     fn field(&self, line: &mut EditedLine, field: &str, new: impl FnOnce(&str) -> Option<String>) {
         let new = line.value().get(field).and_then(Value::as_str).and_then(new);
         if let Some(new) = new {
-            line.rewrite(|line| {
-                line[field] = new.into();
-                true
-            });
+            line.put(field, &new);
         }
     }
 

@@ -71,10 +71,7 @@ impl Step for RenameWorkspaces {
             "workspace"
         };
         if let Some(new) = self.0.of(line.text(field)) {
-            line.rewrite(|line| {
-                line[field] = new.into();
-                true
-            });
+            line.put(field, new);
         }
         Ok(Fate::Kept)
     }
@@ -135,13 +132,9 @@ impl Step for Into {
             let is_it = line.text("name") == self.name;
             return Ok(if is_it { Fate::Kept } else { Fate::Dropped });
         }
-        line.rewrite(|line| {
-            let is_new = line["workspace"].as_str() != Some(&self.name);
-            if let Some(line) = line.as_object_mut().filter(|_| is_new) {
-                line.insert("workspace".to_owned(), self.name.as_str().into());
-            }
-            is_new
-        });
+        if line.text("workspace") != self.name {
+            line.put("workspace", &self.name);
+        }
         Ok(Fate::Kept)
     }
 

@@ -23,7 +23,7 @@ impl<'s> VersionChoice<'s> {
     pub(super) fn read(select: &'s Select, view: &View<'_>) -> Result<Self> {
         let mut of_alias = BTreeSet::new();
         if let Some(alias) = &select.alias {
-            view.for_each(Kind::RegisteredModels, |line| {
+            view.for_each_placed(Kind::RegisteredModels, |_, line| {
                 let model: RegisteredModel = typed(view.archive(), &line)?;
                 if let Some(version) = model.aliases.get(alias) {
                     of_alias.insert(((model.workspace, model.name), *version));

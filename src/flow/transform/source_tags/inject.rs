@@ -63,20 +63,20 @@ impl SourceTagsStep {
 fn contexts_of(view: &View<'_>) -> Result<VersionContexts> {
     let archive = view.archive();
     let mut contexts = VersionContexts::default();
-    view.for_each(Kind::ModelVersions, |line| {
+    view.for_each_placed(Kind::ModelVersions, |_, line| {
         contexts.want(typed(archive, &line)?);
         Ok(())
     })?;
-    view.for_each(Kind::RegisteredModels, |line| {
+    view.for_each_placed(Kind::RegisteredModels, |_, line| {
         contexts.add_model(typed(archive, &line)?);
         Ok(())
     })?;
-    view.for_each(Kind::Runs, |line| {
+    view.for_each_placed(Kind::Runs, |_, line| {
         let info: RunInfo = typed(archive, &line["info"])?;
         contexts.add_run(info);
         Ok(())
     })?;
-    view.for_each(Kind::Experiments, |line| {
+    view.for_each_placed(Kind::Experiments, |_, line| {
         contexts.add_experiment(typed(archive, &line)?);
         Ok(())
     })?;

@@ -61,81 +61,31 @@ impl Texts {
     }
 }
 
-fn refuse_empty(edit: &'static str, keys: &[&str]) -> Result<()> {
-    match keys.iter().any(|key| key.is_empty()) {
-        true => Err(TransformError::because(edit, "a key is empty")),
-        false => Ok(()),
-    }
+/// What becomes of a text.
+enum Change {
+    Set(String),
+    Unset,
+    /// It gets another key.
+    Rename(String),
 }
 
-struct Set {
+struct Edited {
     kinds: Vec<Kind>,
     texts: Texts,
-    set: SetText,
+    key: Sought,
+    change: Change,
 }
 
 /// A text that each object gets.
 pub(in super::super) fn set(edit: &'static str, set: &SetText, texts: Texts) -> Result<Box<dyn Step>> {
-    refuse_empty(edit, &[&set.key])?;
-    let kinds = texts.kinds(Some(set.kind.unwrap_or(TagKind::Run)));
-    let set = set.clone();
-    Ok(Box::new(Set { kinds, texts, set }))
-}
-
-impl Step for Set {
-    fn looks_at(&self, kind: Kind) -> bool {
-        self.kinds.contains(&kind)
-    }
-
-    /// To tell whether a long value is the same already.
-    fn reads_text(&self, kind: Kind, path: &[&str], _: &Value) -> bool {
-        let is_long = self.set.value.len() > STRING_BYTES;
-        is_long && self.kinds.contains(&kind) && path == [self.texts.field(), self.set.key.as_str()]
-    }
-
-    fn apply(&self, line: &mut EditedLine) -> Result<Fate> {
-        self.texts.set(line, &self.set.key, self.set.value.clone().into());
-        Ok(Fate::Kept)
-    }
-}
-
-struct Unset {
-    kinds: Vec<Kind>,
-    texts: Texts,
-    key: Sought,
+    let kind = set.kind.unwrap_or(TagKind::Run);
+    edited(edit, Some(kind), texts, &set.key, Change::Set(set.value.clone()))
 }
 
 /// A text that each object loses.
 pub(in super::super) fn unset(edit: &'static str, unset: &UnsetText, texts: Texts) -> Result<Box<dyn Step>> {
-    refuse_empty(edit, &[&unset.key])?;
-    Ok(Box::new(Unset {
-        kinds: texts.kinds(Some(unset.kind.unwrap_or(TagKind::Run))),
-        texts,
-        key: Sought::new(edit, &unset.key),
-    }))
-}
-
-impl Step for Unset {
-    fn looks_at(&self, kind: Kind) -> bool {
-        self.kinds.contains(&kind)
-    }
-
-    fn apply(&self, line: &mut EditedLine) -> Result<Fate> {
-        let old = self.texts.remove(line, &self.key.text);
-        self.key.see(old.is_some());
-        Ok(Fate::Kept)
-    }
-
-    fn finish(&self) -> Result<Vec<String>> {
-        Ok(self.key.silent())
-    }
-}
-
-struct Rename {
-    kinds: Vec<Kind>,
-    texts: Texts,
-    old: Sought,
-    new: String,
+    let kind = unset.kind.unwrap_or(TagKind::Run);
+    edited(edit, Some(kind), texts, &unset.key, Change::Unset)
 }
 
 /// A key that becomes another.
@@ -144,37 +94,76 @@ pub(in super::super) fn rename(
     rename: &RenameText,
     texts: Texts,
 ) -> Result<Box<dyn Step>> {
-    refuse_empty(edit, &[&rename.old, &rename.new])?;
-    Ok(Box::new(Rename {
-        kinds: texts.kinds(rename.kind),
+    edited(
+        edit,
+        rename.kind,
         texts,
-        old: Sought::new(edit, &rename.old),
-        new: rename.new.clone(),
+        &rename.old,
+        Change::Rename(rename.new.clone()),
+    )
+}
+
+fn edited(
+    edit: &'static str,
+    kind: Option<TagKind>,
+    texts: Texts,
+    key: &str,
+    change: Change,
+) -> Result<Box<dyn Step>> {
+    if key.is_empty() || matches!(&change, Change::Rename(new) if new.is_empty()) {
+        return Err(TransformError::because(edit, "a key is empty"));
+    }
+    Ok(Box::new(Edited {
+        kinds: texts.kinds(kind),
+        texts,
+        key: Sought::new(edit, key),
+        change,
     }))
 }
 
-impl Step for Rename {
+impl Edited {
+    fn rename(&self, line: &mut EditedLine, new: &str) -> Result<()> {
+        let old = &self.key.text;
+        let has = |key: &str| self.texts.of(line).is_some_and(|texts| texts.contains_key(key));
+        if !self.key.see(has(old)) {
+            return Ok(());
+        }
+        if old != new && has(new) {
+            let reason = format!("{} `{}` already has `{new}`", line.kind().singular(), line.id());
+            return Err(TransformError::because(self.key.edit, reason));
+        }
+        if let Some(value) = self.texts.remove(line, old) {
+            self.texts.set(line, new, value);
+        }
+        Ok(())
+    }
+}
+
+impl Step for Edited {
     fn looks_at(&self, kind: Kind) -> bool {
         self.kinds.contains(&kind)
     }
 
+    /// To tell whether a long value is the same already.
+    fn reads_text(&self, kind: Kind, path: &[&str], _: &Value) -> bool {
+        let is_long = matches!(&self.change, Change::Set(value) if value.len() > STRING_BYTES);
+        is_long && self.kinds.contains(&kind) && path == [self.texts.field(), self.key.text.as_str()]
+    }
+
     fn apply(&self, line: &mut EditedLine) -> Result<Fate> {
-        let (old, new) = (&self.old.text, &self.new);
-        let has = |key: &str| self.texts.of(line).is_some_and(|texts| texts.contains_key(key));
-        if !self.old.see(has(old)) {
-            return Ok(Fate::Kept);
-        }
-        if old != new && has(new) {
-            let reason = format!("{} `{}` already has `{new}`", line.kind().singular(), line.id());
-            return Err(TransformError::because(self.old.edit, reason));
-        }
-        if let Some(value) = self.texts.remove(line, old) {
-            self.texts.set(line, new, value);
+        let key = &self.key.text;
+        match &self.change {
+            Change::Set(value) => self.texts.set(line, key, value.clone().into()),
+            Change::Unset => drop(self.key.see(self.texts.remove(line, key).is_some())),
+            Change::Rename(new) => self.rename(line, new)?,
         }
         Ok(Fate::Kept)
     }
 
     fn finish(&self) -> Result<Vec<String>> {
-        Ok(self.old.silent())
+        match self.change {
+            Change::Set(_) => Ok(Vec::new()),
+            Change::Unset | Change::Rename(_) => Ok(self.key.silent()),
+        }
     }
 }

@@ -70,7 +70,7 @@ pub enum WriteError {
     #[error(transparent)]
     Archive(#[from] ArchiveError),
     /// The database refuses.
-    #[error("the database refused {what}: {detail}")]
+    #[error("cannot write {what}: {detail}")]
     Database {
         /// What was written.
         what: String,
@@ -81,7 +81,7 @@ pub enum WriteError {
     #[error("{0}")]
     Target(String),
     /// Texts that are longer than their columns, where nobody said what becomes of them.
-    #[error("{count} texts are longer than the columns of the target; the first is {first}")]
+    #[error("{count} texts are longer than the columns of the target, such as {first}")]
     TooLong {
         /// How many.
         count: u64,
@@ -107,7 +107,9 @@ pub(crate) trait FileSink {
     ///
     /// # Errors
     /// It cannot be made.
-    fn create(&mut self, place: &StorePlace, name: &'static str) -> Result<Option<Box<dyn Write>>>;
+    fn create(&mut self, _place: &StorePlace, _name: &'static str) -> Result<Option<Box<dyn Write>>> {
+        Ok(None)
+    }
 }
 
 /// How a target is to be.
