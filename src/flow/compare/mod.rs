@@ -15,6 +15,7 @@ mod store;
 pub(crate) use store::{StoreComparison, StoreError, StoreOptions, compare_store};
 
 use crate::archive::{Archive, ArchiveError, ArchiveWriter, Duplicates, ManifestHead};
+use crate::flow::export::{detect::SourceKind, export};
 use crate::flow::import::id_map::IdMap;
 use crate::flow::import::options::ImportOptions;
 use crate::flow::import::plan::limits::Fitting;
@@ -24,7 +25,7 @@ use crate::flow::import::workspace_import::WorkspaceImport;
 use crate::flow::import::{ImportError, PlannedImport, Result};
 use crate::format::Kind;
 use crate::lang::rest::api::Api;
-use crate::lang::session::{ExportError, ExportOptions};
+use crate::lang::session::{ExportError, ExportOptions, RestOptions};
 use crate::model::DEFAULT_WORKSPACE;
 use crate::monitor::Monitor;
 use crate::report::{DiffOptions, Difference, diff};
@@ -153,7 +154,7 @@ fn export_target(uri: &str, out: &Path, parts: &[WorkspaceImport], monitor: &dyn
             models: Patterns::names(models.into_iter().collect()).map_err(pattern)?,
             ..Selection::default()
         },
-        rest: crate::lang::session::RestOptions {
+        rest: RestOptions {
             workspace: chosen,
             workspaces: parts.iter().map(|part| workspace_of(part).to_owned()).collect(),
             // An import goes to one server; a registry that the environment names holds nothing of it.
@@ -162,13 +163,7 @@ fn export_target(uri: &str, out: &Path, parts: &[WorkspaceImport], monitor: &dyn
         },
         ..ExportOptions::default()
     };
-    let exported = crate::flow::export::export(
-        crate::flow::export::detect::SourceKind::Rest,
-        uri,
-        out,
-        options,
-        monitor,
-    );
+    let exported = export(SourceKind::Rest, uri, out, options, monitor);
     exported.map_err(|error| match error {
         ExportError::Archive(error) => ImportError::from(error),
         ExportError::Interrupted => ImportError::Interrupted,

@@ -70,6 +70,10 @@ pub(crate) enum StoreError {
 /// A value that the database is known not to hold: kind, id and field.
 type Place = (String, String, String);
 
+fn place(kind: &str, id: &str, field: &str) -> Place {
+    (kind.to_owned(), id.to_owned(), field.to_owned())
+}
+
 /// Compares the database behind a URI with an archive, and hands each difference to `sink`.
 ///
 /// # Errors
@@ -239,9 +243,7 @@ fn lost_places(expected: &RestoreReport) -> BTreeSet<Place> {
 /// Whether a difference is what the database is known not to hold: the field, one that it is in, the object, or its owner.
 fn is_lost(lost: &BTreeSet<Place>, difference: &Difference) -> bool {
     let (kind, id) = (&difference.kind, &difference.id);
-    let has = |kind: &str, id: &str, field: &str| {
-        lost.contains(&(kind.to_owned(), id.to_owned(), field.to_owned()))
-    };
+    let has = |kind: &str, id: &str, field: &str| lost.contains(&place(kind, id, field));
     let whole = |kind: Kind, id: &str| has(kind.name(), id, "*");
     let owner = match Kind::from_name(kind) {
         Some(Kind::Metrics) => whole(Kind::Runs, id),
@@ -270,21 +272,14 @@ fn is_of_lost_model(lost: &BTreeSet<Place>, difference: &Difference, field: &str
         return false;
     }
     let stated = difference.before.as_ref().and_then(serde_json::Value::as_str);
-    let is_lost = |name: &str| {
-        let model = (
-            Kind::LoggedModels.name().to_owned(),
-            name.to_owned(),
-            "*".to_owned(),
-        );
-        lost.contains(&model)
-    };
+    let is_lost = |name: &str| lost.contains(&place(Kind::LoggedModels.name(), name, "*"));
     stated.is_some_and(|uri| uri.split('/').any(is_lost))
 }
 
 /// Whether elements of a list, or fields of an object, are known to be lost, all of which may be.
 fn has_lost_elements(lost: &BTreeSet<Place>, kind: &str, id: &str, list: &str) -> bool {
     ['[', '.'].iter().any(|mark| {
-        let first = (kind.to_owned(), id.to_owned(), format!("{list}{mark}"));
+        let first = place(kind, id, &format!("{list}{mark}"));
         let next = lost.range(first.clone()..).next();
         next.is_some_and(|(kind, id, field)| {
             (kind, id) == (&first.0, &first.1) && field.starts_with(&first.2)

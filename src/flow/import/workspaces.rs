@@ -135,15 +135,11 @@ fn shared(workspaces: &BTreeMap<String, Option<Workspace>>, client: &Client) -> 
         Some(chosen) => format!("one workspace was chosen, `{chosen}`"),
         None => "the target has no workspaces".to_owned(),
     };
-    choice(format!(
+    ImportError::choice(format!(
         "the archive has objects of {} workspaces ({}), whose names may clash, and {why}; import one with --only workspace=NAME",
         names.len(),
         names.join(", ")
     ))
-}
-
-fn choice(detail: String) -> ImportError {
-    ImportError::choice(detail)
 }
 
 /// The origin that objects of a workspace are marked with: names are unique only within one.

@@ -77,18 +77,28 @@ impl<'a> Source<'a> {
             };
             children.push(Children::of_archive(cursor, child, kind, orphans)?);
         }
+        let objects = Objects::Archive(Box::new(Cursor::new(archive, kind)?));
+        Source::of(archive, kind, moves, objects, children)
+    }
+
+    fn of(
+        archive: &'a Archive,
+        kind: Kind,
+        moves: &'a Moves,
+        objects: Objects<'a>,
+        children: Vec<Children<'a>>,
+    ) -> Result<Self> {
         let mut source = Source {
             kind,
             archive,
             moves,
-            objects: Objects::Archive(Box::new(Cursor::new(archive, kind)?)),
+            objects,
             children,
             current: None,
             last: None,
             lost: 0,
         };
-        source.current = source.read()?;
-        source.check_end()?;
+        source.advance()?;
         Ok(source)
     }
 
@@ -118,18 +128,8 @@ impl<'a> Source<'a> {
         for (sorter, &child) in lines.into_iter().zip(kind.children()) {
             children.push(Children::of_merge(child, sorter.finish().map_err(io_error)?).map_err(io_error)?);
         }
-        let mut source = Source {
-            kind,
-            archive,
-            moves,
-            objects: Objects::Sorted(objects.finish().map_err(io_error)?),
-            children,
-            current: None,
-            last: None,
-            lost: 0,
-        };
-        source.current = source.read()?;
-        Ok(source)
+        let objects = Objects::Sorted(objects.finish().map_err(io_error)?);
+        Source::of(archive, kind, moves, objects, children)
     }
 
     /// The object that comes next.

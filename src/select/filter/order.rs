@@ -57,13 +57,6 @@ impl OrderBy {
     }
 }
 
-/// What a run is sorted by.
-enum SortValue<'r> {
-    Value(Value<'r>),
-    Nan,
-    Missing,
-}
-
 enum Value<'r> {
     Text(&'r str),
     Integer(i64),
@@ -124,13 +117,10 @@ impl OrderKey {
     }
 
     fn push(&self, run: &Run, bytes: &mut Vec<u8>) {
-        let value = match self.value(run) {
-            None => SortValue::Missing,
-            Some(Value::Float(float)) if float.is_nan() => SortValue::Nan,
-            Some(value) => SortValue::Value(value),
-        };
-        match value {
-            SortValue::Value(value) => {
+        match self.value(run) {
+            None => bytes.push(2),
+            Some(Value::Float(float)) if float.is_nan() => bytes.push(1),
+            Some(value) => {
                 bytes.push(0);
                 let start = bytes.len();
                 value.push(bytes);
@@ -138,8 +128,6 @@ impl OrderKey {
                     bytes[start..].iter_mut().for_each(|byte| *byte = !*byte);
                 }
             }
-            SortValue::Nan => bytes.push(1),
-            SortValue::Missing => bytes.push(2),
         }
     }
 }

@@ -73,11 +73,9 @@ struct Parser<'t> {
 }
 
 /// What stands on both sides of an operator, and the operator.
-struct Parts<'t> {
+struct Parts {
     subject: Subject,
-    operator: &'t str,
-    /// In place of a word, where the operator is several.
-    whole_operator: Option<&'static str>,
+    operator: String,
     value: Option<Value>,
     start: usize,
 }
@@ -92,11 +90,12 @@ enum Value {
 struct Compared {
     left: Group,
     operator: Group,
+    /// In place of a word, where the operator is several.
     whole_operator: Option<&'static str>,
     right: Option<Group>,
 }
 
-impl<'t> Parser<'t> {
+impl Parser<'_> {
     fn error<T>(&self, reason: impl Into<String>, group: &Group) -> Result<T> {
         Err(FilterError::new(reason, self.text, group.start))
     }
@@ -182,7 +181,7 @@ impl<'t> Parser<'t> {
     }
 
     /// What is compared with what.
-    fn parts(&self, compared: &Compared) -> Result<Parts<'t>> {
+    fn parts(&self, compared: &Compared) -> Result<Parts> {
         let Compared { left, right, .. } = compared;
         if left.kind != GroupKind::Identifier {
             let found = cut(left.text(self.text));
@@ -197,8 +196,10 @@ impl<'t> Parser<'t> {
         };
         Ok(Parts {
             subject,
-            operator: compared.operator.text(self.text),
-            whole_operator: compared.whole_operator,
+            operator: match compared.whole_operator {
+                Some(whole) => whole.to_owned(),
+                None => compared.operator.text(self.text).to_uppercase(),
+            },
             value,
             start: compared.operator.start,
         })
@@ -286,11 +287,8 @@ impl<'t> Parser<'t> {
         }
     }
 
-    fn clause(&self, parts: Parts<'_>) -> Result<Clause> {
-        let operator = parts
-            .whole_operator
-            .map_or_else(|| parts.operator.to_uppercase(), str::to_owned);
-        let subject = parts.subject;
+    fn clause(&self, parts: Parts) -> Result<Clause> {
+        let (subject, operator) = (parts.subject, parts.operator);
         let test = match (operator.as_str(), parts.value) {
             ("IS NULL", None) => Some(Test::IsNull),
             ("IS NOT NULL", None) => Some(Test::IsNotNull),

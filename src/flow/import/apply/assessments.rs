@@ -41,14 +41,10 @@ impl Apply<'_> {
 
     fn assess(&self, trace: &Trace, digest: u64) -> Result<()> {
         let id = &trace.trace_id;
-        let is_fresh = self
-            .ledger
-            .get(KIND, id)
-            .is_some_and(|known| known.state.is_fresh);
-        let mut there = if is_fresh {
-            HashSet::new()
-        } else {
-            self.assessment_ids(id)?
+        let known = self.ledger.get(KIND, id);
+        let mut there = match known.is_some_and(|known| known.state.is_fresh) {
+            true => HashSet::new(),
+            false => self.assessment_ids(id)?,
         };
         // Those that are overridden come before those that override them.
         let mut left: Vec<_> = trace.assessments.iter().collect();
@@ -97,10 +93,7 @@ impl Apply<'_> {
         let metadata: Map<String, Value> = assessment
             .metadata
             .iter()
-            .map(|(key, text)| {
-                let value = self.new_metadata(key, otlp::plain_text(text));
-                (key.clone(), value.into())
-            })
+            .map(|(key, text)| (key.clone(), self.new_metadata(key, otlp::plain_text(text)).into()))
             .collect();
         let mut value = json!({
             "assessment_id": assessment.assessment_id,
@@ -110,24 +103,17 @@ impl Apply<'_> {
             "metadata": metadata,
         });
 
+        let text = |text: &Option<String>| text.as_deref().map(Value::from);
+        let time = |time: Option<i64>| time.and_then(otlp::time_text).map(Value::from);
         let optional = [
-            ("span_id", assessment.span_id.as_deref().map(Value::from)),
-            (
-                "create_time",
-                assessment.create_time.and_then(otlp::time_text).map(Value::from),
-            ),
-            (
-                "last_update_time",
-                assessment
-                    .last_update_time
-                    .and_then(otlp::time_text)
-                    .map(Value::from),
-            ),
+            ("span_id", text(&assessment.span_id)),
+            ("create_time", time(assessment.create_time)),
+            ("last_update_time", time(assessment.last_update_time)),
             ("feedback", assessment.feedback.as_ref().map(plain_json::plain)),
             ("expectation", assessment.expectation.as_ref().map(expectation)),
             ("issue", assessment.issue.as_ref().map(plain_json::plain)),
-            ("rationale", assessment.rationale.as_deref().map(Value::from)),
-            ("overrides", assessment.overrides.as_deref().map(Value::from)),
+            ("rationale", text(&assessment.rationale)),
+            ("overrides", text(&assessment.overrides)),
             ("valid", assessment.valid.map(Value::from)),
         ];
         for (field, part) in optional {
@@ -136,12 +122,8 @@ impl Apply<'_> {
             }
         }
         if exceeds(&assessment.assessment_name, 250) {
-            self.left_out(
-                KIND,
-                trace_id,
-                PartKind::Assessment.of(&assessment.assessment_id),
-                Reason::NameTooLong,
-            );
+            let part = PartKind::Assessment.of(&assessment.assessment_id);
+            self.left_out(KIND, trace_id, part, Reason::NameTooLong);
         }
         value
     }

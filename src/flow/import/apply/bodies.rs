@@ -1,6 +1,7 @@
 //! Bodies of the datasets that runs read, an experiment's at a time.
 
 use super::Apply;
+use crate::archive::{ArchiveError, Objects};
 use crate::flow::import::Result;
 use crate::model::{Dataset, Run};
 use std::collections::HashMap;
@@ -11,7 +12,7 @@ pub(super) type Bodies = Arc<HashMap<(String, String), Dataset>>;
 
 /// Dataset bodies, read experiment by experiment.
 pub(super) struct DatasetBodies<'a> {
-    datasets: std::iter::Peekable<crate::archive::Objects<'a, Dataset>>,
+    datasets: std::iter::Peekable<Objects<'a, Dataset>>,
     experiment_id: Option<String>,
     bodies: Bodies,
 }
@@ -33,18 +34,10 @@ impl<'a> DatasetBodies<'a> {
         }
         let wanted = crate::format::order::experiment(id);
         let mut bodies = HashMap::new();
-        loop {
-            let is_behind = match self.datasets.peek() {
-                None => break,
-                Some(Err(_)) => true,
-                Some(Ok(next)) => crate::format::order::experiment(&next.experiment_id) <= wanted,
-            };
-            if !is_behind {
-                break;
-            }
-            let Some(dataset) = self.datasets.next().transpose()? else {
-                break;
-            };
+        let is_behind = |next: &Dataset| crate::format::order::experiment(&next.experiment_id) <= wanted;
+        let is_next = |next: &Result<Dataset, ArchiveError>| next.as_ref().map_or(true, is_behind);
+        while let Some(dataset) = self.datasets.next_if(is_next) {
+            let dataset = dataset?;
             if dataset.experiment_id == *id {
                 bodies.insert((dataset.name.clone(), dataset.digest.clone()), dataset);
             }

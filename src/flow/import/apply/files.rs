@@ -27,14 +27,10 @@ impl Apply<'_> {
 
     /// The files in lines of artifacts that the target can hold.
     fn files_of(&self, lines: &[Vec<u8>]) -> Result<Vec<ArtifactFile>> {
-        let mut files = Vec::new();
-        for line in lines {
-            let list: ArtifactList = serde_json::from_slice(line)
-                .map_err(|error| self.archive.damaged("objects/artifacts", &error.to_string()))?;
-            let held = list.files.into_iter();
-            files.extend(held.filter(|file| artifacts::fault(file, &self.fitting.limits).is_none()));
-        }
-        Ok(files)
+        let lists: Vec<ArtifactList> = self.parsed(Kind::Artifacts, lines)?;
+        let files = lists.into_iter().flat_map(|list| list.files);
+        let is_held = |file: &ArtifactFile| artifacts::fault(file, &self.fitting.limits).is_none();
+        Ok(files.filter(is_held).collect())
     }
 
     /// Sends the files in lines of artifacts below a URI of the target: through the artifact proxy or, of a run, the UI's upload.

@@ -216,7 +216,7 @@ impl Apply<'_> {
             let fitted = self.fitted(&filling.run)?;
             self.texts(filling, fitted, target.as_ref(), &mut batch)?;
         }
-        let slices = self.slices(&job.chunk.metrics)?;
+        let slices: Vec<MetricSlice> = self.parsed(Kind::Metrics, &job.chunk.metrics)?;
         for slice in slices
             .iter()
             .filter(|slice| whole.wants_named(PartKind::Metric, &slice.key))
@@ -288,14 +288,6 @@ impl Apply<'_> {
             }
         }
         Ok(())
-    }
-
-    fn slices(&self, lines: &[Vec<u8>]) -> Result<Vec<MetricSlice>> {
-        let parse = |line: &Vec<u8>| {
-            let slice = serde_json::from_slice::<MetricSlice>(line);
-            slice.map_err(|error| self.archive.damaged("objects/metrics", &error.to_string()).into())
-        };
-        lines.iter().map(parse).collect()
     }
 
     fn points<'s>(&self, slice: &'s MetricSlice, batch: &mut Batch<'s>) -> Result<()> {

@@ -8,6 +8,7 @@ use crate::flow::import::Result;
 use crate::flow::import::id_map::{Parts, TargetObject};
 use crate::flow::import::run_chunks::{hash_lines, short_digest};
 use crate::format::{Kind, Object};
+use serde::de::DeserializeOwned;
 use sha2::Sha256;
 use std::sync::Arc;
 
@@ -35,6 +36,18 @@ impl<T> Job<T> {
 }
 
 impl Apply<'_> {
+    /// Lines of a kind as what they say.
+    pub(super) fn parsed<T: DeserializeOwned>(&self, kind: Kind, lines: &[Vec<u8>]) -> Result<Vec<T>> {
+        let damaged = |error: serde_json::Error| {
+            let place = format!("objects/{kind}");
+            self.archive.damaged(&place, &error.to_string()).into()
+        };
+        let parsed = lines
+            .iter()
+            .map(|line| serde_json::from_slice(line).map_err(damaged));
+        parsed.collect()
+    }
+
     /// Hands on objects that are to be made; that they are is written down before.
     pub(super) fn send_intended<T: Object>(
         &self,

@@ -25,24 +25,21 @@ impl Apply<'_> {
         if datasets.is_empty() && models.is_empty() {
             return Ok(());
         }
-        let new: Vec<_> = run
-            .inputs
-            .dataset_inputs
-            .iter()
-            .map(|input| {
-                (
-                    filling.experiment_id.clone(),
-                    input.name.clone(),
-                    input.digest.clone(),
-                )
-            })
-            .collect();
+        let inputs = run.inputs.dataset_inputs.iter();
+        let key =
+            |name: &str, digest: &str| (filling.experiment_id.clone(), name.to_owned(), digest.to_owned());
+        let new: Vec<_> = inputs.map(|input| key(&input.name, &input.digest)).collect();
         let whole = filling.whole();
         let datasets = datasets.into_iter().map(Input::Dataset);
         let parts: Vec<_> = datasets.chain(models.into_iter().map(Input::Model)).collect();
         let send = |parts: &[Input]| {
-            let datasets: Vec<_> = parts.iter().filter_map(Input::dataset).collect();
-            let models: Vec<_> = parts.iter().filter_map(Input::model).collect();
+            let (mut datasets, mut models) = (Vec::new(), Vec::new());
+            for part in parts {
+                match part {
+                    Input::Dataset(dataset) => datasets.push(dataset.clone()),
+                    Input::Model(id) => models.push(id.clone()),
+                }
+            }
             self.api.log_inputs(&filling.known.id, &datasets, &models)
         };
         // Two runs that bring the same new dataset at the same moment would collide in the server's database.
@@ -67,21 +64,14 @@ impl Apply<'_> {
         for input in &run.inputs.dataset_inputs {
             let key = (input.name.clone(), input.digest.clone());
             let Some(body) = filling.bodies.get(&key) else {
-                self.left_out(
-                    KIND,
-                    id,
-                    PartKind::Input.of(&format!("{} {}", input.name, input.digest)),
-                    Reason::NoDatasetBody,
-                );
+                let part = PartKind::Input.of(&format!("{} {}", input.name, input.digest));
+                self.left_out(KIND, id, part, Reason::NoDatasetBody);
                 continue;
             };
-            let (tags, changes) = self.fitting.other(
-                KIND,
-                id,
-                PartKind::InputTag,
-                &input.tags,
-                self.fitting.limits.input_tag,
-            );
+            let limit = self.fitting.limits.input_tag;
+            let (tags, changes) = self
+                .fitting
+                .other(KIND, id, PartKind::InputTag, &input.tags, limit);
             changes.into_iter().for_each(|change| self.limit(change));
             if let Some(dataset) = self.dataset(id, body) {
                 datasets.push(json!({"tags": pairs(&tags), "dataset": dataset}));
@@ -93,28 +83,18 @@ impl Apply<'_> {
     /// A dataset as a call takes it, where its texts fit.
     fn dataset(&self, run_id: &str, body: &Dataset) -> Option<Value> {
         let mut value = json!({"name": body.name, "digest": body.digest});
+        let [_, source_type, source, schema, profile] = self.fitting.limits.dataset;
         let optional = [
-            ("source_type", &body.source_type),
-            ("source", &body.source),
-            ("schema", &body.schema),
-            ("profile", &body.profile),
+            ("source_type", &body.source_type, source_type),
+            ("source", &body.source, source),
+            ("schema", &body.schema, schema),
+            ("profile", &body.profile, profile),
         ];
-        let limits = self.fitting.limits.dataset;
-        for (field, text) in optional {
-            let limit = match field {
-                "source" => limits[2],
-                "schema" => limits[3],
-                "profile" => limits[4],
-                _ => limits[1],
-            };
+        for (field, text, limit) in optional {
             match text {
                 Some(text) if exceeds(text, limit) => {
-                    self.left_out(
-                        KIND,
-                        run_id,
-                        PartKind::Input.of(&format!("{} {field}", body.name)),
-                        Reason::ValueTooLong,
-                    );
+                    let part = PartKind::Input.of(&format!("{} {field}", body.name));
+                    self.left_out(KIND, run_id, part, Reason::ValueTooLong);
                     if matches!(field, "source" | "source_type") {
                         return None;
                     }
@@ -132,12 +112,8 @@ impl Apply<'_> {
         }
         let found = self.ledger.id(Kind::LoggedModels, model_id);
         if found.is_none() {
-            self.left_out(
-                KIND,
-                run_id,
-                PartKind::Model.of(model_id),
-                Reason::ModelNotInTarget,
-            );
+            let part = PartKind::Model.of(model_id);
+            self.left_out(KIND, run_id, part, Reason::ModelNotInTarget);
         }
         found
     }
@@ -164,20 +140,6 @@ enum Input {
 }
 
 impl Input {
-    fn dataset(&self) -> Option<Value> {
-        match self {
-            Input::Dataset(dataset) => Some(dataset.clone()),
-            Input::Model(_) => None,
-        }
-    }
-
-    fn model(&self) -> Option<TargetId> {
-        match self {
-            Input::Dataset(_) => None,
-            Input::Model(id) => Some(id.clone()),
-        }
-    }
-
     fn name(&self) -> String {
         match self {
             Input::Dataset(input) => {

@@ -21,10 +21,7 @@ impl Apply<'_> {
     pub(super) fn model_points(&self, job: &Job<LoggedModel>, new_id: &TargetId) -> Result<()> {
         let id = &job.object.model_id;
         let mut by_run: BTreeMap<TargetId, Vec<(usize, usize)>> = BTreeMap::new();
-        let parse = |line: &Vec<u8>| serde_json::from_slice::<ModelMetricSlice>(line);
-        let slices: Result<Vec<_>, _> = job.lines.iter().map(parse).collect();
-        let slices =
-            slices.map_err(|error| self.archive.damaged("objects/model-metrics", &error.to_string()))?;
+        let slices: Vec<ModelMetricSlice> = self.parsed(Kind::ModelMetrics, &job.lines)?;
         let whole = job.whole(Kind::ModelMetrics);
         let wanted = slices.iter().enumerate();
         let wanted = wanted.filter(|(_, slice)| whole.wants_named(PartKind::Metric, &slice.key));
@@ -35,12 +32,10 @@ impl Apply<'_> {
                     Some(run_id) if slice.timestamps[row] >= 0 => {
                         by_run.entry(run_id).or_default().push((at, row))
                     }
-                    _ => self.left_out(
-                        Kind::ModelMetrics,
-                        id,
-                        PartKind::Metric.of(&slice.key),
-                        Reason::RunNotInTarget,
-                    ),
+                    _ => {
+                        let part = PartKind::Metric.of(&slice.key);
+                        self.left_out(Kind::ModelMetrics, id, part, Reason::RunNotInTarget);
+                    }
                 }
             }
         }

@@ -268,12 +268,10 @@ impl Apply<'_> {
             });
             match found {
                 Some(found) => prompts.push(found),
-                None => self.left_out(
-                    KIND,
-                    id,
-                    PartKind::LinkedPrompt.of(prompt),
-                    Reason::VersionNotInTarget,
-                ),
+                None => {
+                    let part = PartKind::LinkedPrompt.of(prompt);
+                    self.left_out(KIND, id, part, Reason::VersionNotInTarget);
+                }
             }
         }
         let name = |(name, number): &(String, String)| PartKind::LinkedPrompt.of(&format!("{name}/{number}"));

@@ -14,7 +14,7 @@ use crate::lang::rest::keys::DATABRICKS_REFUSES;
 use crate::lang::rest::limits::{Limits, exceeds};
 use crate::lang::rest::mark;
 use crate::model::pyjson::PyJsonError;
-use crate::model::{Experiment, LoggedModel, ModelVersion, RegisteredModel, Run, TextMap};
+use crate::model::{Experiment, LoggedModel, ModelVersion, RegisteredModel, Run, Text, TextMap};
 
 /// Tag that names a run's parent; the one id in a value that is rewritten, as the original does.
 pub(crate) use crate::model::run::PARENT_TAG;
@@ -109,7 +109,7 @@ impl Fitting {
         let overlay = self.overlay(|| run_source(run))?;
         let mut tags = fit.with_source(&run.tags, overlay);
         if let Some(user) = &self.user {
-            put(&mut tags, USER_TAG, user);
+            put(&mut tags, USER_TAG, (user.clone(), false));
         }
         let mut tags = fit.tags(tags, self.limits.run_tag);
         let tag_name = tags.iter().find(|(key, _)| key == RUN_NAME_TAG);
@@ -120,7 +120,7 @@ impl Fitting {
                     Reason::DiffersFromRunName,
                     Outcome::Replaced,
                 );
-                put(&mut tags, RUN_NAME_TAG, name);
+                put(&mut tags, RUN_NAME_TAG, name.to_owned());
                 Some(name.to_owned())
             }
             (Some((_, tag)), None) => Some(tag.clone()),
@@ -218,47 +218,18 @@ impl Fitting {
 }
 
 /// An own text and whether it had to be changed to be one.
-type Own = (String, String, bool);
+type Own = (String, (String, bool));
 
 fn own(texts: &TextMap) -> Vec<Own> {
-    let entries = texts.iter();
-    entries
-        .map(|(key, text)| {
-            (
-                key.clone(),
-                text.to_display().into_owned(),
-                text.as_str().is_none(),
-            )
-        })
-        .collect()
+    let own = |text: &Text| (text.to_display().into_owned(), text.as_str().is_none());
+    texts.iter().map(|(key, text)| (key.clone(), own(text))).collect()
 }
 
 /// Sets a text, in its place where it has one.
-pub(crate) fn put(texts: &mut (impl PutText + ?Sized), key: &str, value: &str) {
-    texts.put_text(key, value);
-}
-
-/// A list of texts in which one can be set.
-pub(crate) trait PutText {
-    /// Sets a text, in its place where it has one.
-    fn put_text(&mut self, key: &str, value: &str);
-}
-
-impl PutText for Texts {
-    fn put_text(&mut self, key: &str, value: &str) {
-        match self.iter_mut().find(|(found, _)| found == key) {
-            Some(entry) => entry.1 = value.to_owned(),
-            None => self.push((key.to_owned(), value.to_owned())),
-        }
-    }
-}
-
-impl PutText for Vec<Own> {
-    fn put_text(&mut self, key: &str, value: &str) {
-        match self.iter_mut().find(|(found, ..)| found == key) {
-            Some(entry) => (entry.1, entry.2) = (value.to_owned(), false),
-            None => self.push((key.to_owned(), value.to_owned(), false)),
-        }
+fn put<V>(texts: &mut Vec<(String, V)>, key: &str, value: V) {
+    match texts.iter_mut().find(|(found, _)| found == key) {
+        Some(entry) => entry.1 = value,
+        None => texts.push((key.to_owned(), value)),
     }
 }
 
@@ -274,7 +245,7 @@ impl Fit<'_> {
     fn with_source(&self, texts: &TextMap, overlay: Option<Overlay>) -> Vec<Own> {
         let mut texts = own(texts);
         let source = overlay.iter().flat_map(Overlay::tags);
-        source.for_each(|(key, value)| put(&mut texts, key, &value.to_display()));
+        source.for_each(|(key, value)| put(&mut texts, key, (value.to_display().into_owned(), false)));
         texts
     }
 
@@ -294,7 +265,7 @@ impl Fit<'_> {
 
     fn texts(&mut self, kind: PartKind, texts: Vec<Own>, limit: usize) -> Texts {
         let mut fitted = Vec::with_capacity(texts.len() + 1);
-        for (key, value, was_bytes) in texts {
+        for (key, (value, was_bytes)) in texts {
             let place = || kind.of(&key);
             if let Some(fault) = self.fitting.limits.key_fault(&key) {
                 self.change(place(), fault, Outcome::LeftOut);
@@ -330,7 +301,7 @@ impl Fit<'_> {
 
     fn marked(&self, mut tags: Texts) -> Texts {
         let (key, value) = self.fitting.mark(self.kind, self.id);
-        tags.put_text(&key, &value);
+        put(&mut tags, &key, value);
         tags
     }
 
