@@ -7,7 +7,7 @@ use super::{
 use crate::archive::verify::{VerifyOptions, verify};
 use crate::archive::{Archive, ArchiveError};
 use crate::cli::signals::end_at_once;
-use crate::flow::restore::{RestoreError, RestoreOptions, restore};
+use crate::flow::restore::{ARTIFACTS, DATABASE, RestoreError, RestoreOptions, restore};
 use crate::flow::serve::{Ended, Entry, Mlflow, ServeError, Server, default_cache};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -86,7 +86,7 @@ impl Args {
         if !reused {
             self.make(&archive, &entry)?;
         }
-        let session = entry.begin(&mlflow)?;
+        let session = entry.begin(&mlflow, DATABASE, ARTIFACTS)?;
         IS_SERVING.store(true, Ordering::SeqCst);
         let mut server = Server::start(&mlflow, &session, self.port)?;
         if server.wait_until_ready(&is_asked_to_end)?.is_none() {

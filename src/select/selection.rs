@@ -93,8 +93,8 @@ impl Selection {
         options.extend(told([
             ("artifact-include", list(self.artifact_include.texts())),
             ("artifact-exclude", list(self.artifact_exclude.texts())),
-            ("include-deleted", include_deleted.then(|| json!(true))),
-            ("no-artifacts", self.no_artifacts.then(|| json!(true))),
+            ("include-deleted", include_deleted.then_some(Value::Bool(true))),
+            ("no-artifacts", self.no_artifacts.then_some(Value::Bool(true))),
         ]));
         options
     }

@@ -152,5 +152,5 @@ impl Names {
 }
 
 fn each(archive: &Archive, kind: Kind, mut see: impl FnMut(&Head)) -> Result<(), ArchiveError> {
-    heads(archive, kind)?.try_for_each(|head| Ok(see(&head?)))
+    heads(archive, kind)?.try_for_each(|head| head.map(|head| see(&head)))
 }

@@ -71,15 +71,15 @@ impl Expected<'_, '_, '_> {
     }
 
     fn runs(&mut self) -> Result<()> {
-        let limits = self.context.fitting.limits;
+        let context = self.context;
+        let (limits, mapping) = (context.fitting.limits, context.mapping);
         let mut runs = JoinedObjects::<Run>::new(self.context.archive, &[Kind::Metrics, Kind::Artifacts])?;
         while let Some(mut run) = runs.next()? {
             let id = run.info.run_id.clone();
             if !self.context.plan.chosen.run(&run.info.experiment_id, &id) {
                 continue;
             }
-            let fitted = self
-                .context
+            let fitted = context
                 .fitting
                 .run(&run)
                 .map_err(ImportError::exim(Kind::Runs, &id))?;
@@ -90,14 +90,12 @@ impl Expected<'_, '_, '_> {
             if let Some(name) = fitted.run_name {
                 run.tags.insert("mlflow.runName".to_owned(), Text::Utf8(name));
             }
-            let mapping = self.context.mapping;
-            let has_models = self.context.target.has(Feature::LoggedModels);
+            let has_models = context.target.has(Feature::LoggedModels);
             let is_there = |model: &String| has_models && mapping.id(Kind::LoggedModels, model).is_some();
             run.inputs.model_inputs.retain(|input| is_there(&input.model_id));
-            run.outputs
-                .model_outputs
-                .retain(|output| is_there(&output.model_id));
-            if !self.context.target.has(Feature::DatasetInputs) {
+            let outputs = &mut run.outputs.model_outputs;
+            outputs.retain(|output| is_there(&output.model_id));
+            if !context.target.has(Feature::DatasetInputs) {
                 run.inputs.dataset_inputs.clear();
             }
             plain_run(&mut run);
@@ -124,16 +122,14 @@ impl Expected<'_, '_, '_> {
             let (tags, params, _) = self.context.fitting.logged_model(&model);
             (model.tags, model.params) = (texts(tags), texts(params));
             let mapping = self.context.mapping;
-            model.source_run_id = model
-                .source_run_id
-                .filter(|run| mapping.id(Kind::Runs, run).is_some());
+            let is_there = |run: &String| mapping.id(Kind::Runs, run).is_some();
+            model.source_run_id = model.source_run_id.filter(is_there);
             plain_logged_model(&mut model);
             self.write(&model)?;
             let holder = Holder::of(&model);
             holder.histories::<_, ModelMetricSlice>(self.writer, &mut models, |_, _, point| {
                 let link = point.link.as_deref().cloned().unwrap_or_default();
-                let run = link.run_id.as_ref();
-                let is_there = run.is_some_and(|run| mapping.id(Kind::Runs, run).is_some());
+                let is_there = link.run_id.as_ref().is_some_and(is_there);
                 (is_there && point.timestamp >= 0).then(|| model_point(point, link))
             })?;
             self.files(&holder, &mut models)?;
@@ -142,14 +138,9 @@ impl Expected<'_, '_, '_> {
     }
 
     fn registry(&mut self) -> Result<()> {
-        let planned: HashMap<_, _> = self
-            .context
-            .plan
-            .models
-            .iter()
-            .filter(|planned| planned.action != Action::Skip)
-            .map(|planned| (planned.name.clone(), planned.clone()))
-            .collect();
+        let planned = self.context.plan.models.iter();
+        let planned = planned.filter(|planned| planned.action != Action::Skip);
+        let planned: HashMap<_, _> = planned.map(|planned| (planned.name.clone(), planned)).collect();
         let mapping = self.context.mapping;
         for model in self.context.archive.objects::<RegisteredModel>() {
             let mut model: RegisteredModel = model?;
@@ -162,11 +153,8 @@ impl Expected<'_, '_, '_> {
             let aliases = std::mem::take(&mut model.aliases).into_iter();
             model.aliases = aliases
                 .filter(|(alias, version)| {
-                    has_aliases
-                        && takes_alias(alias)
-                        && mapping
-                            .id(Kind::ModelVersions, &format!("{}/{version}", model.name))
-                            .is_some()
+                    let id = format!("{}/{version}", model.name);
+                    has_aliases && takes_alias(alias) && mapping.id(Kind::ModelVersions, &id).is_some()
                 })
                 .collect();
             plain_registered_model(&mut model);
@@ -235,12 +223,9 @@ impl Expected<'_, '_, '_> {
             if is_old {
                 plain_old_trace(&mut trace);
             }
-            trace
-                .linked_runs
-                .retain(|run| mapping.id(Kind::Runs, run).is_some());
-            trace
-                .linked_prompts
-                .retain(|prompt| mapping.id(Kind::ModelVersions, prompt).is_some());
+            let is_there = |kind| move |id: &String| mapping.id(kind, id).is_some();
+            trace.linked_runs.retain(is_there(Kind::Runs));
+            trace.linked_prompts.retain(is_there(Kind::ModelVersions));
             self.write(&trace)?;
             let holder = Holder::of(&trace);
             for span in spans::parsed(archive, &lines)? {
@@ -258,11 +243,8 @@ impl Expected<'_, '_, '_> {
     }
 
     fn genai(&mut self) -> Result<()> {
-        let (archive, mapping, chosen) = (
-            self.context.archive,
-            self.context.mapping,
-            &self.context.plan.chosen,
-        );
+        let context = self.context;
+        let (archive, mapping, chosen) = (context.archive, context.mapping, &context.plan.chosen);
         let mut seen = HashSet::new();
         for dataset in archive.objects::<EvaluationDataset>() {
             let mut dataset: EvaluationDataset = dataset?;

@@ -24,26 +24,17 @@ pub enum SourceKind {
 
 /// The kind that a URI's scheme or a file's first bytes tell; directories are looked into by their sources.
 pub fn by_name(source: &str) -> Option<SourceKind> {
+    const SQL: [&str; 6] = ["sqlite", "postgresql", "postgres", "mysql", "mariadb", "mssql"];
     let scheme = source
         .split_once(':')
         .map(|(scheme, _)| scheme.to_ascii_lowercase());
-    match scheme.as_deref() {
-        Some("http" | "https" | "databricks" | "databricks-uc") => return Some(SourceKind::Rest),
-        Some(scheme)
-            if ["sqlite", "postgresql", "postgres", "mysql", "mariadb", "mssql"]
-                .iter()
-                .any(|known| {
-                    scheme == *known
-                        || scheme
-                            .strip_prefix(known)
-                            .is_some_and(|driver| driver.starts_with('+'))
-                }) =>
-        {
-            return Some(SourceKind::Sql);
-        }
-        _ => {}
+    let scheme = scheme.as_deref().unwrap_or_default();
+    // A driver may stand behind the name of a database.
+    let mut rests = SQL.iter().filter_map(|known| scheme.strip_prefix(known));
+    if rests.any(|rest| rest.is_empty() || rest.starts_with('+')) {
+        return Some(SourceKind::Sql);
     }
-    if source == "databricks" {
+    if source == "databricks" || ["http", "https", "databricks", "databricks-uc"].contains(&scheme) {
         return Some(SourceKind::Rest);
     }
     is_sqlite_file(Path::new(source)).then_some(SourceKind::Sql)

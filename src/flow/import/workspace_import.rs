@@ -173,11 +173,12 @@ impl WorkspaceImport {
             journal.recovered(&mapping)?;
         }
         let ledger = Ledger::new(journal, mapping);
+        let (plan, target) = (&self.plan, &self.target);
         let report = apply::apply(
             &self.archive,
             &self.api,
-            &self.plan,
-            &self.target,
+            plan,
+            target,
             &self.options,
             &ledger,
             monitor,

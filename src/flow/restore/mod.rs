@@ -10,16 +10,16 @@ mod mark;
 mod report;
 
 use crate::archive::{Archive, ArchiveError, ErrorKind, Replace, Staging, remote};
-pub use crate::lang::sql::write::WriteError;
 use crate::lang::sql::write::{
     self, IntoStore, Load, LongValueRule, LookedAt, Numbers, Rules, StoreRoot, TableLayout, TargetOptions,
 };
+pub use crate::lang::sql::write::{NewId, WriteError};
 use crate::model::{DEFAULT_WORKSPACE, Experiment};
 use crate::monitor::Monitor;
 use crate::platform::file_uri;
 use crate::report::Difference;
 use files::{CheckedFiles, Folder, PlannedFiles};
-pub use report::{EditCount, LostField, NewId, RestoreReport};
+pub use report::{EditCount, LostField, RestoreReport};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -356,9 +356,6 @@ pub fn fill(
         monitor,
     };
     let (outcome, layout) = filling.run()?;
-    RestoreReport::new(
-        archive,
-        outcome,
-        options.store.edit_for(&absolute, filling.numbers, &layout),
-    )
+    let edit = options.store.edit_for(&absolute, filling.numbers, &layout);
+    RestoreReport::new(archive, outcome, edit)
 }

@@ -4,7 +4,7 @@ use super::RestoreError;
 use crate::archive::Archive;
 use crate::archive::walk::{Wanted, newer_fields, newer_kinds};
 use crate::format::{Kind, LossCount, Reason};
-use crate::lang::sql::write::{IntoStore, StoreEdit, WriteOutcome};
+use crate::lang::sql::write::{IntoStore, NewId, StoreEdit, WriteOutcome};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -34,15 +34,6 @@ pub struct RestoreReport {
     pub has_workspaces: bool,
     /// The edit `into-store` of a recipe that changes the archive as the restore does.
     pub into_store: IntoStore,
-}
-
-/// An experiment that has another id in the target.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct NewId {
-    /// The id in the archive.
-    pub experiment_id: String,
-    /// The id in the target.
-    pub target_id: i64,
 }
 
 /// How often a field was given another value.
@@ -127,14 +118,7 @@ impl RestoreReport {
             limits: limits.collect(),
             has_workspaces: outcome.has_workspaces,
             into_store,
-            new_ids: outcome
-                .new_ids
-                .into_iter()
-                .map(|(experiment_id, target_id)| NewId {
-                    experiment_id,
-                    target_id,
-                })
-                .collect(),
+            new_ids: outcome.new_ids,
             lost: outcome
                 .named_losses
                 .into_iter()

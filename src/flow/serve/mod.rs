@@ -12,7 +12,6 @@ mod program;
 mod server;
 
 use crate::archive::{Archive, ArchiveError, TemporaryFolder};
-use crate::flow::restore::{ARTIFACTS, DATABASE};
 use crate::model::{DEFAULT_WORKSPACE, Experiment, Workspace};
 use crate::platform::{private_folder, set_mode_of, user_folder};
 pub(crate) use program::{Mlflow, MlflowVersion};
@@ -145,19 +144,24 @@ impl Entry {
         Ok(())
     }
 
-    /// A session over a copy of the database.
+    /// A session over a copy of the database, which has this name in the store, as the folder of artifacts has the other.
     ///
     /// # Errors
     /// The copy cannot be made, or upgraded.
-    pub(crate) fn begin(&self, mlflow: &Mlflow) -> Result<Session, ServeError> {
+    pub(crate) fn begin(
+        &self,
+        mlflow: &Mlflow,
+        database: &str,
+        artifacts: &str,
+    ) -> Result<Session, ServeError> {
         let folder = TemporaryFolder::create_in(&self.folder)?;
-        let [from, to] = [&self.store(), folder.path()].map(|folder| folder.join(DATABASE));
+        let [from, to] = [&self.store(), folder.path()].map(|folder| folder.join(database));
         fs::copy(&from, &to).map_err(ArchiveError::io("copy", &from))?;
         set_mode_of(&to, 0o600).map_err(ArchiveError::io("unlock", &to))?;
         let session = Session {
             folder,
             database: to,
-            artifacts: self.store().join(ARTIFACTS),
+            artifacts: self.store().join(artifacts),
             has_workspaces: self.has_workspaces,
         };
         if mlflow.is_newer() {

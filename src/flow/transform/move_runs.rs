@@ -48,12 +48,8 @@ impl MoveRuns {
             Some(name) => edit.experiments.push(name.to_owned()),
             None => edit.runs = which.split(',').map(str::to_owned).collect(),
         }
-        let is_whole = edit
-            .runs
-            .iter()
-            .chain(&edit.experiments)
-            .chain([&edit.to])
-            .all(|text| !text.is_empty());
+        let is_told = |text: &String| !text.is_empty();
+        let is_whole = is_told(&edit.to) && edit.runs.iter().chain(&edit.experiments).all(is_told);
         is_whole.then_some(edit)
     }
 }

@@ -212,12 +212,9 @@ pub fn read_share(path: &Path, number: u64, of: u64) -> Result<Share, PlanError>
             of,
         });
     }
-    let of_shard = |list: &[u64]| {
-        usize::try_from(number - 1)
-            .ok()
-            .and_then(|at| list.get(at).copied())
-    };
-    let [runs, deleted_runs] = [&plan.runs, &plan.deleted_runs].map(|list| of_shard(list).unwrap_or(0));
+    let at = usize::try_from(number - 1).unwrap_or(usize::MAX);
+    let [runs, deleted_runs] =
+        [&plan.runs, &plan.deleted_runs].map(|list| list.get(at).copied().unwrap_or(0));
     let experiments = plan.experiments.into_iter();
     let experiments = experiments.map(|planned| (planned.experiment_id, planned.pieces));
     let division = Division {

@@ -6,6 +6,7 @@ use crate::archive::walk::JoinedObjects;
 use crate::client::ClientError;
 use crate::flow::import::Result;
 use crate::flow::import::part::PartKind;
+use crate::flow::import::plan::Action;
 use crate::flow::import::plan::limits::Texts;
 use crate::flow::import::report::Done;
 use crate::flow::import::run_chunks::short_digest;
@@ -15,7 +16,7 @@ use crate::lang::rest::mark;
 use crate::lang::rest::routes::ADD_RECORDS;
 use crate::lang::rest::version::Feature;
 use crate::model::{DatasetRecord, EvaluationDataset, Scorer, plain_json};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 const KIND: Kind = Kind::EvaluationDatasets;
@@ -110,7 +111,6 @@ impl Apply<'_> {
         call: &mut Vec<Record>,
         size_bytes: &mut usize,
     ) -> Result<()> {
-        let mut value = Map::new();
         let parts = [
             ("inputs", &record.inputs),
             ("outputs", &record.outputs),
@@ -118,12 +118,9 @@ impl Apply<'_> {
             ("tags", &record.tags),
             ("source", &record.source),
         ];
-        for (field, part) in parts {
-            if let Some(part) = part {
-                value.insert(field.to_owned(), part.clone());
-            }
-        }
-        let value = plain_json::text(&Value::Object(value));
+        let parts = parts.into_iter();
+        let value = parts.filter_map(|(field, part)| Some((field.to_owned(), part.clone()?)));
+        let value = plain_json::text(&value.collect());
         let added = value.len();
         let is_full = call.len() >= ADD_RECORDS.most || *size_bytes + added > ADD_RECORDS.bytes;
         if !call.is_empty() && is_full {
@@ -216,9 +213,7 @@ impl Apply<'_> {
     /// Whether an earlier import of this origin may have been here.
     fn is_continued(&self) -> bool {
         let experiments = &self.plan.experiments;
-        experiments
-            .iter()
-            .any(|planned| planned.action != crate::flow::import::plan::Action::Create)
+        experiments.iter().any(|planned| planned.action != Action::Create)
     }
 
     /// Adds the versions of scorers that are not there, in the order of their numbers.
@@ -276,10 +271,8 @@ impl Apply<'_> {
 }
 
 fn has_plain_output(record: &DatasetRecord) -> bool {
-    record
-        .outputs
-        .as_ref()
-        .is_some_and(|outputs| !outputs.is_object())
+    let outputs = record.outputs.as_ref();
+    outputs.is_some_and(|outputs| !outputs.is_object())
 }
 
 fn same_json(a: &str, b: &str) -> bool {

@@ -171,13 +171,9 @@ impl Apply<'_> {
         outside.create_workspace(workspace)?;
         self.count(Done::Created, Kind::Workspaces);
         if workspace.default_artifact_root.is_some() {
-            self.left_out(
-                Kind::Workspaces,
-                &workspace.name,
-                "default_artifact_root",
-                Reason::NoCall,
-            );
-            self.done(Kind::Workspaces, &workspace.name, 1)?;
+            let (kind, name) = (Kind::Workspaces, &workspace.name);
+            self.left_out(kind, name, "default_artifact_root", Reason::NoCall);
+            self.done(kind, name, 1)?;
         }
         Ok(())
     }

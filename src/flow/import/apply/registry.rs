@@ -190,10 +190,8 @@ impl Apply<'_> {
                 |found: &crate::lang::rest::api::TargetModel| found.tags.get(mark::KEY) == Some(&mark);
             Ok(found.filter(is_ours).map(drop))
         };
-        let create = || {
-            self.api
-                .create_model(&planned.target_name, description.as_deref(), &tags)
-        };
+        let name = &planned.target_name;
+        let create = || self.api.create_model(name, description.as_deref(), &tags);
         let maybe_there = self.ledger.is_intended(KIND, &model.name);
         let whole = Whole::new(KIND, &model.name);
         let made = self.create_once(whole, maybe_there, find, create);
@@ -274,10 +272,8 @@ impl Apply<'_> {
 
     fn last_number(&self, job: &Job) -> u64 {
         let numbers = job.versions.iter().filter_map(|version| {
-            self.ledger
-                .name(VERSION, &Object::id(version))?
-                .parse::<u64>()
-                .ok()
+            let number = self.ledger.name(VERSION, &Object::id(version))?;
+            number.parse::<u64>().ok()
         });
         numbers.max().unwrap_or(0)
     }

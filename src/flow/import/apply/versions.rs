@@ -237,11 +237,8 @@ impl Apply<'_> {
         numbers: &Numbers,
     ) -> Result<()> {
         let id = Object::id(version);
-        let number = self
-            .need(VERSION, &id)?
-            .as_str()
-            .parse::<u64>()
-            .unwrap_or(version.version);
+        let number = self.need(VERSION, &id)?;
+        let number = number.as_str().parse::<u64>().unwrap_or(version.version);
         self.count(Done::Reused, VERSION);
         self.name_number(version, number);
         let is_deleted = version.current_stage.as_deref() == Some(DELETED_STAGE);

@@ -102,25 +102,15 @@ impl Builder<'_> {
             return;
         };
         if self.target.is_flat {
-            self.limit(
-                Kind::Workspaces,
-                &name,
-                "*",
-                Reason::NoWorkspacesInTarget,
-                Outcome::LeftOut,
-            );
+            let reason = Reason::NoWorkspacesInTarget;
+            self.limit(Kind::Workspaces, &name, "*", reason, Outcome::LeftOut);
         } else if name != DEFAULT_WORKSPACE {
             let action = match self.target.missing {
                 Some(_) => Action::Create,
                 None => Action::Reuse,
             };
-            self.count(
-                Kind::Workspaces,
-                &name,
-                action,
-                Some(TargetId::new(name.as_str())),
-                None,
-            );
+            let id = TargetId::new(name.as_str());
+            self.count(Kind::Workspaces, &name, action, Some(id), None);
         }
     }
 
@@ -128,10 +118,8 @@ impl Builder<'_> {
     fn newer(&mut self) -> Result<()> {
         for ((kind, field), found) in newer_fields(self.archive, Kind::ALL, Wanted::All)? {
             self.limit(kind, "*", &field, Reason::NewerVersion, Outcome::LeftOut);
-            let more = found.count - 1;
-            self.plan
-                .changes
-                .count(kind, Reason::NewerVersion, Outcome::LeftOut, more);
+            let changes = &mut self.plan.changes;
+            changes.count(kind, Reason::NewerVersion, Outcome::LeftOut, found.count - 1);
         }
         self.plan.changes.leave_out_newer_kinds(newer_kinds(self.archive));
         Ok(())
@@ -159,16 +147,13 @@ impl Builder<'_> {
             if let Some(parent) = run.parent_id() {
                 parents.insert(parent.to_owned());
             }
-            let fitted = self
-                .fitting
-                .run(&run)
-                .map_err(ImportError::exim(Kind::Runs, &info.run_id))?;
+            let fitted = self.fitting.run(&run);
+            let fitted = fitted.map_err(ImportError::exim(Kind::Runs, &info.run_id))?;
             self.plan.changes.extend(fitted.changes);
             if !self.target.has(Feature::DatasetInputs) {
                 let inputs = run.inputs.dataset_inputs.len() as u64;
-                self.plan
-                    .changes
-                    .count(Kind::Datasets, Reason::TargetTooOld, Outcome::LeftOut, inputs);
+                let changes = &mut self.plan.changes;
+                changes.count(Kind::Datasets, Reason::TargetTooOld, Outcome::LeftOut, inputs);
             }
         }
         self.parents(parents)
@@ -213,12 +198,8 @@ impl Builder<'_> {
         let infinite = slice.values.iter().filter(|value| value.0.is_infinite()).count() as u64;
         let negative = slice.timestamps.iter().filter(|time| **time < 0).count() as u64;
         changes.count(Kind::Metrics, Reason::Infinity, Outcome::Replaced, infinite);
-        changes.count(
-            Kind::Metrics,
-            Reason::NegativeTimestamp,
-            Outcome::LeftOut,
-            negative,
-        );
+        let reason = Reason::NegativeTimestamp;
+        changes.count(Kind::Metrics, reason, Outcome::LeftOut, negative);
     }
 
     /// Files of the object that was taken last that the target cannot hold.
@@ -274,19 +255,14 @@ impl Builder<'_> {
             let kind = Kind::EvaluationDatasets;
             let known = self.mapping.id(kind, &dataset.dataset_id);
             let is_chosen = self.plan.chosen.dataset(&dataset);
-            let action = if is_chosen {
-                Self::action(&known)
-            } else {
-                Action::Skip
-            };
+            let (id, limit) = (&dataset.dataset_id, self.fitting.limits.model_tag);
+            let mut action = Action::Skip;
             if is_chosen {
-                let limit = self.fitting.limits.model_tag;
-                let (_, changes) =
-                    self.fitting
-                        .other(kind, &dataset.dataset_id, PartKind::Tag, &dataset.tags, limit);
+                action = Self::action(&known);
+                let (_, changes) = self.fitting.other(kind, id, PartKind::Tag, &dataset.tags, limit);
                 self.plan.changes.extend(changes);
             }
-            self.count(kind, &dataset.dataset_id, action, known, Some(dataset.name));
+            self.count(kind, id, action, known, Some(dataset.name));
         }
         for scorer in self.archive.objects::<Scorer>() {
             let scorer = scorer?;

@@ -115,11 +115,8 @@ impl Fitting {
         let tag_name = tags.iter().find(|(key, _)| key == RUN_NAME_TAG);
         let run_name = match (tag_name, info.run_name.as_deref().filter(|name| !name.is_empty())) {
             (Some((_, tag)), Some(name)) if tag != name => {
-                fit.change(
-                    PartKind::Tag.of(RUN_NAME_TAG),
-                    Reason::DiffersFromRunName,
-                    Outcome::Replaced,
-                );
+                let part = PartKind::Tag.of(RUN_NAME_TAG);
+                fit.change(part, Reason::DiffersFromRunName, Outcome::Replaced);
                 put(&mut tags, RUN_NAME_TAG, name.to_owned());
                 Some(name.to_owned())
             }
@@ -254,11 +251,8 @@ impl Fit<'_> {
             .into_iter()
             .partition(|(key, ..)| self.fitting.is_databricks && DATABRICKS_REFUSES.contains(&key.as_str()));
         for (key, ..) in refused {
-            self.change(
-                PartKind::Tag.of(&key),
-                Reason::RefusedByDatabricks,
-                Outcome::LeftOut,
-            );
+            let part = PartKind::Tag.of(&key);
+            self.change(part, Reason::RefusedByDatabricks, Outcome::LeftOut);
         }
         self.texts(PartKind::Tag, texts, limit)
     }

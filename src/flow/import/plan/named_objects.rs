@@ -97,13 +97,8 @@ impl Builder<'_> {
             self.plan.models.push(decisions.model(model)?);
         }
         for planned in self.plan.experiments.clone() {
-            self.count(
-                Kind::Experiments,
-                &planned.id,
-                planned.action,
-                planned.target_id,
-                Some(planned.name),
-            );
+            let (kind, name) = (Kind::Experiments, Some(planned.name));
+            self.count(kind, &planned.id, planned.action, planned.target_id, name);
         }
         for experiment in &named.experiments {
             self.experiment_identity(experiment);
@@ -119,19 +114,14 @@ impl Builder<'_> {
         let (target_name, delete) = planned.map_or_else(Default::default, |planned| {
             (planned.target_name.clone(), planned.delete)
         });
+        let (kind, id) = (Kind::Experiments, &experiment.experiment_id);
         if experiment.is_deleted() && !delete {
-            self.limit(
-                Kind::Experiments,
-                &experiment.experiment_id,
-                "lifecycle_stage",
-                Reason::NotOursToDelete,
-                Outcome::Kept,
-            );
+            let reason = Reason::NotOursToDelete;
+            self.limit(kind, id, "lifecycle_stage", reason, Outcome::Kept);
         }
         if is_made_up(experiment) {
-            let id = &experiment.experiment_id;
             let reason = Reason::ExperimentNotInArchive;
-            self.limit(Kind::Experiments, id, "*", reason, Outcome::Replaced);
+            self.limit(kind, id, "*", reason, Outcome::Replaced);
         }
         if is_planned && !self.fitting.limits.takes_experiment_name(&target_name) {
             return Err(ImportError::choice(format!(
@@ -139,10 +129,8 @@ impl Builder<'_> {
                 experiment.experiment_id
             )));
         }
-        let (_, changes) = self
-            .fitting
-            .experiment(experiment)
-            .map_err(ImportError::exim(Kind::Experiments, &experiment.experiment_id))?;
+        let fitted = self.fitting.experiment(experiment);
+        let (_, changes) = fitted.map_err(ImportError::exim(kind, id))?;
         self.plan.changes.extend(changes);
         Ok(())
     }

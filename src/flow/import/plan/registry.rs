@@ -36,13 +36,8 @@ impl Builder<'_> {
             self.plan.changes.add(change);
         }
         for planned in self.plan.models.clone() {
-            self.count(
-                Kind::RegisteredModels,
-                &planned.name,
-                planned.action,
-                Some(TargetId::new(planned.target_name)),
-                None,
-            );
+            let (kind, id) = (Kind::RegisteredModels, TargetId::new(planned.target_name));
+            self.count(kind, &planned.name, planned.action, Some(id), None);
         }
         let models = std::mem::take(&mut self.plan.named.models);
         for model in &models {
@@ -65,13 +60,8 @@ impl Builder<'_> {
                 true => continue,
             };
             let field = PartKind::Alias.of(alias);
-            self.limit(
-                Kind::RegisteredModels,
-                &model.name,
-                &field,
-                fault,
-                Outcome::LeftOut,
-            );
+            let (kind, outcome) = (Kind::RegisteredModels, Outcome::LeftOut);
+            self.limit(kind, &model.name, &field, fault, outcome);
         }
     }
 
@@ -81,10 +71,9 @@ impl Builder<'_> {
     }
 
     fn versions(&mut self) -> Result<()> {
-        let contexts = if self.options.source_tags {
-            VersionContexts::collect(self.archive)?
-        } else {
-            VersionContexts::default()
+        let contexts = match self.options.source_tags {
+            true => VersionContexts::collect(self.archive)?,
+            false => VersionContexts::default(),
         };
         let mut files = VersionFiles::new(self.archive);
         let mut sources = SourceVersions::default();

@@ -77,13 +77,8 @@ impl Builder<'_> {
         if self.target.has(Feature::Otlp) {
             for span in spans::without_kind(self.archive, trace, lines)? {
                 let id = format!("{}/{}", span.trace_id, span.span_id);
-                self.limit(
-                    Kind::Spans,
-                    &id,
-                    "kind",
-                    Reason::KindSetByServer,
-                    Outcome::Replaced,
-                );
+                let reason = Reason::KindSetByServer;
+                self.limit(Kind::Spans, &id, "kind", reason, Outcome::Replaced);
             }
         }
         Ok(())

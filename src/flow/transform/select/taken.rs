@@ -235,10 +235,8 @@ impl Taken {
     pub(super) fn experiments(&self) -> impl Iterator<Item = &str> {
         let has_any =
             |stretch: &&Stretch| (stretch.first..=stretch.last).any(|node| self.marks.contains(node));
-        self.homes
-            .iter()
-            .filter(has_any)
-            .map(|stretch| &*stretch.experiment_id)
+        let homes = self.homes.iter().filter(has_any);
+        homes.map(|stretch| &*stretch.experiment_id)
     }
 
     /// Takes away datasets that runs read which are not among it.

@@ -98,16 +98,14 @@ impl KeptVersions {
 
     /// Whether a version is there and goes.
     pub(super) fn has_dropped(&self, key: &ModelKey, version: u64) -> bool {
-        self.dropped
-            .get(key)
-            .is_some_and(|versions| versions.contains(&version))
+        let dropped = self.dropped.get(key);
+        dropped.is_some_and(|versions| versions.contains(&version))
     }
 
     /// Whether a version stays.
     pub(super) fn has(&self, key: &ModelKey, version: u64) -> bool {
-        self.by_model
-            .get(key)
-            .is_some_and(|versions| versions.contains(&version))
+        let kept = self.by_model.get(key);
+        kept.is_some_and(|versions| versions.contains(&version))
     }
 
     /// Whether some version of a model stays.

@@ -1,7 +1,7 @@
 //! Workspaces and experiments, which all else refers to.
 
 use super::rows::Target;
-use super::{Result, StoreEdit, Subject, WriteError, Writer};
+use super::{NewId, Result, StoreEdit, Subject, WriteError, Writer};
 use crate::format::{Kind, Reason};
 use crate::lang::sql::database::Cell;
 use crate::model::DEFAULT_WORKSPACE;
@@ -97,7 +97,11 @@ impl Writer<'_> {
         let known = known.expect("all experiments were looked at before");
         if known.id.to_string() != id {
             self.outcome.edit(StoreEdit::NewId, kind, "experiment_id");
-            self.outcome.new_ids.push((id.to_owned(), known.id));
+            let (experiment_id, target_id) = (id.to_owned(), known.id);
+            self.outcome.new_ids.push(NewId {
+                experiment_id,
+                target_id,
+            });
         }
         if known.name.is_some() {
             self.outcome.edit(StoreEdit::Renamed, kind, "name");

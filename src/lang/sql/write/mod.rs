@@ -46,6 +46,7 @@ pub(crate) use fill::{Load, LookedAt, OpenTarget};
 pub(crate) use fit::LongValueRule;
 pub(crate) use known::KnownExperiment;
 pub(crate) use logged_models::CREATED;
+pub use outcome::NewId;
 pub(crate) use outcome::{StoreEdit, WriteOutcome};
 pub(crate) use place::{StorePlace, StoreRoot};
 pub(crate) use registry::{PROMPT_EXPERIMENTS, has_files};

@@ -2,6 +2,8 @@
 
 use crate::format::{Kind, Reason};
 use crate::model::named::named;
+use schemars::JsonSchema;
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// The most losses that are named one by one; beyond, they are counted alone.
@@ -39,6 +41,15 @@ named! {
     }
 }
 
+/// An experiment that has another id in the target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct NewId {
+    /// The id in the archive.
+    pub experiment_id: String,
+    /// The id in the target.
+    pub target_id: i64,
+}
+
 /// What came of a restore, or would come of it.
 #[derive(Debug, Default)]
 pub(crate) struct WriteOutcome {
@@ -53,8 +64,8 @@ pub(crate) struct WriteOutcome {
     pub(crate) losses: BTreeMap<(Kind, String, Reason), u64>,
     /// The losses one by one, the first of them.
     pub(crate) named_losses: Vec<StoreLoss>,
-    /// Experiments whose ids are others: in the archive, and in the target.
-    pub(crate) new_ids: Vec<(String, i64)>,
+    /// Experiments whose ids are others.
+    pub(crate) new_ids: Vec<NewId>,
     /// Workspaces beside the default one.
     pub(crate) has_workspaces: bool,
 }
