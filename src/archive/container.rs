@@ -6,21 +6,21 @@ use super::remote::{self, ListedFolder, Remote, RemoteZip};
 use super::zip::{ScanError, ZipBytes, ZipFault, ZipIndex, ZipLimits};
 use crate::format::ArchivePath;
 use crate::format::layout::{BLOBS, BLOBS_PARENT, OBJECTS, UNDO};
+use crate::model::named::named;
 use crate::platform::{OpenMore as _, is_link_error};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// Directory or zip.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum ContainerKind {
-    /// Files below a directory.
-    Directory,
-    /// One zip file.
-    Zip,
+named! {
+    serialized
+    /// Directory or zip.
+    pub enum ContainerKind {
+        /// Files below a directory.
+        Directory = "directory",
+        /// One zip file.
+        Zip = "zip",
+    }
 }
 
 impl ContainerKind {

@@ -249,11 +249,7 @@ fn create_zip(path: &Path, scratch: &Path, buffers: &Buffers) -> Result<Box<ZipF
 
 /// Appends everything but the blobs to a zip: object files, optional files, checksums, manifest, seal.
 fn close_zip(mut zip: ZipFileWriter, path: &Path, root: &Path, manifest: &Manifest) -> Result<Made> {
-    let origins = manifest
-        .origins
-        .iter()
-        .filter_map(|origins| origins.file.as_ref());
-    let listed = manifest.files.iter().chain(origins).map(|file| file.path.clone());
+    let listed = manifest.all_files().map(|file| file.path.clone());
     let (objects, mut others): (Vec<_>, Vec<_>) = listed.partition(ArchivePath::is_objects);
     others.sort();
     let last = [

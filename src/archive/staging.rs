@@ -133,13 +133,7 @@ impl Staging {
     }
 
     fn create_remote(out: &Path, replace: Replace, target: Arc<dyn RemoteTarget>) -> Result<Self> {
-        let staging = Staging {
-            folder: TemporaryFolder::create_in(&parent_of(out))?,
-            out: out.to_owned(),
-            replace,
-            remote: Some(target.clone()),
-            gate: Gate::default(),
-        };
+        let staging = Staging::new(out, replace, Some(target.clone()))?;
         staging.check_free(target.as_ref())?;
         Ok(staging)
     }
@@ -202,11 +196,15 @@ impl Staging {
         replace.check(out)?;
         let parent = parent_of(out);
         fs::create_dir_all(&parent).map_err(|error| create_error(&parent, error))?;
+        Staging::new(out, replace, None)
+    }
+
+    fn new(out: &Path, replace: Replace, remote: Option<Arc<dyn RemoteTarget>>) -> Result<Self> {
         Ok(Staging {
-            folder: TemporaryFolder::create_in(&parent)?,
+            folder: TemporaryFolder::create_in(&parent_of(out))?,
             out: out.to_owned(),
             replace,
-            remote: None,
+            remote,
             gate: Gate::default(),
         })
     }

@@ -82,7 +82,7 @@ struct TableArgs {
 struct EximArgs {
     /// Directory layout to write [default: new]
     #[arg(long, value_enum, value_name = "LAYOUT")]
-    layout: Option<LayoutArg>,
+    layout: Option<Layout>,
     /// Leave out objects whose names this file system cannot hold, and exit with 3
     #[arg(long)]
     keep_going: bool,
@@ -97,14 +97,6 @@ enum To {
     /// A directory for mlflow-export-import
     #[value(alias = "export-import")]
     Exim,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum LayoutArg {
-    /// Layout of the current mlflow-export-import source
-    New,
-    /// Layout of release 1.2.0 on PyPI, which mlflow-migration reads too
-    Old,
 }
 
 impl TableArgs {
@@ -170,10 +162,7 @@ impl Args {
         refuse_input(&self.output, &self.archive)?;
         let archive = Archive::open(&self.archive)?;
         let options = ConvertOptions {
-            layout: match self.exim.layout {
-                None | Some(LayoutArg::New) => Layout::New,
-                Some(LayoutArg::Old) => Layout::Old,
-            },
+            layout: self.exim.layout.unwrap_or_default(),
             force: self.force,
             keep_going: self.exim.keep_going,
             no_sync: self.no_sync,

@@ -1,7 +1,7 @@
 //! `mlark lineage`.
 
 use super::json::LineageDocument;
-use super::show::kind_parser;
+use super::output_args::one_of;
 use super::{CliError, Exit, Result, Screen, print_summary, shown};
 use crate::archive::walk::ArtifactEntry;
 use crate::archive::{Archive, ArchiveError};
@@ -12,6 +12,7 @@ use crate::platform::set_mode;
 use crate::report::ReportError;
 use crate::report::lineage::ro_crate::{Crate, CrateError, FILE_NAME};
 use crate::report::lineage::{Lineage, LineageQuery, lineage, open_lineage, overview, prov_json};
+use crate::report::object::KINDS;
 use crate::report::text::json_text;
 use sha2::{Digest as _, Sha256};
 use std::fs::{self, File};
@@ -48,7 +49,7 @@ pub(super) struct Args {
     #[arg(required = true, value_name = "ARCHIVE|OBJECT|FILE")]
     items: Vec<PathBuf>,
     /// Look only for objects of this kind
-    #[arg(short, long, value_parser = kind_parser())]
+    #[arg(short, long, value_parser = one_of(KINDS, Kind::name))]
     kind: Option<Kind>,
     /// Output format of the chain
     #[arg(short, long, value_enum, default_value_t = Format::Text)]

@@ -3,6 +3,7 @@
 use super::choice_args::{ArtifactArgs, NameArgs};
 use super::export::{contents, contents_with, loss_line, on_signal, what_is_not};
 use super::last_lines::{say_of_export, say_of_source};
+use super::output_args::one_of;
 use super::source_args::ReadArgs;
 use super::table::{Form, Table};
 use super::{CliError, Exit, Result, grouped, note, print_result, say, say_silent, with_progress};
@@ -39,7 +40,7 @@ pub(super) struct Args {
     /// An archive, or a source as for `mlark export`
     source: OsString,
     /// Kind of objects to list; by default experiments with counts
-    #[arg(value_enum, default_value = "overview", hide_default_value = true)]
+    #[arg(value_parser = one_of(Noun::ALL, Noun::as_str), default_value = "overview", hide_default_value = true)]
     what: Noun,
     #[command(flatten)]
     names: NameArgs,
@@ -96,16 +97,6 @@ struct LiveArgs {
     keep_going: bool,
     #[command(flatten)]
     read: ReadArgs,
-}
-
-impl clap::ValueEnum for Noun {
-    fn value_variants<'a>() -> &'a [Self] {
-        Noun::ALL
-    }
-
-    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
-        Some(clap::builder::PossibleValue::new(self.as_str()))
-    }
 }
 
 impl Args {

@@ -3,7 +3,6 @@
 use super::{counted, grouped, note, shown};
 use crate::archive::WriterOptions;
 use crate::flow::merge::{ChangeKind, MergeOptions, MergeReport, Prefer};
-use clap::ValueEnum;
 use std::path::PathBuf;
 
 /// Changes and conflicts that are named; the others are counted.
@@ -14,8 +13,8 @@ const NAMED: usize = 10;
 #[command(next_help_heading = "If archives differ")]
 pub(super) struct MergeArgs {
     /// Which archive wins if several hold an object with different content
-    #[arg(long, value_enum, value_name = "WHICH", default_value_t = PreferArg::Fail)]
-    prefer: PreferArg,
+    #[arg(long, value_enum, value_name = "WHICH", default_value_t = Prefer::Fail)]
+    prefer: Prefer,
     /// Join experiments that have the same name and different origins
     #[arg(long)]
     join_experiments: bool,
@@ -35,32 +34,18 @@ fn pair(text: &str) -> Result<(String, String), String> {
     Ok((old.to_owned(), new.to_owned()))
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum PreferArg {
-    /// None: list the conflicts and make nothing
-    Fail,
-    /// The archive given first
-    First,
-    /// The archive where the object changed last
-    Newer,
-}
-
 impl MergeArgs {
     /// Whether anything was decided.
     pub(super) fn is_given(&self) -> bool {
         let joins = self.join_experiments || self.join_models;
-        self.prefer != PreferArg::Fail || joins || !self.same_origin.is_empty()
+        self.prefer != Prefer::Fail || joins || !self.same_origin.is_empty()
     }
 
     pub(super) fn options(&self, writer: WriterOptions, copy: bool) -> MergeOptions {
         MergeOptions {
             writer,
             copy,
-            prefer: match self.prefer {
-                PreferArg::Fail => Prefer::Fail,
-                PreferArg::First => Prefer::First,
-                PreferArg::Newer => Prefer::Newer,
-            },
+            prefer: self.prefer,
             join_experiments: self.join_experiments,
             join_models: self.join_models,
             same_origins: self.same_origin.iter().cloned().collect(),

@@ -4,8 +4,7 @@ use super::{CliError, Result, clear_leftovers, counted, say};
 use crate::archive::remote::{self, is_remote};
 use crate::archive::{ArchiveError, ContainerKind, WriterOptions};
 use crate::model::uri::scheme;
-use clap::ValueEnum;
-use clap::builder::{PathBufValueParser, RangedU64ValueParser, TypedValueParser};
+use clap::builder::{PathBufValueParser, PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 use std::path::{Path, PathBuf};
 
 /// Where and how a new archive is written.
@@ -16,8 +15,8 @@ pub(super) struct OutputArgs {
     #[arg(short, long, value_name = "OUT", value_parser = possibly_remote())]
     pub output: PathBuf,
     /// Make a directory or a zip, whatever the name is
-    #[arg(long, value_enum, value_name = "KIND")]
-    container: Option<ContainerArg>,
+    #[arg(long, value_name = "KIND", value_parser = one_of(ContainerKind::ALL, ContainerKind::as_str))]
+    container: Option<ContainerKind>,
     /// Replace OUT if it exists (a directory only if it is an archive); the old one stays until the new one is complete
     #[arg(long)]
     force: bool,
@@ -46,6 +45,17 @@ pub(super) fn threads() -> RangedU64ValueParser<usize> {
 /// A parser of a number of requests under way at once.
 pub(super) fn connections() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..=MAX_THREADS)
+}
+
+/// A parser of the texts of some values.
+pub(super) fn one_of<T: Copy + Send + Sync + 'static>(
+    all: &'static [T],
+    text: fn(T) -> &'static str,
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(all.iter().map(|one| text(*one))).map(move |given| {
+        let named = all.iter().find(|one| text(**one) == given);
+        *named.expect("the parser takes no other text")
+    })
 }
 
 /// A parser of a path where something is to be made, which may be in an object store.
@@ -92,25 +102,10 @@ fn on_disk(path: PathBuf) -> std::result::Result<PathBuf, String> {
     }
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(super) enum ContainerArg {
-    Directory,
-    Zip,
-}
-
-impl From<ContainerArg> for ContainerKind {
-    fn from(container: ContainerArg) -> Self {
-        match container {
-            ContainerArg::Directory => ContainerKind::Directory,
-            ContainerArg::Zip => ContainerKind::Zip,
-        }
-    }
-}
-
 impl OutputArgs {
     pub(super) fn writer_options(&self) -> WriterOptions {
         WriterOptions {
-            container: self.container.map(ContainerKind::from),
+            container: self.container,
             force: self.force,
             threads: self.threads,
             no_sync: self.no_sync,

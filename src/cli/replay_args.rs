@@ -1,10 +1,10 @@
 //! Options that decide what an import sends, and that a later comparison with the target must know.
 
 use super::choice_args::{NameArgs, names};
+use super::output_args::one_of;
 use super::{CliError, Result, output_path};
 use crate::flow::import::{ImportOptions, LongValues, OnConflict, Only};
 use crate::format::Kind;
-use clap::ValueEnum;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -12,11 +12,11 @@ use std::path::PathBuf;
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct ReplayArgs {
     /// What to do if a name is taken by an object that was not imported from this origin [default: fail]
-    #[arg(long, value_enum, value_name = "WHAT")]
-    on_conflict: Option<ConflictArg>,
+    #[arg(long, value_name = "WHAT", value_parser = one_of(OnConflict::ALL, OnConflict::as_str))]
+    on_conflict: Option<OnConflict>,
     /// What to do with values that are too long for the target [default: error]
-    #[arg(long, value_enum, value_name = "WHAT")]
-    long_values: Option<LongArg>,
+    #[arg(long, value_name = "WHAT", value_parser = one_of(LongValues::ALL, LongValues::as_str))]
+    long_values: Option<LongValues>,
     #[command(flatten)]
     names: NameArgs,
     /// Import only objects of this kind (runs, traces, …), or with workspace=NAME only those of a workspace; may be repeated
@@ -48,34 +48,12 @@ pub(super) struct ReplayArgs {
     journal: Option<PathBuf>,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum ConflictArg {
-    Fail,
-    Merge,
-    Rename,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum LongArg {
-    Error,
-    Truncate,
-    Skip,
-}
-
 impl ReplayArgs {
     /// The options as the library takes them.
     pub(super) fn options(&self) -> Result<ImportOptions> {
         Ok(ImportOptions {
-            on_conflict: match self.on_conflict {
-                None | Some(ConflictArg::Fail) => OnConflict::Fail,
-                Some(ConflictArg::Merge) => OnConflict::Merge,
-                Some(ConflictArg::Rename) => OnConflict::Rename,
-            },
-            long_values: match self.long_values {
-                None | Some(LongArg::Error) => LongValues::Error,
-                Some(LongArg::Truncate) => LongValues::Truncate,
-                Some(LongArg::Skip) => LongValues::Skip,
-            },
+            on_conflict: self.on_conflict.unwrap_or_default(),
+            long_values: self.long_values.unwrap_or_default(),
             only: parse_only(&self.only, self.names.clone())?,
             experiment_name: self.experiment_name.clone(),
             rename_experiments: parse_renames(&self.rename_experiment)?,

@@ -1,11 +1,11 @@
 //! `mlark show`.
 
+use super::output_args::one_of;
 use super::{CliError, Exit, Result, Screen};
 use crate::archive::Archive;
 use crate::format::Kind;
 use crate::report::long_text::{json_pieces, with_starts};
 use crate::report::object::{KINDS, find, related};
-use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use std::path::PathBuf;
 
 mod describe;
@@ -26,17 +26,11 @@ pub(super) struct Args {
     /// Id, the start of an id, or a name
     object: String,
     /// Look only for objects of this kind
-    #[arg(short, long, value_parser = kind_parser())]
+    #[arg(short, long, value_parser = one_of(KINDS, Kind::name))]
     kind: Option<Kind>,
     /// Print the object's line
     #[arg(long)]
     json: bool,
-}
-
-/// Reads the name of a kind that can be asked for.
-pub(super) fn kind_parser() -> impl clap::builder::TypedValueParser<Value = Kind> {
-    let names = KINDS.iter().map(|kind| kind.name());
-    PossibleValuesParser::new(names).map(|name| Kind::from_name(&name).unwrap_or(Kind::Runs))
 }
 
 impl Args {

@@ -6,7 +6,7 @@ use super::{
     print_summary, refuse_input, remove_on_signal, shown,
 };
 use crate::archive::{Archive, ContainerKind, WriterOptions};
-use crate::cli::output_args::{ContainerArg, size, threads};
+use crate::cli::output_args::{one_of, size, threads};
 use crate::flow::merge::split::{self, Every, SplitBy, SplitOptions, SplitReport};
 use crate::format::Kind;
 use clap::ValueEnum;
@@ -43,8 +43,8 @@ pub(super) struct Args {
     #[arg(long, value_enum, value_name = "SPAN", default_value_t = EveryArg::Month)]
     every: EveryArg,
     /// Make directories or zips [default: the same as IN]
-    #[arg(long, value_enum, value_name = "KIND")]
-    container: Option<ContainerArg>,
+    #[arg(long, value_name = "KIND", value_parser = one_of(ContainerKind::ALL, ContainerKind::as_str))]
+    container: Option<ContainerKind>,
     /// Copy blobs instead of linking them to those of IN
     #[arg(long)]
     copy: bool,
@@ -100,7 +100,7 @@ impl Args {
         };
         let options = SplitOptions {
             writer: WriterOptions {
-                container: self.container.map(ContainerKind::from),
+                container: self.container,
                 threads: self.threads,
                 no_sync: self.no_sync,
                 force: self.force,

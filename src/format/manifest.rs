@@ -298,10 +298,15 @@ impl Manifest {
         u32::from(is_merged || self.origins.is_some() || self.part.is_some() || self.shard.is_some())
     }
 
+    /// All files of lines, the one of origins last.
+    pub(crate) fn all_files(&self) -> impl Iterator<Item = &FileDescriptor> {
+        let origins = self.origins.iter().filter_map(|origins| origins.file.as_ref());
+        self.files.iter().chain(origins)
+    }
+
     /// What is said of a file of lines, the one of origins among them.
     pub fn descriptor(&self, path: &ArchivePath) -> Option<&FileDescriptor> {
-        let origins = self.origins.iter().filter_map(|origins| origins.file.as_ref());
-        self.files.iter().chain(origins).find(|file| file.path == *path)
+        self.all_files().find(|file| file.path == *path)
     }
 
     /// Descriptors of a kind's files, in order.

@@ -232,24 +232,17 @@ impl MarkerFault {
 
     /// The fault as seen from the object whose field `name` has it.
     fn within(mut self, name: &str) -> Self {
-        let dot = if self.path.is_empty() || self.path.starts_with('[') {
-            ""
-        } else {
-            "."
+        let dot = match self.path.starts_with('[') || self.path.is_empty() {
+            true => "",
+            false => ".",
         };
         self.path = format!("{name}{dot}{}", self.path);
         self
     }
 
     /// The fault as seen from the list whose item `at` has it.
-    fn at(mut self, at: usize) -> Self {
-        let dot = if self.path.is_empty() || self.path.starts_with('[') {
-            ""
-        } else {
-            "."
-        };
-        self.path = format!("[{at}]{dot}{}", self.path);
-        self
+    fn at(self, at: usize) -> Self {
+        self.within(&format!("[{at}]"))
     }
 }
 

@@ -6,6 +6,7 @@ use super::object::{Found, find};
 use crate::archive::Archive;
 use crate::format::Kind;
 use crate::model::named::named;
+use crate::report::error::Result;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -66,7 +67,7 @@ named! {
 ///
 /// # Errors
 /// A run is not there or not one alone, one is named twice, or the archive cannot be read.
-pub(crate) fn compare(archive: &Archive, runs: &[String]) -> Result<Comparison, ReportError> {
+pub(crate) fn compare(archive: &Archive, runs: &[String]) -> Result<Comparison> {
     let mut found: Vec<Found> = Vec::new();
     for query in runs {
         let run = find(archive, query, Some(Kind::Runs))?;

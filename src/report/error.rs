@@ -4,6 +4,9 @@ use super::text::printable;
 use crate::archive::{ArchiveError, ErrorKind};
 use crate::model::Digest;
 
+/// Result of a report.
+pub(super) type Result<T, E = ReportError> = std::result::Result<T, E>;
+
 /// Why a report cannot be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -11,6 +11,7 @@ use crate::archive::walk::{ArtifactEntry, for_each_artifact};
 use crate::archive::walk::{heads, line_values};
 use crate::format::Kind;
 use crate::model::registry::PROMPT_TAG;
+use crate::report::error::Result;
 use crate::select::{Names, Patterns};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -154,7 +155,7 @@ fn list_objects<E: From<ReportError>>(
 }
 
 /// Experiments that a filter names, by id.
-fn chosen_experiments(archive: &Archive, filter: &ListFilter) -> Result<BTreeSet<String>, ReportError> {
+fn chosen_experiments(archive: &Archive, filter: &ListFilter) -> Result<BTreeSet<String>> {
     let mut ids = BTreeSet::new();
     let patterns = &filter.names.experiments;
     if patterns.is_empty() {
@@ -176,7 +177,7 @@ struct Chosen<'f> {
 }
 
 impl<'f> Chosen<'f> {
-    fn new(archive: &Archive, filter: &'f ListFilter) -> Result<Self, ReportError> {
+    fn new(archive: &Archive, filter: &'f ListFilter) -> Result<Self> {
         let experiments = chosen_experiments(archive, filter)?;
         Ok(Chosen { filter, experiments })
     }

@@ -9,6 +9,7 @@ use crate::archive::{Archive, ArchiveError};
 use crate::format::Kind;
 use crate::format::line::canonical;
 use crate::model::{ArtifactFile, OwnerKind};
+use crate::report::error::Result;
 use crate::select::Nearest;
 use serde_json::Value;
 
@@ -58,7 +59,7 @@ enum Fit {
 ///
 /// # Errors
 /// None or several, or the archive cannot be read.
-pub(crate) fn find(archive: &Archive, query: &str, kind: Option<Kind>) -> Result<Found, ReportError> {
+pub(crate) fn find(archive: &Archive, query: &str, kind: Option<Kind>) -> Result<Found> {
     let mut search = Search::default();
     for &candidate in KINDS
         .iter()
@@ -113,7 +114,7 @@ impl Search {
         Ok(())
     }
 
-    fn into_one(mut self, query: &str) -> Result<Found, ReportError> {
+    fn into_one(mut self, query: &str) -> Result<Found> {
         if self.found.len() > 1 {
             let named = self.found.iter().take(CANDIDATES);
             let mut candidates: Vec<_> = named
@@ -216,7 +217,7 @@ const FIRST_ARTIFACTS: usize = 20;
 ///
 /// # Errors
 /// The archive cannot be read.
-pub(crate) fn related(archive: &Archive, found: &Found) -> Result<Related, ReportError> {
+pub(crate) fn related(archive: &Archive, found: &Found) -> Result<Related> {
     let mut related = Related::default();
     let (owner_kind, series_kind) = match found.kind {
         Kind::Runs => (Some(OwnerKind::Run), Some(Kind::Metrics)),
@@ -287,7 +288,7 @@ fn count_runs(archive: &Archive, experiment_id: &str) -> Result<u64, ArchiveErro
 ///
 /// # Errors
 /// The owner has no such artifact, several owners fit, the bytes are not in the archive, or it cannot be read.
-pub(crate) fn find_artifact(archive: &Archive, owner: &str, path: &str) -> Result<ArtifactFile, ReportError> {
+pub(crate) fn find_artifact(archive: &Archive, owner: &str, path: &str) -> Result<ArtifactFile> {
     let mut owners: Vec<(OwnerKind, String)> = Vec::new();
     let mut files: Vec<(bool, ArtifactFile)> = Vec::new();
     let (mut near_owners, mut near_paths) = (Nearest::default(), Nearest::default());

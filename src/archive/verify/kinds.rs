@@ -99,18 +99,24 @@ fn text_of<'m>(map: &'m TextMap, key: &str) -> Option<&'m str> {
 
 fn to_run(check: &mut Check<'_>, run_id: Option<&str>, place: Place) {
     if let Some(run_id) = run_id.filter(|id| !id.is_empty()) {
-        check.refer(Id::new(Kind::Runs, run_id), Need::Tolerated, place);
+        check
+            .references
+            .refer(Id::new(Kind::Runs, run_id), Need::Tolerated, place);
     }
 }
 
 fn to_model(check: &mut Check<'_>, model_id: Option<&str>, place: Place) {
     if let Some(model_id) = model_id.filter(|id| !id.is_empty()) {
-        check.refer(Id::new(Kind::LoggedModels, model_id), Need::Tolerated, place);
+        check
+            .references
+            .refer(Id::new(Kind::LoggedModels, model_id), Need::Tolerated, place);
     }
 }
 
 fn experiment(check: &mut Check<'_>, object: &Experiment, place: Place) {
-    check.define(Id::new(Kind::Experiments, &object.experiment_id), place);
+    check
+        .references
+        .define(Id::new(Kind::Experiments, &object.experiment_id), place);
 }
 
 fn run(check: &mut Check<'_>, object: &Run, place: Place) {
@@ -154,7 +160,9 @@ fn dataset(check: &mut Check<'_>, object: &Dataset, place: Place) {
 }
 
 fn logged_model(check: &mut Check<'_>, object: &LoggedModel, place: Place) {
-    check.define(Id::new(Kind::LoggedModels, &object.model_id), place);
+    check
+        .references
+        .define(Id::new(Kind::LoggedModels, &object.model_id), place);
     to_run(check, object.source_run_id.as_deref(), place);
 }
 
@@ -170,18 +178,24 @@ fn registered_model(check: &mut Check<'_>, object: &RegisteredModel, place: Plac
     );
     for version in object.aliases.values() {
         let text = format!("{}/{version}", object.name);
-        check.refer(Id::new(Kind::ModelVersions, &text), Need::Tolerated, place);
+        check
+            .references
+            .refer(Id::new(Kind::ModelVersions, &text), Need::Tolerated, place);
     }
 }
 
 fn model_version(check: &mut Check<'_>, object: &ModelVersion, place: Place) {
-    check.define(Id::new(Kind::ModelVersions, &object.id()), place);
+    check
+        .references
+        .define(Id::new(Kind::ModelVersions, &object.id()), place);
     to_run(check, object.run_id.as_deref(), place);
     to_model(check, object.model_id.as_deref(), place);
 }
 
 fn trace(check: &mut Check<'_>, object: &Trace, place: Place) {
-    check.define(Id::new(Kind::Traces, &object.trace_id), place);
+    check
+        .references
+        .define(Id::new(Kind::Traces, &object.trace_id), place);
     to_run(check, text_of(&object.trace_metadata, SOURCE_RUN), place);
     for run_id in &object.linked_runs {
         to_run(check, Some(run_id), place);
@@ -217,8 +231,12 @@ fn spans(check: &mut Check<'_>) {
 }
 
 fn evaluation_dataset(check: &mut Check<'_>, object: &EvaluationDataset, place: Place) {
-    check.define(Id::new(Kind::EvaluationDatasets, &object.dataset_id), place);
+    check
+        .references
+        .define(Id::new(Kind::EvaluationDatasets, &object.dataset_id), place);
     for experiment_id in &object.experiment_ids {
-        check.refer(Id::new(Kind::Experiments, experiment_id), Need::Tolerated, place);
+        check
+            .references
+            .refer(Id::new(Kind::Experiments, experiment_id), Need::Tolerated, place);
     }
 }

@@ -152,14 +152,11 @@ fn check_files(manifest: &Manifest, findings: &mut Findings) {
             findings.error(Code::Order, MANIFEST, message);
         }
     }
-    let origins = manifest
-        .origins
-        .iter()
-        .filter_map(|origins| origins.file.as_ref());
-    for file in origins.clone().filter(|file| !file.path.is_origins()) {
+    let origins = manifest.all_files().skip(manifest.files.len());
+    for file in origins.filter(|file| !file.path.is_origins()) {
         findings.error(Code::UnknownFile, &file.path, UNKNOWN_FILE);
     }
-    for file in manifest.files.iter().chain(origins) {
+    for file in manifest.all_files() {
         let path = &file.path;
         if path.is_newer() && !manifest.is_newer() {
             findings.error(Code::UnknownFile, path, UNKNOWN_FILE);
@@ -272,16 +269,7 @@ fn secret_part(uri: &str) -> Option<&'static str> {
 
 /// Files that are listed and not there, or there and not listed.
 fn check_set(manifest: &Manifest, tree: &Tree<'_>, findings: &mut Findings) {
-    let origins = manifest
-        .origins
-        .iter()
-        .filter_map(|origins| origins.file.as_ref());
-    let listed: BTreeSet<_> = manifest
-        .files
-        .iter()
-        .chain(origins)
-        .map(|file| &file.path)
-        .collect();
+    let listed: BTreeSet<_> = manifest.all_files().map(|file| &file.path).collect();
     for path in &listed {
         if !tree.files.contains_key(*path) {
             findings.error(Code::MissingFile, path, "it is missing");

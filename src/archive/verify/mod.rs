@@ -48,6 +48,7 @@ use super::regular::open_input;
 use super::remote::{self, ListedFolder, Remote, RemoteZip, is_remote};
 use super::zip::{ScanError, ZipBytes, ZipIndex, ZipLimits};
 use crate::format::layout::{CHECKSUMS, MANIFEST};
+use crate::format::manifest::Totals;
 use crate::format::{FindingCode as Code, Kind, Manifest};
 use crate::model::Digest;
 use crate::monitor::Monitor;
@@ -202,32 +203,20 @@ fn check_totals(check: &mut Check<'_>) {
     let Some(manifest) = check.manifest else {
         return;
     };
-    let (stated, found) = (&manifest.totals, check.totals);
-    let has_metrics =
-        !check.unreadable.contains(&Kind::Metrics) && !check.unreadable.contains(&Kind::ModelMetrics);
-    let has_artifacts = !check.unreadable.contains(&Kind::Artifacts);
-    for (name, stated, found, is_known) in [
-        (
-            "metric points",
-            stated.metric_points,
-            found.metric_points,
-            has_metrics,
-        ),
-        (
-            "artifact files",
-            stated.artifact_files,
-            found.artifact_files,
-            has_artifacts,
-        ),
-        (
-            "artifact bytes",
-            stated.artifact_bytes,
-            found.artifact_bytes,
-            has_artifacts,
-        ),
-        ("blobs", stated.blobs, found.blobs, true),
-        ("blob bytes", stated.blob_bytes, found.blob_bytes, true),
-    ] {
+    let is_read = |kinds: &[Kind]| !kinds.iter().any(|kind| check.unreadable.contains(kind));
+    let has_metrics = is_read(&[Kind::Metrics, Kind::ModelMetrics]);
+    let has_artifacts = is_read(&[Kind::Artifacts]);
+    let rows = |totals: &Totals| {
+        [
+            ("metric points", totals.metric_points, has_metrics),
+            ("artifact files", totals.artifact_files, has_artifacts),
+            ("artifact bytes", totals.artifact_bytes, has_artifacts),
+            ("blobs", totals.blobs, true),
+            ("blob bytes", totals.blob_bytes, true),
+        ]
+    };
+    let found = rows(&check.totals).into_iter();
+    for ((name, stated, is_known), (_, found, _)) in rows(&manifest.totals).into_iter().zip(found) {
         if is_known && stated != found {
             let message = format_args!("totals say {stated} {name}, but there are {found}");
             check.error(Code::Total, format_args!("{MANIFEST} totals, {name}"), message);

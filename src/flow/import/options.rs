@@ -1,33 +1,38 @@
 //! What an import is asked to do.
 
 use crate::format::Kind;
+use crate::model::named::named;
 use crate::monitor::Interrupt;
 use crate::select::{Patterns, RunFilter};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-/// What to do where the target has an object of that name which no earlier import of this origin made.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum OnConflict {
-    /// Nothing is imported.
-    #[default]
-    Fail,
-    /// What the archive holds goes into the object that is there; nothing in it is overwritten.
-    Merge,
-    /// A new object with another name.
-    Rename,
+named! {
+    /// What to do where the target has an object of that name which no earlier import of this origin made.
+    #[derive(Default)]
+    pub enum OnConflict {
+        /// Nothing is imported.
+        #[default]
+        Fail = "fail",
+        /// What the archive holds goes into the object that is there; nothing in it is overwritten.
+        Merge = "merge",
+        /// A new object with another name.
+        Rename = "rename",
+    }
 }
 
-/// What to do with values that exceed what the target holds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum LongValues {
-    /// Nothing is imported.
-    #[default]
-    Error,
-    /// The first characters arrive.
-    Truncate,
-    /// The value is left out.
-    Skip,
+named! {
+    /// What to do with values that exceed what the target holds.
+    #[derive(Default)]
+    pub enum LongValues {
+        /// Nothing is imported.
+        #[default]
+        Error = "error",
+        /// The first characters arrive.
+        Truncate = "truncate",
+        /// The value is left out.
+        Skip = "skip",
+    }
 }
 
 /// Which objects to import; a choice brings what it needs.

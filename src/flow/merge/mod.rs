@@ -57,13 +57,15 @@ const PLACES: usize = 5;
 
 /// Which archive an object is taken from that several have with other content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Prefer {
-    /// None: nothing is made.
+    /// None: list the conflicts and make nothing
     #[default]
     Fail,
-    /// The first that was given.
+    /// The archive given first
     First,
-    /// The one in which the object changed last, as far as it says so; else the archive that was written last.
+    /// The archive where the object changed last
+    // As far as it says so; else the archive that was written last.
     Newer,
 }
 

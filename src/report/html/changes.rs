@@ -4,11 +4,12 @@
 //! `{"s": text}` or `{"j": JSON}`, each as [`text`](super::text) has texts. Points that differ stand last, as
 //! `[added, removed, changed, [[time, step, before, after] …]]`.
 
+use super::error::Result;
 use super::page::Page;
 use super::source::changes_script;
 use super::spool::Spool;
+use super::staging;
 use super::text::{Texts, inert, integer, name};
-use super::{HtmlError, staging};
 use crate::archive::{Archive, ArchiveError};
 use crate::model::mask::redact;
 use crate::monitor::Monitor;
@@ -54,7 +55,7 @@ pub fn changes(
     out: &Path,
     options: ChangesOptions,
     monitor: &dyn Monitor,
-) -> Result<ChangesReport, HtmlError> {
+) -> Result<ChangesReport> {
     let staging = staging(out, options.force)?;
     let mut told = Told {
         spool: Spool::new(&staging.scratch()?)?,

@@ -1,7 +1,7 @@
 //! Which objects of an archive a page is about: what was asked for, and what that needs.
 
 use crate::archive::walk::{Cursor, heads, text};
-use crate::archive::{Archive, ArchiveError};
+use crate::archive::{Archive, Result};
 use crate::format::Kind;
 use crate::model::{LoggedModel, ModelVersion, Run, Trace};
 use crate::select::{Catalogue, Closure, Matched, RunNeeds, SeekError, Selection};
@@ -32,7 +32,7 @@ pub(super) fn choose(archive: &Archive, selection: &Selection) -> Result<(Closur
     Ok(catalogue.close(&|_, _| RunNeeds::default())?)
 }
 
-fn tell_runs(archive: &Archive, catalogue: &mut Catalogue) -> Result<(), ArchiveError> {
+fn tell_runs(archive: &Archive, catalogue: &mut Catalogue) -> Result<()> {
     for head in heads(archive, Kind::Experiments)? {
         let head = head?;
         catalogue.experiment(text(&head.experiment_id), text(&head.name), false);
@@ -58,11 +58,7 @@ fn tell_runs(archive: &Archive, catalogue: &mut Catalogue) -> Result<(), Archive
     })
 }
 
-fn each<T: DeserializeOwned>(
-    archive: &Archive,
-    kind: Kind,
-    mut see: impl FnMut(T),
-) -> Result<(), ArchiveError> {
+fn each<T: DeserializeOwned>(archive: &Archive, kind: Kind, mut see: impl FnMut(T)) -> Result<()> {
     let mut cursor = Cursor::new(archive, kind)?;
     while cursor.line().is_some() {
         // Long texts stay in their blobs where they can.

@@ -3,6 +3,9 @@
 use crate::archive::ArchiveError;
 use crate::select::{NoMatch, SeekError};
 
+/// Result of making a page.
+pub(super) type Result<T, E = HtmlError> = std::result::Result<T, E>;
+
 /// Why no page was made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -22,7 +22,7 @@ mod traces;
 pub use changes::{ChangesOptions, ChangesReport, changes};
 pub use error::HtmlError;
 
-use crate::archive::{Archive, ArchiveError, ForeignObjects, Replace, Staging};
+use crate::archive::{Archive, ArchiveError, ForeignObjects, Replace, Result, Staging};
 use crate::format::Kind;
 use crate::model::OwnerKind;
 use crate::monitor::Monitor;
@@ -242,7 +242,7 @@ impl<W: Write> Filler<'_, W> {
         spool: spool::Spool,
         room: u64,
         element: &dyn Fn(usize) -> String,
-    ) -> Result<(), ArchiveError> {
+    ) -> Result<()> {
         let kept = spool.keep(room);
         let shown = kept.iter().filter(|kept| **kept).count();
         self.share(what, shown as u64, kept.len() as u64);
@@ -251,12 +251,7 @@ impl<W: Write> Filler<'_, W> {
         })
     }
 
-    fn section(
-        &mut self,
-        class: &'static str,
-        collected: Collected,
-        room: u64,
-    ) -> Result<Placed, ArchiveError> {
+    fn section(&mut self, class: &'static str, collected: Collected, room: u64) -> Result<Placed> {
         let Collected {
             spool,
             numbers,
@@ -277,7 +272,7 @@ impl<W: Write> Filler<'_, W> {
         Ok(Placed(placed))
     }
 
-    fn objects(&mut self) -> Result<Owners, ArchiveError> {
+    fn objects(&mut self) -> Result<Owners> {
         let experiments = self.maker.experiments()?;
         self.section("experiments", experiments, 20)?;
         let mut names = HashSet::new();
@@ -315,7 +310,7 @@ impl<W: Write> Filler<'_, W> {
         })
     }
 
-    fn curves(&mut self, owners: &Owners) -> Result<(), ArchiveError> {
+    fn curves(&mut self, owners: &Owners) -> Result<()> {
         let room = self.room(55);
         let archive = self.maker.archive;
         let about = archive.manifest().count(Kind::Metrics);
@@ -336,7 +331,7 @@ impl<W: Write> Filler<'_, W> {
         Ok(())
     }
 
-    fn spans(&mut self, owners: &Owners) -> Result<(), ArchiveError> {
+    fn spans(&mut self, owners: &Owners) -> Result<()> {
         let room = self.room(55);
         let (archive, scratch) = (self.maker.archive, self.maker.scratch);
         let row_of = |number| owners.traces.row(number);
@@ -349,7 +344,7 @@ impl<W: Write> Filler<'_, W> {
         Ok(())
     }
 
-    fn files(&mut self, owners: &Owners) -> Result<(), ArchiveError> {
+    fn files(&mut self, owners: &Owners) -> Result<()> {
         let (archive, scratch) = (self.maker.archive, self.maker.scratch);
         let mut files = files::files(archive, scratch, &|kind, number| {
             let placed = match kind {

@@ -17,7 +17,7 @@ pub(super) struct Dot {
 }
 
 /// Thins a series in one pass and in memory that does not grow with it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Thinner {
     most: usize,
     /// Points of a stretch; doubled whenever there are too many stretches.
@@ -50,14 +50,7 @@ impl Thinner {
         Thinner {
             most: most.max(2),
             stretch: 1,
-            in_stretch: 0,
-            low: None,
-            high: None,
-            held: Vec::new(),
-            first: None,
-            last: None,
-            drawn: 0,
-            facts: SeriesCounts::default(),
+            ..Thinner::default()
         }
     }
 

@@ -8,6 +8,7 @@ use crate::archive::{Archive, ArchiveError};
 use crate::format::Kind;
 use crate::model::Digest;
 use crate::report::ReportError;
+use crate::report::error::Result;
 use crate::report::object::{find, find_artifact};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,11 +29,7 @@ pub(crate) enum LineageQuery {
 ///
 /// # Errors
 /// No archive has it, several objects of one archive are meant, or an archive cannot be read.
-pub(crate) fn lineage(
-    archives: &[Archive],
-    asked: &LineageQuery,
-    kind: Option<Kind>,
-) -> Result<Lineage, ReportError> {
+pub(crate) fn lineage(archives: &[Archive], asked: &LineageQuery, kind: Option<Kind>) -> Result<Lineage> {
     let places = Places::of(archives)?;
     match asked {
         LineageQuery::File(name, sha256) => of_file(archives, &places, name, *sha256),
@@ -43,12 +40,7 @@ pub(crate) fn lineage(
     }
 }
 
-fn of_object(
-    archives: &[Archive],
-    places: &Places<'_>,
-    query: &str,
-    kind: Option<Kind>,
-) -> Result<Lineage, ReportError> {
+fn of_object(archives: &[Archive], places: &Places<'_>, query: &str, kind: Option<Kind>) -> Result<Lineage> {
     let plain = query.strip_prefix("models:/").unwrap_or(query);
     let plain = plain
         .strip_prefix("runs:/")
@@ -99,7 +91,7 @@ fn owner_of(kind: Kind, id: String, value: &Value) -> (Kind, String) {
 }
 
 /// The digest of a file that is named as `runs:/ID/PATH`; a folder of files is none.
-fn file_of_run(archives: &[Archive], query: &str) -> Result<Option<Digest>, ReportError> {
+fn file_of_run(archives: &[Archive], query: &str) -> Result<Option<Digest>> {
     let Some((run_id, path)) = query.strip_prefix("runs:/").and_then(|rest| rest.split_once('/')) else {
         return Ok(None);
     };
@@ -113,12 +105,7 @@ fn file_of_run(archives: &[Archive], query: &str) -> Result<Option<Digest>, Repo
     Ok(None)
 }
 
-fn of_file(
-    archives: &[Archive],
-    places: &Places<'_>,
-    name: &str,
-    sha256: Digest,
-) -> Result<Lineage, ReportError> {
+fn of_file(archives: &[Archive], places: &Places<'_>, name: &str, sha256: Digest) -> Result<Lineage> {
     let owners = Owners::of(archives, places, sha256)?;
     if owners.paths.is_empty() {
         return Err(ReportError::NoBytes {

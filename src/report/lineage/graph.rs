@@ -4,7 +4,7 @@ use super::line::{self, KINDS, LineFacts};
 use super::links::{Candidates, Links, ShortHash};
 use super::places::{Key, Places};
 use super::{ArchiveFacts, Edge, Lineage, LineageNode, Relation};
-use crate::archive::{Archive, ArchiveError};
+use crate::archive::{Archive, Result};
 use crate::format::Kind;
 use crate::format::hops::{Chain, Hop};
 use crate::model::TextMap;
@@ -51,7 +51,7 @@ pub(super) fn build(
     archives: &[Archive],
     places: &Places<'_>,
     roots: &BTreeSet<Key>,
-) -> Result<(Lineage, BTreeMap<Key, usize>), ArchiveError> {
+) -> Result<(Lineage, BTreeMap<Key, usize>)> {
     let candidates = candidates(archives, places, roots)?;
     let mut left_out = candidates.left_out;
     let held = hold(archives, places, roots, &candidates, &mut left_out)?;
@@ -69,11 +69,7 @@ pub(super) fn build(
     Ok((lineage, numbers))
 }
 
-fn candidates(
-    archives: &[Archive],
-    places: &Places<'_>,
-    roots: &BTreeSet<Key>,
-) -> Result<Candidates, ArchiveError> {
+fn candidates(archives: &[Archive], places: &Places<'_>, roots: &BTreeSet<Key>) -> Result<Candidates> {
     let mut links = Links::default();
     for (index, archive) in archives.iter().enumerate() {
         for kind in KINDS {
@@ -108,7 +104,7 @@ fn hold(
     roots: &BTreeSet<Key>,
     candidates: &Candidates,
     left_out: &mut u64,
-) -> Result<BTreeMap<Key, Held>, ArchiveError> {
+) -> Result<BTreeMap<Key, Held>> {
     let mut held: BTreeMap<Key, Held> = BTreeMap::new();
     let mut size_bytes = 0;
     let mut experiments = HashSet::new();

@@ -2,7 +2,7 @@
 
 use super::Relation;
 use crate::archive::walk::{Cursor, text};
-use crate::archive::{Archive, ArchiveError};
+use crate::archive::{Archive, ArchiveError, Result};
 use crate::format::Kind;
 use crate::model::TextMap;
 use crate::model::mask;
@@ -134,11 +134,7 @@ struct RawLine {
 }
 
 /// Hands what each line of a kind tells to `sink`.
-pub(super) fn for_each(
-    archive: &Archive,
-    kind: Kind,
-    mut sink: impl FnMut(LineFacts),
-) -> Result<(), ArchiveError> {
+pub(super) fn for_each(archive: &Archive, kind: Kind, mut sink: impl FnMut(LineFacts)) -> Result<()> {
     try_for_each(archive, kind, &mut |facts| {
         sink(facts);
         Ok(())
@@ -160,7 +156,7 @@ pub(super) fn try_for_each<E: From<ArchiveError>>(
 }
 
 /// What the line at a cursor tells.
-pub(super) fn read(cursor: &Cursor<'_>, kind: Kind) -> Result<LineFacts, ArchiveError> {
+pub(super) fn read(cursor: &Cursor<'_>, kind: Kind) -> Result<LineFacts> {
     let (head, line): (_, RawLine) = (cursor.head(kind)?, cursor.parse()?);
     let mut facts = LineFacts {
         id: head.id(kind),

@@ -8,7 +8,7 @@ use super::Lineage;
 use super::line::{self, LineFacts};
 use super::{ArchiveFacts, Relation};
 use crate::archive::walk::Cursor;
-use crate::archive::{Archive, ArchiveError};
+use crate::archive::{Archive, ArchiveError, Result};
 use crate::format::hops::Chain;
 use crate::format::{Kind, order};
 use crate::model::Text;
@@ -65,7 +65,7 @@ fn chosen_runs(chain: &Lineage, archive: usize) -> (BTreeSet<String>, BTreeSet<S
 fn names_of_experiments(
     archive: &Archive,
     wanted: Option<&BTreeSet<String>>,
-) -> Result<BTreeMap<String, String>, ArchiveError> {
+) -> Result<BTreeMap<String, String>> {
     let mut names = BTreeMap::new();
     line::for_each(archive, Kind::Experiments, |experiment| {
         if wanted.is_none_or(|wanted| wanted.contains(&experiment.id)) {
@@ -76,7 +76,7 @@ fn names_of_experiments(
 }
 
 /// Model versions by the runs that made them.
-fn versions_of_runs(archive: &Archive) -> Result<BTreeMap<String, Vec<String>>, ArchiveError> {
+fn versions_of_runs(archive: &Archive) -> Result<BTreeMap<String, Vec<String>>> {
     let mut versions: BTreeMap<String, Vec<String>> = BTreeMap::new();
     line::for_each(archive, Kind::ModelVersions, |version| {
         for link in version
@@ -101,7 +101,7 @@ struct Events<'a> {
 }
 
 impl Events<'_> {
-    fn of(&mut self, run: &LineFacts) -> Result<Vec<Value>, ArchiveError> {
+    fn of(&mut self, run: &LineFacts) -> Result<Vec<Value>> {
         let experiment = run.experiment_id.as_deref().unwrap_or_default();
         let job_name = self
             .experiments
@@ -204,7 +204,7 @@ impl Events<'_> {
         facets.into()
     }
 
-    fn inputs(&mut self, run: &LineFacts) -> Result<Vec<Value>, ArchiveError> {
+    fn inputs(&mut self, run: &LineFacts) -> Result<Vec<Value>> {
         let mut inputs = Vec::new();
         for link in run.links.iter().filter(|link| link.relation == Relation::Read) {
             if link.kind == Kind::LoggedModels {
@@ -344,7 +344,7 @@ struct Datasets<'a> {
 }
 
 impl<'a> Datasets<'a> {
-    fn new(archive: &'a Archive) -> Result<Self, ArchiveError> {
+    fn new(archive: &'a Archive) -> Result<Self> {
         Ok(Datasets {
             cursor: Cursor::new(archive, Kind::Datasets)?,
             experiment_id: None,
@@ -352,7 +352,7 @@ impl<'a> Datasets<'a> {
         })
     }
 
-    fn get(&mut self, experiment_id: &str, id: &str) -> Result<Option<&LineFacts>, ArchiveError> {
+    fn get(&mut self, experiment_id: &str, id: &str) -> Result<Option<&LineFacts>> {
         if self.experiment_id.as_deref() != Some(experiment_id) {
             self.bodies.clear();
             self.experiment_id = Some(experiment_id.to_owned());

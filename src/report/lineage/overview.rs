@@ -3,7 +3,7 @@
 use super::ArchiveFacts;
 use super::line::{self, KINDS};
 use super::places::chain;
-use crate::archive::{Archive, ArchiveError, ForeignObjects};
+use crate::archive::{Archive, ForeignObjects, Result};
 use crate::format::Kind;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -39,7 +39,7 @@ pub(crate) struct Origin {
 ///
 /// # Errors
 /// The archive cannot be read.
-pub(crate) fn overview(archive: &Archive) -> Result<Overview, ArchiveError> {
+pub(crate) fn overview(archive: &Archive) -> Result<Overview> {
     let mut origins: BTreeMap<(Option<String>, u64), BTreeMap<Kind, u64>> = BTreeMap::new();
     let mut wrong = 0;
     let foreign = ForeignObjects::read(archive)?;

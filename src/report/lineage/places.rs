@@ -2,7 +2,7 @@
 
 use super::ArchiveFacts;
 use super::line::LineFacts;
-use crate::archive::{Archive, ArchiveError, ForeignObjects};
+use crate::archive::{Archive, ForeignObjects, Result};
 use crate::format::Kind;
 use crate::format::hops::{Chain, Evidence, Hop};
 use crate::model::TextMap;
@@ -27,7 +27,7 @@ pub(super) struct Places<'a> {
 }
 
 impl<'a> Places<'a> {
-    pub(super) fn of(archives: &'a [Archive]) -> Result<Self, ArchiveError> {
+    pub(super) fn of(archives: &'a [Archive]) -> Result<Self> {
         let mut origins: Vec<&str> = Vec::new();
         for archive in archives {
             let origin = archive.manifest().origin.as_str();

@@ -8,9 +8,9 @@
 //! ```
 
 use super::openlineage::calendar_time;
-use super::{Edge, Evidence, Hop, Lineage, LineageNode, Relation};
+use super::ro_crate::encoded as name;
+use super::{Edge, Hop, Lineage, LineageNode, Relation};
 use crate::format::Kind;
-use crate::format::mark::encode;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -44,15 +44,6 @@ pub(crate) fn prov_json(lineage: &Lineage) -> Value {
 struct Document {
     sections: BTreeMap<&'static str, Map<String, Value>>,
     hops: usize,
-}
-
-fn name(parts: &[&str]) -> String {
-    let mut name = String::new();
-    for (index, part) in parts.iter().enumerate() {
-        name.push_str(if index == 0 { "" } else { "/" });
-        encode(part, &mut name);
-    }
-    name
 }
 
 fn entity_of(node: &LineageNode) -> String {
@@ -199,11 +190,7 @@ impl Document {
         let activity = format!("mlark:hop/{}", self.hops);
         let mut value = json!({"prov:type": "mlark:Hop"});
         if let Some(evidence) = hop.recovered {
-            value["mlark:recovered"] = match evidence {
-                Evidence::SourceTags => "source-tags".into(),
-                Evidence::Mark => "mark".into(),
-                Evidence::Merge => "merge".into(),
-            };
+            value["mlark:recovered"] = json!(evidence);
         }
         if folded > 0 {
             value["mlark:foldedHops"] = folded.into();

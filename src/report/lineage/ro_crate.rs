@@ -307,7 +307,8 @@ impl Graph<'_> {
     }
 }
 
-fn encoded<T: AsRef<str>>(names: &[T]) -> String {
+/// Names as one path, each with what separates others encoded.
+pub(super) fn encoded<T: AsRef<str>>(names: &[T]) -> String {
     let mut path = String::new();
     for (index, name) in names.iter().enumerate() {
         path.push_str(if index == 0 { "" } else { "/" });

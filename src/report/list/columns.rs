@@ -231,8 +231,10 @@ const LOCATIONS: &[ListColumn] = &[
     number("count", ""),
 ];
 
+const EXPERIMENT: &[&str] = &["/experiment_id"];
+
 /// Where filters look, as JSON pointers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct FilterFields {
     pub(super) experiment: &'static [&'static str],
     pub(super) run: &'static [&'static str],
@@ -287,50 +289,36 @@ impl Noun {
     }
 
     pub(super) fn fields(self) -> FilterFields {
-        let experiment: &[&str] = &["/experiment_id"];
-        match self {
-            Noun::Overview | Noun::Experiments => FilterFields {
-                experiment,
-                status: &["/lifecycle_stage"],
-                ..FilterFields::default()
-            },
-            Noun::Runs => FilterFields {
-                experiment: &["/info/experiment_id"],
-                run: &["/info/run_id"],
-                status: &["/info/status", "/info/lifecycle_stage"],
-                ..FilterFields::default()
-            },
-            Noun::Models | Noun::Prompts => FilterFields {
-                model: &["/name"],
-                ..FilterFields::default()
-            },
-            Noun::Versions => FilterFields {
-                run: &["/run_id"],
-                model: &["/name"],
-                status: &["/status", "/current_stage"],
-                ..FilterFields::default()
-            },
-            Noun::LoggedModels => FilterFields {
-                experiment,
-                run: &["/source_run_id"],
-                model: &["/name", "/model_id"],
-                status: &["/status", "/lifecycle_stage"],
-            },
-            Noun::Datasets | Noun::Scorers => FilterFields {
-                experiment,
-                ..FilterFields::default()
-            },
-            Noun::Traces => FilterFields {
-                experiment,
-                run: &["/trace_metadata/mlflow.sourceRun", "/linked_runs"],
-                status: &["/state"],
-                ..FilterFields::default()
-            },
-            Noun::EvaluationDatasets => FilterFields {
-                experiment: &["/experiment_ids"],
-                ..FilterFields::default()
-            },
-            Noun::Artifacts | Noun::Locations | Noun::Metrics => FilterFields::default(),
+        // Of experiments, runs, models, status.
+        let [experiment, run, model, status]: [&'static [&'static str]; 4] = match self {
+            Noun::Overview | Noun::Experiments => [EXPERIMENT, &[], &[], &["/lifecycle_stage"]],
+            Noun::Runs => [
+                &["/info/experiment_id"],
+                &["/info/run_id"],
+                &[],
+                &["/info/status", "/info/lifecycle_stage"],
+            ],
+            Noun::Models | Noun::Prompts => [&[], &[], &["/name"], &[]],
+            Noun::Versions => [&[], &["/run_id"], &["/name"], &["/status", "/current_stage"]],
+            Noun::LoggedModels => [
+                EXPERIMENT,
+                &["/source_run_id"],
+                &["/name", "/model_id"],
+                &["/status", "/lifecycle_stage"],
+            ],
+            Noun::Datasets | Noun::Scorers => [EXPERIMENT, &[], &[], &[]],
+            Noun::Traces => {
+                let runs = &["/trace_metadata/mlflow.sourceRun", "/linked_runs"];
+                [EXPERIMENT, runs, &[], &["/state"]]
+            }
+            Noun::EvaluationDatasets => [&["/experiment_ids"], &[], &[], &[]],
+            Noun::Artifacts | Noun::Locations | Noun::Metrics => [&[]; 4],
+        };
+        FilterFields {
+            experiment,
+            run,
+            model,
+            status,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Chosen;
 use crate::archive::walk::{heads, text};
-use crate::archive::{Archive, ArchiveError};
+use crate::archive::{Archive, Result};
 use crate::format::Kind;
 use crate::report::error::ReportError;
 use crate::report::series::{SeriesFacts, for_each_series};
@@ -10,10 +10,7 @@ use serde_json::{Value, json};
 use std::collections::HashSet;
 
 /// The runs of the experiments that a filter names; none where it names none.
-fn runs_of_experiments(
-    archive: &Archive,
-    chosen: &Chosen<'_>,
-) -> Result<Option<HashSet<String>>, ArchiveError> {
+fn runs_of_experiments(archive: &Archive, chosen: &Chosen<'_>) -> Result<Option<HashSet<String>>> {
     if chosen.filter.names.experiments.is_empty() {
         return Ok(None);
     }

@@ -6,6 +6,7 @@ use crate::archive::walk::text;
 use crate::archive::walk::{heads, line_values};
 use crate::format::{Kind, SortKey, order};
 use crate::report::error::ReportError;
+use crate::report::error::Result;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -49,7 +50,7 @@ pub(super) fn list<E: From<ReportError>>(
 }
 
 /// A row per experiment: of all objects, experiments alone are held in memory.
-fn rows(archive: &Archive) -> Result<BTreeMap<SortKey, Row>, ReportError> {
+fn rows(archive: &Archive) -> Result<BTreeMap<SortKey, Row>> {
     let mut rows: BTreeMap<SortKey, Row> = BTreeMap::new();
     let mut row_of = |id: &str, change: &mut dyn FnMut(&mut Row)| {
         let row = rows.entry(order::experiment(id)).or_default();

@@ -55,6 +55,7 @@ pub(super) enum Shown {
 }
 
 /// Learns what is to be replaced, then replaces it.
+#[derive(Default)]
 pub(super) struct Redactor {
     redactions: Redactions,
     /// Placeholder by (sort, text); the sort keeps short ids apart.
@@ -69,10 +70,7 @@ impl Redactor {
     pub(super) fn new(redactions: Redactions) -> Self {
         Redactor {
             redactions,
-            names: HashMap::new(),
-            words: HashMap::new(),
-            counts: HashMap::new(),
-            times: HashSet::new(),
+            ..Redactor::default()
         }
     }
 

@@ -44,11 +44,13 @@ use std::path::{Path, PathBuf};
 
 /// Where objects lie within a directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Layout {
-    /// That of the newest source of mlflow-export-import (since October 2025).
+    /// Layout of the current mlflow-export-import source
+    // Since October 2025.
     #[default]
     New,
-    /// That of its release 1.2.0 on PyPI, which mlflow-migration reads too.
+    /// Layout of release 1.2.0 on PyPI, which mlflow-migration reads too
     Old,
 }
 
