@@ -257,11 +257,7 @@ fn files_fault(manifest: &Manifest) -> Option<String> {
     if let Some([_, file]) = disordered {
         return Some(format!("`{}` is listed out of order or twice", file.path));
     }
-    let origins = manifest
-        .origins
-        .iter()
-        .filter_map(|origins| origins.file.as_ref());
-    if let Some(file) = origins.into_iter().find(|file| !file.path.is_origins()) {
+    if let Some(file) = manifest.origins_file().filter(|file| !file.path.is_origins()) {
         return Some(format!("it names `{}` as the file of origins", file.path));
     }
     let is_unknown =

@@ -4,7 +4,7 @@ use super::choice_args::{NameArgs, run_filter};
 use super::extract::{NAMED, name_some};
 use super::{
     CliError, Exit, Result, counted, counted_artifacts, counted_kind, grouped, making, possibly_remote,
-    print_json, print_summary, refuse_input, say_silent, shown,
+    print_made, refuse_input, say_silent, shown,
 };
 use crate::archive::Archive;
 use crate::format::Kind;
@@ -139,15 +139,8 @@ impl Args {
         let report = making(&self.output, |progress| {
             write_tables(&archive, &self.output, &options, progress)
         })?;
-        if self.json {
-            print_json(&report)?;
-        } else {
-            print_summary(format_args!(
-                "{}: {}",
-                shown(&self.output),
-                summary_of_tables(&report)
-            ))?;
-        }
+        let words = || format!("{}: {}", shown(&self.output), summary_of_tables(&report));
+        print_made(self.json, &report, words)?;
         Ok(Exit::incomplete_if(self.strict && !report.limits.is_empty()))
     }
 
@@ -171,11 +164,7 @@ impl Args {
             convert(&archive, &self.output, options, progress)
         })?;
         name_some(&report.refused, "");
-        if self.json {
-            print_json(&report)?;
-        } else {
-            print_summary(self.summary(&report))?;
-        }
+        print_made(self.json, &report, || self.summary(&report))?;
         let is_limited = self.strict && !report.limits.is_empty();
         Ok(Exit::incomplete_if(!report.refused.is_empty() || is_limited))
     }

@@ -281,10 +281,8 @@ fn set_text(value: &str) -> Result<SetText, String> {
 
 fn unset_text(value: &str) -> Result<UnsetText, String> {
     let (kind, key) = TagKind::split(value);
-    Ok(UnsetText {
-        kind,
-        key: key.to_owned(),
-    })
+    let key = key.to_owned();
+    Ok(UnsetText { kind, key })
 }
 
 fn rename_text(value: &str) -> Result<RenameText, String> {
@@ -299,16 +297,12 @@ fn rename_text(value: &str) -> Result<RenameText, String> {
 
 fn described(value: &str) -> Described {
     let (kind, name) = DescribedKind::split(value);
-    Described {
-        kind,
-        name: name.to_owned(),
-    }
+    let name = name.to_owned();
+    Described { kind, name }
 }
 
 fn erase_texts(value: &str) -> Result<EraseTexts, String> {
     let (kind, glob) = TagKind::split(value);
-    Ok(EraseTexts {
-        kind,
-        glob: glob.to_owned(),
-    })
+    let glob = glob.to_owned();
+    Ok(EraseTexts { kind, glob })
 }

@@ -5,8 +5,8 @@ use super::last_lines::{say_of_export, say_of_source};
 use super::shard_args::ShardArgs;
 use super::source_args::{ReadArgs, SelectionArgs};
 use super::{
-    CliError, Exit, OutputArgs, Result, counted, counted_artifacts, counted_kinds, grouped, print_json,
-    print_summary, remove_on_signal, say, shown, with_progress,
+    CliError, Exit, OutputArgs, Result, counted, counted_artifacts, counted_kinds, grouped, print_made,
+    remove_on_signal, say, shown, with_progress,
 };
 use crate::cli::server_args::tracking_uri;
 use crate::cli::signals::end_at_once;
@@ -111,12 +111,8 @@ impl Args {
         let out = &self.output.output;
         let report = with_progress(|progress| export(kind, &source, out, options, progress))
             .map_err(|error| with_way_on(error, out))?;
-        if self.json {
-            let made = Exported::new(out, &report.manifest);
-            print_json(&made)?;
-        } else {
-            print_summary(summary(out, &report))?;
-        }
+        let made = Exported::new(out, &report.manifest);
+        print_made(self.json, &made, || summary(out, &report))?;
         say_of_export(&report);
         say_of_source(kind, &source);
         let is_limited = self.strict && !report.manifest.losses.limits.is_empty();

@@ -108,20 +108,11 @@ fn describe_counts(manifest: &Manifest, row: &mut impl FnMut(&str, &str)) {
     }
     let totals = &manifest.totals;
     row("holds", &counted(totals.metric_points, "metric points"));
-    row(
-        "holds",
-        &format!(
-            "{}, {}",
-            counted(totals.artifact_files, "artifacts"),
-            bytes(totals.artifact_bytes)
-        ),
-    );
-    row(
-        "holds",
-        &format!(
-            "{}, {}",
-            counted(totals.blobs, "distinct blobs"),
-            bytes(totals.blob_bytes)
-        ),
-    );
+    for (count, nouns, size_bytes) in [
+        (totals.artifact_files, "artifacts", totals.artifact_bytes),
+        (totals.blobs, "distinct blobs", totals.blob_bytes),
+    ] {
+        let words = format!("{}, {}", counted(count, nouns), bytes(size_bytes));
+        row("holds", &words);
+    }
 }

@@ -11,7 +11,7 @@ use super::{
     print_summary, refuse_input, shown, with_progress,
 };
 use crate::archive::verify::{VerifyOptions, verify};
-use crate::archive::{Archive, ArchiveError, TemporaryFolder, WriterOptions, parent_of, remote};
+use crate::archive::{Archive, ArchiveError, WriterOptions, remote};
 use crate::flow::compare::{StoreComparison, StoreOptions, compare_store};
 use crate::flow::export::detect::{self, SourceKind};
 use crate::flow::export::export;
@@ -120,7 +120,7 @@ impl Args {
             return Err(crate::flow::restore::RestoreError::from(ArchiveError::OutputExists { path }).into());
         }
         clear_leftovers(target.output());
-        let scratch = self.scratch(&target)?;
+        let scratch = target.scratch(self.dry_run)?;
         let path = match &self.archive {
             Some(archive) => archive.clone(),
             None => scratch.path().join("archive"),
@@ -139,16 +139,6 @@ impl Args {
             _ if exported.failures > 0 || is_refused => Exit::Incomplete,
             _ => Exit::Done,
         })
-    }
-
-    /// Where the archive is that nobody keeps: beside what is made, so that it can share bytes with it.
-    fn scratch(&self, target: &Target) -> Result<TemporaryFolder> {
-        let parent = match self.dry_run || remote::is_remote(target.output()) {
-            true => std::env::temp_dir(),
-            false => parent_of(target.output()),
-        };
-        std::fs::create_dir_all(&parent).map_err(ArchiveError::io("create directory", &parent))?;
-        Ok(TemporaryFolder::create_in(&parent)?)
     }
 
     fn export(&self, kind: SourceKind, out: &Path) -> Result<ExportReport> {

@@ -62,7 +62,7 @@ use humanize::{bytes, counted, counted_artifacts, counted_kind, counted_kinds, g
 use last_lines::say_silent;
 use output_args::{OutputArgs, output_path, possibly_remote, refuse_input};
 use progress::{Progress, with_progress};
-use results::{print_json, print_json_text, print_result, print_summary};
+use results::{print_json, print_json_text, print_made, print_result, print_summary};
 use screen::{Screen, note, say};
 use signals::{clear_leftovers, making, remove_on_signal};
 use std::ffi::OsString;
@@ -109,34 +109,51 @@ fn version() -> String {
     format!("{} ({features})", env!("CARGO_PKG_VERSION"))
 }
 
-#[derive(Debug, Subcommand)]
-enum Command {
-    Export(Box<export::Args>),
-    Plan(Box<plan::Args>),
-    Import(Box<import::Args>),
-    Info(info::Args),
-    Map(map::Args),
-    Ls(Box<ls::Args>),
-    Show(show::Args),
-    Compare(compare::Args),
-    Lineage(lineage::Args),
-    Report(report::Args),
-    Cat(cat::Args),
-    Extract(extract::Args),
-    Restore(Box<restore::Args>),
-    Migrate(Box<migrate::Args>),
-    Serve(serve::Args),
-    Snapshot(snapshot::Args),
-    Diff(diff::Args),
-    Transform(Box<transform::Args>),
-    Merge(merge::Args),
-    Split(split::Args),
-    Convert(convert::Args),
-    Verify(verify::Args),
-    Scan(scan::Args),
-    Completions(completions::Args),
+/// Makes the enum of all commands, and what runs one.
+macro_rules! commands {
+    ($($(#[$meta:meta])* $name:ident($args:ty);)*) => {
+        #[derive(Debug, Subcommand)]
+        enum Command {
+            $($(#[$meta])* $name($args),)*
+        }
+
+        impl Command {
+            fn run(self) -> Result {
+                match self {
+                    $(Command::$name(args) => args.run(),)*
+                }
+            }
+        }
+    };
+}
+
+commands! {
+    Export(Box<export::Args>);
+    Plan(Box<plan::Args>);
+    Import(Box<import::Args>);
+    Info(info::Args);
+    Map(map::Args);
+    Ls(Box<ls::Args>);
+    Show(show::Args);
+    Compare(compare::Args);
+    Lineage(lineage::Args);
+    Report(report::Args);
+    Cat(cat::Args);
+    Extract(extract::Args);
+    Restore(Box<restore::Args>);
+    Migrate(Box<migrate::Args>);
+    Serve(serve::Args);
+    Snapshot(snapshot::Args);
+    Diff(diff::Args);
+    Transform(Box<transform::Args>);
+    Merge(merge::Args);
+    Split(split::Args);
+    Convert(convert::Args);
+    Verify(verify::Args);
+    Scan(scan::Args);
+    Completions(completions::Args);
     #[command(hide = true)]
-    Manual(completions::ManualArgs),
+    Manual(completions::ManualArgs);
 }
 
 /// Prints help, the version, or what is wrong with the arguments.
@@ -176,34 +193,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     screen::set_quiet(cli.quiet);
-    let done = match cli.command {
-        Command::Export(args) => args.run(),
-        Command::Plan(args) => args.run(),
-        Command::Import(args) => args.run(),
-        Command::Info(args) => args.run(),
-        Command::Map(args) => args.run(),
-        Command::Ls(args) => args.run(),
-        Command::Show(args) => args.run(),
-        Command::Compare(args) => args.run(),
-        Command::Lineage(args) => args.run(),
-        Command::Report(args) => args.run(),
-        Command::Cat(args) => args.run(),
-        Command::Extract(args) => args.run(),
-        Command::Restore(args) => args.run(),
-        Command::Migrate(args) => args.run(),
-        Command::Serve(args) => args.run(),
-        Command::Snapshot(args) => args.run(),
-        Command::Diff(args) => args.run(),
-        Command::Transform(args) => args.run(),
-        Command::Merge(args) => args.run(),
-        Command::Split(args) => args.run(),
-        Command::Convert(args) => args.run(),
-        Command::Verify(args) => args.run(),
-        Command::Scan(args) => args.run(),
-        Command::Completions(args) => args.run(),
-        Command::Manual(args) => args.run(),
-    };
-    match done {
+    match cli.command.run() {
         Ok(exit) => exit.into(),
         Err(error) => error::report(&error, cli.json).into(),
     }

@@ -1,7 +1,7 @@
 //! `mlark plan`.
 
 use super::source_args::{ChoiceArgs, ReadArgs};
-use super::{CliError, Exit, Result, counted, output_path, print_json, print_summary, shown, with_progress};
+use super::{CliError, Exit, Result, counted, output_path, print_made, shown, with_progress};
 use crate::archive::ArchiveError;
 use crate::cli::server_args::tracking_uri;
 use crate::cli::shard_args::shards;
@@ -118,11 +118,7 @@ impl Args {
         let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io_error)?;
         file.write_all(plan.to_text().as_bytes()).map_err(io_error)?;
         file.persist(out).map_err(|error| io_error(error.error))?;
-        if self.json {
-            print_json(&Planned::new(out, &plan))?;
-        } else {
-            print_summary(summary(out, &plan))?;
-        }
+        print_made(self.json, &Planned::new(out, &plan), || summary(out, &plan))?;
         Ok(Exit::Done)
     }
 }

@@ -1,8 +1,7 @@
 //! `mlark report`.
 
 use super::{
-    CliError, Exit, Result, bytes, grouped, making, output_path, print_json, print_summary, refuse_input,
-    say_silent, shown,
+    CliError, Exit, Result, bytes, grouped, making, output_path, print_made, refuse_input, say_silent, shown,
 };
 use crate::archive::Archive;
 use crate::cli::choice_args::NameArgs;
@@ -56,12 +55,8 @@ impl Args {
             html(&archive, &self.output, &options, progress)
         })?;
         say_silent(&report.silent);
-        if self.json {
-            print_json(&report)?;
-        } else {
-            let made = format!("{}: {}\n", shown(&self.output), bytes(report.size_bytes));
-            print_summary(made + &left_out(&report))?;
-        }
+        let made = format!("{}: {}\n", shown(&self.output), bytes(report.size_bytes));
+        print_made(self.json, &report, || made + &left_out(&report))?;
         Ok(Exit::Done)
     }
 }

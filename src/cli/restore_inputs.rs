@@ -4,9 +4,7 @@ use super::choice_args::run_filter;
 use super::merge_args::{MergeArgs, say_of_merge};
 use super::restoring::Target;
 use super::{CliError, Result, merge, refuse_input, select_edits};
-use crate::archive::{
-    Archive, ArchiveError, ContainerKind, TemporaryFolder, WriterOptions, parent_of, remote,
-};
+use crate::archive::{Archive, ContainerKind, TemporaryFolder, WriterOptions};
 use crate::flow::transform::select::Select;
 use crate::flow::transform::{Edit, Recipe, TransformOptions, apply};
 use clap::builder::NonEmptyStringValueParser;
@@ -92,12 +90,7 @@ impl Inputs {
                 _folder: None,
             });
         }
-        let parent = match is_looked_at || remote::is_remote(target.output()) {
-            true => std::env::temp_dir(),
-            false => parent_of(target.output()),
-        };
-        std::fs::create_dir_all(&parent).map_err(ArchiveError::io("create directory", &parent))?;
-        let folder = TemporaryFolder::create_in(&parent)?;
+        let folder = target.scratch(is_looked_at)?;
         let merged = merged(inputs, merge, &folder.path().join("merged"))?;
         let archive = match &choice {
             Some(edit) => chosen(&merged, edit, &folder.path().join("chosen"))?,

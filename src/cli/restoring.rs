@@ -4,7 +4,7 @@ use super::{
     CliError, Exit, Progress, Result, clear_leftovers, counted, counted_artifacts, counted_kind, grouped,
     remove_on_signal, shown,
 };
-use crate::archive::{Archive, ArchiveError};
+use crate::archive::{Archive, ArchiveError, TemporaryFolder, parent_of, remote};
 use crate::flow::restore::{
     DATABASE, EditCount, FillOptions, RestoreError, RestoreOptions, RestoreReport, WriteError, artifacts_of,
     destination, fill, plan, restore,
@@ -109,6 +109,16 @@ impl Target {
             Target::Folder(folder) => folder,
             Target::Database { artifacts, .. } => artifacts,
         }
+    }
+
+    /// A folder for an archive that nobody keeps: beside what is made, so that it can share bytes with it.
+    pub(super) fn scratch(&self, is_looked_at: bool) -> Result<TemporaryFolder> {
+        let parent = match is_looked_at || remote::is_remote(self.output()) {
+            true => std::env::temp_dir(),
+            false => parent_of(self.output()),
+        };
+        std::fs::create_dir_all(&parent).map_err(ArchiveError::io("create directory", &parent))?;
+        Ok(TemporaryFolder::create_in(&parent)?)
     }
 
     pub(super) fn place(&self) -> Result<Place> {

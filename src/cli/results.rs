@@ -32,6 +32,14 @@ pub(super) fn print_json_text(text: impl Display) -> Result<()> {
     print(Screen::stdout(true), text)
 }
 
+/// Prints what was made: as JSON, or in words, which `--quiet` leaves out.
+pub(super) fn print_made(json: bool, made: &impl Serialize, words: impl FnOnce() -> String) -> Result<()> {
+    match json {
+        true => print_json(made),
+        false => print_summary(words()),
+    }
+}
+
 fn print<W: Write>(mut screen: Screen<W>, text: impl Display) -> Result<()> {
     match write!(screen, "{text}").and_then(|()| screen.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),

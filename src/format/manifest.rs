@@ -300,8 +300,12 @@ impl Manifest {
 
     /// All files of lines, the one of origins last.
     pub(crate) fn all_files(&self) -> impl Iterator<Item = &FileDescriptor> {
-        let origins = self.origins.iter().filter_map(|origins| origins.file.as_ref());
-        self.files.iter().chain(origins)
+        self.files.iter().chain(self.origins_file())
+    }
+
+    /// The file that says where objects come from.
+    pub(crate) fn origins_file(&self) -> Option<&FileDescriptor> {
+        self.origins.as_ref()?.file.as_ref()
     }
 
     /// What is said of a file of lines, the one of origins among them.

@@ -53,9 +53,7 @@ fn check_list(check: &mut Check<'_>, list: &ArtifactList, last: Option<&Last>, p
             check.error(Code::Order, place, "its kind of owner is out of order");
         }
         let kind = Kind::from(list.owner_kind);
-        check
-            .references
-            .follow(Id::new(kind, &list.owner_id), Kind::Artifacts, place);
+        check.follow(Id::new(kind, &list.owner_id), Kind::Artifacts, place);
     }
     let before = same.map(|last| last.path.as_str());
     let paths = before

@@ -80,6 +80,21 @@ impl<'t> Check<'t> {
         self.findings.error(code, place, message);
     }
 
+    /// An object stands at a place, to which others may refer.
+    pub(super) fn define(&mut self, id: Id<'_>, place: Place) {
+        self.references.define(id, place);
+    }
+
+    /// A line refers to an object.
+    pub(super) fn refer(&mut self, id: Id<'_>, need: Need, place: Place) {
+        self.references.refer(id, need, place);
+    }
+
+    /// A line belongs to an object, in whose order such lines stand.
+    pub(super) fn follow(&mut self, id: Id<'_>, lines: Kind, place: Place) {
+        self.references.follow(id, lines, place);
+    }
+
     /// What the manifest says of a file.
     pub(super) fn descriptor(&self, path: &ArchivePath) -> Option<&'t FileDescriptor> {
         self.manifest?.descriptor(path)
@@ -211,8 +226,7 @@ impl<'t> Check<'t> {
         }
         if let Some(Needed { kind, key, id }) = object.needed() {
             let text = id.as_str();
-            self.references
-                .refer(Id { kind, key, text }, Need::Required, place);
+            self.refer(Id { kind, key, text }, Need::Required, place);
         }
     }
 

@@ -99,35 +99,29 @@ fn text_of<'m>(map: &'m TextMap, key: &str) -> Option<&'m str> {
 
 fn to_run(check: &mut Check<'_>, run_id: Option<&str>, place: Place) {
     if let Some(run_id) = run_id.filter(|id| !id.is_empty()) {
-        check
-            .references
-            .refer(Id::new(Kind::Runs, run_id), Need::Tolerated, place);
+        check.refer(Id::new(Kind::Runs, run_id), Need::Tolerated, place);
     }
 }
 
 fn to_model(check: &mut Check<'_>, model_id: Option<&str>, place: Place) {
     if let Some(model_id) = model_id.filter(|id| !id.is_empty()) {
-        check
-            .references
-            .refer(Id::new(Kind::LoggedModels, model_id), Need::Tolerated, place);
+        check.refer(Id::new(Kind::LoggedModels, model_id), Need::Tolerated, place);
     }
 }
 
 fn experiment(check: &mut Check<'_>, object: &Experiment, place: Place) {
-    check
-        .references
-        .define(Id::new(Kind::Experiments, &object.experiment_id), place);
+    check.define(Id::new(Kind::Experiments, &object.experiment_id), place);
 }
 
 fn run(check: &mut Check<'_>, object: &Run, place: Place) {
     let info = &object.info;
-    check.references.define(Id::new(Kind::Runs, &info.run_id), place);
+    check.define(Id::new(Kind::Runs, &info.run_id), place);
     to_run(check, text_of(&object.tags, PARENT_TAG), place);
     let (inputs, outputs) = (&object.inputs, &object.outputs.model_outputs);
     for input in &inputs.dataset_inputs {
         let id = dataset_id(&info.experiment_id, &input.name, &input.digest);
         let text = format!("{} {}", input.name, input.digest);
-        check.references.refer(
+        check.refer(
             Id {
                 kind: Kind::Datasets,
                 key: id,
@@ -149,7 +143,7 @@ fn dataset_id(experiment_id: &str, name: &str, digest: &str) -> SortKey {
 
 fn dataset(check: &mut Check<'_>, object: &Dataset, place: Place) {
     let key = dataset_id(&object.experiment_id, &object.name, &object.digest);
-    check.references.define(
+    check.define(
         Id {
             kind: Kind::Datasets,
             key,
@@ -160,15 +154,13 @@ fn dataset(check: &mut Check<'_>, object: &Dataset, place: Place) {
 }
 
 fn logged_model(check: &mut Check<'_>, object: &LoggedModel, place: Place) {
-    check
-        .references
-        .define(Id::new(Kind::LoggedModels, &object.model_id), place);
+    check.define(Id::new(Kind::LoggedModels, &object.model_id), place);
     to_run(check, object.source_run_id.as_deref(), place);
 }
 
 fn registered_model(check: &mut Check<'_>, object: &RegisteredModel, place: Place) {
     let key = order::registered_model(object.workspace.as_deref(), &object.name);
-    check.references.define(
+    check.define(
         Id {
             kind: Kind::RegisteredModels,
             key,
@@ -178,24 +170,18 @@ fn registered_model(check: &mut Check<'_>, object: &RegisteredModel, place: Plac
     );
     for version in object.aliases.values() {
         let text = format!("{}/{version}", object.name);
-        check
-            .references
-            .refer(Id::new(Kind::ModelVersions, &text), Need::Tolerated, place);
+        check.refer(Id::new(Kind::ModelVersions, &text), Need::Tolerated, place);
     }
 }
 
 fn model_version(check: &mut Check<'_>, object: &ModelVersion, place: Place) {
-    check
-        .references
-        .define(Id::new(Kind::ModelVersions, &object.id()), place);
+    check.define(Id::new(Kind::ModelVersions, &object.id()), place);
     to_run(check, object.run_id.as_deref(), place);
     to_model(check, object.model_id.as_deref(), place);
 }
 
 fn trace(check: &mut Check<'_>, object: &Trace, place: Place) {
-    check
-        .references
-        .define(Id::new(Kind::Traces, &object.trace_id), place);
+    check.define(Id::new(Kind::Traces, &object.trace_id), place);
     to_run(check, text_of(&object.trace_metadata, SOURCE_RUN), place);
     for run_id in &object.linked_runs {
         to_run(check, Some(run_id), place);
@@ -221,9 +207,7 @@ fn spans(check: &mut Check<'_>) {
                     check.findings.error(Code::Order, place, message);
                 }
             }
-            _ => check
-                .references
-                .follow(Id::new(Kind::Traces, &span.trace_id), Kind::Spans, place),
+            _ => check.follow(Id::new(Kind::Traces, &span.trace_id), Kind::Spans, place),
         }
         check.object(&span, place);
         last = Some((span.trace_id, key));
@@ -231,12 +215,8 @@ fn spans(check: &mut Check<'_>) {
 }
 
 fn evaluation_dataset(check: &mut Check<'_>, object: &EvaluationDataset, place: Place) {
-    check
-        .references
-        .define(Id::new(Kind::EvaluationDatasets, &object.dataset_id), place);
+    check.define(Id::new(Kind::EvaluationDatasets, &object.dataset_id), place);
     for experiment_id in &object.experiment_ids {
-        check
-            .references
-            .refer(Id::new(Kind::Experiments, experiment_id), Need::Tolerated, place);
+        check.refer(Id::new(Kind::Experiments, experiment_id), Need::Tolerated, place);
     }
 }

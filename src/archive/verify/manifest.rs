@@ -152,8 +152,7 @@ fn check_files(manifest: &Manifest, findings: &mut Findings) {
             findings.error(Code::Order, MANIFEST, message);
         }
     }
-    let origins = manifest.all_files().skip(manifest.files.len());
-    for file in origins.filter(|file| !file.path.is_origins()) {
+    if let Some(file) = manifest.origins_file().filter(|file| !file.path.is_origins()) {
         findings.error(Code::UnknownFile, &file.path, UNKNOWN_FILE);
     }
     for file in manifest.all_files() {

@@ -124,9 +124,7 @@ impl<'t, S: Slice + Serialize> MetricSlices<'t, S> {
             .as_ref()
             .filter(|series| series.owner == slice.owner())
         else {
-            check
-                .references
-                .follow(Id::new(S::OWNER_KIND, slice.owner()), S::KIND, place);
+            check.follow(Id::new(S::OWNER_KIND, slice.owner()), S::KIND, place);
             return;
         };
         if series.key.as_str() > slice.key() {

@@ -60,9 +60,8 @@ impl ArchiveWriter {
     /// # Errors
     /// As [`ArchiveWriter::adopt_file`].
     pub fn adopt_origins(&mut self, archive: &Archive) -> Result<()> {
-        let origins = archive.manifest().origins.iter();
-        let mut files = origins.filter_map(|origins| origins.file.as_ref());
-        files.try_for_each(|file| self.output.adopt_file(archive, file))
+        let file = archive.manifest().origins_file();
+        file.map_or(Ok(()), |file| self.output.adopt_file(archive, file))
     }
 
     /// Takes over the counts of what objects alone do not tell, and of losses.

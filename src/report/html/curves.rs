@@ -6,7 +6,7 @@
 use super::sample::{Dot, SeriesCounts, Thinner, thin};
 use super::spool::Spool;
 use super::text::{inert, integer, name};
-use crate::archive::walk::{Cursor, OwnerCursor, text};
+use crate::archive::walk::{Cursor, OwnerCursor, OwnerHead, text};
 use crate::archive::{Archive, Result};
 use crate::format::Kind;
 use crate::model::{Double, MetricSlice};
@@ -23,6 +23,7 @@ const MOST_CURVES: usize = 300;
 const DOT_BYTES: u64 = 18;
 
 /// A run that has curves: its row, and when it began.
+#[derive(Default)]
 pub(super) struct Drawn {
     pub(super) row: u32,
     pub(super) time: Option<i64>,
@@ -59,32 +60,54 @@ pub(super) fn curves(
         points: 0,
         dots: 0,
     };
-    let mut owners = OwnerCursor::new(archive, Kind::Runs)?;
-    let mut open: Option<OpenRun> = None;
-    let mut cursor = Cursor::new(archive, Kind::Metrics)?;
-    while cursor.line().is_some() {
-        let head = cursor.head(Kind::Metrics)?;
-        let id = text(&head.run_id);
-        if open.as_ref().is_none_or(|run| run.id != id) {
-            curves.take(open.take())?;
-            let owner = owners.owner(id, &cursor)?;
-            let time = owner.head.start_time.as_i64();
-            open = Some(OpenRun::new(id, row_of(owner.number), time));
-        }
-        if let Some(run) = open.as_mut().filter(|run| run.row.is_some()) {
-            run.take(&cursor.parse()?, most);
-        }
-        cursor.advance()?;
-    }
-    curves.take(open)?;
+    let begin = |owner: &OwnerHead| {
+        let (row, time) = (row_of(owner.number)?, owner.head.start_time.as_i64());
+        Some(OpenRun {
+            drawn: Drawn { row, time },
+            ..OpenRun::default()
+        })
+    };
+    let add = |run: &mut OpenRun, cursor: &Cursor<'_>| {
+        run.take(&cursor.parse()?, most);
+        Ok(())
+    };
+    each_owner(archive, [Kind::Runs, Kind::Metrics], begin, add, |run| {
+        curves.take(run)
+    })?;
     Ok(curves)
 }
 
+/// Reads lines owner by owner: `begin` makes what those of an owner are added to, none where the page does not have it.
+pub(super) fn each_owner<O>(
+    archive: &Archive,
+    [owners, lines]: [Kind; 2],
+    begin: impl Fn(&OwnerHead) -> Option<O>,
+    mut add: impl FnMut(&mut O, &Cursor<'_>) -> Result<()>,
+    mut end: impl FnMut(O) -> Result<()>,
+) -> Result<()> {
+    let mut owners = OwnerCursor::new(archive, owners)?;
+    let (mut id, mut open) = (None, None);
+    let mut cursor = Cursor::new(archive, lines)?;
+    while cursor.line().is_some() {
+        let head = cursor.head(lines)?;
+        let of = text(head.owner(lines));
+        if id.as_deref() != Some(of) {
+            open.take().map_or(Ok(()), &mut end)?;
+            open = begin(owners.owner(of, &cursor)?);
+            id = Some(of.to_owned());
+        }
+        if let Some(open) = &mut open {
+            add(open, &cursor)?;
+        }
+        cursor.advance()?;
+    }
+    open.map_or(Ok(()), end)
+}
+
 /// The run whose metrics are being read.
+#[derive(Default)]
 struct OpenRun {
-    id: String,
-    row: Option<u32>,
-    time: Option<i64>,
+    drawn: Drawn,
     curves: Vec<Value>,
     open: Option<(String, Thinner)>,
     left_out: u64,
@@ -93,19 +116,6 @@ struct OpenRun {
 }
 
 impl OpenRun {
-    fn new(id: &str, row: Option<u32>, time: Option<i64>) -> Self {
-        OpenRun {
-            id: id.to_owned(),
-            row,
-            time,
-            curves: Vec::new(),
-            open: None,
-            left_out: 0,
-            points: 0,
-            dots: 0,
-        }
-    }
-
     fn take(&mut self, slice: &MetricSlice, most: usize) {
         if self.open.as_ref().is_none_or(|(key, _)| *key != slice.key) {
             self.close();
@@ -132,17 +142,17 @@ impl OpenRun {
 }
 
 impl Curves {
-    fn take(&mut self, run: Option<OpenRun>) -> Result<()> {
-        let Some(mut run) = run else { return Ok(()) };
+    fn take(&mut self, mut run: OpenRun) -> Result<()> {
         run.close();
-        let (Some(row), false) = (run.row, run.curves.is_empty()) else {
+        if run.curves.is_empty() {
             return Ok(());
-        };
+        }
         self.left_out += run.left_out;
         self.points += run.points;
         self.dots += run.dots;
-        self.runs.push(Drawn { row, time: run.time });
-        self.spool.push(run.time, &inert(&run.curves))
+        self.spool.push(run.drawn.time, &inert(&run.curves))?;
+        self.runs.push(run.drawn);
+        Ok(())
     }
 
     /// The same curves with fewer points, so that all have room, or nearly all.

@@ -1,11 +1,11 @@
 //! Metrics of logged models, and records of evaluation datasets.
 
 use super::Filler;
-use super::curves::Drawn;
+use super::curves::{Drawn, each_owner};
 use super::objects::{Collected, Maker};
 use super::spool::Spool;
 use super::text::{Row, inert, integer, name};
-use crate::archive::walk::{Cursor, OwnerCursor, text};
+use crate::archive::walk::{Cursor, OwnerHead};
 use crate::archive::{Archive, Result};
 use crate::format::Kind;
 use crate::model::{DatasetRecord, LatestMetric, ModelMetricSlice};
@@ -20,8 +20,8 @@ const MOST_METRICS: usize = 500;
 /// What was measured: the metric, and on which dataset in which run.
 type Series = (String, Option<String>, Option<String>);
 
-/// The logged model whose metrics are being read; drawn where the page has it.
-type OpenModel = (String, Option<Drawn>, BTreeMap<Series, Points>);
+/// The logged model whose metrics are being read.
+type OpenModel = (Drawn, BTreeMap<Series, Points>);
 
 /// The points of a series.
 struct Points {
@@ -42,10 +42,7 @@ pub(super) struct ModelMetrics {
 }
 
 impl ModelMetrics {
-    fn take(&mut self, model: Option<OpenModel>) -> Result<()> {
-        let Some((_, Some(drawn), series)) = model else {
-            return Ok(());
-        };
+    fn take(&mut self, (drawn, series): OpenModel) -> Result<()> {
         self.left_out += series.len().saturating_sub(MOST_METRICS) as u64;
         let rows = series.iter().take(MOST_METRICS).map(row);
         self.spool
@@ -91,25 +88,18 @@ pub(super) fn model_metrics(
         models: Vec::new(),
         left_out: 0,
     };
-    let mut owners = OwnerCursor::new(archive, Kind::LoggedModels)?;
-    let mut open: Option<OpenModel> = None;
-    let mut cursor = Cursor::new(archive, Kind::ModelMetrics)?;
-    while cursor.line().is_some() {
-        let head = cursor.head(Kind::ModelMetrics)?;
-        let id = text(&head.model_id);
-        if open.as_ref().is_none_or(|(open, ..)| open != id) {
-            metrics.take(open.take())?;
-            let owner = owners.owner(id, &cursor)?;
-            let time = owner.head.creation_timestamp_ms.as_i64();
-            let drawn = row_of(owner.number).map(|row| Drawn { row, time });
-            open = Some((id.to_owned(), drawn, BTreeMap::new()));
-        }
-        if let Some((_, Some(_), series)) = &mut open {
-            add(series, &cursor.parse()?, &mut metrics.left_out);
-        }
-        cursor.advance()?;
-    }
-    metrics.take(open)?;
+    let begin = |owner: &OwnerHead| {
+        let (row, time) = (row_of(owner.number)?, owner.head.creation_timestamp_ms.as_i64());
+        Some((Drawn { row, time }, BTreeMap::new()))
+    };
+    let mut left_out = 0;
+    let add = |(_, series): &mut OpenModel, cursor: &Cursor<'_>| {
+        add(series, &cursor.parse()?, &mut left_out);
+        Ok(())
+    };
+    let kinds = [Kind::LoggedModels, Kind::ModelMetrics];
+    each_owner(archive, kinds, begin, add, |model| metrics.take(model))?;
+    metrics.left_out += left_out;
     Ok(metrics)
 }
 
@@ -157,9 +147,7 @@ impl<W: Write> Filler<'_, W> {
         let metrics = model_metrics(self.maker.archive, self.maker.scratch, &row_of)?;
         let element = |number: usize| format!("m{}", metrics.models[number].row);
         self.blocks("logged models with metrics", metrics.spool, room, &element)?;
-        if metrics.left_out > 0 {
-            self.share("further metrics of logged models", 0, metrics.left_out);
-        }
+        self.share("further metrics of logged models", 0, metrics.left_out);
         Ok(())
     }
 }

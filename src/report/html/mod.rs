@@ -225,6 +225,7 @@ impl<W: Write> Filler<'_, W> {
         self.max_bytes.saturating_sub(used) / 100 * hundredths
     }
 
+    /// Says what is on the page of something of which there is any.
     fn share(&mut self, what: &str, shown: u64, of: u64) {
         if of > 0 {
             self.shares.push(PageShare {
@@ -321,13 +322,8 @@ impl<W: Write> Filler<'_, W> {
         let element = |number: usize| format!("c{}", curves.runs[number].row);
         self.blocks("curves of runs", curves.spool, room, &element)?;
         self.share("points of curves", curves.dots, curves.points);
-        if curves.left_out > 0 {
-            self.share(
-                "further curves of runs with very many metrics",
-                0,
-                curves.left_out,
-            );
-        }
+        let what = "further curves of runs with very many metrics";
+        self.share(what, 0, curves.left_out);
         Ok(())
     }
 
@@ -338,9 +334,7 @@ impl<W: Write> Filler<'_, W> {
         let spans = traces::spans(archive, scratch, &mut self.maker.texts, &row_of)?;
         let element = |number: usize| format!("s{}", spans.rows[number]);
         self.blocks("spans of traces", spans.spool, room, &element)?;
-        if spans.left_out > 0 {
-            self.share("further spans of very long traces", 0, spans.left_out);
-        }
+        self.share("further spans of very long traces", 0, spans.left_out);
         Ok(())
     }
 
@@ -362,9 +356,7 @@ impl<W: Write> Filler<'_, W> {
             files::element(kind, row)
         })?;
         let left_out = files.left_out;
-        if left_out > 0 {
-            self.share("further artifacts of owners with very many", 0, left_out);
-        }
+        self.share("further artifacts of owners with very many", 0, left_out);
         let room = self.room(100);
         let page = &mut self.page;
         let previews = files::previews(archive, files, room, scratch, &mut |id, block| {

@@ -4,10 +4,11 @@
 //! assessments, `lr` and `lp` further runs and prompts. The spans of a trace are `[[span …], how many there are]`; a span has `i`, `p`
 //! parent, `n`, `k` kind, `a` and `e` nanoseconds since the first span began, `st` and `ms` status, `in` and `out`, `at` attributes, `ev` events.
 
+use super::curves::{Drawn, each_owner};
 use super::objects::{Collected, Maker};
 use super::spool::Spool;
 use super::text::{Row, Texts, name};
-use crate::archive::walk::{Cursor, OwnerCursor, text};
+use crate::archive::walk::{Cursor, OwnerHead};
 use crate::archive::{Archive, Result};
 use crate::format::Kind;
 use crate::model::{Assessment, Span, Trace};
@@ -102,39 +103,27 @@ pub(super) fn spans(
         rows: Vec::new(),
         left_out: 0,
     };
-    let mut owners = OwnerCursor::new(archive, Kind::Traces)?;
-    let mut open: Option<OpenTrace> = None;
-    let mut cursor = Cursor::new(archive, Kind::Spans)?;
-    while cursor.line().is_some() {
-        let head = cursor.head(Kind::Spans)?;
-        let id = text(&head.trace_id);
-        if open.as_ref().is_none_or(|trace| trace.id != id) {
-            spans.take(open.take())?;
-            let owner = owners.owner(id, &cursor)?;
-            open = Some(OpenTrace {
-                id: id.to_owned(),
-                row: row_of(owner.number),
-                time: owner.head.request_time.as_i64(),
-                start: None,
-                spans: Vec::new(),
-                shown: 0,
-                count: 0,
-            });
-        }
-        if let Some(trace) = open.as_mut().filter(|trace| trace.row.is_some()) {
-            trace.take(&cursor.parse().or_else(|_| cursor.object())?, texts);
-        }
-        cursor.advance()?;
-    }
-    spans.take(open)?;
+    let begin = |owner: &OwnerHead| {
+        let (row, time) = (row_of(owner.number)?, owner.head.request_time.as_i64());
+        Some(OpenTrace {
+            drawn: Drawn { row, time },
+            ..OpenTrace::default()
+        })
+    };
+    let add = |trace: &mut OpenTrace, cursor: &Cursor<'_>| {
+        trace.take(&cursor.parse().or_else(|_| cursor.object())?, texts);
+        Ok(())
+    };
+    each_owner(archive, [Kind::Traces, Kind::Spans], begin, add, |trace| {
+        spans.take(trace)
+    })?;
     Ok(spans)
 }
 
 /// The trace whose spans are being read.
+#[derive(Default)]
 struct OpenTrace {
-    id: String,
-    row: Option<u32>,
-    time: Option<i64>,
+    drawn: Drawn,
     /// When its first span began.
     start: Option<i64>,
     spans: Vec<u8>,
@@ -158,17 +147,14 @@ impl OpenTrace {
 }
 
 impl Spans {
-    fn take(&mut self, trace: Option<OpenTrace>) -> Result<()> {
-        let Some((trace, row)) = trace.and_then(|trace| trace.row.map(|row| (trace, row))) else {
-            return Ok(());
-        };
+    fn take(&mut self, trace: OpenTrace) -> Result<()> {
         let shown = trace.shown as u64;
         self.left_out += trace.count - shown;
-        self.rows.push(row);
+        self.rows.push(trace.drawn.row);
         let mut block = b"[[".to_vec();
         block.extend(trace.spans);
         block.extend(format!("],{}]", trace.count).bytes());
-        self.spool.push(trace.time, &block)
+        self.spool.push(trace.drawn.time, &block)
     }
 }
 
@@ -219,13 +205,8 @@ mod tests {
     #[test]
     fn spans_make_inert_json_and_say_how_many_there_are() {
         let mut trace = OpenTrace {
-            id: "t".to_owned(),
-            row: Some(3),
-            time: None,
-            start: None,
-            spans: Vec::new(),
-            shown: 0,
-            count: 0,
+            drawn: Drawn { row: 3, time: None },
+            ..OpenTrace::default()
         };
         let mut texts = Texts::default();
         for number in 0..MOST_SPANS + 5 {
@@ -242,7 +223,7 @@ mod tests {
             rows: Vec::new(),
             left_out: 0,
         };
-        spans.take(Some(trace)).unwrap();
+        spans.take(trace).unwrap();
         assert!(spans.left_out > 0 && spans.rows == [3]);
         spans
             .spool

@@ -14,7 +14,7 @@ use crate::format::{Kind, order};
 use crate::model::Text;
 use crate::report::text::shortened;
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -167,13 +167,13 @@ impl Events<'_> {
     }
 
     fn run_facets(&self, run: &LineFacts, job: &Value) -> Value {
-        let mut facets = Map::new();
+        let mut facets = json!({});
         if let Some(parent) = run.links.iter().find(|link| link.relation == Relation::ChildOf) {
             let parent = json!({
                 "run": {"runId": self.uuid(&parent.id)},
                 "job": {"namespace": job["namespace"], "name": job["name"]},
             });
-            facets.insert("parent".to_owned(), facet("1-2-0", "ParentRunFacet", parent));
+            facets["parent"] = facet("1-2-0", "ParentRunFacet", parent);
         }
         let tags: Vec<Value> = run
             .tags
@@ -186,22 +186,18 @@ impl Events<'_> {
             .map(|(key, value)| json!({"key": key, "value": value, "source": "MLflow"}))
             .collect();
         if !tags.is_empty() {
-            facets.insert(
-                "tags".to_owned(),
-                facet("1-0-0", "TagsRunFacet", json!({ "tags": tags })),
-            );
+            facets["tags"] = facet("1-0-0", "TagsRunFacet", json!({ "tags": tags }));
         }
         let chain = Chain::read(Kind::Runs, &run.tags, &mut Vec::new());
         if !chain.hops.is_empty() {
-            let hops = json!({
+            facets["mlark_hops"] = json!({
                 "_producer": producer(),
                 "_schemaURL": "urn:mlark:facet:hops:1",
                 "hops": chain.hops,
                 "folded": chain.folded,
             });
-            facets.insert("mlark_hops".to_owned(), hops);
         }
-        facets.into()
+        facets
     }
 
     fn inputs(&mut self, run: &LineFacts) -> Result<Vec<Value>> {
@@ -225,13 +221,7 @@ impl Events<'_> {
             .next()
             .and_then(|rest| rest.split_once('/'))
             .map_or(id, |(_, name)| name);
-        let version = facet(
-            "1-0-1",
-            "DatasetVersionDatasetFacet",
-            json!({ "datasetVersion": digest }),
-        );
-        let mut dataset =
-            json!({"namespace": self.namespace(), "name": name, "facets": {"version": version}});
+        let mut dataset = self.versioned(name, digest);
         let Some(body) = body else { return dataset };
         let source: Option<Value> = body
             .facts
@@ -247,13 +237,17 @@ impl Events<'_> {
                 dataset["name"] = path.into();
             }
             let kind = body.facts.get("source_type").cloned().unwrap_or_default();
-            dataset["facets"]["dataSource"] = facet(
-                "1-0-1",
-                "DatasourceDatasetFacet",
-                json!({"name": kind, "uri": uri}),
-            );
+            let source = json!({"name": kind, "uri": uri});
+            dataset["facets"]["dataSource"] = facet("1-0-1", "DatasourceDatasetFacet", source);
         }
         dataset
+    }
+
+    /// Something of a version in the namespace of the source.
+    fn versioned(&self, name: &str, version: &str) -> Value {
+        let version = json!({ "datasetVersion": version });
+        let version = facet("1-0-1", "DatasetVersionDatasetFacet", version);
+        json!({"namespace": self.namespace(), "name": name, "facets": {"version": version}})
     }
 
     fn model(&self, model_id: &str) -> Value {
@@ -268,13 +262,7 @@ impl Events<'_> {
         let models = made.map(|link| self.model(&link.id));
         let versions = self.versions.get(&run.id).into_iter().flatten().map(|id| {
             let (name, version) = id.rsplit_once('/').unwrap_or((id, ""));
-            let version = facet(
-                "1-0-1",
-                "DatasetVersionDatasetFacet",
-                json!({ "datasetVersion": version }),
-            );
-            let name = format!("models/{name}");
-            json!({"namespace": self.namespace(), "name": name, "facets": {"version": version}})
+            self.versioned(&format!("models/{name}"), version)
         });
         models.chain(versions).collect()
     }
@@ -291,13 +279,10 @@ fn facet(version: &str, name: &str, mut fields: Value) -> Value {
 }
 
 fn job_facets(run: &LineFacts) -> Value {
-    let mut facets = Map::new();
+    let mut facets = json!({});
     if let Some(user) = &run.user {
         let owners = json!({"owners": [{"name": user}]});
-        facets.insert(
-            "ownership".to_owned(),
-            facet("1-0-1", "OwnershipJobFacet", owners),
-        );
+        facets["ownership"] = facet("1-0-1", "OwnershipJobFacet", owners);
     }
     let fact = |name: &str| run.facts.get(name).filter(|text| !text.is_empty());
     if let Some(url) = fact("git_repository").filter(|url| split_uri(url).is_some()) {
@@ -311,12 +296,9 @@ fn job_facets(run: &LineFacts) -> Value {
                 code[key] = value.as_str().into();
             }
         }
-        facets.insert(
-            "sourceCodeLocation".to_owned(),
-            facet("1-1-0", "SourceCodeLocationJobFacet", code),
-        );
+        facets["sourceCodeLocation"] = facet("1-1-0", "SourceCodeLocationJobFacet", code);
     }
-    facets.into()
+    facets
 }
 
 /// `scheme://host` and the path of a URI.

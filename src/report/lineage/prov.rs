@@ -29,12 +29,9 @@ pub(crate) fn prov_json(lineage: &Lineage) -> Value {
         document.add("entity", &entity, value);
         for artifact in &file.artifacts {
             let owner = entity_of(&lineage.nodes[artifact.node]);
-            document.relate(
-                "wasDerivedFrom",
-                json!({
-                    "prov:generatedEntity": entity, "prov:usedEntity": owner, "mlark:path": artifact.path,
-                }),
-            );
+            let path = &artifact.path;
+            let value = json!({"prov:generatedEntity": entity, "prov:usedEntity": owner, "mlark:path": path});
+            document.relate("wasDerivedFrom", value);
         }
     }
     document.finish()
@@ -126,16 +123,11 @@ impl Document {
             }
         }
         self.add("activity", &execution, value);
-        self.relate(
-            "wasGeneratedBy",
-            json!({"prov:entity": run, "prov:activity": execution}),
-        );
+        let made = json!({"prov:entity": run, "prov:activity": execution});
+        self.relate("wasGeneratedBy", made);
         if let Some(user) = &node.user {
-            let agent = self.user(user);
-            self.relate(
-                "wasAssociatedWith",
-                json!({"prov:activity": execution, "prov:agent": agent}),
-            );
+            let by = json!({"prov:activity": execution, "prov:agent": self.user(user)});
+            self.relate("wasAssociatedWith", by);
         }
     }
 
@@ -200,52 +192,38 @@ impl Document {
             let agent = format!("mlark:tool/{}", name(&[tool]));
             let program = json!({"$": "prov:SoftwareAgent", "type": "prov:QUALIFIED_NAME"});
             self.add("agent", &agent, json!({"prov:type": program, "prov:label": tool}));
-            self.relate(
-                "wasAssociatedWith",
-                json!({"prov:activity": activity, "prov:agent": agent}),
-            );
+            let by = json!({"prov:activity": activity, "prov:agent": agent});
+            self.relate("wasAssociatedWith", by);
         }
-        self.relate(
-            "wasDerivedFrom",
-            json!({
-                "prov:generatedEntity": new, "prov:usedEntity": old, "prov:activity": activity,
-            }),
-        );
+        let derived = json!({"prov:generatedEntity": new, "prov:usedEntity": old, "prov:activity": activity});
+        self.relate("wasDerivedFrom", derived);
     }
 
     fn edge(&mut self, lineage: &Lineage, edge: &Edge) {
         let (from, to) = (&lineage.nodes[edge.from], &lineage.nodes[edge.to]);
-        let (new, old) = (entity_of(from), entity_of(to));
-        let of_run = to.kind == Kind::Runs;
-        let derived = json!({"prov:generatedEntity": new, "prov:usedEntity": old});
-        let (section, value) = match edge.relation {
-            Relation::MadeBy if of_run => (
-                "wasGeneratedBy",
-                json!({"prov:entity": new, "prov:activity": execution_of(to)}),
-            ),
-            Relation::Read if from.kind == Kind::Runs => (
-                "used",
-                json!({"prov:activity": execution_of(from), "prov:entity": old}),
-            ),
-            Relation::ChildOf => (
-                "wasInformedBy",
-                json!({"prov:informed": execution_of(from), "prov:informant": execution_of(to)}),
-            ),
-            Relation::VersionOf => (
-                "specializationOf",
-                json!({"prov:specificEntity": new, "prov:generalEntity": old}),
-            ),
-            Relation::In => ("hadMember", json!({"prov:collection": old, "prov:entity": new})),
-            Relation::LinkedTo => (
-                "wasInfluencedBy",
-                json!({"prov:influencee": new, "prov:influencer": old}),
-            ),
+        let (from_run, to_run) = (from.kind == Kind::Runs, to.kind == Kind::Runs);
+        // What a relation is between, as PROV names the two.
+        let (section, [new, old]) = match edge.relation {
+            Relation::MadeBy if to_run => ("wasGeneratedBy", ["entity", "activity"]),
+            Relation::Read if from_run => ("used", ["activity", "entity"]),
+            Relation::ChildOf => ("wasInformedBy", ["informed", "informant"]),
+            Relation::VersionOf => ("specializationOf", ["specificEntity", "generalEntity"]),
+            Relation::In => ("hadMember", ["entity", "collection"]),
+            Relation::LinkedTo => ("wasInfluencedBy", ["influencee", "influencer"]),
             Relation::CopyOf
             | Relation::MadeOf
             | Relation::CopiedFrom
             | Relation::MadeBy
-            | Relation::Read => ("wasDerivedFrom", derived),
+            | Relation::Read => ("wasDerivedFrom", ["generatedEntity", "usedEntity"]),
         };
+        let mut value = json!({});
+        for (key, node) in [(new, from), (old, to)] {
+            value[format!("prov:{key}")] = match key {
+                "activity" | "informed" | "informant" => execution_of(node),
+                _ => entity_of(node),
+            }
+            .into();
+        }
         self.relate(section, value);
     }
 

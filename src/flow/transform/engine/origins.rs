@@ -25,8 +25,7 @@ pub(in super::super) fn identity(kind: Kind, head: &Head) -> Identity {
 
 impl Renamed {
     pub(super) fn new(archive: &Archive) -> Result<Self> {
-        let origins = archive.manifest().origins.as_ref();
-        let file = origins.and_then(|origins| origins.file.as_ref());
+        let file = archive.manifest().origins_file();
         let by_old = file.map(|_| SpillIndexWriter::create()).transpose()?;
         Ok(Renamed { by_old })
     }
