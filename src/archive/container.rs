@@ -52,30 +52,37 @@ pub(crate) enum Container {
 impl Container {
     /// Opens a directory, or scans a zip.
     pub(crate) fn open(path: &Path) -> Result<Self> {
+        let opened = Container::open_with(path, &mut |bytes| scan(bytes, path).map(Some))?;
+        Ok(opened.expect("a zip without an index is an error"))
+    }
+
+    /// Opens a directory, or a zip with the index that `scan` makes of it; none where that is none.
+    pub(crate) fn open_with(
+        path: &Path,
+        scan: &mut dyn FnMut(ZipBytes<'_>) -> Result<Option<ZipIndex>>,
+    ) -> Result<Option<Self>> {
         if let Some(remote) = remote::open(path) {
-            return Container::of_remote(path, remote.map_err(ArchiveError::io("open", path))?);
+            let object = match remote.map_err(ArchiveError::io("open", path))? {
+                Remote::Folder(folder) => {
+                    return Ok(Some(Container::RemoteDirectory(ListedFolder::new(folder))));
+                }
+                Remote::Zip(object) => object,
+            };
+            let zip = RemoteZip::open(object).map_err(ArchiveError::io("read", path))?;
+            let index = scan((&zip).into())?;
+            return Ok(index.map(|index| Container::RemoteZip { zip, index }));
         }
         let metadata = fs::metadata(path).map_err(ArchiveError::io("open", path))?;
         if metadata.is_dir() {
-            return Ok(Container::Directory(path.to_owned()));
+            return Ok(Some(Container::Directory(path.to_owned())));
         }
         if !metadata.is_file() {
             let reason = "it is neither a directory nor a regular file";
             return Err(ArchiveError::not_an_archive(path, reason));
         }
         let file = open_input(path).map_err(ArchiveError::io("open", path))?;
-        let index = scan((&file).into(), path)?;
-        Ok(Container::Zip { file, index })
-    }
-
-    fn of_remote(path: &Path, remote: Remote) -> Result<Self> {
-        let object = match remote {
-            Remote::Folder(folder) => return Ok(Container::RemoteDirectory(ListedFolder::new(folder))),
-            Remote::Zip(object) => object,
-        };
-        let zip = RemoteZip::open(object).map_err(ArchiveError::io("read", path))?;
-        let index = scan((&zip).into(), path)?;
-        Ok(Container::RemoteZip { zip, index })
+        let index = scan((&file).into())?;
+        Ok(index.map(|index| Container::Zip { file, index }))
     }
 
     /// Directory or zip.

@@ -195,6 +195,14 @@ where
     pending.into_iter().try_for_each(|next| sink(next.wait()))
 }
 
+/// The number of threads that was asked for; 0 is the default.
+pub(crate) fn threads_or_default(asked: usize) -> usize {
+    match asked {
+        0 => default_threads(),
+        asked => asked,
+    }
+}
+
 /// The number of threads to use where none is asked for.
 pub(crate) fn default_threads() -> usize {
     thread::available_parallelism().map_or(1, usize::from).min(16)

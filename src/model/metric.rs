@@ -99,60 +99,87 @@ impl LatestMetric {
     }
 }
 
-/// A line of `objects/metrics-*.jsonl`: up to 5,000 points of one metric of one run.
-///
-/// The columns have equal length; a column of links stands only where a point has one, `null` elsewhere.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct MetricSlice {
-    /// Digest of the dataset each point was measured on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dataset_digests: Option<Vec<Option<String>>>,
-    /// Name of the dataset each point was measured on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dataset_names: Option<Vec<Option<String>>>,
-    /// Metric name.
-    pub key: String,
-    /// Logged model each point measures.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub model_ids: Option<Vec<Option<String>>>,
-    /// The run.
-    pub run_id: String,
-    /// Steps.
-    #[serde(deserialize_with = "roomy")]
-    pub steps: Vec<i64>,
-    /// Epoch milliseconds.
-    #[serde(deserialize_with = "roomy")]
-    pub timestamps: Vec<i64>,
-    /// Values.
-    #[serde(deserialize_with = "roomy")]
-    pub values: Vec<Double>,
+/// Defines a line of points of one metric: whose they are, and what else each may be linked to.
+macro_rules! slice {
+    ($(#[$about:meta])* $name:ident of $owner:ident linked by $ids:ident to $link:ident { $($fields:tt)* }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+        pub struct $name {
+            /// Digest of the dataset each point was measured on.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub dataset_digests: Option<Vec<Option<String>>>,
+            /// Name of the dataset each point was measured on.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub dataset_names: Option<Vec<Option<String>>>,
+            /// Metric name.
+            pub key: String,
+            $($fields)*
+            /// Steps.
+            #[serde(deserialize_with = "roomy")]
+            pub steps: Vec<i64>,
+            /// Epoch milliseconds.
+            #[serde(deserialize_with = "roomy")]
+            pub timestamps: Vec<i64>,
+            /// Values.
+            #[serde(deserialize_with = "roomy")]
+            pub values: Vec<Double>,
+        }
+
+        impl $name {
+            /// Lays out points that are already in the archive's order.
+            pub fn from_points($owner: &str, key: &str, points: &[Point]) -> Self {
+                $name {
+                    dataset_digests: column(points, |link| &link.dataset_digest),
+                    dataset_names: column(points, |link| &link.dataset_name),
+                    key: key.to_owned(),
+                    $owner: $owner.to_owned(),
+                    $ids: column(points, |link| &link.$link),
+                    steps: points.iter().map(|point| point.step).collect(),
+                    timestamps: points.iter().map(|point| point.timestamp).collect(),
+                    values: points.iter().map(|point| point.value).collect(),
+                }
+            }
+
+            /// The points, in the order of the line; a short column reads as absent values.
+            pub fn points(&self) -> impl Iterator<Item = Point> + '_ {
+                let rows = self.timestamps.iter().zip(&self.steps).zip(&self.values).enumerate();
+                rows.map(|(row, ((&timestamp, &step), &value))| {
+                    let link = PointLink {
+                        dataset_name: cell(&self.dataset_names, row),
+                        dataset_digest: cell(&self.dataset_digests, row),
+                        $link: cell(&self.$ids, row),
+                        ..PointLink::default()
+                    };
+                    let link = link.boxed();
+                    Point { timestamp, step, value, link }
+                })
+            }
+        }
+    };
 }
 
-/// A line of `objects/model-metrics-*.jsonl`: up to 5,000 points of one metric of one logged model.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct ModelMetricSlice {
-    /// Digest of the dataset each point was measured on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dataset_digests: Option<Vec<Option<String>>>,
-    /// Name of the dataset each point was measured on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dataset_names: Option<Vec<Option<String>>>,
-    /// Metric name.
-    pub key: String,
-    /// The logged model.
-    pub model_id: String,
-    /// Run that measured each point.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub run_ids: Option<Vec<Option<String>>>,
-    /// Steps.
-    #[serde(deserialize_with = "roomy")]
-    pub steps: Vec<i64>,
-    /// Epoch milliseconds.
-    #[serde(deserialize_with = "roomy")]
-    pub timestamps: Vec<i64>,
-    /// Values.
-    #[serde(deserialize_with = "roomy")]
-    pub values: Vec<Double>,
+slice! {
+    /// A line of `objects/metrics-*.jsonl`: up to 5,000 points of one metric of one run.
+    ///
+    /// The columns have equal length; a column of links stands only where a point has one, `null` elsewhere.
+    MetricSlice of run_id linked by model_ids to model_id {
+        /// Logged model each point measures.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub model_ids: Option<Vec<Option<String>>>,
+        /// The run.
+        pub run_id: String,
+    }
+}
+
+slice! {
+    /// A line of `objects/model-metrics-*.jsonl`: up to 5,000 points of one metric of one logged model.
+    ModelMetricSlice of model_id linked by run_ids to run_id {
+        /// The logged model.
+        pub model_id: String,
+        /// Run that measured each point.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub run_ids: Option<Vec<Option<String>>>,
+    }
 }
 
 /// A list read into room for a common number of points: JSON does not say how many there are, and growing from nothing takes as
@@ -191,77 +218,9 @@ fn column(points: &[Point], pick: impl Fn(&PointLink) -> &Option<String>) -> Opt
     column.iter().any(Option::is_some).then_some(column)
 }
 
-impl MetricSlice {
-    /// Lays out points that are already in the archive's order.
-    pub fn from_points(run_id: &str, key: &str, points: &[Point]) -> Self {
-        MetricSlice {
-            dataset_digests: column(points, |link| &link.dataset_digest),
-            dataset_names: column(points, |link| &link.dataset_name),
-            key: key.to_owned(),
-            model_ids: column(points, |link| &link.model_id),
-            run_id: run_id.to_owned(),
-            steps: points.iter().map(|point| point.step).collect(),
-            timestamps: points.iter().map(|point| point.timestamp).collect(),
-            values: points.iter().map(|point| point.value).collect(),
-        }
-    }
-
-    /// The points, in the order of the line; a short column reads as absent values.
-    pub fn points(&self) -> impl Iterator<Item = Point> + '_ {
-        let columns = [&self.dataset_names, &self.dataset_digests, &self.model_ids, &None];
-        points(&self.timestamps, &self.steps, &self.values, columns)
-    }
-}
-
-impl ModelMetricSlice {
-    /// Lays out points that are already in the archive's order.
-    pub fn from_points(model_id: &str, key: &str, points: &[Point]) -> Self {
-        ModelMetricSlice {
-            dataset_digests: column(points, |link| &link.dataset_digest),
-            dataset_names: column(points, |link| &link.dataset_name),
-            key: key.to_owned(),
-            model_id: model_id.to_owned(),
-            run_ids: column(points, |link| &link.run_id),
-            steps: points.iter().map(|point| point.step).collect(),
-            timestamps: points.iter().map(|point| point.timestamp).collect(),
-            values: points.iter().map(|point| point.value).collect(),
-        }
-    }
-
-    /// The points, in the order of the line; a short column reads as absent values.
-    pub fn points(&self) -> impl Iterator<Item = Point> + '_ {
-        let columns = [&self.dataset_names, &self.dataset_digests, &None, &self.run_ids];
-        points(&self.timestamps, &self.steps, &self.values, columns)
-    }
-}
-
-type Column = Option<Vec<Option<String>>>;
-
-/// Rows of the columns; `links` are dataset name, dataset digest, model id, run id.
-fn points<'a>(
-    timestamps: &'a [i64],
-    steps: &'a [i64],
-    values: &'a [Double],
-    links: [&'a Column; 4],
-) -> impl Iterator<Item = Point> + 'a {
-    let cell = |column: &Column, row: usize| {
-        column
-            .as_ref()
-            .and_then(|column| column.get(row).cloned().flatten())
-    };
-    let rows = timestamps.iter().zip(steps).zip(values).enumerate();
-    rows.map(move |(row, ((&timestamp, &step), &value))| Point {
-        timestamp,
-        step,
-        value,
-        link: PointLink {
-            dataset_name: cell(links[0], row),
-            dataset_digest: cell(links[1], row),
-            model_id: cell(links[2], row),
-            run_id: cell(links[3], row),
-        }
-        .boxed(),
-    })
+/// The link of a point; none where the column has none for it.
+fn cell(column: &Option<Vec<Option<String>>>, row: usize) -> Option<String> {
+    column.as_ref()?.get(row).cloned().flatten()
 }
 
 #[cfg(test)]

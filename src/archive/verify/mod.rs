@@ -44,8 +44,7 @@ use self::tree::Tree;
 use super::container::{Container, ContainerKind};
 use super::error::{ArchiveError, Result};
 use super::reader::on_disk;
-use super::regular::open_input;
-use super::remote::{self, ListedFolder, Remote, RemoteZip, is_remote};
+use super::remote::is_remote;
 use super::zip::{ScanError, ZipBytes, ZipIndex, ZipLimits};
 use crate::format::layout::{CHECKSUMS, MANIFEST};
 use crate::format::manifest::Totals;
@@ -97,8 +96,7 @@ pub fn verify(path: &Path, options: &VerifyOptions, monitor: &dyn Monitor) -> Re
     let threads = match options.threads {
         // Most of the time is waiting.
         0 if is_remote(path) => REMOTE_THREADS,
-        0 => super::parallel::default_threads(),
-        threads => threads,
+        threads => super::parallel::threads_or_default(threads),
     };
     let checked = thread::scope(|scope| {
         for _ in 0..threads {
@@ -150,26 +148,7 @@ fn check_all(path: &Path, tree: &Tree<'_>, mut findings: Findings) -> Result<All
 
 /// Opens the container; a zip whose scan fails gives findings and nothing else.
 fn open(path: &Path, findings: &mut Findings) -> Result<Option<Container>> {
-    if let Some(remote) = remote::open(path) {
-        return open_remote(path, remote.map_err(ArchiveError::io("open", path))?, findings);
-    }
-    let metadata = std::fs::metadata(path).map_err(ArchiveError::io("open", path))?;
-    if !metadata.is_file() {
-        return Container::open(path).map(Some);
-    }
-    let file = open_input(path).map_err(ArchiveError::io("open", path))?;
-    let index = scan((&file).into(), path, findings)?;
-    Ok(index.map(|index| Container::Zip { file, index }))
-}
-
-fn open_remote(path: &Path, remote: Remote, findings: &mut Findings) -> Result<Option<Container>> {
-    let object = match remote {
-        Remote::Folder(folder) => return Ok(Some(Container::RemoteDirectory(ListedFolder::new(folder)))),
-        Remote::Zip(object) => object,
-    };
-    let zip = RemoteZip::open(object).map_err(ArchiveError::io("read", path))?;
-    let index = scan((&zip).into(), path, findings)?;
-    Ok(index.map(|index| Container::RemoteZip { zip, index }))
+    Container::open_with(path, &mut |zip| scan(zip, path, findings))
 }
 
 /// The entries of a zip; none where its faults are all that can be said.

@@ -121,6 +121,20 @@ pub(crate) struct OwnerCursor<'a> {
     current: Option<OwnerHead>,
 }
 
+/// Hands each line of a kind to `visit`, as a cursor that is at it.
+pub(crate) fn each_line<E: From<ArchiveError>>(
+    archive: &Archive,
+    kind: Kind,
+    mut visit: impl FnMut(&Cursor<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut cursor = Cursor::new(archive, kind)?;
+    while cursor.line().is_some() {
+        visit(&cursor)?;
+        cursor.advance()?;
+    }
+    Ok(())
+}
+
 /// An owner: its number among those of its kind, its id, its place, and what else its line's head says.
 pub(crate) struct OwnerHead {
     pub(crate) number: usize,

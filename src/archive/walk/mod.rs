@@ -12,7 +12,7 @@ mod texts;
 
 pub use artifacts::for_each_artifact;
 pub(crate) use artifacts::{ArtifactEntry, OwnerFacts, OwnerWalk};
-pub(crate) use cursor::{Cursor, OwnerCursor, OwnerHead, heads, line_values, orphan};
+pub(crate) use cursor::{Cursor, OwnerCursor, OwnerHead, each_line, heads, line_values, orphan};
 pub(crate) use head::{Head, text};
 pub(crate) use join::{Child, JoinedObjects, Slice};
 pub(crate) use lost::{lost_owners, owner_of};

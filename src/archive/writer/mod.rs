@@ -28,7 +28,7 @@ use super::lines::blob_reference_of as blob_reference;
 use super::long_text::LongTexts;
 use super::loss_log::LossLog;
 use super::metric_slices::PointSeries;
-use super::parallel::{HeldJob, Pool};
+use super::parallel::{HeldJob, Pool, threads_or_default};
 use super::reader::Archive;
 use super::staging::Staging;
 use crate::archive::container_writer::Output;
@@ -98,14 +98,10 @@ impl ArchiveWriter {
         let staging = Staging::create_archive(out, container, options.force)?;
         let scratch = staging.scratch()?;
         let output = Output::create(container, &staging, &scratch)?;
-        let threads = match options.threads {
-            0 => super::parallel::default_threads(),
-            threads => threads,
-        };
         Ok(ArchiveWriter {
             output,
             kinds: BTreeMap::new(),
-            pool: Arc::new(Pool::new(threads)),
+            pool: Arc::new(Pool::new(threads_or_default(options.threads))),
             held: Vec::new(),
             pending: VecDeque::new(),
             list: None,

@@ -1,6 +1,6 @@
 //! Which objects of an archive a page is about: what was asked for, and what that needs.
 
-use crate::archive::walk::{Cursor, heads, text};
+use crate::archive::walk::{each_line, heads, text};
 use crate::archive::{Archive, Result};
 use crate::format::Kind;
 use crate::model::{LoggedModel, ModelVersion, Run, Trace};
@@ -59,11 +59,9 @@ fn tell_runs(archive: &Archive, catalogue: &mut Catalogue) -> Result<()> {
 }
 
 fn each<T: DeserializeOwned>(archive: &Archive, kind: Kind, mut see: impl FnMut(T)) -> Result<()> {
-    let mut cursor = Cursor::new(archive, kind)?;
-    while cursor.line().is_some() {
+    each_line(archive, kind, |cursor| {
         // Long texts stay in their blobs where they can.
         see(cursor.parse().or_else(|_| cursor.object())?);
-        cursor.advance()?;
-    }
-    Ok(())
+        Ok(())
+    })
 }

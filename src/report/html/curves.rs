@@ -6,7 +6,7 @@
 use super::sample::{Dot, SeriesCounts, Thinner, thin};
 use super::spool::Spool;
 use super::text::{inert, integer, name};
-use crate::archive::walk::{Cursor, OwnerCursor, OwnerHead, text};
+use crate::archive::walk::{Cursor, OwnerCursor, OwnerHead, each_line, text};
 use crate::archive::{Archive, Result};
 use crate::format::Kind;
 use crate::model::{Double, MetricSlice};
@@ -87,20 +87,19 @@ pub(super) fn each_owner<O>(
 ) -> Result<()> {
     let mut owners = OwnerCursor::new(archive, owners)?;
     let (mut id, mut open) = (None, None);
-    let mut cursor = Cursor::new(archive, lines)?;
-    while cursor.line().is_some() {
+    each_line(archive, lines, |cursor| -> Result<()> {
         let head = cursor.head(lines)?;
         let of = text(head.owner(lines));
         if id.as_deref() != Some(of) {
             open.take().map_or(Ok(()), &mut end)?;
-            open = begin(owners.owner(of, &cursor)?);
+            open = begin(owners.owner(of, cursor)?);
             id = Some(of.to_owned());
         }
         if let Some(open) = &mut open {
-            add(open, &cursor)?;
+            add(open, cursor)?;
         }
-        cursor.advance()?;
-    }
+        Ok(())
+    })?;
     open.map_or(Ok(()), end)
 }
 

@@ -1,7 +1,7 @@
 //! What a line tells of its object's lineage. Texts are values here, since a long one is a reference to its blob.
 
 use super::Relation;
-use crate::archive::walk::{Cursor, text};
+use crate::archive::walk::{Cursor, each_line, text};
 use crate::archive::{Archive, ArchiveError, Result};
 use crate::format::Kind;
 use crate::model::TextMap;
@@ -147,12 +147,7 @@ pub(super) fn try_for_each<E: From<ArchiveError>>(
     kind: Kind,
     sink: &mut dyn FnMut(LineFacts) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut cursor = Cursor::new(archive, kind)?;
-    while cursor.line().is_some() {
-        sink(read(&cursor, kind)?)?;
-        cursor.advance()?;
-    }
-    Ok(())
+    each_line(archive, kind, |cursor| sink(read(cursor, kind)?))
 }
 
 /// What the line at a cursor tells.

@@ -310,12 +310,21 @@ fn split_uri(uri: &str) -> Option<(String, String)> {
 }
 
 /// A time as RFC 3339 has it, which knows years of four digits alone.
-pub(super) fn calendar_time(milliseconds: i64) -> Option<String> {
+fn calendar_time(milliseconds: i64) -> Option<String> {
     let is_in_calendar = (-62_135_596_800_000..=253_402_300_799_999).contains(&milliseconds);
     let time = Timestamp::from_millisecond(milliseconds)
         .ok()
         .filter(|_| is_in_calendar)?;
     Some(time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
+}
+
+/// Says when an object began and ended, as far as calendars know it.
+pub(super) fn put_times(value: &mut Value, [start, end]: [&str; 2], node: &super::LineageNode) {
+    for (key, time) in [(start, node.start_time), (end, node.end_time)] {
+        if let Some(time) = time.and_then(calendar_time) {
+            value[key] = time.into();
+        }
+    }
 }
 
 /// Datasets of the experiment at hand: both follow the order of experiments.

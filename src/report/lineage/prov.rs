@@ -7,7 +7,7 @@
 //! mlark:hop/<n>                      that an object was brought from one place to the next
 //! ```
 
-use super::openlineage::calendar_time;
+use super::openlineage::put_times;
 use super::ro_crate::encoded as name;
 use super::{Edge, Hop, Lineage, LineageNode, Relation};
 use crate::format::Kind;
@@ -114,14 +114,7 @@ impl Document {
     fn execution(&mut self, node: &LineageNode, run: &str) {
         let execution = execution_of(node);
         let mut value = json!({"prov:type": "mlflow:Execution"});
-        for (key, time) in [
-            ("prov:startTime", node.start_time),
-            ("prov:endTime", node.end_time),
-        ] {
-            if let Some(time) = time.and_then(calendar_time) {
-                value[key] = time.into();
-            }
-        }
+        put_times(&mut value, ["prov:startTime", "prov:endTime"], node);
         self.add("activity", &execution, value);
         let made = json!({"prov:entity": run, "prov:activity": execution});
         self.relate("wasGeneratedBy", made);

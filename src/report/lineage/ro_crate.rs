@@ -2,7 +2,7 @@
 //! datasets and parameters as its objects and files, models and versions as its results.
 
 use super::line::{self, LineFacts};
-use super::openlineage::calendar_time;
+use super::openlineage::put_times;
 use super::{Lineage, LineageNode, Relation};
 use crate::archive::walk::{ArtifactEntry, Cursor, OwnerFacts, for_each_artifact};
 use crate::archive::{Archive, ArchiveError};
@@ -263,11 +263,7 @@ impl Crate<'_> {
         if let Some(user) = &node.user {
             action["agent"] = json!({"@id": local("user", &[user])});
         }
-        for (key, time) in [("startTime", node.start_time), ("endTime", node.end_time)] {
-            if let Some(time) = time.and_then(calendar_time) {
-                action[key] = time.into();
-            }
-        }
+        put_times(&mut action, ["startTime", "endTime"], node);
         action
     }
 }

@@ -2,6 +2,7 @@
 
 use super::matcher::{RULES, Rules};
 use super::{FoundSecret, Scan, ScanOptions, place, secrets_in};
+use crate::archive::parallel::threads_or_default;
 use crate::archive::search::{Hit, Stream};
 use crate::archive::verify::owners_of_blobs;
 use crate::archive::walk::TextPlace;
@@ -41,10 +42,7 @@ pub(super) fn scan(
     monitor: &dyn Monitor,
     scan: &mut Scan,
 ) -> Result<()> {
-    let threads = match options.threads {
-        0 => crate::archive::parallel::default_threads(),
-        threads => threads,
-    };
+    let threads = threads_or_default(options.threads);
     monitor.begin("artifacts", Some(blobs.len() as u64));
     let (next, shared) = (AtomicUsize::new(0), Mutex::new(Shared::default()));
     let work = || -> Result<()> {

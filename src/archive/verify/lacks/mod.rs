@@ -19,6 +19,7 @@ use super::report::Findings;
 use super::tree::Tree;
 use super::{VerifyOptions, open};
 use crate::archive::error::Result;
+use crate::archive::parallel::threads_or_default;
 use crate::archive::search::Stream;
 use crate::archive::walk::TextPlace;
 use crate::format::ArchivePath;
@@ -58,10 +59,7 @@ pub fn lacks(
     let tree = Tree::list(path, &container, &mut findings)?;
     let items = items(&tree);
     let collected = Collected::default();
-    let threads = match options.threads {
-        0 => crate::archive::parallel::default_threads(),
-        threads => threads,
-    };
+    let threads = threads_or_default(options.threads);
     for (pass, finder) in sought.passes(PASS_BYTES)?.iter().enumerate() {
         let bytes = items.iter().map(|item| item.size_bytes(&tree));
         monitor.begin("bytes", Some(bytes.fold(0, u64::saturating_add)));
