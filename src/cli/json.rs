@@ -14,8 +14,8 @@ use super::serve::Served;
 use crate::archive::verify::{LacksReport, VerifyReport};
 use crate::flow::extract::ExtractReport;
 use crate::flow::import::{PlanDocument, ReportDocument};
+use crate::flow::merge::MergeReport;
 use crate::flow::merge::split::SplitReport;
-use crate::flow::merge::{Conflict, MergeChange, MergeReport};
 use crate::flow::transform::{Example, Preview, TransformReport};
 use crate::format::manifest::Totals;
 use crate::format::{Kind, LossCount, Manifest, schema};
@@ -138,18 +138,8 @@ pub(super) struct Merged<'a> {
     content_id: Option<&'a Digest>,
     /// The archives that were put together; what follows counts them from 1.
     inputs: Vec<Cow<'a, str>>,
-    /// Objects by kind; of metrics and artifacts, lines.
-    counts: &'a BTreeMap<String, u64>,
-    /// Objects that several archives had, each of which stands once, by kind.
-    united: &'a BTreeMap<Kind, u64>,
-    /// Ids and names that are different in the result.
-    changes: &'a [MergeChange],
-    /// Objects that several archives had with other content.
-    conflict_count: u64,
-    /// The first of them.
-    conflicts: &'a [Conflict],
-    /// A notice, and how often it applies.
-    notices: &'a BTreeMap<String, u64>,
+    #[serde(flatten)]
+    report: &'a MergeReport,
 }
 
 impl<'a> Merged<'a> {
@@ -158,12 +148,7 @@ impl<'a> Merged<'a> {
             output: output.map(Path::to_string_lossy),
             content_id: report.manifest.as_ref().map(|manifest| &manifest.content_id),
             inputs: inputs.iter().map(|input| input.to_string_lossy()).collect(),
-            counts: &report.lines,
-            united: &report.united,
-            changes: &report.changes,
-            conflict_count: report.conflict_count,
-            conflicts: &report.conflicts,
-            notices: &report.notices,
+            report,
         }
     }
 }

@@ -10,10 +10,9 @@ use super::layout::{
 };
 use crate::model::Digest;
 use crate::model::printable::printable;
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::borrow::{Borrow, Cow};
-use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -23,14 +22,15 @@ use std::str::FromStr;
 const KIND_BYTES: usize = 64;
 
 /// A path that a file of an archive can have.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, JsonSchema)]
+#[schemars(with = "String")]
 pub struct ArchivePath {
     text: String,
     role: Role,
 }
 
 /// What the file at a path is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Role {
     /// Objects, of a kind that this build knows or of one that a newer minor version brought.
     Objects(Option<Kind>, u32),
@@ -217,30 +217,10 @@ impl AsRef<str> for ArchivePath {
     }
 }
 
-// The role follows from the text, so that the text alone is compared, and a map can be asked by text.
+// The role follows from the text, so that paths are equal, ordered and hashed as their texts are, and a map can be asked by text.
 impl Borrow<str> for ArchivePath {
     fn borrow(&self) -> &str {
         &self.text
-    }
-}
-
-impl PartialEq for ArchivePath {
-    fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
-    }
-}
-
-impl Eq for ArchivePath {}
-
-impl PartialOrd for ArchivePath {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for ArchivePath {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.text.cmp(&other.text)
     }
 }
 
@@ -260,20 +240,6 @@ impl<'de> Deserialize<'de> for ArchivePath {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Cow::<'de, str>::deserialize(deserializer)?;
         text.parse().map_err(de::Error::custom)
-    }
-}
-
-impl JsonSchema for ArchivePath {
-    fn schema_name() -> Cow<'static, str> {
-        String::schema_name()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        String::json_schema(generator)
     }
 }
 

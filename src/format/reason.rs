@@ -3,9 +3,8 @@
 //! The program speaks of [`Reason`]s. Files keep their text: an [`AnyReason`] read from one may be of a newer version.
 
 use crate::model::named::named;
-use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use std::borrow::Cow;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize, Serializer};
 use std::cmp::Ordering;
 use std::fmt;
 
@@ -190,7 +189,9 @@ impl Reason {
 }
 
 /// A reason as a file has it; ordered by its text.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(from = "String")]
+#[schemars(with = "String")]
 pub enum AnyReason {
     /// One of this version.
     Known(Reason),
@@ -255,26 +256,6 @@ impl fmt::Display for AnyReason {
 impl Serialize for AnyReason {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
-    }
-}
-
-impl<'de> Deserialize<'de> for AnyReason {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(AnyReason::from)
-    }
-}
-
-impl JsonSchema for AnyReason {
-    fn schema_name() -> Cow<'static, str> {
-        String::schema_name()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        String::json_schema(generator)
     }
 }
 

@@ -43,6 +43,8 @@ use self::weave::Weave;
 use crate::archive::walk::newer_kinds;
 use crate::archive::{Archive, ArchiveError, ArchiveWriter, Duplicates, WriterOptions};
 use crate::format::{Kind, Manifest, order};
+use schemars::JsonSchema;
+use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
@@ -87,21 +89,23 @@ pub struct MergeOptions {
 }
 
 /// What a merge made, or would make.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct MergeReport {
     /// The manifest of the result; none where nothing was written.
+    #[serde(skip)]
     pub manifest: Option<Manifest>,
-    /// Lines by kind in the result.
+    /// Objects by kind; of metrics and artifacts, lines.
+    #[serde(rename = "counts")]
     pub lines: BTreeMap<String, u64>,
-    /// Objects that several archives had, by kind, each of which stands once.
+    /// Objects that several archives had, each of which stands once, by kind.
     pub united: BTreeMap<Kind, u64>,
     /// Ids and names that are different in the result.
     pub changes: Vec<MergeChange>,
-    /// How many objects several archives had with other content.
+    /// Objects that several archives had with other content.
     pub conflict_count: u64,
     /// The first of them.
     pub conflicts: Vec<Conflict>,
-    /// What a person should know, counted by text.
+    /// A notice, and how often it applies.
     pub notices: BTreeMap<String, u64>,
 }
 
