@@ -99,10 +99,64 @@ impl CliError {
     }
 }
 
-impl From<ArchiveError> for CliError {
-    fn from(error: ArchiveError) -> Self {
-        let hint = archive_hint(&error);
-        CliError::known(error.kind(), error, hint)
+/// Makes errors of a library those of the command line, each with its hint.
+macro_rules! known_errors {
+    ($($error:ty, $hint:expr;)*) => {
+        $(impl From<$error> for CliError {
+            fn from(error: $error) -> Self {
+                let hint = $hint(&error);
+                CliError::known(error.kind(), error, hint)
+            }
+        })*
+    };
+}
+
+known_errors! {
+    ArchiveError, archive_hint;
+    ExportError, export_hint;
+    TransformError, transform_hint;
+    MergeError, merge_hint;
+    ExtractError, extract_hint;
+    TablesError, tables_hint;
+    ConvertError, convert_hint;
+}
+
+fn transform_hint(error: &TransformError) -> Option<String> {
+    match error {
+        TransformError::Archive(error) => archive_hint(error),
+        TransformError::NoMatch(error) => Some(names_hint(error, "`mlark ls IN` shows what is there")),
+        _ => None,
+    }
+}
+
+fn extract_hint(error: &ExtractError) -> Option<String> {
+    match error {
+        ExtractError::Archive(ArchiveError::OutputExists { .. }) => {
+            Some("give -o a directory that does not exist yet".to_owned())
+        }
+        ExtractError::Archive(error) => archive_hint(error),
+        ExtractError::Name { .. } => Some(LEAVE_OUT.to_owned()),
+    }
+}
+
+fn tables_hint(error: &TablesError) -> Option<String> {
+    match error {
+        TablesError::Archive(error) => archive_hint(error),
+        TablesError::NotBuilt => Some(
+            "use --to csv, or a build with the feature `parquet`, such as `cargo install mlark`".to_owned(),
+        ),
+        TablesError::Alike { .. } | TablesError::TooManyColumns { .. } => Some(
+            "leave --wide out to get them as rows of `params`, `metrics` and `tags`, or choose fewer runs with --experiment or --filter"
+                .to_owned(),
+        ),
+    }
+}
+
+fn convert_hint(error: &ConvertError) -> Option<String> {
+    match error {
+        ConvertError::Archive(error) => archive_hint(error),
+        ConvertError::Name { .. } => Some(LEAVE_OUT.to_owned()),
+        ConvertError::Exim { .. } => None,
     }
 }
 
@@ -113,34 +167,6 @@ impl From<BadSought> for CliError {
             _ => Exit::Usage,
         };
         CliError::with_exit(error, exit)
-    }
-}
-
-impl From<ExportError> for CliError {
-    fn from(error: ExportError) -> Self {
-        let hint = export_hint(&error);
-        CliError::known(error.kind(), error, hint)
-    }
-}
-
-impl From<TransformError> for CliError {
-    fn from(error: TransformError) -> Self {
-        let hint = match &error {
-            TransformError::Archive(error) => archive_hint(error),
-            TransformError::NoMatch(error) => Some(names_hint(error, "`mlark ls IN` shows what is there")),
-            _ => None,
-        };
-        CliError::known(error.kind(), error, hint)
-    }
-}
-
-impl From<MergeError> for CliError {
-    fn from(error: MergeError) -> Self {
-        let hint = match &error {
-            MergeError::Archive(error) => archive_hint(error),
-            error => merge_hint(error).map(str::to_owned),
-        };
-        CliError::known(error.kind(), error, hint)
     }
 }
 
@@ -188,46 +214,6 @@ impl From<ReportError> for CliError {
             error => Exit::of_error(error.kind()),
         };
         CliError::of(exit, error, hint)
-    }
-}
-
-impl From<ExtractError> for CliError {
-    fn from(error: ExtractError) -> Self {
-        let hint = match &error {
-            ExtractError::Archive(ArchiveError::OutputExists { .. }) => {
-                Some("give -o a directory that does not exist yet".to_owned())
-            }
-            ExtractError::Archive(error) => archive_hint(error),
-            ExtractError::Name { .. } => Some(LEAVE_OUT.to_owned()),
-        };
-        CliError::known(error.kind(), error, hint)
-    }
-}
-
-impl From<TablesError> for CliError {
-    fn from(error: TablesError) -> Self {
-        let hint = match &error {
-            TablesError::Archive(error) => archive_hint(error),
-            TablesError::NotBuilt => Some(
-                "use --to csv, or a build with the feature `parquet`, such as `cargo install mlark`".to_owned(),
-            ),
-            TablesError::Alike { .. } | TablesError::TooManyColumns { .. } => Some(
-                "leave --wide out to get them as rows of `params`, `metrics` and `tags`, or choose fewer runs with --experiment or --filter"
-                    .to_owned(),
-            ),
-        };
-        CliError::known(error.kind(), error, hint)
-    }
-}
-
-impl From<ConvertError> for CliError {
-    fn from(error: ConvertError) -> Self {
-        let hint = match &error {
-            ConvertError::Archive(error) => archive_hint(error),
-            ConvertError::Name { .. } => Some(LEAVE_OUT.to_owned()),
-            ConvertError::Exim { .. } => None,
-        };
-        CliError::known(error.kind(), error, hint)
     }
 }
 

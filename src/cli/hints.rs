@@ -215,12 +215,18 @@ pub(super) fn export_hint(error: &ExportError) -> Option<String> {
 }
 
 /// What can be done about archives that do not go together.
-pub(super) fn merge_hint(error: &MergeError) -> Option<&'static str> {
-    let MergeError::Shard(error) = error else {
-        return matches!(error, MergeError::Conflict { .. })
-            .then_some("use --prefer first or --prefer newer to choose one side of each");
+pub(super) fn merge_hint(error: &MergeError) -> Option<String> {
+    let hint = match error {
+        MergeError::Archive(error) => return archive_hint(error),
+        MergeError::Conflict { .. } => "use --prefer first or --prefer newer to choose one side of each",
+        MergeError::Shard(error) => shard_hint(error),
+        _ => return None,
     };
-    Some(match error {
+    Some(hint.to_owned())
+}
+
+fn shard_hint(error: &ShardError) -> &'static str {
+    match error {
         ShardError::NoShard { .. } => {
             "merge all shards of the export first, then merge the result with the other archive"
         }
@@ -231,7 +237,7 @@ pub(super) fn merge_hint(error: &MergeError) -> Option<&'static str> {
         ShardError::Missing { .. } => {
             "export the missing ones with the same options and --shard N/OF; the others can stay"
         }
-    })
+    }
 }
 
 /// What can be done about a plan of shards.

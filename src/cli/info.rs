@@ -38,10 +38,8 @@ fn describe(manifest: &Manifest) -> String {
         let _ = writeln!(text, "{name:<14}{}", one_line(value));
     };
     let format = &manifest.format;
-    row(
-        "format",
-        &format!("{} {}.{}", format.name, format.major, format.minor),
-    );
+    let words = format!("{} {}.{}", format.name, format.major, format.minor);
+    row("format", &words);
     row("content id", &manifest.content_id.to_string());
     row("origin", &manifest.origin);
     let source = &manifest.source;
@@ -49,10 +47,8 @@ fn describe(manifest: &Manifest) -> String {
         .mlflow_version
         .as_ref()
         .map_or(String::new(), |version| format!(", MLflow {version}"));
-    row(
-        "source",
-        &format!("{} ({}{version})", redact(&source.uri), source.kind),
-    );
+    let words = format!("{} ({}{version})", redact(&source.uri), source.kind);
+    row("source", &words);
     row(
         "created",
         &format!(
@@ -73,10 +69,8 @@ fn describe(manifest: &Manifest) -> String {
             .iter()
             .map(|(name, count)| format!("{name} {}", grouped(*count)))
             .collect();
-        row(
-            "transform",
-            &format!("{} at {} ({})", entry.name, entry.time, counts.join(", ")),
-        );
+        let words = format!("{} at {} ({})", entry.name, entry.time, counts.join(", "));
+        row("transform", &words);
     }
     describe_losses(manifest, &mut row);
     text
@@ -94,10 +88,8 @@ fn describe_losses(manifest: &Manifest, row: &mut impl FnMut(&str, &str)) {
             } else {
                 format!("{} {}", loss.kind, loss.field)
             };
-            row(
-                label,
-                &format!("{place}: {} ({})", loss.reason, grouped(loss.count)),
-            );
+            let words = format!("{place}: {} ({})", loss.reason, grouped(loss.count));
+            row(label, &words);
         }
     }
 }

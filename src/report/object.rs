@@ -2,9 +2,7 @@
 
 use super::error::ReportError;
 use super::series::{SeriesFacts, for_each_series};
-use crate::archive::walk::for_each_artifact;
-use crate::archive::walk::{Cursor, heads};
-use crate::archive::walk::{Head, text};
+use crate::archive::walk::{Cursor, Head, each_line, for_each_artifact, heads, text};
 use crate::archive::{Archive, ArchiveError};
 use crate::format::Kind;
 use crate::format::line::canonical;
@@ -266,13 +264,12 @@ pub(super) fn lines_of(
     test: impl Fn(&Head) -> bool,
 ) -> Result<Vec<Value>, ArchiveError> {
     let mut lines = Vec::new();
-    let mut cursor = Cursor::new(archive, kind)?;
-    while cursor.line().is_some() {
+    each_line::<ArchiveError>(archive, kind, |cursor| {
         if test(&cursor.head(kind)?) {
             lines.push(cursor.value()?);
         }
-        cursor.advance()?;
-    }
+        Ok(())
+    })?;
     Ok(lines)
 }
 

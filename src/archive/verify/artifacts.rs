@@ -73,11 +73,8 @@ fn check_file(check: &mut Check<'_>, file: &ArtifactFile, line: Place) {
         path: &file.path,
     };
     if !is_artifact_path(&file.path) {
-        check.findings.error(
-            Code::ArtifactPath,
-            place,
-            "it is not a path below the owner's artifacts",
-        );
+        let message = "it is not a path below the owner's artifacts";
+        check.findings.error(Code::ArtifactPath, place, message);
     }
     check.totals.artifact_files += 1;
     match (&file.sha256, file.size_bytes, file.absent) {

@@ -267,11 +267,8 @@ impl<'t> Check<'t> {
         self.blob(&blob.sha256, blob.size_bytes, place);
         // What cannot be read is a finding of the blob itself.
         if let Ok(false) = self.tree.open(&ArchivePath::blob(&blob.sha256)).and_then(is_utf8) {
-            self.error(
-                Code::String,
-                place,
-                "a text is stored as a blob that is not UTF-8",
-            );
+            let message = "a text is stored as a blob that is not UTF-8";
+            self.error(Code::String, place, message);
         }
     }
 

@@ -46,11 +46,8 @@ pub(super) fn check(tree: &Tree<'_>, findings: &mut Findings) -> Checksums {
                 return checksums;
             }
             NextLine::TooLong | NextLine::Unterminated => {
-                findings.error(
-                    Code::ChecksumLine,
-                    place(lines.number()),
-                    "it is not a checksum line",
-                );
+                let message = "it is not a checksum line";
+                findings.error(Code::ChecksumLine, place(lines.number()), message);
             }
             NextLine::Line => {
                 let number = lines.number();
@@ -62,11 +59,8 @@ pub(super) fn check(tree: &Tree<'_>, findings: &mut Findings) -> Checksums {
                     continue;
                 };
                 if last_path.as_str() >= path {
-                    findings.error(
-                        Code::Order,
-                        place(number),
-                        format_args!("`{path}` is out of order or repeated"),
-                    );
+                    let message = format_args!("`{path}` is out of order or repeated");
+                    findings.error(Code::Order, place(number), message);
                 }
                 last_path.clear();
                 last_path.push_str(path);
@@ -139,19 +133,13 @@ fn find_unlisted(tree: &Tree<'_>, checksums: &Checksums, listed: &BlobBits, find
     let count = tree.blob_count();
     for rank in listed.unset(count) {
         let path = blob_path(&tree.blob_at(rank).0);
-        findings.error(
-            Code::ExtraFile,
-            path,
-            format_args!("{CHECKSUMS} does not list it"),
-        );
+        let message = format_args!("{CHECKSUMS} does not list it");
+        findings.error(Code::ExtraFile, path, message);
     }
     for path in tree.files.keys().filter(|path| path.is_objects()) {
         if !checksums.objects.contains_key(path) {
-            findings.error(
-                Code::ExtraFile,
-                path,
-                format_args!("{CHECKSUMS} does not list it"),
-            );
+            let message = format_args!("{CHECKSUMS} does not list it");
+            findings.error(Code::ExtraFile, path, message);
         }
     }
 }

@@ -109,11 +109,8 @@ fn typed(text: &[u8], mut document: Value, findings: &mut Findings) -> Option<Ma
         Ok(manifest) => {
             // A newer minor version may have fields within objects that this build would drop.
             if is_canonical && is_whole && !manifest.is_newer() && manifest.to_text().as_bytes() != text {
-                findings.error(
-                    Code::Canonical,
-                    MANIFEST,
-                    "it has a field that does not belong there, or lacks one",
-                );
+                let message = "it has a field that does not belong there, or lacks one";
+                findings.error(Code::Canonical, MANIFEST, message);
             }
             Some(manifest)
         }
@@ -161,11 +158,8 @@ fn check_files(manifest: &Manifest, findings: &mut Findings) {
             findings.error(Code::UnknownFile, path, UNKNOWN_FILE);
         }
         if file.media_type != JSONL_MEDIA_TYPE {
-            findings.error(
-                Code::MediaType,
-                path,
-                format_args!("the manifest says {}", file.media_type),
-            );
+            let message = format_args!("the manifest says {}", file.media_type);
+            findings.error(Code::MediaType, path, message);
         }
         if let Some(kind) = path.kind_name() {
             let count = counts.entry(kind).or_insert(0);
@@ -199,11 +193,8 @@ fn check_losses(manifest: &Manifest, findings: &mut Findings) {
     ] {
         let key = |loss: &LossCount| (loss.kind.clone(), loss.field.clone(), loss.reason.clone());
         if !losses.windows(2).all(|pair| key(&pair[0]) < key(&pair[1])) {
-            findings.error(
-                Code::Order,
-                MANIFEST,
-                format_args!("{name} are out of order or listed twice"),
-            );
+            let message = format_args!("{name} are out of order or listed twice");
+            findings.error(Code::Order, MANIFEST, message);
         }
     }
 }

@@ -138,11 +138,8 @@ impl<'t, S: Slice + Serialize> MetricSlices<'t, S> {
             check.error(Code::Slice, place, "the slice before it is not full");
         }
         if series.last.archive_cmp(first).is_gt() {
-            check.findings.error(
-                Code::Order,
-                place,
-                "its points come before those of the slice before it",
-            );
+            let message = "its points come before those of the slice before it";
+            check.findings.error(Code::Order, place, message);
         }
     }
 }

@@ -120,17 +120,11 @@ impl<'t> PartLines<'t> {
         if lines.number() == 0 {
             check.findings.error(Code::Part, path, "it has no lines");
         } else if before_last >= self.part_bytes {
-            check.findings.error(
-                Code::Part,
-                path,
-                "it continues after the line that reached 64 MiB",
-            );
+            let message = "it continues after the line that reached 64 MiB";
+            check.findings.error(Code::Part, path, message);
         } else if !self.files.is_empty() && size_bytes < self.part_bytes {
-            check.findings.error(
-                Code::Part,
-                path,
-                "it ends before 64 MiB, and there is another part",
-            );
+            let message = "it ends before 64 MiB, and there is another part";
+            check.findings.error(Code::Part, path, message);
         }
     }
 }

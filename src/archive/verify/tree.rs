@@ -86,11 +86,8 @@ impl<'c> Tree<'c> {
             if is_utf8 && is_folder(name) {
                 self.walk(&entry.path(), name, findings)?
             } else {
-                findings.error(
-                    Code::ExtraDirectory,
-                    name,
-                    "an archive has no directory with this name",
-                )
+                let message = "an archive has no directory with this name";
+                findings.error(Code::ExtraDirectory, name, message)
             }
         } else if !kind.is_file() {
             findings.error(Code::SpecialFile, name, "it is neither a file nor a directory");
@@ -128,11 +125,8 @@ impl<'c> Tree<'c> {
             let place = (rank(&entry.name), entry.name.as_ref());
             match last {
                 Some(last) if last > place => {
-                    findings.error(
-                        Code::EntryOrder,
-                        &entry.name,
-                        format_args!("it comes after `{}`", last.1),
-                    );
+                    let message = format_args!("it comes after `{}`", last.1);
+                    findings.error(Code::EntryOrder, &entry.name, message);
                 }
                 _ => last = Some(place),
             }

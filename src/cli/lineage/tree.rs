@@ -84,11 +84,8 @@ pub(super) fn print_overview<W: Write>(screen: &mut Screen<W>, overview: &Overvi
         row(screen, "from", "no object names an earlier place")?;
     }
     if overview.wrong > 0 {
-        row(
-            screen,
-            "wrong",
-            &format!("tags of {}", counted(overview.wrong, "objects")),
-        )?;
+        let words = format!("tags of {}", counted(overview.wrong, "objects"));
+        row(screen, "wrong", &words)?;
     }
     Ok(())
 }
@@ -99,25 +96,16 @@ fn print_archive<W: Write>(screen: &mut Screen<W>, archive: &ArchiveFacts) -> io
     let source = &archive.source;
     let version = source.mlflow_version.as_ref();
     let version = version.map_or(String::new(), |version| format!(", MLflow {version}"));
-    row(
-        screen,
-        "source",
-        &format!("{} ({}{version})", source.uri, source.kind),
-    )?;
+    let words = format!("{} ({}{version})", source.uri, source.kind);
+    row(screen, "source", &words)?;
     row(screen, "origin", &archive.origin)?;
-    row(
-        screen,
-        "created",
-        &format!("{} by {}", archive.created, archive.tool),
-    )?;
+    let words = format!("{} by {}", archive.created, archive.tool);
+    row(screen, "created", &words)?;
     row(screen, "content id", &archive.content_id.to_string())?;
     for entry in &archive.history {
         let of = &entry.parent_content_id.hex();
-        row(
-            screen,
-            "edited",
-            &format!("{} at {}, from {}", entry.name, entry.time, &of.as_str()[..12]),
-        )?;
+        let words = format!("{} at {}, from {}", entry.name, entry.time, &of.as_str()[..12]);
+        row(screen, "edited", &words)?;
     }
     Ok(())
 }

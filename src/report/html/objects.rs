@@ -5,8 +5,8 @@
 
 use super::spool::Spool;
 use super::text::{Row, Texts, integer, name};
-use crate::archive::walk::Cursor;
-use crate::archive::{Archive, ForeignObjects, Result};
+use crate::archive::walk::each_line;
+use crate::archive::{Archive, ArchiveError, ForeignObjects, Result};
 use crate::format::Kind;
 use crate::format::hops::{Evidence, Hop};
 use crate::model::mask::redact;
@@ -56,8 +56,7 @@ impl Maker<'_> {
             numbers: Vec::new(),
             found: 0,
         };
-        let mut cursor = Cursor::new(self.archive, kind)?;
-        while cursor.line().is_some() {
+        each_line::<ArchiveError>(self.archive, kind, |cursor| {
             // Long texts stay in their blobs where they can.
             let object: T = cursor.parse().or_else(|_| cursor.object())?;
             if let Some((time, row)) = row(self, object) {
@@ -65,8 +64,8 @@ impl Maker<'_> {
                 collected.numbers.push(collected.found);
             }
             collected.found += 1;
-            cursor.advance()?;
-        }
+            Ok(())
+        })?;
         Ok(collected)
     }
 
