@@ -101,10 +101,10 @@ impl LatestMetric {
 
 /// Defines a line of points of one metric: whose they are, and what else each may be linked to.
 macro_rules! slice {
-    ($(#[$about:meta])* $name:ident of $owner:ident linked by $ids:ident to $link:ident { $($fields:tt)* }) => {
+    ($(#[$about:meta])* $vis:vis struct $name:ident of $owner:ident linked by $ids:ident to $link:ident { $($fields:tt)* }) => {
         $(#[$about])*
         #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-        pub struct $name {
+        $vis struct $name {
             /// Digest of the dataset each point was measured on.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub dataset_digests: Option<Vec<Option<String>>>,
@@ -162,7 +162,7 @@ slice! {
     /// A line of `objects/metrics-*.jsonl`: up to 5,000 points of one metric of one run.
     ///
     /// The columns have equal length; a column of links stands only where a point has one, `null` elsewhere.
-    MetricSlice of run_id linked by model_ids to model_id {
+    pub struct MetricSlice of run_id linked by model_ids to model_id {
         /// Logged model each point measures.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub model_ids: Option<Vec<Option<String>>>,
@@ -173,7 +173,7 @@ slice! {
 
 slice! {
     /// A line of `objects/model-metrics-*.jsonl`: up to 5,000 points of one metric of one logged model.
-    ModelMetricSlice of model_id linked by run_ids to run_id {
+    pub struct ModelMetricSlice of model_id linked by run_ids to run_id {
         /// The logged model.
         pub model_id: String,
         /// Run that measured each point.
