@@ -3,8 +3,9 @@
 //! The program speaks of [`Reason`]s. Files keep their text: an [`AnyReason`] read from one may be of a newer version.
 
 use crate::model::named::named;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize, Serializer};
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 
@@ -189,9 +190,8 @@ impl Reason {
 }
 
 /// A reason as a file has it; ordered by its text.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "String")]
-#[schemars(with = "String")]
 pub enum AnyReason {
     /// One of this version.
     Known(Reason),
@@ -256,6 +256,20 @@ impl fmt::Display for AnyReason {
 impl Serialize for AnyReason {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
+    }
+}
+
+impl JsonSchema for AnyReason {
+    fn schema_name() -> Cow<'static, str> {
+        String::schema_name()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        String::json_schema(generator)
     }
 }
 
