@@ -53,7 +53,7 @@ impl PointSeries {
     fn spill(&mut self) -> io::Result<()> {
         let sorter = self.sorter.get_or_insert_with(|| SpillSorter::new(&self.scratch));
         for point in self.points.drain(..) {
-            sorter.push(sort_bytes(&point), encode(&point))?;
+            sorter.push(sort_bytes(&point), encode_point(&point))?;
         }
         Ok(())
     }
@@ -117,9 +117,7 @@ impl PointSeries {
 fn decode_all(records: Merge) -> impl Iterator<Item = io::Result<Point>> {
     records.map(|record| {
         let (_, value) = record?;
-        serde_json::from_slice::<Spilled>(&value)
-            .map(Spilled::into_point)
-            .map_err(io::Error::other)
+        decode_point(&value)
     })
 }
 
@@ -158,30 +156,34 @@ fn sort_bytes(point: &Point) -> Vec<u8> {
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Spilled(i64, i64, u64, Option<[Option<String>; 4]>);
 
-fn encode(point: &Point) -> Vec<u8> {
+/// A point for a temporary file, without a line break.
+pub(crate) fn encode_point(point: &Point) -> Vec<u8> {
     let link = point.link.as_deref().cloned();
     let link = link.map(|link| [link.dataset_name, link.dataset_digest, link.model_id, link.run_id]);
     let spilled = Spilled(point.timestamp, point.step, point.value.0.to_bits(), link);
     serde_json::to_vec(&spilled).expect("a tuple of numbers and strings can be written")
 }
 
-impl Spilled {
-    fn into_point(self) -> Point {
-        let link = self.3.map(|[dataset_name, dataset_digest, model_id, run_id]| {
-            Box::new(PointLink {
-                dataset_name,
-                dataset_digest,
-                model_id,
-                run_id,
-            })
-        });
-        Point {
-            timestamp: self.0,
-            step: self.1,
-            value: Double(f64::from_bits(self.2)),
-            link,
-        }
-    }
+/// The point that [`encode_point`] wrote.
+///
+/// # Errors
+/// It wrote other bytes.
+pub(crate) fn decode_point(bytes: &[u8]) -> io::Result<Point> {
+    let Spilled(timestamp, step, bits, link) = serde_json::from_slice(bytes)?;
+    let link = link.map(|[dataset_name, dataset_digest, model_id, run_id]| {
+        Box::new(PointLink {
+            dataset_name,
+            dataset_digest,
+            model_id,
+            run_id,
+        })
+    });
+    Ok(Point {
+        timestamp,
+        step,
+        value: Double(f64::from_bits(bits)),
+        link,
+    })
 }
 
 #[cfg(test)]

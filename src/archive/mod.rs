@@ -46,6 +46,7 @@ pub use lines::{Line, Lines, Objects};
 pub(crate) use lines::{blob_reference, blob_reference_of, parse_line_but, parse_object};
 pub(crate) use long_text::{LongTextWriter, LongTexts};
 pub use metric_slices::PointSeries;
+pub(crate) use metric_slices::{decode_point, encode_point};
 pub use parallel::Pending;
 pub(crate) use part::{PartWriter, finish_digest};
 pub use reader::{Archive, CheckedReader};

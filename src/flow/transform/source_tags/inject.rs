@@ -73,7 +73,7 @@ fn contexts_of(view: &View<'_>) -> Result<VersionContexts> {
     })?;
     view.for_each_placed(Kind::Runs, |_, line| {
         let info: RunInfo = typed(archive, &line["info"])?;
-        contexts.add_run(info);
+        contexts.add_run(&info);
         Ok(())
     })?;
     view.for_each_placed(Kind::Experiments, |_, line| {

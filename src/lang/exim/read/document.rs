@@ -115,14 +115,14 @@ impl Document {
         })
     }
 
-    /// Reads a file that must have a part.
+    /// Reads a file that must have a part, if any is named.
     pub(super) fn read_part(
         roots: &LocalRoots,
         path: &Path,
-        part: &'static str,
+        part: Option<&'static str>,
     ) -> Result<Self, DocumentError> {
         let document = Self::read(roots, path)?;
-        document.part(part)?;
+        part.map(|part| document.part(part)).transpose()?;
         Ok(document)
     }
 

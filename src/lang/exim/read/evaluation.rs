@@ -22,8 +22,7 @@ pub(super) fn evaluation_dataset(
     let exported_records = fields.list("records");
     // Made up by the client: where the records are, which is in the dataset itself.
     fields.ignore(&["source", "source_type"]);
-    let (extra, mut wrong) = fields.finish();
-    dataset.extra = extra;
+    let mut wrong = fields.finish(&mut dataset.extra);
     let mut records = Vec::new();
     for exported in exported_records {
         let (record, more_wrong) = record(exported, &dataset.dataset_id);
@@ -45,8 +44,7 @@ fn record(exported: &PyJson, dataset_id: &str) -> (DatasetRecord, Vec<WrongType>
         // Copies of what the source says.
         fields.ignore(&["source_type", "source_id"]);
     }
-    let (extra, wrong) = fields.finish();
-    record.extra = extra;
+    let wrong = fields.finish(&mut record.extra);
     (record, wrong)
 }
 

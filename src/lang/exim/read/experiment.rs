@@ -13,8 +13,7 @@ pub(super) fn experiment(exported: &PyJson) -> (Experiment, Vec<WrongType>) {
     let mut experiment = Experiment::pick(&mut fields);
     // Computed by the server from its own settings.
     fields.ignore(&["effective_trace_archival_retention"]);
-    let (extra, wrong) = fields.finish();
-    experiment.extra = extra;
+    let wrong = fields.finish(&mut experiment.extra);
     let as_exported = experiment_overlay(exported);
     if !as_exported.has_tags_of(&experiment_overlay(&experiment_dict(&experiment))) {
         experiment.exim = Some(exported.to_json_text());

@@ -15,6 +15,7 @@ use crate::format::manifest::SourceInfo;
 use crate::format::{Kind, Reason};
 use crate::lang::artifacts::local_roots::{Door, FolderPlace, LocalRoots, OutsideSource};
 use crate::lang::artifacts::walk::FoundFile;
+use crate::lang::exim::tags::VersionContexts;
 use crate::lang::session::{Export, ExportError, ExportOptions, ExportReport};
 use crate::model::mask;
 use crate::model::uri;
@@ -89,25 +90,16 @@ struct Exporter<'m> {
 /// What later steps need of earlier ones.
 #[derive(Default)]
 struct Held {
-    /// Experiment id → name and folder, of all experiments of the export.
-    experiments: HashMap<String, HeldExperiment>,
-    /// Runs that model versions name.
-    needed_runs: HashSet<String>,
-    /// Of those, artifact URI and experiment id.
-    run_facts: HashMap<String, (Option<String>, String)>,
+    /// Experiment id → where its runs are, of all experiments of the export; nowhere for that of a single model version.
+    experiments: HashMap<String, Option<PathBuf>>,
+    /// What model versions need of runs and experiments that are not left out.
+    facts: VersionContexts,
     /// Folders of objects outside experiments that were written, by kind and id.
     loose: HashMap<(Kind, String), PathBuf>,
     /// Experiments that runs or others name and that the export does not hold.
     missing_experiments: BTreeSet<String>,
     /// Prompts whose registered model was written.
     prompts: HashSet<String>,
-}
-
-struct HeldExperiment {
-    name: String,
-    /// Where its runs are; none for the experiment of a single model version.
-    folder: Option<PathBuf>,
-    is_left_out: bool,
 }
 
 impl Exporter<'_> {
@@ -196,18 +188,7 @@ impl Exporter<'_> {
             self.experiment(file, *is_own)?;
             monitor.advance(1);
         }
-        for folder in &layout.runs {
-            self.run(folder)?;
-            monitor.advance(1);
-        }
-        for folder in &layout.logged_models {
-            self.logged_model(folder)?;
-            monitor.advance(1);
-        }
-        for folder in &layout.traces {
-            self.trace(folder)?;
-            monitor.advance(1);
-        }
+        self.members(layout, 1)?;
         self.models(layout)?;
         monitor.advance((layout.models.len() + layout.versions.len()) as u64);
         for file in &layout.prompts {
@@ -232,6 +213,22 @@ impl Exporter<'_> {
     }
 
     /// Files and folders that are no part of an export are not taken, and counted.
+    /// Exports the runs, logged models and traces of a folder, each of which is so much of the progress.
+    fn members(&mut self, layout: &Layout, progress: u64) -> Result<()> {
+        let members: [(_, fn(&mut Self, &Path) -> Result<()>); 3] = [
+            (&layout.runs, Self::run),
+            (&layout.logged_models, Self::logged_model),
+            (&layout.traces, Self::trace),
+        ];
+        for (folders, export) in members {
+            for folder in folders {
+                export(self, folder)?;
+                self.export.monitor().advance(progress);
+            }
+        }
+        Ok(())
+    }
+
     fn count_unknown(&mut self, unknown: &[PathBuf]) {
         for path in unknown {
             let notice = format!("not part of an export, left out: {}", self.below_root(path));
@@ -274,6 +271,30 @@ impl Exporter<'_> {
     /// An object cannot be read, or not as a whole.
     fn fail(&mut self, kind: Kind, id: &str, reason: Reason, detail: &str) -> Result<()> {
         self.export.failure(kind, id, "*", reason, detail)
+    }
+
+    /// Reads the file of an object; none where it cannot be read, which is told.
+    fn opened(&mut self, kind: Kind, file: &Path, part: Option<&'static str>) -> Result<Option<Document>> {
+        let read = Document::read_part(&self.roots, file, part);
+        let document = self.told(kind, file, read)?;
+        if let Some(document) = &document {
+            self.note_system(document);
+        }
+        Ok(document)
+    }
+
+    /// What was read of an object's file; none where it could not be read, which is told, if it was asked for.
+    fn told<T>(&mut self, kind: Kind, file: &Path, read: Result<T, DocumentError>) -> Result<Option<T>> {
+        let folder = file.parent().unwrap_or(file);
+        let has_own_folder = matches!(kind, Kind::Runs | Kind::LoggedModels | Kind::Traces);
+        match read {
+            Ok(read) => return Ok(Some(read)),
+            Err(_) if has_own_folder && !self.is_asked(folder) => {
+                self.export.left_out(kind, Reason::NotSelected, 1);
+            }
+            Err(error) => self.unreadable(kind, &folder_name(folder), &error)?,
+        }
+        Ok(None)
     }
 
     fn below_root(&self, path: &Path) -> String {
@@ -347,11 +368,7 @@ impl Exporter<'_> {
             .experiments
             .iter()
             .filter(|(id, _)| self.closure.takes_whole(id));
-        let is_within = |held: &HeldExperiment| {
-            held.folder
-                .as_deref()
-                .is_some_and(|folder| path.starts_with(folder))
-        };
+        let is_within = |held: &Option<PathBuf>| held.as_ref().is_some_and(|folder| path.starts_with(folder));
         self.closure.takes_all()
             || self.closure.takes_run(&folder_name(path))
             || whole.any(|(_, held)| is_within(held))

@@ -98,6 +98,20 @@ impl<'a> Fields<'a> {
         number.or_else(|| self.wrong(key, "a 64-bit integer", value))
     }
 
+    /// A number that is not negative.
+    pub(super) fn number(&mut self, key: &str) -> Option<u64> {
+        self.int(key)?.try_into().ok()
+    }
+
+    /// What the first of the keys that is there holds.
+    pub(super) fn either<T>(
+        &mut self,
+        keys: [&str; 2],
+        pick: impl Fn(&mut Self, &str) -> Option<T>,
+    ) -> Option<T> {
+        keys.into_iter().find_map(|key| pick(self, key))
+    }
+
     /// A time in epoch milliseconds: a number, or text as REST prints it (RFC 3339).
     pub(super) fn time(&mut self, key: &str) -> Option<i64> {
         let text = self.value(key)?.as_str();
@@ -174,14 +188,13 @@ impl<'a> Fields<'a> {
     }
 
     /// What nobody took, less nulls and the exporter's own additions (`_` keys); and what was wrong.
-    pub(super) fn finish(self) -> (Extra, Vec<WrongType>) {
-        let mut extra = Extra::new();
+    pub(super) fn finish(self, extra: &mut Extra) -> Vec<WrongType> {
         for (key, value) in self.entries {
             if !self.taken.contains(key.as_str()) && !value.is_null() && !key.starts_with('_') {
                 extra.insert(escape_key(key), value.to_free_json());
             }
         }
-        (extra, self.wrong)
+        self.wrong
     }
 }
 
@@ -219,7 +232,8 @@ mod tests {
             TextMap::from([("k".to_owned(), "v".into())])
         );
         assert_eq!(fields.text("c"), None);
-        let (extra, wrong) = fields.finish();
+        let mut extra = Extra::new();
+        let wrong = fields.finish(&mut extra);
         assert_eq!(
             extra,
             Extra::from([("new".to_owned(), json!({"$$k": {"$float": "NaN"}}))])
@@ -233,7 +247,7 @@ mod tests {
         let dict = PyJson::parse(text).expect("the text parses");
         let mut fields = Fields::new(&dict);
         assert_eq!(fields.text_map("tags").len(), 1);
-        assert_eq!(fields.finish().1.len(), 1);
+        assert_eq!(fields.finish(&mut Extra::new()).len(), 1);
     }
 
     #[test]
@@ -244,7 +258,7 @@ mod tests {
             (fields.text("a"), fields.int("b"), fields.int("c")),
             (None, None, None)
         );
-        let (_, wrong) = fields.finish();
+        let wrong = fields.finish(&mut Extra::new());
         assert_eq!(wrong[0].to_string(), "field `a` is a list, not a string");
         assert_eq!(wrong.len(), 3);
     }

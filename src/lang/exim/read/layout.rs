@@ -226,25 +226,10 @@ impl Entries {
     }
 }
 
-/// The folder of an experiment and what lies in it.
-#[derive(Debug, Default)]
-pub(super) struct ExperimentFolder {
-    /// Folders with a `run.json`, those below `runs/` first.
-    pub(super) runs: Vec<PathBuf>,
-    /// Folders with a `logged_model.json`.
-    pub(super) logged_models: Vec<PathBuf>,
-    /// Folders with a `trace.json`.
-    pub(super) traces: Vec<PathBuf>,
-    /// What is no part of an export.
-    pub(super) unknown: Vec<PathBuf>,
-    /// Links that lead out of the export.
-    pub(super) outside: Vec<PathBuf>,
-}
-
-impl ExperimentFolder {
+impl Layout {
     /// Lists an experiment's folder.
-    pub(super) fn of(roots: &LocalRoots, folder: &Path) -> Result<Self, DocumentError> {
-        let mut found = ExperimentFolder::default();
+    pub(super) fn of_experiment(roots: &LocalRoots, folder: &Path) -> Result<Self, DocumentError> {
+        let mut found = Layout::default();
         let entries = Entries::within(roots, folder)?;
         let known = [EXPERIMENT, MANIFEST];
         let unknown = entries

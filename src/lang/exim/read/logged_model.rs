@@ -41,8 +41,7 @@ pub(super) fn logged_model(body: &PyJson) -> ExportedModel {
     let (points, bad_points) = metrics(fields.list("metrics"));
     // `models:/<id>`, and a copy of what the source run says.
     fields.ignore(&["model_uri", "dataset_inputs"]);
-    let (extra, wrong) = fields.finish();
-    model.extra = extra;
+    let wrong = fields.finish(&mut model.extra);
     ExportedModel {
         model,
         points,

@@ -1,13 +1,14 @@
 //! Metric histories of an export, taken from the file while it is read, in bounded memory.
 
 use super::fields::Fields;
-use crate::archive::PointSeries;
+use crate::archive::{PointSeries, decode_point, encode_point};
+use crate::model::Extra;
 use crate::model::metric::PointLink;
 use crate::model::pyjson::{ListSink, PyJson};
 use crate::model::{Double, LatestMetric, Point};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// Points of all metrics held in memory before they go to a temporary file (32 bytes each).
@@ -90,7 +91,8 @@ impl MetricsSink {
         {
             metric.segments.push((self.spooled_bytes, metric.memory.len()));
             for point in std::mem::take(&mut metric.memory) {
-                let bytes = encode(&point);
+                let mut bytes = encode_point(&point);
+                bytes.push(b'\n');
                 spool.write_all(&bytes)?;
                 self.spooled_bytes += bytes.len() as u64;
             }
@@ -142,12 +144,15 @@ impl Metrics {
             return Ok(None);
         };
         let mut series = PointSeries::new(&self.scratch);
+        let mut line = Vec::new();
         if let Some(file) = &mut self.spool {
             for (offset, count) in metric.segments {
                 file.seek(SeekFrom::Start(offset))?;
                 let mut reader = BufReader::new(&mut *file);
                 for _ in 0..count {
-                    series.push(decode(&mut reader)?)?;
+                    line.clear();
+                    reader.read_until(b'\n', &mut line)?;
+                    series.push(decode_point(&line)?)?;
                 }
             }
         }
@@ -156,45 +161,6 @@ impl Metrics {
         }
         Ok(Some((key, series, metric.bad_points)))
     }
-}
-
-fn encode(point: &Point) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(25);
-    bytes.extend(point.timestamp.to_le_bytes());
-    bytes.extend(point.step.to_le_bytes());
-    bytes.extend(point.value.0.to_bits().to_le_bytes());
-    let link = point
-        .link
-        .as_deref()
-        .map(|link| [&link.dataset_name, &link.dataset_digest, &link.model_id]);
-    let text = serde_json::to_vec(&link).expect("texts can be written");
-    bytes.extend((text.len() as u64).to_le_bytes());
-    bytes.extend(text);
-    bytes
-}
-
-fn decode(reader: &mut impl Read) -> io::Result<Point> {
-    let mut number = || {
-        let mut bytes = [0; 8];
-        reader.read_exact(&mut bytes).map(|()| u64::from_le_bytes(bytes))
-    };
-    let [timestamp, step, value, length] = [number()?, number()?, number()?, number()?];
-    // The length is one that `encode` wrote into a file no other process can open.
-    let mut text = Vec::new();
-    reader.take(length).read_to_end(&mut text)?;
-    let link: Option<[Option<String>; 3]> = serde_json::from_slice(&text)?;
-    let link = link.map(|[dataset_name, dataset_digest, model_id]| PointLink {
-        dataset_name,
-        dataset_digest,
-        model_id,
-        run_id: None,
-    });
-    Ok(Point {
-        timestamp: timestamp.cast_signed(),
-        step: step.cast_signed(),
-        value: Double(f64::from_bits(value)),
-        link: link.and_then(PointLink::boxed),
-    })
 }
 
 /// A point of a series, without the id of what owns that.
@@ -222,7 +188,7 @@ pub(super) fn point(exported: &PyJson) -> Option<Point> {
         model_id: fields.text("model_id"),
         run_id: fields.text("run_id"),
     };
-    let (_, wrong) = fields.finish();
+    let wrong = fields.finish(&mut Extra::new());
     let point = Point {
         timestamp,
         step,

@@ -40,8 +40,7 @@ pub(super) fn prompt(exported: &PyJson) -> (RegisteredModel, ModelVersion, Vec<W
     }
     // Made from the template and from the name by MLflow's client.
     fields.ignore(&["variables", "uri", "description"]);
-    let (extra, wrong) = fields.finish();
-    version.extra = extra;
+    let wrong = fields.finish(&mut version.extra);
     let mut model = RegisteredModel {
         name: version.name.clone(),
         workspace: version.workspace.clone(),

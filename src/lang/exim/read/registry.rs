@@ -14,9 +14,7 @@ pub(super) fn registered_model(exported: &PyJson) -> (RegisteredModel, Vec<Wrong
     let mut aliases = BTreeMap::new();
     for alias in fields.list("aliases") {
         let mut alias = Fields::new(alias);
-        let version = alias
-            .int("version")
-            .and_then(|version| u64::try_from(version).ok());
+        let version = alias.number("version");
         aliases.extend(alias.text("alias").zip(version));
     }
     for version in versions(exported) {
@@ -27,8 +25,7 @@ pub(super) fn registered_model(exported: &PyJson) -> (RegisteredModel, Vec<Wrong
         ..RegisteredModel::pick(&mut fields)
     };
     fields.ignore(&["versions", "latest_versions"]);
-    let (extra, wrong) = fields.finish();
-    model.extra = extra;
+    let wrong = fields.finish(&mut model.extra);
     (model, wrong)
 }
 
@@ -43,9 +40,7 @@ pub(super) fn versions(exported: &PyJson) -> &[PyJson] {
 /// The aliases that a version says it has, for exports whose model does not say.
 pub(super) fn own_aliases(version: &PyJson) -> Vec<(String, u64)> {
     let mut fields = Fields::new(version);
-    let number = fields
-        .int("version")
-        .and_then(|version| u64::try_from(version).ok());
+    let number = fields.number("version");
     let aliases = fields.texts("aliases").into_iter();
     number
         .map(|number| aliases.map(|alias| (alias, number)).collect())
@@ -64,8 +59,7 @@ pub(super) fn model_version(exported: &PyJson, context: &VersionContext) -> (Mod
     if exported.get("deployment_job_state").and_then(PyJson::as_str) == Some("None") {
         fields.ignore(&["deployment_job_state"]);
     }
-    let (extra, wrong) = fields.finish();
-    version.extra = extra;
+    let wrong = fields.finish(&mut version.extra);
     let as_exported = version_overlay(exported);
     if !as_exported.has_tags_of(&version_overlay(&version_dict(&version, context))) {
         version.exim = Some(exported.to_json_text());
@@ -76,9 +70,7 @@ pub(super) fn model_version(exported: &PyJson, context: &VersionContext) -> (Mod
 /// The version's number, from 1; anything else is wrong and reads as 0.
 pub(super) fn number(fields: &mut Fields<'_>) -> u64 {
     let value = fields.value("version").unwrap_or(&PyJson::Null);
-    let number = fields
-        .int("version")
-        .and_then(|number| u64::try_from(number).ok());
+    let number = fields.number("version");
     match number {
         Some(number) if number > 0 => number,
         _ => fields

@@ -40,9 +40,7 @@ pub(super) fn run(body: &PyJson) -> ExportedRun {
     // Metrics were taken while the file was read; the ids of traces stand in the traces.
     fields.ignore(&["export_info", "metrics", "traces"]);
     let exported_tags = fields.value("tags").unwrap_or(&PyJson::Null);
-    let (extra, more_wrong) = fields.finish();
-    run.extra = extra;
-    wrong.extend(more_wrong);
+    wrong.extend(fields.finish(&mut run.extra));
     run.exim = exim_text(&run, exported_info, exported_tags);
     ExportedRun { run, datasets, wrong }
 }
@@ -60,8 +58,7 @@ fn run_info(exported: &PyJson) -> (RunInfo, Vec<WrongType>) {
         status: fields.required_text("status"),
         ..RunInfo::pick(&mut fields)
     };
-    let (extra, wrong) = fields.finish();
-    info.extra = extra;
+    let wrong = fields.finish(&mut info.extra);
     (info, wrong)
 }
 
@@ -113,7 +110,7 @@ fn dataset_input(exported: &PyJson, experiment_id: &str) -> (DatasetInput, Datas
         profile: fields.text("profile"),
         ..Dataset::default()
     };
-    dataset.extra = fields.finish().0;
+    fields.finish(&mut dataset.extra);
     let link = DatasetInput {
         name: dataset.name.clone(),
         digest: dataset.digest.clone(),

@@ -13,18 +13,16 @@ pub(super) fn trace(info: &PyJson) -> (Trace, Vec<WrongType>) {
     let location = fields.dict("trace_location");
     let assessments = fields.list("assessments");
     let mut trace = Trace {
-        trace_id: either(&mut fields, ["trace_id", "request_id"], Fields::text).unwrap_or_default(),
+        trace_id: fields
+            .either(["trace_id", "request_id"], Fields::text)
+            .unwrap_or_default(),
         experiment_id: experiment_id(location)
             .or_else(|| fields.text("experiment_id"))
             .unwrap_or_default(),
         client_request_id: fields.text("client_request_id"),
-        request_time: either(&mut fields, ["request_time", "timestamp_ms"], Fields::int),
-        execution_duration: either(
-            &mut fields,
-            ["execution_duration", "execution_time_ms"],
-            Fields::int,
-        ),
-        state: state(either(&mut fields, ["state", "status"], Fields::text)),
+        request_time: fields.either(["request_time", "timestamp_ms"], Fields::int),
+        execution_duration: fields.either(["execution_duration", "execution_time_ms"], Fields::int),
+        state: state(fields.either(["state", "status"], Fields::text)),
         request_preview: fields.text("request_preview"),
         response_preview: fields.text("response_preview"),
         trace_metadata: fields.text_map("trace_metadata"),
@@ -47,8 +45,7 @@ pub(super) fn trace(info: &PyJson) -> (Trace, Vec<WrongType>) {
             .extra
             .insert("trace_location".to_owned(), location.to_free_json());
     }
-    let (extra, mut wrong) = fields.finish();
-    trace.extra.extend(extra);
+    let mut wrong = fields.finish(&mut trace.extra);
     let (assessments, more_wrong) = all_assessments(assessments);
     trace.assessments = assessments;
     wrong.extend(more_wrong);
@@ -66,14 +63,6 @@ fn state(exported: Option<String>) -> String {
     exported
         .filter(|state| state != "TRACE_STATUS_UNSPECIFIED")
         .unwrap_or_else(|| "STATE_UNSPECIFIED".to_owned())
-}
-
-fn either<'a, T>(
-    fields: &mut Fields<'a>,
-    keys: [&str; 2],
-    pick: impl Fn(&mut Fields<'a>, &str) -> Option<T>,
-) -> Option<T> {
-    keys.into_iter().find_map(|key| pick(fields, key))
 }
 
 fn experiment_id(location: &PyJson) -> Option<String> {
@@ -96,17 +85,15 @@ fn assessment(exported: &PyJson) -> (Assessment, Vec<WrongType>) {
     let source = fields.text_map("source").into_iter();
     let mut assessment = Assessment {
         assessment_id: fields.required_text("assessment_id"),
-        assessment_name: either(&mut fields, ["name", "assessment_name"], Fields::text).unwrap_or_default(),
+        assessment_name: fields
+            .either(["name", "assessment_name"], Fields::text)
+            .unwrap_or_default(),
         span_id: fields.text("span_id"),
         source: source
             .map(|(key, value)| (key, value.to_display().into_owned()))
             .collect(),
-        create_time: either(&mut fields, ["create_time_ms", "create_time"], Fields::time),
-        last_update_time: either(
-            &mut fields,
-            ["last_update_time_ms", "last_update_time"],
-            Fields::time,
-        ),
+        create_time: fields.either(["create_time_ms", "create_time"], Fields::time),
+        last_update_time: fields.either(["last_update_time_ms", "last_update_time"], Fields::time),
         feedback: fields
             .value("feedback")
             .map(|value| feedback(value, exported.get("error"))),
@@ -120,8 +107,7 @@ fn assessment(exported: &PyJson) -> (Assessment, Vec<WrongType>) {
     };
     // The trace is the owner; the error stands within the feedback.
     fields.ignore(&["trace_id", "error"]);
-    let (extra, wrong) = fields.finish();
-    assessment.extra = extra;
+    let wrong = fields.finish(&mut assessment.extra);
     (assessment, wrong)
 }
 

@@ -7,7 +7,7 @@
 use super::rules::{
     Overlay, experiment_line_overlay, experiment_overlay, run_line_overlay, run_overlay, version_overlay,
 };
-use super::times::format_millis;
+use crate::lang::exim::dict::Dict;
 use crate::model::DEFAULT_WORKSPACE;
 use crate::model::pyjson::{PyJson, PyJsonError};
 use crate::model::{Experiment, ModelVersion, Run, TextMap};
@@ -123,11 +123,7 @@ pub fn run_info_dict(run: &Run) -> PyJson {
 pub fn version_dict(version: &ModelVersion, context: &VersionContext) -> PyJson {
     let created = version.creation_timestamp.unwrap_or(0);
     let updated = version.last_updated_timestamp.unwrap_or(0);
-    let aliases = context
-        .aliases
-        .iter()
-        .map(|alias| PyJson::from(alias.as_str()))
-        .collect();
+    let aliases = context.aliases.iter().map(|alias| alias.as_str().into());
     let status_message = version.status_message.as_deref().filter(|text| !text.is_empty());
     let mut dict = Dict::default();
     dict.put("name", version.name.as_str());
@@ -143,7 +139,7 @@ pub fn version_dict(version: &ModelVersion, context: &VersionContext) -> PyJson 
     dict.put("status", version.status.as_deref().unwrap_or("READY"));
     dict.put("status_message", status_message);
     dict.put("tags", tags_dict(&version.tags));
-    dict.put("aliases", PyJson::List(aliases));
+    dict.put("aliases", PyJson::List(aliases.collect()));
     // The client does not read these three from a server, even where MLflow knows a model id.
     dict.put("model_id", PyJson::Null);
     dict.put("params", PyJson::Null);
@@ -176,31 +172,6 @@ fn or_empty(text: Option<&str>) -> &str {
 
 fn workspace(name: Option<&str>) -> &str {
     name.unwrap_or(DEFAULT_WORKSPACE)
-}
-
-/// A dict while its keys are put in order.
-#[derive(Default)]
-struct Dict(Vec<(String, PyJson)>);
-
-impl Dict {
-    fn put(&mut self, key: &str, value: impl Into<PyJson>) {
-        self.0.push((key.to_owned(), value.into()));
-    }
-
-    fn put_some(&mut self, key: &str, value: Option<&str>) {
-        if let Some(value) = value {
-            self.put(key, value);
-        }
-    }
-
-    /// The text that the exporter adds beside a time.
-    fn put_time(&mut self, key: &str, millis: Option<i64>) {
-        self.put(key, format_millis(&PyJson::from(millis)).ok());
-    }
-
-    fn finish(self) -> PyJson {
-        PyJson::Dict(self.0)
-    }
 }
 
 #[cfg(test)]

@@ -8,4 +8,5 @@ pub(crate) mod rules;
 mod times;
 pub(crate) mod version_facts;
 
+pub(super) use times::format_millis;
 pub(crate) use version_facts::VersionContexts;

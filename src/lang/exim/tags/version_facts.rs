@@ -34,7 +34,7 @@ impl VersionContexts {
         }
         let mut runs = archive.lines(Kind::Runs);
         while let Some(line) = runs.next_line()? {
-            contexts.add_run(run_info(archive, &line)?);
+            contexts.add_run(&run_info(archive, &line)?);
         }
         for experiment in archive.objects::<Experiment>() {
             contexts.add_experiment(experiment?);
@@ -56,10 +56,10 @@ impl VersionContexts {
     }
 
     /// Tells of a run.
-    pub(crate) fn add_run(&mut self, info: RunInfo) {
+    pub(crate) fn add_run(&mut self, info: &RunInfo) {
         if self.wanted_runs.contains(&info.run_id) {
-            self.runs
-                .insert(info.run_id, (info.artifact_uri, info.experiment_id));
+            let facts = (info.artifact_uri.clone(), info.experiment_id.clone());
+            self.runs.insert(info.run_id.clone(), facts);
         }
     }
 
@@ -76,13 +76,21 @@ impl VersionContexts {
     /// The context of one version.
     pub(crate) fn of(&self, version: &ModelVersion) -> VersionContext {
         let model = (version.workspace.clone(), version.name.clone());
-        let aliases = self.aliases.get(&model).into_iter().flatten();
-        let run = version.run_id.as_ref().and_then(|run_id| self.runs.get(run_id));
+        let aliases = self.aliases.get(&model).unwrap_or(const { &BTreeMap::new() });
+        self.with(version.run_id.as_deref(), version.version, aliases)
+    }
+
+    /// The context of the version of that number, of a run and a model with such aliases.
+    pub(crate) fn with(
+        &self,
+        run_id: Option<&str>,
+        number: u64,
+        aliases: &BTreeMap<String, u64>,
+    ) -> VersionContext {
+        let run = run_id.and_then(|run_id| self.runs.get(run_id));
+        let aliases = aliases.iter().filter(|(_, version)| **version == number);
         VersionContext {
-            aliases: aliases
-                .filter(|(_, number)| **number == version.version)
-                .map(|(alias, _)| alias.clone())
-                .collect(),
+            aliases: aliases.map(|(alias, _)| alias.clone()).collect(),
             run_artifact_uri: run.and_then(|(artifact_uri, _)| artifact_uri.clone()),
             experiment_name: run.and_then(|(_, experiment_id)| self.experiments.get(experiment_id).cloned()),
         }

@@ -1,7 +1,8 @@
 //! Dicts of points and datasets, as MLflow's client makes them of its own objects.
 
 use super::dump::dict;
-use super::fields;
+use crate::lang::exim::dict::Dict;
+use crate::model::metric::PointLink;
 use crate::model::pyjson::PyJson;
 use crate::model::{Dataset, Double, Point};
 
@@ -9,36 +10,27 @@ use crate::model::{Dataset, Double, Point};
 pub(super) fn point_dict(point: &Point) -> PyJson {
     let Double(value) = point.value;
     let link = point.link.as_deref();
-    let text = |text: Option<&String>| PyJson::from(text.map(String::as_str));
+    let text =
+        |of: fn(&PointLink) -> &Option<String>| PyJson::from(link.and_then(|link| of(link).as_deref()));
     dict([
         ("value", PyJson::Float(value)),
         ("timestamp", PyJson::from(point.timestamp)),
         ("step", PyJson::from(point.step)),
-        ("model_id", text(link.and_then(|link| link.model_id.as_ref()))),
-        (
-            "dataset_name",
-            text(link.and_then(|link| link.dataset_name.as_ref())),
-        ),
-        (
-            "dataset_digest",
-            text(link.and_then(|link| link.dataset_digest.as_ref())),
-        ),
-        ("run_id", text(link.and_then(|link| link.run_id.as_ref()))),
+        ("model_id", text(|link| &link.model_id)),
+        ("dataset_name", text(|link| &link.dataset_name)),
+        ("dataset_digest", text(|link| &link.dataset_digest)),
+        ("run_id", text(|link| &link.run_id)),
     ])
 }
 
 pub(super) fn dataset_dict(dataset: &Dataset) -> PyJson {
-    let text = |text: &Option<String>| PyJson::from(text.as_deref());
-    let PyJson::Dict(mut entries) = dict([
-        ("name", PyJson::from(dataset.name.as_str())),
-        ("digest", PyJson::from(dataset.digest.as_str())),
-        ("source_type", text(&dataset.source_type)),
-        ("source", text(&dataset.source)),
-        ("schema", text(&dataset.schema)),
-        ("profile", text(&dataset.profile)),
-    ]) else {
-        unreachable!("`dict` makes a dict")
-    };
-    entries.extend(fields::extra(&dataset.extra));
-    PyJson::Dict(entries)
+    let mut dict = Dict::default();
+    dict.put("name", dataset.name.as_str());
+    dict.put("digest", dataset.digest.as_str());
+    dict.put("source_type", dataset.source_type.as_deref());
+    dict.put("source", dataset.source.as_deref());
+    dict.put("schema", dataset.schema.as_deref());
+    dict.put("profile", dataset.profile.as_deref());
+    dict.put_extra(&dataset.extra);
+    dict.finish()
 }

@@ -3,6 +3,7 @@
 use super::dump::{Dump, count, dict};
 use super::{Converter, Layout, Result};
 use crate::archive::Archive;
+use crate::lang::exim::dict::Dict;
 use crate::model::mask::redact;
 use crate::model::pyjson::PyJson;
 use std::path::Path;
@@ -26,27 +27,18 @@ impl System {
             ("system", PyJson::from(std::env::consts::OS)),
             ("processor", PyJson::from("")),
         ]);
-        let mut entries = vec![(
-            "package_version",
-            PyJson::from(concat!("mlark ", env!("CARGO_PKG_VERSION"))),
-        )];
+        let mut entries = Dict::default();
+        entries.put("package_version", concat!("mlark ", env!("CARGO_PKG_VERSION")));
         if layout == Layout::New {
-            entries.push(("export_file_version", PyJson::from("2")));
+            entries.put("export_file_version", "2");
         }
-        entries.extend([
-            ("export_time", PyJson::from(seconds)),
-            ("_export_time", PyJson::from(text)),
-            ("mlflow_version", PyJson::from(source.mlflow_version.clone())),
-            ("mlflow_tracking_uri", PyJson::from(redact(tracking_uri))),
-            ("platform", platform),
-            ("user", PyJson::from("mlark")),
-        ]);
-        System {
-            entries: entries
-                .into_iter()
-                .map(|(key, value)| (key.to_owned(), value))
-                .collect(),
-        }
+        entries.put("export_time", seconds);
+        entries.put("_export_time", text);
+        entries.put("mlflow_version", source.mlflow_version.clone());
+        entries.put("mlflow_tracking_uri", redact(tracking_uri));
+        entries.put("platform", platform);
+        entries.put("user", "mlark");
+        System { entries: entries.0 }
     }
 
     fn with_script(&self, script: &str) -> PyJson {
@@ -57,7 +49,7 @@ impl System {
 }
 
 impl Converter<'_> {
-    /// Begins a file; what `mlflow` holds is to be written next.
+    /// Begins a file; the entries of what `mlflow` holds are to be written next.
     pub(super) fn begin(&self, path: &Path, script: &str, info: Option<&PyJson>) -> Result<Dump> {
         let mut dump = Dump::create(path)?;
         dump.begin("{")?;
@@ -66,6 +58,7 @@ impl Converter<'_> {
             dump.entry("info", info)?;
         }
         dump.key("mlflow")?;
+        dump.begin("{")?;
         Ok(dump)
     }
 
@@ -78,7 +71,7 @@ impl Converter<'_> {
         body: &PyJson,
     ) -> Result<()> {
         let mut dump = self.begin(path, script, info)?;
-        dump.value(body)?;
+        dump.entries(body)?;
         Ok(end(dump)?)
     }
 
@@ -109,6 +102,7 @@ impl Converter<'_> {
 
 /// Ends a file.
 pub(super) fn end(mut dump: Dump) -> crate::archive::Result<()> {
+    dump.end("}")?;
     dump.end("}")?;
     dump.finish()
 }

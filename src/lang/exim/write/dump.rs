@@ -32,12 +32,9 @@ impl Dump {
     /// Writes a whole value.
     pub(super) fn value(&mut self, value: &PyJson) -> Result<()> {
         match value {
-            PyJson::Dict(entries) => {
+            PyJson::Dict(_) => {
                 self.begin("{")?;
-                for (key, item) in entries {
-                    self.key(key)?;
-                    self.value(item)?;
-                }
+                self.entries(value)?;
                 self.end("}")
             }
             PyJson::List(items) => {
@@ -78,6 +75,12 @@ impl Dump {
     pub(super) fn entry(&mut self, key: &str, value: &PyJson) -> Result<()> {
         self.key(key)?;
         self.value(value)
+    }
+
+    /// Writes the entries of an object into the one that was begun.
+    pub(super) fn entries(&mut self, object: &PyJson) -> Result<()> {
+        let mut entries = object.as_dict().unwrap_or_default().iter();
+        entries.try_for_each(|(key, value)| self.entry(key, value))
     }
 
     /// Begins an item of a list; its value follows.

@@ -3,9 +3,10 @@
 use super::document::end;
 use super::dump::{count, dict};
 use super::scratch::Scratch;
-use super::{Converter, Layout, Result, fields};
+use super::{Converter, Layout, Result};
 use crate::archive::walk::JoinedObjects;
 use crate::format::{Kind, Reason};
+use crate::lang::exim::dict::Dict;
 use crate::lang::exim::tags::canonical::tags_dict;
 use crate::model::pyjson::PyJson;
 use crate::model::{DatasetRecord, EvaluationDataset};
@@ -56,12 +57,9 @@ impl Converter<'_> {
         self.count_not_utf8(KIND, "tags", &dataset.tags);
         let path = folder.join("evaluation_dataset.json");
         let mut dump = self.begin(&path, "export_evaluation_dataset.py", None)?;
-        dump.begin("{")?;
         dump.key("evaluation_dataset")?;
         dump.begin("{")?;
-        for (key, value) in dataset_fields(dataset) {
-            dump.entry(&key, &value)?;
-        }
+        dump.entries(&dataset_fields(dataset))?;
         dump.key("records")?;
         dump.begin("[")?;
         while let Some(record) = datasets.child()? {
@@ -70,7 +68,6 @@ impl Converter<'_> {
             self.wrote(RECORDS);
         }
         dump.end("]")?;
-        dump.end("}")?;
         dump.end("}")?;
         end(dump)?;
         self.wrote(KIND);
@@ -85,73 +82,56 @@ impl Converter<'_> {
             .root
             .join("evaluation_datasets/evaluation_datasets_summary.json");
         let mut dump = self.begin(&path, "export_evaluation_datasets.py", None)?;
-        dump.begin("{")?;
         dump.entry("total_datasets", &count(listed.count()))?;
         dump.entry("successful_exports", &count(listed.count()))?;
         dump.entry("failed_exports", &count(0))?;
         dump.list("datasets", listed)?;
-        dump.end("}")?;
         Ok(end(dump)?)
     }
 }
 
-fn dataset_fields(dataset: &EvaluationDataset) -> Vec<(String, PyJson)> {
-    let text = |text: &Option<String>| PyJson::from(text.as_deref());
-    let id = PyJson::from(dataset.dataset_id.as_str());
-    let experiments = dataset.experiment_ids.iter();
-    let fields = [
-        ("name", PyJson::from(dataset.name.as_str())),
-        ("digest", text(&dataset.digest)),
-        (
-            "source",
-            PyJson::from(dict([("dataset_id", id.clone())]).to_dumps_text()),
-        ),
-        ("source_type", PyJson::from("mlflow_evaluation_dataset")),
-        ("dataset_id", id),
-        ("tags", tags_dict(&dataset.tags)),
-        ("schema", text(&dataset.schema)),
-        ("profile", text(&dataset.profile)),
-        ("created_time", PyJson::from(dataset.created_time)),
-        ("last_update_time", PyJson::from(dataset.last_update_time)),
-        ("created_by", text(&dataset.created_by)),
-        ("last_updated_by", text(&dataset.last_updated_by)),
-        (
-            "experiment_ids",
-            PyJson::List(experiments.map(|id| PyJson::from(id.as_str())).collect()),
-        ),
-    ];
-    let mut fields: Vec<_> = fields.map(|(key, value)| (key.to_owned(), value)).into();
-    if let Some(workspace) = &dataset.workspace {
-        fields.push(("workspace".to_owned(), PyJson::from(workspace.as_str())));
-    }
-    fields.extend(fields::extra(&dataset.extra));
-    fields
+fn dataset_fields(dataset: &EvaluationDataset) -> PyJson {
+    let id = dataset.dataset_id.as_str();
+    let source = dict([("dataset_id", id.into())]);
+    let experiments = dataset.experiment_ids.iter().map(|id| id.as_str().into());
+    let mut dict = Dict::default();
+    dict.put("name", dataset.name.as_str());
+    dict.put("digest", dataset.digest.as_deref());
+    dict.put("source", source.to_dumps_text());
+    dict.put("source_type", "mlflow_evaluation_dataset");
+    dict.put("dataset_id", id);
+    dict.put("tags", tags_dict(&dataset.tags));
+    dict.put("schema", dataset.schema.as_deref());
+    dict.put("profile", dataset.profile.as_deref());
+    dict.put("created_time", dataset.created_time);
+    dict.put("last_update_time", dataset.last_update_time);
+    dict.put("created_by", dataset.created_by.as_deref());
+    dict.put("last_updated_by", dataset.last_updated_by.as_deref());
+    dict.put("experiment_ids", PyJson::List(experiments.collect()));
+    dict.put_some("workspace", dataset.workspace.as_deref());
+    dict.put_extra(&dataset.extra);
+    dict.finish()
 }
 
 fn record_dict(record: &DatasetRecord) -> PyJson {
-    let free = |value: &Option<Value>| value.as_ref().map_or(PyJson::Null, PyJson::from_free_json);
-    let text = |text: &Option<String>| PyJson::from(text.as_deref());
+    let free = |value: &Option<Value>| value.as_ref().map(PyJson::from_free_json);
     let source = free(&record.source);
-    let source_type = source.get("source_type").cloned().unwrap_or(PyJson::Null);
-    let fields = [
-        (
-            "dataset_record_id",
-            PyJson::from(record.dataset_record_id.as_str()),
-        ),
-        ("dataset_id", PyJson::from(record.dataset_id.as_str())),
-        ("inputs", free(&record.inputs)),
-        ("outputs", free(&record.outputs)),
-        ("expectations", free(&record.expectations)),
-        ("tags", free(&record.tags)),
-        ("source", source),
-        ("source_type", source_type),
-        ("created_time", PyJson::from(record.created_time)),
-        ("last_update_time", PyJson::from(record.last_update_time)),
-        ("created_by", text(&record.created_by)),
-        ("last_updated_by", text(&record.last_updated_by)),
-    ];
-    let fields = fields.into_iter().filter(|(_, value)| !value.is_null());
-    let mut entries: Vec<_> = fields.map(|(key, value)| (key.to_owned(), value)).collect();
-    entries.extend(fields::extra(&record.extra));
-    PyJson::Dict(entries)
+    let source_type = source
+        .as_ref()
+        .and_then(|source| source.get("source_type").cloned());
+    let mut dict = Dict::default();
+    dict.put("dataset_record_id", record.dataset_record_id.as_str());
+    dict.put("dataset_id", record.dataset_id.as_str());
+    dict.put_some("inputs", free(&record.inputs));
+    dict.put_some("outputs", free(&record.outputs));
+    dict.put_some("expectations", free(&record.expectations));
+    dict.put_some("tags", free(&record.tags));
+    dict.put_some("source", source);
+    dict.put_some("source_type", source_type);
+    dict.put_some("created_time", record.created_time);
+    dict.put_some("last_update_time", record.last_update_time);
+    dict.put_some("created_by", record.created_by.as_deref());
+    dict.put_some("last_updated_by", record.last_updated_by.as_deref());
+    dict.put_extra(&record.extra);
+    dict.finish()
 }

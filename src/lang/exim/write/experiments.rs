@@ -10,10 +10,12 @@ use super::{Converter, Layout, Result, fields};
 use crate::archive::Result as ArchiveResult;
 use crate::archive::walk::JoinedObjects;
 use crate::format::{Kind, Reason, order};
+use crate::lang::exim::dict::Dict;
 use crate::lang::exim::tags::canonical::experiment_dict;
+use crate::model::lifecycle;
 use crate::model::pyjson::PyJson;
 use crate::model::{Experiment, ModelVersion};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const KIND: Kind = Kind::Experiments;
 
@@ -22,6 +24,26 @@ pub(super) struct Current<'p> {
     pub(super) experiment_id: &'p str,
     /// Its folder, or why its objects are left out.
     pub(super) folder: Result<&'p Path, Reason>,
+}
+
+impl Current<'_> {
+    /// The folder of an object of the experiment, or why it has none.
+    pub(super) fn member(
+        &self,
+        converter: &mut Converter<'_>,
+        kind: Kind,
+        id: &str,
+        stage: &str,
+    ) -> Result<Result<PathBuf, Reason>> {
+        let parent = match (self.folder, converter.layout) {
+            (Err(reason), _) => return Ok(Err(reason)),
+            _ if stage == lifecycle::DELETED => return Ok(Err(Reason::DeletedNotHeld)),
+            (Ok(experiment), Layout::New) => experiment.join(kind.name()),
+            (Ok(experiment), Layout::Old) if kind == Kind::Runs => experiment.to_owned(),
+            (Ok(_), Layout::Old) => return Ok(Err(Reason::NotInOldLayout)),
+        };
+        Ok(converter.folder(&parent, id, kind, id)?.ok_or(Reason::NotHeld))
+    }
 }
 
 /// All that follows the order of experiments.
@@ -178,28 +200,19 @@ impl Converter<'_> {
         let body = exported.unwrap_or_else(|| experiment_dict(experiment));
         let body = fields::with(body, "tags", tags);
         let runs = members.runs.written.count();
-        let mut info = vec![
-            ("num_total_runs", count(runs)),
-            ("num_ok_runs", count(runs)),
-            ("num_failed_runs", count(0)),
-            ("failed_runs", PyJson::List(Vec::new())),
-        ];
+        let mut info = Dict::default();
+        info.put("num_total_runs", count(runs));
+        info.put("num_ok_runs", count(runs));
+        info.put("num_failed_runs", count(0));
+        info.put("failed_runs", PyJson::List(Vec::new()));
         if self.layout == Layout::New {
-            info.extend([
-                ("ok_logged_models", count(members.logged_models.written.count())),
-                ("failed_logged_models", PyJson::List(Vec::new())),
-                ("ok_traces", count(members.traces.written.count())),
-                ("failed_traces", PyJson::List(Vec::new())),
-            ]);
+            info.put("ok_logged_models", count(members.logged_models.written.count()));
+            info.put("failed_logged_models", PyJson::List(Vec::new()));
+            info.put("ok_traces", count(members.traces.written.count()));
+            info.put("failed_traces", PyJson::List(Vec::new()));
         }
-        let info = PyJson::Dict(
-            info.into_iter()
-                .map(|(key, value)| (key.to_owned(), value))
-                .collect(),
-        );
         let path = folder.join("experiment.json");
-        let mut dump = self.begin(&path, "export_experiment.py", Some(&info))?;
-        dump.begin("{")?;
+        let mut dump = self.begin(&path, "export_experiment.py", Some(&info.finish()))?;
         dump.entry("experiment", &body)?;
         let mut lists = vec![("runs", &mut members.runs.written)];
         if self.layout == Layout::New {
@@ -209,7 +222,6 @@ impl Converter<'_> {
         for (key, ids) in lists {
             dump.list(key, ids)?;
         }
-        dump.end("}")?;
         end(dump)?;
         match self.layout {
             Layout::New => self.member_lists(experiment, folder, members),
@@ -242,7 +254,6 @@ impl Converter<'_> {
             ]);
             let path = folder.join(name).join(format!("{name}.json"));
             let mut dump = self.begin(&path, &format!("export_{name}.py"), Some(&info))?;
-            dump.begin("{")?;
             dump.key("experiments")?;
             dump.begin("[")?;
             dump.item()?;
@@ -250,9 +261,8 @@ impl Converter<'_> {
             dump.entry("id", &PyJson::from(experiment.experiment_id.as_str()))?;
             dump.entry("name", &PyJson::from(experiment.name.as_str()))?;
             dump.list(name, ids)?;
-            for bracket in ["}", "]", "}"] {
-                dump.end(bracket)?;
-            }
+            dump.end("}")?;
+            dump.end("]")?;
             end(dump)?;
         }
         Ok(())
@@ -269,9 +279,7 @@ impl Converter<'_> {
         ]);
         let path = self.root.join("experiments/experiments.json");
         let mut dump = self.begin(&path, "export_experiments.py", Some(&info))?;
-        dump.begin("{")?;
         dump.list("experiments", listed)?;
-        dump.end("}")?;
         Ok(end(dump)?)
     }
 }

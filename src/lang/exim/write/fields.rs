@@ -3,7 +3,6 @@
 use super::{ConvertError, Converter, Result};
 use crate::format::{Kind, Reason};
 use crate::lang::exim::tags::canonical::tags_dict;
-use crate::model::free_json::unescape_key;
 use crate::model::pyjson::PyJson;
 use crate::model::{Extra, Text, TextMap};
 
@@ -35,12 +34,9 @@ pub(super) fn tags_in_order(exported: Option<&PyJson>, tags: &TextMap) -> PyJson
         None if !then.is_null() => None,
         _ => Some(then),
     };
-    let mut entries: Vec<(String, PyJson)> = Vec::new();
-    for (key, value) in pairs {
-        if let Some(value) = now(&key, value) {
-            entries.push((key, value));
-        }
-    }
+    let kept = pairs.into_iter();
+    let kept = kept.filter_map(|(key, value)| now(&key, value).map(|value| (key, value)));
+    let mut entries: Vec<_> = kept.collect();
     let has = |entries: &[(String, PyJson)], key: &str| entries.iter().any(|(name, _)| name == key);
     let mut added = Vec::new();
     for (key, value) in tags {
@@ -66,13 +62,6 @@ pub(super) fn with(dict: PyJson, key: &str, value: PyJson) -> PyJson {
         None => entries.push((key.to_owned(), value)),
     }
     PyJson::Dict(entries)
-}
-
-/// Fields of a later MLflow, under their own names.
-pub(super) fn extra(fields: &Extra) -> impl Iterator<Item = (String, PyJson)> + '_ {
-    fields
-        .iter()
-        .map(|(key, value)| (unescape_key(key).to_owned(), PyJson::from_free_json(value)))
 }
 
 /// A list of `{key, value}`.

@@ -6,12 +6,12 @@ use super::document::end;
 use super::experiments::Current;
 use super::runs::Runs;
 use super::scratch::Scratch;
-use super::{Converter, Layout, Result, fields};
+use super::{Converter, Result, fields};
 use crate::archive::walk::JoinedObjects;
 use crate::archive::{Archive, Result as ArchiveResult};
 use crate::format::{Kind, Reason};
+use crate::lang::exim::dict::Dict;
 use crate::lang::exim::tags::canonical::tags_dict;
-use crate::model::lifecycle;
 use crate::model::pyjson::PyJson;
 use crate::model::{LoggedModel, ModelMetricSlice};
 use std::path::Path;
@@ -62,21 +62,9 @@ impl<'a> LoggedModels<'a> {
             .next_if(|model| model.experiment_id == current.experiment_id)?
         {
             let id = &model.model_id;
-            let why = match (&current.folder, model.lifecycle_stage.as_str()) {
-                (Err(reason), _) => Some(*reason),
-                (Ok(_), lifecycle::DELETED) => Some(Reason::DeletedNotHeld),
-                _ if converter.layout == Layout::Old => Some(Reason::NotInOldLayout),
-                _ => None,
-            };
-            let folder = match (why, &current.folder) {
-                (None, Ok(experiment)) => {
-                    converter.folder(&experiment.join("logged_models"), id, KIND, id)?
-                }
-                _ => None,
-            };
-            match folder {
-                Some(folder) => self.model(converter, &model, &folder, runs)?,
-                None => self.leave_out(converter, why.unwrap_or(Reason::NotHeld))?,
+            match current.member(converter, KIND, id, &model.lifecycle_stage)? {
+                Ok(folder) => self.model(converter, &model, &folder, runs)?,
+                Err(why) => self.leave_out(converter, why)?,
             }
         }
         Ok(())
@@ -103,10 +91,7 @@ impl<'a> LoggedModels<'a> {
         converter.count_not_utf8(KIND, "tags", &model.tags);
         let path = folder.join("logged_model.json");
         let mut dump = converter.begin(&path, "export_logged_model.py", None)?;
-        dump.begin("{")?;
-        for (key, value) in model_fields(model) {
-            dump.entry(&key, &value)?;
-        }
+        dump.entries(&model_fields(model))?;
         dump.key("metrics")?;
         dump.begin("[")?;
         while let Some(slice) = self.models.child::<ModelMetricSlice>()? {
@@ -120,10 +105,9 @@ impl<'a> LoggedModels<'a> {
         dump.entry("model_uri", &PyJson::from(format!("models:/{id}")))?;
         let source_run = model.source_run_id.as_deref().unwrap_or_default();
         dump.entry("dataset_inputs", &runs.dataset_inputs_of(source_run)?)?;
-        for (key, value) in fields::extra(&model.extra) {
-            dump.entry(&key, &value)?;
-        }
-        dump.end("}")?;
+        let mut extra = Dict::default();
+        extra.put_extra(&model.extra);
+        dump.entries(&extra.finish())?;
         end(dump)?;
         let artifacts = folder.join("artifacts");
         converter.artifacts(&mut self.models, &Destination::Folder(&artifacts), None)?;
@@ -142,26 +126,21 @@ fn metric(key: &str, model_id: &str, point: PyJson) -> PyJson {
     PyJson::Dict(entries)
 }
 
-fn model_fields(model: &LoggedModel) -> Vec<(String, PyJson)> {
-    let text = |text: &Option<String>| PyJson::from(text.as_deref());
-    let fields = [
-        ("experiment_id", PyJson::from(model.experiment_id.as_str())),
-        ("model_id", PyJson::from(model.model_id.as_str())),
-        ("name", text(&model.name)),
-        ("artifact_location", text(&model.artifact_uri)),
-        ("creation_time", PyJson::from(model.creation_timestamp_ms)),
-        (
-            "last_updated_timestamp",
-            PyJson::from(model.last_updated_timestamp_ms),
-        ),
-        ("model_type", text(&model.model_type)),
-        ("source_run_id", text(&model.source_run_id)),
-        ("status", PyJson::from(status(&model.status))),
-        ("status_message", text(&model.status_message)),
-        ("tags", tags_dict(&model.tags)),
-        ("params", tags_dict(&model.params)),
-    ];
-    fields.map(|(key, value)| (key.to_owned(), value)).into()
+fn model_fields(model: &LoggedModel) -> PyJson {
+    let mut dict = Dict::default();
+    dict.put("experiment_id", model.experiment_id.as_str());
+    dict.put("model_id", model.model_id.as_str());
+    dict.put("name", model.name.as_deref());
+    dict.put("artifact_location", model.artifact_uri.as_deref());
+    dict.put("creation_time", model.creation_timestamp_ms);
+    dict.put("last_updated_timestamp", model.last_updated_timestamp_ms);
+    dict.put("model_type", model.model_type.as_deref());
+    dict.put("source_run_id", model.source_run_id.as_deref());
+    dict.put("status", status(&model.status));
+    dict.put("status_message", model.status_message.as_deref());
+    dict.put("tags", tags_dict(&model.tags));
+    dict.put("params", tags_dict(&model.params));
+    dict.finish()
 }
 
 /// The client's name of a status.

@@ -7,6 +7,7 @@ use super::scratch::Scratch;
 use super::{Converter, Layout, Result, fields};
 use crate::archive::walk::JoinedObjects;
 use crate::format::{Kind, Object, Reason};
+use crate::lang::exim::dict::Dict;
 use crate::lang::exim::tags::canonical::version_dict;
 use crate::model::pyjson::PyJson;
 use crate::model::registry::{DELETED_STAGE, is_prompt};
@@ -178,9 +179,7 @@ impl Converter<'_> {
         ]);
         let path = self.root.join("models/models.json");
         let mut dump = self.begin(&path, "export_models.py", Some(&info))?;
-        dump.begin("{")?;
         dump.list("models", written)?;
-        dump.end("}")?;
         Ok(end(dump)?)
     }
 }
@@ -193,26 +192,17 @@ fn model_dict(model: &RegisteredModel, versions: Vec<PyJson>) -> PyJson {
             ("version", PyJson::from(version.to_string())),
         ])
     });
-    let fields = [
-        ("name", PyJson::from(model.name.as_str())),
-        ("creation_timestamp", PyJson::from(model.creation_timestamp)),
-        (
-            "last_updated_timestamp",
-            PyJson::from(model.last_updated_timestamp),
-        ),
-        ("description", PyJson::from(model.description.as_deref())),
-        ("workspace", PyJson::from(model.workspace.as_deref())),
-    ];
-    let mut entries: Vec<_> = fields
-        .into_iter()
-        .filter(|(_, value)| !value.is_null())
-        .map(|(key, value)| (key.to_owned(), value))
-        .collect();
-    entries.push(("tags".to_owned(), fields::pairs(&model.tags)));
-    entries.push(("aliases".to_owned(), PyJson::List(aliases.collect())));
-    entries.extend(fields::extra(&model.extra));
-    entries.push(("versions".to_owned(), PyJson::List(versions)));
-    PyJson::Dict(entries)
+    let mut dict = Dict::default();
+    dict.put("name", model.name.as_str());
+    dict.put_some("creation_timestamp", model.creation_timestamp);
+    dict.put_some("last_updated_timestamp", model.last_updated_timestamp);
+    dict.put_some("description", model.description.as_deref());
+    dict.put_some("workspace", model.workspace.as_deref());
+    dict.put("tags", fields::pairs(&model.tags));
+    dict.put("aliases", PyJson::List(aliases.collect()));
+    dict.put_extra(&model.extra);
+    dict.put("versions", PyJson::List(versions));
+    dict.finish()
 }
 
 /// As the exporter lists a version that it could not export.

@@ -1,13 +1,14 @@
 //! Prompts: one file a version, which leaves out what the exporter leaves out.
 
 use super::dump::{count, dict};
-use super::{Converter, Result, fields};
+use super::{Converter, Result};
 use crate::archive::walk::JoinedObjects;
 use crate::format::{Kind, Reason};
+use crate::lang::exim::dict::Dict;
 use crate::lang::exim::tags::canonical::tags_dict;
 use crate::model::pyjson::PyJson;
 use crate::model::registry::{DELETED_STAGE, PROMPT_TAG};
-use crate::model::{ModelVersion, RegisteredModel, TextMap};
+use crate::model::{ModelVersion, RegisteredModel, Text, TextMap};
 use std::collections::BTreeSet;
 
 const KIND: Kind = Kind::RegisteredModels;
@@ -118,16 +119,10 @@ impl Converter<'_> {
 
     /// The template: a text, or the messages of a chat.
     fn template(&mut self, version: &ModelVersion) -> PyJson {
-        let text = version.tags.get(TEXT_TAG);
-        let text = text
-            .map(|text| text.to_display().into_owned())
-            .unwrap_or_default();
-        let messages = if is_chat(&version.tags) {
-            PyJson::parse(text.as_bytes()).ok()
-        } else {
-            None
-        };
-        match messages.filter(|messages| messages.as_list().is_some()) {
+        let text = version.tags.get(TEXT_TAG).map(Text::to_display);
+        let text = text.unwrap_or_default().into_owned();
+        let messages = is_chat(&version.tags).then(|| PyJson::parse(text.as_bytes()).ok());
+        match messages.flatten().filter(|messages| messages.as_list().is_some()) {
             None => PyJson::from(text),
             Some(messages) => {
                 let is_other_text = messages.to_dumps_text() != text;
@@ -165,33 +160,21 @@ fn prompt_dict(version: &ModelVersion, template: PyJson) -> PyJson {
     let mut tags = version.tags.clone();
     tags.retain(|key, _| !RESERVED_TAGS.contains(&key.as_str()));
     let variables = variables(&template);
-    let text = |text: &Option<String>| PyJson::from(text.as_deref());
-    let PyJson::Dict(mut entries) = dict([
-        ("name", PyJson::from(version.name.as_str())),
-        ("version", count(version.version)),
-        ("template", template),
-        ("tags", tags_dict(&tags)),
-        ("creation_timestamp", PyJson::from(version.creation_timestamp)),
-        (
-            "last_updated_timestamp",
-            PyJson::from(version.last_updated_timestamp),
-        ),
-        ("user_id", text(&version.user_id)),
-        ("description", PyJson::Null),
-        ("commit_message", text(&version.description)),
-        ("variables", variables),
-        (
-            "uri",
-            PyJson::from(format!("prompts:/{}/{}", version.name, version.version)),
-        ),
-    ]) else {
-        unreachable!("`dict` makes a dict")
-    };
-    if let Some(workspace) = &version.workspace {
-        entries.push(("workspace".to_owned(), PyJson::from(workspace.as_str())));
-    }
-    entries.extend(fields::extra(&version.extra));
-    PyJson::Dict(entries)
+    let mut dict = Dict::default();
+    dict.put("name", version.name.as_str());
+    dict.put("version", count(version.version));
+    dict.put("template", template);
+    dict.put("tags", tags_dict(&tags));
+    dict.put("creation_timestamp", version.creation_timestamp);
+    dict.put("last_updated_timestamp", version.last_updated_timestamp);
+    dict.put("user_id", version.user_id.as_deref());
+    dict.put("description", PyJson::Null);
+    dict.put("commit_message", version.description.as_deref());
+    dict.put("variables", variables);
+    dict.put("uri", format!("prompts:/{}/{}", version.name, version.version));
+    dict.put_some("workspace", version.workspace.as_deref());
+    dict.put_extra(&version.extra);
+    dict.finish()
 }
 
 /// The names in double braces, sorted, as MLflow's client finds them in a text or in the messages of a chat.

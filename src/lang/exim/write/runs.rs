@@ -12,8 +12,8 @@ use super::{Converter, Layout, Orphan, Result, fields};
 use crate::archive::walk::JoinedObjects;
 use crate::archive::{Archive, Result as ArchiveResult};
 use crate::format::{Kind, Reason};
-use crate::lang::exim::tags::canonical::{run_info_dict, shown_run_name};
-use crate::model::lifecycle;
+use crate::lang::exim::dict::Dict;
+use crate::lang::exim::tags::canonical::{run_info_dict, shown_run_name, tags_dict};
 use crate::model::pyjson::PyJson;
 use crate::model::run::PARENT_TAG;
 use crate::model::{Dataset, DatasetInput, LatestMetric, MetricSlice, Point, Run, RunInfo};
@@ -126,22 +126,13 @@ impl<'a> Runs<'a> {
         traces: &Traces<'_>,
     ) -> Result<()> {
         let id = &run.info.run_id;
-        let why = match (&current.folder, run.info.lifecycle_stage.as_str()) {
-            (Err(reason), _) => Some(*reason),
-            (Ok(_), lifecycle::DELETED) => Some(Reason::DeletedNotHeld),
-            _ => None,
-        };
-        let folder = match (why, &current.folder) {
-            (None, Ok(experiment)) => converter.run_folder(experiment, id)?,
-            _ => None,
-        };
-        let Some(folder) = folder else {
-            return self.leave_out(converter, why.unwrap_or(Reason::NotHeld));
+        let folder = match current.member(converter, KIND, id, &run.info.lifecycle_stage)? {
+            Ok(folder) => folder,
+            Err(why) => return self.leave_out(converter, why),
         };
         let exported = fields::exported(KIND, id, run.exim.as_deref())?;
         let path = folder.join("run.json");
         let mut dump = converter.begin(&path, "export_run.py", None)?;
-        dump.begin("{")?;
         converter.run_head(&mut dump, run, exported.as_ref())?;
         dump.key("metrics")?;
         self.metrics(converter, &mut dump, run)?;
@@ -153,10 +144,9 @@ impl<'a> Runs<'a> {
             let ids = of_run.iter().map(|id| PyJson::from(id.as_str()));
             dump.entry("traces", &PyJson::List(ids.collect()))?;
         }
-        for (key, value) in fields::extra(&run.extra) {
-            dump.entry(&key, &value)?;
-        }
-        dump.end("}")?;
+        let mut extra = Dict::default();
+        extra.put_extra(&run.extra);
+        dump.entries(&extra.finish())?;
         end(dump)?;
         let artifacts = folder.join("artifacts");
         let destination = Destination::Folder(&artifacts);
@@ -241,7 +231,6 @@ impl<'a> Runs<'a> {
         if self.made_models.contains(&run_id) {
             self.by_run.insert(run_id, self.bodies.push(&datasets)?);
         }
-        let models = |ids: &mut dyn Iterator<Item = PyJson>| PyJson::List(ids.collect());
         match converter.layout {
             // As mlflow-migration has it; mlflow-export-import 1.2.0 does not look at it.
             Layout::Old => {
@@ -252,22 +241,24 @@ impl<'a> Runs<'a> {
                 converter.limit(KIND, "outputs.model_outputs", why, outputs as u64);
             }
             Layout::New => {
-                let mut inputs = run.inputs.model_inputs.iter();
-                let mut inputs = inputs
-                    .by_ref()
-                    .map(|model| dict([("model_id", PyJson::from(model.model_id.as_str()))]));
-                let inputs = dict([
+                let inputs = run.inputs.model_inputs.iter();
+                let inputs = inputs.map(|model| dict([("model_id", model.model_id.as_str().into())]));
+                let inputs = [
                     ("dataset_inputs", datasets),
-                    ("model_inputs", models(&mut inputs)),
-                ]);
-                dump.entry("inputs", &inputs)?;
-                let mut outputs = run.outputs.model_outputs.iter().map(|model| {
+                    ("model_inputs", PyJson::List(inputs.collect())),
+                ];
+                dump.entry("inputs", &dict(inputs))?;
+                let outputs = run.outputs.model_outputs.iter();
+                let outputs = outputs.map(|model| {
                     dict([
-                        ("model_id", PyJson::from(model.model_id.as_str())),
-                        ("step", PyJson::from(model.step)),
+                        ("model_id", model.model_id.as_str().into()),
+                        ("step", model.step.into()),
                     ])
                 });
-                dump.entry("outputs", &dict([("model_outputs", models(&mut outputs))]))?;
+                dump.entry(
+                    "outputs",
+                    &dict([("model_outputs", PyJson::List(outputs.collect()))]),
+                )?;
             }
         }
         Ok(())
@@ -294,15 +285,6 @@ impl<'a> Runs<'a> {
 }
 
 impl Converter<'_> {
-    /// The folder of a run: below `runs/`, or beside the experiment's file.
-    fn run_folder(&mut self, experiment: &Path, id: &str) -> Result<Option<std::path::PathBuf>> {
-        let parent = match self.layout {
-            Layout::New => experiment.join("runs"),
-            Layout::Old => experiment.to_owned(),
-        };
-        self.folder(&parent, id, KIND, id)
-    }
-
     /// Writes what identifies a run, and its parameters.
     fn run_head(&mut self, dump: &mut Dump, run: &Run, exported: Option<&PyJson>) -> Result<()> {
         let info = exported.and_then(|exported| exported.get("info").cloned());
@@ -313,8 +295,7 @@ impl Converter<'_> {
         self.count_not_utf8(KIND, "params", &run.params);
         self.count_not_utf8(KIND, "tags", &run.tags);
         dump.entry("info", &info.unwrap_or_else(|| run_info_dict(run)))?;
-        let params = crate::lang::exim::tags::canonical::tags_dict(&run.params);
-        Ok(dump.entry("params", &params)?)
+        Ok(dump.entry("params", &tags_dict(&run.params))?)
     }
 
     /// Counts what the exporter would not write as it is.

@@ -6,13 +6,15 @@ use super::experiments::Current;
 use super::runs::short;
 use super::scratch::Scratch;
 use super::spans::{has_only_names, names};
-use super::{Converter, Layout, Result, fields};
+use super::{Converter, Result};
 use crate::archive::walk::JoinedObjects;
 use crate::archive::{Archive, ArchiveError, Result as ArchiveResult};
 use crate::format::{Kind, Reason};
+use crate::lang::exim::dict::Dict;
 use crate::lang::exim::tags::canonical::tags_dict;
 use crate::lang::spans::otlp::time_text;
 use crate::lang::spans::write::span_file;
+use crate::model::lifecycle;
 use crate::model::pyjson::PyJson;
 use crate::model::{Assessment, Extra, Span, Trace};
 use std::collections::HashMap;
@@ -62,18 +64,9 @@ impl<'a> Traces<'a> {
             .next_if(|trace| trace.experiment_id == current.experiment_id)?
         {
             let id = &trace.trace_id;
-            let why = match &current.folder {
-                Err(reason) => Some(*reason),
-                Ok(_) if converter.layout == Layout::Old => Some(Reason::NotInOldLayout),
-                Ok(_) => None,
-            };
-            let folder = match (why, &current.folder) {
-                (None, Ok(experiment)) => converter.folder(&experiment.join("traces"), id, KIND, id)?,
-                _ => None,
-            };
-            match folder {
-                Some(folder) => self.trace(converter, &trace, &folder)?,
-                None => self.leave_out(converter, why.unwrap_or(Reason::NotHeld))?,
+            match current.member(converter, KIND, id, lifecycle::ACTIVE)? {
+                Ok(folder) => self.trace(converter, &trace, &folder)?,
+                Err(why) => self.leave_out(converter, why)?,
             }
         }
         Ok(())
@@ -135,81 +128,63 @@ fn trace_info(trace: &Trace) -> PyJson {
     ]);
     let mut extra: Extra = trace.extra.clone();
     let own = extra.remove("trace_location");
-    let mut info = vec![("trace_id", PyJson::from(trace.trace_id.as_str()))];
+    let mut info = Dict::default();
+    info.put("trace_id", trace.trace_id.as_str());
     match &own {
-        None => info.push(("trace_location", plain)),
+        None => info.put("trace_location", plain),
         Some(location) => {
-            info.push(("trace_location", PyJson::from_free_json(location)));
-            // Such a location may not tell the experiment.
-            info.push(("experiment_id", PyJson::from(trace.experiment_id.as_str())));
+            info.put("trace_location", PyJson::from_free_json(location));
+            info.put("experiment_id", trace.experiment_id.as_str());
         }
     }
-    let mut put_some = |key, value: PyJson| {
-        if !value.is_null() {
-            info.push((key, value));
-        }
-    };
-    let text = |text: &Option<String>| PyJson::from(text.as_deref());
-    put_some("request_time", PyJson::from(trace.request_time));
-    put_some("state", PyJson::from(trace.state.as_str()));
-    put_some("trace_metadata", tags_dict(&trace.trace_metadata));
-    let assessments: Vec<_> = trace
-        .assessments
-        .iter()
+    info.put_some("request_time", trace.request_time);
+    info.put("state", trace.state.as_str());
+    info.put("trace_metadata", tags_dict(&trace.trace_metadata));
+    let assessments = trace.assessments.iter();
+    let assessments: Vec<_> = assessments
         .map(|found| assessment(found, &trace.trace_id))
         .collect();
     if !assessments.is_empty() {
-        put_some("assessments", PyJson::List(assessments));
+        info.put("assessments", PyJson::List(assessments));
     }
-    put_some("tags", tags_dict(&trace.tags));
-    put_some("client_request_id", text(&trace.client_request_id));
-    put_some("request_preview", text(&trace.request_preview));
-    put_some("response_preview", text(&trace.response_preview));
-    put_some("execution_duration", PyJson::from(trace.execution_duration));
-    let info = info.into_iter().map(|(key, value)| (key.to_owned(), value));
-    PyJson::Dict(info.chain(fields::extra(&extra)).collect())
+    info.put("tags", tags_dict(&trace.tags));
+    info.put_some("client_request_id", trace.client_request_id.as_deref());
+    info.put_some("request_preview", trace.request_preview.as_deref());
+    info.put_some("response_preview", trace.response_preview.as_deref());
+    info.put_some("execution_duration", trace.execution_duration);
+    info.put_extra(&extra);
+    info.finish()
 }
 
 fn assessment(found: &Assessment, trace_id: &str) -> PyJson {
     let source = found.source.iter();
     let source = source.map(|(key, value)| (key.clone(), PyJson::from(value.as_str())));
-    let mut dict = vec![
-        ("assessment_id", PyJson::from(found.assessment_id.as_str())),
-        ("assessment_name", PyJson::from(found.assessment_name.as_str())),
-        ("trace_id", PyJson::from(trace_id)),
-        ("source", PyJson::Dict(source.collect())),
-    ];
-    let mut put_some = |key, value: PyJson| {
-        if !value.is_null() {
-            dict.push((key, value));
-        }
-    };
-    let text = |text: &Option<String>| PyJson::from(text.as_deref());
+    let mut dict = Dict::default();
+    dict.put("assessment_id", found.assessment_id.as_str());
+    dict.put("assessment_name", found.assessment_name.as_str());
+    dict.put("trace_id", trace_id);
+    dict.put("source", PyJson::Dict(source.collect()));
     let kind = match (&found.feedback, &found.expectation, &found.issue) {
         (Some(_), _, _) => "feedback",
         (None, Some(_), _) => "expectation",
         (None, None, Some(_)) => "issue",
         (None, None, None) => "",
     };
-    put_some("create_time", time(found.create_time));
-    put_some("last_update_time", time(found.last_update_time));
-    let free = |value: &serde_json::Value| PyJson::from_free_json(value);
-    put_some("feedback", found.feedback.as_ref().map_or(PyJson::Null, free));
-    put_some(
-        "expectation",
-        found.expectation.as_ref().map_or(PyJson::Null, expectation),
-    );
-    put_some("issue", found.issue.as_ref().map_or(PyJson::Null, free));
-    put_some("rationale", text(&found.rationale));
+    dict.put_some("create_time", time(found.create_time));
+    dict.put_some("last_update_time", time(found.last_update_time));
+    dict.put_some("feedback", found.feedback.as_ref().map(PyJson::from_free_json));
+    dict.put_some("expectation", found.expectation.as_ref().map(expectation));
+    dict.put_some("issue", found.issue.as_ref().map(PyJson::from_free_json));
+    dict.put_some("rationale", found.rationale.as_deref());
     if !found.metadata.is_empty() {
-        put_some("metadata", tags_dict(&found.metadata));
+        dict.put("metadata", tags_dict(&found.metadata));
     }
-    put_some("span_id", text(&found.span_id));
-    put_some("overrides", text(&found.overrides));
-    put_some("valid", found.valid.map_or(PyJson::Null, PyJson::Bool));
-    put_some("assessment_type", PyJson::from(kind));
-    let dict = dict.into_iter().map(|(key, value)| (key.to_owned(), value));
-    PyJson::Dict(dict.chain(fields::extra(&found.extra)).collect())
+    dict.put_some("span_id", found.span_id.as_deref());
+    dict.put_some("overrides", found.overrides.as_deref());
+    dict.put_some("valid", found.valid.map(PyJson::Bool));
+    dict.put("assessment_type", kind);
+    dict.put_extra(&found.extra);
+    dict.finish()
 }
 
 /// A time as REST prints it; one beyond any calendar as its number.

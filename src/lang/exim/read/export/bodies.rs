@@ -3,7 +3,7 @@
 use crate::lang::artifacts::local_roots::LocalRoots;
 use crate::lang::exim::read::document::{Document, DocumentError};
 use crate::lang::exim::read::fields::{Fields, WrongType};
-use crate::lang::exim::read::layout::{ExperimentFolder, LOGGED_MODEL, RUN, TRACE};
+use crate::lang::exim::read::layout::{LOGGED_MODEL, Layout, RUN, TRACE};
 use crate::lang::exim::read::logged_model::logged_model as exported_model;
 use crate::lang::exim::read::points::MetricsSink;
 use crate::lang::exim::read::trace::trace as exported_trace;
@@ -26,10 +26,10 @@ pub(super) fn experiment_folder(
     roots: &LocalRoots,
     file: &Path,
     is_own: bool,
-) -> Result<ExperimentFolder, DocumentError> {
+) -> Result<Layout, DocumentError> {
     match file.parent() {
-        Some(folder) if is_own => ExperimentFolder::of(roots, folder),
-        _ => Ok(ExperimentFolder::default()),
+        Some(folder) if is_own => Layout::of_experiment(roots, folder),
+        _ => Ok(Layout::default()),
     }
 }
 

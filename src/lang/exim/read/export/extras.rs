@@ -1,10 +1,9 @@
 //! Logged models, traces, prompts and evaluation datasets.
 
-use super::{Exporter, Result, folder_name};
+use super::{Exporter, Result};
 use crate::archive::{ArchiveError, Owner};
 use crate::format::{Kind, Object, Reason};
 use crate::lang::artifacts::local_roots::OutsideSource;
-use crate::lang::exim::read::document::Document;
 use crate::lang::exim::read::evaluation::evaluation_dataset;
 use crate::lang::exim::read::layout::{ARTIFACTS, LOGGED_MODEL, LOGGED_MODELS, TRACE, TRACES};
 use crate::lang::exim::read::logged_model::{ExportedModel, logged_model};
@@ -29,15 +28,9 @@ impl Exporter<'_> {
     /// Exports a logged model with its metrics and artifacts.
     pub(super) fn logged_model(&mut self, folder: &Path) -> Result<()> {
         let file = folder.join(LOGGED_MODEL);
-        let document = match Document::read(&self.roots, &file) {
-            Ok(document) => document,
-            Err(_) if !self.is_asked(folder) => {
-                self.export.left_out(Kind::LoggedModels, Reason::NotSelected, 1);
-                return Ok(());
-            }
-            Err(error) => return self.unreadable(Kind::LoggedModels, &folder_name(folder), &error),
+        let Some(document) = self.opened(Kind::LoggedModels, &file, None)? else {
+            return Ok(());
         };
-        self.note_system(&document);
         let ExportedModel {
             model,
             points,
@@ -94,7 +87,7 @@ impl Exporter<'_> {
     fn is_copy(&mut self, found: &FoundObject<'_>, below: &str, file: &str) -> Result<bool> {
         let experiment = self.held.experiments.get(found.experiment_id);
         let own = experiment
-            .and_then(|experiment| experiment.folder.as_ref())
+            .and_then(|folder| folder.as_ref())
             .map(|folder| folder.join(below).join(found.id))
             .filter(|folder| folder.join(file).is_file());
         if own.as_deref() == Some(found.folder) {
@@ -114,15 +107,9 @@ impl Exporter<'_> {
     /// Exports a trace with what the export has of its spans, and its artifacts.
     pub(super) fn trace(&mut self, folder: &Path) -> Result<()> {
         let file = folder.join(TRACE);
-        let document = match Document::read_part(&self.roots, &file, "info") {
-            Ok(document) => document,
-            Err(_) if !self.is_asked(folder) => {
-                self.export.left_out(Kind::Traces, Reason::NotSelected, 1);
-                return Ok(());
-            }
-            Err(error) => return self.unreadable(Kind::Traces, &folder_name(folder), &error),
+        let Some(document) = self.opened(Kind::Traces, &file, Some("info"))? else {
+            return Ok(());
         };
-        self.note_system(&document);
         let body = document.body();
         let (trace, wrong) = trace(body.get("info").unwrap_or(&PyJson::Null));
         let verdict = self.closure.trace(&trace, &trace.linked_runs);
@@ -159,12 +146,8 @@ impl Exporter<'_> {
             return Ok(found.is_whole);
         }
         let named = spans(&trace.trace_id, data);
-        self.export.limit(
-            Kind::Spans.name(),
-            "*",
-            Reason::OnlyNamesExported,
-            named.len() as u64,
-        );
+        self.export
+            .limit(Kind::Spans, "*", Reason::OnlyNamesExported, named.len() as u64);
         self.export.write_spans(trace, named)?;
         if let Some(Err(error)) = read {
             let cause =
@@ -181,12 +164,9 @@ impl Exporter<'_> {
 
     /// Exports a prompt version.
     pub(super) fn prompt(&mut self, file: &Path) -> Result<()> {
-        let id = file.parent().map(folder_name).unwrap_or_default();
-        let document = match Document::read_part(&self.roots, file, "prompt") {
-            Ok(document) => document,
-            Err(error) => return self.unreadable(Kind::ModelVersions, &id, &error),
+        let Some(document) = self.opened(Kind::ModelVersions, file, Some("prompt"))? else {
+            return Ok(());
         };
-        self.note_system(&document);
         let exported = document.body().get("prompt").unwrap_or(document.body());
         let (model, version, wrong) = prompt(exported);
         if !self.closure.takes_model(&model.name) {
@@ -196,20 +176,16 @@ impl Exporter<'_> {
         self.wrong_types(Kind::ModelVersions, &version.id(), file, &wrong)?;
         // The exporter leaves out aliases and the prompt's own tags, and the reserved tags of a version.
         self.export.limit(
-            Kind::ModelVersions.name(),
+            Kind::ModelVersions,
             "tags",
             Reason::ReservedPromptTagsNotExported,
             1,
         );
         if self.held.prompts.insert(model.name.clone()) {
+            self.export
+                .limit(Kind::RegisteredModels, "tags", Reason::PromptTagsNotExported, 1);
             self.export.limit(
-                Kind::RegisteredModels.name(),
-                "tags",
-                Reason::PromptTagsNotExported,
-                1,
-            );
-            self.export.limit(
-                Kind::RegisteredModels.name(),
+                Kind::RegisteredModels,
                 "aliases",
                 Reason::PromptAliasesNotExported,
                 1,
@@ -224,12 +200,9 @@ impl Exporter<'_> {
 
     /// Exports an evaluation dataset with its records.
     pub(super) fn evaluation_dataset(&mut self, file: &Path) -> Result<()> {
-        let id = file.parent().map(folder_name).unwrap_or_default();
-        let document = match Document::read_part(&self.roots, file, "evaluation_dataset") {
-            Ok(document) => document,
-            Err(error) => return self.unreadable(Kind::EvaluationDatasets, &id, &error),
+        let Some(document) = self.opened(Kind::EvaluationDatasets, file, Some("evaluation_dataset"))? else {
+            return Ok(());
         };
-        self.note_system(&document);
         let exported = document
             .body()
             .get("evaluation_dataset")

@@ -5,8 +5,7 @@ use crate::format::{Kind, Reason};
 use crate::lang::exim::read::document::Document;
 use crate::lang::exim::read::fields::Fields;
 use crate::lang::exim::read::layout::{
-    EVALUATION_DATASET, EVALUATION_DATASETS_INDEX, EXPERIMENT, EXPERIMENTS_INDEX, ExperimentFolder, MANIFEST,
-    MODEL,
+    EVALUATION_DATASET, EVALUATION_DATASETS_INDEX, EXPERIMENT, EXPERIMENTS_INDEX, Layout, MANIFEST, MODEL,
 };
 use crate::model::pyjson::PyJson;
 use std::collections::BTreeSet;
@@ -18,7 +17,7 @@ impl Exporter<'_> {
         &mut self,
         file: &Path,
         document: &Document,
-        folder: &ExperimentFolder,
+        folder: &Layout,
     ) -> Result<()> {
         let body = document.body();
         let info = document.info();

@@ -9,7 +9,7 @@ use crate::lang::exim::read::layout::{Layout, MODEL, VERSION_MODEL, VERSION_MODE
 use crate::lang::exim::read::registry::{model_version, registered_model, versions};
 use crate::lang::exim::tags::canonical::VersionContext;
 use crate::model::pyjson::PyJson;
-use crate::model::{ModelVersion, OwnerKind, RegisteredModel};
+use crate::model::{OwnerKind, RegisteredModel};
 use crate::select::Catalogue;
 use std::path::{Path, PathBuf};
 
@@ -29,9 +29,8 @@ impl Exporter<'_> {
             };
             for version in own {
                 let (version, _) = model_version(version, &VersionContext::default());
-                let run_id = version.run_id.clone().filter(|id| !id.is_empty());
-                self.held.needed_runs.extend(run_id);
                 catalogue.version(&version);
+                self.held.facts.want(version);
             }
             catalogue.model(&Fields::new(object).text("name").unwrap_or_default());
         }
@@ -52,14 +51,9 @@ impl Exporter<'_> {
     }
 
     fn model(&mut self, file: &Path, layout: &Layout) -> Result<()> {
-        let document = match Document::read_part(&self.roots, file, "registered_model") {
-            Ok(document) => document,
-            Err(error) => {
-                let id = file.parent().map(super::folder_name).unwrap_or_default();
-                return self.unreadable(Kind::RegisteredModels, &id, &error);
-            }
+        let Some(document) = self.opened(Kind::RegisteredModels, file, Some("registered_model"))? else {
+            return Ok(());
         };
-        self.note_system(&document);
         let exported = document.body().get("registered_model").unwrap_or(&PyJson::Null);
         let (mut model, wrong) = registered_model(exported);
         self.wrong_types(Kind::RegisteredModels, &model.name, file, &wrong)?;
@@ -105,7 +99,7 @@ impl Exporter<'_> {
     }
 
     fn single_version(&mut self, file: &Path, model: &RegisteredModel) -> Result<bool> {
-        let document = match Document::read_part(&self.roots, file, "model_version") {
+        let document = match Document::read_part(&self.roots, file, Some("model_version")) {
             Ok(document) => document,
             Err(error) => {
                 self.unreadable(Kind::ModelVersions, &self.below_root(file), &error)?;
@@ -142,45 +136,25 @@ impl Exporter<'_> {
             return Ok(true);
         }
         self.export.write(&version)?;
-        self.version_files(&version, folder)?;
+        self.artifacts(&Owner::of(OwnerKind::ModelVersion, &version), folder)?;
         Ok(true)
     }
 
     fn note_missing_run(&mut self, run_id: Option<&str>) {
-        let is_missing = run_id.is_some_and(|run_id| !self.held.run_facts.contains_key(run_id));
+        let is_missing = run_id.is_some_and(|run_id| !self.held.facts.names_run(run_id));
         self.export.limit(
-            Kind::ModelVersions.name(),
+            Kind::ModelVersions,
             "run_id",
             Reason::RunNotInExport,
-            u64::from(is_missing),
+            is_missing.into(),
         );
-    }
-
-    fn version_files(&mut self, version: &ModelVersion, folder: &Path) -> Result<()> {
-        let owner = Owner::of(OwnerKind::ModelVersion, version);
-        self.artifacts(&owner, folder)
     }
 
     /// What the archive's other lines will say of a version, as the transform reads them.
     fn version_context(&self, exported: &PyJson, model: &RegisteredModel) -> VersionContext {
         let mut fields = Fields::new(exported);
-        let number = fields
-            .int("version")
-            .and_then(|number| u64::try_from(number).ok());
-        let run = fields
-            .text("run_id")
-            .and_then(|run_id| self.held.run_facts.get(&run_id));
-        let aliases = model
-            .aliases
-            .iter()
-            .filter(|(_, version)| Some(**version) == number);
-        VersionContext {
-            aliases: aliases.map(|(alias, _)| alias.clone()).collect(),
-            run_artifact_uri: run.and_then(|(artifact_uri, _)| artifact_uri.clone()),
-            experiment_name: run.and_then(|(_, experiment_id)| {
-                let experiment = self.held.experiments.get(experiment_id)?;
-                (!experiment.is_left_out).then(|| experiment.name.clone())
-            }),
-        }
+        let number = fields.number("version").unwrap_or_default();
+        let run_id = fields.text("run_id");
+        self.held.facts.with(run_id.as_deref(), number, &model.aliases)
     }
 }

@@ -1,12 +1,12 @@
 //! Experiments and runs.
 
-use super::{Exporter, HeldExperiment, Result, bodies, folder_name};
+use super::{Exporter, Result, bodies, folder_name};
 use crate::archive::{ArchiveError, Owner};
 use crate::format::line::canonical;
 use crate::format::{Kind, Object, Reason, line};
 use crate::lang::exim::read::document::{Document, DocumentError};
 use crate::lang::exim::read::experiment;
-use crate::lang::exim::read::layout::{ARTIFACTS, ExperimentFolder, RUN, run_within};
+use crate::lang::exim::read::layout::{ARTIFACTS, Layout, RUN, run_within};
 use crate::lang::exim::read::points::{Metrics, MetricsSink};
 use crate::lang::exim::read::run::{ExportedRun, run};
 use crate::lang::exim::read::same_object;
@@ -14,6 +14,7 @@ use crate::lang::session::DatasetBody;
 use crate::model::printable::counted;
 use crate::model::{Dataset, OwnerKind, Run};
 use crate::select::Verdict;
+use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
 
 impl Exporter<'_> {
@@ -25,19 +26,16 @@ impl Exporter<'_> {
         };
         let is_deleted = experiment.is_deleted();
         (self.closure).experiment(&experiment.experiment_id, &experiment.name, is_deleted);
-        let held = HeldExperiment {
-            is_left_out: self.closure.takes(&experiment) != Verdict::Kept,
-            name: experiment.name,
-            folder: file.parent().filter(|_| is_own).map(Path::to_owned),
-        };
-        let found = self
-            .held
-            .experiments
-            .entry(experiment.experiment_id)
-            .or_insert(held);
-        // The experiment of a model version may lie elsewhere with its runs.
-        if let (None, true) = (&found.folder, is_own) {
-            found.folder = file.parent().map(Path::to_owned);
+        let folder = file.parent().filter(|_| is_own).map(Path::to_owned);
+        match self.held.experiments.entry(experiment.experiment_id.clone()) {
+            // The experiment of a model version may lie elsewhere with its runs.
+            Entry::Occupied(mut found) => *found.get_mut() = found.get_mut().take().or(folder),
+            Entry::Vacant(place) => {
+                place.insert(folder);
+                if self.closure.takes(&experiment) == Verdict::Kept {
+                    self.held.facts.add_experiment(experiment);
+                }
+            }
         }
     }
 
@@ -47,31 +45,16 @@ impl Exporter<'_> {
             Ok(folder) => folder,
             Err(error) => {
                 self.unreadable(Kind::Experiments, &folder_name(file), &error)?;
-                ExperimentFolder::default()
+                Layout::default()
             }
         };
-        match Document::read_part(&self.roots, file, "experiment") {
-            Ok(document) => {
-                self.note_system(&document);
-                self.experiment_object(file, &document)?;
-                if is_own && self.is_asked(file) {
-                    self.check_experiment(file, &document, &folder)?;
-                }
-            }
-            Err(error) => {
-                let id = file.parent().map(folder_name).unwrap_or_default();
-                self.unreadable(Kind::Experiments, &id, &error)?;
+        if let Some(document) = self.opened(Kind::Experiments, file, Some("experiment"))? {
+            self.experiment_object(file, &document)?;
+            if is_own && self.is_asked(file) {
+                self.check_experiment(file, &document, &folder)?;
             }
         }
-        for run in &folder.runs {
-            self.run(run)?;
-        }
-        for model in &folder.logged_models {
-            self.logged_model(model)?;
-        }
-        for trace in &folder.traces {
-            self.trace(trace)?;
-        }
+        self.members(&folder, 0)?;
         self.count_unknown(&folder.unknown);
         self.refuse_links(&folder.outside)
     }
@@ -125,13 +108,9 @@ impl Exporter<'_> {
     /// Exports a run with its metrics, datasets and artifacts.
     pub(super) fn run(&mut self, folder: &Path) -> Result<()> {
         let file = folder.join(RUN);
-        let (exported, metrics) = match self.read_run(&file) {
-            Ok(read) => read,
-            Err(_) if !self.is_asked(folder) => {
-                self.export.left_out(Kind::Runs, Reason::NotSelected, 1);
-                return Ok(());
-            }
-            Err(error) => return self.unreadable(Kind::Runs, &folder_name(folder), &error),
+        let read = self.read_run(&file);
+        let Some((exported, metrics)) = self.told(Kind::Runs, &file, read)? else {
+            return Ok(());
         };
         let ExportedRun {
             mut run,
@@ -152,10 +131,7 @@ impl Exporter<'_> {
         }
         self.remember_loose(&run, folder);
         self.belongs_to(&run.info.experiment_id);
-        if self.held.needed_runs.contains(&run_id) {
-            let facts = (run.info.artifact_uri.clone(), run.info.experiment_id.clone());
-            self.held.run_facts.insert(run_id.clone(), facts);
-        }
+        self.held.facts.add_run(&run.info);
         run.metrics = metrics.latest().collect();
         self.export.write_run(&mut run)?;
         self.metrics(&run, &file, metrics)?;
@@ -181,7 +157,7 @@ impl Exporter<'_> {
     /// Where the run lies in its experiment's folder.
     fn copy_in_experiment(&self, run: &Run) -> Option<PathBuf> {
         let experiment = self.held.experiments.get(&run.info.experiment_id)?;
-        run_within(experiment.folder.as_deref()?, &run.info.run_id)
+        run_within(experiment.as_deref()?, &run.info.run_id)
     }
 
     /// Another place of the run whose copy counts: its experiment's folder, else where it was found first.
